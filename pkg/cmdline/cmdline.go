@@ -25,8 +25,10 @@ func (p Param) String() string {
 	if p.HasValue {
 		word += "=" + p.Value
 	}
-	if strings.ContainsAny(word, " \t\n\v\f\r") {
-		return `"` + word + `"`
+	for i := range len(word) {
+		if isSpace(word[i]) {
+			return `"` + word + `"`
+		}
 	}
 	return word
 }
@@ -108,7 +110,11 @@ func split(word string, pos int) Param {
 		quotedWord = true
 		word = strings.TrimSuffix(word[1:], `"`)
 	}
-	key, value, has := strings.Cut(word, "=")
+	key, value, has := word, "", false
+	// The kernel takes no '=' in the first place for the end of a key.
+	if i := strings.IndexByte(word[min(1, len(word)):], '='); i >= 0 {
+		key, value, has = word[:i+1], word[i+2:], true
+	}
 	if has && strings.HasPrefix(value, `"`) {
 		value = value[1:]
 		if !quotedWord {

@@ -34,7 +34,8 @@ func TestParse(t *testing.T) {
 		{"dashes with value are a word", "--=x", line(v("--", "x", 0))},
 		{"trailing newline", "a\n", line(p("a", 0))},
 		{"only quotes", `""`, line(p("", 0))},
-		{"no key", "=v", line(v("", "v", 0))},
+		{"no key", "=v", line(p("=v", 0))},
+		{"no key, two equals", "=v=w", line(v("=v", "w", 0))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
