@@ -1,0 +1,246 @@
+#!/bin/bash
+# deps.sh brings what the lab needs and Go cannot: QEMU and file system tools as packages of this machine; kernels, tgt and
+# busybox only unpacked into a cache, because installing them would start daemons or change how this machine boots.
+#
+#   scripts/deps.sh [kernel-6.12] [kernel-cloud]
+#
+# The cache is $ISCSIROOT_CACHE, else iscsiroot in $XDG_CACHE_HOME or ~/.cache. Its links are what pkg/lab reads:
+#   kernels/amd64  kernels/amd64-6.12  kernels/cloud-amd64  tgt  busybox
+# Without a missing or outdated part nothing is asked of the network.
+set -euo pipefail
+
+readonly host_packages=(qemu-system-x86 seabios ipxe-qemu kmod e2fsprogs)
+readonly tgt_packages=(tgt libaio1 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsystemd0)
+readonly cache="${ISCSIROOT_CACHE:-${XDG_CACHE_HOME:-${HOME:?deps: HOME is not set}/.cache}/iscsiroot}"
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin:/sbin"
+
+say() { printf 'deps: %s\n' "$*"; }
+die() { printf 'deps: %s\n' "$*" >&2; exit 1; }
+
+# run WHAT COMMAND...: quiet when it works; the whole output and one line when it does not.
+run() {
+  local what="$1" out
+  shift
+  out="$("$@" 2>&1)" || { printf '%s\n' "$out" >&2; die "$what: failed, its output is above"; }
+}
+
+# apt_options ITEM sets apt_opts. Backports are read from lists of their own, so the machine's sources stay as they are;
+# the machine's binary cache of lists is left alone too.
+apt_options() {
+  apt_opts=(-qq -o APT::Sandbox::User=root)
+  [[ "$1" == kernel-6.12 ]] || return 0
+  apt_opts+=(-o "Dir::Etc::sourcelist=$cache/apt/backports.list" -o Dir::Etc::sourceparts=-
+    -o "Dir::State::lists=$cache/apt/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
+}
+
+# backports_source prints a source line for CODENAME-backports at the mirror and with the key this machine uses for CODENAME.
+backports_source() {
+  local codename files
+  mapfile -t files < <(find /etc/apt -maxdepth 2 \( -name '*.sources' -o -name '*.list' \) | sort)
+  # shellcheck source=/dev/null
+  codename="$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:?}")"
+  awk -v suite="$codename" '
+    function emit() {
+      if (uri != "" && (" " suites " ") ~ (" " suite " ") && !done) {
+        printf "deb %s%s %s-backports main\n", (key ~ /^\// ? "[signed-by=" key "] " : ""), uri, suite; done = 1
+      }
+      uri = suites = key = ""
+    }
+    FNR == 1 { emit() }
+    FILENAME ~ /\.sources$/ {
+      if ($0 ~ /^[ \t]*$/) emit()
+      else if (tolower($1) == "uris:") uri = $2
+      else if (tolower($1) == "suites:") { $1 = ""; suites = $0 }
+      else if (tolower($1) == "signed-by:") key = $2
+      next
+    }
+    $1 == "deb" {
+      options = ""; line = $0
+      if (match(line, /\[[^]]*\]/)) { options = substr(line, RSTART + 1, RLENGTH - 2); sub(/\[[^]]*\]/, "", line) }
+      split(line, word); uri = word[2]; suites = word[3]
+      if (match(options, /signed-by=[^ ]*/)) key = substr(options, RSTART + 10, RLENGTH - 10)
+      emit()
+    }
+    END { emit() }
+  ' /dev/null "${files[@]}"
+}
+
+prepare_backports() {
+  local line
+  line="$(backports_source)"
+  [[ -n "$line" ]] || die "kernel-6.12: no Debian source for this release in /etc/apt to derive backports from"
+  mkdir -p "$cache/apt/lists/partial"
+  printf '%s\n' "$line" >"$cache/apt/backports.list"
+}
+
+# packages ITEM prints the names of ITEM's packages; nothing if the lists do not know them.
+packages() {
+  apt_options "$1"
+  case "$1" in
+    kernel) kernel_behind linux-image-amd64 ;;
+    kernel-cloud) kernel_behind linux-image-cloud-amd64 ;;
+    kernel-6.12) apt-cache "${apt_opts[@]}" pkgnames linux-image-6.12. | grep -E '[0-9]-amd64$|deb[0-9]+-amd64$' | sort -V | tail -n 1 || true ;;
+    tgt) printf '%s\n' "${tgt_packages[@]}" ;;
+    busybox) echo busybox-static ;;
+  esac
+}
+
+# kernel_behind META prints the image package that the meta package depends on today.
+kernel_behind() {
+  apt-cache "${apt_opts[@]}" depends --no-recommends --no-suggests "$1" 2>/dev/null |
+    awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }'
+}
+
+# versions ITEM prints one name=version line per package, or nothing if one of them is unknown.
+versions() {
+  local names
+  mapfile -t names < <(packages "$1")
+  [[ ${#names[@]} -gt 0 ]] || return 0
+  apt_options "$1"
+  apt-cache "${apt_opts[@]}" policy "${names[@]}" 2>/dev/null | awk -v want="${#names[@]}" '
+    /^[^ ]/ { name = substr($1, 1, length($1) - 1) }
+    $1 == "Candidate:" && $2 != "(none)" { line[n++] = name "=" $2 }
+    END { if (n == want) for (i = 0; i < n; i++) print line[i] }'
+}
+
+link_of() {
+  case "$1" in
+    kernel) echo kernels/amd64 ;;
+    kernel-6.12) echo kernels/amd64-6.12 ;;
+    kernel-cloud) echo kernels/cloud-amd64 ;;
+    *) echo "$1" ;;
+  esac
+}
+
+# tree_of VERSIONS prints the directory those versions unpack to. A colon would end a path in LD_LIBRARY_PATH.
+tree_of() {
+  local first sum
+  first="$(head -n 1 <<<"$1" | tr ':=' '._')"
+  sum="$(cksum <<<"$1" | cut -d ' ' -f 1)"
+  printf 'trees/%s.%s\n' "$first" "$sum"
+}
+
+# lists_of ITEM prints the directory of the package lists that ITEM is looked up in.
+lists_of() { if [[ "$1" == kernel-6.12 ]]; then echo "$cache/apt/lists"; else echo /var/lib/apt/lists; fi; }
+
+cached() { [[ -e "$cache/$(link_of "$1")/.complete" ]]; }
+
+# missing ITEM succeeds if ITEM is absent or the lists name another version of it. Asking apt takes half a second, so lists
+# that have not changed since the last answer are not asked again.
+missing() {
+  local stamp="$cache/checked/$1" want
+  cached "$1" || return 0
+  [[ "$(lists_of "$1")" -nt "$stamp" ]] || return 1
+  touch "$stamp.new"
+  want="$(versions "$1")"
+  if [[ -n "$want" && "$(readlink -f "$cache/$(link_of "$1")")" != "$(readlink -f "$cache")/$(tree_of "$want")" ]]; then
+    return 0
+  fi
+  mv "$stamp.new" "$stamp"
+  return 1
+}
+
+# fetch ITEM downloads and unpacks the versions the lists name and turns the link to them.
+fetch() {
+  local item="$1" want tree link
+  touch "$cache/checked/$item.new"
+  want="$(versions "$item")"
+  [[ -n "$want" ]] || die "$item: the package lists do not know it; is this Debian 12 with its main section enabled?"
+  tree="$(tree_of "$want")" link="$(link_of "$item")"
+  [[ -e "$cache/$tree/.complete" ]] || unpack "$item" "$want" "$cache/$tree"
+  ln -sfnr "$cache/$tree" "$cache/$link.new"
+  mv -T "$cache/$link.new" "$cache/$link"
+  mv "$cache/checked/$item.new" "$cache/checked/$item"
+  say "$item: ready"
+}
+
+# unpack ITEM VERSIONS TREE makes TREE whole or not at all.
+unpack() {
+  local item="$1" temp deb
+  say "$item: downloading $(tr '\n' ' ' <<<"$2")"
+  temp="$(mktemp -d "$cache/trees/.tmp.XXXXXX")"
+  mkdir "$temp/debs" "$temp/root"
+  apt_options "$item"
+  # shellcheck disable=SC2086 # one word per package; names and versions hold no blanks
+  (cd "$temp/debs" && run "$item: download" apt-get "${apt_opts[@]}" download $2)
+  say "$item: unpacking"
+  for deb in "$temp"/debs/*.deb; do run "$item: unpack" dpkg-deb -x "$deb" "$temp/root"; done
+  [[ "$item" != kernel* ]] || index_modules "$temp/root"
+  printf '%s\n' "$2" >"$temp/root/.complete"
+  rm -rf "$3"
+  mv -T "$temp/root" "$3"
+  rm -rf "$temp"
+}
+
+# index_modules ROOT writes modules.dep and its kin, which the package leaves to its installation.
+index_modules() {
+  local release
+  for release in "$1"/lib/modules/*; do run "depmod" depmod -b "$1" "${release##*/}"; done
+}
+
+# refresh ITEM... updates the package lists that the items need.
+refresh() {
+  [[ "$(id -u)" -eq 0 ]] || die "these are missing and need root to get: $*"
+  local item
+  say "missing: $*"
+  say "updating the package lists"
+  apt_options ""
+  run "apt-get update" apt-get "${apt_opts[@]}" update
+  for item in "$@"; do
+    [[ "$item" == kernel-6.12 ]] || continue
+    apt_options "$item"
+    run "apt-get update (backports)" apt-get "${apt_opts[@]}" update
+  done
+}
+
+# keep_cached NAME... ends the run well if every name is an item with an older version at hand: no network is no reason
+# to stop working then.
+keep_cached() {
+  local name
+  for name in "$@"; do cached "$name" || die "not complete without: $name"; done
+  say "keeping the cached version of: $*"
+  exit 0
+}
+
+install_host_packages() {
+  say "installing $*"
+  apt_options ""
+  run "apt-get install" apt-get "${apt_opts[@]}" install -y --no-install-recommends "$@"
+}
+
+# not_installed prints which of the host packages are absent.
+not_installed() {
+  local package
+  for package in "${host_packages[@]}"; do
+    [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" == installed ]] || echo "$package"
+  done
+}
+
+main() {
+  local items=(kernel tgt busybox) todo=() packages=() item
+  for item in "$@"; do
+    case "$item" in
+      kernel-6.12 | kernel-cloud) items+=("$item") ;;
+      *) die "unknown argument $item; known: kernel-6.12 kernel-cloud" ;;
+    esac
+  done
+  for item in apt-get apt-cache dpkg-deb flock; do
+    command -v "$item" >/dev/null || die "$item not found: this script knows Debian only"
+  done
+  mkdir -p "$cache/kernels" "$cache/trees" "$cache/checked"
+  exec 9>"$cache/lock"
+  flock -n 9 || { say "waiting for another run to end"; flock 9; }
+  rm -rf "$cache"/trees/.tmp.*
+
+  [[ " ${items[*]} " != *" kernel-6.12 "* ]] || prepare_backports
+  mapfile -t packages < <(not_installed)
+  for item in "${items[@]}"; do ! missing "$item" || todo+=("$item"); done
+  if [[ ${#packages[@]} -eq 0 && ${#todo[@]} -eq 0 ]]; then say "all there: $cache"; return; fi
+
+  (refresh "${packages[@]}" "${todo[@]}") || keep_cached "${packages[@]}" "${todo[@]}"
+  [[ ${#packages[@]} -eq 0 ]] || install_host_packages "${packages[@]}"
+  for item in "${todo[@]}"; do fetch "$item"; done
+  say "done: $cache"
+}
+
+main "$@"
