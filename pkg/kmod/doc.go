@@ -1,0 +1,137 @@
+// Package kmod reads the index of a kernel module tree, as depmod(8) writes it, and answers which modules a device or a
+// name needs and in which order they are loaded. It only reads text from an fs.FS: it loads nothing, so init and the
+// image builder share it. Loading is pkg/modload's.
+//
+// Five files make the index: modules.dep (required), modules.alias, modules.softdep, modules.builtin and
+// modules.builtin.modinfo (each may be missing). The .bin twins, blacklists, options and install lines of modprobe.d(5)
+// are not read.
+package kmod
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// Module is one loadable module of a tree.
+type Module struct {
+	// Name as the kernel knows it: '_' for every '-'.
+	Name string
+	// Path is relative to the tree, such as kernel/drivers/net/virtio_net.ko, and keeps the suffix of a compressed file.
+	Path string
+}
+
+// NotFoundError says that the tree holds no module of this name or alias, loadable or built in.
+// errors.Is finds fs.ErrNotExist in it.
+type NotFoundError struct{ Name string }
+
+// Error names what was looked for.
+func (e *NotFoundError) Error() string {
+	return fmt.Sprintf("module %s: not in the module tree", e.Name)
+}
+
+// Unwrap returns fs.ErrNotExist.
+func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
+
+// Index answers questions about one module tree. It does not change after Read and is safe for concurrent use.
+type Index struct {
+	mods           []record
+	byName         map[string]int32
+	softdeps       map[string]softdep
+	aliases        aliasTable
+	builtinPaths   []string
+	builtin        map[string]bool
+	builtinAliases aliasTable
+}
+
+// record is a module with what its index lines say, kept as text until a plan needs it.
+type record struct {
+	Module
+	deps string // the right-hand side of modules.dep: blank separated paths
+	line int    // in modules.dep, counted from 1
+}
+
+// softdep is what modprobe.d(5) calls soft dependencies: names or aliases, loaded before and after, if they are there.
+type softdep struct{ pre, post []string }
+
+// Modules returns every loadable module that is not built in as well, in the order of modules.dep.
+func (x *Index) Modules() []Module {
+	out := make([]Module, 0, len(x.mods))
+	for _, r := range x.mods {
+		if !x.builtin[r.Name] {
+			out = append(out, r.Module)
+		}
+	}
+	return out
+}
+
+// Lookup finds a module by name; '-' and '_' are equal. builtin reports that the kernel has it built in: then m holds
+// no Path and nothing is left to load.
+func (x *Index) Lookup(name string) (m Module, builtin, ok bool) {
+	name = normalise(name)
+	if x.builtin[name] {
+		return Module{Name: name}, true, true
+	}
+	if i, found := x.byName[name]; found {
+		return x.mods[i].Module, false, true
+	}
+	return Module{}, false, false
+}
+
+// Match returns the modules whose alias patterns match a modalias or another alias such as "fs-ext3", in the order of
+// modules.alias, each once; nil if there is none. Patterns are fnmatch(3)'s; '-' and '_' are equal. What is built in is
+// left out.
+func (x *Index) Match(alias string) []Module {
+	mods, _ := x.match(alias)
+	return mods
+}
+
+// match is Match, and tells whether a built-in module has the alias.
+func (x *Index) match(alias string) (mods []Module, builtin bool) {
+	alias = normalise(alias)
+	seen := make(map[string]bool)
+	for _, name := range x.aliases.match(alias) {
+		m, b, ok := x.Lookup(name)
+		switch {
+		case b:
+			builtin = true
+		case ok && !seen[name]:
+			seen[name] = true
+			mods = append(mods, m)
+		}
+	}
+	return mods, builtin || len(x.builtinAliases.match(alias)) > 0
+}
+
+// Resolve finds what a name or an alias stands for: a module of that name first, then every module with that alias.
+// ok with no modules means that the kernel has it built in.
+func (x *Index) Resolve(name string) (mods []Module, ok bool) {
+	if m, builtin, found := x.Lookup(name); builtin {
+		return nil, true
+	} else if found {
+		return []Module{m}, true
+	}
+	mods, builtin := x.match(name)
+	return mods, builtin || len(mods) > 0
+}
+
+// Aliases returns the alias patterns of a module, in the order of modules.alias.
+func (x *Index) Aliases(m Module) []string {
+	var out []string
+	for _, a := range x.aliases.entries {
+		if a.module == m.Name {
+			out = append(out, a.raw)
+		}
+	}
+	return out
+}
+
+// normalise writes a module name, or an alias that is no pattern, as the kernel compares it.
+func normalise(name string) string { return strings.ReplaceAll(name, "-", "_") }
+
+// nameOf returns the module name in a path: the last element up to its first dot, as libkmod takes it.
+func nameOf(path string) string {
+	base := path[strings.LastIndexByte(path, '/')+1:]
+	name, _, _ := strings.Cut(base, ".")
+	return normalise(name)
+}

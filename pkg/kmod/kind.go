@@ -1,0 +1,71 @@
+package kmod
+
+import "strings"
+
+// Kind is what a module is for, as far as reaching a network disk is concerned.
+type Kind int
+
+// The kinds. KindOther is everything that a machine does not need to get Ethernet frames in and out.
+const (
+	KindOther    Kind = iota
+	KindBus           // makes other devices appear: virtio, Hyper-V, Xen, USB hosts
+	KindEthernet      // a network card, its PHY or a helper of theirs
+)
+
+// String returns "bus", "ethernet" or "other".
+func (k Kind) String() string {
+	return [...]string{"other", "bus", "ethernet"}[k]
+}
+
+// busNames are bus drivers that their folder does not tell apart from other drivers.
+var busNames = map[string]bool{
+	"virtio_pci": true, "virtio_mmio": true,
+	"hv_vmbus": true, "pci_hyperv": true,
+	"xen_platform_pci": true, "xen_pcifront": true, "xenbus_probe_frontend": true,
+}
+
+// usbHosts are the host controllers of PCs and servers; drivers/usb/host also holds PCMCIA and USB gadgets' own.
+var usbHosts = []string{"xhci_", "ehci_", "ohci_", "uhci_"}
+
+// ethernetFolders are the folders below drivers/net with Ethernet in them. Radio, field buses, WAN and tunnels
+// (wireless, wwan, can, ieee802154, wan, ppp, wireguard, ...) have others.
+var ethernetFolders = map[string]bool{
+	"ethernet": true, "usb": true, "phy": true, "mdio": true, "pcs": true,
+	"hyperv": true, "vmxnet3": true, "fjes": true,
+}
+
+// ethernetNames are the modules directly in drivers/net that carry Ethernet; most others there are virtual devices.
+var ethernetNames = map[string]bool{
+	"virtio_net": true, "net_failover": true, "xen_netfront": true, "mii": true, "mdio": true, "sungem_phy": true,
+}
+
+// mobileUSB are modules of drivers/net/usb that drive mobile phones and modems.
+var mobileUSB = map[string]bool{
+	"cdc_mbim": true, "cdc_phonet": true, "hso": true, "huawei_cdc_ncm": true, "ipheth": true, "kalmia": true,
+	"lg_vl600": true, "qmi_wwan": true, "sierra_net": true, "zaurus": true,
+}
+
+// Kind tells by name and path what a module is for. A module that the path says nothing about, such as one that DKMS
+// put into updates/dkms, is KindOther.
+func (m Module) Kind() Kind {
+	if busNames[m.Name] {
+		return KindBus
+	}
+	if strings.Contains(m.Path, "drivers/usb/host/") {
+		for _, prefix := range usbHosts {
+			if strings.HasPrefix(m.Name, prefix) {
+				return KindBus
+			}
+		}
+	}
+	_, below, ok := strings.Cut(m.Path, "drivers/net/")
+	folder, _, deeper := strings.Cut(below, "/")
+	switch {
+	case !ok:
+		return KindOther
+	case !deeper && ethernetNames[m.Name],
+		deeper && ethernetFolders[folder] && !(folder == "usb" && mobileUSB[m.Name]):
+		return KindEthernet
+	}
+	return KindOther
+}

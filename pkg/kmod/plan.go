@@ -1,0 +1,142 @@
+package kmod
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Step is one module of a load plan.
+type Step struct {
+	Module
+	// Soft says that only a soft dependency asks for the module: if it does not load, the others still can.
+	// crc32c_intel is one: it refuses a processor without SSE 4.2, and crc32c_generic does the work.
+	Soft bool
+}
+
+// Plan returns what has to be loaded for the names or aliases, in order: for each module its soft dependencies "pre"
+// and its dependencies first, then the module; soft dependencies "post" come last of all. Each module stands once;
+// what is built in is left out, and soft dependencies that the tree lacks are passed over. An unknown name is a
+// *NotFoundError; a circle of dependencies is an error that names the line of modules.dep.
+func (x *Index) Plan(names ...string) ([]Module, error) {
+	steps, err := x.Steps(names...)
+	if err != nil {
+		return nil, err
+	}
+	mods := make([]Module, len(steps))
+	for i, s := range steps {
+		mods[i] = s.Module
+	}
+	return mods, nil
+}
+
+// Steps is Plan, and tells for each module whether it is needed or only a soft dependency.
+func (x *Index) Steps(names ...string) ([]Step, error) {
+	p := planner{x: x, needed: make([]uint8, len(x.mods)), placed: make([]bool, len(x.mods))}
+	var roots []int32
+	for _, name := range names {
+		mods, ok := x.Resolve(name)
+		if !ok {
+			return nil, &NotFoundError{Name: name}
+		}
+		for _, m := range mods {
+			roots = append(roots, x.byName[m.Name])
+		}
+	}
+	for _, i := range roots {
+		if err := p.need(i); err != nil {
+			return nil, err
+		}
+	}
+	for _, i := range roots {
+		p.place(i)
+	}
+	for len(p.posts) > 0 {
+		name := p.posts[0]
+		p.posts = p.posts[1:]
+		p.placeAll([]string{name})
+	}
+	return p.steps, nil
+}
+
+// planner makes one plan. needed marks the modules that the roots cannot do without, placed those that stand in steps.
+type planner struct {
+	x      *Index
+	needed []uint8
+	placed []bool
+	steps  []Step
+	posts  []string
+}
+
+// The states of planner.needed.
+const (
+	unseen uint8 = iota
+	open         // its dependencies are being looked at: to meet it again is a circle
+	closed
+)
+
+// need marks a module and all its dependencies.
+func (p *planner) need(i int32) error {
+	r := p.x.mods[i]
+	switch p.needed[i] {
+	case closed:
+		return nil
+	case open:
+		return fmt.Errorf("%s: line %d: module %s depends on itself", depFile, r.line, r.Name)
+	}
+	p.needed[i] = open
+	for dep := range strings.FieldsSeq(r.deps) {
+		j, builtin, ok := p.x.dependency(dep)
+		if builtin {
+			continue
+		}
+		if !ok {
+			return fmt.Errorf("%s: line %d: dependency of %s: %w", depFile, r.line, r.Name, &NotFoundError{Name: dep})
+		}
+		if err := p.need(j); err != nil {
+			return err
+		}
+	}
+	p.needed[i] = closed
+	return nil
+}
+
+// place puts a module into the plan behind what must be there before it. A circle can only come from soft
+// dependencies here, or lie within them, and is cut where it closes, as libkmod does.
+func (p *planner) place(i int32) {
+	if p.placed[i] {
+		return
+	}
+	p.placed[i] = true
+	r := p.x.mods[i]
+	soft := p.x.softdeps[r.Name]
+	p.placeAll(soft.pre)
+	// depmod writes the nearest dependency first, so the last one is the first to load.
+	for _, dep := range slices.Backward(strings.Fields(r.deps)) {
+		if j, builtin, ok := p.x.dependency(dep); ok && !builtin {
+			p.place(j)
+		}
+	}
+	p.steps = append(p.steps, Step{Module: r.Module, Soft: p.needed[i] != closed})
+	p.posts = append(p.posts, soft.post...)
+}
+
+// placeAll places what soft dependencies stand for, if the tree has it.
+func (p *planner) placeAll(names []string) {
+	for _, name := range names {
+		mods, _ := p.x.Resolve(name)
+		for _, m := range mods {
+			p.place(p.x.byName[m.Name])
+		}
+	}
+}
+
+// dependency finds the module that a path on the right-hand side of modules.dep names.
+func (x *Index) dependency(path string) (i int32, builtin, ok bool) {
+	name := nameOf(path)
+	if x.builtin[name] {
+		return 0, true, true
+	}
+	i, ok = x.byName[name]
+	return i, false, ok
+}

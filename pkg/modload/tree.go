@@ -1,0 +1,37 @@
+//go:build linux
+
+package modload
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Release returns the running kernel's release, as uname -r prints it.
+func Release() (string, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "", fmt.Errorf("uname: %w", err)
+	}
+	return unix.ByteSliceToString(u.Release[:]), nil
+}
+
+// Tree returns the module tree of a kernel release in the file system at root: ROOT/lib/modules/RELEASE or
+// ROOT/usr/lib/modules/RELEASE. If neither is a directory, the error wraps fs.ErrNotExist.
+func Tree(root, release string) (string, error) {
+	if !fs.ValidPath(release) || filepath.Base(release) != release || release == "." {
+		return "", fmt.Errorf("%q is no kernel release", release)
+	}
+	lib := filepath.Join(root, "lib/modules", release)
+	usr := filepath.Join(root, "usr/lib/modules", release)
+	for _, dir := range []string{lib, usr} {
+		if st, err := os.Stat(dir); err == nil && st.IsDir() {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("modules of kernel %s: neither %s nor %s is there: %w", release, lib, usr, fs.ErrNotExist)
+}
