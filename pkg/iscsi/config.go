@@ -1,0 +1,82 @@
+package iscsi
+
+import (
+	"errors"
+	"fmt"
+)
+
+// maxNameLen is the longest iSCSI name in bytes (RFC 7143 4.2.7.1).
+const maxNameLen = 223
+
+// LoginConfig is one login of a normal session's leading connection.
+type LoginConfig struct {
+	// InitiatorName and TargetName are iSCSI names of 1 to 223 bytes.
+	InitiatorName, TargetName string
+	// ISID stays the same in all logins of this session, over reconnects and
+	// reboots (RFC 7143 11.12.5): that is what makes a login reinstate the old
+	// session instead of adding one.
+	ISID [6]byte
+	// CID is the connection's id within the session (11.12.7).
+	CID uint16
+	// CmdSN goes into every request and is the number of the first command in
+	// full feature phase (11.12.8). A kernel pipe replaces it.
+	CmdSN uint32
+	// TPGT is the portal group that we were told to expect, nil if none. A
+	// different answer is a warning (13.9).
+	TPGT *uint16
+	// SecurityStage begins with the security stage, offering AuthMethod=None,
+	// instead of the operational stage, which takes one exchange less. See
+	// StageError for when it is worth a try.
+	SecurityStage bool
+	// Offer is what to ask for; the zero Offer means DefaultOffer.
+	Offer Offer
+}
+
+// Result is a login that reached full feature phase.
+type Result struct {
+	// Params are the values to give to the kernel.
+	Params Params
+	// ExpStatSN is the target's last StatSN + 1.
+	ExpStatSN uint32
+	// ExpCmdSN and MaxCmdSN are the command window of the last response (RFC
+	// 7143 11.13, 4.2.2.1).
+	ExpCmdSN, MaxCmdSN uint32
+	// TSIH is the target's session handle; 0 only from a target that breaks
+	// the RFC, with a warning (11.13.3).
+	TSIH uint16
+	// TPGT is the target portal group tag; HasTPGT tells whether the target
+	// named one (13.9).
+	TPGT    uint16
+	HasTPGT bool
+	// TargetAlias is the target's own text, at most 255 bytes, unchecked:
+	// quote it before printing (13.6).
+	TargetAlias string
+	// Warnings are oddities of the target that do not stand in the way, each
+	// one line without line breaks.
+	Warnings []string
+}
+
+// checkName verifies only what must hold on the wire: names that targets use
+// against the RFC's advice (capitals, say) are the target's business.
+func checkName(key, name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%s: empty", key)
+	case len(name) > maxNameLen:
+		return fmt.Errorf("%s: %d bytes, limit %d", key, len(name), maxNameLen)
+	}
+	for _, c := range []byte(name) {
+		if c <= ' ' || c == 0x7f {
+			return fmt.Errorf("%s: byte 0x%02x is not allowed in a name", key, c)
+		}
+	}
+	return nil
+}
+
+// check verifies the configuration, the offer excepted.
+func (c *LoginConfig) check() error {
+	return errors.Join(
+		checkName("InitiatorName", c.InitiatorName),
+		checkName("TargetName", c.TargetName),
+	)
+}

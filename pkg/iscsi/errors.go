@@ -1,0 +1,49 @@
+package iscsi
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// ProtocolError is a target that did what RFC 7143 does not allow. The
+// connection is of no further use; trying again seldom helps.
+type ProtocolError struct {
+	// What the target did, for people; text from the target in it is quoted.
+	What string
+	// Section of RFC 7143 that it breaks, such as "11.13".
+	Section string
+}
+
+func (e *ProtocolError) Error() string {
+	return "protocol error of the target: " + e.What + " (RFC 7143 " + e.Section + ")"
+}
+
+func protocolErrorf(section, format string, args ...any) error {
+	return &ProtocolError{What: fmt.Sprintf(format, args...), Section: section}
+}
+
+// StageError is a login that began in the operational stage and whose first
+// request was turned down in a way that a login with a security stage may cure:
+// the target asked for authentication (0201), complained about the request in
+// general (0200, 020b), or closed the connection without an answer. The RFC
+// allows no way back to the security stage within one connection (11.12.3), so
+// the caller may connect once more and call [Login] with SecurityStage set in
+// its [LoginConfig].
+type StageError struct{ Err error }
+
+func (e *StageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause: a *StatusError or the pipe's error.
+func (e *StageError) Unwrap() error { return e.Err }
+
+// maxQuoted bounds, in bytes before quoting, how much of a target's text goes
+// into one error.
+const maxQuoted = 200
+
+// quote makes text from outside safe for a log line: quoted, and cut.
+func quote(s string) string {
+	if len(s) > maxQuoted {
+		return strconv.Quote(s[:maxQuoted]) + "..."
+	}
+	return strconv.Quote(s)
+}

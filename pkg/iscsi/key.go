@@ -1,0 +1,171 @@
+package iscsi
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// function is how the result of a key follows from both sides' values (RFC 7143
+// 6.2, 13).
+type function uint8
+
+const (
+	declare function = iota // no result: one side informs the other
+	list                    // the first of the offer that the other side accepts
+	and                     // Yes only if both say Yes
+	or                      // Yes if one says Yes
+	minimum
+	maximum
+	obsolete // may be offered by an old target, answered Reject (13.25)
+)
+
+// sender is who may send a key first.
+type sender uint8
+
+const (
+	initiator sender = 1 << iota
+	target
+	both = initiator | target
+)
+
+// stages is a set of stages in which a key may occur.
+type stages uint8
+
+const (
+	security    stages = 1 << StageSecurity
+	operational stages = 1 << StageOperational
+	anyStage           = security | operational
+)
+
+func (s stages) has(x Stage) bool { return s&(1<<x) != 0 }
+
+// key is one row of the table: everything the engine knows about a text key.
+type key struct {
+	name    string
+	section string // of RFC 7143
+	sender  sender
+	stages  stages
+	fn      function
+	// def is the RFC's default, and what we want if offer is nil.
+	def string
+	// lo and hi bound a number; hi 0 means that a declared value is text.
+	lo, hi uint32
+	// offer returns what we say first; nil if we never do.
+	offer func(*LoginConfig) string
+	// set stores a result; nil if nobody asks for it.
+	set func(*Result, value)
+}
+
+// value is a parsed value; which field counts follows from the key.
+type value struct {
+	text string
+	num  uint32
+	yes  bool
+}
+
+// want returns our own side's value of a key.
+func (k *key) want(cfg *LoginConfig) string {
+	if k.offer == nil {
+		return k.def
+	}
+	return k.offer(cfg)
+}
+
+// parse reads a value of the key and verifies type and range.
+func (k *key) parse(s string) (value, error) {
+	v := value{text: s}
+	if len(s) > maxValueLen {
+		return v, fmt.Errorf("%d bytes, limit %d", len(s), maxValueLen)
+	}
+	switch {
+	case k.fn == and || k.fn == or:
+		v.yes = s == valueYes
+		if !v.yes && s != valueNo {
+			return v, fmt.Errorf("want Yes or No")
+		}
+	case k.hi > 0:
+		n, err := parseNumber(s)
+		if err != nil {
+			return v, err
+		}
+		if n < uint64(k.lo) || n > uint64(k.hi) {
+			return v, fmt.Errorf("want %d to %d", k.lo, k.hi)
+		}
+		v.num = uint32(n)
+	}
+	return v, nil
+}
+
+// legal reports whether answer is a possible outcome of our offer.
+func (k *key) legal(offer, answer value) bool {
+	switch k.fn {
+	case list:
+		return inList(offer.text, answer.text)
+	case and:
+		return offer.yes || !answer.yes
+	case or:
+		return !offer.yes || answer.yes
+	case minimum:
+		return answer.num <= offer.num
+	case maximum:
+		return answer.num >= offer.num
+	}
+	return true
+}
+
+// combine returns the outcome of the target's offer and our wish, as text. For
+// a list without anything in common it is Reject.
+func (k *key) combine(offer, want value) string {
+	switch k.fn {
+	case list:
+		for item := range strings.SplitSeq(offer.text, ",") {
+			if inList(want.text, item) {
+				return item
+			}
+		}
+		return valueReject
+	case and:
+		return yesNo(offer.yes && want.yes)
+	case or:
+		return yesNo(offer.yes || want.yes)
+	case minimum:
+		return number(min(offer.num, want.num))
+	case maximum:
+		return number(max(offer.num, want.num))
+	}
+	return valueReject
+}
+
+// settled reports whether an offer decides the outcome alone, so that the other
+// side need not answer (RFC 7143 6.2.2).
+func (k *key) settled(offer value) bool {
+	return k.fn == and && !offer.yes || k.fn == or && offer.yes
+}
+
+func inList(list, item string) bool {
+	for s := range strings.SplitSeq(list, ",") {
+		if s == item {
+			return true
+		}
+	}
+	return false
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return valueYes
+	}
+	return valueNo
+}
+
+func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+
+func findKey(name string) *key {
+	for i := range keys {
+		if keys[i].name == name {
+			return &keys[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package iscsi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// maxRounds bounds the exchanges of one stage: no target needs that many, and
+// two sides may wait for each other for ever.
+const maxRounds = 16
+
+// stage is one stage of the login phase as the driver sees it. What is
+// negotiated by the table of keys alone is a keyStage; an authentication with
+// steps of its own is another implementation.
+type stage interface {
+	// path returns the stage and the one that follows it.
+	path() (current, next Stage)
+	// say returns the pairs of the next request, and whether we are ready to
+	// leave the stage with it.
+	say() (pairs []Pair, ready bool)
+	// hear judges the pairs of the response.
+	hear(pairs []Pair) error
+}
+
+// keyStage offers all its keys at once and is ready from the start.
+type keyStage struct {
+	current, next Stage
+	keys          *negotiation
+}
+
+func (s *keyStage) path() (current, next Stage) { return s.current, s.next }
+func (s *keyStage) say() ([]Pair, bool)         { return s.keys.pending(s.current), true }
+func (s *keyStage) hear(pairs []Pair) error     { return s.keys.take(pairs, s.current) }
+
+// Login logs in to a target as the leading connection of a normal session,
+// without authentication, and returns what holds in full feature phase (RFC
+// 7143 6.3). It ends with ctx; without a deadline there, a silent target holds
+// it for ever. After an error the connection must be closed.
+//
+// Errors: a *StatusError if the target said no; a *ProtocolError if it broke
+// the RFC; a *StageError around the cause if the security stage may help; else
+// the pipe's error, wrapped.
+func Login(ctx context.Context, p Pipe, cfg LoginConfig) (Result, error) {
+	if cfg.Offer == (Offer{}) {
+		cfg.Offer = DefaultOffer()
+	}
+	if err := cfg.check(); err != nil {
+		return Result{}, fmt.Errorf("login: %w", err)
+	}
+	res := new(Result)
+	keys, err := newNegotiation(&cfg, res)
+	if err != nil {
+		return Result{}, fmt.Errorf("login: offer: %w", err)
+	}
+	d := &driver{pipe: p, cfg: &cfg, res: res}
+	if err := d.login(ctx, keys); err != nil {
+		return Result{}, fmt.Errorf("login %s: %w", cfg.TargetName, err)
+	}
+	return *res, nil
+}
+
+// login walks the stages.
+func (d *driver) login(ctx context.Context, keys *negotiation) error {
+	if d.cfg.SecurityStage {
+		if err := d.run(ctx, &keyStage{StageSecurity, StageOperational, keys}); err != nil {
+			return err
+		}
+	}
+	if err := d.run(ctx, &keyStage{StageOperational, StageFullFeature, keys}); err != nil {
+		if !d.cfg.SecurityStage && d.accepted == 0 && wantsSecurity(err) {
+			return &StageError{Err: err}
+		}
+		return err
+	}
+	if err := keys.finish(); err != nil {
+		return err
+	}
+	d.conclude()
+	return nil
+}
+
+// run drives one stage until the target agrees to leave it.
+func (d *driver) run(ctx context.Context, s stage) error {
+	current, next := s.path()
+	for range maxRounds {
+		pairs, ready := s.say()
+		text, left, err := d.exchange(ctx, current, next, AppendText(nil, pairs), ready)
+		if err != nil {
+			return err
+		}
+		if pairs, err = ParseText(text); err != nil {
+			return err
+		}
+		if err = s.hear(pairs); err != nil {
+			return err
+		}
+		if left {
+			return nil
+		}
+	}
+	return protocolErrorf("6.3", "%v not done after %d exchanges", current, maxRounds)
+}
+
+// conclude reports what the last response said about the session.
+func (d *driver) conclude() {
+	r, cfg := d.res, d.cfg
+	if r.TSIH == 0 {
+		d.warnf("target gave no session handle (TSIH 0)")
+	}
+	if cfg.TPGT != nil && r.HasTPGT && *cfg.TPGT != r.TPGT {
+		d.warnf("target portal group tag is %d, expected %d", r.TPGT, *cfg.TPGT)
+	}
+}
+
+// wantsSecurity reports whether the end of a first request in the operational
+// stage may mean that the target wants a security stage.
+func wantsSecurity(err error) bool {
+	var s *StatusError
+	if errors.As(err, &s) {
+		switch s.Code() {
+		case statusInitiator, statusAuthNeed, statusBadLogin:
+			return true
+		}
+		return false
+	}
+	return errors.Is(err, io.EOF)
+}

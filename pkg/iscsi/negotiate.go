@@ -1,0 +1,212 @@
+package iscsi
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// negotiation runs the table of keys over one login (RFC 7143 6.2). It lives
+// as long as the login, because a key may be negotiated only once in it.
+type negotiation struct {
+	cfg *LoginConfig
+	res *Result
+	// offered holds our values by key, once sent.
+	offered map[string]value
+	// seen holds the keys that the target sent.
+	seen map[string]bool
+	// replies are the answers that we owe to the target's own offers.
+	replies []Pair
+}
+
+// newNegotiation verifies the offer and starts from the RFC's defaults.
+func newNegotiation(cfg *LoginConfig, res *Result) (*negotiation, error) {
+	n := &negotiation{cfg: cfg, res: res, offered: map[string]value{}, seen: map[string]bool{}}
+	var errs []error
+	for i := range keys {
+		k := &keys[i]
+		if k.def != "" && k.set != nil {
+			n.setDefault(k)
+		}
+		if k.offer == nil {
+			continue
+		}
+		if _, err := k.parse(k.offer(cfg)); err != nil {
+			errs = append(errs, fmt.Errorf("%s=%s: %w", k.name, quote(k.offer(cfg)), err))
+		}
+	}
+	for _, d := range []string{cfg.Offer.HeaderDigest, cfg.Offer.DataDigest} {
+		for item := range strings.SplitSeq(d, ",") {
+			if item != valueNone && item != digestCRC32C {
+				errs = append(errs, fmt.Errorf("digest %s: want CRC32C or None", quote(item)))
+			}
+		}
+	}
+	if cfg.Offer.FirstBurstLength > cfg.Offer.MaxBurstLength {
+		errs = append(errs, fmt.Errorf("FirstBurstLength=%d: more than MaxBurstLength=%d", cfg.Offer.FirstBurstLength, cfg.Offer.MaxBurstLength))
+	}
+	res.Params.MaxRecvDataSegmentLength = cfg.Offer.MaxRecvDataSegmentLength
+	return n, errors.Join(errs...)
+}
+
+// setDefault gives a key its default, which the table holds in legal form.
+func (n *negotiation) setDefault(k *key) {
+	if v, err := k.parse(k.def); err == nil && k.set != nil {
+		k.set(n.res, v)
+	}
+}
+
+// pending returns what we have to say in a stage now: the answers that we owe,
+// and each of our own keys once.
+func (n *negotiation) pending(s Stage) []Pair {
+	pairs := n.replies
+	n.replies = nil
+	for i := range keys {
+		k := &keys[i]
+		if _, sent := n.offered[k.name]; sent || k.offer == nil || !k.stages.has(s) {
+			continue
+		}
+		if n.seen[k.name] && k.fn != declare {
+			continue // settled by the target's own offer
+		}
+		text := k.offer(n.cfg)
+		n.offered[k.name], _ = k.parse(text) // verified in newNegotiation
+		pairs = append(pairs, Pair{k.name, text})
+	}
+	return pairs
+}
+
+// take judges the pairs that the target sent in a stage.
+func (n *negotiation) take(pairs []Pair, s Stage) error {
+	for _, p := range pairs {
+		if n.seen[p.Key] {
+			return protocolErrorf("6.2", "key %s a second time in one login", p.Key)
+		}
+		n.seen[p.Key] = true
+		if err := n.takeOne(p, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *negotiation) takeOne(p Pair, s Stage) error {
+	k := findKey(p.Key)
+	switch {
+	case k == nil && reserved(p.Value):
+		return protocolErrorf("6.2", "%s=%s, but we never sent that key", p.Key, p.Value)
+	case k == nil:
+		n.replies = append(n.replies, Pair{p.Key, valueNotUnderstood})
+		return nil
+	case k.sender&target == 0:
+		return protocolErrorf(k.section, "%s=%s, a key of the initiator only", p.Key, quote(p.Value))
+	case !k.stages.has(s):
+		return protocolErrorf("6.3", "%s=%s in the %v", p.Key, quote(p.Value), s)
+	}
+	offer, offered := n.offered[k.name]
+	if offered && reserved(p.Value) {
+		return n.declined(k, p.Value)
+	}
+	if k.fn == obsolete {
+		n.replies = append(n.replies, Pair{k.name, valueReject})
+		return nil
+	}
+	v, err := k.parse(p.Value)
+	switch {
+	case err != nil:
+		return protocolErrorf(k.section, "%s=%s: %v", k.name, quote(p.Value), err)
+	case k.fn == declare:
+		n.set(k, v)
+		return nil
+	case offered:
+		return n.answer(k, offer, v)
+	}
+	return n.counter(k, v)
+}
+
+// answer takes the target's answer to our offer.
+func (n *negotiation) answer(k *key, offer, v value) error {
+	if !k.legal(offer, v) {
+		return protocolErrorf(k.section, "%s=%s is no legal answer to %s", k.name, quote(v.text), quote(k.want(n.cfg)))
+	}
+	n.set(k, v)
+	return nil
+}
+
+// counter answers the target's own offer of a key that we did not offer.
+func (n *negotiation) counter(k *key, offer value) error {
+	want, err := k.parse(k.want(n.cfg))
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.name, err)
+	}
+	result := k.combine(offer, want)
+	if result != valueReject {
+		if v, err := k.parse(result); err == nil {
+			n.set(k, v)
+		}
+	}
+	if !k.settled(offer) {
+		n.replies = append(n.replies, Pair{k.name, result})
+	}
+	return nil
+}
+
+// declined takes Reject, Irrelevant or NotUnderstood as an answer: the default
+// holds (RFC 7143 6.2), if we can live with it.
+func (n *negotiation) declined(k *key, answer string) error {
+	if !n.defaultWillDo(k) {
+		return protocolErrorf(k.section, "%s=%s, but we need %s", k.name, answer, quote(k.want(n.cfg)))
+	}
+	if answer != valueIrrelevant {
+		n.warnf("target answered %s=%s: the default %s holds", k.name, answer, k.def)
+	}
+	return nil
+}
+
+// defaultWillDo reports whether we may go on with the default of a key that we
+// offered: always, but for a list that leaves the default out.
+func (n *negotiation) defaultWillDo(k *key) bool {
+	return k.fn != list || inList(k.want(n.cfg), k.def)
+}
+
+// finish settles what the target left open, when full feature phase begins.
+func (n *negotiation) finish() error {
+	for i := range keys {
+		k := &keys[i]
+		offer, offered := n.offered[k.name]
+		if !offered || n.seen[k.name] || k.fn == declare || k.settled(offer) {
+			continue
+		}
+		if !n.defaultWillDo(k) {
+			return protocolErrorf("6.2", "no answer to %s=%s", k.name, quote(k.want(n.cfg)))
+		}
+		if k.stages.has(StageOperational) {
+			n.warnf("target did not answer %s: the default %s holds", k.name, k.def)
+		}
+	}
+	for _, p := range n.replies {
+		n.warnf("target offered %s in its last response: not answered", p.Key)
+	}
+	p := &n.res.Params
+	if p.FirstBurstLength > p.MaxBurstLength {
+		// 13.14 forbids it; sending less than allowed is always right.
+		n.warnf("FirstBurstLength %d cut to MaxBurstLength %d", p.FirstBurstLength, p.MaxBurstLength)
+		p.FirstBurstLength = p.MaxBurstLength
+	}
+	return nil
+}
+
+func (n *negotiation) set(k *key, v value) {
+	if k.set != nil {
+		k.set(n.res, v)
+	}
+}
+
+func (n *negotiation) warnf(format string, args ...any) {
+	n.res.Warnings = append(n.res.Warnings, fmt.Sprintf(format, args...))
+}
+
+// reserved reports whether a value can only be an answer (RFC 7143 6.2).
+func reserved(v string) bool {
+	return v == valueReject || v == valueIrrelevant || v == valueNotUnderstood
+}

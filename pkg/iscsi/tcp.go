@@ -1,0 +1,101 @@
+package iscsi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Conn is what a TCPPipe needs of a connection; every net.Conn has it.
+type Conn interface {
+	io.Reader
+	io.Writer
+	SetDeadline(t time.Time) error
+}
+
+// TCPPipe frames PDUs on a byte stream, without digests (RFC 7143 11.2).
+type TCPPipe struct {
+	conn    Conn
+	maxData int
+}
+
+// NewTCPPipe returns a pipe over conn that accepts data segments of up to
+// LoginDataLen bytes. It does not close conn.
+func NewTCPPipe(conn Conn) *TCPPipe {
+	return &TCPPipe{conn: conn, maxData: LoginDataLen}
+}
+
+// Send writes p as one write, so that a small PDU is one TCP segment.
+func (t *TCPPipe) Send(ctx context.Context, p *PDU) error {
+	b, err := p.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return t.do(ctx, func() error {
+		_, err := t.conn.Write(b)
+		return err
+	})
+}
+
+// Receive reads the next PDU. A data segment beyond the limit of the pipe is a
+// *ProtocolError and is not read.
+func (t *TCPPipe) Receive(ctx context.Context) (*PDU, error) {
+	p := new(PDU)
+	err := t.do(ctx, func() error { return t.read(p) })
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (t *TCPPipe) read(p *PDU) error {
+	if _, err := io.ReadFull(t.conn, p.BHS[:]); err != nil {
+		return err
+	}
+	ahs, data := lengths(&p.BHS)
+	if data > t.maxData {
+		return protocolErrorf("13.12", "%v with a data segment of %d bytes, limit %d", p.Opcode(), data, t.maxData)
+	}
+	rest := make([]byte, ahs+data+pad(data))
+	if _, err := io.ReadFull(t.conn, rest); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF // the header came, so this is no clean close
+		}
+		return fmt.Errorf("%v: %w", p.Opcode(), err)
+	}
+	if ahs > 0 {
+		p.AHS = rest[:ahs:ahs]
+	}
+	if data > 0 {
+		p.Data = rest[ahs : ahs+data : ahs+data]
+	}
+	return nil
+}
+
+// do runs one read or write of the connection and ends it when ctx ends. The
+// context is watched instead of copying its deadline, so that a timeout is
+// always reported as the context's error.
+func (t *TCPPipe) do(ctx context.Context, f func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := t.conn.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		// A moment long past ends the pending call at once; no clock is read.
+		// If it fails, the connection is gone and the call returns anyway.
+		_ = t.conn.SetDeadline(time.Unix(1, 0))
+	})
+	err := f()
+	if !stop() {
+		<-done
+		if err != nil {
+			return ctx.Err()
+		}
+	}
+	return err
+}
