@@ -1,0 +1,116 @@
+package bootspec
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Value is a value with the place it came from; the zero Value is "not given".
+type Value[T any] struct {
+	V T
+	// From names the source as a user would: `iscsi_t=`, "default". Empty
+	// means that nobody gave the value.
+	From string
+}
+
+// Given tells whether anybody gave the value.
+func (v Value[T]) Given() bool { return v.From != "" }
+
+// Or returns the value, or other if it was not given.
+func (v Value[T]) Or(other T) T {
+	if v.Given() {
+		return v.V
+	}
+	return other
+}
+
+// Plan is what can be known before the network is up.
+type Plan struct {
+	Net       Net
+	Initiator Value[string] // iSCSI name, at most 223 bytes
+	Target    Target
+	Root      Root
+	Init      Value[string] // path in the root of the program to run there
+	Policy    Policy
+	// Warnings are for the screen: contradictions, words that look like ours
+	// and are not understood.
+	Warnings []string
+}
+
+// Spec is all that the steps after the network need.
+type Spec struct {
+	Initiator string
+	Targets   []Target // in the order in which sda, sdb, ... are counted
+	Root      Root
+	Init      Value[string]
+	Policy    Policy
+}
+
+// Net is the network to bring up.
+type Net struct {
+	Interface Value[string]       // kernel's name of the NIC; not given: the first with carrier
+	Address   Value[netip.Prefix] // this machine's address with its network's length
+	Gateway   Value[netip.Addr]   // default route's next hop
+}
+
+// NetFacts is what only the network tells; package network fills it.
+type NetFacts struct {
+	Interface string
+	Address   netip.Prefix
+	Gateway   netip.Addr // zero if there is no default route
+}
+
+// Target is one iSCSI target and the portal to log in at.
+type Target struct {
+	Name   Value[string]
+	Portal Value[netip.AddrPort]
+	Group  Value[uint16] // target portal group tag (TPGT) to expect
+	LUN    Value[uint16] // 0 to 16383; not given: LUN 0, and if that is no disk, all
+}
+
+// Root is the file system to switch to.
+type Root struct {
+	Device    Value[Device] // not given: sda2, then whatever holds an init
+	FSType    Value[string] // not given: by superblock
+	Flags     Value[string] // mount options, comma-separated
+	ReadWrite Value[bool]   // not given: read-only
+}
+
+// Device names a disk of our own sessions and a part of it.
+type Device struct {
+	Disk      int // 0 is the first session's disk
+	Partition int // 0 is the whole disk
+}
+
+// String writes the device as the kernel would name it if ours were the only
+// disks: sda2.
+func (d Device) String() string {
+	name := "/dev/sd" + letters(d.Disk)
+	if d.Partition > 0 {
+		name += itoa(d.Partition)
+	}
+	return name
+}
+
+// Policy is what to do when something goes wrong, and where to stop.
+type Policy struct {
+	Timeout   Value[time.Duration] // how long to retry what can heal; 0 or not given: for ever
+	Emergency Value[Emergency]     // what to do at the end; not given: Reboot
+	Break     []Value[string]      // steps before which the shell opens
+	Shell     Value[string]        // path of the shell, "" for the built-in one; given: a failure opens it
+	Debug     Value[bool]
+	Panic     Value[string] // the kernel's panic=, as it stands
+}
+
+// Emergency is the end of a boot that failed for good.
+type Emergency string
+
+// The ways a failed boot can end (dracut's rd.emergency=).
+const (
+	Reboot   Emergency = "reboot"
+	PowerOff Emergency = "poweroff"
+	Halt     Emergency = "halt"
+)
+
+// BeforeSwitchRoot is the break point that a bare rd.break means.
+const BeforeSwitchRoot = "switch-root"

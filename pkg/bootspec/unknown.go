@@ -1,0 +1,54 @@
+package bootspec
+
+import (
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// looksOurs tells whether a key is in one of our name spaces.
+func looksOurs(key string) bool {
+	return strings.HasPrefix(key, "iscsi_") || strings.HasPrefix(key, "rd.iscsiroot.")
+}
+
+// unknown says that a parameter is not understood and which one is nearest.
+func unknown(p cmdline.Param) string {
+	msg := "parameter " + clip(p.Key) + " is not understood and does nothing"
+	best, dist := "", 3
+	for _, row := range Table() {
+		for _, key := range []string{row.Key, row.Alias} {
+			if d := distance(p.Key, key, dist); key != "" && d < dist {
+				best, dist = key, d
+			}
+		}
+	}
+	if best != "" {
+		msg += ": did you mean " + best + "?"
+	}
+	return msg
+}
+
+// distance is the Levenshtein distance of a and b in bytes; limit or more
+// where the lengths alone say so.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diag
+			if a[i] != b[j] {
+				cost++
+			}
+			diag = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

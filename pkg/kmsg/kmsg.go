@@ -1,0 +1,180 @@
+// Package kmsg is our log: the kernel's own, so that a line stands in time
+// between the kernel's lines, reaches every console the kernel writes to, and
+// is still in dmesg when the real system runs.
+package kmsg
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+)
+
+// Level is a kernel log level (include/linux/kern_levels.h).
+type Level int
+
+// The levels we use. The kernel shows a line on its consoles if its level is
+// below the console log level: 7 by default, 4 with quiet.
+const (
+	levelEmerg Level = 0 // #define KERN_EMERG   KERN_SOH "0"
+	Err        Level = 3 // #define KERN_ERR     KERN_SOH "3"
+	Warning    Level = 4 // #define KERN_WARNING KERN_SOH "4"
+	Info       Level = 6 // #define KERN_INFO    KERN_SOH "6"
+	Debug      Level = 7 // #define KERN_DEBUG   KERN_SOH "7"
+)
+
+// prefix begins every line of ours.
+const prefix = "iscsiroot: "
+
+// maxRecord is what we put into one record; the kernel refuses a write of more
+// than 1024 less its own prefix (kernel/printk/printk.c: LOG_LINE_MAX).
+const maxRecord = 900
+
+// Logger writes lines to the kernel's log. It is safe for concurrent use; a nil
+// Logger drops everything.
+type Logger struct {
+	mu       sync.Mutex
+	kmsg     *os.File   // nil: no /dev/kmsg, all goes to direct
+	direct   []*os.File // terminals to write to ourselves; usually none
+	loglevel Level      // console log level at the start
+	debug    bool
+}
+
+// Paths are the files that Open uses; a test passes others.
+type Paths struct {
+	Kmsg      string   // /dev/kmsg
+	Devkmsg   string   // /proc/sys/kernel/printk_devkmsg
+	Printk    string   // /proc/sys/kernel/printk
+	Consoles  string   // /proc/consoles
+	Terminals []string // what to write to if the kernel has no console
+}
+
+// SystemPaths are the kernel's own.
+func SystemPaths() Paths {
+	return Paths{
+		Kmsg:     "/dev/kmsg",
+		Devkmsg:  "/proc/sys/kernel/printk_devkmsg",
+		Printk:   "/proc/sys/kernel/printk",
+		Consoles: "/proc/consoles",
+		// A console= that names no device leaves the kernel without any;
+		// these are where a person most likely looks.
+		Terminals: []string{"/dev/ttyS0", "/dev/tty0", "/dev/hvc0", "/dev/ttyAMA0"},
+	}
+}
+
+// Open makes the logger. It never fails: what cannot be opened is done without,
+// in the end with standard error alone.
+func Open(p Paths) *Logger {
+	l := &Logger{loglevel: consoleLevel(p.Printk)}
+	// Without this the kernel drops all but 10 lines in 5 s from one open
+	// file (kernel/printk/printk.c: DEVKMSG_LOG_MASK_DEFAULT).
+	_ = os.WriteFile(p.Devkmsg, []byte("on\n"), 0)
+	l.kmsg, _ = os.OpenFile(p.Kmsg, os.O_WRONLY, 0)
+	if b, err := os.ReadFile(p.Consoles); err == nil && len(b) > 0 && l.kmsg != nil {
+		return l
+	}
+	for _, name := range p.Terminals {
+		if f, err := openTerminal(name); err == nil {
+			l.direct = append(l.direct, f)
+		}
+	}
+	if l.kmsg == nil && len(l.direct) == 0 {
+		l.direct = []*os.File{os.Stderr}
+	}
+	return l
+}
+
+// consoleLevel reads the first number of /proc/sys/kernel/printk; 7 if it
+// cannot be read, which is the kernel's default.
+func consoleLevel(path string) Level {
+	b, err := os.ReadFile(path)
+	var n int
+	if err == nil {
+		_, err = fmt.Sscan(string(b), &n)
+	}
+	if err != nil || n < 0 || n > 15 {
+		return 7
+	}
+	return Level(n)
+}
+
+// Terminals are the terminals that the logger writes to itself because the
+// kernel has no console, or none.
+func (l *Logger) Terminals() []*os.File { return l.direct }
+
+// SetDebug shows debug lines like progress.
+func (l *Logger) SetDebug(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.debug = on
+}
+
+// Errorf logs what a person must see whatever quiet or loglevel= say.
+func (l *Logger) Errorf(format string, args ...any) { l.log(Err, format, args...) }
+
+// Warnf logs what is doubtful but does not stop the boot.
+func (l *Logger) Warnf(format string, args ...any) { l.log(Warning, format, args...) }
+
+// Infof logs progress.
+func (l *Logger) Infof(format string, args ...any) { l.log(Info, format, args...) }
+
+// Debugf logs detail, shown with rd.debug.
+func (l *Logger) Debugf(format string, args ...any) { l.log(Debug, format, args...) }
+
+func (l *Logger) log(level Level, format string, args ...any) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case level == Debug && l.debug:
+		level = Info
+	case level == Err && l.loglevel <= Err:
+		level = max(levelEmerg, l.loglevel-1)
+	}
+	for _, line := range lines(fmt.Sprintf(format, args...)) {
+		l.write(level, prefix+line)
+	}
+}
+
+func (l *Logger) write(level Level, line string) {
+	if l.kmsg != nil {
+		// One write is one record; a record that cannot be written has
+		// nowhere else to go.
+		_, _ = fmt.Fprintf(l.kmsg, "<%d>%s\n", level, line)
+	}
+	if level < l.loglevel || level == levelEmerg {
+		for _, f := range l.direct {
+			_, _ = fmt.Fprintf(f, "%s\r\n", line)
+		}
+	}
+}
+
+// lines splits text into what fits a record each, without control characters:
+// some of it comes from a target, and a terminal obeys them.
+func lines(text string) []string {
+	var out []string
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		line = strings.Map(func(r rune) rune {
+			if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+				return '?'
+			}
+			return r
+		}, line)
+		for len(line) > maxRecord {
+			out = append(out, line[:maxRecord])
+			line = line[maxRecord:]
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// Close closes the logger's files.
+func (l *Logger) Close() error {
+	if l.kmsg == nil {
+		return nil
+	}
+	return l.kmsg.Close()
+}

@@ -1,0 +1,116 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// State is what is known of the machine's links.
+type State struct {
+	Want  string // the interface asked for; empty: any
+	Links []Link // candidates, in the kernel's order
+	Other []string
+}
+
+// Link is a candidate.
+type Link struct {
+	Name    string
+	Index   int
+	Up      bool // administratively
+	Carrier bool
+}
+
+// String says what is missing, in words.
+func (s State) String() string {
+	var names []string
+	for _, l := range s.Links {
+		names = append(names, l.Name)
+	}
+	switch {
+	case len(names) > 0:
+		return "no link on " + strings.Join(names, ", ") + ": check cable and switch port"
+	case s.Want != "":
+		return fmt.Sprintf("no interface %s, there is %s: correct iscsi_if=, or add its driver to the image", s.Want, orNone(s.Other))
+	}
+	return "no network interface: add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)"
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// state follows link messages; up is a seam for tests.
+type state struct {
+	State
+	sys string
+	up  func(netlink.Link) error
+}
+
+func newState(cfg Config) *state {
+	return &state{State: State{Want: cfg.Net.Interface.V}, sys: cfg.SysClassNet, up: netlink.LinkSetUp}
+}
+
+// update takes one message in. ready is the link to use, if it is.
+func (s *state) update(u netlink.LinkUpdate) (ready netlink.Link, changed bool, err error) {
+	attrs := u.Attrs()
+	at := slices.IndexFunc(s.Links, func(l Link) bool { return l.Index == attrs.Index })
+	if u.Header.Type == unix.RTM_DELLINK {
+		if at >= 0 {
+			s.Links = slices.Delete(s.Links, at, at+1)
+		}
+		return nil, at >= 0, nil
+	}
+	if !s.candidate(u.Link) {
+		if !slices.Contains(s.Other, attrs.Name) && attrs.Name != "lo" {
+			s.Other = append(s.Other, attrs.Name)
+		}
+		return nil, false, nil
+	}
+	l := Link{
+		Name:    attrs.Name,
+		Index:   attrs.Index,
+		Up:      attrs.RawFlags&unix.IFF_UP != 0,
+		Carrier: attrs.RawFlags&unix.IFF_UP != 0 && attrs.RawFlags&unix.IFF_LOWER_UP != 0,
+	}
+	if l.Carrier {
+		return u.Link, false, nil
+	}
+	if at < 0 {
+		s.Links = append(s.Links, l)
+	} else {
+		changed = s.Links[at] != l
+		s.Links[at] = l
+	}
+	if at < 0 && !l.Up {
+		if err := s.up(u.Link); errors.Is(err, unix.ENODEV) {
+			return nil, true, nil // its RTM_DELLINK follows
+		} else if err != nil {
+			return nil, false, fmt.Errorf("set link up %s: %w", l.Name, err)
+		}
+	}
+	return nil, changed || at < 0, nil
+}
+
+// candidate tells whether a link is the one asked for, or, if none is, a piece
+// of Ethernet hardware: software devices have no device in sysfs.
+func (s *state) candidate(link netlink.Link) bool {
+	attrs := link.Attrs()
+	if s.Want != "" {
+		return attrs.Name == s.Want
+	}
+	if attrs.EncapType != "ether" {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(s.sys, attrs.Name, "device"))
+	return err == nil
+}

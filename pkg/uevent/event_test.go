@@ -1,0 +1,78 @@
+package uevent
+
+import (
+	"os"
+	"testing"
+)
+
+// sda2 is an event of a guest's kernel 6.1, as captured.
+const sda2 = "add@/devices/platform/host2/session1/target2:0:0/2:0:0:1/block/sda/sda2\x00ACTION=add\x00" +
+	"DEVPATH=/devices/platform/host2/session1/target2:0:0/2:0:0:1/block/sda/sda2\x00SUBSYSTEM=block\x00" +
+	"MAJOR=8\x00MINOR=2\x00DEVNAME=sda2\x00DEVTYPE=partition\x00DISKSEQ=9\x00PARTN=2\x00SEQNUM=1325\x00"
+
+func TestParse(t *testing.T) {
+	pci := "add@/devices/pci0000:00/0000:00:03.0\x00ACTION=add\x00DEVPATH=/devices/pci0000:00/0000:00:03.0\x00" +
+		"SUBSYSTEM=pci\x00PCI_CLASS=20000\x00MODALIAS=pci:v00001AF4d00001000sv00001AF4sd00000001bc02sc00i00\x00SEQNUM=812\x00"
+	tests := []struct {
+		name, in string
+		want     Event
+		err      error
+	}{
+		{"partition", sda2, Event{"add", "/devices/platform/host2/session1/target2:0:0/2:0:0:1/block/sda/sda2", "block", "", "sda2"}, nil},
+		{"pci", pci, Event{"add", "/devices/pci0000:00/0000:00:03.0", "pci", "pci:v00001AF4d00001000sv00001AF4sd00000001bc02sc00i00", ""}, nil},
+		{"no variables", "remove@/a\x00", Event{Action: "remove", DevPath: "/a"}, nil},
+		{"variable without value", "add@/a\x00SUBSYSTEM\x00", Event{Action: "add", DevPath: "/a"}, nil},
+		{"empty", "", Event{}, ErrFormat},
+		{"no end", "add@/a", Event{}, ErrFormat},
+		{"udev's own format", "libudev\x00\xfe\xed\xca\xfe", Event{}, ErrFormat},
+		{"no path", "add@a\x00", Event{}, ErrFormat},
+		{"too long", string(make([]byte, maxEvent+1)), Event{}, ErrFormat},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := Parse([]byte(tt.in))
+			if got != tt.want || err != tt.err {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(sda2))
+	f.Add([]byte("libudev\x00\xfe\xed\xca\xfe"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ev, err := Parse(b)
+		if err == nil && (ev.Action == "" || ev.DevPath[0] != '/') {
+			t.Errorf("accepted %+v", ev)
+		}
+	})
+}
+
+// A device event of the kernel reaches a waiter; the machine's own loopback
+// device is asked to announce itself again.
+func TestListen(t *testing.T) {
+	l, err := Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked := 0
+	err = l.Wait(t.Context(), func(ev Event) (bool, error) {
+		looked++
+		if looked == 1 {
+			return false, os.WriteFile("/sys/class/mem/null/uevent", []byte("change"), 0)
+		}
+		return ev.Action == "change" && ev.DevName == "null", nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if err := l.Wait(t.Context(), func(Event) (bool, error) { return false, nil }); err != nil {
+			return
+		}
+	}
+}
