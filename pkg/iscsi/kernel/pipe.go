@@ -1,0 +1,109 @@
+package kernel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+)
+
+// Pipe carries login PDUs over a connection that the kernel owns. The kernel
+// writes CmdSN and the initiator task tag into what is sent, and checks the tag
+// of what comes; Receive puts the sender's tag back.
+type Pipe struct {
+	s   *Session
+	in  chan delivery
+	itt [4]byte // tag of the last request, as its sender wrote it
+}
+
+type delivery struct {
+	pdu []byte // header and data
+	err error
+}
+
+var _ iscsi.Pipe = (*Pipe)(nil)
+
+// Pipe returns the connection's pipe, empty: what an earlier connection of the
+// session left behind is not seen. Close it after the login.
+func (s *Session) Pipe() *Pipe {
+	p := &Pipe{s: s, in: make(chan delivery, 16)}
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	s.t.pipes[connID{s.SID, s.CID}] = p
+	return p
+}
+
+// Close ends the pipe; the connection stays.
+func (p *Pipe) Close() {
+	p.s.t.mu.Lock()
+	defer p.s.t.mu.Unlock()
+	id := connID{p.s.SID, p.s.CID}
+	if p.s.t.pipes[id] == p {
+		delete(p.s.t.pipes, id)
+	}
+}
+
+func (p *Pipe) deliver(pdu []byte, err error) {
+	select {
+	case p.in <- delivery{pdu, err}:
+	default: // a login has one PDU under way; 16 are a target run wild
+	}
+}
+
+// Send implements iscsi.Pipe.
+func (p *Pipe) Send(ctx context.Context, pdu *iscsi.PDU) error {
+	if len(pdu.AHS) > 0 || len(pdu.Data) > iscsi.LoginDataLen {
+		return fmt.Errorf("send pdu: %w", unix.EMSGSIZE)
+	}
+	if err := pdu.SetLengths(); err != nil {
+		return fmt.Errorf("send pdu: %w", err)
+	}
+	copy(p.itt[:], pdu.BHS[16:20])
+	// struct msg_send_pdu { uint32_t sid; uint32_t cid; uint32_t hdr_size;
+	// uint32_t data_size; } send_pdu;
+	ev := &uevent{typ: sendPDU, payload: bytes.Join([][]byte{pdu.BHS[:], pdu.Data}, nil)}
+	ev.putU(p.s.SID, p.s.CID, iscsi.BHSLen, uint32(len(pdu.Data)))
+	return p.s.t.command(ctx, ev, p.s.String())
+}
+
+// Receive implements iscsi.Pipe. A connection that broke is a ConnError.
+func (p *Pipe) Receive(ctx context.Context) (*iscsi.PDU, error) {
+	select {
+	case d := <-p.in:
+		if d.err != nil {
+			return nil, d.err
+		}
+		return p.unmarshal(d.pdu)
+	case <-p.s.t.done:
+		return nil, fmt.Errorf("receive pdu: %w", os.ErrClosed)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("receive pdu: %w", ctx.Err())
+	}
+}
+
+var errShortPDU = errors.New("kernel delivered less than the header says")
+
+// unmarshal takes a PDU out of an event, whose end netlink may have padded.
+func (p *Pipe) unmarshal(b []byte) (*iscsi.PDU, error) {
+	if len(b) < iscsi.BHSLen {
+		return nil, errShortPDU
+	}
+	pdu := &iscsi.PDU{BHS: [iscsi.BHSLen]byte(b)}
+	data := b[iscsi.BHSLen:]
+	n := int(pdu.BHS[5])<<16 | int(pdu.BHS[6])<<8 | int(pdu.BHS[7])
+	if n > len(data) {
+		return nil, errShortPDU
+	}
+	pdu.Data = data[:n:n]
+	copy(pdu.BHS[16:20], p.itt[:])
+	return pdu, nil
+}
+
+func isErrno(err error, errno unix.Errno) bool { return errors.Is(err, errno) }
+
+func trimNewline(b []byte) []byte { return bytes.TrimRight(b, "\n") }

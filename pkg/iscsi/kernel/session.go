@@ -1,0 +1,128 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Session is a session in the kernel with its one connection.
+type Session struct {
+	t      *Transport
+	SID    uint32 // session id; the kernel never gives one twice
+	HostNo uint32 // SCSI host number
+	CID    uint32 // connection id
+}
+
+// String names the session for messages.
+func (s *Session) String() string { return "session " + strconv.FormatUint(uint64(s.SID), 10) }
+
+// ISID is the session's identifier on the wire: 00:02:3d, which is open-iscsi's
+// OUI form, and the low 24 bits of the session id. iscsid logs in again with
+// exactly this one and can read no other.
+func (s *Session) ISID() [6]byte {
+	return [6]byte{0x00, 0x02, 0x3d, byte(s.SID >> 16), byte(s.SID >> 8), byte(s.SID)}
+}
+
+// Bind gives the connected TCP socket to the kernel, which takes a reference of
+// its own: the caller must close fd afterwards, or the connection outlives the
+// kernel's wish to close it. fd must be open in this process.
+func (s *Session) Bind(ctx context.Context, fd uintptr) error {
+	// struct msg_bind_conn { uint32_t sid; uint32_t cid; uint64_t
+	// transport_eph; uint32_t is_leading; } b_conn;
+	ev := &uevent{typ: bindConn}
+	ev.putU(s.SID, s.CID)
+	native.PutUint64(ev.u[8:], uint64(fd))
+	native.PutUint32(ev.u[16:], 1)
+	return s.t.command(ctx, ev, s.String())
+}
+
+// Set sets parameters in their order. One that this kernel does not know is
+// passed over.
+func (s *Session) Set(ctx context.Context, settings []Setting) error {
+	for _, v := range settings {
+		// struct msg_set_param { uint32_t sid; uint32_t cid; uint32_t param;
+		// uint32_t len; } set_param;
+		ev := &uevent{typ: setParam, payload: append([]byte(v.Value), 0)}
+		ev.putU(s.SID, s.CID, uint32(v.Param), uint32(len(ev.payload)))
+		_, err := s.t.request(ctx, ev, v.Param.String()+" of "+s.String())
+		if err != nil && !isErrno(err, unix.ENOSYS) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Start enters full feature phase: commands flow from now on.
+func (s *Session) Start(ctx context.Context) error {
+	ev := &uevent{typ: startConn}
+	ev.putU(s.SID, s.CID)
+	return s.t.command(ctx, ev, s.String())
+}
+
+// Stop closes the connection and keeps the session, so that Bind can be tried
+// again. It is needed even where the kernel has cleaned up by itself: until
+// then Bind says ENOTCONN.
+func (s *Session) Stop(ctx context.Context) error {
+	const recoverConn = 3 // #define STOP_CONN_RECOVER 0x3
+	// struct msg_stop_conn { uint32_t sid; uint32_t cid; uint64_t
+	// conn_handle; uint32_t flag; } stop_conn;
+	ev := &uevent{typ: stopConn}
+	ev.putU(s.SID, s.CID)
+	native.PutUint32(ev.u[16:], recoverConn)
+	_, err := s.t.request(ctx, ev, s.String())
+	return err
+}
+
+// Destroy removes a session that was never started.
+func (s *Session) Destroy(ctx context.Context) error {
+	ev := &uevent{typ: destroyConn}
+	ev.putU(s.SID, s.CID)
+	if _, err := s.t.request(ctx, ev, s.String()); err != nil {
+		return err
+	}
+	return s.destroySession(ctx)
+}
+
+func (s *Session) destroySession(ctx context.Context) error {
+	ev := &uevent{typ: destroySession}
+	ev.putU(s.SID)
+	_, err := s.t.request(ctx, ev, s.String())
+	return err
+}
+
+// SetRecoveryTimeout sets for how many seconds the kernel holds I/O while the
+// connection is down. Written here it sticks: iscsid's own default does not
+// overwrite it. The session must be started.
+func (s *Session) SetRecoveryTimeout(seconds int) error {
+	path := fmt.Sprintf("/sys/class/iscsi_session/session%d/recovery_tmo", s.SID)
+	return os.WriteFile(path, []byte(strconv.Itoa(seconds)), 0)
+}
+
+// ScanAll is the LUN that stands for all LUNs in Scan.
+const ScanAll = -1
+
+// Scan looks for one LUN, or for all, and returns when the SCSI devices exist;
+// their disks may come a little later.
+func (s *Session) Scan(lun int) error {
+	target, err := os.ReadFile(fmt.Sprintf("/sys/class/iscsi_session/session%d/target_id", s.SID))
+	if err != nil {
+		return fmt.Errorf("scan %s: %w", s, err)
+	}
+	id, err := strconv.ParseUint(string(trimNewline(target)), 10, 32)
+	if err != nil {
+		return fmt.Errorf("scan %s: target id: %w", s, err)
+	}
+	what := "-"
+	if lun != ScanAll {
+		what = strconv.Itoa(lun)
+	}
+	path := fmt.Sprintf("/sys/class/scsi_host/host%d/scan", s.HostNo)
+	if err := os.WriteFile(path, fmt.Appendf(nil, "0 %d %s", id, what), 0); err != nil {
+		return fmt.Errorf("scan %s: %w", s, err)
+	}
+	return nil
+}

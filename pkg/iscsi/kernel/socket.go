@@ -1,0 +1,140 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// groupISCSID is the bit of the multicast group of the kernel's events
+// (include/scsi/iscsi_if.h: ISCSI_NL_GRP_ISCSID is group 1).
+const groupISCSID = 1
+
+// receiveLen holds the longest event: a login response with 8192 bytes.
+const receiveLen = 16 << 10
+
+// socket sends and receives whole datagrams; tests have one of their own.
+type socket interface {
+	Send(b []byte) error
+	// Receive returns os.ErrClosed after Close, and unix.ENOBUFS when events
+	// were lost.
+	Receive() ([]byte, error)
+	Close() error
+}
+
+// netlinkSocket is the kernel's end.
+type netlinkSocket struct {
+	file *os.File
+	buf  []byte
+}
+
+func openSocket() (*netlinkSocket, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ISCSI)
+	if errors.Is(err, unix.EPROTONOSUPPORT) {
+		return nil, fmt.Errorf("socket NETLINK_ISCSI: scsi_transport_iscsi is not loaded: %w", err)
+	} else if err != nil {
+		return nil, fmt.Errorf("socket NETLINK_ISCSI: %w", err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groupISCSID}); err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("bind NETLINK_ISCSI: %w", err)
+	}
+	return &netlinkSocket{file: os.NewFile(uintptr(fd), "NETLINK_ISCSI"), buf: make([]byte, receiveLen)}, nil
+}
+
+// Send implements socket. The kernel does the work before it returns.
+func (s *netlinkSocket) Send(b []byte) error {
+	raw, err := s.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var serr error
+	err = raw.Write(func(fd uintptr) bool {
+		serr = unix.Sendto(int(fd), b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+		return !errors.Is(serr, unix.EAGAIN)
+	})
+	return errors.Join(err, serr)
+}
+
+// Receive implements socket. What another process sent is passed over.
+func (s *netlinkSocket) Receive() ([]byte, error) {
+	raw, err := s.file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		var n int
+		var from unix.Sockaddr
+		var rerr error
+		err := raw.Read(func(fd uintptr) bool {
+			n, from, rerr = unix.Recvfrom(int(fd), s.buf, 0)
+			return !errors.Is(rerr, unix.EAGAIN)
+		})
+		switch {
+		case err != nil:
+			return nil, os.ErrClosed
+		case errors.Is(rerr, unix.EINTR):
+			continue
+		case rerr != nil:
+			return nil, rerr
+		}
+		if nl, ok := from.(*unix.SockaddrNetlink); ok && nl.Pid == 0 {
+			return s.buf[:n], nil
+		}
+	}
+}
+
+// Close implements socket.
+func (s *netlinkSocket) Close() error { return s.file.Close() }
+
+// replyTimeout bounds the wait for the kernel's answer, which is there when
+// Send returns, unless the request was too short for the kernel to answer.
+const replyTimeout = 10 * time.Second
+
+// request sends ev and waits for its answer. One request runs at a time,
+// because an answer tells only its type.
+func (t *Transport) request(ctx context.Context, ev *uevent, object string) (*uevent, error) {
+	t.requestMu.Lock()
+	defer t.requestMu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
+	defer cancel()
+	for len(t.replies) > 0 {
+		<-t.replies // the answer to a request that was given up
+	}
+	ev.handle = t.handle
+	if err := t.sock.Send(ev.marshal()); err != nil {
+		return nil, fmt.Errorf("%v %s: %w", ev.typ, object, err)
+	}
+	for {
+		select {
+		case r := <-t.replies:
+			if r.nlType != uint16(ev.typ) {
+				continue
+			}
+			if r.ev.typ == ifError {
+				return nil, &RequestError{ev.typ.String(), object, unix.Errno(-r.ev.iferror)}
+			}
+			return r.ev, nil
+		case <-t.done:
+			return nil, fmt.Errorf("%v %s: %w", ev.typ, object, t.readErr)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%v %s: no answer from the kernel: %w", ev.typ, object, ctx.Err())
+		}
+	}
+}
+
+// command is request for the calls that answer with a return code.
+func (t *Transport) command(ctx context.Context, ev *uevent, object string) error {
+	r, err := t.request(ctx, ev, object)
+	if err != nil {
+		return err
+	}
+	if code := int32(native.Uint32(r.r[:])); code != 0 {
+		return &RequestError{ev.typ.String(), object, unix.Errno(-code)}
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// handlePath tells the number that names the TCP transport in requests; it is
+// there once iscsi_tcp is loaded.
+const handlePath = "/sys/class/iscsi_transport/tcp/handle"
+
+// Transport is an open socket to the kernel's software iSCSI (iscsi_tcp). It is
+// safe for concurrent use.
+type Transport struct {
+	sock   socket
+	handle uint64
+
+	requestMu sync.Mutex // one request and its answer at a time
+	replies   chan reply
+
+	mu    sync.Mutex // guards pipes
+	pipes map[connID]*Pipe
+
+	done    chan struct{} // closed when the reader stops
+	readErr error         // why; valid after done
+}
+
+type reply struct {
+	nlType uint16
+	ev     *uevent
+}
+
+// connID names a connection in the kernel.
+type connID struct{ sid, cid uint32 }
+
+// Open opens the socket. Its error says what to load where a module is
+// missing.
+func Open() (*Transport, error) {
+	b, err := os.ReadFile(handlePath)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("open iscsi transport tcp: iscsi_tcp is not loaded: %w", err)
+	} else if err != nil {
+		return nil, fmt.Errorf("open iscsi transport tcp: %w", err)
+	}
+	handle, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", handlePath, err)
+	}
+	sock, err := openSocket()
+	if err != nil {
+		return nil, err
+	}
+	return newTransport(sock, handle), nil
+}
+
+func newTransport(sock socket, handle uint64) *Transport {
+	t := &Transport{
+		sock:    sock,
+		handle:  handle,
+		replies: make(chan reply, 16),
+		pipes:   map[connID]*Pipe{},
+		done:    make(chan struct{}),
+	}
+	go t.read()
+	return t
+}
+
+// Close closes the socket. Sessions that were started live on in the kernel.
+func (t *Transport) Close() error {
+	err := t.sock.Close()
+	<-t.done
+	return err
+}
+
+// read sorts what the kernel sends: answers have the type of their request as
+// netlink type, events have 0 there.
+func (t *Transport) read() {
+	defer close(t.done)
+	for {
+		b, err := t.sock.Receive()
+		if errors.Is(err, unix.ENOBUFS) {
+			t.lost()
+			continue
+		}
+		if err != nil {
+			t.readErr = err
+			return
+		}
+		for len(b) > 0 {
+			ev := &uevent{}
+			nlType, rest, err := ev.unmarshal(b)
+			if err != nil {
+				break
+			}
+			b = rest
+			if nlType == 0 {
+				t.event(ev)
+				continue
+			}
+			select {
+			case t.replies <- reply{nlType, ev}:
+			default: // nobody waits for it any more
+			}
+		}
+	}
+}
+
+// event passes a PDU or an error to its connection's pipe. The kernel shows
+// events of other people's sessions too.
+func (t *Transport) event(ev *uevent) {
+	id := connID{sid: native.Uint32(ev.r[0:]), cid: native.Uint32(ev.r[4:])}
+	t.mu.Lock()
+	p := t.pipes[id]
+	t.mu.Unlock()
+	if p == nil {
+		return
+	}
+	switch ev.typ {
+	case recvPDU:
+		p.deliver(ev.payload, nil)
+	case connError:
+		p.deliver(nil, ConnError(native.Uint32(ev.r[8:])))
+	}
+}
+
+// ErrEventsLost says that the socket's buffer ran over and that a PDU may be
+// missing.
+var ErrEventsLost = errors.New("events of the kernel were lost")
+
+// lost fails every pipe: the PDU it waits for may be among what was lost.
+func (t *Transport) lost() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.pipes {
+		p.deliver(nil, ErrEventsLost)
+	}
+}
+
+// Limits are the sizes a session is created with.
+type Limits struct {
+	Commands   uint16 // commands in flight, a power of two; 0: the kernel's 128
+	QueueDepth uint16 // per LUN; 0: the kernel's 32
+}
+
+// CreateSession makes a session and its one connection, number 0. No TCP
+// connection exists yet. cmdSN is the first command's number.
+func (t *Transport) CreateSession(ctx context.Context, l Limits, cmdSN uint32) (*Session, error) {
+	// struct msg_create_session { uint32_t initial_cmdsn; uint16_t cmds_max;
+	// uint16_t queue_depth; } c_session;
+	ev := &uevent{typ: createSession}
+	native.PutUint32(ev.u[0:], cmdSN)
+	native.PutUint16(ev.u[4:], l.Commands)
+	native.PutUint16(ev.u[6:], l.QueueDepth)
+	r, err := t.request(ctx, ev, "of tcp")
+	if err != nil {
+		return nil, err
+	}
+	// struct msg_create_session_ret { uint32_t sid; uint32_t host_no; };
+	s := &Session{t: t, SID: native.Uint32(r.r[0:]), HostNo: native.Uint32(r.r[4:])}
+	// struct msg_create_conn { uint32_t sid; uint32_t cid; } c_conn;
+	ev = &uevent{typ: createConn}
+	ev.putU(s.SID, s.CID)
+	if _, err := t.request(ctx, ev, s.String()); err != nil {
+		return nil, errors.Join(err, s.destroySession(ctx))
+	}
+	return s, nil
+}
