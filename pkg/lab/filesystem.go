@@ -1,0 +1,145 @@
+package lab
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// Filesystem is an ext2, ext3 or ext4 file system to be made.
+type Filesystem struct {
+	// Type is "ext2", "ext3" or "ext4"; ext4 if empty.
+	Type string
+	// MiB is its size.
+	MiB int
+	// Label and UUID are what LABEL= and UUID= find. Equal UUIDs and trees make equal bytes; empty: a random one.
+	Label, UUID string
+	// Tree is its content.
+	Tree Tree
+}
+
+func (f Filesystem) size() int64 { return int64(f.MiB) * mib }
+
+// make writes the file system into the image at offset. It needs root for the owner of the files.
+func (f Filesystem) make(image string, offset int64) error {
+	if f.MiB <= 0 {
+		return fmt.Errorf("size %d MiB: %w", f.MiB, errors.ErrUnsupported)
+	}
+	staging, err := os.MkdirTemp("", "iscsiroot-tree-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(staging)
+	if err := f.Tree.write(staging); err != nil {
+		return err
+	}
+	if err := os.Chmod(staging, 0o755); err != nil { // it becomes the root directory
+		return err
+	}
+	_, err = runTool("mke2fs", f.args(staging, image, offset)...)
+	return err
+}
+
+func (f Filesystem) args(staging, image string, offset int64) []string {
+	kind := f.Type
+	if kind == "" {
+		kind = "ext4"
+	}
+	extended := "root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0"
+	if offset > 0 {
+		extended += ",offset=" + strconv.FormatInt(offset, 10)
+	}
+	args := []string{"-q", "-F", "-t", kind, "-m", "0", "-d", staging, "-L", f.Label}
+	if f.UUID != "" {
+		args = append(args, "-U", f.UUID)
+		extended += ",hash_seed=" + f.UUID
+	}
+	return append(args, "-E", extended, image, fmt.Sprintf("%dk", f.size()>>10))
+}
+
+// ReadFile reads a file of the file system in a partition; partition 0 is that of a disk without a table. The image may not be
+// mounted by a running machine.
+func (d *Disk) ReadFile(partition int, name string) ([]byte, error) {
+	content, err := d.readFile(partition, name)
+	if err != nil {
+		return nil, fmt.Errorf("read %s from %s: %w", name, d.Path, err)
+	}
+	return content, nil
+}
+
+func (d *Disk) readFile(partition int, name string) ([]byte, error) {
+	at, err := d.at(partition)
+	if err != nil {
+		return nil, err
+	}
+	if strings.ContainsAny(name, "\"\\\n") { // debugfs would read them as its own
+		return nil, os.ErrInvalid
+	}
+	dump, err := os.CreateTemp("", "iscsiroot-dump-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(dump.Name())
+	if err := dump.Close(); err != nil {
+		return nil, err
+	}
+	// -c: without the block bitmaps, which an unclean file system may have wrong.
+	if _, err := runTool("debugfs", "-c", "-R", fmt.Sprintf("dump %q %s", path.Join("/", name), dump.Name()), at); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(dump.Name())
+}
+
+// Check runs e2fsck on a partition's file system and changes nothing. An error says that there is something to repair, an
+// unplayed journal too.
+func (d *Disk) Check(partition int) error {
+	at, err := d.at(partition)
+	if err == nil {
+		_, err = runTool("e2fsck", "-fn", at)
+	}
+	if err != nil {
+		return fmt.Errorf("check %s: %w", d.Path, err)
+	}
+	return nil
+}
+
+// runTool runs a program of e2fsprogs. debugfs reports errors by text alone, below its banner.
+func runTool(name string, args ...string) ([]byte, error) {
+	file, err := lookTool(name)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(file, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "E2FSPROGS_FAKE_TIME="+strconv.FormatInt(treeTime().Unix(), 10))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err = cmd.Run()
+	_, report, _ := strings.Cut(stderr.String(), "\n")
+	if name == "debugfs" && err == nil && strings.TrimSpace(report) != "" {
+		err = errors.New("error reported")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(stderr.String()+stdout.String()))
+	}
+	return stdout.Bytes(), nil
+}
+
+// lookTool finds a system administrator's program also for those who have no sbin in their PATH.
+func lookTool(name string) (string, error) {
+	if file, err := exec.LookPath(name); err == nil {
+		return file, nil
+	}
+	file, err := exec.LookPath("/usr/sbin/" + name)
+	if err != nil {
+		file, err = exec.LookPath("/sbin/" + name)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w; run scripts/deps.sh", err)
+	}
+	return file, nil
+}

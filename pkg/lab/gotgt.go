@@ -1,0 +1,113 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"github.com/gostor/gotgt/pkg/config"
+	_ "github.com/gostor/gotgt/pkg/port/iscsit" // registers the driver "iscsi"
+	"github.com/gostor/gotgt/pkg/scsi"
+	_ "github.com/gostor/gotgt/pkg/scsi/backingstore" // registers the storage "file"
+)
+
+// sectorShift makes 512-byte blocks.
+const sectorShift = 9
+
+// gotgt is a target in a child process of its own: the library keeps its LUNs in package variables, exits the process when it
+// cannot listen, and listens on every address of its namespace.
+type gotgt struct {
+	config  TargetConfig
+	process *Process
+}
+
+// StartGotgt starts a gotgt target and returns when its portal accepts connections. gotgt knows neither CHAP nor digests; its
+// other limits decide which tests it fits.
+func (ns *Namespace) StartGotgt(ctx context.Context, c TargetConfig) (Target, error) {
+	t, err := ns.startGotgt(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("start gotgt %s: %w", c.Name, err)
+	}
+	return t, nil
+}
+
+func (ns *Namespace) startGotgt(ctx context.Context, c TargetConfig) (*gotgt, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if len(c.Initiators) > 0 {
+		return nil, errors.New("gotgt cannot limit initiators; use tgtd")
+	}
+	text, err := json.Marshal(gotgtConfig(c))
+	if err != nil {
+		return nil, err
+	}
+	cmd, err := childCommand(gotgtChild, strconv.Itoa(int(c.Portal.Port())), string(text))
+	if err != nil {
+		return nil, err
+	}
+	p, err := ns.startLogged(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if err := ns.waitPortal(ctx, c.Portal, p); err != nil {
+		return nil, errors.Join(err, p.Kill())
+	}
+	return &gotgt{config: c, process: p}, nil
+}
+
+func gotgtConfig(c TargetConfig) config.Config {
+	out := config.Config{ISCSIPortals: []config.ISCSIPortalInfo{{Portal: c.Portal.String()}}}
+	luns := make(map[string]uint64, len(c.LUNs))
+	for lun, path := range c.LUNs {
+		id := uint64(lun) + 1
+		luns[strconv.Itoa(lun)] = id
+		out.Storages = append(out.Storages, config.BackendStorage{
+			DeviceID: id, Path: "file:" + path, Online: true, BlockShift: sectorShift,
+		})
+	}
+	out.ISCSITargets = map[string]config.ISCSITarget{c.Name: {TPGTs: map[string][]uint64{"1": {0}}, LUNs: luns}}
+	return out
+}
+
+// runGotgt is the child: args are the port and the configuration as JSON.
+func runGotgt(args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("%d arguments instead of 2", len(args))
+	}
+	port, err := strconv.Atoi(args[0])
+	if err != nil {
+		return fmt.Errorf("port: %w", err)
+	}
+	var c config.Config
+	if err := json.Unmarshal([]byte(args[1]), &c); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	if err := scsi.InitSCSILUMap(&c); err != nil {
+		return fmt.Errorf("open storage: %w", err)
+	}
+	driver, err := scsi.NewTargetDriver("iscsi", scsi.NewSCSITargetService())
+	if err != nil {
+		return err
+	}
+	for name := range c.ISCSITargets {
+		if err := driver.NewTarget(name, &c); err != nil {
+			return fmt.Errorf("target %s: %w", name, err)
+		}
+	}
+	return driver.Run(port)
+}
+
+func (t *gotgt) Name() string         { return t.config.Name }
+func (t *gotgt) Addr() netip.AddrPort { return t.config.Portal }
+func (t *gotgt) Log() string          { return t.process.Log() }
+
+func (t *gotgt) Stop() error {
+	if err := t.process.Kill(); err != nil {
+		return fmt.Errorf("stop gotgt %s: %w", t.config.Name, err)
+	}
+	return nil
+}

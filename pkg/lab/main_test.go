@@ -1,0 +1,41 @@
+package lab
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	Main()
+	os.Exit(m.Run())
+}
+
+const hostAddress = "10.77.0.1"
+
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// testNamespace has tap0 with hostAddress.
+func testNamespace(t *testing.T) (*Namespace, *Tap) {
+	t.Helper()
+	ns, err := NewNamespace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ns.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	tap, err := ns.AddTap("tap0", netip.MustParsePrefix(hostAddress+"/24"), netip.MustParsePrefix("fd77::1/64"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ns, tap
+}

@@ -1,0 +1,67 @@
+package lab
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// qmpDescriptor is the first of exec.Cmd.ExtraFiles in the child.
+const qmpDescriptor = 3
+
+// qemuArgs is QEMU's command line. KVM is only used on request: a /dev/kvm that exists may still hang.
+func qemuArgs(c MachineConfig, kvm bool) []string {
+	accel := "tcg"
+	if kvm {
+		accel = "kvm"
+	}
+	args := []string{
+		"-no-user-config", "-nodefaults", "-display", "none", "-accel", accel,
+		"-smp", strconv.Itoa(orDefault(c.CPUs, 1)), "-m", strconv.Itoa(orDefault(c.MemoryMiB, 512)),
+		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", qmpDescriptor), "-mon", "chardev=qmp,mode=control",
+	}
+	if c.Terminal {
+		args = append(args, "-serial", "mon:stdio")
+	} else {
+		args = append(args, "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console")
+	}
+	if !c.Reboot {
+		args = append(args, "-no-reboot")
+	}
+	if c.Kernel != "" {
+		args = append(args, "-kernel", c.Kernel, "-append", c.Append)
+	}
+	if c.Initrd != "" {
+		args = append(args, "-initrd", c.Initrd)
+	}
+	for i, nic := range c.NICs {
+		args = append(args, nicArgs(i, nic, c.Kernel != "")...)
+	}
+	return append(args, c.Args...)
+}
+
+func nicArgs(i int, nic NIC, direct bool) []string {
+	model, mac := nic.Model, nic.MAC
+	if model == "" {
+		model = "virtio-net-pci"
+	}
+	if mac == "" {
+		mac = fmt.Sprintf("52:54:00:77:00:%02x", i+1)
+	}
+	device := fmt.Sprintf("%s,netdev=%s,mac=%s", model, nicID(i), mac)
+	if direct {
+		device += ",romfile=" // nobody boots from it
+	}
+	return []string{
+		"-netdev", fmt.Sprintf("tap,id=%s,ifname=%s,script=no,downscript=no", nicID(i), nic.Tap.Name()),
+		"-device", device,
+	}
+}
+
+func nicID(i int) string { return fmt.Sprintf("nic%d", i) }
+
+func orDefault(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}

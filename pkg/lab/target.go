@@ -1,0 +1,87 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+var errEnded = errors.New("ended by itself")
+
+// Target is a running iSCSI target with one portal.
+type Target interface {
+	// Name is the target's iSCSI name.
+	Name() string
+	// Addr is the portal.
+	Addr() netip.AddrPort
+	// Log is what the target has printed so far.
+	Log() string
+	// Stop ends the target at once, as a power cut would; its connections are reset. The same configuration can be
+	// started again on the same portal.
+	Stop() error
+}
+
+// TargetConfig describes a target with one portal.
+type TargetConfig struct {
+	// Name is the iSCSI name, for example "iqn.2007-01.com.example:storage.remote1".
+	Name string
+	// Portal is an address of the host side in the namespace, and a TCP port.
+	Portal netip.AddrPort
+	// LUNs maps LUN to the raw image file behind it. gotgt: 0 to 255. tgtd: from 1, because its LUN 0 is a controller.
+	LUNs map[int]string
+	// Initiators are the names that may log in; empty: all. gotgt knows no such list and refuses it.
+	Initiators []string
+}
+
+func (c TargetConfig) check() error {
+	switch {
+	case c.Name == "":
+		return errors.New("no target name")
+	case !c.Portal.IsValid() || c.Portal.Port() == 0:
+		return errors.New("no portal address and port")
+	case len(c.LUNs) == 0:
+		return errors.New("no LUN")
+	}
+	return nil
+}
+
+// waitPortal waits until addr accepts a TCP connection inside the namespace, or p ends, or ctx does.
+func (ns *Namespace) waitPortal(ctx context.Context, addr netip.AddrPort, p *Process) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ns.dial(addr)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-p.Done():
+			return fmt.Errorf("%w; it printed:\n%s", errEnded, lastLines(p.Log(), tailLines))
+		case <-ctx.Done():
+			return fmt.Errorf("%w (%w)", ctx.Err(), err)
+		}
+	}
+}
+
+func (ns *Namespace) dial(addr netip.AddrPort) error {
+	return ns.Do(func() error {
+		conn, err := net.DialTimeout("tcp", addr.String(), time.Second)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+}
+
+// tailLines is how many lines of a console or a log go into an error.
+const tailLines = 40
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

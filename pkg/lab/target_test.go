@@ -1,0 +1,143 @@
+package lab
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func testImage(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 8*mib); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// listeners are the addresses in state LISTEN (0A) of this thread's namespace.
+func listeners(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	for _, name := range []string{"tcp", "tcp6"} {
+		text, err := os.ReadFile("/proc/thread-self/net/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if f := strings.Fields(line); len(f) > 3 && f[3] == "0A" {
+				out = append(out, f[1])
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func starters(ns *Namespace) map[string]func(context.Context, TargetConfig) (Target, error) {
+	return map[string]func(context.Context, TargetConfig) (Target, error){
+		"gotgt": ns.StartGotgt,
+		"tgtd":  func(ctx context.Context, c TargetConfig) (Target, error) { return ns.StartTgtd(ctx, c) },
+	}
+}
+
+// TestTargets starts each kind twice at once, and again on the port it left.
+func TestTargets(t *testing.T) {
+	ns, _ := testNamespace(t)
+	for kind, start := range starters(ns) {
+		t.Run(kind, func(t *testing.T) {
+			ctx := testContext(t)
+			host := netip.MustParseAddr(hostAddress)
+			c := TargetConfig{Name: "iqn.2007-01.com.example:a", Portal: netip.AddrPortFrom(host, 3260), LUNs: map[int]string{1: testImage(t)}}
+			second := c
+			second.Portal = netip.AddrPortFrom(host, 3261)
+			for _, c := range []TargetConfig{c, second, c} {
+				target, err := start(ctx, c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if target.Addr() != c.Portal || target.Name() != c.Name {
+					t.Errorf("%s at %v", target.Name(), target.Addr())
+				}
+				if c.Portal.Port() == 3260 {
+					stopAndSee(t, ns, target)
+				} else {
+					t.Cleanup(func() { _ = target.Stop() })
+				}
+			}
+		})
+	}
+}
+
+func stopAndSee(t *testing.T, ns *Namespace, target Target) {
+	t.Helper()
+	if err := ns.dial(target.Addr()); err != nil {
+		t.Error(err)
+	}
+	if err := target.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := ns.dial(target.Addr()); err == nil {
+		t.Error("the portal answers after Stop")
+	}
+}
+
+// TestNothingListensOutside: gotgt listens on every address it can see, which must not be this machine's.
+func TestNothingListensOutside(t *testing.T) {
+	before := listeners(t)
+	ns, _ := testNamespace(t)
+	c := TargetConfig{
+		Name: "iqn.2007-01.com.example:a", LUNs: map[int]string{1: testImage(t)},
+		Portal: netip.MustParseAddrPort(hostAddress + ":3260"),
+	}
+	if _, err := ns.StartGotgt(testContext(t), c); err != nil {
+		t.Fatal(err)
+	}
+	var inside []string
+	if err := ns.Do(func() error { inside = listeners(t); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(inside, func(s string) bool { return strings.HasSuffix(s, ":0CBC") }) {
+		t.Errorf("inside the namespace nothing listens on port 3260: %v", inside)
+	}
+	for _, l := range listeners(t) {
+		if !slices.Contains(before, l) && strings.HasSuffix(l, ":0CBC") {
+			t.Errorf("%s listens outside the namespace", l)
+		}
+	}
+	if conn, err := net.Dial("tcp", c.Portal.String()); err == nil {
+		conn.Close()
+		t.Error("the portal answers outside the namespace")
+	}
+}
+
+func TestTargetRefuses(t *testing.T) {
+	ns, _ := testNamespace(t)
+	portal := netip.MustParseAddrPort(hostAddress + ":3260")
+	image := map[int]string{1: testImage(t)}
+	for _, test := range []struct {
+		kind, want string
+		config     TargetConfig
+	}{
+		{"gotgt", "no target name", TargetConfig{Portal: portal, LUNs: image}},
+		{"gotgt", "no portal", TargetConfig{Name: "iqn.a", LUNs: image}},
+		{"tgtd", "no LUN", TargetConfig{Name: "iqn.a", Portal: portal}},
+		{"gotgt", "use tgtd", TargetConfig{Name: "iqn.a", Portal: portal, LUNs: image, Initiators: []string{"iqn.b"}}},
+		{"gotgt", "ended by itself", TargetConfig{Name: "iqn.a", Portal: portal, LUNs: map[int]string{1: "/nonexistent"}}},
+		{"tgtd", "begin at LUN 1", TargetConfig{Name: "iqn.a", Portal: portal, LUNs: map[int]string{0: image[1]}}},
+		{"tgtd", "tgtadm", TargetConfig{Name: "iqn.a", Portal: portal, LUNs: map[int]string{1: "/nonexistent"}}},
+	} {
+		_, err := starters(ns)[test.kind](testContext(t), test.config)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s %+v: %v, want %q", test.kind, test.config, err, test.want)
+		}
+	}
+}
