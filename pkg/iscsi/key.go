@@ -47,7 +47,8 @@ type key struct {
 	sender  sender
 	stages  stages
 	fn      function
-	// def is the RFC's default, and what we want if offer is nil.
+	// def is the RFC's default, and what we want if the target offers the key
+	// and we do not.
 	def string
 	// lo and hi bound a number; hi 0 means that a declared value is text.
 	lo, hi uint32
@@ -62,14 +63,6 @@ type value struct {
 	text string
 	num  uint32
 	yes  bool
-}
-
-// want returns our own side's value of a key.
-func (k *key) want(cfg *LoginConfig) string {
-	if k.offer == nil {
-		return k.def
-	}
-	return k.offer(cfg)
 }
 
 // parse reads a value of the key and verifies type and range.

@@ -66,9 +66,6 @@ func (n *negotiation) pending(s Stage) []Pair {
 		if _, sent := n.offered[k.name]; sent || k.offer == nil || !k.stages.has(s) {
 			continue
 		}
-		if n.seen[k.name] && k.fn != declare {
-			continue // settled by the target's own offer
-		}
 		text := k.offer(n.cfg)
 		n.offered[k.name], _ = k.parse(text) // verified in newNegotiation
 		pairs = append(pairs, Pair{k.name, text})
@@ -121,41 +118,36 @@ func (n *negotiation) takeOne(p Pair, s Stage) error {
 	case offered:
 		return n.answer(k, offer, v)
 	}
-	return n.counter(k, v)
+	n.counter(k, v)
+	return nil
 }
 
 // answer takes the target's answer to our offer.
 func (n *negotiation) answer(k *key, offer, v value) error {
 	if !k.legal(offer, v) {
-		return protocolErrorf(k.section, "%s=%s is no legal answer to %s", k.name, quote(v.text), quote(k.want(n.cfg)))
+		return protocolErrorf(k.section, "%s=%s is no legal answer to %s", k.name, quote(v.text), quote(k.offer(n.cfg)))
 	}
 	n.set(k, v)
 	return nil
 }
 
 // counter answers the target's own offer of a key that we did not offer.
-func (n *negotiation) counter(k *key, offer value) error {
-	want, err := k.parse(k.want(n.cfg))
-	if err != nil {
-		return fmt.Errorf("%s: %w", k.name, err)
-	}
+func (n *negotiation) counter(k *key, offer value) {
+	want, _ := k.parse(k.def) // a test verifies the table
 	result := k.combine(offer, want)
-	if result != valueReject {
-		if v, err := k.parse(result); err == nil {
-			n.set(k, v)
-		}
+	if v, err := k.parse(result); err == nil && result != valueReject {
+		n.set(k, v)
 	}
 	if !k.settled(offer) {
 		n.replies = append(n.replies, Pair{k.name, result})
 	}
-	return nil
 }
 
 // declined takes Reject, Irrelevant or NotUnderstood as an answer: the default
 // holds (RFC 7143 6.2), if we can live with it.
 func (n *negotiation) declined(k *key, answer string) error {
 	if !n.defaultWillDo(k) {
-		return protocolErrorf(k.section, "%s=%s, but we need %s", k.name, answer, quote(k.want(n.cfg)))
+		return protocolErrorf(k.section, "%s=%s, but we need %s", k.name, answer, quote(k.offer(n.cfg)))
 	}
 	if answer != valueIrrelevant {
 		n.warnf("target answered %s=%s: the default %s holds", k.name, answer, k.def)
@@ -166,7 +158,7 @@ func (n *negotiation) declined(k *key, answer string) error {
 // defaultWillDo reports whether we may go on with the default of a key that we
 // offered: always, but for a list that leaves the default out.
 func (n *negotiation) defaultWillDo(k *key) bool {
-	return k.fn != list || inList(k.want(n.cfg), k.def)
+	return k.fn != list || inList(k.offer(n.cfg), k.def)
 }
 
 // finish settles what the target left open, when full feature phase begins.
@@ -178,14 +170,14 @@ func (n *negotiation) finish() error {
 			continue
 		}
 		if !n.defaultWillDo(k) {
-			return protocolErrorf("6.2", "no answer to %s=%s", k.name, quote(k.want(n.cfg)))
+			return protocolErrorf("6.2", "no answer to %s=%s", k.name, quote(k.offer(n.cfg)))
 		}
 		if k.stages.has(StageOperational) {
 			n.warnf("target did not answer %s: the default %s holds", k.name, k.def)
 		}
 	}
-	for _, p := range n.replies {
-		n.warnf("target offered %s in its last response: not answered", p.Key)
+	if len(n.replies) > 0 {
+		n.warnf("target offered %d keys, first %s, in its last response: not answered", len(n.replies), n.replies[0].Key)
 	}
 	p := &n.res.Params
 	if p.FirstBurstLength > p.MaxBurstLength {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Conn is what a TCPPipe needs of a connection; every net.Conn has it.
+// Conn is what a TCPPipe needs of a connection; every net.Conn has it. A
+// deadline in the past has to end a call that is under way.
 type Conn interface {
 	io.Reader
 	io.Writer
@@ -18,6 +19,8 @@ type Conn interface {
 type TCPPipe struct {
 	conn    Conn
 	maxData int
+	// expired is set when a context ended and left its deadline on conn.
+	expired bool
 }
 
 // NewTCPPipe returns a pipe over conn that accepts data segments of up to
@@ -80,8 +83,11 @@ func (t *TCPPipe) do(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := t.conn.SetDeadline(time.Time{}); err != nil {
-		return err
+	if t.expired {
+		if err := t.conn.SetDeadline(time.Time{}); err != nil {
+			return err
+		}
+		t.expired = false
 	}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -93,6 +99,7 @@ func (t *TCPPipe) do(ctx context.Context, f func() error) error {
 	err := f()
 	if !stop() {
 		<-done
+		t.expired = true
 		if err != nil {
 			return ctx.Err()
 		}
