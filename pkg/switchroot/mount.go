@@ -1,0 +1,89 @@
+package switchroot
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/u-root/u-root/pkg/mount"
+	"golang.org/x/sys/unix"
+)
+
+// mountFlags are the options of mount(8) that are flags of mount(2)
+// (include/uapi/linux/mount.h); an option that clears a flag has it in clear.
+var mountFlags = map[string]struct{ set, clear uintptr }{
+	"ro":          {set: unix.MS_RDONLY},
+	"rw":          {clear: unix.MS_RDONLY},
+	"nosuid":      {set: unix.MS_NOSUID},
+	"suid":        {clear: unix.MS_NOSUID},
+	"nodev":       {set: unix.MS_NODEV},
+	"dev":         {clear: unix.MS_NODEV},
+	"noexec":      {set: unix.MS_NOEXEC},
+	"exec":        {clear: unix.MS_NOEXEC},
+	"sync":        {set: unix.MS_SYNCHRONOUS},
+	"async":       {clear: unix.MS_SYNCHRONOUS},
+	"dirsync":     {set: unix.MS_DIRSYNC},
+	"noatime":     {set: unix.MS_NOATIME},
+	"atime":       {clear: unix.MS_NOATIME},
+	"nodiratime":  {set: unix.MS_NODIRATIME},
+	"diratime":    {clear: unix.MS_NODIRATIME},
+	"relatime":    {set: unix.MS_RELATIME},
+	"strictatime": {set: unix.MS_STRICTATIME},
+	"lazytime":    {set: unix.MS_LAZYTIME},
+	"defaults":    {},
+}
+
+// options splits mount options into flags and the file system's own.
+func options(text string, flags uintptr) (uintptr, string) {
+	var data []string
+	for o := range strings.SplitSeq(text, ",") {
+		if f, ok := mountFlags[o]; ok {
+			flags = flags&^f.clear | f.set
+		} else if o != "" {
+			data = append(data, o)
+		}
+	}
+	return flags, strings.Join(data, ",")
+}
+
+// MountConfig says what to mount and how.
+type MountConfig struct {
+	Device    string // "/dev/sda2"
+	Dir       string // made if it is not there
+	FSType    string
+	Options   string // as for mount -o
+	ReadWrite bool   // before Options, which may say otherwise
+}
+
+// Mount mounts a file system.
+func Mount(c MountConfig) error {
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return err
+	}
+	flags := uintptr(unix.MS_RDONLY)
+	if c.ReadWrite {
+		flags = 0
+	}
+	flags, data := options(c.Options, flags)
+	if _, err := mount.Mount(c.Device, c.Dir, c.FSType, data, flags); err != nil {
+		return fmt.Errorf("mount %s: %w", c.Device, err)
+	}
+	return nil
+}
+
+// Look mounts c read-only, so that not even a journal is replayed, calls f and
+// unmounts again: looking writes nothing to the device.
+func Look(c MountConfig, f func(dir string) error) error {
+	c.ReadWrite, c.Options = false, "ro"
+	if c.FSType != "ext2" { // which has no journal and does not know the option
+		c.Options = "ro,noload"
+	}
+	if err := Mount(c); err != nil {
+		return err
+	}
+	err := f(c.Dir)
+	if uerr := mount.Unmount(c.Dir, false, false); uerr != nil && err == nil {
+		err = fmt.Errorf("unmount %s: %w", c.Device, uerr)
+	}
+	return err
+}
