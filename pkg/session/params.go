@@ -1,0 +1,68 @@
+package session
+
+import (
+	"strconv"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// The timers of a root disk with one path, in seconds: the kernel pings
+// (NOP-Out) after pingInterval without traffic and gives the connection up
+// pingTimeout after that.
+const (
+	pingInterval       = 15
+	pingTimeout        = 30
+	abortTimeout       = 15 // task abort; the values of open-iscsi's defaults
+	luResetTimeout     = 30
+	targetResetTimeout = 30
+)
+
+// before is what the kernel must know of a session whatever is negotiated: all
+// that iscsid reads back when it takes a session over. A session whose target
+// name or TPGT it cannot read is one that it does not touch.
+func (s *Session) before() []kernel.Setting {
+	return []kernel.Setting{
+		{Param: kernel.TargetName, Value: s.Target},
+		{Param: kernel.PersistentAddress, Value: s.Portal.Addr().String()},
+		{Param: kernel.PersistentPort, Value: number(uint32(s.Portal.Port()))},
+		{Param: kernel.FastAbort, Value: flag(true)},
+		{Param: kernel.AbortTimeout, Value: number(abortTimeout)},
+		{Param: kernel.LUResetTimeout, Value: number(luResetTimeout)},
+		{Param: kernel.TargetResetTimeout, Value: number(targetResetTimeout)},
+		{Param: kernel.PingTimeout, Value: number(pingTimeout)},
+		{Param: kernel.RecvTimeout, Value: number(pingInterval)},
+		{Param: kernel.InterfaceName, Value: "default"},
+		{Param: kernel.InitiatorName, Value: s.Initiator},
+	}
+}
+
+// after is what the login decided.
+func (s *Session) after(r iscsi.Result) []kernel.Setting {
+	p := r.Params
+	return []kernel.Setting{
+		{Param: kernel.TPGT, Value: number(uint32(s.TPGT))},
+		{Param: kernel.MaxRecvDataSegmentLength, Value: number(p.MaxRecvDataSegmentLength)},
+		{Param: kernel.MaxXmitDataSegmentLength, Value: number(p.MaxXmitDataSegmentLength)},
+		{Param: kernel.HeaderDigest, Value: flag(p.HeaderDigest)},
+		{Param: kernel.DataDigest, Value: flag(p.DataDigest)},
+		{Param: kernel.InitialR2T, Value: flag(p.InitialR2T)},
+		{Param: kernel.MaxOutstandingR2T, Value: number(p.MaxOutstandingR2T)},
+		{Param: kernel.ImmediateData, Value: flag(p.ImmediateData)},
+		{Param: kernel.FirstBurstLength, Value: number(p.FirstBurstLength)},
+		{Param: kernel.MaxBurstLength, Value: number(p.MaxBurstLength)},
+		{Param: kernel.DataPDUInOrder, Value: flag(p.DataPDUInOrder)},
+		{Param: kernel.DataSequenceInOrder, Value: flag(p.DataSequenceInOrder)},
+		{Param: kernel.ErrorRecoveryLevel, Value: number(p.ErrorRecoveryLevel)},
+		{Param: kernel.ExpStatSN, Value: number(r.ExpStatSN)},
+	}
+}
+
+func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
