@@ -86,6 +86,9 @@ func TestChecklistSession(t *testing.T) {
 	t.Run("27 ISID of another", func(t *testing.T) {
 		login(t, config(), spoil(func(r *response) { r.ISID[5] = 9 })).warns(t, "ISID 00023d000009, ours is 00023d000001")
 	})
+}
+
+func TestChecklistPortalGroup(t *testing.T) {
 	tag := uint16(7)
 	cfg := config()
 	cfg.TPGT = &tag
@@ -106,6 +109,9 @@ func TestChecklistSession(t *testing.T) {
 			t.Errorf("%+v", o.res)
 		}
 	})
+}
+
+func TestChecklistNumbers(t *testing.T) {
 	t.Run("29 StatSN", func(t *testing.T) {
 		jump := func(sn uint32, last bool) iscsitest.Step {
 			return iscsitest.Login(func(_ *request, r *response) {

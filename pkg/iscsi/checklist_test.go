@@ -65,6 +65,9 @@ func TestChecklistText(t *testing.T) {
 			t.Errorf("answered %q", got)
 		}
 	})
+}
+
+func TestChecklistBadText(t *testing.T) {
 	bad := map[string][2]string{
 		"1 key too long":    {"X" + strings.Repeat("y", 63) + "=1\x00", "bad key name"},
 		"1 small first":     {"x-key=1\x00", "bad key name"},
@@ -91,6 +94,9 @@ func TestChecklistText(t *testing.T) {
 	t.Run("1 value too long", func(t *testing.T) {
 		login(t, config(), stay("TargetAlias="+strings.Repeat("x", 256))).breaks(t, "13.6", "256 bytes, limit 255")
 	})
+}
+
+func TestChecklistLongText(t *testing.T) {
 	t.Run("2 pair straddles PDUs", func(t *testing.T) {
 		o := login(t, config(), part("TargetAl"), part("ias=sto"), last("re\x00"), iscsitest.Text(answers()...))
 		if got := o.ok(t).TargetAlias; got != "store" {
@@ -109,6 +115,9 @@ func TestChecklistText(t *testing.T) {
 			t.Errorf("%d answers, last %q", len(got), got[len(got)-1])
 		}
 	})
+}
+
+func TestChecklistValues(t *testing.T) {
 	t.Run("4 hex number", func(t *testing.T) {
 		o := login(t, config(), iscsitest.Text(answers("MaxBurstLength=0x40000", "FirstBurstLength=0XfFfF")...))
 		if p := o.ok(t).Params; p.MaxBurstLength != 0x40000 || p.FirstBurstLength != 0xffff {
@@ -128,7 +137,8 @@ func TestChecklistText(t *testing.T) {
 	}
 }
 
-func TestChecklistHeader(t *testing.T) {
+// threeRequests is a login with both stages and a second operational request.
+func threeRequests(t *testing.T) (iscsi.LoginConfig, outcome) {
 	cfg := config()
 	cfg.CID, cfg.CmdSN, cfg.SecurityStage = 7, 0xfffffff0, true
 	sn := uint32(0xfffffffe) // StatSN wraps
@@ -142,6 +152,11 @@ func TestChecklistHeader(t *testing.T) {
 	if len(o.requests) != 3 {
 		t.Fatalf("%d requests", len(o.requests))
 	}
+	return cfg, o
+}
+
+func TestChecklistHeader(t *testing.T) {
+	cfg, o := threeRequests(t)
 	first := o.requests[0]
 	t.Run("13 opcode and immediate bit", func(t *testing.T) {
 		p, err := first.PDU()
@@ -222,6 +237,9 @@ func TestChecklistExchange(t *testing.T) {
 		o := login(t, config(), part(text[:8192]), last(text[8192:]), iscsitest.Text("X-more=1"))
 		o.breaks(t, "6.2", "before ours was complete")
 	})
+}
+
+func TestChecklistTurns(t *testing.T) {
 	t.Run("22 one request outstanding", func(t *testing.T) {
 		patient := func(conn net.Conn, p *iscsi.PDU) error {
 			if err := conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {

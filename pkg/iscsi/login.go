@@ -69,7 +69,7 @@ func (d *driver) login(ctx context.Context, keys *negotiation) error {
 		}
 	}
 	if err := d.run(ctx, &keyStage{StageOperational, StageFullFeature, keys}); err != nil {
-		if !d.cfg.SecurityStage && d.accepted == 0 && wantsSecurity(err) {
+		if d.accepted == 0 && wantsSecurity(err) { // so there was no security stage
 			return &StageError{Err: err}
 		}
 		return err
