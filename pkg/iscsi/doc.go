@@ -17,10 +17,10 @@
 // # What went wrong
 //
 // [StatusError] is the target's refusal and says whether waiting may help.
-// [ProtocolError] is a target that broke the RFC. [StageError] wraps either of
-// them, or a closed connection, when a login that skipped the security stage
-// is worth a second try with it. Everything else is the pipe's own error,
-// wrapped. Text that came from the target appears in errors quoted and cut.
+// [ProtocolError] is a target that broke the RFC. [StageError] wraps a refusal
+// or a closed connection when a login that skipped the security stage is worth
+// a second try with it. Everything else is the pipe's own error, wrapped. Text
+// that came from the target appears in errors quoted and cut.
 //
 // Not in this package: dialling, following a redirect, retrying. Those need a
 // clock or a network and belong to the caller.
