@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,6 +30,9 @@ func (f Filesystem) size() int64 { return int64(f.MiB) * mib }
 func (f Filesystem) make(image string, offset int64) error {
 	if f.MiB <= 0 {
 		return fmt.Errorf("size %d MiB: %w", f.MiB, errors.ErrUnsupported)
+	}
+	if !slices.Contains([]string{"", "ext2", "ext3", "ext4"}, f.Type) { // mke2fs makes something of any name
+		return fmt.Errorf("type %s: %w", f.Type, errors.ErrUnsupported)
 	}
 	staging, err := os.MkdirTemp("", "iscsiroot-tree-")
 	if err != nil {

@@ -1,9 +1,8 @@
 package lab
 
 import (
+	"context"
 	"errors"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -11,58 +10,20 @@ import (
 	"time"
 )
 
-// tinyInitrd builds testdata/tinyinit into an initramfs.
-func tinyInitrd(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "init"), "./testdata/tinyinit")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v: %s", err, out)
-	}
-	initrd := filepath.Join(dir, "initrd")
-	if err := WriteInitrd(initrd, Tree{"init": Copy(filepath.Join(dir, "init"))}); err != nil {
-		t.Fatal(err)
-	}
-	return initrd
-}
-
-// TestMachine is the one test here that boots a kernel: console both ways, QMP, power-off.
+// TestMachine is the one test here that boots a kernel, with the busybox tree as its initramfs: console both ways, QMP, the
+// shell's job control, power-off.
 func TestMachine(t *testing.T) {
-	kernel, err := FindKernel("amd64")
-	if err != nil {
-		t.Fatal(err)
-	}
 	ns, tap := testNamespace(t)
-	ctx := testContext(t)
-	m, err := ns.StartMachine(ctx, MachineConfig{
-		Kernel: kernel.Image, Initrd: tinyInitrd(t), Append: "console=ttyS0 panic=-1",
-		NICs: []NIC{{Tap: tap}, {Tap: mustTap(t, ns, "tap1"), Model: "e1000"}},
-	})
+	second, err := ns.AddTap("tap1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Expect(ctx, "Linux version "+kernel.Release); err != nil {
+	ctx := testContext(t)
+	m := bootBusybox(ctx, t, ns, NIC{Tap: tap}, NIC{Tap: second, Model: "e1000"})
+	talk(ctx, t, m)
+	checkQMP(ctx, t, m)
+	if err := m.Send("exit\n"); err != nil {
 		t.Fatal(err)
-	}
-	if _, err := m.Expect(ctx, "tinyinit: started as pid 1"); err != nil {
-		t.Fatal(err)
-	}
-	for _, up := range []bool{false, true} {
-		if err := m.SetLink(ctx, 1, up); err != nil {
-			t.Error(err)
-		}
-	}
-	var refused *QMPError
-	if err := m.SetLink(ctx, 2, false); !errors.As(err, &refused) {
-		t.Errorf("a NIC that is not there: %v", err)
-	}
-	if err := m.Send("hello\n"); err != nil {
-		t.Fatal(err)
-	}
-	got, err := m.ExpectMatch(ctx, regexp.MustCompile(`tinyinit: read "(.*)\\n" <nil>`))
-	if err != nil || got[1] != "hello" {
-		t.Fatalf("%q %v", got, err)
 	}
 	exit, err := m.Wait(ctx)
 	if want := (Exit{Reason: "guest-shutdown"}); err != nil || exit != want {
@@ -72,18 +33,78 @@ func TestMachine(t *testing.T) {
 	if e, err := m.WaitEvent(ctx, "SHUTDOWN"); err != nil || !e.Guest {
 		t.Errorf("event %+v %v", e, err)
 	}
-	if _, err := m.Expect(ctx, "never"); !errors.Is(err, errConsoleClosed) || !strings.Contains(err.Error(), "tinyinit: read") {
+	if _, err := m.Expect(ctx, "never"); !errors.Is(err, errConsoleClosed) || !strings.Contains(err.Error(), "poweroff") {
 		t.Errorf("after the end: %v", err)
 	}
 }
 
-func mustTap(t *testing.T, ns *Namespace, name string) *Tap {
+func bootBusybox(ctx context.Context, t *testing.T, ns *Namespace, nics ...NIC) *Machine {
 	t.Helper()
-	tap, err := ns.AddTap(name)
+	kernel, err := FindKernel("amd64")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tap
+	root, err := BusyboxRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root["init"] = Symlink("sbin/init")
+	initrd := filepath.Join(t.TempDir(), "initrd")
+	if err := WriteInitrd(initrd, root); err != nil {
+		t.Fatal(err)
+	}
+	m, err := ns.StartMachine(ctx, MachineConfig{Kernel: kernel.Image, Initrd: initrd, Append: "console=ttyS0 panic=-1", NICs: nics})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Expect(ctx, "Linux version "+kernel.Release); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func talk(ctx context.Context, t *testing.T, m *Machine) {
+	t.Helper()
+	const prompt = "iscsiroot:/root# "
+	for _, step := range []struct{ send, want string }{
+		{"", prompt},
+		{"sleep 600 & jobs\n", "[1]+  Running"},
+		{"sleep 601\n", "sleep 601"},
+		{"\x03", prompt}, // Ctrl-C reaches the foreground job
+		{"tty\n", "/dev/ttyS0"},
+	} {
+		if err := m.Send(step.send); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Expect(ctx, step.want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Send("rootinfo\n"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.ExpectMatch(ctx, regexp.MustCompile(`mount: \d+ \d+ (\d+:\d+) / / .* - (\w+) .*\n`))
+	if err != nil || got[2] != "rootfs" {
+		t.Errorf("rootinfo: %q %v", got, err)
+	}
+}
+
+func checkQMP(ctx context.Context, t *testing.T, m *Machine) {
+	t.Helper()
+	for _, up := range []bool{false, true} {
+		if err := m.SetLink(ctx, 1, up); err != nil {
+			t.Error(err)
+		}
+	}
+	var refused *QMPError
+	if err := m.SetLink(ctx, 2, false); !errors.As(err, &refused) || refused.Class != "DeviceNotFound" {
+		t.Errorf("a NIC that is not there: %v", err)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := m.WaitEvent(ended, "RESET"); !errors.Is(err, context.Canceled) {
+		t.Errorf("an event that did not come: %v", err)
+	}
 }
 
 // checkTimes looks for lines in order, and says how long the boot took.
@@ -95,7 +116,7 @@ func checkTimes(t *testing.T, c *Console) {
 			t.Errorf("%q came at %v, before the line above it at %v", line.Text, line.At, last)
 		}
 		last = line.At
-		if strings.HasPrefix(line.Text, "tinyinit:") {
+		if strings.Contains(line.Text, "Linux version") || strings.Contains(line.Text, "BusyBox v") {
 			t.Logf("%v %s", line.At, line.Text)
 		}
 	}

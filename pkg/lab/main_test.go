@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 const hostAddress = "10.77.0.1"
 
 func testContext(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -112,10 +111,6 @@ func TestNothingListensOutside(t *testing.T) {
 		if !slices.Contains(before, l) && strings.HasSuffix(l, ":0CBC") {
 			t.Errorf("%s listens outside the namespace", l)
 		}
-	}
-	if conn, err := net.Dial("tcp", c.Portal.String()); err == nil {
-		conn.Close()
-		t.Error("the portal answers outside the namespace")
 	}
 }
 
