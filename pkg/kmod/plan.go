@@ -14,6 +14,13 @@ type Step struct {
 	Soft bool
 }
 
+// askedFor holds what a module asks the kernel's request_module for while it starts, or when it is first used, and says
+// nowhere in the index. Loaded before, as if it were a soft dependency, it saves a run of /sbin/modprobe each.
+var askedFor = map[string][]string{
+	"iscsi_tcp":      {"crypto-crc32c"},         // drivers/scsi/iscsi_tcp.c, iscsi_sw_tcp_conn_create
+	"crc64_rocksoft": {"crypto-crc64-rocksoft"}, // lib/crc64-rocksoft.c, crc64_rocksoft_mod_init; sd_mod depends on it
+}
+
 // Plan returns what has to be loaded for the names or aliases, in order: for each module its soft dependencies "pre"
 // and its dependencies first, then the module; soft dependencies "post" come last of all. Each module stands once;
 // what is built in is left out, and soft dependencies that the tree lacks are passed over. An unknown name is a
@@ -110,6 +117,7 @@ func (p *planner) place(i int32) {
 	p.placed[i] = true
 	r := p.x.mods[i]
 	soft := p.x.softdeps[r.Name]
+	p.placeAll(askedFor[r.Name])
 	p.placeAll(soft.pre)
 	// depmod writes the nearest dependency first, so the last one is the first to load.
 	for _, dep := range slices.Backward(strings.Fields(r.deps)) {
