@@ -1,0 +1,138 @@
+//go:build linux
+
+package initramfs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+)
+
+// SupportedFileSystems returns the names that Config.FileSystems takes.
+func SupportedFileSystems() []string { return []string{"ext2", "ext3", "ext4"} }
+
+// needed are modules without which no LUN becomes a disk.
+var needed = []string{"iscsi_tcp", "sd_mod"}
+
+// useful are modules and aliases that are taken if the tree has them: crc32c, which iscsi_tcp wants, under the names it
+// has had, and iscsi_ibft, which shows what the firmware's own iSCSI boot has left.
+var useful = []string{"crc32c_generic", "crypto-crc32c", "libcrc32c", "iscsi_ibft"}
+
+// busesOf are the drivers that make a bus appear, by the prefix of the aliases of what sits on it. PCI itself is always
+// built in. pci_hyperv shows the virtual function that goes with an hv_netvsc.
+var busesOf = map[string][]string{
+	"virtio": {"virtio_pci", "virtio_mmio"},
+	"vmbus":  {"hv_vmbus", "pci_hyperv"},
+	"xen":    {"xen_platform_pci", "xenbus_probe_frontend", "xen_pcifront"},
+	"usb": {
+		"xhci_pci", "xhci_pci_renesas", "xhci_plat_hcd", "ehci_pci", "ehci_platform",
+		"ohci_pci", "ohci_platform", "uhci_hcd",
+	},
+}
+
+// selectModules returns the modules that cfg asks for, with their dependencies, in the order of a load plan.
+func selectModules(idx *kmod.Index, cfg Config) ([]kmod.Module, error) {
+	names := append(slices.Clone(needed), present(idx, useful)...)
+	nics, err := selectNICs(idx, cfg.NICs)
+	if err != nil {
+		return nil, err
+	}
+	fileSystems, err := selectFileSystems(idx, cfg.FileSystems)
+	if err != nil {
+		return nil, err
+	}
+	return idx.Plan(slices.Concat(names, nics, fileSystems, cfg.Drivers)...)
+}
+
+// present returns those names that the tree knows.
+func present(idx *kmod.Index, names []string) []string {
+	var out []string
+	for _, name := range names {
+		if _, ok := idx.Resolve(name); ok {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// selectNICs returns network drivers and the buses they need: the wanted ones, or all of the tree.
+func selectNICs(idx *kmod.Index, wanted []string) ([]string, error) {
+	var out []string
+	if len(wanted) == 0 {
+		for _, m := range idx.Modules() {
+			if m.Kind() != kmod.KindOther {
+				out = append(out, m.Name)
+			}
+		}
+		return out, nil
+	}
+	for _, name := range wanted {
+		m, _, ok := idx.Lookup(name)
+		if !ok {
+			return nil, fmt.Errorf("network driver: %w", &kmod.NotFoundError{Name: name})
+		}
+		plan, err := idx.Plan(m.Name)
+		if err != nil {
+			return nil, fmt.Errorf("network driver %s: %w", name, err)
+		}
+		out = append(out, m.Name)
+		out = append(out, present(idx, buses(idx, m))...)
+		out = append(out, phys(idx, plan)...)
+	}
+	return out, nil
+}
+
+// buses returns the bus drivers that can make the devices of a driver appear.
+func buses(idx *kmod.Index, m kmod.Module) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, alias := range idx.Aliases(m) {
+		if bus, _, _ := strings.Cut(alias, ":"); !seen[bus] {
+			seen[bus] = true
+			out = append(out, busesOf[bus]...)
+		}
+	}
+	return out
+}
+
+// phys returns all PHY drivers if a driver uses libphy: which chip a card has can only be seen on the card, and the
+// kernel asks for it by an mdio alias.
+func phys(idx *kmod.Index, plan []kmod.Module) []string {
+	if !slices.ContainsFunc(plan, func(m kmod.Module) bool { return m.Name == "libphy" }) {
+		return nil
+	}
+	var out []string
+	for _, m := range idx.Modules() {
+		if strings.Contains(m.Path, "drivers/net/phy/") {
+			out = append(out, m.Name)
+		}
+	}
+	return out
+}
+
+// selectFileSystems returns the modules of the wanted file systems, or of all that are supported and there. Without
+// ext4 there is nothing to boot from.
+func selectFileSystems(idx *kmod.Index, wanted []string) ([]string, error) {
+	if len(wanted) == 0 {
+		wanted = append(present(idx, []string{"fs-ext2", "fs-ext3"}), "ext4")
+	}
+	var out []string
+	for _, name := range wanted {
+		name = strings.TrimPrefix(name, "fs-")
+		if !slices.Contains(SupportedFileSystems(), name) {
+			return nil, fmt.Errorf("file system %s: not supported; use one of %s", name, strings.Join(SupportedFileSystems(), ", "))
+		}
+		// ext4.ko has the aliases of its two predecessors, and a kernel may have drivers for these instead.
+		alias := "fs-" + name
+		if _, ok := idx.Resolve(alias); !ok {
+			alias = name
+		}
+		if _, ok := idx.Resolve(alias); !ok {
+			return nil, fmt.Errorf("file system: %w", &kmod.NotFoundError{Name: name})
+		}
+		out = append(out, alias)
+	}
+	return out, nil
+}
