@@ -1,12 +1,11 @@
 package lab
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,18 +33,44 @@ func (f Filesystem) make(image string, offset int64) error {
 	if !slices.Contains([]string{"", "ext2", "ext3", "ext4"}, f.Type) { // mke2fs makes something of any name
 		return fmt.Errorf("type %s: %w", f.Type, errors.ErrUnsupported)
 	}
-	staging, err := os.MkdirTemp("", "iscsiroot-tree-")
+	work, err := os.MkdirTemp("", "iscsiroot-tree-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(staging)
+	defer os.RemoveAll(work)
+	staging := filepath.Join(work, "root")
+	if err := os.Mkdir(staging, 0o755); err != nil {
+		return err
+	}
 	if err := f.Tree.write(staging); err != nil {
 		return err
 	}
-	if err := os.Chmod(staging, 0o755); err != nil { // it becomes the root directory
+	if _, err = runTool("mke2fs", f.args(staging, image, offset)...); err != nil {
 		return err
 	}
-	_, err = runTool("mke2fs", f.args(staging, image, offset)...)
+	return f.stamp(filepath.Join(work, "commands"), image, offset)
+}
+
+// stamp sets the two times that mke2fs takes from the staging directory and that cannot be set there: of the change of the
+// inode, and of the last reading.
+func (f Filesystem) stamp(commands, image string, offset int64) error {
+	_, names, err := f.Tree.complete()
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, name := range append(names, ".") {
+		if err := checkName(name); err != nil {
+			return err
+		}
+		for _, field := range []string{"ctime", "atime"} {
+			fmt.Fprintf(&b, "set_inode_field \"%s\" %s @%d\n", path.Join("/", name), field, treeTime().Unix())
+		}
+	}
+	if err := os.WriteFile(commands, []byte(b.String()), 0o600); err != nil {
+		return err
+	}
+	_, err = runTool("debugfs", "-w", "-f", commands, fmt.Sprintf("%s?offset=%d", image, offset))
 	return err
 }
 
@@ -81,8 +106,8 @@ func (d *Disk) readFile(partition int, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if strings.ContainsAny(name, "\"\\\n") { // debugfs would read them as its own
-		return nil, os.ErrInvalid
+	if err := checkName(name); err != nil {
+		return nil, err
 	}
 	dump, err := os.CreateTemp("", "iscsiroot-dump-")
 	if err != nil {
@@ -93,7 +118,7 @@ func (d *Disk) readFile(partition int, name string) ([]byte, error) {
 		return nil, err
 	}
 	// -c: without the block bitmaps, which an unclean file system may have wrong.
-	if _, err := runTool("debugfs", "-c", "-R", fmt.Sprintf("dump %q %s", path.Join("/", name), dump.Name()), at); err != nil {
+	if _, err := runTool("debugfs", "-c", "-R", fmt.Sprintf("dump \"%s\" %s", path.Join("/", name), dump.Name()), at); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(dump.Name())
@@ -110,40 +135,4 @@ func (d *Disk) Check(partition int) error {
 		return fmt.Errorf("check %s: %w", d.Path, err)
 	}
 	return nil
-}
-
-// runTool runs a program of e2fsprogs. debugfs reports errors by text alone, below its banner.
-func runTool(name string, args ...string) ([]byte, error) {
-	file, err := lookTool(name)
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(file, args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "E2FSPROGS_FAKE_TIME="+strconv.FormatInt(treeTime().Unix(), 10))
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
-	_, report, _ := strings.Cut(stderr.String(), "\n")
-	if name == "debugfs" && err == nil && strings.TrimSpace(report) != "" {
-		err = errors.New("error reported")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(stderr.String()+stdout.String()))
-	}
-	return stdout.Bytes(), nil
-}
-
-// lookTool finds a system administrator's program also for those who have no sbin in their PATH.
-func lookTool(name string) (string, error) {
-	if file, err := exec.LookPath(name); err == nil {
-		return file, nil
-	}
-	file, err := exec.LookPath("/usr/sbin/" + name)
-	if err != nil {
-		file, err = exec.LookPath("/sbin/" + name)
-	}
-	if err != nil {
-		return "", fmt.Errorf("%w; run scripts/deps.sh", err)
-	}
-	return file, nil
 }
