@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+)
 
 // ConnError is why the kernel gave a connection up.
 type ConnError uint32
@@ -8,27 +11,27 @@ type ConnError uint32
 // connErrors are the kernel's reasons in words (include/scsi/iscsi_if.h:
 // enum iscsi_err, ISCSI_ERR_BASE is 1000).
 var connErrors = map[ConnError]string{
-	1001: "data out of order",                        // ISCSI_ERR_DATASN
-	1002: "bad data offset",                          // ISCSI_ERR_DATA_OFFSET
-	1003: "command number beyond the window",         // ISCSI_ERR_MAX_CMDSN
-	1004: "command numbers do not fit",               // ISCSI_ERR_EXP_CMDSN
-	1005: "unexpected opcode",                        // ISCSI_ERR_BAD_OPCODE
-	1006: "data longer than agreed",                  // ISCSI_ERR_DATALEN
-	1007: "bad additional header",                    // ISCSI_ERR_AHSLEN
-	1008: "protocol error",                           // ISCSI_ERR_PROTO
-	1009: "bad LUN",                                  // ISCSI_ERR_LUN
-	1010: "answer to no request of ours",             // ISCSI_ERR_BAD_ITT
-	1011: "connection failed",                        // ISCSI_ERR_CONN_FAILED
-	1012: "request to transmit out of order",         // ISCSI_ERR_R2TSN
-	1013: "session failed",                           // ISCSI_ERR_SESSION_FAILED
-	1014: "header digest wrong",                      // ISCSI_ERR_HDR_DGST
-	1015: "data digest wrong",                        // ISCSI_ERR_DATA_DGST
-	1016: "parameter not found",                      // ISCSI_ERR_PARAM_NOT_FOUND
-	1017: "no such command",                          // ISCSI_ERR_NO_SCSI_CMD
-	1018: "host removed",                             // ISCSI_ERR_INVALID_HOST
-	1019: "sending failed",                           // ISCSI_ERR_XMIT_FAILED
-	1020: "target closed the connection",             // ISCSI_ERR_TCP_CONN_CLOSE
-	1021: "SCSI error handling reset the session",    // ISCSI_ERR_SCSI_EH_SESSION_RST
+	1001: "data out of order",                          // ISCSI_ERR_DATASN
+	1002: "bad data offset",                            // ISCSI_ERR_DATA_OFFSET
+	1003: "command number beyond the window",           // ISCSI_ERR_MAX_CMDSN
+	1004: "command numbers do not fit",                 // ISCSI_ERR_EXP_CMDSN
+	1005: "unexpected opcode",                          // ISCSI_ERR_BAD_OPCODE
+	1006: "data longer than agreed",                    // ISCSI_ERR_DATALEN
+	1007: "bad additional header",                      // ISCSI_ERR_AHSLEN
+	1008: "protocol error",                             // ISCSI_ERR_PROTO
+	1009: "bad LUN",                                    // ISCSI_ERR_LUN
+	1010: "answer to no request of ours",               // ISCSI_ERR_BAD_ITT
+	1011: "connection failed",                          // ISCSI_ERR_CONN_FAILED
+	1012: "request to transmit out of order",           // ISCSI_ERR_R2TSN
+	1013: "session failed",                             // ISCSI_ERR_SESSION_FAILED
+	1014: "header digest wrong",                        // ISCSI_ERR_HDR_DGST
+	1015: "data digest wrong",                          // ISCSI_ERR_DATA_DGST
+	1016: "parameter not found",                        // ISCSI_ERR_PARAM_NOT_FOUND
+	1017: "no such command",                            // ISCSI_ERR_NO_SCSI_CMD
+	1018: "host removed",                               // ISCSI_ERR_INVALID_HOST
+	1019: "sending failed",                             // ISCSI_ERR_XMIT_FAILED
+	1020: "target closed the connection",               // ISCSI_ERR_TCP_CONN_CLOSE
+	1021: "SCSI error handling reset the session",      // ISCSI_ERR_SCSI_EH_SESSION_RST
 	1022: "target did not answer a ping (NOP) in time", // ISCSI_ERR_NOP_TIMEDOUT
 }
 
@@ -42,6 +45,9 @@ func (e ConnError) Error() string {
 
 // Heals tells that a new connection can succeed where this one broke.
 func (e ConnError) Heals() bool { return true }
+
+// Is makes a closed connection an io.EOF, as a pipe's user expects it.
+func (e ConnError) Is(target error) bool { return e == TargetClosed && target == io.EOF }
 
 // TargetClosed is the error after which a target that refuses without a word
 // is likely.

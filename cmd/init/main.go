@@ -1,0 +1,33 @@
+// Command init is the /init of an initramfs: process 1 of a machine whose root
+// file system is an iSCSI LUN. It reads the kernel command line, loads drivers,
+// brings the network up, logs in to the target, mounts root and becomes the
+// real init.
+//
+// The same file does other work by the name it is called by: as /sbin/modprobe
+// it answers the kernel's requests for modules, and PID 1 runs it as the debug
+// shell.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/iscsiroot/iscsiroot/pkg/boot"
+	"github.com/iscsiroot/iscsiroot/pkg/modload"
+	"github.com/iscsiroot/iscsiroot/pkg/shell"
+)
+
+func main() {
+	switch filepath.Base(os.Args[0]) {
+	case "modprobe":
+		if err := modload.Modprobe(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "modprobe:", err)
+			os.Exit(1)
+		}
+	case shell.Name:
+		os.Exit(shell.Main(os.Stdin, os.Stdout))
+	default:
+		boot.Main(boot.Options{})
+	}
+}

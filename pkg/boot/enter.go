@@ -1,0 +1,28 @@
+package boot
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
+)
+
+// switchRoot leaves the initramfs. It returns only if it cannot.
+func (m *Machine) switchRoot(context.Context) error {
+	mode := "read-only"
+	if m.spec.Root.ReadWrite.V {
+		mode = "read-write"
+	}
+	t := switchroot.Target{
+		Dir:         sysroot,
+		Init:        m.initPath,
+		Args:        initArgs(os.Args[1:], m.Line),
+		Env:         initEnv(os.Environ()),
+		MountPoints: m.mounts,
+	}
+	return switchroot.Switch(t, func() {
+		m.Log.Infof("root %s (%s, %s): starting %s after %.2f s", m.root.Path(), m.root.FSType, mode, m.initPath, time.Since(m.started).Seconds())
+		m.restore()
+	})
+}

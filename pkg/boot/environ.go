@@ -1,0 +1,35 @@
+package boot
+
+import (
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// initArgs returns the real init's arguments: what the kernel gave us as ours,
+// without the words that are parameters of ours. The words behind "--" come
+// last and belong to init whatever they are.
+func initArgs(args []string, line cmdline.Line) []string {
+	rest := min(len(line.InitArgs), len(args))
+	words, after := args[:len(args)-rest], args[len(args)-rest:]
+	var out []string
+	for _, w := range words {
+		if key, _, _ := strings.Cut(w, "="); !bootspec.Ours(key) {
+			out = append(out, w)
+		}
+	}
+	return append(out, after...)
+}
+
+// initEnv returns the real init's environment: the kernel puts every unknown
+// key=value word there, which is no place for what we were told.
+func initEnv(env []string) []string {
+	var out []string
+	for _, e := range env {
+		if key, _, _ := strings.Cut(e, "="); !bootspec.Ours(key) {
+			out = append(out, e)
+		}
+	}
+	return out
+}

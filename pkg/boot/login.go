@@ -1,0 +1,62 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// createSessions makes the sessions before any login, in the order of the
+// targets, so that their ids and with them the ISIDs are the same at every
+// boot.
+func (m *Machine) createSessions(ctx context.Context) error {
+	if m.transport == nil {
+		t, err := kernel.Open()
+		if errors.Is(err, os.ErrNotExist) {
+			return withHint(err, "the image must hold iscsi_tcp for kernel "+m.release+": build it with iscsiroot build")
+		} else if err != nil {
+			return err
+		}
+		m.transport = t
+	}
+	s, err := session.Create(ctx, m.transport, m.Plan.Initiator.V, m.Plan.Target)
+	if err != nil {
+		return err
+	}
+	m.sessions = append(m.sessions, s)
+	return nil
+}
+
+// login logs in to the target and sets how long the kernel waits for it later.
+func (m *Machine) login(ctx context.Context) error {
+	for _, s := range m.sessions {
+		warnings, err := s.Login(ctx)
+		if err != nil {
+			return err
+		}
+		for _, w := range warnings {
+			m.Log.Debugf("target %s: %s", s.Target, w)
+		}
+		m.Log.Infof("login to %s at %s: session %d", s.Target, s.Portal, s.SID)
+		if err := s.Hold(); err != nil {
+			m.Log.Warnf("session %d: recovery time-out: %v: an outage of the target may end in I/O errors", s.SID, err)
+		}
+	}
+	return nil
+}
+
+// sessionNames is for messages about all of them.
+func (m *Machine) sessionNames() string {
+	out := ""
+	for i, s := range m.sessions {
+		if i > 0 {
+			out += ", "
+		}
+		out += fmt.Sprintf("%s at %s", s.Target, s.Portal)
+	}
+	return out
+}

@@ -1,0 +1,105 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/modload"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/uevent"
+)
+
+// sysroot is where root is mounted before it becomes "/".
+const sysroot = "/sysroot"
+
+// Machine is what the steps hand on to each other. A field is written by one
+// step and read by those that need that step, so no lock is needed.
+type Machine struct {
+	Log     *kmsg.Logger
+	Line    cmdline.Line
+	Plan    bootspec.Plan
+	Uevents *uevent.Listener
+
+	started time.Time
+	reaper  *reaper
+	restore func() // puts the kernel's settings back
+
+	release   string // of the running kernel
+	loader    *modload.Loader
+	index     *kmod.Index
+	networkUp atomic.Bool // read by the step that loads drivers until it is set
+	facts     bootspec.NetFacts
+	spec      bootspec.Spec
+	transport *kernel.Transport
+	sessions  []*session.Session
+	disks     []disk
+	root      candidate
+	initPath  string
+	mounts    []string
+}
+
+// Steps is the boot. Names of dracut's break points are in breakpoints.go.
+func (m *Machine) Steps() []Step {
+	return []Step{
+		{Name: "modules", Run: m.readModules},
+		{Name: "drivers", Needs: []string{"modules"}, Run: m.loadDrivers},
+		{Name: "network", Needs: []string{"modules"}, Timeout: 10 * time.Second, Patience: 30 * time.Second, Run: m.bringUpNetwork},
+		{Name: "iscsi-modules", Needs: []string{"modules"}, Run: m.loadISCSI},
+		{Name: "fs-modules", Needs: []string{"modules"}, Run: m.loadFilesystems},
+		{Name: "session", Needs: []string{"iscsi-modules"}, Timeout: 30 * time.Second, Run: m.createSessions},
+		{Name: "login", Needs: []string{"session", "network"}, Run: m.login},
+		{Name: "disk", Needs: []string{"login"}, Timeout: 20 * time.Second, Patience: 30 * time.Second, Run: m.findDisks},
+		{Name: "root", Needs: []string{"disk", "fs-modules"}, Patience: 3 * time.Second, Run: m.findRoot},
+		{Name: "mount", Needs: []string{"root"}, Run: m.mountRoot},
+		{Name: "check", Needs: []string{"mount"}, Run: m.checkRoot},
+		{Name: "switch-root", Needs: []string{"check", "drivers"}, Run: m.switchRoot},
+	}
+}
+
+// readModules reads the index of the running kernel's modules. An image without
+// any is right for a kernel that has everything built in.
+func (m *Machine) readModules(context.Context) error {
+	var err error
+	if m.release, err = modload.Release(); err != nil {
+		return err
+	}
+	dir, err := modload.Tree("/", m.release)
+	if errors.Is(err, os.ErrNotExist) {
+		if others := releases("/lib/modules"); len(others) > 0 {
+			return withHint(fmt.Errorf("modules: the image holds none for the running kernel %s, it holds %s", m.release, strings.Join(others, ", ")),
+				"build the image again with --kernel-version "+m.release+", or boot its kernel")
+		}
+		m.Log.Warnf("the image holds no modules for kernel %s: all drivers must be built in", m.release)
+		dir = "/lib/modules/" + m.release
+		m.index = &kmod.Index{}
+	} else if err != nil {
+		return err
+	} else if m.index, err = kmod.Read(os.DirFS(dir)); err != nil {
+		return err
+	}
+	m.loader = modload.New(m.index, dir, modload.Options{Params: modload.Params(m.Line), Debugf: m.Log.Debugf})
+	return nil
+}
+
+func releases(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range entries {
+		out = append(out, filepath.Base(e.Name()))
+	}
+	return out
+}

@@ -1,0 +1,31 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+)
+
+// neverDie ends the boot in order if PID 1's own goroutine panics. A panic in
+// another goroutine, or a fatal error of the runtime, cannot be caught: then
+// the kernel's panic= reboots.
+func (m *Machine) neverDie() {
+	v := recover()
+	if v == nil {
+		v = "main returned"
+	}
+	m.fail(&Failure{Step: "main", Err: &PanicError{Value: v, Stack: string(debug.Stack())}})
+}
+
+// showStack shows where a panic came from, for the report of the bug.
+func (m *Machine) showStack(err error) {
+	var p *PanicError
+	if !errors.As(err, &p) {
+		return
+	}
+	m.Log.Errorf("this is a bug in iscsiroot: please report it with the lines that follow")
+	for line := range strings.SplitSeq(p.Stack, "\n") {
+		m.Log.Errorf("%s", strings.TrimSpace(fmt.Sprint(line)))
+	}
+}
