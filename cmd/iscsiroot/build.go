@@ -59,22 +59,27 @@ func newBuild() *cobra.Command {
 			return printSummary(cmd.OutOrStdout(), flags, sum)
 		},
 	}
-	fileSystems := strings.Join(initramfs.SupportedFileSystems(), ", ")
-	f := cmd.Flags()
-	f.SortFlags = false
-	f.StringVarP(&flags.output, "output", "o", "", "write the image to `FILE` (required)")
-	f.StringVar(&cfg.KernelVersion, "kernel-version", "", "take the modules of kernel `VERSION` (default: the running kernel)")
-	f.StringVar(&cfg.Root, "root", "/", "look for modules below `DIR`")
-	f.StringSliceVar(&cfg.NICs, "nic", nil, "include only this network `DRIVER`; repeatable (default: every Ethernet driver)")
-	f.StringSliceVar(&cfg.FileSystems, "fs", nil, "include only this root file system `NAME`: "+fileSystems+"; repeatable (default: all)")
-	f.StringSliceVar(&cfg.Drivers, "add-drivers", nil, "include also the module or alias `NAME`; repeatable")
-	f.StringArrayVar(&flags.files, "file", nil, "include also the file `SRC[:DST]`, with its mode; repeatable")
-	f.StringVar(&flags.compress, "compress", string(initramfs.Zstd), "compress with `METHOD`: zstd, gzip or none")
-	f.StringVar(&flags.initPath, "init", "", "use the program `PATH` as init (default: "+initDefault+")")
+	flags.define(cmd, &cfg)
 	if err := cmd.MarkFlagRequired("output"); err != nil {
-		panic(err) // the flag is defined above
+		panic(err) // define has defined it
 	}
 	return cmd
+}
+
+// define defines the options, in the order in which --help shows them.
+func (f *buildFlags) define(cmd *cobra.Command, cfg *initramfs.Config) {
+	fileSystems := strings.Join(initramfs.SupportedFileSystems(), ", ")
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVarP(&f.output, "output", "o", "", "write the image to `FILE` (required)")
+	fs.StringVar(&cfg.KernelVersion, "kernel-version", "", "take the modules of kernel `VERSION` (default: the running kernel)")
+	fs.StringVar(&cfg.Root, "root", "/", "look for modules below `DIR`")
+	fs.StringSliceVar(&cfg.NICs, "nic", nil, "include only this network `DRIVER`; repeatable (default: every Ethernet driver)")
+	fs.StringSliceVar(&cfg.FileSystems, "fs", nil, "include only this root file system `NAME`: "+fileSystems+"; repeatable (default: all)")
+	fs.StringSliceVar(&cfg.Drivers, "add-drivers", nil, "include also the module or alias `NAME`; repeatable")
+	fs.StringArrayVar(&f.files, "file", nil, "include also the file `SRC[:DST]`, with its mode; repeatable")
+	fs.StringVar(&f.compress, "compress", string(initramfs.Zstd), "compress with `METHOD`: zstd, gzip or none")
+	fs.StringVar(&f.initPath, "init", "", "use the program `PATH` as init (default: "+initDefault+")")
 }
 
 // complete checks the options and puts them into cfg.

@@ -26,18 +26,17 @@ func TestMain(m *testing.M) {
 func TestNotRoot(t *testing.T) {
 	s := newStage(t)
 	s.outDir("")
-	if err := os.Chmod(s.path("out"), 0o777); err != nil {
-		t.Fatal(err)
-	}
 	s.write("secret", "x")
-	if err := os.Chmod(s.path("secret"), 0); err != nil {
-		t.Fatal(err)
+	for name, mode := range map[string]os.FileMode{"..": 0o755, ".": 0o755, "out": 0o777, "secret": 0} {
+		if err := os.Chmod(s.path(name), mode); err != nil {
+			t.Fatal(err)
+		}
 	}
 	build := []string{"build", "--root", s.path("tree"), "--kernel-version", release, "--init", s.path("init"), "-o", s.path("out/initrd.img")}
 
 	errs, err := runAsNobody(append(build, "--file", s.path("secret")+":/x"))
 	want := "iscsiroot: write " + s.path("out/initrd.img") + ": read " + s.path("secret") + ": permission denied\n"
-	if err == nil || errs != want {
+	if err == nil || !strings.HasPrefix(errs, want) { // a test binary with -cover adds a line of its own
 		t.Errorf("unreadable file: %v, %swant %s", err, errs, want)
 	}
 	if left, _ := os.ReadDir(s.path("out")); len(left) != 0 {
