@@ -10,8 +10,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdWindow is the largest window, in bytes, that Linux' initramfs unpacker takes memory for without being asked
-// (lib/decompress_unzstd.c, ZSTD_WINDOWSIZE_MAX).
+// zstdWindow is in bytes. RFC 8878, section 3.1.1.1.2, asks every decoder to support 8 MiB; the kernel would take more,
+// but has to find the memory for it while it unpacks.
 const zstdWindow = 8 << 20
 
 // compressor returns a writer that compresses into w. One goroutine, a fixed level and no time stamp make the output

@@ -56,8 +56,7 @@ func plainPath(path string) string {
 	return path
 }
 
-// moduleContent is the data function of a module file, unpacked. What depmod did not see appended, a signature above
-// all, stays as it is.
+// moduleContent is the data function of a module file, unpacked and otherwise untouched: its signature is at the end.
 func moduleContent(name string) func() ([]byte, error) {
 	if plainPath(name) == name {
 		return fileContent(name)

@@ -39,7 +39,7 @@ func Modaliases(sys string) ([]string, error) {
 }
 
 // readAttr returns the trimmed text of a sysfs file, empty if there is none. A boot looks at some 300 devices before it
-// can do anything else, so this saves what os.ReadFile does for files that may block: two thirds of the time.
+// can do anything else; without os.ReadFile, which prepares each file for waiting, that takes about half the time.
 func readAttr(name string) string {
 	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
