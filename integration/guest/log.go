@@ -1,0 +1,40 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// showLog prints how many lines of ours the kernel log holds, and whether it
+// says that it dropped any.
+func showLog() error {
+	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: "/dev/kmsg", Err: err}
+	}
+	ours, dropped := 0, 0
+	buf := make([]byte, 8192)
+	for {
+		n, err := unix.Read(fd, buf)
+		if err == unix.EPIPE {
+			continue
+		}
+		if err != nil || n <= 0 {
+			break
+		}
+		_, text, _ := strings.Cut(string(buf[:n]), ";")
+		if strings.HasPrefix(text, "iscsiroot: ") {
+			ours++
+		}
+		if strings.Contains(text, "output lines suppressed") {
+			dropped++
+		}
+	}
+	fmt.Printf("guest: log: %d lines of iscsiroot, %d notes of dropped lines\n", ours, dropped)
+	return unix.Close(fd)
+}

@@ -1,0 +1,75 @@
+//go:build linux
+
+// Command guest is the /sbin/init of the test machines' roots: it tells on the
+// console what a real init would find, does what /etc/guest asks for, and
+// switches the machine off. Each line it prints begins with "guest: ".
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	if os.Getpid() != 1 {
+		fmt.Println("guest: not process 1")
+		os.Exit(1)
+	}
+	script, _ := os.ReadFile("/etc/guest")
+	for _, word := range strings.Fields("mounts args env session settings " + string(script)) {
+		if err := do(word); err != nil {
+			fmt.Printf("guest: %s: error: %v\n", word, err)
+		}
+	}
+	fmt.Println("guest: end")
+	unix.Sync()
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	select {}
+}
+
+func do(what string) error {
+	switch what {
+	case "mounts":
+		return show("mount: ", "/proc/mounts")
+	case "args":
+		return showNuls("arg: ", "/proc/1/cmdline")
+	case "env":
+		return showNuls("env: ", "/proc/1/environ")
+	case "session":
+		return showSession()
+	case "settings":
+		return show("panic: ", "/proc/sys/kernel/panic")
+	case "write":
+		return writeFiles("/data", 16, 4<<20)
+	case "log":
+		return showLog()
+	}
+	return fmt.Errorf("nothing known of that name")
+}
+
+// show prints a file line by line.
+func show(prefix, path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for line := range strings.SplitSeq(strings.TrimRight(string(b), "\n"), "\n") {
+		fmt.Println("guest: " + prefix + line)
+	}
+	return nil
+}
+
+// showNuls prints a file of strings that end with a NUL each.
+func showNuls(prefix, path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for s := range strings.SplitSeq(strings.TrimRight(string(b), "\x00"), "\x00") {
+		fmt.Println("guest: " + prefix + s)
+	}
+	return nil
+}

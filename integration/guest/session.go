@@ -1,0 +1,43 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// attributes are what iscsid reads of a session before it takes it over, and
+// what keeps root alive.
+var attributes = []string{
+	"iscsi_session/*/targetname", "iscsi_session/*/initiatorname", "iscsi_session/*/tpgt", "iscsi_session/*/ifacename",
+	"iscsi_session/*/state", "iscsi_session/*/recovery_tmo", "iscsi_session/*/abort_tmo", "iscsi_session/*/lu_reset_tmo",
+	"iscsi_session/*/tgt_reset_tmo", "iscsi_session/*/fast_abort", "iscsi_session/*/first_burst_len",
+	"iscsi_session/*/max_burst_len", "iscsi_session/*/immediate_data", "iscsi_session/*/initial_r2t",
+	"iscsi_connection/*/persistent_address", "iscsi_connection/*/persistent_port", "iscsi_connection/*/address",
+	"iscsi_connection/*/state", "iscsi_connection/*/ping_tmo", "iscsi_connection/*/recv_tmo",
+	"iscsi_connection/*/max_recv_dlength", "iscsi_connection/*/max_xmit_dlength", "iscsi_connection/*/header_digest",
+}
+
+func showSession() error {
+	for _, a := range attributes {
+		paths, err := filepath.Glob("/sys/class/" + a)
+		if err != nil {
+			return err
+		}
+		for _, p := range paths {
+			b, err := os.ReadFile(p)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("guest: session: %s=%s\n", filepath.Base(p), strings.TrimSpace(string(b)))
+		}
+	}
+	luns, err := filepath.Glob("/sys/class/scsi_device/*")
+	for _, l := range luns {
+		fmt.Printf("guest: scsi device %s\n", filepath.Base(l))
+	}
+	return err
+}

@@ -1,0 +1,44 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// built holds the programs that every test uses; TestMain fills it.
+var built struct{ dir, init, guest, faulty string }
+
+func TestMain(m *testing.M) {
+	lab.Main()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "iscsiroot-integration-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "integration:", err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	built.dir = dir
+	for out, pkg := range map[*string]string{
+		&built.init:   "../cmd/init",
+		&built.guest:  "./guest",
+		&built.faulty: "./faulty",
+	} {
+		*out = filepath.Join(dir, filepath.Base(pkg))
+		cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", *out, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if text, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "integration: build %s: %v\n%s", pkg, err, text)
+			return 1
+		}
+	}
+	return m.Run()
+}

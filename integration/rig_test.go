@@ -1,0 +1,186 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// The HOWTO's names, in a network of ours.
+const (
+	initiator  = "iqn.2007-01.com.example:server.remote1"
+	targetName = "iqn.2007-01.com.example:storage.remote1"
+	// seedLine is the command line of the HOWTO.
+	seedLine = "iscsi_i=" + initiator + " iscsi_i_ip=10.77.0.2/255.255.255.0 iscsi_t=" + targetName + " iscsi_a=10.77.0.1"
+)
+
+// bootDeadline is for one boot on a slow and busy machine.
+const bootDeadline = 3 * time.Minute
+
+// image is an initramfs of ours; the same one is built once for all tests.
+type image struct {
+	nics string // comma-separated
+	init string // path of init; empty: the real one
+	file string // one more file, "source:path in the image"
+}
+
+var images sync.Map // image -> func() (string, error)
+
+func (i image) build(t *testing.T) string {
+	t.Helper()
+	once, _ := images.LoadOrStore(i, sync.OnceValues(func() (string, error) {
+		k, err := lab.FindKernel("amd64")
+		if err != nil {
+			return "", err
+		}
+		cfg := initramfs.Config{
+			Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: built.init,
+			NICs: strings.Split(i.nics, ","), FileSystems: []string{"ext4"},
+		}
+		if i.init != "" {
+			cfg.InitPath = i.init
+		}
+		if src, dst, ok := strings.Cut(i.file, ":"); ok {
+			cfg.Files = []initramfs.File{{Path: dst, Source: src, Mode: 0o755}}
+		}
+		out := filepath.Join(built.dir, fmt.Sprintf("initrd-%s-%d.img", strings.ReplaceAll(i.nics, ",", "-"), len(i.init+i.file)))
+		_, err = initramfs.Build(context.Background(), cfg, out)
+		return out, err
+	}))
+	path, err := once.(func() (string, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// rig is a network with a machine's place and a target's.
+type rig struct {
+	t    *testing.T
+	ctx  context.Context
+	ns   *lab.Namespace
+	tap  *lab.Tap
+	disk *lab.Disk
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), bootDeadline)
+	t.Cleanup(cancel)
+	ns, err := lab.NewNamespace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ns.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	tap, err := ns.AddTap("tap0", netip.MustParsePrefix("10.77.0.1/24"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rig{t: t, ctx: ctx, ns: ns, tap: tap}
+}
+
+// root is a tree with the guest as init; script is what the guest is to do.
+func root(script string) lab.Tree {
+	return lab.Tree{
+		"sbin/init": lab.Copy(built.guest),
+		"etc/guest": lab.Text(script),
+		"dev":       lab.Dir(), "proc": lab.Dir(), "sys": lab.Dir(), "run": lab.Dir(),
+	}
+}
+
+// disks makes the HOWTO's disk: something small first, root on partition 2.
+func (r *rig) makeDisk(fs lab.Filesystem) {
+	r.t.Helper()
+	small := lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{"boot": lab.Dir()}}
+	d, err := lab.WriteDisk(filepath.Join(r.t.TempDir(), "disk.img"), small, fs)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.disk = d
+}
+
+func (r *rig) targetConfig() lab.TargetConfig {
+	return lab.TargetConfig{
+		Name:   targetName,
+		Portal: netip.MustParseAddrPort("10.77.0.1:3260"),
+		LUNs:   map[int]string{0: r.disk.Path},
+	}
+}
+
+func (r *rig) gotgt() lab.Target {
+	r.t.Helper()
+	target, err := r.ns.StartGotgt(r.ctx, r.targetConfig())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return target
+}
+
+func (r *rig) tgtd(initiators ...string) *lab.Tgtd {
+	r.t.Helper()
+	c := r.targetConfig()
+	c.LUNs = map[int]string{1: r.disk.Path}
+	c.Initiators = initiators
+	target, err := r.ns.StartTgtd(r.ctx, c)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return target
+}
+
+// boot starts the machine with a command line.
+func (r *rig) boot(img image, model, line string) *lab.Machine {
+	r.t.Helper()
+	k, err := lab.FindKernel("amd64")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	m, err := r.ns.StartMachine(r.ctx, lab.MachineConfig{
+		Kernel: k.Image, Initrd: img.build(r.t), Append: line,
+		NICs: []lab.NIC{{Model: model, Tap: r.tap}},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		if r.t.Failed() {
+			r.t.Logf("console:\n%s", m.Output())
+		}
+	})
+	return m
+}
+
+// expect waits for each text, one after the other, on the machine's console.
+func (r *rig) expect(m *lab.Machine, texts ...string) {
+	r.t.Helper()
+	for _, text := range texts {
+		if _, err := m.Expect(r.ctx, text); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// off waits for the guest to switch the machine off by itself.
+func (r *rig) off(m *lab.Machine) {
+	r.t.Helper()
+	r.expect(m, "guest: end")
+	exit, err := m.Wait(r.ctx)
+	if err != nil || exit.Reason != "guest-shutdown" {
+		r.t.Fatalf("machine ended with %+v, %v", exit, err)
+	}
+}
+
+var virtio = image{nics: "virtio_net"}
