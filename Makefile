@@ -1,0 +1,57 @@
+# make help lists what there is.
+export CGO_ENABLED := 0
+GO       ?= go
+FUZZTIME ?= 30s
+# Packages whose tests boot machines are run by "make integration".
+UNIT     := $$($(GO) list ./... | grep -v /integration)
+# Without a C compiler there is no race detector; gcc is one of the four things we ask for.
+RACE     := CGO_ENABLED=1
+BUILD    := $(GO) build -trimpath -ldflags='-s -w'
+EMBEDDED := cmd/iscsiroot/embedded/init
+
+.DEFAULT_GOAL := help
+.PHONY: help build test unit integration soak demo bench lint fuzz fmt clean deps
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/init and bin/iscsiroot, which carries init inside
+	$(BUILD) -o bin/init ./cmd/init
+	cp bin/init $(EMBEDDED)
+	$(BUILD) -tags embedinit -o bin/iscsiroot ./cmd/iscsiroot
+
+test: unit integration ## run all tests: unit tests with the race detector, then integration
+
+unit: deps ## run the unit tests with the race detector
+	$(RACE) $(GO) test -race $(UNIT)
+
+integration: deps ## boot machines in QEMU from real targets and look at their consoles
+	$(GO) test -timeout 40m -parallel 3 ./integration/...
+
+soak: deps ## run the long matrices: every kernel and NIC model, many boots
+	$(GO) test -timeout 80m -parallel 2 -tags soak -run Soak -v ./integration
+
+demo: deps build ## boot a machine without a disk from an iSCSI LUN and leave you at its shell
+	$(GO) build -trimpath -o bin/demo ./scripts/demo
+	./bin/demo
+
+bench: deps build ## measure our boot and the size of the image
+	./scripts/bench.sh
+
+lint: ## check formatting, vet, staticcheck and the modules
+	@test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod verify
+
+fuzz: ## run each fuzz target for FUZZTIME, 30s without it
+	@./scripts/fuzz.sh $(FUZZTIME)
+
+fmt: ## format the sources
+	$(GO) tool gofumpt -l -w .
+
+clean: ## remove what was built; the cache of downloads stays
+	rm -rf bin $(EMBEDDED)
+
+deps:
+	@./scripts/deps.sh
