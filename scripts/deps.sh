@@ -178,28 +178,29 @@ index_modules() {
   for release in "$1"/lib/modules/*; do run "depmod" depmod -b "$1" "${release##*/}"; done
 }
 
-# refresh ITEM... updates the package lists that the items need.
+# refresh ITEM... updates the package lists that the items need. Without a network the old lists may still do.
 refresh() {
-  [[ "$(id -u)" -eq 0 ]] || die "these are missing and need root to get: $*"
   local item
-  say "missing: $*"
+  say "missing or outdated: $*"
+  [[ "$(id -u)" -eq 0 ]] || die "only root can get them; run this as root"
   say "updating the package lists"
   apt_options ""
-  run "apt-get update" apt-get "${apt_opts[@]}" update
+  apt-get "${apt_opts[@]}" update || say "the package lists could not be updated; going on with those at hand"
   for item in "$@"; do
     [[ "$item" == kernel-6.12 ]] || continue
     apt_options "$item"
-    run "apt-get update (backports)" apt-get "${apt_opts[@]}" update
+    apt-get "${apt_opts[@]}" update || say "the backports' lists could not be updated"
   done
 }
 
-# keep_cached NAME... ends the run well if every name is an item with an older version at hand: no network is no reason
-# to stop working then.
-keep_cached() {
-  local name
-  for name in "$@"; do cached "$name" || die "not complete without: $name"; done
-  say "keeping the cached version of: $*"
-  exit 0
+# fetch_or_keep ITEM: an older version at hand is better than none, where the network does not answer.
+fetch_or_keep() {
+  local status
+  set +e # a condition would switch errexit off inside
+  (set -e; fetch "$1")
+  status=$?
+  set -e
+  [[ "$status" -eq 0 ]] || { cached "$1" && say "$1: keeping the version in the cache"; }
 }
 
 install_host_packages() {
@@ -237,9 +238,9 @@ main() {
   for item in "${items[@]}"; do ! missing "$item" || todo+=("$item"); done
   if [[ ${#packages[@]} -eq 0 && ${#todo[@]} -eq 0 ]]; then say "all there: $cache"; return; fi
 
-  (refresh "${packages[@]}" "${todo[@]}") || keep_cached "${packages[@]}" "${todo[@]}"
+  refresh "${packages[@]}" "${todo[@]}"
   [[ ${#packages[@]} -eq 0 ]] || install_host_packages "${packages[@]}"
-  for item in "${todo[@]}"; do fetch "$item"; done
+  for item in "${todo[@]}"; do fetch_or_keep "$item"; done
   say "done: $cache"
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -31,6 +32,9 @@ type stage struct {
 
 // prepare makes the image, the disk, the wire and the target.
 func prepare(ctx context.Context, ns *lab.Namespace, o options) (*stage, error) {
+	if _, err := os.Stat(o.init); err != nil {
+		return nil, fmt.Errorf("%w; run make first", err)
+	}
 	kernel, err := lab.FindKernel(o.kernel)
 	if err != nil {
 		return nil, err
@@ -39,7 +43,7 @@ func prepare(ctx context.Context, ns *lab.Namespace, o options) (*stage, error) 
 	begin := time.Now()
 	image, err := initramfs.Build(ctx, initramfs.Config{Root: kernel.ModulesRoot, KernelVersion: kernel.Release, InitPath: o.init}, initrd)
 	if err != nil {
-		return nil, fmt.Errorf("%w (is init built, by make?)", err)
+		return nil, err
 	}
 	say("initramfs for %s: %d modules, %.1f MiB, built in %.1f s", image.Kernel, image.Modules, float64(image.Bytes)/(1<<20), time.Since(begin).Seconds())
 	disk, err := makeDisk(filepath.Join(ns.Dir(), "disk"))
