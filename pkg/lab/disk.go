@@ -28,11 +28,11 @@ type Disk struct {
 // WriteDisk makes a sparse image with an MBR and one primary partition for each of the one to four file systems.
 func WriteDisk(path string, systems ...Filesystem) (*Disk, error) {
 	d := &Disk{Path: path}
-	var parts []Partition
+	var parts []mbrEntry
 	end := int64(firstPartition)
 	for _, f := range systems {
 		d.offsets = append(d.offsets, end)
-		parts = append(parts, Partition{First: uint32(end / sectorSize), Sectors: uint32(f.size() / sectorSize)})
+		parts = append(parts, mbrEntry{First: uint32(end / sectorSize), Sectors: uint32(f.size() / sectorSize)})
 		end += f.size()
 	}
 	if end > 1<<41 { // 2^32 sectors

@@ -16,13 +16,13 @@ const (
 	linuxType = 0x83
 )
 
-// Partition is one entry of an MBR partition table, in sectors of 512 bytes.
-type Partition struct {
+// mbrEntry is one entry of an MBR partition table, in sectors of 512 bytes.
+type mbrEntry struct {
 	First, Sectors uint32
 }
 
 // end is the first sector after the partition.
-func (p Partition) end() uint64 { return uint64(p.First) + uint64(p.Sectors) }
+func (p mbrEntry) end() uint64 { return uint64(p.First) + uint64(p.Sectors) }
 
 var (
 	errMBRCount   = fmt.Errorf("more than %d partitions", mbrSlots)
@@ -32,7 +32,7 @@ var (
 
 // encodeMBR is a disk's first sector. The kernel makes PARTUUIDs of the signature: SSSSSSSS-NN. Addresses by cylinder are set
 // to the value for "use the sector number".
-func encodeMBR(signature uint32, parts []Partition) ([sectorSize]byte, error) {
+func encodeMBR(signature uint32, parts []mbrEntry) ([sectorSize]byte, error) {
 	var b [sectorSize]byte
 	if len(parts) > mbrSlots {
 		return b, fmt.Errorf("encode mbr: %w", errMBRCount)

@@ -12,11 +12,11 @@ import (
 )
 
 // decodeMBR reads back what encodeMBR wrote.
-func decodeMBR(b [sectorSize]byte) (signature uint32, parts []Partition) {
+func decodeMBR(b [sectorSize]byte) (signature uint32, parts []mbrEntry) {
 	for i := range mbrSlots {
 		e := b[446+16*i:]
 		if e[4] != 0 {
-			parts = append(parts, Partition{binary.LittleEndian.Uint32(e[8:]), binary.LittleEndian.Uint32(e[12:])})
+			parts = append(parts, mbrEntry{binary.LittleEndian.Uint32(e[8:]), binary.LittleEndian.Uint32(e[12:])})
 		}
 	}
 	return binary.LittleEndian.Uint32(b[440:]), parts
@@ -27,7 +27,7 @@ func FuzzMBR(f *testing.F) {
 	f.Add(uint32(0), uint32(1), uint32(1), uint32(2), uint32(0xfffffffe))
 	f.Add(uint32(1), uint32(5), uint32(5), uint32(1), uint32(1))
 	f.Fuzz(func(t *testing.T, signature, a, aSize, b, bSize uint32) {
-		parts := []Partition{{a, aSize}, {b, bSize}}
+		parts := []mbrEntry{{a, aSize}, {b, bSize}}
 		sector, err := encodeMBR(signature, parts)
 		if err != nil {
 			return
@@ -43,14 +43,14 @@ func FuzzMBR(f *testing.F) {
 
 func TestMBRRefuses(t *testing.T) {
 	for _, test := range []struct {
-		parts []Partition
+		parts []mbrEntry
 		want  error
 	}{
-		{make([]Partition, 5), errMBRCount},
-		{[]Partition{{1, 0}}, errMBRRange},
-		{[]Partition{{0, 1}}, errMBRRange},
-		{[]Partition{{0xffffffff, 2}}, errMBRRange},
-		{[]Partition{{10, 10}, {19, 1}}, errMBROverlap},
+		{make([]mbrEntry, 5), errMBRCount},
+		{[]mbrEntry{{1, 0}}, errMBRRange},
+		{[]mbrEntry{{0, 1}}, errMBRRange},
+		{[]mbrEntry{{0xffffffff, 2}}, errMBRRange},
+		{[]mbrEntry{{10, 10}, {19, 1}}, errMBROverlap},
 	} {
 		if _, err := encodeMBR(1, test.parts); !errors.Is(err, test.want) {
 			t.Errorf("%v: %v, want %v", test.parts, err, test.want)
