@@ -1,6 +1,9 @@
 package bootspec
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Explain returns the plan in words, a line for each value, with its source.
 func (p Plan) Explain() []string {
@@ -25,6 +28,7 @@ func (p Plan) Explain() []string {
 	add("root read-write", true, r.ReadWrite.V, orDefault(r.ReadWrite.From))
 	add("init", p.Init.Given(), p.Init.V, p.Init.From)
 	add("time limit", p.Policy.Timeout.Given(), p.Policy.Timeout.V, p.Policy.Timeout.From)
+	add("shell on failure", p.Policy.Shell.Given(), cmp.Or(p.Policy.Shell.V, "of the image"), p.Policy.Shell.From)
 	add("in an emergency", true, p.Policy.Emergency.Or(Reboot), orDefault(p.Policy.Emergency.From))
 	for _, b := range p.Policy.Break {
 		add("break before", true, b.V, b.From)

@@ -14,15 +14,14 @@ const DefaultPort = 3260
 
 // ParamError says which parameter cannot be understood and what to write.
 type ParamError struct {
-	Key   string
-	Value string
+	Param cmdline.Param
 	Cause string // what is wrong
 	Write string // what to write instead
 }
 
 // Error implements error.
 func (e *ParamError) Error() string {
-	return fmt.Sprintf("parameter %s=%s: %s: write %s", e.Key, e.Value, e.Cause, e.Write)
+	return fmt.Sprintf("parameter %s (byte %d of the command line): %s: write %s", clip(e.Param.String()), e.Param.Pos, e.Cause, e.Write)
 }
 
 // MissingError says which parameter nobody gave.
@@ -53,13 +52,13 @@ func Parse(line cmdline.Line) (Plan, error) {
 		row, known := table[p.Key]
 		switch {
 		case known && row.Value != "" && row.Value[0] != '[' && !p.HasValue:
-			errs = append(errs, &ParamError{p.Key, "", "has no value", p.Key + "=" + row.Value})
+			errs = append(errs, &ParamError{p, "it has no value", p.Key + "=" + row.Value})
 		case known:
 			if err := row.set(ps, p); err != nil {
 				errs = append(errs, err)
 			}
 		case looksOurs(p.Key):
-			ps.plan.Warnings = append(ps.plan.Warnings, unknown(p))
+			ps.warnf("%s", unknown(p))
 		}
 	}
 	ps.finish()
@@ -70,8 +69,8 @@ func Parse(line cmdline.Line) (Plan, error) {
 type parser struct {
 	plan     Plan
 	addr     Value[netip.Addr] // iscsi_a
+	addrPort Value[uint16]     // port written behind iscsi_a's address
 	portnum  Value[uint16]     // iscsi_p
-	addrPort uint16            // port written behind iscsi_a's address
 }
 
 // finish puts address and port together.
@@ -79,11 +78,15 @@ func (ps *parser) finish() {
 	if !ps.addr.Given() {
 		return
 	}
-	port := ps.portnum.Or(DefaultPort)
-	if !ps.portnum.Given() && ps.addrPort != 0 {
-		port = ps.addrPort
+	port := ps.portnum.Or(ps.addrPort.Or(DefaultPort))
+	from := ps.addr.From
+	if ps.portnum.Given() {
+		from += ", " + ps.portnum.From
+		if ps.addrPort.Given() && ps.addrPort.V != port {
+			ps.warnf("the port in %s and %s differ, the latter counts: %d", ps.addrPort.From, ps.portnum.From, port)
+		}
 	}
-	ps.plan.Target.Portal = Value[netip.AddrPort]{netip.AddrPortFrom(ps.addr.V, port), ps.addr.From}
+	ps.plan.Target.Portal = Value[netip.AddrPort]{netip.AddrPortFrom(ps.addr.V, port), from}
 }
 
 // Check returns what is missing for a boot: a MissingError for each.
@@ -108,8 +111,10 @@ func (p Plan) Resolve(facts NetFacts) (Spec, []string, error) {
 		return Spec{}, nil, err
 	}
 	var warnings []string
+	// A link-local address is on the link whatever the mask says.
 	portal := p.Target.Portal.V.Addr()
-	if facts.Address.IsValid() && !facts.Address.Contains(portal) && !facts.Gateway.IsValid() {
+	near := facts.Address.Contains(portal) || portal.IsLinkLocalUnicast() || portal.IsLoopback()
+	if facts.Address.IsValid() && !near && !facts.Gateway.IsValid() {
 		warnings = append(warnings, fmt.Sprintf("target address %s is outside of this machine's network %s and no gateway is given: write iscsi_gw=ADDRESS, or mend the mask in iscsi_i_ip=",
 			portal, facts.Address.Masked()))
 	}
@@ -125,10 +130,13 @@ func (p Plan) Resolve(facts NetFacts) (Spec, []string, error) {
 // set stores a value and warns if another one was given before.
 func set[T comparable](ps *parser, dst *Value[T], v T, p cmdline.Param) {
 	if dst.Given() && dst.V != v {
-		ps.plan.Warnings = append(ps.plan.Warnings,
-			fmt.Sprintf("%s is given twice with different values, the last one counts: %s", strings.TrimSuffix(dst.From, "="), p))
+		ps.warnf("%s is given twice with different values, the last one counts: %s", strings.TrimSuffix(dst.From, "="), clip(p.String()))
 	}
 	*dst = Value[T]{v, source(p)}
+}
+
+func (ps *parser) warnf(format string, args ...any) {
+	ps.plan.Warnings = append(ps.plan.Warnings, fmt.Sprintf(format, args...))
 }
 
 func source(p cmdline.Param) string {

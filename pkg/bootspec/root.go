@@ -75,12 +75,21 @@ func (ps *parser) flags(p cmdline.Param) error {
 
 // As in the kernel the last of ro and rw counts, and neither is odd.
 func (ps *parser) ro(p cmdline.Param) error {
-	ps.plan.Root.ReadWrite = Value[bool]{false, p.Key}
-	return nil
+	return ps.mode(p, false)
 }
 
 func (ps *parser) rw(p cmdline.Param) error {
-	ps.plan.Root.ReadWrite = Value[bool]{true, p.Key}
+	return ps.mode(p, true)
+}
+
+// mode leaves alone what the kernel leaves alone (init/do_mounts.c: readonly,
+// readwrite): a word with a value.
+func (ps *parser) mode(p cmdline.Param, readWrite bool) error {
+	if p.HasValue {
+		ps.warnf("%s does nothing: %s takes no value", clip(p.String()), p.Key)
+		return nil
+	}
+	ps.plan.Root.ReadWrite = Value[bool]{readWrite, p.Key}
 	return nil
 }
 

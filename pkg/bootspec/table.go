@@ -45,7 +45,7 @@ func Table() []Parameter {
 // variables of such names.
 func Ours(key string) bool {
 	for _, p := range Table() {
-		if key == p.Key || key == p.Alias {
+		if key == p.Key || p.Alias != "" && key == p.Alias {
 			return true
 		}
 	}

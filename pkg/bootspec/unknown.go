@@ -11,21 +11,34 @@ func looksOurs(key string) bool {
 	return strings.HasPrefix(key, "iscsi_") || strings.HasPrefix(key, "rd.iscsiroot.")
 }
 
-// unknown says that a parameter is not understood and which one is nearest.
+// unknown says that a parameter is not understood and which ones are nearest.
 func unknown(p cmdline.Param) string {
 	msg := "parameter " + clip(p.Key) + " is not understood and does nothing"
-	best, dist := "", 3
+	if near := nearest(p.Key); len(near) > 0 {
+		msg += ": did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return msg
+}
+
+// nearest returns the names that differ from key in case only, or in the
+// fewest letters, two at most.
+func nearest(key string) []string {
+	var out []string
+	best := 2
 	for _, row := range Table() {
-		for _, key := range []string{row.Key, row.Alias} {
-			if d := distance(p.Key, key, dist); key != "" && d < dist {
-				best, dist = key, d
+		for _, name := range []string{row.Key, row.Alias} {
+			if name != "" && strings.EqualFold(key, name) {
+				return []string{name}
+			}
+			switch d := distance(key, name, best+1); {
+			case d < best:
+				out, best = []string{name}, d
+			case d == best:
+				out = append(out, name)
 			}
 		}
 	}
-	if best != "" {
-		msg += ": did you mean " + best + "?"
-	}
-	return msg
+	return out
 }
 
 // distance is the Levenshtein distance of a and b in bytes; limit or more

@@ -16,7 +16,7 @@ const maxName = 223
 const maxLUN = 1<<14 - 1
 
 func bad(p cmdline.Param, cause, write string) error {
-	return &ParamError{p.Key, clip(p.Value), cause, write}
+	return &ParamError{p, cause, write}
 }
 
 func (ps *parser) initiator(p cmdline.Param) error {
@@ -39,7 +39,7 @@ func (ps *parser) name(dst *Value[string], p cmdline.Param) error {
 	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == 0xfffd }):
 		return bad(p, "the name has a blank or a control character", form)
 	case !strings.HasPrefix(name, "iqn.") && !strings.HasPrefix(name, "eui.") && !strings.HasPrefix(name, "naa."):
-		ps.plan.Warnings = append(ps.plan.Warnings, p.Key+"="+clip(name)+" is no iSCSI name: it should begin with iqn., eui. or naa.")
+		ps.warnf("%s=%s is no iSCSI name: it should begin with iqn., eui. or naa.", p.Key, clip(name))
 	}
 	set(ps, dst, p.Value, p)
 	return nil
@@ -96,7 +96,7 @@ func (ps *parser) iface(p cmdline.Param) error {
 
 func (ps *parser) gateway(p cmdline.Param) error {
 	addr, err := netip.ParseAddr(p.Value)
-	if err != nil || addr.IsUnspecified() || addr.IsMulticast() || addr.IsLoopback() {
+	if err != nil || addr.Zone() != "" || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast() || addr.IsLoopback() {
 		return bad(p, "this is no gateway's address", "an IP address such as 10.1.1.1")
 	}
 	set(ps, &ps.plan.Net.Gateway, addr, p)
@@ -105,16 +105,29 @@ func (ps *parser) gateway(p cmdline.Param) error {
 
 func (ps *parser) portal(p cmdline.Param) error {
 	const form = "an IP address such as 10.1.1.180, with iscsi_p=PORT if the port is not 3260"
-	ps.addrPort = 0
-	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(p.Value, "["), "]"))
-	if ap, perr := netip.ParseAddrPort(p.Value); err != nil && perr == nil {
-		addr, err, ps.addrPort = ap.Addr(), nil, ap.Port()
-	}
-	if err != nil || addr.IsUnspecified() || addr.IsMulticast() {
+	addr, port, ok := splitPortal(p.Value)
+	if !ok || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast() {
 		return bad(p, "this is not the IP address of a portal", form)
+	}
+	ps.addrPort = Value[uint16]{}
+	if port != 0 {
+		ps.addrPort = Value[uint16]{port, source(p)}
 	}
 	set(ps, &ps.addr, addr, p)
 	return nil
+}
+
+// splitPortal reads ADDRESS, [ADDRESS], ADDRESS:PORT and [ADDRESS]:PORT, the
+// brackets around IPv6 alone, as RFC 7143 section 13.8 writes a portal. The
+// port is 0 where there is none.
+func splitPortal(s string) (addr netip.Addr, port uint16, ok bool) {
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr(), ap.Port(), ap.Port() != 0
+	}
+	inner, open := strings.CutPrefix(s, "[")
+	inner, shut := strings.CutSuffix(inner, "]")
+	addr, err := netip.ParseAddr(inner)
+	return addr, 0, err == nil && open == shut && (!open || addr.Is6())
 }
 
 func (ps *parser) port(p cmdline.Param) error {
