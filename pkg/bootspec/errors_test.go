@@ -1,0 +1,154 @@
+package bootspec_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+// bads are values that are refused and what the error says besides the key,
+// the value and the place: the cause and what to write.
+var bads = []struct{ key, value, cause, write string }{
+	{"iscsi_i", "", "the name is empty", "iqn.2007-01.com.example:server.remote1"},
+	{"iscsi_i", "iqn." + strings.Repeat("x", 220), "more than 223 bytes", "iqn."},
+	{"iscsi_i", `"iqn.2001-04.com.example:a b"`, "a blank or a control character", "iqn."},
+	{"iscsi_t", "iqn.2001-04.com.example:\x01", "a blank or a control character", "iqn."},
+	{"iscsi_t", "iqn.2001-04.com.example:\xff", "a blank or a control character", "iqn."},
+	{"iscsi_t", "iqn.2001-04.com.example:\x7f", "a blank or a control character", "iqn."},
+	{"iscsi_i_ip", "10.1.1.165", "the mask is missing", "10.1.1.165/26"},
+	{"iscsi_i_ip", "10.1.1/24", "not an IP address", "10.1.1.165/26"},
+	{"iscsi_i_ip", "10.1.1.256/24", "not an IP address", "10.1.1.165/26"},
+	{"iscsi_i_ip", "fe80::1%eth0/64", "not an IP address", "10.1.1.165/26"},
+	{"iscsi_i_ip", "::ffff:10.1.1.1/120", "not an IP address", "10.1.1.165/26"},
+	{"iscsi_i_ip", "0.0.0.0/24", "no machine can have this address", "10.1.1.165/26"},
+	{"iscsi_i_ip", "127.0.0.1/8", "no machine can have this address", "10.1.1.165/26"},
+	{"iscsi_i_ip", "224.0.0.1/24", "no machine can have this address", "10.1.1.165/26"},
+	{"iscsi_i_ip", "10.1.1.165/", "neither a netmask nor a prefix length", "10.1.1.165/26"},
+	{"iscsi_i_ip", "10.1.1.165/0", "neither a netmask nor a prefix length", "10.1.1.165/26"},
+	{"iscsi_i_ip", "10.1.1.165/33", "neither a netmask nor a prefix length", "10.1.1.165/26"},
+	{"iscsi_i_ip", "2001:db8::5/129", "neither a netmask nor a prefix length", "10.1.1.165/26"},
+	{"iscsi_i_ip", "10.1.1.165/255.0.255.0", "neither a netmask nor a prefix length", "10.1.1.165/26"},
+	{"iscsi_i_ip", "10.1.1.165/0.0.0.0", "neither a netmask nor a prefix length", "10.1.1.165/26"},
+	{"iscsi_i_ip", "2001:db8::5/255.255.255.0", "neither a netmask nor a prefix length", "10.1.1.165/26"},
+	{"iscsi_i_ip", "10.1.1.165/ffff::", "neither a netmask nor a prefix length", "10.1.1.165/26"},
+	{"iscsi_if", "", "no interface name", "eth0"},
+	{"iscsi_if", strings.Repeat("e", 16), "no interface name", "15 bytes"},
+	{"iscsi_if", "../eth0", "no interface name", "eth0"},
+	{"iscsi_gw", "router", "no gateway's address", "10.1.1.1"},
+	{"iscsi_gw", "0.0.0.0", "no gateway's address", "10.1.1.1"},
+	{"iscsi_gw", "::ffff:10.1.1.1", "no gateway's address", "10.1.1.1"},
+	{"iscsi_gw", "fe80::1%eth0", "no gateway's address", "10.1.1.1"},
+	{"iscsi_a", "", "not the IP address of a portal", "10.1.1.180"},
+	{"iscsi_a", "storage.example.com", "not the IP address of a portal", "10.1.1.180"},
+	{"iscsi_a", "0.0.0.0", "not the IP address of a portal", "10.1.1.180"},
+	{"iscsi_a", "10.1.1.180:0", "not the IP address of a portal", "iscsi_p=PORT"},
+	{"iscsi_a", "10.1.1.180:65536", "not the IP address of a portal", "iscsi_p=PORT"},
+	{"iscsi_a", "[10.1.1.180]", "not the IP address of a portal", "10.1.1.180"},
+	{"iscsi_a", "[2001:db8::1", "not the IP address of a portal", "10.1.1.180"},
+	{"iscsi_a", "2001:db8::1]", "not the IP address of a portal", "10.1.1.180"},
+	{"iscsi_p", "0", "no TCP port", "1 to 65535"},
+	{"iscsi_p", "65536", "no TCP port", "1 to 65535"},
+	{"iscsi_p", "iscsi", "no TCP port", "1 to 65535"},
+	{"iscsi_p", "-1", "no TCP port", "1 to 65535"},
+	{"iscsi_g", "65536", "no target portal group tag", "0 to 65535"},
+	{"iscsi_g", "", "no target portal group tag", "0 to 65535"},
+	{"iscsi_lun", "16384", "no LUN", "0 to 16383"},
+	{"iscsi_lun", "0x4000", "no LUN", "0 to 16383"},
+	{"iscsi_lun", "0x", "no LUN", "0 to 16383"},
+	{"iscsi_lun", "-1", "no LUN", "0 to 16383"},
+	{"root", "", "form of a root device", "/dev/sda2"},
+	{"root", "/dev/nfs", "form of a root device", "/dev/sda2"},
+	{"root", "LABEL=root", "form of a root device", "/dev/sda2"},
+	{"rootfstype", "ntfs", "file system is not supported", "ext4"},
+	{"rootfstype", "", "file system is not supported", "ext4"},
+	{"init", "", "this is no path", "/sbin/init"},
+	{"init", "sbin/init", "this is no path", "/sbin/init"},
+	{"rd.timeout", "", "this is no time", "seconds"},
+	{"rd.timeout", "1m", "this is no time", "seconds"},
+	{"rd.timeout", "-1", "this is no time", "seconds"},
+	{"rd.timeout", "2147483648", "this is no time", "seconds"},
+	{"rd.emergency", "shutdown", "unknown action", "reboot, poweroff or halt"},
+}
+
+// Every refused value names the key as it was written, alias or not, the value,
+// the place in the line, the cause and what to write.
+func TestParseBad(t *testing.T) {
+	alias := map[string]string{}
+	for _, row := range bootspec.Table() {
+		alias[row.Key] = row.Alias
+	}
+	for _, tt := range bads {
+		for _, key := range []string{tt.key, alias[tt.key]} {
+			if key == "" {
+				continue
+			}
+			text := "quiet " + key + "=" + tt.value
+			plan, err := parse(text)
+			var bad *bootspec.ParamError
+			if !errors.As(err, &bad) {
+				t.Errorf("%s: error is %v, want a ParamError", text, err)
+				continue
+			}
+			for _, want := range []string{"parameter ", key + "=", "byte 6", tt.cause, ": write ", tt.write} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: error %q does not say %q", text, err, want)
+				}
+			}
+			if diff := cmp.Diff(bootspec.Plan{}, plan, equal); diff != "" {
+				t.Errorf("%s: refused, but the plan has it: %s", text, diff)
+			}
+		}
+	}
+}
+
+// A parameter that needs a value says so, with the form of its value.
+func TestParseNeedsValue(t *testing.T) {
+	for _, row := range bootspec.Table() {
+		_, err := parse("ro " + row.Key)
+		if row.Value == "" || row.Value[0] == '[' {
+			if err != nil {
+				t.Errorf("%s: %v", row.Key, err)
+			}
+			continue
+		}
+		want := "parameter " + row.Key + " (byte 3 of the command line): it has no value: write " + row.Key + "=" + row.Value
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: error is %v, want %s", row.Key, err, want)
+		}
+	}
+}
+
+// All mistakes are named at once, and what is right stays in the plan.
+func TestParseJoinsErrors(t *testing.T) {
+	plan, err := parse("iscsi_a=x rd.emergency=halt iscsi_p=0 iscsi_t")
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("error is %v, want three lines", err)
+	}
+	if plan.Policy.Emergency.V != bootspec.Halt {
+		t.Errorf("emergency is %+v, want halt", plan.Policy.Emergency)
+	}
+}
+
+// A long value is cut in the message.
+func TestErrorIsShort(t *testing.T) {
+	for _, text := range []string{
+		"iscsi_a=" + strings.Repeat("1", 2000),
+		"iscsi_" + strings.Repeat("x", 2000) + "=1",
+		"iscsi_t=" + strings.Repeat("x", 223),
+		"rootflags=a rootflags=" + strings.Repeat("x", 2000),
+		"ro=" + strings.Repeat("x", 2000),
+	} {
+		plan, err := parse(text)
+		says := plan.Warnings
+		if err != nil {
+			says = append(says, err.Error())
+		}
+		if len(says) != 1 || len(says[0]) > 300 {
+			t.Errorf("%.20s...: says %q, want one line of at most 300 bytes", text, says)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package bootspec_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// FuzzParse reads whole command lines. Whatever they hold, no value is out of
+// its range, every value names a parameter that is in the line, messages are
+// short, a plan that passes Check resolves, and a root device reads back as it
+// prints.
+func FuzzParse(f *testing.F) {
+	f.Add(seed(f))
+	for _, tt := range goods {
+		f.Add("quiet " + tt.key + "=" + tt.value)
+	}
+	for _, tt := range bads {
+		f.Add(tt.key + "=" + tt.value + " ro --")
+	}
+	f.Add(`rd.break=a,,b rd.break rd.shell=/bin/sh rd.debug=off iscsi_x iscsi_a=[::1]:1 iscsi_p=2 -- iscsi_t=x`)
+	f.Fuzz(func(t *testing.T, text string) {
+		line := cmdline.Parse(text)
+		plan, err := bootspec.Parse(line)
+		checkRanges(t, plan)
+		checkSources(t, plan, line)
+		for _, w := range plan.Warnings {
+			if len(w) > 400 {
+				t.Errorf("warning of %d bytes: %s", len(w), w)
+			}
+		}
+		if err != nil {
+			for message := range strings.SplitSeq(err.Error(), ": write ") {
+				// A value may hold line feeds, so lines are not counted.
+				if len(message) > 400 {
+					t.Errorf("message of %d bytes: %s", len(message), message)
+				}
+			}
+		}
+		if d := plan.Root.Device; d.Given() {
+			again, err := parse("root=" + d.V.String())
+			if err != nil || again.Root.Device.V != d.V {
+				t.Errorf("device %+v prints as %s, which is read as %+v, %v", d.V, d.V, again.Root.Device.V, err)
+			}
+		}
+		if _, _, err := plan.Resolve(bootspec.NetFacts{Address: plan.Net.Address.V}); (err == nil) != (plan.Check() == nil) {
+			t.Errorf("check says %v, resolve %v", plan.Check(), err)
+		}
+	})
+}
+
+func checkRanges(t *testing.T, p bootspec.Plan) {
+	t.Helper()
+	for _, name := range []bootspec.Value[string]{p.Initiator, p.Target.Name} {
+		if name.Given() && (name.V == "" || len(name.V) > 223 || strings.ContainsAny(name.V, " \t\n\x00")) {
+			t.Errorf("name %q", name.V)
+		}
+	}
+	if n := p.Net.Interface; n.Given() && (n.V == "" || len(n.V) > 15 || strings.Contains(n.V, "/")) {
+		t.Errorf("interface %q", n.V)
+	}
+	if a := p.Net.Address; a.Given() && (!a.V.IsValid() || a.V.Bits() < 1) {
+		t.Errorf("address %v", a.V)
+	}
+	if g := p.Net.Gateway; g.Given() && (!g.V.IsValid() || g.V.Is4In6()) {
+		t.Errorf("gateway %v", g.V)
+	}
+	if a := p.Target.Portal; a.Given() && (!a.V.IsValid() || a.V.Port() == 0) {
+		t.Errorf("portal %v", a.V)
+	}
+	if p.Target.LUN.V > 16383 {
+		t.Errorf("lun %d", p.Target.LUN.V)
+	}
+	if d := p.Root.Device.V; d.Disk < 0 || d.Disk > 18277 || d.Partition < 0 || d.Partition > 255 {
+		t.Errorf("device %+v", d)
+	}
+	if p.Policy.Timeout.V < 0 {
+		t.Errorf("time limit %v", p.Policy.Timeout.V)
+	}
+	if p.Init.Given() && p.Init.V[0] != '/' {
+		t.Errorf("init %q", p.Init.V)
+	}
+}
+
+// checkSources sees that the values of the plan come from words of the line.
+func checkSources(t *testing.T, p bootspec.Plan, line cmdline.Line) {
+	t.Helper()
+	sources := []string{
+		p.Net.Interface.From, p.Net.Address.From, p.Net.Gateway.From, p.Initiator.From, p.Target.Name.From,
+		p.Target.Group.From, p.Target.LUN.From, p.Root.Device.From, p.Root.FSType.From, p.Root.Flags.From,
+		p.Root.ReadWrite.From, p.Init.From, p.Policy.Timeout.From, p.Policy.Emergency.From, p.Policy.Shell.From,
+		p.Policy.Debug.From, p.Policy.Panic.From,
+	}
+	sources = append(sources, strings.Split(p.Target.Portal.From, ", ")...)
+	for _, b := range p.Policy.Break {
+		sources = append(sources, b.From)
+	}
+	for _, from := range sources {
+		key, _ := strings.CutSuffix(from, "=")
+		if from != "" && !slices.ContainsFunc(line.Params, func(p cmdline.Param) bool { return p.Key == key }) {
+			t.Errorf("a value comes from %s, which is not in the line", from)
+		}
+	}
+}

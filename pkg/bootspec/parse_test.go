@@ -1,0 +1,185 @@
+package bootspec_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+func seed(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile("../cmdline/testdata/seed.cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// The HOWTO's line gives all that a boot needs, and not a word about it is odd.
+func TestParseSeed(t *testing.T) {
+	plan, err := parse(seed(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := bootspec.Plan{
+		Net:       bootspec.Net{Address: from(netip.MustParsePrefix("10.1.1.165/26"), "iscsi_i_ip=")},
+		Initiator: from("iqn.2007-01.com.example:server.remote1", "iscsi_i="),
+		Target: bootspec.Target{
+			Name:   from("iqn.2007-01.com.example:storage.remote1", "iscsi_t="),
+			Portal: from(netip.MustParseAddrPort("10.1.1.180:3260"), "iscsi_a="),
+		},
+	}
+	if diff := cmp.Diff(want, plan, equal); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if err := plan.Check(); err != nil {
+		t.Errorf("check: %v", err)
+	}
+}
+
+// Where a parameter is given twice the last one counts, under whatever name,
+// and the first one's name is in the warning.
+func TestParseTwice(t *testing.T) {
+	const differ = " is given twice with different values, the last one counts: "
+	tests := []struct {
+		text, warning string
+		want          func(*bootspec.Plan)
+	}{
+		{"iscsi_g=1 iscsi_g=1", "", func(p *bootspec.Plan) { p.Target.Group = from(uint16(1), "iscsi_g=") }},
+		{"iscsi_g=1 iscsi_g=2", "iscsi_g" + differ + "iscsi_g=2", func(p *bootspec.Plan) { p.Target.Group = from(uint16(2), "iscsi_g=") }},
+		{"iscsi_g=2 rd.iscsiroot.group=1", "iscsi_g" + differ + "rd.iscsiroot.group=1", func(p *bootspec.Plan) {
+			p.Target.Group = from(uint16(1), "rd.iscsiroot.group=")
+		}},
+		{"rd.debug rd.debug=0", "rd.debug" + differ + "rd.debug=0", func(p *bootspec.Plan) { p.Policy.Debug = from(false, "rd.debug=") }},
+		{"ro rw", "", func(p *bootspec.Plan) { p.Root.ReadWrite = from(true, "rw") }},
+		{"rw ro", "", func(p *bootspec.Plan) { p.Root.ReadWrite = from(false, "ro") }},
+		{"rw ro=1", "ro=1 does nothing: ro takes no value", func(p *bootspec.Plan) { p.Root.ReadWrite = from(true, "rw") }},
+		{"rd.shell rd.shell=0", "", func(*bootspec.Plan) {}},
+		{"rootfstype=ext3 rootfstype=auto", "", func(*bootspec.Plan) {}},
+		{"rd.break=login rd.break", "", func(p *bootspec.Plan) {
+			p.Policy.Break = []bootspec.Value[string]{from("login", "rd.break="), from("switch-root", "rd.break")}
+		}},
+	}
+	for _, tt := range tests {
+		var want bootspec.Plan
+		tt.want(&want)
+		if tt.warning != "" {
+			want.Warnings = []string{tt.warning}
+		}
+		got, err := parse(tt.text)
+		if err != nil {
+			t.Errorf("%s: %v", tt.text, err)
+		}
+		if diff := cmp.Diff(want, got, equal); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", tt.text, diff)
+		}
+	}
+}
+
+// Address and port may stand in two words, in any order; iscsi_p counts.
+func TestPortal(t *testing.T) {
+	tests := []struct {
+		text, want, from, warning string
+	}{
+		{"iscsi_a=10.1.1.180 iscsi_p=3261", "10.1.1.180:3261", "iscsi_a=, iscsi_p=", ""},
+		{"iscsi_p=3261 iscsi_a=10.1.1.180", "10.1.1.180:3261", "iscsi_a=, iscsi_p=", ""},
+		{"iscsi_a=10.1.1.180:3261 iscsi_p=3261", "10.1.1.180:3261", "iscsi_a=, iscsi_p=", ""},
+		{"iscsi_a=10.1.1.180:3261 rd.iscsiroot.port=3262", "10.1.1.180:3262", "iscsi_a=, rd.iscsiroot.port=", "the port in iscsi_a= and rd.iscsiroot.port= differ, the latter counts: 3262"},
+		{"iscsi_a=10.1.1.180:3261 iscsi_a=10.1.1.180", "10.1.1.180:3260", "iscsi_a=", ""},
+	}
+	for _, tt := range tests {
+		plan, err := parse(tt.text)
+		if err != nil {
+			t.Errorf("%s: %v", tt.text, err)
+		}
+		if got := plan.Target.Portal; got != from(netip.MustParseAddrPort(tt.want), tt.from) {
+			t.Errorf("%s: portal is %v, want %s from %s", tt.text, got, tt.want, tt.from)
+		}
+		if got := strings.Join(plan.Warnings, "\n"); got != tt.warning {
+			t.Errorf("%s: warning is %q, want %q", tt.text, got, tt.warning)
+		}
+	}
+}
+
+// What looks like ours and is not is reported with the nearest name; what does
+// not look like ours is nobody's business here.
+func TestParseUnknown(t *testing.T) {
+	const dead = " is not understood and does nothing"
+	tests := []struct{ text, want string }{
+		{"iscsi_T=x", "parameter iscsi_T" + dead + ": did you mean iscsi_t?"},
+		{"iscsi_ip=10.1.1.1/24", "parameter iscsi_ip" + dead + ": did you mean iscsi_i or iscsi_if or iscsi_p?"},
+		{"iscsi_lum=1", "parameter iscsi_lum" + dead + ": did you mean iscsi_lun?"},
+		{"rd.iscsiroot.adress=1", "parameter rd.iscsiroot.adress" + dead + ": did you mean rd.iscsiroot.address?"},
+		{"rd.iscsiroot.gatewayaddress=1", "parameter rd.iscsiroot.gatewayaddress" + dead},
+		{"iscsi_firmware", "parameter iscsi_firmware" + dead},
+		{"quiet root2=/dev/sda console=ttyS0 rd.luks=0", ""},
+		{"iscsi=1", ""},
+		{`"" =x`, ""},
+	}
+	for _, tt := range tests {
+		plan, err := parse(tt.text)
+		if err != nil {
+			t.Errorf("%s: %v", tt.text, err)
+		}
+		if got := strings.Join(plan.Warnings, "\n"); got != tt.want {
+			t.Errorf("%s: warning is %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestParseOddName(t *testing.T) {
+	plan, err := parse("iscsi_t=disk1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"iscsi_t=disk1 is no iSCSI name: it should begin with iqn., eui. or naa."}
+	if diff := cmp.Diff(want, plan.Warnings); diff != "" || plan.Target.Name.V != "disk1" {
+		t.Errorf("target %+v, warnings -want +got:\n%s", plan.Target.Name, diff)
+	}
+}
+
+func TestOurs(t *testing.T) {
+	for _, row := range bootspec.Table() {
+		for _, key := range []string{row.Key, row.Alias} {
+			if key != "" && !bootspec.Ours(key) {
+				t.Errorf("%s is not ours", key)
+			}
+		}
+	}
+	for key, want := range map[string]bool{
+		"iscsi_secret": true, "rd.iscsiroot.x": true,
+		"": false, "quiet": false, "single": false, "HOME": false, "iscsi": false, "rd.luks": false,
+	} {
+		if bootspec.Ours(key) != want {
+			t.Errorf("Ours(%q) is %v", key, !want)
+		}
+	}
+}
+
+// Each missing parameter is named with the thing it gives.
+func TestCheck(t *testing.T) {
+	plan, err := parse("quiet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = plan.Check()
+	var missing *bootspec.MissingError
+	if !errors.As(err, &missing) {
+		t.Fatalf("error is %v, want a MissingError", err)
+	}
+	want := strings.Join([]string{
+		"this machine's address is not given: write iscsi_i_ip=ADDRESS/MASK on the kernel command line",
+		"the initiator name is not given: write iscsi_i=NAME on the kernel command line",
+		"the target name is not given: write iscsi_t=NAME on the kernel command line",
+		"the target's address is not given: write iscsi_a=ADDRESS on the kernel command line",
+	}, "\n")
+	if err.Error() != want {
+		t.Errorf("error is\n%v\nwant\n%s", err, want)
+	}
+}

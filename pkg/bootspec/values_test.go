@@ -1,0 +1,203 @@
+package bootspec_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// equal compares plans with the address types, which have no exported fields.
+var equal = cmp.Options{
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+}
+
+func parse(text string) (bootspec.Plan, error) { return bootspec.Parse(cmdline.Parse(text)) }
+
+func from[T any](v T, source string) bootspec.Value[T] {
+	return bootspec.Value[T]{V: v, From: source}
+}
+
+// good is a value that is understood, and what it changes in an empty plan.
+// The key in from is the one that was written, so that it stands for every
+// alias.
+type good struct {
+	key, value string
+	want       func(p *bootspec.Plan, from string)
+}
+
+func name(dst func(*bootspec.Plan) *bootspec.Value[string], v string) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { *dst(p) = from(v, source) }
+}
+
+func initiator(p *bootspec.Plan) *bootspec.Value[string] { return &p.Initiator }
+func target(p *bootspec.Plan) *bootspec.Value[string]    { return &p.Target.Name }
+func iface(p *bootspec.Plan) *bootspec.Value[string]     { return &p.Net.Interface }
+func flags(p *bootspec.Plan) *bootspec.Value[string]     { return &p.Root.Flags }
+func fstype(p *bootspec.Plan) *bootspec.Value[string]    { return &p.Root.FSType }
+func initPath(p *bootspec.Plan) *bootspec.Value[string]  { return &p.Init }
+func shell(p *bootspec.Plan) *bootspec.Value[string]     { return &p.Policy.Shell }
+func kernelPanic(p *bootspec.Plan) *bootspec.Value[string] {
+	return &p.Policy.Panic
+}
+
+func address(v string) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Net.Address = from(netip.MustParsePrefix(v), source) }
+}
+
+func gateway(v string) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Net.Gateway = from(netip.MustParseAddr(v), source) }
+}
+
+func portal(v string) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Target.Portal = from(netip.MustParseAddrPort(v), source) }
+}
+
+func group(v uint16) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Target.Group = from(v, source) }
+}
+
+func lun(v uint16) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Target.LUN = from(v, source) }
+}
+
+func device(disk, partition int) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) {
+		p.Root.Device = from(bootspec.Device{Disk: disk, Partition: partition}, source)
+	}
+}
+
+func timeout(v time.Duration) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Policy.Timeout = from(v, source) }
+}
+
+func emergency(v bootspec.Emergency) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Policy.Emergency = from(v, source) }
+}
+
+func breaks(steps ...string) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) {
+		for _, s := range steps {
+			p.Policy.Break = append(p.Policy.Break, from(s, source))
+		}
+	}
+}
+
+func debug(v bool) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Policy.Debug = from(v, source) }
+}
+
+func readWrite(v bool) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Root.ReadWrite = from(v, source) }
+}
+
+func nothing(*bootspec.Plan, string) {}
+
+// A value of "-" means that the word has no '='.
+var goods = []good{
+	{"iscsi_i", "iqn.2007-01.com.example:server.remote1", name(initiator, "iqn.2007-01.com.example:server.remote1")},
+	{"iscsi_i", "eui.02004567A425678D", name(initiator, "eui.02004567A425678D")},
+	{"iscsi_i", "naa.52004567BA64678D", name(initiator, "naa.52004567BA64678D")},
+	{"iscsi_i", "iqn." + strings.Repeat("x", 219), name(initiator, "iqn."+strings.Repeat("x", 219))},
+	{"iscsi_i_ip", "10.1.1.165/255.255.255.192", address("10.1.1.165/26")},
+	{"iscsi_i_ip", "10.1.1.165/26", address("10.1.1.165/26")},
+	{"iscsi_i_ip", "10.1.1.165/255.255.255.255", address("10.1.1.165/32")},
+	{"iscsi_i_ip", "10.1.1.165/128.0.0.0", address("10.1.1.165/1")},
+	{"iscsi_i_ip", "2001:db8::5/64", address("2001:db8::5/64")},
+	{"iscsi_if", "enp0s31f6", name(iface, "enp0s31f6")},
+	{"iscsi_if", "eth0.100", name(iface, "eth0.100")},
+	{"iscsi_if", strings.Repeat("e", 15), name(iface, strings.Repeat("e", 15))},
+	{"iscsi_gw", "10.1.1.129", gateway("10.1.1.129")},
+	{"iscsi_gw", "fe80::1", gateway("fe80::1")},
+	{"iscsi_t", "iqn.2007-01.com.example:storage.remote1", name(target, "iqn.2007-01.com.example:storage.remote1")},
+	{"iscsi_t", "iqn.2001-04.com.example:stör", name(target, "iqn.2001-04.com.example:stör")},
+	{"iscsi_a", "10.1.1.180", portal("10.1.1.180:3260")},
+	{"iscsi_a", "10.1.1.180:3261", portal("10.1.1.180:3261")},
+	{"iscsi_a", "2001:db8::1", portal("[2001:db8::1]:3260")},
+	{"iscsi_a", "[2001:db8::1]", portal("[2001:db8::1]:3260")},
+	{"iscsi_a", "[2001:db8::1]:860", portal("[2001:db8::1]:860")},
+	{"iscsi_p", "1", nothing}, // a port without an address is none
+	{"iscsi_p", "65535", nothing},
+	{"iscsi_g", "0", group(0)},
+	{"iscsi_g", "65535", group(65535)},
+	{"iscsi_lun", "0", lun(0)},
+	{"iscsi_lun", "16383", lun(16383)},
+	{"iscsi_lun", "0x3fff", lun(16383)},
+	{"root", "/dev/sda2", device(0, 2)},
+	{"root", "/dev/sdb", device(1, 0)},
+	{"rootfstype", "ext2", name(fstype, "ext2")},
+	{"rootfstype", "ext3", name(fstype, "ext3")},
+	{"rootfstype", "ext4", name(fstype, "ext4")},
+	{"rootfstype", "auto", nothing},
+	{"rootflags", "noatime,data=journal", name(flags, "noatime,data=journal")},
+	{"ro", "-", readWrite(false)},
+	{"rw", "-", readWrite(true)},
+	{"init", "/sbin/init", name(initPath, "/sbin/init")},
+	{"rd.timeout", "0", timeout(0)},
+	{"rd.timeout", "90", timeout(90 * time.Second)},
+	{"rd.emergency", "reboot", emergency(bootspec.Reboot)},
+	{"rd.emergency", "poweroff", emergency(bootspec.PowerOff)},
+	{"rd.emergency", "halt", emergency(bootspec.Halt)},
+	{"rd.break", "-", breaks("switch-root")},
+	{"rd.break", "", breaks("switch-root")},
+	{"rd.break", "login", breaks("login")},
+	{"rd.break", "network,mount", breaks("network", "mount")},
+	{"rd.shell", "-", name(shell, "")},
+	{"rd.shell", "1", name(shell, "")},
+	{"rd.shell", "/bin/bash", name(shell, "/bin/bash")},
+	{"rd.shell", "0", nothing},
+	{"rd.shell", "no", nothing},
+	{"rd.debug", "-", debug(true)},
+	{"rd.debug", "1", debug(true)},
+	{"rd.debug", "0", debug(false)},
+	{"rd.debug", "no", debug(false)},
+	{"rd.debug", "off", debug(false)},
+	{"panic", "30", name(kernelPanic, "30")},
+	{"panic", "-1", name(kernelPanic, "-1")},
+}
+
+// Every good value under every name of its parameter.
+func TestParseGood(t *testing.T) {
+	for _, row := range bootspec.Table() {
+		tested := 0
+		for _, tt := range goods {
+			if tt.key != row.Key {
+				continue
+			}
+			tested++
+			for _, key := range []string{row.Key, row.Alias} {
+				if key != "" {
+					checkGood(t, key, tt)
+				}
+			}
+		}
+		if tested == 0 {
+			t.Errorf("parameter %s has no good value in this test", row.Key)
+		}
+	}
+}
+
+func checkGood(t *testing.T, key string, tt good) {
+	t.Helper()
+	text := key + "=" + tt.value
+	source := key + "="
+	if tt.value == "-" {
+		text, source = key, key
+	}
+	var want bootspec.Plan
+	tt.want(&want, source)
+	got, err := parse(text)
+	if err != nil {
+		t.Errorf("%s: %v", text, err)
+	}
+	if diff := cmp.Diff(want, got, equal); diff != "" {
+		t.Errorf("%s: -want +got:\n%s", text, diff)
+	}
+}
