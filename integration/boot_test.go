@@ -1,8 +1,10 @@
 package integration
 
 import (
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
@@ -14,30 +16,138 @@ func TestSeedFromGotgt(t *testing.T) {
 	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("log")})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 "+seedLine)
-	r.expect(m, "guest: mount: /dev/sda2 / ext3 ro,")
+	r.expect(m, "iscsiroot: root is /dev/sda2 (ext3): it holds an init", "guest: mount: /dev/sda2 / ext3 ro,")
 	r.off(m)
-	checkSeed(t, m.Output())
+	r.shows(m, "guest: panic: 0", " 0 notes of dropped lines")
+	checkSession(r, m)
 }
 
-func checkSeed(t *testing.T, out string) {
-	t.Helper()
+// The same from tgtd, whose LUN 0 is a controller: the LUNs are searched.
+func TestSeedFromTgtd(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.tgtd(initiator)
+	m := r.boot(virtio, "", "console=ttyS0 "+seedLine)
+	r.expect(m, "iscsiroot: disk sda is lun 1", "guest: mount: /dev/sda2 / ext3 ro,")
+	r.off(m)
+	r.shows(m, "guest: scsi device 0:0:0:1")
+	checkSession(r, m)
+}
+
+// checkSession looks at what iscsid would read to take the session over, and
+// at what keeps root alive.
+func checkSession(r *rig, m *lab.Machine) {
+	r.t.Helper()
 	for _, want := range []string{
-		"guest: session: targetname=" + targetName,
-		"guest: session: initiatorname=" + initiator,
-		"guest: session: state=LOGGED_IN",
-		"guest: session: recovery_tmo=86400",
-		"guest: session: ping_tmo=30",
-		"guest: session: recv_tmo=15",
-		"guest: session: persistent_address=10.77.0.1",
-		"guest: session: persistent_port=3260",
-		"guest: session: ifacename=default",
-		"guest: session: tpgt=1",
-		"guest: panic: 0",
-		"guest: log: ",
-		" 0 notes of dropped lines",
+		"targetname=" + targetName, "initiatorname=" + initiator, "tpgt=1", "ifacename=default", "state=LOGGED_IN",
+		"recovery_tmo=86400", "ping_tmo=30", "recv_tmo=15", "abort_tmo=15", "lu_reset_tmo=30", "tgt_reset_tmo=30",
+		"persistent_address=10.77.0.1", "persistent_port=3260", "header_digest=0",
 	} {
-		if !strings.Contains(out, want) {
-			t.Errorf("the console does not show %q", want)
-		}
+		r.shows(m, "guest: session: "+want)
 	}
+}
+
+// An Intel card, whose link takes two seconds, with the prefix length and the
+// natural additions to the HOWTO's names.
+func TestE1000(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.gotgt()
+	m := r.boot(e1000, "e1000", "console=ttyS0 iscsi_i="+initiator+" iscsi_i_ip=10.77.0.2/24 iscsi_gw=10.77.0.1 iscsi_if=eth0 iscsi_lun=0 iscsi_g=1"+
+		" rd.iscsiroot.target="+targetName+" iscsi_a=10.77.0.1 iscsi_p=3260 root=/dev/sda2 rootfstype=ext4 rootflags=noatime rw")
+	r.expect(m, "guest: mount: /dev/sda2 / ext4 rw,noatime")
+	r.off(m)
+}
+
+// Two cards, only the second of which has a link.
+func TestSecondCardHasTheLink(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext2", MiB: 32, Tree: root("")})
+	r.gotgt()
+	dead, err := r.ns.AddTap("dead0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := r.bootWith(virtio, "console=ttyS0 "+seedLine, lab.NIC{Tap: dead}, lab.NIC{Tap: r.tap})
+	// Pulled before the driver is there to see it.
+	if err := m.SetLink(r.ctx, 0, false); err != nil {
+		t.Fatal(err)
+	}
+	r.expect(m, "iscsiroot: network: eth1 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext2 ro,")
+	r.off(m)
+}
+
+// The real init sees neither arguments nor environment of ours, and all of its
+// own. (The kernel itself drops words before init=.)
+func TestInitGetsOnlyWhatIsItsOwn(t *testing.T) {
+	r := newRig(t)
+	tree := root("")
+	tree["opt/start"] = lab.Symlink("/sbin/init")
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: tree})
+	r.gotgt()
+	m := r.boot(virtio, "", "console=ttyS0 init=/opt/start "+seedLine+` single color=blue words="two words" iscsi_mistake=1 -- late iscsi_x=1`)
+	r.expect(m, "iscsiroot: parameter iscsi_mistake is not understood and does nothing")
+	r.off(m)
+	got := regexp.MustCompile(`guest: (arg|env): [^\r\n]*`).FindAllString(m.Output(), -1)
+	want := []string{
+		"guest: arg: /opt/start", "guest: arg: single", "guest: arg: late", "guest: arg: iscsi_x=1",
+		"guest: env: HOME=/", "guest: env: TERM=linux", "guest: env: color=blue", "guest: env: words=two words",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("init sees\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A target that comes up 20 s after the machine is waited for, with one line at
+// once, one after ten seconds, and no more than that.
+func TestTargetUpLater(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	m := r.boot(virtio, "", "console=ttyS0 "+seedLine)
+	r.expect(m, "iscsiroot: login: login to "+targetName+" at 10.77.0.1:3260: connection refused: trying again: the host is up and nothing listens there")
+	time.Sleep(20 * time.Second)
+	r.gotgt()
+	r.expect(m, "iscsiroot: login: succeeded after", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+	if n := strings.Count(m.Output(), "connection refused"); n != 2 {
+		t.Errorf("%d lines about the refused connection, want 2", n)
+	}
+}
+
+// Every signal, a killed shell and orphans do PID 1 no harm.
+func TestSignalsAndChildren(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.gotgt()
+	img := virtio
+	img.file = built.guest + ":/bin/sh"
+	m := r.boot(img, "", "console=ttyS0 rd.break=login "+seedLine)
+	r.expect(m,
+		"iscsiroot: break before step login: go on with exit",
+		"guest: sent 64 signals to process 1 and go by SIGKILL",
+		"iscsiroot: shell /bin/sh was killed by signal 9",
+		"iscsiroot: going on with step login",
+		"guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+}
+
+// Without a shell in the image the prompt of our own opens, and exit goes on.
+func TestBreakPrompt(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.gotgt()
+	m := r.boot(virtio, "", "console=ttyS0 rd.break "+seedLine)
+	r.expect(m, "iscsiroot: break before step switch-root: go on with exit", "iscsiroot> ")
+	for _, c := range []struct{ send, want string }{
+		{"cat /proc/mounts", "/dev/sda2 /sysroot ext4 ro"},
+		{"ls /sysroot/sbin", "init"},
+		{"nonsense", "no such command"},
+		{"exit", "iscsiroot: going on with step switch-root"},
+	} {
+		if err := m.Send(c.send + "\n"); err != nil {
+			t.Fatal(err)
+		}
+		r.expect(m, c.want)
+	}
+	r.off(m)
 }

@@ -141,17 +141,31 @@ func (r *rig) tgtd(initiators ...string) *lab.Tgtd {
 	return target
 }
 
-// boot starts the machine with a command line.
+// boot starts the machine with one NIC and a command line.
 func (r *rig) boot(img image, model, line string) *lab.Machine {
+	r.t.Helper()
+	return r.bootWith(img, line, lab.NIC{Model: model, Tap: r.tap})
+}
+
+func (r *rig) bootWith(img image, line string, nics ...lab.NIC) *lab.Machine {
+	r.t.Helper()
+	return r.start(img, lab.MachineConfig{Append: line, NICs: nics})
+}
+
+// bootReboot lets the machine reboot, which otherwise ends it.
+func (r *rig) bootReboot(img image, line string) *lab.Machine {
+	r.t.Helper()
+	return r.start(img, lab.MachineConfig{Append: line, Reboot: true, NICs: []lab.NIC{{Tap: r.tap}}})
+}
+
+func (r *rig) start(img image, c lab.MachineConfig) *lab.Machine {
 	r.t.Helper()
 	k, err := lab.FindKernel("amd64")
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	m, err := r.ns.StartMachine(r.ctx, lab.MachineConfig{
-		Kernel: k.Image, Initrd: img.build(r.t), Append: line,
-		NICs: []lab.NIC{{Model: model, Tap: r.tap}},
-	})
+	c.Kernel, c.Initrd = k.Image, img.build(r.t)
+	m, err := r.ns.StartMachine(r.ctx, c)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -161,6 +175,16 @@ func (r *rig) boot(img image, model, line string) *lab.Machine {
 		}
 	})
 	return m
+}
+
+// shows checks that the console has shown the texts, at any time.
+func (r *rig) shows(m *lab.Machine, texts ...string) {
+	r.t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(m.Output(), text) {
+			r.t.Errorf("the console does not show %q", text)
+		}
+	}
 }
 
 // expect waits for each text, one after the other, on the machine's console.
@@ -183,4 +207,8 @@ func (r *rig) off(m *lab.Machine) {
 	}
 }
 
-var virtio = image{nics: "virtio_net"}
+// The images that most tests boot.
+var (
+	virtio = image{nics: "virtio_net"}
+	e1000  = image{nics: "e1000"}
+)

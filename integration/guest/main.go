@@ -2,21 +2,26 @@
 
 // Command guest is the /sbin/init of the test machines' roots: it tells on the
 // console what a real init would find, does what /etc/guest asks for, and
-// switches the machine off. Each line it prints begins with "guest: ".
+// switches the machine off. Each line it prints begins with "guest: ". As the
+// shell of an image it attacks PID 1.
 package main
 
 import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 func main() {
+	if os.Args[0] == "orphan" {
+		time.Sleep(100 * time.Millisecond)
+		return
+	}
 	if os.Getpid() != 1 {
-		fmt.Println("guest: not process 1")
-		os.Exit(1)
+		harass()
 	}
 	script, _ := os.ReadFile("/etc/guest")
 	for _, word := range strings.Fields("mounts args env session settings " + string(script)) {

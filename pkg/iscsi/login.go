@@ -41,7 +41,8 @@ func (s *keyStage) hear(pairs []Pair) error     { return s.keys.take(pairs, s.cu
 //
 // Errors: a *StatusError if the target said no; a *ProtocolError if it broke
 // the RFC; a *StageError around the cause if the security stage may help; else
-// the pipe's error, wrapped.
+// the pipe's error, wrapped. None names the target, which the caller knows and
+// the portal with it.
 func Login(ctx context.Context, p Pipe, cfg LoginConfig) (Result, error) {
 	if cfg.Offer == (Offer{}) {
 		cfg.Offer = DefaultOffer()
@@ -56,7 +57,7 @@ func Login(ctx context.Context, p Pipe, cfg LoginConfig) (Result, error) {
 	}
 	d := &driver{pipe: p, cfg: &cfg, res: res}
 	if err := d.login(ctx, keys); err != nil {
-		return Result{}, fmt.Errorf("login %s: %w", cfg.TargetName, err)
+		return Result{}, err
 	}
 	return *res, nil
 }

@@ -89,10 +89,10 @@ func TestTranscripts(t *testing.T) {
 
 func TestTranscriptsRefused(t *testing.T) {
 	tests := map[string]string{
-		"tgtd-0203":          "login iqn.2024-01.com.example:diskx: refused (0203): this portal has no target of that name",
-		"tgtd-chap":          "login iqn.2024-01.com.example:disk: refused (0201): authentication failed: wrong user or secret, or the target wants authentication",
-		"tgtd-chap-security": "login iqn.2024-01.com.example:disk: refused (0201): authentication failed: wrong user or secret, or the target wants authentication",
-		"tgtd-redirect":      "login iqn.2024-01.com.example:disk: redirected (0101): the target has moved for now to 192.0.2.7:3261",
+		"tgtd-0203":          "refused (0203): this portal has no target of that name",
+		"tgtd-chap":          "refused (0201): authentication failed: wrong user or secret, or the target wants authentication",
+		"tgtd-chap-security": "refused (0201): authentication failed: wrong user or secret, or the target wants authentication",
+		"tgtd-redirect":      "redirected (0101): the target has moved for now to 192.0.2.7:3261",
 	}
 	for name, want := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,160 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// A target that closes without a word does so for a wrong name; that is what
+// the hint says, once.
+func TestWrongTargetNameAtGotgt(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: lab.Tree{}})
+	r.gotgt()
+	m := r.boot(virtio, "", "console=ttyS0 quiet rd.timeout=8 "+strings.Replace(seedLine, "storage.remote1", "storage.remote2", 1))
+	r.expect(m, "iscsiroot: step login failed after", "gave up after 8 s (rd.timeout=): login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260: receive response 1 (operational stage): target closed the connection (kernel error 1020)",
+		"iscsiroot: hint: some targets close without a word when they do not know the target name or this initiator: check iscsi_t=",
+		"iscsiroot: reboot in 60 s")
+}
+
+// A target that says so.
+func TestWrongTargetNameAtTgtd(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: lab.Tree{}})
+	r.tgtd()
+	m := r.boot(virtio, "", "console=ttyS0 "+strings.Replace(seedLine, "storage.remote1", "storage.remote2", 1))
+	r.expect(m, "iscsiroot: login: login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260 refused (0203): ", "correct iscsi_t=")
+}
+
+// quiet hides progress and no failure.
+func TestNoSuchRoot(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: lab.Tree{}})
+	r.gotgt()
+	m := r.boot(virtio, "", "console=ttyS0 quiet root=/dev/sda5 "+seedLine)
+	r.expect(m, "iscsiroot: step root failed after", "root /dev/sda5: the disks of our sessions have no such device",
+		"iscsiroot: hint: correct root=: there is sda (13 MiB), sda1 (4 MiB), sda2 (8 MiB)")
+	if strings.Contains(m.Output(), "iscsiroot: network:") {
+		t.Error("quiet shows progress")
+	}
+}
+
+func TestRootWithoutInit(t *testing.T) {
+	r := newRig(t)
+	tree := root("")
+	delete(tree, "sbin/init")
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: tree})
+	r.gotgt()
+	m := r.boot(virtio, "", "console=ttyS0 root=/dev/sda2 rd.emergency=halt "+seedLine)
+	r.expect(m, "iscsiroot: step check failed after", "init /sbin/init on /dev/sda2: file does not exist",
+		"iscsiroot: hint: is this the root file system? correct root=, or name the program with init=PATH", "iscsiroot: halt in 60 s")
+}
+
+// The same without root=: each place that was looked at is named.
+func TestNoInitAnywhere(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: lab.Tree{}})
+	before, err := r.disk.SHA256()
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := r.gotgt()
+	m := r.boot(virtio, "", "console=ttyS0 "+seedLine)
+	r.expect(m, "iscsiroot: step root failed after", "no file system with an init", "/dev/sda2", "/dev/sda1", "/dev/sda", "iscsiroot: hint: name it with root=/dev/sdXN")
+	if err := m.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := target.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := r.disk.SHA256(); err != nil || after != before {
+		t.Errorf("looking for root changed the disk: %v", err)
+	}
+}
+
+func TestMissingNICDriver(t *testing.T) {
+	r := newRig(t)
+	m := r.boot(virtio, "e1000", "console=ttyS0 "+seedLine)
+	r.expect(m, "iscsiroot: step network failed after", "no network interface: add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)",
+		"iscsiroot: hint: the image has no driver for 0000:00:0", "(pci 8086:100e)")
+}
+
+// A console that does not exist leaves the kernel without any; errors are seen
+// all the same, and the machine boots.
+func TestNoConsole(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(dataRoot())
+	r.gotgt()
+	m := r.boot(virtio, "", "console=ttyUSB7 rw "+seedLine)
+	r.expect(m, "iscsiroot: root /dev/sda2 (ext4, read-write): starting /sbin/init")
+	if exit, err := m.Wait(r.ctx); err != nil || exit.Reason != "guest-shutdown" {
+		t.Fatalf("machine ended with %+v, %v", exit, err)
+	}
+	if _, err := r.disk.ReadFile(2, "/data/SHA256SUMS"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Words that mean nothing to us do no harm.
+func TestGarbageThatDoesNotMatter(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.gotgt()
+	m := r.boot(virtio, "", `console=ttyS0 = == "=" "\" %s%n $(reboot) ;;; a=b=c rd.nonsense=1 iscsi_tt=x `+"\x7f\x01\xff "+seedLine+` iscsi_lun="0"`)
+	r.expect(m, "iscsiroot: parameter iscsi_tt is not understood and does nothing: did you mean iscsi_t?", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+}
+
+// What matters and cannot be understood is said, all of it at once, and after a
+// minute the machine reboots.
+func TestBadParametersAndReboot(t *testing.T) {
+	r := newRig(t)
+	m := r.bootReboot(virtio, "console=ttyS0 iscsi_i_ip=10.77.0.2/255.0.255.0 iscsi_a=storage iscsi_t= root=/dev/hda1")
+	r.expect(m, "iscsiroot: step cmdline failed after",
+		"parameter iscsi_i_ip=10.77.0.2/255.0.255.0: the mask is neither a netmask nor a prefix length: write ADDRESS/MASK",
+		"parameter iscsi_a=storage: this is not the IP address of a portal: write an IP address",
+		"parameter iscsi_t=: the name is empty: write a name such as",
+		"parameter root=/dev/hda1: ",
+		"iscsiroot: reboot in 60 s: rd.emergency=reboot|poweroff|halt decides this, rd.shell opens a shell instead")
+	if _, err := m.WaitEvent(r.ctx, "RESET"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMissingParameters(t *testing.T) {
+	r := newRig(t)
+	m := r.boot(virtio, "", "console=ttyS0 rd.shell iscsi_i="+initiator)
+	r.expect(m, "this machine's address is not given: write iscsi_i_ip=ADDRESS/MASK on the kernel command line",
+		"the target name is not given: write iscsi_t=NAME", "opening a shell, as rd.shell says", "iscsiroot> ")
+	if err := m.Send("poweroff\n"); err != nil {
+		t.Fatal(err)
+	}
+	if exit, err := m.Wait(r.ctx); err != nil || exit.Reason != "guest-shutdown" {
+		t.Fatalf("machine ended with %+v, %v", exit, err)
+	}
+}
+
+// A bug of ours in a step is a failure like any other, with the place it
+// happened.
+func TestPanicInStep(t *testing.T) {
+	r := newRig(t)
+	img := virtio
+	img.init = built.faulty
+	m := r.boot(img, "", "console=ttyS0 rd.iscsiroot.fault=step "+seedLine)
+	r.expect(m, "iscsiroot: step fault failed after", "internal error: panic: a bug in a step", "please report it", "addFault", "iscsiroot: reboot in 60 s")
+}
+
+// One that cannot be caught ends PID 1: the stack is on the console, and the
+// kernel reboots although the command line has no panic=.
+func TestPanicInGoroutine(t *testing.T) {
+	r := newRig(t)
+	img := virtio
+	img.init = built.faulty
+	m := r.bootReboot(img, "console=ttyS0 rd.iscsiroot.fault=goroutine "+seedLine)
+	r.expect(m, "panic: a bug in a goroutine", "addFault", "Kernel panic - not syncing: Attempted to kill init!", "Rebooting in 30 seconds")
+	if _, err := m.WaitEvent(r.ctx, "RESET"); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,38 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// harass is what the guest does as the debug shell of PID 1: it sends it every
+// signal there is, and gets itself killed.
+func harass() {
+	sent := 0
+	for sig := 1; sig <= 64; sig++ {
+		// The kernel itself refuses no signal to PID 1; what PID 1 does not
+		// handle never reaches it.
+		if err := unix.Kill(1, syscall.Signal(sig)); err != nil {
+			fmt.Printf("guest: signal %d: %v\n", sig, err)
+			continue
+		}
+		sent++
+	}
+	orphans()
+	fmt.Printf("guest: sent %d signals to process 1 and go by SIGKILL\n", sent)
+	_ = unix.Kill(unix.Getpid(), unix.SIGKILL)
+}
+
+// orphans leaves children to PID 1 that end after their parent.
+func orphans() {
+	for range 3 {
+		_, err := syscall.ForkExec("/proc/self/exe", []string{"orphan"}, &syscall.ProcAttr{Files: []uintptr{0, 1, 2}})
+		if err != nil {
+			fmt.Printf("guest: orphan: %v\n", err)
+		}
+	}
+}
