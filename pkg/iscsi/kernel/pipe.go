@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -80,7 +79,7 @@ func (p *Pipe) Receive(ctx context.Context) (*iscsi.PDU, error) {
 		}
 		return p.unmarshal(d.pdu)
 	case <-p.s.t.done:
-		return nil, fmt.Errorf("receive pdu: %w", os.ErrClosed)
+		return nil, fmt.Errorf("receive pdu: %w", p.s.t.readErr)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("receive pdu: %w", ctx.Err())
 	}

@@ -81,7 +81,7 @@ func (s *Session) Stop(ctx context.Context) error {
 func (s *Session) Destroy(ctx context.Context) error {
 	ev := &uevent{typ: destroyConn}
 	ev.putU(s.SID, s.CID)
-	if _, err := s.t.request(ctx, ev, s.String()); err != nil {
+	if err := s.t.command(ctx, ev, s.String()); err != nil {
 		return err
 	}
 	return s.destroySession(ctx)
@@ -90,15 +90,14 @@ func (s *Session) Destroy(ctx context.Context) error {
 func (s *Session) destroySession(ctx context.Context) error {
 	ev := &uevent{typ: destroySession}
 	ev.putU(s.SID)
-	_, err := s.t.request(ctx, ev, s.String())
-	return err
+	return s.t.command(ctx, ev, s.String())
 }
 
 // SetRecoveryTimeout sets for how many seconds the kernel holds I/O while the
 // connection is down. Written here it sticks: iscsid's own default does not
 // overwrite it. The session must be started.
 func (s *Session) SetRecoveryTimeout(seconds int) error {
-	path := fmt.Sprintf("/sys/class/iscsi_session/session%d/recovery_tmo", s.SID)
+	path := fmt.Sprintf("%s/class/iscsi_session/session%d/recovery_tmo", s.t.sysfs, s.SID)
 	return os.WriteFile(path, []byte(strconv.Itoa(seconds)), 0)
 }
 
@@ -108,7 +107,7 @@ const ScanAll = -1
 // Scan looks for one LUN, or for all, and returns when the SCSI devices exist;
 // their disks may come a little later.
 func (s *Session) Scan(lun int) error {
-	target, err := os.ReadFile(fmt.Sprintf("/sys/class/iscsi_session/session%d/target_id", s.SID))
+	target, err := os.ReadFile(fmt.Sprintf("%s/class/iscsi_session/session%d/target_id", s.t.sysfs, s.SID))
 	if err != nil {
 		return fmt.Errorf("scan %s: %w", s, err)
 	}
@@ -120,7 +119,7 @@ func (s *Session) Scan(lun int) error {
 	if lun != ScanAll {
 		what = strconv.Itoa(lun)
 	}
-	path := fmt.Sprintf("/sys/class/scsi_host/host%d/scan", s.HostNo)
+	path := fmt.Sprintf("%s/class/scsi_host/host%d/scan", s.t.sysfs, s.HostNo)
 	if err := os.WriteFile(path, fmt.Appendf(nil, "0 %d %s", id, what), 0); err != nil {
 		return fmt.Errorf("scan %s: %w", s, err)
 	}

@@ -17,11 +17,13 @@ const groupISCSID = 1
 // receiveLen holds the longest event: a login response with 8192 bytes.
 const receiveLen = 16 << 10
 
-// socket sends and receives whole datagrams; tests have one of their own.
-type socket interface {
+// Socket sends and receives whole datagrams. The one of [Open] is the kernel's;
+// package kerneltest has another.
+type Socket interface {
+	// Send hands over a request. The answer is on its way when it returns.
 	Send(b []byte) error
-	// Receive returns os.ErrClosed after Close, and unix.ENOBUFS when events
-	// were lost.
+	// Receive waits for a datagram, which is valid until the next call. It
+	// returns os.ErrClosed after Close, and unix.ENOBUFS when events were lost.
 	Receive() ([]byte, error)
 	Close() error
 }
@@ -33,20 +35,29 @@ type netlinkSocket struct {
 }
 
 func openSocket() (*netlinkSocket, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ISCSI)
+	s, err := newSocket(unix.NETLINK_ISCSI)
 	if errors.Is(err, unix.EPROTONOSUPPORT) {
-		return nil, fmt.Errorf("socket NETLINK_ISCSI: scsi_transport_iscsi is not loaded: %w", err)
+		return nil, fmt.Errorf("open NETLINK_ISCSI: scsi_transport_iscsi is not loaded: %w", err)
 	} else if err != nil {
-		return nil, fmt.Errorf("socket NETLINK_ISCSI: %w", err)
+		return nil, fmt.Errorf("open NETLINK_ISCSI: %w", err)
+	}
+	return s, nil
+}
+
+// newSocket opens a socket of a netlink protocol and joins the events' group.
+func newSocket(protocol int) (*netlinkSocket, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
 	}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groupISCSID}); err != nil {
 		_ = unix.Close(fd)
-		return nil, fmt.Errorf("bind NETLINK_ISCSI: %w", err)
+		return nil, os.NewSyscallError("bind", err)
 	}
-	return &netlinkSocket{file: os.NewFile(uintptr(fd), "NETLINK_ISCSI"), buf: make([]byte, receiveLen)}, nil
+	return &netlinkSocket{file: os.NewFile(uintptr(fd), "netlink"), buf: make([]byte, receiveLen)}, nil
 }
 
-// Send implements socket. The kernel does the work before it returns.
+// Send implements Socket. The kernel does the work before it returns.
 func (s *netlinkSocket) Send(b []byte) error {
 	raw, err := s.file.SyscallConn()
 	if err != nil {
@@ -57,10 +68,13 @@ func (s *netlinkSocket) Send(b []byte) error {
 		serr = unix.Sendto(int(fd), b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 		return !errors.Is(serr, unix.EAGAIN)
 	})
-	return errors.Join(err, serr)
+	if err != nil {
+		return os.ErrClosed
+	}
+	return serr
 }
 
-// Receive implements socket. What another process sent is passed over.
+// Receive implements Socket. What another process sent is passed over.
 func (s *netlinkSocket) Receive() ([]byte, error) {
 	raw, err := s.file.SyscallConn()
 	if err != nil {
@@ -88,7 +102,7 @@ func (s *netlinkSocket) Receive() ([]byte, error) {
 	}
 }
 
-// Close implements socket.
+// Close implements Socket.
 func (s *netlinkSocket) Close() error { return s.file.Close() }
 
 // replyTimeout bounds the wait for the kernel's answer, which is there when
@@ -96,12 +110,15 @@ func (s *netlinkSocket) Close() error { return s.file.Close() }
 const replyTimeout = 10 * time.Second
 
 // request sends ev and waits for its answer. One request runs at a time,
-// because an answer tells only its type.
+// because an answer tells only its type. ctx counts until the kernel is asked:
+// the work is done then, and an answer that nobody reads is a session that
+// nobody knows.
 func (t *Transport) request(ctx context.Context, ev *uevent, object string) (*uevent, error) {
 	t.requestMu.Lock()
 	defer t.requestMu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
-	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("%v %s: %w", ev.typ, object, err)
+	}
 	for len(t.replies) > 0 {
 		<-t.replies // the answer to a request that was given up
 	}
@@ -109,6 +126,8 @@ func (t *Transport) request(ctx context.Context, ev *uevent, object string) (*ue
 	if err := t.sock.Send(ev.marshal()); err != nil {
 		return nil, fmt.Errorf("%v %s: %w", ev.typ, object, err)
 	}
+	late := time.NewTimer(replyTimeout)
+	defer late.Stop()
 	for {
 		select {
 		case r := <-t.replies:
@@ -121,8 +140,8 @@ func (t *Transport) request(ctx context.Context, ev *uevent, object string) (*ue
 			return r.ev, nil
 		case <-t.done:
 			return nil, fmt.Errorf("%v %s: %w", ev.typ, object, t.readErr)
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%v %s: no answer from the kernel: %w", ev.typ, object, ctx.Err())
+		case <-late.C:
+			return nil, fmt.Errorf("%v %s: no answer from the kernel: %w", ev.typ, object, os.ErrDeadlineExceeded)
 		}
 	}
 }

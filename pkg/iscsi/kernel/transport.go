@@ -19,8 +19,9 @@ const handlePath = "/sys/class/iscsi_transport/tcp/handle"
 // Transport is an open socket to the kernel's software iSCSI (iscsi_tcp). It is
 // safe for concurrent use.
 type Transport struct {
-	sock   socket
+	sock   Socket
 	handle uint64
+	sysfs  string // "/sys"
 
 	requestMu sync.Mutex // one request and its answer at a time
 	replies   chan reply
@@ -57,13 +58,16 @@ func Open() (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newTransport(sock, handle), nil
+	return New(sock, handle), nil
 }
 
-func newTransport(sock socket, handle uint64) *Transport {
+// New returns a transport over a socket that is open already; handle is the
+// number that names the TCP transport in requests.
+func New(sock Socket, handle uint64) *Transport {
 	t := &Transport{
 		sock:    sock,
 		handle:  handle,
+		sysfs:   "/sys",
 		replies: make(chan reply, 16),
 		pipes:   map[connID]*Pipe{},
 		done:    make(chan struct{}),
@@ -104,10 +108,23 @@ func (t *Transport) read() {
 				t.event(ev)
 				continue
 			}
-			select {
-			case t.replies <- reply{nlType, ev}:
-			default: // nobody waits for it any more
-			}
+			t.reply(reply{nlType, ev})
+		}
+	}
+}
+
+// reply passes an answer on. If there is no room, the oldest is one that nobody
+// waits for any more.
+func (t *Transport) reply(r reply) {
+	for {
+		select {
+		case t.replies <- r:
+			return
+		default:
+		}
+		select {
+		case <-t.replies:
+		default:
 		}
 	}
 }
@@ -168,7 +185,7 @@ func (t *Transport) CreateSession(ctx context.Context, l Limits, cmdSN uint32) (
 	ev = &uevent{typ: createConn}
 	ev.putU(s.SID, s.CID)
 	if _, err := t.request(ctx, ev, s.String()); err != nil {
-		return nil, errors.Join(err, s.destroySession(ctx))
+		return nil, errors.Join(err, s.destroySession(context.WithoutCancel(ctx)))
 	}
 	return s, nil
 }

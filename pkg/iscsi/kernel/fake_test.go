@@ -1,0 +1,45 @@
+package kernel_test
+
+import (
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
+)
+
+// open returns a transport whose kernel answers by a function, and fails the
+// test if a request is not what the kernel's header says.
+func open(t *testing.T, answer func(r kerneltest.Request, b []byte) [][]byte) (*kernel.Transport, *kerneltest.Socket) {
+	t.Helper()
+	s := kerneltest.NewSocket(func(b []byte) [][]byte {
+		r, err := kerneltest.Parse(b)
+		if err != nil {
+			t.Error(err)
+		}
+		return answer(r, b)
+	})
+	tr := kernel.New(s, kerneltest.Handle)
+	t.Cleanup(func() {
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return tr, s
+}
+
+// willing does all that it is asked; its sessions are numbered 7, 7, 7...
+func willing(r kerneltest.Request, b []byte) [][]byte {
+	if r.Type == kerneltest.CreateSession {
+		return [][]byte{kerneltest.Reply(b, 7, 2)}
+	}
+	return [][]byte{kerneltest.Reply(b)}
+}
+
+func create(t *testing.T, tr *kernel.Transport) *kernel.Session {
+	t.Helper()
+	s, err := tr.CreateSession(t.Context(), kernel.Limits{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -1,0 +1,107 @@
+package kernel
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// sysfs makes the files of session 3 on host 2 and returns them as a session.
+func sysfs(t *testing.T, targetID string) (*Session, func(path string) string) {
+	t.Helper()
+	dir := t.TempDir()
+	for path, text := range map[string]string{
+		"class/iscsi_session/session3/target_id":    targetID,
+		"class/iscsi_session/session3/recovery_tmo": "120\n",
+		"class/scsi_host/host2/scan":                "",
+	} {
+		full := filepath.Join(dir, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(full), 0o755), os.WriteFile(full, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &Session{t: &Transport{sysfs: dir}, SID: 3, HostNo: 2}, func(path string) string {
+		b, err := os.ReadFile(filepath.Join(dir, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+}
+
+func TestScan(t *testing.T) {
+	for lun, want := range map[int]string{0: "0 5 0", 16383: "0 5 16383", ScanAll: "0 5 -"} {
+		s, read := sysfs(t, "5\n")
+		if err := s.Scan(lun); err != nil {
+			t.Error(err)
+		}
+		if got := read("class/scsi_host/host2/scan"); got != want {
+			t.Errorf("lun %d: wrote %q, want %q", lun, got, want)
+		}
+	}
+	// A session without a target shows 2^32-1 or -1, by kernel.
+	for _, id := range []string{"-1\n", "", "none\n"} {
+		s, read := sysfs(t, id)
+		if err := s.Scan(0); err == nil || !strings.HasPrefix(err.Error(), "scan session 3: target id: ") {
+			t.Errorf("%q: got %v", id, err)
+		}
+		if got := read("class/scsi_host/host2/scan"); got != "" {
+			t.Errorf("%q: wrote %q", id, got)
+		}
+	}
+	for _, s := range []*Session{{SID: 4, HostNo: 2}, {SID: 3, HostNo: 9}} {
+		with, _ := sysfs(t, "0\n")
+		s.t = with.t
+		if err := s.Scan(0); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%+v: got %v", s, err)
+		}
+	}
+}
+
+func TestSetRecoveryTimeout(t *testing.T) {
+	s, read := sysfs(t, "0\n")
+	if err := s.SetRecoveryTimeout(86400); err != nil {
+		t.Error(err)
+	}
+	if got := read("class/iscsi_session/session3/recovery_tmo"); strings.TrimSpace(got) != "86400" {
+		t.Errorf("wrote %q", got)
+	}
+	s.SID = 4
+	if err := s.SetRecoveryTimeout(1); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The ISID is what iscsid makes of a session id.
+func TestISID(t *testing.T) {
+	for sid, want := range map[uint32][6]byte{
+		1:          {0, 2, 0x3d, 0, 0, 1},
+		0x01020304: {0, 2, 0x3d, 2, 3, 4},
+	} {
+		if got := (&Session{SID: sid}).ISID(); got != want {
+			t.Errorf("%#x: % x", sid, got)
+		}
+	}
+}
+
+// Every request and parameter has a name for messages, and what has none is
+// named by its number.
+func TestNames(t *testing.T) {
+	for typ := createSession; typ <= sendPDU; typ++ {
+		if s := typ.String(); strings.HasPrefix(s, "event ") {
+			t.Errorf("%d has no name", typ)
+		}
+	}
+	if s := eventType(99).String(); s != "event 99" {
+		t.Errorf("got %q", s)
+	}
+	if s := Param(63).String(); s != "parameter 63" {
+		t.Errorf("got %q", s)
+	}
+	if s := TargetName.String(); s != "TargetName" {
+		t.Errorf("got %q", s)
+	}
+}
