@@ -27,6 +27,7 @@ const bootDeadline = 3 * time.Minute
 
 // image is an initramfs of ours; the same one is built once for all tests.
 type image struct {
+	kernel string // name for lab.FindKernel; empty: amd64
 	nics string // comma-separated
 	init string // path of init; empty: the real one
 	file string // one more file, "source:path in the image"
@@ -34,16 +35,25 @@ type image struct {
 
 var images sync.Map // image -> func() (string, error)
 
+func (i image) find() (lab.Kernel, error) {
+	if i.kernel == "" {
+		return lab.FindKernel("amd64")
+	}
+	return lab.FindKernel(i.kernel)
+}
+
 func (i image) build(t *testing.T) string {
 	t.Helper()
 	once, _ := images.LoadOrStore(i, sync.OnceValues(func() (string, error) {
-		k, err := lab.FindKernel("amd64")
+		k, err := i.find()
 		if err != nil {
 			return "", err
 		}
 		cfg := initramfs.Config{
-			Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: built.init,
-			NICs: strings.Split(i.nics, ","), FileSystems: []string{"ext4"},
+			Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: built.init, FileSystems: []string{"ext4"},
+		}
+		if i.nics != "" {
+			cfg.NICs = strings.Split(i.nics, ",")
 		}
 		if i.init != "" {
 			cfg.InitPath = i.init
@@ -51,7 +61,7 @@ func (i image) build(t *testing.T) string {
 		if src, dst, ok := strings.Cut(i.file, ":"); ok {
 			cfg.Files = []initramfs.File{{Path: dst, Source: src, Mode: 0o755}}
 		}
-		out := filepath.Join(built.dir, fmt.Sprintf("initrd-%s-%d.img", strings.ReplaceAll(i.nics, ",", "-"), len(i.init+i.file)))
+		out := filepath.Join(built.dir, fmt.Sprintf("initrd-%s-%s-%d.img", i.kernel, strings.ReplaceAll(i.nics, ",", "-"), len(i.init+i.file)))
 		_, err = initramfs.Build(context.Background(), cfg, out)
 		return out, err
 	}))
@@ -90,6 +100,13 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	return &rig{t: t, ctx: ctx, ns: ns, tap: tap}
+}
+
+// renew gives the rig another deadline, for a test of many boots.
+func (r *rig) renew() {
+	ctx, cancel := context.WithTimeout(r.t.Context(), bootDeadline)
+	r.t.Cleanup(cancel)
+	r.ctx = ctx
 }
 
 // root is a tree with the guest as init; script is what the guest is to do.
@@ -160,7 +177,7 @@ func (r *rig) bootReboot(img image, line string) *lab.Machine {
 
 func (r *rig) start(img image, c lab.MachineConfig) *lab.Machine {
 	r.t.Helper()
-	k, err := lab.FindKernel("amd64")
+	k, err := img.find()
 	if err != nil {
 		r.t.Fatal(err)
 	}
