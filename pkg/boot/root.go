@@ -28,7 +28,7 @@ func (m *Machine) inits() []string {
 
 // findRoot decides which device is root and what file system it holds.
 func (m *Machine) findRoot(context.Context) error {
-	candidates, err := m.candidates()
+	candidates, err := m.candidates("/sys")
 	if err != nil {
 		return err
 	}
@@ -57,13 +57,14 @@ func (m *Machine) findRoot(context.Context) error {
 
 // candidates lists the devices that may be root, the likeliest first. A named
 // device is looked for on the disk of that letter; the first letter stands for
-// whichever disk holds it, if the LUN was left open and there are several.
-func (m *Machine) candidates() ([]blockdev.Device, error) {
+// whichever disk holds it, if the LUN was left open and there are several. sys
+// is the mount point of sysfs.
+func (m *Machine) candidates(sys string) ([]blockdev.Device, error) {
 	want := m.spec.Root.Device
 	var out []blockdev.Device
 	var have []string
 	for i, d := range m.disks {
-		whole, parts, err := blockdev.Disk("/sys", d.Name)
+		whole, parts, err := blockdev.Disk(sys, d.Name)
 		if err != nil {
 			return nil, err
 		}

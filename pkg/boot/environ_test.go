@@ -1,0 +1,46 @@
+package boot
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// The kernel gives init the words it does not know; what is for us ends here,
+// and what stands behind "--" goes on whatever it looks like.
+func TestInitArgs(t *testing.T) {
+	tests := []struct {
+		name, line string
+		args, want []string
+	}{
+		{"none", "quiet", nil, nil},
+		{"a run level", "root=/dev/sda2 single", []string{"single"}, []string{"single"}},
+		{"words of ours", "iscsi_debug single rd.iscsiroot.x 5", []string{"iscsi_debug", "single", "rd.iscsiroot.x", "5"}, []string{"single", "5"}},
+		{"with values", "a", []string{"iscsi_t=x", "rd.break=login", "emergency"}, []string{"emergency"}},
+		{"behind the dashes", "single iscsi_x -- ro iscsi_t=x", []string{"single", "iscsi_x", "ro", "iscsi_t=x"}, []string{"single", "ro", "iscsi_t=x"}},
+		{"only behind the dashes", "-- -b iscsi_t", []string{"-b", "iscsi_t"}, []string{"-b", "iscsi_t"}},
+		{"an empty word", `""`, []string{""}, []string{""}},
+		{"the kernel gave fewer", "-- a b c", []string{"c"}, []string{"c"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, initArgs(tt.args, cmdline.Parse(tt.line))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// No value that was meant for us is in the real init's environment.
+func TestInitEnv(t *testing.T) {
+	env := []string{
+		"HOME=/", "TERM=linux", "iscsi_i=iqn.2007-01.com.example:a", "BOOT_IMAGE=vmlinuz", "iscsi_t=x=y",
+		"iscsi_password=secret", "iscsi_future=1", "BOOTIF=01-52-54-00-aa-bb-01", "ISCSI=1", "=odd",
+	}
+	want := []string{"HOME=/", "TERM=linux", "BOOT_IMAGE=vmlinuz", "BOOTIF=01-52-54-00-aa-bb-01", "ISCSI=1", "=odd"}
+	if diff := cmp.Diff(want, initEnv(env)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

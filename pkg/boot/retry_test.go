@@ -1,0 +1,189 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// heal is an error that a later try can be without.
+type heal struct{ error }
+
+func (*heal) Heals() bool     { return true }
+func (h *heal) Unwrap() error { return h.error }
+
+// ill fails n times, then not.
+func ill(name string, n int, err error) (Step, *int) {
+	tries := 0
+	return Step{Name: name, Run: func(context.Context) error {
+		if tries++; tries <= n {
+			return err
+		}
+		return nil
+	}}, &tries
+}
+
+// What heals is tried until it is healed, however long that takes.
+func TestHeals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		step, tries := ill("login", 3000, fmt.Errorf("connect: %w", &heal{errors.New("no route")}))
+		r := Runner{Log: &recorder{}, Steps: []Step{step}}
+		if f := r.Run(t.Context()); f != nil || *tries != 3001 {
+			t.Errorf("failure is %v after %d tries", f, *tries)
+		}
+		if d := time.Since(began); d < 3*time.Hour || d > 5*time.Hour {
+			t.Errorf("3000 tries took %v, want about 5 s each", d)
+		}
+	})
+}
+
+// What does not heal is tried once, or for as long as the step has patience.
+func TestPatience(t *testing.T) {
+	tests := []struct{ patience, least, most time.Duration }{
+		{0, 0, 0},
+		{3 * time.Second, 3 * time.Second, 3*time.Second + maxPause*6/5},
+		{30 * time.Second, 30 * time.Second, 30*time.Second + maxPause*6/5},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			step, tries := ill("disk", 1000, errors.New("no such device"))
+			step.Patience = tt.patience
+			r := Runner{Log: &recorder{}, Steps: []Step{step}}
+			f := r.Run(t.Context())
+			if f == nil || f.Elapsed < tt.least || f.Elapsed > tt.most {
+				t.Errorf("patience %v: failure is %v, want it after %v to %v", tt.patience, f, tt.least, tt.most)
+			}
+			if (*tries == 1) != (tt.patience == 0) {
+				t.Errorf("patience %v: %d tries", tt.patience, *tries)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		step, _ := ill("disk", 3, errors.New("no such device"))
+		step.Patience = 30 * time.Second
+		r := Runner{Log: &recorder{}, Steps: []Step{step}}
+		if f := r.Run(t.Context()); f != nil {
+			t.Errorf("a device that comes late: %v", f)
+		}
+	})
+}
+
+// A step's time limit is for each try.
+func TestTimeoutOfATry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		began := time.Now()
+		r := Runner{Log: &recorder{}, Steps: []Step{{Name: "network", Timeout: 10 * time.Second, Patience: 25 * time.Second, Run: func(ctx context.Context) error {
+			tries++
+			now := time.Now()
+			<-ctx.Done()
+			if d := time.Since(now); d != 10*time.Second {
+				t.Errorf("try %d ended after %v", tries, d)
+			}
+			return fmt.Errorf("network: %w", ctx.Err())
+		}}}}
+		f := r.Run(t.Context())
+		if !errors.Is(f, context.DeadlineExceeded) || tries != 3 || time.Since(began) < 30*time.Second {
+			t.Errorf("failure is %v after %d tries", f, tries)
+		}
+	})
+}
+
+// rd.timeout counts from the begin of the boot, not of the step, and says what
+// it gave up with the last error.
+func TestGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrace()
+		step, _ := ill("login", 1000, &heal{errors.New("no route")})
+		step.Needs = []string{"network"}
+		r := Runner{Log: &recorder{}, Timeout: 90 * time.Second, Steps: []Step{tr.step("network", 60*time.Second, nil), step}}
+		f := r.Run(t.Context())
+		if f == nil || f.Step != "login" {
+			t.Fatalf("failure is %v", f)
+		}
+		if want := ": gave up after 90 s (rd.timeout=): no route"; !strings.HasSuffix(f.Error(), want) {
+			t.Errorf("failure is %q, want %q at its end", f, want)
+		}
+		if d := time.Since(tr.began); d < 90*time.Second || d > 90*time.Second+maxPause*6/5 {
+			t.Errorf("gave up after %v", d)
+		}
+	})
+}
+
+// rd.timeout does not shorten what is done without a failure.
+func TestTimeoutIsForRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrace()
+		r := Runner{Log: &recorder{}, Timeout: time.Second, Steps: []Step{tr.step("a", time.Minute, nil), tr.step("b", time.Minute, nil, "a")}}
+		if f := r.Run(t.Context()); f != nil {
+			t.Error(f)
+		}
+	})
+}
+
+// A failing step is spoken of at once, after ten seconds, and then once a
+// minute.
+func TestNag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &recorder{}
+		n := nag{log: log, step: "login"}
+		for i := range 200 {
+			n.failed(withHint(fmt.Errorf("no route (%d)", i), "check the gateway"))
+			time.Sleep(time.Second)
+		}
+		n.healed()
+		want := []string{
+			"warning login: no route (0): trying again: check the gateway",
+			"error login: still trying after 10 s: no route (10): check the gateway",
+			"error login: still trying after 70 s: no route (70): check the gateway",
+			"error login: still trying after 130 s: no route (130): check the gateway",
+			"error login: still trying after 190 s: no route (190): check the gateway",
+			"info login: succeeded after 200.0 s",
+		}
+		if diff := cmp.Diff(want, log.lines()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}
+
+// A step that succeeds at its first try is not spoken of but in debug.
+func TestNagIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &recorder{}
+		tr := newTrace()
+		r := Runner{Log: log, Steps: []Step{tr.step("a", 1500*time.Millisecond, nil)}}
+		if f := r.Run(t.Context()); f != nil {
+			t.Fatal(f)
+		}
+		if len(log.lines()) != 0 || len(log.text) != 1 || log.text[0] != "debug step a done in 1.500 s" {
+			t.Errorf("log is %q", log.text)
+		}
+	})
+}
+
+// Pauses double from a quarter of a second to five, each up to 20 % off.
+func TestBackoff(t *testing.T) {
+	var b backoff
+	for i, want := range []time.Duration{250, 500, 1000, 2000, 4000, 5000, 5000, 5000} {
+		want *= time.Millisecond
+		if got := b.next(); got < want*8/10 || got > want*12/10 {
+			t.Errorf("pause %d is %v, want %v more or less", i, got, want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		b.wait(ctx) // five seconds by now
+		if d := time.Since(began); d != time.Second {
+			t.Errorf("waited %v after the end of the context", d)
+		}
+	})
+}

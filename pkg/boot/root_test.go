@@ -1,0 +1,142 @@
+package boot
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// fakeDisk makes a disk of 8 MiB in a sysfs with partitions of 1 MiB.
+func fakeDisk(t *testing.T, sys, name string, partitions ...int) {
+	t.Helper()
+	dir := filepath.Join(sys, "class/block", name)
+	files := map[string]string{filepath.Join(dir, "size"): "16384\n"}
+	for _, n := range partitions {
+		part := filepath.Join(dir, name+strconv.Itoa(n))
+		files[filepath.Join(part, "size")] = "2048\n"
+		files[filepath.Join(part, "partition")] = strconv.Itoa(n) + "\n"
+	}
+	writeFiles(t, files)
+}
+
+func writeFiles(t *testing.T, files map[string]string) {
+	t.Helper()
+	for path, text := range files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func names(devices []blockdev.Device) string {
+	var out []string
+	for _, d := range devices {
+		out = append(out, d.Name)
+	}
+	return strings.Join(out, " ")
+}
+
+// Our disks are counted as the sessions are, whatever the kernel calls them:
+// here a local disk is sda, and the targets' disks are sdb and sdc.
+func TestCandidates(t *testing.T) {
+	sys := t.TempDir()
+	fakeDisk(t, sys, "sda", 1, 2, 3)
+	fakeDisk(t, sys, "sdb", 1, 2, 3)
+	fakeDisk(t, sys, "sdc", 1)
+	fakeDisk(t, sys, "sdd")
+	const noDevice = ": the disks of our sessions have no such device"
+	tests := []struct{ name, root, disks, want, err, hint string }{
+		{"partition 2 first, the whole disk last", "", "sdb", "sdb2 sdb1 sdb3 sdb", "", ""},
+		{"disk by disk", "", "sdb sdc sdd", "sdb2 sdb1 sdb3 sdb sdc1 sdc sdd", "", ""},
+		{"first disk's partition", "root=/dev/sda2", "sdb", "sdb2", "", ""},
+		{"first disk", "root=/dev/sda", "sdb", "sdb", "", ""},
+		{"second disk's partition", "root=/dev/sdb1", "sdb sdc", "sdc1", "", ""},
+		{"first letter, whichever disk has it", "root=/dev/sda1", "sdd sdb sdc", "sdb1 sdc1", "", ""},
+		{"no such partition", "root=/dev/sda7", "sdc", "", "root /dev/sda7" + noDevice, "correct root=: there is sdc (8 MiB), sdc1 (1 MiB)"},
+		{"no such disk", "root=/dev/sdb1", "sdc", "", "root /dev/sdb1" + noDevice, "correct root=: there is sdc (8 MiB), sdc1 (1 MiB)"},
+		{"disk is gone", "", "sdx", "", "list partitions of sdx: ", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var m Machine
+			plan, err := bootspec.Parse(cmdline.Parse(tt.root))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.spec.Root = plan.Root
+			for _, d := range strings.Fields(tt.disks) {
+				m.disks = append(m.disks, disk{Name: d})
+			}
+			got, err := m.candidates(sys)
+			if names(got) != tt.want {
+				t.Errorf("candidates are %q, want %q", names(got), tt.want)
+			}
+			if (err != nil) != (tt.err != "") || err != nil && !strings.HasPrefix(err.Error(), tt.err) {
+				t.Errorf("error is %v, want %s", err, tt.err)
+			}
+			if got := hint(err); got != tt.hint {
+				t.Errorf("hint is %q, want %q", got, tt.hint)
+			}
+		})
+	}
+}
+
+// What the command line names is believed: neither file system nor init is
+// looked for anywhere else.
+func TestRootAsNamed(t *testing.T) {
+	var m Machine
+	m.spec.Root.FSType = bootspec.Value[string]{V: "ext3", From: "rootfstype="}
+	c, err := m.probe(blockdev.Device{Name: "none2", Partition: 2})
+	if want := (candidate{blockdev.Device{Name: "none2", Partition: 2}, "ext3"}); c != want || err != nil {
+		t.Errorf("candidate is %+v, error %v, want %+v", c, err, want)
+	}
+	m.Plan.Init = bootspec.Value[string]{V: "/bin/sh", From: "init="}
+	if diff := cmp.Diff([]string{"/bin/sh"}, m.inits()); diff != "" {
+		t.Errorf("inits -want +got:\n%s", diff)
+	}
+	m.Plan.Init = bootspec.Value[string]{}
+	if got := m.inits(); len(got) < 2 || got[0] != "/sbin/init" {
+		t.Errorf("inits are %q, want /sbin/init and others", got)
+	}
+}
+
+// Errors of mount that say little get a hint that says what to do.
+func TestExplainMount(t *testing.T) {
+	c := candidate{blockdev.Device{Name: "sda2"}, "ext4"}
+	tests := []struct {
+		cause error
+		want  string
+	}{
+		{unix.ENODEV, "build it with --fs ext4"},
+		{unix.EINVAL, "rootfstype= and rootflags="},
+		{unix.EUCLEAN, "fsck"},
+		{unix.EIO, "fsck"},
+		{unix.EBUSY, ""},
+	}
+	for _, tt := range tests {
+		err := explainMount(c, &os.PathError{Op: "mount", Path: "/dev/sda2", Err: tt.cause})
+		if !errors.Is(err, tt.cause) {
+			t.Errorf("%v became %v", tt.cause, err)
+		}
+		if got := hint(err); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%v: hint is %q, want %q in it", tt.cause, got, tt.want)
+		}
+	}
+	if err := explainMount(c, nil); err != nil {
+		t.Errorf("no error became %v", err)
+	}
+}

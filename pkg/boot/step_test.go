@@ -1,0 +1,134 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The list is a boot: names are unique, every need is a step above it, each
+// step has its work, and the last one comes after all others.
+func TestSteps(t *testing.T) {
+	steps := (&Machine{}).Steps()
+	before := map[string]map[string]bool{} // all that a step comes after
+	for _, s := range steps {
+		if before[s.Name] != nil || s.Name == "" || s.Run == nil {
+			t.Errorf("step %q is there twice, has no name or nothing to run", s.Name)
+		}
+		before[s.Name] = map[string]bool{}
+		for _, need := range s.Needs {
+			if before[need] == nil {
+				t.Errorf("step %s needs %s, which is not above it", s.Name, need)
+			}
+			before[s.Name][need] = true
+			for n := range before[need] {
+				before[s.Name][n] = true
+			}
+		}
+	}
+	last := steps[len(steps)-1]
+	if last.Name != "switch-root" {
+		t.Errorf("the last step is %s, want switch-root", last.Name)
+	}
+	for _, s := range steps[:len(steps)-1] {
+		if !before[last.Name][s.Name] {
+			t.Errorf("%s may run before %s is done", last.Name, s.Name)
+		}
+	}
+}
+
+// What several steps hand on is written by one and read after it: the fields of
+// Machine have no lock.
+func TestStepsThatShare(t *testing.T) {
+	steps := (&Machine{}).Steps()
+	r := Runner{Steps: steps}
+	after := func(name, need string) bool {
+		states := make([]state, len(steps))
+		for i, s := range steps {
+			if s.Name != need {
+				states[i] = done
+			}
+		}
+		i := slices.IndexFunc(steps, func(s Step) bool { return s.Name == name })
+		states[i] = waiting
+		return !slices.Contains(r.ready(states), i)
+	}
+	for _, tt := range []struct{ name, need string }{
+		{"drivers", "modules"},
+		{"iscsi-modules", "modules"},
+		{"fs-modules", "modules"},
+		{"login", "session"},
+		{"login", "network"},
+		{"disk", "login"},
+		{"root", "disk"},
+		{"root", "fs-modules"},
+		{"mount", "root"},
+		{"check", "mount"},
+	} {
+		if !after(tt.name, tt.need) {
+			t.Errorf("step %s may run before %s is done", tt.name, tt.need)
+		}
+	}
+}
+
+// Healing and hints are found however deep an error is wrapped, and joined ones
+// count as well.
+func TestErrorsOfSteps(t *testing.T) {
+	plain := errors.New("broken")
+	healing := &heal{plain}
+	tests := []struct {
+		err   error
+		heals bool
+		hint  string
+	}{
+		{nil, false, ""},
+		{plain, false, ""},
+		{fmt.Errorf("login: %w", healing), true, ""},
+		{withHint(fmt.Errorf("login: %w", healing), "check the cable"), true, "check the cable"},
+		{fmt.Errorf("login: %w", withHint(plain, "check the cable")), false, "check the cable"},
+		{errors.Join(plain, withHint(io.EOF, "check the cable")), false, "check the cable"},
+	}
+	for _, tt := range tests {
+		if heals(tt.err) != tt.heals || hint(tt.err) != tt.hint {
+			t.Errorf("%v: heals %v, hint %q, want %v, %q", tt.err, heals(tt.err), hint(tt.err), tt.heals, tt.hint)
+		}
+	}
+	if err := withHint(plain, "x"); err.Error() != "broken" || !errors.Is(err, plain) {
+		t.Errorf("a hint changed the error to %q", err)
+	}
+}
+
+// A bug shows its stack in the log, line by line; other errors show nothing.
+func TestShowStack(t *testing.T) {
+	log, logged := fileLog(t)
+	m := Machine{Log: log}
+	m.showStack(io.EOF)
+	if logged() != "" {
+		t.Errorf("log is %q", logged())
+	}
+	m.showStack(&Failure{Step: "login", Err: &PanicError{Value: "oops", Stack: "goroutine 1:\n\tmain.go:1"}})
+	want := "<3>iscsiroot: this is a bug in iscsiroot: please report it with the lines that follow\n" +
+		"<3>iscsiroot: goroutine 1:\n<3>iscsiroot: main.go:1\n"
+	if diff := cmp.Diff(want, logged()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// A missing directory has no releases, and no error: an image without modules
+// can be right.
+func TestReleases(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, map[string]string{filepath.Join(dir, "6.1.0-9-amd64/modules.dep"): "", filepath.Join(dir, "6.12.1/modules.dep"): ""})
+	if got := strings.Join(releases(dir), " "); got != "6.1.0-9-amd64 6.12.1" {
+		t.Errorf("releases are %q", got)
+	}
+	if got := releases(filepath.Join(dir, "none")); got != nil {
+		t.Errorf("releases of nothing are %q", got)
+	}
+}
