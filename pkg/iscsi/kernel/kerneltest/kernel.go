@@ -76,6 +76,10 @@ func (k *Kernel) Close() {
 
 func (k *Kernel) answer(b []byte) [][]byte {
 	r, err := Parse(b)
+	if r.Type == BindConn {
+		// What is not open has no name, which is an error later.
+		r.Socket, _ = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", r.FD))
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.requests = append(k.requests, r)

@@ -39,6 +39,7 @@ type Request struct {
 	Depth    uint16 // CreateSession
 	FD       uint64 // BindConn
 	Leading  uint32 // BindConn
+	Socket   string // BindConn to a Kernel: the connection as /proc/PID/fd names it
 	Flag     uint32 // StopConn
 	Param    uint32 // SetParam
 	Value    string // SetParam
