@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
@@ -45,12 +44,15 @@ func (e *LoginError) Heals() bool {
 		return status.Heals()
 	case errors.As(e.Err, &connect), errors.As(e.Err, &broke), errors.Is(e.Err, kernel.ErrEventsLost):
 		return true
+	case errors.Is(e.Err, syscall.ENOTCONN): // the kernel's answer to a request when it has seen the end already
+		return true
 	}
 	return errors.Is(e.Err, context.DeadlineExceeded)
 }
 
 // Hint says what to do about it, where the error alone does not.
 func (e *LoginError) Hint() string {
+	var connect *ConnectError
 	var broke kernel.ConnError
 	var status *iscsi.StatusError
 	switch {
@@ -60,7 +62,7 @@ func (e *LoginError) Hint() string {
 		return "some targets close without a word when they do not know the target name or this initiator: check iscsi_t=, iscsi_i= and the target's access list"
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
 		return "the host is up and nothing listens there: is the target running, and is iscsi_p= right?"
-	case errors.Is(e.Err, syscall.EHOSTUNREACH), errors.Is(e.Err, os.ErrDeadlineExceeded), errors.Is(e.Err, syscall.ENETUNREACH):
+	case errors.Is(e.Err, syscall.EHOSTUNREACH), errors.Is(e.Err, syscall.ENETUNREACH), errors.As(e.Err, &connect) && connect.timedOut():
 		return "check iscsi_a=, iscsi_gw=, the mask in iscsi_i_ip=, and that the target's host is up"
 	}
 	return ""
@@ -89,7 +91,6 @@ type ConnectError struct {
 
 // Error implements error. The portal is the caller's to name.
 func (e *ConnectError) Error() string {
-	var timeout net.Error
 	switch {
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
 		return "connection refused"
@@ -97,10 +98,21 @@ func (e *ConnectError) Error() string {
 		return "no host answers at this address"
 	case errors.Is(e.Err, syscall.ENETUNREACH):
 		return "no route to this address"
-	case errors.As(e.Err, &timeout) && timeout.Timeout():
+	case e.timedOut():
 		return "connection timed out"
 	}
+	var errno syscall.Errno
+	if errors.As(e.Err, &errno) { // what is around it names the portal too
+		return "connect: " + errno.Error()
+	}
 	return "connect: " + e.Err.Error()
+}
+
+// timedOut tells that nothing came back at all. The net package's own time-out
+// is no os.ErrDeadlineExceeded.
+func (e *ConnectError) timedOut() bool {
+	var timeout net.Error
+	return errors.As(e.Err, &timeout) && timeout.Timeout()
 }
 
 // Unwrap returns the cause.

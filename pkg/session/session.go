@@ -91,7 +91,9 @@ func (s *Session) try(ctx context.Context, securityStage bool) (warnings []strin
 		if err != nil {
 			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 			defer cancel()
-			err = errors.Join(err, s.kernel.Stop(stop))
+			if serr := s.kernel.Stop(stop); serr != nil {
+				err = fmt.Errorf("%w; then %w", err, serr)
+			}
 		}
 	}()
 	pipe := s.kernel.Pipe()

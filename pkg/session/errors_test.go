@@ -1,0 +1,98 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// dialError is how package net reports an errno of connect(2).
+func dialError(errno syscall.Errno) error {
+	return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errno)}
+}
+
+// timedOutDial is the real error of a dial that ran out of time.
+func timedOutDial(t *testing.T) error {
+	t.Helper()
+	d := net.Dialer{Deadline: time.Unix(1, 0)}
+	_, err := d.DialContext(t.Context(), "tcp", "127.0.0.1:1")
+	if err == nil {
+		t.Fatal("connected in the past")
+	}
+	return err
+}
+
+func TestConnectErrors(t *testing.T) {
+	const gateway = "check iscsi_a=, iscsi_gw="
+	for _, tt := range []struct {
+		err        error
+		text, hint string
+	}{
+		{dialError(syscall.ECONNREFUSED), "connection refused", "is iscsi_p= right?"},
+		{dialError(syscall.EHOSTUNREACH), "no host answers at this address", gateway},
+		{dialError(syscall.ENETUNREACH), "no route to this address", gateway},
+		{dialError(syscall.ETIMEDOUT), "connection timed out", gateway},
+		{timedOutDial(t), "connection timed out", gateway},
+		{dialError(syscall.EACCES), "connect: permission denied", ""},
+		{context.Canceled, "connect: context canceled", ""},
+	} {
+		err := &LoginError{Err: &ConnectError{Err: tt.err}}
+		if got := err.Err.Error(); got != tt.text {
+			t.Errorf("%v: got %q, want %q", tt.err, got, tt.text)
+		}
+		if got := err.Hint(); !strings.Contains(got, tt.hint) || (got == "") != (tt.hint == "") {
+			t.Errorf("%v: hint %q", tt.err, got)
+		}
+		if !err.Heals() || !errors.Is(err, tt.err) {
+			t.Errorf("%v: heals %v", tt.err, err.Heals())
+		}
+	}
+}
+
+// What heals is tried again for ever, so nothing else may.
+func TestHeals(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want bool
+	}{
+		{kernel.TargetClosed, true},
+		{kernel.ConnError(1011), true},
+		{kernel.ErrEventsLost, true},
+		{context.DeadlineExceeded, true},
+		{&iscsi.StatusError{Class: 3, Detail: 1}, true},
+		{&iscsi.StatusError{Class: 2, Detail: 2}, false},
+		{&iscsi.StatusError{Class: 1, Detail: 1}, false},
+		{&kernel.RequestError{Errno: syscall.ENOTCONN}, true},
+		{&kernel.RequestError{Errno: syscall.EINVAL}, false},
+		{&iscsi.ProtocolError{}, false},
+		{context.Canceled, false},
+		{fs.ErrClosed, false},
+	} {
+		err := &LoginError{Err: fmt.Errorf("receive response 1: %w", tt.err)}
+		if err.Heals() != tt.want {
+			t.Errorf("%v: %v", tt.err, !tt.want)
+		}
+	}
+}
+
+// Each refusal that a person can mend at the command line names the parameter.
+func TestStatusHints(t *testing.T) {
+	for code, want := range map[uint16]string{
+		0x0201: "CHAP", 0x0202: "iscsi_i=", 0x0203: "iscsi_t=", 0x0204: "iscsi_a=", 0x0206: "iscsi_i=", 0x0301: "", 0x0101: "",
+	} {
+		err := &LoginError{Err: &iscsi.StatusError{Class: uint8(code >> 8), Detail: uint8(code)}}
+		if got := err.Hint(); !strings.Contains(got, want) || (got == "") != (want == "") {
+			t.Errorf("%04x: %q", code, got)
+		}
+	}
+}

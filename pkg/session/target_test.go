@@ -1,0 +1,106 @@
+package session
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
+)
+
+const (
+	initiator  = "iqn.2007-01.com.example:server.remote1"
+	targetName = "iqn.2007-01.com.example:storage.remote1"
+)
+
+// target plays one script per connection, in their order.
+type target struct {
+	portal netip.AddrPort
+
+	mu       sync.Mutex
+	requests [][]*iscsi.PDU // by connection
+	tasks    sync.WaitGroup
+}
+
+func startTarget(t *testing.T, scripts ...iscsitest.Script) *target {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tg := &target{portal: l.Addr().(*net.TCPAddr).AddrPort()}
+	tg.tasks.Go(func() {
+		for _, s := range scripts {
+			conn, err := l.Accept()
+			if err != nil {
+				return // by the cleanup, and the test counts connections
+			}
+			// What the initiator does wrong shows in what it sent.
+			requests, _ := s.Serve(conn)
+			tg.mu.Lock()
+			tg.requests = append(tg.requests, requests)
+			tg.mu.Unlock()
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		tg.tasks.Wait()
+	})
+	return tg
+}
+
+// logins waits for the end of the scripts and returns the login requests by
+// connection.
+func (tg *target) logins(t *testing.T) [][]*iscsi.LoginRequest {
+	t.Helper()
+	tg.tasks.Wait()
+	var out [][]*iscsi.LoginRequest
+	for _, pdus := range tg.requests {
+		var one []*iscsi.LoginRequest
+		for _, p := range pdus {
+			r, err := iscsi.ParseLoginRequest(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			one = append(one, r)
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// agree is a login in one exchange.
+var agree = iscsitest.Text(
+	"TargetPortalGroupTag=5", "HeaderDigest=None", "DataDigest=None", "InitialR2T=No", "ImmediateData=Yes",
+	"MaxRecvDataSegmentLength=65536", "MaxBurstLength=524288", "FirstBurstLength=131072", "MaxOutstandingR2T=1",
+	"DefaultTime2Wait=2", "DefaultTime2Retain=0", "DataPDUInOrder=Yes", "DataSequenceInOrder=Yes", "ErrorRecoveryLevel=0", "MaxConnections=1",
+)
+
+// newSession makes a session in a kernel whose first session is 0x010203.
+func newSession(t *testing.T, portal netip.AddrPort) (*Session, *kerneltest.Kernel) {
+	t.Helper()
+	k := kerneltest.New()
+	k.FirstSID = 0x010202
+	tr := k.Transport()
+	t.Cleanup(func() {
+		k.Close()
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, err := range k.Errs() {
+			t.Error(err)
+		}
+	})
+	s, err := Create(t.Context(), tr, initiator, bootspec.Target{
+		Name:   bootspec.Value[string]{V: targetName, From: "iscsi_t="},
+		Portal: bootspec.Value[netip.AddrPort]{V: portal, From: "iscsi_a="},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, k
+}
