@@ -28,9 +28,9 @@ const bootDeadline = 3 * time.Minute
 // image is an initramfs of ours; the same one is built once for all tests.
 type image struct {
 	kernel string // name for lab.FindKernel; empty: amd64
-	nics string // comma-separated
-	init string // path of init; empty: the real one
-	file string // one more file, "source:path in the image"
+	nics   string // comma-separated
+	init   string // path of init; empty: the real one
+	file   string // one more file, "source:path in the image"
 }
 
 var images sync.Map // image -> func() (string, error)

@@ -10,11 +10,30 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/iscsiroot/iscsiroot/pkg/boot"
 )
 
 func main() {
+	mess()
 	boot.Main(boot.Options{Edit: addFault})
+}
+
+// mess leaves mounts behind as a careless initrd around us might: a /run that
+// forbids programs, a /dev without nodes, /proc twice.
+func mess() {
+	_ = os.MkdirAll("/proc", 0o755)
+	_ = unix.Mount("proc", "/proc", "proc", 0, "")
+	line, _ := os.ReadFile("/proc/cmdline")
+	if !strings.Contains(string(line), "fault=mounts") {
+		return
+	}
+	for _, dir := range []string{"/run", "/dev"} {
+		_ = os.MkdirAll(dir, 0o755)
+		_ = unix.Mount("mess", dir, "tmpfs", unix.MS_NOEXEC, "mode=0700")
+	}
+	_ = unix.Mount("proc", "/proc", "proc", 0, "")
 }
 
 func addFault(_ *boot.Machine, steps []boot.Step) []boot.Step {

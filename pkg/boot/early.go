@@ -16,17 +16,16 @@ import (
 type earlyMount struct {
 	dir, fstype, data string
 	flags             uintptr
-	magic             int64 // of statfs(2), to see that it is there already
 }
 
 // earlyMounts are made in this order, whatever the initrd around us did.
 func earlyMounts() []earlyMount {
 	return []earlyMount{
-		{"/proc", "proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, unix.PROC_SUPER_MAGIC},
-		{"/sys", "sysfs", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, unix.SYSFS_MAGIC},
-		{"/dev", "devtmpfs", "mode=0755", unix.MS_NOSUID, unix.TMPFS_MAGIC},
+		{"/proc", "proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+		{"/sys", "sysfs", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+		{"/dev", "devtmpfs", "mode=0755", unix.MS_NOSUID},
 		// Executable: what must outlive the initramfs is run from here.
-		{"/run", "tmpfs", "mode=0755", unix.MS_NOSUID | unix.MS_NODEV, unix.TMPFS_MAGIC},
+		{"/run", "tmpfs", "mode=0755", unix.MS_NOSUID | unix.MS_NODEV},
 	}
 }
 
@@ -34,7 +33,9 @@ func earlyMounts() []earlyMount {
 func mountEarly() error {
 	var errs []error
 	for _, e := range earlyMounts() {
-		if mounted(e) {
+		table, _ := os.ReadFile("/proc/self/mounts") // empty until /proc is there
+		if mountedType(string(table), e.dir) == e.fstype {
+			errs = append(errs, mend(e))
 			continue
 		}
 		err := os.MkdirAll(e.dir, 0o755)
@@ -46,20 +47,28 @@ func mountEarly() error {
 	return errors.Join(errs...)
 }
 
-// mounted tells whether dir has its file system already, and not only because
-// the initramfs is of the same type. A /run that forbids programs is mended.
-func mounted(e earlyMount) bool {
-	var st unix.Statfs_t
-	if unix.Statfs(e.dir, &st) != nil || int64(st.Type) != e.magic {
-		return false
+// mountedType returns the type of what is mounted on dir, the topmost if there
+// are several, from the text of /proc/self/mounts; empty if nothing is.
+func mountedType(table, dir string) string {
+	fstype := ""
+	for line := range strings.SplitSeq(table, "\n") {
+		if f := strings.Fields(line); len(f) >= 3 && f[1] == dir {
+			fstype = f[2]
+		}
 	}
-	if same, err := mount.SameFilesystem("/", e.dir); err != nil || same {
-		return false
+	return fstype
+}
+
+// mend gives a mount of somebody else's the flags and the mode that it must
+// have: a /run that forbids programs or visitors is of no use.
+func mend(e earlyMount) error {
+	if e.fstype != "tmpfs" {
+		return nil
 	}
-	if e.flags&unix.MS_NOEXEC == 0 && st.Flags&unix.ST_NOEXEC != 0 {
-		_ = unix.Mount("", e.dir, "", unix.MS_REMOUNT|unix.MS_BIND|e.flags, "")
+	if err := unix.Mount("", e.dir, "", unix.MS_REMOUNT|unix.MS_BIND|e.flags, ""); err != nil {
+		return &os.PathError{Op: "remount", Path: e.dir, Err: err}
 	}
-	return true
+	return os.Chmod(e.dir, 0o755)
 }
 
 // openStdio makes the console our standard files. Without a console it is a
@@ -78,15 +87,20 @@ func openStdio(log *kmsg.Logger) {
 	}
 }
 
-// catchSignals catches every signal that can be, so that none ends PID 1, and
-// keeps reaping children. What another process sends us does nothing else.
-func catchSignals(r *reaper) {
+// catchSignals catches every signal that can be, so that none ends PID 1. It
+// keeps reaping children, and calls ctrlAltDel for SIGINT, which is how the
+// kernel tells of that key combination after LINUX_REBOOT_CMD_CAD_OFF. Every
+// other signal does nothing.
+func catchSignals(r *reaper, ctrlAltDel func()) {
 	signals := make(chan os.Signal, 64)
 	signal.Notify(signals)
 	go func() {
 		for s := range signals {
-			if s == unix.SIGCHLD {
+			switch s {
+			case unix.SIGCHLD:
 				r.reap()
+			case unix.SIGINT:
+				ctrlAltDel()
 			}
 		}
 	}()
@@ -104,6 +118,9 @@ var settings = []struct{ path, value string }{
 // changeSettings notes the kernel's settings, changes them, and returns how to
 // put them back. keepPanic leaves panic= of the command line alone.
 func changeSettings(keepPanic bool) (restore func()) {
+	// Until a real init says otherwise the kernel would reboot at once,
+	// without writing anything back.
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF)
 	before := make([]string, len(settings))
 	for i, s := range settings {
 		b, err := os.ReadFile(s.path)
@@ -116,6 +133,7 @@ func changeSettings(keepPanic bool) (restore func()) {
 		}
 	}
 	return func() {
+		_ = unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_ON) // the kernel's default
 		for i, s := range settings {
 			if before[i] != "" {
 				_ = os.WriteFile(s.path, []byte(before[i]), 0)

@@ -29,7 +29,7 @@ func Main(o Options) {
 	}
 	m := &Machine{started: time.Now(), reaper: newReaper()}
 	defer m.neverDie()
-	catchSignals(m.reaper)
+	catchSignals(m.reaper, m.ctrlAltDel)
 	mountErr := mountEarly()
 	text, readErr := os.ReadFile("/proc/cmdline")
 	m.Line = cmdline.Parse(string(text))
@@ -121,6 +121,12 @@ func (m *Machine) end() {
 	m.Log.Errorf("%s in %d s: rd.emergency=reboot|poweroff|halt decides this, rd.shell opens a shell instead", action, int(emergencyDelay.Seconds()))
 	time.Sleep(emergencyDelay)
 	m.power(action)
+}
+
+// ctrlAltDel reboots as the key combination asks for.
+func (m *Machine) ctrlAltDel() {
+	m.Log.Errorf("ctrl-alt-del: rebooting")
+	m.power(bootspec.Reboot)
 }
 
 // power ends the machine. It does not return.

@@ -1,0 +1,76 @@
+package repo_test
+
+import (
+	"go/ast"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// parsers are the packages that read bytes from outside of the program, and
+// whose bytes they are.
+var parsers = map[string]string{
+	"pkg/blockdev":     "a disk's",
+	"pkg/bootspec":     "the command line's",
+	"pkg/cmdline":      "the command line's",
+	"pkg/iscsi":        "a target's",
+	"pkg/iscsi/kernel": "the kernel's",
+	"pkg/kmod":         "an image's",
+	"pkg/lab":          "QEMU's",
+	"pkg/switchroot":   "a root file system's",
+	"pkg/uevent":       "the kernel's",
+}
+
+// Every parser has a fuzzer, and every fuzzer begins with something real: it
+// adds seeds in its body or has a corpus.
+func TestFuzzers(t *testing.T) {
+	dirs := source(t)
+	for _, dir := range sorted(parsers) {
+		if len(fuzzers(dirs[dir])) == 0 {
+			t.Errorf("package %s reads bytes, %s, and has no fuzz function", dir, parsers[dir])
+		}
+	}
+	for _, dir := range sorted(dirs) {
+		for _, f := range fuzzers(dirs[dir]) {
+			corpus, err := os.ReadDir(filepath.Join(root, dir, "testdata/fuzz", f.Name.Name))
+			if err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
+			}
+			if !addsSeeds(f) && len(corpus) == 0 {
+				t.Errorf("%s in %s has no seeds: add real bytes with f.Add, or files below testdata/fuzz/%s", f.Name.Name, dir, f.Name.Name)
+			}
+		}
+	}
+}
+
+// fuzzers returns the fuzz functions of a package.
+func fuzzers(files map[string]*ast.File) []*ast.FuncDecl {
+	var out []*ast.FuncDecl
+	for _, path := range sorted(files) {
+		for _, d := range files[path].Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if ok && strings.HasSuffix(path, "_test.go") && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Fuzz") {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// addsSeeds tells whether a fuzz function calls its argument's Add.
+func addsSeeds(f *ast.FuncDecl) bool {
+	params := f.Type.Params.List
+	if len(params) != 1 || len(params[0].Names) != 1 {
+		return false
+	}
+	found := false
+	ast.Inspect(f.Body, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "Add" {
+			x, ok := sel.X.(*ast.Ident)
+			found = found || ok && x.Name == params[0].Names[0].Name
+		}
+		return true
+	})
+	return found
+}

@@ -1,0 +1,37 @@
+package repo_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// maxImage is what the image for a virtual machine may have, in bytes.
+const maxImage = 4 << 20
+
+func TestImageSize(t *testing.T) {
+	goFiles(t)
+	kernel, err := lab.FindKernel("amd64")
+	if err != nil {
+		t.Fatal(err) // it says what to run
+	}
+	dir := t.TempDir()
+	init := filepath.Join(dir, "init")
+	goBuild(t.Context(), t, init, "./cmd/init")
+	sum, err := initramfs.Build(t.Context(), initramfs.Config{
+		Root:          kernel.ModulesRoot,
+		KernelVersion: kernel.Release,
+		InitPath:      init,
+		NICs:          []string{"virtio_net"},
+		FileSystems:   []string{"ext4"},
+	}, filepath.Join(dir, "initrd.img"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("image for kernel %s with virtio_net and ext4: %d bytes, %d modules", sum.Kernel, sum.Bytes, sum.Modules)
+	if sum.Bytes > maxImage {
+		t.Errorf("image for virtio_net and ext4 has %d bytes, more than %d: see what init links, or which modules came in: iscsiroot build, then list it", sum.Bytes, maxImage)
+	}
+}

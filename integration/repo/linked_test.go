@@ -1,0 +1,128 @@
+package repo_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// linked is every package that cmd/init links, ours and others', with the
+// reason. Of the standard library it is what fmt and os do not bring anyway.
+// The image is as large as this list is long.
+var linked = map[string]string{
+	// ours
+	"cmd/init":         "wiring of PID 1",
+	"pkg/blockdev":     "finds our disks and what they hold",
+	"pkg/boot":         "the list of steps and their runner",
+	"pkg/bootspec":     "the meaning of the parameters",
+	"pkg/cmdline":      "the words of the command line",
+	"pkg/iscsi":        "the login",
+	"pkg/iscsi/kernel": "hands the session to the kernel",
+	"pkg/kmod":         "which modules in which order",
+	"pkg/kmsg":         "the log",
+	"pkg/modload":      "loads modules",
+	"pkg/network":      "link, address, route",
+	"pkg/session":      "login and hand-over of a session",
+	"pkg/shell":        "the prompt at a break",
+	"pkg/switchroot":   "leaves the initramfs",
+	"pkg/uevent":       "waits for devices without polling",
+
+	// others'
+	"github.com/klauspost/compress":                      "zstd of modules, for kmodule",
+	"github.com/klauspost/compress/flate":                "pgzip's decoder",
+	"github.com/klauspost/compress/fse":                  "part of zstd",
+	"github.com/klauspost/compress/huff0":                "part of zstd",
+	"github.com/klauspost/compress/internal/cpuinfo":     "part of zstd",
+	"github.com/klauspost/compress/internal/le":          "part of zstd",
+	"github.com/klauspost/compress/internal/regmask":     "part of flate",
+	"github.com/klauspost/compress/internal/snapref":     "part of zstd",
+	"github.com/klauspost/compress/zstd":                 "modules compressed with zstd where the kernel cannot unpack them",
+	"github.com/klauspost/compress/zstd/internal/xxhash": "part of zstd",
+	"github.com/klauspost/pgzip":                         "modules compressed with gzip, for kmodule",
+	"github.com/u-root/u-root/pkg/kmodule":               "finit_module and what the kernel cannot unpack itself",
+	"github.com/u-root/u-root/pkg/mount":                 "mounts and their flags",
+	"github.com/ulikunitz/xz":                            "modules compressed with xz, which is Debian's choice, for kmodule",
+	"github.com/ulikunitz/xz/internal/hash":              "part of xz",
+	"github.com/ulikunitz/xz/internal/xlog":              "part of xz",
+	"github.com/ulikunitz/xz/lzma":                       "part of xz",
+	"github.com/vishvananda/netlink":                     "rtnetlink: links, addresses, routes and their events",
+	"github.com/vishvananda/netlink/nl":                  "part of netlink",
+	"github.com/vishvananda/netns":                       "part of netlink",
+	"golang.org/x/sync/errgroup":                         "part of kmodule",
+	"golang.org/x/sys/unix":                              "the kernel's calls and constants",
+
+	// the standard library's
+	"bufio":           "reads lines",
+	"bytes":           "works on bytes",
+	"compress/flate":  "constants for klauspost/compress/flate",
+	"context":         "deadlines and cancelling of steps",
+	"crypto":          "types for crypto/sha256",
+	"crypto/cipher":   "part of crypto/rand",
+	"crypto/fips140":  "part of crypto/rand",
+	"crypto/rand":     "part of zstd's encoder; CHAP will need it, nothing else of ours may: it can wait for entropy",
+	"crypto/sha256":   "xz's checksum",
+	"crypto/subtle":   "part of crypto/rand",
+	"encoding/base64": "binary values of text keys (RFC 7143 section 6.1)",
+	"encoding/binary": "PDUs and superblocks",
+	"encoding/hex":    "binary values of text keys (RFC 7143 section 6.1)",
+	"hash":            "types of checksums",
+	"hash/crc32":      "checksums of file systems and xz",
+	"hash/crc64":      "xz's checksum",
+	"io/ioutil":       "part of netlink",
+	"log":             "part of netlink and zstd; ours is kmsg",
+	"log/internal":    "part of log",
+	"maps":            "part of zstd and kmod",
+	"math/big":        "part of crypto/rand",
+	"math/rand":       "part of math/big",
+	"math/rand/v2":    "jitter of retries, without entropy",
+	"net":             "the connection to the target, and addresses in netlink",
+	"net/netip":       "addresses as values",
+	"os/signal":       "PID 1 catches every signal",
+	"path/filepath":   "paths in sysfs",
+	"runtime/debug":   "the stack of a panic",
+	"sort":            "part of many",
+	"strings":         "works on strings",
+	"unique":          "part of net/netip",
+	"weak":            "part of unique",
+}
+
+// banned may never be linked, whatever the reason (design decision 16): each
+// undoes every other saving in size.
+var banned = map[string]string{
+	"encoding/json": "it brings reflection on every type, about 0.5 MiB; write the few values by hand",
+	"log/slog":      "it links encoding/json; log with pkg/kmsg",
+	"net/http":      "it brings TLS and HTTP/2, several MiB",
+	"os/exec":       "PID 1 reaps every child, which takes os/exec's from it: use boot's reaper with syscall.ForkExec",
+	"text/template": "it keeps every exported method of the program; use fmt",
+}
+
+func TestLinkedIntoInit(t *testing.T) {
+	always := map[string]bool{}
+	for _, pkg := range strings.Fields(goCommand(t, nil, "list", "-deps", "fmt", "os")) {
+		always[pkg] = true
+	}
+	got := map[string]bool{}
+	for line := range strings.Lines(goCommand(t, nil, "list", "-deps", "-f", "{{.ImportPath}} {{.Standard}}", "./cmd/init")) {
+		pkg, standard, _ := strings.Cut(strings.TrimSpace(line), " ")
+		// The insides of the standard library are its own business.
+		inside := strings.HasPrefix(pkg, "vendor/") || strings.HasPrefix(pkg, "internal/") || strings.Contains(pkg, "/internal/")
+		if standard == "true" && (always[pkg] || inside) {
+			continue
+		}
+		got[strings.TrimPrefix(pkg, module+"/")] = true
+	}
+	for _, pkg := range sorted(got) {
+		if why := banned[pkg]; why != "" {
+			t.Errorf("init links %s, which is banned: %s\nfind out who imports it: go list -deps -f '{{.ImportPath}}: {{.Imports}}' ./cmd/init", pkg, why)
+		} else if linked[pkg] == "" {
+			t.Errorf("init links %s, which is new: if it is worth its size, add it with the reason to the table in linked_test.go", pkg)
+		}
+	}
+	for _, pkg := range sorted(linked) {
+		if !got[pkg] {
+			t.Errorf("init no longer links %s: remove it from the table in linked_test.go", pkg)
+		}
+		if banned[pkg] != "" {
+			t.Errorf("%s is banned and has a reason to be linked: it can be one of both", pkg)
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package repo_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// rings says in which ring each package is: 0 pure values, 1 one kernel
+// facility each, 2 composition, 3 what a person runs. Nobody imports outward,
+// and in ring 1 nobody imports a sibling.
+var rings = map[string]int{
+	"pkg/bootspec":        0,
+	"pkg/cmdline":         0,
+	"pkg/iscsi":           0,
+	"pkg/iscsi/iscsitest": 0,
+	"pkg/kmod":            0,
+
+	"pkg/blockdev":                1,
+	"pkg/iscsi/kernel":            1,
+	"pkg/iscsi/kernel/kerneltest": 1,
+	"pkg/kmsg":                    1,
+	"pkg/modload":                 1,
+	"pkg/network":                 1,
+	"pkg/switchroot":              1,
+	"pkg/uevent":                  1,
+
+	"pkg/boot":      2,
+	"pkg/initramfs": 2,
+	"pkg/lab":       2,
+	"pkg/session":   2,
+	"pkg/shell":     2,
+
+	"cmd/init":         3,
+	"cmd/iscsiroot":    3,
+	"integration":      3,
+	"integration/repo": 3,
+	// These are programs that the tests and the demo run.
+	"integration/faulty": 3,
+	"integration/guest":  3,
+	"scripts/demo":       3,
+}
+
+// imports lists what each of our packages imports, tests left out; ours without
+// the module's name.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	text := goCommand(t, nil, "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+	for line := range strings.Lines(strings.ReplaceAll(text, module+"/", "")) {
+		if f := strings.Fields(line); len(f) > 0 {
+			out[f[0]] = f[1:]
+		}
+	}
+	return out
+}
+
+func TestRings(t *testing.T) {
+	all := imports(t)
+	for _, pkg := range sorted(all) {
+		ring, ok := rings[pkg]
+		if !ok {
+			t.Errorf("package %s has no ring: add it to the table in rings_test.go", pkg)
+			continue
+		}
+		for _, imported := range all[pkg] {
+			other, ours := rings[imported]
+			sibling := ours && ring == 1 && other == 1 && !strings.HasPrefix(pkg, imported+"/")
+			switch {
+			case !ours:
+			case other > ring:
+				t.Errorf("%s (ring %d) imports %s (ring %d): an arrow points inward only: pass in what it needs", pkg, ring, imported, other)
+			case sibling:
+				t.Errorf("%s imports its sibling %s: ring 1 packages stand alone: let ring 2 pass in what it needs", pkg, imported)
+			case other == 3:
+				t.Errorf("%s imports %s, which is a program", pkg, imported)
+			}
+		}
+	}
+	for _, pkg := range sorted(rings) {
+		if _, ok := all[pkg]; !ok {
+			t.Errorf("package %s is no more: remove it from the table in rings_test.go", pkg)
+		}
+	}
+}
+
+// The agent that outlives the boot shares nothing with it: directly or not,
+// recovery does not import boot.
+func TestRecoveryIsNotBoot(t *testing.T) {
+	all := imports(t)
+	seen := map[string]bool{}
+	var walk func(pkg, path string)
+	walk = func(pkg, path string) {
+		if seen[pkg] {
+			return
+		}
+		seen[pkg] = true
+		if pkg == "pkg/boot" {
+			t.Errorf("recovery imports boot: %s", path)
+		}
+		for _, imported := range all[pkg] {
+			walk(imported, path+" -> "+imported)
+		}
+	}
+	walk("pkg/recovery", "pkg/recovery")
+}
+
+// touching is what makes a package depend on more than its arguments.
+var touching = []string{"os", "os/exec", "os/signal", "syscall", "net", "golang.org/x/sys/unix", "math/rand", "math/rand/v2", "crypto/rand", "runtime"}
+
+// Pure values need no kernel: they build for any, and nothing in them asks one.
+func TestRing0IsPure(t *testing.T) {
+	all := imports(t)
+	var pure []string
+	for _, pkg := range sorted(rings) {
+		if rings[pkg] != 0 || pkg == "pkg/iscsi/iscsitest" { // which plays files to tests
+			continue
+		}
+		pure = append(pure, "./"+pkg)
+		for _, imported := range all[pkg] {
+			for _, bad := range touching {
+				if imported == bad {
+					t.Errorf("%s imports %s: ring 0 makes no system calls: pass in what it needs", pkg, bad)
+				}
+			}
+		}
+	}
+	for _, goos := range []string{"darwin", "windows", "plan9"} {
+		goCommand(t, []string{"GOOS=" + goos}, append([]string{"build"}, pure...)...)
+	}
+	for path, text := range goFiles(t) {
+		dir := path[:strings.LastIndexByte(path, '/')+1]
+		if rings[strings.TrimSuffix(dir, "/")] == 0 && dir != "pkg/iscsi/iscsitest/" && strings.HasPrefix(path, "pkg/") && !strings.HasSuffix(path, "_test.go") {
+			for _, call := range []string{"time.Now(", "time.Since(", "time.After(", "time.NewTimer(", "time.Sleep("} {
+				if strings.Contains(string(text), call) {
+					t.Errorf("%s: %s): ring 0 has no clock: pass the time in", path, call)
+				}
+			}
+		}
+	}
+}
