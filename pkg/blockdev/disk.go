@@ -11,107 +11,76 @@ import (
 	"strings"
 )
 
-// typeDisk is a direct access block device
-// (include/scsi/scsi_proto.h: TYPE_DISK).
-const typeDisk = 0
-
-// Unit is a logical unit of a session as the kernel found it.
-type Unit struct {
-	LUN  uint64
-	Type int    // SCSI peripheral device type; 0 is a disk, 12 a controller
-	Disk string // name of its block device, "sda"; empty until there is one
-}
-
-// IsDisk tells whether the unit is a disk, with a block device or before it.
-func (u Unit) IsDisk() bool { return u.Type == typeDisk }
-
-// Units returns the logical units of session sid, by LUN. sys is the mount
-// point of sysfs.
-func Units(sys string, sid uint32) ([]Unit, error) {
-	dir := filepath.Join(sys, "class/iscsi_session", "session"+strconv.FormatUint(uint64(sid), 10), "device")
-	targets, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("list units of session %d: %w", sid, err)
-	}
-	var units []Unit
-	for _, t := range targets {
-		if !strings.HasPrefix(t.Name(), "target") {
-			continue
-		}
-		devs, err := os.ReadDir(filepath.Join(dir, t.Name()))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("list units of session %d: %w", sid, err)
-		}
-		for _, d := range devs {
-			if u, ok := readUnit(filepath.Join(dir, t.Name(), d.Name())); ok {
-				units = append(units, u)
-			}
-		}
-	}
-	slices.SortFunc(units, func(a, b Unit) int { return int(a.LUN) - int(b.LUN) })
-	return units, nil
-}
-
-// readUnit reads a SCSI device's directory, which is named H:C:T:L.
-func readUnit(dir string) (Unit, bool) {
-	name := filepath.Base(dir)
-	if strings.Count(name, ":") != 3 {
-		return Unit{}, false
-	}
-	lun, err := strconv.ParseUint(name[strings.LastIndexByte(name, ':')+1:], 10, 32)
-	if err != nil {
-		return Unit{}, false
-	}
-	typ, ok := readNumber(filepath.Join(dir, "type"))
-	if !ok {
-		return Unit{}, false // it is just going away
-	}
-	u := Unit{LUN: lun, Type: typ}
-	if disks, err := os.ReadDir(filepath.Join(dir, "block")); err == nil && len(disks) == 1 {
-		u.Disk = disks[0].Name()
-	}
-	return u, true
-}
-
 // Device is a block device with a node: a disk or a partition.
 type Device struct {
-	Name      string // "sda2"
-	Partition int    // 0 for a whole disk
-	Size      int64  // bytes
+	Name         string // "sda2"
+	Partition    int    // 0 for a whole disk
+	Start        int64  // bytes from the start of the disk
+	Size         int64  // bytes
+	Major, Minor uint32
 }
 
 // Path is the device's node.
 func (d Device) Path() string { return "/dev/" + d.Name }
 
 // Disk returns the whole disk and its partitions, in the order of their
-// numbers, as the kernel sees them.
+// numbers, as the kernel sees them. sys is the mount point of sysfs.
 func Disk(sys, disk string) (whole Device, parts []Device, err error) {
 	dir := filepath.Join(sys, "class/block", disk)
-	whole = Device{Name: disk, Size: size(dir)}
+	whole = readDevice(dir)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return whole, nil, fmt.Errorf("list partitions of %s: %w", disk, err)
 	}
 	for _, e := range entries {
 		if n, ok := readNumber(filepath.Join(dir, e.Name(), "partition")); ok {
-			parts = append(parts, Device{Name: e.Name(), Partition: n, Size: size(filepath.Join(dir, e.Name()))})
+			p := readDevice(filepath.Join(dir, e.Name()))
+			p.Partition = n
+			parts = append(parts, p)
 		}
 	}
 	slices.SortFunc(parts, func(a, b Device) int { return a.Partition - b.Partition })
 	return whole, parts, nil
 }
 
-// size is in sectors of 512 bytes in sysfs, whatever the disk's own are.
-func size(dir string) int64 {
-	n, _ := readNumber(filepath.Join(dir, "size"))
-	return int64(n) * 512
+// readDevice reads a device's directory. Start and size are in sectors of 512
+// bytes there, whatever the disk's own are.
+func readDevice(dir string) Device {
+	d := Device{Name: filepath.Base(dir)}
+	start, _ := readNumber(filepath.Join(dir, "start"))
+	size, _ := readNumber(filepath.Join(dir, "size"))
+	d.Start, d.Size = int64(start)*512, int64(size)*512
+	b, err := os.ReadFile(filepath.Join(dir, "dev"))
+	if err != nil {
+		return d
+	}
+	major, minor, _ := strings.Cut(strings.TrimSpace(string(b)), ":")
+	ma, err1 := strconv.ParseUint(major, 10, 32)
+	mi, err2 := strconv.ParseUint(minor, 10, 32)
+	if err1 == nil && err2 == nil {
+		d.Major, d.Minor = uint32(ma), uint32(mi)
+	}
+	return d
 }
 
-func readNumber(path string) (int, bool) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return 0, false
+// Disks returns the names of all disks that have a medium, sorted, except
+// those that are made of memory or of other disks.
+func Disks(sys string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(sys, "block"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a kernel without any block device
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	return n, err == nil
+	if err != nil {
+		return nil, fmt.Errorf("list disks: %w", err)
+	}
+	var out []string
+	for _, e := range entries {
+		virtual := slices.ContainsFunc([]string{"ram", "zram", "loop", "dm-", "md", "fd"}, func(p string) bool {
+			return strings.HasPrefix(e.Name(), p)
+		})
+		if n, ok := readNumber(filepath.Join(sys, "block", e.Name(), "size")); ok && n > 0 && !virtual {
+			out = append(out, e.Name())
+		}
+	}
+	return out, nil
 }

@@ -1,19 +1,70 @@
 package blockdev
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 )
 
-// ErrNoFilesystem says that no file system that we know was found.
-var ErrNoFilesystem = errors.New("no file system that is supported (ext2, ext3, ext4)")
+// ErrNoFilesystem says that no superblock that we know was found.
+var ErrNoFilesystem = errors.New("no file system that is known here")
 
-// Filesystem is what a superblock tells.
+// Filesystem is what a superblock tells, in the words of blkid(8).
 type Filesystem struct {
-	Type string // "ext2", "ext3", "ext4": the name to mount it by
+	// Type is the name to mount it by, or what stands in a file system's
+	// place: "crypto_LUKS", "LVM2_member", "linux_raid_member", "swap", "jbd".
+	Type string
+	// UUID in the form that blkid prints, which is not the same for all types;
+	// empty if it has none.
+	UUID string
+	// Label is empty if it has none.
+	Label string
+	// Dirty is what the superblock says of an end that was not clean; empty if
+	// it says nothing.
+	Dirty string
+}
+
+// UnsupportedError says that a device holds something that is known and cannot
+// be root.
+type UnsupportedError struct {
+	Type string // as in Filesystem
+	What string // in words
+}
+
+// Error implements error.
+func (e *UnsupportedError) Error() string { return "this is " + e.What }
+
+// Root tells whether a file system can be mounted as root. The error is an
+// *UnsupportedError.
+func (f Filesystem) Root() error {
+	what := map[string]string{
+		"crypto_LUKS":       "LUKS, which is not supported",
+		"LVM2_member":       "an LVM physical volume, which is not supported",
+		"linux_raid_member": "a member of an md array, which is not supported",
+		"swap":              "swap space, no file system",
+		"jbd":               "the journal of an ext file system on another device, which is not supported",
+		"vfat":              "vfat, which cannot hold a root",
+	}[f.Type]
+	if what == "" {
+		return nil
+	}
+	return &UnsupportedError{f.Type, what}
+}
+
+// AmbiguousError says that a device has superblocks of several file systems:
+// all but one are remains of what was there before.
+type AmbiguousError struct{ Found []Filesystem }
+
+// Error implements error.
+func (e *AmbiguousError) Error() string {
+	var types []string
+	for _, f := range e.Found {
+		types = append(types, f.Type)
+	}
+	return "has the superblocks of several file systems: " + strings.Join(types, ", ")
 }
 
 // ProbeDevice is Probe on a device node.
@@ -23,57 +74,77 @@ func ProbeDevice(path string) (Filesystem, error) {
 		return Filesystem{}, fmt.Errorf("probe %s: %w", path, err)
 	}
 	defer func() { _ = f.Close() }()
-	fsys, err := Probe(f)
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return Filesystem{}, fmt.Errorf("probe %s: %w", path, err)
+	}
+	fsys, err := Probe(f, size)
 	if err != nil {
 		return fsys, fmt.Errorf("probe %s: %w", path, err)
 	}
 	return fsys, nil
 }
 
-// Layout of the ext superblock (fs/ext4/ext4.h: struct ext4_super_block), which
-// begins at byte 1024 whatever the block size.
-const (
-	extOffset     = 1024
-	extMagic      = 0xef53 // #define EXT4_SUPER_MAGIC 0xEF53 (include/uapi/linux/magic.h)
-	extMagicAt    = 0x38   // __le16 s_magic
-	extCompatAt   = 0x5c   // __le32 s_feature_compat
-	extIncompatAt = 0x60   // __le32 s_feature_incompat
-	extROCompatAt = 0x64   // __le32 s_feature_ro_compat
-	extEnd        = 0x68
-
-	extHasJournal = 0x0004 // #define EXT4_FEATURE_COMPAT_HAS_JOURNAL 0x0004
-	extJournalDev = 0x0008 // #define EXT4_FEATURE_INCOMPAT_JOURNAL_DEV 0x0008
-
-	// What the ext3 driver knew; anything beyond is ext4.
-	//
-	//	#define EXT3_FEATURE_INCOMPAT_SUPP (FILETYPE|RECOVER|META_BG)
-	//	#define EXT3_FEATURE_RO_COMPAT_SUPP (SPARSE_SUPER|LARGE_FILE|BTREE_DIR)
-	ext3Incompat = 0x0002 | 0x0004 | 0x0010
-	ext3ROCompat = 0x0001 | 0x0002 | 0x0004
-)
-
-// Probe reads a superblock. It returns ErrNoFilesystem where there is none that
-// we know, also where the device is too small to hold one.
-func Probe(r io.ReaderAt) (Filesystem, error) {
-	var sb [extEnd]byte
-	if _, err := r.ReadAt(sb[:], extOffset); errors.Is(err, io.EOF) {
-		return Filesystem{}, ErrNoFilesystem
-	} else if err != nil {
-		return Filesystem{}, err
+// Probe reads the superblocks of a device of size bytes. It returns
+// ErrNoFilesystem where there is none that we know, an *AmbiguousError where
+// there are several.
+func Probe(r io.ReaderAt, size int64) (Filesystem, error) {
+	d := openImage(r, size)
+	var found []Filesystem
+	for _, p := range probers {
+		m := d.at(p.offset, int64(len(p.magic)))
+		if m == nil || string(m) != p.magic {
+			continue
+		}
+		fsys, ok := p.parse(d)
+		if !ok || slices.Contains(found, fsys) {
+			continue
+		}
+		if p.container && d.err == nil {
+			return fsys, nil
+		}
+		found = append(found, fsys)
 	}
-	if binary.LittleEndian.Uint16(sb[extMagicAt:]) != extMagic {
-		return Filesystem{}, ErrNoFilesystem
-	}
-	compat := binary.LittleEndian.Uint32(sb[extCompatAt:])
-	incompat := binary.LittleEndian.Uint32(sb[extIncompatAt:])
-	roCompat := binary.LittleEndian.Uint32(sb[extROCompatAt:])
 	switch {
-	case incompat&extJournalDev != 0:
-		return Filesystem{}, ErrNoFilesystem // another file system's journal
-	case incompat&^ext3Incompat != 0 || roCompat&^ext3ROCompat != 0:
-		return Filesystem{Type: "ext4"}, nil
-	case compat&extHasJournal != 0:
-		return Filesystem{Type: "ext3"}, nil
+	case d.err != nil:
+		return Filesystem{}, d.err
+	case len(found) == 0:
+		return Filesystem{}, ErrNoFilesystem
+	case len(found) > 1:
+		return Filesystem{}, &AmbiguousError{found}
 	}
-	return Filesystem{Type: "ext2"}, nil
+	return found[0], nil
+}
+
+// prober knows one place of one kind of superblock.
+type prober struct {
+	offset int64
+	magic  string // empty where parse knows the place
+	// container holds other file systems, whose superblocks may be seen
+	// through it: nothing else counts then.
+	container bool
+	parse     func(*image) (Filesystem, bool)
+}
+
+// probers is the order in which to look.
+var probers = []prober{
+	{0, "", true, parseMD},
+	{0, "LUKS\xba\xbe", true, parseLUKS},
+	{0, "", true, parseLVM},
+
+	{extOffset + extMagicAt, "\x53\xef", false, parseExt},
+	{0, "XFSB", false, parseXFS},
+	{btrfsOffset + 64, "_BHRfS_M", false, parseBtrfs},
+	{f2fsOffset, f2fsMagic, false, parseF2FS},
+	{f2fsOffset + f2fsBackup, f2fsMagic, false, parseF2FSBackup},
+	{erofsOffset, "\xe2\xe1\xf5\xe0", false, parseEROFS},
+	{0, "hsqs", false, parseSquashfs},
+	{isoOffset + 1, "CD001", false, parseISO},
+	{fatMagicAt, "\x55\xaa", false, parseFAT},
+	// The magic ends the first page, of whatever size the pages are on the
+	// machine that made it (include/linux/swap.h: union swap_header).
+	{4<<10 - swapMagicLen, swapMagic, false, parseSwap},
+	{8<<10 - swapMagicLen, swapMagic, false, parseSwap},
+	{16<<10 - swapMagicLen, swapMagic, false, parseSwap},
+	{64<<10 - swapMagicLen, swapMagic, false, parseSwap},
 }

@@ -1,0 +1,114 @@
+package blockdev
+
+import "encoding/binary"
+
+// parseLUKS reads the header of LUKS1 and LUKS2 (LUKS1 On-Disk Format 1.2.3,
+// LUKS2 On-Disk Format 1.1.0: binary header).
+func parseLUKS(d *image) (Filesystem, bool) {
+	const (
+		versionAt = 6   // uint16, big-endian
+		labelAt   = 24  // LUKS2: char label[48]
+		uuidAt    = 168 // char uuid[40], in both
+	)
+	h := d.at(0, 512)
+	if h == nil {
+		return Filesystem{}, false
+	}
+	fsys := Filesystem{Type: "crypto_LUKS", UUID: text(h[uuidAt : uuidAt+40])}
+	switch binary.BigEndian.Uint16(h[versionAt:]) {
+	case 1:
+	case 2:
+		fsys.Label = text(h[labelAt : labelAt+48])
+	default:
+		return Filesystem{}, false
+	}
+	return fsys, true
+}
+
+// parseLVM looks for an LVM2 label in the first four sectors
+// (lvm2: lib/label/label.h: struct label_header; pv_header begins with the
+// UUID of 32 characters).
+func parseLVM(d *image) (Filesystem, bool) {
+	const (
+		sectors  = 4
+		sectorAt = 8  // uint64_t sector_xl: which one this is
+		offsetAt = 20 // uint32_t offset_xl of the pv_header
+		typeAt   = 24 // "LVM2 001"
+	)
+	for i := range int64(sectors) {
+		h := d.at(i*512, 512)
+		if h == nil || string(h[:8]) != "LABELONE" || string(h[typeAt:typeAt+8]) != "LVM2 001" ||
+			binary.LittleEndian.Uint64(h[sectorAt:]) != uint64(i) {
+			continue
+		}
+		fsys := Filesystem{Type: "LVM2_member"}
+		if off := binary.LittleEndian.Uint32(h[offsetAt:]); off >= 32 && off <= 512-32 {
+			id := string(h[off : off+32])
+			fsys.UUID = id[:6] + "-" + id[6:10] + "-" + id[10:14] + "-" + id[14:18] + "-" + id[18:22] + "-" + id[22:26] + "-" + id[26:]
+		}
+		return fsys, true
+	}
+	return Filesystem{}, false
+}
+
+// mdMagic is the first word of every md superblock
+// (include/uapi/linux/raid/md_p.h: #define MD_SB_MAGIC 0xa92b4efc).
+const mdMagic = 0xa92b4efc
+
+// parseMD looks where the versions of the md superblock are: 1.1 at the start,
+// 1.2 after 4 KiB, 1.0 and 0.90 at the end, where the start of the device looks
+// like a file system that could be mounted.
+func parseMD(d *image) (Filesystem, bool) {
+	// drivers/md/md.c: super_1_load for version 1.0: 8 KiB before the end,
+	// rounded down to 4 KiB.
+	last := (d.size/512 - 16) &^ 7 * 512
+	for _, off := range []int64{0, 4096, last} {
+		if fsys, ok := parseMD1(d, off); ok {
+			return fsys, true
+		}
+	}
+	return parseMD090(d)
+}
+
+// parseMD1 reads struct mdp_superblock_1.
+func parseMD1(d *image, off int64) (Filesystem, bool) {
+	const (
+		majorAt  = 4   // __le32 major_version
+		uuidAt   = 16  // __u8 set_uuid[16]
+		nameAt   = 32  // char set_name[32]
+		offsetAt = 144 // __le64 super_offset, in sectors
+	)
+	sb := d.at(off, 256)
+	le := binary.LittleEndian
+	if sb == nil || le.Uint32(sb) != mdMagic || le.Uint32(sb[majorAt:]) != 1 || le.Uint64(sb[offsetAt:]) != uint64(off/512) {
+		return Filesystem{}, false
+	}
+	return Filesystem{Type: "linux_raid_member", UUID: uuid(sb[uuidAt : uuidAt+16]), Label: text(sb[nameAt : nameAt+32])}, true
+}
+
+// parseMD090 reads mdp_super_t, in the byte order of the machine that made it:
+// in the last whole 64 KiB (md_p.h: #define MD_NEW_SIZE_SECTORS).
+func parseMD090(d *image) (Filesystem, bool) {
+	const (
+		reserved = 64 << 10 // #define MD_RESERVED_BYTES (64 * 1024)
+		majorAt  = 4        // __u32 major_version
+		uuid0At  = 20       // __u32 set_uuid0
+		uuid1At  = 52       // __u32 set_uuid1, 2, 3
+	)
+	sb := d.at(d.size&^(reserved-1)-reserved, 128)
+	if sb == nil {
+		return Filesystem{}, false
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if order.Uint32(sb) != mdMagic {
+		order = binary.BigEndian
+	}
+	if order.Uint32(sb) != mdMagic || order.Uint32(sb[majorAt:]) != 0 {
+		return Filesystem{}, false
+	}
+	var id [16]byte // words, most significant byte first
+	for i, at := range []int{uuid0At, uuid1At, uuid1At + 4, uuid1At + 8} {
+		binary.BigEndian.PutUint32(id[4*i:], order.Uint32(sb[at:]))
+	}
+	return Filesystem{Type: "linux_raid_member", UUID: uuid(id[:])}, true
+}

@@ -1,0 +1,49 @@
+package blockdev
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// tree makes a sysfs of files with their content.
+func tree(t *testing.T, files map[string]string) string {
+	t.Helper()
+	sys := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(sys, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sys
+}
+
+func TestUnits(t *testing.T) {
+	const dev = "class/iscsi_session/session3/device/"
+	sys := tree(t, map[string]string{
+		dev + "target2:0:0/2:0:0:0/type":           "12\n",
+		dev + "target2:0:0/2:0:0:10/type":          "0\n",
+		dev + "target2:0:0/2:0:0:1/type":           "0\n",
+		dev + "target2:0:0/2:0:0:1/block/sdb/size": "8\n",
+		dev + "target2:0:0/2:0:0:2/vendor":         "going away\n",
+		dev + "target2:0:0/power/control":          "auto\n",
+		dev + "connection3:0/uevent":               "",
+		dev + "target2:0:0/2:0:0:x/type":           "0\n",
+	})
+	got, err := Units(sys, 3)
+	want := []Unit{{0, 12, ""}, {1, 0, "sdb"}, {10, 0, ""}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if got[0].IsDisk() || !got[1].IsDisk() {
+		t.Error("a controller is no disk, type 0 is")
+	}
+	if _, err := Units(sys, 4); err == nil {
+		t.Error("a session that is not there has units")
+	}
+}
