@@ -1,10 +1,11 @@
 // Package kmod reads the index of a kernel module tree, as depmod(8) writes it, and answers which modules a device or a
-// name needs and in which order they are loaded. It only reads text from an fs.FS: it loads nothing, so init and the
-// image builder share it. Loading is pkg/modload's.
+// name needs and in which order they are loaded. It only reads from an fs.FS: it loads nothing, so init and the image
+// builder share it. Loading is pkg/modload's.
 //
-// Five files make the index: modules.dep (required), modules.alias, modules.softdep, modules.builtin and
-// modules.builtin.modinfo (each may be missing). The .bin twins, blacklists, options and install lines of modprobe.d(5)
-// are not read.
+// Five files make the index: modules.dep, modules.alias, modules.softdep, modules.builtin and modules.builtin.modinfo
+// (all but the first may be missing); the .bin twins are not read. Read wants a sound index, for a builder. Open takes
+// what there is, for a boot: without modules.dep, and for what a damaged one does not name, it asks the module files
+// themselves, by their section .modinfo. ReadConfig reads modprobe.d(5).
 package kmod
 
 import (
@@ -19,6 +20,8 @@ type Module struct {
 	Name string
 	// Path is relative to the tree, such as kernel/drivers/net/virtio_net.ko, and keeps the suffix of a compressed file.
 	Path string
+
+	kind Kind // what the file itself says, where the path does not
 }
 
 // NotFoundError says that the tree holds no module of this name or alias, loadable or built in.
@@ -42,16 +45,18 @@ type Index struct {
 	builtinPaths   []string
 	builtin        map[string]bool
 	builtinAliases aliasTable
+	blacklist      map[string]bool // Config's
+	configAliases  aliasTable
 }
 
 // record is a module with what its index lines say, kept as text until a plan needs it.
 type record struct {
 	Module
 	deps string // the right-hand side of modules.dep: blank separated paths
-	line int    // in modules.dep, counted from 1
+	line int    // in modules.dep, counted from 1; 0 for what the file itself has said
 }
 
-// softdep is what modprobe.d(5) calls soft dependencies: names or aliases, loaded before and after, if they are there.
+// softdep is what a Softdep says of a module.
 type softdep struct{ pre, post []string }
 
 // Modules returns every loadable module that is not built in as well, in the order of modules.dep.
@@ -79,40 +84,46 @@ func (x *Index) Lookup(name string) (m Module, builtin, ok bool) {
 }
 
 // Match returns the modules whose alias patterns match a modalias or another alias such as "fs-ext3", in the order of
-// modules.alias, each once; nil if there is none. Patterns are fnmatch(3)'s; '-' and '_' are equal. What is built in is
-// left out.
+// modules.alias, each once; nil if there is none. Patterns are fnmatch(3)'s; '-' and '_' are equal. What is built in or
+// on Config's blacklist is left out.
 func (x *Index) Match(alias string) []Module {
 	mods, _ := x.match(alias)
 	return mods
 }
 
-// match is Match, and tells whether a built-in module has the alias.
-func (x *Index) match(alias string) (mods []Module, builtin bool) {
+// match is Match, and tells whether there is a module with the alias that need not or may not be loaded: it is built in
+// or on the blacklist.
+func (x *Index) match(alias string) (mods []Module, settled bool) {
 	alias = normalise(alias)
+	names := x.configAliases.match(alias)
+	if len(names) == 0 {
+		names = x.aliases.match(alias)
+		settled = len(x.builtinAliases.match(alias)) > 0
+	}
 	seen := make(map[string]bool)
-	for _, name := range x.aliases.match(alias) {
-		m, b, ok := x.Lookup(name)
+	for _, name := range names {
+		m, builtin, ok := x.Lookup(name)
 		switch {
-		case b:
-			builtin = true
+		case builtin, ok && x.blacklist[name]:
+			settled = true
 		case ok && !seen[name]:
 			seen[name] = true
 			mods = append(mods, m)
 		}
 	}
-	return mods, builtin || len(x.builtinAliases.match(alias)) > 0
+	return mods, settled
 }
 
 // Resolve finds what a name or an alias stands for: a module of that name first, then every module with that alias.
-// ok with no modules means that the kernel has it built in.
+// ok with no modules means that the kernel has it built in, or that Config's blacklist keeps the alias from loading it.
 func (x *Index) Resolve(name string) (mods []Module, ok bool) {
 	if m, builtin, found := x.Lookup(name); builtin {
 		return nil, true
 	} else if found {
 		return []Module{m}, true
 	}
-	mods, builtin := x.match(name)
-	return mods, builtin || len(mods) > 0
+	mods, settled := x.match(name)
+	return mods, settled || len(mods) > 0
 }
 
 // Aliases returns the alias patterns of a module, in the order of modules.alias.

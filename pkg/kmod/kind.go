@@ -45,18 +45,14 @@ var mobileUSB = map[string]bool{
 	"lg_vl600": true, "qmi_wwan": true, "sierra_net": true, "zaurus": true,
 }
 
-// Kind tells by name and path what a module is for. A module that the path says nothing about, such as one that DKMS
-// put into updates/dkms, is KindOther.
+// Kind tells by name and path what a module is for. A path that says nothing, such as DKMS's updates/dkms, makes it
+// KindOther, unless the index was read from the file itself.
 func (m Module) Kind() Kind {
-	if busNames[m.Name] {
+	switch {
+	case busNames[m.Name], isUSBHost(m.Name) && (strings.Contains(m.Path, "drivers/usb/host/") || m.isLoose()):
 		return KindBus
-	}
-	if strings.Contains(m.Path, "drivers/usb/host/") {
-		for _, prefix := range usbHosts {
-			if strings.HasPrefix(m.Name, prefix) {
-				return KindBus
-			}
-		}
+	case m.isLoose() && m.kind == KindEthernet && !mobileUSB[m.Name]:
+		return KindEthernet
 	}
 	_, below, ok := strings.Cut(m.Path, "drivers/net/")
 	folder, _, deeper := strings.Cut(below, "/")
@@ -68,4 +64,16 @@ func (m Module) Kind() Kind {
 		return KindEthernet
 	}
 	return KindOther
+}
+
+// isLoose tells that a path says nothing about its module: it names no folder of the kernel's sources.
+func (m Module) isLoose() bool { return !strings.Contains(m.Path, "drivers/") }
+
+func isUSBHost(name string) bool {
+	for _, prefix := range usbHosts {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
 }

@@ -8,10 +8,14 @@ import (
 
 // Step is one module of a load plan.
 type Step struct {
+	// Module has no Path if the index names it as a dependency and does not have it.
 	Module
 	// Soft says that only a soft dependency asks for the module: if it does not load, the others still can.
 	// crc32c_intel is one: it refuses a processor without SSE 4.2, and crc32c_generic does the work.
 	Soft bool
+	// Doubtful says that the index contradicts itself about the module: its dependencies lead in a circle, or it is
+	// not there. The others may load without it, and it after them.
+	Doubtful bool
 }
 
 // askedFor holds what a module asks the kernel's request_module for while it starts, or when it is first used, and says
@@ -26,36 +30,51 @@ var askedFor = map[string][]string{
 // what is built in is left out, and soft dependencies that the tree lacks are passed over. An unknown name is a
 // *NotFoundError; a circle of dependencies is an error that names the line of modules.dep.
 func (x *Index) Plan(names ...string) ([]Module, error) {
-	steps, err := x.Steps(names...)
+	p, err := x.plan(names)
+	if err == nil {
+		err = p.flaw
+	}
 	if err != nil {
 		return nil, err
 	}
-	mods := make([]Module, len(steps))
-	for i, s := range steps {
+	mods := make([]Module, len(p.steps))
+	for i, s := range p.steps {
 		mods[i] = s.Module
 	}
 	return mods, nil
 }
 
-// Steps is Plan, and tells for each module whether it is needed or only a soft dependency.
+// Steps is Plan for who has to get by with the index as it is: it tells needed modules from soft dependencies, and marks
+// what is doubtful instead of refusing it. The only error is a *NotFoundError for one of the names.
 func (x *Index) Steps(names ...string) ([]Step, error) {
-	p := planner{x: x, needed: make([]uint8, len(x.mods)), placed: make([]bool, len(x.mods))}
-	var roots []int32
+	p, err := x.plan(names)
+	if err != nil {
+		return nil, err
+	}
+	if p.circle {
+		for i := range p.steps {
+			p.steps[i].Doubtful = !p.isRoot(p.steps[i].Module)
+		}
+	}
+	return append(p.lost, p.steps...), nil
+}
+
+// plan makes the plan for some names.
+func (x *Index) plan(names []string) (*planner, error) {
+	p := &planner{x: x, needed: make([]uint8, len(x.mods)), placed: make([]bool, len(x.mods))}
 	for _, name := range names {
 		mods, ok := x.Resolve(name)
 		if !ok {
 			return nil, &NotFoundError{Name: name}
 		}
 		for _, m := range mods {
-			roots = append(roots, x.byName[m.Name])
+			p.roots = append(p.roots, x.byName[m.Name])
 		}
 	}
-	for _, i := range roots {
-		if err := p.need(i); err != nil {
-			return nil, err
-		}
+	for _, i := range p.roots {
+		p.need(i)
 	}
-	for _, i := range roots {
+	for _, i := range p.roots {
 		p.place(i)
 	}
 	for len(p.posts) > 0 {
@@ -63,16 +82,21 @@ func (x *Index) Steps(names ...string) ([]Step, error) {
 		p.posts = p.posts[1:]
 		p.placeAll([]string{name})
 	}
-	return p.steps, nil
+	return p, nil
 }
 
 // planner makes one plan. needed marks the modules that the roots cannot do without, placed those that stand in steps.
 type planner struct {
 	x      *Index
+	roots  []int32
 	needed []uint8
 	placed []bool
 	steps  []Step
 	posts  []string
+
+	lost   []Step // needed, and not in the tree
+	circle bool
+	flaw   error // the first contradiction in the index
 }
 
 // The states of planner.needed.
@@ -83,29 +107,49 @@ const (
 )
 
 // need marks a module and all its dependencies.
-func (p *planner) need(i int32) error {
+func (p *planner) need(i int32) {
 	r := p.x.mods[i]
 	switch p.needed[i] {
 	case closed:
-		return nil
+		return
 	case open:
-		return fmt.Errorf("%s: line %d: module %s depends on itself", depFile, r.line, r.Name)
+		p.circle = true
+		p.doubt(fmt.Errorf("%s: module %s depends on itself", r.place(), r.Name))
+		return
 	}
 	p.needed[i] = open
 	for dep := range strings.FieldsSeq(r.deps) {
 		j, builtin, ok := p.x.dependency(dep)
-		if builtin {
-			continue
-		}
-		if !ok {
-			return fmt.Errorf("%s: line %d: dependency of %s: %w", depFile, r.line, r.Name, &NotFoundError{Name: dep})
-		}
-		if err := p.need(j); err != nil {
-			return err
+		switch {
+		case builtin:
+		case ok:
+			p.need(j)
+		default:
+			p.doubt(fmt.Errorf("%s: dependency of %s: %w", r.place(), r.Name, &NotFoundError{Name: dep}))
+			lost := Step{Module: Module{Name: nameOf(dep)}, Doubtful: true}
+			if !slices.Contains(p.lost, lost) {
+				p.lost = append(p.lost, lost)
+			}
 		}
 	}
 	p.needed[i] = closed
-	return nil
+}
+
+// doubt notes a contradiction in the index.
+func (p *planner) doubt(err error) {
+	if p.flaw == nil {
+		p.flaw = err
+	}
+}
+
+func (p *planner) isRoot(m Module) bool { return slices.Contains(p.roots, p.x.byName[m.Name]) }
+
+// place says where the dependencies of a module were read.
+func (r record) place() string {
+	if r.line == 0 {
+		return r.Path
+	}
+	return fmt.Sprintf("%s: line %d", depFile, r.line)
 }
 
 // place puts a module into the plan behind what must be there before it. A circle can only come from soft

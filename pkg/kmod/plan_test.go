@@ -46,3 +46,35 @@ func TestPlanRefuses(t *testing.T) {
 		t.Errorf("%v is not fs.ErrNotExist", err)
 	}
 }
+
+// TestStepsGoOn: what Plan refuses Steps marks.
+func TestStepsGoOn(t *testing.T) {
+	for _, c := range []struct{ name, dep, want string }{
+		{"circle", "r.ko: a.ko b.ko\na.ko: b.ko\nb.ko: a.ko\n", "a? b? r"},
+		{"circle through the root", "r.ko: a.ko\na.ko: r.ko\n", "a? r"},
+		{"itself", "r.ko: r.ko\n", "r"},
+		{"gone", "r.ko: gone.ko a.ko gone.ko\na.ko:\n", "gone!? a r"},
+	} {
+		x, err := Read(tree(map[string]string{depFile: c.dep}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps, err := x.Steps("r")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, s := range steps {
+			got += " " + s.Name
+			if s.Path == "" {
+				got += "!"
+			}
+			if s.Doubtful {
+				got += "?"
+			}
+		}
+		if got[1:] != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got[1:], c.want)
+		}
+	}
+}

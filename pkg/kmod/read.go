@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -22,15 +23,25 @@ const (
 	maxFile    = 32 << 20 // bytes
 	maxLine    = 64 << 10 // bytes
 	maxModules = 1 << 16
+	maxDamage  = 5 // errors of one file that are told
 )
 
 // Read reads the index of a module tree; fsys is rooted at lib/modules/RELEASE. A missing modules.dep is an error that
-// wraps fs.ErrNotExist; any other file may be missing.
+// wraps fs.ErrNotExist; any other file may be missing. Damage of any kind is an error.
 func Read(fsys fs.FS) (*Index, error) {
-	x := &Index{byName: map[string]int32{}, softdeps: map[string]softdep{}, builtin: map[string]bool{}}
+	x, damage := read(fsys)
+	if len(damage) > 0 {
+		return nil, damage[0]
+	}
+	return x, nil
+}
+
+// read returns what can be read of an index, and what is wrong with it.
+func read(fsys fs.FS) (x *Index, damage []error) {
+	x = &Index{byName: map[string]int32{}, softdeps: map[string]softdep{}, builtin: map[string]bool{}}
 	for _, f := range []struct {
 		name     string
-		parse    func(text string) error
+		parse    func(text string) []error
 		required bool
 	}{
 		{depFile, x.parseDep, true},
@@ -43,14 +54,15 @@ func Read(fsys fs.FS) (*Index, error) {
 		if errors.Is(err, fs.ErrNotExist) && !f.required {
 			continue
 		}
+		bad := []error{err}
 		if err == nil {
-			err = f.parse(text)
+			bad = f.parse(text)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", f.name, err)
+		for _, err := range bad {
+			damage = append(damage, fmt.Errorf("read %s: %w", f.name, err))
 		}
 	}
-	return x, nil
+	return x, damage
 }
 
 // readText returns a whole file, which may hold at most maxFile bytes.
@@ -74,35 +86,36 @@ func readText(fsys fs.FS, name string) (string, error) {
 	return b.String(), nil
 }
 
-// eachLine calls f for every line that is not blank or a comment, trimmed, with its number from 1.
-func eachLine(text string, f func(line string, n int) error) error {
+// eachLine calls f for every line that is not blank or a comment, trimmed, with its number from 1. It goes on after an
+// error and returns those of the first few lines.
+func eachLine(text string, f func(line string, n int) error) (damage []error) {
 	for n := 1; text != ""; n++ {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
-		if len(line) > maxLine {
-			return fmt.Errorf("line %d: longer than %d bytes", n, maxLine)
+		var err error
+		switch trimmed := strings.TrimSpace(line); {
+		case len(line) > maxLine:
+			err = fmt.Errorf("longer than %d bytes", maxLine)
+		case trimmed != "" && trimmed[0] != '#':
+			err = f(trimmed, n)
 		}
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		if err := f(line, n); err != nil {
-			return fmt.Errorf("line %d: %w", n, err)
+		if err != nil && len(damage) < maxDamage {
+			damage = append(damage, fmt.Errorf("line %d: %w", n, err))
 		}
 	}
-	return nil
+	return damage
 }
 
-// parseDep takes "PATH: PATH...", one module a line. A line that is nothing of the kind means a damaged file: a boot
-// that went on without a module would fail later and further from the cause.
-func (x *Index) parseDep(text string) error {
-	return eachLine(text, func(line string, n int) error {
+// parseDep takes "PATH: PATH...", one module a line. A line that is nothing of the kind means a damaged file, and so
+// does a last line without an end.
+func (x *Index) parseDep(text string) []error {
+	damage := eachLine(text, func(line string, n int) error {
 		path, deps, ok := strings.Cut(line, ":")
 		name := nameOf(path)
 		switch {
 		case !ok:
 			return errors.New("no colon after the path of a module")
-		case !fs.ValidPath(path) || strings.ContainsAny(path, " \t\v\f\r") || name == "":
+		case !fs.ValidPath(path) || strings.ContainsFunc(path, isBlankOrControl) || name == "":
 			return fmt.Errorf("%q is no path of a module inside the tree", path)
 		case len(x.mods) == maxModules:
 			return fmt.Errorf("more than %d modules", maxModules)
@@ -111,15 +124,21 @@ func (x *Index) parseDep(text string) error {
 			return nil // the kernel holds one module of a name; depmod has put the preferred one first
 		}
 		x.byName[name] = int32(len(x.mods))
-		x.mods = append(x.mods, record{Module{name, path}, strings.TrimSpace(deps), n})
+		x.mods = append(x.mods, record{Module{Name: name, Path: path}, strings.TrimSpace(deps), n})
 		return nil
 	})
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		damage = append(damage, errors.New("cut off: the last line has no end"))
+	}
+	return damage
 }
 
+func isBlankOrControl(r rune) bool { return r <= ' ' || r == 0x7f }
+
 // parseAlias takes "alias PATTERN MODULE" and passes over all other lines, as modprobe does.
-func (x *Index) parseAlias(text string) error {
+func (x *Index) parseAlias(text string) []error {
 	x.aliases.grow(strings.Count(text, "\n") + 1)
-	err := eachLine(text, func(line string, _ int) error {
+	damage := eachLine(text, func(line string, _ int) error {
 		rest, ok := strings.CutPrefix(line, "alias ")
 		i := strings.LastIndexAny(rest, " \t")
 		if ok && i > 0 {
@@ -128,38 +147,48 @@ func (x *Index) parseAlias(text string) error {
 		return nil
 	})
 	x.aliases.finish()
-	return err
+	return damage
 }
 
 // parseSoftdep takes "softdep MODULE pre: NAME... post: NAME..."; names before the first of the two words count for
 // nothing, as in libkmod. libkmod heeds only the first line of a module; here all lines of a module add up, because
 // depmod writes one line for each MODULE_SOFTDEP (btrfs has four) and a soft dependency too many does no harm.
-func (x *Index) parseSoftdep(text string) error {
+func (x *Index) parseSoftdep(text string) []error {
 	return eachLine(text, func(line string, _ int) error {
 		words := strings.Fields(line)
 		if len(words) < 3 || words[0] != "softdep" {
 			return nil
 		}
-		name := normalise(words[1])
-		s := x.softdeps[name]
-		var list *[]string
-		for _, w := range words[2:] {
-			switch {
-			case w == "pre:":
-				list = &s.pre
-			case w == "post:":
-				list = &s.post
-			case list != nil:
-				*list = append(*list, w)
-			}
-		}
-		x.softdeps[name] = s
+		x.addSoftdep(normalise(words[1]), words[2:])
 		return nil
 	})
 }
 
+// addSoftdep adds soft dependencies to those of a module.
+func (x *Index) addSoftdep(name string, words []string) {
+	pre, post := parseSoftdepWords(words)
+	s := x.softdeps[name]
+	x.softdeps[name] = softdep{slices.Concat(s.pre, pre), slices.Concat(s.post, post)}
+}
+
+// parseSoftdepWords takes "pre: NAME... post: NAME...".
+func parseSoftdepWords(words []string) (pre, post []string) {
+	var list *[]string
+	for _, w := range words {
+		switch {
+		case w == "pre:":
+			list = &pre
+		case w == "post:":
+			list = &post
+		case list != nil:
+			*list = append(*list, w)
+		}
+	}
+	return pre, post
+}
+
 // parseBuiltin takes one path a line.
-func (x *Index) parseBuiltin(text string) error {
+func (x *Index) parseBuiltin(text string) []error {
 	return eachLine(text, func(line string, _ int) error {
 		if name := nameOf(line); name != "" {
 			x.builtinPaths = append(x.builtinPaths, line)
@@ -171,7 +200,7 @@ func (x *Index) parseBuiltin(text string) error {
 
 // parseBuiltinModinfo takes MODULE.KEY=VALUE records, each ended by a NUL, and keeps the aliases: without them a file
 // system that is built in would look missing to who asks for fs-ext4.
-func (x *Index) parseBuiltinModinfo(text string) error {
+func (x *Index) parseBuiltinModinfo(text string) []error {
 	for text != "" {
 		var rec string
 		rec, text, _ = strings.Cut(text, "\x00")
@@ -182,4 +211,13 @@ func (x *Index) parseBuiltinModinfo(text string) error {
 	}
 	x.builtinAliases.finish()
 	return nil
+}
+
+// causeOf drops the path of an *fs.PathError, for a message that has named it.
+func causeOf(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
 }

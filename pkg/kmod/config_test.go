@@ -1,0 +1,104 @@
+package kmod
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestReadConfig(t *testing.T) {
+	var said notes
+	c := ReadConfig(tree(map[string]string{
+		"etc/modprobe.d/a.conf": "# comment\noptions e1000-x debug=4 \\\n  copybreak=0\nblacklist  ahci\nblacklist crc32c-intel\n" +
+			"alias net-pf-10 off\nalias pci:v0000* my-nic\ninstall foo /bin/true\ninstall bar /bin/true\nremove foo /bin/false\n" +
+			"nonsense x\noptions\nalias x\nweakdep a b\n",
+		"etc/modprobe.d/README":     "install x y\n",
+		"lib/modprobe.d/a.conf":     "blacklist hidden\n",
+		"usr/lib/modprobe.d/z.conf": "softdep my-nic pre: phy-a phy_b post: helper\noptions e1000_x debug=9\n",
+		"run/modprobe.d/long.conf":  strings.Repeat("x", maxLine+1),
+	}), said.add)
+	want := Config{
+		Params:    map[string]string{"e1000_x": "debug=4 copybreak=0 debug=9"},
+		Blacklist: map[string]bool{"ahci": true, "crc32c_intel": true},
+		Aliases:   []Alias{{"net-pf-10", "off"}, {"pci:v0000*", "my_nic"}},
+		Softdeps:  []Softdep{{"my_nic", []string{"phy-a", "phy_b"}, []string{"helper"}}},
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	wantNotes := notes{
+		"etc/modprobe.d/a.conf: line 7: install is not supported: its command is not run",
+		"etc/modprobe.d/a.conf: line 9: remove is not supported: its command is not run",
+		"etc/modprobe.d/a.conf: line 10: nonsense is not understood",
+		"etc/modprobe.d/a.conf: line 11: options is not understood",
+		"etc/modprobe.d/a.conf: line 12: alias is not understood",
+		"read run/modprobe.d/long.conf: line 1: longer than 65536 bytes",
+	}
+	if diff := cmp.Diff(wantNotes, said); diff != "" {
+		t.Errorf("notes: -want +got:\n%s", diff)
+	}
+	ReadConfig(tree(map[string]string{"etc/modprobe.d/a.conf": "install x y\n"}), nil) // nobody listens
+	said = nil
+	ReadConfig(failing{tree(map[string]string{"etc/modprobe.d/a.conf": ""})}, said.add)
+}
+
+func TestWithConfig(t *testing.T) {
+	base, err := Read(tree(map[string]string{
+		depFile:     "a.ko: d.ko\nb.ko:\nd.ko:\ns.ko:\n",
+		aliasFile:   "alias x:* a\nalias x:1 b\nalias y:* d\nalias z:* d\n",
+		softdepFile: "softdep a pre: b\n",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := base.WithConfig(Config{
+		Blacklist: map[string]bool{"d": true, "a": true},
+		Aliases:   []Alias{{"z:1", "b"}, {"off:*", "off"}, {"x:9", "off"}},
+		Softdeps:  []Softdep{{"a", []string{"s"}, nil}, {"b", nil, []string{"s"}}},
+	})
+	for name, want := range map[string]string{
+		"x:1": "b.ko\ns.ko\n",             // a is on the blacklist
+		"a":   "b.ko\ns.ko\nd.ko\na.ko\n", // by name, and as a dependency, what is on it is loaded
+		"z:1": "b.ko\ns.ko\n",             // the file's alias comes first
+		"y:1": "", "z:2": "",              // only what is on the blacklist
+	} {
+		mods, err := x.Plan(name)
+		if err != nil || paths(mods) != want {
+			t.Errorf("%s: %q, %v; want %q", name, paths(mods), err, want)
+		}
+	}
+	for _, name := range []string{"off:1", "x:9"} {
+		if mods, ok := x.Resolve(name); ok {
+			t.Errorf("%s: %v", name, mods)
+		}
+	}
+	if !x.Blacklisted("d") || x.Blacklisted("b") || base.Blacklisted("d") {
+		t.Error("blacklist")
+	}
+	if got := paths(base.Match("y:1")); got != "d.ko\n" {
+		t.Errorf("the index before: %q", got)
+	}
+	if got := (&Index{}).WithConfig(Config{Softdeps: []Softdep{{"a", nil, nil}}}).Modules(); len(got) != 0 {
+		t.Error(got)
+	}
+}
+
+// FuzzReadConfig: any file is read, and what it says can be put upon an index.
+func FuzzReadConfig(f *testing.F) {
+	f.Add("options a b=1\nblacklist c\nalias x:* c\nsoftdep c pre: d post: e\ninstall a b\n")
+	f.Add("alias [ a\nsoftdep a post: a\n\\\noptions a \\\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c := ReadConfig(tree(map[string]string{"etc/modprobe.d/a.conf": text}), nil)
+		x := debian(t).WithConfig(c)
+		x.Match("x:1")
+		for name := range c.Blacklist {
+			if mods := x.Match(name); len(mods) > 0 && mods[0].Name == name {
+				t.Errorf("alias %s loads it", name)
+			}
+		}
+		if _, err := x.Plan("ext4"); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,138 @@
+package kmod
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// maxPlain bounds an uncompressed module file that has to be held in memory, in bytes.
+const maxPlain = 256 << 20
+
+// errPacked says that there is no way to look into a file.
+var errPacked = errors.New("compressed")
+
+// addFiles adds to the index what module files say about themselves. If all that say it were built for another release,
+// nothing is added and the error is a *ReleaseError.
+func (x *Index) addFiles(fsys fs.FS, paths []string, o Options) error {
+	infos, errs := readInfos(fsys, paths, o.Unpack)
+	first := len(x.mods)
+	others := map[string]int{} // release -> files
+	unread := 0
+	for i, path := range paths {
+		release := infos[i].Release()
+		switch {
+		case errs[i] != nil:
+			if unread++; unread <= maxDamage {
+				o.Note(fmt.Errorf("%s is left out: %w", path, causeOf(errs[i])))
+			}
+		case o.Release != "" && release != "" && release != o.Release:
+			others[release]++
+		default:
+			x.addInfo(path, infos[i])
+		}
+	}
+	x.aliases.finish()
+	x.linkLoose(first)
+	held := slices.Sorted(maps.Keys(others))
+	if len(x.mods) == 0 && len(held) > 0 {
+		return &ReleaseError{Running: o.Release, Held: held}
+	}
+	for _, release := range held {
+		o.Note(fmt.Errorf("%d files are left out: they were built for kernel %s", others[release], release))
+	}
+	return nil
+}
+
+// addInfo adds one module. Its dependencies stay names until linkLoose knows all paths.
+func (x *Index) addInfo(path string, info Info) {
+	fileName := nameOf(path)
+	m := Module{Name: info.Name, Path: path}
+	if m.Name == "" {
+		m.Name = fileName
+	}
+	if _, twice := x.byName[m.Name]; twice || m.Name == "" || strings.ContainsFunc(path+m.Name, isBlankOrControl) {
+		return
+	}
+	if info.Ethernet {
+		m.kind = KindEthernet
+	}
+	i := int32(len(x.mods))
+	x.mods = append(x.mods, record{Module: m, deps: strings.Join(info.Depends, " ")})
+	x.byName[m.Name] = i
+	if _, taken := x.byName[fileName]; !taken && fileName != "" {
+		x.byName[fileName] = i // a file that was renamed is known by both names
+	}
+	for _, pattern := range info.Aliases {
+		if pattern = strings.TrimSpace(pattern); pattern != "" && !strings.Contains(pattern, "\n") {
+			x.aliases.add(pattern, m.Name)
+		}
+	}
+	for _, text := range info.Softdeps {
+		x.addSoftdep(m.Name, strings.Fields(text))
+	}
+}
+
+// linkLoose turns the names of dependencies into paths, from a module on.
+func (x *Index) linkLoose(first int) {
+	for i := first; i < len(x.mods); i++ {
+		names := strings.Fields(x.mods[i].deps)
+		for k, name := range names {
+			if j, ok := x.byName[name]; ok {
+				names[k] = x.mods[j].Path
+			}
+		}
+		x.mods[i].deps = strings.Join(names, " ")
+	}
+}
+
+// readInfos asks all files, with all processors: to unpack an .xz takes a second for 10 MB.
+func readInfos(fsys fs.FS, paths []string, unpack func(fs.File, string) ([]byte, error)) ([]Info, []error) {
+	infos, errs := make([]Info, len(paths)), make([]error, len(paths))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(paths)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(paths); i = int(next.Add(1)) - 1 {
+				infos[i], errs[i] = fileInfo(fsys, paths[i], unpack)
+			}
+		})
+	}
+	wg.Wait()
+	return infos, errs
+}
+
+// fileInfo asks one file.
+func fileInfo(fsys fs.FS, path string, unpack func(fs.File, string) ([]byte, error)) (Info, error) {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return Info{}, err
+	}
+	defer f.Close()
+	r, plain := f.(io.ReaderAt)
+	switch packed, _ := isModule(path); {
+	case packed && unpack == nil:
+		return Info{}, errPacked
+	case packed:
+		data, err := unpack(f, path)
+		if err != nil {
+			return Info{}, err
+		}
+		r = bytes.NewReader(data)
+	case !plain:
+		data, err := io.ReadAll(io.LimitReader(f, maxPlain))
+		if err != nil {
+			return Info{}, err
+		}
+		r = bytes.NewReader(data)
+	}
+	return ReadInfo(r)
+}
