@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -50,8 +51,8 @@ func FindInit(dir, device string, inits []string) (string, error) {
 	return "", first
 }
 
-// maxInterpreters is the kernel's limit of scripts that name scripts
-// (fs/exec.c: exec_binprm).
+// maxInterpreters is the kernel's limit of interpreters that name interpreters
+// (fs/exec.c: exec_binprm). The loader of a dynamic program does not count.
 const maxInterpreters = 5
 
 // runnable tells whether the kernel can execute path in root, and what it will
@@ -60,32 +61,42 @@ func runnable(root int, path string, depth int) error {
 	if depth > maxInterpreters {
 		return errors.New("its interpreters name each other")
 	}
+	prog, err := inspect(root, path)
+	switch {
+	case err != nil || prog.interpreter == "":
+		return err
+	case prog.script:
+		err = runnable(root, prog.interpreter, depth+1)
+	default: // a loader is an ELF program, and what it may name itself does not matter
+		var loader program
+		if loader, err = inspect(root, prog.interpreter); err == nil && loader.script {
+			err = errNotProgram
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("needs %s: %w", prog.interpreter, err)
+	}
+	return nil
+}
+
+// inspect opens a program and reads what it is.
+func inspect(root int, path string) (program, error) {
 	f, err := openIn(root, path)
 	if err != nil {
-		return err
+		return program{}, err
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return program{}, err
 	}
 	switch {
 	case !info.Mode().IsRegular():
-		return errors.New("is no file")
+		return program{}, errors.New("is no file")
 	case info.Mode()&0o111 == 0:
-		return errors.New("is not executable: chmod 755 it")
+		return program{}, errors.New("is not executable: chmod 755 it")
 	}
-	prog, err := readProgram(f)
-	if err != nil {
-		return err
-	}
-	if prog.interpreter == "" {
-		return nil
-	}
-	if err := runnable(root, prog.interpreter, depth+1); err != nil {
-		return fmt.Errorf("needs %s: %w", prog.interpreter, err)
-	}
-	return nil
+	return readProgram(f, runtime.GOARCH)
 }
 
 // openIn opens a file as if root were "/": links to absolute paths stay inside.
@@ -143,11 +154,11 @@ func MountPoints(dir, device string) ([]string, error) {
 	return have, nil
 }
 
-// underlying drops the path that a message names already.
+// underlying drops the paths that a message names already.
 func underlying(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return errno
 	}
 	return err
 }

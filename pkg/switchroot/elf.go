@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
+	"slices"
 )
 
 // program is what the kernel needs to run a file.
 type program struct {
 	interpreter string // dynamic loader or script's interpreter; may be empty
+	script      bool
 }
 
 var (
@@ -28,13 +29,16 @@ var machines = map[string][]uint16{
 
 const (
 	maxShebang = 256     // #define BINPRM_BUF_SIZE 256 (include/uapi/linux/binfmts.h)
-	maxPhdrs   = 1 << 10 // the kernel takes at most 64 KiB of headers (fs/binfmt_elf.c)
+	maxPhdrs   = 1 << 16 // bytes (fs/binfmt_elf.c: load_elf_phdrs)
 	maxInterp  = 4096    // PATH_MAX (fs/binfmt_elf.c: load_elf_binary)
-	ptInterp   = 3       // #define PT_INTERP 3 (include/uapi/linux/elf.h)
+	etExec     = 2       // #define ET_EXEC 2 (include/uapi/linux/elf.h)
+	etDyn      = 3       // #define ET_DYN 3
+	ptInterp   = 3       // #define PT_INTERP 3
 )
 
-// readProgram reads the head of an executable file as the kernel will.
-func readProgram(r io.ReaderAt) (program, error) {
+// readProgram reads the head of an executable file as the kernel of a machine
+// of that GOARCH will.
+func readProgram(r io.ReaderAt, arch string) (program, error) {
 	head := make([]byte, maxShebang)
 	n, err := r.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -45,20 +49,28 @@ func readProgram(r io.ReaderAt) (program, error) {
 	case bytes.HasPrefix(head, []byte("#!")):
 		return readScript(head)
 	case bytes.HasPrefix(head, []byte("\x7fELF")):
-		return readELF(r, head)
+		return readELF(r, head, arch)
 	}
 	return program{}, errNotProgram
 }
 
-// readScript takes the interpreter from "#! interpreter [arg]"
-// (fs/binfmt_script.c).
+// readScript takes the interpreter from "#! interpreter [arg]". A carriage
+// return is part of the name. Without a line's end in the head, the interpreter
+// must be seen to end (fs/binfmt_script.c: load_script).
 func readScript(head []byte) (program, error) {
-	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
-	fields := bytes.Fields(line)
-	if len(fields) == 0 {
+	line, _, whole := bytes.Cut(head[2:], []byte("\n"))
+	line = bytes.TrimLeft(line, " \t")
+	n := bytes.IndexAny(line, " \t\x00")
+	switch {
+	case n >= 0:
+		line = line[:n]
+	case !whole && len(head) == maxShebang:
 		return program{}, errNotProgram
 	}
-	return program{interpreter: string(fields[0])}, nil
+	if len(line) == 0 {
+		return program{}, errNotProgram
+	}
+	return program{interpreter: string(line), script: true}, nil
 }
 
 // elfLayout says where the fields of a class are
@@ -72,8 +84,8 @@ type elfLayout struct {
 func word32(o binary.ByteOrder, b []byte) uint64 { return uint64(o.Uint32(b)) }
 func word64(o binary.ByteOrder, b []byte) uint64 { return o.Uint64(b) }
 
-// readELF checks class, byte order and machine, and finds PT_INTERP.
-func readELF(r io.ReaderAt, head []byte) (program, error) {
+// readELF checks class, byte order, machine and type, and finds PT_INTERP.
+func readELF(r io.ReaderAt, head []byte, arch string) (program, error) {
 	l := elfLayout{64, 32, 54, 56, 56, 8, 32, word64}
 	switch {
 	case len(head) < 52:
@@ -87,16 +99,11 @@ func readELF(r io.ReaderAt, head []byte) (program, error) {
 		return program{}, fmt.Errorf("%w: big-endian", errMachine)
 	}
 	le := binary.LittleEndian
-	machine := le.Uint16(head[18:])
-	ok := false
-	for _, m := range machines[runtime.GOARCH] {
-		ok = ok || m == machine
+	if machine := le.Uint16(head[18:]); !slices.Contains(machines[arch], machine) {
+		return program{}, fmt.Errorf("%w: ELF machine %d, this one is %s", errMachine, machine, arch)
 	}
-	if !ok {
-		return program{}, fmt.Errorf("%w: ELF machine %d, this one is %s", errMachine, machine, runtime.GOARCH)
-	}
-	n, size := int(le.Uint16(head[l.phnum:])), int(le.Uint16(head[l.phentsize:]))
-	if n > maxPhdrs || n > 0 && size != l.phdrLen {
+	typ, n, size := le.Uint16(head[16:]), int(le.Uint16(head[l.phnum:])), int(le.Uint16(head[l.phentsize:]))
+	if typ != etExec && typ != etDyn || size != l.phdrLen || n == 0 || n*size > maxPhdrs {
 		return program{}, errNotProgram
 	}
 	phdrs := make([]byte, n*size)
@@ -121,6 +128,9 @@ func readInterp(r io.ReaderAt, off, size uint64) (program, error) {
 	if _, err := r.ReadAt(path, int64(off)); err != nil {
 		return program{}, fmt.Errorf("program interpreter: %w", err)
 	}
-	path, _, _ = bytes.Cut(path, []byte{0})
-	return program{interpreter: string(path)}, nil
+	name, _, _ := bytes.Cut(path, []byte{0})
+	if path[size-1] != 0 || len(name) == 0 {
+		return program{}, errNotProgram
+	}
+	return program{interpreter: string(name)}, nil
 }

@@ -66,24 +66,30 @@ func Mount(c MountConfig) error {
 	}
 	flags, data := options(c.Options, flags)
 	if _, err := mount.Mount(c.Device, c.Dir, c.FSType, data, flags); err != nil {
-		return fmt.Errorf("mount %s: %w", c.Device, err)
+		return fmt.Errorf("mount %s (%s): %w", c.Device, c.FSType, underlying(err))
 	}
 	return nil
+}
+
+// lookOptions keep a file system from replaying its journal even though it is
+// mounted read-only. The others have none, or do not replay.
+var lookOptions = map[string]string{
+	"ext3":  ",noload",             // fs/ext4/super.c: ext4_param_specs
+	"ext4":  ",noload",             // the same
+	"xfs":   ",norecovery",         // fs/xfs/xfs_super.c: xfs_fs_parameters
+	"btrfs": ",rescue=nologreplay", // fs/btrfs/super.c: btrfs_parameter_rescue
 }
 
 // Look mounts c read-only, so that not even a journal is replayed, calls f and
 // unmounts again: looking writes nothing to the device.
 func Look(c MountConfig, f func(dir string) error) error {
-	c.ReadWrite, c.Options = false, "ro"
-	if c.FSType != "ext2" { // which has no journal and does not know the option
-		c.Options = "ro,noload"
-	}
+	c.ReadWrite, c.Options = false, "ro"+lookOptions[c.FSType]
 	if err := Mount(c); err != nil {
 		return err
 	}
 	err := f(c.Dir)
 	if uerr := mount.Unmount(c.Dir, false, false); uerr != nil && err == nil {
-		err = fmt.Errorf("unmount %s: %w", c.Device, uerr)
+		err = fmt.Errorf("unmount %s: %w", c.Device, underlying(uerr))
 	}
 	return err
 }
