@@ -64,16 +64,17 @@ func TestPackageComments(t *testing.T) {
 				with, text = append(with, path), file.Doc.Text()
 			}
 		}
-		want := "Package " + name + " "
-		if name == "main" {
-			want = "Command " + path.Base(dir) + " "
+		want := "package " + name + " "
+		if name == "main" { // both ways are usual
+			want = path.Base(dir) + " "
+			text = strings.TrimPrefix(text, "Command ")
 		}
 		switch {
 		case len(with) == 0:
 			t.Errorf("package %s has no package comment", dir)
 		case len(with) > 1:
 			t.Errorf("package %s has more than one package comment: %s", dir, strings.Join(with, ", "))
-		case !strings.HasPrefix(strings.ReplaceAll(text, "\n", " "), want):
+		case !strings.HasPrefix(strings.ToLower(strings.ReplaceAll(text, "\n", " ")), want):
 			t.Errorf("%s: the package comment begins with %.30q, want %q", with[0], text, want)
 		}
 	}
