@@ -3,70 +3,130 @@ package boot
 import (
 	"context"
 	"errors"
+	"os"
+	"sync"
 
-	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
+
+// openModules finds the modules of the running kernel and loads what is to be
+// loaded before all else. An image without any module is right for a kernel
+// that has everything built in.
+func (m *Machine) openModules(ctx context.Context) error {
+	var err error
+	if m.release, err = modload.Release(); err != nil {
+		return err
+	}
+	if m.loader, m.index, err = modload.Open("/", m.release, m.Line, m.Log); err != nil {
+		return err
+	}
+	m.Log.Debugf("modules: %v", m.loader)
+	if len(m.index.Modules()) == 0 {
+		m.Log.Warnf("the image holds no modules for kernel %s: all drivers must be built in", m.release)
+	}
+	m.loadListed(ctx, modload.ParseLine(m.Line).Pre)
+	return nil
+}
+
+// loadListed loads modules that the command line names. One that does not load
+// stops nothing, as with dracut: who needs it will say so.
+func (m *Machine) loadListed(ctx context.Context, names []string) {
+	for _, name := range names {
+		if err := m.loader.Load(ctx, name); err != nil {
+			m.Log.Warnf("rd.driver.pre= or rd.driver.post=: %v", err)
+		}
+	}
+}
 
 // loadDrivers loads bus and NIC drivers by modalias: those of the devices that
 // are there, and of each that a loaded driver or a person adds, until the
 // network is up.
 func (m *Machine) loadDrivers(ctx context.Context) error {
-	tried := map[string]bool{}
+	c := coldplug{m: m, tried: map[string]bool{}}
+	settled := false
 	return m.Uevents.Wait(ctx, func(ev uevent.Event) (bool, error) {
-		if m.networkUp.Load() {
+		if !settled {
+			settled = true
+			if err := c.all(ctx); err != nil {
+				return false, err
+			}
+			m.loadListed(ctx, modload.ParseLine(m.Line).Post)
+		}
+		switch {
+		case m.networkUp.Load():
 			return true, nil
+		case ev.Action == "": // the first call, or events were lost
+			return false, c.all(ctx)
+		case ev.Modalias != "" && c.some(ctx, []string{ev.Modalias}):
+			// What the new driver has found may have been announced while
+			// nobody listened.
+			return false, c.all(ctx)
 		}
-		if ev.Action != "" && ev.Modalias == "" {
-			return false, nil // nothing that a driver could be loaded for
-		}
-		return false, m.coldplug(ctx, tried)
+		return false, nil
 	})
 }
 
-// coldplug loads what the present devices want, again and again while that
-// brings new devices.
-func (m *Machine) coldplug(ctx context.Context, tried map[string]bool) error {
+// coldplug loads drivers for devices. tried holds the modaliases and modules
+// that had their turn.
+type coldplug struct {
+	m     *Machine
+	tried map[string]bool
+}
+
+// all loads what the present devices want, again and again while that brings
+// new devices: a bus driver first, then the driver of a NIC on that bus.
+func (c *coldplug) all(ctx context.Context) error {
 	for {
 		aliases, err := modload.Modaliases("/sys")
 		if err != nil {
 			return err
 		}
-		fresh := false
-		for _, alias := range aliases {
-			if tried[alias] {
-				continue
-			}
-			tried[alias] = true
-			for _, mod := range m.index.Match(alias) {
-				if !modload.Wanted(mod) || tried[mod.Name] {
-					continue
-				}
-				tried[mod.Name] = true
-				fresh = true
-				if err := m.loader.Load(ctx, mod.Name); err != nil {
-					// Another driver may be the one that brings the
-					// network up; if none does, that step says so.
-					m.Log.Warnf("%v", err)
-				}
-			}
-		}
-		if !fresh {
+		if !c.some(ctx, aliases) {
 			return nil
 		}
 	}
 }
 
+// some loads what some modaliases stand for, each module in a goroutine of its
+// own, and tells whether there was anything that had not had its turn.
+func (c *coldplug) some(ctx context.Context, aliases []string) bool {
+	var loading sync.WaitGroup
+	fresh := false
+	for _, alias := range aliases {
+		if c.tried[alias] {
+			continue
+		}
+		c.tried[alias] = true
+		for _, mod := range c.m.index.Match(alias) {
+			if !modload.Wanted(mod) || c.tried[mod.Name] {
+				continue
+			}
+			c.tried[mod.Name] = true
+			fresh = true
+			loading.Go(func() {
+				if err := c.m.loader.Load(ctx, mod.Name); err != nil {
+					// Another driver may be the one that brings the network
+					// up; if none does, that step says so.
+					c.m.Log.Warnf("%v", err)
+				}
+			})
+		}
+	}
+	loading.Wait()
+	return fresh
+}
+
 // loadISCSI loads the initiator and the SCSI disk driver. crc32c comes first:
 // the kernel would ask /sbin/modprobe for it when the connection is made.
 func (m *Machine) loadISCSI(ctx context.Context) error {
-	for _, name := range []string{"crypto-crc32c", "iscsi_tcp", "sd_mod"} {
-		if err := m.loadIfThere(ctx, name); err != nil {
-			return err
-		}
+	if err := m.loadIfThere(ctx, "crypto-crc32c"); err != nil {
+		return err
 	}
-	return nil
+	if err := m.loadNeeded(ctx, "iscsi_tcp", "/sys/class/iscsi_transport/tcp"); err != nil {
+		return err
+	}
+	return m.loadNeeded(ctx, "sd_mod", "/sys/bus/scsi/drivers/sd")
 }
 
 // loadFilesystems loads what root may need, while the network comes up.
@@ -74,12 +134,25 @@ func (m *Machine) loadFilesystems(ctx context.Context) error {
 	return m.loadIfThere(ctx, "ext4")
 }
 
+// loadNeeded loads a module that no boot can do without. sysfs is what the
+// kernel shows of it: it may be built in where no index says so.
+func (m *Machine) loadNeeded(ctx context.Context, name, sysfs string) error {
+	err := m.loader.Load(ctx, name)
+	var missing *modload.MissingError
+	if errors.As(err, &missing) {
+		if _, there := os.Stat(sysfs); there == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // loadIfThere loads a module, or what an alias stands for. One that the image
 // does not hold is no error yet: it may be built in, and if it is not, the step
 // that needs it has the better words.
 func (m *Machine) loadIfThere(ctx context.Context, name string) error {
 	err := m.loader.Load(ctx, name)
-	var missing *kmod.NotFoundError
+	var missing *modload.MissingError
 	if errors.As(err, &missing) {
 		m.Log.Debugf("%v", err)
 		return nil

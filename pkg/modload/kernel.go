@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/u-root/u-root/pkg/kmodule"
 	"golang.org/x/sys/unix"
@@ -26,7 +27,11 @@ func running() kernel {
 	return kernel{
 		finit: unix.FinitModule,
 		unpack: func(f *os.File, params string) error {
-			return kmodule.FileInit(f, params, 0)
+			image, err := unpack(f)
+			if err != nil {
+				return err
+			}
+			return kmodule.Init(image, params)
 		},
 		sys: "/sys",
 	}
@@ -39,7 +44,16 @@ func (k kernel) live(name string) bool {
 	return err == nil && string(state) == "live\n"
 }
 
-// load loads a module file. A compressed one goes to the kernel as it is first (Linux 5.17, CONFIG_MODULE_DECOMPRESS).
+// has tells whether the running kernel has a module, loaded or built in: one with parameters or a version shows.
+func (k kernel) has(name string) bool {
+	if name == "" || strings.Contains(name, "/") || name[0] == '.' {
+		return false
+	}
+	st, err := os.Stat(filepath.Join(k.sys, "module", name))
+	return err == nil && st.IsDir()
+}
+
+// load loads a module file. One that is there already is no error.
 func (k kernel) load(f *os.File, params string) error {
 	err := k.loadAsIs(f, params)
 	if errors.Is(err, unix.EEXIST) {
@@ -53,9 +67,12 @@ func (k kernel) loadAsIs(f *os.File, params string) error {
 	if filepath.Ext(f.Name()) == ".ko" {
 		return k.finit(int(f.Fd()), params, 0)
 	}
+	if !k.unpacks(f.Name()) {
+		return k.unpack(f, params)
+	}
 	err := k.finit(int(f.Fd()), params, unix.MODULE_INIT_COMPRESSED_FILE)
-	// EOPNOTSUPP: the kernel unpacks nothing; EINVAL: it does not know the flag, or was built for another compression
-	// (kernel/module/decompress.c); ENOSYS: it has no finit_module.
+	// EOPNOTSUPP and EINVAL: the file is packed in a way that the kernel's decompressor does not know
+	// (kernel/module/decompress.c); ENOSYS: there is no finit_module.
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 		return k.unpack(f, params)
 	}

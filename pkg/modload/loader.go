@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,10 @@ import (
 type Options struct {
 	// Params are the parameters of modules by normalised name, in the form that finit_module(2) takes: "a=1 b=2".
 	Params map[string]string
+	// Never holds the normalised names of modules that are passed over, as the kernel would refuse them.
+	Never []string
+	// Release is the kernel's, for messages.
+	Release string
 	// Debugf, if set, gets a line for each module that was loaded and each failure that does not matter. It is called
 	// by every goroutine that loads.
 	Debugf func(format string, args ...any)
@@ -34,7 +39,7 @@ type Loader struct {
 	kernel kernel
 
 	mu       sync.Mutex
-	attempts map[string]*attempt // by path
+	attempts map[string]*attempt // by module
 }
 
 // attempt is the loading of one file. err is set before done is closed.
@@ -51,32 +56,18 @@ func New(idx *kmod.Index, dir string, opts Options) *Loader {
 	return &Loader{idx: idx, dir: dir, opts: opts, kernel: running(), attempts: map[string]*attempt{}}
 }
 
-// LoadError says which module the kernel did not take. errors.Is finds the errno.
-type LoadError struct {
-	Module string // normalised name
-	Path   string // of the file
-	Err    error
-}
-
-// Error names the module, its file and the cause, and what is behind the errno that is seen most often.
-func (e *LoadError) Error() string {
-	msg := fmt.Sprintf("load module %s: %s: %v", e.Module, e.Path, e.Err)
-	if errors.Is(e.Err, unix.ENOEXEC) {
-		msg += " (the module was built for another kernel release than the running one)"
-	}
-	return msg
-}
-
-// Unwrap returns the cause.
-func (e *LoadError) Unwrap() error { return e.Err }
-
-// Load loads what a name or an alias stands for, with all dependencies. A name that the tree lacks is a
-// *kmod.NotFoundError, a module that the kernel refuses a *LoadError. Of several modules with the same alias one must
-// load; soft dependencies need not. Between two modules it heeds ctx, and while another goroutine loads the same one.
+// Load loads what a name or an alias stands for, with all dependencies. A name that neither the tree nor the kernel has
+// is a *MissingError, a module that the kernel refuses a *LoadError. Of several modules with the same alias one must
+// load; soft dependencies need not. What Options.Never forbids is passed over. Between two modules it heeds ctx, and
+// while another goroutine loads the same one.
 func (l *Loader) Load(ctx context.Context, name string) error {
 	mods, ok := l.idx.Resolve(name)
-	if !ok {
-		return &kmod.NotFoundError{Name: name}
+	if !ok && !l.kernel.has(normalise(name)) {
+		return l.missing(name)
+	}
+	if len(mods) == 0 {
+		l.opts.Debugf("%s: nothing to load: it is built in, or on a blacklist", name)
+		return nil
 	}
 	var errs []error
 	for _, m := range mods {
@@ -91,47 +82,89 @@ func (l *Loader) Load(ctx context.Context, name string) error {
 	return errors.Join(errs...)
 }
 
-// loadOne loads a module with all it needs.
+// missing returns the error for a name that nobody knows.
+func (l *Loader) missing(name string) error {
+	e := &MissingError{Name: name, Release: l.opts.Release, Dir: l.dir}
+	for _, m := range l.idx.Modules() {
+		e.Held = append(e.Held, m.Name)
+	}
+	return e
+}
+
+// loadOne loads a module with all it needs. What the index is wrong about is tried in its order first, and again as long
+// as that brings something new.
 func (l *Loader) loadOne(ctx context.Context, m kmod.Module) error {
 	steps, err := l.idx.Steps(m.Name)
 	if err != nil {
-		return fmt.Errorf("load module %s: %w", m.Name, err)
+		return err
 	}
-	for _, s := range steps {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("load module %s: %w", m.Name, err)
-		}
-		err := l.loadFile(ctx, s.Module)
-		if err != nil && !s.Soft {
+	for before := len(steps) + 1; ; {
+		without, err := l.loadSteps(ctx, m.Name, steps)
+		var refused *LoadError
+		var forbidden *ForbiddenError
+		switch {
+		case errors.As(err, &forbidden):
+			l.opts.Debugf("%v", err)
+			return nil
+		case err == nil || len(without) == 0:
+			return err
+		case len(without) >= before:
+			if errors.As(err, &refused) {
+				refused.Without = without
+			}
 			return err
 		}
-		if err != nil {
-			l.opts.Debugf("soft dependency of %s: %v", m.Name, err)
+		before = len(without)
+	}
+}
+
+// loadSteps goes through a plan once. It returns the error that ends it, and before that those that may not matter to
+// the module that the plan is for.
+func (l *Loader) loadSteps(ctx context.Context, name string, steps []kmod.Step) (without []error, err error) {
+	for _, s := range steps {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("load module %s: %w", name, err)
+		}
+		if s.Soft && l.idx.Blacklisted(s.Name) {
+			l.opts.Debugf("soft dependency of %s: %s is on a blacklist", name, s.Name)
+			continue
+		}
+		err := l.loadFile(ctx, s.Module)
+		var forbidden *ForbiddenError
+		switch {
+		case err == nil:
+		case s.Soft:
+			l.opts.Debugf("soft dependency of %s: %v", name, err)
+		case s.Name != name && (s.Doubtful || errors.As(err, &forbidden)):
+			l.opts.Debugf("dependency of %s: %v", name, err)
+			without = append(without, err)
+		default:
+			return without, err
 		}
 	}
-	return nil
+	return without, nil
 }
 
 // loadFile loads one file, or waits for the goroutine that is at it.
 func (l *Loader) loadFile(ctx context.Context, m kmod.Module) error {
 	l.mu.Lock()
-	if a, ok := l.attempts[m.Path]; ok {
+	if a, ok := l.attempts[m.Name]; ok {
 		l.mu.Unlock()
 		select {
 		case <-a.done:
 			return a.err
 		case <-ctx.Done():
-			return &LoadError{m.Name, filepath.Join(l.dir, m.Path), ctx.Err()}
+			return fmt.Errorf("load module %s: %w", m.Name, ctx.Err())
 		}
 	}
 	a := &attempt{done: make(chan struct{})}
-	l.attempts[m.Path] = a
+	l.attempts[m.Name] = a
 	l.mu.Unlock()
 
 	a.err = l.insert(m)
 	if a.err != nil {
 		l.mu.Lock()
-		delete(l.attempts, m.Path)
+		delete(l.attempts, m.Name)
 		l.mu.Unlock()
 	}
 	close(a.done)
@@ -140,17 +173,27 @@ func (l *Loader) loadFile(ctx context.Context, m kmod.Module) error {
 
 // insert hands one file to the kernel, unless it has the module already.
 func (l *Loader) insert(m kmod.Module) error {
-	if l.kernel.live(m.Name) {
+	switch {
+	case slices.Contains(l.opts.Never, m.Name):
+		return &ForbiddenError{Module: m.Name}
+	case l.kernel.live(m.Name):
 		return nil
+	case m.Path == "":
+		return l.missing(m.Name)
 	}
 	path := filepath.Join(l.dir, m.Path)
 	f, err := os.Open(path)
 	if err != nil {
-		return &LoadError{m.Name, path, causeOf(err)}
+		return &LoadError{Module: m.Name, Path: path, Err: causeOf(err)}
 	}
 	defer f.Close()
-	if err := l.kernel.load(f, l.opts.Params[m.Name]); err != nil {
-		return &LoadError{m.Name, path, err}
+	err = l.kernel.load(f, l.opts.Params[m.Name])
+	if errors.Is(err, unix.EBUSY) {
+		// Another process was at it and its try has ended without success (kernel/module/main.c, add_unformed_module).
+		err = l.kernel.load(f, l.opts.Params[m.Name])
+	}
+	if err != nil {
+		return &LoadError{Module: m.Name, Path: path, Err: err, refused: true}
 	}
 	l.opts.Debugf("loaded %s", m.Name)
 	return nil

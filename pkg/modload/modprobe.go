@@ -10,14 +10,13 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
 // Modprobe answers the kernel's request_module: it loads a module or alias for the running kernel. args are those
 // after argv[0]; the kernel gives "-q -- NAME" (kernel/module/kmod.c, call_modprobe), and "NAME PARAM=VALUE..." works
-// too. Parameters that the kernel command line has for the module come before those in args. A module that the tree
-// lacks is a *kmod.NotFoundError: the kernel asks for many that nobody has, so under -q the caller should say nothing
-// and exit with status 1.
+// too. Parameters that modprobe.d and the kernel command line have for the module come before those in args, and their
+// blacklists hold. A module that the tree lacks is a *MissingError: the kernel asks for many that nobody has, so under -q
+// the caller should say nothing and exit with status 1.
 func Modprobe(args []string) error {
 	req, err := parseModprobe(args)
 	if err != nil {
@@ -27,24 +26,15 @@ func Modprobe(args []string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := Tree("/", release)
-	if err != nil {
-		return err
-	}
-	idx, err := kmod.Read(os.DirFS(dir))
-	if err != nil {
-		return err
-	}
-	return req.loadWith(New(idx, dir, Options{Params: bootParams()}))
-}
-
-// bootParams returns the parameters of modules on the kernel command line; none if /proc is not mounted yet.
-func bootParams() map[string]string {
 	text, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
-		return nil
+		text = nil // /proc is not mounted yet
 	}
-	return Params(cmdline.Parse(string(text)))
+	l, _, err := Open("/", release, cmdline.Parse(string(text)), nil)
+	if err != nil {
+		return err
+	}
+	return req.loadWith(l)
 }
 
 // request is what a command line of modprobe asks for.
@@ -60,7 +50,7 @@ func (r request) loadWith(l *Loader) error {
 		for name, p := range l.opts.Params {
 			all[name] = p
 		}
-		all[mods[0].Name] = strings.TrimSpace(all[mods[0].Name] + " " + r.params)
+		all[mods[0].Name] = joinParams(all[mods[0].Name], r.params)
 		l.opts.Params = all
 	}
 	return l.Load(context.Background(), r.name)

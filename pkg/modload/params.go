@@ -19,8 +19,11 @@ func Params(line cmdline.Line) map[string]string {
 		}
 		// The module's own parser splits at blanks and knows the same quotes (kernel/params.c, parse_args).
 		word := cmdline.Param{Key: param, Value: p.Value, HasValue: p.HasValue}.String()
-		module = strings.ReplaceAll(module, "-", "_")
-		out[module] = strings.TrimSpace(out[module] + " " + word)
+		module = normalise(module)
+		out[module] = joinParams(out[module], word)
 	}
 	return out
 }
+
+// joinParams puts parameters behind others.
+func joinParams(a, b string) string { return strings.TrimSpace(a + " " + b) }

@@ -1,0 +1,119 @@
+//go:build linux
+
+package modload
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+)
+
+// MissingError says that neither the image nor the kernel has a module. errors.As finds the *kmod.NotFoundError in it.
+type MissingError struct {
+	Name    string   // module or alias, as it was asked for
+	Release string   // of the running kernel; may be empty
+	Dir     string   // the module tree
+	Held    []string // names of all modules in it
+}
+
+// fewModules is up to how many modules a message lists.
+const fewModules = 8
+
+// Error says what is missing, for which kernel, and what is there instead.
+func (e *MissingError) Error() string {
+	kernel := "the running kernel"
+	if e.Release != "" {
+		kernel += " " + e.Release
+	}
+	held := fmt.Sprintf("%d modules", len(e.Held))
+	if n := len(e.Held); n > 0 && n <= fewModules {
+		held = "only " + strings.Join(e.Held, ", ")
+	}
+	if len(e.Held) == 0 {
+		return fmt.Sprintf("module %s: not built into %s, and the image holds no modules for it", e.Name, kernel)
+	}
+	return fmt.Sprintf("module %s: not built into %s, and the image holds %s for it in %s", e.Name, kernel, held, e.Dir)
+}
+
+// alwaysIncluded are modules that every image of ours holds.
+var alwaysIncluded = []string{"iscsi_tcp", "libiscsi_tcp", "libiscsi", "scsi_transport_iscsi", "scsi_mod", "scsi_common", "sd_mod"}
+
+// Hint names the build option that adds the module.
+func (e *MissingError) Hint() string {
+	command := "iscsiroot build"
+	if e.Release != "" {
+		command += " --kernel-version " + e.Release
+	}
+	fileSystem, isFS := strings.CutPrefix(e.Name, "fs-")
+	switch {
+	case slices.Contains(alwaysIncluded, normalise(e.Name)):
+		return "build the image again with " + command + ", which always includes it"
+	case isFS:
+		return "build the image again with " + command + " --fs " + fileSystem
+	}
+	return "build the image again with " + command + " --add-drivers " + e.Name
+}
+
+// Unwrap returns a *kmod.NotFoundError.
+func (e *MissingError) Unwrap() error { return &kmod.NotFoundError{Name: e.Name} }
+
+// LoadError says which module the kernel did not take. errors.Is finds the errno.
+type LoadError struct {
+	Module string // normalised name
+	Path   string // of the file
+	Err    error
+	// Without are errors of modules that this one may have needed.
+	Without []error
+
+	refused bool // it was finit_module(2) that said Err
+}
+
+// Error names the module, its file and the cause, and what is behind an errno whose own words say something else.
+func (e *LoadError) Error() string {
+	msg := fmt.Sprintf("load module %s: %s: %v", e.Module, e.Path, e.Err)
+	if words, ok := refusals[e.errno()]; ok {
+		msg += " (" + words.cause + ")"
+	}
+	for _, err := range e.Without {
+		msg += "; before that, " + err.Error()
+	}
+	return msg
+}
+
+// Hint says what to do, where the cause tells it.
+func (e *LoadError) Hint() string { return refusals[e.errno()].hint }
+
+// Unwrap returns the cause.
+func (e *LoadError) Unwrap() error { return e.Err }
+
+// errno returns what finit_module(2) said, or 0 if it was not asked.
+func (e *LoadError) errno() unix.Errno {
+	var errno unix.Errno
+	if !e.refused || !errors.As(e.Err, &errno) {
+		return 0
+	}
+	return errno
+}
+
+// refusals are what the kernel means when it does not take a module (kernel/module/main.c, kernel/module/signing.c).
+var refusals = map[unix.Errno]struct{ cause, hint string }{
+	unix.ENOEXEC:      {"the module was built for another kernel release than the running one", "put the modules of the running kernel into the image: iscsiroot build --kernel-version"},
+	unix.ENOENT:       {"it uses a symbol that the running kernel and the loaded modules do not have", "the kernel log names the symbol; the image lacks a module, or holds one of another kernel"},
+	unix.EKEYREJECTED: {"its signature is missing or not by a key that the kernel trusts", "secure boot wants the distribution's own modules"},
+	unix.ENOKEY:       {"its signature is not by a key that the kernel trusts", "secure boot wants the distribution's own modules"},
+	unix.EBADMSG:      {"its signature does not fit: the file is damaged", "build the image again"},
+	unix.EPERM:        {"the kernel forbids it", "look for module_blacklist= and lockdown= on the kernel command line"},
+}
+
+// ForbiddenError says that module_blacklist= forbids a module.
+type ForbiddenError struct{ Module string }
+
+// Error names the module.
+func (e *ForbiddenError) Error() string {
+	return fmt.Sprintf("module %s: forbidden by module_blacklist=", e.Module)
+}

@@ -1,0 +1,61 @@
+//go:build linux
+
+package modload
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+)
+
+func TestMissingError(t *testing.T) {
+	for _, c := range []struct {
+		err        MissingError
+		text, hint string
+	}{
+		{
+			MissingError{"iscsi-tcp", "6.1.0", "/lib/modules/6.1.0", []string{"ext4", "jbd2"}},
+			"module iscsi-tcp: not built into the running kernel 6.1.0, and the image holds only ext4, jbd2 for it in /lib/modules/6.1.0",
+			"build the image again with iscsiroot build --kernel-version 6.1.0, which always includes it",
+		},
+		{
+			MissingError{"fs-ext4", "6.1.0", "/lib/modules", make([]string, 9)},
+			"module fs-ext4: not built into the running kernel 6.1.0, and the image holds 9 modules for it in /lib/modules",
+			"build the image again with iscsiroot build --kernel-version 6.1.0 --fs ext4",
+		},
+		{
+			MissingError{Name: "quota_v2"},
+			"module quota_v2: not built into the running kernel, and the image holds no modules for it",
+			"build the image again with iscsiroot build --add-drivers quota_v2",
+		},
+	} {
+		if got := c.err.Error(); got != c.text {
+			t.Errorf("got  %s\nwant %s", got, c.text)
+		}
+		if got := c.err.Hint(); got != c.hint {
+			t.Errorf("got  %s\nwant %s", got, c.hint)
+		}
+		var nf *kmod.NotFoundError
+		if !errors.As(&c.err, &nf) || nf.Name != c.err.Name || !errors.Is(&c.err, fs.ErrNotExist) {
+			t.Errorf("%s is no *kmod.NotFoundError", c.err.Name)
+		}
+	}
+}
+
+func TestLoadErrorExplainsTheKernelOnly(t *testing.T) {
+	for errno, words := range refusals {
+		refused := &LoadError{Module: "a", Path: "/a.ko", Err: errno, refused: true}
+		if !strings.Contains(refused.Error(), words.cause) || refused.Hint() != words.hint || words.hint == "" {
+			t.Errorf("%v: %v, hint %q", errno, refused, refused.Hint())
+		}
+	}
+	unread := &LoadError{Module: "a", Path: "/a.ko", Err: unix.ENOENT}
+	if unread.Error() != "load module a: /a.ko: no such file or directory" || unread.Hint() != "" {
+		t.Errorf("%v, hint %q", unread, unread.Hint())
+	}
+}

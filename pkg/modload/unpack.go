@@ -1,0 +1,59 @@
+//go:build linux
+
+package modload
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/u-root/u-root/pkg/kmodule"
+)
+
+// maxModule bounds an unpacked module, in bytes. Debian's largest, amdgpu, has 27 MB.
+const maxModule = 256 << 20
+
+// unpack returns the plain content of a module file that ends in .gz, .xz or .zst.
+func unpack(f *os.File) ([]byte, error) {
+	r, err := kmodule.CompressionReader(f)
+	if err != nil {
+		return nil, err
+	}
+	switch c := r.(type) {
+	case interface{ Close() }: // zstd keeps goroutines
+		defer c.Close()
+	case io.Closer:
+		defer c.Close()
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxModule+1))
+	if err == nil && len(data) > maxModule {
+		err = fmt.Errorf("more than %d bytes", maxModule)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	return data, nil
+}
+
+// unpackFS is unpack for a kmod.Options.
+func unpackFS(f fs.File, _ string) ([]byte, error) {
+	file, ok := f.(*os.File)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return unpack(file)
+}
+
+// compressions are the suffixes of module files by the kernel's name of what they are packed with
+// (Documentation/ABI/testing/sysfs-module: /sys/module/compression).
+var compressions = map[string]string{"gzip": ".gz", "xz": ".xz", "zstd": ".zst"}
+
+// unpacks tells whether the kernel unpacks a module file itself (Linux 5.17, CONFIG_MODULE_DECOMPRESS); it knows one
+// compression. Asking it for another one leaves a complaint on the console.
+func (k kernel) unpacks(name string) bool {
+	word := readAttr(filepath.Join(k.sys, "module/compression"))
+	return word != "" && compressions[word] == filepath.Ext(name)
+}
