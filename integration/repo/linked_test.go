@@ -81,6 +81,7 @@ var linked = map[string]string{
 	"runtime/debug":   "the stack of a panic",
 	"sort":            "part of many",
 	"strings":         "works on strings",
+	"unicode/utf16":   "names of GPT partitions, labels",
 	"unique":          "part of net/netip",
 	"weak":            "part of unique",
 }
