@@ -1,12 +1,6 @@
 package boot
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -52,7 +46,7 @@ type Machine struct {
 // Steps is the boot. Names of dracut's break points are in breakpoints.go.
 func (m *Machine) Steps() []Step {
 	return []Step{
-		{Name: "modules", Run: m.readModules},
+		{Name: "modules", Run: m.openModules},
 		{Name: "drivers", Needs: []string{"modules"}, Run: m.loadDrivers},
 		{Name: "network", Needs: []string{"modules"}, Timeout: 10 * time.Second, Patience: 30 * time.Second, Run: m.bringUpNetwork},
 		{Name: "iscsi-modules", Needs: []string{"modules"}, Run: m.loadISCSI},
@@ -65,41 +59,4 @@ func (m *Machine) Steps() []Step {
 		{Name: "check", Needs: []string{"mount"}, Run: m.checkRoot},
 		{Name: "switch-root", Needs: []string{"check", "drivers"}, Run: m.switchRoot},
 	}
-}
-
-// readModules reads the index of the running kernel's modules. An image without
-// any is right for a kernel that has everything built in.
-func (m *Machine) readModules(context.Context) error {
-	var err error
-	if m.release, err = modload.Release(); err != nil {
-		return err
-	}
-	dir, err := modload.Tree("/", m.release)
-	if errors.Is(err, os.ErrNotExist) {
-		if others := releases("/lib/modules"); len(others) > 0 {
-			return withHint(fmt.Errorf("modules: the image holds none for the running kernel %s, it holds %s", m.release, strings.Join(others, ", ")),
-				"build the image again with --kernel-version "+m.release+", or boot its kernel")
-		}
-		m.Log.Warnf("the image holds no modules for kernel %s: all drivers must be built in", m.release)
-		dir = "/lib/modules/" + m.release
-		m.index = &kmod.Index{}
-	} else if err != nil {
-		return err
-	} else if m.index, err = kmod.Read(os.DirFS(dir)); err != nil {
-		return err
-	}
-	m.loader = modload.New(m.index, dir, modload.Options{Params: modload.Params(m.Line), Debugf: m.Log.Debugf})
-	return nil
-}
-
-func releases(dir string) []string {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil
-	}
-	var out []string
-	for _, e := range entries {
-		out = append(out, filepath.Base(e.Name()))
-	}
-	return out
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -117,18 +116,5 @@ func TestShowStack(t *testing.T) {
 		"<3>iscsiroot: goroutine 1:\n<3>iscsiroot: main.go:1\n"
 	if diff := cmp.Diff(want, logged()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-// A missing directory has no releases, and no error: an image without modules
-// can be right.
-func TestReleases(t *testing.T) {
-	dir := t.TempDir()
-	writeFiles(t, map[string]string{filepath.Join(dir, "6.1.0-9-amd64/modules.dep"): "", filepath.Join(dir, "6.12.1/modules.dep"): ""})
-	if got := strings.Join(releases(dir), " "); got != "6.1.0-9-amd64 6.12.1" {
-		t.Errorf("releases are %q", got)
-	}
-	if got := releases(filepath.Join(dir, "none")); got != nil {
-		t.Errorf("releases of nothing are %q", got)
 	}
 }
