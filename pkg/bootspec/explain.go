@@ -3,6 +3,7 @@ package bootspec
 import (
 	"cmp"
 	"fmt"
+	"time"
 )
 
 // Explain returns the plan in words, a line for each value, with its source.
@@ -23,6 +24,12 @@ func (p Plan) Explain() []string {
 	add("portal group", t.Group.Given(), t.Group.V, t.Group.From)
 	add("lun", t.LUN.Given(), t.LUN.V, t.LUN.From)
 	add("root", r.Device.Given(), r.Device.V, r.Device.From)
+	for _, f := range r.Fallbacks {
+		add("root fallback", true, f.V, f.From)
+	}
+	add("root on any disk", r.AnyDisk.Given(), r.AnyDisk.V, r.AnyDisk.From)
+	add("wait for root", r.Wait.Given(), duration(r.Wait.V), r.Wait.From)
+	add("delay before root", r.Delay.Given(), r.Delay.V, r.Delay.From)
 	add("root file system", r.FSType.Given(), r.FSType.V, r.FSType.From)
 	add("root mount options", r.Flags.Given(), r.Flags.V, r.Flags.From)
 	add("root read-write", true, r.ReadWrite.V, orDefault(r.ReadWrite.From))
@@ -34,6 +41,13 @@ func (p Plan) Explain() []string {
 		add("break before", true, b.V, b.From)
 	}
 	return out
+}
+
+func duration(d time.Duration) string {
+	if d == Forever {
+		return "for ever"
+	}
+	return d.String()
 }
 
 func orDefault(from string) string {

@@ -41,7 +41,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		if d := plan.Root.Device; d.Given() {
-			again, err := parse("root=" + d.V.String())
+			again, err := parse("rd.root.any root=" + d.V.String())
 			if err != nil || again.Root.Device.V != d.V {
 				t.Errorf("device %+v prints as %s, which is read as %+v, %v", d.V, d.V, again.Root.Device.V, err)
 			}
@@ -77,6 +77,9 @@ func checkRanges(t *testing.T, p bootspec.Plan) {
 	if d := p.Root.Device.V; d.Disk < 0 || d.Disk > 18277 || d.Partition < 0 || d.Partition > 255 {
 		t.Errorf("device %+v", d)
 	}
+	if p.Root.Wait.V < 0 || p.Root.Delay.V < 0 {
+		t.Errorf("wait %v, delay %v", p.Root.Wait.V, p.Root.Delay.V)
+	}
 	if p.Policy.Timeout.V < 0 {
 		t.Errorf("time limit %v", p.Policy.Timeout.V)
 	}
@@ -91,10 +94,13 @@ func checkSources(t *testing.T, p bootspec.Plan, line cmdline.Line) {
 	sources := []string{
 		p.Net.Interface.From, p.Net.Address.From, p.Net.Gateway.From, p.Initiator.From, p.Target.Name.From,
 		p.Target.Group.From, p.Target.LUN.From, p.Root.Device.From, p.Root.FSType.From, p.Root.Flags.From,
-		p.Root.ReadWrite.From, p.Init.From, p.Policy.Timeout.From, p.Policy.Emergency.From, p.Policy.Shell.From,
+		p.Root.ReadWrite.From, p.Root.AnyDisk.From, p.Root.Wait.From, p.Root.Delay.From, p.Init.From, p.Policy.Timeout.From, p.Policy.Emergency.From, p.Policy.Shell.From,
 		p.Policy.Debug.From, p.Policy.Panic.From,
 	}
 	sources = append(sources, strings.Split(p.Target.Portal.From, ", ")...)
+	for _, d := range p.Root.Fallbacks {
+		sources = append(sources, d.From)
+	}
 	for _, b := range p.Policy.Break {
 		sources = append(sources, b.From)
 	}
@@ -104,4 +110,26 @@ func checkSources(t *testing.T, p bootspec.Plan, line cmdline.Line) {
 			t.Errorf("a value comes from %s, which is not in the line", from)
 		}
 	}
+}
+
+// FuzzDevice reads names of root devices: what is taken reads back as it prints.
+func FuzzDevice(f *testing.F) {
+	for _, name := range []string{
+		"/dev/sda2", "/dev/vda2", "8:2", "0802", "UUID=ABCD-EF01", `LABEL="my root"`, `LABEL=a\x20b\xff`, "PARTUUID=15c51007-01/PARTNROFF=4", "PARTLABEL=x",
+		"/dev/disk/by-path/ip-2001:db8::1:860-iscsi-iqn.x-lun-0x4100000000000000-part2", "/dev/disk/by-id/wwn-0x5001020304050607-part3", "block:/dev/disk/by-uuid/1",
+	} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		d, ok := bootspec.ParseDevice(name)
+		if !ok {
+			return
+		}
+		if again, ok := bootspec.ParseDevice(d.String()); !ok || again != d {
+			t.Errorf("%q is %+v, which prints as %q and is read as %+v, %v", name, d, d, again, ok)
+		}
+		if d.Partition < 0 || d.Partition > 255 || d.Offset < -255 || d.Offset > 255 || d.By < bootspec.BySession || d.By > bootspec.ByID {
+			t.Errorf("%q is %+v", name, d)
+		}
+	})
 }

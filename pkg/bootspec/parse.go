@@ -62,7 +62,7 @@ func Parse(line cmdline.Line) (Plan, error) {
 		}
 	}
 	ps.finish()
-	return ps.plan, errors.Join(errs...)
+	return ps.plan, errors.Join(append(errs, ps.checkNodes())...)
 }
 
 // parser holds what several parameters say together.
@@ -71,6 +71,8 @@ type parser struct {
 	addr     Value[netip.Addr] // iscsi_a
 	addrPort Value[uint16]     // port written behind iscsi_a's address
 	portnum  Value[uint16]     // iscsi_p
+
+	nodes []cmdline.Param // that name a disk that is not ours
 }
 
 // finish puts address and port together.

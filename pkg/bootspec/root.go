@@ -1,72 +1,105 @@
 package bootspec
 
 import (
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
 func (ps *parser) root(p cmdline.Param) error {
-	d, ok := parseDevice(p.Value)
-	if !ok {
-		return bad(p, "this form of a root device is not supported", "/dev/sda2, /dev/sda or the like: a disk of our sessions and a partition")
+	d, err := ps.device(p)
+	if err == nil {
+		set(ps, &ps.plan.Root.Device, d, p)
 	}
-	set(ps, &ps.plan.Root.Device, d, p)
+	return err
+}
+
+func (ps *parser) fallback(p cmdline.Param) error {
+	d, err := ps.device(p)
+	if err == nil {
+		ps.plan.Root.Fallbacks = append(ps.plan.Root.Fallbacks, Value[Device]{d, source(p)})
+	}
+	return err
+}
+
+func (ps *parser) device(p cmdline.Param) (Device, error) {
+	d, ok := ParseDevice(p.Value)
+	if !ok {
+		return d, bad(p, "this form of a root device is not supported", deviceForms)
+	}
+	if d.By == ByNode {
+		ps.nodes = append(ps.nodes, p)
+	}
+	return d, nil
+}
+
+// checkNodes refuses the kernel's names of disks that are not ours, unless they
+// may be looked at.
+func (ps *parser) checkNodes() error {
+	if ps.plan.Root.AnyDisk.V {
+		return nil
+	}
+	var errs []error
+	for _, p := range ps.nodes {
+		errs = append(errs, bad(p, "this is no disk of our sessions", deviceForms+"; or add rd.root.any if a disk of this machine is meant"))
+	}
+	root := &ps.plan.Root
+	if root.Device.V.By == ByNode {
+		root.Device = Value[Device]{}
+	}
+	root.Fallbacks = slices.DeleteFunc(root.Fallbacks, func(v Value[Device]) bool { return v.V.By == ByNode })
+	return errors.Join(errs...)
+}
+
+func (ps *parser) anyDisk(p cmdline.Param) error {
+	set(ps, &ps.plan.Root.AnyDisk, !off(p.Value), p)
 	return nil
 }
 
-// parseDevice reads /dev/sdXN. Letters count as in the kernel's
-// sd_format_disk_name (drivers/scsi/sd.c): a to z, aa, ab and on.
-func parseDevice(s string) (Device, bool) {
-	s, ok := strings.CutPrefix(s, "/dev/sd")
-	if !ok {
-		return Device{}, false
-	}
-	i := 0
-	for i < len(s) && s[i] >= 'a' && s[i] <= 'z' {
-		i++
-	}
-	if i == 0 || i > 3 {
-		return Device{}, false
-	}
-	disk := 0
-	for _, c := range s[:i] {
-		disk = disk*26 + int(c-'a') + 1
-	}
-	d := Device{Disk: disk - 1}
-	if digits := s[i:]; digits != "" {
-		n, err := strconv.ParseUint(digits, 10, 8)
-		if err != nil || n == 0 || digits[0] == '0' {
-			return Device{}, false
-		}
-		d.Partition = int(n)
-	}
-	return d, true
-}
-
-// letters is parseDevice's other direction.
-func letters(disk int) string {
-	s := ""
-	for n := disk + 1; n > 0; n = (n - 1) / 26 {
-		s = string(rune('a'+(n-1)%26)) + s
-	}
-	return s
-}
-
-func itoa(n int) string { return strconv.Itoa(n) }
-
-func (ps *parser) fstype(p cmdline.Param) error {
-	switch p.Value {
-	case "ext2", "ext3", "ext4":
-		set(ps, &ps.plan.Root.FSType, p.Value, p)
+// As with the kernel a bare rootwait is without end.
+func (ps *parser) wait(p cmdline.Param) error {
+	if p.Value == "" {
+		set(ps, &ps.plan.Root.Wait, Forever, p)
 		return nil
-	case "auto":
+	}
+	return ps.seconds(&ps.plan.Root.Wait, p)
+}
+
+func (ps *parser) delay(p cmdline.Param) error { return ps.seconds(&ps.plan.Root.Delay, p) }
+
+func (ps *parser) seconds(dst *Value[time.Duration], p cmdline.Param) error {
+	n, err := strconv.ParseUint(p.Value, 10, 31)
+	if err != nil {
+		return bad(p, "this is no time", "a number of seconds")
+	}
+	set(ps, dst, time.Duration(n)*time.Second, p)
+	return nil
+}
+
+// fstype takes the kernel's comma list. Whether the image has the driver is
+// seen when it runs.
+func (ps *parser) fstype(p cmdline.Param) error {
+	if p.Value == "auto" {
 		ps.plan.Root.FSType = Value[string]{}
 		return nil
 	}
-	return bad(p, "this file system is not supported", "ext2, ext3, ext4 or auto")
+	for one := range strings.SplitSeq(p.Value, ",") {
+		if one == "" || len(one) > maxFSType || one == "auto" || strings.ContainsFunc(one, func(c rune) bool {
+			return c != '_' && c != '.' && c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z')
+		}) {
+			return bad(p, "this is no file system", "a name or a list with commas, such as ext4 or xfs,ext4, or auto")
+		}
+	}
+	set(ps, &ps.plan.Root.FSType, p.Value, p)
+	return nil
 }
+
+// maxFSType is longer than any type the kernel knows.
+const maxFSType = 32
 
 func (ps *parser) flags(p cmdline.Param) error {
 	set(ps, &ps.plan.Root.Flags, p.Value, p)

@@ -1,6 +1,7 @@
 package bootspec
 
 import (
+	"math"
 	"net/netip"
 	"time"
 )
@@ -70,27 +71,18 @@ type Target struct {
 
 // Root is the file system to switch to.
 type Root struct {
-	Device    Value[Device] // not given: sda2, then whatever holds an init
-	FSType    Value[string] // not given: by superblock
-	Flags     Value[string] // mount options, comma-separated
-	ReadWrite Value[bool]   // not given: read-only
+	Device    Value[Device]        // not given: sda2, then whatever holds an init
+	Fallbacks []Value[Device]      // in their order, if Device was waited for in vain
+	FSType    Value[string]        // types to try, with commas; not given: by superblock
+	Flags     Value[string]        // mount options, comma-separated
+	ReadWrite Value[bool]          // not given: read-only
+	AnyDisk   Value[bool]          // look at disks that are not of our sessions too
+	Wait      Value[time.Duration] // for the device to appear, or Forever; not given: a few seconds
+	Delay     Value[time.Duration] // before root is looked for
 }
 
-// Device names a disk of our own sessions and a part of it.
-type Device struct {
-	Disk      int // 0 is the first session's disk
-	Partition int // 0 is the whole disk
-}
-
-// String writes the device as the kernel would name it if ours were the only
-// disks: sda2.
-func (d Device) String() string {
-	name := "/dev/sd" + letters(d.Disk)
-	if d.Partition > 0 {
-		name += itoa(d.Partition)
-	}
-	return name
-}
+// Forever is a time that does not end.
+const Forever time.Duration = math.MaxInt64
 
 // Policy is what to do when something goes wrong, and where to stop.
 type Policy struct {

@@ -98,6 +98,14 @@ func readWrite(v bool) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { p.Root.ReadWrite = from(v, source) }
 }
 
+func anyDisk(v bool) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Root.AnyDisk = from(v, source) }
+}
+
+func wait(v time.Duration) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Root.Wait = from(v, source) }
+}
+
 func nothing(*bootspec.Plan, string) {}
 
 // A value of "-" means that the word has no '='.
@@ -135,7 +143,21 @@ var goods = []good{
 	{"rootfstype", "ext2", name(fstype, "ext2")},
 	{"rootfstype", "ext3", name(fstype, "ext3")},
 	{"rootfstype", "ext4", name(fstype, "ext4")},
+	{"rootfstype", "xfs,ext4", name(fstype, "xfs,ext4")},
+	{"rootfstype", "bcachefs", name(fstype, "bcachefs")},
 	{"rootfstype", "auto", nothing},
+	{"root", `LABEL=my\x20root`, func(p *bootspec.Plan, source string) {
+		p.Root.Device = from(bootspec.Device{By: bootspec.ByLabel, Text: "my root"}, source)
+	}},
+	{"rootfallback", "/dev/sda1", func(p *bootspec.Plan, source string) {
+		p.Root.Fallbacks = append(p.Root.Fallbacks, from(bootspec.Device{Partition: 1}, source))
+	}},
+	{"rd.root.any", "-", anyDisk(true)},
+	{"rd.root.any", "0", anyDisk(false)},
+	{"rootwait", "-", wait(bootspec.Forever)},
+	{"rootwait", "", wait(bootspec.Forever)},
+	{"rootwait", "30", wait(30 * time.Second)},
+	{"rootdelay", "3", func(p *bootspec.Plan, source string) { p.Root.Delay = from(3*time.Second, source) }},
 	{"rootflags", "noatime,data=journal", name(flags, "noatime,data=journal")},
 	{"ro", "-", readWrite(false)},
 	{"rw", "-", readWrite(true)},
