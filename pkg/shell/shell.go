@@ -2,11 +2,14 @@ package shell
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Name is argv[0] of the prompt: cmd/init runs Main for it.
@@ -23,12 +26,15 @@ var imageShells = []string{"/bin/sh", "/usr/bin/sh", "/bin/bash", "/bin/busybox"
 
 // Command returns the path of the program to run and its argv: want if it is
 // given, a shell of the image, or the prompt.
-func Command(want string) []string {
+func Command(want string) []string { return command("/", want) }
+
+// command is Command for an image that is at root.
+func command(root, want string) []string {
 	if want != "" {
 		return []string{want, want}
 	}
 	for _, path := range imageShells {
-		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
+		if info, err := os.Stat(filepath.Join(root, path)); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 			return []string{path, "sh"}
 		}
 	}
@@ -105,15 +111,28 @@ func cat(out io.Writer, path string) error {
 	return err
 }
 
+// ls lists a directory, or names what is none: a pattern stands for both.
 func ls(out io.Writer, path string) error {
-	entries, err := os.ReadDir(path)
+	info, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, syscall.ENOTDIR) || err != nil && info.Mode().Type() == fs.ModeSymlink {
+		return line(out, info.Mode(), path)
+	} else if err != nil {
+		return err
+	}
 	for _, e := range entries {
-		if _, err := fmt.Fprintln(out, e.Type().String()[:1]+" "+e.Name()); err != nil {
+		if err := line(out, e.Type(), e.Name()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// line writes one line of ls; the first letter of the mode is the kind of file.
+func line(out io.Writer, mode fs.FileMode, name string) error {
+	_, err := fmt.Fprintln(out, mode.String()[:1]+" "+name)
+	return err
 }
