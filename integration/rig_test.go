@@ -30,6 +30,7 @@ type image struct {
 	kernel string // name for lab.FindKernel; empty: amd64
 	nics   string // comma-separated
 	init   string // path of init; empty: the real one
+	path   string // an image that is there already; the rest does not count then
 	file   string // one more file, "source:path in the image"
 }
 
@@ -44,6 +45,9 @@ func (i image) find() (lab.Kernel, error) {
 
 func (i image) build(t *testing.T) string {
 	t.Helper()
+	if i.path != "" {
+		return i.path
+	}
 	once, _ := images.LoadOrStore(i, sync.OnceValues(func() (string, error) {
 		k, err := i.find()
 		if err != nil {
@@ -192,6 +196,16 @@ func (r *rig) start(img image, c lab.MachineConfig) *lab.Machine {
 		}
 	})
 	return m
+}
+
+// bare boots an initramfs of nothing but a tree.
+func (r *rig) bare(tree lab.Tree, line string) *lab.Machine {
+	r.t.Helper()
+	initrd := filepath.Join(r.t.TempDir(), "initrd")
+	if err := lab.WriteInitrd(initrd, tree); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.start(image{path: initrd}, lab.MachineConfig{Append: "console=ttyS0 " + line, NICs: []lab.NIC{{Tap: r.tap}}})
 }
 
 // shows checks that the console has shown the texts, at any time.

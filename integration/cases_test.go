@@ -1,0 +1,203 @@
+package integration
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/boot"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// Every way to fail that the README lists is read off a console: what happened
+// and whether it is tried again, and the hint.
+func TestCases(t *testing.T) {
+	stages := caseStages()
+	for _, c := range boot.Cases() {
+		t.Run(c.Name, func(t *testing.T) {
+			stage := stages[c.Name]
+			if stage == nil {
+				t.Fatal("nobody shows this case: write a stage for it")
+			}
+			r := newRig(t)
+			m := stage(r)
+			r.expect(m, pieces(c.Screen)...)
+			if c.Heals {
+				r.expect(m, "trying again")
+			} else {
+				r.shows(m, "iscsiroot: step ")
+			}
+			if c.Hint != "" {
+				r.expect(m, pieces(c.Hint)...)
+			}
+			if !c.Heals {
+				r.expect(m, "iscsiroot: reboot in 60 s")
+			}
+		})
+	}
+	for name := range stages {
+		if !hasCase(name) {
+			t.Errorf("stage %s is for no case", name)
+		}
+	}
+}
+
+// pieces are the parts of a text between what varies.
+func pieces(text string) []string {
+	var out []string
+	for p := range strings.SplitSeq(text, "…") {
+		if p = strings.TrimSpace(p); p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func hasCase(name string) bool {
+	for _, c := range boot.Cases() {
+		if c.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// stage sets a machine up to fail.
+type stage func(*rig) *lab.Machine
+
+const console = "console=ttyS0 "
+
+func caseStages() map[string]stage {
+	return map[string]stage{
+		"parameter":         onlyLine("iscsi_i_ip=10.77.0.2"),
+		"missing-parameter": onlyLine("quiet"),
+		"other-release":     otherRelease,
+		"no-driver": func(r *rig) *lab.Machine {
+			return r.boot(virtio, "e1000", console+seedLine)
+		},
+		"wrong-interface": onlyLine("iscsi_if=eth7 " + seedLine),
+		"no-link": func(r *rig) *lab.Machine {
+			m := r.boot(virtio, "", console+seedLine)
+			if err := m.SetLink(r.ctx, 0, false); err != nil {
+				r.t.Fatal(err)
+			}
+			return m
+		},
+		"no-iscsi":           noISCSI,
+		"connection-refused": onlyLine(seedLine),
+		"no-host":            onlyLine(strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99", 1)),
+		"no-route":           onlyLine(strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.99.0.1", 1)),
+		"target-closes":      scripted(iscsitest.Close()),
+		"wrong-target":       scripted(iscsitest.Status(0x0203)),
+		"wants-chap":         scripted(iscsitest.Status(0x0201)),
+		"not-in-list":        scripted(iscsitest.Status(0x0202)),
+		"target-busy":        scripted(iscsitest.Status(0x0301)),
+		"no-lun":             withRoot("iscsi_lun=5", nil),
+		"no-disk":            noDisk,
+		"no-init-here": withRoot("root=/dev/sda2", func(t lab.Tree) {
+			delete(t, "sbin/init")
+		}),
+		"wrong-init": withRoot("root=/dev/sda2 init=/opt/none", nil),
+		"not-executable": withRoot("root=/dev/sda2", func(t lab.Tree) {
+			t["sbin/init"] = lab.Text("#!/bin/sh\n")
+		}),
+		"no-interpreter": withRoot("root=/dev/sda2", func(t lab.Tree) {
+			t["sbin/init"] = lab.Script("#!/bin/sh\n")
+		}),
+		"other-machine": withRoot("root=/dev/sda2", func(t lab.Tree) {
+			// The head of a program for RISC-V: #define EM_RISCV 243.
+			t["sbin/init"] = lab.Script("\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\xf3\x00" + strings.Repeat("\x00", 44))
+		}),
+		"no-mount-point": withRoot("root=/dev/sda2", func(t lab.Tree) {
+			delete(t, "proc")
+		}),
+		"bad-options": withRoot("root=/dev/sda2 rootflags=nonsense", nil),
+		"bug": func(r *rig) *lab.Machine {
+			img := virtio
+			img.init = built.faulty
+			return r.boot(img, "", console+"rd.iscsiroot.fault=step "+seedLine)
+		},
+	}
+}
+
+// onlyLine needs no more than a command line.
+func onlyLine(line string) stage {
+	return func(r *rig) *lab.Machine { return r.boot(virtio, "", console+line) }
+}
+
+// withRoot boots a root that edit has spoilt.
+func withRoot(line string, edit func(lab.Tree)) stage {
+	return func(r *rig) *lab.Machine {
+		tree := root("")
+		if edit != nil {
+			edit(tree)
+		}
+		r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, Tree: tree})
+		r.gotgt()
+		return r.boot(virtio, "", console+line+" "+seedLine)
+	}
+}
+
+// scripted answers every login alike.
+func scripted(step iscsitest.Step) stage {
+	return func(r *rig) *lab.Machine {
+		var l net.Listener
+		err := r.ns.Do(func() (err error) {
+			l, err = net.Listen("tcp", "10.77.0.1:3260")
+			return err
+		})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.t.Cleanup(func() { _ = l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() { _, _ = iscsitest.Script{step}.Serve(conn) }()
+			}
+		}()
+		return r.boot(virtio, "", console+seedLine)
+	}
+}
+
+// noDisk is a target with nothing but tgtd's controller.
+func noDisk(r *rig) *lab.Machine {
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, Tree: root("")})
+	target := r.tgtd()
+	if out, err := target.Admin(r.ctx, "--op", "delete", "--mode", "logicalunit", "--tid", "1", "--lun", "1"); err != nil {
+		r.t.Fatal(out, err)
+	}
+	return r.boot(virtio, "", console+seedLine)
+}
+
+// noISCSI is an image without modules.
+func noISCSI(r *rig) *lab.Machine {
+	return r.bare(lab.Tree{"init": lab.Copy(built.init)}, seedLine)
+}
+
+// otherRelease is an image with the modules of another kernel.
+func otherRelease(r *rig) *lab.Machine {
+	k, err := virtio.find()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	dep, err := os.ReadFile(filepath.Join(k.ModulesRoot, "lib/modules", k.Release, "modules.dep"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(dep), "\n")
+	path, _, _ := strings.Cut(line, ":")
+	return r.bare(lab.Tree{
+		"init":                               lab.Copy(built.init),
+		"lib/modules/0.99.15/modules.dep":    lab.Text(path + ":\n"),
+		"lib/modules/0.99.15/" + path:        lab.Copy(filepath.Join(k.ModulesRoot, "lib/modules", k.Release, path)),
+		"lib/modules/0.99.15/modules.alias":  lab.Text(""),
+		"lib/modules/0.99.15/modules.symbol": lab.Text(""),
+	}, seedLine)
+}

@@ -1,0 +1,151 @@
+package integration
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// diskModules are what an iSCSI root on ext4 takes; what is built in is passed over.
+const diskModules = "iscsi_tcp sd_mod ext4 crypto-crc32c"
+
+// foreign is an initrd that somebody else has put together, with our init in it.
+type foreign struct {
+	t      *testing.T
+	kernel lab.Kernel
+	tree   lab.Tree
+	index  *kmod.Index
+}
+
+func newForeign(t *testing.T, kernel string) *foreign {
+	t.Helper()
+	k, err := lab.FindKernel(kernel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &foreign{t: t, kernel: k, tree: lab.Tree{"init": lab.Copy(built.init), "sbin/modprobe": lab.Symlink("/init")}}
+	if f.index, err = kmod.Read(os.DirFS(f.dir())); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// dir is where the distribution's tree is on this host.
+func (f *foreign) dir() string {
+	return filepath.Join(f.kernel.ModulesRoot, "lib/modules", f.kernel.Release)
+}
+
+// plan returns the modules that these names need.
+func (f *foreign) plan(names string) []kmod.Module {
+	f.t.Helper()
+	mods, err := f.index.Plan(strings.Fields(names)...)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return mods
+}
+
+// addTree adds modules where the distribution has them, and its whole index, which knows thousands more.
+func (f *foreign) addTree(names string) {
+	f.t.Helper()
+	base := path.Join("lib/modules", f.kernel.Release)
+	for _, m := range f.plan(names) {
+		f.tree[path.Join(base, m.Path)] = lab.Copy(filepath.Join(f.dir(), m.Path))
+	}
+	index, err := filepath.Glob(filepath.Join(f.dir(), "modules.*"))
+	if err != nil || len(index) < 10 {
+		f.t.Fatalf("index of %s: %d files, %v", f.dir(), len(index), err)
+	}
+	for _, name := range index {
+		f.tree[path.Join(base, filepath.Base(name))] = lab.Copy(name)
+	}
+}
+
+// addFlat adds modules as the HOWTO does: the files alone, directly in lib/modules. Every second one is packed by gzip,
+// every third by zstd.
+func (f *foreign) addFlat(names string) {
+	f.t.Helper()
+	for i, m := range f.plan(names) {
+		source := filepath.Join(f.dir(), m.Path)
+		target := path.Join("lib/modules", filepath.Base(m.Path))
+		switch i % 3 {
+		case 0:
+			f.tree[target] = lab.Copy(source)
+		case 1:
+			f.tree[target+".gz"] = f.packed("gzip", source)
+		case 2:
+			f.tree[target+".zst"] = f.packed("zstd", source)
+		}
+	}
+}
+
+func (f *foreign) packed(program, source string) lab.File {
+	f.t.Helper()
+	out, err := exec.Command(program, "-c", source).Output()
+	if err != nil {
+		f.t.Fatalf("%s %s: %v", program, source, err)
+	}
+	return lab.File{Mode: 0o644, Content: out}
+}
+
+// edit changes a file of the tree.
+func (f *foreign) edit(name string, change func([]byte) []byte) {
+	f.t.Helper()
+	name = path.Join("lib/modules", f.kernel.Release, name)
+	data, err := os.ReadFile(f.tree[name].Source)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.tree[name] = lab.File{Mode: 0o644, Content: change(bytes.Clone(data))}
+}
+
+// boot starts the machine. Without a NIC the arguments of QEMU's bring one.
+func (f *foreign) boot(r *rig, line string, c lab.MachineConfig) *lab.Machine {
+	f.t.Helper()
+	initrd := filepath.Join(f.t.TempDir(), "initrd.img")
+	if err := lab.WriteInitrd(initrd, maps.Clone(f.tree)); err != nil {
+		f.t.Fatal(err)
+	}
+	c.Kernel, c.Initrd, c.Append = f.kernel.Image, initrd, "console=ttyS0 rd.debug "+line
+	m, err := r.ns.StartMachine(r.ctx, c)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() {
+		if f.t.Failed() {
+			f.t.Logf("console:\n%s", m.Output())
+		}
+	})
+	return m
+}
+
+// nic is a machine with one PCI card.
+func (r *rig) nic(model string) lab.MachineConfig {
+	return lab.MachineConfig{NICs: []lab.NIC{{Model: model, Tap: r.tap}}}
+}
+
+// usbNIC is a machine whose only network is a USB adapter: QEMU's is of the class that cdc_ether drives.
+func (r *rig) usbNIC() lab.MachineConfig {
+	return lab.MachineConfig{Args: []string{
+		"-netdev", "tap,id=usbnic,ifname=" + r.tap.Name() + ",script=no,downscript=no",
+		"-device", "qemu-xhci", "-device", "usb-net,netdev=usbnic",
+	}}
+}
+
+// hides checks that the console has never shown the texts.
+func (r *rig) hides(m *lab.Machine, texts ...string) {
+	r.t.Helper()
+	for _, text := range texts {
+		if strings.Contains(m.Output(), text) {
+			r.t.Errorf("the console shows %q", text)
+		}
+	}
+}

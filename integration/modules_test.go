@@ -1,0 +1,114 @@
+package integration
+
+import (
+	"bytes"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// Debian's module tree as it is, with its whole index, and a machine whose only network is behind a USB host: the host's
+// driver comes first, then the adapter's. Root has quotas, for which the kernel itself asks /sbin/modprobe when it is
+// mounted. What modprobe.d and the command line want holds.
+func TestModulesDebianTreeUSB(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	quota := exec.Command("tune2fs", "-O", "quota", r.disk.Path+"?offset=5242880")
+	if out, err := quota.CombinedOutput(); err != nil {
+		t.Fatalf("tune2fs: %v\n%s", err, out)
+	}
+	r.gotgt()
+	f := newForeign(t, "amd64")
+	f.addTree(diskModules + " xhci_pci cdc_ether quota_v2 ipmi_msghandler ahci dummy")
+	f.tree["etc/modprobe.d/site.conf"] = lab.Text("options dummy numdummies=3\ninstall dummy /bin/false\n")
+	m := f.boot(r, "rw rd.driver.pre=dummy rd.driver.post=ipmi_msghandler,absent modprobe.blacklist=crc32c_intel "+
+		"iscsi_tcp.debug_iscsi_tcp=1 "+seedLine, r.usbNIC())
+	r.expect(m, "loaded dummy", "loaded xhci_pci", "loaded cdc_ether", "guest: mount: /dev/sda2 / ext4 rw,")
+	r.off(m)
+	r.shows(m, "Quota mode: journalled", "etc/modprobe.d/site.conf: line 2: install is not supported", "loaded ipmi_msghandler",
+		"module absent: not built into the running kernel "+f.kernel.Release+", and the image holds ", "crc32c_intel is on a blacklist",
+		"iscsi_tcp: iscsi_sw_tcp_") // the module's own debug messages, which its parameter asks for
+	r.hides(m, "loaded quota_v2", "loaded ahci", "loaded crc32c_intel", "Unknown symbol")
+}
+
+// The HOWTO's layout: files directly in /lib/modules and no index, here with every kind of compression that the kernel
+// leaves to us. module_blacklist= is heeded without a complaint.
+func TestModulesFlat(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.gotgt()
+	f := newForeign(t, "amd64")
+	f.addFlat(diskModules + " e1000 ahci")
+	m := f.boot(r, "module_blacklist=crc32c_intel "+seedLine, r.nic("e1000"))
+	r.expect(m, "loaded e1000", "guest: mount: /dev/sda2 / ext3 ro,")
+	r.off(m)
+	r.shows(m, "module crc32c_intel: forbidden by module_blacklist=")
+	r.hides(m, "loaded ahci", "Module crc32c_intel is blacklisted", "Unknown symbol")
+}
+
+// Modules as .ko.xz, which this kernel unpacks itself.
+func TestModulesXZTree(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.gotgt()
+	f := newForeign(t, "amd64-6.12")
+	f.addTree(diskModules + " virtio_net")
+	m := f.boot(r, seedLine, r.nic("virtio-net-pci"))
+	r.expect(m, "loaded virtio_net", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+	r.hides(m, "Unknown symbol")
+}
+
+// A modules.dep with garbage in it, a circle and the line of a needed module gone: what there is boots.
+func TestModulesDamagedIndex(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.gotgt()
+	f := newForeign(t, "cloud-amd64")
+	f.addTree(diskModules + " virtio_pci virtio_net")
+	f.edit("modules.dep", func(data []byte) []byte {
+		var out []byte
+		for line := range bytes.Lines(data) {
+			name, _, _ := bytes.Cut(line, []byte(":"))
+			switch {
+			case bytes.HasSuffix(name, []byte("/libiscsi.ko")):
+				line = []byte("\x00\x01\xfe garbage\n")
+			case bytes.HasSuffix(name, []byte("/failover.ko")):
+				line = []byte("kernel/net/core/failover.ko: kernel/drivers/net/net_failover.ko kernel/gone.ko\n")
+			}
+			out = append(out, line...)
+		}
+		return out
+	})
+	m := f.boot(r, seedLine, r.nic("virtio-net-pci"))
+	r.expect(m, "modules: read modules.dep: line", "loaded virtio_net", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+}
+
+// What is missing is named before anything waits for it, and so is a tree of another kernel.
+func TestModulesMissing(t *testing.T) {
+	r := newRig(t)
+	f := newForeign(t, "amd64")
+	f.addFlat("virtio_pci virtio_net")
+	m := f.boot(r, seedLine, r.nic("virtio-net-pci"))
+	r.expect(m, "step iscsi-modules failed", "module iscsi_tcp: not built into the running kernel "+f.kernel.Release+", and the image holds only ",
+		"hint: build the image again with iscsiroot build --kernel-version "+f.kernel.Release)
+	if err := m.Stop(); err != nil {
+		t.Error(err)
+	}
+
+	other := newForeign(t, "cloud-amd64")
+	other.addFlat(diskModules)
+	other.kernel.Image = f.kernel.Image
+	m = other.boot(r, seedLine, r.nic("virtio-net-pci"))
+	r.expect(m, "step modules failed", "modules: there are none for the running kernel "+f.kernel.Release+", only for "+other.kernel.Release,
+		"hint: build the image again with iscsiroot build --kernel-version "+f.kernel.Release)
+	if err := m.Stop(); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(m.Output(), "exec format error") {
+		t.Error("the kernel was asked to load a foreign module")
+	}
+}

@@ -1,0 +1,42 @@
+package boot
+
+// Case is a way in which a boot can go wrong, as a person sees it. What varies
+// in a text is left out: … stands for it.
+type Case struct {
+	Name   string // for tests
+	Screen string // what happened, to what
+	Hint   string // what to do, where Screen does not say it
+	Heals  bool   // it is tried again for ever; otherwise the boot ends
+}
+
+// Cases lists what can go wrong, in the order of the boot. The README shows it,
+// and each row has a test that reads it off a console.
+func Cases() []Case {
+	return []Case{
+		{"parameter", "parameter … (byte … of the command line): …: write …", "", false},
+		{"missing-parameter", "… is not given: write … on the kernel command line", "", false},
+		{"other-release", "modules: there are none for the running kernel …, only for …", "build the image again with iscsiroot build --kernel-version …, or boot the kernel …", false},
+		{"no-driver", "network: no network interface: add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)", "the image has no driver for … (pci …)", false},
+		{"wrong-interface", "network: no interface …, there is …: correct iscsi_if=, or add its driver to the image", "", false},
+		{"no-link", "network: no link on …: check cable and switch port", "", true},
+		{"no-iscsi", "open iscsi transport tcp: iscsi_tcp is not loaded", "the image must hold iscsi_tcp for kernel …: build it with iscsiroot build", false},
+		{"connection-refused", "login to … at …: connection refused", "the host is up and nothing listens there: is the target running, and is iscsi_p= right?", true},
+		{"no-host", "login to … at …: no host answers at this address", "check iscsi_a=, iscsi_gw=, the mask in iscsi_i_ip=, and that the target's host is up", true},
+		{"no-route", "login to … at …: no route to this address", "check iscsi_a=, iscsi_gw=, the mask in iscsi_i_ip=, and that the target's host is up", true},
+		{"target-closes", "login to … at …: … target closed the connection", "some targets close without a word when they do not know the target name or this initiator: check iscsi_t=, iscsi_i= and the target's access list", true},
+		{"wrong-target", "login to … at … refused (0203): this portal has no target of that name", "correct iscsi_t= or iscsi_a=; some targets say the same when the name in iscsi_i= is not in their access list", true},
+		{"wants-chap", "login to … at … refused (0201): authentication failed: wrong user or secret, or the target wants authentication", "the target asks for CHAP, which this version does not speak: allow this initiator without it", false},
+		{"not-in-list", "login to … at … refused (0202): this initiator name is not in the target's access list", "add the name in iscsi_i= to the target's access list", false},
+		{"target-busy", "login to … at … not served (0301): …", "", true},
+		{"no-lun", "target … has no disk at lun …: …", "correct iscsi_lun=, or map the disk for this initiator at the target", false},
+		{"no-disk", "target … has no disk: …", "map a disk for this initiator at the target", false},
+		{"no-init-here", "init … on …: file does not exist", "is this the root file system? correct root=, or name the program with init=PATH", false},
+		{"wrong-init", "init … on …: file does not exist", "correct init=", false},
+		{"not-executable", "init … on …: is not executable: chmod 755 it", "", false},
+		{"no-interpreter", "init … on …: needs …: file does not exist", "", false},
+		{"other-machine", "init … on …: built for another kind of machine: ELF machine …, this one is …", "", false},
+		{"no-mount-point", "root … has no directory … to mount on: …: make it there", "or boot once with rw, so that they can be made", false},
+		{"bad-options", "mount …", "check rootfstype= and rootflags=; the kernel's line above says what it did not like", false},
+		{"bug", "internal error: panic: …", "", false},
+	}
+}
