@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,6 +53,8 @@ type Exit struct {
 	Reason string
 	// Code is QEMU's exit status, -1 after a signal.
 	Code int
+	// CPU is the host's processor time that QEMU took, in user and in kernel mode.
+	CPU time.Duration
 }
 
 // StartMachine starts a machine in the namespace. ctx limits the start only.
@@ -164,7 +167,8 @@ func (m *Machine) Wait(ctx context.Context) (Exit, error) {
 	}
 	<-m.qmp.done // every event has been read
 	shutdown, _ := m.qmp.last("SHUTDOWN")
-	return Exit{Reason: shutdown.Reason, Code: m.process.cmd.ProcessState.ExitCode()}, nil
+	state := m.process.cmd.ProcessState
+	return Exit{Reason: shutdown.Reason, Code: state.ExitCode(), CPU: state.UserTime() + state.SystemTime()}, nil
 }
 
 // Done is closed when the machine has ended.
