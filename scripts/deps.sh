@@ -2,15 +2,19 @@
 # deps.sh brings what the lab needs and Go cannot: QEMU and file system tools as packages of this machine; kernels, tgt and
 # busybox only unpacked into a cache, because installing them would start daemons or change how this machine boots.
 #
-#   scripts/deps.sh [kernel-6.12] [kernel-cloud]
+#   scripts/deps.sh [kernel-6.12] [kernel-cloud] [bench]
 #
 # The cache is $ISCSIROOT_CACHE, else iscsiroot in $XDG_CACHE_HOME or ~/.cache. Its links are what pkg/lab reads:
-#   kernels/amd64  kernels/amd64-6.12  kernels/cloud-amd64  tgt  busybox
+#   kernels/amd64  kernels/amd64-6.12  kernels/cloud-amd64  tgt  busybox  bench
+# bench is what the benchmark's other initramfs are made of.
 # Without a missing or outdated part nothing is asked of the network.
 set -euo pipefail
 
 readonly host_packages=(qemu-system-x86 seabios ipxe-qemu kmod e2fsprogs)
 readonly tgt_packages=(tgt libaio1 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsystemd0)
+# The HOWTO's programs and the libraries they name. What of a library's package belongs to the image, the benchmark finds out.
+readonly bench_packages=(open-iscsi libopeniscsiusr bash coreutils kmod mount net-tools libc6 libtinfo6 libssl3 libkmod2
+  libzstd1 liblzma5 libmount1 libblkid1 libselinux1 libpcre2-8-0)
 readonly cache="${ISCSIROOT_CACHE:-${XDG_CACHE_HOME:-${HOME:?deps: HOME is not set}/.cache}/iscsiroot}"
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin:/sbin"
 
@@ -82,6 +86,7 @@ packages() {
     kernel-6.12) apt-cache "${apt_opts[@]}" pkgnames linux-image-6.12. | grep -E '[0-9]-amd64$|deb[0-9]+-amd64$' | sort -V | tail -n 1 || true ;;
     tgt) printf '%s\n' "${tgt_packages[@]}" ;;
     busybox) echo busybox-static ;;
+    bench) printf '%s\n' "${bench_packages[@]}" ;;
   esac
 }
 
@@ -221,8 +226,8 @@ main() {
   local items=(kernel tgt busybox) todo=() packages=() item
   for item in "$@"; do
     case "$item" in
-      kernel-6.12 | kernel-cloud) items+=("$item") ;;
-      *) die "unknown argument $item; known: kernel-6.12 kernel-cloud" ;;
+      kernel-6.12 | kernel-cloud | bench) items+=("$item") ;;
+      *) die "unknown argument $item; known: kernel-6.12 kernel-cloud bench" ;;
     esac
   done
   for item in apt-get apt-cache dpkg-deb flock; do
