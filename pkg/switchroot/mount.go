@@ -70,26 +70,3 @@ func Mount(c MountConfig) error {
 	}
 	return nil
 }
-
-// lookOptions keep a file system from replaying its journal even though it is
-// mounted read-only. The others have none, or do not replay.
-var lookOptions = map[string]string{
-	"ext3":  ",noload",             // fs/ext4/super.c: ext4_param_specs
-	"ext4":  ",noload",             // the same
-	"xfs":   ",norecovery",         // fs/xfs/xfs_super.c: xfs_fs_parameters
-	"btrfs": ",rescue=nologreplay", // fs/btrfs/super.c: btrfs_parameter_rescue
-}
-
-// Look mounts c read-only, so that not even a journal is replayed, calls f and
-// unmounts again: looking writes nothing to the device.
-func Look(c MountConfig, f func(dir string) error) error {
-	c.ReadWrite, c.Options = false, "ro"+lookOptions[c.FSType]
-	if err := Mount(c); err != nil {
-		return err
-	}
-	err := f(c.Dir)
-	if uerr := mount.Unmount(c.Dir, false, false); uerr != nil && err == nil {
-		err = fmt.Errorf("unmount %s: %w", c.Device, underlying(uerr))
-	}
-	return err
-}

@@ -1,0 +1,119 @@
+package switchroot
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limits of what is read of an fstab.
+const (
+	maxFstab   = 256 << 10
+	maxEntries = 1000
+)
+
+// Entry is a line of fstab(5).
+type Entry struct {
+	Spec    string // "UUID=...", "/dev/sda3"
+	Dir     string // where it is mounted, without a slash at the end
+	FSType  string // "auto" where the line does not say
+	Options string // "defaults" where the line does not say
+}
+
+// Has tells whether the entry has an option.
+func (e Entry) Has(option string) bool {
+	for o := range strings.SplitSeq(e.Options, ",") {
+		if o == option {
+			return true
+		}
+	}
+	return false
+}
+
+// MountOptions returns the options that mount(2) can have, and leaves out those
+// that only mount(8) and the programs around it understand, and rw, because
+// root is not writable either before the real system makes it so.
+func (e Entry) MountOptions() string {
+	var out []string
+	for o := range strings.SplitSeq(e.Options, ",") {
+		switch key, _, _ := strings.Cut(o, "="); key {
+		case "", "defaults", "rw", "auto", "noauto", "user", "users", "nouser", "owner", "group", "nofail", "_netdev", "comment", "helper", "uhelper":
+			continue
+		}
+		if !strings.HasPrefix(o, "x-") && !strings.HasPrefix(o, "X-") {
+			out = append(out, o)
+		}
+	}
+	return strings.Join(out, ",")
+}
+
+// ParseFstab reads the lines of an fstab. Lines that have no two fields are
+// passed over, as mount(8) does.
+func ParseFstab(b []byte) []Entry {
+	var out []Entry
+	for line := range bytes.Lines(b) {
+		fields := strings.Fields(string(line))
+		if len(fields) < 2 || fields[0][0] == '#' {
+			continue
+		}
+		e := Entry{Spec: unescapeOctal(fields[0]), Dir: unescapeOctal(fields[1]), FSType: "auto", Options: "defaults"}
+		if strings.HasPrefix(e.Dir, "/") {
+			e.Dir = path.Clean(e.Dir)
+		}
+		if len(fields) > 2 {
+			e.FSType = unescapeOctal(fields[2])
+		}
+		if len(fields) > 3 {
+			e.Options = unescapeOctal(fields[3])
+		}
+		if out = append(out, e); len(out) == maxEntries {
+			break
+		}
+	}
+	return out
+}
+
+// unescapeOctal reads \040 and the like, which stand for what separates fields.
+func unescapeOctal(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) && isOctal(s[i+1:i+4]) && s[i+1] < '4' {
+			b.WriteByte((s[i+1]-'0')<<6 | (s[i+2]-'0')<<3 | (s[i+3] - '0'))
+			i += 3
+		} else {
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}
+
+func isOctal(s string) bool { return strings.Trim(s, "01234567") == "" }
+
+// ReadFstab reads /etc/fstab of the root mounted at dir. A root without one is
+// no error.
+func ReadFstab(dir string) ([]Entry, error) {
+	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	defer func() { _ = unix.Close(root) }()
+	f, err := openIn(root, "/etc/fstab")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open etc/fstab: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(io.LimitReader(f, maxFstab))
+	if err != nil {
+		return nil, fmt.Errorf("read etc/fstab: %w", err)
+	}
+	return ParseFstab(b), nil
+}
