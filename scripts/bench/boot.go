@@ -42,28 +42,27 @@ type Record struct {
 var errBoot = errors.New("the machine did not reach its root")
 
 // boot boots one machine and returns what its real init says.
-func (s *stage) boot(ctx context.Context, img image, n nic, cpus int, debug bool) (Boot, error) {
-	if err := s.dropSessions(ctx); err != nil {
+func (s *stage) boot(ctx context.Context, img image, n nic, cpus int, debug bool) (b Boot, err error) {
+	ns, err := lab.NewNamespace()
+	if err != nil {
 		return Boot{}, err
 	}
+	defer func() { err = errors.Join(err, ns.Close()) }()
 	line := commandLine + " " + s.extra
 	if debug {
 		line += " rd.debug"
 	}
 	short, cancel := context.WithTimeout(ctx, bootDeadline)
 	defer cancel()
-	m, err := s.ns.StartMachine(short, lab.MachineConfig{
-		Kernel: s.kernel.Image, Initrd: img.path, Append: line, CPUs: cpus, NICs: []lab.NIC{{Model: n.model, Tap: s.tap}},
-	})
+	m, err := s.machine(short, ns, img, n, cpus, line)
 	if err != nil {
 		return Boot{}, err
 	}
 	exit, err := m.Wait(short)
 	if err != nil {
-		err = errors.Join(fmt.Errorf("%w: %w", errBoot, err), m.Stop())
-		return Boot{}, errors.Join(err, ctx.Err())
+		return Boot{}, errors.Join(fmt.Errorf("%w: %w", errBoot, err), ctx.Err())
 	}
-	b, err := readBoot(m.Output())
+	b, err = readBoot(m.Output())
 	b.CPU = exit.CPU.Seconds()
 	return b, err
 }

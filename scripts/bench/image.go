@@ -33,7 +33,7 @@ func (s *stage) buildImages(ctx context.Context, n nic) ([]image, error) {
 	}
 	var out []image
 	for _, c := range chosen {
-		path := filepath.Join(s.ns.Dir(), c.name+"-"+n.name)
+		path := filepath.Join(s.dir, c.name+"-"+n.name)
 		if c.tree == nil {
 			_, err = initramfs.Build(ctx, s.ourConfig(n), path)
 		} else {

@@ -41,7 +41,7 @@ type modules struct{ nic, iscsi, fs []string }
 
 // findModules takes the files from an uncompressed image of ours, so that everyone loads the same bytes.
 func (s *stage) findModules(ctx context.Context, n nic) (modules, error) {
-	dir := filepath.Join(s.ns.Dir(), "modules-"+n.name)
+	dir := filepath.Join(s.dir, "modules-"+n.name)
 	image := dir + ".cpio"
 	cfg := s.ourConfig(n)
 	cfg.Compression = initramfs.None

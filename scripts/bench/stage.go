@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"os"
 	"path/filepath"
-	"regexp"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
@@ -20,9 +20,8 @@ const (
 // stage is what all boots share.
 type stage struct {
 	options
-	ns     *lab.Namespace
-	tap    *lab.Tap
-	target *lab.Tgtd
+	dir    string
+	disk   *lab.Disk
 	kernel lab.Kernel
 	native map[string]string // compiled C, by name
 }
@@ -32,36 +31,37 @@ func newStage(ctx context.Context, o options) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	ns, err := lab.NewNamespace()
+	dir, err := os.MkdirTemp("", "iscsiroot-bench-")
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{options: o, ns: ns, kernel: kernel}
-	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(err, ns.Close())
+	s := &stage{options: o, dir: dir, kernel: kernel}
+	if s.native, err = compile(ctx, dir); err == nil {
+		s.disk, err = s.makeDisk()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// Close ends what the stage has started.
-func (s *stage) Close() error { return s.ns.Close() }
+// Close removes what the stage has made.
+func (s *stage) Close() error { return os.RemoveAll(s.dir) }
 
-// prepare makes the programs, the disk, the wire and the target.
-func (s *stage) prepare(ctx context.Context) error {
-	var err error
-	if s.native, err = compile(ctx, s.ns.Dir()); err != nil {
-		return err
-	}
-	disk, err := s.makeDisk()
-	if err != nil {
-		return err
-	}
+// machine starts a machine with a network and a target of its own in ns. After a machine is switched off, the host would go on
+// sending to it and asking for its Ethernet address once a second, and the next machine's first packet could wait that long.
+func (s *stage) machine(ctx context.Context, ns *lab.Namespace, img image, n nic, cpus int, line string) (*lab.Machine, error) {
 	portal := netip.MustParseAddrPort("10.77.0.1:3260")
-	if s.tap, err = s.ns.AddTap("tap0", netip.PrefixFrom(portal.Addr(), 24)); err != nil {
-		return err
+	tap, err := ns.AddTap("tap0", netip.PrefixFrom(portal.Addr(), 24))
+	if err != nil {
+		return nil, err
 	}
-	s.target, err = s.ns.StartTgtd(ctx, lab.TargetConfig{Name: targetName, Portal: portal, LUNs: map[int]string{1: disk.Path}})
-	return err
+	if _, err := ns.StartTgtd(ctx, lab.TargetConfig{Name: targetName, Portal: portal, LUNs: map[int]string{1: s.disk.Path}}); err != nil {
+		return nil, err
+	}
+	return ns.StartMachine(ctx, lab.MachineConfig{
+		Kernel: s.kernel.Image, Initrd: img.path, Append: line, CPUs: cpus, NICs: []lab.NIC{{Model: n.model, Tap: tap}},
+	})
 }
 
 // makeDisk makes a disk as the HOWTO has it: something small first, then root. Its shell is there for the HOWTO's last line.
@@ -76,44 +76,7 @@ func (s *stage) makeDisk() (*lab.Disk, error) {
 		"dev/console": lab.CharDevice(5, 1), "dev/null": lab.CharDevice(1, 3), "dev/kmsg": lab.CharDevice(1, 11),
 		"proc": lab.Dir(), "sys": lab.Dir(), "run": lab.Dir(),
 	}
-	return lab.WriteDisk(filepath.Join(s.ns.Dir(), "disk"),
+	return lab.WriteDisk(filepath.Join(s.dir, "disk"),
 		lab.Filesystem{Type: "ext2", MiB: 8, Label: "boot"},
 		lab.Filesystem{Type: "ext4", MiB: 64, Label: "root", Tree: root})
-}
-
-// A session in what tgtadm shows, and the connections below it.
-var (
-	sessionLine    = regexp.MustCompile(`(?m)^Session: (\d+)$`)
-	connectionLine = regexp.MustCompile(`(?m)^\s+Connection: (\d+)$`)
-)
-
-// dropSessions ends what a machine that was switched off has left at the target: tgtd would go on sending to it, which delays
-// the next machine's first packets.
-func (s *stage) dropSessions(ctx context.Context) error {
-	text, err := s.target.Admin(ctx, "--op", "show", "--mode", "conn", "--tid", "1")
-	if err != nil {
-		return err
-	}
-	for _, c := range connections(text) {
-		if _, err := s.target.Admin(ctx, "--op", "delete", "--mode", "conn", "--tid", "1", "--sid", c[0], "--cid", c[1]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// connections returns pairs of a session's and a connection's number.
-func connections(text string) [][2]string {
-	var out [][2]string
-	at := sessionLine.FindAllStringSubmatchIndex(text, -1)
-	for i, m := range at {
-		end := len(text)
-		if i+1 < len(at) {
-			end = at[i+1][0]
-		}
-		for _, c := range connectionLine.FindAllStringSubmatch(text[m[1]:end], -1) {
-			out = append(out, [2]string{text[m[2]:m[3]], c[1]})
-		}
-	}
-	return out
 }
