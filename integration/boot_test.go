@@ -68,11 +68,8 @@ func TestSecondCardHasTheLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := r.bootWith(virtio, "console=ttyS0 "+seedLine, lab.NIC{Tap: dead}, lab.NIC{Tap: r.tap})
-	// Pulled before the driver is there to see it.
-	if err := m.SetLink(r.ctx, 0, false); err != nil {
-		t.Fatal(err)
-	}
+	m := r.bootWith(virtio, "console=ttyS0 rd.break=modules "+seedLine, lab.NIC{Tap: dead}, lab.NIC{Tap: r.tap})
+	r.unplug(m)
 	r.expect(m, "iscsiroot: network: eth1 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext2 ro,")
 	r.off(m)
 }

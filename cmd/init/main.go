@@ -9,9 +9,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
@@ -21,13 +24,23 @@ import (
 func main() {
 	switch filepath.Base(os.Args[0]) {
 	case "modprobe":
-		if err := modload.Modprobe(os.Args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, "modprobe:", err)
-			os.Exit(1)
-		}
+		os.Exit(modprobe(os.Args[1:]))
 	case shell.Name:
 		os.Exit(shell.Main(os.Stdin, os.Stdout))
 	default:
 		boot.Main(boot.Options{})
 	}
+}
+
+// modprobe answers a request for a module and returns the exit status. Asked to
+// be quiet, as the kernel asks, it does not mention a module that is not there.
+func modprobe(args []string) int {
+	err := modload.Modprobe(args)
+	if err == nil {
+		return 0
+	}
+	if !errors.Is(err, fs.ErrNotExist) || !slices.Contains(args, "-q") {
+		fmt.Fprintln(os.Stderr, "iscsiroot:", err)
+	}
+	return 1
 }

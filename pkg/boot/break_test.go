@@ -141,3 +141,36 @@ func TestBreakpointUnknown(t *testing.T) {
 		}
 	}
 }
+
+// A step that tries again for ever does not keep the shell shut: it is named
+// as running.
+func TestBreakBesideEndlessStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrace()
+		log := &recorder{}
+		r := Runner{
+			Log: log,
+			Steps: []Step{
+				tr.step("network", time.Hour, nil),
+				tr.step("session", time.Second, nil),
+				tr.step("login", time.Second, nil, "session"),
+			},
+			Break:   []string{"login"},
+			OnBreak: func(step string) { tr.note("shell before " + step) },
+		}
+		if f := r.Run(t.Context()); f != nil {
+			t.Fatal(f)
+		}
+		checkTrace(t, tr, `
+0s begin network
+0s begin session
+1h0m0s end network
+1s end session
+6s begin login
+6s shell before login
+7s end login`)
+		if diff := cmp.Diff([]string{"info still running: network"}, log.lines()); diff != "" {
+			t.Errorf("log -want +got:\n%s", diff)
+		}
+	})
+}

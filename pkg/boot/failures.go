@@ -19,7 +19,7 @@ func Cases() []Case {
 		{"no-driver", "network: no network interface: add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)", "the image has no driver for … (pci …)", false},
 		{"wrong-interface", "network: no interface …, there is …: correct iscsi_if=, or add its driver to the image", "", false},
 		{"no-link", "network: no link on …: check cable and switch port", "", true},
-		{"no-iscsi", "open iscsi transport tcp: iscsi_tcp is not loaded", "the image must hold iscsi_tcp for kernel …: build it with iscsiroot build", false},
+		{"no-iscsi", "module iscsi_tcp: not built into the running kernel …, and the image holds …", "build the image again with iscsiroot build --kernel-version …, which always includes it", false},
 		{"connection-refused", "login to … at …: connection refused", "the host is up and nothing listens there: is the target running, and is iscsi_p= right?", true},
 		{"no-host", "login to … at …: no host answers at this address", "check iscsi_a=, iscsi_gw=, the mask in iscsi_i_ip=, and that the target's host is up", true},
 		{"no-route", "login to … at …: no route to this address", "check iscsi_a=, iscsi_gw=, the mask in iscsi_i_ip=, and that the target's host is up", true},

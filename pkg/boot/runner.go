@@ -56,9 +56,12 @@ func (r *Runner) Run(ctx context.Context) *Failure {
 	started := time.Now()
 	active := 0
 	var failure *Failure
+	var overdue <-chan time.Time // when a break no longer waits for what runs
 	for {
 		if failure == nil {
-			active += r.startReady(ctx, states, started, results, active)
+			started, held := r.startReady(ctx, states, started, results, active == 0)
+			active += started
+			overdue = breakTimer(held, overdue)
 		}
 		if active == 0 {
 			if failure == nil && slices.Contains(states, waiting) {
@@ -66,7 +69,16 @@ func (r *Runner) Run(ctx context.Context) *Failure {
 			}
 			return failure
 		}
-		res := <-results
+		var res result
+		select {
+		case res = <-results:
+		case <-overdue:
+			overdue = nil
+			r.Log.Infof("still running: %s", strings.Join(r.inState(states, running), ", "))
+			started, _ := r.startReady(ctx, states, started, results, true)
+			active += started
+			continue
+		}
 		active--
 		step := r.Steps[res.index]
 		states[res.index] = done
@@ -75,14 +87,32 @@ func (r *Runner) Run(ctx context.Context) *Failure {
 			r.Log.Debugf("step %s done in %.3f s", step.Name, res.elapsed.Seconds())
 		case failure == nil:
 			failure = &Failure{Step: step.Name, Err: res.err, Hint: hint(res.err), Elapsed: res.elapsed}
+			overdue = nil
 			cancel()
 		}
 	}
 }
 
+// breakPatience is for how long a break waits for the steps that run: one that
+// tries again for ever would keep the shell shut.
+const breakPatience = 5 * time.Second
+
+// breakTimer starts the timer when a break begins to wait, and stops it when
+// none does any more.
+func breakTimer(held bool, timer <-chan time.Time) <-chan time.Time {
+	switch {
+	case !held:
+		return nil
+	case timer == nil:
+		return time.After(breakPatience)
+	}
+	return timer
+}
+
 // startReady starts what can start and returns how many. At a break nothing
-// new starts; when all that runs has ended, the shell opens.
-func (r *Runner) startReady(ctx context.Context, states []state, boot time.Time, results chan<- result, active int) int {
+// new starts: held says that one waits for what runs, unless open tells not to
+// wait.
+func (r *Runner) startReady(ctx context.Context, states []state, boot time.Time, results chan<- result, open bool) (started int, held bool) {
 	for {
 		ready := r.ready(states)
 		i := slices.IndexFunc(ready, func(i int) bool { return slices.Contains(r.Break, r.Steps[i].Name) })
@@ -91,15 +121,26 @@ func (r *Runner) startReady(ctx context.Context, states []state, boot time.Time,
 				states[i] = running
 				go r.attempt(ctx, i, boot, results)
 			}
-			return len(ready)
+			return len(ready), false
 		}
-		if active > 0 {
-			return 0
+		if !open {
+			return 0, true
 		}
 		name := r.Steps[ready[i]].Name
 		r.Break = slices.DeleteFunc(r.Break, func(b string) bool { return b == name })
 		r.OnBreak(name)
 	}
+}
+
+// inState names the steps in a state.
+func (r *Runner) inState(states []state, s state) []string {
+	var out []string
+	for i, step := range r.Steps {
+		if states[i] == s {
+			out = append(out, step.Name)
+		}
+	}
+	return out
 }
 
 // ready lists the waiting steps whose needs are done.
