@@ -194,7 +194,7 @@ func TestBuildErrors(t *testing.T) {
 		{"file for init", "add /init: init cannot be replaced by a file; choose another init program instead", []string{"--file", "~/init:/init"}, nil},
 		{"relative target", "--file ~/init:etc: the path in the image, after the colon, must begin with a slash", []string{"--file", "~/init:etc"}, nil},
 		{"no source", "--file :/etc: no source file named", []string{"--file", ":/etc"}, nil},
-		{"file system", "modules in " + mods + ": file system zfs: not supported; use one of ext2, ext3, ext4", []string{"--fs", "zfs"}, nil},
+		{"file system", "modules in " + mods + ": file system zfs: not supported; use one of ext2, ext3, ext4, xfs, btrfs, f2fs, erofs, squashfs, iso9660", []string{"--fs", "zfs"}, nil},
 		{"compression", `compression "lz4": use zstd, gzip or none`, []string{"--compress", "lz4"}, nil},
 		{"no init", "init program: add file ~/none: no such file or directory", []string{"--init", "~/none"}, nil},
 		{"unknown option", "unknown flag: --nics", []string{"--nics", "x"}, nil},

@@ -11,7 +11,19 @@ import (
 )
 
 // SupportedFileSystems returns the names that Config.FileSystems takes.
-func SupportedFileSystems() []string { return []string{"ext2", "ext3", "ext4"} }
+func SupportedFileSystems() []string {
+	return []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs", "iso9660"}
+}
+
+// helpers are modules that a file system asks the kernel for and says so nowhere in the index; they are taken if the tree
+// has them. iso9660 wants the character set of Joliet names.
+var helpers = map[string][]string{
+	"f2fs":    {"crypto-crc32"},
+	"btrfs":   {"crypto-crc32c", "crypto-xxhash64", "crypto-sha256", "crypto-blake2b-256"},
+	"erofs":   {"crypto-crc32c"},
+	"xfs":     {"crypto-crc32c"},
+	"iso9660": {"nls_utf8", "nls_iso8859_1"},
+}
 
 // needed are modules without which no LUN becomes a disk.
 var needed = []string{"iscsi_tcp", "sd_mod"}
@@ -116,7 +128,12 @@ func phys(idx *kmod.Index, plan []kmod.Module) []string {
 // ext4 there is nothing to boot from.
 func selectFileSystems(idx *kmod.Index, wanted []string) ([]string, error) {
 	if len(wanted) == 0 {
-		wanted = append(present(idx, []string{"fs-ext2", "fs-ext3"}), "ext4")
+		for _, name := range SupportedFileSystems() {
+			if _, ok := idx.Resolve("fs-" + name); ok && name != "ext4" {
+				wanted = append(wanted, name)
+			}
+		}
+		wanted = append(wanted, "ext4")
 	}
 	var out []string
 	for _, name := range wanted {
@@ -133,6 +150,7 @@ func selectFileSystems(idx *kmod.Index, wanted []string) ([]string, error) {
 			return nil, fmt.Errorf("file system: %w", &kmod.NotFoundError{Name: name})
 		}
 		out = append(out, alias)
+		out = append(out, present(idx, helpers[name])...)
 	}
 	return out, nil
 }

@@ -194,7 +194,7 @@ func TestRefuses(t *testing.T) {
 		{"init gone", func(c *initramfs.Config) { c.Init, c.InitPath = nil, "/nonexistent/init" }, "init program: add file /nonexistent/init: no such file or directory"},
 		{"no release", func(c *initramfs.Config) { c.KernelVersion = "9.9" }, "modules of kernel 9.9: neither ROOT/lib/modules/9.9 nor ROOT/usr/lib/modules/9.9 is there: file does not exist"},
 		{"unknown NIC", func(c *initramfs.Config) { c.NICs = []string{"e9"} }, "modules in DIR: network driver: module e9: not in the module tree"},
-		{"unknown file system", func(c *initramfs.Config) { c.FileSystems = []string{"xfs"} }, "modules in DIR: file system xfs: not supported; use one of ext2, ext3, ext4"},
+		{"unknown file system", func(c *initramfs.Config) { c.FileSystems = []string{"ntfs"} }, "modules in DIR: file system ntfs: not supported; use one of ext2, ext3, ext4, xfs, btrfs, f2fs, erofs, squashfs, iso9660"},
 		{"unknown driver", func(c *initramfs.Config) { c.Drivers = []string{"d9"} }, "modules in DIR: module d9: not in the module tree"},
 		{"module file gone", func(c *initramfs.Config) { os.Remove(dirOf(c) + "/kernel/drivers/scsi/sd_mod.ko") }, "add file DIR/kernel/drivers/scsi/sd_mod.ko: no such file or directory"},
 		{"damaged module", func(c *initramfs.Config) {
