@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,8 +19,14 @@ import (
 
 // disk is a disk of one of our sessions.
 type disk struct {
-	Name string // "sda"
-	LUN  uint64
+	Name   string // "sda"
+	LUN    uint64
+	Target string
+	Portal netip.AddrPort
+}
+
+func newDisk(s *session.Session, u blockdev.Unit) disk {
+	return disk{Name: u.Disk, LUN: u.LUN, Target: s.Target, Portal: s.Portal}
 }
 
 // findDisks scans each session for its LUN and waits for the disks. Without a
@@ -39,10 +47,28 @@ func (m *Machine) findDisks(ctx context.Context) error {
 		}
 		for _, u := range units {
 			m.Log.Infof("disk %s is lun %d of %s", u.Disk, u.LUN, s.Target)
-			m.disks = append(m.disks, disk{u.Disk, u.LUN})
+			m.disks = append(m.disks, newDisk(s, u))
 		}
 	}
 	return nil
+}
+
+// newDisks takes up disks that our sessions were given since they were scanned,
+// behind those that are counted already.
+func (m *Machine) newDisks() {
+	for i, s := range m.sessions {
+		units, err := blockdev.Units("/sys", s.SID)
+		if err != nil {
+			continue // the session is being restarted: its disks stay
+		}
+		lun := m.spec.Targets[i].LUN
+		for _, u := range units {
+			known := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == u.Disk })
+			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || u.LUN == uint64(lun.V)) {
+				m.disks = append(m.disks, newDisk(s, u))
+			}
+		}
+	}
 }
 
 // scan looks for a LUN and returns the disks that came of it.

@@ -54,7 +54,7 @@ func (m *Machine) Steps() []Step {
 		{Name: "session", Needs: []string{"iscsi-modules"}, Timeout: 30 * time.Second, Run: m.createSessions},
 		{Name: "login", Needs: []string{"session", "network"}, Run: m.login},
 		{Name: "disk", Needs: []string{"login"}, Timeout: 20 * time.Second, Patience: 30 * time.Second, Run: m.findDisks},
-		{Name: "root", Needs: []string{"disk", "fs-modules"}, Patience: 3 * time.Second, Run: m.findRoot},
+		{Name: "root", Needs: []string{"disk", "fs-modules"}, Run: m.findRoot},
 		{Name: "mount", Needs: []string{"root"}, Run: m.mountRoot},
 		{Name: "check", Needs: []string{"mount"}, Run: m.checkRoot},
 		{Name: "switch-root", Needs: []string{"check", "drivers"}, Run: m.switchRoot},

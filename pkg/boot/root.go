@@ -5,17 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
+	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
 // candidate is a device that may be root.
 type candidate struct {
 	blockdev.Device
-	FSType string
+	FSType string // types to try, with commas if there are several
+	Dirty  string // what the superblock says of an end that was not clean
 }
 
 // inits are the programs to look for.
@@ -26,114 +30,218 @@ func (m *Machine) inits() []string {
 	return switchroot.DefaultInits()
 }
 
+// rootWait is for how long a root that was named is waited for: its disk is
+// there when this begins, so only its partitions can be late.
+const rootWait = 5 * time.Second
+
 // findRoot decides which device is root and what file system it holds.
-func (m *Machine) findRoot(context.Context) error {
-	candidates, err := m.candidates("/sys")
+func (m *Machine) findRoot(ctx context.Context) error {
+	root := m.spec.Root
+	if root.Delay.V > 0 {
+		m.Log.Infof("looking for root in %v, as %s says", root.Delay.V, root.Delay.From)
+		if err := sleep(ctx, root.Delay.V); err != nil {
+			return err
+		}
+	}
+	if !root.Device.Given() {
+		return m.rootByLooking(ctx)
+	}
+	err := m.waitRoot(ctx, root.Device.V, root.Wait.Or(rootWait))
+	for _, other := range root.Fallbacks {
+		var missing *notFoundError
+		if !errors.As(err, &missing) {
+			break
+		}
+		m.Log.Warnf("%v: trying %s %s", err, other.From, other.V)
+		err = m.chooseRoot(ctx, other.V)
+	}
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// waitRoot tries to find a device until it is there, for as long as limit. Only
+// a device that is missing is waited for: one that is no root stays none.
+func (m *Machine) waitRoot(ctx context.Context, want bootspec.Device, limit time.Duration) error {
+	began := time.Now()
+	n := nag{log: m.Log, step: "root"}
+	for {
+		left := limit - time.Since(began)
+		err := m.tryRoot(ctx, want, min(max(left, 0), secondLine))
+		var missing *notFoundError
+		switch {
+		case err == nil:
+			n.healed()
+			return nil
+		case !errors.As(err, &missing), ctx.Err() != nil, left <= secondLine:
+			return err
+		}
+		n.failed(err)
+	}
+}
+
+// tryRoot looks for a device at once and after each event that may bring it.
+// After limit it returns what was wrong the last time.
+func (m *Machine) tryRoot(ctx context.Context, want bootspec.Device, limit time.Duration) error {
+	wait, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var last error
+	err := m.Uevents.Wait(wait, func(ev uevent.Event) (bool, error) {
+		if ev.Action != "" && ev.Subsystem != "block" {
+			return false, nil
+		}
+		m.newDisks()
+		last = m.chooseRoot(ctx, want)
+		var missing *notFoundError
+		if errors.As(last, &missing) {
+			return false, nil
+		}
+		return true, last
+	})
+	if errors.Is(err, context.DeadlineExceeded) && last != nil {
+		return last
+	}
+	return err
+}
+
+// chooseRoot finds a device and what is on it. Of several copies it takes the
+// first that holds an init.
+func (m *Machine) chooseRoot(ctx context.Context, want bootspec.Device) error {
+	devices, err := m.search(kernelPaths, want)
 	if err != nil {
 		return err
 	}
-	if len(candidates) == 1 && m.spec.Root.Device.Given() {
-		c, err := m.probe(candidates[0])
+	if len(devices) == 1 {
+		c, err := m.probe(devices[0])
 		m.root = c
 		return err
 	}
-	// Which one it is must be seen by looking inside.
+	m.Log.Warnf("root %s is the name of %d devices: the first with an init is taken", want, len(devices))
+	return m.lookForInit(ctx, devices)
+}
+
+// rootByLooking finds the root that nobody named.
+func (m *Machine) rootByLooking(ctx context.Context) error {
+	devices, err := m.everything(kernelPaths)
+	if err != nil {
+		return err
+	}
+	return m.lookForInit(ctx, devices)
+}
+
+// lookForInit takes the first device with a file system with an init.
+func (m *Machine) lookForInit(ctx context.Context, devices []blockdev.Device) error {
 	var seen []string
-	for _, d := range candidates {
+	for _, d := range devices {
 		c, err := m.probe(d)
 		if err == nil {
-			err = m.look(c)
+			err = m.look(ctx, c)
 		}
 		if err == nil {
 			m.root = c
 			m.Log.Infof("root is %s (%s): it holds an init", c.Path(), c.FSType)
 			return nil
 		}
-		seen = append(seen, err.Error())
+		text := err.Error()
+		if h := hint(err); h != "" {
+			text += " (" + h + ")"
+		}
+		seen = append(seen, text)
 	}
 	return withHint(fmt.Errorf("no file system with an init on %s: %s", m.sessionNames(), strings.Join(seen, "; ")),
 		"name it with root=/dev/sdXN, and the program with init=PATH")
 }
 
-// candidates lists the devices that may be root, the likeliest first. A named
-// device is looked for on the disk of that letter; the first letter stands for
-// whichever disk holds it, if the LUN was left open and there are several. sys
-// is the mount point of sysfs.
-func (m *Machine) candidates(sys string) ([]blockdev.Device, error) {
-	want := m.spec.Root.Device
-	var out []blockdev.Device
-	var have []string
-	for i, d := range m.disks {
-		whole, parts, err := blockdev.Disk(sys, d.Name)
-		if err != nil {
-			return nil, err
+// probe finds a device's file system. One that rootfstype= names is believed;
+// of several it is the one that is there.
+func (m *Machine) probe(d blockdev.Device) (candidate, error) {
+	given := m.spec.Root.FSType
+	if given.Given() && !strings.Contains(given.V, ",") {
+		return candidate{Device: d, FSType: given.V}, nil
+	}
+	if given.Given() {
+		fsys, err := blockdev.ProbeDevice(d.Path())
+		return candidate{Device: d, FSType: pick(given.V, fsys, err), Dirty: fsys.Dirty}, nil
+	}
+	return probeType(d)
+}
+
+// probeType finds a device's file system by its superblock.
+func probeType(d blockdev.Device) (candidate, error) {
+	fsys, err := blockdev.ProbeDevice(d.Path())
+	if err == nil {
+		if err = fsys.Root(); err != nil {
+			err = fmt.Errorf("probe %s: %w", d.Path(), err)
 		}
-		devices := append([]blockdev.Device{whole}, parts...)
-		for _, dev := range devices {
-			have = append(have, fmt.Sprintf("%s (%d MiB)", dev.Name, dev.Size>>20))
-		}
-		switch {
-		case !want.Given():
-			out = append(out, likely(whole, parts)...)
-		case want.V.Disk == i || want.V.Disk == 0:
-			for _, dev := range devices {
-				if dev.Partition == want.V.Partition {
-					out = append(out, dev)
-				}
+	}
+	var several *blockdev.AmbiguousError
+	if errors.As(err, &several) {
+		err = withHint(err, "say with rootfstype= which one it is")
+	}
+	return candidate{Device: d, FSType: fsys.Type, Dirty: fsys.Dirty}, err
+}
+
+// pick returns the type of a list that a device holds, or the whole list where
+// none of it was found.
+func pick(list string, fsys blockdev.Filesystem, err error) string {
+	found := []blockdev.Filesystem{fsys}
+	var several *blockdev.AmbiguousError
+	if errors.As(err, &several) {
+		found = several.Found
+	}
+	for t := range strings.SplitSeq(list, ",") {
+		for _, f := range found {
+			if f.Type == t {
+				return t
 			}
 		}
 	}
-	if want.Given() && len(out) == 0 {
-		return nil, withHint(fmt.Errorf("root %s: the disks of our sessions have no such device", want.V),
-			"correct root=: there is "+strings.Join(have, ", "))
-	}
-	return out, nil
-}
-
-// likely orders a disk's devices: partition 2, where the HOWTO has root, the
-// other partitions, the whole disk.
-func likely(whole blockdev.Device, parts []blockdev.Device) []blockdev.Device {
-	var second, rest []blockdev.Device
-	for _, p := range parts {
-		if p.Partition == 2 {
-			second = append(second, p)
-		} else {
-			rest = append(rest, p)
-		}
-	}
-	return append(append(second, rest...), whole)
-}
-
-// probe finds a device's file system, unless rootfstype= names it.
-func (m *Machine) probe(d blockdev.Device) (candidate, error) {
-	if t := m.spec.Root.FSType; t.Given() {
-		return candidate{d, t.V}, nil
-	}
-	fs, err := blockdev.ProbeDevice(d.Path())
-	return candidate{d, fs.Type}, err
+	return list
 }
 
 func (m *Machine) mountConfig(c candidate) switchroot.MountConfig {
-	return switchroot.MountConfig{Device: c.Path(), Dir: sysroot, FSType: c.FSType}
+	return switchroot.MountConfig{Device: c.Path(), Dir: sysroot, FSType: c.FSType, Options: m.spec.Root.Flags.V}
 }
 
 // look tells whether a file system holds an init that can run.
-func (m *Machine) look(c candidate) error {
-	return explainMount(c, switchroot.Look(m.mountConfig(c), func(dir string) error {
-		_, err := switchroot.FindInit(dir, c.Path(), m.inits())
-		return err
-	}))
+func (m *Machine) look(ctx context.Context, c candidate) error {
+	return m.eachType(ctx, c, func(c candidate) error {
+		return switchroot.Look(m.mountConfig(c), func(dir string) error {
+			_, err := switchroot.FindInit(dir, c.Path(), m.inits())
+			return err
+		})
+	})
 }
 
-// mountRoot mounts root as it will be used.
-func (m *Machine) mountRoot(context.Context) error {
-	cfg := m.mountConfig(m.root)
-	cfg.ReadWrite = m.spec.Root.ReadWrite.V
-	cfg.Options = m.spec.Root.Flags.V
-	if err := switchroot.Mount(cfg); err != nil {
-		return explainMount(m.root, err)
+// mountRoot mounts root as it will be used, and /usr if that is elsewhere.
+func (m *Machine) mountRoot(ctx context.Context) error {
+	m.sayDirty("root", m.root)
+	err := m.eachType(ctx, m.root, func(c candidate) error {
+		cfg := m.mountConfig(c)
+		cfg.ReadWrite = m.spec.Root.ReadWrite.V
+		m.root.FSType = c.FSType
+		return switchroot.Mount(cfg)
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return m.mountUsr(ctx)
+}
+
+// sayDirty tells what nobody asked fsck about.
+func (m *Machine) sayDirty(what string, c candidate) {
+	if c.Dirty != "" {
+		m.Log.Warnf("%s %s (%s) %s", what, c.Path(), c.FSType, c.Dirty)
+	}
 }
 
 // explainMount adds what to do about errors of mount that say little.

@@ -81,7 +81,12 @@ func TestCandidates(t *testing.T) {
 			for _, d := range strings.Fields(tt.disks) {
 				m.disks = append(m.disks, disk{Name: d})
 			}
-			got, err := m.candidates(sys)
+			var got []blockdev.Device
+			if d := m.spec.Root.Device; d.Given() {
+				got, err = m.search(paths{sys, "/dev"}, d.V)
+			} else {
+				got, err = m.everything(paths{sys, "/dev"})
+			}
 			if names(got) != tt.want {
 				t.Errorf("candidates are %q, want %q", names(got), tt.want)
 			}
@@ -101,7 +106,7 @@ func TestRootAsNamed(t *testing.T) {
 	var m Machine
 	m.spec.Root.FSType = bootspec.Value[string]{V: "ext3", From: "rootfstype="}
 	c, err := m.probe(blockdev.Device{Name: "none2", Partition: 2})
-	if want := (candidate{blockdev.Device{Name: "none2", Partition: 2}, "ext3"}); c != want || err != nil {
+	if want := (candidate{Device: blockdev.Device{Name: "none2", Partition: 2}, FSType: "ext3"}); c != want || err != nil {
 		t.Errorf("candidate is %+v, error %v, want %+v", c, err, want)
 	}
 	m.Plan.Init = bootspec.Value[string]{V: "/bin/sh", From: "init="}
@@ -116,7 +121,7 @@ func TestRootAsNamed(t *testing.T) {
 
 // Errors of mount that say little get a hint that says what to do.
 func TestExplainMount(t *testing.T) {
-	c := candidate{blockdev.Device{Name: "sda2"}, "ext4"}
+	c := candidate{Device: blockdev.Device{Name: "sda2"}, FSType: "ext4"}
 	tests := []struct {
 		cause error
 		want  string

@@ -1,0 +1,102 @@
+package boot
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/modload"
+)
+
+// rootTypes are the file systems that a root is found on without being told.
+var rootTypes = []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs", "iso9660"}
+
+// loadAhead loads what root may need while the network comes up: the file
+// systems that rootfstype= names, or the only one that the image holds. Of
+// several it is ext4, because loading one for nothing can take longer than
+// waiting for the right one: btrfs measures its checksums first.
+func (m *Machine) loadAhead(ctx context.Context) error {
+	for _, t := range m.aheadTypes() {
+		if err := m.loadIfThere(ctx, "fs-"+t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Machine) aheadTypes() []string {
+	if t := m.Plan.Root.FSType; t.Given() {
+		return strings.Split(t.V, ",")
+	}
+	held := map[string]string{} // type by module: ext4 is three
+	for _, t := range rootTypes {
+		if mods, _ := m.index.Resolve("fs-" + t); len(mods) > 0 {
+			held[mods[0].Name] = t
+		}
+	}
+	var out []string
+	for _, t := range held {
+		if len(held) == 1 || t == "ext4" {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// needFilesystem loads the driver of a file system, unless the kernel has it.
+func (m *Machine) needFilesystem(ctx context.Context, fstype string) error {
+	if registered(fstype) {
+		return nil
+	}
+	err := m.loader.Load(ctx, "fs-"+fstype)
+	if err != nil && m.loader.Load(ctx, fstype) == nil { // a module without the alias
+		err = nil
+	}
+	if err != nil && !registered(fstype) {
+		return withHint(fmt.Errorf("file system %s: %w", fstype, err), "build the image with --fs "+fstype)
+	}
+	return nil
+}
+
+// registered tells whether the kernel can mount a type, as far as it says.
+func registered(fstype string) bool {
+	f, err := os.Open("/proc/filesystems")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() { // "nodev\ttmpfs" or "\text4"
+		if fields := strings.Fields(lines.Text()); len(fields) > 0 && fields[len(fields)-1] == fstype {
+			return true
+		}
+	}
+	return false
+}
+
+// eachType calls mount for the types that a candidate may be, in their order,
+// until one is right. That a type is the wrong one, or not there, is believed
+// only if there is another one to try.
+func (m *Machine) eachType(ctx context.Context, c candidate, mount func(candidate) error) error {
+	var first error
+	var missing *modload.MissingError
+	for t := range strings.SplitSeq(c.FSType, ",") {
+		c.FSType = t
+		err := m.needFilesystem(ctx, t)
+		if err == nil {
+			err = explainMount(c, mount(c))
+		}
+		if err == nil || !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENODEV) && !errors.As(err, &missing) {
+			return err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}

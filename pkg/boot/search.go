@@ -1,0 +1,142 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+// notFoundError says that no disk that we may look at has the device. It may
+// still come.
+type notFoundError struct {
+	want bootspec.Device
+	any  bool // all disks were looked at
+	have []string
+}
+
+func (e *notFoundError) Error() string {
+	if e.any {
+		return fmt.Sprintf("root %s: no disk has such a device", e.want)
+	}
+	return fmt.Sprintf("root %s: the disks of our sessions have no such device", e.want)
+}
+
+// Hint lists what there is instead.
+func (e *notFoundError) Hint() string {
+	if len(e.have) == 0 {
+		return "correct root=: there is no disk"
+	}
+	return "correct root=: there is " + strings.Join(e.have, ", ")
+}
+
+// paths are where the kernel shows its devices.
+type paths struct{ sys, dev string }
+
+var kernelPaths = paths{"/sys", "/dev"}
+
+// search lists the devices that want names, the likeliest first; none is a
+// *notFoundError. A disk is counted in the order of the sessions, and the first
+// letter stands for whichever disk has the partition, if the LUN was left open
+// and there are several.
+func (m *Machine) search(p paths, want bootspec.Device) ([]blockdev.Device, error) {
+	disks := m.disks
+	if want.By != bootspec.BySession && want.By != bootspec.ByPath && m.spec.Root.AnyDisk.V {
+		others, err := blockdev.Disks(p.sys)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range others {
+			if !slices.ContainsFunc(disks, func(d disk) bool { return d.Name == name }) {
+				disks = append(slices.Clip(disks), disk{Name: name})
+			}
+		}
+	}
+	if want.By == bootspec.BySession || want.By == bootspec.ByPath {
+		return searchNames(p, disks, want)
+	}
+	return m.searchInside(p, disks, want)
+}
+
+// searchNames is for names that need nothing but the kernel's list of disks.
+func searchNames(p paths, disks []disk, want bootspec.Device) ([]blockdev.Device, error) {
+	var out []blockdev.Device
+	missing := &notFoundError{want: want}
+	for i, d := range disks {
+		whole, parts, err := blockdev.Disk(p.sys, d.Name)
+		if err != nil {
+			return nil, err
+		}
+		ok := want.Disk == i || want.Disk == 0
+		if want.By == bootspec.ByPath {
+			ok = d.Target == want.Text && d.Portal == want.Portal && d.LUN == uint64(want.LUN)
+		}
+		for _, dev := range append([]blockdev.Device{whole}, parts...) {
+			missing.have = append(missing.have, fmt.Sprintf("%s (%d MiB)", dev.Name, dev.Size>>20))
+			if ok && dev.Partition == want.Partition {
+				out = append(out, dev)
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, missing
+	}
+	return out, nil
+}
+
+// searchInside is for names that stand in superblocks and partition tables.
+func (m *Machine) searchInside(p paths, disks []disk, want bootspec.Device) ([]blockdev.Device, error) {
+	var infos []blockdev.Info
+	missing := &notFoundError{want: want, any: m.spec.Root.AnyDisk.V}
+	for _, d := range disks {
+		found, err := blockdev.Inspect(p.sys, p.dev, d.Name)
+		if errors.Is(err, blockdev.ErrNoTable) {
+			m.Log.Debugf("%v", err)
+		} else if err != nil {
+			m.Log.Warnf("%v", err) // root may be on another disk
+		}
+		infos = append(infos, found...)
+		for _, i := range found {
+			missing.have = append(missing.have, i.Describe())
+		}
+	}
+	var out []blockdev.Device
+	for _, i := range blockdev.Find(infos, want) {
+		out = append(out, i.Device)
+	}
+	if len(out) == 0 {
+		return nil, missing
+	}
+	return out, nil
+}
+
+// everything lists all devices of the sessions' disks, for a root that nobody
+// named.
+func (m *Machine) everything(p paths) ([]blockdev.Device, error) {
+	var out []blockdev.Device
+	for _, d := range m.disks {
+		whole, parts, err := blockdev.Disk(p.sys, d.Name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, likely(whole, parts)...)
+	}
+	return out, nil
+}
+
+// likely orders a disk's devices: partition 2, where the HOWTO has root, the
+// other partitions, the whole disk.
+func likely(whole blockdev.Device, parts []blockdev.Device) []blockdev.Device {
+	var second, rest []blockdev.Device
+	for _, p := range parts {
+		if p.Partition == 2 {
+			second = append(second, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	return append(append(second, rest...), whole)
+}

@@ -1,0 +1,63 @@
+package boot
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+)
+
+// A local disk vda is a copy of sdb, which is ours: same UUID, same label. It is
+// not seen unless rd.root.any is given.
+func TestSearchOursOnly(t *testing.T) {
+	p := paths{t.TempDir(), t.TempDir()}
+	ext4, err := os.ReadFile("../blockdev/testdata/ext4.sb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fsys, err := blockdev.ProbeDevice("../blockdev/testdata/ext4.sb")
+	if err != nil || fsys.UUID == "" {
+		t.Fatal(fsys, err)
+	}
+	for _, name := range []string{"vda", "sdb"} {
+		fakeDisk(t, p.sys, name)
+		writeFiles(t, map[string]string{
+			filepath.Join(p.sys, "block", name, "size"): "16384\n",
+			filepath.Join(p.dev, name):                  string(ext4),
+		})
+	}
+	fakeDisk(t, p.sys, "sdc", 1)
+	portal := netip.MustParseAddrPort("10.1.1.180:3260")
+	const link = "/dev/disk/by-path/ip-10.1.1.180:3260-iscsi-iqn.x-lun-"
+	tests := []struct{ root, more, want string }{
+		{"UUID=" + fsys.UUID, "", "sdb"},
+		{"UUID=" + fsys.UUID, "rd.root.any", "sdb vda"},
+		{"/dev/vda", "rd.root.any", "vda"},
+		{"/dev/sdb", "rd.root.any", "sdc"},
+		{"LABEL=none", "", ""},
+		{link + "0", "", "sdb"},
+		{link + "1-part1", "", "sdc1"},
+		{link + "2", "", ""},
+		{link + "0-part1", "", ""},
+	}
+	for _, tt := range tests {
+		plan, err := bootspec.Parse(cmdline.Parse("root=" + tt.root + " " + tt.more))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := Machine{Log: kmsg.Open(kmsg.Paths{})}
+		m.spec.Root = plan.Root
+		m.disks = []disk{{"sdb", 0, "iqn.x", portal}, {"sdc", 1, "iqn.x", portal}}
+		got, err := m.search(p, plan.Root.Device.V)
+		var missing *notFoundError
+		if names(got) != tt.want || (tt.want == "") != errors.As(err, &missing) {
+			t.Errorf("%s %s: got %q, %v, want %q", tt.root, tt.more, names(got), err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package boot
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
+)
+
+// mountUsr mounts /usr where the root's fstab says that it is a file system of
+// its own: today's init programs are there themselves. It is read-only as long
+// as root is. What is no block device that we could find is left to the real
+// system, and so is what fstab calls noauto.
+func (m *Machine) mountUsr(ctx context.Context) error {
+	entries, err := switchroot.ReadFstab(sysroot)
+	if err != nil {
+		m.Log.Warnf("/usr is not looked for: %v", err)
+		return nil
+	}
+	i := slices.IndexFunc(entries, func(e switchroot.Entry) bool { return e.Dir == "/usr" && !e.Has("noauto") })
+	if i < 0 {
+		return nil
+	}
+	e := entries[i]
+	want, ok := bootspec.ParseDevice(e.Spec)
+	if !ok {
+		m.Log.Warnf("/usr on %s is left to the real system, as etc/fstab of root has it: it is no disk", e.Spec)
+		return nil
+	}
+	if err := m.mountUsrFrom(ctx, e, want); err != nil {
+		if e.Has("nofail") {
+			m.Log.Warnf("/usr: %v", err)
+			return nil
+		}
+		return fmt.Errorf("/usr, as etc/fstab of root has it: %w", err)
+	}
+	return nil
+}
+
+func (m *Machine) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bootspec.Device) error {
+	dir := filepath.Join(sysroot, "usr")
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s is no directory to mount on", e.Dir)
+	}
+	devices, err := m.search(kernelPaths, want)
+	if err != nil {
+		return err
+	}
+	c := candidate{Device: devices[0], FSType: e.FSType}
+	if e.FSType == "auto" {
+		if c, err = probeType(devices[0]); err != nil {
+			return err
+		}
+	}
+	m.sayDirty("/usr", c)
+	return m.eachType(ctx, c, func(c candidate) error {
+		err := switchroot.Mount(switchroot.MountConfig{
+			Device: c.Path(), Dir: dir, FSType: c.FSType,
+			Options: e.MountOptions(), ReadWrite: m.spec.Root.ReadWrite.V,
+		})
+		if err == nil {
+			m.Log.Infof("/usr is %s (%s)", c.Path(), c.FSType)
+		}
+		return err
+	})
+}
