@@ -9,38 +9,54 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-var update = flag.Bool("update", false, "write the table of parameters into README.md")
+var update = flag.Bool("update", false, "write the tables into README.md")
 
-// The README's table of parameters stands between these lines.
-const (
-	tableBegin = "<!-- parameters -->\n"
-	tableEnd   = "<!-- /parameters -->\n"
-)
-
-func TestREADMEParameters(t *testing.T) {
+// The README has tables that are made from the code's.
+func TestREADMETables(t *testing.T) {
 	path := filepath.Join(root, "README.md")
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok := strings.Cut(string(b), tableBegin)
-	got, after, ok2 := strings.Cut(rest, tableEnd)
-	if !ok || !ok2 {
-		t.Fatalf("README.md has no lines %q and %q for the table of parameters", tableBegin, tableEnd)
+	text := string(b)
+	for name, want := range map[string]string{
+		"parameters": parameterTable(bootspec.Table()),
+		"failures":   failureTable(boot.Cases()),
+	} {
+		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
+		before, rest, ok := strings.Cut(text, begin)
+		got, after, ok2 := strings.Cut(rest, end)
+		if !ok || !ok2 {
+			t.Fatalf("README.md has no lines %q and %q", begin, end)
+		}
+		if diff := cmp.Diff(want, got); diff != "" && !*update {
+			t.Errorf("README.md has another table of %s than the code: run go test ./integration/repo -run README -update\n-want +got:\n%s", name, diff)
+		}
+		text = before + begin + want + end + after
 	}
-	want := parameterTable(bootspec.Table())
 	if *update {
-		if err := os.WriteFile(path, []byte(before+tableBegin+want+tableEnd+after), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		return
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("README.md does not list the parameters as bootspec.Table does: run go test ./integration/repo -run README -update\n-want +got:\n%s", diff)
+}
+
+// failureTable writes the ways to fail as a table in Markdown.
+func failureTable(cases []boot.Case) string {
+	var b strings.Builder
+	b.WriteString("| what you see | hint | then |\n|---|---|---|\n")
+	for _, c := range cases {
+		then := "ends"
+		if c.Heals {
+			then = "tries again"
+		}
+		b.WriteString("| `" + cell(c.Screen) + "` | " + cell(c.Hint) + " | " + then + " |\n")
 	}
+	return b.String()
 }
 
 // parameterTable writes the parameters as a table in Markdown.
