@@ -105,7 +105,7 @@ func (c *coldplug) some(ctx context.Context, aliases []string) bool {
 			c.tried[mod.Name] = true
 			fresh = true
 			loading.Go(func() {
-				if err := c.m.loader.Load(ctx, mod.Name); err != nil {
+				if err := c.m.loader.Load(ctx, mod.Name); err != nil && ctx.Err() == nil {
 					// Another driver may be the one that brings the network
 					// up; if none does, that step says so.
 					c.m.Log.Warnf("%v", err)
@@ -117,12 +117,9 @@ func (c *coldplug) some(ctx context.Context, aliases []string) bool {
 	return fresh
 }
 
-// loadISCSI loads the initiator and the SCSI disk driver. crc32c comes first:
-// the kernel would ask /sbin/modprobe for it when the connection is made.
+// loadISCSI loads the initiator, with the checksum that it asks for later, and
+// the SCSI disk driver.
 func (m *Machine) loadISCSI(ctx context.Context) error {
-	if err := m.loadIfThere(ctx, "crypto-crc32c"); err != nil {
-		return err
-	}
 	if err := m.loadNeeded(ctx, "iscsi_tcp", "/sys/class/iscsi_transport/tcp"); err != nil {
 		return err
 	}
@@ -131,7 +128,7 @@ func (m *Machine) loadISCSI(ctx context.Context) error {
 
 // loadFilesystems loads what root may need, while the network comes up.
 func (m *Machine) loadFilesystems(ctx context.Context) error {
-	return m.loadIfThere(ctx, "ext4")
+	return m.loadAhead(ctx)
 }
 
 // loadNeeded loads a module that no boot can do without. sysfs is what the

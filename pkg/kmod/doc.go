@@ -114,6 +114,16 @@ func (x *Index) match(alias string) (mods []Module, settled bool) {
 	return mods, settled
 }
 
+// Settled tells whether a name or an alias stands, among others, for a module that the kernel has built in or that
+// Config's blacklist keeps the alias from loading: then it does no harm if the others do not load.
+func (x *Index) Settled(name string) bool {
+	if _, builtin, found := x.Lookup(name); found {
+		return builtin
+	}
+	_, settled := x.match(name)
+	return settled
+}
+
 // Resolve finds what a name or an alias stands for: a module of that name first, then every module with that alias.
 // ok with no modules means that the kernel has it built in, or that Config's blacklist keeps the alias from loading it.
 func (x *Index) Resolve(name string) (mods []Module, ok bool) {

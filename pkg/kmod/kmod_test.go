@@ -162,6 +162,11 @@ func TestBuiltinWinsOverFile(t *testing.T) {
 	if mods, ok := x.Resolve("y:1"); !ok || mods != nil {
 		t.Errorf("alias of a built-in module: %v %v", mods, ok)
 	}
+	for name, want := range map[string]bool{"a": false, "b": true, "x:1": true, "y:1": true, "z:1": false} {
+		if x.Settled(name) != want {
+			t.Errorf("settled %s: %v", name, !want)
+		}
+	}
 	if _, ok := x.Resolve("z:1"); ok {
 		t.Error("an alias of a module that is not there was resolved")
 	}

@@ -19,6 +19,7 @@ type MissingError struct {
 	Release string   // of the running kernel; may be empty
 	Dir     string   // the module tree
 	Held    []string // names of all modules in it
+	File    string   // what the index of the tree names and nobody has put there; empty if it knows nothing of the module
 }
 
 // fewModules is up to how many modules a message lists.
@@ -29,6 +30,9 @@ func (e *MissingError) Error() string {
 	kernel := "the running kernel"
 	if e.Release != "" {
 		kernel += " " + e.Release
+	}
+	if e.File != "" {
+		return fmt.Sprintf("module %s: for %s the index names %s, which the image does not hold", e.Name, kernel, e.File)
 	}
 	held := fmt.Sprintf("%d modules", len(e.Held))
 	if n := len(e.Held); n > 0 && n <= fewModules {

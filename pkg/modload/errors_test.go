@@ -19,12 +19,12 @@ func TestMissingError(t *testing.T) {
 		text, hint string
 	}{
 		{
-			MissingError{"iscsi-tcp", "6.1.0", "/lib/modules/6.1.0", []string{"ext4", "jbd2"}},
+			MissingError{Name: "iscsi-tcp", Release: "6.1.0", Dir: "/lib/modules/6.1.0", Held: []string{"ext4", "jbd2"}},
 			"module iscsi-tcp: not built into the running kernel 6.1.0, and the image holds only ext4, jbd2 for it in /lib/modules/6.1.0",
 			"build the image again with iscsiroot build --kernel-version 6.1.0, which always includes it",
 		},
 		{
-			MissingError{"fs-ext4", "6.1.0", "/lib/modules", make([]string, 9)},
+			MissingError{Name: "fs-ext4", Release: "6.1.0", Dir: "/lib/modules", Held: make([]string, 9)},
 			"module fs-ext4: not built into the running kernel 6.1.0, and the image holds 9 modules for it in /lib/modules",
 			"build the image again with iscsiroot build --kernel-version 6.1.0 --fs ext4",
 		},
@@ -32,6 +32,11 @@ func TestMissingError(t *testing.T) {
 			MissingError{Name: "quota_v2"},
 			"module quota_v2: not built into the running kernel, and the image holds no modules for it",
 			"build the image again with iscsiroot build --add-drivers quota_v2",
+		},
+		{
+			MissingError{Name: "e1000", Release: "6.1.0", File: "/lib/modules/6.1.0/kernel/e1000.ko"},
+			"module e1000: for the running kernel 6.1.0 the index names /lib/modules/6.1.0/kernel/e1000.ko, which the image does not hold",
+			"build the image again with iscsiroot build --kernel-version 6.1.0 --add-drivers e1000",
 		},
 	} {
 		if got := c.err.Error(); got != c.text {

@@ -57,8 +57,8 @@ func New(idx *kmod.Index, dir string, opts Options) *Loader {
 }
 
 // Load loads what a name or an alias stands for, with all dependencies. A name that neither the tree nor the kernel has
-// is a *MissingError, a module that the kernel refuses a *LoadError. Of several modules with the same alias one must
-// load; soft dependencies need not. What Options.Never forbids is passed over. Between two modules it heeds ctx, and
+// is a *MissingError, and so is one whose file is not there; a module that the kernel refuses is a *LoadError. Of several
+// modules with the same alias one must load, or be built in; soft dependencies need not. What Options.Never forbids is passed over. Between two modules it heeds ctx, and
 // while another goroutine loads the same one.
 func (l *Loader) Load(ctx context.Context, name string) error {
 	mods, ok := l.idx.Resolve(name)
@@ -72,14 +72,16 @@ func (l *Loader) Load(ctx context.Context, name string) error {
 	var errs []error
 	for _, m := range mods {
 		if err := l.loadOne(ctx, m); err != nil {
-			l.opts.Debugf("%s: %v", name, err)
 			errs = append(errs, err)
 		}
 	}
-	if len(errs) < len(mods) {
-		return nil
+	if len(errs) == len(mods) && !l.idx.Settled(name) {
+		return errors.Join(errs...)
 	}
-	return errors.Join(errs...)
+	for _, err := range errs {
+		l.opts.Debugf("%s: %v", name, err)
+	}
+	return nil
 }
 
 // missing returns the error for a name that nobody knows.
@@ -183,7 +185,9 @@ func (l *Loader) insert(m kmod.Module) error {
 	}
 	path := filepath.Join(l.dir, m.Path)
 	f, err := os.Open(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &MissingError{Name: m.Name, Release: l.opts.Release, Dir: l.dir, File: path}
+	} else if err != nil {
 		return &LoadError{Module: m.Name, Path: path, Err: causeOf(err)}
 	}
 	defer f.Close()

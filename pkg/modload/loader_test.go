@@ -167,8 +167,8 @@ func TestForeignModuleIsExplained(t *testing.T) {
 func TestMissingFileAndName(t *testing.T) {
 	l, _ := newTree(t, Options{})
 	err := l.Load(t.Context(), "gone")
-	var le *LoadError
-	if !errors.As(err, &le) || !errors.Is(err, fs.ErrNotExist) {
+	var missing *MissingError
+	if !errors.As(err, &missing) || missing.File != l.dir+"/kernel/gone.ko" || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
 	}
 	err = l.Load(t.Context(), "unheard-of")
@@ -185,6 +185,10 @@ func TestAliasOfSeveral(t *testing.T) {
 		t.Errorf("right loads, so the alias does: %v", err)
 	}
 	k.refuse["right.ko"] = unix.ENODEV
+	l.idx = l.idx.WithConfig(kmod.Config{Blacklist: map[string]bool{"right": true}})
+	if err := l.Load(t.Context(), "bus:17"); err != nil {
+		t.Errorf("right is not to be loaded, so nothing has failed: %v", err)
+	}
 	l2, _ := newTree(t, Options{})
 	l2.kernel.finit = k.finit
 	if err := l2.Load(t.Context(), "bus:17"); !errors.Is(err, unix.ENODEV) {
