@@ -36,8 +36,10 @@ demo: deps build ## boot a machine without a disk from an iSCSI LUN and leave yo
 	$(GO) build -trimpath -o bin/demo ./scripts/demo
 	./bin/demo
 
-bench: deps build ## measure our boot and the size of the image
-	./scripts/bench.sh
+bench: build ## measure our boot next to scripts and a C init: table, bin/bench.json, bin/bench.svg; BENCH_ROUNDS=N
+	./scripts/deps.sh bench
+	$(GO) build -trimpath -o bin/bench ./scripts/bench
+	./bin/bench
 
 lint: ## check formatting, vet, staticcheck and the modules
 	@test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }
