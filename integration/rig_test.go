@@ -106,13 +106,6 @@ func newRig(t *testing.T) *rig {
 	return &rig{t: t, ctx: ctx, ns: ns, tap: tap}
 }
 
-// renew gives the rig another deadline, for a test of many boots.
-func (r *rig) renew() {
-	ctx, cancel := context.WithTimeout(r.t.Context(), bootDeadline)
-	r.t.Cleanup(cancel)
-	r.ctx = ctx
-}
-
 // root is a tree with the guest as init; script is what the guest is to do.
 func root(script string) lab.Tree {
 	return lab.Tree{

@@ -69,7 +69,7 @@ func talk(ctx context.Context, t *testing.T, m *Machine) {
 	for _, step := range []struct{ send, want string }{
 		{"", prompt},
 		{"sleep 600 & jobs\n", "[1]+  Running"},
-		{"sleep 601\n", "sleep 601"},
+		{"sh -c 'echo fore''ground; sleep 601'\n", "foreground"}, // typed otherwise than printed
 		{"\x03", prompt}, // Ctrl-C reaches the foreground job
 		{"tty\n", "/dev/ttyS0"},
 	} {
