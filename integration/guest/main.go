@@ -49,6 +49,8 @@ func do(what string) error {
 		return show("panic: ", "/proc/sys/kernel/panic")
 	case "write":
 		return writeFiles("/data", 16, 4<<20)
+	case "subvolume":
+		return makeSubvolume()
 	case "log":
 		return showLog()
 	}

@@ -159,7 +159,31 @@ func TestParseIDs(t *testing.T) {
 	}
 }
 
+// Pages as a kernel has them from two targets: without what names ports and
+// targets.
+func TestParseIDsReal(t *testing.T) {
+	for name, want := range map[string]string{
+		"gotgt.vpd83": "scsi-33000000000000001 wwn-0x3000000000000001",
+		"tgtd.vpd83":  "scsi-1lab032600001 scsi-33000000100000001 scsi-3600000000000000000000ab032600001 wwn-0x3000000100000001 wwn-0x600000000000000000000ab032600001",
+	} {
+		b, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(parseIDs(b), " "); got != want {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
 func FuzzParseIDs(f *testing.F) {
+	for _, name := range []string{"gotgt.vpd83", "tgtd.vpd83"} {
+		b, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	f.Add(vpd(3, "\x50\x01\x02\x03\x04\x05\x06\x07"))
 	f.Add(vpd(1, "IET     00010001\x00\x00  "))
 	f.Add([]byte{0, vpdPage, 0xff, 0xff, 1, 2, 0, 255})
