@@ -74,10 +74,15 @@ func sleep(ctx context.Context, d time.Duration) error {
 func (m *Machine) waitRoot(ctx context.Context, want bootspec.Device, limit time.Duration) error {
 	began := time.Now()
 	n := nag{log: m.Log, step: "root"}
+	err := m.chooseRoot(ctx, want)
+	var missing *notFoundError
+	if !errors.As(err, &missing) || limit <= 0 {
+		return err
+	}
+	m.Log.Infof("%v: waiting for it", err)
 	for {
 		left := limit - time.Since(began)
 		err := m.tryRoot(ctx, want, min(max(left, 0), secondLine))
-		var missing *notFoundError
 		switch {
 		case err == nil:
 			n.healed()
