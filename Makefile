@@ -26,11 +26,11 @@ unit: deps ## run the unit tests with the race detector
 	$(RACE) $(GO) test -race $(UNIT)
 
 integration: deps ## boot machines in QEMU from real targets and look at their consoles
-	$(GO) test -timeout 40m -parallel 3 ./integration/...
+	$(GO) test -count=1 -timeout 40m -parallel 4 ./integration/...
 
 soak: ## run the long matrices: every kernel and NIC model, many boots
 	./scripts/deps.sh kernel-6.12 kernel-cloud
-	$(GO) test -timeout 80m -parallel 2 -tags soak -run Soak -v ./integration
+	$(GO) test -count=1 -timeout 80m -parallel 2 -tags soak -run Soak -v ./integration
 
 demo: deps build ## boot a machine without a disk from an iSCSI LUN and leave you at its shell
 	$(GO) build -trimpath -o bin/demo ./scripts/demo

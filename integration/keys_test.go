@@ -79,3 +79,29 @@ func TestMountsOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// A watchdog that was left running is fed while we wait for a target, and only
+// then: with rd.watchdog=0 it ends the machine.
+func TestWatchdogIsFed(t *testing.T) { watchdog(newRig(t), "", false) }
+
+func TestWatchdogIsLeftAlone(t *testing.T) { watchdog(newRig(t), " rd.watchdog=0", true) }
+
+func watchdog(r *rig, line string, ends bool) {
+	r.t.Helper()
+	img := virtio
+	img.file = built.guest + ":/bin/sh"
+	img.driver = "i6300esb"
+	m := r.start(img, lab.MachineConfig{
+		Append: "console=ttyS0 rd.break=drivers rd.timeout=30 rd.emergency=poweroff " + seedLine + line,
+		NICs:   []lab.NIC{{Tap: r.tap}}, Args: []string{"-device", "i6300esb", "-action", "watchdog=poweroff"},
+	})
+	r.expect(m, "guest: watchdog started")
+	if ends {
+		if _, err := m.WaitEvent(r.ctx, "WATCHDOG"); err != nil {
+			r.t.Fatal(err)
+		}
+		return
+	}
+	// That is three times what it takes to end the machine.
+	r.expect(m, "iscsiroot: step login failed after", "gave up after 30 s")
+}

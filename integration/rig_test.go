@@ -29,6 +29,7 @@ const bootDeadline = 3 * time.Minute
 type image struct {
 	kernel string // name for lab.FindKernel; empty: amd64
 	nics   string // comma-separated
+	driver string // one more module
 	init   string // path of init; empty: the real one
 	path   string // an image that is there already; the rest does not count then
 	file   string // one more file, "source:path in the image"
@@ -59,13 +60,16 @@ func (i image) build(t *testing.T) string {
 		if i.nics != "" {
 			cfg.NICs = strings.Split(i.nics, ",")
 		}
+		if i.driver != "" {
+			cfg.Drivers = []string{i.driver}
+		}
 		if i.init != "" {
 			cfg.InitPath = i.init
 		}
 		if src, dst, ok := strings.Cut(i.file, ":"); ok {
 			cfg.Files = []initramfs.File{{Path: dst, Source: src, Mode: 0o755}}
 		}
-		out := filepath.Join(built.dir, fmt.Sprintf("initrd-%s-%s-%d.img", i.kernel, strings.ReplaceAll(i.nics, ",", "-"), len(i.init+i.file)))
+		out := filepath.Join(built.dir, fmt.Sprintf("initrd-%s-%s-%s-%d.img", i.kernel, i.driver, strings.ReplaceAll(i.nics, ",", "-"), len(i.init+i.file)))
 		_, err = initramfs.Build(context.Background(), cfg, out)
 		return out, err
 	}))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -99,7 +100,7 @@ func (c *coldplug) some(ctx context.Context, aliases []string) bool {
 		}
 		c.tried[alias] = true
 		for _, mod := range c.m.index.Match(alias) {
-			if !modload.Wanted(mod) || c.tried[mod.Name] {
+			if !modload.Wanted(mod) || c.tried[mod.Name] || mod.Kind() == kmod.KindWatchdog && c.m.noWatchdog() {
 				continue
 			}
 			c.tried[mod.Name] = true
@@ -115,6 +116,15 @@ func (c *coldplug) some(ctx context.Context, aliases []string) bool {
 	}
 	loading.Wait()
 	return fresh
+}
+
+// noWatchdog tells that watchdogs are to be left alone. Otherwise their drivers
+// are loaded like those of NICs: the kernel feeds one that firmware left
+// running until somebody opens it (drivers/watchdog/watchdog_dev.c:
+// handle_boot_enabled).
+func (m *Machine) noWatchdog() bool {
+	w := m.Plan.Policy.Watchdog
+	return w.Given() && !w.V
 }
 
 // loadISCSI loads the initiator, with the checksum that it asks for later, and

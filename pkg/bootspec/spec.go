@@ -91,6 +91,7 @@ type Policy struct {
 	Break     []Value[string]      // steps before which the shell opens
 	Shell     Value[string]        // path of the shell, "" for the built-in one; given: a failure opens it
 	Debug     Value[bool]
+	Watchdog  Value[bool]   // not given: true, watchdogs get their drivers
 	Panic     Value[string] // the kernel's panic=, as it stands
 }
 

@@ -39,6 +39,12 @@ func Table() []Parameter {
 		{"rd.emergency", "", "reboot|poweroff|halt", "what to do 60 s after a failure that cannot heal; reboot without it", (*parser).emergency},
 		{"rd.break", "", "[STEP]", "open a shell before the step; without a step, before switch-root", (*parser).breakpoint},
 		{"rd.shell", "", "[PATH|0]", "open a shell when a step fails for good", (*parser).shell},
+		{"modprobe.blacklist", "", "NAME[,NAME]", "load these modules for no device; may be repeated, like the next four", (*parser).modules},
+		{"module_blacklist", "", "NAME[,NAME]", "the kernel's: never load these modules", (*parser).modules},
+		{"rd.driver.pre", "", "NAME[,NAME]", "load these modules before all others", (*parser).modules},
+		{"rd.driver.post", "", "NAME[,NAME]", "load these modules after all others", (*parser).modules},
+		{"rd.driver.blacklist", "", "NAME[,NAME]", "as modprobe.blacklist=", (*parser).modules},
+		{"rd.watchdog", "", "[0]", "0: load no driver for a hardware watchdog; with one a watchdog that firmware left running is fed while we wait", (*parser).watchdog},
 		{"rd.debug", "", "", "say more: every step, the plan and where each value came from", (*parser).debug},
 		{"panic", "", "SECONDS", "the kernel's; without it 30 is set while we run, so that a crash of ours reboots", (*parser).panics},
 	}

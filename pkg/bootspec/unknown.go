@@ -6,9 +6,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// looksOurs tells whether a key is in one of our name spaces.
+// looksOurs tells whether a key is in one of our name spaces. iscsi_tcp.x= is a
+// parameter of a module.
 func looksOurs(key string) bool {
-	return strings.HasPrefix(key, "iscsi_") || strings.HasPrefix(key, "rd.iscsiroot.")
+	return strings.HasPrefix(key, "iscsi_") && !strings.Contains(key, ".") || strings.HasPrefix(key, "rd.iscsiroot.")
 }
 
 // unknown says that a parameter is not understood and which ones are nearest.

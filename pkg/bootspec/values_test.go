@@ -94,6 +94,13 @@ func debug(v bool) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { p.Policy.Debug = from(v, source) }
 }
 
+// nothing is what package modload's parameters mean to the plan.
+func nothing(*bootspec.Plan, string) {}
+
+func watchdog(v bool) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Policy.Watchdog = from(v, source) }
+}
+
 func readWrite(v bool) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { p.Root.ReadWrite = from(v, source) }
 }
@@ -176,6 +183,13 @@ var goods = []good{
 	{"rd.shell", "/bin/bash", name(shell, "/bin/bash")},
 	{"rd.shell", "0", nothing},
 	{"rd.shell", "no", nothing},
+	{"modprobe.blacklist", "a,b", nothing},
+	{"module_blacklist", "a", nothing},
+	{"rd.driver.pre", "a", nothing},
+	{"rd.driver.post", "a", nothing},
+	{"rd.driver.blacklist", "a", nothing},
+	{"rd.watchdog", "-", watchdog(true)},
+	{"rd.watchdog", "0", watchdog(false)},
 	{"rd.debug", "-", debug(true)},
 	{"rd.debug", "1", debug(true)},
 	{"rd.debug", "0", debug(false)},

@@ -5,16 +5,23 @@ import "strings"
 // Kind is what a module is for, as far as reaching a network disk is concerned.
 type Kind int
 
-// The kinds. KindOther is everything that a machine does not need to get Ethernet frames in and out.
+// The kinds. KindOther is everything that a machine needs neither to get Ethernet frames in and out nor to stay up
+// meanwhile.
 const (
 	KindOther    Kind = iota
 	KindBus           // makes other devices appear: virtio, Hyper-V, Xen, USB hosts
 	KindEthernet      // a network card, its PHY or a helper of theirs
+	KindWatchdog      // a watchdog that firmware may have left running
 )
 
-// String returns "bus", "ethernet" or "other".
+// String returns "bus", "ethernet", "watchdog" or "other".
 func (k Kind) String() string {
-	return [...]string{"other", "bus", "ethernet"}[k]
+	return [...]string{"other", "bus", "ethernet", "watchdog"}[k]
+}
+
+// watchdogNames are the drivers of watchdogs that PCs and servers have on board and announce.
+var watchdogNames = map[string]bool{
+	"i6300esb": true, "iTCO_wdt": true, "sp5100_tco": true, "hpwdt": true, "wdat_wdt": true,
 }
 
 // busNames are bus drivers that their folder does not tell apart from other drivers.
@@ -22,6 +29,7 @@ var busNames = map[string]bool{
 	"virtio_pci": true, "virtio_mmio": true,
 	"hv_vmbus": true, "pci_hyperv": true,
 	"xen_platform_pci": true, "xen_pcifront": true, "xenbus_probe_frontend": true,
+	"lpc_ich": true, // has iTCO_wdt's watchdog on it
 }
 
 // usbHosts are the host controllers of PCs and servers; drivers/usb/host also holds PCMCIA and USB gadgets' own.
@@ -51,6 +59,8 @@ func (m Module) Kind() Kind {
 	switch {
 	case busNames[m.Name], isUSBHost(m.Name) && (strings.Contains(m.Path, "drivers/usb/host/") || m.isLoose()):
 		return KindBus
+	case watchdogNames[m.Name]:
+		return KindWatchdog
 	case m.isLoose() && m.kind == KindEthernet && !mobileUSB[m.Name]:
 		return KindEthernet
 	}
