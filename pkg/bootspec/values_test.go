@@ -94,9 +94,6 @@ func debug(v bool) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { p.Policy.Debug = from(v, source) }
 }
 
-// nothing is what package modload's parameters mean to the plan.
-func nothing(*bootspec.Plan, string) {}
-
 func watchdog(v bool) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { p.Policy.Watchdog = from(v, source) }
 }
