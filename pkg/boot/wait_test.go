@@ -1,0 +1,57 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/uevent"
+)
+
+// A root that is not there is waited for as long as the command line says, then
+// each fallback has its turn, and the last one is what the error names.
+func TestFindRootWaits(t *testing.T) {
+	events, err := uevent.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = events.Close() }()
+	tests := []struct {
+		line        string
+		least, most time.Duration
+		want        string
+	}{
+		{"root=UUID=1 rootwait=0", 0, 500 * time.Millisecond, "root UUID=1: the disks of our sessions have no such device"},
+		{"root=UUID=1 rootwait=1", time.Second, 3 * time.Second, "root UUID=1: the disks of our sessions have no such device"},
+		{"root=UUID=1 rootwait=0 rootdelay=1", time.Second, 3 * time.Second, "root UUID=1: the disks of our sessions have no such device"},
+		{"root=UUID=1 rootwait=0 rootfallback=LABEL=a rootfallback=/dev/sdb2", 0, 500 * time.Millisecond, "root /dev/sdb2: the disks of our sessions have no such device"},
+	}
+	for _, tt := range tests {
+		plan, err := bootspec.Parse(cmdline.Parse(tt.line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := Machine{Log: kmsg.Open(kmsg.Paths{}), Uevents: events}
+		m.spec.Root = plan.Root
+		began := time.Now()
+		err = m.findRoot(t.Context())
+		var missing *notFoundError
+		if took := time.Since(began); !errors.As(err, &missing) || err.Error() != tt.want || took < tt.least || took > tt.most {
+			t.Errorf("%s: %v after %v", tt.line, err, took)
+		}
+		if got := hint(err); got != "correct root=: there is no disk" {
+			t.Errorf("%s: hint is %q", tt.line, got)
+		}
+	}
+	// Without end, until the boot itself ends.
+	m := Machine{Log: kmsg.Open(kmsg.Paths{}), Uevents: events}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := m.waitRoot(ctx, bootspec.Device{By: bootspec.ByUUID, Text: "1"}, bootspec.Forever); err == nil || ctx.Err() == nil {
+		t.Errorf("got %v", err)
+	}
+}
