@@ -96,6 +96,14 @@ func caseStages() map[string]stage {
 		"target-busy":        scripted(iscsitest.Status(0x0301)),
 		"no-lun":             withRoot("iscsi_lun=5", nil),
 		"no-disk":            noDisk,
+		"no-root":            withRoot("root=UUID=0123-4567", nil),
+		"not-supported":      rawDisk("root=/dev/sda", "LUKS\xba\xbe\x00\x02"),
+		"no-filesystem":      rawDisk("root=/dev/sda", "nothing of interest"),
+		"no-fs-driver": func(r *rig) *lab.Machine {
+			r.serve(fsImage(r.t, 0, rootDir(r.t, "", nil), "mksquashfs DIR {} -quiet -no-progress"))
+			return r.boot(virtio, "", console+"root=/dev/sda "+seedLine)
+		},
+		"no-init-anywhere": withRoot("init=/opt/none", nil),
 		"no-init-here": withRoot("root=/dev/sda2", func(t lab.Tree) {
 			delete(t, "sbin/init")
 		}),
@@ -149,6 +157,18 @@ func withRoot(line string, edit func(lab.Tree)) stage {
 		}
 		r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, Tree: tree})
 		r.gotgt()
+		return r.boot(virtio, "", console+line+" "+seedLine)
+	}
+}
+
+// rawDisk serves a disk that begins with text.
+func rawDisk(line, text string) stage {
+	return func(r *rig) *lab.Machine {
+		file := filepath.Join(r.t.TempDir(), "disk.img")
+		if err := os.WriteFile(file, append([]byte(text), make([]byte, 1<<20-len(text))...), 0o644); err != nil {
+			r.t.Fatal(err)
+		}
+		r.serve(file)
 		return r.boot(virtio, "", console+line+" "+seedLine)
 	}
 }

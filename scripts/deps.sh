@@ -11,7 +11,7 @@
 set -euo pipefail
 
 readonly host_packages=(qemu-system-x86 seabios ipxe-qemu kmod e2fsprogs
-  xfsprogs btrfs-progs f2fs-tools erofs-utils squashfs-tools dosfstools)
+  xfsprogs btrfs-progs f2fs-tools erofs-utils squashfs-tools dosfstools genisoimage cryptsetup-bin fdisk mount)
 readonly tgt_packages=(tgt libaio1 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsystemd0)
 # The HOWTO's programs and the libraries they name. What of a library's package belongs to the image, the benchmark finds out.
 readonly bench_packages=(open-iscsi libopeniscsiusr bash coreutils kmod mount net-tools libc6 libtinfo6 libssl3 libkmod2
