@@ -107,9 +107,9 @@ func TestBadParametersAndReboot(t *testing.T) {
 	m := r.bootReboot(virtio, "console=ttyS0 iscsi_i_ip=10.77.0.2/255.0.255.0 iscsi_a=storage iscsi_t= root=/dev/hda1")
 	r.expect(m, "iscsiroot: step cmdline failed after",
 		"parameter iscsi_i_ip=10.77.0.2/255.0.255.0 (byte 14 of the command line): the mask is neither a netmask nor a prefix length: write ADDRESS/MASK",
-		"parameter iscsi_a=storage (byte 50 of the command line): this is not the IP address of a portal: write an IP address",
-		"parameter iscsi_t= (byte 66 of the command line): the name is empty: write a name such as",
-		"parameter root=/dev/hda1 (byte 75 of the command line): ",
+		"parameter iscsi_a=storage (byte 47 of the command line): this is not the IP address of a portal: write an IP address",
+		"parameter iscsi_t= (byte 63 of the command line): the name is empty: write a name such as",
+		"parameter root=/dev/hda1 (byte 72 of the command line): ",
 		"iscsiroot: reboot in 60 s: rd.emergency=reboot|poweroff|halt decides this, rd.shell opens a shell instead")
 	if _, err := m.WaitEvent(r.ctx, "RESET"); err != nil {
 		t.Fatal(err)
