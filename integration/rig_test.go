@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -69,7 +70,7 @@ func (i image) build(t *testing.T) string {
 		if src, dst, ok := strings.Cut(i.file, ":"); ok {
 			cfg.Files = []initramfs.File{{Path: dst, Source: src, Mode: 0o755}}
 		}
-		out := filepath.Join(built.dir, fmt.Sprintf("initrd-%s-%s-%s-%d.img", i.kernel, i.driver, strings.ReplaceAll(i.nics, ",", "-"), len(i.init+i.file)))
+		out := filepath.Join(built.dir, fmt.Sprintf("initrd-%x.img", sha256.Sum256(fmt.Appendf(nil, "%q", i))))
 		_, err = initramfs.Build(context.Background(), cfg, out)
 		return out, err
 	}))

@@ -42,6 +42,8 @@ func addFault(_ *boot.Machine, steps []boot.Step) []boot.Step {
 	switch {
 	case strings.Contains(string(line), "fault=step"):
 		fault = func(context.Context) error { panic("a bug in a step") }
+	case strings.Contains(string(line), "fault=clock"):
+		fault = jump
 	case strings.Contains(string(line), "fault=goroutine"):
 		fault = func(context.Context) error {
 			go func() { panic("a bug in a goroutine") }()
@@ -50,4 +52,16 @@ func addFault(_ *boot.Machine, steps []boot.Step) []boot.Step {
 		}
 	}
 	return append([]boot.Step{{Name: "fault", Run: fault}}, steps...)
+}
+
+// jump sets the clock back and forth for as long as the machine boots, as time
+// servers do to a machine without a clock of its own.
+func jump(context.Context) error {
+	go func() {
+		for year := int64(0); ; year = (year + 37) % 60 {
+			_ = unix.Settimeofday(&unix.Timeval{Sec: year * 365 * 86400})
+			time.Sleep(500 * time.Millisecond)
+		}
+	}()
+	return nil
 }

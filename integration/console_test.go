@@ -105,3 +105,16 @@ func watchdog(r *rig, line string, ends bool) {
 	// That is three times what it takes to end the machine.
 	r.expect(m, "iscsiroot: step login failed after", "gave up after 30 s")
 }
+
+// A clock that jumps by years neither ends a wait nor prolongs it.
+func TestClockThatJumps(t *testing.T) {
+	r := newRig(t)
+	img := virtio
+	img.init = built.faulty
+	m := r.boot(img, "", "console=ttyS0 rd.iscsiroot.fault=clock rd.timeout=12 "+seedLine)
+	r.expect(m, "connection refused: trying again", "iscsiroot: step login failed after 1")
+	r.expect(m, "gave up after 12 s (rd.timeout=)")
+	if n := strings.Count(m.Output(), "still trying after"); n != 1 {
+		t.Errorf("%d lines after the first ten seconds, want 1", n)
+	}
+}
