@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
@@ -92,7 +93,17 @@ func readBoot(console string) (Boot, error) {
 		}
 	}
 	if !complete || b.Run == 0 || b.Real <= b.Run || b.Available == 0 {
-		return Boot{}, fmt.Errorf("%w: its console ends with %q", errBoot, console[max(0, len(console)-600):])
+		return Boot{}, fmt.Errorf("%w: its console ends with %q", errBoot, lastWords(console))
 	}
 	return b, nil
+}
+
+// lastWords is the end of what a machine has said, or of what it had said when its kernel panicked.
+func lastWords(console string) string {
+	const enough = 500
+	end := len(console)
+	if at := strings.Index(console, "Kernel panic"); at >= 0 {
+		end = min(end, at+100)
+	}
+	return console[max(0, end-enough):end]
 }
