@@ -24,7 +24,7 @@ step address
 step iscsistart
 until [ -b /dev/sda2 ]; do usleep 5000; done
 step disk
-mount -t ext4 -o ro /dev/sda2 /sysroot
+until mount -t ext4 -o ro /dev/sda2 /sysroot; do usleep 5000; done
 step mount
 mount -o move /dev /sysroot/dev
 mount -o move /proc /sysroot/proc

@@ -11,7 +11,6 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -83,7 +82,9 @@ static void network(void)
 	*mask++ = 0;
 	set_address(fd, SIOCSIFADDR, &req, address);
 	set_address(fd, SIOCSIFNETMASK, &req, mask);
-	req.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(fd, SIOCGIFFLAGS, &req))
+		die("eth0");
+	req.ifr_flags |= IFF_UP | IFF_RUNNING;
 	if (ioctl(fd, SIOCSIFFLAGS, &req))
 		die("eth0");
 	step("address");
@@ -134,13 +135,14 @@ static void login(void)
 	step("iscsistart");
 }
 
-/* wait_for waits for a device node, looking every millisecond. */
+/* wait_for waits for a block device, looking every millisecond. It is there before it can be opened. */
 static void wait_for(const char *path)
 {
-	struct stat st;
+	int fd;
 
-	while (stat(path, &st))
+	while ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	close(fd);
 	step("disk");
 }
 
