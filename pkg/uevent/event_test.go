@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// sda2 is an event of a guest's kernel 6.1, as captured.
+// sda2 is what a kernel 6.1 says of a partition on a LUN.
 const sda2 = "add@/devices/platform/host2/session1/target2:0:0/2:0:0:1/block/sda/sda2\x00ACTION=add\x00" +
 	"DEVPATH=/devices/platform/host2/session1/target2:0:0/2:0:0:1/block/sda/sda2\x00SUBSYSTEM=block\x00" +
 	"MAJOR=8\x00MINOR=2\x00DEVNAME=sda2\x00DEVTYPE=partition\x00DISKSEQ=9\x00PARTN=2\x00SEQNUM=1325\x00"
@@ -38,7 +38,24 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// What a kernel said when it was asked to announce a device again.
+func TestParseCaptured(t *testing.T) {
+	b, err := os.ReadFile("testdata/null.uevent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse(b)
+	if want := (Event{"change", "/devices/virtual/mem/null", "mem", "", "null"}); got != want || err != nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
+	captured, err := os.ReadFile("testdata/null.uevent")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(captured)
 	f.Add([]byte(sda2))
 	f.Add([]byte("libudev\x00\xfe\xed\xca\xfe"))
 	f.Fuzz(func(t *testing.T, b []byte) {
