@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -36,7 +37,7 @@ func (m *Machine) login(ctx context.Context) error {
 	for _, s := range m.sessions {
 		warnings, err := s.Login(ctx)
 		if err != nil {
-			return err
+			return m.explainLogin(err)
 		}
 		for _, w := range warnings {
 			m.Log.Debugf("target %s: %s", s.Target, w)
@@ -47,6 +48,15 @@ func (m *Machine) login(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// explainLogin says so when the reason is a cable that was pulled meanwhile.
+func (m *Machine) explainLogin(err error) error {
+	var connect *session.ConnectError
+	if errors.As(err, &connect) && readWord("/sys/class/net/"+m.facts.Interface, "carrier") == "0" {
+		return &network.WaitError{State: network.State{Links: []network.Link{{Name: m.facts.Interface}}}, Err: err}
+	}
+	return err
 }
 
 // sessionNames is for messages about all of them.

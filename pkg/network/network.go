@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -68,6 +69,8 @@ func waitCarrier(ctx context.Context, cfg Config) (netlink.Link, error) {
 		return nil, fmt.Errorf("subscribe links: %w", err)
 	}
 	st := newState(cfg)
+	var found netlink.Link       // has carrier
+	var confirm <-chan time.Time // when it has had it for long enough
 	for {
 		select {
 		case u, open := <-updates:
@@ -76,12 +79,17 @@ func waitCarrier(ctx context.Context, cfg Config) (netlink.Link, error) {
 				continue
 			}
 			ready, changed, err := st.update(u)
-			if ready != nil || err != nil {
-				return ready, err
+			if err != nil {
+				return nil, err
+			}
+			if found, confirm = st.chosen(found, ready, u, confirm); ready != nil {
+				continue
 			}
 			if changed && cfg.Report != nil {
 				cfg.Report(st.State)
 			}
+		case <-confirm:
+			return found, nil
 		case err := <-broken:
 			return nil, fmt.Errorf("subscribe links: %w", err)
 		case <-ctx.Done():

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -99,6 +100,24 @@ func (s *state) update(u netlink.LinkUpdate) (ready netlink.Link, changed bool, 
 		}
 	}
 	return nil, changed || at < 0, nil
+}
+
+// settle is for how long a new carrier must last. Drivers register a device
+// with its carrier on and take it off right afterwards, before they have asked
+// the hardware (drivers/net/virtio_net.c: virtnet_probe), and the events of
+// that moment look like a link.
+const settle = 30 * time.Millisecond
+
+// chosen follows which link is to be used: the first with carrier, until an
+// event takes its carrier away.
+func (s *state) chosen(found, ready netlink.Link, u netlink.LinkUpdate, confirm <-chan time.Time) (netlink.Link, <-chan time.Time) {
+	switch {
+	case found == nil && ready != nil:
+		return ready, time.After(settle)
+	case found != nil && ready == nil && u.Attrs().Index == found.Attrs().Index:
+		return nil, nil
+	}
+	return found, confirm
 }
 
 // candidate tells whether a link is the one asked for, or, if none is, a piece
