@@ -260,7 +260,7 @@ func FuzzProbe(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, size, off int64, b []byte) {
 		if size < 0 || off < 0 || off > 1<<62 || len(b) > 1<<16 {
-			t.Skip()
+			return
 		}
 		fsys, err := Probe(chunk{t, size, off, b}, size)
 		var several *AmbiguousError

@@ -190,7 +190,7 @@ func FuzzReadTable(f *testing.F) {
 	f.Add(mbr)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if b = b[:len(b)/sector*sector]; len(b) == 0 || len(b) > 64*sector {
-			t.Skip()
+			return
 		}
 		checkTable(t, cycle(b))
 		if len(b) > 2*sector { // past the checksums
