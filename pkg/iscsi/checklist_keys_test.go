@@ -60,7 +60,7 @@ func TestChecklistOnce(t *testing.T) {
 	t.Run("8 digest from our list", func(t *testing.T) {
 		cfg := config()
 		cfg.Offer = iscsi.DefaultOffer()
-		cfg.Offer.HeaderDigest = "CRC32C,None"
+		cfg.Offer.HeaderDigest = iscsi.PreferDigest
 		if p := login(t, cfg, iscsitest.Text(answers("HeaderDigest=CRC32C")...)).ok(t).Params; !p.HeaderDigest || p.DataDigest {
 			t.Errorf("%+v", p)
 		}
@@ -134,7 +134,7 @@ func TestChecklistDefaults(t *testing.T) {
 func TestChecklistRequired(t *testing.T) {
 	digest := config()
 	digest.Offer = iscsi.DefaultOffer()
-	digest.Offer.DataDigest = "CRC32C"
+	digest.Offer.DataDigest = iscsi.RequireDigest
 	t.Run("10 declined key that we need", func(t *testing.T) {
 		login(t, digest, iscsitest.Text(answers("DataDigest=NotUnderstood")...)).breaks(t, "13.1", `we need "CRC32C"`)
 	})
@@ -169,8 +169,8 @@ func TestChecklistUnanswered(t *testing.T) {
 	t.Run("12 nothing holds before full feature phase", func(t *testing.T) {
 		cfg := config()
 		cfg.Offer = iscsi.DefaultOffer()
-		cfg.Offer.DataDigest = "CRC32C"
-		cfg.Offer.HeaderDigest = "CRC32C"
+		cfg.Offer.DataDigest = iscsi.RequireDigest
+		cfg.Offer.HeaderDigest = iscsi.RequireDigest
 		// The second exchange would fail if a digest were sent or expected,
 		// or if our text kept to the 512 bytes that the target declared.
 		ask := unknown(40, 30)

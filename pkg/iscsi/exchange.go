@@ -139,7 +139,7 @@ func (d *driver) warnf(format string, args ...any) {
 // RFC allows several addresses in a redirect (11.13.5).
 func statusError(resp *LoginResponse) error {
 	e := &StatusError{Class: resp.StatusClass, Detail: resp.StatusDetail}
-	if !e.IsRedirect() {
+	if e.Class != classRedirect {
 		return e
 	}
 	pairs, err := ParseText(resp.Data)
@@ -154,11 +154,10 @@ func statusError(resp *LoginResponse) error {
 		if err != nil {
 			return protocolErrorf("13.8", "redirect: %v", err)
 		}
-		e.Redirect = append(e.Redirect, a)
+		e.Addresses = append(e.Addresses, a)
 	}
-	if len(e.Redirect) == 0 {
+	if len(e.Addresses) == 0 {
 		return protocolErrorf("11.13.5", "redirect (%04x) without a TargetAddress", e.Code())
 	}
-	e.TargetAddress = e.Redirect[0].String()
 	return e
 }

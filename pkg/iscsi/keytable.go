@@ -44,12 +44,12 @@ var keys = [...]key{
 	},
 	{
 		name: "HeaderDigest", section: "13.1", sender: both, stages: operational, fn: list, def: valueNone,
-		offer: func(c *LoginConfig) string { return c.Offer.HeaderDigest },
+		offer: func(c *LoginConfig) string { return c.Offer.HeaderDigest.list() },
 		set:   func(r *Result, v value) { r.Params.HeaderDigest = v.text == digestCRC32C },
 	},
 	{
 		name: "DataDigest", section: "13.1", sender: both, stages: operational, fn: list, def: valueNone,
-		offer: func(c *LoginConfig) string { return c.Offer.DataDigest },
+		offer: func(c *LoginConfig) string { return c.Offer.DataDigest.list() },
 		set:   func(r *Result, v value) { r.Params.DataDigest = v.text == digestCRC32C },
 	},
 	{
@@ -121,6 +121,3 @@ var keys = [...]key{
 	{name: "IFMarkInt", section: "13.25", sender: both, stages: operational, fn: obsolete},
 	{name: "OFMarkInt", section: "13.25", sender: both, stages: operational, fn: obsolete},
 }
-
-// digestCRC32C is the one digest of RFC 7143 13.1.
-const digestCRC32C = "CRC32C"

@@ -3,7 +3,6 @@ package iscsi
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // negotiation runs the table of keys over one login (RFC 7143 6.2). It lives
@@ -35,11 +34,9 @@ func newNegotiation(cfg *LoginConfig, res *Result) (*negotiation, error) {
 			errs = append(errs, fmt.Errorf("%s=%s: %w", k.name, quote(k.offer(cfg)), err))
 		}
 	}
-	for _, d := range []string{cfg.Offer.HeaderDigest, cfg.Offer.DataDigest} {
-		for item := range strings.SplitSeq(d, ",") {
-			if item != valueNone && item != digestCRC32C {
-				errs = append(errs, fmt.Errorf("digest %s: want CRC32C or None", quote(item)))
-			}
+	for _, d := range []DigestPolicy{cfg.Offer.HeaderDigest, cfg.Offer.DataDigest} {
+		if d.list() == "" {
+			errs = append(errs, fmt.Errorf("%v: no such policy", d))
 		}
 	}
 	if cfg.Offer.FirstBurstLength > cfg.Offer.MaxBurstLength {

@@ -3,9 +3,8 @@ package iscsi
 // Offer is what the initiator asks for in the operational stage, key by key
 // (RFC 7143 13). The zero Offer means DefaultOffer.
 type Offer struct {
-	// HeaderDigest and DataDigest are lists in order of preference, such as
-	// "None" or "CRC32C,None" (13.1).
-	HeaderDigest, DataDigest string
+	// HeaderDigest and DataDigest ask for checksums (13.1).
+	HeaderDigest, DataDigest DigestPolicy
 	// MaxConnections is 1..65535; this package logs in one connection (13.2).
 	MaxConnections uint32
 	// InitialR2T No asks to send the first burst without being asked (13.10).
@@ -35,8 +34,6 @@ type Offer struct {
 // kept for a connection at recovery level 0.
 func DefaultOffer() Offer {
 	return Offer{
-		HeaderDigest:   "None",
-		DataDigest:     "None",
 		MaxConnections: 1,
 		InitialR2T:     false,
 		ImmediateData:  true,

@@ -4,13 +4,17 @@ import "fmt"
 
 // Status classes of a Login Response (RFC 7143 11.13.5).
 const (
-	classSuccess    = 0
-	classRedirect   = 1
-	classInitiator  = 2
-	classTarget     = 3
-	statusAuthNeed  = 0x0201
-	statusInitiator = 0x0200
-	statusBadLogin  = 0x020b
+	classSuccess   = 0
+	classRedirect  = 1
+	classInitiator = 2
+	classTarget    = 3
+
+	statusMovedForGood = 0x0102
+	statusInitiator    = 0x0200
+	statusAuthNeed     = 0x0201
+	statusMissing      = 0x0207
+	statusBadLogin     = 0x020b
+	statusTargetError  = 0x0300
 )
 
 // StatusError is a login that the target turned down with a status. The
@@ -19,11 +23,9 @@ type StatusError struct {
 	// Class is 1 for a redirect, 2 for the initiator's fault, 3 for the
 	// target's; Detail is its reason within the class.
 	Class, Detail uint8
-	// TargetAddress says where the target is now, host:port[,tpgt], for class 1
-	// only. Whether to go there is the caller's decision.
-	TargetAddress string
-	// Redirect is TargetAddress as a value, and any further addresses.
-	Redirect []TargetAddress
+	// Addresses say where the target is now, for class 1 only; then there is
+	// one at least.
+	Addresses []TargetAddress
 }
 
 // Code returns class and detail as the RFC writes them, such as 0x0202.
@@ -42,7 +44,7 @@ func (e *StatusError) Error() string {
 		verb = "not served"
 	}
 	msg := fmt.Sprintf("%s (%04x): %s", verb, e.Code(), words)
-	for i, a := range e.Redirect {
+	for i, a := range e.Addresses {
 		if i == 0 {
 			msg += " to " + a.String()
 		} else {
@@ -52,8 +54,16 @@ func (e *StatusError) Error() string {
 	return msg
 }
 
-// IsRedirect reports whether the target is somewhere else: see Redirect.
-func (e *StatusError) IsRedirect() bool { return e.Class == classRedirect }
+// Redirect returns where the target is now, if that is what the status says;
+// Addresses may hold more. permanent tells a move for good (0102), after which
+// reconnects begin there, from one for now (0101), after which they begin at the
+// original portal. Whether to go there at all is the caller's decision.
+func (e *StatusError) Redirect() (addr TargetAddress, permanent, ok bool) {
+	if e.Class != classRedirect || len(e.Addresses) == 0 {
+		return TargetAddress{}, false, false
+	}
+	return e.Addresses[0], e.Code() == statusMovedForGood, true
+}
 
 // Heals reports whether the same login may succeed later without anybody
 // changing this machine: a target that is still starting or importing its
