@@ -28,11 +28,11 @@ unit: deps ## run the unit tests with the race detector
 integration: deps ## boot machines in QEMU from real targets and look at their consoles
 	$(GO) test -count=1 -timeout 40m -parallel 4 ./integration/...
 
-soak: ## run the long matrices: every kernel and NIC model, many boots
-	./scripts/deps.sh kernel-6.12 kernel-cloud
+soak: deps ## run the long matrices: every kernel and NIC model, many boots
 	$(GO) test -count=1 -timeout 80m -parallel 2 -tags soak -run Soak -v ./integration
 
-demo: deps build ## boot a machine without a disk from an iSCSI LUN and leave you at its shell
+demo: build ## boot a machine without a disk from an iSCSI LUN and leave you at its shell
+	./scripts/deps.sh demo
 	$(GO) build -trimpath -o bin/demo ./scripts/demo
 	./bin/demo
 

@@ -1,21 +1,24 @@
 #!/bin/bash
 # deps.sh brings what the lab needs and Go cannot: QEMU and file system tools as packages of this machine; kernels, tgt and
-# busybox only unpacked into a cache, because installing them would start daemons or change how this machine boots.
+# busybox only unpacked into a cache, because installing them would start daemons or change how this machine boots; and whole
+# Debian systems, made by debian-root, for machines to have as their root.
 #
-#   scripts/deps.sh [kernel-6.12] [kernel-cloud] [bench]
+#   scripts/deps.sh [ITEM...]     without an item: all that the tests need
 #
 # The cache is $ISCSIROOT_CACHE, else iscsiroot in $XDG_CACHE_HOME or ~/.cache. Its links are what pkg/lab reads:
-#   kernels/amd64  kernels/amd64-6.12  kernels/cloud-amd64  tgt  busybox  bench
-# bench is what the benchmark's other initramfs are made of.
+#   kernels/amd64  kernels/amd64-6.12  kernels/cloud-amd64  tgt  busybox  debian/systemd  debian/sysvinit  bench  debian/initrds
+# Items that are no links: demo, which is kernel, tgt and busybox; bench-full, which is all that the benchmark measures.
 # Without a missing or outdated part nothing is asked of the network.
 set -euo pipefail
 
 readonly host_packages=(qemu-system-x86 seabios ipxe-qemu kmod e2fsprogs xz-utils zstd
-  xfsprogs btrfs-progs f2fs-tools erofs-utils squashfs-tools dosfstools genisoimage cryptsetup-bin fdisk mount)
+  xfsprogs btrfs-progs f2fs-tools erofs-utils squashfs-tools dosfstools genisoimage cryptsetup-bin fdisk mount
+  debootstrap debian-archive-keyring)
 readonly tgt_packages=(tgt libaio1 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsystemd0)
 # The HOWTO's programs and the libraries they name. What of a library's package belongs to the image, the benchmark finds out.
 readonly bench_packages=(open-iscsi libopeniscsiusr bash coreutils kmod mount net-tools libc6 libtinfo6 libssl3 libkmod2
   libzstd1 liblzma5 libmount1 libblkid1 libselinux1 libpcre2-8-0)
+readonly maker="${BASH_SOURCE[0]%/*}/debian-root"
 readonly cache="${ISCSIROOT_CACHE:-${XDG_CACHE_HOME:-${HOME:?deps: HOME is not set}/.cache}/iscsiroot}"
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin:/sbin"
 
@@ -38,16 +41,17 @@ apt_options() {
     -o "Dir::State::lists=$cache/apt/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
 }
 
-# backports_source prints a source line for CODENAME-backports at the mirror and with the key this machine uses for CODENAME.
-backports_source() {
-  local codename files
+# shellcheck source=/dev/null
+codename() { (. /etc/os-release && printf '%s' "${VERSION_CODENAME:?}"); }
+
+# debian_source prints the mirror, and the file with the key if one is named, that this machine uses for its release.
+debian_source() {
+  local files
   mapfile -t files < <(find /etc/apt -maxdepth 2 \( -name '*.sources' -o -name '*.list' \) | sort)
-  # shellcheck source=/dev/null
-  codename="$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:?}")"
-  awk -v suite="$codename" '
+  awk -v suite="$(codename)" '
     function emit() {
       if (uri != "" && (" " suites " ") ~ (" " suite " ") && !done) {
-        printf "deb %s%s %s-backports main\n", (key ~ /^\// ? "[signed-by=" key "] " : ""), uri, suite; done = 1
+        print uri, (key ~ /^\// ? key : ""); done = 1
       }
       uri = suites = key = ""
     }
@@ -71,11 +75,10 @@ backports_source() {
 }
 
 prepare_backports() {
-  local line
-  line="$(backports_source)"
-  [[ -n "$line" ]] || die "kernel-6.12: no Debian source for this release in /etc/apt to derive backports from"
+  local uri key
+  read -r uri key < <(debian_source) || die "kernel-6.12: no Debian source for this release in /etc/apt to derive backports from"
   mkdir -p "$cache/apt/lists/partial"
-  printf '%s\n' "$line" >"$cache/apt/backports.list"
+  printf 'deb %s%s %s-backports main\n' "${key:+[signed-by=$key] }" "$uri" "$(codename)" >"$cache/apt/backports.list"
 }
 
 # packages ITEM prints the names of ITEM's packages; nothing if the lists do not know them.
@@ -88,6 +91,7 @@ packages() {
     tgt) printf '%s\n' "${tgt_packages[@]}" ;;
     busybox) echo busybox-static ;;
     bench) printf '%s\n' "${bench_packages[@]}" ;;
+    debian-*) "$maker" packages "${1#debian-}" | tr ' ' '\n' ;;
   esac
 }
 
@@ -97,8 +101,18 @@ kernel_behind() {
     awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }'
 }
 
-# versions ITEM prints one name=version line per package, or nothing if one of them is unknown.
+# versions ITEM prints what makes ITEM what it is, or nothing if a part is unknown: one name=version line per package; for a
+# Debian, of which these are only what was asked for, its kernel's and the sum of its maker too.
 versions() {
+  local own kernel
+  own="$(package_versions "$1")"
+  [[ "$1" == debian-* ]] || { printf '%s' "$own"; return; }
+  kernel="$(package_versions kernel)"
+  [[ -z "$own" || -z "$kernel" ]] || printf '%s\n' "$own" "$kernel" "$(cksum <"$maker")"
+}
+
+# package_versions ITEM prints one name=version line per package, or nothing if one of them is unknown.
+package_versions() {
   local names
   mapfile -t names < <(packages "$1")
   [[ ${#names[@]} -gt 0 ]] || return 0
@@ -114,6 +128,7 @@ link_of() {
     kernel) echo kernels/amd64 ;;
     kernel-6.12) echo kernels/amd64-6.12 ;;
     kernel-cloud) echo kernels/cloud-amd64 ;;
+    debian-*) echo "debian/${1#debian-}" ;;
     *) echo "$1" ;;
   esac
 }
@@ -136,7 +151,7 @@ cached() { [[ -e "$cache/$(link_of "$1")/.complete" ]]; }
 missing() {
   local stamp="$cache/checked/$1" want
   cached "$1" || return 0
-  [[ "$(lists_of "$1")" -nt "$stamp" ]] || return 1
+  [[ "$(lists_of "$1")" -nt "$stamp" || ("$1" == debian-* && "$maker" -nt "$stamp") ]] || return 1
   touch "$stamp.new"
   want="$(versions "$1")"
   if [[ -n "$want" && "$(readlink -f "$cache/$(link_of "$1")")" != "$(readlink -f "$cache")/$(tree_of "$want")" ]]; then
@@ -162,20 +177,42 @@ fetch() {
 
 # unpack ITEM VERSIONS TREE makes TREE whole or not at all.
 unpack() {
-  local item="$1" temp deb
-  say "$item: downloading $(tr '\n' ' ' <<<"$2")"
+  local item="$1" temp
   temp="$(mktemp -d "$cache/trees/.tmp.XXXXXX")"
-  mkdir "$temp/debs" "$temp/root"
+  mkdir "$temp/tree"
+  case "$item" in
+    debian-*) make_debian "$item" "$temp/tree/root" ;;
+    *) unpack_packages "$item" "$2" "$temp" ;;
+  esac
+  printf '%s\n' "$2" >"$temp/tree/.complete"
+  rm -rf "$3"
+  mv -T "$temp/tree" "$3"
+  rm -rf "$temp"
+}
+
+unpack_packages() {
+  local item="$1" temp="$3" deb
+  say "$item: downloading $(tr '\n' ' ' <<<"$2")"
+  mkdir "$temp/debs"
   apt_options "$item"
   # shellcheck disable=SC2086 # one word per package; names and versions hold no blanks
   (cd "$temp/debs" && run "$item: download" apt-get "${apt_opts[@]}" download $2)
   say "$item: unpacking"
-  for deb in "$temp"/debs/*.deb; do run "$item: unpack" dpkg-deb -x "$deb" "$temp/root"; done
-  [[ "$item" != kernel* ]] || index_modules "$temp/root"
-  printf '%s\n' "$2" >"$temp/root/.complete"
-  rm -rf "$3"
-  mv -T "$temp/root" "$3"
-  rm -rf "$temp"
+  for deb in "$temp"/debs/*.deb; do run "$item: unpack" dpkg-deb -x "$deb" "$temp/tree"; done
+  [[ "$item" != kernel* ]] || index_modules "$temp/tree"
+}
+
+# make_debian ITEM ROOT makes the machine's own release from the machine's own mirror, with the modules of the item kernel.
+make_debian() {
+  local item="$1" root="$2" uri key proxy="" release
+  read -r uri key < <(debian_source) || die "$item: no Debian source for this release in /etc/apt to make it from"
+  [[ "$key" == *.gpg ]] || key=/usr/share/keyrings/debian-archive-keyring.gpg
+  eval "$(apt-config shell proxy Acquire::http::Proxy)"
+  [[ -z "$proxy" || "$proxy" == DIRECT ]] || export http_proxy="$proxy"
+  say "$item: making a $(codename) of $("$maker" packages "${item#debian-}") and what they need, in about a minute"
+  mkdir "$root"
+  run "$item" "$maker" make "${item#debian-}" "$root" "$(codename)" "$uri" "$key"
+  for release in "$cache"/kernels/amd64/lib/modules/*; do run "$item: modules" "$maker" modules "$root" "$release"; done
 }
 
 # index_modules ROOT writes modules.dep and its kin, which the package leaves to its installation.
@@ -223,18 +260,28 @@ not_installed() {
   done
 }
 
-main() {
-  local items=(kernel tgt busybox) todo=() packages=() item
-  for item in "$@"; do
+# choose sets items from the arguments, in an order in which each can be made.
+choose() {
+  local item
+  for item in "${@:-test}"; do
     case "$item" in
-      kernel-6.12 | kernel-cloud | bench) items+=("$item") ;;
-      *) die "unknown argument $item; known: kernel-6.12 kernel-cloud bench" ;;
+      test) items+=(kernel kernel-6.12 kernel-cloud tgt busybox debian-systemd debian-sysvinit) ;;
+      demo) items+=(kernel tgt busybox) ;;
+      bench) items+=(kernel tgt busybox bench) ;;
+      bench-full) items+=(kernel tgt busybox bench debian-initrds) ;;
+      kernel-6.12 | kernel-cloud) items+=("$item") ;;
+      *) die "unknown argument $item; known: test demo bench bench-full kernel-6.12 kernel-cloud" ;;
     esac
   done
+}
+
+main() {
+  local items=() todo=() packages=() item
+  choose "$@"
   for item in apt-get apt-cache dpkg-deb flock; do
     command -v "$item" >/dev/null || die "$item not found: this script knows Debian only"
   done
-  mkdir -p "$cache/kernels" "$cache/trees" "$cache/checked"
+  mkdir -p "$cache/kernels" "$cache/debian" "$cache/trees" "$cache/checked"
   exec 9>"$cache/lock"
   flock -n 9 || { say "waiting for another run to end"; flock 9; }
   rm -rf "$cache"/trees/.tmp.*
