@@ -89,9 +89,18 @@ func (a Algorithm) response(id byte, secret Secret, challenge []byte) []byte {
 			h.Write(secret.Bytes())
 			h.Write(challenge)
 			sum := h.Sum(nil)
-			h.Reset() // what it has buffered of the secret
+			wipeHash(h)
 			return sum
 		}
 	}
 	return nil
+}
+
+// wipeHash overwrites what a hash has buffered of a secret, and the stack that
+// its last Sum used.
+func wipeHash(h hash.Hash) {
+	h.Reset()
+	h.Write(make([]byte, h.BlockSize()-1))
+	h.Sum(nil)
+	h.Reset()
 }

@@ -86,6 +86,12 @@ func (c *CHAP) offer() []Algorithm {
 	return c.Algorithms
 }
 
+// hasMore reports whether MD5 alone is allowed, and less than what is offered.
+func (c *CHAP) hasMore() bool {
+	offer := c.offer()
+	return len(offer) > 1 && slices.Contains(offer, MD5)
+}
+
 // checkUser verifies a CHAP name as a text value (RFC 7143 6.1).
 func checkUser(what, name string, mayBeEmpty bool) error {
 	switch {

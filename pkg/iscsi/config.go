@@ -24,12 +24,18 @@ type LoginConfig struct {
 	// TPGT is the portal group that we were told to expect, nil if none. A
 	// different answer is a warning (13.9).
 	TPGT *uint16
-	// SecurityStage begins with the security stage, offering AuthMethod=None,
+	// SecurityStage, without CHAP, begins with the security stage, offering AuthMethod=None,
 	// instead of the operational stage, which takes one exchange less. See
 	// StageError for when it is worth a try.
 	SecurityStage bool
+	// CHAP, if not nil, is the authentication: it alone is offered, in a
+	// security stage, and a target that does without it is an *AuthError.
+	CHAP *CHAP
 	// Offer is what to ask for; the zero Offer means DefaultOffer.
 	Offer Offer
+
+	// discovery makes it a discovery session, without a TargetName.
+	discovery bool
 }
 
 // Result is a login that reached full feature phase.
@@ -51,6 +57,10 @@ type Result struct {
 	// TargetAlias is the target's own text, at most 255 bytes, unchecked:
 	// quote it before printing (13.6).
 	TargetAlias string
+	// Algorithm is what CHAP used; 0 if the login had no authentication.
+	Algorithm Algorithm
+	// Mutual tells that the target proved itself too.
+	Mutual bool
 	// Warnings are oddities of the target that do not stand in the way, each
 	// one line without line breaks.
 	Warnings []string
@@ -75,8 +85,29 @@ func checkName(key, name string) error {
 
 // check verifies the configuration, the offer excepted.
 func (c *LoginConfig) check() error {
-	return errors.Join(
-		checkName("InitiatorName", c.InitiatorName),
-		checkName("TargetName", c.TargetName),
-	)
+	errs := []error{checkName("InitiatorName", c.InitiatorName)}
+	if !c.discovery {
+		errs = append(errs, checkName("TargetName", c.TargetName))
+	}
+	if c.CHAP != nil {
+		errs = append(errs, c.CHAP.Check())
+	}
+	return errors.Join(errs...)
+}
+
+// sessionType returns the value of the key SessionType (RFC 7143 13.21).
+func (c *LoginConfig) sessionType() string {
+	if c.discovery {
+		return "Discovery"
+	}
+	return "Normal"
+}
+
+// authMethod returns what we offer as AuthMethod: one method, so that there is
+// nothing to fall back to.
+func (c *LoginConfig) authMethod() string {
+	if c.CHAP != nil {
+		return methodCHAP
+	}
+	return valueNone
 }

@@ -11,6 +11,16 @@ type RejectReason uint8
 // ParseReject returns the reason in a Reject PDU.
 func ParseReject(p *PDU) RejectReason { return RejectReason(p.BHS[2]) }
 
+// PDU encodes a Reject of the PDU with that header, as a target does (RFC 7143
+// 11.17).
+func (r RejectReason) PDU(rejected [BHSLen]byte) *PDU {
+	p := &PDU{Data: rejected[:]}
+	p.BHS[0], p.BHS[1], p.BHS[2] = byte(OpReject), finalBit, byte(r)
+	binary.BigEndian.PutUint32(p.BHS[16:], reservedTag)
+	p.BHS[7] = BHSLen
+	return p
+}
+
 // String returns the reason in words, or its number in hex.
 func (r RejectReason) String() string {
 	for _, e := range rejectReasons {
@@ -86,4 +96,15 @@ func ParseAsyncMessage(p *PDU) AsyncMessage {
 		Parameter2: binary.BigEndian.Uint16(p.BHS[40:]),
 		Parameter3: binary.BigEndian.Uint16(p.BHS[42:]),
 	}
+}
+
+// PDU encodes the message without data, as a target does.
+func (m AsyncMessage) PDU() *PDU {
+	p := new(PDU)
+	p.BHS[0], p.BHS[1], p.BHS[36] = byte(OpAsyncMessage), finalBit, byte(m.Event)
+	binary.BigEndian.PutUint32(p.BHS[16:], reservedTag)
+	binary.BigEndian.PutUint16(p.BHS[38:], m.Parameter1)
+	binary.BigEndian.PutUint16(p.BHS[40:], m.Parameter2)
+	binary.BigEndian.PutUint16(p.BHS[42:], m.Parameter3)
+	return p
 }

@@ -18,6 +18,7 @@ const (
 	minimum
 	maximum
 	obsolete // may be offered by an old target, answered Reject (13.25)
+	proof    // a step of an authentication, which a stage of its own judges
 )
 
 // sender is who may send a key first.
@@ -47,6 +48,8 @@ type key struct {
 	sender  sender
 	stages  stages
 	fn      function
+	// discovery tells that the key has a meaning in discovery sessions too.
+	discovery bool
 	// def is the RFC's default, and what we want if the target offers the key
 	// and we do not.
 	def string

@@ -1,5 +1,8 @@
 package iscsi
 
+// keyAuthMethod chooses the authentication (RFC 7143 12.1).
+const keyAuthMethod = "AuthMethod"
+
 // Bounds that several keys share (RFC 7143 13).
 const (
 	minSegment = 512
@@ -8,12 +11,12 @@ const (
 	maxSeconds = 3600
 )
 
-// keys are the text keys of a normal login without authentication (RFC 7143
-// 12.1, 13), in the order in which we send ours. All of them are sent, even
+// keys are the text keys of a login (RFC 7143 12.1, 13), in the order in which
+// we send ours. All of them are sent, even
 // those whose default would do: some targets fail without.
 var keys = [...]key{
 	{
-		name: "InitiatorName", section: "13.5", sender: initiator, stages: anyStage, fn: declare,
+		name: "InitiatorName", section: "13.5", discovery: true, sender: initiator, stages: anyStage, fn: declare,
 		offer: func(c *LoginConfig) string { return c.InitiatorName },
 	},
 	{
@@ -21,34 +24,39 @@ var keys = [...]key{
 		offer: func(c *LoginConfig) string { return c.TargetName },
 	},
 	{
-		name: "SessionType", section: "13.21", sender: initiator, stages: anyStage, fn: declare,
-		offer: func(*LoginConfig) string { return "Normal" },
+		name: "SessionType", section: "13.21", discovery: true, sender: initiator, stages: anyStage, fn: declare,
+		offer: func(c *LoginConfig) string { return c.sessionType() },
 	},
 	{
-		name: "InitiatorAlias", section: "13.7", sender: initiator, stages: anyStage, fn: declare,
+		name: "InitiatorAlias", section: "13.7", discovery: true, sender: initiator, stages: anyStage, fn: declare,
 	},
 	{
-		name: "TargetAlias", section: "13.6", sender: target, stages: anyStage, fn: declare,
+		name: "TargetAlias", section: "13.6", discovery: true, sender: target, stages: anyStage, fn: declare,
 		set: func(r *Result, v value) { r.TargetAlias = v.text },
 	},
 	{
-		name: "TargetAddress", section: "13.8", sender: target, stages: anyStage, fn: declare,
+		name: "TargetAddress", section: "13.8", discovery: true, sender: target, stages: anyStage, fn: declare,
 	},
 	{
-		name: "TargetPortalGroupTag", section: "13.9", sender: target, stages: anyStage, fn: declare, hi: maxUint16,
+		name: "TargetPortalGroupTag", section: "13.9", discovery: true, sender: target, stages: anyStage, fn: declare, hi: maxUint16,
 		set: func(r *Result, v value) { r.TPGT, r.HasTPGT = uint16(v.num), true },
 	},
 	{
-		name: "AuthMethod", section: "12.1", sender: both, stages: security, fn: list, def: valueNone,
-		offer: func(*LoginConfig) string { return valueNone },
+		name: keyAuthMethod, section: "12.1", discovery: true, sender: both, stages: security, fn: list, def: valueNone,
+		offer: func(c *LoginConfig) string { return c.authMethod() },
 	},
+	{name: keyCHAPA, section: "12.1.3", discovery: true, sender: both, stages: security, fn: proof},
+	{name: keyCHAPI, section: "12.1.3", discovery: true, sender: both, stages: security, fn: proof},
+	{name: keyCHAPC, section: "12.1.3", discovery: true, sender: both, stages: security, fn: proof},
+	{name: keyCHAPN, section: "12.1.3", discovery: true, sender: both, stages: security, fn: proof},
+	{name: keyCHAPR, section: "12.1.3", discovery: true, sender: both, stages: security, fn: proof},
 	{
-		name: "HeaderDigest", section: "13.1", sender: both, stages: operational, fn: list, def: valueNone,
+		name: "HeaderDigest", section: "13.1", discovery: true, sender: both, stages: operational, fn: list, def: valueNone,
 		offer: func(c *LoginConfig) string { return c.Offer.HeaderDigest.list() },
 		set:   func(r *Result, v value) { r.Params.HeaderDigest = v.text == digestCRC32C },
 	},
 	{
-		name: "DataDigest", section: "13.1", sender: both, stages: operational, fn: list, def: valueNone,
+		name: "DataDigest", section: "13.1", discovery: true, sender: both, stages: operational, fn: list, def: valueNone,
 		offer: func(c *LoginConfig) string { return c.Offer.DataDigest.list() },
 		set:   func(r *Result, v value) { r.Params.DataDigest = v.text == digestCRC32C },
 	},
@@ -68,7 +76,7 @@ var keys = [...]key{
 		set:   func(r *Result, v value) { r.Params.ImmediateData = v.yes },
 	},
 	{
-		name: "MaxRecvDataSegmentLength", section: "13.12", sender: both, stages: operational, fn: declare, def: "8192", lo: minSegment, hi: maxSegment,
+		name: "MaxRecvDataSegmentLength", section: "13.12", discovery: true, sender: both, stages: operational, fn: declare, def: "8192", lo: minSegment, hi: maxSegment,
 		offer: func(c *LoginConfig) string { return number(c.Offer.MaxRecvDataSegmentLength) },
 		set:   func(r *Result, v value) { r.Params.MaxXmitDataSegmentLength = v.num },
 	},
@@ -83,12 +91,12 @@ var keys = [...]key{
 		set:   func(r *Result, v value) { r.Params.FirstBurstLength = v.num },
 	},
 	{
-		name: "DefaultTime2Wait", section: "13.15", sender: both, stages: operational, fn: maximum, def: "2", hi: maxSeconds,
+		name: "DefaultTime2Wait", section: "13.15", discovery: true, sender: both, stages: operational, fn: maximum, def: "2", hi: maxSeconds,
 		offer: func(c *LoginConfig) string { return number(c.Offer.DefaultTime2Wait) },
 		set:   func(r *Result, v value) { r.Params.DefaultTime2Wait = v.num },
 	},
 	{
-		name: "DefaultTime2Retain", section: "13.16", sender: both, stages: operational, fn: minimum, def: "20", hi: maxSeconds,
+		name: "DefaultTime2Retain", section: "13.16", discovery: true, sender: both, stages: operational, fn: minimum, def: "20", hi: maxSeconds,
 		offer: func(c *LoginConfig) string { return number(c.Offer.DefaultTime2Retain) },
 		set:   func(r *Result, v value) { r.Params.DefaultTime2Retain = v.num },
 	},
@@ -108,14 +116,14 @@ var keys = [...]key{
 		set:   func(r *Result, v value) { r.Params.DataSequenceInOrder = v.yes },
 	},
 	{
-		name: "ErrorRecoveryLevel", section: "13.20", sender: both, stages: operational, fn: minimum, def: "0", hi: 2,
+		name: "ErrorRecoveryLevel", section: "13.20", discovery: true, sender: both, stages: operational, fn: minimum, def: "0", hi: 2,
 		offer: func(c *LoginConfig) string { return number(c.Offer.ErrorRecoveryLevel) },
 		set:   func(r *Result, v value) { r.Params.ErrorRecoveryLevel = v.num },
 	},
 
 	// Never offered by us, answered if a target does.
 	{name: "TaskReporting", section: "13.23", sender: both, stages: operational, fn: list, def: "RFC3720"},
-	{name: "iSCSIProtocolLevel", section: "13.24", sender: both, stages: operational, fn: minimum, def: "1", hi: 31},
+	{name: "iSCSIProtocolLevel", section: "13.24", discovery: true, sender: both, stages: operational, fn: minimum, def: "1", hi: 31},
 	{name: "IFMarker", section: "13.25", sender: both, stages: operational, fn: and, def: valueNo},
 	{name: "OFMarker", section: "13.25", sender: both, stages: operational, fn: and, def: valueNo},
 	{name: "IFMarkInt", section: "13.25", sender: both, stages: operational, fn: obsolete},

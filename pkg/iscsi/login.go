@@ -19,7 +19,7 @@ type stage interface {
 	path() (current, next Stage)
 	// say returns the pairs of the next request, and whether we are ready to
 	// leave the stage with it.
-	say() (pairs []Pair, ready bool)
+	say() (pairs []Pair, ready bool, err error)
 	// hear judges the pairs of the response.
 	hear(pairs []Pair) error
 }
@@ -31,19 +31,28 @@ type keyStage struct {
 }
 
 func (s *keyStage) path() (current, next Stage) { return s.current, s.next }
-func (s *keyStage) say() ([]Pair, bool)         { return s.keys.pending(s.current), true }
-func (s *keyStage) hear(pairs []Pair) error     { return s.keys.take(pairs, s.current) }
+func (s *keyStage) say() ([]Pair, bool, error) {
+	return s.keys.pending(s.current), true, nil
+}
+func (s *keyStage) hear(pairs []Pair) error { return s.keys.take(pairs, s.current) }
 
-// Login logs in to a target as the leading connection of a normal session,
-// without authentication, and returns what holds in full feature phase (RFC
-// 7143 6.3). It ends with ctx; without a deadline there, a silent target holds
+// Login logs in to a target as the leading connection of a normal session and
+// returns what holds in full feature phase (RFC 7143 6.3). It ends with ctx; without a deadline there, a silent target holds
 // it for ever. After an error the connection must be closed.
 //
 // Errors: a *StatusError if the target said no; a *ProtocolError if it broke
-// the RFC; a *StageError around the cause if the security stage may help; else
-// the pipe's error, wrapped. None names the target, which the caller knows and
+// the RFC; an *AuthError if it could not be authenticated or did not want us to
+// be; a *StageError or an *AlgorithmsError around the cause if another try with
+// the security stage, or with MD5 alone, may help; else the pipe's error,
+// wrapped. None names the target, which the caller knows and
 // the portal with it.
 func Login(ctx context.Context, p Pipe, cfg LoginConfig) (Result, error) {
+	cfg.discovery = false
+	return login(ctx, p, cfg)
+}
+
+// login is Login for both types of session.
+func login(ctx context.Context, p Pipe, cfg LoginConfig) (Result, error) {
 	if cfg.Offer == (Offer{}) {
 		cfg.Offer = DefaultOffer()
 	}
@@ -51,6 +60,9 @@ func Login(ctx context.Context, p Pipe, cfg LoginConfig) (Result, error) {
 		return Result{}, fmt.Errorf("login: %w", err)
 	}
 	res := new(Result)
+	if cfg.CHAP != nil {
+		res.Warnings = cfg.CHAP.Warnings()
+	}
 	keys, err := newNegotiation(&cfg, res)
 	if err != nil {
 		return Result{}, fmt.Errorf("login: offer: %w", err)
@@ -64,10 +76,8 @@ func Login(ctx context.Context, p Pipe, cfg LoginConfig) (Result, error) {
 
 // login walks the stages.
 func (d *driver) login(ctx context.Context, keys *negotiation) error {
-	if d.cfg.SecurityStage {
-		if err := d.run(ctx, &keyStage{StageSecurity, StageOperational, keys}); err != nil {
-			return err
-		}
+	if err := d.security(ctx, keys); err != nil {
+		return err
 	}
 	if err := d.run(ctx, &keyStage{StageOperational, StageFullFeature, keys}); err != nil {
 		if d.accepted == 0 && wantsSecurity(err) { // so there was no security stage
@@ -82,11 +92,30 @@ func (d *driver) login(ctx context.Context, keys *negotiation) error {
 	return nil
 }
 
+// security walks the security stage if there has to be one.
+func (d *driver) security(ctx context.Context, keys *negotiation) error {
+	if d.cfg.CHAP == nil {
+		if d.cfg.SecurityStage {
+			return d.run(ctx, &keyStage{StageSecurity, StageOperational, keys})
+		}
+		return nil
+	}
+	s := newCHAPStage(keys, d.cfg.CHAP)
+	err := d.run(ctx, s)
+	if err != nil && s.step == chapList && d.cfg.CHAP.hasMore() && dislikesList(err) {
+		return &AlgorithmsError{Err: err}
+	}
+	return err
+}
+
 // run drives one stage until the target agrees to leave it.
 func (d *driver) run(ctx context.Context, s stage) error {
 	current, next := s.path()
 	for range maxRounds {
-		pairs, ready := s.say()
+		pairs, ready, err := s.say()
+		if err != nil {
+			return err
+		}
 		text, left, err := d.exchange(ctx, current, next, AppendText(nil, pairs), ready)
 		if err != nil {
 			return err
@@ -125,6 +154,24 @@ func wantsSecurity(err error) bool {
 			return true
 		}
 		return false
+	}
+	return errors.Is(err, io.EOF)
+}
+
+// dislikesList reports whether the answer to our list of algorithms may mean
+// that the target understands no list.
+func dislikesList(err error) bool {
+	var s *StatusError
+	if errors.As(err, &s) {
+		switch s.Code() {
+		case statusInitiator, statusAuthNeed, statusMissing, statusBadLogin, statusTargetError:
+			return true
+		}
+		return false
+	}
+	var a *AuthError
+	if errors.As(err, &a) {
+		return a.Reason == AuthAlgorithm
 	}
 	return errors.Is(err, io.EOF)
 }

@@ -158,21 +158,6 @@ func ParseLoginResponse(p *PDU) (*LoginResponse, error) {
 	return r, nil
 }
 
-// checkLoginPDU verifies what both login PDUs have in common.
-func checkLoginPDU(p *PDU, op Opcode, section string) error {
-	switch ahs, data := lengths(&p.BHS); {
-	case p.Opcode() != op:
-		return protocolErrorf(section, "%v instead of a %v", p.Opcode(), op)
-	case ahs != 0 || len(p.AHS) != 0:
-		return protocolErrorf(section, "%v with an additional header of %d bytes", op, max(ahs, len(p.AHS)))
-	case data != len(p.Data):
-		return protocolErrorf(section, "%v with %d bytes of data, its header says %d", op, len(p.Data), data)
-	case data > LoginDataLen:
-		return protocolErrorf("13.12", "%v with a data segment of %d bytes, limit %d", op, data, LoginDataLen)
-	}
-	return nil
-}
-
 func loginFlags(transit, cont bool, csg, nsg Stage) byte {
 	f := byte(csg)&stageMask<<csgShift | byte(nsg)&stageMask
 	if transit {

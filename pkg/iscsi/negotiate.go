@@ -12,22 +12,22 @@ type negotiation struct {
 	res *Result
 	// offered holds our values by key, once sent.
 	offered map[string]value
-	// seen holds the keys that the target sent.
-	seen map[string]bool
+	// seen holds the keys that the target sent, with their values.
+	seen map[string]string
 	// replies are the answers that we owe to the target's own offers.
 	replies []Pair
 }
 
 // newNegotiation verifies the offer and starts from the RFC's defaults.
 func newNegotiation(cfg *LoginConfig, res *Result) (*negotiation, error) {
-	n := &negotiation{cfg: cfg, res: res, offered: map[string]value{}, seen: map[string]bool{}}
+	n := &negotiation{cfg: cfg, res: res, offered: map[string]value{}, seen: map[string]string{}}
 	var errs []error
 	for i := range keys {
 		k := &keys[i]
 		if k.def != "" && k.set != nil {
 			n.setDefault(k)
 		}
-		if k.offer == nil {
+		if !n.says(k) {
 			continue
 		}
 		if _, err := k.parse(k.offer(cfg)); err != nil {
@@ -60,7 +60,7 @@ func (n *negotiation) pending(s Stage) []Pair {
 	n.replies = nil
 	for i := range keys {
 		k := &keys[i]
-		if _, sent := n.offered[k.name]; sent || k.offer == nil || !k.stages.has(s) {
+		if _, sent := n.offered[k.name]; sent || !n.says(k) || !k.stages.has(s) {
 			continue
 		}
 		text := k.offer(n.cfg)
@@ -73,15 +73,31 @@ func (n *negotiation) pending(s Stage) []Pair {
 // take judges the pairs that the target sent in a stage.
 func (n *negotiation) take(pairs []Pair, s Stage) error {
 	for _, p := range pairs {
-		if n.seen[p.Key] {
+		if value, seen := n.seen[p.Key]; seen {
+			if mayRepeat(p, value) {
+				continue
+			}
 			return protocolErrorf("6.2", "key %s a second time in one login", p.Key)
 		}
-		n.seen[p.Key] = true
+		n.seen[p.Key] = p.Value
 		if err := n.takeOne(p, s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mayRepeat reports whether the target may send a key again: TargetAddress with
+// any value (RFC 7143 13.8), and what it declares if it says the same. Some
+// targets name their portal group in both stages.
+func mayRepeat(p Pair, before string) bool {
+	k := findKey(p.Key)
+	return k != nil && k.fn == declare && (p.Value == before || k.name == "TargetAddress")
+}
+
+// says reports whether a key is ours to send in this session.
+func (n *negotiation) says(k *key) bool {
+	return k.offer != nil && (k.discovery || !n.cfg.discovery)
 }
 
 func (n *negotiation) takeOne(p Pair, s Stage) error {
@@ -95,7 +111,12 @@ func (n *negotiation) takeOne(p Pair, s Stage) error {
 	case k.sender&target == 0:
 		return protocolErrorf(k.section, "%s=%s, a key of the initiator only", p.Key, quote(p.Value))
 	case !k.stages.has(s):
-		return protocolErrorf("6.3", "%s=%s in the %v", p.Key, quote(p.Value), s)
+		return protocolErrorf("6.3", "%s in the %v", p.Key, s)
+	case k.fn == proof:
+		return authErrorf(AuthOrder, "%s, but %s=%s was offered", p.Key, keyAuthMethod, n.cfg.authMethod())
+	case n.cfg.discovery && !k.discovery:
+		n.replies = append(n.replies, Pair{k.name, valueIrrelevant})
+		return nil
 	}
 	offer, offered := n.offered[k.name]
 	if offered && reserved(p.Value) {
@@ -163,7 +184,7 @@ func (n *negotiation) finish() error {
 	for i := range keys {
 		k := &keys[i]
 		offer, offered := n.offered[k.name]
-		if !offered || n.seen[k.name] || k.fn == declare || k.settled(offer) {
+		if !offered || n.saw(k) || k.fn == declare || k.settled(offer) {
 			continue
 		}
 		if !n.defaultWillDo(k) {
@@ -183,6 +204,11 @@ func (n *negotiation) finish() error {
 		p.FirstBurstLength = p.MaxBurstLength
 	}
 	return nil
+}
+
+func (n *negotiation) saw(k *key) bool {
+	_, ok := n.seen[k.name]
+	return ok
 }
 
 func (n *negotiation) set(k *key, v value) {

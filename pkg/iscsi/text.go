@@ -28,15 +28,17 @@ type Pair struct{ Key, Value string }
 // ParseText splits a complete text into its pairs, in order. Everything after
 // the first equals sign is the value. A text of more than 64 KiB or 512 pairs,
 // a pair without its final NUL, a bad key: each is a *ProtocolError.
-func ParseText(text []byte) ([]Pair, error) {
-	if len(text) > maxTextLen {
-		return nil, protocolErrorf("6.1", "text of %d bytes, limit %d", len(text), maxTextLen)
+func ParseText(text []byte) ([]Pair, error) { return parseText(text, maxTextLen, maxPairs) }
+
+func parseText(text []byte, maxLen, maxPairs int) ([]Pair, error) {
+	if len(text) > maxLen {
+		return nil, protocolErrorf("6.1", "text of %d bytes, limit %d", len(text), maxLen)
 	}
 	var pairs []Pair
 	for rest := string(text); rest != ""; {
 		item, after, ended := strings.Cut(rest, "\x00")
 		if !ended {
-			return nil, protocolErrorf("6.1", "text without its final NUL: %s", quote(item))
+			return nil, protocolErrorf("6.1", "text without its final NUL: %s", quoteKey(item))
 		}
 		key, value, ok := strings.Cut(item, "=")
 		if !ok {
@@ -84,4 +86,13 @@ func validKey(s string) bool {
 		}
 	}
 	return true
+}
+
+// quoteKey quotes the key of a pair without its value, which may be a proof.
+func quoteKey(item string) string {
+	key, _, isPair := strings.Cut(item, "=")
+	if isPair {
+		return quote(key) + "=..."
+	}
+	return quote(item)
 }
