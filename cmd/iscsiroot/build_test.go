@@ -143,7 +143,7 @@ func TestBuildStory(t *testing.T) {
 		modules + "/kernel/fs/xfs.ko", modules + "/kernel/iscsi_tcp.ko", modules + "/kernel/libiscsi.ko",
 		modules + "/kernel/sd_mod.ko", modules + "/modules.alias", modules + "/modules.builtin",
 		modules + "/modules.builtin.modinfo", modules + "/modules.dep", modules + "/modules.softdep",
-		"proc", "root", "run", "sbin", "sbin/modprobe", "sys", "sysroot", "tmp",
+		"proc", "root", "run", "sbin", "sys", "sysroot", "tmp",
 	}
 	if diff := cmp.Diff(wantNames, names); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)

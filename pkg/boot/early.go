@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 
 	"github.com/u-root/u-root/pkg/mount"
@@ -69,6 +70,26 @@ func mend(e earlyMount) error {
 		return &os.PathError{Op: "remount", Path: e.dir, Err: err}
 	}
 	return os.Chmod(e.dir, 0o755)
+}
+
+// linkModprobe makes us the program that the kernel runs for request_module
+// (CONFIG_MODPROBE_PATH), unless an initrd of somebody else's has one that is
+// more than a link to nowhere. It is no part of our image, because the kernel
+// asks for several modules before it runs us, and each would start us in vain.
+func linkModprobe(root string) error {
+	path := filepath.Join(root, "sbin/modprobe")
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	_ = os.Remove(path)
+	return os.Symlink(self, path)
 }
 
 // openStdio makes the console our standard files. Without a console it is a

@@ -1,6 +1,11 @@
 package boot
 
-import "testing"
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
 
 // The topmost of the mounts on a directory counts; what is in the initramfs
 // itself does not.
@@ -13,5 +18,33 @@ func TestMountedType(t *testing.T) {
 	}
 	if got := mountedType("", "/proc"); got != "" {
 		t.Errorf("without a table there is %q", got)
+	}
+}
+
+// The kernel gets a modprobe where there is none, or none that leads anywhere;
+// another one stays.
+func TestLinkModprobe(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ there, want string }{
+		"none":     {"", self},
+		"dangling": {"kmod", self},
+		"another":  {"/proc/self/exe", "/proc/self/exe"},
+	} {
+		root := t.TempDir()
+		path := filepath.Join(root, "sbin/modprobe")
+		if c.there != "" {
+			if err := errors.Join(os.Mkdir(filepath.Dir(path), 0o755), os.Symlink(c.there, path)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := linkModprobe(root); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, err := os.Readlink(path); got != c.want {
+			t.Errorf("%s: leads to %q, %v; want %q", name, got, err, c.want)
+		}
 	}
 }

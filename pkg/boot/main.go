@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -30,7 +31,7 @@ func Main(o Options) {
 	m := &Machine{started: time.Now(), reaper: newReaper()}
 	defer m.neverDie()
 	catchSignals(m.reaper, m.ctrlAltDel)
-	mountErr := mountEarly()
+	mountErr := errors.Join(mountEarly(), linkModprobe("/"))
 	text, readErr := os.ReadFile("/proc/cmdline")
 	m.Line = cmdline.Parse(string(text))
 	var planErr error

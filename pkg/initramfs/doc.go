@@ -3,8 +3,8 @@
 // Package initramfs makes a bootable initramfs of init and the kernel modules it needs: a cpio archive in the kernel's
 // newc format, compressed, and the same bit for bit from the same input. It needs no privilege.
 //
-// The image holds /init, a few directories, /dev/console and /dev/null, /sbin/modprobe as a link to /init, the modules
-// as plain .ko files below /lib/modules/RELEASE and an index that knows just these. Firmware is not included.
+// The image holds /init, a few directories, /dev/console and /dev/null, the modules as plain .ko files below
+// /lib/modules/RELEASE and an index that knows just these. Firmware is not included.
 package initramfs
 
 import (
