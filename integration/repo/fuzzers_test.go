@@ -11,15 +11,16 @@ import (
 // parsers are the packages that read bytes from outside of the program, and
 // whose bytes they are.
 var parsers = map[string]string{
-	"pkg/blockdev":     "a disk's",
-	"pkg/bootspec":     "the command line's",
-	"pkg/cmdline":      "the command line's",
-	"pkg/iscsi":        "a target's",
-	"pkg/iscsi/kernel": "the kernel's",
-	"pkg/kmod":         "an image's",
-	"pkg/lab":          "QEMU's",
-	"pkg/switchroot":   "a root file system's",
-	"pkg/uevent":       "the kernel's",
+	"pkg/blockdev":          "a disk's",
+	"pkg/bootspec":          "the command line's",
+	"pkg/cmdline":           "the command line's",
+	"pkg/initramfs/archive": "an image's",
+	"pkg/iscsi":             "a target's",
+	"pkg/iscsi/kernel":      "the kernel's",
+	"pkg/kmod":              "an image's",
+	"pkg/lab":               "QEMU's",
+	"pkg/switchroot":        "a root file system's",
+	"pkg/uevent":            "the kernel's",
 }
 
 // Every parser has a fuzzer, and every fuzzer begins with something real: it

@@ -1,0 +1,144 @@
+package archive
+
+import (
+	"bytes"
+	"compress/bzip2"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
+)
+
+// magics are how segments begin (lib/decompress.c: compressed_formats).
+var magics = []struct {
+	magic string
+	is    Compression
+}{
+	{"0", None},
+	{"\x1f\x8b", Gzip},
+	{"\x1f\x9e", Gzip},
+	{"BZ", Bzip2},
+	{"\x5d\x00", LZMA},
+	{"\xfd7", XZ},
+	{"\x89L", LZO},
+	{"\x02\x21", LZ4},
+	{"\x28\xb5", Zstd},
+}
+
+// detect tells how a segment is packed, by its first bytes; empty if the kernel would not know it.
+func detect(data []byte) Compression {
+	for _, m := range magics {
+		if bytes.HasPrefix(data, []byte(m.magic)) {
+			return m.is
+		}
+	}
+	return ""
+}
+
+// stream is a segment being unpacked.
+type stream struct {
+	io.Reader
+	consumed func() int // bytes of packed data, once Reader has ended
+	close    func()
+}
+
+// decompress opens the segment that data begins with. The formats differ in how they tell where they end: some decoders
+// stop exactly there, of others the length is found first.
+func decompress(c Compression, data []byte, window int64) (*stream, error) {
+	in := bytes.NewReader(data)
+	used := func() int { return len(data) - in.Len() }
+	s := &stream{consumed: used, close: func() {}}
+	switch c {
+	case Gzip:
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, fmt.Errorf("gzip: %w", err)
+		}
+		z.Multistream(false)
+		s.Reader = z
+		return s, nil
+	case Bzip2:
+		z := &bzip2Reader{r: bzip2.NewReader(in)}
+		s.Reader = z
+		s.consumed = func() int { return used() - z.ahead }
+		return s, nil
+	case LZMA:
+		return s, s.lzma(in, data, window)
+	case XZ:
+		return sized(data, window, xzLength, func(in io.Reader) (io.Reader, func(), error) {
+			z, err := xz.ReaderConfig{SingleStream: true}.NewReader(in)
+			return z, func() {}, err
+		})
+	case LZ4:
+		return sized(data, window, lz4Length, func(in io.Reader) (io.Reader, func(), error) {
+			return newLZ4(in), func() {}, nil
+		})
+	case Zstd:
+		return sized(data, window, zstdLength, func(in io.Reader) (io.Reader, func(), error) {
+			z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(max(uint64(window), zstd.MinWindowSize)))
+			if err != nil {
+				return nil, nil, err
+			}
+			return z, z.Close, nil
+		})
+	}
+	return nil, fmt.Errorf("packed with %s: %w", c, errors.ErrUnsupported)
+}
+
+// sized opens a segment whose length can be found without unpacking it.
+func sized(data []byte, window int64, length func([]byte, int64) (int, error), open func(io.Reader) (io.Reader, func(), error)) (*stream, error) {
+	n, err := length(data, window)
+	if err != nil {
+		return nil, err
+	}
+	r, done, err := open(bytes.NewReader(data[:n]))
+	if err != nil {
+		return nil, err
+	}
+	return &stream{Reader: r, consumed: func() int { return n }, close: done}, nil
+}
+
+// lzma opens a segment in the format that LZMA had before xz: one byte of properties, the dictionary's size in 4 bytes
+// and the unpacked size in 8, all ones if an end mark follows.
+func (s *stream) lzma(in *bytes.Reader, data []byte, window int64) error {
+	if len(data) < lzma.HeaderLen {
+		return badf("cut off in the header of lzma")
+	}
+	if dict := binary.LittleEndian.Uint32(data[1:]); int64(dict) > window {
+		return fmt.Errorf("lzma: a dictionary of %d bytes is above the limit", dict)
+	}
+	z, err := lzma.NewReader(in)
+	if err != nil {
+		return fmt.Errorf("lzma: %w", err)
+	}
+	s.Reader = z
+	return nil
+}
+
+// bzip2Reader ends with the first stream. The library looks for another one behind it, and has read two bytes then, or
+// one at the end of the data.
+type bzip2Reader struct {
+	r     io.Reader
+	ended bool
+	ahead int
+}
+
+// bzip2Next is what the library says of data behind a stream that is not bzip2's.
+const bzip2Next = bzip2.StructuralError("bad magic value in continuation file")
+
+func (z *bzip2Reader) Read(p []byte) (int, error) {
+	if z.ended {
+		return 0, io.EOF
+	}
+	n, err := z.r.Read(p)
+	if err == error(bzip2Next) {
+		z.ended, z.ahead = true, 2
+		return n, io.EOF
+	}
+	return n, err
+}
