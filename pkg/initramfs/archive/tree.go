@@ -28,6 +28,9 @@ func (n *Node) Data() []byte {
 	return n.body.data
 }
 
+// File is equal for the names of one file, and for nothing else.
+func (n *Node) File() any { return n.body }
+
 // IsDir tells whether the node is a directory.
 func (n *Node) IsDir() bool { return n.Type() == TypeDir }
 

@@ -1,0 +1,117 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+)
+
+// newLs returns the ls command.
+func newLs() *cobra.Command {
+	var long, segments bool
+	cmd := &cobra.Command{
+		Use:   "ls IMAGE [PATTERN...]",
+		Short: "list what is in an initramfs",
+		Long: `ls lists what the kernel makes of an initramfs, of whatever builder: all segments,
+packed with gzip, bzip2, lzma, xz, lz4 or zstd, or not at all. What a later segment
+holds stands in place of what an earlier one did.
+
+A PATTERN selects names, as in a shell; one without a slash is compared with the
+last part of a name.`,
+		Example: "  iscsiroot ls -l initrd.img '*.ko'",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := initramfs.Open(args[0])
+			if err != nil {
+				return err
+			}
+			if segments {
+				return printSegments(cmd.OutOrStdout(), t.Segments)
+			}
+			return list(cmd.OutOrStdout(), t, args[1:], long)
+		},
+	}
+	cmd.Flags().BoolVarP(&long, "long", "l", false, "show mode, owner, size and time too")
+	cmd.Flags().BoolVar(&segments, "segments", false, "list the segments that the image is made of instead")
+	return cmd
+}
+
+// list prints the names that a pattern selects.
+func list(w io.Writer, t *archive.Tree, patterns []string, long bool) error {
+	for _, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil {
+			return fmt.Errorf("pattern %s: %w", p, err)
+		}
+	}
+	for _, name := range t.Names() {
+		if len(patterns) > 0 && !selected(name, patterns) {
+			continue
+		}
+		n, _ := t.Lookup(name)
+		line := printable(name)
+		if long {
+			line = longLine(n)
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func selected(name string, patterns []string) bool {
+	for _, p := range patterns {
+		p = strings.TrimPrefix(p, "/")
+		against := name
+		if !strings.Contains(p, "/") {
+			against = path.Base(name)
+		}
+		if ok, _ := path.Match(p, against); ok || p == name {
+			return true
+		}
+	}
+	return false
+}
+
+// longLine describes a name as ls -l does.
+func longLine(n *archive.Node) string {
+	size := strconv.Itoa(len(n.Data()))
+	name := printable(n.Name)
+	switch n.Type() {
+	case archive.TypeChar, archive.TypeBlock:
+		size = fmt.Sprintf("%d, %d", n.RMajor, n.RMinor)
+	case archive.TypeSymlink:
+		name += " -> " + printable(string(n.Data()))
+	}
+	when := time.Unix(int64(n.MTime), 0).UTC().Format("2006-01-02 15:04")
+	return fmt.Sprintf("%-11s %4d %4d %10s %s %s", n.FileMode(), n.UID, n.GID, size, when, name)
+}
+
+// printable returns a name as it is, or quoted where it would do something to a terminal.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+func printSegments(w io.Writer, segments []archive.Segment) error {
+	for i, s := range segments {
+		if _, err := fmt.Fprintf(w, "%d: byte %d, %d bytes, %s, unpacked %d bytes, %d entries\n",
+			i+1, s.Offset, s.Length, s.Compression, s.Unpacked, s.Entries); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+)
+
+// newUnpack returns the unpack command.
+func newUnpack() *cobra.Command {
+	return &cobra.Command{
+		Use:   "unpack IMAGE DIR",
+		Short: "unpack an initramfs into a directory",
+		Long: `unpack writes what the kernel makes of an initramfs into the directory DIR, which
+must be empty or not be there. Nothing is written outside of it, whatever the image
+says. Device nodes are only made for root.`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := initramfs.Open(args[0])
+			if err != nil {
+				return err
+			}
+			skipped, err := initramfs.Unpack(cmd.Context(), t, args[1])
+			if err != nil {
+				return err
+			}
+			for _, name := range skipped {
+				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: only root can make device nodes\n", printable(name))
+			}
+			for _, name := range t.Lost {
+				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: the kernel finds no place for it either\n", printable(name))
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d names from %d segments\n", args[1], len(t.Names())-len(skipped), len(t.Segments))
+			return err
+		},
+	}
+}
