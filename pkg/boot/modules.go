@@ -47,45 +47,41 @@ func (m *Machine) loadDrivers(ctx context.Context) error {
 	c := coldplug{m: m, tried: map[string]bool{}}
 	settled := false
 	return m.Uevents.Wait(ctx, func(ev uevent.Event) (bool, error) {
-		if !settled {
-			settled = true
-			if err := c.all(ctx); err != nil {
-				return false, err
-			}
-			m.loadListed(ctx, modload.ParseLine(m.Line).Post)
-		}
+		var err error
 		switch {
-		case m.networkUp.Load():
+		case settled && m.networkUp.Load():
 			return true, nil
 		case ev.Action == "": // the first call, or events were lost
-			return false, c.all(ctx)
+			c.devices = modload.NewDevices("/sys", m.index)
+			err = c.all(ctx)
 		case ev.Modalias != "" && c.some(ctx, []string{ev.Modalias}):
-			// What the new driver has found may have been announced while
-			// nobody listened.
-			return false, c.all(ctx)
+			err = c.all(ctx)
 		}
-		return false, nil
+		if err == nil && !settled {
+			settled = true
+			m.loadListed(ctx, modload.ParseLine(m.Line).Post)
+		}
+		return m.networkUp.Load(), err
 	})
 }
 
 // coldplug loads drivers for devices. tried holds the modaliases and modules
 // that had their turn.
 type coldplug struct {
-	m     *Machine
-	tried map[string]bool
+	m       *Machine
+	devices *modload.Devices
+	tried   map[string]bool
 }
 
 // all loads what the present devices want, again and again while that brings
 // new devices: a bus driver first, then the driver of a NIC on that bus.
 func (c *coldplug) all(ctx context.Context) error {
 	for {
-		aliases, err := modload.Modaliases("/sys")
-		if err != nil {
+		aliases, err := c.devices.Next()
+		if len(aliases) == 0 || err != nil {
 			return err
 		}
-		if !c.some(ctx, aliases) {
-			return nil
-		}
+		c.some(ctx, aliases)
 	}
 }
 

@@ -102,3 +102,23 @@ func FuzzReadConfig(f *testing.F) {
 		}
 	})
 }
+
+// Only the aliases of wanted modules tell what devices to look for, and those of the configuration.
+func TestAliasKinds(t *testing.T) {
+	x, err := Read(tree(map[string]string{
+		depFile: "nic.ko:\nbus.ko:\ndisk.ko:\n",
+		aliasFile: "alias pci:v00008086d*sv*sd*bc*sc*i* nic\nalias of:N*T*Cx,y nic\nalias pci:v1* nic\nalias acpi*:VMBUS:* bus\n" +
+			"alias scsi:t-0x00* disk\nalias fs-x nic\nalias *:all gone\n",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := func(m Module) bool { return m.Name != "disk" }
+	if diff := cmp.Diff([]string{"acpi", "of", "pci"}, x.AliasKinds(wanted)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	x = x.WithConfig(Config{Aliases: []Alias{{"usb:v1234*", "nic"}, {"*:x", "nic"}}})
+	if diff := cmp.Diff([]string{"", "acpi", "of", "pci", "usb"}, x.AliasKinds(wanted)); diff != "" {
+		t.Errorf("with a configuration, -want +got:\n%s", diff)
+	}
+}

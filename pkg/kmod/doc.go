@@ -11,6 +11,8 @@ package kmod
 import (
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -145,6 +147,34 @@ func (x *Index) Aliases(m Module) []string {
 		}
 	}
 	return out
+}
+
+// AliasKinds returns what the alias patterns of the modules that are wanted begin with, up to the first ':' or wildcard,
+// sorted, each once: "pci" for "pci:v00008086d*", "acpi" for "acpi*:VMBUS:*". Aliases without a ':', which no device has,
+// are left out; Config's count whatever module they are for.
+func (x *Index) AliasKinds(wanted func(Module) bool) []string {
+	kinds := map[string]bool{}
+	note := func(pattern string) {
+		if i := strings.IndexAny(pattern, `:*?[\`); i >= 0 && strings.Contains(pattern, ":") {
+			kinds[pattern[:i]] = true
+		}
+	}
+	for _, a := range x.configAliases.entries {
+		note(a.raw)
+	}
+	asked := map[string]bool{}
+	for _, a := range x.aliases.entries {
+		ok, known := asked[a.module]
+		if !known {
+			i, found := x.byName[a.module]
+			ok = found && wanted(x.mods[i].Module)
+			asked[a.module] = ok
+		}
+		if ok {
+			note(a.raw)
+		}
+	}
+	return slices.Sorted(maps.Keys(kinds))
 }
 
 // normalise writes a module name, or an alias that is no pattern, as the kernel compares it.

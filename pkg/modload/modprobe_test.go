@@ -100,30 +100,6 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-func TestModaliases(t *testing.T) {
-	sys := t.TempDir()
-	for name, text := range map[string]string{
-		"bus/pci/devices/0000:00:03.0/modalias":    "pci:v00001AF4d00001000\n",
-		"bus/pci/devices/0000:00:04.0/modalias":    "pci:v00001AF4d00001000\n",
-		"bus/virtio/devices/virtio0/modalias":      "virtio:d00000001v00001AF4\n",
-		"bus/acpi/devices/device:00/modalias":      "\n",
-		"bus/cpu/devices/cpu0/online":              "1\n",
-		"bus/empty/drivers/x":                      "",
-		"bus/platform/devices/a/modalias":          "acpi:PNP0A03:\n",
-		"devices/pci0000:00/not/on/a/bus/modalias": "no\n",
-	} {
-		writeFile(t, filepath.Join(sys, name), text)
-	}
-	got, err := Modaliases(sys)
-	want := []string{"acpi:PNP0A03:", "pci:v00001AF4d00001000", "virtio:d00000001v00001AF4"}
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("%v, -want +got:\n%s", err, diff)
-	}
-	if _, err := Modaliases(filepath.Join(sys, "nothing")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no sysfs: %v", err)
-	}
-}
-
 func TestWanted(t *testing.T) {
 	for path, want := range map[string]bool{
 		"kernel/drivers/net/virtio_net.ko":                  true,

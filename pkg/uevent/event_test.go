@@ -93,3 +93,21 @@ func TestListen(t *testing.T) {
 		}
 	}
 }
+
+// Who is too slow for the events learns that some were lost.
+func TestWaitLost(t *testing.T) {
+	l := &Listener{subs: map[*subscriber]struct{}{}}
+	var got []string
+	err := l.Wait(t.Context(), func(ev Event) (bool, error) {
+		if len(got) == 0 {
+			for range 100 {
+				l.send(Event{Action: "add"})
+			}
+		}
+		got = append(got, ev.Action)
+		return len(got) > 1 && ev.Action == "", nil
+	})
+	if err != nil || len(got) != 66 {
+		t.Errorf("%d calls, %v; want the first, 64 events and the one for those that were lost", len(got), err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,8 +25,15 @@ type Listener struct {
 	file *os.File
 
 	mu   sync.Mutex
-	subs map[chan Event]struct{}
+	subs map[*subscriber]struct{}
 	err  error // why the reader stopped
+}
+
+// subscriber is somebody who waits. lost is set while events is full, so
+// whoever empties it sees that.
+type subscriber struct {
+	events chan Event
+	lost   atomic.Bool
 }
 
 // Listen opens the socket. What happens from now on is not missed by a later
@@ -40,7 +48,7 @@ func Listen() (*Listener, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("bind uevent: %w", err)
 	}
-	l := &Listener{file: os.NewFile(uintptr(fd), "uevent"), subs: map[chan Event]struct{}{}}
+	l := &Listener{file: os.NewFile(uintptr(fd), "uevent"), subs: map[*subscriber]struct{}{}}
 	go l.read()
 	return l, nil
 }
@@ -53,14 +61,14 @@ func (l *Listener) Close() error { return l.file.Close() }
 // were lost: done must look at the state itself, the event is only a hint.
 // Wait returns ctx's error when ctx ends first.
 func (l *Listener) Wait(ctx context.Context, done func(Event) (bool, error)) error {
-	events := make(chan Event, 64)
+	sub := &subscriber{events: make(chan Event, 64)}
 	l.mu.Lock()
 	err := l.err
-	l.subs[events] = struct{}{}
+	l.subs[sub] = struct{}{}
 	l.mu.Unlock()
 	defer func() {
 		l.mu.Lock()
-		delete(l.subs, events)
+		delete(l.subs, sub)
 		l.mu.Unlock()
 	}()
 	if err != nil {
@@ -70,8 +78,12 @@ func (l *Listener) Wait(ctx context.Context, done func(Event) (bool, error)) err
 		if ok, err := done(ev); ok || err != nil {
 			return err
 		}
+		if len(sub.events) == 0 && sub.lost.Swap(false) {
+			ev = Event{}
+			continue
+		}
 		select {
-		case ev, open = <-events:
+		case ev, open = <-sub.events:
 			if !open {
 				return fmt.Errorf("wait uevent: %w", os.ErrClosed)
 			}
@@ -108,10 +120,10 @@ func (l *Listener) read() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.err = err
-	for c := range l.subs {
-		close(c)
+	for s := range l.subs {
+		close(s.events)
 	}
-	l.subs = map[chan Event]struct{}{}
+	l.subs = map[*subscriber]struct{}{}
 }
 
 // fromKernel refuses what another process sends to the group.
@@ -123,10 +135,11 @@ func fromKernel(from unix.Sockaddr) bool {
 func (l *Listener) send(ev Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for c := range l.subs {
+	for s := range l.subs {
 		select {
-		case c <- ev:
-		default: // it has 64 to look at already, and looks at the state
+		case s.events <- ev:
+		default:
+			s.lost.Store(true)
 		}
 	}
 }
