@@ -104,10 +104,10 @@ func TestGarbageThatDoesNotMatter(t *testing.T) {
 // minute the machine reboots.
 func TestBadParametersAndReboot(t *testing.T) {
 	r := newRig(t)
-	m := r.bootReboot(virtio, "console=ttyS0 iscsi_i_ip=10.77.0.2/255.0.255.0 iscsi_a=storage iscsi_t= root=/dev/hda1")
+	m := r.bootReboot(virtio, "console=ttyS0 iscsi_i_ip=10.77.0.2/255.0.255.0 iscsi_a=10.77.0 iscsi_t= root=/dev/hda1")
 	r.expect(m, "iscsiroot: step cmdline failed after",
 		"parameter iscsi_i_ip=10.77.0.2/255.0.255.0 (byte 14 of the command line): the mask is neither a netmask nor a prefix length: write ADDRESS/MASK",
-		"parameter iscsi_a=storage (byte 47 of the command line): this is not the IP address of a portal: write an IP address",
+		"parameter iscsi_a=10.77.0 (byte 47 of the command line): this is not the address of a portal: write an IP address",
 		"parameter iscsi_t= (byte 63 of the command line): the name is empty: write a name such as",
 		"parameter root=/dev/hda1 (byte 72 of the command line): ",
 		"iscsiroot: reboot in 60 s: rd.emergency=reboot|poweroff|halt decides this, rd.shell opens a shell instead")

@@ -64,16 +64,17 @@ func parameterTable(rows []bootspec.Parameter) string {
 	var b strings.Builder
 	b.WriteString("| parameter | or | what it does |\n|---|---|---|\n")
 	for _, p := range rows {
-		word, alias := p.Key, ""
+		word := p.Key
 		if optional, ok := strings.CutPrefix(p.Value, "["); ok {
 			word += "[=" + optional
 		} else if p.Value != "" {
 			word += "=" + p.Value
 		}
-		if p.Alias != "" {
-			alias = "`" + p.Alias + "`"
+		var aliases []string
+		for _, a := range p.Aliases {
+			aliases = append(aliases, "`"+a+"`")
 		}
-		b.WriteString("| `" + cell(word) + "` | " + alias + " | " + cell(p.Help) + " |\n")
+		b.WriteString("| `" + cell(word) + "` | " + strings.Join(aliases, ", ") + " | " + cell(p.Help) + " |\n")
 	}
 	return b.String()
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -35,7 +36,7 @@ func (m *Machine) findDisks(ctx context.Context) error {
 	m.disks = nil
 	for i, s := range m.sessions {
 		lun := m.spec.Targets[i].LUN
-		units, err := m.scan(ctx, s, int(lun.Or(0)))
+		units, err := m.scan(ctx, s, int(lun.V.Kernel()))
 		if err == nil && !lun.Given() && len(units) == 0 {
 			units, err = m.scan(ctx, s, kernel.ScanAll)
 		}
@@ -64,7 +65,7 @@ func (m *Machine) newDisks() {
 		lun := m.spec.Targets[i].LUN
 		for _, u := range units {
 			known := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == u.Disk })
-			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || u.LUN == uint64(lun.V)) {
+			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || u.LUN == lun.V.Kernel()) {
 				m.disks = append(m.disks, newDisk(s, u))
 			}
 		}
@@ -120,7 +121,7 @@ func isReady(u blockdev.Unit) (bool, error) {
 }
 
 // noDisk says what the target has instead.
-func (m *Machine) noDisk(s *session.Session, given bool, lun uint16) error {
+func (m *Machine) noDisk(s *session.Session, given bool, lun iscsi.LUN) error {
 	units, err := blockdev.Units("/sys", s.SID)
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func (m *Machine) noDisk(s *session.Session, given bool, lun uint16) error {
 		seen = strings.Join(have, ", ")
 	}
 	if given {
-		return withHint(fmt.Errorf("target %s has no disk at lun %d: %s", s.Target, lun, seen), "correct iscsi_lun=, or map the disk for this initiator at the target")
+		return withHint(fmt.Errorf("target %s has no disk at lun %v: %s", s.Target, lun, seen), "correct iscsi_lun=, or map the disk for this initiator at the target")
 	}
 	return withHint(fmt.Errorf("target %s has no disk: %s", s.Target, seen), "map a disk for this initiator at the target")
 }

@@ -24,11 +24,14 @@ func (m *Machine) createSessions(ctx context.Context) error {
 		}
 		m.transport = t
 	}
-	s, err := session.Create(ctx, m.transport, m.Plan.Initiator.V, m.Plan.Target)
-	if err != nil {
-		return err
+	for len(m.sessions) < len(m.Plan.Targets) {
+		target := m.Plan.Targets[len(m.sessions)]
+		s, err := session.Create(ctx, m.transport, m.Plan.Initiator.V, target, m.Plan.Login)
+		if err != nil {
+			return err
+		}
+		m.sessions = append(m.sessions, s)
 	}
-	m.sessions = append(m.sessions, s)
 	return nil
 }
 

@@ -42,24 +42,47 @@ var bads = []struct{ key, value, cause, write string }{
 	{"iscsi_gw", "0.0.0.0", "no gateway's address", "10.1.1.1"},
 	{"iscsi_gw", "::ffff:10.1.1.1", "no gateway's address", "10.1.1.1"},
 	{"iscsi_gw", "fe80::1%eth0", "no gateway's address", "10.1.1.1"},
-	{"iscsi_a", "", "not the IP address of a portal", "10.1.1.180"},
-	{"iscsi_a", "storage.example.com", "not the IP address of a portal", "10.1.1.180"},
-	{"iscsi_a", "0.0.0.0", "not the IP address of a portal", "10.1.1.180"},
-	{"iscsi_a", "10.1.1.180:0", "not the IP address of a portal", "iscsi_p=PORT"},
-	{"iscsi_a", "10.1.1.180:65536", "not the IP address of a portal", "iscsi_p=PORT"},
-	{"iscsi_a", "[10.1.1.180]", "not the IP address of a portal", "10.1.1.180"},
-	{"iscsi_a", "[2001:db8::1", "not the IP address of a portal", "10.1.1.180"},
-	{"iscsi_a", "2001:db8::1]", "not the IP address of a portal", "10.1.1.180"},
+	{"iscsi_a", "", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "10.1.1.256", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "10.1.1", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "0.0.0.0", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "224.0.0.1", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "10.1.1.180:0", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "10.1.1.180:65536", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "10.1.1.180:", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "[10.1.1.180]", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "[2001:db8::1", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "2001:db8::1]", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "[2001:db8::1]860", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "-a", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "a..b", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "stör", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "a/b", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "10.1.1.180,", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", "10.1.1.180,,a", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", strings.Repeat("a.", 127) + "a", "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", strings.Repeat("a", 64), "not the address of a portal", "10.1.1.180"},
+	{"iscsi_a", strings.Repeat("a,", 16) + "a", "not the address of a portal", "10.1.1.180"},
+	{"nameserver", "dns.example.com", "not the address of a name server", "10.1.1.1"},
+	{"nameserver", "0.0.0.0", "not the address of a name server", "10.1.1.1"},
+	{"iscsi_u", "", "no user", "255 bytes"},
+	{"iscsi_U", strings.Repeat("u", 256), "no user", "255 bytes"},
+	{"iscsi_chap", "md4", "no list of CHAP's hashes", "sha3-256"},
+	{"iscsi_chap", "md5,", "no list of CHAP's hashes", "sha3-256"},
+	{"iscsi_chap", "", "no list of CHAP's hashes", "sha3-256"},
+	{"iscsi_header_digest", "yes", "no way to use a digest", "prefer"},
+	{"iscsi_data_digest", "", "no way to use a digest", "prefer"},
 	{"iscsi_p", "0", "no TCP port", "1 to 65535"},
 	{"iscsi_p", "65536", "no TCP port", "1 to 65535"},
 	{"iscsi_p", "iscsi", "no TCP port", "1 to 65535"},
 	{"iscsi_p", "-1", "no TCP port", "1 to 65535"},
 	{"iscsi_g", "65536", "no target portal group tag", "0 to 65535"},
 	{"iscsi_g", "", "no target portal group tag", "0 to 65535"},
-	{"iscsi_lun", "16384", "no LUN", "0 to 16383"},
-	{"iscsi_lun", "0x4000", "no LUN", "0 to 16383"},
-	{"iscsi_lun", "0x", "no LUN", "0 to 16383"},
-	{"iscsi_lun", "-1", "no LUN", "0 to 16383"},
+	{"iscsi_lun", "65536", "no LUN", "4752-3a4f"},
+	{"iscsi_lun", "", "no LUN", "4752-3a4f"},
+	{"iscsi_lun", "0x", "no LUN", "4752-3a4f"},
+	{"iscsi_lun", "-1", "no LUN", "4752-3a4f"},
+	{"iscsi_lun", "1-2-3-4-5", "no LUN", "4752-3a4f"},
 	{"root", "", "form of a root device", "/dev/sdXN"},
 	{"root", "/dev/nfs", "form of a root device", "/dev/sdXN"},
 	{"root", "/dev/vda1", "no disk of our sessions", "rd.root.any"},
@@ -83,15 +106,12 @@ var bads = []struct{ key, value, cause, write string }{
 // Every refused value names the key as it was written, alias or not, the value,
 // the place in the line, the cause and what to write.
 func TestParseBad(t *testing.T) {
-	alias := map[string]string{}
+	names := map[string][]string{}
 	for _, row := range bootspec.Table() {
-		alias[row.Key] = row.Alias
+		names[row.Key] = row.Names()
 	}
 	for _, tt := range bads {
-		for _, key := range []string{tt.key, alias[tt.key]} {
-			if key == "" {
-				continue
-			}
+		for _, key := range names[tt.key] {
 			text := "quiet " + key + "=" + tt.value
 			plan, err := parse(text)
 			var bad *bootspec.ParamError
@@ -130,7 +150,7 @@ func TestParseNeedsValue(t *testing.T) {
 
 // All mistakes are named at once, and what is right stays in the plan.
 func TestParseJoinsErrors(t *testing.T) {
-	plan, err := parse("iscsi_a=x rd.emergency=halt iscsi_p=0 iscsi_t")
+	plan, err := parse("iscsi_a=1.2 rd.emergency=halt iscsi_p=0 iscsi_t")
 	if err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("error is %v, want three lines", err)
 	}

@@ -14,15 +14,29 @@ func (p Plan) Explain() []string {
 			out = append(out, fmt.Sprintf("%s %v (%s)", what, v, from))
 		}
 	}
-	n, t, r := p.Net, p.Target, p.Root
+	n, r := p.Net, p.Root
 	add("interface", n.Interface.Given(), n.Interface.V, n.Interface.From)
 	add("address", n.Address.Given(), n.Address.V, n.Address.From)
 	add("gateway", n.Gateway.Given(), n.Gateway.V, n.Gateway.From)
 	add("initiator", p.Initiator.Given(), p.Initiator.V, p.Initiator.From)
-	add("target", t.Name.Given(), t.Name.V, t.Name.From)
-	add("portal", t.Portal.Given(), t.Portal.V, t.Portal.From)
-	add("portal group", t.Group.Given(), t.Group.V, t.Group.From)
-	add("lun", t.LUN.Given(), t.LUN.V, t.LUN.From)
+	for _, server := range n.Nameservers {
+		add("name server", true, server.V, server.From)
+	}
+	for _, t := range p.Targets {
+		add("target", t.Name.Given(), t.Name.V, t.Name.From)
+		for _, portal := range t.Portals {
+			add("portal", true, portal.V, portal.From)
+		}
+		add("portal group", t.Group.Given(), t.Group.V, t.Group.From)
+		add("lun", t.LUN.Given(), t.LUN.V, t.LUN.From)
+		add("user", t.CHAP.User.Given(), t.CHAP.User.V, t.CHAP.User.From)
+		add("secret", t.CHAP.Secret.Given(), t.CHAP.Secret.V, t.CHAP.Secret.From)
+		add("target's user", t.CHAP.TargetUser.Given(), t.CHAP.TargetUser.V, t.CHAP.TargetUser.From)
+		add("target's secret", t.CHAP.TargetSecret.Given(), t.CHAP.TargetSecret.V, t.CHAP.TargetSecret.From)
+	}
+	add("CHAP hashes", p.Login.Algorithms.Given(), p.Login.Algorithms.V, p.Login.Algorithms.From)
+	add("header digest", p.Login.HeaderDigest.Given(), p.Login.HeaderDigest.V, p.Login.HeaderDigest.From)
+	add("data digest", p.Login.DataDigest.Given(), p.Login.DataDigest.V, p.Login.DataDigest.From)
 	add("root", r.Device.Given(), r.Device.V, r.Device.From)
 	for _, f := range r.Fallbacks {
 		add("root fallback", true, f.V, f.From)

@@ -1,12 +1,14 @@
 package bootspec_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // FuzzParse reads whole command lines. Whatever they hold, no value is out of
@@ -21,7 +23,7 @@ func FuzzParse(f *testing.F) {
 	for _, tt := range bads {
 		f.Add(tt.key + "=" + tt.value + " ro --")
 	}
-	f.Add(`rd.break=a,,b rd.break rd.shell=/bin/sh rd.debug=off iscsi_x iscsi_a=[::1]:1 iscsi_p=2 -- iscsi_t=x`)
+	f.Add(`rd.break=a,,b rd.break rd.shell=/bin/sh rd.debug=off iscsi_w=0x00 iscsi_w=correct-horse-battery iscsi_W.3=0bAAAA rd.iscsi.password.2=other-secret-12 iscsi_x iscsi_a=[::1]:1 iscsi_p=2 -- iscsi_t=x`)
 	f.Fuzz(func(t *testing.T, text string) {
 		line := cmdline.Parse(text)
 		plan, err := bootspec.Parse(line)
@@ -49,12 +51,18 @@ func FuzzParse(f *testing.F) {
 		if _, _, err := plan.Resolve(bootspec.NetFacts{Address: plan.Net.Address.V}); (err == nil) != (plan.Check() == nil) {
 			t.Errorf("check says %v, resolve %v", plan.Check(), err)
 		}
+		checkSecrets(t, plan, err)
 	})
 }
 
 func checkRanges(t *testing.T, p bootspec.Plan) {
 	t.Helper()
-	for _, name := range []bootspec.Value[string]{p.Initiator, p.Target.Name} {
+	names := []bootspec.Value[string]{p.Initiator}
+	for _, target := range p.Targets {
+		names = append(names, target.Name)
+		checkTarget(t, target)
+	}
+	for _, name := range names {
 		if name.Given() && (name.V == "" || len(name.V) > 223 || strings.ContainsAny(name.V, " \t\n\x00")) {
 			t.Errorf("name %q", name.V)
 		}
@@ -67,12 +75,6 @@ func checkRanges(t *testing.T, p bootspec.Plan) {
 	}
 	if g := p.Net.Gateway; g.Given() && (!g.V.IsValid() || g.V.Is4In6()) {
 		t.Errorf("gateway %v", g.V)
-	}
-	if a := p.Target.Portal; a.Given() && (!a.V.IsValid() || a.V.Port() == 0) {
-		t.Errorf("portal %v", a.V)
-	}
-	if p.Target.LUN.V > 16383 {
-		t.Errorf("lun %d", p.Target.LUN.V)
 	}
 	if d := p.Root.Device.V; d.Disk < 0 || d.Disk > 18277 || d.Partition < 0 || d.Partition > 255 {
 		t.Errorf("device %+v", d)
@@ -88,16 +90,45 @@ func checkRanges(t *testing.T, p bootspec.Plan) {
 	}
 }
 
+// checkTarget: no secret can be printed, and each portal reads back as it prints.
+func checkTarget(t *testing.T, target bootspec.Target) {
+	t.Helper()
+	if n := target.Number; n < 1 || n > 9 || len(target.Portals) > 16 {
+		t.Errorf("target %d with %d portals", n, len(target.Portals))
+	}
+	for _, portal := range target.Portals {
+		again, err := parse("iscsi_a=" + portal.V.String())
+		if err != nil || len(again.Targets[0].Portals) != 1 || again.Targets[0].Portals[0].V != portal.V {
+			t.Errorf("portal %+v prints as %s, which is read as %+v, %v", portal.V, portal.V, again.Targets, err)
+		}
+	}
+	for _, secret := range []bootspec.Value[iscsi.Secret]{target.CHAP.Secret, target.CHAP.TargetSecret} {
+		b := string(secret.V.Bytes())
+		if len(b) > 255 || secret.Given() && b == "" || len(b) >= 12 && strings.Contains(fmt.Sprintf("%v %+v %#v", target, target.CHAP, target), b) {
+			t.Errorf("secret %q of %d bytes", b, len(b))
+		}
+	}
+}
+
 // checkSources sees that the values of the plan come from words of the line.
 func checkSources(t *testing.T, p bootspec.Plan, line cmdline.Line) {
 	t.Helper()
 	sources := []string{
-		p.Net.Interface.From, p.Net.Address.From, p.Net.Gateway.From, p.Initiator.From, p.Target.Name.From,
-		p.Target.Group.From, p.Target.LUN.From, p.Root.Device.From, p.Root.FSType.From, p.Root.Flags.From,
+		p.Net.Interface.From, p.Net.Address.From, p.Net.Gateway.From, p.Initiator.From,
+		p.Login.Algorithms.From, p.Login.HeaderDigest.From, p.Login.DataDigest.From, p.Root.Device.From, p.Root.FSType.From, p.Root.Flags.From,
 		p.Root.ReadWrite.From, p.Root.AnyDisk.From, p.Root.Wait.From, p.Root.Delay.From, p.Init.From, p.Policy.Timeout.From, p.Policy.Emergency.From, p.Policy.Shell.From,
 		p.Policy.Debug.From, p.Policy.Panic.From,
 	}
-	sources = append(sources, strings.Split(p.Target.Portal.From, ", ")...)
+	for _, target := range p.Targets {
+		sources = append(sources, target.Name.From, target.Group.From, target.LUN.From, target.CHAP.User.From, target.CHAP.Secret.From,
+			target.CHAP.TargetUser.From, target.CHAP.TargetSecret.From)
+		for _, portal := range target.Portals {
+			sources = append(sources, strings.Split(portal.From, ", ")...)
+		}
+	}
+	for _, n := range p.Net.Nameservers {
+		sources = append(sources, n.From)
+	}
 	for _, d := range p.Root.Fallbacks {
 		sources = append(sources, d.From)
 	}
@@ -132,4 +163,22 @@ func FuzzDevice(f *testing.F) {
 			t.Errorf("%q is %+v", name, d)
 		}
 	})
+}
+
+// checkSecrets: what is said about a plan repeats none of its secrets. Short
+// ones may be part of any word.
+func checkSecrets(t *testing.T, plan bootspec.Plan, err error) {
+	t.Helper()
+	said := strings.Join(append(plan.Warnings, plan.Explain()...), "\n")
+	if err != nil {
+		said += err.Error()
+	}
+	for _, target := range plan.Targets {
+		for _, s := range []iscsi.Secret{target.CHAP.Secret.V, target.CHAP.TargetSecret.V} {
+			// The line itself may hold the same text in another place.
+			if b := string(s.Bytes()); len(b) >= 12 && strings.Contains(said, "="+b) {
+				t.Errorf("secret %q is said: %s", b, said)
+			}
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
@@ -40,55 +41,43 @@ func (e *MissingError) Error() string {
 // far as it was understood, so that the caller knows the policy to fail by.
 func Parse(line cmdline.Line) (Plan, error) {
 	ps := &parser{}
-	table := map[string]Parameter{}
-	for _, p := range Table() {
-		table[p.Key] = p
-		if p.Alias != "" {
-			table[p.Alias] = p
-		}
-	}
+	rows := byName()
 	var errs []error
 	for _, p := range line.Params {
-		row, known := table[p.Key]
+		row, target, known := find(rows, p.Key)
 		switch {
 		case known && row.Value != "" && row.Value[0] != '[' && !p.HasValue:
 			errs = append(errs, &ParamError{p, "it has no value", p.Key + "=" + row.Value})
 		case known:
+			ps.current, ps.touched = target, false
 			if err := row.set(ps, p); err != nil {
 				errs = append(errs, err)
+			} else if ps.touched {
+				ps.drafts[target].given = true
 			}
 		case looksOurs(p.Key):
 			ps.warnf("%s", unknown(p))
 		}
 	}
-	ps.finish()
+	ps.plan.Targets = ps.targets()
 	return ps.plan, errors.Join(append(errs, ps.checkNodes())...)
 }
 
 // parser holds what several parameters say together.
 type parser struct {
-	plan     Plan
-	addr     Value[netip.Addr] // iscsi_a
-	addrPort Value[uint16]     // port written behind iscsi_a's address
-	portnum  Value[uint16]     // iscsi_p
+	plan    Plan
+	drafts  [maxTargets]draft
+	current int  // index of the target that the parameter is for, if it is
+	touched bool // it is
 
-	nodes []cmdline.Param // that name a disk that is not ours
+	nodes  []cmdline.Param // that name a disk that is not ours
+	leaked bool            // the warning about secrets has been given
 }
 
-// finish puts address and port together.
-func (ps *parser) finish() {
-	if !ps.addr.Given() {
-		return
-	}
-	port := ps.portnum.Or(ps.addrPort.Or(DefaultPort))
-	from := ps.addr.From
-	if ps.portnum.Given() {
-		from += ", " + ps.portnum.From
-		if ps.addrPort.Given() && ps.addrPort.V != port {
-			ps.warnf("the port in %s and %s differ, the latter counts: %d", ps.addrPort.From, ps.portnum.From, port)
-		}
-	}
-	ps.plan.Target.Portal = Value[netip.AddrPort]{netip.AddrPortFrom(ps.addr.V, port), from}
+// target returns the target that the parameter is for.
+func (ps *parser) target() *draft {
+	ps.touched = true
+	return &ps.drafts[ps.current]
 }
 
 // Check returns what is missing for a boot: a MissingError for each.
@@ -101,8 +90,16 @@ func (p Plan) Check() error {
 	}
 	miss(p.Net.Address.Given(), "iscsi_i_ip=ADDRESS/MASK", "this machine's address")
 	miss(p.Initiator.Given(), "iscsi_i=NAME", "the initiator name")
-	miss(p.Target.Name.Given(), "iscsi_t=NAME", "the target name")
-	miss(p.Target.Portal.Given(), "iscsi_a=ADDRESS", "the target's address")
+	if len(p.Targets) == 0 {
+		p.Targets = []Target{{}}
+	}
+	for _, t := range p.Targets {
+		miss(t.Name.Given(), "iscsi_t"+t.suffix()+"=NAME", "the target name")
+		miss(len(t.Portals) > 0, "iscsi_a"+t.suffix()+"=ADDRESS", "the target's address")
+		if err := t.CHAP.check(t.Name.V, t.suffix()); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -112,29 +109,63 @@ func (p Plan) Resolve(facts NetFacts) (Spec, []string, error) {
 	if err := p.Check(); err != nil {
 		return Spec{}, nil, err
 	}
-	var warnings []string
-	// A link-local address is on the link whatever the mask says.
-	portal := p.Target.Portal.V.Addr()
-	near := facts.Address.Contains(portal) || portal.IsLinkLocalUnicast() || portal.IsLoopback()
-	if facts.Address.IsValid() && !near && !facts.Gateway.IsValid() {
-		warnings = append(warnings, fmt.Sprintf("target address %s is outside of this machine's network %s and no gateway is given: write iscsi_gw=ADDRESS, or mend the mask in iscsi_i_ip=",
-			portal, facts.Address.Masked()))
+	targets := slices.Clone(p.Targets)
+	warnings, err := p.authenticate(targets)
+	if err != nil {
+		return Spec{}, nil, err
+	}
+	for i := range targets {
+		targets[i].Portals = slices.Clone(targets[i].Portals)
+		for j := range targets[i].Portals {
+			warnings = append(warnings, resolvePortal(&targets[i].Portals[j].V, facts)...)
+		}
+	}
+	var servers []netip.Addr
+	for _, n := range p.Net.Nameservers {
+		servers = append(servers, n.V)
 	}
 	return Spec{
-		Initiator: p.Initiator.V,
-		Targets:   []Target{p.Target},
-		Root:      p.Root,
-		Init:      p.Init,
-		Policy:    p.Policy,
+		Initiator:   p.Initiator.V,
+		Targets:     targets,
+		Login:       p.Login,
+		Nameservers: append(servers, facts.Nameservers...),
+		Root:        p.Root,
+		Init:        p.Init,
+		Policy:      p.Policy,
 	}, warnings, nil
+}
+
+// resolvePortal says if an address cannot be reached, and gives one that is
+// good on one link only the link that we have.
+func resolvePortal(portal *Portal, facts NetFacts) []string {
+	addr, ok := portal.Addr()
+	switch {
+	case !ok || addr.IsLoopback() || !facts.Address.IsValid():
+		return nil
+	case addr.IsLinkLocalUnicast():
+		// It is on the link whatever the mask says.
+		if addr.Is6() && addr.Zone() == "" && facts.Interface != "" {
+			portal.Host = addr.WithZone(facts.Interface).String()
+		}
+		return nil
+	case facts.Address.Contains(addr) || facts.Gateway.IsValid():
+		return nil
+	}
+	return []string{fmt.Sprintf("target address %s is outside of this machine's network %s and no gateway is given: write iscsi_gw=ADDRESS, or mend the mask in iscsi_i_ip=",
+		addr, facts.Address.Masked())}
 }
 
 // set stores a value and warns if another one was given before.
 func set[T comparable](ps *parser, dst *Value[T], v T, p cmdline.Param) {
 	if dst.Given() && dst.V != v {
-		ps.warnf("%s is given twice with different values, the last one counts: %s", strings.TrimSuffix(dst.From, "="), clip(p.String()))
+		ps.twice(dst.From, p)
 	}
 	*dst = Value[T]{v, source(p)}
+}
+
+// twice warns of a second value; p must hold no secret.
+func (ps *parser) twice(from string, p cmdline.Param) {
+	ps.warnf("%s is given twice with different values, the last one counts: %s", strings.TrimSuffix(from, "="), clip(p.String()))
 }
 
 func (ps *parser) warnf(format string, args ...any) {

@@ -30,10 +30,11 @@ func TestParseSeed(t *testing.T) {
 	want := bootspec.Plan{
 		Net:       bootspec.Net{Address: from(netip.MustParsePrefix("10.1.1.165/26"), "iscsi_i_ip=")},
 		Initiator: from("iqn.2007-01.com.example:server.remote1", "iscsi_i="),
-		Target: bootspec.Target{
-			Name:   from("iqn.2007-01.com.example:storage.remote1", "iscsi_t="),
-			Portal: from(netip.MustParseAddrPort("10.1.1.180:3260"), "iscsi_a="),
-		},
+		Targets: []bootspec.Target{{
+			Number:  1,
+			Name:    from("iqn.2007-01.com.example:storage.remote1", "iscsi_t="),
+			Portals: []bootspec.Value[bootspec.Portal]{from(bootspec.Portal{Host: "10.1.1.180", Port: 3260}, "iscsi_a=")},
+		}},
 	}
 	if diff := cmp.Diff(want, plan, equal); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -51,10 +52,10 @@ func TestParseTwice(t *testing.T) {
 		text, warning string
 		want          func(*bootspec.Plan)
 	}{
-		{"iscsi_g=1 iscsi_g=1", "", func(p *bootspec.Plan) { p.Target.Group = from(uint16(1), "iscsi_g=") }},
-		{"iscsi_g=1 iscsi_g=2", "iscsi_g" + differ + "iscsi_g=2", func(p *bootspec.Plan) { p.Target.Group = from(uint16(2), "iscsi_g=") }},
+		{"iscsi_g=1 iscsi_g=1", "", func(p *bootspec.Plan) { first(p).Group = from(uint16(1), "iscsi_g=") }},
+		{"iscsi_g=1 iscsi_g=2", "iscsi_g" + differ + "iscsi_g=2", func(p *bootspec.Plan) { first(p).Group = from(uint16(2), "iscsi_g=") }},
 		{"iscsi_g=2 rd.iscsiroot.group=1", "iscsi_g" + differ + "rd.iscsiroot.group=1", func(p *bootspec.Plan) {
-			p.Target.Group = from(uint16(1), "rd.iscsiroot.group=")
+			first(p).Group = from(uint16(1), "rd.iscsiroot.group=")
 		}},
 		{"rd.debug rd.debug=0", "rd.debug" + differ + "rd.debug=0", func(p *bootspec.Plan) { p.Policy.Debug = from(false, "rd.debug=") }},
 		{"ro rw", "", func(p *bootspec.Plan) { p.Root.ReadWrite = from(true, "rw") }},
@@ -91,15 +92,15 @@ func TestPortal(t *testing.T) {
 		{"iscsi_p=3261 iscsi_a=10.1.1.180", "10.1.1.180:3261", "iscsi_a=, iscsi_p=", ""},
 		{"iscsi_a=10.1.1.180:3261 iscsi_p=3261", "10.1.1.180:3261", "iscsi_a=, iscsi_p=", ""},
 		{"iscsi_a=10.1.1.180:3261 rd.iscsiroot.port=3262", "10.1.1.180:3262", "iscsi_a=, rd.iscsiroot.port=", "the port in iscsi_a= and rd.iscsiroot.port= differ, the latter counts: 3262"},
-		{"iscsi_a=10.1.1.180:3261 iscsi_a=10.1.1.180", "10.1.1.180:3260", "iscsi_a=", ""},
+		{"iscsi_a=10.1.1.180:3261 iscsi_a=10.1.1.180", "10.1.1.180:3260", "iscsi_a=", "iscsi_a is given twice with different values, the last one counts: iscsi_a=10.1.1.180"},
 	}
 	for _, tt := range tests {
 		plan, err := parse(tt.text)
 		if err != nil {
 			t.Errorf("%s: %v", tt.text, err)
 		}
-		if got := plan.Target.Portal; got != from(netip.MustParseAddrPort(tt.want), tt.from) {
-			t.Errorf("%s: portal is %v, want %s from %s", tt.text, got, tt.want, tt.from)
+		if got := plan.Targets[0].Portals; len(got) != 1 || got[0].V.String() != tt.want || got[0].From != tt.from {
+			t.Errorf("%s: portals are %v, want %s from %s", tt.text, got, tt.want, tt.from)
 		}
 		if got := strings.Join(plan.Warnings, "\n"); got != tt.warning {
 			t.Errorf("%s: warning is %q, want %q", tt.text, got, tt.warning)
@@ -139,21 +140,21 @@ func TestParseOddName(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"iscsi_t=disk1 is no iSCSI name: it should begin with iqn., eui. or naa."}
-	if diff := cmp.Diff(want, plan.Warnings); diff != "" || plan.Target.Name.V != "disk1" {
-		t.Errorf("target %+v, warnings -want +got:\n%s", plan.Target.Name, diff)
+	if diff := cmp.Diff(want, plan.Warnings); diff != "" || plan.Targets[0].Name.V != "disk1" {
+		t.Errorf("target %+v, warnings -want +got:\n%s", plan.Targets[0].Name, diff)
 	}
 }
 
 func TestOurs(t *testing.T) {
 	for _, row := range bootspec.Table() {
-		for _, key := range []string{row.Key, row.Alias} {
-			if key != "" && !bootspec.Ours(key) {
+		for _, key := range row.Names() {
+			if !bootspec.Ours(key) {
 				t.Errorf("%s is not ours", key)
 			}
 		}
 	}
 	for key, want := range map[string]bool{
-		"iscsi_secret": true, "rd.iscsiroot.x": true,
+		"iscsi_secret": true, "rd.iscsiroot.x": true, "iscsi_t.2": true, "iscsi_t.0": true, "rd.iscsi.password.9": true, "iscsi_tcp.debug": false, "rd.iscsi.x.2": false,
 		"": false, "quiet": false, "single": false, "HOME": false, "iscsi": false, "rd.luks": false,
 	} {
 		if bootspec.Ours(key) != want {

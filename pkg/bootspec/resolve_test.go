@@ -25,7 +25,7 @@ func TestResolve(t *testing.T) {
 	}
 	want := bootspec.Spec{
 		Initiator: "iqn.2007-01.com.example:a",
-		Targets:   []bootspec.Target{plan.Target},
+		Targets:   plan.Targets,
 		Root:      plan.Root,
 		Init:      plan.Init,
 		Policy:    plan.Policy,
@@ -123,8 +123,8 @@ break before mount (rd.break=)`},
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range bootspec.Table() {
-		for _, key := range []string{row.Key, row.Alias} {
-			if key != "" && seen[key] {
+		for _, key := range row.Names() {
+			if seen[key] {
 				t.Errorf("%s is there twice", key)
 			}
 			seen[key] = true
@@ -132,7 +132,7 @@ func TestTable(t *testing.T) {
 		if row.Key == "" || row.Help == "" {
 			t.Errorf("row %q has no key or no help", row.Key)
 		}
-		if strings.HasPrefix(row.Key, "iscsi_") && !strings.HasPrefix(row.Alias, "rd.iscsiroot.") {
+		if strings.HasPrefix(row.Key, "iscsi_") && (len(row.Aliases) == 0 || !strings.HasPrefix(row.Aliases[0], "rd.iscsiroot.")) {
 			t.Errorf("%s has no dotted alias, so it costs a place in init's environment", row.Key)
 		}
 	}

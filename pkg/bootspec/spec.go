@@ -29,10 +29,13 @@ func (v Value[T]) Or(other T) T {
 type Plan struct {
 	Net       Net
 	Initiator Value[string] // iSCSI name, at most 223 bytes
-	Target    Target
+	Targets   []Target      // in the order in which their disks are counted
+	Login     Login
 	Root      Root
 	Init      Value[string] // path in the root of the program to run there
 	Policy    Policy
+	// Credentials are what the image's file holds; the caller reads it.
+	Credentials []Credential
 	// Warnings are for the screen: contradictions, words that look like ours
 	// and are not understood.
 	Warnings []string
@@ -42,9 +45,12 @@ type Plan struct {
 type Spec struct {
 	Initiator string
 	Targets   []Target // in the order in which sda, sdb, ... are counted
-	Root      Root
-	Init      Value[string]
-	Policy    Policy
+	Login     Login
+	// Nameservers resolve the names of portals, in their order.
+	Nameservers []netip.Addr
+	Root        Root
+	Init        Value[string]
+	Policy      Policy
 }
 
 // Net is the network to bring up.
@@ -52,6 +58,8 @@ type Net struct {
 	Interface Value[string]       // kernel's name of the NIC; not given: the first with carrier
 	Address   Value[netip.Prefix] // this machine's address with its network's length
 	Gateway   Value[netip.Addr]   // default route's next hop
+	// Nameservers are for the names of portals.
+	Nameservers []Value[netip.Addr]
 }
 
 // NetFacts is what only the network tells; package network fills it.
@@ -59,14 +67,9 @@ type NetFacts struct {
 	Interface string
 	Address   netip.Prefix
 	Gateway   netip.Addr // zero if there is no default route
-}
-
-// Target is one iSCSI target and the portal to log in at.
-type Target struct {
-	Name   Value[string]
-	Portal Value[netip.AddrPort]
-	Group  Value[uint16] // target portal group tag (TPGT) to expect
-	LUN    Value[uint16] // 0 to 16383; not given: LUN 0, and if that is no disk, all
+	// Nameservers are those that the network named; the command line's come
+	// before them.
+	Nameservers []netip.Addr
 }
 
 // Root is the file system to switch to.

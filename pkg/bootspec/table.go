@@ -1,63 +1,137 @@
 package bootspec
 
-import "github.com/iscsiroot/iscsiroot/pkg/cmdline"
+import (
+	"slices"
+
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
 
 // Parameter is one row of the table of what we understand; the README shows it.
 type Parameter struct {
-	Key   string // as users write it
-	Alias string // dotted name that costs no place in init's environment; may be empty
-	Value string // form of the value; empty for a flag
-	Help  string
+	Key string // as users write it
+	// Aliases are a dotted name that costs no place in init's environment, and
+	// the names that other systems have for the same.
+	Aliases []string
+	Value   string // form of the value; empty for a flag
+	Help    string
 
 	set func(*parser, cmdline.Param) error
 }
 
+// Names returns the key and its aliases.
+func (p Parameter) Names() []string { return append([]string{p.Key}, p.Aliases...) }
+
 // Table lists every parameter that Parse understands, in the order of the
 // README.
 func Table() []Parameter {
+	return slices.Concat(machineParameters(), targetParameters(), loginParameters(), rootParameters(), policyParameters())
+}
+
+func also(names ...string) []string { return names }
+
+// machineParameters are of this machine and its network.
+func machineParameters() []Parameter {
 	return []Parameter{
-		{"iscsi_i", "rd.iscsiroot.initiator", "NAME", "initiator name of this machine", (*parser).initiator},
-		{"iscsi_i_ip", "rd.iscsiroot.ip", "ADDRESS/MASK", "this machine's address; mask as dotted quad or prefix length", (*parser).address},
-		{"iscsi_if", "rd.iscsiroot.interface", "NAME", "NIC to use; without it the first one with a link", (*parser).iface},
-		{"iscsi_gw", "rd.iscsiroot.gateway", "ADDRESS", "default gateway", (*parser).gateway},
-		{"iscsi_t", "rd.iscsiroot.target", "NAME", "target name", (*parser).target},
-		{"iscsi_a", "rd.iscsiroot.address", "ADDRESS", "address of the target's portal", (*parser).portal},
-		{"iscsi_p", "rd.iscsiroot.port", "PORT", "port of the target's portal; 3260 without it", (*parser).port},
-		{"iscsi_g", "rd.iscsiroot.group", "TAG", "target portal group tag to expect", (*parser).group},
-		{"iscsi_lun", "rd.iscsiroot.lun", "N", "LUN with the root, 0 to 16383, or 0x hex; without it LUN 0, and if that is no disk, the one that holds root", (*parser).lun},
-		{"root", "", "DEVICE", "root device, on the disks of our own sessions: /dev/sdXN, where X counts these disks, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/...; without it sda2, then the first partition or whole LUN with a file system and an init", (*parser).root},
-		{"rootfallback", "", "DEVICE", "root device to take if root= was not found in time; may be repeated", (*parser).fallback},
-		{"rd.root.any", "", "[0]", "look for root on disks that are not of our sessions too", (*parser).anyDisk},
-		{"rootwait", "", "[SECONDS]", "wait that long for the root device, without a number for ever; 5 s without it", (*parser).wait},
-		{"rootdelay", "", "SECONDS", "wait before root is looked for", (*parser).delay},
-		{"rootfstype", "", "TYPE[,TYPE]", "file systems to try: ext4, xfs, btrfs, f2fs, erofs, squashfs, ...; without it by superblock", (*parser).fstype},
-		{"rootflags", "", "OPTIONS", "mount options for root", (*parser).flags},
-		{"ro", "", "", "mount root read-only (this is what is done without ro or rw)", (*parser).ro},
-		{"rw", "", "", "mount root read-write", (*parser).rw},
-		{"init", "", "PATH", "program to run in the root; without it /sbin/init, /etc/init, /bin/init", (*parser).init},
-		{"rd.timeout", "", "SECONDS", "give up retrying what can heal; 0 or without it: retry for ever", (*parser).timeout},
-		{"rd.emergency", "", "reboot|poweroff|halt", "what to do 60 s after a failure that cannot heal; reboot without it", (*parser).emergency},
-		{"rd.break", "", "[STEP]", "open a shell before the step; without a step, before switch-root", (*parser).breakpoint},
-		{"rd.shell", "", "[PATH|0]", "open a shell when a step fails for good", (*parser).shell},
-		{"modprobe.blacklist", "", "NAME[,NAME]", "load these modules for no device; may be repeated, like the next four", (*parser).modules},
-		{"module_blacklist", "", "NAME[,NAME]", "the kernel's: never load these modules", (*parser).modules},
-		{"rd.driver.pre", "", "NAME[,NAME]", "load these modules before all others", (*parser).modules},
-		{"rd.driver.post", "", "NAME[,NAME]", "load these modules after all others", (*parser).modules},
-		{"rd.driver.blacklist", "", "NAME[,NAME]", "as modprobe.blacklist=", (*parser).modules},
-		{"rd.watchdog", "", "[0]", "0: load no driver for a hardware watchdog; with one a watchdog that firmware left running is fed while we wait", (*parser).watchdog},
-		{"rd.debug", "", "", "say more: every step, the plan and where each value came from", (*parser).debug},
-		{"panic", "", "SECONDS", "the kernel's; without it 30 is set while we run, so that a crash of ours reboots", (*parser).panics},
+		{"iscsi_i", also("rd.iscsiroot.initiator"), "NAME", "initiator name of this machine", (*parser).initiator},
+		{"iscsi_i_ip", also("rd.iscsiroot.ip"), "ADDRESS/MASK", "this machine's address; mask as dotted quad or prefix length", (*parser).address},
+		{"iscsi_if", also("rd.iscsiroot.interface"), "NAME", "NIC to use; without it the first one with a link", (*parser).iface},
+		{"iscsi_gw", also("rd.iscsiroot.gateway"), "ADDRESS", "default gateway", (*parser).gateway},
+		{"nameserver", also("rd.iscsiroot.nameserver"), "ADDRESS", "name server for the names in iscsi_a=; may be repeated", (*parser).nameserver},
 	}
+}
+
+// targetParameters may be given once for each target: a number behind the name
+// says for which.
+func targetParameters() []Parameter {
+	return []Parameter{
+		{"iscsi_t", also("rd.iscsiroot.target"), "NAME", "target name; a second target has iscsi_t.2=, and so on up to 9, with all parameters from here to iscsi_W=", (*parser).targetName},
+		{"iscsi_a", also("rd.iscsiroot.address"), "ADDRESS[,ADDRESS]", "where the target is: an IP address or a host name, with :PORT if need be, IPv6 in brackets then; several with commas; a further target without it is at the same place as the first", (*parser).portal},
+		{"iscsi_p", also("rd.iscsiroot.port"), "PORT", "port of the target's portal; 3260 without it", (*parser).port},
+		{"iscsi_g", also("rd.iscsiroot.group"), "TAG", "target portal group tag to expect", (*parser).group},
+		{"iscsi_lun", also("rd.iscsiroot.lun"), "N", "LUN with the root: a decimal number, 0x hex, or groups of hex digits with hyphens; without it LUN 0, and if that is no disk, the one that holds root", (*parser).lun},
+		{"iscsi_u", also("rd.iscsiroot.user", "rd.iscsi.username", "iscsi_username"), "NAME", "CHAP: this machine's user", (*parser).user},
+		{"iscsi_w", also("rd.iscsiroot.secret", "rd.iscsi.password", "iscsi_password"), "SECRET", "CHAP: this machine's secret, as text, 0x hex or 0b base64; better in " + CredentialsPath, (*parser).secret},
+		{"iscsi_U", also("rd.iscsiroot.target_user", "rd.iscsi.in.username", "iscsi_in_username"), "NAME", "mutual CHAP: the target's user", (*parser).targetUser},
+		{"iscsi_W", also("rd.iscsiroot.target_secret", "rd.iscsi.in.password", "iscsi_in_password"), "SECRET", "mutual CHAP: the target's secret; better in " + CredentialsPath, (*parser).targetSecret},
+	}
+}
+
+// loginParameters hold for the logins to all targets.
+func loginParameters() []Parameter {
+	return []Parameter{
+		{"iscsi_chap", also("rd.iscsiroot.chap"), "HASH[,HASH]", "hashes that CHAP may use: md5, sha1, sha256, sha3-256; all of them without it", (*parser).algorithms},
+		{"iscsi_header_digest", also("rd.iscsiroot.header_digest"), "none|prefer|require", "CRC32C over the headers of PDUs; none without it", (*parser).headerDigest},
+		{"iscsi_data_digest", also("rd.iscsiroot.data_digest"), "none|prefer|require", "CRC32C over the data of PDUs; none without it", (*parser).dataDigest},
+	}
+}
+
+// rootParameters say what root is and how it is mounted.
+func rootParameters() []Parameter {
+	return []Parameter{
+		{"root", nil, "DEVICE", "root device, on the disks of our own sessions: /dev/sdXN, where X counts these disks, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/...; without it sda2, then the first partition or whole LUN with a file system and an init", (*parser).root},
+		{"rootfallback", nil, "DEVICE", "root device to take if root= was not found in time; may be repeated", (*parser).fallback},
+		{"rd.root.any", nil, "[0]", "look for root on disks that are not of our sessions too", (*parser).anyDisk},
+		{"rootwait", nil, "[SECONDS]", "wait that long for the root device, without a number for ever; 5 s without it", (*parser).wait},
+		{"rootdelay", nil, "SECONDS", "wait before root is looked for", (*parser).delay},
+		{"rootfstype", nil, "TYPE[,TYPE]", "file systems to try: ext4, xfs, btrfs, f2fs, erofs, squashfs, ...; without it by superblock", (*parser).fstype},
+		{"rootflags", nil, "OPTIONS", "mount options for root", (*parser).flags},
+		{"ro", nil, "", "mount root read-only (this is what is done without ro or rw)", (*parser).ro},
+		{"rw", nil, "", "mount root read-write", (*parser).rw},
+		{"init", nil, "PATH", "program to run in the root; without it /sbin/init, /etc/init, /bin/init", (*parser).init},
+	}
+}
+
+// policyParameters say what to do when something goes wrong.
+func policyParameters() []Parameter {
+	return []Parameter{
+		{"rd.timeout", nil, "SECONDS", "give up retrying what can heal; 0 or without it: retry for ever", (*parser).timeout},
+		{"rd.emergency", nil, "reboot|poweroff|halt", "what to do 60 s after a failure that cannot heal; reboot without it", (*parser).emergency},
+		{"rd.break", nil, "[STEP]", "open a shell before the step; without a step, before switch-root", (*parser).breakpoint},
+		{"rd.shell", nil, "[PATH|0]", "open a shell when a step fails for good", (*parser).shell},
+		{"modprobe.blacklist", nil, "NAME[,NAME]", "load these modules for no device; may be repeated, like the next four", (*parser).modules},
+		{"module_blacklist", nil, "NAME[,NAME]", "the kernel's: never load these modules", (*parser).modules},
+		{"rd.driver.pre", nil, "NAME[,NAME]", "load these modules before all others", (*parser).modules},
+		{"rd.driver.post", nil, "NAME[,NAME]", "load these modules after all others", (*parser).modules},
+		{"rd.driver.blacklist", nil, "NAME[,NAME]", "as modprobe.blacklist=", (*parser).modules},
+		{"rd.watchdog", nil, "[0]", "0: load no driver for a hardware watchdog; with one a watchdog that firmware left running is fed while we wait", (*parser).watchdog},
+		{"rd.debug", nil, "", "say more: every step, the plan and where each value came from", (*parser).debug},
+		{"panic", nil, "SECONDS", "the kernel's; without it 30 is set while we run, so that a crash of ours reboots", (*parser).panics},
+	}
+}
+
+// find returns the row of a key, and for which target it is, from 0: behind the
+// names of targets' parameters may stand .2 to .9.
+func find(rows map[string]Parameter, key string) (row Parameter, target int, ok bool) {
+	row, ok = rows[key]
+	if ok {
+		return row, 0, true
+	}
+	n := len(key) - 2
+	if n < 1 || key[n] != '.' || key[n+1] < '1' || key[n+1] > '0'+maxTargets {
+		return row, 0, false
+	}
+	base := key[:n]
+	if !slices.ContainsFunc(targetParameters(), func(p Parameter) bool { return slices.Contains(p.Names(), base) }) {
+		return row, 0, false
+	}
+	return rows[base], int(key[n+1] - '1'), true
+}
+
+// byName returns the rows by each of their names.
+func byName() map[string]Parameter {
+	rows := map[string]Parameter{}
+	for _, p := range Table() {
+		for _, name := range p.Names() {
+			rows[name] = p
+		}
+	}
+	return rows
 }
 
 // Ours tells whether key is a parameter that Parse understands or one that
 // looks like ours. The real init gets neither argv words nor environment
 // variables of such names.
 func Ours(key string) bool {
-	for _, p := range Table() {
-		if key == p.Key || p.Alias != "" && key == p.Alias {
-			return true
-		}
-	}
-	return looksOurs(key)
+	_, _, ok := find(byName(), key)
+	return ok || looksOurs(key)
 }

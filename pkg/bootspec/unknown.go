@@ -1,6 +1,7 @@
 package bootspec
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
@@ -9,7 +10,15 @@ import (
 // looksOurs tells whether a key is in one of our name spaces. iscsi_tcp.x= is a
 // parameter of a module.
 func looksOurs(key string) bool {
-	return strings.HasPrefix(key, "iscsi_") && !strings.Contains(key, ".") || strings.HasPrefix(key, "rd.iscsiroot.")
+	return strings.HasPrefix(key, "iscsi_") && (!strings.Contains(key, ".") || hasNumber(key)) || strings.HasPrefix(key, "rd.iscsiroot.")
+}
+
+// hasNumber tells that what is behind the only dot is a number, as behind the
+// parameters of a further target: no module has a parameter of that name.
+func hasNumber(key string) bool {
+	_, number, _ := strings.Cut(key, ".")
+	_, err := strconv.ParseUint(number, 10, 64)
+	return err == nil
 }
 
 // unknown says that a parameter is not understood and which ones are nearest.
@@ -27,8 +36,8 @@ func nearest(key string) []string {
 	var out []string
 	best := 2
 	for _, row := range Table() {
-		for _, name := range []string{row.Key, row.Alias} {
-			if name != "" && strings.EqualFold(key, name) {
+		for _, name := range row.Names() {
+			if strings.EqualFold(key, name) {
 				return []string{name}
 			}
 			switch d := distance(key, name, best+1); {

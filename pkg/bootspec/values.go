@@ -2,18 +2,20 @@ package bootspec
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // maxName is the longest iSCSI name in bytes (RFC 7143 section 4.2.7.1).
 const maxName = 223
 
-// maxLUN is the largest flat-space LUN (SAM-5 4.7.7.3: 14 bits).
-const maxLUN = 1<<14 - 1
+// #define IFNAMSIZ 16   (include/uapi/linux/if.h), with the NUL
+const maxInterface = 15
 
 func bad(p cmdline.Param, cause, write string) error {
 	return &ParamError{p, cause, write}
@@ -23,8 +25,8 @@ func (ps *parser) initiator(p cmdline.Param) error {
 	return ps.name(&ps.plan.Initiator, p)
 }
 
-func (ps *parser) target(p cmdline.Param) error {
-	return ps.name(&ps.plan.Target.Name, p)
+func (ps *parser) targetName(p cmdline.Param) error {
+	return ps.name(&ps.target().Name, p)
 }
 
 // name checks an iSCSI name for what no peer accepts; an unusual type is only
@@ -86,8 +88,7 @@ func maskBits(mask string, addr netip.Addr) (int, bool) {
 }
 
 func (ps *parser) iface(p cmdline.Param) error {
-	// #define IFNAMSIZ 16   (include/uapi/linux/if.h), with the NUL
-	if p.Value == "" || len(p.Value) > 15 || strings.ContainsAny(p.Value, "/ \t") {
+	if p.Value == "" || len(p.Value) > maxInterface || strings.ContainsAny(p.Value, "/ \t") {
 		return bad(p, "this is no interface name", "a name of at most 15 bytes such as eth0")
 	}
 	set(ps, &ps.plan.Net.Interface, p.Value, p)
@@ -103,31 +104,33 @@ func (ps *parser) gateway(p cmdline.Param) error {
 	return nil
 }
 
+// portal reads the addresses of a target, which may be names.
 func (ps *parser) portal(p cmdline.Param) error {
-	const form = "an IP address such as 10.1.1.180, with iscsi_p=PORT if the port is not 3260"
-	addr, port, ok := splitPortal(p.Value)
-	if !ok || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast() {
-		return bad(p, "this is not the IP address of a portal", form)
+	const form = "an IP address such as 10.1.1.180 or a host name, several with commas, with iscsi_p=PORT if the port is not 3260"
+	var addrs []Value[Portal]
+	for one := range strings.SplitSeq(p.Value, ",") {
+		portal, ok := parsePortal(one)
+		if !ok || len(addrs) == maxPortals {
+			return bad(p, "this is not the address of a portal", form)
+		}
+		addrs = append(addrs, Value[Portal]{portal, source(p)})
 	}
-	ps.addrPort = Value[uint16]{}
-	if port != 0 {
-		ps.addrPort = Value[uint16]{port, source(p)}
+	d := ps.target()
+	if len(d.addrs) > 0 && !slices.EqualFunc(d.addrs, addrs, func(a, b Value[Portal]) bool { return a.V == b.V }) {
+		ps.twice(d.addrs[0].From, p)
 	}
-	set(ps, &ps.addr, addr, p)
+	d.addrs = addrs
 	return nil
 }
 
-// splitPortal reads ADDRESS, [ADDRESS], ADDRESS:PORT and [ADDRESS]:PORT, the
-// brackets around IPv6 alone, as RFC 7143 section 13.8 writes a portal. The
-// port is 0 where there is none.
-func splitPortal(s string) (addr netip.Addr, port uint16, ok bool) {
-	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return ap.Addr(), ap.Port(), ap.Port() != 0
+func (ps *parser) nameserver(p cmdline.Param) error {
+	addr, err := netip.ParseAddr(strings.Trim(p.Value, "[]"))
+	if err != nil || !isPortal(addr) {
+		return bad(p, "this is not the address of a name server", "an IP address such as 10.1.1.1")
 	}
-	inner, open := strings.CutPrefix(s, "[")
-	inner, shut := strings.CutSuffix(inner, "]")
-	addr, err := netip.ParseAddr(inner)
-	return addr, 0, err == nil && open == shut && (!open || addr.Is6())
+	n := &ps.plan.Net.Nameservers
+	*n = append(*n, Value[netip.Addr]{addr, source(p)})
+	return nil
 }
 
 func (ps *parser) port(p cmdline.Param) error {
@@ -135,7 +138,7 @@ func (ps *parser) port(p cmdline.Param) error {
 	if err != nil || n == 0 {
 		return bad(p, "this is no TCP port", "a number from 1 to 65535")
 	}
-	set(ps, &ps.portnum, uint16(n), p)
+	set(ps, &ps.target().port, uint16(n), p)
 	return nil
 }
 
@@ -144,20 +147,16 @@ func (ps *parser) group(p cmdline.Param) error {
 	if err != nil {
 		return bad(p, "this is no target portal group tag", "a number from 0 to 65535")
 	}
-	set(ps, &ps.plan.Target.Group, uint16(n), p)
+	set(ps, &ps.target().Group, uint16(n), p)
 	return nil
 }
 
 func (ps *parser) lun(p cmdline.Param) error {
-	digits, base := p.Value, 10
-	if h, ok := strings.CutPrefix(digits, "0x"); ok {
-		digits, base = h, 16
+	lun, err := iscsi.ParseLUN(p.Value)
+	if err != nil {
+		return bad(p, "this is no LUN", "a number such as 0, 0x10 for one in hex, or groups of hex digits such as 4752-3a4f")
 	}
-	n, err := strconv.ParseUint(digits, base, 16)
-	if err != nil || n > maxLUN {
-		return bad(p, "this is no LUN", "a number from 0 to 16383")
-	}
-	set(ps, &ps.plan.Target.LUN, uint16(n), p)
+	set(ps, &ps.target().LUN, lun, p)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // equal compares plans with the address types, which have no exported fields.
@@ -17,6 +18,7 @@ var equal = cmp.Options{
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+	cmp.Comparer(iscsi.Secret.Equal),
 }
 
 func parse(text string) (bootspec.Plan, error) { return bootspec.Parse(cmdline.Parse(text)) }
@@ -38,12 +40,17 @@ func name(dst func(*bootspec.Plan) *bootspec.Value[string], v string) func(*boot
 }
 
 func initiator(p *bootspec.Plan) *bootspec.Value[string] { return &p.Initiator }
-func target(p *bootspec.Plan) *bootspec.Value[string]    { return &p.Target.Name }
-func iface(p *bootspec.Plan) *bootspec.Value[string]     { return &p.Net.Interface }
-func flags(p *bootspec.Plan) *bootspec.Value[string]     { return &p.Root.Flags }
-func fstype(p *bootspec.Plan) *bootspec.Value[string]    { return &p.Root.FSType }
-func initPath(p *bootspec.Plan) *bootspec.Value[string]  { return &p.Init }
-func shell(p *bootspec.Plan) *bootspec.Value[string]     { return &p.Policy.Shell }
+func target(p *bootspec.Plan) *bootspec.Value[string]    { return &first(p).Name }
+func user(p *bootspec.Plan) *bootspec.Value[string]      { return &first(p).CHAP.User }
+func targetUser(p *bootspec.Plan) *bootspec.Value[string] {
+	return &first(p).CHAP.TargetUser
+}
+func algorithms(p *bootspec.Plan) *bootspec.Value[string] { return &p.Login.Algorithms }
+func iface(p *bootspec.Plan) *bootspec.Value[string]      { return &p.Net.Interface }
+func flags(p *bootspec.Plan) *bootspec.Value[string]      { return &p.Root.Flags }
+func fstype(p *bootspec.Plan) *bootspec.Value[string]     { return &p.Root.FSType }
+func initPath(p *bootspec.Plan) *bootspec.Value[string]   { return &p.Init }
+func shell(p *bootspec.Plan) *bootspec.Value[string]      { return &p.Policy.Shell }
 func kernelPanic(p *bootspec.Plan) *bootspec.Value[string] {
 	return &p.Policy.Panic
 }
@@ -56,16 +63,58 @@ func gateway(v string) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { p.Net.Gateway = from(netip.MustParseAddr(v), source) }
 }
 
-func portal(v string) func(*bootspec.Plan, string) {
-	return func(p *bootspec.Plan, source string) { p.Target.Portal = from(netip.MustParseAddrPort(v), source) }
+// first is the plan's first target.
+func first(p *bootspec.Plan) *bootspec.Target {
+	if len(p.Targets) == 0 {
+		p.Targets = []bootspec.Target{{Number: 1}}
+	}
+	return &p.Targets[0]
 }
+
+func portals(v ...bootspec.Portal) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) {
+		for _, one := range v {
+			first(p).Portals = append(first(p).Portals, from(one, source))
+		}
+	}
+}
+
+func portal(host string, port uint16) func(*bootspec.Plan, string) {
+	return portals(bootspec.Portal{Host: host, Port: port})
+}
+
+func secret(dst func(*bootspec.CHAP) *bootspec.Value[iscsi.Secret], v string) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) {
+		*dst(&first(p).CHAP) = from(iscsi.NewSecret([]byte(v)), source)
+		p.Warnings = append(p.Warnings, "everybody on this machine can read the secret in "+source+" in /proc/cmdline: put it into /etc/iscsiroot/credentials in the image, mode 0600")
+	}
+}
+
+func ours(c *bootspec.CHAP) *bootspec.Value[iscsi.Secret]   { return &c.Secret }
+func theirs(c *bootspec.CHAP) *bootspec.Value[iscsi.Secret] { return &c.TargetSecret }
+
+func digest(dst func(*bootspec.Login) *bootspec.Value[iscsi.DigestPolicy], v iscsi.DigestPolicy) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { *dst(&p.Login) = from(v, source) }
+}
+
+func header(l *bootspec.Login) *bootspec.Value[iscsi.DigestPolicy] { return &l.HeaderDigest }
+func data(l *bootspec.Login) *bootspec.Value[iscsi.DigestPolicy]   { return &l.DataDigest }
+
+func nameserver(v string) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) {
+		p.Net.Nameservers = append(p.Net.Nameservers, from(netip.MustParseAddr(v), source))
+	}
+}
+
+// aTarget is the plan for a parameter that does nothing alone.
+func aTarget(p *bootspec.Plan, _ string) { first(p) }
 
 func group(v uint16) func(*bootspec.Plan, string) {
-	return func(p *bootspec.Plan, source string) { p.Target.Group = from(v, source) }
+	return func(p *bootspec.Plan, source string) { first(p).Group = from(v, source) }
 }
 
-func lun(v uint16) func(*bootspec.Plan, string) {
-	return func(p *bootspec.Plan, source string) { p.Target.LUN = from(v, source) }
+func lun(v iscsi.LUN) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { first(p).LUN = from(v, source) }
 }
 
 func device(disk, partition int) func(*bootspec.Plan, string) {
@@ -130,18 +179,39 @@ var goods = []good{
 	{"iscsi_gw", "fe80::1", gateway("fe80::1")},
 	{"iscsi_t", "iqn.2007-01.com.example:storage.remote1", name(target, "iqn.2007-01.com.example:storage.remote1")},
 	{"iscsi_t", "iqn.2001-04.com.example:stör", name(target, "iqn.2001-04.com.example:stör")},
-	{"iscsi_a", "10.1.1.180", portal("10.1.1.180:3260")},
-	{"iscsi_a", "10.1.1.180:3261", portal("10.1.1.180:3261")},
-	{"iscsi_a", "2001:db8::1", portal("[2001:db8::1]:3260")},
-	{"iscsi_a", "[2001:db8::1]", portal("[2001:db8::1]:3260")},
-	{"iscsi_a", "[2001:db8::1]:860", portal("[2001:db8::1]:860")},
-	{"iscsi_p", "1", nothing}, // a port without an address is none
-	{"iscsi_p", "65535", nothing},
+	{"iscsi_a", "10.1.1.180", portal("10.1.1.180", 3260)},
+	{"iscsi_a", "10.1.1.180:3261", portal("10.1.1.180", 3261)},
+	{"iscsi_a", "2001:db8::1", portal("2001:db8::1", 3260)},
+	{"iscsi_a", "2001:DB8:0::1", portal("2001:db8::1", 3260)},
+	{"iscsi_a", "[2001:db8::1]", portal("2001:db8::1", 3260)},
+	{"iscsi_a", "[2001:db8::1]:860", portal("2001:db8::1", 860)},
+	{"iscsi_a", "[fe80::1%eth0]:860", portal("fe80::1%eth0", 860)},
+	{"iscsi_a", "storage", portal("storage", 3260)},
+	{"iscsi_a", "Storage_1.Example.com.:860", portal("Storage_1.Example.com.", 860)},
+	{"iscsi_a", "10.1.1.180,10.1.2.180:3261,[::1],b", portals(bootspec.Portal{Host: "10.1.1.180", Port: 3260},
+		bootspec.Portal{Host: "10.1.2.180", Port: 3261}, bootspec.Portal{Host: "::1", Port: 3260}, bootspec.Portal{Host: "b", Port: 3260})},
+	{"iscsi_p", "1", aTarget}, // a port without an address is none
+	{"iscsi_p", "65535", aTarget},
+	{"iscsi_u", "machine 1", name(user, "machine 1")},
+	{"iscsi_U", strings.Repeat("u", 255), name(targetUser, strings.Repeat("u", 255))},
+	{"iscsi_w", "a secret=of mine", secret(ours, "a secret=of mine")},
+	{"iscsi_w", "0x00ff", secret(ours, "\x00\xff")},
+	{"iscsi_W", "0bAP8=", secret(theirs, "\x00\xff")},
+	{"iscsi_chap", "SHA256,sha3-256", name(algorithms, "SHA256,sha3-256")},
+	{"iscsi_header_digest", "prefer", digest(header, iscsi.PreferDigest)},
+	{"iscsi_header_digest", "CRC32C,None", digest(header, iscsi.PreferDigest)},
+	{"iscsi_data_digest", "require", digest(data, iscsi.RequireDigest)},
+	{"iscsi_data_digest", "CRC32C", digest(data, iscsi.RequireDigest)},
+	{"iscsi_data_digest", "none", digest(data, iscsi.NoDigest)},
+	{"nameserver", "10.1.1.1", nameserver("10.1.1.1")},
+	{"nameserver", "[2001:db8::1]", nameserver("2001:db8::1")},
 	{"iscsi_g", "0", group(0)},
 	{"iscsi_g", "65535", group(65535)},
 	{"iscsi_lun", "0", lun(0)},
-	{"iscsi_lun", "16383", lun(16383)},
-	{"iscsi_lun", "0x3fff", lun(16383)},
+	{"iscsi_lun", "255", lun(255 << 48)},
+	{"iscsi_lun", "256", lun(0x4100 << 48)},
+	{"iscsi_lun", "0x3fff", lun(0x7fff << 48)},
+	{"iscsi_lun", "4752-3A4F-6b7e-2F99", lun(0x47523a4f6b7e2f99)},
 	{"root", "/dev/sda2", device(0, 2)},
 	{"root", "/dev/sdb", device(1, 0)},
 	{"rootfstype", "ext2", name(fstype, "ext2")},
@@ -205,10 +275,8 @@ func TestParseGood(t *testing.T) {
 				continue
 			}
 			tested++
-			for _, key := range []string{row.Key, row.Alias} {
-				if key != "" {
-					checkGood(t, key, tt)
-				}
+			for _, key := range row.Names() {
+				checkGood(t, key, tt)
 			}
 		}
 		if tested == 0 {
@@ -220,6 +288,9 @@ func TestParseGood(t *testing.T) {
 func checkGood(t *testing.T, key string, tt good) {
 	t.Helper()
 	text := key + "=" + tt.value
+	if strings.Contains(tt.value, " ") {
+		text = key + `="` + tt.value + `"`
+	}
 	source := key + "="
 	if tt.value == "-" {
 		text, source = key, key

@@ -234,7 +234,7 @@ func TestCreateRefused(t *testing.T) {
 	k.Refuse = func(kerneltest.Request) unix.Errno { return unix.ENOMEM }
 	tr := k.Transport()
 	defer func() { _ = tr.Close() }()
-	if s, err := Create(t.Context(), tr, initiator, bootspec.Target{}); !errors.Is(err, unix.ENOMEM) || s != nil {
+	if s, err := Create(t.Context(), tr, initiator, bootspec.Target{}, bootspec.Login{}); !errors.Is(err, unix.ENOMEM) || s != nil {
 		t.Errorf("got %v, %v", s, err)
 	}
 }

@@ -111,10 +111,9 @@ func TestGroup(t *testing.T) {
 	k := kerneltest.New()
 	tr := k.Transport()
 	defer func() { _ = tr.Close() }()
-	target := bootspec.Target{}
-	target.Name.V, target.Portal.V = targetName, tg.portal
+	target := specOf(tg.portal)
 	target.Group = bootspec.Value[uint16]{V: 9, From: "iscsi_tgpt="}
-	s, err := Create(t.Context(), tr, initiator, target)
+	s, err := Create(t.Context(), tr, initiator, target, bootspec.Login{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,10 +38,12 @@ type Session struct {
 	Record
 	kernel *kernel.Session
 	group  *uint16 // TPGT to expect
+	chap   *iscsi.CHAP
+	offer  iscsi.Offer
 }
 
 // Create makes the session in the kernel without connecting.
-func Create(ctx context.Context, t *kernel.Transport, initiator string, target bootspec.Target) (*Session, error) {
+func Create(ctx context.Context, t *kernel.Transport, initiator string, target bootspec.Target, login bootspec.Login) (*Session, error) {
 	k, err := t.CreateSession(ctx, kernel.Limits{}, 1)
 	if err != nil {
 		return nil, err
@@ -52,9 +54,16 @@ func Create(ctx context.Context, t *kernel.Transport, initiator string, target b
 		ISID:      k.ISID(),
 		Initiator: initiator,
 		Target:    target.Name.V,
-		Portal:    target.Portal.V,
 		TPGT:      1,
 	}}
+	if len(target.Portals) > 0 {
+		if addr, ok := target.Portals[0].V.Addr(); ok {
+			s.Portal = netip.AddrPortFrom(addr, target.Portals[0].V.Port)
+		}
+	}
+	s.chap = target.CHAP.Config(login.CHAPAlgorithms())
+	s.offer = iscsi.DefaultOffer()
+	s.offer.HeaderDigest, s.offer.DataDigest = login.HeaderDigest.V, login.DataDigest.V
 	if target.Group.Given() {
 		s.group, s.TPGT = &target.Group.V, target.Group.V
 	}
@@ -111,6 +120,8 @@ func (s *Session) try(ctx context.Context, securityStage bool) (warnings []strin
 		CmdSN:         1,
 		TPGT:          s.group,
 		SecurityStage: securityStage,
+		CHAP:          s.chap,
+		Offer:         s.offer,
 	})
 	if err != nil {
 		return nil, err

@@ -95,12 +95,18 @@ func newSession(t *testing.T, portal netip.AddrPort) (*Session, *kerneltest.Kern
 			t.Error(err)
 		}
 	})
-	s, err := Create(t.Context(), tr, initiator, bootspec.Target{
-		Name:   bootspec.Value[string]{V: targetName, From: "iscsi_t="},
-		Portal: bootspec.Value[netip.AddrPort]{V: portal, From: "iscsi_a="},
-	})
+	s, err := Create(t.Context(), tr, initiator, specOf(portal), bootspec.Login{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s, k
+}
+
+// specOf is the target at some portals.
+func specOf(portals ...netip.AddrPort) bootspec.Target {
+	target := bootspec.Target{Name: bootspec.Value[string]{V: targetName, From: "iscsi_t="}}
+	for _, p := range portals {
+		target.Portals = append(target.Portals, bootspec.Value[bootspec.Portal]{V: bootspec.Portal{Host: p.Addr().String(), Port: p.Port()}, From: "iscsi_a="})
+	}
+	return target
 }

@@ -1,0 +1,167 @@
+package bootspec
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+)
+
+// maxTargets is how many targets a command line can name: one digit's worth.
+const maxTargets = 9
+
+// maxPortals is how many addresses one target can have.
+const maxPortals = 16
+
+// Target is one iSCSI target and the portals to log in at.
+type Target struct {
+	// Number is the one behind the names of its parameters, from 1; 0 for a
+	// target that the command line does not name.
+	Number int
+	Name   Value[string]
+	// Portals are the ways to the one session with this target, the preferred
+	// one first.
+	Portals []Value[Portal]
+	Group   Value[uint16]    // target portal group tag (TPGT) to expect
+	LUN     Value[iscsi.LUN] // not given: LUN 0, and if that is no disk, all
+	CHAP    CHAP
+}
+
+// Portal is a place where a target listens.
+type Portal struct {
+	Host string // IP address without brackets, or host name
+	Port uint16
+}
+
+// Addr returns the address; ok is false for a host name.
+func (p Portal) Addr() (addr netip.Addr, ok bool) {
+	addr, err := netip.ParseAddr(p.Host)
+	return addr, err == nil
+}
+
+// String returns the portal as RFC 7143 section 13.8 writes it.
+func (p Portal) String() string {
+	host := p.Host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return host + ":" + strconv.Itoa(int(p.Port))
+}
+
+// suffix is what stands behind the names of the target's parameters.
+func (t Target) suffix() string {
+	if t.Number <= 1 {
+		return ""
+	}
+	return "." + strconv.Itoa(t.Number)
+}
+
+// parsePortal reads HOST, HOST:PORT, [ADDRESS] and [ADDRESS]:PORT, the brackets
+// around IPv6 alone, which may stand bare where no port follows. The port is 0
+// where there is none.
+func parsePortal(s string) (Portal, bool) {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		return Portal{addr.String(), 0}, isPortal(addr)
+	}
+	if inner, rest, ok := strings.Cut(strings.TrimPrefix(s, "["), "]"); ok && s[0] == '[' {
+		addr, err := netip.ParseAddr(inner)
+		port, ok := parsePort(rest)
+		return Portal{addr.String(), port}, ok && err == nil && addr.Is6() && isPortal(addr)
+	}
+	host, rest := s, ""
+	if i := strings.IndexByte(s, ':'); i >= 0 {
+		host, rest = s[:i], s[i:]
+	}
+	port, ok := parsePort(rest)
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return Portal{host, port}, ok && isPortal(addr)
+	}
+	return Portal{host, port}, ok && isHostName(host)
+}
+
+// parsePort reads ":PORT", or nothing.
+func parsePort(s string) (uint16, bool) {
+	if s == "" {
+		return 0, true
+	}
+	n, err := strconv.ParseUint(strings.TrimPrefix(s, ":"), 10, 16)
+	return uint16(n), err == nil && s[0] == ':' && n != 0
+}
+
+// isPortal tells whether a target can be at an address.
+func isPortal(a netip.Addr) bool {
+	return !a.Is4In6() && !a.IsUnspecified() && !a.IsMulticast() && len(a.Zone()) <= maxInterface && !strings.ContainsFunc(a.Zone(), func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"%/[]`, r)
+	})
+}
+
+// isHostName tells whether a DNS name can be looked up (RFC 1123 section 2.1;
+// the underscore is against it and is used). A name that ends in a number is an
+// address that was mistyped.
+func isHostName(s string) bool {
+	s = strings.TrimSuffix(s, ".")
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	labels := strings.Split(s, ".")
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || l[0] == '-' || strings.ContainsFunc(l, func(r rune) bool {
+			return r != '-' && r != '_' && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
+		}) {
+			return false
+		}
+	}
+	_, err := strconv.ParseUint(labels[len(labels)-1], 10, 64)
+	return err != nil
+}
+
+// draft is a target as far as it has been read.
+type draft struct {
+	Target
+	given bool
+	addrs []Value[Portal] // iscsi_a; port 0 where none is written
+	port  Value[uint16]   // iscsi_p
+}
+
+// portals puts addresses and port together. A target without addresses of its
+// own is where the first one is.
+func (ps *parser) portals(d, first *draft) []Value[Portal] {
+	addrs, port := d.addrs, d.port
+	if len(addrs) == 0 {
+		addrs = first.addrs
+		if !port.Given() {
+			port = first.port
+		}
+	}
+	var out []Value[Portal]
+	for _, a := range addrs {
+		from := a.From
+		if port.Given() {
+			from += ", " + port.From
+			if a.V.Port != 0 && a.V.Port != port.V {
+				ps.warnf("the port in %s and %s differ, the latter counts: %d", a.From, port.From, port.V)
+			}
+		}
+		if port.Given() || a.V.Port == 0 {
+			a.V.Port = port.Or(DefaultPort)
+		}
+		out = append(out, Value[Portal]{a.V, from})
+	}
+	return out
+}
+
+// targets returns the targets that were named, in the order of their numbers.
+func (ps *parser) targets() []Target {
+	var out []Target
+	for i := range ps.drafts {
+		d := &ps.drafts[i]
+		if !d.given {
+			continue
+		}
+		d.Number = i + 1
+		d.Portals = ps.portals(d, &ps.drafts[0])
+		out = append(out, d.Target)
+	}
+	return out
+}
