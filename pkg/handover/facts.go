@@ -1,0 +1,57 @@
+package handover
+
+import (
+	"io/fs"
+	"net"
+	"net/netip"
+)
+
+// Link is a NIC that carries a session of root's.
+type Link struct {
+	Name      string           // the kernel's name in the initramfs; the real system may rename it
+	MAC       net.HardwareAddr // what files match by
+	Addresses []netip.Prefix
+	DHCP      bool   // the addresses are leased
+	ClientID  []byte // RFC 2132 option 61 as it was sent, with its type; nil: none
+}
+
+// Session is a session of the boot.
+type Session struct {
+	SID       uint32 // the kernel's session id
+	Initiator string
+	Target    string
+	Portal    netip.AddrPort
+	Root      bool // root is on it
+}
+
+// Root is what Survey found in the real system.
+type Root struct {
+	Networks []string // base names of systemd-networkd's .network files
+	Netplan  []string // ids of netplan's Ethernet definitions
+}
+
+// Facts is what the files are made of.
+type Facts struct {
+	Links    []Link
+	Sessions []Session
+	Root     Root
+}
+
+// File is a file to write below /run.
+type File struct {
+	Path    string // below /run, without it
+	Mode    fs.FileMode
+	Content string
+}
+
+// Files returns what the managers are to find. The order is fixed, so that the
+// same facts give the same files.
+func Files(f Facts) []File {
+	files := sessions(f)
+	if len(f.Links) == 0 {
+		return files
+	}
+	files = append(files, networkd(f)...)
+	files = append(files, networkManager(f.Links))
+	return append(files, ifupdown()...)
+}

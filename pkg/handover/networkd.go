@@ -1,0 +1,69 @@
+package handover
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// networkd adds to each of the root's own .network files that what is
+// configured stays. As it starts, networkd drops the addresses of a link that
+// its file does not name (systemd.network(5), KeepConfiguration=), and with
+// them the root it runs from. The file itself stays in force: a file of ours
+// that matched first would put the administrator's out of it. A link that no
+// file matches is left alone by networkd.
+//
+// The drop-in counts for all links of that file. Keeping what a link has when
+// networkd starts or stops harms none of them.
+func networkd(f Facts) []File {
+	names := slices.Clone(f.Root.Networks)
+	for _, id := range f.Root.Netplan {
+		names = append(names, "10-netplan-"+id+".network") // what its generator writes for networkd
+	}
+	slices.Sort(names)
+	content := "# From iscsiroot: root hangs on this network.\n[Network]\nKeepConfiguration=yes\n" + clientID(f.Links)
+	var files []File
+	for _, name := range slices.Compact(names) {
+		files = append(files, File{Path: "systemd/network/" + name + ".d/50-iscsiroot.conf", Mode: 0o644, Content: content})
+	}
+	return files
+}
+
+// clientID lets networkd ask for the lease that the boot got: with another
+// client identifier the server gives another address. RFC 4361 6.1: type 255,
+// the IAID, and a DUID; ours is a DUID-LL (RFC 8415 11.4), which networkd
+// makes from the link's own address. With several leased links one IAID cannot
+// be right for all, and networkd's own stays.
+func clientID(links []Link) string {
+	const iaidAt, duidAt = 1, 5
+	var leased []Link
+	for _, l := range links {
+		if l.DHCP {
+			leased = append(leased, l)
+		}
+	}
+	if len(leased) != 1 {
+		return ""
+	}
+	id := leased[0].ClientID
+	switch {
+	case len(id) == 7 && id[0] == 1: // hardware type and address
+		return "[DHCPv4]\nClientIdentifier=mac\n"
+	case len(id) > duidAt+2 && id[0] == 255 && id[duidAt] == 0 && id[duidAt+1] == 3:
+		return fmt.Sprintf("[DHCPv4]\nClientIdentifier=duid\nDUIDType=link-layer\nIAID=%d\n", binary.BigEndian.Uint32(id[iaidAt:duidAt]))
+	}
+	return ""
+}
+
+// networkManager asks for what NetworkManager does by itself, in case the
+// system's configuration says otherwise: it adopts a configured link as it is
+// (NetworkManager.conf(5), keep-configuration).
+func networkManager(links []Link) File {
+	var b strings.Builder
+	b.WriteString("# From iscsiroot: root hangs on these links.\n")
+	for i, l := range links {
+		_, _ = fmt.Fprintf(&b, "[device-iscsiroot-%d]\nmatch-device=mac:%s\nkeep-configuration=yes\n", i, l.MAC)
+	}
+	return File{Path: "NetworkManager/conf.d/50-iscsiroot.conf", Mode: 0o644, Content: b.String()}
+}

@@ -1,0 +1,120 @@
+package handover
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Limits of what is read from the root: it is not ours, and may be anything.
+const (
+	maxFiles = 256       // of each directory
+	maxYAML  = 256 << 10 // bytes of one netplan file
+)
+
+// Where systemd-networkd and netplan look for files; /run is still ours.
+var (
+	networkDirs = []string{"etc/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"}
+	netplanDirs = []string{"etc/netplan", "usr/lib/netplan", "lib/netplan"}
+)
+
+// Survey reads the names of the network configuration in the real system.
+// A directory that is not there is none; other errors are returned with what
+// could be read.
+func Survey(root fs.FS) (Root, error) {
+	var r Root
+	var errs []error
+	for _, dir := range networkDirs {
+		names, err := list(root, dir, ".network")
+		errs = append(errs, err)
+		r.Networks = append(r.Networks, names...)
+	}
+	for _, dir := range netplanDirs {
+		names, err := list(root, dir, ".yaml")
+		errs = append(errs, err)
+		for _, name := range names {
+			ids, err := readNetplan(root, path.Join(dir, name))
+			errs = append(errs, err)
+			r.Netplan = append(r.Netplan, ids...)
+		}
+	}
+	slices.Sort(r.Networks)
+	slices.Sort(r.Netplan)
+	r.Networks, r.Netplan = slices.Compact(r.Networks), slices.Compact(r.Netplan)
+	return r, errors.Join(errs...)
+}
+
+// list returns the names in dir that end as asked.
+func list(root fs.FS, dir, suffix string) ([]string, error) {
+	entries, err := fs.ReadDir(root, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if name := e.Name(); strings.HasSuffix(name, suffix) && len(names) < maxFiles {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// readNetplan returns the ids of the Ethernet definitions in a file.
+func readNetplan(root fs.FS, name string) ([]string, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err != nil {
+		return nil, err
+	} else if info.Size() > maxYAML {
+		return nil, fmt.Errorf("read %s: larger than %d KiB", name, maxYAML>>10)
+	}
+	b, err := fs.ReadFile(root, name)
+	return netplanIDs(string(b)), err
+}
+
+// netplanIDs finds the keys right below "ethernets:" by their indentation. It
+// is no YAML parser: a file in flow style gives nothing, and then networkd is
+// as it is without us.
+func netplanIDs(text string) []string {
+	var ids []string
+	section, key := -1, -1 // indentation of "ethernets:" and of the keys below it
+	for line := range strings.SplitSeq(text, "\n") {
+		body := strings.TrimLeft(line, " ")
+		indent := len(line) - len(body)
+		name, rest, found := strings.Cut(body, ":")
+		if body == "" || body[0] == '#' {
+			continue
+		}
+		switch {
+		case section < 0:
+			if found && name == "ethernets" && strings.TrimSpace(rest) == "" {
+				section, key = indent, -1
+			}
+		case indent <= section:
+			section = -1
+		case key < 0 || indent == key:
+			key = indent
+			if id := strings.Trim(name, `"'`); found && plain(id) && len(ids) < maxFiles {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// plain tells whether an id can be part of a file's name: netplan writes no
+// file for others.
+func plain(id string) bool {
+	ok := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
+	}
+	return id != "" && id[0] != '.' && len(id) <= 64 && strings.IndexFunc(id, func(r rune) bool { return !ok(r) }) < 0
+}
