@@ -73,7 +73,9 @@ func authErrorf(r AuthReason, format string, args ...any) error {
 
 // AlgorithmsError is a login that ended when the target saw our list of CHAP
 // algorithms: rejected, refused in general (0200, 0201, 020b, 0300) or closed
-// without an answer. Some old targets understand no list. If the caller's
+// without an answer. Some old targets understand no list, and some mean SHA1
+// where they answer 7, which is SHA-256: they refuse the proof in general, or
+// close. If the caller's
 // policy allows MD5, which was in the list, it may connect once more with
 // Algorithms: []Algorithm{MD5}.
 type AlgorithmsError struct{ Err error }

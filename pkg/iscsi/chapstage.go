@@ -3,6 +3,7 @@ package iscsi
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -285,4 +286,15 @@ func binaryValue(mine map[string]string, key string) ([]byte, error) {
 		return nil, authErrorf(AuthMalformed, "%s: %v", key, err)
 	}
 	return b, nil
+}
+
+// misnumbered reports whether the end after our proof may come of a target that
+// means SHA1 by 7, as tgtd does from the days before IANA gave that number to
+// SHA-256: it calls a proof of the wrong length an initiator error, or closes.
+func (s *chapStage) misnumbered(err error) bool {
+	var status *StatusError
+	if errors.As(err, &status) {
+		return s.algorithm == SHA256 && status.Code() == statusInitiator
+	}
+	return s.algorithm == SHA256 && errors.Is(err, io.EOF)
 }

@@ -102,7 +102,7 @@ func (d *driver) security(ctx context.Context, keys *negotiation) error {
 	}
 	s := newCHAPStage(keys, d.cfg.CHAP)
 	err := d.run(ctx, s)
-	if err != nil && s.step == chapList && d.cfg.CHAP.hasMore() && dislikesList(err) {
+	if err != nil && d.cfg.CHAP.hasMore() && (s.step == chapList && dislikesList(err) || s.step == chapProof && s.misnumbered(err)) {
 		return &AlgorithmsError{Err: err}
 	}
 	return err
