@@ -49,7 +49,8 @@ func (p Plan) Explain() []string {
 	add("root read-write", true, r.ReadWrite.V, orDefault(r.ReadWrite.From))
 	add("init", p.Init.Given(), p.Init.V, p.Init.From)
 	add("time limit", p.Policy.Timeout.Given(), p.Policy.Timeout.V, p.Policy.Timeout.From)
-	add("shell on failure", p.Policy.Shell.Given(), cmp.Or(p.Policy.Shell.V, "of the image"), p.Policy.Shell.From)
+	add("shell on failure", p.Policy.Shell.Given(), cmp.Or(p.Policy.Shell.V, "built-in"), p.Policy.Shell.From)
+	add("password of the shell", p.Policy.Password.Given(), p.Policy.Password.V, p.Policy.Password.From)
 	add("in an emergency", true, p.Policy.Emergency.Or(Reboot), orDefault(p.Policy.Emergency.From))
 	for _, b := range p.Policy.Break {
 		add("break before", true, b.V, b.From)

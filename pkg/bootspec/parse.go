@@ -1,6 +1,7 @@
 package bootspec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -22,7 +23,7 @@ type ParamError struct {
 
 // Error implements error.
 func (e *ParamError) Error() string {
-	return fmt.Sprintf("parameter %s (byte %d of the command line): %s: write %s", clip(e.Param.String()), e.Param.Pos, e.Cause, e.Write)
+	return fmt.Sprintf("parameter %s (byte %d of %s): %s: write %s", clip(e.Param.String()), e.Param.Pos, cmp.Or(e.Param.Origin, "the command line"), e.Cause, e.Write)
 }
 
 // MissingError says which parameter nobody gave.
@@ -172,9 +173,14 @@ func (ps *parser) warnf(format string, args ...any) {
 	ps.plan.Warnings = append(ps.plan.Warnings, fmt.Sprintf(format, args...))
 }
 
+// source names a parameter as the origin of a value.
 func source(p cmdline.Param) string {
+	from := p.Key
 	if p.HasValue {
-		return p.Key + "="
+		from += "="
 	}
-	return p.Key
+	if p.Origin != "" {
+		from += " in " + p.Origin
+	}
+	return from
 }

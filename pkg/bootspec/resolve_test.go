@@ -102,7 +102,7 @@ root mount options noatime (rootflags=)
 root read-write true (rw)
 init /bin/sh (init=)
 time limit 1m30s (rd.timeout=)
-shell on failure of the image (rd.shell)
+shell on failure built-in (rd.shell)
 in an emergency halt (rd.emergency=)
 break before login (rd.break=)
 break before mount (rd.break=)`},

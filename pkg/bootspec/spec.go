@@ -93,9 +93,12 @@ type Policy struct {
 	Emergency Value[Emergency]     // what to do at the end; not given: Reboot
 	Break     []Value[string]      // steps before which the shell opens
 	Shell     Value[string]        // path of the shell, "" for the built-in one; given: a failure opens it
-	Debug     Value[bool]
-	Watchdog  Value[bool]   // not given: true, watchdogs get their drivers
-	Panic     Value[string] // the kernel's panic=, as it stands
+	// Password is the hash of what the shell asks for first; only the image's
+	// policy can give it.
+	Password Value[Hash]
+	Debug    Value[bool]
+	Watchdog Value[bool]   // not given: true, watchdogs get their drivers
+	Panic    Value[string] // the kernel's panic=, as it stands
 }
 
 // Emergency is the end of a boot that failed for good.

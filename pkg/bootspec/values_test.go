@@ -250,6 +250,9 @@ var goods = []good{
 	{"rd.shell", "/bin/bash", name(shell, "/bin/bash")},
 	{"rd.shell", "0", nothing},
 	{"rd.shell", "no", nothing},
+	{"rd.shell.password", "$6$salt$sum", func(p *bootspec.Plan, _ string) { // see TestPolicy
+		p.Warnings = []string{"rd.shell.password= counts only in the image's policy, /etc/iscsiroot/policy: it is passed over"}
+	}},
 	{"modprobe.blacklist", "a,b", nothing},
 	{"module_blacklist", "a", nothing},
 	{"rd.driver.pre", "a", nothing},

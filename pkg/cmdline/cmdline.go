@@ -17,6 +17,8 @@ type Param struct {
 	// Pos is the word's offset in the text in bytes, for messages that show
 	// the place.
 	Pos int
+	// Origin says where the word stands; empty: on the kernel command line.
+	Origin string
 }
 
 // String writes p in a form that Parse reads back as p, if p came from Parse.

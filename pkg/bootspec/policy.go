@@ -1,0 +1,48 @@
+package bootspec
+
+import (
+	"slices"
+
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// PolicyFile is the image's policy: a line of parameters that win over those of
+// the kernel command line, which anybody at the console can write.
+const PolicyFile = "/etc/iscsiroot/policy"
+
+// Origins of parameters beside the kernel command line.
+const (
+	FromPolicy = "the image's policy"
+	FromShell  = "the shell"
+)
+
+// Hash is a password's hash, which is not shown.
+type Hash string
+
+// String implements fmt.Stringer.
+func (Hash) String() string { return "[redacted]" }
+
+// GoString implements fmt.GoStringer.
+func (Hash) GoString() string { return "[redacted]" }
+
+// Add adds parameters of another origin to a command line. Those that come last
+// win.
+func Add(line, more cmdline.Line, origin string) cmdline.Line {
+	line.Params = slices.Clip(line.Params)
+	for _, p := range more.Params {
+		p.Origin = origin
+		line.Params = append(line.Params, p)
+	}
+	return line
+}
+
+// password is believed from the policy alone: on the command line everybody
+// could choose one.
+func (ps *parser) password(p cmdline.Param) error {
+	if p.Origin != FromPolicy {
+		ps.warnf("rd.shell.password= counts only in the image's policy, %s: it is passed over", PolicyFile)
+		return nil
+	}
+	ps.plan.Policy.Password = Value[Hash]{Hash(p.Value), source(p)}
+	return nil
+}
