@@ -1,0 +1,34 @@
+package recovery
+
+import "time"
+
+// redial says how long after one attempt the next begins, by how long the
+// outage has lasted so far: half a second in its first minute, a second for ten
+// minutes, then five. random is from [0, 1) and spreads each by a fifth either
+// way, so that the machines of a room do not come back in step.
+func redial(outage time.Duration, random float64) time.Duration {
+	pause := 5 * time.Second
+	switch {
+	case outage < time.Minute:
+		pause = 500 * time.Millisecond
+	case outage < 11*time.Minute:
+		pause = time.Second
+	}
+	return pause + time.Duration((random-0.5)*0.4*float64(pause))
+}
+
+// nextReport says at which length of an outage the log is written next: at
+// once, after 10 s, after a minute, then every five minutes. last is the length
+// at the last report; negative: there was none.
+func nextReport(last time.Duration) time.Duration {
+	const regular = 5 * time.Minute
+	switch {
+	case last < 0:
+		return 0
+	case last < 10*time.Second:
+		return 10 * time.Second
+	case last < time.Minute:
+		return time.Minute
+	}
+	return (last/regular + 1) * regular
+}
