@@ -20,26 +20,13 @@ type (
 	response = iscsi.LoginResponse
 )
 
-// stay is a response that does not leave the stage yet and says these pairs.
-func stay(pairs ...string) iscsitest.Step {
-	return iscsitest.Login(func(_ *request, r *response) {
-		r.Transit, r.NSG, r.Data = false, 0, iscsitest.Join(pairs...)
-	})
-}
-
-// part is a response with a piece of text that goes on in the next one.
-func part(text string) iscsitest.Step {
-	return iscsitest.Login(func(_ *request, r *response) {
-		r.Transit, r.NSG, r.Continue, r.Data = false, 0, true, []byte(text)
-	})
-}
-
-// last is the final piece of such a text.
-func last(text string) iscsitest.Step {
-	return iscsitest.Login(func(_ *request, r *response) {
-		r.Transit, r.NSG, r.Data = false, 0, []byte(text)
-	})
-}
+// stay does not leave the stage yet, part goes on in the next response, last
+// ends such a text.
+var (
+	stay = iscsitest.Stay
+	part = iscsitest.Part
+	last = iscsitest.Last
+)
 
 func done() iscsitest.Step { return iscsitest.Text() }
 
