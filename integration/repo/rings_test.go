@@ -15,6 +15,7 @@ var rings = map[string]int{
 	"pkg/initramfs/archive": 0,
 	"pkg/iscsi":             0,
 	"pkg/iscsi/iscsitest":   0,
+	"pkg/kmod/kmodtest":     0,
 	"pkg/kmod":              0,
 
 	"pkg/blockdev":                1,

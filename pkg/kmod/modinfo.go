@@ -17,6 +17,8 @@ type Info struct {
 	Depends []string
 	// Aliases are patterns, as in modules.alias.
 	Aliases []string
+	// Firmware are the files that the module asks for, below lib/firmware; patterns of path.Match in a few.
+	Firmware []string
 	// Softdeps are the texts of MODULE_SOFTDEP, such as "pre: crypto-crc32c".
 	Softdeps []string
 	// Vermagic says for which kernel the file was built; its first word is the release.
@@ -84,6 +86,8 @@ func parseModinfo(text string) Info {
 			info.Name = normalise(value)
 		case key == "alias":
 			info.Aliases = append(info.Aliases, value)
+		case key == "firmware":
+			info.Firmware = append(info.Firmware, value)
 		case key == "softdep":
 			info.Softdeps = append(info.Softdeps, value)
 		case key == "vermagic":

@@ -77,6 +77,9 @@ func moduleFile(info Info, layout elfLayout) []byte {
 	for _, a := range info.Aliases {
 		add("alias", a)
 	}
+	for _, f := range info.Firmware {
+		add("firmware", f)
+	}
 	for _, s := range info.Softdeps {
 		add("softdep", s)
 	}
@@ -137,7 +140,7 @@ func elfBytes(layout elfLayout, names int, sections []elfSection) []byte {
 
 func TestReadInfoBothWidths(t *testing.T) {
 	want := Info{
-		Name: "e1000", Depends: []string{"mii", "ptp"}, Aliases: []string{"pci:v*d*"}, Softdeps: []string{"pre: a post: b"},
+		Name: "e1000", Depends: []string{"mii", "ptp"}, Aliases: []string{"pci:v*d*"}, Softdeps: []string{"pre: a post: b"}, Firmware: []string{"e100/x.bin"},
 		Vermagic: "2.6.18-4-686 SMP mod_unload 686 REGPARM gcc-4.1", Ethernet: true,
 	}
 	for _, layout := range []elfLayout{elf32, elf64} {

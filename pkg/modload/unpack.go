@@ -16,8 +16,9 @@ import (
 // maxModule bounds an unpacked module, in bytes. Debian's largest, amdgpu, has 27 MB.
 const maxModule = 256 << 20
 
-// unpack returns the plain content of a module file that ends in .gz, .xz or .zst.
-func unpack(f *os.File) ([]byte, error) {
+// Unpack returns the plain content of a module file, or any other, that ends in .gz, .xz or .zst, or of one that
+// ends in .ko. It has at most 256 MiB.
+func Unpack(f *os.File) ([]byte, error) {
 	r, err := kmodule.CompressionReader(f)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func unpackFS(f fs.File, _ string) ([]byte, error) {
 	if !ok {
 		return nil, errors.ErrUnsupported
 	}
-	return unpack(file)
+	return Unpack(file)
 }
 
 // compressions are the suffixes of module files by the kernel's name of what they are packed with
