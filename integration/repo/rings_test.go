@@ -27,11 +27,14 @@ var rings = map[string]int{
 	"pkg/switchroot":              1,
 	"pkg/uevent":                  1,
 
-	"pkg/boot":      2,
-	"pkg/initramfs": 2,
-	"pkg/lab":       2,
-	"pkg/session":   2,
-	"pkg/shell":     2,
+	"pkg/boot":           2,
+	"pkg/initramfs":      2,
+	"pkg/lab":            2,
+	"pkg/lab/faultproxy": 2,
+	"pkg/lab/lioguest":   2,
+	"pkg/lab/liospec":    2,
+	"pkg/session":        2,
+	"pkg/shell":          2,
 }
 
 // ringOf returns a package's ring; none if it is not ours or in no ring.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"strconv"
 
 	"github.com/gostor/gotgt/pkg/config"
@@ -38,8 +39,9 @@ func (ns *Namespace) startGotgt(ctx context.Context, c TargetConfig) (*gotgt, er
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	if len(c.Initiators) > 0 {
-		return nil, errors.New("gotgt cannot limit initiators; use tgtd")
+	known := TargetConfig{Name: c.Name, Portal: c.Portal, LUNs: c.LUNs}
+	if !reflect.DeepEqual(c, known) {
+		return nil, errors.New("gotgt can do nothing but portal and LUNs; use tgtd")
 	}
 	text, err := json.Marshal(gotgtConfig(c))
 	if err != nil {

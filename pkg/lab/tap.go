@@ -22,12 +22,7 @@ func (ns *Namespace) AddTap(name string, addrs ...netip.Prefix) (*Tap, error) {
 		if err := netlink.LinkAdd(link); err != nil {
 			return err
 		}
-		for _, a := range addrs {
-			if err := netlink.AddrAdd(link, hostAddr(a)); err != nil {
-				return fmt.Errorf("address %s: %w", a, err)
-			}
-		}
-		return netlink.LinkSetUp(link)
+		return addAndUp(link, addrs)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("add tap %s: %w", name, err)

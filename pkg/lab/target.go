@@ -12,41 +12,17 @@ import (
 
 var errEnded = errors.New("ended by itself")
 
-// Target is a running iSCSI target with one portal.
+// Target is a running iSCSI target.
 type Target interface {
 	// Name is the target's iSCSI name.
 	Name() string
-	// Addr is the portal.
+	// Addr is the first portal.
 	Addr() netip.AddrPort
 	// Log is what the target has printed so far.
 	Log() string
 	// Stop ends the target at once, as a power cut would; its connections are reset. The same configuration can be
 	// started again on the same portal.
 	Stop() error
-}
-
-// TargetConfig describes a target with one portal.
-type TargetConfig struct {
-	// Name is the iSCSI name, for example "iqn.2007-01.com.example:storage.remote1".
-	Name string
-	// Portal is an address of the host side in the namespace, and a TCP port.
-	Portal netip.AddrPort
-	// LUNs maps LUN to the raw image file behind it. gotgt: 0 to 255. tgtd: from 1, because its LUN 0 is a controller.
-	LUNs map[int]string
-	// Initiators are the names that may log in; empty: all. gotgt knows no such list and refuses it.
-	Initiators []string
-}
-
-func (c TargetConfig) check() error {
-	switch {
-	case c.Name == "":
-		return errors.New("no target name")
-	case !c.Portal.IsValid() || c.Portal.Port() == 0:
-		return errors.New("no portal address and port")
-	case len(c.LUNs) == 0:
-		return errors.New("no LUN")
-	}
-	return nil
 }
 
 // waitPortal waits until addr accepts a TCP connection inside the namespace, or p ends, or ctx does.
@@ -66,6 +42,16 @@ func (ns *Namespace) waitPortal(ctx context.Context, addr netip.AddrPort, p *Pro
 			return fmt.Errorf("%w (%w)", ctx.Err(), err)
 		}
 	}
+}
+
+// waitPortals is waitPortal for several.
+func (ns *Namespace) waitPortals(ctx context.Context, addrs []netip.AddrPort, p *Process) error {
+	for _, addr := range addrs {
+		if err := ns.waitPortal(ctx, addr, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (ns *Namespace) dial(addr netip.AddrPort) error {

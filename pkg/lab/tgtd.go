@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -24,8 +23,8 @@ type Tgtd struct {
 // tgtdTarget is the number of the only target in each daemon.
 const tgtdTarget = 1
 
-// StartTgtd starts a tgtd of its own for the target and returns when its portal accepts connections. Further settings, CHAP
-// for one, are made with [Tgtd.Admin]. LUN 0 is a controller; each disk has the serial number and identifier of its LUN and
+// StartTgtd starts a tgtd of its own for the target and returns when its portals accept connections. Further settings are made
+// with [Tgtd.Admin]. LUN 0 is a controller; each disk has the serial number and identifier of its LUN and
 // port, so that two daemons do not show the same disk.
 func (ns *Namespace) StartTgtd(ctx context.Context, c TargetConfig) (*Tgtd, error) {
 	t, err := ns.startTgtd(ctx, c)
@@ -51,11 +50,10 @@ func (ns *Namespace) startTgtd(ctx context.Context, c TargetConfig) (*Tgtd, erro
 		return nil, err
 	}
 	t := &Tgtd{config: c, ns: ns, root: filepath.Join(filepath.Dir(daemon), "../.."), socket: filepath.Join(dir, "ipc")}
-	if t.process, err = ns.startLogged(t.command(daemon, "-f", "--iscsi", "portal="+c.Portal.String())); err != nil {
+	if t.process, err = ns.startLogged(t.command(daemon, "-f", "--iscsi", portalList(c.portals()))); err != nil {
 		return nil, err
 	}
-	err = ns.waitPortal(ctx, c.Portal, t.process)
-	if err == nil {
+	if err = ns.waitPortals(ctx, c.portals(), t.process); err == nil {
 		err = t.configure(ctx)
 	}
 	if err != nil {
@@ -71,31 +69,6 @@ func (t *Tgtd) command(program string, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "TGT_IPC_SOCKET="+t.socket,
 		"LD_LIBRARY_PATH="+filepath.Join(t.root, "usr/lib", arch)+":"+filepath.Join(t.root, "lib", arch))
 	return cmd
-}
-
-func (t *Tgtd) configure(ctx context.Context) error {
-	tid := strconv.Itoa(tgtdTarget)
-	steps := [][]string{{"--op", "new", "--mode", "target", "--tid", tid, "-T", t.config.Name}}
-	for lun, image := range t.config.LUNs {
-		unit := []string{"--mode", "logicalunit", "--tid", tid, "--lun", strconv.Itoa(lun)}
-		id := fmt.Sprintf("lab%05d%04d", t.config.Portal.Port(), lun)
-		steps = append(steps,
-			append([]string{"--op", "new", "-b", image}, unit...),
-			append([]string{"--op", "update", "--params", "scsi_id=" + id + ",scsi_sn=" + id}, unit...))
-	}
-	bind := []string{"--op", "bind", "--mode", "target", "--tid", tid}
-	for _, name := range t.config.Initiators {
-		steps = append(steps, append(bind[:len(bind):len(bind)], "-Q", name))
-	}
-	if len(t.config.Initiators) == 0 {
-		steps = append(steps, append(bind, "-I", "ALL"))
-	}
-	for _, args := range steps {
-		if _, err := t.Admin(ctx, args...); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Admin runs tgtadm with "--lld iscsi" and args against this daemon and returns what it printed. The target's number is 1.
@@ -120,7 +93,7 @@ func (t *Tgtd) Admin(ctx context.Context, args ...string) (string, error) {
 // Name is the target's iSCSI name.
 func (t *Tgtd) Name() string { return t.config.Name }
 
-// Addr is the portal.
+// Addr is the first portal.
 func (t *Tgtd) Addr() netip.AddrPort { return t.config.Portal }
 
 // Log is what the daemon has printed so far.

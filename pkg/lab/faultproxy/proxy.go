@@ -1,0 +1,148 @@
+// Package faultproxy is a TCP proxy in front of an iSCSI target that knows where PDUs begin and end and can damage the n-th of
+// either direction: delay it, drop it, cut it, pass it byte by byte, or end the connection in its place.
+//
+// PDUs are told apart for as long as a connection logs in, and further while a fault is yet to come in their direction;
+// after that bytes pass as they are. A fault behind the login needs a connection without digests.
+package faultproxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+)
+
+// Dialer connects to the target.
+type Dialer func(ctx context.Context) (net.Conn, error)
+
+// Proxy passes connections on. Its methods may be called from any goroutine.
+type Proxy struct {
+	listener net.Listener
+	dial     Dialer
+	ctx      context.Context
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+
+	mu     sync.Mutex
+	faults []Fault
+	logins []Login
+	conns  int
+	struck int
+}
+
+// Login is the first Login Request of a connection.
+type Login struct {
+	// Connection counts from 0.
+	Connection int
+	ISID       [6]byte
+	TSIH       uint16
+	CmdSN      uint32
+}
+
+// Start passes what l accepts on to what dial connects to, until [Proxy.Close].
+func Start(l net.Listener, dial Dialer, faults ...Fault) *Proxy {
+	p := &Proxy{listener: l, dial: dial, faults: faults}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.running.Go(p.accept)
+	return p
+}
+
+// Addr is where the proxy listens.
+func (p *Proxy) Addr() net.Addr { return p.listener.Addr() }
+
+// Close ends all connections and waits for that.
+func (p *Proxy) Close() error {
+	p.cancel()
+	err := p.listener.Close()
+	p.running.Wait()
+	return err
+}
+
+// Set replaces the faults; connections that are open keep theirs. The next connection is number 0 to them.
+func (p *Proxy) Set(faults ...Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults, p.conns = faults, 0
+}
+
+// Logins are the logins seen so far.
+func (p *Proxy) Logins() []Login {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.logins)
+}
+
+// Struck is how many faults have come to pass.
+func (p *Proxy) Struck() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.struck
+}
+
+func (p *Proxy) accept() {
+	for {
+		conn, err := p.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		p.running.Go(func() { p.serve(conn.(*net.TCPConn)) })
+	}
+}
+
+// serve passes one connection on until one side ends it.
+func (p *Proxy) serve(initiator *net.TCPConn) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	out, err := p.dial(ctx)
+	if err != nil {
+		_ = initiator.SetLinger(0) // a reset is what a host says where nobody listens
+		_ = initiator.Close()
+		return
+	}
+	c := p.connection(initiator, out.(*net.TCPConn))
+	stop := context.AfterFunc(ctx, c.close)
+	defer stop()
+	var both sync.WaitGroup
+	for d := range c.side {
+		both.Go(func() {
+			if c.pass(ctx, Direction(d)) != nil {
+				c.close()
+			}
+		})
+	}
+	both.Wait()
+	if c.inHole() {
+		<-ctx.Done() // an end would come out of the hole
+	}
+	c.close()
+}
+
+// connection draws the faults of a new connection.
+func (p *Proxy) connection(initiator, target *net.TCPConn) *connection {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := &connection{proxy: p, number: p.conns, side: [2]*net.TCPConn{initiator, target}, hole: make(chan struct{})}
+	for _, f := range p.faults {
+		if f.Connections == 0 || p.conns < f.Connections {
+			c.faults[f.Direction] = append(c.faults[f.Direction], f)
+		}
+	}
+	p.conns++
+	return c
+}
+
+func (p *Proxy) note(l Login) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.logins = append(p.logins, l)
+}
+
+func (p *Proxy) strike() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.struck++
+}
+
+// errOver ends a connection that a fault has ended.
+var errOver = errors.New("a fault ended the connection")
