@@ -87,8 +87,17 @@ func (p *Pipe) Receive(ctx context.Context) (*iscsi.PDU, error) {
 
 var errShortPDU = errors.New("kernel delivered less than the header says")
 
-// unmarshal takes a PDU out of an event, whose end netlink may have padded.
+// unmarshal puts the sender's tag back into what the kernel delivered.
 func (p *Pipe) unmarshal(b []byte) (*iscsi.PDU, error) {
+	pdu, err := unmarshalPDU(b)
+	if err == nil {
+		copy(pdu.BHS[16:20], p.itt[:])
+	}
+	return pdu, err
+}
+
+// unmarshalPDU takes a PDU out of an event, whose end netlink may have padded.
+func unmarshalPDU(b []byte) (*iscsi.PDU, error) {
 	if len(b) < iscsi.BHSLen {
 		return nil, errShortPDU
 	}
@@ -99,7 +108,6 @@ func (p *Pipe) unmarshal(b []byte) (*iscsi.PDU, error) {
 		return nil, errShortPDU
 	}
 	pdu.Data = data[:n:n]
-	copy(pdu.BHS[16:20], p.itt[:])
 	return pdu, nil
 }
 

@@ -14,9 +14,11 @@ func sysfs(t *testing.T, targetID string) (*Session, func(path string) string) {
 	t.Helper()
 	dir := t.TempDir()
 	for path, text := range map[string]string{
-		"class/iscsi_session/session3/target_id":    targetID,
-		"class/iscsi_session/session3/recovery_tmo": "120\n",
-		"class/scsi_host/host2/scan":                "",
+		"class/iscsi_session/session3/target_id":     targetID,
+		"class/iscsi_session/session3/recovery_tmo":  "120\n",
+		"class/iscsi_session/session3/state":         "LOGGED_IN\n",
+		"class/iscsi_connection/connection3:0/state": "up\n",
+		"class/scsi_host/host2/scan":                 "",
 	} {
 		full := filepath.Join(dir, path)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(full), 0o755), os.WriteFile(full, []byte(text), 0o644)); err != nil {
@@ -103,5 +105,19 @@ func TestNames(t *testing.T) {
 	}
 	if s := TargetName.String(); s != "TargetName" {
 		t.Errorf("got %q", s)
+	}
+}
+
+func TestStates(t *testing.T) {
+	s, _ := sysfs(t, "0\n")
+	if got, err := s.State(); got != "LOGGED_IN" || err != nil {
+		t.Errorf("session: %q, %v", got, err)
+	}
+	if got, err := s.ConnState(); got != "up" || err != nil {
+		t.Errorf("connection: %q, %v", got, err)
+	}
+	s.SID = 4
+	if _, err := s.State(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a session that is gone: %v", err)
 	}
 }

@@ -26,8 +26,9 @@ type Transport struct {
 	requestMu sync.Mutex // one request and its answer at a time
 	replies   chan reply
 
-	mu    sync.Mutex // guards pipes
+	mu    sync.Mutex // guards pipes and watch
 	pipes map[connID]*Pipe
+	watch chan Event // nil: nobody watches
 
 	done    chan struct{} // closed when the reader stops
 	readErr error         // why; valid after done
@@ -129,14 +130,17 @@ func (t *Transport) reply(r reply) {
 	}
 }
 
-// event passes a PDU or an error to its connection's pipe. The kernel shows
-// events of other people's sessions too.
+// event passes a PDU or an error to its connection's pipe, or without one to
+// who watches. The kernel shows events of other people's sessions too.
 func (t *Transport) event(ev *uevent) {
 	id := connID{sid: native.Uint32(ev.r[0:]), cid: native.Uint32(ev.r[4:])}
 	t.mu.Lock()
 	p := t.pipes[id]
 	t.mu.Unlock()
 	if p == nil {
+		if e, ok := toEvent(ev, id); ok {
+			t.tell(e)
+		}
 		return
 	}
 	switch ev.typ {
@@ -153,6 +157,7 @@ var ErrEventsLost = errors.New("events of the kernel were lost")
 
 // lost fails every pipe: the PDU it waits for may be among what was lost.
 func (t *Transport) lost() {
+	t.tell(Event{Err: ErrEventsLost})
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range t.pipes {
