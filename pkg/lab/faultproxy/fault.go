@@ -52,8 +52,13 @@ type Fault struct {
 	Action Action
 	// Pause is for Delay and Bytewise.
 	Pause time.Duration
-	// Connections is how many connections it strikes, the first ones; 0: all.
-	Connections int
+	// From and Until choose the connections, counted from 0, that it strikes: From is the first of them, Until the first that
+	// is spared again; 0: none is.
+	From, Until int
+}
+
+func (f Fault) strikes(connection int) bool {
+	return connection >= f.From && (f.Until == 0 || connection < f.Until)
 }
 
 // String implements fmt.Stringer.

@@ -124,7 +124,7 @@ func (p *Proxy) connection(initiator, target *net.TCPConn) *connection {
 	defer p.mu.Unlock()
 	c := &connection{proxy: p, number: p.conns, side: [2]*net.TCPConn{initiator, target}, hole: make(chan struct{})}
 	for _, f := range p.faults {
-		if f.Connections == 0 || p.conns < f.Connections {
+		if f.strikes(p.conns) {
 			c.faults[f.Direction] = append(c.faults[f.Direction], f)
 		}
 	}

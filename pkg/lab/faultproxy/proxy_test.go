@@ -178,7 +178,7 @@ func ignoreReset(err error) error {
 
 // TestConnections: a fault for the first connection leaves the second alone, and Set begins to count again.
 func TestConnections(t *testing.T) {
-	p, conn := through(t, Fault{PDU: 1, Action: Close, Connections: 1})
+	p, conn := through(t, Fault{PDU: 1, Action: Close, Until: 1})
 	login := pdu(t, iscsi.OpLoginRequest, 5)
 	ends := func(conn *net.TCPConn) bool {
 		if _, err := conn.Write(login); err != nil {
@@ -190,11 +190,11 @@ func TestConnections(t *testing.T) {
 	if !ends(conn) || ends(connect(t, p)) {
 		t.Error("the fault does not strike the first connection only")
 	}
-	p.Set(Fault{PDU: 1, Action: Close, Connections: 1})
-	if !ends(connect(t, p)) {
-		t.Error("a fault that was set later does not strike")
+	p.Set(Fault{PDU: 1, Action: Close, From: 1})
+	if ends(connect(t, p)) || !ends(connect(t, p)) {
+		t.Error("a fault that was set later does not strike the second connection only")
 	}
-	if l := p.Logins(); len(l) != 3 || l[0].ISID != [6]byte{0x80} || l[1].Connection != 1 || l[2].Connection != 0 {
+	if l := p.Logins(); len(l) != 4 || l[0].ISID != [6]byte{0x80} || l[1].Connection != 1 || l[2].Connection != 0 {
 		t.Errorf("logins %+v", l)
 	}
 }

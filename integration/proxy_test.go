@@ -1,0 +1,145 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+)
+
+// proxy starts a fault proxy at addr in front of a portal.
+func (r *rig) proxy(addr string, portal netip.AddrPort, faults ...faultproxy.Fault) *faultproxy.Proxy {
+	r.t.Helper()
+	var l net.Listener
+	err := r.ns.Do(func() (err error) {
+		l, err = net.Listen("tcp", addr)
+		return err
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	p := faultproxy.Start(l, func(ctx context.Context) (net.Conn, error) { return r.dial(ctx, portal.String()) }, faults...)
+	r.t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// dial connects from inside the namespace.
+func (r *rig) dial(ctx context.Context, addr string) (conn net.Conn, err error) {
+	var d net.Dialer
+	err = r.ns.Do(func() error {
+		conn, err = d.DialContext(ctx, "tcp", addr)
+		return err
+	})
+	return conn, err
+}
+
+// exchanges is how many PDUs go each way in a discovery session with CHAP: the method, the list, the proofs, the operational
+// stage, SendTargets, the logout.
+const exchanges = 6
+
+// Each of the first six PDUs, in both directions, is struck by each fault once: one more try always succeeds, and what did not
+// need one gets none. A try never outlasts its context.
+func TestFaultMatrix(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{}})
+	target, err := r.ns.StartTgtd(r.ctx, lab.TargetConfig{
+		Name: targetName, Portal: netip.MustParseAddrPort("10.77.0.1:3260"), LUNs: map[int]string{1: r.disk.Path}, DiscoveryCHAP: mutual,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases sync.WaitGroup
+	number := 0
+	for _, f := range append(matrix(), faultproxy.Fault{PDU: exchanges + 1}) { // the last one never comes
+		number++
+		cases.Go(func() { r.discoverThrough(target, f, byte(number)) })
+	}
+	cases.Wait()
+}
+
+func matrix() (all []faultproxy.Fault) {
+	for pdu := 1; pdu <= exchanges; pdu++ {
+		for _, d := range []faultproxy.Direction{faultproxy.ToTarget, faultproxy.ToInitiator} {
+			for _, a := range faultproxy.Actions() {
+				pause := 100 * time.Millisecond
+				if a == faultproxy.Bytewise {
+					pause = time.Millisecond
+				}
+				all = append(all, faultproxy.Fault{Direction: d, PDU: pdu, Action: a, Pause: pause, Until: 1})
+			}
+		}
+	}
+	return all
+}
+
+// discoverThrough discovers through a proxy with a fault, with a second try if the first one fails.
+func (r *rig) discoverThrough(target lab.Target, f faultproxy.Fault, number byte) {
+	p := r.proxy("10.77.0.1:0", target.Addr(), f)
+	var found []iscsi.DiscoveredTarget
+	var errs []error
+	for range 2 {
+		var err error
+		if found, err = r.discover(p, number); err == nil {
+			break
+		}
+		errs = append(errs, err)
+	}
+	lost := f.PDU <= exchanges && f.Action != faultproxy.Delay && f.Action != faultproxy.Bytewise
+	last := f.PDU == exchanges // all is known before the logout
+	switch {
+	case len(found) != 1 || found[0].Name != targetName:
+		r.t.Errorf("%v: found %v, errors %v", f, found, errs)
+	case !lost && len(errs) > 0, lost && !last && len(errs) != 1:
+		r.t.Errorf("%v: errors %v", f, errs)
+	case f.PDU <= exchanges && p.Struck() != 1, f.PDU > exchanges && p.Struck() != 0:
+		r.t.Errorf("%v: struck %d times", f, p.Struck())
+	}
+	for _, err := range errs {
+		if !rightError(f.Action, err) {
+			r.t.Errorf("%v: the wrong error: %v", f, err)
+		}
+	}
+}
+
+// rightError tells whether an error names what the fault did: silence, or an end.
+func rightError(a faultproxy.Action, err error) bool {
+	if a == faultproxy.Drop || a == faultproxy.BlackHole {
+		return errors.Is(err, context.DeadlineExceeded)
+	}
+	return slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE}, func(want error) bool {
+		return errors.Is(err, want)
+	})
+}
+
+// tryTimeout is for one try through the proxy, with all others at once.
+const tryTimeout = 3 * time.Second
+
+func (r *rig) discover(p *faultproxy.Proxy, number byte) ([]iscsi.DiscoveredTarget, error) {
+	ctx, cancel := context.WithTimeout(r.ctx, tryTimeout)
+	defer cancel()
+	conn, err := r.dial(ctx, p.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	begin := time.Now()
+	found, err := iscsi.Discover(ctx, iscsi.NewTCPPipe(conn), iscsi.DiscoveryConfig{
+		InitiatorName: initiator, ISID: [6]byte{0, 2, 0x3d, 1, 0, number}, CHAP: credentials(mutual, iscsi.MD5),
+		Portal: iscsi.TargetAddress{Host: "10.77.0.1", Port: 3260},
+	})
+	if took := time.Since(begin); took > tryTimeout+time.Second {
+		err = fmt.Errorf("took %v, longer than its context (%w)", took, err)
+	}
+	return found, err
+}
