@@ -18,12 +18,13 @@ const redacted = "[redacted]"
 // "[redacted]". Copies of a Secret share their bytes, so that Wipe reaches all
 // of them. The zero Secret is empty.
 type Secret struct {
-	// The pointer also keeps the bytes from fmt where a Secret sits in an
-	// unexported field, whose methods fmt cannot call.
+	// Two pointers, because they also keep the bytes from fmt where a Secret
+	// sits in an unexported field, whose methods fmt cannot call: it follows
+	// one of them for a verb that does not fit.
 	data *secretData
 }
 
-type secretData struct{ b []byte }
+type secretData struct{ b *[]byte }
 
 // NewSecret makes b a secret. It keeps b instead of a copy, so that Wipe leaves
 // none behind: the caller must not use b any more.
@@ -31,7 +32,7 @@ func NewSecret(b []byte) Secret {
 	if len(b) == 0 {
 		return Secret{}
 	}
-	return Secret{&secretData{b}}
+	return Secret{&secretData{&b}}
 }
 
 // ParseSecret reads a secret as people write it: plain text, or bytes in hex
@@ -61,7 +62,7 @@ func (s Secret) Bytes() []byte {
 	if s.data == nil {
 		return nil
 	}
-	return s.data.b
+	return *s.data.b
 }
 
 // Empty reports whether there is nothing to keep: the zero Secret, or one that
@@ -72,8 +73,8 @@ func (s Secret) Empty() bool { return len(s.Bytes()) == 0 }
 // empty then.
 func (s Secret) Wipe() {
 	if s.data != nil {
-		clear(s.data.b)
-		s.data.b = nil
+		clear(*s.data.b)
+		*s.data.b = nil
 	}
 }
 

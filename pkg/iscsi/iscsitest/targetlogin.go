@@ -39,7 +39,7 @@ func (c *connection) login() error {
 		if err != nil {
 			return err
 		}
-		if err := c.respond(req, answer, transit); err != nil {
+		if transit, err = c.respond(req, answer, transit); err != nil {
 			return err
 		}
 		if transit && req.NSG == iscsi.StageFullFeature {
@@ -60,15 +60,8 @@ func (c *connection) full(req *iscsi.LoginRequest) error {
 func (c *connection) request() (*iscsi.LoginRequest, []iscsi.Pair, error) {
 	var text []byte
 	for {
-		p, err := c.receive()
+		req, err := c.receiveLogin()
 		if err != nil {
-			return nil, nil, err
-		}
-		req, err := iscsi.ParseLoginRequest(p)
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := c.checkHeader(req); err != nil {
 			return nil, nil, err
 		}
 		text = append(text, req.Data...)
@@ -76,10 +69,23 @@ func (c *connection) request() (*iscsi.LoginRequest, []iscsi.Pair, error) {
 			pairs, err := iscsi.ParseText(text)
 			return req, pairs, err
 		}
-		if err := c.respond(req, nil, false); err != nil {
+		if _, err := c.respond(req, nil, false); err != nil {
 			return nil, nil, err
 		}
 	}
+}
+
+// receiveLogin returns the next Login Request if its header is right.
+func (c *connection) receiveLogin() (*iscsi.LoginRequest, error) {
+	p, err := c.receive()
+	if err != nil {
+		return nil, err
+	}
+	req, err := iscsi.ParseLoginRequest(p)
+	if err != nil {
+		return nil, err
+	}
+	return req, c.checkHeader(req)
 }
 
 // checkHeader holds a request against RFC 7143 11.12.
@@ -176,8 +182,9 @@ func (c *connection) judge(req *iscsi.LoginRequest, pairs []iscsi.Pair) (answer 
 	return append(answer, say...), req.Transit, nerr
 }
 
-// respond sends one text, in parts if it is long.
-func (c *connection) respond(req *iscsi.LoginRequest, pairs []string, transit bool) error {
+// respond sends one text, in parts if it is long, and reports whether the stage
+// is left with it.
+func (c *connection) respond(req *iscsi.LoginRequest, pairs []string, transit bool) (bool, error) {
 	text := Join(pairs...)
 	part := c.target.Part
 	if part <= 0 || part > iscsi.LoginDataLen {
@@ -185,22 +192,15 @@ func (c *connection) respond(req *iscsi.LoginRequest, pairs []string, transit bo
 	}
 	for len(text) > part {
 		if err := c.send(req, &iscsi.LoginResponse{Continue: true, Data: text[:part]}); err != nil {
-			return err
+			return false, err
 		}
 		text = text[part:]
-		p, err := c.receive()
+		again, err := c.receiveLogin()
 		if err != nil {
-			return err
-		}
-		again, err := iscsi.ParseLoginRequest(p)
-		if err != nil {
-			return err
-		}
-		if err := c.checkHeader(again); err != nil {
-			return err
+			return false, err
 		}
 		if again.Continue || again.Transit && !req.Transit || len(again.Data) != 0 {
-			return fmt.Errorf("request %d: not the empty one that a C bit asks for", c.requests)
+			return false, fmt.Errorf("request %d: not the empty one that a C bit asks for", c.requests)
 		}
 		// The stage is left by the answer to a request that has the T bit.
 		transit = transit && again.Transit
@@ -209,7 +209,7 @@ func (c *connection) respond(req *iscsi.LoginRequest, pairs []string, transit bo
 	if transit {
 		resp.NSG = req.NSG
 	}
-	return c.send(req, resp)
+	return transit, c.send(req, resp)
 }
 
 // refuse sends a status and ends the connection.
