@@ -86,3 +86,11 @@ func (o *ownership) observe(now time.Duration, ids []uint32) (changed bool) {
 // pending tells that somebody listens, or listened until a moment ago, and time
 // must show who the owner is: nothing may be touched meanwhile.
 func (o *ownership) pending() bool { return o.other || len(o.since) > 0 }
+
+// claim notes that somebody else logged a session in: whoever it is, it is his.
+func (o *ownership) claim(now time.Duration) {
+	o.other = true
+	if len(o.since) == 0 {
+		o.alone = now
+	}
+}

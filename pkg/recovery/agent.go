@@ -1,0 +1,203 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// Session is a session that the agent keeps alive.
+type Session interface {
+	// ID is the kernel's session id.
+	ID() uint32
+	// String names it for a person: target and portal.
+	String() string
+	// Up reads from the kernel whether commands flow. fs.ErrNotExist: the
+	// session was ended.
+	Up() (bool, error)
+	// Dial connects to one of the target's portals. Dials of one session may
+	// overlap. What it returns goes to Login or is closed.
+	Dial(ctx context.Context) (io.Closer, error)
+	// Login stops what the kernel had, binds the connection, and logs in.
+	Login(ctx context.Context, conn io.Closer) error
+}
+
+// Logger writes to the kernel's log.
+type Logger interface {
+	Errorf(format string, args ...any)
+	Warnf(format string, args ...any)
+	Infof(format string, args ...any)
+}
+
+// Config is what an Agent works with.
+type Config struct {
+	Sessions []Session
+	Events   <-chan kernel.Event // of the kernel's iSCSI
+	Network  <-chan struct{}     // something came up: carrier, an address, a neighbour
+	// Listeners are the port ids of others who listen for the same events.
+	Listeners func() []uint32
+	// Slow tells of a login's error that only somebody's work at the target
+	// can mend: it is tried less often.
+	Slow func(error) bool
+	// Changed is called after each change of a session's state; may be nil.
+	Changed func([]Status)
+	Log     Logger
+}
+
+// Agent keeps sessions alive. All its state belongs to the goroutine of Run.
+type Agent struct {
+	cfg     Config
+	began   time.Time
+	owner   ownership
+	watched []*watched
+	results chan result
+}
+
+// surveyEvery is how often the kernel is asked for the state of all sessions:
+// an event can get lost.
+const surveyEvery = 30 * time.Second
+
+// ownerEvery is how often it is looked who else listens while that matters.
+const ownerEvery = 500 * time.Millisecond
+
+// New returns an agent that has done nothing yet.
+func New(cfg Config) *Agent {
+	a := &Agent{cfg: cfg, began: time.Now(), results: make(chan result)}
+	for _, s := range cfg.Sessions {
+		a.watched = append(a.watched, &watched{Session: s})
+	}
+	return a
+}
+
+// now is the time on the agent's monotonic clock.
+func (a *Agent) now() time.Duration { return time.Since(a.began) }
+
+// Run works until ctx ends.
+func (a *Agent) Run(ctx context.Context) {
+	survey := time.NewTicker(surveyEvery)
+	defer survey.Stop()
+	pace := time.NewTimer(0)
+	defer pace.Stop()
+	a.lookForOwner()
+	a.survey()
+	for {
+		pace.Reset(a.work(ctx))
+		select {
+		case e := <-a.cfg.Events:
+			a.event(e)
+		case <-a.cfg.Network:
+			a.hurry()
+		case r := <-a.results:
+			a.result(ctx, r)
+		case <-survey.C:
+			a.lookForOwner()
+			a.survey()
+		case <-pace.C:
+		case <-ctx.Done():
+			a.drop()
+			return
+		}
+	}
+}
+
+// survey asks the kernel how the sessions are.
+func (a *Agent) survey() {
+	for _, w := range a.watched {
+		up, err := w.Up()
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			a.gone(w)
+		case err != nil:
+			a.cfg.Log.Warnf("session %d: %v", w.ID(), err)
+		case !up && w.down == nil && !w.ended:
+			a.broken(w, errFound)
+		case up && w.down != nil && !w.down.busy:
+			a.healed(w)
+		}
+	}
+}
+
+// errFound is the cause of an outage whose event was not seen.
+var errFound = errors.New("found down")
+
+// lookForOwner sees who else looks after sessions, and says so when that
+// changes.
+func (a *Agent) lookForOwner() {
+	if !a.owner.observe(a.now(), a.cfg.Listeners()) {
+		return
+	}
+	if a.owner.other {
+		a.cfg.Log.Infof("iscsid looks after the sessions now: standing by")
+	} else {
+		a.cfg.Log.Infof("iscsid is gone: looking after the sessions again")
+	}
+	a.survey()
+	a.changed()
+}
+
+// work does what is due and returns after how long to look again.
+func (a *Agent) work(ctx context.Context) time.Duration {
+	next := surveyEvery
+	if a.owner.pending() || slices.ContainsFunc(a.watched, func(w *watched) bool { return w.down != nil }) {
+		a.lookForOwner()
+		next = ownerEvery
+	}
+	for _, w := range a.watched {
+		if w.down == nil {
+			continue
+		}
+		a.redial(ctx, w)
+		if w.down == nil {
+			continue
+		}
+		a.report(w)
+		next = min(next, w.down.reportAt-a.now())
+		if !w.down.busy {
+			next = min(next, w.down.dialAt-a.now())
+		}
+	}
+	return max(next, time.Millisecond)
+}
+
+// redial begins an attempt if one is due and the session is ours to mend. If it
+// is not, it sees whether somebody else has mended it.
+func (a *Agent) redial(ctx context.Context, w *watched) {
+	now := a.now()
+	if w.down.busy || now < w.down.dialAt {
+		return
+	}
+	w.down.dialAt = now + redial(now-w.down.began, rand.Float64())
+	if a.owner.pending() {
+		if up, err := w.Up(); up && err == nil {
+			a.healed(w)
+		}
+		return
+	}
+	if w.down.dials < maxDials {
+		w.down.dial(ctx, w.Session, a.results)
+	}
+}
+
+// hurry dials at once: what came up may be what was missing.
+func (a *Agent) hurry() {
+	for _, w := range a.watched {
+		if w.down != nil && !w.down.slow {
+			w.down.dialAt = a.now()
+		}
+	}
+}
+
+// drop lets go of what is under way.
+func (a *Agent) drop() {
+	for _, w := range a.watched {
+		if w.down != nil {
+			w.down.cancel()
+		}
+	}
+}

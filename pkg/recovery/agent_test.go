@@ -1,0 +1,402 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// fake is a session, its target and its network.
+type fake struct {
+	mu       sync.Mutex
+	sid      uint32
+	up       bool
+	gone     bool
+	dialErr  error // at once
+	hole     bool  // dials get no answer
+	loginErr error
+	dials    []time.Time
+	logins   int
+	open     int // connections not closed and not logged in by
+}
+
+type fakeConn struct{ f *fake }
+
+func (c fakeConn) Close() error {
+	c.f.mu.Lock()
+	defer c.f.mu.Unlock()
+	c.f.open--
+	return nil
+}
+
+func (f *fake) ID() uint32     { return f.sid }
+func (f *fake) String() string { return "iqn.test:t at 10.0.0.1:3260" }
+
+func (f *fake) Up() (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone {
+		return false, fs.ErrNotExist
+	}
+	return f.up, nil
+}
+
+func (f *fake) Dial(ctx context.Context) (io.Closer, error) {
+	f.mu.Lock()
+	f.dials = append(f.dials, time.Now())
+	hole, err := f.hole, f.dialErr
+	f.mu.Unlock()
+	if hole {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open++
+	return fakeConn{f}, nil
+}
+
+func (f *fake) Login(_ context.Context, conn io.Closer) error {
+	time.Sleep(10 * time.Millisecond)
+	_ = conn.Close()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.logins++
+	f.up = f.loginErr == nil
+	return f.loginErr
+}
+
+// set changes the world.
+func (f *fake) set(change func(f *fake)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
+// rig is an agent at work in a bubble of its own time.
+type rig struct {
+	*fake
+	events    chan kernel.Event
+	network   chan struct{}
+	listeners []uint32
+	log       []string
+	status    []Status
+}
+
+func (r *rig) Errorf(format string, args ...any) { r.write("error: "+format, args...) }
+func (r *rig) Warnf(format string, args ...any)  { r.write("warning: "+format, args...) }
+func (r *rig) Infof(format string, args ...any)  { r.write("info: "+format, args...) }
+
+func (r *rig) write(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.log = append(r.log, fmt.Sprintf(format, args...))
+}
+
+// has tells whether a line holds what is asked, in the order of the log.
+func (r *rig) has(parts ...string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, line := range r.log {
+		if len(parts) > 0 && strings.Contains(line, parts[0]) {
+			parts = parts[1:]
+		}
+	}
+	return len(parts) == 0
+}
+
+// inTime runs a test with an agent whose clock is the bubble's.
+func inTime(t *testing.T, test func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{fake: &fake{sid: 1, up: true}, events: make(chan kernel.Event), network: make(chan struct{})}
+		a := New(Config{
+			Sessions: []Session{r.fake}, Events: r.events, Network: r.network, Log: r,
+			Listeners: func() []uint32 { r.mu.Lock(); defer r.mu.Unlock(); return r.listeners },
+			Slow:      func(err error) bool { return errors.Is(err, errAuth) },
+			Changed:   func(s []Status) { r.mu.Lock(); defer r.mu.Unlock(); r.status = s },
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); a.Run(ctx) }()
+		defer func() {
+			cancel()
+			<-done
+			synctest.Wait()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.open != 0 {
+				t.Errorf("%d connections were left open", r.open)
+			}
+			if t.Failed() {
+				t.Logf("log:\n%s", strings.Join(r.log, "\n"))
+			}
+		}()
+		test(t, r)
+	})
+}
+
+var errAuth = errors.New("refused (0201)")
+
+func (r *rig) breakIt() {
+	r.set(func(f *fake) { f.up = false })
+	r.events <- kernel.Event{SID: 1, Err: kernel.TargetClosed}
+}
+
+func (r *rig) loginCount() int { r.mu.Lock(); defer r.mu.Unlock(); return r.logins }
+func (r *rig) dialCount() int  { r.mu.Lock(); defer r.mu.Unlock(); return len(r.dials) }
+func (r *rig) state() Status   { r.mu.Lock(); defer r.mu.Unlock(); return r.status[0] }
+
+func (r *rig) isUp() bool {
+	up, _ := r.Up()
+	return up
+}
+
+func TestHealsAtOnce(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		time.Sleep(20 * time.Second)
+		r.breakIt()
+		time.Sleep(100 * time.Millisecond)
+		if !r.isUp() || r.loginCount() != 1 {
+			t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
+		}
+		if !r.has("warning: session 1 to iqn.test:t at 10.0.0.1:3260: connection lost: target closed the connection", "logged in again after 0.0 s") {
+			t.Error("the log does not say so")
+		}
+		if s := r.state(); !s.Up || s.Outages != 1 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+// A black hole: dials overlap, so that the first one after its end counts.
+func TestDialsOverlap(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.hole = true })
+		r.breakIt()
+		time.Sleep(30 * time.Second)
+		if n := r.dialCount(); n < 45 || n > 80 {
+			t.Errorf("%d dials in 30 s", n)
+		}
+		r.set(func(f *fake) { f.hole = false })
+		time.Sleep(700 * time.Millisecond)
+		if !r.isUp() {
+			t.Error("still down 0.7 s after the hole")
+		}
+		if !r.has("connection lost", "down for 10 s: context deadline exceeded", "logged in again after 30.") {
+			t.Error("the log does not say so")
+		}
+	})
+}
+
+func TestDialsAtOnceWhenTheNetworkComes(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.dialErr = errors.New("network is unreachable") })
+		r.breakIt()
+		time.Sleep(time.Hour)
+		r.set(func(f *fake) { f.dialErr = nil })
+		r.network <- struct{}{}
+		time.Sleep(50 * time.Millisecond)
+		if !r.isUp() {
+			t.Error("still down")
+		}
+		lines := 0
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, l := range r.log {
+			if strings.Contains(l, "down for") {
+				lines++
+			}
+		}
+		if lines < 13 || lines > 14 { // 10 s, 1 min, then each 5 min
+			t.Errorf("%d lines in an hour", lines)
+		}
+	})
+}
+
+// A refusal that a person must mend is tried, but not twice a second.
+func TestSlow(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.loginErr = errAuth })
+		r.breakIt()
+		time.Sleep(10 * time.Minute)
+		if r.loginCount() < 10 || r.loginCount() > 15 {
+			t.Errorf("%d logins in 10 min", r.loginCount())
+		}
+		r.set(func(f *fake) { f.loginErr = nil })
+		time.Sleep(61 * time.Second)
+		if !r.isUp() {
+			t.Error("still down")
+		}
+	})
+}
+
+// A failed login is tried again soon, on a new connection.
+func TestLoginFailsOnce(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.loginErr = errors.New("target went away") })
+		r.breakIt()
+		time.Sleep(100 * time.Millisecond)
+		r.set(func(f *fake) { f.loginErr = nil })
+		time.Sleep(700 * time.Millisecond)
+		if !r.isUp() || r.loginCount() < 2 {
+			t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
+		}
+	})
+}
+
+// An event that was lost is found by asking the kernel.
+func TestSurvey(t *testing.T) {
+	for name, poke := range map[string]func(r *rig){
+		"by time":      func(*rig) { time.Sleep(31 * time.Second) },
+		"after a loss": func(r *rig) { r.events <- kernel.Event{Err: kernel.ErrEventsLost} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(t *testing.T, r *rig) {
+				time.Sleep(time.Second)
+				r.set(func(f *fake) { f.up = false })
+				poke(r)
+				time.Sleep(50 * time.Millisecond)
+				if !r.isUp() || !r.has("connection lost: found down") {
+					t.Error("not found")
+				}
+			})
+		})
+	}
+}
+
+func TestDownFromTheStart(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.up = false })
+		time.Sleep(31 * time.Second)
+		if !r.isUp() {
+			t.Error("still down")
+		}
+	})
+}
+
+func async(e iscsi.AsyncEvent, wait uint16) kernel.Event {
+	return kernel.Event{SID: 1, PDU: iscsi.AsyncMessage{Event: e, Parameter2: wait}.PDU()}
+}
+
+func TestAsyncMessages(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.events <- async(iscsi.AsyncSCSI, 0)
+		time.Sleep(100 * time.Millisecond)
+		if r.loginCount() != 0 {
+			t.Error("logged in again for a scsi event")
+		}
+		r.events <- async(iscsi.AsyncLogoutRequest, 0)
+		time.Sleep(100 * time.Millisecond)
+		if r.loginCount() != 1 {
+			t.Errorf("logout request: %d logins", r.loginCount())
+		}
+		time.Sleep(20 * time.Second)
+		r.events <- async(iscsi.AsyncDropSession, 7)
+		time.Sleep(6900 * time.Millisecond)
+		if r.loginCount() != 1 {
+			t.Error("did not wait for as long as the target asked")
+		}
+		time.Sleep(300 * time.Millisecond)
+		if r.loginCount() != 2 {
+			t.Errorf("drop session: %d logins", r.loginCount())
+		}
+	})
+}
+
+func TestIscsidIsLeftAlone(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		listen := func(ids ...uint32) { r.mu.Lock(); r.listeners = ids; r.mu.Unlock() }
+		listen(99)
+		r.breakIt() // before anybody knows whether 99 stays
+		time.Sleep(time.Minute)
+		if r.loginCount() != 0 || r.dialCount() != 0 {
+			t.Fatalf("%d dials although iscsid runs", r.dialCount())
+		}
+		if !r.has("iscsid looks after the sessions now", "iscsid runs and looks after it") {
+			t.Error("the log does not say so")
+		}
+		r.set(func(f *fake) { f.up = true }) // its work
+		time.Sleep(time.Second)
+		if !r.state().Up || !r.state().Passive {
+			t.Errorf("status %+v", r.state())
+		}
+		r.breakIt()
+		time.Sleep(time.Second)
+		listen() // killed
+		time.Sleep(2 * time.Second)
+		if r.loginCount() != 0 {
+			t.Error("took over at once")
+		}
+		time.Sleep(3 * time.Second)
+		if r.loginCount() != 1 || !r.isUp() || !r.has("iscsid is gone") {
+			t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
+		}
+	})
+}
+
+// Somebody's login response says who the owner is, before he is seen to listen.
+func TestLoginOfSomebodyElse(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		pdu := &iscsi.PDU{}
+		pdu.BHS[0] = byte(iscsi.OpLoginResponse)
+		r.events <- kernel.Event{SID: 1, PDU: pdu}
+		r.breakIt()
+		time.Sleep(2 * time.Second)
+		if r.dialCount() != 0 {
+			t.Error("dialled into somebody else's login")
+		}
+		time.Sleep(3 * time.Second)
+		if !r.isUp() {
+			t.Error("still down although nobody is there")
+		}
+	})
+}
+
+func TestTwinIsGivenPeace(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		time.Sleep(time.Minute)
+		for range 6 {
+			r.breakIt()
+			time.Sleep(2 * time.Second)
+		}
+		if !r.has("another machine uses the same initiator name") {
+			t.Error("not recognised")
+		}
+		logins := r.loginCount()
+		time.Sleep(50 * time.Second)
+		if r.loginCount() != logins {
+			t.Error("not left in peace")
+		}
+		time.Sleep(10 * time.Second)
+		if !r.isUp() {
+			t.Error("did not come back")
+		}
+	})
+}
+
+func TestEndedSession(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.gone, f.up = true, false })
+		time.Sleep(time.Minute)
+		r.events <- kernel.Event{SID: 1, Err: kernel.TargetClosed}
+		r.events <- kernel.Event{SID: 5, Err: kernel.TargetClosed}
+		time.Sleep(time.Minute)
+		if r.dialCount() != 0 || !r.has("was ended") || !r.state().Ended {
+			t.Errorf("%d dials for a session that is no more", r.dialCount())
+		}
+	})
+}

@@ -1,0 +1,64 @@
+package recovery
+
+import "time"
+
+// Status is a session as the agent sees it.
+type Status struct {
+	SID     uint32
+	Name    string        // target and portal
+	Up      bool          // commands flow
+	Ended   bool          // the session is no more
+	Passive bool          // somebody else looks after it
+	Down    time.Duration // for how long it has been down
+	Cause   string        // of that
+	LastErr string        // of the last attempt to log in again
+	Outages int           // that ended
+	Longest time.Duration // of them
+}
+
+// Status returns the state of all sessions. It is for the goroutine of Run.
+func (a *Agent) status() []Status {
+	var out []Status
+	for _, w := range a.watched {
+		s := Status{
+			SID: w.ID(), Name: w.String(), Up: w.down == nil && !w.ended, Ended: w.ended, Passive: a.owner.other,
+			Outages: w.outages, Longest: w.longest,
+		}
+		if w.down != nil {
+			s.Down, s.Cause = a.now()-w.down.began, w.down.cause.Error()
+			if w.down.lastErr != nil {
+				s.LastErr = w.down.lastErr.Error()
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (a *Agent) changed() {
+	if a.cfg.Changed != nil {
+		a.cfg.Changed(a.status())
+	}
+}
+
+// report writes about an outage when it is time to.
+func (a *Agent) report(w *watched) {
+	o, now := w.down, a.now()
+	if now < o.reportAt {
+		return
+	}
+	length := now - o.began
+	switch {
+	case o.reported < 0:
+		a.cfg.Log.Warnf("session %d to %s: connection lost: %v: logging in again", w.ID(), w, o.cause)
+	case a.owner.other:
+		a.cfg.Log.Errorf("session %d to %s: down for %.0f s: iscsid runs and looks after it: see its log", w.ID(), w, length.Seconds())
+	case o.lastErr != nil:
+		a.cfg.Log.Errorf("session %d to %s: down for %.0f s: %v", w.ID(), w, length.Seconds(), o.lastErr)
+	default:
+		a.cfg.Log.Errorf("session %d to %s: down for %.0f s: %v", w.ID(), w, length.Seconds(), o.cause)
+	}
+	o.reported = length
+	o.reportAt = o.began + nextReport(length)
+	a.changed()
+}
