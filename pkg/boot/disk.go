@@ -36,7 +36,7 @@ func (m *Machine) findDisks(ctx context.Context) error {
 	m.disks = nil
 	for i, s := range m.sessions {
 		lun := m.spec.Targets[i].LUN
-		units, err := m.scan(ctx, s, int(lun.V.Kernel()))
+		units, err := m.scan(ctx, s, lun.V.Kernel())
 		if err == nil && !lun.Given() && len(units) == 0 {
 			units, err = m.scan(ctx, s, kernel.ScanAll)
 		}
@@ -73,7 +73,7 @@ func (m *Machine) newDisks() {
 }
 
 // scan looks for a LUN and returns the disks that came of it.
-func (m *Machine) scan(ctx context.Context, s *session.Session, lun int) ([]blockdev.Unit, error) {
+func (m *Machine) scan(ctx context.Context, s *session.Session, lun uint64) ([]blockdev.Unit, error) {
 	if err := s.Scan(lun); err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (m *Machine) scan(ctx context.Context, s *session.Session, lun int) ([]bloc
 		}
 		found = nil
 		for _, u := range units {
-			if !u.IsDisk() || lun != kernel.ScanAll && u.LUN != uint64(lun) {
+			if !u.IsDisk() || lun != kernel.ScanAll && u.LUN != lun {
 				continue
 			}
 			if ready, err := isReady(u); !ready {

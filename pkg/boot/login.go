@@ -24,26 +24,32 @@ func (m *Machine) createSessions(ctx context.Context) error {
 		}
 		m.transport = t
 	}
-	for len(m.sessions) < len(m.Plan.Targets) {
-		target := m.Plan.Targets[len(m.sessions)]
-		s, err := session.Create(ctx, m.transport, m.Plan.Initiator.V, target, m.Plan.Login)
+	for len(m.reserved) < len(m.Plan.Targets) {
+		s, err := session.Reserve(ctx, m.transport)
 		if err != nil {
 			return err
 		}
-		m.sessions = append(m.sessions, s)
+		m.reserved = append(m.reserved, s)
 	}
 	return nil
 }
 
 // login logs in to the target and sets how long the kernel waits for it later.
 func (m *Machine) login(ctx context.Context) error {
+	for len(m.sessions) < len(m.spec.Targets) {
+		i := len(m.sessions)
+		m.sessions = append(m.sessions, session.New(m.reserved[i], session.Config{Initiator: m.spec.Initiator, Target: m.spec.Targets[i], Login: m.spec.Login}))
+	}
 	for _, s := range m.sessions {
-		warnings, err := s.Login(ctx)
+		notes, err := s.Login(ctx)
 		if err != nil {
 			return m.explainLogin(err)
 		}
-		for _, w := range warnings {
-			m.Log.Debugf("target %s: %s", s.Target, w)
+		for _, w := range notes.Warnings {
+			m.Log.Warnf("target %s: %s", s.Target, w)
+		}
+		for _, o := range notes.Oddities {
+			m.Log.Debugf("target %s: %s", s.Target, o)
 		}
 		m.Log.Infof("login to %s at %s: session %d", s.Target, s.Portal, s.SID)
 		if err := s.Hold(); err != nil {

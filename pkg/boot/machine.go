@@ -36,6 +36,7 @@ type Machine struct {
 	facts     bootspec.NetFacts
 	spec      bootspec.Spec
 	transport *kernel.Transport
+	reserved  []*kernel.Session
 	sessions  []*session.Session
 	disks     []disk
 	root      candidate

@@ -4,116 +4,166 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// LoginError is a login that did not come about.
+// LoginError is a login that did not come about at any portal.
 type LoginError struct {
-	Target string
-	Portal netip.AddrPort
+	Initiator, Target string
+	Attempt           int // which login of the session this was, from 1
+	// Refusals is how many logins in a row, this one included, ended because
+	// the target did not want this initiator, or we did not want the target.
+	Refusals int
+	Tries    []Try // by portal; one at least
+}
+
+// Try is what happened at one portal.
+type Try struct {
+	Portal string // and where it redirected to
 	Err    error
 }
+
+// How often somebody who was refused asks again.
+const (
+	maxRefusals  = 3
+	refusalPause = 2 * time.Second
+)
+
+// maxTold is how many portals an error tells of.
+const maxTold = 4
 
 // Error implements error; the target's refusal follows without a colon, so that
 // it reads as a sentence.
 func (e *LoginError) Error() string {
-	sep := ": "
-	var status *iscsi.StatusError
-	if errors.As(e.Err, &status) {
-		sep = " "
+	var b strings.Builder
+	b.WriteString("login to " + e.Target)
+	for i, t := range e.Tries {
+		if i == maxTold {
+			fmt.Fprintf(&b, "; and at %d more", len(e.Tries)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteByte(';')
+		}
+		sep := ": "
+		var status *iscsi.StatusError
+		if errors.As(t.Err, &status) {
+			sep = " "
+		}
+		fmt.Fprintf(&b, " at %s%s%v", t.Portal, sep, t.Err)
 	}
-	return fmt.Sprintf("login to %s at %s%s%v", e.Target, e.Portal, sep, e.Err)
+	fmt.Fprintf(&b, " (initiator %s, attempt %d)", e.Initiator, e.Attempt)
+	return b.String()
 }
 
-// Unwrap returns the cause.
-func (e *LoginError) Unwrap() error { return e.Err }
+// Unwrap returns the causes.
+func (e *LoginError) Unwrap() []error {
+	var out []error
+	for _, t := range e.Tries {
+		out = append(out, t.Err)
+	}
+	return out
+}
 
 // Heals tells whether a later try can succeed: the network and a target that
-// does not answer, or says that it is not ready, can; a refusal cannot.
+// does not answer, or says that it is not ready, can. A refusal can not, but
+// the target may just be reading its access list, so it is asked three times.
 func (e *LoginError) Heals() bool {
-	var connect *ConnectError
-	var broke kernel.ConnError
+	for _, t := range e.Tries {
+		if heals(t.Err) {
+			return true
+		}
+	}
+	return e.refused() && e.Refusals < maxRefusals
+}
+
+// Pause returns how long to wait before the next try, 0 if the caller knows
+// better.
+func (e *LoginError) Pause() time.Duration {
+	if e.refused() {
+		return refusalPause
+	}
+	return 0
+}
+
+// refused tells that a portal's answer was about who we are, or that we did not
+// believe it who it is.
+func (e *LoginError) refused() bool {
+	for _, t := range e.Tries {
+		if refused(t.Err) {
+			return true
+		}
+	}
+	return false
+}
+
+func refused(err error) bool {
 	var status *iscsi.StatusError
+	var auth *iscsi.AuthError
+	if errors.As(err, &status) {
+		return status.Code() == 0x0201 || status.Code() == 0x0202
+	}
+	return errors.As(err, &auth)
+}
+
+// heals judges one portal.
+func heals(err error) bool {
+	var h interface{ Heals() bool }
 	switch {
-	case errors.As(e.Err, &status):
-		return status.Heals()
-	case errors.As(e.Err, &connect), errors.As(e.Err, &broke), errors.Is(e.Err, kernel.ErrEventsLost):
+	case errors.As(err, &h): // of whichever package knows best
+		return h.Heals()
+	case errors.Is(err, kernel.ErrEventsLost):
 		return true
-	case errors.Is(e.Err, syscall.ENOTCONN): // the kernel's answer to a request when it has seen the end already
+	case errors.Is(err, syscall.ENOTCONN): // the kernel's answer to a request when it has seen the end already
 		return true
 	}
-	return errors.Is(e.Err, context.DeadlineExceeded)
+	return errors.Is(err, context.DeadlineExceeded)
 }
 
-// Hint says what to do about it, where the error alone does not.
-func (e *LoginError) Hint() string {
-	var connect *ConnectError
-	var broke kernel.ConnError
-	var status *iscsi.StatusError
-	switch {
-	case errors.As(e.Err, &status):
-		return statusHint(status.Code())
-	case errors.As(e.Err, &broke) && broke == kernel.TargetClosed:
-		return "some targets close without a word when they do not know the target name or this initiator: check iscsi_t=, iscsi_i= and the target's access list"
-	case errors.Is(e.Err, syscall.ECONNREFUSED):
-		return "the host is up and nothing listens there: is the target running, and is iscsi_p= right?"
-	case errors.Is(e.Err, syscall.EHOSTUNREACH), errors.Is(e.Err, syscall.ENETUNREACH), errors.As(e.Err, &connect) && connect.timedOut():
-		return "check iscsi_a=, iscsi_gw=, the mask in iscsi_i_ip=, and that the target's host is up"
+// SilenceError is a target that takes connections and does not answer a Login
+// Request.
+type SilenceError struct{ After time.Duration }
+
+// Error implements error.
+func (e *SilenceError) Error() string {
+	return fmt.Sprintf("target does not answer for %v", e.After)
+}
+
+// Heals tells that it may answer later.
+func (e *SilenceError) Heals() bool { return true }
+
+// RedirectError is a redirect that is not followed.
+type RedirectError struct {
+	To    string
+	Cause string
+}
+
+// Error implements error.
+func (e *RedirectError) Error() string { return "redirected to " + e.To + ", " + e.Cause }
+
+// Heals tells that it may be sorted out: portals that are failing over send a
+// machine to and fro.
+func (e *RedirectError) Heals() bool { return true }
+
+// stageError tells in which stage of the login something happened.
+type stageError struct {
+	stage iscsi.Stage
+	err   error
+}
+
+// Error implements error.
+func (e *stageError) Error() string {
+	text := e.err.Error()
+	if name := e.stage.String(); !strings.Contains(text, name) {
+		text += ", in the " + name
 	}
-	return ""
-}
-
-// statusHint names the parameter to look at.
-func statusHint(code uint16) string {
-	switch code {
-	case 0x0201:
-		return "the target asks for CHAP, which this version does not speak: allow this initiator without it"
-	case 0x0202:
-		return "add the name in iscsi_i= to the target's access list"
-	case 0x0203, 0x0204:
-		return "correct iscsi_t= or iscsi_a=; some targets say the same when the name in iscsi_i= is not in their access list"
-	case 0x0206:
-		return "is another machine using the same iscsi_i=? give each its own"
-	}
-	return ""
-}
-
-// ConnectError is a TCP connection that did not come about.
-type ConnectError struct {
-	Portal netip.AddrPort
-	Err    error
-}
-
-// Error implements error. The portal is the caller's to name.
-func (e *ConnectError) Error() string {
-	switch {
-	case errors.Is(e.Err, syscall.ECONNREFUSED):
-		return "connection refused"
-	case errors.Is(e.Err, syscall.EHOSTUNREACH):
-		return "no host answers at this address"
-	case errors.Is(e.Err, syscall.ENETUNREACH):
-		return "no route to this address"
-	case e.timedOut():
-		return "connection timed out"
-	}
-	var errno syscall.Errno
-	if errors.As(e.Err, &errno) { // what is around it names the portal too
-		return "connect: " + errno.Error()
-	}
-	return "connect: " + e.Err.Error()
-}
-
-// timedOut tells that nothing came back at all. The net package's own time-out
-// is no os.ErrDeadlineExceeded.
-func (e *ConnectError) timedOut() bool {
-	var timeout net.Error
-	return errors.As(e.Err, &timeout) && timeout.Timeout()
+	return text
 }
 
 // Unwrap returns the cause.
-func (e *ConnectError) Unwrap() error { return e.Err }
+func (e *stageError) Unwrap() error { return e.err }

@@ -46,8 +46,8 @@ func TestConnectErrors(t *testing.T) {
 		{dialError(syscall.EACCES), "connect: permission denied", ""},
 		{context.Canceled, "connect: context canceled", ""},
 	} {
-		err := &LoginError{Err: &ConnectError{Err: tt.err}}
-		if got := err.Err.Error(); got != tt.text {
+		err := tried(&ConnectError{Err: tt.err})
+		if got := err.Tries[0].Err.Error(); got != tt.text {
 			t.Errorf("%v: got %q, want %q", tt.err, got, tt.text)
 		}
 		if got := err.Hint(); !strings.Contains(got, tt.hint) || (got == "") != (tt.hint == "") {
@@ -57,6 +57,12 @@ func TestConnectErrors(t *testing.T) {
 			t.Errorf("%v: heals %v", tt.err, err.Heals())
 		}
 	}
+}
+
+// tried is a login that failed at one portal, for the last time if it is a
+// refusal.
+func tried(err error) *LoginError {
+	return &LoginError{Attempt: 3, Refusals: 3, Tries: []Try{{Err: err}}}
 }
 
 // What heals is tried again for ever, so nothing else may.
@@ -71,6 +77,10 @@ func TestHeals(t *testing.T) {
 		{context.DeadlineExceeded, true},
 		{&iscsi.StatusError{Class: 3, Detail: 1}, true},
 		{&iscsi.StatusError{Class: 2, Detail: 2}, false},
+		{&iscsi.AuthError{Reason: iscsi.AuthSkipped}, false},
+		{&SilenceError{}, true},
+		{&RedirectError{}, true},
+		{&ResolveError{Err: fs.ErrNotExist}, true},
 		{&iscsi.StatusError{Class: 1, Detail: 1}, false},
 		{&kernel.RequestError{Errno: syscall.ENOTCONN}, true},
 		{&kernel.RequestError{Errno: syscall.EINVAL}, false},
@@ -78,7 +88,7 @@ func TestHeals(t *testing.T) {
 		{context.Canceled, false},
 		{fs.ErrClosed, false},
 	} {
-		err := &LoginError{Err: fmt.Errorf("receive response 1: %w", tt.err)}
+		err := tried(fmt.Errorf("receive response 1: %w", tt.err))
 		if err.Heals() != tt.want {
 			t.Errorf("%v: %v", tt.err, !tt.want)
 		}
@@ -90,7 +100,7 @@ func TestStatusHints(t *testing.T) {
 	for code, want := range map[uint16]string{
 		0x0201: "CHAP", 0x0202: "iscsi_i=", 0x0203: "iscsi_t=", 0x0204: "iscsi_a=", 0x0206: "iscsi_i=", 0x0301: "", 0x0101: "",
 	} {
-		err := &LoginError{Err: &iscsi.StatusError{Class: uint8(code >> 8), Detail: uint8(code)}}
+		err := tried(&iscsi.StatusError{Class: uint8(code >> 8), Detail: uint8(code)})
 		if got := err.Hint(); !strings.Contains(got, want) || (got == "") != (want == "") {
 			t.Errorf("%04x: %q", code, got)
 		}

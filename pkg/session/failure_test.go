@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
@@ -33,8 +32,8 @@ func script(s ...iscsitest.Step) iscsitest.Script { return s }
 
 var failures = []failure{
 	{
-		name: "access list", scripts: []iscsitest.Script{script(iscsitest.Status(0x0202))},
-		text: " refused (0202): this initiator name is not in the target's access list",
+		name: "access list", scripts: []iscsitest.Script{script(iscsitest.Status(0x0202))}, heals: true,
+		text: " refused (0202): this initiator name is not in the target's access list, in the operational stage (initiator " + initiator + ", attempt 1)",
 		hint: "add the name in iscsi_i= to the target's access list",
 	},
 	{
@@ -49,7 +48,7 @@ var failures = []failure{
 	{
 		name: "wants CHAP", scripts: []iscsitest.Script{script(iscsitest.Status(0x0201)), script(iscsitest.Status(0x0201))},
 		text: " refused (0201): authentication failed: wrong user or secret, or the target wants authentication",
-		hint: "the target asks for CHAP",
+		hint: "iscsi_u= and iscsi_w=", heals: true,
 	},
 	{
 		name: "closes without a word", scripts: []iscsitest.Script{script(iscsitest.Close()), script(iscsitest.Close())}, heals: true,
@@ -185,7 +184,7 @@ func TestSilence(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := s.Login(ctx)
-	checkLoginError(t, err, failure{heals: true, text: ": receive response 1 (operational stage): "}, tg.portal)
+	checkLoginError(t, err, failure{heals: true, text: ": receive response 1 (operational stage): receive pdu: context deadline exceeded"}, tg.portal)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -234,7 +233,7 @@ func TestCreateRefused(t *testing.T) {
 	k.Refuse = func(kerneltest.Request) unix.Errno { return unix.ENOMEM }
 	tr := k.Transport()
 	defer func() { _ = tr.Close() }()
-	if s, err := Create(t.Context(), tr, initiator, bootspec.Target{}, bootspec.Login{}); !errors.Is(err, unix.ENOMEM) || s != nil {
+	if s, err := Reserve(t.Context(), tr); !errors.Is(err, unix.ENOMEM) || s != nil {
 		t.Errorf("got %v, %v", s, err)
 	}
 }

@@ -45,9 +45,9 @@ func steps(requests []kerneltest.Request) []string {
 func TestLogin(t *testing.T) {
 	tg := startTarget(t, iscsitest.Script{agree, iscsitest.Silence()})
 	s, k := newSession(t, tg.portal)
-	warnings, err := s.Login(t.Context())
-	if err != nil || len(warnings) != 0 {
-		t.Fatalf("%q, %v", warnings, err)
+	notes, err := s.Login(t.Context())
+	if err != nil || len(notes.Warnings)+len(notes.Oddities) != 0 {
+		t.Fatalf("%q, %v", notes, err)
 	}
 	want := []string{
 		"create session, CmdSN 1", "create connection", "bind, leading 1",
@@ -113,10 +113,7 @@ func TestGroup(t *testing.T) {
 	defer func() { _ = tr.Close() }()
 	target := specOf(tg.portal)
 	target.Group = bootspec.Value[uint16]{V: 9, From: "iscsi_tgpt="}
-	s, err := Create(t.Context(), tr, initiator, target, bootspec.Login{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := startSession(t, tr, Config{Initiator: initiator, Target: target})
 	if _, err := s.Login(t.Context()); err != nil || s.TPGT != 9 {
 		t.Errorf("TPGT %d, %v", s.TPGT, err)
 	}
@@ -124,9 +121,9 @@ func TestGroup(t *testing.T) {
 		t.Error("the kernel was not told")
 	}
 	k.Close()
-	w, err := s.Login(t.Context())
-	if err != nil || s.TPGT != 5 || !strings.Contains(strings.Join(w, "\n"), "expected 9") {
-		t.Errorf("TPGT %d, warnings %q, %v", s.TPGT, w, err)
+	notes, err := s.Login(t.Context())
+	if err != nil || s.TPGT != 5 || !strings.Contains(strings.Join(notes.Oddities, "\n"), "expected 9") {
+		t.Errorf("TPGT %d, %q, %v", s.TPGT, notes, err)
 	}
 	k.Close()
 }

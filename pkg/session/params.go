@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
@@ -21,11 +22,11 @@ const (
 // before is what the kernel must know of a session whatever is negotiated: all
 // that iscsid reads back when it takes a session over. A session whose target
 // name or TPGT it cannot read is one that it does not touch.
-func (s *Session) before() []kernel.Setting {
-	return []kernel.Setting{
+func (s *Session) before(e entry) []kernel.Setting {
+	return append([]kernel.Setting{
 		{Param: kernel.TargetName, Value: s.Target},
-		{Param: kernel.PersistentAddress, Value: s.Portal.Addr().String()},
-		{Param: kernel.PersistentPort, Value: number(uint32(s.Portal.Port()))},
+		{Param: kernel.PersistentAddress, Value: e.start.Addr().String()},
+		{Param: kernel.PersistentPort, Value: number(uint32(e.start.Port()))},
 		{Param: kernel.FastAbort, Value: flag(true)},
 		{Param: kernel.AbortTimeout, Value: number(abortTimeout)},
 		{Param: kernel.LUResetTimeout, Value: number(luResetTimeout)},
@@ -34,7 +35,32 @@ func (s *Session) before() []kernel.Setting {
 		{Param: kernel.RecvTimeout, Value: number(pingInterval)},
 		{Param: kernel.InterfaceName, Value: "default"},
 		{Param: kernel.InitiatorName, Value: s.Initiator},
+	}, s.credentials()...)
+}
+
+// credentials are for iscsid, which without them would log in in vain for ever.
+// The kernel shows them to root alone.
+func (s *Session) credentials() []kernel.Setting {
+	if s.chap == nil || s.unspeakable() {
+		return nil
 	}
+	out := []kernel.Setting{
+		{Param: kernel.Username, Value: s.chap.User},
+		{Param: kernel.Password, Secret: s.chap.Secret},
+	}
+	if s.chap.Mutual() {
+		out = append(out, kernel.Setting{Param: kernel.PasswordIn, Secret: s.chap.TargetSecret})
+	}
+	if s.chap.TargetUser != "" {
+		out = append(out, kernel.Setting{Param: kernel.UsernameIn, Value: s.chap.TargetUser})
+	}
+	return out
+}
+
+// unspeakable tells of a secret that the kernel, which ends values at the first
+// byte 0, would cut.
+func (s *Session) unspeakable() bool {
+	return bytes.IndexByte(s.chap.Secret.Bytes(), 0) >= 0 || bytes.IndexByte(s.chap.TargetSecret.Bytes(), 0) >= 0
 }
 
 // after is what the login decided.

@@ -2,8 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -13,150 +11,108 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// How long one try may take.
-const (
-	dialTimeout  = 5 * time.Second  // TCP connection
-	loginTimeout = 45 * time.Second // all PDUs of a login
-	stopTimeout  = 10 * time.Second // giving a connection up
-)
-
-// Record is a session's state as a value: what a later reconnect needs to know.
+// Record is a session's state as a value: what a later reconnect needs to know,
+// but for the secrets.
 type Record struct {
 	SID       uint32 // the kernel's session id
 	HostNo    uint32 // the kernel's SCSI host
 	ISID      [6]byte
 	Initiator string
 	Target    string
-	Portal    netip.AddrPort // where the last login went
-	Params    iscsi.Params   // as negotiated by the last login
-	TSIH      uint16
-	TPGT      uint16
+	// Portals are all addresses of the target that are known, in the order in
+	// which a login tries them: no name has to be looked up for it.
+	Portals []netip.AddrPort
+	Portal  netip.AddrPort // where the last login went
+	Params  iscsi.Params   // as negotiated by the last login
+	TSIH    uint16
+	TPGT    uint16
+}
+
+// Resolver finds the addresses of a host; *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Config is what a session is to be.
+type Config struct {
+	Initiator string
+	Target    bootspec.Target
+	Login     bootspec.Login
+	Resolver  Resolver // for portals that are names; nil: net.DefaultResolver
 }
 
 // Session is one target's session.
 type Session struct {
 	Record
-	kernel *kernel.Session
-	group  *uint16 // TPGT to expect
-	chap   *iscsi.CHAP
-	offer  iscsi.Offer
+	kernel   *kernel.Session
+	resolver Resolver
+	portals  []bootspec.Portal
+	group    *uint16     // TPGT to expect
+	chap     *iscsi.CHAP // nil: none
+	offer    iscsi.Offer
+	times    times
+
+	moved    []netip.AddrPort // where a target that moved for good is now
+	attempts int              // logins so far
+	refusals int              // of them the last ones that the target, or we, turned down
 }
 
-// Create makes the session in the kernel without connecting.
-func Create(ctx context.Context, t *kernel.Transport, initiator string, target bootspec.Target, login bootspec.Login) (*Session, error) {
-	k, err := t.CreateSession(ctx, kernel.Limits{}, 1)
-	if err != nil {
-		return nil, err
+// times are how long things may take.
+type times struct {
+	dial     time.Duration // TCP connection
+	stagger  time.Duration // until the next address is tried beside the first
+	response time.Duration // one Login Response
+	login    time.Duration // all PDUs of a login
+	stop     time.Duration // giving a connection up
+	lookup   time.Duration // the addresses of a name
+}
+
+var defaultTimes = times{
+	dial:     5 * time.Second,
+	stagger:  250 * time.Millisecond,
+	response: 15 * time.Second,
+	login:    45 * time.Second,
+	stop:     10 * time.Second,
+	lookup:   10 * time.Second,
+}
+
+// Reserve makes a session in the kernel without connecting. The order of the
+// reservations decides the ISIDs.
+func Reserve(ctx context.Context, t *kernel.Transport) (*kernel.Session, error) {
+	return t.CreateSession(ctx, kernel.Limits{}, 1)
+}
+
+// New says whose session k is.
+func New(k *kernel.Session, c Config) *Session {
+	s := &Session{
+		kernel:   k,
+		resolver: c.Resolver,
+		chap:     c.Target.CHAP.Config(c.Login.CHAPAlgorithms()),
+		offer:    iscsi.DefaultOffer(),
+		times:    defaultTimes,
+		Record: Record{
+			SID:       k.SID,
+			HostNo:    k.HostNo,
+			ISID:      k.ISID(),
+			Initiator: c.Initiator,
+			Target:    c.Target.Name.V,
+			TPGT:      1,
+		},
 	}
-	s := &Session{kernel: k, Record: Record{
-		SID:       k.SID,
-		HostNo:    k.HostNo,
-		ISID:      k.ISID(),
-		Initiator: initiator,
-		Target:    target.Name.V,
-		TPGT:      1,
-	}}
-	if len(target.Portals) > 0 {
-		if addr, ok := target.Portals[0].V.Addr(); ok {
-			s.Portal = netip.AddrPortFrom(addr, target.Portals[0].V.Port)
+	if s.resolver == nil {
+		s.resolver = net.DefaultResolver
+	}
+	for _, p := range c.Target.Portals {
+		s.portals = append(s.portals, p.V)
+		if addr, ok := p.V.Addr(); ok {
+			s.Portals = append(s.Portals, netip.AddrPortFrom(addr, p.V.Port))
 		}
 	}
-	s.chap = target.CHAP.Config(login.CHAPAlgorithms())
-	s.offer = iscsi.DefaultOffer()
-	s.offer.HeaderDigest, s.offer.DataDigest = login.HeaderDigest.V, login.DataDigest.V
-	if target.Group.Given() {
-		s.group, s.TPGT = &target.Group.V, target.Group.V
+	if c.Target.Group.Given() {
+		s.group, s.TPGT = &c.Target.Group.V, c.Target.Group.V
 	}
-	return s, nil
-}
-
-// Login connects, logs in and starts the session. The strings are warnings.
-// After an error the connection is closed and Login can be called again.
-func (s *Session) Login(ctx context.Context) ([]string, error) {
-	warnings, err := s.try(ctx, false)
-	var stage *iscsi.StageError
-	if errors.As(err, &stage) {
-		// The target may want a security stage first; what it said without
-		// one is the better message if it wants neither.
-		if w, err2 := s.try(ctx, true); err2 == nil {
-			return w, nil
-		}
-	}
-	if err != nil {
-		return nil, &LoginError{Target: s.Target, Portal: s.Portal, Err: err}
-	}
-	return warnings, nil
-}
-
-// try is one connection.
-func (s *Session) try(ctx context.Context, securityStage bool) (warnings []string, err error) {
-	conn, err := dial(ctx, s.Portal)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
-	defer cancel()
-	defer func() {
-		if err != nil {
-			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-			defer cancel()
-			if serr := s.kernel.Stop(stop); serr != nil {
-				err = fmt.Errorf("%w; then %w", err, serr)
-			}
-		}
-	}()
-	pipe := s.kernel.Pipe()
-	defer pipe.Close()
-	if err := s.bind(ctx, conn); err != nil {
-		return nil, err
-	}
-	if err := s.kernel.Set(ctx, s.before()); err != nil {
-		return nil, err
-	}
-	result, err := iscsi.Login(ctx, pipe, iscsi.LoginConfig{
-		InitiatorName: s.Initiator,
-		TargetName:    s.Target,
-		ISID:          s.ISID,
-		CmdSN:         1,
-		TPGT:          s.group,
-		SecurityStage: securityStage,
-		CHAP:          s.chap,
-		Offer:         s.offer,
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.Params, s.TSIH = result.Params, result.TSIH
-	if result.HasTPGT {
-		s.TPGT = result.TPGT
-	}
-	if err := s.kernel.Set(ctx, s.after(result)); err != nil {
-		return nil, err
-	}
-	return result.Warnings, s.kernel.Start(ctx)
-}
-
-// bind gives the connection to the kernel and closes our end of it.
-func (s *Session) bind(ctx context.Context, conn *net.TCPConn) error {
-	raw, err := conn.SyscallConn()
-	if err == nil {
-		var berr error
-		err = errors.Join(raw.Control(func(fd uintptr) { berr = s.kernel.Bind(ctx, fd) }), berr)
-	}
-	if cerr := conn.Close(); err == nil && cerr != nil {
-		err = fmt.Errorf("close connection: %w", cerr)
-	}
-	return err
-}
-
-// dial opens the TCP connection. Keep-alive stays off: NOPs do that work.
-func dial(ctx context.Context, portal netip.AddrPort) (*net.TCPConn, error) {
-	d := net.Dialer{Timeout: dialTimeout, KeepAlive: -1}
-	conn, err := d.DialContext(ctx, "tcp", portal.String())
-	if err != nil {
-		return nil, &ConnectError{Portal: portal, Err: err}
-	}
-	return conn.(*net.TCPConn), nil
+	s.offer.HeaderDigest, s.offer.DataDigest = c.Login.HeaderDigest.V, c.Login.DataDigest.V
+	return s
 }
 
 // RecoveryTimeout is for how many seconds the kernel holds a root disk's I/O
@@ -167,5 +123,6 @@ const RecoveryTimeout = 86400
 // Hold sets RecoveryTimeout.
 func (s *Session) Hold() error { return s.kernel.SetRecoveryTimeout(RecoveryTimeout) }
 
-// Scan looks for one LUN, or for all (kernel.ScanAll).
-func (s *Session) Scan(lun int) error { return s.kernel.Scan(lun) }
+// Scan looks for one LUN by the kernel's number of it, or for all
+// (kernel.ScanAll).
+func (s *Session) Scan(lun uint64) error { return s.kernel.Scan(lun) }

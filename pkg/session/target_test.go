@@ -5,10 +5,12 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
@@ -95,11 +97,19 @@ func newSession(t *testing.T, portal netip.AddrPort) (*Session, *kerneltest.Kern
 			t.Error(err)
 		}
 	})
-	s, err := Create(t.Context(), tr, initiator, specOf(portal), bootspec.Login{})
+	return startSession(t, tr, Config{Initiator: initiator, Target: specOf(portal)}), k
+}
+
+// startSession makes a session that has little patience.
+func startSession(t *testing.T, tr *kernel.Transport, c Config) *Session {
+	t.Helper()
+	k, err := Reserve(t.Context(), tr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, k
+	s := New(k, c)
+	s.times.response = 2 * time.Second
+	return s
 }
 
 // specOf is the target at some portals.

@@ -1,6 +1,10 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+)
 
 // Param is a session or connection parameter
 // (include/scsi/iscsi_if.h: enum iscsi_param).
@@ -25,6 +29,10 @@ const (
 	TPGT                     Param = 16 // ISCSI_PARAM_TPGT
 	PersistentAddress        Param = 17 // ISCSI_PARAM_PERSISTENT_ADDRESS
 	PersistentPort           Param = 18 // ISCSI_PARAM_PERSISTENT_PORT
+	Username                 Param = 22 // ISCSI_PARAM_USERNAME
+	UsernameIn               Param = 23 // ISCSI_PARAM_USERNAME_IN
+	Password                 Param = 24 // ISCSI_PARAM_PASSWORD
+	PasswordIn               Param = 25 // ISCSI_PARAM_PASSWORD_IN
 	FastAbort                Param = 26 // ISCSI_PARAM_FAST_ABORT
 	AbortTimeout             Param = 27 // ISCSI_PARAM_ABORT_TMO, seconds
 	LUResetTimeout           Param = 28 // ISCSI_PARAM_LU_RESET_TMO, seconds
@@ -42,7 +50,8 @@ var paramNames = map[Param]string{
 	FirstBurstLength: "FirstBurstLength", MaxBurstLength: "MaxBurstLength",
 	DataPDUInOrder: "DataPDUInOrder", DataSequenceInOrder: "DataSequenceInOrder",
 	ErrorRecoveryLevel: "ErrorRecoveryLevel", ExpStatSN: "ExpStatSN", TargetName: "TargetName", TPGT: "TPGT",
-	PersistentAddress: "persistent address", PersistentPort: "persistent port", FastAbort: "fast abort",
+	PersistentAddress: "persistent address", PersistentPort: "persistent port",
+	Username: "CHAP user", UsernameIn: "CHAP user of the target", Password: "CHAP secret", PasswordIn: "CHAP secret of the target", FastAbort: "fast abort",
 	AbortTimeout: "abort timeout", LUResetTimeout: "lu reset timeout", PingTimeout: "ping timeout",
 	RecvTimeout: "recv timeout", InterfaceName: "interface name", InitiatorName: "InitiatorName",
 	TargetResetTimeout: "target reset timeout",
@@ -57,8 +66,22 @@ func (p Param) String() string {
 }
 
 // Setting is a parameter with its value in the kernel's form: text, numbers in
-// decimal, booleans as 0 and 1.
+// decimal, booleans as 0 and 1. The kernel ends it at the first byte 0.
 type Setting struct {
 	Param Param
 	Value string
+	// Secret, if it is not empty, is the value; no copy of it is left in this
+	// process.
+	Secret iscsi.Secret
+}
+
+// payload returns the value as it goes to the kernel.
+func (s Setting) payload() []byte {
+	value := s.Secret.Bytes()
+	if s.Secret.Empty() {
+		value = []byte(s.Value)
+	}
+	b := make([]byte, len(value)+1) // with room for the NUL, so that nothing is copied again
+	copy(b, value)
+	return b
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 
@@ -46,9 +47,10 @@ func (s *Session) Set(ctx context.Context, settings []Setting) error {
 	for _, v := range settings {
 		// struct msg_set_param { uint32_t sid; uint32_t cid; uint32_t param;
 		// uint32_t len; } set_param;
-		ev := &uevent{typ: setParam, payload: append([]byte(v.Value), 0)}
+		ev := &uevent{typ: setParam, payload: v.payload()}
 		ev.putU(s.SID, s.CID, uint32(v.Param), uint32(len(ev.payload)))
 		_, err := s.t.request(ctx, ev, v.Param.String()+" of "+s.String())
+		clear(ev.payload)
 		if err != nil && !isErrno(err, unix.ENOSYS) {
 			return err
 		}
@@ -101,12 +103,13 @@ func (s *Session) SetRecoveryTimeout(seconds int) error {
 	return os.WriteFile(path, []byte(strconv.Itoa(seconds)), 0)
 }
 
-// ScanAll is the LUN that stands for all LUNs in Scan.
-const ScanAll = -1
+// ScanAll is the LUN that stands for all LUNs in Scan (include/scsi/scsi.h:
+// #define SCAN_WILD_CARD ~0).
+const ScanAll uint64 = math.MaxUint64
 
-// Scan looks for one LUN, or for all, and returns when the SCSI devices exist;
-// their disks may come a little later.
-func (s *Session) Scan(lun int) error {
+// Scan looks for one LUN, by the kernel's number of it, or for all, and returns
+// when the SCSI devices exist; their disks may come a little later.
+func (s *Session) Scan(lun uint64) error {
 	target, err := os.ReadFile(fmt.Sprintf("%s/class/iscsi_session/session%d/target_id", s.t.sysfs, s.SID))
 	if err != nil {
 		return fmt.Errorf("scan %s: %w", s, err)
@@ -117,7 +120,7 @@ func (s *Session) Scan(lun int) error {
 	}
 	what := "-"
 	if lun != ScanAll {
-		what = strconv.Itoa(lun)
+		what = strconv.FormatUint(lun, 10)
 	}
 	path := fmt.Sprintf("%s/class/scsi_host/host%d/scan", s.t.sysfs, s.HostNo)
 	if err := os.WriteFile(path, fmt.Appendf(nil, "0 %d %s", id, what), 0); err != nil {

@@ -123,7 +123,10 @@ func (t *Transport) request(ctx context.Context, ev *uevent, object string) (*ue
 		<-t.replies // the answer to a request that was given up
 	}
 	ev.handle = t.handle
-	if err := t.sock.Send(ev.marshal()); err != nil {
+	message := ev.marshal()
+	err := t.sock.Send(message)
+	clear(message) // it may hold a secret
+	if err != nil {
 		return nil, fmt.Errorf("%v %s: %w", ev.typ, object, err)
 	}
 	late := time.NewTimer(replyTimeout)

@@ -35,7 +35,7 @@ func sysfs(t *testing.T, targetID string) (*Session, func(path string) string) {
 }
 
 func TestScan(t *testing.T) {
-	for lun, want := range map[int]string{0: "0 5 0", 16383: "0 5 16383", ScanAll: "0 5 -"} {
+	for lun, want := range map[uint64]string{0: "0 5 0", 16383: "0 5 16383", ScanAll: "0 5 -"} {
 		s, read := sysfs(t, "5\n")
 		if err := s.Scan(lun); err != nil {
 			t.Error(err)

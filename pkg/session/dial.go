@@ -1,0 +1,132 @@
+package session
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+// maxAddresses is how many addresses of one name are tried.
+const maxAddresses = 16
+
+// dial opens the TCP connection. Keep-alive stays off: NOPs do that work.
+func (s *Session) dial(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: s.times.dial, KeepAlive: -1}
+	conn, err := d.DialContext(ctx, "tcp", addr.String())
+	if err != nil {
+		return nil, &ConnectError{Portal: addr, Err: err}
+	}
+	return conn.(*net.TCPConn), nil
+}
+
+// arrival is how one runner of a race ended.
+type arrival struct {
+	index int
+	conn  *net.TCPConn
+	err   error
+}
+
+// race connects to the addresses in their order, each a moment after the one
+// before or when all before have failed, and returns the first connection. The
+// errors are those of the addresses that failed by then, by index.
+func (s *Session) race(ctx context.Context, addrs []netip.AddrPort) (conn *net.TCPConn, winner int, failed map[int]error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	arrivals := make(chan arrival, len(addrs))
+	failed = map[int]error{}
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for started := 0; len(failed) < len(addrs); {
+		if started < len(addrs) && started == len(failed) {
+			next.Reset(0)
+		}
+		select {
+		case <-next.C:
+			if started == len(addrs) {
+				continue
+			}
+			index := started
+			started++
+			next.Reset(s.times.stagger)
+			go func() {
+				conn, err := s.dial(ctx, addrs[index])
+				arrivals <- arrival{index, conn, err}
+			}()
+		case a := <-arrivals:
+			if a.err == nil {
+				go closeLate(arrivals, started-len(failed)-1)
+				return a.conn, a.index, failed
+			}
+			failed[a.index] = a.err
+		}
+	}
+	return nil, 0, failed
+}
+
+// closeLate closes what connects after a race is over.
+func closeLate(arrivals <-chan arrival, running int) {
+	for range running {
+		if a := <-arrivals; a.conn != nil {
+			_ = a.conn.Close()
+		}
+	}
+}
+
+// addresses returns where to try, and why some portals' names lead nowhere.
+// What names led to is kept, so that a reconnect needs no name server.
+func (s *Session) addresses(ctx context.Context) ([]netip.AddrPort, []Try) {
+	found := make([][]netip.AddrPort, len(s.portals))
+	errs := make([]error, len(s.portals))
+	var lookups sync.WaitGroup
+	for i, p := range s.portals {
+		lookups.Go(func() { found[i], errs[i] = s.resolve(ctx, p) })
+	}
+	lookups.Wait()
+	all := slices.Clone(s.moved)
+	var lost []Try
+	for i, addrs := range found {
+		if errs[i] != nil {
+			lost = append(lost, Try{Portal: s.portals[i].String(), Err: errs[i]})
+		}
+		all = append(all, addrs...)
+	}
+	if len(lost) > 0 {
+		all = append(all, s.Portals...)
+	}
+	s.Portals = unique(all)
+	return slices.Clone(s.Portals), lost
+}
+
+// unique drops what is there already.
+func unique(addrs []netip.AddrPort) []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, a := range addrs {
+		if !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// resolve returns the addresses of a portal.
+func (s *Session) resolve(ctx context.Context, p bootspec.Portal) ([]netip.AddrPort, error) {
+	if addr, ok := p.Addr(); ok {
+		return []netip.AddrPort{netip.AddrPortFrom(addr, p.Port)}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.times.lookup)
+	defer cancel()
+	addrs, err := s.resolver.LookupNetIP(ctx, "ip", p.Host)
+	if err != nil {
+		return nil, &ResolveError{Host: p.Host, Err: err}
+	}
+	var out []netip.AddrPort
+	for _, a := range addrs[:min(len(addrs), maxAddresses)] {
+		out = append(out, netip.AddrPortFrom(a.Unmap(), p.Port))
+	}
+	return out, nil
+}

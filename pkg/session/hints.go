@@ -1,0 +1,89 @@
+package session
+
+import (
+	"errors"
+	"syscall"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// Hint says what to do about it, where the error alone does not. What a target
+// says counts more than that another one cannot be reached.
+func (e *LoginError) Hint() string {
+	unreachable := ""
+	for _, t := range e.Tries {
+		h := hint(t.Err)
+		var connect *ConnectError
+		var resolve *ResolveError
+		switch {
+		case h == "":
+		case errors.As(t.Err, &connect), errors.As(t.Err, &resolve):
+			if unreachable == "" {
+				unreachable = h
+			}
+		default:
+			return h
+		}
+	}
+	return unreachable
+}
+
+func hint(err error) string {
+	var connect *ConnectError
+	var resolve *ResolveError
+	var silence *SilenceError
+	var broke kernel.ConnError
+	var status *iscsi.StatusError
+	var auth *iscsi.AuthError
+	switch {
+	case errors.As(err, &status):
+		return statusHint(status.Code())
+	case errors.As(err, &auth):
+		return authHint(auth.Reason)
+	case errors.As(err, &resolve):
+		return "correct the name in iscsi_a= or write the address itself; names are looked up in the image's /etc/hosts and at nameserver=ADDRESS"
+	case errors.As(err, &silence):
+		return "the host is up and takes connections: is it a target that listens there, and is it busy?"
+	case errors.As(err, &broke) && broke == kernel.TargetClosed:
+		return "some targets close without a word when they do not know the target name or this initiator: check iscsi_t=, iscsi_i= and the target's access list"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "the host is up and nothing listens there: is the target running, and is iscsi_p= right?"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.As(err, &connect) && connect.timedOut():
+		return "check iscsi_a=, iscsi_gw=, the mask in iscsi_i_ip=, and that the target's host is up"
+	}
+	return ""
+}
+
+// statusHint names the parameter to look at.
+func statusHint(code uint16) string {
+	switch code {
+	case 0x0201:
+		return "correct user and secret for this target in iscsi_u= and iscsi_w= or in the image's " + bootspec.CredentialsPath + "; without any, the target wants CHAP"
+	case 0x0202:
+		return "add the name in iscsi_i= to the target's access list"
+	case 0x0203, 0x0204:
+		return "correct iscsi_t= or iscsi_a=; some targets say the same when the name in iscsi_i= is not in their access list"
+	case 0x0206:
+		return "is another machine using the same iscsi_i=? give each its own"
+	}
+	return ""
+}
+
+// authHint is for what we did not accept.
+func authHint(r iscsi.AuthReason) string {
+	switch r {
+	case iscsi.AuthNone, iscsi.AuthSkipped:
+		return "the target does not ask who we are: set up CHAP there, or give this machine no user and secret"
+	case iscsi.AuthAlgorithm:
+		return "allow another hash in iscsi_chap=, or at the target"
+	case iscsi.AuthTargetUser:
+		return "correct the target's user in iscsi_U= or in " + bootspec.CredentialsPath
+	case iscsi.AuthTargetResponse:
+		return "correct the target's secret in iscsi_W= or in " + bootspec.CredentialsPath + "; if it is right, this is not our target"
+	case iscsi.AuthTargetSilent:
+		return "set up mutual CHAP at the target, or give no iscsi_U= and iscsi_W="
+	}
+	return "this is not how a target behaves: is it ours?"
+}

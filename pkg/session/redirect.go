@@ -1,0 +1,99 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+)
+
+// maxHops is how many redirects in a row are followed.
+const maxHops = 4
+
+// follow logs in at an address and at where it redirects to, always to the same
+// target. A target that has moved for good is looked for there first from now
+// on; after one that has moved for now the next login begins where this one did.
+func (s *Session) follow(ctx context.Context, conn *net.TCPConn, addr netip.AddrPort) (Notes, *Try) {
+	e := entry{addr: addr, start: addr, group: s.group}
+	way := []string{addr.String()}
+	forGood := true
+	var moved []netip.AddrPort
+	for {
+		notes, err := s.enter(ctx, conn, e)
+		if err == nil {
+			s.move(moved)
+			return notes, nil
+		}
+		fail := func(err error) (Notes, *Try) {
+			return Notes{}, &Try{Portal: strings.Join(way, ", redirected to "), Err: err}
+		}
+		var status *iscsi.StatusError
+		if !errors.As(err, &status) {
+			return fail(err)
+		}
+		to, permanent, ok := status.Redirect()
+		switch {
+		case !ok:
+			return fail(err)
+		case len(way) > maxHops:
+			return fail(&RedirectError{To: to.String(), Cause: fmt.Sprintf("that is more than %d redirects in a row", maxHops)})
+		case slices.Contains(way, hostPort(to)):
+			return fail(&RedirectError{To: to.String(), Cause: "which is a circle"})
+		}
+		way = append(way, hostPort(to))
+		var addrs []netip.AddrPort
+		if addrs, err = s.resolveAll(ctx, status.Addresses); err != nil {
+			return fail(err)
+		}
+		var winner int
+		var lost map[int]error
+		if conn, winner, lost = s.race(ctx, addrs); conn == nil {
+			return fail(lost[0])
+		}
+		e = entry{addr: addrs[winner], start: e.start, group: s.group}
+		if to.HasTPGT {
+			e.group = &to.TPGT
+		}
+		if forGood = forGood && permanent; forGood {
+			e.start, moved = e.addr, addrs
+		}
+	}
+}
+
+// move makes a target's new place the first to try. Its old ones stay: who is
+// sent away for good may come back.
+func (s *Session) move(to []netip.AddrPort) {
+	if len(to) > 0 {
+		s.moved = to
+		s.Portals = unique(append(slices.Clone(to), s.Portals...))
+	}
+}
+
+// hostPort is the address without the portal group.
+func hostPort(a iscsi.TargetAddress) string {
+	return bootspec.Portal{Host: a.Host, Port: a.Port}.String()
+}
+
+// resolveAll returns the addresses that a redirect leads to. It fails if there
+// are none.
+func (s *Session) resolveAll(ctx context.Context, list []iscsi.TargetAddress) ([]netip.AddrPort, error) {
+	var out []netip.AddrPort
+	var first error
+	for _, a := range list {
+		addrs, err := s.resolve(ctx, bootspec.Portal{Host: a.Host, Port: a.Port})
+		if first == nil {
+			first = err
+		}
+		out = append(out, addrs...)
+	}
+	if len(out) > 0 {
+		return unique(out), nil
+	}
+	return nil, first
+}
