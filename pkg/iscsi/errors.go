@@ -1,6 +1,7 @@
 package iscsi
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -46,4 +47,30 @@ func quote(s string) string {
 		return strconv.Quote(s[:maxQuoted]) + "..."
 	}
 	return strconv.Quote(s)
+}
+
+// Telling returns which error of two tries of one login says more: that of the
+// retry if it is the target's word, an *AuthError or a *ProtocolError, and the
+// first is less; else the first. Both may be shown where there is room.
+func Telling(first, retry error) error {
+	if telling(retry) > telling(first) {
+		return retry
+	}
+	return first
+}
+
+// telling ranks errors by what a person learns from them.
+func telling(err error) int {
+	var status *StatusError
+	var auth *AuthError
+	var broke *ProtocolError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status), errors.As(err, &auth):
+		return 3
+	case errors.As(err, &broke):
+		return 2
+	}
+	return 1
 }
