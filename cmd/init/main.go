@@ -26,7 +26,7 @@ func main() {
 	case "modprobe":
 		os.Exit(modprobe(os.Args[1:]))
 	case shell.Name:
-		os.Exit(shell.Main(os.Stdin, os.Stdout))
+		os.Exit(shell.Main(os.Args[1:], boot.Verbs))
 	default:
 		boot.Main(boot.Options{})
 	}

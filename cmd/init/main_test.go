@@ -31,10 +31,11 @@ func TestNames(t *testing.T) {
 		{"init of a running machine", "/init", "", "runs as process 1 only", 1},
 		{"any other name", "iscsiroot-init", "", "runs as process 1 only", 1},
 		{"modprobe", "/sbin/modprobe --frobnicate x", "", `unknown option "--frobnicate"`, 1},
-		{"shell, left", shell.Name, "exit\n", "iscsiroot> ", 0},
-		{"shell, end of input", shell.Name, "", "iscsiroot> ", 0},
-		{"shell, reboot", shell.Name, "help\nreboot\n", "reboot the machine", shell.ExitReboot},
-		{"shell, poweroff", shell.Name, "frobnicate\npoweroff\n", "no such command: try help", shell.ExitPowerOff},
+		{"shell, left", shell.Name, "echo hello; exit\n", "hello", 0},
+		{"shell, end of input", shell.Name, "echo hello", "hello", 0},
+		{"shell, help", shell.Name, "help\n", "steps ", 0},
+		{"shell, unknown", shell.Name, "frobnicate\n", "frobnicate: no such command: try help", 0},
+		{"shell without PID 1", shell.Name, "steps\n", "steps: not connected with process 1", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

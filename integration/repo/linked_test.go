@@ -1,6 +1,7 @@
 package repo_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -10,21 +11,24 @@ import (
 // The image is as large as this list is long.
 var linked = map[string]string{
 	// ours
-	"cmd/init":         "wiring of PID 1",
-	"pkg/blockdev":     "finds our disks and what they hold",
-	"pkg/boot":         "the list of steps and their runner",
-	"pkg/bootspec":     "the meaning of the parameters",
-	"pkg/cmdline":      "the words of the command line",
-	"pkg/iscsi":        "the login",
-	"pkg/iscsi/kernel": "hands the session to the kernel",
-	"pkg/kmod":         "which modules in which order",
-	"pkg/kmsg":         "the log",
-	"pkg/modload":      "loads modules",
-	"pkg/network":      "link, address, route",
-	"pkg/session":      "login and hand-over of a session",
-	"pkg/shell":        "the prompt at a break",
-	"pkg/switchroot":   "leaves the initramfs",
-	"pkg/uevent":       "waits for devices without polling",
+	"cmd/init":          "wiring of PID 1",
+	"pkg/blockdev":      "finds our disks and what they hold",
+	"pkg/boot":          "the list of steps and their runner",
+	"pkg/bootspec":      "the meaning of the parameters",
+	"pkg/cmdline":       "the words of the command line",
+	"pkg/iscsi":         "the login",
+	"pkg/iscsi/kernel":  "hands the session to the kernel",
+	"pkg/kmod":          "which modules in which order",
+	"pkg/kmsg":          "the log",
+	"pkg/modload":       "loads modules",
+	"pkg/network":       "link, address, route",
+	"pkg/session":       "login and hand-over of a session",
+	"pkg/shell":         "the debug shell",
+	"pkg/shell/control": "what it and PID 1 say to each other",
+	"pkg/shell/crypt":   "its password",
+	"pkg/shell/verb":    "its commands",
+	"pkg/switchroot":    "leaves the initramfs",
+	"pkg/uevent":        "waits for devices without polling",
 
 	// others'
 	"github.com/klauspost/compress":                      "zstd of modules, for kmodule",
@@ -49,6 +53,12 @@ var linked = map[string]string{
 	"github.com/vishvananda/netns":                       "part of netlink",
 	"golang.org/x/sync/errgroup":                         "part of kmodule",
 	"golang.org/x/sys/unix":                              "the kernel's calls and constants",
+	"golang.org/x/term":                                  "editing a line in the shell",
+	"mvdan.cc/sh/v3/expand":                              "part of the shell's interpreter",
+	"mvdan.cc/sh/v3/fileutil":                            "part of the shell's interpreter",
+	"mvdan.cc/sh/v3/interp":                              "interprets what is typed at the shell; 1.1 MiB with all its parts, 0.4 in the image",
+	"mvdan.cc/sh/v3/pattern":                             "part of the shell's interpreter",
+	"mvdan.cc/sh/v3/syntax":                              "part of the shell's interpreter",
 
 	// the standard library's
 	"bufio":           "reads lines",
@@ -60,6 +70,7 @@ var linked = map[string]string{
 	"crypto/fips140":  "part of crypto/rand",
 	"crypto/rand":     "part of zstd's encoder; CHAP will need it, nothing else of ours may: it can wait for entropy",
 	"crypto/sha256":   "xz's checksum",
+	"crypto/sha512":   "the password of the shell",
 	"crypto/subtle":   "part of crypto/rand",
 	"encoding/base64": "binary values of text keys (RFC 7143 section 6.1)",
 	"encoding/binary": "PDUs and superblocks",
@@ -76,11 +87,16 @@ var linked = map[string]string{
 	"math/rand/v2":    "jitter of retries, without entropy",
 	"net":             "the connection to the target, and addresses in netlink",
 	"net/netip":       "addresses as values",
+	"os/exec":         "programs of the image in the shell, a process of its own; see TestOnlyShell",
 	"os/signal":       "PID 1 catches every signal",
+	"os/user":         "part of the shell's interpreter",
 	"path/filepath":   "paths in sysfs",
+	"regexp":          "grep, and part of the shell's interpreter",
+	"regexp/syntax":   "part of regexp",
 	"runtime/debug":   "the stack of a panic",
 	"sort":            "part of many",
 	"strings":         "works on strings",
+	"text/tabwriter":  "part of the shell's interpreter",
 	"unicode/utf16":   "names of GPT partitions, labels",
 	"unique":          "part of net/netip",
 	"weak":            "part of unique",
@@ -92,8 +108,22 @@ var banned = map[string]string{
 	"encoding/json": "it brings reflection on every type, about 0.5 MiB; write the few values by hand",
 	"log/slog":      "it links encoding/json; log with pkg/kmsg",
 	"net/http":      "it brings TLS and HTTP/2, several MiB",
-	"os/exec":       "PID 1 reaps every child, which takes os/exec's from it: use boot's reaper with syscall.ForkExec",
 	"text/template": "it keeps every exported method of the program; use fmt",
+}
+
+// TestOnlyShell keeps os/exec out of what PID 1 runs itself: it reaps every
+// child, which takes os/exec's from it.
+func TestOnlyShell(t *testing.T) {
+	all := imports(t)
+	for line := range strings.Lines(goCommand(t, nil, "list", "-deps", "./cmd/init")) {
+		pkg := strings.TrimPrefix(strings.TrimSpace(line), module+"/")
+		if pkg != "pkg/shell" && slices.Contains(all[pkg], "os/exec") {
+			t.Errorf("%s imports os/exec: use boot's reaper with syscall.ForkExec", pkg)
+		}
+	}
+	if !slices.Contains(all["pkg/shell"], "os/exec") {
+		t.Error("pkg/shell does not import os/exec: this test looks at nothing")
+	}
 }
 
 func TestLinkedIntoInit(t *testing.T) {

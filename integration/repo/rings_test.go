@@ -17,6 +17,7 @@ var rings = map[string]int{
 	"pkg/iscsi/iscsitest":   0,
 	"pkg/kmod/kmodtest":     0,
 	"pkg/kmod":              0,
+	"pkg/shell/crypt":       0,
 
 	"pkg/blockdev":                1,
 	"pkg/iscsi/kernel":            1,
@@ -35,6 +36,8 @@ var rings = map[string]int{
 	"pkg/lab/liospec":    2,
 	"pkg/session":        2,
 	"pkg/shell":          2,
+	"pkg/shell/control":  2,
+	"pkg/shell/verb":     2,
 }
 
 // ringOf returns a package's ring; none if it is not ours or in no ring.

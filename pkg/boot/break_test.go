@@ -28,9 +28,10 @@ func TestBreakHolds(t *testing.T) {
 				tr.step("after", 1*time.Second, nil, "login", "free"),
 			},
 			Break: []string{"login"},
-			OnBreak: func(step string) {
+			OnBreak: func(step string) Resume {
 				tr.note("shell before " + step)
 				time.Sleep(100 * time.Second)
+				return Resume{}
 			},
 		}
 		if f := r.Run(t.Context()); f != nil {
@@ -79,7 +80,7 @@ func TestBreaks(t *testing.T) {
 						tr.step("c", time.Second, nil, "a", "b"),
 					},
 					Break:   tt.breaks,
-					OnBreak: func(step string) { got = append(got, step) },
+					OnBreak: func(step string) Resume { got = append(got, step); return Resume{} },
 				}
 				if f := r.Run(t.Context()); (f != nil) != (tt.failed != nil) {
 					t.Errorf("failure is %v", f)
@@ -156,7 +157,7 @@ func TestBreakBesideEndlessStep(t *testing.T) {
 				tr.step("login", time.Second, nil, "session"),
 			},
 			Break:   []string{"login"},
-			OnBreak: func(step string) { tr.note("shell before " + step) },
+			OnBreak: func(step string) Resume { tr.note("shell before " + step); return Resume{} },
 		}
 		if f := r.Run(t.Context()); f != nil {
 			t.Fatal(f)

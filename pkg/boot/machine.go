@@ -27,7 +27,12 @@ type Machine struct {
 
 	started time.Time
 	reaper  *reaper
-	restore func() // puts the kernel's settings back
+
+	params   cmdline.Line // Line, the image's policy, and what was given at the shell
+	progress *Progress
+	offer    offer
+	typed    []string // at the shell
+	restore  func()   // puts the kernel's settings back
 
 	release   string // of the running kernel
 	loader    *modload.Loader

@@ -28,14 +28,15 @@ func Main(o Options) {
 		fmt.Fprintln(os.Stderr, "iscsiroot: this is the /init of an initramfs and runs as process 1 only: see iscsiroot build --help")
 		os.Exit(1)
 	}
-	m := &Machine{started: time.Now(), reaper: newReaper()}
+	m := &Machine{started: time.Now(), reaper: newReaper(), progress: &Progress{}, offer: offer{attention: make(chan struct{})}}
 	defer m.neverDie()
 	catchSignals(m.reaper, m.ctrlAltDel)
 	mountErr := errors.Join(mountEarly(), linkModprobe("/"))
 	text, readErr := os.ReadFile("/proc/cmdline")
 	m.Line = cmdline.Parse(string(text))
 	var planErr error
-	m.Plan, planErr = bootspec.Parse(m.Line)
+	m.params = withPolicy(m.Line, bootspec.PolicyFile)
+	m.Plan, planErr = parse(m.params)
 	m.restore = changeSettings(m.Plan.Policy.Panic.Given())
 	m.Log = kmsg.Open(kmsg.SystemPaths())
 	m.Log.SetDebug(m.Plan.Policy.Debug.V)
@@ -46,13 +47,31 @@ func Main(o Options) {
 		}
 	}
 	m.say(string(text))
-	if planErr == nil {
-		planErr = m.Plan.Check()
-	}
-	if planErr != nil {
+	for planErr != nil {
 		m.fail(&Failure{Step: "cmdline", Err: planErr, Elapsed: time.Since(m.started)})
+		_, planErr = parse(m.params)
 	}
-	m.fail(m.run(o))
+	for {
+		m.fail(m.run(o))
+	}
+}
+
+// parse makes the plan, and tells what is missing as well as what is wrong.
+func parse(line cmdline.Line) (bootspec.Plan, error) {
+	plan, err := bootspec.Parse(line)
+	if err == nil {
+		err = plan.Check()
+	}
+	return plan, err
+}
+
+// withPolicy adds the image's policy to the command line.
+func withPolicy(line cmdline.Line, path string) cmdline.Line {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return line // most images have none
+	}
+	return bootspec.Add(line, cmdline.Parse(string(text)), bootspec.FromPolicy)
 }
 
 // say shows what the plan is and what is odd about it.
@@ -89,16 +108,29 @@ func (m *Machine) run(o Options) *Failure {
 		Timeout: m.Plan.Policy.Timeout.V,
 		Break:   m.breakpoints(steps),
 		OnBreak: m.openBreak,
+		OnStuck: m.makeOffer,
+
+		Attention: m.offer.attention,
+		Progress:  m.progress,
+		OnFailure: func(f *Failure) (Resume, bool) { return m.failed(f), true },
 	}
 	return r.Run(context.Background())
 }
 
-// fail shows a failure and ends the boot as the policy says. It does not
-// return.
+// fail shows a failure of no step and ends the boot as the policy says, unless
+// a person at the shell wants to try again.
 func (m *Machine) fail(f *Failure) {
 	if f == nil {
 		f = &Failure{Step: "switch-root", Err: fmt.Errorf("the list of steps came to its end")}
 	}
+	if resume := m.failed(f); resume.Prepare != nil {
+		resume.Prepare()
+	}
+}
+
+// failed shows a failure. It returns if a person at the shell wants to go on;
+// otherwise it ends the boot as the policy says.
+func (m *Machine) failed(f *Failure) Resume {
 	for line := range strings.SplitSeq(f.Error(), "\n") {
 		m.Log.Errorf("%s", line)
 	}
@@ -106,11 +138,13 @@ func (m *Machine) fail(f *Failure) {
 		m.Log.Errorf("hint: %s", f.Hint)
 	}
 	m.showStack(f.Err)
-	if shell := m.Plan.Policy.Shell; shell.Given() {
-		m.Log.Errorf("opening a shell, as %s says: leave it with exit", shell.From)
-		m.openShell()
+	if m.Plan.Policy.Shell.Given() {
+		if resume, ok := m.openFailure(f); ok {
+			return resume
+		}
 	}
 	m.end()
+	return Resume{}
 }
 
 // emergencyDelay is for how long a failure stays on the screen.
@@ -130,18 +164,23 @@ func (m *Machine) ctrlAltDel() {
 	m.power(bootspec.Reboot)
 }
 
-// power ends the machine. It does not return.
+// power writes everything back and ends the machine. It does not return.
 func (m *Machine) power(action bootspec.Emergency) {
-	commands := map[bootspec.Emergency]int{
-		bootspec.Reboot:   unix.LINUX_REBOOT_CMD_RESTART,
-		bootspec.PowerOff: unix.LINUX_REBOOT_CMD_POWER_OFF,
-		bootspec.Halt:     unix.LINUX_REBOOT_CMD_HALT,
-	}
 	unix.Sync()
-	if err := unix.Reboot(commands[action]); err != nil {
+	if err := m.powerNow(action); err != nil {
 		m.Log.Errorf("%s: %v: switch the machine off by hand", action, err)
 	}
 	for {
 		time.Sleep(time.Hour)
 	}
+}
+
+// powerNow ends the machine, and returns only if that cannot be.
+func (m *Machine) powerNow(action bootspec.Emergency) error {
+	commands := map[bootspec.Emergency]int{
+		bootspec.Reboot:   unix.LINUX_REBOOT_CMD_RESTART,
+		bootspec.PowerOff: unix.LINUX_REBOOT_CMD_POWER_OFF,
+		bootspec.Halt:     unix.LINUX_REBOOT_CMD_HALT,
+	}
+	return unix.Reboot(commands[action])
 }

@@ -1,64 +1,188 @@
 package boot
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
 
-	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"golang.org/x/sys/unix"
+
 	"github.com/iscsiroot/iscsiroot/pkg/shell"
+	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
 )
 
-// openBreak opens the shell at a break point.
-func (m *Machine) openBreak(step string) {
-	m.Log.Infof("break before step %s: go on with exit", step)
-	m.openShell()
+// openBreak opens the shell at a break point, or because somebody pressed Enter
+// while a step keeps failing, and returns how to go on.
+func (m *Machine) openBreak(step string) Resume {
+	greeting := "break before step " + step
+	if step == "" {
+		troubled := m.progress.troubled()
+		if len(troubled) == 0 {
+			m.stopOffer()
+			return Resume{} // it has healed meanwhile
+		}
+		step = troubled[0]
+		greeting = fmt.Sprintf("step %s goes on trying: %v", step, m.progress.failure(step))
+	}
+	m.Log.Infof("%s: go on with exit", greeting)
+	resume, _ := m.openShell(greeting+"\n"+advice(step)+"help lists the commands; exit goes on with the boot\n", step)
 	m.Log.Infof("going on with step %s", step)
+	return resume
+}
+
+// openFailure opens the shell for a failure; ok tells that the boot is to go on
+// after all.
+func (m *Machine) openFailure(f *Failure) (resume Resume, ok bool) {
+	from := m.Plan.Policy.Shell.From
+	m.Log.Errorf("opening a shell, as %s says: retry tries again, exit gives up", from)
+	text := f.Error() + "\n"
+	if f.Hint != "" {
+		text += "hint: " + f.Hint + "\n"
+	}
+	return m.openShell(text+advice(f.Step)+"help lists the commands; retry tries again, exit gives up\n", f.Step)
 }
 
 // openShell runs the shell and waits for its end, however it comes: a shell
-// that is killed or crashes is a shell that was left. The shell asks for the
-// machine's end by its exit status.
-func (m *Machine) openShell() {
-	argv := shell.Command(m.Plan.Policy.Shell.V)
-	tty, err := openTTY()
+// that is killed or crashes is a shell that was left. asked tells that the
+// shell asked for more than to go on.
+func (m *Machine) openShell(greeting, step string) (resume Resume, asked bool) {
+	m.stopOffer()
+	tty, err := m.chooseConsole()
 	if err != nil {
 		m.Log.Errorf("shell: %v: there is no console to open it on", err)
-		return
+		return Resume{}, false
 	}
 	defer func() { _ = tty.Close() }()
-	_, status, err := m.reaper.start(func() (int, error) {
-		return syscall.ForkExec(argv[0], argv[1:], &syscall.ProcAttr{
-			Env:   []string{"TERM=linux", "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/"},
-			Files: []uintptr{tty.Fd(), tty.Fd(), tty.Fd()},
-			Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: true},
-		})
-	})
+	ours, theirs, err := control.Pair()
 	if err != nil {
-		m.Log.Errorf("shell %s: %v", argv[0], err)
-		return
+		m.Log.Errorf("shell: %v", err)
+		return Resume{}, false
 	}
-	switch s := <-status; {
-	case s.Signaled():
-		m.Log.Warnf("shell %s was killed by signal %d", argv[0], int(s.Signal()))
-	case s.ExitStatus() == shell.ExitReboot:
-		m.power(bootspec.Reboot)
-	case s.ExitStatus() == shell.ExitPowerOff:
-		m.power(bootspec.PowerOff)
+	defer func() { _ = ours.Close() }()
+	c := m.newConversation(greeting, step)
+	_, status, err := m.reaper.start(func() (int, error) { return forkShell(m.Plan.Policy.Shell.V, tty, theirs) })
+	_ = theirs.Close()
+	if err != nil {
+		m.Log.Errorf("shell: %v", err)
+		return Resume{}, false
 	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		control.Serve(ours, c.answer)
+	}()
+	if s := <-status; s.Signaled() {
+		m.Log.Warnf("the shell was killed by signal %d", int(s.Signal()))
+	}
+	_ = ours.SetDeadline(past)
+	<-served
+	m.typed = c.typed
+	return c.resume, c.asked
 }
 
-// openTTY opens the terminal behind the console: /dev/console itself cannot
-// become a controlling terminal. The last name in the file is the one that
-// /dev/console stands for.
-func openTTY() (*os.File, error) {
-	b, err := os.ReadFile("/sys/class/tty/console/active")
-	if err == nil {
-		if names := strings.Fields(string(b)); len(names) > 0 {
-			if f, err := os.OpenFile("/dev/"+names[len(names)-1], os.O_RDWR|syscall.O_NOCTTY, 0); err == nil {
-				return f, nil
-			}
+// forkShell starts our own file as the shell. path is the shell of the image
+// that it is to become; empty: it stays itself.
+func forkShell(path string, tty, socket *os.File) (int, error) {
+	argv := []string{shell.Name}
+	if path != "" {
+		argv = append(argv, path)
+	}
+	return syscall.ForkExec("/proc/self/exe", argv, &syscall.ProcAttr{
+		Dir:   "/",
+		Env:   []string{"TERM=linux", "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/"},
+		Files: []uintptr{tty.Fd(), tty.Fd(), tty.Fd(), socket.Fd()}, // the last one is control.FD
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: true},
+	})
+}
+
+// chooseConsole returns the terminal for the shell: the only console, or the
+// first on which somebody presses Enter.
+func (m *Machine) chooseConsole() (*os.File, error) {
+	all := openConsoles(activeConsoles)
+	if len(all) == 0 {
+		return openTTY("/dev/console")
+	}
+	defer func() {
+		for _, f := range all {
+			_ = f.Close()
+		}
+	}()
+	chosen := all[0]
+	if len(all) > 1 {
+		for _, f := range all {
+			_, _ = fmt.Fprintf(f, "\r\niscsiroot: press Enter here for the shell\r\n")
+		}
+		var err error
+		if chosen, err = firstEnter(context.Background(), all); err != nil {
+			return nil, err
 		}
 	}
-	return os.OpenFile("/dev/console", os.O_RDWR|syscall.O_NOCTTY, 0)
+	return openTTY(chosen.Name())
+}
+
+// activeConsoles names the terminals that console= names and that there are.
+const activeConsoles = "/sys/class/tty/console/active"
+
+// openConsoles opens them, for reads that can be given up. /dev/console itself
+// cannot become a controlling terminal.
+func openConsoles(list string) []*os.File {
+	b, err := os.ReadFile(list)
+	if err != nil {
+		return nil
+	}
+	var out []*os.File
+	for _, name := range strings.Fields(string(b)) {
+		path := "/dev/" + name
+		fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		out = append(out, os.NewFile(uintptr(fd), path))
+	}
+	return out
+}
+
+func openTTY(path string) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// errNobody says that every console has hung up.
+var errNobody = errors.New("no console answers")
+
+// firstEnter waits for a line on any of the terminals and returns the one that
+// it came from.
+func firstEnter(ctx context.Context, terminals []*os.File) (*os.File, error) {
+	answers := make(chan int, len(terminals))
+	for i, f := range terminals {
+		go func() {
+			if n, err := f.Read(make([]byte, 256)); n <= 0 || err != nil {
+				i = -1
+			}
+			answers <- i
+		}()
+	}
+	stop := func() {
+		for _, f := range terminals {
+			_ = f.SetReadDeadline(past)
+		}
+	}
+	defer context.AfterFunc(ctx, stop)()
+	first := -1
+	for range terminals { // all must have let go of their terminal
+		if i := <-answers; i >= 0 && first < 0 {
+			first = i
+			stop()
+		}
+	}
+	if first < 0 {
+		return nil, errors.Join(errNobody, ctx.Err())
+	}
+	return terminals[first], nil
 }

@@ -16,6 +16,7 @@ func (m *Machine) neverDie() {
 		v = "main returned"
 	}
 	m.fail(&Failure{Step: "main", Err: &PanicError{Value: v, Stack: string(debug.Stack())}})
+	m.end()
 }
 
 // showStack shows where a panic came from, for the report of the bug.

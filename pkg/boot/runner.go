@@ -25,18 +25,34 @@ type Runner struct {
 	// Timeout is for how long what heals is tried; 0: for ever.
 	Timeout time.Duration
 	// Break names the steps before which OnBreak is called, once each, with
-	// nothing else running.
-	Break   []string
-	OnBreak func(step string)
+	// nothing else running but what is long in coming to an end. OnBreak is
+	// called with "" when Attention asks for it in the midst of things.
+	Break     []string
+	OnBreak   func(step string) Resume
+	Attention <-chan struct{}
+	// OnStuck, if set, is called by a step that has failed for a while and goes
+	// on trying.
+	OnStuck func(step string)
+	// OnFailure is called for a step that failed for good, with nothing
+	// running; ok tells to go on as Resume says. Nil: Run returns.
+	OnFailure func(*Failure) (r Resume, ok bool)
+	// Progress, if set, is kept up to date.
+	Progress *Progress
+
+	watch   *stopwatch
+	results chan result
+	cancels map[int]context.CancelFunc // of the steps that run
 }
 
-type state int
-
-const (
-	waiting state = iota
-	running
-	done
-)
+// Resume is how the boot goes on after the shell; the zero value is that
+// nothing has changed.
+type Resume struct {
+	Steps []string // are done again, and all that need them, also if they are done
+	Break string   // the shell is to open again before this step; may be ""
+	// Prepare, if set, is called with nothing running. It returns the steps
+	// that need not be done: a person did their work.
+	Prepare func() []string
+}
 
 // result is how a step ended.
 type result struct {
@@ -45,52 +61,89 @@ type result struct {
 	elapsed time.Duration
 }
 
-// Run runs the steps and returns the first failure, after all that ran has
-// ended. It returns nil only if every step is done, which the last step, that
-// never returns, makes impossible in a real boot.
+// Run runs the steps and returns the first failure that OnFailure has no way
+// out of, after all that ran has ended. It returns nil only if every step is
+// done, which the last step, that never returns, makes impossible in a real
+// boot.
 func (r *Runner) Run(ctx context.Context) *Failure {
+	r.watch = newStopwatch()
+	r.results = make(chan result, len(r.Steps))
+	r.cancels = map[int]context.CancelFunc{}
+	if r.Progress == nil {
+		r.Progress = &Progress{}
+	}
+	r.Progress.begin(r.Steps, r.watch)
+	for {
+		f := r.round(ctx)
+		if f == nil || r.OnFailure == nil {
+			return f
+		}
+		r.watch.stop()
+		resume, ok := r.OnFailure(f)
+		r.watch.goOn()
+		if !ok {
+			return f
+		}
+		r.resume(resume, "")
+	}
+}
+
+// round runs steps until all are done, or one has failed and all have ended.
+func (r *Runner) round(ctx context.Context) *Failure {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	states := make([]state, len(r.Steps))
-	results := make(chan result)
-	started := time.Now()
-	active := 0
 	var failure *Failure
 	var overdue <-chan time.Time // when a break no longer waits for what runs
 	for {
 		if failure == nil {
-			started, held := r.startReady(ctx, states, started, results, active == 0)
-			active += started
-			overdue = breakTimer(held, overdue)
+			overdue = breakTimer(r.startReady(ctx, len(r.cancels) == 0), overdue)
 		}
-		if active == 0 {
-			if failure == nil && slices.Contains(states, waiting) {
-				failure = &Failure{Step: r.Steps[slices.Index(states, waiting)].Name, Err: errors.New("needs a step that is not in the list")}
-			}
-			return failure
+		if len(r.cancels) == 0 {
+			return r.end(failure)
 		}
-		var res result
 		select {
-		case res = <-results:
+		case res := <-r.results:
+			if f := r.ended(res); f != nil && failure == nil {
+				failure, overdue = f, nil
+				cancel()
+			}
 		case <-overdue:
 			overdue = nil
-			r.Log.Infof("still running: %s", strings.Join(r.inState(states, running), ", "))
-			started, _ := r.startReady(ctx, states, started, results, true)
-			active += started
-			continue
-		}
-		active--
-		step := r.Steps[res.index]
-		states[res.index] = done
-		switch {
-		case res.err == nil:
-			r.Log.Debugf("step %s done in %.3f s", step.Name, res.elapsed.Seconds())
-		case failure == nil:
-			failure = &Failure{Step: step.Name, Err: res.err, Hint: hint(res.err), Elapsed: res.elapsed}
-			overdue = nil
-			cancel()
+			r.Log.Infof("still running: %s", strings.Join(r.Progress.names(running), ", "))
+			r.startReady(ctx, true)
+		case <-r.attention(failure):
+			r.pause("")
 		}
 	}
+}
+
+// end is the end of a round with nothing running.
+func (r *Runner) end(failure *Failure) *Failure {
+	if left := r.Progress.names(waiting); failure == nil && len(left) > 0 {
+		return &Failure{Step: left[0], Err: errors.New("needs a step that is not in the list")}
+	}
+	return failure
+}
+
+// attention is not listened to once a step has failed: the shell opens anyway.
+func (r *Runner) attention(failure *Failure) <-chan struct{} {
+	if failure != nil {
+		return nil
+	}
+	return r.Attention
+}
+
+// ended takes a step's end up and returns its failure.
+func (r *Runner) ended(res result) *Failure {
+	r.cancels[res.index]()
+	delete(r.cancels, res.index)
+	step := r.Steps[res.index]
+	r.Progress.end(res.index, res.err)
+	if res.err == nil {
+		r.Log.Debugf("step %s done in %.3f s", step.Name, res.elapsed.Seconds())
+		return nil
+	}
+	return &Failure{Step: step.Name, Err: res.err, Hint: hint(res.err), Elapsed: res.elapsed}
 }
 
 // breakPatience is for how long a break waits for the steps that run: one that
@@ -109,92 +162,127 @@ func breakTimer(held bool, timer <-chan time.Time) <-chan time.Time {
 	return timer
 }
 
-// startReady starts what can start and returns how many. At a break nothing
-// new starts: held says that one waits for what runs, unless open tells not to
-// wait.
-func (r *Runner) startReady(ctx context.Context, states []state, boot time.Time, results chan<- result, open bool) (started int, held bool) {
+// startReady starts what can start. At a break nothing new starts: held says
+// that one waits for what runs, unless open tells not to wait.
+func (r *Runner) startReady(ctx context.Context, open bool) (held bool) {
 	for {
-		ready := r.ready(states)
+		ready := r.Progress.ready()
 		i := slices.IndexFunc(ready, func(i int) bool { return slices.Contains(r.Break, r.Steps[i].Name) })
 		if i < 0 {
 			for _, i := range ready {
-				states[i] = running
-				go r.attempt(ctx, i, boot, results)
+				r.start(ctx, i)
 			}
-			return len(ready), false
+			return false
 		}
 		if !open {
-			return 0, true
+			return true
 		}
 		name := r.Steps[ready[i]].Name
 		r.Break = slices.DeleteFunc(r.Break, func(b string) bool { return b == name })
-		r.OnBreak(name)
+		r.pause(name)
 	}
 }
 
-// inState names the steps in a state.
-func (r *Runner) inState(states []state, s state) []string {
-	var out []string
-	for i, step := range r.Steps {
-		if states[i] == s {
-			out = append(out, step.Name)
-		}
-	}
-	return out
+// pause calls OnBreak, with the watch standing still, and does what it says.
+func (r *Runner) pause(step string) {
+	r.watch.stop()
+	resume := r.OnBreak(step)
+	r.watch.goOn()
+	r.resume(resume, step)
 }
 
-// ready lists the waiting steps whose needs are done.
-func (r *Runner) ready(states []state) []int {
-	var out []int
-	for i, s := range r.Steps {
-		ok := states[i] == waiting
-		for _, need := range s.Needs {
-			j := slices.IndexFunc(r.Steps, func(s Step) bool { return s.Name == need })
-			ok = ok && j >= 0 && states[j] == done
-		}
-		if ok {
-			out = append(out, i)
+// resume makes what is to be done again wait for its turn. A break at a step
+// that needs what is done again comes again.
+func (r *Runner) resume(resume Resume, at string) {
+	again := r.Progress.following(resume.Steps...)
+	var byHand []string
+	if resume.Prepare != nil {
+		// What runs must not see its plan change.
+		r.stop(func(int) bool { return true })
+		byHand = resume.Prepare()
+	}
+	r.stop(func(i int) bool { return slices.Contains(again, r.Steps[i].Name) })
+	r.Progress.reset(again, byHand)
+	if at != "" && !slices.Contains(resume.Steps, at) && slices.Contains(again, at) {
+		r.Break = append(r.Break, at)
+	}
+	if resume.Break != "" && !slices.Contains(r.Break, resume.Break) {
+		r.Break = append(r.Break, resume.Break)
+	}
+}
+
+// stop ends running steps and waits for their end; they then wait for their
+// turn again, whatever came of them.
+func (r *Runner) stop(which func(int) bool) {
+	var stopped []int
+	for i, cancel := range r.cancels {
+		if which(i) {
+			stopped = append(stopped, i)
+			cancel()
 		}
 	}
-	return out
+	var others []result
+	for left := len(stopped); left > 0; {
+		res := <-r.results
+		if !slices.Contains(stopped, res.index) {
+			others = append(others, res)
+			continue
+		}
+		left--
+		r.ended(res)
+	}
+	for _, res := range others {
+		r.results <- res
+	}
+}
+
+// start lets a step run.
+func (r *Runner) start(ctx context.Context, i int) {
+	ctx, r.cancels[i] = context.WithCancel(ctx)
+	r.Progress.start(i)
+	go r.attempt(ctx, i)
 }
 
 // attempt tries a step until it is done, or fails for good.
-func (r *Runner) attempt(ctx context.Context, index int, boot time.Time, results chan<- result) {
+func (r *Runner) attempt(ctx context.Context, index int) {
 	step := r.Steps[index]
-	began := time.Now()
+	began := r.watch.elapsed()
 	n := nag{log: r.Log, step: step.Name}
 	pause := backoff{}
 	for {
-		err := runOnce(ctx, step)
+		err := r.runOnce(ctx, step)
 		if err == nil {
 			n.healed()
 		}
-		again := heals(err) || time.Since(began) < step.Patience && !isPanic(err)
+		took := r.watch.elapsed() - began
+		again := heals(err) || took < step.Patience && !isPanic(err)
 		if err == nil || !again || ctx.Err() != nil {
-			results <- result{index, err, time.Since(began)}
+			r.results <- result{index, err, took}
 			return
 		}
-		if r.Timeout > 0 && time.Since(boot) >= r.Timeout {
+		if r.Timeout > 0 && r.watch.elapsed() >= r.Timeout {
 			err = fmt.Errorf("gave up after %d s (rd.timeout=): %w", int(r.Timeout.Seconds()), err)
-			results <- result{index, err, time.Since(began)}
+			r.results <- result{index, err, took}
 			return
 		}
-		n.failed(err)
+		r.Progress.tried(index, err)
+		if n.failed(err); n.lines > 1 && r.OnStuck != nil {
+			r.OnStuck(step.Name)
+		}
 		pause.wait(ctx)
 	}
 }
 
 // runOnce is one try. A panic of the step's own goroutine becomes its error.
-func runOnce(ctx context.Context, step Step) (err error) {
+func (r *Runner) runOnce(ctx context.Context, step Step) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: strings.TrimSpace(string(debug.Stack()))}
 		}
 	}()
 	if step.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, step.Timeout)
+		var cancel func()
+		ctx, cancel = r.watch.withTimeout(ctx, step.Timeout)
 		defer cancel()
 	}
 	return step.Run(ctx)

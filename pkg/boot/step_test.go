@@ -45,17 +45,15 @@ func TestSteps(t *testing.T) {
 // Machine have no lock.
 func TestStepsThatShare(t *testing.T) {
 	steps := (&Machine{}).Steps()
-	r := Runner{Steps: steps}
 	after := func(name, need string) bool {
-		states := make([]state, len(steps))
+		var p Progress
+		p.begin(steps, newStopwatch())
 		for i, s := range steps {
-			if s.Name != need {
-				states[i] = done
+			if s.Name != need && s.Name != name {
+				p.end(i, nil)
 			}
 		}
-		i := slices.IndexFunc(steps, func(s Step) bool { return s.Name == name })
-		states[i] = waiting
-		return !slices.Contains(r.ready(states), i)
+		return !slices.Contains(p.ready(), p.index(name))
 	}
 	for _, tt := range []struct{ name, need string }{
 		{"drivers", "modules"},

@@ -1,6 +1,16 @@
 // Package shell is the debug shell that rd.break and rd.shell open.
 //
-// It runs as a child of PID 1 on a terminal of its own. If the image holds a
-// shell that one is taken; otherwise it is a small prompt of our own, the same
-// file as /init under another name, which needs nothing but the kernel.
+// It is a POSIX shell that needs nothing but the kernel: mvdan.cc/sh interprets,
+// the commands are functions of package verb and those that the caller adds.
+// PID 1 runs it as a child, the same file under another name, on a terminal of
+// its own, so that nothing that happens in it can end PID 1. What it wants to
+// know of the boot, or done to it, it asks PID 1 through package control.
+//
+//	main.go      start: password, another shell, ours
+//	shell.go     reads lines and runs them
+//	interp.go    how the interpreter runs a command
+//	job.go       commands in the background
+//	terminal.go  the terminal in its two modes
+//	editor.go    a line with editing, history and completion
+//	help.go      help
 package shell

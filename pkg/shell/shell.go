@@ -1,138 +1,195 @@
 package shell
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
+	"os/signal"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
+
+	"mvdan.cc/sh/v3/interp"
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
 )
 
-// Name is argv[0] of the prompt: cmd/init runs Main for it.
-const Name = "iscsiroot-shell"
-
-// Exit statuses by which the prompt asks PID 1 for the machine's end.
-const (
-	ExitReboot   = 100
-	ExitPowerOff = 101
-)
-
-// imageShells are the shells that an image may hold.
-var imageShells = []string{"/bin/sh", "/usr/bin/sh", "/bin/bash", "/bin/busybox"}
-
-// Command returns the path of the program to run and its argv: want if it is
-// given, a shell of the image, or the prompt.
-func Command(want string) []string { return command("/", want) }
-
-// command is Command for an image that is at root.
-func command(root, want string) []string {
-	if want != "" {
-		return []string{want, want}
-	}
-	for _, path := range imageShells {
-		if info, err := os.Stat(filepath.Join(root, path)); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return []string{path, "sh"}
-		}
-	}
-	return []string{"/proc/self/exe", Name}
+// config is what a shell works with.
+type config struct {
+	in       *os.File
+	out      io.Writer
+	terminal *terminal
+	verbs    []verb.Verb
+	history  []string          // lines of earlier shells
+	remember func(line string) // gets each line that is typed
 }
 
-// Main is the prompt. It returns the exit status.
-func Main(in io.Reader, out io.Writer) int {
-	_, _ = fmt.Fprintln(out, "iscsiroot: this image holds no shell; help lists what this prompt can do")
-	lines := bufio.NewScanner(in)
+// shell is the one that is running.
+type shell struct {
+	config
+	past   *history
+	lines  func(prompt string) (string, error)
+	verbs  map[string]verb.Verb
+	runner *interp.Runner
+	jobs   jobs
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // of the command in the foreground
+}
+
+func newShell(c config) (*shell, error) {
+	s := &shell{config: c, verbs: map[string]verb.Verb{}}
+	for _, v := range append(slices.Clip(c.verbs), s.ownVerbs()...) {
+		s.verbs[v.Name] = v
+	}
+	s.past = &history{lines: c.history, added: c.remember}
+	s.lines = func(string) (string, error) { return readPlain(c.terminal.plain) }
+	if c.terminal.is {
+		s.lines = newEditor(c.terminal, c.out, s.past, s.complete).readLine
+	}
+	var err error
+	s.runner, err = interp.New(
+		interp.Interactive(true),
+		interp.StdIO(c.in, c.out, c.out),
+		interp.CallHandler(s.preferVerbs),
+		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return s.exec }),
+	)
+	return s, err
+}
+
+// readPlain reads a line that nobody edits.
+func readPlain(r io.Reader) (string, error) {
+	line, err := r.(interface{ ReadString(byte) (string, error) }).ReadString('\n')
+	if line != "" {
+		err = nil
+	}
+	return strings.TrimRight(line, "\r\n"), err
+}
+
+// loop reads and runs lines until exit or the end of input. It returns the exit
+// status.
+func (s *shell) loop() int {
+	s.catchSignals()
+	text := "" // of a command that goes on
 	for {
-		_, _ = fmt.Fprint(out, "iscsiroot> ")
-		if !lines.Scan() {
+		s.tellJobs()
+		prompt := s.prompt()
+		if text != "" {
+			prompt = promptMore
+		}
+		line, err := s.lines(prompt)
+		switch {
+		case errors.Is(err, errInterrupted):
+			text = ""
+			continue
+		case err != nil:
+			s.jobs.end()
 			return 0
 		}
-		args := strings.Fields(lines.Text())
-		if len(args) == 0 {
+		text += line + "\n"
+		stmts, err := parse(text)
+		if syntax.IsIncomplete(err) {
 			continue
 		}
-		switch args[0] {
-		case "exit":
+		if err != nil {
+			s.say("%v", err)
+		}
+		if s.run(text, stmts) {
+			s.jobs.end()
 			return 0
-		case "reboot":
-			return ExitReboot
-		case "poweroff":
-			return ExitPowerOff
 		}
-		if err := run(out, args[0], args[1:]); err != nil {
-			_, _ = fmt.Fprintf(out, "iscsiroot: %s: %v\n", args[0], err)
-		}
+		text = ""
 	}
 }
 
-// run does one command.
-func run(out io.Writer, name string, args []string) error {
-	switch name {
-	case "help":
-		_, err := fmt.Fprintln(out, "cat FILE...     show files\nls [PATH...]    list directories\nexit            go on\nreboot          reboot the machine\npoweroff        switch it off")
-		return err
-	case "cat":
-		return each(args, func(path string) error { return cat(out, path) })
-	case "ls":
-		if len(args) == 0 {
-			args = []string{"/"}
-		}
-		return each(args, func(path string) error { return ls(out, path) })
+// prompt tells the working directory if it is not the first.
+func (s *shell) prompt() string {
+	if dir := s.runner.Dir; dir != "" && dir != "/" {
+		return "iscsiroot " + dir + "> "
 	}
-	return fmt.Errorf("no such command: try help")
+	return "iscsiroot> "
 }
 
-// each calls f for each path and for what a pattern stands for.
-func each(args []string, f func(string) error) error {
-	for _, arg := range args {
-		paths, err := filepath.Glob(arg)
-		if err != nil || len(paths) == 0 {
-			paths = []string{arg}
+func parse(text string) ([]*syntax.Stmt, error) {
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+	if err != nil {
+		return nil, err
+	}
+	return file.Stmts, nil
+}
+
+// run runs statements and tells whether the shell is to end.
+func (s *shell) run(text string, stmts []*syntax.Stmt) (exit bool) {
+	for _, stmt := range stmts {
+		if stmt.Background {
+			s.startJob(text, stmt)
+			continue
 		}
-		for _, path := range paths {
-			if err := f(path); err != nil {
-				return err
+		if interrupted := s.foreground(stmt); interrupted {
+			return false
+		}
+		if s.runner.Exited() {
+			return true
+		}
+	}
+	return false
+}
+
+// foreground runs a statement until it is done, or Ctrl-C.
+func (s *shell) foreground(stmt *syntax.Stmt) (interrupted bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s.setCancel(cancel)
+	defer s.setCancel(nil)
+	err := s.runner.Run(ctx, stmt)
+	awake(s.in)
+	var status interp.ExitStatus
+	if ctx.Err() != nil {
+		_, _ = io.WriteString(s.out, "\n")
+		return true
+	}
+	if err != nil && !errors.As(err, &status) {
+		s.say("%v", err)
+	}
+	return false
+}
+
+func (s *shell) setCancel(f context.CancelFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel = f
+}
+
+// interrupt ends the command in the foreground.
+func (s *shell) interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel()
+	}
+}
+
+// catchSignals makes Ctrl-C end the command and not the shell. Ctrl-\ and
+// Ctrl-Z are caught as well, not ignored: programs would inherit that. As a
+// child of PID 1 that leads a session the shell and what it runs are an
+// orphaned process group, which the kernel does not stop (POSIX.1-2017
+// 11.1.4).
+func (s *shell) catchSignals() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP)
+	go func() {
+		for sig := range signals {
+			if sig == syscall.SIGINT {
+				s.interrupt()
 			}
 		}
-	}
-	return nil
+	}()
 }
 
-func cat(out io.Writer, path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	_, err = io.Copy(out, f)
-	return err
-}
-
-// ls lists a directory, or names what is none: a pattern stands for both.
-func ls(out io.Writer, path string) error {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(path)
-	if errors.Is(err, syscall.ENOTDIR) || err != nil && info.Mode().Type() == fs.ModeSymlink {
-		return line(out, info.Mode(), path)
-	} else if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := line(out, e.Type(), e.Name()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// line writes one line of ls; the first letter of the mode is the kind of file.
-func line(out io.Writer, mode fs.FileMode, name string) error {
-	_, err := fmt.Fprintln(out, mode.String()[:1]+" "+name)
-	return err
+func (s *shell) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.out, "iscsiroot: "+format+"\n", args...)
 }

@@ -1,0 +1,40 @@
+package boot
+
+import "fmt"
+
+// remedy is a command of the shell that may help where a step failed.
+type remedy struct{ command, why string }
+
+// remedies lists, for each step, the three that are the likeliest to help.
+func remedies() map[string][3]remedy {
+	return map[string][3]remedy{
+		"cmdline":       {{"explain", "what was understood, and where it comes from"}, {"cat /proc/cmdline", "what the kernel was given"}, {"retry NAME=VALUE...", "try again with these parameters"}},
+		"uevents":       {{"dmesg | tail", "what the kernel says"}, {"mount", "is /sys mounted?"}, {"retry", "try again"}},
+		"modules":       {{"ls /lib/modules", "the kernels that the image holds modules for"}, {"uname -r", "the kernel that runs"}, {"dmesg | tail", "what the kernel says"}},
+		"drivers":       {{"lsmod", "the modules that are loaded"}, {"dmesg | tail", "what the kernel says of the last one"}, {"modprobe NAME", "load one by hand"}},
+		"network":       {{"ip link", "the interfaces, and whether they have a link"}, {"ip addr", "their addresses"}, {"retry network iscsi_if=NAME", "try again with another one"}},
+		"iscsi-modules": {{"lsmod", "the modules that are loaded"}, {"dmesg | tail", "what the kernel says of the last one"}, {"modprobe iscsi_tcp", "load it by hand"}},
+		"fs-modules":    {{"lsmod", "the modules that are loaded"}, {"dmesg | tail", "what the kernel says of the last one"}, {"modprobe NAME", "load one by hand"}},
+		"session":       {{"session", "the sessions that there are"}, {"dmesg | tail", "what the kernel says"}, {"lsmod | grep iscsi", "is iscsi_tcp there?"}},
+		"login":         {{"ping ADDRESS", "does the target's host answer?"}, {"explain", "the names and addresses that are used"}, {"login ADDRESS NAME", "log in elsewhere, or under another name"}},
+		"disk":          {{"session", "the session and its LUNs"}, {"dmesg | tail", "what the kernel says of the disks"}, {"retry disk iscsi_lun=N", "try again with another LUN"}},
+		"root":          {{"blkid", "what the disks hold"}, {"explain", "what is looked for"}, {"retry root=DEVICE", "try again with another one"}},
+		"mount":         {{"dmesg | tail", "what the file system says"}, {"mount -t TYPE /dev/sdXN /sysroot", "mount it by hand; retry then takes it"}, {"retry rootflags=OPTIONS", "try again with other options"}},
+		"check":         {{"ls /sysroot/sbin", "is this the root file system?"}, {"blkid", "what the other disks hold"}, {"retry init=PATH", "try again with another program"}},
+		"switch-root":   {{"ls /sysroot", "the new root"}, {"steps", "what ran, and for how long"}, {"session", "the session that it is on"}},
+	}
+}
+
+// advice writes the three commands for a step; those of cmdline stand for a
+// step that nobody thought of.
+func advice(step string) string {
+	three, ok := remedies()[step]
+	if !ok {
+		three = remedies()["cmdline"]
+	}
+	out := "these may help:\n"
+	for _, r := range three {
+		out += fmt.Sprintf("  %-34s %s\n", r.command, r.why)
+	}
+	return out
+}

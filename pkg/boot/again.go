@@ -1,0 +1,175 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// again makes the Resume. Parameters are understood before the shell ends, so
+// that it can show what is wrong with them.
+func (c *conversation) again(step, stop string, params []string) (string, error) {
+	c.resume = Resume{Break: stop}
+	if step != "" {
+		c.resume.Steps = []string{step}
+	}
+	plan, line := c.m.Plan, c.m.params
+	if len(params) > 0 {
+		line = bootspec.Add(c.m.params, cmdline.Parse(quoteAll(params)), bootspec.FromShell)
+		var err error
+		if plan, err = parse(line); err != nil {
+			return "", err
+		}
+		c.resume.Steps = append(c.resume.Steps, changed(c.m.Plan, plan)...)
+	}
+	again := c.m.progress.following(c.resume.Steps...)
+	c.resume.Prepare = func() []string { return c.m.prepare(line, plan, again) }
+	c.asked = true
+	return "trying again\n", nil
+}
+
+// quoteAll writes words as the kernel's command line has them.
+func quoteAll(words []string) string {
+	var out []string
+	for _, w := range words {
+		if key, value, ok := strings.Cut(w, "="); ok && strings.ContainsAny(value, " \t") {
+			w = key + `="` + value + `"`
+		}
+		out = append(out, w)
+	}
+	return strings.Join(out, " ")
+}
+
+// changed names the steps that must be done again for a new plan.
+func changed(old, plan bootspec.Plan) []string {
+	var out []string
+	if !reflect.DeepEqual(old.Net, plan.Net) {
+		out = append(out, "network")
+	}
+	if !sameTargets(old, plan) {
+		out = append(out, "session")
+	}
+	if !reflect.DeepEqual(old.Root, plan.Root) {
+		out = append(out, "root")
+	}
+	if old.Init != plan.Init {
+		out = append(out, "check")
+	}
+	return out
+}
+
+func sameTargets(a, b bootspec.Plan) bool {
+	return a.Initiator == b.Initiator && reflect.DeepEqual(a.Targets, b.Targets) && reflect.DeepEqual(a.Login, b.Login)
+}
+
+// prepare takes a new plan up and undoes what stands in the way of steps that
+// are done again, the last one first.
+func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string) []string {
+	old := m.Plan
+	m.params, m.Plan = line, plan
+	redone := func(step string) bool { return slices.Contains(again, step) && m.progress.is(step, done) }
+	byHand := !m.progress.is("mount", done)
+	if redone("mount") {
+		m.unmountRoot()
+	}
+	m.endSessions(redone("login"), !sameTargets(old, plan))
+	m.resolveAgain(old)
+	if byHand && m.adoptRoot() {
+		return []string{"root", "mount"}
+	}
+	return nil
+}
+
+// endSessions makes ready for a login to the same targets, or to others.
+func (m *Machine) endSessions(loggedIn, others bool) {
+	for _, s := range m.sessions {
+		var err error
+		switch {
+		case others:
+			err = s.Destroy(context.Background())
+		case loggedIn:
+			err = s.Stop(context.Background())
+		}
+		if err != nil {
+			m.Log.Debugf("session %d: %v", s.SID, err)
+		}
+	}
+	if others {
+		m.sessions = nil
+	}
+}
+
+// resolveAgain makes the Spec anew once the network is known.
+func (m *Machine) resolveAgain(old bootspec.Plan) {
+	if !m.facts.Address.IsValid() {
+		return
+	}
+	if old.Net.Address.V != m.Plan.Net.Address.V {
+		removeAddress(m.facts.Interface, m.facts.Address)
+		return // the step network makes it
+	}
+	spec, _, err := m.Plan.Resolve(m.facts)
+	if err != nil {
+		m.Log.Warnf("%v", err)
+		return
+	}
+	m.spec = spec
+}
+
+func (m *Machine) unmountRoot() {
+	for _, dir := range []string{sysroot + "/usr", sysroot} {
+		if err := unix.Unmount(dir, 0); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+			m.Log.Warnf("%v", &os.PathError{Op: "unmount", Path: dir, Err: err})
+		}
+	}
+}
+
+// adoptRoot takes over what a person has mounted as root.
+func (m *Machine) adoptRoot() bool {
+	table, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return false
+	}
+	device, fstype := mountedDevice(string(table), sysroot)
+	name, ok := strings.CutPrefix(device, "/dev/")
+	if !ok {
+		return false
+	}
+	m.root = candidate{Device: blockdev.Device{Name: name}, FSType: fstype}
+	m.Log.Infof("root is %s (%s), mounted by hand", device, fstype)
+	return true
+}
+
+// mountedDevice is what is mounted on dir, the topmost if there are several.
+func mountedDevice(table, dir string) (device, fstype string) {
+	for line := range strings.SplitSeq(table, "\n") {
+		if f := strings.Fields(line); len(f) >= 3 && f[1] == dir {
+			device, fstype = f[0], f[2]
+		}
+	}
+	return device, fstype
+}
+
+// removeAddress takes an address away that the plan no longer has.
+func removeAddress(iface string, address netip.Prefix) {
+	link, err := netlink.LinkByName(iface)
+	if err != nil {
+		return
+	}
+	addr, err := netlink.ParseAddr(address.String())
+	if err != nil {
+		return
+	}
+	_ = netlink.AddrDel(link, addr) // at worst there are two
+}

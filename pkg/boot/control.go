@@ -1,0 +1,155 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
+	"github.com/iscsiroot/iscsiroot/pkg/shell/crypt"
+)
+
+// What the shell's verbs ask.
+const (
+	askSteps    = "steps"
+	askExplain  = "explain"
+	askError    = "error" // of a step's last try
+	askRetry    = "retry" // "STEP" or "", parameters
+	askLogin    = "login" // parameters
+	askReboot   = "reboot"
+	askPowerOff = "poweroff"
+)
+
+// Limits of what a shell can leave behind.
+const (
+	maxTyped    = 100  // lines of history
+	maxLine     = 1024 // bytes of one
+	maxAttempts = 3    // at the password
+)
+
+// conversation is PID 1's side of one shell. Its own goroutine has it to itself
+// until the shell has ended.
+type conversation struct {
+	m        *Machine
+	greeting string
+	step     string // at which the shell was opened
+	locked   bool
+	attempts int
+	typed    []string
+	resume   Resume
+	asked    bool
+}
+
+func (m *Machine) newConversation(greeting, step string) *conversation {
+	return &conversation{m: m, greeting: greeting, step: step, typed: m.typed, locked: m.Plan.Policy.Password.Given()}
+}
+
+// answer answers a request. Whatever it is, nothing but retry and the like
+// changes anything.
+func (c *conversation) answer(r control.Request) control.Answer {
+	if c.locked && r[0] != control.Password {
+		return control.Answer{Kind: control.Locked, Text: "iscsiroot: the shell of this image has a password\n"}
+	}
+	text, err := c.do(r[0], r[1:])
+	switch {
+	case errors.Is(err, errWrong):
+		return control.Answer{Kind: control.Locked, Text: "iscsiroot: wrong password\n"}
+	case err != nil:
+		return control.Answer{Kind: control.Failed, Text: err.Error()}
+	case c.asked:
+		return control.Answer{Kind: control.Leave, Text: text}
+	}
+	return control.Answer{Kind: control.OK, Text: text}
+}
+
+func (c *conversation) do(verb string, args []string) (string, error) {
+	switch verb {
+	case control.Hello:
+		return c.greeting, nil
+	case control.Password:
+		return c.greeting, c.unlock(strings.Join(args, " "))
+	case control.Remember:
+		c.remember(strings.Join(args, " "))
+		return "", nil
+	case control.History:
+		return strings.Join(c.typed, "\n"), nil
+	case askSteps:
+		return c.m.progress.String(), nil
+	case askExplain:
+		return strings.Join(c.m.Plan.Explain(), "\n") + "\n", nil
+	case askError:
+		return c.lastError(strings.Join(args, " ")), nil
+	case askRetry:
+		return c.retry(args)
+	case askLogin:
+		return c.login(args)
+	case askReboot:
+		return "", c.power(bootspec.Reboot, args)
+	case askPowerOff:
+		return "", c.power(bootspec.PowerOff, args)
+	}
+	return "", fmt.Errorf("process 1 knows no request %.20q", verb)
+}
+
+var errWrong = errors.New("wrong password")
+
+// unlock checks the password. After three that are wrong it ends the shell.
+func (c *conversation) unlock(word string) error {
+	if !c.locked {
+		return nil
+	}
+	hash, err := crypt.Parse(string(c.m.Plan.Policy.Password.V))
+	if err == nil && hash.Matches(strings.TrimRight(word, "\r\n")) {
+		c.locked = false
+		return nil
+	}
+	c.attempts++
+	if c.attempts >= maxAttempts {
+		c.m.Log.Warnf("shell: wrong password, %d times: the boot goes on without a shell", c.attempts)
+		return errors.New("wrong password: the boot goes on without a shell")
+	}
+	return errWrong
+}
+
+func (c *conversation) remember(line string) {
+	c.typed = append(c.typed, strings.ReplaceAll(line[:min(len(line), maxLine)], "\n", " "))
+	c.typed = c.typed[max(0, len(c.typed)-maxTyped):]
+}
+
+func (c *conversation) lastError(step string) string {
+	if err := c.m.progress.failure(step); err != nil {
+		return err.Error() + "\n"
+	}
+	return ""
+}
+
+// power ends the machine; "-f" does so without writing anything back.
+func (c *conversation) power(action bootspec.Emergency, args []string) error {
+	c.m.Log.Errorf("shell: %s", action)
+	if len(args) > 0 && args[0] == "-f" {
+		return c.m.powerNow(action)
+	}
+	c.m.power(action)
+	return nil
+}
+
+// retry asks for a step to be done again, and with it what the parameters
+// change.
+func (c *conversation) retry(args []string) (string, error) {
+	step, params := "", args
+	if len(args) > 0 && args[0] != "" && !strings.Contains(args[0], "=") && slices.Contains(c.m.progress.all(), args[0]) {
+		step, params = args[0], args[1:]
+	} else if len(args) > 0 && args[0] == "" {
+		params = args[1:]
+	} else if len(args) > 0 && !strings.Contains(args[0], "=") {
+		return "", fmt.Errorf("no such step %s, there is %s", args[0], strings.Join(c.m.progress.all(), ", "))
+	}
+	return c.again(step, "", params)
+}
+
+// login asks for the login to be done again and for the shell after it.
+func (c *conversation) login(params []string) (string, error) {
+	return c.again("login", "disk", params)
+}

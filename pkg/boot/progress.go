@@ -1,0 +1,211 @@
+package boot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+type state int
+
+const (
+	waiting state = iota
+	running
+	done
+	failed
+)
+
+// Progress is how far the steps are. The runner writes it, and the shell reads
+// it meanwhile.
+type Progress struct {
+	mu    sync.Mutex
+	watch *stopwatch
+	steps []stepProgress
+}
+
+// stepProgress is one step's line.
+type stepProgress struct {
+	Step
+	state        state
+	began, ended time.Duration // by the watch
+	tries        int           // that went wrong
+	err          error         // of the last try
+}
+
+func (p *Progress) begin(steps []Step, w *stopwatch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watch, p.steps = w, make([]stepProgress, len(steps))
+	for i, s := range steps {
+		p.steps[i].Step = s
+	}
+}
+
+func (p *Progress) start(i int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := &p.steps[i]
+	s.state, s.began, s.tries, s.err = running, p.watch.elapsed(), 0, nil
+}
+
+func (p *Progress) tried(i int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.steps[i].tries++
+	p.steps[i].err = err
+}
+
+func (p *Progress) end(i int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := &p.steps[i]
+	s.state, s.ended, s.err = done, p.watch.elapsed(), err
+	if err != nil {
+		s.state = failed
+	}
+}
+
+// reset makes steps wait for their turn again, and all that failed. Those that
+// were done by hand are done.
+func (p *Progress) reset(again, byHand []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.state == failed || slices.Contains(again, s.Name) {
+			s.state = waiting
+		}
+		if slices.Contains(byHand, s.Name) {
+			s.state, s.began, s.ended, s.err = done, p.watch.elapsed(), p.watch.elapsed(), nil
+		}
+	}
+}
+
+// ready lists the waiting steps whose needs are done.
+func (p *Progress) ready() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []int
+	for i, s := range p.steps {
+		if s.state == waiting && len(p.missing(s.Step)) == 0 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// missing lists a step's needs that are not done.
+func (p *Progress) missing(s Step) []string {
+	var out []string
+	for _, need := range s.Needs {
+		if i := p.index(need); i < 0 || p.steps[i].state != done {
+			out = append(out, need)
+		}
+	}
+	return out
+}
+
+// index is -1 for a step that there is none of.
+func (p *Progress) index(name string) int {
+	return slices.IndexFunc(p.steps, func(s stepProgress) bool { return s.Name == name })
+}
+
+// names lists the steps in a state.
+func (p *Progress) names(st state) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for _, s := range p.steps {
+		if s.state == st {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
+// following lists steps and all that need them, directly or not.
+func (p *Progress) following(names ...string) []string {
+	in := map[string]bool{}
+	for _, name := range names {
+		in[name] = true
+	}
+	for range p.steps { // at most as many rounds as there are steps
+		for _, s := range p.steps {
+			if slices.ContainsFunc(s.Needs, func(need string) bool { return in[need] }) {
+				in[s.Name] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(p.all(), func(name string) bool { return !in[name] })
+}
+
+// all lists the steps.
+func (p *Progress) all() []string {
+	var out []string
+	for _, s := range p.steps {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+// is tells whether a step is in a state.
+func (p *Progress) is(name string, st state) bool { return slices.Contains(p.names(st), name) }
+
+// troubled lists the running steps that have failed and go on trying.
+func (p *Progress) troubled() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for _, s := range p.steps {
+		if s.state == running && s.tries > 0 {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
+// failure is the error of a step's last try; nil if it went well.
+func (p *Progress) failure(name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := p.index(name); i >= 0 {
+		return p.steps[i].err
+	}
+	return nil
+}
+
+// String is a line for each step: what ran, for how long, and what waits for
+// what.
+func (p *Progress) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.steps) == 0 {
+		return "no step has begun\n"
+	}
+	var out strings.Builder
+	for _, s := range p.steps {
+		fmt.Fprintf(&out, "%-14s %s\n", s.Name, p.describe(s))
+	}
+	return out.String()
+}
+
+func (p *Progress) describe(s stepProgress) string {
+	switch s.state {
+	case running:
+		text := fmt.Sprintf("running for %.3f s", (p.watch.elapsed() - s.began).Seconds())
+		if s.tries > 0 {
+			text += fmt.Sprintf(", tried %d times: %v", s.tries, s.err)
+		}
+		return text
+	case done:
+		return fmt.Sprintf("done in %.3f s, at %.3f s", (s.ended - s.began).Seconds(), s.ended.Seconds())
+	case failed:
+		return fmt.Sprintf("failed after %.3f s: %v", (s.ended - s.began).Seconds(), s.err)
+	}
+	if missing := p.missing(s.Step); len(missing) > 0 {
+		return "waits for " + strings.Join(missing, ", ")
+	}
+	return "could start now"
+}

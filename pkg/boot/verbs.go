@@ -1,0 +1,99 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
+	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
+)
+
+// Verbs are the commands of the shell that ask PID 1; they run in the shell.
+func Verbs(c *control.Client) []verb.Verb {
+	v := asker{c}
+	return []verb.Verb{
+		{Name: "session", Help: "the iSCSI sessions in words", Group: verb.Boot, Run: v.session},
+		{Name: "steps", Help: "what ran, how long it took, what waits for what", Group: verb.Boot, Run: v.ask(askSteps)},
+		{Name: "explain", Help: "the plan of this boot, each value with its source", Group: verb.Boot, Run: v.ask(askExplain)},
+		{
+			Name: "retry", Args: "[STEP] [NAME=VALUE...]", Help: "do a step again, and all that need it", Group: verb.Boot, Complete: v.steps,
+			More: "without STEP: what failed, and what the parameters change\nparameters are those of the kernel command line; they win over it\nthe shell ends; after a break it opens again where it was",
+			Run:  func(_ context.Context, call *verb.Call) error { return v.leave(call, askRetry, call.Args...) },
+		},
+		{
+			Name: "login", Args: "[ADDRESS[:PORT] [TARGET]]", Help: "log in, again or elsewhere, and come back here", Group: verb.Boot,
+			More: "the shell ends, and opens again when the login is done",
+			Run:  v.login,
+		},
+		{Name: "reboot", Args: "[-f]", Help: "write everything back and reboot; -f: at once", Group: verb.Boot, Run: v.ask(askReboot)},
+		{Name: "poweroff", Args: "[-f]", Help: "write everything back and switch off; -f: at once", Group: verb.Boot, Run: v.ask(askPowerOff)},
+	}
+}
+
+// asker is the shell's way to PID 1.
+type asker struct{ *control.Client }
+
+// ask makes a verb that shows PID 1's answer.
+func (a asker) ask(request string) func(context.Context, *verb.Call) error {
+	return func(_ context.Context, c *verb.Call) error { return a.leave(c, request, c.Args...) }
+}
+
+// leave shows the answer, and ends the shell if PID 1 says so.
+func (a asker) leave(c *verb.Call, request string, args ...string) error {
+	answer, err := a.Ask(append([]string{request}, args...)...)
+	switch {
+	case err != nil:
+		return err
+	case answer.Kind == control.Leave:
+		_ = c.Printf("%s", answer.Text)
+		return verb.ErrLeave
+	case answer.Kind != control.OK:
+		return errors.New(strings.TrimSpace(answer.Text))
+	}
+	return c.Printf("%s", answer.Text)
+}
+
+// steps lists the steps, for completion.
+func (a asker) steps() []string {
+	answer, err := a.Ask(askSteps)
+	if err != nil || answer.Kind != control.OK {
+		return nil
+	}
+	var out []string
+	for line := range strings.Lines(answer.Text) {
+		if f := strings.Fields(line); len(f) > 0 {
+			out = append(out, f[0])
+		}
+	}
+	return out
+}
+
+// login makes parameters of its arguments.
+func (a asker) login(_ context.Context, c *verb.Call) error {
+	var params []string
+	for i, arg := range c.Args {
+		switch {
+		case strings.Contains(arg, "="):
+			params = append(params, arg)
+		case i == 0:
+			params = append(params, portalParams(arg)...)
+		case i == 1:
+			params = append(params, "iscsi_t="+arg)
+		default:
+			return &verb.UsageError{Cause: "too many arguments"}
+		}
+	}
+	return a.leave(c, askLogin, params...)
+}
+
+// portalParams names a portal as the command line does, with its port, so that
+// the one given there does not stay.
+func portalParams(portal string) []string {
+	if ap, err := netip.ParseAddrPort(portal); err == nil {
+		return []string{"iscsi_a=" + ap.Addr().String(), fmt.Sprintf("iscsi_p=%d", ap.Port())}
+	}
+	return []string{"iscsi_a=" + portal}
+}

@@ -1,0 +1,19 @@
+package session
+
+import (
+	"context"
+	"errors"
+)
+
+// Stop gives the connection up, whatever its state: Login can be called again.
+func (s *Session) Stop(ctx context.Context) error { return s.stop(ctx) }
+
+// Destroy removes the session and its disks from the kernel without a logout.
+// It is for a person who wants another target; a retry keeps the session.
+func (s *Session) Destroy(ctx context.Context) error {
+	stopped := s.Stop(ctx)
+	if err := s.kernel.Destroy(ctx); err != nil {
+		return errors.Join(stopped, err)
+	}
+	return nil
+}

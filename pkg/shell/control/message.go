@@ -1,0 +1,103 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Limits of a message, in bytes and words.
+const (
+	MaxRequest = 8 << 10
+	MaxWords   = 64
+	MaxAnswer  = 64 << 10
+)
+
+// ErrMalformed says that bytes are no message.
+var ErrMalformed = errors.New("malformed message")
+
+// Request is a verb and its arguments.
+type Request []string
+
+// String writes the request as ParseRequest reads it.
+func (r Request) String() string {
+	words := make([]string, len(r))
+	for i, w := range r {
+		words[i] = strconv.Quote(w)
+	}
+	return strings.Join(words, " ")
+}
+
+// ParseRequest reads a request: 1 to MaxWords words in Go's quotes with one
+// blank between them. Its error wraps ErrMalformed.
+func ParseRequest(b []byte) (Request, error) {
+	if len(b) > MaxRequest {
+		return nil, fmt.Errorf("request of more than %d bytes: %w", MaxRequest, ErrMalformed)
+	}
+	var out Request
+	rest := string(b)
+	for {
+		quoted, err := strconv.QuotedPrefix(rest)
+		if err != nil || quoted[0] != '"' {
+			return nil, fmt.Errorf("request word %d: %w", len(out)+1, ErrMalformed)
+		}
+		word, err := strconv.Unquote(quoted)
+		if err != nil || len(out) == MaxWords {
+			return nil, fmt.Errorf("request word %d: %w", len(out)+1, ErrMalformed)
+		}
+		out = append(out, word)
+		if rest = rest[len(quoted):]; rest == "" {
+			return out, nil
+		}
+		if rest[0] != ' ' {
+			return nil, fmt.Errorf("request word %d: %w", len(out)+1, ErrMalformed)
+		}
+		rest = rest[1:]
+	}
+}
+
+// Kind is how an answer is meant.
+type Kind string
+
+// The kinds of an answer, as they stand on the wire.
+const (
+	OK     Kind = "ok"     // text to show
+	Failed Kind = "error"  // text is what went wrong
+	Leave  Kind = "leave"  // the shell is to end: PID 1 goes on
+	Locked Kind = "locked" // a password first
+)
+
+// Answer is what PID 1 says to a request.
+type Answer struct {
+	Kind Kind
+	Text string
+}
+
+// String writes the answer as ParseAnswer reads it, with a text that is too
+// long cut off.
+func (a Answer) String() string {
+	s := string(a.Kind) + "\n" + a.Text
+	return s[:min(len(s), MaxAnswer)]
+}
+
+// ParseAnswer reads an answer. Its error wraps ErrMalformed.
+func ParseAnswer(b []byte) (Answer, error) {
+	word, text, ok := strings.Cut(string(b), "\n")
+	if !ok || len(b) > MaxAnswer {
+		return Answer{}, fmt.Errorf("answer: %w", ErrMalformed)
+	}
+	switch kind := Kind(word); kind {
+	case OK, Failed, Leave, Locked:
+		return Answer{kind, text}, nil
+	}
+	return Answer{}, fmt.Errorf("answer of kind %.20q: %w", word, ErrMalformed)
+}
+
+// What every shell asks; the verbs of package boot ask more.
+const (
+	Hello    = "hello"    // for the greeting, or Locked
+	Password = "password" // with what was typed; then as Hello
+	Remember = "remember" // a line that was typed
+	History  = "history"  // for the lines that were, oldest first
+)

@@ -1,0 +1,100 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// FD is the shell's end of the socket pair in the shell.
+const FD = 3
+
+// patience is for how long the shell waits for PID 1.
+const patience = 10 * time.Second
+
+// Pair makes the two ends. Neither is inherited by other programs; ours does
+// not block a thread.
+func Pair() (ours, shells *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socket pair: %w", err)
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("socket pair: %w", err), unix.Close(fds[0]), unix.Close(fds[1]))
+	}
+	return os.NewFile(uintptr(fds[0]), "control"), os.NewFile(uintptr(fds[1]), "control"), nil
+}
+
+// Serve answers each request until the other end is closed or conn is.
+func Serve(conn *os.File, answer func(Request) Answer) {
+	buf := make([]byte, MaxRequest+1)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		a := Answer{Kind: Failed}
+		if r, err := ParseRequest(buf[:n]); err != nil {
+			a.Text = err.Error()
+		} else {
+			a = answer(r)
+		}
+		// A shell that does not read its answers has itself to blame.
+		if err := conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+			return
+		}
+		if _, err := io.WriteString(conn, a.String()); err != nil {
+			return
+		}
+	}
+}
+
+// Client is the shell's end.
+type Client struct {
+	mu   sync.Mutex
+	conn *os.File
+}
+
+// NewClient takes over the socket that the shell inherited as fd; nil if it is
+// none: the shell was not started by PID 1 then.
+func NewClient(fd int) *Client {
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil || kind != unix.SOCK_SEQPACKET {
+		return nil
+	}
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil
+	}
+	return &Client{conn: os.NewFile(uintptr(fd), "control")}
+}
+
+// Ask sends a request and returns the answer. A nil Client has nobody to ask.
+func (c *Client) Ask(words ...string) (Answer, error) {
+	if c == nil {
+		return Answer{}, errors.New("not connected with process 1")
+	}
+	r := Request(words).String()
+	if len(r) > MaxRequest || len(words) > MaxWords {
+		return Answer{}, fmt.Errorf("ask process 1: more than %d bytes or %d words", MaxRequest, MaxWords)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return Answer{}, fmt.Errorf("ask process 1: %w", err)
+	}
+	if _, err := io.WriteString(c.conn, r); err != nil {
+		return Answer{}, fmt.Errorf("ask process 1: %w", err)
+	}
+	buf := make([]byte, MaxAnswer+1)
+	n, err := c.conn.Read(buf)
+	if err != nil {
+		return Answer{}, fmt.Errorf("answer of process 1: %w", err)
+	}
+	return ParseAnswer(buf[:n])
+}

@@ -1,0 +1,105 @@
+package shell
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// terminal is where lines are typed. Its modes change for as long as a line is
+// read, so that a command finds it as programs expect it.
+type terminal struct {
+	file   *os.File
+	is     bool // it is a terminal, and not a file or a pipe
+	sane   unix.Termios
+	editor *editor
+	plain  *bufio.Reader // for what is no terminal
+}
+
+// newTerminal prepares standard input. The terminal is opened anew: a read of
+// that file can be given up, and its flags are not those of the programs that
+// inherit standard input.
+func newTerminal(stdin *os.File) *terminal {
+	sane, err := unix.IoctlGetTermios(int(stdin.Fd()), unix.TCGETS)
+	if err != nil {
+		return &terminal{file: stdin, plain: bufio.NewReader(stdin)}
+	}
+	t := &terminal{file: stdin, is: true, sane: *sane}
+	if fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0); err == nil {
+		t.file = os.NewFile(uintptr(fd), "/dev/tty")
+	}
+	return t
+}
+
+// control calls f with the terminal's descriptor. File.Fd would make it
+// blocking.
+func (t *terminal) control(f func(fd int) error) error {
+	raw, err := t.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var ferr error
+	return errors.Join(raw.Control(func(fd uintptr) { ferr = f(int(fd)) }), ferr)
+}
+
+// raw gives us each key as it is typed, Ctrl-C too. Output is still processed:
+// a background command may write meanwhile.
+func (t *terminal) raw() error {
+	m := t.sane
+	m.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	m.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	m.Cc[unix.VMIN], m.Cc[unix.VTIME] = 1, 0
+	return t.set(&m)
+}
+
+// cooked puts the modes back that a command expects.
+func (t *terminal) cooked() error { return t.set(&t.sane) }
+
+func (t *terminal) set(m *unix.Termios) error {
+	if err := t.control(func(fd int) error { return unix.IoctlSetTermios(fd, unix.TCSETS, m) }); err != nil {
+		return fmt.Errorf("set terminal modes: %w", err)
+	}
+	return nil
+}
+
+// size is 80 times 24 where the terminal does not know, as a serial line.
+func (t *terminal) size() (columns, rows int) {
+	columns, rows = 80, 24
+	_ = t.control(func(fd int) error {
+		ws, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+		if err == nil && ws.Col > 0 && ws.Row > 0 {
+			columns, rows = int(ws.Col), int(ws.Row)
+		}
+		return nil
+	})
+	return columns, rows
+}
+
+// giveUp ends a read that waits, and awake lets reads wait again. Files that
+// cannot do that do not wait.
+func giveUp(f *os.File) { _ = f.SetReadDeadline(time.Unix(1, 0)) }
+func awake(f *os.File)  { _ = f.SetReadDeadline(time.Time{}) }
+
+// password reads a line without showing it.
+func (t *terminal) password(prompt string, out io.Writer) (string, error) {
+	if !t.is {
+		return t.plain.ReadString('\n')
+	}
+	if err := t.raw(); err != nil {
+		return "", err
+	}
+	defer func() { _ = t.cooked() }()
+	keys := &keyboard{r: t.file}
+	return term.NewTerminal(readWriter{keys, out}, "").ReadPassword(prompt)
+}
+
+type readWriter struct {
+	io.Reader
+	io.Writer
+}
