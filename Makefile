@@ -40,6 +40,7 @@ bench: build ## measure our boot next to scripts and a C init: table, bin/bench.
 	./scripts/deps.sh bench
 	$(GO) build -trimpath -o bin/bench ./scripts/bench
 	./bin/bench
+	./bin/bench -throughput
 
 lint: ## check formatting, vet, staticcheck and the modules
 	@test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }

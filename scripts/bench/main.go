@@ -46,6 +46,9 @@ func run(o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if o.throughput {
+		return s.throughput(ctx)
+	}
 	report, err := s.measure(ctx)
 	if err != nil {
 		return err
@@ -67,6 +70,7 @@ type options struct {
 	rounds                   int
 	cpus                     []int
 	nics, only               []string
+	throughput               bool
 }
 
 func parseOptions(args []string, rounds string) (options, error) {
@@ -81,6 +85,7 @@ func parseOptions(args []string, rounds string) (options, error) {
 	f.StringVar(&cpus, "smp", "1", "numbers of the guest's processors, with commas")
 	f.StringVar(&nics, "nics", "virtio-net,e1000", "network devices, with commas")
 	f.StringVar(&only, "only", "", "initramfs to boot beside ours, with commas; all if empty")
+	f.BoolVar(&o.throughput, "throughput", false, "measure how fast data moves instead of the boot")
 	if rounds != "" {
 		if err := f.Set("rounds", rounds); err != nil {
 			return o, fmt.Errorf("BENCH_ROUNDS=%s: %w", rounds, err)

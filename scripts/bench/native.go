@@ -16,9 +16,10 @@ var guest embed.FS
 
 // natives are the C programs and how gcc makes them.
 var natives = map[string][]string{
-	"realinit":  {"-static"},
-	"limit":     {"-static"},
-	"sleepless": {"-shared", "-fPIC"},
+	"realinit":   {"-static"},
+	"throughput": {"-static", "-pthread"},
+	"limit":      {"-static"},
+	"sleepless":  {"-shared", "-fPIC"},
 }
 
 // compile compiles the C programs into dir and returns their paths.

@@ -51,12 +51,17 @@ func (s *stage) Close() error { return os.RemoveAll(s.dir) }
 // machine starts a machine with a network and a target of its own in ns. After a machine is switched off, the host would go on
 // sending to it and asking for its Ethernet address once a second, and the next machine's first packet could wait that long.
 func (s *stage) machine(ctx context.Context, ns *lab.Namespace, img image, n nic, cpus int, line string) (*lab.Machine, error) {
-	portal := netip.MustParseAddrPort("10.77.0.1:3260")
-	tap, err := ns.AddTap("tap0", netip.PrefixFrom(portal.Addr(), 24))
+	return s.machineWith(ctx, ns, img, n, cpus, line, lab.TargetConfig{LUNs: map[int]string{1: s.disk.Path}})
+}
+
+// machineWith is machine with more of a target; name and portal are always the same.
+func (s *stage) machineWith(ctx context.Context, ns *lab.Namespace, img image, n nic, cpus int, line string, target lab.TargetConfig) (*lab.Machine, error) {
+	target.Name, target.Portal = targetName, netip.MustParseAddrPort("10.77.0.1:3260")
+	tap, err := ns.AddTap("tap0", netip.PrefixFrom(target.Portal.Addr(), 24))
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ns.StartTgtd(ctx, lab.TargetConfig{Name: targetName, Portal: portal, LUNs: map[int]string{1: s.disk.Path}}); err != nil {
+	if _, err := ns.StartTgtd(ctx, target); err != nil {
 		return nil, err
 	}
 	return ns.StartMachine(ctx, lab.MachineConfig{
