@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -37,6 +38,11 @@ func seeds(f *testing.F, add func(p *iscsi.PDU, b []byte)) {
 func FuzzPDU(f *testing.F) {
 	seeds(f, func(_ *iscsi.PDU, b []byte) { f.Add(b) })
 	f.Add(append([]byte{0x23, 0, 0, 0, 1, 0, 0, 3}, make([]byte, 48)...))
+	for _, v := range views() {
+		if b, err := v.p.MarshalBinary(); err == nil {
+			f.Add(b)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var p, again iscsi.PDU
 		if p.UnmarshalBinary(b) != nil {
@@ -53,7 +59,33 @@ func FuzzPDU(f *testing.F) {
 			t.Fatal(err)
 		}
 		roundTripLogin(t, &p)
+		roundTripViews(t, &p)
 	})
+}
+
+// roundTripViews: so does every other kind of PDU.
+func roundTripViews(t *testing.T, p *iscsi.PDU) {
+	stable := func(kind string, parse func(p *iscsi.PDU) (any, error), encode func(v any) (*iscsi.PDU, error)) {
+		v, err := parse(p)
+		if err != nil {
+			return
+		}
+		q, err := encode(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := parse(q); err != nil || !reflect.DeepEqual(v, again) {
+			t.Fatalf("%s: %+v came back as %+v, %v", kind, v, again, err)
+		}
+	}
+	stable("text request", func(p *iscsi.PDU) (any, error) { return iscsi.ParseTextRequest(p) }, func(v any) (*iscsi.PDU, error) { return v.(*iscsi.TextRequest).PDU() })
+	stable("text response", func(p *iscsi.PDU) (any, error) { return iscsi.ParseTextResponse(p) }, func(v any) (*iscsi.PDU, error) { return v.(*iscsi.TextResponse).PDU() })
+	stable("NOP-Out", func(p *iscsi.PDU) (any, error) { return iscsi.ParseNOPOut(p) }, func(v any) (*iscsi.PDU, error) { return v.(*iscsi.NOPOut).PDU() })
+	stable("NOP-In", func(p *iscsi.PDU) (any, error) { return iscsi.ParseNOPIn(p) }, func(v any) (*iscsi.PDU, error) { return v.(*iscsi.NOPIn).PDU() })
+	stable("logout request", func(p *iscsi.PDU) (any, error) { return iscsi.ParseLogoutRequest(p) }, func(v any) (*iscsi.PDU, error) { return v.(*iscsi.LogoutRequest).PDU(), nil })
+	stable("logout response", func(p *iscsi.PDU) (any, error) { return iscsi.ParseLogoutResponse(p) }, func(v any) (*iscsi.PDU, error) { return v.(*iscsi.LogoutResponse).PDU(), nil })
+	stable("reject", func(p *iscsi.PDU) (any, error) { return iscsi.ParseReject(p), nil }, func(v any) (*iscsi.PDU, error) { return v.(iscsi.RejectReason).PDU(p.BHS), nil })
+	stable("async", func(p *iscsi.PDU) (any, error) { return iscsi.ParseAsyncMessage(p), nil }, func(v any) (*iscsi.PDU, error) { return v.(iscsi.AsyncMessage).PDU(), nil })
 }
 
 // roundTripLogin: a login PDU survives its typed view but for reserved bits.
