@@ -66,7 +66,7 @@ func discreet(t *testing.T, s string) {
 			t.Errorf("C11: %q shows %q", s, hidden)
 		}
 	}
-	if regexp.MustCompile("0x[0-9a-f]{4}").MatchString(s) {
+	if regexp.MustCompile("0x[0-9a-f]{12}").MatchString(s) {
 		t.Errorf("C11: %q shows a value", s)
 	}
 }
