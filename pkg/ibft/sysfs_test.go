@@ -31,6 +31,9 @@ func tree(listing []byte) fstest.MapFS {
 				out[name] = &fstest.MapFile{Data: []byte(text)}
 			}
 		case "LINK":
+			if !strings.HasSuffix(name, "/device") { // MapFS follows a link to itself for ever
+				continue
+			}
 			out[name] = &fstest.MapFile{Mode: fs.ModeSymlink | 0o777, Data: []byte(content)}
 		}
 	}
