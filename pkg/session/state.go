@@ -1,0 +1,194 @@
+package session
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+)
+
+// State is what another process needs to log a session in again: the Record
+// and what was asked for, the secrets included. It never leaves memory.
+type State struct {
+	Record
+	Group        *uint16 // TPGT to expect; nil: any
+	CHAP         *iscsi.CHAP
+	HeaderDigest iscsi.DigestPolicy
+	DataDigest   iscsi.DigestPolicy
+}
+
+// State returns the session's state. It shares the secrets with the session.
+func (s *Session) State() State {
+	return State{
+		Record: s.Record, Group: s.group, CHAP: s.chap,
+		HeaderDigest: s.offer.HeaderDigest, DataDigest: s.offer.DataDigest,
+	}
+}
+
+// AppendState writes a state down: a line for each value, "end" last.
+func AppendState(b []byte, st State) []byte {
+	b = fmt.Appendf(b, "session %d\nhost %d\ninitiator %q\ntarget %q\n", st.SID, st.HostNo, st.Initiator, st.Target)
+	for _, p := range st.Portals {
+		b = fmt.Appendf(b, "portal %s\n", p)
+	}
+	b = fmt.Appendf(b, "at %s\ntpgt %d\n", st.Portal, st.TPGT)
+	if st.Group != nil {
+		b = fmt.Appendf(b, "group %d\n", *st.Group)
+	}
+	b = fmt.Appendf(b, "header-digest %d\ndata-digest %d\n", st.HeaderDigest, st.DataDigest)
+	if c := st.CHAP; c != nil {
+		b = appendHex(fmt.Appendf(b, "user %q\n", c.User), "secret", c.Secret)
+		b = appendHex(fmt.Appendf(b, "target-user %q\n", c.TargetUser), "target-secret", c.TargetSecret)
+		for _, a := range c.Algorithms {
+			b = fmt.Appendf(b, "algorithm %d\n", a)
+		}
+	}
+	return append(b, "end\n"...)
+}
+
+func appendHex(b []byte, key string, s iscsi.Secret) []byte {
+	b = append(append(b, key...), ' ')
+	return append(hex.AppendEncode(b, s.Bytes()), '\n')
+}
+
+// errState says that a state was not written by AppendState. What is in it is
+// not shown: it may be a secret.
+var errState = errors.New("state of a session is damaged")
+
+// Limits of a state.
+const (
+	maxStates  = 64 // sessions
+	maxPortals = 64 // of a session
+)
+
+// ParseStates reads the states that AppendState has written one after another.
+func ParseStates(b []byte) ([]State, error) {
+	var out []State
+	var open *stateReader
+	for n, line := range bytes.Split(b, []byte("\n")) {
+		key, value, _ := strings.Cut(string(line), " ")
+		switch {
+		case key == "" && open == nil:
+			continue
+		case open == nil && len(out) == maxStates:
+			return nil, fmt.Errorf("line %d: %w: more than %d", n+1, errState, maxStates)
+		case open == nil:
+			open = &stateReader{}
+		}
+		if key == "end" {
+			if err := open.check(); err != nil {
+				return nil, fmt.Errorf("line %d: %w", n+1, err)
+			}
+			out, open = append(out, open.st), nil
+			continue
+		}
+		if err := open.line(key, value); err != nil {
+			return nil, fmt.Errorf("line %d: %w", n+1, err)
+		}
+	}
+	if open != nil {
+		return nil, fmt.Errorf("%w: it has no end", errState)
+	}
+	return out, nil
+}
+
+// stateReader collects the lines of one state.
+type stateReader struct {
+	st   State
+	chap iscsi.CHAP
+	has  bool // a CHAP value was there
+}
+
+func (r *stateReader) check() error {
+	if r.st.Target == "" || r.st.Initiator == "" || len(r.st.Portals) == 0 {
+		return errState
+	}
+	if r.has {
+		if r.chap.Secret.Empty() {
+			return errState
+		}
+		r.st.CHAP = &r.chap
+	}
+	sid := r.st.SID
+	r.st.ISID = [6]byte{0x00, 0x02, 0x3d, byte(sid >> 16), byte(sid >> 8), byte(sid)}
+	return nil
+}
+
+// line takes one value in.
+func (r *stateReader) line(key, value string) (err error) {
+	st := &r.st
+	switch key {
+	case "session":
+		st.SID, err = parse[uint32](value, 32)
+	case "host":
+		st.HostNo, err = parse[uint32](value, 32)
+	case "initiator":
+		st.Initiator, err = strconv.Unquote(value)
+	case "target":
+		st.Target, err = strconv.Unquote(value)
+	case "portal":
+		var p netip.AddrPort
+		if p, err = netip.ParseAddrPort(value); len(st.Portals) == maxPortals {
+			err = errState
+		}
+		st.Portals = append(st.Portals, p)
+	case "at":
+		if value != (netip.AddrPort{}).String() {
+			st.Portal, err = netip.ParseAddrPort(value)
+		}
+	case "tpgt":
+		st.TPGT, err = parse[uint16](value, 16)
+	case "group":
+		st.Group = new(uint16)
+		*st.Group, err = parse[uint16](value, 16)
+	case "header-digest":
+		st.HeaderDigest, err = parse[iscsi.DigestPolicy](value, 8)
+	case "data-digest":
+		st.DataDigest, err = parse[iscsi.DigestPolicy](value, 8)
+	default:
+		err = r.chapLine(key, value)
+	}
+	if err != nil {
+		return errState
+	}
+	return nil
+}
+
+func (r *stateReader) chapLine(key, value string) (err error) {
+	r.has = true
+	c := &r.chap
+	switch key {
+	case "user":
+		c.User, err = strconv.Unquote(value)
+	case "secret":
+		c.Secret, err = parseHex(value)
+	case "target-user":
+		c.TargetUser, err = strconv.Unquote(value)
+	case "target-secret":
+		c.TargetSecret, err = parseHex(value)
+	case "algorithm":
+		var a iscsi.Algorithm
+		if a, err = parse[iscsi.Algorithm](value, 8); len(c.Algorithms) == 8 {
+			err = errState
+		}
+		c.Algorithms = append(c.Algorithms, a)
+	default:
+		err = errState
+	}
+	return err
+}
+
+func parse[T ~uint8 | ~uint16 | ~uint32](value string, bits int) (T, error) {
+	n, err := strconv.ParseUint(value, 10, bits)
+	return T(n), err
+}
+
+func parseHex(value string) (iscsi.Secret, error) {
+	b, err := hex.DecodeString(value)
+	return iscsi.NewSecret(b), err
+}

@@ -1,0 +1,132 @@
+package session
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
+)
+
+func testState(sid uint32) State {
+	group := uint16(3)
+	return State{
+		Record: Record{
+			SID: sid, HostNo: 2, ISID: [6]byte{0, 2, 0x3d, 0, 0, byte(sid)}, Initiator: initiator, Target: targetName + "\n\"",
+			Portals: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:3260"), netip.MustParseAddrPort("[fe80::1%eth0]:3261")},
+			Portal:  netip.MustParseAddrPort("[fe80::1%eth0]:3261"), TPGT: 7,
+		},
+		Group: &group, HeaderDigest: iscsi.RequireDigest, DataDigest: iscsi.PreferDigest,
+		CHAP: &iscsi.CHAP{
+			User: "me", Secret: iscsi.NewSecret([]byte("a secret of 16 B")), TargetUser: "you",
+			TargetSecret: iscsi.NewSecret([]byte{0, 1, '\n'}), Algorithms: []iscsi.Algorithm{iscsi.SHA256, iscsi.MD5},
+		},
+	}
+}
+
+func secrets() cmp.Option {
+	return cmp.Comparer(func(a, b iscsi.Secret) bool { return bytes.Equal(a.Bytes(), b.Bytes()) })
+}
+
+func TestStates(t *testing.T) {
+	plain := testState(1)
+	plain.CHAP, plain.Group, plain.Portal = nil, nil, netip.AddrPort{}
+	want := []State{plain, testState(0x123456)}
+	want[1].ISID = [6]byte{0, 2, 0x3d, 0x12, 0x34, 0x56}
+	got, err := ParseStates(AppendState(AppendState(nil, want[0]), want[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, secrets(), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Each damage is an error, and none of them tells what the damaged line held.
+func TestDamagedStates(t *testing.T) {
+	whole := string(AppendState(nil, testState(1)))
+	for name, text := range map[string]string{
+		"cut":             whole[:len(whole)-5],
+		"no target":       strings.Replace(whole, "target ", "tarzan ", 1),
+		"no secret":       strings.Replace(whole, "\nsecret 61", "\nsecret zz", 1),
+		"empty":           "end\n",
+		"number too big":  strings.Replace(whole, "tpgt 7", "tpgt 70000", 1),
+		"no portals":      strings.ReplaceAll(whole, "portal ", "at "),
+		"too many":        strings.Repeat(string(AppendState(nil, testState(1))), maxStates+1),
+		"too many portal": strings.Replace(whole, "tpgt 7\n", strings.Repeat("portal 1.2.3.4:5\n", maxPortals), 1),
+		"algorithms":      strings.Replace(whole, "end\n", strings.Repeat("algorithm 5\n", 8)+"end\n", 1),
+	} {
+		if _, err := ParseStates([]byte(text)); err == nil {
+			t.Errorf("%s: no error", name)
+		} else if strings.Contains(err.Error(), "zz") || strings.Contains(err.Error(), "61") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzParseStates(f *testing.F) {
+	f.Add(AppendState(nil, testState(1)))
+	f.Add([]byte("session 1\nend\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		states, err := ParseStates(b)
+		if err != nil {
+			return
+		}
+		var again []byte
+		for _, st := range states {
+			again = AppendState(again, st)
+		}
+		second, err := ParseStates(again)
+		if err != nil {
+			t.Fatalf("%v of\n%s", err, again)
+		}
+		if diff := cmp.Diff(states, second, secrets(), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Another process logs the session in again: it stops first, and the ISID on
+// the wire is the same.
+func TestReopen(t *testing.T) {
+	tg := startTarget(t, iscsitest.Script{agree, iscsitest.Silence()}, iscsitest.Script{agree, iscsitest.Silence()})
+	k := kerneltest.New()
+	k.FirstSID = 0x010202
+	tr := k.Transport()
+	t.Cleanup(func() { k.Close(); _ = tr.Close() })
+	first := startSession(t, tr, Config{Initiator: initiator, Target: specOf(tg.portal)})
+	if _, err := first.Login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	states, err := ParseStates(AppendState(nil, first.State()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(k.Requests())
+	s := Reopen(tr, states[0])
+	conn, err := s.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Relogin(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	got := steps(k.Requests()[before:])
+	if got[0] != "stop 3" || got[1] != "bind, leading 1" || got[len(got)-1] != "start" {
+		t.Errorf("requests %q", got)
+	}
+	if s.Portal != tg.portal {
+		t.Errorf("at %v", s.Portal)
+	}
+	k.Close()
+	for i, login := range tg.logins(t) {
+		if got := login[0].ISID; got != first.ISID || len(login) != 1 {
+			t.Errorf("login %d: ISID %x, %d requests", i, got, len(login))
+		}
+	}
+}
