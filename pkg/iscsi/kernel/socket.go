@@ -57,6 +57,21 @@ func newSocket(protocol int) (*netlinkSocket, error) {
 	return &netlinkSocket{file: os.NewFile(uintptr(fd), "netlink"), buf: make([]byte, receiveLen)}, nil
 }
 
+// portID is the socket's own address.
+func (s *netlinkSocket) portID() uint32 {
+	raw, err := s.file.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	id := uint32(0)
+	_ = raw.Control(func(fd uintptr) {
+		if a, err := unix.Getsockname(int(fd)); err == nil {
+			id = a.(*unix.SockaddrNetlink).Pid
+		}
+	})
+	return id
+}
+
 // Send implements Socket. The kernel does the work before it returns.
 func (s *netlinkSocket) Send(b []byte) error {
 	raw, err := s.file.SyscallConn()

@@ -90,3 +90,12 @@ func (s *Session) attribute(format string, args ...any) (string, error) {
 	b, err := os.ReadFile(s.t.sysfs + "/class/" + fmt.Sprintf(format, args...))
 	return strings.TrimSpace(string(b)), err
 }
+
+// PortID is the number by which the kernel knows the socket, as the column Pid
+// of /proc/net/netlink shows it; 0 for a socket that is not the kernel's.
+func (t *Transport) PortID() uint32 {
+	if s, ok := t.sock.(*netlinkSocket); ok {
+		return s.portID()
+	}
+	return 0
+}
