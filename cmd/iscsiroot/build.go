@@ -4,7 +4,8 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,29 +15,26 @@ import (
 
 const buildLong = `build makes a bootable initramfs: init, the kernel modules that reach the disk, and
 an index of them. The modules come from DIR/lib/modules/VERSION or
-DIR/usr/lib/modules/VERSION, in which depmod must have run.
+DIR/usr/lib/modules/VERSION, in which depmod must have run; they may be compressed.
 
-Always included are the modules of iSCSI and SCSI disks. Without --nic every
-Ethernet driver and every bus driver is included; with it, only the named drivers
-with the buses they sit on. Firmware is not included: name files with --file.
+Always included are the modules of iSCSI and SCSI disks. Without --nic, --modaliases
+and --host every Ethernet driver and every bus driver is included; with one of them
+only the drivers of what is named, with the buses they sit on. Firmware that the
+modules ask for is included if it is found; what is missing is listed.
 
-The image is the same bit for bit from the same input. If anything is missing,
-there is no output, and one that was there before stays.`
+The image is the same bit for bit from the same input; SOURCE_DATE_EPOCH in the
+environment is the time of its files. If anything is missing, there is no output,
+and one that was there before stays. No privilege is needed.`
 
 const buildExample = `  # for this machine's kernel and any network card
   iscsiroot build --output initrd.img
 
   # small, for a virtual machine, from an unpacked kernel package
   iscsiroot build --root tree --kernel-version 6.1.0-9-amd64 \
-      --nic virtio_net --fs ext4 --output initrd.img`
+      --nic virtio_net --fs ext4 --output initrd.img
 
-// buildFlags are the options of build that are not a Config's fields.
-type buildFlags struct {
-	initPath string
-	compress string
-	output   string
-	files    []string
-}
+  # for a card by its PCI id (lspci -n), and with parameters inside
+  iscsiroot build --nic 8086:100e --default 'iscsi_a=10.1.1.180' -o initrd.img`
 
 // newBuild returns the build command.
 func newBuild() *cobra.Command {
@@ -52,10 +50,14 @@ func newBuild() *cobra.Command {
 			if err := flags.complete(&cfg); err != nil {
 				return err
 			}
+			bar := newProgress(cmd.ErrOrStderr())
+			cfg.Progress = bar.show()
 			sum, err := initramfs.Build(cmd.Context(), cfg, flags.output)
+			bar.clear()
 			if err != nil {
 				return err
 			}
+			printWarnings(cmd.ErrOrStderr(), flags.output, sum)
 			return printSummary(cmd.OutOrStdout(), flags, sum)
 		},
 	}
@@ -66,26 +68,13 @@ func newBuild() *cobra.Command {
 	return cmd
 }
 
-// define defines the options, in the order in which --help shows them.
-func (f *buildFlags) define(cmd *cobra.Command, cfg *initramfs.Config) {
-	fileSystems := strings.Join(initramfs.SupportedFileSystems(), ", ")
-	fs := cmd.Flags()
-	fs.SortFlags = false
-	fs.StringVarP(&f.output, "output", "o", "", "write the image to `FILE` (required)")
-	fs.StringVar(&cfg.KernelVersion, "kernel-version", "", "take the modules of kernel `VERSION` (default: the running kernel)")
-	fs.StringVar(&cfg.Root, "root", "/", "look for modules below `DIR`")
-	fs.StringSliceVar(&cfg.NICs, "nic", nil, "include only this network `DRIVER`; repeatable (default: every Ethernet driver)")
-	fs.StringSliceVar(&cfg.FileSystems, "fs", nil, "include only this root file system `NAME`: "+fileSystems+"; repeatable (default: all)")
-	fs.StringSliceVar(&cfg.Drivers, "add-drivers", nil, "include also the module or alias `NAME`; repeatable")
-	fs.StringArrayVar(&f.files, "file", nil, "include also the file `SRC[:DST]`, with its mode; repeatable")
-	fs.StringVar(&f.compress, "compress", string(initramfs.Zstd), "compress with `METHOD`: zstd, gzip or none")
-	fs.StringVar(&f.initPath, "init", "", "use the program `PATH` as init (default: "+initDefault+")")
-}
-
 // complete checks the options and puts them into cfg.
-func (f buildFlags) complete(cfg *initramfs.Config) error {
+func (f *buildFlags) complete(cfg *initramfs.Config) error {
 	var err error
 	if cfg.Compression, err = initramfs.ParseCompression(f.compress); err != nil {
+		return err
+	}
+	if cfg.ModTime, err = sourceDate(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
 		return err
 	}
 	for _, arg := range f.files {
@@ -95,22 +84,87 @@ func (f buildFlags) complete(cfg *initramfs.Config) error {
 		}
 		cfg.Files = append(cfg.Files, file)
 	}
+	for _, step := range []func(*initramfs.Config) error{f.nics, f.kernel, f.extras, f.uki} {
+		if err := step(cfg); err != nil {
+			return err
+		}
+	}
 	return findInit(cfg, f.initPath)
 }
 
-// printSummary prints one line about an image that was made.
-func printSummary(w io.Writer, f buildFlags, sum initramfs.Summary) error {
-	_, err := fmt.Fprintf(w, "%s: kernel %s, %d modules, %d bytes %s (%.1f MiB, unpacked %.1f MiB)\n",
-		f.output, sum.Kernel, sum.Modules, sum.Bytes, compressionWord(f.compress), mib(sum.Bytes), mib(sum.Unpacked))
+// sourceDate reads SOURCE_DATE_EPOCH, seconds since 1970; without it everything is of 1970.
+func sourceDate(text string) (uint32, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("SOURCE_DATE_EPOCH=%s in the environment: not a number of seconds since 1970 below 2^32", text)
+	}
+	return uint32(n), nil
+}
+
+// nics sorts out what the network cards are named by.
+func (f *buildFlags) nics(cfg *initramfs.Config) error {
+	for _, nic := range f.nic {
+		if strings.Contains(nic, ":") {
+			cfg.Devices = append(cfg.Devices, nic)
+		} else {
+			cfg.NICs = append(cfg.NICs, nic)
+		}
+	}
+	for _, name := range f.modaliases {
+		devices, err := initramfs.ReadDevices(name)
+		if err != nil {
+			return err
+		}
+		cfg.Devices = append(cfg.Devices, devices...)
+	}
+	if !f.host {
+		return nil
+	}
+	devices, err := initramfs.HostDevices("/sys")
+	cfg.Devices = append(cfg.Devices, devices...)
 	return err
 }
 
-// compressionWord says how the bytes are packed.
-func compressionWord(name string) string {
-	if initramfs.Compression(name) == initramfs.None {
-		return "uncompressed"
+// kernel finds the release of a kernel that is named by a path.
+func (f *buildFlags) kernel(cfg *initramfs.Config) error {
+	if f.kernelPath == "" || cfg.KernelVersion != "" {
+		return nil
 	}
-	return "of " + name
+	var err error
+	cfg.KernelVersion, err = initramfs.KernelRelease(f.kernelPath)
+	return err
 }
 
-func mib(n int64) float64 { return float64(n) / (1 << 20) }
+// extras finds what is asked for without a path.
+func (f *buildFlags) extras(cfg *initramfs.Config) error {
+	if f.microcode != "" {
+		cfg.Microcode = []string{f.microcode}
+	}
+	if f.microcode == found {
+		cfg.Microcode = []string{cfg.Root + "/lib/firmware", cfg.Root + "/usr/lib/firmware"}
+	}
+	cfg.Busybox = f.busybox
+	if f.busybox != found {
+		return nil
+	}
+	var err error
+	cfg.Busybox, err = initramfs.FindBusybox(cfg.Root)
+	return err
+}
+
+// uki sees that the options for a unified kernel image come together.
+func (f *buildFlags) uki(cfg *initramfs.Config) error {
+	switch {
+	case f.ukiStub == "" && (f.cmdline != "" || f.osRelease != ""):
+		return fmt.Errorf("--cmdline and --os-release are for --uki: add it, or use --default for parameters inside of the image")
+	case f.ukiStub == "":
+		return nil
+	case f.kernelPath == "":
+		return fmt.Errorf("--uki needs the kernel's image: add --kernel FILE")
+	}
+	cfg.UKI = &initramfs.UKI{Stub: f.ukiStub, Kernel: f.kernelPath, CommandLine: f.cmdline, OSRelease: f.osRelease}
+	return nil
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/kmod/kmodtest"
 )
 
 const release = "6.1.0-test"
@@ -26,6 +27,11 @@ type stage struct {
 	dir string
 }
 
+// module is the file of a module.
+func module(name string, more ...string) string {
+	return string(kmodtest.Module(append([]string{"name=" + name}, more...)...))
+}
+
 func newStage(t *testing.T) stage {
 	t.Helper()
 	s := stage{t, t.TempDir()}
@@ -34,14 +40,14 @@ func newStage(t *testing.T) stage {
 		"init":                                           "#!init",
 		modules + "modules.dep":                          "kernel/sd_mod.ko:\nkernel/iscsi_tcp.ko: kernel/libiscsi.ko\nkernel/libiscsi.ko:\nkernel/ext4.ko:\nkernel/drivers/net/virtio_net.ko:\nkernel/drivers/virtio/virtio_pci.ko:\nkernel/drivers/net/ethernet/e1000.ko:\nkernel/fs/xfs.ko:\n",
 		modules + "modules.alias":                        "alias fs-ext4 ext4\nalias virtio:d00000001v* virtio_net\n",
-		modules + "kernel/sd_mod.ko":                     "sd_mod",
-		modules + "kernel/iscsi_tcp.ko":                  "iscsi_tcp",
-		modules + "kernel/libiscsi.ko":                   "libiscsi",
-		modules + "kernel/ext4.ko":                       "ext4",
-		modules + "kernel/fs/xfs.ko":                     "xfs",
-		modules + "kernel/drivers/net/virtio_net.ko":     "virtio_net",
-		modules + "kernel/drivers/virtio/virtio_pci.ko":  "virtio_pci",
-		modules + "kernel/drivers/net/ethernet/e1000.ko": "e1000",
+		modules + "kernel/sd_mod.ko":                     module("sd_mod"),
+		modules + "kernel/iscsi_tcp.ko":                  module("iscsi_tcp"),
+		modules + "kernel/libiscsi.ko":                   module("libiscsi"),
+		modules + "kernel/ext4.ko":                       module("ext4"),
+		modules + "kernel/fs/xfs.ko":                     module("xfs"),
+		modules + "kernel/drivers/net/virtio_net.ko":     module("virtio_net"),
+		modules + "kernel/drivers/virtio/virtio_pci.ko":  module("virtio_pci"),
+		modules + "kernel/drivers/net/ethernet/e1000.ko": module("e1000"),
 	} {
 		s.write(name, text)
 	}
@@ -129,7 +135,7 @@ func TestBuildStory(t *testing.T) {
 	if status != 0 || errs != "" {
 		t.Fatalf("status %d, %s", status, errs)
 	}
-	want := regexp.MustCompile(`^~/out/initrd\.img: kernel 6\.1\.0-test, 7 modules, [1-9][0-9]* bytes of zstd \(0\.0 MiB, unpacked 0\.0 MiB\)\n$`)
+	want := regexp.MustCompile(`^~/out/initrd\.img: kernel 6\.1\.0-test, 7 modules, [1-9][0-9]* bytes of zstd \(0\.0 MiB, unpacked 0\.0 MiB\)\nlargest of 36 files and directories:\n       [0-9]{3} lib/(.*\n)+$`)
 	if !want.MatchString(out) {
 		t.Errorf("printed %q", out)
 	}
@@ -195,7 +201,7 @@ func TestBuildErrors(t *testing.T) {
 		{"relative target", "--file ~/init:etc: the path in the image, after the colon, must begin with a slash", []string{"--file", "~/init:etc"}, nil},
 		{"no source", "--file :/etc: no source file named", []string{"--file", ":/etc"}, nil},
 		{"file system", "modules in " + mods + ": file system zfs: not supported; use one of ext2, ext3, ext4, xfs, btrfs, f2fs, erofs, squashfs, iso9660", []string{"--fs", "zfs"}, nil},
-		{"compression", `compression "lz4": use zstd, gzip or none`, []string{"--compress", "lz4"}, nil},
+		{"compression", `compression "lz4": use zstd, zstd-19, gzip, xz or none`, []string{"--compress", "lz4"}, nil},
 		{"no init", "init program: add file ~/none: no such file or directory", []string{"--init", "~/none"}, nil},
 		{"unknown option", "unknown flag: --nics", []string{"--nics", "x"}, nil},
 		{"argument", `unknown command "x" for "iscsiroot build"`, []string{"x"}, nil},

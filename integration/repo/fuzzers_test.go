@@ -14,6 +14,7 @@ var parsers = map[string]string{
 	"pkg/blockdev":          "a disk's",
 	"pkg/bootspec":          "the command line's",
 	"pkg/cmdline":           "the command line's",
+	"pkg/initramfs":         "an EFI stub's",
 	"pkg/initramfs/archive": "an image's",
 	"pkg/iscsi":             "a target's",
 	"pkg/iscsi/kernel":      "the kernel's",

@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 )
 
-// Build writes the image that cfg describes to a file, mode 0644. The file appears when it is complete: on an error
+// Build writes the image that cfg describes to a file, mode 0644, or 0600 if it holds a secret. The file appears when it is complete: on an error
 // there is none, and one that was there before stays as it was.
 func Build(ctx context.Context, cfg Config, output string) (Summary, error) {
-	img, err := prepare(cfg)
+	img, err := prepare(ctx, cfg)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -46,7 +46,11 @@ func (img *image) writeFile(ctx context.Context, f *os.File) (Summary, error) {
 	if err := w.Flush(); err != nil {
 		return Summary{}, err
 	}
-	if err := f.Chmod(0o644); err != nil {
+	mode := os.FileMode(0o644)
+	if sum.Secret {
+		mode = 0o600
+	}
+	if err := f.Chmod(mode); err != nil {
 		return Summary{}, err
 	}
 	if err := f.Sync(); err != nil {

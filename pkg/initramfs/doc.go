@@ -4,13 +4,11 @@
 // newc format, compressed, and the same bit for bit from the same input. It needs no privilege.
 //
 // The image holds /init, a few directories, /dev/console and /dev/null, the modules as plain .ko files below
-// /lib/modules/RELEASE and an index that knows just these. Firmware is not included.
+// /lib/modules/RELEASE and an index that knows just these, and the firmware
+// that they ask for and this host has.
 package initramfs
 
-import (
-	"fmt"
-	"io/fs"
-)
+import "io/fs"
 
 // Config says what goes into an image. Only Init or InitPath is required.
 type Config struct {
@@ -22,15 +20,42 @@ type Config struct {
 	InitPath string
 	// Init is the program itself, in place of InitPath.
 	Init []byte
-	// NICs are the network drivers to include, by module name, with the buses they sit on; empty means every bus driver
-	// and every Ethernet driver of the tree.
+	// NICs are the network drivers to include, by module name, with the buses they sit on. If NICs and Devices are both
+	// empty, every bus driver and every Ethernet driver of the tree is included.
 	NICs []string
+	// Devices are devices of the machines that are to boot, as the kernel announces them in files named modalias, or
+	// "VVVV:DDDD" for a PCI device by vendor and device in hexadecimal. Drivers of network cards, buses and watchdogs among
+	// them are included; there has to be a network card.
+	Devices []string
 	// FileSystems are the root file systems to support; empty means all of SupportedFileSystems.
 	FileSystems []string
 	// Drivers are further modules to include, by name or alias.
 	Drivers []string
+	// FirmwareDirs are where firmware is looked for before lib/firmware below Root.
+	FirmwareDirs []string
 	// Files are further files. None may replace what the image has already.
 	Files []File
+	// Overlays are directories on this host whose content is included, as root's.
+	Overlays []string
+	// Busybox is the path of a statically linked busybox on this host: it becomes /bin/busybox, with a link for each of
+	// its applets. Empty means none.
+	Busybox string
+	// Policy and Default are text of a kernel command line that counts before, and after, the real one.
+	Policy, Default string
+	// Credentials is a file of secrets on this host, which others may not read. Empty means none.
+	Credentials string
+	// Microcode is a list of directories with firmware in amd-ucode and intel-ucode: what is found is put in front of
+	// the image, where the kernel takes it from before anything else. Empty means none.
+	Microcode []string
+	// ModTime is the time of everything in the image, in seconds since 1970.
+	ModTime uint32
+	// Append is the path of an image of another builder: what cfg describes is put behind it, leaves out what is
+	// there already, and takes over as /init. Empty means none.
+	Append string
+	// UKI makes one EFI program of stub, kernel, command line and image.
+	UKI *UKI
+	// Progress is told how many of how many bytes are packed; it may be nil.
+	Progress func(done, total int64)
 	// Compression of the archive; empty means Zstd.
 	Compression Compression
 }
@@ -47,30 +72,28 @@ type File struct {
 	Data []byte
 }
 
-// Compression names how an image is compressed.
-type Compression string
-
-// The compressions that Linux unpacks and this package writes.
-const (
-	Zstd Compression = "zstd"
-	Gzip Compression = "gzip"
-	None Compression = "none"
-)
-
-// ParseCompression returns the compression of that name.
-func ParseCompression(name string) (Compression, error) {
-	switch c := Compression(name); c {
-	case Zstd, Gzip, None:
-		return c, nil
-	}
-	return "", fmt.Errorf("compression %q: use zstd, gzip or none", name)
-}
-
 // Summary tells what an image holds.
 type Summary struct {
 	Kernel   string // release
 	Modules  int
+	Firmware int
 	Files    int   // entries of every type, modules included
 	Unpacked int64 // bytes of the cpio archive
 	Bytes    int64 // bytes written
+	// Largest are the largest files, at most ten.
+	Largest []Sized
+	// MissingFirmware is what was not found, by module.
+	MissingFirmware []MissingFirmware
+	// Appended is how many modules the image before ours has already.
+	Appended int
+	// Secret tells that the image holds a secret; its file is readable by its owner alone.
+	Secret bool
+	// Warnings are what is odd about the parameters.
+	Warnings []string
+}
+
+// Sized is a file of an image and its size in bytes, before compression.
+type Sized struct {
+	Name string
+	Size int64
 }

@@ -3,13 +3,12 @@
 package initramfs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
-	"strings"
 
 	"github.com/u-root/u-root/pkg/cpio"
 
@@ -17,32 +16,57 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
-// addModules puts the modules that cfg asks for and an index of them into the image, and returns the kernel's release
-// and the number of modules.
-func (t tree) addModules(cfg Config) (release string, n int, err error) {
-	release = cfg.KernelVersion
+// addModules puts the modules that cfg asks for, an index of them and their firmware into the image.
+func (img *image) addModules(ctx context.Context, cfg Config) error {
+	release, root := cfg.KernelVersion, cfg.Root
 	if release == "" {
+		var err error
 		if release, err = modload.Release(); err != nil {
-			return "", 0, err
+			return err
 		}
 	}
-	root := cfg.Root
 	if root == "" {
 		root = "/"
 	}
 	dir, err := modload.Tree(root, release)
 	if err != nil {
-		return "", 0, err
+		return err
 	}
 	idx, err := readIndex(dir, release)
 	if err != nil {
-		return "", 0, err
+		return err
 	}
-	mods, err := selectModules(idx, cfg)
+	wanted, err := selectModules(idx, cfg)
 	if err != nil {
-		return "", 0, fmt.Errorf("modules in %s: %w", dir, err)
+		return fmt.Errorf("modules in %s: %w", dir, err)
 	}
-	return release, len(mods), t.addTree(path.Join("lib/modules", release), dir, idx, mods)
+	base := path.Join("lib/modules", release)
+	mods, there := img.missing(base, idx, wanted)
+	files, err := loadModules(ctx, dir, mods)
+	if err != nil {
+		return err
+	}
+	if err := img.tree.addTree(base, files, idx, wanted, there); err != nil {
+		return err
+	}
+	img.machine = machineOf(files)
+	img.sum.Kernel, img.sum.Modules, img.sum.Appended = release, len(mods), len(wanted)-len(mods)
+	img.sum.Firmware, img.sum.MissingFirmware, err = img.tree.addFirmware(files, firmwareDirs(cfg, root, release))
+	return err
+}
+
+// missing returns the modules that the image below ours does not hold, and the paths of those that it does.
+func (img *image) missing(base string, idx *kmod.Index, wanted []kmod.Module) (mods []kmod.Module, there map[string]string) {
+	if img.below == nil {
+		return wanted, nil
+	}
+	there = img.below.modules(base, idx)
+	for _, m := range wanted {
+		if there[m.Name] == "" {
+			mods = append(mods, m)
+		}
+	}
+	return mods, there
 }
 
 // readIndex reads the index of the tree at dir.
@@ -58,22 +82,28 @@ func readIndex(dir, release string) (*kmod.Index, error) {
 	return idx, nil
 }
 
-// addTree puts modules from dir and their index below base.
-func (t tree) addTree(base, dir string, idx *kmod.Index, mods []kmod.Module) error {
-	for _, m := range mods {
-		name := plainPath(m.Path)
-		if !strings.HasSuffix(name, ".ko") {
-			return fmt.Errorf("module %s: neither .ko nor .ko with one of %s", filepath.Join(dir, m.Path), strings.Join(compressed, " "))
-		}
-		source := filepath.Join(dir, m.Path)
-		if _, err := regularMode(source); err != nil {
-			return err
-		}
-		if err := t.add(path.Join(base, name), entry{mode: cpio.S_IFREG | 0o644, data: moduleContent(source)}); err != nil {
+// addTree puts modules below base, and an index of these and of those that are there already.
+func (t tree) addTree(base string, files []loaded, idx *kmod.Index, wanted []kmod.Module, there map[string]string) error {
+	for _, f := range files {
+		e := entry{mode: cpio.S_IFREG | 0o644, data: content(f.data), size: int64(len(f.data))}
+		if err := t.add(path.Join(base, plainPath(f.Path)), e); err != nil {
 			return err
 		}
 	}
-	for _, f := range idx.Subset(mods, plainPath).Files() {
+	paths := map[string]string{}
+	for _, m := range idx.Modules() {
+		if there[m.Name] != "" {
+			wanted = append(wanted, m)
+			paths[m.Path] = there[m.Name]
+		}
+	}
+	rename := func(name string) string {
+		if other := paths[name]; other != "" {
+			return other
+		}
+		return plainPath(name)
+	}
+	for _, f := range idx.Subset(wanted, rename).Files() {
 		if err := t.add(path.Join(base, f.Name), entry{mode: cpio.S_IFREG | 0o644, data: content(f.Data)}); err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ var busesOf = map[string][]string{
 // selectModules returns the modules that cfg asks for, with their dependencies, in the order of a load plan.
 func selectModules(idx *kmod.Index, cfg Config) ([]kmod.Module, error) {
 	names := append(slices.Clone(needed), present(idx, useful)...)
-	nics, err := selectNICs(idx, cfg.NICs)
+	nics, err := selectNICs(idx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -70,16 +70,27 @@ func present(idx *kmod.Index, names []string) []string {
 }
 
 // selectNICs returns network drivers and the buses they need: the wanted ones, or all of the tree.
-func selectNICs(idx *kmod.Index, wanted []string) ([]string, error) {
-	var out []string
-	if len(wanted) == 0 {
-		for _, m := range idx.Modules() {
-			if m.Kind() != kmod.KindOther {
-				out = append(out, m.Name)
-			}
+func selectNICs(idx *kmod.Index, cfg Config) ([]string, error) {
+	if len(cfg.NICs)+len(cfg.Devices) > 0 {
+		out, err := selectDrivers(idx, cfg.NICs)
+		if err != nil || len(cfg.Devices) == 0 {
+			return out, err
 		}
-		return out, nil
+		devices, err := selectDevices(idx, cfg.Devices)
+		return append(out, devices...), err
 	}
+	var out []string
+	for _, m := range idx.Modules() {
+		if m.Kind() != kmod.KindOther {
+			out = append(out, m.Name)
+		}
+	}
+	return out, nil
+}
+
+// selectDrivers returns drivers, by name, with the buses that their devices sit on and the PHYs that may be on them.
+func selectDrivers(idx *kmod.Index, wanted []string) ([]string, error) {
+	var out []string
 	for _, name := range wanted {
 		m, _, ok := idx.Lookup(name)
 		if !ok {

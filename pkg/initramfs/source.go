@@ -3,21 +3,13 @@
 package initramfs
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
-
-	"github.com/u-root/u-root/pkg/kmodule"
 )
-
-// maxModule bounds an unpacked module, in bytes. Debian's largest, amdgpu, has 27 MB.
-const maxModule = 512 << 20
 
 // regularMode returns the permissions of a regular file, or of what a symbolic link leads to.
 func regularMode(name string) (fs.FileMode, error) {
@@ -43,56 +35,6 @@ func fileContent(name string) func() ([]byte, error) {
 		}
 		return data, nil
 	}
-}
-
-// compressed are the suffixes of module files that are unpacked for the image.
-var compressed = []string{".gz", ".xz", ".zst"}
-
-// plainPath returns the path of a module in the image, where none is compressed.
-func plainPath(path string) string {
-	for _, suffix := range compressed {
-		path = strings.TrimSuffix(path, suffix)
-	}
-	return path
-}
-
-// moduleContent is the data function of a module file, unpacked and otherwise untouched: its signature is at the end.
-func moduleContent(name string) func() ([]byte, error) {
-	if plainPath(name) == name {
-		return fileContent(name)
-	}
-	return func() ([]byte, error) {
-		data, err := unpack(name)
-		if err != nil {
-			return nil, fmt.Errorf("unpack module %s: %w", name, cause(err))
-		}
-		return data, nil
-	}
-}
-
-// unpack returns the content of a compressed file.
-func unpack(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	r, err := kmodule.CompressionReader(f)
-	if err != nil {
-		return nil, err
-	}
-	switch c := r.(type) {
-	case interface{ Close() }: // zstd keeps goroutines
-		defer c.Close()
-	case io.Closer:
-		defer c.Close()
-	}
-	var b bytes.Buffer
-	n, err := io.Copy(&b, io.LimitReader(r, maxModule+1))
-	if err == nil && n > maxModule {
-		err = fmt.Errorf("more than %d bytes", maxModule)
-	}
-	return b.Bytes(), err
 }
 
 // releaseBase returns the directory above lib/modules/RELEASE, which depmod takes as -b.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/u-root/u-root/pkg/cpio"
+
+	"github.com/iscsiroot/iscsiroot/pkg/kmod/kmodtest"
 )
 
 const release = "6.1.0-test"
@@ -37,6 +39,12 @@ var moduleTree = []struct{ path, deps string }{
 	{"kernel/drivers/usb/host/xhci-pci.ko", ""},
 	{"kernel/drivers/net/wireless/ath9k.ko", ""},
 	{"kernel/drivers/block/virtio_blk.ko", ""},
+}
+
+// asksFor is what else the modules say about themselves.
+var asksFor = map[string][]string{
+	"kernel/drivers/net/ethernet/realtek/r8169.ko": {"firmware=rtl_nic/one.fw", "firmware=rtl_nic/two.fw", "firmware=rtl_nic/*.pattern"},
+	"kernel/drivers/net/usb/ax88179_178a.ko":       {"firmware=none.bin", "firmware=../../etc/shadow"},
 }
 
 const moduleAliases = `alias fs-ext4 ext4
@@ -71,7 +79,8 @@ func newTree(t *testing.T) string {
 // moduleBytes is the unpacked content of a module.
 func moduleBytes(path string) []byte {
 	name, _, _ := strings.Cut(path, ".ko")
-	return []byte("module " + name + "~Module signature appended~\n")
+	about := []string{"license=GPL", "name=" + name[strings.LastIndexByte(name, '/')+1:]}
+	return append(kmodtest.Module(append(about, asksFor[path]...)...), "signature~Module signature appended~\n"...)
 }
 
 // pack compresses data as the suffix of name says.

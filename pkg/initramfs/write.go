@@ -4,26 +4,31 @@ package initramfs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 
 	"github.com/u-root/u-root/pkg/cpio"
 )
 
 // image is a checked Config: all that is left is to write it.
 type image struct {
-	tree        tree
-	compression Compression
-	kernel      string
-	modules     int
+	cfg     Config
+	tree    tree
+	below   *below // may be nil
+	machine elf.Machine
+	sum     Summary
 }
 
 // Write writes the image that cfg describes to w. An error before the first byte names what is wrong with cfg; after
 // one, what was written is of no use.
 func Write(ctx context.Context, w io.Writer, cfg Config) (Summary, error) {
-	img, err := prepare(cfg)
+	img, err := prepare(ctx, cfg)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -31,60 +36,165 @@ func Write(ctx context.Context, w io.Writer, cfg Config) (Summary, error) {
 }
 
 // prepare finds everything that goes into the image.
-func prepare(cfg Config) (*image, error) {
-	img := &image{tree: newTree(), compression: cfg.Compression}
-	init := entry{mode: cpio.S_IFREG | 0o755, data: content(cfg.Init)}
-	if len(cfg.Init) == 0 {
-		if cfg.InitPath == "" {
-			return nil, errors.New("no init program given")
-		}
-		if _, err := regularMode(cfg.InitPath); err != nil {
-			return nil, fmt.Errorf("init program: %w", err)
-		}
-		init.data = fileContent(cfg.InitPath)
-	}
-	err := img.tree.add("init", init)
-	if err != nil {
+func prepare(ctx context.Context, cfg Config) (*image, error) {
+	img := &image{cfg: cfg, tree: newTree()}
+	if err := img.addInit(); err != nil {
 		return nil, err
 	}
-	if img.kernel, img.modules, err = img.tree.addModules(cfg); err != nil {
-		return nil, err
-	}
-	for _, f := range cfg.Files {
-		if err := img.tree.addFile(f); err != nil {
+	if cfg.Append != "" {
+		var err error
+		if img.below, err = openBelow(cfg.Append); err != nil {
 			return nil, err
 		}
 	}
+	if err := img.addModules(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if err := img.checkInit(); err != nil {
+		return nil, err
+	}
+	if err := img.addWishes(); err != nil {
+		return nil, err
+	}
+	if img.below != nil {
+		img.below.strip(img.tree)
+	}
+	img.sum.Secret = cfg.holdsSecret()
+	img.sum.Largest = img.tree.largest(10)
 	return img, nil
 }
 
-// write writes the image.
+// addInit puts the init program into the image.
+func (img *image) addInit() error {
+	init := entry{mode: cpio.S_IFREG | 0o755, data: content(img.cfg.Init), size: int64(len(img.cfg.Init))}
+	if len(img.cfg.Init) == 0 {
+		if img.cfg.InitPath == "" {
+			return errors.New("no init program given")
+		}
+		if _, err := regularMode(img.cfg.InitPath); err != nil {
+			return fmt.Errorf("init program: %w", err)
+		}
+		init.data, init.size = fileContent(img.cfg.InitPath), fileSize(img.cfg.InitPath)
+	}
+	return img.tree.add("init", init)
+}
+
+// checkInit sees that the init program is for the kernel's processor.
+func (img *image) checkInit() error {
+	data, err := img.tree["init"].data()
+	if err != nil {
+		return err
+	}
+	return img.checkMachine(data)
+}
+
+// addWishes puts into the image what the user named.
+func (img *image) addWishes() error {
+	for _, f := range img.cfg.Files {
+		if err := img.tree.addFile(f); err != nil {
+			return err
+		}
+	}
+	for _, dir := range img.cfg.Overlays {
+		if err := img.tree.addOverlay(dir); err != nil {
+			return err
+		}
+	}
+	if img.cfg.Busybox != "" {
+		if err := img.tree.addBusybox(img.cfg.Busybox); err != nil {
+			return err
+		}
+	}
+	var err error
+	img.sum.Warnings, err = img.tree.addParams(img.cfg)
+	return err
+}
+
+// largest returns the largest files of a tree, by size and name.
+func (t tree) largest(n int) []Sized {
+	var out []Sized
+	for name, e := range t {
+		if e.size > 0 {
+			out = append(out, Sized{name, e.size})
+		}
+	}
+	slices.SortFunc(out, func(a, b Sized) int { return cmp.Or(cmp.Compare(b.Size, a.Size), cmp.Compare(a.Name, b.Name)) })
+	return out[:min(n, len(out))]
+}
+
+func fileSize(name string) int64 {
+	st, err := os.Stat(name)
+	if err != nil {
+		return 0 // reading it will say why
+	}
+	return st.Size()
+}
+
+// write writes the image: microcode, the image below, and ours.
 func (img *image) write(ctx context.Context, w io.Writer) (Summary, error) {
-	out := &counter{w: w}
-	z, err := compressor(out, img.compression)
+	if img.cfg.UKI == nil {
+		return img.writeSegments(ctx, w)
+	}
+	var initrd bytes.Buffer
+	sum, err := img.writeSegments(ctx, &initrd)
 	if err != nil {
 		return Summary{}, err
 	}
-	archive := &counter{w: z}
-	if err := img.tree.write(ctx, archive); err != nil {
+	out := &counter{w: w}
+	if err := img.cfg.UKI.write(out, initrd.Bytes(), sum.Kernel); err != nil {
+		return Summary{}, err
+	}
+	sum.Bytes = out.n
+	return sum, nil
+}
+
+// writeSegments writes the initramfs.
+func (img *image) writeSegments(ctx context.Context, w io.Writer) (Summary, error) {
+	out := &counter{w: w}
+	if err := writeMicrocode(ctx, out, img.cfg.Microcode, img.cfg.ModTime); err != nil {
+		return Summary{}, err
+	}
+	if img.below != nil {
+		if _, err := out.Write(append(img.below.data, img.below.pad()...)); err != nil {
+			return Summary{}, err
+		}
+	}
+	z, err := compressor(ctx, out, img.cfg.Compression)
+	if err != nil {
+		return Summary{}, err
+	}
+	in := &counter{w: z, tell: img.progress()}
+	if err := img.tree.write(ctx, in, img.cfg.ModTime); err != nil {
 		return Summary{}, errors.Join(err, z.Close())
 	}
 	if err := z.Close(); err != nil {
 		return Summary{}, fmt.Errorf("compress: %w", err)
 	}
-	return Summary{
-		Kernel: img.kernel, Modules: img.modules, Files: len(img.tree), Unpacked: archive.n, Bytes: out.n,
-	}, nil
+	sum := img.sum
+	sum.Files, sum.Unpacked, sum.Bytes = len(img.tree), in.n, out.n
+	return sum, nil
 }
 
-// write writes the tree as a newc archive: sorted, with inode numbers of its own and no owner or time.
-func (t tree) write(ctx context.Context, w io.Writer) error {
+// progress returns what tells how far an image is; nil if nobody asks.
+func (img *image) progress() func(int64) {
+	if img.cfg.Progress == nil {
+		return nil
+	}
+	var total int64
+	for _, e := range img.tree {
+		total += e.size
+	}
+	return func(n int64) { img.cfg.Progress(min(n, total), total) }
+}
+
+// write writes the tree as a newc archive: sorted, with inode numbers of its own, one time for all and no owner.
+func (t tree) write(ctx context.Context, w io.Writer, modTime uint32) error {
 	records := cpio.Newc.Writer(w)
 	for i, name := range t.names() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rec, err := t[name].record(name, uint64(i)+1)
+		rec, err := t[name].record(name, uint64(i)+1, modTime)
 		if err != nil {
 			return err
 		}
@@ -99,8 +209,8 @@ func (t tree) write(ctx context.Context, w io.Writer) error {
 }
 
 // record makes the archive's form of an entry.
-func (e entry) record(name string, ino uint64) (cpio.Record, error) {
-	info := cpio.Info{Name: name, Ino: ino, Mode: e.mode, NLink: 1, Rmajor: e.major, Rminor: e.minor}
+func (e entry) record(name string, ino uint64, modTime uint32) (cpio.Record, error) {
+	info := cpio.Info{Name: name, Ino: ino, Mode: e.mode, NLink: 1, MTime: uint64(modTime), Rmajor: e.major, Rminor: e.minor}
 	if e.isDir() {
 		info.NLink = 2
 	}

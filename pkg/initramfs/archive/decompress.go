@@ -90,6 +90,23 @@ func decompress(c Compression, data []byte, window int64) (*stream, error) {
 	return nil, fmt.Errorf("packed with %s: %w", c, errors.ErrUnsupported)
 }
 
+// Unpack returns what data, one stream of a compression, unpacks to: at most limit bytes.
+func Unpack(c Compression, data []byte, limit int64) ([]byte, error) {
+	z, err := decompress(c, data, DefaultLimits.Window)
+	if err != nil {
+		return nil, err
+	}
+	defer z.close()
+	out, err := io.ReadAll(io.LimitReader(z, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c, err)
+	}
+	if int64(len(out)) > limit {
+		return nil, fmt.Errorf("%s: %w", c, errTooLarge)
+	}
+	return out, nil
+}
+
 // sized opens a segment whose length can be found without unpacking it.
 func sized(data []byte, window int64, length func([]byte, int64) (int, error), open func(io.Reader) (io.Reader, func(), error)) (*stream, error) {
 	n, err := length(data, window)

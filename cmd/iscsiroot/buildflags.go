@@ -1,0 +1,63 @@
+//go:build linux
+
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+)
+
+// buildFlags are the options of build that are not a Config's fields.
+type buildFlags struct {
+	initPath   string
+	compress   string
+	output     string
+	files      []string
+	nic        []string
+	modaliases []string
+	host       bool
+	kernelPath string
+	busybox    string
+	microcode  string
+	ukiStub    string
+	cmdline    string
+	osRelease  string
+}
+
+// found is the value of an option that was given without one: what it names is to be found.
+const found = "the host's"
+
+// define defines the options, in the order in which --help shows them.
+func (f *buildFlags) define(cmd *cobra.Command, cfg *initramfs.Config) {
+	fileSystems := strings.Join(initramfs.SupportedFileSystems(), ", ")
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVarP(&f.output, "output", "o", "", "write the image to `FILE` (required)")
+	fs.StringVar(&cfg.KernelVersion, "kernel-version", "", "take the modules of kernel `VERSION` (default: the running kernel)")
+	fs.StringVar(&f.kernelPath, "kernel", "", "take the modules of the kernel whose image or module tree is `PATH`")
+	fs.StringVar(&cfg.Root, "root", "/", "look for modules and firmware below `DIR`")
+	fs.StringSliceVar(&f.nic, "nic", nil, "include only this network `DRIVER`, or that of a PCI card VVVV:DDDD or a modalias; repeatable (default: every Ethernet driver)")
+	fs.StringSliceVar(&f.modaliases, "modaliases", nil, "include only drivers of the devices in `FILE`, as cat /sys/bus/*/devices/*/modalias prints them on another machine; repeatable")
+	fs.BoolVar(&f.host, "host", false, "include only drivers of this machine's devices")
+	fs.StringSliceVar(&cfg.FileSystems, "fs", nil, "include only this root file system `NAME`: "+fileSystems+"; repeatable (default: all)")
+	fs.StringSliceVar(&cfg.Drivers, "add-drivers", nil, "include also the module or alias `NAME`; repeatable")
+	fs.StringSliceVar(&cfg.FirmwareDirs, "firmware", nil, "look for firmware in `DIR` too, and first; repeatable")
+	fs.StringArrayVar(&f.files, "file", nil, "include also the file `SRC[:DST]`, with its mode; repeatable")
+	fs.StringArrayVar(&cfg.Overlays, "overlay", nil, "include also all that is in `DIR`; repeatable")
+	fs.StringVar(&f.busybox, "busybox", "", "include busybox, statically linked, from `PATH` or from where distributions put it")
+	fs.Lookup("busybox").NoOptDefVal = found
+	fs.StringVar(&cfg.Default, "default", "", "put parameters inside that count if the kernel command line does not have them: `TEXT`")
+	fs.StringVar(&cfg.Policy, "policy", "", "put parameters inside that count whatever the kernel command line says: `TEXT`")
+	fs.StringVar(&cfg.Credentials, "credentials", "", "put CHAP secrets inside, from `FILE` with a line for each target: TARGET-NAME USER SECRET [TARGET-USER TARGET-SECRET]")
+	fs.StringVar(&f.microcode, "microcode", "", "put microcode in front, from amd-ucode and intel-ucode in `DIR` or in lib/firmware")
+	fs.Lookup("microcode").NoOptDefVal = found
+	fs.StringVar(&f.compress, "compress", string(initramfs.Zstd), "compress with `METHOD`: zstd, zstd-19 (by the program zstd), gzip, xz or none")
+	fs.StringVar(&f.initPath, "init", "", "use the program `PATH` as init (default: "+initDefault+")")
+	fs.StringVar(&cfg.Append, "append", "", "put ours behind the initramfs `IMAGE` of dracut or initramfs-tools, where it takes over; modules that are there are not put in again")
+	fs.StringVar(&f.ukiStub, "uki", "", "make one EFI file of stub, kernel, command line and image; `STUB` is systemd-boot's linuxx64.efi.stub; needs --kernel")
+	fs.StringVar(&f.cmdline, "cmdline", "", "with --uki, the kernel command line `TEXT`")
+	fs.StringVar(&f.osRelease, "os-release", "", "with --uki, the os-release `FILE` (default: one that names the kernel)")
+}

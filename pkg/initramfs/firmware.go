@@ -1,0 +1,115 @@
+//go:build linux
+
+package initramfs
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/u-root/u-root/pkg/cpio"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+)
+
+// MissingFirmware are files that a module of the image asks for and that are not in the image. Many modules list what
+// only some of their cards need.
+type MissingFirmware struct {
+	Module string
+	Files  []string
+}
+
+// firmwareSuffixes are the forms in which a file is looked for (drivers/base/firmware_loader/main.c: fw_get_filesystem_firmware).
+var firmwareSuffixes = []struct {
+	suffix string
+	packed archive.Compression
+}{{"", ""}, {".zst", archive.Zstd}, {".xz", archive.XZ}}
+
+// firmwareDirs returns where the kernel looks for firmware, first what cfg names (drivers/base/firmware_loader/main.c: fw_path).
+func firmwareDirs(cfg Config, root, release string) []string {
+	dirs := slices.Clone(cfg.FirmwareDirs)
+	for _, lib := range []string{"lib", "usr/lib"} {
+		base := filepath.Join(root, lib, "firmware")
+		dirs = append(dirs, filepath.Join(base, "updates", release), filepath.Join(base, "updates"), filepath.Join(base, release), base)
+	}
+	return dirs
+}
+
+// addFirmware puts the firmware that modules ask for into the image, as plain files, and returns how many there are and
+// what is missing.
+func (t tree) addFirmware(mods []loaded, dirs []string) (n int, missing []MissingFirmware, err error) {
+	done := map[string]bool{}
+	for _, m := range mods {
+		var gone []string
+		for _, name := range m.info.Firmware {
+			if !fs.ValidPath(name) {
+				continue
+			}
+			found := findFirmware(dirs, name)
+			if len(found) == 0 {
+				gone = append(gone, name)
+			}
+			for _, f := range found {
+				if done[f.name] {
+					continue
+				}
+				done[f.name] = true
+				n++
+				if err := t.add(path.Join("lib/firmware", f.name), entry{mode: cpio.S_IFREG | 0o644, data: f.content}); err != nil {
+					return 0, nil, err
+				}
+			}
+		}
+		if len(gone) > 0 {
+			missing = append(missing, MissingFirmware{m.Name, gone})
+		}
+	}
+	return n, missing, nil
+}
+
+// firmware is one file: its name below lib/firmware, without a suffix for compression, and where it is.
+type firmware struct {
+	name, source string
+	packed       archive.Compression
+}
+
+// findFirmware returns the files of a name, which may be a pattern.
+func findFirmware(dirs []string, name string) []firmware {
+	var out []firmware
+	for _, dir := range dirs {
+		for _, form := range firmwareSuffixes {
+			matches, _ := fs.Glob(os.DirFS(dir), name+form.suffix) // a bad pattern matches nothing
+			for _, m := range matches {
+				if st, err := os.Stat(filepath.Join(dir, m)); err == nil && st.Mode().IsRegular() {
+					out = append(out, firmware{strings.TrimSuffix(m, form.suffix), filepath.Join(dir, m), form.packed})
+				}
+			}
+			if len(out) > 0 {
+				return out
+			}
+		}
+	}
+	return nil
+}
+
+// maxFirmware bounds one file, unpacked, in bytes.
+const maxFirmware = 256 << 20
+
+// content is the data function of a firmware file: plain, because not every kernel is built to unpack it.
+func (f firmware) content() ([]byte, error) {
+	data, err := os.ReadFile(f.source)
+	if err != nil {
+		return nil, fmt.Errorf("read firmware %s: %w", f.source, cause(err))
+	}
+	if f.packed == "" {
+		return data, nil
+	}
+	if data, err = archive.Unpack(f.packed, data, maxFirmware); err != nil {
+		return nil, fmt.Errorf("read firmware %s: %w", f.source, err)
+	}
+	return data, nil
+}

@@ -1,0 +1,36 @@
+//go:build linux
+
+package initramfs
+
+import (
+	"bytes"
+	"debug/elf"
+	"fmt"
+)
+
+// machineOf returns the processor that modules are for.
+func machineOf(files []loaded) elf.Machine {
+	for _, f := range files {
+		return machine(f.data)
+	}
+	return elf.EM_NONE
+}
+
+// machine returns the processor that an ELF file is for; EM_NONE for any other file, such as a script.
+func machine(data []byte) elf.Machine {
+	f, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		return elf.EM_NONE
+	}
+	return f.Machine
+}
+
+// checkMachine sees that init runs where the modules are loaded.
+func (img *image) checkMachine(init []byte) error {
+	m := machine(init)
+	if m == img.machine || m == elf.EM_NONE || img.machine == elf.EM_NONE {
+		return nil
+	}
+	return fmt.Errorf("init program is for %s and the modules of kernel %s are for %s: name another init program or another kernel",
+		m, img.sum.Kernel, img.machine)
+}

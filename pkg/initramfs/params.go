@@ -1,0 +1,86 @@
+//go:build linux
+
+package initramfs
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/u-root/u-root/pkg/cpio"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// defaultFile holds parameters that count if the kernel command line does not have them (design decision 14).
+const defaultFile = "/etc/iscsiroot/default"
+
+// addParams puts parameters and secrets into the image.
+func (t tree) addParams(cfg Config) (warnings []string, err error) {
+	for _, p := range []struct{ name, file, text, origin string }{
+		{"policy", bootspec.PolicyFile, cfg.Policy, bootspec.FromPolicy},
+		{"default", defaultFile, cfg.Default, "the image's default"},
+	} {
+		if p.text == "" {
+			continue
+		}
+		plan, err := bootspec.Parse(bootspec.Add(cmdline.Line{}, cmdline.Parse(p.text), p.origin))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
+		for _, w := range plan.Warnings {
+			warnings = append(warnings, p.name+": "+w)
+		}
+		if err := t.add(p.file, entry{mode: cpio.S_IFREG | 0o600, data: content([]byte(p.text + "\n"))}); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Credentials == "" {
+		return warnings, nil
+	}
+	data, err := ReadSecret(cfg.Credentials, bootspec.MaxCredentials)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := bootspec.ParseCredentials(data); err != nil {
+		return nil, fmt.Errorf("credentials from %s: %w", cfg.Credentials, err)
+	}
+	return warnings, t.add(bootspec.CredentialsPath, entry{mode: cpio.S_IFREG | 0o600, data: content(data)})
+}
+
+// ReadSecret reads a file of at most limit bytes that others may not read.
+func ReadSecret(name string, limit int64) ([]byte, error) {
+	mode, err := regularMode(name)
+	if err != nil {
+		return nil, err
+	}
+	if mode.Perm()&0o004 != 0 {
+		return nil, fmt.Errorf("read secrets from %s: everybody on this machine can read it: chmod 600 %s", name, name)
+	}
+	st, err := os.Stat(name)
+	if err == nil && st.Size() > limit {
+		return nil, fmt.Errorf("read secrets from %s: larger than %d bytes", name, limit)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read secrets from %s: %w", name, cause(err))
+	}
+	return data, nil
+}
+
+// holdsSecret tells whether an image made from cfg is nobody else's business.
+func (cfg Config) holdsSecret() bool {
+	if cfg.Credentials != "" {
+		return true
+	}
+	text := cfg.Policy + " " + cfg.Default
+	if cfg.UKI != nil {
+		text += " " + cfg.UKI.CommandLine
+	}
+	for _, p := range cmdline.Parse(text).Params {
+		if bootspec.Secrets(p.Key) || p.Key == "rd.shell.password" {
+			return true
+		}
+	}
+	return false
+}
