@@ -70,6 +70,8 @@ func (s *Session) follow(ctx context.Context, conn *net.TCPConn, addr netip.Addr
 // sent away for good may come back.
 func (s *Session) move(to []netip.AddrPort) {
 	if len(to) > 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.moved = to
 		s.Portals = unique(append(slices.Clone(to), s.Portals...))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
@@ -38,11 +39,14 @@ func (c *Connection) Close() error { return c.conn.Close() }
 // not looked up: their server may be behind the very network that is away. The
 // error is that of the first portal. Calls may overlap.
 func (s *Session) Connect(ctx context.Context) (*Connection, error) {
-	conn, winner, lost := s.race(ctx, s.Portals)
+	s.mu.Lock()
+	portals := slices.Clone(s.Portals)
+	s.mu.Unlock()
+	conn, winner, lost := s.race(ctx, portals)
 	if conn == nil {
 		return nil, lost[0]
 	}
-	return &Connection{conn, s.Portals[winner]}, nil
+	return &Connection{conn, portals[winner]}, nil
 }
 
 // Relogin gives the session's connection up, whatever its state, and logs in by

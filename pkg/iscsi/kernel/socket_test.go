@@ -114,3 +114,13 @@ func TestSocketClose(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestPortID(t *testing.T) {
+	s, name := routeSocket(t)
+	if got := s.portID(); got != name.Pid || got == 0 {
+		t.Errorf("got %d, the kernel says %d", got, name.Pid)
+	}
+	if got := New(s, 0).PortID(); got != name.Pid {
+		t.Errorf("transport: got %d", got)
+	}
+}
