@@ -93,6 +93,9 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 
 // endSessions makes ready for a login to the same targets, or to others.
 func (m *Machine) endSessions(loggedIn, others bool) {
+	if loggedIn || others {
+		_ = m.logins.end(context.Background()) // which ends by itself
+	}
 	for _, s := range m.sessions {
 		var err error
 		switch {

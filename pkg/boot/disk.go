@@ -20,56 +20,115 @@ import (
 
 // disk is a disk of one of our sessions.
 type disk struct {
-	Name   string // "sda"
-	LUN    uint64
-	Target string
-	Portal netip.AddrPort
+	Name    string // "sda"
+	LUN     uint64 // the kernel's number
+	Target  string
+	Portals []netip.AddrPort
+	Session int // index of its session
 }
 
-func newDisk(s *session.Session, u blockdev.Unit) disk {
-	return disk{Name: u.Disk, LUN: u.LUN, Target: s.Target, Portal: s.Portal}
+func (m *Machine) newDisk(i int, u blockdev.Unit) disk {
+	s := m.sessions[i]
+	return disk{Name: u.Disk, LUN: u.LUN, Target: s.Target, Portals: s.Portals, Session: i}
 }
 
-// findDisks scans each session for its LUN and waits for the disks. Without a
-// LUN given it is LUN 0, and if that is no disk, all that there are.
+// findDisks scans each session that is logged in for its LUN and waits for the
+// disks. A target without one stops no other.
 func (m *Machine) findDisks(ctx context.Context) error {
 	m.disks = nil
-	for i, s := range m.sessions {
-		lun := m.spec.Targets[i].LUN
-		units, err := m.scan(ctx, s, lun.V.Kernel())
-		if err == nil && !lun.Given() && len(units) == 0 {
-			units, err = m.scan(ctx, s, kernel.ScanAll)
+	var errs []error
+	for i := range m.sessions {
+		if !m.logins.up(i) {
+			continue
 		}
+		units, err := m.sessionDisks(ctx, i)
 		if err != nil {
-			return err
-		}
-		if len(units) == 0 {
-			return m.noDisk(s, lun.Given(), lun.V)
+			errs = append(errs, err)
+			continue
 		}
 		for _, u := range units {
-			m.Log.Infof("disk %s is lun %d of %s", u.Disk, u.LUN, s.Target)
-			m.disks = append(m.disks, newDisk(s, u))
+			m.Log.Infof("%s", m.describe(i, u))
+			m.disks = append(m.disks, m.newDisk(i, u))
 		}
+	}
+	if len(m.disks) == 0 && len(errs) > 0 {
+		return errs[0]
+	}
+	for _, err := range errs {
+		m.Log.Warnf("%v", err)
 	}
 	return nil
 }
 
-// newDisks takes up disks that our sessions were given since they were scanned,
-// behind those that are counted already.
+// describe names a disk for the log.
+func (m *Machine) describe(i int, u blockdev.Unit) string {
+	text := fmt.Sprintf("disk %s is lun %v of %s", u.Disk, iscsi.KernelLUN(u.LUN), m.sessions[i].Target)
+	if readWord("/sys/class/block/"+u.Disk, "ro") == "1" {
+		text += ", which lets nobody write to it"
+	}
+	return text
+}
+
+// sessionDisks finds a session's disks. Without a LUN given it is LUN 0, and if
+// that is no disk, all that there are.
+func (m *Machine) sessionDisks(ctx context.Context, i int) ([]blockdev.Unit, error) {
+	s, lun := m.sessions[i], m.spec.Targets[i].LUN
+	units, err := m.scan(ctx, s, lun.V.Kernel())
+	if err == nil && !lun.Given() && len(units) == 0 {
+		units, err = m.scan(ctx, s, kernel.ScanAll)
+	}
+	if err == nil && len(units) == 0 {
+		err = m.noDisk(ctx, s, lun.Given(), lun.V)
+	}
+	return units, err
+}
+
+// lateDisks finds the disks of a target that came up after the others. The step
+// that looks for root takes them up.
+func (m *Machine) lateDisks(ctx context.Context, i int) {
+	units, err := m.sessionDisks(ctx, i)
+	if err != nil {
+		m.Log.Warnf("%v", err)
+	}
+	for _, u := range units {
+		m.Log.Infof("%s", m.describe(i, u))
+	}
+}
+
+// newDisks takes up disks that our sessions were given since they were scanned.
+// They are counted by session, and behind those of the same one that are
+// counted already.
 func (m *Machine) newDisks() {
 	for i, s := range m.sessions {
 		units, err := blockdev.Units("/sys", s.SID)
-		if err != nil {
+		if err != nil || !m.logins.up(i) {
 			continue // the session is being restarted: its disks stay
 		}
 		lun := m.spec.Targets[i].LUN
 		for _, u := range units {
 			known := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == u.Disk })
 			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || u.LUN == lun.V.Kernel()) {
-				m.disks = append(m.disks, newDisk(s, u))
+				m.disks = append(m.disks, m.newDisk(i, u))
 			}
 		}
 	}
+	slices.SortStableFunc(m.disks, func(a, b disk) int { return a.Session - b.Session })
+}
+
+// counted returns the disks whose place in the count is known: behind a target
+// that is not there nobody knows how many disks it has. With lost, a target that
+// will never be there does not count.
+func (m *Machine) counted(lost bool) []disk {
+	var out []disk
+	for _, d := range m.disks {
+		for i := range d.Session {
+			if s := m.logins.state(i); s == loginPending || s == loginLost && !lost {
+				return out
+			}
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 // scan looks for a LUN and returns the disks that came of it.
@@ -121,18 +180,20 @@ func isReady(u blockdev.Unit) (bool, error) {
 }
 
 // noDisk says what the target has instead.
-func (m *Machine) noDisk(s *session.Session, given bool, lun iscsi.LUN) error {
+func (m *Machine) noDisk(ctx context.Context, s *session.Session, given bool, lun iscsi.LUN) error {
+	if given {
+		// What there is instead is found only now; the wait is for their sizes.
+		if _, err := m.scan(ctx, s, kernel.ScanAll); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
 	units, err := blockdev.Units("/sys", s.SID)
 	if err != nil {
 		return err
 	}
 	var have []string
 	for _, u := range units {
-		what := "a disk"
-		if !u.IsDisk() {
-			what = fmt.Sprintf("of SCSI type %d, no disk", u.Type)
-		}
-		have = append(have, fmt.Sprintf("lun %d is %s", u.LUN, what))
+		have = append(have, fmt.Sprintf("lun %v is %s", iscsi.KernelLUN(u.LUN), whatIs(u)))
 	}
 	seen := "it shows none at all"
 	if len(have) > 0 {
@@ -142,4 +203,19 @@ func (m *Machine) noDisk(s *session.Session, given bool, lun iscsi.LUN) error {
 		return withHint(fmt.Errorf("target %s has no disk at lun %v: %s", s.Target, lun, seen), "correct iscsi_lun=, or map the disk for this initiator at the target")
 	}
 	return withHint(fmt.Errorf("target %s has no disk: %s", s.Target, seen), "map a disk for this initiator at the target")
+}
+
+// whatIs describes a logical unit.
+func whatIs(u blockdev.Unit) string {
+	if !u.IsDisk() {
+		return fmt.Sprintf("of SCSI type %d, no disk", u.Type)
+	}
+	whole, _, err := blockdev.Disk("/sys", u.Disk)
+	switch {
+	case u.Disk == "" || err != nil:
+		return "a disk"
+	case whole.Size == 0:
+		return "a disk that is not ready"
+	}
+	return fmt.Sprintf("a disk of %d MiB", whole.Size>>20)
 }

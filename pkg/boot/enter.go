@@ -9,7 +9,8 @@ import (
 )
 
 // switchRoot leaves the initramfs. It returns only if it cannot.
-func (m *Machine) switchRoot(context.Context) error {
+func (m *Machine) switchRoot(ctx context.Context) error {
+	m.leaveTargets(ctx)
 	mode := "read-only"
 	if m.spec.Root.ReadWrite.V {
 		mode = "read-write"

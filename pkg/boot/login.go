@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
@@ -24,7 +25,13 @@ func (m *Machine) createSessions(ctx context.Context) error {
 		}
 		m.transport = t
 	}
-	for len(m.reserved) < len(m.Plan.Targets) {
+	return m.reserve(ctx, len(m.Plan.Targets))
+}
+
+// reserve makes sessions until there are n.
+func (m *Machine) reserve(ctx context.Context, n int) error {
+	m.reserved = slices.DeleteFunc(m.reserved, (*kernel.Session).Gone)
+	for len(m.reserved) < n {
 		s, err := session.Reserve(ctx, m.transport)
 		if err != nil {
 			return err
@@ -34,27 +41,56 @@ func (m *Machine) createSessions(ctx context.Context) error {
 	return nil
 }
 
-// login logs in to the target and sets how long the kernel waits for it later.
+// login logs in to the targets. It is done when one of them is there and the
+// others have had their chance; those that are not there yet are tried on while
+// root is looked for.
 func (m *Machine) login(ctx context.Context) error {
-	for len(m.sessions) < len(m.spec.Targets) {
-		i := len(m.sessions)
-		m.sessions = append(m.sessions, session.New(m.reserved[i], session.Config{Initiator: m.spec.Initiator, Target: m.spec.Targets[i], Login: m.spec.Login}))
+	if err := m.logins.end(ctx); err != nil {
+		return err
 	}
-	for _, s := range m.sessions {
-		notes, err := s.Login(ctx)
-		if err != nil {
-			return m.explainLogin(err)
-		}
-		for _, w := range notes.Warnings {
-			m.Log.Warnf("target %s: %s", s.Target, w)
-		}
-		for _, o := range notes.Oddities {
-			m.Log.Debugf("target %s: %s", s.Target, o)
-		}
-		m.Log.Infof("login to %s at %s: session %d", s.Target, s.Portal, s.SID)
-		if err := s.Hold(); err != nil {
-			m.Log.Warnf("session %d: recovery time-out: %v: an outage of the target may end in I/O errors", s.SID, err)
-		}
+	if err := m.reserve(ctx, len(m.spec.Targets)); err != nil {
+		return err
+	}
+	m.openSessions()
+	m.logins = newLogins(m.Log, len(m.sessions), m.loginTo, m.lateDisks)
+	return m.logins.first(ctx)
+}
+
+// openSessions says whose sessions they are. Those that failed before know how
+// often, and where their target has moved.
+func (m *Machine) openSessions() {
+	spec := session.Config{Initiator: m.spec.Initiator, Login: m.spec.Login, Resolver: resolver(m.spec.Nameservers)}
+	same := len(m.sessions) == len(m.spec.Targets)
+	for i := range m.sessions {
+		same = same && m.sessions[i].SID == m.reserved[i].SID && m.sessions[i].Is(spec.Initiator, m.spec.Targets[i], spec.Login)
+	}
+	if same {
+		return
+	}
+	m.sessions = nil
+	for i, target := range m.spec.Targets {
+		spec.Target = target
+		m.sessions = append(m.sessions, session.New(m.reserved[i], spec))
+	}
+}
+
+// loginTo logs in to one target and sets how long the kernel waits for it
+// later.
+func (m *Machine) loginTo(ctx context.Context, i int) error {
+	s := m.sessions[i]
+	notes, err := s.Login(ctx)
+	if err != nil {
+		return m.explainLogin(err)
+	}
+	for _, w := range notes.Warnings {
+		m.Log.Warnf("target %s: %s", s.Target, w)
+	}
+	for _, o := range notes.Oddities {
+		m.Log.Debugf("target %s: %s", s.Target, o)
+	}
+	m.Log.Infof("login to %s at %s: session %d", s.Target, s.Portal, s.SID)
+	if err := s.Hold(); err != nil {
+		m.Log.Warnf("session %d: recovery time-out: %v: an outage of the target may end in I/O errors", s.SID, err)
 	}
 	return nil
 }
@@ -75,7 +111,23 @@ func (m *Machine) sessionNames() string {
 		if i > 0 {
 			out += ", "
 		}
-		out += fmt.Sprintf("%s at %s", s.Target, s.Portal)
+		if m.logins.up(i) {
+			out += fmt.Sprintf("%s at %s", s.Target, s.Portal)
+		} else {
+			out += s.Target + " (not logged in)"
+		}
 	}
 	return out
+}
+
+// leaveTargets ends what has to do with logins: the real system has to do
+// without the targets that are not there by now, and no secret is left behind.
+func (m *Machine) leaveTargets(ctx context.Context) {
+	for _, i := range m.logins.pending() {
+		m.Log.Warnf("target %s is still not there: the system starts without it", m.sessions[i].Target)
+	}
+	if err := m.logins.end(ctx); err != nil {
+		m.Log.Debugf("login: %v", err)
+	}
+	m.Plan.Forget()
 }

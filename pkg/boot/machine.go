@@ -43,6 +43,7 @@ type Machine struct {
 	transport *kernel.Transport
 	reserved  []*kernel.Session
 	sessions  []*session.Session
+	logins    *logins
 	disks     []disk
 	root      candidate
 	initPath  string

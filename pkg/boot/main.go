@@ -62,7 +62,9 @@ func parse(line cmdline.Line) (bootspec.Plan, error) {
 	if err == nil {
 		err = plan.Check()
 	}
-	return plan, err
+	var unread error
+	plan.Credentials, unread = readCredentials(bootspec.CredentialsPath, 0)
+	return plan, errors.Join(err, unread)
 }
 
 // withPolicy adds the image's policy to the command line.

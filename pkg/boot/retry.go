@@ -7,8 +7,8 @@ import (
 )
 
 // backoff is the time between tries: a quarter of a second, doubled up to five
-// seconds, each 20 % more or less so that machines that lost power together do
-// not come back in step.
+// seconds, each up to half of it more or less: machines that lost power together
+// are spread over the whole time after a few tries, and do not come back in step.
 type backoff struct{ last time.Duration }
 
 const (
@@ -19,7 +19,7 @@ const (
 // next returns the next pause.
 func (b *backoff) next() time.Duration {
 	b.last = min(max(2*b.last, firstPause), maxPause)
-	return time.Duration(float64(b.last) * (0.8 + 0.4*rand.Float64()))
+	return time.Duration(float64(b.last) * (0.5 + rand.Float64()))
 }
 
 // wait sleeps the next pause, or until ctx ends.

@@ -34,8 +34,43 @@ func (m *Machine) inits() []string {
 // there when this begins, so only its partitions can be late.
 const rootWait = 5 * time.Second
 
-// findRoot decides which device is root and what file system it holds.
+// findRoot decides which device is root and what file system it holds. While it
+// is not found, and a target is not there yet, root may be on that one.
 func (m *Machine) findRoot(ctx context.Context) error {
+	for {
+		changed := m.logins.change()
+		err := m.findRootNow(ctx)
+		if err == nil || len(m.logins.pending()) == 0 {
+			return err
+		}
+		if !m.waitTarget(ctx, changed, err) {
+			return err
+		}
+		m.newDisks()
+	}
+}
+
+// waitTarget waits for the next target that is there, or will never be; not
+// longer than rd.timeout= allows.
+func (m *Machine) waitTarget(ctx context.Context, changed <-chan struct{}, reason error) bool {
+	for _, i := range m.logins.pending() {
+		m.Log.Warnf("%v: waiting for target %s", reason, m.sessions[i].Target)
+	}
+	if limit := m.Plan.Policy.Timeout.V; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit-time.Since(m.started))
+		defer cancel()
+	}
+	select {
+	case <-changed:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// findRootNow looks for root on the targets that are there.
+func (m *Machine) findRootNow(ctx context.Context) error {
 	root := m.spec.Root
 	if root.Delay.V > 0 {
 		m.Log.Infof("looking for root in %v, as %s says", root.Delay.V, root.Delay.From)
@@ -256,6 +291,8 @@ func explainMount(c candidate, err error) error {
 		return withHint(err, "the image has no driver for "+c.FSType+": build it with --fs "+c.FSType)
 	case errors.Is(err, unix.EINVAL):
 		return withHint(err, "check rootfstype= and rootflags=; the kernel's line above says what it did not like")
+	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES):
+		return withHint(err, "the target lets nobody write to this LUN: write ro instead of rw, or allow it at the target")
 	case errors.Is(err, unix.EUCLEAN), errors.Is(err, unix.EIO):
 		return withHint(err, "the file system is damaged or the disk gives errors: check it at the target with fsck")
 	}

@@ -40,8 +40,8 @@ var kernelPaths = paths{"/sys", "/dev"}
 
 // search lists the devices that want names, the likeliest first; none is a
 // *notFoundError. A disk is counted in the order of the sessions, and the first
-// letter stands for whichever disk has the partition, if the LUN was left open
-// and there are several.
+// letter stands for whichever disk of the first target has the partition, if the
+// LUN was left open and there are several.
 func (m *Machine) search(p paths, want bootspec.Device) ([]blockdev.Device, error) {
 	disks := m.disks
 	if want.By != bootspec.BySession && want.By != bootspec.ByPath && m.spec.Root.AnyDisk.V {
@@ -55,7 +55,10 @@ func (m *Machine) search(p paths, want bootspec.Device) ([]blockdev.Device, erro
 			}
 		}
 	}
-	if want.By == bootspec.BySession || want.By == bootspec.ByPath {
+	switch want.By {
+	case bootspec.BySession:
+		return searchNames(p, m.counted(false), want)
+	case bootspec.ByPath:
 		return searchNames(p, disks, want)
 	}
 	return m.searchInside(p, disks, want)
@@ -70,9 +73,9 @@ func searchNames(p paths, disks []disk, want bootspec.Device) ([]blockdev.Device
 		if err != nil {
 			return nil, err
 		}
-		ok := want.Disk == i || want.Disk == 0
+		ok := want.Disk == i || want.Disk == 0 && d.Session == 0
 		if want.By == bootspec.ByPath {
-			ok = d.Target == want.Text && d.Portal == want.Portal && d.LUN == uint64(want.LUN)
+			ok = d.Target == want.Text && slices.Contains(d.Portals, want.Portal) && d.LUN == uint64(want.LUN)
 		}
 		for _, dev := range append([]blockdev.Device{whole}, parts...) {
 			missing.have = append(missing.have, fmt.Sprintf("%s (%d MiB)", dev.Name, dev.Size>>20))
@@ -117,7 +120,7 @@ func (m *Machine) searchInside(p paths, disks []disk, want bootspec.Device) ([]b
 // named.
 func (m *Machine) everything(p paths) ([]blockdev.Device, error) {
 	var out []blockdev.Device
-	for _, d := range m.disks {
+	for _, d := range m.counted(true) {
 		whole, parts, err := blockdev.Disk(p.sys, d.Name)
 		if err != nil {
 			return nil, err

@@ -33,7 +33,7 @@ func TestSearchOursOnly(t *testing.T) {
 		})
 	}
 	fakeDisk(t, p.sys, "sdc", 1)
-	portal := netip.MustParseAddrPort("10.1.1.180:3260")
+	portals := []netip.AddrPort{netip.MustParseAddrPort("10.1.2.180:3260"), netip.MustParseAddrPort("10.1.1.180:3260")}
 	const link = "/dev/disk/by-path/ip-10.1.1.180:3260-iscsi-iqn.x-lun-"
 	tests := []struct{ root, more, want string }{
 		{"UUID=" + fsys.UUID, "", "sdb"},
@@ -53,7 +53,7 @@ func TestSearchOursOnly(t *testing.T) {
 		}
 		m := Machine{Log: kmsg.Open(kmsg.Paths{})}
 		m.spec.Root = plan.Root
-		m.disks = []disk{{"sdb", 0, "iqn.x", portal}, {"sdc", 1, "iqn.x", portal}}
+		m.disks = []disk{{"sdb", 0, "iqn.x", portals, 0}, {"sdc", 1, "iqn.x", portals, 0}}
 		got, err := m.search(p, plan.Root.Device.V)
 		var missing *notFoundError
 		if names(got) != tt.want || (tt.want == "") != errors.As(err, &missing) {

@@ -5,8 +5,14 @@ import (
 	"errors"
 )
 
-// Stop gives the connection up, whatever its state: Login can be called again.
-func (s *Session) Stop(ctx context.Context) error { return s.stop(ctx) }
+// Stop gives the connection up, if there is one, and keeps the session, so that
+// Login can be called again. The kernel holds I/O to its disks back until then.
+func (s *Session) Stop(ctx context.Context) error {
+	if !s.kernel.Bound() {
+		return nil
+	}
+	return s.stop(ctx)
+}
 
 // Destroy removes the session and its disks from the kernel without a logout.
 // It is for a person who wants another target; a retry keeps the session.

@@ -21,6 +21,9 @@ type Notes struct {
 // login fails there, the others have their turn. After an error, which is a
 // *LoginError, the connection is closed and Login can be called again.
 func (s *Session) Login(ctx context.Context) (Notes, error) {
+	if err := s.Stop(ctx); err != nil { // a login that is up starts over
+		return Notes{}, err
+	}
 	s.attempts++
 	failed := &LoginError{Initiator: s.Initiator, Target: s.Target, Attempt: s.attempts}
 	addrs, lost := s.addresses(ctx)

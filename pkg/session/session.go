@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
@@ -46,6 +45,7 @@ type Config struct {
 type Session struct {
 	Record
 	kernel   *kernel.Session
+	config   Config
 	resolver Resolver
 	portals  []bootspec.Portal
 	group    *uint16     // TPGT to expect
@@ -53,7 +53,6 @@ type Session struct {
 	offer    iscsi.Offer
 	times    times
 
-	mu       sync.Mutex       // guards Portals where connects overlap a login
 	moved    []netip.AddrPort // where a target that moved for good is now
 	attempts int              // logins so far
 	refusals int              // of them the last ones that the target, or we, turned down
@@ -88,6 +87,7 @@ func Reserve(ctx context.Context, t *kernel.Transport) (*kernel.Session, error) 
 func New(k *kernel.Session, c Config) *Session {
 	s := &Session{
 		kernel:   k,
+		config:   c,
 		resolver: c.Resolver,
 		chap:     c.Target.CHAP.Config(c.Login.CHAPAlgorithms()),
 		offer:    iscsi.DefaultOffer(),

@@ -16,7 +16,17 @@ type Session struct {
 	SID    uint32 // session id; the kernel never gives one twice
 	HostNo uint32 // SCSI host number
 	CID    uint32 // connection id
+
+	bound bool // since Bind, until Stop
+	gone  bool // destroyed
 }
+
+// Bound tells whether the session has a connection that was not stopped, be it
+// a broken one.
+func (s *Session) Bound() bool { return s.bound }
+
+// Gone tells whether the session was destroyed.
+func (s *Session) Gone() bool { return s.gone }
 
 // String names the session for messages.
 func (s *Session) String() string { return "session " + strconv.FormatUint(uint64(s.SID), 10) }
@@ -38,7 +48,9 @@ func (s *Session) Bind(ctx context.Context, fd uintptr) error {
 	ev.putU(s.SID, s.CID)
 	native.PutUint64(ev.u[8:], uint64(fd))
 	native.PutUint32(ev.u[16:], 1)
-	return s.t.command(ctx, ev, s.String())
+	err := s.t.command(ctx, ev, s.String())
+	s.bound = s.bound || err == nil
+	return err
 }
 
 // Set sets parameters in their order. One that this kernel does not know is
@@ -76,6 +88,7 @@ func (s *Session) Stop(ctx context.Context) error {
 	ev.putU(s.SID, s.CID)
 	native.PutUint32(ev.u[16:], recoverConn)
 	_, err := s.t.request(ctx, ev, s.String())
+	s.bound = s.bound && err != nil
 	return err
 }
 
@@ -92,7 +105,9 @@ func (s *Session) Destroy(ctx context.Context) error {
 func (s *Session) destroySession(ctx context.Context) error {
 	ev := &uevent{typ: destroySession}
 	ev.putU(s.SID)
-	return s.t.command(ctx, ev, s.String())
+	err := s.t.command(ctx, ev, s.String())
+	s.gone = err == nil
+	return err
 }
 
 // SetRecoveryTimeout sets for how many seconds the kernel holds I/O while the

@@ -1,0 +1,263 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// loginState is how far the login to one target is.
+type loginState int
+
+const (
+	loginPending loginState = iota // is being tried
+	loginUp
+	loginLost // will not come about
+)
+
+// latecomers is for how long the first target that is there waits for the
+// others.
+const latecomers = time.Second
+
+// logins are the logins to all targets, each in a goroutine of its own, so that
+// a dead one stops no other. Those that the step "login" leaves behind go on
+// until root is found without them. A nil *logins is one of targets that are
+// all there.
+type logins struct {
+	log   Logger
+	login func(ctx context.Context, i int) error
+	late  func(ctx context.Context, i int) // called for what came up after the step
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+	goOn   chan struct{} // closed when the step is over
+
+	mu      sync.Mutex
+	states  []loginState
+	over    bool
+	changed chan struct{} // closed at the next change
+}
+
+func newLogins(log Logger, n int, login func(context.Context, int) error, late func(context.Context, int)) *logins {
+	l := &logins{log: log, login: login, late: late, goOn: make(chan struct{}), states: make([]loginState, n), changed: make(chan struct{})}
+	// They outlive the step, whose context ends with it.
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// outcome is how the first try of one login ended.
+type outcome struct {
+	index int
+	err   error
+}
+
+// first is the step "login": it tries each target once, and succeeds if one is
+// there.
+func (l *logins) first(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, l.cancel)
+	outcomes := make(chan outcome, len(l.states))
+	for i := range l.states {
+		l.tasks.Go(func() { l.run(i, outcomes) })
+	}
+	errs := make([]error, len(l.states))
+	var enough <-chan time.Time
+	for left := len(l.states); left > 0; {
+		select {
+		case o := <-outcomes:
+			left--
+			errs[o.index] = o.err
+			if o.err == nil && enough == nil {
+				enough = time.After(latecomers)
+			}
+		case <-enough:
+			left = 0
+		}
+	}
+	if !stop() || !l.leave() {
+		l.cancel()
+		l.tasks.Wait()
+		return joinLogins(errs)
+	}
+	return nil
+}
+
+// leave ends the step if any target is there; the others go on by themselves.
+func (l *logins) leave() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Contains(l.states, loginUp) {
+		return false
+	}
+	l.over = true
+	close(l.goOn)
+	return true
+}
+
+// run is one target's goroutine.
+func (l *logins) run(i int, first chan<- outcome) {
+	err := l.asked(i)
+	if err == nil {
+		l.set(i, loginUp)
+	}
+	first <- outcome{i, err}
+	select {
+	case <-l.goOn:
+	case <-l.ctx.Done():
+		return
+	}
+	n := nag{log: l.log, step: "login"}
+	pause := backoff{}
+	for err != nil && heals(err) {
+		n.failed(err)
+		pause.wait(l.ctx)
+		if l.ctx.Err() != nil {
+			return
+		}
+		err = l.asked(i)
+	}
+	switch {
+	case err != nil:
+		l.log.Errorf("login: %v: going on without this target", err)
+		if h := hint(err); h != "" {
+			l.log.Errorf("hint: %s", h)
+		}
+		l.set(i, loginLost)
+	case l.state(i) != loginUp:
+		n.healed()
+		l.set(i, loginUp)
+	}
+}
+
+// asked logs in; whoever is refused asks again, as often as the error says and
+// at its pace.
+func (l *logins) asked(i int) error {
+	n := nag{log: l.log, step: "login"}
+	for {
+		err := l.login(l.ctx, i)
+		var slow interface{ Pause() time.Duration }
+		if err == nil || !heals(err) || !errors.As(err, &slow) || slow.Pause() == 0 {
+			return err
+		}
+		n.failed(err)
+		if sleep(l.ctx, slow.Pause()) != nil {
+			return err
+		}
+	}
+}
+
+// set notes a state. Who comes up when the step is over has to look for disks
+// itself.
+func (l *logins) set(i int, s loginState) {
+	l.mu.Lock()
+	late := l.over && s == loginUp
+	l.mu.Unlock()
+	if late {
+		l.late(l.ctx, i)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.states[i] = s
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *logins) state(i int) loginState {
+	if l == nil {
+		return loginUp
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.states[i]
+}
+
+// up tells whether a target is there.
+func (l *logins) up(i int) bool { return l.state(i) == loginUp }
+
+// pending lists the targets that are still being tried.
+func (l *logins) pending() []int {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []int
+	for i, s := range l.states {
+		if s == loginPending {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// change returns a channel that is closed at the next change of any state.
+func (l *logins) change() <-chan struct{} {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
+// end stops what is still being tried and waits for its end.
+func (l *logins) end(ctx context.Context) error {
+	if l == nil {
+		return nil
+	}
+	l.cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.tasks.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// loginErrors are those of several targets, none of which is there.
+type loginErrors []error
+
+// joinLogins makes one error of several, and leaves a single one as it is.
+func joinLogins(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return context.Canceled // another step failed
+	case 1:
+		return errs[0]
+	}
+	return loginErrors(errs)
+}
+
+// Error implements error.
+func (e loginErrors) Error() string {
+	var out []string
+	for _, err := range e {
+		out = append(out, err.Error())
+	}
+	return strings.Join(out, "; ")
+}
+
+// Unwrap returns the errors.
+func (e loginErrors) Unwrap() []error { return e }
+
+// Heals tells whether any of them does.
+func (e loginErrors) Heals() bool { return slices.ContainsFunc(e, heals) }
+
+// Hint is that of the first that has one.
+func (e loginErrors) Hint() string {
+	for _, err := range e {
+		if h := hint(err); h != "" {
+			return h
+		}
+	}
+	return ""
+}

@@ -1,0 +1,53 @@
+package boot
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// dnsPort is where name servers listen (RFC 1035 section 4.2).
+const dnsPort = 53
+
+// nameServerPatience is how long one server has for its answer.
+const nameServerPatience = 2 * time.Second
+
+// resolver looks names up in the image's /etc/hosts and at the servers. Without
+// any it is at those of the image's /etc/resolv.conf.
+func resolver(servers []netip.Addr) *net.Resolver {
+	if len(servers) == 0 {
+		return &net.Resolver{PreferGo: true}
+	}
+	turns := &turns{servers: servers}
+	return &net.Resolver{PreferGo: true, Dial: turns.dial}
+}
+
+// turns asks the servers in turn: package net knows others, or none, and tries
+// each of its own several times.
+type turns struct {
+	servers []netip.Addr
+	asked   atomic.Uint32
+}
+
+func (t *turns) dial(ctx context.Context, proto, _ string) (net.Conn, error) {
+	n := int(t.asked.Add(1)-1) / 2 // A and AAAA are asked side by side
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, proto, netip.AddrPortFrom(t.servers[n%len(t.servers)], dnsPort).String())
+	if err != nil {
+		return nil, err
+	}
+	return &hasty{conn}, nil
+}
+
+// hasty is a connection whose deadlines are near.
+type hasty struct{ net.Conn }
+
+// SetDeadline implements net.Conn.
+func (h *hasty) SetDeadline(t time.Time) error {
+	if near := time.Now().Add(nameServerPatience); t.After(near) {
+		t = near
+	}
+	return h.Conn.SetDeadline(t)
+}
