@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
 )
 
 // errInterrupted says that a line was given up with Ctrl-C.
@@ -40,7 +42,7 @@ func newEditor(t *terminal, out io.Writer, h *history, complete func(line string
 		line, pos, several := complete(line, pos)
 		if len(several) > 0 {
 			columns, _ := t.size()
-			_, _ = e.term.Write([]byte(inColumns(several, columns)))
+			_, _ = e.term.Write([]byte(verb.Columns(several, columns)))
 		}
 		return line, pos, true
 	}

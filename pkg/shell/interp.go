@@ -51,7 +51,11 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 	} else {
 		in = strings.NewReader("")
 	}
-	err := runVerb(ctx, v, &verb.Call{Name: v.Name, Args: args[1:], Dir: hc.Dir, In: in, Out: &contextWriter{ctx, hc.Stdout}, Err: hc.Stderr})
+	call := &verb.Call{Name: v.Name, Args: args[1:], Dir: hc.Dir, In: in, Out: &contextWriter{ctx, hc.Stdout}, Err: hc.Stderr}
+	if hc.Stdout == s.out && s.terminal.is {
+		call.Terminal = s.terminal
+	}
+	err := runVerb(ctx, v, call)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -102,4 +103,21 @@ func (t *terminal) password(prompt string, out io.Writer) (string, error) {
 type readWriter struct {
 	io.Reader
 	io.Writer
+}
+
+// Size implements verb.Terminal.
+func (t *terminal) Size() (columns, rows int) { return t.size() }
+
+// Key implements verb.Terminal.
+func (t *terminal) Key(ctx context.Context) (byte, error) {
+	if err := t.raw(); err != nil {
+		return 0, err
+	}
+	defer func() { _ = t.cooked() }()
+	defer context.AfterFunc(ctx, func() { giveUp(t.file) })()
+	var b [1]byte
+	if _, err := t.file.Read(b[:]); err != nil {
+		return 0, errors.Join(ctx.Err(), err)
+	}
+	return b[0], nil
 }

@@ -33,8 +33,9 @@ var mountFlags = map[string]struct{ set, clear uintptr }{
 	"defaults":    {},
 }
 
-// options splits mount options into flags and the file system's own.
-func options(text string, flags uintptr) (uintptr, string) {
+// Options splits the options of mount -o into flags of mount(2), added to or
+// taken from those given, and the file system's own.
+func Options(text string, flags uintptr) (uintptr, string) {
 	var data []string
 	for o := range strings.SplitSeq(text, ",") {
 		if f, ok := mountFlags[o]; ok {
@@ -64,7 +65,7 @@ func Mount(c MountConfig) error {
 	if c.ReadWrite {
 		flags = 0
 	}
-	flags, data := options(c.Options, flags)
+	flags, data := Options(c.Options, flags)
 	if _, err := mount.Mount(c.Device, c.Dir, c.FSType, data, flags); err != nil {
 		return fmt.Errorf("mount %s (%s): %w", c.Device, c.FSType, underlying(err))
 	}

@@ -49,7 +49,7 @@ func TestOptions(t *testing.T) {
 		{"data=journal,ro,,errors=remount-ro", 0, unix.MS_RDONLY, "data=journal,errors=remount-ro"},
 		{"subvol=@", 0, 0, "subvol=@"},
 	} {
-		if flags, data := options(tt.text, tt.flags); flags != tt.want || data != tt.data {
+		if flags, data := Options(tt.text, tt.flags); flags != tt.want || data != tt.data {
 			t.Errorf("%q: %#x, %q", tt.text, flags, data)
 		}
 	}

@@ -63,8 +63,13 @@ func (l *lister) dir(ctx context.Context, path string) error {
 		}
 	}
 	var errs []error
+	var names []string // for a terminal, which shows them side by side
 	for _, e := range entries {
 		if e.Name()[0] == '.' && !l.options.has('a') {
+			continue
+		}
+		if l.Terminal != nil && !l.options.has('l') && !l.options.has('1') {
+			names = append(names, e.Name()+map[bool]string{true: "/"}[e.IsDir()])
 			continue
 		}
 		info, err := e.Info()
@@ -75,6 +80,10 @@ func (l *lister) dir(ctx context.Context, path string) error {
 			err = l.line(filepath.Join(l.Path(path), e.Name()), e.Name(), info)
 		}
 		errs = append(errs, err)
+	}
+	if len(names) > 0 {
+		columns, _ := l.Terminal.Size()
+		errs = append(errs, l.Printf("%s", Columns(names, columns)))
 	}
 	if l.options.has('R') {
 		for _, e := range entries {

@@ -47,6 +47,8 @@ type Call struct {
 	In   io.Reader
 	Out  io.Writer
 	Err  io.Writer
+	// Terminal is set if the output is a terminal.
+	Terminal Terminal
 }
 
 // Path is a path of the arguments, from the working directory.
@@ -136,7 +138,13 @@ func each(ctx context.Context, args []string, f func(string) error) error {
 	return errors.Join(errs...)
 }
 
-// All lists the verbs by name.
+// All lists the verbs.
 func All() []Verb {
-	return []Verb{catVerb(), lsVerb()}
+	return []Verb{
+		lsVerb(), catVerb(), cpVerb(), mvVerb(), rmVerb(), mkdirVerb(), touchVerb(), lnVerb(), findVerb(),
+		moreVerb("more"), moreVerb("less"), grepVerb(), headVerb(), tailVerb(), wcVerb(), sortVerb(), hexdumpVerb(),
+		dmesgVerb(), lsmodVerb(), modprobeVerb(), insmodVerb(), rmmodVerb(), mountVerb(), umountVerb(), blkidVerb(),
+		psVerb(), killVerb(), dfVerb(), freeVerb(), unameVerb(), dateVerb(), sleepVerb(), syncVerb(),
+		ipVerb(), pingVerb(),
+	}
 }

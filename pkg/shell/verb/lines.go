@@ -1,0 +1,34 @@
+package verb
+
+import (
+	"bufio"
+	"errors"
+	"io"
+)
+
+// maxLine is the longest line that is taken as one, in bytes.
+const maxLine = 1 << 20
+
+// eachLine does f for each line, without its end, until f returns false.
+func eachLine(r io.Reader, f func(line string) (more bool, err error)) error {
+	br := bufio.NewReader(r)
+	for {
+		line, err := br.ReadSlice('\n')
+		text := string(line)
+		for errors.Is(err, bufio.ErrBufferFull) && len(text) < maxLine {
+			line, err = br.ReadSlice('\n')
+			text += string(line)
+		}
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+			return err
+		}
+		if n := len(text); n > 0 && text[n-1] == '\n' {
+			text = text[:n-1]
+		} else if n == 0 {
+			return nil
+		}
+		if more, ferr := f(text); ferr != nil || !more {
+			return ferr
+		}
+	}
+}

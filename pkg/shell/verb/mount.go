@@ -1,0 +1,147 @@
+package verb
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
+)
+
+func mountVerb() Verb {
+	return Verb{
+		Name: "mount", Args: "[-t TYPE] [-o OPTIONS] [DEVICE DIR]", Help: "mount a file system, or list what is mounted", Group: System,
+		More: "without -t the type is what the superblock says; -r, -o ro: read-only; -B, -o bind: a directory again elsewhere\n-o remount,rw DIR changes what is mounted there\nDIR is made if it is not there",
+		Run: func(_ context.Context, c *Call) error {
+			o, args, err := c.options("t:o:rwBnv")
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return c.showMounts()
+			}
+			flags, data := mountFlags(o['o'])
+			if o.has('r') {
+				flags |= unix.MS_RDONLY
+			}
+			if o.has('B') {
+				flags |= unix.MS_BIND
+			}
+			if len(args) == 1 && flags&unix.MS_REMOUNT != 0 {
+				args = []string{"none", args[0]}
+			}
+			if len(args) != 2 {
+				return usage("needs a device and a directory")
+			}
+			return c.mount(args[0], c.Path(args[1]), o['t'], flags, data)
+		},
+	}
+}
+
+func (c *Call) mount(device, dir, fstype string, flags uintptr, data string) error {
+	if flags&(unix.MS_BIND|unix.MS_REMOUNT) == 0 && fstype == "" {
+		fsys, err := blockdev.ProbeDevice(c.Path(device))
+		if err != nil {
+			return fmt.Errorf("%w: say with -t TYPE what it is", err)
+		}
+		fstype = fsys.Type
+	}
+	source := device
+	if strings.Contains(device, "/") || flags&unix.MS_BIND != 0 {
+		source = c.Path(device)
+	}
+	if flags&unix.MS_REMOUNT == 0 {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mount(source, dir, fstype, flags, data); err != nil {
+		return fmt.Errorf("%s on %s as %s: %w", device, dir, fstype, err)
+	}
+	return nil
+}
+
+func (c *Call) showMounts() error {
+	b, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) >= 4 {
+			if err := c.Printf("%s on %s type %s (%s)\n", unescape(f[0]), unescape(f[1]), f[2], f[3]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mountFlags takes the options that are flags of mount(2) out of a list; the
+// rest is for the file system.
+func mountFlags(list string) (flags uintptr, data string) {
+	changes := map[string]uintptr{
+		"remount": unix.MS_REMOUNT, "bind": unix.MS_BIND, "rbind": unix.MS_BIND | unix.MS_REC, "move": unix.MS_MOVE,
+	}
+	var rest []string
+	for option := range strings.SplitSeq(list, ",") {
+		if flag, ok := changes[option]; ok {
+			flags |= flag
+		} else {
+			rest = append(rest, option)
+		}
+	}
+	return switchroot.Options(strings.Join(rest, ","), flags)
+}
+
+func umountVerb() Verb {
+	return Verb{Name: "umount", Args: "[-l] DIR...", Help: "unmount; -l: even if it is in use, later", Group: System, Run: func(ctx context.Context, c *Call) error {
+		o, args, err := c.options("lfR")
+		if err != nil {
+			return err
+		}
+		flags := 0
+		if o.has('l') {
+			flags |= unix.MNT_DETACH
+		}
+		if o.has('f') {
+			flags |= unix.MNT_FORCE
+		}
+		if len(args) == 0 {
+			return usage("needs a directory")
+		}
+		return each(ctx, args, func(dir string) error {
+			if err := unix.Unmount(c.Path(dir), flags); err != nil {
+				return fmt.Errorf("%s: %w", dir, err)
+			}
+			return nil
+		})
+	}}
+}
+
+func blkidVerb() Verb {
+	return Verb{Name: "blkid", Args: "[DISK...]", Help: "what the disks and partitions hold", Group: System, Run: func(ctx context.Context, c *Call) error {
+		disks := c.Args
+		if len(disks) == 0 {
+			var err error
+			if disks, err = blockdev.Disks("/sys"); err != nil {
+				return err
+			}
+		}
+		return each(ctx, disks, func(disk string) error {
+			infos, err := blockdev.Inspect("/sys", "/dev", strings.TrimPrefix(disk, "/dev/"))
+			if len(infos) == 0 && err != nil {
+				return err
+			}
+			for _, i := range infos {
+				if err := c.Printf("%s\n", i.Describe()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}}
+}

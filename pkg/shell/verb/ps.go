@@ -1,0 +1,123 @@
+package verb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+func psVerb() Verb {
+	return Verb{Name: "ps", Help: "list the processes", Group: System, Run: func(_ context.Context, c *Call) error {
+		list, err := processes("/proc")
+		if err != nil {
+			return err
+		}
+		if err := c.Printf("%6s %6s %-1s %10s  %s\n", "pid", "parent", "s", "KiB", "command"); err != nil {
+			return err
+		}
+		for _, p := range list {
+			if err := c.Printf("%6d %6d %-1s %10d  %s\n", p.pid, p.parent, p.state, p.kib, p.command); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+type process struct {
+	pid, parent int
+	state       string
+	kib         int64
+	command     string
+}
+
+// processes reads /proc; those that end meanwhile are left out.
+func processes(proc string) ([]process, error) {
+	entries, err := os.ReadDir(proc)
+	if err != nil {
+		return nil, err
+	}
+	var out []process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		stat, err := os.ReadFile(filepath.Join(proc, e.Name(), "stat"))
+		if err != nil {
+			continue
+		}
+		p, ok := parseStat(string(stat))
+		if !ok {
+			continue
+		}
+		p.pid = pid
+		if b, err := os.ReadFile(filepath.Join(proc, e.Name(), "cmdline")); err == nil && len(b) > 0 {
+			p.command = strings.ReplaceAll(strings.TrimRight(string(b), "\x00"), "\x00", " ")
+		}
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b process) int { return a.pid - b.pid })
+	return out, nil
+}
+
+// parseStat reads /proc/PID/stat (proc_pid_stat(5)). The name in parentheses
+// can hold anything; a kernel thread has no other.
+func parseStat(stat string) (process, bool) {
+	open, closing := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
+	if open < 0 || closing < open {
+		return process{}, false
+	}
+	f := strings.Fields(stat[closing+1:])
+	if len(f) < 22 {
+		return process{}, false
+	}
+	parent, _ := strconv.Atoi(f[1])
+	pages, _ := strconv.ParseInt(f[21], 10, 64)
+	return process{parent: parent, state: f[0], kib: pages * int64(os.Getpagesize()) >> 10, command: "[" + stat[open+1:closing] + "]"}, true
+}
+
+func killVerb() Verb {
+	return Verb{Name: "kill", Args: "[-SIGNAL] PID|%JOB...", Help: "send a signal; TERM without -SIGNAL", Group: System, Run: func(ctx context.Context, c *Call) error {
+		sig, args := unix.SIGTERM, c.Args
+		if len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
+			var ok bool
+			if sig, ok = signalOf(args[0][1:]); !ok {
+				return usage("unknown signal %s", args[0][1:])
+			}
+			args = args[1:]
+		}
+		if len(args) == 0 {
+			return usage("needs a process or a job")
+		}
+		return each(ctx, args, func(arg string) error {
+			pid, err := strconv.Atoi(arg)
+			switch {
+			case err != nil:
+				return usage("%s is no process", arg)
+			case pid == 1 || pid == -1:
+				return errors.New("process 1 boots this machine: use retry, reboot or poweroff")
+			}
+			if err := unix.Kill(pid, sig); err != nil {
+				return fmt.Errorf("process %d: %w", pid, err)
+			}
+			return nil
+		})
+	}}
+}
+
+// signalOf takes a number or a name, with or without SIG.
+func signalOf(name string) (unix.Signal, bool) {
+	if n, err := strconv.Atoi(name); err == nil {
+		return unix.Signal(n), n >= 0 && n <= 64
+	}
+	sig := unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG"))
+	return sig, sig != 0
+}
