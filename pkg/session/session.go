@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
@@ -53,6 +54,7 @@ type Session struct {
 	offer    iscsi.Offer
 	times    times
 
+	mu       sync.Mutex       // guards Portals where connects overlap a login
 	moved    []netip.AddrPort // where a target that moved for good is now
 	attempts int              // logins so far
 	refusals int              // of them the last ones that the target, or we, turned down
