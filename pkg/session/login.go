@@ -93,17 +93,30 @@ func (s *Session) enter(ctx context.Context, conn *net.TCPConn, e entry) (Notes,
 	if err2 == nil {
 		notes, err2 = s.try(ctx, conn, e, second)
 	}
-	var status *iscsi.StatusError
 	switch {
 	case err2 == nil && list != nil:
-		notes.Warnings = append(notes.Warnings, "the target understood no list of CHAP's hashes, so that MD5 had to be allowed: iscsi_chap=md5 saves a connection")
+		notes.Warnings = append(notes.Warnings, "the target did not get along with the list of CHAP's hashes, so that MD5 had to be allowed: iscsi_chap=md5 saves a connection")
 		return notes, nil
 	case err2 == nil:
 		return notes, nil
-	case errors.As(err2, &status):
+	}
+	return Notes{}, telling(err, err2)
+}
+
+// telling chooses between the errors of a login and of its other form. What the
+// target said first is the better message, unless it moved; and a wrong secret
+// comes to light only with a hash that both sides know.
+func telling(first, second error) error {
+	var status *iscsi.StatusError
+	if errors.As(second, &status) {
 		if _, _, moved := status.Redirect(); moved {
-			return Notes{}, err2
+			return second
 		}
 	}
-	return Notes{}, err // what it said first is the better message
+	var list *iscsi.AlgorithmsError
+	var auth *iscsi.AuthError
+	if errors.As(first, &list) && (status != nil || errors.As(second, &auth)) {
+		return second
+	}
+	return first
 }
