@@ -152,7 +152,7 @@ func (s *shell) foreground(stmt *syntax.Stmt) (interrupted bool) {
 		_, _ = io.WriteString(s.out, "\n")
 		return true
 	}
-	if err != nil && !errors.As(err, &status) {
+	if err != nil && !s.runner.Exited() && !errors.As(err, &status) {
 		s.say("%v", err)
 	}
 	return false
@@ -177,14 +177,17 @@ func (s *shell) interrupt() {
 // Ctrl-Z are caught as well, not ignored: programs would inherit that. As a
 // child of PID 1 that leads a session the shell and what it runs are an
 // orphaned process group, which the kernel does not stop (POSIX.1-2017
-// 11.1.4).
+// 11.1.4); started otherwise, what Ctrl-Z stops goes on at once.
 func (s *shell) catchSignals() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP)
 	go func() {
 		for sig := range signals {
-			if sig == syscall.SIGINT {
+			switch sig {
+			case syscall.SIGINT:
 				s.interrupt()
+			case syscall.SIGTSTP:
+				_ = syscall.Kill(0, syscall.SIGCONT) // what did stop goes on
 			}
 		}
 	}()

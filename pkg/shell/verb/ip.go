@@ -140,7 +140,7 @@ func (i ip) link(l netlink.Link) error {
 	if a.RawFlags&unix.IFF_LOOPBACK != 0 {
 		kind = "loopback"
 	}
-	return i.Printf("%d: %s: %s\n    %s %s\n", a.Index, a.Name, state(a), kind, a.HardwareAddr)
+	return i.Printf("%d: %s: %s\n    %s\n", a.Index, a.Name, state(a), strings.TrimSpace(kind+" "+a.HardwareAddr.String()))
 }
 
 func (i ip) addresses(name string) error {
@@ -161,12 +161,20 @@ func (i ip) addresses(name string) error {
 			if a.IP.To4() == nil {
 				inet = "inet6"
 			}
-			if err := i.Printf("    %s %s scope %s\n", inet, a.IPNet, netlink.Scope(a.Scope)); err != nil {
+			if err := i.Printf("    %s %s scope %s\n", inet, a.IPNet, scope(a.Scope)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// scope is ip(8)'s word for an address's scope.
+func scope(s int) string {
+	if s == unix.RT_SCOPE_UNIVERSE {
+		return "global"
+	}
+	return netlink.Scope(s).String()
 }
 
 func (i ip) neighbours() error {
