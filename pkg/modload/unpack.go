@@ -3,6 +3,7 @@
 package modload
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/u-root/u-root/pkg/kmodule"
+	"github.com/ulikunitz/xz"
 )
 
 // maxModule bounds an unpacked module, in bytes. Debian's largest, amdgpu, has 27 MB.
@@ -19,7 +21,7 @@ const maxModule = 256 << 20
 // Unpack returns the plain content of a module file, or any other, that ends in .gz, .xz or .zst, or of one that
 // ends in .ko. It has at most 256 MiB.
 func Unpack(f *os.File) ([]byte, error) {
-	r, err := kmodule.CompressionReader(f)
+	r, err := reader(f)
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +39,15 @@ func Unpack(f *os.File) ([]byte, error) {
 		return nil, fmt.Errorf("unpack: %w", err)
 	}
 	return data, nil
+}
+
+// reader returns a reader of the plain content. The library for xz reads byte by byte, which from a file is a system call
+// each: buffered, a file is unpacked in half the time.
+func reader(f *os.File) (io.Reader, error) {
+	if filepath.Ext(f.Name()) == ".xz" {
+		return xz.NewReader(bufio.NewReader(f))
+	}
+	return kmodule.CompressionReader(f)
 }
 
 // unpackFS is unpack for a kmod.Options.
