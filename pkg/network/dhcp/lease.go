@@ -1,0 +1,193 @@
+package dhcp
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Infinite is a lifetime that does not end: 0xffffffff seconds on the wire.
+const Infinite time.Duration = math.MaxInt64
+
+// Method says how an interface came to its configuration.
+type Method string
+
+// The methods.
+const (
+	Static    Method = "static"
+	DHCP4     Method = "dhcp"
+	DHCP6     Method = "dhcp6"      // stateful: an address from the server
+	DHCP6Info Method = "dhcp6-info" // stateless: the address is from a router advertisement
+)
+
+// Lease is what a server granted, or what was configured without one. The zero
+// value of a field means that nobody said it. It holds no secret but what a
+// server may put in the root path, which no text of it shows.
+type Lease struct {
+	Interface string
+	Method    Method
+	Address   netip.Prefix // not valid for DHCP6Info
+	Server    netip.Addr   // who granted it
+	ServerID  []byte       // its DUID, DHCPv6
+	ClientID  []byte       // option 61, or our DUID
+	IAID      uint32       // DHCPv6, 4 bytes of the interface's MAC
+
+	// Obtained is when the request for it was sent, as time since boot
+	// (CLOCK_BOOTTIME), which no clock set later changes.
+	Obtained time.Duration
+	// Lifetime, and when to renew (T1) and to rebind (T2), all from Obtained.
+	Lifetime, Renew, Rebind time.Duration
+	// Preferred is for how long new connections may use the address; DHCPv6.
+	Preferred time.Duration
+
+	Routes   []Route // the default route among them
+	DNS, NTP []netip.Addr
+	Domain   string
+	Search   []string
+	HostName string
+	MTU      int // 0 or 68 to 65535
+
+	RootPath  string // as it was sent but for NULs at its end; any bytes, at most 1024
+	Initiator string // option 203, iPXE's iSCSI initiator name
+
+	BootServer netip.Addr // siaddr
+	BootFile   string
+
+	// Ignored tells, in words, what the server sent and cannot be used.
+	Ignored []string
+}
+
+// Route is a route beside that of the address's own network.
+type Route struct {
+	To  netip.Prefix
+	Via netip.Addr // not valid: on the link
+}
+
+// String writes the route as ip(8) does.
+func (r Route) String() string {
+	to := r.To.String()
+	if r.To.Bits() == 0 {
+		to = "default"
+	}
+	if !r.Via.IsValid() {
+		return to
+	}
+	return to + " via " + r.Via.String()
+}
+
+// Gateway returns the next hop of the default route; not valid if there is
+// none.
+func (l Lease) Gateway() netip.Addr {
+	for _, r := range l.Routes {
+		if r.To.Bits() == 0 {
+			return r.Via
+		}
+	}
+	return netip.Addr{}
+}
+
+// String tells the lease in a line of words.
+func (l Lease) String() string {
+	var b strings.Builder
+	what := "no address"
+	if l.Address.IsValid() {
+		what = l.Address.String()
+	}
+	fmt.Fprintf(&b, "%s on %s", what, cmp.Or(l.Interface, "no interface"))
+	if l.Server.IsValid() {
+		fmt.Fprintf(&b, " from %s", l.Server)
+	}
+	switch {
+	case l.Lifetime == Infinite:
+		b.WriteString(" for ever")
+	case l.Lifetime > 0:
+		fmt.Fprintf(&b, " for %s", l.Lifetime)
+	}
+	for _, r := range l.Routes {
+		fmt.Fprintf(&b, ", route %s", r)
+	}
+	if l.RootPath != "" {
+		fmt.Fprintf(&b, ", root path %s", plain(l.ShownRootPath()))
+	}
+	return b.String()
+}
+
+// ShownRootPath is the root path as it may be shown: with what stands before
+// an @ taken out, since dracut's form has user and password there.
+func (l Lease) ShownRootPath() string {
+	at := strings.LastIndexByte(l.RootPath, '@')
+	if at < 0 {
+		return l.RootPath
+	}
+	scheme, _, _ := strings.Cut(l.RootPath[:at], ":")
+	return scheme + ":[redacted]" + l.RootPath[at:]
+}
+
+// SetTimes checks and completes the times of a lease. What the server left out
+// or said in the wrong order becomes a half and seven eighths of the lifetime
+// (RFC 2131 section 4.4.5).
+func (l *Lease) SetTimes(lifetime, renew, rebind time.Duration) {
+	l.Lifetime, l.Renew, l.Rebind = lifetime, renew, rebind
+	if lifetime == Infinite {
+		l.Renew, l.Rebind = Infinite, Infinite
+		return
+	}
+	if rebind <= 0 || rebind > lifetime {
+		l.Rebind = lifetime / 8 * 7
+	}
+	if renew <= 0 || renew > l.Rebind {
+		l.Renew = min(lifetime/2, l.Rebind)
+	}
+}
+
+// Seconds makes a lifetime of its number on the wire.
+func Seconds(n uint32) time.Duration {
+	if n == math.MaxUint32 {
+		return Infinite
+	}
+	return time.Duration(n) * time.Second
+}
+
+// MTU limits (RFC 2132 section 5.1; IEEE 802.3's frames cannot say more).
+const (
+	minMTU = 68
+	maxMTU = 65535
+)
+
+// ValidMTU tells whether an interface could have this MTU.
+func ValidMTU(n int) bool { return n >= minMTU && n <= maxMTU }
+
+// ClientID returns the client identifier of an interface (RFC 4361 section 6.1):
+// type 255, an IAID, and a DUID of the link-layer address (RFC 8415 section
+// 11.4). It is made of the MAC alone, so that every stage of the boot and every
+// boot has the same.
+func ClientID(mac []byte) []byte {
+	id := IAID(mac)
+	return append([]byte{255, byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}, DUID(mac)...)
+}
+
+// DUID returns a DUID-LL: type 3, hardware type 1 for Ethernet, the MAC.
+func DUID(mac []byte) []byte { return slices.Concat([]byte{0, 3, 0, 1}, mac) }
+
+// IAID returns the last four bytes of the MAC, which tell the machine's
+// interfaces apart.
+func IAID(mac []byte) uint32 {
+	var id uint32
+	for _, c := range mac[max(0, len(mac)-4):] {
+		id = id<<8 | uint32(c)
+	}
+	return id
+}
+
+// Backoff returns how long to wait for an answer to the n-th request, counted
+// from 0: 1, 2, 4, 8 and then always 16 seconds, give or take a fifth by
+// random, a number from 0 to 1, so that machines that got their power back
+// together do not ask together (RFC 2131 section 4.1).
+func Backoff(n int, random float64) time.Duration {
+	base := time.Second << min(n, 4)
+	return base*4/5 + time.Duration(random*float64(base)*2/5)
+}

@@ -1,0 +1,218 @@
+package dhcp
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxText bounds what ParseLease reads, in bytes.
+const maxText = 64 << 10
+
+// plain returns s if it can stand in a line, else quoted.
+func plain(s string) string {
+	if s != "" && s[0] != '"' && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// Encode writes the lease as lines of key=value for /run/iscsiroot/lease-<dev>;
+// a key stands once for each value. What was redacted from the root path and
+// what was ignored is not in it.
+func (l Lease) Encode() string {
+	var b strings.Builder
+	line := func(key, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%s=%s\n", key, plain(value))
+		}
+	}
+	line("interface", l.Interface)
+	line("method", string(l.Method))
+	if l.Address.IsValid() {
+		line("address", l.Address.String())
+	}
+	line("server", addr(l.Server))
+	line("server-id", hex.EncodeToString(l.ServerID))
+	line("client-id", hex.EncodeToString(l.ClientID))
+	if l.IAID != 0 {
+		line("iaid", strconv.FormatUint(uint64(l.IAID), 10))
+	}
+	for _, t := range l.times() {
+		line(t.key, duration(*t.at))
+	}
+	for _, r := range l.Routes {
+		line("route", strings.TrimSpace(r.To.String()+" "+addr(r.Via)))
+	}
+	for _, a := range l.DNS {
+		line("dns", addr(a))
+	}
+	for _, a := range l.NTP {
+		line("ntp", addr(a))
+	}
+	line("domain", l.Domain)
+	for _, s := range l.Search {
+		line("search", s)
+	}
+	line("hostname", l.HostName)
+	if l.MTU != 0 {
+		line("mtu", strconv.Itoa(l.MTU))
+	}
+	line("root-path", l.ShownRootPath())
+	line("initiator", l.Initiator)
+	line("boot-server", addr(l.BootServer))
+	line("boot-file", l.BootFile)
+	return b.String()
+}
+
+// addr writes an address; nothing for none.
+func addr(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// times pairs the lease's times with their keys.
+func (l *Lease) times() []struct {
+	key string
+	at  *time.Duration
+} {
+	return []struct {
+		key string
+		at  *time.Duration
+	}{
+		{"obtained", &l.Obtained},
+		{"lifetime", &l.Lifetime},
+		{"renew", &l.Renew},
+		{"rebind", &l.Rebind},
+		{"preferred", &l.Preferred},
+	}
+}
+
+func duration(d time.Duration) string {
+	switch d {
+	case 0:
+		return ""
+	case Infinite:
+		return "infinite"
+	}
+	return d.String()
+}
+
+// ParseLease reads what Encode wrote. Keys that are not known are passed over.
+func ParseLease(text string) (Lease, error) {
+	var l Lease
+	if len(text) > maxText {
+		return l, fmt.Errorf("parse lease: %d bytes, limit %d", len(text), maxText)
+	}
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		if !ok {
+			return Lease{}, fmt.Errorf("parse lease: line %d: no =", n)
+		}
+		if strings.HasPrefix(value, `"`) {
+			unquoted, err := strconv.Unquote(value)
+			if err != nil {
+				return Lease{}, fmt.Errorf("parse lease: line %d: %w", n, err)
+			}
+			value = unquoted
+		}
+		if err := l.set(key, value); err != nil {
+			return Lease{}, fmt.Errorf("parse lease: line %d: %s: %w", n, key, err)
+		}
+	}
+	return l, nil
+}
+
+// set takes one line in.
+func (l *Lease) set(key, value string) (err error) {
+	for _, t := range l.times() {
+		if t.key == key {
+			*t.at, err = parseDuration(value)
+			return err
+		}
+	}
+	var a netip.Addr
+	var n uint64
+	switch key {
+	case "interface":
+		l.Interface = value
+	case "method":
+		l.Method = Method(value)
+	case "address":
+		l.Address, err = netip.ParsePrefix(value)
+	case "server":
+		l.Server, err = netip.ParseAddr(value)
+	case "server-id":
+		l.ServerID, err = hex.DecodeString(value)
+	case "client-id":
+		l.ClientID, err = hex.DecodeString(value)
+	case "iaid":
+		n, err = strconv.ParseUint(value, 10, 32)
+		l.IAID = uint32(n)
+	case "route":
+		err = l.addRoute(value)
+	case "dns":
+		a, err = netip.ParseAddr(value)
+		l.DNS = append(l.DNS, a)
+	case "ntp":
+		a, err = netip.ParseAddr(value)
+		l.NTP = append(l.NTP, a)
+	case "mtu":
+		n, err = strconv.ParseUint(value, 10, 16)
+		l.MTU = int(n)
+	case "boot-server":
+		l.BootServer, err = netip.ParseAddr(value)
+	default:
+		l.setText(key, value)
+	}
+	return err
+}
+
+// setText takes a line in whose value is a text.
+func (l *Lease) setText(key, value string) {
+	switch key {
+	case "domain":
+		l.Domain = value
+	case "search":
+		l.Search = append(l.Search, value)
+	case "hostname":
+		l.HostName = value
+	case "root-path":
+		l.RootPath = value
+	case "initiator":
+		l.Initiator = value
+	case "boot-file":
+		l.BootFile = value
+	}
+}
+
+func (l *Lease) addRoute(value string) (err error) {
+	to, via, ok := strings.Cut(value, " ")
+	var r Route
+	if r.To, err = netip.ParsePrefix(to); err != nil {
+		return err
+	}
+	if ok {
+		if r.Via, err = netip.ParseAddr(via); err != nil {
+			return err
+		}
+	}
+	l.Routes = append(l.Routes, r)
+	return nil
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	if s == "infinite" {
+		return Infinite, nil
+	}
+	return time.ParseDuration(s)
+}
