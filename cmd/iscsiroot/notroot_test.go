@@ -4,21 +4,60 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // asProgram, in the environment, makes the test binary be the program itself.
 const asProgram = "ISCSIROOT_TEST_AS_PROGRAM"
 
+// withTmpfs is asProgram with a small file system at a directory.
+const withTmpfs = "ISCSIROOT_TEST_WITH_TMPFS"
+
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(withTmpfs); dir != "" {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+			panic(err)
+		}
+		status := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
+		left, err := os.ReadDir(dir)
+		fmt.Println("left:", left, err)
+		os.Exit(status)
+	}
 	if os.Getenv(asProgram) != "" {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
+}
+
+// TestFullDisk builds into a file system of 64 KiB, in a mount namespace of its own.
+func TestFullDisk(t *testing.T) {
+	s := newStage(t)
+	s.outDir("")
+	s.write("big", rand.Text()+strings.Repeat("x", 200<<10))
+	cmd := exec.Command("/proc/self/exe", "build", "--root", s.path("tree"), "--kernel-version", release, "--init", s.path("init"),
+		"--compress", "none", "--file", s.path("big")+":/big", "-o", s.path("out/initrd.img"))
+	cmd.Env = []string{withTmpfs + "=" + s.path("out")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWNS | syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}, GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+	}
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if err == nil || !strings.HasPrefix(errs.String(), "iscsiroot: write "+s.path("out/initrd.img")+": ") || !strings.Contains(errs.String(), "no space left on device") {
+		t.Errorf("%v, %s", err, errs.String())
+	}
+	if !strings.HasPrefix(out.String(), "left: [] <nil>\n") {
+		t.Errorf("beside the output: %s", out.String())
+	}
 }
 
 // TestNotRoot builds as a user without any privilege: an image with device nodes, and one with a file that this user
