@@ -53,7 +53,10 @@ func (t *TCPPipe) Receive(ctx context.Context) (*PDU, error) {
 }
 
 func (t *TCPPipe) read(p *PDU) error {
-	if _, err := io.ReadFull(t.conn, p.BHS[:]); err != nil {
+	if n, err := io.ReadFull(t.conn, p.BHS[:]); err != nil {
+		if n == 0 && err != io.EOF {
+			return &brokenError{err}
+		}
 		return err
 	}
 	ahs, data := lengths(&p.BHS)
@@ -75,6 +78,14 @@ func (t *TCPPipe) read(p *PDU) error {
 	}
 	return nil
 }
+
+// brokenError is a connection that ended between two PDUs in another way than by
+// a clean close, with a TCP reset most likely: an io.EOF to those who ask.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string        { return e.err.Error() }
+func (e *brokenError) Unwrap() error        { return e.err }
+func (e *brokenError) Is(target error) bool { return target == io.EOF }
 
 // do runs one read or write of the connection and ends it when ctx ends. The
 // context is watched instead of copying its deadline, so that a timeout is

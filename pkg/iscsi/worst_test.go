@@ -2,6 +2,7 @@ package iscsi_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -102,5 +103,35 @@ func TestWorstPeerRows(t *testing.T) {
 		if !found {
 			t.Errorf("no scenario for %s", row)
 		}
+	}
+}
+
+// TestReset: a TCP reset in answer to the first request, or to the list of
+// algorithms, is as much of a hint as a close.
+func TestReset(t *testing.T) {
+	reset := func(cfg iscsi.LoginConfig, script iscsitest.Script) error {
+		srv, err := iscsitest.Listen(func(conn net.Conn) error {
+			_, err := script.Serve(conn)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer srv.Close()
+		conn, err := net.Dial("tcp", srv.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, err = iscsi.Login(t.Context(), iscsi.NewTCPPipe(conn), cfg)
+		return err
+	}
+	var stage *iscsi.StageError
+	if err := reset(config(), iscsitest.Script{iscsitest.Reset()}); !errors.As(err, &stage) || !strings.Contains(err.Error(), "reset") {
+		t.Errorf("got %v", err)
+	}
+	var list *iscsi.AlgorithmsError
+	if err := reset(withCHAP(oneWay()), iscsitest.Script{method, iscsitest.Reset()}); !errors.As(err, &list) {
+		t.Errorf("got %v", err)
 	}
 }
