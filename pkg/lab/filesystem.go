@@ -21,6 +21,8 @@ type Filesystem struct {
 	Label, UUID string
 	// Tree is its content.
 	Tree Tree
+	// Directory of the host is its content instead, with owners, times and all, if it is not empty.
+	Directory string
 }
 
 func (f Filesystem) size() int64 { return int64(f.MiB) * mib }
@@ -32,6 +34,10 @@ func (f Filesystem) make(image string, offset int64) error {
 	}
 	if !slices.Contains([]string{"", "ext2", "ext3", "ext4"}, f.Type) { // mke2fs makes something of any name
 		return fmt.Errorf("type %s: %w", f.Type, errors.ErrUnsupported)
+	}
+	if f.Directory != "" {
+		_, err := runTool("mke2fs", f.args(f.Directory, image, offset)...)
+		return err
 	}
 	work, err := os.MkdirTemp("", "iscsiroot-tree-")
 	if err != nil {

@@ -1,0 +1,109 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// debianDeadline is for a whole Debian, which takes a minute to start on a processor that is emulated, and more on a busy host.
+const debianDeadline = 8 * time.Minute
+
+// debian is a machine with a whole Debian system as its root, and someone logged in on its console.
+type debian struct {
+	*rig
+	m     *lab.Machine
+	asked int
+	data  string // the sum of what was written, in hex
+}
+
+// newDebian makes the disk: root is partition 2 and has the label root.
+func newDebian(t *testing.T, kind string) *debian {
+	t.Helper()
+	r := newRig(t)
+	ctx, cancel := context.WithTimeout(t.Context(), debianDeadline)
+	t.Cleanup(cancel)
+	r.ctx = ctx
+	dir, err := lab.DebianRoot(kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := lab.WriteDisk(filepath.Join(t.TempDir(), "disk.img"), lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{"boot": lab.Dir()}},
+		lab.Filesystem{MiB: 1024, Label: "root", Directory: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.disk = d
+	return &debian{rig: r}
+}
+
+// boot boots the system to its login prompt, and logs in.
+func (d *debian) boot(kernel, line string) {
+	d.t.Helper()
+	d.m = d.start(image{kernel: kernel, nics: "virtio_net"}, lab.MachineConfig{
+		Append: "console=ttyS0 root=LABEL=root " + seedLine + " " + line, MemoryMiB: 1024, NICs: []lab.NIC{{Tap: d.tap}},
+	})
+	d.expect(d.m, "starting /sbin/init", lab.DebianHost+" login: ")
+	d.typeLine("root")
+	d.expect(d.m, "Password: ")
+	d.typeLine(lab.DebianPassword)
+	d.expect(d.m, "root@"+lab.DebianHost)
+	d.ask("export TERM=dumb PAGER=cat SYSTEMD_PAGER=cat; dmesg -n 4; stty -echo; bind 'set enable-bracketed-paste off'")
+}
+
+func (d *debian) typeLine(text string) {
+	d.t.Helper()
+	if err := d.m.Send(text + "\n"); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// ask runs a command and returns what it prints. The marks around it are
+// computed by the shell, so that what is typed is not taken for the answer.
+func (d *debian) ask(command string) string {
+	d.t.Helper()
+	d.asked++
+	d.typeLine(fmt.Sprintf("echo begin-$((%d+0)); %s; echo end-$((%[1]d+0))", d.asked, command))
+	d.expect(d.m, fmt.Sprintf("begin-%d\n", d.asked))
+	text, err := d.m.Expect(d.ctx, fmt.Sprintf("end-%d\n", d.asked))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return strings.TrimSpace(strings.TrimSuffix(text, fmt.Sprintf("end-%d\n", d.asked)))
+}
+
+// off switches the machine off as its user would, and looks at what is left.
+func (d *debian) off() {
+	d.t.Helper()
+	begin := time.Now()
+	d.typeLine("poweroff")
+	exit, err := d.m.Wait(d.ctx)
+	if err != nil || exit.Reason != "guest-shutdown" {
+		d.t.Fatalf("machine ended with %+v, %v", exit, err)
+	}
+	d.t.Logf("powered off in %.1f s", time.Since(begin).Seconds())
+	for _, bad := range []string{"I/O error", "rejecting I/O", "conn error", "EXT4-fs error", "EXT4-fs warning", "blocked for more than"} {
+		if strings.Contains(d.m.Output(), bad) {
+			d.t.Errorf("the console shows %q", bad)
+		}
+	}
+	if err := d.disk.Check(2); err != nil {
+		d.t.Error(err)
+	}
+	if d.data != "" {
+		d.checkData()
+	}
+}
+
+// readOnlyTgtd exports a LUN that says itself that it cannot be written.
+func (d *debian) readOnlyTgtd() {
+	d.t.Helper()
+	if _, err := d.tgtd().Admin(d.ctx, "--op", "update", "--mode", "logicalunit", "--tid", "1", "--lun", "1", "--params", "readonly=1"); err != nil {
+		d.t.Fatal(err)
+	}
+}
