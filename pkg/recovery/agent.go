@@ -86,6 +86,7 @@ func (a *Agent) Run(ctx context.Context) {
 	defer pace.Stop()
 	a.lookForOwner()
 	a.survey()
+	a.changed()
 	for {
 		pace.Reset(a.work(ctx))
 		select {

@@ -14,24 +14,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Names of the agent's two processes: argv[0] of the init binary. systemd
-// spares processes whose first byte is '@' when it kills what is left at
-// shutdown (systemd's ROOT_STORAGE_DAEMONS).
+// Names of the agent's processes: argv[0] of the init binary. systemd spares
+// processes whose first byte is '@' when it kills what is left at shutdown
+// (systemd's ROOT_STORAGE_DAEMONS).
+//
+// PID 1 starts a first worker from /init, which costs a boot the least. When the
+// boot is over it copies the program to where it can stay, starts the
+// supervisor from there and ends; the supervisor keeps a worker running.
 const (
+	FirstName      = "@iscsiroot-boot"
 	SupervisorName = "@iscsiroot"
 	WorkerName     = "@iscsiroot-agent"
 )
 
-// Binary is where the agent runs from. It is the convention's name for what
-// systemd returns to at shutdown too, so that both are one file in memory: the
-// initramfs with /init in it is emptied at the switch to the real root.
+// Binary is where the agent stays. It is the convention's name for what systemd
+// returns to at shutdown too, so that both are one file in memory: the one of
+// the initramfs is freed with the last process that runs it.
 const Binary = "/run/initramfs/shutdown"
 
 // maxState is the largest state that is handed over, in bytes.
 const maxState = 64 << 10
 
-// Install copies the running program to path, if it is not there yet.
-func Install(path string) error {
+// install copies the running program to path, if it is not there yet.
+func install(path string) error {
 	in, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return fmt.Errorf("install %s: %w", path, err)
@@ -59,10 +64,10 @@ type Process struct {
 	sock *os.File // a message is one packet
 }
 
-// Launch starts the supervisor at path in a mount namespace of its own. Call it
-// before root is mounted. The caller reaps the process; start runs the fork and
-// may keep its pid from being reaped meanwhile.
-func Launch(path string, start func(fork func() (int, error)) error) (*Process, error) {
+// Launch starts the first worker in a mount namespace of its own. Call it before
+// root is mounted. The caller reaps the process; start runs the fork and may
+// keep its pid from being reaped meanwhile.
+func Launch(start func(fork func() (int, error)) error) (*Process, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("launch agent: %w", err)
@@ -76,7 +81,7 @@ func Launch(path string, start func(fork func() (int, error)) error) (*Process, 
 	defer func() { _ = null.Close() }()
 	err = start(func() (int, error) {
 		var err error
-		p.Pid, err = fork(path, SupervisorName, unix.CLONE_NEWNS, null.Fd(), uintptr(pair[1]))
+		p.Pid, err = fork("/proc/self/exe", FirstName, unix.CLONE_NEWNS, null.Fd(), uintptr(pair[1]))
 		return p.Pid, err
 	})
 	if err != nil {

@@ -21,22 +21,27 @@ const slots = 2
 // errEmpty says that nobody has handed a state over yet.
 var errEmpty = errors.New("no state")
 
-// first returns the state that an earlier worker left, or waits for PID 1 to
-// send one; fresh tells the second.
-func (m stateMemory) first(sock int) (state []byte, fresh bool, err error) {
-	state, err = m.load()
-	if !errors.Is(err, errEmpty) {
-		return state, false, err
+// newStateMemory makes the file.
+func newStateMemory() (stateMemory, error) {
+	fd, err := unix.MemfdCreate("iscsiroot-state", unix.MFD_CLOEXEC)
+	if err != nil {
+		return stateMemory{}, os.NewSyscallError("memfd_create", err)
 	}
+	return stateMemory{os.NewFile(uintptr(fd), "state")}, nil
+}
+
+// receive waits for PID 1 to send a state, and keeps it.
+func (m stateMemory) receive(sock int) error {
 	buf := make([]byte, maxState)
 	n, err := unix.Read(sock, buf)
 	if err == nil && n <= 0 {
 		err = io.EOF
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("wait for the sessions: %w", err)
+		return fmt.Errorf("wait for the sessions: %w", err)
 	}
-	return buf[:n], true, m.keep(buf[:n])
+	defer clear(buf)
+	return m.keep(buf[:n])
 }
 
 // load returns the state that counts.

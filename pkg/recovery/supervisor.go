@@ -1,16 +1,20 @@
 package recovery
 
 import (
+	"fmt"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 )
 
-// Files of the two processes, after the standard ones.
+// Files of the agent's processes, after the standard ones.
 const (
-	sockFile  = 3 // to PID 1
-	stateFile = 4 // the worker's: sealed in no way, both write it
+	sockFile  = 3 // the first worker's: to PID 1
+	stateFile = 3 // a worker's and the supervisor's
+	aliveFile = 4 // the supervisor's: ends when the first worker does
 )
 
 // Pauses between a worker's end and the next one.
@@ -22,28 +26,28 @@ const (
 	lasting = time.Minute
 )
 
-// Supervise is the supervisor's life: it keeps a worker running. The state is
-// in a file in memory that outlives the worker. It returns only if there is no
-// way to go on.
+// Supervise is the supervisor's life: it waits for the end of the first worker
+// and keeps one running from then on. The state is in a file in memory that
+// outlives them. It returns only if there is no way to go on.
 func Supervise() error {
-	if err := isolate(); err != nil {
-		return err
-	}
-	unix.CloseOnExec(sockFile)
+	unix.CloseOnExec(stateFile)
+	unix.CloseOnExec(aliveFile)
+	ignoreSignals()
 	lockMemory()
-	state, err := unix.MemfdCreate("iscsiroot-state", unix.MFD_CLOEXEC)
-	if err != nil {
-		return os.NewSyscallError("memfd_create", err)
-	}
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
 	}
+	_, _ = unix.Read(aliveFile, make([]byte, 1))
 	pause := restartFirst
-	for {
+	for starts := 0; ; starts++ {
+		if starts > 0 {
+			kmsg.Open(kmsg.SystemPaths()).Warnf("agent: its worker ended: starting it again")
+		}
 		began := time.Now()
-		pid, err := fork("/proc/self/exe", WorkerName, 0, uintptr(null), sockFile, uintptr(state))
+		pid, err := fork("/proc/self/exe", WorkerName, 0, uintptr(null), stateFile)
 		if err == nil {
+			spare(os.Getpid(), pid)
 			wait(pid)
 		}
 		if time.Since(began) >= lasting {
@@ -61,5 +65,20 @@ func wait(pid int) {
 		if got == pid || err != nil && err != unix.EINTR {
 			return
 		}
+	}
+}
+
+// spareDir is where sysvinit's sendsigs looks for the processes that it must
+// not kill at shutdown (Debian's /etc/init.d/sendsigs).
+const spareDir = "/run/sendsigs.omit.d"
+
+// spare writes the agent's processes down there. systemd knows them by name.
+func spare(pids ...int) {
+	text := ""
+	for _, pid := range pids {
+		text += fmt.Sprintln(pid)
+	}
+	if err := os.MkdirAll(spareDir, 0o755); err == nil {
+		_ = os.WriteFile(spareDir+"/iscsiroot", []byte(text), 0o644)
 	}
 }

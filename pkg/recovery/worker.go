@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,36 +19,84 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// Work is the worker's life: it takes the state from PID 1, or from where an
-// earlier worker left it, and looks after the sessions. It returns only if it
-// cannot.
-func Work() error {
+// Boot is the first worker's life: it takes the sessions from PID 1, looks after
+// them while the machine starts, and then gives them to the supervisor. It
+// returns only if it cannot.
+func Boot() error {
 	unix.CloseOnExec(sockFile)
-	unix.CloseOnExec(stateFile)
-	// The supervisor is the one to end it, by SIGKILL.
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE)
-	lockMemory()
-	log := kmsg.Open(kmsg.SystemPaths())
-	memory := stateMemory{os.NewFile(stateFile, "state")}
-	state, fresh, err := memory.first(sockFile)
+	ignoreSignals()
+	if err := isolate(); err != nil {
+		return err
+	}
+	memory, err := newStateMemory()
 	if err != nil {
 		return err
+	}
+	if err := memory.receive(sockFile); err != nil {
+		return err
+	}
+	w, err := newWorker(memory)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Write(sockFile, []byte(ready)); err != nil {
+		return os.NewSyscallError("write", err)
+	}
+	_ = unix.Close(sockFile)
+	ctx, cancel := context.WithCancel(context.Background())
+	go w.settle(cancel)
+	w.agent.Run(ctx)
+	return nil
+}
+
+// Work is the life of a worker of the supervisor's. It returns only if it
+// cannot go on.
+func Work() error {
+	unix.CloseOnExec(stateFile)
+	ignoreSignals()
+	lockMemory()
+	w, err := newWorker(stateMemory{os.NewFile(stateFile, "state")})
+	if err != nil {
+		return err
+	}
+	w.agent.Run(context.Background())
+	return nil
+}
+
+// ignoreSignals leaves SIGKILL, which is the supervisor's, and the crashes.
+func ignoreSignals() {
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2)
+}
+
+// worker is an agent with the real kernel, network and log.
+type worker struct {
+	agent    *Agent
+	log      *kmsg.Logger
+	memory   stateMemory
+	sessions []*live
+	whole    atomic.Bool // no session is down
+}
+
+func newWorker(memory stateMemory) (*worker, error) {
+	state, err := memory.load()
+	if err != nil {
+		return nil, err
 	}
 	states, err := session.ParseStates(state)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	transport, err := kernel.Open()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	w := &worker{log: kmsg.Open(kmsg.SystemPaths()), memory: memory}
 	network, err := watchNetwork()
 	if err != nil {
-		log.Warnf("agent: %v: reconnects wait for their turn", err)
+		w.log.Warnf("agent: %v: reconnects wait for their turn", err)
 	}
-	w := &worker{log: log, memory: memory}
 	cfg := Config{
-		Events: transport.Watch(), Network: network, Log: log, Changed: w.changed, Slow: needsPerson,
+		Events: transport.Watch(), Network: network, Log: w.log, Changed: w.changed, Slow: needsPerson,
 		Listeners: func() []uint32 { return otherListeners(transport) },
 	}
 	for _, st := range states {
@@ -55,16 +104,50 @@ func Work() error {
 		w.sessions = append(w.sessions, s)
 		cfg.Sessions = append(cfg.Sessions, s)
 	}
-	agent := New(cfg)
-	if fresh {
-		if _, err := unix.Write(sockFile, []byte(ready)); err != nil {
-			log.Warnf("agent: %v", os.NewSyscallError("write", err))
+	w.agent = New(cfg)
+	return w, nil
+}
+
+// settleAfter is when the boot is over for the first worker.
+const settleAfter = 5 * time.Second
+
+// settle starts the supervisor once all is quiet, and ends the first worker: the
+// supervisor notices by a pipe.
+func (w *worker) settle(end func()) {
+	for {
+		time.Sleep(settleAfter)
+		if !w.whole.Load() {
+			continue
 		}
-	} else {
-		log.Warnf("agent: started again")
+		err := w.supervise()
+		if err == nil {
+			end()
+			return
+		}
+		w.log.Warnf("agent: %v: nobody starts it again if it ends", err)
 	}
-	_ = unix.Close(sockFile)
-	agent.Run(context.Background())
+}
+
+// supervise starts the supervisor from the program's lasting place.
+func (w *worker) supervise() error {
+	if err := install(Binary); err != nil {
+		return err
+	}
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
+	}
+	defer func() { _ = unix.Close(null) }()
+	var alive [2]int // its other end lives as long as we do
+	if err := unix.Pipe2(alive[:], unix.O_CLOEXEC); err != nil {
+		return os.NewSyscallError("pipe", err)
+	}
+	defer func() { _ = unix.Close(alive[0]) }()
+	pid, err := fork(Binary, SupervisorName, 0, uintptr(null), w.memory.Fd(), uintptr(alive[0]))
+	if err != nil {
+		return errors.Join(&os.PathError{Op: "start", Path: Binary, Err: err}, unix.Close(alive[1]))
+	}
+	spare(pid)
 	return nil
 }
 
@@ -103,13 +186,6 @@ func (l *live) Login(ctx context.Context, conn io.Closer) error {
 	return l.Relogin(ctx, conn.(*session.Connection))
 }
 
-// worker is what is done besides the agent's own work.
-type worker struct {
-	log      *kmsg.Logger
-	memory   stateMemory
-	sessions []*live
-}
-
 // StatusFile is where the agent writes how the sessions are, for people and for
 // iscsiroot status.
 const StatusFile = "/run/iscsiroot/status"
@@ -121,6 +197,7 @@ func (w *worker) changed(all []Status) {
 	for _, s := range all {
 		busy = busy || !s.Up && !s.Ended
 	}
+	w.whole.Store(!busy)
 	if !busy { // what a login has changed is whole again
 		for _, s := range w.sessions {
 			state = session.AppendState(state, s.State())

@@ -16,11 +16,10 @@ import (
 
 func newMemory(t *testing.T) stateMemory {
 	t.Helper()
-	fd, err := unix.MemfdCreate("state", unix.MFD_CLOEXEC)
+	m, err := newStateMemory()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := stateMemory{os.NewFile(uintptr(fd), "state")}
 	t.Cleanup(func() { _ = m.Close() })
 	return m
 }
@@ -63,7 +62,7 @@ func TestStateMemorySurvivesAKill(t *testing.T) {
 	}
 }
 
-func TestFirstState(t *testing.T) {
+func TestReceiveState(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -72,14 +71,14 @@ func TestFirstState(t *testing.T) {
 	if _, err := unix.Write(pair[0], []byte("state")); err != nil {
 		t.Fatal(err)
 	}
-	if got, fresh, err := m.first(pair[1]); string(got) != "state" || !fresh || err != nil {
-		t.Errorf("from PID 1: %q, %v, %v", got, fresh, err)
+	if err := m.receive(pair[1]); err != nil {
+		t.Fatal(err)
 	}
-	if got, fresh, err := m.first(pair[1]); string(got) != "state" || fresh || err != nil {
-		t.Errorf("from an earlier worker: %q, %v, %v", got, fresh, err)
+	if got, err := m.load(); string(got) != "state" || err != nil {
+		t.Errorf("from PID 1: %q, %v", got, err)
 	}
 	_ = unix.Close(pair[0])
-	if _, _, err := newMemory(t).first(pair[1]); err == nil {
+	if err := newMemory(t).receive(pair[1]); err == nil {
 		t.Error("PID 1 went away and nobody noticed")
 	}
 	_ = unix.Close(pair[1])
@@ -144,7 +143,7 @@ func TestProgramRanges(t *testing.T) {
 func TestInstall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a/b/program")
 	for range 2 { // the second time it is there
-		if err := Install(path); err != nil {
+		if err := install(path); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -155,7 +154,7 @@ func TestInstall(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Size() != own.Size() || info.Mode().Perm() != 0o755 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if err := Install(filepath.Join(path, "below")); err == nil {
+	if err := install(filepath.Join(path, "below")); err == nil {
 		t.Error("installed below a file")
 	}
 }
