@@ -134,3 +134,11 @@ func v(key, value string, pos int) cmdline.Param {
 }
 
 func line(params ...cmdline.Param) cmdline.Line { return cmdline.Line{Params: params} }
+
+func TestKernelKnows(t *testing.T) {
+	for key, want := range map[string]bool{"root": true, "console": true, "initrd": true, "BOOT_IMAGE": false, "BOOTIF": false, "ip": false, "iscsi_i": false} {
+		if got := cmdline.KernelKnows(key); got != want {
+			t.Errorf("%s: %v", key, got)
+		}
+	}
+}

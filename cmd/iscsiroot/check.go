@@ -1,0 +1,85 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+)
+
+// newCheck returns the check command.
+func newCheck() *cobra.Command {
+	var m initramfs.Machine
+	var modaliases []string
+	var host bool
+	cmd := &cobra.Command{
+		Use:   "check IMAGE",
+		Short: "tell what a boot with an initramfs would lack",
+		Long: `check looks at an initramfs as the kernel and init will: is there an init that can
+run, are parameters missing or not understood, does the command line fit the kernel's
+limits, are the modules of iSCSI, of the root file system and of the network card
+there, with their firmware, and is there a secret for the target.
+
+Exit status 1 if the boot would fail; what is only doubtful is told.`,
+		Example: "  iscsiroot check initrd.img --cmdline 'iscsi_i=... iscsi_a=...' --nic 8086:100e",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, name := range modaliases {
+				devices, err := initramfs.ReadDevices(name)
+				if err != nil {
+					return err
+				}
+				m.Devices = append(m.Devices, devices...)
+			}
+			if host {
+				devices, err := initramfs.HostDevices("/sys")
+				if err != nil {
+					return err
+				}
+				m.Devices = append(m.Devices, devices...)
+			}
+			t, err := initramfs.Open(args[0])
+			if err != nil {
+				return err
+			}
+			return printFindings(cmd.OutOrStdout(), args[0], initramfs.Check(t, m))
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVar(&m.CommandLine, "cmdline", "", "the kernel command line `TEXT`")
+	fs.StringSliceVar(&m.Devices, "nic", nil, "look for the driver of this PCI `CARD` VVVV:DDDD, or modalias; repeatable")
+	fs.StringSliceVar(&modaliases, "modaliases", nil, "look for the drivers of the devices in `FILE`; repeatable")
+	fs.BoolVar(&host, "host", false, "look for the drivers of this machine's devices")
+	fs.StringVar(&m.Release, "kernel-version", "", "the kernel is of `VERSION` (default: the one whose modules there are)")
+	return cmd
+}
+
+// printFindings prints what was found; the error says that a boot would fail.
+func printFindings(w io.Writer, image string, findings []initramfs.Finding) error {
+	var b strings.Builder
+	fatal := 0
+	for _, f := range findings {
+		word := "doubtful"
+		if f.Fatal {
+			word = "missing"
+			fatal++
+		}
+		fmt.Fprintf(&b, "%s: %s\n", word, f.Text)
+	}
+	if len(findings) == 0 {
+		fmt.Fprintf(&b, "%s: nothing is missing\n", image)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return err
+	}
+	if fatal > 0 {
+		return fmt.Errorf("%s: a boot would fail: %d things are missing", image, fatal)
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+const seedLine = "iscsi_i=iqn.2007-01.com.example:server.remote1 iscsi_i_ip=10.1.1.165/255.255.255.192 iscsi_t=iqn.2007-01.com.example:storage.remote1 iscsi_a=10.1.1.180"
+
+func TestCheck(t *testing.T) {
+	s := newStage(t)
+	s.outDir("")
+	mods := "tree/lib/modules/" + release
+	s.write(mods+"/kernel/drivers/net/virtio_net.ko", module("virtio_net", "firmware=virtio.fw"))
+	s.write("secret", "iqn.2007-01.com.example:storage.remote2 user sesame-open-12\n")
+	if err := os.Chmod(s.path("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, errs := s.build("--nic", "virtio_net", "--fs", "ext4", "--default", "iscsi_a=10.1.1.180"); status != 0 {
+		t.Fatal(errs)
+	}
+	if status, _, errs := s.build("--nic", "virtio_net", "--fs", "ext4", "--credentials", "~/secret", "-o", "~/out/secret.img"); status != 0 {
+		t.Fatal(errs)
+	}
+	for _, c := range []struct {
+		name   string
+		args   []string
+		status int
+		want   []string // parts of stdout
+	}{
+		{"all there", []string{"--cmdline", seedLine}, 0, []string{"initrd.img: nothing is missing\n"}},
+		{"default in the image", []string{"--cmdline", strings.Replace(seedLine, "iscsi_a=10.1.1.180", "", 1)}, 0, []string{"nothing is missing\n"}},
+		{"no parameter", nil, 1, []string{"missing: this machine's address is not given: write iscsi_i_ip=", "missing: the target name is not given"}},
+		{"mistake", []string{"--cmdline", seedLine + " iscsi_p=x"}, 1, []string{"missing: parameter iscsi_p=x"}},
+		{"file system", []string{"--cmdline", seedLine + " rootfstype=xfs"}, 1, []string{"missing: for rootfstype=xfs: module xfs: not in the module tree\n"}},
+		{"card", []string{"--cmdline", seedLine, "--nic", "8086:100e"}, 1, []string{"missing: network card: 1 devices: none of them"}},
+		{"firmware", []string{"--cmdline", seedLine, "--nic", "1af4:1000"}, 0, []string{"doubtful: module virtio_net: firmware virtio.fw is not in the image"}},
+		{"length", []string{"--cmdline", seedLine + " x=" + strings.Repeat("x", 2048)}, 1, []string{"missing: command line has "}},
+		{"count", []string{"--cmdline", seedLine + strings.Repeat(" a=b", 27)}, 1, []string{"missing: command line has 31 undotted key=value words"}},
+		{"kernel", []string{"--cmdline", seedLine, "--kernel-version", "9.9"}, 1, []string{"missing: there are no modules for kernel 9.9\n"}},
+		{"key", []string{"~/out/secret.img", "--cmdline", seedLine}, 0, []string{"doubtful: /etc/iscsiroot/credentials has secrets, and none for target iqn.2007-01.com.example:storage.remote1"}},
+	} {
+		image := "~/out/initrd.img"
+		if len(c.args) > 0 && strings.HasPrefix(c.args[0], "~") {
+			image, c.args = c.args[0], c.args[1:]
+		}
+		status, out, errs := s.run(append([]string{"check", image}, c.args...)...)
+		if status != c.status || (errs == "") != (status == 0) {
+			t.Errorf("%s: status %d, %s%s", c.name, status, out, errs)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: no %q in\n%s", c.name, want, out)
+			}
+		}
+	}
+}
+
+// An image without init and nodes, and one whose modules are flat, as the HOWTO's.
+func TestCheckForeign(t *testing.T) {
+	s := newStage(t)
+	s.write("image", "070701"+strings.Repeat("0", 8*11)+"0000000b00000000TRAILER!!!\x00\x00\x00\x00")
+	status, out, _ := s.run("check", "~/image", "--cmdline", seedLine)
+	for _, want := range []string{"missing: /init is not there", "missing: /dev/console is no device node", "missing: there are no modules in /lib/modules"} {
+		if status != 1 || !strings.Contains(out, want) {
+			t.Errorf("status %d, no %q in\n%s", status, want, out)
+		}
+	}
+}

@@ -1,0 +1,293 @@
+//go:build linux
+
+package initramfs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+)
+
+// Finding is something that a boot with an image would run into.
+type Finding struct {
+	// Fatal says that the boot would fail; else it is doubtful.
+	Fatal bool
+	Text  string
+}
+
+// Machine is where an image is to boot.
+type Machine struct {
+	// CommandLine is the kernel's.
+	CommandLine string
+	// Devices are the machine's, as Config.Devices has them; without any the drivers of its cards are not looked for.
+	Devices []string
+	// Release is the kernel's; empty means the one whose modules the image holds.
+	Release string
+}
+
+// Check returns what would be missing when a machine boots an image.
+func Check(t *archive.Tree, m Machine) []Finding {
+	c := &checker{t: t, m: m}
+	c.programs()
+	c.parameters()
+	c.modules()
+	return c.findings
+}
+
+type checker struct {
+	t        *archive.Tree
+	m        Machine
+	plan     bootspec.Plan
+	findings []Finding
+}
+
+func (c *checker) missing(format string, args ...any) {
+	c.findings = append(c.findings, Finding{true, fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) doubtful(format string, args ...any) {
+	c.findings = append(c.findings, Finding{false, fmt.Sprintf(format, args...)})
+}
+
+// programs looks for what the kernel needs before init runs. Without the nodes Go's runtime ends init before main.
+func (c *checker) programs() {
+	if n, err := c.t.Follow("init"); err != nil || n.Mode&0o111 == 0 || n.Type() != archive.TypeRegular {
+		c.missing("/init is not there or cannot be run: the kernel would look for a root of its own and panic")
+	}
+	for _, node := range []string{"dev/console", "dev/null"} {
+		if n, ok := c.t.Lookup(node); !ok || n.Type() != archive.TypeChar {
+			c.missing("/%s is no device node: init cannot start without it", node)
+		}
+	}
+	for _, name := range c.t.Lost {
+		c.doubtful("/%s: the kernel finds no place for it and leaves it out", name)
+	}
+}
+
+// text returns a small file of the image, empty if there is none.
+func (c *checker) text(name string) string {
+	n, err := c.t.Follow(name)
+	if err != nil {
+		return ""
+	}
+	return string(n.Data())
+}
+
+// parameters reads the command line as init will: with default and policy of the image.
+func (c *checker) parameters() {
+	for _, limit := range cmdline.Limits(c.m.CommandLine, cmdline.KernelKnows) {
+		c.missing("%s", limit)
+	}
+	line := bootspec.Add(cmdline.Line{}, cmdline.Parse(c.text(defaultFile)), "the image's default")
+	given := cmdline.Parse(c.m.CommandLine)
+	line.Params, line.InitArgs = append(line.Params, given.Params...), given.InitArgs
+	line = bootspec.Add(line, cmdline.Parse(c.text(bootspec.PolicyFile)), bootspec.FromPolicy)
+	var err error
+	c.plan, err = bootspec.Parse(line)
+	c.each(err)
+	for _, w := range c.plan.Warnings {
+		c.doubtful("%s", w)
+	}
+	if c.plan.Credentials, err = bootspec.ParseCredentials([]byte(c.text(bootspec.CredentialsPath))); err != nil {
+		c.missing("%v", err)
+	}
+	defer c.plan.Forget()
+	if err := c.plan.Check(); err != nil {
+		c.each(err)
+		return
+	}
+	_, warnings, err := c.plan.Resolve(bootspec.NetFacts{Address: c.plan.Net.Address.V, Gateway: c.plan.Net.Gateway.V})
+	c.each(err)
+	for _, w := range warnings {
+		c.doubtful("%s", w)
+	}
+	c.keys()
+}
+
+// each tells the parts of a joined error one by one.
+func (c *checker) each(err error) {
+	if err == nil {
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			c.each(one)
+		}
+		return
+	}
+	c.missing("%v", err)
+}
+
+// keys looks whether the image's secrets are for the targets that are named.
+func (c *checker) keys() {
+	for _, target := range c.plan.Targets {
+		has := func(cr bootspec.Credential) bool { return strings.EqualFold(cr.Target, target.Name.V) }
+		if len(c.plan.Credentials) > 0 && !target.CHAP.Secret.Given() && !slices.ContainsFunc(c.plan.Credentials, has) {
+			c.doubtful("%s has secrets, and none for target %s: the login goes without CHAP", bootspec.CredentialsPath, target.Name.V)
+		}
+	}
+}
+
+// release returns the kernel whose modules the image holds.
+func (c *checker) release() string {
+	if c.m.Release != "" {
+		return c.m.Release
+	}
+	entries, err := fs.ReadDir(c.t, "lib/modules")
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	switch {
+	case err != nil || len(names) == 0:
+		c.missing("there are no modules in /lib/modules: unless the kernel has everything built in, no disk is found")
+		return ""
+	case len(names) > 1:
+		c.doubtful("modules of several kernels: %s: looked at those of the first", strings.Join(names, ", "))
+	}
+	return names[0]
+}
+
+// modules looks for the modules of iSCSI, of the root file system and of the machine's cards.
+func (c *checker) modules() {
+	release := c.release()
+	if release == "" {
+		return
+	}
+	base := path.Join("lib/modules", release)
+	tree, err := fs.Sub(c.t, base)
+	if err != nil {
+		c.missing("%v", err)
+		return
+	}
+	idx, err := kmod.Open(tree, kmod.Options{Release: release, Unpack: unpackModule, Note: func(err error) { c.doubtful("modules: %v", err) }})
+	if err != nil {
+		c.missing("%v", err)
+		return
+	}
+	if len(idx.Modules()) == 0 {
+		c.missing("there are no modules for kernel %s", release)
+		return
+	}
+	for _, name := range needed {
+		c.wants(idx, tree, name, "for iSCSI disks")
+	}
+	c.fileSystems(idx, tree)
+	c.cards(idx, tree)
+}
+
+// wants tells whether a module and what it depends on are in the image.
+func (c *checker) wants(idx *kmod.Index, tree fs.FS, name, why string) {
+	plan, err := idx.Plan(name)
+	if err != nil {
+		c.missing("%s: %v", why, err)
+		return
+	}
+	for _, m := range plan {
+		if _, err := fs.Stat(tree, m.Path); err != nil {
+			c.missing("%s: module %s: the file %s is not in the image", why, m.Name, m.Path)
+		}
+	}
+}
+
+// fileSystems looks for the drivers of root.
+func (c *checker) fileSystems(idx *kmod.Index, tree fs.FS) {
+	if t := c.plan.Root.FSType; t.Given() {
+		for name := range strings.SplitSeq(t.V, ",") {
+			alias := "fs-" + name
+			if _, ok := idx.Resolve(alias); !ok {
+				alias = name
+			}
+			c.wants(idx, tree, alias, "for rootfstype="+name)
+		}
+		return
+	}
+	for _, name := range SupportedFileSystems() {
+		if _, ok := idx.Resolve("fs-" + name); ok {
+			return
+		}
+	}
+	c.missing("there is no driver of a root file system: build with --fs")
+}
+
+// cards looks for the drivers of the machine's network cards, and for their firmware.
+func (c *checker) cards(idx *kmod.Index, tree fs.FS) {
+	nics := slices.ContainsFunc(idx.Modules(), func(m kmod.Module) bool { return m.Kind() == kmod.KindEthernet })
+	if len(c.m.Devices) == 0 {
+		if !nics {
+			c.doubtful("there is no driver of a network card: only one that the kernel has built in will do")
+		}
+		return
+	}
+	names, err := selectDevices(idx, c.m.Devices)
+	if err != nil {
+		c.missing("network card: %v", err)
+		return
+	}
+	plan, err := idx.Plan(names...)
+	if err != nil {
+		c.missing("network card: %v", err)
+		return
+	}
+	for _, m := range plan {
+		c.wants(idx, tree, m.Name, "network card")
+		c.firmware(tree, m)
+	}
+}
+
+// firmware tells what a module asks for and the image does not hold.
+func (c *checker) firmware(tree fs.FS, m kmod.Module) {
+	data, err := fs.ReadFile(tree, m.Path)
+	if err != nil {
+		return // told already
+	}
+	if data, err = plainModule(m.Path, data); err != nil {
+		c.missing("module %s: %v", m.Name, err)
+		return
+	}
+	info, err := kmod.ReadInfo(bytes.NewReader(data))
+	if err != nil {
+		c.missing("module %s: %v", m.Name, err)
+		return
+	}
+	for _, name := range info.Firmware {
+		found, _ := fs.Glob(c.t, path.Join("lib/firmware", name)+"*")
+		if len(found) == 0 {
+			c.doubtful("module %s: firmware %s is not in the image: some cards want it", m.Name, name)
+		}
+	}
+}
+
+// plainModule unpacks the content of a module file.
+func plainModule(name string, data []byte) ([]byte, error) {
+	for suffix, packed := range map[string]archive.Compression{".gz": archive.Gzip, ".xz": archive.XZ, ".zst": archive.Zstd} {
+		if strings.HasSuffix(name, suffix) {
+			return archive.Unpack(packed, data, maxFirmware)
+		}
+	}
+	return data, nil
+}
+
+// unpackModule is plainModule for kmod.Options.
+func unpackModule(f fs.File, name string) ([]byte, error) {
+	r, ok := f.(interface{ Size() int64 })
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	data := make([]byte, r.Size())
+	if _, err := f.Read(data); err != nil {
+		return nil, err
+	}
+	return plainModule(name, data)
+}
