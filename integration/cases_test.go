@@ -91,14 +91,22 @@ func caseStages() map[string]stage {
 		"no-route":           onlyLine(strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.99.0.1", 1)),
 		"target-closes":      scripted(iscsitest.Close()),
 		"wrong-target":       scripted(iscsitest.Status(0x0203)),
-		"wants-chap":         scripted(iscsitest.Status(0x0201)),
+		"silent-target":      scripted(iscsitest.Silence()),
+		"wrong-secret":       scripted(iscsitest.Status(0x0201)),
 		"not-in-list":        scripted(iscsitest.Status(0x0202)),
-		"target-busy":        scripted(iscsitest.Status(0x0301)),
-		"no-lun":             withRoot("iscsi_lun=5", nil),
-		"no-disk":            noDisk,
-		"no-root":            withRoot("root=UUID=0123-4567", nil),
-		"not-supported":      rawDisk("root=/dev/sda", "LUKS\xba\xbe\x00\x02"),
-		"no-filesystem":      rawDisk("root=/dev/sda", "nothing of interest"),
+		"no-chap":            scripted(iscsitest.Text("AuthMethod=None"), "iscsi_u=a", "iscsi_w=correct-horse-battery"),
+		"circle":             scripted(iscsitest.Status(0x0101, "TargetAddress=10.77.0.1:3260")),
+		"half-chap":          onlyLine("iscsi_u=a " + seedLine),
+		"no-name":            onlyLine("nameserver=127.0.0.1 " + strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=storage", 1)),
+		"careless-secrets": func(r *rig) *lab.Machine {
+			return r.withFiles(seedLine, lab.Tree{"etc/iscsiroot/credentials": lab.Text("")})
+		},
+		"target-busy":   scripted(iscsitest.Status(0x0301)),
+		"no-lun":        withRoot("iscsi_lun=5", nil),
+		"no-disk":       noDisk,
+		"no-root":       withRoot("root=UUID=0123-4567", nil),
+		"not-supported": rawDisk("root=/dev/sda", "LUKS\xba\xbe\x00\x02"),
+		"no-filesystem": rawDisk("root=/dev/sda", "nothing of interest"),
 		"no-fs-driver": func(r *rig) *lab.Machine {
 			r.serve(fsImage(r.t, 0, rootDir(r.t, "", nil), "mksquashfs DIR {} -quiet -no-progress"))
 			return r.boot(virtio, "", console+"root=/dev/sda "+seedLine)
@@ -173,8 +181,8 @@ func rawDisk(line, text string) stage {
 	}
 }
 
-// scripted answers every login alike.
-func scripted(step iscsitest.Step) stage {
+// scripted answers every login alike; words are added to the command line.
+func scripted(step iscsitest.Step, words ...string) stage {
 	return func(r *rig) *lab.Machine {
 		var l net.Listener
 		err := r.ns.Do(func() (err error) {
@@ -194,7 +202,7 @@ func scripted(step iscsitest.Step) stage {
 				go func() { _, _ = iscsitest.Script{step}.Serve(conn) }()
 			}
 		}()
-		return r.boot(virtio, "", console+seedLine)
+		return r.boot(virtio, "", console+strings.Join(words, " ")+" "+seedLine)
 	}
 }
 

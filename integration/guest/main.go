@@ -37,6 +37,9 @@ func main() {
 }
 
 func do(what string) error {
+	if text, ok := strings.CutPrefix(what, "hunt:"); ok {
+		return hunt(text)
+	}
 	switch what {
 	case "mounts":
 		return show("mount: ", "/proc/mounts")
@@ -52,6 +55,8 @@ func do(what string) error {
 		return writeFiles("/data", 16, 4<<20)
 	case "subvolume":
 		return makeSubvolume()
+	case "chap":
+		return showCHAP()
 	case "log":
 		return showLog()
 	}

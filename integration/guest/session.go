@@ -14,7 +14,7 @@ import (
 var attributes = []string{
 	"iscsi_session/*/targetname", "iscsi_session/*/initiatorname", "iscsi_session/*/tpgt", "iscsi_session/*/ifacename",
 	"iscsi_session/*/state", "iscsi_session/*/recovery_tmo", "iscsi_session/*/abort_tmo", "iscsi_session/*/lu_reset_tmo",
-	"iscsi_session/*/tgt_reset_tmo", "iscsi_session/*/fast_abort", "iscsi_session/*/first_burst_len",
+	"iscsi_session/*/tgt_reset_tmo", "iscsi_session/*/username", "iscsi_session/*/username_in", "iscsi_session/*/fast_abort", "iscsi_session/*/first_burst_len",
 	"iscsi_session/*/max_burst_len", "iscsi_session/*/immediate_data", "iscsi_session/*/initial_r2t",
 	"iscsi_connection/*/persistent_address", "iscsi_connection/*/persistent_port", "iscsi_connection/*/address",
 	"iscsi_connection/*/state", "iscsi_connection/*/ping_tmo", "iscsi_connection/*/recv_tmo",
@@ -40,4 +40,22 @@ func showSession() error {
 		fmt.Printf("guest: scsi device %s\n", filepath.Base(l))
 	}
 	return err
+}
+
+// showCHAP tells that the kernel has the secrets, and how long they are.
+func showCHAP() error {
+	var lengths []any
+	for _, name := range []string{"password", "password_in"} {
+		paths, err := filepath.Glob("/sys/class/iscsi_session/*/" + name)
+		if err != nil || len(paths) != 1 {
+			return fmt.Errorf("%d sessions with a %s, %w", len(paths), name, err)
+		}
+		b, err := os.ReadFile(paths[0])
+		if err != nil {
+			return err
+		}
+		lengths = append(lengths, len(strings.TrimSpace(string(b))))
+	}
+	fmt.Printf("guest: chap: secrets of %d and %d bytes\n", lengths...)
+	return nil
 }

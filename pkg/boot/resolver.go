@@ -35,19 +35,20 @@ func (t *turns) dial(ctx context.Context, proto, _ string) (net.Conn, error) {
 	n := int(t.asked.Add(1)-1) / 2 // A and AAAA are asked side by side
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, proto, netip.AddrPortFrom(t.servers[n%len(t.servers)], dnsPort).String())
-	if err != nil {
-		return nil, err
+	if udp, ok := conn.(*net.UDPConn); ok && err == nil {
+		return &hasty{udp}, nil
 	}
-	return &hasty{conn}, nil
+	return conn, err
 }
 
-// hasty is a connection whose deadlines are near.
-type hasty struct{ net.Conn }
+// hasty is a connection whose deadlines are near. It is a net.PacketConn, by
+// which package net knows what it can send.
+type hasty struct{ *net.UDPConn }
 
 // SetDeadline implements net.Conn.
 func (h *hasty) SetDeadline(t time.Time) error {
 	if near := time.Now().Add(nameServerPatience); t.After(near) {
 		t = near
 	}
-	return h.Conn.SetDeadline(t)
+	return h.UDPConn.SetDeadline(t)
 }

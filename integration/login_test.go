@@ -1,0 +1,163 @@
+package integration
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// withFiles boots the usual image with a second initrd behind it.
+func (r *rig) withFiles(line string, files lab.Tree) *lab.Machine {
+	r.t.Helper()
+	first, err := os.ReadFile(virtio.build(r.t))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	path := filepath.Join(r.t.TempDir(), "initrd")
+	if err := lab.WriteInitrd(path, files); err != nil {
+		r.t.Fatal(err)
+	}
+	second, err := os.ReadFile(path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for len(first)%4 != 0 { // where the kernel looks for the next one
+		first = append(first, 0)
+	}
+	if err := os.WriteFile(path, append(first, second...), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.boot(image{path: path}, "", console+line)
+}
+
+func private(text string) lab.File { return lab.File{Mode: 0o600, Content: []byte(text)} }
+
+// hunted is a word of the guest's script that hunts for a text.
+func hunted(text string) string {
+	b := []byte(text)
+	slices.Reverse(b)
+	return " hunt:" + string(b)
+}
+
+// chapTarget is tgtd that wants proof, and gives it.
+func (r *rig) chapTarget(c lab.CHAP, script string) {
+	r.t.Helper()
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root(script)})
+	cfg := r.targetConfig()
+	cfg.LUNs, cfg.CHAP = map[int]string{1: r.disk.Path}, c
+	if _, err := r.ns.StartTgtd(r.ctx, cfg); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// Mutual CHAP by a file in a second initrd, at the second of two portals, whose
+// name stands in /etc/hosts. No secret is found anywhere in the guest; the
+// kernel has what iscsid needs.
+func TestCredentialsFile(t *testing.T) {
+	r := newRig(t)
+	r.chapTarget(mutual, hunted(mutual.Secret)+hunted(mutual.MutualSecret)+" chap")
+	m := r.withFiles("rd.debug "+strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99,storage", 1), lab.Tree{
+		"etc/hosts": lab.Text("10.77.0.1 storage\n"),
+		"etc/iscsiroot/credentials": private("# for remote1\niqn.2007-01.com.example:other x not-for-this-target\n" +
+			targetName + " " + mutual.User + " " + mutual.Secret + " " + mutual.MutualUser + " " + mutual.MutualSecret + "\n"),
+	})
+	r.off(m)
+	r.shows(m, "login to "+targetName+" at 10.77.0.1:3260: session 1", "guest: session: persistent_address=10.77.0.1",
+		"guest: session: username="+mutual.User, "guest: session: username_in="+mutual.MutualUser, "guest: chap: secrets of 19 and 20 bytes")
+	if out := m.Output(); strings.Count(out, "files and the log were read") != 2 || strings.Contains(out, "guest: hunt: found") ||
+		strings.Contains(out, mutual.Secret) || strings.Contains(out, mutual.MutualSecret) {
+		t.Error("a secret was seen")
+	}
+}
+
+// Secrets on the command line work and are warned of once; what is left of them
+// is what the kernel itself shows.
+func TestSecretsOnTheCommandLine(t *testing.T) {
+	r := newRig(t)
+	r.chapTarget(mutual, hunted(mutual.Secret))
+	m := r.boot(virtio, "", console+"rd.debug "+seedLine+" iscsi_username="+mutual.User+" rd.iscsi.password="+mutual.Secret+
+		" iscsi_U="+mutual.MutualUser+" iscsi_W="+mutual.MutualSecret)
+	r.off(m)
+	r.shows(m, "guest: hunt: found in /proc/cmdline", "everybody on this machine can read the secret in rd.iscsi.password= in /proc/cmdline: put it into /etc/iscsiroot/credentials")
+	if n := strings.Count(m.Output(), "can read the secret in"); n != 1 {
+		t.Errorf("%d warnings", n)
+	}
+	for line := range strings.Lines(m.Output()) {
+		if strings.Contains(line, "guest: hunt: found in ") && !strings.Contains(line, "/proc/cmdline") && !strings.Contains(line, "found in the log: \"Command line: ") &&
+			!strings.Contains(line, "found in the log: \"Kernel command line: ") {
+			t.Errorf("a secret is where it should not be: %s", line)
+		}
+	}
+}
+
+// The first of two targets is dead. The other one, whose name a name server
+// knows, holds root, and does not wait.
+func TestDeadTarget(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.tgtd()
+	asked := r.nameServer("storage.example.com", "10.77.0.1")
+	const dead = "iqn.2007-01.com.example:dead"
+	m := r.boot(virtio, "", console+"iscsi_i="+initiator+" iscsi_i_ip=10.77.0.2/24 iscsi_t="+dead+" iscsi_a=10.77.0.1 iscsi_p=3261 iscsi_t.2="+targetName+
+		" iscsi_a.2=storage.example.com:3260 iscsi_p.2=3260 nameserver=10.77.0.1 root=/dev/disk/by-path/ip-10.77.0.1:3260-iscsi-"+targetName+"-lun-1-part2")
+	r.off(m)
+	r.shows(m, "login to "+targetName+" at 10.77.0.1:3260: session 2", "login to "+dead+" at 10.77.0.1:3261: connection refused",
+		"target "+dead+" is still not there: the system starts without it", "guest: mount: /dev/sda2 / ext4 ro,")
+	select {
+	case <-asked:
+	default:
+		t.Error("nobody asked the name server")
+	}
+}
+
+// nameServer answers on the target's host for one name with one IPv4 address,
+// and that there is no such type for all else (RFC 1035 section 4.1).
+func (r *rig) nameServer(name, addr string) <-chan struct{} {
+	r.t.Helper()
+	var conn net.PacketConn
+	err := r.ns.Do(func() (err error) {
+		conn, err = net.ListenPacket("udp", "10.77.0.1:53")
+		return err
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = conn.Close() })
+	question := []byte{}
+	for label := range strings.SplitSeq(name, ".") {
+		question = append(append(question, byte(len(label))), label...)
+	}
+	question = append(question, 0, 0, 1, 0, 1) // type A, class IN
+	asked := make(chan struct{}, 100)
+	go func() {
+		buf := make([]byte, 512)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if n < 12+len(question) {
+				continue
+			}
+			q := buf[12 : 12+len(question)]
+			answer := slices.Clone(buf[:12+len(question)])
+			binary.BigEndian.PutUint16(answer[2:], 0x8180) // response, recursion
+			clear(answer[6:12])
+			if strings.EqualFold(string(q), string(question)) {
+				answer[7] = 1 // one record: the name at 12, A, IN, 60 s, 4 bytes
+				ip := netip.MustParseAddr(addr).As4()
+				answer = append(append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4), ip[:]...)
+			}
+			asked <- struct{}{}
+			_, _ = conn.WriteTo(answer, from)
+		}
+	}()
+	return asked
+}

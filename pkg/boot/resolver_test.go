@@ -1,0 +1,48 @@
+package boot
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// The servers have their turns two by two, and a silent one does not hold
+// anybody up for long.
+func TestTurns(t *testing.T) {
+	turns := &turns{servers: []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}}
+	var asked []string
+	for range 5 {
+		conn, err := turns.dial(t.Context(), "udp", "192.0.2.1:53")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		asked = append(asked, conn.RemoteAddr().String())
+		if _, ok := conn.(net.PacketConn); !ok {
+			t.Error("package net would take it for a stream")
+		}
+		if err := conn.SetDeadline(time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{"127.0.0.1:53", "127.0.0.1:53", "127.0.0.2:53", "127.0.0.2:53", "127.0.0.1:53"} {
+		if asked[i] != want {
+			t.Errorf("question %d went to %s, want %s", i, asked[i], want)
+		}
+	}
+	conn, err := turns.dial(t.Context(), "udp", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := conn.SetDeadline(began.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err == nil || time.Since(began) > nameServerPatience+time.Second {
+		t.Errorf("read: %v after %v", err, time.Since(began))
+	}
+	if resolver(nil).Dial != nil {
+		t.Error("without servers those of the image count")
+	}
+}
