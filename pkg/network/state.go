@@ -58,7 +58,7 @@ type state struct {
 }
 
 func newState(cfg Config) *state {
-	return &state{State: State{Want: cfg.Net.Interface.V}, sys: cfg.SysClassNet, up: netlink.LinkSetUp}
+	return &state{State: State{Want: cfg.Net.Interface.V}, sys: cfg.SysClassNet, up: setUp}
 }
 
 // update takes one message in. ready is the link to use, if it is.

@@ -1,0 +1,53 @@
+package network
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+)
+
+// setUp sets a link up, and gives it the IPv6 address at once that the kernel
+// would give it when its carrier comes. To join that address's multicast group
+// is to write the card's receive filter, and what comes right after that is
+// lost on some: QEMU's e1000 receives nothing for a second
+// (hw/net/e1000.c: set_rx_control), and the first answer to us would be in it.
+func setUp(link netlink.Link) error {
+	if err := netlink.LinkSetUp(link); err != nil {
+		return err
+	}
+	attrs := link.Attrs()
+	if ip := linkLocal(attrs.HardwareAddr); ip != nil && generatesEUI64("/proc/sys/net/ipv6/conf", attrs.Name) {
+		// Without it the kernel does as always.
+		_ = netlink.AddrAdd(link, &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: net.CIDRMask(64, 128)}})
+	}
+	return nil
+}
+
+// linkLocal returns the link-local address of an Ethernet address (RFC 4291
+// 2.5.6 and appendix A), nil if there is none.
+func linkLocal(mac net.HardwareAddr) net.IP {
+	if len(mac) != 6 {
+		return nil
+	}
+	return net.IP{
+		0xfe, 0x80, 0, 0, 0, 0, 0, 0,
+		mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5],
+	}
+}
+
+// generatesEUI64 tells whether the kernel makes an interface's address in that
+// way (include/uapi/linux/if_link.h: IN6_ADDR_GEN_MODE_EUI64). conf is where
+// it shows the settings of IPv6.
+func generatesEUI64(conf, name string) bool {
+	read := func(file string) string {
+		b, err := os.ReadFile(filepath.Join(conf, name, file))
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(b))
+	}
+	return read("addr_gen_mode") == "0" && read("disable_ipv6") == "0"
+}
