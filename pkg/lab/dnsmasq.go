@@ -1,0 +1,100 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+)
+
+// Dnsmasq is a running dnsmasq: a server of DHCP, router advertisements and TFTP.
+type Dnsmasq struct{ process *Process }
+
+// StartDnsmasq starts a dnsmasq that serves nothing but what args, its long options, say, and returns when it is ready. It
+// asks nobody before it offers an address, and serves no DNS.
+func (ns *Namespace) StartDnsmasq(ctx context.Context, args ...string) (*Dnsmasq, error) {
+	program, err := lookDnsmasq()
+	if err != nil {
+		return nil, fmt.Errorf("start dnsmasq: %w", err)
+	}
+	dir, err := os.MkdirTemp(ns.dir, "dnsmasq-")
+	if err != nil {
+		return nil, fmt.Errorf("start dnsmasq: %w", err)
+	}
+	p, err := ns.startLogged(exec.Command(program, append([]string{
+		"--conf-file=/dev/null", "--keep-in-foreground", "--log-facility=-", "--log-dhcp", "--user=root", "--pid-file=",
+		"--port=0", "--no-ping", "--no-resolv", "--no-hosts", "--dhcp-leasefile=" + filepath.Join(dir, "leases"),
+	}, args...)...))
+	if err != nil {
+		return nil, err
+	}
+	d := &Dnsmasq{p}
+	if err := d.waitReady(ctx); err != nil {
+		return nil, fmt.Errorf("start dnsmasq: %w", errors.Join(err, p.Kill()))
+	}
+	return d, nil
+}
+
+func lookDnsmasq() (string, error) {
+	program, err := exec.LookPath("dnsmasq")
+	if errors.Is(err, exec.ErrNotFound) {
+		program, err = exec.LookPath("/usr/sbin/dnsmasq")
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: run scripts/deps.sh", err)
+	}
+	return program, nil
+}
+
+// waitReady waits for the line that dnsmasq writes when its sockets are open.
+func (d *Dnsmasq) waitReady(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !strings.Contains(d.Log(), "started, version") {
+		select {
+		case <-d.process.Done():
+			return fmt.Errorf("%w: %s", errEnded, lastLines(d.Log(), 3))
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// Log is what dnsmasq has printed so far, a line for each message of DHCP.
+func (d *Dnsmasq) Log() string { return d.process.Log() }
+
+// Stop ends dnsmasq at once.
+func (d *Dnsmasq) Stop() error { return d.process.Kill() }
+
+// AddVeth makes a wire between the namespace and another: two Ethernet devices, down and without addresses.
+func (ns *Namespace) AddVeth(name string, other *Namespace, peer string) error {
+	err := ns.Do(func() error {
+		la := netlink.NewLinkAttrs()
+		la.Name = name
+		if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: la, PeerName: peer}); err != nil {
+			return err
+		}
+		link, err := netlink.LinkByName(peer)
+		if err != nil {
+			return err
+		}
+		other.mu.Lock()
+		defer other.mu.Unlock()
+		if other.closed {
+			return ErrClosed
+		}
+		return netlink.LinkSetNsFd(link, other.fd)
+	})
+	if err != nil {
+		return fmt.Errorf("add veth %s to %s: %w", name, peer, err)
+	}
+	return nil
+}
