@@ -1,0 +1,345 @@
+package dhcp4
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+)
+
+// RootPathWindow is for how long an offer without a root path waits for one
+// with it, where the root path is wanted: another server may be a little
+// slower.
+const RootPathWindow = time.Second
+
+// requestTries is how often a request is sent before the offer is given up:
+// 1 + 2 + 4 + 8 seconds.
+const requestTries = 4
+
+// Config is what an exchange needs.
+type Config struct {
+	Interface string
+	MAC       []byte // of Ethernet, 6 bytes
+	// ClientID is option 61; nil: made of the MAC, see dhcp.ClientID.
+	ClientID []byte
+	HostName string // for the server's records; may be empty
+	// VendorClass is option 60; may be empty.
+	VendorClass string
+	// WantRootPath prefers an offer with a root path: see RootPathWindow.
+	WantRootPath bool
+	// Report is told, in words, what is waited for and what was not usable; may
+	// be nil. It must not block.
+	Report func(string)
+}
+
+// Conn sends to and receives from the servers on one interface.
+type Conn interface {
+	// Send sends a message to the servers.
+	Send(message []byte) error
+	// Receive returns the next message; os.ErrDeadlineExceeded when it is time.
+	// Close ends it.
+	Receive(deadline time.Time) ([]byte, error)
+	Close() error
+}
+
+// NoLeaseError says that no server gave an address.
+type NoLeaseError struct {
+	Interface string
+	Sent      int           // messages
+	Elapsed   time.Duration // since the first
+	// Heard is what came and was not usable, the last of it.
+	Heard string
+	Err   error // why it ended
+}
+
+// Error implements error.
+func (e *NoLeaseError) Error() string {
+	s := fmt.Sprintf("no DHCP server answers on %s (%d requests in %s)", e.Interface, e.Sent, e.Elapsed.Round(time.Second))
+	if e.Heard != "" {
+		s = fmt.Sprintf("no lease by DHCP on %s (%d requests in %s): %s", e.Interface, e.Sent, e.Elapsed.Round(time.Second), e.Heard)
+	}
+	return s
+}
+
+// Unwrap returns why it ended: the context's error or the socket's.
+func (e *NoLeaseError) Unwrap() error { return e.Err }
+
+// ErrRefused says that the server refused to extend a lease: the address may
+// not be used any more.
+var ErrRefused = errors.New("the DHCP server refused the address")
+
+var (
+	errNotOurs = errors.New("an answer to somebody else")
+	errAgain   = errors.New("begin again")
+)
+
+// client is one exchange and its state.
+type client struct {
+	exchange
+	conn  Conn
+	begun time.Time
+	sent  int
+	heard string
+}
+
+func newClient(conn Conn, cfg Config) (*client, error) {
+	if len(cfg.MAC) != 6 {
+		return nil, fmt.Errorf("DHCP on %s: a hardware address of %d bytes, want Ethernet's 6", cfg.Interface, len(cfg.MAC))
+	}
+	if cfg.ClientID == nil {
+		cfg.ClientID = dhcp.ClientID(cfg.MAC)
+	}
+	if n := len(cfg.ClientID); n < 2 || n > 255 { // RFC 2132 section 9.14
+		return nil, fmt.Errorf("DHCP on %s: a client identifier of %d bytes, want 2 to 255", cfg.Interface, n)
+	}
+	c := &client{exchange: exchange{cfg: cfg}, conn: conn, begun: time.Now()}
+	c.newTransaction()
+	return c, nil
+}
+
+// newTransaction takes a new number. It need not be secret, only ours.
+func (c *client) newTransaction() {
+	n := rand.Uint32()
+	c.xid = dhcpv4.TransactionID{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
+}
+
+// Acquire gets a lease: it discovers servers, takes the first usable offer and
+// requests it (RFC 2131 section 4.4.1, without the wait before the first
+// message, which everybody leaves out). It begins again when the server takes
+// its offer back, and goes on until ctx ends, when it returns a *NoLeaseError.
+// It closes conn.
+func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
+	defer conn.Close()
+	c, err := newClient(conn, cfg)
+	if err != nil {
+		return dhcp.Lease{}, err
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	for restarts := 0; ; restarts++ {
+		l, err := c.acquire(ctx, restarts)
+		if err == nil {
+			return l, nil
+		}
+		if !errors.Is(err, errAgain) {
+			return dhcp.Lease{}, c.fail(ctx, err)
+		}
+		c.newTransaction()
+	}
+}
+
+// acquire tries once. From the second restart on it waits before: the first
+// comes of an offer that was taken back, more come of a server that is ill.
+func (c *client) acquire(ctx context.Context, restarts int) (dhcp.Lease, error) {
+	if restarts > 1 {
+		pause := time.Now().Add(dhcp.Backoff(restarts-2, rand.Float64()))
+		if err := c.receive(ctx, pause, func(reply) bool { return false }); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return dhcp.Lease{}, err
+		}
+	}
+	offer, err := c.discover(ctx)
+	if err != nil {
+		return dhcp.Lease{}, err
+	}
+	return c.request(ctx, offer)
+}
+
+func (c *client) fail(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		err = ctx.Err() // what closed the socket
+	}
+	return &NoLeaseError{Interface: c.cfg.Interface, Sent: c.sent, Elapsed: time.Since(c.begun), Heard: c.heard, Err: err}
+}
+
+// report tells the user.
+func (c *client) report(format string, args ...any) {
+	if c.cfg.Report != nil {
+		c.cfg.Report(c.cfg.Interface + ": " + fmt.Sprintf(format, args...))
+	}
+}
+
+// unusable notes and tells what a server sent in vain, once for each cause.
+func (c *client) unusable(what string, from netip.Addr, err error) {
+	if from.IsValid() {
+		what += " from " + from.String()
+	}
+	if s := fmt.Sprintf("%s ignored: %v", what, err); s != c.heard {
+		c.heard = s
+		c.report("%s", s)
+	}
+}
+
+// send sends a message. A link that is down, or a queue that is full, is like a
+// message that was lost.
+func (c *client) send(m *dhcpv4.DHCPv4) error {
+	c.sent++
+	err := c.conn.Send(m.ToBytes())
+	for _, passing := range []error{unix.ENETDOWN, unix.ENOBUFS, unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EAGAIN} {
+		if errors.Is(err, passing) {
+			c.unusable("send", netip.Addr{}, err)
+			return nil
+		}
+	}
+	return err
+}
+
+// receive passes answers to take until it says true, or it is time.
+func (c *client) receive(ctx context.Context, deadline time.Time, take func(reply) bool) error {
+	for {
+		b, err := c.conn.Receive(deadline)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		r, err := c.parse(b)
+		switch {
+		case errors.Is(err, errNotOurs):
+		case err != nil:
+			c.unusable("answer", netip.Addr{}, err)
+		case take(r):
+			return nil
+		}
+	}
+}
+
+// elapsed is option secs of the header.
+func (c *client) elapsed() int { return int(time.Since(c.begun) / time.Second) }
+
+// discover returns the first usable offer, or a better one.
+func (c *client) discover(ctx context.Context) (dhcp.Lease, error) {
+	var best dhcp.Lease
+	take := func(r reply) bool {
+		if r.typ != dhcpv4.MessageTypeOffer {
+			return false
+		}
+		l, err := r.lease(&c.exchange)
+		if err != nil {
+			c.unusable("offer", r.server, err)
+			return false
+		}
+		if !best.Address.IsValid() || best.RootPath == "" && l.RootPath != "" {
+			best = l
+		}
+		return true
+	}
+	for n := 0; ; n++ {
+		if err := c.send(c.message(dhcpv4.MessageTypeDiscover, c.elapsed())); err != nil {
+			return best, err
+		}
+		if n > 0 {
+			c.report("waiting for a DHCP server, request %d", c.sent)
+		}
+		err := c.receive(ctx, time.Now().Add(dhcp.Backoff(n, rand.Float64())), take)
+		window := time.Now().Add(RootPathWindow)
+		for err == nil && c.cfg.WantRootPath && best.RootPath == "" {
+			err = c.receive(ctx, window, take)
+		}
+		switch {
+		case best.Address.IsValid() && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)):
+			return best, nil
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return best, err
+		}
+	}
+}
+
+// request asks the server for what it offered. It begins again where the server
+// refuses or falls silent.
+func (c *client) request(ctx context.Context, offer dhcp.Lease) (dhcp.Lease, error) {
+	for n := range requestTries {
+		m := c.message(dhcpv4.MessageTypeRequest, c.elapsed())
+		m.Options[optRequested] = offer.Address.Addr().AsSlice()
+		m.Options[optServer] = offer.Server.AsSlice()
+		l, err := c.ask(ctx, m, n, offer.Server)
+		switch {
+		case err == nil:
+			return l, nil
+		case errors.Is(err, ErrRefused):
+			return l, errAgain
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return l, err
+		}
+	}
+	c.unusable("offer", offer.Server, errors.New("the server does not answer the request"))
+	return dhcp.Lease{}, errAgain
+}
+
+// ask sends a request for the n-th time and waits for its answer from a server,
+// or from any if the server is not valid.
+func (c *client) ask(ctx context.Context, m *dhcpv4.DHCPv4, n int, server netip.Addr) (l dhcp.Lease, err error) {
+	obtained := uptime()
+	if err := c.send(m); err != nil {
+		return l, err
+	}
+	var refused error
+	err = c.receive(ctx, time.Now().Add(dhcp.Backoff(n, rand.Float64())), func(r reply) bool {
+		if server.IsValid() && r.server != server {
+			return false
+		}
+		switch r.typ {
+		case dhcpv4.MessageTypeNak:
+			refused = ErrRefused
+			why, _ := dhcp.Text(r.Options[optMessage], 255)
+			c.unusable("offer", r.server, fmt.Errorf("the server refuses it: %q", why))
+			return true
+		case dhcpv4.MessageTypeAck:
+			var lerr error
+			if l, lerr = r.lease(&c.exchange); lerr == nil {
+				return true
+			}
+			c.unusable("acknowledgement", r.server, lerr)
+		}
+		return false
+	})
+	l.Obtained = obtained
+	return l, errors.Join(err, refused)
+}
+
+// uptime is the time since boot, that of sleep included.
+func uptime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
+
+// extend closes conn. It asks until ctx ends for more time for an address in use (RFC 2131
+// section 4.4.5): the address is in ciaddr, and options 50 and 54 are absent.
+func extend(ctx context.Context, conn Conn, cfg Config, l dhcp.Lease, server netip.Addr) (dhcp.Lease, error) {
+	defer conn.Close()
+	if cfg.ClientID == nil {
+		cfg.ClientID = slices.Clone(l.ClientID)
+	}
+	c, err := newClient(conn, cfg)
+	if err != nil {
+		return dhcp.Lease{}, err
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	for n := 0; ; n++ {
+		m := c.message(dhcpv4.MessageTypeRequest, c.elapsed())
+		m.ClientIPAddr = net.IP(l.Address.Addr().AsSlice())
+		next, err := c.ask(ctx, m, n, server)
+		switch {
+		case err == nil && next.Address.Addr() != l.Address.Addr():
+			return dhcp.Lease{}, fmt.Errorf("extend the lease of %s on %s: the server gives %s instead", l.Address.Addr(), cfg.Interface, next.Address.Addr())
+		case err == nil:
+			return next, nil
+		case errors.Is(err, ErrRefused):
+			return dhcp.Lease{}, fmt.Errorf("extend the lease of %s on %s: %w", l.Address.Addr(), cfg.Interface, ErrRefused)
+		case !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil:
+			return dhcp.Lease{}, c.fail(ctx, err)
+		}
+	}
+}
