@@ -122,3 +122,27 @@ func TestAliasKinds(t *testing.T) {
 		t.Errorf("with a configuration, -want +got:\n%s", diff)
 	}
 }
+
+// Patterns and modalias as Debian's crc32c_intel and a kernel on an AMD processor have them, the list of features cut.
+func TestSuits(t *testing.T) {
+	x, err := Read(tree(map[string]string{
+		depFile:   "crc32c-intel.ko:\nkvm.ko:\nnic.ko:\n",
+		aliasFile: "alias crypto-crc32c crc32c_intel\nalias cpu:type:x86,ven*fam*mod*:feature:*0094* crc32c_intel\nalias pci:v1* nic\n",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const without = "cpu:type:x86,ven0002fam000Fmod006B:feature:,0000,0001,0080,008D"
+	for _, c := range []struct {
+		name, cpu string
+		want      bool
+	}{
+		{"crc32c-intel", without, false},
+		{"crc32c_intel", without + ",0094,009A", true},
+		{"nic", without, true}, {"unknown", without, true},
+	} {
+		if got := x.Suits(c.name, c.cpu); got != c.want {
+			t.Errorf("%s on %s: %v", c.name, c.cpu, got)
+		}
+	}
+}

@@ -177,6 +177,23 @@ func (x *Index) AliasKinds(wanted func(Module) bool) []string {
 	return slices.Sorted(maps.Keys(kinds))
 }
 
+// Suits tells whether a module is of use to a processor, by its modalias as in /sys/devices/system/cpu/modalias: a module
+// with aliases for processors (MODULE_DEVICE_TABLE(x86cpu, ...) or module_cpu_feature_match) must have one that matches,
+// and every other one suits.
+func (x *Index) Suits(name, modalias string) bool {
+	name, modalias = normalise(name), normalise(modalias)
+	suits := true
+	for _, a := range x.aliases.entries {
+		if a.module == name && strings.HasPrefix(a.pattern, "cpu:") {
+			if glob(a.pattern, modalias) {
+				return true
+			}
+			suits = false
+		}
+	}
+	return suits
+}
+
 // normalise writes a module name, or an alias that is no pattern, as the kernel compares it.
 func normalise(name string) string { return strings.ReplaceAll(name, "-", "_") }
 

@@ -131,6 +131,10 @@ func (l *Loader) loadSteps(ctx context.Context, name string, steps []kmod.Step) 
 			l.opts.Debugf("soft dependency of %s: %s is on a blacklist", name, s.Name)
 			continue
 		}
+		if s.Soft && !slices.Contains(l.opts.Never, s.Name) && !l.suits(s.Name) {
+			l.opts.Debugf("soft dependency of %s: %s is for another processor", name, s.Name)
+			continue
+		}
 		err := l.loadFile(ctx, s.Module)
 		var forbidden *ForbiddenError
 		switch {
@@ -171,6 +175,13 @@ func (l *Loader) loadFile(ctx context.Context, m kmod.Module) error {
 	}
 	close(a.done)
 	return a.err
+}
+
+// suits tells whether a module is of use to this machine's processors. It would find out itself, after all the work of
+// loading it (arch/x86/crypto/crc32c-intel_glue.c, crc32c_intel_mod_init).
+func (l *Loader) suits(name string) bool {
+	modalias := readAttr(filepath.Join(l.kernel.sys, "devices/system/cpu/modalias"))
+	return modalias == "" || l.idx.Suits(name, modalias)
 }
 
 // insert hands one file to the kernel, unless it has the module already.

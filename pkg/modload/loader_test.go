@@ -284,3 +284,25 @@ func TestCancel(t *testing.T) {
 		}
 	})
 }
+
+// A soft dependency for processors that this machine does not have is not even tried.
+func TestSoftDependencyForOtherProcessor(t *testing.T) {
+	for cpu, want := range map[string]bool{"cpu:x,0001\n": false, "cpu:x,0094\n": true, "": true} {
+		l, k := newTree(t, Options{})
+		writeFile(t, filepath.Join(l.dir, "modules.alias"), "alias cpu:*0094* helper\n")
+		idx, err := kmod.Read(os.DirFS(l.dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.idx = idx
+		if cpu != "" {
+			writeFile(t, filepath.Join(l.kernel.sys, "devices/system/cpu/modalias"), cpu)
+		}
+		if err := l.Load(t.Context(), "top"); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(k.transcript(), "helper"); got != want {
+			t.Errorf("on %q it was tried: %v\n%s", cpu, got, k.transcript())
+		}
+	}
+}
