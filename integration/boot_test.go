@@ -118,11 +118,11 @@ func TestSignalsAndChildren(t *testing.T) {
 	r.gotgt()
 	img := virtio
 	img.file = built.guest + ":/bin/sh"
-	m := r.boot(img, "", "console=ttyS0 rd.break=login "+seedLine)
+	m := r.boot(img, "", "console=ttyS0 rd.shell=/bin/sh rd.break=login "+seedLine)
 	r.expect(m,
 		"iscsiroot: break before step login: go on with exit",
 		"guest: sent 63 signals to process 1 and go by SIGKILL",
-		"iscsiroot: shell /bin/sh was killed by signal 9",
+		"iscsiroot: the shell was killed by signal 9",
 		"iscsiroot: going on with step login",
 		"guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)

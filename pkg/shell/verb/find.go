@@ -96,7 +96,7 @@ func (f finder) walk(ctx context.Context, c *Call, path string, depth int) error
 	}
 	errs := []error{err}
 	for _, e := range entries {
-		errs = append(errs, f.walk(ctx, c, filepath.Join(path, e.Name()), depth+1))
+		errs = append(errs, f.walk(ctx, c, strings.TrimSuffix(path, "/")+"/"+e.Name(), depth+1))
 	}
 	return errors.Join(errs...)
 }

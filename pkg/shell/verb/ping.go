@@ -110,7 +110,7 @@ func (p *pinger) once(conn *net.IPConn, seq uint16) (bool, error) {
 	}
 	buf := make([]byte, 1500)
 	for {
-		n, err := conn.Read(buf)
+		n, _, err := conn.ReadFromIP(buf) // without the header of IPv4, which Read leaves
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return false, p.Printf("%s: no answer to %d in %v\n", p.to, seq, p.wait)
 		} else if err != nil {
