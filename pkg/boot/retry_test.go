@@ -48,8 +48,8 @@ func TestHeals(t *testing.T) {
 func TestPatience(t *testing.T) {
 	tests := []struct{ patience, least, most time.Duration }{
 		{0, 0, 0},
-		{3 * time.Second, 3 * time.Second, 3*time.Second + maxPause*6/5},
-		{30 * time.Second, 30 * time.Second, 30*time.Second + maxPause*6/5},
+		{3 * time.Second, 3 * time.Second, 3*time.Second + maxPause*3/2},
+		{30 * time.Second, 30 * time.Second, 30*time.Second + maxPause*3/2},
 	}
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestGivesUp(t *testing.T) {
 		if want := ": gave up after 90 s (rd.timeout=): no route"; !strings.HasSuffix(f.Error(), want) {
 			t.Errorf("failure is %q, want %q at its end", f, want)
 		}
-		if d := time.Since(tr.began); d < 90*time.Second || d > 90*time.Second+maxPause*6/5 {
+		if d := time.Since(tr.began); d < 90*time.Second || d > 90*time.Second+maxPause*3/2 {
 			t.Errorf("gave up after %v", d)
 		}
 	})

@@ -1,0 +1,49 @@
+package boot
+
+import (
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+// A disk's place in the count is known when the targets before it are there;
+// disks with names of their own need no count.
+func TestCounted(t *testing.T) {
+	sys := t.TempDir()
+	for _, name := range []string{"sda", "sdb", "sdc"} {
+		fakeDisk(t, sys, name, 1)
+	}
+	all := []disk{{Name: "sda", Session: 0}, {Name: "sdb", Session: 1}, {Name: "sdc", Session: 2}}
+	for _, tt := range []struct {
+		name                    string
+		states                  []loginState
+		disks                   []disk
+		first, second, anything string
+	}{
+		{"all there", []loginState{loginUp, loginUp, loginUp}, all, "sda1", "sdb1", "sda1 sda sdb1 sdb sdc1 sdc"},
+		{"second is late", []loginState{loginUp, loginPending, loginUp}, append(all[:1:1], all[2]), "sda1", "", "sda1 sda"},
+		{"first is late", []loginState{loginPending, loginUp, loginUp}, all[1:], "", "", ""},
+		{"first will not come", []loginState{loginLost, loginUp, loginUp}, all[1:], "", "", "sdb1 sdb sdc1 sdc"},
+	} {
+		m := Machine{disks: tt.disks, logins: &logins{states: tt.states}}
+		for disk, want := range []string{tt.first, tt.second} {
+			got, _ := m.search(paths{sys, "/dev"}, bootspec.Device{Disk: disk, Partition: 1})
+			if names(got) != want {
+				t.Errorf("%s: disk %d is %q, want %q", tt.name, disk, names(got), want)
+			}
+		}
+		if got, err := m.everything(paths{sys, "/dev"}); err != nil || names(got) != tt.anything {
+			t.Errorf("%s: candidates are %q, %v, want %q", tt.name, names(got), err, tt.anything)
+		}
+	}
+}
+
+func TestWhatIs(t *testing.T) {
+	if got := whatIs(blockdev.Unit{Type: 12}); got != "of SCSI type 12, no disk" {
+		t.Errorf("a controller is %q", got)
+	}
+	if got := whatIs(blockdev.Unit{Disk: "none"}); got != "a disk" {
+		t.Errorf("a disk that goes away is %q", got)
+	}
+}

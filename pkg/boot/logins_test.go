@@ -1,0 +1,192 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// refusal is what a session returns that was refused n times.
+func refusal(n int) error {
+	return &session.LoginError{Target: "iqn.x", Refusals: n, Tries: []session.Try{{Portal: "a", Err: &iscsi.StatusError{Class: 2, Detail: 1}}}}
+}
+
+// away is a target that is not there now.
+func away() error {
+	return &session.LoginError{Target: "iqn.x", Tries: []session.Try{{Portal: "a", Err: &session.ConnectError{Err: errors.New("away")}}}}
+}
+
+// plays makes logins of targets that answer as the functions say: with the time
+// since the beginning.
+func plays(log Logger, targets ...func(time.Duration) error) (l *logins, late func() []int) {
+	began := time.Now()
+	var mu sync.Mutex
+	var came []int
+	l = newLogins(log, len(targets), func(_ context.Context, i int) error {
+		return targets[i](time.Since(began))
+	}, func(_ context.Context, i int) {
+		mu.Lock()
+		defer mu.Unlock()
+		came = append(came, i)
+	})
+	return l, func() []int {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(came)
+	}
+}
+
+func always(err error) func(time.Duration) error {
+	return func(time.Duration) error { return err }
+}
+
+// from is a target that is there after a while.
+func from(d time.Duration) func(time.Duration) error {
+	return func(now time.Duration) error {
+		if now < d {
+			return away()
+		}
+		return nil
+	}
+}
+
+// The first target that is there does not wait for a dead one; that one is
+// tried on, and looks for its disks itself.
+func TestLoginsDeadTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &recorder{}
+		l, late := plays(log, from(20*time.Second), always(nil), always(refusal(3)))
+		began := time.Now()
+		if err := l.first(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(began); d > latecomers {
+			t.Errorf("it took %v", d)
+		}
+		changed := l.change()
+		if l.up(0) || !l.up(1) || !slices.Contains(l.pending(), 0) {
+			t.Errorf("states %v", l.states)
+		}
+		synctest.Wait()
+		<-changed // the third is lost
+		for len(l.pending()) > 0 {
+			<-l.change()
+		}
+		if d := time.Since(began); !l.up(0) || l.up(2) || d < 20*time.Second || d > 28*time.Second {
+			t.Errorf("states %v after %v", l.states, d)
+		}
+		if !slices.Equal(late(), []int{0}) {
+			t.Errorf("late are %v", late())
+		}
+		said := strings.Join(log.lines(), "\n")
+		for _, want := range []string{"trying again", "going on without this target", "hint: correct user and secret"} {
+			if !strings.Contains(said, want) {
+				t.Errorf("%q is not said in\n%s", want, said)
+			}
+		}
+		if err := l.end(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// One that is silent for long gets no more than a moment of the others' time.
+func TestLoginsSlowTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, late := plays(&recorder{}, always(nil), func(time.Duration) error {
+			time.Sleep(5 * time.Second)
+			return nil
+		})
+		began := time.Now()
+		if err := l.first(t.Context()); err != nil || time.Since(began) != latecomers {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if !l.up(1) || !slices.Equal(late(), []int{1}) {
+			t.Errorf("states %v, late %v", l.states, late())
+		}
+		if err := l.end(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Without any target the step fails with what all of them said, and heals if one
+// of them does.
+func TestLoginsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			targets []func(time.Duration) error
+			heals   bool
+			hint    string
+			lines   int
+		}{
+			{[]func(time.Duration) error{always(away())}, true, "", 1},
+			{[]func(time.Duration) error{always(refusal(3))}, false, "correct user", 1},
+			{[]func(time.Duration) error{always(refusal(3)), always(away())}, true, "correct user", 2},
+			{[]func(time.Duration) error{always(refusal(3)), always(refusal(3))}, false, "correct user", 2},
+		} {
+			l, _ := plays(&recorder{}, tt.targets...)
+			err := l.first(t.Context())
+			if err == nil || heals(err) != tt.heals || !strings.HasPrefix(hint(err), tt.hint) || strings.Count(err.Error(), "login to iqn.x") != tt.lines {
+				t.Errorf("%v heals %v, hint %q", err, heals(err), hint(err))
+			}
+			var one *session.LoginError
+			if !errors.As(err, &one) {
+				t.Errorf("%v has no cause", err)
+			}
+		}
+	})
+}
+
+// Who is refused asks three times, two seconds apart.
+func TestLoginsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []time.Duration
+		l, _ := plays(&recorder{}, func(now time.Duration) error {
+			asked = append(asked, now)
+			return refusal(len(asked))
+		})
+		if err := l.first(t.Context()); err == nil || heals(err) {
+			t.Errorf("got %v", err)
+		}
+		if !slices.Equal(asked, []time.Duration{0, 2 * time.Second, 4 * time.Second}) {
+			t.Errorf("asked at %v", asked)
+		}
+	})
+}
+
+// A step that is given up leaves nothing behind.
+func TestLoginsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		stuck := make(chan struct{})
+		l := newLogins(&recorder{}, 1, func(ctx context.Context, _ int) error {
+			<-ctx.Done()
+			close(stuck)
+			return ctx.Err()
+		}, nil)
+		if err := l.first(ctx); err == nil {
+			t.Error("succeeded")
+		}
+		<-stuck
+	})
+}
+
+// Nobody's logins are those of targets that are all there.
+func TestNoLogins(t *testing.T) {
+	var l *logins
+	if !l.up(3) || l.pending() != nil || l.change() != nil || l.end(t.Context()) != nil {
+		t.Error("a nil value is not at rest")
+	}
+}

@@ -1,0 +1,180 @@
+package session
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
+)
+
+const (
+	ourSecret   = "correct-horse-battery"
+	theirSecret = "amber-violin-glacier"
+)
+
+// prove gives a session's configuration its secrets.
+func prove(secret, target, algorithms string) func(*Config) {
+	return func(c *Config) {
+		chap := &c.Target.CHAP
+		chap.User = bootspec.Value[string]{V: "machine", From: "iscsi_u="}
+		chap.Secret = bootspec.Value[iscsi.Secret]{V: iscsi.NewSecret([]byte(secret)), From: "iscsi_w="}
+		if target != "" {
+			chap.TargetUser = bootspec.Value[string]{V: "storage", From: "iscsi_U="}
+			chap.TargetSecret = bootspec.Value[iscsi.Secret]{V: iscsi.NewSecret([]byte(target)), From: "iscsi_W="}
+		}
+		if algorithms != "" {
+			c.Login.Algorithms = bootspec.Value[string]{V: algorithms, From: "iscsi_chap="}
+		}
+	}
+}
+
+func guarded(t *testing.T, auth iscsitest.Auth) netip.AddrPort {
+	t.Helper()
+	auth.User, auth.Secret, auth.TargetUser, auth.TargetSecret = "machine", ourSecret, "storage", theirSecret
+	server, err := iscsitest.Listen((&iscsitest.Target{Auth: &auth}).Serve)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	return server.Addr()
+}
+
+// The kernel is told what iscsid needs for a login of its own.
+func TestCHAP(t *testing.T) {
+	for _, target := range []string{"", theirSecret} {
+		s, k := sessionAt(t, prove(ourSecret, target, ""), guarded(t, iscsitest.Auth{}))
+		notes, err := s.Login(t.Context())
+		if err != nil || len(notes.Warnings) != 0 {
+			t.Fatal(notes, err)
+		}
+		got := map[uint32]string{}
+		for _, r := range k.Requests() {
+			if r.Type == kerneltest.SetParam && r.Param >= 22 && r.Param <= 25 {
+				got[r.Param] = r.Value
+			}
+		}
+		if got[22] != "machine" || got[24] != ourSecret || got[25] != target || (got[23] == "storage") != (target != "") {
+			t.Errorf("the kernel knows %v", got)
+		}
+	}
+}
+
+// What the kernel cannot keep whole it is not told, and weak secrets are named.
+func TestSecretWarnings(t *testing.T) {
+	server, err := iscsitest.Listen((&iscsitest.Target{Auth: &iscsitest.Auth{User: "machine", Secret: "a\x00b"}}).Serve)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	s, k := sessionAt(t, prove("a\x00b", "", ""), server.Addr())
+	notes, err := s.Login(t.Context())
+	if err != nil || len(notes.Warnings) != 2 || !strings.Contains(notes.Warnings[0], "can be guessed") || !strings.Contains(notes.Warnings[1], "byte 0") {
+		t.Errorf("%q, %v", notes, err)
+	}
+	for _, r := range k.Requests() {
+		if r.Type == kerneltest.SetParam && r.Param >= 22 && r.Param <= 25 {
+			t.Errorf("the kernel was told %d", r.Param)
+		}
+	}
+}
+
+// Who is refused asks three times, two seconds apart, whoever refuses whom.
+func TestRefusals(t *testing.T) {
+	for name, tt := range map[string]struct {
+		edit       func(*Config)
+		text, hint string
+	}{
+		"our secret":       {prove("another-horse-battery", "", ""), " refused (0201): authentication failed", "iscsi_w="},
+		"target's secret":  {prove(ourSecret, "another-violin-glacier", ""), ": authentication: target does not know its CHAP secret", "iscsi_W="},
+		"no secret at all": {nil, " refused (0201): authentication failed", "without any, the target wants CHAP"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := sessionAt(t, tt.edit, guarded(t, iscsitest.Auth{}))
+			for attempt := 1; attempt <= 4; attempt++ {
+				_, err := s.Login(t.Context())
+				var failed *LoginError
+				if !errors.As(err, &failed) {
+					t.Fatalf("got %v", err)
+				}
+				if !strings.Contains(err.Error(), tt.text) || !strings.Contains(failed.Hint(), tt.hint) || strings.Contains(err.Error(), "horse") {
+					t.Errorf("got %v, hint %s", err, failed.Hint())
+				}
+				if failed.Heals() != (attempt < 3) || failed.Pause() != 2*time.Second {
+					t.Errorf("attempt %d heals %v, pause %v", attempt, failed.Heals(), failed.Pause())
+				}
+			}
+		})
+	}
+}
+
+// A target that does no CHAP gets no session from one that has to prove itself.
+func TestNoDowngrade(t *testing.T) {
+	tg := startTarget(t, script(iscsitest.Text("AuthMethod=None")))
+	s, _ := sessionAt(t, prove(ourSecret, "", ""), tg.portal)
+	_, err := s.Login(t.Context())
+	var auth *iscsi.AuthError
+	if !errors.As(err, &auth) || auth.Reason != iscsi.AuthNone {
+		t.Errorf("got %v", err)
+	}
+	var failed *LoginError
+	if !errors.As(err, &failed) || !strings.Contains(failed.Hint(), "does not ask who we are") {
+		t.Errorf("hint %v", failed.Hint())
+	}
+}
+
+// A target that understands no list gets MD5 alone, if that is allowed.
+func TestOldTarget(t *testing.T) {
+	for _, tt := range []struct {
+		algorithms string
+		want       bool
+	}{{"", true}, {"sha256,md5", true}, {"sha256,sha1", false}} {
+		for _, status := range []uint16{0x0200, 0x0201, iscsitest.Closes} {
+			s, _ := sessionAt(t, prove(ourSecret, "", tt.algorithms), guarded(t, iscsitest.Auth{NoLists: status}))
+			notes, err := s.Login(t.Context())
+			if (err == nil) != tt.want || tt.want && !strings.Contains(strings.Join(notes.Warnings, ""), "iscsi_chap=md5") {
+				t.Errorf("%s, %04x: %q, %v", tt.algorithms, status, notes, err)
+			}
+		}
+	}
+}
+
+// Digests are asked for as the configuration says and told to the kernel.
+func TestDigests(t *testing.T) {
+	digest := func(header, data iscsi.DigestPolicy) func(*Config) {
+		return func(c *Config) { c.Login.HeaderDigest.V, c.Login.DataDigest.V = header, data }
+	}
+	for _, tt := range []struct {
+		edit func(*Config)
+		has  string // of the target
+		want string
+	}{
+		{nil, "CRC32C", "00"},
+		{digest(iscsi.PreferDigest, iscsi.NoDigest), "CRC32C", "10"},
+		{digest(iscsi.PreferDigest, iscsi.RequireDigest), "CRC32C", "11"},
+		{digest(iscsi.PreferDigest, iscsi.PreferDigest), "", "00"},
+		{digest(iscsi.RequireDigest, iscsi.NoDigest), "", ""},
+	} {
+		server, err := iscsitest.Listen((&iscsitest.Target{Digest: tt.has}).Serve)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, k := sessionAt(t, tt.edit, server.Addr())
+		_, err = s.Login(t.Context())
+		got := ""
+		for _, r := range k.Requests() {
+			if r.Type == kerneltest.SetParam && (r.Param == 2 || r.Param == 3) {
+				got += r.Value
+			}
+		}
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("got %q, want %q, %v", got, tt.want, err)
+		}
+		_ = server.Close()
+	}
+}

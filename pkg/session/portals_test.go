@@ -1,0 +1,225 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
+)
+
+// sessionAt makes a session with a target of some portals, in a kernel whose
+// first session is 0x010203.
+func sessionAt(t *testing.T, edit func(*Config), portals ...netip.AddrPort) (*Session, *kerneltest.Kernel) {
+	t.Helper()
+	k := kerneltest.New()
+	k.FirstSID = 0x010202
+	tr := k.Transport()
+	t.Cleanup(func() {
+		k.Close()
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, err := range k.Errs() {
+			t.Error(err)
+		}
+	})
+	c := Config{Initiator: initiator, Target: specOf(portals...)}
+	if edit != nil {
+		edit(&c)
+	}
+	return startSession(t, tr, c), k
+}
+
+// closed is a port where nobody listens.
+func closed(t *testing.T) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// hole is an address that answers nothing: its queue of connections is full.
+func hole(t *testing.T) netip.AddrPort {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	loopback := [4]byte{127, 0, 0, 1}
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: loopback}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := netip.AddrPortFrom(netip.AddrFrom4(loopback), uint16(name.(*unix.SockaddrInet4).Port))
+	for range 3 {
+		conn, err := net.DialTimeout("tcp", addr.String(), 100*time.Millisecond)
+		if err != nil {
+			return addr
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	t.Fatal("the hole has no bottom")
+	return addr
+}
+
+// A portal that is dead, whichever way, costs at most a moment.
+func TestDeadPortal(t *testing.T) {
+	for name, dead := range map[string]netip.AddrPort{"refuses": closed(t), "is silent": hole(t)} {
+		t.Run(name, func(t *testing.T) {
+			tg := startTarget(t, script(agree, iscsitest.Silence()))
+			s, k := sessionAt(t, nil, dead, tg.portal)
+			began := time.Now()
+			if _, err := s.Login(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if d := time.Since(began); d > 2*time.Second {
+				t.Errorf("login took %v", d)
+			}
+			if s.Portal != tg.portal || !slices.Equal(s.Portals, []netip.AddrPort{dead, tg.portal}) {
+				t.Errorf("at %s of %v", s.Portal, s.Portals)
+			}
+			checkTries(t, k.Requests(), 1)
+			k.Close()
+			checkISIDs(t, tg, 1)
+		})
+	}
+}
+
+// Where a login fails, the next portal has its turn with the same session.
+func TestNextPortal(t *testing.T) {
+	sick := startTarget(t, script(iscsitest.Status(0x0301)))
+	well := startTarget(t, script(agree, iscsitest.Silence()))
+	s, k := sessionAt(t, nil, sick.portal, well.portal)
+	if _, err := s.Login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s.Portal != well.portal {
+		t.Errorf("at %s", s.Portal)
+	}
+	checkTries(t, k.Requests(), 2)
+	k.Close()
+	checkISIDs(t, sick, 1)
+	checkISIDs(t, well, 1)
+}
+
+// An error tells of every portal, and of the attempt; what a target said counts
+// more than that another one is away.
+func TestAllPortalsFail(t *testing.T) {
+	dead := closed(t)
+	sick := startTarget(t, script(iscsitest.Status(0x0203)), script(iscsitest.Status(0x0203)))
+	s, _ := sessionAt(t, nil, dead, sick.portal)
+	for attempt := 1; attempt <= 2; attempt++ {
+		_, err := s.Login(t.Context())
+		var failed *LoginError
+		if !errors.As(err, &failed) {
+			t.Fatalf("got %v", err)
+		}
+		want := "login to " + targetName + " at " + dead.String() + ": connection refused; at " + sick.portal.String() +
+			" refused (0203): this portal has no target of that name, in the operational stage (initiator " + initiator + ", attempt " + number(uint32(attempt)) + ")"
+		if err.Error() != want {
+			t.Errorf("got  %s\nwant %s", err, want)
+		}
+		if !failed.Heals() || failed.Pause() != 0 || !strings.HasPrefix(failed.Hint(), "correct iscsi_t=") {
+			t.Errorf("heals %v, pause %v, hint %s", failed.Heals(), failed.Pause(), failed.Hint())
+		}
+	}
+}
+
+// names is a Resolver with a fixed book.
+type names map[string][]string
+
+func (n names) LookupNetIP(_ context.Context, network, host string) ([]netip.Addr, error) {
+	if network != "ip" {
+		return nil, errors.New("want both families")
+	}
+	var out []netip.Addr
+	for _, a := range n[host] {
+		out = append(out, netip.MustParseAddr(a))
+	}
+	if out == nil {
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	return out, nil
+}
+
+// Every address of a name is a way; what a name led to is known when its server
+// is away.
+func TestNames(t *testing.T) {
+	tg := startTarget(t, script(agree, iscsitest.Silence()), script(agree, iscsitest.Silence()))
+	book := names{"storage": {"127.9.9.9", "::ffff:127.0.0.1"}}
+	s, k := sessionAt(t, func(c *Config) {
+		c.Resolver = book
+		c.Target.Portals = []bootspec.Value[bootspec.Portal]{{V: bootspec.Portal{Host: "storage", Port: tg.portal.Port()}}, {V: bootspec.Portal{Host: "nowhere", Port: 1}}}
+	})
+	for range 2 {
+		if _, err := s.Login(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first := netip.AddrPortFrom(netip.MustParseAddr("127.9.9.9"), tg.portal.Port())
+		if s.Portal != tg.portal || !slices.Equal(s.Portals, []netip.AddrPort{first, tg.portal}) {
+			t.Errorf("at %s of %v", s.Portal, s.Portals)
+		}
+		delete(book, "storage")
+		k.Close()
+	}
+}
+
+func TestNoName(t *testing.T) {
+	s, _ := sessionAt(t, func(c *Config) {
+		c.Resolver = names{}
+		c.Target.Portals = []bootspec.Value[bootspec.Portal]{{V: bootspec.Portal{Host: "nowhere", Port: 860}}}
+	})
+	_, err := s.Login(t.Context())
+	var failed *LoginError
+	if !errors.As(err, &failed) || !strings.Contains(err.Error(), " at nowhere:860: no such host name (") || !failed.Heals() || !strings.Contains(failed.Hint(), "nameserver=") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The ISID on the wire is the same at every boot, be the first portal dead or
+// alive.
+func TestISIDOverBoots(t *testing.T) {
+	for boot := range 10 {
+		tg := startTarget(t, script(iscsitest.Status(0x0302)), script(agree, iscsitest.Silence()))
+		portals := []netip.AddrPort{tg.portal}
+		if boot%2 == 1 {
+			portals = []netip.AddrPort{closed(t), tg.portal}
+		}
+		s, k := sessionAt(t, nil, portals...)
+		if _, err := s.Login(t.Context()); err == nil {
+			t.Fatal("the target was busy")
+		}
+		if _, err := s.Login(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		k.Close()
+		checkISIDs(t, tg, 2)
+	}
+}
+
+// A target that takes connections and says nothing is told apart from one that
+// is not there.
+func TestSilentTarget(t *testing.T) {
+	tg := startTarget(t, script(iscsitest.Silence()))
+	s, _ := sessionAt(t, nil, tg.portal)
+	s.times.response = 50 * time.Millisecond
+	_, err := s.Login(t.Context())
+	checkLoginError(t, err, failure{heals: true, text: ": receive response 1 (operational stage): target does not answer for 50ms (initiator ", hint: "the host is up and takes connections"}, tg.portal)
+}
