@@ -17,7 +17,9 @@ import (
 	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot"
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/shell"
 )
 
@@ -27,9 +29,25 @@ func main() {
 		os.Exit(modprobe(os.Args[1:]))
 	case shell.Name:
 		os.Exit(shell.Main(os.Args[1:], boot.Verbs))
+	case recovery.FirstName:
+		os.Exit(agent(recovery.Boot))
+	case recovery.SupervisorName:
+		os.Exit(agent(recovery.Supervise))
+	case recovery.WorkerName:
+		os.Exit(agent(recovery.Work))
 	default:
 		boot.Main(boot.Options{})
 	}
+}
+
+// agent is one of the processes that stay. It returns only with an error,
+// which the kernel's log gets: there is no terminal.
+func agent(life func() error) int {
+	if err := life(); err != nil {
+		kmsg.Open(kmsg.SystemPaths()).Errorf("agent: %v", err)
+		return 1
+	}
+	return 0
 }
 
 // modprobe answers a request for a module and returns the exit status. Asked to

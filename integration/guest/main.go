@@ -53,6 +53,10 @@ func do(what string) error {
 		return show("panic: ", "/proc/sys/kernel/panic")
 	case "write":
 		return writeFiles("/data", 16, 4<<20)
+	case "load":
+		return load("/data", 60)
+	case "agent":
+		return showAgent()
 	case "subvolume":
 		return makeSubvolume()
 	case "chap":

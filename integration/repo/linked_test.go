@@ -27,6 +27,8 @@ var linked = map[string]string{
 	"pkg/shell/control": "what it and PID 1 say to each other",
 	"pkg/shell/crypt":   "its password",
 	"pkg/shell/verb":    "its commands",
+	"pkg/handover":      "tells the real system's network managers what carries root",
+	"pkg/recovery":      "keeps the sessions alive after the switch",
 	"pkg/switchroot":    "leaves the initramfs",
 	"pkg/uevent":        "waits for devices without polling",
 
@@ -56,6 +58,7 @@ var linked = map[string]string{
 	"golang.org/x/term":                                  "editing a line in the shell",
 	"mvdan.cc/sh/v3/expand":                              "part of the shell's interpreter",
 	"mvdan.cc/sh/v3/fileutil":                            "part of the shell's interpreter",
+	"mvdan.cc/sh/v3/internal":                            "part of the shell's interpreter",
 	"mvdan.cc/sh/v3/interp":                              "interprets what is typed at the shell; 1.1 MiB with all its parts, 0.4 in the image",
 	"mvdan.cc/sh/v3/pattern":                             "part of the shell's interpreter",
 	"mvdan.cc/sh/v3/syntax":                              "part of the shell's interpreter",

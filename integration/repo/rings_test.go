@@ -12,13 +12,16 @@ import (
 var rings = map[string]int{
 	"pkg/bootspec":          0,
 	"pkg/cmdline":           0,
+	"pkg/ibft":              0,
 	"pkg/initramfs/archive": 0,
 	"pkg/iscsi":             0,
 	"pkg/kmod/kmodtest":     0,
 	"pkg/kmod":              0,
+	"pkg/network/dhcp":      0,
 	"pkg/shell/crypt":       0,
 
 	"pkg/blockdev":                1,
+	"pkg/handover":                1,
 	"pkg/iscsi/iscsitest":         1,
 	"pkg/iscsi/kernel":            1,
 	"pkg/iscsi/kernel/kerneltest": 1,
@@ -26,6 +29,7 @@ var rings = map[string]int{
 	"pkg/modload":                 1,
 	"pkg/network":                 1,
 	"pkg/network/dhcp4":           1,
+	"pkg/network/dhcp6":           1,
 	"pkg/switchroot":              1,
 	"pkg/uevent":                  1,
 
@@ -35,6 +39,7 @@ var rings = map[string]int{
 	"pkg/lab/faultproxy": 2,
 	"pkg/lab/lioguest":   2,
 	"pkg/lab/liospec":    2,
+	"pkg/recovery":       2,
 	"pkg/session":        2,
 	"pkg/shell":          2,
 	"pkg/shell/control":  2,

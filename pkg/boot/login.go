@@ -16,6 +16,9 @@ import (
 // targets, so that their ids and with them the ISIDs are the same at every
 // boot.
 func (m *Machine) createSessions(ctx context.Context) error {
+	if m.guarded {
+		return errGuarded
+	}
 	if m.transport == nil {
 		t, err := kernel.Open()
 		if errors.Is(err, os.ErrNotExist) {
@@ -45,6 +48,9 @@ func (m *Machine) reserve(ctx context.Context, n int) error {
 // others have had their chance; those that are not there yet are tried on while
 // root is looked for.
 func (m *Machine) login(ctx context.Context) error {
+	if m.guarded {
+		return errGuarded
+	}
 	if err := m.logins.end(ctx); err != nil {
 		return err
 	}
@@ -129,5 +135,6 @@ func (m *Machine) leaveTargets(ctx context.Context) {
 	if err := m.logins.end(ctx); err != nil {
 		m.Log.Debugf("login: %v", err)
 	}
+	m.giveAway(ctx)
 	m.Plan.Forget()
 }

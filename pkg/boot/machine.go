@@ -10,6 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -44,6 +45,8 @@ type Machine struct {
 	reserved  []*kernel.Session
 	sessions  []*session.Session
 	logins    *logins
+	agent     *recovery.Process // from its start until it has the sessions
+	guarded   bool              // it has them
 	disks     []disk
 	root      candidate
 	initPath  string
@@ -60,10 +63,13 @@ func (m *Machine) Steps() []Step {
 		{Name: "fs-modules", Needs: []string{"modules"}, Run: m.loadFilesystems},
 		{Name: "session", Needs: []string{"iscsi-modules"}, Timeout: 30 * time.Second, Run: m.createSessions},
 		{Name: "login", Needs: []string{"session", "network"}, Run: m.login},
+		{Name: "agent", Needs: []string{"session"}, Run: m.startAgent},
 		{Name: "disk", Needs: []string{"login"}, Timeout: 20 * time.Second, Patience: 30 * time.Second, Run: m.findDisks},
-		{Name: "root", Needs: []string{"disk", "fs-modules"}, Run: m.findRoot},
-		{Name: "mount", Needs: []string{"root"}, Run: m.mountRoot},
+		{Name: "root", Needs: []string{"disk", "fs-modules", "agent"}, Run: m.findRoot},
+		{Name: "guard", Needs: []string{"root"}, Run: m.guard},
+		{Name: "mount", Needs: []string{"guard"}, Run: m.mountRoot},
 		{Name: "check", Needs: []string{"mount"}, Run: m.checkRoot},
-		{Name: "switch-root", Needs: []string{"check", "drivers"}, Run: m.switchRoot},
+		{Name: "hand-over", Needs: []string{"check"}, Run: m.handOver},
+		{Name: "switch-root", Needs: []string{"hand-over", "drivers"}, Run: m.switchRoot},
 	}
 }

@@ -64,7 +64,10 @@ func TestStepsThatShare(t *testing.T) {
 		{"disk", "login"},
 		{"root", "disk"},
 		{"root", "fs-modules"},
-		{"mount", "root"},
+		{"root", "agent"},
+		{"guard", "root"},
+		{"mount", "guard"},
+		{"hand-over", "check"},
 		{"check", "mount"},
 	} {
 		if !after(tt.name, tt.need) {

@@ -1,0 +1,102 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/handover"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// startAgent starts the agent while nothing of the real root is mounted: its
+// mount namespace is a copy of ours. A machine boots without it too.
+func (m *Machine) startAgent(context.Context) error {
+	p, err := recovery.Launch(func(fork func() (int, error)) error {
+		_, _, err := m.reaper.start(fork)
+		return err
+	})
+	if err != nil {
+		m.Log.Errorf("%v: nobody will mend the session once root is mounted", err)
+		return nil
+	}
+	m.agent = p
+	return nil
+}
+
+// agentTimeout is for how long the boot waits for the agent.
+const agentTimeout = 10 * time.Second
+
+// guard gives the sessions into the agent's care, before anything hangs on
+// them. As long as a target is still being tried that waits until the switch.
+func (m *Machine) guard(ctx context.Context) error {
+	if len(m.logins.pending()) == 0 {
+		m.giveAway(ctx)
+	}
+	return nil
+}
+
+// giveAway hands the sessions over. Our own socket goes first: two listeners
+// are two owners.
+func (m *Machine) giveAway(ctx context.Context) {
+	if m.agent == nil {
+		return
+	}
+	var state []byte
+	for i, s := range m.sessions {
+		if m.logins.up(i) {
+			state = session.AppendState(state, s.State())
+		}
+	}
+	if m.transport != nil {
+		_ = m.transport.Close()
+		m.transport = nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	defer cancel()
+	if err := m.agent.HandOver(ctx, state); err != nil {
+		m.Log.Errorf("agent: %v: nobody may mend the session once root is mounted", err)
+	}
+	clear(state) // there are secrets in it
+	_ = m.agent.Close()
+	m.agent, m.guarded = nil, true
+}
+
+// errGuarded is for a retry that comes too late.
+var errGuarded = errors.New("the agent looks after the sessions already, as it will in the real system: reboot to log in in another way")
+
+// handOver tells the real system by files in /run what of its network carries
+// root.
+func (m *Machine) handOver(context.Context) error {
+	root, err := handover.Survey(os.DirFS(sysroot))
+	if err != nil {
+		m.Log.Warnf("hand-over: %v", err)
+	}
+	facts := handover.Facts{Root: root}
+	if link, err := net.ParseMAC(readWord("/sys/class/net/"+m.facts.Interface, "address")); err == nil {
+		facts.Links = []handover.Link{{Name: m.facts.Interface, MAC: link, Addresses: []netip.Prefix{m.facts.Address}}}
+	}
+	for i, s := range m.sessions {
+		if !m.logins.up(i) {
+			continue
+		}
+		facts.Sessions = append(facts.Sessions, handover.Session{
+			SID: s.SID, Initiator: s.Initiator, Target: s.Target, Portal: s.Portal, Root: m.carriesRoot(i),
+		})
+	}
+	if err := handover.Write("/run", handover.Files(facts)); err != nil {
+		m.Log.Warnf("hand-over: %v", err)
+	}
+	return nil
+}
+
+// carriesRoot tells whether root is on a disk of the i-th session.
+func (m *Machine) carriesRoot(i int) bool {
+	return slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.Name == strings.TrimRight(m.root.Name, "0123456789") })
+}
