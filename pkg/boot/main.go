@@ -32,6 +32,7 @@ func Main(o Options) {
 	defer m.neverDie()
 	catchSignals(m.reaper, m.ctrlAltDel)
 	mountErr := errors.Join(mountEarly(), linkModprobe("/"))
+	calmMonitor("/proc")
 	text, readErr := os.ReadFile("/proc/cmdline")
 	m.Line = cmdline.Parse(string(text))
 	var planErr error
