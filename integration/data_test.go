@@ -32,6 +32,12 @@ func checkData(r *rig, target lab.Target) {
 	m := r.boot(virtio, "", "console=ttyS0 rw "+seedLine)
 	r.expect(m, "guest: mount: /dev/sda2 / ext4 rw,", "guest: wrote 16 files of 4194304 bytes", " 0 notes of dropped lines")
 	r.off(m)
+	checkWritten(r, target)
+}
+
+// checkWritten looks at what the guest wrote when its target is off.
+func checkWritten(r *rig, target lab.Target) {
+	r.t.Helper()
 	if err := target.Stop(); err != nil {
 		r.t.Fatal(err)
 	}

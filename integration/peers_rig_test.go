@@ -1,6 +1,16 @@
 package integration
 
 import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
@@ -17,4 +27,149 @@ func credentials(c lab.CHAP, algorithms ...iscsi.Algorithm) *iscsi.CHAP {
 		User: c.User, Secret: iscsi.NewSecret([]byte(c.Secret)),
 		TargetUser: c.MutualUser, TargetSecret: iscsi.NewSecret([]byte(c.MutualSecret)), Algorithms: algorithms,
 	}
+}
+
+// The parts of a command line.
+const (
+	machineLine = "console=ttyS0 iscsi_i=" + initiator + " iscsi_i_ip=10.77.0.2/24 "
+	targetLine  = "iscsi_t=" + targetName + " "
+	oneWayLine  = "iscsi_u=remote1 iscsi_w=quiet-otter-lantern "
+	mutualLine  = oneWayLine + "iscsi_U=storage1 iscsi_W=amber-violin-glacier "
+)
+
+// peerRig is a rig whose machine sits at a bridge with the host, which has several addresses, and with further machines.
+type peerRig struct {
+	*rig
+	bridge *lab.Bridge
+}
+
+func newPeerRig(t *testing.T) peerRig {
+	t.Helper()
+	t.Parallel()
+	ns, err := lab.NewNamespace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ns.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r := peerRig{rig: &rig{t: t, ns: ns}}
+	r.renew()
+	r.bridge, err = ns.AddBridge("br0", netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("10.77.0.9/24"), netip.MustParsePrefix("fd77::1/64"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.tap, err = r.bridge.AddTap("tap0"); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// renew gives the rig another deadline, for a test of many boots.
+func (r *rig) renew() {
+	ctx, cancel := context.WithTimeout(r.t.Context(), bootDeadline)
+	r.t.Cleanup(cancel)
+	r.ctx = ctx
+}
+
+// startTgtd starts one at the first address, with LUN 1, and with what c has more.
+func (r *rig) startTgtd(c lab.TargetConfig) *lab.Tgtd {
+	r.t.Helper()
+	if c.Name == "" {
+		c.Name = targetName
+	}
+	if !c.Portal.IsValid() {
+		c.Portal = netip.MustParseAddrPort("10.77.0.1:3260")
+	}
+	if c.LUNs == nil {
+		c.LUNs = map[int]string{1: r.disk.Path}
+	}
+	target, err := r.ns.StartTgtd(r.ctx, c)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return target
+}
+
+// dataTree is a root that verifies what the host has put there, and then does what script says.
+func dataTree(script string) lab.Tree {
+	tree := root("verify " + script)
+	sums := ""
+	random := rand.NewChaCha8([32]byte{5})
+	for i := range 4 {
+		content := make([]byte, 1<<20+i)
+		_, _ = random.Read(content)
+		name := fmt.Sprintf("given%d", i)
+		tree["data/"+name] = lab.Text(string(content))
+		sums += fmt.Sprintf("%x  %s\n", sha256.Sum256(content), name)
+	}
+	tree["data/SHA256SUMS"] = lab.Text(sums)
+	return tree
+}
+
+const verified = "guest: verified 4 files of 4194310 bytes in all"
+
+// dataDisk makes the disk of dataTree with room for what is written.
+func (r *rig) dataDisk(script string) {
+	r.t.Helper()
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: dataTree(script)})
+}
+
+// toRoot boots to the root, which finds its data as it should be, and expects the texts at any time.
+func (r *rig) toRoot(img image, line string, shown ...string) *lab.Machine {
+	r.t.Helper()
+	r.renew()
+	m := r.boot(img, "", line)
+	r.expect(m, verified)
+	r.off(m)
+	r.shows(m, shown...)
+	return m
+}
+
+// toFailure boots until the step login gives up, and expects the texts at any time before the hint's end.
+func (r *rig) toFailure(line string, shown ...string) {
+	r.t.Helper()
+	r.renew()
+	m := r.boot(virtio, "", line)
+	r.expect(m, "iscsiroot: reboot in 60 s")
+	r.shows(m, shown...)
+	r.hidesSecrets(m)
+	if err := m.Stop(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// hidesSecrets checks that no line on the console but the kernel's own command line has a secret.
+func (r *rig) hidesSecrets(m *lab.Machine) {
+	r.t.Helper()
+	for _, line := range m.Lines() {
+		if strings.Contains(line.Text, "ommand line: ") || strings.Contains(line.Text, "Unknown kernel command line parameters") {
+			continue // the kernel's own
+		}
+		for _, secret := range []string{mutual.Secret, mutual.MutualSecret} {
+			if strings.Contains(line.Text, secret) {
+				r.t.Errorf("the console shows a secret: %s", line.Text)
+			}
+		}
+	}
+}
+
+// withCredentials builds an image with a file of secrets.
+func (r *rig) withCredentials(text string, more ...initramfs.File) image {
+	r.t.Helper()
+	k, err := virtio.find()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	files := append(more, initramfs.File{Path: "/etc/iscsiroot/credentials", Data: []byte(text), Mode: 0o600})
+	out := filepath.Join(r.t.TempDir(), "initrd")
+	_, err = initramfs.Build(r.ctx, initramfs.Config{
+		Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: built.init, FileSystems: []string{"ext4"}, NICs: []string{"virtio_net"}, Files: files,
+	}, out)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return image{path: out}
 }

@@ -3,7 +3,6 @@
 package integration
 
 import (
-	"context"
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
@@ -45,11 +44,4 @@ func TestSoakFiftyBoots(t *testing.T) {
 		m := r.boot(virtio, "", "console=ttyS0 rw "+seedLine)
 		r.off(m)
 	}
-}
-
-// renew gives the rig another deadline, for a test of many boots.
-func (r *rig) renew() {
-	ctx, cancel := context.WithTimeout(r.t.Context(), bootDeadline)
-	r.t.Cleanup(cancel)
-	r.ctx = ctx
 }

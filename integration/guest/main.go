@@ -51,6 +51,8 @@ func do(what string) error {
 		return showSession()
 	case "settings":
 		return show("panic: ", "/proc/sys/kernel/panic")
+	case "verify":
+		return verify("/data")
 	case "write":
 		return writeFiles("/data", 16, 4<<20)
 	case "load":

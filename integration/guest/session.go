@@ -19,6 +19,7 @@ var attributes = []string{
 	"iscsi_connection/*/persistent_address", "iscsi_connection/*/persistent_port", "iscsi_connection/*/address",
 	"iscsi_connection/*/state", "iscsi_connection/*/ping_tmo", "iscsi_connection/*/recv_tmo",
 	"iscsi_connection/*/max_recv_dlength", "iscsi_connection/*/max_xmit_dlength", "iscsi_connection/*/header_digest",
+	"iscsi_connection/*/data_digest",
 }
 
 func showSession() error {

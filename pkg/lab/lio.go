@@ -37,8 +37,8 @@ type LIO struct {
 	config LIOConfig
 }
 
-// lioModules are what the guest loads. The hashes of CHAP and the digests' checksum are asked for by name much later, and the
-// kernel falls back on what it has.
+// lioModules are what the guest loads. It answers no request of the kernel's for modules, so that the hashes of CHAP and the
+// digests' checksum have to be there before LIO asks for them.
 var lioModules = []string{
 	"virtio_pci", "virtio_net", "virtio_blk", "configfs", "crc32c", "crc32c_generic", "sha256_generic", "sha3_generic",
 	"target_core_mod", "target_core_iblock", "iscsi_target_mod",

@@ -10,26 +10,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab/liospec"
-	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
 func main() {
-	if os.Getpid() != 1 { // the kernel asks for a module, as it does for the hash of a CHAP_A
-		if modload.Modprobe(os.Args[1:]) != nil {
-			os.Exit(1)
-		}
-		return
-	}
 	if err := run(); err != nil {
 		fmt.Println("lio: error:", err)
 		_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 	}
 	fmt.Println("lio: ready")
-	select {}
+	for { // an empty select is a deadlock to the runtime
+		time.Sleep(time.Hour)
+	}
 }
 
 func run() error {

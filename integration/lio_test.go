@@ -1,0 +1,84 @@
+package integration
+
+import (
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// lioGuest is the program of the target's machine.
+var lioGuest = sync.OnceValues(func() (string, error) {
+	out := filepath.Join(built.dir, "lioguest")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "../pkg/lab/lioguest")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	return out, cmd.Run()
+})
+
+const (
+	lioName  = "iqn.2007-01.com.example:lio.strict"
+	lioPlain = "iqn.2007-01.com.example:lio.plain"
+)
+
+// startLIO starts a machine with two targets for the same disk: one that insists on mutual CHAP, digests and small segments,
+// and one without authentication.
+func (r peerRig) startLIO(kernel string) *lab.LIO {
+	r.t.Helper()
+	guest, err := lioGuest()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	tap, err := r.bridge.AddTap("lio0")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	strict := lab.TargetConfig{
+		Name: lioName, Portal: netip.MustParseAddrPort("10.77.0.10:3260"), Portals: []netip.AddrPort{netip.MustParseAddrPort("[fd77::10]:3260")},
+		LUNs: map[int]string{0: r.disk.Path}, Initiators: []string{initiator}, CHAP: mutual,
+		HeaderDigest: "CRC32C", DataDigest: "CRC32C", MaxRecvDataSegmentLength: 4096,
+	}
+	plain := strict
+	plain.Name, plain.CHAP, plain.HeaderDigest, plain.DataDigest = lioPlain, lab.CHAP{}, "", ""
+	target, err := r.ns.StartLIO(r.ctx, lab.LIOConfig{
+		Kernel: kernel, Init: guest, Tap: tap, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.10/24"), netip.MustParsePrefix("fd77::10/64")},
+		Targets: []lab.TargetConfig{strict, plain},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		if r.t.Failed() {
+			r.t.Logf("the target's console:\n%s", target.Output())
+		}
+	})
+	return target
+}
+
+const digestLine = "iscsi_header_digest=prefer iscsi_data_digest=require "
+
+// LIO as strict as it can be, and every way in that is not the right one.
+func TestLIO(t *testing.T) { lioBoots(t, "amd64") }
+
+func lioBoots(t *testing.T, kernel string) {
+	r := newPeerRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree("write log")})
+	target := r.startLIO(kernel)
+	at := machineLine + "iscsi_t=" + lioName + " iscsi_a=10.77.0.10 "
+	for _, c := range []struct{ line, shown string }{
+		{at + digestLine + strings.Replace(mutualLine, "quiet-otter-lantern", "some-other-secret", 1), "refused (0201)"},
+		{at + digestLine + strings.Replace(mutualLine, "amber-violin-glacier", "some-other-secret", 1), "authentication: target does not know its CHAP secret"},
+		{strings.Replace(at, "server.remote1", "server.remote2", 1) + digestLine + mutualLine, "refused (0202)"},
+	} {
+		r.toFailure(c.line, c.shown)
+	}
+	v6 := strings.NewReplacer("iscsi_i_ip=10.77.0.2/24", "iscsi_i_ip=fd77::2/64", "iscsi_a=10.77.0.10", "iscsi_a=[fd77::10]", lioName, lioPlain)
+	r.toRoot(virtio, v6.Replace(at)+"ro", "guest: session: header_digest=0", "guest: session: max_xmit_dlength=4096")
+	r.toRoot(virtio, at+digestLine+mutualLine+"rw", "guest: session: header_digest=1", "guest: session: data_digest=1", "guest: session: max_xmit_dlength=4096")
+	checkWritten(r.rig, target.Target(0))
+}

@@ -1,0 +1,72 @@
+package integration
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// CHAP at tgtd, both ways: right and wrong secrets on both sides. tgtd's SHA1 has the number of SHA-256, so the second try is
+// with MD5 alone.
+func TestTgtdMutualCHAP(t *testing.T) {
+	r := newPeerRig(t)
+	r.dataDisk("")
+	r.startTgtd(lab.TargetConfig{CHAP: mutual})
+	at := machineLine + targetLine + "iscsi_a=10.77.0.1 "
+	m := r.toRoot(virtio, at+mutualLine, "guest: mount: /dev/sda2 / ext4 ro,")
+	r.hidesSecrets(m)
+	wrong := strings.NewReplacer("quiet-otter-lantern", "some-other-secret")
+	r.toFailure(at+wrong.Replace(mutualLine), "iscsiroot: login: login to "+targetName+" at 10.77.0.1:3260 refused (0201)")
+	wrong = strings.NewReplacer("amber-violin-glacier", "some-other-secret")
+	r.toFailure(at+wrong.Replace(mutualLine), "authentication: target does not know its CHAP secret")
+	r.toFailure(at, "refused (0201)")
+}
+
+// One-way CHAP, with digests of headers and data, from a file in the image: no secret is to be found anywhere. What is written
+// arrives.
+func TestTgtdOneWayCHAP(t *testing.T) {
+	r := newPeerRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree("write log" + hunted(oneWay.Secret))})
+	target := r.startTgtd(lab.TargetConfig{CHAP: oneWay, HeaderDigest: "CRC32C", DataDigest: "CRC32C"})
+	img := r.withCredentials(targetName + " " + oneWay.User + " " + oneWay.Secret + "\n")
+	m := r.toRoot(img, machineLine+targetLine+"iscsi_a=10.77.0.1 iscsi_header_digest=require iscsi_data_digest=require rw ",
+		"guest: session: header_digest=1", "guest: session: data_digest=1", "files and the log were read")
+	if strings.Contains(m.Output(), "guest: hunt: found") {
+		t.Error("a secret is to be found in the running system")
+	}
+	r.hidesSecrets(m)
+	checkWritten(r.rig, target)
+}
+
+// IPv6 all the way, and the right one of several LUNs; a LUN that is not there is answered with those that are.
+func TestTgtdIPv6AndLUNs(t *testing.T) {
+	r := newPeerRig(t)
+	r.dataDisk("")
+	other := blank(t, 4)
+	r.startTgtd(lab.TargetConfig{Portal: netip.MustParseAddrPort("[fd77::1]:3260"), LUNs: map[int]string{1: other, 7: other, 300: r.disk.Path}})
+	at := "console=ttyS0 iscsi_i=" + initiator + " iscsi_i_ip=fd77::2/64 " + targetLine + "iscsi_a=[fd77::1]:3260 "
+	r.toRoot(virtio, at+"iscsi_lun=300", "iscsiroot: disk sda is lun 300 of "+targetName, "guest: session: persistent_address=fd77::1")
+	r.toRoot(virtio, at+"iscsi_lun=0x12c", "iscsiroot: disk sda is lun 300 of "+targetName)
+	r.toFailure(at+"iscsi_lun=5", "lun 5", "300", "4 MiB")
+}
+
+// A target that sends logins elsewhere for now, from there for good, and at last takes one; and two that send to each other.
+func TestTgtdRedirect(t *testing.T) {
+	r := newPeerRig(t)
+	r.dataDisk("")
+	portal := func(i int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.MustParseAddr("10.77.0.1"), uint16(3260+i))
+	}
+	r.startTgtd(lab.TargetConfig{Redirect: &lab.Redirect{To: portal(1)}})
+	r.startTgtd(lab.TargetConfig{Portal: portal(1), Redirect: &lab.Redirect{To: portal(2), Permanent: true}})
+	r.startTgtd(lab.TargetConfig{Portal: portal(2)})
+	r.startTgtd(lab.TargetConfig{Portal: portal(3), Redirect: &lab.Redirect{To: portal(4)}})
+	r.startTgtd(lab.TargetConfig{Portal: portal(4), Redirect: &lab.Redirect{To: portal(3)}})
+	at := machineLine + targetLine
+	r.toRoot(virtio, at+"iscsi_a=10.77.0.1", "iscsiroot: login to "+targetName+" at 10.77.0.1:3262")
+	r.renew()
+	m := r.boot(virtio, "", at+"iscsi_a=10.77.0.1:3263")
+	r.expect(m, "iscsiroot: login: login to "+targetName, "redirect", "trying again")
+}
