@@ -241,6 +241,7 @@ func TestShellOfTheImage(t *testing.T) {
 	r.expect(m, "break before step modules", "BusyBox", "# ")
 	r.sends(m, "echo $((40+2))-$0\n", "42-sh\n", "# ")
 	r.sends(m, "cat\n", "cat\n")
+	r.pause()
 	r.sends(m, "\x03", "^C", "# ")
 	r.sends(m, "exit\n", "going on with step modules")
 }

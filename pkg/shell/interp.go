@@ -47,7 +47,7 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 	}
 	in := hc.Stdin
 	if f, ok := in.(*os.File); ok && f != nil {
-		defer context.AfterFunc(ctx, func() { giveUp(f) })()
+		defer cancelable(ctx, f)()
 	} else {
 		in = strings.NewReader("")
 	}

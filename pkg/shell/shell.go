@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
@@ -146,7 +147,7 @@ func (s *shell) foreground(stmt *syntax.Stmt) (interrupted bool) {
 	s.setCancel(cancel)
 	defer s.setCancel(nil)
 	err := s.runner.Run(ctx, stmt)
-	awake(s.in)
+	_ = s.in.SetReadDeadline(time.Time{}) // the interpreter's own read may have given up
 	var status interp.ExitStatus
 	if ctx.Err() != nil {
 		_, _ = io.WriteString(s.out, "\n")

@@ -82,10 +82,21 @@ func (t *terminal) size() (columns, rows int) {
 	return columns, rows
 }
 
-// giveUp ends a read that waits, and awake lets reads wait again. Files that
-// cannot do that do not wait.
-func giveUp(f *os.File) { _ = f.SetReadDeadline(time.Unix(1, 0)) }
-func awake(f *os.File)  { _ = f.SetReadDeadline(time.Time{}) }
+// cancelable makes reads of f give up when ctx ends, until done is called, after
+// which f can be read again. Files that cannot do that do not wait.
+func cancelable(ctx context.Context, f *os.File) (done func()) {
+	gaveUp := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = f.SetReadDeadline(time.Unix(1, 0))
+		close(gaveUp)
+	})
+	return func() {
+		if !stop() {
+			<-gaveUp
+			_ = f.SetReadDeadline(time.Time{})
+		}
+	}
+}
 
 // password reads a line without showing it.
 func (t *terminal) password(prompt string, out io.Writer) (string, error) {
@@ -114,7 +125,7 @@ func (t *terminal) Key(ctx context.Context) (byte, error) {
 		return 0, err
 	}
 	defer func() { _ = t.cooked() }()
-	defer context.AfterFunc(ctx, func() { giveUp(t.file) })()
+	defer cancelable(ctx, t.file)()
 	var b [1]byte
 	if _, err := t.file.Read(b[:]); err != nil {
 		return 0, errors.Join(ctx.Err(), err)
