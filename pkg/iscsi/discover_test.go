@@ -27,7 +27,7 @@ func discovery() iscsi.DiscoveryConfig {
 func discover(t *testing.T, tg *iscsitest.Target, cfg iscsi.DiscoveryConfig) ([]iscsi.DiscoveredTarget, error) {
 	t.Helper()
 	conn, wait := tg.Start()
-	got, err := iscsi.Discover(t.Context(), iscsi.NewTCPPipe(conn), cfg)
+	got, err := iscsi.Discover(soon(t), iscsi.NewTCPPipe(conn), cfg)
 	if werr := wait(); werr != nil {
 		t.Errorf("target: %v", werr)
 	}
@@ -107,7 +107,7 @@ func more(text string, tag uint32) iscsitest.Step {
 func discoverScript(t *testing.T, steps ...iscsitest.Step) ([]iscsi.DiscoveredTarget, []*iscsi.PDU, error) {
 	t.Helper()
 	conn, wait := iscsitest.Script(append([]iscsitest.Step{iscsitest.Text()}, steps...)).Start()
-	got, err := iscsi.Discover(t.Context(), iscsi.NewTCPPipe(conn), discovery())
+	got, err := iscsi.Discover(soon(t), iscsi.NewTCPPipe(conn), discovery())
 	pdus, werr := wait()
 	if werr != nil {
 		t.Fatalf("target: %v (%v)", werr, err)
@@ -250,7 +250,7 @@ func TestDiscoverPings(t *testing.T) {
 		}
 	}
 	conn, wait := iscsitest.Script{iscsitest.Text(), flood}.Start()
-	_, err := iscsi.Discover(t.Context(), iscsi.NewTCPPipe(conn), discovery())
+	_, err := iscsi.Discover(soon(t), iscsi.NewTCPPipe(conn), discovery())
 	if err == nil || !strings.Contains(err.Error(), "more than 63 NOP-Ins") {
 		t.Error(err)
 	}
@@ -263,11 +263,11 @@ func TestLogout(t *testing.T) {
 	tg := &iscsitest.Target{}
 	conn, wait := tg.Start()
 	pipe := iscsi.NewTCPPipe(conn)
-	res, err := iscsi.Login(t.Context(), pipe, config())
+	res, err := iscsi.Login(soon(t), pipe, config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := iscsi.Logout(t.Context(), pipe, iscsi.LogoutRequest{CmdSN: 1, ExpStatSN: res.ExpStatSN}); err != nil {
+	if _, err := iscsi.Logout(soon(t), pipe, iscsi.LogoutRequest{CmdSN: 1, ExpStatSN: res.ExpStatSN}); err != nil {
 		t.Error(err)
 	}
 	if err := wait(); err != nil || tg.Logins() != 1 || tg.Sessions() != 0 {
@@ -285,17 +285,17 @@ func TestLogout(t *testing.T) {
 		"logout: receive Logout Response: EOF":                                  {iscsitest.Close()},
 		"Logout Response with an additional header of 4 bytes (RFC 7143 11.15)": {iscsitest.Raw(append([]byte{0x26, 0x80, 0, 0, 1}, make([]byte, 47)...))},
 	} {
-		_, err := iscsi.Logout(t.Context(), pipeTo(t, script), iscsi.LogoutRequest{})
+		_, err := iscsi.Logout(soon(t), pipeTo(t, script), iscsi.LogoutRequest{})
 		if err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("got %v, want %q", err, words)
 		}
 	}
 	var refused iscsi.LogoutError
-	if _, err := iscsi.Logout(t.Context(), pipeTo(t, answer(iscsi.LogoutResponse{ITT: 1, Response: 3})), iscsi.LogoutRequest{}); !errors.As(err, &refused) || refused != 3 {
+	if _, err := iscsi.Logout(soon(t), pipeTo(t, answer(iscsi.LogoutResponse{ITT: 1, Response: 3})), iscsi.LogoutRequest{}); !errors.As(err, &refused) || refused != 3 {
 		t.Error(err)
 	}
 	conn.Close()
-	if _, err := iscsi.Logout(t.Context(), pipe, iscsi.LogoutRequest{}); !errors.Is(err, io.ErrClosedPipe) {
+	if _, err := iscsi.Logout(soon(t), pipe, iscsi.LogoutRequest{}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,7 +56,7 @@ func login(t *testing.T, cfg iscsi.LoginConfig, script ...iscsitest.Step) outcom
 	t.Helper()
 	conn, wait := iscsitest.Script(script).Start()
 	var o outcome
-	o.res, o.err = iscsi.Login(t.Context(), iscsi.NewTCPPipe(conn), cfg)
+	o.res, o.err = iscsi.Login(soon(t), iscsi.NewTCPPipe(conn), cfg)
 	pdus, err := wait()
 	if err != nil {
 		t.Fatalf("target: %v (login: %v)", err, o.err)
@@ -71,6 +72,14 @@ func login(t *testing.T, cfg iscsi.LoginConfig, script ...iscsitest.Step) outcom
 		t.Errorf("38: a failed login returned %+v", o.res)
 	}
 	return o
+}
+
+// soon is a context that ends when something hangs.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // text returns what the initiator said in its request number n, from 0.

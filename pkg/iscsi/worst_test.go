@@ -123,7 +123,7 @@ func TestReset(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		_, err = iscsi.Login(t.Context(), iscsi.NewTCPPipe(conn), cfg)
+		_, err = iscsi.Login(soon(t), iscsi.NewTCPPipe(conn), cfg)
 		return err
 	}
 	var stage *iscsi.StageError
