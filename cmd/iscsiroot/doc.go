@@ -4,6 +4,10 @@
 //
 //	iscsiroot build --kernel-version 6.1.0-9-amd64 --output initrd.img
 //
-// build makes the initramfs. It needs no privilege, changes nothing but the output file, and makes the same image from
-// the same input. "iscsiroot build --help" lists its options. Exit status: 0, or 1 with one line on standard error.
+// build makes the initramfs, of the same input the same image. ls, cat and unpack show what is in one, of whatever builder,
+// and check tells what a boot with it would lack. pxe writes the files of a server that boots machines from a network, from
+// one description of the machines.
+//
+// No command needs a privilege, and none leaves half of its output behind. "iscsiroot COMMAND --help" tells the options.
+// Exit status: 0, or 1 with the reason on standard error.
 package main

@@ -27,6 +27,7 @@ var parsers = map[string]string{
 	"pkg/network/dhcp6":     "a server's, and a router's",
 	"pkg/recovery":          "the kernel's",
 	"pkg/session":           "another process's",
+	"pkg/netboot":           "an administrator's",
 	"pkg/switchroot":        "a root file system's",
 	"pkg/uevent":            "the kernel's",
 }

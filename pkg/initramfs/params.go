@@ -50,16 +50,15 @@ func (t tree) addParams(cfg Config) (warnings []string, err error) {
 
 // ReadSecret reads a file of at most limit bytes that others may not read.
 func ReadSecret(name string, limit int64) ([]byte, error) {
-	mode, err := regularMode(name)
-	if err != nil {
-		return nil, err
-	}
-	if mode.Perm()&0o004 != 0 {
-		return nil, fmt.Errorf("read secrets from %s: everybody on this machine can read it: chmod 600 %s", name, name)
-	}
 	st, err := os.Stat(name)
-	if err == nil && st.Size() > limit {
-		return nil, fmt.Errorf("read secrets from %s: larger than %d bytes", name, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read secrets from %s: %w", name, cause(err))
+	}
+	switch {
+	case !st.Mode().IsRegular() || st.Size() > limit:
+		return nil, fmt.Errorf("read secrets from %s: not a regular file, or larger than %d bytes", name, limit)
+	case st.Mode().Perm()&0o004 != 0:
+		return nil, fmt.Errorf("read secrets from %s: everybody on this machine can read it: chmod 600 %s", name, name)
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {

@@ -224,3 +224,19 @@ func (e entry) record(name string, ino uint64, modTime uint32) (cpio.Record, err
 	info.FileSize = uint64(len(data))
 	return cpio.Record{Info: info, ReaderAt: bytes.NewReader(data)}, nil
 }
+
+// Archive returns an archive of these files alone, uncompressed. The kernel unpacks it behind an image that is loaded
+// before it.
+func Archive(files []File) ([]byte, error) {
+	t := tree{}
+	for _, f := range files {
+		if err := t.addFile(f); err != nil {
+			return nil, err
+		}
+	}
+	var b bytes.Buffer
+	if err := t.write(context.Background(), &b, 0); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

@@ -1,0 +1,114 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/iscsiroot/iscsiroot/pkg/netboot"
+)
+
+const pxeLong = `pxe reads a description of machines, a YAML file, and writes into DIR what a server
+needs to boot them:
+
+  tftp/pxelinux.cfg/  PXELINUX, a file for each machine by its MAC address, and default
+  tftp/ipxe/          iPXE: boot.ipxe finds the machine's script; MAC-sanhook.ipxe logs in first
+  tftp/grub/          GRUB under EFI: grub.cfg-01-MAC
+  tftp/secrets/       an initramfs with its CHAP secret for each machine that has one
+  dnsmasq.conf        a piece of dnsmasq's configuration
+  tgt.conf lio.json   the targets, each disk for its machine alone
+
+Fields of a host: name, mac, address (with mask), gateway, interface, initiator, target,
+portals, lun, chap (a file of lines TARGET USER SECRET [TARGET-USER TARGET-SECRET]), root,
+kernel and initrd (paths below tftp/), append (more parameters), disk (what the target
+serves), shared. Fields of defaults are for all hosts; {name}, {mac} and {ip} in a value
+are the host's. Beside hosts and defaults: server, http, loader.
+
+Everything is checked before anything is written. A second run changes only what is
+different, and removes files of machines that are no more.`
+
+const pxeExample = `  # hosts.yaml
+  server: 10.1.1.1
+  defaults:
+    initiator: iqn.2007-01.com.example:server.{name}
+    target: iqn.2007-01.com.example:storage.{name}
+    portals: 10.1.1.180
+    kernel: remote/vmlinuz
+    initrd: remote/initrd.img
+  hosts:
+    - name: remote1
+      mac: aa:bb:cc:dd:ee:ff
+      address: 10.1.1.165/26
+
+  iscsiroot pxe hosts.yaml /srv/netboot --dry-run`
+
+// newPXE returns the pxe command.
+func newPXE() *cobra.Command {
+	var dry bool
+	cmd := &cobra.Command{
+		Use:     "pxe HOSTS DIR",
+		Short:   "write the files of a server that boots machines",
+		Long:    pxeLong,
+		Example: pxeExample,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			room, err := netboot.Read(args[0])
+			if err != nil {
+				return err
+			}
+			files, err := room.Files(args[1])
+			if err != nil {
+				return err
+			}
+			changes, err := netboot.Compare(args[1], files)
+			if err != nil {
+				return err
+			}
+			if !dry {
+				if err := netboot.Apply(args[1], changes); err != nil {
+					return err
+				}
+			}
+			for _, line := range room.Lacks(args[1]) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s\n", line)
+			}
+			_, err = cmd.OutOrStdout().Write([]byte(report(args[1], len(files), changes, dry)))
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "write nothing; show what would change, without secrets")
+	return cmd
+}
+
+// report tells what was changed, or would be.
+func report(dir string, files int, changes []netboot.Change, dry bool) string {
+	var b strings.Builder
+	secrets := false
+	for _, c := range changes {
+		secrets = secrets || c.File.Secret
+		if dry {
+			b.WriteString(c.Diff())
+		} else {
+			fmt.Fprintf(&b, "%s %s\n", c.Kind, c.File.Path)
+		}
+	}
+	word := "changed"
+	if dry {
+		word = "would change"
+	}
+	fmt.Fprintf(&b, "%s: %d files, %d %s\n", dir, files, len(changes), word)
+	if secrets && !dry {
+		who := "its user"
+		if os.Getuid() == 0 {
+			who = "the server's user (chown), who keeps them in later runs"
+		}
+		fmt.Fprintf(&b, "files with secrets have mode 0600: give those below %s to %s; a TFTP or HTTP server gives them to everybody who asks\n",
+			filepath.Join(dir, "tftp"), who)
+	}
+	return b.String()
+}

@@ -1,0 +1,197 @@
+//go:build linux
+
+package netboot
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// Change is what is different between the files that are wanted and those that are there.
+type Change struct {
+	Kind string // "new", "changed" or "removed"
+	File File   // as it is to be; of one that is removed the path only
+	Old  []byte // content that is there; nil if it is new
+
+	hidden bool // the old content is a secret
+}
+
+// manifest lists what was written, so that files of machines that are no more can be removed.
+const manifest = ".iscsiroot-pxe"
+
+// Compare returns what is different in a directory, which need not be there.
+func Compare(dir string, files []File) ([]Change, error) {
+	files = append(slices.Clone(files), list(files))
+	var out []Change
+	for _, f := range files {
+		old, err := os.ReadFile(path.Join(dir, f.Path))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			out = append(out, Change{Kind: "new", File: f})
+		case err != nil:
+			return nil, fmt.Errorf("read what is there: %w", err)
+		case !bytes.Equal(old, f.Data) || f.Secret && tooOpen(path.Join(dir, f.Path)):
+			st, err := os.Stat(path.Join(dir, f.Path))
+			out = append(out, Change{"changed", f, old, err != nil || st.Mode().Perm()&0o004 == 0})
+		}
+	}
+	gone, err := stale(dir, files)
+	return append(out, gone...), err
+}
+
+// list returns the manifest of files.
+func list(files []File) File {
+	var b strings.Builder
+	b.WriteString(written)
+	for _, f := range files {
+		b.WriteString(f.Path + "\n")
+	}
+	return File{Path: manifest, Data: []byte(b.String())}
+}
+
+func tooOpen(name string) bool {
+	st, err := os.Stat(name)
+	return err == nil && st.Mode().Perm()&0o077 != 0
+}
+
+// stale returns files of an earlier run that are not wanted any more.
+func stale(dir string, files []File) ([]Change, error) {
+	old, err := os.ReadFile(path.Join(dir, manifest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what is there: %w", err)
+	}
+	var out []Change
+	for line := range strings.Lines(string(old)) {
+		name := strings.TrimSuffix(line, "\n")
+		if strings.HasPrefix(name, "#") || !fs.ValidPath(name) || slices.ContainsFunc(files, func(f File) bool { return f.Path == name }) {
+			continue
+		}
+		if _, err := os.Lstat(path.Join(dir, name)); err == nil {
+			out = append(out, Change{Kind: "removed", File: File{Path: name}})
+		}
+	}
+	return out, nil
+}
+
+// temporary is the suffix of files that are not complete yet.
+const temporary = ".iscsiroot-new"
+
+// Apply makes the changes. All files are written beside the old ones first and take their places when the last one is
+// complete, so that an error leaves everything as it was.
+func Apply(dir string, changes []Change) (err error) {
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write to %s: %w", dir, err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("write to %s: %w", dir, err)
+	}
+	defer root.Close()
+	var temps []string
+	defer func() {
+		if err != nil {
+			for _, name := range temps {
+				_ = root.Remove(name) // what is left does no harm
+			}
+			err = fmt.Errorf("write to %s: %w", dir, err)
+		}
+	}()
+	for _, c := range changes {
+		if c.Kind == "removed" {
+			continue
+		}
+		temps = append(temps, c.File.Path+temporary)
+		if err := write(root, c.File); err != nil {
+			return err
+		}
+	}
+	for _, c := range changes {
+		if c.Kind == "removed" {
+			err = root.Remove(c.File.Path)
+		} else {
+			err = root.Rename(c.File.Path+temporary, c.File.Path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes a file under its temporary name. Whom the old one belongs to, because a server has to read it, keeps it.
+func write(root *os.Root, f File) error {
+	if err := root.MkdirAll(path.Dir(f.Path), 0o755); err != nil {
+		return err
+	}
+	name := f.Path + temporary
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	out, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if _, err := out.Write(f.Data); err != nil {
+		return err
+	}
+	if st, err := root.Stat(f.Path); err == nil {
+		if own, ok := st.Sys().(*syscall.Stat_t); ok {
+			_ = out.Chown(int(own.Uid), int(own.Gid)) // only root can
+		}
+	}
+	if err := out.Chmod(f.mode()); err != nil {
+		return err
+	}
+	if err := out.Sync(); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// Diff returns what a change does to a file, line by line. Of a secret it tells nothing.
+func (c Change) Diff() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", c.Kind, c.File.Path)
+	switch {
+	case c.Kind == "removed":
+	case c.File.Secret, c.hidden:
+		b.WriteString(" (holds a secret, which is not shown)")
+	default:
+		old, now := lines(c.Old), lines(c.File.Data)
+		for len(old) > 0 && len(now) > 0 && old[0] == now[0] {
+			old, now = old[1:], now[1:]
+		}
+		for len(old) > 0 && len(now) > 0 && old[len(old)-1] == now[len(now)-1] {
+			old, now = old[:len(old)-1], now[:len(now)-1]
+		}
+		for _, l := range old {
+			b.WriteString("\n-" + l)
+		}
+		for _, l := range now {
+			b.WriteString("\n+" + l)
+		}
+	}
+	return b.String() + "\n"
+}
+
+// lines returns the lines of a text without their ends.
+func lines(text []byte) []string {
+	if len(text) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}

@@ -1,0 +1,83 @@
+//go:build linux
+
+package netboot
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Loaders by what dnsmasq calls the client's architecture: 0 is BIOS, 7 and 9 are EFI of x86-64, 11 of arm64
+// (IANA, Processor Architecture Types).
+var bootFiles = map[string]struct{ bios, efi, arm string }{
+	"pxelinux": {"pxelinux.0", "grubx64.efi", "grubaa64.efi"},
+	"grub":     {"grub/i386-pc/core.0", "grubx64.efi", "grubaa64.efi"},
+	"ipxe":     {"undionly.kpxe", "snponly.efi", "snponly.efi"},
+}
+
+// dnsmasq returns a piece of dnsmasq's configuration. A machine whose card has iPXE in its ROM gets no root path with a
+// boot file: iPXE would hook the disk at once, and PXELINUX stand still behind it.
+func (r *Room) dnsmasq(dir string) string {
+	var b strings.Builder
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		abs = dir
+	}
+	f := bootFiles[r.Loader]
+	fmt.Fprintf(&b, `%senable-tftp
+tftp-root=%s
+tftp-no-fail
+# iPXE says so by option 175.
+dhcp-match=set:ipxe,175
+dhcp-match=set:efi,option:client-arch,7
+dhcp-match=set:efi,option:client-arch,9
+dhcp-match=set:arm,option:client-arch,11
+dhcp-boot=tag:!efi,tag:!arm,%s
+dhcp-boot=tag:efi,tag:!arm,%s
+dhcp-boot=tag:arm,%s
+`, written, filepath.Join(abs, tree), f.bios, f.efi, f.arm)
+	if r.Loader == "ipxe" {
+		b.WriteString("# iPXE itself gets its script; the files above are iPXE.\ndhcp-boot=tag:ipxe,ipxe/boot.ipxe\n")
+	}
+	for _, n := range r.networks() {
+		fmt.Fprintf(&b, "dhcp-range=%s\n", n)
+	}
+	for _, h := range r.Hosts {
+		address := h.Address.Addr().String()
+		if h.Address.Addr().Is6() {
+			address = "[" + address + "]"
+		}
+		fmt.Fprintf(&b, "dhcp-host=%s,set:%s,%s,%s\n", h.MAC, h.Name, address, h.Name)
+		if h.Gateway.Is4() {
+			fmt.Fprintf(&b, "dhcp-option=tag:%s,option:router,%s\n", h.Name, h.Gateway)
+		}
+		// Not for iPXE: see above. What is on the command line counts before it in any case.
+		fmt.Fprintf(&b, "dhcp-option=tag:%s,tag:!ipxe,option:root-path,\"%s\"\n", h.Name, h.rootPath())
+	}
+	return b.String()
+}
+
+// networks returns the networks of the machines as dhcp-range wants them, each once.
+func (r *Room) networks() []string {
+	var out []string
+	for _, h := range r.Hosts {
+		p := h.Address.Masked()
+		text := fmt.Sprintf("%s,static,%d", p.Addr(), p.Bits())
+		if p.Addr().Is4() {
+			text = fmt.Sprintf("%s,static,%s", p.Addr(), mask(p))
+		}
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// mask returns the netmask of an IPv4 network.
+func mask(p netip.Prefix) string {
+	m := ^uint32(0) << (32 - p.Bits())
+	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}).String()
+}

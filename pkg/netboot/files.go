@@ -1,0 +1,109 @@
+//go:build linux
+
+package netboot
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+)
+
+// File is one file of a netboot server.
+type File struct {
+	Path   string // below the output directory
+	Data   []byte
+	Secret bool // holds a secret: mode 0600, and never shown
+}
+
+// mode returns the permissions of a file.
+func (f File) mode() fs.FileMode {
+	if f.Secret {
+		return 0o600
+	}
+	return 0o644
+}
+
+// tree is the directory that TFTP and HTTP serve, below the output directory.
+const tree = "tftp"
+
+// Files makes all files; dir is the output directory as dnsmasq will name it.
+func (r *Room) Files(dir string) ([]File, error) {
+	var out []File
+	add := func(name, text string, secret bool) { out = append(out, File{name, []byte(text), secret}) }
+	for _, h := range r.Hosts {
+		add(tree+"/pxelinux.cfg/01-"+h.dashes(), pxelinux([]Host{h}, h.Name), false)
+		add(tree+"/ipxe/"+h.dashes()+".ipxe", r.ipxe(h), false)
+		add(tree+"/ipxe/"+h.dashes()+"-sanhook.ipxe", r.sanhook(h), h.CHAP != nil)
+		add(tree+"/grub/grub.cfg-01-"+h.dashes(), grub(h), false)
+		if h.CHAP == nil {
+			continue
+		}
+		image, err := initramfs.Archive([]initramfs.File{{Path: bootspec.CredentialsPath, Mode: 0o600, Data: []byte(h.secret)}})
+		if err != nil {
+			return nil, fmt.Errorf("secret of host %s: %w", h.Name, err)
+		}
+		add(path.Join(tree, h.secretImage()), string(image), true)
+	}
+	add(tree+"/pxelinux.cfg/default", pxelinux(r.Hosts, ""), false)
+	add(tree+"/ipxe/boot.ipxe", ipxeStart, false)
+	add("dnsmasq.conf", r.dnsmasq(dir), false)
+	add("tgt.conf", r.tgt(), r.secret())
+	lio, err := r.lio()
+	if err != nil {
+		return nil, err
+	}
+	add("lio.json", lio, r.secret())
+	return out, nil
+}
+
+// secret tells whether a machine has one.
+func (r *Room) secret() bool {
+	for _, h := range r.Hosts {
+		if h.CHAP != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// written stands first in each file whose format has comments.
+const written = "# written by iscsiroot pxe: change the hosts file and run it again\n"
+
+// pxelinux returns a configuration of PXELINUX in the HOWTO's form. Without a default it asks at the console.
+func pxelinux(hosts []Host, def string) string {
+	var b strings.Builder
+	b.WriteString(written)
+	if def != "" {
+		fmt.Fprintf(&b, "DEFAULT %s\n", def)
+	} else {
+		b.WriteString("PROMPT 1\nSAY which machine is this?")
+		for _, h := range hosts {
+			b.WriteString(" " + h.Name)
+		}
+		b.WriteString("\n")
+	}
+	for _, h := range hosts {
+		// IPAPPEND 2 adds BOOTIF=, which names the card that the machine has booted from.
+		fmt.Fprintf(&b, "\nLABEL %s\n   KERNEL /%s\n   APPEND initrd=/%s %s\n   IPAPPEND 2\n",
+			h.Name, h.Kernel, strings.Join(h.initrds(), ",/"), h.commandLine())
+	}
+	return b.String()
+}
+
+// grub returns a configuration of GRUB for one machine.
+func grub(h Host) string {
+	var initrds []string
+	for _, i := range h.initrds() {
+		initrds = append(initrds, "'/"+i+"'")
+	}
+	var words []string
+	for word := range strings.FieldsSeq(h.commandLine() + " BOOTIF=01-" + h.dashes()) {
+		words = append(words, "'"+word+"'") // plain has seen that no quote is in it
+	}
+	return written + fmt.Sprintf("set timeout=0\nmenuentry '%s' {\n\tlinux '/%s' %s\n\tinitrd %s\n}\n",
+		h.Name, h.Kernel, strings.Join(words, " "), strings.Join(initrds, " "))
+}
