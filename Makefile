@@ -36,8 +36,8 @@ demo: build ## boot a machine without a disk from an iSCSI LUN and leave you at 
 	$(GO) build -trimpath -o bin/demo ./scripts/demo
 	./bin/demo
 
-bench: build ## measure our boot next to scripts and a C init: table, bin/bench.json, bin/bench.svg; BENCH_ROUNDS=N
-	./scripts/deps.sh bench
+bench: build ## measure our boot next to scripts and a C init: table, bin/bench.json, bin/bench.svg; BENCH_ROUNDS=N; BENCH_FULL=1: initramfs-tools and dracut too
+	./scripts/deps.sh bench$(if $(filter 1,$(BENCH_FULL)),-full)
 	$(GO) build -trimpath -o bin/bench ./scripts/bench
 	./bin/bench
 	./bin/bench -throughput

@@ -49,7 +49,11 @@ func (s *stage) boot(ctx context.Context, img image, n nic, cpus int, debug bool
 		return Boot{}, err
 	}
 	defer func() { err = errors.Join(err, ns.Close()) }()
-	line := commandLine + " " + s.extra
+	line := commandLine
+	if other, ok := lines[img.name]; ok {
+		line = other
+	}
+	line += " " + s.extra
 	if debug {
 		line += " rd.debug"
 	}

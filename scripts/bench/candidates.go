@@ -15,7 +15,7 @@ import (
 // ours is the name of what is measured.
 const ours = "ours"
 
-// candidate is a kind of initramfs. tree is nil for ours, which pkg/initramfs makes.
+// candidate is a kind of initramfs. tree is nil for ours, which pkg/initramfs makes, and for those of full.
 type candidate struct {
 	name  string
 	what  string
@@ -34,15 +34,19 @@ var candidates = []candidate{
 
 // chosen are the candidates that -only leaves, ours first.
 func (s *stage) chosen() ([]candidate, error) {
+	all := candidates
+	if s.full {
+		all = slices.Concat(candidates, full)
+	}
 	if s.only == nil {
-		return candidates, nil
+		return all, nil
 	}
 	for _, name := range s.only {
-		if !slices.ContainsFunc(candidates, func(c candidate) bool { return c.name == name }) {
+		if !slices.ContainsFunc(all, func(c candidate) bool { return c.name == name }) {
 			return nil, fmt.Errorf("-only %s: there is no such initramfs", name)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(candidates), func(c candidate) bool { return !slices.Contains(s.only, c.name) }), nil
+	return slices.DeleteFunc(slices.Clone(all), func(c candidate) bool { return !slices.Contains(s.only, c.name) }), nil
 }
 
 // kit is what an image is made of.

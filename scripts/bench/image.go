@@ -34,10 +34,13 @@ func (s *stage) buildImages(ctx context.Context, n nic) ([]image, error) {
 	var out []image
 	for _, c := range chosen {
 		path := filepath.Join(s.dir, c.name+"-"+n.name)
-		if c.tree == nil {
-			_, err = initramfs.Build(ctx, s.ourConfig(n), path)
-		} else {
+		switch {
+		case c.tree != nil:
 			err = c.build(k, path)
+		case c.name == ours:
+			_, err = initramfs.Build(ctx, s.ourConfig(n), path)
+		default:
+			err = s.makeInitrd(ctx, c.name, n, path)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("build the image of %s: %w", c.name, err)

@@ -70,7 +70,7 @@ type options struct {
 	rounds                   int
 	cpus                     []int
 	nics, only               []string
-	throughput               bool
+	throughput, full         bool
 }
 
 func parseOptions(args []string, rounds string) (options, error) {
@@ -82,9 +82,10 @@ func parseOptions(args []string, rounds string) (options, error) {
 	f.StringVar(&o.out, "out", "bin", "the directory for bench.json and bench.svg")
 	f.StringVar(&o.extra, "append", "", "more for every machine's command line")
 	f.IntVar(&o.rounds, "rounds", 5, "boots of each initramfs; BENCH_ROUNDS sets it too")
-	f.StringVar(&cpus, "smp", "1", "numbers of the guest's processors, with commas")
+	f.StringVar(&cpus, "smp", "1,2", "numbers of the guest's processors, with commas")
 	f.StringVar(&nics, "nics", "virtio-net,e1000", "network devices, with commas")
 	f.StringVar(&only, "only", "", "initramfs to boot beside ours, with commas; all if empty")
+	f.BoolVar(&o.full, "full", os.Getenv("BENCH_FULL") == "1", "boot initramfs-tools' and dracut's too; BENCH_FULL=1 sets it too")
 	f.BoolVar(&o.throughput, "throughput", false, "measure how fast data moves instead of the boot")
 	if rounds != "" {
 		if err := f.Set("rounds", rounds); err != nil {

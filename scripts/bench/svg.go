@@ -9,7 +9,7 @@ import (
 
 // Lengths are in pixels.
 const (
-	width, left, right = 900, 150, 250
+	width, left, right = 1040, 150, 390
 	rowHeight          = 26
 	barHeight          = 16
 	titleHeight        = 44
@@ -70,7 +70,8 @@ func (p *picture) times(title string, c Config) {
 		p.bar(s, 0, run, colourKernel)
 		p.bar(s, run, r.Total.Median, colour)
 		p.whisker(s, r.Total)
-		p.value(s(r.Total.Max)+8, fmt.Sprintf("init %.2f s, in all %.2f s, %.1f MiB", r.Init.Median, r.Total.Median, float64(r.Bytes)/(1<<20)))
+		p.value(s(r.Total.Max)+8, fmt.Sprintf("init %.2f s, in all %.2f s, image %.1f MiB, host cpu %.1f s, free %.0f MiB",
+			r.Init.Median, r.Total.Median, float64(r.Bytes)/(1<<20), r.CPU.Median, r.available()))
 		p.y += rowHeight
 	}
 	p.y += axisHeight

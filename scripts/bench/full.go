@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// full are made by Debian's own makers of an initramfs, and measured with BENCH_FULL=1: they take much longer than the others.
+var full = []candidate{
+	{"initramfs-tools", "Debian's own, MODULES=list with the modules known, open-iscsi's scripts", nil, initramfs.Zstd, false},
+	{"dracut", "dracut without systemd, with its own iSCSI scripts and the modules known", nil, initramfs.Zstd, false},
+}
+
+// common is in the command lines of both: the same end of a boot as in commandLine, and the names of cards that all others use.
+const common = " root=/dev/sda2 ro net.ifnames=0 console=ttyS0 quiet panic=-1"
+
+// lines are the command lines of those that do not know the HOWTO's words.
+var lines = map[string]string{
+	"initramfs-tools": "iscsi_initiator=" + initiatorName + " iscsi_target_name=" + targetName + " iscsi_target_ip=10.77.0.1" +
+		" ip=10.77.0.2:::255.255.255.0::eth0:none" + common,
+	"dracut": "rd.iscsi.initiator=" + initiatorName + " netroot=iscsi:10.77.0.1::3260:1:" + targetName +
+		" ip=10.77.0.2:::255.255.255.0::eth0:none rd.neednet=1" + common,
+}
+
+const initiatorName = "iqn.2007-01.com.example:server.remote1"
+
+// errKernel says that the makers can only use the kernel whose modules are in their root.
+var errKernel = errors.New("with BENCH_FULL=1 the kernel is amd64")
+
+// makeInitrd has an initramfs made by a maker of Debian's in a chroot, for a card as ours is. What that mounts is gone when it
+// ends.
+func (s *stage) makeInitrd(ctx context.Context, maker string, n nic, path string) error {
+	root, err := lab.DebianRoot("initrds")
+	if err != nil {
+		return fmt.Errorf("%w; run scripts/deps.sh bench-full", err)
+	}
+	if s.options.kernel != "amd64" {
+		return errKernel
+	}
+	text, err := guest.ReadFile("guest/initrds.sh")
+	if err != nil {
+		return err
+	}
+	script := filepath.Join(s.dir, "initrds.sh")
+	if err := os.WriteFile(script, text, 0o600); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--fork", "--kill-child",
+		"sh", script, maker, root, s.kernel.Release, n.driver, path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", maker, err, lastWords(string(out)))
+	}
+	return nil
+}
