@@ -24,6 +24,26 @@ func TestTgtdMutualCHAP(t *testing.T) {
 	r.toFailure(at, "refused (0201)")
 }
 
+// Before switch-root, with the sessions up and the file of secrets read, no secret is to be found anywhere either.
+func TestNoSecretDuringBoot(t *testing.T) {
+	r := newPeerRig(t)
+	r.dataDisk("")
+	r.startTgtd(lab.TargetConfig{CHAP: mutual})
+	m := r.withFiles("rd.shell=/bin/sh rd.break=switch-root rd.debug iscsi_chap=md5 "+seedLine, lab.Tree{
+		"bin/sh":    lab.Copy(built.guest),
+		"etc/hunts": lab.Text(strings.ReplaceAll(hunted(mutual.Secret)+hunted(mutual.MutualSecret), "hunt:", "")),
+		"etc/iscsiroot/credentials": private(strings.Join([]string{
+			targetName, mutual.User, mutual.Secret, mutual.MutualUser, mutual.MutualSecret,
+		}, " ") + "\n"),
+	})
+	r.expect(m, "iscsiroot: break before step switch-root", "files and the log were read", "files and the log were read", verified)
+	r.off(m)
+	r.hidesSecrets(m)
+	if strings.Contains(m.Output(), "guest: hunt: found") {
+		t.Error("a secret is to be found during the boot")
+	}
+}
+
 // One-way CHAP, with digests of headers and data, from a file in the image: no secret is to be found anywhere. What is written
 // arrives.
 func TestTgtdOneWayCHAP(t *testing.T) {

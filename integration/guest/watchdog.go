@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -87,8 +88,17 @@ func write16(mem []byte, reg int, v uint16) { *(*uint16)(unsafe.Pointer(&mem[reg
 //go:noinline
 func write32(mem []byte, reg int, v uint32) { *(*uint32)(unsafe.Pointer(&mem[reg])) = v }
 
-// shell is what the guest does as the debug shell of an image.
+// shell is what the guest does as the debug shell of an image: the hunts of
+// its own list, if it has one.
 func shell() {
+	if list, err := os.ReadFile("/etc/hunts"); err == nil {
+		for text := range strings.FieldsSeq(string(list)) {
+			if err := hunt(text); err != nil {
+				fmt.Printf("guest: hunt: error: %v\n", err)
+			}
+		}
+		return
+	}
 	found, err := startWatchdog()
 	if err != nil {
 		fmt.Printf("guest: watchdog: %v\n", err)
