@@ -34,6 +34,10 @@ func (c *conversation) again(step, stop string, params []string) (string, error)
 		c.resume.Steps = append(c.resume.Steps, changed(c.m.Plan, plan)...)
 	}
 	again := c.m.progress.following(c.resume.Steps...)
+	if slices.Contains(again, "login") && c.m.progress.is("guard", done) {
+		c.resume = Resume{}
+		return "", errGuarded
+	}
 	c.resume.Prepare = func() []string { return c.m.prepare(line, plan, again) }
 	c.asked = true
 	return "trying again\n", nil
