@@ -1,0 +1,320 @@
+package dhcp6
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+)
+
+// RootPathWindow is for how long an answer without a root path waits for one
+// with it, where the root path is wanted.
+const RootPathWindow = time.Second
+
+// requestTries is how often a request is sent before the offer is given up.
+const requestTries = 4
+
+// Config is what an exchange needs.
+type Config struct {
+	Interface string
+	MAC       []byte // of Ethernet, 6 bytes; DUID and IAID are made of it
+	DUID      []byte // nil: dhcp.DUID(MAC)
+	IAID      uint32 // 0: dhcp.IAID(MAC)
+	// WantRootPath prefers an answer with a root path: see RootPathWindow.
+	WantRootPath bool
+	// Report is told, in words, what is waited for; may be nil. It must not
+	// block.
+	Report func(string)
+}
+
+// Conn sends to and receives from the servers on one link.
+type Conn interface {
+	// Send sends a message to all servers.
+	Send(message []byte) error
+	// Receive returns the next message and its sender; os.ErrDeadlineExceeded
+	// when it is time. Close ends it.
+	Receive(deadline time.Time) ([]byte, netip.Addr, error)
+	Close() error
+}
+
+// NoLeaseError says that no server answered as was asked.
+type NoLeaseError struct {
+	Interface string
+	Sent      int           // messages
+	Elapsed   time.Duration // since the first
+	Heard     string        // what came and was of no use, the last of it
+	Err       error         // why it ended
+}
+
+// Error implements error.
+func (e *NoLeaseError) Error() string {
+	s := fmt.Sprintf("no DHCPv6 server answers on %s (%d requests in %s)", e.Interface, e.Sent, e.Elapsed.Round(time.Second))
+	if e.Heard != "" {
+		s = fmt.Sprintf("no lease by DHCPv6 on %s (%d requests in %s): %s", e.Interface, e.Sent, e.Elapsed.Round(time.Second), e.Heard)
+	}
+	return s
+}
+
+// Unwrap returns why it ended: the context's error or the socket's.
+func (e *NoLeaseError) Unwrap() error { return e.Err }
+
+// ErrRefused says that the server refused to extend a lease: the address may
+// not be used any more.
+var ErrRefused = errors.New("the DHCPv6 server refused the address")
+
+var errNotOurs = errors.New("an answer to somebody else")
+
+// client is one exchange and its state.
+type client struct {
+	cfg   Config
+	conn  Conn
+	xid   [3]byte
+	begun time.Time
+	sent  int
+	heard string
+}
+
+func newClient(conn Conn, cfg Config) (*client, error) {
+	if cfg.DUID == nil {
+		cfg.DUID = dhcp.DUID(cfg.MAC)
+	}
+	if cfg.IAID == 0 {
+		cfg.IAID = dhcp.IAID(cfg.MAC)
+	}
+	if n := len(cfg.DUID); n < 3 || n > maxDUID {
+		return nil, fmt.Errorf("DHCPv6 on %s: a DUID of %d bytes, want 3 to %d", cfg.Interface, n, maxDUID)
+	}
+	return &client{cfg: cfg, conn: conn, begun: time.Now()}, nil
+}
+
+// Acquire gets an address: it solicits servers, takes the first usable offer
+// instead of waiting for all of them, and requests it (RFC 8415 section 18.2).
+// It goes on until ctx ends, when it returns a *NoLeaseError. It closes conn.
+func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
+	return run(ctx, conn, cfg, func(c *client) (dhcp.Lease, error) {
+		for {
+			offer, err := c.exchange(ctx, msgSolicit, c.ia(netip.Addr{}), dhcp.Lease{}, 0)
+			if err != nil {
+				return offer, err
+			}
+			l, err := c.exchange(ctx, msgRequest, c.ia(netip.Addr{}), offer, requestTries)
+			if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+				return l, err
+			}
+		}
+	})
+}
+
+// Inform gets what goes with an address that a router's advertisement gave
+// (RFC 8415 section 18.2.6), as Acquire does.
+func Inform(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
+	return run(ctx, conn, cfg, func(c *client) (dhcp.Lease, error) {
+		return c.exchange(ctx, msgInform, nil, dhcp.Lease{}, 0)
+	})
+}
+
+// Extend asks the server of a lease for more time, or all servers if rebind,
+// until ctx ends; it is time for that from l.Obtained + l.Renew on, and
+// l.Rebind. The error is ErrRefused if the address may not be used any more. It
+// closes conn.
+func Extend(ctx context.Context, conn Conn, cfg Config, l dhcp.Lease, rebind bool) (dhcp.Lease, error) {
+	cfg.DUID, cfg.IAID = l.ClientID, l.IAID
+	return run(ctx, conn, cfg, func(c *client) (dhcp.Lease, error) {
+		typ, server := byte(msgRenew), l
+		if rebind {
+			typ, server = msgRebind, dhcp.Lease{}
+		}
+		next, err := c.exchange(ctx, typ, c.ia(l.Address.Addr()), server, 0)
+		if err == nil && next.Address != l.Address {
+			err = fmt.Errorf("extend the lease of %s on %s: the server gives %s instead: %w", l.Address.Addr(), cfg.Interface, next.Address.Addr(), ErrRefused)
+		}
+		return next, err
+	})
+}
+
+// Release gives a lease back. Nobody waits for the answer. It closes conn.
+func Release(conn Conn, cfg Config, l dhcp.Lease) error {
+	defer conn.Close()
+	cfg.DUID, cfg.IAID = l.ClientID, l.IAID
+	c, err := newClient(conn, cfg)
+	if err != nil {
+		return err
+	}
+	c.newTransaction()
+	return c.send(msgRelease, c.ia(l.Address.Addr()), l.ServerID, time.Now())
+}
+
+// run makes the client, and the error that the user sees.
+func run(ctx context.Context, conn Conn, cfg Config, f func(*client) (dhcp.Lease, error)) (dhcp.Lease, error) {
+	defer conn.Close()
+	c, err := newClient(conn, cfg)
+	if err != nil {
+		return dhcp.Lease{}, err
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	l, err := f(c)
+	switch {
+	case err == nil:
+		return l, nil
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case errors.Is(err, ErrRefused):
+		return dhcp.Lease{}, err
+	}
+	return dhcp.Lease{}, &NoLeaseError{cfg.Interface, c.sent, time.Since(c.begun), c.heard, err}
+}
+
+func (c *client) newTransaction() {
+	n := rand.Uint32()
+	c.xid = [3]byte{byte(n >> 16), byte(n >> 8), byte(n)}
+}
+
+// ia is our identity association, with an address if it is valid.
+func (c *client) ia(addr netip.Addr) []byte {
+	b := binary.BigEndian.AppendUint32(nil, c.cfg.IAID)
+	b = append(b, make([]byte, 8)...) // T1 and T2: the server's choice
+	if addr.IsValid() {
+		b = appendOption(b, optIAAddr, append(addr.AsSlice(), make([]byte, 8)...))
+	}
+	return b
+}
+
+// send builds and sends a message. What a link that is down does not take is
+// like a message that was lost.
+func (c *client) send(typ byte, ia, serverID []byte, begun time.Time) error {
+	b := append([]byte{typ}, c.xid[:]...)
+	b = appendOption(b, optClientID, c.cfg.DUID)
+	if serverID != nil {
+		b = appendOption(b, optServerID, serverID)
+	}
+	if ia != nil {
+		b = appendOption(b, optIANA, ia)
+	}
+	if typ != msgRelease {
+		var codes []byte
+		for _, code := range requested() {
+			codes = binary.BigEndian.AppendUint16(codes, code)
+		}
+		b = appendOption(b, optRequests, codes)
+	}
+	elapsed := min(time.Since(begun)/(10*time.Millisecond), 0xffff)
+	b = appendOption(b, optElapsed, binary.BigEndian.AppendUint16(nil, uint16(elapsed)))
+	c.sent++
+	err := c.conn.Send(b)
+	for _, passing := range []error{unix.ENETDOWN, unix.ENETUNREACH, unix.EADDRNOTAVAIL, unix.ENOBUFS, unix.EAGAIN} {
+		if errors.Is(err, passing) {
+			c.unusable("send", err)
+			return nil
+		}
+	}
+	return err
+}
+
+// unusable notes and tells what was of no use, once for each cause.
+func (c *client) unusable(what string, err error) {
+	if s := fmt.Sprintf("%s ignored: %v", what, err); s != c.heard {
+		c.heard = s
+		c.report(s)
+	}
+}
+
+func (c *client) report(text string) {
+	if c.cfg.Report != nil {
+		c.cfg.Report(c.cfg.Interface + ": " + text)
+	}
+}
+
+// exchange sends a message until it is answered as it should be; to one server
+// if offer names it. tries of 0 are without end.
+func (c *client) exchange(ctx context.Context, typ byte, ia []byte, offer dhcp.Lease, tries int) (dhcp.Lease, error) {
+	c.newTransaction()
+	begun := time.Now()
+	for n := 0; tries == 0 || n < tries; n++ {
+		obtained := uptime()
+		if err := c.send(typ, ia, offer.ServerID, begun); err != nil {
+			return dhcp.Lease{}, err
+		}
+		if n > 0 {
+			c.report(fmt.Sprintf("waiting for a DHCPv6 server, request %d", c.sent))
+		}
+		l, err := c.collect(ctx, time.Now().Add(dhcp.Backoff(n, rand.Float64())), typ, offer.ServerID)
+		if err == nil {
+			l.Obtained = obtained
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return l, err
+		}
+	}
+	return dhcp.Lease{}, os.ErrDeadlineExceeded
+}
+
+// collect takes the first usable answer, or a better one that is not much
+// later.
+func (c *client) collect(ctx context.Context, deadline time.Time, typ byte, serverID []byte) (dhcp.Lease, error) {
+	best, err := c.answer(ctx, deadline, typ, serverID)
+	if err != nil || serverID != nil || !c.cfg.WantRootPath {
+		return best, err
+	}
+	window := time.Now().Add(RootPathWindow)
+	for best.RootPath == "" {
+		other, err := c.answer(ctx, window, typ, serverID)
+		if err != nil {
+			return best, ctx.Err()
+		}
+		if other.RootPath != "" {
+			best = other
+		}
+	}
+	return best, nil
+}
+
+// answer waits for the next usable answer to a message.
+func (c *client) answer(ctx context.Context, deadline time.Time, typ byte, serverID []byte) (dhcp.Lease, error) {
+	want := byte(msgReply)
+	if typ == msgSolicit {
+		want = msgAdvertise
+	}
+	for {
+		b, from, err := c.conn.Receive(deadline)
+		if ctx.Err() != nil {
+			return dhcp.Lease{}, ctx.Err()
+		}
+		if err != nil {
+			return dhcp.Lease{}, err
+		}
+		r, err := c.parse(b)
+		if errors.Is(err, errNotOurs) || err == nil && (r.typ != want || serverID != nil && !slices.Equal(r.serverID, serverID)) {
+			continue
+		}
+		var l dhcp.Lease
+		if err == nil {
+			l, err = r.lease(c, from, typ != msgInform)
+		}
+		if err == nil {
+			return l, nil
+		}
+		var s *StatusError
+		if (typ == msgRenew || typ == msgRebind) && errors.As(err, &s) && (s.Code == statusNoBinding || s.Code == statusNotOnLink) {
+			return l, fmt.Errorf("extend the lease on %s: %w: %w", c.cfg.Interface, ErrRefused, err)
+		}
+		c.unusable(fmt.Sprintf("answer from %s", from), err)
+	}
+}
+
+// uptime is the time since boot, that of sleep included.
+func uptime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
