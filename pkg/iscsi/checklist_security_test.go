@@ -228,8 +228,14 @@ func TestTelling(t *testing.T) {
 		{refused, &iscsi.StatusError{Class: 3}, refused},
 		{refused, closed, refused},
 		{refused, nil, refused},
+		{&iscsi.StatusError{Class: 2}, refused, refused},
+		{&iscsi.StatusError{Class: 2, Detail: 0xb}, auth, auth},
+		{closed, &iscsi.StatusError{Class: 2}, nil},
 	}
 	for _, tt := range tests {
+		if tt.want == nil { // the retry
+			tt.want = tt.retry
+		}
 		if got := iscsi.Telling(tt.first, tt.retry); got != tt.want {
 			t.Errorf("%v, then %v: %v", tt.first, tt.retry, got)
 		}

@@ -49,9 +49,10 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// Telling returns which error of two tries of one login says more: that of the
-// retry if it is the target's word, an *AuthError or a *ProtocolError, and the
-// first is less; else the first. Both may be shown where there is room.
+// Telling returns which error of two tries of one login says more, the first if
+// both say as much: a status or an *AuthError more than a complaint about the
+// request in general (0200, 020b), that more than a *ProtocolError, and any of
+// them more than a connection that ended without a word.
 func Telling(first, retry error) error {
 	if telling(retry) > telling(first) {
 		return retry
@@ -67,8 +68,13 @@ func telling(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &status), errors.As(err, &auth):
-		return 3
+	case errors.As(err, &auth):
+		return 4
+	case errors.As(err, &status):
+		if c := status.Code(); c == statusInitiator || c == statusBadLogin {
+			return 3
+		}
+		return 4
 	case errors.As(err, &broke):
 		return 2
 	}

@@ -104,8 +104,8 @@ func (s *Session) enter(ctx context.Context, conn *net.TCPConn, e entry) (Notes,
 }
 
 // telling chooses between the errors of a login and of its other form. What the
-// target said first is the better message, unless it moved; and a wrong secret
-// comes to light only with a hash that both sides know.
+// target said first is the better message, unless it said less, or it moved; and
+// a wrong secret comes to light only with a hash that both sides know.
 func telling(first, second error) error {
 	var status *iscsi.StatusError
 	if errors.As(second, &status) {
@@ -118,5 +118,5 @@ func telling(first, second error) error {
 	if errors.As(first, &list) && (status != nil || errors.As(second, &auth)) {
 		return second
 	}
-	return first
+	return iscsi.Telling(first, second)
 }

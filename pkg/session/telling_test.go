@@ -17,6 +17,7 @@ func TestTelling(t *testing.T) {
 	for name, test := range map[string]struct{ first, second, want error }{
 		"no security stage either":    {stage, auth, stage},
 		"the security stage moves":    {stage, moved, moved},
+		"closed, then a status":       {&iscsi.StageError{Err: lost}, refused, refused},
 		"MD5, and the secret is bad":  {list, refused, refused},
 		"MD5, and the target's is":    {list, auth, auth},
 		"MD5, and the target moves":   {list, moved, moved},

@@ -80,13 +80,20 @@ func (s *Session) Start(ctx context.Context) error {
 // Stop closes the connection and keeps the session, so that Bind can be tried
 // again. It is needed even where the kernel has cleaned up by itself: until
 // then Bind says ENOTCONN.
-func (s *Session) Stop(ctx context.Context) error {
-	const recoverConn = 3 // #define STOP_CONN_RECOVER 0x3
+func (s *Session) Stop(ctx context.Context) error { return s.stop(ctx, stopRecover) }
+
+// How to stop a connection.
+const (
+	stopTerm    = 1 // #define STOP_CONN_TERM 0x1
+	stopRecover = 3 // #define STOP_CONN_RECOVER 0x3
+)
+
+func (s *Session) stop(ctx context.Context, flag uint32) error {
 	// struct msg_stop_conn { uint32_t sid; uint32_t cid; uint64_t
 	// conn_handle; uint32_t flag; } stop_conn;
 	ev := &uevent{typ: stopConn}
 	ev.putU(s.SID, s.CID)
-	native.PutUint32(ev.u[16:], recoverConn)
+	native.PutUint32(ev.u[16:], flag)
 	_, err := s.t.request(ctx, ev, s.String())
 	s.bound = s.bound && err != nil
 	return err

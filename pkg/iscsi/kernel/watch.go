@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -98,4 +100,11 @@ func (t *Transport) PortID() uint32 {
 		return s.portID()
 	}
 	return 0
+}
+
+// End closes the connection for good and removes the session and its disks,
+// whatever their state: what waits for them gets errors. Nothing is said to the
+// target.
+func (s *Session) End(ctx context.Context) error {
+	return errors.Join(s.stop(ctx, stopTerm), s.Destroy(ctx))
 }

@@ -2,6 +2,7 @@ package kernel_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
@@ -76,5 +77,23 @@ func TestAdopt(t *testing.T) {
 	reqs := parse(t, sock)
 	if len(reqs) != 1 || reqs[0].Type != kerneltest.StopConn || s.HostNo != 3 || s.ISID() != [6]byte{0, 2, 0x3d, 0, 0, 5} {
 		t.Errorf("requests %+v of %v", reqs, s)
+	}
+}
+
+// The end of a session is the end of all its parts, in the kernel's order.
+func TestEnd(t *testing.T) {
+	tr, sock := open(t, willing)
+	if err := tr.Adopt(5, 3).End(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got []uint32
+	for _, r := range parse(t, sock) {
+		got = append(got, r.Type)
+		if r.Type == kerneltest.StopConn && r.Flag != 1 {
+			t.Errorf("stopped with flag %d", r.Flag)
+		}
+	}
+	if want := []uint32{kerneltest.StopConn, kerneltest.DestroyConn, kerneltest.DestroySession}; !slices.Equal(got, want) {
+		t.Errorf("requests %v, want %v", got, want)
 	}
 }
