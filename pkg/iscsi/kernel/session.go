@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,13 +18,13 @@ type Session struct {
 	HostNo uint32 // SCSI host number
 	CID    uint32 // connection id
 
-	bound bool // since Bind, until Stop
+	bound atomic.Bool // since Bind, until Stop
 	gone  bool // destroyed
 }
 
 // Bound tells whether the session has a connection that was not stopped, be it
 // a broken one.
-func (s *Session) Bound() bool { return s.bound }
+func (s *Session) Bound() bool { return s.bound.Load() }
 
 // Gone tells whether the session was destroyed.
 func (s *Session) Gone() bool { return s.gone }
@@ -49,7 +50,9 @@ func (s *Session) Bind(ctx context.Context, fd uintptr) error {
 	native.PutUint64(ev.u[8:], uint64(fd))
 	native.PutUint32(ev.u[16:], 1)
 	err := s.t.command(ctx, ev, s.String())
-	s.bound = s.bound || err == nil
+	if err == nil {
+		s.bound.Store(true)
+	}
 	return err
 }
 
@@ -95,7 +98,9 @@ func (s *Session) stop(ctx context.Context, flag uint32) error {
 	ev.putU(s.SID, s.CID)
 	native.PutUint32(ev.u[16:], flag)
 	_, err := s.t.request(ctx, ev, s.String())
-	s.bound = s.bound && err != nil
+	if err == nil {
+		s.bound.Store(false)
+	}
 	return err
 }
 

@@ -1,0 +1,74 @@
+package shutdown
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mounts implements System.
+func (l *linux) Mounts() ([]string, error) {
+	b, err := os.ReadFile(filepath.Join(l.proc, "self/mountinfo"))
+	if err != nil {
+		return nil, err
+	}
+	return below(string(b), l.old), nil
+}
+
+// below returns the mount points at dir and below it, the last mounted first,
+// from the text of mountinfo (fs/proc_namespace.c: show_mountinfo).
+func below(text, dir string) []string {
+	var out []string
+	for line := range strings.SplitSeq(text, "\n") {
+		f := strings.Fields(line) // id parent major:minor root mountpoint ...
+		if len(f) < 5 {
+			continue
+		}
+		point := unescape(f[4])
+		if point == dir || strings.HasPrefix(point, dir+"/") {
+			out = append(out, point)
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// unescape undoes the kernel's \ooo for blanks, newlines and backslashes
+// (fs/seq_file.c: mangle_path).
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// Unmount implements System. What is busy becomes read-only, so that it is
+// written back and clean whatever happens next.
+func (l *linux) Unmount(dir string) error {
+	err := unix.Unmount(dir, 0)
+	if err == nil {
+		return nil
+	}
+	_ = unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
+	return &os.PathError{Op: "unmount", Path: dir, Err: err}
+}
+
+// Detach implements System.
+func (l *linux) Detach(dir string) error {
+	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+		return &os.PathError{Op: "detach", Path: dir, Err: err}
+	}
+	return nil
+}
