@@ -46,6 +46,10 @@ func (s *script) Send(b []byte) error {
 	}
 	s.sent = append(s.sent, fmt.Sprintf("%s %d", m.MessageType(), m.NumSeconds))
 	for _, a := range s.answer(m) {
+		if a.after == 0 { // timers of the same time fire in any order
+			s.queue <- a.b
+			continue
+		}
 		time.AfterFunc(a.after, func() { s.queue <- a.b })
 	}
 	return s.fail

@@ -174,6 +174,10 @@ func (s *script) Send(b []byte) error {
 		return errors.New("a message without a client identifier")
 	}
 	for i, a := range s.answer(c) {
+		if s.after == 0 { // timers of the same time fire in any order
+			s.queue <- a
+			continue
+		}
 		time.AfterFunc(time.Duration(i)*s.after, func() { s.queue <- a })
 	}
 	return s.fail
