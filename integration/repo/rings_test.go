@@ -36,6 +36,7 @@ var rings = map[string]int{
 	"pkg/boot":           2,
 	"pkg/initramfs":      2,
 	"pkg/lab":            2,
+	"pkg/netboot":        2,
 	"pkg/lab/faultproxy": 2,
 	"pkg/lab/lioguest":   2,
 	"pkg/lab/liospec":    2,
