@@ -104,7 +104,11 @@ const killAfter = 2 * time.Second
 func (s *shell) program(ctx context.Context, hc interp.HandlerContext, args []string) error {
 	path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
 	if err != nil {
-		_, _ = fmt.Fprintf(hc.Stderr, "%s: no such command: try help\n", args[0])
+		text := args[0] + ": no such command: try help"
+		if strings.Contains(args[0], "/") {
+			text = err.Error()
+		}
+		_, _ = fmt.Fprintln(hc.Stderr, text)
 		return statusNotFound
 	}
 	cmd := exec.CommandContext(ctx, path)

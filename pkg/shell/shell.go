@@ -88,6 +88,9 @@ func (s *shell) loop() int {
 			text = ""
 			continue
 		case err != nil:
+			if _, err := parse(text); err != nil {
+				s.say("%v", err)
+			}
 			s.jobs.end()
 			return 0
 		}
