@@ -162,11 +162,24 @@ func (a *attributes) pci() PCIAddress {
 	if err != nil {
 		return 0
 	}
-	var domain, bus, dev, fn uint16
-	if n, _ := fmt.Sscanf(path.Base(link), "%x:%x:%x.%x", &domain, &bus, &dev, &fn); n != 4 || bus > 255 || dev > 31 || fn > 7 {
+	return pciAddress(path.Base(link))
+}
+
+// pciAddress reads 0000:00:03.0, domain first; 0 if it is none.
+func pciAddress(s string) PCIAddress {
+	fields := strings.FieldsFunc(s, func(c rune) bool { return c == ':' || c == '.' })
+	if len(fields) != 4 {
 		return 0
 	}
-	return PCIAddress(bus<<8 | dev<<3 | fn)
+	var n uint64
+	for i, bits := range []int{8, 5, 3} { // bus, device, function
+		v, err := strconv.ParseUint(fields[i+1], 16, bits)
+		if err != nil {
+			return 0
+		}
+		n = n<<bits | v
+	}
+	return PCIAddress(n)
 }
 
 func (a *attributes) target() Target {

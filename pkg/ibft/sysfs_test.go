@@ -111,6 +111,19 @@ func TestBadSysfs(t *testing.T) {
 	}
 }
 
+// A NIC that is elsewhere than on PCI, or that the kernel did not find.
+func TestSysfsPCI(t *testing.T) {
+	for link, want := range map[string]ibft.PCIAddress{
+		"../../0000:02:1f.7": 0x2ff, "../../10000:00:03.0": 0x18, "../../virtio0": 0, "0000:00:20.0": 0, "a:b:c:d": 0,
+	} {
+		dir := tree(read(t, "ipxe.sysfs"))
+		dir["ethernet0/device"].Data = []byte(link)
+		if got, err := ibft.FromSysfs(dir); err != nil || got.NICs[0].PCI != want {
+			t.Errorf("%s: %v %v, want %v", link, got.NICs, err, want)
+		}
+	}
+}
+
 // Without separators only LUNs of one level can be told.
 func TestSysfsLUN(t *testing.T) {
 	tests := []struct {
