@@ -146,8 +146,8 @@ func TestAcquire(t *testing.T) {
 			"root path is preferred",
 			dhcp4.Config{WantRootPath: true},
 			map[byte]func(*dhcpv4.DHCPv4){1: none, 2: path},
-			map[byte]time.Duration{2: 900 * time.Millisecond},
-			"10.1.1.102/24", 2, 1800 * time.Millisecond,
+			map[byte]time.Duration{2: 700 * time.Millisecond},
+			"10.1.1.102/24", 2, 1400 * time.Millisecond,
 		},
 		{
 			"root path comes too late",
