@@ -20,9 +20,9 @@ import (
 // again makes the Resume. Parameters are understood before the shell ends, so
 // that it can show what is wrong with them.
 func (c *conversation) again(step, stop string, params []string) (string, error) {
-	c.resume = Resume{Break: stop}
+	resume := Resume{Break: stop}
 	if step != "" {
-		c.resume.Steps = []string{step}
+		resume.Steps = []string{step}
 	}
 	plan, line := c.m.Plan, c.m.params
 	if len(params) > 0 {
@@ -31,14 +31,14 @@ func (c *conversation) again(step, stop string, params []string) (string, error)
 		if plan, err = parse(line); err != nil {
 			return "", err
 		}
-		c.resume.Steps = append(c.resume.Steps, changed(c.m.Plan, plan)...)
+		resume.Steps = append(resume.Steps, changed(c.m.Plan, plan)...)
 	}
-	again := c.m.progress.following(c.resume.Steps...)
+	again := c.m.progress.following(resume.Steps...)
 	if slices.Contains(again, "login") && c.m.progress.is("guard", done) {
-		c.resume = Resume{}
 		return "", errGuarded
 	}
-	c.resume.Prepare = func() []string { return c.m.prepare(line, plan, again) }
+	resume.Prepare = func() []string { return c.m.prepare(line, plan, again) }
+	c.resume = resume
 	c.asked = true
 	return "trying again\n", nil
 }
