@@ -22,6 +22,10 @@ import (
 // throughputDeadline is for the machine that measures throughput.
 const throughputDeadline = 15 * time.Minute
 
+// throughputTurns is how many short turns of the guest's make one round: the shorter a turn, the more of what disturbs one
+// session disturbs the other.
+const throughputTurns = 4
+
 // iscsistart is who we are compared with.
 const iscsistart = "iscsistart"
 
@@ -30,9 +34,9 @@ const iscsistart = "iscsistart"
 type Throughput struct {
 	// Values are what each session has negotiated, by attribute.
 	Values map[string]map[string]string `json:"values"`
-	// Rates are in bytes per second, one for each round.
+	// Rates are in bytes per second, one for each turn.
 	Rates map[string]map[string][]float64 `json:"rates"`
-	// Ratios are ours divided by iscsistart's of the same round: more than 1 is faster.
+	// Ratios are ours divided by iscsistart's of the same turn: more than 1 is faster.
 	Ratios map[string]Spread `json:"ratios"`
 }
 
@@ -47,7 +51,7 @@ func (s *stage) throughput(ctx context.Context) error {
 	}
 	fmt.Print(t.table())
 	path := filepath.Join(s.out, "throughput.json")
-	say("%s has every round", path)
+	say("%s has every turn", path)
 	return t.writeJSON(path)
 }
 
@@ -100,7 +104,7 @@ func (s *stage) throughputDisk() (*lab.Disk, error) {
 		return nil, err
 	}
 	root := lab.Tree{
-		"sbin/init": lab.Copy(s.native["throughput"]), "etc/rounds": lab.Text(strconv.Itoa(s.rounds)),
+		"sbin/init": lab.Copy(s.native["throughput"]), "etc/rounds": lab.Text(strconv.Itoa(throughputTurns * s.rounds)),
 		"dev": lab.Dir(), "proc": lab.Dir(), "sys": lab.Dir(), "run": lab.Dir(), "tmp": lab.Dir(),
 	}
 	if err := p.addTo(root, "", iscsistart); err != nil {
@@ -145,12 +149,12 @@ func readThroughput(console string) (Throughput, error) {
 	return t, t.compare()
 }
 
-// compare divides round by round.
+// compare divides turn by turn.
 func (t Throughput) compare() error {
 	for _, kind := range throughputKinds {
 		us, them := t.Rates[ours][kind], t.Rates[iscsistart][kind]
 		if len(us) == 0 || len(us) != len(them) {
-			return fmt.Errorf("throughput: %d rounds of ours and %d of iscsistart: %w", len(us), len(them), errBoot)
+			return fmt.Errorf("throughput: %d turns of ours and %d of iscsistart: %w", len(us), len(them), errBoot)
 		}
 		ratios := make([]float64, len(us))
 		for i := range us {

@@ -37,9 +37,9 @@ struct job {
 };
 
 static const struct job jobs[] = {
-	{ "read", 0, 0, 4, 192, MIB },
-	{ "write", 1, 0, 4, 192, MIB },
-	{ "random", 0, 1, 8, 4000, 4096 },
+	{ "read", 0, 0, 4, 48, MIB },
+	{ "write", 1, 0, 4, 48, MIB },
+	{ "random", 0, 1, 8, 1000, 4096 },
 };
 
 /* run is a job under way. */
