@@ -83,14 +83,16 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 	old := m.Plan
 	m.params, m.Plan = line, plan
 	redone := func(step string) bool { return slices.Contains(again, step) && m.progress.is(step, done) }
-	byHand := !m.progress.is("mount", done)
 	if redone("mount") {
 		m.unmountRoot()
 	}
 	m.endSessions(redone("login"), !sameTargets(old, plan))
 	m.resolveAgain(old)
-	if byHand && m.adoptRoot() {
-		return []string{"root", "mount"}
+	if m.progress.is("mount", done) && !redone("mount") {
+		return nil
+	}
+	if m.adopted = m.adoptRoot(); m.adopted {
+		return []string{"root"}
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type Machine struct {
 	progress *Progress
 	offer    offer
 	typed    []string // at the shell
+	adopted  bool     // root was mounted there
 	restore  func()   // puts the kernel's settings back
 
 	release   string // of the running kernel

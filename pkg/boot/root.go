@@ -264,6 +264,9 @@ func (m *Machine) look(ctx context.Context, c candidate) error {
 
 // mountRoot mounts root as it will be used, and /usr if that is elsewhere.
 func (m *Machine) mountRoot(ctx context.Context) error {
+	if m.adopted {
+		return nil // a person mounted it
+	}
 	m.sayDirty("root", m.root)
 	err := m.eachType(ctx, m.root, func(c candidate) error {
 		cfg := m.mountConfig(c)
