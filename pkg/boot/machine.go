@@ -61,7 +61,7 @@ func (m *Machine) Steps() []Step {
 		{Name: "drivers", Needs: []string{"modules"}, Run: m.loadDrivers},
 		{Name: "network", Needs: []string{"modules"}, Timeout: 10 * time.Second, Patience: 30 * time.Second, Run: m.bringUpNetwork},
 		{Name: "iscsi-modules", Needs: []string{"modules"}, Run: m.loadISCSI},
-		{Name: "fs-modules", Needs: []string{"modules"}, Run: m.loadFilesystems},
+		{Name: "fs-modules", Needs: []string{"iscsi-modules"}, Run: m.loadFilesystems},
 		{Name: "session", Needs: []string{"iscsi-modules"}, Timeout: 30 * time.Second, Run: m.createSessions},
 		{Name: "login", Needs: []string{"session", "network"}, Run: m.login},
 		{Name: "agent", Needs: []string{"session"}, Run: m.startAgent},
