@@ -4,8 +4,9 @@
 // real init.
 //
 // The same file does other work by the name it is called by: as /sbin/modprobe
-// it answers the kernel's requests for modules, and PID 1 runs it as the debug
-// shell.
+// it answers the kernel's requests for modules, PID 1 runs it as the debug shell
+// and leaves it behind as the agent, and at the end the real init returns to it
+// as /run/initramfs/shutdown.
 package main
 
 import (
@@ -21,6 +22,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/shell"
+	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
 func main() {
@@ -35,6 +37,8 @@ func main() {
 		os.Exit(agent(recovery.Supervise))
 	case recovery.WorkerName:
 		os.Exit(agent(recovery.Work))
+	case shutdown.Program:
+		shutdown.Main(os.Args[1:])
 	default:
 		boot.Main(boot.Options{})
 	}

@@ -28,6 +28,7 @@ var parsers = map[string]string{
 	"pkg/recovery":          "the kernel's",
 	"pkg/session":           "another process's",
 	"pkg/netboot":           "an administrator's",
+	"pkg/shutdown":          "the kernel's",
 	"pkg/switchroot":        "a root file system's",
 	"pkg/uevent":            "the kernel's",
 }

@@ -29,6 +29,7 @@ var linked = map[string]string{
 	"pkg/shell/verb":    "its commands",
 	"pkg/handover":      "tells the real system's network managers what carries root",
 	"pkg/recovery":      "keeps the sessions alive after the switch",
+	"pkg/shutdown":      "brings the machine down in order",
 	"pkg/switchroot":    "leaves the initramfs",
 	"pkg/uevent":        "waits for devices without polling",
 

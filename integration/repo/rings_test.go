@@ -42,6 +42,7 @@ var rings = map[string]int{
 	"pkg/lab/liospec":    2,
 	"pkg/recovery":       2,
 	"pkg/session":        2,
+	"pkg/shutdown":       2,
 	"pkg/shell":          2,
 	"pkg/shell/control":  2,
 	"pkg/shell/verb":     2,

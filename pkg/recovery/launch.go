@@ -27,9 +27,10 @@ const (
 	WorkerName     = "@iscsiroot-agent"
 )
 
-// Binary is where the agent stays; the copy in the initramfs is freed with the
-// last process that runs it.
-const Binary = "/run/iscsiroot/init"
+// Binary is where the agent stays. It is the convention's name for what systemd
+// returns to at shutdown too (pkg/shutdown), so that both are one file in
+// memory; the copy in the initramfs is freed with the last process that runs it.
+const Binary = "/run/initramfs/shutdown"
 
 // maxState is the largest state that is handed over, in bytes.
 const maxState = 64 << 10
