@@ -1,0 +1,90 @@
+package integration
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// buildImage makes an image for a test of its own.
+func (r *rig) buildImage(change func(*initramfs.Config)) (image, initramfs.Summary) {
+	r.t.Helper()
+	k, err := lab.FindKernel("amd64")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	cfg := initramfs.Config{
+		Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: built.init, NICs: []string{"virtio_net"}, FileSystems: []string{"ext4"},
+	}
+	change(&cfg)
+	out := filepath.Join(r.t.TempDir(), "initrd.img")
+	sum, err := initramfs.Build(context.Background(), cfg, out)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return image{path: out}, sum
+}
+
+// writeFile writes a file below a new directory, which it returns.
+func (r *rig) writeFile(name string, data []byte) (dir string) {
+	r.t.Helper()
+	dir = r.t.TempDir()
+	if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+	return dir
+}
+
+// An Intel 82551 does not come up without its microcode (drivers/net/ethernet/intel/e100.c: e100_request_firmware). QEMU's
+// takes any: 134 words and three numbers below 134.
+func TestFirmwareFromTheImage(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.gotgt()
+	img, sum := r.buildImage(func(c *initramfs.Config) {
+		c.Devices, c.NICs = []string{"8086:1209"}, nil
+		c.FirmwareDirs = []string{r.writeFile("e100/d102e_ucode.bin", make([]byte, 134*4+3))}
+		c.Compression = initramfs.XZ
+	})
+	if sum.Firmware != 1 || len(sum.MissingFirmware) != 1 || sum.MissingFirmware[0].Module != "e100" {
+		t.Errorf("firmware: %d, missing %+v", sum.Firmware, sum.MissingFirmware)
+	}
+	m := r.boot(img, "i82551", "console=ttyS0 "+seedLine)
+	r.expect(m, "guest: mount: /dev/sda2 / ext3 ro,")
+	r.off(m)
+}
+
+// Behind somebody else's initramfs, with microcode in front, ours takes over; what that one has stays where it is.
+func TestBehindAnotherImage(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.gotgt()
+	other := filepath.Join(t.TempDir(), "other.img")
+	if err := lab.WriteInitrd(other, lab.Tree{
+		"usr/bin": lab.Dir(), "usr/lib/systemd": lab.Dir(), "usr/sbin": lab.Dir(), "dev": lab.Dir(), "etc": lab.Dir(),
+		"usr/lib/systemd/systemd": lab.Script("#!/bin/sh\n"), "init": lab.Symlink("usr/lib/systemd/systemd"),
+		"bin": lab.Symlink("usr/bin"), "lib": lab.Symlink("usr/lib"), "sbin": lab.Symlink("usr/sbin"),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	img, _ := r.buildImage(func(c *initramfs.Config) {
+		c.Append = other
+		c.Microcode = []string{r.writeFile("amd-ucode/microcode_amd.bin", []byte("no processor's"))}
+		c.Default = strings.Replace(seedLine, "iscsi_a=10.77.0.1", "", 1)
+	})
+	tree, err := initramfs.Open(img.path)
+	if err != nil || len(tree.Segments) != 3 {
+		t.Fatalf("%+v, %v", tree, err)
+	}
+	m := r.boot(img, "", "console=ttyS0 "+seedLine)
+	r.expect(m, "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+}
