@@ -46,19 +46,8 @@ func (l Lease) Encode() string {
 	for _, t := range l.times() {
 		line(t.key, duration(*t.at))
 	}
-	for _, r := range l.Routes {
-		line("route", strings.TrimSpace(r.To.String()+" "+addr(r.Via)))
-	}
-	for _, a := range l.DNS {
-		line("dns", addr(a))
-	}
-	for _, a := range l.NTP {
-		line("ntp", addr(a))
-	}
+	l.encodeLists(line)
 	line("domain", l.Domain)
-	for _, s := range l.Search {
-		line("search", s)
-	}
 	line("hostname", l.HostName)
 	if l.MTU != 0 {
 		line("mtu", strconv.Itoa(l.MTU))
@@ -68,6 +57,22 @@ func (l Lease) Encode() string {
 	line("boot-server", addr(l.BootServer))
 	line("boot-file", l.BootFile)
 	return b.String()
+}
+
+// encodeLists writes what there may be several of.
+func (l Lease) encodeLists(line func(key, value string)) {
+	for _, r := range l.Routes {
+		line("route", strings.TrimSpace(r.To.String()+" "+addr(r.Via)))
+	}
+	for _, a := range l.DNS {
+		line("dns", addr(a))
+	}
+	for _, a := range l.NTP {
+		line("ntp", addr(a))
+	}
+	for _, s := range l.Search {
+		line("search", s)
+	}
 }
 
 // addr writes an address; nothing for none.
@@ -143,10 +148,6 @@ func (l *Lease) set(key, value string) (err error) {
 	var a netip.Addr
 	var n uint64
 	switch key {
-	case "interface":
-		l.Interface = value
-	case "method":
-		l.Method = Method(value)
 	case "address":
 		l.Address, err = netip.ParsePrefix(value)
 	case "server":
@@ -180,6 +181,10 @@ func (l *Lease) set(key, value string) (err error) {
 // setText takes a line in whose value is a text.
 func (l *Lease) setText(key, value string) {
 	switch key {
+	case "interface":
+		l.Interface = value
+	case "method":
+		l.Method = Method(value)
 	case "domain":
 		l.Domain = value
 	case "search":

@@ -30,10 +30,8 @@ func WaitAddress(ctx context.Context, name string, want func(netip.Addr) bool) (
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("wait for an address on %s: %w", name, err)
 	}
-	updates := make(chan netlink.AddrUpdate, 64)
-	done := make(chan struct{})
+	updates, broken, done := make(chan netlink.AddrUpdate, 64), make(chan error, 1), make(chan struct{})
 	defer close(done)
-	broken := make(chan error, 1)
 	err = netlink.AddrSubscribeWithOptions(updates, done, netlink.AddrSubscribeOptions{
 		ListExisting: true,
 		ErrorCallback: func(err error) {
@@ -43,32 +41,30 @@ func WaitAddress(ctx context.Context, name string, want func(netip.Addr) bool) (
 			}
 		},
 	})
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("wait for an address on %s: subscribe: %w", name, err)
-	}
-	for {
+	for err == nil {
 		select {
 		case u, open := <-updates:
 			if !open {
 				updates = nil
 				continue
 			}
-			a, ok := netip.AddrFromSlice(u.LinkAddress.IP)
-			if !ok || !u.NewAddr || u.LinkIndex != i.Index || !want(a.Unmap()) {
+			a, _ := netip.AddrFromSlice(u.LinkAddress.IP)
+			a = a.Unmap()
+			if !u.NewAddr || u.LinkIndex != i.Index || !want(a) {
 				continue
 			}
 			switch {
 			case u.Flags&unix.IFA_F_DADFAILED != 0:
 				return netip.Addr{}, &DuplicateError{name, a}
 			case u.Flags&unix.IFA_F_TENTATIVE == 0 || u.Flags&unix.IFA_F_OPTIMISTIC != 0:
-				return a.Unmap(), nil
+				return a, nil
 			}
-		case err := <-broken:
-			return netip.Addr{}, fmt.Errorf("wait for an address on %s: %w", name, err)
+		case err = <-broken:
 		case <-ctx.Done():
-			return netip.Addr{}, fmt.Errorf("wait for an address on %s: %w", name, ctx.Err())
+			err = ctx.Err()
 		}
 	}
+	return netip.Addr{}, fmt.Errorf("wait for an address on %s: %w", name, err)
 }
 
 // LinkLocal is a want of WaitAddress.

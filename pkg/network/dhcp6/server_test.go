@@ -69,6 +69,9 @@ func newWire(t *testing.T) *wire {
 			if err == nil && !a.IsLinkLocalUnicast() {
 				t.Errorf("%s has %s", name, a)
 			}
+			if err == nil && name == "srv0" { // only then it defends its address
+				_, err = dhcp6.WaitAddress(ctx, name, dhcp6.Within(netip.MustParsePrefix("2001:db8:9::/64")))
+			}
 			return err
 		})
 	}
