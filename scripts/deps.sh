@@ -12,7 +12,7 @@
 set -euo pipefail
 
 readonly host_packages=(qemu-system-x86 seabios ipxe-qemu kmod e2fsprogs xz-utils zstd
-  xfsprogs btrfs-progs f2fs-tools erofs-utils squashfs-tools dosfstools genisoimage cryptsetup-bin fdisk mount
+  xfsprogs btrfs-progs f2fs-tools erofs-utils squashfs-tools dosfstools genisoimage cryptsetup-bin fdisk mount dnsmasq-base
   debootstrap debian-archive-keyring)
 readonly tgt_packages=(tgt libaio1 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsystemd0)
 # The HOWTO's programs and the libraries they name. What of a library's package belongs to the image, the benchmark finds out.

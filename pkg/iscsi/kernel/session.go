@@ -19,7 +19,7 @@ type Session struct {
 	CID    uint32 // connection id
 
 	bound atomic.Bool // since Bind, until Stop
-	gone  bool // destroyed
+	gone  bool        // destroyed
 }
 
 // Bound tells whether the session has a connection that was not stopped, be it
