@@ -26,9 +26,10 @@ type UKI struct {
 	OSRelease string
 }
 
-// Of a PE section: its flags, and the size of its header (Microsoft PE format, "Section Table").
+// Of a PE section: the size of its header and its flags (Microsoft PE format, "Section Table").
 const (
 	peHeaderSize = 40
+	pageSize     = 4096 // some stubs align to less, and the kernel runs where its section is
 	peData       = pe.IMAGE_SCN_CNT_INITIALIZED_DATA | pe.IMAGE_SCN_MEM_READ
 	peCode       = pe.IMAGE_SCN_CNT_CODE | pe.IMAGE_SCN_MEM_READ | pe.IMAGE_SCN_MEM_EXECUTE
 )
@@ -137,8 +138,9 @@ func addSections(program []byte, sections []peSection) ([]byte, error) {
 	out := bytes.Clone(program)
 	le := binary.LittleEndian
 	at, added := uint64(h.end), uint64(h.fields.SizeOfInitializedData)
+	align := max(h.fields.SectionAlignment, pageSize)
 	for i, s := range sections {
-		at = alignUp(at, h.fields.SectionAlignment)
+		at = alignUp(at, align)
 		out = append(out, make([]byte, alignUp(uint64(len(out)), h.fields.FileAlignment)-uint64(len(out)))...)
 		raw := alignUp(uint64(len(s.data)), h.fields.FileAlignment)
 		memory := max(uint64(s.size), uint64(len(s.data)))
@@ -159,7 +161,7 @@ func addSections(program []byte, sections []peSection) ([]byte, error) {
 	}
 	le.PutUint16(out[h.coff+coffSections:], uint16(h.sections+len(sections)))
 	le.PutUint32(out[h.optional+optInitialised:], uint32(added))
-	le.PutUint32(out[h.optional+optSizeOfImage:], uint32(alignUp(at, h.fields.SectionAlignment)))
+	le.PutUint32(out[h.optional+optSizeOfImage:], uint32(alignUp(at, align)))
 	le.PutUint32(out[h.optional+optCheckSum:], 0)
 	clear(out[h.optional+optCertificates : h.optional+optCertificates+8])
 	return out, nil
