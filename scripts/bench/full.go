@@ -19,7 +19,7 @@ var full = []candidate{
 }
 
 // common is in the command lines of both: the same end of a boot as in commandLine, and the names of cards that all others use.
-const common = " root=/dev/sda2 ro net.ifnames=0 console=ttyS0 quiet panic=-1"
+const common = " root=/dev/sda2 ro net.ifnames=0 console=ttyS0 quiet panic=-1 no_timer_check"
 
 // lines are the command lines of those that do not know the HOWTO's words.
 var lines = map[string]string{

@@ -27,7 +27,7 @@ func TestFullIsAskedFor(t *testing.T) {
 // Everyone is given the same names, address and root.
 func TestLinesSayTheSame(t *testing.T) {
 	for _, c := range full {
-		for _, want := range []string{initiatorName, targetName, "10.77.0.1", "10.77.0.2", "255.255.255.0", "panic=-1", "quiet"} {
+		for _, want := range []string{initiatorName, targetName, "10.77.0.1", "10.77.0.2", "255.255.255.0", "panic=-1", "quiet", "no_timer_check"} {
 			if !strings.Contains(lines[c.name], want) || !strings.Contains(commandLine, want) {
 				t.Errorf("%s: its command line or ours has no %s", c.name, want)
 			}
