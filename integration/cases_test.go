@@ -97,7 +97,10 @@ func caseStages() map[string]stage {
 		"no-chap":            scripted(iscsitest.Text("AuthMethod=None"), "iscsi_u=a", "iscsi_w=correct-horse-battery"),
 		"circle":             scripted(iscsitest.Status(0x0101, "TargetAddress=10.77.0.1:3260")),
 		"half-chap":          onlyLine("iscsi_u=a " + seedLine),
-		"no-name":            onlyLine("nameserver=127.0.0.1 " + strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=storage", 1)),
+		"no-name": func(r *rig) *lab.Machine {
+			r.nameServer("storage.example.com", "10.77.0.1")
+			return r.boot(virtio, "", console+"nameserver=10.77.0.1 "+strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=storage", 1))
+		},
 		"careless-secrets": func(r *rig) *lab.Machine {
 			return r.withFiles(seedLine, lab.Tree{"etc/iscsiroot/credentials": lab.Text("")})
 		},

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -143,11 +144,12 @@ func (r *rig) nameServer(name, addr string) <-chan struct{} {
 			if err != nil {
 				return
 			}
-			if n < 12+len(question) {
+			end := bytes.IndexByte(buf[min(n, 12):n], 0) + 12 + 5 // of the name, with type and class
+			if end > n {
 				continue
 			}
-			q := buf[12 : 12+len(question)]
-			answer := slices.Clone(buf[:12+len(question)])
+			q := buf[12:end]
+			answer := slices.Clone(buf[:end])
 			binary.BigEndian.PutUint16(answer[2:], 0x8180) // response, recursion
 			clear(answer[6:12])
 			if strings.EqualFold(string(q), string(question)) {
@@ -160,4 +162,25 @@ func (r *rig) nameServer(name, addr string) <-chan struct{} {
 		}
 	}()
 	return asked
+}
+
+// A LUN that is not ready is waited for; one that lets nobody write is named
+// before and after root is to be mounted read-write.
+func TestLUNNotReady(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: root("")})
+	target := r.tgtd()
+	set := func(params string) {
+		t.Helper()
+		if out, err := target.Admin(r.ctx, "--op", "update", "--mode", "logicalunit", "--tid", "1", "--lun", "1", "--params", params); err != nil {
+			t.Fatal(out, err)
+		}
+	}
+	set("readonly=1")
+	set("online=0")
+	m := r.boot(virtio, "", console+"iscsi_lun=1 rw "+seedLine)
+	r.expect(m, "lun 1 of "+targetName+" is not ready: waiting for it")
+	set("online=1")
+	r.expect(m, "iscsiroot: disk sda is lun 1 of "+targetName+", which lets nobody write to it", "iscsiroot: step mount failed after",
+		"iscsiroot: hint: the target lets nobody write to this LUN: write ro instead of rw, or allow it at the target")
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -137,33 +138,106 @@ func (m *Machine) scan(ctx context.Context, s *session.Session, lun uint64) ([]b
 		return nil, err
 	}
 	var found []blockdev.Unit
+	var missing *notReadyError
 	// The SCSI devices exist now; their disks are made by another thread of
 	// the kernel, which announces them when their partitions are known.
-	err := m.Uevents.Wait(ctx, func(uevent.Event) (bool, error) {
+	look := func(uevent.Event) (bool, error) {
 		units, err := blockdev.Units("/sys", s.SID)
 		if err != nil {
 			return false, err
 		}
-		found = nil
+		found, missing = nil, nil
 		for _, u := range units {
 			if !u.IsDisk() || lun != kernel.ScanAll && u.LUN != lun {
 				continue
 			}
-			if ready, err := isReady(u); !ready {
+			ready, err := isReady(u)
+			if err != nil {
 				return false, err
+			}
+			if !ready {
+				missing = &notReadyError{u, s.Target}
+				return false, nil
 			}
 			found = append(found, u)
 		}
 		return true, nil
-	})
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = withHint(fmt.Errorf("disk of session %d did not appear: %w", s.SID, err), "does the image hold sd_mod?")
 	}
-	return found, err
+	began := time.Now()
+	for said := false; ; {
+		err := m.lookFor(ctx, look)
+		switch {
+		case !errors.Is(err, context.DeadlineExceeded):
+			return found, err
+		case ctx.Err() != nil && missing != nil:
+			return nil, missing
+		case ctx.Err() != nil:
+			return nil, err
+		case missing != nil:
+			if !said && time.Since(began) >= readyPatience {
+				m.Log.Warnf("%v: waiting for it", missing)
+				said = true
+			}
+			rescan(missing.unit)
+		}
+	}
 }
 
-// isReady tells whether a unit has a disk that can be opened. The kernel looks
-// for partitions before it lets an open succeed (block/bdev.c:
+// readyPatience is for how long nothing is said of a disk that is not ready.
+const readyPatience = 5 * time.Second
+
+// rescanEvery is how often the kernel is made to ask a disk for its size, which
+// it does not do by itself.
+const rescanEvery = time.Second
+
+// lookFor looks at once and after each event, for a while.
+func (m *Machine) lookFor(ctx context.Context, look func(uevent.Event) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, rescanEvery)
+	defer cancel()
+	return m.Uevents.Wait(ctx, look)
+}
+
+// rescan makes the kernel ask a disk for its size. If it cannot, the disk stays
+// not ready, and the next try follows. Without a disk the kernel is still at it:
+// for 100 s it waits for one to spin up (drivers/scsi/sd.c: sd_spinup_disk).
+func rescan(u blockdev.Unit) {
+	if u.Disk == "" {
+		return
+	}
+	_ = os.WriteFile("/sys/class/block/"+u.Disk+"/device/rescan", []byte("1"), 0)
+}
+
+// notReadyError is a LUN whose disk cannot be used yet.
+type notReadyError struct {
+	unit   blockdev.Unit
+	target string
+}
+
+// Error implements error.
+func (e *notReadyError) Error() string {
+	text := fmt.Sprintf("lun %v of %s is not ready", iscsi.KernelLUN(e.unit.LUN), e.target)
+	if e.unit.Disk != "" {
+		return "disk " + e.unit.Disk + ", " + text
+	}
+	return text
+}
+
+// Heals tells that a target may bring a LUN up later, if there is a driver.
+func (e *notReadyError) Heals() bool {
+	_, err := os.Stat("/sys/bus/scsi/drivers/sd")
+	return err == nil
+}
+
+// Hint says where to look.
+func (e *notReadyError) Hint() string {
+	if !e.Heals() {
+		return "the kernel has no driver for disks: does the image hold sd_mod?"
+	}
+	return "bring the LUN online at the target"
+}
+
+// isReady tells whether a unit has a disk that can be opened and has a size. The
+// kernel looks for partitions before it lets an open succeed (block/bdev.c:
 // blkdev_get_whole), so they are known then.
 func isReady(u blockdev.Unit) (bool, error) {
 	if u.Disk == "" {
@@ -172,8 +246,8 @@ func isReady(u blockdev.Unit) (bool, error) {
 	fd, err := unix.Open("/dev/"+u.Disk, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	switch err {
 	case nil:
-		return true, unix.Close(fd)
-	case unix.ENOENT, unix.ENXIO:
+		return readWord("/sys/class/block/"+u.Disk, "size") != "0", unix.Close(fd)
+	case unix.ENOENT, unix.ENXIO, unix.ENOMEDIUM:
 		return false, nil
 	}
 	return false, &os.PathError{Op: "open", Path: "/dev/" + u.Disk, Err: err}
@@ -183,7 +257,8 @@ func isReady(u blockdev.Unit) (bool, error) {
 func (m *Machine) noDisk(ctx context.Context, s *session.Session, given bool, lun iscsi.LUN) error {
 	if given {
 		// What there is instead is found only now; the wait is for their sizes.
-		if _, err := m.scan(ctx, s, kernel.ScanAll); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		var slow *notReadyError
+		if _, err := m.scan(ctx, s, kernel.ScanAll); err != nil && !errors.As(err, &slow) && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 	}

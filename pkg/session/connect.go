@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 )
 
@@ -57,7 +58,7 @@ func (e *ResolveError) Error() string {
 	switch {
 	case errors.As(e.Err, &dns) && dns.IsNotFound:
 		return "no such host name"
-	case errors.As(e.Err, &dns) && dns.IsTimeout:
+	case errors.As(e.Err, &dns) && (dns.IsTimeout || strings.HasSuffix(dns.Err, "connection refused")):
 		return "no name server answers"
 	case errors.As(e.Err, &dns):
 		return "look up host name: " + dns.Err

@@ -106,3 +106,22 @@ func TestStatusHints(t *testing.T) {
 		}
 	}
 }
+
+// What a look-up that failed is called.
+func TestResolveErrors(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{&net.DNSError{IsNotFound: true}, "no such host name"},
+		{&net.DNSError{IsTimeout: true}, "no name server answers"},
+		{&net.DNSError{Err: "read udp 127.0.0.1:5->127.0.0.1:53: read: connection refused"}, "no name server answers"},
+		{&net.DNSError{Err: "server misbehaving"}, "look up host name: server misbehaving"},
+		{fs.ErrClosed, "look up host name: file already closed"},
+	} {
+		err := &ResolveError{Host: "a", Err: tt.err}
+		if err.Error() != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%v: %s", tt.err, err)
+		}
+	}
+}

@@ -21,17 +21,20 @@ type Notes struct {
 // login fails there, the others have their turn. After an error, which is a
 // *LoginError, the connection is closed and Login can be called again.
 func (s *Session) Login(ctx context.Context) (Notes, error) {
-	if err := s.Stop(ctx); err != nil { // a login that is up starts over
-		return Notes{}, err
-	}
 	s.attempts++
 	failed := &LoginError{Initiator: s.Initiator, Target: s.Target, Attempt: s.attempts}
+	if err := s.Stop(ctx); err != nil { // a login that is up starts over
+		failed.Tries = []Try{{Portal: s.Portal.String(), Err: err}}
+		return Notes{}, failed
+	}
 	addrs, lost := s.addresses(ctx)
 	failed.Tries = append(failed.Tries, lost...)
 	for len(addrs) > 0 {
 		conn, winner, lost := s.race(ctx, addrs)
-		for i, err := range lost {
-			failed.Tries = append(failed.Tries, Try{Portal: addrs[i].String(), Err: err})
+		for i, addr := range addrs {
+			if lost[i] != nil {
+				failed.Tries = append(failed.Tries, Try{Portal: addr.String(), Err: lost[i]})
+			}
 		}
 		if conn == nil {
 			break
