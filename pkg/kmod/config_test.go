@@ -139,7 +139,8 @@ func TestSuits(t *testing.T) {
 	}{
 		{"crc32c-intel", without, false},
 		{"crc32c_intel", without + ",0094,009A", true},
-		{"nic", without, true}, {"unknown", without, true},
+		{"nic", without, true},
+		{"unknown", without, true},
 	} {
 		if got := x.Suits(c.name, c.cpu); got != c.want {
 			t.Errorf("%s on %s: %v", c.name, c.cpu, got)
