@@ -55,5 +55,14 @@ func (b *below) modules(base string, idx *kmod.Index) map[string]string {
 	return out
 }
 
+// has tells whether the other image, if there is one, holds a file.
+func (b *below) has(name string) bool {
+	if b == nil {
+		return false
+	}
+	_, err := b.tree.Follow(name)
+	return err == nil
+}
+
 // pad returns the zero bytes that make the other image end at a multiple of 512 bytes, as image builders do.
 func (b *below) pad() string { return strings.Repeat("\x00", -len(b.data)&511) }

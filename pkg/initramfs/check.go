@@ -63,6 +63,12 @@ func (c *checker) programs() {
 	if n, err := c.t.Follow("init"); err != nil || n.Mode&0o111 == 0 || n.Type() != archive.TypeRegular {
 		c.missing("/init is not there or cannot be run: the kernel would look for a root of its own and panic")
 	}
+	if n, err := c.t.Follow("init"); err == nil {
+		name := interpreter(n.Data())
+		if _, err := c.t.Follow(name); name != "" && err != nil {
+			c.missing("/init needs shared libraries, and %s is not in the image", name)
+		}
+	}
 	for _, node := range []string{"dev/console", "dev/null"} {
 		if n, ok := c.t.Lookup(node); !ok || n.Type() != archive.TypeChar {
 			c.missing("/%s is no device node: init cannot start without it", node)

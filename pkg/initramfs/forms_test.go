@@ -188,6 +188,24 @@ func TestOtherProcessor(t *testing.T) {
 	}
 }
 
+// An init program that needs shared libraries has to have them in the image.
+func TestDynamicInit(t *testing.T) {
+	cfg := config(t)
+	var err error
+	if cfg.Init, err = os.ReadFile("/bin/sh"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = initramfs.Write(t.Context(), &bytes.Buffer{}, cfg)
+	if err == nil || !strings.HasPrefix(err.Error(), "init program needs shared libraries, and /lib") || !strings.HasSuffix(err.Error(), " is not in the image: build it with CGO_ENABLED=0") {
+		t.Fatalf("got %v", err)
+	}
+	name := strings.TrimSuffix(strings.TrimPrefix(err.Error(), "init program needs shared libraries, and "), " is not in the image: build it with CGO_ENABLED=0")
+	cfg.Files = []initramfs.File{{Path: name, Data: []byte("it"), Mode: 0o755}}
+	if _, err := initramfs.Write(t.Context(), &bytes.Buffer{}, cfg); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSummaryLargest(t *testing.T) {
 	cfg := config(t)
 	cfg.Files = []initramfs.File{{Path: "/big", Data: make([]byte, 5000)}, {Path: "/bigger", Data: make([]byte, 6000)}}

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"debug/elf"
 	"fmt"
+	"io"
+	"strings"
 )
 
 // machineOf returns the processor that modules are for.
@@ -24,6 +26,27 @@ func machine(data []byte) elf.Machine {
 	}
 	return f.Machine
 }
+
+// interpreter returns the program that a dynamically linked one needs to start; empty for any other file.
+func interpreter(data []byte) string {
+	f, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		return ""
+	}
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_INTERP {
+			continue
+		}
+		name, err := io.ReadAll(io.LimitReader(p.Open(), maxInterpreter))
+		if err == nil {
+			return strings.TrimRight(string(name), "\x00")
+		}
+	}
+	return ""
+}
+
+// maxInterpreter bounds the path of an interpreter, in bytes (PATH_MAX).
+const maxInterpreter = 4096
 
 // checkMachine sees that init runs where the modules are loaded.
 func (img *image) checkMachine(init []byte) error {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/u-root/u-root/pkg/cpio"
 )
@@ -50,10 +51,10 @@ func prepare(ctx context.Context, cfg Config) (*image, error) {
 	if err := img.addModules(ctx, cfg); err != nil {
 		return nil, err
 	}
-	if err := img.checkInit(); err != nil {
+	if err := img.addWishes(); err != nil {
 		return nil, err
 	}
-	if err := img.addWishes(); err != nil {
+	if err := img.checkInit(); err != nil {
 		return nil, err
 	}
 	if img.below != nil {
@@ -79,11 +80,16 @@ func (img *image) addInit() error {
 	return img.tree.add("init", init)
 }
 
-// checkInit sees that the init program is for the kernel's processor.
+// checkInit sees that the kernel can run the init program.
 func (img *image) checkInit() error {
 	data, err := img.tree["init"].data()
 	if err != nil {
 		return err
+	}
+	name := interpreter(data)
+	_, own := img.tree[strings.TrimPrefix(name, "/")]
+	if name != "" && !own && !img.below.has(name) {
+		return fmt.Errorf("init program needs shared libraries, and %s is not in the image: build it with CGO_ENABLED=0", name)
 	}
 	return img.checkMachine(data)
 }
