@@ -263,11 +263,11 @@ func TestGuarded(t *testing.T) {
 
 // Nothing is answered before the password, and after three the shell ends.
 func TestPassword(t *testing.T) {
-	c, m := conversationOf(t, goodLine)
+	_, m := conversationOf(t, goodLine)
 	// By openssl passwd -6 -salt u8.
 	m.Plan.Policy.Password = bootspec.Value[bootspec.Hash]{V: "$6$u8$PYOCT4ZLchZc7Np1ML8GcSrWDya08E.//LCZl8jQmO6agt7yVgWHqK7XBgs.s008hYh/5nDLZGJP4rWVXn8uo0", From: "policy"}
 	for _, word := range []string{"pässwörd ~", "pässwörd ~\n"} {
-		c = m.newConversation("hello\n", "login")
+		c := m.newConversation("hello\n", "login")
 		for _, request := range []control.Request{{"hello"}, {"steps"}, {"reboot"}, {"retry"}, {"history"}} {
 			if a := c.answer(request); a.Kind != control.Locked || c.asked {
 				t.Errorf("%q: answer %+v", request, a)
@@ -282,7 +282,7 @@ func TestPassword(t *testing.T) {
 	}
 	for _, hash := range []bootspec.Hash{m.Plan.Policy.Password.V, "plain", ""} {
 		m.Plan.Policy.Password.V = hash
-		c = m.newConversation("hello\n", "login")
+		c := m.newConversation("hello\n", "login")
 		var kinds []control.Kind
 		for range 3 {
 			kinds = append(kinds, c.answer(control.Request{"password", "plain"}).Kind)

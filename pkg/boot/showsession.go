@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -126,9 +127,10 @@ func negotiated(dir, conn string) string {
 	} {
 		value := word(p.dir, p.attribute)
 		if strings.HasSuffix(p.attribute, "digest") {
-			value = map[string]string{"0": "None", "1": "CRC32C"}[value]
+			value = cmp.Or(map[string]string{"0": "None", "1": "CRC32C"}[value], value)
 		}
 		out = append(out, p.key+"="+value)
 	}
-	return strings.Join(out, " ")
+	half := (len(out) + 1) / 2
+	return strings.Join(out[:half], " ") + "\n             " + strings.Join(out[half:], " ")
 }

@@ -16,11 +16,10 @@ import (
 // terminal is where lines are typed. Its modes change for as long as a line is
 // read, so that a command finds it as programs expect it.
 type terminal struct {
-	file   *os.File
-	is     bool // it is a terminal, and not a file or a pipe
-	sane   unix.Termios
-	editor *editor
-	plain  *bufio.Reader // for what is no terminal
+	file  *os.File
+	is    bool // it is a terminal, and not a file or a pipe
+	sane  unix.Termios
+	plain *bufio.Reader // for what is no terminal
 }
 
 // newTerminal prepares standard input. The terminal is opened anew: a read of
