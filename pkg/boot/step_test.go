@@ -58,7 +58,7 @@ func TestStepsThatShare(t *testing.T) {
 	for _, tt := range []struct{ name, need string }{
 		{"drivers", "modules"},
 		{"iscsi-modules", "modules"},
-		{"fs-modules", "modules"},
+		{"fs-modules", "iscsi-modules"},
 		{"login", "session"},
 		{"login", "network"},
 		{"disk", "login"},
