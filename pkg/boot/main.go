@@ -1,9 +1,11 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -36,8 +39,10 @@ func Main(o Options) {
 	text, readErr := os.ReadFile("/proc/cmdline")
 	m.Line = cmdline.Parse(string(text))
 	var planErr error
-	m.params = withPolicy(m.Line, bootspec.PolicyFile)
+	var odd []string
+	m.params, odd = bootspec.Gather(os.DirFS("/"), m.Line)
 	m.Plan, planErr = parse(m.params)
+	m.Plan.Warnings = append(odd, m.Plan.Warnings...)
 	m.restore = changeSettings(m.Plan.Policy.Panic.Given())
 	m.Log = kmsg.Open(kmsg.SystemPaths())
 	m.Log.SetDebug(m.Plan.Policy.Debug.V)
@@ -59,22 +64,28 @@ func Main(o Options) {
 
 // parse makes the plan, and tells what is missing as well as what is wrong.
 func parse(line cmdline.Line) (bootspec.Plan, error) {
-	plan, err := bootspec.Parse(line)
+	table, odd := firmware(os.DirFS("/sys"))
+	plan, err := bootspec.ParseWith(line, table)
 	if err == nil {
 		err = plan.Check()
 	}
+	plan.Warnings = append(plan.Warnings, odd...)
 	var unread error
 	plan.Credentials, unread = readCredentials(bootspec.CredentialsPath, 0)
 	return plan, errors.Join(err, unread)
 }
 
-// withPolicy adds the image's policy to the command line.
-func withPolicy(line cmdline.Line, path string) cmdline.Line {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return line // most images have none
+// firmware returns the iBFT that sysfs shows, nil if there is none. One that
+// cannot be read is none; the warning tells.
+func firmware(sys fs.FS) (*ibft.Table, []string) {
+	table, from, err := ibft.Find(sys, nil)
+	switch {
+	case errors.Is(err, ibft.ErrNone):
+		return nil, nil
+	case err != nil:
+		return nil, []string{fmt.Sprintf("%s: %v", cmp.Or(from, "the firmware's table"), err)}
 	}
-	return bootspec.Add(line, cmdline.Parse(string(text)), bootspec.FromPolicy)
+	return &table, nil
 }
 
 // say shows what the plan is and what is odd about it.

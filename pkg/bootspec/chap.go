@@ -117,15 +117,20 @@ func (ps *parser) chapSecret(dst *Value[iscsi.Secret], p cmdline.Param) error {
 	if err != nil {
 		return bad(p, "this is no secret", "1 to 255 bytes as text, 0x and hex, or 0b and base64")
 	}
-	if dst.Given() && !dst.V.Equal(s) {
+	if dst.Given() && !dst.V.Equal(s) && !inFile(dst.From) {
 		ps.twice(dst.From, p)
 	}
 	*dst = Value[iscsi.Secret]{s, source(p)}
-	if !ps.leaked {
+	ps.leak(p)
+	return nil
+}
+
+// leak warns, once, of a secret that everybody can read. p is not shown.
+func (ps *parser) leak(p cmdline.Param) {
+	if !ps.leaked && p.Origin == "" {
 		ps.leaked = true
 		ps.warnf("everybody on this machine can read the secret in %s in /proc/cmdline: put it into %s in the image, mode 0600", source(p), CredentialsPath)
 	}
-	return nil
 }
 
 func (ps *parser) algorithms(p cmdline.Param) error {
@@ -157,6 +162,13 @@ func (ps *parser) digest(dst *Value[iscsi.DigestPolicy], p cmdline.Param) error 
 	}
 	set(ps, dst, policy, p)
 	return nil
+}
+
+// Secret tells whether the parameter has a value that must not be shown.
+func Secret(p cmdline.Param) bool {
+	row, _, ok := find(byName(), p.Key)
+	hides := slices.Contains([]string{"netroot", "root", "iscsiroot"}, row.Key) && hideCredentials(p.Value) != p.Value
+	return Secrets(p.Key) || ok && hides && !strings.Contains(p.Value, ":@")
 }
 
 // Secrets lists the parameters whose values must not be shown.

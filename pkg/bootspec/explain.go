@@ -3,59 +3,117 @@ package bootspec
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 )
+
+// Said is one value of a plan, for people.
+type Said struct {
+	What  string // "target", "gateway"
+	Value string // no secret
+	From  string // who gave it, "default" if nobody did
+}
+
+// String tells it in a line.
+func (s Said) String() string { return fmt.Sprintf("%s %s (%s)", s.What, s.Value, s.From) }
+
+// sayer collects what is given.
+type sayer []Said
+
+func (s *sayer) add(what string, v any, from string) {
+	if from != "" {
+		*s = append(*s, Said{what, fmt.Sprint(v), from})
+	}
+}
+
+func say[T any](s *sayer, what string, v Value[T]) { s.add(what, v.V, v.From) }
+
+func sayAll[T any](s *sayer, what string, list []Value[T]) {
+	for _, v := range list {
+		say(s, what, v)
+	}
+}
 
 // Explain returns the plan in words, a line for each value, with its source.
 func (p Plan) Explain() []string {
 	var out []string
-	add := func(what string, given bool, v any, from string) {
-		if given {
-			out = append(out, fmt.Sprintf("%s %v (%s)", what, v, from))
-		}
-	}
-	n, r := p.Net, p.Root
-	add("interface", n.Interface.Given(), n.Interface.V, n.Interface.From)
-	add("address", n.Address.Given(), n.Address.V, n.Address.From)
-	add("gateway", n.Gateway.Given(), n.Gateway.V, n.Gateway.From)
-	add("initiator", p.Initiator.Given(), p.Initiator.V, p.Initiator.From)
-	for _, server := range n.Nameservers {
-		add("name server", true, server.V, server.From)
-	}
-	for _, t := range p.Targets {
-		add("target", t.Name.Given(), t.Name.V, t.Name.From)
-		for _, portal := range t.Portals {
-			add("portal", true, portal.V, portal.From)
-		}
-		add("portal group", t.Group.Given(), t.Group.V, t.Group.From)
-		add("lun", t.LUN.Given(), t.LUN.V, t.LUN.From)
-		add("user", t.CHAP.User.Given(), t.CHAP.User.V, t.CHAP.User.From)
-		add("secret", t.CHAP.Secret.Given(), t.CHAP.Secret.V, t.CHAP.Secret.From)
-		add("target's user", t.CHAP.TargetUser.Given(), t.CHAP.TargetUser.V, t.CHAP.TargetUser.From)
-		add("target's secret", t.CHAP.TargetSecret.Given(), t.CHAP.TargetSecret.V, t.CHAP.TargetSecret.From)
-	}
-	add("CHAP hashes", p.Login.Algorithms.Given(), p.Login.Algorithms.V, p.Login.Algorithms.From)
-	add("header digest", p.Login.HeaderDigest.Given(), p.Login.HeaderDigest.V, p.Login.HeaderDigest.From)
-	add("data digest", p.Login.DataDigest.Given(), p.Login.DataDigest.V, p.Login.DataDigest.From)
-	add("root", r.Device.Given(), r.Device.V, r.Device.From)
-	for _, f := range r.Fallbacks {
-		add("root fallback", true, f.V, f.From)
-	}
-	add("root on any disk", r.AnyDisk.Given(), r.AnyDisk.V, r.AnyDisk.From)
-	add("wait for root", r.Wait.Given(), duration(r.Wait.V), r.Wait.From)
-	add("delay before root", r.Delay.Given(), r.Delay.V, r.Delay.From)
-	add("root file system", r.FSType.Given(), r.FSType.V, r.FSType.From)
-	add("root mount options", r.Flags.Given(), r.Flags.V, r.Flags.From)
-	add("root read-write", true, r.ReadWrite.V, orDefault(r.ReadWrite.From))
-	add("init", p.Init.Given(), p.Init.V, p.Init.From)
-	add("time limit", p.Policy.Timeout.Given(), p.Policy.Timeout.V, p.Policy.Timeout.From)
-	add("shell on failure", p.Policy.Shell.Given(), cmp.Or(p.Policy.Shell.V, "built-in"), p.Policy.Shell.From)
-	add("password of the shell", p.Policy.Password.Given(), p.Policy.Password.V, p.Policy.Password.From)
-	add("in an emergency", true, p.Policy.Emergency.Or(Reboot), orDefault(p.Policy.Emergency.From))
-	for _, b := range p.Policy.Break {
-		add("break before", true, b.V, b.From)
+	for _, s := range p.Say() {
+		out = append(out, s.String())
 	}
 	return out
+}
+
+// Say returns the values of the plan that were given, and the defaults that
+// matter.
+func (p Plan) Say() []Said {
+	s := &sayer{}
+	p.Net.say(s)
+	say(s, "initiator", p.Initiator)
+	sayAll(s, "name server", p.Net.Nameservers)
+	say(s, "firmware's targets", p.Firmware)
+	say(s, "target named by DHCP", p.ByDHCP)
+	for _, t := range p.Targets {
+		t.say(s)
+	}
+	say(s, "CHAP hashes", p.Login.Algorithms)
+	say(s, "header digest", p.Login.HeaderDigest)
+	say(s, "data digest", p.Login.DataDigest)
+	p.Root.say(s)
+	say(s, "init", p.Init)
+	p.Policy.say(s)
+	return *s
+}
+
+func (n Net) say(s *sayer) {
+	say(s, "interface", n.Interface)
+	say(s, "interface with MAC", n.MAC)
+	say(s, "address", n.Address)
+	say(s, "gateway", n.Gateway)
+	for _, v := range n.IP {
+		if v.V.Address != n.Address.V || v.V.MTU != 0 || v.V.SetMAC != "" || v.V.Peer.IsValid() {
+			say(s, "network", v)
+		}
+	}
+	say(s, "host name", n.HostName)
+	say(s, "boot interface", n.BootDevice)
+	sayAll(s, "interface's name", n.Names)
+	sayAll(s, "route", n.Routes)
+	sayAll(s, "VLAN", n.VLANs)
+	for _, v := range n.Groups {
+		s.add(v.V.Kind, v.V, v.From)
+	}
+	say(s, "name servers of the network", n.PeerDNS)
+	sayAll(s, "time limit of the network", n.Timeouts)
+}
+
+func (t Target) say(s *sayer) {
+	say(s, "target", t.Name)
+	sayAll(s, "portal", t.Portals)
+	say(s, "portal group", t.Group)
+	say(s, "lun", t.LUN)
+	say(s, "user", t.CHAP.User)
+	say(s, "secret", t.CHAP.Secret)
+	say(s, "target's user", t.CHAP.TargetUser)
+	say(s, "target's secret", t.CHAP.TargetSecret)
+}
+
+func (r Root) say(s *sayer) {
+	say(s, "root", r.Device)
+	sayAll(s, "root fallback", r.Fallbacks)
+	say(s, "root on any disk", r.AnyDisk)
+	s.add("wait for root", duration(r.Wait.V), r.Wait.From)
+	say(s, "delay before root", r.Delay)
+	say(s, "root file system", r.FSType)
+	say(s, "root mount options", r.Flags)
+	s.add("root read-write", r.ReadWrite.V, orDefault(r.ReadWrite.From))
+}
+
+func (p Policy) say(s *sayer) {
+	say(s, "time limit", p.Timeout)
+	s.add("shell on failure", cmp.Or(p.Shell.V, "built-in"), p.Shell.From)
+	say(s, "password of the shell", p.Password)
+	s.add("in an emergency", p.Emergency.Or(Reboot), orDefault(p.Emergency.From))
+	sayAll(s, "break before", p.Break)
 }
 
 func duration(d time.Duration) string {
@@ -71,3 +129,36 @@ func orDefault(from string) string {
 	}
 	return from
 }
+
+// String tells the name and whose it is.
+func (n NICName) String() string { return n.Name + " for " + n.MAC }
+
+// String writes the route as ip(8) does.
+func (r NetRoute) String() string {
+	out := r.To.String()
+	if r.Via.IsValid() {
+		out += " via " + r.Via.String()
+	}
+	if r.Device != "" {
+		out += " dev " + r.Device
+	}
+	return out
+}
+
+// String tells the VLAN in words.
+func (v VLAN) String() string { return fmt.Sprintf("%s, number %d on %s", v.Name, v.ID, v.Parent) }
+
+// String tells the device and what it is made of.
+func (g Group) String() string {
+	out := g.Name + " of " + strings.Join(g.Members, ",")
+	if g.Options != "" {
+		out += ", " + g.Options
+	}
+	if g.MTU != 0 {
+		out += fmt.Sprintf(", MTU %d", g.MTU)
+	}
+	return out
+}
+
+// String tells the limit.
+func (t Timeout) String() string { return t.Name + " " + t.Limit.String() }

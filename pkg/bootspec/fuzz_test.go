@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
@@ -17,7 +20,7 @@ import (
 // prints.
 func FuzzParse(f *testing.F) {
 	f.Add(seed(f))
-	for _, tt := range goods {
+	for _, tt := range append(goods, netGoods...) {
 		f.Add("quiet " + tt.key + "=" + tt.value)
 	}
 	for _, tt := range bads {
@@ -93,7 +96,7 @@ func checkRanges(t *testing.T, p bootspec.Plan) {
 // checkTarget: no secret can be printed, and each portal reads back as it prints.
 func checkTarget(t *testing.T, target bootspec.Target) {
 	t.Helper()
-	if n := target.Number; n < 1 || n > 9 || len(target.Portals) > 16 {
+	if n := target.Number; n < 0 || n > 9 || len(target.Portals) > 16 {
 		t.Errorf("target %d with %d portals", n, len(target.Portals))
 	}
 	for _, portal := range target.Portals {
@@ -114,7 +117,7 @@ func checkTarget(t *testing.T, target bootspec.Target) {
 func checkSources(t *testing.T, p bootspec.Plan, line cmdline.Line) {
 	t.Helper()
 	sources := []string{
-		p.Net.Interface.From, p.Net.Address.From, p.Net.Gateway.From, p.Initiator.From,
+		p.Net.Interface.From, p.Net.MAC.From, p.Net.BootDevice.From, p.Net.HostName.From, p.Firmware.From, p.ByDHCP.From, p.Net.Address.From, p.Net.Gateway.From, p.Initiator.From,
 		p.Login.Algorithms.From, p.Login.HeaderDigest.From, p.Login.DataDigest.From, p.Root.Device.From, p.Root.FSType.From, p.Root.Flags.From,
 		p.Root.ReadWrite.From, p.Root.AnyDisk.From, p.Root.Wait.From, p.Root.Delay.From, p.Init.From, p.Policy.Timeout.From, p.Policy.Emergency.From, p.Policy.Shell.From,
 		p.Policy.Debug.From, p.Policy.Panic.From,
@@ -135,12 +138,89 @@ func checkSources(t *testing.T, p bootspec.Plan, line cmdline.Line) {
 	for _, b := range p.Policy.Break {
 		sources = append(sources, b.From)
 	}
+	for _, ip := range p.Net.IP {
+		sources = append(sources, strings.Split(ip.From, ", ")...)
+	}
 	for _, from := range sources {
-		key, _ := strings.CutSuffix(from, "=")
+		from, _, _ = strings.Cut(from, ", ")
+		key, _ := strings.CutSuffix(strings.TrimSuffix(from, " without ip="), "=")
+		if strings.Trim(from, "0123456789") == "th" || from == "2nd" || from == "3rd" {
+			continue // which of several, no word
+		}
 		if from != "" && !slices.ContainsFunc(line.Params, func(p cmdline.Param) bool { return p.Key == key }) {
 			t.Errorf("a value comes from %s, which is not in the line", from)
 		}
 	}
+}
+
+// FuzzIP reads values of ip=: what is taken reads back as it prints.
+func FuzzIP(f *testing.F) {
+	for _, s := range []string{
+		"dhcp", "dhcp,dhcp6", "dhcp,1,abc", "eth0:dhcp:1500:52:54:00:12:34:56", "52-54-00-12-34-56:auto6::52-54-00-12-34-57", "10.1.1.5:10.1.1.1:10.1.1.1:255.255.255.0",
+		"[2001:db8::5]::[2001:db8::1]:64:host:eth0:none:[2001:db8::53]:10.1.1.53:[2001:db8::7b]", "10.1.1.5:10.1.1.6/32::31::eth0:off", "10.1.1.5", ":::::enx525400123456:on", "[::1", "::",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		ip, cause := bootspec.ParseIP(s)
+		if len(cause) > 400 {
+			t.Errorf("a cause of %d bytes", len(cause))
+		}
+		if cause != "" {
+			return
+		}
+		if len(ip.Methods) == 0 || (ip.Methods[0] == bootspec.Static) != ip.Address.IsValid() && ip.Methods[0] == bootspec.Static {
+			t.Errorf("%q is %+v", s, ip)
+		}
+		ip.Guessed = false // it prints with its mask
+		if again, cause := bootspec.ParseIP(ip.String()); cause != "" || !cmp.Equal(ip, again, equal) {
+			t.Errorf("%q prints as %q, which is read as %s: %s", s, ip, again, cause)
+		}
+	})
+}
+
+// FuzzNetRoot reads what netroot=iscsi: holds. No cause repeats a secret, and
+// what is taken is in its range.
+func FuzzNetRoot(f *testing.F) {
+	for _, s := range []string{
+		"10.1.1.180::::iqn.x:y", "u:sesame-open-12:t:sesame-open-34@[fe80::1%eth0]:6:3261:default:eth1:0x10:eui.02004567A425678D", "@10.1.1.180::3260::iqn.x:di@sk",
+		"storage::::eth0:7:disk:1", "storage:::a:b:3:disk", "a:b:c@10.1.1.180::::iqn.x", "10.1.1.180:iqn.x:y", "[::1]:::::", "u:p@ss-word-12345:x@h::::iqn.x",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, cause := bootspec.ParseNetRoot(s)
+		if cause != "" {
+			if before, _, ok := strings.Cut(s, "@"); ok && len(before) > 40 && strings.Contains(cause, before) || len(cause) > 400 {
+				t.Errorf("cause %q", cause)
+			}
+			return
+		}
+		if r.Name == "" || len(r.Name) > 223 || r.Portal.Host == "" || r.Portal.Port == 0 || len(r.Device) > 15 || (r.User == "") != r.Secret.Empty() {
+			t.Errorf("%q is %+v", s, r)
+		}
+	})
+}
+
+// FuzzGather reads the files of an image and a command line together: no file
+// makes a plan panic, and no secret of them is said.
+func FuzzGather(f *testing.F) {
+	f.Add("ISCSI_INITIATOR=iqn.x:a\nISCSI_TARGET_IP=\"10.1.1.1 10.1.1.2\"\nISCSI_PASSWORD='sesame-open-12'", "InitiatorName=iqn.x:b", "# c\nip=dhcp", "iscsi_t=iqn.x:c", "quiet")
+	f.Add("export ISCSI_AUTO=true # yes\nISCSI_PASSWORD=$(cat x)", "", "netroot=iscsi:u:sesame-open-12@h::::iqn.x", "", "root=LABEL=x")
+	f.Fuzz(func(t *testing.T, debian, initiator, words, def, line string) {
+		all, warnings := bootspec.Gather(fstest.MapFS{
+			"etc/iscsi.initramfs": {Data: []byte(debian)}, "etc/initiatorname.iscsi": {Data: []byte(initiator)},
+			"etc/cmdline.d/a.conf": {Data: []byte(words)}, "etc/iscsiroot/default": {Data: []byte(def)},
+		}, cmdline.Parse(line))
+		plan, err := bootspec.Parse(all)
+		plan.Warnings = append(plan.Warnings, warnings...)
+		checkSecrets(t, plan, err)
+		for _, w := range plan.Warnings {
+			if len(w) > 600 {
+				t.Errorf("warning of %d bytes", len(w))
+			}
+		}
+	})
 }
 
 // FuzzDevice reads names of root devices: what is taken reads back as it prints.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 )
 
 // DefaultPort is iSCSI's TCP port (RFC 7143 section 4.2.7.2).
@@ -37,10 +38,15 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("%s is not given: write %s on the kernel command line", e.What, e.Key)
 }
 
-// Parse makes the plan from a command line. The error joins every ParamError
-// found, so that all can be mended at once; the Plan is usable even then, as
-// far as it was understood, so that the caller knows the policy to fail by.
-func Parse(line cmdline.Line) (Plan, error) {
+// Parse makes the plan from a command line, without the firmware's table.
+func Parse(line cmdline.Line) (Plan, error) { return ParseWith(line, nil) }
+
+// ParseWith makes the plan from a command line, to which Gather adds what the
+// image says, and the firmware's table, nil if there is none. The error joins
+// every ParamError found, so that all can be mended at once; the Plan is usable
+// even then, as far as it was understood, so that the caller knows the policy
+// to fail by.
+func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 	ps := &parser{}
 	rows := byName()
 	var errs []error
@@ -56,11 +62,13 @@ func Parse(line cmdline.Line) (Plan, error) {
 			} else if ps.touched {
 				ps.drafts[target].given = true
 			}
-		case looksOurs(p.Key):
+		case looksOurs(p.Key) || mistyped(p.Key):
 			ps.warnf("%s", unknown(p))
 		}
 	}
-	ps.plan.Targets = ps.targets()
+	ps.plan.Targets = ps.merge(ps.targets())
+	ps.fromFirmware(table)
+	ps.network()
 	return ps.plan, errors.Join(append(errs, ps.checkNodes())...)
 }
 
@@ -73,6 +81,13 @@ type parser struct {
 
 	nodes  []cmdline.Param // that name a disk that is not ours
 	leaked bool            // the warning about secrets has been given
+
+	netroots  []draft       // netroot=, root=iscsi:
+	boot      Value[string] // BOOTIF=
+	noBootif  bool          // rd.bootif=0
+	mask      Value[string] // netmask=
+	mtuGiven  Value[int]    // mtu=
+	multipath bool          // rd.iscsi.mp
 }
 
 // target returns the target that the parameter is for.
@@ -81,27 +96,22 @@ func (ps *parser) target() *draft {
 	return &ps.drafts[ps.current]
 }
 
-// Check returns what is missing for a boot: a MissingError for each.
+// Check returns what is missing for a boot, a MissingError for each, and what
+// cannot be done. What DHCP may still tell is not missing yet.
 func (p Plan) Check() error {
+	return errors.Join(slices.Concat(p.checkFirmware(), p.Net.unsupported(), p.check(false))...)
+}
+
+// check returns what is missing; final: no DHCP server will tell it any more.
+func (p Plan) check(final bool) []error {
 	var errs []error
-	miss := func(given bool, key, what string) {
-		if !given {
-			errs = append(errs, &MissingError{key, what})
-		}
+	if !p.Net.Address.Given() && !slices.ContainsFunc(p.Net.IP, func(v Value[IP]) bool { return v.V.Methods[0] != Off && v.V.Methods[0] != Firmware }) {
+		errs = append(errs, &MissingError{"iscsi_i_ip=ADDRESS/MASK", "this machine's address"})
 	}
-	miss(p.Net.Address.Given(), "iscsi_i_ip=ADDRESS/MASK", "this machine's address")
-	miss(p.Initiator.Given(), "iscsi_i=NAME", "the initiator name")
-	if len(p.Targets) == 0 {
-		p.Targets = []Target{{}}
+	if !p.Initiator.Given() && (final || !p.waitsForDHCP()) {
+		errs = append(errs, &MissingError{"iscsi_i=NAME", "the initiator name"})
 	}
-	for _, t := range p.Targets {
-		miss(t.Name.Given(), "iscsi_t"+t.suffix()+"=NAME", "the target name")
-		miss(len(t.Portals) > 0, "iscsi_a"+t.suffix()+"=ADDRESS", "the target's address")
-		if err := t.CHAP.check(t.Name.V, t.suffix()); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
+	return append(errs, p.checkTargets(final)...)
 }
 
 // Resolve makes the Spec from the plan and what the network told.
@@ -110,11 +120,25 @@ func (p Plan) Resolve(facts NetFacts) (Spec, []string, error) {
 	if err := p.Check(); err != nil {
 		return Spec{}, nil, err
 	}
+	return p.resolve(facts)
+}
+
+// resolve is Resolve for a plan whatever the network can do.
+func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
+	p.Targets = slices.Clone(p.Targets)
+	said, err := p.addFacts(facts)
+	if err == nil {
+		err = errors.Join(p.check(true)...)
+	}
+	if err != nil {
+		return Spec{}, said, err
+	}
 	targets := slices.Clone(p.Targets)
 	warnings, err := p.authenticate(targets)
 	if err != nil {
 		return Spec{}, nil, err
 	}
+	warnings = slices.Concat(said, p.Net.withoutEffect(), warnings)
 	for i := range targets {
 		targets[i].Portals = slices.Clone(targets[i].Portals)
 		for j := range targets[i].Portals {
@@ -129,7 +153,7 @@ func (p Plan) Resolve(facts NetFacts) (Spec, []string, error) {
 		Initiator:   p.Initiator.V,
 		Targets:     targets,
 		Login:       p.Login,
-		Nameservers: append(servers, facts.Nameservers...),
+		Nameservers: append(servers, p.Net.peerDNS(facts)...),
 		Root:        p.Root,
 		Init:        p.Init,
 		Policy:      p.Policy,
@@ -158,7 +182,7 @@ func resolvePortal(portal *Portal, facts NetFacts) []string {
 
 // set stores a value and warns if another one was given before.
 func set[T comparable](ps *parser, dst *Value[T], v T, p cmdline.Param) {
-	if dst.Given() && dst.V != v {
+	if dst.Given() && dst.V != v && !inFile(dst.From) {
 		ps.twice(dst.From, p)
 	}
 	*dst = Value[T]{v, source(p)}

@@ -28,7 +28,15 @@ func TestParseSeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := bootspec.Plan{
-		Net:       bootspec.Net{Address: from(netip.MustParsePrefix("10.1.1.165/26"), "iscsi_i_ip=")},
+		Net: bootspec.Net{
+			Address: from(netip.MustParsePrefix("10.1.1.165/26"), "iscsi_i_ip="),
+			// IPAPPEND 3 adds these two.
+			MAC:     from("52:54:00:aa:bb:01", "BOOTIF="),
+			Gateway: from(netip.MustParseAddr("10.1.1.1"), "ip="),
+			IP: []bootspec.Value[bootspec.IP]{from(bootspec.IP{
+				Methods: []bootspec.Method{bootspec.Static}, Address: netip.MustParsePrefix("10.1.1.165/26"), Gateway: netip.MustParseAddr("10.1.1.1"),
+			}, "ip=")},
+		},
 		Initiator: from("iqn.2007-01.com.example:server.remote1", "iscsi_i="),
 		Targets: []bootspec.Target{{
 			Number:  1,
@@ -118,7 +126,13 @@ func TestParseUnknown(t *testing.T) {
 		{"iscsi_lum=1", "parameter iscsi_lum" + dead + ": did you mean iscsi_lun?"},
 		{"rd.iscsiroot.adress=1", "parameter rd.iscsiroot.adress" + dead + ": did you mean rd.iscsiroot.address?"},
 		{"rd.iscsiroot.gatewayaddress=1", "parameter rd.iscsiroot.gatewayaddress" + dead},
-		{"iscsi_firmware", "parameter iscsi_firmware" + dead},
+		{"iscsi_frmware", "parameter iscsi_frmware" + dead + ": did you mean iscsi_firmware?"},
+		{"rd.iscsi.fimware=1", "parameter rd.iscsi.fimware" + dead + ": did you mean rd.iscsi.firmware?"},
+		{"netrot=iscsi", "parameter netrot" + dead + ": did you mean netroot?"},
+		{"bootif=01-52-54-00-aa-bb-01", "parameter bootif" + dead + ": did you mean BOOTIF?"},
+		{"nameservers=10.1.1.1", "parameter nameservers" + dead + ": did you mean nameserver?"},
+		{"rd.net.timeout.carier=1", "parameter rd.net.timeout.carier" + dead + ": did you mean rd.net.timeout.carrier?"},
+		{"rd.routes=1", "parameter rd.routes" + dead + ": did you mean rd.route?"},
 		{"quiet root2=/dev/sda console=ttyS0 rd.luks=0", ""},
 		{"iscsi=1", ""},
 		{`"" =x`, ""},
@@ -154,7 +168,7 @@ func TestOurs(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]bool{
-		"iscsi_secret": true, "rd.iscsiroot.x": true, "iscsi_t.2": true, "iscsi_t.0": true, "rd.iscsi.password.9": true, "iscsi_tcp.debug": false, "rd.iscsi.x.2": false,
+		"iscsi_secret": true, "rd.iscsiroot.x": true, "iscsi_t.2": true, "iscsi_t.0": true, "rd.iscsi.password.9": true, "iscsi_tcp.debug": false, "rd.iscsi.x.2": true,
 		"": false, "quiet": false, "single": false, "HOME": false, "iscsi": false, "rd.luks": false,
 	} {
 		if bootspec.Ours(key) != want {

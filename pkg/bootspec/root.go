@@ -11,7 +11,20 @@ import (
 )
 
 func (ps *parser) root(p cmdline.Param) error {
+	switch v := p.Value; {
+	case v == "dhcp", v == "dhcp6":
+		ps.plan.ByDHCP = Value[bool]{true, source(p)}
+		return nil
+	case v == "iscsi", strings.HasPrefix(v, "iscsi:"):
+		return ps.rootISCSI(p)
+	}
 	d, err := ps.device(p)
+	if err == nil && d.By == ByNode && strings.HasPrefix(p.Origin, "/etc/") {
+		// dracut bakes the disk of the machine that it runs on into the image.
+		ps.nodes = ps.nodes[:len(ps.nodes)-1]
+		ps.warnf("%s is passed over: %s is no disk of our sessions", source(p), clip(p.Value))
+		return nil
+	}
 	if err == nil {
 		set(ps, &ps.plan.Root.Device, d, p)
 	}

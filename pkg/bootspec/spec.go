@@ -34,6 +34,9 @@ type Plan struct {
 	Root      Root
 	Init      Value[string] // path in the root of the program to run there
 	Policy    Policy
+	Firmware  Value[bool] // the iBFT's targets are wanted; not given: if nobody else names one
+	HasIBFT   bool        // the firmware left a table
+	ByDHCP    Value[bool] // root=dhcp: DHCP names the target
 	// Credentials are what the image's file holds; the caller reads it.
 	Credentials []Credential
 	// Warnings are for the screen: contradictions, words that look like ours
@@ -51,25 +54,6 @@ type Spec struct {
 	Root        Root
 	Init        Value[string]
 	Policy      Policy
-}
-
-// Net is the network to bring up.
-type Net struct {
-	Interface Value[string]       // kernel's name of the NIC; not given: the first with carrier
-	Address   Value[netip.Prefix] // this machine's address with its network's length
-	Gateway   Value[netip.Addr]   // default route's next hop
-	// Nameservers are for the names of portals.
-	Nameservers []Value[netip.Addr]
-}
-
-// NetFacts is what only the network tells; package network fills it.
-type NetFacts struct {
-	Interface string
-	Address   netip.Prefix
-	Gateway   netip.Addr // zero if there is no default route
-	// Nameservers are those that the network named; the command line's come
-	// before them.
-	Nameservers []netip.Addr
 }
 
 // Root is the file system to switch to.

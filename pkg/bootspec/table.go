@@ -24,7 +24,7 @@ func (p Parameter) Names() []string { return append([]string{p.Key}, p.Aliases..
 // Table lists every parameter that Parse understands, in the order of the
 // README.
 func Table() []Parameter {
-	return slices.Concat(machineParameters(), targetParameters(), loginParameters(), rootParameters(), policyParameters())
+	return slices.Concat(machineParameters(), netParameters(), targetParameters(), dracutParameters(), loginParameters(), rootParameters(), policyParameters())
 }
 
 func also(names ...string) []string { return names }
@@ -32,10 +32,10 @@ func also(names ...string) []string { return names }
 // machineParameters are of this machine and its network.
 func machineParameters() []Parameter {
 	return []Parameter{
-		{"iscsi_i", also("rd.iscsiroot.initiator"), "NAME", "initiator name of this machine", (*parser).initiator},
+		{"iscsi_i", also("rd.iscsiroot.initiator", "rd.iscsi.initiator", "iscsi_initiator"), "NAME", "initiator name of this machine", (*parser).initiator},
 		{"iscsi_i_ip", also("rd.iscsiroot.ip"), "ADDRESS/MASK", "this machine's address; mask as dotted quad or prefix length", (*parser).address},
 		{"iscsi_if", also("rd.iscsiroot.interface"), "NAME", "NIC to use; without it the first one with a link", (*parser).iface},
-		{"iscsi_gw", also("rd.iscsiroot.gateway"), "ADDRESS", "default gateway", (*parser).gateway},
+		{"iscsi_gw", also("rd.iscsiroot.gateway", "gateway"), "ADDRESS", "default gateway", (*parser).gateway},
 		{"nameserver", also("rd.iscsiroot.nameserver"), "ADDRESS", "name server for the names in iscsi_a=; may be repeated", (*parser).nameserver},
 	}
 }
@@ -44,15 +44,55 @@ func machineParameters() []Parameter {
 // says for which.
 func targetParameters() []Parameter {
 	return []Parameter{
-		{"iscsi_t", also("rd.iscsiroot.target"), "NAME", "target name; a second target has iscsi_t.2=, and so on up to 9, with all parameters from here to iscsi_W=", (*parser).targetName},
-		{"iscsi_a", also("rd.iscsiroot.address"), "ADDRESS[,ADDRESS]", "where the target is: an IP address or a host name, with :PORT if need be, IPv6 in brackets then; several with commas; a further target without it is at the same place as the first", (*parser).portal},
-		{"iscsi_p", also("rd.iscsiroot.port"), "PORT", "port of the target's portal; 3260 without it", (*parser).port},
-		{"iscsi_g", also("rd.iscsiroot.group"), "TAG", "target portal group tag to expect", (*parser).group},
+		{"iscsi_t", also("rd.iscsiroot.target", "rd.iscsi.target.name", "iscsi_target_name"), "NAME", "target name; a second target has iscsi_t.2=, and so on up to 9, with all parameters from here to iscsi_W=", (*parser).targetName},
+		{"iscsi_a", also("rd.iscsiroot.address", "rd.iscsi.target.ip", "iscsi_target_ip", "iscsi_t_ip"), "ADDRESS[,ADDRESS]", "where the target is: an IP address or a host name, with :PORT if need be, IPv6 in brackets then; several with commas; a further target without it is at the same place as the first", (*parser).portal},
+		{"iscsi_p", also("rd.iscsiroot.port", "rd.iscsi.target.port", "iscsi_target_port"), "PORT", "port of the target's portal; 3260 without it", (*parser).port},
+		{"iscsi_g", also("rd.iscsiroot.group", "rd.iscsi.target.group", "iscsi_target_group"), "TAG", "target portal group tag to expect", (*parser).group},
 		{"iscsi_lun", also("rd.iscsiroot.lun"), "N", "LUN with the root: a decimal number, 0x hex, or groups of hex digits with hyphens; without it LUN 0, and if that is no disk, the one that holds root", (*parser).lun},
 		{"iscsi_u", also("rd.iscsiroot.user", "rd.iscsi.username", "iscsi_username"), "NAME", "CHAP: this machine's user", (*parser).user},
 		{"iscsi_w", also("rd.iscsiroot.secret", "rd.iscsi.password", "iscsi_password"), "SECRET", "CHAP: this machine's secret, as text, 0x hex or 0b base64; better in " + CredentialsPath, (*parser).secret},
 		{"iscsi_U", also("rd.iscsiroot.target_user", "rd.iscsi.in.username", "iscsi_in_username"), "NAME", "mutual CHAP: the target's user", (*parser).targetUser},
 		{"iscsi_W", also("rd.iscsiroot.target_secret", "rd.iscsi.in.password", "iscsi_in_password"), "SECRET", "mutual CHAP: the target's secret; better in " + CredentialsPath, (*parser).targetSecret},
+	}
+}
+
+// netParameters are what the kernel, dracut and PXELINUX have for the network.
+func netParameters() []Parameter {
+	return []Parameter{
+		{"ip", also("nfsaddrs"), "CONFIG", "the kernel's and dracut's, in all their forms: dhcp, NIC:dhcp, CLIENT:PEER:GATEWAY:MASK:HOST:NIC:none, and what PXELINUX writes; static addresses only so far; the address in iscsi_i_ip= counts more", (*parser).ipLine},
+		{"BOOTIF", also("hwaddr"), "[MAC]", "NIC to use, by its MAC, as PXELINUX and iPXE write it, unless another word names one", (*parser).bootif},
+		{"rd.bootif", nil, "[0]", "0: BOOTIF= does not count", (*parser).useBootif},
+		{"bootdev", nil, "NIC", "which line of ip= the boot goes by: name or MAC", (*parser).bootdev},
+		{"ksdevice", nil, "[NIC]", "as bootdev=", (*parser).ksdevice},
+		{"netmask", nil, "MASK", "mask of an address that stands alone in ip=", (*parser).netmask},
+		{"mtu", nil, "BYTES", "MTU for ip=; not supported yet", (*parser).mtu},
+		{"hostname", nil, "[NAME]", "this machine's name", (*parser).hostname},
+		{"ifname", nil, "NAME:MAC", "NIC of this MAC, for the name in ip=", (*parser).ifname},
+		{"rd.route", nil, "NETWORK/LENGTH:GATEWAY[:NIC]", "static route; not supported yet", (*parser).route},
+		{"vlan", nil, "NAME:NIC", "VLAN; not supported yet", (*parser).vlan},
+		{"bond", nil, "[NAME:NIC,NIC:OPTIONS:MTU]", "bond; not supported yet", (*parser).bond},
+		{"bridge", nil, "[NAME:NIC]", "bridge; not supported yet", (*parser).bridge},
+		{"team", nil, "NAME:NIC", "refused: use bond=", (*parser).team},
+		{"rd.neednet", nil, "[0]", "bring the network up, which is always done", (*parser).needNet},
+		{"rd.peerdns", nil, "[0]", "0: name servers that the network names do not count", (*parser).peerDNS},
+		{"rd.net.timeout.carrier", also("rd.net.timeout.iflink", "rd.net.timeout.ifup", "rd.net.timeout.route", "rd.net.timeout.ipv6dad", "rd.net.timeout.ipv6auto", "rd.net.timeout.dhcp"), "[SECONDS]", "does nothing: what the network lacks is waited for as rd.timeout= says", (*parser).netTimeout},
+	}
+}
+
+// dracutParameters are dracut's and Debian's for iSCSI, beside the names that
+// are in targetParameters.
+func dracutParameters() []Parameter {
+	return []Parameter{
+		{"netroot", nil, "[iscsi:HOST:PROTOCOL:PORT:LUN:TARGET]", "target as dracut has it, with USER:SECRET@ before the host if need be; the LUN is decimal; iscsi alone is the firmware's, dhcp DHCP's; may be repeated", (*parser).netroot},
+		{"iscsiroot", nil, "HOST:PROTOCOL:PORT:LUN:TARGET", "netroot='s old name", (*parser).iscsiroot},
+		{"rd.iscsi.firmware", also("iscsi_firmware", "iscsi_auto"), "[0]", "log in to the targets of the firmware's iBFT; 0: do not, even if nobody else names one", (*parser).firmware},
+		{"rd.iscsi.ibft", nil, "[0]", "addresses of the firmware's iBFT", (*parser).firmwareNet},
+		{"rd.iscsi.mp", nil, "[0]", "all NICs of the iBFT, not only those that it booted by", (*parser).firmwareAll},
+		{"rd.iscsi.param", also("iscsi_param"), "NAME=VALUE", "open-iscsi's setting; known are the digests, node.conn[0].iscsi.HeaderDigest and DataDigest, and CHAP's hashes, node.session.auth.chap_algs", (*parser).setting},
+		{"rd.iscsi.login_retry_max", nil, "[N]", "does nothing: a login is tried as long as rd.timeout= says", (*parser).retries},
+		{"rd.iscsi.waitnet", nil, "[0]", "does nothing: a target is waited for alone", (*parser).accept},
+		{"rd.iscsi.testroute", nil, "[0]", "does nothing, as rd.iscsi.waitnet", (*parser).accept},
+		{"rd.iscsi.transport", nil, "tcp", "only the kernel's TCP is supported", (*parser).transport},
 	}
 }
 
@@ -68,7 +108,7 @@ func loginParameters() []Parameter {
 // rootParameters say what root is and how it is mounted.
 func rootParameters() []Parameter {
 	return []Parameter{
-		{"root", nil, "DEVICE", "root device, on the disks of our own sessions: /dev/sdXN, where X counts these disks, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/...; without it sda2, then the first partition or whole LUN with a file system and an init", (*parser).root},
+		{"root", nil, "DEVICE", "root device, or the target as in netroot=, or dhcp; on the disks of our own sessions: /dev/sdXN, where X counts these disks, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/...; without it sda2, then the first partition or whole LUN with a file system and an init", (*parser).root},
 		{"rootfallback", nil, "DEVICE", "root device to take if root= was not found in time; may be repeated", (*parser).fallback},
 		{"rd.root.any", nil, "[0]", "look for root on disks that are not of our sessions too", (*parser).anyDisk},
 		{"rootwait", nil, "[SECONDS]", "wait that long for the root device, without a number for ever; 5 s without it", (*parser).wait},

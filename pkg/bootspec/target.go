@@ -119,6 +119,7 @@ func isHostName(s string) bool {
 // draft is a target as far as it has been read.
 type draft struct {
 	Target
+	key   string // of the parameter, for netroot= and the like
 	given bool
 	addrs []Value[Portal] // iscsi_a; port 0 where none is written
 	port  Value[uint16]   // iscsi_p

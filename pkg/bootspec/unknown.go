@@ -10,7 +10,19 @@ import (
 // looksOurs tells whether a key is in one of our name spaces. iscsi_tcp.x= is a
 // parameter of a module.
 func looksOurs(key string) bool {
-	return strings.HasPrefix(key, "iscsi_") && (!strings.Contains(key, ".") || hasNumber(key)) || strings.HasPrefix(key, "rd.iscsiroot.")
+	return strings.HasPrefix(key, "iscsi_") && (!strings.Contains(key, ".") || hasNumber(key)) ||
+		strings.HasPrefix(key, "rd.iscsiroot.") || strings.HasPrefix(key, "rd.iscsi.") || strings.HasPrefix(key, "rd.net.timeout.")
+}
+
+// mistyped tells whether a key is in no name space of ours and still one letter,
+// or the case of letters, away from a name that nobody but us has.
+func mistyped(key string) bool {
+	for _, name := range []string{"BOOTIF", "bootdev", "ifname", "nameserver", "netroot", "rootfallback", "rd.neednet", "rd.peerdns", "rd.route", "rd.bootif"} {
+		if distance(key, name, 2) < 2 || strings.EqualFold(key, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // hasNumber tells that what is behind the only dot is a number, as behind the

@@ -271,7 +271,11 @@ var goods = []good{
 
 // Every good value under every name of its parameter.
 func TestParseGood(t *testing.T) {
+	goods := append(goods, netGoods...)
 	for _, row := range bootspec.Table() {
+		if row.Key == "team" {
+			continue // nothing of it is good
+		}
 		tested := 0
 		for _, tt := range goods {
 			if tt.key != row.Key {

@@ -93,10 +93,10 @@ func (c *checker) parameters() {
 	for _, limit := range cmdline.Limits(c.m.CommandLine, cmdline.KernelKnows) {
 		c.missing("%s", limit)
 	}
-	line := bootspec.Add(cmdline.Line{}, cmdline.Parse(c.text(defaultFile)), "the image's default")
-	given := cmdline.Parse(c.m.CommandLine)
-	line.Params, line.InitArgs = append(line.Params, given.Params...), given.InitArgs
-	line = bootspec.Add(line, cmdline.Parse(c.text(bootspec.PolicyFile)), bootspec.FromPolicy)
+	line, odd := bootspec.Gather(c.t, cmdline.Parse(c.m.CommandLine))
+	for _, w := range odd {
+		c.doubtful("%s", w)
+	}
 	var err error
 	c.plan, err = bootspec.Parse(line)
 	c.each(err)

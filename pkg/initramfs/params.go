@@ -12,14 +12,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// defaultFile holds parameters that count if the kernel command line does not have them (design decision 14).
-const defaultFile = "/etc/iscsiroot/default"
-
 // addParams puts parameters and secrets into the image.
 func (t tree) addParams(cfg Config) (warnings []string, err error) {
 	for _, p := range []struct{ name, file, text, origin string }{
 		{"policy", bootspec.PolicyFile, cfg.Policy, bootspec.FromPolicy},
-		{"default", defaultFile, cfg.Default, "the image's default"},
+		{"default", bootspec.DefaultFile, cfg.Default, bootspec.FromDefault},
 	} {
 		if p.text == "" {
 			continue
@@ -77,7 +74,7 @@ func (cfg Config) holdsSecret() bool {
 		text += " " + cfg.UKI.CommandLine
 	}
 	for _, p := range cmdline.Parse(text).Params {
-		if bootspec.Secrets(p.Key) || p.Key == "rd.shell.password" {
+		if bootspec.Secret(p) || p.Key == "rd.shell.password" {
 			return true
 		}
 	}

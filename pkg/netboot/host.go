@@ -243,7 +243,7 @@ func (r *hostReader) check(h *Host, portals string, line int) {
 		r.failf(0, "", "%s", w)
 	}
 	for _, p := range cmdline.Parse(h.Append).Params {
-		if bootspec.Secrets(p.Key) {
+		if bootspec.Secret(p) {
 			r.failf(0, "append", "%s is a secret, which everybody can read here: use chap", p.Key)
 		}
 	}

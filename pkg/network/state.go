@@ -16,6 +16,7 @@ import (
 // State is what is known of the machine's links.
 type State struct {
 	Want  string // the interface asked for; empty: any
+	MAC   string // the one asked for, if it is known by its MAC
 	Links []Link // candidates, in the kernel's order
 	Other []string
 }
@@ -37,6 +38,8 @@ func (s State) String() string {
 	switch {
 	case len(names) > 0:
 		return "no link on " + strings.Join(names, ", ") + ": check cable and switch port"
+	case s.MAC != "":
+		return fmt.Sprintf("no interface with MAC %s, there is %s: correct BOOTIF= or ip=, or add its driver to the image", s.MAC, orNone(s.Other))
 	case s.Want != "":
 		return fmt.Sprintf("no interface %s, there is %s: correct iscsi_if=, or add its driver to the image", s.Want, orNone(s.Other))
 	}
@@ -58,7 +61,7 @@ type state struct {
 }
 
 func newState(cfg Config) *state {
-	return &state{State: State{Want: cfg.Net.Interface.V}, sys: cfg.SysClassNet, up: setUp}
+	return &state{State: State{Want: cfg.Net.Interface.V, MAC: cfg.Net.MAC.V}, sys: cfg.SysClassNet, up: setUp}
 }
 
 // update takes one message in. ready is the link to use, if it is.
@@ -120,16 +123,26 @@ func (s *state) chosen(found, ready netlink.Link, u netlink.LinkUpdate, confirm 
 	return found, confirm
 }
 
-// candidate tells whether a link is the one asked for, or, if none is, a piece
-// of Ethernet hardware: software devices have no device in sysfs.
+// candidate tells whether a link is the one asked for, by MAC or name, or, if
+// none is, a piece of Ethernet hardware: software devices have no device in
+// sysfs.
 func (s *state) candidate(link netlink.Link) bool {
 	attrs := link.Attrs()
+	if s.MAC != "" {
+		return attrs.HardwareAddr.String() == s.MAC && s.hardware(attrs.Name)
+	}
 	if s.Want != "" {
 		return attrs.Name == s.Want
 	}
 	if attrs.EncapType != "ether" {
 		return false
 	}
-	_, err := os.Stat(filepath.Join(s.sys, attrs.Name, "device"))
+	return s.hardware(attrs.Name)
+}
+
+// hardware tells a piece of hardware from a software device, such as a VLAN,
+// which has the MAC of what it is on.
+func (s *state) hardware(name string) bool {
+	_, err := os.Stat(filepath.Join(s.sys, name, "device"))
 	return err == nil
 }

@@ -1,0 +1,181 @@
+package bootspec
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+)
+
+// NetFacts is what only the network tells; package network fills it.
+type NetFacts struct {
+	Interface string
+	Address   netip.Prefix
+	Gateway   netip.Addr // zero if there is no default route
+	// Nameservers are those that the network named; the command line's come
+	// before them.
+	Nameservers []netip.Addr
+	// RootPath is DHCP's option 17, any bytes; empty if there was none.
+	RootPath string
+	// Initiator is iPXE's option 203, an iSCSI name; empty if there was none.
+	Initiator string
+	// Server is who gave them; not valid if that is unknown.
+	Server netip.Addr
+}
+
+// LeaseFacts returns what a lease says of the boot.
+func LeaseFacts(l dhcp.Lease) NetFacts {
+	return NetFacts{
+		Interface: l.Interface, Address: l.Address, Gateway: l.Gateway(), Nameservers: slices.Clone(l.DNS),
+		RootPath: l.RootPath, Initiator: l.Initiator, Server: l.Server,
+	}
+}
+
+// source names a DHCP option as the origin of a value.
+func (f NetFacts) source(option int) string {
+	from := fmt.Sprintf("DHCP option %d", option)
+	if f.Server.IsValid() {
+		from += " from " + f.Server.String()
+	}
+	return from
+}
+
+// addFacts gives the plan what DHCP says of target and initiator. A target it
+// names only if nobody above the image's default does.
+func (p *Plan) addFacts(f NetFacts) (warnings []string, err error) {
+	if f.Initiator != "" && (!p.Initiator.Given() || low(p.Initiator.From)) {
+		if isTargetName(f.Initiator) {
+			p.Initiator = Value[string]{f.Initiator, f.source(203)}
+		} else {
+			warnings = append(warnings, f.source(203)+" is no initiator's name and is passed over")
+		}
+	}
+	if f.RootPath == "" {
+		return warnings, nil
+	}
+	more, err := p.addRootPath(f)
+	return append(warnings, more...), err
+}
+
+// addRootPath takes DHCP's root path for the target. The same text may be in
+// dracut's form, whose LUN is hex here too: it is what iPXE read.
+func (p *Plan) addRootPath(f NetFacts) (warnings []string, err error) {
+	from := f.source(17)
+	i := slices.IndexFunc(p.Targets, func(t Target) bool { return t.Name.Given() && !low(t.Name.From) })
+	r, err := ParseRootPath(f.RootPath)
+	switch {
+	case err != nil && (i >= 0 || len(p.Targets) > 0 && p.Targets[0].Name.Given()):
+		return []string{fmt.Sprintf("%s is passed over: %v", from, err)}, nil
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", from, err)
+	case i >= 0 && strings.EqualFold(p.Targets[i].Name.V, r.Name):
+		t := &p.Targets[i]
+		if len(t.Portals) == 0 && r.Host != "" {
+			t.Portals = []Value[Portal]{{Portal{r.Host, r.Port}, from}}
+		}
+		t.LUN = orElse(t.LUN, Value[iscsi.LUN]{r.LUN, from})
+		return nil, nil
+	case i >= 0:
+		return []string{fmt.Sprintf("%s names target %s and is passed over: %s counts", from, clip(r.Name), p.Targets[i].Name.From)}, nil
+	}
+	return nil, p.takeRootPath(r, from)
+}
+
+// takeRootPath makes the target of a root path the plan's. It never weakens
+// authentication: who set a secret up for another target, or for none by name,
+// does not want to log in without one to whatever a DHCP server names, nor to
+// answer its challenges.
+func (p *Plan) takeRootPath(r RootPath, from string) error {
+	var common Target
+	if len(p.Targets) > 0 && !low(p.Targets[0].Name.From) {
+		common = p.Targets[0] // without a name, or there would be no need for the root path
+	}
+	t := Target{
+		Name: Value[string]{r.Name, from}, Group: common.Group,
+		LUN: orElse(common.LUN, Value[iscsi.LUN]{r.LUN, from}), Portals: common.Portals,
+	}
+	if len(t.Portals) == 0 && r.Host != "" {
+		t.Portals = []Value[Portal]{{Portal{r.Host, r.Port}, from}}
+	}
+	known := slices.ContainsFunc(p.Credentials, func(c Credential) bool { return strings.EqualFold(c.Target, r.Name) })
+	if secret := p.secretFrom(); secret != "" && !known {
+		return &AuthenticationError{Target: r.Name, From: from, Secret: secret}
+	}
+	p.Targets = []Target{t}
+	return nil
+}
+
+// secretFrom names who set a secret up, "" if nobody did.
+func (p *Plan) secretFrom() string {
+	for _, t := range p.Targets {
+		if t.CHAP.Given() {
+			return t.CHAP.from()
+		}
+	}
+	if len(p.Credentials) > 0 {
+		return CredentialsPath
+	}
+	return ""
+}
+
+// AuthenticationError says that DHCP names a target that no secret is for,
+// where there are secrets.
+type AuthenticationError struct {
+	Target string
+	From   string // who names the target
+	Secret string // who gives a secret
+}
+
+// Error implements error.
+func (e *AuthenticationError) Error() string {
+	return fmt.Sprintf("%s names target %s, and the secret in %s is not for it by name: write iscsi_t=%s, or put a line for it into %s",
+		e.From, clip(e.Target), e.Secret, clip(e.Target), CredentialsPath)
+}
+
+// waitsForDHCP tells whether a DHCP server can still name the target.
+func (p Plan) waitsForDHCP() bool {
+	return slices.ContainsFunc(p.Net.IP, func(v Value[IP]) bool {
+		return slices.Contains(v.V.Methods, DHCP) || slices.Contains(v.V.Methods, DHCP6)
+	})
+}
+
+var errNoIBFT = errors.New("this machine's firmware left no iBFT: let it boot by iSCSI, or write iscsi_t= and iscsi_a=")
+
+// checkTargets says what is missing of the targets. What DHCP may still say is
+// not, unless it is settled that nothing more comes.
+func (p Plan) checkTargets(final bool) []error {
+	targets := p.Targets
+	named := slices.ContainsFunc(targets, func(t Target) bool { return t.Name.Given() })
+	if !final && !named && p.waitsForDHCP() {
+		return nil
+	}
+	if len(targets) == 0 {
+		targets = []Target{{}}
+	}
+	var errs []error
+	for _, t := range targets {
+		if !t.Name.Given() {
+			errs = append(errs, &MissingError{"iscsi_t" + t.suffix() + "=NAME", cmp.Or(p.missingName(), "the target name")})
+		}
+		if len(t.Portals) == 0 && (final || !p.waitsForDHCP()) {
+			errs = append(errs, &MissingError{"iscsi_a" + t.suffix() + "=ADDRESS", "the target's address"})
+		}
+		if err := t.CHAP.check(t.Name.V, t.suffix()); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// missingName says why the name is missing where a server should have told it.
+func (p Plan) missingName() string {
+	if p.ByDHCP.Given() {
+		return "the target name, which " + p.ByDHCP.From + " leaves to DHCP,"
+	}
+	return ""
+}

@@ -1,0 +1,190 @@
+package bootspec
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// Files of an image that hold parameters, beside PolicyFile.
+const (
+	// DefaultFile is a line of parameters that count if nobody else gives them.
+	DefaultFile = "/etc/iscsiroot/default"
+	// cmdlineFile and cmdlineDir are dracut's: words before the kernel's.
+	cmdlineFile = "/etc/cmdline"
+	cmdlineDir  = "/etc/cmdline.d"
+	// debianFile and initiatorFile are open-iscsi's in Debian.
+	debianFile    = "/etc/iscsi.initramfs"
+	initiatorFile = "/etc/initiatorname.iscsi"
+)
+
+// FromDefault is the origin of parameters in DefaultFile.
+const FromDefault = "the image's default"
+
+// maxFile bounds a file of parameters in bytes.
+const maxFile = 64 << 10
+
+// low tells whether a value is from where firmware and DHCP win.
+func low(from string) bool {
+	return strings.Contains(from, " in "+FromDefault) || strings.Contains(from, " in "+initiatorFile)
+}
+
+// inFile tells whether a value is from a file that the command line wins over.
+func inFile(from string) bool { return low(from) || strings.Contains(from, " in /etc/") }
+
+// above drops what is from the image's default if anything is from above it.
+func above[T any](list []Value[T]) []Value[T] {
+	isLow := func(v Value[T]) bool { return low(v.From) }
+	if i := slices.IndexFunc(list, func(v Value[T]) bool { return !isLow(v) }); i < 0 {
+		return list
+	}
+	return slices.DeleteFunc(list, isLow)
+}
+
+// overLow drops a value of the image's default.
+func overLow[T any](v Value[T]) Value[T] {
+	if low(v.From) {
+		return Value[T]{}
+	}
+	return v
+}
+
+// Gather adds to a kernel command line what the files of an image say: the
+// image is the root of fsys. They stand in the order in which later ones win:
+// defaults, dracut's and Debian's files, the command line, the policy. A file
+// that is not there says nothing; warnings tell of what cannot be read.
+func Gather(fsys fs.FS, line cmdline.Line) (all cmdline.Line, warnings []string) {
+	g := &gatherer{fsys: fsys}
+	if text, ok := g.read(initiatorFile); ok {
+		g.add(initiatorName(text), initiatorFile)
+	}
+	g.words(DefaultFile, FromDefault)
+	if text, ok := g.read(debianFile); ok {
+		params, warns := debianConfig(text)
+		g.add(params, debianFile)
+		g.warnings = append(g.warnings, warns...)
+	}
+	names, _ := fs.Glob(fsys, strings.TrimPrefix(cmdlineDir, "/")+"/*.conf") // the pattern is good
+	for _, name := range names {
+		g.words("/"+name, path.Join("/", name))
+	}
+	g.words(cmdlineFile, cmdlineFile)
+	g.line.Params = append(g.line.Params, line.Params...)
+	g.line.InitArgs = line.InitArgs
+	g.words(PolicyFile, FromPolicy)
+	return g.line, g.warnings
+}
+
+type gatherer struct {
+	fsys     fs.FS
+	line     cmdline.Line
+	warnings []string
+}
+
+func (g *gatherer) read(name string) (string, bool) {
+	b, err := fs.ReadFile(g.fsys, strings.TrimPrefix(name, "/"))
+	if err != nil {
+		return "", false // most images have none of them
+	}
+	if len(b) > maxFile {
+		g.warnings = append(g.warnings, fmt.Sprintf("%s is passed over: it has more than %d bytes", name, maxFile))
+		return "", false
+	}
+	return string(b), true
+}
+
+func (g *gatherer) add(params []cmdline.Param, origin string) {
+	g.line = Add(g.line, cmdline.Line{Params: params}, origin)
+}
+
+// words reads a file of parameters. Lines that begin with # do not count.
+func (g *gatherer) words(name, origin string) {
+	text, ok := g.read(name)
+	if !ok {
+		return
+	}
+	b := []byte(text)
+	for at := 0; at < len(b); {
+		end := len(b)
+		if i := bytes.IndexByte(b[at:], '\n'); i >= 0 {
+			end = at + i
+		}
+		if bytes.HasPrefix(bytes.TrimLeft(b[at:end], " \t"), []byte("#")) {
+			for i := at; i < end; i++ {
+				b[i] = ' ' // places in the file stay what they are
+			}
+		}
+		at = end + 1
+	}
+	g.add(cmdline.Parse(string(b)).Params, origin)
+}
+
+// initiatorName reads open-iscsi's InitiatorName=.
+func initiatorName(text string) []cmdline.Param {
+	for line := range strings.Lines(text) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "InitiatorName="); ok {
+			return []cmdline.Param{{Key: "iscsi_initiator", Value: strings.TrimSpace(v), HasValue: true, Pos: strings.Index(text, line)}}
+		}
+	}
+	return nil
+}
+
+// debianKeys are the variables of Debian's file; each is the name of a
+// parameter in capitals.
+func debianKeys() []string {
+	return []string{
+		"ISCSI_AUTO", "ISCSI_INITIATOR", "ISCSI_TARGET_NAME", "ISCSI_TARGET_IP", "ISCSI_TARGET_PORT", "ISCSI_TARGET_GROUP",
+		"ISCSI_USERNAME", "ISCSI_PASSWORD", "ISCSI_IN_USERNAME", "ISCSI_IN_PASSWORD",
+	}
+}
+
+// debianConfig reads KEY=value and KEY="value". The file is a shell script;
+// what is more than that is told, without the text, which may hold a secret.
+func debianConfig(text string) (params []cmdline.Param, warnings []string) {
+	pos, number := 0, 0
+	for line := range strings.Lines(text) {
+		number++
+		start := pos
+		pos += len(line)
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		key, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
+		if !ok || !slices.Contains(debianKeys(), key) {
+			warnings = append(warnings, fmt.Sprintf("%s line %d is not understood: write one of %s as KEY=\"value\"", debianFile, number, strings.Join(debianKeys()[:4], ", ")))
+			continue
+		}
+		value, ok = shellWord(value)
+		if !ok {
+			warnings = append(warnings, fmt.Sprintf("%s line %d: the value of %s is more than plain text in quotes and is passed over", debianFile, number, key))
+			continue
+		}
+		if key == "ISCSI_TARGET_IP" {
+			value = strings.Join(strings.Fields(value), ",")
+		}
+		if value != "" {
+			params = append(params, cmdline.Param{Key: strings.ToLower(key), Value: value, HasValue: true, Pos: start})
+		}
+	}
+	return params, warnings
+}
+
+// shellWord reads a word of the shell that needs no shell.
+func shellWord(s string) (string, bool) {
+	if n := len(s); n > 0 && (s[0] == '"' || s[0] == '\'') {
+		quote := s[:1]
+		word, rest, ok := strings.Cut(s[1:], quote)
+		rest = strings.TrimSpace(rest)
+		plain := quote == "'" || !strings.ContainsAny(word, "$`\\")
+		return word, ok && plain && (rest == "" || rest[0] == '#')
+	}
+	word, rest, _ := strings.Cut(s, " ")
+	rest = strings.TrimSpace(rest)
+	return word, !strings.ContainsAny(word, "$`\\\"';&|()<>") && (rest == "" || rest[0] == '#')
+}

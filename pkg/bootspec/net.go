@@ -1,0 +1,94 @@
+package bootspec
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Net is the network to bring up: one address on one NIC, which the first five
+// values say, and as data all that was asked for beside it.
+type Net struct {
+	Interface Value[string]       // kernel's name of the NIC
+	MAC       Value[string]       // of the NIC, as 52:54:00:12:34:56; neither given: the first with carrier
+	Address   Value[netip.Prefix] // this machine's address with its network's length
+	Gateway   Value[netip.Addr]   // default route's next hop
+	// Nameservers are for the names of portals.
+	Nameservers []Value[netip.Addr]
+
+	HostName   Value[string]
+	IP         []Value[IP]       // the lines of ip=, in their order
+	Names      []Value[NICName]  // ifname=
+	Routes     []Value[NetRoute] // rd.route=, beside the default route
+	VLANs      []Value[VLAN]
+	Groups     []Value[Group]   // bond= and bridge=
+	BootDevice Value[string]    // bootdev=: name, or MAC
+	Need       Value[bool]      // rd.neednet: bring it up even if no target needs it
+	PeerDNS    Value[bool]      // not given: true, the network's name servers count
+	Timeouts   []Value[Timeout] // rd.net.timeout.*
+}
+
+// Method is a way for a NIC to get an address.
+type Method string
+
+// The methods of ip=, under one name each.
+const (
+	Static    Method = "static"
+	DHCP      Method = "dhcp"       // DHCPv4; dhcp, on, any, auto, both, bootp, single-dhcp
+	DHCP6     Method = "dhcp6"      // DHCPv6
+	Auto6     Method = "auto6"      // router advertisements
+	Either6   Method = "either6"    // router advertisements, DHCPv6 if they say so
+	LinkLocal Method = "link-local" // link6
+	Firmware  Method = "ibft"       // as the iBFT says; ibft, fw
+	Off       Method = "off"        // nothing is done
+)
+
+// IP is what one ip= says.
+type IP struct {
+	// Methods are tried in their order until one succeeds; at least one.
+	Methods []Method
+	// Device or MAC names the NIC; neither: any.
+	Device, MAC string
+	Address     netip.Prefix // Static
+	Peer        netip.Prefix // the other end of a point-to-point link
+	Gateway     netip.Addr
+	HostName    string
+	MTU         int    // 0: the driver's
+	SetMAC      string // to give the NIC
+	DNS         []netip.Addr
+	NTP         string
+	ClientID    string // DHCP, as the kernel has it: TYPE,VALUE
+
+	// Guessed: nobody gave the mask, and it is that of the address's class.
+	Guessed bool
+}
+
+// NICName is a name that a NIC shall have.
+type NICName struct{ Name, MAC string }
+
+// NetRoute is a static route.
+type NetRoute struct {
+	To     netip.Prefix
+	Via    netip.Addr // not valid: on the link
+	Device string     // empty: by the address of Via
+}
+
+// VLAN is a tagged interface on another one.
+type VLAN struct {
+	Name, Parent string
+	ID           uint16 // 1 to 4094
+}
+
+// Group is a device that is made of others.
+type Group struct {
+	Kind    string // "bond", "bridge"
+	Name    string
+	Members []string
+	Options string // of a bond, with commas
+	MTU     int    // 0: the driver's
+}
+
+// Timeout is one of dracut's limits to waiting for the network.
+type Timeout struct {
+	Name  string // behind rd.net.timeout.
+	Limit time.Duration
+}

@@ -1,0 +1,229 @@
+package bootspec
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// maxList bounds what may be repeated.
+const maxList = 32
+
+// appendTo adds to a list what a parameter says.
+func appendTo[T any](list *[]Value[T], v T, p cmdline.Param) error {
+	if len(*list) >= maxList {
+		return bad(p, "it is given more than 32 times", "it less often")
+	}
+	*list = append(*list, Value[T]{v, nth(source(p), len(*list))})
+	return nil
+}
+
+// bootif reads the MAC that PXELINUX and iPXE add: of seven groups the first is
+// the type of hardware. What is none is no reason not to boot.
+func (ps *parser) bootif(p cmdline.Param) error {
+	mac, ok := readMAC(p.Value)
+	if !ok {
+		ps.warnf("%s is no MAC and does nothing", clip(p.String()))
+		return nil
+	}
+	set(ps, &ps.boot, mac, p)
+	return nil
+}
+
+// readMAC reads six groups of hex with colons or hyphens, or seven.
+func readMAC(s string) (string, bool) {
+	s = strings.ReplaceAll(s, "-", ":")
+	if strings.Count(s, ":") == 6 {
+		_, s, _ = strings.Cut(s, ":")
+	}
+	return parseMAC(s, ":")
+}
+
+func (ps *parser) useBootif(p cmdline.Param) error {
+	ps.noBootif = off(p.Value)
+	return nil
+}
+
+func (ps *parser) bootdev(p cmdline.Param) error {
+	dev := p.Value
+	if mac, ok := readMAC(dev); ok {
+		dev = mac
+	} else if !isInterface(dev) {
+		return bad(p, "this is no NIC", "a name such as eth0, or a MAC")
+	}
+	set(ps, &ps.plan.Net.BootDevice, dev, p)
+	return nil
+}
+
+// ksdevice is anaconda's: a name, a MAC, or words that leave the choice to us.
+func (ps *parser) ksdevice(p cmdline.Param) error {
+	switch p.Value {
+	case "bootif", "link", "ibft", "":
+		return nil
+	}
+	return ps.bootdev(p)
+}
+
+func (ps *parser) ifname(p cmdline.Param) error {
+	name, mac, _ := strings.Cut(p.Value, ":")
+	mac, ok := readMAC(mac)
+	if !ok || !isInterface(name) {
+		return bad(p, "this is no name and MAC of an Ethernet NIC", "NAME:MAC, such as boot0:52:54:00:12:34:56")
+	}
+	return appendTo(&ps.plan.Net.Names, NICName{name, mac}, p)
+}
+
+// route reads NET/LENGTH:[GATEWAY][:NIC], IPv6 in brackets.
+func (ps *parser) route(p cmdline.Param) error {
+	const form = "NETWORK/LENGTH:GATEWAY[:NIC] or NETWORK/LENGTH::NIC, with IPv6 in brackets"
+	t := splitTokens(p.Value)
+	if len(t) < 2 || len(t) > 3 {
+		return bad(p, "this is no route", form)
+	}
+	var r NetRoute
+	a, length, _ := strings.Cut(bare(t[0]), "/")
+	addr, err := netip.ParseAddr(strings.Trim(a, "[]"))
+	if err != nil || addr.Zone() != "" || addr.Is4In6() {
+		return bad(p, "the network is no address", form)
+	}
+	bits, ok := maskBits(length, addr)
+	if length != "0" && !ok {
+		return bad(p, "the network has no length", form)
+	}
+	r.To = netip.PrefixFrom(addr, bits).Masked()
+	if t[1] != "" {
+		if r.Via, err = netip.ParseAddr(bare(t[1])); err != nil || !isHost(r.Via) {
+			return bad(p, "the gateway is no address", form)
+		}
+	}
+	if len(t) == 3 && t[2] != "" {
+		if r.Device = t[2]; !isInterface(r.Device) {
+			return bad(p, "the last part is no NIC's name", form)
+		}
+	}
+	return appendTo(&ps.plan.Net.Routes, r, p)
+}
+
+// vlan reads NAME:PARENT. The number is the end of the name: vlan5, vlan0005,
+// eth0.5, eth0.0005.
+func (ps *parser) vlan(p cmdline.Param) error {
+	const form = "NAME:NIC, such as vlan5:eth0 or eth0.5:eth0"
+	name, parent, ok := strings.Cut(p.Value, ":")
+	if !ok || !isInterface(name) || !isInterface(parent) {
+		return bad(p, "this is no VLAN", form)
+	}
+	digits, ok := strings.CutPrefix(name, "vlan")
+	if !ok {
+		digits = name[strings.LastIndexByte(name, '.')+1:]
+	}
+	id, err := strconv.ParseUint(digits, 10, 12)
+	if err != nil || id == 0 || id > 4094 {
+		return bad(p, "the name does not end in a VLAN's number from 1 to 4094", form)
+	}
+	return appendTo(&ps.plan.Net.VLANs, VLAN{name, parent, uint16(id)}, p)
+}
+
+// bond reads [NAME[:MEMBERS[:OPTIONS[:MTU]]]].
+func (ps *parser) bond(p cmdline.Param) error {
+	const form = "NAME:NIC,NIC:OPTIONS:MTU, such as bond0:eth0,eth1:mode=active-backup"
+	g := Group{Kind: "bond", Name: "bond0", Members: []string{"eth0", "eth1"}, Options: "mode=balance-rr"}
+	t := strings.SplitN(p.Value, ":", 3)
+	if t[0] != "" {
+		g.Name = t[0]
+	}
+	if len(t) > 1 && t[1] != "" {
+		g.Members = strings.Split(t[1], ",")
+	}
+	if len(t) > 2 {
+		opts, mtu := t[2], ""
+		// The options may hold IPv6 addresses, with colons of their own.
+		if i := strings.LastIndexByte(opts, ':'); i >= 0 && strings.Trim(opts[i+1:], "0123456789") == "" {
+			opts, mtu = opts[:i], opts[i+1:]
+		}
+		if opts != "" {
+			g.Options = opts
+		}
+		if mtu != "" {
+			n, err := strconv.ParseUint(mtu, 10, 16)
+			if err != nil || n < minMTU {
+				return bad(p, "the MTU is no number from 68 to 65535", form)
+			}
+			g.MTU = int(n)
+		}
+	}
+	return ps.groupOf(g, p, form)
+}
+
+// bridge reads [NAME:PORTS].
+func (ps *parser) bridge(p cmdline.Param) error {
+	g := Group{Kind: "bridge", Name: "br0", Members: []string{"eth0"}}
+	if p.Value != "" {
+		name, ports, _ := strings.Cut(p.Value, ":")
+		g.Name, g.Members = name, strings.Split(ports, ",")
+	}
+	return ps.groupOf(g, p, "NAME:NIC,NIC, such as br0:eth0")
+}
+
+func (ps *parser) groupOf(g Group, p cmdline.Param, form string) error {
+	odd := func(name string) bool { return !isInterface(name) }
+	if odd(g.Name) || slices.ContainsFunc(g.Members, odd) || len(g.Members) > maxList {
+		return bad(p, "this is no "+g.Kind, form)
+	}
+	return appendTo(&ps.plan.Net.Groups, g, p)
+}
+
+func (ps *parser) team(p cmdline.Param) error {
+	return bad(p, "teams need a daemon, which we do not have", "bond=NAME:NIC,NIC:mode=active-backup")
+}
+
+func (ps *parser) needNet(p cmdline.Param) error {
+	set(ps, &ps.plan.Net.Need, !off(p.Value), p)
+	return nil
+}
+
+func (ps *parser) peerDNS(p cmdline.Param) error {
+	set(ps, &ps.plan.Net.PeerDNS, !off(p.Value), p)
+	return nil
+}
+
+// netTimeout takes a limit that is none for no limit, as dracut does.
+func (ps *parser) netTimeout(p cmdline.Param) error {
+	n, err := strconv.ParseUint(p.Value, 10, 31)
+	if err != nil {
+		ps.warnf("%s is no time in seconds and does nothing", clip(p.String()))
+		return nil
+	}
+	name := strings.TrimPrefix(p.Key, "rd.net.timeout.")
+	return appendTo(&ps.plan.Net.Timeouts, Timeout{name, time.Duration(n) * time.Second}, p)
+}
+
+func (ps *parser) hostname(p cmdline.Param) error {
+	if !isHostName(p.Value) {
+		ps.warnf("%s is no host name and does nothing", clip(p.String()))
+		return nil
+	}
+	set(ps, &ps.plan.Net.HostName, p.Value, p)
+	return nil
+}
+
+// netmask and mtu are anaconda's, for the address in ip=.
+func (ps *parser) netmask(p cmdline.Param) error {
+	if _, ok := maskBits(p.Value, netip.AddrFrom4([4]byte{})); !ok {
+		return bad(p, "this is no netmask", "a mask such as 255.255.255.0")
+	}
+	set(ps, &ps.mask, p.Value, p)
+	return nil
+}
+
+func (ps *parser) mtu(p cmdline.Param) error {
+	n, err := strconv.ParseUint(p.Value, 10, 16)
+	if err != nil || n < minMTU {
+		return bad(p, "this is no MTU", "a number from 68 to 65535")
+	}
+	set(ps, &ps.mtuGiven, int(n), p)
+	return nil
+}

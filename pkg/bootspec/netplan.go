@@ -1,0 +1,254 @@
+package bootspec
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// network makes of all that was said of the network the one address that it
+// boots by. iscsi_i_ip= is that if it is given; else it is in one of ip=.
+func (ps *parser) network() {
+	n := &ps.plan.Net
+	n.IP, n.VLANs, n.Groups = above(n.IP), above(n.VLANs), above(n.Groups)
+	ps.anaconda()
+	if n.Address.Given() && low(n.Address.From) && len(n.IP) > 0 && !low(n.IP[0].From) {
+		n.Address, n.Gateway = Value[netip.Prefix]{}, overLow(n.Gateway)
+	}
+	ps.implyDHCP()
+	for _, v := range n.IP {
+		if v.V.Guessed {
+			ps.warnf("%s has no mask: %s is taken", v.From, v.V.Address)
+		}
+	}
+	if n.Address.Given() {
+		ps.beside()
+	} else if i := ps.bootLine(); i >= 0 {
+		ps.take(n.IP[i])
+	}
+	ps.chooseNIC()
+}
+
+// implyDHCP is dracut's: a target in netroot= and not a word of an address.
+func (ps *parser) implyDHCP() {
+	n := &ps.plan.Net
+	if len(ps.netroots) > 0 && len(n.IP) == 0 && !n.Address.Given() {
+		n.IP = []Value[IP]{{IP{Methods: []Method{DHCP}}, ps.netroots[0].Name.From + " without ip="}}
+	}
+}
+
+// beside takes from lines of ip= what goes with the address of iscsi_i_ip=, and
+// passes over what contradicts it.
+func (ps *parser) beside() {
+	n := &ps.plan.Net
+	var kept []Value[IP]
+	for _, v := range n.IP {
+		switch {
+		case v.V.Address.IsValid() && v.V.Address.Addr() == n.Address.V.Addr():
+			if v.V.Address.Bits() != n.Address.V.Bits() {
+				ps.warnf("%s has another mask than %s, which counts: %s", v.From, n.Address.From, n.Address.V)
+				v.V.Address = n.Address.V
+			}
+			ps.take(v)
+			kept = append(kept, v)
+		case !slices.Equal(v.V.Methods, []Method{Off}):
+			ps.warnf("%s is passed over: %s gives this machine's address %s", v.From, n.Address.From, n.Address.V)
+		}
+	}
+	n.IP = kept
+}
+
+// anaconda completes an address that stands alone in ip=.
+func (ps *parser) anaconda() {
+	n := &ps.plan.Net
+	for i := range n.IP {
+		v := &n.IP[i].V
+		if addr := v.Address.Addr(); v.Guessed && v.Address.Bits() == addr.BitLen() {
+			v.Address = netip.PrefixFrom(addr, classBits(addr))
+		}
+		if bits, ok := maskBits(ps.mask.V, v.Address.Addr()); ok && v.Guessed {
+			v.Address, v.Guessed = netip.PrefixFrom(v.Address.Addr(), bits), false
+			n.IP[i].From += ", " + ps.mask.From
+		}
+		if ps.mtuGiven.Given() && v.MTU == 0 && v.Methods[0] != Off {
+			v.MTU = ps.mtuGiven.V
+			n.IP[i].From += ", " + ps.mtuGiven.From
+		}
+	}
+}
+
+// bootLine returns which line of ip= the boot goes by, -1 without any: the one
+// of bootdev=, that of BOOTIF=, the first that names a NIC, the first.
+func (ps *parser) bootLine() int {
+	lines := ps.plan.Net.IP
+	if dev := ps.plan.Net.BootDevice; dev.Given() {
+		if i := slices.IndexFunc(lines, func(v Value[IP]) bool { return ps.is(v.V, dev.V) }); i >= 0 {
+			return i
+		}
+	}
+	if ps.boot.Given() && !ps.noBootif {
+		if i := slices.IndexFunc(lines, func(v Value[IP]) bool { return ps.is(v.V, ps.boot.V) }); i >= 0 {
+			return i
+		}
+	}
+	if i := slices.IndexFunc(lines, func(v Value[IP]) bool { return v.V.Device != "" || v.V.MAC != "" }); i >= 0 {
+		return i
+	}
+	return min(len(lines), 1) - 1
+}
+
+// is tells whether a line is for the NIC of a name or MAC.
+func (ps *parser) is(ip IP, dev string) bool {
+	return dev == ip.Device || dev == ip.MAC || ip.Device != "" && dev == ps.macOf(ip.Device)
+}
+
+// macOf returns the MAC of a NIC that ifname= names, "" for others.
+func (ps *parser) macOf(name string) string {
+	for _, v := range ps.plan.Net.Names {
+		if v.V.Name == name {
+			return v.V.MAC
+		}
+	}
+	return ""
+}
+
+// take takes from a static line what nobody else gave.
+func (ps *parser) take(v Value[IP]) {
+	n, ip := &ps.plan.Net, v.V
+	if ip.Address.IsValid() && !n.Address.Given() {
+		n.Address = Value[netip.Prefix]{ip.Address, v.From}
+	}
+	if ip.Gateway.IsValid() && !n.Gateway.Given() {
+		n.Gateway = Value[netip.Addr]{ip.Gateway, v.From}
+	}
+	for _, d := range ip.DNS {
+		n.Nameservers = append(n.Nameservers, Value[netip.Addr]{d, v.From})
+	}
+	if isHostName(ip.HostName) && !n.HostName.Given() {
+		n.HostName = Value[string]{ip.HostName, v.From}
+	}
+	if n.Interface.Given() {
+		if ip.Device != "" && ip.Device != n.Interface.V {
+			ps.warnf("%s names the NIC %s and %s names %s, which counts", v.From, ip.Device, n.Interface.From, n.Interface.V)
+		}
+		return
+	}
+	if ip.MAC != "" {
+		n.MAC = Value[string]{ip.MAC, v.From}
+	} else if ip.Device != "" {
+		n.Interface = Value[string]{ip.Device, v.From}
+	}
+}
+
+// chooseNIC says by what the NIC is known: its name, or its MAC.
+func (ps *parser) chooseNIC() {
+	n := &ps.plan.Net
+	if dev := n.BootDevice; dev.Given() && !n.Interface.Given() && !n.MAC.Given() {
+		if strings.Contains(dev.V, ":") {
+			n.MAC = dev
+		} else {
+			n.Interface = dev
+		}
+	}
+	if mac := ps.macOf(n.Interface.V); mac != "" {
+		n.MAC = Value[string]{mac, n.Interface.From + ", ifname="}
+		n.Interface = Value[string]{}
+	}
+	if ps.boot.Given() && !ps.noBootif && !n.Interface.Given() && !n.MAC.Given() {
+		n.MAC = ps.boot
+	}
+}
+
+// unsupported lists what package network cannot do with a plan, each as an
+// error that says what to write instead. This is the only place that knows.
+func (n Net) unsupported() []error {
+	var errs []error
+	refuse := func(from, what, write string) {
+		errs = append(errs, &UnsupportedError{from, what, write})
+	}
+	for _, v := range n.IP {
+		n.unsupportedLine(v, refuse)
+	}
+	for _, v := range n.Routes {
+		refuse(v.From, fmt.Sprintf("the route to %s", v.V.To), "iscsi_gw=ADDRESS for the default route")
+	}
+	for _, v := range n.VLANs {
+		refuse(v.From, "VLANs", "iscsi_if=NIC, and let the switch's port be in the VLAN untagged")
+	}
+	for _, v := range n.Groups {
+		refuse(v.From, v.V.Kind+"s", "iscsi_if=NIC")
+	}
+	return errs
+}
+
+func (n Net) unsupportedLine(v Value[IP], refuse func(from, what, write string)) {
+	const write = "iscsi_i_ip=ADDRESS/MASK"
+	ip := v.V
+	switch ip.Methods[0] {
+	case Off:
+		return
+	case Static:
+		if ip.Address != n.Address.V {
+			refuse(v.From, "a second address", "one line of ip= only")
+		}
+	case Firmware: // the iBFT has become values, or its absence an error
+	default:
+		refuse(label(v), methodWords[ip.Methods[0]], write)
+	}
+	if ip.MTU != 0 {
+		refuse(v.From, "an MTU", "it without")
+	}
+	if ip.SetMAC != "" {
+		refuse(v.From, "another MAC for the NIC", "it without")
+	}
+	if ip.Peer.IsValid() {
+		refuse(v.From, "a point-to-point peer", "the address with its network's mask")
+	}
+}
+
+// methodWords are for messages.
+var methodWords = map[Method]string{
+	DHCP: "addresses by DHCP", DHCP6: "addresses by DHCPv6", Auto6: "addresses by router advertisements",
+	Either6: "addresses by router advertisements", LinkLocal: "link-local addresses alone",
+}
+
+// label shows what a line of ip= says where its source shows the key alone.
+func label(v Value[IP]) string {
+	if rest, ok := strings.CutPrefix(v.From, "ip="); ok {
+		return "ip=" + clip(v.V.String()) + rest
+	}
+	return v.From
+}
+
+// peerDNS returns the network's name servers, unless rd.peerdns=0.
+func (n Net) peerDNS(facts NetFacts) []netip.Addr {
+	if n.PeerDNS.Or(true) {
+		return facts.Nameservers
+	}
+	return nil
+}
+
+// withoutEffect lists what was said of the network and changes nothing.
+func (n Net) withoutEffect() []string {
+	var out []string
+	for _, v := range n.Names {
+		out = append(out, fmt.Sprintf("%s: the NIC %s is used under the kernel's name, not as %s: renaming is not supported yet", v.From, v.V.MAC, v.V.Name))
+	}
+	for _, v := range n.Timeouts {
+		out = append(out, fmt.Sprintf("%s does nothing: the network is waited for until it is there, or as rd.timeout= says", v.From))
+	}
+	return out
+}
+
+// UnsupportedError is a parameter that was understood and cannot be obeyed.
+type UnsupportedError struct {
+	From  string // the parameter
+	What  string // what it asks for
+	Write string // what to write instead
+}
+
+// Error implements error.
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("%s: %s: not supported yet: write %s", e.From, e.What, e.Write)
+}

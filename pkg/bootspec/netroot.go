@@ -1,0 +1,380 @@
+package bootspec
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+)
+
+// netRootForm is dracut's, of which Debian's is a part.
+const netRootForm = "iscsi:[USER:SECRET[:TARGET-USER:TARGET-SECRET]@]HOST:[PROTOCOL]:[PORT]:[[IFACE]:[NIC]:][LUN]:TARGET"
+
+// NetRoot is a target as dracut's netroot=iscsi: names it.
+type NetRoot struct {
+	Portal Portal
+	Device string // NIC to reach it by; empty: any
+	Iface  string // open-iscsi's, of which we have one
+	LUN    iscsi.LUN
+	// HasLUN tells LUN 0 from none.
+	HasLUN bool
+	Name   string
+	// User and Secret prove this machine, the others the target; all may be
+	// empty.
+	User, TargetUser     string
+	Secret, TargetSecret iscsi.Secret
+}
+
+// hideCredentials takes out what stands before the last @, which may be a
+// secret.
+func hideCredentials(s string) string {
+	at := strings.LastIndexByte(s, '@')
+	if at < 0 {
+		return s
+	}
+	scheme := ""
+	if len(s) >= len("iscsi:") && strings.EqualFold(s[:len("iscsi:")], "iscsi:") {
+		scheme = s[:len("iscsi:")]
+	}
+	return scheme + iscsi.Secret{}.String() + s[at:]
+}
+
+// ParseNetRoot reads what stands behind "iscsi:". cause says what is wrong,
+// without a part of the text that may be a secret; it is empty if nothing is.
+func ParseNetRoot(s string) (r NetRoot, cause string) {
+	switch i := strings.IndexFunc(s, func(c rune) bool { return c <= ' ' || c == 0x7f || c == 0xfffd }); {
+	case len(s) > maxNetRoot:
+		return r, fmt.Sprintf("it has more than %d bytes", maxNetRoot)
+	case i >= 0:
+		return r, "a blank, a control character or what is not UTF-8"
+	}
+	// As in dracut the first @ ends the credentials, if four colons follow.
+	if before, after, ok := strings.Cut(s, "@"); ok && strings.Count(after, ":") >= 4 {
+		if cause = r.credentials(before); cause != "" {
+			return NetRoot{}, cause
+		}
+		s = after
+	}
+	host, rest, ok := cutHost(s)
+	if !ok {
+		return NetRoot{}, "there is no colon behind the host"
+	}
+	fields, name := cutTarget(rest)
+	for _, cause := range []string{r.host(host), r.fields(fields), r.name(name)} {
+		if cause != "" {
+			return NetRoot{}, cause
+		}
+	}
+	return r, ""
+}
+
+// maxNetRoot bounds all of it in bytes: a name, a host, four credentials.
+const maxNetRoot = 2048
+
+func (r *NetRoot) credentials(s string) string {
+	if s == "" {
+		return "" // how dracut writes a name that holds an @
+	}
+	t := strings.Split(s, ":")
+	if len(t) != 2 && len(t) != 4 {
+		return fmt.Sprintf("%d parts before the @, want USER:SECRET or USER:SECRET:TARGET-USER:TARGET-SECRET, none of which can hold a colon or an @", len(t))
+	}
+	var err1, err2 error
+	r.User = t[0]
+	r.Secret, err1 = iscsi.ParseSecret(t[1])
+	if len(t) == 4 {
+		r.TargetUser = t[2]
+		r.TargetSecret, err2 = iscsi.ParseSecret(t[3])
+	}
+	if err1 != nil || err2 != nil || r.User == "" || len(r.User) > maxCHAPName || len(r.TargetUser) > maxCHAPName {
+		return "before the @ a user or a secret is missing or longer than 255 bytes"
+	}
+	return ""
+}
+
+// cutHost takes the host from the front; IPv6 keeps its brackets.
+func cutHost(s string) (host, rest string, ok bool) {
+	if strings.HasPrefix(s, "[") {
+		if i := strings.Index(s, "]:"); i >= 0 {
+			return s[:i+1], s[i+2:], true
+		}
+	}
+	return strings.Cut(s, ":")
+}
+
+// cutTarget divides the options from the name: at the last part that begins as
+// a name does, or behind the LUN if none does.
+func cutTarget(s string) (fields []string, name string) {
+	at := -1
+	for _, typ := range []string{":iqn.", ":eui.", ":naa."} {
+		at = max(at, strings.LastIndex(":"+s, typ))
+	}
+	switch {
+	case at == 0:
+		return nil, s
+	case at > 0:
+		return strings.Split(s[:at-1], ":"), s[at:]
+	}
+	t := strings.Split(s, ":")
+	if len(t) < 3 {
+		return t, ""
+	}
+	n := 3 // protocol, port, LUN
+	if rest := t[2:]; len(rest) > 3 && (rest[0] != "" || rest[1] != "") && strings.Trim(rest[2], "0123456789") == "" {
+		n = 5 // and interface and NIC
+	}
+	return t[:n], strings.Join(t[n:], ":")
+}
+
+func (r *NetRoot) host(s string) string {
+	portal, ok := parsePortal(s)
+	if !ok || portal.Port != 0 {
+		return "the host is neither an address nor a name; IPv6 stands in brackets"
+	}
+	r.Portal = Portal{portal.Host, DefaultPort}
+	return ""
+}
+
+// fields reads [PROTOCOL [PORT [[[IFACE] NIC] LUN]]].
+func (r *NetRoot) fields(t []string) string {
+	if len(t) > 5 {
+		return fmt.Sprintf("%d parts between host and target, want five at most", len(t))
+	}
+	if len(t) > 1 && t[1] != "" {
+		port, err := strconv.ParseUint(t[1], 10, 16)
+		if err != nil || port == 0 {
+			return "the port is no number from 1 to 65535"
+		}
+		r.Portal.Port = uint16(port)
+	}
+	if len(t) < 3 {
+		return ""
+	}
+	if len(t) == 5 {
+		r.Iface = t[2]
+	}
+	if len(t) >= 4 {
+		r.Device = t[len(t)-2]
+		if r.Device != "" && !isInterface(r.Device) {
+			return "before the LUN stands no NIC's name"
+		}
+	}
+	return r.lun(t[len(t)-1])
+}
+
+// lun reads a LUN as dracut and Debian do, in decimal, unless it has a form
+// that only RFC 4173's hex can have.
+func (r *NetRoot) lun(s string) string {
+	if s == "" {
+		return ""
+	}
+	var err error
+	if strings.ContainsAny(s, "-") || !strings.HasPrefix(s, "0x") && strings.ContainsAny(s, "abcdefABCDEF") {
+		r.LUN, err = iscsi.ParseHexLUN(s)
+	} else {
+		r.LUN, err = iscsi.ParseLUN(s)
+	}
+	if r.HasLUN = err == nil; err != nil {
+		return "the LUN is no decimal number and not made of groups of hex digits"
+	}
+	return ""
+}
+
+func (r *NetRoot) name(s string) string {
+	switch {
+	case s == "":
+		return "the target's name is missing"
+	case len(s) > maxName:
+		return "the target's name has more than 223 bytes"
+	}
+	r.Name = s
+	return ""
+}
+
+// netroot takes dracut's netroot= in. The bare word and what is known of the
+// firmware mean the iBFT.
+func (ps *parser) netroot(p cmdline.Param) error {
+	switch v := p.Value; {
+	case v == "iscsi", v == "iscsi:", v == "iscsi:ibft", v == "ibft":
+		return ps.firmware(p)
+	case v == "dhcp", v == "dhcp6", v == "":
+		ps.plan.ByDHCP = Value[bool]{true, source(p)}
+		return nil
+	case strings.HasPrefix(v, "iscsi:"):
+		return ps.addNetRoot(p, strings.TrimPrefix(v, "iscsi:"))
+	}
+	p.Value = hideCredentials(p.Value)
+	return bad(p, "only iSCSI is spoken", netRootForm)
+}
+
+// iscsiroot is netroot='s old name, without the iscsi:.
+func (ps *parser) iscsiroot(p cmdline.Param) error {
+	return ps.addNetRoot(p, strings.TrimPrefix(p.Value, "iscsi:"))
+}
+
+// rootISCSI is root=iscsi:, the target as the root. It wins over netroot=.
+func (ps *parser) rootISCSI(p cmdline.Param) error {
+	if p.Value == "iscsi" || p.Value == "iscsi:" {
+		return ps.firmware(p)
+	}
+	return ps.addNetRoot(p, strings.TrimPrefix(p.Value, "iscsi:"))
+}
+
+func (ps *parser) addNetRoot(p cmdline.Param, text string) error {
+	r, cause := ParseNetRoot(text)
+	p.Value = hideCredentials(p.Value)
+	switch {
+	case cause != "":
+		return bad(p, cause, netRootForm)
+	case len(ps.netroots) == maxTargets:
+		return bad(p, "more than 9 targets", "fewer")
+	}
+	n := 0
+	for _, d := range ps.netroots {
+		if d.key == p.Key {
+			n++
+		}
+	}
+	from := nth(source(p), n)
+	d := draft{key: p.Key, given: true}
+	d.Name = Value[string]{r.Name, from}
+	d.Portals = []Value[Portal]{{r.Portal, from}}
+	if r.HasLUN {
+		d.LUN = Value[iscsi.LUN]{r.LUN, from}
+	}
+	d.netCHAP(r, from)
+	if !r.Secret.Empty() {
+		ps.leak(p)
+	}
+	if r.Iface != "" && r.Iface != "default" {
+		ps.warnf("%s: the interface %s of open-iscsi does nothing", from, clip(r.Iface))
+	}
+	if n := &ps.plan.Net; r.Device != "" && !n.Interface.Given() {
+		n.Interface = Value[string]{r.Device, from}
+	}
+	ps.netroots = append(ps.netroots, d)
+	return nil
+}
+
+func (d *draft) netCHAP(r NetRoot, from string) {
+	if r.User == "" {
+		return
+	}
+	d.CHAP.User, d.CHAP.Secret = Value[string]{r.User, from}, Value[iscsi.Secret]{r.Secret, from}
+	if !r.TargetSecret.Empty() {
+		d.CHAP.TargetSecret = Value[iscsi.Secret]{r.TargetSecret, from}
+	}
+	if r.TargetUser != "" {
+		d.CHAP.TargetUser = Value[string]{r.TargetUser, from}
+	}
+}
+
+// merge joins the targets of numbers with those of netroot=: one session for
+// each name. What was said without a name holds for those of netroot= that do
+// not say it themselves.
+func (ps *parser) merge(numbered []Target) []Target {
+	roots := ps.chosenRoots(numbered)
+	if len(roots) == 0 {
+		return numbered
+	}
+	if low(nameOf(numbered)) {
+		numbered = nil // the image's default target is another one
+	}
+	var common Target
+	if len(numbered) > 0 && !numbered[0].Name.Given() {
+		common, numbered = numbered[0], numbered[1:]
+	}
+	for _, d := range roots {
+		t := d.Target
+		if !t.CHAP.Given() {
+			t.CHAP = common.CHAP
+		}
+		t.Group, t.LUN = orElse(t.Group, common.Group), orElse(t.LUN, common.LUN)
+		if at := indexName(numbered, t.Name.V); at >= 0 {
+			ps.joinTarget(&numbered[at], t)
+		} else {
+			numbered = append(numbered, t)
+		}
+	}
+	return numbered
+}
+
+// chosenRoots leaves out what a higher source overrules: root=iscsi: wins over
+// netroot=, and iscsi_t= over the default of the image.
+func (ps *parser) chosenRoots(numbered []Target) []draft {
+	named := nameOf(numbered)
+	rank := func(d draft) int {
+		switch {
+		case low(d.Name.From):
+			return 0
+		case d.key == "root":
+			return 2
+		}
+		return 1
+	}
+	best := 0
+	for _, d := range ps.netroots {
+		best = max(best, rank(d))
+	}
+	if best == 0 && named != "" && !low(named) {
+		return nil
+	}
+	var out []draft
+	for _, d := range ps.netroots {
+		if rank(d) == best {
+			out = append(out, d)
+		} else if rank(d) == 1 {
+			ps.warnf("%s is passed over: root=iscsi: counts", d.Name.From)
+		}
+	}
+	return out
+}
+
+// nameOf returns where the first target's name is from.
+func nameOf(targets []Target) string {
+	for _, t := range targets {
+		if t.Name.Given() {
+			return t.Name.From
+		}
+	}
+	return ""
+}
+
+func indexName(targets []Target, name string) int {
+	for i, t := range targets {
+		if strings.EqualFold(t.Name.V, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+func orElse[T any](v, other Value[T]) Value[T] {
+	if v.Given() {
+		return v
+	}
+	return other
+}
+
+// joinTarget adds what another parameter says of the same target: one more
+// portal of the one session.
+func (ps *parser) joinTarget(dst *Target, t Target) {
+	for _, p := range t.Portals {
+		known := false
+		for _, have := range dst.Portals {
+			known = known || have.V == p.V
+		}
+		if !known && len(dst.Portals) < maxPortals {
+			dst.Portals = append(dst.Portals, p)
+		}
+	}
+	if dst.LUN.Given() && t.LUN.Given() && dst.LUN.V != t.LUN.V {
+		ps.warnf("%s names LUN %s of the same target as %s, which counts: LUN %s", t.LUN.From, t.LUN.V, dst.LUN.From, dst.LUN.V)
+	}
+	dst.LUN, dst.Group = orElse(dst.LUN, t.LUN), orElse(dst.Group, t.Group)
+	if !dst.CHAP.Given() {
+		dst.CHAP = t.CHAP
+	}
+}
