@@ -44,6 +44,7 @@ func Listen() (*Listener, error) {
 		return nil, fmt.Errorf("socket uevent: %w", err)
 	}
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer)
+	attach(fd)
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: group}); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("bind uevent: %w", err)
