@@ -34,9 +34,11 @@ type Result struct {
 	Init   Spread   `json:"init_s"`
 	Total  Spread   `json:"total_s"`
 	CPU    Spread   `json:"host_cpu_s"`
-	// Steps are of one more boot, with rd.debug, and Log is all that init said in it.
-	Steps []Step   `json:"steps,omitempty"`
-	Log   []Record `json:"log,omitempty"`
+	// Modules is how long modules were being loaded in a few more boots, with rd.debug; Steps are those of the last of
+	// them, and Log is all that init said in it.
+	Modules []float64 `json:"modules_s,omitempty"`
+	Steps   []Step    `json:"steps,omitempty"`
+	Log     []Record  `json:"log,omitempty"`
 
 	image image
 }
@@ -119,24 +121,30 @@ func (s *stage) round(ctx context.Context, j job, round int) error {
 	return nil
 }
 
-// showSteps boots those that can say their steps once more, so that saying so has disturbed no measurement.
+// stepRounds is how often the steps are shown: enough for a median.
+const stepRounds = 3
+
+// showSteps boots those that can say their steps some more times, in turn, so that saying so has disturbed no measurement.
 func (s *stage) showSteps(ctx context.Context, j job) error {
-	for i := range j.out.Results {
-		res := &j.out.Results[i]
-		if !res.image.steps {
-			continue
-		}
-		b, err := s.boot(ctx, res.image, j.nic, j.cpus, true)
-		if errors.Is(err, errBoot) && ctx.Err() == nil {
-			res.Failed = append(res.Failed, err.Error())
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		res.Log = b.log
-		if res.Steps, err = readSteps(b); err != nil {
-			return err
+	for range stepRounds {
+		for i := range j.out.Results {
+			res := &j.out.Results[i]
+			if !res.image.steps {
+				continue
+			}
+			b, err := s.boot(ctx, res.image, j.nic, j.cpus, true)
+			if errors.Is(err, errBoot) && ctx.Err() == nil {
+				res.Failed = append(res.Failed, err.Error())
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			res.Log = b.log
+			if res.Steps, err = readSteps(b); err != nil {
+				return err
+			}
+			res.Modules = append(res.Modules, moduleTime(res.Steps))
 		}
 	}
 	return nil

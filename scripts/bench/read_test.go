@@ -69,3 +69,14 @@ func TestReadSteps(t *testing.T) {
 }
 
 var nearly = cmp.Comparer(func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 })
+
+func TestModuleTime(t *testing.T) {
+	ours := []Step{{"start", 0, 0.1}, {"modules", 0.1, 0.2}, {"drivers", 0.2, 0.9}, {"iscsi-modules", 0.2, 0.5}, {"fs-modules", 0.5, 0.7}, {"root", 0.8, 1}}
+	if got := moduleTime(ours); got < 0.499 || got > 0.501 {
+		t.Errorf("ours: %v, want 0.5", got)
+	}
+	theirs := []Step{{"start", 0, 0.1}, {"nic", 0.1, 0.2}, {"address", 0.2, 0.3}, {"iscsi", 0.3, 0.5}, {"fs", 0.5, 0.6}}
+	if got := moduleTime(theirs); got < 0.399 || got > 0.401 {
+		t.Errorf("theirs: %v, want 0.4", got)
+	}
+}

@@ -27,9 +27,9 @@ func (r *Report) table() string {
 			fmt.Fprintf(w, "%s\t%.2f\t%s\t%s\t%.1f\t%.0f\t%d\n",
 				res.Name, float64(res.Bytes)/(1<<20), res.Init, res.Total, res.CPU.Median, res.available(), len(res.Failed))
 		}
-		fmt.Fprint(w, "\nours, to that of\t\tinit\tkernel start to real init\n")
+		fmt.Fprint(w, "\nours, to that of\t\tinit\tkernel start to real init\tmodules\n")
 		for _, ratio := range c.Ratios {
-			fmt.Fprintf(w, "%s\t\t%s\t%s\n", ratio.Peer, ratio.Init, ratio.Total)
+			fmt.Fprintf(w, "%s\t\t%s\t%s\t%s\n", ratio.Peer, ratio.Init, ratio.Total, ratio.Modules)
 		}
 		_ = w.Flush() // into memory
 		c.writeSteps(&b)

@@ -25,6 +25,8 @@ type Ratio struct {
 	Rounds int    `json:"rounds"` // in which both came to their root
 	Init   Spread `json:"init"`
 	Total  Spread `json:"total"`
+	// Modules is the ratio of module times, boot by boot with rd.debug.
+	Modules Spread `json:"modules"`
 }
 
 // summarise computes what follows from the boots.
@@ -67,5 +69,11 @@ func compare(us, peer Result) Ratio {
 			}
 		}
 	}
-	return Ratio{Peer: peer.Name, Rounds: len(inits), Init: spread(inits), Total: spread(totals)}
+	var modules []float64
+	for i := range min(len(us.Modules), len(peer.Modules)) {
+		if peer.Modules[i] > 0 {
+			modules = append(modules, us.Modules[i]/peer.Modules[i])
+		}
+	}
+	return Ratio{Peer: peer.Name, Rounds: len(inits), Init: spread(inits), Total: spread(totals), Modules: spread(modules)}
 }

@@ -47,3 +47,23 @@ func readSteps(b Boot) ([]Step, error) {
 	}
 	return append(out, Step{"to the real init", last, b.Init()}), nil
 }
+
+// moduleTime is for how long modules were being loaded, in seconds. The others do it in steps of its own; ours begins when
+// the index is read and ends with the last of its steps for modules, whatever else ran beside them.
+func moduleTime(steps []Step) float64 {
+	begin, end, sum := -1.0, 0.0, 0.0
+	for _, s := range steps {
+		switch s.Name {
+		case "modules":
+			begin = s.End
+		case "iscsi-modules", "fs-modules":
+			end = max(end, s.End)
+		case "nic", "iscsi", "fs":
+			sum += s.End - s.Begin
+		}
+	}
+	if begin >= 0 {
+		return max(0, end-begin)
+	}
+	return sum
+}
