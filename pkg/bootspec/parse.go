@@ -123,6 +123,19 @@ func (p Plan) Resolve(facts NetFacts) (Spec, []string, error) {
 	return p.resolve(facts)
 }
 
+// Preview is Resolve for people: the plan with what the facts add to it, whether
+// or not a machine can boot by it; the error says all that keeps it from that.
+func (p Plan) Preview(facts NetFacts) (Plan, []string, error) {
+	missing := p.Check()
+	p.Targets = slices.Clone(p.Targets)
+	said, err := p.addFacts(facts)
+	if err = errors.Join(missing, err); err != nil {
+		return p, said, err
+	}
+	_, warnings, err := p.resolve(NetFacts{Interface: facts.Interface, Address: facts.Address, Gateway: facts.Gateway})
+	return p, append(said, warnings...), err
+}
+
 // resolve is Resolve for a plan whatever the network can do.
 func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 	p.Targets = slices.Clone(p.Targets)

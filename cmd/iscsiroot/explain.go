@@ -1,0 +1,159 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/ibft"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+)
+
+// explainInput is what a machine would be told.
+type explainInput struct {
+	cmdline  string // text, or - for standard input; empty: none
+	ibft     string // file with the table
+	rootPath string // DHCP's option 17
+	image    string // initramfs
+	json     bool
+}
+
+// newExplain returns the explain command.
+func newExplain() *cobra.Command {
+	var in explainInput
+	cmd := &cobra.Command{
+		Use:   "explain",
+		Short: "tell what a machine would do with a command line",
+		Long: `explain tells in words what init would make of a kernel command line, and of what the
+firmware, a DHCP server and the image say beside it: what is on which NIC, which target
+is logged in to, what root is, and for each value who gave it. It touches nothing and
+runs on any machine. Secrets are not shown.
+
+Exit status 1 if a machine could not boot by it.`,
+		Example: "  iscsiroot explain --cmdline 'netroot=iscsi:10.1.1.180::::iqn.2007-01.com.example:a root=LABEL=root ip=...'\n" +
+			"  iscsiroot explain --cmdline - < /proc/cmdline",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			e, err := in.explain(cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			return e.print(cmd.OutOrStdout(), in.json)
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVar(&in.cmdline, "cmdline", "", "the kernel command line `TEXT`, - to read it from standard input")
+	fs.StringVar(&in.ibft, "ibft", "", "the firmware's table, as in /sys/firmware/acpi/tables/iBFT, from `FILE`")
+	fs.StringVar(&in.rootPath, "root-path", "", "DHCP's root path, option 17, is `TEXT`")
+	fs.StringVar(&in.image, "image", "", "the initramfs is `FILE`, whose parameters and secrets count too")
+	fs.BoolVar(&in.json, "json", false, "write JSON")
+	return cmd
+}
+
+// maxCmdline is more than any kernel takes, in bytes.
+const maxCmdline = 64 << 10
+
+// text returns the command line.
+func (in explainInput) text(stdin io.Reader) (string, error) {
+	if in.cmdline != "-" {
+		return in.cmdline, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(stdin, maxCmdline+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read the command line: %w", err)
+	case len(b) > maxCmdline:
+		return "", fmt.Errorf("read the command line: it has more than %d bytes", maxCmdline)
+	}
+	return string(b), nil
+}
+
+// table returns the firmware's table, nil without one.
+func (in explainInput) table() (*ibft.Table, error) {
+	if in.ibft == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(in.ibft)
+	if err != nil {
+		return nil, err
+	}
+	t, err := ibft.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", in.ibft, err)
+	}
+	return &t, nil
+}
+
+// explain makes the plan as init does.
+func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
+	text, err := in.text(stdin)
+	if err != nil {
+		return nil, err
+	}
+	table, err := in.table()
+	if err != nil {
+		return nil, err
+	}
+	e := &explanation{Plan: []saidJSON{}, Errors: []string{}, Warnings: []string{}}
+	line := cmdline.Parse(text)
+	var credentials []bootspec.Credential
+	if in.image != "" {
+		t, err := initramfs.Open(in.image)
+		if err != nil {
+			return nil, err
+		}
+		line, e.Warnings = bootspec.Gather(t, line)
+		if b, err := fs.ReadFile(t, bootspec.CredentialsPath[1:]); err == nil {
+			credentials, err = bootspec.ParseCredentials(b)
+			e.fail(err)
+		}
+	}
+	e.Warnings = append(e.Warnings, cmdline.Limits(text, cmdline.KernelKnows)...)
+	plan, err := bootspec.ParseWith(line, table)
+	plan.Credentials = credentials
+	defer plan.Forget()
+	e.Warnings = append(e.Warnings, plan.Warnings...)
+	e.fail(err)
+	e.judge(plan, in.rootPath)
+	return e, nil
+}
+
+// judge resolves the plan with what can be known without the network, and tells
+// what comes out.
+func (e *explanation) judge(plan bootspec.Plan, rootPath string) {
+	plan, warnings, err := plan.Preview(bootspec.NetFacts{Address: plan.Net.Address.V, Gateway: plan.Net.Gateway.V, RootPath: rootPath})
+	e.Warnings = append(e.Warnings, warnings...)
+	e.fail(err)
+	for _, s := range plan.Say() {
+		e.Plan = append(e.Plan, saidJSON(s))
+	}
+	if !plan.Root.Device.Given() {
+		e.Plan = append(e.Plan, saidJSON{"root", "/dev/sda2, or else the first partition or whole LUN with a file system and an init", "default"})
+	}
+	if !plan.Net.Interface.Given() && !plan.Net.MAC.Given() {
+		e.Plan = append(e.Plan, saidJSON{"interface", "the first with a link", "default"})
+	}
+}
+
+// fail adds the parts of a joined error.
+func (e *explanation) fail(err error) {
+	var joined interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+	case errors.As(err, &joined):
+		for _, one := range joined.Unwrap() {
+			e.fail(one)
+		}
+	default:
+		e.Errors = append(e.Errors, err.Error())
+	}
+}

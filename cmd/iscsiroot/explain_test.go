@@ -1,0 +1,108 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/ibft"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+)
+
+// firmwareTable is what iPXE would leave behind for a static address.
+func firmwareTable(t *testing.T) string {
+	t.Helper()
+	b, err := ibft.Table{
+		Initiator: ibft.Initiator{Flags: ibft.Valid | ibft.BootSelected, Name: "iqn.2001-04.com.example:m"},
+		NICs: []ibft.NIC{{
+			Flags: ibft.Valid | ibft.BootSelected, Address: netip.MustParseAddr("10.1.1.165"), PrefixLen: 26, Origin: ibft.OriginManual,
+			MAC: [6]byte{0x52, 0x54, 0, 0xaa, 0xbb, 1},
+		}},
+		Targets: []ibft.Target{{
+			Flags: ibft.Valid | ibft.BootSelected, Portal: netip.MustParseAddrPort("10.1.1.180:3260"), Name: "iqn.2001-04.com.example:s",
+			CHAP: ibft.OneWayCHAP, User: "u", Secret: iscsi.NewSecret([]byte("sesame-open-12")),
+		}},
+	}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestExplain(t *testing.T) {
+	s := newStage(t)
+	s.outDir("")
+	s.write("table", firmwareTable(t))
+	s.write("broken", "iBFT")
+	if status, _, errs := s.build("--nic", "virtio_net", "--fs", "ext4", "--default", "iscsi_a=10.1.1.181", "--policy", "rd.emergency=halt"); status != 0 {
+		t.Fatal(errs)
+	}
+	for _, c := range []struct {
+		name   string
+		args   []string
+		status int
+		want   []string // parts of stdout and stderr
+	}{
+		{"static", []string{"--cmdline", seedLine}, 0, []string{"10.1.1.165/26", "(iscsi_i_ip=)", "/dev/sda2, or else", "the first with a link  (default)"}},
+		{"nothing", nil, 1, []string{"wrong: the target name is not given", "could not boot by it: 4 things"}},
+		{"mistake", []string{"--cmdline", seedLine + " iscsi_p=x"}, 1, []string{"wrong: parameter iscsi_p=x"}},
+		{"mistyped", []string{"--cmdline", seedLine + " netrot=x"}, 0, []string{"odd: parameter netrot is not understood"}},
+		{"firmware", []string{"--ibft", "~/table"}, 0, []string{"52:54:00:aa:bb:01", "(iBFT NIC 0)", "(iBFT target 0)", "(iBFT initiator)"}},
+		{"broken firmware", []string{"--ibft", "~/broken"}, 1, []string{"read iBFT"}},
+		{"no file", []string{"--ibft", "~/none"}, 1, []string{"no such file"}},
+		{"root path", []string{"--cmdline", "iscsi_i=iqn.x:m iscsi_i_ip=10.1.1.165/26 root=dhcp", "--root-path", "iscsi:10.1.1.180:::10:iqn.2001-04.com.example:s"}, 1, []string{"(DHCP option 17)", "16  (DHCP option 17)"}},
+		{"image", []string{"--image", "~/out/initrd.img", "--cmdline", strings.Replace(seedLine, "iscsi_a=10.1.1.180", "", 1)}, 0, []string{"10.1.1.181:3260", "(iscsi_a= in the image's default)", "halt", "in the image's policy"}},
+		{"secret", []string{"--cmdline", seedLine + " iscsi_u=u iscsi_w=sesame-open-12"}, 0, []string{"[redacted]"}},
+	} {
+		status, out, errs := s.run(append([]string{"explain"}, c.args...)...)
+		if status != c.status || strings.Contains(out+errs, "sesame") {
+			t.Errorf("%s: status %d, %s%s", c.name, status, out, errs)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(out+errs, want) {
+				t.Errorf("%s: no %q in\n%s%s", c.name, want, out, errs)
+			}
+		}
+	}
+}
+
+// What JSON has is what the words have.
+func TestExplainJSON(t *testing.T) {
+	s := newStage(t)
+	s.write("table", firmwareTable(t))
+	status, out, errs := s.run("explain", "--json", "--ibft", "~/table")
+	var e explanation
+	if err := json.Unmarshal([]byte(out), &e); err != nil || status != 0 || !e.Boots || strings.Contains(out, "sesame") {
+		t.Fatalf("status %d, %v: %s%s", status, err, out, errs)
+	}
+	found := false
+	for _, p := range e.Plan {
+		found = found || p == saidJSON{"target", "iqn.2001-04.com.example:s", "iBFT target 0"}
+	}
+	if !found {
+		t.Errorf("no target in %s", out)
+	}
+}
+
+// A command line of a pipe.
+func TestExplainStdin(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.WriteString(seedLine + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Close()
+	e, err := explainInput{cmdline: "-"}.explain(r)
+	if err != nil || len(e.Errors) != 0 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if _, err := (explainInput{cmdline: "-"}).explain(strings.NewReader(strings.Repeat("x", maxCmdline+1))); err == nil {
+		t.Error("a command line without an end is read")
+	}
+}

@@ -1,0 +1,71 @@
+package bootspec_test
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+var update = flag.Bool("update", false, "write testdata/forms")
+
+// The forms of all dialects and the plans that they make: a line of parameters
+// behind "> ", then what Explain says but for the defaults, then errors behind
+// "! " and warnings behind "? ".
+func TestForms(t *testing.T) {
+	const path = "testdata/forms"
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cases := 0
+	for line := range strings.Lines(string(b)) {
+		switch {
+		case strings.HasPrefix(line, "> "):
+			cases++
+			out.WriteString(line)
+			out.WriteString(form(strings.TrimSuffix(line[2:], "\n")))
+			out.WriteByte('\n')
+		case strings.HasPrefix(line, "#"):
+			out.WriteString(line)
+		}
+	}
+	if cases < 60 {
+		t.Errorf("%d cases", cases)
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(b), out.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// form tells the plan of one line.
+func form(text string) string {
+	var b strings.Builder
+	plan, err := parse(text)
+	for _, said := range plan.Explain() {
+		if !strings.HasSuffix(said, "(default)") {
+			b.WriteString(said + "\n")
+		}
+	}
+	_, warnings, more := plan.Preview(bootspec.NetFacts{Address: plan.Net.Address.V, Gateway: plan.Net.Gateway.V})
+	for _, e := range []error{err, more} {
+		if e != nil {
+			b.WriteString("! " + strings.ReplaceAll(e.Error(), "\n", "\n! ") + "\n")
+		}
+	}
+	for _, w := range append(plan.Warnings, warnings...) {
+		b.WriteString("? " + w + "\n")
+	}
+	return b.String()
+}
