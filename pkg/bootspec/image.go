@@ -37,13 +37,25 @@ func low(from string) bool {
 // inFile tells whether a value is from a file that the command line wins over.
 func inFile(from string) bool { return low(from) || strings.Contains(from, " in /etc/") }
 
-// above drops what is from the image's default if anything is from above it.
-func above[T any](list []Value[T]) []Value[T] {
-	isLow := func(v Value[T]) bool { return low(v.From) }
-	if i := slices.IndexFunc(list, func(v Value[T]) bool { return !isLow(v) }); i < 0 {
-		return list
+// level ranks where a value is from: the image's default below, its policy
+// above.
+func level(from string) int {
+	switch {
+	case low(from):
+		return 0
+	case strings.Contains(from, " in "+FromPolicy):
+		return 2
 	}
-	return slices.DeleteFunc(list, isLow)
+	return 1
+}
+
+// above keeps of a list what is from the highest level that says anything.
+func above[T any](list []Value[T]) []Value[T] {
+	best := 0
+	for _, v := range list {
+		best = max(best, level(v.From))
+	}
+	return slices.DeleteFunc(list, func(v Value[T]) bool { return level(v.From) < best })
 }
 
 // overLow drops a value of the image's default.

@@ -13,7 +13,7 @@ func (ps *parser) network() {
 	n := &ps.plan.Net
 	n.IP, n.VLANs, n.Groups = above(n.IP), above(n.VLANs), above(n.Groups)
 	ps.anaconda()
-	if n.Address.Given() && low(n.Address.From) && len(n.IP) > 0 && !low(n.IP[0].From) {
+	if n.Address.Given() && len(n.IP) > 0 && level(n.Address.From) < level(n.IP[0].From) {
 		n.Address, n.Gateway = Value[netip.Prefix]{}, overLow(n.Gateway)
 	}
 	ps.implyDHCP()
@@ -53,7 +53,7 @@ func (ps *parser) beside() {
 			ps.take(v)
 			kept = append(kept, v)
 		case !slices.Equal(v.V.Methods, []Method{Off}):
-			ps.warnf("%s is passed over: %s gives this machine's address %s", v.From, n.Address.From, n.Address.V)
+			ps.warnf("%s is passed over: %s gives this machine's address %s", label(v), n.Address.From, n.Address.V)
 		}
 	}
 	n.IP = kept
@@ -190,20 +190,20 @@ func (n Net) unsupportedLine(v Value[IP], refuse func(from, what, write string))
 		return
 	case Static:
 		if ip.Address != n.Address.V {
-			refuse(v.From, "a second address", "one line of ip= only")
+			refuse(label(v), "a second address", "one line of ip= only")
 		}
 	case Firmware: // the iBFT has become values, or its absence an error
 	default:
 		refuse(label(v), methodWords[ip.Methods[0]], write)
 	}
 	if ip.MTU != 0 {
-		refuse(v.From, "an MTU", "it without")
+		refuse(label(v), "an MTU", "it without")
 	}
 	if ip.SetMAC != "" {
-		refuse(v.From, "another MAC for the NIC", "it without")
+		refuse(label(v), "another MAC for the NIC", "it without")
 	}
 	if ip.Peer.IsValid() {
-		refuse(v.From, "a point-to-point peer", "the address with its network's mask")
+		refuse(label(v), "a point-to-point peer", "the address with its network's mask")
 	}
 }
 

@@ -279,8 +279,8 @@ func (ps *parser) merge(numbered []Target) []Target {
 	if len(roots) == 0 {
 		return numbered
 	}
-	if low(nameOf(numbered)) {
-		numbered = nil // the image's default target is another one
+	if named := nameOf(numbered); named != "" && level(named) < level(roots[0].Name.From) {
+		numbered = nil // that of the image's default, or below its policy
 	}
 	var common Target
 	if len(numbered) > 0 && !numbered[0].Name.Given() {
@@ -304,29 +304,26 @@ func (ps *parser) merge(numbered []Target) []Target {
 // chosenRoots leaves out what a higher source overrules: root=iscsi: wins over
 // netroot=, and iscsi_t= over the default of the image.
 func (ps *parser) chosenRoots(numbered []Target) []draft {
-	named := nameOf(numbered)
 	rank := func(d draft) int {
-		switch {
-		case low(d.Name.From):
-			return 0
-		case d.key == "root":
-			return 2
+		n := 2 * level(d.Name.From)
+		if d.key == "root" {
+			n++
 		}
-		return 1
+		return n
 	}
 	best := 0
 	for _, d := range ps.netroots {
 		best = max(best, rank(d))
 	}
-	if best == 0 && named != "" && !low(named) {
+	if named := nameOf(numbered); named != "" && best/2 < level(named) {
 		return nil
 	}
 	var out []draft
 	for _, d := range ps.netroots {
 		if rank(d) == best {
 			out = append(out, d)
-		} else if rank(d) == 1 {
-			ps.warnf("%s is passed over: root=iscsi: counts", d.Name.From)
+		} else if rank(d) == 2 {
+			ps.warnf("%s is passed over: another target counts more: root=iscsi:, or the image's policy", d.Name.From)
 		}
 	}
 	return out

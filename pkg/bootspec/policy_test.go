@@ -48,3 +48,20 @@ func TestPolicyMistake(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+// No word on the command line stands up to the policy's target and address.
+func TestPolicyTarget(t *testing.T) {
+	const policy = "netroot=iscsi:10.1.1.1::::iqn.x:p ip=10.1.1.5:::24::eth0:none"
+	for _, line := range []string{
+		"iscsi_t=iqn.x:a iscsi_a=10.1.1.2 iscsi_i_ip=10.1.2.5/24", "netroot=iscsi:10.1.1.2::::iqn.x:a ip=dhcp", "root=iscsi:10.1.1.2::::iqn.x:a ip=10.1.2.5:::24::eth1:none",
+	} {
+		plan, err := bootspec.Parse(bootspec.Add(cmdline.Parse(line), cmdline.Parse(policy), bootspec.FromPolicy))
+		if err != nil || len(plan.Targets) != 1 || plan.Targets[0].Name.V != "iqn.x:p" || plan.Net.Address.V.String() != "10.1.1.5/24" || len(plan.Net.IP) != 1 {
+			t.Errorf("%s: %v, %+v, %+v", line, err, plan.Targets, plan.Net)
+		}
+	}
+	plan, err := bootspec.Parse(bootspec.Add(cmdline.Parse("netroot=iscsi:10.1.1.2::::iqn.x:a"), cmdline.Parse("iscsi_t=iqn.x:p iscsi_a=10.1.1.1"), bootspec.FromPolicy))
+	if err != nil || len(plan.Targets) != 1 || plan.Targets[0].Name.V != "iqn.x:p" {
+		t.Errorf("%v, %+v", err, plan.Targets)
+	}
+}
