@@ -6,7 +6,7 @@ FUZZTIME ?= 30s
 UNIT     := $$($(GO) list ./... | grep -v /integration)
 # Without a C compiler there is no race detector; gcc is one of the four things we ask for.
 RACE     := CGO_ENABLED=1
-BUILD    := $(GO) build -trimpath -ldflags='-s -w'
+BUILD    := GO=$(GO) ./scripts/gobuild.sh
 EMBEDDED := cmd/iscsiroot/embedded/init
 
 .DEFAULT_GOAL := help

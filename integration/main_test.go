@@ -33,8 +33,7 @@ func run(m *testing.M) int {
 		&built.faulty: "./faulty",
 	} {
 		*out = filepath.Join(dir, filepath.Base(pkg))
-		cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", *out, pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd := exec.CommandContext(context.Background(), "../scripts/gobuild.sh", "-o", *out, pkg)
 		if text, err := cmd.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "integration: build %s: %v\n%s", pkg, err, text)
 			return 1

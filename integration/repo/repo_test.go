@@ -97,9 +97,9 @@ func TestARM64(t *testing.T) {
 // goBuild builds a program as the Makefile does.
 func goBuild(ctx context.Context, t *testing.T, output, pkg string) {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", output, pkg)
+	cmd := exec.CommandContext(ctx, "./scripts/gobuild.sh", "-o", output, pkg)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", pkg, err, out)
 	}
