@@ -92,7 +92,7 @@ func watchdog(r *rig, line string, ends bool) {
 	img.file = built.guest + ":/bin/sh"
 	img.driver = "i6300esb"
 	m := r.start(img, lab.MachineConfig{
-		Append: "console=ttyS0 rd.break=drivers rd.timeout=30 rd.emergency=poweroff " + seedLine + line,
+		Append: "console=ttyS0 rd.break=drivers rd.shell=/bin/sh rd.timeout=30 rd.emergency=poweroff " + seedLine + line,
 		NICs:   []lab.NIC{{Tap: r.tap}}, Args: []string{"-device", "i6300esb", "-action", "watchdog=poweroff"},
 	})
 	r.expect(m, "guest: watchdog started")
@@ -112,7 +112,7 @@ func TestClockThatJumps(t *testing.T) {
 	img := virtio
 	img.init = built.faulty
 	m := r.boot(img, "", "console=ttyS0 rd.iscsiroot.fault=clock rd.timeout=20 "+seedLine)
-	r.expect(m, "connection refused: trying again", "still trying after 1", "iscsiroot: step login failed after ")
+	r.expect(m, "attempt 1): trying again", "still trying after 1", "iscsiroot: step login failed after ")
 	r.expect(m, "gave up after 20 s (rd.timeout=)")
 	if n := strings.Count(m.Output(), "still trying after"); n != 1 {
 		t.Errorf("%d lines after the first ten seconds, want 1", n)

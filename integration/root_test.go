@@ -53,9 +53,9 @@ func TestRootBtrfs(t *testing.T) {
 // disk is the same byte for byte, and is let alone.
 func TestRootF2FSBesideACopy(t *testing.T) {
 	r := newRig(t)
-	f2fs := fsImage(t, 64, "", "mkfs.f2fs -q")
+	f2fs := fsImage(t, 100, "", "mkfs.f2fs -q")
 	tool(t, "sload.f2fs", "-f", rootDir(t, "", nil), f2fs)
-	disk := partitioned(t, 80, "label: dos\nlabel-id: 0x15c51007\nstart=1MiB, size=1MiB\nstart=2MiB, type=5\nstart=4MiB, size=2MiB\nstart=8MiB, size=64MiB\n", map[int]string{8: f2fs})
+	disk := partitioned(t, 116, "label: dos\nlabel-id: 0x15c51007\nstart=1MiB, size=1MiB\nstart=2MiB, type=5\nstart=4MiB, size=2MiB\nstart=8MiB, size=100MiB\n", map[int]string{8: f2fs})
 	local := filepath.Join(t.TempDir(), "local")
 	copyInto(t, local, disk, 0)
 	before := sum(t, local)
@@ -122,7 +122,7 @@ func TestRootNowhere(t *testing.T) {
 	tool(t, "cryptsetup", "luksFormat", "-q", "--type", "luks2", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", luks, key)
 	disk := partitioned(t, 620, "label: gpt\nstart=1MiB, size=16MiB\nstart=20MiB, size=20MiB\nstart=40MiB, size=4MiB\nstart=44MiB, size=304MiB\nstart=348MiB, size=128MiB\nstart=476MiB, size=64MiB\nstart=540MiB, size=8MiB\n", map[int]string{
 		1: ext4, 20: luks, 40: fsImage(t, 4, "", "mkswap"), 44: fsImage(t, 304, "", "mkfs.xfs -q"),
-		348: fsImage(t, 128, "", "mkfs.btrfs -q"), 476: fsImage(t, 64, "", "mkfs.f2fs -q"), 540: fsImage(t, 8, "", "mkfs.vfat"),
+		348: fsImage(t, 128, "", "mkfs.btrfs -q"), 476: fsImage(t, 100, "", "mkfs.f2fs -q"), 540: fsImage(t, 8, "", "mkfs.vfat"),
 	})
 	local := fsImage(t, 16, rootDir(t, "", nil), "mke2fs -q -F -t ext4 -d DIR")
 	sums := [2]string{sum(t, disk), sum(t, local)}
