@@ -33,7 +33,7 @@ func Cases() []Case {
 		{"not-in-list", "login to … at … refused (0202): this initiator name is not in the target's access list", "add the name in iscsi_i= to the target's access list", false},
 		{"no-chap", "login to … at …: authentication: target does not do CHAP", "the target does not ask who we are: set up CHAP there, or give this machine no user and secret", false},
 		{"circle", "login to … at …: redirected to …, which is a circle", "", true},
-		{"target-busy", "login to … at … not served (0301): …", "", true},
+		{"target-busy", "login to … at … not served (0301): …", "the target is starting or under maintenance; some targets say the same when they do not have the name in iscsi_t=", true},
 		{"no-lun", "target … has no disk at lun …: …", "correct iscsi_lun=, or map the disk for this initiator at the target", false},
 		{"no-disk", "target … has no disk: …", "map a disk for this initiator at the target", false},
 		{"no-root", "root …: the disks of our sessions have no such device", "correct root=: there is …", false},

@@ -98,7 +98,7 @@ func TestHeals(t *testing.T) {
 // Each refusal that a person can mend at the command line names the parameter.
 func TestStatusHints(t *testing.T) {
 	for code, want := range map[uint16]string{
-		0x0201: "CHAP", 0x0202: "iscsi_i=", 0x0203: "iscsi_t=", 0x0204: "iscsi_a=", 0x0206: "iscsi_i=", 0x0301: "", 0x0101: "",
+		0x0201: "CHAP", 0x0202: "iscsi_i=", 0x0203: "iscsi_t=", 0x0204: "iscsi_a=", 0x0206: "iscsi_i=", 0x0301: "iscsi_t=", 0x0101: "",
 	} {
 		err := tried(&iscsi.StatusError{Class: uint8(code >> 8), Detail: uint8(code)})
 		if got := err.Hint(); !strings.Contains(got, want) || (got == "") != (want == "") {

@@ -44,6 +44,7 @@ var failures = []failure{
 	{
 		name: "not ready", scripts: []iscsitest.Script{script(iscsitest.Status(0x0301))}, heals: true,
 		text: " not served (0301): the target's service is not available now",
+		hint: "the name in iscsi_t=",
 	},
 	{
 		name: "wants CHAP", scripts: []iscsitest.Script{script(iscsitest.Status(0x0201)), script(iscsitest.Status(0x0201))},

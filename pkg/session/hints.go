@@ -65,6 +65,8 @@ func statusHint(code uint16) string {
 		return "add the name in iscsi_i= to the target's access list"
 	case 0x0203, 0x0204:
 		return "correct iscsi_t= or iscsi_a=; some targets say the same when the name in iscsi_i= is not in their access list"
+	case 0x0301:
+		return "the target is starting or under maintenance; some targets say the same when they do not have the name in iscsi_t="
 	case 0x0206:
 		return "is another machine using the same iscsi_i=? give each its own"
 	}
