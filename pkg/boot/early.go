@@ -51,12 +51,7 @@ func mountEarly() error {
 // mountedType returns the type of what is mounted on dir, the topmost if there
 // are several, from the text of /proc/self/mounts; empty if nothing is.
 func mountedType(table, dir string) string {
-	fstype := ""
-	for line := range strings.SplitSeq(table, "\n") {
-		if f := strings.Fields(line); len(f) >= 3 && f[1] == dir {
-			fstype = f[2]
-		}
-	}
+	_, fstype := mountedDevice(table, dir)
 	return fstype
 }
 
