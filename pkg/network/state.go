@@ -96,6 +96,7 @@ func (s *state) update(u netlink.LinkUpdate) (ready netlink.Link, changed bool, 
 		s.Links[at] = l
 	}
 	if at < 0 && !l.Up {
+		waitProbe(s.sys, l.Name)
 		if err := s.up(u.Link); errors.Is(err, unix.ENODEV) {
 			return nil, true, nil // its RTM_DELLINK follows
 		} else if err != nil {
