@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -79,8 +78,11 @@ func (m *Machine) handOver(context.Context) error {
 		m.Log.Warnf("hand-over: %v", err)
 	}
 	facts := handover.Facts{Root: root}
-	if link, err := net.ParseMAC(readWord("/sys/class/net/"+m.facts.Interface, "address")); err == nil {
-		facts.Links = []handover.Link{{Name: m.facts.Interface, MAC: link, Addresses: []netip.Prefix{m.facts.Address}}}
+	facts.Leases = m.leases()
+	for _, l := range facts.Leases {
+		if mac, err := net.ParseMAC(readWord("/sys/class/net/"+l.Interface, "address")); err == nil {
+			facts.Links = handover.AddLease(facts.Links, mac, l)
+		}
 	}
 	for i, s := range m.sessions {
 		if !m.logins.up(i) {

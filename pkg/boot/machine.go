@@ -10,6 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -39,7 +40,8 @@ type Machine struct {
 	release   string // of the running kernel
 	loader    *modload.Loader
 	index     *kmod.Index
-	networkUp atomic.Bool // read by the step that loads drivers until it is set
+	networkUp atomic.Bool  // read by the step that loads drivers until it is set
+	got       []dhcp.Lease // see leases
 	facts     bootspec.NetFacts
 	spec      bootspec.Spec
 	transport *kernel.Transport

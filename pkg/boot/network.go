@@ -7,12 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
 // bringUpNetwork waits for a NIC and its link and gives it its address.
 func (m *Machine) bringUpNetwork(ctx context.Context) error {
-	facts, err := network.Up(ctx, network.Config{
+	leases, err := network.Up(ctx, network.Config{
 		Net:         m.Plan.Net,
 		SysClassNet: "/sys/class/net",
 		Report:      func(s network.State) { m.Log.Debugf("%v", s) },
@@ -20,6 +22,7 @@ func (m *Machine) bringUpNetwork(ctx context.Context) error {
 	if err != nil {
 		return explainNoNIC(err)
 	}
+	facts := bootspec.LeaseFacts(leases[0])
 	spec, warnings, err := m.Plan.Resolve(facts)
 	if err != nil {
 		return err
@@ -27,11 +30,15 @@ func (m *Machine) bringUpNetwork(ctx context.Context) error {
 	for _, w := range warnings {
 		m.Log.Warnf("%s", w)
 	}
-	m.facts, m.spec = facts, spec
+	m.got, m.facts, m.spec = leases, facts, spec
 	m.networkUp.Store(true)
 	m.Log.Infof("network: %s is up with %s", facts.Interface, facts.Address)
 	return nil
 }
+
+// leases returns a lease for each address that this machine has by now, that of
+// the boot first.
+func (m *Machine) leases() []dhcp.Lease { return m.got }
 
 // explainNoNIC adds which pieces of network hardware have no driver.
 func explainNoNIC(err error) error {

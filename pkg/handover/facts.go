@@ -4,6 +4,8 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
 // Link is a NIC that carries a session of root's.
@@ -33,6 +35,7 @@ type Root struct {
 // Facts is what the files are made of.
 type Facts struct {
 	Links    []Link
+	Leases   []dhcp.Lease // in the order in which they count
 	Sessions []Session
 	Root     Root
 }
@@ -47,7 +50,7 @@ type File struct {
 // Files returns what the managers are to find. The order is fixed, so that the
 // same facts give the same files.
 func Files(f Facts) []File {
-	files := sessions(f)
+	files := append(sessions(f), leases(f.Leases)...)
 	if len(f.Links) == 0 {
 		return files
 	}

@@ -64,9 +64,9 @@ func TestUpByMAC(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		facts, err := Up(t.Context(), Config{Net: withMAC(second.Attrs().HardwareAddr.String()), SysClassNet: sys})
-		if err != nil || facts.Interface != "b0" {
-			t.Errorf("facts %+v, %v", facts, err)
+		leases, err := Up(t.Context(), Config{Net: withMAC(second.Attrs().HardwareAddr.String()), SysClassNet: sys})
+		if err != nil || len(leases) != 1 || leases[0].Interface != "b0" {
+			t.Errorf("leases %v, %v", leases, err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
 // WaitError says what the network still lacked when the time was over.
@@ -39,15 +40,19 @@ type Config struct {
 }
 
 // Up sets the candidates up, waits for carrier and configures the first link
-// that has it. It returns what was configured. It ends when ctx does, with a
-// *WaitError.
-func Up(ctx context.Context, cfg Config) (bootspec.NetFacts, error) {
+// that has it. It returns what was configured, a lease for each address, that
+// of the boot first. It ends when ctx does, with a *WaitError.
+func Up(ctx context.Context, cfg Config) ([]dhcp.Lease, error) {
 	loopbackUp()
 	link, err := waitCarrier(ctx, cfg)
 	if err != nil {
-		return bootspec.NetFacts{}, err
+		return nil, err
 	}
-	return configure(link, cfg.Net)
+	l, err := configure(link, cfg.Net)
+	if err != nil {
+		return nil, err
+	}
+	return []dhcp.Lease{l}, nil
 }
 
 // waitCarrier returns the first candidate with carrier, in the kernel's order.
@@ -100,30 +105,29 @@ func waitCarrier(ctx context.Context, cfg Config) (netlink.Link, error) {
 
 // configure gives link its address and the default route. What is there
 // already, from an earlier try, is no error.
-func configure(link netlink.Link, n bootspec.Net) (bootspec.NetFacts, error) {
-	name := link.Attrs().Name
-	addr := &netlink.Addr{IPNet: ipNet(n.Address.V)}
-	if n.Address.V.Addr().Is6() {
+func configure(link netlink.Link, n bootspec.Net) (dhcp.Lease, error) {
+	l := dhcp.Lease{Interface: link.Attrs().Name, Method: dhcp.Static, Address: n.Address.V, HostName: n.HostName.V}
+	addr := &netlink.Addr{IPNet: ipNet(l.Address)}
+	if l.Address.Addr().Is6() {
 		// A static address of ours is used at once; duplicate address
 		// detection would hold it back for a second (RFC 4862 5.4).
 		addr.Flags = unix.IFA_F_NODAD
 	}
 	if err := netlink.AddrReplace(link, addr); err != nil {
-		return bootspec.NetFacts{}, fmt.Errorf("add address %s to %s: %w", n.Address.V, name, err)
+		return dhcp.Lease{}, fmt.Errorf("add address %s to %s: %w", l.Address, l.Interface, err)
 	}
-	facts := bootspec.NetFacts{Interface: name, Address: n.Address.V}
 	if !n.Gateway.Given() {
-		return facts, nil
+		return l, nil
 	}
 	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: net.IP(n.Gateway.V.AsSlice())}
-	if !n.Address.V.Contains(n.Gateway.V) {
+	if !l.Address.Contains(n.Gateway.V) {
 		route.Flags = int(netlink.FLAG_ONLINK)
 	}
 	if err := netlink.RouteReplace(route); err != nil {
-		return bootspec.NetFacts{}, fmt.Errorf("add default route by %s on %s: %w", n.Gateway.V, name, err)
+		return dhcp.Lease{}, fmt.Errorf("add default route by %s on %s: %w", n.Gateway.V, l.Interface, err)
 	}
-	facts.Gateway = n.Gateway.V
-	return facts, nil
+	l.Routes = []dhcp.Route{{To: netip.PrefixFrom(n.Gateway.V, 0).Masked(), Via: n.Gateway.V}}
+	return l, nil
 }
 
 // loopbackUp sets lo up, which the real system's early programs expect. A

@@ -72,7 +72,7 @@ func TestUpWaitsForCarrier(t *testing.T) {
 		sys := t.TempDir()
 		veth(t, sys, "dead0")
 		other := veth(t, sys, "live0")
-		facts, err := Up(t.Context(), Config{Net: plan(""), SysClassNet: sys, Report: func(s State) {
+		leases, err := Up(t.Context(), Config{Net: plan(""), SysClassNet: sys, Report: func(s State) {
 			if len(s.Links) == 2 && s.Links[1].Up {
 				if err := netlink.LinkSetUp(other); err != nil {
 					t.Error(err)
@@ -83,8 +83,8 @@ func TestUpWaitsForCarrier(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		if facts.Interface != "live0" || facts.Address.String() != "10.1.1.165/26" || facts.Gateway.String() != "10.1.1.180" {
-			t.Errorf("facts %+v", facts)
+		if len(leases) != 1 || leases[0].String() != "10.1.1.165/26 on live0, route default via 10.1.1.180" {
+			t.Errorf("leases %v", leases)
 		}
 		link, _ := netlink.LinkByName("live0")
 		addrs, _ := netlink.AddrList(link, netlink.FAMILY_V4)

@@ -90,6 +90,11 @@ func (l Lease) Gateway() netip.Addr {
 	return netip.Addr{}
 }
 
+// V6 tells whether the lease is of IPv6.
+func (l Lease) V6() bool {
+	return l.Method == DHCP6 || l.Method == DHCP6Info || l.Address.Addr().Is6()
+}
+
 // String tells the lease in a line of words.
 func (l Lease) String() string {
 	var b strings.Builder
