@@ -6,7 +6,8 @@
 #   scripts/deps.sh [ITEM...]     without an item: all that the tests need
 #
 # The cache is $ISCSIROOT_CACHE, else iscsiroot in $XDG_CACHE_HOME or ~/.cache. Its links are what pkg/lab reads:
-#   kernels/amd64  kernels/amd64-6.12  kernels/cloud-amd64  tgt  busybox  debian/systemd  debian/sysvinit  bench  debian/initrds
+#   kernels/amd64  kernels/amd64-6.12  kernels/cloud-amd64  tgt  busybox  netboot  debian/systemd  debian/sysvinit  bench
+#   debian/initrds
 # Items that are no links: demo, which is kernel, tgt and busybox; bench-full, which is all that the benchmark measures.
 # Without a missing or outdated part nothing is asked of the network.
 set -euo pipefail
@@ -15,6 +16,8 @@ readonly host_packages=(qemu-system-x86 seabios ipxe-qemu kmod e2fsprogs xz-util
   xfsprogs btrfs-progs f2fs-tools erofs-utils squashfs-tools dosfstools genisoimage cryptsetup-bin fdisk mount dnsmasq-base
   debootstrap debian-archive-keyring)
 readonly tgt_packages=(tgt libaio1 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsystemd0)
+# Firmware and boot loaders. syslinux writes itself onto a disk of the lab by mtools.
+readonly netboot_packages=(pxelinux syslinux syslinux-common mtools ovmf systemd-boot-efi grub-efi-amd64-signed)
 # The HOWTO's programs and the libraries they name. What of a library's package belongs to the image, the benchmark finds out.
 readonly bench_packages=(open-iscsi libopeniscsiusr bash coreutils kmod mount net-tools libc6 libtinfo6 libssl3 libkmod2
   libzstd1 liblzma5 libmount1 libblkid1 libselinux1 libpcre2-8-0)
@@ -90,6 +93,7 @@ packages() {
     kernel-6.12) apt-cache "${apt_opts[@]}" pkgnames linux-image-6.12. | grep -E '[0-9]-amd64$|deb[0-9]+-amd64$' | sort -V | tail -n 1 || true ;;
     tgt) printf '%s\n' "${tgt_packages[@]}" ;;
     busybox) echo busybox-static ;;
+    netboot) printf '%s\n' "${netboot_packages[@]}" ;;
     bench) printf '%s\n' "${bench_packages[@]}" ;;
     debian-*) "$maker" packages "${1#debian-}" | tr ' ' '\n' ;;
   esac
@@ -265,12 +269,12 @@ choose() {
   local item
   for item in "${@:-test}"; do
     case "$item" in
-      test) items+=(kernel kernel-6.12 kernel-cloud tgt busybox debian-systemd debian-sysvinit) ;;
+      test) items+=(kernel kernel-6.12 kernel-cloud tgt busybox netboot debian-systemd debian-sysvinit) ;;
       demo) items+=(kernel tgt busybox) ;;
       bench) items+=(kernel tgt busybox bench) ;;
       bench-full) items+=(kernel tgt busybox bench debian-initrds) ;;
-      kernel-6.12 | kernel-cloud) items+=("$item") ;;
-      *) die "unknown argument $item; known: test demo bench bench-full kernel-6.12 kernel-cloud" ;;
+      kernel-6.12 | kernel-cloud | netboot) items+=("$item") ;;
+      *) die "unknown argument $item; known: test demo bench bench-full kernel-6.12 kernel-cloud netboot" ;;
     esac
   done
 }

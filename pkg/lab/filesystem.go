@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// Filesystem is an ext2, ext3 or ext4 file system to be made.
+// Filesystem is an ext2, ext3, ext4 or FAT file system to be made.
 type Filesystem struct {
-	// Type is "ext2", "ext3" or "ext4"; ext4 if empty.
+	// Type is "ext2", "ext3", "ext4" or "vfat", which keeps names and contents of regular files only; ext4 if empty.
 	Type string
 	// MiB is its size.
 	MiB int
@@ -31,6 +31,9 @@ func (f Filesystem) size() int64 { return int64(f.MiB) * mib }
 func (f Filesystem) make(image string, offset int64) error {
 	if f.MiB <= 0 {
 		return fmt.Errorf("size %d MiB: %w", f.MiB, errors.ErrUnsupported)
+	}
+	if f.Type == "vfat" {
+		return f.makeFAT(image, offset)
 	}
 	if !slices.Contains([]string{"", "ext2", "ext3", "ext4"}, f.Type) { // mke2fs makes something of any name
 		return fmt.Errorf("type %s: %w", f.Type, errors.ErrUnsupported)

@@ -15,9 +15,13 @@ import (
 
 // MachineConfig describes a PC in QEMU.
 type MachineConfig struct {
-	// Kernel, Initrd and Append boot directly. Without Kernel the firmware boots, from the network for example.
+	// Kernel, Initrd and Append boot directly. Without Kernel the firmware boots, from the network for example, and shows
+	// on the console what it does.
 	Kernel, Initrd, Append string
-	// CPUs is 1 if zero, MemoryMiB 512.
+	// UEFI makes the firmware OVMF instead of SeaBIOS. It boots by drivers of its own, not by the cards' ROMs; Debian's has
+	// one for virtio only.
+	UEFI bool
+	// CPUs is 1 if zero, MemoryMiB 512, or 1024 for UEFI.
 	CPUs, MemoryMiB int
 	// NICs are in the guest's PCI order.
 	NICs []NIC
@@ -76,6 +80,11 @@ func (ns *Namespace) startMachine(ctx context.Context, c MachineConfig) (*Machin
 		return nil, err
 	}
 	defer theirs.Close()
+	if c.UEFI {
+		if c, err = ns.addUEFI(c); err != nil {
+			return nil, errors.Join(err, ours.Close())
+		}
+	}
 	cmd := exec.Command(path, qemuArgs(c, os.Getenv("ISCSIROOT_KVM") == "1")...)
 	cmd.ExtraFiles = []*os.File{theirs}
 	m := &Machine{}

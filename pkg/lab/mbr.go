@@ -14,6 +14,8 @@ const (
 	mbrSignature, mbrTable, mbrMagic = 440, 446, 510
 	// linuxType is the partition type of Linux file systems.
 	linuxType = 0x83
+	// mbrActive, first in an entry, makes its partition the one to boot from.
+	mbrActive = 0x80
 )
 
 // mbrEntry is one entry of an MBR partition table, in sectors of 512 bytes.

@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,7 @@ type Namespace struct {
 
 	mu        sync.Mutex
 	processes []*Process
+	closers   []io.Closer // what runs in this process
 	closed    bool
 }
 
@@ -157,6 +159,9 @@ func (ns *Namespace) Close() error {
 	var errs []error
 	for _, p := range ns.processes {
 		errs = append(errs, p.Kill())
+	}
+	for _, c := range ns.closers {
+		errs = append(errs, c.Close())
 	}
 	close(ns.jobs)
 	errs = append(errs, unix.Close(ns.fd), os.RemoveAll(ns.dir))

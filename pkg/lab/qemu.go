@@ -30,17 +30,19 @@ func qemuArgs(c MachineConfig, kvm bool) []string {
 	}
 	if c.Kernel != "" {
 		args = append(args, "-kernel", c.Kernel, "-append", commandLine(c.Append))
+	} else {
+		args = append(args, "-machine", "graphics=off") // SeaBIOS has the serial line as screen and keyboard then
 	}
 	if c.Initrd != "" {
 		args = append(args, "-initrd", c.Initrd)
 	}
 	for i, nic := range c.NICs {
-		args = append(args, nicArgs(i, nic, c.Kernel != "")...)
+		args = append(args, nicArgs(i, nic, c.Kernel == "" && !c.UEFI)...)
 	}
 	return append(args, c.Args...)
 }
 
-func nicArgs(i int, nic NIC, direct bool) []string {
+func nicArgs(i int, nic NIC, rom bool) []string {
 	model, mac := nic.Model, nic.MAC
 	if model == "" {
 		model = "virtio-net-pci"
@@ -49,8 +51,8 @@ func nicArgs(i int, nic NIC, direct bool) []string {
 		mac = fmt.Sprintf("52:54:00:77:00:%02x", i+1)
 	}
 	device := fmt.Sprintf("%s,netdev=%s,mac=%s", model, nicID(i), mac)
-	if direct {
-		device += ",romfile=" // nobody boots from it
+	if !rom {
+		device += ",romfile=" // nobody boots from it; iPXE in it would tell a UEFI program the wrong command line
 	}
 	return []string{
 		"-netdev", fmt.Sprintf("tap,id=%s,ifname=%s,script=no,downscript=no", nicID(i), nic.Tap.Name()),
