@@ -143,10 +143,12 @@ func caseStages() map[string]stage {
 
 // unplug pulls the first card's cable while the machine waits in the shell
 // before the step modules, and lets it go on.
-func (r *rig) unplug(m *lab.Machine) {
+func (r *rig) unplug(m *lab.Machine) { r.unplugNIC(m, 0) }
+
+func (r *rig) unplugNIC(m *lab.Machine, i int) {
 	r.t.Helper()
 	r.expect(m, "iscsiroot> ")
-	if err := m.SetLink(r.ctx, 0, false); err != nil {
+	if err := m.SetLink(r.ctx, i, false); err != nil {
 		r.t.Fatal(err)
 	}
 	if err := m.Send("exit\n"); err != nil {

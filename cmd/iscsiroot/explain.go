@@ -130,7 +130,9 @@ func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
 // judge resolves the plan with what can be known without the network, and tells
 // what comes out.
 func (e *explanation) judge(plan bootspec.Plan, rootPath string) {
-	plan, warnings, err := plan.Preview(bootspec.NetFacts{Address: plan.Net.Address.V, Gateway: plan.Net.Gateway.V, RootPath: rootPath})
+	facts := plan.Net.Facts()
+	facts.RootPath = rootPath
+	plan, warnings, err := plan.Preview(facts)
 	e.Warnings = append(e.Warnings, warnings...)
 	e.fail(err)
 	for _, s := range plan.Say() {

@@ -61,6 +61,8 @@ func do(what string) error {
 		return showAgent()
 	case "subvolume":
 		return makeSubvolume()
+	case "network":
+		return showNetwork()
 	case "chap":
 		return showCHAP()
 	case "log":

@@ -3,13 +3,11 @@ package boot
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
@@ -87,7 +85,7 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 		m.unmountRoot()
 	}
 	m.endSessions(redone("login"), !sameTargets(old, plan))
-	m.resolveAgain(old)
+	m.resolveAgain(old, redone("network"))
 	if m.progress.is("mount", done) && !redone("mount") {
 		return nil
 	}
@@ -119,13 +117,13 @@ func (m *Machine) endSessions(loggedIn, others bool) {
 	}
 }
 
-// resolveAgain makes the Spec anew once the network is known.
-func (m *Machine) resolveAgain(old bootspec.Plan) {
-	if !m.facts.Address.IsValid() {
-		return
+// resolveAgain makes the Spec anew once the network is known, unless that is
+// made anew too.
+func (m *Machine) resolveAgain(old bootspec.Plan, again bool) {
+	if again || !reflect.DeepEqual(old.Net, m.Plan.Net) {
+		m.endNetwork()
 	}
-	if old.Net.Address.V != m.Plan.Net.Address.V {
-		removeAddress(m.facts.Interface, m.facts.Address)
+	if m.facts.Interface == "" {
 		return // the step network makes it
 	}
 	spec, _, err := m.Plan.Resolve(m.facts)
@@ -168,17 +166,4 @@ func mountedDevice(table, dir string) (device, fstype string) {
 		}
 	}
 	return device, fstype
-}
-
-// removeAddress takes an address away that the plan no longer has.
-func removeAddress(iface string, address netip.Prefix) {
-	link, err := netlink.LinkByName(iface)
-	if err != nil {
-		return
-	}
-	addr, err := netlink.ParseAddr(address.String())
-	if err != nil {
-		return
-	}
-	_ = netlink.AddrDel(link, addr) // at worst there are two
 }

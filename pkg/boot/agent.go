@@ -77,6 +77,7 @@ func (m *Machine) handOver(context.Context) error {
 	if err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
+	m.network.Stop() // what is not up by now is the real system's
 	facts := handover.Facts{Root: root}
 	facts.Leases = m.leases()
 	for _, l := range facts.Leases {

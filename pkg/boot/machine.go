@@ -10,7 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
-	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -37,23 +37,24 @@ type Machine struct {
 	adopted  bool     // root was mounted there
 	restore  func()   // puts the kernel's settings back
 
-	release   string // of the running kernel
-	loader    *modload.Loader
-	index     *kmod.Index
-	networkUp atomic.Bool  // read by the step that loads drivers until it is set
-	got       []dhcp.Lease // see leases
-	facts     bootspec.NetFacts
-	spec      bootspec.Spec
-	transport *kernel.Transport
-	reserved  []*kernel.Session
-	sessions  []*session.Session
-	logins    *logins
-	agent     *recovery.Process // from its start until it has the sessions
-	guarded   bool              // it has them
-	disks     []disk
-	root      candidate
-	initPath  string
-	mounts    []string
+	release    string // of the running kernel
+	loader     *modload.Loader
+	index      *kmod.Index
+	networkUp  atomic.Bool      // read by the step that loads drivers until it is set
+	network    *network.Network // from the step network's first try
+	resolvConf bool             // the image had no /etc/resolv.conf, and has ours
+	facts      bootspec.NetFacts
+	spec       bootspec.Spec
+	transport  *kernel.Transport
+	reserved   []*kernel.Session
+	sessions   []*session.Session
+	logins     *logins
+	agent      *recovery.Process // from its start until it has the sessions
+	guarded    bool              // it has them
+	disks      []disk
+	root       candidate
+	initPath   string
+	mounts     []string
 }
 
 // Steps is the boot. Names of dracut's break points are in breakpoints.go.

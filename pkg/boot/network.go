@@ -1,28 +1,42 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// bringUpNetwork waits for a NIC and its link and gives it its address.
+// bringUpNetwork waits until this machine can go on by an address. Work on the
+// network goes on beside the other steps, and from one try to the next.
 func (m *Machine) bringUpNetwork(ctx context.Context) error {
-	leases, err := network.Up(ctx, network.Config{
-		Net:         m.Plan.Net,
-		SysClassNet: "/sys/class/net",
-		Report:      func(s network.State) { m.Log.Debugf("%v", s) },
-	})
+	if m.network == nil {
+		n, err := m.startNetwork()
+		if err != nil {
+			return err
+		}
+		m.network = n
+	}
+	leases, err := m.network.Wait(ctx)
 	if err != nil {
+		if waited := new(network.WaitError); !errors.As(err, &waited) {
+			m.endNetwork()
+		}
 		return explainNoNIC(err)
 	}
-	facts := bootspec.LeaseFacts(leases[0])
+	facts := bootspec.LeaseFacts(leases...)
+	m.nameMachine(leases)
 	spec, warnings, err := m.Plan.Resolve(facts)
 	if err != nil {
 		return err
@@ -30,15 +44,91 @@ func (m *Machine) bringUpNetwork(ctx context.Context) error {
 	for _, w := range warnings {
 		m.Log.Warnf("%s", w)
 	}
-	m.got, m.facts, m.spec = leases, facts, spec
+	m.facts, m.spec = facts, spec
 	m.networkUp.Store(true)
-	m.Log.Infof("network: %s is up with %s", facts.Interface, facts.Address)
 	return nil
+}
+
+// shownFor is for how long each change to what is awaited is on the screen;
+// later the step's own line, once a minute, is enough.
+const shownFor = 30 * time.Second
+
+func (m *Machine) startNetwork() (*network.Network, error) {
+	begun := time.Now()
+	return network.Start(network.Config{
+		Net:          m.Plan.Net,
+		WantRootPath: m.Plan.WantsRootPath(),
+		SysClassNet:  "/sys/class/net",
+		Report: func(s network.State) {
+			if s.Waits != "" && time.Since(begun) < shownFor {
+				m.Log.Infof("network: %v", s)
+			} else {
+				m.Log.Debugf("network: %v", s)
+			}
+		},
+		Up: m.sayLease,
+		Warn: func(text string) {
+			m.Log.Warnf("network: %s", text)
+		},
+	})
+}
+
+// sayLease tells of an address that is there.
+func (m *Machine) sayLease(l dhcp.Lease) {
+	text := fmt.Sprintf("network: %s is up with %s", l.Interface, l.Address)
+	if l.Server.IsValid() {
+		text += fmt.Sprintf(" from %s", l.Server)
+	}
+	m.Log.Infof("%s", text)
+	for _, what := range l.Ignored {
+		m.Log.Warnf("network: %s: passed over: %s", l.Interface, what)
+	}
+	m.Log.Debugf("network: %s", l)
+}
+
+// endNetwork takes back what was made of the network.
+func (m *Machine) endNetwork() {
+	m.network.Undo()
+	m.network, m.facts = nil, bootspec.NetFacts{}
+}
+
+// nameMachine gives this machine its name, and those who look hosts up the
+// domains to look in. It boots as well without both.
+func (m *Machine) nameMachine(leases []dhcp.Lease) {
+	name, conf := m.Plan.Net.HostName.V, ""
+	var search []string
+	for _, l := range leases {
+		name = cmp.Or(name, l.HostName)
+		if l.Domain != "" && !slices.Contains(l.Search, l.Domain) {
+			search = append(search, l.Domain)
+		}
+		search = append(search, l.Search...)
+	}
+	if name != "" {
+		if err := unix.Sethostname([]byte(name)); err != nil {
+			m.Log.Debugf("host name %s: %v", name, err)
+		}
+	}
+	if len(search) > 0 {
+		conf = "search " + strings.Join(search, " ") + "\n"
+	}
+	for _, s := range bootspec.LeaseFacts(leases...).Nameservers {
+		if m.Plan.Net.PeerDNS.Or(true) {
+			conf += "nameserver " + s.String() + "\n"
+		}
+	}
+	if _, err := os.Stat("/etc/resolv.conf"); conf == "" || err == nil && !m.resolvConf {
+		return // the image has its own
+	}
+	m.resolvConf = true
+	if err := os.WriteFile("/etc/resolv.conf", []byte(conf), 0o644); err != nil {
+		m.Log.Debugf("%v", err)
+	}
 }
 
 // leases returns a lease for each address that this machine has by now, that of
 // the boot first.
-func (m *Machine) leases() []dhcp.Lease { return m.got }
+func (m *Machine) leases() []dhcp.Lease { return m.network.Leases() }
 
 // explainNoNIC adds which pieces of network hardware have no driver.
 func explainNoNIC(err error) error {

@@ -70,11 +70,12 @@ func (n Net) say(s *sayer) {
 	say(s, "address", n.Address)
 	say(s, "gateway", n.Gateway)
 	for _, v := range n.IP {
-		if v.V.Address != n.Address.V || v.V.MTU != 0 || v.V.SetMAC != "" || v.V.Peer.IsValid() {
+		if !v.V.Address.IsValid() || v.V.Address != n.Address.V || v.V.MTU != 0 || v.V.SetMAC != "" || v.V.Peer.IsValid() {
 			say(s, "network", v)
 		}
 	}
 	say(s, "host name", n.HostName)
+	say(s, "client identifier", n.ClientID)
 	say(s, "boot interface", n.BootDevice)
 	sayAll(s, "interface's name", n.Names)
 	sayAll(s, "route", n.Routes)

@@ -17,6 +17,8 @@ type NetFacts struct {
 	Interface string
 	Address   netip.Prefix
 	Gateway   netip.Addr // zero if there is no default route
+	// Networks are those that need no gateway, beside that of Address.
+	Networks []netip.Prefix
 	// Nameservers are those that the network named; the command line's come
 	// before them.
 	Nameservers []netip.Addr
@@ -28,12 +30,45 @@ type NetFacts struct {
 	Server netip.Addr
 }
 
-// LeaseFacts returns what a lease says of the boot.
-func LeaseFacts(l dhcp.Lease) NetFacts {
-	return NetFacts{
-		Interface: l.Interface, Address: l.Address, Gateway: l.Gateway(), Nameservers: slices.Clone(l.DNS),
-		RootPath: l.RootPath, Initiator: l.Initiator, Server: l.Server,
+// LeaseFacts returns what leases say of the boot. The first is that of the
+// boot; what it does not say counts from the others.
+func LeaseFacts(leases ...dhcp.Lease) NetFacts {
+	var f NetFacts
+	for i, l := range leases {
+		if i == 0 {
+			f.Interface, f.Address, f.Server = l.Interface, l.Address, l.Server
+		} else if l.Address.IsValid() {
+			f.Networks = append(f.Networks, l.Address.Masked())
+		}
+		if !f.Gateway.IsValid() {
+			f.Gateway = l.Gateway()
+		}
+		for _, r := range l.Routes {
+			if r.To.Bits() > 0 {
+				f.Networks = append(f.Networks, r.To)
+			}
+		}
+		for _, d := range l.DNS {
+			if !slices.Contains(f.Nameservers, d) {
+				f.Nameservers = append(f.Nameservers, d)
+			}
+		}
+		if f.RootPath == "" && l.RootPath != "" {
+			f.RootPath, f.Server = l.RootPath, l.Server
+		}
+		if f.Initiator == "" {
+			f.Initiator = l.Initiator
+		}
 	}
+	return f
+}
+
+// WantsRootPath tells whether a DHCP server is to name the target, or where it
+// is.
+func (p Plan) WantsRootPath() bool {
+	return p.waitsForDHCP() && !slices.ContainsFunc(p.Targets, func(t Target) bool {
+		return t.Name.Given() && !low(t.Name.From) && len(t.Portals) > 0
+	})
 }
 
 // source names a DHCP option as the origin of a value.
@@ -138,10 +173,25 @@ func (e *AuthenticationError) Error() string {
 }
 
 // waitsForDHCP tells whether a DHCP server can still name the target.
-func (p Plan) waitsForDHCP() bool {
-	return slices.ContainsFunc(p.Net.IP, func(v Value[IP]) bool {
-		return slices.Contains(v.V.Methods, DHCP) || slices.Contains(v.V.Methods, DHCP6)
-	})
+func (p Plan) waitsForDHCP() bool { return p.Net.Leased() }
+
+// leftToDHCP says what only a server can still tell, and by which option.
+func (p Plan) leftToDHCP() []string {
+	if !p.waitsForDHCP() {
+		return nil
+	}
+	var out []string
+	for _, err := range p.check(true) {
+		var m *MissingError
+		if errors.As(err, &m) {
+			option := 17
+			if strings.HasPrefix(m.Key, "iscsi_i=") {
+				option = 203
+			}
+			out = append(out, fmt.Sprintf("%s is not known before a DHCP server tells it by option %d: or write %s", m.What, option, m.Key))
+		}
+	}
+	return out
 }
 
 var errNoIBFT = errors.New("this machine's firmware left no iBFT: let it boot by iSCSI, or write iscsi_t= and iscsi_a=")

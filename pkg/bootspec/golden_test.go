@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
 var update = flag.Bool("update", false, "write testdata/forms")
@@ -58,7 +56,7 @@ func form(text string) string {
 			b.WriteString(said + "\n")
 		}
 	}
-	_, warnings, more := plan.Preview(bootspec.NetFacts{Address: plan.Net.Address.V, Gateway: plan.Net.Gateway.V})
+	_, warnings, more := plan.Preview(plan.Net.Facts())
 	for _, e := range []error{err, more} {
 		if e != nil {
 			b.WriteString("! " + strings.ReplaceAll(e.Error(), "\n", "\n! ") + "\n")

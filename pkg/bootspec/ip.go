@@ -271,6 +271,9 @@ func (r *ipReader) methods(s string) {
 	list := strings.Split(s, ",")
 	if len(list) == 3 && methods[list[0]] == DHCP && methods[list[1]] == "" {
 		r.ip.Methods, r.ip.ClientID = []Method{DHCP}, list[1]+","+list[2]
+		if _, cause := ParseClientID(r.ip.ClientID); cause != "" {
+			r.failf("%s", cause)
+		}
 		return
 	}
 	for _, one := range list {

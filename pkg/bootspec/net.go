@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Net is the network to bring up: one address on one NIC, which the first five
-// values say, and as data all that was asked for beside it.
+// Net is the network to bring up: the first five values are of the NIC that the
+// boot goes by, and Lines has all of them.
 type Net struct {
 	Interface Value[string]       // kernel's name of the NIC
 	MAC       Value[string]       // of the NIC, as 52:54:00:12:34:56; neither given: the first with carrier
@@ -16,6 +16,7 @@ type Net struct {
 	Nameservers []Value[netip.Addr]
 
 	HostName   Value[string]
+	ClientID   Value[string]     // DHCP's, as in IP
 	IP         []Value[IP]       // the lines of ip=, in their order
 	Names      []Value[NICName]  // ifname=
 	Routes     []Value[NetRoute] // rd.route=, beside the default route
@@ -56,7 +57,9 @@ type IP struct {
 	SetMAC      string // to give the NIC
 	DNS         []netip.Addr
 	NTP         string
-	ClientID    string // DHCP, as the kernel has it: TYPE,VALUE
+	// ClientID is DHCP's option 61: TYPE,TEXT as the kernel has it, or its bytes
+	// in hex with colons; see ParseClientID.
+	ClientID string
 
 	// Guessed: nobody gave the mask, and it is that of the address's class.
 	Guessed bool

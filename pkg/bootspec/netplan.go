@@ -30,11 +30,16 @@ func (ps *parser) network() {
 	ps.chooseNIC()
 }
 
-// implyDHCP is dracut's: a target in netroot= and not a word of an address.
+// implyDHCP is dracut's: a target in netroot=, or DHCP in its place, and not a
+// word of an address.
 func (ps *parser) implyDHCP() {
 	n := &ps.plan.Net
-	if len(ps.netroots) > 0 && len(n.IP) == 0 && !n.Address.Given() {
-		n.IP = []Value[IP]{{IP{Methods: []Method{DHCP}}, ps.netroots[0].Name.From + " without ip="}}
+	from := ps.plan.ByDHCP.From
+	if len(ps.netroots) > 0 {
+		from = ps.netroots[0].Name.From
+	}
+	if from != "" && len(n.IP) == 0 && !n.Address.Given() {
+		n.IP = []Value[IP]{{IP{Methods: []Method{DHCP}}, from + " without ip="}}
 	}
 }
 
@@ -100,17 +105,7 @@ func (ps *parser) bootLine() int {
 
 // is tells whether a line is for the NIC of a name or MAC.
 func (ps *parser) is(ip IP, dev string) bool {
-	return dev == ip.Device || dev == ip.MAC || ip.Device != "" && dev == ps.macOf(ip.Device)
-}
-
-// macOf returns the MAC of a NIC that ifname= names, "" for others.
-func (ps *parser) macOf(name string) string {
-	for _, v := range ps.plan.Net.Names {
-		if v.V.Name == name {
-			return v.V.MAC
-		}
-	}
-	return ""
+	return dev == ip.Device || dev == ip.MAC || ip.Device != "" && dev == ps.plan.Net.macOf(ip.Device)
 }
 
 // take takes from a static line what nobody else gave.
@@ -151,7 +146,7 @@ func (ps *parser) chooseNIC() {
 			n.Interface = dev
 		}
 	}
-	if mac := ps.macOf(n.Interface.V); mac != "" {
+	if mac := ps.plan.Net.macOf(n.Interface.V); mac != "" {
 		n.MAC = Value[string]{mac, n.Interface.From + ", ifname="}
 		n.Interface = Value[string]{}
 	}
@@ -183,18 +178,9 @@ func (n Net) unsupported() []error {
 }
 
 func (n Net) unsupportedLine(v Value[IP], refuse func(from, what, write string)) {
-	const write = "iscsi_i_ip=ADDRESS/MASK"
 	ip := v.V
-	switch ip.Methods[0] {
-	case Off:
+	if ip.Methods[0] == Off {
 		return
-	case Static:
-		if ip.Address != n.Address.V {
-			refuse(label(v), "a second address", "one line of ip= only")
-		}
-	case Firmware: // the iBFT has become values, or its absence an error
-	default:
-		refuse(label(v), methodWords[ip.Methods[0]], write)
 	}
 	if ip.MTU != 0 {
 		refuse(label(v), "an MTU", "it without")
@@ -205,12 +191,6 @@ func (n Net) unsupportedLine(v Value[IP], refuse func(from, what, write string))
 	if ip.Peer.IsValid() {
 		refuse(label(v), "a point-to-point peer", "the address with its network's mask")
 	}
-}
-
-// methodWords are for messages.
-var methodWords = map[Method]string{
-	DHCP: "addresses by DHCP", DHCP6: "addresses by DHCPv6", Auto6: "addresses by router advertisements",
-	Either6: "addresses by router advertisements", LinkLocal: "link-local addresses alone",
 }
 
 // label shows what a line of ip= says where its source shows the key alone.
@@ -235,7 +215,11 @@ func (n Net) withoutEffect() []string {
 	for _, v := range n.Names {
 		out = append(out, fmt.Sprintf("%s: the NIC %s is used under the kernel's name, not as %s: renaming is not supported yet", v.From, v.V.MAC, v.V.Name))
 	}
+	several := slices.ContainsFunc(n.IP, func(v Value[IP]) bool { return len(v.V.Methods) > 1 })
 	for _, v := range n.Timeouts {
+		if v.V.Name == "dhcp" && several {
+			continue
+		}
 		out = append(out, fmt.Sprintf("%s does nothing: the network is waited for until it is there, or as rd.timeout= says", v.From))
 	}
 	return out

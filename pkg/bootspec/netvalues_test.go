@@ -11,6 +11,8 @@ import (
 
 func mac(p *bootspec.Plan) *bootspec.Value[string] { return &p.Net.MAC }
 
+func clientID(p *bootspec.Plan) *bootspec.Value[string] { return &p.Net.ClientID }
+
 func route(to, via, device string) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) {
 		r := bootspec.NetRoute{To: netip.MustParsePrefix(to), Device: device}
@@ -89,6 +91,11 @@ var netGoods = []good{
 	{"bridge", "b:a0,a1", netGroup("bridge", "b", "", 0, "a0", "a1")},
 	{"rd.neednet", "1", func(p *bootspec.Plan, source string) { p.Net.Need = from(true, source) }},
 	{"rd.peerdns", "0", func(p *bootspec.Plan, source string) { p.Net.PeerDNS = from(false, source) }},
+	{"rd.net.timeout.dhcp", "10", func(p *bootspec.Plan, source string) {
+		p.Net.Timeouts = []bootspec.Value[bootspec.Timeout]{from(bootspec.Timeout{Name: "dhcp", Limit: 10 * time.Second}, source)}
+	}},
+	{"iscsi_dhcp_id", "01:52:54:00:aa:bb:01", name(clientID, "01:52:54:00:aa:bb:01")},
+	{"iscsi_dhcp_id", "0,machine1", name(clientID, "0,machine1")},
 	{"rd.net.timeout.carrier", "10", func(p *bootspec.Plan, source string) {
 		key := strings.TrimSuffix(strings.TrimPrefix(source, "rd.net.timeout."), "=")
 		p.Net.Timeouts = []bootspec.Value[bootspec.Timeout]{from(bootspec.Timeout{Name: key, Limit: 10 * time.Second}, source)}
@@ -104,8 +111,14 @@ var netGoods = []good{
 		p.Warnings = []string{"everybody on this machine can read the secret in " + source + " in /proc/cmdline: put it into /etc/iscsiroot/credentials in the image, mode 0600"}
 	}},
 	{"netroot", "iscsi", func(p *bootspec.Plan, source string) { p.Firmware = from(true, source) }},
-	{"netroot", "dhcp", func(p *bootspec.Plan, source string) { p.ByDHCP = from(true, source) }},
-	{"root", "dhcp", func(p *bootspec.Plan, source string) { p.ByDHCP = from(true, source) }},
+	{"netroot", "dhcp", func(p *bootspec.Plan, source string) {
+		implicitDHCP(p, source)
+		p.ByDHCP = from(true, source)
+	}},
+	{"root", "dhcp", func(p *bootspec.Plan, source string) {
+		implicitDHCP(p, source)
+		p.ByDHCP = from(true, source)
+	}},
 	{"iscsiroot", "10.1.1.180::::iqn.x:y", func(p *bootspec.Plan, source string) {
 		implicitDHCP(p, source)
 		p.Targets = []bootspec.Target{{

@@ -132,7 +132,10 @@ func (p Plan) Preview(facts NetFacts) (Plan, []string, error) {
 	if err = errors.Join(missing, err); err != nil {
 		return p, said, err
 	}
-	_, warnings, err := p.resolve(NetFacts{Interface: facts.Interface, Address: facts.Address, Gateway: facts.Gateway})
+	if open := p.leftToDHCP(); len(open) > 0 {
+		return p, append(said, open...), nil
+	}
+	_, warnings, err := p.resolve(NetFacts{Interface: facts.Interface, Address: facts.Address, Gateway: facts.Gateway, Networks: facts.Networks})
 	return p, append(said, warnings...), err
 }
 
@@ -186,7 +189,7 @@ func resolvePortal(portal *Portal, facts NetFacts) []string {
 			portal.Host = addr.WithZone(facts.Interface).String()
 		}
 		return nil
-	case facts.Address.Contains(addr) || facts.Gateway.IsValid():
+	case facts.Address.Contains(addr) || facts.Gateway.IsValid() || contains(facts.Networks, addr):
 		return nil
 	}
 	return []string{fmt.Sprintf("target address %s is outside of this machine's network %s and no gateway is given: write iscsi_gw=ADDRESS, or mend the mask in iscsi_i_ip=",

@@ -36,6 +36,7 @@ func machineParameters() []Parameter {
 		{"iscsi_i_ip", also("rd.iscsiroot.ip"), "ADDRESS/MASK", "this machine's address; mask as dotted quad or prefix length", (*parser).address},
 		{"iscsi_if", also("rd.iscsiroot.interface"), "NAME", "NIC to use; without it the first one with a link", (*parser).iface},
 		{"iscsi_gw", also("rd.iscsiroot.gateway", "gateway"), "ADDRESS", "default gateway", (*parser).gateway},
+		{"iscsi_dhcp_id", also("rd.iscsiroot.dhcp_id"), "ID", "DHCP's client identifier: its bytes in hex with colons, or TYPE,TEXT; without it one is made of the MAC (RFC 4361), the same at every boot", (*parser).clientID},
 		{"nameserver", also("rd.iscsiroot.nameserver"), "ADDRESS", "name server for the names in iscsi_a=; may be repeated", (*parser).nameserver},
 	}
 }
@@ -59,7 +60,7 @@ func targetParameters() []Parameter {
 // netParameters are what the kernel, dracut and PXELINUX have for the network.
 func netParameters() []Parameter {
 	return []Parameter{
-		{"ip", also("nfsaddrs"), "CONFIG", "the kernel's and dracut's, in all their forms: dhcp, NIC:dhcp, CLIENT:PEER:GATEWAY:MASK:HOST:NIC:none, and what PXELINUX writes; static addresses only so far; the address in iscsi_i_ip= counts more", (*parser).ipLine},
+		{"ip", also("nfsaddrs"), "CONFIG", "the kernel's and dracut's, in all their forms: dhcp, NIC:dhcp, CLIENT:PEER:GATEWAY:MASK:HOST:NIC:none, and what PXELINUX writes; methods are dhcp, dhcp6, auto6, either6, link6 and none, several with commas are tried in turn; may be repeated, for each NIC; the address in iscsi_i_ip= counts more", (*parser).ipLine},
 		{"BOOTIF", also("hwaddr"), "[MAC]", "NIC to use, by its MAC, as PXELINUX and iPXE write it, unless another word names one", (*parser).bootif},
 		{"rd.bootif", nil, "[0]", "0: BOOTIF= does not count", (*parser).useBootif},
 		{"bootdev", nil, "NIC", "which line of ip= the boot goes by: name or MAC", (*parser).bootdev},
@@ -75,7 +76,8 @@ func netParameters() []Parameter {
 		{"team", nil, "NAME:NIC", "refused: use bond=", (*parser).team},
 		{"rd.neednet", nil, "[0]", "bring the network up, which is always done", (*parser).needNet},
 		{"rd.peerdns", nil, "[0]", "0: name servers that the network names do not count", (*parser).peerDNS},
-		{"rd.net.timeout.carrier", also("rd.net.timeout.iflink", "rd.net.timeout.ifup", "rd.net.timeout.route", "rd.net.timeout.ipv6dad", "rd.net.timeout.ipv6auto", "rd.net.timeout.dhcp"), "[SECONDS]", "does nothing: what the network lacks is waited for as rd.timeout= says", (*parser).netTimeout},
+		{"rd.net.timeout.dhcp", nil, "[SECONDS]", "how long one method of ip= is tried before the next has its turn, where it names several; 15 without it", (*parser).netTimeout},
+		{"rd.net.timeout.carrier", also("rd.net.timeout.iflink", "rd.net.timeout.ifup", "rd.net.timeout.route", "rd.net.timeout.ipv6dad", "rd.net.timeout.ipv6auto"), "[SECONDS]", "does nothing: what the network lacks is waited for as rd.timeout= says", (*parser).netTimeout},
 	}
 }
 

@@ -107,11 +107,7 @@ func (c *checker) parameters() {
 		c.missing("%v", err)
 	}
 	defer c.plan.Forget()
-	if err := c.plan.Check(); err != nil {
-		c.each(err)
-		return
-	}
-	_, warnings, err := c.plan.Resolve(bootspec.NetFacts{Address: c.plan.Net.Address.V, Gateway: c.plan.Net.Gateway.V})
+	_, warnings, err := c.plan.Preview(c.plan.Net.Facts())
 	c.each(err)
 	for _, w := range warnings {
 		c.doubtful("%s", w)

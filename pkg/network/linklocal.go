@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // setUp sets a link up, and gives it the IPv6 address at once that the kernel
@@ -21,9 +22,25 @@ func setUp(link netlink.Link) error {
 	attrs := link.Attrs()
 	if ip := linkLocal(attrs.HardwareAddr); ip != nil && generatesEUI64("/proc/sys/net/ipv6/conf", attrs.Name) {
 		// Without it the kernel does as always.
-		_ = netlink.AddrAdd(link, &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: net.CIDRMask(64, 128)}})
+		addr := &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: net.CIDRMask(64, 128)}}
+		if optimistic(attrs.Name) {
+			addr.Flags = unix.IFA_F_OPTIMISTIC
+		}
+		_ = netlink.AddrAdd(link, addr)
 	}
 	return nil
+}
+
+// optimistic lets a link's addresses be used while duplicate address detection
+// is still at it (RFC 4429), and tells whether the kernel can do that
+// (CONFIG_IPV6_OPTIMISTIC_DAD).
+func optimistic(name string) bool {
+	for _, setting := range []string{"optimistic_dad", "use_optimistic"} {
+		if os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", name, setting), []byte("1"), 0) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // linkLocal returns the link-local address of an Ethernet address (RFC 4291

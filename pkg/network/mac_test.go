@@ -1,7 +1,6 @@
 package network
 
 import (
-	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,14 +15,17 @@ import (
 
 // withMAC is a plan for a NIC that is known by its MAC.
 func withMAC(mac string) bootspec.Net {
-	n := plan("")
+	n := static("")
 	n.MAC = bootspec.Value[string]{V: mac, From: "BOOTIF="}
 	return n
 }
 
 func TestCandidateByMAC(t *testing.T) {
 	sys := t.TempDir()
-	s := newState(Config{Net: withMAC("52:54:00:aa:bb:02"), SysClassNet: sys})
+	n := &Network{cfg: Config{SysClassNet: sys}}
+	mine := &line{IP: bootspec.IP{MAC: "52:54:00:aa:bb:02"}}
+	anything := &line{}
+	n.lines = []*line{mine, anything}
 	link := func(name, mac string) netlink.Link {
 		hw, err := net.ParseMAC(mac)
 		if err != nil {
@@ -38,21 +40,22 @@ func TestCandidateByMAC(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, mac string
-		want      bool
+		mine, any bool
 	}{
-		{"eth0", "52:54:00:aa:bb:01", false},
-		{"eth1", "52:54:00:aa:bb:02", true},
-		{"eth1.5", "52:54:00:aa:bb:02", false}, // a VLAN has the MAC of its parent
+		{"eth0", "52:54:00:aa:bb:01", false, true},
+		{"eth1", "52:54:00:aa:bb:02", true, false},
+		{"eth1.5", "52:54:00:aa:bb:02", false, false}, // a VLAN has the MAC of its parent
 	} {
-		if got := s.candidate(link(tt.name, tt.mac)); got != tt.want {
-			t.Errorf("%s with %s: %v", tt.name, tt.mac, got)
+		l := link(tt.name, tt.mac)
+		if n.wants(mine, l) != tt.mine || n.wants(anything, l) != tt.any {
+			t.Errorf("%s with %s: %v, %v", tt.name, tt.mac, n.wants(mine, l), n.wants(anything, l))
 		}
 	}
 }
 
 // Of two NICs with a link the second is taken if the MAC is its, and who has
 // none of that MAC is told which there are.
-func TestUpByMAC(t *testing.T) {
+func TestByMAC(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
 		for _, name := range []string{"a0", "b0"} {
@@ -60,17 +63,13 @@ func TestUpByMAC(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		second, err := netlink.LinkByName("b0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		leases, err := Up(t.Context(), Config{Net: withMAC(second.Attrs().HardwareAddr.String()), SysClassNet: sys})
+		mac := linkOf(t, "b0").Attrs().HardwareAddr.String()
+		n, leases, err := run(t, Config{Net: withMAC(mac), SysClassNet: sys}, patience)
 		if err != nil || len(leases) != 1 || leases[0].Interface != "b0" {
 			t.Errorf("leases %v, %v", leases, err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		defer cancel()
-		_, err = Up(ctx, Config{Net: withMAC("52:54:00:aa:bb:02"), SysClassNet: sys})
+		n.Undo()
+		_, _, err = run(t, Config{Net: withMAC("52:54:00:aa:bb:02"), SysClassNet: sys}, 300*time.Millisecond)
 		if err == nil || !strings.Contains(err.Error(), "no interface with MAC 52:54:00:aa:bb:02, there is ") {
 			t.Errorf("got %v", err)
 		}

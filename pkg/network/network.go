@@ -2,132 +2,234 @@ package network
 
 import (
 	"context"
-	"fmt"
-	"net"
-	"net/netip"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// WaitError says what the network still lacked when the time was over.
-type WaitError struct {
-	State State
-	Err   error // the context's error
-}
-
-// Error implements error.
-func (e *WaitError) Error() string { return "network: " + e.State.String() }
-
-// Unwrap returns why waiting ended.
-func (e *WaitError) Unwrap() error { return e.Err }
-
-// Heals tells whether more time could help: a cable can be plugged in.
-func (e *WaitError) Heals() bool { return len(e.State.Links) > 0 }
-
-// Config is what Up needs.
+// Config is what a Network is made by.
 type Config struct {
 	Net bootspec.Net
+	// WantRootPath: DHCP is to name the target, so an answer that does is
+	// better than one that does not.
+	WantRootPath bool
 	// SysClassNet is /sys/class/net; it tells hardware from software devices.
 	SysClassNet string
-	// Report is called with each new state while there is no carrier; may be
-	// nil. It must not block.
+	// Report is told of each change to what is waited for, Up of each line that
+	// is up, and Warn, in words, of what is wrong; all may be nil. They must not
+	// block, and are called from one goroutine.
 	Report func(State)
+	Up     func(dhcp.Lease)
+	Warn   func(string)
 }
 
-// Up sets the candidates up, waits for carrier and configures the first link
-// that has it. It returns what was configured, a lease for each address, that
-// of the boot first. It ends when ctx does, with a *WaitError.
-func Up(ctx context.Context, cfg Config) ([]dhcp.Lease, error) {
+// Network brings the lines of a plan up, in the background, from Start to Stop
+// or Undo.
+type Network struct {
+	cfg    Config
+	ctx    context.Context // ends with Stop
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when the loop has come to its end
+	tasks  sync.WaitGroup
+	events chan func() // what the loop is to do, for others
+
+	// Of the loop alone:
+	links   []*link
+	other   []string // links that no line wants
+	lines   []*line
+	patient *time.Timer // for the lines that are not up yet, from the first that is
+
+	mu      sync.Mutex
+	leases  []*dhcp.Lease // in the order of the lines; nil: not up yet
+	late    bool          // the others have had their time
+	fatal   error         // why nothing more can come
+	waits   State
+	changed chan struct{} // closed at the next change of these
+}
+
+// Others is for how long the first line that is up waits for the others. They
+// come up later all the same.
+const Others = 3 * time.Second
+
+// Start begins with what is there, and goes on with what comes. It never blocks
+// for long. Nobody may be at work on the same links.
+func Start(cfg Config) (*Network, error) {
+	n := &Network{cfg: cfg, ended: make(chan struct{}), events: make(chan func(), 64), changed: make(chan struct{})}
+	for i, v := range cfg.Net.Lines() {
+		n.lines = append(n.lines, &line{IP: v.V, from: v.From, index: i, attempts: map[int]context.CancelFunc{}})
+	}
+	n.leases = make([]*dhcp.Lease, len(n.lines))
+	n.waits = n.state()
+	n.ctx, n.cancel = context.WithCancel(context.Background())
 	loopbackUp()
-	link, err := waitCarrier(ctx, cfg)
+	watch, err := watchLinks(n.ctx)
 	if err != nil {
+		n.cancel()
 		return nil, err
 	}
-	l, err := configure(link, cfg.Net)
-	if err != nil {
-		return nil, err
-	}
-	return []dhcp.Lease{l}, nil
+	go n.loop(watch)
+	return n, nil
 }
 
-// waitCarrier returns the first candidate with carrier, in the kernel's order.
-func waitCarrier(ctx context.Context, cfg Config) (netlink.Link, error) {
-	updates := make(chan netlink.LinkUpdate, 64)
-	done := make(chan struct{})
-	defer close(done)
-	broken := make(chan error, 1)
-	err := netlink.LinkSubscribeWithOptions(updates, done, netlink.LinkSubscribeOptions{
-		ListExisting: true,
-		ErrorCallback: func(err error) {
-			select {
-			case broken <- err:
-			default:
-			}
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("subscribe links: %w", err)
-	}
-	st := newState(cfg)
-	var found netlink.Link       // has carrier
-	var confirm <-chan time.Time // when it has had it for long enough
+// loop is the one goroutine that decides.
+func (n *Network) loop(watch *watch) {
+	defer close(n.ended)
 	for {
 		select {
-		case u, open := <-updates:
+		case u, open := <-watch.links:
 			if !open {
-				updates = nil
+				watch.links = nil
+				n.fail(watch.err())
 				continue
 			}
-			ready, changed, err := st.update(u)
-			if err != nil {
-				return nil, err
-			}
-			if found, confirm = st.chosen(found, ready, u, confirm); ready != nil {
+			n.saw(u)
+		case u, open := <-watch.addrs:
+			if !open {
+				watch.addrs = nil
 				continue
 			}
-			if changed && cfg.Report != nil {
-				cfg.Report(st.State)
-			}
-		case <-confirm:
-			return found, nil
-		case err := <-broken:
-			return nil, fmt.Errorf("subscribe links: %w", err)
+			n.sawAddress(u)
+		case f := <-n.events:
+			f()
+		case <-n.ctx.Done():
+			return
+		}
+		n.publish(nil)
+	}
+}
+
+// later lets the loop do something; it returns at once if the loop has ended.
+func (n *Network) later(f func()) {
+	select {
+	case n.events <- f:
+	case <-n.ended:
+	}
+}
+
+// publish shows the loop's state to those who wait, with a change to what they
+// see.
+func (n *Network) publish(change func()) {
+	s := n.state()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	news := s.String() != n.waits.String()
+	if change != nil {
+		change()
+	}
+	n.waits = s
+	if news && n.cfg.Report != nil && len(n.present()) < len(n.leases) {
+		n.cfg.Report(s)
+	}
+	if news || change != nil {
+		close(n.changed)
+		n.changed = make(chan struct{})
+	}
+}
+
+func (n *Network) fail(err error) {
+	n.publish(func() { n.fatal = err })
+}
+
+// Wait returns the leases as soon as the machine can go on by them: one for each
+// line that is up, that of the boot first. That is when all are up, or when one
+// is and the others have had their time; where DHCP is to name the target, not
+// before an answer that does. It ends when ctx does, with a *WaitError; more may
+// come after it.
+func (n *Network) Wait(ctx context.Context) ([]dhcp.Lease, error) {
+	for {
+		n.mu.Lock()
+		leases, enough := n.enough()
+		err, changed, s := n.fatal, n.changed, n.waits
+		n.mu.Unlock()
+		switch {
+		case enough:
+			return leases, nil
+		case err != nil:
+			return nil, err
+		}
+		select {
+		case <-changed:
+		case <-n.ended:
+			return nil, context.Canceled
 		case <-ctx.Done():
-			return nil, &WaitError{State: st.State, Err: ctx.Err()}
+			return nil, &WaitError{State: s, Err: ctx.Err()}
 		}
 	}
 }
 
-// configure gives link its address and the default route. What is there
-// already, from an earlier try, is no error.
-func configure(link netlink.Link, n bootspec.Net) (dhcp.Lease, error) {
-	l := dhcp.Lease{Interface: link.Attrs().Name, Method: dhcp.Static, Address: n.Address.V, HostName: n.HostName.V}
-	addr := &netlink.Addr{IPNet: ipNet(l.Address)}
-	if l.Address.Addr().Is6() {
-		// A static address of ours is used at once; duplicate address
-		// detection would hold it back for a second (RFC 4862 5.4).
-		addr.Flags = unix.IFA_F_NODAD
+// enough tells whether the leases suffice; mu is held.
+func (n *Network) enough() ([]dhcp.Lease, bool) {
+	leases := n.present()
+	if len(leases) == 0 || len(leases) == len(n.leases) {
+		return leases, len(leases) > 0
 	}
-	if err := netlink.AddrReplace(link, addr); err != nil {
-		return dhcp.Lease{}, fmt.Errorf("add address %s to %s: %w", l.Address, l.Interface, err)
+	named := slices.ContainsFunc(leases, func(l dhcp.Lease) bool { return l.RootPath != "" })
+	return leases, named || n.late && !n.cfg.WantRootPath
+}
+
+// present lists the leases that there are; mu is held.
+func (n *Network) present() []dhcp.Lease {
+	var out []dhcp.Lease
+	for _, l := range n.leases {
+		if l != nil {
+			out = append(out, *l)
+		}
 	}
-	if !n.Gateway.Given() {
-		return l, nil
+	return out
+}
+
+// Leases returns a lease for each line that is up by now, that of the boot
+// first.
+func (n *Network) Leases() []dhcp.Lease {
+	if n == nil {
+		return nil
 	}
-	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: net.IP(n.Gateway.V.AsSlice())}
-	if !l.Address.Contains(n.Gateway.V) {
-		route.Flags = int(netlink.FLAG_ONLINK)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.present()
+}
+
+// Stop ends the work. What is up stays, and the links that nothing came of are
+// left as they were found. Stopping twice is harmless.
+func (n *Network) Stop() {
+	if n == nil {
+		return
 	}
-	if err := netlink.RouteReplace(route); err != nil {
-		return dhcp.Lease{}, fmt.Errorf("add default route by %s on %s: %w", n.Gateway.V, l.Interface, err)
+	n.cancel()
+	<-n.ended
+	n.tasks.Wait()
+	for _, l := range n.links {
+		n.release(l)
 	}
-	l.Routes = []dhcp.Route{{To: netip.PrefixFrom(n.Gateway.V, 0).Masked(), Via: n.Gateway.V}}
-	return l, nil
+	n.tasks.Wait()
+}
+
+// Undo stops, and takes back what is up.
+func (n *Network) Undo() {
+	if n == nil {
+		return
+	}
+	n.Stop()
+	for _, ln := range n.lines {
+		if ln.winner != nil {
+			l := ln.winner
+			ln.winner = nil
+			l.flush()
+			n.release(l)
+		}
+	}
+	n.tasks.Wait()
+}
+
+func (n *Network) warn(text string) {
+	if n.cfg.Warn != nil {
+		n.cfg.Warn(text)
+	}
 }
 
 // loopbackUp sets lo up, which the real system's early programs expect. A
@@ -135,12 +237,5 @@ func configure(link netlink.Link, n bootspec.Net) (dhcp.Lease, error) {
 func loopbackUp() {
 	if lo, err := netlink.LinkByName("lo"); err == nil {
 		_ = netlink.LinkSetUp(lo)
-	}
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{
-		IP:   net.IP(p.Addr().AsSlice()),
-		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
 	}
 }

@@ -3,10 +3,6 @@ package network
 import (
 	"context"
 	"errors"
-	"net/netip"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -17,76 +13,29 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// inNamespace runs f on a thread in a network namespace of its own.
-func inNamespace(t *testing.T, f func()) {
-	t.Helper()
-	done := make(chan error)
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			done <- err
-			return
-		}
-		f()
-	}()
-	if err := <-done; err != nil {
-		t.Fatalf("make a network namespace: %v: run the tests as root", err)
-	}
-}
+// patience is for what happens at once on a machine that has nothing else to do.
+const patience = 30 * time.Second
 
-// veth makes a pair whose one end looks like hardware, through sys.
-func veth(t *testing.T, sys, name string) netlink.Link {
-	t.Helper()
-	la := netlink.NewLinkAttrs()
-	la.Name = name
-	peer := name + "p"
-	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: la, PeerName: peer}); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	other, err := netlink.LinkByName(peer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return other
-}
-
-func plan(iface string) bootspec.Net {
-	n := bootspec.Net{
-		Address: bootspec.Value[netip.Prefix]{V: netip.MustParsePrefix("10.1.1.165/26"), From: "test"},
-		Gateway: bootspec.Value[netip.Addr]{V: netip.MustParseAddr("10.1.1.180"), From: "test"},
-	}
-	if iface != "" {
-		n.Interface = bootspec.Value[string]{V: iface, From: "test"}
-	}
-	return n
-}
-
-// The carrier comes only when the other end is set up; Up must have set its own
-// end up, waited, and configured the one that got a link.
-func TestUpWaitsForCarrier(t *testing.T) {
+// The carrier comes only when the other end is set up; the link that has none
+// is left as it was found.
+func TestWaitsForCarrier(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
 		veth(t, sys, "dead0")
 		other := veth(t, sys, "live0")
-		leases, err := Up(t.Context(), Config{Net: plan(""), SysClassNet: sys, Report: func(s State) {
-			if len(s.Links) == 2 && s.Links[1].Up {
+		cfg := Config{Net: static(""), SysClassNet: sys, Report: func(s State) {
+			if len(s.Links) == 2 && s.String() == "no link on dead0, live0: check cable and switch port" {
 				if err := netlink.LinkSetUp(other); err != nil {
 					t.Error(err)
 				}
 			}
-		}})
-		if err != nil {
-			t.Error(err)
-			return
+		}}
+		n, leases, err := run(t, cfg, patience)
+		if err != nil || len(leases) != 1 || leases[0].String() != "10.1.1.165/26 on live0, route default via 10.1.1.180" {
+			t.Fatalf("leases %v, %v", leases, err)
 		}
-		if len(leases) != 1 || leases[0].String() != "10.1.1.165/26 on live0, route default via 10.1.1.180" {
-			t.Errorf("leases %v", leases)
-		}
-		link, _ := netlink.LinkByName("live0")
+		n.Stop()
+		link := linkOf(t, "live0")
 		addrs, _ := netlink.AddrList(link, netlink.FAMILY_V4)
 		if len(addrs) != 1 || addrs[0].IPNet.String() != "10.1.1.165/26" {
 			t.Errorf("addresses %v", addrs)
@@ -95,23 +44,31 @@ func TestUpWaitsForCarrier(t *testing.T) {
 		if len(routes) != 2 {
 			t.Errorf("routes %v", routes)
 		}
+		if linkOf(t, "dead0").Attrs().RawFlags&unix.IFF_UP != 0 {
+			t.Error("the link that nothing came of is up")
+		}
 		// A second try finds all as it left it.
-		if _, err := Up(t.Context(), Config{Net: plan("live0"), SysClassNet: sys}); err != nil {
-			t.Error(err)
+		again, _, err := run(t, Config{Net: static("live0"), SysClassNet: sys}, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.Undo()
+		if addrs, _ := netlink.AddrList(link, netlink.FAMILY_V4); len(addrs) != 0 {
+			t.Errorf("addresses %v after it was undone", addrs)
 		}
 	})
 }
 
-func TestUpSaysWhatIsMissing(t *testing.T) {
+func TestSaysWhatIsMissing(t *testing.T) {
 	tests := []struct {
 		name, want string
 		links      []string
 		text       string
 		heals      bool
 	}{
-		{"no hardware", "", nil, "no network interface: add the driver", false},
-		{"no carrier", "", []string{"a0", "b0"}, "no link on a0, b0: check cable", true},
-		{"wrong name", "eth7", []string{"a0"}, "no interface eth7, there is a0p, a0:", false},
+		{"no-hardware", "", nil, "no network interface: add the driver", false},
+		{"no-carrier", "", []string{"a0", "b0"}, "no link on a0, b0: check cable", true},
+		{"wrong-name", "eth7", []string{"a0"}, "no interface eth7, there is a0p, a0:", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,9 +77,7 @@ func TestUpSaysWhatIsMissing(t *testing.T) {
 				for _, l := range tt.links {
 					veth(t, sys, l)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-				defer cancel()
-				_, err := Up(ctx, Config{Net: plan(tt.want), SysClassNet: sys})
+				_, _, err := run(t, Config{Net: static(tt.want), SysClassNet: sys}, 500*time.Millisecond)
 				var we *WaitError
 				if !errors.As(err, &we) || !strings.Contains(err.Error(), tt.text) || we.Heals() != tt.heals {
 					t.Errorf("got %v", err)
@@ -133,4 +88,81 @@ func TestUpSaysWhatIsMissing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A NIC that comes late is taken, and one that goes is waited for again.
+func TestLateNIC(t *testing.T) {
+	inNamespace(t, func() {
+		sys := t.TempDir()
+		n, _, err := run(t, Config{Net: static("late0"), SysClassNet: sys}, 300*time.Millisecond)
+		if err == nil || !strings.Contains(err.Error(), "no interface late0, there is none") {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := netlink.LinkSetUp(veth(t, sys, "late0")); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if leases, err := n.Wait(ctx); err != nil || leases[0].Interface != "late0" {
+				t.Fatalf("leases %v, %v", leases, err)
+			}
+			if err := netlink.LinkDel(linkOf(t, "late0")); err != nil {
+				t.Fatal(err)
+			}
+			for len(n.Leases()) > 0 {
+				if ctx.Err() != nil {
+					t.Fatal("its lease is still there")
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+	})
+}
+
+// Two lines, two NICs: both are up, the boot's first, whose default route goes
+// before the other's.
+func TestTwoLines(t *testing.T) {
+	inNamespace(t, func() {
+		sys := t.TempDir()
+		for _, name := range []string{"a0", "b0"} {
+			if err := netlink.LinkSetUp(veth(t, sys, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		plan := lines(t, "10.2.0.2::10.2.0.1:24::a0:none", "10.3.0.2::10.3.0.1:24::b0:none")
+		plan.Interface = bootspec.Value[string]{V: "b0", From: "bootdev="}
+		_, leases, err := run(t, Config{Net: plan, SysClassNet: sys}, patience)
+		if err != nil || len(leases) != 2 || leases[0].Interface != "b0" || leases[1].Interface != "a0" {
+			t.Fatalf("leases %v, %v", leases, err)
+		}
+		routes, err := netlink.RouteGet([]byte{192, 0, 2, 1})
+		if err != nil || len(routes) != 1 || routes[0].Gw.String() != "10.3.0.1" {
+			t.Errorf("the way out: %v, %v", routes, err)
+		}
+	})
+}
+
+// A line whose NIC has no link stops the others for a moment only.
+func TestOneOfTwoLines(t *testing.T) {
+	inNamespace(t, func() {
+		sys := t.TempDir()
+		dead := veth(t, sys, "a0")
+		if err := netlink.LinkSetUp(veth(t, sys, "b0")); err != nil {
+			t.Fatal(err)
+		}
+		plan := lines(t, "10.2.0.2:::24::a0:none", "10.3.0.2:::24::b0:none")
+		n, leases, err := run(t, Config{Net: plan, SysClassNet: sys}, patience)
+		if err != nil || len(leases) != 1 || leases[0].Interface != "b0" {
+			t.Fatalf("leases %v, %v", leases, err)
+		}
+		if err := netlink.LinkSetUp(dead); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(patience); len(n.Leases()) < 2; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("leases %v", n.Leases())
+			}
+		}
+	})
 }

@@ -30,18 +30,10 @@ func TestSetUpWaitsForTheProbe(t *testing.T) {
 			_ = f.Close()
 		}
 	}()
-	st := newState(Config{SysClassNet: sys})
-	ups := 0
-	st.up = func(netlink.Link) error {
-		ups++
-		if !probed.Load() {
-			t.Error("set up while the driver probes")
-		}
-		return nil
-	}
+	// There is no such link, so that to set it up fails, after the wait.
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.Index, attrs.EncapType = "eth9", 9, "ether"
-	if _, _, err := st.update(netlink.LinkUpdate{Link: &netlink.Device{LinkAttrs: attrs}}); err != nil || ups != 1 {
-		t.Errorf("%d times set up, %v", ups, err)
+	attrs.Name, attrs.Index = "eth9", 1<<30
+	if err := raise(sys, &netlink.Device{LinkAttrs: attrs}); err != nil || !probed.Load() {
+		t.Errorf("%v; the probe was over: %v", err, probed.Load())
 	}
 }

@@ -21,7 +21,9 @@ const (
 	Static    Method = "static"
 	DHCP4     Method = "dhcp"
 	DHCP6     Method = "dhcp6"      // stateful: an address from the server
-	DHCP6Info Method = "dhcp6-info" // stateless: the address is from a router advertisement
+	DHCP6Info Method = "dhcp6-info" // stateless: the address is made of a router advertisement
+	Auto6     Method = "auto6"      // the same, without a server
+	LinkLocal Method = "link-local" // no address beside that of the link
 )
 
 // Lease is what a server granted, or what was configured without one. The zero
@@ -30,7 +32,7 @@ const (
 type Lease struct {
 	Interface string
 	Method    Method
-	Address   netip.Prefix // not valid for DHCP6Info
+	Address   netip.Prefix // what the server itself grants by DHCP6Info is none
 	Server    netip.Addr   // who granted it
 	ServerID  []byte       // its DUID, DHCPv6
 	ClientID  []byte       // option 61, or our DUID

@@ -2,6 +2,7 @@ package dhcp6
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -30,22 +31,14 @@ func WaitAddress(ctx context.Context, name string, want func(netip.Addr) bool) (
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("wait for an address on %s: %w", name, err)
 	}
-	updates, broken, done := make(chan netlink.AddrUpdate, 64), make(chan error, 1), make(chan struct{})
+	updates, done := make(chan netlink.AddrUpdate, 64), make(chan struct{})
 	defer close(done)
-	err = netlink.AddrSubscribeWithOptions(updates, done, netlink.AddrSubscribeOptions{
-		ListExisting: true,
-		ErrorCallback: func(err error) {
-			select {
-			case broken <- err:
-			default:
-			}
-		},
-	})
+	err = netlink.AddrSubscribeWithOptions(updates, done, netlink.AddrSubscribeOptions{ListExisting: true})
 	for err == nil {
 		select {
 		case u, open := <-updates:
-			if !open {
-				updates = nil
+			if !open { // what else is wrong does not end it
+				err = errors.New("the kernel tells no more")
 				continue
 			}
 			a, _ := netip.AddrFromSlice(u.LinkAddress.IP)
@@ -59,7 +52,6 @@ func WaitAddress(ctx context.Context, name string, want func(netip.Addr) bool) (
 			case u.Flags&unix.IFA_F_TENTATIVE == 0 || u.Flags&unix.IFA_F_OPTIMISTIC != 0:
 				return a, nil
 			}
-		case err = <-broken:
 		case <-ctx.Done():
 			err = ctx.Err()
 		}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// showNetwork prints the links with their addresses, and what the boot has
+// written down about them.
+func showNetwork() error {
+	name, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	fmt.Println("guest: host name: " + name)
+	links, err := net.Interfaces()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		addrs, err := l.Addrs()
+		if err != nil {
+			return err
+		}
+		fmt.Printf("guest: link: %s %s", l.Name, strings.Split(l.Flags.String(), "|")[0])
+		for _, a := range addrs {
+			fmt.Print(" " + a.String())
+		}
+		fmt.Println()
+	}
+	for _, pattern := range []string{"/run/net*.conf", "/run/iscsiroot/lease*", "/run/initramfs/open-iscsi.interface"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if err := show("file: "+filepath.Base(f)+": ", f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

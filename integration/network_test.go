@@ -1,0 +1,155 @@
+package integration
+
+import (
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// target6 is the target's place on an IPv6-only network.
+var target6 = netip.MustParseAddrPort("[fd77::1]:3260")
+
+// newPeerRig6 has a target on IPv6 alone.
+func newPeerRig6(t *testing.T) peerRig {
+	t.Helper()
+	r := newPeerRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.startTgtd(lab.TargetConfig{Portal: target6, LUNs: map[int]string{1: r.disk.Path}})
+	return r
+}
+
+// root=dhcp and nothing else: the address, the target, the initiator's name and
+// the host's are all the server's.
+func TestDHCPNamesEverything(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.gotgt()
+	r.dnsmasq("--interface=tap0", "--dhcp-range=10.77.0.50,10.77.0.50,255.255.255.0,1h", "--dhcp-host=52:54:00:77:00:01,10.77.0.50,diskless",
+		"--dhcp-option=option:root-path,iscsi:10.77.0.1::3260:0:"+targetName, "--dhcp-option=203,"+initiator,
+		"--dhcp-option=option:router,10.77.0.1", "--dhcp-option=option:mtu,1400", "--domain=lab.example.com")
+	m := r.boot(virtio, "", "console=ttyS0 root=dhcp")
+	r.expect(m, "iscsiroot: network: eth0 is up with 10.77.0.50/24 from 10.77.0.1", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+	r.shows(m, "guest: host name: diskless", "guest: link: eth0 up 10.77.0.50/24", "guest: session: initiatorname="+initiator,
+		"guest: file: net-eth0.conf: PROTO='dhcp'", "guest: file: net-eth0.conf: DNSDOMAIN='lab.example.com'",
+		"guest: file: lease-eth0: lifetime=1h0m0s", "guest: file: lease-eth0: root-path=iscsi:10.77.0.1::3260:0:"+targetName,
+		"guest: file: open-iscsi.interface: eth0")
+}
+
+// The first request is lost, of two servers the first takes its offer back, and
+// then sends a root path that is none, which does not count where the target is
+// given.
+func TestDHCPServersThatMisbehave(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.gotgt()
+	var discovers, requests atomic.Int32
+	junk := dhcpv4.Options{17: []byte("nfs\x00:\xff\n"), 12: []byte("a b;c"), 3: {10, 77}, 121: {99, 1}}
+	r.dhcpScript(func(m *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
+		switch m.MessageType() {
+		case dhcpv4.MessageTypeDiscover:
+			if discovers.Add(1) == 1 {
+				return nil
+			}
+			return []*dhcpv4.DHCPv4{
+				dhcpReply(m, dhcpv4.MessageTypeOffer, 1, 51, junk),
+				dhcpReply(m, dhcpv4.MessageTypeOffer, 9, 61, nil),
+			}
+		case dhcpv4.MessageTypeRequest:
+			if requests.Add(1) == 1 {
+				return []*dhcpv4.DHCPv4{dhcpReply(m, dhcpv4.MessageTypeNak, 1, 0, nil)}
+			}
+			return []*dhcpv4.DHCPv4{dhcpReply(m, dhcpv4.MessageTypeAck, 1, 51, junk)}
+		}
+		return nil
+	})
+	m := r.boot(virtio, "", "console=ttyS0 ip=dhcp iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=10.77.0.1")
+	r.expect(m, "iscsiroot: network: eth0: waiting for a DHCP server, request 2",
+		"iscsiroot: network: eth0: offer from 10.77.0.1 ignored: the server refuses it",
+		"iscsiroot: network: eth0 is up with 10.77.0.51/24 from 10.77.0.1",
+		"iscsiroot: network: eth0: passed over: classless routes: ",
+		"iscsiroot: DHCP option 17 from 10.77.0.1 is passed over: ",
+		"guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+}
+
+// An address made of a router's advertisement, and name servers of a stateless
+// server; the target has IPv6 alone.
+func TestSLAAC(t *testing.T) {
+	r := newPeerRig6(t)
+	r.dnsmasq("--interface=br0", "--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--dhcp-option=option6:dns-server,[fd77::53]")
+	m := r.boot(virtio, "", "console=ttyS0 ip=auto6 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=[fd77::1]")
+	r.expect(m, "iscsiroot: network: eth0 is up with fd77::5054:ff:fe77:1/64", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+	r.shows(m, "guest: file: net6-eth0.conf: IPV6ADDR='fd77::5054:ff:fe77:1'", "guest: file: net6-eth0.conf: IPV6DNS0='fd77::53'",
+		"guest: file: lease6-eth0: method=dhcp6-info")
+}
+
+// A DHCPv6 server gives the address, where the router says so.
+func TestDHCPv6(t *testing.T) {
+	r := newPeerRig6(t)
+	r.dnsmasq("--interface=br0", "--enable-ra", "--dhcp-range=fd77::50,fd77::50,64,1h")
+	m := r.boot(virtio, "", "console=ttyS0 ip=either6 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=[fd77::1]")
+	r.expect(m, "iscsiroot: network: eth0 is up with fd77::50/128 from fe80::", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+	r.shows(m, "guest: file: net6-eth0.conf: IPV6PROTO='dhcp6'", "guest: file: lease6-eth0: lifetime=1h0m0s")
+}
+
+// A target with a link-local address: whose link it is stands behind the %, or
+// is the one that there is.
+func TestLinkLocalTarget(t *testing.T) {
+	r := newPeerRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	portal := netip.MustParseAddrPort("[fe80::77:1%br0]:3260")
+	r.addAddress("br0", "fe80::77:1/64")
+	r.startTgtd(lab.TargetConfig{Portal: portal, LUNs: map[int]string{1: r.disk.Path}})
+	m := r.boot(virtio, "", "console=ttyS0 ip=link6 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=[fe80::77:1%eth0]:3260")
+	r.expect(m, "iscsiroot: network: eth0 is up with fe80::5054:ff:fe77:1/64", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+}
+
+// Two NICs on two networks, a target on each. The second one's carrier comes
+// late; root is there.
+func TestTwoNetworks(t *testing.T) {
+	const second = "iqn.2007-01.com.example:storage.remote2"
+	r := newPeerRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	tap1 := r.addTap("tap1", "10.78.0.1/24")
+	r.startTgtd(lab.TargetConfig{LUNs: map[int]string{1: blank(t, 4)}})
+	r.startTgtd(lab.TargetConfig{Name: second, Portal: netip.MustParseAddrPort("10.78.0.1:3260"), LUNs: map[int]string{1: r.disk.Path}})
+	r.dnsmasq("--interface=tap1", "--dhcp-range=10.78.0.50,10.78.0.50,255.255.255.0,1h")
+	m := r.bootWith(virtio, "console=ttyS0 rd.break=modules ip=10.77.0.2:::24::eth0:none ip=eth1:dhcp iscsi_i="+initiator+
+		" iscsi_t="+targetName+" iscsi_a=10.77.0.1 iscsi_t.2="+second+" iscsi_a.2=10.78.0.1 root=/dev/sdb2",
+		lab.NIC{Tap: r.tap}, lab.NIC{Tap: tap1})
+	r.unplugNIC(m, 1)
+	r.expect(m, "iscsiroot: network: eth0 is up with 10.77.0.2/24", "iscsiroot: login to "+targetName+" at 10.77.0.1:3260")
+	if err := m.SetLink(r.ctx, 1, true); err != nil {
+		t.Fatal(err)
+	}
+	r.expect(m, "iscsiroot: network: eth1 is up with 10.78.0.50/24 from 10.78.0.1", "iscsiroot: login to "+second+" at 10.78.0.1:3260",
+		"guest: mount: /dev/sdb2 / ext4 ro,")
+	r.off(m)
+	r.shows(m, "guest: file: net-eth0.conf: PROTO='none'", "guest: file: net-eth1.conf: PROTO='dhcp'")
+}
+
+// BOOTIF= takes the second NIC, though the first gets an address too, and
+// leaves the first as it was.
+func TestBootifTakesTheSecondNIC(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.gotgt()
+	first := r.addTap("tap1", "10.78.0.1/24")
+	r.dnsmasq("--interface=tap0", "--interface=tap1", "--dhcp-range=10.77.0.50,10.77.0.50,255.255.255.0,1h", "--dhcp-range=10.78.0.50,10.78.0.50,255.255.255.0,1h")
+	m := r.bootWith(virtio, "console=ttyS0 ip=dhcp BOOTIF=01-52-54-00-77-00-02 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=10.77.0.1",
+		lab.NIC{Tap: first}, lab.NIC{Tap: r.tap})
+	r.expect(m, "iscsiroot: network: eth1 is up with 10.77.0.50/24 from 10.77.0.1", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+	if strings.Contains(m.Output(), "guest: link: eth0 up") {
+		t.Error("the first NIC is up")
+	}
+}

@@ -1,0 +1,119 @@
+package bootspec
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Lines returns what to bring up, that of the boot first: each line has its NIC
+// (or none: any), its ways to an address, and what somebody gave beside it.
+// Lines that say to do nothing are left out.
+func (n Net) Lines() []Value[IP] {
+	out := slices.DeleteFunc(slices.Clone(n.IP), func(v Value[IP]) bool { return v.V.Methods[0] == Off || v.V.Methods[0] == Firmware })
+	boot := n.bootLine(out)
+	if boot < 0 && n.Address.Given() {
+		return slices.Insert(out, 0, n.complete(Value[IP]{IP{Methods: []Method{Static}}, n.Address.From}))
+	}
+	if boot >= 0 {
+		v := n.complete(out[boot])
+		out = slices.Insert(slices.Delete(out, boot, boot+1), 0, v)
+	}
+	return out
+}
+
+// bootLine returns which of lines the boot goes by, as network has chosen it:
+// the one with its address, or on its NIC, or the first. It is -1 if that is
+// none of them.
+func (n Net) bootLine(lines []Value[IP]) int {
+	if n.Address.Given() {
+		return slices.IndexFunc(lines, func(v Value[IP]) bool { return v.V.Address == n.Address.V })
+	}
+	names := func(v Value[IP]) bool {
+		ip := v.V
+		return n.MAC.Given() && (ip.MAC == n.MAC.V || n.macOf(ip.Device) == n.MAC.V) || n.Interface.Given() && ip.Device == n.Interface.V
+	}
+	if i := slices.IndexFunc(lines, names); i >= 0 {
+		return i
+	}
+	if i := slices.IndexFunc(lines, func(v Value[IP]) bool { return v.V.Device != "" || v.V.MAC != "" }); i >= 0 {
+		return i
+	}
+	return min(len(lines), 1) - 1
+}
+
+// macOf returns the MAC of a NIC that ifname= names, "" for others.
+func (n Net) macOf(name string) string {
+	for _, v := range n.Names {
+		if v.V.Name == name {
+			return v.V.MAC
+		}
+	}
+	return ""
+}
+
+// complete adds to the line of the boot what other parameters say.
+func (n Net) complete(v Value[IP]) Value[IP] {
+	ip := &v.V
+	switch {
+	case n.MAC.Given():
+		ip.MAC, ip.Device = n.MAC.V, ""
+	case n.Interface.Given():
+		ip.MAC, ip.Device = "", n.Interface.V
+	}
+	if n.Address.Given() {
+		ip.Address = n.Address.V
+	}
+	if n.Gateway.Given() {
+		ip.Gateway = n.Gateway.V
+	}
+	if n.ClientID.Given() {
+		ip.ClientID = n.ClientID.V
+	}
+	if n.HostName.Given() {
+		ip.HostName = n.HostName.V
+	}
+	return v
+}
+
+// Facts returns what is known of the network before it is up: its static
+// addresses, unless it has others too.
+func (n Net) Facts() NetFacts {
+	f := NetFacts{Address: n.Address.V, Gateway: n.Gateway.V}
+	for i, v := range n.Lines() {
+		switch {
+		case v.V.Leased():
+			return NetFacts{}
+		case i > 0 && v.V.Address.IsValid():
+			f.Networks = append(f.Networks, v.V.Address.Masked())
+		}
+		if !f.Gateway.IsValid() {
+			f.Gateway = v.V.Gateway
+		}
+	}
+	return f
+}
+
+// Limit returns the limit of that name of rd.net.timeout.*; 0: there is none.
+func (n Net) Limit(name string) (t Value[Timeout]) {
+	for _, v := range n.Timeouts {
+		if v.V.Name == name {
+			t = v
+		}
+	}
+	return t
+}
+
+// Leased tells whether an address of a line is had from a server or a router.
+func (ip IP) Leased() bool {
+	return slices.ContainsFunc(ip.Methods, func(m Method) bool { return m == DHCP || m == DHCP6 || m == Auto6 || m == Either6 })
+}
+
+// Leased tells whether any address is.
+func (n Net) Leased() bool {
+	return slices.ContainsFunc(n.IP, func(v Value[IP]) bool { return v.V.Leased() })
+}
+
+// contains tells whether any of the networks has the address.
+func contains(networks []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
+}

@@ -1,0 +1,166 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp6"
+)
+
+// Limits of what an address can do without.
+const (
+	routerPatience = 3 * time.Second // for a router beside a DHCPv6 server
+	informPatience = 3 * time.Second // for DNS servers beside an address
+)
+
+// ipv6 gets an address of IPv6. The kernel makes its own by what routers
+// advertise; it is asked for, waited for and read.
+func (a *attempt) ipv6(ctx context.Context, m bootspec.Method) (dhcp.Lease, error) {
+	if !a.sysctl("disable_ipv6", "0") {
+		return dhcp.Lease{}, fmt.Errorf("%s: the kernel has no IPv6: is ipv6.disable=1 on the command line?", a.name)
+	}
+	a.report(a.name + ": waiting for its link-local address")
+	own, err := dhcp6.WaitAddress(ctx, a.name, dhcp6.LinkLocal)
+	if err != nil {
+		return dhcp.Lease{}, err
+	}
+	var l dhcp.Lease
+	switch m {
+	case bootspec.LinkLocal:
+		l = dhcp.Lease{Interface: a.name, Method: dhcp.LinkLocal, Address: netip.PrefixFrom(own, 64), HostName: a.HostName}
+	case bootspec.DHCP6:
+		l, err = a.dhcp6(ctx)
+	default:
+		l, err = a.advertised(ctx, m == bootspec.Either6)
+	}
+	a.gateway(&l)
+	return l, err
+}
+
+// dhcp6 asks a DHCPv6 server for an address, and meanwhile the routers for the
+// way from it: only they tell (RFC 8415 section 4.2).
+func (a *attempt) dhcp6(ctx context.Context) (dhcp.Lease, error) {
+	routers := make(chan dhcp6.Router, 1)
+	rctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		defer close(routers)
+		if r, err := dhcp6.Solicit(rctx, a.name); err == nil {
+			routers <- r
+		}
+	}()
+	l, err := a.acquire6(ctx)
+	if err != nil {
+		return l, err
+	}
+	select {
+	case r, ok := <-routers:
+		if ok {
+			addRouter(&l, r)
+		}
+	case <-time.After(routerPatience):
+		l.Ignored = append(l.Ignored, "no router advertises on this link: only hosts that there is a route to can be reached")
+	}
+	return l, nil
+}
+
+func (a *attempt) acquire6(ctx context.Context) (dhcp.Lease, error) {
+	conn, err := dhcp6.Open(a.name)
+	if err != nil {
+		return dhcp.Lease{}, err
+	}
+	a.report(a.name + ": waiting for a DHCPv6 server")
+	return dhcp6.Acquire(ctx, conn, a.config6())
+}
+
+func (a *attempt) config6() dhcp6.Config {
+	return dhcp6.Config{Interface: a.name, MAC: a.mac, WantRootPath: a.root, Report: a.report}
+}
+
+// advertised goes by what a router says: the address is the kernel's, made of
+// the advertised network, or a DHCPv6 server's where the router says that there
+// is one and either will do, or there is nothing else.
+func (a *attempt) advertised(ctx context.Context, either bool) (dhcp.Lease, error) {
+	for n := 0; ; n++ {
+		a.report(a.name + ": waiting for a router's advertisement")
+		r, err := dhcp6.Solicit(ctx, a.name)
+		if err != nil {
+			return dhcp.Lease{}, err
+		}
+		i := slices.IndexFunc(r.Prefixes, func(p dhcp6.Prefix) bool { return p.Autonomous && p.Valid > 0 && p.Prefix.Bits() == 64 })
+		switch {
+		case r.Managed && (either || i < 0):
+			l, err := a.acquire6(ctx)
+			addRouter(&l, r)
+			return l, err
+		case i >= 0:
+			return a.autoconf(ctx, r, r.Prefixes[i].Prefix)
+		}
+		a.report(fmt.Sprintf("%s: router %s advertises no network to make an address of", a.name, r.Addr))
+		select {
+		case <-time.After(dhcp.Backoff(n, rand.Float64())):
+		case <-ctx.Done():
+			return dhcp.Lease{}, ctx.Err()
+		}
+	}
+}
+
+// autoconf waits for the address that the kernel makes (RFC 4862 section 5.5),
+// and asks for what goes with it where the router says that a server has that.
+func (a *attempt) autoconf(ctx context.Context, r dhcp6.Router, network netip.Prefix) (dhcp.Lease, error) {
+	addr, err := dhcp6.WaitAddress(ctx, a.name, dhcp6.Within(network))
+	if err != nil {
+		return dhcp.Lease{}, err
+	}
+	l := dhcp.Lease{Interface: a.name, Method: dhcp.Auto6}
+	if r.Other {
+		conn, err := dhcp6.Open(a.name)
+		if err != nil {
+			return l, err
+		}
+		ictx, cancel := ctx, context.CancelFunc(func() {})
+		if !a.root {
+			ictx, cancel = context.WithTimeout(ctx, informPatience)
+		}
+		defer cancel()
+		a.report(a.name + ": waiting for a DHCPv6 server's information")
+		if got, err := dhcp6.Inform(ictx, conn, a.config6()); err == nil {
+			l = got
+		} else if ctx.Err() != nil {
+			return l, err
+		}
+	}
+	l.Address = netip.PrefixFrom(addr, network.Bits())
+	addRouter(&l, r)
+	return l, nil
+}
+
+// addRouter adds to a lease what only the router says. The kernel has its
+// routes already.
+func addRouter(l *dhcp.Lease, r dhcp6.Router) {
+	for _, p := range r.Prefixes {
+		if p.OnLink && p.Valid > 0 {
+			l.Routes = append(l.Routes, dhcp.Route{To: p.Prefix})
+		}
+	}
+	if r.Lifetime > 0 {
+		l.Routes = append(l.Routes, dhcp.Route{To: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Via: r.Addr})
+	}
+	for _, d := range r.DNS {
+		if !slices.Contains(l.DNS, d) {
+			l.DNS = append(l.DNS, d)
+		}
+	}
+	if len(l.Search) == 0 {
+		l.Search = r.Search
+	}
+	if l.MTU == 0 {
+		l.MTU = r.MTU
+	}
+}

@@ -1,0 +1,288 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+)
+
+// line is one configuration to bring up, on one of the links that it wants.
+type line struct {
+	bootspec.IP
+	from  string
+	index int
+
+	attempts map[int]context.CancelFunc // by the link's index
+	waits    string                     // what is waited for on a link with carrier
+	failure  string                     // what was warned of last
+	lasting  bool                       // waits is nothing that time could help against
+	winner   *link                      // that gets the address, or has it
+	up       bool                       // it has
+}
+
+// any tells that the line does not say which NIC it is for.
+func (ln *line) any() bool { return ln.Device == "" && ln.MAC == "" }
+
+// wants tells whether a link is the one that a line names, by MAC or name, or,
+// if it names none, a piece of Ethernet hardware that no other line names.
+func (n *Network) wants(ln *line, u netlink.Link) bool {
+	attrs := u.Attrs()
+	switch {
+	case ln.MAC != "":
+		return attrs.HardwareAddr.String() == ln.MAC && hardware(n.cfg.SysClassNet, attrs.Name)
+	case ln.Device != "":
+		return attrs.Name == ln.Device
+	}
+	return attrs.EncapType == "ether" && hardware(n.cfg.SysClassNet, attrs.Name) &&
+		!slices.ContainsFunc(n.lines, func(other *line) bool { return !other.any() && n.wants(other, u) })
+}
+
+// saw takes a message about a link in.
+func (n *Network) saw(u netlink.LinkUpdate) {
+	attrs := u.Attrs()
+	at := slices.IndexFunc(n.links, func(l *link) bool { return l.index == attrs.Index })
+	if u.Header.Type == unix.RTM_DELLINK {
+		if at >= 0 {
+			n.gone(n.links[at])
+			n.links = slices.Delete(n.links, at, at+1)
+		}
+		return
+	}
+	if at < 0 && !slices.ContainsFunc(n.lines, func(ln *line) bool { return ln.winner == nil && n.wants(ln, u.Link) }) {
+		if !slices.Contains(n.other, attrs.Name) && attrs.Name != "lo" {
+			n.other = append(n.other, attrs.Name)
+		}
+		return
+	}
+	if at < 0 {
+		at = len(n.links)
+		n.links = append(n.links, &link{index: attrs.Index})
+	}
+	l := n.links[at]
+	l.update(u)
+	if !l.up && !l.raised {
+		n.raise(l)
+	}
+	n.carrier(l)
+}
+
+// raise sets a link up; what cannot be now may be later.
+func (n *Network) raise(l *link) {
+	l.raised = true
+	link := l.Link
+	n.tasks.Go(func() {
+		err := raise(n.cfg.SysClassNet, link)
+		if err == nil {
+			return
+		}
+		n.later(func() {
+			if text := fmt.Sprintf("set link up %s: %v", l.name, err); text != l.trouble {
+				l.trouble = text
+				n.warn(text)
+			}
+		})
+		time.AfterFunc(again, func() {
+			n.later(func() {
+				if !l.up && slices.Contains(n.links, l) {
+					n.raise(l)
+				}
+			})
+		})
+	})
+}
+
+// carrier follows the carrier of a link: what is tried on it begins when it has
+// lasted, and ends when it goes.
+func (n *Network) carrier(l *link) {
+	switch {
+	case !l.carrier:
+		n.abandon(l)
+	case l.steady:
+		n.try(l)
+	case l.timer == nil:
+		var timer *time.Timer
+		timer = time.AfterFunc(settle, func() {
+			n.later(func() {
+				if l.timer == timer {
+					l.steady = true
+					n.try(l)
+				}
+			})
+		})
+		l.timer = timer
+	}
+}
+
+// abandon ends what is tried on a link.
+func (n *Network) abandon(l *link) {
+	for _, ln := range n.lines {
+		if cancel := ln.attempts[l.index]; cancel != nil && ln.winner != l {
+			cancel()
+			delete(ln.attempts, l.index)
+		}
+	}
+}
+
+// try begins on a link what its lines still want.
+func (n *Network) try(l *link) {
+	for _, ln := range n.lines {
+		if ln.winner != nil || ln.attempts[l.index] != nil || !n.wants(ln, l.Link) {
+			continue
+		}
+		ctx, cancel := context.WithCancel(n.ctx)
+		ln.attempts[l.index] = cancel
+		a := n.attempt(ln, l)
+		n.tasks.Go(func() {
+			lease, err := a.safely(ctx, a.run)
+			n.later(func() { n.answered(ctx, ln, l, lease, err) })
+		})
+	}
+}
+
+// attempt is what a line wants of a link.
+func (n *Network) attempt(ln *line, l *link) *attempt {
+	a := &attempt{
+		IP: ln.IP, name: l.name, mac: l.mac, root: n.cfg.WantRootPath,
+		limit: n.cfg.Net.Limit("dhcp").Or(bootspec.Timeout{Limit: methodLimit}).Limit,
+	}
+	if ln.index > 0 {
+		a.metric = firstMetric + ln.index
+	}
+	a.report = func(text string) { n.later(func() { ln.waits = text }) }
+	return a
+}
+
+// firstMetric is where the metrics of routes begin that are not the boot's.
+const firstMetric = 100
+
+// again is how long what cannot be now is left alone.
+const again = 5 * time.Second
+
+// answered takes the end of an attempt in.
+func (n *Network) answered(ctx context.Context, ln *line, l *link, lease dhcp.Lease, err error) {
+	switch {
+	case ctx.Err() != nil: // nobody waits for it any more
+	case err != nil:
+		n.failed(ctx, ln, l, err)
+	case n.cfg.WantRootPath && ln.Leased() && lease.RootPath == "" && len(n.wanted(ln)) > 1:
+		// Another link may know the target, where this one does not.
+		ln.waits = fmt.Sprintf("%s: no root path from %s", l.name, lease.Server)
+		time.AfterFunc(rootPathPatience, func() { n.later(func() { n.take(ctx, ln, l, lease) }) })
+	default:
+		n.take(ctx, ln, l, lease)
+	}
+}
+
+// rootPathPatience is for how long an answer without a root path waits for one
+// with it on another link, whose carrier may take longer.
+const rootPathPatience = 5 * time.Second
+
+// wanted lists the links that a line would take.
+func (n *Network) wanted(ln *line) []*link {
+	var out []*link
+	for _, l := range n.links {
+		if n.wants(ln, l.Link) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// failed lets a link be tried again after a while.
+func (n *Network) failed(ctx context.Context, ln *line, l *link, err error) {
+	if text := err.Error(); text != ln.failure {
+		ln.failure = text
+		n.warn(text)
+	}
+	ln.waits, ln.lasting, ln.winner = err.Error(), lasting(err), nil
+	time.AfterFunc(again, func() {
+		n.later(func() {
+			if ctx.Err() != nil {
+				return
+			}
+			ln.attempts[l.index]()
+			delete(ln.attempts, l.index)
+			if l.steady {
+				n.try(l)
+			}
+		})
+	})
+}
+
+// take decides for a link: it gets the address, and the others are left alone.
+func (n *Network) take(ctx context.Context, ln *line, l *link, lease dhcp.Lease) {
+	if ln.winner != nil || ctx.Err() != nil {
+		return
+	}
+	ln.winner = l
+	a, link := n.attempt(ln, l), l.Link
+	n.tasks.Go(func() {
+		lease, err := a.safely(ctx, func(ctx context.Context) (dhcp.Lease, error) { return a.configure(ctx, link, lease) })
+		n.later(func() { n.configured(ctx, ln, l, lease, err) })
+	})
+}
+
+// configured ends the work on a line.
+func (n *Network) configured(ctx context.Context, ln *line, l *link, lease dhcp.Lease, err error) {
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
+		n.failed(ctx, ln, l, err)
+		return
+	}
+	ln.up, ln.waits, ln.lasting = true, "", false
+	if n.patient == nil {
+		n.patient = time.AfterFunc(Others, func() { n.later(func() { n.publish(func() { n.late = true }) }) })
+	}
+	if n.cfg.Up != nil {
+		n.cfg.Up(lease)
+	}
+	n.publish(func() { n.leases[ln.index] = &lease })
+	for index, cancel := range ln.attempts {
+		if index != l.index {
+			cancel()
+			delete(ln.attempts, index)
+		}
+	}
+	for _, other := range n.links {
+		n.release(other)
+	}
+}
+
+// release leaves a link as it was found if no line has it or wants it any more.
+func (n *Network) release(l *link) {
+	for _, ln := range n.lines {
+		if ln.winner == l || ln.winner == nil && n.ctx.Err() == nil && n.wants(ln, l.Link) {
+			return
+		}
+	}
+	if l.raised {
+		l.raised = false
+		l.unsettle()
+		link := l.Link
+		n.tasks.Go(func() { lower(link) })
+	}
+}
+
+// gone takes the end of a link in. A line that had it begins anew.
+func (n *Network) gone(l *link) {
+	l.unsettle()
+	for _, ln := range n.lines {
+		if cancel := ln.attempts[l.index]; cancel != nil {
+			cancel()
+			delete(ln.attempts, l.index)
+		}
+		if ln.winner == l {
+			ln.winner, ln.up = nil, false
+			n.publish(func() { n.leases[ln.index] = nil })
+		}
+	}
+}

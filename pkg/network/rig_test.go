@@ -1,0 +1,165 @@
+package network
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+)
+
+// childOf is the variable that tells a process which test it runs.
+const childOf = "NETWORK_TEST_CHILD"
+
+// inNamespace runs f in a process with a network namespace of its own: a
+// goroutine of ours may run on any thread.
+func inNamespace(t *testing.T, f func()) {
+	t.Helper()
+	if os.Getenv(childOf) == t.Name() {
+		f()
+		return
+	}
+	pattern := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+pattern, "-test.v")
+	cmd.Env = append(os.Environ(), childOf+"="+t.Name())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v (run the tests as root):\n%s", err, out)
+	}
+}
+
+// veth makes a pair whose one end looks like hardware, through sys.
+func veth(t *testing.T, sys, name string) netlink.Link {
+	t.Helper()
+	la := netlink.NewLinkAttrs()
+	la.Name = name
+	peer := name + "p"
+	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: la, PeerName: peer}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return linkOf(t, peer)
+}
+
+func linkOf(t *testing.T, name string) netlink.Link {
+	t.Helper()
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// wire makes a NIC of ours whose other end is up in a namespace of its own, with
+// addresses.
+func wire(t *testing.T, sys, name string, addrs ...string) *lab.Namespace {
+	t.Helper()
+	ns, err := lab.NewNamespace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ns.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	self, err := os.Open("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer self.Close()
+	err = ns.Do(func() error {
+		la := netlink.NewLinkAttrs()
+		la.Name = "srv0"
+		return netlink.LinkAdd(&netlink.Veth{LinkAttrs: la, PeerName: name, PeerNamespace: netlink.NsFd(int(self.Fd()))})
+	})
+	if err == nil {
+		err = ns.Do(func() error { return up("srv0", addrs) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return ns
+}
+
+func up(name string, addrs []string) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	for _, a := range addrs {
+		addr, err := netlink.ParseAddr(a)
+		if err != nil {
+			return err
+		}
+		addr.Flags = syscall.IFA_F_NODAD
+		if err := netlink.AddrAdd(link, addr); err != nil {
+			return err
+		}
+	}
+	return netlink.LinkSetUp(link)
+}
+
+func static(iface string) bootspec.Net {
+	n := bootspec.Net{
+		Address: bootspec.Value[netip.Prefix]{V: netip.MustParsePrefix("10.1.1.165/26"), From: "test"},
+		Gateway: bootspec.Value[netip.Addr]{V: netip.MustParseAddr("10.1.1.180"), From: "test"},
+	}
+	if iface != "" {
+		n.Interface = bootspec.Value[string]{V: iface, From: "test"}
+	}
+	return n
+}
+
+// lines is a plan of lines of ip=.
+func lines(t *testing.T, texts ...string) bootspec.Net {
+	t.Helper()
+	var n bootspec.Net
+	for _, text := range texts {
+		ip, cause := bootspec.ParseIP(text)
+		if cause != "" {
+			t.Fatal(cause)
+		}
+		n.IP = append(n.IP, bootspec.Value[bootspec.IP]{V: ip, From: "ip="})
+	}
+	return n
+}
+
+// timeouts is a plan's rd.net.timeout.NAME=.
+func timeouts(name string, d time.Duration) []bootspec.Value[bootspec.Timeout] {
+	return []bootspec.Value[bootspec.Timeout]{{V: bootspec.Timeout{Name: name, Limit: d}, From: "rd.net.timeout." + name + "="}}
+}
+
+// run starts a network, waits for it, and stops it at the end of the test.
+func run(t *testing.T, cfg Config, limit time.Duration) (*Network, []dhcp.Lease, error) {
+	t.Helper()
+	cfg.Warn = func(text string) { t.Logf("warn: %s", text) }
+	if report := cfg.Report; report == nil {
+		cfg.Report = func(s State) { t.Logf("report: %s", s) }
+	}
+	n, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Undo)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	leases, err := n.Wait(ctx)
+	return n, leases, err
+}
