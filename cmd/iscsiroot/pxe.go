@@ -18,7 +18,7 @@ needs to boot them:
 
   tftp/pxelinux.cfg/  PXELINUX, a file for each machine by its MAC address, and default
   tftp/ipxe/          iPXE: boot.ipxe finds the machine's script; MAC-sanhook.ipxe logs in first
-  tftp/grub/          GRUB under EFI: grub.cfg-01-MAC
+  tftp/grub/          GRUB: grub.cfg finds the machine's file, grub.cfg-01-MAC
   tftp/secrets/       an initramfs with its CHAP secret for each machine that has one
   dnsmasq.conf        a piece of dnsmasq's configuration
   tgt.conf lio.json   the targets, each disk for its machine alone

@@ -34,7 +34,7 @@ func TestPXEStory(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, out, _ := s.run("pxe", "--dry-run", "~/hosts.yaml", "~/srv")
-	if status != 0 || !strings.HasSuffix(out, "~/srv: 14 files, 15 would change\n") || strings.Contains(out, "sesame") || !strings.Contains(out, "\n+DEFAULT remote1\n") {
+	if status != 0 || !strings.HasSuffix(out, "~/srv: 15 files, 16 would change\n") || strings.Contains(out, "sesame") || !strings.Contains(out, "\n+DEFAULT remote1\n") {
 		t.Errorf("status %d, %s", status, out)
 	}
 	if _, err := os.Stat(s.path("srv")); err == nil {
@@ -53,7 +53,7 @@ func TestPXEStory(t *testing.T) {
 		t.Errorf("status %d, %s", status, out)
 	}
 	s.run("pxe", "~/hosts.yaml", "~/srv")
-	if status, out, _ = s.run("pxe", "~/hosts.yaml", "~/srv"); status != 0 || out != "~/srv: 14 files, 0 changed\n" {
+	if status, out, _ = s.run("pxe", "~/hosts.yaml", "~/srv"); status != 0 || out != "~/srv: 15 files, 0 changed\n" {
 		t.Errorf("status %d, %s", status, out)
 	}
 }

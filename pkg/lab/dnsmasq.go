@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 type Dnsmasq struct{ process *Process }
 
 // StartDnsmasq starts a dnsmasq that serves nothing but what args, its long options, say, and returns when it is ready. It
-// asks nobody before it offers an address, and serves no DNS.
+// asks nobody before it offers an address, and serves no DNS. Without --user= it stays root, and its TFTP hands out only what
+// everybody can read.
 func (ns *Namespace) StartDnsmasq(ctx context.Context, args ...string) (*Dnsmasq, error) {
 	program, err := lookDnsmasq()
 	if err != nil {
@@ -27,10 +29,14 @@ func (ns *Namespace) StartDnsmasq(ctx context.Context, args ...string) (*Dnsmasq
 	if err != nil {
 		return nil, fmt.Errorf("start dnsmasq: %w", err)
 	}
-	p, err := ns.startLogged(exec.Command(program, append([]string{
-		"--conf-file=/dev/null", "--keep-in-foreground", "--log-facility=-", "--log-dhcp", "--user=root", "--pid-file=",
+	common := []string{
+		"--conf-file=/dev/null", "--keep-in-foreground", "--log-facility=-", "--log-dhcp", "--pid-file=",
 		"--port=0", "--no-ping", "--no-resolv", "--no-hosts", "--dhcp-leasefile=" + filepath.Join(dir, "leases"),
-	}, args...)...))
+	}
+	if !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--user=") }) {
+		common = append(common, "--user=root")
+	}
+	p, err := ns.startLogged(exec.Command(program, append(common, args...)...))
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func run(t *testing.T, dir, text string) []string {
 
 func TestSecondRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new/dir")
-	if got := run(t, dir, seed); len(got) != 15 {
+	if got := run(t, dir, seed); len(got) != 16 {
 		t.Errorf("first run: %q", got)
 	}
 	if got := run(t, dir, seed); len(got) != 0 {

@@ -40,7 +40,11 @@ dhcp-boot=tag:efi,tag:!arm,%s
 dhcp-boot=tag:arm,%s
 `, written, filepath.Join(abs, tree), f.bios, f.efi, f.arm)
 	if r.Loader == "ipxe" {
-		b.WriteString("# iPXE itself gets its script; the files above are iPXE.\ndhcp-boot=tag:ipxe,ipxe/boot.ipxe\n")
+		script := "ipxe/boot.ipxe"
+		if r.HTTP != "" {
+			script = r.HTTP + "/" + script // the machine's own script is looked for where this one came from
+		}
+		fmt.Fprintf(&b, "# iPXE itself gets its script; the files above are iPXE.\ndhcp-boot=tag:ipxe,%s\n", script)
 	}
 	for _, n := range r.networks() {
 		fmt.Fprintf(&b, "dhcp-range=%s\n", n)

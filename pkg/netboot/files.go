@@ -50,6 +50,7 @@ func (r *Room) Files(dir string) ([]File, error) {
 	}
 	add(tree+"/pxelinux.cfg/default", pxelinux(r.Hosts, ""), false)
 	add(tree+"/ipxe/boot.ipxe", ipxeStart, false)
+	add(tree+"/grub/grub.cfg", grubStart, false)
 	add("dnsmasq.conf", r.dnsmasq(dir), false)
 	add("tgt.conf", r.tgt(), r.secret())
 	lio, err := r.lio()
@@ -92,18 +93,4 @@ func pxelinux(hosts []Host, def string) string {
 			h.Name, h.Kernel, strings.Join(h.initrds(), ",/"), h.commandLine())
 	}
 	return b.String()
-}
-
-// grub returns a configuration of GRUB for one machine.
-func grub(h Host) string {
-	var initrds []string
-	for _, i := range h.initrds() {
-		initrds = append(initrds, "'/"+i+"'")
-	}
-	var words []string
-	for word := range strings.FieldsSeq(h.commandLine() + " BOOTIF=01-" + h.dashes()) {
-		words = append(words, "'"+word+"'") // plain has seen that no quote is in it
-	}
-	return written + fmt.Sprintf("set timeout=0\nmenuentry '%s' {\n\tlinux '/%s' %s\n\tinitrd %s\n}\n",
-		h.Name, h.Kernel, strings.Join(words, " "), strings.Join(initrds, " "))
 }

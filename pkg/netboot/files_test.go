@@ -59,7 +59,7 @@ func TestGolden(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	if len(got) != 14 {
+	if len(got) != 15 {
 		t.Errorf("%d files", len(got))
 	}
 }
@@ -107,7 +107,7 @@ func TestLIO(t *testing.T) {
 func TestSpecialLoaders(t *testing.T) {
 	text := strings.Replace(seed, "defaults:", "loader: ipxe\nhttp: http://10.1.1.1/boot/\ndefaults:", 1)
 	got := files(t, text)
-	if conf := string(got["dnsmasq.conf"].Data); !strings.Contains(conf, "dhcp-boot=tag:ipxe,ipxe/boot.ipxe\n") || !strings.Contains(conf, "tag:!arm,undionly.kpxe\n") {
+	if conf := string(got["dnsmasq.conf"].Data); !strings.Contains(conf, "dhcp-boot=tag:ipxe,http://10.1.1.1/boot/ipxe/boot.ipxe\n") || !strings.Contains(conf, "tag:!arm,undionly.kpxe\n") {
 		t.Error(conf)
 	}
 	if script := string(got["tftp/ipxe/aa-bb-cc-dd-ee-fe.ipxe"].Data); !strings.Contains(script, "\nkernel http://10.1.1.1/boot/remote/vmlinuz-2.6.17-5mdv initrd=initrd.img ") {
