@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
-	"github.com/iscsiroot/iscsiroot/pkg/netboot"
 )
 
 // pxeHosts is one machine with a secret.
@@ -60,21 +59,7 @@ func TestSecretInASecondInitrd(t *testing.T) {
 // pxeFiles writes a tree and returns the parameters that PXELINUX gives to the machine, and the machine's own image.
 func pxeFiles(t *testing.T, hosts, dir string) (line string, secret []byte) {
 	t.Helper()
-	room, err := netboot.Read(hosts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := room.Files(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changes, err := netboot.Compare(dir, files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := netboot.Apply(dir, changes); err != nil {
-		t.Fatal(err)
-	}
+	pxe(t, hosts, dir)
 	text, err := os.ReadFile(filepath.Join(dir, "tftp/pxelinux.cfg/01-52-54-00-77-00-01"))
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,126 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// From power-on by SeaBIOS, the card's ROM and PXELINUX: the machine finds the file that pxe wrote for its MAC, and its
+// secret in an image of its own.
+func TestFirmwarePXELINUX(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	c := r.targetConfig()
+	c.LUNs = map[int]string{1: r.disk.Path}
+	c.CHAP = lab.CHAP{User: "remote1", Secret: "open-sesame-12"}
+	if _, err := r.ns.StartTgtd(r.ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	s := r.newBootServer(hostsHead+hostsBody+"    chap: secrets\n", e1000, "pxelinux.0", "ldlinux.c32")
+	// As root dnsmasq hands out only what everybody can read; the secret is its user's alone.
+	if err := os.Chown(filepath.Join(s.tree(), "secrets/remote1.img"), 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	s.serve("--user=nobody")
+	m := s.powerOn(pc("e1000"))
+	r.expect(m, "PXELINUX 6", "iscsiroot: network: eth0 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext3 ro,")
+	r.off(m)
+	r.shows(m, "BOOTIF=01-52-54-00-77-00-01")
+	r.hides(m, "open-sesame-12")
+}
+
+// A machine that no file is for gets pxelinux.cfg/default, which asks which one it is.
+func TestFirmwarePXELINUXDefault(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.gotgt()
+	s := r.newBootServer(hostsHead+hostsBody, virtio, "pxelinux.0", "ldlinux.c32")
+	s.serve("--dhcp-range=10.77.0.50,10.77.0.60")
+	c := pc("virtio-net-pci")
+	c.NICs[0].MAC = "52:54:00:77:00:99"
+	m := s.powerOn(c)
+	r.expect(m, "which machine is this? remote1", "boot:")
+	if err := m.Send("remote1\r"); err != nil {
+		t.Fatal(err)
+	}
+	r.expect(m, "BOOTIF=01-52-54-00-77-00-99", "guest: mount: /dev/sda2 / ext3 ro,")
+	r.off(m)
+}
+
+// IPAPPEND 3, as people write it by hand: the address is DHCP's, in ip= with four fields.
+func TestFirmwareIPAPPEND(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.gotgt()
+	s := r.newBootServer(hostsHead+hostsBody, virtio, "pxelinux.0", "ldlinux.c32")
+	s.write("pxelinux.cfg/01-52-54-00-77-00-01", "DEFAULT remote1\nLABEL remote1\n   KERNEL vmlinuz\n   APPEND initrd=initrd.img console=ttyS0"+
+		" iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=10.77.0.1\n   IPAPPEND 3\n")
+	s.serve()
+	m := s.powerOn(pc("virtio-net-pci"))
+	r.expect(m, "ip=10.77.0.2:10.77.0.1:10.77.0.1:255.255.255.0 BOOTIF=01-52-54-00-77-00-01", "is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext3 ro,")
+	r.off(m)
+}
+
+// httpHead is the head of a hosts file for iPXE, which loads by HTTP.
+const httpHead = hostsHead + "http: http://10.77.0.1\nloader: ipxe\n"
+
+// A card with iPXE in its ROM finds its script, and loads by HTTP.
+func TestFirmwareIPXE(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.gotgt()
+	s := r.newBootServer(httpHead+hostsBody, virtio)
+	h := s.httpFrom(s.tree())
+	s.serve()
+	m := s.powerOn(pc("virtio-net-pci"))
+	r.expect(m, "iPXE", "BOOTIF=01-52-54-00-77-00-01", "guest: mount: /dev/sda2 / ext3 ro,")
+	r.off(m)
+	for _, name := range []string{"/vmlinuz", "/initrd.img"} {
+		if !strings.Contains(h.Log(), "GET "+name+" 200\n") {
+			t.Errorf("%s was not asked for:\n%s", name, h.Log())
+		}
+	}
+}
+
+// iPXE logs in first and leaves the session's description, the iBFT, in memory.
+func TestFirmwareSanhook(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.gotgt()
+	s := r.newBootServer(httpHead+hostsBody, virtio)
+	s.httpFrom(s.tree())
+	s.serve("--dhcp-boot=tag:ipxe,http://10.77.0.1/ipxe/52-54-00-77-00-01-sanhook.ipxe")
+	m := s.powerOn(pc("virtio-net-pci"))
+	r.expect(m, "Registered SAN device 0x80", "iBFT found at", "guest: mount: /dev/sda2 / ext3 ro,")
+	r.off(m)
+}
+
+// The firmware boots from the LUN: its own boot loader, kernel and our image lie there.
+func TestFirmwareSanboot(t *testing.T) {
+	r := newRig(t)
+	k, err := virtio.find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot := lab.Filesystem{Type: "vfat", MiB: 40, Tree: lab.Tree{
+		"vmlinuz": lab.Copy(k.Image), "initrd.img": lab.Copy(virtio.build(t)),
+		"syslinux.cfg": lab.Text("DEFAULT linux\nLABEL linux\n   KERNEL vmlinuz\n   APPEND initrd=initrd.img console=ttyS0 " + seedLine + "\n"),
+	}}
+	r.disk, err = lab.WriteDisk(filepath.Join(t.TempDir(), "disk.img"), boot, lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.disk.InstallSyslinux(); err != nil {
+		t.Fatal(err)
+	}
+	r.gotgt()
+	s := &bootServer{rig: r}
+	s.dnsmasqWith("--dhcp-range=10.77.0.2,10.77.0.2", "--dhcp-option=option:root-path,iscsi:10.77.0.1::::"+targetName)
+	m := s.powerOn(pc("virtio-net-pci"))
+	r.expect(m, "Booting from SAN device 0x80", "SYSLINUX", "iBFT found at", "guest: mount: /dev/sda2 / ext3 ro,")
+	r.off(m)
+}
