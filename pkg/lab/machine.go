@@ -91,6 +91,9 @@ func (ns *Namespace) startMachine(ctx context.Context, c MachineConfig) (*Machin
 	if err := m.connect(cmd, c.Terminal); err != nil {
 		return nil, errors.Join(err, ours.Close())
 	}
+	if c.Kernel == "" {
+		m.escapes = &escapes{}
+	}
 	m.process, err = ns.startLogged(cmd)
 	if err != nil {
 		return nil, errors.Join(err, ours.Close())
