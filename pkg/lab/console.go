@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -75,10 +74,6 @@ func newConsole(in io.Writer) *Console {
 func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f, err := os.OpenFile("/tmp/h/agent-live.log", os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644); err == nil {
-		_, _ = f.Write(p)
-		_ = f.Close()
-	}
 	at, n := time.Since(c.start), len(p)
 	if c.escapes != nil {
 		p = c.escapes.strip(p)
