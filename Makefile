@@ -6,11 +6,12 @@ FUZZTIME ?= 30s
 UNIT     := $$($(GO) list ./... | grep -v /integration)
 # Without a C compiler there is no race detector; gcc is one of the four things we ask for.
 RACE     := CGO_ENABLED=1
-BUILD    := GO=$(GO) ./scripts/gobuild.sh
+VERSION  := $(shell ./scripts/version.sh)
+BUILD    := GO=$(GO) VERSION=$(VERSION) ./scripts/gobuild.sh
 EMBEDDED := cmd/iscsiroot/embedded/init
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit integration soak demo bench lint fuzz fmt clean deps
+.PHONY: help build dist deb test unit integration soak demo bench lint fuzz fmt clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +20,12 @@ build: ## build bin/init and bin/iscsiroot, which carries init inside
 	$(BUILD) -o bin/init ./cmd/init
 	cp bin/init $(EMBEDDED)
 	$(BUILD) -tags embedinit -o bin/iscsiroot ./cmd/iscsiroot
+
+dist: ## make a tarball to give away, the same from the same commit; ARCH=arm64 for that
+	GO=$(GO) ./scripts/package.sh dist
+
+deb: ## make a package for Debian 12; ARCH=arm64 for that
+	GO=$(GO) ./scripts/package.sh deb
 
 test: unit integration ## run all tests: unit tests with the race detector, then integration
 
@@ -37,11 +44,12 @@ demo: build ## boot a machine without a disk from an iSCSI LUN and leave you at 
 	$(GO) build -trimpath -o bin/demo ./scripts/demo
 	./bin/demo
 
-bench: build ## measure our boot next to scripts and a C init: table, bin/bench.json, bin/bench.svg; BENCH_ROUNDS=N; BENCH_FULL=1: initramfs-tools and dracut too
+bench: build ## measure our boot next to scripts and a C init, data rates, and how long images take to make: tables, bin/bench.json, bin/bench.svg; BENCH_ROUNDS=N; BENCH_FULL=1: initramfs-tools and dracut too
 	./scripts/deps.sh bench$(if $(filter 1,$(BENCH_FULL)),-full)
 	$(GO) build -trimpath -o bin/bench ./scripts/bench
 	./bin/bench
 	./bin/bench -throughput
+	./bin/bench -builds
 
 lint: ## check formatting, vet, staticcheck and the modules
 	@test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }

@@ -1,0 +1,56 @@
+package integration
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// copySource copies this repository, as far as it belongs to a commit or could.
+func copySource(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	command := exec.CommandContext(t.Context(), "sh", "-ec", "git ls-files -z -c -o --exclude-standard | tar -c --null -T - | tar -x -C "+dir)
+	command.Dir = ".."
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("copy the repository: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// makePackage runs make in a directory and returns the file it has made.
+func makePackage(t *testing.T, dir, what string, environ ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "make", "-s", what)
+	command.Dir = dir
+	command.Env = append(os.Environ(), environ...)
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make %s: %v\n%s", what, err, out)
+	}
+	name, _, _ := strings.Cut(string(out), ": ")
+	return filepath.Join(dir, name)
+}
+
+// inDebian runs the commands, one line after the other, in a copy of the Debian, with the directories at other places in it.
+// It has a network of its own, with nothing in it. The first command that fails ends it.
+func inDebian(ctx context.Context, t *testing.T, kind, commands string, at map[string]string) (string, error) {
+	t.Helper()
+	tree, err := lab.DebianRoot(kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "testdata/chroot.sh", tree, t.TempDir()}
+	for source, target := range at {
+		args = append(args, source, target)
+	}
+	command := exec.CommandContext(ctx, "unshare", args...)
+	command.Stdin = strings.NewReader("set -e\n" + commands)
+	out, err := command.CombinedOutput()
+	return string(out), err
+}
