@@ -34,28 +34,38 @@ const initiatorName = "iqn.2007-01.com.example:server.remote1"
 // errKernel says that the makers can only use the kernel whose modules are in their root.
 var errKernel = errors.New("with BENCH_FULL=1 the kernel is amd64")
 
-// makeInitrd has an initramfs made by a maker of Debian's in a chroot, for a card as ours is. What that mounts is gone when it
-// ends.
+// everyDriver, in place of a driver, is for an image with what its maker puts in for a machine that it does not know.
+const everyDriver = "every"
+
+// makeInitrd has an initramfs made by a maker of Debian's, for a card as ours is.
 func (s *stage) makeInitrd(ctx context.Context, maker string, n nic, path string) error {
-	root, err := lab.DebianRoot("initrds")
-	if err != nil {
-		return fmt.Errorf("%w; run scripts/deps.sh bench-full", err)
-	}
-	if s.options.kernel != "amd64" {
-		return errKernel
-	}
-	text, err := guest.ReadFile("guest/initrds.sh")
+	cmd, err := s.makerCommand(ctx, maker, n.driver, path)
 	if err != nil {
 		return err
 	}
-	script := filepath.Join(s.dir, "initrds.sh")
-	if err := os.WriteFile(script, text, 0o600); err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--fork", "--kill-child",
-		"sh", script, maker, root, s.kernel.Release, n.driver, path)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", maker, err, lastWords(string(out)))
 	}
 	return nil
+}
+
+// makerCommand is what runs a maker of Debian's in a chroot. What that mounts is gone when it ends.
+func (s *stage) makerCommand(ctx context.Context, maker, driver, path string) (*exec.Cmd, error) {
+	root, err := lab.DebianRoot("initrds")
+	if err != nil {
+		return nil, fmt.Errorf("%w; run scripts/deps.sh bench-full", err)
+	}
+	if s.options.kernel != "amd64" {
+		return nil, errKernel
+	}
+	text, err := guest.ReadFile("guest/initrds.sh")
+	if err != nil {
+		return nil, err
+	}
+	script := filepath.Join(s.dir, "initrds.sh")
+	if err := os.WriteFile(script, text, 0o600); err != nil {
+		return nil, err
+	}
+	return exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--fork", "--kill-child",
+		"sh", script, maker, root, s.kernel.Release, driver, path), nil
 }

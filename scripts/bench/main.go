@@ -46,8 +46,11 @@ func run(o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if o.throughput {
+	switch {
+	case o.throughput:
 		return s.throughput(ctx)
+	case o.builds:
+		return s.builds(ctx)
 	}
 	report, err := s.measure(ctx)
 	if err != nil {
@@ -70,7 +73,7 @@ type options struct {
 	rounds                   int
 	cpus                     []int
 	nics, only               []string
-	throughput, full         bool
+	throughput, builds, full bool
 }
 
 func parseOptions(args []string, rounds string) (options, error) {
@@ -87,6 +90,7 @@ func parseOptions(args []string, rounds string) (options, error) {
 	f.StringVar(&only, "only", "", "initramfs to boot beside ours, with commas; all if empty")
 	f.BoolVar(&o.full, "full", os.Getenv("BENCH_FULL") == "1", "boot initramfs-tools' and dracut's too; BENCH_FULL=1 sets it too")
 	f.BoolVar(&o.throughput, "throughput", false, "measure how fast data moves instead of the boot")
+	f.BoolVar(&o.builds, "builds", false, "measure how long images take to be made instead of the boot")
 	if rounds != "" {
 		if err := f.Set("rounds", rounds); err != nil {
 			return o, fmt.Errorf("BENCH_ROUNDS=%s: %w", rounds, err)

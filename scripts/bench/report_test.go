@@ -105,3 +105,15 @@ func TestOptions(t *testing.T) {
 		t.Error("BENCH_ROUNDS=many: no error")
 	}
 }
+
+func TestBuildTable(t *testing.T) {
+	text := buildTable("6.1.0", 3, []Build{
+		{Maker: ours, What: oneCard, Bytes: 3 << 20, Wall: Spread{0.5, 0.25, 1}, CPU: Spread{0.75, 0.5, 1}, Limit: "1 s"},
+		{Maker: "dracut", What: allCards, Bytes: 30 << 20, Wall: Spread{20, 10, 30}},
+	})
+	for _, want := range []string{"linux 6.1.0, 3 rounds", "ours    one card, ext4  3.00   0.500 (0.250-1.000)", "0.75   1 s", "dracut  all cards       30.00  20.000 (10.000-30.000)"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
