@@ -2,6 +2,7 @@ package bootspec_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -83,6 +84,12 @@ var bads = []struct{ key, value, cause, write string }{
 	{"ip", "eth0:dhcp,off", "does not go together", "ip=dhcp"},
 	{"ip", "eth0:static", "static without an address", "ip=dhcp"},
 	{"ip", strings.Repeat(":", 30), "31 parts, limit 20", "ip=dhcp"},
+	{"ip", "dhcp,256,a", "type is no number from 0 to 255", "ip=dhcp"},
+	{"ip", "eth0\xff:dhcp", "no NIC's name", "ip=dhcp"},
+	{"iscsi_dhcp_id", "01", "has 1 bytes", "TYPE,TEXT"},
+	{"iscsi_dhcp_id", "01:xy", "neither hex nor TYPE,TEXT", "TYPE,TEXT"},
+	{"iscsi_dhcp_id", "0," + strings.Repeat("a", 255), "has 256 bytes", "TYPE,TEXT"},
+	{"iscsi_dhcp_id", "\xff\xfe,\x01", "type is no number", "TYPE,TEXT"},
 	{"bootdev", "a/b", "no NIC", "eth0"},
 	{"ksdevice", "a/b", "no NIC", "eth0"},
 	{"netmask", "255.0.255.0", "no netmask", "255.255.255.0"},
@@ -229,5 +236,20 @@ func TestErrorIsShort(t *testing.T) {
 		if len(says) != 1 || len(says[0]) > 300 {
 			t.Errorf("%.20s...: says %q, want one line of at most 300 bytes", text, says)
 		}
+	}
+}
+
+// A hundred lines of ip= are one message, and those that count are all there.
+func TestHundredLines(t *testing.T) {
+	text := "iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.1.1.180"
+	for i := range 100 {
+		text += fmt.Sprintf(" ip=eth%d:dhcp", i)
+	}
+	plan, err := parse(text)
+	if err == nil || strings.Count(err.Error(), "\n") > 0 || !strings.Contains(err.Error(), "ip=eth16:dhcp") || !strings.Contains(err.Error(), "more than 16 lines of ip=") {
+		t.Errorf("error %v", err)
+	}
+	if lines := plan.Net.Lines(); len(lines) != 16 || lines[0].V.Device != "eth0" {
+		t.Errorf("%d lines, %v", len(lines), lines)
 	}
 }

@@ -369,9 +369,11 @@ func isInterface(s string) bool {
 func (ps *parser) ipLine(p cmdline.Param) error {
 	ip, cause := ParseIP(p.Value)
 	switch n := len(ps.plan.Net.IP); {
+	case ps.crowded: // told once is enough
 	case cause != "":
 		return bad(p, cause, ipForm)
 	case n >= maxIPLines:
+		ps.crowded = true
 		return bad(p, fmt.Sprintf("more than %d lines of %s=", maxIPLines, p.Key), "one for each NIC")
 	default:
 		ps.plan.Net.IP = append(ps.plan.Net.IP, Value[IP]{ip, nth(source(p), n)})

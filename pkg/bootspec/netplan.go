@@ -87,20 +87,23 @@ func (ps *parser) anaconda() {
 // of bootdev=, that of BOOTIF=, the first that names a NIC, the first.
 func (ps *parser) bootLine() int {
 	lines := ps.plan.Net.IP
+	find := func(want func(IP) bool) int {
+		return slices.IndexFunc(lines, func(v Value[IP]) bool { return v.V.Methods[0] != Off && want(v.V) })
+	}
 	if dev := ps.plan.Net.BootDevice; dev.Given() {
-		if i := slices.IndexFunc(lines, func(v Value[IP]) bool { return ps.is(v.V, dev.V) }); i >= 0 {
+		if i := find(func(ip IP) bool { return ps.is(ip, dev.V) }); i >= 0 {
 			return i
 		}
 	}
 	if ps.boot.Given() && !ps.noBootif {
-		if i := slices.IndexFunc(lines, func(v Value[IP]) bool { return ps.is(v.V, ps.boot.V) }); i >= 0 {
+		if i := find(func(ip IP) bool { return ps.is(ip, ps.boot.V) }); i >= 0 {
 			return i
 		}
 	}
-	if i := slices.IndexFunc(lines, func(v Value[IP]) bool { return v.V.Device != "" || v.V.MAC != "" }); i >= 0 {
+	if i := find(func(ip IP) bool { return ip.Device != "" || ip.MAC != "" }); i >= 0 {
 		return i
 	}
-	return min(len(lines), 1) - 1
+	return find(func(IP) bool { return true })
 }
 
 // is tells whether a line is for the NIC of a name or MAC.
@@ -145,6 +148,9 @@ func (ps *parser) chooseNIC() {
 		} else {
 			n.Interface = dev
 		}
+	}
+	if _, ok := parseMAC(n.Interface.V, ":"); ok {
+		n.MAC, n.Interface = n.Interface, Value[string]{}
 	}
 	if mac := ps.plan.Net.macOf(n.Interface.V); mac != "" {
 		n.MAC = Value[string]{mac, n.Interface.From + ", ifname="}

@@ -85,6 +85,7 @@ type parser struct {
 	netroots  []draft       // netroot=, root=iscsi:
 	boot      Value[string] // BOOTIF=
 	noBootif  bool          // rd.bootif=0
+	crowded   bool          // there were too many lines of ip=
 	mask      Value[string] // netmask=
 	mtuGiven  Value[int]    // mtu=
 	multipath bool          // rd.iscsi.mp

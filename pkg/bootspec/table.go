@@ -34,7 +34,7 @@ func machineParameters() []Parameter {
 	return []Parameter{
 		{"iscsi_i", also("rd.iscsiroot.initiator", "rd.iscsi.initiator", "iscsi_initiator"), "NAME", "initiator name of this machine", (*parser).initiator},
 		{"iscsi_i_ip", also("rd.iscsiroot.ip"), "ADDRESS/MASK", "this machine's address; mask as dotted quad or prefix length", (*parser).address},
-		{"iscsi_if", also("rd.iscsiroot.interface"), "NAME", "NIC to use; without it the first one with a link", (*parser).iface},
+		{"iscsi_if", also("rd.iscsiroot.interface"), "NIC", "NIC to use: its name, its MAC, or the address of its PCI device such as 0000:00:03.0; without it the first one that gets an address", (*parser).iface},
 		{"iscsi_gw", also("rd.iscsiroot.gateway", "gateway"), "ADDRESS", "default gateway", (*parser).gateway},
 		{"iscsi_dhcp_id", also("rd.iscsiroot.dhcp_id"), "ID", "DHCP's client identifier: its bytes in hex with colons, or TYPE,TEXT; without it one is made of the MAC (RFC 4361), the same at every boot", (*parser).clientID},
 		{"nameserver", also("rd.iscsiroot.nameserver"), "ADDRESS", "name server for the names in iscsi_a=; may be repeated", (*parser).nameserver},

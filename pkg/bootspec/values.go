@@ -87,9 +87,14 @@ func maskBits(mask string, addr netip.Addr) (int, bool) {
 	return n, n > 0 && v<<n == 0
 }
 
+// iface reads a NIC's name, its MAC, or the address of its PCI device.
 func (ps *parser) iface(p cmdline.Param) error {
+	if mac, ok := readMAC(p.Value); ok {
+		set(ps, &ps.plan.Net.Interface, mac, p) // chooseNIC tells it from a name
+		return nil
+	}
 	if p.Value == "" || len(p.Value) > maxInterface || strings.ContainsAny(p.Value, "/ \t") {
-		return bad(p, "this is no interface name", "a name of at most 15 bytes such as eth0")
+		return bad(p, "this is no interface name", "a name of at most 15 bytes such as eth0, a MAC, or a PCI address such as 0000:00:03.0")
 	}
 	set(ps, &ps.plan.Net.Interface, p.Value, p)
 	return nil

@@ -172,6 +172,7 @@ var goods = []good{
 	{"iscsi_i_ip", "10.1.1.165/255.255.255.255", address("10.1.1.165/32")},
 	{"iscsi_i_ip", "10.1.1.165/128.0.0.0", address("10.1.1.165/1")},
 	{"iscsi_i_ip", "2001:db8::5/64", address("2001:db8::5/64")},
+	{"iscsi_if", "52-54-00-AA-bb-01", name(mac, "52:54:00:aa:bb:01")},
 	{"iscsi_if", "enp0s31f6", name(iface, "enp0s31f6")},
 	{"iscsi_if", "eth0.100", name(iface, "eth0.100")},
 	{"iscsi_if", strings.Repeat("e", 15), name(iface, strings.Repeat("e", 15))},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -30,15 +31,16 @@ type line struct {
 // any tells that the line does not say which NIC it is for.
 func (ln *line) any() bool { return ln.Device == "" && ln.MAC == "" }
 
-// wants tells whether a link is the one that a line names, by MAC or name, or,
-// if it names none, a piece of Ethernet hardware that no other line names.
+// wants tells whether a link is the one that a line names, by MAC, name or PCI
+// address (which no name looks like: it has colons), or, if it names none, a
+// piece of Ethernet hardware that no other line names.
 func (n *Network) wants(ln *line, u netlink.Link) bool {
 	attrs := u.Attrs()
 	switch {
 	case ln.MAC != "":
 		return attrs.HardwareAddr.String() == ln.MAC && hardware(n.cfg.SysClassNet, attrs.Name)
 	case ln.Device != "":
-		return attrs.Name == ln.Device
+		return attrs.Name == ln.Device || strings.Contains(ln.Device, ":") && pciAddress(n.cfg.SysClassNet, attrs.Name) == ln.Device
 	}
 	return attrs.EncapType == "ether" && hardware(n.cfg.SysClassNet, attrs.Name) &&
 		!slices.ContainsFunc(n.lines, func(other *line) bool { return !other.any() && n.wants(other, u) })

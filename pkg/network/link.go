@@ -84,3 +84,24 @@ func hardware(sys, name string) bool {
 	_, err := os.Stat(filepath.Join(sys, name, "device"))
 	return err == nil
 }
+
+// pciAddress returns the address of an interface's PCI device, as 0000:00:03.0;
+// empty if there is none. A virtio interface is a device on such a one.
+func pciAddress(sys, name string) string {
+	path, err := filepath.EvalSymlinks(filepath.Join(sys, name, "device"))
+	if err != nil {
+		return ""
+	}
+	for ; len(path) > 1; path = filepath.Dir(path) {
+		if base := filepath.Base(path); isPCI(base) {
+			return base
+		}
+	}
+	return ""
+}
+
+// isPCI tells whether a name in sysfs is a PCI device's: domain, bus, device and
+// function in hex (drivers/pci/probe.c: pci_setup_device).
+func isPCI(name string) bool {
+	return len(name) == 12 && name[4] == ':' && name[7] == ':' && name[10] == '.'
+}

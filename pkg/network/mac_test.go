@@ -53,6 +53,37 @@ func TestCandidateByMAC(t *testing.T) {
 	}
 }
 
+// A NIC is known by its PCI device, also where a virtio device is in between.
+func TestPCIAddress(t *testing.T) {
+	sys := t.TempDir()
+	for name, device := range map[string]string{
+		"eth0": "devices/pci0000:00/0000:00:03.0/virtio0", "eth1": "devices/pci0000:00/0000:00:1e.0/0000:01:02.1", "eth2": "devices/vio/30000",
+	} {
+		dir := filepath.Join(sys, device, "net", name)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(sys, "class", name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(sys, device), filepath.Join(sys, "class", name, "device")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{"eth0": "0000:00:03.0", "eth1": "0000:01:02.1", "eth2": "", "eth3": ""} {
+		if got := pciAddress(filepath.Join(sys, "class"), name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	n := &Network{cfg: Config{SysClassNet: filepath.Join(sys, "class")}}
+	ln := &line{IP: bootspec.IP{Device: "0000:01:02.1"}}
+	for name, want := range map[string]bool{"eth0": false, "eth1": true} {
+		if got := n.wants(ln, &netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: name, EncapType: "ether"}}); got != want {
+			t.Errorf("%s is the one: %v", name, got)
+		}
+	}
+}
+
 // Of two NICs with a link the second is taken if the MAC is its, and who has
 // none of that MAC is told which there are.
 func TestByMAC(t *testing.T) {

@@ -12,8 +12,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// ours is the name of what is measured.
-const ours = "ours"
+// ours is the name of what is measured, dhcp that of the same with an address by DHCP.
+const (
+	ours = "ours"
+	dhcp = "dhcp"
+)
 
 // candidate is a kind of initramfs. tree is nil for ours, which pkg/initramfs makes, and for those of full.
 type candidate struct {
@@ -26,6 +29,7 @@ type candidate struct {
 
 var candidates = []candidate{
 	{ours, "this project", nil, initramfs.Zstd, true},
+	{dhcp, "this project, the address by DHCP", nil, initramfs.Zstd, true},
 	{"limit", "C, the modules known, iscsistart without its sleep", limitTree, initramfs.Zstd, true},
 	{"floor-nosleep", "busybox, the modules known, iscsistart without its sleep", func(k *kit) (lab.Tree, error) { return floorTree(k, true) }, initramfs.Zstd, true},
 	{"floor", "busybox, the modules known, iscsistart", func(k *kit) (lab.Tree, error) { return floorTree(k, false) }, initramfs.Zstd, false},

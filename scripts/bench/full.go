@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
@@ -21,8 +22,9 @@ var full = []candidate{
 // common is in the command lines of both: the same end of a boot as in commandLine, and the names of cards that all others use.
 const common = " root=/dev/sda2 ro net.ifnames=0 console=ttyS0 quiet panic=-1 no_timer_check"
 
-// lines are the command lines of those that do not know the HOWTO's words.
+// lines are the command lines of those that do not know the HOWTO's words, or are to be told others.
 var lines = map[string]string{
+	dhcp: strings.Replace(commandLine, "iscsi_i_ip=10.77.0.2/255.255.255.0", "ip=dhcp", 1),
 	"initramfs-tools": "iscsi_initiator=" + initiatorName + " iscsi_target_name=" + targetName + " iscsi_target_ip=10.77.0.1" +
 		" ip=10.77.0.2:::255.255.255.0::eth0:none" + common,
 	"dracut": "rd.iscsi.initiator=" + initiatorName + " netroot=iscsi:10.77.0.1::3260:1:" + targetName +

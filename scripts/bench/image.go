@@ -37,7 +37,7 @@ func (s *stage) buildImages(ctx context.Context, n nic) ([]image, error) {
 		switch {
 		case c.tree != nil:
 			err = c.build(k, path)
-		case c.name == ours:
+		case c.name == ours || c.name == dhcp:
 			_, err = initramfs.Build(ctx, s.ourConfig(n), path)
 		default:
 			err = s.makeInitrd(ctx, c.name, n, path)

@@ -22,6 +22,7 @@ type Config struct {
 	CPUs    int      `json:"cpus"`
 	Results []Result `json:"initramfs"`
 	Ratios  []Ratio  `json:"ratios"`
+	DHCP    Spread   `json:"dhcp_s"` // what an address by DHCP takes longer than one on the command line, round by round
 }
 
 // Result is what one initramfs has done.

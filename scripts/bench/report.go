@@ -32,6 +32,9 @@ func (r *Report) table() string {
 			fmt.Fprintf(w, "%s\t\t%s\t%s\t%s\n", ratio.Peer, ratio.Init, ratio.Total, ratio.Modules)
 		}
 		_ = w.Flush() // into memory
+		if c.DHCP != (Spread{}) {
+			fmt.Fprintf(&b, "\nan address by DHCP takes %s s longer\n", c.DHCP)
+		}
 		c.writeSteps(&b)
 	}
 	return b.String()

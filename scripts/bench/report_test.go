@@ -38,6 +38,20 @@ func TestRatiosAreOfTheSameRound(t *testing.T) {
 	}
 }
 
+func TestCostOfDHCP(t *testing.T) {
+	c := Config{Results: []Result{
+		{Name: ours, Boots: []Boot{{Round: 0, Run: 1, Real: 2}, {Round: 1, Run: 1, Real: 4}}},
+		{Name: dhcp, Boots: []Boot{{Round: 1, Run: 2, Real: 5.5}, {Round: 0, Run: 1, Real: 2.25}, {Round: 2, Run: 1, Real: 9}}},
+	}}
+	c.summarise()
+	if want := (Spread{0.375, 0.25, 0.5}); c.DHCP != want {
+		t.Errorf("%+v, want %+v", c.DHCP, want)
+	}
+	if text := (&Report{Configs: []Config{c}}).table(); !strings.Contains(text, "an address by DHCP takes 0.375 (0.250-0.500) s longer") {
+		t.Errorf("the table does not say it:\n%s", text)
+	}
+}
+
 func TestSpread(t *testing.T) {
 	for _, c := range []struct {
 		in   []float64

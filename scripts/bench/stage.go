@@ -65,6 +65,12 @@ func (s *stage) machineWith(ctx context.Context, ns *lab.Namespace, img image, n
 	if _, err := ns.StartTgtd(ctx, target); err != nil {
 		return nil, err
 	}
+	if img.name == dhcp {
+		_, err := ns.StartDnsmasq(ctx, "--interface=tap0", "--dhcp-range=10.77.0.2,10.77.0.2,255.255.255.0,1h", "--dhcp-authoritative")
+		if err != nil {
+			return nil, err
+		}
+	}
 	return ns.StartMachine(ctx, lab.MachineConfig{
 		Kernel: s.kernel.Image, Initrd: img.path, Append: line, CPUs: cpus, NICs: []lab.NIC{{Model: n.model, Tap: tap}},
 	})

@@ -35,12 +35,35 @@ func (c *Config) summarise() {
 		r := &c.Results[i]
 		r.Init, r.Total, r.CPU = r.spread(Boot.Init), r.spread(total), r.spread(func(b Boot) float64 { return b.CPU })
 	}
+	c.DHCP = c.costOfDHCP()
 	us := c.Results[slices.IndexFunc(c.Results, func(r Result) bool { return r.Name == ours })]
 	for _, peer := range c.Results {
 		if peer.Name != ours {
 			c.Ratios = append(c.Ratios, compare(us, peer))
 		}
 	}
+}
+
+// costOfDHCP is how many seconds an address by DHCP takes, round by round.
+func (c *Config) costOfDHCP() Spread {
+	var costs []float64
+	for _, with := range c.boots(dhcp) {
+		for _, without := range c.boots(ours) {
+			if with.Round == without.Round {
+				costs = append(costs, with.Init()-without.Init())
+			}
+		}
+	}
+	return spread(costs)
+}
+
+func (c *Config) boots(name string) []Boot {
+	for _, r := range c.Results {
+		if r.Name == name {
+			return r.Boots
+		}
+	}
+	return nil
 }
 
 func total(b Boot) float64 { return b.Real }
