@@ -85,6 +85,11 @@ func caseStages() map[string]stage {
 			r.unplug(m)
 			return m
 		},
+		"no-dhcp": onlyLine("ip=dhcp"),
+		"root-path": func(r *rig) *lab.Machine {
+			r.dnsmasq("--interface=tap0", "--dhcp-range=10.77.0.50,10.77.0.50,255.255.255.0,1h", "--dhcp-option=option:root-path,nfs:10.77.0.1:/srv/root")
+			return r.boot(virtio, "", console+"root=dhcp iscsi_i="+initiator)
+		},
 		"no-iscsi":           noISCSI,
 		"connection-refused": onlyLine(seedLine),
 		"no-host":            onlyLine(strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99", 1)),

@@ -16,6 +16,8 @@ type State struct {
 	Other []string
 	// Waits is what is waited for on a link with carrier, in words.
 	Waits string
+	// Leased: a server or a router is to answer.
+	Leased bool
 	// Lasting: that will not be otherwise by waiting.
 	Lasting bool
 }
@@ -72,13 +74,21 @@ func (e *WaitError) Unwrap() error { return e.Err }
 // started.
 func (e *WaitError) Heals() bool { return len(e.State.Links) > 0 && !e.State.Lasting }
 
+// Hint says what to look at where nobody answers.
+func (e *WaitError) Hint() string {
+	if e.State.Leased && e.State.Waits != "" {
+		return "is this NIC in the right network, and does a server there know this machine? ip=NIC:dhcp names the NIC, iscsi_i_ip=ADDRESS/MASK does without a server"
+	}
+	return ""
+}
+
 // state tells of the first line that is not up.
 func (n *Network) state() State {
 	for _, ln := range n.lines {
 		if ln.up {
 			continue
 		}
-		s := State{Want: ln.Device, MAC: ln.MAC, Other: n.other, Waits: ln.waits, Lasting: ln.lasting}
+		s := State{Want: ln.Device, MAC: ln.MAC, Other: n.other, Waits: ln.waits, Leased: ln.Leased(), Lasting: ln.lasting}
 		for _, l := range n.links {
 			if n.wants(ln, l.Link) {
 				s.Links = append(s.Links, Link{l.name, l.carrier})
