@@ -6,8 +6,8 @@
 #   scripts/deps.sh [ITEM...]     without an item: all that the tests need
 #
 # The cache is $ISCSIROOT_CACHE, else iscsiroot in $XDG_CACHE_HOME or ~/.cache. Its links are what pkg/lab reads:
-#   kernels/amd64  kernels/amd64-6.12  kernels/cloud-amd64  tgt  busybox  netboot  debian/systemd  debian/sysvinit  bench
-#   debian/initrds
+#   kernels/amd64  kernels/amd64-6.12  kernels/cloud-amd64  tgt  busybox  netboot  debian/systemd  debian/sysvinit  debian/room
+#   bench  debian/initrds
 # Items that are no links: demo, which is kernel, tgt and busybox; bench-full, which is all that the benchmark measures.
 # Without a missing or outdated part nothing is asked of the network.
 set -euo pipefail
@@ -269,12 +269,12 @@ choose() {
   local item
   for item in "${@:-test}"; do
     case "$item" in
-      test) items+=(kernel kernel-6.12 kernel-cloud tgt busybox netboot debian-systemd debian-sysvinit) ;;
+      test) items+=(kernel kernel-6.12 kernel-cloud tgt busybox netboot debian-systemd debian-sysvinit debian-room) ;;
       demo) items+=(kernel tgt busybox) ;;
       bench) items+=(kernel tgt busybox bench) ;;
       bench-full) items+=(kernel tgt busybox bench debian-initrds) ;;
-      kernel-6.12 | kernel-cloud | netboot) items+=("$item") ;;
-      *) die "unknown argument $item; known: test demo bench bench-full kernel-6.12 kernel-cloud netboot" ;;
+      kernel-6.12 | kernel-cloud | netboot | debian-room) items+=("$item") ;;
+      *) die "unknown argument $item; known: test demo bench bench-full kernel-6.12 kernel-cloud netboot debian-room" ;;
     esac
   done
 }

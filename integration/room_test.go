@@ -1,0 +1,77 @@
+package integration
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// roomDeadline is for building a package and for two machines that boot beside each other from their cards' ROMs.
+const roomDeadline = 10 * time.Minute
+
+// What README says of a room of diskless machines is what happens: its lines are typed as they stand there, on a Debian that
+// has the packages they name but nothing of ours, and at the end two machines that differ in their MAC addresses alone have
+// booted different roots.
+func TestRoomOfTheREADME(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), roomDeadline)
+	defer cancel()
+	commands, promised := roomOfREADME(t)
+	kernel, err := lab.FindKernel("amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, environ := goTree(t)
+	at[copySource(t)] = "/root/iscsiroot"
+	at[filepath.Dir(kernel.Image)] = "/boot"
+	out, err := inDebian(ctx, t, "room", environ+"cd /root/iscsiroot\n"+commands, at)
+	out = strings.ReplaceAll(out, "\r", "") // of the machines' serial ports
+	if err != nil || !strings.HasSuffix(out, promised) {
+		t.Errorf("%v; wanted at the end:\n%s\nprinted:\n%s", err, promised, out)
+	}
+}
+
+// roomOfREADME returns the commands and what README shows as the end of their output.
+func roomOfREADME(t *testing.T) (commands, promised string) {
+	t.Helper()
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(text), "<!-- room -->\n")
+	room, after, ok2 := strings.Cut(rest, "<!-- /room -->\n")
+	if !ok || !ok2 {
+		t.Fatal("README.md has no room between <!-- room --> and <!-- /room -->")
+	}
+	after, _, _ = strings.Cut(strings.TrimLeft(after, "\n"), "\n\n")
+	return indented(room), indented(after + "\n")
+}
+
+// indented returns the lines that Markdown shows as they are.
+func indented(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if code, ok := strings.CutPrefix(line, "    "); ok {
+			b.WriteString(code)
+		}
+	}
+	return b.String()
+}
+
+// goTree is what building needs besides the sources, by where it is here and where it is to be.
+func goTree(t *testing.T) (at map[string]string, environ string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT", "GOMODCACHE", "GOCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := strings.Fields(string(out))
+	at = map[string]string{dirs[0]: "/usr/local/go", dirs[1]: "/root/go/pkg/mod", dirs[2]: "/root/.cache/go-build"}
+	return at, "export PATH=$PATH:/usr/local/go/bin GOFLAGS=-mod=readonly GOPROXY=off\n"
+}
