@@ -23,11 +23,11 @@ hosts:
     root: /dev/sda2
     kernel: vmlinuz
     initrd: initrd.img
-    append: console=ttyS0
+    append: console=ttyS0 module.sig_enforce=1
 `
 
 // What pxe writes for PXELINUX, loaded as PXELINUX loads it, boots: the common image, and behind it the machine's own with
-// its CHAP secret. The secret is on no command line.
+// its CHAP secret. The secret is on no command line. The kernel takes the modules of the image, whose signatures are intact.
 func TestSecretInASecondInitrd(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})

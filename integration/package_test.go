@@ -50,7 +50,7 @@ func lookIntoTarball(t *testing.T, path string) {
 		}
 	}
 	out, err := exec.CommandContext(t.Context(), filepath.Join(dir, "iscsiroot"), "pxe", filepath.Join(dir, "hosts.yaml"), filepath.Join(dir, "netboot")).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "netboot: 11 files, 11 changed") {
+	if err != nil || !strings.Contains(string(out), "new tftp/pxelinux.cfg/01-aa-bb-cc-dd-ee-02\n") {
 		t.Errorf("the example of a hosts file: %v\n%s", err, out)
 	}
 	bill, err := os.ReadFile(filepath.Join(dir, "iscsiroot.cdx.json"))

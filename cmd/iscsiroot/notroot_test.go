@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -60,8 +61,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestNotRoot builds as a user without any privilege: an image with device nodes, and one with a file that this user
-// must not read.
+// TestNotRoot builds as a user without any privilege: an image with device nodes, and one with a file, and one with a
+// module, that this user must not read.
 func TestNotRoot(t *testing.T) {
 	s := newStage(t)
 	s.outDir("")
@@ -83,6 +84,21 @@ func TestNotRoot(t *testing.T) {
 	}
 	if errs, err := runAsNobody(build); err != nil {
 		t.Fatalf("%v: %s", err, errs)
+	}
+	readable, err := os.ReadFile(s.path("out/initrd.img"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := s.path("tree/lib/modules/" + release + "/kernel/ext4.ko")
+	if err := os.Chmod(module, 0); err != nil {
+		t.Fatal(err)
+	}
+	errs, err = runAsNobody(build)
+	if want := "iscsiroot: read module " + module + ": permission denied\n"; err == nil || !strings.HasPrefix(errs, want) {
+		t.Errorf("unreadable module: %v, %swant %s", err, errs, want)
+	}
+	if data, err := os.ReadFile(s.path("out/initrd.img")); err != nil || !bytes.Equal(data, readable) {
+		t.Errorf("an unreadable module left another image: %v", err)
 	}
 	if names, _ := s.list("out/initrd.img"); !strings.Contains(strings.Join(names, " "), " dev/console dev/null ") {
 		t.Errorf("no nodes among %q", names)
