@@ -58,6 +58,9 @@ func (p Plan) Say() []Said {
 	say(s, "CHAP hashes", p.Login.Algorithms)
 	say(s, "header digest", p.Login.HeaderDigest)
 	say(s, "data digest", p.Login.DataDigest)
+	say(s, "I/O waits for the target", p.Login.Timers.Recovery)
+	say(s, "ping interval", p.Login.Timers.PingInterval)
+	say(s, "ping time-out", p.Login.Timers.PingTimeout)
 	p.Root.say(s)
 	say(s, "init", p.Init)
 	p.Policy.say(s)
@@ -111,6 +114,7 @@ func (r Root) say(s *sayer) {
 
 func (p Policy) say(s *sayer) {
 	say(s, "time limit", p.Timeout)
+	say(s, "address is kept", p.KeepAddress)
 	s.add("shell on failure", cmp.Or(p.Shell.V, "built-in"), p.Shell.From)
 	say(s, "password of the shell", p.Password)
 	s.add("in an emergency", p.Emergency.Or(Reboot), orDefault(p.Emergency.From))

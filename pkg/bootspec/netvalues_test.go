@@ -133,8 +133,11 @@ var netGoods = []good{
 	{"rd.iscsi.ibft", "0", nothing},
 	{"rd.iscsi.mp", "-", nothing}, // see TestFirmware
 	{"rd.iscsi.param", "node.conn[0].iscsi.DataDigest=CRC32C", digest(data, iscsi.RequireDigest)},
-	{"rd.iscsi.param", "node.session.timeo.replacement_timeout=30", func(p *bootspec.Plan, source string) {
-		p.Warnings = []string{source + "node.session.timeo.replacement_timeout has no effect with us"}
+	{"rd.iscsi.param", "node.session.timeo.replacement_timeout=30", timer(recovery, 30*time.Second)},
+	{"rd.iscsi.param", "node.conn[0].timeo.noop_out_interval=0", timer(pingInterval, 0)},
+	{"rd.iscsi.param", "node.conn[0].timeo.noop_out_timeout=7", timer(pingTimeout, 7*time.Second)},
+	{"rd.iscsi.param", "node.session.timeo.abort_timeout=30", func(p *bootspec.Plan, source string) {
+		p.Warnings = []string{source + "node.session.timeo.abort_timeout has no effect with us"}
 	}},
 	{"rd.iscsi.login_retry_max", "3", func(p *bootspec.Plan, source string) {
 		p.Warnings = []string{source + " does nothing: a login is tried as long as rd.timeout= says"}

@@ -24,6 +24,10 @@ func (ps *parser) setting(p cmdline.Param) error {
 		"node.conn[0].iscsi.HeaderDigest": (*parser).headerDigest,
 		"node.conn[0].iscsi.DataDigest":   (*parser).dataDigest,
 		"node.session.auth.chap_algs":     (*parser).algorithms,
+
+		"node.session.timeo.replacement_timeout": (*parser).recoveryTimeout,
+		"node.conn[0].timeo.noop_out_interval":   (*parser).pingInterval,
+		"node.conn[0].timeo.noop_out_timeout":    (*parser).pingTimeout,
 	}
 	if set, ok := known[name]; ok {
 		p.Value = value

@@ -83,6 +83,9 @@ type Policy struct {
 	Debug    Value[bool]
 	Watchdog Value[bool]   // not given: true, watchdogs get their drivers
 	Panic    Value[string] // the kernel's panic=, as it stands
+	// KeepAddress: the running system's NIC gets the boot's address back when it
+	// has none; not given: if it is a static one.
+	KeepAddress Value[bool]
 }
 
 // Emergency is the end of a boot that failed for good.

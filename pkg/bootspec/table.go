@@ -38,6 +38,7 @@ func machineParameters() []Parameter {
 		{"iscsi_gw", also("rd.iscsiroot.gateway", "gateway"), "ADDRESS", "default gateway", (*parser).gateway},
 		{"iscsi_dhcp_id", also("rd.iscsiroot.dhcp_id"), "ID", "DHCP's client identifier: its bytes in hex with colons, or TYPE,TEXT; without it one is made of the MAC (RFC 4361), the same at every boot", (*parser).clientID},
 		{"nameserver", also("rd.iscsiroot.nameserver"), "ADDRESS", "name server for the names in iscsi_a=; may be repeated", (*parser).nameserver},
+		{"iscsi_keep_address", also("rd.iscsiroot.keep_address"), "[0]", "put the boot's address back if the running system drops it and gives the NIC no other; without it that is done for an address that was given here, not for a leased one; 0: never", (*parser).keepAddress},
 	}
 }
 
@@ -90,7 +91,7 @@ func dracutParameters() []Parameter {
 		{"rd.iscsi.firmware", also("iscsi_firmware", "iscsi_auto"), "[0]", "log in to the targets of the firmware's iBFT; 0: do not, even if nobody else names one", (*parser).firmware},
 		{"rd.iscsi.ibft", nil, "[0]", "addresses of the firmware's iBFT", (*parser).firmwareNet},
 		{"rd.iscsi.mp", nil, "[0]", "all NICs of the iBFT, not only those that it booted by", (*parser).firmwareAll},
-		{"rd.iscsi.param", also("iscsi_param"), "NAME=VALUE", "open-iscsi's setting; known are the digests, node.conn[0].iscsi.HeaderDigest and DataDigest, and CHAP's hashes, node.session.auth.chap_algs", (*parser).setting},
+		{"rd.iscsi.param", also("iscsi_param"), "NAME=VALUE", "open-iscsi's setting; known are the digests, node.conn[0].iscsi.HeaderDigest and DataDigest, CHAP's hashes, node.session.auth.chap_algs, and the timers, node.session.timeo.replacement_timeout and node.conn[0].timeo.noop_out_interval and noop_out_timeout", (*parser).setting},
 		{"rd.iscsi.login_retry_max", nil, "[N]", "does nothing: a login is tried as long as rd.timeout= says", (*parser).retries},
 		{"rd.iscsi.waitnet", nil, "[0]", "does nothing: a target is waited for alone", (*parser).accept},
 		{"rd.iscsi.testroute", nil, "[0]", "does nothing, as rd.iscsi.waitnet", (*parser).accept},
@@ -104,6 +105,9 @@ func loginParameters() []Parameter {
 		{"iscsi_chap", also("rd.iscsiroot.chap"), "HASH[,HASH]", "hashes that CHAP may use: md5, sha1, sha256, sha3-256; all of them without it", (*parser).algorithms},
 		{"iscsi_header_digest", also("rd.iscsiroot.header_digest"), "none|prefer|require", "CRC32C over the headers of PDUs; none without it", (*parser).headerDigest},
 		{"iscsi_data_digest", also("rd.iscsiroot.data_digest"), "none|prefer|require", "CRC32C over the data of PDUs; none without it", (*parser).dataDigest},
+		{"iscsi_recovery_tmo", also("rd.iscsiroot.recovery_tmo"), "SECONDS", "for how long the kernel holds I/O back while a session is down, before it fails; 86400 without it, a day", (*parser).recoveryTimeout},
+		{"iscsi_nop_interval", also("rd.iscsiroot.nop_interval"), "SECONDS", "after so long without traffic the kernel pings the target; 15 without it, 0: never", (*parser).pingInterval},
+		{"iscsi_nop_timeout", also("rd.iscsiroot.nop_timeout"), "SECONDS", "a connection whose ping is not answered for so long is given up, and made again; 30 without it", (*parser).pingTimeout},
 	}
 }
 

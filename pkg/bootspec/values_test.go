@@ -151,6 +151,23 @@ func readWrite(v bool) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { p.Root.ReadWrite = from(v, source) }
 }
 
+func timer(dst func(*bootspec.Plan) *bootspec.Value[time.Duration], v time.Duration) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { *dst(p) = from(v, source) }
+}
+
+func recovery(p *bootspec.Plan) *bootspec.Value[time.Duration] { return &p.Login.Timers.Recovery }
+func pingInterval(p *bootspec.Plan) *bootspec.Value[time.Duration] {
+	return &p.Login.Timers.PingInterval
+}
+
+func pingTimeout(p *bootspec.Plan) *bootspec.Value[time.Duration] {
+	return &p.Login.Timers.PingTimeout
+}
+
+func keepAddress(v bool) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Policy.KeepAddress = from(v, source) }
+}
+
 func anyDisk(v bool) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { p.Root.AnyDisk = from(v, source) }
 }
@@ -204,6 +221,12 @@ var goods = []good{
 	{"iscsi_data_digest", "require", digest(data, iscsi.RequireDigest)},
 	{"iscsi_data_digest", "CRC32C", digest(data, iscsi.RequireDigest)},
 	{"iscsi_data_digest", "none", digest(data, iscsi.NoDigest)},
+	{"iscsi_recovery_tmo", "1", timer(recovery, time.Second)},
+	{"iscsi_recovery_tmo", "2147483", timer(recovery, 2147483*time.Second)},
+	{"iscsi_nop_interval", "0", timer(pingInterval, 0)},
+	{"iscsi_nop_timeout", "5", timer(pingTimeout, 5*time.Second)},
+	{"iscsi_keep_address", "0", keepAddress(false)},
+	{"iscsi_keep_address", "1", keepAddress(true)},
 	{"nameserver", "10.1.1.1", nameserver("10.1.1.1")},
 	{"nameserver", "[2001:db8::1]", nameserver("2001:db8::1")},
 	{"iscsi_g", "0", group(0)},
