@@ -26,7 +26,7 @@ func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi
 	}()
 	kernelPipe := s.kernel.Pipe()
 	defer kernelPipe.Close()
-	pipe := &watchedPipe{Pipe: kernelPipe, patience: s.times.response}
+	pipe := &watchedPipe{Pipe: kernelPipe, patience: s.patience()}
 	if err := s.bind(ctx, conn); err != nil {
 		return Notes{}, err
 	}
@@ -47,6 +47,16 @@ func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi
 		return Notes{}, err
 	}
 	return s.notes(result), s.kernel.Start(ctx)
+}
+
+// patience is how long to wait for a response. A target that has answered
+// before is asked again sooner at first: it may have lost a request while it
+// was starting.
+func (s *Session) patience() time.Duration {
+	if !s.again {
+		return s.times.response
+	}
+	return min(s.times.firstAgain<<min(s.silent, 8), s.times.response)
 }
 
 // stop gives the connection up.

@@ -8,13 +8,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// The timers of a root disk with one path, in seconds: the kernel pings
-// (NOP-Out) after pingInterval without traffic and gives the connection up
-// pingTimeout after that.
+// Timeouts of SCSI's error handling in seconds: the values of open-iscsi's
+// defaults.
 const (
-	pingInterval       = 15
-	pingTimeout        = 30
-	abortTimeout       = 15 // task abort; the values of open-iscsi's defaults
+	abortTimeout       = 15
 	luResetTimeout     = 30
 	targetResetTimeout = 30
 )
@@ -31,8 +28,8 @@ func (s *Session) before(e entry) []kernel.Setting {
 		{Param: kernel.AbortTimeout, Value: number(abortTimeout)},
 		{Param: kernel.LUResetTimeout, Value: number(luResetTimeout)},
 		{Param: kernel.TargetResetTimeout, Value: number(targetResetTimeout)},
-		{Param: kernel.PingTimeout, Value: number(pingTimeout)},
-		{Param: kernel.RecvTimeout, Value: number(pingInterval)},
+		{Param: kernel.PingTimeout, Value: number(s.timers.PingTimeout)},
+		{Param: kernel.RecvTimeout, Value: number(s.timers.PingInterval)},
 		{Param: kernel.InterfaceName, Value: "default"},
 		{Param: kernel.InitiatorName, Value: s.Initiator},
 	}, s.credentials()...)

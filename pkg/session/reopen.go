@@ -2,9 +2,11 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
@@ -21,6 +23,8 @@ func Reopen(t *kernel.Transport, st State) *Session {
 		chap:     st.CHAP,
 		offer:    iscsi.DefaultOffer(),
 		times:    defaultTimes,
+		timers:   st.Timers,
+		fresh:    st.Fresh,
 	}
 	s.offer.HeaderDigest, s.offer.DataDigest = st.HeaderDigest, st.DataDigest
 	return s
@@ -39,9 +43,7 @@ func (c *Connection) Close() error { return c.conn.Close() }
 // not looked up: their server may be behind the very network that is away. The
 // error is that of the first portal. Calls may overlap.
 func (s *Session) Connect(ctx context.Context) (*Connection, error) {
-	s.mu.Lock()
-	portals := slices.Clone(s.Portals)
-	s.mu.Unlock()
+	portals := s.Known()
 	conn, winner, lost := s.race(ctx, portals)
 	if conn == nil {
 		return nil, lost[0]
@@ -49,23 +51,73 @@ func (s *Session) Connect(ctx context.Context) (*Connection, error) {
 	return &Connection{conn, portals[winner]}, nil
 }
 
+// Known returns the portals in the order in which they are tried.
+func (s *Session) Known() []netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.Portals)
+}
+
 // Relogin gives the session's connection up, whatever its state, and logs in by
 // another one, which it takes over. The kernel needs the first even where it
 // has cleaned up by itself.
 func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 	s.attempts++
+	s.again = s.fresh == nil
 	failed := &LoginError{Initiator: s.Initiator, Target: s.Target, Attempt: s.attempts}
-	if err := s.stop(ctx); err != nil {
-		_ = c.Close()
-		failed.Tries = []Try{{Portal: c.addr.String(), Err: err}}
-		return failed
+	if s.fresh == nil || s.kernel.Bound() {
+		if err := s.stop(ctx); err != nil {
+			_ = c.Close()
+			failed.Tries = []Try{{Portal: c.addr.String(), Err: err}}
+			return failed
+		}
 	}
 	_, try := s.follow(ctx, c.conn, c.addr)
+	var silence *SilenceError
+	if s.silent++; try == nil || !errors.As(try.Err, &silence) {
+		s.silent = 0
+	}
 	if try != nil {
+		s.last(c.addr)
 		failed.Tries = []Try{*try}
 		return failed
 	}
+	if s.fresh != nil {
+		return s.begin()
+	}
 	return nil
+}
+
+// last makes a portal the last one to try: one that takes connections and lets
+// nobody log in must not keep us from the others.
+func (s *Session) last(addr netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.Portals, addr); i >= 0 {
+		s.Portals = append(slices.Delete(slices.Clone(s.Portals), i, i+1), addr)
+	}
+}
+
+// begin does what follows the first login of a session. Looking for disks waits
+// for the target, which may be away again.
+func (s *Session) begin() error {
+	lun := *s.fresh
+	s.fresh = nil
+	go func() { _ = s.Scan(lun) }()
+	return s.Hold()
+}
+
+// NeverUp says that the session is not logged in yet, and for which LUN to look
+// when it is.
+func (s *Session) NeverUp(lun uint64) { s.fresh = &lun }
+
+// Logout ends the connection as the target has asked, and returns its
+// Time2Wait. The kernel holds commands back until the next login.
+func (s *Session) Logout(ctx context.Context) (time.Duration, error) {
+	pipe := s.kernel.Pipe()
+	defer pipe.Close()
+	resp, err := iscsi.Logout(ctx, pipe, iscsi.LogoutRequest{Immediate: true, Reason: iscsi.LogoutSession})
+	return time.Duration(resp.Time2Wait) * time.Second, err
 }
 
 // Up reads from the kernel whether commands flow. os.ErrNotExist: there is no

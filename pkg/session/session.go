@@ -53,10 +53,14 @@ type Session struct {
 	chap     *iscsi.CHAP // nil: none
 	offer    iscsi.Offer
 	times    times
+	timers   Timers
+	fresh    *uint64 // see State.Fresh
 
 	mu       sync.Mutex       // guards Portals where connects overlap a login
 	moved    []netip.AddrPort // where a target that moved for good is now
 	attempts int              // logins so far
+	again    bool             // they are re-logins
+	silent   int              // of them the last ones that were not answered
 	refusals int              // of them the last ones that the target, or we, turned down
 }
 
@@ -65,18 +69,21 @@ type times struct {
 	dial     time.Duration // TCP connection
 	stagger  time.Duration // until the next address is tried beside the first
 	response time.Duration // one Login Response
-	login    time.Duration // all PDUs of a login
-	stop     time.Duration // giving a connection up
-	lookup   time.Duration // the addresses of a name
+	// firstAgain is that at the first re-login, doubled at each that gets no answer
+	firstAgain time.Duration
+	login      time.Duration // all PDUs of a login
+	stop       time.Duration // giving a connection up
+	lookup     time.Duration // the addresses of a name
 }
 
 var defaultTimes = times{
-	dial:     5 * time.Second,
-	stagger:  250 * time.Millisecond,
-	response: 15 * time.Second,
-	login:    45 * time.Second,
-	stop:     10 * time.Second,
-	lookup:   10 * time.Second,
+	dial:       5 * time.Second,
+	stagger:    250 * time.Millisecond,
+	response:   15 * time.Second,
+	firstAgain: 2 * time.Second,
+	login:      45 * time.Second,
+	stop:       10 * time.Second,
+	lookup:     10 * time.Second,
 }
 
 // Reserve makes a session in the kernel without connecting. The order of the
@@ -94,6 +101,7 @@ func New(k *kernel.Session, c Config) *Session {
 		chap:     c.Target.CHAP.Config(c.Login.CHAPAlgorithms()),
 		offer:    iscsi.DefaultOffer(),
 		times:    defaultTimes,
+		timers:   timersOf(c.Login.Timers),
 		Record: Record{
 			SID:       k.SID,
 			HostNo:    k.HostNo,
@@ -118,14 +126,6 @@ func New(k *kernel.Session, c Config) *Session {
 	s.offer.HeaderDigest, s.offer.DataDigest = c.Login.HeaderDigest.V, c.Login.DataDigest.V
 	return s
 }
-
-// RecoveryTimeout is for how many seconds the kernel holds a root disk's I/O
-// back while the session is down: a day, where the kernel's default of two
-// minutes ends in an I/O error and a dead root.
-const RecoveryTimeout = 86400
-
-// Hold sets RecoveryTimeout.
-func (s *Session) Hold() error { return s.kernel.SetRecoveryTimeout(RecoveryTimeout) }
 
 // Scan looks for one LUN by the kernel's number of it, or for all
 // (kernel.ScanAll).

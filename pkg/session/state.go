@@ -20,6 +20,10 @@ type State struct {
 	CHAP         *iscsi.CHAP
 	HeaderDigest iscsi.DigestPolicy
 	DataDigest   iscsi.DigestPolicy
+	Timers       Timers
+	// Fresh, if not nil, says that the session was never logged in; it is the
+	// kernel's number of the LUN to look for then, or kernel.ScanAll.
+	Fresh *uint64
 }
 
 // State returns the session's state. It shares the secrets with the session.
@@ -27,6 +31,7 @@ func (s *Session) State() State {
 	return State{
 		Record: s.Record, Group: s.group, CHAP: s.chap,
 		HeaderDigest: s.offer.HeaderDigest, DataDigest: s.offer.DataDigest,
+		Timers: s.timers, Fresh: s.fresh,
 	}
 }
 
@@ -41,6 +46,10 @@ func AppendState(b []byte, st State) []byte {
 		b = fmt.Appendf(b, "group %d\n", *st.Group)
 	}
 	b = fmt.Appendf(b, "header-digest %d\ndata-digest %d\n", st.HeaderDigest, st.DataDigest)
+	b = fmt.Appendf(b, "recovery-tmo %d\nping-interval %d\nping-timeout %d\n", st.Timers.Recovery, st.Timers.PingInterval, st.Timers.PingTimeout)
+	if st.Fresh != nil {
+		b = fmt.Appendf(b, "fresh %d\n", *st.Fresh)
+	}
 	if c := st.CHAP; c != nil {
 		b = appendHex(fmt.Appendf(b, "user %q\n", c.User), "secret", c.Secret)
 		b = appendHex(fmt.Appendf(b, "target-user %q\n", c.TargetUser), "target-secret", c.TargetSecret)
@@ -150,6 +159,15 @@ func (r *stateReader) line(key, value string) (err error) {
 		st.HeaderDigest, err = parse[iscsi.DigestPolicy](value, 8)
 	case "data-digest":
 		st.DataDigest, err = parse[iscsi.DigestPolicy](value, 8)
+	case "fresh":
+		st.Fresh = new(uint64)
+		*st.Fresh, err = strconv.ParseUint(value, 10, 64)
+	case "recovery-tmo":
+		st.Timers.Recovery, err = parse[uint32](value, 31)
+	case "ping-interval":
+		st.Timers.PingInterval, err = parse[uint32](value, 31)
+	case "ping-timeout":
+		st.Timers.PingTimeout, err = parse[uint32](value, 31)
 	default:
 		err = r.chapLine(key, value)
 	}

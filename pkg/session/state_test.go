@@ -26,6 +26,8 @@ func testState(sid uint32) State {
 			User: "me", Secret: iscsi.NewSecret([]byte("a secret of 16 B")), TargetUser: "you",
 			TargetSecret: iscsi.NewSecret([]byte{0, 1, '\n'}), Algorithms: []iscsi.Algorithm{iscsi.SHA256, iscsi.MD5},
 		},
+		Fresh:  new(uint64),
+		Timers: Timers{Recovery: 600, PingInterval: 0, PingTimeout: 7},
 	}
 }
 
@@ -35,7 +37,7 @@ func secrets() cmp.Option {
 
 func TestStates(t *testing.T) {
 	plain := testState(1)
-	plain.CHAP, plain.Group, plain.Portal = nil, nil, netip.AddrPort{}
+	plain.CHAP, plain.Group, plain.Portal, plain.Fresh = nil, nil, netip.AddrPort{}, nil
 	want := []State{plain, testState(0x123456)}
 	want[1].ISID = [6]byte{0, 2, 0x3d, 0x12, 0x34, 0x56}
 	got, err := ParseStates(AppendState(AppendState(nil, want[0]), want[1]))
@@ -55,6 +57,7 @@ func TestDamagedStates(t *testing.T) {
 		"no target":       strings.Replace(whole, "target ", "tarzan ", 1),
 		"no secret":       strings.Replace(whole, "\nsecret 61", "\nsecret zz", 1),
 		"empty":           "end\n",
+		"a negative time": strings.Replace(whole, "recovery-tmo 600", "recovery-tmo 4294967295", 1),
 		"number too big":  strings.Replace(whole, "tpgt 7", "tpgt 70000", 1),
 		"no portals":      strings.ReplaceAll(whole, "portal ", "at "),
 		"too many":        strings.Repeat(string(AppendState(nil, testState(1))), maxStates+1),

@@ -1,0 +1,50 @@
+package session
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+)
+
+// Progress reads how many commands of the session's disks the target has not
+// answered, and a number that changes with each one that ends.
+func (s *Session) Progress() (waiting int, done uint64, err error) { return progress("/sys", s.SID) }
+
+// progress reads sysfs at sys (Documentation/block/stat.rst;
+// Documentation/ABI/stable/sysfs-block, inflight).
+func progress(sys string, sid uint32) (waiting int, done uint64, err error) {
+	units, err := blockdev.Units(sys, sid)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, u := range units {
+		if u.Disk == "" {
+			continue
+		}
+		dir := sys + "/class/block/" + u.Disk
+		var reads, writes int
+		if err := scan(dir+"/inflight", &reads, &writes); err != nil {
+			return 0, 0, err
+		}
+		// read I/Os, merges, sectors, ticks; the same of writes
+		var ended, skip [4]uint64
+		if err := scan(dir+"/stat", &ended[0], &skip[0], &skip[1], &skip[2], &ended[1]); err != nil {
+			return 0, 0, err
+		}
+		waiting += reads + writes
+		done += ended[0] + ended[1]
+	}
+	return waiting, done, nil
+}
+
+func scan(path string, into ...any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Sscan(string(b), into...); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
