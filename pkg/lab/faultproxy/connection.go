@@ -20,6 +20,11 @@ type connection struct {
 	faults [2][]Fault
 	once   sync.Once
 	hole   chan struct{} // closed by BlackHole
+	follow bool          // tell PDUs apart for good
+
+	out  sync.Mutex         // guards what is written to the initiator while PDUs are told apart
+	last [iscsi.BHSLen]byte // of the target's last response
+	seen bool               // there was one
 }
 
 func (c *connection) close() {
@@ -31,6 +36,7 @@ func (c *connection) close() {
 // pass carries one direction. A nil error is the sender's orderly end, which has been passed on.
 func (c *connection) pass(ctx context.Context, d Direction) error {
 	from, to := c.side[d], c.side[1-d]
+	live := false
 	for n := 1; ; n++ {
 		pdu, err := readPDU(from)
 		if err != nil {
@@ -42,7 +48,14 @@ func (c *connection) pass(ctx context.Context, d Direction) error {
 		if err := c.forward(ctx, d, n, pdu); err != nil {
 			return err
 		}
-		if !isLogin(pdu) && !c.pending(d, n) {
+		if isLogin(pdu) {
+			continue
+		}
+		if d == ToTarget {
+			c.proxy.heard(!live)
+			live = true
+		}
+		if !c.follow && !c.pending(d, n) {
 			return c.copy(from, to)
 		}
 	}
@@ -135,6 +148,13 @@ func (c *connection) forward(ctx context.Context, d Direction, n int, pdu []byte
 	}
 	if c.inHole() {
 		return nil
+	}
+	if d == ToInitiator {
+		c.out.Lock()
+		defer c.out.Unlock()
+		if op := iscsi.Opcode(pdu[0] & 0x3f); op == iscsi.OpSCSIResponse || op == iscsi.OpNOPIn {
+			c.last, c.seen = [iscsi.BHSLen]byte(pdu), true
+		}
 	}
 	_, err := to.Write(pdu)
 	return err

@@ -11,6 +11,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Dialer connects to the target.
@@ -29,6 +30,10 @@ type Proxy struct {
 	logins []Login
 	conns  int
 	struck int
+	follow bool
+	open   []*connection  // in the order in which they came
+	live   int            // connections that have passed their login
+	next   chan time.Time // see Next; nil: nobody waits
 }
 
 // Login is the first Login Request of a connection.
@@ -103,6 +108,7 @@ func (p *Proxy) serve(initiator *net.TCPConn) {
 	c := p.connection(initiator, out.(*net.TCPConn))
 	stop := context.AfterFunc(ctx, c.close)
 	defer stop()
+	defer p.leave(c)
 	var both sync.WaitGroup
 	for d := range c.side {
 		both.Go(func() {
@@ -122,14 +128,50 @@ func (p *Proxy) serve(initiator *net.TCPConn) {
 func (p *Proxy) connection(initiator, target *net.TCPConn) *connection {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := &connection{proxy: p, number: p.conns, side: [2]*net.TCPConn{initiator, target}, hole: make(chan struct{})}
+	c := &connection{proxy: p, number: p.conns, side: [2]*net.TCPConn{initiator, target}, hole: make(chan struct{}), follow: p.follow}
 	for _, f := range p.faults {
 		if f.strikes(p.conns) {
 			c.faults[f.Direction] = append(c.faults[f.Direction], f)
 		}
 	}
 	p.conns++
+	p.open = append(p.open, c)
 	return c
+}
+
+// leave forgets a connection that is over.
+func (p *Proxy) leave(c *connection) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = slices.DeleteFunc(p.open, func(o *connection) bool { return o == c })
+}
+
+// Live is how many connections have passed their login and carried something since.
+func (p *Proxy) Live() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.live
+}
+
+// Next tells when the next PDU behind a login comes from an initiator. PDUs must be told apart, see [Proxy.Follow].
+func (p *Proxy) Next() <-chan time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next = make(chan time.Time, 1)
+	return p.next
+}
+
+// heard notes a PDU behind a login; first is the first one of its connection.
+func (p *Proxy) heard(first bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first {
+		p.live++
+	}
+	if p.next != nil {
+		p.next <- time.Now()
+		p.next = nil
+	}
 }
 
 func (p *Proxy) note(l Login) {

@@ -1,0 +1,58 @@
+package faultproxy
+
+import (
+	"errors"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+)
+
+// Follow tells the PDUs of all connections from now on apart for as long as they last, which [Proxy.Inject] needs.
+func (p *Proxy) Follow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.follow = true
+}
+
+// errNobody says that there is no connection.
+var errNobody = errors.New("no connection has passed its login")
+
+// Inject sends a message of the target's, which the target does not know of, to the initiator of the youngest connection. Its
+// numbers are those of the target's last response, so that neither side misses one.
+func (p *Proxy) Inject(m iscsi.AsyncMessage) error {
+	p.mu.Lock()
+	var c *connection
+	if len(p.open) > 0 {
+		c = p.open[len(p.open)-1]
+	}
+	p.mu.Unlock()
+	if c == nil {
+		return errNobody
+	}
+	c.out.Lock()
+	defer c.out.Unlock()
+	if !c.seen || !c.follow {
+		return errNobody
+	}
+	pdu := m.PDU()
+	const statSN, end = 24, 36 // StatSN, ExpCmdSN and MaxCmdSN stand in a row (RFC 7143 11.4, 11.9)
+	copy(pdu.BHS[statSN:end], c.last[statSN:end])
+	b, err := pdu.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	_, err = c.side[ToTarget].Write(b)
+	return err
+}
+
+// Reset ends all connections with a reset to both sides, and returns how many there were.
+func (p *Proxy) Reset() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.open {
+		for _, s := range c.side {
+			_ = s.SetLinger(0)
+		}
+		c.close()
+	}
+	return len(p.open)
+}
