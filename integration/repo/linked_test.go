@@ -34,6 +34,7 @@ var linked = map[string]string{
 	"pkg/handover":      "tells the real system's network managers what carries root",
 	"pkg/recovery":      "keeps the sessions alive after the switch",
 	"pkg/shutdown":      "brings the machine down in order",
+	"pkg/status":        "tells people how the sessions are",
 	"pkg/switchroot":    "leaves the initramfs",
 	"pkg/uevent":        "waits for devices without polling",
 

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/handover"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
@@ -47,12 +51,13 @@ func (m *Machine) giveAway(ctx context.Context) {
 	if m.agent == nil {
 		return
 	}
-	var state []byte
+	whole := recovery.State{Uplinks: m.uplinks()}
 	for i, s := range m.sessions {
-		if m.logins.up(i) {
-			state = session.AppendState(state, s.State())
+		if m.kept(i) {
+			whole.Sessions = append(whole.Sessions, s.State())
 		}
 	}
+	state := whole.Append(nil)
 	if m.transport != nil {
 		_ = m.transport.Close()
 		m.transport = nil
@@ -65,6 +70,38 @@ func (m *Machine) giveAway(ctx context.Context) {
 	clear(state) // there are secrets in it
 	_ = m.agent.Close()
 	m.agent, m.guarded = nil, true
+}
+
+// uplinks are the addresses of this machine, for the agent to keep. Those that
+// were given here are put back if the system drops them, as
+// iscsi_keep_address= says.
+func (m *Machine) uplinks() []recovery.Uplink {
+	var out []recovery.Uplink
+	for _, l := range m.leases() {
+		dir := "/sys/class/net/" + l.Interface
+		index, err := strconv.Atoi(readWord(dir, "ifindex"))
+		if err != nil {
+			continue
+		}
+		keep := m.spec.Policy.KeepAddress.Or(l.Method == dhcp.Static)
+		out = append(out, recovery.Uplink{Index: index, MAC: readWord(dir, "address"), Keep: keep, Lease: l})
+	}
+	return out
+}
+
+// kept tells whether the agent looks after a session: one that is logged in, or
+// whose target is still being tried and has an address. It then goes on trying.
+func (m *Machine) kept(i int) bool {
+	s, pending := m.sessions[i], slices.Contains(m.logins.pending(), i)
+	if !pending {
+		return m.logins.up(i)
+	}
+	lun := kernel.ScanAll
+	if given := m.spec.Targets[i].LUN; given.Given() {
+		lun = given.V.Kernel()
+	}
+	s.NeverUp(lun)
+	return len(s.Portals) > 0
 }
 
 // errGuarded is for a retry that comes too late.
@@ -86,17 +123,25 @@ func (m *Machine) handOver(context.Context) error {
 		}
 	}
 	for i, s := range m.sessions {
-		if !m.logins.up(i) {
+		if m.logins.state(i) == loginLost {
 			continue
 		}
 		facts.Sessions = append(facts.Sessions, handover.Session{
-			SID: s.SID, Initiator: s.Initiator, Target: s.Target, Portal: s.Portal, Root: m.carriesRoot(i),
+			SID: s.SID, Initiator: s.Initiator, Target: s.Target, Portal: portalOfSession(s), Root: m.carriesRoot(i),
 		})
 	}
 	if err := handover.Write("/run", handover.Files(facts)); err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
 	return nil
+}
+
+// portalOfSession is where a session is logged in, or will first be tried.
+func portalOfSession(s *session.Session) netip.AddrPort {
+	if s.Portal.IsValid() || len(s.Portals) == 0 {
+		return s.Portal
+	}
+	return s.Portals[0]
 }
 
 // carriesRoot tells whether root is on a disk of the i-th session.

@@ -130,7 +130,7 @@ func (m *Machine) sessionNames() string {
 // without the targets that are not there by now, and no secret is left behind.
 func (m *Machine) leaveTargets(ctx context.Context) {
 	for _, i := range m.logins.pending() {
-		m.Log.Warnf("target %s is still not there: the system starts without it", m.sessions[i].Target)
+		m.Log.Warnf("target %s is still not there: the system starts without it, the agent goes on trying", m.sessions[i].Target)
 	}
 	if err := m.logins.end(ctx); err != nil {
 		m.Log.Debugf("login: %v", err)

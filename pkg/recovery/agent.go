@@ -16,16 +16,31 @@ import (
 type Session interface {
 	// ID is the kernel's session id.
 	ID() uint32
-	// String names it for a person: target and portal.
+	// String names its target.
 	String() string
+	// Where lists the target's portals, as they are tried.
+	Where() []string
 	// Up reads from the kernel whether commands flow. fs.ErrNotExist: the
 	// session was ended.
 	Up() (bool, error)
+	// Progress reads how many commands wait for the target, and a number that
+	// changes with each one that ends.
+	Progress() (waiting int, done uint64, err error)
 	// Dial connects to one of the target's portals. Dials of one session may
 	// overlap. What it returns goes to Login or is closed.
 	Dial(ctx context.Context) (io.Closer, error)
 	// Login stops what the kernel had, binds the connection, and logs in.
 	Login(ctx context.Context, conn io.Closer) error
+	// Logout ends the connection in the way that a target asks for, and returns
+	// for how long the target then wants to be left in peace.
+	Logout(ctx context.Context) (time.Duration, error)
+}
+
+// Up is something of the network that came up and that a connection may have
+// waited for: a carrier, an address, a neighbour.
+type Up struct {
+	// Away is for how long it had been gone; 0: it was not, or that is unknown.
+	Away time.Duration
 }
 
 // Logger writes to the kernel's log.
@@ -39,7 +54,7 @@ type Logger interface {
 type Config struct {
 	Sessions []Session
 	Events   <-chan kernel.Event // of the kernel's iSCSI
-	Network  <-chan struct{}     // something came up: carrier, an address, a neighbour
+	Network  <-chan Up
 	// Listeners are the port ids of others who listen for the same events.
 	Listeners func() []uint32
 	// Slow tells of a login's error that only somebody's work at the target
@@ -47,7 +62,9 @@ type Config struct {
 	Slow func(error) bool
 	// Changed is called after each change of a session's state; may be nil.
 	Changed func([]Status)
-	Log     Logger
+	// Past is what an earlier agent knew of these sessions, when it ended.
+	Past []Status
+	Log  Logger
 }
 
 // Agent keeps sessions alive. All its state belongs to the goroutine of Run.
@@ -70,7 +87,13 @@ const ownerEvery = 500 * time.Millisecond
 func New(cfg Config) *Agent {
 	a := &Agent{cfg: cfg, began: time.Now(), results: make(chan result)}
 	for _, s := range cfg.Sessions {
-		a.watched = append(a.watched, &watched{Session: s})
+		w := &watched{Session: s}
+		a.watched = append(a.watched, w)
+		for _, p := range cfg.Past {
+			if p.SID == s.ID() {
+				a.resume(w, p)
+			}
+		}
 	}
 	return a
 }
@@ -91,9 +114,9 @@ func (a *Agent) Run(ctx context.Context) {
 		pace.Reset(a.work(ctx))
 		select {
 		case e := <-a.cfg.Events:
-			a.event(e)
-		case <-a.cfg.Network:
-			a.hurry()
+			a.event(ctx, e)
+		case u := <-a.cfg.Network:
+			a.hurry(u)
 		case r := <-a.results:
 			a.result(ctx, r)
 		case <-survey.C:
@@ -118,7 +141,7 @@ func (a *Agent) survey() {
 			a.cfg.Log.Warnf("session %d: %v", w.ID(), err)
 		case !up && w.down == nil && !w.ended:
 			a.broken(w, errFound)
-		case up && w.down != nil && !w.down.busy:
+		case up && w.down != nil && !w.down.busy && (!w.down.forced || a.owner.other):
 			a.healed(w)
 		}
 	}
@@ -151,9 +174,11 @@ func (a *Agent) work(ctx context.Context) time.Duration {
 	}
 	for _, w := range a.watched {
 		if w.down == nil {
-			continue
+			next = min(next, a.suspicion(w))
 		}
-		a.redial(ctx, w)
+		if w.down != nil {
+			a.redial(ctx, w)
+		}
 		if w.down == nil {
 			continue
 		}
@@ -180,16 +205,25 @@ func (a *Agent) redial(ctx context.Context, w *watched) {
 		}
 		return
 	}
-	if w.down.dials < maxDials {
+	limit := maxDials
+	if w.down.hurried { // those under way may all be lost in what was down
+		limit, w.down.hurried = 2*maxDials, false
+	}
+	if w.down.dials < limit {
 		w.down.dial(ctx, w.Session, a.results)
 	}
 }
 
-// hurry dials at once: what came up may be what was missing.
-func (a *Agent) hurry() {
+// hurry dials at once, unless the target asked for peace: what came up may be
+// what was missing. A connection that looks whole is watched for a while if what
+// came up had been away: TCP may wait as long again before it tries.
+func (a *Agent) hurry(u Up) {
 	for _, w := range a.watched {
-		if w.down != nil && !w.down.slow {
-			w.down.dialAt = a.now()
+		switch {
+		case w.down != nil && !w.down.slow:
+			w.down.dialAt, w.down.hurried = max(a.now(), w.down.notBefore), true
+		case w.down == nil && u.Away >= awayLong && !w.ended:
+			w.suspect = &suspicion{until: a.now() + min(max(u.Away, suspectLeast), suspectMost)}
 		}
 	}
 }

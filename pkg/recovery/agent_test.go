@@ -28,6 +28,25 @@ type fake struct {
 	dials    []time.Time
 	logins   int
 	open     int // connections not closed and not logged in by
+	waiting  int
+	done     uint64
+	logouts  int
+	wait     time.Duration // after a logout
+}
+
+func (f *fake) Where() []string { return []string{"10.0.0.1:3260"} }
+
+func (f *fake) Progress() (int, uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.waiting, f.done, nil
+}
+
+func (f *fake) Logout(context.Context) (time.Duration, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.logouts++
+	return f.wait, nil
 }
 
 type fakeConn struct{ f *fake }
@@ -40,7 +59,7 @@ func (c fakeConn) Close() error {
 }
 
 func (f *fake) ID() uint32     { return f.sid }
-func (f *fake) String() string { return "iqn.test:t at 10.0.0.1:3260" }
+func (f *fake) String() string { return "iqn.test:t" }
 
 func (f *fake) Up() (bool, error) {
 	f.mu.Lock()
@@ -90,7 +109,7 @@ func (f *fake) set(change func(f *fake)) {
 type rig struct {
 	*fake
 	events    chan kernel.Event
-	network   chan struct{}
+	network   chan Up
 	listeners []uint32
 	log       []string
 	status    []Status
@@ -119,14 +138,15 @@ func (r *rig) has(parts ...string) bool {
 }
 
 // inTime runs a test with an agent whose clock is the bubble's.
-func inTime(t *testing.T, test func(t *testing.T, r *rig)) {
+func inTime(t *testing.T, test func(t *testing.T, r *rig), past ...Status) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{fake: &fake{sid: 1, up: true}, events: make(chan kernel.Event), network: make(chan struct{})}
+		r := &rig{fake: &fake{sid: 1, up: true}, events: make(chan kernel.Event), network: make(chan Up)}
 		a := New(Config{
 			Sessions: []Session{r.fake}, Events: r.events, Network: r.network, Log: r,
 			Listeners: func() []uint32 { r.mu.Lock(); defer r.mu.Unlock(); return r.listeners },
 			Slow:      func(err error) bool { return errors.Is(err, errAuth) },
+			Past:      past,
 			Changed:   func(s []Status) { r.mu.Lock(); defer r.mu.Unlock(); r.status = s },
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -156,9 +176,10 @@ func (r *rig) breakIt() {
 	r.events <- kernel.Event{SID: 1, Err: kernel.TargetClosed}
 }
 
-func (r *rig) loginCount() int { r.mu.Lock(); defer r.mu.Unlock(); return r.logins }
-func (r *rig) dialCount() int  { r.mu.Lock(); defer r.mu.Unlock(); return len(r.dials) }
-func (r *rig) state() Status   { r.mu.Lock(); defer r.mu.Unlock(); return r.status[0] }
+func (r *rig) loginCount() int  { r.mu.Lock(); defer r.mu.Unlock(); return r.logins }
+func (r *rig) logoutCount() int { r.mu.Lock(); defer r.mu.Unlock(); return r.logouts }
+func (r *rig) dialCount() int   { r.mu.Lock(); defer r.mu.Unlock(); return len(r.dials) }
+func (r *rig) state() Status    { r.mu.Lock(); defer r.mu.Unlock(); return r.status[0] }
 
 func (r *rig) isUp() bool {
 	up, _ := r.Up()
@@ -173,7 +194,7 @@ func TestHealsAtOnce(t *testing.T) {
 		if !r.isUp() || r.loginCount() != 1 {
 			t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
 		}
-		if !r.has("warning: session 1 to iqn.test:t at 10.0.0.1:3260: connection lost: target closed the connection", "logged in again after 0.0 s") {
+		if !r.has("warning: session 1 to iqn.test:t: connection lost: target closed the connection", "logged in again after 0.0 s") {
 			t.Error("the log does not say so")
 		}
 		if s := r.state(); !s.Up || s.Outages != 1 {
@@ -208,7 +229,7 @@ func TestDialsAtOnceWhenTheNetworkComes(t *testing.T) {
 		r.breakIt()
 		time.Sleep(time.Hour)
 		r.set(func(f *fake) { f.dialErr = nil })
-		r.network <- struct{}{}
+		r.network <- Up{}
 		time.Sleep(50 * time.Millisecond)
 		if !r.isUp() {
 			t.Error("still down")
@@ -299,13 +320,19 @@ func TestAsyncMessages(t *testing.T) {
 		if r.loginCount() != 0 {
 			t.Error("logged in again for a scsi event")
 		}
+		r.set(func(f *fake) { f.wait = 3 * time.Second })
 		r.events <- async(iscsi.AsyncLogoutRequest, 0)
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(2900 * time.Millisecond)
+		if r.loginCount() != 0 || r.logoutCount() != 1 {
+			t.Errorf("logout request: %d logouts, %d logins in its Time2Wait", r.logoutCount(), r.loginCount())
+		}
+		time.Sleep(200 * time.Millisecond)
 		if r.loginCount() != 1 {
 			t.Errorf("logout request: %d logins", r.loginCount())
 		}
 		time.Sleep(20 * time.Second)
 		r.events <- async(iscsi.AsyncDropSession, 7)
+		r.network <- Up{Away: time.Minute} // is no reason
 		time.Sleep(6900 * time.Millisecond)
 		if r.loginCount() != 1 {
 			t.Error("did not wait for as long as the target asked")

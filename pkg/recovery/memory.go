@@ -17,11 +17,7 @@ const memoryLimit = 16 << 20
 // of it that had to come from the disk it looks after would never come. What
 // the kernel does not allow is done without.
 func lockMemory() {
-	debug.SetMemoryLimit(memoryLimit)
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0)
-	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // secrets are in it
-	// Locked on fault: the Go runtime reserves far more than it uses.
-	_ = unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT)
+	protect()
 	if b, err := os.ReadFile("/proc/self/maps"); err == nil {
 		for _, r := range programRanges(string(b)) {
 			touch(r)
@@ -29,13 +25,23 @@ func lockMemory() {
 	}
 }
 
-// addresses is a range of our own memory.
-type addresses struct{ from, to uintptr }
+// protect is that without the program's own pages, for one that runs from the
+// initramfs, whose files are never written out.
+func protect() {
+	debug.SetMemoryLimit(memoryLimit)
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0)
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // secrets are in it
+	// Locked on fault: the Go runtime reserves far more than it uses.
+	_ = unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT)
+}
+
+// extent is a range of our own memory.
+type extent struct{ from, to uintptr }
 
 // programRanges returns where the program file is mapped, from the text of
 // /proc/self/maps (fs/proc/task_mmu.c: show_map_vma).
-func programRanges(text string) []addresses {
-	var out []addresses
+func programRanges(text string) []extent {
+	var out []extent
 	for line := range strings.SplitSeq(text, "\n") {
 		f := strings.Fields(line) // from-to perms offset device inode path
 		if len(f) < 6 || f[4] == "0" {
@@ -45,7 +51,7 @@ func programRanges(text string) []addresses {
 		a, errA := strconv.ParseUint(from, 16, 64)
 		b, errB := strconv.ParseUint(to, 16, 64)
 		if ok && errA == nil && errB == nil && a < b {
-			out = append(out, addresses{uintptr(a), uintptr(b)})
+			out = append(out, extent{uintptr(a), uintptr(b)})
 		}
 	}
 	return out
@@ -54,6 +60,6 @@ func programRanges(text string) []addresses {
 // touch brings the pages of a range into memory, where they then are locked
 // (madvise(2), MADV_POPULATE_READ, since Linux 5.14). An older kernel brings
 // them in as they are used, from a file that is in memory itself.
-func touch(r addresses) {
+func touch(r extent) {
 	_, _, _ = unix.Syscall(unix.SYS_MADVISE, r.from, r.to-r.from, unix.MADV_POPULATE_READ)
 }

@@ -2,51 +2,169 @@ package recovery
 
 import (
 	"fmt"
+	"net"
+	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// watchNetwork returns a channel that tells when something came up that a
-// connection may have waited for: a carrier, an address, a neighbour.
-func watchNetwork() (<-chan struct{}, error) {
-	up := make(chan struct{}, 1)
-	tell := func() {
-		select {
-		case up <- struct{}{}:
-		default:
-		}
+// keeper follows the machine's network: it tells the agent what came up, and
+// keeps the uplinks.
+type keeper struct {
+	nic     nic
+	log     Logger
+	up      chan Up
+	changed func() // after something of the uplinks changed
+	began   time.Time
+	away    map[any]time.Duration // since when a link, by number, or a neighbour, by address, is away
+
+	mu      sync.Mutex // guards uplinks
+	uplinks []*kept
+}
+
+func newKeeper(n nic, log Logger, uplinks []Uplink, changed func()) *keeper {
+	k := &keeper{nic: n, log: log, up: make(chan Up, 1), changed: changed, began: time.Now(), away: map[any]time.Duration{}}
+	for _, u := range uplinks {
+		k.uplinks = append(k.uplinks, newKept(u))
 	}
+	return k
+}
+
+func (k *keeper) now() time.Duration { return time.Since(k.began) }
+
+// tell passes on that something came up. Of two that nobody has heard of yet
+// the one that was away counts.
+func (k *keeper) tell(u Up) {
+	select {
+	case old := <-k.up:
+		u.Away = max(u.Away, old.Away)
+	default:
+	}
+	k.up <- u // this goroutine alone sends
+}
+
+// watch subscribes to the kernel's news and works in a goroutine of its own for
+// as long as the process lives.
+func (k *keeper) watch() error {
 	links := make(chan netlink.LinkUpdate, 16)
 	addrs := make(chan netlink.AddrUpdate, 16)
 	neighbours := make(chan netlink.NeighUpdate, 16)
 	done := make(chan struct{}) // never closed: the worker ends as a whole
 	if err := netlink.LinkSubscribe(links, done); err != nil {
-		return up, fmt.Errorf("subscribe links: %w", err)
+		return fmt.Errorf("subscribe links: %w", err)
 	}
 	if err := netlink.AddrSubscribe(addrs, done); err != nil {
-		return up, fmt.Errorf("subscribe addresses: %w", err)
+		return fmt.Errorf("subscribe addresses: %w", err)
 	}
 	if err := netlink.NeighSubscribe(neighbours, done); err != nil {
-		return up, fmt.Errorf("subscribe neighbours: %w", err)
+		return fmt.Errorf("subscribe neighbours: %w", err)
 	}
 	go func() {
+		look := time.NewTimer(0)
 		for {
+			soon := false
 			select {
 			case u := <-links:
-				if u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0 {
-					tell()
-				}
+				soon = k.link(u)
 			case u := <-addrs:
-				if u.NewAddr {
-					tell()
-				}
+				soon = k.address(u)
 			case u := <-neighbours:
-				if u.Type == unix.RTM_NEWNEIGH && u.State&netlink.NUD_REACHABLE != 0 {
-					tell()
-				}
+				k.neighbour(u)
+			case <-look.C:
+				soon = true
+			}
+			if soon {
+				look.Reset(k.check())
 			}
 		}
 	}()
-	return up, nil
+	return nil
+}
+
+// check looks after all uplinks.
+func (k *keeper) check() time.Duration {
+	next := surveyEvery
+	k.mu.Lock()
+	for _, u := range k.uplinks {
+		next = min(next, u.check(k.now(), k.nic, k.log))
+	}
+	k.mu.Unlock()
+	k.changed()
+	return next
+}
+
+// link takes in the state of an interface.
+func (k *keeper) link(u netlink.LinkUpdate) bool {
+	carrier := u.Header.Type == unix.RTM_NEWLINK && u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
+	k.follow(u.Attrs().Index, carrier)
+	return true
+}
+
+// address takes in that an address came or went. That one is confirmed, as a
+// DHCP client does, is no news.
+func (k *keeper) address(u netlink.AddrUpdate) bool {
+	k.follow(u.LinkAddress.IP.String()+"/address", u.NewAddr)
+	return !u.NewAddr
+}
+
+// neighbour takes in the state of another machine on the network. One that is
+// asked for is away until it answers.
+func (k *keeper) neighbour(u netlink.NeighUpdate) {
+	switch {
+	case u.Type == unix.RTM_DELNEIGH || u.State&(netlink.NUD_FAILED|netlink.NUD_INCOMPLETE) != 0:
+		k.follow(u.IP.String(), false)
+	case u.State&netlink.NUD_REACHABLE != 0:
+		k.follow(u.IP.String(), true)
+	}
+}
+
+// maxAway bounds what is remembered as away: a network can hold many machines
+// that do not answer.
+const maxAway = 256
+
+// follow notes that something is there or away, and tells who waits for it.
+func (k *keeper) follow(what any, there bool) {
+	since, known := k.away[what]
+	switch {
+	case !there && !known && len(k.away) < maxAway:
+		k.away[what] = k.now()
+	case there && known:
+		delete(k.away, what)
+		k.tell(Up{Away: k.now() - since})
+	case there:
+		k.tell(Up{})
+	}
+}
+
+// interfaceNow is the name of an uplink's interface, and whether somebody else
+// keeps its address, or gave it another one. Who renews a lease gives the
+// address its lifetime and never lets less than an eighth be left (RFC 2131
+// section 4.4.5, T2).
+func (k *keeper) interfaceNow(u Uplink) (name string, mac net.HardwareAddr, others bool) {
+	l, ok := k.nic.find(u)
+	if !ok {
+		return "", nil, false
+	}
+	mac, _ = net.ParseMAC(u.MAC)
+	have, err := k.nic.addresses(l.index, u.Lease.Address.Addr().Is6())
+	for _, a := range have {
+		if a.Addr() == u.Lease.Address.Addr() {
+			return l.name, mac, a.left != dhcp.Infinite && a.left > u.Lease.Lifetime/8
+		}
+	}
+	return l.name, mac, err == nil && len(have) > 0
+}
+
+// forever takes the end from the lifetime of a leased address: somebody who
+// renews no more may have given it one.
+func (k *keeper) forever(u Uplink) {
+	if l, ok := k.nic.find(u); ok {
+		if err := k.nic.addAddress(l.index, u.Lease.Address); err != nil {
+			k.log.Warnf("network: keep %s: %v", u.Lease.Address, err)
+		}
+	}
 }

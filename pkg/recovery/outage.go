@@ -13,7 +13,8 @@ import (
 // watched is a session with what the agent knows of it.
 type watched struct {
 	Session
-	down    *outage // nil: commands flow
+	down    *outage    // nil: commands flow
+	suspect *suspicion // that they do not
 	twins   twins
 	outages int           // that ended
 	longest time.Duration // of them
@@ -22,18 +23,23 @@ type watched struct {
 
 // outage is the time from a broken connection to the next login.
 type outage struct {
-	began    time.Duration
-	cause    error
-	lastErr  error         // of the last attempt
-	dialAt   time.Duration // when the next attempt begins
-	reportAt time.Duration // when the log is written next
-	reported time.Duration // length at the last report
-	dials    int           // connections being opened
-	busy     bool          // a login runs
-	slow     bool          // the target's administrator must do something
-	refused  int           // logins in a row that were slow
-	cancel   func()        // ends what is under way
-	ctx      context.Context
+	began     time.Duration
+	cause     error
+	lastErr   error         // of the last attempt
+	dialAt    time.Duration // when the next attempt begins
+	notBefore time.Duration // when the first may: the target asked for it, or another machine is at it
+	reportAt  time.Duration // when the log is written next
+	reported  time.Duration // length at the last report
+	dials     int           // connections being opened
+	hurried   bool          // one more may be
+	busy      bool          // a login or a logout runs
+	forced    bool          // it takes a login, whatever the kernel says of the session
+	stalled   bool          // the kernel does not know of it
+	doneThen  uint64        // Progress when it stalled
+	slow      bool          // the target's administrator must do something
+	refused   int           // logins in a row that were slow
+	cancel    func()        // ends what is under way
+	ctx       context.Context
 }
 
 // Limits of what runs at once and for how long.
@@ -41,16 +47,28 @@ const (
 	maxDials     = 12               // connections being opened, per session
 	dialTimeout  = 5 * time.Second  // of one of them
 	loginTimeout = 45 * time.Second // all PDUs
+	logoutLimit  = 5 * time.Second  // where the target gives more
 	slowFirst    = 5 * time.Second  // pause after a refusal that needs a person
 	slowMost     = time.Minute
 )
 
-// result is the end of a dial or of a login.
+// attempt is what came to its end.
+type attempt int
+
+// The attempts.
+const (
+	dialing attempt = iota
+	loggingIn
+	loggingOut
+)
+
+// result is the end of an attempt.
 type result struct {
 	session Session
 	of      *outage
-	login   bool
-	conn    io.Closer
+	what    attempt
+	conn    io.Closer     // of a dial
+	wait    time.Duration // of a logout
 	err     error
 }
 
@@ -76,7 +94,18 @@ func (o *outage) login(ctx context.Context, s Session, conn io.Closer, results c
 	attempt, cancel := context.WithTimeout(ctx, loginTimeout)
 	go func() {
 		defer cancel()
-		send(ctx, results, result{session: s, of: o, login: true, err: s.Login(attempt, conn)})
+		send(ctx, results, result{session: s, of: o, what: loggingIn, err: s.Login(attempt, conn)})
+	}()
+}
+
+// logout ends the connection in peace.
+func (o *outage) logout(ctx context.Context, s Session, limit time.Duration, results chan<- result) {
+	o.busy = true
+	attempt, cancel := context.WithTimeout(ctx, limit)
+	go func() {
+		defer cancel()
+		wait, err := s.Logout(attempt)
+		send(ctx, results, result{session: s, of: o, what: loggingOut, wait: wait, err: err})
 	}()
 }
 
@@ -92,7 +121,7 @@ func send(ctx context.Context, results chan<- result, r result) {
 }
 
 // event takes in what the kernel tells.
-func (a *Agent) event(e kernel.Event) {
+func (a *Agent) event(ctx context.Context, e kernel.Event) {
 	if errors.Is(e.Err, kernel.ErrEventsLost) {
 		a.survey()
 		return
@@ -110,24 +139,41 @@ func (a *Agent) event(e kernel.Event) {
 			}
 			a.owner.claim(a.now())
 		case e.PDU.Opcode() == iscsi.OpAsyncMessage:
-			a.async(w, iscsi.ParseAsyncMessage(e.PDU))
+			a.async(ctx, w, iscsi.ParseAsyncMessage(e.PDU))
 		}
 	}
 }
 
-// async obeys a message of the target's (RFC 7143 11.9). The kernel passes it
-// on and does nothing about it.
-func (a *Agent) async(w *watched, m iscsi.AsyncMessage) {
+// async obeys a message of the target's (RFC 7143 11.9.1). The kernel passes it
+// on and does nothing about it. What iscsid looks after is iscsid's to obey.
+func (a *Agent) async(ctx context.Context, w *watched, m iscsi.AsyncMessage) {
+	if w.down != nil || a.owner.pending() {
+		return
+	}
+	seconds := func(n uint16) time.Duration { return time.Duration(n) * time.Second }
 	switch m.Event {
-	case iscsi.AsyncLogoutRequest, iscsi.AsyncDropConnection, iscsi.AsyncDropSession, iscsi.AsyncNegotiate:
-	default:
-		return // a SCSI event, and tasks that were aborted, are the kernel's
+	case iscsi.AsyncLogoutRequest:
+		a.broken(w, asyncError(m.Event))
+		w.down.logout(ctx, w.Session, min(max(seconds(m.Parameter3), time.Second), logoutLimit), a.results)
+	case iscsi.AsyncDropConnection, iscsi.AsyncDropSession:
+		// Parameter1 is the connection, of which we have but number 0.
+		if m.Event == iscsi.AsyncDropConnection && m.Parameter1 != 0 {
+			return
+		}
+		a.broken(w, asyncError(m.Event))
+		w.down.peace(a.now() + seconds(m.Parameter2)) // Time2Wait
+	case iscsi.AsyncNegotiate:
+		a.broken(w, asyncError(m.Event)) // a login negotiates everything
+	default: // a SCSI event, and tasks that were aborted, are the kernel's
+		return
 	}
-	a.broken(w, asyncError(m.Event))
-	if m.Event == iscsi.AsyncDropConnection || m.Event == iscsi.AsyncDropSession {
-		// Parameter2 is Time2Wait in seconds.
-		w.down.dialAt = a.now() + time.Duration(m.Parameter2)*time.Second
-	}
+	w.down.forced = true
+}
+
+// peace lets no attempt begin before a time.
+func (o *outage) peace(until time.Duration) {
+	o.notBefore = max(o.notBefore, until)
+	o.dialAt = max(o.dialAt, o.notBefore)
 }
 
 // asyncError is an outage that the target asked for.
@@ -142,40 +188,61 @@ func (a *Agent) broken(w *watched, cause error) {
 		return // a login under way hears of it from its pipe
 	}
 	now := a.now()
+	w.suspect = nil
 	w.down = &outage{began: now, cause: cause, dialAt: now, reportAt: now, reported: -1, cancel: func() {}}
-	if w.twins.broken(now) {
+	var closed kernel.ConnError
+	if errors.As(cause, &closed) && w.twins.broken(now) {
 		a.cfg.Log.Errorf("session %d to %s: %d logins in a row were thrown out: another machine uses the same initiator name: "+
 			"give each its own, or both will write to one disk", w.ID(), w, twinLogins)
-		w.down.dialAt = now + twinPause
+		w.down.peace(now + twinPause)
 	}
 	a.changed()
 }
 
-// result takes in the end of a dial or of a login.
+// result takes in the end of an attempt.
 func (a *Agent) result(ctx context.Context, r result) {
 	for _, w := range a.watched {
 		if w.Session != r.session {
 			continue
 		}
 		stale := w.down != r.of
-		if !r.login && !stale {
+		if r.what == dialing && !stale {
 			w.down.dials--
 		}
 		switch {
-		case stale, !r.login && w.down.busy:
+		case stale, r.what == dialing && w.down.busy:
 			if r.conn != nil {
 				_ = r.conn.Close()
 			}
+		case r.what == loggingOut: // refused or not: the target wants us gone
+			w.down.busy = false
+			w.down.peace(a.now() + r.wait)
 		case r.err != nil:
 			a.failed(w, r)
-		case r.login:
-			w.twins.login(a.now())
+		case r.what == loggingIn:
+			w.twins.login(a.now(), w.down.lastErr == nil)
 			a.healed(w)
-		case a.owner.pending():
-			_ = r.conn.Close()
 		default:
-			w.down.login(ctx, w.Session, r.conn, a.results)
+			a.connected(ctx, w, r.conn)
 		}
+	}
+}
+
+// connected goes on with a new connection, if it is needed and ours to use.
+func (a *Agent) connected(ctx context.Context, w *watched, conn io.Closer) {
+	flows := func() bool {
+		waiting, done, err := w.Progress()
+		return err == nil && (waiting == 0 || done != w.down.doneThen)
+	}
+	switch {
+	case a.owner.pending():
+		_ = conn.Close()
+	case w.down.stalled && flows():
+		_ = conn.Close()
+		a.healed(w)
+	default:
+		w.down.stalled, w.down.forced = false, false
+		w.down.login(ctx, w.Session, conn, a.results)
 	}
 }
 
@@ -185,7 +252,7 @@ func (a *Agent) failed(w *watched, r result) {
 	if !errors.Is(r.err, context.Canceled) {
 		o.lastErr = r.err
 	}
-	if !r.login {
+	if r.what == dialing {
 		return // the next dial has its time already
 	}
 	o.busy = false
@@ -195,7 +262,9 @@ func (a *Agent) failed(w *watched, r result) {
 		return
 	}
 	o.dialAt = a.now() + min(slowFirst<<min(o.refused, 8), slowMost)
-	o.refused++
+	if o.refused++; o.refused == 1 {
+		o.reportAt = a.now() // a person should know
+	}
 }
 
 // healed ends an outage.
@@ -206,7 +275,11 @@ func (a *Agent) healed(w *watched) {
 	w.down = nil
 	w.outages++
 	w.longest = max(w.longest, length)
-	a.cfg.Log.Warnf("session %d to %s: logged in again after %.1f s", w.ID(), w, length.Seconds())
+	did := "logged in again"
+	if o.stalled {
+		did = "goes on by itself"
+	}
+	a.cfg.Log.Warnf("session %d to %s: %s after %.1f s", w.ID(), w, did, length.Seconds())
 	a.changed()
 }
 

@@ -42,7 +42,7 @@ func TestReports(t *testing.T) {
 
 func TestTwins(t *testing.T) {
 	at := func(tw *twins, login, broken int) bool {
-		tw.login(time.Duration(login) * time.Second)
+		tw.login(time.Duration(login)*time.Second, true)
 		return tw.broken(time.Duration(broken) * time.Second)
 	}
 	t.Run("five in a row", func(t *testing.T) {
@@ -67,6 +67,15 @@ func TestTwins(t *testing.T) {
 				life = 11
 			}
 			if at(&tw, 15*i, 15*i+life) {
+				t.Fatalf("recognised at %d", i)
+			}
+		}
+	})
+	t.Run("a target that is restarted", func(t *testing.T) {
+		var tw twins
+		for i := range 12 {
+			tw.login(time.Duration(10*i)*time.Second, i%3 == 0)
+			if tw.broken(time.Duration(10*i+5) * time.Second) {
 				t.Fatalf("recognised at %d", i)
 			}
 		}

@@ -1,11 +1,15 @@
 package recovery
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Status is a session as the agent sees it.
 type Status struct {
 	SID     uint32
-	Name    string        // target and portal
+	Name    string        // the target's
+	Portals []string      // that are tried, in this order
 	Up      bool          // commands flow
 	Ended   bool          // the session is no more
 	Passive bool          // somebody else looks after it
@@ -16,12 +20,25 @@ type Status struct {
 	Longest time.Duration // of them
 }
 
+// resume goes on where an earlier agent was when it ended.
+func (a *Agent) resume(w *watched, p Status) {
+	w.outages, w.longest = p.Outages, p.Longest
+	if p.Up || p.Ended {
+		return
+	}
+	began := a.now() - p.Down
+	w.down = &outage{
+		began: began, cause: errors.New(p.Cause), dialAt: a.now(),
+		reported: p.Down, reportAt: began + nextReport(p.Down), cancel: func() {},
+	}
+}
+
 // Status returns the state of all sessions. It is for the goroutine of Run.
 func (a *Agent) status() []Status {
 	var out []Status
 	for _, w := range a.watched {
 		s := Status{
-			SID: w.ID(), Name: w.String(), Up: w.down == nil && !w.ended, Ended: w.ended, Passive: a.owner.other,
+			SID: w.ID(), Name: w.String(), Portals: w.Where(), Up: w.down == nil && !w.ended, Ended: w.ended, Passive: a.owner.other,
 			Outages: w.outages, Longest: w.longest,
 		}
 		if w.down != nil {

@@ -3,8 +3,9 @@ package recovery
 import "time"
 
 // Another machine with our initiator name and ISID throws us out by logging in,
-// and we throw it out the same way (RFC 7143 6.3.5): each login succeeds and
-// lasts for a moment only.
+// and we throw it out the same way (RFC 7143 6.3.5): each login succeeds at the
+// first try, as no target does that is being restarted, and lasts for a moment
+// only.
 const (
 	twinLogins = 5                // so many in a row
 	twinLife   = 10 * time.Second // each thrown out within
@@ -18,8 +19,13 @@ type twins struct {
 	short    []time.Duration // when the last ones ended
 }
 
-// login notes that a login succeeded.
-func (t *twins) login(now time.Duration) { t.loggedIn = now }
+// login notes that a login succeeded, and whether at the first try.
+func (t *twins) login(now time.Duration, first bool) {
+	t.loggedIn = now
+	if !first {
+		t.short = t.short[:0]
+	}
+}
 
 // broken notes that the connection broke. It tells whether that looks like
 // another machine with our name; the count then begins anew.

@@ -7,8 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +15,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -28,6 +29,7 @@ func Boot() error {
 	if err := isolate(); err != nil {
 		return err
 	}
+	protect()
 	memory, err := newStateMemory()
 	if err != nil {
 		return err
@@ -71,18 +73,23 @@ func ignoreSignals() {
 // worker is an agent with the real kernel, network and log.
 type worker struct {
 	agent    *Agent
+	keeper   *keeper
 	log      *kmsg.Logger
 	memory   stateMemory
 	sessions []*live
-	whole    atomic.Bool // no session is down
+
+	mu    sync.Mutex // guards state and what is written of it
+	state State      // as the next worker needs it
+	said  string     // the last report, without its time
 }
 
 func newWorker(memory stateMemory) (*worker, error) {
-	state, err := memory.load()
+	b, err := memory.load()
 	if err != nil {
 		return nil, err
 	}
-	states, err := session.ParseStates(state)
+	state, err := parseState(b)
+	clear(b)
 	if err != nil {
 		return nil, err
 	}
@@ -90,35 +97,52 @@ func newWorker(memory stateMemory) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{log: kmsg.Open(kmsg.SystemPaths()), memory: memory}
-	network, err := watchNetwork()
-	if err != nil {
+	w := &worker{log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state}
+	past := state.past(sinceBoot())
+	w.keeper = newKeeper(kernelNIC{}, w.log, state.Uplinks, w.network)
+	if err := w.keeper.watch(); err != nil {
 		w.log.Warnf("agent: %v: reconnects wait for their turn", err)
 	}
 	cfg := Config{
-		Events: transport.Watch(), Network: network, Log: w.log, Changed: w.changed, Slow: needsPerson,
-		Listeners: func() []uint32 { return otherListeners(transport) },
+		Events: transport.Watch(), Network: w.keeper.up, Log: w.log, Changed: w.changed, Slow: needsPerson,
+		Listeners: func() []uint32 { return otherListeners(transport) }, Past: past,
 	}
-	for _, st := range states {
+	for _, st := range state.Sessions {
 		s := &live{session.Reopen(transport, st)}
 		w.sessions = append(w.sessions, s)
 		cfg.Sessions = append(cfg.Sessions, s)
 	}
 	w.agent = New(cfg)
+	w.renewLeases()
 	return w, nil
+}
+
+// renewLeases starts a renewer for each lease of IPv4.
+func (w *worker) renewLeases() {
+	for i, u := range w.state.Uplinks {
+		if u.Lease.Method != dhcp.DHCP4 {
+			continue
+		}
+		r := &renewer{
+			renew: dhcp4.Renew, rebind: dhcp4.Rebind, clock: sinceBoot, log: w.log,
+			others: func() (dhcp4.Config, bool) {
+				name, mac, others := w.keeper.interfaceNow(u)
+				return dhcp4.Config{Interface: name, MAC: mac, HostName: u.Lease.HostName}, others || clientRuns()
+			},
+			got: func(l dhcp.Lease) { w.renewed(i, l) },
+		}
+		go r.run(context.Background(), u.Lease)
+	}
 }
 
 // settleAfter is when the boot is over for the first worker.
 const settleAfter = 5 * time.Second
 
-// settle starts the supervisor once all is quiet, and ends the first worker: the
-// supervisor notices by a pipe.
+// settle starts the supervisor once the boot is over, and ends the first worker:
+// the supervisor notices by a pipe, and its worker goes on where this one was.
 func (w *worker) settle(end func()) {
 	for {
 		time.Sleep(settleAfter)
-		if !w.whole.Load() {
-			continue
-		}
 		err := w.supervise()
 		if err == nil {
 			end()
@@ -174,6 +198,15 @@ type live struct{ *session.Session }
 func (l *live) ID() uint32     { return l.SID }
 func (l *live) String() string { return l.Target }
 
+// Where implements Session.
+func (l *live) Where() []string {
+	var out []string
+	for _, p := range l.Known() {
+		out = append(out, p.String())
+	}
+	return out
+}
+
 func (l *live) Dial(ctx context.Context) (io.Closer, error) {
 	c, err := l.Connect(ctx)
 	if err != nil {
@@ -186,57 +219,58 @@ func (l *live) Login(ctx context.Context, conn io.Closer) error {
 	return l.Relogin(ctx, conn.(*session.Connection))
 }
 
-// StatusFile is where the agent writes how the sessions are, for people and for
-// iscsiroot status.
-const StatusFile = "/run/iscsiroot/status"
-
-// changed keeps what the next worker and people need to know.
+// changed keeps what the next worker and people need to know. What a login is
+// changing is kept when it is whole again.
 func (w *worker) changed(all []Status) {
-	var state []byte
-	busy := false
-	for _, s := range all {
-		busy = busy || !s.Up && !s.Ended
-	}
-	w.whole.Store(!busy)
-	if !busy { // what a login has changed is whole again
-		for _, s := range w.sessions {
-			state = session.AppendState(state, s.State())
-		}
-		if err := w.memory.keep(state); err != nil {
-			w.log.Warnf("agent: %v", err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, s := range all {
+		if s.Up {
+			w.state.Sessions[i] = w.sessions[i].State()
 		}
 	}
-	if err := writeStatus(StatusFile, all, time.Now()); err != nil {
+	w.state.Past = all
+	w.keep()
+}
+
+// renewed takes a lease in that was renewed.
+func (w *worker) renewed(i int, l dhcp.Lease) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state.Uplinks[i].Lease = l
+	w.keeper.forever(w.state.Uplinks[i])
+	if err := replace(leaseFile+l.Interface, l.Encode()); err != nil {
+		w.log.Warnf("agent: %v", err)
+	}
+	w.keep()
+}
+
+// network is called when something of the uplinks may have changed.
+func (w *worker) network() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if report := w.report(); report != w.said {
+		w.keep()
+	}
+}
+
+// keep writes the state, for the next worker, and the report, for people. The
+// caller holds mu.
+func (w *worker) keep() {
+	w.state.At = sinceBoot()
+	b := w.state.Append(nil)
+	err := w.memory.keep(b)
+	clear(b)
+	if err != nil {
+		w.log.Warnf("agent: %v", err)
+	}
+	w.said = w.report()
+	if err := replace(StatusFile, fmt.Sprintf("since-boot %d\n", int(w.state.At.Seconds()))+w.said); err != nil {
 		w.log.Warnf("agent: %v", err)
 	}
 }
 
-// writeStatus replaces the file as a whole.
-func writeStatus(path string, all []Status, now time.Time) error {
-	var b strings.Builder
-	_, _ = fmt.Fprintf(&b, "time %s\n", now.UTC().Format(time.RFC3339))
-	for _, s := range all {
-		state := "up"
-		switch {
-		case s.Ended:
-			state = "ended"
-		case !s.Up:
-			state = "down"
-		}
-		owner := "iscsiroot"
-		if s.Passive {
-			owner = "iscsid"
-		}
-		_, _ = fmt.Fprintf(&b, "session %d %s state %s owner %s down %.1f outages %d longest %.1f\n",
-			s.SID, s.Name, state, owner, s.Down.Seconds(), s.Outages, s.Longest.Seconds())
-		for _, cause := range []string{s.Cause, s.LastErr} {
-			if cause != "" {
-				_, _ = fmt.Fprintf(&b, "session %d cause %q\n", s.SID, cause)
-			}
-		}
-	}
-	if err := os.WriteFile(path+".new", []byte(b.String()), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+// report is the text for people.
+func (w *worker) report() string {
+	return reportSessions(w.state.Past) + w.keeper.report(w.state.Uplinks)
 }

@@ -96,25 +96,33 @@ func TestNeedsPerson(t *testing.T) {
 	}
 }
 
-func TestWriteStatus(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "status")
-	err := writeStatus(path, []Status{
-		{SID: 1, Name: "iqn.a", Up: true, Outages: 2, Longest: 1500 * time.Millisecond},
+func TestReport(t *testing.T) {
+	got := reportSessions([]Status{
+		{SID: 1, Name: "iqn.a", Portals: []string{"10.0.0.1:3260", "[fd00::1]:3260"}, Up: true, Outages: 2, Longest: 1500 * time.Millisecond},
 		{SID: 2, Name: "iqn.b", Passive: true, Down: time.Minute, Cause: "lost", LastErr: "refused"},
 		{SID: 3, Name: "iqn.c", Ended: true},
-	}, time.Unix(0, 0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := "time 1970-01-01T00:00:00Z\n" +
-		"session 1 iqn.a state up owner iscsiroot down 0.0 outages 2 longest 1.5\n" +
-		"session 2 iqn.b state down owner iscsid down 60.0 outages 0 longest 0.0\n" +
+	})
+	want := "session 1 target iqn.a state up owner iscsiroot outages 2 longest 1.5 down 0.0\n" +
+		"session 1 portal 10.0.0.1:3260\nsession 1 portal [fd00::1]:3260\n" +
+		"session 2 target iqn.b state down owner iscsid outages 0 longest 0.0 down 60.0\n" +
 		"session 2 cause \"lost\"\nsession 2 cause \"refused\"\n" +
-		"session 3 iqn.c state ended owner iscsiroot down 0.0 outages 0 longest 0.0\n"
-	if got, _ := os.ReadFile(path); string(got) != want {
+		"session 3 target iqn.c state ended owner iscsiroot outages 0 longest 0.0 down 0.0\n"
+	if got != want {
 		t.Errorf("got\n%s", got)
 	}
-	if err := writeStatus(filepath.Join(path, "below"), nil, time.Now()); err == nil {
+}
+
+func TestReplace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "status")
+	for _, text := range []string{"one", "two"} {
+		if err := replace(path, text); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(path); string(b) != text || err != nil {
+			t.Errorf("%q, %v", b, err)
+		}
+	}
+	if err := replace(filepath.Join(path, "below"), ""); err == nil {
 		t.Error("written below a file")
 	}
 }

@@ -1,0 +1,264 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// After the network was away, a connection that the kernel takes for whole and
+// by which nothing comes through is given up for a new one.
+func TestStalled(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.waiting, f.done = 3, 100 })
+		r.network <- Up{Away: 500 * time.Millisecond} // too short for TCP to mind
+		time.Sleep(time.Second)
+		if r.loginCount() != 0 {
+			t.Fatal("logged in again for a blink of the link")
+		}
+		r.network <- Up{Away: 3 * time.Second}
+		time.Sleep(250 * time.Millisecond)
+		if r.loginCount() != 1 || !r.has("connection lost: nothing comes through it after the network was away", "logged in again after 0.") {
+			t.Errorf("%d logins", r.loginCount())
+		}
+	})
+}
+
+// What moves, or has nothing to do, is left alone, also by the next survey.
+func TestNotStalled(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.network <- Up{Away: 20 * time.Second}
+		time.Sleep(5 * time.Second) // idle
+		for range 200 {             // slow
+			r.set(func(f *fake) { f.waiting, f.done = 8, f.done+1 })
+			time.Sleep(90 * time.Millisecond)
+		}
+		time.Sleep(40 * time.Second) // nothing moves, and nobody suspects that it is the network
+		if r.loginCount() != 0 || r.dialCount() != 0 {
+			t.Errorf("%d dials, %d logins", r.dialCount(), r.loginCount())
+		}
+	})
+}
+
+// A connection that moves on while the new one is being made stays.
+func TestStalledOnlyForAMoment(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.waiting, f.done, f.dialErr = 1, 5, errors.New("no route") })
+		r.network <- Up{Away: 3 * time.Second}
+		time.Sleep(300 * time.Millisecond)
+		r.set(func(f *fake) { f.done, f.dialErr = 6, nil })
+		time.Sleep(time.Second)
+		if r.loginCount() != 0 || !r.has("connection lost", "goes on by itself after") {
+			t.Errorf("%d logins", r.loginCount())
+		}
+	})
+}
+
+// What the target asks for is done although the kernel says that all is well;
+// what is iscsid's is left to it.
+func TestAsyncIsForced(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.events <- async(iscsi.AsyncDropConnection, 50)
+		time.Sleep(49 * time.Second) // two surveys
+		if r.loginCount() != 0 || r.state().Up {
+			t.Errorf("%d logins, status %+v", r.loginCount(), r.state())
+		}
+		time.Sleep(2 * time.Second)
+		if r.loginCount() != 1 || !r.state().Up {
+			t.Errorf("%d logins, status %+v", r.loginCount(), r.state())
+		}
+		r.set(func(f *fake) {})
+		r.mu.Lock()
+		r.listeners = []uint32{77}
+		r.mu.Unlock()
+		time.Sleep(time.Minute)
+		r.events <- async(iscsi.AsyncLogoutRequest, 0)
+		time.Sleep(time.Minute)
+		if r.logoutCount() != 0 || r.loginCount() != 1 {
+			t.Errorf("obeyed for iscsid: %d logouts, %d logins", r.logoutCount(), r.loginCount())
+		}
+	})
+}
+
+// The drop of a connection that the session does not have is nobody's.
+func TestAsyncOfAnotherConnection(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.events <- kernel.Event{SID: 1, PDU: iscsi.AsyncMessage{Event: iscsi.AsyncDropConnection, Parameter1: 4}.PDU()}
+		time.Sleep(time.Minute)
+		if r.loginCount() != 0 {
+			t.Errorf("%d logins", r.loginCount())
+		}
+	})
+}
+
+// A black hole has as many connections under way as may be; when the network
+// comes up one more is made at once.
+func TestHurryBeyondTheLimit(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.hole = true })
+		r.breakIt()
+		time.Sleep(20 * time.Second)
+		r.set(func(f *fake) { f.hole = false })
+		r.network <- Up{Away: 20 * time.Second}
+		time.Sleep(20 * time.Millisecond)
+		if !r.isUp() {
+			t.Error("still down 20 ms after the network came up")
+		}
+	})
+}
+
+// Another machine of the same name is told of once, and left in peace for a
+// minute, whatever the network does.
+func TestTwinIsLeftInPeace(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		time.Sleep(time.Minute)
+		for range 6 { // the first outage is none of a login that was thrown out
+			r.breakIt()
+			time.Sleep(2 * time.Second)
+		}
+		r.network <- Up{Away: time.Minute}
+		time.Sleep(50 * time.Second)
+		if r.isUp() || !r.has("5 logins in a row were thrown out: another machine uses the same initiator name") {
+			t.Errorf("up %v", r.isUp())
+		}
+		time.Sleep(10 * time.Second)
+		if !r.isUp() {
+			t.Error("did not come back")
+		}
+	})
+}
+
+// A worker goes on where the one before it was killed.
+func TestPast(t *testing.T) {
+	past := Status{SID: 1, Outages: 7, Longest: time.Hour, Down: 2 * time.Minute, Cause: "target closed the connection"}
+	inTime(t, func(t *testing.T, r *rig) {
+		time.Sleep(time.Second)
+		if s := r.state(); !s.Up || s.Outages != 8 || s.Longest != time.Hour {
+			t.Errorf("status %+v", s)
+		}
+		if !r.has("logged in again after 120.") || r.has("connection lost") {
+			t.Error("the log begins anew")
+		}
+	}, past)
+	past.Up, past.Down = true, 0
+	inTime(t, func(t *testing.T, r *rig) {
+		time.Sleep(time.Second)
+		if s := r.state(); !s.Up || s.Outages != 7 {
+			t.Errorf("status %+v", s)
+		}
+	}, past)
+}
+
+func (r *rig) all() []Status { r.mu.Lock(); defer r.mu.Unlock(); return r.status }
+
+// Several sessions: each has its own outage.
+func TestSeveralSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{fake: &fake{sid: 1, up: true}, events: make(chan kernel.Event)}
+		second := &fake{sid: 2, up: true, dialErr: errors.New("no route")}
+		a := New(Config{
+			Sessions: []Session{r.fake, second}, Events: r.events, Log: r,
+			Listeners: func() []uint32 { return nil },
+			Changed:   func(s []Status) { r.mu.Lock(); defer r.mu.Unlock(); r.status = s },
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); a.Run(ctx) }()
+		defer func() { cancel(); <-done }()
+		second.set(func(f *fake) { f.up = false })
+		r.events <- kernel.Event{SID: 2, Err: kernel.TargetClosed}
+		time.Sleep(10 * time.Second)
+		r.breakIt()
+		time.Sleep(time.Second)
+		if s := r.all(); !r.isUp() || len(s) != 2 || !s[0].Up || s[1].Up {
+			t.Errorf("status %+v", s)
+		}
+		second.set(func(f *fake) { f.dialErr = nil })
+		time.Sleep(time.Second)
+		if s := r.all(); !s[1].Up || s[1].Outages != 1 || s[0].Outages != 1 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+// TestDayOfFaults has a fault every ten seconds for a day, of all kinds in turn,
+// and looks for what they leave behind in memory.
+func TestDayOfFaults(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		faults := []func(){
+			r.breakIt,
+			func() { r.set(func(f *fake) { f.hole = true }); r.breakIt() },
+			func() { r.set(func(f *fake) { f.dialErr = io.EOF }); r.breakIt() },
+			func() { r.set(func(f *fake) { f.loginErr = errors.New("target closed the connection") }); r.breakIt() },
+			func() { r.set(func(f *fake) { f.loginErr = errAuth }); r.breakIt() },
+			func() { r.events <- async(iscsi.AsyncLogoutRequest, 0) },
+			func() { r.events <- async(iscsi.AsyncDropSession, 1) },
+			func() { r.events <- kernel.Event{Err: kernel.ErrEventsLost} },
+			func() { r.set(func(f *fake) { f.waiting++ }); r.network <- Up{Away: 5 * time.Second} },
+			func() { r.set(func(f *fake) { f.up = false }); r.network <- Up{} },
+		}
+		rounds := int(24 * time.Hour / (20 * time.Second))
+		measure := func() (heap uint64, goroutines int) {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc, runtime.NumGoroutine()
+		}
+		var heap uint64
+		var goroutines int
+		for i := range rounds {
+			faults[i%len(faults)]()
+			time.Sleep(10 * time.Second)
+			r.set(func(f *fake) { f.hole, f.dialErr, f.loginErr, f.waiting = false, nil, nil, 0 })
+			time.Sleep(10 * time.Second)
+			r.mu.Lock()
+			r.log, r.dials = nil, nil // the test's own
+			r.mu.Unlock()
+			if i == rounds/10 {
+				heap, goroutines = measure()
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		heapEnd, goroutinesEnd := measure()
+		if !r.isUp() || r.state().Outages < rounds/2 {
+			t.Errorf("up %v, status %+v", r.isUp(), r.state())
+		}
+		if heapEnd > heap+64<<10 || goroutinesEnd > goroutines {
+			t.Errorf("heap %d then %d bytes, goroutines %d then %d", heap, heapEnd, goroutines, goroutinesEnd)
+		}
+		t.Logf("%d faults, %d outages, heap %d then %d bytes", rounds, r.state().Outages, heap, heapEnd)
+	})
+}
+
+// A refusal that a person must mend is told at once.
+func TestRefusalIsTold(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.loginErr = errAuth })
+		r.breakIt()
+		time.Sleep(time.Second)
+		if !r.has("connection lost", "down for 0 s: refused (0201)") {
+			t.Error("not told")
+		}
+		time.Sleep(8 * time.Second)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.log) != 2 {
+			t.Errorf("log %q", r.log)
+		}
+	})
+}
+
+func TestAsyncErrorsAreInWords(t *testing.T) {
+	if s := fmt.Sprint(asyncError(iscsi.AsyncLogoutRequest)); !strings.HasPrefix(s, "target sent: ") {
+		t.Error(s)
+	}
+}

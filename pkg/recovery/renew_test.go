@@ -1,0 +1,124 @@
+package recovery
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
+)
+
+// server gives leases of two minutes, as a test tells it.
+type server struct {
+	began time.Time
+	asked []string // "renew 60": when, in seconds
+	plan  func(now time.Duration) moment
+}
+
+// moment is how things are at some time.
+type moment struct {
+	err    error // what the server says
+	silent bool  // it says nothing
+	others bool  // the system has a client
+}
+
+func (s *server) now() time.Duration { return time.Since(s.began) }
+
+func (s *server) extend(what string) extender {
+	return func(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) (dhcp.Lease, error) {
+		s.asked = append(s.asked, fmt.Sprintf("%s %d", what, int(s.now().Seconds())))
+		at := s.now()
+		now := s.plan(at)
+		if now.silent {
+			<-ctx.Done()
+			return dhcp.Lease{}, &dhcp4.NoLeaseError{Interface: cfg.Interface, Err: ctx.Err()}
+		}
+		if now.err != nil {
+			return dhcp.Lease{}, now.err
+		}
+		l.Obtained = at
+		return l, nil
+	}
+}
+
+// renewing runs a renewer for so long in a time of its own.
+func renewing(t *testing.T, run time.Duration, plan func(time.Duration) moment) (*server, lines, int) {
+	t.Helper()
+	s, log, got := &server{plan: plan}, lines{}, 0
+	synctest.Test(t, func(t *testing.T) {
+		s.began = time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), run)
+		defer cancel()
+		l := dhcp.Lease{Interface: "eth0", Method: dhcp.DHCP4, Address: netip.MustParsePrefix("10.0.0.2/24")}
+		l.SetTimes(2*time.Minute, 0, 0)
+		r := &renewer{
+			renew: s.extend("renew"), rebind: s.extend("rebind"), clock: s.now, log: &log,
+			others: func() (dhcp4.Config, bool) { return dhcp4.Config{Interface: "eth0"}, plan(s.now()).others },
+			got:    func(dhcp.Lease) { got++ },
+		}
+		r.run(ctx, l)
+	})
+	return s, log, got
+}
+
+func TestRenews(t *testing.T) {
+	s, log, got := renewing(t, time.Hour-time.Second, func(time.Duration) moment { return moment{} })
+	if len(s.asked) != 59 || got != 59 || len(log) != 0 || s.asked[58] != "renew 3540" {
+		t.Errorf("asked %v, log %q", s.asked, log)
+	}
+}
+
+// A server that is away is asked until its lease ends, then any, and the address
+// is kept all the time.
+func TestRenewsLate(t *testing.T) {
+	s, log, _ := renewing(t, 10*time.Minute, func(now time.Duration) moment {
+		return moment{silent: now < 5*time.Minute+30*time.Second}
+	})
+	text := strings.Join(log, "; ")
+	if !strings.Contains(text, "root hangs on 10.0.0.2, which is kept") || !strings.Contains(text, "the lease of 10.0.0.2 is renewed") || len(log) != 2 {
+		t.Errorf("log %q", log)
+	}
+	if s.asked[0] != "renew 60" || !strings.HasPrefix(s.asked[1], "rebind 10") {
+		t.Errorf("asked %v", s.asked)
+	}
+}
+
+func TestRefusedLeaseIsToldOnce(t *testing.T) {
+	s, log, _ := renewing(t, 10*time.Minute, func(time.Duration) moment { return moment{err: fmt.Errorf("extend: %w", dhcp4.ErrRefused)} })
+	if len(log) != 1 || len(s.asked) < 5 || len(s.asked) > 12 {
+		t.Errorf("log %q, asked %v", log, s.asked)
+	}
+}
+
+// The system's own client is left alone for as long as it is there.
+func TestRenewStandsBy(t *testing.T) {
+	s, log, got := renewing(t, 10*time.Minute, func(now time.Duration) moment { return moment{others: now < 5*time.Minute} })
+	if len(log) != 2 || got < 4 || len(s.asked) == 0 || !strings.HasPrefix(s.asked[0], "rebind 3") {
+		t.Errorf("log %q, asked %v", log, s.asked)
+	}
+}
+
+func TestLeaseForEver(t *testing.T) {
+	r := &renewer{clock: func() time.Duration { return 0 }}
+	l := dhcp.Lease{}
+	l.SetTimes(dhcp.Infinite, 0, 0)
+	r.run(t.Context(), l) // returns
+}
+
+func TestDHCPClient(t *testing.T) {
+	const head = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"
+	for text, want := range map[string]bool{
+		head + "  233: 00000000:0044 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 12345 2 0000000000000000 0\n": true,
+		head + "  233: 0100007F:0035 00000000:0044 07 00000000:00000000 00:00000000 00000000     0        0 12345 2 0000000000000000 0\n": false,
+		"": false,
+	} {
+		if got := dhcpClient(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

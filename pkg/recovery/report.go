@@ -1,0 +1,77 @@
+package recovery
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+)
+
+// StatusFile is where the agent writes how the sessions and the network are, for
+// iscsiroot status. No secret is in it.
+const StatusFile = "/run/iscsiroot/status"
+
+// leaseFile is the name of package handover's files of leases, without the
+// interface at its end.
+const leaseFile = "/run/iscsiroot/lease-"
+
+// reportSessions writes a line for each session, and one for what is wrong.
+func reportSessions(all []Status) string {
+	var b strings.Builder
+	for _, s := range all {
+		state := "up"
+		switch {
+		case s.Ended:
+			state = "ended"
+		case !s.Up:
+			state = "down"
+		}
+		owner := "iscsiroot"
+		if s.Passive {
+			owner = "iscsid"
+		}
+		_, _ = fmt.Fprintf(&b, "session %d target %s state %s owner %s outages %d longest %.1f down %.1f\n",
+			s.SID, s.Name, state, owner, s.Outages, s.Longest.Seconds(), s.Down.Seconds())
+		for _, p := range s.Portals {
+			_, _ = fmt.Fprintf(&b, "session %d portal %s\n", s.SID, p)
+		}
+		for _, cause := range []string{s.Cause, s.LastErr} {
+			if cause != "" {
+				_, _ = fmt.Fprintf(&b, "session %d cause %q\n", s.SID, cause)
+			}
+		}
+	}
+	return b.String()
+}
+
+// report writes a line for each uplink.
+func (k *keeper) report(uplinks []Uplink) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var b strings.Builder
+	for i, u := range uplinks {
+		state := "there"
+		switch kept := k.uplinks[i]; {
+		case kept.gone:
+			state = "gone"
+		case kept.lost >= 0:
+			state = "lost"
+		}
+		_, _ = fmt.Fprintf(&b, "link %s mac %s address %s by %s state %s put-back %d\n",
+			k.uplinks[i].name, u.MAC, u.Lease.Address, u.Lease.Method, state, k.uplinks[i].putBack)
+		if l := u.Lease; l.Method == dhcp.DHCP4 && l.Lifetime != dhcp.Infinite {
+			_, _ = fmt.Fprintf(&b, "lease %s from %s since %d renew %d ends %d\n", k.uplinks[i].name, l.Server,
+				int(l.Obtained.Seconds()), int((l.Obtained + l.Renew).Seconds()), int((l.Obtained + l.Lifetime).Seconds()))
+		}
+	}
+	return b.String()
+}
+
+// replace writes a file as a whole.
+func replace(path, text string) error {
+	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}

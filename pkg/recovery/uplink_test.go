@@ -1,0 +1,208 @@
+package recovery
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+)
+
+// wires is a kernel with one interface, which notes what is done to it.
+type wires struct {
+	link
+	there  bool
+	addrs  []owned
+	routes []string
+	did    []string
+	fail   error
+}
+
+func (w *wires) find(Uplink) (link, bool)             { return w.link, w.there }
+func (w *wires) addresses(int, bool) ([]owned, error) { return w.addrs, nil }
+func (w *wires) hasRoute(to netip.Prefix) bool        { return slices.Contains(w.routes, to.String()) }
+
+func (w *wires) note(format string, args ...any) error {
+	w.did = append(w.did, fmt.Sprintf(format, args...))
+	return w.fail
+}
+
+func (w *wires) setUp(index int) error { w.up = true; return w.note("up %d", index) }
+
+func (w *wires) addRoute(index int, r dhcp.Route) error {
+	w.routes = append(w.routes, r.To.String())
+	return w.note("route %v", r)
+}
+
+func (w *wires) addAddress(_ int, p netip.Prefix) error {
+	w.addrs = append(w.addrs, owned{p, dhcp.Infinite})
+	return w.note("address %v", p)
+}
+
+// lines is a log.
+type lines []string
+
+func (l *lines) Errorf(format string, args ...any) {
+	*l = append(*l, "error: "+fmt.Sprintf(format, args...))
+}
+
+func (l *lines) Warnf(format string, args ...any) {
+	*l = append(*l, "warning: "+fmt.Sprintf(format, args...))
+}
+
+func (l *lines) Infof(format string, args ...any) {
+	*l = append(*l, "info: "+fmt.Sprintf(format, args...))
+}
+
+func testUplink() Uplink {
+	return Uplink{Index: 2, MAC: "52:54:00:77:00:01", Keep: true, Lease: dhcp.Lease{
+		Interface: "eth0", Method: dhcp.Static, Address: netip.MustParsePrefix("10.0.0.2/24"),
+		Routes: []dhcp.Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.0.1")}},
+	}}
+}
+
+func whole() *wires {
+	return &wires{
+		link: link{index: 2, name: "eth0", up: true}, there: true,
+		addrs: []owned{{netip.MustParsePrefix("10.0.0.2/24"), dhcp.Infinite}}, routes: []string{"0.0.0.0/0"},
+	}
+}
+
+// Each change is what the system does to a whole uplink, and what the agent
+// does and says a second later.
+func TestKeep(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*wires, *Uplink)
+		did    string
+		log    string
+	}{
+		{"nothing", func(*wires, *Uplink) {}, "", ""},
+		{"address gone", func(w *wires, _ *Uplink) { w.addrs = nil }, "up 2, address 10.0.0.2/24", "warning: network: eth0 lost 10.0.0.2/24: put back"},
+		{
+			"only a link-local one left", func(w *wires, _ *Uplink) { w.addrs = []owned{{netip.MustParsePrefix("169.254.1.1/16"), dhcp.Infinite}} },
+			"up 2, address 10.0.0.2/24", "warning: network: eth0 lost 10.0.0.2/24: put back",
+		},
+		{"another address", func(w *wires, _ *Uplink) { w.addrs = []owned{{netip.MustParsePrefix("10.0.0.9/24"), time.Hour}} }, "", ""},
+		{"down", func(w *wires, _ *Uplink) { w.up, w.routes = false, nil }, "up 2, address 10.0.0.2/24, route default via 10.0.0.1", "warning: network: eth0 was taken down: put back"},
+		{"route gone", func(w *wires, _ *Uplink) { w.routes = nil }, "up 2, address 10.0.0.2/24, route default via 10.0.0.1", "warning: network: eth0 lost its route default via 10.0.0.1: put back"},
+		{"not wanted", func(w *wires, u *Uplink) { w.addrs, u.Keep = nil, false }, "", "warning: network: eth0 lost 10.0.0.2/24: left as it is"},
+		{"interface gone", func(w *wires, _ *Uplink) { w.there = false }, "", "warning: network: eth0 (52:54:00:77:00:01) is gone"},
+		{"renamed", func(w *wires, _ *Uplink) { w.name = "ens3" }, "", "info: network: eth0 is called ens3 now"},
+		{"no address of ours", func(w *wires, u *Uplink) { u.Lease.Address, w.addrs = netip.Prefix{}, nil }, "", ""},
+		{"refused", func(w *wires, _ *Uplink) { w.addrs, w.fail = nil, fmt.Errorf("no") }, "up 2", "error: network: eth0 lost 10.0.0.2/24: put it back: no"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w, u, log := whole(), testUplink(), &lines{}
+			tt.change(w, &u)
+			k := newKept(u)
+			if k.check(time.Hour, w, log); len(w.did) > 0 {
+				t.Errorf("did %v at once", w.did)
+			}
+			k.check(time.Hour+900*time.Millisecond, w, log)
+			if len(w.did) > 0 {
+				t.Errorf("did %v after 0.9 s", w.did)
+			}
+			k.check(time.Hour+time.Second, w, log)
+			if got := strings.Join(w.did, ", "); got != tt.did {
+				t.Errorf("did %q, want %q", got, tt.did)
+			}
+			if got := strings.Join(*log, "; "); got != tt.log {
+				t.Errorf("log %q, want %q", got, tt.log)
+			}
+		})
+	}
+}
+
+// Who takes the address away again and again gets his way for longer.
+func TestKeepGivesWay(t *testing.T) {
+	w, log := whole(), &lines{}
+	k := newKept(testUplink())
+	now := time.Hour
+	for range 10 * 60 {
+		w.addrs = nil
+		k.check(now, w, log)
+		now += time.Second
+	}
+	if k.putBack < 12 || k.putBack > 18 { // after 1, 2, 4, 8, 16, 32 and then each 60 s
+		t.Errorf("put back %d times in ten minutes", k.putBack)
+	}
+}
+
+// A card that is gone and comes back is told of once each.
+func TestKeepDriverReloaded(t *testing.T) {
+	w, log := whole(), &lines{}
+	k := newKept(testUplink())
+	for _, there := range []bool{true, false, false, true, true} {
+		w.there, w.index = there, 7
+		k.check(time.Hour, w, log)
+	}
+	if len(*log) != 2 || k.Index != 7 {
+		t.Errorf("log %q, index %d", *log, k.Index)
+	}
+}
+
+func TestFollow(t *testing.T) {
+	k := newKeeper(nil, nil, nil, nil)
+	heard := func() (Up, bool) {
+		select {
+		case u := <-k.up:
+			return u, true
+		default:
+			return Up{}, false
+		}
+	}
+	k.began = time.Now().Add(-time.Hour)
+	k.follow(2, true)
+	if u, ok := heard(); !ok || u.Away != 0 {
+		t.Errorf("a first carrier: %v %v", u, ok)
+	}
+	k.follow(2, false)
+	k.follow(2, false)
+	if _, ok := heard(); ok {
+		t.Error("told of what went away")
+	}
+	k.away[2] -= time.Minute
+	k.follow(2, true)
+	k.follow("10.0.0.9", true) // of two that wait the longer one counts
+	if u, ok := heard(); !ok || u.Away < time.Minute {
+		t.Errorf("back after a minute: %v %v", u, ok)
+	}
+	for i := range 2 * maxAway {
+		k.follow(fmt.Sprint(i), false)
+	}
+	if len(k.away) > maxAway {
+		t.Errorf("remembers %d", len(k.away))
+	}
+}
+
+func TestWhoRenews(t *testing.T) {
+	u := testUplink()
+	u.Lease.SetTimes(80*time.Second, 0, 0)
+	for left, want := range map[time.Duration]bool{dhcp.Infinite: false, 79 * time.Second: true, 11 * time.Second: true, 9 * time.Second: false} {
+		w := whole()
+		w.addrs[0].left = left
+		k := newKeeper(w, nil, nil, nil)
+		if name, mac, others := k.interfaceNow(u); others != want || name != "eth0" || len(mac) != 6 {
+			t.Errorf("%v left: %v, %s, %v", left, others, name, mac)
+		}
+	}
+	w := whole()
+	w.addrs[0].Prefix = netip.MustParsePrefix("10.0.0.77/24")
+	k := newKeeper(w, nil, nil, nil)
+	if _, _, others := k.interfaceNow(u); !others {
+		t.Error("another address is nobody's")
+	}
+	k.forever(u)
+	if len(w.did) != 1 || w.did[0] != "address 10.0.0.2/24" {
+		t.Errorf("did %v", w.did)
+	}
+	w.there = false
+	if name, _, others := k.interfaceNow(u); name != "" || others {
+		t.Errorf("an interface that is gone: %q", name)
+	}
+}
