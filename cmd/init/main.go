@@ -23,6 +23,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/shell"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
+	"github.com/iscsiroot/iscsiroot/pkg/status"
 )
 
 func main() {
@@ -38,6 +39,9 @@ func main() {
 	case recovery.WorkerName:
 		os.Exit(agent(recovery.Work))
 	case shutdown.Program:
+		if slices.Equal(os.Args[1:], []string{"status"}) {
+			os.Exit(showStatus())
+		}
 		shutdown.Main(os.Args[1:])
 	default:
 		boot.Main(boot.Options{})
@@ -49,6 +53,15 @@ func main() {
 func agent(life func() error) int {
 	if err := life(); err != nil {
 		kmsg.Open(kmsg.SystemPaths()).Errorf("agent: %v", err)
+		return 1
+	}
+	return 0
+}
+
+// showStatus tells a person of the running system how its sessions are.
+func showStatus() int {
+	if err := status.Print(os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "iscsiroot:", err)
 		return 1
 	}
 	return 0

@@ -44,6 +44,7 @@ var rings = map[string]int{
 	"pkg/recovery":       2,
 	"pkg/session":        2,
 	"pkg/shutdown":       2,
+	"pkg/status":         2,
 	"pkg/shell":          2,
 	"pkg/shell/control":  2,
 	"pkg/shell/verb":     2,

@@ -1,136 +1,18 @@
 package boot
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 
-	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
+	"github.com/iscsiroot/iscsiroot/pkg/status"
 )
 
 // session tells of the sessions, by what the kernel says of them in sysfs, and
 // of the login's last error, by what PID 1 says.
 func (a asker) session(_ context.Context, c *verb.Call) error {
-	text := describeSessions("/sys")
+	text := status.Sessions("/sys")
 	if answer, err := a.Ask(askError, "login"); err == nil && answer.Text != "" {
 		text += "last error of the login: " + answer.Text
 	}
 	return c.Printf("%s", text)
-}
-
-// describeSessions is a paragraph for each session. sys is where sysfs is
-// mounted.
-func describeSessions(sys string) string {
-	dirs, _ := filepath.Glob(filepath.Join(sys, "class/iscsi_session/session*"))
-	if len(dirs) == 0 {
-		return "there is no iSCSI session\n"
-	}
-	var out strings.Builder
-	for _, dir := range dirs {
-		sid := strings.TrimPrefix(filepath.Base(dir), "session")
-		conn := filepath.Join(sys, "class/iscsi_connection/connection"+sid+":0")
-		fmt.Fprintf(&out, "session %s: %s\n", sid, sessionState(dir, conn))
-		for _, row := range [][2]string{
-			{"target", word(dir, "targetname") + ", portal group " + word(dir, "tpgt")},
-			{"portal", portalOf(conn)},
-			{"initiator", word(dir, "initiatorname")},
-			{"disks", disksOf(sys, sid)},
-			{"negotiated", negotiated(dir, conn)},
-			{"timers", fmt.Sprintf("ping after %s s, lost %s s later, I/O waits %s s for it to come back", word(conn, "recv_tmo"), word(conn, "ping_tmo"), word(dir, "recovery_tmo"))},
-		} {
-			fmt.Fprintf(&out, "  %-10s %s\n", row[0], row[1])
-		}
-	}
-	return out.String()
-}
-
-// word is an attribute, "unknown" where the kernel does not say: it has none
-// before the login.
-func word(dir, name string) string {
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	text := strings.TrimSpace(string(b))
-	if err != nil || text == "" || text == "(null)" || text == "<NULL>" {
-		return "unknown"
-	}
-	return text
-}
-
-// sessionState puts the kernel's words into ours (drivers/scsi/
-// scsi_transport_iscsi.c: iscsi_session_state_names, connection_state_names).
-func sessionState(dir, conn string) string {
-	state := word(dir, "state")
-	said := map[string]string{
-		"LOGGED_IN": "logged in",
-		"FAILED":    "the connection is lost, or was never there",
-		"FREE":      "not logged in",
-	}
-	if text, ok := said[state]; ok {
-		state = text
-	}
-	return state + " (connection " + word(conn, "state") + ")"
-}
-
-func portalOf(conn string) string {
-	now, given := word(conn, "address")+" port "+word(conn, "port"), word(conn, "persistent_address")+" port "+word(conn, "persistent_port")
-	switch {
-	case strings.HasPrefix(now, "unknown"):
-		return given + ", not connected"
-	case now != given:
-		return now + ", given as " + given
-	}
-	return now
-}
-
-func disksOf(sys, sid string) string {
-	var id uint32
-	if _, err := fmt.Sscan(sid, &id); err != nil {
-		return "unknown"
-	}
-	units, err := blockdev.Units(sys, id)
-	if err != nil || len(units) == 0 {
-		return "none"
-	}
-	var out []string
-	for _, u := range units {
-		if !u.IsDisk() {
-			out = append(out, fmt.Sprintf("lun %d is no disk (SCSI type %d)", u.LUN, u.Type))
-			continue
-		}
-		size := ""
-		if whole, _, err := blockdev.Disk(sys, u.Disk); err == nil {
-			size = fmt.Sprintf(" (%d MiB)", whole.Size>>20)
-		}
-		out = append(out, fmt.Sprintf("lun %d is %s%s", u.LUN, u.Disk, size))
-	}
-	return strings.Join(out, ", ")
-}
-
-// negotiated lists what the login agreed on, by the names of RFC 7143 section
-// 13.
-func negotiated(dir, conn string) string {
-	var out []string
-	for _, p := range []struct{ key, dir, attribute string }{
-		{"HeaderDigest", conn, "header_digest"},
-		{"DataDigest", conn, "data_digest"},
-		{"InitialR2T", dir, "initial_r2t"},
-		{"ImmediateData", dir, "immediate_data"},
-		{"FirstBurstLength", dir, "first_burst_len"},
-		{"MaxBurstLength", dir, "max_burst_len"},
-		{"MaxRecvDataSegmentLength", conn, "max_recv_dlength"},
-		{"MaxXmitDataSegmentLength", conn, "max_xmit_dlength"},
-		{"MaxOutstandingR2T", dir, "max_outstanding_r2t"},
-		{"ErrorRecoveryLevel", dir, "erl"},
-	} {
-		value := word(p.dir, p.attribute)
-		if strings.HasSuffix(p.attribute, "digest") {
-			value = cmp.Or(map[string]string{"0": "None", "1": "CRC32C"}[value], value)
-		}
-		out = append(out, p.key+"="+value)
-	}
-	half := (len(out) + 1) / 2
-	return strings.Join(out[:half], " ") + "\n             " + strings.Join(out[half:], " ")
 }

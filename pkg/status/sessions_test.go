@@ -1,4 +1,4 @@
-package boot
+package status
 
 import (
 	"os"
@@ -9,9 +9,9 @@ import (
 )
 
 // A session in words, from attributes as Linux 6.1 shows them.
-func TestDescribeSessions(t *testing.T) {
+func TestSessions(t *testing.T) {
 	sys := t.TempDir()
-	if got := describeSessions(sys); got != "there is no iSCSI session\n" {
+	if got := Sessions(sys); got != "there is no iSCSI session\n" {
 		t.Errorf("got %q", got)
 	}
 	for path, text := range map[string]string{
@@ -57,7 +57,7 @@ session 4: not logged in (connection unknown)
              MaxBurstLength=unknown MaxRecvDataSegmentLength=unknown MaxXmitDataSegmentLength=unknown MaxOutstandingR2T=unknown ErrorRecoveryLevel=unknown
   timers     ping after unknown s, lost unknown s later, I/O waits unknown s for it to come back
 `
-	if diff := cmp.Diff(want, describeSessions(sys)); diff != "" {
+	if diff := cmp.Diff(want, Sessions(sys)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

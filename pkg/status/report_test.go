@@ -1,0 +1,93 @@
+package status
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// system writes the files of a running system, and returns where they are.
+func system(t *testing.T, files map[string]string) System {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return System{Sys: dir + "/sys", Run: dir + "/run", Proc: dir + "/proc", SinceBoot: 100 * time.Second}
+}
+
+const agentSays = "since-boot 90\n" +
+	"session 1 target iqn.a:t state down owner iscsiroot outages 3 longest 75.2 down 20.0\n" +
+	"session 1 portal 10.0.0.1:3260\nsession 1 portal 10.0.1.1:3260\n" +
+	"session 1 cause \"target closed the connection\"\nsession 1 cause \"connection refused\\x1b[2J\"\n" +
+	"link ens3 mac 52:54:00:77:00:01 address 10.0.0.2/24 by dhcp state there put-back 2\n" +
+	"lease ens3 from 10.0.0.1 since 5 renew 160 ends 3705\n"
+
+func TestReport(t *testing.T) {
+	s := system(t, map[string]string{
+		"sys/class/iscsi_session/session1/state":            "FAILED\n",
+		"sys/class/iscsi_session/session1/targetname":       "iqn.a:t\n",
+		"run/iscsiroot/status":                              agentSays,
+		"run/iscsiroot/sessions":                            "# x\nsession 1 target iqn.a:t portal 10.0.0.1:3260 initiator iqn.i root\n",
+		"run/iscsiroot/lease-ens3":                          "",
+		"run/systemd/network/a.network.d/50-iscsiroot.conf": "",
+		"run/systemd/network/b.network":                     "",
+		"proc/5/cmdline":                                    "@iscsiroot\x00",
+	})
+	text, wrong := Report(s)
+	_, got, _ := strings.Cut(text, "come back\n")
+	want := `  kept by    iscsiroot
+  outages    3, the longest 1m15s
+  down       for 30.0 s
+  tried at   10.0.0.1:3260, 10.0.1.1:3260
+  because    target closed the connection
+  because    connection refused?[2J
+network ens3 (52:54:00:77:00:01): 10.0.0.2/24, dhcp, put back 2 times
+lease of ens3: from 10.0.0.1, ends in 1h0m5s, is renewed in 1m0s
+agent: running
+handed over to the running system by:
+`
+	for _, name := range []string{"systemd/network/a.network.d/50-iscsiroot.conf", "iscsiroot/lease-ens3", "iscsiroot/sessions"} {
+		want += "  " + filepath.Join(s.Run, name) + "\n"
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if !strings.HasPrefix(text, "session 1: the connection is lost, or was never there (connection unknown), root is on it\n") {
+		t.Errorf("got %s", text)
+	}
+	if diff := cmp.Diff([]string{"session 1 is down"}, wrong); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestReportOfNothing(t *testing.T) {
+	text, wrong := Report(system(t, nil))
+	if text != "there is no iSCSI session\nagent: not running: nobody logs a session in again whose connection breaks\n" || len(wrong) != 2 {
+		t.Errorf("%q, %q", text, wrong)
+	}
+}
+
+func FuzzSaid(f *testing.F) {
+	f.Add(agentSays)
+	f.Add("session 1 cause \"\nlink\nlease x y\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		s := parseSaid(text)
+		for _, r := range s.rows("1", time.Hour) {
+			if r[0] == "because" && strings.ContainsAny(r[1], "\x1b\n") {
+				t.Errorf("%q reaches the terminal", r[1])
+			}
+		}
+		_ = s.network(time.Hour)
+	})
+}

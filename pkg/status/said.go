@@ -1,0 +1,137 @@
+package status
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// said is what the agent has written, line by line, see recovery.StatusFile. A
+// line is a word, a name, and keys and values in turn.
+type said struct {
+	at    time.Duration // since boot
+	lines [][]string
+}
+
+// maxSaid bounds what is read, in bytes.
+const maxSaid = 64 << 10
+
+func readSaid(path string) said {
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) > maxSaid {
+		return said{}
+	}
+	return parseSaid(string(b))
+}
+
+func parseSaid(text string) said {
+	var s said
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 2 && f[0] == "since-boot":
+			s.at = number(f[1])
+		case len(f) > 3 && f[2] == "cause":
+			_, quoted, _ := strings.Cut(strings.TrimSpace(line), " cause ")
+			if cause, err := strconv.Unquote(quoted); err == nil {
+				s.lines = append(s.lines, []string{f[0], f[1], "cause", plain(cause)})
+			}
+		case len(f) > 2:
+			s.lines = append(s.lines, f)
+		}
+	}
+	return s
+}
+
+// plain takes out what a terminal would obey.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// number reads seconds.
+func number(text string) time.Duration {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || n < 0 || n > 1e9 {
+		return 0
+	}
+	return time.Duration(n * float64(time.Second))
+}
+
+// values reads the keys of a line from its third word on.
+func values(line []string) map[string]string {
+	v := map[string]string{}
+	for i := 2; i+1 < len(line); i += 2 {
+		v[line[i]] = line[i+1]
+	}
+	return v
+}
+
+// rows are what the agent says of a session.
+func (s said) rows(sid string, now time.Duration) []row {
+	var rows []row
+	var portals, causes []string
+	for _, line := range s.lines {
+		if line[0] != "session" || line[1] != sid {
+			continue
+		}
+		v := values(line)
+		switch {
+		case v["portal"] != "":
+			portals = append(portals, v["portal"])
+		case line[2] == "cause":
+			causes = append(causes, line[3])
+		case v["state"] != "":
+			rows = append(rows, row{"kept by", v["owner"]}, row{"outages", outages(v)})
+			if v["state"] == "down" {
+				rows = append(rows, row{"down", "for " + seconds(number(v["down"])+max(0, now-s.at))})
+			}
+		}
+	}
+	if len(portals) > 0 {
+		rows = append(rows, row{"tried at", strings.Join(portals, ", ")})
+	}
+	for _, c := range causes {
+		rows = append(rows, row{"because", c})
+	}
+	return rows
+}
+
+func outages(v map[string]string) string {
+	if v["outages"] == "0" {
+		return "none so far"
+	}
+	return fmt.Sprintf("%s, the longest %s", v["outages"], seconds(number(v["longest"])))
+}
+
+// network are the lines about links and leases.
+func (s said) network(now time.Duration) []string {
+	var out []string
+	for _, line := range s.lines {
+		v := values(line)
+		switch line[0] {
+		case "link":
+			text := fmt.Sprintf("network %s (%s): %s, %s", line[1], v["mac"], v["address"], v["by"])
+			if v["state"] != "there" {
+				text += ", " + v["state"]
+			}
+			if n := v["put-back"]; n != "0" {
+				text += ", put back " + n + " times"
+			}
+			out = append(out, text)
+		case "lease":
+			text := fmt.Sprintf("lease of %s: from %s, ends in %s", line[1], v["from"], seconds(number(v["ends"])-now))
+			if renew := number(v["renew"]) - now; renew > 0 {
+				text += ", is renewed in " + seconds(renew)
+			}
+			out = append(out, text)
+		}
+	}
+	return out
+}
