@@ -50,6 +50,7 @@ bench: build ## measure our boot next to scripts and a C init, data rates, and h
 	./bin/bench
 	./bin/bench -throughput
 	./bin/bench -builds
+	$(GO) test -count=1 -timeout 20m -tags bench -run TestHealing -v ./integration
 
 lint: ## check formatting, vet, staticcheck and the modules
 	@test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }

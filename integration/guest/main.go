@@ -55,8 +55,10 @@ func do(what string) error {
 		return verify("/data")
 	case "write":
 		return writeFiles("/data", 16, 4<<20)
-	case "load":
-		return load("/data", 60)
+	case "faults":
+		return faults()
+	case "alone":
+		return alone()
 	case "agent":
 		return showAgent()
 	case "subvolume":

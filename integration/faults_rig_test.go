@@ -1,0 +1,180 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+)
+
+// faultsDeadline is for all faults of one machine.
+const faultsDeadline = 8 * time.Minute
+
+// faultRig is a machine whose root is written to all the time, on a target behind a proxy.
+type faultRig struct {
+	*rig
+	m      *lab.Machine
+	target *lab.Tgtd // at port 3261
+	first  *faultproxy.Proxy
+	marks  int
+}
+
+// portal is one of the host's ports.
+func portal(port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr("10.77.0.1"), port)
+}
+
+func newFaultRig(t *testing.T, mib int) *faultRig {
+	t.Helper()
+	f := &faultRig{rig: newRig(t)}
+	ctx, cancel := context.WithTimeout(t.Context(), faultsDeadline)
+	t.Cleanup(cancel)
+	f.ctx = ctx
+	f.makeDisk(lab.Filesystem{Type: "ext4", MiB: mib, Tree: root("agent faults alone")})
+	f.startTarget(oneWay.Secret)
+	f.first = f.follow("10.77.0.1:3260")
+	return f
+}
+
+// startTarget starts root's target with a secret.
+func (f *faultRig) startTarget(secret string) {
+	f.t.Helper()
+	f.target = f.tgtdWith(lab.TargetConfig{
+		Name: targetName, Portal: portal(3261), LUNs: map[int]string{1: f.disk.Path}, CHAP: lab.CHAP{User: oneWay.User, Secret: secret},
+	})
+}
+
+func (f *faultRig) tgtdWith(c lab.TargetConfig) *lab.Tgtd {
+	f.t.Helper()
+	target, err := f.ns.StartTgtd(f.ctx, c)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return target
+}
+
+// stopTarget kills it.
+func (f *faultRig) stopTarget() {
+	f.t.Helper()
+	if err := f.target.Stop(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// follow starts a proxy in front of root's target.
+func (f *faultRig) follow(addr string) *faultproxy.Proxy {
+	f.t.Helper()
+	p := f.proxy(addr, portal(3261))
+	p.Follow()
+	return p
+}
+
+// lost waits until the agent has noticed, healed until it is over and something was written since.
+func (f *faultRig) lost(cause string) {
+	f.t.Helper()
+	f.expect(f.m, "connection lost: "+cause)
+}
+
+func (f *faultRig) healed() {
+	f.t.Helper()
+	f.expect(f.m, "logged in again after")
+	f.writes()
+}
+
+// writes waits until something was written that began after now.
+func (f *faultRig) writes() {
+	f.t.Helper()
+	f.do("mark")
+	f.expect(f.m, " files", " files")
+}
+
+// do types a line at the guest, and waits until it was done.
+func (f *faultRig) do(line string) {
+	f.t.Helper()
+	f.marks++
+	mark := fmt.Sprintf("%d;", f.marks) // the kernel may write before the line's end
+	if line != "mark" {
+		f.typed(line)
+	}
+	f.typed("mark " + mark)
+	f.expect(f.m, "guest: mark "+mark)
+}
+
+func (f *faultRig) typed(line string) {
+	f.t.Helper()
+	if err := f.m.Send(line + "\n"); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// link plugs or pulls the cable.
+func (f *faultRig) link(up bool) {
+	f.t.Helper()
+	if err := f.m.SetLink(f.ctx, 0, up); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// sleep lets a fault last.
+func (f *faultRig) sleep(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-f.ctx.Done():
+	}
+}
+
+// end lets the guest finish its files and waits until it is without the agent.
+func (f *faultRig) end() {
+	f.t.Helper()
+	f.typed("end")
+	f.expect(f.m, "guest: loaded ", "guest: alone: ")
+}
+
+// whole checks that no fault has reached the file system.
+func (f *faultRig) whole() {
+	f.t.Helper()
+	for _, bad := range []string{"I/O error, dev sda", "EXT4-fs error", "EXT4-fs warning", "Buffer I/O error on dev sda", "guest: pressure: error", "blocked for more than"} {
+		if strings.Contains(f.m.Output(), bad) {
+			f.t.Errorf("the console shows %q", bad)
+		}
+	}
+	if err := f.disk.Check(2); err != nil {
+		f.t.Error(err)
+	}
+	checkSums(f.rig, -1)
+}
+
+// twin is another machine of the same name and ISID, which throws ours out.
+func (f *faultRig) twin() {
+	f.t.Helper()
+	conn, err := f.dial(f.ctx, "10.77.0.1:3261")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = conn.Close() })
+	_, err = iscsi.Login(f.ctx, iscsi.NewTCPPipe(conn), iscsi.LoginConfig{
+		InitiatorName: initiator, TargetName: targetName, ISID: [6]byte{0, 2, 0x3d, 0, 0, 1}, CmdSN: 1,
+		CHAP: credentials(oneWay), Offer: iscsi.DefaultOffer(),
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	_ = conn.Close()
+}
+
+// emptyDisk is a disk of a few MiB.
+func (f *faultRig) emptyDisk() string {
+	f.t.Helper()
+	d, err := lab.WriteDisk(filepath.Join(f.t.TempDir(), "data.img"), lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{}})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return d.Path
+}

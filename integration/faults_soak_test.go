@@ -1,0 +1,91 @@
+//go:build soak
+
+package integration
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// Outages of 150 seconds, longer than the kernel's own two minutes: a target that is gone, a cable that is pulled, and a hole.
+func TestSoakLongOutages(t *testing.T) {
+	f := newFaultRig(t, 320)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	t.Cleanup(cancel)
+	f.ctx = ctx
+	const outage = 150 * time.Second
+	f.m = f.boot(virtio, "", "console=ttyS0 rw "+seedLine+" "+oneWayLine) // the timers that users have
+	f.expect(f.m, "guest: status: session 1 ")
+	f.writes()
+	f.stopTarget()
+	f.sleep(outage)
+	f.startTarget(oneWay.Secret)
+	f.healed()
+	f.link(false)
+	f.sleep(outage)
+	f.link(true)
+	f.healed()
+	if err := f.tap.SetUp(false); err != nil {
+		t.Fatal(err)
+	}
+	f.sleep(outage)
+	if err := f.tap.SetUp(true); err != nil {
+		t.Fatal(err)
+	}
+	f.healed()
+	f.finish()
+}
+
+// finish lets the guest end, and looks at what it has written.
+func (f *faultRig) finish() {
+	f.t.Helper()
+	f.end()
+	if err := f.m.Stop(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.stopTarget()
+	f.whole()
+}
+
+// soakLease is how long a machine outlives a lease of two minutes; ISCSIROOT_SOAK_LEASE sets another time, 1h for example.
+const soakLease = 7 * time.Minute
+
+// A lease of 120 s, in a system without a DHCP client, is renewed by the agent: the server never gives the address away.
+func TestSoakLease(t *testing.T) {
+	outlive := soakLease
+	if text := os.Getenv("ISCSIROOT_SOAK_LEASE"); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outlive = d
+	}
+	f := newFaultRig(t, 320)
+	ctx, cancel := context.WithTimeout(t.Context(), outlive+faultsDeadline)
+	t.Cleanup(cancel)
+	f.ctx = ctx
+	server, err := f.ns.StartDnsmasq(f.ctx, "--interface=tap0", "--bind-interfaces", "--dhcp-range=10.77.0.50,10.77.0.60,255.255.255.0,120", "--dhcp-authoritative")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.m = f.start(virtio, lab.MachineConfig{
+		Append: "console=ttyS0 rw ip=dhcp iscsi_i=" + initiator + " iscsi_t=" + targetName + " iscsi_a=10.77.0.1 " + oneWayLine, NICs: []lab.NIC{{Tap: f.tap}},
+	})
+	f.expect(f.m, "guest: status: session 1 ", "guest: status: lease eth0 from 10.77.0.1")
+	f.writes()
+	f.sleep(outlive)
+	f.writes()
+	f.do("run /run/initramfs/shutdown status")
+	f.shows(f.m, "guest: out: session 1: logged in (connection up), root is on it", "guest: out: lease of eth0: from 10.77.0.1, ends in ")
+	acks := strings.Count(server.Log(), " DHCPACK(")
+	t.Logf("%d acknowledgements in %v", acks, outlive)
+	if least := int(outlive/time.Minute) - 1; acks < least {
+		t.Errorf("%d acknowledgements in %v, want %d: log:\n%s", acks, outlive, least, server.Log())
+	}
+	f.finish()
+}

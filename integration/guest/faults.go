@@ -1,0 +1,290 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// faults writes to root all the time and does meanwhile what the host types on
+// the console, a line each.
+func faults() error {
+	// What we are told to do while root is away must not wait for a page of our
+	// own program.
+	if err := unix.Mlockall(unix.MCL_CURRENT); err != nil {
+		return err
+	}
+	w := &writer{stop: make(chan struct{}), done: make(chan struct{})}
+	go w.run("/data")
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		words := strings.Fields(in.Text())
+		if len(words) == 0 {
+			continue
+		}
+		if words[0] == "end" {
+			break
+		}
+		if err := command(words); err != nil {
+			fmt.Printf("guest: %s: error: %v\n", words[0], err)
+		}
+	}
+	close(w.stop)
+	<-w.done
+	return w.err
+}
+
+// command is one line of the host's.
+func command(words []string) error {
+	arg := strings.Join(words[1:], " ")
+	switch words[0] {
+	case "mark": // what came before was done
+		fmt.Println("guest: mark " + arg)
+		return nil
+	case "signal":
+		return signalAgent(words[1:])
+	case "pressure":
+		return pressure("/data/big", 24<<20)
+	case "expire":
+		return os.WriteFile("/sys/class/iscsi_session/session2/recovery_tmo", []byte(arg), 0)
+	case "read":
+		go readDisk(arg)
+		return nil
+	case "flush":
+		return changeLink(func(l netlink.Link) error { return flush(l) })
+	case "rename":
+		return changeLink(func(l netlink.Link) error {
+			return errors.Join(netlink.LinkSetDown(l), netlink.LinkSetName(l, arg))
+		})
+	case "agent":
+		return showAgent()
+	case "holds":
+		return agentHolds()
+	case "run":
+		out, err := exec.Command(words[1], words[2:]...).CombinedOutput()
+		for line := range strings.Lines(string(out)) {
+			fmt.Print("guest: out: " + line)
+		}
+		return err
+	}
+	return fmt.Errorf("nothing known of that name")
+}
+
+// writer writes files of 64 KiB, each synced before the next.
+type writer struct {
+	stop, done chan struct{}
+	err        error
+}
+
+func (w *writer) run(dir string) {
+	defer close(w.done)
+	sums, files := "", 0
+	random := rand.NewChaCha8([32]byte{3})
+	buf := make([]byte, 64<<10)
+	longest := time.Duration(0)
+	w.err = os.MkdirAll(dir, 0o755)
+	for w.err == nil {
+		_, _ = random.Read(buf)
+		name := fmt.Sprintf("load%04d", files)
+		began := time.Now()
+		if w.err = writeSynced(filepath.Join(dir, name), buf); w.err != nil {
+			break
+		}
+		took := time.Since(began)
+		longest = max(longest, took)
+		sums += fmt.Sprintf("%x  %s\n", sha256.Sum256(buf), name)
+		files++
+		if took > 500*time.Millisecond {
+			fmt.Printf("guest: file %d took %.1f s\n", files, took.Seconds())
+		}
+		if files%10 == 0 {
+			fmt.Printf("guest: %d files\n", files)
+		}
+		select {
+		case <-w.stop:
+			big, err := os.ReadFile(filepath.Join(dir, "big"))
+			if err == nil {
+				sums += fmt.Sprintf("%x  big\n", sha256.Sum256(big))
+				files++
+			}
+			w.err = writeSynced(filepath.Join(dir, "SHA256SUMS"), []byte(sums))
+			fmt.Printf("guest: loaded %d files, the longest took %.1f s\n", files, longest.Seconds())
+			return
+		case <-time.After(150 * time.Millisecond):
+		}
+	}
+}
+
+// signalAgent sends a signal to the processes of a name: NUMBER NAME.
+func signalAgent(words []string) error {
+	if len(words) != 2 {
+		return errors.New("NUMBER NAME")
+	}
+	number, err := strconv.Atoi(words[0])
+	if err != nil {
+		return err
+	}
+	fmt.Printf("guest: sent signal %d to %d of %s\n", number, eachAgent(words[1], func(pid int) error { return unix.Kill(pid, syscall.Signal(number)) }), words[1])
+	return nil
+}
+
+// pressure makes more dirty data of root's than there is memory for, from what
+// takes up all memory but a little, and ends when all of it is on the disk.
+func pressure(path string, leave int64) error {
+	free, err := available()
+	if err != nil {
+		return err
+	}
+	size := free - leave
+	hold, err := unix.Mmap(-1, 0, int(size/2), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(hold); i += os.Getpagesize() {
+		hold[i] = 1
+	}
+	fmt.Printf("guest: pressure: %d MiB taken\n", len(hold)>>20)
+	go func() {
+		err := writeBig(path, size)
+		err = errors.Join(err, unix.Munmap(hold))
+		if err != nil {
+			fmt.Printf("guest: pressure: error: %v\n", err)
+			return
+		}
+		fmt.Printf("guest: pressure: wrote %d MiB\n", size>>20)
+	}()
+	return nil
+}
+
+// writeBig writes without a sync until its end.
+func writeBig(path string, size int64) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	random := rand.NewChaCha8([32]byte{4})
+	if _, err = io.CopyN(f, struct{ io.Reader }{random}, size); err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// available is MemAvailable in bytes.
+func available() (int64, error) {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(b), "MemAvailable:")
+	var kib int64
+	_, err = fmt.Sscan(rest, &kib)
+	return kib << 10, err
+}
+
+// readDisk reads a block of a disk past the page cache and says how it went.
+func readDisk(name string) {
+	read := func() error {
+		fd, err := unix.Open("/dev/"+name, unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = unix.Close(fd) }()
+		raw := make([]byte, 8192)
+		at := 4096 - int(uintptr(unsafe.Pointer(&raw[0]))%4096)
+		_, err = unix.Read(fd, raw[at:at+4096])
+		return err
+	}
+	err := read()
+	state, _ := os.ReadFile("/sys/class/block/" + name + "/device/state")
+	fmt.Printf("guest: read %s: %v, %s\n", name, err, bytes.TrimSpace(state))
+}
+
+// changeLink does something to the Ethernet interface.
+func changeLink(do func(netlink.Link) error) error {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if l.Attrs().EncapType == "ether" {
+			return do(l)
+		}
+	}
+	return errors.New("no interface")
+}
+
+// flush takes all IPv4 addresses away.
+func flush(l netlink.Link) error {
+	addrs, err := netlink.AddrList(l, unix.AF_INET)
+	for _, a := range addrs {
+		err = errors.Join(err, netlink.AddrDel(l, &a))
+	}
+	return err
+}
+
+// eachAgent does something to the processes of a name and returns to how many it
+// did it.
+func eachAgent(name string, do func(pid int) error) int {
+	n := 0
+	dirs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range dirs {
+		b, err := os.ReadFile(path)
+		argv0, _, _ := strings.Cut(string(b), "\x00")
+		if err != nil || argv0 != name && (name != "@" || !strings.HasPrefix(argv0, "@iscsiroot")) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && do(pid) == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// agentHolds looks whether a process of the agent's has anything of the root
+// file system open, mapped, or as a directory.
+func agentHolds() error {
+	var root unix.Stat_t
+	if err := unix.Stat("/", &root); err != nil {
+		return err
+	}
+	device := fmt.Sprintf("%02x:%02x", unix.Major(root.Dev), unix.Minor(root.Dev))
+	held := 0
+	looked := eachAgent("@", func(pid int) error {
+		dir := fmt.Sprintf("/proc/%d/", pid)
+		files, _ := filepath.Glob(dir + "fd/*")
+		for _, f := range append(files, dir+"cwd", dir+"root", dir+"exe") {
+			var st unix.Stat_t
+			if unix.Stat(f, &st) == nil && st.Dev == root.Dev {
+				held++
+				fmt.Printf("guest: held: %s\n", f)
+			}
+		}
+		maps, err := os.ReadFile(dir + "maps")
+		for line := range strings.Lines(string(maps)) {
+			if f := strings.Fields(line); len(f) > 3 && f[3] == device {
+				held++
+				fmt.Printf("guest: held: %s", line)
+			}
+		}
+		return err
+	})
+	fmt.Printf("guest: %d agents hold %d files of root\n", looked, held)
+	return nil
+}

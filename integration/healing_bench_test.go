@@ -1,0 +1,76 @@
+//go:build bench
+
+package integration
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// healingRounds is how often each fault is measured.
+const healingRounds = 20
+
+// TestHealing measures, in one machine whose root is written to all the time, how long after an outage's end the next command
+// comes, and what the agent costs.
+func TestHealing(t *testing.T) {
+	f := newFaultRig(t, 320)
+	f.m = f.boot(virtio, "", faultLine)
+	f.expect(f.m, "guest: status: session 1 ")
+	f.writes()
+	f.sleep(10 * time.Second) // until the agent is where it stays
+	var portal, carrier []time.Duration
+	for range healingRounds {
+		_ = f.first.Close()
+		f.sleep(time.Second + rand.N(9*time.Second))
+		began := time.Now()
+		f.first = f.follow("10.77.0.1:3260")
+		portal = append(portal, f.until(began))
+		f.writes()
+	}
+	for i := range healingRounds {
+		f.link(false)
+		f.sleep(2*time.Second + time.Duration(i)*time.Second/2 + rand.N(time.Second))
+		began := time.Now()
+		next := f.first.Next()
+		f.link(true)
+		select {
+		case at := <-next:
+			carrier = append(carrier, at.Sub(began))
+		case <-f.ctx.Done():
+			t.Fatal(f.ctx.Err())
+		}
+		f.writes()
+	}
+	f.do("agent")
+	f.end()
+	if err := f.m.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	f.stopTarget()
+	f.whole()
+	for line := range strings.Lines(f.m.Output()) {
+		if strings.Contains(line, "RssAnon") || strings.Contains(line, "VmRSS") || strings.Contains(line, "processor time") || strings.Contains(line, "guest: alone: ") {
+			t.Log(strings.TrimSpace(line))
+		}
+	}
+	report := func(what string, d []time.Duration) {
+		slices.Sort(d)
+		t.Logf("%s: median %.2f s, from %.2f to %.2f s, of %d", what, d[len(d)/2].Seconds(), d[0].Seconds(), d[len(d)-1].Seconds(), len(d))
+	}
+	report("after the portal listens again", portal)
+	report("after the carrier is back", carrier)
+}
+
+// until is how long after a moment the first proxy carries something.
+func (f *faultRig) until(began time.Time) time.Duration {
+	select {
+	case at := <-f.first.Next():
+		return at.Sub(began)
+	case <-f.ctx.Done():
+		f.t.Fatal(f.ctx.Err())
+		return 0
+	}
+}
