@@ -12,6 +12,7 @@ func remedies() map[string][3]remedy {
 		"uevents":       {{"dmesg | tail", "what the kernel says"}, {"mount", "is /sys mounted?"}, {"retry", "try again"}},
 		"modules":       {{"ls /lib/modules", "the kernels that the image holds modules for"}, {"uname -r", "the kernel that runs"}, {"dmesg | tail", "what the kernel says"}},
 		"drivers":       {{"lsmod", "the modules that are loaded"}, {"dmesg | tail", "what the kernel says of the last one"}, {"modprobe NAME", "load one by hand"}},
+		"late-drivers":  {{"lsmod", "the modules that are loaded"}, {"dmesg | tail", "what the kernel says of the last one"}, {"modprobe NAME", "load one by hand"}},
 		"network":       {{"ip link", "the interfaces, and whether they have a link"}, {"ip addr", "their addresses"}, {"retry network iscsi_if=NAME", "try again with another one"}},
 		"iscsi-modules": {{"lsmod", "the modules that are loaded"}, {"dmesg | tail", "what the kernel says of the last one"}, {"modprobe iscsi_tcp", "load it by hand"}},
 		"fs-modules":    {{"lsmod", "the modules that are loaded"}, {"dmesg | tail", "what the kernel says of the last one"}, {"modprobe NAME", "load one by hand"}},

@@ -28,6 +28,7 @@ type Machine struct {
 	Uevents *uevent.Listener
 
 	started time.Time
+	cpus    int // that run us
 	reaper  *reaper
 
 	params   cmdline.Line // Line, the image's policy, and what was given at the shell
@@ -40,6 +41,7 @@ type Machine struct {
 	release    string // of the running kernel
 	loader     *modload.Loader
 	index      *kmod.Index
+	coldplug   *coldplug
 	networkUp  atomic.Bool      // read by the step that loads drivers until it is set
 	network    *network.Network // from the step network's first try
 	resolvConf bool             // the image had no /etc/resolv.conf, and has ours
@@ -55,6 +57,8 @@ type Machine struct {
 	root       candidate
 	initPath   string
 	mounts     []string
+	// modulesTook is processor time, as a time.Duration.
+	modulesTook atomic.Int64
 }
 
 // Steps is the boot. Names of dracut's break points are in breakpoints.go.
@@ -62,8 +66,9 @@ func (m *Machine) Steps() []Step {
 	return []Step{
 		{Name: "modules", Run: m.openModules},
 		{Name: "drivers", Needs: []string{"modules"}, Run: m.loadDrivers},
+		{Name: "late-drivers", Needs: []string{"drivers"}, Run: m.loadLateDrivers},
 		{Name: "network", Needs: []string{"modules"}, Timeout: 10 * time.Second, Patience: 30 * time.Second, Run: m.bringUpNetwork},
-		{Name: "iscsi-modules", Needs: []string{"modules"}, Run: m.loadISCSI},
+		{Name: "iscsi-modules", Needs: besideDrivers(m.cpus), Run: m.loadISCSI},
 		{Name: "fs-modules", Needs: []string{"iscsi-modules"}, Run: m.loadFilesystems},
 		{Name: "session", Needs: []string{"iscsi-modules"}, Timeout: 30 * time.Second, Run: m.createSessions},
 		{Name: "login", Needs: []string{"session", "network"}, Run: m.login},
@@ -74,6 +79,16 @@ func (m *Machine) Steps() []Step {
 		{Name: "mount", Needs: []string{"guard"}, Run: m.mountRoot},
 		{Name: "check", Needs: []string{"mount"}, Run: m.checkRoot},
 		{Name: "hand-over", Needs: []string{"check"}, Run: m.handOver},
-		{Name: "switch-root", Needs: []string{"hand-over", "drivers"}, Run: m.switchRoot},
+		{Name: "switch-root", Needs: []string{"hand-over", "late-drivers"}, Run: m.switchRoot},
 	}
+}
+
+// besideDrivers is what modules need that no NIC waits for. One processor
+// would only share its time between them and the NIC's driver, after which
+// there is time enough: the link takes seconds.
+func besideDrivers(cpus int) []string {
+	if cpus == 1 {
+		return []string{"modules", "drivers"}
+	}
+	return []string{"modules"}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ func Main(o Options) {
 		fmt.Fprintln(os.Stderr, "iscsiroot: this is the /init of an initramfs and runs as process 1 only: see iscsiroot build --help")
 		os.Exit(1)
 	}
-	m := &Machine{started: time.Now(), reaper: newReaper(), progress: &Progress{}, offer: offer{attention: make(chan struct{})}}
+	m := &Machine{started: time.Now(), cpus: runtime.NumCPU(), reaper: newReaper(), progress: &Progress{}, offer: offer{attention: make(chan struct{})}}
 	defer m.neverDie()
 	catchSignals(m.reaper, m.ctrlAltDel)
 	mountErr := errors.Join(mountEarly(), linkModprobe("/"))

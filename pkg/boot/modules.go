@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
@@ -23,11 +24,19 @@ func (m *Machine) openModules(ctx context.Context) error {
 		return err
 	}
 	m.Log.Debugf("modules: %v", m.loader)
+	if m.Plan.Policy.Debug.V {
+		m.loader.Measure(m.tookModules)
+	}
 	if len(m.index.Modules()) == 0 {
 		m.Log.Warnf("the image holds no modules for kernel %s: all drivers must be built in", m.release)
 	}
 	m.loadListed(ctx, modload.ParseLine(m.Line).Pre)
 	return nil
+}
+
+// tookModules adds the processor time of a module up.
+func (m *Machine) tookModules(d time.Duration) {
+	m.Log.Debugf("modules took %.3f s of the processor", time.Duration(m.modulesTook.Add(int64(d))).Seconds())
 }
 
 // loadListed loads modules that the command line names. One that does not load
@@ -40,26 +49,31 @@ func (m *Machine) loadListed(ctx context.Context, names []string) {
 	}
 }
 
-// loadDrivers loads bus and NIC drivers by modalias: those of the devices that
-// are there, and of each that a loaded driver or a person adds, until the
-// network is up.
+// loadDrivers loads bus and NIC drivers by modalias, those of the devices that
+// are there and of each that a loaded driver adds, and what is to be loaded
+// after them.
 func (m *Machine) loadDrivers(ctx context.Context) error {
-	c := coldplug{m: m, tried: map[string]bool{}}
-	settled := false
+	m.coldplug = &coldplug{m: m, devices: modload.NewDevices("/sys", m.index), tried: map[string]bool{}}
+	if err := m.coldplug.all(ctx); err != nil {
+		return err
+	}
+	m.loadListed(ctx, modload.ParseLine(m.Line).Post)
+	return nil
+}
+
+// loadLateDrivers goes on with the devices that a person adds, or that a driver
+// finds later, until the network is up.
+func (m *Machine) loadLateDrivers(ctx context.Context) error {
+	c := m.coldplug
 	return m.Uevents.Wait(ctx, func(ev uevent.Event) (bool, error) {
 		var err error
 		switch {
-		case settled && m.networkUp.Load():
+		case m.networkUp.Load():
 			return true, nil
 		case ev.Action == "": // the first call, or events were lost
-			c.devices = modload.NewDevices("/sys", m.index)
 			err = c.all(ctx)
 		case ev.Modalias != "" && c.some(ctx, []string{ev.Modalias}):
 			err = c.all(ctx)
-		}
-		if err == nil && !settled {
-			settled = true
-			m.loadListed(ctx, modload.ParseLine(m.Line).Post)
 		}
 		return m.networkUp.Load(), err
 	})

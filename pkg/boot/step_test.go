@@ -44,7 +44,16 @@ func TestSteps(t *testing.T) {
 // What several steps hand on is written by one and read after it: the fields of
 // Machine have no lock.
 func TestStepsThatShare(t *testing.T) {
-	steps := (&Machine{}).Steps()
+	for _, cpus := range []int{1, 2} {
+		testStepsThatShare(t, (&Machine{cpus: cpus}).Steps())
+	}
+	if !slices.Contains(besideDrivers(1), "drivers") || slices.Contains(besideDrivers(2), "drivers") {
+		t.Error("one processor does not load the NIC's driver first, or two load it alone")
+	}
+}
+
+func testStepsThatShare(t *testing.T, steps []Step) {
+	t.Helper()
 	after := func(name, need string) bool {
 		var p Progress
 		p.begin(steps, newStopwatch())
@@ -57,6 +66,7 @@ func TestStepsThatShare(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, need string }{
 		{"drivers", "modules"},
+		{"late-drivers", "drivers"},
 		{"iscsi-modules", "modules"},
 		{"fs-modules", "iscsi-modules"},
 		{"login", "session"},

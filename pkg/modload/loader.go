@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,6 +38,7 @@ type Loader struct {
 	dir    string
 	opts   Options
 	kernel kernel
+	took   func(time.Duration) // may be nil
 
 	mu       sync.Mutex
 	attempts map[string]*attempt // by module
@@ -61,6 +63,9 @@ func New(idx *kmod.Index, dir string, opts Options) *Loader {
 // modules with the same alias one must load, or be built in; soft dependencies need not. What Options.Never forbids is passed over. Between two modules it heeds ctx, and
 // while another goroutine loads the same one.
 func (l *Loader) Load(ctx context.Context, name string) error {
+	if l.took != nil {
+		defer measure(l.took)()
+	}
 	mods, ok := l.idx.Resolve(name)
 	if !ok && !l.kernel.has(normalise(name)) {
 		return l.missing(name)

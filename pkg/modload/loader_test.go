@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -304,5 +305,22 @@ func TestSoftDependencyForOtherProcessor(t *testing.T) {
 		if got := strings.Contains(k.transcript(), "helper"); got != want {
 			t.Errorf("on %q it was tried: %v\n%s", cpu, got, k.transcript())
 		}
+	}
+}
+
+// The processor time of each Load is passed on, also of one that fails.
+func TestMeasure(t *testing.T) {
+	l, _ := newTree(t, Options{})
+	var calls int
+	l.Measure(func(d time.Duration) {
+		calls++
+		if d <= 0 {
+			t.Errorf("took %v", d)
+		}
+	})
+	_ = l.Load(t.Context(), "top")
+	_ = l.Load(t.Context(), "nothing")
+	if calls != 2 {
+		t.Errorf("%d calls", calls)
 	}
 }

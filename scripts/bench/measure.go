@@ -35,9 +35,9 @@ type Result struct {
 	Init   Spread   `json:"init_s"`
 	Total  Spread   `json:"total_s"`
 	CPU    Spread   `json:"host_cpu_s"`
-	// Modules is how long modules were being loaded in a few more boots, with rd.debug; Steps are those of the last of
-	// them, and Log is all that init said in it.
-	Modules []float64 `json:"modules_s,omitempty"`
+	// Modules is the processor time that modules took in a few more boots, with rd.debug, 0 of who does not say it; Steps
+	// are those of the last of them, and Log is all that init said in it.
+	Modules []float64 `json:"modules_cpu_s,omitempty"`
 	Steps   []Step    `json:"steps,omitempty"`
 	Log     []Record  `json:"log,omitempty"`
 
@@ -145,7 +145,11 @@ func (s *stage) showSteps(ctx context.Context, j job) error {
 			if res.Steps, err = readSteps(b); err != nil {
 				return err
 			}
-			res.Modules = append(res.Modules, moduleTime(res.Steps))
+			took, err := moduleTime(b)
+			if err != nil {
+				return err
+			}
+			res.Modules = append(res.Modules, took)
 		}
 	}
 	return nil

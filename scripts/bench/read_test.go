@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,12 +72,23 @@ func TestReadSteps(t *testing.T) {
 var nearly = cmp.Comparer(func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 })
 
 func TestModuleTime(t *testing.T) {
-	ours := []Step{{"start", 0, 0.1}, {"modules", 0.1, 0.2}, {"drivers", 0.2, 0.9}, {"iscsi-modules", 0.2, 0.5}, {"fs-modules", 0.5, 0.7}, {"root", 0.8, 1}}
-	if got := moduleTime(ours); got < 0.499 || got > 0.501 {
-		t.Errorf("ours: %v, want 0.5", got)
+	for _, tt := range []struct {
+		text string
+		want float64
+	}{
+		{"iscsiroot: modules took 0.210 s of the processor,iscsiroot: step fs-modules done in 0.2 s,iscsiroot: modules took 0.430 s of the processor", 0.43},
+		{"bench: step fs,bench: modules 0.412 s", 0.412},
+		{"bench: step fs", 0},
+	} {
+		var b Boot
+		for line := range strings.SplitSeq(tt.text, ",") {
+			b.log = append(b.log, Record{Text: line})
+		}
+		if got, err := moduleTime(b); err != nil || got != tt.want {
+			t.Errorf("%s: %v, %v", tt.text, got, err)
+		}
 	}
-	theirs := []Step{{"start", 0, 0.1}, {"nic", 0.1, 0.2}, {"address", 0.2, 0.3}, {"iscsi", 0.3, 0.5}, {"fs", 0.5, 0.6}}
-	if got := moduleTime(theirs); got < 0.399 || got > 0.401 {
-		t.Errorf("theirs: %v, want 0.4", got)
+	if got, err := moduleTime(Boot{log: []Record{{Text: "bench: modules 0.4.1 s"}}}); err == nil {
+		t.Errorf("no number: %v", got)
 	}
 }

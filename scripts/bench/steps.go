@@ -48,22 +48,20 @@ func readSteps(b Boot) ([]Step, error) {
 	return append(out, Step{"to the real init", last, b.Init()}), nil
 }
 
-// moduleTime is for how long modules were being loaded, in seconds. The others do it in steps of its own; ours begins when
-// the index is read and ends with the last of its steps for modules, whatever else ran beside them.
-func moduleTime(steps []Step) float64 {
-	begin, end, sum := -1.0, 0.0, 0.0
-	for _, s := range steps {
-		switch s.Name {
-		case "modules":
-			begin = s.End
-		case "iscsi-modules", "fs-modules":
-			end = max(end, s.End)
-		case "nic", "iscsi", "fs":
-			sum += s.End - s.Begin
+// moduleLine is what ours and the C program say of the processor time that their modules took, up to now.
+var moduleLine = regexp.MustCompile(`^(?:iscsiroot: modules took|bench: modules) ([0-9.]+) s`)
+
+// moduleTime is the processor time that modules took in a boot, in seconds, 0 if nobody said it. It is not the time on a
+// clock: ours does other things while modules are being loaded, on the same processor where there is one.
+func moduleTime(b Boot) (float64, error) {
+	var took float64
+	for _, r := range b.log {
+		if m := moduleLine.FindStringSubmatch(r.Text); m != nil {
+			var err error
+			if took, err = strconv.ParseFloat(m[1], 64); err != nil {
+				return 0, fmt.Errorf("read module time %q: %w", r.Text, err)
+			}
 		}
 	}
-	if begin >= 0 {
-		return max(0, end-begin)
-	}
-	return sum
+	return took, nil
 }

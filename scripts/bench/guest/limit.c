@@ -24,12 +24,12 @@ static void die(const char *what)
 	_exit(1); /* the kernel panics */
 }
 
-/* step writes the end of a step to the kernel log. */
-static void step(const char *name)
+/* say writes a line to the kernel log. */
+static void say(const char *what, const char *value)
 {
 	static int kmsg = -1;
 	char line[64];
-	int n = snprintf(line, sizeof line, "<6>bench: step %s\n", name);
+	int n = snprintf(line, sizeof line, "<6>bench: %s %s\n", what, value);
 
 	if (!strstr(cmdline, " rd.debug"))
 		return;
@@ -37,6 +37,12 @@ static void step(const char *name)
 		kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	if (write(kmsg, line, n) != n) /* not dprintf, which seeks first: the kernel's log refuses that */
 		die("/dev/kmsg");
+}
+
+/* step says that a step has ended. */
+static void step(const char *name)
+{
+	say("step", name);
 }
 
 static void read_cmdline(void)
@@ -90,18 +96,31 @@ static void network(void)
 	step("address");
 }
 
-static void load(const char *path)
+/* processor_time is what this process has used, in seconds. */
+static double processor_time(void)
 {
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* load returns the processor time that it took. */
+static double load(const char *path)
+{
+	double begin = processor_time();
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
 		die(path);
 	close(fd);
+	return processor_time() - begin;
 }
 
 static void modules(void)
 {
-	char line[256];
+	char line[256], took[32];
+	double sum = 0;
 	FILE *list = fopen("/modules", "r");
 
 	if (!list)
@@ -109,7 +128,7 @@ static void modules(void)
 	while (fgets(line, sizeof line, list)) {
 		line[strcspn(line, "\n")] = 0;
 		if (strncmp(line, "step ", 5)) {
-			load(line);
+			sum += load(line);
 			continue;
 		}
 		step(line + 5);
@@ -117,6 +136,8 @@ static void modules(void)
 			network();
 	}
 	fclose(list);
+	snprintf(took, sizeof took, "%.3f s", sum);
+	say("modules", took);
 }
 
 static void login(void)
