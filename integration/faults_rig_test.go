@@ -151,22 +151,31 @@ func (f *faultRig) whole() {
 	checkSums(f.rig, -1)
 }
 
-// twin is another machine of the same name and ISID, which throws ours out.
+// twin is another machine of the same name and ISID, which throws ours out. tgtd refuses it for as long as ours is just
+// logging in.
 func (f *faultRig) twin() {
 	f.t.Helper()
+	err := f.twinLogin()
+	for err != nil && f.ctx.Err() == nil {
+		f.sleep(100 * time.Millisecond)
+		err = f.twinLogin()
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *faultRig) twinLogin() error {
 	conn, err := f.dial(f.ctx, "10.77.0.1:3261")
 	if err != nil {
-		f.t.Fatal(err)
+		return err
 	}
-	f.t.Cleanup(func() { _ = conn.Close() })
+	defer conn.Close()
 	_, err = iscsi.Login(f.ctx, iscsi.NewTCPPipe(conn), iscsi.LoginConfig{
 		InitiatorName: initiator, TargetName: targetName, ISID: [6]byte{0, 2, 0x3d, 0, 0, 1}, CmdSN: 1,
-		CHAP: credentials(oneWay), Offer: iscsi.DefaultOffer(),
+		CHAP: credentials(oneWay, iscsi.MD5), Offer: iscsi.DefaultOffer(),
 	})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	_ = conn.Close()
+	return err
 }
 
 // emptyDisk is a disk of a few MiB.
