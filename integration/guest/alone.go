@@ -44,9 +44,7 @@ func alone() error {
 		}
 		if state := strings.TrimSpace(string(b)); state != "up" {
 			fmt.Printf("guest: alone: the connection is %s\n", state)
-			break
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(time.Second) // for ever: the kernel itself does not switch off without that disk
 	}
-	return unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
