@@ -50,39 +50,80 @@ func (k *keeper) tell(u Up) {
 // watch subscribes to the kernel's news and works in a goroutine of its own for
 // as long as the process lives.
 func (k *keeper) watch() error {
-	links := make(chan netlink.LinkUpdate, 16)
-	addrs := make(chan netlink.AddrUpdate, 16)
-	neighbours := make(chan netlink.NeighUpdate, 16)
-	done := make(chan struct{}) // never closed: the worker ends as a whole
-	if err := netlink.LinkSubscribe(links, done); err != nil {
-		return fmt.Errorf("subscribe links: %w", err)
-	}
-	if err := netlink.AddrSubscribe(addrs, done); err != nil {
-		return fmt.Errorf("subscribe addresses: %w", err)
-	}
-	if err := netlink.NeighSubscribe(neighbours, done); err != nil {
-		return fmt.Errorf("subscribe neighbours: %w", err)
+	n, err := subscribe()
+	if err != nil {
+		return err
 	}
 	go func() {
-		look := time.NewTimer(0)
 		for {
-			soon := false
-			select {
-			case u := <-links:
-				soon = k.link(u)
-			case u := <-addrs:
-				soon = k.address(u)
-			case u := <-neighbours:
-				k.neighbour(u)
-			case <-look.C:
-				soon = true
+			if err == nil {
+				k.follows(n)
 			}
-			if soon {
-				look.Reset(k.check())
-			}
+			time.Sleep(time.Second) // the kernel had more to tell than there was room for
+			n, err = subscribe()
 		}
 	}()
 	return nil
+}
+
+// news is what the kernel tells of the network. Each channel is closed when
+// something of it was lost.
+type news struct {
+	links      chan netlink.LinkUpdate
+	addrs      chan netlink.AddrUpdate
+	neighbours chan netlink.NeighUpdate
+	done       chan struct{}
+}
+
+func subscribe() (news, error) {
+	n := news{
+		links: make(chan netlink.LinkUpdate, 16), addrs: make(chan netlink.AddrUpdate, 16),
+		neighbours: make(chan netlink.NeighUpdate, 16), done: make(chan struct{}),
+	}
+	err := netlink.LinkSubscribe(n.links, n.done)
+	if err == nil {
+		err = netlink.AddrSubscribe(n.addrs, n.done)
+	}
+	if err == nil {
+		err = netlink.NeighSubscribe(n.neighbours, n.done)
+	}
+	if err != nil {
+		close(n.done)
+		return n, fmt.Errorf("subscribe to the network's news: %w", err)
+	}
+	return n, nil
+}
+
+// follows takes news in until some are lost. It looks after the uplinks first:
+// what changed while nobody listened is found so.
+func (k *keeper) follows(n news) {
+	defer close(n.done)
+	look := time.NewTimer(0)
+	defer look.Stop()
+	for open, soon := true, false; ; soon = false {
+		select {
+		case u, ok := <-n.links:
+			if open = ok; ok {
+				soon = k.link(u)
+			}
+		case u, ok := <-n.addrs:
+			if open = ok; ok {
+				soon = k.address(u)
+			}
+		case u, ok := <-n.neighbours:
+			if open = ok; ok {
+				k.neighbour(u)
+			}
+		case <-look.C:
+			soon = true
+		}
+		if !open {
+			return
+		}
+		if soon {
+			look.Reset(k.check())
+		}
+	}
 }
 
 // check looks after all uplinks.

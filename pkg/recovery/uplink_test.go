@@ -2,11 +2,15 @@ package recovery
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
@@ -204,5 +208,29 @@ func TestWhoRenews(t *testing.T) {
 	w.there = false
 	if name, _, others := k.interfaceNow(u); name != "" || others {
 		t.Errorf("an interface that is gone: %q", name)
+	}
+}
+
+// News that were lost end the watch, which then begins anew; what it has heard
+// before counts.
+func TestLostNews(t *testing.T) {
+	for name, lose := range map[string]func(news){
+		"links":      func(n news) { close(n.links) },
+		"addresses":  func(n news) { close(n.addrs) },
+		"neighbours": func(n news) { close(n.neighbours) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := whole()
+			w.addrs = nil
+			k := newKeeper(w, &lines{}, []Uplink{testUplink()}, func() {})
+			n := news{make(chan netlink.LinkUpdate), make(chan netlink.AddrUpdate), make(chan netlink.NeighUpdate), make(chan struct{})}
+			ended := make(chan struct{})
+			go func() { defer close(ended); k.follows(n) }()
+			n.neighbours <- netlink.NeighUpdate{Type: unix.RTM_NEWNEIGH, Neigh: netlink.Neigh{IP: net.IP{10, 0, 0, 1}, State: netlink.NUD_REACHABLE}}
+			<-k.up
+			lose(n)
+			<-ended
+			<-n.done
+		})
 	}
 }
