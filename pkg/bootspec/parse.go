@@ -166,11 +166,16 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 	for _, n := range p.Net.Nameservers {
 		servers = append(servers, n.V)
 	}
+	for _, a := range p.Net.peerDNS(facts) {
+		if !slices.Contains(servers, a) {
+			servers = append(servers, a)
+		}
+	}
 	return Spec{
 		Initiator:   p.Initiator.V,
 		Targets:     targets,
 		Login:       p.Login,
-		Nameservers: append(servers, p.Net.peerDNS(facts)...),
+		Nameservers: servers,
 		Root:        p.Root,
 		Init:        p.Init,
 		Policy:      p.Policy,

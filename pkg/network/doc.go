@@ -1,6 +1,9 @@
-// Package network brings up the NIC that the plan names, or the first one with
-// a link, and gives it its address and route, by rtnetlink alone.
+// Package network brings up what a plan's lines say, each on the NIC that it
+// names or on the first that gets an address, by rtnetlink, DHCP and the
+// kernel's own IPv6.
 //
-// It waits for events of links and never polls. It does not load drivers, and
-// it does not undo what it did: the real system keeps the network it finds.
+// All NICs that a line may mean are tried at once. It waits for events of links
+// and never polls; what it waits for it tells. It does not load drivers. What
+// is up stays up when it stops, for the real system to take over; links that
+// nothing came of are set down again.
 package network

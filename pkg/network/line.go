@@ -69,10 +69,15 @@ func (n *Network) saw(u netlink.LinkUpdate) {
 	}
 	l := n.links[at]
 	l.update(u)
-	if !l.up && !l.raised {
+	if !l.up && !l.raised && n.needed(l) {
 		n.raise(l)
 	}
 	n.carrier(l)
+}
+
+// needed tells whether a line still wants the link.
+func (n *Network) needed(l *link) bool {
+	return slices.ContainsFunc(n.lines, func(ln *line) bool { return ln.winner == nil && n.wants(ln, l.Link) })
 }
 
 // raise sets a link up; what cannot be now may be later.
@@ -92,7 +97,7 @@ func (n *Network) raise(l *link) {
 		})
 		time.AfterFunc(again, func() {
 			n.later(func() {
-				if !l.up && slices.Contains(n.links, l) {
+				if !l.up && slices.Contains(n.links, l) && n.needed(l) {
 					n.raise(l)
 				}
 			})
@@ -211,8 +216,10 @@ func (n *Network) failed(ctx context.Context, ln *line, l *link, err error) {
 			}
 			ln.attempts[l.index]()
 			delete(ln.attempts, l.index)
-			if l.steady {
-				n.try(l)
+			for _, l := range n.links { // also those that were too late with their answer
+				if l.steady {
+					n.try(l)
+				}
 			}
 		})
 	})
@@ -220,7 +227,12 @@ func (n *Network) failed(ctx context.Context, ln *line, l *link, err error) {
 
 // take decides for a link: it gets the address, and the others are left alone.
 func (n *Network) take(ctx context.Context, ln *line, l *link, lease dhcp.Lease) {
-	if ln.winner != nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		return
+	}
+	if ln.winner != nil {
+		ln.attempts[l.index]()
+		delete(ln.attempts, l.index)
 		return
 	}
 	ln.winner = l

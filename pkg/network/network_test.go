@@ -34,6 +34,16 @@ func TestWaitsForCarrier(t *testing.T) {
 		if err != nil || len(leases) != 1 || leases[0].String() != "10.1.1.165/26 on live0, route default via 10.1.1.180" {
 			t.Fatalf("leases %v, %v", leases, err)
 		}
+		// Not only in the end: it is set down at once, and stays so.
+		for end := time.Now().Add(patience); linkOf(t, "dead0").Attrs().RawFlags&unix.IFF_UP != 0; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the link that nothing came of is up")
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+		if linkOf(t, "dead0").Attrs().RawFlags&unix.IFF_UP != 0 {
+			t.Error("the link that nothing came of is set up again")
+		}
 		n.Stop()
 		link := linkOf(t, "live0")
 		addrs, _ := netlink.AddrList(link, netlink.FAMILY_V4)
@@ -43,9 +53,6 @@ func TestWaitsForCarrier(t *testing.T) {
 		routes, _ := netlink.RouteList(link, netlink.FAMILY_V4)
 		if len(routes) != 2 {
 			t.Errorf("routes %v", routes)
-		}
-		if linkOf(t, "dead0").Attrs().RawFlags&unix.IFF_UP != 0 {
-			t.Error("the link that nothing came of is up")
 		}
 		// A second try finds all as it left it.
 		again, _, err := run(t, Config{Net: static("live0"), SysClassNet: sys}, patience)
