@@ -142,6 +142,7 @@ func (n *Network) fail(err error) {
 // come after it.
 func (n *Network) Wait(ctx context.Context) ([]dhcp.Lease, error) {
 	for {
+		over := ctx.Err() // asked first: what is there by then counts
 		n.mu.Lock()
 		leases, enough := n.enough()
 		err, changed, s := n.fatal, n.changed, n.waits
@@ -151,13 +152,14 @@ func (n *Network) Wait(ctx context.Context) ([]dhcp.Lease, error) {
 			return leases, nil
 		case err != nil:
 			return nil, err
+		case over != nil:
+			return nil, &WaitError{State: s, Err: over}
 		}
 		select {
 		case <-changed:
 		case <-n.ended:
 			return nil, context.Canceled
 		case <-ctx.Done():
-			return nil, &WaitError{State: s, Err: ctx.Err()}
 		}
 	}
 }
