@@ -31,6 +31,7 @@ const (
 type bootServer struct {
 	*rig
 
+	hosts   string // the hosts file
 	dir     string // that pxe wrote to
 	dnsmasq *lab.Dnsmasq
 }
@@ -42,12 +43,12 @@ func (r *rig) newBootServer(hosts string, img image, loaders ...string) *bootSer
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	s := &bootServer{rig: r, dir: filepath.Join(r.openDir(), "netboot")}
 	source := r.writeFile("hosts.yaml", []byte(hosts))
 	if err := os.WriteFile(filepath.Join(source, "secrets"), []byte(targetName+" remote1 open-sesame-12\n"), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
-	pxe(r.t, filepath.Join(source, "hosts.yaml"), s.dir)
+	s := &bootServer{rig: r, hosts: filepath.Join(source, "hosts.yaml"), dir: filepath.Join(r.openDir(), "netboot")}
+	pxe(r.t, s.hosts, s.dir)
 	s.put("vmlinuz", k.Image)
 	s.put("initrd.img", img.build(r.t))
 	for _, name := range loaders {

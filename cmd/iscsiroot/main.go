@@ -11,9 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
 func main() {
+	lab.Main() // try's target is this program again
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -38,13 +41,13 @@ func newRoot() *cobra.Command {
 		Use:   "iscsiroot",
 		Short: "boot machines from iSCSI disks",
 		Long: "iscsiroot makes what a machine needs whose root file system is on an iSCSI disk.\n" +
-			"It runs on the host that serves the boot files and needs no privilege.",
+			"It runs on the host that serves the boot files and needs no privilege, try excepted.",
 		Args:              cobra.NoArgs,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newBuild(), newLs(), newCat(), newUnpack(), newCheck(), newExplain(), newPXE(), newStatus(), newVersion(), newMan())
+	root.AddCommand(newBuild(), newLs(), newCat(), newUnpack(), newCheck(), newExplain(), newPXE(), newTry(), newStatus(), newVersion(), newMan())
 	return root
 }

@@ -48,6 +48,7 @@ var rings = map[string]int{
 	"pkg/shell":          2,
 	"pkg/shell/control":  2,
 	"pkg/shell/verb":     2,
+	"pkg/trial":          2,
 }
 
 // ringOf returns a package's ring; none if it is not ours or in no ring.

@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 )
 
@@ -18,12 +20,24 @@ var bootFiles = map[string]string{
 	"mcopy":              "usr/bin/mcopy",
 }
 
-// BootFile finds a boot loader that scripts/deps.sh brought, by the name a boot server has it under: pxelinux.0, ldlinux.c32,
+// BootFile finds a boot loader that scripts/deps.sh brought or that is installed, by the name a boot server has it under: pxelinux.0, ldlinux.c32,
 // grubx64.efi (GRUB for the network), linuxx64.efi.stub. A missing one is an [ErrNotCached].
 func BootFile(name string) (string, error) {
 	file, ok := bootFiles[name]
 	if !ok {
 		return "", fmt.Errorf("find boot file %s: no such name", name)
 	}
-	return cached("boot file "+name, filepath.Join("netboot", file))
+	return unpacked("boot file "+name, "netboot", file)
+}
+
+// unpacked finds a file of a package that scripts/deps.sh unpacked as an item of the cache, or else where the package installs
+// it.
+func unpacked(what, item, file string) (string, error) {
+	name, err := cached(what, filepath.Join(item, file))
+	if installed := "/" + file; errors.Is(err, ErrNotCached) {
+		if _, missing := os.Stat(installed); missing == nil {
+			return installed, nil
+		}
+	}
+	return name, err
 }

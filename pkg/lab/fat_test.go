@@ -75,3 +75,14 @@ func TestFATRefuses(t *testing.T) {
 		t.Error("an unknown boot file: no error")
 	}
 }
+
+// What is not in the cache may be installed.
+func TestUnpacked(t *testing.T) {
+	t.Setenv("ISCSIROOT_CACHE", t.TempDir())
+	if name, err := unpacked("it", "netboot", "etc/passwd"); err != nil || name != "/etc/passwd" {
+		t.Errorf("%s, %v", name, err)
+	}
+	if _, err := unpacked("it", "netboot", "no/such/file"); !errors.Is(err, ErrNotCached) {
+		t.Errorf("nowhere: %v", err)
+	}
+}

@@ -41,7 +41,7 @@ func (ns *Namespace) startTgtd(ctx context.Context, c TargetConfig) (*Tgtd, erro
 	if _, ok := c.LUNs[0]; ok {
 		return nil, errors.New("LUN 0 is tgtd's controller; disks begin at LUN 1")
 	}
-	daemon, err := cached("tgtd", "tgt/usr/sbin/tgtd")
+	daemon, err := unpacked("tgtd", "tgt", "usr/sbin/tgtd")
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,75 @@
+//go:build linux
+
+package trial
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// disk returns what the target is to serve.
+func (b *bench) disk() (string, error) {
+	if b.Write {
+		return filepath.Abs(b.host.Disk)
+	}
+	name := filepath.Join(b.ns.Dir(), "disk.img")
+	if err := copySparse(name, b.host.Disk); err != nil {
+		return "", fmt.Errorf("copy its disk: %w", err)
+	}
+	return name, nil
+}
+
+// copySparse copies a file or block device, without its holes, and without its data where the file system can share them.
+func copySparse(name, source string) error {
+	in, err := os.Open(source)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	size, err := in.Seek(0, io.SeekEnd) // of a block device too
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if unix.IoctlFileClone(int(out.Fd()), int(in.Fd())) == nil {
+		return out.Close()
+	}
+	if err := out.Truncate(size); err != nil {
+		return err
+	}
+	for at := int64(0); at < size; {
+		start, end, err := extent(in, at, size)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(io.NewOffsetWriter(out, start), io.NewSectionReader(in, start, end-start)); err != nil {
+			return fmt.Errorf("%w: there is --write, if the disk itself may be used", err)
+		}
+		at = end
+	}
+	return out.Close()
+}
+
+// extent finds the next data from at on. What knows no holes, such as a block device, is data.
+func extent(f *os.File, at, size int64) (start, end int64, err error) {
+	start, err = f.Seek(at, unix.SEEK_DATA)
+	switch {
+	case errors.Is(err, unix.ENXIO): // none follows
+		return size, size, nil
+	case errors.Is(err, unix.EINVAL):
+		return at, size, nil
+	case err != nil:
+		return 0, 0, err
+	}
+	end, err = f.Seek(start, unix.SEEK_HOLE)
+	return start, end, err
+}

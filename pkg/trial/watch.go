@@ -1,0 +1,97 @@
+//go:build linux
+
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// mark is what shows that a stage is over.
+type mark struct {
+	stage string
+	text  string // a regular expression
+}
+
+// bad is what no boot comes back from.
+const bad = `step \S+ failed after [^\n]*\n(?:[^\n]*hint: [^\n]*\n)?|Kernel panic - not syncing[^\n]*\n|No bootable device|UEFI Interactive Shell|which machine is this|no script for [^\n]*\n|no file \S* for [^\n]*\n`
+
+// own is a whole line that neither the kernel nor anything of ours writes: those begin with a time. systemd writes so too.
+const own = `\n(?:\[ *\d+\.\d+\] systemd\[1\]|[^\[\n]|\[ *[^ \d\n])[^\n]*\n`
+
+// marks are the ends of the stages, in order.
+func (b *bench) marks() []mark {
+	loader := map[string]string{
+		"pxelinux": `PXELINUX \d`,
+		"ipxe":     `Open Source Network Boot Firmware`,
+		"grub":     `Welcome to GRUB`,
+	}
+	last := own
+	if b.Expect != "" {
+		last = regexp.QuoteMeta(b.Expect)
+	}
+	return []mark{
+		{"firmware", loader[b.Room.Loader]},
+		{"loader", `Linux version `},
+		{"kernel", `Run /init as init process`},
+		{"init", `: starting \S+ after [\d.]+ s`},
+		{"root's init", last},
+	}
+}
+
+// watch waits for each stage to end.
+func (b *bench) watch(ctx context.Context, m *lab.Machine) error {
+	began := time.Now()
+	for _, k := range b.marks() {
+		err := await(ctx, m, k)
+		if err != nil {
+			return &Error{k.stage, err}
+		}
+		b.result.Stages = append(b.result.Stages, Stage{k.stage, time.Since(began)})
+		began = time.Now()
+	}
+	return nil
+}
+
+// await waits for a mark, or for what will never become one.
+func await(ctx context.Context, m *lab.Machine, k mark) error {
+	got, err := m.ExpectMatch(ctx, regexp.MustCompile(`(?s:`+k.text+`)|(`+bad+`)`))
+	switch {
+	case err == nil && got[1] != "":
+		return errors.New(strings.Join(strings.Split(strings.TrimSpace(got[1]), "\n"), "\n  "))
+	case err == nil:
+		return nil
+	}
+	select {
+	case <-m.Done():
+	default:
+		var seen *lab.ConsoleError
+		if errors.As(err, &seen) {
+			err = fmt.Errorf("%w; the console's last lines:\n%s", context.Cause(ctx), seen.Tail)
+		}
+		return err
+	}
+	exit, waitErr := m.Wait(ctx)
+	if waitErr == nil && k.stage == "root's init" && exit.Reason == "guest-shutdown" {
+		return nil // it had nothing to say
+	}
+	return fmt.Errorf("the machine ended (%s); %w", exit.Reason, err)
+}
+
+// steps returns what init says about its steps.
+func steps(console string) []Step {
+	var out []Step
+	for _, f := range regexp.MustCompile(`step (\S+) done in ([\d.]+) s`).FindAllStringSubmatch(console, -1) {
+		took, err := time.ParseDuration(f[2] + "s")
+		if err == nil {
+			out = append(out, Step{f[1], took})
+		}
+	}
+	return out
+}
