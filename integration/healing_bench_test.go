@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -10,18 +11,28 @@ import (
 	"time"
 )
 
-// healingRounds is how often each fault is measured.
-const healingRounds = 20
+// healingRounds is how often each fault is measured, within healingDeadline.
+const (
+	healingRounds   = 20
+	healingDeadline = 20 * time.Minute
+)
 
 // TestHealing measures, in one machine whose root is written to all the time, how long after an outage's end the next command
 // comes, and what the agent costs.
 func TestHealing(t *testing.T) {
 	f := newFaultRig(t, 320)
+	ctx, cancel := context.WithTimeout(t.Context(), healingDeadline)
+	t.Cleanup(cancel)
+	f.ctx = ctx
+	var portal, carrier []time.Duration
+	defer func() { // also of a measurement that was cut short
+		report(t, "after the portal listens again", portal)
+		report(t, "after the carrier is back", carrier)
+	}()
 	f.m = f.boot(virtio, "", faultLine)
 	f.expect(f.m, "guest: status: session 1 ")
 	f.writes()
 	f.sleep(10 * time.Second) // until the agent is where it stays
-	var portal, carrier []time.Duration
 	for range healingRounds {
 		_ = f.first.Close()
 		f.sleep(time.Second + rand.N(9*time.Second))
@@ -56,12 +67,16 @@ func TestHealing(t *testing.T) {
 			t.Log(strings.TrimSpace(line))
 		}
 	}
-	report := func(what string, d []time.Duration) {
-		slices.Sort(d)
-		t.Logf("%s: median %.2f s, from %.2f to %.2f s, of %d", what, d[len(d)/2].Seconds(), d[0].Seconds(), d[len(d)-1].Seconds(), len(d))
+}
+
+// report logs the spread.
+func report(t *testing.T, what string, d []time.Duration) {
+	t.Helper()
+	if len(d) == 0 {
+		return
 	}
-	report("after the portal listens again", portal)
-	report("after the carrier is back", carrier)
+	slices.Sort(d)
+	t.Logf("%s: median %.2f s, from %.2f to %.2f s, of %d", what, d[len(d)/2].Seconds(), d[0].Seconds(), d[len(d)-1].Seconds(), len(d))
 }
 
 // until is how long after a moment the first proxy carries something.
