@@ -27,7 +27,7 @@ const (
 )
 
 // startLIO starts a machine with two targets for the same disk: one that insists on mutual CHAP, digests and small segments,
-// and one without authentication.
+// and one without authentication, where it is LUN 300 beside a smaller one.
 func (r peerRig) startLIO(kernel string) *lab.LIO {
 	r.t.Helper()
 	guest, err := lioGuest()
@@ -45,6 +45,7 @@ func (r peerRig) startLIO(kernel string) *lab.LIO {
 	}
 	plain := strict
 	plain.Name, plain.CHAP, plain.HeaderDigest, plain.DataDigest = lioPlain, lab.CHAP{}, "", ""
+	plain.LUNs = map[int]string{0: blank(r.t, 4), 300: r.disk.Path}
 	target, err := r.ns.StartLIO(r.ctx, lab.LIOConfig{
 		Kernel: kernel, Init: guest, Tap: tap, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.10/24"), netip.MustParsePrefix("fd77::10/64")},
 		Targets: []lab.TargetConfig{strict, plain},
@@ -78,7 +79,10 @@ func lioBoots(t *testing.T, kernel string) {
 		r.toFailure(c.line, c.shown)
 	}
 	v6 := strings.NewReplacer("iscsi_i_ip=10.77.0.2/24", "iscsi_i_ip=fd77::2/64", "iscsi_a=10.77.0.10", "iscsi_a=[fd77::10]", lioName, lioPlain)
-	r.toRoot(virtio, v6.Replace(at)+"ro", "guest: session: header_digest=0", "guest: session: max_xmit_dlength=4096")
+	r.toFailure(v6.Replace(at)+"iscsi_lun=5", "no disk at lun 5: lun 0 is a disk of 4 MiB, lun 012c-0000-0000-0000 is a disk of ")
+	r.toRoot(virtio, v6.Replace(at)+"iscsi_lun=300 ro", "disk sda is lun 012c-0000-0000-0000 of "+lioPlain, "guest: session: header_digest=0", "guest: session: max_xmit_dlength=4096")
+	// Nobody has the first address; the login is at the second, without waiting for the first.
+	at = strings.Replace(at, "iscsi_a=", "iscsi_a=10.77.0.11,", 1)
 	r.toRoot(virtio, at+digestLine+mutualLine+"rw", "guest: session: header_digest=1", "guest: session: data_digest=1", "guest: session: max_xmit_dlength=4096")
 	checkWritten(r.rig, target.Target(0))
 }

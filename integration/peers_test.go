@@ -72,6 +72,22 @@ func TestTgtdIPv6AndLUNs(t *testing.T) {
 	r.toFailure(at+"iscsi_lun=5", "lun 5", "300", "4 MiB")
 }
 
+// The same from gotgt, as far as it goes: it has LUNs to 255. Of two portals the first is dead.
+func TestGotgtIPv6AndLUNs(t *testing.T) {
+	r := newPeerRig(t)
+	r.dataDisk("")
+	c := r.targetConfig()
+	c.Portal, c.Portals = netip.MustParseAddrPort("[fd77::1]:3260"), []netip.AddrPort{netip.MustParseAddrPort("10.77.0.9:3260")}
+	c.LUNs = map[int]string{0: blank(t, 4), 7: r.disk.Path}
+	if _, err := r.ns.StartGotgt(r.ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	at := "console=ttyS0 iscsi_i=" + initiator + " iscsi_i_ip=fd77::2/64 " + targetLine + "iscsi_a=[fd77::1]:3260 "
+	r.toRoot(virtio, at+"iscsi_lun=7", "iscsiroot: disk sda is lun 7 of "+targetName, "guest: session: persistent_address=fd77::1")
+	r.toRoot(virtio, machineLine+targetLine+"iscsi_a=10.77.0.1:3271,10.77.0.9 iscsi_lun=7", "guest: session: persistent_address=10.77.0.9")
+	r.toFailure(at+"iscsi_lun=5", "lun 5", "7", "4 MiB")
+}
+
 // A target that sends logins elsewhere for now, from there for good, and at last takes one; and two that send to each other.
 func TestTgtdRedirect(t *testing.T) {
 	r := newPeerRig(t)

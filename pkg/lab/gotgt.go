@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"github.com/gostor/gotgt/pkg/config"
@@ -39,9 +40,12 @@ func (ns *Namespace) startGotgt(ctx context.Context, c TargetConfig) (*gotgt, er
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	known := TargetConfig{Name: c.Name, Portal: c.Portal, LUNs: c.LUNs}
+	known := TargetConfig{Name: c.Name, Portal: c.Portal, Portals: c.Portals, LUNs: c.LUNs}
 	if !reflect.DeepEqual(c, known) {
-		return nil, errors.New("gotgt can do nothing but portal and LUNs; use tgtd")
+		return nil, errors.New("gotgt can do nothing but portals and LUNs; use tgtd")
+	}
+	if slices.ContainsFunc(c.Portals, func(p netip.AddrPort) bool { return p.Port() != c.Portal.Port() }) {
+		return nil, errors.New("gotgt listens at one port: use it for all portals")
 	}
 	text, err := json.Marshal(gotgtConfig(c))
 	if err != nil {
@@ -62,7 +66,12 @@ func (ns *Namespace) startGotgt(ctx context.Context, c TargetConfig) (*gotgt, er
 }
 
 func gotgtConfig(c TargetConfig) config.Config {
-	out := config.Config{ISCSIPortals: []config.ISCSIPortalInfo{{Portal: c.Portal.String()}}}
+	var out config.Config
+	group := make([]uint64, 0, len(c.portals()))
+	for i, portal := range c.portals() {
+		out.ISCSIPortals = append(out.ISCSIPortals, config.ISCSIPortalInfo{ID: uint16(i), Portal: portal.String()})
+		group = append(group, uint64(i))
+	}
 	luns := make(map[string]uint64, len(c.LUNs))
 	for lun, path := range c.LUNs {
 		id := uint64(lun) + 1
@@ -71,7 +80,7 @@ func gotgtConfig(c TargetConfig) config.Config {
 			DeviceID: id, Path: "file:" + path, Online: true, BlockShift: sectorShift,
 		})
 	}
-	out.ISCSITargets = map[string]config.ISCSITarget{c.Name: {TPGTs: map[string][]uint64{"1": {0}}, LUNs: luns}}
+	out.ISCSITargets = map[string]config.ISCSITarget{c.Name: {TPGTs: map[string][]uint64{"1": group}, LUNs: luns}}
 	return out
 }
 

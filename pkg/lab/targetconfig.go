@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// TargetConfig describes a target. gotgt knows Name, Portal and LUNs only and refuses the rest.
+// TargetConfig describes a target. gotgt knows Name, Portal, Portals at the same port, and LUNs only, and refuses the rest.
 type TargetConfig struct {
 	// Name is the iSCSI name, for example "iqn.2007-01.com.example:storage.remote1".
 	Name string
