@@ -74,7 +74,13 @@ func (m *Machine) describe(i int, u blockdev.Unit) string {
 // that is no disk, all that there are.
 func (m *Machine) sessionDisks(ctx context.Context, i int) ([]blockdev.Unit, error) {
 	s, lun := m.sessions[i], m.spec.Targets[i].LUN
-	units, err := m.scan(ctx, s, lun.V.Kernel())
+	var units []blockdev.Unit
+	var err error
+	for _, form := range forms(lun.V) {
+		if units, err = m.scan(ctx, s, form); err != nil || len(units) > 0 {
+			break
+		}
+	}
 	if err == nil && !lun.Given() && len(units) == 0 {
 		units, err = m.scan(ctx, s, kernel.ScanAll)
 	}
@@ -82,6 +88,17 @@ func (m *Machine) sessionDisks(ctx context.Context, i int) ([]blockdev.Unit, err
 		err = m.noDisk(ctx, s, lun.Given(), lun.V)
 	}
 	return units, err
+}
+
+// forms are the kernel's numbers that a LUN may have. Above 255 a target should
+// use flat space addressing, as tgtd does, and LIO writes the plain number all
+// the same (int_to_scsilun in Linux's drivers/scsi/scsi_common.c).
+func forms(l iscsi.LUN) []uint64 {
+	out := []uint64{l.Kernel()}
+	if n, ok := l.Number(); ok && uint64(n) != l.Kernel() {
+		out = append(out, uint64(n))
+	}
+	return out
 }
 
 // lateDisks finds the disks of a target that came up after the others. The step
@@ -108,7 +125,7 @@ func (m *Machine) newDisks() {
 		lun := m.spec.Targets[i].LUN
 		for _, u := range units {
 			known := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == u.Disk })
-			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || u.LUN == lun.V.Kernel()) {
+			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || slices.Contains(forms(lun.V), u.LUN)) {
 				m.disks = append(m.disks, m.newDisk(i, u))
 			}
 		}

@@ -1,10 +1,12 @@
 package boot
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // A disk's place in the count is known when the targets before it are there;
@@ -45,5 +47,20 @@ func TestWhatIs(t *testing.T) {
 	}
 	if got := whatIs(blockdev.Unit{Disk: "none"}); got != "a disk" {
 		t.Errorf("a disk that goes away is %q", got)
+	}
+}
+
+// A LUN above 255 has two forms: flat space addressing, and the plain number that LIO writes.
+func TestFormsOfALUN(t *testing.T) {
+	for text, want := range map[string][]uint64{
+		"0": {0}, "255": {255}, "300": {0x412c, 300}, "0x12c": {0x412c, 300}, "012c-0000-0000-0000": {0x12c}, "0001-0002-0000-0000": {0x20001},
+	} {
+		l, err := iscsi.ParseLUN(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := forms(l); !slices.Equal(got, want) {
+			t.Errorf("%s: %#x, want %#x", text, got, want)
+		}
 	}
 }
