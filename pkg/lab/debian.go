@@ -23,13 +23,21 @@ func DebianRoot(kind string) (string, error) {
 // ReplaceFile gives a file of the file system in a partition another content, owned by root and with mode 0644. The image may
 // not be in use.
 func (d *Disk) ReplaceFile(partition int, name, content string) error {
-	if err := d.replaceFile(partition, name, content); err != nil {
+	if err := d.writeFile(partition, name, content, true); err != nil {
 		return fmt.Errorf("replace %s on %s: %w", name, d.Path, err)
 	}
 	return nil
 }
 
-func (d *Disk) replaceFile(partition int, name, content string) error {
+// AddFile makes a file that is not there, in a directory that is, as [Disk.ReplaceFile] does otherwise.
+func (d *Disk) AddFile(partition int, name, content string) error {
+	if err := d.writeFile(partition, name, content, false); err != nil {
+		return fmt.Errorf("add %s to %s: %w", name, d.Path, err)
+	}
+	return nil
+}
+
+func (d *Disk) writeFile(partition int, name, content string, remove bool) error {
 	at, err := d.at(partition)
 	if err != nil {
 		return err
@@ -46,7 +54,12 @@ func (d *Disk) replaceFile(partition int, name, content string) error {
 	if err := os.WriteFile(source, []byte(content), 0o644); err != nil {
 		return err
 	}
-	script := fmt.Sprintf("cd \"%s\"\nrm \"%s\"\nwrite %s \"%[2]s\"\n", path.Dir(path.Join("/", name)), path.Base(name), source)
+	dir, base := path.Dir(path.Join("/", name)), path.Base(name)
+	script := fmt.Sprintf("cd \"%s\"\n", dir)
+	if remove {
+		script += fmt.Sprintf("rm \"%s\"\n", base)
+	}
+	script += fmt.Sprintf("write %s \"%s\"\n", source, base)
 	if err := os.WriteFile(commands, []byte(script), 0o600); err != nil {
 		return err
 	}

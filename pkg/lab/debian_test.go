@@ -18,7 +18,10 @@ func TestDirectoryAndReplaceFile(t *testing.T) {
 	if err := d.ReplaceFile(1, "/etc/fstab", "new\n"); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"/etc/fstab": "new\n", "/bin/tool": "#!/bin/sh\n"} {
+	if err := d.AddFile(1, "/etc/added", "more\n"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"/etc/fstab": "new\n", "/etc/added": "more\n", "/bin/tool": "#!/bin/sh\n"} {
 		if got, err := d.ReadFile(1, name); err != nil || string(got) != want {
 			t.Errorf("%s is %q, %v", name, got, err)
 		}
