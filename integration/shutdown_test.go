@@ -3,6 +3,9 @@ package integration
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
 // systemd returns to us at its end: root is unmounted, the disk's cache written
@@ -15,14 +18,11 @@ func TestShutdownLogsOut(t *testing.T) {
 	d.writes()
 	d.ask("dmesg -n 7; while ! test -x /run/initramfs/shutdown; do sleep 1; done")
 	d.typeLine("poweroff")
-	d.expect(d.m, "iscsiroot: shutdown: poweroff", "iscsiroot: shutdown: logged out")
+	d.expect(d.m, "iscsiroot: shutdown: poweroff", "iscsiroot: shutdown: session 1: logged out")
 	if exit, err := d.m.Wait(d.ctx); err != nil || exit.Reason != "guest-shutdown" {
 		t.Fatalf("machine ended with %+v, %v", exit, err)
 	}
-	text, err := target.Admin(d.ctx, "--op", "show", "--mode", "conn", "--tid", "1")
-	if err != nil || strings.Contains(text, "Session") {
-		t.Errorf("the target still has %q, %v", text, err)
-	}
+	d.loggedOut(target)
 	for _, bad := range []string{"I/O error", "EXT4-fs error", "shutdown: unmount", "no end after"} {
 		if strings.Contains(d.m.Output(), bad) {
 			t.Errorf("the console shows %q", bad)
@@ -35,4 +35,112 @@ func TestShutdownLogsOut(t *testing.T) {
 		t.Error(err)
 	}
 	d.checkData()
+}
+
+// A target that dies before an init that is process 1 itself comes to us: what
+// it runs from is moved out of the way, the blocked session is ended, and the
+// machine goes off. In good health the same way leaves nothing behind.
+func TestShutdownWithoutTarget(t *testing.T) {
+	for _, dead := range []bool{true, false} {
+		t.Run(map[bool]string{true: "dead", false: "alive"}[dead], func(t *testing.T) {
+			r := newRig(t)
+			r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: root("down")})
+			target := r.tgtd()
+			m := r.boot(virtio, "", "console=ttyS0 rw "+seedLine)
+			r.expect(m, "guest: ready to go down")
+			if dead {
+				if err := target.Stop(); err != nil {
+					t.Fatal(err)
+				}
+				r.expect(m, "connection lost")
+			}
+			began := time.Now()
+			if err := m.Send("\n"); err != nil {
+				t.Fatal(err)
+			}
+			exit, err := m.Wait(r.ctx)
+			if err != nil || exit.Reason != "guest-shutdown" {
+				t.Fatalf("machine ended with %+v, %v", exit, err)
+			}
+			t.Logf("down after %.1f s", time.Since(began).Seconds())
+			if dead {
+				r.shows(m, "/oldroot: its disk does not answer", "session 1: no end after 5 s: giving its target up")
+				return
+			}
+			r.shows(m, "session 1: logged out")
+			if err := target.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.disk.Check(2); err != nil {
+				t.Error(err)
+			}
+			if b, err := r.disk.ReadFile(2, "/late"); err != nil || strings.Trim(string(b), "x") != "" || len(b) != 1<<20 {
+				t.Errorf("%d bytes of what was written last, %v", len(b), err)
+			}
+		})
+	}
+}
+
+// loggedOut checks that the target has no session left.
+func (r *rig) loggedOut(target *lab.Tgtd) {
+	r.t.Helper()
+	text, err := target.Admin(r.ctx, "--op", "show", "--mode", "conn", "--tid", "1")
+	if err != nil || strings.Contains(text, "Session") {
+		r.t.Errorf("the target still has %q, %v", text, err)
+	}
+}
+
+// busybox's init runs what its inittab has for a shutdown, and ends the machine
+// itself: we do all but that, beside process 1.
+func TestShutdownBusybox(t *testing.T) {
+	r := newRig(t)
+	tree, err := lab.BusyboxRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 64, Tree: tree})
+	target := r.tgtd()
+	m := r.boot(virtio, "", "console=ttyS0 rw "+seedLine)
+	r.expect(m, "Type poweroff")
+	if err := m.Send("echo late >/late; until test -x /run/initramfs/shutdown; do sleep 1; done; poweroff\n"); err != nil {
+		t.Fatal(err)
+	}
+	r.expect(m, "iscsiroot: shutdown: leave", "session 1: logged out")
+	if exit, err := m.Wait(r.ctx); err != nil || exit.Reason != "guest-shutdown" {
+		t.Fatalf("machine ended with %+v, %v", exit, err)
+	}
+	r.loggedOut(target)
+	if err := target.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.disk.Check(2); err != nil {
+		t.Error(err)
+	}
+	if b, err := r.disk.ReadFile(2, "/late"); err != nil || string(b) != "late\n" {
+		t.Errorf("what was written last is %q, %v", b, err)
+	}
+}
+
+// A target that is dead before the real system is asked to go down. systemd
+// itself waits for its root then, in the kernel and for ever; the agent, which
+// systemd could still tell, says so, gives the disk up, and ends the machine.
+func TestDebianDeadTarget(t *testing.T) {
+	d := newDebian(t, "systemd")
+	target := d.tgtd()
+	d.boot("amd64", "iscsi_shutdown_timeout=20")
+	d.runs()
+	d.ask("until test -x /run/initramfs/shutdown; do sleep 1; done; dmesg -n 7")
+	if got := d.ask("systemctl show -P LoadState poweroff.target iscsiroot-shutdown@poweroff.service"); got != "loaded\n\nloaded" {
+		t.Errorf("what systemd needs at its end is %q", got)
+	}
+	if err := target.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	d.expect(d.m, "connection lost")
+	d.typeLine("kill -s RTMIN+4 1") // systemd(1): starts poweroff.target
+	d.expect(d.m, "poweroff: the real system waits for its root disk: session 1 down: bring its target back within 20 s",
+		"poweroff: no root disk for 20 s: giving it up", "session 1: no end after 5 s: giving its target up")
+	if exit, err := d.m.Wait(d.ctx); err != nil || exit.Reason != "guest-shutdown" {
+		t.Fatalf("machine ended with %+v, %v", exit, err)
+	}
 }

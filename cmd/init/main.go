@@ -42,7 +42,7 @@ func main() {
 		if slices.Equal(os.Args[1:], []string{"status"}) {
 			os.Exit(showStatus())
 		}
-		shutdown.Main(os.Args[1:])
+		os.Exit(shutdown.Main(os.Args[1:]))
 	default:
 		boot.Main(boot.Options{})
 	}

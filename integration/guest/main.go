@@ -67,6 +67,8 @@ func do(what string) error {
 		return showNetwork()
 	case "chap":
 		return showCHAP()
+	case "down":
+		return down("poweroff")
 	case "log":
 		return showLog()
 	}

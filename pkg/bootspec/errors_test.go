@@ -164,6 +164,7 @@ var bads = []struct{ key, value, cause, write string }{
 	{"rd.timeout", "1m", "this is no time", "seconds"},
 	{"rd.timeout", "-1", "this is no time", "seconds"},
 	{"rd.timeout", "2147483648", "this is no time", "seconds"},
+	{"iscsi_shutdown_timeout", "soon", "this is no time", "seconds"},
 	{"rd.emergency", "shutdown", "unknown action", "reboot, poweroff or halt"},
 }
 

@@ -117,6 +117,7 @@ func (p Policy) say(s *sayer) {
 	say(s, "address is kept", p.KeepAddress)
 	s.add("shell on failure", cmp.Or(p.Shell.V, "built-in"), p.Shell.From)
 	say(s, "password of the shell", p.Password)
+	say(s, "a shutdown waits for root", p.ShutdownTimeout)
 	s.add("in an emergency", p.Emergency.Or(Reboot), orDefault(p.Emergency.From))
 	sayAll(s, "break before", p.Break)
 }

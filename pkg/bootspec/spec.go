@@ -86,6 +86,9 @@ type Policy struct {
 	// KeepAddress: the running system's NIC gets the boot's address back when it
 	// has none; not given: if it is a static one.
 	KeepAddress Value[bool]
+	// ShutdownTimeout is for how long the real system may wait for its root disk
+	// while it shuts down; 0 or not given: for ever.
+	ShutdownTimeout Value[time.Duration]
 }
 
 // Emergency is the end of a boot that failed for good.

@@ -132,6 +132,7 @@ func policyParameters() []Parameter {
 	return []Parameter{
 		{"rd.timeout", nil, "SECONDS", "give up retrying what can heal; 0 or without it: retry for ever", (*parser).timeout},
 		{"rd.emergency", nil, "reboot|poweroff|halt", "what to do 60 s after a failure that cannot heal; reboot without it", (*parser).emergency},
+		{"iscsi_shutdown_timeout", also("rd.iscsiroot.shutdown_timeout"), "SECONDS", "give a root disk up that has been dead for so long while the real system shuts down, and end the machine; 0 or without it: wait for ever", (*parser).shutdownTimeout},
 		{"rd.break", nil, "[STEP]", "open a shell before the step; without a step, before switch-root", (*parser).breakpoint},
 		{"rd.shell", nil, "[PATH|0]", "open a shell when a step fails for good: the built-in one, or that of the image at PATH", (*parser).shell},
 		{"rd.shell.password", nil, "HASH", "password that the shell asks for first, as mkpasswd -m sha-512 or openssl passwd -6 writes it; only in the image's policy, /etc/iscsiroot/policy", (*parser).password},

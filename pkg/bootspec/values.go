@@ -165,12 +165,18 @@ func (ps *parser) lun(p cmdline.Param) error {
 	return nil
 }
 
-func (ps *parser) timeout(p cmdline.Param) error {
+func (ps *parser) timeout(p cmdline.Param) error { return ps.limit(&ps.plan.Policy.Timeout, p) }
+
+func (ps *parser) shutdownTimeout(p cmdline.Param) error {
+	return ps.limit(&ps.plan.Policy.ShutdownTimeout, p)
+}
+
+func (ps *parser) limit(dst *Value[time.Duration], p cmdline.Param) error {
 	n, err := strconv.ParseUint(p.Value, 10, 31)
 	if err != nil {
 		return bad(p, "this is no time", "a number of seconds, 0 for no limit")
 	}
-	set(ps, &ps.plan.Policy.Timeout, time.Duration(n)*time.Second, p)
+	set(ps, dst, time.Duration(n)*time.Second, p)
 	return nil
 }
 

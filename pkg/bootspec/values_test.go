@@ -127,6 +127,10 @@ func timeout(v time.Duration) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { p.Policy.Timeout = from(v, source) }
 }
 
+func shutdownTimeout(v time.Duration) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Policy.ShutdownTimeout = from(v, source) }
+}
+
 func emergency(v bootspec.Emergency) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { p.Policy.Emergency = from(v, source) }
 }
@@ -262,6 +266,7 @@ var goods = []good{
 	{"init", "/sbin/init", name(initPath, "/sbin/init")},
 	{"rd.timeout", "0", timeout(0)},
 	{"rd.timeout", "90", timeout(90 * time.Second)},
+	{"iscsi_shutdown_timeout", "60", shutdownTimeout(time.Minute)},
 	{"rd.emergency", "reboot", emergency(bootspec.Reboot)},
 	{"rd.emergency", "poweroff", emergency(bootspec.PowerOff)},
 	{"rd.emergency", "halt", emergency(bootspec.Halt)},

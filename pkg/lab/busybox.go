@@ -11,6 +11,11 @@ const (
 ::respawn:/etc/console
 ::ctrlaltdel:/sbin/reboot
 ::shutdown:/bin/mount -o remount,ro /
+::shutdown:/etc/leave
+`
+	// leave logs the disk's session out, last of all: what init does after it needs no disk.
+	leave = `#!/bin/sh
+[ ! -x /run/initramfs/shutdown ] || exec /run/initramfs/shutdown leave
 `
 	// rc mounts only what the initramfs has not handed over.
 	rc = `#!/bin/sh
@@ -66,7 +71,7 @@ func BusyboxRoot() (Tree, error) {
 	t := Tree{
 		"bin/busybox": Copy(binary),
 		"sbin/init":   Symlink("../bin/busybox"),
-		"etc/inittab": Text(inittab), "etc/rc": Script(rc), "etc/console": Script(console),
+		"etc/inittab": Text(inittab), "etc/rc": Script(rc), "etc/console": Script(console), "etc/leave": Script(leave),
 		"etc/profile": Text(profile), "etc/motd": Text(motd), "bin/rootinfo": Script(rootinfo),
 		"etc/passwd": Text("root::0:0:root:/root:/bin/sh\n"), "etc/group": Text("root:x:0:\n"),
 		"dev/console": CharDevice(5, 1), "dev/null": CharDevice(1, 3),

@@ -18,6 +18,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
 // Boot is the first worker's life: it takes the sessions from PID 1, looks after
@@ -114,6 +115,7 @@ func newWorker(memory stateMemory) (*worker, error) {
 	}
 	w.agent = New(cfg)
 	w.renewLeases()
+	go w.watchShutdown()
 	return w, nil
 }
 
@@ -133,6 +135,12 @@ func (w *worker) renewLeases() {
 		}
 		go r.run(context.Background(), u.Lease)
 	}
+}
+
+// watchShutdown sees to a shutdown that the real system has begun and cannot
+// finish without its root disk.
+func (w *worker) watchShutdown() {
+	w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.log))
 }
 
 // settleAfter is when the boot is over for the first worker.

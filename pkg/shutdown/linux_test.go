@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 )
 
 // tree writes files below a directory of its own.
@@ -23,18 +24,95 @@ func tree(t *testing.T, files map[string]string) string {
 
 func TestParseAction(t *testing.T) {
 	for _, tt := range []struct {
-		args []string
-		want Action
+		args     []string
+		runlevel string
+		want     Action
 	}{
-		{[]string{"poweroff", "--timeout", "90000000us"}, PowerOff},
-		{[]string{"--log-level", "6", "kexec"}, Kexec},
-		{[]string{"halt"}, Halt},
-		{[]string{"exit"}, Reboot},
-		{nil, Reboot},
+		{[]string{"poweroff", "--timeout", "90000000us"}, "", PowerOff},
+		{[]string{"--log-level", "6", "kexec"}, "", Kexec},
+		{[]string{"halt"}, "6", Halt},
+		{[]string{"leave"}, "", Leave},
+		{nil, "0", PowerOff},
+		{[]string{"stop"}, "6", Reboot},
+		{[]string{"exit"}, "", ""},
+		{nil, "2", ""},
 	} {
-		if got := ParseAction(tt.args); got != tt.want {
-			t.Errorf("%q: %s", tt.args, got)
+		if got := ParseAction(tt.args, tt.runlevel); got != tt.want {
+			t.Errorf("%q in runlevel %q: %s", tt.args, tt.runlevel, got)
 		}
+	}
+}
+
+func TestMark(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "shutdown")
+	if m, ok := readMark(path); ok {
+		t.Errorf("before: %+v", m)
+	}
+	got := make(chan Mark, 1)
+	go func() {
+		m, err := waitForMark(path)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- m
+	}()
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "other"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want, ok := parseMark([]string{"begun", "poweroff", "60"})
+	if !ok || want != (Mark{PowerOff, time.Minute}) {
+		t.Errorf("%+v", want)
+	}
+	if status := want.write(path); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if m := <-got; m != want {
+		t.Errorf("%+v, want %+v", m, want)
+	}
+	if status := want.write(filepath.Join(path, "x")); status == 0 {
+		t.Error("a file below a file was written")
+	}
+	if m, ok := parseMark([]string{"leave", "7"}); ok {
+		t.Errorf("%+v without an end", m)
+	}
+}
+
+func TestDown(t *testing.T) {
+	const place = "devices/platform/host7/session3/iscsi_session/session3/state"
+	sys := tree(t, map[string]string{
+		place: "LOGGED_IN\n", "class/iscsi_connection/connection3:0/state": "up\n", "sessions": "session 3 target iqn.a\n",
+	})
+	class := filepath.Join(sys, "class/iscsi_session")
+	if err := errors.Join(os.MkdirAll(class, 0o755), os.Symlink("../../"+filepath.Dir(place), filepath.Join(class, "session3"))); err != nil {
+		t.Fatal(err)
+	}
+	l := &linux{sys: sys, sessions: filepath.Join(sys, "sessions")}
+	if got := l.down(); got != nil {
+		t.Errorf("%q are down", got)
+	}
+	if err := os.WriteFile(filepath.Join(sys, place), []byte("FAILED\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.down(); !slices.Equal(got, []string{"session 3"}) {
+		t.Errorf("%q are down", got)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	sys := tree(t, map[string]string{
+		"devices/platform/host7/session3/iscsi_session/session3/state": "LOGGED_IN\n",
+		"class/scsi_device/7:0:0:0/device/iodone_cnt":                  "0x1f\n",
+		"class/scsi_device/7:0:0:1/device/iodone_cnt":                  "0x2\n",
+		"class/scsi_device/8:0:0:0/device/iodone_cnt":                  "0x100\n", // somebody else's
+		"sessions": "session 3 target iqn.a\n",
+	})
+	class := filepath.Join(sys, "class/iscsi_session")
+	if err := errors.Join(os.MkdirAll(class, 0o755),
+		os.Symlink("../../devices/platform/host7/session3/iscsi_session/session3", filepath.Join(class, "session3"))); err != nil {
+		t.Fatal(err)
+	}
+	if got := (&linux{sys: sys, sessions: filepath.Join(sys, "sessions")}).Progress(); got != 0x21 {
+		t.Errorf("%#x", got)
 	}
 }
 
@@ -65,7 +143,7 @@ func FuzzBelow(f *testing.F) {
 func TestProcesses(t *testing.T) {
 	l := &linux{proc: tree(t, map[string]string{
 		"10/cmdline": "/sbin/getty\x00tty1\x00", "11/cmdline": "", "12/cmdline": "@iscsiroot\x00",
-		"13/cmdline": "@iscsiroot-agent\x00", "14/cmdline": "@plymouthd\x00", "self/cmdline": "x",
+		"13/cmdline": "@iscsiroot-agent\x00", "14/cmdline": "@plymouthd\x00", "self/cmdline": "x", "1/cmdline": "init [2]\x00",
 	})}
 	if got := l.processes(true); !slices.Equal(got, []int{12, 13}) {
 		t.Errorf("the agent's: %v", got)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,34 +15,54 @@ import (
 // Program is the name that systemd runs: the base name of argv[0].
 const Program = "shutdown"
 
-// Main is the program. It does not return.
-func Main(args []string) {
-	if os.Getpid() != 1 {
-		fmt.Fprintln(os.Stderr, "iscsiroot: this is what the real init returns to at its end and runs as process 1 only: use poweroff or reboot")
-		os.Exit(1)
+// Main is the program. It returns only where somebody else ends the machine,
+// and for what is asked in vain.
+func Main(args []string) int {
+	action := ParseAction(args, os.Getenv("RUNLEVEL"))
+	switch m, ok := parseMark(args); {
+	case ok && slices.Contains(args, begunWord):
+		return m.write(markFile)
+	case action == "" && os.Getpid() == 1:
+		action = Reboot // a machine that ends in an unknown way should come back
+	case action == "":
+		fmt.Fprintln(os.Stderr, "iscsiroot: this is the last program of a machine, which the real init runs at its end: use poweroff or reboot")
+		return 1
 	}
-	signal.Notify(make(chan os.Signal, 1)) // all of them: none ends PID 1
+	signal.Notify(make(chan os.Signal, 1)) // all of them: none ends us
 	log := kmsg.Open(kmsg.SystemPaths())
-	action := ParseAction(args)
 	log.Infof("shutdown: %s", action)
-	if err := Run(newLinux(), action, log); err != nil {
-		log.Errorf("shutdown: %s: %v: switch the machine off by hand", action, err)
+	if err := enter(); err != nil {
+		log.Errorf("shutdown: %v", err) // what can be done without is done
+	}
+	err := Run(newLinux(), action, log)
+	if err == nil && action == Leave {
+		return 0
+	}
+	log.Errorf("shutdown: %s: %v: switch the machine off by hand", action, err)
+	if os.Getpid() != 1 {
+		return 1
 	}
 	for {
 		time.Sleep(time.Hour)
 	}
 }
 
-// ParseAction returns the action among a program's arguments, by default a
-// reboot: a machine that ends in an unknown way should come back.
-func ParseAction(args []string) Action {
-	for _, a := range args {
-		switch a := Action(a); a {
-		case PowerOff, Reboot, Halt, Kexec:
-			return a
+// ParseAction returns the action among a program's arguments; without one that
+// of sysvinit's runlevel; empty if there is none either.
+func ParseAction(args []string, runlevel string) Action {
+	for _, word := range args {
+		switch w := Action(word); w {
+		case PowerOff, Reboot, Halt, Kexec, Leave:
+			return w
 		}
 	}
-	return Reboot
+	switch runlevel {
+	case "0":
+		return PowerOff
+	case "6":
+		return Reboot
+	}
+	return ""
 }
 
 // commands are reboot(2)'s.
@@ -54,6 +75,9 @@ var commands = map[Action]int{
 
 // Power implements System. Without a kernel to start it reboots.
 func (l *linux) Power(a Action) error {
+	if a == Leave {
+		return nil
+	}
 	err := unix.Reboot(commands[a])
 	if a == Kexec {
 		err = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)

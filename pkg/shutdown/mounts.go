@@ -1,6 +1,7 @@
 package shutdown
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +17,18 @@ func (l *linux) Mounts() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return below(string(b), l.old), nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(below(string(b), l.old), func(dir string) bool { return l.kept[dir] }), nil
+}
+
+// onDisk tells whether what is mounted on dir has a block device. Major number 0
+// is the kernel's own file systems' (fs/super.c: get_anon_bdev), and btrfs'.
+func onDisk(dir string) bool {
+	var st unix.Stat_t
+	var fs unix.Statfs_t
+	return unix.Stat(dir, &st) == nil && unix.Major(st.Dev) != 0 ||
+		unix.Statfs(dir, &fs) == nil && fs.Type == unix.BTRFS_SUPER_MAGIC
 }
 
 // below returns the mount points at dir and below it, the last mounted first,
@@ -55,13 +67,26 @@ func unescape(s string) string {
 }
 
 // Unmount implements System. What is busy becomes read-only, so that it is
-// written back and clean whatever happens next.
+// written back and clean whatever happens next. That is all that can be done
+// for the root that another process 1 is running from.
 func (l *linux) Unmount(dir string) error {
 	err := unix.Unmount(dir, 0)
 	if err == nil {
 		return nil
 	}
-	_ = unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
+	if !onDisk(dir) && errors.Is(err, unix.EBUSY) {
+		return l.Detach(dir) // the kernel's: others than the real root use it too
+	}
+	ro := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
+	if ro == nil && dir == l.old && os.Getpid() != 1 {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.kept == nil {
+			l.kept = map[string]bool{}
+		}
+		l.kept[dir] = true
+		return nil
+	}
 	return &os.PathError{Op: "unmount", Path: dir, Err: err}
 }
 
@@ -72,3 +97,6 @@ func (l *linux) Detach(dir string) error {
 	}
 	return nil
 }
+
+// Sync implements System.
+func (l *linux) Sync() { unix.Sync() }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,24 +16,27 @@ type linux struct {
 	proc, sys string // "/proc", "/sys"
 	old       string // where the real root is, "/oldroot"
 	sessions  string // the list of our sessions, in /run
+
+	mu   sync.Mutex
+	kept map[string]bool // mounted read-only for process 1, which is not us
 }
 
 func newLinux() *linux {
-	return &linux{proc: "/proc", sys: "/sys", old: "/oldroot", sessions: "/run/iscsiroot/sessions"}
+	return &linux{proc: "/proc", sys: "/sys", old: oldRoot, sessions: "/run/iscsiroot/sessions"}
 }
 
 // agentPrefix begins argv[0] of the agent's processes (pkg/recovery).
 const agentPrefix = "@iscsiroot"
 
-// processes lists those of the agent, or all others but ourselves and the
-// kernel's threads, which have no command line.
+// processes lists those of the agent, or all others but ourselves, process 1 and
+// the kernel's threads, which have no command line.
 func (l *linux) processes(agents bool) []int {
 	paths, _ := filepath.Glob(l.proc + "/[0-9]*/cmdline")
 	var pids []int
 	for _, path := range paths {
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		b, rerr := os.ReadFile(path)
-		if err != nil || rerr != nil || len(b) == 0 || pid == os.Getpid() {
+		if err != nil || rerr != nil || len(b) == 0 || pid == os.Getpid() || pid == 1 {
 			continue
 		}
 		if strings.HasPrefix(string(b), agentPrefix) == agents {
@@ -49,7 +53,8 @@ func signalAll(pids []int, sig unix.Signal) {
 	reap()
 }
 
-// reap collects those that ended: they are PID 1's children now.
+// reap collects those that ended: they are PID 1's children now, which we
+// usually are.
 func reap() {
 	for {
 		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); pid <= 0 || err != nil {

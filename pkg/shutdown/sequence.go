@@ -3,28 +3,33 @@ package shutdown
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
+	"sync"
 	"time"
 )
 
 // Action is how the machine ends, in systemd's word.
 type Action string
 
-// The actions (systemd-shutdown's verbs).
+// The actions (systemd-shutdown's verbs, and one of ours).
 const (
 	PowerOff Action = "poweroff"
 	Reboot   Action = "reboot"
 	Halt     Action = "halt"
 	Kexec    Action = "kexec"
+	Leave    Action = "leave" // all but the end of the machine, which somebody else brings about
 )
 
-// Deadlines.
+// Deadlines. Together they are the half minute that a dead target costs. Where
+// the disks work there is none: what is written back may be much, and slow.
 const (
 	killGrace      = 5 * time.Second  // from the request to end to the order
-	unmountTime    = 30 * time.Second // all file systems, with the target away for that long
-	flushTime      = 10 * time.Second // the disks' caches
-	logoutTime     = 5 * time.Second  // all sessions
+	unmountStall   = 12 * time.Second // nothing done by a disk, while unmounting
+	unmountAgain   = time.Second      // the same, once one file system hangs
+	flushStall     = 5 * time.Second  // the same, while a disk's cache is written back
+	logoutTime     = 5 * time.Second
 	terminateTime  = 5 * time.Second
+	detachTime     = 2 * time.Second
 	killInterval   = 100 * time.Millisecond
 	unmountBetween = 200 * time.Millisecond
 )
@@ -41,16 +46,27 @@ type System interface {
 	Mounts() ([]string, error)
 	Unmount(dir string) error
 	Detach(dir string) error // lazily
+	Sync()                   // writes back all that can be
+	// Progress is a number that changes as long as the sessions' disks work.
+	Progress() uint64
 	// EndAgent ends the agent, which mends the sessions until then.
 	EndAgent()
-	// Flush takes the sessions' disks away, which writes their caches back.
+	// Sessions lists those of the boot that still exist.
+	Sessions() ([]Session, error)
+	// Power ends the machine. It returns only if it cannot, or for Leave.
+	Power(a Action) error
+}
+
+// Session is a session that is to be left.
+type Session interface {
+	// String names it for a person.
+	String() string
+	// Flush takes its disks away, which writes their caches back.
 	Flush() error
-	// Logout ends the sessions as the protocol says, Terminate without asking
-	// the targets.
+	// Logout ends it as the protocol says, Terminate without asking the target:
+	// it is what unblocks who waits for its disks.
 	Logout(ctx context.Context) error
 	Terminate(ctx context.Context) error
-	// Power ends the machine. It returns only if it cannot.
-	Power(a Action) error
 }
 
 // Logger is where it is said.
@@ -63,37 +79,11 @@ type Logger interface {
 // Run brings the system down. It returns only if the machine did not end.
 func Run(s System, a Action, log Logger) error {
 	endProcesses(s, log)
-	err := within(unmountTime, func(ctx context.Context) error { return unmountAll(ctx, s) })
-	var late *LateError
-	switch {
-	case errors.As(err, &late):
-		log.Errorf("shutdown: the root disk does not answer: giving its target up: what was not written yet is lost")
-		s.EndAgent()
-		report(log, "end sessions", within(terminateTime, s.Terminate))
-		detachAll(s, log)
-		return s.Power(a)
-	case err != nil:
-		log.Errorf("shutdown: %v", err)
-		detachAll(s, log)
-	}
+	unmountAll(s, log)
 	s.EndAgent()
-	if err := within(flushTime, func(context.Context) error { return s.Flush() }); err != nil {
-		log.Errorf("shutdown: write back: %v", err)
-		report(log, "end sessions", within(terminateTime, s.Terminate))
-		return s.Power(a)
-	}
-	if err := within(logoutTime, s.Logout); err != nil {
-		log.Warnf("shutdown: logout: %v", err)
-	} else {
-		log.Infof("shutdown: logged out")
-	}
+	leaveAll(s, log)
+	detachAll(s, log)
 	return s.Power(a)
-}
-
-func report(log Logger, what string, err error) {
-	if err != nil {
-		log.Warnf("shutdown: %s: %v", what, err)
-	}
 }
 
 // endProcesses asks them first.
@@ -109,56 +99,70 @@ func endProcesses(s System, log Logger) {
 	}
 }
 
-// LateError says that something took longer than it may.
-type LateError struct{ After time.Duration }
-
-// Error implements error.
-func (e *LateError) Error() string { return fmt.Sprintf("no end after %d s", int(e.After.Seconds())) }
-
-// within runs f for so long at the most. What is still at it then hangs in the
-// kernel and is left there: ctx is for what can be told to stop.
-func within(limit time.Duration, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	select {
-	case err := <-done:
-		if err != nil && ctx.Err() != nil {
-			return &LateError{limit}
-		}
-		return err
-	case <-ctx.Done():
-		return &LateError{limit}
-	}
-}
-
 // maxRounds is how often unmounting is tried where something is busy.
 const maxRounds = 10
 
-// unmountAll unmounts until nothing is left. A file system can be busy because
-// of one above it.
-func unmountAll(ctx context.Context, s System) error {
-	var err error
+// unmountAll unmounts until nothing is left but what hangs. A file system can be
+// busy because of one above it.
+func unmountAll(s System, log Logger) {
+	var hang []string
+	var busy error
+	stall := unmountStall
 	for range maxRounds {
-		var dirs []string
-		if dirs, err = s.Mounts(); err != nil || len(dirs) == 0 {
-			return err
-		}
-		err = nil
-		for _, dir := range dirs {
-			if uerr := s.Unmount(dir); uerr != nil && err == nil {
-				err = uerr
-			}
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-		}
+		dirs, err := s.Mounts()
 		if err != nil {
-			time.Sleep(unmountBetween)
+			log.Errorf("shutdown: %v", err)
+			return
+		}
+		busy = nil
+		for _, dir := range dirs {
+			if slices.Contains(hang, dir) {
+				continue
+			}
+			err := working(s, stall, func() error { return s.Unmount(dir) })
+			var late *LateError
+			switch {
+			case errors.As(err, &late):
+				log.Errorf("shutdown: %s: its disk does not answer: what was not written yet is lost", dir)
+				hang, stall = append(hang, dir), unmountAgain
+			case err != nil && busy == nil:
+				busy = err
+			}
+		}
+		if busy == nil {
+			return
+		}
+		time.Sleep(unmountBetween)
+	}
+	log.Errorf("shutdown: %v", busy)
+}
+
+// leaveAll writes the disks' caches back and logs out, of all sessions at once:
+// a dead target does not keep the others from it.
+func leaveAll(s System, log Logger) {
+	sessions, err := s.Sessions()
+	if err != nil {
+		log.Errorf("shutdown: %v", err)
+	}
+	var all sync.WaitGroup
+	for _, one := range sessions {
+		all.Go(func() { leave(s, one, log) })
+	}
+	all.Wait()
+}
+
+func leave(s System, one Session, log Logger) {
+	err := working(s, flushStall, one.Flush)
+	if err == nil {
+		if err = within(logoutTime, one.Logout); err == nil {
+			log.Infof("shutdown: %s: logged out", one)
+			return
 		}
 	}
-	return err
+	log.Errorf("shutdown: %s: %v: giving its target up", one, err)
+	if err := within(terminateTime, one.Terminate); err != nil {
+		log.Warnf("shutdown: %s: %v", one, err)
+	}
 }
 
 // detachAll takes out of the way what could not be unmounted.
@@ -168,7 +172,7 @@ func detachAll(s System, log Logger) {
 		log.Warnf("shutdown: %v", err)
 	}
 	for _, dir := range dirs {
-		if err := s.Detach(dir); err != nil {
+		if err := within(detachTime, func(context.Context) error { return s.Detach(dir) }); err != nil {
 			log.Warnf("shutdown: %v", err)
 		}
 	}

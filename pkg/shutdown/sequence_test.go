@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,40 +15,57 @@ import (
 
 // fake is a system that writes down what is done to it.
 type fake struct {
-	did        []string
-	began      time.Time
-	left       int  // processes
-	stubborn   bool // they only go when killed
-	mounts     []string
-	busy       int  // so many rounds
-	dead       bool // the target: unmounting and flushing hang
-	flushHangs bool
-	mute       bool // the target does not answer a logout
-	hang       chan struct{}
-	log        []string
+	mu       sync.Mutex
+	did      []string
+	log      []string
+	began    time.Time
+	left     int  // processes
+	stubborn bool // they only go when killed
+	mounts   []string
+	busy     int           // so many rounds
+	slow     time.Duration // an unmount takes so long, while the disk works
+	working  atomic.Bool
+	dead     bool // the first session's target: unmounting hangs
+	sessions []*fakeSession
+	hang     chan struct{} // until its session is ended
 }
 
-func (f *fake) note(s string) { f.did = append(f.did, s) }
+// fakeSession is a session of fake's.
+type fakeSession struct {
+	*fake
+	name string
+	dead bool // flushing hangs
+	mute bool // the target does not answer a logout
+}
+
+func (f *fake) note(s string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.did = append(f.did, s)
+}
+
 func (f *fake) Ask() {
 	f.note("ask")
 	if !f.stubborn {
 		f.left = 0
 	}
 }
-func (f *fake) Kill()     { f.note("kill"); f.left = 0 }
-func (f *fake) Left() int { return f.left }
-func (f *fake) Mounts() ([]string, error) {
-	return slices.Clone(f.mounts), nil
-}
+func (f *fake) Kill()                     { f.note("kill"); f.left = 0 }
+func (f *fake) Left() int                 { return f.left }
+func (f *fake) Mounts() ([]string, error) { return slices.Clone(f.mounts), nil }
 
 func (f *fake) Unmount(dir string) error {
-	if f.dead {
+	switch {
+	case f.dead && strings.HasPrefix(dir, "/oldroot"):
 		<-f.hang // in the kernel
-		return nil
-	}
-	if f.busy > 0 {
+		return errors.New("input/output error")
+	case f.busy > 0:
 		f.busy--
 		return errors.New("busy")
+	case f.slow > 0:
+		f.working.Store(true)
+		time.Sleep(f.slow)
+		f.working.Store(false)
 	}
 	f.note("unmount " + dir)
 	f.mounts = slices.DeleteFunc(f.mounts, func(m string) bool { return m == dir })
@@ -54,83 +73,121 @@ func (f *fake) Unmount(dir string) error {
 }
 
 func (f *fake) Detach(dir string) error { f.note("detach " + dir); return nil }
+func (f *fake) Sync()                   { <-f.hang }
 func (f *fake) EndAgent()               { f.note("agent") }
-func (f *fake) Flush() error {
-	if f.flushHangs {
-		<-f.hang
-		return nil
+
+func (f *fake) Progress() uint64 {
+	if f.working.Load() {
+		return uint64(time.Since(f.began))
 	}
-	f.note("flush")
+	return 0
+}
+
+func (f *fake) Sessions() ([]Session, error) {
+	var out []Session
+	for _, s := range f.sessions {
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (s *fakeSession) String() string { return s.name }
+func (s *fakeSession) Flush() error {
+	if s.dead {
+		<-s.hang
+		return errors.New("input/output error")
+	}
+	s.note("flush " + s.name)
 	return nil
 }
 
-func (f *fake) Logout(ctx context.Context) error {
-	if f.mute {
+func (s *fakeSession) Logout(ctx context.Context) error {
+	if s.mute {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	f.note("logout")
+	s.note("logout " + s.name)
 	return nil
 }
-func (f *fake) Terminate(context.Context) error { f.note("terminate"); return nil }
+
+func (s *fakeSession) Terminate(context.Context) error {
+	s.note("terminate " + s.name)
+	if s.dead {
+		close(s.hang)
+	}
+	return nil
+}
+
 func (f *fake) Power(a Action) error {
 	f.note(fmt.Sprintf("%s after %d s", a, int(time.Since(f.began).Seconds())))
 	return nil
 }
 
 func (f *fake) Errorf(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.log = append(f.log, fmt.Sprintf(format, args...))
 }
 func (f *fake) Warnf(format string, args ...any) { f.Errorf(format, args...) }
 func (f *fake) Infof(format string, args ...any) { f.Errorf(format, args...) }
 
 func TestRun(t *testing.T) {
+	one := func() []*fakeSession { return []*fakeSession{{name: "s1"}} }
 	tests := []struct {
 		name   string
-		system fake
+		system *fake
 		did    string
 		log    string
 	}{
 		{
 			"all is well",
-			fake{mounts: []string{"/oldroot/usr", "/oldroot"}, left: 2},
-			"ask, unmount /oldroot/usr, unmount /oldroot, agent, flush, logout, poweroff after 0 s", "shutdown: logged out",
+			&fake{mounts: []string{"/oldroot/usr", "/oldroot"}, left: 2, sessions: one()},
+			"ask, unmount /oldroot/usr, unmount /oldroot, agent, flush s1, logout s1, poweroff after 0 s", "shutdown: s1: logged out",
 		},
 		{
 			"stubborn processes",
-			fake{left: 3, stubborn: true},
-			"ask, kill, agent, flush, logout, poweroff after 5 s", "shutdown: 3 processes do not end: killing them",
+			&fake{left: 3, stubborn: true, sessions: one()},
+			"ask, kill, agent, flush s1, logout s1, poweroff after 5 s", "shutdown: 3 processes do not end: killing them",
 		},
 		{
 			"busy at first",
-			fake{mounts: []string{"/oldroot"}, busy: 3},
-			"ask, unmount /oldroot, agent, flush, logout, poweroff after 0 s", "shutdown: logged out",
+			&fake{mounts: []string{"/oldroot"}, busy: 3, sessions: one()},
+			"ask, unmount /oldroot, agent, flush s1, logout s1, poweroff after 0 s", "shutdown: s1: logged out",
 		},
 		{
 			"busy for ever",
-			fake{mounts: []string{"/oldroot"}, busy: 99},
-			"ask, detach /oldroot, agent, flush, logout, poweroff after 2 s", "shutdown: busy",
+			&fake{mounts: []string{"/oldroot"}, busy: 99},
+			"ask, agent, detach /oldroot, poweroff after 2 s", "shutdown: busy",
 		},
 		{
-			"a dead target",
-			fake{mounts: []string{"/oldroot"}, dead: true},
-			"ask, agent, terminate, detach /oldroot, poweroff after 30 s", "the root disk does not answer",
+			"much to write back",
+			&fake{mounts: []string{"/oldroot"}, slow: 10 * time.Minute, sessions: one()},
+			"ask, unmount /oldroot, agent, flush s1, logout s1, poweroff after 600 s", "shutdown: s1: logged out",
 		},
 		{
-			"a target that dies at the flush",
-			fake{flushHangs: true},
-			"ask, agent, terminate, poweroff after 10 s", "write back: no end after 10 s",
+			"a dead target, stubborn processes, and another target",
+			&fake{
+				left: 1, stubborn: true, dead: true, mounts: []string{"/data", "/oldroot/usr", "/oldroot"},
+				sessions: []*fakeSession{{name: "s1", dead: true}},
+			},
+			"ask, kill, unmount /data, agent, terminate s1, detach /oldroot/usr, detach /oldroot, poweroff after 23 s",
+			"/oldroot/usr: its disk does not answer: what was not written yet is lost",
+		},
+		{
+			"a target that dies at the flush, and one that lives",
+			&fake{sessions: []*fakeSession{{name: "s1", dead: true}, {name: "s2"}}},
+			"ask, agent, flush s2, logout s2, terminate s1, poweroff after 5 s", "s1: no end after 5 s: giving its target up",
 		},
 		{
 			"a mute target",
-			fake{mute: true},
-			"ask, agent, flush, poweroff after 5 s", "logout: no end after 5 s",
+			&fake{sessions: []*fakeSession{{name: "s1", mute: true}}},
+			"ask, agent, flush s1, terminate s1, poweroff after 5 s", "s1: no end after 5 s: giving its target up",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := tt.system
-			run(t, &f)
+			run(t, f)
 			if got := strings.Join(f.did, ", "); got != tt.did {
 				t.Errorf("did  %s\nwant %s", got, tt.did)
 			}
@@ -146,9 +203,58 @@ func run(t *testing.T, f *fake) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f.began, f.hang = time.Now(), make(chan struct{})
-		defer close(f.hang)
+		for _, s := range f.sessions {
+			s.fake = f
+		}
 		if err := Run(f, PowerOff, f); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// A disk that is dead while the real system shuts down is given up only if it
+// stays so for as long as it may.
+func TestVigil(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		limit time.Duration
+		down  func(after time.Duration) bool
+		did   string
+		log   string
+	}{
+		{
+			"dead for good", time.Minute, func(time.Duration) bool { return true },
+			"terminate s1, poweroff after 70 s", "poweroff: no root disk for 60 s: giving it up",
+		},
+		{
+			"back, and dead again", time.Minute, func(after time.Duration) bool { return after < 30*time.Second || after > 100*time.Second },
+			"terminate s1, poweroff after 171 s", "waits for its root disk: session 1 down: bring its target back within 60 s",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fake{sessions: []*fakeSession{{name: "s1", dead: true}}}
+			synctest.Test(t, func(t *testing.T) {
+				f.began, f.hang = time.Now(), make(chan struct{})
+				f.sessions[0].fake = f
+				down := func() []string {
+					if tt.down(time.Since(f.began)) {
+						return []string{"session 1"}
+					}
+					return nil
+				}
+				if err := vigil(f, Mark{PowerOff, tt.limit}, down, f); err != nil {
+					t.Error(err)
+				}
+			})
+			if got := strings.Join(f.did, ", "); got != tt.did {
+				t.Errorf("did  %s\nwant %s", got, tt.did)
+			}
+			if !strings.Contains(strings.Join(f.log, "\n"), tt.log) {
+				t.Errorf("log %q", f.log)
+			}
+		})
+	}
+	if got := (Mark{Action: Reboot}).limit(); !strings.Contains(got, "iscsi_shutdown_timeout=") {
+		t.Errorf("without a limit: %q", got)
+	}
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
@@ -66,55 +65,69 @@ func hostOf(path string) (uint32, bool) {
 	return 0, false
 }
 
-// Flush implements System. Deleting a disk sends SYNCHRONIZE CACHE to it
-// (drivers/scsi/sd.c: sd_shutdown).
-func (l *linux) Flush() error {
-	unix.Sync()
-	var errs []error
+// Progress implements System: the commands that the sessions' disks have
+// completed (drivers/scsi/scsi_sysfs.c: iodone_cnt).
+func (l *linux) Progress() uint64 {
+	sum := uint64(0)
 	for _, s := range l.find() {
-		disks, err := filepath.Glob(fmt.Sprintf("%s/class/scsi_device/%d:*/device/delete", l.sys, s.host))
-		errs = append(errs, err)
-		for _, path := range disks {
-			errs = append(errs, os.WriteFile(path, []byte("1"), 0))
+		counts, _ := filepath.Glob(fmt.Sprintf("%s/class/scsi_device/%d:*/device/iodone_cnt", l.sys, s.host))
+		for _, path := range counts {
+			if b, err := os.ReadFile(path); err == nil {
+				n, _ := strconv.ParseUint(strings.TrimSpace(string(b)), 0, 64) // 0x1f
+				sum += n
+			}
 		}
 	}
-	return errors.Join(errs...)
+	return sum
 }
 
-// Logout implements System.
-func (l *linux) Logout(ctx context.Context) error {
-	return l.each(ctx, func(s *kernel.Session) error {
-		if state, err := s.State(); err != nil || state != "LOGGED_IN" {
-			return s.End(ctx) // there is nobody to tell
-		}
-		pipe := s.Pipe()
-		defer pipe.Close()
-		_, err := iscsi.Logout(ctx, pipe, iscsi.LogoutRequest{Immediate: true, Reason: iscsi.LogoutSession})
-		return errors.Join(err, s.End(context.WithoutCancel(ctx)))
-	})
-}
-
-// Terminate implements System. It is what unblocks who waits for the disks.
-func (l *linux) Terminate(ctx context.Context) error {
-	return l.each(ctx, func(s *kernel.Session) error { return s.End(ctx) })
-}
-
-// each opens the kernel's iSCSI and does something to each of our sessions.
-func (l *linux) each(_ context.Context, do func(*kernel.Session) error) error {
-	sessions := l.find()
-	if len(sessions) == 0 {
-		return nil
+// Sessions implements System.
+func (l *linux) Sessions() ([]Session, error) {
+	all := l.find()
+	if len(all) == 0 {
+		return nil, nil
 	}
-	t, err := kernel.Open()
+	t, err := kernel.Open() // until the machine ends
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { _ = t.Close() }()
-	var errs []error
-	for _, f := range sessions {
-		if err := do(t.Adopt(f.sid, f.host)); err != nil {
-			errs = append(errs, fmt.Errorf("session %d: %w", f.sid, err))
+	var out []Session
+	for _, f := range all {
+		out = append(out, &live{Session: t.Adopt(f.sid, f.host), sys: l.sys, host: f.host})
+	}
+	return out, nil
+}
+
+// live is a session in the kernel.
+type live struct {
+	*kernel.Session
+	sys  string
+	host uint32
+}
+
+// Flush implements Session. Deleting a disk sends SYNCHRONIZE CACHE to it
+// (drivers/scsi/sd.c: sd_shutdown).
+func (s *live) Flush() error {
+	disks, err := filepath.Glob(fmt.Sprintf("%s/class/scsi_device/%d:*/device/delete", s.sys, s.host))
+	errs := []error{err}
+	for _, path := range disks {
+		if err := os.WriteFile(path, []byte("1"), 0); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
+
+// Logout implements Session.
+func (s *live) Logout(ctx context.Context) error {
+	if state, err := s.State(); err != nil || state != "LOGGED_IN" {
+		return fmt.Errorf("is %s: nobody to log out from", strings.ToLower(state))
+	}
+	pipe := s.Pipe()
+	_, err := iscsi.Logout(ctx, pipe, iscsi.LogoutRequest{Immediate: true, Reason: iscsi.LogoutSession})
+	pipe.Close()
+	return errors.Join(err, s.End(context.WithoutCancel(ctx)))
+}
+
+// Terminate implements Session.
+func (s *live) Terminate(ctx context.Context) error { return s.End(ctx) }

@@ -1,0 +1,76 @@
+package shutdown
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// Watch is for the agent: it waits until the real system has begun to shut
+// down. The disk that it needs for that may be dead by then: that is said, and
+// if it lasts for longer than it may, the sessions are given up and the machine
+// ended without the real system. It returns only with an error.
+func Watch(log Logger) error {
+	m, err := waitForMark(markFile)
+	if err != nil {
+		return err
+	}
+	l := newLinux()
+	return vigil(l, m, l.down, log)
+}
+
+// watchEvery is how often it is looked whether sessions are down.
+const watchEvery = time.Second
+
+// vigil watches over a shutdown that has begun.
+func vigil(s System, m Mark, down func() []string, log Logger) error {
+	var since time.Time // when a session was first seen down
+	for {
+		names := down()
+		switch {
+		case len(names) == 0:
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+			log.Errorf("%s: the real system waits for its root disk: %s down: %s", m.Action, strings.Join(names, ", "), m.limit())
+		case m.Limit > 0 && time.Since(since) >= m.Limit:
+			log.Errorf("%s: no root disk for %d s: giving it up: what was not written yet is lost", m.Action, int(m.Limit.Seconds()))
+			return abandon(s, m.Action, log)
+		}
+		time.Sleep(watchEvery)
+	}
+}
+
+// limit says for how long that may last.
+func (m Mark) limit() string {
+	if m.Limit == 0 {
+		return "bring its target back or switch the machine off by hand; iscsi_shutdown_timeout= would limit the wait"
+	}
+	return fmt.Sprintf("bring its target back within %d s", int(m.Limit.Seconds()))
+}
+
+// abandon ends the machine under the real system's feet.
+func abandon(s System, a Action, log Logger) error {
+	_ = working(s, flushStall, func() error { s.Sync(); return nil }) // for other disks
+	leaveAll(s, log)
+	return s.Power(a)
+}
+
+// down names the sessions through which nothing flows.
+func (l *linux) down() []string {
+	var out []string
+	for _, f := range l.find() {
+		session := word(fmt.Sprintf("%s/class/iscsi_session/session%d/state", l.sys, f.sid))
+		conn := word(fmt.Sprintf("%s/class/iscsi_connection/connection%d:0/state", l.sys, f.sid))
+		if session != "LOGGED_IN" || conn != "up" {
+			out = append(out, fmt.Sprintf("session %d", f.sid))
+		}
+	}
+	return out
+}
+
+func word(path string) string {
+	b, _ := os.ReadFile(path)
+	return strings.TrimSpace(string(b))
+}
