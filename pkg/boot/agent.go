@@ -115,7 +115,7 @@ func (m *Machine) handOver(context.Context) error {
 		m.Log.Warnf("hand-over: %v", err)
 	}
 	m.network.Stop() // what is not up by now is the real system's
-	facts := handover.Facts{Root: root}
+	facts := handover.Facts{Root: root, Program: recovery.Binary, ShutdownTimeout: m.Plan.Policy.ShutdownTimeout.V}
 	facts.Leases = m.leases()
 	for _, l := range facts.Leases {
 		if mac, err := net.ParseMAC(readWord("/sys/class/net/"+l.Interface, "address")); err == nil {

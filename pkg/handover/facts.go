@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
@@ -14,6 +15,7 @@ type Link struct {
 	MAC       net.HardwareAddr // what files match by
 	Addresses []netip.Prefix
 	DHCP      bool   // the addresses are leased
+	Router    bool   // an IPv6 address, or its default route, came from router advertisements
 	ClientID  []byte // RFC 2132 option 61 as it was sent, with its type; nil: none
 }
 
@@ -28,8 +30,9 @@ type Session struct {
 
 // Root is what Survey found in the real system.
 type Root struct {
-	Networks []string // base names of systemd-networkd's .network files
-	Netplan  []string // ids of netplan's Ethernet definitions
+	Networks   []string    // base names of systemd-networkd's .network files
+	Netplan    []string    // ids of netplan's Ethernet definitions
+	Interfaces []Interface // ifupdown's, with static addresses
 }
 
 // Facts is what the files are made of.
@@ -38,6 +41,11 @@ type Facts struct {
 	Leases   []dhcp.Lease // in the order in which they count
 	Sessions []Session
 	Root     Root
+	// Program is what stays in /run and is run when the real system begins to
+	// shut down; ShutdownTimeout for how long that may wait for a dead root
+	// disk, 0: for ever.
+	Program         string
+	ShutdownTimeout time.Duration
 }
 
 // File is a file to write below /run.
@@ -51,10 +59,12 @@ type File struct {
 // same facts give the same files.
 func Files(f Facts) []File {
 	files := append(sessions(f), leases(f.Leases)...)
+	files = append(files, systemd(f)...)
 	if len(f.Links) == 0 {
 		return files
 	}
 	files = append(files, networkd(f)...)
+	files = append(files, netplan(f.Root)...)
 	files = append(files, networkManager(f.Links))
-	return append(files, ifupdown()...)
+	return append(files, ifupdown(f)...)
 }

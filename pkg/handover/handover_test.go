@@ -5,9 +5,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -19,8 +21,12 @@ func testLink(id ...byte) Link {
 	}
 }
 
+// contents are the files' texts by name, without those that are of no link.
 func contents(files []File) map[string]string {
 	m := map[string]string{}
+	for _, f := range systemd(Facts{}) {
+		files = slices.DeleteFunc(files, func(g File) bool { return g.Path == f.Path })
+	}
 	for _, f := range files {
 		m[f.Path] = f.Content
 	}
@@ -34,17 +40,26 @@ func TestFilesOfAStaticLink(t *testing.T) {
 			{SID: 1, Initiator: "iqn.a:m", Target: "iqn.b:t", Portal: netip.MustParseAddrPort("10.77.0.1:3260"), Root: true},
 			{SID: 2, Initiator: "iqn.a:m", Target: "iqn.b:u", Portal: netip.MustParseAddrPort("[fd00::1]:3260")},
 		},
-		Root: Root{Networks: []string{"20-wired.network"}, Netplan: []string{"ens3"}},
+		Root: Root{Networks: []string{"20-wired.network"}, Netplan: []string{"ens3"}, Interfaces: []Interface{
+			{"ens2", netip.MustParseAddr("10.77.0.2")}, {"ens4", netip.MustParseAddr("10.77.0.3")},
+		}},
 	}))
-	keep := "# From iscsiroot: root hangs on this network.\n[Network]\nKeepConfiguration=yes\n"
-	stay := "# From iscsiroot: root hangs on the network, which must stay.\n[Service]\nExecStop=\n"
+	keep := "# From iscsiroot: root hangs on this network.\n[Network]\nKeepConfiguration=yes\nIgnoreCarrierLoss=yes\n"
+	stay := "# From iscsiroot: root hangs on the network, which must stay.\n[Service]\nExecStop=\nKillMode=process\n"
 	want := map[string]string{
 		"iscsiroot/sessions": "# Sessions that iscsiroot made before the real system started.\n" +
 			"session 1 target iqn.b:t portal 10.77.0.1:3260 initiator iqn.a:m root\n" +
 			"session 2 target iqn.b:u portal [fd00::1]:3260 initiator iqn.a:m\n",
-		"initramfs/open-iscsi.interface":                              "eth0\n",
-		"systemd/network/10-netplan-ens3.network.d/50-iscsiroot.conf": keep,
-		"systemd/network/20-wired.network.d/50-iscsiroot.conf":        keep,
+		"initramfs/open-iscsi.interface":                                 "eth0\n",
+		"systemd/network/10-netplan-ens3.network.d/50-iscsiroot.conf":    keep,
+		"systemd/network/20-wired.network.d/50-iscsiroot.conf":           keep,
+		"systemd/network/10-netplan-eth0.network.d/50-iscsiroot.conf":    keep,
+		"systemd/network/10-cloud-init-eth0.network.d/50-iscsiroot.conf": keep,
+		"systemd/network/70-eth0.network.d/50-iscsiroot.conf":            keep,
+		"systemd/network/71-default.network.d/50-iscsiroot.conf":         keep,
+		"netplan/zz-iscsiroot.yaml": "# From iscsiroot: root hangs on this network.\nnetwork:\n  version: 2\n  ethernets:\n" +
+			"    \"ens3\":\n      critical: true\n",
+		"network/ifstate": "ens2=ens2\n",
 		"NetworkManager/conf.d/50-iscsiroot.conf": "# From iscsiroot: root hangs on these links.\n" +
 			"[device-iscsiroot-0]\nmatch-device=mac:52:54:00:12:34:56\nkeep-configuration=yes\n",
 		"systemd/system/networking.service.d/50-iscsiroot.conf": stay,
@@ -56,9 +71,69 @@ func TestFilesOfAStaticLink(t *testing.T) {
 }
 
 func TestWithoutLinksOnlyTheSessionsAreTold(t *testing.T) {
-	if got := Files(Facts{}); len(got) != 1 || got[0].Path != "iscsiroot/sessions" {
+	if got := contents(Files(Facts{})); len(got) != 1 || got["iscsiroot/sessions"] == "" {
 		t.Errorf("files %v", got)
 	}
+}
+
+func TestSystemd(t *testing.T) {
+	got := map[string]string{}
+	for _, f := range systemd(Facts{Program: "/run/x", ShutdownTimeout: time.Minute}) {
+		got[f.Path] = f.Content
+	}
+	for path, want := range map[string]string{
+		"systemd/system/iscsiroot-shutdown@.service":         "\nExecStart=-/run/x begun %i 60\n",
+		"systemd/system/poweroff.target.d/50-iscsiroot.conf": "\nWants=iscsiroot-shutdown@poweroff.service\n",
+		"systemd/system/kexec.target.d/50-iscsiroot.conf":    "\nWants=iscsiroot-shutdown@kexec.service\n",
+		"systemd/system/shutdown.target.d/50-iscsiroot.conf": "\nBefore=poweroff.target reboot.target halt.target kexec.target\n",
+	} {
+		if !strings.Contains(got[path], want) {
+			t.Errorf("%s is %q, want %q", path, got[path], want)
+		}
+	}
+}
+
+func TestIPv6(t *testing.T) {
+	l := testLink()
+	if got := ipv6([]Link{l}); got != "" {
+		t.Errorf("IPv4 only: %q", got)
+	}
+	l.Addresses = append(l.Addresses, netip.MustParsePrefix("fd00::2/64"))
+	if got := ipv6([]Link{testLink(), l}); got != "LinkLocalAddressing=ipv6\n" {
+		t.Errorf("static: %q", got)
+	}
+	l.Router = true
+	if got := ipv6([]Link{l}); got != "LinkLocalAddressing=ipv6\nIPv6AcceptRA=yes\n" {
+		t.Errorf("advertised: %q", got)
+	}
+}
+
+// What the Debian installer, a person and cloud-init write.
+func TestInterfaces(t *testing.T) {
+	const text = "source /etc/network/interfaces.d/*\nauto lo\niface lo inet loopback\n\n# The primary network interface\nallow-hotplug ens2\n" +
+		"iface ens2 inet static\n\taddress 192.168.1.5/24\n\tgateway 192.168.1.1\n" +
+		"iface ens3 inet static\n    address 10.0.0.1\n    netmask 255.0.0.0\niface ens3 inet6 static\n  address fd00::3/64\n" +
+		"iface ens4 inet dhcp\n  address 10.0.0.9\niface ens5 inet \\\n static\n address 10.0.0.5\nauto ens6\n address 10.0.0.6\n" +
+		"iface ../x inet static\n address 10.0.0.7\niface ens8 inet static\n address nonsense\n"
+	want := []Interface{
+		{"ens2", netip.MustParseAddr("192.168.1.5")}, {"ens3", netip.MustParseAddr("10.0.0.1")},
+		{"ens3", netip.MustParseAddr("fd00::3")}, {"ens5", netip.MustParseAddr("10.0.0.5")},
+	}
+	if diff := cmp.Diff(want, interfaces(text), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func FuzzInterfaces(f *testing.F) {
+	f.Add("iface ens2 inet static\n\taddress 192.168.1.5/24\n")
+	f.Add("iface ens3 inet6 \\\n static\n  address fd00::3/64\nauto x\naddress 1.2.3.4\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, i := range interfaces(text) {
+			if !plain(i.Name) || !i.Address.IsValid() {
+				t.Errorf("%+v", i)
+			}
+		}
+	})
 }
 
 func TestClientID(t *testing.T) {
@@ -93,14 +168,18 @@ func TestSurvey(t *testing.T) {
 		"etc/systemd/network/10-name.link":             {},
 		"etc/netplan/50-cloud-init.yaml": {Data: []byte("network:\n  version: 2\n  ethernets:\n" +
 			"    ens3: # the first\n      dhcp4: true\n\n    \"id0\":\n      match:\n        name: en*\n    ../x:\n      dhcp4: true\n  bonds:\n    b0:\n      interfaces: [ens3]\n")},
-		"etc/netplan/huge.yaml": {Data: make([]byte, maxYAML+1)},
+		"etc/netplan/huge.yaml":             {Data: make([]byte, maxFile+1)},
+		"etc/network/interfaces":            {Data: []byte("auto eth0\niface eth0 inet static\n address 10.0.0.1/24\n")},
+		"etc/network/interfaces.d/50-cloud": {Data: []byte("iface eth1 inet static\n address 10.0.0.2/24\n")},
+		"etc/network/interfaces.d/dir/x":    {},
 	}
 	got, err := Survey(root)
 	if err == nil || !strings.Contains(err.Error(), "larger than 256 KiB") {
 		t.Errorf("error %v", err)
 	}
 	want := Root{Networks: []string{"20-wired.network", "80-container.network"}, Netplan: []string{"ens3", "id0"}}
-	if diff := cmp.Diff(want, got); diff != "" {
+	want.Interfaces = []Interface{{"eth1", netip.MustParseAddr("10.0.0.2")}, {"eth0", netip.MustParseAddr("10.0.0.1")}}
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}
 	if got, err := Survey(fstest.MapFS{}); err != nil || got.Networks != nil {

@@ -1,13 +1,69 @@
 package handover
 
-// ifupdown empties the stop command of ifupdown's two services: it would take
-// the links down, and run-parts, its next program, is on the root behind them.
-// Started again, ifup finds its state file and does nothing to a link that is
-// up. A person's own ifdown still works, and is the agent's to heal.
-func ifupdown() []File {
-	const content = "# From iscsiroot: root hangs on the network, which must stay.\n[Service]\nExecStop=\n"
-	return []File{
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// ifupdown keeps ifupdown's hands off the links. Its two services lose their
+// stop command: it would take the links down, and run-parts, its next program,
+// is on the root behind them. A DHCP client that they started goes on beside
+// it. Started again, ifup finds its state file and does nothing to a link that
+// is up. A person's own ifdown still works, and is the agent's to heal.
+//
+// An interface whose definition has the address that the boot gave is up
+// already: ifup would fail to add it once more. So it stands in ifup's state
+// file, which is what Debian's open-iscsi does for the link of its initramfs.
+func ifupdown(f Facts) []File {
+	const content = "# From iscsiroot: root hangs on the network, which must stay.\n[Service]\nExecStop=\nKillMode=process\n"
+	files := []File{
 		{Path: "systemd/system/networking.service.d/50-iscsiroot.conf", Mode: 0o644, Content: content},
 		{Path: "systemd/system/ifup@.service.d/50-iscsiroot.conf", Mode: 0o644, Content: content},
 	}
+	up := ""
+	for _, i := range f.Root.Interfaces {
+		if slices.ContainsFunc(f.Links, func(l Link) bool { return l.has(i.Address) }) {
+			up += i.Name + "=" + i.Name + "\n"
+		}
+	}
+	if up != "" {
+		files = append(files, File{Path: "network/ifstate", Mode: 0o644, Content: up})
+	}
+	return files
+}
+
+// has tells whether the link has the address, whatever its mask.
+func (l Link) has(a netip.Addr) bool {
+	return slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr() == a })
+}
+
+// Interface is a static definition in ifupdown's files, interfaces(5).
+type Interface struct {
+	Name    string
+	Address netip.Addr
+}
+
+// interfaces finds the definitions with an address in the text of a file. A
+// line that ends in a backslash goes on in the next one.
+func interfaces(text string) []Interface {
+	var out []Interface
+	name := "" // of the definition that the lines belong to
+	text = strings.ReplaceAll(text, "\\\n", " ")
+	for line := range strings.SplitSeq(text, "\n") {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 0 || f[0][0] == '#':
+		case f[0] == "iface" && len(f) >= 4 && f[3] == "static" && plain(f[1]):
+			name = f[1]
+		case slices.Contains([]string{"iface", "auto", "mapping", "source", "source-directory", "rename"}, f[0]) || strings.HasPrefix(f[0], "allow-"):
+			name = ""
+		case f[0] == "address" && len(f) >= 2 && name != "" && len(out) < maxFiles:
+			text, _, _ := strings.Cut(f[1], "/")
+			if a, err := netip.ParseAddr(text); err == nil {
+				out = append(out, Interface{name, a})
+			}
+		}
+	}
+	return out
 }

@@ -43,5 +43,8 @@ func AddLease(links []Link, mac net.HardwareAddr, l dhcp.Lease) []Link {
 	if l.Method == dhcp.DHCP4 {
 		links[i].DHCP, links[i].ClientID = true, slices.Clone(l.ClientID)
 	}
+	if l.Method == dhcp.DHCP6Info || l.Method == dhcp.DHCP6 { // the route is the router's, with either
+		links[i].Router = true
+	}
 	return links
 }

@@ -3,6 +3,7 @@ package handover
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -15,19 +16,43 @@ import (
 // file matches is left alone by networkd.
 //
 // The drop-in counts for all links of that file. Keeping what a link has when
-// networkd starts or stops harms none of them.
+// networkd starts or stops, or when its cable is out, harms none of them.
 func networkd(f Facts) []File {
 	names := slices.Clone(f.Root.Networks)
 	for _, id := range f.Root.Netplan {
 		names = append(names, "10-netplan-"+id+".network") // what its generator writes for networkd
 	}
+	for _, l := range f.Links {
+		names = append(names,
+			"70-"+l.Name+".network",            // systemd-network-generator(8), from ip= with a name
+			"10-netplan-"+l.Name+".network",    // netplan, from what cloud-init writes at the first boot
+			"10-cloud-init-"+l.Name+".network") // cloud-init itself
+	}
+	names = append(names, "71-default.network") // systemd-network-generator(8), from ip= without one
 	slices.Sort(names)
-	content := "# From iscsiroot: root hangs on this network.\n[Network]\nKeepConfiguration=yes\n" + clientID(f.Links)
+	content := "# From iscsiroot: root hangs on this network.\n[Network]\nKeepConfiguration=yes\nIgnoreCarrierLoss=yes\n" + ipv6(f.Links) + clientID(f.Links)
 	var files []File
 	for _, name := range slices.Compact(names) {
 		files = append(files, File{Path: "systemd/network/" + name + ".d/50-iscsiroot.conf", Mode: 0o644, Content: content})
 	}
 	return files
+}
+
+// ipv6 keeps IPv6 where root needs it: with LinkLocalAddressing=no and no IPv6
+// address of its own networkd writes 1 to the link's disable_ipv6, and it takes
+// router advertisements away from the kernel: with IPv6AcceptRA=no the address
+// and the route that came by them run out.
+func ipv6(links []Link) string {
+	for _, l := range links {
+		if !slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
+			continue
+		}
+		if l.Router {
+			return "LinkLocalAddressing=ipv6\nIPv6AcceptRA=yes\n"
+		}
+		return "LinkLocalAddressing=ipv6\n"
+	}
+	return ""
 }
 
 // clientID lets networkd ask for the lease that the boot got: with another

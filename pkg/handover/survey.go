@@ -12,13 +12,15 @@ import (
 // Limits of what is read from the root: it is not ours, and may be anything.
 const (
 	maxFiles = 256       // of each directory
-	maxYAML  = 256 << 10 // bytes of one netplan file
+	maxFile  = 256 << 10 // bytes of one file
 )
 
-// Where systemd-networkd and netplan look for files; /run is still ours.
+// Where systemd-networkd, netplan and ifupdown look for files; /run is still ours.
 var (
 	networkDirs = []string{"etc/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"}
 	netplanDirs = []string{"etc/netplan", "usr/lib/netplan", "lib/netplan"}
+	ifupDir     = "etc/network/interfaces.d"
+	ifupFile    = "etc/network/interfaces"
 )
 
 // Survey reads the names of the network configuration in the real system.
@@ -36,10 +38,20 @@ func Survey(root fs.FS) (Root, error) {
 		names, err := list(root, dir, ".yaml")
 		errs = append(errs, err)
 		for _, name := range names {
-			ids, err := readNetplan(root, path.Join(dir, name))
+			text, err := read(root, path.Join(dir, name))
 			errs = append(errs, err)
-			r.Netplan = append(r.Netplan, ids...)
+			r.Netplan = append(r.Netplan, netplanIDs(text)...)
 		}
+	}
+	names, err := list(root, ifupDir, "")
+	errs = append(errs, err)
+	for i := range names {
+		names[i] = path.Join(ifupDir, names[i])
+	}
+	for _, name := range append(names, ifupFile) {
+		text, err := read(root, name)
+		errs = append(errs, err)
+		r.Interfaces = append(r.Interfaces, interfaces(text)...)
 	}
 	slices.Sort(r.Networks)
 	slices.Sort(r.Netplan)
@@ -64,20 +76,22 @@ func list(root fs.FS, dir, suffix string) ([]string, error) {
 	return names, nil
 }
 
-// readNetplan returns the ids of the Ethernet definitions in a file.
-func readNetplan(root fs.FS, name string) ([]string, error) {
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	if info, err := f.Stat(); err != nil {
-		return nil, err
-	} else if info.Size() > maxYAML {
-		return nil, fmt.Errorf("read %s: larger than %d KiB", name, maxYAML>>10)
+// read returns the text of a file; that of one that is not there, or is a
+// directory, is empty.
+func read(root fs.FS, name string) (string, error) {
+	info, err := fs.Stat(root, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", err
+	case !info.Mode().IsRegular():
+		return "", nil
+	case info.Size() > maxFile:
+		return "", fmt.Errorf("read %s: larger than %d KiB", name, maxFile>>10)
 	}
 	b, err := fs.ReadFile(root, name)
-	return netplanIDs(string(b)), err
+	return string(b), err
 }
 
 // netplanIDs finds the keys right below "ethernets:" by their indentation. It

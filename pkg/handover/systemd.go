@@ -1,0 +1,34 @@
+package handover
+
+import (
+	"fmt"
+)
+
+// ends are the targets by which systemd ends a machine, without ".target".
+var ends = []string{"poweroff", "reboot", "halt", "kexec"}
+
+// systemd lets systemd tell the agent that the machine is going down, before it
+// does anything else about it: a root disk that is dead then is nobody's to
+// wait for. A target that needs a program of the root would hang with it; this
+// one is in memory. The order, of which nothing follows, makes systemd read the
+// units of its own end while it can: where it reads poweroff.target only when
+// asked to power off, and the disk is dead, it waits in the kernel for ever.
+func systemd(f Facts) []File {
+	const unit = "iscsiroot-shutdown"
+	service := "# From iscsiroot.\n[Unit]\nDescription=Tell the iSCSI agent that the machine goes down: %i\nDefaultDependencies=no\n" +
+		"[Service]\nType=oneshot\nCPUWeight=10000\nNice=-20\nStandardInput=null\nStandardOutput=null\nStandardError=null\n" +
+		fmt.Sprintf("ExecStart=-%s begun %%i %d\n", f.Program, int(f.ShutdownTimeout.Seconds()))
+	files := []File{{Path: "systemd/system/" + unit + "@.service", Mode: 0o644, Content: service}}
+	all := ""
+	for _, end := range ends {
+		all += " " + end + ".target"
+		files = append(files, File{
+			Path: "systemd/system/" + end + ".target.d/50-iscsiroot.conf", Mode: 0o644,
+			Content: "# From iscsiroot.\n[Unit]\nWants=" + unit + "@" + end + ".service\n",
+		})
+	}
+	return append(files, File{
+		Path: "systemd/system/shutdown.target.d/50-iscsiroot.conf", Mode: 0o644,
+		Content: "# From iscsiroot: read these now, not when root may be dead.\n[Unit]\nBefore=" + all[1:] + "\n",
+	})
+}
