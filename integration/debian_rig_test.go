@@ -26,9 +26,6 @@ type debian struct {
 func newDebian(t *testing.T, kind string) *debian {
 	t.Helper()
 	r := newRig(t)
-	ctx, cancel := context.WithTimeout(t.Context(), debianDeadline)
-	t.Cleanup(cancel)
-	r.ctx = ctx
 	dir, err := lab.DebianRoot(kind)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +36,16 @@ func newDebian(t *testing.T, kind string) *debian {
 		t.Fatal(err)
 	}
 	r.disk = d
-	return &debian{rig: r}
+	one := &debian{rig: r}
+	one.renew()
+	return one
+}
+
+// renew gives the machine its time anew.
+func (d *debian) renew() {
+	ctx, cancel := context.WithTimeout(d.t.Context(), debianDeadline)
+	d.t.Cleanup(cancel)
+	d.ctx = ctx
 }
 
 // boot boots the system to its login prompt, and logs in.
@@ -48,7 +54,20 @@ func (d *debian) boot(kernel, line string) {
 	d.m = d.start(image{kernel: kernel, nics: "virtio_net"}, lab.MachineConfig{
 		Append: "console=ttyS0 root=LABEL=root " + seedLine + " " + line, MemoryMiB: 1024, NICs: []lab.NIC{{Tap: d.tap}},
 	})
-	d.expect(d.m, "starting /sbin/init", lab.DebianHost+" login: ")
+	d.login()
+}
+
+// login waits for the real system to start, and logs in.
+func (d *debian) login() {
+	d.t.Helper()
+	d.expect(d.m, "starting /sbin/init")
+	d.prompt()
+}
+
+// prompt waits for the login prompt, and logs in.
+func (d *debian) prompt() {
+	d.t.Helper()
+	d.expect(d.m, lab.DebianHost+" login: ")
 	d.typeLine("root")
 	d.expect(d.m, "Password: ")
 	d.typeLine(lab.DebianPassword)
@@ -80,13 +99,19 @@ func (d *debian) ask(command string) string {
 // off switches the machine off as its user would, and looks at what is left.
 func (d *debian) off() {
 	d.t.Helper()
+	d.ends("poweroff", "guest-shutdown")
+}
+
+// ends ends the machine by a command, which QEMU sees for a reason.
+func (d *debian) ends(command, reason string) {
+	d.t.Helper()
 	begin := time.Now()
-	d.typeLine("poweroff")
+	d.typeLine(command)
 	exit, err := d.m.Wait(d.ctx)
-	if err != nil || exit.Reason != "guest-shutdown" {
+	if err != nil || exit.Reason != reason {
 		d.t.Fatalf("machine ended with %+v, %v", exit, err)
 	}
-	d.t.Logf("powered off in %.1f s", time.Since(begin).Seconds())
+	d.t.Logf("%s took %.1f s", command, time.Since(begin).Seconds())
 	for _, bad := range []string{"I/O error", "rejecting I/O", "conn error", "EXT4-fs error", "EXT4-fs warning", "blocked for more than"} {
 		if strings.Contains(d.m.Output(), bad) {
 			d.t.Errorf("the console shows %q", bad)

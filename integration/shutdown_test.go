@@ -120,27 +120,3 @@ func TestShutdownBusybox(t *testing.T) {
 		t.Errorf("what was written last is %q, %v", b, err)
 	}
 }
-
-// A target that is dead before the real system is asked to go down. systemd
-// itself waits for its root then, in the kernel and for ever; the agent, which
-// systemd could still tell, says so, gives the disk up, and ends the machine.
-func TestDebianDeadTarget(t *testing.T) {
-	d := newDebian(t, "systemd")
-	target := d.tgtd()
-	d.boot("amd64", "iscsi_shutdown_timeout=20")
-	d.runs()
-	d.ask("until test -x /run/initramfs/shutdown; do sleep 1; done; dmesg -n 7")
-	if got := d.ask("systemctl show -P LoadState poweroff.target iscsiroot-shutdown@poweroff.service"); got != "loaded\n\nloaded" {
-		t.Errorf("what systemd needs at its end is %q", got)
-	}
-	if err := target.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	d.expect(d.m, "connection lost")
-	d.typeLine("kill -s RTMIN+4 1") // systemd(1): starts poweroff.target
-	d.expect(d.m, "poweroff: the real system waits for its root disk: session 1 down: bring its target back within 20 s",
-		"poweroff: no root disk for 20 s: giving it up", "session 1: no end after 5 s: giving its target up")
-	if exit, err := d.m.Wait(d.ctx); err != nil || exit.Reason != "guest-shutdown" {
-		t.Fatalf("machine ended with %+v, %v", exit, err)
-	}
-}

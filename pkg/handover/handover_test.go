@@ -116,8 +116,10 @@ func TestInterfaces(t *testing.T) {
 		"iface ens4 inet dhcp\n  address 10.0.0.9\niface ens5 inet \\\n static\n address 10.0.0.5\nauto ens6\n address 10.0.0.6\n" +
 		"iface ../x inet static\n address 10.0.0.7\niface ens8 inet static\n address nonsense\n"
 	want := []Interface{
-		{"ens2", netip.MustParseAddr("192.168.1.5")}, {"ens3", netip.MustParseAddr("10.0.0.1")},
-		{"ens3", netip.MustParseAddr("fd00::3")}, {"ens5", netip.MustParseAddr("10.0.0.5")},
+		{"ens2", netip.MustParseAddr("192.168.1.5")},
+		{"ens3", netip.MustParseAddr("10.0.0.1")},
+		{"ens3", netip.MustParseAddr("fd00::3")},
+		{"ens5", netip.MustParseAddr("10.0.0.5")},
 	}
 	if diff := cmp.Diff(want, interfaces(text), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Error(diff)

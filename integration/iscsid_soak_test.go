@@ -1,0 +1,115 @@
+//go:build soak
+
+package integration
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// The owner of the session is whoever the last of these lines names.
+const (
+	standsBy   = "iscsid looks after the sessions now: standing by"
+	looksAgain = "iscsid is gone: looking after the sessions again"
+)
+
+// said counts the kernel's lines with a text.
+func (d *debian) said(text string) string {
+	d.t.Helper()
+	return d.ask("dmesg | grep -c '" + text + "'")
+}
+
+// waits returns when the kernel's log has so many lines with a text.
+func (d *debian) waits(text, count string) {
+	d.t.Helper()
+	d.ask("until test $(dmesg | grep -c '" + text + "') -ge " + count + "; do sleep 1; done")
+}
+
+// heals closes the session's connection and waits until it is logged in again.
+func (d *debian) heals(target *lab.Tgtd) {
+	d.t.Helper()
+	closeConnections(d.rig, target)
+	d.ask("sleep 1; until grep -q LOGGED_IN /sys/class/iscsi_session/session*/state && grep -q up /sys/class/iscsi_connection/*/state; do sleep 1; done")
+	d.writes()
+}
+
+// A real iscsid takes the session over as it starts, and the agent stands by;
+// when it is killed the agent has it again. The machine then starts another
+// kernel by kexec, which logs in anew, and goes off.
+func TestSoakDebianIscsid(t *testing.T) {
+	d := newDebian(t, "managers")
+	d.kernelInRoot()
+	target := d.tgtd()
+	// What an installed open-iscsi starts with the machine; a rule of its own
+	// starts iscsid for any session too.
+	d.boot("amd64", "systemd.wants=iscsid.socket systemd.wants=open-iscsi.service systemd.wants=iscsid.service")
+	d.runs()
+	if got := d.ask("systemctl is-active iscsid"); got != "active" {
+		t.Fatalf("iscsid is %s", got)
+	}
+	d.waits(standsBy, "1")
+	if got := d.ask("iscsiadm -m session"); !strings.Contains(got, targetName) {
+		t.Errorf("iscsiadm shows %q", got)
+	}
+	if got := d.ask("cat /run/iscsiroot/sessions"); !regexp.MustCompile(`(?m)^session 1 target ` + targetName + ` portal 10.77.0.1:3260 .* root$`).MatchString(got) {
+		t.Errorf("the list of sessions is %q", got)
+	}
+	d.heals(target) // by iscsid
+	if got := d.ask("systemctl restart iscsid; systemctl is-active iscsid"); got != "active" {
+		t.Errorf("iscsid after its restart: %s", got)
+	}
+	d.writes()
+	d.ask("systemctl kill -s KILL iscsid; systemctl stop iscsid iscsid.socket 2>/dev/null")
+	d.waits(looksAgain, "1")
+	d.heals(target) // by the agent
+	if got := d.said("logged in again after"); got == "0" {
+		t.Errorf("the agent has healed nothing: %s", d.ask("dmesg | grep iscsiroot"))
+	}
+	d.ask("systemctl start iscsid")
+	d.waits(standsBy, "2")
+	for text, want := range map[string]string{standsBy: "2", looksAgain: "1"} {
+		if got := d.said(text); got != want {
+			t.Errorf("%q is said %s times, want %s", text, got, want)
+		}
+	}
+	if got := d.ask("dmesg | grep -e 'I/O error' -e 'EXT4-fs error'"); got != "" {
+		t.Errorf("the log: %s", got)
+	}
+	d.kexec()
+	d.writes()
+	d.off()
+}
+
+// kernelInRoot puts the kernel and the image that boot the machine into its
+// /boot, for kexec.
+func (d *debian) kernelInRoot() {
+	d.t.Helper()
+	img := image{nics: "virtio_net"}
+	k, err := img.find()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for name, path := range map[string]string{"/boot/vmlinuz": k.Image, "/boot/initrd": img.build(d.t)} {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		if err := d.disk.AddFile(2, name, string(b)); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+// kexec starts them in place of the running system, as systemctl kexec does.
+func (d *debian) kexec() {
+	d.t.Helper()
+	d.ask("kexec -l /boot/vmlinuz --initrd=/boot/initrd --reuse-cmdline; dmesg -n 7")
+	d.typeLine("systemctl kexec")
+	d.expect(d.m, "iscsiroot: shutdown: kexec", "session 1: logged out", "Linux version")
+	d.login()
+	d.runs()
+}

@@ -1,0 +1,100 @@
+//go:build soak
+
+package integration
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// rounds of power-offs and reboots, and of iscsid under load.
+const (
+	soakEnds   = 20
+	soakIscsid = 10
+)
+
+// Twenty power-offs and reboots of a Debian in a row: each time root is clean,
+// what was written before is there, and the target has no session left.
+func TestSoakEnds(t *testing.T) {
+	d := newDebian(t, "systemd")
+	target := d.tgtd()
+	for i := range soakEnds {
+		d.renew()
+		d.boot("amd64", "")
+		d.runs()
+		if got := d.ask("cat /root/round"); i > 0 && got != fmt.Sprint(i-1) {
+			t.Fatalf("round %d finds %q of the one before", i, got)
+		}
+		d.ask(fmt.Sprintf("echo %d >/root/round; until test -x /run/initramfs/shutdown; do sleep 1; done", i))
+		end, reason := "poweroff", "guest-shutdown"
+		if i%2 == 1 {
+			end, reason = "reboot", "guest-reset"
+		}
+		d.typeLine(end)
+		exit, err := d.m.Wait(d.ctx)
+		if err != nil || exit.Reason != reason {
+			t.Fatalf("round %d: %s ended with %+v, %v", i, end, exit, err)
+		}
+		d.loggedOut(target)
+		if err := d.disk.Check(2); err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		t.Logf("round %d: %s", i, end)
+	}
+}
+
+// Ten rounds of a real iscsid under write load: it starts and takes over, heals
+// a reset, is killed, and the agent heals the next one.
+func TestSoakIscsid(t *testing.T) {
+	d := newDebian(t, "managers")
+	target := d.tgtd()
+	d.boot("amd64", "")
+	d.runs()
+	d.ask(`mkdir /root/load; (i=0; while ! test -e /run/enough; do head -c 256K /dev/urandom >/root/load/$i; sync -f /root/load/$i; ` +
+		`sha256sum /root/load/$i >>/run/sums; i=$((i+1)); sleep 0.2; done; touch /run/ended) >/dev/null 2>&1 &`)
+	for i := range soakIscsid {
+		d.renew()
+		count := fmt.Sprint(i + 1)
+		d.ask("systemctl start iscsid")
+		d.waits(standsBy, count)
+		d.heals(target)
+		d.ask("systemctl kill -s KILL iscsid; systemctl stop iscsid iscsid.socket 2>/dev/null; systemctl reset-failed")
+		d.waits(looksAgain, count)
+		d.heals(target)
+		t.Logf("round %d", i)
+	}
+	d.ask("touch /run/enough; until test -e /run/ended; do sleep 1; done; sync; echo 3 >/proc/sys/vm/drop_caches")
+	if got := d.ask("sha256sum --quiet -c /run/sums && wc -l </run/sums"); strings.Trim(got, "0123456789") != "" {
+		t.Errorf("what was written under load: %s", got)
+	} else {
+		t.Logf("%s files of 256 KiB compared", got)
+	}
+	d.ask("rm -r /root/load")
+	d.off()
+}
+
+// A soft reboot ends all that systemd runs and starts it anew on the same
+// kernel: session and agent live through it, and the agent still heals.
+func TestSoakSoftReboot(t *testing.T) {
+	d := newDebian(t, "backports")
+	target := d.tgtd()
+	d.boot("amd64", "")
+	d.runs()
+	d.ask("until test -x /run/initramfs/shutdown && pgrep -f ^@iscsiroot$; do sleep 1; done")
+	agent := d.ask("pgrep -f ^@iscsiroot")
+	d.ask("dmesg -n 7")
+	d.typeLine("systemctl soft-reboot")
+	d.prompt()
+	d.runs()
+	if got := d.ask("pgrep -f ^@iscsiroot"); got != agent || agent == "" {
+		t.Errorf("the agent's processes are %q, before %q", got, agent)
+	}
+	d.undisturbed()
+	d.heals(target)
+	if got := d.said("logged in again after"); got != "1" {
+		t.Errorf("the agent has healed %s times", got)
+	}
+	d.off()
+	d.loggedOut(target)
+}

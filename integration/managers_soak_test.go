@@ -1,0 +1,157 @@
+//go:build soak
+
+package integration
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// The network's own DHCP server offers other addresses than the boot gave, as
+// in life-after: a manager that takes the boot's for foreign drops it.
+const leases = "10.77.0.50,10.77.0.59,255.255.255.0,1h"
+
+// managed boots a Debian whose network manager is started with it. Nothing in
+// its root is ours, and it has the configuration that its users have.
+func managed(t *testing.T, unit string, replace map[string]string) (*debian, *lab.Dnsmasq) {
+	t.Helper()
+	d := newDebian(t, "managers")
+	for name, text := range replace {
+		if err := d.disk.ReplaceFile(2, name, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server, err := d.ns.StartDnsmasq(d.ctx, "--interface=tap0", "--dhcp-range="+leases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.tgtd()
+	// A rule of open-iscsi's starts its daemon for any session; that is a test
+	// of its own.
+	d.boot("amd64", "systemd.mask=iscsid.service systemd.wants="+unit)
+	d.runs()
+	return d, server
+}
+
+// leased checks that the manager got an address of its own beside the boot's.
+func (d *debian) leased(server *lab.Dnsmasq) {
+	d.t.Helper()
+	d.ask("until ip -4 addr show eth0 | grep -q 10.77.0.5; do sleep 1; done")
+	d.addressed()
+	if !strings.Contains(server.Log(), "DHCPACK(tap0) 10.77.0.5") {
+		d.t.Errorf("the server has leased nothing:\n%s", server.Log())
+	}
+}
+
+// addressed checks that the boot's address is there.
+func (d *debian) addressed() {
+	d.t.Helper()
+	if got := d.ask("ip -o -4 addr show eth0"); !strings.Contains(got, " 10.77.0.2/24 ") {
+		d.t.Errorf("the card has %q", got)
+	}
+}
+
+// undisturbed checks that the session has not lost its connection since boot.
+func (d *debian) undisturbed() {
+	d.t.Helper()
+	if got := d.ask("dmesg | grep -e 'connection lost' -e 'conn error' -e 'I/O error'; cat /sys/class/iscsi_session/session*/state"); got != "LOGGED_IN" {
+		d.t.Errorf("the session: %s", got)
+	}
+}
+
+// restart restarts a unit while a program writes, and reads again from the LUN.
+func (d *debian) restart(unit string) {
+	d.t.Helper()
+	if got := d.ask("systemctl restart " + unit + "; systemctl is-active " + unit); got != "active" {
+		d.t.Errorf("%s after its restart: %s", unit, got)
+	}
+	d.writes()
+}
+
+// systemd-networkd with a plain DHCP file drops addresses that it does not know
+// as it starts, and the root under its feet with them, but for our drop-in.
+func TestSoakDebianNetworkd(t *testing.T) {
+	d, server := managed(t, "systemd-networkd.service", nil)
+	d.leased(server)
+	d.restart("systemd-networkd")
+	d.leased(server)
+	d.undisturbed()
+	if got := d.ask("networkctl status eth0"); !strings.Contains(got, "50-iscsiroot.conf") && !strings.Contains(got, "20-wired.network") {
+		t.Errorf("networkd does not manage the card: %s", got)
+	}
+	d.off()
+}
+
+// NetworkManager adopts the card as it is, also after its cable was out.
+func TestSoakDebianNetworkManager(t *testing.T) {
+	d, _ := managed(t, "NetworkManager.service", nil)
+	d.addressed()
+	if got := d.ask("nmcli -t -f DEVICE,STATE device"); !strings.Contains(got, "eth0:connected") {
+		t.Errorf("NetworkManager has %q", got)
+	}
+	d.restart("NetworkManager")
+	d.addressed()
+	d.undisturbed()
+	d.ends("reboot", "guest-reset")
+}
+
+// ifupdown's stop takes the card down, at a restart and at shutdown, when its
+// next program is on the root behind it.
+func TestSoakDebianIfupdown(t *testing.T) {
+	d, server := managed(t, "networking.service", map[string]string{
+		// open-iscsi's rule tells ifupdown that the card is up; without that
+		// package nothing does.
+		"/usr/lib/udev/rules.d/70-iscsi-network-interface.rules": "",
+	})
+	d.leased(server)
+	d.restart("networking")
+	d.leased(server)
+	d.undisturbed()
+	d.off()
+}
+
+// A target that is dead before the real system is asked to go down. systemd
+// itself waits for its root then, in the kernel and for ever; the agent, which
+// systemd could still tell, says so, gives the disk up, and ends the machine.
+func TestSoakDebianDeadTarget(t *testing.T) {
+	d := newDebian(t, "systemd")
+	target := d.tgtd()
+	d.boot("amd64", "iscsi_shutdown_timeout=20")
+	d.runs()
+	d.ask("until test -x /run/initramfs/shutdown; do sleep 1; done; dmesg -n 7")
+	if got := d.ask("systemctl show -P LoadState poweroff.target iscsiroot-shutdown@poweroff.service"); got != "loaded\n\nloaded" {
+		t.Errorf("what systemd needs at its end is %q", got)
+	}
+	if err := target.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	d.expect(d.m, "connection lost")
+	d.typeLine("kill -s RTMIN+4 1") // systemd(1): starts poweroff.target
+	d.expect(d.m, "poweroff: the real system waits for its root disk: session 1 down: bring its target back within 20 s",
+		"poweroff: no root disk for 20 s: giving it up", "session 1: no end after 5 s: giving its target up")
+	if exit, err := d.m.Wait(d.ctx); err != nil || exit.Reason != "guest-shutdown" {
+		t.Fatalf("machine ended with %+v, %v", exit, err)
+	}
+}
+
+// sysvinitLeaves is what the README has for /etc/default/halt.
+const sysvinitLeaves = `NETDOWN=no
+[ "$1" != stop ] || { mount -o remount,exec /run; exec /run/initramfs/shutdown; }
+`
+
+// A Debian with sysvinit comes to us at its end by a file of its own.
+func TestSoakDebianSysvinit(t *testing.T) {
+	d := newDebian(t, "sysvinit")
+	if err := d.disk.ReplaceFile(2, "/etc/default/halt", sysvinitLeaves); err != nil {
+		t.Fatal(err)
+	}
+	target := d.tgtd()
+	d.boot("amd64", "")
+	d.writes()
+	d.ask("dmesg -n 7; until test -x /run/initramfs/shutdown; do sleep 1; done")
+	d.off()
+	d.shows(d.m, "iscsiroot: shutdown: poweroff", "session 1: logged out")
+	d.loggedOut(target)
+}
