@@ -70,7 +70,7 @@ func TestSecondCardHasTheLink(t *testing.T) {
 	}
 	m := r.bootWith(virtio, "console=ttyS0 rd.break=modules "+seedLine, lab.NIC{Tap: dead}, lab.NIC{Tap: r.tap})
 	r.unplug(m)
-	r.expect(m, "iscsiroot: network: eth1 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext2 ro,")
+	r.expect(m, "iscsiroot: network: ens3 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext2 ro,")
 	r.off(m)
 }
 

@@ -8,17 +8,20 @@ import (
 )
 
 // Debian with systemd on Debian's kernel, whose modules it has. This kernel
-// gives a card in use no other name: udev says so, and lets the name it would
-// have given lead to the card too.
+// gives a card in use no other name, so that the card has the one of udev's
+// before it is set up, and udev finds nothing to do.
 func TestDebianSystemd(t *testing.T) {
 	d := newDebian(t, "systemd")
 	d.gotgt()
 	d.boot("amd64", "")
 	d.runs()
-	if got := d.ask("ip -o link show ens2"); !strings.Contains(got, ": eth0: ") || !strings.Contains(got, ",LOWER_UP>") {
+	if got := d.ask("ip -o link show ens2"); !strings.Contains(got, ": ens2: ") || !strings.Contains(got, ",LOWER_UP>") {
 		t.Errorf("the card is %q", got)
 	}
-	if got := d.ask("journalctl -b -o cat -t '(udev-worker)'"); !strings.Contains(got, "'eth0' is already up, cannot rename to 'ens2'") {
+	if got := d.ask("udevadm info -q property /sys/class/net/ens2"); !strings.Contains(got, "ID_NET_NAME=ens2") || !strings.Contains(got, "ID_NET_NAME_PATH=enp0s2") {
+		t.Errorf("udev has it for %q", got)
+	}
+	if got := d.ask("journalctl -b -o cat -t '(udev-worker)'"); strings.Contains(got, "rename") {
 		t.Errorf("udev says %q", got)
 	}
 	if got := d.ask("findmnt -rno SOURCE,FSTYPE,OPTIONS /"); !strings.HasPrefix(got, "/dev/sda2 ext4 rw,") {
@@ -32,11 +35,12 @@ func TestDebianSystemd(t *testing.T) {
 }
 
 // The same system on a kernel that it has no modules of, and that renames a
-// card in use: root hangs on it while udev does so.
+// card in use: root hangs on it while udev does so, because a parameter has the
+// kernel's name.
 func TestDebianRenamesTheCard(t *testing.T) {
 	d := newDebian(t, "systemd")
 	d.gotgt()
-	d.boot("amd64-6.12", "")
+	d.boot("amd64-6.12", "iscsi_if=eth0")
 	d.runs()
 	if got := d.ask("journalctl -b -k -o cat -g renamed"); !strings.Contains(got, "ens2: renamed from eth0 (while UP)") {
 		t.Errorf("the kernel says %q", got)

@@ -76,12 +76,12 @@ func TestSoakLease(t *testing.T) {
 	f.m = f.start(virtio, lab.MachineConfig{
 		Append: "console=ttyS0 rw ip=dhcp iscsi_i=" + initiator + " iscsi_t=" + targetName + " iscsi_a=10.77.0.1 " + oneWayLine, NICs: []lab.NIC{{Tap: f.tap}},
 	})
-	f.expect(f.m, "guest: status: session 1 ", "guest: status: lease eth0 from 10.77.0.1")
+	f.expect(f.m, "guest: status: session 1 ", "guest: status: lease ens2 from 10.77.0.1")
 	f.writes()
 	f.sleep(outlive)
 	f.writes()
 	f.do("run /run/initramfs/shutdown status")
-	f.shows(f.m, "guest: out: session 1: logged in (connection up), root is on it", "guest: out: lease of eth0: from 10.77.0.1, ends in ")
+	f.shows(f.m, "guest: out: session 1: logged in (connection up), root is on it", "guest: out: lease of ens2: from 10.77.0.1, ends in ")
 	acks := strings.Count(server.Log(), " DHCPACK(")
 	t.Logf("%d acknowledgements in %v", acks, outlive)
 	if least := int(outlive/time.Minute) - 1; acks < least {

@@ -199,10 +199,10 @@ func (f *faultRig) links() {
 // addresses takes the address away, and the link with its name.
 func (f *faultRig) addresses() {
 	f.typed("flush")
-	f.expect(f.m, "eth0 lost 10.77.0.2/24: put back")
+	f.expect(f.m, "ens2 lost 10.77.0.2/24: put back")
 	f.writes()
 	f.typed("rename lan0")
-	f.expect(f.m, "eth0 is called lan0 now", "lan0 was taken down: put back")
+	f.expect(f.m, "ens2 is called lan0 now", "lan0 was taken down: put back")
 	f.writes()
 }
 

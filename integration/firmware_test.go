@@ -27,7 +27,7 @@ func TestFirmwarePXELINUX(t *testing.T) {
 	}
 	s.serve("--user=nobody")
 	m := s.powerOn(pc("e1000"))
-	r.expect(m, "PXELINUX 6", "iscsiroot: network: eth0 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext3 ro,")
+	r.expect(m, "PXELINUX 6", "iscsiroot: network: ens2 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext3 ro,")
 	r.off(m)
 	r.shows(m, "BOOTIF=01-52-54-00-77-00-01")
 	r.hides(m, "open-sesame-12")

@@ -33,12 +33,12 @@ func TestDHCPNamesEverything(t *testing.T) {
 		"--dhcp-option=option:root-path,iscsi:10.77.0.1::3260:0:"+targetName, "--dhcp-option=203,"+initiator,
 		"--dhcp-option=option:router,10.77.0.1", "--dhcp-option=option:mtu,1400", "--domain=lab.example.com")
 	m := r.boot(virtio, "", "console=ttyS0 root=dhcp")
-	r.expect(m, "iscsiroot: network: eth0 is up with 10.77.0.50/24 from 10.77.0.1", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.expect(m, "iscsiroot: network: ens2 is up with 10.77.0.50/24 from 10.77.0.1", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
-	r.shows(m, "guest: host name: diskless", "guest: link: eth0 up 10.77.0.50/24", "guest: session: initiatorname="+initiator,
-		"guest: file: net-eth0.conf: PROTO='dhcp'", "guest: file: net-eth0.conf: DNSDOMAIN='lab.example.com'",
-		"guest: file: lease-eth0: lifetime=1h0m0s", "guest: file: lease-eth0: root-path=iscsi:10.77.0.1::3260:0:"+targetName,
-		"guest: file: open-iscsi.interface: eth0")
+	r.shows(m, "guest: host name: diskless", "guest: link: ens2 up 10.77.0.50/24", "guest: session: initiatorname="+initiator,
+		"guest: file: net-ens2.conf: PROTO='dhcp'", "guest: file: net-ens2.conf: DNSDOMAIN='lab.example.com'",
+		"guest: file: lease-ens2: lifetime=1h0m0s", "guest: file: lease-ens2: root-path=iscsi:10.77.0.1::3260:0:"+targetName,
+		"guest: file: open-iscsi.interface: ens2")
 }
 
 // The first request is lost, of two servers the first takes its offer back, and
@@ -69,10 +69,10 @@ func TestDHCPServersThatMisbehave(t *testing.T) {
 		return nil
 	})
 	m := r.boot(virtio, "", "console=ttyS0 ip=dhcp iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=10.77.0.1")
-	r.expect(m, "iscsiroot: network: eth0: waiting for a DHCP server, request 2",
-		"iscsiroot: network: eth0: offer from 10.77.0.1 ignored: the server refuses it",
-		"iscsiroot: network: eth0 is up with 10.77.0.51/24 from 10.77.0.1",
-		"iscsiroot: network: eth0: passed over: classless routes: ",
+	r.expect(m, "iscsiroot: network: ens2: waiting for a DHCP server, request 2",
+		"iscsiroot: network: ens2: offer from 10.77.0.1 ignored: the server refuses it",
+		"iscsiroot: network: ens2 is up with 10.77.0.51/24 from 10.77.0.1",
+		"iscsiroot: network: ens2: passed over: classless routes: ",
 		"iscsiroot: DHCP option 17 from 10.77.0.1 is passed over: ",
 		"guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
@@ -84,10 +84,10 @@ func TestSLAAC(t *testing.T) {
 	r := newPeerRig6(t)
 	r.dnsmasq("--interface=br0", "--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--dhcp-option=option6:dns-server,[fd77::53]")
 	m := r.boot(virtio, "", "console=ttyS0 ip=auto6 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=[fd77::1]")
-	r.expect(m, "iscsiroot: network: eth0 is up with fd77::5054:ff:fe77:1/64", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.expect(m, "iscsiroot: network: ens2 is up with fd77::5054:ff:fe77:1/64", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
-	r.shows(m, "guest: file: net6-eth0.conf: IPV6ADDR='fd77::5054:ff:fe77:1'", "guest: file: net6-eth0.conf: IPV6DNS0='fd77::53'",
-		"guest: file: lease6-eth0: method=dhcp6-info")
+	r.shows(m, "guest: file: net6-ens2.conf: IPV6ADDR='fd77::5054:ff:fe77:1'", "guest: file: net6-ens2.conf: IPV6DNS0='fd77::53'",
+		"guest: file: lease6-ens2: method=dhcp6-info")
 }
 
 // A DHCPv6 server gives the address, where the router says so.
@@ -95,9 +95,9 @@ func TestDHCPv6(t *testing.T) {
 	r := newPeerRig6(t)
 	r.dnsmasq("--interface=br0", "--enable-ra", "--dhcp-range=fd77::50,fd77::50,64,1h")
 	m := r.boot(virtio, "", "console=ttyS0 ip=either6 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=[fd77::1]")
-	r.expect(m, "iscsiroot: network: eth0 is up with fd77::50/128 from fe80::", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.expect(m, "iscsiroot: network: ens2 is up with fd77::50/128 from fe80::", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
-	r.shows(m, "guest: file: net6-eth0.conf: IPV6PROTO='dhcp6'", "guest: file: lease6-eth0: lifetime=1h0m0s")
+	r.shows(m, "guest: file: net6-ens2.conf: IPV6PROTO='dhcp6'", "guest: file: lease6-ens2: lifetime=1h0m0s")
 }
 
 // A target with a link-local address: whose link it is stands behind the %, or
@@ -147,9 +147,9 @@ func TestBootifTakesTheSecondNIC(t *testing.T) {
 	r.dnsmasq("--interface=tap0", "--interface=tap1", "--dhcp-range=10.77.0.50,10.77.0.50,255.255.255.0,1h", "--dhcp-range=10.78.0.50,10.78.0.50,255.255.255.0,1h")
 	m := r.bootWith(virtio, "console=ttyS0 ip=dhcp BOOTIF=01-52-54-00-77-00-02 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=10.77.0.1",
 		lab.NIC{Tap: first}, lab.NIC{Tap: r.tap})
-	r.expect(m, "iscsiroot: network: eth1 is up with 10.77.0.50/24 from 10.77.0.1", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.expect(m, "iscsiroot: network: ens3 is up with 10.77.0.50/24 from 10.77.0.1", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
-	if strings.Contains(m.Output(), "guest: link: eth0 up") {
+	if strings.Contains(m.Output(), "guest: link: ens2 up") {
 		t.Error("the first NIC is up")
 	}
 }

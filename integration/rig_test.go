@@ -30,6 +30,7 @@ const bootDeadline = 3 * time.Minute
 type image struct {
 	kernel string // name for lab.FindKernel; empty: amd64
 	nics   string // comma-separated
+	net    string // comma-separated kinds of devices made of NICs
 	driver string // one more module
 	init   string // path of init; empty: the real one
 	path   string // an image that is there already; the rest does not count then
@@ -60,6 +61,9 @@ func (i image) build(t *testing.T) string {
 		}
 		if i.nics != "" {
 			cfg.NICs = strings.Split(i.nics, ",")
+		}
+		if i.net != "" {
+			cfg.Network = strings.Split(i.net, ",")
 		}
 		if i.driver != "" {
 			cfg.Drivers = []string{i.driver}

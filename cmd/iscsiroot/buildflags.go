@@ -42,6 +42,7 @@ func (f *buildFlags) define(cmd *cobra.Command, cfg *initramfs.Config) {
 	fs.StringSliceVar(&f.nic, "nic", nil, "include only this network `DRIVER`, or that of a PCI card VVVV:DDDD or a modalias; repeatable (default: every Ethernet driver)")
 	fs.StringSliceVar(&f.modaliases, "modaliases", nil, "include only drivers of the devices in `FILE`, as cat /sys/bus/*/devices/*/modalias prints them on another machine; repeatable")
 	fs.BoolVar(&f.host, "host", false, "include only drivers of this machine's devices")
+	fs.StringSliceVar(&cfg.Network, "net", nil, "include what makes network devices of cards, `KIND`: "+strings.Join(initramfs.SupportedNetwork(), ", ")+"; repeatable (default: all in an image for any card, else those that --default, --policy or --cmdline name)")
 	fs.StringSliceVar(&cfg.FileSystems, "fs", nil, "include only this root file system `NAME`: "+fileSystems+"; repeatable (default: all)")
 	fs.StringSliceVar(&cfg.Drivers, "add-drivers", nil, "include also the module or alias `NAME`; repeatable")
 	fs.StringSliceVar(&cfg.FirmwareDirs, "firmware", nil, "look for firmware in `DIR` too, and first; repeatable")

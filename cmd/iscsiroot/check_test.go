@@ -36,6 +36,7 @@ func TestCheck(t *testing.T) {
 		{"no parameter", nil, 1, []string{"missing: this machine's address is not given: write iscsi_i_ip=", "missing: the target name is not given"}},
 		{"mistake", []string{"--cmdline", seedLine + " iscsi_p=x"}, 1, []string{"missing: parameter iscsi_p=x"}},
 		{"file system", []string{"--cmdline", seedLine + " rootfstype=xfs"}, 1, []string{"missing: for rootfstype=xfs: module xfs: not in the module tree\n"}},
+		{"devices", []string{"--cmdline", seedLine + " vlan=vlan5:eth0"}, 1, []string{"missing: for vlan=, bond= or bridge=: module 8021q: not in the module tree\n"}},
 		{"card", []string{"--cmdline", seedLine, "--nic", "8086:100e"}, 1, []string{"missing: network card: 1 devices: none of them"}},
 		{"firmware", []string{"--cmdline", seedLine, "--nic", "1af4:1000"}, 0, []string{"doubtful: module virtio_net: firmware virtio.fw is not in the image"}},
 		{"length", []string{"--cmdline", seedLine + " x=" + strings.Repeat("x", 2048)}, 1, []string{"missing: command line has "}},

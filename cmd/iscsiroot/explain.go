@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +24,7 @@ type explainInput struct {
 	cmdline  string // text, or - for standard input; empty: none
 	ibft     string // file with the table
 	rootPath string // DHCP's option 17
+	uuid     string // the machine's
 	image    string // initramfs
 	json     bool
 }
@@ -54,6 +57,7 @@ Exit status 1 if a machine could not boot by it.`,
 	fs.StringVar(&in.cmdline, "cmdline", "", "the kernel command line `TEXT`, - to read it from standard input")
 	fs.StringVar(&in.ibft, "ibft", "", "the firmware's table, as in /sys/firmware/acpi/tables/iBFT, from `FILE`")
 	fs.StringVar(&in.rootPath, "root-path", "", "DHCP's root path, option 17, is `TEXT`")
+	fs.StringVar(&in.uuid, "uuid", "", "the machine's SMBIOS has this `UUID`, which names an initiator that nobody names")
 	fs.StringVar(&in.image, "image", "", "the initramfs is `FILE`, whose parameters and secrets count too")
 	fs.BoolVar(&in.json, "json", false, "write JSON")
 	return cmd
@@ -120,6 +124,7 @@ func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
 	e.Warnings = append(e.Warnings, cmdline.Limits(text, cmdline.KernelKnows)...)
 	plan, err := bootspec.ParseWith(line, table)
 	plan.Credentials = credentials
+	plan.UUID = cmp.Or(strings.ToLower(in.uuid), "uuid-of-the-machine")
 	defer plan.Forget()
 	e.Warnings = append(e.Warnings, plan.Warnings...)
 	e.fail(err)

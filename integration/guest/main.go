@@ -69,6 +69,8 @@ func do(what string) error {
 		return showCHAP()
 	case "down":
 		return down("poweroff")
+	case "net":
+		return showNet()
 	case "log":
 		return showLog()
 	}

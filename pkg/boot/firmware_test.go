@@ -1,6 +1,9 @@
 package boot
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -15,14 +18,40 @@ func TestFirmware(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if table, odd := firmware(fstest.MapFS{name: {Data: good}}); table == nil || table.Initiator.Name != "iqn.x:a" || odd != nil {
+	if table, odd := firmware(fstest.MapFS{name: {Data: good}}, nil); table == nil || table.Initiator.Name != "iqn.x:a" || odd != nil {
 		t.Errorf("table %v, %q", table, odd)
 	}
-	if table, odd := firmware(fstest.MapFS{}); table != nil || odd != nil {
+	if table, odd := firmware(fstest.MapFS{}, nil); table != nil || odd != nil {
 		t.Errorf("table %v, %q without any", table, odd)
 	}
 	good[20] ^= 1
-	if table, odd := firmware(fstest.MapFS{name: {Data: good}}); table != nil || len(odd) != 1 || !strings.Contains(odd[0], "iBFT") {
+	if table, odd := firmware(fstest.MapFS{name: {Data: good}}, nil); table != nil || len(odd) != 1 || !strings.Contains(odd[0], "iBFT") {
 		t.Errorf("table %v, %q for a wrong checksum", table, odd)
+	}
+}
+
+// A table that is nowhere but in low memory is found there.
+func TestFirmwareInMemory(t *testing.T) {
+	good, err := ibft.Table{Initiator: ibft.Initiator{Flags: ibft.Valid, Name: "iqn.x:a"}}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := make([]byte, ibft.LowMemoryEnd)
+	copy(memory[0x9e620:], good)
+	if table, odd := firmware(fstest.MapFS{}, bytes.NewReader(memory)); table == nil || table.Initiator.Name != "iqn.x:a" || odd != nil {
+		t.Errorf("table %v, %q", table, odd)
+	}
+}
+
+func TestMachineUUID(t *testing.T) {
+	dir := t.TempDir()
+	if got := machineUUID(dir); got != "" {
+		t.Errorf("without one: %q", got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "product_uuid"), []byte("4C4C4544-0042-3610-8052-B4C04F4A4B31\n"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if got := machineUUID(dir); got != "4c4c4544-0042-3610-8052-b4c04f4a4b31" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -1,11 +1,9 @@
 package boot
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 	"strings"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -61,32 +58,6 @@ func Main(o Options) {
 	for {
 		m.fail(m.run(o))
 	}
-}
-
-// parse makes the plan, and tells what is missing as well as what is wrong.
-func parse(line cmdline.Line) (bootspec.Plan, error) {
-	table, odd := firmware(os.DirFS("/sys"))
-	plan, err := bootspec.ParseWith(line, table)
-	if err == nil {
-		err = plan.Check()
-	}
-	plan.Warnings = append(plan.Warnings, odd...)
-	var unread error
-	plan.Credentials, unread = readCredentials(bootspec.CredentialsPath, 0)
-	return plan, errors.Join(err, unread)
-}
-
-// firmware returns the iBFT that sysfs shows, nil if there is none. One that
-// cannot be read is none; the warning tells.
-func firmware(sys fs.FS) (*ibft.Table, []string) {
-	table, from, err := ibft.Find(sys, nil)
-	switch {
-	case errors.Is(err, ibft.ErrNone):
-		return nil, nil
-	case err != nil:
-		return nil, []string{fmt.Sprintf("%s: %v", cmp.Or(from, "the firmware's table"), err)}
-	}
-	return &table, nil
 }
 
 // say shows what the plan is and what is odd about it.

@@ -20,7 +20,7 @@ func (m *Machine) openModules(ctx context.Context) error {
 	if m.release, err = modload.Release(); err != nil {
 		return err
 	}
-	if m.loader, m.index, err = modload.Open("/", m.release, m.Line, m.Log); err != nil {
+	if m.loader, m.index, err = modload.Open("/", m.release, withoutBonds(m.Line), m.Log); err != nil {
 		return err
 	}
 	m.Log.Debugf("modules: %v", m.loader)

@@ -22,6 +22,9 @@ import (
 // network goes on beside the other steps, and from one try to the next.
 func (m *Machine) bringUpNetwork(ctx context.Context) error {
 	if m.network == nil {
+		if err := m.loadNetwork(ctx); err != nil {
+			return err
+		}
 		n, err := m.startNetwork()
 		if err != nil {
 			return err
@@ -57,6 +60,7 @@ func (m *Machine) startNetwork() (*network.Network, error) {
 	begun := time.Now()
 	return network.Start(network.Config{
 		Net:          m.Plan.Net,
+		Named:        m.Plan.Scopes(),
 		WantRootPath: m.Plan.WantsRootPath(),
 		SysClassNet:  "/sys/class/net",
 		Report: func(s network.State) {

@@ -81,6 +81,10 @@ func (n Net) say(s *sayer) {
 	say(s, "client identifier", n.ClientID)
 	say(s, "boot interface", n.BootDevice)
 	sayAll(s, "interface's name", n.Names)
+	if n.KeepNames.V {
+		s.add("interfaces' names", "the kernel's", n.KeepNames.From)
+	}
+	say(s, "MTU", n.BootMTU)
 	sayAll(s, "route", n.Routes)
 	sayAll(s, "VLAN", n.VLANs)
 	for _, v := range n.Groups {

@@ -26,6 +26,8 @@ type NetFacts struct {
 	RootPath string
 	// Initiator is iPXE's option 203, an iSCSI name; empty if there was none.
 	Initiator string
+	// HostName is DHCP's option 12; empty if there was none.
+	HostName string
 	// Server is who gave them; not valid if that is unknown.
 	Server netip.Addr
 }
@@ -59,6 +61,9 @@ func LeaseFacts(leases ...dhcp.Lease) NetFacts {
 		if f.Initiator == "" {
 			f.Initiator = l.Initiator
 		}
+		if f.HostName == "" {
+			f.HostName = l.HostName
+		}
 	}
 	return f
 }
@@ -90,6 +95,7 @@ func (p *Plan) addFacts(f NetFacts) (warnings []string, err error) {
 			warnings = append(warnings, f.source(203)+" is no initiator's name and is passed over")
 		}
 	}
+	p.nameInitiator(f.HostName)
 	if f.RootPath == "" {
 		return warnings, nil
 	}

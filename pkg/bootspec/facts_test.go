@@ -91,7 +91,10 @@ func TestFirmware(t *testing.T) {
 	table := firmware()
 	table.Failover, table.NICs[1].Origin, table.NICs[1].VLAN = true, ibft.OriginDHCP, 5
 	plan = planOf(t, "ip=ibft", "", table)
-	if err := plan.Check(); err == nil || !strings.Contains(err.Error(), "VLANs") || len(plan.Targets) != 1 {
+	if n := plan.Net; n.Interface.V != "ibft1.5" || n.MAC.Given() || len(n.VLANs) != 1 || n.VLANs[0].V != (bootspec.VLAN{Name: "ibft1.5", Parent: "02:00:00:00:00:02", ID: 5}) {
+		t.Errorf("VLAN: %+v", n)
+	}
+	if err := plan.Check(); err != nil || len(plan.Targets) != 1 {
 		t.Errorf("%v, %+v", err, plan.Targets)
 	}
 }

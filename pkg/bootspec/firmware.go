@@ -162,7 +162,9 @@ func (ps *parser) firmwareNICs(t *ibft.Table, targets []int, asked bool) {
 			continue
 		}
 		if nic.VLAN != 0 {
-			n.VLANs = append(n.VLANs, Value[VLAN]{VLAN{fmt.Sprintf("ibft%d.%d", i, nic.VLAN), nic.HardwareAddr(), nic.VLAN}, from})
+			name := fmt.Sprintf("ibft%d.%d", i, nic.VLAN)
+			n.VLANs = append(n.VLANs, Value[VLAN]{VLAN{name, nic.HardwareAddr(), nic.VLAN}, from})
+			line.V.Device, line.V.MAC = name, ""
 		}
 		n.IP = append(n.IP, line)
 	}

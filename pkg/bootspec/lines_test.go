@@ -27,7 +27,7 @@ func TestLines(t *testing.T) {
 		{"ip=dhcp ip=eth1:dhcp6", "eth1:dhcp6 dhcp"},
 		{"ip=eth0:dhcp ip=10.1.2.5:::24::eth1:none", "eth0:dhcp 10.1.2.5/24:::::eth1:static"},
 		{"ip=10.1.1.5:::24::eth0:none ip=10.1.2.5:::24::eth1:none bootdev=eth1", "10.1.2.5/24:::::eth1:static 10.1.1.5/24:::::eth0:static"},
-		{"ip=eth0:dhcp ip=boot0:dhcp ifname=boot0:52:54:00:00:00:01 bootdev=52:54:00:00:00:01", "52-54-00-00-00-01:dhcp eth0:dhcp"},
+		{"ip=eth0:dhcp ip=boot0:dhcp ifname=boot0:52:54:00:00:00:01 bootdev=52:54:00:00:00:01", "boot0:dhcp eth0:dhcp"},
 		{"root=dhcp", "dhcp"},
 		{"netroot=iscsi:10.1.1.180::::iqn.x:t", "dhcp"},
 	} {

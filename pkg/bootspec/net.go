@@ -19,6 +19,8 @@ type Net struct {
 	ClientID   Value[string]     // DHCP's, as in IP
 	IP         []Value[IP]       // the lines of ip=, in their order
 	Names      []Value[NICName]  // ifname=
+	KeepNames  Value[bool]       // net.ifnames=0; not given: NICs get the names that udev would give them
+	BootMTU    Value[int]        // of the device that the boot goes by, in bytes, beside those of IP
 	Routes     []Value[NetRoute] // rd.route=, beside the default route
 	VLANs      []Value[VLAN]
 	Groups     []Value[Group]   // bond= and bridge=

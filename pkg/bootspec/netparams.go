@@ -68,6 +68,12 @@ func (ps *parser) ksdevice(p cmdline.Param) error {
 	return ps.bootdev(p)
 }
 
+// keepNames is udev's: 0 leaves the NICs the kernel's names.
+func (ps *parser) keepNames(p cmdline.Param) error {
+	set(ps, &ps.plan.Net.KeepNames, off(p.Value), p)
+	return nil
+}
+
 func (ps *parser) ifname(p cmdline.Param) error {
 	name, mac, _ := strings.Cut(p.Value, ":")
 	mac, ok := readMAC(mac)
@@ -140,8 +146,10 @@ func (ps *parser) bond(p cmdline.Param) error {
 	}
 	if len(t) > 2 {
 		opts, mtu := t[2], ""
-		// The options may hold IPv6 addresses, with colons of their own.
-		if i := strings.LastIndexByte(opts, ':'); i >= 0 && strings.Trim(opts[i+1:], "0123456789") == "" {
+		// The options may hold a MAC, with colons of its own.
+		_, last, _ := strings.Cut(opts[strings.LastIndexByte(opts, ',')+1:], "=")
+		_, isMAC := parseMAC(last, ":")
+		if i := strings.LastIndexByte(opts, ':'); !isMAC && i >= 0 && strings.Trim(opts[i+1:], "0123456789") == "" {
 			opts, mtu = opts[:i], opts[i+1:]
 		}
 		if opts != "" {
@@ -154,6 +162,9 @@ func (ps *parser) bond(p cmdline.Param) error {
 			}
 			g.MTU = int(n)
 		}
+	}
+	if _, cause := parseBondOptions(g.Options); cause != "" {
+		return bad(p, cause, form)
 	}
 	return ps.groupOf(g, p, form)
 }

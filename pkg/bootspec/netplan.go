@@ -81,6 +81,9 @@ func (ps *parser) anaconda() {
 			n.IP[i].From += ", " + ps.mtuGiven.From
 		}
 	}
+	if len(n.IP) == 0 {
+		n.BootMTU = ps.mtuGiven
+	}
 }
 
 // bootLine returns which line of ip= the boot goes by, -1 without any: the one
@@ -152,50 +155,13 @@ func (ps *parser) chooseNIC() {
 	if _, ok := parseMAC(n.Interface.V, ":"); ok {
 		n.MAC, n.Interface = n.Interface, Value[string]{}
 	}
-	if mac := ps.plan.Net.macOf(n.Interface.V); mac != "" {
-		n.MAC = Value[string]{mac, n.Interface.From + ", ifname="}
-		n.Interface = Value[string]{}
-	}
-	if ps.boot.Given() && !ps.noBootif && !n.Interface.Given() && !n.MAC.Given() {
-		n.MAC = ps.boot
-	}
-}
-
-// unsupported lists what package network cannot do with a plan, each as an
-// error that says what to write instead. This is the only place that knows.
-func (n Net) unsupported() []error {
-	var errs []error
-	refuse := func(from, what, write string) {
-		errs = append(errs, &UnsupportedError{from, what, write})
-	}
-	for _, v := range n.IP {
-		n.unsupportedLine(v, refuse)
-	}
-	for _, v := range n.Routes {
-		refuse(v.From, fmt.Sprintf("the route to %s", v.V.To), "iscsi_gw=ADDRESS for the default route")
-	}
-	for _, v := range n.VLANs {
-		refuse(v.From, "VLANs", "iscsi_if=NIC, and let the switch's port be in the VLAN untagged")
-	}
-	for _, v := range n.Groups {
-		refuse(v.From, v.V.Kind+"s", "iscsi_if=NIC")
-	}
-	return errs
-}
-
-func (n Net) unsupportedLine(v Value[IP], refuse func(from, what, write string)) {
-	ip := v.V
-	if ip.Methods[0] == Off {
+	if n.Interface.Given() || n.MAC.Given() {
 		return
 	}
-	if ip.MTU != 0 {
-		refuse(label(v), "an MTU", "it without")
-	}
-	if ip.SetMAC != "" {
-		refuse(label(v), "another MAC for the NIC", "it without")
-	}
-	if ip.Peer.IsValid() {
-		refuse(label(v), "a point-to-point peer", "the address with its network's mask")
+	if dev, ok := n.top(); ok {
+		n.Interface = dev
+	} else if ps.boot.Given() && !ps.noBootif {
+		n.MAC = ps.boot
 	}
 }
 
@@ -218,9 +184,6 @@ func (n Net) peerDNS(facts NetFacts) []netip.Addr {
 // withoutEffect lists what was said of the network and changes nothing.
 func (n Net) withoutEffect() []string {
 	var out []string
-	for _, v := range n.Names {
-		out = append(out, fmt.Sprintf("%s: the NIC %s is used under the kernel's name, not as %s: renaming is not supported yet", v.From, v.V.MAC, v.V.Name))
-	}
 	several := slices.ContainsFunc(n.IP, func(v Value[IP]) bool { return len(v.V.Methods) > 1 })
 	for _, v := range n.Timeouts {
 		if v.V.Name == "dhcp" && several {
@@ -229,16 +192,4 @@ func (n Net) withoutEffect() []string {
 		out = append(out, fmt.Sprintf("%s does nothing: the network is waited for until it is there, or as rd.timeout= says", v.From))
 	}
 	return out
-}
-
-// UnsupportedError is a parameter that was understood and cannot be obeyed.
-type UnsupportedError struct {
-	From  string // the parameter
-	What  string // what it asks for
-	Write string // what to write instead
-}
-
-// Error implements error.
-func (e *UnsupportedError) Error() string {
-	return fmt.Sprintf("%s: %s: not supported yet: write %s", e.From, e.What, e.Write)
 }

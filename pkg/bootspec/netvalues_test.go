@@ -25,12 +25,14 @@ func route(to, via, device string) func(*bootspec.Plan, string) {
 
 func vlan(name, parent string, id uint16) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) {
+		p.Net.Interface = from(name, source) // nobody names another
 		p.Net.VLANs = []bootspec.Value[bootspec.VLAN]{from(bootspec.VLAN{Name: name, Parent: parent, ID: id}, source)}
 	}
 }
 
 func netGroup(kind, name, options string, mtu int, members ...string) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) {
+		p.Net.Interface = from(name, source)
 		p.Net.Groups = []bootspec.Value[bootspec.Group]{from(bootspec.Group{Kind: kind, Name: name, Members: members, Options: options, MTU: mtu}, source)}
 	}
 }
@@ -69,7 +71,9 @@ var netGoods = []good{
 		p.Net.BootDevice, p.Net.Interface = from("eth1", source), from("eth1", source)
 	}},
 	{"netmask", "255.255.255.0", nothing}, // alone
-	{"mtu", "9000", nothing},              // alone
+	{"mtu", "9000", func(p *bootspec.Plan, source string) { p.Net.BootMTU = from(9000, source) }},
+	{"net.ifnames", "0", func(p *bootspec.Plan, source string) { p.Net.KeepNames = from(true, source) }},
+	{"net.ifnames", "1", func(p *bootspec.Plan, source string) { p.Net.KeepNames = from(false, source) }},
 	{"hostname", "a.b", func(p *bootspec.Plan, source string) { p.Net.HostName = from("a.b", source) }},
 	{"hostname", "a b", func(p *bootspec.Plan, source string) {
 		p.Warnings = []string{`"` + source + `a b" is no host name and does nothing`}
@@ -86,7 +90,8 @@ var netGoods = []good{
 	{"vlan", "bond0.4094:bond0", vlan("bond0.4094", "bond0", 4094)},
 	{"bond", "-", netGroup("bond", "bond0", "mode=balance-rr", 0, "eth0", "eth1")},
 	{"bond", "b:a0,a1:mode=active-backup,primary=a1:9000", netGroup("bond", "b", "mode=active-backup,primary=a1", 9000, "a0", "a1")},
-	{"bond", "b:a0:mode=1,ns_ip6_target=2001:db8::a", netGroup("bond", "b", "mode=1,ns_ip6_target=2001:db8::a", 0, "a0")},
+	{"bond", "b:a0:mode=4,ad_actor_system=02:11:22:33:44:55", netGroup("bond", "b", "mode=4,ad_actor_system=02:11:22:33:44:55", 0, "a0")},
+	{"bond", "b:a0:mode=4,ad_actor_system=02:11:22:33:44:55:9000", netGroup("bond", "b", "mode=4,ad_actor_system=02:11:22:33:44:55", 9000, "a0")},
 	{"bridge", "-", netGroup("bridge", "br0", "", 0, "eth0")},
 	{"bridge", "b:a0,a1", netGroup("bridge", "b", "", 0, "a0", "a1")},
 	{"rd.neednet", "1", func(p *bootspec.Plan, source string) { p.Net.Need = from(true, source) }},

@@ -100,7 +100,7 @@ func (ps *parser) target() *draft {
 // Check returns what is missing for a boot, a MissingError for each, and what
 // cannot be done. What DHCP may still tell is not missing yet.
 func (p Plan) Check() error {
-	return errors.Join(slices.Concat(p.checkFirmware(), p.Net.unsupported(), p.check(false))...)
+	return errors.Join(slices.Concat(p.checkFirmware(), p.Net.checkDevices(), p.check(false))...)
 }
 
 // check returns what is missing; final: no DHCP server will tell it any more.
@@ -109,7 +109,7 @@ func (p Plan) check(final bool) []error {
 	if !p.Net.Address.Given() && !slices.ContainsFunc(p.Net.IP, func(v Value[IP]) bool { return v.V.Methods[0] != Off && v.V.Methods[0] != Firmware }) {
 		errs = append(errs, &MissingError{"iscsi_i_ip=ADDRESS/MASK", "this machine's address"})
 	}
-	if !p.Initiator.Given() && (final || !p.waitsForDHCP()) {
+	if !p.Initiator.Given() && p.UUID == "" && (final || !p.waitsForDHCP()) {
 		errs = append(errs, &MissingError{"iscsi_i=NAME", "the initiator name"})
 	}
 	return append(errs, p.checkTargets(final)...)
@@ -159,7 +159,7 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 	for i := range targets {
 		targets[i].Portals = slices.Clone(targets[i].Portals)
 		for j := range targets[i].Portals {
-			warnings = append(warnings, resolvePortal(&targets[i].Portals[j].V, facts)...)
+			warnings = append(warnings, p.Net.resolvePortal(&targets[i].Portals[j].V, facts)...)
 		}
 	}
 	var servers []netip.Addr
@@ -184,7 +184,7 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 
 // resolvePortal says if an address cannot be reached, and gives one that is
 // good on one link only the link that we have.
-func resolvePortal(portal *Portal, facts NetFacts) []string {
+func (n Net) resolvePortal(portal *Portal, facts NetFacts) []string {
 	addr, ok := portal.Addr()
 	switch {
 	case !ok || addr.IsLoopback() || !facts.Address.IsValid():
@@ -195,7 +195,7 @@ func resolvePortal(portal *Portal, facts NetFacts) []string {
 			portal.Host = addr.WithZone(facts.Interface).String()
 		}
 		return nil
-	case facts.Address.Contains(addr) || facts.Gateway.IsValid() || contains(facts.Networks, addr):
+	case facts.Address.Contains(addr) || facts.Gateway.IsValid() || contains(facts.Networks, addr) || n.routed(addr):
 		return nil
 	}
 	return []string{fmt.Sprintf("target address %s is outside of this machine's network %s and no gateway is given: write iscsi_gw=ADDRESS, or mend the mask in iscsi_i_ip=",

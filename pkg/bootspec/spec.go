@@ -37,6 +37,9 @@ type Plan struct {
 	Firmware  Value[bool] // the iBFT's targets are wanted; not given: if nobody else names one
 	HasIBFT   bool        // the firmware left a table
 	ByDHCP    Value[bool] // root=dhcp: DHCP names the target
+	// UUID is this machine's from its SMBIOS, in lower case; empty if it has
+	// none. The caller reads it. It names an initiator that nobody names.
+	UUID string
 	// Credentials are what the image's file holds; the caller reads it.
 	Credentials []Credential
 	// Warnings are for the screen: contradictions, words that look like ours

@@ -103,6 +103,7 @@ func (c *checker) parameters() {
 	for _, w := range c.plan.Warnings {
 		c.doubtful("%s", w)
 	}
+	c.plan.UUID = "uuid-of-the-machine" // names an initiator that nobody names
 	if c.plan.Credentials, err = bootspec.ParseCredentials([]byte(c.text(bootspec.CredentialsPath))); err != nil {
 		c.missing("%v", err)
 	}
@@ -184,6 +185,9 @@ func (c *checker) modules() {
 	}
 	for _, name := range needed {
 		c.wants(idx, tree, name, "for iSCSI disks")
+	}
+	for _, name := range c.plan.Net.Modules() {
+		c.wants(idx, tree, name, "for vlan=, bond= or bridge=")
 	}
 	c.fileSystems(idx, tree)
 	c.cards(idx, tree)

@@ -29,6 +29,9 @@ type Config struct {
 	Devices []string
 	// FileSystems are the root file systems to support; empty means all of SupportedFileSystems.
 	FileSystems []string
+	// Network are the kinds of network devices that can be made of cards: "vlan", "bond", "bridge". Those that Policy,
+	// Default or the command line of UKI name come along anyway, and all of them in an image for any card.
+	Network []string
 	// Drivers are further modules to include, by name or alias.
 	Drivers []string
 	// FirmwareDirs are where firmware is looked for before lib/firmware below Root.

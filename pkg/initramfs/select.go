@@ -55,7 +55,11 @@ func selectModules(idx *kmod.Index, cfg Config) ([]kmod.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	return idx.Plan(slices.Concat(names, nics, fileSystems, cfg.Drivers)...)
+	virtual, err := selectVirtual(idx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return idx.Plan(slices.Concat(names, nics, virtual, fileSystems, cfg.Drivers)...)
 }
 
 // present returns those names that the tree knows.

@@ -47,6 +47,9 @@ func (e *MissingError) Error() string {
 // alwaysIncluded are modules that every image of ours holds.
 var alwaysIncluded = []string{"iscsi_tcp", "libiscsi_tcp", "libiscsi", "scsi_transport_iscsi", "scsi_mod", "scsi_common", "sd_mod"}
 
+// virtualDevices are modules that iscsiroot build --net includes.
+var virtualDevices = map[string]string{"8021q": "vlan", "bonding": "bond", "bridge": "bridge"}
+
 // Hint names the build option that adds the module.
 func (e *MissingError) Hint() string {
 	command := "iscsiroot build"
@@ -57,6 +60,8 @@ func (e *MissingError) Hint() string {
 	switch {
 	case slices.Contains(alwaysIncluded, normalise(e.Name)):
 		return "build the image again with " + command + ", which always includes it"
+	case virtualDevices[e.Name] != "":
+		return "build the image again with " + command + " --net " + virtualDevices[e.Name]
 	case isFS:
 		return "build the image again with " + command + " --fs " + fileSystem
 	}

@@ -17,6 +17,8 @@ import (
 // attempt tries on one link what one line wants.
 type attempt struct {
 	bootspec.IP
+	net    bootspec.Net
+	boot   bool   // the line is that of the boot
 	name   string // of the link
 	mac    net.HardwareAddr
 	metric int           // of its routes: the boot's line has 0 and goes before others

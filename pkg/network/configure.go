@@ -20,16 +20,20 @@ const minLeasedMTU = 576
 // configure gives a link what a lease says: address, MTU and routes. What is
 // there already, from an earlier try, is no error.
 func (a *attempt) configure(ctx context.Context, link netlink.Link, l dhcp.Lease) (dhcp.Lease, error) {
-	if mtu := link.Attrs().MTU; a.MTU == 0 && !l.V6() && l.MTU >= minLeasedMTU && l.MTU != mtu {
+	given := a.net.MTU(true, a.name, a.mac.String()) // the link has it already
+	if mtu := link.Attrs().MTU; given == 0 && !l.V6() && l.MTU >= minLeasedMTU && l.MTU != mtu {
 		if err := netlink.LinkSetMTU(link, l.MTU); err != nil {
 			l.Ignored = append(l.Ignored, fmt.Sprintf("MTU %d: %v", l.MTU, err))
 		}
 	}
 	switch l.Method {
 	case dhcp.Auto6, dhcp.LinkLocal, dhcp.DHCP6Info: // the kernel's own
-		return l, nil
+		return l, addRoutes(a.net, link, l.Address, a.boot)
 	}
 	if err := a.addAddress(ctx, link, l.Address); err != nil {
+		return l, err
+	}
+	if err := addRoutes(a.net, link, l.Address, a.boot); err != nil {
 		return l, err
 	}
 	if l.Method == dhcp.DHCP6 {
@@ -54,6 +58,9 @@ func (a *attempt) configure(ctx context.Context, link netlink.Link, l dhcp.Lease
 // (RFC 4429), and a second later where it cannot.
 func (a *attempt) addAddress(ctx context.Context, link netlink.Link, p netip.Prefix) error {
 	addr := &netlink.Addr{IPNet: ipNet(p)}
+	if a.Peer.IsValid() && p == a.Address {
+		addr.Peer = ipNet(a.Peer)
+	}
 	if p.Addr().Is6() && optimistic(a.name) {
 		addr.Flags = unix.IFA_F_OPTIMISTIC
 	}

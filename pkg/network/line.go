@@ -38,7 +38,8 @@ func (n *Network) wants(ln *line, u netlink.Link) bool {
 	attrs := u.Attrs()
 	switch {
 	case ln.MAC != "":
-		return attrs.HardwareAddr.String() == ln.MAC && hardware(n.cfg.SysClassNet, attrs.Name)
+		its := attrs.HardwareAddr.String() == ln.MAC || attrs.PermHWAddr.String() == ln.MAC // it may have been given another one
+		return its && hardware(n.cfg.SysClassNet, attrs.Name)
 	case ln.Device != "":
 		return attrs.Name == ln.Device || strings.Contains(ln.Device, ":") && pciAddress(n.cfg.SysClassNet, attrs.Name) == ln.Device
 	}
@@ -49,6 +50,10 @@ func (n *Network) wants(ln *line, u netlink.Link) bool {
 // saw takes a message about a link in.
 func (n *Network) saw(u netlink.LinkUpdate) {
 	attrs := u.Attrs()
+	if ours, err := n.devices.update(u); ours || err != nil {
+		n.ours(attrs, err)
+		return
+	}
 	at := slices.IndexFunc(n.links, func(l *link) bool { return l.index == attrs.Index })
 	if u.Header.Type == unix.RTM_DELLINK {
 		if at >= 0 {
@@ -58,9 +63,7 @@ func (n *Network) saw(u netlink.LinkUpdate) {
 		return
 	}
 	if at < 0 && !slices.ContainsFunc(n.lines, func(ln *line) bool { return ln.winner == nil && n.wants(ln, u.Link) }) {
-		if !slices.Contains(n.other, attrs.Name) && attrs.Name != "lo" {
-			n.other = append(n.other, attrs.Name)
-		}
+		n.ours(attrs, nil)
 		return
 	}
 	if at < 0 {
@@ -78,6 +81,17 @@ func (n *Network) saw(u netlink.LinkUpdate) {
 // needed tells whether a line still wants the link.
 func (n *Network) needed(l *link) bool {
 	return slices.ContainsFunc(n.lines, func(ln *line) bool { return ln.winner == nil && n.wants(ln, l.Link) })
+}
+
+// ours passes over a link that no line is for. What could not be made of it
+// ends the work.
+func (n *Network) ours(attrs *netlink.LinkAttrs, err error) {
+	if err != nil {
+		n.fail(fmt.Errorf("network: %w", err))
+	}
+	if attrs.Name != "lo" {
+		n.other[attrs.Index] = attrs.Name
+	}
 }
 
 // raise sets a link up; what cannot be now may be later.
@@ -157,6 +171,7 @@ func (n *Network) try(l *link) {
 func (n *Network) attempt(ln *line, l *link) *attempt {
 	a := &attempt{
 		IP: ln.IP, name: l.name, mac: l.mac, root: n.cfg.WantRootPath,
+		net: n.cfg.Net, boot: ln.index == 0,
 		limit: n.cfg.Net.Limit("dhcp").Or(bootspec.Timeout{Limit: methodLimit}).Limit,
 	}
 	if ln.index > 0 {

@@ -15,6 +15,9 @@ import (
 // Config is what a Network is made by.
 type Config struct {
 	Net bootspec.Net
+	// Named are NICs' names that the plan has beside Net: a NIC that has one of
+	// them keeps it.
+	Named []string
 	// WantRootPath: DHCP is to name the target, so an answer that does is
 	// better than one that does not.
 	WantRootPath bool
@@ -39,8 +42,9 @@ type Network struct {
 	events chan func() // what the loop is to do, for others
 
 	// Of the loop alone:
+	devices *devices
 	links   []*link
-	other   []string // links that no line wants
+	other   map[int]string // links that no line wants, by index
 	lines   []*line
 	patient *time.Timer // for the lines that are not up yet, from the first that is
 
@@ -63,6 +67,7 @@ func Start(cfg Config) (*Network, error) {
 	for i, v := range cfg.Net.Lines() {
 		n.lines = append(n.lines, &line{IP: v.V, from: v.From, index: i, attempts: map[int]context.CancelFunc{}})
 	}
+	n.devices, n.other = newDevices(cfg), map[int]string{}
 	n.leases = make([]*dhcp.Lease, len(n.lines))
 	n.waits = n.state()
 	n.ctx, n.cancel = context.WithCancel(context.Background())

@@ -3,6 +3,8 @@ package network
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp6"
@@ -10,9 +12,10 @@ import (
 
 // State is what the first line that is not up waits for.
 type State struct {
-	Want  string // the interface asked for; empty: any
-	MAC   string // the one asked for, if it is known by its MAC
-	Links []Link // candidates, in the kernel's order
+	Want  string   // the interface asked for; empty: any
+	MAC   string   // the one asked for, if it is known by its MAC
+	Parts []string // NICs that it is to be made of, if it is none itself
+	Links []Link   // candidates, in the kernel's order
 	Other []string
 	// Waits is what is waited for on a link with carrier, in words.
 	Waits string
@@ -45,6 +48,9 @@ func (s State) String() string {
 		return s.Links[0].Name + ": waiting for its address"
 	case s.MAC != "":
 		return fmt.Sprintf("no interface with MAC %s, there is %s: correct BOOTIF= or ip=, or add its driver to the image", s.MAC, orNone(s.Other))
+	case len(s.Parts) > 0:
+		return fmt.Sprintf("no interface %s, because it is to be made of %s and there is %s: correct vlan=, bond= or bridge=, or add the driver to the image",
+			s.Want, strings.Join(s.Parts, ", "), orNone(s.Other))
 	case s.Want != "":
 		return fmt.Sprintf("no interface %s, there is %s: correct iscsi_if=, or add its driver to the image", s.Want, orNone(s.Other))
 	}
@@ -82,13 +88,25 @@ func (e *WaitError) Hint() string {
 	return ""
 }
 
+// others are the names of links that no line wants, in the kernel's order.
+func (n *Network) others() []string {
+	var out []string
+	for _, index := range slices.Sorted(maps.Keys(n.other)) {
+		out = append(out, n.other[index])
+	}
+	return out
+}
+
 // state tells of the first line that is not up.
 func (n *Network) state() State {
 	for _, ln := range n.lines {
 		if ln.up {
 			continue
 		}
-		s := State{Want: ln.Device, MAC: ln.MAC, Other: n.other, Waits: ln.waits, Leased: ln.Leased(), Lasting: ln.lasting}
+		s := State{
+			Want: ln.Device, MAC: ln.MAC, Parts: n.cfg.Net.Parts(ln.Device), Other: n.others(),
+			Waits: ln.waits, Leased: ln.Leased(), Lasting: ln.lasting,
+		}
 		for _, l := range n.links {
 			if n.wants(ln, l.Link) {
 				s.Links = append(s.Links, Link{l.name, l.carrier})

@@ -1,0 +1,68 @@
+package integration
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// every is an image for any card: it has what VLANs, bonds and bridges take.
+var every = image{net: "vlan,bond,bridge", nics: "virtio_net"}
+
+// A switch's port has the VLAN tagged, and frames of 9000 bytes travel there:
+// what stands in ip= is the VLAN's, and its NIC is made fit for it.
+func TestVLAN(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: root("net write")})
+	wire, err := r.ns.AddWire("wire0", 5, 9000, netip.MustParsePrefix("10.78.0.1/24"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := r.targetConfig()
+	c.Portal = netip.MustParseAddrPort("10.78.0.1:3260")
+	if _, err := r.ns.StartGotgt(r.ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	m := r.start(every, lab.MachineConfig{
+		Append: "console=ttyS0 iscsi_i=" + initiator + " iscsi_t=" + targetName + " iscsi_a=10.78.0.1 rw root=/dev/sda2" +
+			" ip=10.78.0.2:::24::vlan0005:none:9000 vlan=vlan0005:ens2",
+		Args: wire.Args("wire0", "virtio-net-pci", "52:54:00:77:00:01"),
+	})
+	r.expect(m, "iscsiroot: network: vlan0005 is up with 10.78.0.2/24", "guest: mount: /dev/sda2 / ext4 rw,")
+	r.off(m)
+	r.shows(m, "guest: net: ens2 mtu 9000", "guest: net: vlan0005 mtu 9000 10.78.0.2/24", " vlan 5\n")
+	if got := wire.Largest(); got != 9000+14+4 {
+		t.Errorf("the longest frame of the machine has %d bytes", got)
+	}
+}
+
+// A bond's first leg has no link: the second carries the boot. The names are
+// those that udev would give the cards.
+func TestBond(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
+	r.gotgt()
+	dead, err := r.ns.AddTap("dead0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := r.bootWith(every, console+seedLine+" rd.break=modules bond=bond0:ens2,ens3:mode=active-backup,primary=ens2", lab.NIC{Tap: dead}, lab.NIC{Tap: r.tap})
+	r.unplug(m)
+	r.expect(m, "iscsiroot: network: bond0 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+	r.shows(m, "guest: net: ens2 mtu 1500 part of bond0 carrier 0", "guest: net: ens3 mtu 1500 part of bond0 carrier 1",
+		"guest: net: bond0 mtu 1500 10.77.0.2/24", " mode active-backup 1 active_slave ens3 miimon 100 carrier 1")
+}
+
+// A bridge on a card that has its name from the command line, and a VLAN's
+// parameters for a card that is not there, which disturb nobody.
+func TestBridgeAndName(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
+	r.gotgt()
+	m := r.bootWith(every, console+seedLine+" iscsi_if=br0 bridge=br0:storage0 ifname=storage0:52:54:00:77:00:01 vlan=vlan7:eth7 rd.route=10.99.0.0/16:10.77.0.1", lab.NIC{Tap: r.tap})
+	r.expect(m, "iscsiroot: network: br0 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+	r.shows(m, "guest: net: storage0 mtu 1500 ", " part of br0 carrier 1", "guest: net: br0 mtu 1500 10.77.0.2/24 fe80::5054:ff:fe77:1/64 carrier 1", "guest: route: br0\t0000630A\t01004D0A")
+}

@@ -1,0 +1,82 @@
+package boot
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/ibft"
+	"github.com/iscsiroot/iscsiroot/pkg/modload"
+)
+
+// parse makes the plan, and tells what is missing as well as what is wrong.
+func parse(line cmdline.Line) (bootspec.Plan, error) {
+	sys := os.DirFS("/sys")
+	table, odd := firmware(sys, nil)
+	plan, err := bootspec.ParseWith(line, table)
+	if plan.WantsIBFT() {
+		if table, odd = lowFirmware(sys, line); table != nil {
+			plan, err = bootspec.ParseWith(line, table)
+		}
+	}
+	plan.UUID = machineUUID("/sys/class/dmi/id")
+	if err == nil {
+		err = plan.Check()
+	}
+	plan.Warnings = append(plan.Warnings, odd...)
+	var unread error
+	plan.Credentials, unread = readCredentials(bootspec.CredentialsPath, 0)
+	return plan, errors.Join(err, unread)
+}
+
+// machineUUID reads the UUID of the machine's SMBIOS as iPXE writes it, "" if it
+// has none. dir is where the kernel shows the SMBIOS.
+func machineUUID(dir string) string { return strings.ToLower(readWord(dir, "product_uuid")) }
+
+// firmware returns the iBFT that sysfs or memory shows, nil if there is none.
+// One that cannot be read is none; the warning tells.
+func firmware(sys fs.FS, memory io.ReaderAt) (*ibft.Table, []string) {
+	table, from, err := ibft.Find(sys, memory)
+	switch {
+	case errors.Is(err, ibft.ErrNone):
+		return nil, nil
+	case err != nil:
+		return nil, []string{fmt.Sprintf("%s: %v", cmp.Or(from, "the firmware's table"), err)}
+	}
+	return &table, nil
+}
+
+// driverPatience is for how long the driver of the iBFT may take.
+const driverPatience = 10 * time.Second
+
+// lowFirmware looks for a table that stands in low memory alone, as iPXE's and
+// those of most BIOSes do. Which pages there are memory of the kernel's, and
+// read as zeros, is chance (arch/x86/mm/init.c: devmem_is_allowed), so the
+// kernel's driver is asked first, which found the table at the start.
+func lowFirmware(sys fs.FS, line cmdline.Line) (*ibft.Table, []string) {
+	if runtime.GOARCH != "amd64" {
+		return nil, nil // there is no such memory
+	}
+	if release, err := modload.Release(); err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), driverPatience)
+		defer cancel()
+		if loader, _, err := modload.Open("/", release, line, nil); err == nil {
+			_ = loader.Load(ctx, "iscsi_ibft") // without it there is the memory itself
+		}
+	}
+	memory, err := os.Open("/dev/mem")
+	if err != nil {
+		return firmware(sys, nil)
+	}
+	defer func() { _ = memory.Close() }()
+	return firmware(sys, memory)
+}

@@ -1,0 +1,45 @@
+//go:build linux
+
+package initramfs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+)
+
+// virtualDevices are the modules of what can be made of network cards, by the names that Config.Network takes.
+var virtualDevices = map[string]string{"vlan": "8021q", "bond": "bonding", "bridge": "bridge"}
+
+// SupportedNetwork returns the names that Config.Network takes.
+func SupportedNetwork() []string { return []string{"vlan", "bond", "bridge"} }
+
+// selectVirtual returns the modules for VLANs, bonds and bridges: those that are asked for, those that the image's own
+// parameters need, and in an image for any card all that the tree has.
+func selectVirtual(idx *kmod.Index, cfg Config) ([]string, error) {
+	var out []string
+	for _, name := range cfg.Network {
+		module, ok := virtualDevices[name]
+		if !ok {
+			return nil, fmt.Errorf("network device %s: not supported; use one of %s", name, strings.Join(SupportedNetwork(), ", "))
+		}
+		out = append(out, module)
+	}
+	text := cfg.Default + " " + cfg.Policy
+	if cfg.UKI != nil {
+		text += " " + cfg.UKI.CommandLine
+	}
+	plan, _ := bootspec.Parse(cmdline.Parse(text)) // what is wrong with it is told elsewhere
+	out = append(out, plan.Net.Modules()...)
+	if len(cfg.NICs)+len(cfg.Devices) == 0 {
+		for _, name := range SupportedNetwork() {
+			out = append(out, present(idx, []string{virtualDevices[name]})...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}

@@ -1,0 +1,271 @@
+package network
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+// The ways in which a NIC came to its name (include/uapi/linux/netdevice.h:
+// NET_NAME_ENUM and so on).
+const (
+	nameByKernel    = "1" // eth0: in the order of discovery
+	permanentMAC    = "0" // addr_assign_type, NET_ADDR_PERM
+	maxOnboardIndex = 65535
+)
+
+// namer gives NICs their names.
+type namer struct {
+	net   bootspec.Net
+	named []string // that the plan has
+	sys   string   // /sys/class/net
+}
+
+// name returns the name that a NIC is to have, its own if that is to stay: what
+// ifname= gives its MAC; one of its names that a parameter has, be it the
+// kernel's or one of udev's; else the one that udev would give it. Udev itself
+// comes too late: the NIC is up then, and Linux before 6.2 does not rename what
+// is up (net/core/dev.c: dev_change_name).
+func (n namer) name(current, mac string) string {
+	for _, v := range n.net.Names {
+		if v.V.MAC == mac {
+			return v.V.Name
+		}
+	}
+	if slices.Contains(n.named, current) {
+		return current
+	}
+	policy, all := n.byPlace(current, mac)
+	for _, name := range all {
+		if slices.Contains(n.named, name) {
+			return name
+		}
+	}
+	if n.net.KeepNames.V || policy == "" || n.attr(current, "name_assign_type") != nameByKernel {
+		return current
+	}
+	return policy
+}
+
+// byPlace returns udev's names for a NIC: the one of its policy, which is
+// that of systemd's 99-default.link (onboard, slot, path) and for USB that of
+// Debian's 73-usb-net-by-mac.link, and all of them. NICs on PCI, virtio and
+// USB have one; virtual functions beside their physical one, and NICs on other
+// buses, keep the kernel's.
+func (n namer) byPlace(current, mac string) (policy string, all []string) {
+	dev, err := filepath.EvalSymlinks(filepath.Join(n.sys, current, "device"))
+	if err != nil {
+		return "", nil
+	}
+	byMAC := "enx" + strings.ReplaceAll(mac, ":", "")
+	pci, usb := place(dev)
+	if pci == "" || exists(pci, "physfn") {
+		return "", []string{byMAC}
+	}
+	p := pciNIC{dir: pci, slots: filepath.Join(n.sys, "../../bus/pci/slots"), port: n.port(current)}
+	path, slot := p.path()+usb, ""
+	if s := p.slot(); s != "" {
+		slot = s + usb
+	}
+	switch onboard := p.onboard(); {
+	case usb != "" && n.attr(current, "addr_assign_type") == permanentMAC:
+		policy = byMAC
+	case usb != "":
+	case onboard != "":
+		policy = onboard
+		all = append(all, onboard)
+	case slot != "":
+		policy = slot
+	default:
+		policy = path
+	}
+	for _, name := range []string{slot, path, byMAC} {
+		if name != "" {
+			all = append(all, name)
+		}
+	}
+	if len(policy) >= maxName {
+		policy = ""
+	}
+	return policy, all
+}
+
+// maxName is the kernel's limit with the NUL (include/uapi/linux/if.h: IFNAMSIZ).
+const maxName = 16
+
+// port is what names of cards with several ports end in.
+func (n namer) port(current string) string {
+	if name := n.attr(current, "phys_port_name"); name != "" {
+		return "n" + name
+	}
+	if port := n.attr(current, "dev_port"); port != "" && port != "0" {
+		return "d" + port
+	}
+	return ""
+}
+
+func (n namer) attr(link, file string) string { return readAttr(filepath.Join(n.sys, link), file) }
+
+// place returns the PCI device that a NIC is, or is on, and for one on USB what
+// its name has of the way there: u1u4 for 1-1.4, with configuration and
+// interface if they are not the first.
+func place(dev string) (pci, usb string) {
+	base := filepath.Base(dev)
+	switch {
+	case isPCIDevice(base):
+		return dev, ""
+	case strings.HasPrefix(base, "virtio") && isPCIDevice(filepath.Base(filepath.Dir(dev))):
+		return filepath.Dir(dev), ""
+	}
+	_, ports, ok := strings.Cut(base, "-")
+	ports, rest, isInterface := strings.Cut(ports, ":")
+	config, number, _ := strings.Cut(rest, ".")
+	if !ok || !isInterface {
+		return "", ""
+	}
+	usb = "u" + strings.ReplaceAll(ports, ".", "u")
+	if config != "1" {
+		usb += "c" + config
+	}
+	if number != "0" {
+		usb += "i" + number
+	}
+	for dir := filepath.Dir(dev); len(dir) > 1; dir = filepath.Dir(dir) {
+		if isPCIDevice(filepath.Base(dir)) {
+			return dir, usb
+		}
+	}
+	return "", ""
+}
+
+// isPCIDevice tells whether a name of sysfs is a PCI device's: 0000:00:03.0.
+func isPCIDevice(name string) bool {
+	_, _, _, _, ok := pciPlace(name)
+	return ok
+}
+
+func pciPlace(name string) (domain, bus, slot, function uint64, ok bool) {
+	f := strings.FieldsFunc(name, func(c rune) bool { return c == ':' || c == '.' })
+	if len(f) != 4 || len(f[0]) < 4 || strings.Count(name, ":") != 2 {
+		return 0, 0, 0, 0, false
+	}
+	var n [4]uint64
+	for i, bits := range []int{32, 8, 5, 3} {
+		v, err := strconv.ParseUint(f[i], 16, bits)
+		if err != nil {
+			return 0, 0, 0, 0, false
+		}
+		n[i] = v
+	}
+	return n[0], n[1], n[2], n[3], true
+}
+
+// pciNIC makes names of where a PCI device is.
+type pciNIC struct{ dir, slots, port string }
+
+// onboard is eno1: the number that the firmware has for what is on the board,
+// by ACPI or by SMBIOS (type 41).
+func (p pciNIC) onboard() string {
+	for _, file := range []string{"acpi_index", "index"} {
+		text := readAttr(p.dir, file)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.ParseUint(text, 0, 32)
+		if err != nil || n == 0 || n > maxOnboardIndex {
+			return ""
+		}
+		return fmt.Sprintf("eno%d%s", n, p.port)
+	}
+	return ""
+}
+
+// path is enp2s0f1: bus, device and function.
+func (p pciNIC) path() string {
+	domain, bus, slot, _, _ := pciPlace(filepath.Base(p.dir))
+	return fmt.Sprintf("en%sp%ds%d%s%s", inDomain(domain), bus, slot, p.function(), p.port)
+}
+
+// slot is ens3f1: the number of the slot that a card is in, as the kernel has
+// it from the firmware. Cards behind a bridge in a slot share its number, so
+// that counts for functions of one card alone.
+func (p pciNIC) slot() string {
+	domain, _, _, _, _ := pciPlace(filepath.Base(p.dir))
+	for dir := p.dir; isPCIDevice(filepath.Base(dir)); dir = filepath.Dir(dir) {
+		number := p.slotOf(filepath.Base(dir))
+		if number == 0 {
+			continue
+		}
+		const bridge = "0x0604" // include/linux/pci_ids.h: PCI_CLASS_BRIDGE_PCI
+		if strings.HasPrefix(readAttr(dir, "class"), bridge) && !p.multifunction() {
+			return ""
+		}
+		return fmt.Sprintf("en%ss%d%s%s", inDomain(domain), number, p.function(), p.port)
+	}
+	return ""
+}
+
+// slotOf returns the number of the slot with a device of this name, 0 if it is
+// in none.
+func (p pciNIC) slotOf(name string) uint64 {
+	entries, err := os.ReadDir(p.slots)
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		number, err := strconv.ParseUint(e.Name(), 10, 32)
+		address := readAttr(filepath.Join(p.slots, e.Name()), "address")
+		if err == nil && number > 0 && address != "" && strings.HasPrefix(name, address) {
+			return number
+		}
+	}
+	return 0
+}
+
+// function is f1, or nothing for the only one. With alternative routing-ID
+// interpretation the number of the slot is part of it.
+func (p pciNIC) function() string {
+	_, _, slot, function, _ := pciPlace(filepath.Base(p.dir))
+	if readAttr(p.dir, "ari_enabled") == "1" {
+		function += slot * 8
+	}
+	if function > 0 || p.multifunction() {
+		return fmt.Sprintf("f%d", function)
+	}
+	return ""
+}
+
+// multifunction reads the bit of the header type (include/uapi/linux/pci_regs.h:
+// PCI_HEADER_TYPE_MFD).
+func (p pciNIC) multifunction() bool {
+	const headerType = 0x0e
+	config, err := os.ReadFile(filepath.Join(p.dir, "config"))
+	return err == nil && len(config) > headerType && config[headerType]&0x80 != 0
+}
+
+func inDomain(domain uint64) string {
+	if domain == 0 {
+		return ""
+	}
+	return fmt.Sprintf("P%d", domain)
+}
+
+func exists(dir, name string) bool {
+	_, err := os.Lstat(filepath.Join(dir, name))
+	return err == nil
+}
+
+// readAttr returns a file of sysfs without the newline, "" if it cannot be read:
+// some drivers have none of a name.
+func readAttr(dir, name string) string {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

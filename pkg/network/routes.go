@@ -1,0 +1,58 @@
+package network
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+// addRoutes adds those routes of rd.route= that go by a link which has got its
+// address: those that name it, and those that name none if their gateway is in
+// its network, or if boot tells that it is the link of the boot and the gateway
+// is in no other's. Routes on the link come first: a gateway can be behind one.
+func addRoutes(n bootspec.Net, link netlink.Link, own netip.Prefix, boot bool) error {
+	for _, onLink := range []bool{true, false} {
+		for _, v := range n.Routes {
+			if v.V.Via.IsValid() == onLink || !goesBy(n, v.V, link.Attrs().Name, own, boot) {
+				continue
+			}
+			if err := netlink.RouteReplace(routeOf(v.V, link, own)); err != nil {
+				return fmt.Errorf("add route %s: %w", v.V, err)
+			}
+		}
+	}
+	return nil
+}
+
+// goesBy tells whether a route is for a link.
+func goesBy(n bootspec.Net, r bootspec.NetRoute, name string, own netip.Prefix, boot bool) bool {
+	switch {
+	case r.Device != "":
+		return r.Device == name
+	case r.Via.IsValid() && own.Contains(r.Via):
+		return true
+	}
+	for _, v := range n.IP {
+		if r.Via.IsValid() && v.V.Address.Contains(r.Via) && v.V.Address != own {
+			return false
+		}
+	}
+	return boot
+}
+
+func routeOf(r bootspec.NetRoute, link netlink.Link, own netip.Prefix) *netlink.Route {
+	out := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(r.To)}
+	if !r.Via.IsValid() {
+		out.Scope = netlink.SCOPE_LINK
+		return out
+	}
+	out.Gw = net.IP(r.Via.AsSlice())
+	if !own.Contains(r.Via) && !r.Via.IsLinkLocalUnicast() {
+		out.Flags = int(netlink.FLAG_ONLINK)
+	}
+	return out
+}
