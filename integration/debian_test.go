@@ -57,7 +57,7 @@ func TestDebianRenamesTheCard(t *testing.T) {
 func TestDebianSysvinit(t *testing.T) {
 	d := newDebian(t, "sysvinit")
 	d.gotgt()
-	d.boot("amd64", "")
+	d.boot("amd64", "iscsi_if=eth0") // the name in its /etc/network/interfaces
 	if got := d.ask("cat /proc/1/comm; runlevel"); got != "init\nN 2" {
 		t.Errorf("process 1 and its runlevel are %q", got)
 	}

@@ -30,7 +30,7 @@ func managed(t *testing.T, unit string, replace map[string]string) (*debian, *la
 	d.tgtd()
 	// A rule of open-iscsi's starts its daemon for any session; that is a test
 	// of its own.
-	d.boot("amd64", "systemd.mask=iscsid.service systemd.wants="+unit)
+	d.boot("amd64", "iscsi_if=eth0 systemd.mask=iscsid.service systemd.wants="+unit)
 	d.runs()
 	return d, server
 }
