@@ -33,7 +33,8 @@ unit: deps ## run the unit tests with the race detector
 	$(RACE) $(GO) test -race $(UNIT)
 
 integration: deps ## boot machines in QEMU from real targets and look at their consoles
-	$(GO) test -count=1 -timeout 40m -parallel 4 ./integration/...
+	$(GO) test -count=1 -timeout 20m ./integration/repo
+	$(GO) test -v -count=1 -timeout 50m -parallel 4 ./integration
 
 soak: deps ## run the long matrices: every kernel and NIC model, many boots
 	./scripts/deps.sh test bench-full soak

@@ -48,7 +48,7 @@ func TestExplain(t *testing.T) {
 		want   []string // parts of stdout and stderr
 	}{
 		{"static", []string{"--cmdline", seedLine}, 0, []string{"10.1.1.165/26", "(iscsi_i_ip=)", "/dev/sda2, or else", "the first with a link  (default)"}},
-		{"nothing", nil, 1, []string{"wrong: the target name is not given", "could not boot by it: 4 things"}},
+		{"nothing", nil, 1, []string{"wrong: the target name is not given", "iqn.2010-04.org.ipxe:uuid-of-the-machine", "could not boot by it: 3 things"}},
 		{"mistake", []string{"--cmdline", seedLine + " iscsi_p=x"}, 1, []string{"wrong: parameter iscsi_p=x"}},
 		{"mistyped", []string{"--cmdline", seedLine + " netrot=x"}, 0, []string{"odd: parameter netrot is not understood"}},
 		{"firmware", []string{"--ibft", "~/table"}, 0, []string{"52:54:00:aa:bb:01", "(iBFT NIC 0)", "(iBFT target 0)", "(iBFT initiator)"}},
