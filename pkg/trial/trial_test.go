@@ -69,8 +69,19 @@ func TestBad(t *testing.T) {
 		"no file (tftp)/grub/x for this machine: is it\n":                                                     "no file (tftp)/grub/x for this machine: is it\n",
 		"no script for 52-54: is this\n":                                                                      "no script for 52-54: is this\n",
 		"which machine is this? remote1":                                                                      "which machine is this",
+		// The hint is waited for.
+		"[ 1.0] iscsiroot: step root failed after 5.1 s: root x\n[ 1.1] iscsi": "",
 	} {
 		if got := re.FindString(text); got != want {
+			t.Errorf("%q: got %q", text, got)
+		}
+	}
+	for text, want := range map[string]string{
+		"step a failed\n[ 1] hint: b\n":        "step a failed\n  [ 1] hint: b",
+		"step a failed\n[ 1] reboot in 60 s\n": "step a failed",
+		"Kernel panic\n":                       "Kernel panic",
+	} {
+		if got := cause(text); got != want {
 			t.Errorf("%q: got %q", text, got)
 		}
 	}

@@ -19,8 +19,8 @@ type mark struct {
 	text  string // a regular expression
 }
 
-// bad is what no boot comes back from.
-const bad = `step \S+ failed after [^\n]*\n(?:[^\n]*hint: [^\n]*\n)?|Kernel panic - not syncing[^\n]*\n|No bootable device|UEFI Interactive Shell|which machine is this|no script for [^\n]*\n|no file \S* for [^\n]*\n`
+// bad is what no boot comes back from. Behind a failed step comes its hint, or what the machine does now.
+const bad = `step \S+ failed after [^\n]*\n[^\n]*\n|Kernel panic - not syncing[^\n]*\n|No bootable device|UEFI Interactive Shell|which machine is this|no script for [^\n]*\n|no file \S* for [^\n]*\n`
 
 // own is a whole line that neither the kernel nor anything of ours writes: those begin with a time. systemd writes so too.
 const own = `\n(?:\[ *\d+\.\d+\] systemd\[1\]|[^\[\n]|\[ *[^ \d\n])[^\n]*\n`
@@ -64,7 +64,7 @@ func await(ctx context.Context, m *lab.Machine, k mark) error {
 	got, err := m.ExpectMatch(ctx, regexp.MustCompile(`(?s:`+k.text+`)|(`+bad+`)`))
 	switch {
 	case err == nil && got[1] != "":
-		return errors.New(strings.Join(strings.Split(strings.TrimSpace(got[1]), "\n"), "\n  "))
+		return errors.New(cause(got[1]))
 	case err == nil:
 		return nil
 	}
@@ -82,6 +82,15 @@ func await(ctx context.Context, m *lab.Machine, k mark) error {
 		return nil // it had nothing to say
 	}
 	return fmt.Errorf("the machine ended (%s); %w", exit.Reason, err)
+}
+
+// cause is what a console says of a failure: its first line, and the hint.
+func cause(text string) string {
+	first, second, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	if strings.Contains(second, "hint: ") {
+		return first + "\n  " + second
+	}
+	return first
 }
 
 // steps returns what init says about its steps.
