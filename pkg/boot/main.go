@@ -32,7 +32,7 @@ func Main(o Options) {
 	m := &Machine{started: time.Now(), cpus: runtime.NumCPU(), reaper: newReaper(), progress: &Progress{}, offer: offer{attention: make(chan struct{})}}
 	defer m.neverDie()
 	catchSignals(m.reaper, m.ctrlAltDel)
-	mountErr := errors.Join(mountEarly(), linkModprobe("/"))
+	mountErr := errors.Join(ignoreLibcSignals(true), mountEarly(), linkModprobe("/"))
 	calmMonitor("/proc")
 	text, readErr := os.ReadFile("/proc/cmdline")
 	m.Line = cmdline.Parse(string(text))
