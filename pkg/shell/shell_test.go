@@ -98,7 +98,7 @@ func TestScripts(t *testing.T) {
 		{"sleep 0.01 & wait; echo on", "[1]\non\n"},
 		{"sleep 100 &\njobs\nkill %1; wait\njobs", "[1]\n[1] running    sleep 100 &\n"},
 		{"kill %7", "kill: no job \"%7\"\n"},
-		{"false &\nfg", "[1]\nfalse &\n"},
+		{"sleep 1 &\nfg", "[1]\nsleep 1 &\n"},
 		{"fg", "fg: no job \"\"\n"},
 		{"help frob", "help: no command frob: help alone lists them\n"},
 		{"help ls", "ls [-adl1R] [PATH...]\n  list directories\n"},
