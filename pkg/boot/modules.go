@@ -36,7 +36,9 @@ func (m *Machine) openModules(ctx context.Context) error {
 
 // tookModules adds the processor time of a module up.
 func (m *Machine) tookModules(d time.Duration) {
-	m.Log.Debugf("modules took %.3f s of the processor", time.Duration(m.modulesTook.Add(int64(d))).Seconds())
+	if total := time.Duration(m.modulesTook.Add(int64(d))); d > 0 {
+		m.Log.Debugf("modules took %.3f s of the processor", total.Seconds())
+	}
 }
 
 // loadListed loads modules that the command line names. One that does not load

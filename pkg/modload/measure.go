@@ -9,9 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Measure passes the processor time of each Load to took, whichever goroutine calls it. It must be called before the first
-// Load.
-func (l *Loader) Measure(took func(time.Duration)) { l.took = took }
+// Measure passes the processor time of each Load to took, whichever goroutine calls it, and before that, as less than
+// nothing, what the lines for Options.Debugf took of it. It must be called before the first Load.
+func (l *Loader) Measure(took func(time.Duration)) {
+	l.took = took
+	say := l.opts.Debugf
+	l.opts.Debugf = func(format string, args ...any) {
+		begin := threadTime()
+		say(format, args...)
+		took(begin - threadTime())
+	}
+}
 
 // measure begins to measure the processor time of the calling goroutine, which stays on its thread until the function that it
 // returns is called; that passes the time on.
