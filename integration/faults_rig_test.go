@@ -130,6 +130,17 @@ func (f *faultRig) sleep(d time.Duration) {
 	}
 }
 
+// struck waits until one more fault than before has come to pass.
+func (f *faultRig) struck(before int) {
+	f.t.Helper()
+	for deadline := time.Now().Add(textDeadline); f.first.Struck() == before; f.sleep(10 * time.Millisecond) {
+		if f.ctx.Err() != nil || time.Now().After(deadline) {
+			f.why = fmt.Errorf("fault %d did not come to pass: %v", before+1, f.first.Logins())
+			f.t.Fatal(f.why)
+		}
+	}
+}
+
 // end lets the guest finish its files and waits until it is without the agent.
 func (f *faultRig) end() {
 	f.t.Helper()

@@ -52,9 +52,7 @@ func (f *faultRig) resets() {
 		if n > 0 {
 			f.first.Set(faultproxy.Fault{Direction: faultproxy.Direction(n % 2), PDU: n/2 + 1, Action: faultproxy.Reset})
 		}
-		for f.first.Struck() == before && f.ctx.Err() == nil {
-			f.sleep(10 * time.Millisecond)
-		}
+		f.struck(before)
 	}
 	f.first.Set()
 	f.healed()

@@ -26,6 +26,9 @@ const (
 // bootDeadline is for one boot on a slow and busy machine.
 const bootDeadline = 3 * time.Minute
 
+// textDeadline is for one text of a test that is longer than a boot.
+const textDeadline = 4 * time.Minute
+
 // image is an initramfs of ours; the same one is built once for all tests.
 type image struct {
 	kernel string // name for lab.FindKernel; empty: amd64
@@ -92,6 +95,7 @@ type rig struct {
 	ns   *lab.Namespace
 	tap  *lab.Tap
 	disk *lab.Disk
+	why  error // what the test failed for, once more below the console
 }
 
 func newRig(t *testing.T) *rig {
@@ -194,7 +198,7 @@ func (r *rig) start(img image, c lab.MachineConfig) *lab.Machine {
 	}
 	r.t.Cleanup(func() {
 		if r.t.Failed() {
-			r.t.Logf("console:\n%s", m.Output())
+			r.t.Logf("console:\n%s\nthe test ended with: %v", m.Output(), r.why)
 		}
 	})
 	return m
@@ -224,8 +228,11 @@ func (r *rig) shows(m *lab.Machine, texts ...string) {
 func (r *rig) expect(m *lab.Machine, texts ...string) {
 	r.t.Helper()
 	for _, text := range texts {
-		if _, err := m.Expect(r.ctx, text); err != nil {
-			r.t.Fatal(err)
+		ctx, cancel := context.WithTimeout(r.ctx, textDeadline)
+		_, r.why = m.Expect(ctx, text)
+		cancel()
+		if r.why != nil {
+			r.t.Fatal(r.why)
 		}
 	}
 }

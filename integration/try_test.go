@@ -36,7 +36,7 @@ type trialRig struct {
 func newTrial(t *testing.T, head, more string, loaders ...string) *trialRig {
 	t.Helper()
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("plain")})
 	s := r.newBootServer(head+strings.Replace(hostsBody, "append: [console=ttyS0, loglevel=7]", "disk: "+r.disk.Path, 1)+more, virtio, loaders...)
 	return &trialRig{rig: r, hosts: s.hosts, dir: s.dir, temp: t.TempDir()}
 }

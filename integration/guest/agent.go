@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,13 +41,13 @@ func showAgent() error {
 		}
 		for line := range strings.SplitSeq(string(status), "\n") {
 			if strings.HasPrefix(line, "Vm") || strings.HasPrefix(line, "Rss") {
-				fmt.Printf("guest: agent %s: %s\n", strings.TrimRight(string(b), "\x00"), line)
+				say("agent %s: %s", strings.TrimRight(string(b), "\x00"), line)
 			}
 		}
 		// Documentation/scheduler/sched-stats.rst: time on the processor in ns first
 		if b2, err := os.ReadFile(filepath.Join(filepath.Dir(path), "schedstat")); err == nil {
 			ns, _, _ := strings.Cut(string(b2), " ")
-			fmt.Printf("guest: agent %s: took %s ns of processor time\n", strings.TrimRight(string(b), "\x00"), ns)
+			say("agent %s: took %s ns of processor time", strings.TrimRight(string(b), "\x00"), ns)
 		}
 	}
 	return show("status: ", "/run/iscsiroot/status")

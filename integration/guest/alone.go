@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -36,14 +35,14 @@ func alone() error {
 	n := eachAgent("@iscsiroot", func(pid int) error { return unix.Kill(pid, unix.SIGKILL) }) // first who would start another
 	n += eachAgent("@", func(pid int) error { return unix.Kill(pid, unix.SIGKILL) })
 	without := settled()
-	fmt.Printf("guest: alone: %d agents ended, they had %d KiB\n", n, (without-with)>>10)
+	say("alone: %d agents ended, they had %d KiB", n, (without-with)>>10)
 	for {
 		b, err := os.ReadFile("/sys/class/iscsi_connection/connection1:0/state")
 		if err != nil {
 			return err
 		}
 		if state := strings.TrimSpace(string(b)); state != "up" {
-			fmt.Printf("guest: alone: the connection is %s\n", state)
+			say("alone: the connection is %s", state)
 		}
 		time.Sleep(time.Second) // for ever: the kernel itself does not switch off without that disk
 	}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"time"
 
@@ -37,7 +36,7 @@ func down(action string) error {
 	if err := unix.Mlockall(unix.MCL_CURRENT); err != nil { // the root may be dead when we go on
 		return err
 	}
-	fmt.Println("guest: ready to go down")
+	say("ready to go down")
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func faults() error {
 			break
 		}
 		if err := command(words); err != nil {
-			fmt.Printf("guest: %s: error: %v\n", words[0], err)
+			say("%s: error: %v", words[0], err)
 		}
 	}
 	close(w.stop)
@@ -56,7 +56,7 @@ func command(words []string) error {
 	arg := strings.Join(words[1:], " ")
 	switch words[0] {
 	case "mark": // what came before was done
-		fmt.Println("guest: mark " + arg)
+		say("mark %s", arg)
 		return nil
 	case "signal":
 		return signalAgent(words[1:])
@@ -80,7 +80,7 @@ func command(words []string) error {
 	case "run":
 		out, err := exec.Command(words[1], words[2:]...).CombinedOutput()
 		for line := range strings.Lines(string(out)) {
-			fmt.Print("guest: out: " + line)
+			say("out: %s", line)
 		}
 		return err
 	}
@@ -112,10 +112,10 @@ func (w *writer) run(dir string) {
 		sums += fmt.Sprintf("%x  %s\n", sha256.Sum256(buf), name)
 		files++
 		if took > 500*time.Millisecond {
-			fmt.Printf("guest: file %d took %.1f s\n", files, took.Seconds())
+			say("file %d took %.1f s", files, took.Seconds())
 		}
 		if files%10 == 0 {
-			fmt.Printf("guest: %d files\n", files)
+			say("%d files", files)
 		}
 		select {
 		case <-w.stop:
@@ -125,7 +125,7 @@ func (w *writer) run(dir string) {
 				files++
 			}
 			w.err = writeSynced(filepath.Join(dir, "SHA256SUMS"), []byte(sums))
-			fmt.Printf("guest: loaded %d files, the longest took %.1f s\n", files, longest.Seconds())
+			say("loaded %d files, the longest took %.1f s", files, longest.Seconds())
 			return
 		case <-time.After(150 * time.Millisecond):
 		}
@@ -141,7 +141,7 @@ func signalAgent(words []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("guest: sent signal %d to %d of %s\n", number, eachAgent(words[1], func(pid int) error { return unix.Kill(pid, syscall.Signal(number)) }), words[1])
+	say("sent signal %d to %d of %s", number, eachAgent(words[1], func(pid int) error { return unix.Kill(pid, syscall.Signal(number)) }), words[1])
 	return nil
 }
 
@@ -160,15 +160,15 @@ func pressure(path string, leave int64) error {
 	for i := 0; i < len(hold); i += os.Getpagesize() {
 		hold[i] = 1
 	}
-	fmt.Printf("guest: pressure: %d MiB taken\n", len(hold)>>20)
+	say("pressure: %d MiB taken", len(hold)>>20)
 	go func() {
 		err := writeBig(path, size)
 		err = errors.Join(err, unix.Munmap(hold))
 		if err != nil {
-			fmt.Printf("guest: pressure: error: %v\n", err)
+			say("pressure: error: %v", err)
 			return
 		}
-		fmt.Printf("guest: pressure: wrote %d MiB\n", size>>20)
+		say("pressure: wrote %d MiB", size>>20)
 	}()
 	return nil
 }
@@ -213,7 +213,7 @@ func readDisk(name string) {
 	}
 	err := read()
 	state, _ := os.ReadFile("/sys/class/block/" + name + "/device/state")
-	fmt.Printf("guest: read %s: %v, %s\n", name, err, bytes.TrimSpace(state))
+	say("read %s: %v, %s", name, err, bytes.TrimSpace(state))
 }
 
 // changeLink does something to the Ethernet interface.
@@ -273,18 +273,18 @@ func agentHolds() error {
 			var st unix.Stat_t
 			if unix.Stat(f, &st) == nil && st.Dev == root.Dev {
 				held++
-				fmt.Printf("guest: held: %s\n", f)
+				say("held: %s", f)
 			}
 		}
 		maps, err := os.ReadFile(dir + "maps")
 		for line := range strings.Lines(string(maps)) {
 			if f := strings.Fields(line); len(f) > 3 && f[3] == device {
 				held++
-				fmt.Printf("guest: held: %s", line)
+				say("held: %s", line)
 			}
 		}
 		return err
 	})
-	fmt.Printf("guest: %d agents hold %d files of root\n", looked, held)
+	say("%d agents hold %d files of root", looked, held)
 	return nil
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,13 +40,13 @@ func hunt(reversed string) error {
 	for _, path := range files {
 		// A process may have ended meanwhile.
 		if b, err := os.ReadFile(path); err == nil && bytes.Contains(b, text) {
-			fmt.Println("guest: hunt: found in " + path)
+			say("hunt: found in %s", path)
 		}
 	}
 	if err := huntLog(text); err != nil {
 		return err
 	}
-	fmt.Printf("guest: hunt: %d files and the log were read\n", len(files))
+	say("hunt: %d files and the log were read", len(files))
 	return nil
 }
 
@@ -68,7 +67,7 @@ func huntLog(text []byte) error {
 		}
 		if bytes.Contains(buf[:n], text) {
 			_, line, _ := strings.Cut(string(buf[:n]), ";")
-			fmt.Printf("guest: hunt: found in the log: %.24q\n", line)
+			say("hunt: found in the log: %.24q", line)
 		}
 	}
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strings"
 
@@ -35,6 +34,6 @@ func showLog() error {
 			dropped++
 		}
 	}
-	fmt.Printf("guest: log: %d lines of iscsiroot, %d notes of dropped lines\n", ours, dropped)
+	say("log: %d lines of iscsiroot, %d notes of dropped lines", ours, dropped)
 	return unix.Close(fd)
 }

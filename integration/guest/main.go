@@ -20,6 +20,7 @@ func main() {
 		time.Sleep(100 * time.Millisecond)
 		return
 	}
+	unlimited()
 	if os.Getpid() != 1 {
 		shell()
 		return
@@ -27,10 +28,10 @@ func main() {
 	script, _ := os.ReadFile("/etc/guest")
 	for _, word := range strings.Fields("mounts args env session settings " + string(script)) {
 		if err := do(word); err != nil {
-			fmt.Printf("guest: %s: error: %v\n", word, err)
+			say("%s: error: %v", word, err)
 		}
 	}
-	fmt.Println("guest: end")
+	say("end")
 	unix.Sync()
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 	select {}
@@ -51,6 +52,9 @@ func do(what string) error {
 		return showSession()
 	case "settings":
 		return show("panic: ", "/proc/sys/kernel/panic")
+	case "plain":
+		fmt.Println("guest: a line of a program")
+		return nil
 	case "verify":
 		return verify("/data")
 	case "write":
@@ -84,7 +88,7 @@ func show(prefix, path string) error {
 		return err
 	}
 	for line := range strings.SplitSeq(strings.TrimRight(string(b), "\n"), "\n") {
-		fmt.Println("guest: " + prefix + line)
+		say("%s", prefix+line)
 	}
 	return nil
 }
@@ -96,7 +100,7 @@ func showNuls(prefix, path string) error {
 		return err
 	}
 	for s := range strings.SplitSeq(strings.TrimRight(string(b), "\x00"), "\x00") {
-		fmt.Println("guest: " + prefix + s)
+		say("%s", prefix+s)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func showNet() error {
 			_, id, _ := strings.Cut(string(b), "VID: ") // net/8021q/vlanproc.c: vlandev_seq_show
 			text += " vlan " + strings.Fields(id + " none")[0]
 		}
-		fmt.Println("guest: net: " + text)
+		say("net: %s", text)
 	}
 	return show("route: ", "/proc/net/route")
 }

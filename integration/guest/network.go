@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,7 +14,7 @@ func showNetwork() error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("guest: host name: " + name)
+	say("host name: %s", name)
 	links, err := net.Interfaces()
 	if err != nil {
 		return err
@@ -25,11 +24,11 @@ func showNetwork() error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("guest: link: %s %s", l.Name, strings.Split(l.Flags.String(), "|")[0])
+		line := "link: " + l.Name + " " + strings.Split(l.Flags.String(), "|")[0]
 		for _, a := range addrs {
-			fmt.Print(" " + a.String())
+			line += " " + a.String()
 		}
-		fmt.Println()
+		say("%s", line)
 	}
 	for _, pattern := range []string{"/run/net*.conf", "/run/iscsiroot/lease*", "/run/initramfs/open-iscsi.interface"} {
 		files, err := filepath.Glob(pattern)

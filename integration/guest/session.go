@@ -33,12 +33,12 @@ func showSession() error {
 			if err != nil {
 				return err
 			}
-			fmt.Printf("guest: session: %s=%s\n", filepath.Base(p), strings.TrimSpace(string(b)))
+			say("session: %s=%s", filepath.Base(p), strings.TrimSpace(string(b)))
 		}
 	}
 	luns, err := filepath.Glob("/sys/class/scsi_device/*")
 	for _, l := range luns {
-		fmt.Printf("guest: scsi device %s\n", filepath.Base(l))
+		say("scsi device %s", filepath.Base(l))
 	}
 	return err
 }
@@ -57,6 +57,6 @@ func showCHAP() error {
 		}
 		lengths = append(lengths, len(strings.TrimSpace(string(b))))
 	}
-	fmt.Printf("guest: chap: secrets of %d and %d bytes\n", lengths...)
+	say("chap: secrets of %d and %d bytes", lengths...)
 	return nil
 }

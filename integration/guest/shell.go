@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,13 +20,13 @@ func harass() {
 		// The kernel itself refuses no signal to PID 1; what PID 1 does not
 		// handle never reaches it.
 		if err := unix.Kill(1, syscall.Signal(sig)); err != nil {
-			fmt.Printf("guest: signal %d: %v\n", sig, err)
+			say("signal %d: %v", sig, err)
 			continue
 		}
 		sent++
 	}
 	orphans()
-	fmt.Printf("guest: sent %d signals to process 1 and go by SIGKILL\n", sent)
+	say("sent %d signals to process 1 and go by SIGKILL", sent)
 	_ = unix.Kill(unix.Getpid(), unix.SIGKILL)
 }
 
@@ -36,7 +35,7 @@ func orphans() {
 	for range 3 {
 		_, err := syscall.ForkExec("/proc/self/exe", []string{"orphan"}, &syscall.ProcAttr{Files: []uintptr{0, 1, 2}})
 		if err != nil {
-			fmt.Printf("guest: orphan: %v\n", err)
+			say("orphan: %v", err)
 		}
 	}
 }

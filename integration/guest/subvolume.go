@@ -42,6 +42,6 @@ func makeSubvolume() error {
 	if err := os.WriteFile("/@new/sbin/init", b, 0o755); err != nil {
 		return err
 	}
-	fmt.Println("guest: made subvolume @new")
+	say("made subvolume @new")
 	return nil
 }

@@ -29,6 +29,6 @@ func verify(dir string) error {
 		n++
 		size += len(b)
 	}
-	fmt.Printf("guest: verified %d files of %d bytes in all\n", n, size)
+	say("verified %d files of %d bytes in all", n, size)
 	return nil
 }

@@ -76,7 +76,7 @@ func startESB(dev string) error {
 	if _, err := config.WriteAt([]byte{esbEnable}, esbLock); err != nil {
 		return err
 	}
-	fmt.Println("guest: watchdog started")
+	say("watchdog started")
 	return config.Close()
 }
 
@@ -94,14 +94,14 @@ func shell() {
 	if list, err := os.ReadFile("/etc/hunts"); err == nil {
 		for text := range strings.FieldsSeq(string(list)) {
 			if err := hunt(text); err != nil {
-				fmt.Printf("guest: hunt: error: %v\n", err)
+				say("hunt: error: %v", err)
 			}
 		}
 		return
 	}
 	found, err := startWatchdog()
 	if err != nil {
-		fmt.Printf("guest: watchdog: %v\n", err)
+		say("watchdog: %v", err)
 	}
 	if !found {
 		harass()

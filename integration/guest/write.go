@@ -48,6 +48,6 @@ func writeFiles(dir string, n, size int) error {
 	if again != sums {
 		return fmt.Errorf("read back other bytes than were written")
 	}
-	fmt.Printf("guest: wrote %d files of %d bytes\n", n, size)
+	say("wrote %d files of %d bytes", n, size)
 	return nil
 }
