@@ -37,7 +37,7 @@ func newFaultRig(t *testing.T, mib int) *faultRig {
 	ctx, cancel := context.WithTimeout(t.Context(), faultsDeadline)
 	t.Cleanup(cancel)
 	f.ctx = ctx
-	f.makeDisk(lab.Filesystem{Type: "ext4", MiB: mib, Tree: root("agent faults alone")})
+	f.makeDisk(lab.Filesystem{Type: "ext4", MiB: mib, Tree: root("faults alone")})
 	f.startTarget(oneWay.Secret)
 	f.first = f.follow("10.77.0.1:3260")
 	return f
@@ -127,6 +127,23 @@ func (f *faultRig) sleep(d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-f.ctx.Done():
+	}
+}
+
+// watched waits until the agent has written down that it looks after root's session, and is where it stays: both come soon
+// after the boot went on, and what happens meanwhile it finds, but not by the kernel's word.
+func (f *faultRig) watched() {
+	f.t.Helper()
+	texts := []string{"guest: status: session 1 target " + targetName + " state up owner iscsiroot outages 0", "guest: agent @iscsiroot-agent: Rss"}
+	for _, text := range texts {
+		for !strings.Contains(f.m.Output(), text) {
+			if f.ctx.Err() != nil {
+				f.why = fmt.Errorf("the console does not show %q", text)
+				f.t.Fatal(f.why)
+			}
+			f.sleep(500 * time.Millisecond)
+			f.do("agent")
+		}
 	}
 }
 

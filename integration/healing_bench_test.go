@@ -30,7 +30,7 @@ func TestHealing(t *testing.T) {
 		report(t, "after the carrier is back", carrier)
 	}()
 	f.m = f.boot(virtio, "", faultLine)
-	f.expect(f.m, "guest: status: session 1 ")
+	f.watched()
 	f.writes()
 	f.sleep(10 * time.Second) // until the agent is where it stays
 	for range healingRounds {
