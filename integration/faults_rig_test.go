@@ -207,11 +207,11 @@ func (f *faultRig) twinLogin() error {
 }
 
 // emptyDisk is a disk of a few MiB.
-func (f *faultRig) emptyDisk() string {
-	f.t.Helper()
-	d, err := lab.WriteDisk(filepath.Join(f.t.TempDir(), "data.img"), lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{}})
+func (r *rig) emptyDisk() string {
+	r.t.Helper()
+	d, err := lab.WriteDisk(filepath.Join(r.t.TempDir(), "data.img"), lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{}})
 	if err != nil {
-		f.t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	return d.Path
 }
