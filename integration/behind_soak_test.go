@@ -11,9 +11,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// Ours takes over behind what Debian's own makers of an initramfs have made: its own modules stay in use.
+// The command lines that the two document: dracut.cmdline(7), and the README.Debian of open-iscsi.
+const (
+	dracutLine = "rw root=LABEL=diskless netroot=iscsi:@10.77.0.1::3260:0:" + targetName + " rd.iscsi.initiator=" + initiator +
+		" ip=10.77.0.2::10.77.0.1:255.255.255.0:remote1:ens2:none rd.neednet=1"
+	initramfsToolsLine = "rw root=LABEL=diskless ip=10.77.0.2::10.77.0.1:255.255.255.0:remote1:ens2:off iscsi_initiator=" + initiator +
+		" iscsi_target_name=" + targetName + " iscsi_target_ip=10.77.0.1 iscsi_target_port=3260 iscsi_target_group=1"
+)
+
+// Ours takes over behind what Debian's own makers of an initramfs have made: its own modules stay in use, and what people had
+// on the command line for its own program is understood.
 func TestSoakBehindDebian(t *testing.T) {
-	for _, maker := range []string{"initramfs-tools", "dracut"} {
+	for maker, line := range map[string]string{"initramfs-tools": initramfsToolsLine, "dracut": dracutLine} {
 		t.Run(maker, func(t *testing.T) {
 			system := debianInitrds(t)
 			k, err := lab.FindKernel("amd64")
@@ -27,14 +36,14 @@ func TestSoakBehindDebian(t *testing.T) {
 				t.Fatalf("%s: %v\n%s", maker, err, out)
 			}
 			r := newRig(t)
-			r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+			r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Label: "diskless", Tree: root("net")})
 			r.gotgt()
 			img, sum := r.buildImage(func(c *initramfs.Config) { c.Append = other })
 			if sum.Appended == 0 {
 				t.Errorf("none of its modules is in use: %+v", sum)
 			}
-			m := r.boot(img, "", "console=ttyS0 "+seedLine)
-			r.expect(m, "guest: mount: /dev/sda2 / ext4 ro,")
+			m := r.boot(img, "", "console=ttyS0 "+line)
+			r.expect(m, "iscsiroot: network: ens2 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext4 rw,")
 			r.off(m)
 		})
 	}
