@@ -7,13 +7,18 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 )
 
 var update = flag.Bool("update", false, "write testdata/forms")
 
 // The forms of all dialects and the plans that they make: a line of parameters
 // behind "> ", then what Explain says but for the defaults, then errors behind
-// "! " and warnings behind "? ".
+// "! " and warnings behind "? ". Behind "> [iBFT] " the firmware has left the
+// table that pkg/ibft has from iPXE.
 func TestForms(t *testing.T) {
 	const path = "testdata/forms"
 	b, err := os.ReadFile(path)
@@ -50,7 +55,12 @@ func TestForms(t *testing.T) {
 // form tells the plan of one line.
 func form(text string) string {
 	var b strings.Builder
-	plan, err := parse(text)
+	var table *ibft.Table
+	if line, ok := strings.CutPrefix(text, "[iBFT] "); ok {
+		text, table = line, ipxeTable()
+	}
+	plan, err := bootspec.ParseWith(cmdline.Parse(text), table)
+	plan.UUID = "uuid-of-the-machine"
 	for _, said := range plan.Explain() {
 		if !strings.HasSuffix(said, "(default)") {
 			b.WriteString(said + "\n")
@@ -66,4 +76,17 @@ func form(text string) string {
 		b.WriteString("? " + w + "\n")
 	}
 	return b.String()
+}
+
+// ipxeTable is what iPXE has left once.
+func ipxeTable() *ibft.Table {
+	b, err := os.ReadFile("../ibft/testdata/ipxe-chap.bin")
+	if err != nil {
+		panic(err)
+	}
+	t, err := ibft.Parse(b)
+	if err != nil {
+		panic(err)
+	}
+	return &t
 }

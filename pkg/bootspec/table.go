@@ -75,7 +75,7 @@ func netParameters() []Parameter {
 		{"vlan", nil, "NAME:NIC", "make a VLAN on a NIC, bond or bridge; its number is the end of the name: vlan5, eth0.5; may be repeated", (*parser).vlan},
 		{"bond", nil, "[NAME:NIC,NIC:OPTIONS:MTU]", "make a bond; the options are the kernel's, with commas: mode=active-backup,miimon=100; may be repeated", (*parser).bond},
 		{"bridge", nil, "[NAME:NIC,NIC]", "make a bridge; may be repeated", (*parser).bridge},
-		{"team", nil, "NAME:NIC", "refused: use bond=", (*parser).team},
+		{"team", nil, "[NAME:NIC,NIC]", "refused: use bond=", (*parser).team},
 		{"rd.neednet", nil, "[0]", "bring the network up, which is always done", (*parser).needNet},
 		{"rd.peerdns", nil, "[0]", "0: name servers that the network names do not count", (*parser).peerDNS},
 		{"rd.net.timeout.dhcp", nil, "[SECONDS]", "how long one method of ip= is tried before the next has its turn, where it names several; 15 without it", (*parser).netTimeout},
