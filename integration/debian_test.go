@@ -52,11 +52,19 @@ func TestDebianRenamesTheCard(t *testing.T) {
 	d.off()
 }
 
-// Debian with sysvinit, whose scripts check root and mount it again. It has no
-// use for what systemd would have found in /run.
+// sysvinitLeaves is what the README has for /etc/default/halt.
+const sysvinitLeaves = `NETDOWN=no
+[ "$1" != stop ] || { mount -o remount,exec /run; exec /run/initramfs/shutdown; }
+`
+
+// Debian with sysvinit, whose scripts check root and mount it again. It has no use for what systemd would have found in /run,
+// and comes to us at its end by a file of its own.
 func TestDebianSysvinit(t *testing.T) {
 	d := newDebian(t, "sysvinit")
-	d.gotgt()
+	if err := d.disk.ReplaceFile(2, "/etc/default/halt", sysvinitLeaves); err != nil {
+		t.Fatal(err)
+	}
+	target := d.tgtd()
 	d.boot("amd64", "iscsi_if=eth0") // the name in its /etc/network/interfaces
 	if got := d.ask("cat /proc/1/comm; runlevel"); got != "init\nN 2" {
 		t.Errorf("process 1 and its runlevel are %q", got)
@@ -66,7 +74,11 @@ func TestDebianSysvinit(t *testing.T) {
 	}
 	d.shows(d.m, "Checking root file system...root: clean")
 	d.writes()
+	// /run is noexec there, which test -x would tell; the agent's own /run is not.
+	d.ask("dmesg -n 7; until test -e /run/initramfs/shutdown && pgrep -f ^@iscsiroot-agent$; do sleep 1; done")
 	d.off()
+	d.shows(d.m, "iscsiroot: shutdown: poweroff", "session 1: logged out")
+	d.loggedOut(target)
 }
 
 // A LUN that cannot be written: a golden image for many machines. What systemd

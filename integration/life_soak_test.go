@@ -48,6 +48,7 @@ func TestSoakEnds(t *testing.T) {
 // a reset, is killed, and the agent heals the next one.
 func TestSoakIscsid(t *testing.T) {
 	d := newDebian(t, "managers")
+	d.relogins = true
 	target := d.tgtd()
 	d.boot("amd64", "")
 	d.runs()
@@ -78,6 +79,7 @@ func TestSoakIscsid(t *testing.T) {
 // kernel: session and agent live through it, and the agent still heals.
 func TestSoakSoftReboot(t *testing.T) {
 	d := newDebian(t, "backports")
+	d.relogins = true
 	target := d.tgtd()
 	d.boot("amd64", "")
 	d.runs()

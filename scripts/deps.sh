@@ -269,10 +269,10 @@ choose() {
   local item
   for item in "${@:-test}"; do
     case "$item" in
-      test) items+=(kernel kernel-6.12 kernel-cloud tgt busybox netboot debian-systemd debian-sysvinit debian-room) ;;
+      test) items+=(kernel kernel-6.12 kernel-cloud tgt busybox netboot debian-systemd debian-sysvinit debian-managers debian-room) ;;
       demo) items+=(kernel tgt busybox) ;;
       bench) items+=(kernel tgt busybox bench) ;;
-      soak) items+=(debian-managers debian-backports) ;;
+      soak) items+=(debian-backports) ;;
       bench-full) items+=(kernel tgt busybox bench debian-initrds) ;;
       kernel-6.12 | kernel-cloud | netboot | debian-room) items+=("$item") ;;
       *) die "unknown argument $item; known: test demo bench bench-full soak kernel-6.12 kernel-cloud netboot debian-room" ;;

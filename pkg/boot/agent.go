@@ -3,6 +3,7 @@ package boot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -116,6 +117,7 @@ func (m *Machine) handOver(context.Context) error {
 	}
 	m.network.Stop() // what is not up by now is the real system's
 	facts := handover.Facts{Root: root, Program: recovery.Binary, ShutdownTimeout: m.Plan.Policy.ShutdownTimeout.V}
+	facts.NamesStay = namesStay(m.release)
 	facts.Leases = m.leases()
 	for _, l := range facts.Leases {
 		if mac, err := net.ParseMAC(readWord("/sys/class/net/"+l.Interface, "address")); err == nil {
@@ -134,6 +136,14 @@ func (m *Machine) handOver(context.Context) error {
 		m.Log.Warnf("hand-over: %v", err)
 	}
 	return nil
+}
+
+// namesStay tells whether a kernel refuses to rename a link that is up, which it
+// does before 6.2 (net/core/dev.c: dev_change_name).
+func namesStay(release string) bool {
+	var major, minor int
+	n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor)
+	return n == 2 && (major < 6 || major == 6 && minor < 2)
 }
 
 // portalOfSession is where a session is logged in, or will first be tried.

@@ -41,6 +41,8 @@ type Facts struct {
 	Leases   []dhcp.Lease // in the order in which they count
 	Sessions []Session
 	Root     Root
+	// NamesStay tells that the kernel renames no link that is up.
+	NamesStay bool
 	// Program is what stays in /run and is run when the real system begins to
 	// shut down; ShutdownTimeout for how long that may wait for a dead root
 	// disk, 0: for ever.
@@ -63,6 +65,7 @@ func Files(f Facts) []File {
 	if len(f.Links) == 0 {
 		return files
 	}
+	files = append(files, udev(f)...)
 	files = append(files, networkd(f)...)
 	files = append(files, netplan(f.Root)...)
 	files = append(files, networkManager(f.Links))

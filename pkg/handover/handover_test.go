@@ -82,7 +82,7 @@ func TestSystemd(t *testing.T) {
 		got[f.Path] = f.Content
 	}
 	for path, want := range map[string]string{
-		"systemd/system/iscsiroot-shutdown@.service":         "\nExecStart=-/run/x begun %i 60\n",
+		"systemd/system/iscsiroot-shutdown@.service":         "\nSlice=system.slice\nCPUWeight=10000\nNice=-20\nStandardInput=null\nStandardOutput=null\nStandardError=null\nExecStart=-/run/x begun %i 60\n",
 		"systemd/system/poweroff.target.d/50-iscsiroot.conf": "\nWants=iscsiroot-shutdown@poweroff.service\n",
 		"systemd/system/kexec.target.d/50-iscsiroot.conf":    "\nWants=iscsiroot-shutdown@kexec.service\n",
 		"systemd/system/shutdown.target.d/50-iscsiroot.conf": "\nBefore=poweroff.target reboot.target halt.target kexec.target\n",
@@ -90,6 +90,21 @@ func TestSystemd(t *testing.T) {
 		if !strings.Contains(got[path], want) {
 			t.Errorf("%s is %q, want %q", path, got[path], want)
 		}
+	}
+}
+
+// A kernel that renames no link that is up is not asked to.
+func TestNamesThatStay(t *testing.T) {
+	const path = "systemd/network/98-iscsiroot-eth0.link"
+	f := Facts{Links: []Link{testLink()}}
+	if got, ok := contents(Files(f))[path]; ok {
+		t.Errorf("without need %q", got)
+	}
+	f.NamesStay = true
+	want := "# From iscsiroot: this kernel renames no link that is up.\n[Match]\nMACAddress=52:54:00:12:34:56\nOriginalName=eth0\n\n" +
+		"[Link]\nNamePolicy=\nAlternativeNamesPolicy=database onboard slot path\nMACAddressPolicy=none\n"
+	if diff := cmp.Diff(want, contents(Files(f))[path]); diff != "" {
+		t.Error(diff)
 	}
 }
 

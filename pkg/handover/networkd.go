@@ -38,6 +38,25 @@ func networkd(f Facts) []File {
 	return files
 }
 
+// udev keeps it from renaming a link that is up, where the kernel refuses that
+// (net/core/dev.c: dev_change_name, before 6.2): udev of systemd 252 then leaves
+// the link marked as being renamed, and networkd waits for the end of that for
+// ever. A link file of the administrator's is read before this one.
+func udev(f Facts) []File {
+	if !f.NamesStay {
+		return nil
+	}
+	var files []File
+	for _, l := range f.Links {
+		files = append(files, File{
+			Path: "systemd/network/98-iscsiroot-" + l.Name + ".link", Mode: 0o644,
+			Content: fmt.Sprintf("# From iscsiroot: this kernel renames no link that is up.\n[Match]\nMACAddress=%s\nOriginalName=%s\n\n"+
+				"[Link]\nNamePolicy=\nAlternativeNamesPolicy=database onboard slot path\nMACAddressPolicy=none\n", l.MAC, l.Name),
+		})
+	}
+	return files
+}
+
 // ipv6 keeps IPv6 where root needs it: with LinkLocalAddressing=no and no IPv6
 // address of its own networkd writes 1 to the link's disable_ipv6, and it takes
 // router advertisements away from the kernel: with IPv6AcceptRA=no the address

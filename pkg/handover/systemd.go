@@ -12,11 +12,13 @@ var ends = []string{"poweroff", "reboot", "halt", "kexec"}
 // wait for. A target that needs a program of the root would hang with it; this
 // one is in memory. The order, of which nothing follows, makes systemd read the
 // units of its own end while it can: where it reads poweroff.target only when
-// asked to power off, and the disk is dead, it waits in the kernel for ever.
+// asked to power off, and the disk is dead, it waits in the kernel for ever. The
+// slice is one that stays: a template's own is stopped by the very transaction
+// that would start the service, which systemd then leaves out.
 func systemd(f Facts) []File {
 	const unit = "iscsiroot-shutdown"
 	service := "# From iscsiroot.\n[Unit]\nDescription=Tell the iSCSI agent that the machine goes down: %i\nDefaultDependencies=no\n" +
-		"[Service]\nType=oneshot\nCPUWeight=10000\nNice=-20\nStandardInput=null\nStandardOutput=null\nStandardError=null\n" +
+		"[Service]\nType=oneshot\nSlice=system.slice\nCPUWeight=10000\nNice=-20\nStandardInput=null\nStandardOutput=null\nStandardError=null\n" +
 		fmt.Sprintf("ExecStart=-%s begun %%i %d\n", f.Program, int(f.ShutdownTimeout.Seconds()))
 	files := []File{{Path: "systemd/system/" + unit + "@.service", Mode: 0o644, Content: service}}
 	all := ""
