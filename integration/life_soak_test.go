@@ -53,7 +53,7 @@ func TestSoakIscsid(t *testing.T) {
 	d.boot("amd64", "")
 	d.runs()
 	d.ask(`mkdir /root/load; (i=0; while ! test -e /run/enough; do head -c 256K /dev/urandom >/root/load/$i; sync -f /root/load/$i; ` +
-		`sha256sum /root/load/$i >>/run/sums; i=$((i+1)); sleep 0.2; done; touch /run/ended) >/dev/null 2>&1 &`)
+		`sha256sum /root/load/$i >>/run/sums; i=$((i+1)); sleep 0.2; done; touch /run/ended) >/dev/null 2>&1 & true`)
 	for i := range soakIscsid {
 		d.renew()
 		count := fmt.Sprint(i + 1)

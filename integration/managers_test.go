@@ -105,7 +105,7 @@ func TestDebianNetworkManager(t *testing.T) {
 		"/etc/network/interfaces": "auto lo\niface lo inet loopback\n", // what stands there is ifupdown's alone
 	})
 	d.addressed()
-	if got := d.ask("nmcli -t -f DEVICE,STATE device"); !strings.Contains(got, "eth0:connected") {
+	if got := d.ask("nm-online -q -t 60; nmcli -t -f DEVICE,STATE device"); !strings.Contains(got, "eth0:connected") {
 		t.Errorf("NetworkManager has %q", got)
 	}
 	d.restart("NetworkManager")

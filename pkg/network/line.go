@@ -275,6 +275,7 @@ func (n *Network) configured(ctx context.Context, ln *line, l *link, lease dhcp.
 		n.cfg.Up(lease)
 	}
 	n.publish(func() { n.leases[ln.index] = &lease })
+	n.lookForOthers(l, lease.Address.Addr())
 	for index, cancel := range ln.attempts {
 		if index != l.index {
 			cancel()

@@ -1,0 +1,118 @@
+package network
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// duplicateLimit is for how long others are asked whether they have an IPv4
+// address too. The boot goes on meanwhile: RFC 5227 would have it wait for
+// seven seconds.
+const duplicateLimit = 3 * time.Second
+
+// An ARP packet for Ethernet and IPv4 (RFC 826, include/uapi/linux/if_arp.h):
+//
+//	struct arphdr { __be16 ar_hrd, ar_pro; unsigned char ar_hln, ar_pln;
+//	  __be16 ar_op; unsigned char ar_sha[6], ar_sip[4], ar_tha[6], ar_tip[4]; };
+const (
+	arpLen    = 28
+	arpSender = 8
+	arpTarget = 24
+
+	arpRequest = 1 // ARPOP_REQUEST
+)
+
+// arpHead is what all such packets begin with, before the operation.
+var arpHead = [6]byte{0, unix.ARPHRD_ETHER, unix.ETH_P_IP >> 8, unix.ETH_P_IP & 0xff, 6, 4}
+
+// arpProbe asks who has an address, without a word on who asks: nobody's cache
+// changes by it (RFC 5227 section 2.1.1).
+func arpProbe(mac net.HardwareAddr, addr netip.Addr) []byte {
+	b := append(make([]byte, 0, arpLen), arpHead[:]...)
+	b = append(b, 0, arpRequest)
+	b = append(b, mac...)
+	b = append(b, make([]byte, arpTarget-len(b))...)
+	return append(b, addr.AsSlice()...)
+}
+
+// arpOwner returns who says in a packet that it has an address.
+func arpOwner(b []byte, addr netip.Addr) (mac net.HardwareAddr, ok bool) {
+	if len(b) < arpLen || [6]byte(b) != arpHead {
+		return nil, false
+	}
+	sender := b[arpSender:]
+	return net.HardwareAddr(sender[:6]), netip.AddrFrom4([4]byte(sender[6:])) == addr
+}
+
+// lookForOthers warns of another machine with an IPv4 address of ours. The
+// kernel does it itself for IPv6, see sawAddress.
+func (n *Network) lookForOthers(l *link, addr netip.Addr) {
+	if !addr.Is4() || len(l.mac) != 6 {
+		return
+	}
+	name, mac := l.name, l.mac
+	n.tasks.Go(func() {
+		other, err := duplicate(n.ctx, name, mac, addr)
+		switch {
+		case err != nil:
+			n.later(func() { n.warn(err.Error()) })
+		case other != nil:
+			n.later(func() {
+				n.warn(fmt.Sprintf("another machine on %s has the address %s, by the card %s: give each an address of its own", name, addr, other))
+			})
+		}
+	})
+}
+
+// duplicate returns the MAC of another machine that has an IPv4 address of ours,
+// nil if none says so in time.
+func duplicate(ctx context.Context, name string, mac net.HardwareAddr, addr netip.Addr) (net.HardwareAddr, error) {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("look for others with %s: %w", addr, err)
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(bigEndian(unix.ETH_P_ARP)))
+	if err != nil {
+		return nil, fmt.Errorf("look for others with %s: socket: %w", addr, err)
+	}
+	socket := os.NewFile(uintptr(fd), "arp "+name)
+	defer func() { _ = socket.Close() }()
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: i.Index}); err != nil {
+		return nil, fmt.Errorf("look for others with %s: bind: %w", addr, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, duplicateLimit)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = socket.SetReadDeadline(time.Unix(1, 0)) })()
+	all := &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: i.Index, Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
+	if err := unix.Sendto(fd, arpProbe(mac, addr), 0, all); err != nil {
+		return nil, fmt.Errorf("look for others with %s: send: %w", addr, err)
+	}
+	buf := make([]byte, 64)
+	for {
+		n, err := socket.Read(buf)
+		switch {
+		case errors.Is(err, unix.ENETDOWN): // told once when the link goes down
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, nil
+		case err != nil:
+			return nil, fmt.Errorf("look for others with %s: receive: %w", addr, err)
+		default:
+			if other, ok := arpOwner(buf[:n], addr); ok && other.String() != mac.String() {
+				return other, nil
+			}
+		}
+	}
+}
+
+// bigEndian is a 16-bit number in the network's order.
+func bigEndian(n uint16) uint16 {
+	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n))
+}
