@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -37,12 +36,10 @@ func (d *debian) heals(target *lab.Tgtd) {
 }
 
 // A real iscsid takes the session over as it starts, and the agent stands by;
-// when it is killed the agent has it again. The machine then starts another
-// kernel by kexec, which logs in anew, and goes off.
+// when it is killed the agent has it again.
 func TestDebianIscsid(t *testing.T) {
 	d := newDebian(t, "managers")
 	d.relogins = true
-	d.kernelInRoot()
 	target := d.tgtd()
 	// What an installed open-iscsi starts with the machine; a rule of its own
 	// starts iscsid for any session too.
@@ -79,37 +76,5 @@ func TestDebianIscsid(t *testing.T) {
 	if got := d.ask("dmesg | grep -e 'I/O error' -e 'EXT4-fs error'"); got != "" {
 		t.Errorf("the log: %s", got)
 	}
-	d.kexec()
-	d.writes()
 	d.off()
-}
-
-// kernelInRoot puts the kernel and the image that boot the machine into its
-// /boot, for kexec.
-func (d *debian) kernelInRoot() {
-	d.t.Helper()
-	img := image{nics: "virtio_net"}
-	k, err := img.find()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	for name, path := range map[string]string{"/boot/vmlinuz": k.Image, "/boot/initrd": img.build(d.t)} {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		if err := d.disk.AddFile(2, name, string(b)); err != nil {
-			d.t.Fatal(err)
-		}
-	}
-}
-
-// kexec starts them in place of the running system, as systemctl kexec does.
-func (d *debian) kexec() {
-	d.t.Helper()
-	d.ask("kexec -l /boot/vmlinuz --initrd=/boot/initrd --reuse-cmdline; dmesg -n 7")
-	d.typeLine("systemctl kexec")
-	d.expect(d.m, "iscsiroot: shutdown: kexec", "session 1: logged out", "Linux version")
-	d.login()
-	d.runs()
 }

@@ -4,6 +4,7 @@ package integration
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -99,4 +100,50 @@ func TestSoakSoftReboot(t *testing.T) {
 	}
 	d.off()
 	d.loggedOut(target)
+}
+
+// The machine starts another kernel by kexec with a live session, which the
+// shutdown logs out; the new kernel logs in anew, and goes off. QEMU without an
+// accelerator may stand still for minutes in a kernel that took the place of
+// another one: that is nothing to give up for.
+func TestSoakKexec(t *testing.T) {
+	d := newDebian(t, "managers")
+	d.kernelInRoot()
+	target := d.tgtd()
+	d.boot("amd64", "systemd.mask=iscsid.service rd.timeout=0")
+	d.runs()
+	d.kexec()
+	d.writes()
+	d.off()
+	d.loggedOut(target)
+}
+
+// kernelInRoot puts the kernel and the image that boot the machine into its
+// /boot, for kexec.
+func (d *debian) kernelInRoot() {
+	d.t.Helper()
+	img := image{nics: "virtio_net"}
+	k, err := img.find()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for name, path := range map[string]string{"/boot/vmlinuz": k.Image, "/boot/initrd": img.build(d.t)} {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		if err := d.disk.AddFile(2, name, string(b)); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+// kexec starts them in place of the running system, as systemctl kexec does.
+func (d *debian) kexec() {
+	d.t.Helper()
+	d.ask("kexec -l /boot/vmlinuz --initrd=/boot/initrd --reuse-cmdline; dmesg -n 7")
+	d.typeLine("systemctl kexec")
+	d.expect(d.m, "iscsiroot: shutdown: kexec", "session 1: logged out", "Linux version")
+	d.login()
+	d.runs()
 }
