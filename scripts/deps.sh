@@ -112,6 +112,7 @@ versions() {
   own="$(package_versions "$1")"
   [[ "$1" == debian-* ]] || { printf '%s' "$own"; return; }
   kernel="$(package_versions kernel)"
+  [[ "$1" != debian-backports ]] || kernel+=$'\nbackports' # the rest is what debian-systemd is made of
   [[ -z "$own" || -z "$kernel" ]] || printf '%s\n' "$own" "$kernel" "$(cksum <"$maker")"
 }
 
