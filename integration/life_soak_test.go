@@ -57,12 +57,11 @@ func TestSoakIscsid(t *testing.T) {
 		`sha256sum /root/load/$i >>/run/sums; i=$((i+1)); sleep 0.2; done; touch /run/ended) >/dev/null 2>&1 & true`)
 	for i := range soakIscsid {
 		d.renew()
-		count := fmt.Sprint(i + 1)
 		d.ask("systemctl start iscsid")
-		d.waits(standsBy, count)
+		d.waits(standsBy, i+1)
 		d.heals(target)
 		d.ask("systemctl kill -s KILL iscsid; systemctl stop iscsid iscsid.socket 2>/dev/null; systemctl reset-failed")
-		d.waits(looksAgain, count)
+		d.waits(looksAgain, i+1)
 		d.heals(target)
 		t.Logf("round %d", i)
 	}
@@ -95,8 +94,8 @@ func TestSoakSoftReboot(t *testing.T) {
 	}
 	d.undisturbed()
 	d.heals(target)
-	if got := d.said("logged in again after"); got != "1" {
-		t.Errorf("the agent has healed %s times", got)
+	if got := d.said(healedAgain); got != 1 {
+		t.Errorf("the agent has healed %d times", got)
 	}
 	d.off()
 	d.loggedOut(target)
