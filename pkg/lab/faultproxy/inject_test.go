@@ -1,7 +1,6 @@
 package faultproxy
 
 import (
-	"context"
 	"errors"
 	"net"
 	"testing"
@@ -13,32 +12,18 @@ import (
 // answers sends a SCSI Response with these numbers for each PDU it gets.
 func answers(t *testing.T, statSN byte) Dialer {
 	t.Helper()
-	l := listen(t)
-	go func() {
+	var b [iscsi.BHSLen]byte
+	b[0], b[1], b[27], b[31], b[35] = byte(iscsi.OpSCSIResponse), 0x80, statSN, 8, 9
+	return serve(t, func(conn net.Conn) {
 		for {
-			conn, err := l.Accept()
-			if err != nil {
+			if _, err := readPDU(conn); err != nil {
 				return
 			}
-			go func() {
-				defer conn.Close()
-				for {
-					if _, err := readPDU(conn); err != nil {
-						return
-					}
-					var b [iscsi.BHSLen]byte
-					b[0], b[1], b[27], b[31], b[35] = byte(iscsi.OpSCSIResponse), 0x80, statSN, 8, 9
-					if _, err := conn.Write(b[:]); err != nil {
-						return
-					}
-				}
-			}()
+			if _, err := conn.Write(b[:]); err != nil {
+				return
+			}
 		}
-	}()
-	return func(ctx context.Context) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp", l.Addr().String())
-	}
+	})
 }
 
 // A message comes between the target's PDUs with the target's numbers, and a

@@ -19,6 +19,12 @@ import (
 // echo sends back all it gets.
 func echo(t *testing.T) Dialer {
 	t.Helper()
+	return serve(t, func(conn net.Conn) { _, _ = io.Copy(struct{ io.Writer }{conn}, conn) })
+}
+
+// serve lets f do its part on each connection, and returns how to reach it.
+func serve(t *testing.T, f func(net.Conn)) Dialer {
+	t.Helper()
 	l := listen(t)
 	go func() {
 		for {
@@ -28,7 +34,7 @@ func echo(t *testing.T) Dialer {
 			}
 			go func() {
 				defer conn.Close()
-				_, _ = io.Copy(struct{ io.Writer }{conn}, conn)
+				f(conn)
 			}()
 		}
 	}()
