@@ -59,7 +59,7 @@ func (n nic) boot(t *testing.T, kernel string) {
 	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	m := r.boot(allNICs(t, kernel), n.model, "console=ttyS0 rd.debug "+seedLine)
-	r.expect(m, "loaded "+n.driver, "ens2 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext3 ro,")
+	r.expect(m, "loaded "+n.driver, " is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext3 ro,")
 	r.off(m)
 	if n.mii {
 		r.shows(m, "loaded mii")
