@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -84,20 +85,25 @@ func (d *debian) typeLine(text string) {
 	}
 }
 
-// ask runs a command and returns what it prints. The marks around it are
-// computed by the shell, so that what is typed is not taken for the answer.
+// ask runs a command and returns what it prints, without the kernel's lines between it; dmesg -t has no such. The marks around
+// it are computed by the shell, so that what is typed is not taken for the answer, and end before the line does: there the
+// kernel may begin one of its own.
 func (d *debian) ask(command string) string {
 	d.t.Helper()
 	d.asked++
-	d.typeLine(fmt.Sprintf("echo begin-$((%d+0)); %s; echo end-$((%[1]d+0))", d.asked, command))
-	d.expect(d.m, fmt.Sprintf("begin-%d\n", d.asked))
-	text, err := d.m.Expect(d.ctx, fmt.Sprintf("end-%d\n", d.asked))
+	d.typeLine(fmt.Sprintf("echo begin-$((%d+0)).; %s; echo end-$((%[1]d+0)).", d.asked, command))
+	d.expect(d.m, fmt.Sprintf("begin-%d.", d.asked))
+	end := fmt.Sprintf("end-%d.", d.asked)
+	text, err := d.m.Expect(d.ctx, end)
 	if err != nil {
 		d.why = fmt.Errorf("%s: %w", command, err)
 		d.t.Fatal(d.why)
 	}
-	return strings.TrimSpace(strings.TrimSuffix(text, fmt.Sprintf("end-%d\n", d.asked)))
+	return strings.TrimSpace(kernelLine.ReplaceAllString(strings.TrimSuffix(text, end), ""))
 }
+
+// kernelLine is what the kernel prints on a console, wherever it does.
+var kernelLine = regexp.MustCompile(`\[ *\d+\.\d{6}\] [^\n]*\n`)
 
 // off switches the machine off as its user would, and looks at what is left.
 func (d *debian) off() {

@@ -74,14 +74,14 @@ func TestDebianIscsid(t *testing.T) {
 	d.waits(looksAgain, again+1)
 	d.heals(target) // by the agent
 	if got := d.said(healedAgain); got <= healed {
-		t.Errorf("the agent has healed nothing: %s", d.ask("dmesg | grep iscsiroot"))
+		t.Errorf("the agent has healed nothing: %s", d.ask("dmesg -t | grep iscsiroot"))
 	}
 	d.ask("systemctl start iscsid")
 	d.waits(standsBy, again+2)
 	if by, gone := d.said(standsBy), d.said(looksAgain); by != again+2 || gone != again+1 {
 		t.Errorf("the owner is said to be iscsid %d times, the agent %d times, want %d and %d", by, gone, again+2, again+1)
 	}
-	if got := d.ask("dmesg | grep -e 'I/O error' -e 'EXT4-fs error'"); got != "" {
+	if got := d.ask("dmesg -t | grep -e 'I/O error' -e 'EXT4-fs error'"); got != "" {
 		t.Errorf("the log: %s", got)
 	}
 	d.off()

@@ -55,7 +55,7 @@ func (d *debian) addressed() {
 // undisturbed checks that the session has not lost its connection since boot.
 func (d *debian) undisturbed() {
 	d.t.Helper()
-	if got := d.ask("dmesg | grep -e 'connection lost' -e 'conn error' -e 'I/O error'; cat /sys/class/iscsi_session/session*/state"); got != "LOGGED_IN" {
+	if got := d.ask("dmesg -t | grep -e 'connection lost' -e 'conn error' -e 'I/O error'; cat /sys/class/iscsi_session/session*/state"); got != "LOGGED_IN" {
 		d.t.Errorf("the session: %s", got)
 	}
 }
