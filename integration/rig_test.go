@@ -198,7 +198,10 @@ func (r *rig) start(img image, c lab.MachineConfig) *lab.Machine {
 	}
 	r.t.Cleanup(func() {
 		if r.t.Failed() {
-			r.t.Logf("console:\n%s\nthe test ended with: %v", m.Output(), r.why)
+			r.t.Logf("console:\n%s", m.Output())
+			if r.why != nil {
+				r.t.Logf("the test ended with: %v", r.why)
+			}
 		}
 	})
 	return m
