@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -58,10 +60,11 @@ func (n *Network) lookForOthers(l *link, addr netip.Addr) {
 	if !addr.Is4() || len(l.mac) != 6 {
 		return
 	}
-	name, mac := l.name, l.mac
+	name, mac, index := l.name, l.mac, l.index
 	n.tasks.Go(func() {
-		other, err := duplicate(n.ctx, name, mac, addr)
+		other, err := duplicate(n.ctx, index, mac, addr)
 		switch {
+		case errors.Is(err, unix.EAFNOSUPPORT): // a kernel without packet sockets boots as well
 		case err != nil:
 			n.later(func() { n.warn(err.Error()) })
 		case other != nil:
@@ -74,24 +77,20 @@ func (n *Network) lookForOthers(l *link, addr netip.Addr) {
 
 // duplicate returns the MAC of another machine that has an IPv4 address of ours,
 // nil if none says so in time.
-func duplicate(ctx context.Context, name string, mac net.HardwareAddr, addr netip.Addr) (net.HardwareAddr, error) {
-	i, err := net.InterfaceByName(name)
-	if err != nil {
-		return nil, fmt.Errorf("look for others with %s: %w", addr, err)
-	}
+func duplicate(ctx context.Context, index int, mac net.HardwareAddr, addr netip.Addr) (net.HardwareAddr, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(bigEndian(unix.ETH_P_ARP)))
 	if err != nil {
 		return nil, fmt.Errorf("look for others with %s: socket: %w", addr, err)
 	}
-	socket := os.NewFile(uintptr(fd), "arp "+name)
+	socket := os.NewFile(uintptr(fd), "arp")
 	defer func() { _ = socket.Close() }()
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: i.Index}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: index}); err != nil {
 		return nil, fmt.Errorf("look for others with %s: bind: %w", addr, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, duplicateLimit)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = socket.SetReadDeadline(time.Unix(1, 0)) })()
-	all := &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: i.Index, Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
+	all := &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: index, Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
 	if err := unix.Sendto(fd, arpProbe(mac, addr), 0, all); err != nil {
 		return nil, fmt.Errorf("look for others with %s: send: %w", addr, err)
 	}
@@ -105,11 +104,18 @@ func duplicate(ctx context.Context, name string, mac net.HardwareAddr, addr neti
 		case err != nil:
 			return nil, fmt.Errorf("look for others with %s: receive: %w", addr, err)
 		default:
-			if other, ok := arpOwner(buf[:n], addr); ok && other.String() != mac.String() {
+			if other, ok := arpOwner(buf[:n], addr); ok && !ours(other) {
 				return other, nil
 			}
 		}
 	}
+}
+
+// ours tells whether a card is this machine's: the kernel answers for an address
+// on any of them that hears the question.
+func ours(mac net.HardwareAddr) bool {
+	links, err := net.Interfaces()
+	return err != nil || slices.ContainsFunc(links, func(i net.Interface) bool { return bytes.Equal(i.HardwareAddr, mac) })
 }
 
 // bigEndian is a 16-bit number in the network's order.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
 )
 
 // Another machine answers for our IPv4 address. The boot does not wait for that, and goes on.
@@ -36,6 +38,30 @@ func TestDuplicateIPv4(t *testing.T) {
 				}
 			}
 			n.Undo()
+		}
+	})
+}
+
+// Two cards on one wire: the kernel answers by the other one, which is no other machine.
+func TestDuplicateIsNotOurs(t *testing.T) {
+	inNamespace(t, func() {
+		sys := t.TempDir()
+		if err := netlink.LinkSetUp(veth(t, sys, "a0")); err != nil {
+			t.Fatal(err)
+		}
+		warned := make(chan string, 16)
+		n, err := Start(Config{Net: lines(t, "10.8.0.3:::24::a0:none"), SysClassNet: sys, Warn: func(text string) { warned <- text }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Undo()
+		if _, err := n.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case text := <-warned:
+			t.Errorf("warned: %s", text)
+		case <-time.After(duplicateLimit):
 		}
 	})
 }
