@@ -96,8 +96,7 @@ func (d *debian) ask(command string) string {
 	end := fmt.Sprintf("end-%d.", d.asked)
 	text, err := d.m.Expect(d.ctx, end)
 	if err != nil {
-		d.why = fmt.Errorf("%s: %w", command, err)
-		d.t.Fatal(d.why)
+		d.t.Fatalf("%s: %v", command, err)
 	}
 	return strings.TrimSpace(kernelLine.ReplaceAllString(strings.TrimSuffix(text, end), ""))
 }

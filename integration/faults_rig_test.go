@@ -138,8 +138,7 @@ func (f *faultRig) watched() {
 	for _, text := range texts {
 		for !strings.Contains(f.m.Output(), text) {
 			if f.ctx.Err() != nil {
-				f.why = fmt.Errorf("the console does not show %q", text)
-				f.t.Fatal(f.why)
+				f.t.Fatalf("the console does not show %q", text)
 			}
 			f.sleep(500 * time.Millisecond)
 			f.do("agent")
@@ -152,8 +151,7 @@ func (f *faultRig) struck(before int) {
 	f.t.Helper()
 	for deadline := time.Now().Add(textDeadline); f.first.Struck() == before; f.sleep(10 * time.Millisecond) {
 		if f.ctx.Err() != nil || time.Now().After(deadline) {
-			f.why = fmt.Errorf("fault %d did not come to pass: %v", before+1, f.first.Logins())
-			f.t.Fatal(f.why)
+			f.t.Fatalf("fault %d did not come to pass: %v", before+1, f.first.Logins())
 		}
 	}
 }

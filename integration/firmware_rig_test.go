@@ -62,7 +62,7 @@ func (r *rig) newBootServer(hosts string, img image, loaders ...string) *bootSer
 }
 
 // pxe does what the command of that name does.
-func pxe(t *testing.T, hosts, dir string) {
+func pxe(t testing.TB, hosts, dir string) {
 	t.Helper()
 	room, err := netboot.Read(hosts)
 	if err != nil {

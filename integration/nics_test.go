@@ -37,7 +37,7 @@ var microcode = sync.OnceValues(func() (string, error) {
 })
 
 // allNICs is the image with the drivers of all cards, and with e100's microcode.
-func allNICs(t *testing.T, kernel string) image {
+func allNICs(t testing.TB, kernel string) image {
 	t.Helper()
 	file, err := microcode()
 	if err != nil {

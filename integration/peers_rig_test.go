@@ -55,7 +55,7 @@ func newPeerRig(t *testing.T) peerRig {
 			t.Error(err)
 		}
 	})
-	r := peerRig{rig: &rig{t: t, ns: ns}}
+	r := peerRig{rig: &rig{t: &telling{T: t}, ns: ns}}
 	r.renew()
 	r.bridge, err = ns.AddBridge("br0", netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("10.77.0.9/24"), netip.MustParsePrefix("fd77::1/64"))
 	if err != nil {

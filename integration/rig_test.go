@@ -49,7 +49,7 @@ func (i image) find() (lab.Kernel, error) {
 	return lab.FindKernel(i.kernel)
 }
 
-func (i image) build(t *testing.T) string {
+func (i image) build(t testing.TB) string {
 	t.Helper()
 	if i.path != "" {
 		return i.path
@@ -90,12 +90,11 @@ func (i image) build(t *testing.T) string {
 
 // rig is a network with a machine's place and a target's.
 type rig struct {
-	t    *testing.T
+	t    *telling
 	ctx  context.Context
 	ns   *lab.Namespace
 	tap  *lab.Tap
 	disk *lab.Disk
-	why  error // what the test failed for, once more below the console
 }
 
 func newRig(t *testing.T) *rig {
@@ -116,7 +115,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{t: t, ctx: ctx, ns: ns, tap: tap}
+	return &rig{t: &telling{T: t}, ctx: ctx, ns: ns, tap: tap}
 }
 
 // root is a tree with the guest as init; script is what the guest is to do.
@@ -199,9 +198,7 @@ func (r *rig) start(img image, c lab.MachineConfig) *lab.Machine {
 	r.t.Cleanup(func() {
 		if r.t.Failed() {
 			r.t.Logf("console:\n%s", m.Output())
-			if r.why != nil {
-				r.t.Logf("the test ended with: %v", r.why)
-			}
+			r.t.again()
 		}
 	})
 	return m
@@ -232,10 +229,10 @@ func (r *rig) expect(m *lab.Machine, texts ...string) {
 	r.t.Helper()
 	for _, text := range texts {
 		ctx, cancel := context.WithTimeout(r.ctx, textDeadline)
-		_, r.why = m.Expect(ctx, text)
+		_, err := m.Expect(ctx, text)
 		cancel()
-		if r.why != nil {
-			r.t.Fatal(r.why)
+		if err != nil {
+			r.t.Fatal(err)
 		}
 	}
 }

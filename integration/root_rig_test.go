@@ -42,7 +42,7 @@ func (r *rig) rootBoot(more string, args ...string) *lab.Machine {
 }
 
 // tool runs a tool of the host.
-func tool(t *testing.T, name string, args ...string) string {
+func tool(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
@@ -63,7 +63,7 @@ func sbin(name string) (string, error) {
 }
 
 // rootDir is root as a directory of the host, with further files.
-func rootDir(t *testing.T, script string, files map[string]string) string {
+func rootDir(t testing.TB, script string, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, d := range []string{"sbin", "etc", "dev", "proc", "sys", "run", "usr"} {
@@ -92,7 +92,7 @@ func rootDir(t *testing.T, script string, files map[string]string) string {
 // fsImage makes a file system in a file of its own; dir is what it holds, empty
 // for nothing. mkfs is a command line without the image, which comes last
 // unless {} stands for it; DIR stands for dir, and ~ for a blank in a word.
-func fsImage(t *testing.T, mib int, dir, mkfs string) string {
+func fsImage(t testing.TB, mib int, dir, mkfs string) string {
 	t.Helper()
 	file := blank(t, mib)
 	words := strings.Fields(mkfs)
@@ -115,7 +115,7 @@ func fsImage(t *testing.T, mib int, dir, mkfs string) string {
 }
 
 // blank is an empty image; 0 MiB: one that is not there yet.
-func blank(t *testing.T, mib int) string {
+func blank(t testing.TB, mib int) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "image")
 	if mib == 0 {
@@ -132,7 +132,7 @@ func blank(t *testing.T, mib int) string {
 
 // partitioned makes a disk with a table from sfdisk's script, and copies images
 // to where partitions begin, in MiB.
-func partitioned(t *testing.T, mib int, script string, images map[int]string) string {
+func partitioned(t testing.TB, mib int, script string, images map[int]string) string {
 	t.Helper()
 	disk := blank(t, mib)
 	file := filepath.Join(t.TempDir(), "script")
@@ -147,7 +147,7 @@ func partitioned(t *testing.T, mib int, script string, images map[int]string) st
 }
 
 // copyInto copies an image into a disk and leaves out what is zero.
-func copyInto(t *testing.T, disk, image string, at int64) {
+func copyInto(t testing.TB, disk, image string, at int64) {
 	t.Helper()
 	in, err := os.Open(image)
 	if err != nil {
@@ -182,7 +182,7 @@ func (r *rig) serve(path string) lab.Target {
 	return r.gotgt()
 }
 
-func sum(t *testing.T, path string) string {
+func sum(t testing.TB, path string) string {
 	t.Helper()
 	s, err := (&lab.Disk{Path: path}).SHA256()
 	if err != nil {

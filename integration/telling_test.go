@@ -1,0 +1,56 @@
+package integration
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// telling is a test that remembers what it failed for. A console can be longer
+// than what is kept of a log, so that is told once more below it.
+type telling struct {
+	*testing.T
+	said []string // newest last
+}
+
+// tellMost bounds what is remembered.
+const tellMost = 8
+
+func (t *telling) note(text string) {
+	if len(t.said) < tellMost {
+		t.said = append(t.said, strings.TrimSpace(text))
+	}
+}
+
+// again tells what the test failed for.
+func (t *telling) again() {
+	t.Helper()
+	for _, s := range slices.Compact(t.said) {
+		t.Logf("it failed for: %s", s)
+	}
+}
+
+func (t *telling) Error(args ...any) {
+	t.Helper()
+	t.note(fmt.Sprintln(args...))
+	t.T.Error(args...)
+}
+
+func (t *telling) Errorf(format string, args ...any) {
+	t.Helper()
+	t.note(fmt.Sprintf(format, args...))
+	t.T.Errorf(format, args...)
+}
+
+func (t *telling) Fatal(args ...any) {
+	t.Helper()
+	t.note(fmt.Sprintln(args...))
+	t.T.Fatal(args...)
+}
+
+func (t *telling) Fatalf(format string, args ...any) {
+	t.Helper()
+	t.note(fmt.Sprintf(format, args...))
+	t.T.Fatalf(format, args...)
+}
