@@ -8,7 +8,7 @@ UNIT     := $$($(GO) list ./... | grep -v /integration)
 RACE     := CGO_ENABLED=1
 VERSION  := $(shell ./scripts/version.sh)
 BUILD    := GO=$(GO) VERSION=$(VERSION) ./scripts/gobuild.sh
-EMBEDDED := cmd/iscsiroot/embedded/init
+EMBEDDED := cmd/iscsiroot/embedded/init.cpio.zst
 
 .DEFAULT_GOAL := help
 .PHONY: help build dist deb test unit integration soak demo bench lint fuzz fmt clean deps
@@ -18,7 +18,7 @@ help: ## list the targets
 
 build: ## build bin/init and bin/iscsiroot, which carries init inside
 	$(BUILD) -o bin/init ./cmd/init
-	cp bin/init $(EMBEDDED)
+	$(GO) run ./scripts/packinit bin/init $(EMBEDDED)
 	$(BUILD) -tags embedinit -o bin/iscsiroot ./cmd/iscsiroot
 
 dist: ## make a tarball to give away, the same from the same commit; ARCH=arm64 for that

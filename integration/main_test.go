@@ -8,11 +8,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// built holds the programs that every test uses; TestMain fills it.
-var built struct{ dir, init, guest, faulty string }
+// built holds the programs that every test uses, and init as iscsiroot carries it; TestMain fills it.
+var built struct {
+	dir, init, guest, faulty string
+	packed                   []byte
+}
 
 func TestMain(m *testing.M) {
 	lab.Main()
@@ -39,5 +43,17 @@ func run(m *testing.M) int {
 			return 1
 		}
 	}
+	if err := packInit(); err != nil {
+		fmt.Fprintln(os.Stderr, "integration:", err)
+		return 1
+	}
 	return m.Run()
+}
+
+func packInit() error {
+	program, err := os.ReadFile(built.init)
+	if err == nil {
+		built.packed, err = initramfs.PackInit(context.Background(), program)
+	}
+	return err
 }

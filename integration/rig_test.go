@@ -60,7 +60,7 @@ func (i image) build(t testing.TB) string {
 			return "", err
 		}
 		cfg := initramfs.Config{
-			Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: built.init, FileSystems: []string{"ext4"},
+			Root: k.ModulesRoot, KernelVersion: k.Release, PackedInit: built.packed, FileSystems: []string{"ext4"},
 		}
 		if i.nics != "" {
 			cfg.NICs = strings.Split(i.nics, ",")
@@ -72,7 +72,7 @@ func (i image) build(t testing.TB) string {
 			cfg.Drivers = []string{i.driver}
 		}
 		if i.init != "" {
-			cfg.InitPath = i.init
+			cfg.PackedInit, cfg.InitPath = nil, i.init
 		}
 		if src, dst, ok := strings.Cut(i.file, ":"); ok {
 			cfg.Files = []initramfs.File{{Path: dst, Source: src, Mode: 0o755}}

@@ -294,9 +294,9 @@ func TestFindInit(t *testing.T) {
 	if err := findInit(&cfg, "/some/init"); err != nil || cfg.InitPath != "/some/init" {
 		t.Errorf("named: %+v, %v", cfg, err)
 	}
-	if len(embeddedInit) > 0 {
+	if len(packedInit) > 0 {
 		cfg = initramfs.Config{}
-		if err := findInit(&cfg, ""); err != nil || !bytes.Equal(cfg.Init, embeddedInit) {
+		if err := findInit(&cfg, ""); err != nil || !bytes.Equal(cfg.PackedInit, packedInit) {
 			t.Errorf("embedded: %v", err)
 		}
 		return

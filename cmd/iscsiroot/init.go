@@ -19,8 +19,8 @@ func findInit(cfg *initramfs.Config, path string) error {
 		cfg.InitPath = path
 		return nil
 	}
-	if len(embeddedInit) > 0 {
-		cfg.Init = embeddedInit
+	if len(packedInit) > 0 {
+		cfg.PackedInit = packedInit
 		return nil
 	}
 	exe, err := os.Executable()

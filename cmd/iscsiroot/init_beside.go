@@ -2,7 +2,7 @@
 
 package main
 
-// embeddedInit is empty: this program was built without one.
-var embeddedInit []byte
+// packedInit is empty: this program was built without one.
+var packedInit []byte
 
 const initDefault = "the file init beside this program"

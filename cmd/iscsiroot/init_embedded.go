@@ -4,9 +4,9 @@ package main
 
 import _ "embed"
 
-// embeddedInit is the init program, which the Makefile has put there.
+// packedInit is the init program as initramfs.PackInit packs it, which the Makefile has put there.
 //
-//go:embed embedded/init
-var embeddedInit []byte
+//go:embed embedded/init.cpio.zst
+var packedInit []byte
 
 const initDefault = "the one inside this program"

@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 )
 
 // version is set by the linker (scripts/gobuild.sh) and never changes.
@@ -55,10 +57,14 @@ func programs() ([]*debug.BuildInfo, error) {
 		return nil, fmt.Errorf("bill of materials: this program was built without Go modules")
 	}
 	out := []*debug.BuildInfo{own}
-	if len(embeddedInit) == 0 {
+	if len(packedInit) == 0 {
 		return out, nil
 	}
-	init, err := buildinfo.Read(bytes.NewReader(embeddedInit))
+	program, err := initramfs.UnpackInit(packedInit)
+	if err != nil {
+		return nil, fmt.Errorf("bill of materials: %w", err)
+	}
+	init, err := buildinfo.Read(bytes.NewReader(program))
 	if err != nil {
 		return nil, fmt.Errorf("bill of materials of the init inside: %w", err)
 	}

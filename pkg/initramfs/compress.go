@@ -106,9 +106,13 @@ type counter struct {
 
 func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
-	c.n += int64(n)
+	c.add(int64(n))
+	return n, err
+}
+
+func (c *counter) add(n int64) {
+	c.n += n
 	if c.tell != nil {
 		c.tell(c.n)
 	}
-	return n, err
 }

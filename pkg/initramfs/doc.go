@@ -10,7 +10,7 @@ package initramfs
 
 import "io/fs"
 
-// Config says what goes into an image. Only Init or InitPath is required.
+// Config says what goes into an image. Only one of Init, PackedInit and InitPath is required.
 type Config struct {
 	// Root is the directory that holds lib/modules or usr/lib/modules; empty means "/".
 	Root string
@@ -20,6 +20,9 @@ type Config struct {
 	InitPath string
 	// Init is the program itself, in place of InitPath.
 	Init []byte
+	// PackedInit is the program as PackInit packed it, in place of Init. With zstd and the time 0 it goes into the image
+	// as it is: an archive behind the one of everything else.
+	PackedInit []byte
 	// NICs are the network drivers to include, by module name, with the buses they sit on. If NICs and Devices are both
 	// empty, every bus driver and every Ethernet driver of the tree is included.
 	NICs []string

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -67,22 +68,29 @@ func prepare(ctx context.Context, cfg Config) (*image, error) {
 
 // addInit puts the init program into the image.
 func (img *image) addInit() error {
-	init := entry{mode: cpio.S_IFREG | 0o755, data: content(img.cfg.Init), size: int64(len(img.cfg.Init))}
-	if len(img.cfg.Init) == 0 {
-		if img.cfg.InitPath == "" {
-			return errors.New("no init program given")
+	init := programEntry(img.cfg.Init)
+	switch {
+	case len(img.cfg.Init) > 0:
+	case len(img.cfg.PackedInit) > 0:
+		program, err := UnpackInit(img.cfg.PackedInit)
+		if err != nil {
+			return err
 		}
+		init = programEntry(program)
+	case img.cfg.InitPath == "":
+		return errors.New("no init program given")
+	default:
 		if _, err := regularMode(img.cfg.InitPath); err != nil {
 			return fmt.Errorf("init program: %w", err)
 		}
 		init.data, init.size = fileContent(img.cfg.InitPath), fileSize(img.cfg.InitPath)
 	}
-	return img.tree.add("init", init)
+	return img.tree.add(initName, init)
 }
 
 // checkInit sees that the kernel can run the init program.
 func (img *image) checkInit() error {
-	data, err := img.tree["init"].data()
+	data, err := img.tree[initName].data()
 	if err != nil {
 		return err
 	}
@@ -165,20 +173,37 @@ func (img *image) writeSegments(ctx context.Context, w io.Writer) (Summary, erro
 			return Summary{}, err
 		}
 	}
-	z, err := compressor(ctx, out, img.cfg.Compression)
+	unpacked, err := img.writeArchives(ctx, out)
 	if err != nil {
 		return Summary{}, err
 	}
+	sum := img.sum
+	sum.Files, sum.Unpacked, sum.Bytes = len(img.tree), unpacked, out.n
+	return sum, nil
+}
+
+// writeArchives writes the tree, in one archive or two, and returns how many bytes that is unpacked.
+func (img *image) writeArchives(ctx context.Context, w io.Writer) (int64, error) {
+	z, err := compressor(ctx, w, img.cfg.Compression)
+	if err != nil {
+		return 0, err
+	}
 	in := &counter{w: z, tell: img.progress()}
-	if err := img.tree.write(ctx, in, img.cfg.ModTime); err != nil {
-		return Summary{}, errors.Join(err, z.Close())
+	files := img.tree
+	if img.packed() {
+		files = maps.Clone(files)
+		delete(files, initName)
+	}
+	if err := files.write(ctx, in, img.cfg.ModTime); err != nil {
+		return 0, errors.Join(err, z.Close())
 	}
 	if err := z.Close(); err != nil {
-		return Summary{}, fmt.Errorf("compress: %w", err)
+		return 0, fmt.Errorf("compress: %w", err)
 	}
-	sum := img.sum
-	sum.Files, sum.Unpacked, sum.Bytes = len(img.tree), in.n, out.n
-	return sum, nil
+	if img.packed() {
+		err = img.writePacked(ctx, w, in)
+	}
+	return in.n, err
 }
 
 // progress returns what tells how far an image is; nil if nobody asks.
