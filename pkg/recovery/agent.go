@@ -41,6 +41,8 @@ type Session interface {
 type Up struct {
 	// Away is for how long it had been gone; 0: it was not, or that is unknown.
 	Away time.Duration
+	// Lost says that it is none of that: a carrier went.
+	Lost bool
 }
 
 // Logger writes to the kernel's log.
@@ -116,7 +118,11 @@ func (a *Agent) Run(ctx context.Context) {
 		case e := <-a.cfg.Events:
 			a.event(ctx, e)
 		case u := <-a.cfg.Network:
-			a.hurry(u)
+			if u.Lost {
+				a.lost()
+			} else {
+				a.hurry(u)
+			}
 		case r := <-a.results:
 			a.result(ctx, r)
 		case <-survey.C:
@@ -223,7 +229,7 @@ func (a *Agent) hurry(u Up) {
 		case w.down != nil && !w.down.slow:
 			w.down.dialAt, w.down.hurried = max(a.now(), w.down.notBefore), true
 		case w.down == nil && u.Away >= awayLong && !w.ended:
-			w.suspect = &suspicion{until: a.now() + min(max(u.Away, suspectLeast), suspectMost)}
+			a.suspect(w, u.Away)
 		}
 	}
 }

@@ -33,6 +33,53 @@ func TestStalled(t *testing.T) {
 	})
 }
 
+// What has waited ever since the carrier went is not watched any longer.
+func TestStalledSinceTheCarrierWent(t *testing.T) {
+	for name, c := range map[string]struct {
+		during, after func(*fake)
+		logins        int // 20 ms after the carrier is back
+	}{
+		"waits":             {func(f *fake) { f.waiting = 2 }, nil, 1},
+		"waited before":     {func(f *fake) {}, nil, 1},
+		"goes another way":  {func(f *fake) { f.done++ }, nil, 0},
+		"has nothing to do": {func(f *fake) { f.waiting = 0 }, nil, 0},
+		"goes on at once":   {func(f *fake) { f.dialErr = errors.New("no route") }, func(f *fake) { f.done, f.dialErr = f.done+1, nil }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(t *testing.T, r *rig) {
+				r.set(func(f *fake) { f.waiting, f.done = 1, 100 })
+				r.network <- Up{Lost: true}
+				time.Sleep(time.Second)
+				r.set(c.during)
+				time.Sleep(2 * time.Second)
+				r.network <- Up{Away: 3 * time.Second}
+				time.Sleep(20 * time.Millisecond)
+				if c.after != nil {
+					r.set(c.after)
+					time.Sleep(time.Second)
+				}
+				if r.loginCount() != c.logins {
+					t.Errorf("%d logins", r.loginCount())
+				}
+			})
+		})
+	}
+}
+
+// A carrier that went for a blink does no harm.
+func TestCarrierBlinks(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.waiting, f.done = 1, 100 })
+		r.network <- Up{Lost: true}
+		time.Sleep(100 * time.Millisecond)
+		r.network <- Up{Away: 100 * time.Millisecond}
+		time.Sleep(time.Second)
+		if r.loginCount() != 0 || r.dialCount() != 0 {
+			t.Errorf("%d dials, %d logins", r.dialCount(), r.loginCount())
+		}
+	})
+}
+
 // What moves, or has nothing to do, is left alone, also by the next survey.
 func TestNotStalled(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {

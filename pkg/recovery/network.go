@@ -36,12 +36,14 @@ func newKeeper(n nic, log Logger, uplinks []Uplink, changed func()) *keeper {
 
 func (k *keeper) now() time.Duration { return time.Since(k.began) }
 
-// tell passes on that something came up. Of two that nobody has heard of yet
-// the one that was away counts.
+// tell passes on that something came up, or went. Of what nobody has heard of
+// yet the last counts, with the longest time away.
 func (k *keeper) tell(u Up) {
 	select {
 	case old := <-k.up:
-		u.Away = max(u.Away, old.Away)
+		if !u.Lost {
+			u.Away = max(u.Away, old.Away)
+		}
 	default:
 	}
 	k.up <- u // this goroutine alone sends
@@ -141,6 +143,9 @@ func (k *keeper) check() time.Duration {
 // link takes in the state of an interface.
 func (k *keeper) link(u netlink.LinkUpdate) bool {
 	carrier := u.Header.Type == unix.RTM_NEWLINK && u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
+	if _, away := k.away[u.Attrs().Index]; !carrier && !away {
+		k.tell(Up{Lost: true})
+	}
 	k.follow(u.Attrs().Index, carrier)
 	return true
 }

@@ -15,6 +15,7 @@ type watched struct {
 	Session
 	down    *outage    // nil: commands flow
 	suspect *suspicion // that they do not
+	lost    *progress  // when a carrier last went; nil: none did since the last that came
 	twins   twins
 	outages int           // that ended
 	longest time.Duration // of them

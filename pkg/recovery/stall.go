@@ -12,9 +12,14 @@ import (
 // suspicion is that a session's commands do not come through.
 type suspicion struct {
 	until time.Duration
-	seen  bool          // done and since count
-	done  uint64        // Progress when it last changed
-	since time.Duration // when that was
+	seen  bool // last counts
+	last  progress
+}
+
+// progress is how far a session was.
+type progress struct {
+	done uint64        // as of Session.Progress
+	at   time.Duration // when that was
 }
 
 const (
@@ -39,11 +44,42 @@ func (a *Agent) suspicion(w *watched) time.Duration {
 	case err != nil || now >= s.until || a.owner.pending():
 		w.suspect = nil
 		return surveyEvery
-	case waiting == 0 || !s.seen || done != s.done:
-		s.seen, s.done, s.since = true, done, now
-	case now-s.since >= stallTime:
-		a.broken(w, errStalled)
-		w.down.stalled, w.down.forced, w.down.doneThen = true, true, done
+	case waiting == 0 || !s.seen || done != s.last.done:
+		s.seen, s.last = true, progress{done, now}
+	case now-s.last.at >= stallTime:
+		a.stalled(w, done)
 	}
 	return stallLook
+}
+
+// stalled begins the outage of a connection by which nothing comes through.
+func (a *Agent) stalled(w *watched, done uint64) {
+	a.broken(w, errStalled)
+	w.down.stalled, w.down.forced, w.down.doneThen = true, true, done
+}
+
+// lost notes how far the sessions are when a carrier goes.
+func (a *Agent) lost() {
+	for _, w := range a.watched {
+		if w.down != nil || w.ended {
+			continue
+		}
+		if _, done, err := w.Progress(); err == nil {
+			w.lost = &progress{done, a.now()}
+		}
+	}
+}
+
+// suspect begins to doubt a session when something came back that was away. If
+// the session has waited as long as that the case is clear.
+func (a *Agent) suspect(w *watched, away time.Duration) {
+	now, lost := a.now(), w.lost
+	w.lost = nil
+	if lost != nil && now-lost.at >= awayLong && !a.owner.pending() {
+		if waiting, done, err := w.Progress(); err == nil && waiting > 0 && done == lost.done {
+			a.stalled(w, done)
+			return
+		}
+	}
+	w.suspect = &suspicion{until: now + min(max(away, suspectLeast), suspectMost)}
 }

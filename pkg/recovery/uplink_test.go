@@ -184,6 +184,30 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// A carrier that goes is told once, and what was not heard before it is old.
+func TestCarrierIsLost(t *testing.T) {
+	k := newKeeper(whole(), nil, nil, nil)
+	carrier := func(flags uint32) {
+		k.link(netlink.LinkUpdate{
+			Header: unix.NlMsghdr{Type: unix.RTM_NEWLINK},
+			Link:   &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: 2, RawFlags: flags}},
+		})
+	}
+	carrier(unix.IFF_UP | unix.IFF_LOWER_UP)
+	carrier(unix.IFF_UP)
+	if u := <-k.up; !u.Lost {
+		t.Errorf("lost: %+v", u)
+	}
+	carrier(unix.IFF_UP)
+	if len(k.up) > 0 {
+		t.Errorf("told again: %+v", <-k.up)
+	}
+	carrier(unix.IFF_UP | unix.IFF_LOWER_UP)
+	if u := <-k.up; u.Lost || u.Away <= 0 {
+		t.Errorf("back: %+v", u)
+	}
+}
+
 func TestWhoRenews(t *testing.T) {
 	u := testUplink()
 	u.Lease.SetTimes(80*time.Second, 0, 0)
