@@ -13,7 +13,7 @@ import (
 )
 
 // debianDeadline is for a whole Debian, which takes a minute to start on a processor that is emulated, and more on a busy host.
-const debianDeadline = 8 * time.Minute
+const debianDeadline = 16 * time.Minute
 
 // debian is a machine with a whole Debian system as its root, and someone logged in on its console.
 type debian struct {

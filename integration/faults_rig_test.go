@@ -15,7 +15,7 @@ import (
 )
 
 // faultsDeadline is for all faults of one machine.
-const faultsDeadline = 8 * time.Minute
+const faultsDeadline = 16 * time.Minute
 
 // faultRig is a machine whose root is written to all the time, on a target behind a proxy.
 type faultRig struct {

@@ -24,10 +24,10 @@ const (
 )
 
 // bootDeadline is for one boot on a slow and busy machine.
-const bootDeadline = 3 * time.Minute
+const bootDeadline = 5 * time.Minute
 
 // textDeadline is for one text of a test that is longer than a boot.
-const textDeadline = 4 * time.Minute
+const textDeadline = 8 * time.Minute
 
 // image is an initramfs of ours; the same one is built once for all tests.
 type image struct {

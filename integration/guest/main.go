@@ -26,7 +26,7 @@ func main() {
 		return
 	}
 	script, _ := os.ReadFile("/etc/guest")
-	for _, word := range strings.Fields("mounts args env session settings " + string(script)) {
+	for _, word := range strings.Fields("uptime mounts args env session settings " + string(script)) {
 		if err := do(word); err != nil {
 			say("%s: error: %v", word, err)
 		}
@@ -52,6 +52,8 @@ func do(what string) error {
 		return showSession()
 	case "settings":
 		return show("panic: ", "/proc/sys/kernel/panic")
+	case "uptime":
+		return show("uptime: ", "/proc/uptime")
 	case "plain":
 		fmt.Println("guest: a line of a program")
 		return nil
