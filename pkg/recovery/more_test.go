@@ -66,6 +66,29 @@ func TestStalledSinceTheCarrierWent(t *testing.T) {
 	}
 }
 
+// A connection that the kernel gives up while a new one is being made does not
+// go on by itself, although nothing waits any longer.
+func TestStalledThenBroken(t *testing.T) {
+	for name, tell := range map[string]bool{"told": true, "not told": false} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(t *testing.T, r *rig) {
+				r.set(func(f *fake) { f.waiting, f.done, f.dialErr = 1, 5, errors.New("no route") })
+				r.network <- Up{Lost: true}
+				time.Sleep(3 * time.Second)
+				r.network <- Up{Away: 3 * time.Second}
+				time.Sleep(300 * time.Millisecond)
+				if r.set(func(f *fake) { f.up, f.waiting, f.dialErr = false, 0, nil }); tell {
+					r.events <- kernel.Event{SID: 1, Err: kernel.TargetClosed}
+				}
+				time.Sleep(time.Second)
+				if r.loginCount() != 1 || !r.isUp() {
+					t.Errorf("%d logins, up %v", r.loginCount(), r.isUp())
+				}
+			})
+		})
+	}
+}
+
 // A carrier that went for a blink does no harm.
 func TestCarrierBlinks(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {

@@ -3,6 +3,7 @@ package recovery
 import (
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -143,11 +144,31 @@ func (k *keeper) check() time.Duration {
 // link takes in the state of an interface.
 func (k *keeper) link(u netlink.LinkUpdate) bool {
 	carrier := u.Header.Type == unix.RTM_NEWLINK && u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
-	if _, away := k.away[u.Attrs().Index]; !carrier && !away {
+	_, away := k.away[u.Attrs().Index]
+	switch {
+	case away && carrier:
+		k.askAgain(u.Attrs().Index)
+	case !away && !carrier:
 		k.tell(Up{Lost: true})
 	}
 	k.follow(u.Attrs().Index, carrier)
 	return true
+}
+
+// askAgain sees to it that a neighbour behind an uplink is asked for at once.
+// Without a carrier nobody answered, and the kernel asks once a second
+// (net/core/neighbour.c: neigh_timer_handler): a new connection would wait for
+// the next time.
+func (k *keeper) askAgain(index int) {
+	k.mu.Lock()
+	ours := slices.ContainsFunc(k.uplinks, func(u *kept) bool { return u.Index == index })
+	k.mu.Unlock()
+	if !ours {
+		return
+	}
+	if err := k.nic.forget(index); err != nil {
+		k.log.Warnf("network: neighbours of interface %d: %v", index, err)
+	}
 }
 
 // address takes in that an address came or went. That one is confirmed, as a

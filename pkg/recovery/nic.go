@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 
@@ -93,6 +94,24 @@ func (kernelNIC) addRoute(index int, r dhcp.Route) error {
 		route.Scope = netlink.SCOPE_LINK
 	}
 	return netlink.RouteReplace(route)
+}
+
+// forget implements nic. A neighbour that has answered meanwhile is looked for
+// anew.
+func (kernelNIC) forget(index int) error {
+	list, err := netlink.NeighList(index, netlink.FAMILY_ALL)
+	if err != nil {
+		return err
+	}
+	for _, n := range list {
+		if n.State&netlink.NUD_INCOMPLETE == 0 {
+			continue
+		}
+		if err := netlink.NeighDel(&n); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+	}
+	return nil
 }
 
 func toIPNet(p netip.Prefix) *net.IPNet {

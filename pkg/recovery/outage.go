@@ -133,6 +133,9 @@ func (a *Agent) event(ctx context.Context, e kernel.Event) {
 		}
 		switch {
 		case e.Err != nil:
+			if w.down != nil && w.down.stalled { // now the kernel knows too
+				w.down.stalled, w.down.forced, w.down.cause = false, false, e.Err
+			}
 			a.broken(w, e.Err)
 		case e.PDU.Opcode() == iscsi.OpLoginResponse && (w.down == nil || !w.down.busy):
 			if !a.owner.other {
@@ -232,6 +235,10 @@ func (a *Agent) result(ctx context.Context, r result) {
 // connected goes on with a new connection, if it is needed and ours to use.
 func (a *Agent) connected(ctx context.Context, w *watched, conn io.Closer) {
 	flows := func() bool {
+		up, err := w.Up()
+		if err != nil || !up {
+			return false
+		}
 		waiting, done, err := w.Progress()
 		return err == nil && (waiting == 0 || done != w.down.doneThen)
 	}

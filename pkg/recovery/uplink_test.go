@@ -34,6 +34,8 @@ func (w *wires) note(format string, args ...any) error {
 	return w.fail
 }
 
+func (w *wires) forget(index int) error { return w.note("forget %d", index) }
+
 func (w *wires) setUp(index int) error { w.up = true; return w.note("up %d", index) }
 
 func (w *wires) addRoute(index int, r dhcp.Route) error {
@@ -186,7 +188,8 @@ func TestFollow(t *testing.T) {
 
 // A carrier that goes is told once, and what was not heard before it is old.
 func TestCarrierIsLost(t *testing.T) {
-	k := newKeeper(whole(), nil, nil, nil)
+	w := whole()
+	k := newKeeper(w, nil, []Uplink{testUplink()}, nil)
 	carrier := func(flags uint32) {
 		k.link(netlink.LinkUpdate{
 			Header: unix.NlMsghdr{Type: unix.RTM_NEWLINK},
@@ -205,6 +208,9 @@ func TestCarrierIsLost(t *testing.T) {
 	carrier(unix.IFF_UP | unix.IFF_LOWER_UP)
 	if u := <-k.up; u.Lost || u.Away <= 0 {
 		t.Errorf("back: %+v", u)
+	}
+	if !slices.Equal(w.did, []string{"forget 2"}) {
+		t.Errorf("did %v: who is not asked at once answers a second later", w.did)
 	}
 }
 
