@@ -15,6 +15,13 @@ import (
 // roomDeadline is for building a package and for two machines that boot beside each other from their cards' ROMs.
 const roomDeadline = 10 * time.Minute
 
+// patience is for Debian's own script for tgt, which does not wait for tgtd to listen, as its unit for systemd does: there is no
+// systemd in a chroot, and on a busy machine the script fails where nothing is wrong.
+const patience = `service() {
+  command service "$@" || until tgtadm --mode sys --op show >/dev/null 2>&1; do sleep 0.2; done
+}
+`
+
 // What README says of a room of diskless machines is what happens: its lines are typed as they stand there, on a Debian that
 // has the packages they name but nothing of ours, and at the end two machines that differ in their MAC addresses alone have
 // booted different roots.
@@ -30,7 +37,7 @@ func TestRoomOfTheREADME(t *testing.T) {
 	at, environ := goTree(t)
 	at[copySource(t)] = "/root/iscsiroot"
 	at[filepath.Dir(kernel.Image)] = "/boot"
-	out, err := inDebian(ctx, t, "room", environ+"cd /root/iscsiroot\n"+commands, at)
+	out, err := inDebian(ctx, t, "room", environ+patience+"cd /root/iscsiroot\n"+commands, at)
 	out = strings.ReplaceAll(out, "\r", "") // of the machines' serial ports
 	if err != nil || !strings.HasSuffix(out, promised) {
 		t.Errorf("%v; wanted at the end:\n%s\nprinted:\n%s", err, promised, out)

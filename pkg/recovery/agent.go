@@ -85,7 +85,7 @@ const surveyEvery = 30 * time.Second
 // ownerEvery is how often it is looked who else listens while that matters.
 const ownerEvery = 500 * time.Millisecond
 
-// New returns an agent that has done nothing yet.
+// New returns an agent that has done nothing yet but tell what it knows.
 func New(cfg Config) *Agent {
 	a := &Agent{cfg: cfg, began: time.Now(), results: make(chan result)}
 	for _, s := range cfg.Sessions {
@@ -97,6 +97,7 @@ func New(cfg Config) *Agent {
 			}
 		}
 	}
+	a.changed()
 	return a
 }
 
@@ -111,7 +112,6 @@ func (a *Agent) Run(ctx context.Context) {
 	defer pace.Stop()
 	a.lookForOwner()
 	a.survey()
-	a.changed()
 	for {
 		pace.Reset(a.work(ctx))
 		select {
