@@ -18,7 +18,7 @@ help: ## list the targets
 
 build: ## build bin/init and bin/iscsiroot, which carries init inside
 	$(BUILD) -o bin/init ./cmd/init
-	$(GO) run ./scripts/packinit bin/init $(EMBEDDED)
+	GOOS= GOARCH= $(GO) run ./scripts/packinit bin/init $(EMBEDDED)
 	$(BUILD) -tags embedinit -o bin/iscsiroot ./cmd/iscsiroot
 
 dist: ## make a tarball to give away, the same from the same commit; ARCH=arm64 for that

@@ -17,9 +17,9 @@ import (
 // costBoots is how often each init boots.
 const costBoots = 5
 
-// TestAgentCost measures how much processor time a boot takes for the agent, from power-on to the first instruction of the real
-// init: against an init that starts none, in turns. The machine's clock counts instructions, one a nanosecond, so that neither
-// the emulation nor the host counts.
+// TestAgentCost measures how much processor time a boot takes for the agent, from the kernel's start until the real init, a Go
+// program, reads it: against an init that starts none, in turns. The machine's clock counts instructions, one a nanosecond, so
+// that neither the emulation nor the host counts.
 func TestAgentCost(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})

@@ -19,7 +19,7 @@ func (r *rig) buildImage(change func(*initramfs.Config)) (image, initramfs.Summa
 		r.t.Fatal(err)
 	}
 	cfg := initramfs.Config{
-		Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: built.init, NICs: []string{"virtio_net"}, FileSystems: []string{"ext4"},
+		Root: k.ModulesRoot, KernelVersion: k.Release, PackedInit: built.packed, NICs: []string{"virtio_net"}, FileSystems: []string{"ext4"},
 	}
 	change(&cfg)
 	out := filepath.Join(r.t.TempDir(), "initrd.img")
@@ -81,7 +81,7 @@ func TestBehindAnotherImage(t *testing.T) {
 		c.Default = strings.Replace(seedLine, "iscsi_a=10.77.0.1", "", 1)
 	})
 	tree, err := initramfs.Open(img.path)
-	if err != nil || len(tree.Segments) != 3 {
+	if err != nil || len(tree.Segments) != 4 {
 		t.Fatalf("%+v, %v", tree, err)
 	}
 	m := r.boot(img, "", "console=ttyS0 "+seedLine)

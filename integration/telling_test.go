@@ -2,7 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -18,15 +17,20 @@ type telling struct {
 const tellMost = 8
 
 func (t *telling) note(text string) {
-	if len(t.said) < tellMost {
-		t.said = append(t.said, strings.TrimSpace(text))
+	text = strings.TrimSpace(text)
+	switch n := len(t.said); {
+	case n > 0 && t.said[n-1] == text:
+	case n == tellMost: // what ended the test is the last
+		t.said[n-1] = text
+	default:
+		t.said = append(t.said, text)
 	}
 }
 
 // again tells what the test failed for.
 func (t *telling) again() {
 	t.Helper()
-	for _, s := range slices.Compact(t.said) {
+	for _, s := range t.said {
 		t.Logf("it failed for: %s", s)
 	}
 }

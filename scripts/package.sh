@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 # programs DIR: both programs, for the machines.
 programs() {
   GOARCH="$arch" scripts/gobuild.sh -o "$1/init" ./cmd/init
-  "${GO:-go}" run ./scripts/packinit "$1/init" cmd/iscsiroot/embedded/init.cpio.zst
+  GOOS='' GOARCH='' "${GO:-go}" run ./scripts/packinit "$1/init" cmd/iscsiroot/embedded/init.cpio.zst
   GOARCH="$arch" scripts/gobuild.sh -tags embedinit -o "$1/iscsiroot" ./cmd/iscsiroot
 }
 

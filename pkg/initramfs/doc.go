@@ -20,7 +20,7 @@ type Config struct {
 	InitPath string
 	// Init is the program itself, in place of InitPath.
 	Init []byte
-	// PackedInit is the program as PackInit packed it, in place of Init. With zstd and the time 0 it goes into the image
+	// PackedInit is the program as PackInit packed it, for where there is no Init. With zstd and the time 0 it goes into the image
 	// as it is: an archive behind the one of everything else.
 	PackedInit []byte
 	// NICs are the network drivers to include, by module name, with the buses they sit on. If NICs and Devices are both

@@ -5,6 +5,7 @@ package initramfs
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -46,6 +47,9 @@ func UnpackInit(packed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unpack init: %w", err)
 	}
+	if len(t.Segments) != 1 || t.Segments[0].Compression != archive.Zstd {
+		return nil, errors.New("unpack init: not one archive packed with zstd")
+	}
 	n, err := t.Follow(initName)
 	if names := t.Names(); err != nil || len(names) != 1 || n.Type() != archive.TypeRegular {
 		return nil, fmt.Errorf("unpack init: an archive of %d files, not of init", len(names))
@@ -56,7 +60,7 @@ func UnpackInit(packed []byte) ([]byte, error) {
 // packed tells whether the packed init can be part of the image as it is.
 func (img *image) packed() bool {
 	c := img.cfg
-	return len(c.PackedInit) > 0 && c.ModTime == 0 && (c.Compression == "" || c.Compression == Zstd)
+	return len(c.Init) == 0 && len(c.PackedInit) > 0 && c.ModTime == 0 && (c.Compression == "" || c.Compression == Zstd)
 }
 
 // writePacked writes the packed init, and counts in in what it is unpacked.

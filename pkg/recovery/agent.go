@@ -36,12 +36,14 @@ type Session interface {
 	Logout(ctx context.Context) (time.Duration, error)
 }
 
-// Up is something of the network that came up and that a connection may have
-// waited for: a carrier, an address, a neighbour.
-type Up struct {
-	// Away is for how long it had been gone; 0: it was not, or that is unknown.
+// Change is what happened to the network.
+type Change struct {
+	// Up: something came up that a connection may have waited for: a carrier, an
+	// address, a neighbour.
+	Up bool
+	// Away is for how long that had been gone; 0: it was not, or that is unknown.
 	Away time.Duration
-	// Lost says that it is none of that: a carrier went.
+	// Lost: a carrier went, after that.
 	Lost bool
 }
 
@@ -56,7 +58,7 @@ type Logger interface {
 type Config struct {
 	Sessions []Session
 	Events   <-chan kernel.Event // of the kernel's iSCSI
-	Network  <-chan Up
+	Network  <-chan Change
 	// Listeners are the port ids of others who listen for the same events.
 	Listeners func() []uint32
 	// Slow tells of a login's error that only somebody's work at the target
@@ -117,11 +119,12 @@ func (a *Agent) Run(ctx context.Context) {
 		select {
 		case e := <-a.cfg.Events:
 			a.event(ctx, e)
-		case u := <-a.cfg.Network:
-			if u.Lost {
+		case c := <-a.cfg.Network:
+			if c.Up {
+				a.hurry(c.Away)
+			}
+			if c.Lost {
 				a.lost()
-			} else {
-				a.hurry(u)
 			}
 		case r := <-a.results:
 			a.result(ctx, r)
@@ -223,13 +226,15 @@ func (a *Agent) redial(ctx context.Context, w *watched) {
 // hurry dials at once, unless the target asked for peace: what came up may be
 // what was missing. A connection that looks whole is watched for a while if what
 // came up had been away: TCP may wait as long again before it tries.
-func (a *Agent) hurry(u Up) {
+func (a *Agent) hurry(away time.Duration) {
 	for _, w := range a.watched {
 		switch {
 		case w.down != nil && !w.down.slow:
 			w.down.dialAt, w.down.hurried = max(a.now(), w.down.notBefore), true
-		case w.down == nil && u.Away >= awayLong && !w.ended:
-			a.suspect(w, u.Away)
+		case w.down == nil && away >= awayLong && !w.ended:
+			a.suspect(w, away)
+		case away > 0: // a blink
+			w.lost = nil
 		}
 	}
 }

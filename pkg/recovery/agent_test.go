@@ -109,7 +109,7 @@ func (f *fake) set(change func(f *fake)) {
 type rig struct {
 	*fake
 	events    chan kernel.Event
-	network   chan Up
+	network   chan Change
 	listeners []uint32
 	log       []string
 	status    []Status
@@ -141,7 +141,7 @@ func (r *rig) has(parts ...string) bool {
 func inTime(t *testing.T, test func(t *testing.T, r *rig), past ...Status) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{fake: &fake{sid: 1, up: true}, events: make(chan kernel.Event), network: make(chan Up)}
+		r := &rig{fake: &fake{sid: 1, up: true}, events: make(chan kernel.Event), network: make(chan Change)}
 		a := New(Config{
 			Sessions: []Session{r.fake}, Events: r.events, Network: r.network, Log: r,
 			Listeners: func() []uint32 { r.mu.Lock(); defer r.mu.Unlock(); return r.listeners },
@@ -229,7 +229,7 @@ func TestDialsAtOnceWhenTheNetworkComes(t *testing.T) {
 		r.breakIt()
 		time.Sleep(time.Hour)
 		r.set(func(f *fake) { f.dialErr = nil })
-		r.network <- Up{}
+		r.network <- Change{Up: true}
 		time.Sleep(50 * time.Millisecond)
 		if !r.isUp() {
 			t.Error("still down")
@@ -332,7 +332,7 @@ func TestAsyncMessages(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second)
 		r.events <- async(iscsi.AsyncDropSession, 7)
-		r.network <- Up{Away: time.Minute} // is no reason
+		r.network <- Change{Up: true, Away: time.Minute} // is no reason
 		time.Sleep(6900 * time.Millisecond)
 		if r.loginCount() != 1 {
 			t.Error("did not wait for as long as the target asked")

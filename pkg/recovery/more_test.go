@@ -20,12 +20,12 @@ import (
 func TestStalled(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 3, 100 })
-		r.network <- Up{Away: 500 * time.Millisecond} // too short for TCP to mind
+		r.network <- Change{Up: true, Away: 500 * time.Millisecond} // too short for TCP to mind
 		time.Sleep(time.Second)
 		if r.loginCount() != 0 {
 			t.Fatal("logged in again for a blink of the link")
 		}
-		r.network <- Up{Away: 3 * time.Second}
+		r.network <- Change{Up: true, Away: 3 * time.Second}
 		time.Sleep(250 * time.Millisecond)
 		if r.loginCount() != 1 || !r.has("connection lost: nothing comes through it after the network was away", "logged in again after 0.") {
 			t.Errorf("%d logins", r.loginCount())
@@ -48,11 +48,11 @@ func TestStalledSinceTheCarrierWent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				r.set(func(f *fake) { f.waiting, f.done = 1, 100 })
-				r.network <- Up{Lost: true}
+				r.network <- Change{Lost: true}
 				time.Sleep(time.Second)
 				r.set(c.during)
 				time.Sleep(2 * time.Second)
-				r.network <- Up{Away: 3 * time.Second}
+				r.network <- Change{Up: true, Away: 3 * time.Second}
 				time.Sleep(20 * time.Millisecond)
 				if c.after != nil {
 					r.set(c.after)
@@ -73,9 +73,9 @@ func TestStalledThenBroken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				r.set(func(f *fake) { f.waiting, f.done, f.dialErr = 1, 5, errors.New("no route") })
-				r.network <- Up{Lost: true}
+				r.network <- Change{Lost: true}
 				time.Sleep(3 * time.Second)
-				r.network <- Up{Away: 3 * time.Second}
+				r.network <- Change{Up: true, Away: 3 * time.Second}
 				time.Sleep(300 * time.Millisecond)
 				if r.set(func(f *fake) { f.up, f.waiting, f.dialErr = false, 0, nil }); tell {
 					r.events <- kernel.Event{SID: 1, Err: kernel.TargetClosed}
@@ -89,13 +89,40 @@ func TestStalledThenBroken(t *testing.T) {
 	}
 }
 
+// A session that was mended since the carrier went is not suspected for what was
+// before, nor is one whose carrier was back at once.
+func TestLostIsForgotten(t *testing.T) {
+	for name, between := range map[string]func(r *rig){
+		"mended": func(r *rig) { r.breakIt(); time.Sleep(time.Second) },
+		"blink":  func(r *rig) { r.network <- Change{Up: true, Away: 100 * time.Millisecond}; time.Sleep(time.Hour) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(t *testing.T, r *rig) {
+				r.set(func(f *fake) { f.done = 100 })
+				r.network <- Change{Lost: true}
+				time.Sleep(20 * time.Millisecond)
+				between(r)
+				logins := r.loginCount()
+				r.set(func(f *fake) { f.waiting = 1 })
+				r.network <- Change{Up: true, Away: time.Minute} // a neighbour
+				time.Sleep(50 * time.Millisecond)
+				r.set(func(f *fake) { f.waiting, f.done = 0, 101 })
+				time.Sleep(time.Second)
+				if r.loginCount() != logins || r.has("nothing comes through it") {
+					t.Errorf("%d logins, %d before", r.loginCount(), logins)
+				}
+			})
+		})
+	}
+}
+
 // A carrier that went for a blink does no harm.
 func TestCarrierBlinks(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 1, 100 })
-		r.network <- Up{Lost: true}
+		r.network <- Change{Lost: true}
 		time.Sleep(100 * time.Millisecond)
-		r.network <- Up{Away: 100 * time.Millisecond}
+		r.network <- Change{Up: true, Away: 100 * time.Millisecond}
 		time.Sleep(time.Second)
 		if r.loginCount() != 0 || r.dialCount() != 0 {
 			t.Errorf("%d dials, %d logins", r.dialCount(), r.loginCount())
@@ -106,7 +133,7 @@ func TestCarrierBlinks(t *testing.T) {
 // What moves, or has nothing to do, is left alone, also by the next survey.
 func TestNotStalled(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
-		r.network <- Up{Away: 20 * time.Second}
+		r.network <- Change{Up: true, Away: 20 * time.Second}
 		time.Sleep(5 * time.Second) // idle
 		for range 200 {             // slow
 			r.set(func(f *fake) { f.waiting, f.done = 8, f.done+1 })
@@ -123,7 +150,7 @@ func TestNotStalled(t *testing.T) {
 func TestStalledOnlyForAMoment(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done, f.dialErr = 1, 5, errors.New("no route") })
-		r.network <- Up{Away: 3 * time.Second}
+		r.network <- Change{Up: true, Away: 3 * time.Second}
 		time.Sleep(300 * time.Millisecond)
 		r.set(func(f *fake) { f.done, f.dialErr = 6, nil })
 		time.Sleep(time.Second)
@@ -178,7 +205,7 @@ func TestHurryBeyondTheLimit(t *testing.T) {
 		r.breakIt()
 		time.Sleep(20 * time.Second)
 		r.set(func(f *fake) { f.hole = false })
-		r.network <- Up{Away: 20 * time.Second}
+		r.network <- Change{Up: true, Away: 20 * time.Second}
 		time.Sleep(20 * time.Millisecond)
 		if !r.isUp() {
 			t.Error("still down 20 ms after the network came up")
@@ -195,7 +222,7 @@ func TestTwinIsLeftInPeace(t *testing.T) {
 			r.breakIt()
 			time.Sleep(2 * time.Second)
 		}
-		r.network <- Up{Away: time.Minute}
+		r.network <- Change{Up: true, Away: time.Minute}
 		time.Sleep(50 * time.Second)
 		if r.isUp() || !r.has("5 logins in a row were thrown out: another machine uses the same initiator name") {
 			t.Errorf("up %v", r.isUp())
@@ -273,8 +300,8 @@ func TestDayOfFaults(t *testing.T) {
 			func() { r.events <- async(iscsi.AsyncLogoutRequest, 0) },
 			func() { r.events <- async(iscsi.AsyncDropSession, 1) },
 			func() { r.events <- kernel.Event{Err: kernel.ErrEventsLost} },
-			func() { r.set(func(f *fake) { f.waiting++ }); r.network <- Up{Away: 5 * time.Second} },
-			func() { r.set(func(f *fake) { f.up = false }); r.network <- Up{} },
+			func() { r.set(func(f *fake) { f.waiting++ }); r.network <- Change{Up: true, Away: 5 * time.Second} },
+			func() { r.set(func(f *fake) { f.up = false }); r.network <- Change{Up: true} },
 		}
 		rounds := int(24 * time.Hour / (20 * time.Second))
 		measure := func() (heap uint64, goroutines int) {

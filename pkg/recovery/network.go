@@ -18,7 +18,7 @@ import (
 type keeper struct {
 	nic     nic
 	log     Logger
-	up      chan Up
+	changes chan Change
 	changed func() // after something of the uplinks changed
 	began   time.Time
 	away    map[any]time.Duration // since when a link, by number, or a neighbour, by address, is away
@@ -28,7 +28,7 @@ type keeper struct {
 }
 
 func newKeeper(n nic, log Logger, uplinks []Uplink, changed func()) *keeper {
-	k := &keeper{nic: n, log: log, up: make(chan Up, 1), changed: changed, began: time.Now(), away: map[any]time.Duration{}}
+	k := &keeper{nic: n, log: log, changes: make(chan Change, 1), changed: changed, began: time.Now(), away: map[any]time.Duration{}}
 	for _, u := range uplinks {
 		k.uplinks = append(k.uplinks, newKept(u))
 	}
@@ -37,17 +37,15 @@ func newKeeper(n nic, log Logger, uplinks []Uplink, changed func()) *keeper {
 
 func (k *keeper) now() time.Duration { return time.Since(k.began) }
 
-// tell passes on that something came up, or went. Of what nobody has heard of
-// yet the last counts, with the longest time away.
-func (k *keeper) tell(u Up) {
+// tell passes on what happened, together with what nobody has heard of yet. A
+// carrier that went counts if nothing came after it.
+func (k *keeper) tell(c Change) {
 	select {
-	case old := <-k.up:
-		if !u.Lost {
-			u.Away = max(u.Away, old.Away)
-		}
+	case old := <-k.changes:
+		c.Up, c.Away = c.Up || old.Up, max(c.Away, old.Away)
 	default:
 	}
-	k.up <- u // this goroutine alone sends
+	k.changes <- c // this goroutine alone sends
 }
 
 // watch subscribes to the kernel's news and works in a goroutine of its own for
@@ -141,7 +139,8 @@ func (k *keeper) check() time.Duration {
 	return next
 }
 
-// link takes in the state of an interface.
+// link takes in the state of an interface. Of one that is no more nothing is
+// kept: its number does not come again.
 func (k *keeper) link(u netlink.LinkUpdate) bool {
 	carrier := u.Header.Type == unix.RTM_NEWLINK && u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
 	_, away := k.away[u.Attrs().Index]
@@ -149,9 +148,12 @@ func (k *keeper) link(u netlink.LinkUpdate) bool {
 	case away && carrier:
 		k.askAgain(u.Attrs().Index)
 	case !away && !carrier:
-		k.tell(Up{Lost: true})
+		k.tell(Change{Lost: true})
 	}
 	k.follow(u.Attrs().Index, carrier)
+	if u.Header.Type == unix.RTM_DELLINK {
+		delete(k.away, u.Attrs().Index)
+	}
 	return true
 }
 
@@ -166,7 +168,7 @@ func (k *keeper) askAgain(index int) {
 	if !ours {
 		return
 	}
-	if err := k.nic.forget(index); err != nil {
+	if err := k.nic.askAgain(index); err != nil {
 		k.log.Warnf("network: neighbours of interface %d: %v", index, err)
 	}
 }
@@ -190,20 +192,21 @@ func (k *keeper) neighbour(u netlink.NeighUpdate) {
 }
 
 // maxAway bounds what is remembered as away: a network can hold many machines
-// that do not answer.
+// that do not answer. An interface has its place beyond that.
 const maxAway = 256
 
 // follow notes that something is there or away, and tells who waits for it.
 func (k *keeper) follow(what any, there bool) {
 	since, known := k.away[what]
+	_, link := what.(int)
 	switch {
-	case !there && !known && len(k.away) < maxAway:
+	case !there && !known && (link || len(k.away) < maxAway):
 		k.away[what] = k.now()
 	case there && known:
 		delete(k.away, what)
-		k.tell(Up{Away: k.now() - since})
+		k.tell(Change{Up: true, Away: k.now() - since})
 	case there:
-		k.tell(Up{})
+		k.tell(Change{Up: true})
 	}
 }
 

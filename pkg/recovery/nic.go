@@ -96,9 +96,10 @@ func (kernelNIC) addRoute(index int, r dhcp.Route) error {
 	return netlink.RouteReplace(route)
 }
 
-// forget implements nic. A neighbour that has answered meanwhile is looked for
-// anew.
-func (kernelNIC) forget(index int) error {
+// askAgain implements nic. A neighbour that the kernel is asking for is put back
+// to where nobody has asked yet, which keeps what waits for it, and is used
+// (net/core/neighbour.c: __neigh_update, neigh_event_send).
+func (kernelNIC) askAgain(index int) error {
 	list, err := netlink.NeighList(index, netlink.FAMILY_ALL)
 	if err != nil {
 		return err
@@ -107,7 +108,10 @@ func (kernelNIC) forget(index int) error {
 		if n.State&netlink.NUD_INCOMPLETE == 0 {
 			continue
 		}
-		if err := netlink.NeighDel(&n); err != nil && !errors.Is(err, unix.ENOENT) {
+		fresh := netlink.Neigh{LinkIndex: index, Family: n.Family, IP: n.IP, State: netlink.NUD_NONE}
+		use := fresh
+		use.Flags = netlink.NTF_USE
+		if err := errors.Join(netlink.NeighSet(&fresh), netlink.NeighSet(&use)); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,7 @@ type watched struct {
 	Session
 	down    *outage    // nil: commands flow
 	suspect *suspicion // that they do not
-	lost    *progress  // when a carrier last went; nil: none did since the last that came
+	lost    *progress  // when a carrier went that is not back; nil: none
 	twins   twins
 	outages int           // that ended
 	longest time.Duration // of them
@@ -192,7 +192,7 @@ func (a *Agent) broken(w *watched, cause error) {
 		return // a login under way hears of it from its pipe
 	}
 	now := a.now()
-	w.suspect = nil
+	w.suspect, w.lost = nil, nil
 	w.down = &outage{began: now, cause: cause, dialAt: now, reportAt: now, reported: -1, cancel: func() {}}
 	var closed kernel.ConnError
 	if errors.As(cause, &closed) && w.twins.broken(now) {

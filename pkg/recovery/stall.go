@@ -64,14 +64,15 @@ func (a *Agent) lost() {
 		if w.down != nil || w.ended {
 			continue
 		}
-		if _, done, err := w.Progress(); err == nil {
+		_, done, err := w.Progress()
+		if err == nil && (w.lost == nil || w.lost.done != done) { // of several that go the first counts
 			w.lost = &progress{done, a.now()}
 		}
 	}
 }
 
 // suspect begins to doubt a session when something came back that was away. If
-// the session has waited as long as that the case is clear.
+// commands wait and none has ended since a carrier went, the case is clear.
 func (a *Agent) suspect(w *watched, away time.Duration) {
 	now, lost := a.now(), w.lost
 	w.lost = nil

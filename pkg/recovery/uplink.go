@@ -38,8 +38,8 @@ type nic interface {
 	// hasRoute tells whether there is any route to that network.
 	hasRoute(to netip.Prefix) bool
 	addRoute(index int, r dhcp.Route) error
-	// forget drops the neighbours that have been asked for and have not answered.
-	forget(index int) error
+	// askAgain asks at once for the neighbours that have not answered so far.
+	askAgain(index int) error
 }
 
 // Times of putting an address back: who restarts a network manager takes it

@@ -34,7 +34,7 @@ func (w *wires) note(format string, args ...any) error {
 	return w.fail
 }
 
-func (w *wires) forget(index int) error { return w.note("forget %d", index) }
+func (w *wires) askAgain(index int) error { return w.note("ask %d", index) }
 
 func (w *wires) setUp(index int) error { w.up = true; return w.note("up %d", index) }
 
@@ -154,12 +154,12 @@ func TestKeepDriverReloaded(t *testing.T) {
 
 func TestFollow(t *testing.T) {
 	k := newKeeper(nil, nil, nil, nil)
-	heard := func() (Up, bool) {
+	heard := func() (Change, bool) {
 		select {
-		case u := <-k.up:
+		case u := <-k.changes:
 			return u, true
 		default:
-			return Up{}, false
+			return Change{}, false
 		}
 	}
 	k.began = time.Now().Add(-time.Hour)
@@ -184,6 +184,21 @@ func TestFollow(t *testing.T) {
 	if len(k.away) > maxAway {
 		t.Errorf("remembers %d", len(k.away))
 	}
+	k.follow(2, false) // a card has its place, whoever is away
+	if _, ok := k.away[2]; !ok {
+		t.Error("has forgotten the card")
+	}
+	before := len(k.away)
+	for i := range maxAway {
+		for _, kind := range []uint16{unix.RTM_NEWLINK, unix.RTM_DELLINK} {
+			k.link(netlink.LinkUpdate{
+				Header: unix.NlMsghdr{Type: kind}, Link: &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: 100 + i}},
+			})
+		}
+	}
+	if len(k.away) != before {
+		t.Errorf("remembers %d more interfaces that are no more", len(k.away)-before)
+	}
 }
 
 // A carrier that goes is told once, and what was not heard before it is old.
@@ -198,18 +213,24 @@ func TestCarrierIsLost(t *testing.T) {
 	}
 	carrier(unix.IFF_UP | unix.IFF_LOWER_UP)
 	carrier(unix.IFF_UP)
-	if u := <-k.up; !u.Lost {
+	if u := <-k.changes; !u.Lost {
 		t.Errorf("lost: %+v", u)
 	}
 	carrier(unix.IFF_UP)
-	if len(k.up) > 0 {
-		t.Errorf("told again: %+v", <-k.up)
+	if len(k.changes) > 0 {
+		t.Errorf("told again: %+v", <-k.changes)
 	}
 	carrier(unix.IFF_UP | unix.IFF_LOWER_UP)
-	if u := <-k.up; u.Lost || u.Away <= 0 {
+	if u := <-k.changes; u.Lost || !u.Up || u.Away <= 0 {
 		t.Errorf("back: %+v", u)
 	}
-	if !slices.Equal(w.did, []string{"forget 2"}) {
+	carrier(unix.IFF_UP)
+	carrier(unix.IFF_UP | unix.IFF_LOWER_UP)
+	carrier(unix.IFF_UP)
+	if u := <-k.changes; !u.Lost || !u.Up || u.Away <= 0 {
+		t.Errorf("back for a moment while nobody looked: %+v", u)
+	}
+	if !slices.Equal(w.did, []string{"ask 2", "ask 2"}) {
 		t.Errorf("did %v: who is not asked at once answers a second later", w.did)
 	}
 }
@@ -257,7 +278,7 @@ func TestLostNews(t *testing.T) {
 			ended := make(chan struct{})
 			go func() { defer close(ended); k.follows(n) }()
 			n.neighbours <- netlink.NeighUpdate{Type: unix.RTM_NEWNEIGH, Neigh: netlink.Neigh{IP: net.IP{10, 0, 0, 1}, State: netlink.NUD_REACHABLE}}
-			<-k.up
+			<-k.changes
 			lose(n)
 			<-ended
 			<-n.done

@@ -105,7 +105,7 @@ func newWorker(memory stateMemory) (*worker, error) {
 		w.log.Warnf("agent: %v: reconnects wait for their turn", err)
 	}
 	cfg := Config{
-		Events: transport.Watch(), Network: w.keeper.up, Log: w.log, Changed: w.changed, Slow: needsPerson,
+		Events: transport.Watch(), Network: w.keeper.changes, Log: w.log, Changed: w.changed, Slow: needsPerson,
 		Listeners: func() []uint32 { return otherListeners(transport) }, Past: past,
 	}
 	for _, st := range state.Sessions {

@@ -76,7 +76,7 @@ func (s *stage) newKit(ctx context.Context, n nic) (*kit, error) {
 
 func (s *stage) ourConfig(n nic) initramfs.Config {
 	return initramfs.Config{
-		Root: s.kernel.ModulesRoot, KernelVersion: s.kernel.Release, InitPath: s.init,
+		Root: s.kernel.ModulesRoot, KernelVersion: s.kernel.Release, PackedInit: s.packed,
 		NICs: []string{n.driver}, FileSystems: []string{"ext4"},
 	}
 }

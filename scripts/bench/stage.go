@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
@@ -25,6 +26,7 @@ type stage struct {
 	disk   *lab.Disk
 	kernel lab.Kernel
 	native map[string]string // compiled C, by name
+	packed []byte            // init, as iscsiroot carries it
 }
 
 func newStage(ctx context.Context, o options) (*stage, error) {
@@ -40,10 +42,21 @@ func newStage(ctx context.Context, o options) (*stage, error) {
 	if s.native, err = compile(ctx, dir); err == nil {
 		s.disk, err = s.makeDisk()
 	}
+	if err == nil {
+		s.packed, err = packInit(ctx, o.init)
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+func packInit(ctx context.Context, path string) ([]byte, error) {
+	program, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return initramfs.PackInit(ctx, program)
 }
 
 // Close removes what the stage has made.
