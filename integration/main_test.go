@@ -43,17 +43,9 @@ func run(m *testing.M) int {
 			return 1
 		}
 	}
-	if err := packInit(); err != nil {
+	if built.packed, err = initramfs.PackInit(context.Background(), built.init); err != nil {
 		fmt.Fprintln(os.Stderr, "integration:", err)
 		return 1
 	}
 	return m.Run()
-}
-
-func packInit() error {
-	program, err := os.ReadFile(built.init)
-	if err == nil {
-		built.packed, err = initramfs.PackInit(context.Background(), program)
-	}
-	return err
 }

@@ -25,8 +25,12 @@ func programEntry(init []byte) entry {
 	return entry{mode: cpio.S_IFREG | 0o755, data: content(init), size: int64(len(init))}
 }
 
-// PackInit packs an init program for Config.PackedInit.
-func PackInit(ctx context.Context, init []byte) ([]byte, error) {
+// PackInit packs the init program at path for Config.PackedInit.
+func PackInit(ctx context.Context, path string) ([]byte, error) {
+	init, err := fileContent(path)()
+	if err != nil {
+		return nil, fmt.Errorf("pack init: %w", err)
+	}
 	var b bytes.Buffer
 	z, err := compressor(ctx, &b, Zstd)
 	if err != nil {

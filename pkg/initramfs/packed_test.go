@@ -5,6 +5,8 @@ package initramfs_test
 import (
 	"bytes"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,11 +16,21 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-func TestPackedInit(t *testing.T) {
-	packed, err := initramfs.PackInit(t.Context(), []byte("the program"))
+func packInit(t *testing.T) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "init")
+	if err := os.WriteFile(path, []byte("the program"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	packed, err := initramfs.PackInit(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return packed
+}
+
+func TestPackedInit(t *testing.T) {
+	packed := packInit(t)
 	for _, c := range []struct {
 		name     string
 		how      initramfs.Compression
@@ -42,6 +54,7 @@ func TestPackedInit(t *testing.T) {
 				cfg.Init, cfg.PackedInit = nil, packed
 			}
 			var b bytes.Buffer
+			var err error
 			if sums[i], err = initramfs.Write(t.Context(), &b, cfg); err != nil {
 				t.Fatal(err)
 			}
@@ -73,10 +86,7 @@ func TestPackedInit(t *testing.T) {
 
 // What is not init alone is refused before anything is written.
 func TestPackedInitBad(t *testing.T) {
-	good, err := initramfs.PackInit(t.Context(), []byte("the program"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	good := packInit(t)
 	two, err := initramfs.Archive([]initramfs.File{{Path: "init", Data: []byte("i"), Mode: 0o755}, {Path: "other", Data: []byte("o"), Mode: 0o644}})
 	if err != nil {
 		t.Fatal(err)

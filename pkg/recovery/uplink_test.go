@@ -201,7 +201,8 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// A carrier that goes is told once, and what was not heard before it is old.
+// A carrier that goes is told once, and does not hide one that came back and was
+// not heard of.
 func TestCarrierIsLost(t *testing.T) {
 	w := whole()
 	k := newKeeper(w, nil, []Uplink{testUplink()}, nil)

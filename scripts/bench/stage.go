@@ -43,20 +43,12 @@ func newStage(ctx context.Context, o options) (*stage, error) {
 		s.disk, err = s.makeDisk()
 	}
 	if err == nil {
-		s.packed, err = packInit(ctx, o.init)
+		s.packed, err = initramfs.PackInit(ctx, o.init)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
-}
-
-func packInit(ctx context.Context, path string) ([]byte, error) {
-	program, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return initramfs.PackInit(ctx, program)
 }
 
 // Close removes what the stage has made.

@@ -23,11 +23,7 @@ func run(args []string) error {
 	if len(args) != 2 {
 		return errors.New("say packinit INIT OUTPUT")
 	}
-	program, err := os.ReadFile(args[0])
-	if err != nil {
-		return err
-	}
-	packed, err := initramfs.PackInit(context.Background(), program)
+	packed, err := initramfs.PackInit(context.Background(), args[0])
 	if err != nil {
 		return err
 	}
