@@ -1,8 +1,11 @@
 package uevent
 
 import (
+	"errors"
 	"os"
 	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // sda2 is what a kernel 6.1 says of a partition on a LUN.
@@ -87,10 +90,53 @@ func TestListen(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		if err := l.Wait(t.Context(), func(Event) (bool, error) { return false, nil }); err != nil {
-			return
+	if err := l.Wait(t.Context(), func(Event) (bool, error) { return false, nil }); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("error %v after Close, want a closed file", err)
+	}
+}
+
+// A panic over one message is an event that was lost: those that wait look for
+// themselves, and the reader goes on. A reader that does nothing but panic ends
+// every wait with that error.
+func TestPanic(t *testing.T) {
+	messages := make(chan string)
+	broken := false
+	l := &Listener{subs: map[*subscriber]struct{}{}, receive: func(buf []byte) (int, error) {
+		m := "panic"
+		if !broken {
+			m = <-messages
 		}
+		broken = broken || m == "broken"
+		if broken || m == "panic" {
+			panic(m)
+		}
+		return copy(buf, m), nil
+	}}
+	done := make(chan struct{})
+	go func() { defer close(done); l.read() }()
+	var got []string
+	err := l.Wait(t.Context(), func(ev Event) (bool, error) {
+		got = append(got, ev.Action)
+		switch len(got) {
+		case 1:
+			messages <- "panic"
+		case 2:
+			messages <- "add@/a\x00"
+		case 3:
+			messages <- "broken"
+		}
+		return false, nil
+	})
+	<-done
+	var p *contain.PanicError
+	if !errors.As(err, &p) {
+		t.Errorf("error %v, want a *contain.PanicError", err)
+	}
+	if len(got) < 3 || got[1] != "" || got[2] != "add" {
+		t.Errorf("events %q, want the first, a lost one, and add", got)
+	}
+	if err := l.Wait(t.Context(), func(Event) (bool, error) { return false, nil }); !errors.As(err, &p) {
+		t.Errorf("error %v of a later wait, want a *contain.PanicError", err)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // group is the kernel's multicast group; group 2 is udev's
@@ -20,9 +22,10 @@ const group = 1
 // receiveBuffer holds the burst of a cold-plug, in bytes.
 const receiveBuffer = 1 << 20
 
-// Listener receives the kernel's events and wakes whoever waits.
+// Listener receives the kernel's events and wakes all that wait.
 type Listener struct {
-	file *os.File
+	file    *os.File
+	receive func(buf []byte) (int, error)
 
 	mu   sync.Mutex
 	subs map[*subscriber]struct{}
@@ -49,12 +52,21 @@ func Listen() (*Listener, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("bind uevent: %w", err)
 	}
-	l := &Listener{file: os.NewFile(uintptr(fd), "uevent"), subs: map[*subscriber]struct{}{}}
-	go l.read()
+	file := os.NewFile(uintptr(fd), "uevent")
+	receive, err := receiver(file)
+	if err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("listen uevent: %w", err)
+	}
+	l := &Listener{file: file, receive: receive, subs: map[*subscriber]struct{}{}}
+	contain.Go(readerName, l.read, l.end)
 	return l, nil
 }
 
-// Close stops the listener; waiters return an error.
+// readerName is the reader's goroutine in messages.
+const readerName = "the reader of uevents"
+
+// Close stops the listener; waiters return an error that is os.ErrClosed.
 func (l *Listener) Close() error { return l.file.Close() }
 
 // Wait calls done at once and again after each event until it says true or
@@ -86,7 +98,7 @@ func (l *Listener) Wait(ctx context.Context, done func(Event) (bool, error)) err
 		select {
 		case ev, open = <-sub.events:
 			if !open {
-				return fmt.Errorf("wait uevent: %w", os.ErrClosed)
+				return fmt.Errorf("wait uevent: %w", l.ended())
 			}
 		case <-ctx.Done():
 			return ctx.Err()
@@ -94,30 +106,49 @@ func (l *Listener) Wait(ctx context.Context, done func(Event) (bool, error)) err
 	}
 }
 
-// read passes events on until the socket is closed.
+// maxPanics is how many panics in a row, with no message read between them, end
+// the reader.
+const maxPanics = 8
+
+// read passes events on until the socket is closed or fails. A panic over one
+// message is an event that was lost, no more: what waits for a device looks for
+// itself then.
 func (l *Listener) read() {
-	raw, err := l.file.SyscallConn()
 	buf := make([]byte, maxEvent)
-	for err == nil {
-		var n int
-		var from unix.Sockaddr
-		var rerr error
-		err = raw.Read(func(fd uintptr) bool {
-			n, from, rerr = unix.Recvfrom(int(fd), buf, 0)
-			return !errors.Is(rerr, unix.EAGAIN)
-		})
+	for panics := 0; ; {
+		err := contain.Call(readerName, func() error { return l.readOne(buf) })
+		var p *contain.PanicError
 		switch {
-		case err != nil:
-		case errors.Is(rerr, unix.ENOBUFS):
-			l.send(Event{}) // events were lost: let everybody look
-		case rerr != nil && !errors.Is(rerr, unix.EINTR):
-			err = rerr
-		case rerr == nil && fromKernel(from):
-			if ev, perr := Parse(buf[:n]); perr == nil {
-				l.send(ev)
-			}
+		case err == nil:
+			panics = 0
+		case errors.As(err, &p) && panics+1 < maxPanics:
+			panics++
+			l.send(Event{})
+		default:
+			l.end(err)
+			return
 		}
 	}
+}
+
+// readOne reads a message and passes on the event in it.
+func (l *Listener) readOne(buf []byte) error {
+	n, err := l.receive(buf)
+	switch {
+	case errors.Is(err, unix.ENOBUFS):
+		l.send(Event{}) // events were lost: let all of them look
+		return nil
+	case err != nil:
+		return err
+	}
+	if ev, err := Parse(buf[:n]); err == nil {
+		l.send(ev)
+	}
+	return nil
+}
+
+// end closes the subscribers: err is what every wait returns from now on.
+func (l *Listener) end(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.err = err
@@ -125,6 +156,36 @@ func (l *Listener) read() {
 		close(s.events)
 	}
 	l.subs = map[*subscriber]struct{}{}
+}
+
+// ended is why the reader has ended.
+func (l *Listener) ended() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// receiver returns a function that waits for a message of the kernel's.
+func receiver(file *os.File) (func(buf []byte) (int, error), error) {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return func(buf []byte) (n int, err error) {
+		for {
+			var from unix.Sockaddr
+			rerr := raw.Read(func(fd uintptr) bool {
+				n, from, err = unix.Recvfrom(int(fd), buf, 0)
+				return !errors.Is(err, unix.EAGAIN)
+			})
+			switch {
+			case rerr != nil:
+				return 0, os.ErrClosed
+			case err == nil && fromKernel(from), err != nil && !errors.Is(err, unix.EINTR):
+				return n, err
+			}
+		}
+	}, nil
 }
 
 // fromKernel refuses what another process sends to the group.
