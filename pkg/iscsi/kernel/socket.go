@@ -149,6 +149,9 @@ func (t *Transport) request(ctx context.Context, ev *uevent, object string) (*ue
 	for {
 		select {
 		case r := <-t.replies:
+			if r.err != nil {
+				return nil, fmt.Errorf("%v %s: %w", ev.typ, object, r.err)
+			}
 			if r.nlType != uint16(ev.typ) {
 				continue
 			}

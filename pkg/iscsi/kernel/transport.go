@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // handlePath tells the number that names the TCP transport in requests; it is
@@ -34,9 +36,11 @@ type Transport struct {
 	readErr error         // why; valid after done
 }
 
+// reply is an answer of the kernel, or err: why it may be missing.
 type reply struct {
 	nlType uint16
 	ev     *uevent
+	err    error
 }
 
 // connID names a connection in the kernel.
@@ -73,7 +77,7 @@ func New(sock Socket, handle uint64) *Transport {
 		pipes:   map[connID]*Pipe{},
 		done:    make(chan struct{}),
 	}
-	go t.read()
+	contain.Go(readerName, t.read, t.end)
 	return t
 }
 
@@ -84,35 +88,93 @@ func (t *Transport) Close() error {
 	return err
 }
 
-// read sorts what the kernel sends: answers have the type of their request as
-// netlink type, events have 0 there.
+// Done is closed when the transport is of no more use, after Close or because
+// its reader has ended by itself. Then it must be closed and opened anew, and
+// its sessions adopted by the new one.
+func (t *Transport) Done() <-chan struct{} { return t.done }
+
+// Err is why the reader has ended, and nil before Done. Every request and every
+// pipe returns it too.
+func (t *Transport) Err() error {
+	select {
+	case <-t.done:
+		return t.readErr
+	default:
+		return nil
+	}
+}
+
+// readerName is the reader's goroutine in messages.
+const readerName = "the reader of iscsi events"
+
+// maxPanics is how many panics in a row, with no datagram read between them,
+// end the reader: the socket itself fails then.
+const maxPanics = 8
+
+// read passes on what the kernel sends until the socket is closed or fails. A
+// panic costs what was in the datagram and no more: it may be a bug that only
+// one target's answer brings out, and the other sessions need the reader.
 func (t *Transport) read() {
-	defer close(t.done)
-	for {
-		b, err := t.sock.Receive()
-		if errors.Is(err, unix.ENOBUFS) {
-			t.lost()
-			continue
-		}
-		if err != nil {
-			t.readErr = err
+	for panics := 0; ; {
+		err := contain.Call(readerName, t.readOne)
+		var p *contain.PanicError
+		switch {
+		case err == nil:
+			panics = 0
+		case errors.Is(err, unix.ENOBUFS):
+			t.lost(ErrEventsLost)
+		case !errors.As(err, &p) || panics+1 == maxPanics:
+			t.end(err)
 			return
-		}
-		for len(b) > 0 {
-			ev := &uevent{}
-			nlType, rest, err := ev.unmarshal(b)
-			if err != nil {
-				break
-			}
-			b = rest
-			if nlType == 0 {
-				t.event(ev)
-				continue
-			}
-			t.reply(reply{nlType, ev})
+		default:
+			panics++
+			t.reply(reply{err: lostBy(err)}) // to the request under way: the next one passes over it
+			t.lost(lostBy(err))
 		}
 	}
 }
+
+// readOne reads a datagram and passes on what is in it.
+func (t *Transport) readOne() error {
+	b, err := t.sock.Receive()
+	if err != nil {
+		return err
+	}
+	t.sort(b)
+	return nil
+}
+
+// sort reads a datagram: answers have the type of their request as netlink
+// type, events have 0 there.
+func (t *Transport) sort(b []byte) {
+	for len(b) > 0 {
+		ev := &uevent{}
+		nlType, rest, err := ev.unmarshal(b)
+		if err != nil {
+			return
+		}
+		b = rest
+		if nlType == 0 {
+			t.event(ev)
+			continue
+		}
+		t.reply(reply{nlType: nlType, ev: ev})
+	}
+}
+
+// end is the end of the reader. All that waits, and all that comes, fails with
+// why; an end that is not by Close heals as lost events do: by another login.
+func (t *Transport) end(err error) {
+	if closed := errors.Is(err, os.ErrClosed); !closed {
+		err = lostBy(err)
+		defer t.tell(Event{Err: err})
+	}
+	t.readErr = err
+	close(t.done)
+}
+
+// lostBy is ErrEventsLost with a cause other than a full buffer.
+func lostBy(err error) error { return fmt.Errorf("%w: %w", ErrEventsLost, err) }
 
 // reply passes an answer on. If there is no room, the oldest is one that nobody
 // waits for any more.
@@ -151,17 +213,26 @@ func (t *Transport) event(ev *uevent) {
 	}
 }
 
-// ErrEventsLost says that the socket's buffer ran over and that a PDU may be
-// missing.
-var ErrEventsLost = errors.New("events of the kernel were lost")
+// ErrEventsLost says that a PDU may be missing: the socket's buffer ran over,
+// or the reader failed over what was in it.
+var ErrEventsLost error = &lostError{"events of the kernel were lost"}
+
+type lostError struct{ text string }
+
+// Error implements error.
+func (e *lostError) Error() string { return e.text }
+
+// Heals tells that another login can succeed, by another transport if Err says
+// that this one has ended.
+func (e *lostError) Heals() bool { return true }
 
 // lost fails every pipe: the PDU it waits for may be among what was lost.
-func (t *Transport) lost() {
-	t.tell(Event{Err: ErrEventsLost})
+func (t *Transport) lost(err error) {
+	t.tell(Event{Err: err})
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range t.pipes {
-		p.deliver(nil, ErrEventsLost)
+		p.deliver(nil, err)
 	}
 }
 
