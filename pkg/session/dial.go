@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // maxAddresses is how many addresses of one name are tried.
@@ -53,13 +54,16 @@ func (s *Session) race(ctx context.Context, addrs []netip.AddrPort) (conn *net.T
 			index := started
 			started++
 			next.Reset(s.times.stagger)
-			go func() {
+			contain.Go("a connect", func() {
 				conn, err := s.dial(ctx, addrs[index])
 				arrivals <- arrival{index, conn, err}
-			}()
+			}, func(err error) {
+				arrivals <- arrival{index: index, err: &ConnectError{Portal: addrs[index], Err: err}}
+			})
 		case a := <-arrivals:
 			if a.err == nil {
-				go closeLate(arrivals, started-len(failed)-1)
+				running := started - len(failed) - 1
+				contain.Go("closing late connections", func() { closeLate(arrivals, running) }, nil)
 				return a.conn, a.index, failed
 			}
 			failed[a.index] = a.err
@@ -84,7 +88,9 @@ func (s *Session) addresses(ctx context.Context) ([]netip.AddrPort, []Try) {
 	errs := make([]error, len(s.portals))
 	var lookups sync.WaitGroup
 	for i, p := range s.portals {
-		lookups.Go(func() { found[i], errs[i] = s.resolve(ctx, p) })
+		lookups.Go(contain.Func("a look-up", func() { found[i], errs[i] = s.resolve(ctx, p) }, func(err error) {
+			errs[i] = &ResolveError{Host: p.Host, Err: err}
+		}))
 	}
 	lookups.Wait()
 	all := slices.Clone(s.moved)
