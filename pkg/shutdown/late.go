@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // LateError says that something took longer than it may.
@@ -18,7 +20,7 @@ func within(limit time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
+	contain.Go("", func() { done <- f(ctx) }, func(err error) { done <- err })
 	select {
 	case err := <-done:
 		if err != nil && ctx.Err() != nil {
@@ -37,7 +39,7 @@ const progressEvery = 500 * time.Millisecond
 // nothing for stall.
 func working(s System, stall time.Duration, f func() error) error {
 	done := make(chan error, 1)
-	go func() { done <- f() }()
+	contain.Go("", func() { done <- f() }, func(err error) { done <- err })
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	last, since := s.Progress(), time.Now()

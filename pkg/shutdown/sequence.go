@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // Action is how the machine ends, in systemd's word.
@@ -146,7 +148,7 @@ func leaveAll(s System, log Logger) {
 	}
 	var all sync.WaitGroup
 	for _, one := range sessions {
-		all.Go(func() { leave(s, one, log) })
+		all.Go(contain.Func("", func() { leave(s, one, log) }, func(err error) { log.Errorf("shutdown: %s: %v", one, err) }))
 	}
 	all.Wait()
 }
