@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // maxPlain bounds an uncompressed module file that has to be held in memory, in bytes.
@@ -100,11 +102,14 @@ func readInfos(fsys fs.FS, paths []string, unpack func(fs.File, string) ([]byte,
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(paths)) {
-		wg.Go(func() {
+		wg.Go(contain.Func("reading modules", func() {
 			for i := int(next.Add(1)) - 1; i < len(paths); i = int(next.Add(1)) - 1 {
-				infos[i], errs[i] = fileInfo(fsys, paths[i], unpack)
+				errs[i] = contain.Call("", func() (err error) { // a module's error, and the next one is read
+					infos[i], err = fileInfo(fsys, paths[i], unpack)
+					return err
+				})
 			}
-		})
+		}, nil))
 	}
 	wg.Wait()
 	return infos, errs

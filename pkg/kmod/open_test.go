@@ -194,6 +194,19 @@ func TestOpenFileWithoutReaderAt(t *testing.T) {
 	}
 }
 
+// A bug in a decompressor costs the module over which it shows.
+func TestOpenFilePanics(t *testing.T) {
+	var said notes
+	fsys := files(map[string]Info{"a.ko": {Name: "a"}, "b.ko.gz": {Name: "b"}, "c.ko": {Name: "c"}}, nil)
+	x, err := Open(fsys, Options{Unpack: func(fs.File, string) ([]byte, error) { panic("a bug") }, Note: said.add})
+	if err != nil || len(x.Modules()) != 2 {
+		t.Errorf("%+v, %v", x.Modules(), err)
+	}
+	if diff := cmp.Diff(notes{"b.ko.gz is left out: internal error: panic: a bug"}, said); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // FuzzOpen: whatever stands beside a sound module file, that one is found, and every name has a plan.
 func FuzzOpen(f *testing.F) {
 	s := seedFiles(f)
