@@ -16,6 +16,7 @@ var linked = map[string]string{
 	"pkg/boot":          "the list of steps and their runner",
 	"pkg/bootspec":      "the meaning of the parameters",
 	"pkg/cmdline":       "the words of the command line",
+	"pkg/contain":       "makes a panic of a goroutine an error",
 	"pkg/ibft":          "the firmware's table",
 	"pkg/iscsi":         "the login",
 	"pkg/network/dhcp":  "the lease, from which bootspec takes the root path",

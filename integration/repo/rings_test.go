@@ -188,16 +188,29 @@ func TestRing0HasNoClock(t *testing.T) {
 	}
 }
 
-// minISCSI is how much of pkg/iscsi its own unit tests run, in percent of statements.
-const minISCSI = 95.0
-
-// The initiator's engine can be taken from here by whoever needs one: it needs nothing but Go, and is tested by itself.
+// The initiator's engine can be taken from here for another program: it needs nothing but Go and pkg/contain, which needs
+// nothing but Go.
 func TestISCSIStandsAlone(t *testing.T) {
-	for _, imported := range imports(t)["pkg/iscsi"] {
-		if first, _, _ := strings.Cut(imported, "/"); strings.Contains(first, ".") || strings.HasPrefix(imported, "pkg/") {
-			t.Errorf("pkg/iscsi imports %s: use the standard library alone", imported)
+	all := imports(t)
+	for _, pkg := range []string{"pkg/iscsi", "pkg/contain"} {
+		for _, imported := range all[pkg] {
+			first, _, _ := strings.Cut(imported, "/")
+			other := strings.Contains(first, ".") || first == "pkg" || first == "cmd"
+			if other && !(pkg == "pkg/iscsi" && imported == "pkg/contain") {
+				t.Errorf("%s imports %s: use the standard library alone", pkg, imported)
+			}
 		}
 	}
+}
+
+// minISCSI is how much of pkg/iscsi its own unit tests run, in percent of statements. They run 99 percent today; most of
+// what is left is for what cannot come about.
+const minISCSI = 97.0
+
+// What reads a target's bytes is tested by itself, without a kernel and without the tests of what is built on it. It is the
+// one package with such a number, because it is the one whose every branch a target chooses. The go command must be asked:
+// the count exists only in a test binary that it builds, and it keeps the result for as long as the package is the same.
+func TestISCSIIsTestedByItself(t *testing.T) {
 	text := goCommand(t, nil, "test", "-cover", "./pkg/iscsi")
 	_, after, _ := strings.Cut(text, "coverage: ")
 	number, _, _ := strings.Cut(after, "%")

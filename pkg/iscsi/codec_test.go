@@ -145,6 +145,22 @@ func TestTCPPipeContext(t *testing.T) {
 	}
 }
 
+// undying is a connection whose calls cannot be ended by a deadline.
+type undying struct{ net.Conn }
+
+func (undying) SetDeadline(time.Time) error { panic("a bug") }
+
+// TestTCPPipePanic: a panic in what ends a call closes the connection, which ends the call as well.
+func TestTCPPipePanic(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if _, err := iscsi.NewTCPPipe(undying{near}).Receive(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("receive: %v", err)
+	}
+}
+
 func TestDecodeBinary(t *testing.T) {
 	good := map[string]string{
 		"0x010203": "\x01\x02\x03", "0XaBc": "\x0a\xbc", "0x0": "\x00",

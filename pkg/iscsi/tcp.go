@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // Conn is what a TCPPipe needs of a connection; every net.Conn has it. A
@@ -101,12 +103,16 @@ func (t *TCPPipe) do(ctx context.Context, f func() error) error {
 		t.expired = false
 	}
 	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, contain.Func("the end of a call", func() {
 		defer close(done)
 		// A moment long past ends the pending call at once; no clock is read.
 		// If it fails, the connection is gone and the call returns anyway.
 		_ = t.conn.SetDeadline(time.Unix(1, 0))
-	})
+	}, func(error) {
+		if c, ok := t.conn.(io.Closer); ok {
+			_ = c.Close() // which ends the call too
+		}
+	}))
 	err := f()
 	if !stop() {
 		<-done
