@@ -14,6 +14,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
@@ -124,7 +125,7 @@ func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	if err != nil {
 		return dhcp.Lease{}, err
 	}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, contain.Func("the end of DHCP", func() { conn.Close() }, nil))()
 	for restarts := 0; ; restarts++ {
 		l, err := c.acquire(ctx, restarts)
 		if err == nil {
@@ -326,7 +327,7 @@ func extend(ctx context.Context, conn Conn, cfg Config, l dhcp.Lease, server net
 	if err != nil {
 		return dhcp.Lease{}, err
 	}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, contain.Func("the end of DHCP", func() { conn.Close() }, nil))()
 	for n := 0; ; n++ {
 		m := c.message(dhcpv4.MessageTypeRequest, c.elapsed())
 		m.ClientIPAddr = net.IP(l.Address.Addr().AsSlice())

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
@@ -160,7 +161,7 @@ func run(ctx context.Context, conn Conn, cfg Config, f func(*client) (dhcp.Lease
 	if err != nil {
 		return dhcp.Lease{}, err
 	}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, contain.Func("the end of DHCP", func() { conn.Close() }, nil))()
 	l, err := f(c)
 	switch {
 	case err == nil:

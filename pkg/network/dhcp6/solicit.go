@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
@@ -42,7 +43,7 @@ func solicit(ctx context.Context, name string) (Router, error) {
 		return Router{}, err
 	}
 	defer c.Close()
-	defer context.AfterFunc(ctx, func() { c.Close() })()
+	defer context.AfterFunc(ctx, contain.Func("the end of a solicitation", func() { c.Close() }, nil))()
 	to := &net.IPAddr{IP: net.IPv6linklocalallrouters, Zone: strconv.Itoa(i.Index)}
 	for n := 0; ; n++ {
 		// With our MAC in it the router need not ask for it (RFC 4861 4.1).
