@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
 
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
 )
 
@@ -66,13 +66,13 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 }
 
 // runVerb makes a panic of a verb its error: the shell is to go on.
-func runVerb(ctx context.Context, v verb.Verb, c *verb.Call) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("internal error: panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return v.Run(ctx, c)
+func runVerb(ctx context.Context, v verb.Verb, c *verb.Call) error {
+	err := contain.Call("", func() error { return v.Run(ctx, c) })
+	var p *contain.PanicError
+	if errors.As(err, &p) {
+		return fmt.Errorf("%w\n%s", err, p.Stack)
+	}
+	return err
 }
 
 // status shows an error and makes it an exit status.

@@ -11,6 +11,7 @@ import (
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
 )
 
@@ -119,15 +120,18 @@ func (s *shell) startJob(text string, stmt *syntax.Stmt) {
 	alone := *stmt
 	alone.Background = false
 	_, _ = fmt.Fprintf(s.out, "[%d]\n", j.number)
-	go func() {
-		defer close(j.done)
-		defer cancel()
-		if err := sub.Run(ctx, &alone); ctx.Err() != nil {
-			j.err = errors.New("ended")
-		} else if err != nil {
-			j.err = err
-		}
-	}()
+	contain.Go("", func() { j.run(ctx, sub, &alone) }, nil)
+}
+
+// run runs the job to its end. A panic in it is its error.
+func (j *job) run(ctx context.Context, sub *interp.Runner, stmt *syntax.Stmt) {
+	defer close(j.done)
+	defer j.cancel()
+	err := contain.Call("", func() error { return sub.Run(ctx, stmt) })
+	if ctx.Err() != nil {
+		err = errors.New("ended")
+	}
+	j.err = err
 }
 
 // tellJobs tells of the jobs that have ended since the last line.

@@ -16,6 +16,7 @@ import (
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
 )
 
@@ -185,16 +186,21 @@ func (s *shell) interrupt() {
 func (s *shell) catchSignals() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP)
-	go func() {
+	contain.Go("the shell's signals", func() {
 		for sig := range signals {
-			switch sig {
-			case syscall.SIGINT:
-				s.interrupt()
-			case syscall.SIGTSTP:
-				_ = syscall.Kill(0, syscall.SIGCONT) // what did stop goes on
-			}
+			s.caught(sig)
 		}
-	}()
+	}, func(err error) { s.say("%v: Ctrl-C ends no command any more", err) })
+}
+
+// caught does what a signal is for.
+func (s *shell) caught(sig os.Signal) {
+	switch sig {
+	case syscall.SIGINT:
+		s.interrupt()
+	case syscall.SIGTSTP:
+		_ = syscall.Kill(0, syscall.SIGCONT) // what did stop goes on
+	}
 }
 
 func (s *shell) say(format string, args ...any) {

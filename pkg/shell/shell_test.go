@@ -115,6 +115,17 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// A panic in the interpreter itself ends a job, and is what the shell tells of it.
+func TestPanicInAJob(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var js jobs
+	j := js.add("true &", cancel)
+	j.run(ctx, nil, nil)
+	if want := "[1] internal error: panic: "; j.running() || !strings.HasPrefix(j.String(), want) {
+		t.Errorf("job %q, want %q at its beginning", j, want)
+	}
+}
+
 // pty is a terminal whose other end is typed at.
 func pty(t *testing.T) (master, slave *os.File) {
 	t.Helper()

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // terminal is where lines are typed. Its modes change for as long as a line is
@@ -85,10 +87,10 @@ func (t *terminal) size() (columns, rows int) {
 // which f can be read again. Files that cannot do that do not wait.
 func cancelable(ctx context.Context, f *os.File) (done func()) {
 	gaveUp := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, contain.Func("the end of a read", func() {
+		defer close(gaveUp)
 		_ = f.SetReadDeadline(time.Unix(1, 0))
-		close(gaveUp)
-	})
+	}, nil))
 	return func() {
 		if !stop() {
 			<-gaveUp

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 func pingVerb() Verb {
@@ -71,7 +73,7 @@ func (p *pinger) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	defer context.AfterFunc(ctx, contain.Func("the end of a ping", func() { _ = conn.Close() }, nil))()
 	p.id = uint16(os.Getpid()) ^ uint16(time.Now().UnixNano())
 	answers := 0
 	for seq := 1; seq <= p.count && ctx.Err() == nil; seq++ {
