@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // DuplicateError says that another machine on the link has the address.
@@ -27,36 +31,63 @@ func (e *DuplicateError) Error() string {
 // that nothing can be sent from it. It returns a *DuplicateError if the address
 // is another's, and ctx's error.
 func WaitAddress(ctx context.Context, name string, want func(netip.Addr) bool) (netip.Addr, error) {
+	a, err := waitAddress(ctx, name, want)
+	var duplicate *DuplicateError
+	if err != nil && !errors.As(err, &duplicate) {
+		if ctx.Err() != nil {
+			err = ctx.Err() // what closed the socket
+		}
+		err = fmt.Errorf("wait for an address on %s: %w", name, err)
+	}
+	return a, err
+}
+
+// waitAddress looks at all addresses after each change of any: what the kernel
+// tells is only a hint, so that nothing is lost with a message. It receives in
+// this goroutine, unlike netlink.AddrSubscribe, whose own cannot be contained.
+func waitAddress(ctx context.Context, name string, want func(netip.Addr) bool) (netip.Addr, error) {
 	i, err := net.InterfaceByName(name)
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("wait for an address on %s: %w", name, err)
+		return netip.Addr{}, err
 	}
-	updates, done := make(chan netlink.AddrUpdate, 64), make(chan struct{})
-	defer close(done)
-	err = netlink.AddrSubscribeWithOptions(updates, done, netlink.AddrSubscribeOptions{ListExisting: true})
-	for err == nil {
-		select {
-		case u, open := <-updates:
-			if !open { // what else is wrong does not end it
-				err = errors.New("the kernel tells no more")
-				continue
-			}
-			a, _ := netip.AddrFromSlice(u.LinkAddress.IP)
-			a = a.Unmap()
-			if !u.NewAddr || u.LinkIndex != i.Index || !want(a) {
-				continue
-			}
-			switch {
-			case u.Flags&unix.IFA_F_DADFAILED != 0:
-				return netip.Addr{}, &DuplicateError{name, a}
-			case u.Flags&unix.IFA_F_TENTATIVE == 0 || u.Flags&unix.IFA_F_OPTIMISTIC != 0:
-				return a, nil
-			}
-		case <-ctx.Done():
-			err = ctx.Err()
+	s, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
+	if err != nil {
+		return netip.Addr{}, os.NewSyscallError("subscribe addresses", err)
+	}
+	defer s.Close()
+	defer context.AfterFunc(ctx, contain.Func("the end of a wait", s.Close, nil))()
+	for {
+		a, err := address(i, want)
+		if errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil {
+			continue // something changed meanwhile
+		}
+		if a.IsValid() || err != nil {
+			return a, err
+		}
+		if _, _, err := s.Receive(); err != nil && !errors.Is(err, unix.ENOBUFS) {
+			return netip.Addr{}, err
 		}
 	}
-	return netip.Addr{}, fmt.Errorf("wait for an address on %s: %w", name, err)
+}
+
+// address returns an interface's address that can be used; none is no error.
+func address(i *net.Interface, want func(netip.Addr) bool) (netip.Addr, error) {
+	all, err := netlink.AddrList(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: i.Index}}, netlink.FAMILY_ALL)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, one := range all {
+		a, _ := netip.AddrFromSlice(one.IP)
+		a = a.Unmap()
+		switch {
+		case !want(a):
+		case one.Flags&unix.IFA_F_DADFAILED != 0:
+			return netip.Addr{}, &DuplicateError{i.Name, a}
+		case one.Flags&unix.IFA_F_TENTATIVE == 0 || one.Flags&unix.IFA_F_OPTIMISTIC != 0:
+			return a, nil
+		}
+	}
+	return netip.Addr{}, nil
 }
 
 // LinkLocal is a want of WaitAddress.
