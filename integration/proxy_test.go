@@ -48,9 +48,11 @@ func (r *rig) dial(ctx context.Context, addr string) (conn net.Conn, err error) 
 // stage, SendTargets, the logout.
 const exchanges = 6
 
-// Each of the first six PDUs, in both directions, is struck by each fault once: one more try always succeeds, and what did not
-// need one gets none. A try never outlasts its context.
-func TestFaultMatrix(t *testing.T) {
+// Each of a discovery session's first six PDUs, in both directions, is struck by each fault once: one more try always succeeds,
+// and what did not need one gets none. A try never outlasts its context. No program of ours discovers: this tests iscsi.Discover,
+// and with it the login and the text exchange of pkg/iscsi over TCP, against a real target. The login of a boot goes by the
+// kernel's pipe: see TestSoakFaultMatrix.
+func TestDiscoveryFaultMatrix(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{}})
 	target, err := r.ns.StartTgtd(r.ctx, lab.TargetConfig{
@@ -61,14 +63,14 @@ func TestFaultMatrix(t *testing.T) {
 	}
 	var cases sync.WaitGroup
 	number := 0
-	for _, f := range append(matrix(), faultproxy.Fault{PDU: exchanges + 1}) { // the last one never comes
+	for _, f := range append(discoveryMatrix(), faultproxy.Fault{PDU: exchanges + 1}) { // the last one never comes
 		number++
 		cases.Go(func() { r.discoverThrough(target, f, byte(number)) })
 	}
 	cases.Wait()
 }
 
-func matrix() (all []faultproxy.Fault) {
+func discoveryMatrix() (all []faultproxy.Fault) {
 	for pdu := 1; pdu <= exchanges; pdu++ {
 		for _, d := range []faultproxy.Direction{faultproxy.ToTarget, faultproxy.ToInitiator} {
 			for _, a := range faultproxy.Actions() {
