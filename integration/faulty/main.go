@@ -42,6 +42,8 @@ func addFault(_ *boot.Machine, steps []boot.Step) []boot.Step {
 	switch {
 	case strings.Contains(string(line), "fault=step"):
 		fault = func(context.Context) error { panic("a bug in a step") }
+	case strings.Contains(string(line), "fault=race"):
+		fault = race
 	case strings.Contains(string(line), "fault=clock"):
 		fault = jump
 	case strings.Contains(string(line), "fault=goroutine"):
@@ -52,6 +54,19 @@ func addFault(_ *boot.Machine, steps []boot.Step) []boot.Step {
 		}
 	}
 	return append([]boot.Step{{Name: "fault", Run: fault}}, steps...)
+}
+
+// race counts in two goroutines that do not wait for each other.
+func race(context.Context) error {
+	n := 0
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n++
+	}()
+	n++
+	<-done
+	return nil
 }
 
 // jump sets the clock back and forth for as long as the machine boots, as time
