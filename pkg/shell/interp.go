@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -104,12 +106,7 @@ const killAfter = 2 * time.Second
 func (s *shell) program(ctx context.Context, hc interp.HandlerContext, args []string) error {
 	path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
 	if err != nil {
-		text := args[0] + ": no such command: try help"
-		if strings.Contains(args[0], "/") {
-			text = err.Error()
-		}
-		_, _ = fmt.Fprintln(hc.Stderr, text)
-		return statusNotFound
+		return notFound(hc, args[0], err)
 	}
 	cmd := exec.CommandContext(ctx, path)
 	cmd.Args, cmd.Env, cmd.Dir = args, environ(hc.Env), hc.Dir
@@ -141,6 +138,29 @@ func (s *shell) program(ctx context.Context, hc interp.HandlerContext, args []st
 		return interp.ExitStatus(128 + ws.Signal())
 	}
 	return interp.ExitStatus(exit.ExitCode())
+}
+
+// notFound says why there is no program of a name, or why the file of that name
+// is none that can be run.
+func notFound(hc interp.HandlerContext, name string, err error) error {
+	if !strings.Contains(name, "/") {
+		_, _ = fmt.Fprintf(hc.Stderr, "%s: no such command: try help\n", name)
+		return statusNotFound
+	}
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(hc.Dir, path)
+	}
+	status := statusNoRun
+	if _, serr := os.Stat(path); serr != nil {
+		err, status = serr, statusNotFound
+	}
+	var perr *fs.PathError
+	if errors.As(err, &perr) {
+		err = perr.Err
+	}
+	_, _ = fmt.Fprintf(hc.Stderr, "%s: %v\n", name, err)
+	return status
 }
 
 // environ is what a program gets.
