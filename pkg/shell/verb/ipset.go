@@ -137,6 +137,15 @@ func ones(n *net.IPNet) int {
 	return bits
 }
 
+// everywhere is the network of a default route: of the family that is asked for,
+// else of the gateway's.
+func (i ip) everywhere(gateway net.IP) *net.IPNet {
+	if i.family == netlink.FAMILY_V6 || gateway != nil && gateway.To4() == nil {
+		return &net.IPNet{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}
+	}
+	return &net.IPNet{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}
+}
+
 // changeRoute is ip route add, del and replace, by their first letter.
 func (i ip) changeRoute(command byte, args words) error {
 	r, err := i.route(args)
@@ -147,6 +156,7 @@ func (i ip) changeRoute(command byte, args words) error {
 	case 'a':
 		return netlink.RouteAdd(r)
 	case 'd':
+		r.Scope = netlink.SCOPE_NOWHERE // whatever scope it has (net/ipv4/fib_trie.c: fib_table_delete)
 		return netlink.RouteDel(r)
 	}
 	return netlink.RouteReplace(r)
@@ -162,7 +172,9 @@ func (i ip) route(args words) (*netlink.Route, error) {
 			return nil, usage("%s is no address", via)
 		}
 	}
-	if args[0] != "default" {
+	if args[0] == "default" {
+		r.Dst = i.everywhere(r.Gw)
+	} else {
 		dst, err := netlink.ParseIPNet(args[0])
 		if err != nil {
 			return nil, usage("%s is no network, such as 10.0.0.0/24", args[0])

@@ -43,15 +43,16 @@ func mountVerb() Verb {
 }
 
 func (c *Call) mount(device, dir, fstype string, flags uintptr, data string) error {
-	if flags&(unix.MS_BIND|unix.MS_REMOUNT) == 0 && fstype == "" {
+	probed := flags&(unix.MS_BIND|unix.MS_REMOUNT) == 0 && fstype == ""
+	if probed {
 		fsys, err := blockdev.ProbeDevice(c.Path(device))
 		if err != nil {
 			return fmt.Errorf("%w: say with -t TYPE what it is", err)
 		}
 		fstype = fsys.Type
 	}
-	source := device
-	if strings.Contains(device, "/") || flags&unix.MS_BIND != 0 {
+	source := device // or a word, such as none
+	if strings.Contains(device, "/") || probed || flags&unix.MS_BIND != 0 {
 		source = c.Path(device)
 	}
 	if flags&unix.MS_REMOUNT == 0 {
