@@ -143,9 +143,33 @@ func TestAllMistakes(t *testing.T) {
 	}
 }
 
+// Two machines have one disk only if the second says so; then the target is configured with the disk once and both of them.
 func TestSharedDisk(t *testing.T) {
-	text := strings.Replace(seed, "    lun: 2\n    chap: secrets\n", "    target: iqn.2007-01.com.example:storage.remote1\n    shared: true\n", 1)
-	room(t, text)
+	const target = "iqn.2007-01.com.example:storage.remote1"
+	text := func(shared string) string {
+		return strings.NewReplacer("    lun: 2\n    chap: secrets\n", "    target: "+target+"\n"+shared,
+			"hosts:\n", "  disk: /srv/room.img\nhosts:\n", "    disk: /srv/{name}-{mac}.img\n", "").Replace(seed)
+	}
+	r := room(t, text("    shared: true\n"))
+	for _, h := range r.Hosts {
+		if h.Target != target || h.number() != 0 || h.Disk != "/srv/room.img" {
+			t.Errorf("host %s: target %s, LUN %v, disk %s", h.Name, h.Target, h.LUN, h.Disk)
+		}
+	}
+	tgt := r.tgt()
+	for word, want := range map[string]int{
+		"<target " + target + ">": 1, "<backing-store ": 1,
+		"initiator-name iqn.2007-01.com.example:server.remote1\n": 1, "initiator-name iqn.2007-01.com.example:server.remote2\n": 1,
+	} {
+		if n := strings.Count(tgt, word); n != want {
+			t.Errorf("%q is %d times in tgt's configuration, want %d:\n%s", word, n, want, tgt)
+		}
+	}
+	for _, shared := range []string{"", "    shared: false\n"} {
+		if _, err := parse("hosts.yaml", []byte(text(shared)), secrets); err == nil || !strings.Contains(err.Error(), "host remote2: target: host remote1 has it too, with the same LUN") {
+			t.Errorf("%q: error %v, want that the disk is one machine's", shared, err)
+		}
+	}
 }
 
 // A secret that everybody can read is none.
