@@ -10,6 +10,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
 // Config is what a Network is made by.
@@ -72,7 +73,7 @@ func Start(cfg Config) (*Network, error) {
 	n.waits = n.state()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	loopbackUp()
-	watch, err := watchLinks(n.ctx)
+	watch, err := watchLinks()
 	if err != nil {
 		n.cancel()
 		return nil, err
@@ -82,23 +83,19 @@ func Start(cfg Config) (*Network, error) {
 }
 
 // loop is the one goroutine that decides.
-func (n *Network) loop(watch *watch) {
+func (n *Network) loop(watch *rtwatch.Watch) {
 	defer close(n.ended)
+	defer watch.Close()
+	updates := watch.Updates()
 	for {
 		select {
-		case u, open := <-watch.links:
+		case u, open := <-updates:
 			if !open {
-				watch.links = nil
-				n.fail(watch.err())
+				updates = nil
+				n.fail(watch.Err())
 				continue
 			}
-			n.saw(u)
-		case u, open := <-watch.addrs:
-			if !open {
-				watch.addrs = nil
-				continue
-			}
-			n.sawAddress(u)
+			n.update(u)
 		case f := <-n.events:
 			f()
 		case <-n.ctx.Done():

@@ -1,51 +1,33 @@
 package network
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
-	"github.com/vishvananda/netlink"
+	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
-// watch is what the kernel tells of links, those that are there first, and of
-// addresses. A channel is closed when it can tell no more.
-type watch struct {
-	links chan netlink.LinkUpdate
-	addrs chan netlink.AddrUpdate
-	why   chan error // the last error of both
-}
+// watchBuffer is the socket's receive buffer. A machine may show hundreds of
+// links at once, while the loop is busy with one of them.
+const watchBuffer = 1 << 20
 
-// err is why a channel is closed.
-func (w *watch) err() error {
-	select {
-	case err := <-w.why:
-		return fmt.Errorf("watch links: %w", err)
-	default:
-		return errors.New("watch links: the kernel tells no more")
-	}
-}
-
-func watchLinks(ctx context.Context) (*watch, error) {
-	w := &watch{links: make(chan netlink.LinkUpdate, 64), addrs: make(chan netlink.AddrUpdate, 64), why: make(chan error, 1)}
-	// Not every error ends it: a subscriber's first request is heard by all
-	// others, who take it for a forgery.
-	callback := func(err error) {
-		select {
-		case <-w.why:
-		default:
-		}
-		select {
-		case w.why <- err:
-		default:
-		}
-	}
-	err := netlink.AddrSubscribeWithOptions(w.addrs, ctx.Done(), netlink.AddrSubscribeOptions{ErrorCallback: callback})
-	if err == nil {
-		err = netlink.LinkSubscribeWithOptions(w.links, ctx.Done(), netlink.LinkSubscribeOptions{ListExisting: true, ErrorCallback: callback})
-	}
+// watchLinks subscribes to links, those that are there first, and to addresses.
+func watchLinks() (*rtwatch.Watch, error) {
+	w, err := rtwatch.Open(rtwatch.Config{Links: true, Buffer: watchBuffer})
 	if err != nil {
 		return nil, fmt.Errorf("subscribe links: %w", err)
 	}
 	return w, nil
+}
+
+// update takes in what the kernel tells. After messages were lost the state of
+// all links comes anew.
+func (n *Network) update(u rtwatch.Update) {
+	switch {
+	case u.Link != nil:
+		n.saw(*u.Link)
+	case u.Address != nil:
+		n.sawAddress(*u.Address)
+	case u.Err != nil:
+		n.warn(u.Err.Error())
+	}
 }
