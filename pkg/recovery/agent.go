@@ -59,8 +59,9 @@ type Config struct {
 	Sessions []Session
 	Events   <-chan kernel.Event // of the kernel's iSCSI
 	Network  <-chan Change
-	// Listeners are the port ids of others who listen for the same events.
-	Listeners func() []uint32
+	// Listeners are the port ids of other sockets that receive the same events.
+	// After an error the owner stays as it was.
+	Listeners func() ([]uint32, error)
 	// Slow tells of a login's error that only somebody's work at the target
 	// can mend: it is tried less often.
 	Slow func(error) bool
@@ -162,7 +163,12 @@ var errFound = errors.New("found down")
 // lookForOwner sees who else looks after sessions, and says so when that
 // changes.
 func (a *Agent) lookForOwner() {
-	if !a.owner.observe(a.now(), a.cfg.Listeners()) {
+	ids, err := a.cfg.Listeners()
+	if err != nil {
+		a.owner.blind(err, a.cfg.Log)
+		return
+	}
+	if a.owner.blind(nil, a.cfg.Log); !a.owner.observe(a.now(), ids) {
 		return
 	}
 	if a.owner.other {

@@ -111,6 +111,7 @@ type rig struct {
 	events    chan kernel.Event
 	network   chan Change
 	listeners []uint32
+	blind     error // why they cannot be seen
 	log       []string
 	status    []Status
 }
@@ -144,7 +145,7 @@ func inTime(t *testing.T, test func(t *testing.T, r *rig), past ...Status) {
 		r := &rig{fake: &fake{sid: 1, up: true}, events: make(chan kernel.Event), network: make(chan Change)}
 		a := New(Config{
 			Sessions: []Session{r.fake}, Events: r.events, Network: r.network, Log: r,
-			Listeners: func() []uint32 { r.mu.Lock(); defer r.mu.Unlock(); return r.listeners },
+			Listeners: func() ([]uint32, error) { r.mu.Lock(); defer r.mu.Unlock(); return r.listeners, r.blind },
 			Slow:      func(err error) bool { return errors.Is(err, errAuth) },
 			Past:      past,
 			Changed:   func(s []Status) { r.mu.Lock(); defer r.mu.Unlock(); r.status = s },

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // Names of the agent's processes: argv[0] of the init binary. systemd spares
@@ -35,64 +36,54 @@ const Binary = "/run/initramfs/shutdown"
 // maxState is the largest state that is handed over, in bytes.
 const maxState = 64 << 10
 
-// install copies the running program to path, if it is not there yet.
-func install(path string) error {
-	in, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return fmt.Errorf("install %s: %w", path, err)
-	}
-	defer func() { _ = in.Close() }()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("install %s: %w", path, err)
-	}
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("install %s: %w", path, err)
-	}
-	_, err = io.Copy(out, in) // copy_file_range or splice, no buffer of ours
-	if err = errors.Join(err, out.Close()); err != nil {
-		return errors.Join(fmt.Errorf("install %s: %w", path, err), os.Remove(path))
-	}
-	return nil
-}
-
 // Process is the agent as PID 1 sees it.
 type Process struct {
-	Pid  int
-	sock *os.File // a message is one packet
+	Pid   int
+	pidfd int      // -1: the kernel is older than 5.2
+	sock  *os.File // a message is one packet
 }
 
-// Launch starts the first worker in a mount namespace of its own. Call it before
-// root is mounted. The caller reaps the process; start runs the fork and may
-// keep its pid from being reaped meanwhile.
+// Launch starts the first worker in a mount namespace of its own. Root may be
+// mounted already: the agent holds none of it. The caller reaps the process;
+// start runs the fork and may keep its pid from being reaped meanwhile.
 func Launch(start func(fork func() (int, error)) error) (*Process, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("launch agent: %w", err)
 	}
 	defer func() { _ = unix.Close(pair[1]) }()
-	p := &Process{sock: os.NewFile(uintptr(pair[0]), "agent")}
+	p, err := newProcess(pair[0])
+	if err != nil {
+		return nil, fmt.Errorf("launch agent: %w", err)
+	}
 	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("launch agent: %w", err), p.sock.Close())
+		return nil, errors.Join(fmt.Errorf("launch agent: %w", err), p.Close())
 	}
 	defer func() { _ = null.Close() }()
 	err = start(func() (int, error) {
+		attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, PidFD: &p.pidfd}
 		var err error
-		p.Pid, err = fork("/proc/self/exe", FirstName, unix.CLONE_NEWNS, null.Fd(), uintptr(pair[1]))
+		p.Pid, err = fork("/proc/self/exe", FirstName, attr, null.Fd(), uintptr(pair[1]))
 		return p.Pid, err
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("launch agent: %w", err), p.sock.Close())
+		return nil, errors.Join(fmt.Errorf("launch agent: %w", err), p.Close())
 	}
 	return p, nil
 }
 
+// newProcess takes our end of the socket.
+func newProcess(sock int) (*Process, error) {
+	if err := unix.SetNonblock(sock, true); err != nil { // so that a deadline ends a read
+		return nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(sock))
+	}
+	return &Process{pidfd: -1, sock: os.NewFile(uintptr(sock), "agent")}, nil
+}
+
 // fork starts path under a name, with null as its standard files and rest from
 // file 3 on.
-func fork(path, name string, clone uintptr, null uintptr, rest ...uintptr) (int, error) {
+func fork(path, name string, attr *syscall.SysProcAttr, null uintptr, rest ...uintptr) (int, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	// A child inherits from the forking thread, before its own runtime starts
@@ -102,45 +93,103 @@ func fork(path, name string, clone uintptr, null uintptr, rest ...uintptr) (int,
 	if unix.Prctl(unix.PR_SET_IO_FLUSHER, 1, 0, 0, 0) == nil {
 		defer func() { _ = unix.Prctl(unix.PR_SET_IO_FLUSHER, 0, 0, 0, 0) }()
 	}
+	attr.Setsid = true
 	return syscall.ForkExec(path, []string{name}, &syscall.ProcAttr{
 		Dir: "/",
 		// One thread's worth of heap arenas and little garbage: the agent
 		// sleeps, and its memory is locked.
 		Env:   []string{"GOMAXPROCS=1", "GOGC=25", "GOTRACEBACK=single"},
 		Files: append([]uintptr{null, null, null}, rest...),
-		Sys:   &syscall.SysProcAttr{Setsid: true, Cloneflags: clone},
+		Sys:   attr,
 	})
 }
 
 // ErrNoAgent says that the agent did not take over.
-var ErrNoAgent = errors.New("the agent did not answer")
+var ErrNoAgent = errors.New("the agent has ended")
 
 // HandOver gives the sessions' state to the agent and waits until it watches
 // them. The caller's own socket to the kernel's iSCSI must be closed already.
+//
+// After an error the agent is dead, whatever it had taken: the sessions are the
+// caller's again, which may start another agent. An agent whose answer cannot be
+// delivered ends itself. So there is never more than one.
 func (p *Process) HandOver(ctx context.Context, state []byte) error {
+	err := p.handOver(ctx, state)
+	if err == nil {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("hand over: %w", err), p.Kill())
+}
+
+func (p *Process) handOver(ctx context.Context, state []byte) error {
 	if len(state) > maxState {
-		return fmt.Errorf("hand over %d bytes: limit %d", len(state), maxState)
+		return fmt.Errorf("%d bytes: limit %d", len(state), maxState)
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		tv := unix.NsecToTimeval(max(0, time.Until(deadline).Nanoseconds()))
-		_ = unix.SetsockoptTimeval(int(p.sock.Fd()), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv)
-	}
-	if _, err := unix.Write(int(p.sock.Fd()), state); err != nil {
-		return fmt.Errorf("hand over: %w", err)
-	}
+	expire := func() { _ = p.sock.SetDeadline(time.Unix(1, 0)) }
+	defer context.AfterFunc(ctx, contain.Func("hand-over deadline", expire, nil))()
+	_, err := p.sock.Write(state)
+	n := 0
 	answer := make([]byte, len(ready))
-	n, err := unix.Read(int(p.sock.Fd()), answer)
-	if err != nil {
-		return fmt.Errorf("hand over: %w", err)
+	if err == nil {
+		n, err = p.sock.Read(answer) // package os retries after EINTR
 	}
-	if string(answer[:max(n, 0)]) != ready {
-		return fmt.Errorf("hand over: %w", ErrNoAgent)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("no answer: %w", context.Cause(ctx))
+	case errors.Is(err, io.EOF), errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET):
+		return ErrNoAgent
+	case err == nil && string(answer[:n]) != ready:
+		return fmt.Errorf("unexpected answer %q", answer[:n])
 	}
-	return nil
+	return err
 }
 
 // ready is the agent's answer.
 const ready = "ready"
 
+// killLimit is for how long Kill waits for the process to end.
+const killLimit = 5 * time.Second
+
+// Kill ends the agent. It returns when the agent runs no more, which the caller
+// then reaps as always. A kernel before 5.2 does not tell of that.
+func (p *Process) Kill() error {
+	if p.Pid <= 0 {
+		return nil
+	}
+	if p.pidfd < 0 {
+		return p.killed(unix.Kill(p.Pid, unix.SIGKILL))
+	}
+	// By pidfd: the pid may have been reaped and given to another process.
+	if err := unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0); err != nil {
+		return p.killed(err)
+	}
+	for end := time.Now().Add(killLimit); ; {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(time.Until(end).Milliseconds()))
+		switch {
+		case errors.Is(err, unix.EINTR) && time.Now().Before(end):
+		case err != nil:
+			return p.killed(err)
+		case n == 0:
+			return p.killed(fmt.Errorf("still runs after %v", killLimit))
+		default:
+			return nil
+		}
+	}
+}
+
+// killed is the error of Kill. A process that has ended is none.
+func (p *Process) killed(err error) error {
+	if err == nil || errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return fmt.Errorf("kill agent %d: %w", p.Pid, err)
+}
+
 // Close lets go of the agent, which lives on.
-func (p *Process) Close() error { return p.sock.Close() }
+func (p *Process) Close() error {
+	if p.pidfd >= 0 {
+		_ = unix.Close(p.pidfd)
+		p.pidfd = -1
+	}
+	return p.sock.Close()
+}

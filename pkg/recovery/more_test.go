@@ -264,7 +264,7 @@ func TestSeveralSessions(t *testing.T) {
 		second := &fake{sid: 2, up: true, dialErr: errors.New("no route")}
 		a := New(Config{
 			Sessions: []Session{r.fake, second}, Events: r.events, Log: r,
-			Listeners: func() []uint32 { return nil },
+			Listeners: func() ([]uint32, error) { return nil, nil },
 			Changed:   func(s []Status) { r.mu.Lock(); defer r.mu.Unlock(); r.status = s },
 		})
 		ctx, cancel := context.WithCancel(t.Context())

@@ -1,8 +1,7 @@
 package recovery
 
 import (
-	"fmt"
-	"net"
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -10,34 +9,70 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
 // keeper follows the machine's network: it tells the agent what came up, and
-// keeps the uplinks.
+// keeps the uplinks. hear reads the kernel's messages and asks the kernel
+// nothing; mend alone sends requests by rtnetlink, which wait while a driver
+// resets its NIC under rtnl_lock. So what the agent waits for does not wait for
+// that. Both end with their context.
 type keeper struct {
-	nic     nic
-	log     Logger
-	changes chan Change
-	changed func() // after something of the uplinks changed
-	began   time.Time
-	away    map[any]time.Duration // since when a link, by number, or a neighbour, by address, is away
+	nic       nic
+	log       Logger
+	subscribe func() (subscription, error)
+	changes   chan Change // of one place; hear alone sends
+	changed   func()      // after something of the uplinks changed; mend calls it, without a lock
+	began     time.Time
+	wake      chan struct{} // of one place: mend is to look after the uplinks
+	ask       chan int      // interfaces whose neighbours mend is to ask for
 
-	mu      sync.Mutex // guards uplinks
+	// Of hear alone:
+	away map[any]time.Duration // since when a link, by number, or a neighbour, by address, is away
+	said string                // the last error that was logged
+
+	// Of mend alone:
 	uplinks []*kept
+
+	mu   sync.Mutex // guards seen; no call is made under it
+	seen []seen
 }
 
+// subscription is a *rtwatch.Watch.
+type subscription interface {
+	Updates() <-chan rtwatch.Update
+	Err() error
+	Close()
+}
+
+// subscribe watches the network of this machine.
+func subscribe() (subscription, error) {
+	w, err := rtwatch.Open(rtwatch.Config{Neighbours: true})
+	if err != nil {
+		return nil, err // not a typed nil
+	}
+	return w, nil
+}
+
+// maxAsk is how many interfaces may wait to be asked about. More than these are
+// left to the kernel, which asks once a second.
+const maxAsk = 16
+
 func newKeeper(n nic, log Logger, uplinks []Uplink, changed func()) *keeper {
-	k := &keeper{nic: n, log: log, changes: make(chan Change, 1), changed: changed, began: time.Now(), away: map[any]time.Duration{}}
+	k := &keeper{
+		nic: n, log: log, subscribe: subscribe, changes: make(chan Change, 1), changed: changed, began: time.Now(),
+		wake: make(chan struct{}, 1), ask: make(chan int, maxAsk), away: map[any]time.Duration{},
+	}
 	for _, u := range uplinks {
 		k.uplinks = append(k.uplinks, newKept(u))
 	}
+	k.publish()
 	return k
 }
 
 func (k *keeper) now() time.Duration { return time.Since(k.began) }
 
-// tell passes on what happened, together with what nobody has heard of yet. A
+// tell passes on what happened, together with what nothing has read yet. A
 // carrier that went counts if nothing came after it.
 func (k *keeper) tell(c Change) {
 	select {
@@ -48,81 +83,95 @@ func (k *keeper) tell(c Change) {
 	k.changes <- c // this goroutine alone sends
 }
 
-// watch subscribes to the kernel's news and works in a goroutine of its own for
-// as long as the process lives.
-func (k *keeper) watch() error {
-	n, err := subscribe()
-	if err != nil {
-		return err
-	}
-	go func() {
-		for {
-			if err == nil {
-				k.follows(n)
+// hearAgain is the pause between the end of a subscription and the next.
+const hearAgain = time.Second
+
+// hear reads the kernel's messages until ctx ends. While there is no
+// subscription the uplinks are looked after each second.
+func (k *keeper) hear(ctx context.Context) {
+	for {
+		w, err := k.subscribe()
+		k.look() // what changed until now was not heard
+		if err == nil {
+			k.follows(ctx, w)
+			if err = w.Err(); ctx.Err() != nil {
+				return
 			}
-			time.Sleep(time.Second) // the kernel had more to tell than there was room for
-			n, err = subscribe()
 		}
-	}()
-	return nil
-}
-
-// news is what the kernel tells of the network. Each channel is closed when
-// something of it was lost.
-type news struct {
-	links      chan netlink.LinkUpdate
-	addrs      chan netlink.AddrUpdate
-	neighbours chan netlink.NeighUpdate
-	done       chan struct{}
-}
-
-func subscribe() (news, error) {
-	n := news{
-		links: make(chan netlink.LinkUpdate, 16), addrs: make(chan netlink.AddrUpdate, 16),
-		neighbours: make(chan netlink.NeighUpdate, 16), done: make(chan struct{}),
-	}
-	err := netlink.LinkSubscribe(n.links, n.done)
-	if err == nil {
-		err = netlink.AddrSubscribe(n.addrs, n.done)
-	}
-	if err == nil {
-		err = netlink.NeighSubscribe(n.neighbours, n.done)
-	}
-	if err != nil {
-		close(n.done)
-		return n, fmt.Errorf("subscribe to the network's news: %w", err)
-	}
-	return n, nil
-}
-
-// follows takes news in until some are lost. It looks after the uplinks first:
-// what changed while nobody listened is found so.
-func (k *keeper) follows(n news) {
-	defer close(n.done)
-	look := time.NewTimer(0)
-	defer look.Stop()
-	for open, soon := true, false; ; soon = false {
-		select {
-		case u, ok := <-n.links:
-			if open = ok; ok {
-				soon = k.link(u)
-			}
-		case u, ok := <-n.addrs:
-			if open = ok; ok {
-				soon = k.address(u)
-			}
-		case u, ok := <-n.neighbours:
-			if open = ok; ok {
-				k.neighbour(u)
-			}
-		case <-look.C:
-			soon = true
-		}
-		if !open {
+		k.warn(err)
+		if !pause(ctx, hearAgain) {
 			return
 		}
-		if soon {
+	}
+}
+
+// warn logs an error of the watch, unless it was the last one too.
+func (k *keeper) warn(err error) {
+	if err == nil || k.said == err.Error() {
+		return
+	}
+	k.said = err.Error()
+	k.log.Warnf("network: %v: looking once a second meanwhile", err)
+}
+
+// look has mend look after the uplinks.
+func (k *keeper) look() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// follows takes updates in until there are no more, and closes the subscription.
+func (k *keeper) follows(ctx context.Context, w subscription) {
+	defer w.Close()
+	for {
+		select {
+		case u, open := <-w.Updates():
+			if !open {
+				return
+			}
+			k.update(u)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// update takes one in. After an overflow the uplinks are looked after: one of
+// the lost messages may have been about them.
+func (k *keeper) update(u rtwatch.Update) {
+	soon := u.Lost
+	switch {
+	case u.Link != nil:
+		soon = k.link(*u.Link)
+	case u.Address != nil:
+		soon = k.address(*u.Address)
+	case u.Neighbour != nil:
+		k.neighbour(*u.Neighbour)
+	case u.Err != nil:
+		k.warn(u.Err)
+		soon = true
+	}
+	if soon {
+		k.look()
+	}
+}
+
+// mend looks after the uplinks when it is time to, until ctx ends.
+func (k *keeper) mend(ctx context.Context) {
+	look := time.NewTimer(0)
+	defer look.Stop()
+	for {
+		select {
+		case <-k.wake:
 			look.Reset(k.check())
+		case <-look.C:
+			look.Reset(k.check())
+		case index := <-k.ask:
+			k.askAgain(index)
+		case <-ctx.Done():
+			return
 		}
 	}
 }
@@ -130,11 +179,10 @@ func (k *keeper) follows(n news) {
 // check looks after all uplinks.
 func (k *keeper) check() time.Duration {
 	next := surveyEvery
-	k.mu.Lock()
 	for _, u := range k.uplinks {
 		next = min(next, u.check(k.now(), k.nic, k.log))
 	}
-	k.mu.Unlock()
+	k.publish()
 	k.changed()
 	return next
 }
@@ -142,30 +190,31 @@ func (k *keeper) check() time.Duration {
 // link takes in the state of an interface. Of one that is no more nothing is
 // kept: its number does not come again.
 func (k *keeper) link(u netlink.LinkUpdate) bool {
+	index := u.Attrs().Index
 	carrier := u.Header.Type == unix.RTM_NEWLINK && u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
-	_, away := k.away[u.Attrs().Index]
-	switch {
-	case away && carrier:
-		k.askAgain(u.Attrs().Index)
-	case !away && !carrier:
+	_, away := k.away[index]
+	if !away && !carrier {
 		k.tell(Change{Lost: true})
 	}
-	k.follow(u.Attrs().Index, carrier)
+	k.follow(index, carrier)
+	if away && carrier {
+		select {
+		case k.ask <- index:
+		default:
+		}
+	}
 	if u.Header.Type == unix.RTM_DELLINK {
-		delete(k.away, u.Attrs().Index)
+		delete(k.away, index)
 	}
 	return true
 }
 
 // askAgain sees to it that a neighbour behind an uplink is asked for at once.
-// Without a carrier nobody answered, and the kernel asks once a second
+// Without a carrier none answered, and the kernel asks once a second
 // (net/core/neighbour.c: neigh_timer_handler): a new connection would wait for
 // the next time.
 func (k *keeper) askAgain(index int) {
-	k.mu.Lock()
-	ours := slices.ContainsFunc(k.uplinks, func(u *kept) bool { return u.Index == index })
-	k.mu.Unlock()
-	if !ours {
+	if !slices.ContainsFunc(k.uplinks, func(u *kept) bool { return u.Index == index }) {
 		return
 	}
 	if err := k.nic.askAgain(index); err != nil {
@@ -195,7 +244,7 @@ func (k *keeper) neighbour(u netlink.NeighUpdate) {
 // that do not answer. An interface has its place beyond that.
 const maxAway = 256
 
-// follow notes that something is there or away, and tells who waits for it.
+// follow notes that something is there or away, and tells the agent.
 func (k *keeper) follow(what any, there bool) {
 	since, known := k.away[what]
 	_, link := what.(int)
@@ -210,31 +259,27 @@ func (k *keeper) follow(what any, there bool) {
 	}
 }
 
-// interfaceNow is the name of an uplink's interface, and whether somebody else
-// keeps its address, or gave it another one. Who renews a lease gives the
-// address its lifetime and never lets less than an eighth be left (RFC 2131
-// section 4.4.5, T2).
-func (k *keeper) interfaceNow(u Uplink) (name string, mac net.HardwareAddr, others bool) {
-	l, ok := k.nic.find(u)
-	if !ok {
-		return "", nil, false
-	}
-	mac, _ = net.ParseMAC(u.MAC)
-	have, err := k.nic.addresses(l.index, u.Lease.Address.Addr().Is6())
-	for _, a := range have {
-		if a.Addr() == u.Lease.Address.Addr() {
-			return l.name, mac, a.left != dhcp.Infinite && a.left > u.Lease.Lifetime/8
-		}
-	}
-	return l.name, mac, err == nil && len(have) > 0
+// seen is what a report says of an uplink.
+type seen struct {
+	name       string
+	gone, lost bool
+	putBack    int
 }
 
-// forever takes the end from the lifetime of a leased address: somebody who
-// renews no more may have given it one.
-func (k *keeper) forever(u Uplink) {
-	if l, ok := k.nic.find(u); ok {
-		if err := k.nic.addAddress(l.index, u.Lease.Address); err != nil {
-			k.log.Warnf("network: keep %s: %v", u.Lease.Address, err)
-		}
+// publish shows how the uplinks are.
+func (k *keeper) publish() {
+	var all []seen
+	for _, u := range k.uplinks {
+		all = append(all, seen{u.name, u.gone, u.lost >= 0, u.putBack})
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.seen = all
+}
+
+// shown returns how the uplinks are, as of the last look.
+func (k *keeper) shown() []seen {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.seen // never written to once it is shown
 }

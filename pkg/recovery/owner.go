@@ -48,6 +48,19 @@ type ownership struct {
 	since map[uint32]time.Duration // when each listener was first seen
 	other bool                     // somebody else does
 	alone time.Duration            // since when nobody else listens
+	said  string                   // why it is not known, as logged last
+}
+
+// blind takes in why it cannot be seen who listens; nil: it can. All stays as it
+// was: what is not seen does not make the sessions ours.
+func (o *ownership) blind(err error, log Logger) {
+	switch {
+	case err == nil:
+		o.said = ""
+	case o.said != err.Error():
+		o.said = err.Error()
+		log.Warnf("agent: look for iscsid: %v", err)
+	}
 }
 
 // observe takes in who listens now. changed tells that the owner is another

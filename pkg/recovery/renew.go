@@ -3,8 +3,6 @@ package recovery
 import (
 	"context"
 	"errors"
-	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,26 +16,24 @@ type extender func(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) (dhcp.Le
 
 // renewer keeps a leased address for as long as no DHCP client of the system
 // does: one that was never started leaves root with an address that the server
-// gives to somebody else.
+// gives to another machine.
 type renewer struct {
 	renew, rebind extender
 	// clock is the time since boot, that of sleep included, as Lease.Obtained.
-	clock func() time.Duration
-	// others returns the interface's name, and whether somebody else looks
-	// after the address.
-	others func() (cfg dhcp4.Config, others bool)
+	clock  func() time.Duration
+	holder func(dhcp.Lease) holding // what the system does with the lease
 	got    func(dhcp.Lease)
 	log    Logger
 
-	passive bool // somebody else does
+	passive bool // another program renews it
 	expired bool
 }
 
 // Pauses of the renewer.
 const (
-	renewAgain = time.Minute      // between requests that nobody answered, after rebinding began
+	renewAgain = time.Minute      // between requests without an answer, after rebinding began
 	renewLeast = 2 * time.Second  // between any two
-	renewLook  = 30 * time.Second // whether somebody else still does it
+	renewLook  = 30 * time.Second // until it is seen anew whether another program still does it
 )
 
 // run works until ctx ends.
@@ -50,22 +46,26 @@ func (r *renewer) run(ctx context.Context, l dhcp.Lease) {
 		if !pause(ctx, max(wait, renewLeast)) {
 			return
 		}
-		cfg, others := r.others()
-		if others != r.passive {
-			r.passive = others
-			if others {
+		h := r.holder(l)
+		if h.others != r.passive {
+			r.passive = h.others
+			if h.others {
 				r.log.Infof("network: the system renews the lease of %s: standing by", l.Address.Addr())
 			} else {
-				r.log.Infof("network: nobody renews the lease of %s: doing it", l.Address.Addr())
+				r.log.Infof("network: no other program renews the lease of %s: doing it", l.Address.Addr())
 			}
 		}
-		if others || cfg.Interface == "" {
-			if !pause(ctx, renewLook) {
+		if h.left != dhcp.Infinite { // another program has renewed the lease since
+			l.Obtained = max(l.Obtained, r.clock()+h.left-l.Lifetime)
+		}
+		if h.others || h.cfg.Interface == "" {
+			// An eighth of the lease is left to renew it when no other program does.
+			if !pause(ctx, max(renewLeast, min(renewLook, l.Lifetime/32))) {
 				return
 			}
 			continue
 		}
-		l = r.extend(ctx, cfg, l)
+		l = r.extend(ctx, h.cfg, l)
 	}
 }
 
@@ -123,22 +123,4 @@ func sinceBoot() time.Duration {
 		return 0
 	}
 	return time.Duration(t.Nano())
-}
-
-// dhcpClient tells whether a process has the port of DHCP's clients open, from
-// the text of /proc/net/udp (net/ipv4/udp.c: udp4_format_sock).
-func dhcpClient(text string) bool {
-	for line := range strings.SplitSeq(text, "\n") {
-		f := strings.Fields(line) // sl local_address ...
-		if len(f) > 1 && strings.HasSuffix(f[1], ":0044") {
-			return true
-		}
-	}
-	return false
-}
-
-// clientRuns asks the kernel for that.
-func clientRuns() bool {
-	b, err := os.ReadFile("/proc/net/udp")
-	return err == nil && dhcpClient(string(b))
 }

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -22,9 +23,10 @@ type server struct {
 
 // moment is how things are at some time.
 type moment struct {
-	err    error // what the server says
-	silent bool  // it says nothing
-	others bool  // the system has a client
+	err    error         // what the server says
+	silent bool          // it says nothing
+	others bool          // the system has a client
+	left   time.Duration // of the address; 0: it has no end
 }
 
 func (s *server) now() time.Duration { return time.Since(s.began) }
@@ -58,8 +60,11 @@ func renewing(t *testing.T, run time.Duration, plan func(time.Duration) moment) 
 		l.SetTimes(2*time.Minute, 0, 0)
 		r := &renewer{
 			renew: s.extend("renew"), rebind: s.extend("rebind"), clock: s.now, log: &log,
-			others: func() (dhcp4.Config, bool) { return dhcp4.Config{Interface: "eth0"}, plan(s.now()).others },
-			got:    func(dhcp.Lease) { got++ },
+			holder: func(dhcp.Lease) holding {
+				now := plan(s.now())
+				return holding{dhcp4.Config{Interface: "eth0"}, now.others, cmp.Or(now.left, dhcp.Infinite)}
+			},
+			got: func(dhcp.Lease) { got++ },
 		}
 		r.run(ctx, l)
 	})
@@ -103,22 +108,36 @@ func TestRenewStandsBy(t *testing.T) {
 	}
 }
 
+// A client of the system that renews, with its address's lifetime as evidence,
+// and is killed: the lease is renewed before it ends, and not as one that has
+// ended.
+func TestRenewsAfterAClientIsKilled(t *testing.T) {
+	for name, killed := range map[string]time.Duration{"soon": 10 * time.Second, "after hours": 5*time.Hour + 17*time.Second} {
+		t.Run(name, func(t *testing.T) {
+			renewed := killed.Truncate(time.Minute) // at T1, the last time before the end
+			plan := func(now time.Duration) moment {
+				left := 2 * time.Minute
+				if now < killed {
+					left -= now % time.Minute
+				} else {
+					left -= now - renewed
+				}
+				if left <= 0 {
+					return moment{}
+				}
+				return moment{others: left > 15*time.Second, left: left}
+			}
+			s, log, got := renewing(t, renewed+119*time.Second, plan)
+			if got != 1 || len(s.asked) != 1 || !strings.HasPrefix(s.asked[0], "rebind ") || len(log) != 2 {
+				t.Errorf("asked %v, log %q, until %v", s.asked, log, renewed+2*time.Minute)
+			}
+		})
+	}
+}
+
 func TestLeaseForEver(t *testing.T) {
 	r := &renewer{clock: func() time.Duration { return 0 }}
 	l := dhcp.Lease{}
 	l.SetTimes(dhcp.Infinite, 0, 0)
 	r.run(t.Context(), l) // returns
-}
-
-func TestDHCPClient(t *testing.T) {
-	const head = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"
-	for text, want := range map[string]bool{
-		head + "  233: 00000000:0044 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 12345 2 0000000000000000 0\n": true,
-		head + "  233: 0100007F:0035 00000000:0044 07 00000000:00000000 00:00000000 00000000     0        0 12345 2 0000000000000000 0\n": false,
-		"": false,
-	} {
-		if got := dhcpClient(text); got != want {
-			t.Errorf("%q: %v", text, got)
-		}
-	}
 }

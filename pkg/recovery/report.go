@@ -10,11 +10,15 @@ import (
 
 // StatusFile is where the agent writes how the sessions and the network are, for
 // iscsiroot status. No secret is in it.
-const StatusFile = "/run/iscsiroot/status"
+const StatusFile = runDir + "/" + statusName
 
-// leaseFile is the name of package handover's files of leases, without the
-// interface at its end.
-const leaseFile = "/run/iscsiroot/lease-"
+// The agent's files. leasePrefix begins the names of package handover's files of
+// leases; the interface's name follows.
+const (
+	runDir      = "/run/iscsiroot"
+	statusName  = "status"
+	leasePrefix = "lease-"
+)
 
 // reportSessions writes a line for each session, and one for what is wrong.
 func reportSessions(all []Status) string {
@@ -47,21 +51,20 @@ func reportSessions(all []Status) string {
 
 // report writes a line for each uplink.
 func (k *keeper) report(uplinks []Uplink) string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	all := k.shown()
 	var b strings.Builder
 	for i, u := range uplinks {
 		state := "there"
-		switch kept := k.uplinks[i]; {
-		case kept.gone:
+		switch {
+		case all[i].gone:
 			state = "gone"
-		case kept.lost >= 0:
+		case all[i].lost:
 			state = "lost"
 		}
 		_, _ = fmt.Fprintf(&b, "link %s mac %s address %s by %s state %s put-back %d\n",
-			k.uplinks[i].name, u.MAC, u.Lease.Address, u.Lease.Method, state, k.uplinks[i].putBack)
+			all[i].name, u.MAC, u.Lease.Address, u.Lease.Method, state, all[i].putBack)
 		if l := u.Lease; l.Method == dhcp.DHCP4 && l.Lifetime != dhcp.Infinite {
-			_, _ = fmt.Fprintf(&b, "lease %s from %s since %d renew %d ends %d\n", k.uplinks[i].name, l.Server,
+			_, _ = fmt.Fprintf(&b, "lease %s from %s since %d renew %d ends %d\n", all[i].name, l.Server,
 				int(l.Obtained.Seconds()), int((l.Obtained + l.Renew).Seconds()), int((l.Obtained + l.Lifetime).Seconds()))
 		}
 	}

@@ -3,6 +3,7 @@ package recovery
 import (
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,17 +46,25 @@ func Supervise() error {
 			kmsg.Open(kmsg.SystemPaths()).Warnf("agent: its worker ended: starting it again")
 		}
 		began := time.Now()
-		pid, err := fork("/proc/self/exe", WorkerName, 0, uintptr(null), stateFile)
+		pid, err := fork("/proc/self/exe", WorkerName, &syscall.SysProcAttr{}, uintptr(null), stateFile)
 		if err == nil {
 			spare(os.Getpid(), pid)
 			wait(pid)
 		}
-		if time.Since(began) >= lasting {
-			pause = restartFirst
-		}
-		time.Sleep(pause)
-		pause = min(2*pause, restartMost)
+		var now time.Duration
+		now, pause = restartPause(pause, time.Since(began))
+		time.Sleep(now)
 	}
+}
+
+// restartPause says how long to wait before the next start of a worker that ran
+// for so long, and what to give to the next call: each pause is twice the one
+// before, until a worker lasts.
+func restartPause(pause, ran time.Duration) (now, next time.Duration) {
+	if ran >= lasting {
+		pause = restartFirst
+	}
+	return pause, min(2*pause, restartMost)
 }
 
 // wait returns when the child has ended, and reaps whoever else does.

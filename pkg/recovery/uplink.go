@@ -40,6 +40,8 @@ type nic interface {
 	addRoute(index int, r dhcp.Route) error
 	// askAgain asks at once for the neighbours that have not answered so far.
 	askAgain(index int) error
+	// dhcpClient tells whether a process looks after an IPv4 address by DHCP.
+	dhcpClient(index int, addr netip.Addr) bool
 }
 
 // Times of putting an address back: who restarts a network manager takes it

@@ -2,10 +2,10 @@ package recovery
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,33 +17,55 @@ import (
 
 // wires is a kernel with one interface, which notes what is done to it.
 type wires struct {
+	mu sync.Mutex
 	link
 	there  bool
 	addrs  []owned
 	routes []string
 	did    []string
 	fail   error
+	client bool          // a process looks after the address
+	block  chan struct{} // not nil: adding an address waits for it
 }
 
-func (w *wires) find(Uplink) (link, bool)             { return w.link, w.there }
-func (w *wires) addresses(int, bool) ([]owned, error) { return w.addrs, nil }
-func (w *wires) hasRoute(to netip.Prefix) bool        { return slices.Contains(w.routes, to.String()) }
+// locked takes the kernel's lock for one request.
+func (w *wires) locked() func() { w.mu.Lock(); return w.mu.Unlock }
+
+func (w *wires) find(Uplink) (link, bool) { defer w.locked()(); return w.link, w.there }
+
+func (w *wires) addresses(int, bool) ([]owned, error) { defer w.locked()(); return w.addrs, nil }
+
+func (w *wires) hasRoute(to netip.Prefix) bool {
+	defer w.locked()()
+	return slices.Contains(w.routes, to.String())
+}
 
 func (w *wires) note(format string, args ...any) error {
 	w.did = append(w.did, fmt.Sprintf(format, args...))
 	return w.fail
 }
 
-func (w *wires) askAgain(index int) error { return w.note("ask %d", index) }
+func (w *wires) askAgain(index int) error { defer w.locked()(); return w.note("ask %d", index) }
 
-func (w *wires) setUp(index int) error { w.up = true; return w.note("up %d", index) }
+func (w *wires) dhcpClient(int, netip.Addr) bool { defer w.locked()(); return w.client }
+
+func (w *wires) setUp(index int) error {
+	defer w.locked()()
+	w.up = true
+	return w.note("up %d", index)
+}
 
 func (w *wires) addRoute(index int, r dhcp.Route) error {
+	defer w.locked()()
 	w.routes = append(w.routes, r.To.String())
 	return w.note("route %v", r)
 }
 
 func (w *wires) addAddress(_ int, p netip.Prefix) error {
+	if w.block != nil {
+		<-w.block
+	}
+	defer w.locked()()
 	w.addrs = append(w.addrs, owned{p, dhcp.Infinite})
 	return w.note("address %v", p)
 }
@@ -231,58 +253,11 @@ func TestCarrierIsLost(t *testing.T) {
 	if u := <-k.changes; !u.Lost || !u.Up || u.Away <= 0 {
 		t.Errorf("back for a moment while nobody looked: %+v", u)
 	}
+	for range 2 {
+		k.askAgain(<-k.ask)
+	}
+	k.askAgain(99) // no uplink
 	if !slices.Equal(w.did, []string{"ask 2", "ask 2"}) {
 		t.Errorf("did %v: who is not asked at once answers a second later", w.did)
-	}
-}
-
-func TestWhoRenews(t *testing.T) {
-	u := testUplink()
-	u.Lease.SetTimes(80*time.Second, 0, 0)
-	for left, want := range map[time.Duration]bool{dhcp.Infinite: false, 79 * time.Second: true, 11 * time.Second: true, 9 * time.Second: false} {
-		w := whole()
-		w.addrs[0].left = left
-		k := newKeeper(w, nil, nil, nil)
-		if name, mac, others := k.interfaceNow(u); others != want || name != "eth0" || len(mac) != 6 {
-			t.Errorf("%v left: %v, %s, %v", left, others, name, mac)
-		}
-	}
-	w := whole()
-	w.addrs[0].Prefix = netip.MustParsePrefix("10.0.0.77/24")
-	k := newKeeper(w, nil, nil, nil)
-	if _, _, others := k.interfaceNow(u); !others {
-		t.Error("another address is nobody's")
-	}
-	k.forever(u)
-	if len(w.did) != 1 || w.did[0] != "address 10.0.0.2/24" {
-		t.Errorf("did %v", w.did)
-	}
-	w.there = false
-	if name, _, others := k.interfaceNow(u); name != "" || others {
-		t.Errorf("an interface that is gone: %q", name)
-	}
-}
-
-// News that were lost end the watch, which then begins anew; what it has heard
-// before counts.
-func TestLostNews(t *testing.T) {
-	for name, lose := range map[string]func(news){
-		"links":      func(n news) { close(n.links) },
-		"addresses":  func(n news) { close(n.addrs) },
-		"neighbours": func(n news) { close(n.neighbours) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := whole()
-			w.addrs = nil
-			k := newKeeper(w, &lines{}, []Uplink{testUplink()}, func() {})
-			n := news{make(chan netlink.LinkUpdate), make(chan netlink.AddrUpdate), make(chan netlink.NeighUpdate), make(chan struct{})}
-			ended := make(chan struct{})
-			go func() { defer close(ended); k.follows(n) }()
-			n.neighbours <- netlink.NeighUpdate{Type: unix.RTM_NEWNEIGH, Neigh: netlink.Neigh{IP: net.IP{10, 0, 0, 1}, State: netlink.NUD_REACHABLE}}
-			<-k.changes
-			lose(n)
-			<-ended
-			<-n.done
-		})
 	}
 }

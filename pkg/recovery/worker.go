@@ -7,11 +7,15 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
@@ -42,14 +46,27 @@ func Boot() error {
 	if err != nil {
 		return err
 	}
-	if _, err := unix.Write(sockFile, []byte(ready)); err != nil {
-		return os.NewSyscallError("write", err)
+	if err := answer(sockFile); err != nil {
+		return err
 	}
-	_ = unix.Close(sockFile)
 	ctx, cancel := context.WithCancel(context.Background())
-	go w.settle(cancel)
+	w.start(ctx)
+	w.persist(ctx, "settle", func() { settle(ctx, w.supervise, w.log, cancel) })
 	w.agent.Run(ctx)
 	return nil
+}
+
+// answer tells PID 1 that the agent has the sessions, and lets go of it. If that
+// cannot be delivered, PID 1 has given the agent up and may start another: this
+// one must end (see Process.HandOver).
+func answer(sock int) error {
+	for {
+		_, err := unix.Write(sock, []byte(ready))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return errors.Join(os.NewSyscallError("write", err), os.NewSyscallError("close", unix.Close(sock)))
+	}
 }
 
 // Work is the life of a worker of the supervisor's. It returns only if it
@@ -62,6 +79,7 @@ func Work() error {
 	if err != nil {
 		return err
 	}
+	w.start(context.Background())
 	w.agent.Run(context.Background())
 	return nil
 }
@@ -75,13 +93,17 @@ func ignoreSignals() {
 type worker struct {
 	agent    *Agent
 	keeper   *keeper
-	log      *kmsg.Logger
+	log      Logger
 	memory   stateMemory
 	sessions []*live
+	dir      string // of the files for people
 
-	mu    sync.Mutex // guards state and what is written of it
-	state State      // as the next worker needs it
-	said  string     // the last report, without its time
+	// mu guards state and what is written of it. The agent's loop takes it, so
+	// that nothing waits for rtnetlink under it; files are written under it only
+	// to memory. It is taken before keeper.mu.
+	mu    sync.Mutex
+	state State  // as the next worker needs it
+	said  string // the last report, without its time
 }
 
 func newWorker(memory stateMemory) (*worker, error) {
@@ -98,15 +120,12 @@ func newWorker(memory stateMemory) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state}
+	w := &worker{log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, dir: runDir}
 	past := state.past(sinceBoot())
 	w.keeper = newKeeper(kernelNIC{}, w.log, state.Uplinks, w.network)
-	if err := w.keeper.watch(); err != nil {
-		w.log.Warnf("agent: %v: reconnects wait for their turn", err)
-	}
 	cfg := Config{
 		Events: transport.Watch(), Network: w.keeper.changes, Log: w.log, Changed: w.changed, Slow: needsPerson,
-		Listeners: func() []uint32 { return otherListeners(transport) }, Past: past,
+		Listeners: func() ([]uint32, error) { return otherListeners(transport) }, Past: past,
 	}
 	for _, st := range state.Sessions {
 		s := &live{session.Reopen(transport, st)}
@@ -114,33 +133,55 @@ func newWorker(memory stateMemory) (*worker, error) {
 		cfg.Sessions = append(cfg.Sessions, s)
 	}
 	w.agent = New(cfg)
-	w.renewLeases()
-	go w.watchShutdown()
 	return w, nil
 }
 
+// start begins what works beside the agent, until ctx ends or the process does.
+func (w *worker) start(ctx context.Context) {
+	w.persist(ctx, "network watch", func() { w.keeper.hear(ctx) })
+	w.persist(ctx, "address keeper", func() { w.keeper.mend(ctx) })
+	w.renewLeases(ctx)
+	w.persist(ctx, "shutdown watch", func() { w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.log)) })
+}
+
+// persist runs f in a goroutine, which ends when f returns. After a panic f runs
+// again a while later: what it owns is as it was between two of its steps, and
+// the agent must not end for it.
+func (w *worker) persist(ctx context.Context, where string, f func()) {
+	contain.Go(where, func() {
+		for {
+			err := contain.Call(where, func() error { f(); return nil })
+			if err == nil {
+				return
+			}
+			w.log.Errorf("agent: %v: starting it again", err)
+			if !pause(ctx, restartMost) {
+				return
+			}
+		}
+	}, nil)
+}
+
 // renewLeases starts a renewer for each lease of IPv4.
-func (w *worker) renewLeases() {
-	for i, u := range w.state.Uplinks {
+func (w *worker) renewLeases(ctx context.Context) {
+	for i, u := range slices.Clone(w.state.Uplinks) {
 		if u.Lease.Method != dhcp.DHCP4 {
 			continue
 		}
 		r := &renewer{
 			renew: dhcp4.Renew, rebind: dhcp4.Rebind, clock: sinceBoot, log: w.log,
-			others: func() (dhcp4.Config, bool) {
-				name, mac, others := w.keeper.interfaceNow(u)
-				return dhcp4.Config{Interface: name, MAC: mac, HostName: u.Lease.HostName}, others || clientRuns()
-			},
-			got: func(l dhcp.Lease) { w.renewed(i, l) },
+			holder: func(l dhcp.Lease) holding { return w.keeper.holder(u, l) },
+			got:    func(l dhcp.Lease) { w.renewed(i, l) },
 		}
-		go r.run(context.Background(), u.Lease)
+		w.persist(ctx, "lease of "+u.Lease.Interface, func() { r.run(ctx, w.lease(i)) })
 	}
 }
 
-// watchShutdown sees to a shutdown that the real system has begun and cannot
-// finish without its root disk.
-func (w *worker) watchShutdown() {
-	w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.log))
+// lease returns an uplink's lease as it is now.
+func (w *worker) lease(i int) dhcp.Lease {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.Uplinks[i].Lease
 }
 
 // settleAfter is when the boot is over for the first worker.
@@ -148,21 +189,20 @@ const settleAfter = 5 * time.Second
 
 // settle starts the supervisor once the boot is over, and ends the first worker:
 // the supervisor notices by a pipe, and its worker goes on where this one was.
-func (w *worker) settle(end func()) {
-	for {
-		time.Sleep(settleAfter)
-		err := w.supervise()
+func settle(ctx context.Context, supervise func() error, log Logger, end func()) {
+	for pause(ctx, settleAfter) {
+		err := supervise()
 		if err == nil {
 			end()
 			return
 		}
-		w.log.Warnf("agent: %v: nobody starts it again if it ends", err)
+		log.Warnf("agent: %v: it is not started again if it ends", err)
 	}
 }
 
 // supervise starts the supervisor from the program's lasting place.
 func (w *worker) supervise() error {
-	if err := install(Binary); err != nil {
+	if err := Install(); err != nil {
 		return err
 	}
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -175,7 +215,7 @@ func (w *worker) supervise() error {
 		return os.NewSyscallError("pipe", err)
 	}
 	defer func() { _ = unix.Close(alive[0]) }()
-	pid, err := fork(Binary, SupervisorName, 0, uintptr(null), w.memory.Fd(), uintptr(alive[0]))
+	pid, err := fork(Binary, SupervisorName, &syscall.SysProcAttr{}, uintptr(null), w.memory.Fd(), uintptr(alive[0]))
 	if err != nil {
 		return errors.Join(&os.PathError{Op: "start", Path: Binary, Err: err}, unix.Close(alive[1]))
 	}
@@ -183,13 +223,13 @@ func (w *worker) supervise() error {
 	return nil
 }
 
-// otherListeners reads who else listens for the kernel's iSCSI events.
-func otherListeners(t *kernel.Transport) []uint32 {
+// otherListeners reads which other sockets receive the kernel's iSCSI events.
+func otherListeners(t *kernel.Transport) ([]uint32, error) {
 	b, err := os.ReadFile("/proc/net/netlink")
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	return listeners(string(b), t.PortID())
+	return listeners(string(b), t.PortID()), nil
 }
 
 // needsPerson tells of a refusal that only the target's administrator mends.
@@ -244,13 +284,14 @@ func (w *worker) changed(all []Status) {
 // renewed takes a lease in that was renewed.
 func (w *worker) renewed(i int, l dhcp.Lease) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.state.Uplinks[i].Lease = l
-	w.keeper.forever(w.state.Uplinks[i])
-	if err := replace(leaseFile+l.Interface, l.Encode()); err != nil {
+	u := w.state.Uplinks[i]
+	w.keep()
+	w.mu.Unlock()
+	w.keeper.forever(u)
+	if err := replace(filepath.Join(w.dir, leasePrefix+l.Interface), l.Encode()); err != nil {
 		w.log.Warnf("agent: %v", err)
 	}
-	w.keep()
 }
 
 // network is called when something of the uplinks may have changed.
@@ -273,7 +314,7 @@ func (w *worker) keep() {
 		w.log.Warnf("agent: %v", err)
 	}
 	w.said = w.report()
-	if err := replace(StatusFile, fmt.Sprintf("since-boot %d\n", int(w.state.At.Seconds()))+w.said); err != nil {
+	if err := replace(filepath.Join(w.dir, statusName), fmt.Sprintf("since-boot %d\n", int(w.state.At.Seconds()))+w.said); err != nil {
 		w.log.Warnf("agent: %v", err)
 	}
 }

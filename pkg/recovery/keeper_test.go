@@ -1,0 +1,278 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
+)
+
+// heard is a subscription that a test feeds.
+type heard struct {
+	updates chan rtwatch.Update
+	err     error
+	closed  bool
+}
+
+func newHeard() *heard { return &heard{updates: make(chan rtwatch.Update)} }
+
+func (h *heard) Updates() <-chan rtwatch.Update { return h.updates }
+func (h *heard) Err() error                     { return h.err }
+func (h *heard) Close()                         { h.closed = true }
+
+// keeping runs a keeper in a bubble of its own time. setup makes, in the bubble,
+// what its subscriptions come from.
+func keeping(t *testing.T, w *wires, setup func() func() (subscription, error), test func(t *testing.T, k *keeper, log *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		log := &rig{fake: &fake{}}
+		k := newKeeper(w, log, []Uplink{testUplink()}, func() {})
+		k.subscribe = setup()
+		ctx, cancel := context.WithCancel(t.Context())
+		var tasks sync.WaitGroup
+		tasks.Go(func() { k.hear(ctx) })
+		tasks.Go(func() { k.mend(ctx) })
+		test(t, k, log)
+		cancel()
+		tasks.Wait()
+	})
+}
+
+func neighbourUp() rtwatch.Update {
+	return rtwatch.Update{Neighbour: &netlink.NeighUpdate{
+		Type: unix.RTM_NEWNEIGH, Neigh: netlink.Neigh{IP: net.IP{10, 0, 0, 1}, State: netlink.NUD_REACHABLE},
+	}}
+}
+
+func linkUpdate(flags uint32) rtwatch.Update {
+	return rtwatch.Update{Link: &netlink.LinkUpdate{
+		Header: unix.NlMsghdr{Type: unix.RTM_NEWLINK}, Link: &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: 2, RawFlags: flags}},
+	}}
+}
+
+// A machine whose kernel refuses a subscription for a while, or for ever, keeps
+// its addresses all the same, and is watched as soon as that is possible.
+func TestSubscribesWithoutEnd(t *testing.T) {
+	w := whole()
+	w.addrs = nil
+	var h *heard
+	var tries atomic.Int32
+	refuse := func() func() (subscription, error) {
+		h = newHeard()
+		return func() (subscription, error) {
+			if tries.Add(1) <= 100 {
+				return nil, unix.ENOBUFS
+			}
+			return h, nil
+		}
+	}
+	keeping(t, w, refuse, func(t *testing.T, k *keeper, log *rig) {
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if len(w.addrs) != 1 || tries.Load() < 10 || k.shown()[0].putBack != 1 {
+			t.Errorf("addresses %v after 10 s and %d tries, shown %+v", w.addrs, tries.Load(), k.shown())
+		}
+		time.Sleep(100 * time.Second)
+		h.updates <- neighbourUp()
+		if c := <-k.changes; !c.Up || tries.Load() != 101 {
+			t.Errorf("heard %+v after %d tries", c, tries.Load())
+		}
+		if n := strings.Count(strings.Join(log.log, "\n"), unix.ENOBUFS.Error()); n != 1 {
+			t.Errorf("an error that stays was logged %d times: %q", n, log.log)
+		}
+	})
+	if !h.closed {
+		t.Error("the subscription was not closed")
+	}
+}
+
+// A subscription that fails is followed by another; messages that were lost, and
+// those that cannot be read, have the uplinks looked after.
+func TestHearsAgain(t *testing.T) {
+	for name, u := range map[string]rtwatch.Update{
+		"lost":      {Lost: true},
+		"not read":  {Err: errors.New("watch network: message 16: invalid argument")},
+		"link":      linkUpdate(unix.IFF_UP | unix.IFF_LOWER_UP),
+		"address":   {Address: &netlink.AddrUpdate{LinkAddress: net.IPNet{IP: net.IP{10, 0, 0, 2}}}},
+		"none, end": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := whole()
+			var all []*heard
+			next := func() func() (subscription, error) {
+				return func() (subscription, error) { all = append(all, newHeard()); return all[len(all)-1], nil }
+			}
+			keeping(t, w, next, func(t *testing.T, k *keeper, _ *rig) {
+				synctest.Wait()
+				w.addrs = nil
+				if (u == rtwatch.Update{}) {
+					all[0].err = errors.New("watch network: recvmsg: input/output error")
+					close(all[0].updates)
+				} else {
+					all[0].updates <- u
+				}
+				time.Sleep(3 * time.Second) // the survey comes after 30
+				synctest.Wait()
+				if len(w.addrs) != 1 {
+					t.Error("the address was not put back")
+				}
+				all[len(all)-1].updates <- neighbourUp()
+				if c := <-k.changes; !c.Up {
+					t.Errorf("heard %+v", c)
+				}
+			})
+			if !all[0].closed {
+				t.Error("the first subscription was not closed")
+			}
+		})
+	}
+}
+
+// While a request by rtnetlink waits, as it does while a driver resets its NIC,
+// the agent is told what comes up, a report is written, and state is kept: all
+// that nothing may hold a lock for.
+func TestNothingWaitsForRTNL(t *testing.T) {
+	w := whole()
+	w.addrs = nil
+	var h *heard
+	setup := func() func() (subscription, error) {
+		h, w.block = newHeard(), make(chan struct{})
+		return func() (subscription, error) { return h, nil }
+	}
+	keeping(t, w, setup, func(t *testing.T, k *keeper, log *rig) {
+		wk := &worker{keeper: k, log: log, memory: newMemory(t), dir: t.TempDir()}
+		wk.state.Uplinks = []Uplink{testUplink()}
+		renewed := make(chan struct{})
+		go func() { defer close(renewed); wk.renewed(0, testUplink().Lease) }()
+		time.Sleep(10 * time.Second) // the address is being put back
+		synctest.Wait()
+		h.updates <- linkUpdate(unix.IFF_UP)
+		if c := <-k.changes; !c.Lost {
+			t.Errorf("heard %+v", c)
+		}
+		h.updates <- linkUpdate(unix.IFF_UP | unix.IFF_LOWER_UP)
+		if c := <-k.changes; !c.Up {
+			t.Errorf("heard %+v", c)
+		}
+		if r := k.report([]Uplink{testUplink()}); !strings.Contains(r, "address 10.0.0.2/24") {
+			t.Errorf("report %q", r)
+		}
+		wk.changed(nil)
+		wk.network()
+		if s, err := wk.memory.load(); err != nil || !strings.Contains(string(s), "10.0.0.2/24") {
+			t.Errorf("state %q, %v", s, err)
+		}
+		close(w.block)
+		<-renewed
+	})
+}
+
+// TestFlood has the kernel drop messages for real, in a network namespace, while
+// nothing reads the agent's changes: the address that was taken away meanwhile is
+// put back, and the carrier that came meanwhile is heard of.
+func TestFlood(t *testing.T) {
+	inNamespace(t, unix.CLONE_NEWNET, func() {
+		la := netlink.NewLinkAttrs()
+		la.Name = "a0"
+		if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: la, PeerName: "b0"}); err != nil {
+			t.Fatal(err)
+		}
+		a, b := linkOf(t, "a0"), linkOf(t, "b0")
+		u := testUplink()
+		u.Index, u.MAC, u.Lease.Interface, u.Lease.Routes = a.Attrs().Index, a.Attrs().HardwareAddr.String(), "a0", nil
+		if err := errors.Join(netlink.LinkSetUp(a), (kernelNIC{}).addAddress(u.Index, u.Lease.Address)); err != nil {
+			t.Fatal(err)
+		}
+		watched, lost, hold := make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{})
+		k := newKeeper(kernelNIC{}, &rig{fake: &fake{}}, []Uplink{u}, func() {})
+		k.subscribe = func() (subscription, error) {
+			w, err := rtwatch.Open(rtwatch.Config{Neighbours: true, Buffer: 1})
+			if err != nil {
+				return nil, err
+			}
+			watched <- struct{}{}
+			return newSlow(t, w, hold, lost), nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var tasks sync.WaitGroup
+		tasks.Go(func() { k.hear(ctx) })
+		tasks.Go(func() { k.mend(ctx) })
+		defer tasks.Wait()
+		defer cancel()
+		<-watched
+		for i := range 200 {
+			if err := netlink.LinkSetAlias(a, fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(netlink.LinkSetUp(b), netlink.AddrDel(a, &netlink.Addr{IPNet: toIPNet(u.Lease.Address)})); err != nil {
+			t.Fatal(err)
+		}
+		close(hold)
+		<-lost
+		for c := range k.changes {
+			if c.Up {
+				break
+			}
+		}
+		for {
+			if have, err := (kernelNIC{}).addresses(u.Index, false); err != nil {
+				t.Fatal(err)
+			} else if len(have) == 1 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+}
+
+func linkOf(t *testing.T, name string) netlink.Link {
+	t.Helper()
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// slow is a subscription that is read only once the test says so.
+type slow struct {
+	subscription
+	updates chan rtwatch.Update
+}
+
+func newSlow(t *testing.T, w subscription, hold <-chan struct{}, lost chan<- struct{}) *slow {
+	t.Helper()
+	s := &slow{w, make(chan rtwatch.Update)}
+	go func() {
+		defer close(s.updates)
+		<-hold
+		for u := range w.Updates() {
+			if u.Lost {
+				select {
+				case lost <- struct{}{}:
+				default:
+				}
+			}
+			select {
+			case s.updates <- u:
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	return s
+}
+
+func (s *slow) Updates() <-chan rtwatch.Update { return s.updates }
