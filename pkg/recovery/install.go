@@ -83,7 +83,7 @@ func name(f *os.File, path string) error {
 		return os.NewSyscallError("linkat", err)
 	}
 	// linkat does not replace what is there; rename does, in one step.
-	beside := fmt.Sprintf("%s.%d", path, os.Getpid())
+	beside := fmt.Sprintf("%s.%d.%d", path, os.Getpid(), f.Fd())
 	if err := link(beside); err != nil {
 		return os.NewSyscallError("linkat", err)
 	}

@@ -1,6 +1,8 @@
 package recovery
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +37,44 @@ func TestIscsidIsLeftAlone(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		if r.loginCount() != 1 || !r.isUp() || !r.has("iscsid is gone") {
 			t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
+		}
+	})
+}
+
+// An error while looking for iscsid says nothing about it: the
+// sessions stay whose they were.
+func TestListenersCannotBeRead(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.mu.Lock()
+		r.listeners = []uint32{99}
+		r.mu.Unlock()
+		r.breakIt()
+		time.Sleep(time.Minute)
+		r.mu.Lock()
+		r.blind = errors.New("open /proc/net/netlink: too many open files")
+		r.mu.Unlock()
+		time.Sleep(time.Minute)
+		if r.dialCount() != 0 || !r.state().Passive {
+			t.Errorf("%d dials against iscsid", r.dialCount())
+		}
+		r.mu.Lock()
+		told := strings.Count(strings.Join(r.log, "\n"), "too many open files")
+		r.blind, r.listeners = nil, nil
+		r.mu.Unlock()
+		if told != 1 {
+			t.Errorf("an error that stays was logged %d times", told)
+		}
+		time.Sleep(10 * time.Second)
+		if !r.isUp() {
+			t.Error("did not take over from an iscsid that is gone")
+		}
+		r.mu.Lock()
+		r.blind = errors.New("again")
+		r.mu.Unlock()
+		r.breakIt()
+		time.Sleep(time.Second)
+		if !r.isUp() {
+			t.Error("gave its own session up")
 		}
 	})
 }

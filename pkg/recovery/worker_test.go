@@ -1,11 +1,16 @@
 package recovery
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,8 +45,9 @@ func TestStateMemory(t *testing.T) {
 	}
 }
 
-// A worker that dies while it writes leaves what counted before.
-func TestStateMemorySurvivesAKill(t *testing.T) {
+// A place that does not count may hold anything, and a length that cannot be is
+// no state.
+func TestStateMemoryDamaged(t *testing.T) {
 	m := newMemory(t)
 	for _, s := range []string{"first", "second"} {
 		if err := m.keep([]byte(s)); err != nil {
@@ -60,6 +66,66 @@ func TestStateMemorySurvivesAKill(t *testing.T) {
 	if _, err := m.load(); err == nil {
 		t.Error("a length of 4 GiB was believed")
 	}
+}
+
+// TestStateMemorySurvivesAKill kills a process at random moments while it writes
+// one state after the other, and takes what is then there: a state of its as it
+// was written, and not an older one than the last that was whole.
+func TestStateMemorySurvivesAKill(t *testing.T) {
+	if isChild(t, "writer") {
+		for m, i := (stateMemory{os.NewFile(3, "state")}), 0; ; i++ {
+			if err := m.keep(numbered(i)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := fmt.Println(i); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 10 {
+		m := newMemory(t)
+		writer := child(t, "writer", 0)
+		writer.ExtraFiles = []*os.File{m.File}
+		out, err := writer.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := writer.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines, last := bufio.NewScanner(out), -1
+		for kill := rand.IntN(300); lines.Scan(); {
+			if n, err := strconv.Atoi(lines.Text()); err == nil {
+				last = n
+			}
+			if last == kill {
+				time.Sleep(rand.N(100 * time.Microsecond)) // into one of the writes that follow
+				_ = writer.Process.Kill()
+			}
+		}
+		if err := writer.Wait(); err == nil || err.Error() != "signal: killed" {
+			t.Fatalf("the writer ended with %v", err)
+		}
+		got, err := m.load()
+		if n, whole := number(got); err != nil || !whole || n < last || n > last+1 {
+			t.Errorf("state %d, whole %v, after %d was kept: %v", n, whole, last, err)
+		}
+	}
+}
+
+// numbered is a state of many pages that shows whether it is whole.
+func numbered(n int) []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(n))
+	return bytes.Repeat(b, 1000+n%7000)
+}
+
+// number reads a state of numbered.
+func number(b []byte) (n int, whole bool) {
+	if len(b) < 8 {
+		return 0, false
+	}
+	n = int(binary.BigEndian.Uint64(b))
+	return n, bytes.Equal(b, numbered(n))
 }
 
 func TestReceiveState(t *testing.T) {
@@ -148,21 +214,124 @@ func TestProgramRanges(t *testing.T) {
 	}
 }
 
+// TestInstall: the program is there as a whole, whatever was there before, and
+// nothing else is.
 func TestInstall(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a/b/program")
-	for range 2 { // the second time it is there
-		if err := install(path); err != nil {
+	program, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, before := range map[string]func(t *testing.T, path string){
+		"nothing": func(*testing.T, string) {},
+		"half":    func(t *testing.T, path string) { write(t, path, program[:len(program)/2], 0o755) },
+		"foreign": func(t *testing.T, path string) { write(t, path, []byte("#!/bin/sh\n"), 0o700) },
+		"not to be executed": func(t *testing.T, path string) {
+			write(t, path, program, 0o644)
+		},
+		"symlink": func(t *testing.T, path string) {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.Symlink("/bin/sh", path)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a/program")
+			before(t, path)
+			var first os.FileInfo
+			for i := range 2 { // the second time it is there
+				if err := install(path); err != nil {
+					t.Fatal(err)
+				}
+				info, err := os.Lstat(path)
+				if err != nil || info.Mode() != 0o755 {
+					t.Fatalf("%v, %v", info, err)
+				}
+				if first == nil {
+					first = info
+				} else if !os.SameFile(first, info) {
+					t.Errorf("replaced by call %d", i+1)
+				}
+			}
+			if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, program) {
+				t.Errorf("%d bytes of %d, %v", len(b), len(program), err)
+			}
+			if all, err := os.ReadDir(filepath.Dir(path)); err != nil || len(all) != 1 {
+				t.Errorf("beside it: %v, %v", all, err)
+			}
+		})
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, file, nil, 0o644)
+	if err := install(filepath.Join(file, "below")); err == nil {
+		t.Error("installed below a file")
+	}
+}
+
+func write(t *testing.T, path string, b []byte, mode os.FileMode) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, b, mode), os.Chmod(path, mode)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestInstallTogether: PID 1 and the agent may do it at the same time.
+func TestInstallTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "program")
+	write(t, path, []byte("half a program"), 0o755)
+	var tasks sync.WaitGroup
+	for range 4 {
+		tasks.Go(func() {
+			if err := install(path); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	tasks.Wait()
+	if all, err := os.ReadDir(filepath.Dir(path)); err != nil || len(all) != 1 {
+		t.Errorf("beside it: %v, %v", all, err)
+	}
+}
+
+// TestInstallKilled kills a process while it installs: either there is nothing,
+// or the whole program.
+func TestInstallKilled(t *testing.T) {
+	if isChild(t, "installer") {
+		fmt.Println("begin")
+		if err := install(os.Getenv("INSTALL_PATH")); err != nil {
 			t.Fatal(err)
 		}
+		return
 	}
 	own, err := os.Stat("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Stat(path); err != nil || info.Size() != own.Size() || info.Mode().Perm() != 0o755 {
-		t.Errorf("%v, %v", info, err)
-	}
-	if err := install(filepath.Join(path, "below")); err == nil {
-		t.Error("installed below a file")
+	for range 10 {
+		path := filepath.Join(t.TempDir(), "program")
+		installer := child(t, "installer", 0)
+		installer.Env = append(installer.Env, "INSTALL_PATH="+path)
+		out, err := installer.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := installer.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if lines.Text() == "begin" {
+				time.Sleep(rand.N(3 * time.Millisecond))
+				_ = installer.Process.Kill()
+			}
+		}
+		_ = installer.Wait() // it may have been done in time
+		all, err := os.ReadDir(filepath.Dir(path))
+		if err != nil || len(all) > 1 {
+			t.Fatalf("left behind: %v, %v", all, err)
+		}
+		for _, e := range all {
+			if info, err := e.Info(); err != nil || info.Size() != own.Size() {
+				t.Errorf("%v of %d bytes, %v", info, own.Size(), err)
+			}
+		}
 	}
 }
