@@ -1,6 +1,7 @@
 package blockdev
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -48,17 +49,18 @@ func Units(sys string, sid uint32) ([]Unit, error) {
 			}
 		}
 	}
-	slices.SortFunc(units, func(a, b Unit) int { return int(a.LUN) - int(b.LUN) })
+	slices.SortFunc(units, func(a, b Unit) int { return cmp.Compare(a.LUN, b.LUN) })
 	return units, nil
 }
 
-// readUnit reads a SCSI device's directory, which is named H:C:T:L.
+// readUnit reads a SCSI device's directory, which is named H:C:T:L. L is the LUN
+// as a number of 64 bits (drivers/scsi/scsi_scan.c: scsilun_to_int).
 func readUnit(dir string) (Unit, bool) {
 	name := filepath.Base(dir)
 	if strings.Count(name, ":") != 3 {
 		return Unit{}, false
 	}
-	lun, err := strconv.ParseUint(name[strings.LastIndexByte(name, ':')+1:], 10, 32)
+	lun, err := strconv.ParseUint(name[strings.LastIndexByte(name, ':')+1:], 10, 64)
 	if err != nil {
 		return Unit{}, false
 	}

@@ -30,13 +30,17 @@ func TestUnits(t *testing.T) {
 		dev + "target2:0:0/2:0:0:10/type":          "0\n",
 		dev + "target2:0:0/2:0:0:1/type":           "0\n",
 		dev + "target2:0:0/2:0:0:1/block/sdb/size": "8\n",
-		dev + "target2:0:0/2:0:0:2/vendor":         "going away\n",
-		dev + "target2:0:0/power/control":          "auto\n",
-		dev + "connection3:0/uevent":               "",
-		dev + "target2:0:0/2:0:0:x/type":           "0\n",
+		// REPORT LUNS' well-known unit, and a LUN of four levels (SAM-5 4.7).
+		dev + "target2:0:0/2:0:0:49409/type":               "30\n",
+		dev + "target2:0:0/2:0:0:9223372036854775809/type": "0\n",
+		dev + "target2:0:0/2:0:0:4294967297/type":          "0\n",
+		dev + "target2:0:0/2:0:0:2/vendor":                 "going away\n",
+		dev + "target2:0:0/power/control":                  "auto\n",
+		dev + "connection3:0/uevent":                       "",
+		dev + "target2:0:0/2:0:0:x/type":                   "0\n",
 	})
 	got, err := Units(sys, 3)
-	want := []Unit{{0, 12, ""}, {1, 0, "sdb"}, {10, 0, ""}}
+	want := []Unit{{0, 12, ""}, {1, 0, "sdb"}, {10, 0, ""}, {49409, 30, ""}, {1<<32 + 1, 0, ""}, {1<<63 + 1, 0, ""}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -6,6 +6,16 @@ import "time"
 // outage has lasted so far: half a second in its first minute, a second for ten
 // minutes, then five. random is from [0, 1) and spreads each by a fifth either
 // way, so that the machines of a room do not come back in step.
+//
+// The negotiated DefaultTime2Wait is not waited for. It is the time before an
+// explicit or implicit logout of a connection, or a task reassignment, may be
+// tried (RFC 7143 13.15, 7.5), so that the target can save what a recovery within
+// the session needs. A login with TSIH 0 needs none of that: it reinstates the
+// session (6.3.5), which terminates all its tasks, and a target takes it at any
+// time. Where 7.5 is read to cover it all the same, as open-iscsi does, it is a
+// SHOULD NOT: two seconds, the default of nearly all targets, would be seven times
+// the outage that a target's restart is now. A target that wants to be left in
+// peace says so in an asynchronous message or a logout response, which is obeyed.
 func redial(outage time.Duration, random float64) time.Duration {
 	pause := 5 * time.Second
 	switch {
