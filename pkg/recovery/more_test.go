@@ -287,8 +287,10 @@ func TestSeveralSessions(t *testing.T) {
 	})
 }
 
-// TestDayOfFaults has a fault every ten seconds for a day, of all kinds in turn,
-// and looks for what they leave behind in memory.
+// TestDayOfFaults has a fault every twenty seconds for a day, of all kinds in
+// turn, and looks for what they leave behind in the memory of the agent's loop.
+// Sessions, kernel, network and log are simulated: what those take is measured by
+// TestNetworkFaults in integration.
 func TestDayOfFaults(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		faults := []func(){

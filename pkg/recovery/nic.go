@@ -97,7 +97,7 @@ func (kernelNIC) addRoute(index int, r dhcp.Route) error {
 }
 
 // askAgain implements nic. A neighbour that the kernel is asking for is put back
-// to where nobody has asked yet, which keeps what waits for it, and is used
+// to where no request was sent yet, which keeps what waits for it, and is used
 // (net/core/neighbour.c: __neigh_update, neigh_event_send).
 func (kernelNIC) askAgain(index int) error {
 	list, err := netlink.NeighList(index, netlink.FAMILY_ALL)

@@ -23,7 +23,7 @@ const (
 	iscsidGroup  = 1 << 0
 )
 
-// listeners returns the port ids of those who listen for the kernel's iSCSI
+// listeners returns the port ids of the sockets that receive the kernel's iSCSI
 // events, from the text of /proc/net/netlink (net/netlink/af_netlink.c:
 // netlink_native_seq_show), without our own.
 func listeners(text string, own uint32) []uint32 {
@@ -42,16 +42,16 @@ func listeners(text string, own uint32) []uint32 {
 	return ids
 }
 
-// ownership follows who looks after the sessions. Times are on a monotonic
+// ownership follows which program looks after the sessions. Times are on a monotonic
 // clock.
 type ownership struct {
 	since map[uint32]time.Duration // when each listener was first seen
-	other bool                     // somebody else does
-	alone time.Duration            // since when nobody else listens
+	other bool                     // another program does
+	alone time.Duration            // since when no other socket is there
 	said  string                   // why it is not known, as logged last
 }
 
-// blind takes in why it cannot be seen who listens; nil: it can. All stays as it
+// blind takes in why the sockets cannot be seen; nil: they can. All stays as it
 // was: what is not seen does not make the sessions ours.
 func (o *ownership) blind(err error, log Logger) {
 	switch {
@@ -63,7 +63,7 @@ func (o *ownership) blind(err error, log Logger) {
 	}
 }
 
-// observe takes in who listens now. changed tells that the owner is another
+// observe takes in which sockets there are now. changed tells that the owner is another
 // than before.
 func (o *ownership) observe(now time.Duration, ids []uint32) (changed bool) {
 	if o.since == nil {
@@ -96,11 +96,11 @@ func (o *ownership) observe(now time.Duration, ids []uint32) (changed bool) {
 	return o.other != was
 }
 
-// pending tells that somebody listens, or listened until a moment ago, and time
-// must show who the owner is: nothing may be touched meanwhile.
+// pending tells that there is another socket, or was until a moment ago, and that
+// time must show which program is the owner: nothing may be touched meanwhile.
 func (o *ownership) pending() bool { return o.other || len(o.since) > 0 }
 
-// claim notes that somebody else logged a session in: whoever it is, it is his.
+// claim notes that another program logged a session in, which is the owner then.
 func (o *ownership) claim(now time.Duration) {
 	o.other = true
 	if len(o.since) == 0 {

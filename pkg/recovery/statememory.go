@@ -18,7 +18,7 @@ type stateMemory struct{ *os.File }
 // slots is the number of places, each of maxState bytes and a length.
 const slots = 2
 
-// errEmpty says that nobody has handed a state over yet.
+// errEmpty says that no state was handed over yet.
 var errEmpty = errors.New("no state")
 
 // newStateMemory makes the file.

@@ -67,7 +67,7 @@ func restartPause(pause, ran time.Duration) (now, next time.Duration) {
 	return pause, min(2*pause, restartMost)
 }
 
-// wait returns when the child has ended, and reaps whoever else does.
+// wait returns when the child has ended, and reaps all others that do.
 func wait(pid int) {
 	for {
 		got, err := unix.Wait4(-1, nil, 0, nil)

@@ -8,7 +8,7 @@ import (
 )
 
 // Uplink is an address by which the boot reached its targets. The agent keeps
-// it where nobody else does.
+// it where no other program does.
 type Uplink struct {
 	Index int    // the kernel's number of the interface, which a new name does not change
 	MAC   string // finds the interface again if its driver was loaded anew
@@ -44,9 +44,9 @@ type nic interface {
 	dhcpClient(index int, addr netip.Addr) bool
 }
 
-// Times of putting an address back: who restarts a network manager takes it
-// away and brings it back by himself in a moment. Who takes it away again and
-// again gets his way for longer each time.
+// Times of putting an address back. A network manager that is restarted takes it
+// away and brings it back by itself in a moment. What is taken away again and
+// again is left away for longer each time.
 const (
 	keepDelay = time.Second
 	keepMost  = time.Minute
