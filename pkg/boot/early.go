@@ -3,7 +3,6 @@ package boot
 import (
 	"errors"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 
@@ -101,25 +100,6 @@ func openStdio(log *kmsg.Logger) {
 	if t := log.Terminals(); len(t) > 0 {
 		_ = unix.Dup3(int(t[0].Fd()), 2, 0)
 	}
-}
-
-// catchSignals catches every signal that can be, so that none ends PID 1. It
-// keeps reaping children, and calls ctrlAltDel for SIGINT, which is how the
-// kernel tells of that key combination after LINUX_REBOOT_CMD_CAD_OFF. Every
-// other signal does nothing.
-func catchSignals(r *reaper, ctrlAltDel func()) {
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals)
-	go func() {
-		for s := range signals {
-			switch s {
-			case unix.SIGCHLD:
-				r.reap()
-			case unix.SIGINT:
-				ctrlAltDel()
-			}
-		}
-	}()
 }
 
 // settings are the kernel's settings that we change for as long as we run.

@@ -29,8 +29,8 @@ func (r *reaper) start(fork func() (int, error)) (pid int, status <-chan unix.Wa
 	return pid, c, nil
 }
 
-// reap collects all that have ended. It is called for each SIGCHLD, of which
-// several can be one.
+// reap collects all that have ended. It is called after each SIGCHLD, of which
+// several can be one: what ends after its last wait4 has a signal of its own.
 func (r *reaper) reap() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

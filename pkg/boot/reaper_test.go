@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,6 +33,8 @@ func play(role string) int {
 		"status":  playStatus,
 		"orphan":  playOrphan,
 		"signals": playSignals,
+		"storm":   playStorm,
+		"keys":    playKeys,
 		"mother":  playMother,
 		"child":   playChild,
 	}
@@ -48,7 +51,7 @@ func play(role string) int {
 }
 
 func TestReaper(t *testing.T) {
-	for _, role := range []string{"status", "orphan", "signals"} {
+	for _, role := range []string{"status", "orphan", "signals", "storm", "keys"} {
 		t.Run(role, func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
@@ -150,18 +153,8 @@ func playOrphan() error {
 
 // reapEnded waits for a process to end, reaps, and sees that it is gone.
 func reapEnded(r *reaper, pid int) error {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return fmt.Errorf("pidfd_open %d: %w", pid, err)
-	}
-	for {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("poll pidfd: %w", err)
-		}
+	if err := waitEnded(pid); err != nil {
+		return err
 	}
 	if err := unix.Kill(pid, 0); err != nil {
 		return fmt.Errorf("process %d is gone before it was reaped: %w", pid, err)
@@ -171,6 +164,24 @@ func reapEnded(r *reaper, pid int) error {
 		return fmt.Errorf("process %d is still there after it was reaped: %v", pid, err)
 	}
 	return nil
+}
+
+// waitEnded waits until a process has ended, without reaping it.
+func waitEnded(pid int) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_open %d: %w", pid, err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("poll pidfd: %w", err)
+		}
+	}
 }
 
 // playMother leaves a child behind that lives until its standard input ends.
@@ -213,5 +224,62 @@ func playSignals() error {
 	if len(pressed) != 0 {
 		return errors.New("a signal that is not SIGINT was taken for the key combination")
 	}
+	return nil
+}
+
+// playStorm sees that a child's status is delivered whatever signals come while
+// the reaper's lock is held, and that the runtime's own are not asked for.
+func playStorm() error {
+	if slices.Contains(caughtSignals(), os.Signal(unix.SIGURG)) {
+		return errors.New("SIGURG is asked for")
+	}
+	r := newReaper()
+	catchSignals(r, func() {})
+	for i := range 8 {
+		_, status, err := r.start(func() (int, error) {
+			pid, err := spawn("exit " + strconv.Itoa(i))
+			if err != nil {
+				return 0, err
+			}
+			if err := waitEnded(pid); err != nil {
+				return 0, err
+			}
+			for range 100 {
+				for _, s := range []unix.Signal{unix.SIGCHLD, unix.SIGURG, unix.SIGUSR1} {
+					if err := unix.Kill(os.Getpid(), s); err != nil {
+						return 0, err
+					}
+				}
+			}
+			return pid, nil
+		})
+		if err != nil {
+			return err
+		}
+		if s := <-status; s.ExitStatus() != i {
+			return fmt.Errorf("child has status %#x, want exit %d", int(s), i)
+		}
+	}
+	return nil
+}
+
+// playKeys sees that children are reaped while the key combination is at work.
+func playKeys() error {
+	r := newReaper()
+	pressed, release, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	catchSignals(r, func() { close(pressed); <-release; close(left) })
+	if err := unix.Kill(os.Getpid(), unix.SIGINT); err != nil {
+		return err
+	}
+	<-pressed
+	_, status, err := r.start(func() (int, error) { return spawn("exit 3") })
+	if err != nil {
+		return err
+	}
+	if s := <-status; s.ExitStatus() != 3 {
+		return fmt.Errorf("child has status %#x, want exit 3", int(s))
+	}
+	close(release)
+	<-left
 	return nil
 }
