@@ -52,7 +52,9 @@ func main() {
 // which the kernel's log gets: there is no terminal.
 func agent(life func() error) int {
 	if err := life(); err != nil {
-		kmsg.Open(kmsg.SystemPaths()).Errorf("agent: %v", err)
+		log := kmsg.Open(kmsg.SystemPaths())
+		log.Errorf("agent: %v", err)
+		_ = log.Close()
 		return 1
 	}
 	return 0

@@ -24,6 +24,7 @@ func (m *Machine) switchRoot(ctx context.Context) error {
 	}
 	return switchroot.Switch(t, func() {
 		m.Log.Infof("root %s (%s, %s): starting %s after %.2f s", m.root.Path(), m.root.FSType, mode, m.initPath, time.Since(m.started).Seconds())
+		m.Log.Flush(flushLimit) // exec ends the goroutines that write to terminals
 		m.restore()
 		_ = ignoreLibcSignals(false) // the real init has its own mind about them
 	})

@@ -161,6 +161,10 @@ func (m *Machine) power(action bootspec.Emergency) {
 	}
 }
 
+// flushLimit is for how long the last lines are waited for, where the log writes
+// to terminals itself.
+const flushLimit = time.Second
+
 // powerNow ends the machine, and returns only if that cannot be.
 func (m *Machine) powerNow(action bootspec.Emergency) error {
 	commands := map[bootspec.Emergency]int{
@@ -168,5 +172,6 @@ func (m *Machine) powerNow(action bootspec.Emergency) error {
 		bootspec.PowerOff: unix.LINUX_REBOOT_CMD_POWER_OFF,
 		bootspec.Halt:     unix.LINUX_REBOOT_CMD_HALT,
 	}
+	m.Log.Flush(flushLimit)
 	return unix.Reboot(commands[action])
 }

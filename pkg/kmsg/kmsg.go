@@ -4,10 +4,12 @@
 package kmsg
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Level is a kernel log level (include/linux/kern_levels.h).
@@ -31,13 +33,15 @@ const prefix = "iscsiroot: "
 const maxRecord = 900
 
 // Logger writes lines to the kernel's log. It is safe for concurrent use; a nil
-// Logger drops everything.
+// Logger drops everything. No terminal holds a caller up, see terminal.
 type Logger struct {
-	mu       sync.Mutex
-	kmsg     *os.File   // nil: no /dev/kmsg, all goes to direct
-	direct   []*os.File // terminals to write to ourselves; usually none
-	loglevel Level      // console log level at the start
-	debug    bool
+	kmsg     *os.File    // nil: no /dev/kmsg, all goes to direct
+	direct   []*terminal // to write to ourselves; usually none
+	loglevel Level       // console log level at the start
+
+	mu     sync.Mutex // orders the lines; held for no longer than /dev/kmsg takes
+	debug  bool
+	closed bool
 }
 
 // Paths are the files that Open uses; a test passes others.
@@ -75,11 +79,11 @@ func Open(p Paths) *Logger {
 	}
 	for _, name := range p.Terminals {
 		if f, err := openTerminal(name); err == nil {
-			l.direct = append(l.direct, f)
+			l.direct = append(l.direct, startTerminal(f))
 		}
 	}
 	if l.kmsg == nil && len(l.direct) == 0 {
-		l.direct = []*os.File{os.Stderr}
+		l.direct = []*terminal{startTerminal(os.Stderr)}
 	}
 	return l
 }
@@ -100,7 +104,13 @@ func consoleLevel(path string) Level {
 
 // Terminals are the terminals that the logger writes to itself because the
 // kernel has no console, or none.
-func (l *Logger) Terminals() []*os.File { return l.direct }
+func (l *Logger) Terminals() []*os.File {
+	var out []*os.File
+	for _, t := range l.direct {
+		out = append(out, t.file)
+	}
+	return out
+}
 
 // SetDebug shows debug lines like progress.
 func (l *Logger) SetDebug(on bool) {
@@ -128,6 +138,8 @@ func (l *Logger) log(level Level, format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
+	case l.closed:
+		return
 	case level == Debug && l.debug:
 		level = Info
 	case level == Err && l.loglevel <= Err:
@@ -145,8 +157,8 @@ func (l *Logger) write(level Level, line string) {
 		_, _ = fmt.Fprintf(l.kmsg, "<%d>%s\n", level, line)
 	}
 	if level < l.loglevel || level == levelEmerg {
-		for _, f := range l.direct {
-			_, _ = fmt.Fprintf(f, "%s\r\n", line)
+		for _, t := range l.direct {
+			t.put(level, line)
 		}
 	}
 }
@@ -171,8 +183,35 @@ func lines(text string) []string {
 	return out
 }
 
-// Close closes the logger's files.
+// flushLimit is for how long Close waits for terminals.
+const flushLimit = time.Second
+
+// Flush waits until the terminals have taken all lines so far, for no longer
+// than limit: one whose output is stopped takes none. Call it before a reboot
+// and before a program ends. Lines in /dev/kmsg need no such thing.
+func (l *Logger) Flush(limit time.Duration) {
+	if l == nil || len(l.direct) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	for _, t := range l.direct {
+		t.flush(ctx)
+	}
+}
+
+// Close closes the logger's files, after a Flush. Standard error stays open.
 func (l *Logger) Close() error {
+	l.Flush(flushLimit)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	for _, t := range l.direct {
+		t.end()
+	}
 	if l.kmsg == nil {
 		return nil
 	}

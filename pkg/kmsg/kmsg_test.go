@@ -87,7 +87,7 @@ func TestNoConsole(t *testing.T) {
 func TestNoKmsg(t *testing.T) {
 	dir := t.TempDir()
 	l := Open(Paths{Kmsg: dir + "/a/b", Devkmsg: dir + "/a/c", Printk: dir + "/d", Consoles: dir + "/e"})
-	if len(l.direct) != 1 || l.direct[0] != os.Stderr {
+	if len(l.direct) != 1 || l.direct[0].file != os.Stderr {
 		t.Errorf("direct is %v, want standard error", l.direct)
 	}
 	if err := l.Close(); err != nil {

@@ -1,11 +1,102 @@
 package kmsg
 
 import (
+	"context"
 	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
+
+// waitingLines is how many lines wait for a terminal before more are dropped.
+// The second half is for errors.
+const waitingLines = 256
+
+// terminal is one that the logger writes to itself. A terminal can stop taking
+// output, by Ctrl-S or for the want of CTS on a serial line, for as long as a
+// person wants. So its own goroutine writes, from startTerminal to end, and
+// lines that have no place to wait are dropped and counted.
+type terminal struct {
+	file    *os.File
+	lines   chan entry    // never closed: log and Flush send
+	ended   chan struct{} // closed by end
+	dropped int           // since the last line that had a place; Logger.mu is held
+}
+
+// entry is a line, or, with done, a mark: closed when all before it is written.
+type entry struct {
+	text string
+	done chan struct{}
+}
+
+// startTerminal starts the goroutine. Were it to end by a panic, the terminal
+// would be one that takes nothing.
+func startTerminal(f *os.File) *terminal {
+	t := &terminal{file: f, lines: make(chan entry, waitingLines), ended: make(chan struct{})}
+	contain.Go("terminal "+f.Name(), t.write, nil)
+	return t
+}
+
+// write writes lines until end is called.
+func (t *terminal) write() {
+	for {
+		select {
+		case e := <-t.lines:
+			if e.done != nil {
+				close(e.done)
+				continue
+			}
+			// A line that cannot be written has nowhere else to go.
+			_, _ = fmt.Fprintf(t.file, "%s\r\n", e.text)
+		case <-t.ended:
+			return
+		}
+	}
+}
+
+// put lets a line wait for its turn, or drops it; Logger.mu is held.
+func (t *terminal) put(level Level, line string) {
+	if level > Err && len(t.lines) >= waitingLines/2 {
+		t.dropped++
+		return
+	}
+	if t.dropped > 0 {
+		line = fmt.Sprintf("%s%d lines are not shown here: the terminal was too slow, or stopped\r\n%s", prefix, t.dropped, line)
+	}
+	select {
+	case t.lines <- entry{text: line}:
+		t.dropped = 0
+	default:
+		t.dropped++
+	}
+}
+
+// flush returns when all lines so far are written, ctx ends, or end is called.
+func (t *terminal) flush(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case t.lines <- entry{done: done}:
+	case <-ctx.Done():
+		return
+	case <-t.ended:
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-t.ended:
+	}
+}
+
+// end lets the goroutine end; what it has not written by now is lost.
+func (t *terminal) end() {
+	close(t.ended)
+	if t.file != os.Stderr {
+		_ = t.file.Close() // which ends a write that waits
+	}
+}
 
 // openTerminal opens a terminal for writing without making it ours and without
 // waiting for a modem. A serial port that has no hardware opens all the same

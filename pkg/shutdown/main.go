@@ -34,11 +34,13 @@ func Main(args []string) int {
 	if err := enter(); err != nil {
 		log.Errorf("shutdown: %v", err) // what can be done without is done
 	}
-	err := Run(newLinux(), action, log)
+	err := Run(&flushing{newLinux(), log}, action, log)
 	if err == nil && action == Leave {
+		log.Flush(flushLimit)
 		return 0
 	}
 	log.Errorf("shutdown: %s: %v: switch the machine off by hand", action, err)
+	log.Flush(flushLimit)
 	if os.Getpid() != 1 {
 		return 1
 	}
@@ -71,6 +73,22 @@ var commands = map[Action]int{
 	Reboot:   unix.LINUX_REBOOT_CMD_RESTART,
 	Halt:     unix.LINUX_REBOOT_CMD_HALT,
 	Kexec:    unix.LINUX_REBOOT_CMD_KEXEC,
+}
+
+// flushLimit is for how long the last lines are waited for, where the log writes
+// to terminals itself.
+const flushLimit = time.Second
+
+// flushing is a system that shows the last lines before it ends.
+type flushing struct {
+	*linux
+	log *kmsg.Logger
+}
+
+// Power implements System.
+func (f *flushing) Power(a Action) error {
+	f.log.Flush(flushLimit)
+	return f.linux.Power(a)
 }
 
 // Power implements System. Without a kernel to start it reboots.
