@@ -1,13 +1,13 @@
 package network
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -17,53 +17,72 @@ import (
 
 // devices makes what the plan asks for of the machine's NICs, as they come:
 // names, MTUs and MACs, and VLANs, bonds and bridges on them. All of it is
-// done to a link before it is set up.
+// done to a link before it is set up, by one task for each link at a time.
 type devices struct {
 	net   bootspec.Net
 	sys   string
 	namer namer
-	warn  func(text string)
-	named map[int]bool // links that have their name, by index
-	done  map[int]bool // and MAC and MTU
-	woken map[int]bool // groups that have been set up
+	warn  func(text string) // called by tasks
+
+	// several is held while more than one link is at stake: names that two of
+	// them want, groups. It is not held while a probe is waited for. What does
+	// wait with it held waits for the kernel's rtnl_mutex, as all others would.
+	several sync.Mutex
+
+	mu    sync.Mutex     // taken last, held for no system call
+	given map[int]string // names that links have been given, by index
+	named map[int]bool   // links that have had their turn to be renamed
+	done  map[int]bool   // and to get MAC and MTU
+	woken map[int]bool   // groups that have been set up
 }
 
-func newDevices(cfg Config) *devices {
-	d := &devices{
-		net: cfg.Net, sys: cfg.SysClassNet, warn: cfg.Warn, named: map[int]bool{}, done: map[int]bool{}, woken: map[int]bool{},
+func newDevices(cfg Config, warn func(text string)) *devices {
+	return &devices{
+		net: cfg.Net, sys: cfg.SysClassNet, warn: warn,
+		given: map[int]string{}, named: map[int]bool{}, done: map[int]bool{}, woken: map[int]bool{},
 		namer: namer{net: cfg.Net, named: slices.Concat(cfg.Net.Named(), cfg.Named), sys: cfg.SysClassNet},
 	}
-	if d.warn == nil {
-		d.warn = func(string) {}
-	}
-	return d
 }
 
-// update is told of each message about a link before anybody sets the link up.
-// It returns whether the link is ours: one of whose new name another message
-// tells, or a part of something else, that gets no address of its own.
-func (d *devices) update(u netlink.LinkUpdate) (ours bool, err error) {
-	if u.Header.Type == unix.RTM_DELLINK {
-		delete(d.named, u.Attrs().Index)
-		delete(d.done, u.Attrs().Index)
-		return false, nil
-	}
-	return d.take(u.Link)
+// once tells whether something is to be done to a link or group for the first
+// time.
+func (d *devices) once(done map[int]bool, index int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before := done[index]
+	done[index] = true
+	return !before
 }
 
-func (d *devices) take(link netlink.Link) (ours bool, err error) {
+// forget drops what is known of a link that has gone.
+func (d *devices) forget(index int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.given, index)
+	delete(d.named, index)
+	delete(d.done, index)
+}
+
+// concerns tells whether take has anything to do for a link. It never waits.
+func (d *devices) concerns(link netlink.Link) bool {
 	attrs := link.Attrs()
-	if attrs.EncapType != "ether" {
-		return false, nil
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return attrs.EncapType == "ether" &&
+		(!d.done[attrs.Index] || attrs.MasterIndex != 0 || len(d.net.Groups) > 0 || len(d.net.VLANs) > 0)
+}
+
+// take is told of each message about a link that concerns it, before the link
+// is set up. It returns whether the link is ours: one of whose new name another
+// message tells, or a part of something else, that gets no address of its own.
+// It can take as long as the link's driver does, and does nothing more to the
+// link once ctx has ended.
+func (d *devices) take(ctx context.Context, link netlink.Link) (ours bool, err error) {
+	attrs := link.Attrs()
+	if d.once(d.named, attrs.Index) && d.rename(ctx, link) || ctx.Err() != nil || d.stale(attrs) {
+		return true, nil
 	}
-	if !d.named[attrs.Index] {
-		d.named[attrs.Index] = true
-		if d.rename(link) {
-			return true, nil
-		}
-	}
-	if !d.done[attrs.Index] {
-		d.done[attrs.Index] = true
+	if d.once(d.done, attrs.Index) {
 		if err := d.prepare(link); err != nil {
 			return true, gone(err)
 		}
@@ -102,30 +121,70 @@ func (d *devices) names(link netlink.Link) []string {
 
 func (d *devices) hardware(name string) bool { return hardware(d.sys, name) }
 
-// rename gives a NIC its name, unless somebody has set it up already. Who has
-// the name meanwhile steps aside, as with udev. A name that cannot be given is
-// no reason not to boot.
-func (d *devices) rename(link netlink.Link) (renamed bool) {
+// rename gives a NIC its name, unless it has been set up already. A link that
+// has the name meanwhile steps aside, as with udev. A name that cannot be given
+// is no reason not to boot.
+func (d *devices) rename(ctx context.Context, link netlink.Link) (renamed bool) {
 	attrs := link.Attrs()
-	if !d.hardware(attrs.Name) || attrs.RawFlags&unix.IFF_UP != 0 {
+	if attrs.RawFlags&unix.IFF_UP != 0 {
 		return false
 	}
-	waitProbe(d.sys, attrs.Name)
-	want := d.namer.name(attrs.Name, attrs.HardwareAddr.String())
-	if want == attrs.Name {
+	d.several.Lock()
+	current := d.current(attrs)
+	isNIC, probe := d.hardware(current), openProbe(d.sys, current)
+	d.several.Unlock()
+	if waitProbe(probe); !isNIC || ctx.Err() != nil {
 		return false
 	}
-	err := netlink.LinkSetName(link, want)
+	d.several.Lock()
+	defer d.several.Unlock()
+	current = d.current(attrs) // another link's turn may have moved it
+	want := d.namer.name(current, attrs.HardwareAddr.String())
+	if want == current {
+		return current != attrs.Name
+	}
+	err := d.setName(link, want)
 	if errors.Is(err, unix.EEXIST) {
 		if other, found := netlink.LinkByName(want); found == nil && other.Attrs().RawFlags&unix.IFF_UP == 0 {
-			_ = netlink.LinkSetName(other, fmt.Sprintf("rename%d", other.Attrs().Index))
-			err = netlink.LinkSetName(link, want)
+			_ = d.setName(other, fmt.Sprintf("rename%d", other.Attrs().Index))
+			err = d.setName(link, want)
 		}
 	}
 	if err != nil && !errors.Is(err, unix.ENODEV) {
-		d.warn(fmt.Sprintf("name of %s: it cannot be %s: %v", attrs.Name, want, err))
+		d.warn(fmt.Sprintf("name of %s: it cannot be %s: %v", current, want, err))
 	}
 	return err == nil
+}
+
+// current is what a link is called now: its message can be older than what has
+// been done to it for another link's sake. several is held.
+func (d *devices) current(attrs *netlink.LinkAttrs) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return cmp.Or(d.given[attrs.Index], attrs.Name)
+}
+
+// stale tells whether a message is older than the name that its link has been
+// given since: another one follows, and MAC and MTU go by the name.
+func (d *devices) stale(attrs *netlink.LinkAttrs) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	given, ok := d.given[attrs.Index]
+	if given == attrs.Name {
+		delete(d.given, attrs.Index)
+	}
+	return ok && given != attrs.Name
+}
+
+// setName renames a link; several is held.
+func (d *devices) setName(link netlink.Link, name string) error {
+	if err := netlink.LinkSetName(link, name); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.given[link.Attrs().Index] = name
+	return nil
 }
 
 // prepare gives a link its MAC and its MTU.
@@ -153,186 +212,14 @@ func (d *devices) prepare(link netlink.Link) error {
 
 // wake sets a group up whose members an earlier try has left in it, once.
 func (d *devices) wake(index int) error {
-	if d.woken[index] {
+	if !d.once(d.woken, index) {
 		return nil
 	}
-	d.woken[index] = true
+	d.several.Lock()
+	defer d.several.Unlock()
 	group, err := netlink.LinkByIndex(index)
 	if err != nil || !d.group(group.Attrs().Name) || group.Attrs().RawFlags&unix.IFF_UP != 0 {
 		return err
 	}
 	return netlink.LinkSetUp(group)
-}
-
-// member tells whether a link belongs to a bond or bridge of the plan.
-func (d *devices) member(link netlink.Link) bool {
-	return slices.ContainsFunc(d.net.Groups, func(v bootspec.Value[bootspec.Group]) bool {
-		return d.called(link, v.V.Members...)
-	})
-}
-
-// group tells whether a name is that of a bond or bridge of the plan.
-func (d *devices) group(name string) bool {
-	return slices.ContainsFunc(d.net.Groups, func(v bootspec.Value[bootspec.Group]) bool { return v.V.Name == name })
-}
-
-// called tells whether the plan means a link by one of these names.
-func (d *devices) called(link netlink.Link, names ...string) bool {
-	return slices.ContainsFunc(d.names(link), func(n string) bool { return slices.Contains(names, n) })
-}
-
-// build makes what is on a link, or of it. The message of what was made brings
-// us to what is on that.
-func (d *devices) build(link netlink.Link) (part bool, err error) {
-	for _, v := range d.net.Groups {
-		if d.called(link, v.V.Members...) {
-			if err := d.join(link, v.V); err != nil {
-				return true, fmt.Errorf("%s %s: %w", v.V.Kind, v.V.Name, err)
-			}
-			return true, nil
-		}
-	}
-	for _, v := range d.net.VLANs {
-		if !d.called(link, v.V.Parent) {
-			continue
-		}
-		if part = true; link.Attrs().RawFlags&unix.IFF_UP == 0 {
-			if err := setUp(link); err != nil {
-				return true, fmt.Errorf("set link up %s: %w", link.Attrs().Name, err)
-			}
-		}
-		if err := addVLAN(link, v.V); err != nil {
-			return true, fmt.Errorf("VLAN %s: %w", v.V.Name, err)
-		}
-	}
-	return part && !d.addressed(link), nil
-}
-
-// addressed tells whether a link has a line of its own in ip=, beside the VLANs
-// that are on it.
-func (d *devices) addressed(link netlink.Link) bool {
-	return slices.ContainsFunc(d.net.IP, func(v bootspec.Value[bootspec.IP]) bool { return d.called(link, v.V.Device, v.V.MAC) }) ||
-		d.called(link, d.net.Interface.V, d.net.MAC.V)
-}
-
-func addVLAN(parent netlink.Link, v bootspec.VLAN) error {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.ParentIndex = v.Name, parent.Attrs().Index
-	err := netlink.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: int(v.ID), VlanProtocol: netlink.VLAN_PROTOCOL_8021Q})
-	if errors.Is(err, unix.EEXIST) { // from an earlier try
-		return nil
-	}
-	return err
-}
-
-// join makes the group of its first member, and takes a member in.
-func (d *devices) join(link netlink.Link, g bootspec.Group) error {
-	group, err := netlink.LinkByName(g.Name)
-	if errors.As(err, &netlink.LinkNotFoundError{}) {
-		group, err = d.add(g)
-	}
-	if err != nil {
-		return err
-	}
-	// The message can be older than what has been done since.
-	link, err = netlink.LinkByIndex(link.Attrs().Index)
-	if errors.As(err, &netlink.LinkNotFoundError{}) {
-		return nil
-	} else if err != nil || link.Attrs().MasterIndex == group.Attrs().Index {
-		return err
-	}
-	up := group.Attrs().RawFlags&unix.IFF_UP != 0
-	if !up {
-		if err := d.configure(group, g); err != nil {
-			return err
-		}
-	}
-	if err := enslave(link, group, g.Kind); err != nil {
-		return fmt.Errorf("take in %s: %w", link.Attrs().Name, err)
-	}
-	if !up { // now that it has its member's MAC, which its IPv6 address is made of
-		if err := netlink.LinkSetUp(group); err != nil {
-			return fmt.Errorf("set link up %s: %w", g.Name, err)
-		}
-	}
-	return d.choose(g, link.Attrs().Name)
-}
-
-// enslave makes a link a part of a group. A bond takes only what is down and
-// sets it up itself (drivers/net/bonding/bond_main.c: bond_enslave).
-func enslave(link, group netlink.Link, kind string) error {
-	if kind == "bond" && link.Attrs().RawFlags&unix.IFF_UP != 0 {
-		if err := netlink.LinkSetDown(link); err != nil {
-			return err
-		}
-	}
-	if err := netlink.LinkSetMaster(link, group); err != nil || kind == "bond" {
-		return err
-	}
-	return netlink.LinkSetUp(link)
-}
-
-// add makes a bond or a bridge.
-func (d *devices) add(g bootspec.Group) (netlink.Link, error) {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = g.Name
-	var link netlink.Link = &netlink.Bridge{LinkAttrs: attrs}
-	if g.Kind == "bond" {
-		link = netlink.NewLinkBond(attrs)
-	}
-	if err := netlink.LinkAdd(link); err != nil {
-		return nil, err
-	}
-	return netlink.LinkByName(g.Name)
-}
-
-// configure sets a new bond's options, most of which cannot be set later, and
-// the MTU that its members get too.
-func (d *devices) configure(group netlink.Link, g bootspec.Group) error {
-	if g.Kind != "bond" {
-		return nil // a bridge's MTU is that of its ports
-	}
-	for _, o := range g.BondOptions() {
-		if o.Name == "active_slave" {
-			continue // choose does that
-		}
-		if err := d.option(g.Name, o); err != nil {
-			return err
-		}
-	}
-	if mtu := d.net.MTU(false, g.Name); mtu != 0 {
-		if err := netlink.LinkSetMTU(group, mtu); err != nil {
-			return fmt.Errorf("set MTU to %d: %w", mtu, err)
-		}
-	}
-	return nil
-}
-
-// choose makes a member the active one if the options say so.
-func (d *devices) choose(g bootspec.Group, name string) error {
-	for _, o := range g.BondOptions() {
-		if o.Name == "active_slave" && o.Value == name {
-			if err := d.option(g.Name, o); err != nil {
-				d.warn(err.Error()) // it has no link yet
-			}
-		}
-	}
-	return nil
-}
-
-// option sets an option of a bond through sysfs, whose words are those of the
-// parameter (Documentation/networking/bonding.rst).
-func (d *devices) option(bond string, o bootspec.BondOption) error {
-	path := filepath.Join(d.sys, bond, "bonding", o.Name)
-	if o.Name == "mode" && strings.HasPrefix(readAttr(filepath.Dir(path), "mode"), o.Value+" ") {
-		return nil // a bond with members from an earlier try keeps its mode
-	}
-	if err := os.WriteFile(path, []byte(o.Value), 0); err != nil {
-		var p *os.PathError
-		if errors.As(err, &p) {
-			err = p.Err
-		}
-		return fmt.Errorf("option %s=%s: %w", o.Name, o.Value, err)
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -84,11 +85,16 @@ func TestNamesMTUAndMAC(t *testing.T) {
 		setMAC(t, "eth1", "52:54:00:aa:00:01")
 		peersUp(t, "eth0p", "eth1p")
 		alias(t, sys, "eth0", "eth1")
+		for _, name := range []string{"eth0", "eth1"} { // what the one that steps aside is called for a moment
+			alias(t, sys, fmt.Sprintf("rename%d", mustLink(t, name).Index))
+		}
 		n := netOf(t, "ifname=eth1:52:54:00:aa:00:00 ifname=eth0:52:54:00:aa:00:01 ip=10.1.1.5::10.1.1.1:24::eth1:none:4000:52:54:00:bb:00:00")
-		if _, _, err := run(t, Config{Net: n, SysClassNet: sys}, time.Minute); err != nil {
+		network, _, err := run(t, Config{Net: n, SysClassNet: sys}, time.Minute)
+		if err != nil {
 			t.Error(err)
 			return
 		}
+		network.Stop() // the one that is not waited for has its name by then
 		eth0, eth1 := mustLink(t, "eth0"), mustLink(t, "eth1")
 		if got := eth0.HardwareAddr.String(); got != "52:54:00:aa:00:01" || eth0.MTU != 1500 {
 			t.Errorf("eth0 has %s and MTU %d", got, eth0.MTU)
@@ -224,7 +230,7 @@ func TestPartsThatAreMissing(t *testing.T) {
 		sys := t.TempDir()
 		veth(t, sys, "eth0")
 		n := netOf(t, "iscsi_i_ip=10.1.1.5/24 vlan=vlan5:bond0 bond=bond0:eth7,eth8:mode=1")
-		_, _, err := run(t, Config{Net: n, SysClassNet: sys}, 200*time.Millisecond)
+		_, err := missing(t, Config{Net: n, SysClassNet: sys}, "there is eth0p, eth0:")
 		if err == nil || !strings.Contains(err.Error(), "no interface vlan5, because it is to be made of eth7, eth8 and there is eth0") {
 			t.Errorf("got %v", err)
 		}

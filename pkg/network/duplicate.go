@@ -61,7 +61,7 @@ func (n *Network) lookForOthers(l *link, addr netip.Addr) {
 		return
 	}
 	name, mac, index := l.name, l.mac, l.index
-	n.tasks.Go(func() {
+	n.tasks.start(name, func() {
 		other, err := duplicate(n.ctx, index, mac, addr)
 		switch {
 		case errors.Is(err, unix.EAFNOSUPPORT): // a kernel without packet sockets boots as well
@@ -72,7 +72,7 @@ func (n *Network) lookForOthers(l *link, addr netip.Addr) {
 				n.warn(fmt.Sprintf("another machine on %s has the address %s, by the card %s: give each an address of its own", name, addr, other))
 			})
 		}
-	})
+	}, n.broken)
 }
 
 // duplicate returns the MAC of another machine that has an IPv4 address of ours,

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
@@ -47,76 +46,9 @@ func (n *Network) wants(ln *line, u netlink.Link) bool {
 		!slices.ContainsFunc(n.lines, func(other *line) bool { return !other.any() && n.wants(other, u) })
 }
 
-// saw takes a message about a link in.
-func (n *Network) saw(u netlink.LinkUpdate) {
-	attrs := u.Attrs()
-	if ours, err := n.devices.update(u); ours || err != nil {
-		n.ours(attrs, err)
-		return
-	}
-	at := slices.IndexFunc(n.links, func(l *link) bool { return l.index == attrs.Index })
-	if u.Header.Type == unix.RTM_DELLINK {
-		if at >= 0 {
-			n.gone(n.links[at])
-			n.links = slices.Delete(n.links, at, at+1)
-		}
-		return
-	}
-	if at < 0 && !slices.ContainsFunc(n.lines, func(ln *line) bool { return ln.winner == nil && n.wants(ln, u.Link) }) {
-		n.ours(attrs, nil)
-		return
-	}
-	if at < 0 {
-		at = len(n.links)
-		n.links = append(n.links, &link{index: attrs.Index})
-	}
-	l := n.links[at]
-	l.update(u)
-	if !l.up && !l.raised && n.needed(l) {
-		n.raise(l)
-	}
-	n.carrier(l)
-}
-
 // needed tells whether a line still wants the link.
 func (n *Network) needed(l *link) bool {
 	return slices.ContainsFunc(n.lines, func(ln *line) bool { return ln.winner == nil && n.wants(ln, l.Link) })
-}
-
-// ours passes over a link that no line is for. What could not be made of it
-// ends the work.
-func (n *Network) ours(attrs *netlink.LinkAttrs, err error) {
-	if err != nil {
-		n.fail(fmt.Errorf("network: %w", err))
-	}
-	if attrs.Name != "lo" {
-		n.other[attrs.Index] = attrs.Name
-	}
-}
-
-// raise sets a link up; what cannot be now may be later.
-func (n *Network) raise(l *link) {
-	l.raised = true
-	link := l.Link
-	n.tasks.Go(func() {
-		err := raise(n.cfg.SysClassNet, link)
-		if err == nil {
-			return
-		}
-		n.later(func() {
-			if text := fmt.Sprintf("set link up %s: %v", l.name, err); text != l.trouble {
-				l.trouble = text
-				n.warn(text)
-			}
-		})
-		time.AfterFunc(again, func() {
-			n.later(func() {
-				if !l.up && slices.Contains(n.links, l) && n.needed(l) {
-					n.raise(l)
-				}
-			})
-		})
-	})
 }
 
 // carrier follows the carrier of a link: what is tried on it begins when it has
@@ -129,13 +61,11 @@ func (n *Network) carrier(l *link) {
 		n.try(l)
 	case l.timer == nil:
 		var timer *time.Timer
-		timer = time.AfterFunc(settle, func() {
-			n.later(func() {
-				if l.timer == timer {
-					l.steady = true
-					n.try(l)
-				}
-			})
+		timer = n.after(settle, func() {
+			if l.timer == timer {
+				l.steady = true
+				n.try(l)
+			}
 		})
 		l.timer = timer
 	}
@@ -160,10 +90,10 @@ func (n *Network) try(l *link) {
 		ctx, cancel := context.WithCancel(n.ctx)
 		ln.attempts[l.index] = cancel
 		a := n.attempt(ln, l)
-		n.tasks.Go(func() {
+		n.tasks.start(l.name, func() {
 			lease, err := a.safely(ctx, a.run)
 			n.later(func() { n.answered(ctx, ln, l, lease, err) })
-		})
+		}, nil)
 	}
 }
 
@@ -196,7 +126,7 @@ func (n *Network) answered(ctx context.Context, ln *line, l *link, lease dhcp.Le
 	case n.cfg.WantRootPath && ln.Leased() && lease.RootPath == "" && len(n.wanted(ln)) > 1:
 		// Another link may know the target, where this one does not.
 		ln.waits = fmt.Sprintf("%s: no root path from %s", l.name, lease.Server)
-		time.AfterFunc(rootPathPatience, func() { n.later(func() { n.take(ctx, ln, l, lease) }) })
+		n.after(rootPathPatience, func() { n.take(ctx, ln, l, lease) })
 	default:
 		n.take(ctx, ln, l, lease)
 	}
@@ -224,19 +154,17 @@ func (n *Network) failed(ctx context.Context, ln *line, l *link, err error) {
 		n.warn(text)
 	}
 	ln.waits, ln.lasting, ln.winner = err.Error(), lasting(err), nil
-	time.AfterFunc(again, func() {
-		n.later(func() {
-			if ctx.Err() != nil {
-				return
+	n.after(again, func() {
+		if ctx.Err() != nil {
+			return
+		}
+		ln.attempts[l.index]()
+		delete(ln.attempts, l.index)
+		for _, l := range n.links { // also those that were too late with their answer
+			if l.steady {
+				n.try(l)
 			}
-			ln.attempts[l.index]()
-			delete(ln.attempts, l.index)
-			for _, l := range n.links { // also those that were too late with their answer
-				if l.steady {
-					n.try(l)
-				}
-			}
-		})
+		}
 	})
 }
 
@@ -252,10 +180,10 @@ func (n *Network) take(ctx context.Context, ln *line, l *link, lease dhcp.Lease)
 	}
 	ln.winner = l
 	a, link := n.attempt(ln, l), l.Link
-	n.tasks.Go(func() {
+	n.tasks.start(l.name, func() {
 		lease, err := a.safely(ctx, func(ctx context.Context) (dhcp.Lease, error) { return a.configure(ctx, link, lease) })
 		n.later(func() { n.configured(ctx, ln, l, lease, err) })
-	})
+	}, nil)
 }
 
 // configured ends the work on a line.
@@ -269,7 +197,7 @@ func (n *Network) configured(ctx context.Context, ln *line, l *link, lease dhcp.
 	}
 	ln.up, ln.waits, ln.lasting = true, "", false
 	if n.patient == nil {
-		n.patient = time.AfterFunc(Others, func() { n.later(func() { n.publish(func() { n.late = true }) }) })
+		n.patient = n.after(Others, func() { n.publish(func() { n.late = true }) })
 	}
 	if n.cfg.Up != nil {
 		n.cfg.Up(lease)
@@ -284,21 +212,6 @@ func (n *Network) configured(ctx context.Context, ln *line, l *link, lease dhcp.
 	}
 	for _, other := range n.links {
 		n.release(other)
-	}
-}
-
-// release leaves a link as it was found if no line has it or wants it any more.
-func (n *Network) release(l *link) {
-	for _, ln := range n.lines {
-		if ln.winner == l || ln.winner == nil && n.ctx.Err() == nil && n.wants(ln, l.Link) {
-			return
-		}
-	}
-	if l.raised {
-		l.raised = false
-		l.unsettle()
-		link := l.Link
-		n.tasks.Go(func() { lower(link) })
 	}
 }
 

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -50,10 +51,12 @@ func (l *link) unsettle() {
 	}
 }
 
-// raise sets a link up as soon as it can be. One that went meanwhile is no
-// error: its message follows.
-func raise(sys string, link netlink.Link) error {
-	waitProbe(sys, link.Attrs().Name)
+// raise sets a link up as soon as it can be, if that is still wanted then. One
+// that went meanwhile is no error: its message follows.
+func raise(ctx context.Context, sys string, link netlink.Link) error {
+	if waitProbe(openProbe(sys, link.Attrs().Name)); ctx.Err() != nil {
+		return nil
+	}
 	if err := setUp(link); err != nil && !errors.Is(err, unix.ENODEV) {
 		return err
 	}

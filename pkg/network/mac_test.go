@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -100,7 +99,7 @@ func TestByMAC(t *testing.T) {
 			t.Errorf("leases %v, %v", leases, err)
 		}
 		n.Undo()
-		_, _, err = run(t, Config{Net: withMAC("52:54:00:aa:bb:02"), SysClassNet: sys}, 300*time.Millisecond)
+		_, err = missing(t, Config{Net: withMAC("52:54:00:aa:bb:02"), SysClassNet: sys}, "there is a0p, a0, b0p, b0:")
 		if err == nil || !strings.Contains(err.Error(), "no interface with MAC 52:54:00:aa:bb:02, there is ") {
 			t.Errorf("got %v", err)
 		}

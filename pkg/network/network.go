@@ -1,7 +1,9 @@
 package network
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
@@ -30,7 +33,17 @@ type Config struct {
 	Report func(State)
 	Up     func(dhcp.Lease)
 	Warn   func(string)
+	// Loading names the drivers that are still being loaded: while there are
+	// any, an interface that is not there may come. It may be nil, must not
+	// block, and is called by Wait.
+	Loading func() []string
+	// StopLimit is for how long Stop and Undo wait for what is under way, which
+	// a driver can hold up; 0: 2 s.
+	StopLimit time.Duration
 }
+
+// stopLimit is Config.StopLimit's default.
+const stopLimit = 2 * time.Second
 
 // Network brings the lines of a plan up, in the background, from Start to Stop
 // or Undo.
@@ -39,11 +52,12 @@ type Network struct {
 	ctx    context.Context // ends with Stop
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when the loop has come to its end
-	tasks  sync.WaitGroup
+	tasks  *tasks
 	events chan func() // what the loop is to do, for others
 
 	// Of the loop alone:
 	devices *devices
+	working map[int]*work // by link
 	links   []*link
 	other   map[int]string // links that no line wants, by index
 	lines   []*line
@@ -54,6 +68,7 @@ type Network struct {
 	late    bool          // the others have had their time
 	fatal   error         // why nothing more can come
 	waits   State
+	busy    []string      // links that are worked on
 	changed chan struct{} // closed at the next change of these
 }
 
@@ -64,11 +79,12 @@ const Others = 3 * time.Second
 // Start begins with what is there, and goes on with what comes. It never blocks
 // for long. Nobody may be at work on the same links.
 func Start(cfg Config) (*Network, error) {
-	n := &Network{cfg: cfg, ended: make(chan struct{}), events: make(chan func(), 64), changed: make(chan struct{})}
+	n := &Network{cfg: cfg, tasks: newTasks(), working: map[int]*work{}, ended: make(chan struct{}), events: make(chan func(), 64), changed: make(chan struct{})}
 	for i, v := range cfg.Net.Lines() {
 		n.lines = append(n.lines, &line{IP: v.V, from: v.From, index: i, attempts: map[int]context.CancelFunc{}})
 	}
-	n.devices, n.other = newDevices(cfg), map[int]string{}
+	n.devices = newDevices(cfg, func(text string) { n.later(func() { n.warn(text) }) })
+	n.other = map[int]string{}
 	n.leases = make([]*dhcp.Lease, len(n.lines))
 	n.waits = n.state()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -78,13 +94,21 @@ func Start(cfg Config) (*Network, error) {
 		n.cancel()
 		return nil, err
 	}
-	go n.loop(watch)
+	contain.Go("network", func() {
+		defer close(n.ended)
+		if err := contain.Call("network", func() error { n.loop(watch); return nil }); err != nil {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.fatal = err
+		}
+	}, nil)
 	return n, nil
 }
 
-// loop is the one goroutine that decides.
+// loop is the one goroutine that decides. It ends when ctx does. It does
+// nothing that a driver can hold up: that is for tasks, each of which hands its
+// end back by later.
 func (n *Network) loop(watch *rtwatch.Watch) {
-	defer close(n.ended)
 	defer watch.Close()
 	updates := watch.Updates()
 	for {
@@ -113,17 +137,25 @@ func (n *Network) later(f func()) {
 	}
 }
 
+// after lets the loop do something after a while.
+func (n *Network) after(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(d, func() { n.later(f) })
+}
+
+// broken takes the panic of a task in that nothing waits for.
+func (n *Network) broken(err error) { n.later(func() { n.warn(err.Error()) }) }
+
 // publish shows the loop's state to those who wait, with a change to what they
 // see.
 func (n *Network) publish(change func()) {
-	s := n.state()
+	s, busy := n.state(), n.busyLinks()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	news := s.String() != n.waits.String()
 	if change != nil {
 		change()
 	}
-	n.waits = s
+	n.waits, n.busy = s, busy
 	if news && n.cfg.Report != nil && len(n.present()) < len(n.leases) {
 		n.cfg.Report(s)
 	}
@@ -147,7 +179,7 @@ func (n *Network) Wait(ctx context.Context) ([]dhcp.Lease, error) {
 		over := ctx.Err() // asked first: what is there by then counts
 		n.mu.Lock()
 		leases, enough := n.enough()
-		err, changed, s := n.fatal, n.changed, n.waits
+		err, changed, s, busy := n.fatal, n.changed, n.waits, n.busy
 		n.mu.Unlock()
 		switch {
 		case enough:
@@ -155,12 +187,14 @@ func (n *Network) Wait(ctx context.Context) ([]dhcp.Lease, error) {
 		case err != nil:
 			return nil, err
 		case over != nil:
-			return nil, &WaitError{State: s, Err: over}
+			return nil, &WaitError{State: n.missing(s, busy), Err: over}
 		}
 		select {
 		case <-changed:
 		case <-n.ended:
-			return nil, context.Canceled
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			return nil, cmp.Or(n.fatal, context.Canceled)
 		case <-ctx.Done():
 		}
 	}
@@ -199,18 +233,18 @@ func (n *Network) Leases() []dhcp.Lease {
 }
 
 // Stop ends the work. What is up stays, and the links that nothing came of are
-// left as they were found. Stopping twice is harmless.
+// left as they were found, but for those whose drivers do not return in time:
+// they are named in a warning. Stopping twice is harmless.
 func (n *Network) Stop() {
 	if n == nil {
 		return
 	}
 	n.cancel()
 	<-n.ended
-	n.tasks.Wait()
 	for _, l := range n.links {
 		n.release(l)
 	}
-	n.tasks.Wait()
+	n.finish()
 }
 
 // Undo stops, and takes back what is up.
@@ -220,14 +254,23 @@ func (n *Network) Undo() {
 	}
 	n.Stop()
 	for _, ln := range n.lines {
-		if ln.winner != nil {
-			l := ln.winner
+		if l := ln.winner; l != nil {
 			ln.winner = nil
-			l.flush()
+			n.tasks.queue(l.index, l.name, l.flush, nil)
 			n.release(l)
 		}
 	}
-	n.tasks.Wait()
+	n.finish()
+}
+
+// finish waits for the tasks, which do nothing more to their links than what
+// they are at, for a while.
+func (n *Network) finish() {
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(n.cfg.StopLimit, stopLimit))
+	defer cancel()
+	for _, name := range n.tasks.wait(ctx) {
+		n.warn(fmt.Sprintf("link %s is left busy: its driver does not return", name))
+	}
 }
 
 func (n *Network) warn(text string) {

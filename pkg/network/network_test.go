@@ -40,7 +40,7 @@ func TestWaitsForCarrier(t *testing.T) {
 				t.Fatal("the link that nothing came of is up")
 			}
 		}
-		time.Sleep(50 * time.Millisecond)
+		settled(t, n, sys)
 		if linkOf(t, "dead0").Attrs().RawFlags&unix.IFF_UP != 0 {
 			t.Error("the link that nothing came of is set up again")
 		}
@@ -84,7 +84,7 @@ func TestSaysWhatIsMissing(t *testing.T) {
 				for _, l := range tt.links {
 					veth(t, sys, l)
 				}
-				_, _, err := run(t, Config{Net: static(tt.want), SysClassNet: sys}, 500*time.Millisecond)
+				_, err := missing(t, Config{Net: static(tt.want), SysClassNet: sys}, tt.text)
 				var we *WaitError
 				if !errors.As(err, &we) || !strings.Contains(err.Error(), tt.text) || we.Heals() != tt.heals {
 					t.Errorf("got %v", err)
@@ -101,7 +101,7 @@ func TestSaysWhatIsMissing(t *testing.T) {
 func TestLateNIC(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
-		n, _, err := run(t, Config{Net: static("late0"), SysClassNet: sys}, 300*time.Millisecond)
+		n, err := missing(t, Config{Net: static("late0"), SysClassNet: sys}, "no interface late0")
 		if err == nil || !strings.Contains(err.Error(), "no interface late0, there is none") {
 			t.Fatal(err)
 		}

@@ -1,20 +1,26 @@
 package network
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
-	"sync/atomic"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// An interface is not set up before the driver's probe is over: the attribute
-// is a named pipe here, whose reader waits as on the kernel's lock.
-func TestSetUpWaitsForTheProbe(t *testing.T) {
-	sys := t.TempDir()
-	dev := filepath.Join(sys, "eth9/device")
+// probing makes an interface's driver hold the lock of its device until done is
+// called: the attribute is a named pipe, whose reader waits as on the kernel's
+// lock.
+func probing(t *testing.T, sys, name string) (done func()) {
+	t.Helper()
+	dev := filepath.Join(sys, name, "device")
 	if err := os.MkdirAll(dev, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -22,18 +28,121 @@ func TestSetUpWaitsForTheProbe(t *testing.T) {
 	if err := unix.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var probed atomic.Bool
-	go func() {
-		// To open it for writing is to wait for the reader.
-		if f, err := os.OpenFile(pipe, os.O_WRONLY, 0); err == nil {
-			probed.Store(true)
-			_ = f.Close()
-		}
-	}()
+	f, err := os.OpenFile(pipe, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The data stays for readers to come: a probe that is over is over.
+	done = sync.OnceFunc(func() { _, _ = f.Write(make([]byte, 16)) })
+	t.Cleanup(func() { done(); _ = f.Close() })
+	return done
+}
+
+// An interface is not set up before the driver's probe is over, and not at all
+// if that is not wanted any more.
+func TestSetUpWaitsForTheProbe(t *testing.T) {
+	sys := t.TempDir()
+	done := probing(t, sys, "eth9")
 	// There is no such link, so that to set it up fails, after the wait.
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.Index = "eth9", 1<<30
-	if err := raise(sys, &netlink.Device{LinkAttrs: attrs}); err != nil || !probed.Load() {
-		t.Errorf("%v; the probe was over: %v", err, probed.Load())
+	link := &netlink.Device{LinkAttrs: attrs}
+	raised := make(chan error)
+	go func() { raised <- raise(t.Context(), sys, link) }()
+	select {
+	case err := <-raised:
+		t.Errorf("it was set up before the probe was over: %v", err)
+	default: // it waits, or has not begun
 	}
+	done()
+	if err := <-raised; err != nil {
+		t.Error(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := raise(over, filepath.Join(sys, "none"), &netlink.Device{}); err != nil {
+		t.Errorf("set up after the end: %v", err)
+	}
+}
+
+// A card whose driver has made its interface known and does not come to the end
+// of its probe holds up nothing but itself: neither the other card's lease nor
+// the end of the work. When the probe is over the card goes on.
+func TestSlowProbe(t *testing.T) {
+	inNamespace(t, func() {
+		sys := t.TempDir()
+		for _, name := range []string{"slow0", "fast0"} { // the slow one is the first that the kernel lists
+			if err := netlink.LinkSetUp(veth(t, sys, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		done := probing(t, sys, "slow0")
+		begin := func() (n *Network, up, warned chan string) {
+			up, warned = make(chan string, 4), make(chan string, 16)
+			n, err := Start(Config{
+				Net: lines(t, "10.2.0.2:::24::slow0:none", "10.3.0.2:::24::fast0:none"), SysClassNet: sys, StopLimit: time.Millisecond,
+				Up: func(l dhcp.Lease) { up <- l.Interface }, Warn: func(text string) { warned <- text },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n, up, warned
+		}
+		isUp := func() bool { return linkOf(t, "slow0").Attrs().RawFlags&unix.IFF_UP != 0 }
+
+		n, up, warned := begin()
+		if name := <-up; name != "fast0" {
+			t.Fatalf("the first one up is %s", name)
+		}
+		n.Stop()
+		for text := ""; text != "link slow0 is left busy: its driver does not return"; {
+			text = <-warned // that fast0 is busy too, if the machine is
+		}
+		if isUp() {
+			t.Error("the slow link is up")
+		}
+		done()
+		if left := n.tasks.wait(t.Context()); left != nil || isUp() {
+			t.Errorf("left %q; up, though nothing wants it: %v", left, isUp())
+		}
+
+		n, up, _ = begin()
+		for got := map[string]bool{}; len(got) < 2; {
+			got[<-up] = true
+		}
+		n.Stop()
+	})
+}
+
+// What is asked for while its driver is at work is said to be so, and is waited
+// for.
+func TestSaysThatTheDriverIsBusy(t *testing.T) {
+	inNamespace(t, func() {
+		sys := t.TempDir()
+		if err := netlink.LinkSetUp(veth(t, sys, "slow0")); err != nil {
+			t.Fatal(err)
+		}
+		done := probing(t, sys, "slow0")
+		n, err := Start(Config{Net: static("slow0"), SysClassNet: sys})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Undo()
+		expired, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+		defer cancel()
+		for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+			_, err := n.Wait(expired)
+			var waited *WaitError
+			if errors.As(err, &waited) && waited.Heals() && err.Error() == "network: no interface slow0 yet: the driver of slow0 is not ready" {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		done()
+		if leases, err := n.Wait(t.Context()); err != nil || len(leases) != 1 {
+			t.Errorf("leases %v, %v", leases, err)
+		}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -162,4 +163,58 @@ func run(t *testing.T, cfg Config, limit time.Duration) (*Network, []dhcp.Lease,
 	defer cancel()
 	leases, err := n.Wait(ctx)
 	return n, leases, err
+}
+
+// missing starts a network that lacks something, waits until it reports text,
+// and returns what Wait says then.
+func missing(t *testing.T, cfg Config, text string) (*Network, error) {
+	t.Helper()
+	reported := make(chan struct{})
+	once := sync.OnceFunc(func() { close(reported) })
+	saw := func(s State) {
+		t.Logf("report: %s", s)
+		if strings.Contains(s.String(), text) {
+			once()
+		}
+	}
+	cfg.Report, cfg.Warn = saw, func(text string) { t.Logf("warn: %s", text) }
+	n, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Undo)
+	n.mu.Lock()
+	first := n.waits // which is not reported
+	n.mu.Unlock()
+	saw(first)
+	select {
+	case <-reported:
+	case <-time.After(patience):
+		t.Errorf("no report says %q", text)
+	}
+	over, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancel()
+	_, err = n.Wait(over)
+	return n, err
+}
+
+// settled returns when the network has taken in all messages so far, and ended
+// the tasks that they began.
+func settled(t *testing.T, n *Network, sys string) {
+	t.Helper()
+	veth(t, sys, "mark0") // the kernel's messages keep their order
+	index := linkOf(t, "mark0").Attrs().Index
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		seen := make(chan bool)
+		n.later(func() { seen <- n.other[index] != "" })
+		if <-seen {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("a message about a link does not come")
+		}
+	}
+	if left := n.tasks.wait(t.Context()); left != nil {
+		t.Fatalf("left %q", left)
+	}
 }

@@ -21,6 +21,9 @@ type State struct {
 	Waits string
 	// Leased: a server or a router is to answer.
 	Leased bool
+	// Busy are links whose drivers do not let us have them yet, and Loading are
+	// drivers that are still being loaded; both only where Links is empty.
+	Busy, Loading []string
 	// Lasting: that will not be otherwise by waiting.
 	Lasting bool
 }
@@ -46,6 +49,8 @@ func (s State) String() string {
 		return "no link on " + strings.Join(dark, ", ") + ": check cable and switch port"
 	case len(s.Links) > 0:
 		return s.Links[0].Name + ": waiting for its address"
+	case len(s.Loading) > 0 || len(s.Busy) > 0:
+		return s.notYet()
 	case s.MAC != "":
 		return fmt.Sprintf("no interface with MAC %s, there is %s: correct BOOTIF= or ip=, or add its driver to the image", s.MAC, orNone(s.Other))
 	case len(s.Parts) > 0:
@@ -55,6 +60,24 @@ func (s State) String() string {
 		return fmt.Sprintf("no interface %s, there is %s: correct iscsi_if=, or add its driver to the image", s.Want, orNone(s.Other))
 	}
 	return "no network interface: add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)"
+}
+
+// notYet says what an interface is waited for.
+func (s State) notYet() string {
+	what := "network interface"
+	switch {
+	case s.MAC != "":
+		what = "interface with MAC " + s.MAC
+	case s.Want != "":
+		what = "interface " + s.Want
+	}
+	switch {
+	case len(s.Loading) == 1:
+		return fmt.Sprintf("no %s yet: driver %s is still loading", what, s.Loading[0])
+	case len(s.Loading) > 1:
+		return fmt.Sprintf("no %s yet: drivers %s are still loading", what, strings.Join(s.Loading, ", "))
+	}
+	return fmt.Sprintf("no %s yet: the driver of %s is not ready", what, strings.Join(s.Busy, ", "))
 }
 
 func orNone(names []string) string {
@@ -77,8 +100,13 @@ func (e *WaitError) Error() string { return "network: " + e.State.String() }
 func (e *WaitError) Unwrap() error { return e.Err }
 
 // Heals tells whether more time could help: a cable can be plugged in, a server
-// started.
-func (e *WaitError) Heals() bool { return len(e.State.Links) > 0 && !e.State.Lasting }
+// started, a driver come to its end.
+func (e *WaitError) Heals() bool {
+	if len(e.State.Links) == 0 {
+		return len(e.State.Busy) > 0 || len(e.State.Loading) > 0
+	}
+	return !e.State.Lasting
+}
 
 // Hint says what to look at where nobody answers.
 func (e *WaitError) Hint() string {
@@ -118,6 +146,27 @@ func (n *Network) state() State {
 		return s
 	}
 	return State{}
+}
+
+// missing adds to what is waited for why a link may still come.
+func (n *Network) missing(s State, busy []string) State {
+	if len(s.Links) > 0 {
+		return s
+	}
+	if s.Busy = busy; n.cfg.Loading != nil {
+		s.Loading = n.cfg.Loading()
+	}
+	return s
+}
+
+// busyLinks are those whose work has not come to its end, sorted.
+func (n *Network) busyLinks() []string {
+	var out []string
+	for _, w := range n.working {
+		out = append(out, w.link)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // lasting tells whether an error is none that waiting could help against.
