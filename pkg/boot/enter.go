@@ -11,6 +11,9 @@ import (
 // switchRoot leaves the initramfs. It returns only if it cannot.
 func (m *Machine) switchRoot(ctx context.Context) error {
 	m.leaveTargets(ctx)
+	if err := m.awaitDrivers(ctx); err != nil {
+		return err
+	}
 	mode := "read-only"
 	if m.spec.Root.ReadWrite.V {
 		mode = "read-write"

@@ -42,7 +42,8 @@ type Machine struct {
 	loader     *modload.Loader
 	index      *kmod.Index
 	coldplug   *coldplug
-	networkUp  atomic.Bool      // read by the step that loads drivers until it is set
+	loads      loads            // of the coldplug; go on between steps
+	networkUp  flag             // the steps that load drivers wait for it
 	network    *network.Network // from the step network's first try
 	resolvConf bool             // the image had no /etc/resolv.conf, and has ours
 	facts      bootspec.NetFacts
@@ -67,7 +68,7 @@ func (m *Machine) Steps() []Step {
 		{Name: "modules", Run: m.openModules},
 		{Name: "drivers", Needs: []string{"modules"}, Run: m.loadDrivers},
 		{Name: "late-drivers", Needs: []string{"drivers"}, Run: m.loadLateDrivers},
-		{Name: "network", Needs: []string{"modules"}, Timeout: 10 * time.Second, Patience: 30 * time.Second, Run: m.bringUpNetwork},
+		{Name: "network", Needs: []string{"modules"}, Timeout: 10 * time.Second, Patience: networkPatience, Run: m.bringUpNetwork},
 		{Name: "iscsi-modules", Needs: besideDrivers(m.cpus), Run: m.loadISCSI},
 		{Name: "fs-modules", Needs: []string{"iscsi-modules"}, Run: m.loadFilesystems},
 		{Name: "session", Needs: []string{"iscsi-modules"}, Timeout: 30 * time.Second, Run: m.createSessions},

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
+	"reflect"
+	"slices"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -20,18 +21,66 @@ func (m *Machine) openModules(ctx context.Context) error {
 	if m.release, err = modload.Release(); err != nil {
 		return err
 	}
-	if m.loader, m.index, err = modload.Open("/", m.release, withoutBonds(m.Line), m.Log); err != nil {
+	if err := m.openLoader(); err != nil {
 		return err
 	}
 	m.Log.Debugf("modules: %v", m.loader)
-	if m.Plan.Policy.Debug.V {
-		m.loader.Measure(m.tookModules)
-	}
 	if len(m.index.Modules()) == 0 {
 		m.Log.Warnf("the image holds no modules for kernel %s: all drivers must be built in", m.release)
 	}
-	m.loadListed(ctx, modload.ParseLine(m.Line).Pre)
+	m.loadListed(ctx, modload.ParseLine(m.moduleWords()).Pre)
 	return nil
+}
+
+// openLoader makes the loader anew, by what the parameters say now.
+func (m *Machine) openLoader() (err error) {
+	if m.loader, m.index, err = modload.Open("/", m.release, m.moduleWords(), m.Log); err != nil {
+		return err
+	}
+	if m.Plan.Policy.Debug.V {
+		m.loader.Measure(m.tookModules)
+	}
+	return nil
+}
+
+// moduleWords are what the command line, the image's files and the shell say,
+// in the order in which later ones win: that of all other parameters.
+func (m *Machine) moduleWords() cmdline.Line { return withoutBonds(m.params) }
+
+// changedModules names the steps that must be done again because of what a new
+// line says of modules. A module that is not loaded yet gets its new parameters
+// without that; drivers that did not load have another try.
+func (m *Machine) changedModules(line cmdline.Line) []string {
+	if m.index == nil {
+		return nil // the step modules is still to come
+	}
+	before, after := modload.ParseLine(m.params), modload.ParseLine(line)
+	for name := range after.Params {
+		if _, _, ok := m.index.Lookup(name); !ok { // such as rd, of rd.timeout=
+			delete(before.Params, name)
+			delete(after.Params, name)
+		}
+	}
+	switch {
+	case reflect.DeepEqual(before, after):
+		return nil
+	case !slices.Equal(before.Pre, after.Pre):
+		return []string{"modules"}
+	case !slices.Equal(before.Post, after.Post) || !m.networkUp.is():
+		return []string{"drivers"}
+	}
+	return nil
+}
+
+// reopenLoader gives the modules that are not loaded yet what new parameters say
+// of them; nothing else is at work on the loader but loads, which keep theirs.
+func (m *Machine) reopenLoader(before cmdline.Line) {
+	if m.loader == nil || reflect.DeepEqual(modload.ParseLine(before), modload.ParseLine(m.params)) {
+		return // the step modules makes it, or it is right
+	}
+	if err := m.openLoader(); err != nil {
+		m.Log.Warnf("%v", err)
+	}
 }
 
 // tookModules adds the processor time of a module up.
@@ -53,81 +102,42 @@ func (m *Machine) loadListed(ctx context.Context, names []string) {
 
 // loadDrivers loads bus and NIC drivers by modalias, those of the devices that
 // are there and of each that a loaded driver adds, and what is to be loaded
-// after them.
+// after them. It does not wait for a slow one, nor for any other once the
+// network is up.
 func (m *Machine) loadDrivers(ctx context.Context) error {
-	m.coldplug = &coldplug{m: m, devices: modload.NewDevices("/sys", m.index), tried: map[string]bool{}}
-	if err := m.coldplug.all(ctx); err != nil {
-		return err
-	}
-	m.loadListed(ctx, modload.ParseLine(m.Line).Post)
-	return nil
+	m.coldplug = m.newColdplug()
+	m.coldplug.start()
+	return m.coldplug.wait(ctx, m.networkUp.context().Done())
 }
 
-// loadLateDrivers goes on with the devices that a person adds, or that a driver
-// finds later, until the network is up.
+// loadLateDrivers goes on with what the step drivers has left, and with the
+// devices that a person adds, or that a driver finds later, until the network
+// is up.
 func (m *Machine) loadLateDrivers(ctx context.Context) error {
 	c := m.coldplug
-	return m.Uevents.Wait(ctx, func(ev uevent.Event) (bool, error) {
+	if err := c.wait(ctx, nil); err != nil {
+		return err
+	}
+	up, cancel := m.networkUp.until(ctx)
+	defer cancel()
+	err := m.Uevents.Wait(up, func(ev uevent.Event) (bool, error) {
 		var err error
 		switch {
-		case m.networkUp.Load():
+		case m.networkUp.is():
 			return true, nil
 		case ev.Action == "": // the first call, or events were lost
 			err = c.all(ctx)
-		case ev.Modalias != "" && c.some(ctx, []string{ev.Modalias}):
-			err = c.all(ctx)
-		}
-		return m.networkUp.Load(), err
-	})
-}
-
-// coldplug loads drivers for devices. tried holds the modaliases and modules
-// that had their turn.
-type coldplug struct {
-	m       *Machine
-	devices *modload.Devices
-	tried   map[string]bool
-}
-
-// all loads what the present devices want, again and again while that brings
-// new devices: a bus driver first, then the driver of a NIC on that bus.
-func (c *coldplug) all(ctx context.Context) error {
-	for {
-		aliases, err := c.devices.Next()
-		if len(aliases) == 0 || err != nil {
-			return err
-		}
-		c.some(ctx, aliases)
-	}
-}
-
-// some loads what some modaliases stand for, each module in a goroutine of its
-// own, and tells whether there was anything that had not had its turn.
-func (c *coldplug) some(ctx context.Context, aliases []string) bool {
-	var loading sync.WaitGroup
-	fresh := false
-	for _, alias := range aliases {
-		if c.tried[alias] {
-			continue
-		}
-		c.tried[alias] = true
-		for _, mod := range c.m.index.Match(alias) {
-			if !modload.Wanted(mod) || c.tried[mod.Name] || mod.Kind() == kmod.KindWatchdog && c.m.noWatchdog() {
-				continue
+		case ev.Modalias != "":
+			if begun := c.some([]string{ev.Modalias}); len(begun) > 0 {
+				err = errors.Join(c.await(ctx, begun), c.all(ctx))
 			}
-			c.tried[mod.Name] = true
-			fresh = true
-			loading.Go(func() {
-				if err := c.m.loader.Load(ctx, mod.Name); err != nil && ctx.Err() == nil {
-					// Another driver may be the one that brings the network
-					// up; if none does, that step says so.
-					c.m.Log.Warnf("%v", err)
-				}
-			})
 		}
+		return m.networkUp.is(), err
+	})
+	if m.networkUp.is() && ctx.Err() == nil {
+		return nil
 	}
-	loading.Wait()
-	return fresh
+	return err
 }
 
 // noWatchdog tells that watchdogs are to be left alone. Otherwise their drivers

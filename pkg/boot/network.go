@@ -36,7 +36,7 @@ func (m *Machine) bringUpNetwork(ctx context.Context) error {
 		if waited := new(network.WaitError); !errors.As(err, &waited) {
 			m.endNetwork()
 		}
-		return explainNoNIC(err)
+		return m.untilDrivers(explainNoNIC(err))
 	}
 	facts := bootspec.LeaseFacts(leases...)
 	m.nameMachine(leases)
@@ -48,7 +48,7 @@ func (m *Machine) bringUpNetwork(ctx context.Context) error {
 		m.Log.Warnf("%s", w)
 	}
 	m.facts, m.spec = facts, spec
-	m.networkUp.Store(true)
+	m.networkUp.set()
 	return nil
 }
 
@@ -70,7 +70,8 @@ func (m *Machine) startNetwork() (*network.Network, error) {
 				m.Log.Debugf("network: %v", s)
 			}
 		},
-		Up: m.sayLease,
+		Up:      m.sayLease,
+		Loading: m.loads.names,
 		Warn: func(text string) {
 			m.Log.Warnf("network: %s", text)
 		},
@@ -94,6 +95,29 @@ func (m *Machine) sayLease(l dhcp.Lease) {
 func (m *Machine) endNetwork() {
 	m.network.Undo()
 	m.network, m.facts = nil, bootspec.NetFacts{}
+	m.networkUp.reset()
+}
+
+// networkPatience is for how long an interface that is not there is waited for:
+// from the step's begin, and from the end of the last load of a driver.
+const networkPatience = 30 * time.Second
+
+// temporary is an error that time may help against.
+type temporary struct{ error }
+
+// Heals makes it one.
+func (temporary) Heals() bool { return true }
+
+func (t temporary) Unwrap() error { return t.error }
+
+// untilDrivers lets the step go on as long as an interface can still come from a
+// driver.
+func (m *Machine) untilDrivers(err error) error {
+	var waited *network.WaitError
+	if errors.As(err, &waited) && len(waited.State.Links) == 0 && m.loads.idle() < networkPatience {
+		return temporary{err}
+	}
+	return err
 }
 
 // nameMachine gives this machine its name, and those who look hosts up the
@@ -137,7 +161,7 @@ func (m *Machine) leases() []dhcp.Lease { return m.network.Leases() }
 // explainNoNIC adds which pieces of network hardware have no driver.
 func explainNoNIC(err error) error {
 	var waited *network.WaitError
-	if !errors.As(err, &waited) || len(waited.State.Links) > 0 {
+	if !errors.As(err, &waited) || len(waited.State.Links) > 0 || len(waited.State.Loading) > 0 {
 		return err
 	}
 	if cards := unclaimed("/sys/bus/pci/devices"); len(cards) > 0 {

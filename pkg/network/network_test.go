@@ -97,6 +97,30 @@ func TestSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// While a driver is being loaded, what is missing may still come.
+func TestStillLoading(t *testing.T) {
+	for _, tt := range []struct {
+		state State
+		text  string
+	}{
+		{State{Loading: []string{"e1000e"}}, "no network interface yet: driver e1000e is still loading"},
+		{State{Loading: []string{"a", "b"}, Want: "eth1", Other: []string{"eth0"}}, "no interface eth1 yet: drivers a, b are still loading"},
+		{State{Busy: []string{"eth0"}, MAC: "52:54:00:aa:bb:02"}, "no interface with MAC 52:54:00:aa:bb:02 yet: the driver of eth0 is not ready"},
+	} {
+		n := &Network{cfg: Config{Loading: func() []string { return tt.state.Loading }}, ended: make(chan struct{}), changed: make(chan struct{})}
+		n.busy = tt.state.Busy
+		n.waits = tt.state
+		n.waits.Busy, n.waits.Loading = nil, nil
+		ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+		defer cancel()
+		_, err := n.Wait(ctx)
+		var waited *WaitError
+		if !errors.As(err, &waited) || !waited.Heals() || err.Error() != "network: "+tt.text {
+			t.Errorf("got %v, want %s", err, tt.text)
+		}
+	}
+}
+
 // A NIC that comes late is taken, and one that goes is waited for again.
 func TestLateNIC(t *testing.T) {
 	inNamespace(t, func() {

@@ -1,0 +1,161 @@
+package boot
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+	"github.com/iscsiroot/iscsiroot/pkg/modload"
+)
+
+// coldplug loads drivers for devices, in a goroutine of its own from start until
+// every device that is there has had its turn, and then in that of the step
+// late-drivers.
+type coldplug struct {
+	next  func() ([]string, error)                     // modaliases that are new
+	match func(alias string) []kmod.Module             // what to load for one
+	load  func(ctx context.Context, name string) error // with all it needs
+	post  []string                                     // loaded after all others
+	log   Logger
+	loads *loads
+
+	ctx     context.Context // of start's goroutine
+	stop    context.CancelFunc
+	settled chan struct{} // closed at its end
+	err     error         // of it
+
+	// tried holds the modaliases and modules that had their turn.
+	tried map[string]bool
+}
+
+// newColdplug makes one for the machine's devices. Those of an earlier try go on
+// with what they are loading, and begin nothing new.
+func (m *Machine) newColdplug() *coldplug {
+	if m.coldplug != nil {
+		m.coldplug.stop()
+	}
+	index, watchdogs := m.index, !m.noWatchdog()
+	c := &coldplug{
+		next: modload.NewDevices("/sys", index).Next,
+		match: func(alias string) (out []kmod.Module) {
+			for _, mod := range index.Match(alias) {
+				if modload.Wanted(mod) && (watchdogs || mod.Kind() != kmod.KindWatchdog) {
+					out = append(out, mod)
+				}
+			}
+			return out
+		},
+		load:    m.loader.Load,
+		post:    modload.ParseLine(m.moduleWords()).Post,
+		log:     m.Log,
+		loads:   &m.loads,
+		settled: make(chan struct{}),
+		tried:   map[string]bool{},
+	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	return c
+}
+
+// start begins with the devices that are there.
+func (c *coldplug) start() {
+	contain.Go("coldplug", func() {
+		defer close(c.settled)
+		c.err = contain.Call("coldplug", func() error {
+			err := c.all(c.ctx)
+			for _, name := range c.post {
+				if err == nil {
+					err = c.await(c.ctx, []*load{c.begin(name, "rd.driver.post=: ")})
+				}
+			}
+			if names := c.loads.names(); len(names) > 0 && err == nil {
+				c.log.Infof("still loading: %s", strings.Join(names, ", "))
+			}
+			return err
+		})
+	}, nil)
+}
+
+// all loads what the present devices want, again and again while that brings
+// new devices: a bus driver first, then the driver of a NIC on that bus.
+func (c *coldplug) all(ctx context.Context) error {
+	for {
+		aliases, err := c.next()
+		if len(aliases) == 0 || err != nil {
+			return err
+		}
+		if err := c.await(ctx, c.some(aliases)); err != nil {
+			return err
+		}
+	}
+}
+
+// some begins to load what some modaliases stand for, if that has not had its
+// turn.
+func (c *coldplug) some(aliases []string) []*load {
+	var begun []*load
+	for _, alias := range aliases {
+		if c.tried[alias] {
+			continue
+		}
+		c.tried[alias] = true
+		for _, mod := range c.match(alias) {
+			if !c.tried[mod.Name] {
+				c.tried[mod.Name] = true
+				begun = append(begun, c.begin(mod.Name, ""))
+			}
+		}
+	}
+	return begun
+}
+
+// begin begins to load a module. One that does not load stops nothing: another
+// driver may be the one that brings the network up; if none does, that step
+// says so.
+func (c *coldplug) begin(name, from string) *load {
+	return c.loads.begin(name, func() error { return c.load(c.ctx, name) }, func(err error) {
+		if c.ctx.Err() == nil {
+			c.log.Warnf("%s%v", from, err)
+		}
+	})
+}
+
+// slow is for how long the drivers of one bus are waited for before those of
+// what is on another have their turn. It keeps the order in which interfaces
+// come, and is longer than most probes take.
+const slow = 3 * time.Second
+
+// await returns when all of some loads have ended, or the others are slow. It
+// fails only with ctx.
+func (c *coldplug) await(ctx context.Context, begun []*load) error {
+	if len(begun) == 0 {
+		return ctx.Err()
+	}
+	limit := time.NewTimer(slow)
+	defer limit.Stop()
+	for _, one := range begun {
+		select {
+		case <-one.done:
+		case <-limit.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// wait returns when the goroutine of start has come to its end, with its error,
+// or when the network is up. If ctx ends it ends the goroutine.
+func (c *coldplug) wait(ctx context.Context, up <-chan struct{}) error {
+	select {
+	case <-c.settled:
+		return c.err
+	case <-up:
+		return nil
+	case <-ctx.Done():
+		c.stop()
+		return ctx.Err()
+	}
+}

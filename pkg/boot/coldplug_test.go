@@ -1,0 +1,260 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+	"github.com/iscsiroot/iscsiroot/pkg/network"
+	"github.com/iscsiroot/iscsiroot/pkg/uevent"
+)
+
+// hardware is a machine whose devices come with the drivers of those that they
+// are on. A device is called as its driver.
+type hardware struct {
+	probes   map[string]time.Duration // how long each driver takes
+	children map[string][]string      // what comes with it
+
+	mu      sync.Mutex
+	devices []string // that no look has told of yet
+}
+
+func (h *hardware) next() ([]string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []string
+	for _, driver := range h.devices {
+		out = append(out, "alias:"+driver)
+	}
+	h.devices = nil
+	return out, nil
+}
+
+func (h *hardware) add(devices ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.devices = append(h.devices, devices...)
+}
+
+// machineWith is a machine with such hardware, and what loads its drivers.
+func machineWith(tr *trace, h *hardware) (*Machine, *coldplug, *recorder) {
+	m, log := &Machine{}, &recorder{}
+	c := &coldplug{
+		next:  h.next,
+		match: func(alias string) []kmod.Module { return []kmod.Module{{Name: strings.TrimPrefix(alias, "alias:")}} },
+		load: func(_ context.Context, name string) error { // which ctx does not end, as in the kernel
+			tr.note("load " + name)
+			time.Sleep(h.probes[name])
+			tr.note("end " + name)
+			if strings.HasPrefix(name, "bad") {
+				return errors.New("load module " + name + ": no such device")
+			}
+			h.add(h.children[name]...)
+			return nil
+		},
+		log: log, loads: &m.loads, settled: make(chan struct{}), tried: map[string]bool{},
+	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	m.coldplug = c
+	return m, c, log
+}
+
+// Drivers are loaded bus by bus, those of one bus side by side, and what is to
+// be last comes last.
+func TestColdplug(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrace()
+		h := &hardware{
+			devices:  []string{"virtio_pci", "e1000", "e1000", "bad"},
+			probes:   map[string]time.Duration{"virtio_pci": time.Second, "e1000": 2 * time.Second},
+			children: map[string][]string{"virtio_pci": {"virtio_net"}},
+		}
+		_, c, log := machineWith(tr, h)
+		c.post = []string{"last"}
+		c.start()
+		if err := c.wait(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		checkTrace(t, tr, `
+0s end bad
+0s load bad
+0s load e1000
+0s load virtio_pci
+1s end virtio_pci
+2s end e1000
+2s end last
+2s end virtio_net
+2s load last
+2s load virtio_net`)
+		if diff := cmp.Diff([]string{"warning load module bad: no such device"}, log.lines()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}
+
+// A slow driver of a second card delays what is behind another bus for a moment
+// only, and the step not at all once the network is up. It is named once.
+func TestColdplugSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrace()
+		h := &hardware{
+			devices:  []string{"virtio_pci", "slow"},
+			probes:   map[string]time.Duration{"slow": time.Minute},
+			children: map[string][]string{"virtio_pci": {"virtio_net"}},
+		}
+		m, c, log := machineWith(tr, h)
+		c.start()
+		if err := c.wait(t.Context(), nil); err != nil || time.Since(tr.began) != slow {
+			t.Errorf("%v after %v", err, time.Since(tr.began))
+		}
+		if diff := cmp.Diff([]string{"info still loading: slow"}, log.lines()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		checkTrace(t, tr, `
+0s end virtio_pci
+0s load slow
+0s load virtio_pci
+3s end virtio_net
+3s load virtio_net`)
+
+		// The real init waits for it, and says so.
+		time.Sleep(2 * time.Second)
+		var logged func() string
+		m.Log, logged = fileLog(t)
+		if err := m.awaitDrivers(t.Context()); err != nil || time.Since(tr.began) != time.Minute {
+			t.Errorf("%v after %v", err, time.Since(tr.began))
+		}
+		want := "<4>iscsiroot: waiting for driver slow, still loading for 5 s: the kernel cannot start the real init before it returns\n"
+		if got := logged(); got != want {
+			t.Errorf("logged %q", got)
+		}
+		if err := m.awaitDrivers(t.Context()); err != nil || logged() != want {
+			t.Errorf("%v, logged %q", err, logged())
+		}
+	})
+}
+
+// What waits for drivers goes on when the network is up, and when it is to end.
+func TestColdplugIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hardware{devices: []string{"slow"}, probes: map[string]time.Duration{"slow": time.Hour}}
+		m, c, _ := machineWith(newTrace(), h)
+		began := time.Now()
+		time.AfterFunc(time.Second, m.networkUp.set)
+		c.start()
+		if err := c.wait(t.Context(), m.networkUp.context().Done()); err != nil || time.Since(began) != time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := c.wait(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		<-c.settled // ended with it
+		if !errors.Is(c.err, context.Canceled) || time.Since(began) != 2*time.Second {
+			t.Errorf("%v after %v", c.err, time.Since(began))
+		}
+		if err := m.awaitDrivers(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the real init is started though the step is to end: %v", err)
+		}
+		time.Sleep(time.Hour)
+	})
+}
+
+// A module that is loaded again meanwhile is loaded after that, because its
+// parameters can be others and the first load can have been cut short.
+func TestLoadsOfOneModule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l loads
+		tr := newTrace()
+		begin := func(name string, err error) *load {
+			return l.begin("e1000", func() error { tr.note(name); time.Sleep(time.Second); return err }, func(err error) { tr.note(err.Error()) })
+		}
+		first := begin("first", errors.New("oops"))
+		second := begin("second", nil)
+		if got := l.names(); !slices.Equal(got, []string{"e1000"}) || l.idle() != 0 {
+			t.Errorf("%q, idle for %v", got, l.idle())
+		}
+		<-first.done
+		if got := l.names(); !slices.Equal(got, []string{"e1000"}) {
+			t.Errorf("after the first: %q", got)
+		}
+		l.wait(t.Context())
+		<-second.done
+		time.Sleep(time.Minute)
+		if l.names() != nil || l.idle() != time.Minute || l.oldest() != "" {
+			t.Errorf("%q, idle for %v, %s", l.names(), l.idle(), l.oldest())
+		}
+		checkTrace(t, tr, "0s first\n1s oops\n1s second")
+	})
+}
+
+// The step network goes on while a driver is still loading, and as long after
+// that as it would without one.
+func TestNetworkWaitsForDrivers(t *testing.T) {
+	for _, probe := range []time.Duration{0, 100 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &Machine{}
+			if probe > 0 {
+				m.loads.begin("e1000e", func() error { time.Sleep(probe); return nil }, nil)
+			}
+			began, log := time.Now(), &recorder{}
+			r := Runner{Log: log, Steps: []Step{{Name: "network", Timeout: 10 * time.Second, Patience: networkPatience, Run: func(ctx context.Context) error {
+				<-ctx.Done()
+				return m.untilDrivers(explainNoNIC(&network.WaitError{State: network.State{Loading: m.loads.names()}, Err: ctx.Err()}))
+			}}}}
+			f := r.Run(t.Context())
+			if f == nil || !strings.Contains(f.Error(), "no network interface: add the driver") {
+				t.Errorf("failure is %v", f)
+			}
+			least := probe + networkPatience
+			if took := time.Since(began); took < least || took > least+10*time.Second+maxPause*3/2 {
+				t.Errorf("gave up after %v", took)
+			}
+			if got := log.lines()[0]; probe > 0 && got != "warning network: network: no network interface yet: driver e1000e is still loading: trying again" {
+				t.Errorf("said %s", got)
+			}
+		})
+	}
+}
+
+// The step late-drivers ends when the network is up, without an event.
+func TestLateDriversEnd(t *testing.T) {
+	events, err := uevent.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = events.Close() }()
+	m, c, _ := machineWith(newTrace(), &hardware{})
+	m.Uevents = events
+	looked := make(chan struct{}, 16)
+	next := c.next
+	c.next = func() ([]string, error) { looked <- struct{}{}; return next() }
+	c.start()
+	<-looked
+	ended := make(chan error)
+	go func() { ended <- m.loadLateDrivers(t.Context()) }()
+	<-looked // the first call of Wait
+	m.networkUp.set()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	m.networkUp.reset()
+	if m.networkUp.is() {
+		t.Error("it is up though it was taken back")
+	}
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancel()
+	if err := m.loadLateDrivers(ctx); !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
