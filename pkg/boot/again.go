@@ -30,6 +30,7 @@ func (c *conversation) again(step, stop string, params []string) (string, error)
 			return "", err
 		}
 		resume.Steps = append(resume.Steps, changed(c.m.Plan, plan)...)
+		resume.Steps = append(resume.Steps, c.m.changedModules(line)...)
 	}
 	again := c.m.progress.following(resume.Steps...)
 	if slices.Contains(again, "login") && c.m.progress.is("guard", done) {
@@ -78,8 +79,9 @@ func sameTargets(a, b bootspec.Plan) bool {
 // prepare takes a new plan up and undoes what stands in the way of steps that
 // are done again, the last one first.
 func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string) []string {
-	old := m.Plan
+	old, before := m.Plan, m.params
 	m.params, m.Plan = line, plan
+	m.reopenLoader(before)
 	redone := func(step string) bool { return slices.Contains(again, step) && m.progress.is(step, done) }
 	if redone("mount") {
 		m.unmountRoot()

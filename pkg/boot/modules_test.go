@@ -1,0 +1,101 @@
+package boot
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+	"github.com/iscsiroot/iscsiroot/pkg/modload"
+	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
+)
+
+// What the image's files, the command line and the shell say of modules reaches
+// the loader, in the order in which the kernel takes the last one.
+func TestModuleWords(t *testing.T) {
+	const (
+		defaults = "etc/iscsiroot/default"
+		policy   = "etc/iscsiroot/policy"
+		dracut   = "etc/cmdline.d/a.conf"
+	)
+	for _, tt := range []struct {
+		name, line, shell string
+		files             map[string]string
+		want              modload.Choices
+	}{
+		{"none", "quiet", "", nil, modload.Choices{}},
+		{"line", "e1000.debug=1 modprobe.blacklist=a", "", nil, modload.Choices{
+			Params: map[string]string{"e1000": "debug=1"}, Blacklist: []string{"a"},
+		}},
+		{"policy wins over the line", "e1000.debug=1 module_blacklist=a", "", map[string]string{policy: "e1000.debug=2 module_blacklist=b"}, modload.Choices{
+			Params: map[string]string{"e1000": "debug=1 debug=2"}, Never: []string{"a", "b"},
+		}},
+		{"the line wins over the default", "e1000.debug=1", "", map[string]string{defaults: "e1000.debug=2 rd.driver.pre=c", dracut: "e1000.debug=3 rd.driver.post=d"}, modload.Choices{
+			Params: map[string]string{"e1000": "debug=2 debug=3 debug=1"}, Pre: []string{"c"}, Post: []string{"d"}, Blacklist: []string{"d"},
+		}},
+		{"the shell is the last", "e1000.debug=1", "e1000.debug=4 rd.driver.blacklist=f", map[string]string{policy: "e1000.debug=2"}, modload.Choices{
+			Params: map[string]string{"e1000": "debug=1 debug=2 debug=4"}, Blacklist: []string{"f"},
+		}},
+	} {
+		fsys := fstest.MapFS{}
+		for name, text := range tt.files {
+			fsys[name] = &fstest.MapFile{Data: []byte(text)}
+		}
+		c, m := conversationOf(t, "")
+		m.params, _ = bootspec.Gather(fsys, cmdline.Parse(goodLine+" "+tt.line))
+		if tt.shell != "" {
+			c.answer(control.Request(append([]string{"retry", "modules"}, strings.Fields(tt.shell)...)))
+			c.resume.Prepare()
+		}
+		got := modload.ParseLine(m.moduleWords())
+		if got.Params["bonding"] != "max_bonds=0" {
+			t.Errorf("%s: bonding makes devices: %q", tt.name, got.Params["bonding"])
+		}
+		for _, name := range []string{"bonding", "modprobe", "rd"} { // the last two are no modules
+			delete(got.Params, name)
+		}
+		if tt.want.Params == nil {
+			tt.want.Params = map[string]string{}
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", tt.name, diff)
+		}
+	}
+}
+
+// Which steps are done again for what was typed of modules.
+func TestChangedModules(t *testing.T) {
+	index, err := kmod.Read(fstest.MapFS{"modules.dep": {Data: []byte("kernel/e1000.ko:\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		words string
+		up    bool
+		steps string
+	}{
+		{"e1000.debug=1", false, "drivers"},
+		{"e1000.debug=1", true, ""},
+		{"modprobe.blacklist=e1000", false, "drivers"},
+		{"rd.driver.pre=a", true, "modules"},
+		{"rd.driver.post=a", true, "drivers"},
+		{"rd.timeout=60", false, ""},
+		{"modules e1000.debug=1", true, "modules"},
+		{"drivers e1000.debug=1", true, "drivers"},
+	} {
+		c, m := conversationOf(t, goodLine)
+		m.index = index
+		if tt.up {
+			m.networkUp.set()
+		}
+		c.answer(control.Request(append([]string{"retry"}, strings.Fields(tt.words)...)))
+		if got := strings.Join(slices.Compact(c.resume.Steps), " "); got != tt.steps {
+			t.Errorf("retry %s, network up %v: steps %q, want %q", tt.words, tt.up, got, tt.steps)
+		}
+	}
+}
