@@ -35,6 +35,7 @@ func play(role string) int {
 		"signals": playSignals,
 		"storm":   playStorm,
 		"keys":    playKeys,
+		"monitor": playMonitor,
 		"mother":  playMother,
 		"child":   playChild,
 	}
@@ -54,12 +55,18 @@ func TestReaper(t *testing.T) {
 	for _, role := range []string{"status", "orphan", "signals", "storm", "keys"} {
 		t.Run(role, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
-			cmd.Env = append(os.Environ(), roleVariable+"="+role)
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%v: %s", err, out)
-			}
+			playIn(t, role)
 		})
+	}
+}
+
+// playIn plays a role in a process of its own.
+func playIn(t *testing.T, role string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
