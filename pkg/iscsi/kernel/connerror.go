@@ -49,6 +49,11 @@ func (e ConnError) Heals() bool { return true }
 // Is makes a closed connection an io.EOF, as a pipe's user expects it.
 func (e ConnError) Is(target error) bool { return e == TargetClosed && target == io.EOF }
 
-// TargetClosed is the error after which a target that refuses without a word
-// is likely.
-const TargetClosed ConnError = 1020
+// Reasons that a caller decides by.
+const (
+	// TargetClosed is the error after which a target that refuses without a
+	// word is likely.
+	TargetClosed ConnError = 1020
+	// PingTimedOut is a target that was silent for longer than it may.
+	PingTimedOut ConnError = 1022
+)

@@ -21,8 +21,9 @@ type Pipe struct {
 }
 
 type delivery struct {
-	pdu []byte // header and data
-	err error
+	pdu   []byte // header and data
+	err   error
+	stops uint32 // of an error, see Event.Stops
 }
 
 var _ iscsi.Pipe = (*Pipe)(nil)
@@ -37,19 +38,27 @@ func (s *Session) Pipe() *Pipe {
 	return p
 }
 
-// Close ends the pipe; the connection stays.
+// Close ends the pipe; the connection stays. That it broke, after the last PDU
+// that was received, is told by [Transport.Watch]: the pipe's user has not seen
+// it.
 func (p *Pipe) Close() {
 	p.s.t.mu.Lock()
 	defer p.s.t.mu.Unlock()
 	id := connID{p.s.SID, p.s.CID}
-	if p.s.t.pipes[id] == p {
-		delete(p.s.t.pipes, id)
+	if p.s.t.pipes[id] != p {
+		return
+	}
+	delete(p.s.t.pipes, id)
+	for len(p.in) > 0 {
+		if d := <-p.in; d.err != nil {
+			p.s.t.tellLocked(Event{SID: id.sid, CID: id.cid, Stops: d.stops, Err: d.err})
+		}
 	}
 }
 
-func (p *Pipe) deliver(pdu []byte, err error) {
+func (p *Pipe) deliver(d delivery) {
 	select {
-	case p.in <- delivery{pdu, err}:
+	case p.in <- d:
 	default: // a login has one PDU under way; 16 are a target run wild
 	}
 }

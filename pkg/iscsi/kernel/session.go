@@ -100,6 +100,9 @@ func (s *Session) stop(ctx context.Context, flag uint32) error {
 	_, err := s.t.request(ctx, ev, s.String())
 	if err == nil {
 		s.bound.Store(false)
+		s.t.mu.Lock()
+		defer s.t.mu.Unlock()
+		s.t.stops[connID{s.SID, s.CID}]++ // the reader has passed all events before the answer on
 	}
 	return err
 }

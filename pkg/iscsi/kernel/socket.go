@@ -57,6 +57,27 @@ func newSocket(protocol int) (*netlinkSocket, error) {
 	return &netlinkSocket{file: os.NewFile(uintptr(fd), "netlink"), buf: make([]byte, receiveLen)}, nil
 }
 
+// Listen joins the group of the kernel's events, as [Open] does, or leaves it.
+// Requests are answered either way. The PDUs of a login come through the group,
+// so that none can run outside of it.
+func (t *Transport) Listen(on bool) error {
+	s, ok := t.sock.(*netlinkSocket)
+	if !ok {
+		return nil
+	}
+	option := unix.NETLINK_DROP_MEMBERSHIP
+	if on {
+		option = unix.NETLINK_ADD_MEMBERSHIP
+	}
+	raw, err := s.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var serr error
+	err = raw.Control(func(fd uintptr) { serr = unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, option, groupISCSID) })
+	return errors.Join(err, os.NewSyscallError("setsockopt", serr))
+}
+
 // portID is the socket's own address.
 func (s *netlinkSocket) portID() uint32 {
 	raw, err := s.file.SyscallConn()

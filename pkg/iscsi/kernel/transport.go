@@ -28,9 +28,10 @@ type Transport struct {
 	requestMu sync.Mutex // one request and its answer at a time
 	replies   chan reply
 
-	mu    sync.Mutex // guards pipes and watch
+	mu    sync.Mutex // guards pipes, watch and stops
 	pipes map[connID]*Pipe
-	watch chan Event // nil: nobody watches
+	watch chan Event        // nil: nobody watches
+	stops map[connID]uint32 // see Event.Stops
 
 	done    chan struct{} // closed when the reader stops
 	readErr error         // why; valid after done
@@ -75,6 +76,7 @@ func New(sock Socket, handle uint64) *Transport {
 		sysfs:   "/sys",
 		replies: make(chan reply, 16),
 		pipes:   map[connID]*Pipe{},
+		stops:   map[connID]uint32{},
 		done:    make(chan struct{}),
 	}
 	contain.Go(readerName, t.read, t.end)
@@ -197,19 +199,20 @@ func (t *Transport) reply(r reply) {
 func (t *Transport) event(ev *uevent) {
 	id := connID{sid: native.Uint32(ev.r[0:]), cid: native.Uint32(ev.r[4:])}
 	t.mu.Lock()
+	defer t.mu.Unlock() // a pipe that closes meanwhile must see it
 	p := t.pipes[id]
-	t.mu.Unlock()
 	if p == nil {
 		if e, ok := toEvent(ev, id); ok {
-			t.tell(e)
+			e.Stops = t.stops[id]
+			t.tellLocked(e)
 		}
 		return
 	}
 	switch ev.typ {
 	case recvPDU:
-		p.deliver(ev.payload, nil)
+		p.deliver(delivery{pdu: ev.payload})
 	case connError:
-		p.deliver(nil, ConnError(native.Uint32(ev.r[8:])))
+		p.deliver(delivery{err: ConnError(native.Uint32(ev.r[8:])), stops: t.stops[id]})
 	}
 }
 
@@ -232,7 +235,7 @@ func (t *Transport) lost(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range t.pipes {
-		p.deliver(nil, err)
+		p.deliver(delivery{err: err})
 	}
 }
 

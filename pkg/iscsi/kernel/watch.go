@@ -13,6 +13,11 @@ import (
 // Event is something that happened to a connection while nobody logs in by it.
 type Event struct {
 	SID, CID uint32
+	// Stops is Session.Stops when the event came: an event of a connection that
+	// was given up since has a smaller one. The kernel tells of an end also while
+	// it gives the connection up (drivers/scsi/iscsi_tcp.c: iscsi_sw_tcp_conn_stop
+	// shuts the socket down, whose state is then found changed).
+	Stops uint32
 	// Err is a ConnError, or ErrEventsLost: then the ids are zero and the state
 	// of every session must be read again.
 	Err error
@@ -41,6 +46,11 @@ func (t *Transport) Watch() <-chan Event {
 func (t *Transport) tell(e Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.tellLocked(e)
+}
+
+// tellLocked is tell; mu is held.
+func (t *Transport) tellLocked(e Event) {
 	switch {
 	case t.watch == nil || len(t.watch) == cap(t.watch):
 	case len(t.watch) == cap(t.watch)-1:
@@ -49,6 +59,25 @@ func (t *Transport) tell(e Event) {
 		t.watch <- e
 	}
 }
+
+// Flush returns when every event that the kernel sent before the call has been
+// passed on: the answer to a request comes behind them. The request sets a
+// parameter that no kernel knows, which changes nothing.
+func (s *Session) Flush(ctx context.Context) error {
+	ev := &uevent{typ: setParam, payload: []byte{0}}
+	ev.putU(s.SID, s.CID, unknownParam, uint32(len(ev.payload)))
+	_, err := s.t.request(ctx, ev, s.String())
+	var refused *RequestError
+	if errors.As(err, &refused) {
+		return nil
+	}
+	return err
+}
+
+// unknownParam is no enum iscsi_param: the kernel answers ENOSYS, or ENOTCONN
+// without a connection (drivers/scsi/libiscsi.c: iscsi_set_param;
+// drivers/scsi/scsi_transport_iscsi.c: iscsi_if_set_param).
+const unknownParam = 0xffff
 
 // toEvent reads a PDU or an error out of what the kernel sent.
 func toEvent(ev *uevent, id connID) (Event, bool) {
@@ -72,6 +101,21 @@ func toEvent(ev *uevent, id connID) (Event, bool) {
 // process or an earlier one. Nothing is asked of the kernel.
 func (t *Transport) Adopt(sid, hostNo uint32) *Session {
 	return &Session{t: t, SID: sid, HostNo: hostNo}
+}
+
+// Take returns a session of another transport, which was closed, as one of this
+// one.
+func (t *Transport) Take(s *Session) *Session {
+	n := &Session{t: t, SID: s.SID, HostNo: s.HostNo, CID: s.CID, gone: s.gone}
+	n.bound.Store(s.Bound())
+	return n
+}
+
+// Stops is how many connections of the session were given up by this transport.
+func (s *Session) Stops() uint32 {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	return s.t.stops[connID{s.SID, s.CID}]
 }
 
 // State is the session's state in the kernel's word: LOGGED_IN, FAILED or FREE

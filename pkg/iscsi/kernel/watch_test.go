@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
@@ -95,5 +97,97 @@ func TestEnd(t *testing.T) {
 	}
 	if want := []uint32{kerneltest.StopConn, kerneltest.DestroyConn, kerneltest.DestroySession}; !slices.Equal(got, want) {
 		t.Errorf("requests %v, want %v", got, want)
+	}
+}
+
+// That a connection broke behind the last PDU of its login is not lost with the
+// login's pipe.
+func TestPipeLeavesErrorsBehind(t *testing.T) {
+	tr, sock := open(t, willing)
+	events := tr.Watch()
+	s := create(t, tr)
+	p := s.Pipe()
+	sock.Emit(kerneltest.Event(kerneltest.RecvPDU, async(), 7, 0), kerneltest.Event(kerneltest.ConnError, nil, 7, 0, 1020))
+	if err := s.Flush(t.Context()); err != nil { // the reader has seen both
+		t.Fatal(err)
+	}
+	p.Close()
+	if e := <-events; e.SID != 7 || !errors.Is(e.Err, kernel.TargetClosed) {
+		t.Errorf("the watcher got %+v", e)
+	}
+}
+
+// Flush returns behind every event before it, and asks for nothing that changes
+// the session.
+func TestFlush(t *testing.T) {
+	tr, sock := open(t, willing)
+	events := tr.Watch()
+	s := create(t, tr)
+	for range 20 {
+		sock.Emit(kerneltest.Event(kerneltest.ConnError, nil, 7, 0, 1020))
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(events) != 1 {
+			t.Fatalf("%d events after Flush, want 1", len(events))
+		}
+		<-events
+	}
+	refusing, _ := open(t, func(_ kerneltest.Request, b []byte) [][]byte {
+		return [][]byte{kerneltest.Refusal(b, unix.ENOTCONN)}
+	})
+	if err := refusing.Adopt(7, 0).Flush(t.Context()); err != nil {
+		t.Errorf("a session without a connection: %v", err)
+	}
+}
+
+// A session goes from one transport to another with its connection.
+func TestTake(t *testing.T) {
+	first, _ := open(t, willing)
+	second, sock := open(t, willing)
+	s := create(t, first)
+	if err := s.Bind(t.Context(), 5); err != nil {
+		t.Fatal(err)
+	}
+	taken := second.Take(s)
+	if !taken.Bound() || taken.SID != s.SID || taken.HostNo != s.HostNo {
+		t.Errorf("taken: %+v", taken)
+	}
+	if err := taken.Stop(t.Context()); err != nil || taken.Bound() || len(sock.Requests()) == 0 {
+		t.Errorf("stop by the second transport: %v", err)
+	}
+}
+
+// An event tells of which of a session's connections it is, also one that a
+// login's pipe has left behind.
+func TestEventsOfOldConnections(t *testing.T) {
+	tr, sock := open(t, willing)
+	events := tr.Watch()
+	s := create(t, tr)
+	lose := func() {
+		sock.Emit(kerneltest.Event(kerneltest.ConnError, nil, 7, 0, 1020))
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := func() {
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose() // of the first connection
+	stop()
+	p := s.Pipe()
+	lose() // of the second, to the pipe
+	stop()
+	p.Close()
+	lose() // of the third
+	for want := range uint32(3) {
+		if e := <-events; e.Stops != want {
+			t.Errorf("event of connection %d, want %d", e.Stops, want)
+		}
+	}
+	if s.Stops() != 2 {
+		t.Errorf("%d stops", s.Stops())
 	}
 }
