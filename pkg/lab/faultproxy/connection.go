@@ -21,7 +21,9 @@ type connection struct {
 	once   sync.Once
 	hole   chan struct{} // closed by BlackHole
 	follow bool          // tell PDUs apart for good
+	lag    time.Duration // see Proxy.Lag
 
+	in   sync.Mutex         // guards what is written to the target while PDUs are told apart
 	out  sync.Mutex         // guards what is written to the initiator while PDUs are told apart
 	last [iscsi.BHSLen]byte // of the target's last response
 	seen bool               // there was one
@@ -123,6 +125,9 @@ func (c *connection) forward(ctx context.Context, d Direction, n int, pdu []byte
 			continue
 		}
 		c.proxy.strike()
+		if f.Call != nil {
+			f.Call()
+		}
 		switch f.Action {
 		case Delay:
 			if err := sleep(ctx, f.Pause); err != nil {
@@ -156,8 +161,37 @@ func (c *connection) forward(ctx context.Context, d Direction, n int, pdu []byte
 			c.last, c.seen = [iscsi.BHSLen]byte(pdu), true
 		}
 	}
+	if d == ToTarget {
+		return c.toTarget(ctx, to, pdu)
+	}
 	_, err := to.Write(pdu)
 	return err
+}
+
+// toTarget writes a PDU to the target, late if it is one that lags. A ping is overtaken by what comes after it: it is immediate
+// and takes no number of the commands'.
+func (c *connection) toTarget(ctx context.Context, to *net.TCPConn, pdu []byte) error {
+	write := func() error {
+		c.in.Lock()
+		defer c.in.Unlock()
+		_, err := to.Write(pdu)
+		return err
+	}
+	switch op := iscsi.Opcode(pdu[0] & 0x3f); {
+	case c.lag == 0:
+	case op == iscsi.OpNOPOut:
+		c.proxy.running.Go(func() {
+			if sleep(ctx, c.lag) == nil {
+				_ = write() // the connection may have ended
+			}
+		})
+		return nil
+	case op == iscsi.OpLoginRequest:
+		if err := sleep(ctx, c.lag); err != nil {
+			return err
+		}
+	}
+	return write()
 }
 
 func (c *connection) bytewise(ctx context.Context, to *net.TCPConn, pdu []byte, pause time.Duration) error {

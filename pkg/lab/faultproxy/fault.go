@@ -55,6 +55,8 @@ type Fault struct {
 	// From and Until choose the connections, counted from 0, that it strikes: From is the first of them, Until the first that
 	// is spared again; 0: none is.
 	From, Until int
+	// Call, if set, is called when the fault strikes, before anything is done to the PDU.
+	Call func()
 }
 
 func (f Fault) strikes(connection int) bool {

@@ -31,6 +31,7 @@ type Proxy struct {
 	conns  int
 	struck int
 	follow bool
+	lag    time.Duration  // see Lag
 	open   []*connection  // in the order in which they came
 	live   int            // connections that have passed their login
 	next   chan time.Time // see Next; nil: nobody waits
@@ -69,6 +70,14 @@ func (p *Proxy) Set(faults ...Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults, p.conns = faults, 0
+}
+
+// Lag makes the target late by d in what shows that it is alive: each Login Request and each ping (NOP-Out) of connections to
+// come is held back for so long. Commands are not.
+func (p *Proxy) Lag(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lag = d
 }
 
 // Logins are the logins seen so far.
@@ -128,7 +137,7 @@ func (p *Proxy) serve(initiator *net.TCPConn) {
 func (p *Proxy) connection(initiator, target *net.TCPConn) *connection {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := &connection{proxy: p, number: p.conns, side: [2]*net.TCPConn{initiator, target}, hole: make(chan struct{}), follow: p.follow}
+	c := &connection{proxy: p, number: p.conns, side: [2]*net.TCPConn{initiator, target}, hole: make(chan struct{}), follow: p.follow || p.lag > 0, lag: p.lag}
 	for _, f := range p.faults {
 		if f.strikes(p.conns) {
 			c.faults[f.Direction] = append(c.faults[f.Direction], f)
