@@ -13,9 +13,10 @@ import (
 
 // linux is the machine that we run on. Its paths are seams for tests.
 type linux struct {
-	proc, sys string // "/proc", "/sys"
-	old       string // where the real root is, "/oldroot"
-	sessions  string // the list of our sessions, in /run
+	proc, sys string   // "/proc", "/sys"
+	old       string   // where the real root is, "/oldroot"
+	sessions  string   // the list of our sessions, in /run
+	ids       []uint32 // our sessions; nil: those of the list
 
 	mu   sync.Mutex
 	kept map[string]bool // mounted read-only for process 1, which is not us

@@ -258,3 +258,43 @@ func TestVigil(t *testing.T) {
 		t.Errorf("without a limit: %q", got)
 	}
 }
+
+// A boot that failed writes back, unmounts and leaves its sessions; a disk that
+// does not answer costs its time and no more.
+func TestEndBoot(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		sessions []*fakeSession
+		dead     bool
+		did, log string
+	}{
+		{"healthy", []*fakeSession{{name: "s1"}, {name: "s2"}}, false, "unmount /sysroot, flush s1, flush s2, logout s1, logout s2, ended after 0 s", "logged out"},
+		{"dead", []*fakeSession{{name: "s1", dead: true}}, true, "terminate s1, ended after 11 s", "a disk does not answer: what was not written yet is lost"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{began: time.Now(), hang: make(chan struct{}), sessions: tt.sessions, dead: tt.dead}
+				for _, s := range f.sessions {
+					s.fake = f
+				}
+				dirs := []string{"/oldroot/sysroot"} // a name of the fake's that hangs with its disk
+				if !tt.dead {
+					close(f.hang)
+					dirs = []string{"/sysroot"}
+				}
+				endBoot(f, dirs, f)
+				f.note(fmt.Sprintf("ended after %d s", int(time.Since(f.began).Seconds())))
+				synctest.Wait()
+				if len(f.sessions) > 1 { // they are left at the same time
+					slices.Sort(f.did[1:5])
+				}
+				if got := strings.Join(f.did, ", "); got != tt.did {
+					t.Errorf("did %q, want %q", got, tt.did)
+				}
+				if log := strings.Join(f.log, "\n"); !strings.Contains(log, tt.log) {
+					t.Errorf("log %q", log)
+				}
+			})
+		})
+	}
+}

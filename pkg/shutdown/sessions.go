@@ -20,12 +20,16 @@ type found struct{ sid, host uint32 }
 // find returns the sessions of the list that the kernel still has. Others in
 // the kernel are somebody else's.
 func (l *linux) find() []found {
-	b, err := os.ReadFile(l.sessions)
-	if err != nil {
-		return nil
+	ids := l.ids
+	if ids == nil {
+		b, err := os.ReadFile(l.sessions)
+		if err != nil {
+			return nil
+		}
+		ids = listed(string(b))
 	}
 	var out []found
-	for _, sid := range listed(string(b)) {
+	for _, sid := range ids {
 		link, err := filepath.EvalSymlinks(fmt.Sprintf("%s/class/iscsi_session/session%d", l.sys, sid))
 		if err != nil {
 			continue
