@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // duplicateLimit is for how long others are asked whether they have an IPv4
@@ -89,7 +91,7 @@ func duplicate(ctx context.Context, index int, mac net.HardwareAddr, addr netip.
 	}
 	ctx, cancel := context.WithTimeout(ctx, duplicateLimit)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { _ = socket.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, contain.Func("end of a probe", func() { _ = socket.SetReadDeadline(time.Unix(1, 0)) }, nil))()
 	all := &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: index, Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
 	if err := unix.Sendto(fd, arpProbe(mac, addr), 0, all); err != nil {
 		return nil, fmt.Errorf("look for others with %s: send: %w", addr, err)

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp6"
 )
@@ -46,23 +48,29 @@ func (a *attempt) ipv6(ctx context.Context, m bootspec.Method) (dhcp.Lease, erro
 // dhcp6 asks a DHCPv6 server for an address, and meanwhile the routers for the
 // way from it: only they tell (RFC 8415 section 4.2).
 func (a *attempt) dhcp6(ctx context.Context) (dhcp.Lease, error) {
-	routers := make(chan dhcp6.Router, 1)
+	type answer struct {
+		router dhcp6.Router
+		err    error
+	}
+	routers := make(chan answer, 1)
 	rctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() {
-		defer close(routers)
-		if r, err := dhcp6.Solicit(rctx, a.name); err == nil {
-			routers <- r
-		}
-	}()
+	contain.Go("router advertisements", func() {
+		r, err := dhcp6.Solicit(rctx, a.name)
+		routers <- answer{r, err}
+	}, func(err error) { routers <- answer{err: err} })
 	l, err := a.acquire6(ctx)
 	if err != nil {
 		return l, err
 	}
 	select {
-	case r, ok := <-routers:
-		if ok {
-			addRouter(&l, r)
+	case got := <-routers:
+		var bug *contain.PanicError
+		if errors.As(got.err, &bug) {
+			return l, got.err
+		}
+		if got.err == nil {
+			addRouter(&l, got.router)
 		}
 	case <-time.After(routerPatience):
 		l.Ignored = append(l.Ignored, "no router advertises on this link: only hosts that there is a route to can be reached")

@@ -139,7 +139,7 @@ func (n *Network) later(f func()) {
 
 // after lets the loop do something after a while.
 func (n *Network) after(d time.Duration, f func()) *time.Timer {
-	return time.AfterFunc(d, func() { n.later(f) })
+	return time.AfterFunc(d, contain.Func("a later step of the network", func() { n.later(f) }, nil))
 }
 
 // broken takes the panic of a task in that nothing waits for.

@@ -81,7 +81,8 @@ func (n *Network) use(u netlink.LinkUpdate) {
 		n.ours(attrs, nil)
 		return
 	}
-	if at < 0 { // in the kernel's order, whichever driver was the first
+	delete(n.other, attrs.Index) // under the name that it may have had before
+	if at < 0 {                  // in the kernel's order, whichever driver was the first
 		at, _ = slices.BinarySearchFunc(n.links, attrs.Index, func(l *link, index int) int { return l.index - index })
 		n.links = slices.Insert(n.links, at, &link{index: attrs.Index})
 	}
