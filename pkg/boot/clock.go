@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // stopwatch counts the time of the boot. It stands still while a person is at
@@ -69,12 +71,12 @@ func (s *stopwatch) withTimeout(parent context.Context, timeout time.Duration) (
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := &deadline{Context: parent, watch: s, at: s.elapsedLocked() + timeout, done: make(chan struct{})}
-	d.timer = time.AfterFunc(timeout, func() { d.end(context.DeadlineExceeded) })
+	d.timer = time.AfterFunc(timeout, contain.Func("deadline", func() { d.end(context.DeadlineExceeded) }, nil))
 	if s.started.IsZero() {
 		d.timer.Stop()
 	}
 	s.deadlines[d] = struct{}{}
-	stop := context.AfterFunc(parent, func() { d.end(parent.Err()) })
+	stop := context.AfterFunc(parent, contain.Func("deadline", func() { d.end(parent.Err()) }, nil))
 	return d, func() {
 		stop()
 		d.end(context.Canceled)

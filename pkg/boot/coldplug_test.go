@@ -208,7 +208,7 @@ func TestNetworkWaitsForDrivers(t *testing.T) {
 				m.loads.begin("e1000e", func() error { time.Sleep(probe); return nil }, nil)
 			}
 			began, log := time.Now(), &recorder{}
-			r := Runner{Log: log, Steps: []Step{{Name: "network", Timeout: 10 * time.Second, Patience: networkPatience, Run: func(ctx context.Context) error {
+			r := Runner{Log: log, Steps: []Step{{Name: "network", Timeout: networkTry, Patience: networkPatience, Run: func(ctx context.Context) error {
 				<-ctx.Done()
 				return m.untilDrivers(explainNoNIC(&network.WaitError{State: network.State{Loading: m.loads.names()}, Err: ctx.Err()}))
 			}}}}
@@ -217,7 +217,7 @@ func TestNetworkWaitsForDrivers(t *testing.T) {
 				t.Errorf("failure is %v", f)
 			}
 			least := probe + networkPatience
-			if took := time.Since(began); took < least || took > least+10*time.Second+maxPause*3/2 {
+			if took := time.Since(began); took < least || took > least+2*(networkTry+maxPause*3/2) {
 				t.Errorf("gave up after %v", took)
 			}
 			if got := log.lines()[0]; probe > 0 && got != "warning network: network: no network interface yet: driver e1000e is still loading: trying again" {

@@ -53,8 +53,8 @@ func (m *Machine) needFilesystem(ctx context.Context, fstype string) error {
 	if registered(fstype) {
 		return nil
 	}
-	err := m.loader.Load(ctx, "fs-"+fstype)
-	if err != nil && m.loader.Load(ctx, fstype) == nil { // a module without the alias
+	err := m.load(ctx, "fs-"+fstype)
+	if err != nil && m.load(ctx, fstype) == nil { // a module without the alias
 		err = nil
 	}
 	if err != nil && !registered(fstype) {

@@ -3,6 +3,8 @@ package boot
 import (
 	"context"
 	"sync"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // flag is something that happens once, and that others wait for. The zero value
@@ -49,6 +51,6 @@ func (f *flag) reset() {
 // until returns a context that ends when the flag is set, or parent ends.
 func (f *flag) until(parent context.Context) (ctx context.Context, cancel func()) {
 	ctx, end := context.WithCancel(parent)
-	stop := context.AfterFunc(f.context(), end)
+	stop := context.AfterFunc(f.context(), contain.Func("end of a wait", end, nil))
 	return ctx, func() { stop(); end() }
 }

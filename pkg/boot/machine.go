@@ -68,7 +68,7 @@ func (m *Machine) Steps() []Step {
 		{Name: "modules", Run: m.openModules},
 		{Name: "drivers", Needs: []string{"modules"}, Run: m.loadDrivers},
 		{Name: "late-drivers", Needs: []string{"drivers"}, Run: m.loadLateDrivers},
-		{Name: "network", Needs: []string{"modules"}, Timeout: 10 * time.Second, Patience: networkPatience, Run: m.bringUpNetwork},
+		{Name: "network", Needs: []string{"modules"}, Timeout: networkTry, Patience: networkPatience, Run: m.bringUpNetwork},
 		{Name: "iscsi-modules", Needs: besideDrivers(m.cpus), Run: m.loadISCSI},
 		{Name: "fs-modules", Needs: []string{"iscsi-modules"}, Run: m.loadFilesystems},
 		{Name: "session", Needs: []string{"iscsi-modules"}, Timeout: 30 * time.Second, Run: m.createSessions},

@@ -94,7 +94,7 @@ func (m *Machine) tookModules(d time.Duration) {
 // stops nothing, as with dracut: who needs it will say so.
 func (m *Machine) loadListed(ctx context.Context, names []string) {
 	for _, name := range names {
-		if err := m.loader.Load(ctx, name); err != nil {
+		if err := m.load(ctx, name); err != nil {
 			m.Log.Warnf("rd.driver.pre= or rd.driver.post=: %v", err)
 		}
 	}
@@ -163,10 +163,16 @@ func (m *Machine) loadFilesystems(ctx context.Context) error {
 	return m.loadAhead(ctx)
 }
 
+// load loads a module for the step of ctx.
+func (m *Machine) load(ctx context.Context, name string) error {
+	defer doing(ctx, "loading module "+name)()
+	return m.loader.Load(ctx, name)
+}
+
 // loadNeeded loads a module that no boot can do without. sysfs is what the
 // kernel shows of it: it may be built in where no index says so.
 func (m *Machine) loadNeeded(ctx context.Context, name, sysfs string) error {
-	err := m.loader.Load(ctx, name)
+	err := m.load(ctx, name)
 	var missing *modload.MissingError
 	if errors.As(err, &missing) {
 		if _, there := os.Stat(sysfs); there == nil {
@@ -180,7 +186,7 @@ func (m *Machine) loadNeeded(ctx context.Context, name, sysfs string) error {
 // does not hold is no error yet: it may be built in, and if it is not, the step
 // that needs it has the better words.
 func (m *Machine) loadIfThere(ctx context.Context, name string) error {
-	err := m.loader.Load(ctx, name)
+	err := m.load(ctx, name)
 	var missing *modload.MissingError
 	if errors.As(err, &missing) {
 		m.Log.Debugf("%v", err)

@@ -10,7 +10,7 @@ import (
 // loadNetwork loads what the devices need that the plan makes of the NICs.
 func (m *Machine) loadNetwork(ctx context.Context) error {
 	for _, name := range m.Plan.Net.Modules() {
-		if err := m.loader.Load(ctx, name); err != nil {
+		if err := m.load(ctx, name); err != nil {
 			return err
 		}
 	}

@@ -99,22 +99,18 @@ func (m *Machine) endNetwork() {
 }
 
 // networkPatience is for how long an interface that is not there is waited for:
-// from the step's begin, and from the end of the last load of a driver.
-const networkPatience = 30 * time.Second
-
-// temporary is an error that time may help against.
-type temporary struct{ error }
-
-// Heals makes it one.
-func (temporary) Heals() bool { return true }
-
-func (t temporary) Unwrap() error { return t.error }
+// from the step's begin, and from the last try beside a load of a driver.
+// networkTry is for how long one try waits.
+const (
+	networkPatience = 30 * time.Second
+	networkTry      = 10 * time.Second
+)
 
 // untilDrivers lets the step go on as long as an interface can still come from a
-// driver.
+// driver: one that was loading during this try.
 func (m *Machine) untilDrivers(err error) error {
 	var waited *network.WaitError
-	if errors.As(err, &waited) && len(waited.State.Links) == 0 && m.loads.idle() < networkPatience {
+	if errors.As(err, &waited) && len(waited.State.Links) == 0 && m.loads.idle() < networkTry {
 		return temporary{err}
 	}
 	return err

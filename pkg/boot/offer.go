@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // past is a deadline that makes a read give up at once.
@@ -39,7 +41,8 @@ func (m *Machine) makeOffer(step string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	o.cancel, o.done = cancel, make(chan struct{})
 	m.Log.Errorf("%s: press Enter for a shell", step)
-	go func(done chan struct{}) {
+	done := o.done
+	contain.Go("wait for Enter", func() {
 		defer close(done)
 		_, err := firstEnter(ctx, consoles)
 		for _, f := range consoles {
@@ -51,7 +54,7 @@ func (m *Machine) makeOffer(step string) {
 			case <-ctx.Done():
 			}
 		}
-	}(o.done)
+	}, func(err error) { m.Log.Errorf("shell: %v", err) })
 }
 
 // stopOffer takes the offer back, so that nobody reads from the consoles any

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/shell"
 	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
 )
@@ -70,10 +71,10 @@ func (m *Machine) openShell(greeting, step string) (resume Resume, asked bool) {
 		return Resume{}, false
 	}
 	served := make(chan struct{})
-	go func() {
+	contain.Go("answers to the shell", func() {
 		defer close(served)
 		control.Serve(ours, c.answer)
-	}()
+	}, func(err error) { m.Log.Errorf("shell: %v", err) })
 	if s := <-status; s.Signaled() {
 		m.Log.Warnf("the shell was killed by signal %d", int(s.Signal()))
 	}
@@ -161,19 +162,19 @@ var errNobody = errors.New("no console answers")
 func firstEnter(ctx context.Context, terminals []*os.File) (*os.File, error) {
 	answers := make(chan int, len(terminals))
 	for i, f := range terminals {
-		go func() {
+		contain.Go("wait for Enter", func() {
 			if n, err := f.Read(make([]byte, 256)); n <= 0 || err != nil {
 				i = -1
 			}
 			answers <- i
-		}()
+		}, func(error) { answers <- -1 })
 	}
 	stop := func() {
 		for _, f := range terminals {
 			_ = f.SetReadDeadline(past)
 		}
 	}
-	defer context.AfterFunc(ctx, stop)()
+	defer context.AfterFunc(ctx, contain.Func("end of the wait for Enter", stop, nil))()
 	first := -1
 	for range terminals { // all must have let go of their terminal
 		if i := <-answers; i >= 0 && first < 0 {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // neverDie ends the boot in order if PID 1's own goroutine panics. A panic in
@@ -15,18 +17,21 @@ func (m *Machine) neverDie() {
 	if v == nil {
 		v = "main returned"
 	}
-	m.fail(&Failure{Step: "main", Err: &PanicError{Value: v, Stack: string(debug.Stack())}})
+	m.fail(&Failure{Step: "main", Err: &contain.PanicError{Value: v, Stack: string(debug.Stack())}})
 	m.end()
 }
 
 // showStack shows where a panic came from, for the report of the bug.
-func (m *Machine) showStack(err error) {
-	var p *PanicError
+func (m *Machine) showStack(err error) { logStack(m.Log, err) }
+
+// logStack writes a panic's stack to a log.
+func logStack(log Logger, err error) {
+	var p *contain.PanicError
 	if !errors.As(err, &p) {
 		return
 	}
-	m.Log.Errorf("this is a bug in iscsiroot: please report it with the lines that follow")
+	log.Errorf("this is a bug in iscsiroot: please report it with the lines that follow")
 	for line := range strings.SplitSeq(p.Stack, "\n") {
-		m.Log.Errorf("%s", strings.TrimSpace(fmt.Sprint(line)))
+		log.Errorf("%s", strings.TrimSpace(fmt.Sprint(line)))
 	}
 }

@@ -23,6 +23,7 @@ type Progress struct {
 	mu    sync.Mutex
 	watch *stopwatch
 	steps []stepProgress
+	late  chan *activity // those that last; the runner reads it
 }
 
 // stepProgress is one step's line.
@@ -32,12 +33,13 @@ type stepProgress struct {
 	began, ended time.Duration // by the watch
 	tries        int           // that went wrong
 	err          error         // of the last try
+	doing        []*activity   // under way
 }
 
 func (p *Progress) begin(steps []Step, w *stopwatch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.watch, p.steps = w, make([]stepProgress, len(steps))
+	p.watch, p.steps, p.late = w, make([]stepProgress, len(steps)), make(chan *activity, len(steps))
 	for i, s := range steps {
 		p.steps[i].Step = s
 	}
@@ -65,6 +67,13 @@ func (p *Progress) end(i int, err error) {
 	if err != nil {
 		s.state = failed
 	}
+}
+
+// wait makes a step wait for its turn again.
+func (p *Progress) wait(i int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.steps[i].state = waiting
 }
 
 // reset makes steps wait for their turn again, and all that failed. Those that
@@ -195,6 +204,9 @@ func (p *Progress) describe(s stepProgress) string {
 	switch s.state {
 	case running:
 		text := fmt.Sprintf("running for %.3f s", (p.watch.elapsed() - s.began).Seconds())
+		for _, a := range s.doing {
+			text += fmt.Sprintf(", in %s for %d s", a.what, int((p.watch.elapsed() - a.began).Seconds()))
+		}
 		if s.tries > 0 {
 			text += fmt.Sprintf(", tried %d times: %v", s.tries, s.err)
 		}

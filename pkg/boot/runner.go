@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // Logger is what the runner reports to.
@@ -33,15 +34,23 @@ type Runner struct {
 	// OnStuck, if set, is called by a step that has failed for a while and goes
 	// on trying.
 	OnStuck func(step string)
-	// OnFailure is called for a step that failed for good, with nothing
-	// running; ok tells to go on as Resume says. Nil: Run returns.
+	// OnFailing is called at once for a step that failed for good, while others
+	// may run. Nil: nothing is.
+	OnFailing func(*Failure)
+	// OnFailure is called for that step when all others have ended, or do not
+	// end; ok tells to go on as Resume says. Nil: Run returns.
 	OnFailure func(*Failure) (r Resume, ok bool)
+	// Beside, if set, says in a few words what a step that is in a system call
+	// may wait for; "": nothing is known.
+	Beside func() string
 	// Progress, if set, is kept up to date.
 	Progress *Progress
 
 	watch   *stopwatch
 	results chan result
 	cancels map[int]context.CancelFunc // of the steps that run
+	stopped map[int]bool               // of them, those whose end counts for nothing
+	over    bool                       // the time that Timeout gives
 }
 
 // Resume is how the boot goes on after the shell; the zero value is that
@@ -62,13 +71,13 @@ type result struct {
 }
 
 // Run runs the steps and returns the first failure that OnFailure has no way
-// out of, after all that ran has ended. It returns nil only if every step is
-// done, which the last step, that never returns, makes impossible in a real
-// boot.
+// out of, after all that ran has ended, or was given time enough to. It returns
+// nil only if every step is done, which the last step, that never returns, makes
+// impossible in a real boot.
 func (r *Runner) Run(ctx context.Context) *Failure {
 	r.watch = newStopwatch()
 	r.results = make(chan result, len(r.Steps))
-	r.cancels = map[int]context.CancelFunc{}
+	r.cancels, r.stopped = map[int]context.CancelFunc{}, map[int]bool{}
 	if r.Progress == nil {
 		r.Progress = &Progress{}
 	}
@@ -88,12 +97,15 @@ func (r *Runner) Run(ctx context.Context) *Failure {
 	}
 }
 
-// round runs steps until all are done, or one has failed and all have ended.
+// round runs steps until all are done, or one has failed and the others have
+// ended. One that is in a system call may never end: it is left there.
 func (r *Runner) round(ctx context.Context) *Failure {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	limit, stop := r.limit(ctx)
+	defer stop()
 	var failure *Failure
-	var overdue <-chan time.Time // when a break no longer waits for what runs
+	var overdue <-chan time.Time // when a break, or the end, no longer waits for what runs
 	for {
 		if failure == nil {
 			overdue = breakTimer(r.startReady(ctx, len(r.cancels) == 0), overdue)
@@ -101,18 +113,28 @@ func (r *Runner) round(ctx context.Context) *Failure {
 		if len(r.cancels) == 0 {
 			return r.end(failure)
 		}
+		var f *Failure
 		select {
 		case res := <-r.results:
-			if f := r.ended(res); f != nil && failure == nil {
-				failure, overdue = f, nil
-				cancel()
-			}
+			f = r.ended(res)
+		case a := <-r.Progress.late:
+			f = r.report(a)
+		case <-limit:
+			limit, r.over = nil, true
+			f = r.giveUp(r.Progress.stuck())
 		case <-overdue:
-			overdue = nil
 			r.Log.Infof("still running: %s", strings.Join(r.Progress.names(running), ", "))
+			if overdue = nil; failure != nil {
+				return failure
+			}
 			r.startReady(ctx, true)
 		case <-r.attention(failure):
 			r.pause("")
+		}
+		if f != nil && failure == nil {
+			failure, overdue = f, time.After(breakPatience)
+			r.cancelAll()
+			r.failing(f)
 		}
 	}
 }
@@ -120,9 +142,17 @@ func (r *Runner) round(ctx context.Context) *Failure {
 // end is the end of a round with nothing running.
 func (r *Runner) end(failure *Failure) *Failure {
 	if left := r.Progress.names(waiting); failure == nil && len(left) > 0 {
-		return &Failure{Step: left[0], Err: errors.New("needs a step that is not in the list")}
+		failure = &Failure{Step: left[0], Err: errors.New("needs a step that is not in the list")}
+		r.failing(failure)
 	}
 	return failure
+}
+
+// failing shows a failure.
+func (r *Runner) failing(f *Failure) {
+	if r.OnFailing != nil {
+		r.OnFailing(f)
+	}
 }
 
 // attention is not listened to once a step has failed: the shell opens anyway.
@@ -133,11 +163,17 @@ func (r *Runner) attention(failure *Failure) <-chan struct{} {
 	return r.Attention
 }
 
-// ended takes a step's end up and returns its failure.
+// ended takes a step's end up and returns its failure. One that was stopped
+// waits for its turn again, unless it was done all the same.
 func (r *Runner) ended(res result) *Failure {
 	r.cancels[res.index]()
 	delete(r.cancels, res.index)
-	step := r.Steps[res.index]
+	step, stopped := r.Steps[res.index], r.stopped[res.index]
+	delete(r.stopped, res.index)
+	if stopped && res.err != nil {
+		r.Progress.wait(res.index)
+		return nil
+	}
 	r.Progress.end(res.index, res.err)
 	if res.err == nil {
 		r.Log.Debugf("step %s done in %.3f s", step.Name, res.elapsed.Seconds())
@@ -166,7 +202,7 @@ func breakTimer(held bool, timer <-chan time.Time) <-chan time.Time {
 // that one waits for what runs, unless open tells not to wait.
 func (r *Runner) startReady(ctx context.Context, open bool) (held bool) {
 	for {
-		ready := r.Progress.ready()
+		ready := slices.DeleteFunc(r.Progress.ready(), func(i int) bool { return r.cancels[i] != nil }) // stuck since an earlier try
 		i := slices.IndexFunc(ready, func(i int) bool { return slices.Contains(r.Break, r.Steps[i].Name) })
 		if i < 0 {
 			for _, i := range ready {
@@ -192,13 +228,18 @@ func (r *Runner) pause(step string) {
 }
 
 // resume makes what is to be done again wait for its turn. A break at a step
-// that needs what is done again comes again.
+// that needs what is done again comes again. As long as a step that runs does not
+// end nothing is changed.
 func (r *Runner) resume(resume Resume, at string) {
 	again := r.Progress.following(resume.Steps...)
 	var byHand []string
 	if resume.Prepare != nil {
 		// What runs must not see its plan change.
-		r.stop(func(int) bool { return true })
+		if stuck := r.stop(func(int) bool { return true }); len(stuck) > 0 {
+			r.Log.Errorf("%s: does not end, so nothing is done again: reboot to start anew", strings.Join(stuck, ", "))
+			r.Progress.reset(nil, nil)
+			return
+		}
 		byHand = resume.Prepare()
 	}
 	r.stop(func(i int) bool { return slices.Contains(again, r.Steps[i].Name) })
@@ -211,42 +252,54 @@ func (r *Runner) resume(resume Resume, at string) {
 	}
 }
 
-// stop ends running steps and waits for their end; they then wait for their
-// turn again, whatever came of them.
-func (r *Runner) stop(which func(int) bool) {
-	var stopped []int
+// stop ends running steps and waits a while for their end; they then wait for
+// their turn again, whatever came of them. It returns those that do not end.
+func (r *Runner) stop(which func(int) bool) (stuck []string) {
+	waiting := map[int]bool{}
 	for i, cancel := range r.cancels {
 		if which(i) {
-			stopped = append(stopped, i)
+			waiting[i], r.stopped[i] = true, true
 			cancel()
 		}
 	}
+	patience := time.NewTimer(breakPatience)
+	defer patience.Stop()
 	var others []result
-	for left := len(stopped); left > 0; {
-		res := <-r.results
-		if !slices.Contains(stopped, res.index) {
-			others = append(others, res)
-			continue
+	for len(waiting) > 0 {
+		select {
+		case res := <-r.results:
+			if !waiting[res.index] {
+				others = append(others, res)
+				continue
+			}
+			delete(waiting, res.index)
+			r.ended(res)
+		case <-patience.C:
+			for i := range waiting {
+				stuck = append(stuck, r.Steps[i].Name)
+			}
+			clear(waiting)
 		}
-		left--
-		r.ended(res)
 	}
 	for _, res := range others {
 		r.results <- res
 	}
+	return stuck
 }
 
 // start lets a step run.
 func (r *Runner) start(ctx context.Context, i int) {
 	ctx, r.cancels[i] = context.WithCancel(ctx)
 	r.Progress.start(i)
-	go r.attempt(ctx, i)
+	ctx = context.WithValue(ctx, taskKey{}, task{r.Progress, i})
+	contain.Go("step "+r.Steps[i].Name, func() { r.attempt(ctx, i) }, func(err error) { r.results <- result{index: i, err: err} })
 }
 
 // attempt tries a step until it is done, or fails for good.
 func (r *Runner) attempt(ctx context.Context, index int) {
 	step := r.Steps[index]
 	began := r.watch.elapsed()
+	patient := began // since when an error that does not heal by itself may be one that does
 	n := nag{log: r.Log, step: step.Name}
 	pause := backoff{}
 	for {
@@ -254,8 +307,12 @@ func (r *Runner) attempt(ctx context.Context, index int) {
 		if err == nil {
 			n.healed()
 		}
-		took := r.watch.elapsed() - began
-		again := heals(err) || took < step.Patience && !isPanic(err)
+		now := r.watch.elapsed()
+		if heals(err) {
+			patient = now
+		}
+		took := now - began
+		again := heals(err) || now-patient < step.Patience && !isPanic(err)
 		if err == nil || !again || ctx.Err() != nil {
 			r.results <- result{index, err, took}
 			return
@@ -273,22 +330,22 @@ func (r *Runner) attempt(ctx context.Context, index int) {
 	}
 }
 
-// runOnce is one try. A panic of the step's own goroutine becomes its error.
-func (r *Runner) runOnce(ctx context.Context, step Step) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: strings.TrimSpace(string(debug.Stack()))}
-		}
-	}()
+// runOnce is one try. A panic of the step's own goroutine becomes its error. A
+// try that outlasts its time by as much as a system call may last is reported
+// like one.
+func (r *Runner) runOnce(ctx context.Context, step Step) error {
 	if step.Timeout > 0 {
+		if t, ok := ctx.Value(taskKey{}).(task); ok {
+			defer r.Progress.enter(t.step, wholeTry, step.Timeout+stuckAfter)()
+		}
 		var cancel func()
 		ctx, cancel = r.watch.withTimeout(ctx, step.Timeout)
 		defer cancel()
 	}
-	return step.Run(ctx)
+	return contain.Call("", func() error { return step.Run(ctx) })
 }
 
 func isPanic(err error) bool {
-	var p *PanicError
+	var p *contain.PanicError
 	return errors.As(err, &p)
 }

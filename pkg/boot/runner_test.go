@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // trace notes when steps begin and end.
@@ -125,7 +127,7 @@ func TestRunnerPanic(t *testing.T) {
 			panic("no such session")
 		}}}}
 		f := r.Run(t.Context())
-		var p *PanicError
+		var p *contain.PanicError
 		if !errors.As(f, &p) || f.Step != "login" || tries != 1 {
 			t.Fatalf("failure is %+v after %d tries", f, tries)
 		}

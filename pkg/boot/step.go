@@ -41,6 +41,14 @@ func heals(err error) bool {
 	return errors.As(err, &h) && h.Heals()
 }
 
+// temporary is an error that time may help against.
+type temporary struct{ error }
+
+// Heals makes it one.
+func (temporary) Heals() bool { return true }
+
+func (t temporary) Unwrap() error { return t.error }
+
 // hint returns what the error says to do.
 func hint(err error) string {
 	var h interface{ Hint() string }
@@ -63,12 +71,3 @@ func (h *hinted) Hint() string { return h.advice }
 
 // withHint adds advice to an error.
 func withHint(err error, advice string) error { return &hinted{err, advice} }
-
-// PanicError is a bug of ours that a step ran into.
-type PanicError struct {
-	Value any
-	Stack string
-}
-
-// Error implements error. The stack is for the log, line by line.
-func (e *PanicError) Error() string { return fmt.Sprintf("internal error: panic: %v", e.Value) }

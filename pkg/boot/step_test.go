@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // The list is a boot: names are unique, every need is a step above it, each
@@ -121,7 +123,7 @@ func TestShowStack(t *testing.T) {
 	if logged() != "" {
 		t.Errorf("log is %q", logged())
 	}
-	m.showStack(&Failure{Step: "login", Err: &PanicError{Value: "oops", Stack: "goroutine 1:\n\tmain.go:1"}})
+	m.showStack(&Failure{Step: "login", Err: &contain.PanicError{Value: "oops", Stack: "goroutine 1:\n\tmain.go:1"}})
 	want := "<3>iscsiroot: this is a bug in iscsiroot: please report it with the lines that follow\n" +
 		"<3>iscsiroot: goroutine 1:\n<3>iscsiroot: main.go:1\n"
 	if diff := cmp.Diff(want, logged()); diff != "" {
