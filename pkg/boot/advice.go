@@ -19,7 +19,6 @@ func remedies() map[string][3]remedy {
 		"session":       {{"session", "the sessions that there are"}, {"dmesg | tail", "what the kernel says"}, {"lsmod | grep iscsi", "is iscsi_tcp there?"}},
 		"login":         {{"ping ADDRESS", "does the target's host answer?"}, {"explain", "the names and addresses that are used"}, {"login ADDRESS NAME", "log in elsewhere, or under another name"}},
 		"agent":         {{"ps", "the processes"}, {"free", "the memory"}, {"retry agent", "try again"}},
-		"guard":         {{"ps", "is the agent there?"}, {"session", "the sessions that it is to look after"}, {"retry guard", "try again"}},
 		"hand-over":     {{"ls /run", "what the real system is told"}, {"df", "is there space?"}, {"retry hand-over", "try again"}},
 		"disk":          {{"session", "the session and its LUNs"}, {"dmesg | tail", "what the kernel says of the disks"}, {"retry disk iscsi_lun=N", "try again with another LUN"}},
 		"root":          {{"blkid", "what the disks hold"}, {"explain", "what is looked for"}, {"retry root=DEVICE", "try again with another one"}},

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,8 +34,8 @@ func (c *conversation) again(step, stop string, params []string) (string, error)
 		resume.Steps = append(resume.Steps, c.m.changedModules(line)...)
 	}
 	again := c.m.progress.following(resume.Steps...)
-	if slices.Contains(again, "login") && c.m.progress.is("guard", done) {
-		return "", errGuarded
+	if slices.Contains(again, "login") && c.m.handedOver {
+		return "", errHandedOver
 	}
 	resume.Prepare = func() []string { return c.m.prepare(line, plan, again) }
 	c.resume = resume
@@ -100,7 +101,12 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 // endSessions makes ready for a login to the same targets, or to others.
 func (m *Machine) endSessions(loggedIn, others bool) {
 	if loggedIn || others {
-		_ = m.logins.end(context.Background()) // which ends by itself
+		limited, cancel := context.WithTimeout(context.Background(), loginsEnd)
+		defer cancel()
+		if err := m.logins.end(limited); err != nil {
+			m.Log.Errorf("login: a scan that is in a system call does not end: the login may wait for it")
+		}
+		m.unguard()
 	}
 	for _, s := range m.sessions {
 		var err error
@@ -136,9 +142,14 @@ func (m *Machine) resolveAgain(old bootspec.Plan, again bool) {
 	m.spec = spec
 }
 
+// unmountLimit is for how long unmounting root may take. A root whose session is
+// down waits for that.
+const unmountLimit = 5 * time.Second
+
 func (m *Machine) unmountRoot() {
 	for _, dir := range []string{sysroot + "/usr", sysroot} {
-		if err := unix.Unmount(dir, 0); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		err := within(unmountLimit, func() error { return unix.Unmount(dir, 0) })
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 			m.Log.Warnf("%v", &os.PathError{Op: "unmount", Path: dir, Err: err})
 		}
 	}

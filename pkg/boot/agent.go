@@ -20,57 +20,165 @@ import (
 )
 
 // startAgent starts the agent while nothing of the real root is mounted: its
-// mount namespace is a copy of ours. A machine boots without it too.
+// mount namespace is a copy of ours. If it cannot be started now, the hand-over
+// tries again.
 func (m *Machine) startAgent(context.Context) error {
-	p, err := recovery.Launch(func(fork func() (int, error)) error {
+	if m.agent != nil || m.handedOver {
+		return nil
+	}
+	if err := m.launchAgent(); err != nil {
+		m.Log.Warnf("%v: trying again before the real system starts", err)
+	}
+	return nil
+}
+
+func (m *Machine) launchAgent() (err error) {
+	m.agent, err = recovery.Launch(func(fork func() (int, error)) error {
 		_, _, err := m.reaper.start(fork)
 		return err
 	})
-	if err != nil {
-		m.Log.Errorf("%v: nobody will mend the session once root is mounted", err)
-		return nil
-	}
-	m.agent = p
-	return nil
+	return err
 }
 
-// agentTimeout is for how long the boot waits for the agent.
-const agentTimeout = 10 * time.Second
+// agentTimeout is for how long the boot waits for the agent, agentTries how
+// often it is started.
+const (
+	agentTimeout = 10 * time.Second
+	agentTries   = 3
+)
 
-// guard gives the sessions into the agent's care, before anything hangs on
-// them. As long as a target is still being tried that waits until the switch.
-func (m *Machine) guard(ctx context.Context) error {
-	if len(m.logins.pending()) == 0 {
-		m.giveAway(ctx)
+// loginsEnd is for how long the end of late logins and scans is waited for.
+const loginsEnd = 2 * time.Second
+
+// endLogins ends what is still being tried. A scan that is in a system call does
+// not end as long as its session is down, and the kernel cannot start the real
+// init before it does (fs/exec.c: de_thread): that session is given up.
+func (m *Machine) endLogins(ctx context.Context) {
+	for _, i := range m.logins.pending() {
+		m.Log.Warnf("target %s is still not there: the system starts without it, the agent goes on trying", m.sessions[i].Target)
 	}
-	return nil
-}
-
-// giveAway hands the sessions over. Our own socket goes first: two listeners
-// are two owners.
-func (m *Machine) giveAway(ctx context.Context) {
-	if m.agent == nil {
+	limited, cancel := context.WithTimeout(ctx, loginsEnd)
+	defer cancel()
+	if m.logins.end(limited) == nil || ctx.Err() != nil {
 		return
 	}
-	whole := recovery.State{Uplinks: m.uplinks()}
-	for i, s := range m.sessions {
-		if m.kept(i) {
-			whole.Sessions = append(whole.Sessions, s.State())
+	for _, i := range m.logins.pending() {
+		s := m.sessions[i]
+		if !s.At().IsValid() { // it was never logged in
+			continue
+		}
+		m.Log.Errorf("session %d to %s: its target is away in the middle of a scan: giving the session up", s.SID, s.Target)
+		if err := within(loginsEnd, func() error { return m.giveUp(ctx, s) }); err != nil {
+			m.Log.Errorf("session %d to %s: %v", s.SID, s.Target, err)
+		}
+		m.logins.lose(i)
+	}
+}
+
+// giveUp ends a session, so that what waits for its disks gets errors.
+func (m *Machine) giveUp(ctx context.Context, s *session.Session) error {
+	if guard := m.guard.Load(); guard != nil {
+		if err := guard.Remove(s); err != nil {
+			return err
 		}
 	}
-	state := whole.Append(nil)
-	if m.transport != nil {
-		_ = m.transport.Close()
-		m.transport = nil
+	return s.End(ctx)
+}
+
+// giveAway hands the sessions over to the agent, whatever state they are in. If
+// no agent takes them, the boot goes on, and says so. It fails only with ctx.
+func (m *Machine) giveAway(ctx context.Context) error {
+	if m.handedOver {
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	var err error
+	for range agentTries {
+		if err = m.handOverTo(ctx); err == nil {
+			m.handedOver = true
+			return nil
+		} else if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		m.Log.Warnf("agent: %v: starting another one", err)
+	}
+	m.Log.Errorf("agent: %v: the sessions will not be recovered once the real system runs", err)
+	return nil
+}
+
+// handOverTo starts an agent if there is none and hands the sessions over to it.
+// As long as it has not answered they are ours, except that two listeners for
+// the kernel's events are two owners: ours stops listening first.
+func (m *Machine) handOverTo(ctx context.Context) error {
+	if m.agent == nil {
+		if err := m.launchAgent(); err != nil {
+			return err
+		}
+	}
+	var past []recovery.Status
+	if guard := m.guard.Swap(nil); guard != nil {
+		past = guard.Stop()
+	}
+	state := m.state(ctx, past)
+	if err := m.listen(false); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, agentTimeout)
 	defer cancel()
-	if err := m.agent.HandOver(ctx, state); err != nil {
-		m.Log.Errorf("agent: %v: nobody may mend the session once root is mounted", err)
-	}
+	err := m.agent.HandOver(limited, state)
 	clear(state) // there are secrets in it
+	if err == nil {
+		if m.transport != nil {
+			_ = m.transport.Close()
+		}
+		_ = m.agent.Close()
+		m.agent, m.transport = nil, nil
+		return nil
+	}
+	// HandOver has ended the agent: it cannot act beside us or the next one.
 	_ = m.agent.Close()
-	m.agent, m.guarded = nil, true
+	m.agent = nil
+	return errors.Join(err, m.guardAgain(past))
+}
+
+// guardAgain takes the sessions back that the agent did not take.
+func (m *Machine) guardAgain(past []recovery.Status) error {
+	if err := m.listen(true); err != nil || m.transport == nil {
+		return err
+	}
+	guard := recovery.StartGuard(m.transport, m.Log, past)
+	m.guard.Store(guard)
+	for i, s := range m.sessions {
+		if m.logins.up(i) {
+			if err := guard.Add(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// listen joins the group of the kernel's events, or leaves it.
+func (m *Machine) listen(on bool) error {
+	if m.transport == nil { // a boot without a session
+		return nil
+	}
+	return m.transport.Listen(on)
+}
+
+// state is all that the agent needs. The sessions get the timers of the running
+// system.
+func (m *Machine) state(ctx context.Context, past []recovery.Status) []byte {
+	whole := recovery.State{Uplinks: m.uplinks()}.With(past)
+	for i, s := range m.sessions {
+		if !m.kept(i) {
+			continue
+		}
+		if err := s.SetTimers(ctx); err != nil {
+			m.Log.Debugf("session %d: timers: %v", s.SID, err)
+		}
+		whole.Sessions = append(whole.Sessions, s.State())
+	}
+	return whole.Append(nil)
 }
 
 // uplinks are the addresses of this machine, for the agent to keep. Those that
@@ -90,8 +198,9 @@ func (m *Machine) uplinks() []recovery.Uplink {
 	return out
 }
 
-// kept tells whether the agent looks after a session: one that is logged in, or
-// whose target is still being tried and has an address. It then goes on trying.
+// kept tells whether the agent gets a session: one that is logged in, or whose
+// target is still being tried and has an address. The agent then goes on trying,
+// and looks for the disks of one that was not scanned to the end.
 func (m *Machine) kept(i int) bool {
 	s, pending := m.sessions[i], slices.Contains(m.logins.pending(), i)
 	if !pending {
@@ -101,17 +210,20 @@ func (m *Machine) kept(i int) bool {
 	if given := m.spec.Targets[i].LUN; given.Given() {
 		lun = given.V.Kernel()
 	}
-	s.NeverUp(lun)
-	return len(s.Portals) > 0
+	s.Unscanned(lun)
+	return len(s.Known()) > 0
 }
 
-// errGuarded is for a retry that comes too late.
-var errGuarded = errors.New("the agent looks after the sessions already, as it will in the real system: reboot to log in in another way")
+// errHandedOver is for a retry that comes too late.
+var errHandedOver = errors.New("the agent looks after the sessions already, as it will in the real system: reboot to log in in another way")
 
-// handOver tells the real system by files in /run what of its network carries
-// root.
-func (m *Machine) handOver(context.Context) error {
+// handOver gives the sessions to the agent, and tells the real system by files
+// in /run what of its network carries root.
+func (m *Machine) handOver(ctx context.Context) error {
+	m.endLogins(ctx)
+	end := doing(ctx, "reading the files of "+m.root.Name)
 	root, err := handover.Survey(os.DirFS(sysroot))
+	end()
 	if err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
@@ -135,7 +247,10 @@ func (m *Machine) handOver(context.Context) error {
 	if err := handover.Write("/run", handover.Files(facts)); err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
-	return nil
+	if err := recovery.Install(); err != nil {
+		m.Log.Warnf("hand-over: %v: the agent tries again", err)
+	}
+	return m.giveAway(ctx)
 }
 
 // namesStay tells whether a kernel refuses to rename a link that is up, which it
@@ -148,10 +263,11 @@ func namesStay(release string) bool {
 
 // portalOfSession is where a session is logged in, or will first be tried.
 func portalOfSession(s *session.Session) netip.AddrPort {
-	if s.Portal.IsValid() || len(s.Portals) == 0 {
-		return s.Portal
+	known := s.Known()
+	if at := s.At(); at.IsValid() || len(known) == 0 {
+		return at
 	}
-	return s.Portals[0]
+	return known[0]
 }
 
 // carriesRoot tells whether root is on a disk of the i-th session.

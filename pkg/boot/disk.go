@@ -5,18 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
-	"github.com/iscsiroot/iscsiroot/pkg/session"
-	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
 // disk is a disk of one of our sessions.
@@ -30,35 +25,130 @@ type disk struct {
 
 func (m *Machine) newDisk(i int, u blockdev.Unit) disk {
 	s := m.sessions[i]
-	return disk{Name: u.Disk, LUN: u.LUN, Target: s.Target, Portals: s.Portals, Session: i}
+	return disk{Name: u.Disk, LUN: u.LUN, Target: s.Target, Portals: s.Known(), Session: i}
 }
 
 // findDisks scans each session that is logged in for its LUN and waits for the
-// disks. A target without one stops no other.
+// disks, in the order of the sessions, which gives the disks the same names at
+// every boot. A target without a disk stops no other, and neither does one whose
+// session is lost meanwhile: the scan goes on beside the next steps then, and
+// until it is over the target counts as one that is not there yet.
 func (m *Machine) findDisks(ctx context.Context) error {
 	m.disks = nil
-	var errs []error
+	scans, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, contain.Func("end of scans", cancel, nil))
+	var all []*sessionScan
 	for i := range m.sessions {
-		if !m.logins.up(i) {
-			continue
-		}
-		units, err := m.sessionDisks(ctx, i)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		for _, u := range units {
-			m.Log.Infof("%s", m.describe(i, u))
-			m.disks = append(m.disks, m.newDisk(i, u))
+		if m.logins.up(i) {
+			all = append(all, m.beginScan(scans, i))
+			m.awaitScan(ctx, all[len(all)-1])
 		}
 	}
-	if len(m.disks) == 0 && len(errs) > 0 {
-		return errs[0]
+	for _, sc := range all {
+		if sc.ended() && sc.err == nil {
+			m.takeDisks(sc)
+		}
 	}
-	for _, err := range errs {
-		m.Log.Warnf("%v", err)
+	if len(m.disks) == 0 {
+		defer cancel()
+		return firstError(all)
+	}
+	if !stop() {
+		return ctx.Err()
+	}
+	for _, sc := range all {
+		m.leaveScan(sc)
 	}
 	return nil
+}
+
+// firstError waits for the end of all scans, none of which has found a disk so
+// far, and returns the first error, or that of one that may still succeed.
+func firstError(all []*sessionScan) error {
+	var first error
+	for _, sc := range all {
+		<-sc.done
+		if sc.err != nil && (first == nil || heals(sc.err) && !heals(first)) {
+			first = sc.err
+		}
+	}
+	return first
+}
+
+// takeDisks takes up what a scan has found.
+func (m *Machine) takeDisks(sc *sessionScan) {
+	for _, u := range sc.units {
+		m.Log.Infof("%s", m.describe(sc.index, u))
+		m.disks = append(m.disks, m.newDisk(sc.index, u))
+	}
+}
+
+// leaveScan goes on without a session's disks: the scan, if it can still
+// succeed, goes on beside the next steps.
+func (m *Machine) leaveScan(sc *sessionScan) {
+	switch {
+	case sc.ended() && sc.err == nil:
+	case sc.ended() && !heals(sc.err):
+		m.Log.Warnf("%v", sc.err)
+	default:
+		m.logins.later(sc.index, func(ctx context.Context) {
+			defer context.AfterFunc(ctx, contain.Func("end of a scan", sc.cancel, nil))()
+			<-sc.done
+			if sc.err != nil && heals(sc.err) {
+				m.lateDisks(ctx, sc.index)
+			}
+		})
+	}
+}
+
+// sessionScan is the scan of one session, in a goroutine of its own.
+type sessionScan struct {
+	index  int // of the session
+	cancel context.CancelFunc
+	done   chan struct{} // closed at its end
+	units  []blockdev.Unit
+	err    error
+}
+
+func (m *Machine) beginScan(ctx context.Context, i int) *sessionScan {
+	sc := &sessionScan{index: i, done: make(chan struct{})}
+	ctx, sc.cancel = context.WithCancel(ctx)
+	contain.Go("scan", func() {
+		defer close(sc.done)
+		sc.err = contain.Call("", func() (err error) {
+			sc.units, err = m.sessionDisks(ctx, i)
+			return err
+		})
+	}, nil)
+	return sc
+}
+
+func (sc *sessionScan) ended() bool {
+	select {
+	case <-sc.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// awaitScan returns when a scan has ended, or its session has been down for a
+// while and there are others to scan.
+func (m *Machine) awaitScan(ctx context.Context, sc *sessionScan) {
+	down := make(chan struct{})
+	if guard := m.guard.Load(); guard != nil && len(m.sessions) > 1 {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		contain.Go("wait for an outage", func() {
+			if guard.WaitDown(ctx, m.sessions[sc.index], latecomers) == nil {
+				close(down)
+			}
+		}, nil)
+	}
+	select {
+	case <-sc.done:
+	case <-down:
+	}
 }
 
 // describe names a disk for the log.
@@ -72,20 +162,33 @@ func (m *Machine) describe(i int, u blockdev.Unit) string {
 
 // sessionDisks finds a session's disks. Without a LUN given it is LUN 0, and if
 // that is no disk, all that there are.
-func (m *Machine) sessionDisks(ctx context.Context, i int) ([]blockdev.Unit, error) {
-	s, lun := m.sessions[i], m.spec.Targets[i].LUN
-	var units []blockdev.Unit
-	var err error
+func (m *Machine) sessionDisks(ctx context.Context, i int) (units []blockdev.Unit, err error) {
+	s := m.sessions[i]
+	known, err := blockdev.Units("/sys", s.SID)
+	if err != nil {
+		return nil, err
+	}
+	err = m.steadily(ctx, s, func(lost bool) (err error) {
+		sc := scanner{m: m, s: s, doubtful: lost || len(known) > 0, probed: map[string]bool{}}
+		units, err = m.scanLUN(ctx, i, sc)
+		return err
+	})
+	return units, err
+}
+
+// scanLUN is one round of that.
+func (m *Machine) scanLUN(ctx context.Context, i int, sc scanner) (units []blockdev.Unit, err error) {
+	lun := m.spec.Targets[i].LUN
 	for _, form := range forms(lun.V) {
-		if units, err = m.scan(ctx, s, form); err != nil || len(units) > 0 {
+		if units, err = sc.scan(ctx, form); err != nil || len(units) > 0 {
 			break
 		}
 	}
 	if err == nil && !lun.Given() && len(units) == 0 {
-		units, err = m.scan(ctx, s, kernel.ScanAll)
+		units, err = sc.scan(ctx, kernel.ScanAll)
 	}
 	if err == nil && len(units) == 0 {
-		err = m.noDisk(ctx, s, lun.Given(), lun.V)
+		err = m.noDisk(ctx, sc, lun.Given(), lun.V)
 	}
 	return units, err
 }
@@ -101,15 +204,29 @@ func forms(l iscsi.LUN) []uint64 {
 	return out
 }
 
-// lateDisks finds the disks of a target that came up after the others. The step
-// that looks for root takes them up.
+// lateDisks finds the disks of a target that came up after the others, or came
+// back. The step that looks for root takes them up.
 func (m *Machine) lateDisks(ctx context.Context, i int) {
-	units, err := m.sessionDisks(ctx, i)
-	if err != nil {
-		m.Log.Warnf("%v", err)
-	}
-	for _, u := range units {
-		m.Log.Infof("%s", m.describe(i, u))
+	n := nag{log: m.Log, step: "disk"}
+	pause := backoff{}
+	for {
+		units, err := m.sessionDisks(ctx, i)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && heals(err):
+			n.failed(err)
+			pause.wait(ctx)
+			continue
+		case err != nil:
+			m.Log.Warnf("%v", err)
+		default:
+			n.healed()
+		}
+		for _, u := range units {
+			m.Log.Infof("%s", m.describe(i, u))
+		}
+		return
 	}
 }
 
@@ -149,133 +266,13 @@ func (m *Machine) counted(lost bool) []disk {
 	return out
 }
 
-// scan looks for a LUN and returns the disks that came of it.
-func (m *Machine) scan(ctx context.Context, s *session.Session, lun uint64) ([]blockdev.Unit, error) {
-	if err := s.Scan(lun); err != nil {
-		return nil, err
-	}
-	var found []blockdev.Unit
-	var missing *notReadyError
-	// The SCSI devices exist now; their disks are made by another thread of
-	// the kernel, which announces them when their partitions are known.
-	look := func(uevent.Event) (bool, error) {
-		units, err := blockdev.Units("/sys", s.SID)
-		if err != nil {
-			return false, err
-		}
-		found, missing = nil, nil
-		for _, u := range units {
-			if !u.IsDisk() || lun != kernel.ScanAll && u.LUN != lun {
-				continue
-			}
-			ready, err := isReady(u)
-			if err != nil {
-				return false, err
-			}
-			if !ready {
-				missing = &notReadyError{u, s.Target}
-				return false, nil
-			}
-			found = append(found, u)
-		}
-		return true, nil
-	}
-	began := time.Now()
-	for said := false; ; {
-		err := m.lookFor(ctx, look)
-		switch {
-		case !errors.Is(err, context.DeadlineExceeded):
-			return found, err
-		case ctx.Err() != nil && missing != nil:
-			return nil, missing
-		case ctx.Err() != nil:
-			return nil, err
-		case missing != nil:
-			if !said && time.Since(began) >= readyPatience {
-				m.Log.Warnf("%v: waiting for it", missing)
-				said = true
-			}
-			rescan(missing.unit)
-		}
-	}
-}
-
-// readyPatience is for how long nothing is said of a disk that is not ready.
-const readyPatience = 5 * time.Second
-
-// rescanEvery is how often the kernel is made to ask a disk for its size, which
-// it does not do by itself.
-const rescanEvery = time.Second
-
-// lookFor looks at once and after each event, for a while.
-func (m *Machine) lookFor(ctx context.Context, look func(uevent.Event) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, rescanEvery)
-	defer cancel()
-	return m.Uevents.Wait(ctx, look)
-}
-
-// rescan makes the kernel ask a disk for its size. If it cannot, the disk stays
-// not ready, and the next try follows. Without a disk the kernel is still at it:
-// for 100 s it waits for one to spin up (drivers/scsi/sd.c: sd_spinup_disk).
-func rescan(u blockdev.Unit) {
-	if u.Disk == "" {
-		return
-	}
-	_ = os.WriteFile("/sys/class/block/"+u.Disk+"/device/rescan", []byte("1"), 0)
-}
-
-// notReadyError is a LUN whose disk cannot be used yet.
-type notReadyError struct {
-	unit   blockdev.Unit
-	target string
-}
-
-// Error implements error.
-func (e *notReadyError) Error() string {
-	text := fmt.Sprintf("lun %v of %s is not ready", iscsi.KernelLUN(e.unit.LUN), e.target)
-	if e.unit.Disk != "" {
-		return "disk " + e.unit.Disk + ", " + text
-	}
-	return text
-}
-
-// Heals tells that a target may bring a LUN up later, if there is a driver.
-func (e *notReadyError) Heals() bool {
-	_, err := os.Stat("/sys/bus/scsi/drivers/sd")
-	return err == nil
-}
-
-// Hint says where to look.
-func (e *notReadyError) Hint() string {
-	if !e.Heals() {
-		return "the kernel has no driver for disks: does the image hold sd_mod?"
-	}
-	return "bring the LUN online at the target"
-}
-
-// isReady tells whether a unit has a disk that can be opened and has a size. The
-// kernel looks for partitions before it lets an open succeed (block/bdev.c:
-// blkdev_get_whole), so they are known then.
-func isReady(u blockdev.Unit) (bool, error) {
-	if u.Disk == "" {
-		return false, nil
-	}
-	fd, err := unix.Open("/dev/"+u.Disk, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	switch err {
-	case nil:
-		return readWord("/sys/class/block/"+u.Disk, "size") != "0", unix.Close(fd)
-	case unix.ENOENT, unix.ENXIO, unix.ENOMEDIUM:
-		return false, nil
-	}
-	return false, &os.PathError{Op: "open", Path: "/dev/" + u.Disk, Err: err}
-}
-
 // noDisk says what the target has instead.
-func (m *Machine) noDisk(ctx context.Context, s *session.Session, given bool, lun iscsi.LUN) error {
+func (m *Machine) noDisk(ctx context.Context, sc scanner, given bool, lun iscsi.LUN) error {
+	s := sc.s
 	if given {
 		// What there is instead is found only now; the wait is for their sizes.
 		var slow *notReadyError
-		if _, err := m.scan(ctx, s, kernel.ScanAll); err != nil && !errors.As(err, &slow) && !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := sc.scan(ctx, kernel.ScanAll); err != nil && !errors.As(err, &slow) && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ func TestCounted(t *testing.T) {
 	} {
 		m := Machine{disks: tt.disks, logins: &logins{states: tt.states}}
 		for disk, want := range []string{tt.first, tt.second} {
-			got, _ := m.search(paths{sys, "/dev"}, bootspec.Device{Disk: disk, Partition: 1})
+			got, _ := m.search(t.Context(), paths{sys, "/dev"}, bootspec.Device{Disk: disk, Partition: 1})
 			if names(got) != want {
 				t.Errorf("%s: disk %d is %q, want %q", tt.name, disk, names(got), want)
 			}

@@ -1,7 +1,9 @@
 // Package boot is the boot as a list of steps, the runner that starts each one
 // as soon as what it needs is there, and what happens when one fails.
 //
-// The list is in steps.go and is the whole story: nothing that matters runs
-// outside of it, and its last line is the switch to the real root. [Main] is
-// what PID 1 runs.
+// The list is [Machine.Steps]; its last line is the switch to the real root.
+// [Main] is what PID 1 runs. Work that outlasts the step that begins it belongs
+// to a value of its own: logins to targets that are not there yet (logins), the
+// recovery of sessions (recovery.Guard), links and addresses (network.Network),
+// and drivers that are slow to load (coldplug). A later step ends each of them.
 package boot

@@ -111,20 +111,30 @@ var settings = []struct{ path, value string }{
 	{"/proc/sys/kernel/printk_devkmsg", ""},
 }
 
-// changeSettings notes the kernel's settings, changes them, and returns how to
-// put them back. keepPanic leaves panic= of the command line alone.
-func changeSettings(keepPanic bool) (restore func()) {
+// noteSettings returns them as they are. It is called before anything changes
+// them.
+func noteSettings() []string {
+	before := make([]string, len(settings))
+	for i, s := range settings {
+		if b, err := os.ReadFile(s.path); err == nil {
+			before[i] = strings.TrimSpace(string(b))
+		}
+	}
+	return before
+}
+
+// changeSettings changes the kernel's settings, and returns how to put them back
+// to what noteSettings returned. keepPanic leaves panic= of the command line
+// alone.
+func changeSettings(before []string, keepPanic bool) (restore func()) {
 	// Until a real init says otherwise the kernel would reboot at once,
 	// without writing anything back.
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF)
-	before := make([]string, len(settings))
 	for i, s := range settings {
-		b, err := os.ReadFile(s.path)
-		if err != nil || keepPanic && s.value == "30" {
-			continue
-		}
-		before[i] = strings.TrimSpace(string(b))
-		if s.value != "" {
+		switch {
+		case keepPanic && s.value == "30":
+			before[i] = ""
+		case s.value != "" && before[i] != "":
 			_ = os.WriteFile(s.path, []byte(s.value), 0)
 		}
 	}

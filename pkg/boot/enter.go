@@ -10,7 +10,7 @@ import (
 
 // switchRoot leaves the initramfs. It returns only if it cannot.
 func (m *Machine) switchRoot(ctx context.Context) error {
-	m.leaveTargets(ctx)
+	m.Plan.Forget() // no secret is left behind
 	if err := m.awaitDrivers(ctx); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -16,19 +17,41 @@ import (
 // targets, so that their ids and with them the ISIDs are the same at every
 // boot.
 func (m *Machine) createSessions(ctx context.Context) error {
-	if m.guarded {
-		return errGuarded
+	if m.handedOver {
+		return errHandedOver
 	}
-	if m.transport == nil {
-		t, err := kernel.Open()
-		if errors.Is(err, os.ErrNotExist) {
-			return withHint(err, "the image must hold iscsi_tcp for kernel "+m.release+": build it with iscsiroot build")
-		} else if err != nil {
-			return err
-		}
-		m.transport = t
+	if err := m.openTransport(); err != nil {
+		return err
 	}
 	return m.reserve(ctx, len(m.Plan.Targets))
+}
+
+// openTransport opens the socket to the kernel's iSCSI, or another one in place
+// of one that has failed, which takes the sessions over.
+func (m *Machine) openTransport() error {
+	if m.transport != nil && m.transport.Err() == nil {
+		return nil
+	}
+	t, err := kernel.Open()
+	if errors.Is(err, os.ErrNotExist) {
+		return withHint(err, "the image must hold iscsi_tcp for kernel "+m.release+": build it with iscsiroot build")
+	} else if err != nil {
+		return err
+	}
+	if m.transport != nil {
+		m.Log.Warnf("session: %v: opening the kernel's iSCSI again", m.transport.Err())
+		_ = m.transport.Close()
+	}
+	if guard := m.guard.Swap(nil); guard != nil {
+		guard.Stop()
+	}
+	for i, s := range m.reserved {
+		m.reserved[i] = t.Take(s)
+	}
+	m.sessions = nil // they are made of the reserved ones
+	m.transport = t
+	m.guard.Store(recovery.StartGuard(t, m.Log, nil))
+	return nil
 }
 
 // reserve makes sessions until there are n.
@@ -41,6 +64,11 @@ func (m *Machine) reserve(ctx context.Context, n int) error {
 		}
 		m.reserved = append(m.reserved, s)
 	}
+	var ids []uint32
+	for _, s := range m.reserved {
+		ids = append(ids, s.SID)
+	}
+	m.ids.set(ids)
 	return nil
 }
 
@@ -48,17 +76,21 @@ func (m *Machine) reserve(ctx context.Context, n int) error {
 // others have had their chance; those that are not there yet are tried on while
 // root is looked for.
 func (m *Machine) login(ctx context.Context) error {
-	if m.guarded {
-		return errGuarded
+	if m.handedOver {
+		return errHandedOver
 	}
 	if err := m.logins.end(ctx); err != nil {
+		return err
+	}
+	m.unguard()
+	if err := m.openTransport(); err != nil {
 		return err
 	}
 	if err := m.reserve(ctx, len(m.spec.Targets)); err != nil {
 		return err
 	}
 	m.openSessions()
-	m.logins = newLogins(m.Log, len(m.sessions), m.loginTo, m.lateDisks)
+	m.logins = newLogins(ctx, m.Log, len(m.sessions), m.loginTo, m.lateDisks)
 	return m.logins.first(ctx)
 }
 
@@ -88,13 +120,16 @@ func (m *Machine) loginTo(ctx context.Context, i int) error {
 	if err != nil {
 		return m.explainLogin(err)
 	}
+	if err := m.guard.Load().Add(s); err != nil {
+		return err
+	}
 	for _, w := range notes.Warnings {
 		m.Log.Warnf("target %s: %s", s.Target, w)
 	}
 	for _, o := range notes.Oddities {
 		m.Log.Debugf("target %s: %s", s.Target, o)
 	}
-	m.Log.Infof("login to %s at %s: session %d", s.Target, s.Portal, s.SID)
+	m.Log.Infof("login to %s at %s: session %d", s.Target, s.At(), s.SID)
 	if err := s.Hold(); err != nil {
 		m.Log.Warnf("session %d: recovery time-out: %v: an outage of the target may end in I/O errors", s.SID, err)
 	}
@@ -118,23 +153,10 @@ func (m *Machine) sessionNames() string {
 			out += ", "
 		}
 		if m.logins.up(i) {
-			out += fmt.Sprintf("%s at %s", s.Target, s.Portal)
+			out += fmt.Sprintf("%s at %s", s.Target, s.At())
 		} else {
 			out += s.Target + " (not logged in)"
 		}
 	}
 	return out
-}
-
-// leaveTargets ends what has to do with logins: the real system has to do
-// without the targets that are not there by now, and no secret is left behind.
-func (m *Machine) leaveTargets(ctx context.Context) {
-	for _, i := range m.logins.pending() {
-		m.Log.Warnf("target %s is still not there: the system starts without it, the agent goes on trying", m.sessions[i].Target)
-	}
-	if err := m.logins.end(ctx); err != nil {
-		m.Log.Debugf("login: %v", err)
-	}
-	m.giveAway(ctx)
-	m.Plan.Forget()
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // loginState is how far the login to one target is.
@@ -42,10 +44,11 @@ type logins struct {
 	changed chan struct{} // closed at the next change
 }
 
-func newLogins(log Logger, n int, login func(context.Context, int) error, late func(context.Context, int)) *logins {
+// newLogins makes them for a step. They outlive it, and its context, but for the
+// values of that.
+func newLogins(step context.Context, log Logger, n int, login func(context.Context, int) error, late func(context.Context, int)) *logins {
 	l := &logins{log: log, login: login, late: late, goOn: make(chan struct{}), states: make([]loginState, n), changed: make(chan struct{})}
-	// They outlive the step, whose context ends with it.
-	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(step))
 	return l
 }
 
@@ -58,10 +61,10 @@ type outcome struct {
 // first is the step "login": it tries each target once, and succeeds if one is
 // there.
 func (l *logins) first(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, l.cancel)
+	stop := context.AfterFunc(ctx, contain.Func("end of logins", l.cancel, nil))
 	outcomes := make(chan outcome, len(l.states))
 	for i := range l.states {
-		l.tasks.Go(func() { l.run(i, outcomes) })
+		l.tasks.Go(contain.Func("login", func() { l.run(i, outcomes) }, func(err error) { l.bug(i, err, outcomes) }))
 	}
 	errs := make([]error, len(l.states))
 	var enough <-chan time.Time
@@ -83,6 +86,18 @@ func (l *logins) first(ctx context.Context) error {
 		return joinLogins(errs)
 	}
 	return nil
+}
+
+// bug takes in that a target's goroutine has panicked. The step may be over by
+// then.
+func (l *logins) bug(i int, err error, first chan<- outcome) {
+	l.log.Errorf("login: %v: going on without this target", err)
+	logStack(l.log, err)
+	l.lose(i)
+	select {
+	case first <- outcome{i, err}:
+	default:
+	}
 }
 
 // leave ends the step if any target is there; the others go on by themselves.
@@ -137,7 +152,7 @@ func (l *logins) run(i int, first chan<- outcome) {
 func (l *logins) asked(i int) error {
 	n := nag{log: l.log, step: "login"}
 	for {
-		err := l.login(l.ctx, i)
+		err := contain.Call("login", func() error { return l.login(l.ctx, i) })
 		var slow interface{ Pause() time.Duration }
 		if err == nil || !heals(err) || !errors.As(err, &slow) || slow.Pause() == 0 {
 			return err
@@ -147,6 +162,26 @@ func (l *logins) asked(i int) error {
 			return err
 		}
 	}
+}
+
+// lose notes that a target will not be there.
+func (l *logins) lose(i int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.setLocked(i, loginLost)
+}
+
+// later makes a target that is logged in one that is not there yet, until work
+// has come to its end.
+func (l *logins) later(i int, work func(context.Context)) {
+	l.mu.Lock()
+	l.setLocked(i, loginPending)
+	l.mu.Unlock()
+	l.tasks.Go(contain.Func("late scan", func() {
+		if work(l.ctx); l.ctx.Err() == nil {
+			l.set(i, loginUp)
+		}
+	}, func(err error) { l.bug(i, err, nil) }))
 }
 
 // set notes a state. Who comes up when the step is over has to look for disks
@@ -160,6 +195,13 @@ func (l *logins) set(i int, s loginState) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.states[i] != loginLost { // given up meanwhile
+		l.setLocked(i, s)
+	}
+}
+
+// setLocked notes a state; mu is held.
+func (l *logins) setLocked(i int, s loginState) {
 	l.states[i] = s
 	close(l.changed)
 	l.changed = make(chan struct{})
@@ -193,6 +235,15 @@ func (l *logins) pending() []int {
 	return out
 }
 
+// waits lists the targets for which it is worth to wait: none once the logins
+// have been ended.
+func (l *logins) waits() []int {
+	if l == nil || l.ctx.Err() != nil {
+		return nil
+	}
+	return l.pending()
+}
+
 // change returns a channel that is closed at the next change of any state.
 func (l *logins) change() <-chan struct{} {
 	if l == nil {
@@ -210,10 +261,10 @@ func (l *logins) end(ctx context.Context) error {
 	}
 	l.cancel()
 	done := make(chan struct{})
-	go func() {
+	contain.Go("end of logins", func() {
 		defer close(done)
 		l.tasks.Wait()
-	}()
+	}, nil)
 	select {
 	case <-done:
 		return nil

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
@@ -30,7 +31,7 @@ func plays(log Logger, targets ...func(time.Duration) error) (l *logins, late fu
 	began := time.Now()
 	var mu sync.Mutex
 	var came []int
-	l = newLogins(log, len(targets), func(_ context.Context, i int) error {
+	l = newLogins(context.Background(), log, len(targets), func(_ context.Context, i int) error {
 		return targets[i](time.Since(began))
 	}, func(_ context.Context, i int) {
 		mu.Lock()
@@ -171,7 +172,7 @@ func TestLoginsCancelled(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		stuck := make(chan struct{})
-		l := newLogins(&recorder{}, 1, func(ctx context.Context, _ int) error {
+		l := newLogins(context.Background(), &recorder{}, 1, func(ctx context.Context, _ int) error {
 			<-ctx.Done()
 			close(stuck)
 			return ctx.Err()
@@ -189,4 +190,49 @@ func TestNoLogins(t *testing.T) {
 	if !l.up(3) || l.pending() != nil || l.change() != nil || l.end(t.Context()) != nil {
 		t.Error("a nil value is not at rest")
 	}
+}
+
+// A bug in one login is that target's failure, and stops no other.
+func TestLoginsPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &recorder{}
+		l := newLogins(context.Background(), log, 2, func(_ context.Context, i int) error {
+			if i == 0 {
+				panic("a bug")
+			}
+			return nil
+		}, nil)
+		if err := l.first(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if l.state(0) != loginLost || !l.up(1) {
+			t.Errorf("states %v", l.states)
+		}
+		if err := l.end(t.Context()); err != nil {
+			t.Error(err)
+		}
+		one := newLogins(context.Background(), log, 1, func(context.Context, int) error { panic("a bug") }, nil)
+		var bug *contain.PanicError
+		if err := one.first(t.Context()); !errors.As(err, &bug) {
+			t.Errorf("error %v, want a *PanicError", err)
+		}
+	})
+}
+
+// A bug in what follows a late login costs that target alone.
+func TestLoginsLatePanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLogins(context.Background(), &recorder{}, 2, func(_ context.Context, i int) error {
+			time.Sleep(time.Duration(i) * time.Minute)
+			return nil
+		}, func(context.Context, int) { panic("a bug") })
+		if err := l.first(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if !l.up(0) || l.state(1) != loginLost {
+			t.Errorf("states %v", l.states)
+		}
+	})
 }

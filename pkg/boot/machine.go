@@ -53,11 +53,16 @@ type Machine struct {
 	sessions   []*session.Session
 	logins     *logins
 	agent      *recovery.Process // from its start until it has the sessions
-	guarded    bool              // it has them
-	disks      []disk
-	root       candidate
-	initPath   string
-	mounts     []string
+	handedOver bool              // the agent has the sessions
+	// guard recovers the sessions until the agent has them. The runner reads it
+	// beside the steps.
+	guard    atomic.Pointer[recovery.Guard]
+	disks    []disk
+	root     candidate
+	ids      sessionIDs  // of reserved
+	ending   atomic.Bool // the machine is being switched off
+	initPath string
+	mounts   []string
 	// modulesTook is processor time, as a time.Duration.
 	modulesTook atomic.Int64
 }
@@ -76,10 +81,9 @@ func (m *Machine) Steps() []Step {
 		{Name: "agent", Needs: []string{"session"}, Run: m.startAgent},
 		{Name: "disk", Needs: []string{"login"}, Timeout: 20 * time.Second, Patience: 30 * time.Second, Run: m.findDisks},
 		{Name: "root", Needs: []string{"disk", "fs-modules", "agent"}, Run: m.findRoot},
-		{Name: "guard", Needs: []string{"root"}, Run: m.guard},
-		{Name: "mount", Needs: []string{"guard"}, Run: m.mountRoot},
+		{Name: "mount", Needs: []string{"root"}, Run: m.mountRoot},
 		{Name: "check", Needs: []string{"mount"}, Run: m.checkRoot},
-		{Name: "hand-over", Needs: []string{"check"}, Run: m.handOver},
+		{Name: "hand-over", Needs: []string{"check", "agent"}, Run: m.handOver},
 		{Name: "switch-root", Needs: []string{"hand-over", "late-drivers"}, Run: m.switchRoot},
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
@@ -30,9 +28,14 @@ func Main(o Options) {
 		os.Exit(1)
 	}
 	m := &Machine{started: time.Now(), cpus: runtime.NumCPU(), reaper: newReaper(), progress: &Progress{}, offer: offer{attention: make(chan struct{})}}
+	m.Log = kmsg.Open(kmsg.Paths{}) // standard error, until the kernel's log is there
 	defer m.neverDie()
+	mountErr := mountEarly()
+	settings := noteSettings()
+	m.Log = kmsg.Open(kmsg.SystemPaths()) // before anything that can panic
+	openStdio(m.Log)
 	catchSignals(m.reaper, m.ctrlAltDel)
-	mountErr := errors.Join(ignoreLibcSignals(true), mountEarly(), linkModprobe("/"))
+	mountErr = errors.Join(mountErr, ignoreLibcSignals(true), linkModprobe("/"))
 	calmMonitor("/proc")
 	text, readErr := os.ReadFile("/proc/cmdline")
 	m.Line = cmdline.Parse(string(text))
@@ -41,10 +44,8 @@ func Main(o Options) {
 	m.params, odd = bootspec.Gather(os.DirFS("/"), m.Line)
 	m.Plan, planErr = parse(m.params)
 	m.Plan.Warnings = append(odd, m.Plan.Warnings...)
-	m.restore = changeSettings(m.Plan.Policy.Panic.Given())
-	m.Log = kmsg.Open(kmsg.SystemPaths())
+	m.restore = changeSettings(settings, m.Plan.Policy.Panic.Given())
 	m.Log.SetDebug(m.Plan.Policy.Debug.V)
-	openStdio(m.Log)
 	for _, err := range []error{mountErr, readErr} {
 		if err != nil {
 			m.Log.Errorf("%v", err)
@@ -98,6 +99,8 @@ func (m *Machine) run(o Options) *Failure {
 
 		Attention: m.offer.attention,
 		Progress:  m.progress,
+		Beside:    m.down,
+		OnFailing: m.show,
 		OnFailure: func(f *Failure) (Resume, bool) { return m.failed(f), true },
 	}
 	return r.Run(context.Background())
@@ -109,14 +112,14 @@ func (m *Machine) fail(f *Failure) {
 	if f == nil {
 		f = &Failure{Step: "switch-root", Err: fmt.Errorf("the list of steps came to its end")}
 	}
+	m.show(f)
 	if resume := m.failed(f); resume.Prepare != nil {
 		resume.Prepare()
 	}
 }
 
-// failed shows a failure. It returns if a person at the shell wants to go on;
-// otherwise it ends the boot as the policy says.
-func (m *Machine) failed(f *Failure) Resume {
+// show shows a failure.
+func (m *Machine) show(f *Failure) {
 	for line := range strings.SplitSeq(f.Error(), "\n") {
 		m.Log.Errorf("%s", line)
 	}
@@ -124,6 +127,11 @@ func (m *Machine) failed(f *Failure) Resume {
 		m.Log.Errorf("hint: %s", f.Hint)
 	}
 	m.showStack(f.Err)
+}
+
+// failed goes on after a failure that was shown. It returns if a person at the
+// shell wants to go on; otherwise it ends the boot as the policy says.
+func (m *Machine) failed(f *Failure) Resume {
 	if m.Plan.Policy.Shell.Given() {
 		if resume, ok := m.openFailure(f); ok {
 			return resume
@@ -131,47 +139,4 @@ func (m *Machine) failed(f *Failure) Resume {
 	}
 	m.end()
 	return Resume{}
-}
-
-// emergencyDelay is for how long a failure stays on the screen.
-const emergencyDelay = 60 * time.Second
-
-// end reboots, powers off or halts after a while.
-func (m *Machine) end() {
-	action := m.Plan.Policy.Emergency.Or(bootspec.Reboot)
-	m.Log.Errorf("%s in %d s: rd.emergency=reboot|poweroff|halt decides this, rd.shell opens a shell instead", action, int(emergencyDelay.Seconds()))
-	time.Sleep(emergencyDelay)
-	m.power(action)
-}
-
-// ctrlAltDel reboots as the key combination asks for.
-func (m *Machine) ctrlAltDel() {
-	m.Log.Errorf("ctrl-alt-del: rebooting")
-	m.power(bootspec.Reboot)
-}
-
-// power writes everything back and ends the machine. It does not return.
-func (m *Machine) power(action bootspec.Emergency) {
-	unix.Sync()
-	if err := m.powerNow(action); err != nil {
-		m.Log.Errorf("%s: %v: switch the machine off by hand", action, err)
-	}
-	for {
-		time.Sleep(time.Hour)
-	}
-}
-
-// flushLimit is for how long the last lines are waited for, where the log writes
-// to terminals itself.
-const flushLimit = time.Second
-
-// powerNow ends the machine, and returns only if that cannot be.
-func (m *Machine) powerNow(action bootspec.Emergency) error {
-	commands := map[bootspec.Emergency]int{
-		bootspec.Reboot:   unix.LINUX_REBOOT_CMD_RESTART,
-		bootspec.PowerOff: unix.LINUX_REBOOT_CMD_POWER_OFF,
-		bootspec.Halt:     unix.LINUX_REBOOT_CMD_HALT,
-	}
-	m.Log.Flush(flushLimit)
-	return unix.Reboot(commands[action])
 }

@@ -40,7 +40,7 @@ func (m *Machine) findRoot(ctx context.Context) error {
 	for {
 		changed := m.logins.change()
 		err := m.findRootNow(ctx)
-		if err == nil || len(m.logins.pending()) == 0 {
+		if err == nil || len(m.logins.waits()) == 0 {
 			return err
 		}
 		if !m.waitTarget(ctx, changed, err) {
@@ -53,7 +53,7 @@ func (m *Machine) findRoot(ctx context.Context) error {
 // waitTarget waits for the next target that is there, or will never be; not
 // longer than rd.timeout= allows.
 func (m *Machine) waitTarget(ctx context.Context, changed <-chan struct{}, reason error) bool {
-	for _, i := range m.logins.pending() {
+	for _, i := range m.logins.waits() {
 		m.Log.Warnf("%v: waiting for target %s", reason, m.sessions[i].Target)
 	}
 	if limit := m.Plan.Policy.Timeout.V; limit > 0 {
@@ -156,12 +156,12 @@ func (m *Machine) tryRoot(ctx context.Context, want bootspec.Device, limit time.
 // chooseRoot finds a device and what is on it. Of several copies it takes the
 // first that holds an init.
 func (m *Machine) chooseRoot(ctx context.Context, want bootspec.Device) error {
-	devices, err := m.search(kernelPaths, want)
+	devices, err := m.search(ctx, kernelPaths, want)
 	if err != nil {
 		return err
 	}
 	if len(devices) == 1 {
-		c, err := m.probe(devices[0])
+		c, err := m.probe(ctx, devices[0])
 		m.root = c
 		return err
 	}
@@ -182,7 +182,7 @@ func (m *Machine) rootByLooking(ctx context.Context) error {
 func (m *Machine) lookForInit(ctx context.Context, devices []blockdev.Device) error {
 	var seen []string
 	for _, d := range devices {
-		c, err := m.probe(d)
+		c, err := m.probe(ctx, d)
 		if err == nil {
 			err = m.look(ctx, c)
 		}
@@ -203,7 +203,8 @@ func (m *Machine) lookForInit(ctx context.Context, devices []blockdev.Device) er
 
 // probe finds a device's file system. One that rootfstype= names is believed;
 // of several it is the one that is there.
-func (m *Machine) probe(d blockdev.Device) (candidate, error) {
+func (m *Machine) probe(ctx context.Context, d blockdev.Device) (candidate, error) {
+	defer doing(ctx, "reading the superblocks of "+d.Name)()
 	given := m.spec.Root.FSType
 	if given.Given() && !strings.Contains(given.V, ",") {
 		return candidate{Device: d, FSType: given.V}, nil
@@ -255,6 +256,7 @@ func (m *Machine) mountConfig(c candidate) switchroot.MountConfig {
 // look tells whether a file system holds an init that can run.
 func (m *Machine) look(ctx context.Context, c candidate) error {
 	return m.eachType(ctx, c, func(c candidate) error {
+		defer doing(ctx, "a look at the files of "+c.Name)()
 		return switchroot.Look(m.mountConfig(c), func(dir string) error {
 			_, err := switchroot.FindInit(dir, c.Path(), m.inits())
 			return err
@@ -272,6 +274,7 @@ func (m *Machine) mountRoot(ctx context.Context) error {
 		cfg := m.mountConfig(c)
 		cfg.ReadWrite = m.spec.Root.ReadWrite.V
 		m.root.FSType = c.FSType
+		defer doing(ctx, "mount of "+c.Name)()
 		return switchroot.Mount(cfg)
 	})
 	if err != nil {
@@ -304,7 +307,8 @@ func explainMount(c candidate, err error) error {
 
 // checkRoot makes sure that the real system can start before the initramfs is
 // given up.
-func (m *Machine) checkRoot(context.Context) error {
+func (m *Machine) checkRoot(ctx context.Context) error {
+	defer doing(ctx, "reading the files of "+m.root.Name)()
 	var err error
 	if m.initPath, err = switchroot.FindInit(sysroot, m.root.Path(), m.inits()); err != nil {
 		if m.Plan.Init.Given() {

@@ -83,7 +83,7 @@ func TestCandidates(t *testing.T) {
 			}
 			var got []blockdev.Device
 			if d := m.spec.Root.Device; d.Given() {
-				got, err = m.search(paths{sys, "/dev"}, d.V)
+				got, err = m.search(t.Context(), paths{sys, "/dev"}, d.V)
 			} else {
 				got, err = m.everything(paths{sys, "/dev"})
 			}
@@ -105,7 +105,7 @@ func TestCandidates(t *testing.T) {
 func TestRootAsNamed(t *testing.T) {
 	var m Machine
 	m.spec.Root.FSType = bootspec.Value[string]{V: "ext3", From: "rootfstype="}
-	c, err := m.probe(blockdev.Device{Name: "none2", Partition: 2})
+	c, err := m.probe(t.Context(), blockdev.Device{Name: "none2", Partition: 2})
 	if want := (candidate{Device: blockdev.Device{Name: "none2", Partition: 2}, FSType: "ext3"}); c != want || err != nil {
 		t.Errorf("candidate is %+v, error %v, want %+v", c, err, want)
 	}

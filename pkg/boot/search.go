@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,7 +43,7 @@ var kernelPaths = paths{"/sys", "/dev"}
 // *notFoundError. A disk is counted in the order of the sessions, and the first
 // letter stands for whichever disk of the first target has the partition, if the
 // LUN was left open and there are several.
-func (m *Machine) search(p paths, want bootspec.Device) ([]blockdev.Device, error) {
+func (m *Machine) search(ctx context.Context, p paths, want bootspec.Device) ([]blockdev.Device, error) {
 	disks := m.disks
 	if want.By != bootspec.BySession && want.By != bootspec.ByPath && m.spec.Root.AnyDisk.V {
 		others, err := blockdev.Disks(p.sys)
@@ -61,7 +62,7 @@ func (m *Machine) search(p paths, want bootspec.Device) ([]blockdev.Device, erro
 	case bootspec.ByPath:
 		return searchNames(p, disks, want)
 	}
-	return m.searchInside(p, disks, want)
+	return m.searchInside(ctx, p, disks, want)
 }
 
 // searchNames is for names that need nothing but the kernel's list of disks.
@@ -91,11 +92,13 @@ func searchNames(p paths, disks []disk, want bootspec.Device) ([]blockdev.Device
 }
 
 // searchInside is for names that stand in superblocks and partition tables.
-func (m *Machine) searchInside(p paths, disks []disk, want bootspec.Device) ([]blockdev.Device, error) {
+func (m *Machine) searchInside(ctx context.Context, p paths, disks []disk, want bootspec.Device) ([]blockdev.Device, error) {
 	var infos []blockdev.Info
 	missing := &notFoundError{want: want, any: m.spec.Root.AnyDisk.V}
 	for _, d := range disks {
+		end := doing(ctx, "reading the partitions and superblocks of "+d.Name)
 		found, err := blockdev.Inspect(p.sys, p.dev, d.Name)
+		end()
 		if errors.Is(err, blockdev.ErrNoTable) {
 			m.Log.Debugf("%v", err)
 		} else if err != nil {

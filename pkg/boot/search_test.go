@@ -54,7 +54,7 @@ func TestSearchOursOnly(t *testing.T) {
 		m := Machine{Log: kmsg.Open(kmsg.Paths{})}
 		m.spec.Root = plan.Root
 		m.disks = []disk{{"sdb", 0, "iqn.x", portals, 0}, {"sdc", 1, "iqn.x", portals, 0}}
-		got, err := m.search(p, plan.Root.Device.V)
+		got, err := m.search(t.Context(), p, plan.Root.Device.V)
 		var missing *notFoundError
 		if names(got) != tt.want || (tt.want == "") != errors.As(err, &missing) {
 			t.Errorf("%s %s: got %q, %v, want %q", tt.root, tt.more, names(got), err, tt.want)

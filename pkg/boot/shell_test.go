@@ -250,10 +250,10 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// After the guard no other login is possible, and the shell says so.
-func TestGuarded(t *testing.T) {
+// After the hand-over no other login is possible, and the shell says so.
+func TestHandedOver(t *testing.T) {
 	c, m := conversationOf(t, goodLine)
-	m.progress.end(m.progress.index("guard"), nil)
+	m.handedOver = true
 	for _, request := range []control.Request{{"login"}, {"retry", "session"}, {"retry", "iscsi_lun=3"}} {
 		if a := c.answer(request); a.Kind != control.Failed || c.asked || c.resume.Prepare != nil {
 			t.Errorf("%q: answer %+v", request, a)

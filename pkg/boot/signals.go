@@ -12,12 +12,13 @@ import (
 // catchSignals catches every signal that can be, so that none ends PID 1. It
 // keeps reaping children, and calls ctrlAltDel for SIGINT, which is how the
 // kernel tells of that key combination after LINUX_REBOOT_CMD_CAD_OFF. Every
-// other signal does nothing. Children are reaped also while ctrlAltDel runs.
+// other signal does nothing. ctrlAltDel, which may not return, runs in a goroutine
+// of its own for each.
 func catchSignals(r *reaper, ctrlAltDel func()) {
 	// What the channel has no place for is dropped, as all of them are.
 	signal.Notify(make(chan os.Signal, 1), caughtSignals()...)
 	onSignal("reaper", unix.SIGCHLD, r.reap)
-	onSignal("ctrl-alt-del", unix.SIGINT, ctrlAltDel)
+	onSignal("ctrl-alt-del", unix.SIGINT, func() { contain.Go("ctrl-alt-del", ctrlAltDel, nil) })
 }
 
 // onSignal calls f in a goroutine of its own for each signal of a kind. Of those

@@ -43,18 +43,20 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// What several steps hand on is written by one and read after it: the fields of
-// Machine have no lock.
-func TestStepsThatShare(t *testing.T) {
+// The needs that the fields of Machine, which have no lock, rely on: the step
+// that writes one is done before a step that reads it begins. That the steps do
+// share no more than that is shown by boots of an init with the race detector
+// (integration, TestRaceBoot and TestRaceReset).
+func TestNeedsOfSharedFields(t *testing.T) {
 	for _, cpus := range []int{1, 2} {
-		testStepsThatShare(t, (&Machine{cpus: cpus}).Steps())
+		testNeedsOfSharedFields(t, (&Machine{cpus: cpus}).Steps())
 	}
 	if !slices.Contains(besideDrivers(1), "drivers") || slices.Contains(besideDrivers(2), "drivers") {
 		t.Error("one processor does not load the NIC's driver first, or two load it alone")
 	}
 }
 
-func testStepsThatShare(t *testing.T, steps []Step) {
+func testNeedsOfSharedFields(t *testing.T, steps []Step) {
 	t.Helper()
 	after := func(name, need string) bool {
 		var p Progress
@@ -77,8 +79,8 @@ func testStepsThatShare(t *testing.T, steps []Step) {
 		{"root", "disk"},
 		{"root", "fs-modules"},
 		{"root", "agent"},
-		{"guard", "root"},
-		{"mount", "guard"},
+		{"mount", "root"},
+		{"hand-over", "agent"},
 		{"hand-over", "check"},
 		{"check", "mount"},
 	} {

@@ -16,6 +16,7 @@ import (
 // as root is. What is no block device that we could find is left to the real
 // system, and so is what fstab calls noauto.
 func (m *Machine) mountUsr(ctx context.Context) error {
+	defer doing(ctx, "reading the files of "+m.root.Name+", or mounting /usr")()
 	entries, err := switchroot.ReadFstab(sysroot)
 	if err != nil {
 		m.Log.Warnf("/usr is not looked for: %v", err)
@@ -46,7 +47,7 @@ func (m *Machine) mountUsrFrom(ctx context.Context, e switchroot.Entry, want boo
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
 		return fmt.Errorf("%s is no directory to mount on", e.Dir)
 	}
-	devices, err := m.search(kernelPaths, want)
+	devices, err := m.search(ctx, kernelPaths, want)
 	if err != nil {
 		return err
 	}
@@ -58,6 +59,7 @@ func (m *Machine) mountUsrFrom(ctx context.Context, e switchroot.Entry, want boo
 	}
 	m.sayDirty("/usr", c)
 	return m.eachType(ctx, c, func(c candidate) error {
+		defer doing(ctx, "mount of "+c.Name)()
 		err := switchroot.Mount(switchroot.MountConfig{
 			Device: c.Path(), Dir: dir, FSType: c.FSType,
 			Options: e.MountOptions(), ReadWrite: m.spec.Root.ReadWrite.V,

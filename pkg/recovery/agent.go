@@ -23,6 +23,10 @@ type Session interface {
 	// Up reads from the kernel whether commands flow. fs.ErrNotExist: the
 	// session was ended.
 	Up() (bool, error)
+	// Stops is how many of its connections were given up: see kernel.Event.
+	Stops() uint32
+	// Broken is told why the connection was lost, at the begin of an outage.
+	Broken(cause error)
 	// Progress reads how many commands wait for the target, and a number that
 	// changes with each one that ends.
 	Progress() (waiting int, done uint64, err error)
@@ -72,13 +76,17 @@ type Config struct {
 	Log  Logger
 }
 
-// Agent keeps sessions alive. All its state belongs to the goroutine of Run.
+// Agent keeps sessions alive. All its state belongs to the goroutine of Run;
+// the methods that other goroutines may call say so.
 type Agent struct {
 	cfg     Config
 	began   time.Time
 	owner   ownership
 	watched []*watched
 	results chan result
+	calls   chan func()     // what Run is to do for other goroutines
+	ctx     context.Context // of Run
+	ended   chan struct{}   // closed when Run has returned
 }
 
 // surveyEvery is how often the kernel is asked for the state of all sessions:
@@ -90,25 +98,37 @@ const ownerEvery = 500 * time.Millisecond
 
 // New returns an agent that has done nothing yet but tell what it knows.
 func New(cfg Config) *Agent {
-	a := &Agent{cfg: cfg, began: time.Now(), results: make(chan result)}
+	a := &Agent{cfg: cfg, began: time.Now(), results: make(chan result), calls: make(chan func()), ended: make(chan struct{})}
 	for _, s := range cfg.Sessions {
-		w := &watched{Session: s}
-		a.watched = append(a.watched, w)
-		for _, p := range cfg.Past {
-			if p.SID == s.ID() {
-				a.resume(w, p)
-			}
-		}
+		a.take(s)
 	}
 	a.changed()
 	return a
 }
 
+// take begins to watch a session, where an earlier agent left it.
+func (a *Agent) take(s Session) *watched {
+	w := &watched{Session: s}
+	a.watched = append(a.watched, w)
+	for _, p := range a.cfg.Past {
+		if p.SID == s.ID() {
+			a.resume(w, p)
+		}
+	}
+	return w
+}
+
 // now is the time on the agent's monotonic clock.
 func (a *Agent) now() time.Duration { return time.Since(a.began) }
 
-// Run works until ctx ends.
+// Run works until ctx ends, and returns when every attempt that was under way
+// has ended: the sessions are the caller's from then on. It is called once.
 func (a *Agent) Run(ctx context.Context) {
+	defer close(a.ended)
+	ctx, cancel := context.WithCancel(ctx)
+	defer a.drop() // also after a panic
+	defer cancel()
+	a.ctx = ctx
 	survey := time.NewTicker(surveyEvery)
 	defer survey.Stop()
 	pace := time.NewTimer(0)
@@ -129,12 +149,13 @@ func (a *Agent) Run(ctx context.Context) {
 			}
 		case r := <-a.results:
 			a.result(ctx, r)
+		case f := <-a.calls:
+			f()
 		case <-survey.C:
 			a.lookForOwner()
 			a.survey()
 		case <-pace.C:
 		case <-ctx.Done():
-			a.drop()
 			return
 		}
 	}
@@ -143,17 +164,22 @@ func (a *Agent) Run(ctx context.Context) {
 // survey asks the kernel how the sessions are.
 func (a *Agent) survey() {
 	for _, w := range a.watched {
-		up, err := w.Up()
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			a.gone(w)
-		case err != nil:
-			a.cfg.Log.Warnf("session %d: %v", w.ID(), err)
-		case !up && w.down == nil && !w.ended:
-			a.broken(w, errFound)
-		case up && w.down != nil && !w.down.busy && (!w.down.forced || a.owner.other):
-			a.healed(w)
-		}
+		a.inspect(w)
+	}
+}
+
+// inspect asks the kernel how one session is.
+func (a *Agent) inspect(w *watched) {
+	up, err := w.Up()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		a.gone(w)
+	case err != nil:
+		a.cfg.Log.Warnf("session %d: %v", w.ID(), err)
+	case !up && w.down == nil && !w.ended:
+		a.broken(w, errFound)
+	case up && w.down != nil && !w.down.busy && (!w.down.forced || a.owner.other):
+		a.healed(w)
 	}
 }
 
@@ -225,7 +251,7 @@ func (a *Agent) redial(ctx context.Context, w *watched) {
 		limit, w.down.hurried = 2*maxDials, false
 	}
 	if w.down.dials < limit {
-		w.down.dial(ctx, w.Session, a.results)
+		w.dial(ctx, a.results)
 	}
 }
 
@@ -245,11 +271,9 @@ func (a *Agent) hurry(away time.Duration) {
 	}
 }
 
-// drop lets go of what is under way.
+// drop waits for the end of what is under way. Its context has ended.
 func (a *Agent) drop() {
 	for _, w := range a.watched {
-		if w.down != nil {
-			w.down.cancel()
-		}
+		w.tasks.Wait()
 	}
 }

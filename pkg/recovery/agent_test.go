@@ -32,6 +32,10 @@ type fake struct {
 	done     uint64
 	logouts  int
 	wait     time.Duration // after a logout
+	causes   []error       // of its outages
+	stops    uint32        // connections that were given up
+	bug      bool          // dials panic
+	stateBug bool          // the next question for the state panics
 }
 
 func (f *fake) Where() []string { return []string{"10.0.0.1:3260"} }
@@ -61,9 +65,25 @@ func (c fakeConn) Close() error {
 func (f *fake) ID() uint32     { return f.sid }
 func (f *fake) String() string { return "iqn.test:t" }
 
+func (f *fake) Stops() uint32 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stops
+}
+
+func (f *fake) Broken(cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.causes = append(f.causes, cause)
+}
+
 func (f *fake) Up() (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.stateBug {
+		f.stateBug = false
+		panic("a bug")
+	}
 	if f.gone {
 		return false, fs.ErrNotExist
 	}
@@ -73,8 +93,11 @@ func (f *fake) Up() (bool, error) {
 func (f *fake) Dial(ctx context.Context) (io.Closer, error) {
 	f.mu.Lock()
 	f.dials = append(f.dials, time.Now())
-	hole, err := f.hole, f.dialErr
+	hole, err, bug := f.hole, f.dialErr, f.bug
 	f.mu.Unlock()
+	if bug {
+		panic("a bug")
+	}
 	if hole {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -89,6 +112,9 @@ func (f *fake) Dial(ctx context.Context) (io.Closer, error) {
 }
 
 func (f *fake) Login(_ context.Context, conn io.Closer) error {
+	f.mu.Lock()
+	f.stops++
+	f.mu.Unlock()
 	time.Sleep(10 * time.Millisecond)
 	_ = conn.Close()
 	f.mu.Lock()
@@ -174,7 +200,7 @@ var errAuth = errors.New("refused (0201)")
 
 func (r *rig) breakIt() {
 	r.set(func(f *fake) { f.up = false })
-	r.events <- kernel.Event{SID: 1, Err: kernel.TargetClosed}
+	r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
 }
 
 func (r *rig) loginCount() int  { r.mu.Lock(); defer r.mu.Unlock(); return r.logins }

@@ -9,4 +9,7 @@
 // file in memory (State). The worker has three parts that know nothing of each
 // other: an Agent for the sessions, a keeper for links, addresses and routes, and
 // a renewer for each lease of IPv4. Leases of IPv6 are the system's to renew.
+//
+// Until the agent has the sessions PID 1 recovers them itself, from the first
+// START on, by a Guard, which runs the same Agent.
 package recovery

@@ -94,12 +94,14 @@ func fork(path, name string, attr *syscall.SysProcAttr, null uintptr, rest ...ui
 		defer func() { _ = unix.Prctl(unix.PR_SET_IO_FLUSHER, 0, 0, 0, 0) }()
 	}
 	attr.Setsid = true
+	stderr, done := standardError(null)
+	defer done()
 	return syscall.ForkExec(path, []string{name}, &syscall.ProcAttr{
 		Dir: "/",
 		// One thread's worth of heap arenas and little garbage: the agent
 		// sleeps, and its memory is locked.
 		Env:   []string{"GOMAXPROCS=1", "GOGC=25", "GOTRACEBACK=single"},
-		Files: append([]uintptr{null, null, null}, rest...),
+		Files: append([]uintptr{null, null, stderr}, rest...),
 		Sys:   attr,
 	})
 }
@@ -108,7 +110,8 @@ func fork(path, name string, attr *syscall.SysProcAttr, null uintptr, rest ...ui
 var ErrNoAgent = errors.New("the agent has ended")
 
 // HandOver gives the sessions' state to the agent and waits until it watches
-// them. The caller's own socket to the kernel's iSCSI must be closed already.
+// them. The caller's own socket to the kernel's iSCSI must not listen any more
+// (kernel.Transport.Listen): a second listener is another owner.
 //
 // After an error the agent is dead, whatever it had taken: the sessions are the
 // caller's again, which may start another agent. An agent whose answer cannot be

@@ -78,7 +78,7 @@ func TestStalledThenBroken(t *testing.T) {
 				r.network <- Change{Up: true, Away: 3 * time.Second}
 				time.Sleep(300 * time.Millisecond)
 				if r.set(func(f *fake) { f.up, f.waiting, f.dialErr = false, 0, nil }); tell {
-					r.events <- kernel.Event{SID: 1, Err: kernel.TargetClosed}
+					r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
 				}
 				time.Sleep(time.Second)
 				if r.loginCount() != 1 || !r.isUp() {
@@ -320,7 +320,7 @@ func TestDayOfFaults(t *testing.T) {
 			r.set(func(f *fake) { f.hole, f.dialErr, f.loginErr, f.waiting = false, nil, nil, 0 })
 			time.Sleep(10 * time.Second)
 			r.mu.Lock()
-			r.log, r.dials = nil, nil // the test's own
+			r.log, r.dials, r.causes = nil, nil, nil // the test's own
 			r.mu.Unlock()
 			if i == rounds/10 {
 				heap, goroutines = measure()

@@ -3,9 +3,12 @@ package recovery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"sync"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
@@ -17,9 +20,10 @@ type watched struct {
 	suspect *suspicion // that they do not
 	lost    *progress  // when a carrier went that is not back; nil: none
 	twins   twins
-	outages int           // that ended
-	longest time.Duration // of them
-	ended   bool          // the session is no more
+	outages int            // that ended
+	longest time.Duration  // of them
+	ended   bool           // the session is no more
+	tasks   sync.WaitGroup // attempts under way
 }
 
 // outage is the time from a broken connection to the next login.
@@ -39,6 +43,7 @@ type outage struct {
 	doneThen  uint64        // Progress when it stalled
 	slow      bool          // the target's administrator must do something
 	refused   int           // logins in a row that were slow
+	lostAgain *kernel.Event // the end of a connection, maybe of the one that is logged in now
 	cancel    func()        // ends what is under way
 	ctx       context.Context
 }
@@ -63,6 +68,11 @@ const (
 	loggingOut
 )
 
+// String names it, for a panic's report.
+func (a attempt) String() string {
+	return [...]string{"connect", "login", "logout"}[a]
+}
+
 // result is the end of an attempt.
 type result struct {
 	session Session
@@ -74,40 +84,52 @@ type result struct {
 }
 
 // dial opens a connection beside those that are being opened already.
-func (o *outage) dial(ctx context.Context, s Session, results chan<- result) {
+func (w *watched) dial(ctx context.Context, results chan<- result) {
+	o := w.down
 	if o.ctx == nil {
 		o.ctx, o.cancel = context.WithCancel(ctx)
 	}
 	o.dials++
 	attempt, cancel := context.WithTimeout(o.ctx, dialTimeout)
-	go func() {
-		defer cancel()
-		conn, err := s.Dial(attempt)
-		send(ctx, results, result{session: s, of: o, conn: conn, err: err})
-	}()
+	w.attempt(ctx, cancel, results, result{of: o, what: dialing}, func(r *result) {
+		r.conn, r.err = w.Dial(attempt)
+	})
 }
 
 // login logs in by a connection; the others are given up.
-func (o *outage) login(ctx context.Context, s Session, conn io.Closer, results chan<- result) {
-	o.busy = true
+func (w *watched) login(ctx context.Context, conn io.Closer, results chan<- result) {
+	o := w.down
+	o.busy, o.lostAgain = true, nil
 	o.cancel()
-	o.ctx, o.cancel = nil, func() {}
 	attempt, cancel := context.WithTimeout(ctx, loginTimeout)
-	go func() {
-		defer cancel()
-		send(ctx, results, result{session: s, of: o, what: loggingIn, err: s.Login(attempt, conn)})
-	}()
+	o.ctx, o.cancel = nil, cancel
+	w.attempt(ctx, cancel, results, result{of: o, what: loggingIn}, func(r *result) {
+		r.err = w.Login(attempt, conn)
+	})
 }
 
-// logout ends the connection in peace.
-func (o *outage) logout(ctx context.Context, s Session, limit time.Duration, results chan<- result) {
+// logout ends the connection in the way that the target asked for.
+func (w *watched) logout(ctx context.Context, limit time.Duration, results chan<- result) {
+	o := w.down
 	o.busy = true
 	attempt, cancel := context.WithTimeout(ctx, limit)
-	go func() {
+	w.attempt(ctx, cancel, results, result{of: o, what: loggingOut}, func(r *result) {
+		r.wait, r.err = w.Logout(attempt)
+	})
+}
+
+// attempt runs f in a goroutine of its own and sends what came of it. A panic
+// in f is the attempt's error. The goroutine ends with f: all that f waits for
+// is bound by the attempt's context, which cancel releases.
+func (w *watched) attempt(ctx context.Context, cancel func(), results chan<- result, r result, f func(*result)) {
+	r.session = w.Session
+	name := fmt.Sprintf("%v to %s", r.what, w)
+	w.tasks.Go(contain.Func(name, func() {
 		defer cancel()
-		wait, err := s.Logout(attempt)
-		send(ctx, results, result{session: s, of: o, what: loggingOut, wait: wait, err: err})
-	}()
+		err := contain.Call(name, func() error { f(&r); return r.err })
+		r.err = err
+		send(ctx, results, r)
+	}, nil))
 }
 
 // send hands a result over, unless nobody takes it any more.
@@ -132,7 +154,11 @@ func (a *Agent) event(ctx context.Context, e kernel.Event) {
 			continue
 		}
 		switch {
+		case e.Err != nil && e.Stops != w.Stops(): // of a connection before this one
 		case e.Err != nil:
+			if w.down != nil {
+				w.down.lostAgain = &e
+			}
 			if w.down != nil && w.down.stalled { // now the kernel knows too
 				w.down.stalled, w.down.forced, w.down.cause = false, false, e.Err
 			}
@@ -158,7 +184,7 @@ func (a *Agent) async(ctx context.Context, w *watched, m iscsi.AsyncMessage) {
 	switch m.Event {
 	case iscsi.AsyncLogoutRequest:
 		a.broken(w, asyncError(m.Event))
-		w.down.logout(ctx, w.Session, min(max(seconds(m.Parameter3), time.Second), logoutLimit), a.results)
+		w.logout(ctx, min(max(seconds(m.Parameter3), time.Second), logoutLimit), a.results)
 	case iscsi.AsyncDropConnection, iscsi.AsyncDropSession:
 		// Parameter1 is the connection, of which we have but number 0.
 		if m.Event == iscsi.AsyncDropConnection && m.Parameter1 != 0 {
@@ -189,9 +215,10 @@ func (e asyncError) Error() string { return "target sent: " + iscsi.AsyncEvent(e
 // broken begins an outage.
 func (a *Agent) broken(w *watched, cause error) {
 	if w.down != nil {
-		return // a login under way hears of it from its pipe
+		return
 	}
 	now := a.now()
+	w.Broken(cause)
 	w.suspect, w.lost = nil, nil
 	w.down = &outage{began: now, cause: cause, dialAt: now, reportAt: now, reported: -1, cancel: func() {}}
 	var closed kernel.ConnError
@@ -205,10 +232,12 @@ func (a *Agent) broken(w *watched, cause error) {
 
 // result takes in the end of an attempt.
 func (a *Agent) result(ctx context.Context, r result) {
+	known := false
 	for _, w := range a.watched {
 		if w.Session != r.session {
 			continue
 		}
+		known = true
 		stale := w.down != r.of
 		if r.what == dialing && !stale {
 			w.down.dials--
@@ -224,11 +253,18 @@ func (a *Agent) result(ctx context.Context, r result) {
 		case r.err != nil:
 			a.failed(w, r)
 		case r.what == loggingIn:
+			again := w.down.lostAgain
 			w.twins.login(a.now(), w.down.lastErr == nil)
 			a.healed(w)
+			if again != nil && again.Stops == w.Stops() { // after its START, before we knew of that
+				a.broken(w, again.Err)
+			}
 		default:
 			a.connected(ctx, w, r.conn)
 		}
+	}
+	if !known && r.conn != nil { // the session was removed
+		_ = r.conn.Close()
 	}
 }
 
@@ -250,7 +286,7 @@ func (a *Agent) connected(ctx context.Context, w *watched, conn io.Closer) {
 		a.healed(w)
 	default:
 		w.down.stalled, w.down.forced = false, false
-		w.down.login(ctx, w.Session, conn, a.results)
+		w.login(ctx, conn, a.results)
 	}
 }
 
@@ -269,11 +305,14 @@ func (a *Agent) failed(w *watched, r result) {
 		o.refused = 0
 		return
 	}
-	o.dialAt = a.now() + min(slowFirst<<min(o.refused, 8), slowMost)
+	o.dialAt = a.now() + slowPause(o.refused)
 	if o.refused++; o.refused == 1 {
 		o.reportAt = a.now() // a person should know
 	}
 }
+
+// slowPause is the pause after so many refusals before the last one.
+func slowPause(refused int) time.Duration { return min(slowFirst<<min(refused, 8), slowMost) }
 
 // healed ends an outage.
 func (a *Agent) healed(w *watched) {

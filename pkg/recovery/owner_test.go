@@ -123,7 +123,7 @@ func TestEndedSession(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.gone, f.up = true, false })
 		time.Sleep(time.Minute)
-		r.events <- kernel.Event{SID: 1, Err: kernel.TargetClosed}
+		r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
 		r.events <- kernel.Event{SID: 5, Err: kernel.TargetClosed}
 		time.Sleep(time.Minute)
 		if r.dialCount() != 0 || !r.has("was ended") || !r.state().Ended {

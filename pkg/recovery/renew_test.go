@@ -136,8 +136,18 @@ func TestRenewsAfterAClientIsKilled(t *testing.T) {
 }
 
 func TestLeaseForEver(t *testing.T) {
-	r := &renewer{clock: func() time.Duration { return 0 }}
-	l := dhcp.Lease{}
-	l.SetTimes(dhcp.Infinite, 0, 0)
-	r.run(t.Context(), l) // returns
+	synctest.Test(t, func(t *testing.T) {
+		asked := func(context.Context, dhcp4.Config, dhcp.Lease) (dhcp.Lease, error) {
+			t.Error("a lease without an end was to be renewed")
+			return dhcp.Lease{}, nil
+		}
+		began := time.Now()
+		r := &renewer{clock: func() time.Duration { return time.Since(began) }, renew: asked, rebind: asked}
+		l := dhcp.Lease{}
+		l.SetTimes(dhcp.Infinite, 0, 0)
+		r.run(t.Context(), l)
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("the renewer of a lease without an end waited for %v", waited)
+		}
+	})
 }

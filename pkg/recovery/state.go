@@ -24,11 +24,18 @@ type State struct {
 	At   time.Duration
 }
 
+// With returns the state with what is known of the sessions at this moment.
+func (s State) With(past []Status) State {
+	s.Past, s.At = past, sinceBoot()
+	return s
+}
+
 // Append writes the state down, the sessions last.
 func (s State) Append(b []byte) []byte {
 	b = fmt.Appendf(b, "at %d\n", int64(s.At))
 	for _, p := range s.Past {
-		b = fmt.Appendf(b, "past %d %t %t %d %d %d %q\n", p.SID, p.Up, p.Ended, p.Outages, int64(p.Longest), int64(p.Down), p.Cause)
+		b = fmt.Appendf(b, "past %d %t %t %d %d %d %q %q %d %t %d\n", p.SID, p.Up, p.Ended, p.Outages, int64(p.Longest), int64(p.Down), p.Cause,
+			p.LastErr, int64(p.NotBefore), p.Forced, p.Refused)
 	}
 	for _, u := range s.Uplinks {
 		b = fmt.Appendf(b, "uplink %d %q %t %q\n", u.Index, u.MAC, u.Keep, u.Lease.Encode())
@@ -74,7 +81,8 @@ func (s *State) line(line string) error {
 		return err
 	case "past":
 		var p Status
-		_, err := fmt.Sscanf(values, "%d %t %t %d %d %d %q", &p.SID, &p.Up, &p.Ended, &p.Outages, &p.Longest, &p.Down, &p.Cause)
+		_, err := fmt.Sscanf(values, "%d %t %t %d %d %d %q %q %d %t %d", &p.SID, &p.Up, &p.Ended, &p.Outages, &p.Longest, &p.Down, &p.Cause,
+			&p.LastErr, &p.NotBefore, &p.Forced, &p.Refused)
 		s.Past = append(s.Past, p)
 		return err
 	case "uplink":
@@ -100,6 +108,7 @@ func (s State) past(now time.Duration) []Status {
 	for i := range out {
 		if p := &out[i]; !p.Up && !p.Ended {
 			p.Down += max(0, now-s.At)
+			p.NotBefore = max(0, p.NotBefore-max(0, now-s.At))
 		}
 	}
 	return out

@@ -28,7 +28,7 @@ func testState() State {
 			ClientID: []byte{255, 1}, Obtained: 3 * time.Second, Lifetime: 2 * time.Minute, Renew: time.Minute, Rebind: 105 * time.Second,
 			Routes: []dhcp.Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.0.1")}},
 		}}},
-		Past: []Status{{SID: 1, Outages: 3, Longest: time.Minute, Down: 10 * time.Second, Cause: `a "cause"`}, {SID: 2, Up: true}},
+		Past: []Status{{SID: 1, Outages: 3, Longest: time.Minute, Down: 10 * time.Second, Cause: `a "cause"`, LastErr: "refused", NotBefore: 3 * time.Second, Forced: true, Refused: 2}, {SID: 2, Up: true}},
 		At:   time.Hour,
 	}
 }

@@ -18,6 +18,11 @@ type Status struct {
 	LastErr string        // of the last attempt to log in again
 	Outages int           // that ended
 	Longest time.Duration // of them
+
+	// Of an outage, for the agent that goes on with it:
+	NotBefore time.Duration // for how long no attempt may begin yet
+	Forced    bool          // it takes a login, whatever the kernel says
+	Refused   int           // logins in a row that a person must do something about
 }
 
 // resume goes on where an earlier agent was when it ended.
@@ -30,7 +35,15 @@ func (a *Agent) resume(w *watched, p Status) {
 	w.down = &outage{
 		began: began, cause: errors.New(p.Cause), dialAt: a.now(),
 		reported: p.Down, reportAt: began + nextReport(p.Down), cancel: func() {},
+		forced: p.Forced, refused: p.Refused, slow: p.Refused > 0,
 	}
+	if p.LastErr != "" {
+		w.down.lastErr = errors.New(p.LastErr)
+	}
+	if p.Refused > 0 {
+		w.down.dialAt = a.now() + slowPause(p.Refused-1)
+	}
+	w.down.peace(a.now() + p.NotBefore)
 }
 
 // Status returns the state of all sessions. It is for the goroutine of Run.
@@ -43,6 +56,7 @@ func (a *Agent) status() []Status {
 		}
 		if w.down != nil {
 			s.Down, s.Cause = a.now()-w.down.began, w.down.cause.Error()
+			s.NotBefore, s.Forced, s.Refused = max(0, w.down.notBefore-a.now()), w.down.forced, w.down.refused
 			if w.down.lastErr != nil {
 				s.LastErr = w.down.lastErr.Error()
 			}

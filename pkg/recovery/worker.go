@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,9 @@ func Boot() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.start(ctx)
 	w.persist(ctx, "settle", func() { settle(ctx, w.supervise, w.log, cancel) })
-	w.agent.Run(ctx)
+	if err := w.run(ctx); err != nil { // another worker goes on where this one was
+		return errors.Join(err, w.supervise())
+	}
 	return nil
 }
 
@@ -80,8 +83,26 @@ func Work() error {
 		return err
 	}
 	w.start(context.Background())
-	w.agent.Run(context.Background())
-	return nil
+	return w.run(context.Background())
+}
+
+// run is the agent's loop. Without an error it ends with ctx: a panic, and a
+// socket to the kernel that fails, end it too.
+func (w *worker) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	contain.Go("watch over the kernel's events", func() {
+		select {
+		case <-w.transport.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}, nil)
+	err := contain.Call("session recovery", func() error { w.agent.Run(ctx); return nil })
+	if err = cmp.Or(err, w.transport.Err()); err != nil {
+		w.log.Errorf("agent: %v: going on with another worker", err)
+	}
+	return err
 }
 
 // ignoreSignals leaves SIGKILL, which is the supervisor's, and the crashes.
@@ -91,12 +112,13 @@ func ignoreSignals() {
 
 // worker is an agent with the real kernel, network and log.
 type worker struct {
-	agent    *Agent
-	keeper   *keeper
-	log      Logger
-	memory   stateMemory
-	sessions []*live
-	dir      string // of the files for people
+	agent     *Agent
+	transport *kernel.Transport
+	keeper    *keeper
+	log       Logger
+	memory    stateMemory
+	sessions  []*live
+	dir       string // of the files for people
 
 	// mu guards state and what is written of it. The agent's loop takes it, so
 	// that nothing waits for rtnetlink under it; files are written under it only
@@ -104,6 +126,9 @@ type worker struct {
 	mu    sync.Mutex
 	state State  // as the next worker needs it
 	said  string // the last report, without its time
+
+	super      sync.Mutex // guards supervised; no other lock is taken under it
+	supervised bool       // the supervisor runs
 }
 
 func newWorker(memory stateMemory) (*worker, error) {
@@ -120,7 +145,7 @@ func newWorker(memory stateMemory) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, dir: runDir}
+	w := &worker{transport: transport, log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, dir: runDir}
 	past := state.past(sinceBoot())
 	w.keeper = newKeeper(kernelNIC{}, w.log, state.Uplinks, w.network)
 	cfg := Config{
@@ -133,6 +158,9 @@ func newWorker(memory stateMemory) (*worker, error) {
 		cfg.Sessions = append(cfg.Sessions, s)
 	}
 	w.agent = New(cfg)
+	for _, s := range w.sessions {
+		s.ScanIfDue()
+	}
 	return w, nil
 }
 
@@ -190,18 +218,27 @@ const settleAfter = 5 * time.Second
 // settle starts the supervisor once the boot is over, and ends the first worker:
 // the supervisor notices by a pipe, and its worker goes on where this one was.
 func settle(ctx context.Context, supervise func() error, log Logger, end func()) {
+	said := ""
 	for pause(ctx, settleAfter) {
 		err := supervise()
 		if err == nil {
 			end()
 			return
 		}
-		log.Warnf("agent: %v: it is not started again if it ends", err)
+		if text := err.Error(); text != said {
+			log.Warnf("agent: %s: it is not started again if it ends", text)
+			said = text
+		}
 	}
 }
 
 // supervise starts the supervisor from the program's lasting place.
 func (w *worker) supervise() error {
+	w.super.Lock()
+	defer w.super.Unlock()
+	if w.supervised {
+		return nil
+	}
 	if err := Install(); err != nil {
 		return err
 	}
@@ -220,6 +257,7 @@ func (w *worker) supervise() error {
 		return errors.Join(&os.PathError{Op: "start", Path: Binary, Err: err}, unix.Close(alive[1]))
 	}
 	spare(pid)
+	w.supervised = true
 	return nil
 }
 

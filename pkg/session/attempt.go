@@ -16,6 +16,8 @@ import (
 func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi.LoginConfig) (notes Notes, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.times.login)
 	defer cancel()
+	kernelPipe := s.kernel.Pipe()
+	defer kernelPipe.Close() // after the stop: a response that is late is no other program's login
 	defer func() {
 		if err == nil {
 			return
@@ -24,8 +26,6 @@ func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi
 			err = fmt.Errorf("%w; then %w", err, serr)
 		}
 	}()
-	kernelPipe := s.kernel.Pipe()
-	defer kernelPipe.Close()
 	pipe := &watchedPipe{Pipe: kernelPipe, patience: s.patience()}
 	if err := s.bind(ctx, conn); err != nil {
 		return Notes{}, err
@@ -36,27 +36,53 @@ func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi
 	cfg.InitiatorName, cfg.TargetName = s.Initiator, s.Target
 	cfg.ISID, cfg.CmdSN, cfg.TPGT, cfg.Offer = s.ISID, 1, e.group, s.offer
 	result, err := iscsi.Login(ctx, pipe, cfg)
+	s.slowest = pipe.slowest
 	if err != nil {
 		return Notes{}, pipe.explain(err)
 	}
-	s.Portal, s.Params, s.TSIH = e.addr, result.Params, result.TSIH
-	if result.HasTPGT {
-		s.TPGT = result.TPGT
-	}
+	s.loggedIn(e, result)
 	if err := s.kernel.Set(ctx, s.after(result)); err != nil {
 		return Notes{}, err
 	}
 	return s.notes(result), s.kernel.Start(ctx)
 }
 
-// patience is how long to wait for a response. A target that has answered
-// before is asked again sooner at first: it may have lost a request while it
-// was starting.
-func (s *Session) patience() time.Duration {
-	if !s.again {
-		return s.times.response
+// loggedIn notes what the login decided.
+func (s *Session) loggedIn(e entry, r iscsi.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Portal, s.Params, s.TSIH = e.addr, r.Params, r.TSIH
+	if r.HasTPGT {
+		s.TPGT = r.TPGT
 	}
-	return min(s.times.firstAgain<<min(s.silent, 8), s.times.response)
+}
+
+// patience is how long to wait for a response: a request may be lost while a
+// target starts, and a busy target may be slow. So the first wait is short, and
+// each login without an answer doubles it. A target that has answered before is
+// asked again sooner.
+func (s *Session) patience() time.Duration {
+	return min(s.firstPatience()<<min(s.silent, 8), s.times.response)
+}
+
+func (s *Session) firstPatience() time.Duration {
+	if s.again {
+		return s.times.firstAgain
+	}
+	return s.times.first
+}
+
+// answered notes whether the target answered a login. One that took its time
+// will do so again: the next login is as patient as this one had to be.
+func (s *Session) answered(try *Try) {
+	var silence *SilenceError
+	if try != nil && errors.As(try.Err, &silence) {
+		s.silent++
+		return
+	}
+	for s.silent = 0; s.patience() < s.slowest && s.patience() < s.times.response; {
+		s.silent++
+	}
 }
 
 // stop gives the connection up.
@@ -98,7 +124,8 @@ func (s *Session) bind(ctx context.Context, conn *net.TCPConn) error {
 type watchedPipe struct {
 	iscsi.Pipe
 	patience time.Duration
-	stage    iscsi.Stage // of the last request
+	slowest  time.Duration // response that came
+	stage    iscsi.Stage   // of the last request
 	sent     bool
 }
 
@@ -114,7 +141,11 @@ func (w *watchedPipe) Send(ctx context.Context, p *iscsi.PDU) error {
 func (w *watchedPipe) Receive(ctx context.Context) (*iscsi.PDU, error) {
 	patient, cancel := context.WithTimeout(ctx, w.patience)
 	defer cancel()
+	began := time.Now()
 	p, err := w.Pipe.Receive(patient)
+	if err == nil {
+		w.slowest = max(w.slowest, time.Since(began))
+	}
 	if err != nil && patient.Err() != nil && ctx.Err() == nil {
 		return nil, &SilenceError{w.patience}
 	}

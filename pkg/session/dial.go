@@ -93,14 +93,15 @@ func (s *Session) addresses(ctx context.Context) ([]netip.AddrPort, []Try) {
 		}))
 	}
 	lookups.Wait()
-	all := slices.Clone(s.moved)
 	var lost []Try
-	for i, addrs := range found {
+	for i := range found {
 		if errs[i] != nil {
 			lost = append(lost, Try{Portal: s.portals[i].String(), Err: errs[i]})
 		}
-		all = append(all, addrs...)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.Concat(s.moved, slices.Concat(found...))
 	if len(lost) > 0 {
 		all = append(all, s.Portals...)
 	}

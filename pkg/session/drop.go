@@ -23,3 +23,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 	}
 	return nil
 }
+
+// End removes the session and its disks, whatever their state: what waits for
+// them gets errors. Nothing is said to the target.
+func (s *Session) End(ctx context.Context) error { return s.kernel.End(ctx) }

@@ -40,6 +40,7 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 			break
 		}
 		notes, try := s.follow(ctx, conn, addrs[winner])
+		s.answered(try)
 		if try == nil {
 			s.refusals = 0
 			return notes, nil

@@ -52,7 +52,8 @@ func TestLogin(t *testing.T) {
 	want := []string{
 		"create session, CmdSN 1", "create connection", "bind, leading 1",
 		"set 15 " + targetName, "set 17 127.0.0.1", "set 18 " + strconv.Itoa(int(tg.portal.Port())),
-		"set 26 1", "set 27 15", "set 28 30", "set 35 30", "set 30 30", "set 31 15", "set 32 default", "set 34 " + initiator,
+		"set 26 1", "set 27 15", "set 28 30", "set 35 30", "set 32 default", "set 34 " + initiator,
+		"set 30 3", "set 31 1", // until root is mounted
 		"login request",
 		"set 16 5", "set 0 262144", "set 1 65536", "set 2 0", "set 3 0", "set 4 0", "set 5 1", "set 6 1",
 		"set 7 131072", "set 8 524288", "set 9 1", "set 10 1", "set 11 0", "set 14 1",

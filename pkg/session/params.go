@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
@@ -20,7 +21,7 @@ const (
 // that iscsid reads back when it takes a session over. A session whose target
 // name or TPGT it cannot read is one that it does not touch.
 func (s *Session) before(e entry) []kernel.Setting {
-	return append([]kernel.Setting{
+	return slices.Concat([]kernel.Setting{
 		{Param: kernel.TargetName, Value: s.Target},
 		{Param: kernel.PersistentAddress, Value: e.start.Addr().String()},
 		{Param: kernel.PersistentPort, Value: number(uint32(e.start.Port()))},
@@ -28,11 +29,9 @@ func (s *Session) before(e entry) []kernel.Setting {
 		{Param: kernel.AbortTimeout, Value: number(abortTimeout)},
 		{Param: kernel.LUResetTimeout, Value: number(luResetTimeout)},
 		{Param: kernel.TargetResetTimeout, Value: number(targetResetTimeout)},
-		{Param: kernel.PingTimeout, Value: number(s.timers.PingTimeout)},
-		{Param: kernel.RecvTimeout, Value: number(s.timers.PingInterval)},
 		{Param: kernel.InterfaceName, Value: "default"},
 		{Param: kernel.InitiatorName, Value: s.Initiator},
-	}, s.credentials()...)
+	}, s.pingSettings(), s.credentials())
 }
 
 // credentials are for iscsid, which without them would log in in vain for ever.

@@ -2,12 +2,13 @@ package session
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
@@ -24,6 +25,8 @@ func Reopen(t *kernel.Transport, st State) *Session {
 		offer:    iscsi.DefaultOffer(),
 		times:    defaultTimes,
 		timers:   st.Timers,
+		pings:    st.Timers.pings(),
+		due:      st.Due,
 		fresh:    st.Fresh,
 	}
 	s.offer.HeaderDigest, s.offer.DataDigest = st.HeaderDigest, st.DataDigest
@@ -62,10 +65,12 @@ func (s *Session) Known() []netip.AddrPort {
 // another one, which it takes over. The kernel needs the first even where it
 // has cleaned up by itself.
 func (s *Session) Relogin(ctx context.Context, c *Connection) error {
+	s.mu.Lock()
 	s.attempts++
 	s.again = s.fresh == nil
+	s.mu.Unlock()
 	failed := &LoginError{Initiator: s.Initiator, Target: s.Target, Attempt: s.attempts}
-	if s.fresh == nil || s.kernel.Bound() {
+	if s.again || s.kernel.Bound() || s.At().IsValid() {
 		if err := s.stop(ctx); err != nil {
 			_ = c.Close()
 			failed.Tries = []Try{{Portal: c.addr.String(), Err: err}}
@@ -73,17 +78,15 @@ func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 		}
 	}
 	_, try := s.follow(ctx, c.conn, c.addr)
-	var silence *SilenceError
-	if s.silent++; try == nil || !errors.As(try.Err, &silence) {
-		s.silent = 0
-	}
+	s.answered(try)
 	if try != nil {
 		s.last(c.addr)
 		failed.Tries = []Try{*try}
 		return failed
 	}
-	if s.fresh != nil {
-		return s.begin()
+	_ = s.Hold() // what fails stays due, for the next login
+	if s.unscanned() {
+		s.begin()
 	}
 	return nil
 }
@@ -98,18 +101,53 @@ func (s *Session) last(addr netip.AddrPort) {
 	}
 }
 
-// begin does what follows the first login of a session. Looking for disks waits
-// for the target, which may be away again.
-func (s *Session) begin() error {
-	lun := *s.fresh
-	s.fresh = nil
-	go func() { _ = s.Scan(lun) }()
-	return s.Hold()
+// begin has the kernel look for the session's disks, in a goroutine of its own,
+// because that waits for the target, which may be away again. After a session that was lost meanwhile the next login does
+// it once more. The goroutine ends with the kernel's scan.
+func (s *Session) begin() {
+	s.mu.Lock()
+	lun, login := *s.fresh, s.attempts
+	s.mu.Unlock()
+	contain.Go("scan of "+s.kernel.String(), func() {
+		known, err := blockdev.Units("/sys", s.SID) // by a scan that was cut short
+		if err == nil {
+			err = s.Scan(lun)
+		}
+		for _, u := range known {
+			if err == nil && u.Disk != "" {
+				err = blockdev.ProbeAgain("/sys", "/dev", u.Disk)
+			}
+		}
+		up, uerr := s.Up()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err == nil && uerr == nil && up && s.attempts == login {
+			s.fresh = nil
+		}
+	}, nil)
 }
 
-// NeverUp says that the session is not logged in yet, and for which LUN to look
-// when it is.
-func (s *Session) NeverUp(lun uint64) { s.fresh = &lun }
+// Unscanned says that the kernel has not looked for the session's disks to the
+// end, and for which LUN it is to look; that follows the next login.
+func (s *Session) Unscanned(lun uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fresh = &lun
+}
+
+// ScanIfDue has the kernel look for the disks of a session that is up and was
+// not scanned to the end.
+func (s *Session) ScanIfDue() {
+	if up, err := s.Up(); err == nil && up && s.unscanned() {
+		s.begin()
+	}
+}
+
+func (s *Session) unscanned() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fresh != nil
+}
 
 // Logout ends the connection as the target has asked, and returns its
 // Time2Wait. The kernel holds commands back until the next login.

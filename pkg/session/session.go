@@ -53,33 +53,38 @@ type Session struct {
 	chap     *iscsi.CHAP // nil: none
 	offer    iscsi.Offer
 	times    times
-	timers   Timers
+	timers   Timers  // as they were asked for
 	fresh    *uint64 // see State.Fresh
 
-	mu       sync.Mutex       // guards Portals where connects overlap a login
+	mu       sync.Mutex       // guards Portals, Portal, Params, TSIH, TPGT, pings, due, fresh and attempts: a login or a scan may overlap their readers
 	moved    []netip.AddrPort // where a target that moved for good is now
+	pings    pings            // as the kernel has them
+	due      bool             // see State.Due
 	attempts int              // logins so far
 	again    bool             // they are re-logins
-	silent   int              // of them the last ones that were not answered
-	refusals int              // of them the last ones that the target, or we, turned down
+	silent   int              // how often the patience with the target was doubled
+	slowest  time.Duration    // response of the last login
+	refusals int              // the last logins that the target, or we, turned down
 }
 
 // times are how long things may take.
 type times struct {
 	dial     time.Duration // TCP connection
 	stagger  time.Duration // until the next address is tried beside the first
-	response time.Duration // one Login Response
-	// firstAgain is that at the first re-login, doubled at each that gets no answer
-	firstAgain time.Duration
-	login      time.Duration // all PDUs of a login
-	stop       time.Duration // giving a connection up
-	lookup     time.Duration // the addresses of a name
+	response time.Duration // one Login Response, at the most
+	// first and firstAgain are that at the first login and re-login, doubled at
+	// each that gets no answer
+	first, firstAgain time.Duration
+	login             time.Duration // all PDUs of a login
+	stop              time.Duration // giving a connection up
+	lookup            time.Duration // the addresses of a name
 }
 
 var defaultTimes = times{
 	dial:       5 * time.Second,
 	stagger:    250 * time.Millisecond,
 	response:   15 * time.Second,
+	first:      5 * time.Second,
 	firstAgain: 2 * time.Second,
 	login:      45 * time.Second,
 	stop:       10 * time.Second,
@@ -111,6 +116,7 @@ func New(k *kernel.Session, c Config) *Session {
 			TPGT:      1,
 		},
 	}
+	s.pings, s.due = s.timers.untilMounted(), true
 	if s.resolver == nil {
 		s.resolver = net.DefaultResolver
 	}
@@ -130,3 +136,16 @@ func New(k *kernel.Session, c Config) *Session {
 // Scan looks for one LUN by the kernel's number of it, or for all
 // (kernel.ScanAll).
 func (s *Session) Scan(lun uint64) error { return s.kernel.Scan(lun) }
+
+// Flush returns when every event of the kernel's so far has been passed on.
+func (s *Session) Flush(ctx context.Context) error { return s.kernel.Flush(ctx) }
+
+// At is where the last login went; not valid: there was none.
+func (s *Session) At() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Portal
+}
+
+// Stops is how many of the session's connections were given up: kernel.Event.
+func (s *Session) Stops() uint32 { return s.kernel.Stops() }

@@ -21,17 +21,21 @@ type State struct {
 	HeaderDigest iscsi.DigestPolicy
 	DataDigest   iscsi.DigestPolicy
 	Timers       Timers
-	// Fresh, if not nil, says that the session was never logged in; it is the
-	// kernel's number of the LUN to look for then, or kernel.ScanAll.
+	// Due says that the kernel does not have all of Timers yet.
+	Due bool
+	// Fresh, if not nil, says that the session was never scanned to the end; it is
+	// the kernel's number of the LUN to look for, or kernel.ScanAll.
 	Fresh *uint64
 }
 
 // State returns the session's state. It shares the secrets with the session.
 func (s *Session) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return State{
 		Record: s.Record, Group: s.group, CHAP: s.chap,
 		HeaderDigest: s.offer.HeaderDigest, DataDigest: s.offer.DataDigest,
-		Timers: s.timers, Fresh: s.fresh,
+		Timers: s.timers, Due: s.due, Fresh: s.fresh,
 	}
 }
 
@@ -47,6 +51,9 @@ func AppendState(b []byte, st State) []byte {
 	}
 	b = fmt.Appendf(b, "header-digest %d\ndata-digest %d\n", st.HeaderDigest, st.DataDigest)
 	b = fmt.Appendf(b, "recovery-tmo %d\nping-interval %d\nping-timeout %d\n", st.Timers.Recovery, st.Timers.PingInterval, st.Timers.PingTimeout)
+	if st.Due {
+		b = append(b, "due\n"...)
+	}
 	if st.Fresh != nil {
 		b = fmt.Appendf(b, "fresh %d\n", *st.Fresh)
 	}
@@ -159,6 +166,10 @@ func (r *stateReader) line(key, value string) (err error) {
 		st.HeaderDigest, err = parse[iscsi.DigestPolicy](value, 8)
 	case "data-digest":
 		st.DataDigest, err = parse[iscsi.DigestPolicy](value, 8)
+	case "due":
+		if st.Due = true; value != "" {
+			err = errState
+		}
 	case "fresh":
 		st.Fresh = new(uint64)
 		*st.Fresh, err = strconv.ParseUint(value, 10, 64)

@@ -27,7 +27,7 @@ func testState(sid uint32) State {
 			TargetSecret: iscsi.NewSecret([]byte{0, 1, '\n'}), Algorithms: []iscsi.Algorithm{iscsi.SHA256, iscsi.MD5},
 		},
 		Fresh:  new(uint64),
-		Timers: Timers{Recovery: 600, PingInterval: 0, PingTimeout: 7},
+		Timers: Timers{Recovery: 600, PingInterval: 0, PingTimeout: 7}, Due: true,
 	}
 }
 

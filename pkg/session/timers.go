@@ -1,9 +1,14 @@
 package session
 
 import (
+	"context"
+	"errors"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
 // Timers are what the kernel waits for in a session, in seconds.
@@ -14,6 +19,30 @@ type Timers struct {
 	// (NOP-Out), 0: it does not. PingTimeout is how much later it gives the
 	// connection up.
 	PingInterval, PingTimeout uint32
+}
+
+// pings are the part of Timers that changes while a session is logged in. The
+// kernel gives a connection up that was silent for the sum of both
+// (drivers/scsi/libiscsi.c: iscsi_check_transport_timeouts).
+type pings struct{ interval, timeout uint32 }
+
+// pings returns that part.
+func (t Timers) pings() pings { return pings{t.PingInterval, t.PingTimeout} }
+
+// Until root is mounted silence is noticed within 4 s: the machine waits for
+// nothing else.
+const (
+	bootPingInterval = 1
+	bootPingTimeout  = 3
+)
+
+// untilMounted returns the pings of the boot, which are no slower than those
+// that were asked for. Pings that were switched off stay off.
+func (t Timers) untilMounted() pings {
+	if t.PingInterval == 0 || t.PingTimeout == 0 {
+		return t.pings()
+	}
+	return pings{min(bootPingInterval, t.PingInterval), min(bootPingTimeout, t.PingTimeout)}
 }
 
 // defaultTimers are those of a root disk with one path: it waits a day, where
@@ -33,6 +62,60 @@ func timersOf(t bootspec.Timers) Timers {
 	}
 }
 
-// Hold sets for how long the kernel holds I/O back. The session must be logged
-// in.
-func (s *Session) Hold() error { return s.kernel.SetRecoveryTimeout(int(s.timers.Recovery)) }
+// Hold sets for how long the kernel holds I/O back, after the first login and
+// until that has succeeded once: what is set later is the administrator's. The
+// kernel refuses it (EBUSY) while the session is down; the next login sets it
+// then. The session must be logged in.
+func (s *Session) Hold() error {
+	s.mu.Lock()
+	due := s.due
+	s.mu.Unlock()
+	if !due {
+		return nil
+	}
+	err := s.kernel.SetRecoveryTimeout(int(s.timers.Recovery))
+	if errors.Is(err, unix.EBUSY) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.due = false
+	return nil
+}
+
+// Broken notes why the connection was lost. A target that is busy may answer a
+// ping late: after each silent end the session's time-out for pings is doubled,
+// up to the one that was asked for. The next login sets it.
+func (s *Session) Broken(cause error) {
+	var why kernel.ConnError
+	if !errors.As(cause, &why) || why != kernel.PingTimedOut {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pings.timeout = min(2*s.pings.timeout, s.timers.PingTimeout)
+}
+
+// SetTimers gives a session the timers that were asked for, in place of those of
+// the boot. For a session that is down the next login does it.
+func (s *Session) SetTimers(ctx context.Context) error {
+	s.mu.Lock()
+	s.pings = s.timers.pings()
+	s.mu.Unlock()
+	if !s.kernel.Bound() {
+		return nil
+	}
+	return s.kernel.Set(ctx, s.pingSettings())
+}
+
+// pingSettings are the kernel's parameters of the pings.
+func (s *Session) pingSettings() []kernel.Setting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return []kernel.Setting{
+		{Param: kernel.PingTimeout, Value: number(s.pings.timeout)},
+		{Param: kernel.RecvTimeout, Value: number(s.pings.interval)},
+	}
+}

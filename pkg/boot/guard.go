@@ -1,0 +1,68 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// unguard leaves all sessions alone.
+func (m *Machine) unguard() {
+	guard := m.guard.Load()
+	if guard == nil {
+		return
+	}
+	for _, s := range m.sessions {
+		if err := guard.Remove(s); err != nil {
+			m.Log.Debugf("session %d: %v", s.SID, err)
+		}
+	}
+}
+
+// down says in words which sessions are down.
+func (m *Machine) down() string {
+	if guard := m.guard.Load(); guard != nil {
+		return guard.Down()
+	}
+	return ""
+}
+
+// steadily does work that asks the target, and does it again for as long as the
+// session was lost meanwhile: what was found then may be incomplete. lost says
+// that the session was lost before, in this round or an earlier one. steadily
+// waits for a session that is down; if ctx ends first, the error says which one,
+// and that it is being recovered.
+func (m *Machine) steadily(ctx context.Context, s *session.Session, work func(lost bool) error) error {
+	guard := m.guard.Load()
+	if guard == nil { // the agent has them, and no outage is known of here
+		return work(true)
+	}
+	for again := false; ; again = true {
+		if err := guard.WaitUp(ctx, s); err != nil {
+			return err
+		}
+		before, up, err := guard.Outages(ctx, s)
+		if err != nil {
+			return err
+		}
+		if !up { // lost since
+			continue
+		}
+		werr := work(before > 0)
+		after, up, err := guard.Outages(context.WithoutCancel(ctx), s)
+		switch {
+		case err != nil:
+			return errors.Join(werr, err)
+		case up && after == before && again && werr != nil:
+			// A target that has just been started may not have all of it yet.
+			return temporary{werr}
+		case up && after == before:
+			return werr
+		case ctx.Err() != nil:
+			return temporary{fmt.Errorf("session %d to %s was lost during the scan", s.SID, s.Target)}
+		}
+		m.Log.Infof("session %d to %s was lost during the scan: scanning again", s.SID, s.Target)
+	}
+}

@@ -1,0 +1,118 @@
+package boot
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
+)
+
+// emergencyDelay is for how long a failure stays on the screen.
+const emergencyDelay = 60 * time.Second
+
+// end reboots, powers off or halts after a while.
+func (m *Machine) end() {
+	action := m.Plan.Policy.Emergency.Or(bootspec.Reboot)
+	m.Log.Errorf("%s in %d s: rd.emergency=reboot|poweroff|halt decides this, rd.shell opens a shell instead", action, int(emergencyDelay.Seconds()))
+	time.Sleep(emergencyDelay)
+	m.power(action)
+}
+
+// ctrlAltDel reboots as the key combination asks for. Pressed once more it does
+// so at once.
+func (m *Machine) ctrlAltDel() {
+	m.Log.Errorf("ctrl-alt-del: rebooting")
+	m.power(bootspec.Reboot)
+}
+
+// power writes back what can be written, leaves the sessions and ends the
+// machine. It does not return. Nothing that hangs keeps it from that.
+func (m *Machine) power(action bootspec.Emergency) {
+	if m.ending.CompareAndSwap(false, true) {
+		if err := contain.Call("shutdown", func() error { m.leave(); return nil }); err != nil {
+			m.Log.Errorf("%v", err)
+		}
+	}
+	if err := m.powerNow(action); err != nil {
+		m.Log.Errorf("%s: %v: switch the machine off by hand", action, err)
+	}
+	for {
+		time.Sleep(time.Hour)
+	}
+}
+
+// guardEnds is for how long a login that is under way is waited for.
+const guardEnds = 2 * time.Second
+
+// leave is what comes before the end of the machine.
+func (m *Machine) leave() {
+	if guard := m.guard.Swap(nil); guard != nil {
+		_ = within(guardEnds, func() error { guard.Stop(); return nil })
+	}
+	table, _ := os.ReadFile("/proc/self/mounts")
+	dirs := slices.DeleteFunc([]string{sysroot + "/usr", sysroot}, func(dir string) bool {
+		return mountedType(string(table), dir) == ""
+	})
+	shutdown.EndBoot(m.ids.all(), dirs, m.Log)
+}
+
+// flushLimit is for how long the last lines are waited for, where the log writes
+// to terminals itself.
+const flushLimit = time.Second
+
+// rebootLimit is for how long the kernel may take to reboot: it asks every
+// driver to shut its devices down, and one may hang.
+const rebootLimit = 30 * time.Second
+
+// powerNow ends the machine, and returns only if that cannot be.
+func (m *Machine) powerNow(action bootspec.Emergency) error {
+	commands := map[bootspec.Emergency]int{
+		bootspec.Reboot:   unix.LINUX_REBOOT_CMD_RESTART,
+		bootspec.PowerOff: unix.LINUX_REBOOT_CMD_POWER_OFF,
+		bootspec.Halt:     unix.LINUX_REBOOT_CMD_HALT,
+	}
+	// Without asking the drivers, as far as the kernel can
+	// (drivers/tty/sysrq.c: sysrq_handle_reboot; kernel/power/poweroff.c).
+	if key := map[bootspec.Emergency]string{bootspec.Reboot: "b", bootspec.PowerOff: "o"}[action]; key != "" {
+		time.AfterFunc(rebootLimit, contain.Func("late "+string(action), func() { _ = os.WriteFile("/proc/sysrq-trigger", []byte(key), 0) }, nil))
+	}
+	m.Log.Flush(flushLimit)
+	return unix.Reboot(commands[action])
+}
+
+// errLate says that something is in a system call that does not return.
+var errLate = errors.New("does not end")
+
+// within runs f for so long at the most, and leaves it where it is then.
+func within(limit time.Duration, f func() error) error {
+	done := make(chan error, 1)
+	contain.Go("", func() { done <- contain.Call("", f) }, nil)
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return errLate
+	}
+}
+
+// sessionIDs are the ids of the sessions that this boot made. Several goroutines
+// use it: the end of the machine can come at any time.
+type sessionIDs struct{ list atomic.Pointer[[]uint32] }
+
+func (s *sessionIDs) set(ids []uint32) { s.list.Store(&ids) }
+
+func (s *sessionIDs) all() []uint32 {
+	if p := s.list.Load(); p != nil {
+		return *p
+	}
+	return nil
+}

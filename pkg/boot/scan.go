@@ -1,0 +1,171 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/uevent"
+)
+
+// scanner looks for the disks of one session.
+type scanner struct {
+	m *Machine
+	s *session.Session
+	// doubtful says that the kernel may know but a part of the disks that it has:
+	// the session was lost, maybe during an earlier scan.
+	doubtful bool
+	probed   map[string]bool // disks that were probed since
+}
+
+// scan looks for a LUN and returns the disks that came of it. The SCSI devices
+// exist after the scan; their disks are made by another thread of the kernel,
+// which announces them when their partitions are known.
+func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.Unit, error) {
+	end := doing(ctx, fmt.Sprintf("scan of session %d", sc.s.SID))
+	err := sc.s.Scan(lun)
+	end()
+	if err != nil {
+		return nil, err
+	}
+	var found []blockdev.Unit
+	var missing *notReadyError
+	look := func(uevent.Event) (done bool, err error) {
+		found, missing, err = sc.look(ctx, lun)
+		return missing == nil, err
+	}
+	began := time.Now()
+	for said := false; ; {
+		err := sc.m.lookFor(ctx, look)
+		switch {
+		case !errors.Is(err, context.DeadlineExceeded):
+			return found, err
+		case ctx.Err() != nil && missing != nil:
+			return nil, missing
+		case ctx.Err() != nil:
+			return nil, err
+		case missing != nil:
+			if !said && time.Since(began) >= readyPatience {
+				sc.m.Log.Warnf("%v: waiting for it", missing)
+				said = true
+			}
+			rescan(ctx, missing.unit)
+		}
+	}
+}
+
+// look returns the session's disks, or one that is not ready yet.
+func (sc scanner) look(ctx context.Context, lun uint64) (found []blockdev.Unit, missing *notReadyError, err error) {
+	units, err := blockdev.Units("/sys", sc.s.SID)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, u := range units {
+		if !u.IsDisk() || lun != kernel.ScanAll && u.LUN != lun {
+			continue
+		}
+		if err := sc.probeAgain(ctx, u); err != nil {
+			return nil, nil, err
+		}
+		ready, err := isReady(ctx, u)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !ready {
+			return nil, &notReadyError{u, sc.s.Target}, nil
+		}
+		found = append(found, u)
+	}
+	return found, nil, nil
+}
+
+// probeAgain makes the kernel read anew what it knows of a disk whose session was
+// lost during the scan.
+func (sc scanner) probeAgain(ctx context.Context, u blockdev.Unit) error {
+	if !sc.doubtful || u.Disk == "" || sc.probed[u.Disk] {
+		return nil
+	}
+	sc.probed[u.Disk] = true
+	defer doing(ctx, "probe of "+u.Disk)()
+	return blockdev.ProbeAgain("/sys", "/dev", u.Disk)
+}
+
+// readyPatience is for how long nothing is said of a disk that is not ready.
+const readyPatience = 5 * time.Second
+
+// rescanEvery is how often the kernel is made to ask a disk for its size, which
+// it does not do by itself.
+const rescanEvery = time.Second
+
+// lookFor looks at once and after each event, for a while.
+func (m *Machine) lookFor(ctx context.Context, look func(uevent.Event) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, rescanEvery)
+	defer cancel()
+	return m.Uevents.Wait(ctx, look)
+}
+
+// rescan makes the kernel ask a disk for its size. If it cannot, the disk stays
+// not ready, and the next try follows. Without a disk the kernel is still at it:
+// for 100 s it waits for one to spin up (drivers/scsi/sd.c: sd_spinup_disk).
+func rescan(ctx context.Context, u blockdev.Unit) {
+	if u.Disk == "" {
+		return
+	}
+	defer doing(ctx, "rescan of "+u.Disk)()
+	_ = blockdev.Rescan("/sys", u.Disk)
+}
+
+// notReadyError is a LUN whose disk cannot be used yet.
+type notReadyError struct {
+	unit   blockdev.Unit
+	target string
+}
+
+// Error implements error.
+func (e *notReadyError) Error() string {
+	text := fmt.Sprintf("lun %v of %s is not ready", iscsi.KernelLUN(e.unit.LUN), e.target)
+	if e.unit.Disk != "" {
+		return "disk " + e.unit.Disk + ", " + text
+	}
+	return text
+}
+
+// Heals tells that a target may bring a LUN up later, if there is a driver.
+func (e *notReadyError) Heals() bool {
+	_, err := os.Stat("/sys/bus/scsi/drivers/sd")
+	return err == nil
+}
+
+// Hint says where to look.
+func (e *notReadyError) Hint() string {
+	if !e.Heals() {
+		return "the kernel has no driver for disks: does the image hold sd_mod?"
+	}
+	return "bring the LUN online at the target"
+}
+
+// isReady tells whether a unit has a disk that can be opened and has a size. The
+// kernel looks for partitions before it lets an open succeed (block/bdev.c:
+// blkdev_get_whole), so they are known then.
+func isReady(ctx context.Context, u blockdev.Unit) (bool, error) {
+	if u.Disk == "" {
+		return false, nil
+	}
+	defer doing(ctx, "open of "+u.Disk)()
+	fd, err := unix.Open("/dev/"+u.Disk, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	switch err {
+	case nil:
+		return readWord("/sys/class/block/"+u.Disk, "size") != "0", unix.Close(fd)
+	case unix.ENOENT, unix.ENXIO, unix.ENOMEDIUM:
+		return false, nil
+	}
+	return false, &os.PathError{Op: "open", Path: "/dev/" + u.Disk, Err: err}
+}

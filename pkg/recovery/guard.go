@@ -1,0 +1,293 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// Guard runs an Agent inside of PID 1: it recovers the sessions from their first
+// START until the agent's process takes them over. Its methods may be called
+// from any goroutine.
+//
+// Lock order: mu is the innermost lock. Nothing is called with it held.
+type Guard struct {
+	events <-chan kernel.Event
+	log    Logger
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when the loop has ended; Stop ends it
+
+	mu       sync.Mutex // guards the rest
+	agent    *Agent
+	sessions []Session
+	all      []Status
+	at       time.Time     // when all was noted
+	changed  chan struct{} // closed at the next change of all
+}
+
+// StartGuard begins with no session. past is what is known of sessions that are
+// added later; nil: nothing. The Guard reads transport's events.
+func StartGuard(transport *kernel.Transport, log Logger, past []Status) *Guard {
+	return startGuard(transport.Watch(), log, past)
+}
+
+func startGuard(events <-chan kernel.Event, log Logger, past []Status) *Guard {
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &Guard{events: events, log: log, cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{}), at: time.Now()}
+	g.agent = g.newAgent(nil, past)
+	contain.Go("session recovery", func() {
+		defer close(g.ended)
+		g.run(ctx)
+	}, func(err error) { log.Errorf("%v", err) })
+	return g
+}
+
+// newAgent makes an Agent. No other program that would recover the sessions runs
+// in an initramfs.
+func (g *Guard) newAgent(sessions []Session, past []Status) *Agent {
+	return New(Config{
+		Sessions: sessions, Events: g.events, Log: g.log, Slow: needsPerson, Changed: g.note, Past: past,
+		Listeners: func() ([]uint32, error) { return nil, nil },
+	})
+}
+
+// run works until ctx ends. An Agent that panics is replaced, as the supervisor
+// replaces a worker, after a pause that grows.
+func (g *Guard) run(ctx context.Context) {
+	for wait := restartFirst; ; wait = min(2*wait, restartMost) {
+		agent := g.current()
+		err := contain.Call("session recovery", func() error { agent.Run(ctx); return nil })
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		g.log.Errorf("%v: recovering the sessions anew", err)
+		var bug *contain.PanicError
+		if errors.As(err, &bug) {
+			g.log.Errorf("%s", bug.Stack)
+		}
+		if !pause(ctx, wait) {
+			return
+		}
+		if err := contain.Call("session recovery", func() error { g.replace(); return nil }); err != nil {
+			g.log.Errorf("%v", err) // the old one's end is found again, and the pause is longer
+		}
+	}
+}
+
+// replace makes a new Agent of what the last one knew.
+func (g *Guard) replace() {
+	g.mu.Lock()
+	sessions := slices.Clone(g.sessions)
+	g.mu.Unlock()
+	fresh := g.newAgent(sessions, g.Status())
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.agent = fresh
+}
+
+// do has the Agent do something, or the one that replaces it.
+func (g *Guard) do(f func(*Agent) error) error {
+	for {
+		agent := g.current()
+		if err := f(agent); !errors.Is(err, ErrEnded) {
+			return err
+		}
+		for g.current() == agent { // it has panicked, or the Guard has ended
+			select {
+			case <-g.ended:
+				return ErrEnded
+			case <-time.After(restartFirst):
+			}
+		}
+	}
+}
+
+func (g *Guard) current() *Agent {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.agent
+}
+
+// note takes the sessions' states in.
+func (g *Guard) note(all []Status) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all, g.at = all, time.Now()
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// Add guards a session, which must have been started just now.
+func (g *Guard) Add(s *session.Session) error { return g.add(&live{s}) }
+
+func (g *Guard) add(s Session) error {
+	g.mu.Lock()
+	g.sessions = append(g.sessions, s)
+	g.mu.Unlock()
+	return g.do(func(a *Agent) error { return a.Add(s) })
+}
+
+// Remove leaves a session alone, and returns when no login of the Guard's is
+// under way. A session that it does not guard is no error.
+func (g *Guard) Remove(s *session.Session) error { return g.remove(s.SID) }
+
+func (g *Guard) remove(sid uint32) error {
+	g.mu.Lock()
+	i := slices.IndexFunc(g.sessions, func(s Session) bool { return s.ID() == sid })
+	if i < 0 {
+		g.mu.Unlock()
+		return nil
+	}
+	one := g.sessions[i]
+	g.sessions = slices.Delete(slices.Clone(g.sessions), i, i+1)
+	g.mu.Unlock()
+	return g.do(func(a *Agent) error { return a.Remove(one) })
+}
+
+// Stop ends the Guard and returns the sessions' states, for the agent to go on with.
+// No login is under way then.
+func (g *Guard) Stop() []Status {
+	g.cancel()
+	<-g.ended
+	return g.Status()
+}
+
+// Status returns the sessions' states as they are now.
+func (g *Guard) Status() []Status {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := slices.Clone(g.all)
+	for i := range out {
+		if !out[i].Up && !out[i].Ended {
+			out[i].Down += time.Since(g.at)
+		}
+	}
+	return out
+}
+
+// Outages returns how many outages a session has had, when every event that the
+// kernel has sent by now is taken in, and whether the session is up. Equal
+// numbers say that the session was up from the first call to the second.
+func (g *Guard) Outages(ctx context.Context, s *session.Session) (n int, up bool, err error) {
+	if err := s.Flush(ctx); err != nil {
+		return 0, false, err
+	}
+	return g.outages(s.SID)
+}
+
+func (g *Guard) outages(sid uint32) (n int, up bool, err error) {
+	if err := g.do((*Agent).Sync); err != nil {
+		return 0, false, err
+	}
+	st, _, err := g.of(sid)
+	if err == nil && !st.Up {
+		st.Outages++
+	}
+	return st.Outages, st.Up, err
+}
+
+// of returns a session's state and a channel that is closed at the next change
+// of any session's.
+func (g *Guard) of(sid uint32) (Status, <-chan struct{}, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, st := range g.all {
+		if st.SID == sid {
+			if !st.Up && !st.Ended {
+				st.Down += time.Since(g.at)
+			}
+			return st, g.changed, nil
+		}
+	}
+	return Status{}, g.changed, fmt.Errorf("session %d: is not guarded", sid)
+}
+
+// WaitUp waits until a session is up. A ctx that ends first makes it a
+// *DownError.
+func (g *Guard) WaitUp(ctx context.Context, s *session.Session) error { return g.waitUp(ctx, s.SID) }
+
+func (g *Guard) waitUp(ctx context.Context, sid uint32) error {
+	for {
+		st, changed, err := g.of(sid)
+		switch {
+		case err != nil:
+			return err
+		case st.Up:
+			return nil
+		case st.Ended:
+			return fmt.Errorf("session %d to %s: was ended", sid, st.Name)
+		}
+		select {
+		case <-changed:
+		case <-g.ended:
+			return ErrEnded
+		case <-ctx.Done():
+			return &DownError{Status: st}
+		}
+	}
+}
+
+// WaitDown waits until a session has been down for at least that long.
+func (g *Guard) WaitDown(ctx context.Context, s *session.Session, least time.Duration) error {
+	return g.waitDown(ctx, s.SID, least)
+}
+
+func (g *Guard) waitDown(ctx context.Context, sid uint32, least time.Duration) error {
+	for {
+		st, changed, err := g.of(sid)
+		if err != nil {
+			return err
+		}
+		var long <-chan time.Time
+		if !st.Up && !st.Ended {
+			if st.Down >= least {
+				return nil
+			}
+			timer := time.NewTimer(least - st.Down)
+			defer timer.Stop()
+			long = timer.C
+		}
+		select {
+		case <-long:
+		case <-changed:
+		case <-g.ended:
+			return ErrEnded
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Down says in words which sessions are down; empty: none is.
+func (g *Guard) Down() string {
+	var out []string
+	for _, st := range g.Status() {
+		if !st.Up && !st.Ended {
+			out = append(out, fmt.Sprintf("session %d down for %d s", st.SID, int(st.Down.Seconds())))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// DownError is a session that something waits for.
+type DownError struct{ Status Status }
+
+// Error implements error.
+func (e *DownError) Error() string {
+	cause := e.Status.Cause
+	if e.Status.LastErr != "" {
+		cause = e.Status.LastErr
+	}
+	return fmt.Sprintf("session %d to %s is down: %s", e.Status.SID, e.Status.Name, cause)
+}
+
+// Heals tells that the session is being recovered.
+func (e *DownError) Heals() bool { return true }

@@ -1,0 +1,87 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// The boot pings more often than the running system, and never where pings were
+// switched off. Each silent end doubles the time-out, up to the configured one.
+func TestPingsUntilMounted(t *testing.T) {
+	for _, tt := range []struct {
+		asked Timers
+		boot  pings
+		after []uint32 // time-outs after silent ends
+	}{
+		{Timers{PingInterval: 15, PingTimeout: 30}, pings{1, 3}, []uint32{6, 12, 24, 30, 30}},
+		{Timers{PingInterval: 5, PingTimeout: 5}, pings{1, 3}, []uint32{5, 5}},
+		{Timers{PingInterval: 1, PingTimeout: 2}, pings{1, 2}, []uint32{2}},
+		{Timers{PingInterval: 0, PingTimeout: 30}, pings{0, 30}, []uint32{30}},
+		{Timers{PingInterval: 15, PingTimeout: 0}, pings{15, 0}, []uint32{0}},
+	} {
+		s := &Session{timers: tt.asked, pings: tt.asked.untilMounted()}
+		if s.pings != tt.boot {
+			t.Errorf("%+v: boot has %+v, want %+v", tt.asked, s.pings, tt.boot)
+		}
+		s.Broken(kernel.TargetClosed)
+		if s.pings.timeout != tt.boot.timeout {
+			t.Errorf("%+v: an end that was not silent made the time-out %d", tt.asked, s.pings.timeout)
+		}
+		for _, want := range tt.after {
+			s.Broken(fmt.Errorf("session 1: %w", kernel.PingTimedOut))
+			if s.pings.timeout != want {
+				t.Errorf("%+v: time-out %d after a silent end, want %d", tt.asked, s.pings.timeout, want)
+			}
+		}
+	}
+}
+
+// The timers of the running system are set when root is mounted: at once where
+// the session is up, else by the next login.
+func TestSetTimers(t *testing.T) {
+	tg := startTarget(t, iscsitest.Script{agree, iscsitest.Silence()}, iscsitest.Script{agree, iscsitest.Silence()})
+	s, k := newSession(t, tg.portal)
+	if err := s.SetTimers(t.Context()); err != nil || len(k.Requests()) != 2 {
+		t.Errorf("a session without a connection was sent %q, %v", steps(k.Requests()), err)
+	}
+	if _, err := s.Login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := steps(k.Requests()); !slices.Contains(got, "set 30 30") || !slices.Contains(got, "set 31 15") {
+		t.Errorf("the login after SetTimers sent %q", got)
+	}
+	before := len(k.Requests())
+	if err := s.SetTimers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := steps(k.Requests()[before:]), []string{"set 30 30", "set 31 15"}; !slices.Equal(got, want) {
+		t.Errorf("requests %q, want %q", got, want)
+	}
+}
+
+// The first response is waited for 5 s, and twice as long after each login that
+// got none, up to 15 s.
+func TestPatience(t *testing.T) {
+	s := &Session{times: defaultTimes}
+	silent := &Try{Err: &SilenceError{}}
+	for _, tt := range []struct {
+		try  *Try
+		want float64
+	}{{silent, 10}, {silent, 15}, {silent, 15}, {&Try{Err: kernel.TargetClosed}, 5}, {silent, 10}, {nil, 5}} {
+		s.answered(tt.try)
+		if got := s.patience().Seconds(); got != tt.want {
+			t.Errorf("waits for %v s, want %v", got, tt.want)
+		}
+	}
+	for slowest, want := range map[time.Duration]float64{time.Second: 5, 5 * time.Second: 5, 8 * time.Second: 10, 14 * time.Second: 15, 20 * time.Second: 15} {
+		s.slowest = slowest
+		if s.answered(nil); s.patience().Seconds() != want {
+			t.Errorf("after a response that took %v it waits for %v, want %v s", slowest, s.patience(), want)
+		}
+	}
+}
