@@ -70,12 +70,17 @@ func initWithoutAgent(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const begin = "func (m *Machine) startAgent(context.Context) error {\n"
-	if !strings.Contains(string(text), begin) {
-		t.Fatalf("%s has no %q", source, begin)
+	changed := string(text)
+	for begin, result := range map[string]string{
+		"func (m *Machine) startAgent(context.Context) error {\n": " nil",
+		"func (m *Machine) giveAway(ctx context.Context) {\n":     "",
+	} {
+		if !strings.Contains(changed, begin) {
+			t.Fatalf("%s has no %q", source, begin)
+		}
+		changed = strings.Replace(changed, begin, begin+"\tif m != nil {\n\t\treturn"+result+"\n\t}\n", 1)
 	}
 	dir := t.TempDir()
-	changed := strings.Replace(string(text), begin, begin+"\tif m != nil {\n\t\treturn nil\n\t}\n", 1)
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: filepath.Join(dir, "agent.go")}})
 	if err != nil {
 		t.Fatal(err)

@@ -14,15 +14,21 @@ func TestCtrlAltDel(t *testing.T) {
 	r := newRig(t)
 	m := r.bootReboot(virtio, "console=ttyS0 "+seedLine)
 	r.expect(m, "iscsiroot: login: login to ")
+	r.ctrlAltDel(m)
+}
+
+// ctrlAltDel presses it, and waits until the machine has been reset.
+func (r *rig) ctrlAltDel(m *lab.Machine) {
+	r.t.Helper()
 	keys := map[string]any{"keys": []map[string]string{
 		{"type": "qcode", "data": "ctrl"}, {"type": "qcode", "data": "alt"}, {"type": "qcode", "data": "delete"},
 	}}
 	if _, err := m.QMP(r.ctx, "send-key", keys); err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	r.expect(m, "iscsiroot: ctrl-alt-del: rebooting")
 	if _, err := m.WaitEvent(r.ctx, "RESET"); err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 }
 

@@ -53,7 +53,7 @@ func (r peerRig) raceStart(build func() (string, error), line string) *lab.Machi
 }
 
 // raceBoot boots to the guest's end. A race that the detector sees until then fails the test.
-func (r peerRig) raceBoot(line string) {
+func (r peerRig) raceBoot(line string) *lab.Machine {
 	r.t.Helper()
 	m := r.raceStart(raceInit, line)
 	r.t.Cleanup(func() {
@@ -63,6 +63,7 @@ func (r peerRig) raceBoot(line string) {
 	})
 	r.expect(m, verified)
 	r.off(m)
+	return m
 }
 
 const raceReport = "WARNING: DATA RACE"
@@ -89,22 +90,27 @@ func TestRaceIsSeen(t *testing.T) {
 	}
 }
 
-// A plain boot has no data race that the detector sees.
+// A boot from one target, with another one that is absent, has no data race that the detector sees.
 func TestRaceBoot(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("agent")
 	r.startTgtd(lab.TargetConfig{})
-	r.raceBoot("iscsi_a=10.77.0.1")
+	r.raceBoot("iscsi_a=10.77.0.1 iscsi_t.2=" + targetName + ".absent iscsi_a.2=10.77.0.1:3299 root=/dev/sda2")
 }
 
-// Nor has one whose session is lost behind the login, so that recovery runs in PID 1.
+// Nor has one whose session is lost behind the login, so that recovery runs in PID 1, and once more when the agent has it.
 func TestRaceReset(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("agent")
 	target := r.startTgtd(lab.TargetConfig{})
-	p := r.proxy("10.77.0.1:3271", target.Addr(), faultproxy.Fault{Direction: faultproxy.ToInitiator, PDU: 9, Action: faultproxy.Reset, Until: 1})
-	r.raceBoot("iscsi_a=10.77.0.1:3271")
-	if n := p.Struck(); n != 1 {
+	p := r.proxy("10.77.0.1:3271", target.Addr(), faultproxy.Fault{Direction: faultproxy.ToInitiator, PDU: 9, Action: faultproxy.Reset, Until: 1},
+		faultproxy.Fault{Direction: faultproxy.ToInitiator, PDU: 140, Action: faultproxy.Reset, From: 1, Until: 2})
+	m := r.raceBoot("iscsi_a=10.77.0.1:3271")
+	_, after, _ := strings.Cut(m.Output(), "starting /sbin/init")
+	if !strings.Contains(after, "session 1 to "+targetName+": logged in again after") {
+		t.Error("the agent did not log in again")
+	}
+	if n := p.Struck(); n != 2 {
 		t.Errorf("struck %d times", n)
 	}
 }

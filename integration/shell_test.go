@@ -43,7 +43,7 @@ func TestShellAtBreak(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
-	m := r.boot(virtio, "", "console=ttyS0 rd.break=root,mount "+seedLine)
+	m := r.boot(virtio, "", "console=ttyS0 rd.break=root,mount,switch-root "+seedLine)
 	r.expect(m, "iscsiroot: break before step root: go on with exit", "break before step root\n", prompt)
 	// A login by hand comes back at the next step, and then at the break.
 	r.sends(m, "login\n", "trying again", "login to "+targetName, "break before step disk\n", prompt)
@@ -55,7 +55,7 @@ func TestShellAtBreak(t *testing.T) {
 		m,
 		typed{"ls /", []string{"dev/", "proc/"}},
 		typed{"ls -l /init", []string{"-rwxr-xr-x", "/init"}},
-		typed{"cat /proc/cmdline", []string{"rd.break=root,mount " + seedLine[:20]}},
+		typed{"cat /proc/cmdline", []string{"rd.break=root,mount,switch-root " + seedLine[:20]}},
 		typed{"ip addr", []string{"lo: <LOOPBACK,UP,LOWER_UP>", "ens2: <BROADCAST,MULTICAST,UP,LOWER_UP>", "inet 10.77.0.2/24 scope global"}},
 		typed{"ip route; ip neigh", []string{"10.77.0.0/24 dev ens2 src 10.77.0.2", "10.77.0.1 dev ens2 lladdr"}},
 		typed{"lsmod | grep ^iscsi", []string{"iscsi_tcp"}},
@@ -72,7 +72,6 @@ func TestShellAtBreak(t *testing.T) {
 		typed{"mkdir -p /run/d/e && cp /run/x /run/d/e && find /run/d -type f && rm -r /run/d && ls /run/d", []string{"/run/d/e/x\n", "no such file"}},
 		typed{"modprobe sd_mod && free && df / && uname -r", []string{"available", "MiB"}},
 		typed{"kill -9 1", []string{"process 1 boots this machine"}},
-		typed{"login", []string{"login: the agent looks after the sessions already"}},
 		typed{"retry lunch", []string{"no such step lunch, there is modules, drivers"}},
 		typed{"retry root=nonsense", []string{"parameter root=nonsense (byte 0 of the shell)"}},
 		typed{"help", []string{"this boot:", "retry [STEP] [NAME=VALUE...]", "files:", "network:"}},
@@ -81,7 +80,9 @@ func TestShellAtBreak(t *testing.T) {
 	)
 	r.interrupts(m)
 	r.edits(m)
-	r.sends(m, "kill -9 $$\n", "the shell was killed by signal 9", "going on with step mount", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.sends(m, "kill -9 $$\n", "the shell was killed by signal 9", "going on with step mount", "break before step switch-root\n", prompt)
+	r.types(m, typed{"login", []string{"login: the agent looks after the sessions already"}}, typed{"session", []string{"ping after 15 s, lost 30 s later"}})
+	r.sends(m, "exit\n", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
 }
 

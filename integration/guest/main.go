@@ -57,6 +57,8 @@ func do(what string) error {
 	case "plain":
 		fmt.Println("guest: a line of a program")
 		return nil
+	case "disks":
+		return showDisks()
 	case "verify":
 		return verify("/data")
 	case "write":

@@ -24,26 +24,6 @@ const (
 // FOU are read through nl.ParseAttributes, which is such a goroutine too.
 var subscribes = regexp.MustCompile(`Subscribe(At|WithOptions)?$|Monitor$|^ParseAttributes$|^Ipset|Dev[Ll]ink|^Fou`)
 
-// stillBare lists files that are to be rewritten and start goroutines of their own until then, with what each does.
-var stillBare = map[string]string{
-	"pkg/boot/clock.go":        "callbacks",
-	"pkg/boot/early.go":        "goroutine",
-	"pkg/boot/logins.go":       "goroutines, callback",
-	"pkg/boot/modules.go":      "goroutine",
-	"pkg/boot/offer.go":        "goroutine",
-	"pkg/boot/openshell.go":    "goroutines, callback",
-	"pkg/boot/runner.go":       "goroutine",
-	"pkg/network/duplicate.go": "goroutine, callback",
-	"pkg/network/ipv6.go":      "goroutine",
-	"pkg/network/line.go":      "goroutines, callbacks",
-	"pkg/network/network.go":   "goroutine",
-	"pkg/network/watch.go":     "subscriptions",
-	"pkg/recovery/network.go":  "goroutine, subscriptions",
-	"pkg/recovery/outage.go":   "goroutines",
-	"pkg/recovery/worker.go":   "goroutines",
-	"pkg/session/reopen.go":    "goroutine",
-}
-
 // Every goroutine of what PID 1 links is started through pkg/contain, which makes a panic in it an error: the end of PID 1 is
 // the end of the kernel. That holds for go statements, for WaitGroup.Go and the like, and for the callbacks of time.AfterFunc
 // and context.AfterFunc, which run in goroutines too.
@@ -56,7 +36,6 @@ var stillBare = map[string]string{
 //   - u-root's kmodule.Probe by x/sync/errgroup, u-root/uio by a callback that logs: nothing of ours calls them.
 //   - mvdan.cc/sh/v3/interp: pipes and background commands. The shell is a process of its own.
 func TestGoroutines(t *testing.T) {
-	bare := map[string]bool{}
 	looked := 0
 	for pkg, files := range linkedFiles(t) {
 		if pkg == "pkg/contain" {
@@ -65,16 +44,8 @@ func TestGoroutines(t *testing.T) {
 		for name, text := range files {
 			looked++
 			for _, found := range bareGoroutines(t, name, text) {
-				bare[name] = true
-				if stillBare[name] == "" {
-					t.Errorf("%s: start it through pkg/contain, and say what a panic in it becomes", found)
-				}
+				t.Errorf("%s: start it through pkg/contain, and say what a panic in it becomes", found)
 			}
-		}
-	}
-	for _, name := range sorted(stillBare) {
-		if !bare[name] {
-			t.Errorf("%s starts no bare goroutine any more: remove it from the list in goroutines_test.go", name)
 		}
 	}
 	if looked < 100 {

@@ -1,0 +1,216 @@
+package integration
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+)
+
+// What strikes a boot in the matrix. A black hole is a target that does not answer any more on a connection that stays open.
+var strikes = []faultproxy.Action{faultproxy.Reset, faultproxy.BlackHole}
+
+// The first connection is reset, or muted, after so many PDUs from the target: in the login, while the kernel looks for disks,
+// while it probes them, while root is looked for and mounted. Every boot comes to its root, and the kernel knows all of its
+// disks. make soak strikes every PDU.
+func TestBootFaultMatrix(t *testing.T) {
+	rows := [][]int{{1, 3, 9, 15, 25, 60}, {2, 5, 7, 12, 19, 40}}
+	for _, a := range strikes {
+		for i, row := range rows {
+			t.Run(fmt.Sprintf("%v/%d", a, i), func(t *testing.T) { newBootFaultRig(t).matrixRow(a, row) })
+		}
+	}
+}
+
+// Of two targets each is struck in turn, root is on the second one, and the first comes back all the same.
+func TestBootFaultsTwoTargets(t *testing.T) {
+	r := newBootFaultRig(t)
+	other := r.emptyDisk()
+	second := r.startTgtd(lab.TargetConfig{
+		Name: targetName + ".data", Portal: netip.MustParseAddrPort("10.77.0.1:3270"), LUNs: map[int]string{1: other},
+	})
+	line := machineLine + "iscsi_t=" + second.Name() + " iscsi_a=10.77.0.1:3272 iscsi_t.2=" + targetName + " iscsi_a.2=10.77.0.1:3271 root=/dev/sdb2 "
+	for _, tt := range []struct {
+		name       string
+		data, root []faultproxy.Fault
+		shown      string
+	}{
+		{"root's, reset", nil, []faultproxy.Fault{strike(4, faultproxy.Reset)}, "session 2 to " + targetName + ": logged in again"},
+		{"root's, mute", nil, []faultproxy.Fault{strike(14, faultproxy.BlackHole)}, "session 2 to " + targetName + ": logged in again"},
+		{"the other, reset", []faultproxy.Fault{strike(4, faultproxy.Reset)}, nil, "session 1 to " + second.Name() + ": logged in again"},
+		{"the other, mute", []faultproxy.Fault{strike(9, faultproxy.BlackHole)}, nil, "session 1 to " + second.Name() + ": logged in again"},
+	} {
+		r.renew()
+		data := r.proxy("10.77.0.1:3272", second.Addr(), tt.data...)
+		root := r.proxy("10.77.0.1:3271", r.target.Addr(), tt.root...)
+		m := r.boot(r.img, "", line)
+		r.expect(m, verified)
+		r.off(m)
+		r.shows(m, tt.shown, "guest: disk sda size=10240 ", "guest: disk sdb2 size=")
+		if n := data.Struck() + root.Struck(); n != 1 {
+			t.Errorf("%s: struck %d times", tt.name, n)
+		}
+		_ = data.Close()
+		_ = root.Close()
+	}
+	// The second one is absent, and the first is struck while root is looked for.
+	r.renew()
+	p := r.proxy("10.77.0.1:3271", r.target.Addr(), strike(9, faultproxy.Reset))
+	m := r.boot(r.img, "", machineLine+targetLine+behindProxy+"iscsi_t.2="+targetName+".absent iscsi_a.2=10.77.0.1:3299 root=/dev/sda2 ")
+	r.expect(m, "target "+targetName+".absent is still not there: the system starts without it", verified)
+	r.off(m)
+	r.shows(m, "session 1 to "+targetName+": logged in again")
+	if p.Struck() != 1 {
+		t.Error("the first of two targets, of which one is absent, was not struck")
+	}
+}
+
+// The first of two targets dies while the kernel looks for its disks, and stays dead. Root, which is on the second one, does not
+// wait for it, and neither does the real init: the session that a scan hangs in is given up.
+func TestBootOtherTargetDies(t *testing.T) {
+	r := newBootFaultRig(t)
+	second := lab.TargetConfig{Name: targetName + ".data", Portal: netip.MustParseAddrPort("10.77.0.1:3270"), LUNs: map[int]string{1: r.emptyDisk()}}
+	line := machineLine + "iscsi_t=" + second.Name + " iscsi_a=10.77.0.1:3272 iscsi_t.2=" + targetName + " iscsi_a.2=10.77.0.1:3260 " +
+		"root=/dev/disk/by-path/ip-10.77.0.1:3260-iscsi-" + targetName + "-lun-1-part2 "
+	for _, n := range []int{3, 12} {
+		r.renew()
+		data := r.startTgtd(second)
+		fault := strike(n, faultproxy.Drop)
+		fault.Call = func() {
+			if err := data.Stop(); err != nil {
+				t.Error(err)
+			}
+		}
+		p := r.proxy("10.77.0.1:3272", data.Addr(), fault)
+		m := r.boot(r.img, "", line)
+		r.expect(m, "session 1 to "+second.Name+": connection lost", "target "+second.Name+" is still not there", verified)
+		r.off(m)
+		r.shows(m, "session 1 to "+second.Name+": its target is away in the middle of a scan: giving the session up")
+		if p.Struck() != 1 {
+			t.Errorf("after %d PDUs: struck %d times", n, p.Struck())
+		}
+		_ = p.Close()
+	}
+}
+
+// The target's process is killed at five moments of the boot and started again three seconds later.
+func TestBootTargetRestarts(t *testing.T) {
+	for i, row := range [][]int{{1, 8}, {3, 18, 50}} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			r := newBootFaultRig(t)
+			for _, n := range row {
+				var restarted sync.WaitGroup
+				fault := strike(n, faultproxy.Drop)
+				fault.Call = func() { restarted.Go(r.restartTarget) }
+				m := r.bootStruck(fmt.Sprintf("killed after %d PDUs", n), "", fault)
+				restarted.Wait()
+				r.sameDisks(fmt.Sprintf("killed after %d PDUs", n), m)
+			}
+		})
+	}
+}
+
+// restartTarget kills root's target and starts it again after a while.
+func (r *bootFaultRig) restartTarget() {
+	if err := r.target.Stop(); err != nil {
+		r.t.Error(err)
+	}
+	select {
+	case <-time.After(3 * time.Second):
+	case <-r.ctx.Done():
+	}
+	c := lab.TargetConfig{Name: targetName, Portal: r.target.Addr(), LUNs: map[int]string{1: r.disk.Path}}
+	target, err := r.ns.StartTgtd(r.ctx, c)
+	if err != nil {
+		r.t.Error(err)
+		return
+	}
+	r.target = target
+}
+
+// The target restarts while a person is at the shell of a break: the session is back without the person's help, and the login
+// can still be done anew.
+func TestBreakWhileTargetRestarts(t *testing.T) {
+	r := newBootFaultRig(t)
+	m := r.boot(r.img, "", machineLine+targetLine+"iscsi_a=10.77.0.1 rd.break=root")
+	r.expect(m, "break before step root", prompt)
+	r.restartTarget()
+	r.expect(m, "session 1 to "+targetName+": connection lost: ", "session 1 to "+targetName+": logged in again after")
+	r.sends(m, "retry login\n", "login to "+targetName, "break before step root", prompt)
+	r.sends(m, "exit\n", verified)
+	r.off(m)
+	r.sameDisks("the target restarts at a break", m)
+}
+
+// A target that answers logins and pings late is no dead one: each wait in vain makes the next one longer. The root's delay
+// leaves time for pings.
+func TestBootBusyTarget(t *testing.T) {
+	bootBusy(t, 6*time.Second)
+}
+
+func bootBusy(t *testing.T, late time.Duration) {
+	r := newBootFaultRig(t)
+	p := r.proxy("10.77.0.1:3271", r.target.Addr())
+	p.Lag(late)
+	m := r.boot(r.img, "", machineLine+targetLine+behindProxy+fmt.Sprintf("rootdelay=%d", 4*int(late.Seconds())))
+	r.expect(m, verified)
+	r.off(m)
+	r.shows(m, "target does not answer for 5s", "target did not answer a ping (NOP) in time", "logged in again after")
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.sameDisks("late answers", m)
+}
+
+// The target dies while root is looked for and mounted, and stays dead: the screen says what hangs and why, rd.timeout= ends the
+// boot, and Ctrl-Alt-Del works, although the kernel would wait a day for the disk's cache.
+func TestBootTargetDies(t *testing.T) {
+	r := newBootFaultRig(t)
+	fault := strike(60, faultproxy.Drop)
+	fault.Call = func() {
+		if err := r.target.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	r.proxy("10.77.0.1:3271", r.target.Addr(), fault)
+	m := r.bootReboot(r.img, machineLine+targetLine+behindProxy+"quiet rd.timeout=14")
+	r.expect(m, "iscsiroot: step ", ": in ", " for 10 s; session 1 down for ",
+		"gave up after 14 s (rd.timeout=): in ", "session 1 down for ", "iscsiroot: reboot in 60 s")
+	r.ctrlAltDel(m)
+	r.shows(m, "shutdown: session 1: ")
+}
+
+// The DHCP server goes away between its offer and the acknowledgement, and comes back.
+func TestBootDHCPServerGoes(t *testing.T) {
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.tgtd()
+	offers, requests := 0, 0
+	r.dhcpScript(func(m *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
+		switch m.MessageType() {
+		case dhcpv4.MessageTypeDiscover:
+			if offers++; offers > 1 && requests < 3 {
+				return nil
+			}
+			return []*dhcpv4.DHCPv4{dhcpReply(m, dhcpv4.MessageTypeOffer, 1, 50, nil)}
+		case dhcpv4.MessageTypeRequest:
+			if requests++; requests > 2 {
+				return []*dhcpv4.DHCPv4{dhcpReply(m, dhcpv4.MessageTypeAck, 1, 50, nil)}
+			}
+		}
+		return nil
+	})
+	m := r.boot(virtio, "", "console=ttyS0 ip=dhcp iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=10.77.0.1")
+	r.off(m)
+	r.shows(m, "network: ens2 is up with 10.77.0.50/24 from 10.77.0.1")
+	if requests < 3 || strings.Count(m.Output(), "no network") > 0 {
+		t.Errorf("%d requests", requests)
+	}
+}
