@@ -141,3 +141,14 @@ func TestPanicInGoroutine(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// An agent that is dead when it is to have the sessions is started again, although root is mounted by then, and holds none of it.
+func TestAgentIsStartedAgain(t *testing.T) {
+	r := newPeerRig(t)
+	r.dataDisk("holds agent")
+	r.startTgtd(lab.TargetConfig{})
+	img := virtio
+	img.init = built.faulty
+	r.toRoot(img, machineLine+targetLine+"iscsi_a=10.77.0.1 rd.iscsiroot.fault=agent", "iscsiroot: agent: hand over: ", "starting another one",
+		"guest: 1 agents hold 0 files of root", "guest: status: session 1 target "+targetName+" state up owner iscsiroot")
+}

@@ -7,15 +7,24 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot"
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
 func main() {
+	lives := map[string]func() error{recovery.FirstName: recovery.Boot, recovery.SupervisorName: recovery.Supervise, recovery.WorkerName: recovery.Work}
+	if life := lives[os.Args[0]]; life != nil {
+		kmsg.Open(kmsg.SystemPaths()).Errorf("agent: %v", life())
+		os.Exit(1)
+	}
 	mess()
 	boot.Main(boot.Options{Edit: addFault})
 }
@@ -44,6 +53,15 @@ func addFault(_ *boot.Machine, steps []boot.Step) []boot.Step {
 		fault = func(context.Context) error { panic("a bug in a step") }
 	case strings.Contains(string(line), "fault=race"):
 		fault = race
+	case strings.Contains(string(line), "fault=agent"):
+		for i, s := range steps {
+			if s.Name == "hand-over" {
+				steps[i].Run = func(ctx context.Context) error {
+					killAgent()
+					return s.Run(ctx)
+				}
+			}
+		}
 	case strings.Contains(string(line), "fault=clock"):
 		fault = jump
 	case strings.Contains(string(line), "fault=goroutine"):
@@ -54,6 +72,17 @@ func addFault(_ *boot.Machine, steps []boot.Step) []boot.Step {
 		}
 	}
 	return append([]boot.Step{{Name: "fault", Run: fault}}, steps...)
+}
+
+// killAgent kills the agent's first worker.
+func killAgent() {
+	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range paths {
+		if b, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(b), recovery.FirstName) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
 }
 
 // race counts in two goroutines that do not wait for each other.

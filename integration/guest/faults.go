@@ -265,6 +265,7 @@ func agentHolds() error {
 		return err
 	}
 	device := fmt.Sprintf("%02x:%02x", unix.Major(root.Dev), unix.Minor(root.Dev))
+	mounted := fmt.Sprintf(" %d:%d ", unix.Major(root.Dev), unix.Minor(root.Dev))
 	held := 0
 	looked := eachAgent("@", func(pid int) error {
 		dir := fmt.Sprintf("/proc/%d/", pid)
@@ -275,6 +276,11 @@ func agentHolds() error {
 				held++
 				say("held: %s", f)
 			}
+		}
+		mounts, _ := os.ReadFile(dir + "mountinfo")
+		if strings.Contains(string(mounts), mounted) {
+			held++
+			say("held: root is mounted in the agent's namespace")
 		}
 		maps, err := os.ReadFile(dir + "maps")
 		for line := range strings.Lines(string(maps)) {

@@ -69,6 +69,8 @@ func do(what string) error {
 		return alone()
 	case "agent":
 		return showAgent()
+	case "holds":
+		return agentHolds()
 	case "subvolume":
 		return makeSubvolume()
 	case "network":
