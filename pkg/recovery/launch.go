@@ -113,7 +113,7 @@ var ErrNoAgent = errors.New("the agent has ended")
 // them. The caller's own socket to the kernel's iSCSI must not listen any more
 // (kernel.Transport.Listen): a second listener is another owner.
 //
-// After an error the agent is dead, whatever it had taken: the sessions are the
+// After an error the agent has ended, also if it had the state: the sessions are the
 // caller's again, which may start another agent. An agent whose answer cannot be
 // delivered ends itself. So there is never more than one.
 func (p *Process) HandOver(ctx context.Context, state []byte) error {

@@ -30,7 +30,7 @@ type Transport struct {
 
 	mu    sync.Mutex // guards pipes, watch and stops
 	pipes map[connID]*Pipe
-	watch chan Event        // nil: nobody watches
+	watch chan Event        // nil: there is no watcher
 	stops map[connID]uint32 // see Event.Stops
 
 	done    chan struct{} // closed when the reader stops
