@@ -14,6 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
 // again makes the Resume. Parameters are understood before the shell ends, so
@@ -148,7 +149,7 @@ const unmountLimit = 5 * time.Second
 
 func (m *Machine) unmountRoot() {
 	for _, dir := range []string{sysroot + "/usr", sysroot} {
-		err := within(unmountLimit, func() error { return unix.Unmount(dir, 0) })
+		err := shutdown.Within(unmountLimit, func(context.Context) error { return unix.Unmount(dir, 0) })
 		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 			m.Log.Warnf("%v", &os.PathError{Op: "unmount", Path: dir, Err: err})
 		}

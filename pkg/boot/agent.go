@@ -17,6 +17,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
 // startAgent starts the agent while nothing of the real root is mounted: its
@@ -68,7 +69,7 @@ func (m *Machine) endLogins(ctx context.Context) {
 			continue
 		}
 		m.Log.Errorf("session %d to %s: its target is away in the middle of a scan: giving the session up", s.SID, s.Target)
-		if err := within(loginsEnd, func() error { return m.giveUp(ctx, s) }); err != nil {
+		if err := shutdown.Within(loginsEnd, func(ctx context.Context) error { return m.giveUp(ctx, s) }); err != nil {
 			m.Log.Errorf("session %d to %s: %v", s.SID, s.Target, err)
 		}
 		m.logins.lose(i)
@@ -120,7 +121,8 @@ func (m *Machine) handOverTo(ctx context.Context) error {
 	}
 	state := m.state(ctx, past)
 	if err := m.listen(false); err != nil {
-		return err
+		clear(state)
+		return errors.Join(err, m.guardAgain(past))
 	}
 	limited, cancel := context.WithTimeout(ctx, agentTimeout)
 	defer cancel()

@@ -1,7 +1,7 @@
 package boot
 
 import (
-	"errors"
+	"context"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -54,7 +54,7 @@ const guardEnds = 2 * time.Second
 // leave is what comes before the end of the machine.
 func (m *Machine) leave() {
 	if guard := m.guard.Swap(nil); guard != nil {
-		_ = within(guardEnds, func() error { guard.Stop(); return nil })
+		_ = shutdown.Within(guardEnds, func(context.Context) error { guard.Stop(); return nil })
 	}
 	table, _ := os.ReadFile("/proc/self/mounts")
 	dirs := slices.DeleteFunc([]string{sysroot + "/usr", sysroot}, func(dir string) bool {
@@ -85,23 +85,6 @@ func (m *Machine) powerNow(action bootspec.Emergency) error {
 	}
 	m.Log.Flush(flushLimit)
 	return unix.Reboot(commands[action])
-}
-
-// errLate says that something is in a system call that does not return.
-var errLate = errors.New("does not end")
-
-// within runs f for so long at the most, and leaves it where it is then.
-func within(limit time.Duration, f func() error) error {
-	done := make(chan error, 1)
-	contain.Go("", func() { done <- contain.Call("", f) }, nil)
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-timer.C:
-		return errLate
-	}
 }
 
 // sessionIDs are the ids of the sessions that this boot made. Several goroutines

@@ -14,9 +14,9 @@ type LateError struct{ After time.Duration }
 // Error implements error.
 func (e *LateError) Error() string { return fmt.Sprintf("no end after %d s", int(e.After.Seconds())) }
 
-// within runs f for so long at the most. What is still at it then hangs in the
+// Within runs f for so long at the most. What is still at it then hangs in the
 // kernel and is left there: ctx is for what can be told to stop.
-func within(limit time.Duration, f func(context.Context) error) error {
+func Within(limit time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	done := make(chan error, 1)

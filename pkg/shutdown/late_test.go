@@ -14,7 +14,7 @@ import (
 // A panic in one operation of the shutdown is its error.
 func TestPanicOfAnOperation(t *testing.T) {
 	var p *contain.PanicError
-	if err := within(time.Hour, func(context.Context) error { panic("a bug") }); !errors.As(err, &p) {
+	if err := Within(time.Hour, func(context.Context) error { panic("a bug") }); !errors.As(err, &p) {
 		t.Errorf("within: error %v, want a *contain.PanicError", err)
 	}
 	if err := working(&fake{}, time.Hour, func() error { panic("a bug") }); !errors.As(err, &p) {

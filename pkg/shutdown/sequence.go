@@ -156,13 +156,13 @@ func leaveAll(s System, log Logger) {
 func leave(s System, one Session, log Logger) {
 	err := working(s, flushStall, one.Flush)
 	if err == nil {
-		if err = within(logoutTime, one.Logout); err == nil {
+		if err = Within(logoutTime, one.Logout); err == nil {
 			log.Infof("shutdown: %s: logged out", one)
 			return
 		}
 	}
 	log.Errorf("shutdown: %s: %v: giving its target up", one, err)
-	if err := within(terminateTime, one.Terminate); err != nil {
+	if err := Within(terminateTime, one.Terminate); err != nil {
 		log.Warnf("shutdown: %s: %v", one, err)
 	}
 }
@@ -174,7 +174,7 @@ func detachAll(s System, log Logger) {
 		log.Warnf("shutdown: %v", err)
 	}
 	for _, dir := range dirs {
-		if err := within(detachTime, func(context.Context) error { return s.Detach(dir) }); err != nil {
+		if err := Within(detachTime, func(context.Context) error { return s.Detach(dir) }); err != nil {
 			log.Warnf("shutdown: %v", err)
 		}
 	}
