@@ -6,10 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
 // Session is a session that the agent keeps alive.
@@ -49,6 +51,9 @@ type Change struct {
 	Away time.Duration
 	// Lost: a carrier went, after that.
 	Lost bool
+	// Moved: an address came or went, or a link got another master: the source
+	// address of a connection may be gone, and another may work now.
+	Moved bool
 }
 
 // Logger writes to the kernel's log.
@@ -66,6 +71,19 @@ type Config struct {
 	// Listeners are the port ids of other sockets that receive the same events.
 	// After an error the owner stays as it was.
 	Listeners func() ([]uint32, error)
+	// Ways lists how a connection may leave the machine now, the best first; nil,
+	// or none: as the kernel chooses.
+	Ways func() []session.Way
+	// Local tells whether the machine still has the source address of a
+	// connection; nil: it does.
+	Local func(session.Way) bool
+	// Temporary lists the addresses that were put back since no other reached a
+	// target: a connection from one of them is to be replaced by one from another
+	// address as soon as that works; nil: there are none.
+	Temporary func() []netip.Addr
+	// FewRetries tells whether a disk of a session's gives each command a few
+	// tries only: so many breaks in a row are an I/O error; nil: no.
+	FewRetries func(sid uint32) bool
 	// Slow tells of a login's error that only somebody's work at the target
 	// can mend: it is tried less often.
 	Slow func(error) bool

@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 )
 
@@ -10,6 +11,7 @@ type Status struct {
 	SID     uint32
 	Name    string        // the target's
 	Portals []string      // that are tried, in this order
+	Source  netip.Addr    // of the connection; not valid: not known
 	Up      bool          // commands flow
 	Ended   bool          // the session is no more
 	Passive bool          // somebody else looks after it
