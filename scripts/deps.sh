@@ -7,7 +7,7 @@
 #
 # The cache is $ISCSIROOT_CACHE, else iscsiroot in $XDG_CACHE_HOME or ~/.cache. Its links are what pkg/lab reads:
 #   kernels/amd64  kernels/amd64-6.12  kernels/cloud-amd64  tgt  busybox  netboot  debian/systemd  debian/sysvinit  debian/room
-#   debian/managers  bench  debian/initrds  debian/backports
+#   debian/managers  bench  debian/initrds  debian/backports  debian/stack
 # Items that are no links: demo, which is kernel, tgt and busybox; bench-full, which is all that the benchmark measures.
 # Without a missing or outdated part nothing is asked of the network.
 set -euo pipefail
@@ -273,7 +273,7 @@ choose() {
       test) items+=(kernel kernel-6.12 kernel-cloud tgt busybox netboot debian-systemd debian-sysvinit debian-managers debian-room) ;;
       demo) items+=(kernel tgt busybox) ;;
       bench) items+=(kernel tgt busybox bench) ;;
-      soak) items+=(debian-backports) ;;
+      soak) items+=(debian-backports debian-stack) ;;
       bench-full) items+=(kernel tgt busybox bench debian-initrds) ;;
       kernel-6.12 | kernel-cloud | netboot | debian-room) items+=("$item") ;;
       *) die "unknown argument $item; known: test demo bench bench-full soak kernel-6.12 kernel-cloud netboot debian-room" ;;

@@ -19,7 +19,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,21 +66,24 @@ func command(words []string) error {
 	case "read":
 		go readDisk(arg)
 		return nil
-	case "flush":
-		return changeLink(func(l netlink.Link) error { return flush(l) })
-	case "rename":
-		return changeLink(func(l netlink.Link) error {
-			return errors.Join(netlink.LinkSetDown(l), netlink.LinkSetName(l, arg))
-		})
 	case "agent":
 		return showAgent()
 	case "holds":
 		return agentHolds()
+	case "halves":
+		return halves()
+	case "fill":
+		return fill(arg)
+	case "empty":
+		return empty(arg)
 	case "run":
 		out, err := exec.Command(words[1], words[2:]...).CombinedOutput()
 		for line := range strings.Lines(string(out)) {
 			say("out: %s", line)
 		}
+		return err
+	}
+	if known, err := links(words); known {
 		return err
 	}
 	return fmt.Errorf("nothing known of that name")
@@ -214,29 +216,6 @@ func readDisk(name string) {
 	err := read()
 	state, _ := os.ReadFile("/sys/class/block/" + name + "/device/state")
 	say("read %s: %v, %s", name, err, bytes.TrimSpace(state))
-}
-
-// changeLink does something to the Ethernet interface.
-func changeLink(do func(netlink.Link) error) error {
-	links, err := netlink.LinkList()
-	if err != nil {
-		return err
-	}
-	for _, l := range links {
-		if l.Attrs().EncapType == "ether" {
-			return do(l)
-		}
-	}
-	return errors.New("no interface")
-}
-
-// flush takes all IPv4 addresses away.
-func flush(l netlink.Link) error {
-	addrs, err := netlink.AddrList(l, unix.AF_INET)
-	for _, a := range addrs {
-		err = errors.Join(err, netlink.AddrDel(l, &a))
-	}
-	return err
 }
 
 // eachAgent does something to the processes of a name and returns to how many it

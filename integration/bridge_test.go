@@ -1,0 +1,51 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+)
+
+// bridgeFiles are a hypervisor's: the NIC is a port of a bridge, which has the address that the boot gave the NIC.
+var bridgeFiles = map[string]string{
+	"/etc/systemd/network/10-br0.netdev":   "[NetDev]\nName=br0\nKind=bridge\n",
+	"/etc/systemd/network/20-port.network": "[Match]\nName=eth0\n\n[Network]\nBridge=br0\n",
+	"/etc/systemd/network/30-br0.network":  "[Match]\nName=br0\n\n[Network]\nAddress=10.77.0.2/24\n",
+}
+
+// networkd makes the NIC that root is on a port of a bridge as it starts. The boot's address goes to the bridge with it. Then the
+// administrator gives the bridge another address, and the session goes there.
+func TestDebianBridge(t *testing.T) {
+	d := newDebian(t, "managers")
+	d.relogins = true
+	if err := d.disk.ReplaceFile(2, "/etc/systemd/network/20-wired.network", ""); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range bridgeFiles {
+		if err := d.disk.AddFile(2, name, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.tgtd()
+	d.boot("amd64", "iscsi_if=eth0 systemd.mask=iscsid.service systemd.wants=systemd-networkd.service")
+	d.runs()
+	d.ask("until networkctl status br0 | grep -q 'State: routable'; do sleep 1; done")
+	if got := d.ask("ip -o -4 addr show"); !strings.Contains(got, "br0    inet 10.77.0.2/24 ") || strings.Contains(got, "eth0    inet") {
+		t.Errorf("the addresses are %q", got)
+	}
+	d.writes()
+	d.ask("sed -i s/10.77.0.2/10.77.0.3/ /etc/systemd/network/30-br0.network; networkctl reload")
+	d.waits("its address 10.77.0.2 is gone", 1)
+	d.waits(healedAgain, 1)
+	d.writes()
+	if got := d.ask("ip -o -4 addr show"); !strings.Contains(got, "br0    inet 10.77.0.3/24 ") || strings.Contains(got, "10.77.0.2") {
+		t.Errorf("the addresses are %q", got)
+	}
+	if got := d.ask("networkctl reload; systemctl restart systemd-networkd; systemctl is-active systemd-networkd"); got != "active" {
+		t.Errorf("networkd after its restart: %s", got)
+	}
+	d.writes()
+	if got := d.ask("dmesg -t | grep -e 'I/O error' -e 'put back'"); got != "" {
+		t.Errorf("the log: %s", got)
+	}
+	d.off()
+}

@@ -1,0 +1,111 @@
+//go:build soak
+
+package integration
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// A hundred breaks within a minute, at random, from three seeds.
+func TestSoakStorm(t *testing.T) {
+	for range 3 {
+		t.Run("", func(t *testing.T) { storm(t, time.Minute, 100) })
+	}
+}
+
+// multipathd tries to make a map of root's disk, cannot, and has written its five seconds by then: an outage of thirty is no error.
+func TestSoakMultipathd(t *testing.T) {
+	d := newDebian(t, "stack")
+	d.relogins = true
+	target := d.tgtd()
+	d.boot("amd64", "")
+	d.runs()
+	if got := d.ask("systemctl is-active multipathd; multipath -ll"); got != "active" {
+		t.Fatalf("multipathd is %q", got)
+	}
+	d.waits("multipathd set recovery_tmo of session 1 to 5", 1)
+	d.ask("multipathd reconfigure; sleep 5")
+	if got := d.ask("cat /sys/class/iscsi_session/session1/recovery_tmo"); got != "86400" {
+		t.Errorf("the session holds commands for %s s", got)
+	}
+	if got := d.ask("/run/initramfs/shutdown status"); !strings.Contains(got, "multipathd") {
+		t.Errorf("status is %s", got)
+	}
+	d.away(target, 30*time.Second)
+	// What another program writes is the administrator's.
+	d.ask("echo 777 >/sys/class/iscsi_session/session1/recovery_tmo; sleep 3; multipathd reconfigure; sleep 5")
+	if got := d.ask("cat /sys/class/iscsi_session/session1/recovery_tmo"); got != "777" {
+		t.Errorf("the session holds commands for %s s", got)
+	}
+	d.off()
+}
+
+// away stops the target for so long, and starts it again.
+func (d *debian) away(target *lab.Tgtd, long time.Duration) {
+	d.t.Helper()
+	if err := target.Stop(); err != nil {
+		d.t.Fatal(err)
+	}
+	select {
+	case <-time.After(long):
+	case <-d.ctx.Done():
+	}
+	d.tgtd()
+	d.writes()
+}
+
+// The NIC becomes a port of Open vSwitch. That the address is not moved is said, and where it is to be given.
+func TestSoakOpenVSwitch(t *testing.T) {
+	d := newDebian(t, "stack")
+	d.tgtd()
+	d.boot("amd64", "")
+	d.runs()
+	d.ask("ovs-vsctl add-br ovs0; ip link set ovs0 up; dmesg -n 7")
+	d.typeLine("ovs-vsctl --no-wait add-port ovs0 ens2")
+	d.expect(d.m, "Open vSwitch")
+}
+
+// A bond is made by networkd of the NIC that root is on.
+func TestSoakDebianBond(t *testing.T) {
+	d := newDebian(t, "managers")
+	d.relogins = true
+	if err := d.disk.ReplaceFile(2, "/etc/systemd/network/20-wired.network", ""); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"/etc/systemd/network/10-bond0.netdev":  "[NetDev]\nName=bond0\nKind=bond\n\n[Bond]\nMode=active-backup\nMIIMonitorSec=100ms\n",
+		"/etc/systemd/network/20-port.network":  "[Match]\nName=eth0\n\n[Network]\nBond=bond0\n",
+		"/etc/systemd/network/30-bond0.network": "[Match]\nName=bond0\n\n[Network]\nAddress=10.77.0.2/24\n",
+	} {
+		if err := d.disk.AddFile(2, name, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.tgtd()
+	d.boot("amd64", "iscsi_if=eth0 systemd.mask=iscsid.service systemd.wants=systemd-networkd.service")
+	d.runs()
+	if got := d.ask("ip -o -4 addr show"); !strings.Contains(got, "bond0    inet 10.77.0.2/24 ") || strings.Contains(got, "eth0    inet") {
+		t.Errorf("the addresses are %q", got)
+	}
+	d.writes()
+	d.off()
+}
+
+// NetworkManager is told to use another address.
+func TestSoakNetworkManagerAddress(t *testing.T) {
+	d, _ := managed(t, "NetworkManager.service", map[string]string{"/etc/network/interfaces": "auto lo\niface lo inet loopback\n"})
+	d.relogins = true
+	d.ask("for i in $(seq 120); do nmcli -t -f DEVICE,STATE device | grep -q eth0:connected && break; sleep 1; done")
+	d.ask("nmcli connection add type ethernet ifname eth0 con-name root ipv4.method manual ipv4.addresses 10.77.0.3/24 && nmcli connection up root")
+	d.waits("its address 10.77.0.2 is gone", 1)
+	d.waits(healedAgain, 1)
+	d.writes()
+	if got := d.ask("ip -o -4 addr show eth0"); !strings.Contains(got, "10.77.0.3/24") || strings.Contains(got, "10.77.0.2") {
+		t.Errorf("the addresses are %q", got)
+	}
+	d.off()
+}
