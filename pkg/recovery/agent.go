@@ -89,6 +89,10 @@ type Config struct {
 	Slow func(error) bool
 	// Changed is called after each change of a session's state; may be nil.
 	Changed func([]Status)
+	// Beat is called by the loop of Run, at its begin and then every BeatEvery:
+	// one that is stuck does not; nil: not.
+	Beat      func()
+	BeatEvery time.Duration
 	// Past is what an earlier agent knew of these sessions, when it ended.
 	Past []Status
 	Log  Logger
@@ -151,6 +155,8 @@ func (a *Agent) Run(ctx context.Context) {
 	defer survey.Stop()
 	pace := time.NewTimer(0)
 	defer pace.Stop()
+	beat, stopBeats := a.beats()
+	defer stopBeats()
 	a.lookForOwner()
 	a.survey()
 	for {
@@ -172,6 +178,8 @@ func (a *Agent) Run(ctx context.Context) {
 		case <-survey.C:
 			a.lookForOwner()
 			a.survey()
+		case <-beat:
+			a.cfg.Beat()
 		case <-pace.C:
 		case <-ctx.Done():
 			return

@@ -5,7 +5,8 @@
 //
 // The agent opens nothing on the root it keeps alive: it runs from memory, in a
 // mount namespace that holds none of it, and speaks to /dev/kmsg alone. A
-// supervisor keeps a worker running; what one worker knows goes to the next by a
+// supervisor keeps a worker running, and each replaces the other one if that
+// ends, is stopped or stuck (page); what one worker knows goes to the next by a
 // file in memory (State). The worker has three parts that know nothing of each
 // other: an Agent for the sessions, a keeper for links, addresses and routes, and
 // a renewer for each lease of IPv4. Leases of IPv6 are the system's to renew.

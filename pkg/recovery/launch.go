@@ -21,7 +21,9 @@ import (
 //
 // PID 1 starts a first worker from /init, which costs a boot the least. When the
 // boot is over it copies the program to where it can stay, starts the
-// supervisor from there and ends; the supervisor keeps a worker running.
+// supervisor from there and ends; the supervisor keeps a worker running. Each of
+// the two sees whether the other one has ended, is stopped or stuck, and
+// replaces it: of workers there is never more than one.
 const (
 	FirstName      = "@iscsiroot-boot"
 	SupervisorName = "@iscsiroot"

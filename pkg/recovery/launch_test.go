@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 )
 
 // launched is PID 1's end of an agent, and the agent's socket.
@@ -178,9 +180,16 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestMain plays the agent's process in TestLaunch: one that takes the state,
-// answers, and stays.
+// TestMain plays the agent's processes: in TestLaunch one that takes the state,
+// answers, and stays; in TestHalves supervisors and workers.
 func TestMain(m *testing.M) {
+	if play := map[string]func() error{SupervisorName: playSupervisor, WorkerName: playWorker}[os.Args[0]]; play != nil {
+		if err := play(); err != nil {
+			kmsg.Open(kmsg.SystemPaths()).Errorf("%v", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if os.Args[0] == FirstName {
 		memory, err := newStateMemory()
 		if err = errors.Join(err, memory.receive(sockFile), answer(sockFile)); err != nil {

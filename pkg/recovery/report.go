@@ -2,7 +2,6 @@ package recovery
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
@@ -69,12 +68,4 @@ func (k *keeper) report(uplinks []Uplink) string {
 		}
 	}
 	return b.String()
-}
-
-// replace writes a file as a whole.
-func replace(path, text string) error {
-	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
 }

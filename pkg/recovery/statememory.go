@@ -12,7 +12,7 @@ import (
 
 // stateMemory is the file in memory that outlives a worker. It holds two places
 // for a state and, in its first byte, which one counts: a worker that is killed
-// while it writes leaves the other one whole.
+// while it writes leaves the other one whole. Behind them is the page.
 type stateMemory struct{ *os.File }
 
 // slots is the number of places, each of maxState bytes and a length.
@@ -27,7 +27,11 @@ func newStateMemory() (stateMemory, error) {
 	if err != nil {
 		return stateMemory{}, os.NewSyscallError("memfd_create", err)
 	}
-	return stateMemory{os.NewFile(uintptr(fd), "state")}, nil
+	m := stateMemory{os.NewFile(uintptr(fd), "state")}
+	if err := unix.Ftruncate(fd, pageAt+int64(os.Getpagesize())); err != nil {
+		return stateMemory{}, errors.Join(os.NewSyscallError("ftruncate", err), m.Close())
+	}
+	return m, nil
 }
 
 // receive waits for PID 1 to send a state, and keeps it.

@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -72,18 +70,27 @@ func answer(sock int) error {
 	}
 }
 
-// Work is the life of a worker of the supervisor's. It returns only if it
-// cannot go on.
+// Work is the life of a worker of the supervisor's. It returns if it cannot go
+// on, or has started another supervisor, which goes on with another worker.
 func Work() error {
 	unix.CloseOnExec(stateFile)
 	ignoreSignals()
 	lockMemory()
+	p, err := newParent()
+	if err != nil {
+		return err
+	}
 	w, err := newWorker(stateMemory{os.NewFile(stateFile, "state")})
 	if err != nil {
 		return err
 	}
-	w.start(context.Background())
-	return w.run(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
+	w.start(ctx)
+	w.persist(ctx, "supervisor watch", func() { w.watch(ctx, p, cancel) })
+	if err = w.run(ctx); err != nil && hungUp(aliveFile, 0) {
+		err = errors.Join(err, w.supervise())
+	}
+	return err
 }
 
 // run is the agent's loop. Without an error it ends with ctx: a panic, and a
@@ -118,14 +125,17 @@ type worker struct {
 	log       Logger
 	memory    stateMemory
 	sessions  []*live
+	page      *page  // that the supervisor has too
+	timing           // of the watch over it
 	dir       string // of the files for people
 
-	// mu guards state and what is written of it. The agent's loop takes it, so
+	// mu guards state, file and what is written of it. The agent's loop takes it, so
 	// that nothing waits for rtnetlink under it; files are written under it only
 	// to memory. It is taken before keeper.mu.
 	mu    sync.Mutex
 	state State  // as the next worker needs it
 	said  string // the last report, without its time
+	file  reportFile
 
 	super      sync.Mutex // guards supervised; no other lock is taken under it
 	supervised bool       // the supervisor runs
@@ -145,12 +155,19 @@ func newWorker(memory stateMemory) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{transport: transport, log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, dir: runDir}
+	shared, err := memory.page()
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{
+		transport: transport, log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, page: shared, timing: usual(), dir: runDir,
+	}
 	past := state.past(sinceBoot())
 	w.keeper = newKeeper(kernelNIC{}, w.log, state.Uplinks, w.network)
 	cfg := Config{
 		Events: transport.Watch(), Network: w.keeper.changes, Log: w.log, Changed: w.changed, Slow: needsPerson,
 		Listeners: func() ([]uint32, error) { return otherListeners(transport) }, Past: past,
+		Beat: w.beat, BeatEvery: w.every,
 	}
 	for _, st := range state.Sessions {
 		s := &live{session.Reopen(transport, st)}
@@ -210,55 +227,6 @@ func (w *worker) lease(i int) dhcp.Lease {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.state.Uplinks[i].Lease
-}
-
-// settleAfter is when the boot is over for the first worker.
-const settleAfter = 5 * time.Second
-
-// settle starts the supervisor once the boot is over, and ends the first worker:
-// the supervisor notices by a pipe, and its worker goes on where this one was.
-func settle(ctx context.Context, supervise func() error, log Logger, end func()) {
-	said := ""
-	for pause(ctx, settleAfter) {
-		err := supervise()
-		if err == nil {
-			end()
-			return
-		}
-		if text := err.Error(); text != said {
-			log.Warnf("agent: %s: it is not started again if it ends", text)
-			said = text
-		}
-	}
-}
-
-// supervise starts the supervisor from the program's lasting place.
-func (w *worker) supervise() error {
-	w.super.Lock()
-	defer w.super.Unlock()
-	if w.supervised {
-		return nil
-	}
-	if err := Install(); err != nil {
-		return err
-	}
-	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
-	}
-	defer func() { _ = unix.Close(null) }()
-	var alive [2]int // its other end lives as long as we do
-	if err := unix.Pipe2(alive[:], unix.O_CLOEXEC); err != nil {
-		return os.NewSyscallError("pipe", err)
-	}
-	defer func() { _ = unix.Close(alive[0]) }()
-	pid, err := fork(Binary, SupervisorName, &syscall.SysProcAttr{}, uintptr(null), w.memory.Fd(), uintptr(alive[0]))
-	if err != nil {
-		return errors.Join(&os.PathError{Op: "start", Path: Binary, Err: err}, unix.Close(alive[1]))
-	}
-	spare(pid)
-	w.supervised = true
-	return nil
 }
 
 // otherListeners reads which other sockets receive the kernel's iSCSI events.
@@ -351,13 +319,28 @@ func (w *worker) keep() {
 	if err != nil {
 		w.log.Warnf("agent: %v", err)
 	}
+	w.write()
+}
+
+// write writes the report. The caller holds mu.
+func (w *worker) write() {
 	w.said = w.report()
-	if err := replace(filepath.Join(w.dir, statusName), fmt.Sprintf("since-boot %d\n", int(w.state.At.Seconds()))+w.said); err != nil {
-		w.log.Warnf("agent: %v", err)
+	at := fmt.Sprintf("since-boot %d\n", int(sinceBoot().Seconds()))
+	w.file.write(filepath.Join(w.dir, statusName), at+w.said, w.log)
+}
+
+// beat is called by the agent's loop. A report that could not be written is
+// tried again.
+func (w *worker) beat() {
+	w.page.beat(theWorker)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file.failed {
+		w.write()
 	}
 }
 
 // report is the text for people.
 func (w *worker) report() string {
-	return reportSessions(w.state.Past) + w.keeper.report(w.state.Uplinks)
+	return reportSessions(w.state.Past) + w.keeper.report(w.state.Uplinks) + w.page.report()
 }
