@@ -20,7 +20,8 @@ type System struct {
 // Report is the whole state in words, and what is wrong with it, one line each.
 func Report(s System) (text string, wrong []string) {
 	var out strings.Builder
-	said := readSaid(filepath.Join(s.Run, "iscsiroot/status"))
+	said := readReport(filepath.Join(s.Run, "iscsiroot/status"))
+	said.agent = findAgent(s.Proc)
 	sids := sessions(s.Sys)
 	if len(sids) == 0 {
 		out.WriteString("there is no iSCSI session\n")
@@ -37,15 +38,20 @@ func Report(s System) (text string, wrong []string) {
 		}
 		writeSession(&out, s.Sys, sid, mark, said.rows(sid, s.SinceBoot))
 	}
+	if said.stale {
+		fmt.Fprintf(&out, "the agent's report is %s old, and what follows of the network: it cannot write another one: is %s full?\n", seconds(max(0, s.SinceBoot-said.at)), s.Run)
+		wrong = append(wrong, "the agent's report is old")
+	}
 	for _, line := range said.network(s.SinceBoot) {
 		out.WriteString(line + "\n")
 	}
-	agent := "agent: running"
-	if !agentRuns(s.Proc) {
-		agent = "agent: not running: nobody logs a session in again whose connection breaks"
-		wrong = append(wrong, "the agent does not run")
+	line, why := said.agent.verdict()
+	if out.WriteString("agent: " + line + "\n"); why != "" {
+		wrong = append(wrong, why)
 	}
-	out.WriteString(agent + "\n")
+	for _, line := range said.replaced(s.SinceBoot) {
+		out.WriteString("  " + line + "\n")
+	}
 	if files := handedOver(s.Run); len(files) > 0 {
 		out.WriteString("handed over to the running system by:\n")
 		for _, f := range files {
@@ -71,18 +77,6 @@ func rootSessions(path string) []string {
 	return sids
 }
 
-// supervisor is argv[0] of the agent's first process, see package recovery.
-const supervisor = "@iscsiroot"
-
-// agentRuns looks for the agent, which has no file by which to ask it.
-func agentRuns(proc string) bool {
-	names, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/cmdline"))
-	return slices.ContainsFunc(names, func(path string) bool {
-		b, err := os.ReadFile(path)
-		return err == nil && strings.HasPrefix(string(b), supervisor)
-	})
-}
-
 // handedOver lists the files below run that tell network managers and init what
 // to leave alone: they have our name in theirs.
 func handedOver(run string) []string {
@@ -90,7 +84,7 @@ func handedOver(run string) []string {
 	for _, dir := range []string{"systemd", "NetworkManager", "netplan", "network", "initramfs", "iscsiroot"} {
 		_ = filepath.WalkDir(filepath.Join(run, dir), func(path string, d fs.DirEntry, err error) error {
 			ours := strings.Contains(filepath.Base(path), "iscsiroot") || dir == "initramfs" || dir == "iscsiroot"
-			if err == nil && d.Type().IsRegular() && ours && path != filepath.Join(run, "iscsiroot/status") {
+			if err == nil && d.Type().IsRegular() && ours && !strings.HasPrefix(path, filepath.Join(run, "iscsiroot/status")) {
 				files = append(files, path)
 			}
 			return nil

@@ -31,7 +31,8 @@ const agentSays = "since-boot 90\n" +
 	"session 1 portal 10.0.0.1:3260\nsession 1 portal 10.0.1.1:3260\n" +
 	"session 1 cause \"target closed the connection\"\nsession 1 cause \"connection refused\\x1b[2J\"\n" +
 	"link ens3 mac 52:54:00:77:00:01 address 10.0.0.2/24 by dhcp state there put-back 2\n" +
-	"lease ens3 from 10.0.0.1 since 5 renew 160 ends 3705\n"
+	"lease ens3 from 10.0.0.1 since 5 renew 160 ends 3705\n" +
+	"agent supervisor replaced 1 reason ended at 15\nagent worker replaced 3 reason stopped at 88\n"
 
 func TestReport(t *testing.T) {
 	s := system(t, map[string]string{
@@ -43,6 +44,9 @@ func TestReport(t *testing.T) {
 		"run/systemd/network/a.network.d/50-iscsiroot.conf": "",
 		"run/systemd/network/b.network":                     "",
 		"proc/5/cmdline":                                    "@iscsiroot\x00",
+		"proc/5/stat":                                       "5 (shutdown) S 1 5",
+		"proc/6/cmdline":                                    "@iscsiroot-agent\x00",
+		"proc/6/stat":                                       "6 (exe) R 5 6",
 	})
 	text, wrong := Report(s)
 	_, got, _ := strings.Cut(text, "come back\n")
@@ -55,6 +59,8 @@ func TestReport(t *testing.T) {
 network ens3 (52:54:00:77:00:01): 10.0.0.2/24, dhcp, put back 2 times
 lease of ens3: from 10.0.0.1, ends in 1h0m5s, is renewed in 1m0s
 agent: running
+  its supervisor was replaced once 1m25s ago: it had ended
+  its worker was replaced 3 times, the last time 12.0 s ago: it was stopped
 handed over to the running system by:
 `
 	for _, name := range []string{"systemd/network/a.network.d/50-iscsiroot.conf", "iscsiroot/lease-ens3", "iscsiroot/sessions"} {
@@ -63,7 +69,7 @@ handed over to the running system by:
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if !strings.HasPrefix(text, "session 1: the connection is lost, or was never there (connection unknown), root is on it\n") {
+	if !strings.HasPrefix(text, "session 1: no connection: lost, or not made yet (connection unknown), root is on it\n") {
 		t.Errorf("got %s", text)
 	}
 	if diff := cmp.Diff([]string{"session 1 is down"}, wrong); diff != "" {
@@ -73,13 +79,14 @@ handed over to the running system by:
 
 func TestReportOfNothing(t *testing.T) {
 	text, wrong := Report(system(t, nil))
-	if text != "there is no iSCSI session\nagent: not running: nobody logs a session in again whose connection breaks\n" || len(wrong) != 2 {
+	if text != "there is no iSCSI session\nagent: not running: the sessions are not recovered: start iscsid, or boot again\n" || len(wrong) != 2 {
 		t.Errorf("%q, %q", text, wrong)
 	}
 }
 
 func FuzzSaid(f *testing.F) {
 	f.Add(agentSays)
+	f.Add("agent worker replaced 2 reason stuck at 7\nagent x replaced\n")
 	f.Add("session 1 cause \"\nlink\nlease x y\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		s := parseSaid(text)
@@ -88,6 +95,6 @@ func FuzzSaid(f *testing.F) {
 				t.Errorf("%q reaches the terminal", r[1])
 			}
 		}
-		_ = s.network(time.Hour)
+		_, _ = s.network(time.Hour), s.replaced(time.Hour)
 	})
 }

@@ -13,10 +13,22 @@ import (
 type said struct {
 	at    time.Duration // since boot
 	lines [][]string
+	stale bool // the agent could not write another one since
+	agent agent
 }
 
 // maxSaid bounds what is read, in bytes.
 const maxSaid = 64 << 10
+
+// readReport reads the agent's report, or the last one that it could write.
+func readReport(path string) said {
+	if _, err := os.Stat(path); err == nil {
+		return readSaid(path)
+	}
+	s := readSaid(path + ".stale")
+	s.stale = len(s.lines) > 0
+	return s
+}
 
 func readSaid(path string) said {
 	b, err := os.ReadFile(path)
@@ -88,7 +100,10 @@ func (s said) rows(sid string, now time.Duration) []row {
 		case line[2] == "cause":
 			causes = append(causes, line[3])
 		case v["state"] != "":
-			rows = append(rows, row{"kept by", v["owner"]}, row{"outages", outages(v)})
+			if s.stale {
+				rows = append(rows, row{"old", "what follows is as it was " + seconds(max(0, now-s.at)) + " ago"})
+			}
+			rows = append(rows, row{"kept by", s.keptBy(v["owner"])}, row{"outages", outages(v)})
 			if v["state"] == "down" {
 				rows = append(rows, row{"down", "for " + seconds(number(v["down"])+max(0, now-s.at))})
 			}
@@ -108,6 +123,30 @@ func outages(v map[string]string) string {
 		return "none so far"
 	}
 	return fmt.Sprintf("%s, the longest %s", v["outages"], seconds(number(v["longest"])))
+}
+
+// replaced are the lines about processes of the agent's that were replaced.
+func (s said) replaced(now time.Duration) []string {
+	var out []string
+	for _, line := range s.lines {
+		if line[0] != "agent" {
+			continue
+		}
+		v := values(line)
+		why := "it did not run any more" // stuck
+		switch v["reason"] {
+		case "ended":
+			why = "it had ended"
+		case "stopped":
+			why = "it was stopped"
+		}
+		times := "once"
+		if v["replaced"] != "1" {
+			times = v["replaced"] + " times, the last time"
+		}
+		out = append(out, "its "+line[1]+" was replaced "+times+" "+seconds(max(0, now-number(v["at"])))+" ago: "+why)
+	}
+	return out
 }
 
 // network are the lines about links and leases.

@@ -73,7 +73,7 @@ func sessionState(dir, conn string) string {
 	state := word(dir, "state")
 	said := map[string]string{
 		"LOGGED_IN": "logged in",
-		"FAILED":    "the connection is lost, or was never there",
+		"FAILED":    "no connection: lost, or not made yet",
 		"FREE":      "not logged in",
 	}
 	if text, ok := said[state]; ok {

@@ -1,0 +1,132 @@
+package status
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Names of the agent's processes, argv[0], see package recovery.
+const (
+	firstName      = "@iscsiroot-boot"
+	supervisorName = "@iscsiroot"
+	workerName     = "@iscsiroot-agent"
+)
+
+// iscsidName is the base of argv[0] of open-iscsi's daemon.
+const iscsidName = "iscsid"
+
+// process is one of /proc; its zero value is none.
+type process struct {
+	pid     string
+	stopped bool // by a signal, or a debugger
+}
+
+func (p process) runs() bool { return p.pid != "" && !p.stopped }
+
+// is says how it is, for a sentence.
+func (p process) is() string {
+	switch {
+	case p.pid == "":
+		return "has ended"
+	case p.stopped:
+		return "is stopped (process " + p.pid + ")"
+	}
+	return "runs"
+}
+
+// agent are the agent's processes, which have no file by which to ask them: the
+// first worker alone while the machine starts, supervisor and worker after that.
+type agent struct {
+	first, supervisor, worker, iscsid process
+}
+
+// findAgent looks for them below proc. Of two of a name, one that runs counts.
+func findAgent(proc string) agent {
+	var a agent
+	paths, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/cmdline"))
+	for _, file := range paths {
+		b, err := os.ReadFile(file)
+		stat, serr := os.ReadFile(filepath.Join(filepath.Dir(file), "stat"))
+		if err != nil || serr != nil {
+			continue // it has ended
+		}
+		name, _, _ := strings.Cut(string(b), "\x00")
+		if path.Base(name) == iscsidName {
+			name = iscsidName
+		}
+		s := state(string(stat))
+		if p := a.byName(name); p != nil && !p.runs() && s != "" && !strings.Contains("ZXx", s) {
+			*p = process{pid: filepath.Base(filepath.Dir(file)), stopped: s == "T" || s == "t"}
+		}
+	}
+	return a
+}
+
+// byName is where a process belongs; nil: it is another one's.
+func (a *agent) byName(name string) *process {
+	switch name {
+	case firstName:
+		return &a.first
+	case supervisorName:
+		return &a.supervisor
+	case workerName:
+		return &a.worker
+	case iscsidName:
+		return &a.iscsid
+	}
+	return nil
+}
+
+// state reads a process's state from the text of its stat file (fs/proc/array.c:
+// do_task_stat, task_state_array): pid (comm) state ...; comm may hold anything.
+func state(stat string) string {
+	i := strings.LastIndexByte(stat, ')')
+	f := strings.Fields(stat[i+1:])
+	if i < 0 || len(f) == 0 {
+		return ""
+	}
+	return f[0]
+}
+
+// runs tells whether sessions are recovered: by the worker, whatever its
+// supervisor does.
+func (a agent) runs() bool { return a.first.runs() || a.worker.runs() }
+
+// verdict says how the agent is, and in short what is wrong with it.
+func (a agent) verdict() (line, wrong string) {
+	const lost = "not running: the sessions are not recovered: "
+	wrong = "the agent does not run"
+	supervisor, worker := "its supervisor "+a.supervisor.is(), "its worker "+a.worker.is()
+	switch {
+	case a.worker.runs() && a.supervisor.runs(), a.first.runs():
+		return "running", ""
+	case a.worker.runs() && a.supervisor.stopped:
+		return "running, but " + supervisor + ": the worker replaces it within 10 s", "the agent's supervisor is stopped"
+	case a.worker.runs():
+		return "running, but its supervisor has ended, and the worker could not start another one yet: see the kernel's log", "the agent's supervisor has ended"
+	case a.supervisor.runs():
+		return lost + worker + ": the supervisor starts another one within 15 s", wrong
+	case a.supervisor.stopped:
+		return lost + supervisor + " and " + worker + ": kill -CONT " + a.supervisor.pid, wrong
+	case a.worker.stopped:
+		return lost + worker + " and " + supervisor + ": kill -CONT " + a.worker.pid, wrong
+	case a.first.stopped:
+		return lost + "it " + a.first.is() + ": kill -CONT " + a.first.pid, wrong
+	case a.iscsid.runs():
+		return "not running: iscsid alone recovers the sessions", wrong
+	}
+	return lost + "start iscsid, or boot again", wrong
+}
+
+// keptBy tells which program recovers a session, by what the agent wrote of it.
+func (s said) keptBy(owner string) string {
+	switch {
+	case s.agent.runs():
+		return owner
+	case s.agent.iscsid.runs():
+		return "iscsid"
+	}
+	return "nothing: the agent does not run"
+}
