@@ -24,9 +24,11 @@ type LoginConfig struct {
 	// TPGT is the portal group that we were told to expect, nil if none. A
 	// different answer is a warning (13.9).
 	TPGT *uint16
-	// SecurityStage, without CHAP, begins with the security stage, offering AuthMethod=None,
-	// instead of the operational stage, which takes one exchange less. See
-	// StageError for when it is worth a try.
+	// SecurityStage, without CHAP, begins with the security stage, offering
+	// AuthMethod=None, instead of the operational stage, which takes one exchange
+	// less. Some targets reinstate a session (RFC 7143 6.3.5) only at the end of a
+	// security stage: tgtd 1.0.85 does, and keeps both sessions after a login
+	// without one (usr/iscsi/iscsid.c: login_security_done).
 	SecurityStage bool
 	// CHAP, if not nil, is the authentication: it alone is offered, in a
 	// security stage, and a target that does without it is an *AuthError.

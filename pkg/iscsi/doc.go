@@ -15,18 +15,19 @@
 // of them. What is negotiated is a table of keys (who may send it, when, by
 // which function, within which range) with one engine over it. With a [CHAP] in
 // the configuration the security stage is that, and nothing else is offered or
-// accepted; without one the login begins in the operational stage and takes one
-// exchange.
+// accepted; without one it is an exchange of AuthMethod=None, as open-iscsi begins
+// every login, or the login begins in the operational stage.
 //
-// [Discover] logs in to a discovery session, asks for targets and logs out.
+// [Discover] logs in to a discovery session, asks for targets and logs out. [Idle]
+// keeps a session that has nothing else to do: it answers and sends pings.
 //
 // # What went wrong
 //
 // [StatusError] is the target's refusal: it says whether waiting may help, or
 // where the target is now. [ProtocolError] is a target that broke the RFC.
 // [AuthError] is one that is not to be trusted, or does not do what is
-// configured. [StageError] wraps a refusal or a closed connection when a login
-// that skipped the security stage is worth a second try with it, and
+// configured. [StageError] wraps a refusal when a login that began with a security
+// stage without authentication is worth a second try without it, and
 // [AlgorithmsError] when one with MD5 alone is; [Telling] chooses which of two
 // tries' errors to show. Everything else is the pipe's own error, wrapped. Text
 // that came from the target appears in errors quoted and cut.

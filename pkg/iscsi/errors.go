@@ -23,18 +23,18 @@ func protocolErrorf(section, format string, args ...any) error {
 	return &ProtocolError{What: fmt.Sprintf(format, args...), Section: section}
 }
 
-// StageError is a login that began in the operational stage and whose first
-// request was turned down in a way that a login with a security stage may cure:
-// the target asked for authentication (0201), complained about the request in
-// general (0200, 020b), or closed the connection without an answer. The RFC
-// allows no way back to the security stage within one connection (11.12.3), so
-// the caller may connect once more and call [Login] with SecurityStage set in
-// its [LoginConfig].
+// StageError is a login that began in the security stage without CHAP, and whose
+// first request the target turned down with a complaint about the request as such
+// (0200, 020b): it may want no security stage. The caller may connect once more
+// and call [Login] without SecurityStage in its [LoginConfig].
+//
+// A connection that ends without an answer is none: a reset on the way looks the
+// same, and the other form of the login may leave an old session at the target.
 type StageError struct{ Err error }
 
 func (e *StageError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the cause: a *StatusError or the pipe's error.
+// Unwrap returns the cause, a *StatusError.
 func (e *StageError) Unwrap() error { return e.Err }
 
 // maxQuoted bounds, in bytes before quoting, how much of a target's text goes

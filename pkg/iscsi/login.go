@@ -42,7 +42,7 @@ func (s *keyStage) hear(pairs []Pair) error { return s.keys.take(pairs, s.curren
 //
 // Errors: a *StatusError if the target said no; a *ProtocolError if it broke
 // the RFC; an *AuthError if it could not be authenticated or did not want us to
-// be; a *StageError or an *AlgorithmsError around the cause if another try with
+// be; a *StageError or an *AlgorithmsError around the cause if another try without
 // the security stage, or with MD5 alone, may help; else the pipe's error,
 // wrapped. None names the target, which the caller knows and
 // the portal with it.
@@ -80,9 +80,6 @@ func (d *driver) login(ctx context.Context, keys *negotiation) error {
 		return err
 	}
 	if err := d.run(ctx, &keyStage{StageOperational, StageFullFeature, keys}); err != nil {
-		if d.accepted == 0 && wantsSecurity(err) { // so there was no security stage
-			return &StageError{Err: err}
-		}
 		return err
 	}
 	if err := keys.finish(); err != nil {
@@ -95,10 +92,14 @@ func (d *driver) login(ctx context.Context, keys *negotiation) error {
 // security walks the security stage if there has to be one.
 func (d *driver) security(ctx context.Context, keys *negotiation) error {
 	if d.cfg.CHAP == nil {
-		if d.cfg.SecurityStage {
-			return d.run(ctx, &keyStage{StageSecurity, StageOperational, keys})
+		if !d.cfg.SecurityStage {
+			return nil
 		}
-		return nil
+		err := d.run(ctx, &keyStage{StageSecurity, StageOperational, keys})
+		if d.accepted == 0 && dislikesStage(err) {
+			return &StageError{Err: err}
+		}
+		return err
 	}
 	s := newCHAPStage(keys, d.cfg.CHAP)
 	err := d.run(ctx, s)
@@ -144,18 +145,11 @@ func (d *driver) conclude() {
 	}
 }
 
-// wantsSecurity reports whether the end of a first request in the operational
-// stage may mean that the target wants a security stage.
-func wantsSecurity(err error) bool {
+// dislikesStage reports whether the end of a first request in the security stage
+// may mean that the target wants none.
+func dislikesStage(err error) bool {
 	var s *StatusError
-	if errors.As(err, &s) {
-		switch s.Code() {
-		case statusInitiator, statusAuthNeed, statusBadLogin:
-			return true
-		}
-		return false
-	}
-	return errors.Is(err, io.EOF)
+	return errors.As(err, &s) && (s.Code() == statusInitiator || s.Code() == statusBadLogin)
 }
 
 // dislikesList reports whether the answer to our list of algorithms may mean

@@ -2,6 +2,7 @@ package iscsi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -17,13 +18,20 @@ type Conn interface {
 	SetDeadline(t time.Time) error
 }
 
-// TCPPipe frames PDUs on a byte stream, without digests (RFC 7143 11.2).
+// TCPPipe frames PDUs on a byte stream, without digests (RFC 7143 11.2). After a
+// Receive that its context ended it may be used further: a PDU that had come in
+// part makes every later call fail.
 type TCPPipe struct {
 	conn    Conn
 	maxData int
 	// expired is set when a context ended and left its deadline on conn.
 	expired bool
+	// torn is set when a PDU was read or written in part.
+	torn bool
 }
+
+// errTorn says that where the next PDU begins is not known any more.
+var errTorn = errors.New("an earlier PDU was cut short")
 
 // NewTCPPipe returns a pipe over conn that accepts data segments of up to
 // LoginDataLen bytes. It does not close conn.
@@ -38,7 +46,8 @@ func (t *TCPPipe) Send(ctx context.Context, p *PDU) error {
 		return err
 	}
 	return t.do(ctx, func() error {
-		_, err := t.conn.Write(b)
+		n, err := t.conn.Write(b)
+		t.torn = t.torn || n > 0 && err != nil
 		return err
 	})
 }
@@ -59,9 +68,11 @@ func (t *TCPPipe) read(p *PDU) error {
 		if n == 0 && err != io.EOF {
 			return &brokenError{err}
 		}
+		t.torn = t.torn || n > 0
 		return err
 	}
 	ahs, data := lengths(&p.BHS)
+	t.torn = true // until all of it is there
 	if data > t.maxData {
 		return protocolErrorf("13.12", "%v with a data segment of %d bytes, limit %d", p.Opcode(), data, t.maxData)
 	}
@@ -72,6 +83,7 @@ func (t *TCPPipe) read(p *PDU) error {
 		}
 		return fmt.Errorf("%v: %w", p.Opcode(), err)
 	}
+	t.torn = false
 	if ahs > 0 {
 		p.AHS = rest[:ahs:ahs]
 	}
@@ -95,6 +107,9 @@ func (e *brokenError) Is(target error) bool { return target == io.EOF }
 func (t *TCPPipe) do(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if t.torn {
+		return errTorn
 	}
 	if t.expired {
 		if err := t.conn.SetDeadline(time.Time{}); err != nil {
