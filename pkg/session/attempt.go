@@ -27,14 +27,15 @@ func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi
 		}
 	}()
 	pipe := &watchedPipe{Pipe: kernelPipe, patience: s.patience()}
+	e.way.Source = local(conn)
 	if err := s.bind(ctx, conn); err != nil {
 		return Notes{}, err
 	}
 	if err := s.kernel.Set(ctx, s.before(e)); err != nil {
 		return Notes{}, err
 	}
-	cfg.InitiatorName, cfg.TargetName = s.Initiator, s.Target
-	cfg.ISID, cfg.CmdSN, cfg.TPGT, cfg.Offer = s.ISID, 1, e.group, s.offer
+	s.complete(&cfg, s.ISID)
+	cfg.TPGT = e.group
 	result, err := iscsi.Login(ctx, pipe, cfg)
 	s.slowest = pipe.slowest
 	if err != nil {
@@ -51,7 +52,7 @@ func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi
 func (s *Session) loggedIn(e entry, r iscsi.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.Portal, s.Params, s.TSIH = e.addr, r.Params, r.TSIH
+	s.Portal, s.Way, s.Params, s.TSIH = e.addr, e.way, r.Params, r.TSIH
 	if r.HasTPGT {
 		s.TPGT = r.TPGT
 	}

@@ -11,11 +11,24 @@ import (
 // ConnectError is a TCP connection that did not come about.
 type ConnectError struct {
 	Portal netip.AddrPort
+	Way    Way
 	Err    error
 }
 
 // Error implements error. The portal is the caller's to name.
 func (e *ConnectError) Error() string {
+	text := e.cause()
+	if e.Way.Source.IsValid() {
+		text += " from " + e.Way.Source.String()
+	}
+	if e.Way.Device != "" {
+		text += " by " + e.Way.Device
+	}
+	return text
+}
+
+// cause is what went wrong, in words.
+func (e *ConnectError) cause() string {
 	switch {
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
 		return "connection refused"

@@ -15,12 +15,13 @@ import (
 // maxAddresses is how many addresses of one name are tried.
 const maxAddresses = 16
 
-// dial opens the TCP connection. Keep-alive stays off: NOPs do that work.
-func (s *Session) dial(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
-	d := net.Dialer{Timeout: s.times.dial, KeepAlive: -1}
-	conn, err := d.DialContext(ctx, "tcp", addr.String())
+// dial opens the TCP connection.
+func (s *Session) dial(ctx context.Context, p path) (*net.TCPConn, error) {
+	d := p.way.dialer()
+	d.Timeout = s.times.dial
+	conn, err := d.DialContext(ctx, "tcp", p.addr.String())
 	if err != nil {
-		return nil, &ConnectError{Portal: addr, Err: err}
+		return nil, &ConnectError{Portal: p.addr, Way: p.way, Err: err}
 	}
 	return conn.(*net.TCPConn), nil
 }
@@ -32,33 +33,33 @@ type arrival struct {
 	err   error
 }
 
-// race connects to the addresses in their order, each a moment after the one
-// before or when all before have failed, and returns the first connection. The
-// errors are those of the addresses that failed by then, by index.
-func (s *Session) race(ctx context.Context, addrs []netip.AddrPort) (conn *net.TCPConn, winner int, failed map[int]error) {
+// race connects by the paths in their order, each a moment after the one before or
+// when all before have failed, and returns the first connection. The errors are
+// those of the paths that failed by then, by index.
+func (s *Session) race(ctx context.Context, paths []path) (conn *net.TCPConn, winner int, failed map[int]error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	arrivals := make(chan arrival, len(addrs))
+	arrivals := make(chan arrival, len(paths))
 	failed = map[int]error{}
 	next := time.NewTimer(0)
 	defer next.Stop()
-	for started := 0; len(failed) < len(addrs); {
-		if started < len(addrs) && started == len(failed) {
+	for started := 0; len(failed) < len(paths); {
+		if started < len(paths) && started == len(failed) {
 			next.Reset(0)
 		}
 		select {
 		case <-next.C:
-			if started == len(addrs) {
+			if started == len(paths) {
 				continue
 			}
 			index := started
 			started++
 			next.Reset(s.times.stagger)
 			contain.Go("a connect", func() {
-				conn, err := s.dial(ctx, addrs[index])
+				conn, err := s.dial(ctx, paths[index])
 				arrivals <- arrival{index, conn, err}
 			}, func(err error) {
-				arrivals <- arrival{index: index, err: &ConnectError{Portal: addrs[index], Err: err}}
+				arrivals <- arrival{index: index, err: &ConnectError{Portal: paths[index].addr, Way: paths[index].way, Err: err}}
 			})
 		case a := <-arrivals:
 			if a.err == nil {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
@@ -33,7 +34,7 @@ func script(s ...iscsitest.Step) iscsitest.Script { return s }
 var failures = []failure{
 	{
 		name: "access list", scripts: []iscsitest.Script{script(iscsitest.Status(0x0202))}, heals: true,
-		text: " refused (0202): this initiator name is not in the target's access list, in the operational stage (initiator " + initiator + ", attempt 1)",
+		text: " refused (0202): this initiator name is not in the target's access list, in the security stage (initiator " + initiator + ", attempt 1)",
 		hint: "add the name in iscsi_i= to the target's access list",
 	},
 	{
@@ -47,13 +48,13 @@ var failures = []failure{
 		hint: "the name in iscsi_t=",
 	},
 	{
-		name: "wants CHAP", scripts: []iscsitest.Script{script(iscsitest.Status(0x0201)), script(iscsitest.Status(0x0201))},
+		name: "wants CHAP", scripts: []iscsitest.Script{script(iscsitest.Status(0x0201))},
 		text: " refused (0201): authentication failed: wrong user or secret, or the target wants authentication",
 		hint: "iscsi_u= and iscsi_w=", heals: true,
 	},
 	{
-		name: "closes without a word", scripts: []iscsitest.Script{script(iscsitest.Close()), script(iscsitest.Close())}, heals: true,
-		text: ": receive response 1 (operational stage): target closed the connection (kernel error 1020)",
+		name: "closes without a word", scripts: []iscsitest.Script{script(iscsitest.Close())}, heals: true,
+		text: ": receive response 1 (security stage): target closed the connection (kernel error 1020)",
 		hint: "check iscsi_t=, iscsi_i=",
 	},
 	{
@@ -69,15 +70,15 @@ var failures = []failure{
 		text: ": set parameter TargetName of session 66051: invalid argument",
 	},
 	{
-		name: "parameter after", scripts: []iscsitest.Script{script(agree, iscsitest.Silence())}, refuse: kerneltest.SetParam, param: 8, errno: unix.EINVAL,
+		name: "parameter after", scripts: []iscsitest.Script{welcome}, refuse: kerneltest.SetParam, param: 8, errno: unix.EINVAL,
 		text: ": set parameter MaxBurstLength of session 66051: invalid argument",
 	},
 	{
-		name: "closes right after the login", scripts: []iscsitest.Script{script(agree, iscsitest.Silence())}, refuse: kerneltest.SetParam, param: 16, errno: unix.ENOTCONN,
+		name: "closes right after the login", scripts: []iscsitest.Script{welcome}, refuse: kerneltest.SetParam, param: 16, errno: unix.ENOTCONN,
 		heals: true, text: ": set parameter TPGT of session 66051: transport endpoint is not connected",
 	},
 	{
-		name: "start", scripts: []iscsitest.Script{script(agree, iscsitest.Silence())}, refuse: kerneltest.StartConn, errno: unix.EINVAL,
+		name: "start", scripts: []iscsitest.Script{welcome}, refuse: kerneltest.StartConn, errno: unix.EINVAL,
 		text: ": start connection session 66051: invalid argument",
 	},
 }
@@ -87,7 +88,7 @@ var failures = []failure{
 func TestFailures(t *testing.T) {
 	for _, f := range failures {
 		t.Run(f.name, func(t *testing.T) {
-			tg := startTarget(t, append(slices.Clone(f.scripts), script(agree, iscsitest.Silence()))...)
+			tg := startTarget(t, append(slices.Clone(f.scripts), welcome)...)
 			s, k := newSession(t, tg.portal)
 			failing := true // read by Login's own goroutine only
 			k.Refuse = func(r kerneltest.Request) unix.Errno {
@@ -158,24 +159,48 @@ func checkISIDs(t *testing.T, tg *target, connections int) {
 	}
 }
 
-// A target that wants a security stage gets one, on a connection of its own.
-func TestSecurityStage(t *testing.T) {
-	security := iscsitest.Text("AuthMethod=None")
-	for name, first := range map[string]iscsitest.Step{"closes": iscsitest.Close(), "0200": iscsitest.Status(0x0200), "020b": iscsitest.Status(0x020b)} {
+// A target that refuses the security stage gets a login without one, on a connection
+// of its own. Nothing less than its word will do: what ends without one may have met
+// a reset, and a login without a security stage may leave the old session behind.
+func TestNoSecurityStage(t *testing.T) {
+	for name, tt := range map[string]struct {
+		first iscsitest.Script
+		again bool
+	}{
+		"0200":             {script(iscsitest.Status(0x0200)), true},
+		"020b":             {script(iscsitest.Status(0x020b)), true},
+		"0200 later":       {script(noAuth, iscsitest.Status(0x0200)), false},
+		"wants CHAP":       {script(iscsitest.Status(0x0201)), false},
+		"closes":           {script(iscsitest.Close()), false},
+		"reset on its way": {script(iscsitest.Reset()), false},
+	} {
 		t.Run(name, func(t *testing.T) {
-			tg := startTarget(t, script(first), script(security, agree, iscsitest.Silence()))
-			s, k := newSession(t, tg.portal)
-			if _, err := s.Login(t.Context()); err != nil {
-				t.Fatal(err)
+			scripts := []iscsitest.Script{tt.first}
+			if tt.again {
+				scripts = append(scripts, script(agree, iscsitest.Silence()))
 			}
-			checkTries(t, k.Requests(), 2)
+			tg := startTarget(t, scripts...)
+			s, k := newSession(t, tg.portal)
+			if _, err := s.Login(t.Context()); (err == nil) != tt.again {
+				t.Errorf("error %v", err)
+			}
 			k.Close()
-			checkISIDs(t, tg, 2)
-			if r := tg.logins(t)[1][0]; r.CSG != 0 {
-				t.Errorf("the second connection began in the %v", r.CSG)
+			checkISIDs(t, tg, len(scripts))
+			for i, r := range tg.logins(t) {
+				if want := []iscsi.Stage{iscsi.StageSecurity, iscsi.StageOperational}[i]; r[0].CSG != want {
+					t.Errorf("connection %d began in the %v", i+1, r[0].CSG)
+				}
 			}
 		})
 	}
+}
+
+// The refusal of both forms is told by what says more.
+func TestBothFormsRefused(t *testing.T) {
+	tg := startTarget(t, script(iscsitest.Status(0x0200)), script(iscsitest.Status(0x0202)))
+	s, _ := newSession(t, tg.portal)
+	_, err := s.Login(t.Context())
+	checkLoginError(t, err, failure{heals: true, text: " refused (0202)", hint: "iscsi_i="}, tg.portal)
 }
 
 // A silent target and a caller who has no time are time-outs, which heal.
@@ -185,7 +210,7 @@ func TestSilence(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := s.Login(ctx)
-	checkLoginError(t, err, failure{heals: true, text: ": receive response 1 (operational stage): receive pdu: context deadline exceeded"}, tg.portal)
+	checkLoginError(t, err, failure{heals: true, text: ": receive response 1 (security stage): receive pdu: context deadline exceeded"}, tg.portal)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}

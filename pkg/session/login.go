@@ -2,10 +2,8 @@ package session
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
-	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
@@ -30,7 +28,7 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 	addrs, lost := s.addresses(ctx)
 	failed.Tries = append(failed.Tries, lost...)
 	for len(addrs) > 0 {
-		conn, winner, lost := s.race(ctx, addrs)
+		conn, winner, lost := s.race(ctx, plain(addrs))
 		for i, addr := range addrs {
 			if lost[i] != nil {
 				failed.Tries = append(failed.Tries, Try{Portal: addr.String(), Err: lost[i]})
@@ -39,7 +37,7 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 		if conn == nil {
 			break
 		}
-		notes, try := s.follow(ctx, conn, addrs[winner])
+		notes, try := s.follow(ctx, conn, path{addr: addrs[winner]})
 		s.answered(try)
 		if try == nil {
 			s.refusals = 0
@@ -68,59 +66,30 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 
 // entry is one way in: where to connect, and where a later reconnect begins.
 type entry struct {
-	addr  netip.AddrPort
+	path
 	start netip.AddrPort
 	group *uint16 // TPGT to expect
 }
 
-// enter logs in over conn. Where the target turns down a login in a way that
-// another form of it may cure, it connects to the same address once more.
+// enter logs in over conn, and once more to the same address where another form of
+// the login may help.
 func (s *Session) enter(ctx context.Context, conn *net.TCPConn, e entry) (Notes, error) {
-	notes, err := s.try(ctx, conn, e, iscsi.LoginConfig{CHAP: s.chap})
-	var stage *iscsi.StageError
-	var list *iscsi.AlgorithmsError
-	var second iscsi.LoginConfig
-	switch {
-	case err == nil:
-		return notes, nil
-	case errors.As(err, &stage):
-		// The target may want a security stage first.
-		second = iscsi.LoginConfig{SecurityStage: true}
-	case errors.As(err, &list) && (s.chap.Algorithms == nil || slices.Contains(s.chap.Algorithms, iscsi.MD5)):
-		old := *s.chap
-		old.Algorithms = []iscsi.Algorithm{iscsi.MD5}
-		second = iscsi.LoginConfig{CHAP: &old}
-	default:
+	var notes Notes
+	md5, err := s.inForms(func(cfg iscsi.LoginConfig) (err error) {
+		if conn == nil {
+			if conn, err = s.dial(ctx, e.path); err != nil {
+				return err
+			}
+		}
+		notes, err = s.try(ctx, conn, e, cfg)
+		conn = nil
+		return err
+	})
+	if err != nil {
 		return Notes{}, err
 	}
-	conn, err2 := s.dial(ctx, e.addr)
-	if err2 == nil {
-		notes, err2 = s.try(ctx, conn, e, second)
-	}
-	switch {
-	case err2 == nil && list != nil:
+	if md5 {
 		notes.Warnings = append(notes.Warnings, "the target did not get along with the list of CHAP's hashes, so that MD5 had to be allowed: iscsi_chap=md5 saves a connection")
-		return notes, nil
-	case err2 == nil:
-		return notes, nil
 	}
-	return Notes{}, telling(err, err2)
-}
-
-// telling chooses between the errors of a login and of its other form. What the
-// target said first is the better message, unless it said less, or it moved; and
-// a wrong secret comes to light only with a hash that both sides know.
-func telling(first, second error) error {
-	var status *iscsi.StatusError
-	if errors.As(second, &status) {
-		if _, _, moved := status.Redirect(); moved {
-			return second
-		}
-	}
-	var list *iscsi.AlgorithmsError
-	var auth *iscsi.AuthError
-	if errors.As(first, &list) && (status != nil || errors.As(second, &auth)) {
-		return second
-	}
-	return iscsi.Telling(first, second)
+	return notes, nil
 }

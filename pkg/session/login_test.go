@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
@@ -43,7 +44,7 @@ func steps(requests []kerneltest.Request) []string {
 // A login tells the kernel all that iscsid reads back, each thing when the
 // kernel takes it (include/scsi/iscsi_if.h: enum iscsi_param).
 func TestLogin(t *testing.T) {
-	tg := startTarget(t, iscsitest.Script{agree, iscsitest.Silence()})
+	tg := startTarget(t, welcome)
 	s, k := newSession(t, tg.portal)
 	notes, err := s.Login(t.Context())
 	if err != nil || len(notes.Warnings)+len(notes.Oddities) != 0 {
@@ -54,9 +55,9 @@ func TestLogin(t *testing.T) {
 		"set 15 " + targetName, "set 17 127.0.0.1", "set 18 " + strconv.Itoa(int(tg.portal.Port())),
 		"set 26 1", "set 27 15", "set 28 30", "set 35 30", "set 32 default", "set 34 " + initiator,
 		"set 30 3", "set 31 1", // until root is mounted
-		"login request",
+		"login request", "login request",
 		"set 16 5", "set 0 262144", "set 1 65536", "set 2 0", "set 3 0", "set 4 0", "set 5 1", "set 6 1",
-		"set 7 131072", "set 8 524288", "set 9 1", "set 10 1", "set 11 0", "set 14 1",
+		"set 7 131072", "set 8 524288", "set 9 1", "set 10 1", "set 11 0", "set 14 2",
 		"start",
 	}
 	if diff := cmp.Diff(want, steps(k.Requests())); diff != "" {
@@ -74,10 +75,10 @@ func checkWire(t *testing.T, tg *target, r Record) {
 	t.Helper()
 	isid := [6]byte{0, 2, 0x3d, 1, 2, 3}
 	logins := tg.logins(t)
-	if len(logins) != 1 || len(logins[0]) != 1 {
+	if len(logins) != 1 || len(logins[0]) != 2 {
 		t.Fatalf("logins %v", logins)
 	}
-	if got := logins[0][0]; got.ISID != isid || got.TSIH != 0 || got.CID != 0 || got.CmdSN != 1 {
+	if got := logins[0][0]; got.CSG != iscsi.StageSecurity || got.NSG != iscsi.StageOperational || !got.Transit || got.ISID != isid || got.TSIH != 0 || got.CID != 0 || got.CmdSN != 1 {
 		t.Errorf("got %+v", got)
 	}
 	if r.ISID != isid || r.SID != 0x010203 || r.HostNo != 0x010203+100 || r.TPGT != 5 || r.TSIH != 1 ||
@@ -108,7 +109,7 @@ func sockets(t *testing.T, bind kerneltest.Request) int {
 
 // A group that was given is expected, and counts where the target names none.
 func TestGroup(t *testing.T) {
-	tg := startTarget(t, iscsitest.Script{iscsitest.Text(), iscsitest.Silence()}, iscsitest.Script{agree, iscsitest.Silence()})
+	tg := startTarget(t, script(noAuth, iscsitest.Text(), iscsitest.Silence()), welcome)
 	k := kerneltest.New()
 	tr := k.Transport()
 	defer func() { _ = tr.Close() }()

@@ -10,7 +10,6 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
 // buggyNames is a Resolver with a bug.
@@ -23,7 +22,7 @@ func (buggyNames) LookupNetIP(context.Context, string, string) ([]netip.Addr, er
 // A panic in the look-up of one portal's name is that portal's error: the login
 // goes on at the others, and is tried again if there are none.
 func TestPanicInALookup(t *testing.T) {
-	tg := startTarget(t, script(agree, iscsitest.Silence()))
+	tg := startTarget(t, welcome)
 	name := bootspec.Value[bootspec.Portal]{V: bootspec.Portal{Host: "storage", Port: 860}}
 	s, _ := sessionAt(t, func(c *Config) {
 		c.Resolver = buggyNames{}
@@ -58,7 +57,7 @@ func (buggyContext) Deadline() (time.Time, bool) { panic("torn deadline") }
 func TestPanicInAConnect(t *testing.T) {
 	s, _ := sessionAt(t, nil, closed(t))
 	addrs := []netip.AddrPort{closed(t), closed(t)}
-	conn, _, failed := s.race(buggyContext{t.Context()}, addrs)
+	conn, _, failed := s.race(buggyContext{t.Context()}, plain(addrs))
 	if conn != nil || len(failed) != 2 {
 		t.Fatalf("connection %v, errors %v", conn, failed)
 	}

@@ -83,7 +83,7 @@ func hole(t *testing.T) netip.AddrPort {
 func TestDeadPortal(t *testing.T) {
 	for name, dead := range map[string]netip.AddrPort{"refuses": closed(t), "is silent": hole(t)} {
 		t.Run(name, func(t *testing.T) {
-			tg := startTarget(t, script(agree, iscsitest.Silence()))
+			tg := startTarget(t, welcome)
 			s, k := sessionAt(t, nil, dead, tg.portal)
 			began := time.Now()
 			if _, err := s.Login(t.Context()); err != nil {
@@ -105,7 +105,7 @@ func TestDeadPortal(t *testing.T) {
 // Where a login fails, the next portal has its turn with the same session.
 func TestNextPortal(t *testing.T) {
 	sick := startTarget(t, script(iscsitest.Status(0x0301)))
-	well := startTarget(t, script(agree, iscsitest.Silence()))
+	well := startTarget(t, welcome)
 	s, k := sessionAt(t, nil, sick.portal, well.portal)
 	if _, err := s.Login(t.Context()); err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func TestAllPortalsFail(t *testing.T) {
 			t.Fatalf("got %v", err)
 		}
 		want := "login to " + targetName + " at " + dead.String() + ": connection refused; at " + sick.portal.String() +
-			" refused (0203): this portal has no target of that name, in the operational stage (initiator " + initiator + ", attempt " + number(uint32(attempt)) + ")"
+			" refused (0203): this portal has no target of that name, in the security stage (initiator " + initiator + ", attempt " + number(uint32(attempt)) + ")"
 		if err.Error() != want {
 			t.Errorf("got  %s\nwant %s", err, want)
 		}
@@ -162,7 +162,7 @@ func (n names) LookupNetIP(_ context.Context, network, host string) ([]netip.Add
 // Every address of a name is a way; what a name led to is known when its server
 // is away.
 func TestNames(t *testing.T) {
-	tg := startTarget(t, script(agree, iscsitest.Silence()), script(agree, iscsitest.Silence()))
+	tg := startTarget(t, welcome, welcome)
 	book := names{"storage": {"127.9.9.9", "::ffff:127.0.0.1"}}
 	s, k := sessionAt(t, func(c *Config) {
 		c.Resolver = book
@@ -197,7 +197,7 @@ func TestNoName(t *testing.T) {
 // alive.
 func TestISIDOverBoots(t *testing.T) {
 	for boot := range 10 {
-		tg := startTarget(t, script(iscsitest.Status(0x0302)), script(agree, iscsitest.Silence()))
+		tg := startTarget(t, script(iscsitest.Status(0x0302)), welcome)
 		portals := []netip.AddrPort{tg.portal}
 		if boot%2 == 1 {
 			portals = []netip.AddrPort{closed(t), tg.portal}
@@ -221,5 +221,5 @@ func TestSilentTarget(t *testing.T) {
 	s, _ := sessionAt(t, nil, tg.portal)
 	s.times.response = 50 * time.Millisecond
 	_, err := s.Login(t.Context())
-	checkLoginError(t, err, failure{heals: true, text: ": receive response 1 (operational stage): target does not answer for 50ms (initiator ", hint: "the host is up and takes connections"}, tg.portal)
+	checkLoginError(t, err, failure{heals: true, text: ": receive response 1 (security stage): target does not answer for 50ms (initiator ", hint: "the host is up and takes connections"}, tg.portal)
 }

@@ -16,12 +16,13 @@ import (
 // maxHops is how many redirects in a row are followed.
 const maxHops = 4
 
-// follow logs in at an address and at where it redirects to, always to the same
-// target. A target that has moved for good is looked for there first from now
-// on; after one that has moved for now the next login begins where this one did.
-func (s *Session) follow(ctx context.Context, conn *net.TCPConn, addr netip.AddrPort) (Notes, *Try) {
-	e := entry{addr: addr, start: addr, group: s.group}
-	way := []string{addr.String()}
+// follow logs in at an address and at where it redirects to, by the same way if
+// that suits, always to the same target. A target that has moved for good is looked
+// for there first from now on; after one that has moved for now the next login
+// begins where this one did.
+func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path) (Notes, *Try) {
+	e := entry{path: p, start: p.addr, group: s.group}
+	hops := []string{p.addr.String()}
 	forGood := true
 	var moved []netip.AddrPort
 	for {
@@ -31,7 +32,7 @@ func (s *Session) follow(ctx context.Context, conn *net.TCPConn, addr netip.Addr
 			return notes, nil
 		}
 		fail := func(err error) (Notes, *Try) {
-			return Notes{}, &Try{Portal: strings.Join(way, ", redirected to "), Err: err}
+			return Notes{}, &Try{Portal: strings.Join(hops, ", redirected to "), Err: err}
 		}
 		var status *iscsi.StatusError
 		if !errors.As(err, &status) {
@@ -41,22 +42,23 @@ func (s *Session) follow(ctx context.Context, conn *net.TCPConn, addr netip.Addr
 		switch {
 		case !ok:
 			return fail(err)
-		case len(way) > maxHops:
+		case len(hops) > maxHops:
 			return fail(&RedirectError{To: to.String(), Cause: fmt.Sprintf("that is more than %d redirects in a row", maxHops)})
-		case slices.Contains(way, hostPort(to)):
+		case slices.Contains(hops, hostPort(to)):
 			return fail(&RedirectError{To: to.String(), Cause: "which is a circle"})
 		}
-		way = append(way, hostPort(to))
+		hops = append(hops, hostPort(to))
 		var addrs []netip.AddrPort
 		if addrs, err = s.resolveAll(ctx, status.Addresses); err != nil {
 			return fail(err)
 		}
+		next := paths([]Way{p.way}, addrs)
 		var winner int
 		var lost map[int]error
-		if conn, winner, lost = s.race(ctx, addrs); conn == nil {
+		if conn, winner, lost = s.race(ctx, next); conn == nil {
 			return fail(lost[0])
 		}
-		e = entry{addr: addrs[winner], start: e.start, group: s.group}
+		e = entry{path: next[winner], start: e.start, group: s.group}
 		if to.HasTPGT {
 			e.group = &to.TPGT
 		}

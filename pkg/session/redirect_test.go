@@ -40,7 +40,7 @@ func TestRedirect(t *testing.T) {
 		first    int // connections to the first portal in two logins
 		original bool
 	}{{0x0101, 2, true}, {0x0102, 1, false}} {
-		to := startTarget(t, script(agree, iscsitest.Silence()), script(agree, iscsitest.Silence()))
+		to := startTarget(t, welcome, welcome)
 		var scripts []iscsitest.Script
 		for range tt.first {
 			scripts = append(scripts, moved(tt.code, to.portal))
@@ -68,7 +68,7 @@ func TestRedirect(t *testing.T) {
 // A redirect with a portal group expects it; one with several addresses races
 // them.
 func TestRedirectDetails(t *testing.T) {
-	to := startTarget(t, script(agree, iscsitest.Silence()))
+	to := startTarget(t, welcome)
 	from := startTarget(t, script(iscsitest.Status(0x0101, "TargetAddress="+closed(t).String()+",9", "TargetAddress="+to.portal.String())))
 	s, k := sessionAt(t, nil, from.portal)
 	notes, err := s.Login(t.Context())

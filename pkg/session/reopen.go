@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -26,6 +27,7 @@ func Reopen(t *kernel.Transport, st State) *Session {
 		times:    defaultTimes,
 		timers:   st.Timers,
 		pings:    st.Timers.pings(),
+		told:     st.Timers.pings(),
 		due:      st.Due,
 		fresh:    st.Fresh,
 	}
@@ -36,23 +38,30 @@ func Reopen(t *kernel.Transport, st State) *Session {
 // Connection is a TCP connection to one of a target's portals.
 type Connection struct {
 	conn *net.TCPConn
-	addr netip.AddrPort
+	path path
 }
 
 // Close closes the connection; nobody logs in by it.
 func (c *Connection) Close() error { return c.conn.Close() }
 
-// Connect connects to the first of the known portals that answers. Names are
-// not looked up: their server may be behind the very network that is away. The
-// error is that of the first portal. Calls may overlap.
-func (s *Session) Connect(ctx context.Context) (*Connection, error) {
-	portals := s.Known()
-	conn, winner, lost := s.race(ctx, portals)
+// Connect connects to the first of the known portals that answers, by one of the
+// ways; none: as the kernel chooses, which is also the zero Way and then begins.
+// Names are not looked up: their server may be behind the very network that is
+// away. The error is that of the first path. Calls may overlap.
+func (s *Session) Connect(ctx context.Context, ways ...Way) (*Connection, error) {
+	paths := paths(ways, s.Known())
+	if len(paths) == 0 {
+		return nil, errNoPortal
+	}
+	conn, winner, lost := s.race(ctx, paths)
 	if conn == nil {
 		return nil, lost[0]
 	}
-	return &Connection{conn, portals[winner]}, nil
+	return &Connection{conn, paths[winner]}, nil
 }
+
+// errNoPortal says that no name of a portal was ever found.
+var errNoPortal = errors.New("no address of the target is known")
 
 // Known returns the portals in the order in which they are tried.
 func (s *Session) Known() []netip.AddrPort {
@@ -73,14 +82,14 @@ func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 	if s.again || s.kernel.Bound() || s.At().IsValid() {
 		if err := s.stop(ctx); err != nil {
 			_ = c.Close()
-			failed.Tries = []Try{{Portal: c.addr.String(), Err: err}}
+			failed.Tries = []Try{{Portal: c.path.addr.String(), Err: err}}
 			return failed
 		}
 	}
-	_, try := s.follow(ctx, c.conn, c.addr)
+	_, try := s.follow(ctx, c.conn, c.path)
 	s.answered(try)
 	if try != nil {
-		s.last(c.addr)
+		s.last(c.path.addr)
 		failed.Tries = []Try{*try}
 		return failed
 	}

@@ -24,6 +24,7 @@ type Record struct {
 	// which a login tries them: no name has to be looked up for it.
 	Portals []netip.AddrPort
 	Portal  netip.AddrPort // where the last login went
+	Way     Way            // how its connection leaves this machine, see Via
 	Params  iscsi.Params   // as negotiated by the last login
 	TSIH    uint16
 	TPGT    uint16
@@ -56,9 +57,10 @@ type Session struct {
 	timers   Timers  // as they were asked for
 	fresh    *uint64 // see State.Fresh
 
-	mu       sync.Mutex       // guards Portals, Portal, Params, TSIH, TPGT, pings, due, fresh and attempts: a login or a scan may overlap their readers
+	mu       sync.Mutex       // guards Portals, Portal, Way, Params, TSIH, TPGT, pings, told, due, fresh and attempts: a login or a scan may overlap their readers
 	moved    []netip.AddrPort // where a target that moved for good is now
-	pings    pings            // as the kernel has them
+	pings    pings            // as the next login tells the kernel
+	told     pings            // as the kernel has them
 	due      bool             // see State.Due
 	attempts int              // logins so far
 	again    bool             // they are re-logins
@@ -117,6 +119,7 @@ func New(k *kernel.Session, c Config) *Session {
 		},
 	}
 	s.pings, s.due = s.timers.untilMounted(), true
+	s.told = s.pings
 	if s.resolver == nil {
 		s.resolver = net.DefaultResolver
 	}

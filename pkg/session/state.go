@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
@@ -46,6 +48,12 @@ func AppendState(b []byte, st State) []byte {
 		b = fmt.Appendf(b, "portal %s\n", p)
 	}
 	b = fmt.Appendf(b, "at %s\ntpgt %d\n", st.Portal, st.TPGT)
+	if st.Way.Device != "" {
+		b = fmt.Appendf(b, "device %q\n", st.Way.Device)
+	}
+	if st.Way.Source.IsValid() {
+		b = fmt.Appendf(b, "source %s\n", st.Way.Source)
+	}
 	if st.Group != nil {
 		b = fmt.Appendf(b, "group %d\n", *st.Group)
 	}
@@ -157,6 +165,12 @@ func (r *stateReader) line(key, value string) (err error) {
 		if value != (netip.AddrPort{}).String() {
 			st.Portal, err = netip.ParseAddrPort(value)
 		}
+	case "device":
+		if st.Way.Device, err = strconv.Unquote(value); len(st.Way.Device) >= unix.IFNAMSIZ {
+			err = errState
+		}
+	case "source":
+		st.Way.Source, err = netip.ParseAddr(value)
 	case "tpgt":
 		st.TPGT, err = parse[uint16](value, 16)
 	case "group":

@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
@@ -20,6 +19,7 @@ func testState(sid uint32) State {
 			SID: sid, HostNo: 2, ISID: [6]byte{0, 2, 0x3d, 0, 0, byte(sid)}, Initiator: initiator, Target: targetName + "\n\"",
 			Portals: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:3260"), netip.MustParseAddrPort("[fe80::1%eth0]:3261")},
 			Portal:  netip.MustParseAddrPort("[fe80::1%eth0]:3261"), TPGT: 7,
+			Way: Way{Device: "vrf \"0", Source: netip.MustParseAddr("fe80::2%eth0")},
 		},
 		Group: &group, HeaderDigest: iscsi.RequireDigest, DataDigest: iscsi.PreferDigest,
 		CHAP: &iscsi.CHAP{
@@ -31,20 +31,25 @@ func testState(sid uint32) State {
 	}
 }
 
-func secrets() cmp.Option {
-	return cmp.Comparer(func(a, b iscsi.Secret) bool { return bytes.Equal(a.Bytes(), b.Bytes()) })
+// values compares what cmp cannot look into.
+func values() []cmp.Option {
+	return []cmp.Option{
+		cmp.Comparer(func(a, b iscsi.Secret) bool { return bytes.Equal(a.Bytes(), b.Bytes()) }),
+		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+	}
 }
 
 func TestStates(t *testing.T) {
 	plain := testState(1)
-	plain.CHAP, plain.Group, plain.Portal, plain.Fresh = nil, nil, netip.AddrPort{}, nil
+	plain.CHAP, plain.Group, plain.Portal, plain.Fresh, plain.Way = nil, nil, netip.AddrPort{}, nil, Way{}
 	want := []State{plain, testState(0x123456)}
 	want[1].ISID = [6]byte{0, 2, 0x3d, 0x12, 0x34, 0x56}
 	got, err := ParseStates(AppendState(AppendState(nil, want[0]), want[1]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got, secrets(), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got, values()...); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -62,6 +67,8 @@ func TestDamagedStates(t *testing.T) {
 		"no portals":      strings.ReplaceAll(whole, "portal ", "at "),
 		"too many":        strings.Repeat(string(AppendState(nil, testState(1))), maxStates+1),
 		"too many portal": strings.Replace(whole, "tpgt 7\n", strings.Repeat("portal 1.2.3.4:5\n", maxPortals), 1),
+		"no address":      strings.Replace(whole, "source fe80", "source fe8g", 1),
+		"device too long": strings.Replace(whole, "device \"vrf", "device \"a-vrf-of-a-name", 1),
 		"algorithms":      strings.Replace(whole, "end\n", strings.Repeat("algorithm 5\n", 8)+"end\n", 1),
 	} {
 		if _, err := ParseStates([]byte(text)); err == nil {
@@ -88,7 +95,7 @@ func FuzzParseStates(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v of\n%s", err, again)
 		}
-		if diff := cmp.Diff(states, second, secrets(), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+		if diff := cmp.Diff(states, second, values()...); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -97,7 +104,7 @@ func FuzzParseStates(f *testing.F) {
 // Another process logs the session in again: it stops first, and the ISID on
 // the wire is the same.
 func TestReopen(t *testing.T) {
-	tg := startTarget(t, iscsitest.Script{agree, iscsitest.Silence()}, iscsitest.Script{agree, iscsitest.Silence()})
+	tg := startTarget(t, welcome, welcome)
 	k := kerneltest.New()
 	k.FirstSID = 0x010202
 	tr := k.Transport()
@@ -128,7 +135,7 @@ func TestReopen(t *testing.T) {
 	}
 	k.Close()
 	for i, login := range tg.logins(t) {
-		if got := login[0].ISID; got != first.ISID || len(login) != 1 {
+		if got := login[0].ISID; got != first.ISID || len(login) != 2 {
 			t.Errorf("login %d: ISID %x, %d requests", i, got, len(login))
 		}
 	}

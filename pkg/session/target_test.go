@@ -25,6 +25,7 @@ type target struct {
 
 	mu       sync.Mutex
 	requests [][]*iscsi.PDU // by connection
+	peers    []string       // their far ends
 	tasks    sync.WaitGroup
 }
 
@@ -45,6 +46,7 @@ func startTarget(t *testing.T, scripts ...iscsitest.Script) *target {
 			requests, _ := s.Serve(conn)
 			tg.mu.Lock()
 			tg.requests = append(tg.requests, requests)
+			tg.peers = append(tg.peers, conn.RemoteAddr().String())
 			tg.mu.Unlock()
 		}
 	})
@@ -75,7 +77,13 @@ func (tg *target) logins(t *testing.T) [][]*iscsi.LoginRequest {
 	return out
 }
 
-// agree is a login in one exchange.
+// noAuth is the security stage of a target without CHAP.
+var noAuth = iscsitest.Text("AuthMethod=None")
+
+// welcome is a login, and a session that does nothing.
+var welcome = iscsitest.Script{noAuth, agree, iscsitest.Silence()}
+
+// agree is the operational stage.
 var agree = iscsitest.Text(
 	"TargetPortalGroupTag=5", "HeaderDigest=None", "DataDigest=None", "InitialR2T=No", "ImmediateData=Yes",
 	"MaxRecvDataSegmentLength=65536", "MaxBurstLength=524288", "FirstBurstLength=131072", "MaxOutstandingR2T=1",

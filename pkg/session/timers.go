@@ -110,10 +110,25 @@ func (s *Session) SetTimers(ctx context.Context) error {
 	return s.kernel.Set(ctx, s.pingSettings())
 }
 
-// pingSettings are the kernel's parameters of the pings.
+// Silence is for how long the target had been silent when the connection was lost,
+// as far as the cause tells: the kernel gives a connection up for a ping when the
+// last PDU came that long ago (drivers/scsi/libiscsi.c: iscsi_has_ping_timed_out).
+// 0: it was not silent. It is asked for before the next login.
+func (s *Session) Silence(cause error) time.Duration {
+	var why kernel.ConnError
+	if !errors.As(cause, &why) || why != kernel.PingTimedOut {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Duration(s.told.interval+s.told.timeout) * time.Second
+}
+
+// pingSettings are the kernel's parameters of the pings, which it is then told.
 func (s *Session) pingSettings() []kernel.Setting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.told = s.pings
 	return []kernel.Setting{
 		{Param: kernel.PingTimeout, Value: number(s.pings.timeout)},
 		{Param: kernel.RecvTimeout, Value: number(s.pings.interval)},

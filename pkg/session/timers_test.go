@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
@@ -41,10 +40,42 @@ func TestPingsUntilMounted(t *testing.T) {
 	}
 }
 
+// An outage is as long as its cause says: the kernel's pings were in vain for both
+// times that it has, which are not those of the next login.
+func TestSilenceOfTheTarget(t *testing.T) {
+	tg := startTarget(t, welcome, welcome, welcome, welcome)
+	s, k := newSession(t, tg.portal)
+	silent := fmt.Errorf("session 1: %w", kernel.PingTimedOut)
+	for _, want := range []time.Duration{4, 7, 13} { // 1+3, then 1+6, 1+12
+		if _, err := s.Login(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Silence(silent); got != want*time.Second {
+			t.Errorf("silent for %v, want %d s", got, want)
+		}
+		if s.Broken(silent); s.Silence(silent) != want*time.Second {
+			t.Errorf("silent for %v after Broken, want %d s", s.Silence(silent), want)
+		}
+		if s.Silence(kernel.TargetClosed) != 0 || s.Silence(nil) != 0 {
+			t.Error("silent without a ping")
+		}
+		k.Close()
+	}
+	if _, err := s.Login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetTimers(t.Context()); err != nil || s.Silence(silent) != 45*time.Second {
+		t.Errorf("silent for %v with the timers of the running system, %v", s.Silence(silent), err)
+	}
+	if again := Reopen(nil, s.State()); again.Silence(silent) != 45*time.Second {
+		t.Errorf("silent for %v in another process", again.Silence(silent))
+	}
+}
+
 // The timers of the running system are set when root is mounted: at once where
 // the session is up, else by the next login.
 func TestSetTimers(t *testing.T) {
-	tg := startTarget(t, iscsitest.Script{agree, iscsitest.Silence()}, iscsitest.Script{agree, iscsitest.Silence()})
+	tg := startTarget(t, welcome, welcome)
 	s, k := newSession(t, tg.portal)
 	if err := s.SetTimers(t.Context()); err != nil || len(k.Requests()) != 2 {
 		t.Errorf("a session without a connection was sent %q, %v", steps(k.Requests()), err)

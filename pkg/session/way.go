@@ -1,6 +1,13 @@
 package session
 
-import "net/netip"
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // Way is how a connection leaves this machine. The zero value leaves both to the
 // kernel.
@@ -10,4 +17,87 @@ type Way struct {
 	Device string
 	// Source is the local address; not valid: the kernel chooses.
 	Source netip.Addr
+}
+
+// Via is how the connection of the last login leaves this machine: Device as it was
+// bound to, and the address that it really has. It is the zero value if there was
+// no login.
+func (s *Session) Via() Way {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Way
+}
+
+// suits tells whether a connection can go this way to an address: both have the
+// same family.
+func (w Way) suits(addr netip.Addr) bool {
+	return !w.Source.IsValid() || w.Source.Unmap().Is4() == addr.Unmap().Is4()
+}
+
+// dialer prepares a socket that leaves this way.
+func (w Way) dialer() net.Dialer {
+	d := net.Dialer{KeepAlive: -1} // NOPs do that work
+	if w.Source.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(w.Source, 0))
+	}
+	if w.Device != "" {
+		d.Control = func(_, _ string, raw syscall.RawConn) error {
+			var err error
+			if cerr := raw.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), w.Device) }); cerr != nil {
+				return cerr
+			}
+			return err
+		}
+	}
+	return d
+}
+
+// local is the address that a connection really has.
+func local(conn net.Conn) netip.Addr {
+	a, ok := conn.LocalAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return a.AddrPort().Addr().Unmap()
+}
+
+// path is one way to one portal.
+type path struct {
+	way  Way
+	addr netip.AddrPort
+}
+
+// maxPaths bounds what other ways add to the kernel's own choice.
+const maxPaths = 32
+
+// plain leaves the way to the kernel.
+func plain(addrs []netip.AddrPort) []path {
+	out := make([]path, len(addrs))
+	for i, a := range addrs {
+		out[i].addr = a
+	}
+	return out
+}
+
+// paths returns the ways to the portals in the order in which they are tried: the
+// kernel's own choice to all portals first, if it is among the ways, then the
+// others, each to all portals. Without a way that suits, it is the kernel's choice
+// alone.
+func paths(ways []Way, addrs []netip.AddrPort) []path {
+	var out []path
+	if slices.Contains(ways, Way{}) {
+		out = plain(addrs)
+	}
+	for _, w := range ways {
+		for _, a := range addrs {
+			p := path{w, a}
+			if w.suits(a.Addr()) && len(out) < maxPaths && !slices.Contains(out, p) {
+				out = append(out, p)
+			}
+		}
+	}
+	if len(out) == 0 {
+		return plain(addrs)
+	}
+	return out
 }
