@@ -15,8 +15,8 @@
 // of them. What is negotiated is a table of keys (who may send it, when, by
 // which function, within which range) with one engine over it. With a [CHAP] in
 // the configuration the security stage is that, and nothing else is offered or
-// accepted; without one it is an exchange of AuthMethod=None, as open-iscsi begins
-// every login, or the login begins in the operational stage.
+// accepted; without one it is an exchange of AuthMethod=None, or the login begins in
+// the operational stage.
 //
 // [Discover] logs in to a discovery session, asks for targets and logs out. [Idle]
 // keeps a session that has nothing else to do: it answers and sends pings.

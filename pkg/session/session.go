@@ -80,6 +80,8 @@ type times struct {
 	login             time.Duration // all PDUs of a login
 	stop              time.Duration // giving a connection up
 	lookup            time.Duration // the addresses of a name
+	probe             time.Duration // one login, or ping, of Duplicate
+	leave             time.Duration // its logouts
 }
 
 var defaultTimes = times{
@@ -91,6 +93,8 @@ var defaultTimes = times{
 	login:      45 * time.Second,
 	stop:       10 * time.Second,
 	lookup:     10 * time.Second,
+	probe:      5 * time.Second,
+	leave:      time.Second,
 }
 
 // Reserve makes a session in the kernel without connecting. The order of the

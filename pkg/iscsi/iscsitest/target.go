@@ -48,6 +48,9 @@ type Target struct {
 	Admit int
 	Hold  time.Duration
 	Full  uint16
+	// Opened, if set, is called with each normal session that was opened, before
+	// anything of it is read, from the goroutine that serves conn.
+	Opened func(isid [6]byte, conn net.Conn)
 
 	mu       sync.Mutex
 	sessions map[session]net.Conn
@@ -77,6 +80,9 @@ func (t *Target) Serve(conn net.Conn) error {
 	t.logins.Add(1)
 	id := t.open(c)
 	defer t.end(id, conn)
+	if t.Opened != nil && !c.discovery {
+		t.Opened(c.first.ISID, conn)
+	}
 	if err := c.fullFeature(); err != nil {
 		return fmt.Errorf("full feature phase: %w", err)
 	}
