@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -182,6 +183,21 @@ func orNone(s string) string {
 		return "None"
 	}
 	return s
+}
+
+// sessionsLine is the guest's answer.
+var sessionsLine = regexp.MustCompile(`lio: (\d+) sessions\n`)
+
+// Sessions is how many sessions the i-th target has. Calls must not overlap.
+func (l *LIO) Sessions(ctx context.Context, i int) (int, error) {
+	if err := l.Send(liospec.CountSessions + " " + l.config.Targets[i].Name + "\n"); err != nil {
+		return 0, err
+	}
+	groups, err := l.ExpectMatch(ctx, sessionsLine)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(groups[1])
 }
 
 // Target is the i-th of the configuration's targets. Its Stop ends the machine, and with it all targets.

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -49,9 +50,11 @@ func TestLIO(t *testing.T) {
 	}
 	second := first
 	second.Name, second.HeaderDigest, second.CHAP = "iqn.2007-01.com.example:lio2", "", labCHAP
+	plain := first
+	plain.Name, plain.HeaderDigest = "iqn.2007-01.com.example:lio3", ""
 	l, err := ns.StartLIO(ctx, LIOConfig{
 		Init: lioGuest(t), Tap: tap, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.10/24"), netip.MustParsePrefix("fd77::10/64")},
-		Targets: []TargetConfig{first, second}, DiscoveryCHAP: labCHAP,
+		Targets: []TargetConfig{first, second, plain}, DiscoveryCHAP: labCHAP,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -69,10 +72,22 @@ func TestLIO(t *testing.T) {
 	}
 	checkRefused(ctx, t, ns, first.Portal, 0x0201, iscsi.LoginConfig{TargetName: second.Name})
 	checkCHAP(ctx, t, ns, second, iscsi.Algorithms()...)
-	checkDiscovery(ctx, t, ns, second, 2, 2, iscsi.SHA3_256)
+	checkDiscovery(ctx, t, ns, second, 3, 2, iscsi.SHA3_256)
 	checkRefused(ctx, t, ns, first.Portal, 0x0202, iscsi.LoginConfig{TargetName: first.Name, InitiatorName: labInitiator + "2"})
 	checkRefused(ctx, t, ns, first.Portal, 0x0301, iscsi.LoginConfig{TargetName: first.Name + "2"})
+	checkReinstates(ctx, t, ns, l, plain)
 	if err := l.Target(0).Stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+// checkReinstates: LIO ends the old session of a name and ISID with a security stage and without. The last target is the plain one.
+func checkReinstates(ctx context.Context, t *testing.T, ns *Namespace, l *LIO, plain TargetConfig) {
+	t.Helper()
+	for _, security := range []bool{false, true} {
+		if !twice(ctx, t, ns, plain, security) {
+			t.Errorf("lio, security stage %v: the old session lives on", security)
+		}
+	}
+	noneLeft(ctx, t, "lio", func() (int, error) { return l.Sessions(ctx, len(l.config.Targets)-1) })
 }

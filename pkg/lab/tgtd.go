@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -88,6 +89,21 @@ func (t *Tgtd) Admin(ctx context.Context, args ...string) (string, error) {
 		return "", fmt.Errorf("tgtadm: %w: %s", err, strings.TrimSpace(out.String()))
 	}
 	return out.String(), nil
+}
+
+// Sessions is how many sessions the target has.
+func (t *Tgtd) Sessions(ctx context.Context) (int, error) {
+	text, err := t.Admin(ctx, "--op", "show", "--mode", "conn", "--tid", strconv.Itoa(tgtdTarget))
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "Session:") {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // Name is the target's iSCSI name.

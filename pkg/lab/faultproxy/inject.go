@@ -44,6 +44,17 @@ func (p *Proxy) Inject(m iscsi.AsyncMessage) error {
 	return err
 }
 
+// BlackHole makes all connections that are open into black holes, and returns how many there were. PDUs must be told apart, see
+// [Proxy.Follow].
+func (p *Proxy) BlackHole() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.open {
+		c.once.Do(func() { close(c.hole) })
+	}
+	return len(p.open)
+}
+
 // Reset ends all connections with a reset to both sides, and returns how many there were.
 func (p *Proxy) Reset() int {
 	p.mu.Lock()

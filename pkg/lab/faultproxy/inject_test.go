@@ -3,6 +3,7 @@ package faultproxy
 import (
 	"errors"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -72,5 +73,51 @@ func TestInjectAndReset(t *testing.T) {
 	}
 	if _, err := readPDU(conn); err == nil {
 		t.Error("the connection lives on")
+	}
+}
+
+// After a black hole nothing passes on what was open, not even an end, and what is
+// opened later is whole.
+func TestBlackHoleOfAll(t *testing.T) {
+	ended := make(chan error, 2)
+	p := Start(listen(t), serve(t, func(conn net.Conn) {
+		for {
+			b, err := readPDU(conn)
+			if err != nil {
+				ended <- err
+				return
+			}
+			_, _ = conn.Write(b)
+		}
+	}))
+	t.Cleanup(func() { _ = p.Close() })
+	p.Follow()
+	command := pdu(t, iscsi.OpSCSICommand, 0)
+	speak := func(conn *net.TCPConn, d time.Duration) error {
+		_ = conn.SetDeadline(time.Now().Add(d))
+		if _, err := conn.Write(command); err != nil {
+			return err
+		}
+		_, err := readPDU(conn)
+		return err
+	}
+	first := connect(t, p)
+	if err := speak(first, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if n := p.BlackHole(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	if err := speak(first, 50*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	_ = first.Close()
+	if err := speak(connect(t, p), 10*time.Second); err != nil {
+		t.Error(err)
+	}
+	select {
+	case err := <-ended:
+		t.Errorf("the target has seen an end: %v", err)
+	default:
 	}
 }

@@ -2,14 +2,18 @@
 
 // Command lioguest is the /init of a machine whose kernel is the iSCSI target: it loads LIO, sets up a network device and
 // builds the targets that /etc/lio.json describes in configfs, as targetcli would. Then it says "lio: ready" on the console.
-// What fails is said there too, and ends the machine.
+// What fails is said there too, and ends the machine. It counts a target's sessions when that is typed.
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,8 +27,27 @@ func main() {
 		_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 	}
 	fmt.Println("lio: ready")
+	answer()
 	for { // an empty select is a deadlock to the runtime
 		time.Sleep(time.Hour)
+	}
+}
+
+// answer does what is typed on the console.
+func answer() {
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		word, name, _ := strings.Cut(in.Text(), " ")
+		if word != liospec.CountSessions {
+			continue
+		}
+		// drivers/target/iscsi/iscsi_target_stat.c: iscsi_stat_instance_sessions_show
+		n, err := os.ReadFile(filepath.Join(configRoot, "target/iscsi", name, "fabric_statistics/iscsi_instance/sessions"))
+		if err != nil {
+			fmt.Println("lio: error:", err)
+			continue
+		}
+		fmt.Printf("lio: %s sessions\n", bytes.TrimSpace(n))
 	}
 }
 
@@ -46,5 +69,8 @@ func run() error {
 	if err := setUpNetwork(spec.Addrs); err != nil {
 		return err
 	}
-	return configure(configfs("/sys/kernel/config"), spec)
+	return configure(configRoot, spec)
 }
+
+// configRoot is where configfs is mounted.
+const configRoot = "/sys/kernel/config"

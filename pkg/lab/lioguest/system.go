@@ -49,7 +49,7 @@ func loadModules(ctx context.Context, names []string) error {
 			return err
 		}
 	}
-	if err := unix.Mount("configfs", "/sys/kernel/config", "configfs", 0, ""); err != nil {
+	if err := unix.Mount("configfs", configRoot, "configfs", 0, ""); err != nil {
 		return fmt.Errorf("mount configfs: %w", err)
 	}
 	return nil

@@ -6,6 +6,9 @@ import "net/netip"
 // Path is the file in the initramfs.
 const Path = "/etc/lio.json"
 
+// CountSessions is a word on the console, and a target's name behind it.
+const CountSessions = "sessions"
+
 // Spec is the whole machine.
 type Spec struct {
 	// Modules are loaded in order.
