@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,13 +36,19 @@ func strike(n int, a faultproxy.Action) faultproxy.Fault {
 	return faultproxy.Fault{Direction: faultproxy.ToInitiator, PDU: n + 1, Action: a, Until: 1}
 }
 
-// bootStruck boots through a proxy with a fault, to the real init, which finds its data. The boot's console is returned.
+// bootStruck boots through a proxy with a fault, to the real init, which finds its data. The target has no session but the last
+// one then. The boot's console is returned.
 func (r *bootFaultRig) bootStruck(name, more string, faults ...faultproxy.Fault) *lab.Machine {
 	r.t.Helper()
 	r.renew()
 	p := r.proxy("10.77.0.1:3271", r.target.Addr(), faults...)
 	m := r.boot(r.img, "", machineLine+targetLine+behindProxy+more)
 	r.expect(m, verified)
+	if !slices.ContainsFunc(faults, func(f faultproxy.Fault) bool { return f.Call != nil }) { // it may start another target
+		if n, err := r.target.Sessions(r.ctx); n != 1 || err != nil {
+			r.t.Errorf("%s: %d sessions at the target, %v, want 1", name, n, err)
+		}
+	}
 	r.off(m)
 	if n := p.Struck(); n != len(faults) {
 		r.t.Errorf("%s: struck %d times in %d logins, want %d", name, n, len(p.Logins()), len(faults))

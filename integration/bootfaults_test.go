@@ -42,10 +42,10 @@ func TestBootFaultsTwoTargets(t *testing.T) {
 		data, root []faultproxy.Fault
 		shown      string
 	}{
-		{"root's, reset", nil, []faultproxy.Fault{strike(4, faultproxy.Reset)}, "session 2 to " + targetName + ": logged in again"},
-		{"root's, mute", nil, []faultproxy.Fault{strike(14, faultproxy.BlackHole)}, "session 2 to " + targetName + ": logged in again"},
-		{"the other, reset", []faultproxy.Fault{strike(4, faultproxy.Reset)}, nil, "session 1 to " + second.Name() + ": logged in again"},
-		{"the other, mute", []faultproxy.Fault{strike(9, faultproxy.BlackHole)}, nil, "session 1 to " + second.Name() + ": logged in again"},
+		{"root's, reset", nil, []faultproxy.Fault{strike(5, faultproxy.Reset)}, "session 2 to " + targetName + ": logged in again"},
+		{"root's, mute", nil, []faultproxy.Fault{strike(15, faultproxy.BlackHole)}, "session 2 to " + targetName + ": logged in again"},
+		{"the other, reset", []faultproxy.Fault{strike(5, faultproxy.Reset)}, nil, "session 1 to " + second.Name() + ": logged in again"},
+		{"the other, mute", []faultproxy.Fault{strike(10, faultproxy.BlackHole)}, nil, "session 1 to " + second.Name() + ": logged in again"},
 	} {
 		r.renew()
 		data := r.proxy("10.77.0.1:3272", second.Addr(), tt.data...)
@@ -62,7 +62,7 @@ func TestBootFaultsTwoTargets(t *testing.T) {
 	}
 	// The second one is absent, and the first is struck while root is looked for.
 	r.renew()
-	p := r.proxy("10.77.0.1:3271", r.target.Addr(), strike(9, faultproxy.Reset))
+	p := r.proxy("10.77.0.1:3271", r.target.Addr(), strike(10, faultproxy.Reset))
 	m := r.boot(r.img, "", machineLine+targetLine+behindProxy+"iscsi_t.2="+targetName+".absent iscsi_a.2=10.77.0.1:3299 root=/dev/sda2 ")
 	r.expect(m, "target "+targetName+".absent is still not there: the system starts without it", verified)
 	r.off(m)
@@ -79,7 +79,7 @@ func TestBootOtherTargetDies(t *testing.T) {
 	second := lab.TargetConfig{Name: targetName + ".data", Portal: netip.MustParseAddrPort("10.77.0.1:3270"), LUNs: map[int]string{1: r.emptyDisk()}}
 	line := machineLine + "iscsi_t=" + second.Name + " iscsi_a=10.77.0.1:3272 iscsi_t.2=" + targetName + " iscsi_a.2=10.77.0.1:3260 " +
 		"root=/dev/disk/by-path/ip-10.77.0.1:3260-iscsi-" + targetName + "-lun-1-part2 "
-	for _, n := range []int{3, 12} {
+	for _, n := range []int{4, 13} {
 		r.renew()
 		data := r.startTgtd(second)
 		fault := strike(n, faultproxy.Drop)
@@ -173,7 +173,7 @@ func bootBusy(t *testing.T, late time.Duration) {
 // boot, and Ctrl-Alt-Del works, although the kernel would wait a day for the disk's cache.
 func TestBootTargetDies(t *testing.T) {
 	r := newBootFaultRig(t)
-	fault := strike(60, faultproxy.Drop)
+	fault := strike(61, faultproxy.Drop)
 	fault.Call = func() {
 		if err := r.target.Stop(); err != nil {
 			t.Error(err)

@@ -14,7 +14,7 @@ func TestWrongTargetNameAtGotgt(t *testing.T) {
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: lab.Tree{}})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 quiet rd.timeout=8 "+strings.Replace(seedLine, "storage.remote1", "storage.remote2", 1))
-	r.expect(m, "iscsiroot: step login failed after", "gave up after 8 s (rd.timeout=): login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260: receive response 1 (operational stage): target closed the connection (kernel error 1020)",
+	r.expect(m, "iscsiroot: step login failed after", "gave up after 8 s (rd.timeout=): login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260: receive response 2 (operational stage): target closed the connection (kernel error 1020)",
 		"iscsiroot: hint: some targets close without a word when they do not know the target name or this initiator: check iscsi_t=",
 		"iscsiroot: reboot in 60 s")
 }

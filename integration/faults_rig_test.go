@@ -22,6 +22,7 @@ type faultRig struct {
 	*rig
 	m      *lab.Machine
 	target *lab.Tgtd // at port 3261
+	chap   lab.CHAP  // root's target's; the zero CHAP: none
 	first  *faultproxy.Proxy
 	marks  int
 }
@@ -33,12 +34,17 @@ func portal(port uint16) netip.AddrPort {
 
 func newFaultRig(t *testing.T, mib int) *faultRig {
 	t.Helper()
-	f := &faultRig{rig: newRig(t)}
+	return newFaultRigWith(t, mib, oneWay)
+}
+
+func newFaultRigWith(t *testing.T, mib int, chap lab.CHAP) *faultRig {
+	t.Helper()
+	f := &faultRig{rig: newRig(t), chap: chap}
 	ctx, cancel := context.WithTimeout(t.Context(), faultsDeadline)
 	t.Cleanup(cancel)
 	f.ctx = ctx
 	f.makeDisk(lab.Filesystem{Type: "ext4", MiB: mib, Tree: root("faults alone")})
-	f.startTarget(oneWay.Secret)
+	f.startTarget(chap.Secret)
 	f.first = f.follow("10.77.0.1:3260")
 	return f
 }
@@ -47,7 +53,7 @@ func newFaultRig(t *testing.T, mib int) *faultRig {
 func (f *faultRig) startTarget(secret string) {
 	f.t.Helper()
 	f.target = f.tgtdWith(lab.TargetConfig{
-		Name: targetName, Portal: portal(3261), LUNs: map[int]string{1: f.disk.Path}, CHAP: lab.CHAP{User: oneWay.User, Secret: secret},
+		Name: targetName, Portal: portal(3261), LUNs: map[int]string{1: f.disk.Path}, CHAP: lab.CHAP{User: f.chap.User, Secret: secret},
 	})
 }
 
@@ -197,10 +203,14 @@ func (f *faultRig) twinLogin() error {
 		return err
 	}
 	defer conn.Close()
-	_, err = iscsi.Login(f.ctx, iscsi.NewTCPPipe(conn), iscsi.LoginConfig{
+	cfg := iscsi.LoginConfig{
 		InitiatorName: initiator, TargetName: targetName, ISID: [6]byte{0, 2, 0x3d, 0, 0, 1}, CmdSN: 1,
-		CHAP: credentials(oneWay, iscsi.MD5), Offer: iscsi.DefaultOffer(),
-	})
+		SecurityStage: true, Offer: iscsi.DefaultOffer(),
+	}
+	if f.chap.User != "" {
+		cfg.CHAP = credentials(f.chap, iscsi.MD5)
+	}
+	_, err = iscsi.Login(f.ctx, iscsi.NewTCPPipe(conn), cfg)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -142,13 +143,13 @@ func (f *faultRig) moved() {
 
 // What the network does: a link that is down for a moment and for long, a hole that everything falls into, an address and a name
 // that the system takes away; a second target that is away for longer than the kernel waits, and a third one that comes up late;
-// another machine with our name.
+// another machine with our name. Root's target does without CHAP.
 func TestNetworkFaults(t *testing.T) {
-	f := newFaultRig(t, 96)
+	f := newFaultRigWith(t, 96, lab.CHAP{})
 	second := lab.TargetConfig{Name: "iqn.2007-01.com.example:storage.data", Portal: portal(3270), LUNs: map[int]string{1: f.emptyDisk()}}
 	late := lab.TargetConfig{Name: "iqn.2007-01.com.example:storage.late", Portal: portal(3271), LUNs: map[int]string{1: f.emptyDisk()}}
 	data := f.tgtdWith(second)
-	f.m = f.boot(virtio, "", faultLine+"iscsi_t.2="+second.Name+" iscsi_a.2=10.77.0.1:3270 iscsi_t.3="+late.Name+" iscsi_a.3=10.77.0.1:3271")
+	f.m = f.boot(virtio, "", strings.ReplaceAll(faultLine, oneWayLine, "")+"iscsi_t.2="+second.Name+" iscsi_a.2=10.77.0.1:3270 iscsi_t.3="+late.Name+" iscsi_a.3=10.77.0.1:3271")
 	f.expect(f.m, "target "+late.Name+" is still not there: the system starts without it, the agent goes on trying")
 	f.watched()
 	f.writes()
