@@ -95,6 +95,45 @@ func TestListen(t *testing.T) {
 	}
 }
 
+// A listener for iSCSI devices does not hear of others. One that hears of all shows
+// when the event has been.
+func TestListenISCSI(t *testing.T) {
+	all, err := Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = all.Close() }()
+	ours, err := ListenISCSI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := make(chan Event, 100)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- ours.Wait(t.Context(), func(ev Event) (bool, error) { calls <- ev; return false, nil })
+	}()
+	if first := <-calls; first != (Event{}) {
+		t.Errorf("the first look is for %+v", first)
+	}
+	asked := false
+	err = all.Wait(t.Context(), func(ev Event) (bool, error) {
+		if !asked {
+			asked = true
+			return false, os.WriteFile("/sys/class/mem/null/uevent", []byte("add"), 0)
+		}
+		return ev.Action == "add" && ev.DevName == "null", nil
+	})
+	if err := errors.Join(err, ours.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the wait ended with %v", err)
+	}
+	if len(calls) > 0 {
+		t.Errorf("heard of %+v", <-calls)
+	}
+}
+
 // A panic over one message is an event that was lost: those that wait look for
 // themselves, and the reader goes on. A reader that does nothing but panic ends
 // every wait with that error.

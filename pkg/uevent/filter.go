@@ -26,8 +26,7 @@ func filter() []unix.SockFilter {
 // word is how BPF loads four bytes of a packet.
 func word(s string) uint32 { return binary.BigEndian.Uint32([]byte(s)) }
 
-// attach sets the filter. A kernel without it sends us more.
-func attach(fd int) {
-	f := filter()
+// attach sets a filter. A kernel without it sends us more.
+func attach(fd int, f []unix.SockFilter) {
 	_ = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]})
 }

@@ -41,13 +41,20 @@ type subscriber struct {
 
 // Listen opens the socket. What happens from now on is not missed by a later
 // Wait, because Wait looks before it sleeps.
-func Listen() (*Listener, error) {
+func Listen() (*Listener, error) { return listen(filter()) }
+
+// ListenISCSI is Listen for devices of iSCSI sessions alone that come or go: a
+// system that looks at all its devices anew does not wake the caller for the
+// others.
+func ListenISCSI() (*Listener, error) { return listen(iscsiFilter()) }
+
+func listen(f []unix.SockFilter) (*Listener, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
 	if err != nil {
 		return nil, fmt.Errorf("socket uevent: %w", err)
 	}
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer)
-	attach(fd)
+	attach(fd, f)
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: group}); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("bind uevent: %w", err)
