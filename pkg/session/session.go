@@ -54,7 +54,7 @@ type Session struct {
 	chap     *iscsi.CHAP // nil: none
 	offer    iscsi.Offer
 	times    times
-	timers   Timers  // as they were asked for
+	timers   Timers  // as they were asked for; mu guards Recovery
 	fresh    *uint64 // see State.Fresh
 
 	mu       sync.Mutex       // guards Portals, Portal, Way, Params, TSIH, TPGT, pings, told, due, fresh and attempts: a login or a scan may overlap their readers

@@ -73,7 +73,7 @@ func (s *Session) Hold() error {
 	if !due {
 		return nil
 	}
-	err := s.kernel.SetRecoveryTimeout(int(s.timers.Recovery))
+	err := s.kernel.SetRecoveryTimeout(s.hold())
 	if errors.Is(err, unix.EBUSY) {
 		return nil
 	} else if err != nil {

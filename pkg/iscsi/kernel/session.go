@@ -126,11 +126,15 @@ func (s *Session) destroySession(ctx context.Context) error {
 }
 
 // SetRecoveryTimeout sets for how many seconds the kernel holds I/O while the
-// connection is down. Written here it sticks: iscsid's own default does not
+// connection is down; negative: without an end. Written here it sticks: iscsid's own default does not
 // overwrite it. The session must be started.
 func (s *Session) SetRecoveryTimeout(seconds int) error {
 	path := fmt.Sprintf("%s/class/iscsi_session/session%d/recovery_tmo", s.t.sysfs, s.SID)
-	return os.WriteFile(path, []byte(strconv.Itoa(seconds)), 0)
+	value := "off" // the kernel takes no minus sign there
+	if seconds >= 0 {
+		value = strconv.Itoa(seconds)
+	}
+	return os.WriteFile(path, []byte(value), 0)
 }
 
 // ScanAll is the LUN that stands for all LUNs in Scan (include/scsi/scsi.h:

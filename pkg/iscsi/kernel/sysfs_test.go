@@ -65,11 +65,13 @@ func TestScan(t *testing.T) {
 
 func TestSetRecoveryTimeout(t *testing.T) {
 	s, read := sysfs(t, "0\n")
-	if err := s.SetRecoveryTimeout(86400); err != nil {
-		t.Error(err)
-	}
-	if got := read("class/iscsi_session/session3/recovery_tmo"); strings.TrimSpace(got) != "86400" {
-		t.Errorf("wrote %q", got)
+	for seconds, want := range map[int]string{86400: "86400", 0: "0", -1: "off"} {
+		if err := s.SetRecoveryTimeout(seconds); err != nil {
+			t.Error(err)
+		}
+		if got := read("class/iscsi_session/session3/recovery_tmo"); strings.TrimSpace(got) != want {
+			t.Errorf("%d: wrote %q", seconds, got)
+		}
 	}
 	s.SID = 4
 	if err := s.SetRecoveryTimeout(1); !errors.Is(err, fs.ErrNotExist) {
