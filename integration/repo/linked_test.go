@@ -35,6 +35,7 @@ var linked = map[string]string{
 	"pkg/shell/verb":      "its commands",
 	"pkg/handover":        "tells the real system's network managers what carries root",
 	"pkg/recovery":        "keeps the sessions alive after the switch",
+	"pkg/recovery/disks":  "keeps their disks' retries and time-outs as they have to be",
 	"pkg/shutdown":        "brings the machine down in order",
 	"pkg/status":          "tells people how the sessions are",
 	"pkg/switchroot":      "leaves the initramfs",

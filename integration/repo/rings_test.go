@@ -44,6 +44,7 @@ var rings = map[string]int{
 	"pkg/lab/lioguest":   2,
 	"pkg/lab/liospec":    2,
 	"pkg/recovery":       2,
+	"pkg/recovery/disks": 2,
 	"pkg/session":        2,
 	"pkg/shutdown":       2,
 	"pkg/status":         2,

@@ -22,10 +22,13 @@ func Install() error {
 }
 
 // install copies the running program to path. It is a copy since nothing less
-// lasts: a hard link cannot leave the initramfs' file system, and systemd's
-// shutdown takes /run/initramfs alone along, without what is mounted in it, and
-// unmounts that (systemd's src/shared/switch-root.c and src/shutdown/umount.c).
-// It costs about 1.2 instructions a byte.
+// lasts: a hard link cannot leave the initramfs' file system, and a file that is
+// mounted on path may be left behind. systemd's shutdown makes the directory its
+// root; it unmounts nothing below /run/initramfs before (src/shutdown/umount.c:
+// nonunmountable_path), but its bind mount of the directory has nothing of what is
+// mounted in it (src/shutdown/shutdown.c: switch_root_initramfs), and so has /run
+// after a soft-reboot (src/shared/switch-root.c: transfer_table). Other inits
+// unmount it. It costs about 1.2 instructions a byte.
 func install(path string) error {
 	in, err := os.Open("/proc/self/exe")
 	if err != nil {

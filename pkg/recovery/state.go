@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -18,6 +19,7 @@ import (
 type State struct {
 	Sessions []session.State
 	Uplinks  []Uplink
+	Disks    disks.Memory
 	// Past is what the worker that ended knew, at a time on the clock of
 	// sinceBoot.
 	Past []Status
@@ -40,6 +42,7 @@ func (s State) Append(b []byte) []byte {
 	for _, u := range s.Uplinks {
 		b = fmt.Appendf(b, "uplink %d %q %t %q\n", u.Index, u.MAC, u.Keep, u.Lease.Encode())
 	}
+	b = s.Disks.Append(b)
 	b = append(b, "sessions\n"...)
 	for _, st := range s.Sessions {
 		b = session.AppendState(b, st)
@@ -96,6 +99,9 @@ func (s *State) line(line string) error {
 			return fmt.Errorf("more than %d uplinks", maxUplinks)
 		}
 		s.Uplinks = append(s.Uplinks, u)
+		return err
+	}
+	if known, err := s.Disks.Line(key, values); known {
 		return err
 	}
 	return fmt.Errorf("what is %q", key)

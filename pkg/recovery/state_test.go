@@ -11,11 +11,19 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
 func testState() State {
+	var kept disks.Memory
+	for key, values := range map[string]string{"retries": "2:0:0:1 4711 5 true false", "timer": `1 3 "multipathd"`} {
+		if known, err := kept.Line(key, values); !known || err != nil {
+			panic(err)
+		}
+	}
 	return State{
+		Disks: kept,
 		Sessions: []session.State{{
 			Record: session.Record{
 				SID: 1, ISID: [6]byte{0, 2, 0x3d, 0, 0, 1}, Initiator: "iqn.i:i", Target: "iqn.t:t",
@@ -62,6 +70,8 @@ func TestDamagedState(t *testing.T) {
 		"past":        strings.Replace(whole, "past 1 false", "past 1 perhaps", 1),
 		"uplink":      strings.Replace(whole, "uplink 2 \"", "uplink 2 ", 1),
 		"a lease":     strings.Replace(whole, "address=", "address=x", 1),
+		"a disk":      strings.Replace(whole, "retries 2:0:0:1 ", "retries ", 1),
+		"a timer":     strings.Replace(whole, "timer 1 3", "timer 1 x", 1),
 		"cut":         whole[:len(whole)-4],
 		"too many":    strings.Repeat("uplink 1 \"\" true \"\"\n", maxUplinks+1) + "sessions\n",
 	} {

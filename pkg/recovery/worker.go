@@ -20,6 +20,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
@@ -122,6 +123,7 @@ type worker struct {
 	agent     *Agent
 	transport *kernel.Transport
 	keeper    *keeper
+	disks     *disks.Keeper
 	log       Logger
 	memory    stateMemory
 	sessions  []*live
@@ -131,7 +133,7 @@ type worker struct {
 
 	// mu guards state, file and what is written of it. The agent's loop takes it, so
 	// that nothing waits for rtnetlink under it; files are written under it only
-	// to memory. It is taken before keeper.mu.
+	// to memory. It is taken before the locks of keeper and disks.
 	mu    sync.Mutex
 	state State  // as the next worker needs it
 	said  string // the last report, without its time
@@ -174,6 +176,8 @@ func newWorker(memory stateMemory) (*worker, error) {
 		w.sessions = append(w.sessions, s)
 		cfg.Sessions = append(cfg.Sessions, s)
 	}
+	w.disks = w.newDisks()
+	cfg.FewRetries = w.disks.FewRetries
 	w.agent = New(cfg)
 	for _, s := range w.sessions {
 		s.ScanIfDue()
@@ -185,8 +189,9 @@ func newWorker(memory stateMemory) (*worker, error) {
 func (w *worker) start(ctx context.Context) {
 	w.persist(ctx, "network watch", func() { w.keeper.hear(ctx) })
 	w.persist(ctx, "address keeper", func() { w.keeper.mend(ctx) })
+	w.persist(ctx, "disk keeper", func() { w.disks.Run(ctx) })
 	w.renewLeases(ctx)
-	w.persist(ctx, "shutdown watch", func() { w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.log)) })
+	w.persist(ctx, "shutdown watch", func() { w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.transport, w.letGo, w.log)) })
 }
 
 // persist runs f in a goroutine, which ends when f returns. After a panic f runs
@@ -278,13 +283,15 @@ func (l *live) Login(ctx context.Context, conn io.Closer) error {
 func (w *worker) changed(all []Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i, s := range all {
-		if s.Up {
+	for _, s := range all {
+		i := slices.IndexFunc(w.sessions, func(l *live) bool { return l.SID == s.SID })
+		if s.Up && i >= 0 {
 			w.state.Sessions[i] = w.sessions[i].State()
 		}
 	}
 	w.state.Past = all
 	w.keep()
+	w.disks.Wake() // a login may have brought disks
 }
 
 // renewed takes a lease in that was renewed.
@@ -342,5 +349,5 @@ func (w *worker) beat() {
 
 // report is the text for people.
 func (w *worker) report() string {
-	return reportSessions(w.state.Past) + w.keeper.report(w.state.Uplinks) + w.page.report()
+	return reportSessions(w.state.Past) + w.disks.Report() + w.keeper.report(w.state.Uplinks) + w.page.report()
 }

@@ -1,12 +1,17 @@
 package shutdown
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
 // tree writes files below a directory of its own.
@@ -98,22 +103,108 @@ func TestDown(t *testing.T) {
 	}
 }
 
-func TestProgress(t *testing.T) {
-	sys := tree(t, map[string]string{
-		"devices/platform/host7/session3/iscsi_session/session3/state": "LOGGED_IN\n",
-		"class/scsi_device/7:0:0:0/device/iodone_cnt":                  "0x1f\n",
-		"class/scsi_device/7:0:0:1/device/iodone_cnt":                  "0x2\n",
-		"class/scsi_device/8:0:0:0/device/iodone_cnt":                  "0x100\n", // somebody else's
-		"sessions": "session 3 target iqn.a\n",
-	})
+// ourSession is a sysfs with session 3 on host 7, and a list of it.
+func ourSession(t *testing.T, files map[string]string) *linux {
+	t.Helper()
+	const place = "devices/platform/host7/session3/iscsi_session/session3"
+	files[place+"/state"] = "LOGGED_IN\n"
+	files["sessions"] = "session 3 target iqn.a\n"
+	sys := tree(t, files)
 	class := filepath.Join(sys, "class/iscsi_session")
-	if err := errors.Join(os.MkdirAll(class, 0o755),
-		os.Symlink("../../devices/platform/host7/session3/iscsi_session/session3", filepath.Join(class, "session3"))); err != nil {
+	if err := errors.Join(os.MkdirAll(class, 0o755), os.Symlink("../../"+place, filepath.Join(class, "session3"))); err != nil {
 		t.Fatal(err)
 	}
-	if got := (&linux{sys: sys, sessions: filepath.Join(sys, "sessions")}).Progress(); got != 0x21 {
-		t.Errorf("%#x", got)
+	return &linux{sys: sys, sessions: filepath.Join(sys, "sessions")}
+}
+
+// Only what went well is progress: a disk that repeats its commands for ever does
+// not hold the shutdown up.
+func TestProgress(t *testing.T) {
+	l := ourSession(t, map[string]string{
+		"class/scsi_device/7:0:0:1/device/iodone_cnt": "0x2\n",
+		"class/scsi_device/8:0:0:0/device/iodone_cnt": "0x100\n", // somebody else's
+	})
+	for _, tt := range []struct {
+		done, failed string
+		want         uint64
+	}{
+		{"0x1f", "0x3", 0x1c + 2},
+		{"0x2f", "0x3", 0x2c + 2},
+		{"0xf002f", "0xf0003", 0x2c + 2},       // errors alone
+		{"0xf002f", "0xf0005", 0x2c + 2},       // the same, read a moment apart
+		{"0xf0033", "0xf0005", 0x2e + 2},       // two more went well
+		{"0x00000007", "0xfffffff0", 0x2e + 2}, // around
+		{"0x00000038", "0x00000005", 0x33 + 2},
+	} {
+		for name, text := range map[string]string{"iodone_cnt": tt.done, "ioerr_cnt": tt.failed} {
+			path := filepath.Join(l.sys, "class/scsi_device/7:0:0:0/device", name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text+"\n"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := l.Progress(); got != tt.want {
+			t.Errorf("%s of which %s failed: %#x, want %#x", tt.done, tt.failed, got, tt.want)
+		}
 	}
+}
+
+// Before the last flush the disks get their limit of retries back; one that an
+// administrator has set stays.
+func TestFlush(t *testing.T) {
+	l := ourSession(t, map[string]string{
+		"class/scsi_disk/7:0:0:0/max_retries":     "-1\n",
+		"class/scsi_disk/7:0:0:1/max_retries":     "3\n",
+		"class/scsi_disk/8:0:0:0/max_retries":     "-1\n", // somebody else's
+		"class/scsi_device/7:0:0:0/device/delete": "",
+	})
+	k := kerneltest.New()
+	defer k.Close()
+	l.transport = k.Transport()
+	all, err := l.Sessions()
+	if err != nil || len(all) != 1 {
+		t.Fatalf("sessions %v, %v", all, err)
+	}
+	if err := all[0].Flush(); err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]string{
+		"class/scsi_disk/7:0:0:0/max_retries": "5", "class/scsi_disk/7:0:0:1/max_retries": "3\n", "class/scsi_disk/8:0:0:0/max_retries": "-1\n",
+		"class/scsi_device/7:0:0:0/device/delete": "1",
+	} {
+		if b, err := os.ReadFile(filepath.Join(l.sys, name)); string(b) != want || err != nil {
+			t.Errorf("%s is %q, %v", name, b, err)
+		}
+	}
+}
+
+// The agent's own socket is used to leave its sessions: another of the same process
+// would be another program's for it (pkg/recovery: listeners).
+func TestSessionsByTheAgentsSocket(t *testing.T) {
+	l := ourSession(t, map[string]string{})
+	k := kerneltest.New()
+	defer k.Close()
+	l.transport = k.Transport()
+	all, err := l.Sessions()
+	if err != nil || len(all) != 1 {
+		t.Fatalf("sessions %v, %v", all, err)
+	}
+	_ = all[0].Terminate(t.Context()) // this kernel has no such session, and is asked
+	if len(k.Requests()) == 0 {
+		t.Error("another socket was used")
+	}
+}
+
+// An agent that cannot let go in time does not hold the end up.
+func TestLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, asked := time.Now(), make(chan bool, 2)
+		l := &leaving{&fake{}, func(ctx context.Context) error { asked <- true; <-ctx.Done(); return ctx.Err() }}
+		l.EndAgent()
+		if len(asked) != 1 || time.Since(began) != letGoTime {
+			t.Errorf("asked %d times, %v", len(asked), time.Since(began))
+		}
+		synctest.Wait()
+	})
 }
 
 func TestBelow(t *testing.T) {
@@ -141,16 +232,72 @@ func FuzzBelow(f *testing.F) {
 }
 
 func TestProcesses(t *testing.T) {
+	const user, kernel = "S 1 1 1 0 -1 4194560 0", "S 2 0 0 0 -1 2129984 0"
 	l := &linux{proc: tree(t, map[string]string{
-		"10/cmdline": "/sbin/getty\x00tty1\x00", "11/cmdline": "", "12/cmdline": "@iscsiroot\x00",
-		"13/cmdline": "@iscsiroot-agent\x00", "14/cmdline": "@plymouthd\x00", "self/cmdline": "x", "1/cmdline": "init [2]\x00",
+		"10/stat": "10 (getty) " + user, "11/stat": "11 (kworker/0:1) " + kernel,
+		"12/stat": "12 (shutdown) " + user, "12/cmdline": "@iscsiroot\x00", "13/stat": "13 (exe) " + user, "13/cmdline": "@iscsiroot-agent\x00",
+		"14/stat": "14 (plymouthd) " + user, "14/cmdline": "@plymouthd\x00", "self/stat": "x", "1/stat": "1 (init) " + user,
+		"15/stat": "15 (a) Z (b) " + user, "16/stat": "16 (gone) Z 1 1 1 0 -1 4194560 0", "17/stat": "", "18/cmdline": "x",
+		"19/stat": "19 (shutdown) " + user, "19/cmdline": "shutdown\x00-h\x00",
 	})}
 	if got := l.processes(true); !slices.Equal(got, []int{12, 13}) {
 		t.Errorf("the agent's: %v", got)
 	}
-	if got := l.processes(false); !slices.Equal(got, []int{10, 14}) {
+	if got := l.processes(false); !slices.Equal(got, []int{10, 14, 15, 19}) {
 		t.Errorf("others: %v", got)
 	}
+}
+
+// While one of those that were asked is left none else is looked at; when none is,
+// all are, since there may be new ones.
+func TestLeft(t *testing.T) {
+	const user = "S 1 1 1 0 -1 4194560 0"
+	l := &linux{proc: tree(t, map[string]string{"5000010/stat": "5000010 (a) " + user, "5000011/stat": "5000011 (b) " + user})}
+	l.Ask() // the kernel gives no such number to a process
+	end := func(pid string) {
+		if err := os.RemoveAll(filepath.Join(l.proc, pid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func(want int) {
+		t.Helper()
+		if got := l.Left(); got != want {
+			t.Errorf("%d are left, want %d", got, want)
+		}
+	}
+	left(2)
+	end("5000010")
+	path := filepath.Join(l.proc, "5000012/stat")
+	if err := errors.Join(os.Mkdir(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("5000012 (c) "+user), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	left(1)
+	end("5000011")
+	left(1)
+	end("5000012")
+	left(0)
+}
+
+// This process is seen in the kernel's own /proc, by its name.
+func TestReadStat(t *testing.T) {
+	comm, lives := readStat("/proc/self/stat")
+	b, err := os.ReadFile("/proc/self/comm")
+	if !lives || err != nil || comm+"\n" != string(b) {
+		t.Errorf("%q, lives %v; its name is %q, %v", comm, lives, b, err)
+	}
+	if comm, lives := readStat("/proc/2/stat"); lives {
+		t.Errorf("%q, a thread of the kernel's, counts", comm)
+	}
+}
+
+func FuzzStat(f *testing.F) {
+	f.Add("10 (getty) S 1 1 1 0 -1 4194560 0")
+	f.Add("15 (a) Z (b)) S 1 1 1 0 -1 4194560")
+	f.Fuzz(func(t *testing.T, text string) {
+		if comm, lives := parseStat(text); lives && !strings.Contains(text, "("+comm+")") {
+			t.Errorf("%q", comm)
+		}
+	})
 }
 
 func TestFind(t *testing.T) {

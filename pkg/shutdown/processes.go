@@ -1,25 +1,32 @@
 package shutdown
 
 import (
+	"bytes"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
 // linux is the machine that we run on. Its paths are seams for tests.
 type linux struct {
-	proc, sys string   // "/proc", "/sys"
-	old       string   // where the real root is, "/oldroot"
-	sessions  string   // the list of our sessions, in /run
-	ids       []uint32 // our sessions; nil: those of the list
+	proc, sys string            // "/proc", "/sys"
+	old       string            // where the real root is, "/oldroot"
+	sessions  string            // the list of our sessions, in /run
+	ids       []uint32          // our sessions; nil: those of the list
+	transport *kernel.Transport // nil: one is opened
 
-	mu   sync.Mutex
-	kept map[string]bool // mounted read-only for process 1, which is not us
+	asked []int // processes that were there at the last look at all; for the sequence's goroutine alone
+
+	mu     sync.Mutex        // guards the rest
+	kept   map[string]bool   // mounted read-only for process 1, which is not us
+	worked map[string]uint32 // see Progress
 }
 
 func newLinux() *linux {
@@ -29,22 +36,85 @@ func newLinux() *linux {
 // agentPrefix begins argv[0] of the agent's processes (pkg/recovery).
 const agentPrefix = "@iscsiroot"
 
+// agentComms are the names of the files that they run: PID 1's, its copy in /run,
+// and /proc/self/exe.
+var agentComms = []string{"init", Program, "exe"}
+
+// kthread is the flag of a thread of the kernel's (include/linux/sched.h:
+// PF_KTHREAD).
+const kthread = 0x00200000
+
+// maxProcesses is more than the kernel has numbers (include/linux/threads.h:
+// PID_MAX_LIMIT).
+const maxProcesses = 1 << 22
+
 // processes lists those of the agent, or all others but ourselves, process 1 and
-// the kernel's threads, which have no command line.
+// the kernel's threads.
 func (l *linux) processes(agents bool) []int {
-	paths, _ := filepath.Glob(l.proc + "/[0-9]*/cmdline")
+	dir, err := os.Open(l.proc)
+	if err != nil {
+		return nil
+	}
+	all, _ := dir.Readdirnames(maxProcesses)
+	_ = dir.Close()
 	var pids []int
-	for _, path := range paths {
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		b, rerr := os.ReadFile(path)
-		if err != nil || rerr != nil || len(b) == 0 || pid == os.Getpid() || pid == 1 {
-			continue
-		}
-		if strings.HasPrefix(string(b), agentPrefix) == agents {
+	for _, name := range all {
+		pid, err := strconv.Atoi(name)
+		if err == nil && pid != 1 && pid != os.Getpid() && l.is(pid, agents) {
 			pids = append(pids, pid)
 		}
 	}
+	slices.Sort(pids)
 	return pids
+}
+
+// is tells whether a process lives and is one of the agent's, or another. The
+// command line is read of those alone that can be the agent's: of a process that
+// waits for a dead disk it may not come back (fs/proc/base.c: get_mm_cmdline takes
+// the lock of its memory).
+func (l *linux) is(pid int, agents bool) bool {
+	dir := l.proc + "/" + strconv.Itoa(pid)
+	comm, lives := readStat(dir + "/stat")
+	if !lives {
+		return false
+	}
+	agent := false
+	if slices.Contains(agentComms, comm) {
+		b, err := os.ReadFile(dir + "/cmdline")
+		agent = err == nil && bytes.HasPrefix(b, []byte(agentPrefix))
+	}
+	return agent == agents
+}
+
+// readStat reads a process's name, and whether it is more than a thread of the
+// kernel's or one that has ended already (proc(5), /proc/pid/stat).
+func readStat(path string) (comm string, lives bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", false
+	}
+	defer func() { _ = f.Close() }()
+	b := make([]byte, 512)
+	n, err := f.Read(b)
+	if err != nil {
+		return "", false
+	}
+	return parseStat(string(b[:n]))
+}
+
+// parseStat reads the text's first part: "pid (comm) state ppid pgrp session tty
+// tpgid flags ...". A name may hold any character.
+func parseStat(text string) (comm string, lives bool) {
+	open, shut := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
+	if open < 0 || shut < open {
+		return "", false
+	}
+	f := strings.Fields(text[shut+1:])
+	if len(f) < 7 {
+		return "", false
+	}
+	flags, err := strconv.ParseUint(f[6], 10, 32)
+	return text[open+1 : shut], err == nil && flags&kthread == 0 && f[0] != "Z" && f[0] != "X"
 }
 
 func signalAll(pids []int, sig unix.Signal) {
@@ -65,15 +135,23 @@ func reap() {
 }
 
 // Ask implements System.
-func (l *linux) Ask() { signalAll(l.processes(false), unix.SIGTERM) }
+func (l *linux) Ask() {
+	l.asked = l.processes(false)
+	signalAll(l.asked, unix.SIGTERM)
+}
 
 // Kill implements System.
 func (l *linux) Kill() { signalAll(l.processes(false), unix.SIGKILL) }
 
-// Left implements System.
+// Left implements System. All of /proc is looked at only when none of those is left
+// that were there the last time: it takes long where there are many.
 func (l *linux) Left() int {
 	reap()
-	return len(l.processes(false))
+	l.asked = slices.DeleteFunc(l.asked, func(pid int) bool { return !l.is(pid, false) })
+	if len(l.asked) == 0 {
+		l.asked = l.processes(false)
+	}
+	return len(l.asked)
 }
 
 // EndAgent implements System. The supervisor goes with the first round; a

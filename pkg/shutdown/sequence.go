@@ -51,7 +51,7 @@ type System interface {
 	Sync()                   // writes back all that can be
 	// Progress is a number that changes as long as the sessions' disks work.
 	Progress() uint64
-	// EndAgent ends the agent, which mends the sessions until then.
+	// EndAgent ends the agent's work, which mends the sessions until then.
 	EndAgent()
 	// Sessions lists those of the boot that still exist.
 	Sessions() ([]Session, error)
@@ -91,7 +91,7 @@ func Run(s System, a Action, log Logger) error {
 // endProcesses asks them first.
 func endProcesses(s System, log Logger) {
 	s.Ask()
-	for waited := time.Duration(0); s.Left() > 0 && waited < killGrace; waited += killInterval {
+	for asked := time.Now(); s.Left() > 0 && time.Since(asked) < killGrace; { // Left takes its time too
 		time.Sleep(killInterval)
 	}
 	if n := s.Left(); n > 0 {

@@ -21,6 +21,7 @@ type fake struct {
 	began    time.Time
 	left     int  // processes
 	stubborn bool // they only go when killed
+	many     bool // they are counted in 700 ms
 	mounts   []string
 	busy     int           // so many rounds
 	slow     time.Duration // an unmount takes so long, while the disk works
@@ -51,8 +52,14 @@ func (f *fake) Ask() {
 	}
 }
 func (f *fake) Kill()                     { f.note("kill"); f.left = 0 }
-func (f *fake) Left() int                 { return f.left }
 func (f *fake) Mounts() ([]string, error) { return slices.Clone(f.mounts), nil }
+
+func (f *fake) Left() int {
+	if f.many {
+		time.Sleep(700 * time.Millisecond)
+	}
+	return f.left
+}
 
 func (f *fake) Unmount(dir string) error {
 	switch {
@@ -150,6 +157,11 @@ func TestRun(t *testing.T) {
 			"ask, kill, agent, flush s1, logout s1, poweroff after 5 s", "shutdown: 3 processes do not end: killing them",
 		},
 		{
+			"stubborn processes, and so many that counting takes its time",
+			&fake{left: 3, stubborn: true, many: true, sessions: one()},
+			"ask, kill, agent, flush s1, logout s1, poweroff after 6 s", "shutdown: 3 processes do not end: killing them",
+		},
+		{
 			"busy at first",
 			&fake{mounts: []string{"/oldroot"}, busy: 3, sessions: one()},
 			"ask, unmount /oldroot, agent, flush s1, logout s1, poweroff after 0 s", "shutdown: s1: logged out",
@@ -224,11 +236,11 @@ func TestVigil(t *testing.T) {
 	}{
 		{
 			"dead for good", time.Minute, func(time.Duration) bool { return true },
-			"terminate s1, poweroff after 70 s", "poweroff: no root disk for 60 s: giving it up",
+			"agent, terminate s1, poweroff after 70 s", "poweroff: no root disk for 60 s: giving it up",
 		},
 		{
 			"back, and dead again", time.Minute, func(after time.Duration) bool { return after < 30*time.Second || after > 100*time.Second },
-			"terminate s1, poweroff after 171 s", "waits for its root disk: session 1 down: bring its target back within 60 s",
+			"agent, terminate s1, poweroff after 171 s", "waits for its root disk: session 1 down: bring its target back within 60 s",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -69,31 +69,18 @@ func hostOf(path string) (uint32, bool) {
 	return 0, false
 }
 
-// Progress implements System: the commands that the sessions' disks have
-// completed (drivers/scsi/scsi_sysfs.c: iodone_cnt).
-func (l *linux) Progress() uint64 {
-	sum := uint64(0)
-	for _, s := range l.find() {
-		counts, _ := filepath.Glob(fmt.Sprintf("%s/class/scsi_device/%d:*/device/iodone_cnt", l.sys, s.host))
-		for _, path := range counts {
-			if b, err := os.ReadFile(path); err == nil {
-				n, _ := strconv.ParseUint(strings.TrimSpace(string(b)), 0, 64) // 0x1f
-				sum += n
-			}
-		}
-	}
-	return sum
-}
-
 // Sessions implements System.
 func (l *linux) Sessions() ([]Session, error) {
 	all := l.find()
 	if len(all) == 0 {
 		return nil, nil
 	}
-	t, err := kernel.Open() // until the machine ends
-	if err != nil {
-		return nil, err
+	t := l.transport
+	if t == nil {
+		var err error
+		if t, err = kernel.Open(); err != nil { // until the machine ends
+			return nil, err
+		}
 	}
 	var out []Session
 	for _, f := range all {
@@ -109,9 +96,27 @@ type live struct {
 	host uint32
 }
 
+// sdMaxRetries is a disk's number of retries as the kernel has it
+// (drivers/scsi/sd.h: SD_MAX_RETRIES).
+const sdMaxRetries = "5"
+
+// limitRetries gives the disks their retries back, of which the agent has taken
+// the limit (pkg/recovery/disks): a target that is broken must not hold a
+// shutdown up. What was sent before keeps its own. Kernels before 5.10 have no
+// such file.
+func (s *live) limitRetries() {
+	paths, _ := filepath.Glob(fmt.Sprintf("%s/class/scsi_disk/%d:*/max_retries", s.sys, s.host))
+	for _, path := range paths {
+		if b, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(b), "-") {
+			_ = os.WriteFile(path, []byte(sdMaxRetries), 0)
+		}
+	}
+}
+
 // Flush implements Session. Deleting a disk sends SYNCHRONIZE CACHE to it
 // (drivers/scsi/sd.c: sd_shutdown).
 func (s *live) Flush() error {
+	s.limitRetries()
 	disks, err := filepath.Glob(fmt.Sprintf("%s/class/scsi_device/%d:*/device/delete", s.sys, s.host))
 	errs := []error{err}
 	for _, path := range disks {

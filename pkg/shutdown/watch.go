@@ -1,24 +1,43 @@
 package shutdown
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
 // Watch is for the agent: it waits until the real system has begun to shut
 // down. The disk that it needs for that may be dead by then: that is said, and
 // if it lasts for longer than it may, the sessions are given up and the machine
-// ended without the real system. It returns only with an error.
-func Watch(log Logger) error {
+// ended without the real system. letGo must end the agent's recovery of them
+// before. t is the agent's: another socket of this process would be another
+// program's for it. It returns only with an error.
+func Watch(t *kernel.Transport, letGo func(context.Context) error, log Logger) error {
 	m, err := waitForMark(markFile)
 	if err != nil {
 		return err
 	}
 	l := newLinux()
-	return vigil(l, m, l.down, log)
+	l.transport = t
+	return vigil(&leaving{l, letGo}, m, l.down, log)
 }
+
+// leaving is a system whose agent, in this process, lets go of the sessions
+// instead of being killed.
+type leaving struct {
+	System
+	letGo func(context.Context) error
+}
+
+// letGoTime is for how long the end of a login that is under way is waited for.
+const letGoTime = 2 * time.Second
+
+// EndAgent implements System.
+func (l *leaving) EndAgent() { _ = Within(letGoTime, l.letGo) }
 
 // watchEvery is how often it is looked whether sessions are down.
 const watchEvery = time.Second
@@ -53,6 +72,7 @@ func (m Mark) limit() string {
 // abandon ends the machine under the real system's feet.
 func abandon(s System, a Action, log Logger) error {
 	_ = working(s, flushStall, func() error { s.Sync(); return nil }) // for other disks
+	s.EndAgent()
 	leaveAll(s, log)
 	return s.Power(a)
 }

@@ -99,6 +99,8 @@ func (s said) rows(sid string, now time.Duration) []row {
 			portals = append(portals, v["portal"])
 		case line[2] == "cause":
 			causes = append(causes, line[3])
+		case v["timer"] != "", v["disk"] != "":
+			rows = append(rows, disk(v, now-s.at))
 		case v["state"] != "":
 			if s.stale {
 				rows = append(rows, row{"old", "what follows is as it was " + seconds(max(0, now-s.at)) + " ago"})
@@ -116,6 +118,18 @@ func (s said) rows(sid string, now time.Duration) []row {
 		rows = append(rows, row{"because", c})
 	}
 	return rows
+}
+
+// disk is a row about a session's disks, or the time that they wait.
+func disk(v map[string]string, later time.Duration) row {
+	if name := v["disk"]; name != "" {
+		return row{"disk", fmt.Sprintf("%s answers every command with an error for %s: see the target's log", name, seconds(number(v["errors-for"])+max(0, later)))}
+	}
+	times := "once"
+	if n := v["put-back"]; n != "1" {
+		times = n + " times"
+	}
+	return row{"timer", fmt.Sprintf("recovery_tmo put back to %s s %s after %s: blacklist the disk in multipath.conf", v["timer"], times, v["by"])}
 }
 
 func outages(v map[string]string) string {

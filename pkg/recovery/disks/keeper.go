@@ -1,0 +1,271 @@
+package disks
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/uevent"
+)
+
+// Session is a session whose disks are looked after.
+type Session interface {
+	ID() uint32
+	// String names its target.
+	String() string
+	// Up tells whether commands flow.
+	Up() (bool, error)
+	// Recovery returns for how many seconds I/O is to be held back while the
+	// session is down, and whether the kernel does not know yet.
+	Recovery() (seconds uint32, due bool)
+	// SetRecovery takes a value in that the kernel has already.
+	SetRecovery(seconds uint32)
+	// HoldAgain gives the kernel the value of Recovery, if need be at the next
+	// login.
+	HoldAgain() error
+}
+
+// Logger writes to the kernel's log.
+type Logger interface {
+	Errorf(format string, args ...any)
+	Warnf(format string, args ...any)
+	Infof(format string, args ...any)
+}
+
+// Config is what a Keeper works with.
+type Config struct {
+	Sys, Proc string // where sysfs and proc are mounted
+	Sessions  []Session
+	Past      Memory // of an earlier Keeper
+	// NextReport says at which length of a trouble the log is written next, by the
+	// length at the last report.
+	NextReport func(last time.Duration) time.Duration
+	// Changed is called, without a lock, when Memory or Report returns something
+	// else, and after a SetRecovery or HoldAgain.
+	Changed func()
+	Log     Logger
+}
+
+// Keeper looks after the disks. Its state belongs to the goroutine of Run; the
+// methods that any goroutine may call say so. A nil one reports nothing.
+type Keeper struct {
+	cfg   Config
+	began time.Time
+	wake  chan struct{} // of one place
+
+	retries map[string]*retries // by the disk's place
+	health  map[string]*health  // the same
+	timers  map[uint32]*timer   // by session
+	said    map[string]string   // the last error that was logged of each thing
+	dirty   bool                // a session's own state has changed
+
+	mu     sync.Mutex // guards the rest, which is only replaced as a whole; no call is made under it
+	few    map[uint32]bool
+	memory Memory
+	report string
+}
+
+// Times between looks.
+const (
+	surveyEvery = 30 * time.Second
+	settleTime  = 200 * time.Millisecond // a disk comes with many uevents
+)
+
+// New returns a Keeper that has done nothing yet.
+func New(cfg Config) *Keeper {
+	k := &Keeper{
+		cfg: cfg, began: time.Now(), wake: make(chan struct{}, 1),
+		retries: map[string]*retries{}, health: map[string]*health{}, timers: map[uint32]*timer{}, said: map[string]string{},
+	}
+	for _, s := range cfg.Sessions {
+		k.timers[s.ID()] = &timer{path: fmt.Sprintf("%s/class/iscsi_session/session%d/recovery_tmo", cfg.Sys, s.ID())}
+	}
+	k.recall(cfg.Past)
+	k.memory = k.remember()
+	return k
+}
+
+// Wake has the disks looked after soon: some may have come. Any goroutine may
+// call it.
+func (k *Keeper) Wake() {
+	if k == nil {
+		return
+	}
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// FewRetries tells whether a disk of a session's, no leg of a mirror, gives each
+// command a few tries only. Any goroutine may call it.
+func (k *Keeper) FewRetries(sid uint32) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.few[sid]
+}
+
+// Memory is what the next worker has to know. Any goroutine may call it.
+func (k *Keeper) Memory() Memory {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.memory
+}
+
+// Report is what people may want to know, in lines for the agent's report. Any
+// goroutine may call it.
+func (k *Keeper) Report() string {
+	if k == nil {
+		return ""
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.report
+}
+
+func (k *Keeper) now() time.Duration { return time.Since(k.began) }
+
+// Run works until ctx ends. What it cannot be told of it finds at the next look.
+func (k *Keeper) Run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	k.listen(ctx)
+	writes := k.watchTimers(ctx)
+	survey := time.NewTicker(surveyEvery)
+	defer survey.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for {
+		select {
+		case all, open := <-writes:
+			if !open {
+				writes = nil
+				continue
+			}
+			k.written(all)
+			continue
+		case <-k.wake:
+			next.Reset(settleTime)
+			continue
+		case <-next.C:
+		case <-survey.C:
+		case <-ctx.Done():
+			return
+		}
+		if k.look() {
+			next.Reset(lookAgain)
+		}
+	}
+}
+
+// listen has Wake called at each uevent of an iSCSI disk's. Its goroutine ends
+// with ctx.
+func (k *Keeper) listen(ctx context.Context) {
+	l, err := uevent.ListenISCSI()
+	if err != nil {
+		k.warn("uevents", err)
+		return
+	}
+	contain.Go("uevents of disks", func() {
+		defer func() { _ = l.Close() }()
+		_ = l.Wait(ctx, func(uevent.Event) (bool, error) { k.Wake(); return false, nil })
+	}, nil)
+}
+
+// watchTimers returns a channel of the writes to the sessions' recovery_tmo. Its
+// reader ends with ctx.
+func (k *Keeper) watchTimers(ctx context.Context) <-chan []write {
+	files := map[uint32]string{}
+	for sid, t := range k.timers {
+		files[sid] = t.path
+	}
+	w, err := openWatch(files, k.cfg.Proc)
+	if err != nil {
+		k.warn("recovery_tmo", err)
+		return nil
+	}
+	w.start(ctx.Done())
+	context.AfterFunc(ctx, contain.Func("end of the watch of recovery_tmo", w.close, nil))
+	return w.writes
+}
+
+// look looks after all that there is. again tells that it is to be done again in
+// lookAgain.
+func (k *Keeper) look() (again bool) {
+	few, there := map[uint32]bool{}, map[string]bool{}
+	for _, s := range k.cfg.Sessions {
+		up, err := s.Up()
+		up = up && err == nil
+		for _, d := range find(k.cfg.Sys, s.ID()) {
+			there[d.where] = true
+			leg := useOf(k.cfg.Sys, d.block).leg()
+			few[s.ID()] = k.settle(d, leg) || few[s.ID()]
+			again = k.follow(s, up, d) || again
+		}
+		k.compare(s, "")
+	}
+	maps.DeleteFunc(k.retries, func(where string, _ *retries) bool { return !there[where] })
+	maps.DeleteFunc(k.health, func(where string, _ *health) bool { return !there[where] })
+	k.mu.Lock()
+	k.few = few
+	k.mu.Unlock()
+	k.publish()
+	return again
+}
+
+// written takes in who has written recovery_tmo.
+func (k *Keeper) written(all []write) {
+	for _, w := range all {
+		for _, s := range k.cfg.Sessions {
+			if s.ID() == w.sid {
+				k.compare(s, w.by)
+			}
+		}
+	}
+	k.publish()
+}
+
+// publish shows what Memory and Report return, and tells if that is new.
+func (k *Keeper) publish() {
+	memory, report := k.remember(), k.text()
+	k.mu.Lock()
+	same := report == k.report && memory.Equal(k.memory)
+	k.memory, k.report = memory, report
+	k.mu.Unlock()
+	if !same || k.dirty {
+		k.dirty = false
+		k.cfg.Changed()
+	}
+}
+
+// text writes a line for each session whose recovery_tmo was put back, and for
+// each disk that answers with errors.
+func (k *Keeper) text() string {
+	var b strings.Builder
+	for _, s := range k.cfg.Sessions {
+		if t := k.timers[s.ID()]; t.puts > 0 {
+			ours, _ := s.Recovery()
+			_, _ = fmt.Fprintf(&b, "session %d timer %d put-back %d by %s\n", s.ID(), ours, t.puts, strings.Join(strings.Fields(t.by), "_"))
+		}
+	}
+	for _, where := range slices.Sorted(maps.Keys(k.health)) {
+		if h := k.health[where]; h.reported >= 0 {
+			_, _ = fmt.Fprintf(&b, "session %d disk %s errors-for %.0f\n", h.sid, h.name, (k.now() - h.since).Seconds())
+		}
+	}
+	return b.String()
+}
+
+// warn logs an error, unless it was the last one of the same thing too.
+func (k *Keeper) warn(what string, err error) {
+	if k.said[what] == err.Error() {
+		return
+	}
+	k.said[what] = err.Error()
+	k.cfg.Log.Warnf("disks: %s: %v", what, err)
+}

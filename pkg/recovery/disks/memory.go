@@ -1,0 +1,101 @@
+package disks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Memory is what the next worker has to know: what was found and done. There is
+// no secret in it.
+type Memory struct {
+	disks  []diskMemory
+	timers []timerMemory
+}
+
+// diskMemory is a disk's retries, timerMemory a session's recovery_tmo.
+type (
+	diskMemory struct {
+		where string
+		retries
+	}
+	timerMemory struct {
+		sid  uint32
+		puts int
+		by   string
+	}
+)
+
+// maxMemory is how many disks and sessions are kept, each. A further disk has its
+// retries all the same; they are not put back if it becomes a leg of a mirror
+// later, under another worker.
+const maxMemory = 256
+
+// Append writes a line for each. Line reads them.
+func (m Memory) Append(b []byte) []byte {
+	for _, d := range m.disks {
+		b = fmt.Appendf(b, "retries %s %d %d %t %t\n", d.where, d.id, d.first, d.set, d.left)
+	}
+	for _, t := range m.timers {
+		b = fmt.Appendf(b, "timer %d %d %q\n", t.sid, t.puts, t.by)
+	}
+	return b
+}
+
+// Line takes a line of Append's in, given without its first word. Known tells
+// whether that is one of Append's.
+func (m *Memory) Line(key, values string) (known bool, err error) {
+	switch key {
+	case "retries":
+		var d diskMemory
+		_, err = fmt.Sscanf(values, "%s %d %d %t %t", &d.where, &d.id, &d.first, &d.set, &d.left)
+		if err == nil && len(m.disks) == maxMemory {
+			err = fmt.Errorf("more than %d disks", maxMemory)
+		}
+		m.disks = append(m.disks, d)
+	case "timer":
+		var t timerMemory
+		_, err = fmt.Sscanf(values, "%d %d %q", &t.sid, &t.puts, &t.by)
+		if err == nil && len(m.timers) == maxMemory {
+			err = fmt.Errorf("more than %d sessions", maxMemory)
+		}
+		m.timers = append(m.timers, t)
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// Equal tells whether two are the same.
+func (m Memory) Equal(other Memory) bool {
+	return string(m.Append(nil)) == string(other.Append(nil))
+}
+
+// remember is the Keeper's state at this moment.
+func (k *Keeper) remember() Memory {
+	var m Memory
+	for _, where := range slices.Sorted(maps.Keys(k.retries)) {
+		if len(m.disks) < maxMemory {
+			m.disks = append(m.disks, diskMemory{where, *k.retries[where]})
+		}
+	}
+	for _, s := range k.cfg.Sessions {
+		if t := k.timers[s.ID()]; t.puts > 0 {
+			m.timers = append(m.timers, timerMemory{s.ID(), t.puts, t.by})
+		}
+	}
+	return m
+}
+
+// recall takes in what an earlier worker knew.
+func (k *Keeper) recall(m Memory) {
+	for _, d := range m.disks {
+		r := d.retries
+		k.retries[d.where] = &r
+	}
+	for _, old := range m.timers {
+		if t := k.timers[old.sid]; t != nil {
+			t.puts, t.by = old.puts, old.by
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package disks
+
+import (
+	"errors"
+	"io/fs"
+	"strconv"
+)
+
+// unlimited is a disk's number of retries without a limit
+// (include/scsi/scsi_device.h: SCSI_CMD_RETRIES_NO_LIMIT). It also lifts the limit
+// on a command's age (drivers/scsi/scsi_lib.c: scsi_cmd_runtime_exceeced_limit).
+const unlimited = -1
+
+// retries is what was found and done of one disk's max_retries.
+type retries struct {
+	id    uint64 // the disk's
+	first int    // the value found
+	set   bool   // unlimited was written
+	left  bool   // another program has written since: that stays
+}
+
+// settle gives a disk the retries that it should have, and tells whether a
+// command of it ends in an error after a few breaks where that should not be.
+func (k *Keeper) settle(d disk, leg bool) (few bool) {
+	v, err := number(d.attr)
+	if errors.Is(err, fs.ErrNotExist) {
+		return !leg
+	} else if err != nil {
+		k.warn(d.where, err)
+		return !leg
+	}
+	r := k.retries[d.where]
+	if r == nil || r.id != d.id {
+		r = &retries{id: d.id, first: v}
+		k.retries[d.where] = r
+	}
+	switch {
+	case r.set && v != unlimited:
+		r.set, r.left = false, true
+		k.cfg.Log.Infof("session %d: max_retries of %s was set to %d by another program: left so", d.sid, d.name, v)
+	case r.set && leg:
+		if err := store(d.attr, strconv.Itoa(r.first)); err != nil {
+			k.warn(d.where, err)
+			break
+		}
+		r.set, v = false, r.first
+	case !r.set && !r.left && !leg && v != unlimited:
+		if err := store(d.attr, strconv.Itoa(unlimited)); err != nil {
+			k.warn(d.where, err)
+			break
+		}
+		r.set, v = true, unlimited
+	}
+	return !leg && v != unlimited
+}

@@ -1,0 +1,121 @@
+package disks
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// timer is one session's recovery_tmo.
+type timer struct {
+	path    string
+	foreign bool   // multipathd has set it, and has a map on the disks: it may
+	puts    int    // how often it was put back
+	by      string // the program that had set it last
+}
+
+// Names of multipath-tools' programs. Either writes recovery_tmo of each path of a
+// map that it is about to make, before it knows whether it can
+// (libmultipath/discovery.c: sysfs_set_session_tmo).
+const daemon, tool = "multipathd", "multipath"
+
+// readTimer reads a recovery_tmo. A negative one has no end for the kernel, as
+// has "off".
+func readTimer(path string) (uint32, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	text := strings.TrimSpace(string(b))
+	if text == "off" {
+		return session.Never, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", path, err)
+	}
+	if n < 0 {
+		return session.Never, nil
+	}
+	return uint32(n), nil
+}
+
+// seconds writes a recovery_tmo for people.
+func seconds(n uint32) string {
+	if n == session.Never {
+		return "off"
+	}
+	return fmt.Sprintf("%d s", n)
+}
+
+// compare sees whether a session's recovery_tmo is ours. by is the program that
+// has just written it; empty: that is not known. What multipathd writes without a
+// map on the session's disks is put back; what any other program writes is the
+// administrator's, and ours from then on. Of an unknown program it is assumed that
+// it was multipathd while that runs: a value that is wrongly put back is said,
+// and one that wrongly stays is an I/O error in the next outage.
+func (k *Keeper) compare(s Session, by string) {
+	t := k.timers[s.ID()]
+	v, err := readTimer(t.path)
+	ours, due := s.Recovery()
+	if err != nil || due || v == ours { // due: the next login sets it
+		t.foreign = t.foreign && v != ours
+		return
+	}
+	multipath := by == daemon || by == tool
+	if by == "" {
+		if multipath = t.foreign || runs(k.cfg.Proc, daemon); multipath {
+			by = daemon
+		}
+	}
+	switch {
+	case !multipath:
+		t.foreign, k.dirty = false, true
+		s.SetRecovery(v)
+		if by == "" {
+			by = "another program"
+		}
+		k.cfg.Log.Infof("recovery_tmo of session %d was set to %s by %s: kept", s.ID(), seconds(v), by)
+	case k.mapped(s.ID()):
+		t.foreign = true
+	default:
+		k.putBack(s, t, v, by)
+	}
+}
+
+// putBack sets a session's recovery_tmo as it was. The kernel refuses that while
+// the session is down (EBUSY); the next login does it then.
+func (k *Keeper) putBack(s Session, t *timer, v uint32, by string) {
+	ours, _ := s.Recovery()
+	if err := s.HoldAgain(); err != nil {
+		k.warn(t.path, err)
+		return
+	}
+	t.foreign, t.by, k.dirty = false, by, true
+	if t.puts++; t.puts > 1 {
+		return
+	}
+	when := ""
+	if _, due := s.Recovery(); due {
+		when = " when it is logged in again"
+	}
+	k.cfg.Log.Warnf("%s set recovery_tmo of session %d to %s: put back to %s%s (blacklist the disk in multipath.conf to stop this)",
+		by, s.ID(), seconds(v), seconds(ours), when)
+}
+
+// mapped tells whether a multipath map is on one of a session's disks now.
+func (k *Keeper) mapped(sid uint32) bool {
+	return slices.ContainsFunc(find(k.cfg.Sys, sid), func(d disk) bool { return useOf(k.cfg.Sys, d.block).multipath })
+}
+
+// runs tells whether a process of that name is there.
+func runs(proc, name string) bool {
+	return slices.ContainsFunc(names(proc), func(pid string) bool {
+		return pid[0] >= '0' && pid[0] <= '9' && word(filepath.Join(proc, pid, "comm")) == name
+	})
+}

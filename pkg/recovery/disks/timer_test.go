@@ -1,0 +1,115 @@
+package disks
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+const timeOut = session1 + "/recovery_tmo"
+
+const mapped = unit + "/block/sda/holders/dm-0"
+
+// What multipathd writes is put back unless it has a map on the disk; what others
+// write is the administrator's.
+func TestCompare(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		by      string // the program, if known
+		daemon  bool   // multipathd runs
+		mapped  bool
+		down    bool // the session
+		due     bool // the kernel does not have ours yet
+		value   string
+		kernel  string // what it has then
+		ours    uint32
+		isDue   bool
+		says    string
+		reports string
+	}{
+		{"ours", "", true, false, false, false, "86400", "86400", 86400, false, "", ""},
+		{
+			"multipathd", "multipathd", true, false, false, false, "5", "86400", 86400, false,
+			"multipathd set recovery_tmo of session 1 to 5 s: put back to 86400 s (blacklist the disk in multipath.conf to stop this)",
+			"session 1 timer 86400 put-back 1 by multipathd\n",
+		},
+		{"multipath", "multipath", false, false, false, false, "5", "86400", 86400, false, "multipath set recovery_tmo", "by multipath\n"},
+		{"multipathd, with a map", "multipathd", true, true, false, false, "5", "5", 86400, false, "", ""},
+		{
+			"multipathd, and the session is down since", "multipathd", true, false, true, false, "5", "5", 86400, true,
+			"put back to 86400 s when it is logged in again (", "put-back 1",
+		},
+		{"another program", "sh", true, false, false, false, "300", "300", 300, false, "recovery_tmo of session 1 was set to 300 s by sh: kept", ""},
+		{"another program, without an end", "sh", true, false, false, false, "off", "off", session.Never, false, "was set to off by sh", ""},
+		{"another program, with a map", "sh", true, true, false, false, "300", "300", 300, false, "by sh: kept", ""},
+		{"not known which, multipathd runs", "", true, false, false, false, "5", "86400", 86400, false, "multipathd set", "by multipathd\n"},
+		{"not known which, multipathd runs with a map", "", true, true, false, false, "5", "5", 86400, false, "", ""},
+		{"not known which, multipathd does not run", "", false, false, false, false, "300", "300", 300, false, "was set to 300 s by another program: kept", ""},
+		{"not set yet", "sh", false, false, false, true, "120", "120", 86400, true, "", ""},
+		{"nonsense", "sh", false, false, false, false, "soon", "soon", 86400, false, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			r.up, r.due = !tt.down, tt.due
+			r.write(map[string]string{timeOut: tt.value + "\n"})
+			if tt.daemon {
+				r.write(map[string]string{"proc/77/comm": "multipathd\n"})
+			}
+			if tt.mapped {
+				r.write(map[string]string{mapped: "", "class/block/dm-0/dm/uuid": "mpath-1\n"})
+			}
+			k := r.keeper(Memory{})
+			for range 2 { // the second time all is as it should be
+				k.written([]write{{1, tt.by}, {9, "sh"}})
+			}
+			r.is(timeOut, tt.kernel)
+			if got, due := r.Recovery(); got != tt.ours || due != tt.isDue {
+				t.Errorf("ours is %d, due %v", got, due)
+			}
+			if log := strings.Join(r.log, "\n"); !strings.Contains(log, tt.says) || len(r.log) > 1 || tt.says == "" && log != "" {
+				t.Errorf("logged %q", r.log)
+			}
+			if got := k.Report(); !strings.Contains(got, tt.reports) || tt.reports == "" && got != "" {
+				t.Errorf("reports %q", got)
+			}
+			if changed := tt.says != ""; changed != (r.changes == 1) {
+				t.Errorf("told of %d changes", r.changes)
+			}
+		})
+	}
+}
+
+// It is put back as often as it is set, and said once, also by the next worker; a
+// map that goes away has its value put back too.
+func TestCompareAgain(t *testing.T) {
+	r := newRig(t)
+	r.write(map[string]string{"proc/77/comm": "multipathd\n", "class/block/dm-0/dm/uuid": "mpath-1\n"})
+	k := r.keeper(Memory{})
+	for range 3 {
+		r.write(map[string]string{timeOut: "5\n"})
+		k.written([]write{{1, daemon}})
+		r.is(timeOut, "86400")
+	}
+	k = r.next(k)
+	r.write(map[string]string{timeOut: "5\n"})
+	k.look()
+	r.is(timeOut, "86400")
+	if len(r.log) != 1 || !strings.Contains(k.Report(), "put-back 4 by multipathd") {
+		t.Errorf("logged %q, reports %q", r.log, k.Report())
+	}
+
+	r.write(map[string]string{mapped: "", timeOut: "5\n"})
+	k.written([]write{{1, daemon}})
+	k.look()
+	r.is(timeOut, "5")
+	r.remove(mapped)
+	r.remove("proc/77")
+	k.look()
+	r.is(timeOut, "86400")
+	r.remove(timeOut) // the session has ended
+	k.look()
+	if len(r.log) != 1 {
+		t.Errorf("logged %q", r.log)
+	}
+}

@@ -1,0 +1,61 @@
+package disks
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// use is what is built on a disk, directly or on something between.
+type use struct {
+	multipath bool // a multipath map
+	mirror    bool // RAID or a mirror: one leg's error is repaired by the others
+}
+
+// leg tells whether an error of the disk is better than a wait: another path or
+// another copy is there.
+func (u use) leg() bool { return u.multipath || u.mirror }
+
+// maxDepth is how high a stack of devices is followed.
+const maxDepth = 8
+
+// useOf follows the holders of block devices, given by their directories
+// (block/holder.c: bd_link_disk_holder).
+func useOf(sys string, block []string) use {
+	var u use
+	seen := map[string]bool{}
+	for range maxDepth {
+		var next []string
+		for _, dir := range block {
+			for _, name := range names(filepath.Join(dir, "holders")) {
+				if !seen[name] && len(seen) < maxNames {
+					seen[name] = true
+					holder := filepath.Join(sys, "class/block", name)
+					u.add(holder)
+					next = append(next, withPartitions(holder)...)
+				}
+			}
+		}
+		block = next
+	}
+	return u
+}
+
+// add takes in what one device is: a map of device-mapper's by the prefix of its
+// uuid, and LVM's images by their names, which LVM gives to nothing else
+// (multipath-tools libmultipath/devmapper.c: UUID_PREFIX; lvm2
+// lib/misc/lvm-string.c: _lvname_has_reserved_string); an array by its level.
+func (u *use) add(dir string) {
+	uuid := word(filepath.Join(dir, "dm/uuid"))
+	switch {
+	case strings.HasPrefix(uuid, "mpath-"):
+		u.multipath = true
+	case strings.HasPrefix(uuid, "LVM-"):
+		name := word(filepath.Join(dir, "dm/name"))
+		u.mirror = u.mirror || slices.ContainsFunc([]string{"_rimage_", "_rmeta_", "_mimage_"}, func(part string) bool {
+			return strings.Contains(name, part)
+		})
+	}
+	level := word(filepath.Join(dir, "md/level"))
+	u.mirror = u.mirror || slices.Contains([]string{"raid1", "raid4", "raid5", "raid6", "raid10"}, level)
+}

@@ -1,0 +1,184 @@
+package disks
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// asWriter is the variable that makes the test's program write a file under another
+// name and wait for the end of its input.
+const asWriter = "DISKS_TEST_WRITER"
+
+func TestMain(m *testing.M) {
+	if f := strings.Fields(os.Getenv(asWriter)); len(f) == 3 {
+		if err := errors.Join(os.WriteFile("/proc/self/comm", []byte(f[0]), 0), os.WriteFile(f[2], []byte(f[1]), 0o644)); err != nil {
+			os.Exit(1)
+		}
+		_, _ = io.ReadAll(os.Stdin)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// writer is a process of that name that writes a file. It lives as long as the
+// test.
+func writer(t *testing.T, name, value, path string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), asWriter+"="+name+" "+value+" "+path)
+	in, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+}
+
+// watchIn starts a watch of the rig's session and of one that is not there.
+func (r *rig) watchIn(open func(map[uint32]string, string) (*watch, error)) *watch {
+	r.t.Helper()
+	w, err := open(map[uint32]string{1: r.path(timeOut), 2: r.path("class/iscsi_session/session2/recovery_tmo")}, "/proc")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	w.start(r.t.Context().Done())
+	r.t.Cleanup(w.close)
+	return w
+}
+
+// The kernel tells of writes, and fanotify whose they are; our own are none of
+// them.
+func TestWatch(t *testing.T) {
+	for name, tt := range map[string]struct {
+		open func(map[uint32]string, string) (*watch, error)
+		want write
+	}{
+		"fanotify": {openFanotify, write{1, "multipathd"}},
+		"either":   {openWatch, write{1, "multipathd"}},
+		"inotify":  {openInotify, write{1, ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			w := r.watchIn(tt.open)
+			if tt.want.by != "" {
+				r.write(map[string]string{timeOut: "1\n"}) // by ourselves
+			}
+			writer(t, "multipathd", "5", r.path(timeOut))
+			if got := <-w.writes; len(got) != 1 || got[0] != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+			w.close()
+			for range w.writes { // it is closed
+			}
+		})
+	}
+}
+
+// The same of a file of sysfs, where a write changes no file.
+func TestWatchSysfs(t *testing.T) {
+	const path = "/sys/class/mem/null/uevent"
+	for name, open := range map[string]func(map[uint32]string, string) (*watch, error){"fanotify": openFanotify, "inotify": openInotify} {
+		t.Run(name, func(t *testing.T) {
+			w, err := open(map[uint32]string{1: path}, "/proc")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.start(t.Context().Done())
+			defer w.close()
+			writer(t, "someone", "change", path)
+			if got := <-w.writes; len(got) != 1 || got[0].sid != 1 || name == "fanotify" && got[0].by != "someone" {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+// A queue that was full means that any may have been written.
+func TestWatchOverflow(t *testing.T) {
+	w := &watch{sids: map[uint64]uint32{3: 1, 4: 2}}
+	native := func(words ...uint32) (b []byte) {
+		for _, n := range words {
+			b = binary.NativeEndian.AppendUint32(b, n)
+		}
+		return b
+	}
+	bySID := func(a, b write) int { return int(a.sid) - int(b.sid) }
+	want := []write{{sid: 1}, {sid: 2}}
+	for name, got := range map[string][]write{
+		"fanotify": w.tell(fanotify(native(fanSize, 3, unix.FAN_Q_OVERFLOW, 0, 0xffffffff, 0))),
+		"inotify":  w.tell(inotify(native(0xffffffff, unix.IN_Q_OVERFLOW, 0, 0))),
+	} {
+		if slices.SortFunc(got, bySID); !slices.Equal(got, want) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if got := w.tell(inotify(native(3, unix.IN_MODIFY, 0, 0, 4, unix.IN_IGNORED, 0, 0, 3, unix.IN_MODIFY, 0, 0, 9))); !slices.Equal(got, []write{{sid: 1}}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func FuzzEvents(f *testing.F) {
+	f.Add([]byte{24, 0, 0, 0, 3, 0, 24, 0, 2, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0x80, 0x77, 0, 0}) // as a kernel 6.18 has it
+	f.Add([]byte{1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if n := len(parseFanotify(b)); n > len(b)/fanSize {
+			t.Errorf("%d events of %d bytes", n, len(b))
+		}
+		if n := len(parseInotify(b)); n > len(b)/inSize {
+			t.Errorf("%d events of %d bytes", n, len(b))
+		}
+	})
+}
+
+// A Keeper at work: the disk gets its retries, multipathd's value is put back, an
+// administrator's stays, and a disk that came is seen.
+func TestRun(t *testing.T) {
+	r := newRig(t)
+	if err := os.Symlink("/proc", r.path("proc")); err != nil {
+		t.Fatal(err)
+	}
+	k := r.keeper(Memory{})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); k.Run(ctx) }()
+	r.becomes(retry, "-1")
+	writer(t, "multipathd", "5", r.path(timeOut))
+	for r.logged("put back") == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	r.becomes(timeOut, "86400")
+	writer(t, "sh", "300", r.path(timeOut))
+	for got, _ := r.Recovery(); got != 300; got, _ = r.Recovery() {
+		time.Sleep(time.Millisecond)
+	}
+	r.replace()
+	k.Wake()
+	r.becomes(retry, "-1")
+	cancel()
+	<-ended
+	if r.logged("multipathd set recovery_tmo of session 1 to 5 s: put back to 86400 s") != 1 || len(r.log) != 2 {
+		t.Errorf("logged %q", r.log)
+	}
+}
+
+// becomes waits until a file has a value; the test's own time limit ends it.
+func (r *rig) becomes(name, want string) {
+	for word(r.path(name)) != want {
+		time.Sleep(time.Millisecond)
+	}
+}
