@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
 // earlyMount is a file system that everything else needs.
@@ -44,7 +45,38 @@ func mountEarly() error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, mountPlace(filepath.Dir(recovery.Binary)))...)
+}
+
+// mountPlace makes the directory of the program that stays a mount of its own, of
+// the same files. A real system that mounts /run again with noexec, as guides for
+// hardening advise, changes that one mount: what is in here can be run all the
+// same, by systemd at the end and by people. Where the mount is taken away the
+// files are still there (OpenRC's localmount; systemd's soft-reboot, which takes
+// /run along without what is mounted in it). systemd itself leaves it alone
+// (src/shared/fstab-util.c: fstab_is_extrinsic; src/shutdown/umount.c:
+// nonunmountable_path). A mount that is there already is only made executable.
+func mountPlace(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	table, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return err
+	}
+	if mountedType(string(table), dir) == "" {
+		if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+			return &os.PathError{Op: "bind", Path: dir, Err: err}
+		}
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil || fs.Flags&unix.ST_NOEXEC == 0 {
+		return err
+	}
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
+		return &os.PathError{Op: "remount", Path: dir, Err: err}
+	}
+	return nil
 }
 
 // mountedType returns the type of what is mounted on dir, the topmost if there

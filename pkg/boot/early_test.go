@@ -3,8 +3,13 @@ package boot
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // The topmost of the mounts on a directory counts; what is in the initramfs
@@ -46,5 +51,72 @@ func TestLinkModprobe(t *testing.T) {
 		if got, err := os.Readlink(path); got != c.want {
 			t.Errorf("%s: leads to %q, %v; want %q", name, got, err, c.want)
 		}
+	}
+}
+
+// inMountNamespace is the variable that tells a process that it is the test's part
+// with mounts of its own.
+const inMountNamespace = "BOOT_TEST_MOUNTS"
+
+// What the agent and the shutdown are run from can be run whatever is done to
+// /run, and is still there if its mount is taken away.
+func TestMountPlace(t *testing.T) {
+	if os.Getenv(inMountNamespace) == "" {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMountPlace$", "-test.v")
+		cmd.Env = append(os.Environ(), inMountNamespace+"=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestMountPlace") {
+			t.Errorf("%v (run the tests as root):\n%s", err, out)
+		}
+		return
+	}
+	run := t.TempDir()
+	place := filepath.Join(run, "initramfs")
+	program := filepath.Join(place, "shutdown")
+	copyOf, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mount := func(what string, flags uintptr) {
+		t.Helper()
+		if err := unix.Mount("tmpfs", what, "tmpfs", flags, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs := func(want bool) {
+		t.Helper()
+		if err := exec.CommandContext(t.Context(), program).Run(); (err == nil) != want || err != nil && !errors.Is(err, unix.EACCES) {
+			t.Errorf("the program ends with %v", err)
+		}
+	}
+	mount("/", unix.MS_REC|unix.MS_PRIVATE)
+	mount(run, unix.MS_NOSUID|unix.MS_NODEV)
+	for range 2 { // the second time it is there
+		if err := mountPlace(place); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(program, copyOf, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mount(run, unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC)
+	runs(true)
+	mount(place, unix.MS_REMOUNT|unix.MS_BIND|unix.MS_NOEXEC) // as another initrd may have it
+	runs(false)
+	if err := mountPlace(place); err != nil {
+		t.Fatal(err)
+	}
+	runs(true)
+	if table, err := os.ReadFile("/proc/self/mounts"); err != nil || strings.Count(string(table), " "+place+" ") != 1 {
+		t.Errorf("mounts, %v:\n%s", err, table)
+	}
+	if err := unix.Unmount(place, 0); err != nil {
+		t.Fatal(err)
+	}
+	runs(false) // by /run's own mount
+	mount(run, unix.MS_REMOUNT)
+	runs(true)
+	if err := unix.Unmount(run, unix.MNT_DETACH); err != nil {
+		t.Fatal(err)
 	}
 }
