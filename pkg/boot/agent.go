@@ -238,6 +238,10 @@ func (m *Machine) handOver(ctx context.Context) error {
 			facts.Links = handover.AddLease(facts.Links, mac, l)
 		}
 	}
+	for i := range facts.Links { // what is no hardware has no device in sysfs
+		_, err := os.Stat("/sys/class/net/" + facts.Links[i].Name + "/device")
+		facts.Links[i].Made = errors.Is(err, os.ErrNotExist)
+	}
 	for i, s := range m.sessions {
 		if m.logins.state(i) == loginLost {
 			continue

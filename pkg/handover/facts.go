@@ -13,6 +13,7 @@ import (
 type Link struct {
 	Name      string           // the kernel's name in the initramfs; the real system may rename it
 	MAC       net.HardwareAddr // what files match by
+	Made      bool             // by the boot: a VLAN, a bond or a bridge
 	Addresses []netip.Prefix
 	DHCP      bool   // the addresses are leased
 	Router    bool   // an IPv6 address, or its default route, came from router advertisements
@@ -30,9 +31,11 @@ type Session struct {
 
 // Root is what Survey found in the real system.
 type Root struct {
-	Networks   []string    // base names of systemd-networkd's .network files
-	Netplan    []string    // ids of netplan's Ethernet definitions
-	Interfaces []Interface // ifupdown's, with static addresses
+	Networks     []string    // base names of systemd-networkd's .network files
+	Ports        []string    // the same of those that make their links ports of a bridge or a bond
+	Netplan      []string    // ids of netplan's Ethernet definitions
+	NetplanPorts []string    // ids of members of netplan's bridges and bonds
+	Interfaces   []Interface // ifupdown's, with static addresses
 }
 
 // Facts is what the files are made of.

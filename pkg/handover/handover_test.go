@@ -101,10 +101,14 @@ func TestNamesThatStay(t *testing.T) {
 		t.Errorf("without need %q", got)
 	}
 	f.NamesStay = true
-	want := "# From iscsiroot: this kernel renames no link that is up.\n[Match]\nMACAddress=52:54:00:12:34:56\nOriginalName=eth0\n\n" +
+	want := "# From iscsiroot: this kernel renames no link that is up.\n[Match]\nMACAddress=52:54:00:12:34:56\nType=ether\n\n" +
 		"[Link]\nNamePolicy=\nAlternativeNamesPolicy=database onboard slot path\nMACAddressPolicy=none\n"
 	if diff := cmp.Diff(want, contents(Files(f))[path]); diff != "" {
 		t.Error(diff)
+	}
+	f.Links[0].Made = true // udev does not take a bond's type for that of a card
+	if got := contents(Files(f))[path]; !strings.Contains(got, "\nOriginalName=eth0\n") || strings.Contains(got, "Type=") {
+		t.Errorf("of a bond: %q", got)
 	}
 }
 
@@ -194,7 +198,7 @@ func TestSurvey(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "larger than 256 KiB") {
 		t.Errorf("error %v", err)
 	}
-	want := Root{Networks: []string{"20-wired.network", "80-container.network"}, Netplan: []string{"ens3", "id0"}}
+	want := Root{Networks: []string{"20-wired.network", "80-container.network"}, Netplan: []string{"id0"}, NetplanPorts: []string{"ens3"}}
 	want.Interfaces = []Interface{{"eth1", netip.MustParseAddr("10.0.0.2")}, {"eth0", netip.MustParseAddr("10.0.0.1")}}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Error(diff)

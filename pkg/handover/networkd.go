@@ -17,18 +17,27 @@ import (
 //
 // The drop-in counts for all links of that file. Keeping what a link has when
 // networkd starts or stops, or when its cable is out, harms none of them.
+//
+// A file that makes its links ports of a bridge or a bond has none: a port that
+// keeps its address sends by itself, and the answers arrive at the bridge. The
+// agent moves the address there.
 func networkd(f Facts) []File {
 	names := slices.Clone(f.Root.Networks)
 	for _, id := range f.Root.Netplan {
-		names = append(names, "10-netplan-"+id+".network") // what its generator writes for networkd
+		names = append(names, netplanFile(id))
 	}
 	for _, l := range f.Links {
 		names = append(names,
 			"70-"+l.Name+".network",            // systemd-network-generator(8), from ip= with a name
-			"10-netplan-"+l.Name+".network",    // netplan, from what cloud-init writes at the first boot
+			netplanFile(l.Name),                // from what cloud-init writes at the first boot
 			"10-cloud-init-"+l.Name+".network") // cloud-init itself
 	}
 	names = append(names, "71-default.network") // systemd-network-generator(8), from ip= without one
+	ports := slices.Clone(f.Root.Ports)
+	for _, id := range f.Root.NetplanPorts {
+		ports = append(ports, netplanFile(id))
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(ports, name) })
 	slices.Sort(names)
 	content := "# From iscsiroot: root hangs on this network.\n[Network]\nKeepConfiguration=yes\nIgnoreCarrierLoss=yes\n" + ipv6(f.Links) + clientID(f.Links)
 	var files []File
@@ -42,16 +51,25 @@ func networkd(f Facts) []File {
 // (net/core/dev.c: dev_change_name, before 6.2): udev of systemd 252 then leaves
 // the link marked as being renamed, and networkd waits for the end of that for
 // ever. A link file of the administrator's is read before this one.
+//
+// VLANs and others on the link have its MAC, and another type. By OriginalName=
+// too, udev warns of a name that the kernel chose (src/udev/net/link-config.c:
+// link_get_config, "potentially unpredictable interface name"); a link that the
+// boot made has a name that it chose.
 func udev(f Facts) []File {
 	if !f.NamesStay {
 		return nil
 	}
 	var files []File
 	for _, l := range f.Links {
+		match := "Type=ether"
+		if l.Made {
+			match = "OriginalName=" + l.Name
+		}
 		files = append(files, File{
 			Path: "systemd/network/98-iscsiroot-" + l.Name + ".link", Mode: 0o644,
-			Content: fmt.Sprintf("# From iscsiroot: this kernel renames no link that is up.\n[Match]\nMACAddress=%s\nOriginalName=%s\n\n"+
-				"[Link]\nNamePolicy=\nAlternativeNamesPolicy=database onboard slot path\nMACAddressPolicy=none\n", l.MAC, l.Name),
+			Content: fmt.Sprintf("# From iscsiroot: this kernel renames no link that is up.\n[Match]\nMACAddress=%s\n%s\n\n"+
+				"[Link]\nNamePolicy=\nAlternativeNamesPolicy=database onboard slot path\nMACAddressPolicy=none\n", l.MAC, match),
 		})
 	}
 	return files

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -23,26 +22,17 @@ var (
 	ifupFile    = "etc/network/interfaces"
 )
 
-// Survey reads the names of the network configuration in the real system.
+// Survey reads of the network configuration in the real system what Files needs.
 // A directory that is not there is none; other errors are returned with what
 // could be read.
 func Survey(root fs.FS) (Root, error) {
 	var r Root
 	var errs []error
-	for _, dir := range networkDirs {
-		names, err := list(root, dir, ".network")
-		errs = append(errs, err)
-		r.Networks = append(r.Networks, names...)
-	}
-	for _, dir := range netplanDirs {
-		names, err := list(root, dir, ".yaml")
-		errs = append(errs, err)
-		for _, name := range names {
-			text, err := read(root, path.Join(dir, name))
-			errs = append(errs, err)
-			r.Netplan = append(r.Netplan, netplanIDs(text)...)
-		}
-	}
+	var err error
+	r.Networks, r.Ports, err = networkFiles(root)
+	errs = append(errs, err)
+	r.Netplan, r.NetplanPorts, err = netplanFiles(root)
+	errs = append(errs, err)
 	names, err := list(root, ifupDir, "")
 	errs = append(errs, err)
 	for i := range names {
@@ -53,9 +43,6 @@ func Survey(root fs.FS) (Root, error) {
 		errs = append(errs, err)
 		r.Interfaces = append(r.Interfaces, interfaces(text)...)
 	}
-	slices.Sort(r.Networks)
-	slices.Sort(r.Netplan)
-	r.Networks, r.Netplan = slices.Compact(r.Networks), slices.Compact(r.Netplan)
 	return r, errors.Join(errs...)
 }
 
@@ -92,36 +79,6 @@ func read(root fs.FS, name string) (string, error) {
 	}
 	b, err := fs.ReadFile(root, name)
 	return string(b), err
-}
-
-// netplanIDs finds the keys right below "ethernets:" by their indentation. It
-// is no YAML parser: a file in flow style gives nothing, and then networkd is
-// as it is without us.
-func netplanIDs(text string) []string {
-	var ids []string
-	section, key := -1, -1 // indentation of "ethernets:" and of the keys below it
-	for line := range strings.SplitSeq(text, "\n") {
-		body := strings.TrimLeft(line, " ")
-		indent := len(line) - len(body)
-		name, rest, found := strings.Cut(body, ":")
-		if body == "" || body[0] == '#' {
-			continue
-		}
-		switch {
-		case section < 0:
-			if found && name == "ethernets" && strings.TrimSpace(rest) == "" {
-				section, key = indent, -1
-			}
-		case indent <= section:
-			section = -1
-		case key < 0 || indent == key:
-			key = indent
-			if id := strings.Trim(name, `"'`); found && plain(id) && len(ids) < maxFiles {
-				ids = append(ids, id)
-			}
-		}
-	}
-	return ids
 }
 
 // plain tells whether an id can be part of a file's name: netplan writes no
