@@ -31,7 +31,7 @@ const agentSays = "since-boot 90\n" +
 	"session 1 portal 10.0.0.1:3260\nsession 1 portal 10.0.1.1:3260\n" +
 	"session 1 timer 86400 put-back 3 by multipathd\nsession 1 disk sda errors-for 40\n" +
 	"session 1 cause \"target closed the connection\"\nsession 1 cause \"connection refused\\x1b[2J\"\n" +
-	"link ens3 mac 52:54:00:77:00:01 address 10.0.0.2/24 by dhcp state there put-back 2\n" +
+	"link ens3 mac 52:54:00:77:00:01 address 10.0.0.2/24 by dhcp state there put-back 2 now 10.0.0.2/24\n" +
 	"lease ens3 from 10.0.0.1 since 5 renew 160 ends 3705\n" +
 	"agent supervisor replaced 1 reason ended at 15\nagent worker replaced 3 reason stopped at 88\n"
 
@@ -87,9 +87,27 @@ func TestReportOfNothing(t *testing.T) {
 	}
 }
 
+// TestLinks: what a link has now comes first.
+func TestLinks(t *testing.T) {
+	const boot = "link ens3 mac 52:54:00:77:00:01 address 10.0.0.2/24 by static state "
+	for line, want := range map[string]string{
+		boot + "there put-back 0":                                                   "network ens3 (52:54:00:77:00:01): 10.0.0.2/24, static",
+		boot + "there put-back 0 now 10.0.0.2/24":                                   "network ens3 (52:54:00:77:00:01): 10.0.0.2/24, static",
+		boot + "there put-back 0 now 10.0.0.2/24 place br0":                         "network ens3 (52:54:00:77:00:01), port of br0: 10.0.0.2/24, static",
+		boot + "lost put-back 3 now -":                                              "network ens3 (52:54:00:77:00:01): no address; from the boot: 10.0.0.2/24, static, lost, put back 3 times",
+		boot + "there put-back 0 now 10.0.0.9/24,10.1.0.9/16":                       "network ens3 (52:54:00:77:00:01): 10.0.0.9/24, 10.1.0.9/16; from the boot: 10.0.0.2/24, static",
+		boot + "there put-back 1 now 10.0.0.9/24,10.0.0.2/24 temporary 10.0.0.2/24": "network ens3 (52:54:00:77:00:01): 10.0.0.9/24, 10.0.0.2/24 for now; from the boot: 10.0.0.2/24, static, put back 1 times",
+	} {
+		if diff := cmp.Diff([]string{want}, parseSaid(line).network(0)); diff != "" {
+			t.Errorf("%s: %s", line, diff)
+		}
+	}
+}
+
 func FuzzSaid(f *testing.F) {
 	f.Add(agentSays)
 	f.Add("agent worker replaced 2 reason stuck at 7\nagent x replaced\n")
+	f.Add("link e mac m address 10.0.0.2/24 by static state lost put-back 1 now 10.0.0.9/24,10.0.0.2/24 place br0 temporary 10.0.0.2/24\n")
 	f.Add("session 1 cause \"\nlink\nlease x y\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		s := parseSaid(text)

@@ -97,7 +97,7 @@ func (s said) rows(sid string, now time.Duration) []row {
 		switch {
 		case v["portal"] != "":
 			portals = append(portals, v["portal"])
-		case line[2] == "cause":
+		case line[2] == "cause" && len(line) > 3:
 			causes = append(causes, line[3])
 		case v["timer"] != "", v["disk"] != "":
 			rows = append(rows, disk(v, now-s.at))
@@ -170,14 +170,7 @@ func (s said) network(now time.Duration) []string {
 		v := values(line)
 		switch line[0] {
 		case "link":
-			text := fmt.Sprintf("network %s (%s): %s, %s", line[1], v["mac"], v["address"], v["by"])
-			if v["state"] != "there" {
-				text += ", " + v["state"]
-			}
-			if n := v["put-back"]; n != "0" {
-				text += ", put back " + n + " times"
-			}
-			out = append(out, text)
+			out = append(out, linkText(line[1], v))
 		case "lease":
 			text := fmt.Sprintf("lease of %s: from %s, ends in %s", line[1], v["from"], seconds(number(v["ends"])-now))
 			if renew := number(v["renew"]) - now; renew > 0 {
@@ -187,4 +180,35 @@ func (s said) network(now time.Duration) []string {
 		}
 	}
 	return out
+}
+
+// linkText tells of a link which addresses it has now, and what the boot gave it
+// where that is something else.
+func linkText(name string, v map[string]string) string {
+	text := fmt.Sprintf("network %s (%s)", name, v["mac"])
+	if v["place"] != "" {
+		text += ", port of " + v["place"]
+	}
+	gave := v["address"] + ", " + v["by"]
+	switch now := v["now"]; now {
+	case "", v["address"]:
+		text += ": " + gave
+	case "-":
+		text += ": no address; from the boot: " + gave
+	default:
+		all := strings.Split(now, ",")
+		for i := range all {
+			if all[i] == v["temporary"] {
+				all[i] += " for now"
+			}
+		}
+		text += ": " + strings.Join(all, ", ") + "; from the boot: " + gave
+	}
+	if v["state"] != "there" {
+		text += ", " + v["state"]
+	}
+	if n := v["put-back"]; n != "0" {
+		text += ", put back " + n + " times"
+	}
+	return text
 }
