@@ -14,7 +14,6 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/handover"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
-	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
@@ -183,8 +182,7 @@ func (m *Machine) state(ctx context.Context, past []recovery.Status) []byte {
 	return whole.Append(nil)
 }
 
-// uplinks are the addresses of this machine, for the agent to keep. Those that
-// were given here are put back if the system drops them, as
+// uplinks are the addresses of this machine, for the agent to keep, as
 // iscsi_keep_address= says.
 func (m *Machine) uplinks() []recovery.Uplink {
 	var out []recovery.Uplink
@@ -194,7 +192,7 @@ func (m *Machine) uplinks() []recovery.Uplink {
 		if err != nil {
 			continue
 		}
-		keep := m.spec.Policy.KeepAddress.Or(l.Method == dhcp.Static)
+		keep := m.spec.Policy.KeepAddress.Or(true)
 		out = append(out, recovery.Uplink{Index: index, MAC: readWord(dir, "address"), Keep: keep, Lease: l})
 	}
 	return out

@@ -38,7 +38,7 @@ func machineParameters() []Parameter {
 		{"iscsi_gw", also("rd.iscsiroot.gateway", "gateway"), "ADDRESS", "default gateway", (*parser).gateway},
 		{"iscsi_dhcp_id", also("rd.iscsiroot.dhcp_id"), "ID", "DHCP's client identifier: its bytes in hex with colons, or TYPE,TEXT; without it one is made of the MAC (RFC 4361), the same at every boot", (*parser).clientID},
 		{"nameserver", also("rd.iscsiroot.nameserver"), "ADDRESS", "name server for the names in iscsi_a=; may be repeated", (*parser).nameserver},
-		{"iscsi_keep_address", also("rd.iscsiroot.keep_address"), "[0]", "put the boot's address back if the running system drops it and gives the NIC no other; without it that is done for an address that was given here, not for a leased one; 0: never", (*parser).keepAddress},
+		{"iscsi_keep_address", also("rd.iscsiroot.keep_address"), "[0]", "put the boot's address back if the running system drops it and has no other, or none that reaches a target for 10 s; a leased one until its lease runs out; done without it too; 0: never, nor is it moved to a bridge or a bond that the NIC becomes a port of", (*parser).keepAddress},
 	}
 }
 

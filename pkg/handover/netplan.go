@@ -43,10 +43,8 @@ func netplanFiles(root fs.FS) (ids, members []string, err error) {
 			members = append(members, netplanMembers(text)...)
 		}
 	}
-	slices.Sort(all)
-	slices.Sort(members)
-	members = slices.Compact(members)
-	for _, id := range slices.Compact(all) {
+	members = unique(members)
+	for _, id := range unique(all) {
 		if !slices.Contains(members, id) {
 			ids = append(ids, id)
 		}

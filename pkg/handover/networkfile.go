@@ -23,8 +23,7 @@ func networkFiles(root fs.FS) (networks, ports []string, err error) {
 		errs = append(errs, err)
 		all = append(all, names...)
 	}
-	slices.Sort(all)
-	for _, name := range slices.Compact(all) {
+	for _, name := range unique(all) {
 		isPort, err := makesPort(root, name)
 		errs = append(errs, err)
 		if isPort {
@@ -41,8 +40,8 @@ func networkFiles(root fs.FS) (networks, ports []string, err error) {
 // whichever directories they are in (systemd.network(5)).
 func makesPort(root fs.FS, name string) (bool, error) {
 	var errs []error
+	var files, bases []string
 	dropins := map[string]string{} // paths by base name
-	var files []string
 	for _, dir := range networkDirs {
 		if _, err := fs.Stat(root, path.Join(dir, name)); err == nil && files == nil {
 			files = []string{path.Join(dir, name)}
@@ -50,17 +49,13 @@ func makesPort(root fs.FS, name string) (bool, error) {
 		names, err := list(root, path.Join(dir, name+".d"), ".conf")
 		errs = append(errs, err)
 		for _, n := range names {
-			if _, masked := dropins[n]; !masked {
+			if dropins[n] == "" { // else it is masked
 				dropins[n] = path.Join(dir, name+".d", n)
 			}
 		}
+		bases = append(bases, names...)
 	}
-	bases := make([]string, 0, len(dropins))
-	for n := range dropins {
-		bases = append(bases, n)
-	}
-	slices.Sort(bases)
-	for _, n := range bases {
+	for _, n := range unique(bases) {
 		files = append(files, dropins[n])
 	}
 	of := map[string]string{}
@@ -69,12 +64,14 @@ func makesPort(root fs.FS, name string) (bool, error) {
 		errs = append(errs, err)
 		readPortKeys(text, of)
 	}
-	for _, key := range portKeys {
-		if of[key] != "" {
-			return true, errors.Join(errs...)
-		}
-	}
-	return false, errors.Join(errs...)
+	isPort := slices.ContainsFunc(portKeys, func(key string) bool { return of[key] != "" })
+	return isPort, errors.Join(errs...)
+}
+
+// unique sorts names, and takes out what is there twice.
+func unique(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // readPortKeys notes the values of portKeys in the text of a .network file or of

@@ -29,7 +29,7 @@ func workerOf(t *testing.T) *worker {
 		w.state.Sessions = append(w.state.Sessions, st)
 		w.sessions = append(w.sessions, &live{session.Reopen(transport, st)})
 	}
-	w.keeper = newKeeper(whole(), log, nil, func() {})
+	w.keeper = newKeeper(faked{whole()}, log, nil, func() {})
 	w.disks = w.newDisks()
 	cfg := Config{
 		Events: make(chan kernel.Event), Network: make(chan Change), Log: log, Changed: w.changed,

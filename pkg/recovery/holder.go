@@ -39,20 +39,23 @@ import (
 
 // holding is what the running system does with a lease.
 type holding struct {
-	cfg    dhcp4.Config  // of its interface; without a name there is none
+	cfg    dhcp4.Config  // of the interface with its address; without a name there is none
+	there  bool          // the interface has it
 	others bool          // another program renews it, or nothing needs to
 	left   time.Duration // of the address's lifetime; dhcp.Infinite: it has no end
 }
 
-// holder asks the kernel for that. It is for the renewers' goroutines.
-func (k *keeper) holder(u Uplink, l dhcp.Lease) holding {
-	iface, ok := k.nic.find(u)
+// holder asks the kernel for that, of the i-th uplink. It is for the renewers'
+// goroutines.
+func (k *keeper) holder(i int, l dhcp.Lease) holding {
+	h := holding{left: dhcp.Infinite}
+	iface, ok := at(k.nic, k.shown()[i].uplink)
 	if !ok {
-		return holding{left: dhcp.Infinite}
+		return h
 	}
-	mac, _ := net.ParseMAC(u.MAC)
-	h := holding{cfg: dhcp4.Config{Interface: iface.name, MAC: mac, HostName: l.HostName}, left: dhcp.Infinite}
-	have, err := k.nic.addresses(iface.index, l.Address.Addr().Is6())
+	mac, _ := net.ParseMAC(iface.mac)
+	h.cfg = dhcp4.Config{Interface: iface.name, MAC: mac, HostName: l.HostName}
+	have, err := k.on(iface, l)
 	if err != nil {
 		return h
 	}
@@ -61,6 +64,7 @@ func (k *keeper) holder(u Uplink, l dhcp.Lease) holding {
 		h.others = slices.ContainsFunc(have, func(a owned) bool { return !a.Addr().IsLinkLocalUnicast() })
 		return h
 	}
+	h.there = true
 	if h.left = have[at].left; h.left == dhcp.Infinite {
 		h.others = k.nic.dhcpClient(iface.index, l.Address.Addr())
 	} else {
@@ -69,14 +73,35 @@ func (k *keeper) holder(u Uplink, l dhcp.Lease) holding {
 	return h
 }
 
-// forever takes the end from the lifetime of a leased address: a client that
-// renews no more may have given it one. It is for the renewers' goroutines.
-func (k *keeper) forever(u Uplink) {
-	if l, ok := k.nic.find(u); ok {
-		if err := k.nic.addAddress(l.index, u.Lease.Address); err != nil {
-			k.log.Warnf("network: keep %s: %v", u.Lease.Address, err)
-		}
+// on returns the addresses of an interface, of a lease's kind.
+func (k *keeper) on(iface link, l dhcp.Lease) ([]owned, error) {
+	all, err := k.nic.addresses(l.Address.Addr().Is6())
+	return slices.DeleteFunc(slices.Clone(all), func(a owned) bool { return a.index != iface.index }), err
+}
+
+// renewed takes a lease in that was renewed, and takes the end from the lifetime
+// of its address: a client that renews no more may have given it one. It is for
+// the renewers' goroutines.
+func (k *keeper) renewed(i int, l dhcp.Lease) {
+	k.current(i, l)
+	iface, ok := at(k.nic, k.shown()[i].uplink)
+	if !ok {
+		return
 	}
+	have, err := k.on(iface, l)
+	if err == nil && slices.ContainsFunc(have, func(a owned) bool { return a.Addr() == l.Address.Addr() }) {
+		err = k.nic.addAddress(iface.index, l.Address)
+	}
+	if err != nil {
+		k.log.Warnf("network: keep %s: %v", l.Address, err)
+	}
+}
+
+// current notes until when a lease lasts. It is for the renewers' goroutines.
+func (k *keeper) current(i int, l dhcp.Lease) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.leases[i] = l
 }
 
 // dhcpClient implements nic.

@@ -196,9 +196,9 @@ func openLike(t *testing.T, kind string) {
 func TestHolder(t *testing.T) {
 	u := testUplink()
 	u.Lease.SetTimes(80*time.Second, 0, 0)
-	another := owned{netip.MustParsePrefix("10.0.0.77/24"), time.Hour}
-	linkLocal := owned{netip.MustParsePrefix("169.254.7.7/16"), dhcp.Infinite}
-	ours := func(left time.Duration) owned { return owned{u.Lease.Address, left} }
+	another := owned{netip.MustParsePrefix("10.0.0.77/24"), time.Hour, 2}
+	linkLocal := an("169.254.7.7/16", 2)
+	ours := func(left time.Duration) owned { return owned{u.Lease.Address, left, 2} }
 	for name, tt := range map[string]struct {
 		addrs  []owned
 		client bool
@@ -219,7 +219,7 @@ func TestHolder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := whole()
 			w.addrs, w.client = tt.addrs, tt.client
-			h := newKeeper(w, nil, nil, nil).holder(u, u.Lease)
+			h := newKeeper(faked{w}, nil, []Uplink{u}, nil).holder(0, u.Lease)
 			if h.others != tt.others || h.left != tt.left || h.cfg.Interface != "eth0" || len(h.cfg.MAC) != 6 {
 				t.Errorf("got %+v", h)
 			}
@@ -227,15 +227,21 @@ func TestHolder(t *testing.T) {
 	}
 	w := whole()
 	w.there = false
-	if h := newKeeper(w, nil, nil, nil).holder(u, u.Lease); h.cfg.Interface != "" || h.others {
+	if h := newKeeper(faked{w}, nil, []Uplink{u}, nil).holder(0, u.Lease); h.cfg.Interface != "" || h.others {
 		t.Errorf("an interface that is gone: %+v", h)
 	}
 }
 
-func TestForever(t *testing.T) {
+// A lease that was renewed takes the end from its address, and brings back none
+// that is not there.
+func TestRenewed(t *testing.T) {
 	w := whole()
-	newKeeper(w, nil, nil, nil).forever(testUplink())
-	if len(w.did) != 1 || w.did[0] != "address 10.0.0.2/24" {
+	k := newKeeper(faked{w}, nil, []Uplink{testUplink()}, nil)
+	if k.renewed(0, testUplink().Lease); w.took() != "address 10.0.0.2/24 on 2" {
+		t.Errorf("did %v", w.did)
+	}
+	w.addrs = nil
+	if k.renewed(0, testUplink().Lease); w.took() != "" {
 		t.Errorf("did %v", w.did)
 	}
 }

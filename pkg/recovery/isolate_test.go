@@ -31,7 +31,8 @@ func child(t *testing.T, part string, clone uintptr) *exec.Cmd {
 	return cmd
 }
 
-// inNamespace runs f in a process with namespaces of its own.
+// inNamespace runs f in a process with namespaces of its own. What f skips is
+// skipped.
 func inNamespace(t *testing.T, clone uintptr, f func()) {
 	t.Helper()
 	if os.Getenv(childOf) != "" {
@@ -39,6 +40,9 @@ func inNamespace(t *testing.T, clone uintptr, f func()) {
 		return
 	}
 	out, err := child(t, "namespace", clone).CombinedOutput()
+	if err == nil && strings.Contains(string(out), "--- SKIP: "+t.Name()) {
+		t.Skipf("%s", out)
+	}
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
 		t.Errorf("%v (run the tests as root):\n%s", err, out)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,7 +38,7 @@ func keeping(t *testing.T, w *wires, setup func() func() (subscription, error), 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		log := &rig{fake: &fake{}}
-		k := newKeeper(w, log, []Uplink{testUplink()}, func() {})
+		k := newKeeper(faked{w}, log, []Uplink{testUplink()}, func() {})
 		k.subscribe = setup()
 		ctx, cancel := context.WithCancel(t.Context())
 		var tasks sync.WaitGroup
@@ -128,7 +129,8 @@ func TestHearsAgain(t *testing.T) {
 					t.Error("the address was not put back")
 				}
 				all[len(all)-1].updates <- neighbourUp()
-				if c := <-k.changes; !c.Up {
+				synctest.Wait()
+				if c := <-k.changes; !c.Up || c.Moved != (name == "address" || name == "link") {
 					t.Errorf("heard %+v", c)
 				}
 			})
@@ -227,7 +229,7 @@ func TestFlood(t *testing.T) {
 			}
 		}
 		for {
-			if have, err := (kernelNIC{}).addresses(u.Index, false); err != nil {
+			if have, err := ofFamily(u.Index, false); err != nil {
 				t.Fatal(err)
 			} else if len(have) == 1 {
 				return
@@ -235,6 +237,12 @@ func TestFlood(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	})
+}
+
+// ofFamily returns an interface's addresses.
+func ofFamily(index int, v6 bool) ([]owned, error) {
+	all, err := (kernelNIC{}).addresses(v6)
+	return slices.DeleteFunc(all, func(o owned) bool { return o.index != index || o.Addr().IsLinkLocalUnicast() }), err
 }
 
 func linkOf(t *testing.T, name string) netlink.Link {
@@ -276,3 +284,78 @@ func newSlow(t *testing.T, w subscription, hold <-chan struct{}, lost chan<- str
 }
 
 func (s *slow) Updates() <-chan rtwatch.Update { return s.updates }
+
+// An address that comes or goes, and a link that becomes a port, are told; what
+// the kernel says once more is not.
+func TestMoved(t *testing.T) {
+	w := whole()
+	k := newKeeper(faked{w}, nil, []Uplink{testUplink()}, nil)
+	port := func(kind uint16, master int) rtwatch.Update {
+		u := linkUpdate(unix.IFF_UP | unix.IFF_LOWER_UP)
+		u.Link.Header.Type, u.Link.Attrs().MasterIndex = kind, master
+		return u
+	}
+	address := func(fresh bool) rtwatch.Update {
+		return rtwatch.Update{Address: &netlink.AddrUpdate{LinkIndex: 2, NewAddr: fresh, LinkAddress: net.IPNet{IP: net.IP{10, 0, 0, 2}}}}
+	}
+	for i, tt := range []struct {
+		u           rtwatch.Update
+		moved, look bool
+	}{
+		{port(unix.RTM_NEWLINK, 0), true, true}, // not known before
+		{port(unix.RTM_NEWLINK, 0), false, true},
+		{port(unix.RTM_NEWLINK, 5), true, true},
+		{port(unix.RTM_NEWLINK, 5), false, true},
+		{port(unix.RTM_NEWLINK, 0), true, true},
+		{port(unix.RTM_DELLINK, 0), false, true},
+		{port(unix.RTM_NEWLINK, 0), true, true},
+		{address(true), true, true},
+		{address(true), false, false}, // a lease that is renewed
+		{address(false), true, true},
+		{address(false), true, true},
+		{address(true), true, true},
+		{rtwatch.Update{Lost: true}, false, true},
+		{address(true), true, true}, // it may have gone and come meanwhile
+	} {
+		k.update(tt.u)
+		var c Change
+		select {
+		case c = <-k.changes:
+		default:
+		}
+		look := len(k.wake) > 0
+		if look {
+			<-k.wake
+		}
+		if c.Moved != tt.moved || look != tt.look {
+			t.Errorf("%d: told %+v, looks %v", i, c, look)
+		}
+	}
+	if len(k.masters) != 0 { // forgotten with the lost messages
+		t.Errorf("masters %v", k.masters)
+	}
+}
+
+// What is told while nothing reads is told as one: a carrier that went counts
+// until something comes up.
+func TestTell(t *testing.T) {
+	moved, up, lost := Change{Moved: true}, Change{Up: true, Away: time.Second}, Change{Lost: true}
+	for _, tt := range []struct {
+		told []Change
+		want Change
+	}{
+		{[]Change{moved, up}, Change{Moved: true, Up: true, Away: time.Second}},
+		{[]Change{lost, moved}, Change{Moved: true, Lost: true}},
+		{[]Change{lost, up, moved}, Change{Moved: true, Up: true, Away: time.Second}},
+		{[]Change{moved, up, lost}, Change{Moved: true, Up: true, Away: time.Second, Lost: true}},
+		{[]Change{lost, {}}, lost},
+	} {
+		k := newKeeper(nil, nil, nil, nil)
+		for _, c := range tt.told {
+			k.tell(c)
+		}
+		if got := <-k.changes; got != tt.want {
+			t.Errorf("%+v: %+v, want %+v", tt.told, got, tt.want)
+		}
+	}
+}

@@ -2,14 +2,15 @@ package recovery
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
 // keeper follows the machine's network: it tells the agent what came up, and
@@ -24,18 +25,24 @@ type keeper struct {
 	changes   chan Change // of one place; hear alone sends
 	changed   func()      // after something of the uplinks changed; mend calls it, without a lock
 	began     time.Time
-	wake      chan struct{} // of one place: mend is to look after the uplinks
-	ask       chan int      // interfaces whose neighbours mend is to ask for
+	clock     func() time.Duration // of leases
+	wake      chan struct{}        // of one place: mend is to look after the uplinks
+	ask       chan int             // interfaces whose neighbours mend is to ask for
 
 	// Of hear alone:
-	away map[any]time.Duration // since when a link, by number, or a neighbour, by address, is away
-	said string                // the last error that was logged
+	away    map[any]time.Duration  // since when a link, by number, or a neighbour, by address, is away
+	masters map[int]int            // of what each link is a port; 0: of nothing
+	known   map[addressOf]struct{} // addresses that are there
+	said    string                 // the last error that was logged
 
 	// Of mend alone:
 	uplinks []*kept
 
-	mu   sync.Mutex // guards seen; no call is made under it
-	seen []seen
+	mu     sync.Mutex // guards the rest; no call is made under it
+	seen   []seen
+	out    []session.Way
+	uses   uses
+	leases map[int]dhcp.Lease // that were renewed since mend's last look, by uplink
 }
 
 // subscription is a *rtwatch.Watch.
@@ -60,24 +67,29 @@ const maxAsk = 16
 
 func newKeeper(n nic, log Logger, uplinks []Uplink, changed func()) *keeper {
 	k := &keeper{
-		nic: n, log: log, subscribe: subscribe, changes: make(chan Change, 1), changed: changed, began: time.Now(),
-		wake: make(chan struct{}, 1), ask: make(chan int, maxAsk), away: map[any]time.Duration{},
+		nic: n, log: log, subscribe: subscribe, changes: make(chan Change, 1), changed: changed, began: time.Now(), clock: sinceBoot,
+		wake: make(chan struct{}, 1), ask: make(chan int, maxAsk), away: map[any]time.Duration{}, masters: map[int]int{}, known: map[addressOf]struct{}{},
+		out: []session.Way{{}}, leases: map[int]dhcp.Lease{},
 	}
 	for _, u := range uplinks {
 		k.uplinks = append(k.uplinks, newKept(u))
+		k.seen = append(k.seen, seen{name: u.Lease.Interface, uplink: u})
 	}
-	k.publish()
 	return k
 }
 
 func (k *keeper) now() time.Duration { return time.Since(k.began) }
 
 // tell passes on what happened, together with what nothing has read yet. A
-// carrier that went counts if nothing came after it.
+// carrier that went counts if nothing came up after it.
 func (k *keeper) tell(c Change) {
+	if c == (Change{}) {
+		return
+	}
 	select {
 	case old := <-k.changes:
-		c.Up, c.Away = c.Up || old.Up, max(c.Away, old.Away)
+		c.Lost = c.Lost || old.Lost && !c.Up
+		c.Up, c.Away, c.Moved = c.Up || old.Up, max(c.Away, old.Away), c.Moved || old.Moved
 	default:
 	}
 	k.changes <- c // this goroutine alone sends
@@ -91,6 +103,7 @@ const hearAgain = time.Second
 func (k *keeper) hear(ctx context.Context) {
 	for {
 		w, err := k.subscribe()
+		k.forget()
 		k.look() // what changed until now was not heard
 		if err == nil {
 			k.follows(ctx, w)
@@ -143,6 +156,8 @@ func (k *keeper) follows(ctx context.Context, w subscription) {
 func (k *keeper) update(u rtwatch.Update) {
 	soon := u.Lost
 	switch {
+	case u.Lost:
+		k.forget()
 	case u.Link != nil:
 		soon = k.link(*u.Link)
 	case u.Address != nil:
@@ -158,45 +173,18 @@ func (k *keeper) update(u rtwatch.Update) {
 	}
 }
 
-// mend looks after the uplinks when it is time to, until ctx ends.
-func (k *keeper) mend(ctx context.Context) {
-	look := time.NewTimer(0)
-	defer look.Stop()
-	for {
-		select {
-		case <-k.wake:
-			look.Reset(k.check())
-		case <-look.C:
-			look.Reset(k.check())
-		case index := <-k.ask:
-			k.askAgain(index)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// check looks after all uplinks.
-func (k *keeper) check() time.Duration {
-	next := surveyEvery
-	for _, u := range k.uplinks {
-		next = min(next, u.check(k.now(), k.nic, k.log))
-	}
-	k.publish()
-	k.changed()
-	return next
-}
-
 // link takes in the state of an interface. Of one that is no more nothing is
 // kept: its number does not come again.
 func (k *keeper) link(u netlink.LinkUpdate) bool {
 	index := u.Attrs().Index
 	carrier := u.Header.Type == unix.RTM_NEWLINK && u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
 	_, away := k.away[index]
-	if !away && !carrier {
-		k.tell(Change{Lost: true})
-	}
-	k.follow(index, carrier)
+	c := k.follow(index, carrier)
+	c.Lost = !away && !carrier
+	master, known := k.masters[index]
+	c.Moved = u.Attrs().MasterIndex != master || !known && u.Header.Type == unix.RTM_NEWLINK
+	k.masters[index] = u.Attrs().MasterIndex
+	k.tell(c)
 	if away && carrier {
 		select {
 		case k.ask <- index:
@@ -205,28 +193,41 @@ func (k *keeper) link(u netlink.LinkUpdate) bool {
 	}
 	if u.Header.Type == unix.RTM_DELLINK {
 		delete(k.away, index)
+		delete(k.masters, index)
 	}
 	return true
 }
 
-// askAgain sees to it that a neighbour behind an uplink is asked for at once.
-// Without a carrier none answered, and the kernel asks once a second
-// (net/core/neighbour.c: neigh_timer_handler): a new connection would wait for
-// the next time.
-func (k *keeper) askAgain(index int) {
-	if !slices.ContainsFunc(k.uplinks, func(u *kept) bool { return u.Index == index }) {
-		return
-	}
-	if err := k.nic.askAgain(index); err != nil {
-		k.log.Warnf("network: neighbours of interface %d: %v", index, err)
-	}
+// addressOf is an address of an interface.
+type addressOf struct {
+	index int
+	ip    string
 }
 
+// maxKnown bounds how many addresses are remembered.
+const maxKnown = 1024
+
 // address takes in that an address came or went. That one is confirmed, as a
-// DHCP client does, is no news.
+// DHCP client and a router's advertisement do, is no news.
 func (k *keeper) address(u netlink.AddrUpdate) bool {
-	k.follow(u.LinkAddress.IP.String()+"/address", u.NewAddr)
-	return !u.NewAddr
+	c := k.follow(u.LinkAddress.IP.String()+"/address", u.NewAddr)
+	at := addressOf{u.LinkIndex, string(u.LinkAddress.IP)}
+	_, known := k.known[at]
+	switch {
+	case !u.NewAddr:
+		delete(k.known, at)
+	case !known && len(k.known) < maxKnown:
+		k.known[at] = struct{}{}
+	}
+	c.Moved = !known || !u.NewAddr
+	k.tell(c)
+	return c.Moved
+}
+
+// forget begins anew after messages that were not heard.
+func (k *keeper) forget() {
+	clear(k.masters)
+	clear(k.known)
 }
 
 // neighbour takes in the state of another machine on the network. One that is
@@ -234,9 +235,9 @@ func (k *keeper) address(u netlink.AddrUpdate) bool {
 func (k *keeper) neighbour(u netlink.NeighUpdate) {
 	switch {
 	case u.Type == unix.RTM_DELNEIGH || u.State&(netlink.NUD_FAILED|netlink.NUD_INCOMPLETE) != 0:
-		k.follow(u.IP.String(), false)
+		k.tell(k.follow(u.IP.String(), false))
 	case u.State&netlink.NUD_REACHABLE != 0:
-		k.follow(u.IP.String(), true)
+		k.tell(k.follow(u.IP.String(), true))
 	}
 }
 
@@ -244,8 +245,9 @@ func (k *keeper) neighbour(u netlink.NeighUpdate) {
 // that do not answer. An interface has its place beyond that.
 const maxAway = 256
 
-// follow notes that something is there or away, and tells the agent.
-func (k *keeper) follow(what any, there bool) {
+// follow notes that something is there or away, and returns what that is for the
+// agent.
+func (k *keeper) follow(what any, there bool) Change {
 	since, known := k.away[what]
 	_, link := what.(int)
 	switch {
@@ -253,33 +255,9 @@ func (k *keeper) follow(what any, there bool) {
 		k.away[what] = k.now()
 	case there && known:
 		delete(k.away, what)
-		k.tell(Change{Up: true, Away: k.now() - since})
+		return Change{Up: true, Away: k.now() - since}
 	case there:
-		k.tell(Change{Up: true})
+		return Change{Up: true}
 	}
-}
-
-// seen is what a report says of an uplink.
-type seen struct {
-	name       string
-	gone, lost bool
-	putBack    int
-}
-
-// publish shows how the uplinks are.
-func (k *keeper) publish() {
-	var all []seen
-	for _, u := range k.uplinks {
-		all = append(all, seen{u.name, u.gone, u.lost >= 0, u.putBack})
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.seen = all
-}
-
-// shown returns how the uplinks are, as of the last look.
-func (k *keeper) shown() []seen {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.seen // never written to once it is shown
+	return Change{}
 }

@@ -14,26 +14,47 @@ import (
 // kernelNIC is the kernel's interfaces by rtnetlink.
 type kernelNIC struct{}
 
-// find implements nic: by number, and if that is another's now, by MAC.
-func (kernelNIC) find(u Uplink) (link, bool) {
-	if l, err := netlink.LinkByIndex(u.Index); err == nil && l.Attrs().HardwareAddr.String() == u.MAC {
-		return toLink(l), true
+// link implements nic.
+func (kernelNIC) link(index int) (link, bool) {
+	if index <= 0 {
+		return link{}, false
 	}
-	all, err := netlink.LinkList()
+	l, err := netlink.LinkByIndex(index)
 	if err != nil {
 		return link{}, false
 	}
-	for _, l := range all {
-		if l.Attrs().HardwareAddr.String() == u.MAC {
-			return toLink(l), true
-		}
+	return toLink(l), true
+}
+
+// links implements nic. A list that changed while it was sent is one, too: what
+// changed is told by a message.
+func (kernelNIC) links() ([]link, error) {
+	all, err := netlink.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, err
 	}
-	return link{}, false
+	var out []link
+	for _, l := range all {
+		out = append(out, toLink(l))
+	}
+	return out, nil
 }
 
 func toLink(l netlink.Link) link {
 	a := l.Attrs()
-	return link{index: a.Index, name: a.Name, up: a.RawFlags&unix.IFF_UP != 0}
+	out := link{
+		index: a.Index, name: a.Name, up: a.RawFlags&unix.IFF_UP != 0, kind: l.Type(),
+		mac: a.HardwareAddr.String(), permanent: a.PermHWAddr.String(), parent: a.ParentIndex, master: a.MasterIndex,
+	}
+	switch l := l.(type) {
+	case *netlink.Device: // without IFLA_INFO_KIND
+		out.kind = ""
+	case *netlink.Vlan:
+		out.vlan = l.VlanId
+	case *netlink.Vrf:
+		out.table = int(l.Table)
+	}
+	return out
 }
 
 func family(v6 bool) int {
@@ -49,9 +70,9 @@ func byIndex(index int) netlink.Link {
 }
 
 // addresses implements nic.
-func (kernelNIC) addresses(index int, v6 bool) ([]owned, error) {
-	list, err := netlink.AddrList(byIndex(index), family(v6))
-	if err != nil {
+func (kernelNIC) addresses(v6 bool) ([]owned, error) {
+	list, err := netlink.AddrList(nil, family(v6))
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return nil, err
 	}
 	var out []owned
@@ -61,7 +82,7 @@ func (kernelNIC) addresses(index int, v6 bool) ([]owned, error) {
 			continue
 		}
 		bits, _ := a.Mask.Size()
-		out = append(out, owned{netip.PrefixFrom(ip.Unmap(), bits), dhcp.Seconds(uint32(a.ValidLft))})
+		out = append(out, owned{netip.PrefixFrom(ip.Unmap(), bits), dhcp.Seconds(uint32(a.ValidLft)), a.LinkIndex})
 	}
 	return out, nil
 }
@@ -78,22 +99,78 @@ func (kernelNIC) addAddress(index int, p netip.Prefix) error {
 	return netlink.AddrReplace(byIndex(index), a)
 }
 
+// removeAddress implements nic. One that is gone is no error.
+func (kernelNIC) removeAddress(index int, p netip.Prefix) error {
+	err := netlink.AddrDel(byIndex(index), &netlink.Addr{IPNet: toIPNet(p)})
+	if errors.Is(err, unix.EADDRNOTAVAIL) {
+		return nil
+	}
+	return err
+}
+
 // hasRoute implements nic.
-func (kernelNIC) hasRoute(to netip.Prefix) bool {
-	list, err := netlink.RouteListFiltered(family(to.Addr().Is6()), &netlink.Route{Dst: toIPNet(to)}, netlink.RT_FILTER_DST)
+func (kernelNIC) hasRoute(to netip.Prefix, table int) bool {
+	filter := &netlink.Route{Dst: toIPNet(to), Table: inTable(table)}
+	list, err := netlink.RouteListFiltered(family(to.Addr().Is6()), filter, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
 	return err != nil || len(list) > 0 // what cannot be seen is not put back
 }
 
+func inTable(table int) int {
+	if table == 0 {
+		return unix.RT_TABLE_MAIN
+	}
+	return table
+}
+
 // addRoute implements nic.
-func (kernelNIC) addRoute(index int, r dhcp.Route) error {
-	route := &netlink.Route{LinkIndex: index, Dst: toIPNet(r.To)}
+func (kernelNIC) addRoute(index int, r dhcp.Route, table int) error {
+	return netlink.RouteReplace(toRoute(index, r, table))
+}
+
+// removeRoute implements nic. One that is gone is no error.
+func (kernelNIC) removeRoute(index int, r dhcp.Route, table int) error {
+	err := netlink.RouteDel(toRoute(index, r, table))
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+func toRoute(index int, r dhcp.Route, table int) *netlink.Route {
+	route := &netlink.Route{LinkIndex: index, Dst: toIPNet(r.To), Table: inTable(table)}
 	if r.Via.IsValid() {
 		route.Gw = r.Via.AsSlice()
 		route.Flags = int(netlink.FLAG_ONLINK)
 	} else {
 		route.Scope = netlink.SCOPE_LINK
 	}
-	return netlink.RouteReplace(route)
+	return route
+}
+
+// moveRoutes implements nic, for the main table. One that the other interface has
+// already is dropped.
+func (kernelNIC) moveRoutes(from, to int, v6 bool) error {
+	filter := &netlink.Route{LinkIndex: from, Table: unix.RT_TABLE_MAIN}
+	list, err := netlink.RouteListFiltered(family(v6), filter, netlink.RT_FILTER_OIF|netlink.RT_FILTER_TABLE)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if r.Protocol == unix.RTPROT_KERNEL || r.Type != unix.RTN_UNICAST || len(r.MultiPath) > 0 {
+			continue
+		}
+		moved := r
+		if moved.LinkIndex = to; moved.Gw != nil {
+			moved.Flags = int(netlink.FLAG_ONLINK)
+		}
+		if err := netlink.RouteReplace(&moved); err != nil && !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+		if err := netlink.RouteDel(&r); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+	}
+	return nil
 }
 
 // askAgain implements nic. A neighbour that the kernel is asking for is put back

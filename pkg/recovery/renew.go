@@ -23,7 +23,9 @@ type renewer struct {
 	clock  func() time.Duration
 	holder func(dhcp.Lease) holding // what the system does with the lease
 	got    func(dhcp.Lease)
-	log    Logger
+	// current is told until when the lease lasts that another program renews.
+	current func(dhcp.Lease)
+	log     Logger
 
 	passive bool // another program renews it
 	expired bool
@@ -58,6 +60,9 @@ func (r *renewer) run(ctx context.Context, l dhcp.Lease) {
 		if h.left != dhcp.Infinite { // another program has renewed the lease since
 			l.Obtained = max(l.Obtained, r.clock()+h.left-l.Lifetime)
 		}
+		if h.others && h.there {
+			r.current(renewedBy(l, h, r.clock()))
+		}
 		if h.others || h.cfg.Interface == "" {
 			// An eighth of the lease is left to renew it when no other program does.
 			if !pause(ctx, max(renewLeast, min(renewLook, l.Lifetime/32))) {
@@ -67,6 +72,15 @@ func (r *renewer) run(ctx context.Context, l dhcp.Lease) {
 		}
 		l = r.extend(ctx, h.cfg, l)
 	}
+}
+
+// renewedBy is a lease that another program renews. Where the address has no end,
+// an eighth of the lease is left at the least (RFC 2131 section 4.4.5, T2).
+func renewedBy(l dhcp.Lease, h holding, now time.Duration) dhcp.Lease {
+	if h.left == dhcp.Infinite {
+		l.Obtained = max(l.Obtained, now-l.Lifetime/8*7)
+	}
+	return l
 }
 
 // extend asks the server that gave the lease, and later any (RFC 2131 section

@@ -27,6 +27,7 @@ type moment struct {
 	silent bool          // it says nothing
 	others bool          // the system has a client
 	left   time.Duration // of the address; 0: it has no end
+	away   bool          // the interface has other addresses instead
 }
 
 func (s *server) now() time.Duration { return time.Since(s.began) }
@@ -51,7 +52,15 @@ func (s *server) extend(what string) extender {
 // renewing runs a renewer for so long in a time of its own.
 func renewing(t *testing.T, run time.Duration, plan func(time.Duration) moment) (*server, lines, int) {
 	t.Helper()
-	s, log, got := &server{plan: plan}, lines{}, 0
+	s, log, got, _ := renewingTold(t, run, plan)
+	return s, log, got
+}
+
+// renewingTold returns, too, until when the lease lasts that another program
+// renews.
+func renewingTold(t *testing.T, run time.Duration, plan func(time.Duration) moment) (*server, lines, int, time.Duration) {
+	t.Helper()
+	s, log, got, end := &server{plan: plan}, lines{}, 0, time.Duration(0)
 	synctest.Test(t, func(t *testing.T) {
 		s.began = time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), run)
@@ -62,13 +71,14 @@ func renewing(t *testing.T, run time.Duration, plan func(time.Duration) moment) 
 			renew: s.extend("renew"), rebind: s.extend("rebind"), clock: s.now, log: &log,
 			holder: func(dhcp.Lease) holding {
 				now := plan(s.now())
-				return holding{dhcp4.Config{Interface: "eth0"}, now.others, cmp.Or(now.left, dhcp.Infinite)}
+				return holding{dhcp4.Config{Interface: "eth0"}, !now.away, now.others, cmp.Or(now.left, dhcp.Infinite)}
 			},
-			got: func(dhcp.Lease) { got++ },
+			got:     func(dhcp.Lease) { got++ },
+			current: func(l dhcp.Lease) { end = max(end, l.Obtained+l.Lifetime) },
 		}
 		r.run(ctx, l)
 	})
-	return s, log, got
+	return s, log, got, end
 }
 
 func TestRenews(t *testing.T) {
@@ -132,6 +142,25 @@ func TestRenewsAfterAClientIsKilled(t *testing.T) {
 				t.Errorf("asked %v, log %q, until %v", s.asked, log, renewed+2*time.Minute)
 			}
 		})
+	}
+}
+
+// What another program renews has not run out: as long as it says so, or else for
+// an eighth of the lease from when it was last seen.
+func TestLeaseOfAnotherProgramLasts(t *testing.T) {
+	for name, tt := range map[string]struct {
+		now   moment
+		least time.Duration // after ten minutes
+	}{
+		"with a lifetime":    {moment{others: true, left: 100 * time.Second}, 650 * time.Second},
+		"without an end":     {moment{others: true}, 605 * time.Second},
+		"another address":    {moment{others: true, away: true}, 0},
+		"no other program's": {moment{}, 0},
+	} {
+		_, _, _, end := renewingTold(t, 10*time.Minute, func(time.Duration) moment { return tt.now })
+		if end < tt.least || tt.least == 0 && end != 0 || end > 700*time.Second {
+			t.Errorf("%s: lasts until %v", name, end)
+		}
 	}
 }
 

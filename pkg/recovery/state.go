@@ -40,7 +40,8 @@ func (s State) Append(b []byte) []byte {
 			p.LastErr, int64(p.NotBefore), p.Forced, p.Refused)
 	}
 	for _, u := range s.Uplinks {
-		b = fmt.Appendf(b, "uplink %d %q %t %q\n", u.Index, u.MAC, u.Keep, u.Lease.Encode())
+		b = fmt.Appendf(b, "uplink %d %q %t %q %q %d %q %t %t %q\n", u.Index, u.MAC, u.Known, u.Permanent, u.Kind, u.VLAN, u.Parent,
+			u.Keep, u.Temporary, u.Lease.Encode())
 	}
 	b = s.Disks.Append(b)
 	b = append(b, "sessions\n"...)
@@ -91,7 +92,8 @@ func (s *State) line(line string) error {
 	case "uplink":
 		var u Uplink
 		var lease string
-		if _, err := fmt.Sscanf(values, "%d %q %t %q", &u.Index, &u.MAC, &u.Keep, &lease); err != nil {
+		if _, err := fmt.Sscanf(values, "%d %q %t %q %q %d %q %t %t %q", &u.Index, &u.MAC, &u.Known, &u.Permanent, &u.Kind, &u.VLAN, &u.Parent,
+			&u.Keep, &u.Temporary, &lease); err != nil {
 			return err
 		}
 		var err error

@@ -31,7 +31,9 @@ func testState() State {
 			},
 			CHAP: &iscsi.CHAP{User: "u", Secret: iscsi.NewSecret([]byte("open sesame"))},
 		}},
-		Uplinks: []Uplink{{Index: 2, MAC: "52:54:00:77:00:01", Keep: true, Lease: dhcp.Lease{
+		Uplinks: []Uplink{{Index: 2, MAC: "52:54:00:77:00:01", Identity: Identity{
+			Known: true, Permanent: "52:54:00:77:00:02", Kind: "vlan", VLAN: 5, Parent: "52:54:00:77:00:03",
+		}, Keep: true, Temporary: true, Lease: dhcp.Lease{
 			Interface: "eth0", Method: dhcp.DHCP4, Address: netip.MustParsePrefix("10.0.0.2/24"), Server: netip.MustParseAddr("10.0.0.1"),
 			ClientID: []byte{255, 1}, Obtained: 3 * time.Second, Lifetime: 2 * time.Minute, Renew: time.Minute, Rebind: 105 * time.Second,
 			Routes: []dhcp.Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.0.1")}},

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -10,167 +11,137 @@ import (
 // Uplink is an address by which the boot reached its targets. The agent keeps
 // it where no other program does.
 type Uplink struct {
-	Index int    // the kernel's number of the interface, which a new name does not change
-	MAC   string // finds the interface again if its driver was loaded anew
-	Keep  bool   // put back what the system takes away
-	Lease dhcp.Lease
+	Index    int    // the kernel's number of the interface, which a new name does not change
+	MAC      string // as the boot saw it
+	Identity        // zero until the agent has looked
+	Keep     bool   // put back what the system takes away
+	// Temporary: the address was put back beside others, since no target answered
+	// them, and is to be taken away again.
+	Temporary bool
+	Lease     dhcp.Lease
+}
+
+// Identity tells an interface from others with its MAC: those that are made on a
+// NIC have the NIC's.
+type Identity struct {
+	Known     bool
+	Permanent string // the NIC's own MAC; "": the driver has none
+	Kind      string // rtnetlink's IFLA_INFO_KIND, of what the boot made; "": a NIC
+	VLAN      int    // id
+	Parent    string // of a VLAN: the permanent MAC of what it is on
 }
 
 // link is an interface as it is now.
 type link struct {
-	index int
-	name  string
-	up    bool // administratively
+	index     int
+	name      string
+	up        bool // administratively
+	kind      string
+	mac       string // as it is now
+	permanent string // "": it has none
+	parent    int    // what it is made on (IFLA_LINK); 0: nothing
+	master    int    // what it is a port of (IFLA_MASTER); 0: nothing
+	vlan      int
+	table     int // of a VRF: its routing table
 }
+
+// address is the MAC that names it.
+func (l *link) address() string { return cmp.Or(l.permanent, l.mac) }
 
 // owned is an address of an interface.
 type owned struct {
 	netip.Prefix
-	left time.Duration // of its lifetime; dhcp.Infinite: it has no end, as the boot gives it
+	left  time.Duration // of its lifetime; dhcp.Infinite: it has no end, as the boot gives it
+	index int           // of the interface
 }
 
-// nic is what the keeper asks of the kernel.
+// nic is what the keeper asks of the kernel. A table is a routing table; 0: the
+// main one.
 type nic interface {
-	find(u Uplink) (link, bool)
-	addresses(index int, v6 bool) ([]owned, error)
+	link(index int) (link, bool)
+	links() ([]link, error)
+	// addresses returns those of all interfaces.
+	addresses(v6 bool) ([]owned, error)
 	setUp(index int) error
 	addAddress(index int, p netip.Prefix) error
+	removeAddress(index int, p netip.Prefix) error
 	// hasRoute tells whether there is any route to that network.
-	hasRoute(to netip.Prefix) bool
-	addRoute(index int, r dhcp.Route) error
+	hasRoute(to netip.Prefix, table int) bool
+	addRoute(index int, r dhcp.Route, table int) error
+	removeRoute(index int, r dhcp.Route, table int) error
+	// moveRoutes moves the routes by one interface to another, but for those that
+	// the kernel makes for an address.
+	moveRoutes(from, to int, v6 bool) error
 	// askAgain asks at once for the neighbours that have not answered so far.
 	askAgain(index int) error
 	// dhcpClient tells whether a process looks after an IPv4 address by DHCP.
 	dhcpClient(index int, addr netip.Addr) bool
 }
 
-// Times of putting an address back. A network manager that is restarted takes it
-// away and brings it back by itself in a moment. What is taken away again and
-// again is left away for longer each time.
-const (
-	keepDelay = time.Second
-	keepMost  = time.Minute
-	keepCalm  = 10 * time.Minute // without a loss: the next one is the first again
-)
-
-// kept is an uplink with what the agent has seen of it. Times are on a
-// monotonic clock.
-type kept struct {
-	Uplink
-	name    string        // when last seen
-	gone    bool          // there is no such interface
-	lost    time.Duration // since when something is missing; -1: nothing is
-	said    string        // what was said of it
-	tries   int
-	healed  time.Duration // when it last was
-	putBack int           // how often
-}
-
-func newKept(u Uplink) *kept {
-	return &kept{Uplink: u, name: u.Lease.Interface, lost: -1}
-}
-
 // want is the address; not valid: the interface has none of ours.
-func (k *kept) want() netip.Prefix { return k.Lease.Address }
+func (u Uplink) want() netip.Prefix { return u.Lease.Address }
 
-// check looks after the uplink and returns after how long to look again at the
-// latest.
-func (k *kept) check(now time.Duration, n nic, log Logger) time.Duration {
-	l, ok := n.find(k.Uplink)
-	if !ok {
-		if !k.gone {
-			log.Warnf("network: %s (%s) is gone", k.name, k.MAC)
-		}
-		k.gone = true
-		return surveyEvery
+// find returns the interface of an uplink: by number, or if that is another's
+// now, as after a driver was loaded anew, by what it is. Of two with one MAC, as
+// those of net_failover and hv_netvsc, it is the master.
+func find(n nic, u Uplink) (link, bool) {
+	if l, ok := n.link(u.Index); ok && u.is(n, &l) {
+		return l, true
 	}
-	if k.gone {
-		log.Warnf("network: %s (%s) is back", l.name, k.MAC)
-		k.gone = false
-	}
-	k.Index = l.index
-	if l.name != k.name {
-		log.Infof("network: %s is called %s now", k.name, l.name)
-		k.name = l.name
-	}
-	missing := k.missing(l, n)
-	if missing == "" {
-		k.lost, k.said = -1, ""
-		return surveyEvery
-	}
-	if k.lost < 0 {
-		k.lost = now
-	}
-	if now-k.healed > keepCalm {
-		k.tries = 0
-	}
-	if wait := k.lost + min(keepDelay<<min(k.tries, 6), keepMost) - now; wait > 0 {
-		return wait
-	}
-	if !k.Keep {
-		if k.said != missing {
-			k.said = missing
-			log.Warnf("network: %s: left as it is", missing)
-		}
-		return surveyEvery
-	}
-	k.heal(l, n, log, missing)
-	k.tries, k.healed, k.lost = k.tries+1, now, -1
-	return keepDelay
-}
-
-// missing says in words what an interface lacks of what the boot gave it; "":
-// nothing. Another address of the same kind is the system's choice.
-func (k *kept) missing(l link, n nic) string {
-	if !l.up {
-		return l.name + " was taken down"
-	}
-	if !k.want().IsValid() {
-		return ""
-	}
-	have, err := n.addresses(l.index, k.want().Addr().Is6())
+	all, err := n.links()
 	if err != nil {
-		return ""
+		return link{}, false
 	}
-	others := false
-	for _, a := range have {
-		if a.Addr() == k.want().Addr() {
-			return k.noRoute(l, n)
+	found := link{}
+	for _, l := range all {
+		if u.like(n, &l) && (found.index == 0 || found.master == l.index) {
+			found = l
 		}
-		others = others || !a.Addr().IsLinkLocalUnicast()
 	}
-	if others {
-		return ""
-	}
-	return l.name + " lost " + k.want().String()
+	return found, found.index != 0
 }
 
-// noRoute says which route is missing. Any other one to the same network is
-// the system's choice.
-func (k *kept) noRoute(l link, n nic) string {
-	for _, r := range k.Lease.Routes {
-		if !n.hasRoute(r.To) {
-			return l.name + " lost its route " + r.String()
-		}
+// is tells whether an interface with the uplink's number is the uplink's. A
+// number comes again only where a namespace is made anew.
+func (u *Uplink) is(n nic, l *link) bool {
+	switch {
+	case !u.Known:
+		return l.mac == u.MAC
+	case l.kind != u.Kind:
+		return false
+	case l.kind == "" && l.permanent == "" && u.Permanent == "":
+		return l.parent == 0
+	case l.kind == "" || l.kind == "vlan":
+		return u.like(n, l)
 	}
-	return ""
+	return true
 }
 
-// heal puts back what the boot had made.
-func (k *kept) heal(l link, n nic, log Logger, missing string) {
-	err := n.setUp(l.index)
-	if err == nil && k.want().IsValid() {
-		err = n.addAddress(l.index, k.want())
+// like tells whether an interface with another number is the uplink's. What is
+// made on a NIC is not that NIC, although it has its MAC.
+func (u *Uplink) like(n nic, l *link) bool {
+	switch {
+	case l.kind != u.Kind:
+		return false
+	case l.kind == "":
+		return l.parent == 0 && l.address() == cmp.Or(u.Permanent, u.MAC)
+	case l.kind == "vlan":
+		on, ok := n.link(l.parent)
+		return ok && l.vlan == u.VLAN && on.address() == u.Parent
 	}
-	for _, r := range k.Lease.Routes {
-		if err == nil && !n.hasRoute(r.To) {
-			err = n.addRoute(l.index, r)
-		}
-	}
-	if err != nil {
-		log.Errorf("network: %s: put it back: %v", missing, err)
+	return l.mac == u.MAC || l.name == u.Lease.Interface
+}
+
+// identify notes what the interface of an uplink is, when it is first seen.
+func (u *Uplink) identify(n nic, l *link) {
+	if u.Known {
 		return
 	}
-	k.putBack++
-	log.Warnf("network: %s: put back", missing)
+	u.Identity = Identity{Known: true, Permanent: l.permanent, Kind: l.kind, VLAN: l.vlan}
+	if l.kind != "vlan" {
+		return
+	}
+	if on, ok := n.link(l.parent); ok {
+		u.Parent = on.address()
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,61 +13,6 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
-
-// wires is a kernel with one interface, which notes what is done to it.
-type wires struct {
-	mu sync.Mutex
-	link
-	there  bool
-	addrs  []owned
-	routes []string
-	did    []string
-	fail   error
-	client bool          // a process looks after the address
-	block  chan struct{} // not nil: adding an address waits for it
-}
-
-// locked takes the kernel's lock for one request.
-func (w *wires) locked() func() { w.mu.Lock(); return w.mu.Unlock }
-
-func (w *wires) find(Uplink) (link, bool) { defer w.locked()(); return w.link, w.there }
-
-func (w *wires) addresses(int, bool) ([]owned, error) { defer w.locked()(); return w.addrs, nil }
-
-func (w *wires) hasRoute(to netip.Prefix) bool {
-	defer w.locked()()
-	return slices.Contains(w.routes, to.String())
-}
-
-func (w *wires) note(format string, args ...any) error {
-	w.did = append(w.did, fmt.Sprintf(format, args...))
-	return w.fail
-}
-
-func (w *wires) askAgain(index int) error { defer w.locked()(); return w.note("ask %d", index) }
-
-func (w *wires) dhcpClient(int, netip.Addr) bool { defer w.locked()(); return w.client }
-
-func (w *wires) setUp(index int) error {
-	defer w.locked()()
-	w.up = true
-	return w.note("up %d", index)
-}
-
-func (w *wires) addRoute(index int, r dhcp.Route) error {
-	defer w.locked()()
-	w.routes = append(w.routes, r.To.String())
-	return w.note("route %v", r)
-}
-
-func (w *wires) addAddress(_ int, p netip.Prefix) error {
-	if w.block != nil {
-		<-w.block
-	}
-	defer w.locked()()
-	w.addrs = append(w.addrs, owned{p, dhcp.Infinite})
-	return w.note("address %v", p)
-}
 
 // lines is a log.
 type lines []string
@@ -94,14 +38,22 @@ func testUplink() Uplink {
 
 func whole() *wires {
 	return &wires{
-		link: link{index: 2, name: "eth0", up: true}, there: true,
-		addrs: []owned{{netip.MustParsePrefix("10.0.0.2/24"), dhcp.Infinite}}, routes: []string{"0.0.0.0/0"},
+		link: link{index: 2, name: "eth0", up: true, mac: "52:54:00:77:00:01", permanent: "52:54:00:77:00:01"}, there: true,
+		addrs: []owned{an("10.0.0.2/24", 2)}, routes: map[string]int{"0.0.0.0/0": 2},
 	}
+}
+
+// looked is one look at a time after all sessions came up.
+func looked(w *wires, log Logger, now time.Duration, sessions ...use) *look {
+	return &look{nic: faked{w}, log: log, now: now, sessions: sessions, boots: []netip.Addr{netip.MustParseAddr("10.0.0.2")}}
 }
 
 // Each change is what the system does to a whole uplink, and what the agent
 // does and says a second later.
 func TestKeep(t *testing.T) {
+	leased := func(w *wires, u *Uplink) {
+		u.Lease.Method, u.Lease.Obtained, w.addrs = dhcp.DHCP4, -time.Minute, nil
+	}
 	tests := []struct {
 		name   string
 		change func(*wires, *Uplink)
@@ -109,33 +61,65 @@ func TestKeep(t *testing.T) {
 		log    string
 	}{
 		{"nothing", func(*wires, *Uplink) {}, "", ""},
-		{"address gone", func(w *wires, _ *Uplink) { w.addrs = nil }, "up 2, address 10.0.0.2/24", "warning: network: eth0 lost 10.0.0.2/24: put back"},
+		{"address gone", func(w *wires, _ *Uplink) { w.addrs = nil }, "address 10.0.0.2/24 on 2", "warning: network: eth0 lost 10.0.0.2/24: put back"},
 		{
-			"only a link-local one left", func(w *wires, _ *Uplink) { w.addrs = []owned{{netip.MustParsePrefix("169.254.1.1/16"), dhcp.Infinite}} },
-			"up 2, address 10.0.0.2/24", "warning: network: eth0 lost 10.0.0.2/24: put back",
+			"address and route gone", func(w *wires, _ *Uplink) { w.addrs, w.routes = nil, map[string]int{} },
+			"address 10.0.0.2/24 on 2, route default via 10.0.0.1 by 2", "warning: network: eth0 lost 10.0.0.2/24: put back",
 		},
-		{"another address", func(w *wires, _ *Uplink) { w.addrs = []owned{{netip.MustParsePrefix("10.0.0.9/24"), time.Hour}} }, "", ""},
-		{"down", func(w *wires, _ *Uplink) { w.up, w.routes = false, nil }, "up 2, address 10.0.0.2/24, route default via 10.0.0.1", "warning: network: eth0 was taken down: put back"},
-		{"route gone", func(w *wires, _ *Uplink) { w.routes = nil }, "up 2, address 10.0.0.2/24, route default via 10.0.0.1", "warning: network: eth0 lost its route default via 10.0.0.1: put back"},
+		{
+			"only a link-local one left", func(w *wires, _ *Uplink) { w.addrs = []owned{an("169.254.1.1/16", 2)} },
+			"address 10.0.0.2/24 on 2", "warning: network: eth0 lost 10.0.0.2/24: put back",
+		},
+		{
+			"only one of lo left", func(w *wires, _ *Uplink) { w.addrs = []owned{an("127.0.0.1/8", 1), an("10.9.9.9/32", 1)} },
+			"address 10.0.0.2/24 on 2", "warning: network: eth0 lost 10.0.0.2/24: put back",
+		},
+		{
+			"only one of the other kind left", func(w *wires, _ *Uplink) { w.addrs = []owned{an("fd00::2/64", 2)} },
+			"address 10.0.0.2/24 on 2", "warning: network: eth0 lost 10.0.0.2/24: put back",
+		},
+		{"another address", func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.9/24", 2)} }, "", ""},
+		{"another address of another card", func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.9/24", 7)} }, "", ""},
+		{"its address at another card", func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.2/24", 7)} }, "", ""},
+		{"not to be seen", func(w *wires, _ *Uplink) { w.addrs, w.blind = nil, true }, "", ""},
+		{"down", func(w *wires, _ *Uplink) { w.up = false }, "up 2", "warning: network: eth0 was taken down: put back"},
+		{"down, another address", func(w *wires, _ *Uplink) { w.up, w.addrs = false, []owned{an("10.0.0.9/24", 2)} }, "up 2", "warning: network: eth0 was taken down: put back"},
+		{
+			"route gone", func(w *wires, _ *Uplink) { w.routes = map[string]int{} },
+			"route default via 10.0.0.1 by 2", "warning: network: eth0 lost its route default via 10.0.0.1: put back",
+		},
+		{"route gone with the address", func(w *wires, _ *Uplink) { w.routes, w.addrs = map[string]int{}, []owned{an("10.0.0.9/24", 2)} }, "", ""},
 		{"not wanted", func(w *wires, u *Uplink) { w.addrs, u.Keep = nil, false }, "", "warning: network: eth0 lost 10.0.0.2/24: left as it is"},
+		{
+			"leased", func(w *wires, u *Uplink) { leased(w, u); u.Lease.SetTimes(2*time.Minute, 0, 0) },
+			"address 10.0.0.2/24 on 2", "warning: network: eth0 lost 10.0.0.2/24: put back",
+		},
+		{
+			"leased for ever", func(w *wires, u *Uplink) { leased(w, u); u.Lease.SetTimes(dhcp.Infinite, 0, 0) },
+			"address 10.0.0.2/24 on 2", "warning: network: eth0 lost 10.0.0.2/24: put back",
+		},
+		{
+			"its lease has run out", func(w *wires, u *Uplink) { leased(w, u); u.Lease.SetTimes(time.Minute, 0, 0) },
+			"", "warning: network: eth0 lost 10.0.0.2/24, whose lease has run out: left as it is",
+		},
 		{"interface gone", func(w *wires, _ *Uplink) { w.there = false }, "", "warning: network: eth0 (52:54:00:77:00:01) is gone"},
 		{"renamed", func(w *wires, _ *Uplink) { w.name = "ens3" }, "", "info: network: eth0 is called ens3 now"},
 		{"no address of ours", func(w *wires, u *Uplink) { u.Lease.Address, w.addrs = netip.Prefix{}, nil }, "", ""},
-		{"refused", func(w *wires, _ *Uplink) { w.addrs, w.fail = nil, fmt.Errorf("no") }, "up 2", "error: network: eth0 lost 10.0.0.2/24: put it back: no"},
+		{"refused", func(w *wires, _ *Uplink) { w.addrs, w.fail = nil, fmt.Errorf("no") }, "address 10.0.0.2/24 on 2", "error: network: eth0 lost 10.0.0.2/24: put it back: no"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w, u, log := whole(), testUplink(), &lines{}
 			tt.change(w, &u)
 			k := newKept(u)
-			if k.check(time.Hour, w, log); len(w.did) > 0 {
+			if k.check(looked(w, log, time.Hour)); len(w.did) > 0 {
 				t.Errorf("did %v at once", w.did)
 			}
-			k.check(time.Hour+900*time.Millisecond, w, log)
+			k.check(looked(w, log, time.Hour+900*time.Millisecond))
 			if len(w.did) > 0 {
 				t.Errorf("did %v after 0.9 s", w.did)
 			}
-			k.check(time.Hour+time.Second, w, log)
+			k.check(looked(w, log, time.Hour+time.Second))
 			if got := strings.Join(w.did, ", "); got != tt.did {
 				t.Errorf("did %q, want %q", got, tt.did)
 			}
@@ -146,18 +130,57 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// Who takes the address away again and again gets his way for longer.
+// A program that takes the address away again and again gets its way for longer.
 func TestKeepGivesWay(t *testing.T) {
-	w, log := whole(), &lines{}
-	k := newKept(testUplink())
-	now := time.Hour
-	for range 10 * 60 {
-		w.addrs = nil
-		k.check(now, w, log)
-		now += time.Second
+	for name, take := range map[string]func(*wires){
+		"the address": func(w *wires) { w.addrs = nil }, "the link down": func(w *wires) { w.up = false },
+	} {
+		w, log := whole(), &lines{}
+		k := newKept(testUplink())
+		now := time.Hour
+		for range 10 * 60 {
+			take(w)
+			k.check(looked(w, log, now))
+			now += time.Second
+		}
+		if k.putBack < 12 || k.putBack > 18 { // after 1, 2, 4, 8, 16, 32 and then each 60 s
+			t.Errorf("%s: put back %d times in ten minutes", name, k.putBack)
+		}
 	}
-	if k.putBack < 12 || k.putBack > 18 { // after 1, 2, 4, 8, 16, 32 and then each 60 s
-		t.Errorf("put back %d times in ten minutes", k.putBack)
+}
+
+// What went with a link that was taken down is put back when it is up, without a
+// second pause; an address that was chosen meanwhile is not joined by the boot's.
+func TestDownAndUp(t *testing.T) {
+	for name, tt := range map[string]struct {
+		meanwhile func(*wires)
+		did       string
+	}{
+		"routes":          {func(w *wires) { w.routes = map[string]int{} }, "route default via 10.0.0.1 by 2"},
+		"all":             {func(w *wires) { w.addrs, w.routes = nil, map[string]int{} }, "address 10.0.0.2/24 on 2, route default via 10.0.0.1 by 2"},
+		"another address": {func(w *wires) { w.addrs, w.routes = []owned{an("10.0.0.9/24", 2)}, map[string]int{} }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, log := whole(), &lines{}
+			k := newKept(testUplink())
+			w.up = false
+			tt.meanwhile(w)
+			k.check(looked(w, log, time.Hour))
+			k.check(looked(w, log, time.Hour+time.Second))
+			if got := w.took(); got != "up 2" {
+				t.Errorf("did %q", got)
+			}
+			for i := range 5 { // and nothing later
+				k.check(looked(w, log, time.Hour+time.Second+time.Duration(i)*10*time.Second))
+				if got := w.took(); got != tt.did {
+					t.Errorf("then did %q, want %q", got, tt.did)
+				}
+				tt.did = ""
+			}
+			if k.putBack != 1 {
+				t.Errorf("put back %d times", k.putBack)
+			}
+		})
 	}
 }
 
@@ -166,8 +189,10 @@ func TestKeepDriverReloaded(t *testing.T) {
 	w, log := whole(), &lines{}
 	k := newKept(testUplink())
 	for _, there := range []bool{true, false, false, true, true} {
-		w.there, w.index = there, 7
-		k.check(time.Hour, w, log)
+		if w.there = there; !there {
+			w.index, w.addrs = 7, []owned{an("10.0.0.2/24", 7)}
+		}
+		k.check(looked(w, log, time.Hour))
 	}
 	if len(*log) != 2 || k.Index != 7 {
 		t.Errorf("log %q, index %d", *log, k.Index)
@@ -185,28 +210,29 @@ func TestFollow(t *testing.T) {
 		}
 	}
 	k.began = time.Now().Add(-time.Hour)
-	k.follow(2, true)
+	follow := func(what any, there bool) { k.tell(k.follow(what, there)) }
+	follow(2, true)
 	if u, ok := heard(); !ok || u.Away != 0 {
 		t.Errorf("a first carrier: %v %v", u, ok)
 	}
-	k.follow(2, false)
-	k.follow(2, false)
+	follow(2, false)
+	follow(2, false)
 	if _, ok := heard(); ok {
 		t.Error("told of what went away")
 	}
 	k.away[2] -= time.Minute
-	k.follow(2, true)
-	k.follow("10.0.0.9", true) // of two that wait the longer one counts
+	follow(2, true)
+	follow("10.0.0.9", true) // of two that wait the longer one counts
 	if u, ok := heard(); !ok || u.Away < time.Minute {
 		t.Errorf("back after a minute: %v %v", u, ok)
 	}
 	for i := range 2 * maxAway {
-		k.follow(fmt.Sprint(i), false)
+		follow(fmt.Sprint(i), false)
 	}
 	if len(k.away) > maxAway {
 		t.Errorf("remembers %d", len(k.away))
 	}
-	k.follow(2, false) // a card has its place, whoever is away
+	follow(2, false) // a card has its place, whoever is away
 	if _, ok := k.away[2]; !ok {
 		t.Error("has forgotten the card")
 	}
@@ -227,7 +253,7 @@ func TestFollow(t *testing.T) {
 // not heard of.
 func TestCarrierIsLost(t *testing.T) {
 	w := whole()
-	k := newKeeper(w, nil, []Uplink{testUplink()}, nil)
+	k := newKeeper(faked{w}, nil, []Uplink{testUplink()}, nil)
 	carrier := func(flags uint32) {
 		k.link(netlink.LinkUpdate{
 			Header: unix.NlMsghdr{Type: unix.RTM_NEWLINK},

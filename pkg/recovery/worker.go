@@ -170,6 +170,7 @@ func newWorker(memory stateMemory) (*worker, error) {
 		Events: transport.Watch(), Network: w.keeper.changes, Log: w.log, Changed: w.changed, Slow: needsPerson,
 		Listeners: func() ([]uint32, error) { return otherListeners(transport) }, Past: past,
 		Beat: w.beat, BeatEvery: w.every,
+		Ways: w.keeper.ways, Local: local, Temporary: w.keeper.temporary,
 	}
 	for _, st := range state.Sessions {
 		s := &live{session.Reopen(transport, st)}
@@ -220,8 +221,9 @@ func (w *worker) renewLeases(ctx context.Context) {
 		}
 		r := &renewer{
 			renew: dhcp4.Renew, rebind: dhcp4.Rebind, clock: sinceBoot, log: w.log,
-			holder: func(l dhcp.Lease) holding { return w.keeper.holder(u, l) },
-			got:    func(l dhcp.Lease) { w.renewed(i, l) },
+			holder:  func(l dhcp.Lease) holding { return w.keeper.holder(i, l) },
+			got:     func(l dhcp.Lease) { w.renewed(i, l) },
+			current: func(l dhcp.Lease) { w.keeper.current(i, l) },
 		}
 		w.persist(ctx, "lease of "+u.Lease.Interface, func() { r.run(ctx, w.lease(i)) })
 	}
@@ -290,6 +292,7 @@ func (w *worker) changed(all []Status) {
 		}
 	}
 	w.state.Past = all
+	w.keeper.sessions(all)
 	w.keep()
 	w.disks.Wake() // a login may have brought disks
 }
@@ -298,10 +301,9 @@ func (w *worker) changed(all []Status) {
 func (w *worker) renewed(i int, l dhcp.Lease) {
 	w.mu.Lock()
 	w.state.Uplinks[i].Lease = l
-	u := w.state.Uplinks[i]
 	w.keep()
 	w.mu.Unlock()
-	w.keeper.forever(u)
+	w.keeper.renewed(i, l)
 	if err := replace(filepath.Join(w.dir, leasePrefix+l.Interface), l.Encode()); err != nil {
 		w.log.Warnf("agent: %v", err)
 	}
@@ -311,7 +313,7 @@ func (w *worker) renewed(i int, l dhcp.Lease) {
 func (w *worker) network() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if report := w.report(); report != w.said {
+	if fresh := w.keeper.note(w.state.Uplinks); fresh || w.report() != w.said {
 		w.keep()
 	}
 }

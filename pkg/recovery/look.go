@@ -1,0 +1,82 @@
+package recovery
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// look is one look at the machine's network: what the kernel says is asked for
+// once. It is of mend's goroutine.
+type look struct {
+	nic      nic
+	log      Logger
+	now      time.Duration // on the keeper's clock
+	boot     time.Duration // on that of leases
+	sessions uses
+	boots    []netip.Addr // the addresses that the boot gave
+	asked    [2]*answered // by family
+}
+
+// answered is the kernel's answer.
+type answered struct {
+	list []owned
+	err  error
+}
+
+// addresses returns those of all interfaces.
+func (a *look) addresses(v6 bool) []owned { return a.ask(v6).list }
+
+func (a *look) ask(v6 bool) *answered {
+	family := &a.asked[0]
+	if v6 {
+		family = &a.asked[1]
+	}
+	if *family == nil {
+		list, err := a.nic.addresses(v6)
+		*family = &answered{list, err}
+	}
+	return *family
+}
+
+// sees tells whether it is known which addresses of a kind there are: what cannot
+// be seen is not put back.
+func (a *look) sees(want netip.Prefix) bool {
+	return !want.IsValid() || a.ask(want.Addr().Is6()).err == nil
+}
+
+// name is an interface's.
+func (a *look) name(index int) string {
+	l, _ := a.nic.link(index)
+	return l.name
+}
+
+// loopbackIndex is lo's (include/net/net_namespace.h: LOOPBACK_IFINDEX).
+const loopbackIndex = 1
+
+// global tells whether an address is one that a target can be reached from.
+func (o owned) global() bool {
+	return !o.Addr().IsLinkLocalUnicast() && !o.Addr().IsLoopback()
+}
+
+// chosen returns the addresses that others have given to the machine.
+func (a *look) chosen(v6 bool) []netip.Prefix {
+	var out []netip.Prefix
+	for _, o := range a.addresses(v6) {
+		if o.global() && o.index != loopbackIndex && !slices.Contains(a.boots, o.Addr()) {
+			out = append(out, o.Prefix)
+		}
+	}
+	return out
+}
+
+// of returns the global addresses of an interface.
+func (a *look) of(index int, v6 bool) []netip.Prefix {
+	var out []netip.Prefix
+	for _, o := range a.addresses(v6) {
+		if o.index == index && o.global() {
+			out = append(out, o.Prefix)
+		}
+	}
+	return out
+}

@@ -1,0 +1,264 @@
+package recovery
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+var (
+	ours  = netip.MustParseAddr("10.0.0.2")
+	other = netip.MustParseAddr("10.0.0.9")
+)
+
+// chosen is a machine to which the administrator has given another address.
+func chosen() *wires {
+	w := whole()
+	w.addrs = []owned{an("10.0.0.9/24", 2)}
+	return w
+}
+
+// The boot's address comes back beside the administrator's only after a session
+// was down for ten seconds, and goes when no session needs it any more.
+func TestTrial(t *testing.T) {
+	w, log := chosen(), &lines{}
+	k := newKept(testUplink())
+	var now time.Duration
+	at := func(seconds float64, s ...use) string {
+		t.Helper()
+		now = time.Hour + time.Duration(seconds*float64(time.Second))
+		for i := range s {
+			if s[i].since >= 0 {
+				s[i].since += time.Hour
+			}
+		}
+		k.check(looked(w, log, now, s...))
+		return w.took()
+	}
+	up := use{since: -1, source: other}
+	down := use{since: 100 * time.Second, source: ours}
+	for i := range 100 {
+		if did := at(float64(i), up); did != "" {
+			t.Fatalf("did %q while the sessions are up", did)
+		}
+	}
+	if did := at(109.9, up, down); did != "" {
+		t.Errorf("did %q after 9.9 s", did)
+	}
+	w.routes = map[string]int{}
+	if did := at(110, up, down); did != "address 10.0.0.2/24 on 2, route default via 10.0.0.1 by 2" || !k.Temporary {
+		t.Errorf("did %q after 10 s", did)
+	}
+	for _, s := range []use{{since: 100 * time.Second, source: other}, {since: -1, source: ours}, {since: -1}} {
+		if did := at(120, up, s); did != "" {
+			t.Errorf("%+v: did %q", s, did)
+		}
+	}
+	if did := at(130, up, up); did != "no route default via 10.0.0.1 by 2, no address 10.0.0.2/24 on 2" || k.Temporary {
+		t.Errorf("did %q when no session needs it", did)
+	}
+	for i := range 100 {
+		if did := at(131+float64(i), up); did != "" {
+			t.Fatalf("did %q later", did)
+		}
+	}
+	want := lines{
+		"warning: network: no address of eth0 reaches a target for 10 s: 10.0.0.2/24 put back beside 10.0.0.9/24",
+		"warning: network: 10.0.0.2/24 taken from eth0 again: the sessions go by other addresses",
+	}
+	if diff := cmp.Diff(want, *log); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A session is down for an hour.
+func TestNoTrial(t *testing.T) {
+	down := use{since: 0, source: ours}
+	for name, tt := range map[string]struct {
+		change func(*wires, *Uplink)
+		use    use
+		did    string
+		log    string
+	}{
+		"as it is":         {nil, down, "address 10.0.0.2/24 on 2", "put back beside 10.0.0.9/24"},
+		"source not known": {nil, use{since: 0}, "address 10.0.0.2/24 on 2", "put back beside 10.0.0.9/24"},
+		"beside many": {
+			func(w *wires, _ *Uplink) {
+				w.addrs = append(w.addrs, an("10.1.0.9/24", 4), an("10.2.0.9/24", 4), an("10.3.0.9/24", 4), an("10.4.0.9/24", 4))
+			},
+			down, "address 10.0.0.2/24 on 2", "put back beside 10.0.0.9/24, 10.1.0.9/24, 10.2.0.9/24, 10.3.0.9/24, ...",
+		},
+		"not to be kept":  {func(_ *wires, u *Uplink) { u.Keep = false }, down, "", "eth0 lost 10.0.0.2/24: left as it is"},
+		"lease ran out":   {func(_ *wires, u *Uplink) { u.Lease.SetTimes(time.Second, 0, 0); u.Lease.Obtained = -time.Minute }, down, "", "whose lease has run out"},
+		"of IPv6":         {nil, use{since: 0, source: netip.MustParseAddr("fd00::1")}, "", ""},
+		"of another card": {nil, use{since: 0, source: netip.MustParseAddr("10.0.1.2")}, "", ""},
+		"Open vSwitch": {func(w *wires, _ *Uplink) {
+			w.master, w.others = 5, []link{soft(5, "ovs-system", "openvswitch", otherMAC)}
+		}, down, "", "is not moved"},
+		"at another place": {func(w *wires, _ *Uplink) { w.addrs = append(w.addrs, an("10.0.0.2/24", 7)) }, down, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, u, log := chosen(), testUplink(), &lines{}
+			if tt.change != nil {
+				tt.change(w, &u)
+			}
+			k := newKept(u)
+			for i := range 3 {
+				a := looked(w, log, time.Hour+time.Duration(i)*time.Second, tt.use)
+				a.boots = append(a.boots, netip.MustParseAddr("10.0.1.2"))
+				k.check(a)
+			}
+			if got := w.took(); got != tt.did {
+				t.Errorf("did %q, want %q", got, tt.did)
+			}
+			if got := strings.Join(*log, "; "); !strings.Contains(got, tt.log) || tt.log == "" && got != "" || len(*log) > 1 {
+				t.Errorf("log %q, want %q", got, tt.log)
+			}
+		})
+	}
+}
+
+// A temporary address that is all that is left stays; one that a program takes
+// away again and again is left away for longer each time.
+func TestTrialEnds(t *testing.T) {
+	w, log := chosen(), &lines{}
+	k := newKept(testUplink())
+	down := use{since: 0, source: ours}
+	k.check(looked(w, log, time.Hour, down))
+	w.addrs = w.addrs[1:]
+	for i := range 2 {
+		k.check(looked(w, log, time.Hour+time.Duration(i)*time.Second, use{since: -1, source: other}))
+	}
+	if got := w.took(); got != "address 10.0.0.2/24 on 2" || k.Temporary {
+		t.Errorf("did %q, temporary %v", got, k.Temporary)
+	}
+	k = newKept(testUplink())
+	for i := range 600 {
+		w.addrs = []owned{an("10.0.0.9/24", 2)}
+		k.check(looked(w, log, 2*time.Hour+time.Duration(i)*time.Second, down))
+	}
+	if k.putBack < 12 || k.putBack > 18 {
+		t.Errorf("put back %d times in ten minutes", k.putBack)
+	}
+}
+
+// The agent tells the keeper when a session goes down, and the keeper's clock runs
+// without another word; the agent reads of the temporary address, and the next
+// worker as well.
+func TestTrialByTheAgentsWord(t *testing.T) {
+	w := chosen()
+	setup := func() func() (subscription, error) {
+		h := newHeard()
+		return func() (subscription, error) { return h, nil }
+	}
+	keeping(t, w, setup, func(t *testing.T, k *keeper, _ *rig) {
+		time.Sleep(time.Hour + time.Second)
+		k.sessions([]Status{{Up: true, Source: other}, {Source: ours, Down: 2 * time.Second}, {Ended: true}})
+		time.Sleep(7900 * time.Millisecond)
+		synctest.Wait()
+		if got := w.took(); got != "" {
+			t.Errorf("did %q after 9.9 s", got)
+		}
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		if got := w.took(); got != "address 10.0.0.2/24 on 2" {
+			t.Errorf("did %q after 10.1 s", got)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := fmt.Sprint(k.temporary()); got != "[10.0.0.2]" {
+			t.Errorf("temporary %s", got)
+		}
+		want := []session.Way{{}, {Source: other}, {Source: ours}} // what is to go comes last
+		if diff := cmp.Diff(want, k.ways(), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+			t.Error(diff)
+		}
+		state := []Uplink{testUplink()}
+		if !k.note(state) || !state[0].Temporary || !state[0].Known || state[0].Permanent != ourMAC || k.note(state) {
+			t.Errorf("state %+v", state)
+		}
+		if got := k.report(state); !strings.HasSuffix(got, " now 10.0.0.9/24,10.0.0.2/24 temporary 10.0.0.2/24\n") {
+			t.Errorf("report %q", got)
+		}
+		next := newKeeper(faked{w}, &lines{}, state, func() {})
+		if got := fmt.Sprint(next.temporary()); got != "[10.0.0.2]" {
+			t.Errorf("the next worker's temporary %s", got)
+		}
+		k.sessions([]Status{{Up: true, Source: other}, {Up: true, Source: other}})
+		synctest.Wait()
+		if got := w.took(); got != "no address 10.0.0.2/24 on 2" || len(k.temporary()) > 0 {
+			t.Errorf("did %q, temporary %v", got, k.temporary())
+		}
+		k.sessions([]Status{{Up: true, Source: other}, {Up: true, Source: other}}) // the same: nothing to look for
+		if len(k.wake) > 0 {
+			t.Error("looked for nothing")
+		}
+	})
+}
+
+// A lease that is renewed meanwhile has not run out.
+func TestRenewedLeaseIsKept(t *testing.T) {
+	u := testUplink()
+	u.Lease.Method = dhcp.DHCP4
+	u.Lease.SetTimes(time.Minute, 0, 0)
+	w := whole()
+	w.addrs = nil
+	k := newKeeper(faked{w}, &lines{}, []Uplink{u}, func() {})
+	k.clock = func() time.Duration { return time.Hour }
+	l := u.Lease
+	l.Obtained = time.Hour - 30*time.Second
+	k.current(0, l)
+	k.began = k.began.Add(-time.Hour)
+	k.check()
+	k.began = k.began.Add(-2 * time.Second)
+	k.check()
+	if got := w.took(); got != "address 10.0.0.2/24 on 2" {
+		t.Errorf("did %q", got)
+	}
+}
+
+func TestWays(t *testing.T) {
+	uplinks := func(us ...Uplink) (all []*kept) {
+		for _, u := range us {
+			all = append(all, newKept(u))
+		}
+		return all
+	}
+	v6 := testUplink()
+	v6.Lease.Address = netip.MustParsePrefix("fd00::2/64")
+	inVRF := uplinks(testUplink(), testUplink())
+	for _, k := range inVRF {
+		k.place.above = link{index: 5, name: "red", kind: "vrf"}
+	}
+	var many []owned
+	for i := range 20 {
+		many = append(many, an(fmt.Sprintf("10.0.1.%d/24", i), 2))
+	}
+	tests := map[string]struct {
+		addrs   []owned
+		uplinks []*kept
+		want    string
+	}{
+		"none":       {nil, uplinks(testUplink()), "[{ invalid IP}]"},
+		"one":        {[]owned{an("10.0.0.2/24", 2), an("127.0.0.1/8", 1), an("fd00::3/64", 2)}, uplinks(testUplink()), "[{ invalid IP}]"},
+		"two":        {[]owned{an("10.0.0.2/24", 2), an("10.0.0.9/24", 7)}, uplinks(testUplink(), testUplink()), "[{ invalid IP} { 10.0.0.2} { 10.0.0.9}]"},
+		"of lo":      {[]owned{an("10.0.0.2/24", 2), an("10.0.0.9/32", 1)}, uplinks(testUplink()), "[{ invalid IP} { 10.0.0.2} { 10.0.0.9}]"},
+		"both kinds": {[]owned{an("10.0.0.2/24", 2), an("fd00::2/64", 2), an("fe80::2/64", 2)}, uplinks(testUplink(), v6), "[{ invalid IP} { 10.0.0.2} { fd00::2}]"},
+		"VRF":        {[]owned{an("10.0.0.2/24", 2)}, inVRF, "[{ invalid IP} {red invalid IP}]"},
+		"VRF, two":   {[]owned{an("10.0.0.2/24", 2), an("10.0.0.9/24", 7)}, inVRF, "[{ invalid IP} {red invalid IP} {red 10.0.0.2} { 10.0.0.9}]"},
+		"many":       {many, uplinks(testUplink()), "[{ invalid IP} { 10.0.1.0} { 10.0.1.1} { 10.0.1.2} { 10.0.1.3} { 10.0.1.4} { 10.0.1.5} { 10.0.1.6} { 10.0.1.7}]"},
+	}
+	for name, tt := range tests {
+		if got := fmt.Sprint(waysOf(looked(&wires{addrs: tt.addrs}, nil, 0), tt.uplinks)); got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+}
