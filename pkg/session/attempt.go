@@ -90,6 +90,9 @@ func (s *Session) answered(try *Try) {
 func (s *Session) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.times.stop)
 	defer cancel()
+	if err := Permitted(ctx, StepStop); err != nil {
+		return err
+	}
 	return s.kernel.Stop(ctx)
 }
 
@@ -110,6 +113,9 @@ func (s *Session) notes(r iscsi.Result) Notes {
 // bind gives the connection to the kernel and closes our end of it.
 func (s *Session) bind(ctx context.Context, conn *net.TCPConn) error {
 	raw, err := conn.SyscallConn()
+	if err == nil {
+		err = Permitted(ctx, StepBind)
+	}
 	if err == nil {
 		var berr error
 		err = errors.Join(raw.Control(func(fd uintptr) { berr = s.kernel.Bind(ctx, fd) }), berr)
