@@ -2,12 +2,8 @@ package recovery
 
 import (
 	"context"
-	"errors"
 	"io"
-	"io/fs"
-	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
@@ -27,16 +23,31 @@ type Session interface {
 	Up() (bool, error)
 	// Stops is how many of its connections were given up: see kernel.Event.
 	Stops() uint32
+	// Bound reads from the kernel whether there is a connection that is logged in
+	// or about to be.
+	Bound() (bool, error)
+	// Via is how the last login's connection leaves the machine; its Source is not
+	// valid where that is not known.
+	Via() session.Way
+	// Silence is for how long the target had not answered when the connection was
+	// lost for that cause. It is asked before Broken.
+	Silence(cause error) time.Duration
 	// Broken is told why the connection was lost, at the begin of an outage.
 	Broken(cause error)
 	// Progress reads how many commands wait for the target, and a number that
 	// changes with each one that ends.
 	Progress() (waiting int, done uint64, err error)
-	// Dial connects to one of the target's portals. Dials of one session may
-	// overlap. What it returns goes to Login or is closed.
-	Dial(ctx context.Context) (io.Closer, error)
-	// Login stops what the kernel had, binds the connection, and logs in.
+	// Dial connects to one of the target's portals in one of the ways; without
+	// any, as the kernel chooses. Dials of one session may overlap. What it returns
+	// goes to Login or is closed.
+	Dial(ctx context.Context, ways ...session.Way) (io.Closer, error)
+	// Login stops what the kernel had, binds the connection, and logs in. It asks
+	// the context's permit (session.Permitted) before the first two.
 	Login(ctx context.Context, conn io.Closer) error
+	// Duplicate finds out by logins beside the kernel whether another machine uses
+	// our initiator name and ISID: such a machine ends ours within wait. The
+	// session must be down.
+	Duplicate(ctx context.Context, ways []session.Way, wait time.Duration) (bool, error)
 	// Logout ends the connection in the way that a target asks for, and returns
 	// for how long the target then wants to be left in peace.
 	Logout(ctx context.Context) (time.Duration, error)
@@ -71,6 +82,9 @@ type Config struct {
 	// Listeners are the port ids of other sockets that receive the same events.
 	// After an error the owner stays as it was.
 	Listeners func() ([]uint32, error)
+	// Unread is how many bytes of events such a socket has not read; nil: not
+	// known. Any goroutine may call both.
+	Unread func(id uint32) (int, error)
 	// Ways lists how a connection may leave the machine now, the best first; nil,
 	// or none: as the kernel chooses.
 	Ways func() []session.Way
@@ -111,12 +125,8 @@ type Agent struct {
 	ended   chan struct{}   // closed when Run has returned
 }
 
-// surveyEvery is how often the kernel is asked for the state of all sessions:
-// an event can get lost.
-const surveyEvery = 30 * time.Second
-
-// ownerEvery is how often it is looked who else listens while that matters.
-const ownerEvery = 500 * time.Millisecond
+// never is a time that is long past on any agent's clock.
+const never = -24 * 365 * time.Hour
 
 // New returns an agent that has done nothing yet but tell what it knows.
 func New(cfg Config) *Agent {
@@ -130,7 +140,8 @@ func New(cfg Config) *Agent {
 
 // take begins to watch a session, where an earlier agent left it.
 func (a *Agent) take(s Session) *watched {
-	w := &watched{Session: s}
+	w := &watched{Session: s, asked: len(askAfter)}
+	w.storm.loggedIn = never
 	a.watched = append(a.watched, w)
 	for _, p := range a.cfg.Past {
 		if p.SID == s.ID() {
@@ -160,19 +171,14 @@ func (a *Agent) Run(ctx context.Context) {
 	a.lookForOwner()
 	a.survey()
 	for {
-		pace.Reset(a.work(ctx))
+		pace.Reset(a.work())
 		select {
 		case e := <-a.cfg.Events:
-			a.event(ctx, e)
+			a.event(e)
 		case c := <-a.cfg.Network:
-			if c.Up {
-				a.hurry(c.Away)
-			}
-			if c.Lost {
-				a.lost()
-			}
+			a.network(c)
 		case r := <-a.results:
-			a.result(ctx, r)
+			a.result(r)
 		case f := <-a.calls:
 			f()
 		case <-survey.C:
@@ -187,119 +193,12 @@ func (a *Agent) Run(ctx context.Context) {
 	}
 }
 
-// survey asks the kernel how the sessions are.
-func (a *Agent) survey() {
-	for _, w := range a.watched {
-		a.inspect(w)
-	}
-}
-
-// inspect asks the kernel how one session is.
-func (a *Agent) inspect(w *watched) {
-	up, err := w.Up()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		a.gone(w)
-	case err != nil:
-		a.cfg.Log.Warnf("session %d: %v", w.ID(), err)
-	case !up && w.down == nil && !w.ended:
-		a.broken(w, errFound)
-	case up && w.down != nil && !w.down.busy && (!w.down.forced || a.owner.other):
-		a.healed(w)
-	}
-}
-
-// errFound is the cause of an outage whose event was not seen.
-var errFound = errors.New("found down")
-
-// lookForOwner sees who else looks after sessions, and says so when that
-// changes.
-func (a *Agent) lookForOwner() {
-	ids, err := a.cfg.Listeners()
-	if err != nil {
-		a.owner.blind(err, a.cfg.Log)
-		return
-	}
-	if a.owner.blind(nil, a.cfg.Log); !a.owner.observe(a.now(), ids) {
-		return
-	}
-	if a.owner.other {
-		a.cfg.Log.Infof("iscsid looks after the sessions now: standing by")
-	} else {
-		a.cfg.Log.Infof("iscsid is gone: looking after the sessions again")
-	}
-	a.survey()
-	a.changed()
-}
-
-// work does what is due and returns after how long to look again.
-func (a *Agent) work(ctx context.Context) time.Duration {
-	next := surveyEvery
-	if a.owner.pending() || slices.ContainsFunc(a.watched, func(w *watched) bool { return w.down != nil }) {
-		a.lookForOwner()
-		next = ownerEvery
-	}
-	for _, w := range a.watched {
-		if w.down == nil {
-			next = min(next, a.suspicion(w))
-		}
-		if w.down != nil {
-			a.redial(ctx, w)
-		}
-		if w.down == nil {
-			continue
-		}
-		a.report(w)
-		next = min(next, w.down.reportAt-a.now())
-		if !w.down.busy {
-			next = min(next, w.down.dialAt-a.now())
-		}
-	}
-	return max(next, time.Millisecond)
-}
-
-// redial begins an attempt if one is due and the session is ours to mend. If it
-// is not, it sees whether somebody else has mended it.
-func (a *Agent) redial(ctx context.Context, w *watched) {
-	now := a.now()
-	if w.down.busy || now < w.down.dialAt {
-		return
-	}
-	w.down.dialAt = now + redial(now-w.down.began, rand.Float64())
-	if a.owner.pending() {
-		if up, err := w.Up(); up && err == nil {
-			a.healed(w)
-		}
-		return
-	}
-	limit := maxDials
-	if w.down.hurried { // those under way may all be lost in what was down
-		limit, w.down.hurried = 2*maxDials, false
-	}
-	if w.down.dials < limit {
-		w.dial(ctx, a.results)
-	}
-}
-
-// hurry dials at once, unless the target asked for peace: what came up may be
-// what was missing. A connection that looks whole is watched for a while if what
-// came up had been away: TCP may wait as long again before it tries.
-func (a *Agent) hurry(away time.Duration) {
-	for _, w := range a.watched {
-		switch {
-		case w.down != nil && !w.down.slow:
-			w.down.dialAt, w.down.hurried = max(a.now(), w.down.notBefore), true
-		case w.down == nil && away >= awayLong && !w.ended:
-			a.suspect(w, away)
-		case away > 0: // a blink
-			w.lost = nil
-		}
-	}
-}
-
 // drop waits for the end of what is under way. Its context has ended.
 func (a *Agent) drop() {
 	for _, w := range a.watched {
+		if w.down != nil {
+			w.down.end()
+		}
 		w.tasks.Wait()
 	}
 }

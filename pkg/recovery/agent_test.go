@@ -4,132 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
+	"net/netip"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
-
-// fake is a session, its target and its network.
-type fake struct {
-	mu       sync.Mutex
-	sid      uint32
-	up       bool
-	gone     bool
-	dialErr  error // at once
-	hole     bool  // dials get no answer
-	loginErr error
-	dials    []time.Time
-	logins   int
-	open     int // connections not closed and not logged in by
-	waiting  int
-	done     uint64
-	logouts  int
-	wait     time.Duration // after a logout
-	causes   []error       // of its outages
-	stops    uint32        // connections that were given up
-	bug      bool          // dials panic
-	stateBug bool          // the next question for the state panics
-}
-
-func (f *fake) Where() []string { return []string{"10.0.0.1:3260"} }
-
-func (f *fake) Progress() (int, uint64, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.waiting, f.done, nil
-}
-
-func (f *fake) Logout(context.Context) (time.Duration, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.logouts++
-	return f.wait, nil
-}
-
-type fakeConn struct{ f *fake }
-
-func (c fakeConn) Close() error {
-	c.f.mu.Lock()
-	defer c.f.mu.Unlock()
-	c.f.open--
-	return nil
-}
-
-func (f *fake) ID() uint32     { return f.sid }
-func (f *fake) String() string { return "iqn.test:t" }
-
-func (f *fake) Stops() uint32 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.stops
-}
-
-func (f *fake) Broken(cause error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.causes = append(f.causes, cause)
-}
-
-func (f *fake) Up() (bool, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.stateBug {
-		f.stateBug = false
-		panic("a bug")
-	}
-	if f.gone {
-		return false, fs.ErrNotExist
-	}
-	return f.up, nil
-}
-
-func (f *fake) Dial(ctx context.Context) (io.Closer, error) {
-	f.mu.Lock()
-	f.dials = append(f.dials, time.Now())
-	hole, err, bug := f.hole, f.dialErr, f.bug
-	f.mu.Unlock()
-	if bug {
-		panic("a bug")
-	}
-	if hole {
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.open++
-	return fakeConn{f}, nil
-}
-
-func (f *fake) Login(_ context.Context, conn io.Closer) error {
-	f.mu.Lock()
-	f.stops++
-	f.mu.Unlock()
-	time.Sleep(10 * time.Millisecond)
-	_ = conn.Close()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.logins++
-	f.up = f.loginErr == nil
-	return f.loginErr
-}
-
-// set changes the world.
-func (f *fake) set(change func(f *fake)) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	change(f)
-}
 
 // rig is an agent at work in a bubble of its own time.
 type rig struct {
@@ -137,7 +22,11 @@ type rig struct {
 	events    chan kernel.Event
 	network   chan Change
 	listeners []uint32
-	blind     error // why they cannot be seen
+	blind     error         // why they cannot be seen
+	ways      []session.Way // that there are
+	gone      []netip.Addr  // that the machine does not have any more
+	temporary []netip.Addr
+	few       bool // retries
 	log       []string
 	status    []Status
 }
@@ -174,7 +63,15 @@ func inTime(t *testing.T, test func(t *testing.T, r *rig), past ...Status) {
 			Listeners: func() ([]uint32, error) { r.mu.Lock(); defer r.mu.Unlock(); return r.listeners, r.blind },
 			Slow:      func(err error) bool { return errors.Is(err, errAuth) },
 			Past:      past,
-			Changed:   func(s []Status) { r.mu.Lock(); defer r.mu.Unlock(); r.status = s },
+			Ways:      func() []session.Way { r.mu.Lock(); defer r.mu.Unlock(); return r.ways },
+			Local: func(w session.Way) bool {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				return !slices.Contains(r.gone, w.Source)
+			},
+			Temporary:  func() []netip.Addr { r.mu.Lock(); defer r.mu.Unlock(); return r.temporary },
+			FewRetries: func(uint32) bool { r.mu.Lock(); defer r.mu.Unlock(); return r.few },
+			Changed:    func(s []Status) { r.mu.Lock(); defer r.mu.Unlock(); r.status = s },
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -367,6 +264,9 @@ func TestAsyncMessages(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		if r.loginCount() != 2 {
 			t.Errorf("drop session: %d logins", r.loginCount())
+		}
+		if !r.has("leaving the target alone, as it asked, for 3 s", "the pause of 3 s is over", "leaving the target alone, as it asked, for 7 s", "the pause of 7 s is over") {
+			t.Error("the log does not tell of the pauses")
 		}
 	})
 }

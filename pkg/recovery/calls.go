@@ -28,7 +28,9 @@ func (a *Agent) Add(s Session) error {
 		if slices.ContainsFunc(a.watched, func(w *watched) bool { return w.Session == s }) {
 			return
 		}
-		a.inspect(a.take(s))
+		w := a.take(s)
+		w.ask(a.now())
+		a.inspect(w)
 		a.changed()
 	})
 }
@@ -46,7 +48,7 @@ func (a *Agent) Remove(s Session) error {
 		gone = a.watched[i]
 		a.watched = slices.Delete(a.watched, i, i+1)
 		if gone.down != nil {
-			gone.down.cancel()
+			gone.down.end()
 		}
 		a.changed()
 	})
@@ -63,7 +65,7 @@ func (a *Agent) Sync() error {
 		for {
 			select {
 			case e := <-a.cfg.Events:
-				a.event(a.ctx, e)
+				a.event(e)
 			default:
 				return
 			}

@@ -16,6 +16,9 @@ const (
 	keepDelay = time.Second
 	keepMost  = time.Minute
 	keepCalm  = 10 * time.Minute // without a loss: the next one is the first again
+	// keepSlow is how much later a manager's own address may come that was to replace
+	// the boot's: by DHCP, or after a look for duplicates.
+	keepSlow = time.Minute
 	// keepTrial is for how long the addresses that the administrator has chosen
 	// are tried before the boot's is put back beside them.
 	keepTrial = 10 * time.Second
@@ -208,6 +211,7 @@ func (k *kept) heal(a *look, missing lack) {
 		err = a.nic.setUp(missing.down)
 	} else {
 		if missing.address {
+			k.Temporary, k.added = true, nil
 			err = a.nic.addAddress(k.place.top().index, k.want())
 		}
 		if err == nil {
@@ -259,7 +263,7 @@ func (k *kept) trial(a *look, missing lack) time.Duration {
 }
 
 // takeAway takes a temporary address away when every session goes by another one.
-// Without others it stays.
+// Without others it stays; if none has come for keepSlow, for good.
 func (k *kept) takeAway(a *look) {
 	if !k.Temporary {
 		return
@@ -267,7 +271,9 @@ func (k *kept) takeAway(a *look) {
 	top := k.place.top()
 	switch {
 	case len(a.chosen(k.want().Addr().Is6())) == 0:
-		k.Temporary, k.added = false, nil
+		if a.now-k.healed >= keepSlow {
+			k.Temporary, k.added = false, nil
+		}
 	case !a.sessions.free(k.want().Addr()) || !k.there(a):
 	default:
 		for _, r := range k.added {

@@ -27,7 +27,7 @@ func TestStalled(t *testing.T) {
 		}
 		r.network <- Change{Up: true, Away: 3 * time.Second}
 		time.Sleep(250 * time.Millisecond)
-		if r.loginCount() != 1 || !r.has("connection lost: nothing comes through it after the network was away", "logged in again after 0.") {
+		if r.loginCount() != 1 || !r.has("connection lost: nothing comes through it after the network was away", "logged in again after 3.1 s") {
 			t.Errorf("%d logins", r.loginCount())
 		}
 	})
@@ -209,27 +209,6 @@ func TestHurryBeyondTheLimit(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		if !r.isUp() {
 			t.Error("still down 20 ms after the network came up")
-		}
-	})
-}
-
-// Another machine of the same name is told of once, and left in peace for a
-// minute, whatever the network does.
-func TestTwinIsLeftInPeace(t *testing.T) {
-	inTime(t, func(t *testing.T, r *rig) {
-		time.Sleep(time.Minute)
-		for range 6 { // the first outage is none of a login that was thrown out
-			r.breakIt()
-			time.Sleep(2 * time.Second)
-		}
-		r.network <- Change{Up: true, Away: time.Minute}
-		time.Sleep(50 * time.Second)
-		if r.isUp() || !r.has("5 logins in a row were thrown out: another machine uses the same initiator name") {
-			t.Errorf("up %v", r.isUp())
-		}
-		time.Sleep(10 * time.Second)
-		if !r.isUp() {
-			t.Error("did not come back")
 		}
 	})
 }

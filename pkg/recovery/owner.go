@@ -2,8 +2,6 @@ package recovery
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -14,33 +12,6 @@ const (
 	ownerSettles = 2 * time.Second // a listener that stays so long is an owner
 	ownerGone    = 3 * time.Second // the last one must be gone for so long
 )
-
-// netlinkISCSI is the protocol's number (include/uapi/linux/netlink.h:
-// NETLINK_ISCSI), iscsidGroup the mask of the group that iscsid joins
-// (include/scsi/iscsi_if.h: ISCSI_NL_GRP_ISCSID).
-const (
-	netlinkISCSI = 8
-	iscsidGroup  = 1 << 0
-)
-
-// listeners returns the port ids of the sockets that receive the kernel's iSCSI
-// events, from the text of /proc/net/netlink (net/netlink/af_netlink.c:
-// netlink_native_seq_show), without our own.
-func listeners(text string, own uint32) []uint32 {
-	var ids []uint32
-	for line := range strings.SplitSeq(text, "\n") {
-		f := strings.Fields(line) // sk Eth Pid Groups ...
-		if len(f) < 4 || f[1] != strconv.Itoa(netlinkISCSI) {
-			continue
-		}
-		id, err := strconv.ParseUint(f[2], 10, 32)
-		groups, gerr := strconv.ParseUint(f[3], 16, 32)
-		if err == nil && gerr == nil && groups&iscsidGroup != 0 && uint32(id) != own && id != 0 {
-			ids = append(ids, uint32(id))
-		}
-	}
-	return ids
-}
 
 // ownership follows which program looks after the sessions. Times are on a monotonic
 // clock.
@@ -100,10 +71,83 @@ func (o *ownership) observe(now time.Duration, ids []uint32) (changed bool) {
 // time must show which program is the owner: nothing may be touched meanwhile.
 func (o *ownership) pending() bool { return o.other || len(o.since) > 0 }
 
+// undecided tells that another socket is there, and that it is not known yet
+// whether it stays.
+func (o *ownership) undecided() bool { return !o.other && len(o.since) > 0 }
+
+// stranger tells of another socket than these that is older than an age.
+func (o *ownership) stranger(now time.Duration, known owners, age time.Duration) bool {
+	for id, since := range o.since {
+		if now-since >= age && !known.has(id) {
+			return true
+		}
+	}
+	return false
+}
+
 // claim notes that another program logged a session in, which is the owner then.
 func (o *ownership) claim(now time.Duration) {
 	o.other = true
 	if len(o.since) == 0 {
 		o.alone = now
 	}
+}
+
+// foreign tells that nothing may be done to a session now: it is another
+// program's, or may be.
+func (a *Agent) foreign(w *watched) bool {
+	return a.owner.pending() && (w.taken == nil || a.owner.stranger(a.now(), w.taken, 0))
+}
+
+// passive tells that another program is to log a session in.
+func (a *Agent) passive(w *watched) bool { return a.owner.other && a.foreign(w) }
+
+// lookForOwner sees who else looks after sessions, and writes so when that
+// changes.
+func (a *Agent) lookForOwner() {
+	ids, err := a.cfg.Listeners()
+	if err != nil {
+		a.owner.blind(err, a.cfg.Log)
+		return
+	}
+	a.owner.blind(nil, a.cfg.Log)
+	changed := a.owner.observe(a.now(), ids)
+	for _, w := range a.watched {
+		switch {
+		case w.taken == nil:
+		case !a.owner.other:
+			w.taken = nil
+		case a.owner.stranger(a.now(), w.taken, ownerSettles):
+			a.standBack(w, "another iscsid has started")
+		}
+	}
+	if !changed {
+		return
+	}
+	if a.owner.other {
+		a.cfg.Log.Infof("iscsid runs and is to log the sessions in: standing by")
+	} else {
+		a.cfg.Log.Infof("iscsid is gone: looking after the sessions again")
+	}
+	for _, w := range a.watched {
+		w.ask(a.now())
+	}
+	a.changed()
+}
+
+// otherLogin takes in that another program logs a session in.
+func (a *Agent) otherLogin(w *watched) {
+	switch {
+	case w.taken != nil:
+		a.standBack(w, "iscsid logs it in again")
+	case !a.owner.other:
+		a.cfg.Log.Infof("session %d to %s: another program logged in: standing by", w.ID(), w)
+	}
+	a.owner.claim(a.now())
+	w.deeds.acted(a.now())
+	if w.down != nil { // what is up from now on is a connection of its own
+		w.down.told = never
+	}
+	w.ask(a.now())
+	a.changed()
 }

@@ -40,62 +40,15 @@ func TestReports(t *testing.T) {
 	}
 }
 
-func TestTwins(t *testing.T) {
-	at := func(tw *twins, login, broken int) bool {
-		tw.login(time.Duration(login)*time.Second, true)
-		return tw.broken(time.Duration(broken) * time.Second)
-	}
-	t.Run("five in a row", func(t *testing.T) {
-		var tw twins
-		for i := range 4 {
-			if at(&tw, 10*i, 10*i+5) {
-				t.Fatalf("recognised after %d", i+1)
-			}
-		}
-		if !at(&tw, 40, 45) {
-			t.Error("not recognised after 5")
-		}
-		if at(&tw, 110, 112) {
-			t.Error("the count did not begin anew")
-		}
-	})
-	t.Run("one that lasts ends the row", func(t *testing.T) {
-		var tw twins
-		for i := range 12 {
-			life := 5
-			if i%4 == 3 {
-				life = 11
-			}
-			if at(&tw, 15*i, 15*i+life) {
-				t.Fatalf("recognised at %d", i)
-			}
-		}
-	})
-	t.Run("a target that is restarted", func(t *testing.T) {
-		var tw twins
-		for i := range 12 {
-			tw.login(time.Duration(10*i)*time.Second, i%3 == 0)
-			if tw.broken(time.Duration(10*i+5) * time.Second) {
-				t.Fatalf("recognised at %d", i)
-			}
-		}
-	})
-	t.Run("five in an hour", func(t *testing.T) {
-		var tw twins
-		for i := range 20 {
-			if at(&tw, 600*i, 600*i+1) {
-				t.Fatalf("recognised at %d", i)
-			}
-		}
-	})
-}
-
 func TestListeners(t *testing.T) {
 	b, err := os.ReadFile("testdata/proc-net-netlink")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := listeners(string(b), 311); !slices.Equal(got, []uint32{842}) {
+		t.Errorf("listeners %v", got)
+	}
+	if got := parseListeners(string(b)); !slices.Equal(got, []listener{{842, 4608}, {311, 0}}) {
 		t.Errorf("listeners %v", got)
 	}
 	if got := listeners(string(b), 0); !slices.Equal(got, []uint32{842, 311}) {

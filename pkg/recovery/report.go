@@ -37,6 +37,9 @@ func reportSessions(all []Status) string {
 		}
 		_, _ = fmt.Fprintf(&b, "session %d target %s state %s owner %s outages %d longest %.1f down %.1f\n",
 			s.SID, s.Name, state, owner, s.Outages, s.Longest.Seconds(), s.Down.Seconds())
+		if s.NotBefore > 0 {
+			_, _ = fmt.Fprintf(&b, "session %d waits %.1f\n", s.SID, s.NotBefore.Seconds())
+		}
 		for _, p := range s.Portals {
 			_, _ = fmt.Fprintf(&b, "session %d portal %s\n", s.SID, p)
 		}

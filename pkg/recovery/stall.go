@@ -14,6 +14,7 @@ type suspicion struct {
 	until time.Duration
 	seen  bool // last counts
 	last  progress
+	since time.Duration // what the target answered last is no older
 }
 
 // progress is how far a session was.
@@ -41,21 +42,34 @@ func (a *Agent) suspicion(w *watched) time.Duration {
 	}
 	waiting, done, err := w.Progress()
 	switch {
-	case err != nil || now >= s.until || a.owner.pending():
+	case err != nil || now >= s.until || a.foreign(w):
 		w.suspect = nil
 		return surveyEvery
-	case waiting == 0 || !s.seen || done != s.last.done:
+	case waiting == 0 || s.seen && done != s.last.done:
+		s.since = now
+		fallthrough
+	case !s.seen:
 		s.seen, s.last = true, progress{done, now}
 	case now-s.last.at >= stallTime:
-		a.stalled(w, done)
+		a.stalled(w, progress{done, s.since})
 	}
 	return stallLook
 }
 
-// stalled begins the outage of a connection by which nothing comes through.
-func (a *Agent) stalled(w *watched, done uint64) {
+// stalled begins the outage of a connection by which nothing has come through
+// since then. What the kernel has stays as it is until a new connection comes
+// about; if it moves before that the session goes on.
+func (a *Agent) stalled(w *watched, then progress) {
 	a.broken(w, errStalled)
-	w.down.stalled, w.down.forced, w.down.doneThen = true, true, done
+	w.down.forced = true
+	w.down.began = max(min(w.down.began, then.at), w.storm.loggedIn)
+	w.down.whole = func() bool {
+		if up, err := w.Up(); err != nil || !up {
+			return false
+		}
+		waiting, done, err := w.Progress()
+		return err == nil && (waiting == 0 || done != then.done)
+	}
 }
 
 // lost notes how far the sessions are when a carrier goes.
@@ -71,16 +85,36 @@ func (a *Agent) lost() {
 	}
 }
 
+// back takes in, for a session that is up, that something came back that was
+// away. What went several times in a row has been away since the first time, if
+// no command has ended meanwhile: TCP's pause doubles each time all the same.
+func (a *Agent) back(w *watched, away time.Duration) {
+	if away >= awayLong {
+		a.suspect(w, away)
+		return
+	}
+	if w.lost == nil {
+		return
+	}
+	waiting, done, err := w.Progress()
+	switch {
+	case err != nil || waiting == 0 || done != w.lost.done:
+		w.lost = nil
+	case a.now()-w.lost.at >= awayLong:
+		a.suspect(w, a.now()-w.lost.at)
+	}
+}
+
 // suspect begins to doubt a session when something came back that was away. If
 // commands wait and none has ended since a carrier went, the case is clear.
 func (a *Agent) suspect(w *watched, away time.Duration) {
 	now, lost := a.now(), w.lost
 	w.lost = nil
-	if lost != nil && now-lost.at >= awayLong && !a.owner.pending() {
+	if lost != nil && now-lost.at >= awayLong && !a.foreign(w) {
 		if waiting, done, err := w.Progress(); err == nil && waiting > 0 && done == lost.done {
-			a.stalled(w, done)
+			a.stalled(w, *lost)
 			return
 		}
 	}
-	w.suspect = &suspicion{until: now + min(max(away, suspectLeast), suspectMost)}
+	w.suspect = &suspicion{until: now + min(max(away, suspectLeast), suspectMost), since: now - away}
 }

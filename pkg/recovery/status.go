@@ -14,7 +14,7 @@ type Status struct {
 	Source  netip.Addr    // of the connection; not valid: not known
 	Up      bool          // commands flow
 	Ended   bool          // the session is no more
-	Passive bool          // somebody else looks after it
+	Passive bool          // another program is to log it in
 	Down    time.Duration // for how long it has been down
 	Cause   string        // of that
 	LastErr string        // of the last attempt to log in again
@@ -34,11 +34,10 @@ func (a *Agent) resume(w *watched, p Status) {
 		return
 	}
 	began := a.now() - p.Down
-	w.down = &outage{
-		began: began, cause: errors.New(p.Cause), dialAt: a.now(),
-		reported: p.Down, reportAt: began + nextReport(p.Down), cancel: func() {},
-		forced: p.Forced, refused: p.Refused, slow: p.Refused > 0,
-	}
+	w.down = newOutage(began, errors.New(p.Cause))
+	w.down.dialAt, w.down.pause, w.down.resumed = a.now(), p.NotBefore, true
+	w.down.reported, w.down.reportAt = p.Down, began+nextReport(p.Down)
+	w.down.forced, w.down.refused, w.down.slow = p.Forced, p.Refused, p.Refused > 0
 	if p.LastErr != "" {
 		w.down.lastErr = errors.New(p.LastErr)
 	}
@@ -53,8 +52,8 @@ func (a *Agent) status() []Status {
 	var out []Status
 	for _, w := range a.watched {
 		s := Status{
-			SID: w.ID(), Name: w.String(), Portals: w.Where(), Up: w.down == nil && !w.ended, Ended: w.ended, Passive: a.owner.other,
-			Outages: w.outages, Longest: w.longest,
+			SID: w.ID(), Name: w.String(), Portals: w.Where(), Source: w.Via().Source, Up: w.down == nil && !w.ended, Ended: w.ended,
+			Passive: a.passive(w), Outages: w.outages, Longest: w.longest,
 		}
 		if w.down != nil {
 			s.Down, s.Cause = a.now()-w.down.began, w.down.cause.Error()
@@ -80,16 +79,24 @@ func (a *Agent) report(w *watched) {
 	if now < o.reportAt {
 		return
 	}
+	if o.reported < 0 && a.owner.undecided() { // whose it is to log in is known in a moment
+		o.reportAt = now + ownerEvery
+		return
+	}
 	length := now - o.began
-	switch {
+	cause := o.cause
+	if o.lastErr != nil {
+		cause = o.lastErr
+	}
+	switch other := a.foreign(w); {
+	case o.reported < 0 && other:
+		a.cfg.Log.Warnf("session %d to %s: connection lost: %v: iscsid is to log in again", w.ID(), w, o.cause)
 	case o.reported < 0:
 		a.cfg.Log.Warnf("session %d to %s: connection lost: %v: logging in again", w.ID(), w, o.cause)
-	case a.owner.other:
-		a.cfg.Log.Errorf("session %d to %s: down for %.0f s: iscsid runs and looks after it: see its log", w.ID(), w, length.Seconds())
-	case o.lastErr != nil:
-		a.cfg.Log.Errorf("session %d to %s: down for %.0f s: %v", w.ID(), w, length.Seconds(), o.lastErr)
+	case other:
+		a.cfg.Log.Errorf("session %d to %s: down for %.0f s: iscsid runs and is to log in again: see its log", w.ID(), w, length.Seconds())
 	default:
-		a.cfg.Log.Errorf("session %d to %s: down for %.0f s: %v", w.ID(), w, length.Seconds(), o.cause)
+		a.cfg.Log.Errorf("session %d to %s: down for %.0f s: %v", w.ID(), w, length.Seconds(), cause)
 	}
 	o.reported = length
 	o.reportAt = o.began + nextReport(length)

@@ -168,7 +168,7 @@ func newWorker(memory stateMemory) (*worker, error) {
 	w.keeper = newKeeper(kernelNIC{}, w.log, state.Uplinks, w.network)
 	cfg := Config{
 		Events: transport.Watch(), Network: w.keeper.changes, Log: w.log, Changed: w.changed, Slow: needsPerson,
-		Listeners: func() ([]uint32, error) { return otherListeners(transport) }, Past: past,
+		Listeners: func() ([]uint32, error) { return otherListeners(transport) }, Unread: unread, Past: past,
 		Beat: w.beat, BeatEvery: w.every,
 		Ways: w.keeper.ways, Local: local, Temporary: w.keeper.temporary,
 	}
@@ -238,7 +238,7 @@ func (w *worker) lease(i int) dhcp.Lease {
 
 // otherListeners reads which other sockets receive the kernel's iSCSI events.
 func otherListeners(t *kernel.Transport) ([]uint32, error) {
-	b, err := os.ReadFile("/proc/net/netlink")
+	b, err := os.ReadFile(procNetlink)
 	if err != nil {
 		return nil, err
 	}
@@ -268,8 +268,8 @@ func (l *live) Where() []string {
 	return out
 }
 
-func (l *live) Dial(ctx context.Context) (io.Closer, error) {
-	c, err := l.Connect(ctx)
+func (l *live) Dial(ctx context.Context, ways ...session.Way) (io.Closer, error) {
+	c, err := l.Connect(ctx, ways...)
 	if err != nil {
 		return nil, err // not a typed nil
 	}

@@ -97,6 +97,10 @@ func (s said) rows(sid string, now time.Duration) []row {
 		switch {
 		case v["portal"] != "":
 			portals = append(portals, v["portal"])
+		case v["waits"] != "":
+			if left := number(v["waits"]) - max(0, now-s.at); left > 0 {
+				rows = append(rows, row{"waits", "for " + seconds(left) + " before the next login"})
+			}
 		case line[2] == "cause" && len(line) > 3:
 			causes = append(causes, line[3])
 		case v["timer"] != "", v["disk"] != "":

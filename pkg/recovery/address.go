@@ -1,0 +1,166 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// sourceError is a connection whose source address the machine does not have any
+// more. The kernel sends on by it (net/ipv4/ip_output.c: __ip_queue_xmit routes
+// with the socket's address) and nothing comes back; it is noticed by the ping's
+// time-out.
+type sourceError struct{ addr netip.Addr }
+
+// Error implements error.
+func (e *sourceError) Error() string { return "its address " + e.addr.String() + " is gone" }
+
+// moved takes in that the machine's addresses have changed.
+func (a *Agent) moved() {
+	for _, w := range a.watched {
+		switch {
+		case w.ended:
+		case w.down != nil:
+			a.doubt(w.down)
+			w.down.hurry(a.now())
+		default:
+			w.astray = 0
+			a.checkSource(w)
+			w.move.hurry(a.now(), a.lasting())
+		}
+	}
+}
+
+// maxAstray is how many logins in a row may come about from an address that the
+// machine does not have. After that it has it in a way that cannot be seen, and it
+// is looked for when the addresses change again.
+const maxAstray = 3
+
+// checkSource begins an outage if the source address of the session's connection
+// is gone. What the kernel has stays as it is until a new connection comes about;
+// with the address back before that the session goes on.
+func (a *Agent) checkSource(w *watched) {
+	via := w.Via()
+	if a.cfg.Local == nil || !via.Source.IsValid() || a.foreign(w) {
+		return
+	}
+	if a.cfg.Local(via) {
+		w.astray = 0
+		return
+	}
+	if a.now()-w.storm.loggedIn < settles {
+		w.astray++
+	}
+	if w.astray > maxAstray {
+		return
+	}
+	a.broken(w, &sourceError{via.Source})
+	w.down.forced = true
+	w.down.whole = func() bool {
+		up, err := w.Up()
+		return err == nil && up && a.cfg.Local(via)
+	}
+}
+
+// afterSource watches a connection that goes on by itself because its address is
+// back: TCP may wait as long again before it sends.
+func (a *Agent) afterSource(w *watched, o *outage) {
+	var gone *sourceError
+	if errors.As(o.cause, &gone) {
+		a.suspect(w, a.now()-o.began)
+	}
+}
+
+// move is what is done about a connection from an address that is not to stay.
+type move struct {
+	at     time.Duration // when the next attempt begins
+	busy   bool          // one is under way
+	failed int           // logins in a row that came to nothing
+	tried  []session.Way // by these
+}
+
+const (
+	moveEvery = 5 * time.Second // an attempt to leave a temporary address
+	moveMost  = 5 * time.Minute // after logins that failed
+)
+
+// hurry has the next attempt begin at once. Where a login has failed, only other
+// ways than it had are worth another outage.
+func (m *move) hurry(now time.Duration, ways []session.Way) {
+	if m.failed == 0 || !slices.Equal(m.tried, ways) {
+		m.at = now
+	}
+}
+
+// temporary tells whether an address is one that was put back for the time being.
+func (a *Agent) temporary(addr netip.Addr) bool {
+	return a.cfg.Temporary != nil && addr.IsValid() && slices.Contains(a.cfg.Temporary(), addr)
+}
+
+// lasting lists the ways from addresses that are there to stay.
+func (a *Agent) lasting() []session.Way {
+	return slices.DeleteFunc(slices.Clone(a.ways()), func(w session.Way) bool {
+		return !w.Source.IsValid() || a.temporary(w.Source)
+	})
+}
+
+// leaveTemporary looks for another address for a session that is up by a
+// temporary one, and returns after how long to look again.
+func (a *Agent) leaveTemporary(w *watched) time.Duration {
+	if a.foreign(w) || !a.temporary(w.Via().Source) {
+		w.move = move{busy: w.move.busy}
+		return surveyEvery
+	}
+	now := a.now()
+	if w.move.busy || now < w.move.at {
+		return max(w.move.at-now, ownerEvery)
+	}
+	w.move.at = now + w.move.pause()
+	ways := a.lasting()
+	if len(ways) == 0 {
+		return w.move.pause()
+	}
+	w.move.busy, w.move.tried = true, ways
+	ctx, cancel := context.WithTimeout(a.ctx, dialTimeout)
+	a.attempt(w, cancel, result{what: moving}, func(r *result) {
+		r.conn, r.err = w.Dial(ctx, ways...)
+	})
+	return w.move.pause()
+}
+
+// moveDialled goes on with a connection from another address.
+func (a *Agent) moveDialled(w *watched, r result) {
+	w.move.busy = false
+	if r.err != nil || w.ended || w.down != nil || a.foreign(w) || !a.temporary(w.Via().Source) {
+		r.close()
+		return
+	}
+	w.begin(newOutage(a.now(), &moveError{w.Via().Source}))
+	w.down.planned = true
+	w.down.reported, w.down.reportAt = 0, a.now()+nextReport(0)
+	a.changed()
+	a.login(w, r.conn)
+}
+
+// moveFailed makes a planned outage, whose login has failed, one like any other.
+func (a *Agent) moveFailed(w *watched) {
+	w.down.planned = false
+	w.down.reported, w.down.reportAt = -1, a.now()
+	w.move.at = a.now() + w.move.pause()
+	w.move.failed++
+}
+
+// pause is the time from one attempt to the next.
+func (m *move) pause() time.Duration { return min(moveEvery<<min(m.failed, 8), moveMost) }
+
+// moveError is the cause of a planned outage.
+type moveError struct{ from netip.Addr }
+
+// Error implements error.
+func (e *moveError) Error() string {
+	return "given up for a login from an address that is not temporary, as " + e.from.String() + " is"
+}

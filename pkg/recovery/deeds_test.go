@@ -1,0 +1,196 @@
+package recovery
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// listen lets other programs listen to the kernel's events.
+func (r *rig) listen(ids ...uint32) { r.mu.Lock(); defer r.mu.Unlock(); r.listeners = ids }
+
+// loginResponse is an event of another program's login.
+func loginResponse() kernel.Event {
+	pdu := &iscsi.PDU{}
+	pdu.BHS[0] = byte(iscsi.OpLoginResponse)
+	return kernel.Event{SID: 1, PDU: pdu}
+}
+
+// logins waits for the agent's next login and returns after how long it began.
+func (r *rig) nextLogin(limit time.Duration) time.Duration {
+	began, n := time.Now(), r.loginCount()
+	for r.loginCount() == n && time.Since(began) < limit {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return time.Since(began)
+}
+
+// iscsid runs and does something, 20 s after the session broke, or nothing: the
+// agent logs in when it has done nothing for 30 s.
+func TestTakesWhatIscsidLeavesDown(t *testing.T) {
+	refused := errors.New("connection refused")
+	for name, c := range map[string]struct {
+		do          func(r *rig)
+		least, most float64 // seconds until our login
+	}{
+		"nothing": {func(*rig) {}, 30, 34},
+		"binds": {func(r *rig) {
+			r.set(func(f *fake) { f.bound = true })
+			time.Sleep(2 * time.Second)
+			r.set(func(f *fake) { f.bound = false })
+		}, 50, 54},
+		"binds and wedges":   {func(r *rig) { r.set(func(f *fake) { f.bound = true }) }, 80, 84},
+		"is refused a login": {func(r *rig) { r.events <- loginResponse() }, 50, 54},
+		"the portal is away": {func(r *rig) {
+			r.set(func(f *fake) { f.dialErr = refused })
+			time.Sleep(2 * time.Second)
+			r.set(func(f *fake) { f.dialErr = nil })
+		}, 52, 56},
+		"a black hole": {func(r *rig) {
+			r.set(func(f *fake) { f.hole = true })
+			time.Sleep(2 * time.Second)
+			r.set(func(f *fake) { f.hole = false })
+		}, 55, 59},
+		"logs in": {func(r *rig) {
+			r.events <- loginResponse()
+			r.set(func(f *fake) { f.up = true })
+		}, 600, 601},
+		"is killed": {func(r *rig) { r.listen() }, 23, 25},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(t *testing.T, r *rig) {
+				r.listen(99)
+				time.Sleep(15 * time.Second)
+				r.breakIt()
+				began := time.Now()
+				time.Sleep(20 * time.Second)
+				c.do(r)
+				r.nextLogin(10*time.Minute - time.Since(began))
+				if got := time.Since(began).Seconds(); got < c.least || got > c.most {
+					t.Errorf("logged in after %.1f s", got)
+				}
+				time.Sleep(time.Second)
+				taken := name != "logs in" && name != "is killed"
+				if s := r.state(); !s.Up || s.Passive != (name == "logs in") {
+					t.Errorf("status %+v", s)
+				}
+				if taken != r.has("iscsid is to log in again", "iscsid runs but has not logged session 1 in for 30 s: logging in", "logged in again after") {
+					t.Errorf("taken %v, and the log says otherwise", taken)
+				}
+				if name == "logs in" && (!r.has("up again after 20.0 s: iscsid logged in") || r.has("ed in again") || r.has("logging in again")) {
+					t.Error("the log does not say who logged in")
+				}
+			})
+		})
+	}
+}
+
+// taken runs a test with a session that was taken from iscsid.
+func taken(t *testing.T, test func(t *testing.T, r *rig)) {
+	t.Helper()
+	inTime(t, func(t *testing.T, r *rig) {
+		r.listen(99)
+		time.Sleep(15 * time.Second)
+		r.breakIt()
+		r.nextLogin(time.Minute)
+		time.Sleep(5 * time.Second)
+		if s := r.state(); !s.Up || s.Passive {
+			t.Fatalf("status %+v", s)
+		}
+		test(t, r)
+	})
+}
+
+// A session that was taken is ours: the next break is mended at once.
+func TestTakenIsOurs(t *testing.T) {
+	taken(t, func(t *testing.T, r *rig) {
+		r.breakIt()
+		if d := r.nextLogin(time.Minute); d > 100*time.Millisecond {
+			t.Errorf("logged in after %v", d)
+		}
+		time.Sleep(time.Second)
+		r.events <- async(iscsi.AsyncLogoutRequest, 0)
+		time.Sleep(time.Second)
+		if r.logoutCount() != 1 {
+			t.Error("the target's request was not obeyed")
+		}
+	})
+}
+
+// The agent stands back when iscsid acts, and the 30 s begin anew.
+func TestTakenIsGivenBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		act         func(r *rig)
+		least, most float64 // seconds until our next login after a break
+	}{
+		"logs in": {func(r *rig) { r.events <- loginResponse() }, 30, 34},
+		"stops the connection": {func(r *rig) {
+			r.set(func(f *fake) { f.up = false })
+			r.events <- kernel.Event{Err: kernel.ErrEventsLost} // asks
+		}, 30, 34},
+		"starts":          {func(r *rig) { r.listen(99, 100); time.Sleep(time.Minute) }, 30, 34},
+		"starts anew":     {func(r *rig) { r.listen(100); time.Sleep(time.Minute) }, 30, 34},
+		"iscsiadm passes": {func(r *rig) { r.listen(99, 100); time.Sleep(time.Second); r.listen(99) }, 0, 0.6},
+		"iscsiadm stays for a moment": {func(r *rig) {
+			r.listen(99, 100)
+			r.breakIt()
+			time.Sleep(time.Second)
+			if r.loginCount() != 1 {
+				r.write("error: a login while another program runs")
+			}
+			r.listen(99)
+		}, 0, 0.6},
+		"is killed":          {func(r *rig) { r.listen(); time.Sleep(10 * time.Second) }, 0, 0.1},
+		"is killed just now": {func(r *rig) { r.listen() }, 0, 0.1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			taken(t, func(t *testing.T, r *rig) {
+				c.act(r)
+				if r.isUp() {
+					r.breakIt()
+				}
+				got := r.nextLogin(10 * time.Minute).Seconds()
+				if got < c.least || got > c.most || r.has("error: a login") {
+					t.Errorf("logged in after %.1f s", got)
+				}
+			})
+		})
+	}
+}
+
+// iscsid goes on in the middle of our login: it is not disturbed, and the session
+// is its own again.
+func TestIscsidGoesOnDuringOurLogin(t *testing.T) {
+	for name, act := range map[string]func(r *rig){
+		"stops ours, binds another": func(r *rig) {
+			time.Sleep(100 * time.Millisecond)
+			r.set(func(f *fake) { f.bound = false })
+			time.Sleep(100 * time.Millisecond)
+			r.set(func(f *fake) { f.bound = true })
+		},
+		"listens anew": func(r *rig) { r.listen(99, 100); r.set(func(f *fake) { f.loginTime = 1 }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			taken(t, func(t *testing.T, r *rig) {
+				r.set(func(f *fake) { f.loginTime, f.loginErr = time.Second, errors.New("command numbers do not fit") })
+				r.breakIt()
+				r.nextLogin(time.Second)
+				act(r)
+				stops, logins := r.Stops(), r.loginCount()
+				time.Sleep(3 * time.Second)
+				r.events <- loginResponse()
+				r.set(func(f *fake) { f.bound, f.up = false, true })
+				time.Sleep(10 * time.Minute)
+				if r.Stops() != stops || r.loginCount() != logins {
+					t.Errorf("%d stops and %d logins against iscsid", r.Stops()-stops, r.loginCount()-logins)
+				}
+				if s := r.state(); !s.Up || !s.Passive || !r.has("logging in", "another program logs it in: standing by", "iscsid logged in") {
+					t.Errorf("status %+v", s)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,75 @@
+package recovery
+
+import (
+	"errors"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// event takes in what the kernel tells.
+func (a *Agent) event(e kernel.Event) {
+	if errors.Is(e.Err, kernel.ErrEventsLost) {
+		a.survey()
+		return
+	}
+	for _, w := range a.watched {
+		if w.ID() != e.SID || w.ended {
+			continue
+		}
+		switch {
+		case e.Err != nil && e.Stops != w.Stops(): // of a connection before this one
+		case e.Err != nil:
+			a.connectionEnded(w, e)
+		case e.PDU.Opcode() == iscsi.OpLoginResponse && (w.down == nil || w.down.doing != loggingIn):
+			a.otherLogin(w)
+		case e.PDU.Opcode() == iscsi.OpAsyncMessage:
+			a.async(w, iscsi.ParseAsyncMessage(e.PDU))
+		}
+	}
+}
+
+// connectionEnded takes in the end of the connection that the kernel has.
+func (a *Agent) connectionEnded(w *watched, e kernel.Event) {
+	if o := w.down; o != nil {
+		o.lostAgain = &e
+		if o.whole != nil { // now the kernel knows too
+			o.whole, o.forced, o.cause = nil, false, e.Err
+		}
+	}
+	a.broken(w, e.Err)
+	w.down.told = a.now()
+}
+
+// async obeys a message of the target's (RFC 7143 11.9.1). The kernel passes it
+// on and does nothing about it. What iscsid looks after is iscsid's to obey.
+func (a *Agent) async(w *watched, m iscsi.AsyncMessage) {
+	if w.down != nil || a.foreign(w) {
+		return
+	}
+	seconds := func(n uint16) time.Duration { return time.Duration(n) * time.Second }
+	switch m.Event {
+	case iscsi.AsyncLogoutRequest:
+		a.broken(w, asyncError(m.Event))
+		a.logout(w, min(max(seconds(m.Parameter3), time.Second), logoutLimit))
+	case iscsi.AsyncDropConnection, iscsi.AsyncDropSession:
+		// Parameter1 is the connection, of which we have but number 0.
+		if m.Event == iscsi.AsyncDropConnection && m.Parameter1 != 0 {
+			return
+		}
+		a.broken(w, asyncError(m.Event))
+		a.leave(w, seconds(m.Parameter2), a.cfg.Log.Infof, "leaving the target alone, as it asked,") // Time2Wait
+	case iscsi.AsyncNegotiate:
+		a.broken(w, asyncError(m.Event)) // a login negotiates everything
+	default: // a SCSI event, and tasks that were aborted, are the kernel's
+		return
+	}
+	w.down.forced = true
+}
+
+// asyncError is an outage that the target asked for.
+type asyncError iscsi.AsyncEvent
+
+// Error implements error.
+func (e asyncError) Error() string { return "target sent: " + iscsi.AsyncEvent(e).String() }

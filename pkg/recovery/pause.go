@@ -1,0 +1,50 @@
+package recovery
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// leave lets no attempt begin for a while, and writes that to the log with its
+// length, as it writes the end of it.
+func (a *Agent) leave(w *watched, length time.Duration, log func(string, ...any), why string, args ...any) {
+	if length <= 0 || a.now()+length <= w.down.notBefore { // a longer one has begun
+		return
+	}
+	w.down.peace(a.now() + length)
+	if length < time.Second {
+		return
+	}
+	w.down.pause = length
+	log("session %d to %s: %s for %.0f s", w.ID(), w, fmt.Sprintf(why, args...), length.Seconds())
+	a.changed()
+}
+
+// pauseEnds writes that a pause is over, if there was one.
+func (a *Agent) pauseEnds(w *watched) {
+	if o := w.down; o.pause > 0 && a.now() >= o.notBefore {
+		a.cfg.Log.Infof("session %d to %s: the pause of %.0f s is over: logging in again", w.ID(), w, o.pause.Seconds())
+		o.pause = 0
+	}
+}
+
+// test finds out whether another machine uses our name, before the next login.
+func (a *Agent) test(w *watched) {
+	o, ways, wait := w.down, a.ways(), w.down.test
+	o.test, o.doing = 0, examining
+	ctx, cancel := context.WithTimeout(a.ctx, testLimit+2*wait)
+	o.stop = cancel
+	a.attempt(w, cancel, result{of: o, what: examining}, func(r *result) {
+		r.duplicate, r.err = w.Duplicate(ctx, ways, wait)
+	})
+}
+
+// tested goes on after the test: without evidence the next login begins at once.
+func (a *Agent) tested(w *watched, r result) {
+	o := w.down
+	o.doing, o.dialAt = nothing, max(a.now(), o.notBefore)
+	if r.duplicate {
+		a.duplicate(w)
+	}
+}

@@ -1,0 +1,213 @@
+package recovery
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// life is a connection: when its login was, from second 0 on, at which try, how
+// long it lasted and why it ended.
+type life struct {
+	login, lasted float64
+	again         bool // the login did not succeed at the first try
+	cause         error
+}
+
+func TestStorm(t *testing.T) {
+	drop, request := asyncError(iscsi.AsyncDropConnection), asyncError(iscsi.AsyncLogoutRequest)
+	every := func(n int, pause float64, l life) []life {
+		var out []life
+		for i := range n {
+			l.login = float64(i) * pause
+			out = append(out, l)
+		}
+		return out
+	}
+	with := func(lives []life, at int, l life) []life {
+		l.login = lives[at].login
+		lives[at] = l
+		return lives
+	}
+	tests := []struct {
+		name      string
+		lives     []life
+		duplicate []int // lives whose ends say so
+		test      map[int]time.Duration
+	}{
+		{"four", every(4, 1, life{lasted: 0.5, cause: kernel.TargetClosed}), nil, nil},
+		{"five", every(5, 1, life{lasted: 0.5, cause: kernel.TargetClosed}), nil, map[int]time.Duration{4: 750 * time.Millisecond}},
+		{"at once", every(5, 1, life{lasted: 0.001, cause: kernel.TargetClosed}), nil, map[int]time.Duration{4: testLeast}},
+		{"slow ones", every(5, 10, life{lasted: 9, cause: kernel.TargetClosed}), nil, map[int]time.Duration{4: testMost}},
+		{"a test in two minutes", every(200, 1, life{lasted: 0.4, cause: kernel.ConnError(1011)}), nil, map[int]time.Duration{4: 600 * time.Millisecond, 124: 600 * time.Millisecond}},
+		{"pings that were not answered", every(100, 5, life{lasted: 4, cause: kernel.PingTimedOut}), nil, nil},
+		{"one of them", with(every(9, 1, life{lasted: 0.5, cause: kernel.TargetClosed}), 4, life{lasted: 0.5, cause: kernel.PingTimedOut}), nil, nil},
+		{"one that lasts", with(every(9, 15, life{lasted: 5, cause: kernel.TargetClosed}), 4, life{lasted: 11, cause: kernel.TargetClosed}), nil, nil},
+		{"a target that is restarted", with(every(9, 1, life{lasted: 0.5, cause: kernel.TargetClosed}), 4, life{lasted: 0.5, again: true, cause: kernel.TargetClosed}), nil, nil},
+		{"in an hour", every(20, 600, life{lasted: 1, cause: kernel.TargetClosed}), nil, nil},
+		{"sent away", every(5, 3, life{lasted: 0.5, cause: drop}), []int{4}, nil},
+		{"asked to leave a busy target", every(5, 3, life{lasted: 5, again: true, cause: request}), []int{4}, nil},
+		{"sent away four times", with(every(8, 3, life{lasted: 0.5, cause: drop}), 4, life{lasted: 0.5, cause: kernel.TargetClosed}), nil, map[int]time.Duration{4: 750 * time.Millisecond}},
+		{"wants to negotiate", every(5, 3, life{lasted: 0.5, cause: asyncError(iscsi.AsyncNegotiate)}), nil, nil},
+	}
+	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := storm{loggedIn: never}
+			if v := s.ended(0, kernel.TargetClosed); v != (verdict{}) {
+				t.Errorf("a connection from before: %+v", v)
+			}
+			for i, l := range tt.lives {
+				s.login(seconds(l.login), !l.again)
+				v := s.ended(seconds(l.login+l.lasted), l.cause)
+				if want := (verdict{slices.Contains(tt.duplicate, i), tt.test[i]}); v.duplicate != want.duplicate || (v.test-want.test).Abs() > time.Microsecond {
+					t.Errorf("life %d: %+v, want %+v", i, v, want)
+				}
+			}
+		})
+	}
+}
+
+// The six tries of one command are a minute apart at the least, whenever in a row
+// of short-lived connections it is issued.
+func TestSpacing(t *testing.T) {
+	for issued := range 20 { // the row's length when the first try is lost
+		var wait time.Duration
+		for row := issued; row < issued+5; row++ {
+			wait += spacing(row)
+		}
+		if wait < time.Minute {
+			t.Errorf("issued after %d: %v", issued, wait)
+		}
+		if spacing(issued) > 32*time.Second {
+			t.Errorf("a pause of %v", spacing(issued))
+		}
+	}
+}
+
+// A hundred breaks in a minute are healed at once, each of them, where disks try
+// again for ever; another machine is looked for once.
+func TestHundredBreaks(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		for range 100 {
+			r.breakIt()
+			time.Sleep(600 * time.Millisecond)
+		}
+		time.Sleep(400 * time.Millisecond)
+		if !r.isUp() || r.loginCount() < 97 || len(r.tests()) != 1 {
+			t.Errorf("up %v after %d logins, %d tests", r.isUp(), r.loginCount(), len(r.tests()))
+		}
+		if r.has("is over") || r.has("same initiator name") {
+			t.Error("a pause")
+		}
+		if l := r.state().Longest; l > 1500*time.Millisecond { // the one with the test
+			t.Errorf("down for %v", l)
+		}
+	})
+}
+
+// Another machine of the same name is told of once, when a test has shown it, and
+// left in peace for a minute, whatever the network does.
+func TestTwinIsLeftInPeace(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.twin = true })
+		time.Sleep(time.Minute)
+		for range 6 { // the first outage is none of a login that was thrown out
+			r.breakIt()
+			time.Sleep(2 * time.Second)
+		}
+		if d := r.tests(); len(d) != 1 || d[0] < 2900*time.Millisecond || d[0] > 3100*time.Millisecond {
+			t.Fatalf("tests with a wait of %v", d)
+		}
+		time.Sleep(2 * time.Second)
+		if s := r.state(); s.NotBefore < 58*time.Second || s.Up {
+			t.Errorf("status %+v", s)
+		}
+		r.network <- Change{Up: true, Away: time.Minute, Moved: true}
+		time.Sleep(50 * time.Second)
+		if r.isUp() {
+			t.Error("not left in peace")
+		}
+		time.Sleep(10 * time.Second)
+		if !r.isUp() || !r.has("connection lost", "error: session 1 to iqn.test:t: 5 logins in a row were thrown out: another machine uses the same initiator name: "+
+			"give each its own, or both will write to one disk: leaving the target to it for 60 s",
+			"info: session 1 to iqn.test:t: the pause of 60 s is over: logging in again", "logged in again after 6") {
+			t.Errorf("up %v", r.isUp())
+		}
+	})
+}
+
+// A target that sends the session away five times in a row needs no test.
+func TestSentAway(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		time.Sleep(time.Minute)
+		for range 6 {
+			r.events <- async(iscsi.AsyncDropConnection, 0)
+			time.Sleep(2 * time.Second)
+		}
+		if r.isUp() == r.state().Up || len(r.tests()) > 0 || !r.has("another machine uses the same initiator name") {
+			t.Errorf("status %+v, %d tests", r.state(), len(r.tests()))
+		}
+		time.Sleep(time.Minute)
+		if !r.state().Up {
+			t.Error("did not come back")
+		}
+	})
+}
+
+// Without evidence of another machine the login begins right after the test.
+func TestNoTwin(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		time.Sleep(time.Minute)
+		for range 6 {
+			r.breakIt()
+			time.Sleep(200 * time.Millisecond)
+		}
+		if r.isUp() {
+			t.Fatal("logged in during the test")
+		}
+		time.Sleep(testLeast - 200*time.Millisecond + 20*time.Millisecond)
+		if !r.isUp() {
+			t.Error("did not log in after the test")
+		}
+	})
+}
+
+// Where a disk gives each command a few tries only, logins are spaced out.
+func TestFewRetries(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.mu.Lock()
+		r.few = true
+		r.mu.Unlock()
+		began := time.Now()
+		for range 6 { // which are the tries of one command
+			r.breakIt()
+			for !r.isUp() {
+				time.Sleep(50 * time.Millisecond)
+			}
+		}
+		if took := time.Since(began); took < time.Minute || took > 2*time.Minute {
+			t.Errorf("six tries in %v", took)
+		}
+		r.mu.Lock()
+		log := strings.Join(r.log, "\n")
+		r.mu.Unlock()
+		if strings.Count(log, "six tries only: waiting for 4 s") != 1 || strings.Count(log, "is over") != 1 ||
+			!r.has("it broke soon after its login, and its disks give each command six tries only: waiting for 4 s", "the pause of 4 s is over") {
+			t.Error("the pause is not said once")
+		}
+		time.Sleep(time.Minute)
+		r.breakIt()
+		time.Sleep(50 * time.Millisecond)
+		if !r.isUp() {
+			t.Error("one that had lasted was not mended at once")
+		}
+	})
+}
+
+// tests returns the waits of the tests for another machine.
+func (r *rig) tests() []time.Duration { r.mu.Lock(); defer r.mu.Unlock(); return r.duplicates }
