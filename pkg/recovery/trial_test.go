@@ -135,7 +135,7 @@ func TestTrialEnds(t *testing.T) {
 	k.check(looked(w, log, time.Hour, down))
 	w.addrs = w.addrs[1:]
 	for i := range 2 {
-		k.check(looked(w, log, time.Hour+time.Duration(i)*time.Second, use{since: -1, source: other}))
+		k.check(looked(w, log, time.Hour+time.Duration(i)*keepSlow, use{since: -1, source: other}))
 	}
 	if got := w.took(); got != "address 10.0.0.2/24 on 2" || k.Temporary {
 		t.Errorf("did %q, temporary %v", got, k.Temporary)
@@ -147,6 +147,34 @@ func TestTrialEnds(t *testing.T) {
 	}
 	if k.putBack < 12 || k.putBack > 18 {
 		t.Errorf("put back %d times in ten minutes", k.putBack)
+	}
+}
+
+// A manager takes the boot's address away, and its own comes later than the
+// agent puts the boot's back: that is taken away as soon as the session goes by
+// the manager's.
+func TestSlowManager(t *testing.T) {
+	for _, after := range []time.Duration{10 * time.Second, 2 * keepSlow} {
+		w, log := chosen(), &lines{}
+		k := newKept(testUplink())
+		managers := w.addrs[0]
+		w.addrs = nil
+		for i := range 3 {
+			k.check(looked(w, log, time.Hour+time.Duration(i)*time.Second, use{since: time.Hour, source: ours}))
+		}
+		if got := w.took(); got != "address 10.0.0.2/24 on 2" || !k.Temporary {
+			t.Fatalf("did %q, temporary %v", got, k.Temporary)
+		}
+		k.check(looked(w, log, time.Hour+after, use{since: -1, source: ours}))
+		w.addrs = append(w.addrs, managers)
+		k.check(looked(w, log, time.Hour+after+time.Second, use{since: -1, source: other}))
+		want := "no address 10.0.0.2/24 on 2"
+		if after > keepSlow {
+			want = "" // it is the only one, and stays when another comes
+		}
+		if got := w.took(); got != want {
+			t.Errorf("after %v: did %q", after, got)
+		}
 	}
 }
 
