@@ -103,9 +103,13 @@ func (a *Agent) temporary(addr netip.Addr) bool {
 
 // lasting lists the ways from addresses that are there to stay.
 func (a *Agent) lasting() []session.Way {
-	return slices.DeleteFunc(slices.Clone(a.ways()), func(w session.Way) bool {
-		return !w.Source.IsValid() || a.temporary(w.Source)
-	})
+	var out []session.Way
+	for _, w := range a.ways() {
+		if w.Source.IsValid() && !a.temporary(w.Source) {
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // leaveTemporary looks for another address for a session that is up by a

@@ -151,8 +151,16 @@ func (a *Agent) take(s Session) *watched {
 	return w
 }
 
-// now is the time on the agent's monotonic clock.
+// now is the time on the agent's monotonic clock. It is called in many places, and
+// the program is to be small.
+//
+//go:noinline
 func (a *Agent) now() time.Duration { return time.Since(a.began) }
+
+// say writes about a session to the kernel's log.
+func (a *Agent) say(w *watched, log func(string, ...any), format string, args ...any) {
+	log("session %d to %s: "+format, append([]any{w.ID(), w}, args...)...)
+}
 
 // Run works until ctx ends, and returns when every attempt that was under way
 // has ended: the sessions are the caller's from then on. It is called once.

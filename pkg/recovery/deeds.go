@@ -112,7 +112,7 @@ func (a *Agent) takeSession(w *watched) {
 	w.taken = a.owners()
 	w.down.bound = bound
 	w.down.hurry(now)
-	a.cfg.Log.Warnf("session %d to %s: iscsid runs but has not logged session %d in for %.0f s: logging in", w.ID(), w, w.ID(), takeAfter.Seconds())
+	a.say(w, a.cfg.Log.Warnf, "iscsid runs but has not logged session %d in for %.0f s: logging in", w.ID(), takeAfter.Seconds())
 	a.changed()
 }
 
@@ -150,7 +150,7 @@ func (a *Agent) owners() owners {
 func (a *Agent) standBack(w *watched, why string) {
 	w.taken = nil
 	w.deeds.acted(a.now())
-	a.cfg.Log.Infof("session %d to %s: %s: standing by", w.ID(), w, why)
+	a.say(w, a.cfg.Log.Infof, "%s: standing by", why)
 	w.ask(a.now())
 	a.changed()
 }

@@ -160,23 +160,21 @@ func (a *Agent) healed(w *watched, ours bool) {
 	w.outages++
 	w.longest = max(w.longest, length)
 	seconds, via := length.Seconds(), w.Via().Source
-	say := func(format string, args ...any) {
-		a.cfg.Log.Warnf("session %d to %s: "+format, append([]any{w.ID(), w}, args...)...)
-	}
+	log := a.cfg.Log.Warnf
 	switch {
 	case ours && o.planned && via.IsValid():
-		say("moved from %s to %s", o.source, via)
+		a.say(w, log, "moved from %s to %s", o.source, via)
 	case ours && via != o.source && via.IsValid() && o.source.IsValid():
-		say("logged in again after %.1f s, from %s", seconds, via)
+		a.say(w, log, "logged in again after %.1f s, from %s", seconds, via)
 	case ours, o.resumed && !a.foreign(w): // maybe by the earlier agent
-		say("logged in again after %.1f s", seconds)
+		a.say(w, log, "logged in again after %.1f s", seconds)
 	case o.whole != nil:
-		say("goes on by itself after %.1f s", seconds)
+		a.say(w, log, "goes on by itself after %.1f s", seconds)
 		a.afterSource(w, o)
 	case a.foreign(w):
-		say("up again after %.1f s: iscsid logged in", seconds)
+		a.say(w, log, "up again after %.1f s: iscsid logged in", seconds)
 	default:
-		say("up again after %.1f s", seconds)
+		a.say(w, log, "up again after %.1f s", seconds)
 	}
 	w.ask(a.now())
 	a.changed()
@@ -192,6 +190,6 @@ func (a *Agent) gone(w *watched) {
 		w.down.end()
 		w.down = nil
 	}
-	a.cfg.Log.Warnf("session %d to %s: was ended", w.ID(), w)
+	a.say(w, a.cfg.Log.Warnf, "was ended")
 	a.changed()
 }

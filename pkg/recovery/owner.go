@@ -141,7 +141,7 @@ func (a *Agent) otherLogin(w *watched) {
 	case w.taken != nil:
 		a.standBack(w, "iscsid logs it in again")
 	case !a.owner.other:
-		a.cfg.Log.Infof("session %d to %s: another program logged in: standing by", w.ID(), w)
+		a.say(w, a.cfg.Log.Infof, "another program logged in: standing by")
 	}
 	a.owner.claim(a.now())
 	w.deeds.acted(a.now())

@@ -17,14 +17,14 @@ func (a *Agent) leave(w *watched, length time.Duration, log func(string, ...any)
 		return
 	}
 	w.down.pause = length
-	log("session %d to %s: %s for %.0f s", w.ID(), w, fmt.Sprintf(why, args...), length.Seconds())
+	a.say(w, log, "%s for %.0f s", fmt.Sprintf(why, args...), length.Seconds())
 	a.changed()
 }
 
 // pauseEnds writes that a pause is over, if there was one.
 func (a *Agent) pauseEnds(w *watched) {
 	if o := w.down; o.pause > 0 && a.now() >= o.notBefore {
-		a.cfg.Log.Infof("session %d to %s: the pause of %.0f s is over: logging in again", w.ID(), w, o.pause.Seconds())
+		a.say(w, a.cfg.Log.Infof, "the pause of %.0f s is over: logging in again", o.pause.Seconds())
 		o.pause = 0
 	}
 }

@@ -90,13 +90,13 @@ func (a *Agent) report(w *watched) {
 	}
 	switch other := a.foreign(w); {
 	case o.reported < 0 && other:
-		a.cfg.Log.Warnf("session %d to %s: connection lost: %v: iscsid is to log in again", w.ID(), w, o.cause)
+		a.say(w, a.cfg.Log.Warnf, "connection lost: %v: iscsid is to log in again", o.cause)
 	case o.reported < 0:
-		a.cfg.Log.Warnf("session %d to %s: connection lost: %v: logging in again", w.ID(), w, o.cause)
+		a.say(w, a.cfg.Log.Warnf, "connection lost: %v: logging in again", o.cause)
 	case other:
-		a.cfg.Log.Errorf("session %d to %s: down for %.0f s: iscsid runs and is to log in again: see its log", w.ID(), w, length.Seconds())
+		a.say(w, a.cfg.Log.Errorf, "down for %.0f s: iscsid runs and is to log in again: see its log", length.Seconds())
 	default:
-		a.cfg.Log.Errorf("session %d to %s: down for %.0f s: %v", w.ID(), w, length.Seconds(), cause)
+		a.say(w, a.cfg.Log.Errorf, "down for %.0f s: %v", length.Seconds(), cause)
 	}
 	o.reported = length
 	o.reportAt = o.began + nextReport(length)
