@@ -169,6 +169,17 @@ func (f *faultRig) end() {
 	f.expect(f.m, "guest: loaded ", "guest: alone: ")
 }
 
+// finish lets the guest end, and looks at what it has written.
+func (f *faultRig) finish() {
+	f.t.Helper()
+	f.end()
+	if err := f.m.Stop(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.stopTarget()
+	f.whole()
+}
+
 // whole checks that no fault has reached the file system.
 func (f *faultRig) whole() {
 	f.t.Helper()

@@ -41,17 +41,6 @@ func TestSoakLongOutages(t *testing.T) {
 	f.finish()
 }
 
-// finish lets the guest end, and looks at what it has written.
-func (f *faultRig) finish() {
-	f.t.Helper()
-	f.end()
-	if err := f.m.Stop(); err != nil {
-		f.t.Fatal(err)
-	}
-	f.stopTarget()
-	f.whole()
-}
-
 // soakLease is how long a machine outlives a lease of two minutes; ISCSIROOT_SOAK_LEASE sets another time, 1h for example.
 const soakLease = 7 * time.Minute
 

@@ -38,10 +38,7 @@ func storm(t *testing.T, long time.Duration, breaks int) {
 	}
 	t.Logf("%d breaks in %v, %d outages, the last of %s s", breaks, took, len(outages), outages[len(outages)-1][1])
 	f.calm()
-	f.typed("end")
-	f.expect(f.m, "guest: loaded ", "guest: end")
-	f.stopTarget()
-	f.whole()
+	f.finish()
 }
 
 var outageLines = regexp.MustCompile(`(?:logged in again|goes on by itself) after (\d+\.\d) s`)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -99,13 +100,33 @@ func (kernelNIC) addAddress(index int, p netip.Prefix) error {
 	return netlink.AddrReplace(byIndex(index), a)
 }
 
-// removeAddress implements nic. One that is gone is no error.
+// removeAddress implements nic. One that is gone is no error. Other addresses of
+// the same network stay: the kernel removes those that came later with the first
+// one, unless it is told to promote them (net/ipv4/devinet.c: __inet_del_ifa).
 func (kernelNIC) removeAddress(index int, p netip.Prefix) error {
+	if p.Addr().Is4() {
+		defer promoting(index)()
+	}
 	err := netlink.AddrDel(byIndex(index), &netlink.Addr{IPNet: toIPNet(p)})
 	if errors.Is(err, unix.EADDRNOTAVAIL) {
 		return nil
 	}
 	return err
+}
+
+// promoting has an interface promote secondary addresses, as systemd's default
+// is, until the function that it returns is called.
+func promoting(index int) (undo func()) {
+	l, err := netlink.LinkByIndex(index)
+	if err != nil {
+		return func() {}
+	}
+	path := "/proc/sys/net/ipv4/conf/" + l.Attrs().Name + "/promote_secondaries"
+	was, err := os.ReadFile(path)
+	if err != nil || os.WriteFile(path, []byte("1"), 0) != nil {
+		return func() {}
+	}
+	return func() { _ = os.WriteFile(path, was, 0) }
 }
 
 // hasRoute implements nic.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -253,5 +254,27 @@ func TestKeepsBesideAVLAN(t *testing.T) {
 		w.do(netlink.LinkSetUp(vlan))
 		w.flush(w.lan)
 		w.until("the address of lan0", func() bool { return w.whole(w.lan) })
+	})
+}
+
+// The first address of a network is removed, and the second one stays, as on a
+// kernel that promotes it by itself.
+func TestOtherAddressesStay(t *testing.T) {
+	inNamespace(t, unix.CLONE_NEWNET, func() {
+		lan, peer := vethPair(t, "lan0", "peer0")
+		first, second := netip.MustParsePrefix("10.0.0.2/24"), netip.MustParsePrefix("10.0.0.4/24")
+		index := lan.Attrs().Index
+		err := errors.Join(netlink.LinkSetUp(lan), netlink.LinkSetUp(peer), kernelNIC{}.addAddress(index, first), kernelNIC{}.addAddress(index, second),
+			kernelNIC{}.removeAddress(index, first))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := kernelNIC{}.addresses(false)
+		if err != nil || len(all) != 1 || all[0].Prefix != second {
+			t.Errorf("the addresses are %v, %v", all, err)
+		}
+		if b, err := os.ReadFile("/proc/sys/net/ipv4/conf/lan0/promote_secondaries"); string(b) != "0\n" || err != nil {
+			t.Errorf("promote_secondaries is %q, %v", b, err)
+		}
 	})
 }
