@@ -194,22 +194,30 @@ func (f *faultRig) whole() {
 	checkSums(f.rig, -1)
 }
 
-// twin is another machine of the same name and ISID, which throws ours out. tgtd refuses it for as long as ours is just
-// logging in.
-func (f *faultRig) twin() {
-	f.t.Helper()
-	err := f.twinLogin()
-	for err != nil && f.ctx.Err() == nil {
-		f.sleep(100 * time.Millisecond)
-		err = f.twinLogin()
-	}
-	if err != nil {
-		f.t.Fatal(err)
+// startTwin starts another machine of the same name and ISID. It logs in again soon after it was thrown out, as ours does. stop
+// ends it.
+func (f *faultRig) startTwin() (stop func()) {
+	ctx, cancel := context.WithCancel(f.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_ = f.twinLives(ctx) // tgtd refuses it while ours is logging in
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
 	}
 }
 
-func (f *faultRig) twinLogin() error {
-	conn, err := f.dial(f.ctx, "10.77.0.1:3261")
+// twinLives is one session of it, from the login to its end.
+func (f *faultRig) twinLives(ctx context.Context) error {
+	conn, err := f.dial(ctx, "10.77.0.1:3261")
 	if err != nil {
 		return err
 	}
@@ -221,7 +229,13 @@ func (f *faultRig) twinLogin() error {
 	if f.chap.User != "" {
 		cfg.CHAP = credentials(f.chap, iscsi.MD5)
 	}
-	_, err = iscsi.Login(f.ctx, iscsi.NewTCPPipe(conn), cfg)
+	pipe := iscsi.NewTCPPipe(conn)
+	if _, err = iscsi.Login(ctx, pipe, cfg); err != nil {
+		return err
+	}
+	for err == nil {
+		_, err = pipe.Receive(ctx)
+	}
 	return err
 }
 

@@ -223,13 +223,11 @@ func (f *faultRig) expire(target *lab.Tgtd, c lab.TargetConfig) {
 	f.expect(f.m, "guest: read sdb: <nil>, running")
 }
 
-// twins lets another machine throw ours out until it is told of.
+// twins lets another machine and ours throw each other out until ours has found out why.
 func (f *faultRig) twins() {
 	f.sleep(11 * time.Second) // the last login lasts
-	f.twin()
-	for range 5 {
-		f.expect(f.m, targetName+": logged in again")
-		f.twin()
-	}
-	f.expect(f.m, "5 logins in a row were thrown out: another machine uses the same initiator name", targetName+": logged in again after 6")
+	stop := f.startTwin()
+	f.expect(f.m, "another machine uses the same initiator name", "for 60 s")
+	stop()
+	f.expect(f.m, "the pause of 60 s is over", targetName+": logged in again after 6")
 }

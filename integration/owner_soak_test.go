@@ -31,7 +31,7 @@ func TestSoakIscsidStopped(t *testing.T) {
 	d.ask("pkill -STOP iscsid")
 	// iscsid goes on in the middle of the agent's login: the loop needs no program of root's.
 	d.ask("mkfifo /run/tick; exec 9<>/run/tick; pid=$(pgrep iscsid | tr '\\n' ' '); " +
-		"(while read s </sys/class/iscsi_connection/connection1:0/state; test \"$s\" != bound; do read -t 0.1 -u 9; done; kill -CONT $pid) >/dev/null 2>&1 &")
+		"(while read s </sys/class/iscsi_connection/connection1:0/state; test \"$s\" != bound; do read -t 0.1 -u 9; done; kill -CONT $pid) >/dev/null 2>&1 & true")
 	d.heals(target)
 	d.ask("sleep 20")
 	d.heals(target)
@@ -43,7 +43,7 @@ func TestSoakIscsidStopped(t *testing.T) {
 }
 
 // listener receives the kernel's events as iscsid does, and does nothing: an iscsid without a record of the session.
-const listener = `perl -e 'socket(S,16,3,8); bind(S,pack("SSLL",16,0,0,1)); sleep' &`
+const listener = `perl -e 'socket(S,16,3,8); bind(S,pack("SSLL",16,0,0,1)); sleep' & true`
 
 // Another program listens to the kernel's events and never acts.
 func TestSoakIdleOwner(t *testing.T) {
