@@ -32,9 +32,10 @@ func alone() error {
 		return n
 	}
 	with := settled()
-	n := eachAgent("@", func(int) error { return nil })
-	for eachAgent("@", func(pid int) error { return unix.Kill(pid, unix.SIGKILL) }) > 0 { // either starts the other again
-		time.Sleep(10 * time.Millisecond)
+	// Either half starts the other again: neither runs when the first is killed.
+	n := eachAgent("@", func(pid int) error { return unix.Kill(pid, unix.SIGSTOP) })
+	for left := n; left > 0; time.Sleep(100 * time.Millisecond) {
+		left = eachAgent("@", func(pid int) error { return unix.Kill(pid, unix.SIGKILL) })
 	}
 	without := settled()
 	say("alone: %d agents ended, they had %d KiB", n, (without-with)>>10)

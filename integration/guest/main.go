@@ -7,6 +7,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -53,7 +54,7 @@ func do(what string) error {
 	case "settings":
 		return show("panic: ", "/proc/sys/kernel/panic")
 	case "uptime":
-		return show("uptime: ", "/proc/uptime")
+		return errors.Join(show("uptime: ", "/proc/uptime"), show("schedstat: ", "/proc/schedstat"))
 	case "plain":
 		fmt.Println("guest: a line of a program")
 		return nil
@@ -71,6 +72,8 @@ func do(what string) error {
 		return showAgent()
 	case "holds":
 		return agentHolds()
+	case "halves":
+		return halves()
 	case "subvolume":
 		return makeSubvolume()
 	case "network":
