@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -169,27 +170,37 @@ func toRoute(index int, r dhcp.Route, table int) *netlink.Route {
 }
 
 // moveRoutes implements nic, for the main table. One that the other interface has
-// already is dropped.
+// already is dropped, and one that cannot be moved does not keep the others.
 func (kernelNIC) moveRoutes(from, to int, v6 bool) error {
 	filter := &netlink.Route{LinkIndex: from, Table: unix.RT_TABLE_MAIN}
 	list, err := netlink.RouteListFiltered(family(v6), filter, netlink.RT_FILTER_OIF|netlink.RT_FILTER_TABLE)
-	if err != nil {
-		return err
-	}
+	errs := []error{err}
 	for _, r := range list {
 		if r.Protocol == unix.RTPROT_KERNEL || r.Type != unix.RTN_UNICAST || len(r.MultiPath) > 0 {
 			continue
 		}
-		moved := r
-		if moved.LinkIndex = to; moved.Gw != nil {
-			moved.Flags = int(netlink.FLAG_ONLINK)
+		if err := moveRoute(r, to); err != nil {
+			errs = append(errs, fmt.Errorf("route %s: %w", r.Dst, err))
 		}
-		if err := netlink.RouteReplace(&moved); err != nil && !errors.Is(err, unix.EEXIST) {
-			return err
-		}
-		if err := netlink.RouteDel(&r); err != nil && !errors.Is(err, unix.ESRCH) {
-			return err
-		}
+	}
+	return errors.Join(errs...)
+}
+
+// moveRoute adds a route by another interface beside the one that is there, and
+// then removes that. To replace it would take the first route of the same
+// destination and metric, which may be another interface's (net/ipv4/fib_trie.c:
+// fib_table_insert; net/ipv6/ip6_fib.c: fib6_add_rt2node).
+func moveRoute(r netlink.Route, to int) error {
+	moved := r
+	moved.LinkIndex, moved.Flags = to, 0 // the kernel refuses the state of a link without carrier
+	if moved.Gw != nil {
+		moved.Flags = int(netlink.FLAG_ONLINK)
+	}
+	if err := netlink.RouteAppend(&moved); err != nil && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	if err := netlink.RouteDel(&r); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
 	}
 	return nil
 }

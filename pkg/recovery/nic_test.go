@@ -3,8 +3,10 @@ package recovery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -275,6 +277,53 @@ func TestOtherAddressesStay(t *testing.T) {
 		}
 		if b, err := os.ReadFile("/proc/sys/net/ipv4/conf/lan0/promote_secondaries"); string(b) != "0\n" || err != nil {
 			t.Errorf("promote_secondaries is %q, %v", b, err)
+		}
+	})
+}
+
+// Another link's route of the same destination and metric stays when ours is moved,
+// a route without a gateway is moved while there is no carrier, and one that cannot
+// be moved does not keep the others.
+func TestMovesItsOwnRoutes(t *testing.T) {
+	inNamespace(t, unix.CLONE_NEWNET, func() {
+		lan, peer := vethPair(t, "lan0", "peer0")
+		place, _ := vethPair(t, "place0", "peer1")
+		beside, _ := vethPair(t, "beside0", "peer2")
+		k, here := kernelNIC{}, func(l netlink.Link) int { return l.Attrs().Index }
+		all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		byGateway := func(l netlink.Link, gateway string) *netlink.Route {
+			return toRoute(here(l), dhcp.Route{To: all, Via: netip.MustParseAddr(gateway)}, 0)
+		}
+		scoped := toRoute(here(lan), dhcp.Route{To: netip.MustParsePrefix("10.9.0.0/16")}, 0)
+		// The kernel takes no gateway that is the machine's own, as this one becomes
+		// (net/ipv4/fib_semantics.c: fib_check_nh_v4_gw).
+		odd := toRoute(here(lan), dhcp.Route{To: netip.MustParsePrefix("10.8.0.0/16"), Via: netip.MustParseAddr("10.2.0.9")}, 0)
+		err := errors.Join(netlink.LinkSetUp(lan), netlink.LinkSetUp(peer), netlink.LinkSetUp(place), netlink.LinkSetUp(beside),
+			k.addAddress(here(lan), netip.MustParsePrefix("10.0.0.2/24")), k.addAddress(here(place), netip.MustParsePrefix("10.0.0.2/24")),
+			k.addAddress(here(beside), netip.MustParsePrefix("10.1.0.2/24")),
+			netlink.RouteAdd(byGateway(beside, "10.1.0.1")), netlink.RouteAppend(byGateway(lan, "10.0.0.1")),
+			netlink.RouteAdd(scoped), netlink.RouteAdd(odd),
+			k.addAddress(here(beside), netip.MustParsePrefix("10.2.0.9/32")), netlink.LinkSetDown(peer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.moveRoutes(here(lan), here(place), false); err == nil || !strings.Contains(err.Error(), "10.8.0.0/16") {
+			t.Errorf("a route that cannot be moved: %v", err)
+		}
+		list, err := netlink.RouteListFiltered(unix.AF_INET, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range list {
+			if r.Protocol != unix.RTPROT_KERNEL && r.Dst.String() != "10.8.0.0/16" {
+				got = append(got, fmt.Sprint(r.Dst, " ", r.Gw, " by ", r.LinkIndex))
+			}
+		}
+		slices.Sort(got)
+		want := []string{fmt.Sprint("0.0.0.0/0 10.0.0.1 by ", here(place)), fmt.Sprint("0.0.0.0/0 10.1.0.1 by ", here(beside)), fmt.Sprint("10.9.0.0/16 <nil> by ", here(place))}
+		if !slices.Equal(got, want) {
+			t.Errorf("routes %q, want %q", got, want)
 		}
 	})
 }

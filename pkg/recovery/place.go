@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -194,17 +195,16 @@ func (k *kept) move(a *look, strays []owned) error {
 			return err
 		}
 	}
+	var errs []error // of routes: with its address on a port as well the machine is cut off
 	for _, from := range strays {
 		if k.place.has(from.index) {
-			if err := a.nic.moveRoutes(from.index, top.index, v6); err != nil {
-				return err
-			}
-		} else if err := k.addRoutes(a, func(netip.Prefix) bool { return true }); err != nil {
-			return err
+			errs = append(errs, a.nic.moveRoutes(from.index, top.index, v6))
+		} else {
+			errs = append(errs, k.addRoutes(a, func(netip.Prefix) bool { return true }))
 		}
 		if err := a.nic.removeAddress(from.index, from.Prefix); err != nil {
-			return err
+			return errors.Join(append(errs, err)...)
 		}
 	}
-	return k.addRoutes(a, k.noRouteTo(a))
+	return errors.Join(append(errs, k.addRoutes(a, k.noRouteTo(a)))...)
 }

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -120,6 +121,10 @@ func TestFollowsToItsPlace(t *testing.T) {
 		"routes went": {
 			ports(br0), func(w *wires, _ *Uplink) { w.routes = map[string]int{} },
 			"address 10.0.0.2/24 on 5, " + routes + ", no address 10.0.0.2/24 on 2, route default via 10.0.0.1 by 5", "warning: network: eth0 is a port of br0 now: 10.0.0.2/24 moved to br0",
+		},
+		"a route stays": {
+			ports(br0), func(w *wires, _ *Uplink) { w.stuck = errors.New("no") },
+			"address 10.0.0.2/24 on 5, " + routes + ", no address 10.0.0.2/24 on 2", "error: network: eth0 is a port of br0 now: move 10.0.0.2/24 to br0: no",
 		},
 		"networkd was there first": {
 			ports(br0), func(w *wires, _ *Uplink) { w.addrs = append(w.addrs, an("10.0.0.2/24", 5)) },

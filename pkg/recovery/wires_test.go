@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -21,6 +22,7 @@ type wires struct {
 	routes map[string]int // interfaces, by network
 	did    []string
 	fail   error
+	stuck  error         // of moving routes
 	blind  bool          // addresses are not shown
 	client bool          // a process looks after the address
 	block  chan struct{} // not nil: adding an address waits for it
@@ -117,7 +119,7 @@ func (w *wires) moveRoutes(from, to int, _ bool) error {
 			w.routes[r] = to
 		}
 	}
-	return w.note("routes %d to %d", from, to)
+	return errors.Join(w.stuck, w.note("routes %d to %d", from, to))
 }
 
 func (w *wires) addAddress(index int, p netip.Prefix) error {
