@@ -55,7 +55,8 @@ func TestFind(t *testing.T) {
 		"another MAC and number":        {nic, []link{{index: 7, name: "eth0", mac: otherMAC, permanent: ourMAC}}, 7},
 		"another card has its MAC now":  {nic, []link{{index: 5, name: "eth1", mac: ourMAC, permanent: otherMAC}}, 0},
 		"no permanent MAC":              {Identity{Known: true}, []link{{index: 2, name: "eth0", mac: otherMAC}}, 2},
-		"made on something":             {nic, []link{card(2, "eth0", ourMAC).on(9, 0)}, 0},
+		"a port of a switch chip":       {nic, []link{card(2, "lan1", ourMAC).on(9, 0)}, 2},
+		"made on something":             {nic, []link{card(7, "eth0", ourMAC).on(9, 0)}, 0},
 		"failover, the slave first":     {nic, []link{card(6, "eth0", ourMAC).in(7), card(7, "eth1", ourMAC)}, 7},
 		"failover, the master first":    {nic, []link{card(6, "eth1", ourMAC), card(7, "eth0", ourMAC).in(6)}, 6},
 		"bond of the boot's":            {bond, []link{soft(2, "bond0", "bond", otherMAC)}, 2},
@@ -63,6 +64,7 @@ func TestFind(t *testing.T) {
 		"its member":                    {bond, []link{card(3, "eth7", ourMAC)}, 0},
 		"a bridge with a bond's number": {bond, []link{soft(2, "br0", "bridge", ourMAC)}, 0},
 		"VLAN of the boot's":            {vlan, []link{eth0, soft(3, "eth0.6", "vlan", ourMAC).on(2, 6), soft(9, "x", "vlan", ourMAC).on(2, 5)}, 9},
+		"VLAN on a bond with a new MAC": {vlan, []link{soft(4, "bond0", "bond", otherMAC), soft(2, "bond0.5", "vlan", otherMAC).on(4, 5)}, 2},
 		"VLAN of another card":          {vlan, []link{card(4, "eth1", otherMAC), soft(9, "x", "vlan", otherMAC).on(4, 5)}, 0},
 	}
 	for name, tt := range tests {

@@ -36,6 +36,7 @@ type link struct {
 	index     int
 	name      string
 	up        bool // administratively
+	silent    bool // it has no carrier
 	kind      string
 	mac       string // as it is now
 	permanent string // "": it has none
@@ -85,7 +86,7 @@ func (u Uplink) want() netip.Prefix { return u.Lease.Address }
 // now, as after a driver was loaded anew, by what it is. Of two with one MAC, as
 // those of net_failover and hv_netvsc, it is the master.
 func find(n nic, u Uplink) (link, bool) {
-	if l, ok := n.link(u.Index); ok && u.is(n, &l) {
+	if l, ok := n.link(u.Index); ok && u.is(&l) {
 		return l, true
 	}
 	all, err := n.links()
@@ -102,19 +103,19 @@ func find(n nic, u Uplink) (link, bool) {
 }
 
 // is tells whether an interface with the uplink's number is the uplink's. A
-// number comes again only where a namespace is made anew.
-func (u *Uplink) is(n nic, l *link) bool {
+// number comes again only where a namespace is made anew. What it is made on is
+// not asked: a bond under a VLAN takes another MAC when its ports change, and a
+// NIC that is a port of a switch chip (DSA) has a parent.
+func (u *Uplink) is(l *link) bool {
 	switch {
 	case !u.Known:
 		return l.mac == u.MAC
 	case l.kind != u.Kind:
 		return false
-	case l.kind == "" && l.permanent == "" && u.Permanent == "":
-		return l.parent == 0
-	case l.kind == "" || l.kind == "vlan":
-		return u.like(n, l)
+	case l.kind == "":
+		return l.permanent == u.Permanent
 	}
-	return true
+	return l.vlan == u.VLAN
 }
 
 // like tells whether an interface with another number is the uplink's. What is
