@@ -129,8 +129,15 @@ func (k *kept) missing(a *look) lack {
 			return lack{what: k.noRoute(a)}
 		}
 	}
-	return lack{what: k.place.top().name + " lost " + k.want().String(), address: true, beside: a.chosen(k.want().Addr().Is6())}
+	return lack{what: k.place.top().name + " lost " + k.want().String(), address: true, beside: k.chosen(a)}
 }
+
+// chosen returns the addresses that the administrator has chosen instead. Those of
+// the uplink's own interfaces count without a carrier too.
+func (k *kept) chosen(a *look) []netip.Prefix { return a.chosen(k.want().Addr().Is6(), k.place.has) }
+
+// beside tells that the address is a temporary one, and that others are there.
+func (k *kept) beside(a *look) bool { return k.Temporary && len(k.chosen(a)) > 0 }
 
 // there tells whether the address is at its place.
 func (k *kept) there(a *look) bool {
@@ -270,7 +277,7 @@ func (k *kept) takeAway(a *look) {
 	}
 	top := k.place.top()
 	switch {
-	case len(a.chosen(k.want().Addr().Is6())) == 0:
+	case !k.beside(a):
 		if a.now-k.healed >= keepSlow {
 			k.Temporary, k.added = false, nil
 		}

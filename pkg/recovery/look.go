@@ -16,6 +16,7 @@ type look struct {
 	sessions uses
 	boots    []netip.Addr // the addresses that the boot gave
 	asked    [2]*answered // by family
+	links    []link       // nil: not asked for
 }
 
 // answered is the kernel's answer.
@@ -59,15 +60,33 @@ func (o owned) global() bool {
 	return !o.Addr().IsLinkLocalUnicast() && !o.Addr().IsLoopback()
 }
 
-// chosen returns the addresses that others have given to the machine.
-func (a *look) chosen(v6 bool) []netip.Prefix {
+// chosen returns the addresses that others have given to the machine, and that
+// may reach a target. usual tells of an interface that it may in any case.
+func (a *look) chosen(v6 bool, usual func(index int) bool) []netip.Prefix {
 	var out []netip.Prefix
 	for _, o := range a.addresses(v6) {
-		if o.global() && o.index != loopbackIndex && !slices.Contains(a.boots, o.Addr()) {
+		if o.global() && o.index != loopbackIndex && !slices.Contains(a.boots, o.Addr()) &&
+			(usual(o.index) || a.sessions.use(o.Addr()) || a.outward(o.index)) {
 			out = append(out, o.Prefix)
 		}
 	}
 	return out
+}
+
+// outward tells whether an interface leads out of the machine: it has a carrier,
+// and is no bridge that virtual machines or containers alone are ports of
+// (docker0, virbr0). In doubt it does.
+func (a *look) outward(index int) bool {
+	if a.links == nil {
+		a.links, _ = a.nic.links()
+	}
+	i := slices.IndexFunc(a.links, func(l link) bool { return l.index == index })
+	if i < 0 {
+		return true
+	}
+	return !a.links[i].silent && (a.links[i].kind != "bridge" || slices.ContainsFunc(a.links, func(port link) bool {
+		return port.master == index && port.kind != "veth" && port.kind != "tuntap"
+	}))
 }
 
 // of returns the global addresses of an interface.

@@ -70,6 +70,7 @@ func (k *keeper) askAgain(index int) {
 type seen struct {
 	name       string
 	gone, lost bool
+	beside     bool // the address is temporary, and others are there
 	putBack    int
 	place      string         // the interface with the address; "": its own
 	now        []netip.Prefix // that the place has; nil: it was not looked at yet
@@ -80,7 +81,7 @@ type seen struct {
 func (k *keeper) publish(a *look) {
 	var all []seen
 	for _, u := range k.uplinks {
-		s := seen{name: u.name, gone: u.gone, lost: u.lost >= 0, putBack: u.putBack, now: []netip.Prefix{}, uplink: u.Uplink}
+		s := seen{name: u.name, gone: u.gone, lost: u.lost >= 0, putBack: u.putBack, beside: u.beside(a), now: []netip.Prefix{}, uplink: u.Uplink}
 		if len(u.place.chain) > 1 {
 			s.place = u.place.top().name
 		}

@@ -73,7 +73,7 @@ func newKeeper(n nic, log Logger, uplinks []Uplink, changed func()) *keeper {
 	}
 	for _, u := range uplinks {
 		k.uplinks = append(k.uplinks, newKept(u))
-		k.seen = append(k.seen, seen{name: u.Lease.Interface, uplink: u})
+		k.seen = append(k.seen, seen{name: u.Lease.Interface, beside: u.Temporary, uplink: u})
 	}
 	return k
 }

@@ -46,7 +46,8 @@ func toLink(l netlink.Link) link {
 	a := l.Attrs()
 	out := link{
 		index: a.Index, name: a.Name, up: a.RawFlags&unix.IFF_UP != 0, kind: l.Type(),
-		mac: a.HardwareAddr.String(), permanent: a.PermHWAddr.String(), parent: a.ParentIndex, master: a.MasterIndex,
+		silent: a.RawFlags&unix.IFF_LOWER_UP == 0,
+		mac:    a.HardwareAddr.String(), permanent: a.PermHWAddr.String(), parent: a.ParentIndex, master: a.MasterIndex,
 	}
 	switch l := l.(type) {
 	case *netlink.Device: // without IFLA_INFO_KIND

@@ -22,7 +22,7 @@ import (
 func TestToLink(t *testing.T) {
 	attrs := func(index int) netlink.LinkAttrs {
 		a := netlink.NewLinkAttrs()
-		a.Index, a.Name, a.RawFlags, a.MasterIndex, a.ParentIndex = index, "x", unix.IFF_UP, 8, 9
+		a.Index, a.Name, a.RawFlags, a.MasterIndex, a.ParentIndex = index, "x", unix.IFF_UP|unix.IFF_LOWER_UP, 8, 9
 		a.HardwareAddr, a.PermHWAddr = []byte{2, 0, 0, 0, 0, 1}, []byte{2, 0, 0, 0, 0, 2}
 		return a
 	}
@@ -36,14 +36,15 @@ func TestToLink(t *testing.T) {
 		{&netlink.Vlan{LinkAttrs: attrs(3), VlanId: 5}, with(func(l *link) { l.kind, l.vlan = "vlan", 5 })},
 		{&netlink.Vrf{LinkAttrs: attrs(3), Table: 10}, with(func(l *link) { l.kind, l.table = "vrf", 10 })},
 		{&netlink.Bridge{LinkAttrs: attrs(3)}, with(func(l *link) { l.kind = "bridge" })},
+		{&netlink.Tuntap{LinkAttrs: attrs(3)}, with(func(l *link) { l.kind = "tuntap" })},
 		{&netlink.GenericLink{LinkAttrs: attrs(3), LinkType: "openvswitch"}, with(func(l *link) { l.kind = "openvswitch" })},
 	} {
 		if got := toLink(tt.l); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.l.Type(), got, tt.want)
 		}
 	}
-	if got := toLink(&netlink.Device{}); got.mac != "" || got.permanent != "" {
-		t.Errorf("without a MAC %+v", got)
+	if got := toLink(&netlink.Device{}); got.mac != "" || got.permanent != "" || !got.silent {
+		t.Errorf("without a MAC and a carrier %+v", got)
 	}
 }
 

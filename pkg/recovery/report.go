@@ -72,7 +72,7 @@ func (k *keeper) report(uplinks []Uplink) string {
 		if all[i].place != "" {
 			b.WriteString(" place " + all[i].place)
 		}
-		if u.Temporary {
+		if all[i].beside {
 			b.WriteString(" temporary " + u.Lease.Address.String())
 		}
 		b.WriteByte('\n')

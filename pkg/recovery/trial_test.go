@@ -290,3 +290,82 @@ func TestWays(t *testing.T) {
 		}
 	}
 }
+
+// Addresses of bridges for containers and of links without a carrier are no
+// administrator's choice, and the sessions do not move there.
+func TestInnerAddresses(t *testing.T) {
+	docker, eth1 := soft(7, "docker0", "bridge", otherMAC), card(8, "eth1", otherMAC)
+	guest, tap := soft(9, "veth0", "veth", otherMAC).in(7), soft(10, "tap0", "tuntap", otherMAC).in(7)
+	silent := func(l link) link { l.silent = true; return l }
+	for name, tt := range map[string]struct {
+		all    []link
+		at     int // the other address
+		source netip.Addr
+		chosen bool
+	}{
+		"docker0 without containers": {[]link{silent(docker)}, 7, ours, false},
+		"docker0 with containers":    {[]link{docker, guest, tap}, 7, ours, false},
+		"a bridge with a NIC":        {[]link{docker, guest, eth1.in(7)}, 7, ours, true},
+		"another NIC":                {[]link{eth1}, 8, ours, true},
+		"another NIC, no carrier":    {[]link{silent(eth1)}, 8, ours, false},
+		"that the session goes by":   {[]link{silent(eth1)}, 8, other, true},
+		"our own NIC, no carrier":    {[]link{eth1}, 2, ours, true},
+		"a link that is not known":   {nil, 7, ours, true},
+		"a dummy":                    {[]link{soft(7, "dummy0", "dummy", otherMAC)}, 7, ours, true},
+		"a tunnel":                   {[]link{soft(7, "wg0", "wireguard", otherMAC)}, 7, ours, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, log := whole(), &lines{}
+			w.silent, w.others, w.addrs = tt.at == 2, tt.all, []owned{an("10.0.0.9/24", tt.at)}
+			k := newKept(testUplink())
+			for i := range 3 {
+				k.check(looked(w, log, time.Hour+time.Duration(i)*time.Second, use{since: -1, source: tt.source}))
+			}
+			if put := w.took() != ""; put == tt.chosen {
+				t.Errorf("put back: %v", put)
+			}
+			if k.beside(looked(w, log, time.Hour)) != (k.Temporary && tt.chosen) {
+				t.Error("the session is to leave")
+			}
+		})
+	}
+}
+
+// While sessions are to leave a temporary address, they do not go to one of a
+// bridge for containers, whose connections NAT may send by the temporary one.
+func TestNoMoveToAnInnerAddress(t *testing.T) {
+	w := whole()
+	w.others = []link{soft(7, "docker0", "bridge", otherMAC), soft(9, "veth0", "veth", otherMAC).in(7)}
+	w.addrs = append(w.addrs, an("172.17.0.1/16", 7))
+	k := newKept(testUplink())
+	a := looked(w, &lines{}, time.Hour)
+	k.check(a)
+	k.Temporary = true
+	if k.beside(a) || len(waysOf(a, []*kept{k})) != 3 {
+		t.Errorf("ways %v", waysOf(a, []*kept{k}))
+	}
+	w.addrs = append(w.addrs, an("10.0.0.9/24", 2))
+	a = looked(w, &lines{}, time.Hour)
+	if got := fmt.Sprint(waysOf(a, []*kept{k})); !k.beside(a) || got != "[{ invalid IP} { 10.0.0.9} { 10.0.0.2}]" {
+		t.Errorf("ways %s", got)
+	}
+}
+
+// An address that was put back where no other was chosen is not to be left: the
+// boot's other address is another path's.
+func TestPutBackIsNotToBeLeft(t *testing.T) {
+	w := whole()
+	w.addrs, w.others = []owned{an("10.0.1.2/24", 7)}, []link{card(7, "eth1", otherMAC)}
+	second := testUplink()
+	second.Index, second.MAC, second.Lease.Address = 7, otherMAC, w.addrs[0].Prefix
+	k := newKeeper(faked{w}, &lines{}, []Uplink{testUplink(), second}, func() {})
+	now := time.Duration(0)
+	for range 3 {
+		k.began = time.Now().Add(-now)
+		k.check()
+		now += 2 * time.Second
+	}
+	if len(w.addrs) != 2 || !k.uplinks[0].Temporary || len(k.temporary()) > 0 {
+		t.Errorf("addresses %v, to be left %v", w.addrs, k.temporary())
+	}
+}

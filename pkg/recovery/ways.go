@@ -36,6 +36,11 @@ func (u uses) free(want netip.Addr) bool {
 	return !slices.ContainsFunc(u, func(s use) bool { return s.since >= 0 || !s.source.IsValid() || s.source == want })
 }
 
+// use tells whether a session's connection is, or was, from an address.
+func (u uses) use(addr netip.Addr) bool {
+	return slices.ContainsFunc(u, func(s use) bool { return s.source == addr })
+}
+
 // sessions takes in how the sessions are. It is for the agent's goroutine.
 func (k *keeper) sessions(all []Status) {
 	var next uses
@@ -70,13 +75,14 @@ func (k *keeper) ways() []session.Way {
 	return slices.Clone(k.out)
 }
 
-// temporary lists the addresses that are to be taken away again.
+// temporary lists the addresses that are to be taken away again: others are there
+// in their place.
 func (k *keeper) temporary() []netip.Addr {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var out []netip.Addr
 	for _, s := range k.seen {
-		if s.uplink.Temporary {
+		if s.beside {
 			out = append(out, s.uplink.want().Addr())
 		}
 	}
@@ -100,10 +106,12 @@ func waysOf(a *look, uplinks []*kept) []session.Way {
 			families = append(families, v6)
 		}
 	}
+	beside := slices.ContainsFunc(uplinks, func(k *kept) bool { return k.beside(a) })
 	var first, last []session.Way
 	for _, v6 := range families {
 		for _, o := range a.addresses(v6) {
-			if !o.global() {
+			inner := beside && !a.outward(o.index) && !slices.ContainsFunc(uplinks, func(k *kept) bool { return k.place.has(o.index) })
+			if !o.global() || inner {
 				continue
 			}
 			w := session.Way{Device: devices[o.index], Source: o.Addr()}
