@@ -125,8 +125,12 @@ func (k *kept) missing(a *look) lack {
 		return lack{}
 	}
 	for _, o := range a.addresses(k.want().Addr().Is6()) {
-		if o.Addr() == k.want().Addr() {
+		switch {
+		case o.Addr() != k.want().Addr():
+		case k.there(a):
 			return lack{what: k.noRoute(a)}
+		default: // another interface has it, and what routes it needs
+			return lack{}
 		}
 	}
 	return lack{what: k.place.top().name + " lost " + k.want().String(), address: true, beside: k.chosen(a)}

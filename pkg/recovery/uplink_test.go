@@ -81,6 +81,7 @@ func TestKeep(t *testing.T) {
 		{"another address", func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.9/24", 2)} }, "", ""},
 		{"another address of another card", func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.9/24", 7)} }, "", ""},
 		{"its address at another card", func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.2/24", 7)} }, "", ""},
+		{"and no route", func(w *wires, _ *Uplink) { w.addrs, w.routes = []owned{an("10.0.0.2/24", 7)}, map[string]int{} }, "", ""},
 		{"not to be seen", func(w *wires, _ *Uplink) { w.addrs, w.blind = nil, true }, "", ""},
 		{"down", func(w *wires, _ *Uplink) { w.up = false }, "up 2", "warning: network: eth0 was taken down: put back"},
 		{"down, another address", func(w *wires, _ *Uplink) { w.up, w.addrs = false, []owned{an("10.0.0.9/24", 2)} }, "up 2", "warning: network: eth0 was taken down: put back"},
