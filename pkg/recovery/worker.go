@@ -215,7 +215,10 @@ func (w *worker) persist(ctx context.Context, where string, f func()) {
 
 // renewLeases starts a renewer for each lease of IPv4.
 func (w *worker) renewLeases(ctx context.Context) {
-	for i, u := range slices.Clone(w.state.Uplinks) {
+	w.mu.Lock() // the address keeper runs
+	uplinks := slices.Clone(w.state.Uplinks)
+	w.mu.Unlock()
+	for i, u := range uplinks {
 		if u.Lease.Method != dhcp.DHCP4 {
 			continue
 		}
