@@ -33,8 +33,10 @@ func (w *worker) disksChanged() {
 }
 
 // letGo ends the recovery of all sessions for good: the machine's shutdown has
-// given them up, and ends them next. It returns when no login is under way.
+// given them up, and ends them next, with retries of their disks that it has
+// limited. It returns when no login is under way.
 func (w *worker) letGo(context.Context) error {
+	w.disks.End()
 	for _, s := range slices.Clone(w.sessions) {
 		if err := w.agent.Remove(s); err != nil {
 			return err

@@ -85,6 +85,8 @@ func TestWorkerLetsGo(t *testing.T) {
 	if got := w.kept(t); got.Sessions[0].SID != w.sessions[0].SID || got.Sessions[1].SID != w.sessions[1].SID {
 		t.Errorf("the states are mixed up: %+v", got.Sessions)
 	}
+	disksEnded := make(chan struct{})
+	go func() { defer close(disksEnded); w.disks.Run(ctx) }()
 	for range 2 {
 		if err := w.letGo(ctx); err != nil {
 			t.Fatal(err)
@@ -93,6 +95,7 @@ func TestWorkerLetsGo(t *testing.T) {
 	if got := w.kept(t); len(got.Past) != 0 {
 		t.Errorf("after all are gone: %+v", got.Past)
 	}
+	<-disksEnded
 	cancel()
 	<-ended
 }

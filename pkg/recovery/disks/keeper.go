@@ -57,6 +57,8 @@ type Keeper struct {
 	cfg   Config
 	began time.Time
 	wake  chan struct{} // of one place
+	end   func()        // ends Run; any goroutine may call it
+	over  <-chan struct{}
 
 	retries map[string]*retries // by the disk's place
 	health  map[string]*health  // the same
@@ -82,6 +84,8 @@ func New(cfg Config) *Keeper {
 		cfg: cfg, began: time.Now(), wake: make(chan struct{}, 1),
 		retries: map[string]*retries{}, health: map[string]*health{}, timers: map[uint32]*timer{}, said: map[string]string{},
 	}
+	over := make(chan struct{})
+	k.over, k.end = over, sync.OnceFunc(func() { close(over) })
 	for _, s := range cfg.Sessions {
 		k.timers[s.ID()] = &timer{path: fmt.Sprintf("%s/class/iscsi_session/session%d/recovery_tmo", cfg.Sys, s.ID())}
 	}
@@ -101,6 +105,10 @@ func (k *Keeper) Wake() {
 	default:
 	}
 }
+
+// End ends Run, and has it do nothing more: the disks are being taken away. Any
+// goroutine may call it.
+func (k *Keeper) End() { k.end() }
 
 // FewRetries tells whether a disk of a session's, no leg of a mirror, gives each
 // command a few tries only. Any goroutine may call it.
@@ -130,7 +138,7 @@ func (k *Keeper) Report() string {
 
 func (k *Keeper) now() time.Duration { return time.Since(k.began) }
 
-// Run works until ctx ends. What it cannot be told of it finds at the next look.
+// Run works until ctx ends, or End is called. What it cannot be told of it finds at the next look.
 func (k *Keeper) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -155,6 +163,8 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-next.C:
 		case <-survey.C:
 		case <-ctx.Done():
+			return
+		case <-k.over:
 			return
 		}
 		if k.look() {
