@@ -328,3 +328,14 @@ func TestMovesItsOwnRoutes(t *testing.T) {
 		}
 	})
 }
+
+// A bridge that is deleted takes the address with it.
+func TestBridgeIsDeleted(t *testing.T) {
+	inWires(t, func(w *wired) {
+		bridge := w.add(&netlink.Bridge{LinkAttrs: named("br0")})
+		w.do(netlink.LinkSetMaster(w.lan, bridge))
+		w.until("all on br0", func() bool { return w.whole(bridge) })
+		w.do(netlink.LinkDel(bridge))
+		w.until("all on lan0 again", func() bool { return w.whole(w.lan) })
+	})
+}

@@ -283,3 +283,33 @@ func TestAsksAtThePlace(t *testing.T) {
 		t.Errorf("ways %s", got)
 	}
 }
+
+// The driver of a bridge's port is loaded anew: the bridge keeps the address, which
+// follows the new link out of the bridge and back into it.
+func TestPortIsLoadedAnew(t *testing.T) {
+	w, log := ports(soft(5, "br0", "bridge", ourMAC)), &lines{}
+	w.addrs, w.routes = []owned{an("10.0.0.2/24", 5)}, map[string]int{"0.0.0.0/0": 5}
+	k := newKept(testUplink())
+	now := time.Hour
+	step := func(want string) {
+		t.Helper()
+		for range 20 {
+			k.check(looked(w, log, now))
+			now += time.Second
+		}
+		if got := w.took(); got != want {
+			t.Errorf("did %q, want %q", got, want)
+		}
+	}
+	step("")
+	w.there = false
+	step("")
+	w.there, w.index, w.master = true, 12, 5
+	step("")
+	w.there = false
+	step("")
+	w.there, w.index, w.master = true, 13, 0
+	step("address 10.0.0.2/24 on 13, route default via 10.0.0.1 by 13, no address 10.0.0.2/24 on 5")
+	w.master = 5
+	step("address 10.0.0.2/24 on 5, routes 13 to 5, no address 10.0.0.2/24 on 13")
+}
