@@ -3,7 +3,6 @@ package boot
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -260,9 +259,13 @@ func (m *Machine) handOver(ctx context.Context) error {
 // namesStay tells whether a kernel refuses to rename a link that is up, which it
 // does before 6.2 (net/core/dev.c: dev_change_name).
 func namesStay(release string) bool {
-	var major, minor int
-	n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor)
-	return n == 2 && (major < 6 || major == 6 && minor < 2)
+	part := strings.FieldsFunc(release, func(r rune) bool { return r < '0' || r > '9' })
+	if len(part) < 2 {
+		return false
+	}
+	major, err := strconv.Atoi(part[0])
+	minor, merr := strconv.Atoi(part[1])
+	return err == nil && merr == nil && (major < 6 || major == 6 && minor < 2)
 }
 
 // portalOfSession is where a session is logged in, or will first be tried.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -92,9 +93,10 @@ func Open(p Paths) *Logger {
 // cannot be read, which is the kernel's default.
 func consoleLevel(path string) Level {
 	b, err := os.ReadFile(path)
-	var n int
+	first, _, _ := strings.Cut(string(b), "\t")
+	n := 0
 	if err == nil {
-		_, err = fmt.Sscan(string(b), &n)
+		n, err = strconv.Atoi(strings.TrimSpace(first))
 	}
 	if err != nil || n < 0 || n > 15 {
 		return 7

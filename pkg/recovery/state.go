@@ -12,6 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // State is what PID 1 hands to the agent, and one worker to the next. There are
@@ -85,14 +86,14 @@ func (s *State) line(line string) error {
 		return err
 	case "past":
 		var p Status
-		_, err := fmt.Sscanf(values, "%d %t %t %d %d %d %q %q %d %t %d", &p.SID, &p.Up, &p.Ended, &p.Outages, &p.Longest, &p.Down, &p.Cause,
+		err := words.Read(values, &p.SID, &p.Up, &p.Ended, &p.Outages, &p.Longest, &p.Down, &p.Cause,
 			&p.LastErr, &p.NotBefore, &p.Forced, &p.Refused)
 		s.Past = append(s.Past, p)
 		return err
 	case "uplink":
 		var u Uplink
 		var lease string
-		if _, err := fmt.Sscanf(values, "%d %q %t %q %q %d %q %t %t %q", &u.Index, &u.MAC, &u.Known, &u.Permanent, &u.Kind, &u.VLAN, &u.Parent,
+		if err := words.Read(values, &u.Index, &u.MAC, &u.Known, &u.Permanent, &u.Kind, &u.VLAN, &u.Parent,
 			&u.Keep, &u.Temporary, &lease); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
@@ -94,11 +95,11 @@ func portalOf(conn string) string {
 }
 
 func disksOf(sys, sid string) string {
-	var id uint32
-	if _, err := fmt.Sscan(sid, &id); err != nil {
+	id, err := strconv.ParseUint(sid, 10, 32)
+	if err != nil {
 		return "unknown"
 	}
-	units, err := blockdev.Units(sys, id)
+	units, err := blockdev.Units(sys, uint32(id))
 	if err != nil || len(units) == 0 {
 		return "none"
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // Memory is what the next worker has to know: what was found and done. There is
@@ -48,14 +50,14 @@ func (m *Memory) Line(key, values string) (known bool, err error) {
 	switch key {
 	case "retries":
 		var d diskMemory
-		_, err = fmt.Sscanf(values, "%s %d %d %t %t", &d.where, &d.id, &d.first, &d.set, &d.left)
+		err = words.Read(values, &d.where, &d.id, &d.first, &d.set, &d.left)
 		if err == nil && len(m.disks) == maxMemory {
 			err = fmt.Errorf("more than %d disks", maxMemory)
 		}
 		m.disks = append(m.disks, d)
 	case "timer":
 		var t timerMemory
-		_, err = fmt.Sscanf(values, "%d %d %q", &t.sid, &t.puts, &t.by)
+		err = words.Read(values, &t.sid, &t.puts, &t.by)
 		if err == nil && len(m.timers) == maxMemory {
 			err = fmt.Errorf("more than %d sessions", maxMemory)
 		}

@@ -38,7 +38,7 @@ func TestMemory(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	var m Memory
-	for _, line := range []string{"retries", "retries 1:0:0:0 x 5 true false", "retries 1:0:0:0 1 5 true", "timer 1", "timer 1 2 x"} {
+	for _, line := range []string{"retries", "retries 1:0:0:0 x 5 true false", "retries 1:0:0:0 1 5 true", "timer 1", "timer 1 2 \"x"} {
 		key, values, _ := strings.Cut(line, " ")
 		if known, err := m.Line(key, values); !known || err == nil {
 			t.Errorf("%q was taken: %v", line, known)
