@@ -22,6 +22,7 @@ const maxMasters = 8
 type place struct {
 	chain []link // from the uplink's interface up to the one with the address
 	above link   // the master of that, which has no part in it; index 0: none
+	below link   // what a VLAN of the boot's is on: it goes down and comes up with that; index 0: none
 }
 
 func (p *place) top() *link { return &p.chain[len(p.chain)-1] }
@@ -47,6 +48,9 @@ func (p *place) has(index int) bool {
 // down returns an interface that must be up and is not; index 0: there is none.
 // The ports of a bond and a team are left to it: it has several.
 func (p *place) down() link {
+	if p.below.index != 0 && !p.below.up {
+		return p.below
+	}
 	for i, l := range p.chain {
 		ofSeveral := i+1 < len(p.chain) && (p.chain[i+1].kind == "bond" || p.chain[i+1].kind == "team")
 		if !l.up && !ofSeveral {
@@ -59,6 +63,9 @@ func (p *place) down() link {
 // placeOf follows an interface to where its address belongs.
 func placeOf(n nic, l link) place {
 	p := place{chain: []link{l}}
+	if l.kind == "vlan" {
+		p.below, _ = n.link(l.parent)
+	}
 	for range maxMasters {
 		port := p.top()
 		if port.master == 0 {

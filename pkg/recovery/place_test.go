@@ -313,3 +313,18 @@ func TestPortIsLoadedAnew(t *testing.T) {
 	w.master = 5
 	step("address 10.0.0.2/24 on 5, routes 13 to 5, no address 10.0.0.2/24 on 13")
 }
+
+// A VLAN of the boot's goes down with what it is on, and cannot be set up before
+// that is (net/8021q/vlan_dev.c: vlan_dev_open).
+func TestDownBelowAVLAN(t *testing.T) {
+	w, log := whole(), &lines{}
+	w.kind, w.permanent, w.parent, w.vlan, w.up = "vlan", "", 5, 7, false
+	w.others = []link{soft(5, "bond0", "bond", ourMAC).down()}
+	k := newKept(testUplink())
+	for i := range 3 {
+		k.check(looked(w, log, time.Hour+time.Duration(i)*600*time.Millisecond))
+	}
+	if did := w.took(); did != "up 5" || len(*log) != 1 || (*log)[0] != "warning: network: bond0 was taken down: put back" {
+		t.Errorf("did %q, log %q", did, *log)
+	}
+}
