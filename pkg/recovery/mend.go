@@ -85,7 +85,7 @@ func (k *keeper) publish(a *look) {
 		if len(u.place.chain) > 1 {
 			s.place = u.place.top().name
 		}
-		if u.want().IsValid() && !u.gone {
+		if u.want().IsValid() {
 			s.now = append(s.now, a.of(u.place.top().index, u.want().Addr().Is6())...)
 		}
 		all = append(all, s)

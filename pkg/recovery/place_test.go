@@ -328,3 +328,19 @@ func TestDownBelowAVLAN(t *testing.T) {
 		t.Errorf("did %q, log %q", did, *log)
 	}
 }
+
+// The report shows what the bridge has while its port's driver is loaded anew.
+func TestShowsThePlaceOfAPortThatIsGone(t *testing.T) {
+	w := ports(soft(5, "br0", "bridge", ourMAC))
+	w.addrs = []owned{an("10.0.0.2/24", 5)}
+	k := newKeeper(faked{w}, &lines{}, []Uplink{testUplink()}, func() {})
+	k.check()
+	w.there = false
+	for _, want := range []string{" state gone put-back 0 now 10.0.0.2/24 place br0\n", " state gone put-back 0 now - place br0\n"} {
+		k.check()
+		if got := k.report([]Uplink{testUplink()}); !strings.HasSuffix(got, want) {
+			t.Errorf("report %q, want %q", got, want)
+		}
+		w.addrs = nil
+	}
+}
