@@ -76,17 +76,29 @@ func (a *look) chosen(v6 bool, usual func(index int) bool) []netip.Prefix {
 // outward tells whether an interface leads out of the machine: it has a carrier,
 // and is no bridge that virtual machines or containers alone are ports of
 // (docker0, virbr0). In doubt it does.
-func (a *look) outward(index int) bool {
+func (a *look) outward(index int) bool { return !a.at(index).silent && !a.deserted(index) }
+
+// deserted tells that an interface is a bridge, a bond or a team with no port that
+// leads out of the machine.
+func (a *look) deserted(index int) bool {
+	switch a.at(index).kind {
+	case "bridge", "bond", "team":
+		return !slices.ContainsFunc(a.links, func(port link) bool {
+			return port.master == index && port.kind != "veth" && port.kind != "tuntap"
+		})
+	}
+	return false
+}
+
+// at returns an interface; the zero value: it is not known.
+func (a *look) at(index int) link {
 	if a.links == nil {
 		a.links, _ = a.nic.links()
 	}
-	i := slices.IndexFunc(a.links, func(l link) bool { return l.index == index })
-	if i < 0 {
-		return true
+	if i := slices.IndexFunc(a.links, func(l link) bool { return l.index == index }); i >= 0 {
+		return a.links[i]
 	}
-	return !a.links[i].silent && (a.links[i].kind != "bridge" || slices.ContainsFunc(a.links, func(port link) bool {
-		return port.master == index && port.kind != "veth" && port.kind != "tuntap"
-	}))
+	return link{}
 }
 
 // of returns the global addresses of an interface.

@@ -127,12 +127,14 @@ func (k *kept) settle(p place, log Logger) {
 }
 
 // strays are the interfaces with the uplink's address that are not its place: the
-// ports below it, and what was its place before.
+// ports below it, and what was its place before. At its first look an agent does
+// not know that: a bridge without ports that alone has the address is what another
+// agent had moved it to.
 func (k *kept) strays(a *look) []owned {
-	top := k.place.top().index
+	top, first := k.place.top().index, k.former.index == 0 && !k.there(a)
 	var out []owned
 	for _, o := range a.addresses(k.want().Addr().Is6()) {
-		if o.Addr() == k.want().Addr() && o.index != top && (k.place.has(o.index) || o.index == k.former.index) {
+		if o.Addr() == k.want().Addr() && o.index != top && (k.place.has(o.index) || o.index == k.former.index || first && a.deserted(o.index)) {
 			out = append(out, o)
 		}
 	}
@@ -152,7 +154,7 @@ func (k *kept) follow(a *look) (wait time.Duration, done bool) {
 		return 0, true
 	}
 	from := strays[0]
-	text := k.change(from)
+	text := k.change(a, from)
 	switch {
 	case !k.Keep:
 		k.say(a, fmt.Sprintf("%s: %s is left on %s", text, k.want(), a.name(from.index)))
@@ -180,12 +182,12 @@ func (k *kept) follow(a *look) (wait time.Duration, done bool) {
 }
 
 // change says in words why an address is not at its place.
-func (k *kept) change(from owned) string {
+func (k *kept) change(a *look, from owned) string {
 	port := k.place.chain[0].name
 	if k.place.has(from.index) {
 		return fmt.Sprintf("%s is a port of %s now", port, k.place.top().name)
 	}
-	return fmt.Sprintf("%s is no port of %s any more", port, k.former.name)
+	return fmt.Sprintf("%s is no port of %s any more", port, a.name(from.index))
 }
 
 // move brings the address to its place first, so that it is never gone: the

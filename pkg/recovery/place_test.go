@@ -344,3 +344,33 @@ func TestShowsThePlaceOfAPortThatIsGone(t *testing.T) {
 		w.addrs = nil
 	}
 }
+
+// An agent that begins after the port has left its bridge finds the address there,
+// and takes none from a bridge that the system is making.
+func TestBeginsAfterThePortHasLeft(t *testing.T) {
+	br0 := soft(5, "br0", "bridge", ourMAC)
+	for name, tt := range map[string]struct {
+		others []link
+		addrs  []owned
+		did    string
+	}{
+		"no port is left": {
+			[]link{br0},
+			[]owned{an("10.0.0.2/24", 5)},
+			"address 10.0.0.2/24 on 2, route default via 10.0.0.1 by 2, no address 10.0.0.2/24 on 5",
+		},
+		"another port is left": {[]link{br0, card(7, "eth1", otherMAC).in(5)}, []owned{an("10.0.0.2/24", 5)}, ""},
+		"eth0 has it too":      {[]link{br0}, []owned{an("10.0.0.2/24", 2), an("10.0.0.2/24", 5)}, ""},
+		"another link has it":  {[]link{card(5, "eth1", otherMAC)}, []owned{an("10.0.0.2/24", 5)}, ""},
+	} {
+		w := whole()
+		w.others, w.addrs = tt.others, tt.addrs
+		k := newKept(testUplink())
+		for i := range 3 {
+			k.check(looked(w, &lines{}, time.Hour+time.Duration(i)*time.Second))
+		}
+		if got := w.took(); got != tt.did {
+			t.Errorf("%s: did %q, want %q", name, got, tt.did)
+		}
+	}
+}
