@@ -2,12 +2,11 @@ package session
 
 import (
 	"fmt"
-	"io"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // Progress reads how many commands of the session's disks the target has not
@@ -26,35 +25,30 @@ func progress(sys string, sid uint32) (waiting int, done uint64, err error) {
 			continue
 		}
 		dir := sys + "/class/block/" + u.Disk
-		inflight, err := numbers(dir+"/inflight", 2) // reads, writes
-		if err != nil {
+		var reads, writes int
+		if err := scan(dir+"/inflight", &reads, &writes); err != nil {
 			return 0, 0, err
 		}
-		stat, err := numbers(dir+"/stat", 5) // read I/Os, merges, sectors, ticks; the same of writes
-		if err != nil {
+		// read I/Os, merges, sectors, ticks; the same of writes
+		var ended, skip [4]uint64
+		if err := scan(dir+"/stat", &ended[0], &skip[0], &skip[1], &skip[2], &ended[1]); err != nil {
 			return 0, 0, err
 		}
-		waiting += int(inflight[0] + inflight[1])
-		done += stat[0] + stat[4]
+		waiting += reads + writes
+		done += ended[0] + ended[1]
 	}
 	return waiting, done, nil
 }
 
-// numbers reads the first n of a file.
-func numbers(path string, n int) ([]uint64, error) {
+// scan reads the first values of a file.
+func scan(path string, into ...any) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	f := strings.Fields(string(b))
-	if len(f) < n {
-		return nil, fmt.Errorf("read %s: %w", path, io.ErrUnexpectedEOF)
+	if err := words.Read(strings.Join(f[:min(len(into), len(f))], " "), into...); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
 	}
-	out := make([]uint64, n)
-	for i := range out {
-		if out[i], err = strconv.ParseUint(f[i], 10, 64); err != nil {
-			return nil, fmt.Errorf("read %s: %w", path, err)
-		}
-	}
-	return out, nil
+	return nil
 }
