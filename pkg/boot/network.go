@@ -107,10 +107,10 @@ const (
 )
 
 // untilDrivers lets the step go on as long as an interface can still come from a
-// driver: one that was loading during this try.
+// driver: one that was loading during this try, or the pause before it.
 func (m *Machine) untilDrivers(err error) error {
 	var waited *network.WaitError
-	if errors.As(err, &waited) && len(waited.State.Links) == 0 && m.loads.idle() < networkTry {
+	if errors.As(err, &waited) && len(waited.State.Links) == 0 && m.loads.idle() < networkTry+maxPause*3/2 {
 		return temporary{err}
 	}
 	return err
