@@ -41,7 +41,7 @@ func TestFilesOfAStaticLink(t *testing.T) {
 			{SID: 2, Initiator: "iqn.a:m", Target: "iqn.b:u", Portal: netip.MustParseAddrPort("[fd00::1]:3260")},
 		},
 		Root: Root{Networks: []string{"20-wired.network"}, Netplan: []string{"ens3"}, Interfaces: []Interface{
-			{"ens2", netip.MustParseAddr("10.77.0.2")}, {"ens4", netip.MustParseAddr("10.77.0.3")},
+			{"ens2", netip.MustParseAddr("10.77.0.2"), false}, {"ens4", netip.MustParseAddr("10.77.0.3"), false}, {"br0", netip.MustParseAddr("10.77.0.2"), true},
 		}},
 	}))
 	keep := "# From iscsiroot: root hangs on this network.\n[Network]\nKeepConfiguration=yes\nIgnoreCarrierLoss=yes\n"
@@ -133,12 +133,17 @@ func TestInterfaces(t *testing.T) {
 		"iface ens2 inet static\n\taddress 192.168.1.5/24\n\tgateway 192.168.1.1\n" +
 		"iface ens3 inet static\n    address 10.0.0.1\n    netmask 255.0.0.0\niface ens3 inet6 static\n  address fd00::3/64\n" +
 		"iface ens4 inet dhcp\n  address 10.0.0.9\niface ens5 inet \\\n static\n address 10.0.0.5\nauto ens6\n address 10.0.0.6\n" +
-		"iface ../x inet static\n address 10.0.0.7\niface ens8 inet static\n address nonsense\n"
+		"iface ../x inet static\n address 10.0.0.7\niface ens8 inet static\n address nonsense\n" +
+		"iface vmbr0 inet static\n\taddress 10.0.0.10/24\n\tbridge-ports ens2\n\tbridge-stp off\niface bond0 inet static\n bond-slaves ens2 ens3\n address 10.0.0.11\n" +
+		"iface ens9 inet static\n address 10.0.0.12\n"
 	want := []Interface{
-		{"ens2", netip.MustParseAddr("192.168.1.5")},
-		{"ens3", netip.MustParseAddr("10.0.0.1")},
-		{"ens3", netip.MustParseAddr("fd00::3")},
-		{"ens5", netip.MustParseAddr("10.0.0.5")},
+		{"ens2", netip.MustParseAddr("192.168.1.5"), false},
+		{"ens3", netip.MustParseAddr("10.0.0.1"), false},
+		{"ens3", netip.MustParseAddr("fd00::3"), false},
+		{"ens5", netip.MustParseAddr("10.0.0.5"), false},
+		{"vmbr0", netip.MustParseAddr("10.0.0.10"), true},
+		{"bond0", netip.MustParseAddr("10.0.0.11"), true},
+		{"ens9", netip.MustParseAddr("10.0.0.12"), false},
 	}
 	if diff := cmp.Diff(want, interfaces(text), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Error(diff)
@@ -199,7 +204,7 @@ func TestSurvey(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	want := Root{Networks: []string{"20-wired.network", "80-container.network"}, Netplan: []string{"id0"}, NetplanPorts: []string{"ens3"}}
-	want.Interfaces = []Interface{{"eth1", netip.MustParseAddr("10.0.0.2")}, {"eth0", netip.MustParseAddr("10.0.0.1")}}
+	want.Interfaces = []Interface{{"eth1", netip.MustParseAddr("10.0.0.2"), false}, {"eth0", netip.MustParseAddr("10.0.0.1"), false}}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}

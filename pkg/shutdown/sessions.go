@@ -130,7 +130,7 @@ func (s *live) Flush() error {
 // Logout implements Session.
 func (s *live) Logout(ctx context.Context) error {
 	if state, err := s.State(); err != nil || state != "LOGGED_IN" {
-		return fmt.Errorf("is %s: nobody to log out from", strings.ToLower(state))
+		return fmt.Errorf("is %s: not logged in, so there is no logout", strings.ToLower(state))
 	}
 	pipe := s.Pipe()
 	_, err := iscsi.Logout(ctx, pipe, iscsi.LogoutRequest{Immediate: true, Reason: iscsi.LogoutSession})

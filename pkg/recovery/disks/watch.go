@@ -2,6 +2,7 @@ package disks
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,16 +80,23 @@ func newWatch(fd int, files map[uint32]string, proc string, parse func([]byte) [
 	return w, nil
 }
 
+// maxFailed is how many reads in a row may fail: one for each session that ended.
+const maxFailed = 64
+
 // start begins to read. The reader ends with close, or when reading fails.
 func (w *watch) start(done <-chan struct{}) {
 	contain.Go("watch of recovery_tmo", func() {
 		defer close(w.writes)
 		buf := make([]byte, 4096)
-		for {
+		for failed := 0; failed < maxFailed; {
 			n, err := w.file.Read(buf)
-			if err != nil {
+			if errors.Is(err, os.ErrClosed) || err == io.EOF {
 				return
+			} else if err != nil { // a file that fanotify was to open is gone: the next event is another one's
+				failed++
+				continue
 			}
+			failed = 0
 			all := w.tell(w.parse(buf[:n]))
 			if len(all) == 0 {
 				continue
