@@ -129,7 +129,7 @@ func (a *Agent) leaveTemporary(w *watched) time.Duration {
 		return w.move.pause()
 	}
 	w.move.busy, w.move.tried = true, ways
-	ctx, cancel := context.WithTimeout(a.ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(a.beside(w), dialTimeout)
 	a.attempt(w, cancel, result{what: moving}, func(r *result) {
 		r.conn, r.err = w.Dial(ctx, ways...)
 	})

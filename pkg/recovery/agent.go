@@ -204,9 +204,7 @@ func (a *Agent) Run(ctx context.Context) {
 // drop waits for the end of what is under way. Its context has ended.
 func (a *Agent) drop() {
 	for _, w := range a.watched {
-		if w.down != nil {
-			w.down.end()
-		}
+		w.end()
 		w.tasks.Wait()
 	}
 }

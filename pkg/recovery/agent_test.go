@@ -27,6 +27,8 @@ type rig struct {
 	gone      []netip.Addr  // that the machine does not have any more
 	temporary []netip.Addr
 	few       bool // retries
+	unread    int  // bytes, by each listener
+	agent     *Agent
 	log       []string
 	status    []Status
 }
@@ -71,8 +73,10 @@ func inTime(t *testing.T, test func(t *testing.T, r *rig), past ...Status) {
 			},
 			Temporary:  func() []netip.Addr { r.mu.Lock(); defer r.mu.Unlock(); return r.temporary },
 			FewRetries: func(uint32) bool { r.mu.Lock(); defer r.mu.Unlock(); return r.few },
+			Unread:     func(uint32) (int, error) { r.mu.Lock(); defer r.mu.Unlock(); return r.unread, nil },
 			Changed:    func(s []Status) { r.mu.Lock(); defer r.mu.Unlock(); r.status = s },
 		})
+		r.agent = a
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); a.Run(ctx) }()

@@ -73,6 +73,14 @@ func (a *Agent) dial(w *watched, login int) {
 	})
 }
 
+// beside returns the context of a session's dials that are no outage's.
+func (a *Agent) beside(w *watched) context.Context {
+	if w.beside == nil {
+		w.beside, w.leave = context.WithCancel(a.ctx)
+	}
+	return w.beside
+}
+
 // login logs in by a connection; the others are given up.
 func (a *Agent) login(w *watched, conn io.Closer) {
 	o := w.down

@@ -47,9 +47,7 @@ func (a *Agent) Remove(s Session) error {
 		}
 		gone = a.watched[i]
 		a.watched = slices.Delete(a.watched, i, i+1)
-		if gone.down != nil {
-			gone.down.end()
-		}
+		gone.end()
 		a.changed()
 	})
 	if gone != nil {

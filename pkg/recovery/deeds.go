@@ -14,6 +14,7 @@ import (
 const (
 	takeAfter  = 30 * time.Second
 	probeEvery = time.Second
+	lookEvery  = 500 * time.Millisecond // at its connection, however long a probe takes
 )
 
 // deeds is what is seen of the program that is to log in a session that is down.
@@ -21,6 +22,7 @@ type deeds struct {
 	begun    bool
 	last     time.Duration // when it acted, or the outage began
 	bound    bool          // a connection is bound, as of the last look
+	lookAt   time.Duration // when the next one is
 	answered time.Duration // since when a portal takes connections; negative: it does not
 	probeAt  time.Duration // when that is tried next
 	probing  bool
@@ -59,22 +61,23 @@ func (a *Agent) deeds(w *watched) time.Duration {
 		}
 		return surveyEvery
 	}
-	if now < d.probeAt || d.probing {
-		return max(d.probeAt-now, ownerEvery)
+	if now >= d.lookAt {
+		d.lookAt = now + lookEvery
+		bound, err := w.Bound()
+		d.look(now, bound, err)
 	}
-	d.probeAt = now + probeEvery
-	bound, err := w.Bound()
-	if d.look(now, bound, err); now >= w.down.notBefore {
+	if now >= d.probeAt && !d.probing && now >= w.down.notBefore {
+		d.probeAt = now + probeEvery
 		a.probe(w)
 	}
-	return probeEvery
+	return d.lookAt - now
 }
 
 // probe finds out whether a portal takes connections.
 func (a *Agent) probe(w *watched) {
 	w.deeds.probing = true
 	ways := a.ways()
-	ctx, cancel := context.WithTimeout(a.ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(a.beside(w), dialTimeout)
 	a.attempt(w, cancel, result{of: w.down, what: probing}, func(r *result) {
 		r.conn, r.err = w.Dial(ctx, ways...)
 	})
@@ -98,12 +101,13 @@ func (a *Agent) probed(w *watched, r result) {
 	}
 }
 
-// takeSession makes a session ours, if its owner has not acted up to now.
+// takeSession makes a session ours, if its owner has not acted up to now, and has
+// run for long enough to act.
 func (a *Agent) takeSession(w *watched) {
 	now := a.now()
 	a.lookForOwner()
 	bound, err := w.Bound()
-	if w.deeds.look(now, bound, err); !a.passive(w) || !w.deeds.due(now) {
+	if w.deeds.look(now, bound, err); !a.passive(w) || !w.deeds.due(now) || a.owner.began(now, takeAfter) {
 		return
 	}
 	if a.inspect(w); w.down == nil || w.ended {
@@ -130,6 +134,15 @@ func (o owners) woke(unread func(uint32) (int, error)) bool {
 	return unread != nil && slices.ContainsFunc(o, func(l listener) bool {
 		now, err := unread(l.id)
 		return err == nil && now < l.unread
+	})
+}
+
+// asleep tells that all of them have left events unread since then: what happened
+// to the session is none of their deeds.
+func (o owners) asleep(unread func(uint32) (int, error)) bool {
+	return unread != nil && len(o) > 0 && !slices.ContainsFunc(o, func(l listener) bool {
+		now, err := unread(l.id)
+		return err != nil || l.unread == 0 || now < l.unread
 	})
 }
 

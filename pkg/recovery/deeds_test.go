@@ -55,10 +55,11 @@ func TestTakesWhatIscsidLeavesDown(t *testing.T) {
 			r.set(func(f *fake) { f.hole = false })
 		}, 55, 59},
 		"logs in": {func(r *rig) {
-			r.events <- loginResponse()
 			r.set(func(f *fake) { f.up = true })
+			r.events <- loginResponse()
 		}, 600, 601},
-		"is killed": {func(r *rig) { r.listen() }, 23, 25},
+		"is killed":    {func(r *rig) { r.listen() }, 23, 25},
+		"is restarted": {func(r *rig) { r.listen(100) }, 50, 54},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
@@ -193,4 +194,66 @@ func TestIscsidGoesOnDuringOurLogin(t *testing.T) {
 			})
 		})
 	}
+}
+
+// iscsid binds a connection for a second now and then, while each connection of
+// ours takes three: that is seen all the same.
+func TestDeedsBetweenProbes(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.listen(99)
+		r.set(func(f *fake) { f.dialTime = 3 * time.Second })
+		time.Sleep(15 * time.Second)
+		r.breakIt()
+		for range 20 {
+			time.Sleep(time.Second)
+			r.set(func(f *fake) { f.bound = true })
+			time.Sleep(time.Second)
+			r.set(func(f *fake) { f.bound = false })
+			time.Sleep(10 * time.Second)
+		}
+		if n := r.loginCount(); n > 0 || r.has("has not logged") {
+			t.Errorf("%d logins while iscsid binds connections", n)
+		}
+	})
+}
+
+// A probe into a black hole does not delay that the session is given up.
+func TestRemoveEndsAProbe(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.listen(99)
+		r.set(func(f *fake) { f.hole = true })
+		time.Sleep(15 * time.Second)
+		r.breakIt()
+		time.Sleep(1100 * time.Millisecond)
+		began := time.Now()
+		if err := r.agent.Remove(r.fake); err != nil || r.dialCount() != 1 || time.Since(began) > 0 {
+			t.Errorf("%v, after %v and %d dials", err, time.Since(began), r.dialCount())
+		}
+	})
+}
+
+// A session that was taken from an iscsid that sleeps on was not given up by it,
+// if it is found down.
+func TestTakenFromOneThatSleeps(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.listen(99)
+		time.Sleep(15 * time.Second)
+		r.mu.Lock()
+		r.unread = 500
+		r.mu.Unlock()
+		r.breakIt()
+		r.nextLogin(time.Minute)
+		time.Sleep(5 * time.Second)
+		for _, sleeps := range []bool{true, false} {
+			r.set(func(f *fake) { f.up = false })
+			r.events <- kernel.Event{Err: kernel.ErrEventsLost}
+			if d := r.nextLogin(time.Minute); (d < 100*time.Millisecond) != sleeps {
+				t.Errorf("logged in after %v", d)
+			}
+			time.Sleep(20 * time.Second)
+			r.mu.Lock()
+			r.unread = 0
+			r.mu.Unlock()
+		}
+	})
 }

@@ -40,6 +40,7 @@ type fake struct {
 	waysTried  []session.Way // by the last dial
 	silence    time.Duration // before a ping's time-out
 	loginTime  time.Duration // 10 ms if 0
+	dialTime   time.Duration
 	duplicates []time.Duration
 	twin       bool // another machine has our name
 }
@@ -136,13 +137,16 @@ func (f *fake) Dial(ctx context.Context, ways ...session.Way) (io.Closer, error)
 	f.mu.Lock()
 	f.dials, f.waysTried = append(f.dials, time.Now()), ways
 	via := f.dialVia
-	hole, err, bug := f.hole, f.dialErr, f.bug
+	hole, err, bug, wait := f.hole, f.dialErr, f.bug, f.dialTime
 	f.mu.Unlock()
 	if bug {
 		panic("a bug")
 	}
 	if hole {
 		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if wait > 0 && !pause(ctx, wait) {
 		return nil, ctx.Err()
 	}
 	if err != nil {

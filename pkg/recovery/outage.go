@@ -28,6 +28,19 @@ type watched struct {
 	longest time.Duration  // of them
 	ended   bool           // the session is no more
 	tasks   sync.WaitGroup // attempts under way
+
+	beside context.Context // of the dials that are no outage's; nil: there were none
+	leave  func()          // ends these
+}
+
+// end ends all that is under way.
+func (w *watched) end() {
+	if w.down != nil {
+		w.down.end()
+	}
+	if w.leave != nil {
+		w.leave()
+	}
 }
 
 // outage is the time from a broken connection to the next login.
@@ -104,7 +117,7 @@ func (a *Agent) broken(w *watched, cause error) {
 	w.Broken(cause)
 	w.begin(newOutage(now, cause))
 	w.down.began = max(now-silence, w.storm.loggedIn)
-	if w.taken != nil && errors.Is(cause, errFound) {
+	if w.taken != nil && errors.Is(cause, errFound) && !w.taken.asleep(a.cfg.Unread) {
 		a.standBack(w, "its connection was given up by another program")
 	}
 	a.judge(w, cause)
@@ -186,10 +199,8 @@ func (a *Agent) gone(w *watched) {
 		return
 	}
 	w.ended = true
-	if w.down != nil {
-		w.down.end()
-		w.down = nil
-	}
+	w.end()
+	w.down = nil
 	a.say(w, a.cfg.Log.Warnf, "was ended")
 	a.changed()
 }

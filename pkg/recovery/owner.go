@@ -75,6 +75,16 @@ func (o *ownership) pending() bool { return o.other || len(o.since) > 0 }
 // whether it stays.
 func (o *ownership) undecided() bool { return !o.other && len(o.since) > 0 }
 
+// began tells that another socket is there which is not as old as an age.
+func (o *ownership) began(now, age time.Duration) bool {
+	for _, since := range o.since {
+		if now-since < age {
+			return true
+		}
+	}
+	return false
+}
+
 // stranger tells of another socket than these that is older than an age.
 func (o *ownership) stranger(now time.Duration, known owners, age time.Duration) bool {
 	for id, since := range o.since {
