@@ -141,7 +141,7 @@ func New(cfg Config) *Agent {
 // take begins to watch a session, where an earlier agent left it.
 func (a *Agent) take(s Session) *watched {
 	w := &watched{Session: s, asked: len(askAfter)}
-	w.storm.loggedIn = never
+	w.storm.loggedIn, w.upSince = never, never
 	a.watched = append(a.watched, w)
 	for _, p := range a.cfg.Past {
 		if p.SID == s.ID() {

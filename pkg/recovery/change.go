@@ -52,8 +52,12 @@ const (
 	rivalsSoon = 4
 )
 
-// doubt has a connection opened beside a login under way.
+// doubt has a connection opened beside a login under way. A test for another
+// machine with our name ends: its sessions went through what the network did.
 func (a *Agent) doubt(o *outage) {
+	if o.doing == examining {
+		o.stop()
+	}
 	if o.doing == loggingIn && o.rivalAt == 0 {
 		o.rivalAt = a.now() + rivalAfter*time.Duration(max(1, o.rivals-rivalsSoon+1))
 	}

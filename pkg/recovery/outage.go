@@ -24,6 +24,7 @@ type watched struct {
 	astray  int        // logins in a row from an address that the machine does not have
 	askFrom time.Duration
 	asked   int            // how many of askAfter are done since askFrom
+	upSince time.Duration  // when a login ended an outage
 	outages int            // that ended
 	longest time.Duration  // of them
 	ended   bool           // the session is no more
@@ -116,7 +117,7 @@ func (a *Agent) broken(w *watched, cause error) {
 	silence := w.Silence(cause)
 	w.Broken(cause)
 	w.begin(newOutage(now, cause))
-	w.down.began = max(now-silence, w.storm.loggedIn)
+	w.down.began = max(now-silence, w.upSince)
 	if w.taken != nil && errors.Is(cause, errFound) && !w.taken.asleep(a.cfg.Unread) {
 		a.standBack(w, "its connection was given up by another program")
 	}
@@ -172,6 +173,9 @@ func (a *Agent) healed(w *watched, ours bool) {
 	w.down = nil
 	w.outages++
 	w.longest = max(w.longest, length)
+	if o.whole == nil {
+		w.upSince = a.now()
+	}
 	seconds, via := length.Seconds(), w.Via().Source
 	log := a.cfg.Log.Warnf
 	switch {

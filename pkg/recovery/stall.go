@@ -62,7 +62,7 @@ func (a *Agent) suspicion(w *watched) time.Duration {
 func (a *Agent) stalled(w *watched, then progress) {
 	a.broken(w, errStalled)
 	w.down.forced = true
-	w.down.began = max(min(w.down.began, then.at), w.storm.loggedIn)
+	w.down.began = max(min(w.down.began, then.at), w.upSince)
 	w.down.whole = func() bool {
 		if up, err := w.Up(); err != nil || !up {
 			return false

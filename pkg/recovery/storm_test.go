@@ -211,3 +211,44 @@ func TestFewRetries(t *testing.T) {
 
 // tests returns the waits of the tests for another machine.
 func (r *rig) tests() []time.Duration { r.mu.Lock(); defer r.mu.Unlock(); return r.duplicates }
+
+// A test whose network goes away and comes back shows nothing, and the login does
+// not wait for its end; nor does it when the session is taken from an iscsid.
+func TestTestEndsWithTheNetwork(t *testing.T) {
+	for name, c := range map[string]Change{"a link": {Up: true, Away: 500 * time.Millisecond}, "an address": {Moved: true}} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(t *testing.T, r *rig) {
+				time.Sleep(50 * time.Second)
+				for range 6 {
+					r.breakIt()
+					time.Sleep(3 * time.Second)
+				}
+				if len(r.tests()) != 1 || r.isUp() {
+					t.Fatalf("%d tests, up %v", len(r.tests()), r.isUp())
+				}
+				r.network <- c
+				time.Sleep(50 * time.Millisecond)
+				if !r.isUp() {
+					t.Error("the login waits for the end of the test")
+				}
+			})
+		})
+	}
+}
+
+// A session that is taken is logged in without a test: its owner may act again.
+func TestTakenWithoutATest(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		time.Sleep(50 * time.Second)
+		for range 5 {
+			r.breakIt()
+			time.Sleep(time.Second)
+		}
+		r.listen(99)
+		r.breakIt()
+		r.nextLogin(5 * time.Minute)
+		if !r.has("has not logged session 1 in") || len(r.tests()) > 0 {
+			t.Errorf("%d tests", len(r.tests()))
+		}
+	})
+}

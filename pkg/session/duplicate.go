@@ -179,16 +179,17 @@ func (s *Session) ping(ctx context.Context, one *probe) error {
 	return one.idle.Ping(ctx)
 }
 
-// dismiss logs out of what is there, all at once, also when ctx has ended.
+// dismiss logs out of what is there, all at once. When ctx has ended the target sees
+// the connections' end instead: the next login is not to wait for it.
 func (s *Session) dismiss(ctx context.Context, probes []*probe) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.times.leave)
+	ctx, cancel := context.WithTimeout(ctx, s.times.leave)
 	defer cancel()
 	var logouts sync.WaitGroup
 	for _, one := range probes {
 		logouts.Go(contain.Func("a logout", func() {
 			defer one.conn.Close()
 			if !one.over {
-				_ = one.idle.Logout(ctx) // else the target sees the connection's end
+				_ = one.idle.Logout(ctx)
 			}
 		}, nil))
 	}
