@@ -39,6 +39,7 @@ type arrival struct {
 func (s *Session) race(ctx context.Context, paths []path) (conn *net.TCPConn, winner int, failed map[int]error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	stagger := s.stagger(ctx, len(paths))
 	arrivals := make(chan arrival, len(paths))
 	failed = map[int]error{}
 	next := time.NewTimer(0)
@@ -54,7 +55,7 @@ func (s *Session) race(ctx context.Context, paths []path) (conn *net.TCPConn, wi
 			}
 			index := started
 			started++
-			next.Reset(s.times.stagger)
+			next.Reset(stagger)
 			contain.Go("a connect", func() {
 				conn, err := s.dial(ctx, paths[index])
 				arrivals <- arrival{index, conn, err}
@@ -71,6 +72,16 @@ func (s *Session) race(ctx context.Context, paths []path) (conn *net.TCPConn, wi
 		}
 	}
 	return nil, 0, failed
+}
+
+// stagger is the time from one path to the next. In the first half of the time that
+// ctx leaves all are begun: none may be out of reach for ever.
+func (s *Session) stagger(ctx context.Context, paths int) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok || paths == 0 {
+		return s.times.stagger
+	}
+	return min(s.times.stagger, max(0, time.Until(end)/time.Duration(2*paths)))
 }
 
 // closeLate closes what connects after a race is over.

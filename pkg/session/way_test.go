@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"strings"
@@ -111,6 +112,27 @@ func TestConnectWaysFail(t *testing.T) {
 	if c, err := s.Connect(t.Context()); err == nil || c != nil {
 		t.Error("a connection to no portal")
 	}
+}
+
+// Many paths that are silent do not keep a connect, which has its time, from the
+// last one.
+func TestLastOfManyWays(t *testing.T) {
+	tg := startTarget(t, welcome)
+	silent := make([]netip.AddrPort, 8)
+	for i := range silent {
+		silent[i] = hole(t)
+	}
+	s, _ := sessionAt(t, nil, append(silent, tg.portal)...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than 8 times s.times.stagger
+	defer cancel()
+	c, err := s.Connect(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.path.addr != tg.portal {
+		t.Errorf("connected to %v", c.path.addr)
+	}
+	_ = c.Close()
 }
 
 // The other connections of a login go the same way: where it is redirected to, and
