@@ -35,6 +35,19 @@ func (a *Agent) moved() {
 	}
 }
 
+// findVia learns the address of a connection that another program may have made.
+func (a *Agent) findVia(w *watched) {
+	foreign := a.foreign(w)
+	if !foreign && !w.strange {
+		return
+	}
+	was := w.Via()
+	w.FindVia(a.ways())
+	if w.strange = foreign; w.Via() != was {
+		a.changed()
+	}
+}
+
 // maxAstray is how many logins in a row may come about from an address that the
 // machine does not have. After that it has it in a way that cannot be seen, and it
 // is looked for when the addresses change again.

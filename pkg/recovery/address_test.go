@@ -232,3 +232,43 @@ func TestSourceIsNeverSeen(t *testing.T) {
 		}
 	})
 }
+
+// A connection that iscsid made goes by another address than ours did: when iscsid
+// is gone it is left as it is, until that address is gone.
+func TestSourceOfIscsidsLogin(t *testing.T) {
+	for name, login := range map[string]func(r *rig){
+		"an outage": func(r *rig) {
+			r.breakIt()
+			time.Sleep(time.Second)
+			r.set(func(f *fake) { f.up = true })
+		},
+		"a new connection": func(r *rig) { r.events <- loginResponse() },
+		"unseen":           func(*rig) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(t *testing.T, r *rig) {
+				r.at(oldAddr)
+				time.Sleep(time.Second)
+				r.listen(99)
+				time.Sleep(40 * time.Second)
+				r.move(func() { r.gone, r.found = []netip.Addr{oldAddr}, newAddr })
+				login(r)
+				time.Sleep(time.Minute)
+				if s := r.state(); s.Source != newAddr {
+					t.Errorf("status %+v", s)
+				}
+				r.listen()
+				time.Sleep(time.Minute)
+				if r.loginCount() > 0 || r.has("is gone: logging in") {
+					t.Error("logged in though the connection was whole")
+				}
+				r.set(func(f *fake) { f.found, f.dialVia.Source = netip.Addr{}, sixAddr })
+				r.move(func() { r.gone = []netip.Addr{oldAddr, newAddr} })
+				time.Sleep(50 * time.Millisecond)
+				if r.loginCount() != 1 || !r.has("its address 10.77.0.3 is gone", "logged in again after 0.0 s, from fd00::3") {
+					t.Errorf("%d logins", r.loginCount())
+				}
+			})
+		})
+	}
+}

@@ -29,6 +29,9 @@ type Session interface {
 	// Via is how the last login's connection leaves the machine; its Source is not
 	// valid where that is not known.
 	Via() session.Way
+	// FindVia reads from the kernel which address the connection has, which another
+	// program may have made; it may go by one of the ways. Via tells it from then on.
+	FindVia(ways []session.Way)
 	// Silence is for how long the target had not answered when the connection was
 	// lost for that cause. It is asked before Broken.
 	Silence(cause error) time.Duration
@@ -140,7 +143,7 @@ func New(cfg Config) *Agent {
 
 // take begins to watch a session, where an earlier agent left it.
 func (a *Agent) take(s Session) *watched {
-	w := &watched{Session: s, asked: len(askAfter)}
+	w := &watched{Session: s, asked: len(askAfter), strange: true}
 	w.storm.loggedIn, w.upSince = never, never
 	a.watched = append(a.watched, w)
 	for _, p := range a.cfg.Past {

@@ -187,6 +187,7 @@ func (a *Agent) loggedIn(w *watched, r result) {
 		return
 	}
 	again := w.down.lostAgain
+	w.strange = false
 	w.storm.login(a.now(), w.down.logins == 1 && w.down.lastErr == nil)
 	a.healed(w, true)
 	if again != nil && again.Stops == w.Stops() { // after its START, before we knew of that

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ type fake struct {
 	bound      bool          // a connection by which a login is under way
 	via        session.Way   // of the connection
 	dialVia    session.Way   // of the next dials
+	found      netip.Addr    // another program's connection has it
 	waysTried  []session.Way // by the last dial
 	silence    time.Duration // before a ping's time-out
 	loginTime  time.Duration // 10 ms if 0
@@ -55,6 +57,14 @@ func (f *fake) Via() session.Way {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.via
+}
+
+func (f *fake) FindVia([]session.Way) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.found.IsValid() {
+		f.via = session.Way{Source: f.found}
+	}
 }
 
 func (f *fake) Silence(cause error) time.Duration {

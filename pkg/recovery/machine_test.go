@@ -50,6 +50,8 @@ func (m *machine) String() string  { return "iqn.test:t" }
 func (m *machine) Where() []string { return nil }
 func (m *machine) Broken(error)    {}
 
+func (m *machine) FindVia([]session.Way) {}
+
 func (m *machine) Silence(error) time.Duration { return 0 }
 
 func (m *machine) Logout(context.Context) (time.Duration, error) { return 0, nil }

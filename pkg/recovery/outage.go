@@ -21,6 +21,7 @@ type watched struct {
 	deeds   deeds      // of the program that is to log it in
 	taken   owners     // that it was taken from; nil: it was not
 	move    move       // to an address that stays
+	strange bool       // another program may have made its connection
 	astray  int        // logins in a row from an address that the machine does not have
 	askFrom time.Duration
 	asked   int            // how many of askAfter are done since askFrom

@@ -155,6 +155,7 @@ func (a *Agent) otherLogin(w *watched) {
 	}
 	a.owner.claim(a.now())
 	w.deeds.acted(a.now())
+	w.strange = true
 	if w.down != nil { // what is up from now on is a connection of its own
 		w.down.told = never
 	}

@@ -52,6 +52,7 @@ func (a *Agent) inspect(w *watched) {
 	case !up && w.down == nil:
 		a.broken(w, errFound)
 	case up && w.down == nil:
+		a.findVia(w)
 		a.checkSource(w)
 	case up && w.down.doing == nothing && (!w.down.forced || a.foreign(w)) && a.now()-w.down.told >= settles:
 		a.healed(w, false)

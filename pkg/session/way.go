@@ -1,9 +1,12 @@
 package session
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +29,30 @@ func (s *Session) Via() Way {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.Way
+}
+
+// FindVia takes in from the kernel which address the connection has that is up:
+// another program may have made it. It may go by one of the ways. What the kernel
+// does not tell stays as it was.
+func (s *Session) FindVia(ways []Way) { s.findVia("/sys", ways) }
+
+// findVia reads sysfs at sys. An iSCSI host over TCP has one session, and shows the
+// address of its socket (drivers/scsi/iscsi_tcp.c: iscsi_sw_tcp_host_get_param).
+func (s *Session) findVia(sys string, ways []Way) {
+	b, err := os.ReadFile(fmt.Sprintf("%s/class/iscsi_host/host%d/ipaddress", sys, s.HostNo))
+	if err != nil {
+		return
+	}
+	addr, err := netip.ParseAddr(strings.TrimSpace(string(b)))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if addr = addr.Unmap(); err != nil || addr.IsUnspecified() || addr == s.Way.Source.WithZone("") {
+		return
+	}
+	s.Way = Way{Source: addr}
+	if i := slices.IndexFunc(ways, func(w Way) bool { return w.Source == addr }); i >= 0 {
+		s.Way = ways[i]
+	}
 }
 
 // suits tells whether a connection can go this way to an address: both have the

@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +87,31 @@ func TestConnectWays(t *testing.T) {
 			}
 			k.Close()
 		})
+	}
+}
+
+// The address of a connection that another program made is the kernel's to tell.
+func TestFindVia(t *testing.T) {
+	ways := []Way{{}, {Device: "vrf0"}, {"vrf0", netip.MustParseAddr("10.0.0.5")}, from("fd00::5")}
+	for text, want := range map[string]Way{
+		"10.0.0.5\n": ways[2],
+		"fd00:0000:0000:0000:0000:0000:0000:0005\n": ways[3],
+		"10.0.0.6\n": from("10.0.0.6"),
+		"fe80:0000:0000:0000:0000:0000:0000:0001\n": {"eth1", netip.MustParseAddr("fe80::1%eth0")}, // as it was
+		"(null)\n":  {"eth1", netip.MustParseAddr("fe80::1%eth0")},
+		"0.0.0.0\n": {"eth1", netip.MustParseAddr("fe80::1%eth0")},
+		"":          {"eth1", netip.MustParseAddr("fe80::1%eth0")},
+	} {
+		s := &Session{Record: Record{HostNo: 7, Way: Way{"eth1", netip.MustParseAddr("fe80::1%eth0")}}}
+		sys := t.TempDir()
+		s.findVia(sys, ways) // there is no such file
+		dir := sys + "/class/iscsi_host/host7"
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/ipaddress", []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		if s.findVia(sys, ways); s.Via() != want {
+			t.Errorf("%q: by %v, want %v", text, s.Via(), want)
+		}
 	}
 }
 
