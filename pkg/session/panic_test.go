@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,17 +48,25 @@ func TestPanicInALookup(t *testing.T) {
 	}
 }
 
-// buggyContext panics in what dials, which asks for the deadline, and nowhere
-// else in a race.
-type buggyContext struct{ context.Context }
+// buggyContext panics in what dials, which asks for the deadline after the race
+// has done so once.
+type buggyContext struct {
+	context.Context
+	asked *atomic.Int32
+}
 
-func (buggyContext) Deadline() (time.Time, bool) { panic("torn deadline") }
+func (b buggyContext) Deadline() (time.Time, bool) {
+	if b.asked.Add(1) > 1 {
+		panic("torn deadline")
+	}
+	return time.Time{}, false
+}
 
 // A panic in a connect is that address's error, and the race goes on.
 func TestPanicInAConnect(t *testing.T) {
 	s, _ := sessionAt(t, nil, closed(t))
 	addrs := []netip.AddrPort{closed(t), closed(t)}
-	conn, _, failed := s.race(buggyContext{t.Context()}, plain(addrs))
+	conn, _, failed := s.race(buggyContext{t.Context(), new(atomic.Int32)}, plain(addrs))
 	if conn != nil || len(failed) != 2 {
 		t.Fatalf("connection %v, errors %v", conn, failed)
 	}
