@@ -168,6 +168,7 @@ func (g *Guard) Status() []Status {
 	for i := range out {
 		if !out[i].Up && !out[i].Ended {
 			out[i].Down += time.Since(g.at)
+			out[i].Tried += time.Since(g.at)
 		}
 	}
 	return out
@@ -203,6 +204,7 @@ func (g *Guard) of(sid uint32) (Status, <-chan struct{}, error) {
 		if st.SID == sid {
 			if !st.Up && !st.Ended {
 				st.Down += time.Since(g.at)
+				st.Tried += time.Since(g.at)
 			}
 			return st, g.changed, nil
 		}
@@ -235,7 +237,8 @@ func (g *Guard) waitUp(ctx context.Context, sid uint32) error {
 	}
 }
 
-// WaitDown waits until a session has been down for at least that long.
+// WaitDown waits until a login has been tried for a session that is down for at
+// least that long.
 func (g *Guard) WaitDown(ctx context.Context, s *session.Session, least time.Duration) error {
 	return g.waitDown(ctx, s.SID, least)
 }
@@ -248,10 +251,10 @@ func (g *Guard) waitDown(ctx context.Context, sid uint32, least time.Duration) e
 		}
 		var long <-chan time.Time
 		if !st.Up && !st.Ended {
-			if st.Down >= least {
+			if st.Tried >= least {
 				return nil
 			}
-			timer := time.NewTimer(least - st.Down)
+			timer := time.NewTimer(least - st.Tried)
 			defer timer.Stop()
 			long = timer.C
 		}

@@ -49,6 +49,7 @@ func (w *watched) end() {
 type outage struct {
 	began     time.Duration // when the target answered last, as far as is known
 	noticed   time.Duration
+	tried     time.Duration // since when this agent has tried to end it
 	told      time.Duration // when the kernel told of an end last
 	cause     error
 	source    netip.Addr    // of the connection that was lost
@@ -84,7 +85,7 @@ type outage struct {
 // newOutage is one that was noticed at a time.
 func newOutage(now time.Duration, cause error) *outage {
 	return &outage{
-		began: now, noticed: now, told: never, cause: cause, dialAt: now, reportAt: now, reported: -1,
+		began: now, noticed: now, tried: now, told: never, cause: cause, dialAt: now, reportAt: now, reported: -1,
 		cancel: func() {}, stop: func() {},
 	}
 }

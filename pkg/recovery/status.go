@@ -16,6 +16,7 @@ type Status struct {
 	Ended   bool          // the session is no more
 	Passive bool          // another program is to log it in
 	Down    time.Duration // for how long it has been down
+	Tried   time.Duration // for how long a login has been tried
 	Cause   string        // of that
 	LastErr string        // of the last attempt to log in again
 	Outages int           // that ended
@@ -36,6 +37,7 @@ func (a *Agent) resume(w *watched, p Status) {
 	began := a.now() - p.Down
 	w.down = newOutage(began, errors.New(p.Cause))
 	w.down.dialAt, w.down.pause, w.down.resumed = a.now(), p.NotBefore, true
+	w.down.tried = a.now()
 	w.down.reported, w.down.reportAt = p.Down, began+nextReport(p.Down)
 	w.down.forced, w.down.refused, w.down.slow = p.Forced, p.Refused, p.Refused > 0
 	if p.LastErr != "" {
@@ -56,7 +58,7 @@ func (a *Agent) status() []Status {
 			Passive: a.passive(w), Outages: w.outages, Longest: w.longest,
 		}
 		if w.down != nil {
-			s.Down, s.Cause = a.now()-w.down.began, w.down.cause.Error()
+			s.Down, s.Tried, s.Cause = a.now()-w.down.began, a.now()-w.down.tried, w.down.cause.Error()
 			s.NotBefore, s.Forced, s.Refused = max(0, w.down.notBefore-a.now()), w.down.forced, w.down.refused
 			if w.down.lastErr != nil {
 				s.LastErr = w.down.lastErr.Error()

@@ -26,3 +26,31 @@ func TestOutagesOfIscsidDoNotOverlap(t *testing.T) {
 		}
 	})
 }
+
+// The address keeper and the boot count from when the agent knew of an outage, not
+// from the target's last answer: that is for how long a login was tried.
+func TestOutageIsTriedFor(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.silence, f.hole = 45*time.Second, true })
+		time.Sleep(50 * time.Second)
+		r.set(func(f *fake) { f.up = false })
+		r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.PingTimedOut}
+		time.Sleep(10 * time.Second)
+		k := newKeeper(faked{chosen()}, &lines{}, []Uplink{testUplink()}, func() {})
+		time.Sleep(time.Hour)
+		k.sessions([]Status{r.state()})
+		if s := r.state(); s.Down < 55*time.Second || s.Tried > s.Down-45*time.Second || k.now()-k.uses[0].since != s.Tried {
+			t.Errorf("down for %v, tried for %v, and as the keeper sees it %v", s.Down, s.Tried, k.now()-k.uses[0].since)
+		}
+	})
+	guardInTime(t, func(t *testing.T, r *guardRig) {
+		r.set(func(f *fake) { f.silence, f.hole = 4*time.Second, true })
+		time.Sleep(50 * time.Second)
+		r.set(func(f *fake) { f.up = false })
+		r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.PingTimedOut}
+		began := time.Now()
+		if err := r.guard.waitDown(t.Context(), 1, time.Second); err != nil || time.Since(began) != time.Second {
+			t.Errorf("a second of outage took %v, %v", time.Since(began), err)
+		}
+	})
+}

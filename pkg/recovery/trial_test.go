@@ -189,7 +189,7 @@ func TestTrialByTheAgentsWord(t *testing.T) {
 	}
 	keeping(t, w, setup, func(t *testing.T, k *keeper, _ *rig) {
 		time.Sleep(time.Hour + time.Second)
-		k.sessions([]Status{{Up: true, Source: other}, {Source: ours, Down: 2 * time.Second}, {Ended: true}})
+		k.sessions([]Status{{Up: true, Source: other}, {Source: ours, Down: time.Minute, Tried: 2 * time.Second}, {Ended: true}})
 		time.Sleep(7900 * time.Millisecond)
 		synctest.Wait()
 		if got := w.took(); got != "" {

@@ -50,7 +50,7 @@ func (k *keeper) sessions(all []Status) {
 		}
 		u := use{since: -1, source: s.Source.Unmap()}
 		if !s.Up {
-			u.since = k.now() - s.Down
+			u.since = k.now() - s.Tried
 		}
 		next = append(next, u)
 	}
