@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -114,14 +115,24 @@ func (s *Session) SetTimers(ctx context.Context) error {
 // as far as the cause tells: the kernel gives a connection up for a ping when the
 // last PDU came that long ago (drivers/scsi/libiscsi.c: iscsi_has_ping_timed_out).
 // 0: it was not silent. It is asked for before the next login.
-func (s *Session) Silence(cause error) time.Duration {
+func (s *Session) Silence(cause error) time.Duration { return s.silence("/sys", cause) }
+
+// silence reads in sysfs at sys what the kernel has been told: the last login may
+// have been another program's.
+func (s *Session) silence(sys string, cause error) time.Duration {
 	var why kernel.ConnError
 	if !errors.As(cause, &why) || why != kernel.PingTimedOut {
 		return 0
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Duration(s.told.interval+s.told.timeout) * time.Second
+	told := s.told
+	s.mu.Unlock()
+	var has pings
+	dir := fmt.Sprintf("%s/class/iscsi_connection/connection%d:%d", sys, s.SID, s.kernel.CID)
+	if scan(dir+"/recv_tmo", &has.interval) == nil && scan(dir+"/ping_tmo", &has.timeout) == nil {
+		told = has
+	}
+	return time.Duration(told.interval)*time.Second + time.Duration(told.timeout)*time.Second
 }
 
 // pingSettings are the kernel's parameters of the pings, which it is then told.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -69,6 +70,30 @@ func TestSilenceOfTheTarget(t *testing.T) {
 	}
 	if again := Reopen(nil, s.State()); again.Silence(silent) != 45*time.Second {
 		t.Errorf("silent for %v in another process", again.Silence(silent))
+	}
+}
+
+// What iscsid has set, when it logged the session in, counts.
+func TestSilenceByOtherTimers(t *testing.T) {
+	s := Reopen((*kernel.Transport)(nil), State{Record: Record{SID: 7}, Timers: defaultTimers()})
+	sys := t.TempDir()
+	dir := sys + "/class/iscsi_connection/connection7:0"
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		file, text string
+		want       time.Duration
+	}{{"recv_tmo", "5\n", 45}, {"ping_tmo", "<NULL>\n", 45}, {"ping_tmo", "7\n", 12}, {"ping_tmo", "-1\n", 45}} {
+		if err := os.WriteFile(dir+"/"+tt.file, []byte(tt.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.silence(sys, kernel.PingTimedOut); got != tt.want*time.Second {
+			t.Errorf("%s %q: silent for %v", tt.file, tt.text, got)
+		}
+	}
+	if got := s.silence(sys, kernel.TargetClosed); got != 0 {
+		t.Errorf("silent for %v without a ping", got)
 	}
 }
 
