@@ -156,11 +156,11 @@ func (f *fake) Dial(ctx context.Context, ways ...session.Way) (io.Closer, error)
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	if wait > 0 && !pause(ctx, wait) {
-		return nil, ctx.Err()
-	}
 	if err != nil {
 		return nil, err
+	}
+	if !pause(ctx, cmp.Or(wait, time.Microsecond)) { // no login before a test's next step
+		return nil, ctx.Err()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -140,7 +140,9 @@ func (a *Agent) lookForOwner() {
 		a.cfg.Log.Infof("iscsid is gone: looking after the sessions again")
 	}
 	for _, w := range a.watched {
-		w.ask(a.now())
+		if w.ask(a.now()); w.down != nil && !a.owner.other {
+			w.down.hurry(a.now())
+		}
 	}
 	a.changed()
 }

@@ -1,9 +1,12 @@
 package recovery
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 func TestPauseIsReported(t *testing.T) {
@@ -30,4 +33,26 @@ func TestPauseOutlivesAnAgent(t *testing.T) {
 			t.Errorf("%d logins", r.loginCount())
 		}
 	}, Status{SID: 1, Down: 20 * time.Second, Cause: "target closed the connection", NotBefore: 40 * time.Second})
+}
+
+// A pause that is over while the session is another program's to log in is not
+// told of later, when the next login has nothing to do with it; and that program's
+// end is a reason to dial.
+func TestPauseEndsUnderIscsid(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		time.Sleep(20 * time.Second)
+		r.set(func(f *fake) { f.dialErr = errors.New("connection refused") })
+		r.events <- async(iscsi.AsyncDropSession, 7)
+		r.set(func(f *fake) { f.up = false })
+		r.listen(99)
+		time.Sleep(20 * time.Minute)
+		r.set(func(f *fake) { f.dialErr = nil })
+		r.listen()
+		if d := r.nextLogin(time.Minute); d > 4*time.Second {
+			t.Errorf("logged in %v after iscsid's end", d)
+		}
+		if r.has("is over") {
+			t.Error("a pause of long ago is over")
+		}
+	})
 }

@@ -125,7 +125,9 @@ func (a *Agent) judge(w *watched, cause error) {
 		a.duplicate(w)
 		return
 	}
-	w.down.test = v.test
+	if w.taken == nil { // else its owner, which may act again, has the same name
+		w.down.test = v.test
+	}
 	row := w.storm.row
 	if a.cfg.FewRetries == nil || spacing(row) == 0 || !a.cfg.FewRetries(w.ID()) {
 		return

@@ -252,3 +252,17 @@ func TestTakenWithoutATest(t *testing.T) {
 		}
 	})
 }
+
+// One that was taken is not tested later either.
+func TestNoTestOfATakenSession(t *testing.T) {
+	taken(t, func(t *testing.T, r *rig) {
+		time.Sleep(time.Minute)
+		for range 12 {
+			r.breakIt()
+			time.Sleep(time.Second)
+		}
+		if len(r.tests()) > 0 || !r.isUp() {
+			t.Errorf("%d tests, up %v", len(r.tests()), r.isUp())
+		}
+	})
+}

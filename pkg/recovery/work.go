@@ -123,6 +123,7 @@ func (a *Agent) redial(w *watched) {
 	o.dialAt = now + redial(now-o.noticed, rand.Float64())
 	switch {
 	case a.foreign(w):
+		o.pause = 0 // it is over, and not for a login of ours
 		a.inspect(w)
 		return
 	case o.whole != nil && o.whole():

@@ -90,7 +90,7 @@ func (s *Session) anyPortal(ctx context.Context, ways []Way) (*net.TCPConn, path
 	if at := s.At(); at.IsValid() {
 		known = unique(append([]netip.AddrPort{at}, known...))
 	}
-	paths := paths(ways, known)
+	paths := pathsOrPlain(ways, known)
 	if len(paths) == 0 {
 		return nil, path{}, errNoPortal
 	}

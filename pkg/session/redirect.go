@@ -52,7 +52,7 @@ func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path) (Notes,
 		if addrs, err = s.resolveAll(ctx, status.Addresses); err != nil {
 			return fail(err)
 		}
-		next := paths([]Way{p.way}, addrs)
+		next := pathsOrPlain([]Way{p.way}, addrs)
 		var winner int
 		var lost map[int]error
 		if conn, winner, lost = s.race(ctx, next); conn == nil {

@@ -49,9 +49,13 @@ func (c *Connection) Close() error { return c.conn.Close() }
 // Names are not looked up: their server may be behind the very network that is
 // away. The error is that of the first path. Calls may overlap.
 func (s *Session) Connect(ctx context.Context, ways ...Way) (*Connection, error) {
-	paths := paths(ways, s.Known())
-	if len(paths) == 0 {
+	known := s.Known()
+	if len(known) == 0 {
 		return nil, errNoPortal
+	}
+	paths := paths(ways, known)
+	if len(paths) == 0 {
+		return nil, errNoWay
 	}
 	conn, winner, lost := s.race(ctx, paths)
 	if conn == nil {
@@ -62,6 +66,9 @@ func (s *Session) Connect(ctx context.Context, ways ...Way) (*Connection, error)
 
 // errNoPortal says that no name of a portal was ever found.
 var errNoPortal = errors.New("no address of the target is known")
+
+// errNoWay says that all ways are of the other family than the portals.
+var errNoWay = errors.New("no way suits an address of the target")
 
 // Known returns the portals in the order in which they are tried.
 func (s *Session) Known() []netip.AddrPort {

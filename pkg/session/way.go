@@ -108,9 +108,11 @@ func plain(addrs []netip.AddrPort) []path {
 
 // paths returns the ways to the portals in the order in which they are tried: the
 // kernel's own choice to all portals first, if it is among the ways, then the
-// others, each to all portals. Without a way that suits, it is the kernel's choice
-// alone.
+// others, each to all portals. Without ways it is the kernel's choice alone.
 func paths(ways []Way, addrs []netip.AddrPort) []path {
+	if len(ways) == 0 {
+		return plain(addrs)
+	}
 	var out []path
 	if slices.Contains(ways, Way{}) {
 		out = plain(addrs)
@@ -123,8 +125,13 @@ func paths(ways []Way, addrs []netip.AddrPort) []path {
 			}
 		}
 	}
-	if len(out) == 0 {
-		return plain(addrs)
-	}
 	return out
+}
+
+// pathsOrPlain is the kernel's choice where no way suits.
+func pathsOrPlain(ways []Way, addrs []netip.AddrPort) []path {
+	if out := paths(ways, addrs); len(out) > 0 {
+		return out
+	}
+	return plain(addrs)
 }

@@ -29,7 +29,7 @@ func TestPaths(t *testing.T) {
 		"not the kernel's":       {[]Way{vrf, a}, []netip.AddrPort{four}, []path{{vrf, four}, {a, four}}},
 		"of the same family":     {[]Way{a, b}, []netip.AddrPort{six, four}, []path{{a, four}, {b, six}}},
 		"twice":                  {[]Way{a, none, a, none}, []netip.AddrPort{four}, []path{{none, four}, {a, four}}},
-		"none suits":             {[]Way{b}, []netip.AddrPort{four}, []path{{none, four}}},
+		"none suits":             {[]Way{b}, []netip.AddrPort{four}, nil},
 		"an IPv4 address in six": {[]Way{{Source: netip.MustParseAddr("::ffff:10.0.0.5")}}, []netip.AddrPort{four, six}, []path{{Way{Source: netip.MustParseAddr("::ffff:10.0.0.5")}, four}}},
 		"no portal":              {[]Way{a, none}, nil, nil},
 	} {
@@ -62,7 +62,7 @@ func TestConnectWays(t *testing.T) {
 		"a device":                 {[]Way{{Device: "lo"}}, Way{"lo", netip.MustParseAddr("127.0.0.1")}},
 		"a device and an address":  {[]Way{{"lo", netip.MustParseAddr("127.0.0.2")}}, Way{"lo", netip.MustParseAddr("127.0.0.2")}},
 		"a device that is gone":    {[]Way{{Device: "gone0"}, from("127.0.0.2")}, from("127.0.0.2")},
-		"one of the other family":  {[]Way{from("::1")}, from("127.0.0.1")},
+		"one of the other family":  {[]Way{from("::1"), from("127.0.0.2")}, from("127.0.0.2")},
 		"the portal's way is long": {[]Way{from("127.0.0.2"), {Device: "gone0"}, from("127.0.0.3")}, from("127.0.0.2")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -134,6 +134,11 @@ func TestConnectWaysFail(t *testing.T) {
 		if _, err := s.Connect(t.Context(), way); err == nil || err.Error() != text {
 			t.Errorf("got %v, want %s", err, text)
 		}
+	}
+	tg := startTarget(t, welcome)
+	s, _ = sessionAt(t, nil, tg.portal)
+	if c, err := s.Connect(t.Context(), from("::1")); err == nil || c != nil || err.Error() != "no way suits an address of the target" {
+		t.Errorf("connected although no way suits, %v", err)
 	}
 	s, _ = sessionAt(t, nil)
 	if c, err := s.Connect(t.Context()); err == nil || c != nil {
