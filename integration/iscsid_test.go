@@ -14,7 +14,7 @@ import (
 // iscsid itself, or its login.
 const (
 	standsBy   = ": standing by"
-	looksAgain = "iscsid is gone: looking after the sessions again"
+	looksAgain = "iscsid has ended: recovering the sessions again"
 	// healedAgain ends an outage.
 	healedAgain = "logged in again after"
 )

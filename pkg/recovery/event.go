@@ -43,7 +43,7 @@ func (a *Agent) connectionEnded(w *watched, e kernel.Event) {
 }
 
 // async obeys a message of the target's (RFC 7143 11.9.1). The kernel passes it
-// on and does nothing about it. What iscsid looks after is iscsid's to obey.
+// on and does nothing about it. A session that iscsid recovers is left to it.
 func (a *Agent) async(w *watched, m iscsi.AsyncMessage) {
 	if w.down != nil || a.foreign(w) {
 		return

@@ -58,7 +58,7 @@ func (k *kept) say(a *look, text string) {
 	}
 }
 
-// check looks after the uplink and returns after how long to look again at the
+// check puts right what is wrong with the uplink, and returns after how long to look again at the
 // latest.
 func (k *kept) check(a *look) time.Duration {
 	if !k.locate(a) || !a.sees(k.want()) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// mend looks after the uplinks when it is time to, until ctx ends.
+// mend checks the uplinks when it is time to, until ctx ends.
 func (k *keeper) mend(ctx context.Context) {
 	look := time.NewTimer(0)
 	defer look.Stop()
@@ -25,7 +25,7 @@ func (k *keeper) mend(ctx context.Context) {
 	}
 }
 
-// check looks after all uplinks.
+// check checks all uplinks.
 func (k *keeper) check() time.Duration {
 	k.mu.Lock()
 	a := &look{nic: k.nic, log: k.log, now: k.now(), boot: k.clock(), sessions: k.uses}

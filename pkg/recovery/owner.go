@@ -13,7 +13,7 @@ const (
 	ownerGone    = 3 * time.Second // the last one must be gone for so long
 )
 
-// ownership follows which program looks after the sessions. Times are on a monotonic
+// ownership follows which program recovers the sessions. Times are on a monotonic
 // clock.
 type ownership struct {
 	since map[uint32]time.Duration // when each listener was first seen
@@ -112,7 +112,7 @@ func (a *Agent) foreign(w *watched) bool {
 // passive tells that another program is to log a session in.
 func (a *Agent) passive(w *watched) bool { return a.owner.other && a.foreign(w) }
 
-// lookForOwner sees who else looks after sessions, and writes so when that
+// lookForOwner sees which other program recovers sessions, and writes so when that
 // changes.
 func (a *Agent) lookForOwner() {
 	ids, err := a.cfg.Listeners()
@@ -137,7 +137,7 @@ func (a *Agent) lookForOwner() {
 	if a.owner.other {
 		a.cfg.Log.Infof("iscsid runs and is to log the sessions in: standing by")
 	} else {
-		a.cfg.Log.Infof("iscsid is gone: looking after the sessions again")
+		a.cfg.Log.Infof("iscsid has ended: recovering the sessions again")
 	}
 	for _, w := range a.watched {
 		if w.ask(a.now()); w.down != nil && !a.owner.other {

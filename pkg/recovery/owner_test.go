@@ -36,7 +36,7 @@ func TestIscsidIsLeftAlone(t *testing.T) {
 			t.Error("took over at once")
 		}
 		time.Sleep(3 * time.Second)
-		if r.loginCount() != 1 || !r.isUp() || !r.has("iscsid is gone") {
+		if r.loginCount() != 1 || !r.isUp() || !r.has("iscsid has ended") {
 			t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
 		}
 	})

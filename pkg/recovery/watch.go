@@ -78,7 +78,7 @@ func (p *parent) end() error {
 	return nil
 }
 
-// watch looks after the supervisor until it takes another one. end then ends
+// watch monitors the supervisor until it takes another one. end then ends
 // this worker: the new supervisor waits for that, and starts the next worker.
 func (w *worker) watch(ctx context.Context, p *parent, end func()) {
 	said := once{log: w.log}

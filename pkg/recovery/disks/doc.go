@@ -1,4 +1,4 @@
-// Package disks looks after the settings of the sessions' disks in the running
+// Package disks keeps the settings of the sessions' disks in the running
 // system, for package recovery:
 //
 //   - A disk that is no leg of a mirror or multipath map repeats its commands

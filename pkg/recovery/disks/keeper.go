@@ -13,7 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
-// Session is a session whose disks are looked after.
+// Session is a session whose disks are kept set.
 type Session interface {
 	ID() uint32
 	// String names its target.
@@ -51,7 +51,7 @@ type Config struct {
 	Log     Logger
 }
 
-// Keeper looks after the disks. Its state belongs to the goroutine of Run; the
+// Keeper keeps the disks' settings. Its state belongs to the goroutine of Run; the
 // methods that any goroutine may call say so. A nil one reports nothing.
 type Keeper struct {
 	cfg   Config
@@ -94,7 +94,7 @@ func New(cfg Config) *Keeper {
 	return k
 }
 
-// Wake has the disks looked after soon: some may have come. Any goroutine may
+// Wake has the disks checked soon: some may have come. Any goroutine may
 // call it.
 func (k *Keeper) Wake() {
 	if k == nil {
@@ -204,7 +204,7 @@ func (k *Keeper) watchTimers(ctx context.Context) <-chan []write {
 	return w.writes
 }
 
-// look looks after all that there is. again tells that it is to be done again in
+// look checks all disks and sessions. again tells that it is to be done again in
 // lookAgain.
 func (k *Keeper) look() (again bool) {
 	few, there := map[uint32]bool{}, map[string]bool{}
