@@ -27,7 +27,7 @@ const (
 const bootDeadline = 5 * time.Minute
 
 // textDeadline is for one text of a test that is longer than a boot.
-const textDeadline = 100 * time.Second
+const textDeadline = 8 * time.Minute
 
 // image is an initramfs of ours; the same one is built once for all tests.
 type image struct {
