@@ -80,3 +80,20 @@ func TestSoakLease(t *testing.T) {
 	}
 	f.finish()
 }
+
+// A disk answers every write with ABORTED COMMAND for more than a minute. No command fails; the disk is named, and when it works
+// again all goes on.
+func TestSoakAbortedCommands(t *testing.T) {
+	f := newFaultRig(t, 320)
+	f.m = f.boot(virtio, "", faultLine)
+	f.watched()
+	f.writes()
+	f.first.Sense(0x0b)
+	f.expect(f.m, "disk sda (LUN 1) has answered every command with an error for ")
+	f.do("run /run/initramfs/shutdown status")
+	f.shows(f.m, "guest: out:   disk       sda answers every command with an error for ")
+	f.first.Sense(0)
+	f.expect(f.m, "disk sda works again after ")
+	f.writes()
+	f.finish()
+}

@@ -109,3 +109,19 @@ func TestSoakNetworkManagerAddress(t *testing.T) {
 	}
 	d.off()
 }
+
+// NetworkManager makes the NIC a port of a bridge, with the boot's address.
+func TestSoakNetworkManagerBridge(t *testing.T) {
+	d, _ := managed(t, "NetworkManager.service", map[string]string{"/etc/network/interfaces": "auto lo\niface lo inet loopback\n"})
+	d.relogins = true
+	d.ask("for i in $(seq 120); do nmcli -t -f DEVICE,STATE device | grep -q eth0:connected && break; sleep 1; done")
+	d.ask("nmcli connection add type bridge ifname br0 con-name br0 bridge.stp no ipv4.method manual ipv4.addresses 10.77.0.2/24 ipv6.method disabled; " +
+		"nmcli connection add type ethernet ifname eth0 con-name port master br0; nmcli connection up br0; nmcli connection up port")
+	d.ask("until ip -o -4 addr show br0 | grep -q 10.77.0.2/24 && ! ip -o -4 addr show eth0 | grep -q inet; do sleep 1; done")
+	d.writes()
+	d.restart("NetworkManager")
+	if got := d.ask("ip -o -4 addr show; cat /sys/class/net/br0/brif/eth0/state"); !strings.Contains(got, "br0    inet 10.77.0.2/24 ") || strings.Contains(got, "eth0    inet") {
+		t.Errorf("the addresses are %q", got)
+	}
+	d.off()
+}

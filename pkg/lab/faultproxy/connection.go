@@ -155,6 +155,7 @@ func (c *connection) forward(ctx context.Context, d Direction, n int, pdu []byte
 		return nil
 	}
 	if d == ToInitiator {
+		pdu = c.proxy.answered(pdu)
 		c.out.Lock()
 		defer c.out.Unlock()
 		if op := iscsi.Opcode(pdu[0] & 0x3f); op == iscsi.OpSCSIResponse || op == iscsi.OpNOPIn {
