@@ -38,7 +38,7 @@ integration: deps ## boot machines in QEMU from real targets and look at their c
 
 soak: deps ## run the long matrices: every kernel and NIC model, many boots
 	./scripts/deps.sh test bench-full soak
-	$(GO) test -count=1 -timeout 80m -parallel 2 -tags soak -run Soak -v ./integration
+	$(GO) test -count=1 -timeout 120m -parallel 2 -tags soak -run Soak -v ./integration
 
 demo: build ## boot a machine without a disk from an iSCSI LUN and leave you at its shell
 	./scripts/deps.sh demo

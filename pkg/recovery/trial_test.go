@@ -266,6 +266,12 @@ func TestWays(t *testing.T) {
 	for _, k := range inVRF {
 		k.place.above = link{index: 5, name: "red", kind: "vrf"}
 	}
+	local := testUplink()
+	local.Lease.Address = netip.MustParsePrefix("fe80::2/64")
+	bridged := uplinks(local, testUplink())
+	for _, k := range bridged {
+		k.place.chain = append(k.place.chain, link{index: 5, name: "br0", kind: "bridge"})
+	}
 	var many []owned
 	for i := range 20 {
 		many = append(many, an(fmt.Sprintf("10.0.1.%d/24", i), 2))
@@ -280,6 +286,7 @@ func TestWays(t *testing.T) {
 		"two":        {[]owned{an("10.0.0.2/24", 2), an("10.0.0.9/24", 7)}, uplinks(testUplink(), testUplink()), "[{ invalid IP} { 10.0.0.2} { 10.0.0.9}]"},
 		"of lo":      {[]owned{an("10.0.0.2/24", 2), an("10.0.0.9/32", 1)}, uplinks(testUplink()), "[{ invalid IP} { 10.0.0.2} { 10.0.0.9}]"},
 		"both kinds": {[]owned{an("10.0.0.2/24", 2), an("fd00::2/64", 2), an("fe80::2/64", 2)}, uplinks(testUplink(), v6), "[{ invalid IP} { 10.0.0.2} { fd00::2}]"},
+		"bridged":    {[]owned{an("10.0.0.2/24", 5), an("fe80::2/64", 5)}, bridged, "[{ invalid IP} {br0 invalid IP}]"},
 		"VRF":        {[]owned{an("10.0.0.2/24", 2)}, inVRF, "[{ invalid IP} {red invalid IP}]"},
 		"VRF, two":   {[]owned{an("10.0.0.2/24", 2), an("10.0.0.9/24", 7)}, inVRF, "[{ invalid IP} {red invalid IP} {red 10.0.0.2} { 10.0.0.9}]"},
 		"many":       {many, uplinks(testUplink()), "[{ invalid IP} { 10.0.1.0} { 10.0.1.1} { 10.0.1.2} { 10.0.1.3} { 10.0.1.4} { 10.0.1.5} { 10.0.1.6} { 10.0.1.7}]"},

@@ -102,6 +102,12 @@ func waysOf(a *look, uplinks []*kept) []session.Way {
 				out = append(out, w)
 			}
 		}
+		// A link-local portal has the name of the boot's interface.
+		if top := k.place.top(); top.name != k.Lease.Interface && k.want().Addr().Is6() {
+			if w := (session.Way{Device: top.name}); !slices.Contains(out, w) {
+				out = append(out, w)
+			}
+		}
 		if v6 := k.want().Addr().Is6(); k.want().IsValid() && !slices.Contains(families, v6) {
 			families = append(families, v6)
 		}

@@ -16,7 +16,9 @@ import (
 // kernel.
 type Way struct {
 	// Device is the interface that the socket is bound to (socket(7),
-	// SO_BINDTODEVICE), as a VRF needs it; "": none.
+	// SO_BINDTODEVICE), as a VRF needs it; "": none. It is the zone of link-local
+	// portals then: what the boot reached them by may have another name now, or
+	// may be a port of a bridge.
 	Device string
 	// Source is the local address; not valid: the kernel chooses.
 	Source netip.Addr
@@ -59,6 +61,14 @@ func (s *Session) findVia(sys string, ways []Way) {
 // same family.
 func (w Way) suits(addr netip.Addr) bool {
 	return !w.Source.IsValid() || w.Source.Unmap().Is4() == addr.Unmap().Is4()
+}
+
+// zoned gives a link-local portal the zone that it has by this way.
+func (w Way) zoned(p netip.AddrPort) netip.AddrPort {
+	if w.Device == "" || !p.Addr().Is6() || !p.Addr().IsLinkLocalUnicast() {
+		return p
+	}
+	return netip.AddrPortFrom(p.Addr().WithZone(w.Device), p.Port())
 }
 
 // dialer prepares a socket that leaves this way.
@@ -119,7 +129,7 @@ func paths(ways []Way, addrs []netip.AddrPort) []path {
 	}
 	for _, w := range ways {
 		for _, a := range addrs {
-			p := path{w, a}
+			p := path{w, w.zoned(a)}
 			if w.suits(a.Addr()) && len(out) < maxPaths && !slices.Contains(out, p) {
 				out = append(out, p)
 			}

@@ -32,6 +32,11 @@ func TestPaths(t *testing.T) {
 		"none suits":             {[]Way{b}, []netip.AddrPort{four}, nil},
 		"an IPv4 address in six": {[]Way{{Source: netip.MustParseAddr("::ffff:10.0.0.5")}}, []netip.AddrPort{four, six}, []path{{Way{Source: netip.MustParseAddr("::ffff:10.0.0.5")}, four}}},
 		"no portal":              {[]Way{a, none}, nil, nil},
+		"link-local, of a bridge": {
+			[]Way{none, {Device: "br0"}},
+			[]netip.AddrPort{netip.MustParseAddrPort("[fe80::1%eth0]:3260")},
+			[]path{{none, netip.MustParseAddrPort("[fe80::1%eth0]:3260")}, {Way{Device: "br0"}, netip.MustParseAddrPort("[fe80::1%br0]:3260")}},
+		},
 	} {
 		if got := paths(tt.ways, tt.portals); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
