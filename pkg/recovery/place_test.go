@@ -279,7 +279,7 @@ func TestAsksAtThePlace(t *testing.T) {
 	if got := k.report([]Uplink{testUplink()}); got != want {
 		t.Errorf("report %q", got)
 	}
-	if got := fmt.Sprint(k.ways()); got != "[{ invalid IP} { 10.0.0.2} { fd00::2}]" {
+	if got := fmt.Sprint(k.ways()); got != "[{ invalid IP} {br0 invalid IP} { 10.0.0.2} { fd00::2}]" {
 		t.Errorf("ways %s", got)
 	}
 }
