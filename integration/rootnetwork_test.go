@@ -25,21 +25,23 @@ func withModules(t *telling, tree lab.Tree, names ...string) lab.Tree {
 }
 
 // What an administrator does to the network that root is on, one after the other, under write load: a VLAN on the NIC, other
-// addresses, one that reaches nothing, a bridge, a VRF. Root goes on each time, and the boot's address is never beside one that
+// addresses, one that reaches nothing, a bridge, a bond, a VRF. Root goes on each time, and the boot's address is never beside one that
 // works.
 func TestRootsNetworkIsChanged(t *testing.T) {
 	f := newFaultRig(t, 96)
 	f.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: withModules(f.t, root("faults alone"),
-		"net/llc/llc", "net/802/stp", "net/802/mrp", "net/802/garp", "net/8021q/8021q", "net/bridge/bridge", "drivers/net/vrf")})
+		"net/llc/llc", "net/802/stp", "net/802/mrp", "net/802/garp", "net/8021q/8021q", "net/bridge/bridge",
+		"net/tls/tls", "drivers/net/bonding/bonding", "drivers/net/vrf")})
 	f.stopTarget()
 	f.startTarget(oneWay.Secret)
 	f.m = f.boot(virtio, "", faultLine+"iscsi_recovery_tmo=300")
 	f.watched()
-	f.do("module llc stp mrp garp 8021q bridge vrf")
+	f.do("module llc stp mrp garp 8021q bridge tls bonding vrf")
 	f.vlan()
 	f.otherAddress()
 	f.deadAddress()
 	f.bridged()
+	f.bonded()
 	f.vrf()
 	f.finish()
 }
@@ -108,6 +110,16 @@ func (f *faultRig) bridged() {
 	f.do("master bridge br0")
 	f.writes()
 	f.has("br0 mtu 1500 10.77.0.2/24 ", "ens2 mtu 1500 fe80.* part of br0")
+	f.do("nomaster")
+	f.writes()
+	f.has("ens2 mtu 1500 10.77.0.2/24 ")
+}
+
+// bonded makes the NIC a port of a bond, which takes it only while it is down, and takes it out again.
+func (f *faultRig) bonded() {
+	f.do("master bond bond1")
+	f.writes()
+	f.has("bond1 mtu 1500 10.77.0.2/24 ", "ens2 mtu 1500 .*part of bond1")
 	f.do("nomaster")
 	f.writes()
 	f.has("ens2 mtu 1500 10.77.0.2/24 ")

@@ -106,6 +106,13 @@ func addMaster(l netlink.Link, words []string) error {
 	switch words[0] {
 	case "bridge":
 		m = &netlink.Bridge{LinkAttrs: attrs}
+	case "bond": // takes only a link that is down
+		bond := netlink.NewLinkBond(attrs)
+		bond.Mode, bond.Miimon = netlink.BOND_MODE_ACTIVE_BACKUP, 100
+		m = bond
+		if err := netlink.LinkSetDown(l); err != nil {
+			return err
+		}
 	case "vrf":
 		m = &netlink.Vrf{LinkAttrs: attrs, Table: 77}
 	default:
