@@ -2,7 +2,7 @@ package integration
 
 import "testing"
 
-// The agent's halves are stopped, ended and both ended, and /run is filled: what one of them can mend is mended, root's session
+// The agent's supervisor and worker are stopped, killed, and both at once, and /run is filled: each starts the other one again, root's session
 // with it, and status tells what is so.
 func TestAgentsHalves(t *testing.T) {
 	f := newFaultRig(t, 96)

@@ -143,7 +143,7 @@ func (i *initiatorRig) twins(s *session.Session) {
 	if found, err := s.Duplicate(i.ctx, nil, 300*time.Millisecond); found || err != nil {
 		i.t.Errorf("at %s, alone: %v, %v", i.name, found, err)
 	}
-	i.has("nobody else", 0)
+	i.has("without another machine", 0)
 	other, events := i.newSession()
 	i.login(other)
 	ctx, cancel := context.WithCancel(i.ctx)

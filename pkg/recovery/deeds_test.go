@@ -105,7 +105,7 @@ func taken(t *testing.T, test func(t *testing.T, r *rig)) {
 	})
 }
 
-// A session that was taken is ours: the next break is mended at once.
+// A session that was taken stays the agent's: after the next break it is logged in at once.
 func TestTakenIsOurs(t *testing.T) {
 	taken(t, func(t *testing.T, r *rig) {
 		r.breakIt()

@@ -326,8 +326,8 @@ func TestHalvesStoppedForAMoment(t *testing.T) {
 }
 
 // Both stopped: the first that goes on replaces the other one. With the
-// supervisor stopped and the worker killed nothing can be done until somebody
-// lets the supervisor go on.
+// supervisor stopped and the worker killed nothing starts a worker before SIGCONT
+// reaches the supervisor.
 func TestHalvesBoth(t *testing.T) {
 	inPair(t, func(p *pair) {
 		supervisor, worker := p.runs(0, 0)

@@ -233,7 +233,7 @@ func TestFollow(t *testing.T) {
 	if len(k.away) > maxAway {
 		t.Errorf("remembers %d", len(k.away))
 	}
-	follow(2, false) // a card has its place, whoever is away
+	follow(2, false) // a NIC is remembered, however many neighbours are
 	if _, ok := k.away[2]; !ok {
 		t.Error("has forgotten the card")
 	}

@@ -18,7 +18,7 @@ const maxHops = 4
 
 // follow logs in at an address and at where it redirects to, by the same way if
 // that suits, always to the same target. A target that has moved for good is looked
-// for there first from now on; after one that has moved for now the next login
+// for there first from now on; after one that has moved temporarily the next login
 // begins where this one did.
 func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path) (Notes, *Try) {
 	e := entry{path: p, start: p.addr, group: s.group}

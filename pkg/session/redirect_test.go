@@ -32,7 +32,7 @@ func persistent(k *kerneltest.Kernel) string {
 	return out
 }
 
-// After a move for now the next login begins where this one did, after one for
+// After a temporary move the next login begins where this one did, after one for
 // good where it led.
 func TestRedirect(t *testing.T) {
 	for _, tt := range []struct {

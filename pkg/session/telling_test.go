@@ -17,7 +17,7 @@ func TestTelling(t *testing.T) {
 	for name, test := range map[string]struct{ first, second, want error }{
 		"no stage, and the ACL":       {stage, refused, refused},
 		"no stage, and it moves":      {stage, moved, moved},
-		"no stage, and nobody is":     {stage, lost, stage},
+		"no stage, none waits":        {stage, lost, stage},
 		"MD5, and the secret is bad":  {list, refused, refused},
 		"MD5, and the target's is":    {list, auth, auth},
 		"MD5, and the target moves":   {list, moved, moved},

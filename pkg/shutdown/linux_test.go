@@ -122,7 +122,7 @@ func ourSession(t *testing.T, files map[string]string) *linux {
 func TestProgress(t *testing.T) {
 	l := ourSession(t, map[string]string{
 		"class/scsi_device/7:0:0:1/device/iodone_cnt": "0x2\n",
-		"class/scsi_device/8:0:0:0/device/iodone_cnt": "0x100\n", // somebody else's
+		"class/scsi_device/8:0:0:0/device/iodone_cnt": "0x100\n", // of another host
 	})
 	for _, tt := range []struct {
 		done, failed string
@@ -154,7 +154,7 @@ func TestFlush(t *testing.T) {
 	l := ourSession(t, map[string]string{
 		"class/scsi_disk/7:0:0:0/max_retries":     "-1\n",
 		"class/scsi_disk/7:0:0:1/max_retries":     "3\n",
-		"class/scsi_disk/8:0:0:0/max_retries":     "-1\n", // somebody else's
+		"class/scsi_disk/8:0:0:0/max_retries":     "-1\n", // of another host
 		"class/scsi_device/7:0:0:0/device/delete": "",
 	})
 	k := kerneltest.New()

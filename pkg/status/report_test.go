@@ -96,7 +96,7 @@ func TestLinks(t *testing.T) {
 		boot + "there put-back 0 now 10.0.0.2/24 place br0":                         "network ens3 (52:54:00:77:00:01), port of br0: 10.0.0.2/24, static",
 		boot + "lost put-back 3 now -":                                              "network ens3 (52:54:00:77:00:01): no address; from the boot: 10.0.0.2/24, static, lost, put back 3 times",
 		boot + "there put-back 0 now 10.0.0.9/24,10.1.0.9/16":                       "network ens3 (52:54:00:77:00:01): 10.0.0.9/24, 10.1.0.9/16; from the boot: 10.0.0.2/24, static",
-		boot + "there put-back 1 now 10.0.0.9/24,10.0.0.2/24 temporary 10.0.0.2/24": "network ens3 (52:54:00:77:00:01): 10.0.0.9/24, 10.0.0.2/24 for now; from the boot: 10.0.0.2/24, static, put back 1 times",
+		boot + "there put-back 1 now 10.0.0.9/24,10.0.0.2/24 temporary 10.0.0.2/24": "network ens3 (52:54:00:77:00:01): 10.0.0.9/24, 10.0.0.2/24 (temporary); from the boot: 10.0.0.2/24, static, put back 1 times",
 	} {
 		if diff := cmp.Diff([]string{want}, parseSaid(line).network(0)); diff != "" {
 			t.Errorf("%s: %s", line, diff)

@@ -203,7 +203,7 @@ func linkText(name string, v map[string]string) string {
 		all := strings.Split(now, ",")
 		for i := range all {
 			if all[i] == v["temporary"] {
-				all[i] += " for now"
+				all[i] += " (temporary)"
 			}
 		}
 		text += ": " + strings.Join(all, ", ") + "; from the boot: " + gave
