@@ -39,6 +39,7 @@ var linked = map[string]string{
 	"pkg/shutdown":        "brings the machine down in order",
 	"pkg/status":          "tells people how the sessions are",
 	"pkg/switchroot":      "leaves the initramfs",
+	"pkg/procstat":        "reads which processes run, are stopped or have ended",
 	"pkg/words":           "reads the agent's state back without fmt's scanning, which is 50 KB",
 	"pkg/uevent":          "waits for devices without polling",
 

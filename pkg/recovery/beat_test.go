@@ -81,26 +81,6 @@ func TestLoopBeats(t *testing.T) {
 	})
 }
 
-func TestIsStopped(t *testing.T) {
-	for stat, want := range map[string]bool{
-		"7 (@iscsiroot) S 1 7 7 0": false, "7 (@iscsiroot) T 1 7": true, "7 (x) t 1": true, "7 (x) Z 1": false,
-		"7 (a) T b) R 1": false, "7 (a\n) S) T 1": true, "": false, "7 (x)": false, "7 (x) ": false, "T": false,
-	} {
-		if got := isStopped(stat); got != want {
-			t.Errorf("%q: %v", stat, got)
-		}
-	}
-}
-
-func FuzzIsStopped(f *testing.F) {
-	f.Add("7 (@iscsiroot) T 1 7 7 0 -1")
-	f.Fuzz(func(t *testing.T, stat string) {
-		if isStopped(stat) && !strings.ContainsAny(stat, "Tt") {
-			t.Errorf("%q", stat)
-		}
-	})
-}
-
 func TestPageReport(t *testing.T) {
 	m := newMemory(t)
 	p, err := m.page()

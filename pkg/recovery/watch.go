@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/procstat"
 )
 
 // parent is a worker's supervisor. alive is a pipe whose other end the
@@ -118,13 +119,9 @@ func (o *once) warn(text string) {
 // stopped tells whether a process is stopped by a signal, or by a debugger.
 func stopped(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && isStopped(string(b))
-}
-
-// isStopped reads that from the text of /proc/PID/stat (fs/proc/array.c:
-// do_task_stat, task_state_array): pid (comm) state ...; comm may hold anything.
-func isStopped(stat string) bool {
-	i := strings.LastIndexByte(stat, ')')
-	f := strings.Fields(stat[i+1:])
-	return i >= 0 && len(f) > 0 && (f[0] == "T" || f[0] == "t")
+	if err != nil {
+		return false
+	}
+	st, ok := procstat.Parse(string(b))
+	return ok && st.Stopped()
 }

@@ -5,13 +5,13 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/procstat"
 )
 
 // linux is the machine that we run on. Its paths are seams for tests.
@@ -39,10 +39,6 @@ const agentPrefix = "@iscsiroot"
 // agentComms are the names of the files that they run: PID 1's, its copy in /run,
 // and /proc/self/exe.
 var agentComms = []string{"init", Program, "exe"}
-
-// kthread is the flag of a thread of the kernel's (include/linux/sched.h:
-// PF_KTHREAD).
-const kthread = 0x00200000
 
 // maxProcesses is more than the kernel has numbers (include/linux/threads.h:
 // PID_MAX_LIMIT).
@@ -99,22 +95,8 @@ func readStat(path string) (comm string, lives bool) {
 	if err != nil {
 		return "", false
 	}
-	return parseStat(string(b[:n]))
-}
-
-// parseStat reads the text's first part: "pid (comm) state ppid pgrp session tty
-// tpgid flags ...". A name may hold any character.
-func parseStat(text string) (comm string, lives bool) {
-	open, shut := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
-	if open < 0 || shut < open {
-		return "", false
-	}
-	f := strings.Fields(text[shut+1:])
-	if len(f) < 7 {
-		return "", false
-	}
-	flags, err := strconv.ParseUint(f[6], 10, 32)
-	return text[open+1 : shut], err == nil && flags&kthread == 0 && f[0] != "Z" && f[0] != "X"
+	st, ok := procstat.Parse(string(b[:n]))
+	return st.Comm, ok && !st.Kernel() && !st.Ended()
 }
 
 func signalAll(pids []int, sig unix.Signal) {

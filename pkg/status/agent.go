@@ -5,6 +5,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/procstat"
 )
 
 // Names of the agent's processes, argv[0], see package recovery.
@@ -56,9 +58,9 @@ func findAgent(proc string) agent {
 		if path.Base(name) == iscsidName {
 			name = iscsidName
 		}
-		s := state(string(stat))
-		if p := a.byName(name); p != nil && !p.runs() && s != "" && !strings.Contains("ZXx", s) {
-			*p = process{pid: filepath.Base(filepath.Dir(file)), stopped: s == "T" || s == "t"}
+		s, ok := procstat.Parse(string(stat))
+		if p := a.byName(name); p != nil && !p.runs() && ok && !s.Ended() {
+			*p = process{pid: filepath.Base(filepath.Dir(file)), stopped: s.Stopped()}
 		}
 	}
 	return a
@@ -77,17 +79,6 @@ func (a *agent) byName(name string) *process {
 		return &a.iscsid
 	}
 	return nil
-}
-
-// state reads a process's state from the text of its stat file (fs/proc/array.c:
-// do_task_stat, task_state_array): pid (comm) state ...; comm may hold anything.
-func state(stat string) string {
-	i := strings.LastIndexByte(stat, ')')
-	f := strings.Fields(stat[i+1:])
-	if i < 0 || len(f) == 0 {
-		return ""
-	}
-	return f[0]
 }
 
 // runs tells whether sessions are recovered: by the worker, whatever its

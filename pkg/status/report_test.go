@@ -45,9 +45,9 @@ func TestReport(t *testing.T) {
 		"run/systemd/network/a.network.d/50-iscsiroot.conf": "",
 		"run/systemd/network/b.network":                     "",
 		"proc/5/cmdline":                                    "@iscsiroot\x00",
-		"proc/5/stat":                                       "5 (shutdown) S 1 5",
+		"proc/5/stat":                                       "5 (shutdown) S 1 5 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 1000 12",
 		"proc/6/cmdline":                                    "@iscsiroot-agent\x00",
-		"proc/6/stat":                                       "6 (exe) R 5 6",
+		"proc/6/stat":                                       "6 (exe) R 5 6 6 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 1000 12",
 	})
 	text, wrong := Report(s)
 	_, got, _ := strings.Cut(text, "come back\n")

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/procstat"
 )
 
 func psVerb() Verb {
@@ -68,20 +70,13 @@ func processes(proc string) ([]process, error) {
 	return out, nil
 }
 
-// parseStat reads /proc/PID/stat (proc_pid_stat(5)). The name in parentheses
-// can hold anything; a kernel thread has no other.
+// parseStat reads /proc/PID/stat. A kernel thread has no name but that.
 func parseStat(stat string) (process, bool) {
-	open, closing := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
-	if open < 0 || closing < open {
+	st, ok := procstat.Parse(stat)
+	if !ok {
 		return process{}, false
 	}
-	f := strings.Fields(stat[closing+1:])
-	if len(f) < 22 {
-		return process{}, false
-	}
-	parent, _ := strconv.Atoi(f[1])
-	pages, _ := strconv.ParseInt(f[21], 10, 64)
-	return process{parent: parent, state: f[0], kib: pages * int64(os.Getpagesize()) >> 10, command: "[" + stat[open+1:closing] + "]"}, true
+	return process{parent: st.Parent, state: string(st.State), kib: st.Pages * int64(os.Getpagesize()) >> 10, command: "[" + st.Comm + "]"}, true
 }
 
 func killVerb() Verb {
