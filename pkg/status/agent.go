@@ -2,8 +2,8 @@ package status
 
 import (
 	"os"
-	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/procstat"
@@ -16,7 +16,7 @@ const (
 	workerName     = "@iscsiroot-agent"
 )
 
-// iscsidName is the base of argv[0] of open-iscsi's daemon.
+// iscsidName is that of open-iscsi's daemon, which is its file's too.
 const iscsidName = "iscsid"
 
 // process is one of /proc; its zero value is none.
@@ -44,22 +44,28 @@ type agent struct {
 	first, supervisor, worker, iscsid process
 }
 
-// findAgent looks for them below proc. Of two of a name, one that runs counts.
+// comms are the names of the files that the agent's processes run: PID 1's, its
+// copy in /run, and /proc/self/exe.
+var comms = []string{"init", "shutdown", "exe"}
+
+// findAgent looks for them below proc. Of two of a name, one that runs counts. The
+// command line is read of those alone that can be the agent's: of a process that
+// waits for a dead root disk it may not come back (fs/proc/base.c: get_mm_cmdline).
 func findAgent(proc string) agent {
 	var a agent
-	paths, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/cmdline"))
+	paths, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/stat"))
 	for _, file := range paths {
 		b, err := os.ReadFile(file)
-		stat, serr := os.ReadFile(filepath.Join(filepath.Dir(file), "stat"))
-		if err != nil || serr != nil {
-			continue // it has ended
+		s, ok := procstat.Parse(string(b))
+		if err != nil || !ok || s.Ended() {
+			continue
 		}
-		name, _, _ := strings.Cut(string(b), "\x00")
-		if path.Base(name) == iscsidName {
-			name = iscsidName
+		name := s.Comm
+		if slices.Contains(comms, name) {
+			b, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+			name, _, _ = strings.Cut(string(b), "\x00")
 		}
-		s, ok := procstat.Parse(string(stat))
-		if p := a.byName(name); p != nil && !p.runs() && ok && !s.Ended() {
+		if p := a.byName(name); p != nil && !p.runs() {
 			*p = process{pid: filepath.Base(filepath.Dir(file)), stopped: s.Stopped()}
 		}
 	}

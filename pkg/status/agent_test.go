@@ -87,7 +87,11 @@ func TestAgent(t *testing.T) {
 					name += "\x00"
 				}
 				files[fmt.Sprintf("proc/%d/cmdline", 10+i)] = name
-				files[fmt.Sprintf("proc/%d/stat", 10+i)] = fmt.Sprintf("%d (a b) c) %s 1 2 3 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 1000 12", 10+i, state)
+				comm := "exe"
+				if strings.HasPrefix(name, "/sbin/") {
+					comm = "iscsid"
+				}
+				files[fmt.Sprintf("proc/%d/stat", 10+i)] = fmt.Sprintf("%d (%s) %s 1 2 3 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 1000 12", 10+i, comm, state)
 			}
 			text, wrong := Report(system(t, files))
 			if want := "agent: " + c.line + "\n"; !strings.Contains(text, want) || !strings.Contains(text, "  kept by    "+c.keptBy+"\n") {
@@ -106,8 +110,8 @@ func TestStaleReport(t *testing.T) {
 		"sys/class/iscsi_session/session1/state": "LOGGED_IN\n",
 		"run/iscsiroot/status.stale":             agentSays,
 		"run/iscsiroot/status.new":               "",
-		"proc/5/cmdline":                         "@iscsiroot\x00", "proc/5/stat": "5 (x) S 1 5 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 1000 12",
-		"proc/6/cmdline": "@iscsiroot-agent\x00", "proc/6/stat": "6 (x) S 5 6 6 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 1000 12",
+		"proc/5/cmdline":                         "@iscsiroot\x00", "proc/5/stat": "5 (shutdown) S 1 5 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 1000 12",
+		"proc/6/cmdline": "@iscsiroot-agent\x00", "proc/6/stat": "6 (exe) S 5 6 6 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 1000 12",
 	})
 	s.SinceBoot += 5 * time.Minute
 	text, wrong := Report(s)
