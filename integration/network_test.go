@@ -114,7 +114,7 @@ func TestLinkLocalTarget(t *testing.T) {
 }
 
 // Two NICs on two networks, a target on each. The second one's carrier comes
-// late; root is there.
+// when root, which is there, is looked for already.
 func TestTwoNetworks(t *testing.T) {
 	const second = "iqn.2007-01.com.example:storage.remote2"
 	r := newPeerRig(t)
@@ -127,7 +127,8 @@ func TestTwoNetworks(t *testing.T) {
 		" iscsi_t="+targetName+" iscsi_a=10.77.0.1 iscsi_t.2="+second+" iscsi_a.2=10.78.0.1 root=/dev/sdb2",
 		lab.NIC{Tap: r.tap}, lab.NIC{Tap: tap1})
 	r.unplugNIC(m, 1)
-	r.expect(m, "iscsiroot: network: eth0 is up with 10.77.0.2/24", "iscsiroot: login to "+targetName+" at 10.77.0.1:3260")
+	r.expect(m, "iscsiroot: network: eth0 is up with 10.77.0.2/24", "iscsiroot: login to "+targetName+" at 10.77.0.1:3260",
+		"root /dev/sdb2: the disks of our sessions have no such device: waiting for it")
 	if err := m.SetLink(r.ctx, 1, true); err != nil {
 		t.Fatal(err)
 	}

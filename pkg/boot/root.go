@@ -11,6 +11,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -39,8 +40,9 @@ const rootWait = 5 * time.Second
 func (m *Machine) findRoot(ctx context.Context) error {
 	for {
 		changed := m.logins.change()
+		waits := m.logins.waits()
 		err := m.findRootNow(ctx)
-		if err == nil || len(m.logins.waits()) == 0 {
+		if err == nil || len(waits) == 0 {
 			return err
 		}
 		if !m.waitTarget(ctx, changed, err) {
@@ -50,8 +52,8 @@ func (m *Machine) findRoot(ctx context.Context) error {
 	}
 }
 
-// waitTarget waits for the next target that is there, or will never be; not
-// longer than rd.timeout= allows.
+// waitTarget waits until changed is closed: another target is there, or will
+// never be; not longer than rd.timeout= allows.
 func (m *Machine) waitTarget(ctx context.Context, changed <-chan struct{}, reason error) bool {
 	for _, i := range m.logins.waits() {
 		m.Log.Warnf("%v: waiting for target %s", reason, m.sessions[i].Target)
@@ -116,13 +118,14 @@ func (m *Machine) waitRoot(ctx context.Context, want bootspec.Device, limit time
 	}
 	m.Log.Infof("%v: waiting for it", err)
 	for {
+		changed := m.logins.change()
 		left := limit - time.Since(began)
-		err := m.tryRoot(ctx, want, min(max(left, 0), secondLine))
+		err := m.tryRoot(ctx, want, min(max(left, 0), secondLine), changed)
 		switch {
 		case err == nil:
 			n.healed()
 			return nil
-		case !errors.As(err, &missing), ctx.Err() != nil, left <= secondLine:
+		case !errors.As(err, &missing), ctx.Err() != nil, time.Since(began) >= limit:
 			return err
 		}
 		n.failed(err)
@@ -130,10 +133,19 @@ func (m *Machine) waitRoot(ctx context.Context, want bootspec.Device, limit time
 }
 
 // tryRoot looks for a device at once and after each event that may bring it.
-// After limit it returns what was wrong the last time.
-func (m *Machine) tryRoot(ctx context.Context, want bootspec.Device, limit time.Duration) error {
+// After limit, or when a target's login has changed, it returns what was wrong
+// the last time: the disks of a target count from that change on, which is after
+// their events.
+func (m *Machine) tryRoot(ctx context.Context, want bootspec.Device, limit time.Duration, changed <-chan struct{}) error {
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	contain.Go("wait for a target", func() {
+		select {
+		case <-changed:
+			cancel()
+		case <-wait.Done():
+		}
+	}, nil)
 	var last error
 	err := m.Uevents.Wait(wait, func(ev uevent.Event) (bool, error) {
 		if ev.Action != "" && ev.Subsystem != "block" {
@@ -147,7 +159,8 @@ func (m *Machine) tryRoot(ctx context.Context, want bootspec.Device, limit time.
 		}
 		return true, last
 	})
-	if errors.Is(err, context.DeadlineExceeded) && last != nil {
+	timeIsUp := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) && ctx.Err() == nil
+	if timeIsUp && last != nil {
 		return last
 	}
 	return err

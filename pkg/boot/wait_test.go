@@ -55,3 +55,22 @@ func TestFindRootWaits(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The events of a disk come before its target counts as one that is there: root
+// is looked for again when it does, and not only at the next event.
+func TestTryRootLooksAgainWhenATargetComesUp(t *testing.T) {
+	events, err := uevent.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = events.Close() }()
+	log := kmsg.Open(kmsg.Paths{})
+	l := newLogins(t.Context(), log, 1, nil, nil)
+	m := Machine{Log: log, Uevents: events, logins: l}
+	changed := l.change()
+	go l.lose(0)
+	var missing *notFoundError
+	if err := m.tryRoot(t.Context(), bootspec.Device{By: bootspec.ByUUID, Text: "1"}, time.Hour, changed); !errors.As(err, &missing) {
+		t.Errorf("got %v", err)
+	}
+}
