@@ -75,8 +75,12 @@ func (ns *Namespace) startLIO(ctx context.Context, c LIOConfig) (*LIO, error) {
 	for i, image := range images {
 		args = append(args, "-drive", "if=none,format=raw,id=disk"+strconv.Itoa(i)+",file="+image, "-device", "virtio-blk-pci,drive=disk"+strconv.Itoa(i))
 	}
+	vmlinux, err := kernel.Vmlinux()
+	if err != nil {
+		return nil, err
+	}
 	m, err := ns.StartMachine(ctx, MachineConfig{
-		Kernel: kernel.Image, Initrd: initrd, Append: "console=ttyS0 quiet panic=-1", Args: args,
+		Kernel: vmlinux, Initrd: initrd, Append: "console=ttyS0 quiet panic=-1", Args: args,
 		NICs: []NIC{{Tap: c.Tap, MAC: "52:54:00:77:01:01"}},
 	})
 	if err != nil {
