@@ -158,6 +158,7 @@ func (s *bootServer) powerOn(c lab.MachineConfig) *lab.Machine {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	times.watch(s.t, m)
 	s.t.Cleanup(func() {
 		if s.t.Failed() {
 			s.t.Logf("console:\n%s", m.Output())

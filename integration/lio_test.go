@@ -53,6 +53,7 @@ func (r peerRig) startLIO(kernel string) *lab.LIO {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	times.watch(r.t, target.Machine)
 	r.t.Cleanup(func() {
 		if r.t.Failed() {
 			r.t.Logf("the target's console:\n%s", target.Output())

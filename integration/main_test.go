@@ -47,5 +47,6 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "integration:", err)
 		return 1
 	}
+	defer times.write(os.Stdout)
 	return m.Run()
 }

@@ -114,11 +114,16 @@ func (f *foreign) boot(r *rig, line string, c lab.MachineConfig) *lab.Machine {
 	if err := lab.WriteInitrd(initrd, maps.Clone(f.tree)); err != nil {
 		f.t.Fatal(err)
 	}
-	c.Kernel, c.Initrd, c.Append = f.kernel.Image, initrd, "console=ttyS0 rd.debug "+line
+	kernel, err := f.kernel.Vmlinux()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	c.Kernel, c.Initrd, c.Append = kernel, initrd, "console=ttyS0 rd.debug "+line
 	m, err := r.ns.StartMachine(r.ctx, c)
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	times.watch(f.t, m)
 	f.t.Cleanup(func() {
 		if f.t.Failed() {
 			f.t.Logf("console:\n%s", m.Output())

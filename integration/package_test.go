@@ -12,7 +12,7 @@ import (
 // The same sources give the same packages: in another directory, with nothing built before, at another time, with another
 // umask, time zone and language.
 func TestPackagesAreReproducible(t *testing.T) {
-	t.Parallel()
+	begin(t)
 	here, there := copySource(t), copySource(t)
 	other := []string{"GOCACHE=" + t.TempDir(), "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "LANG=de_DE.UTF-8"}
 	for _, what := range []string{"dist", "deb"} {
@@ -64,7 +64,7 @@ func lookIntoTarball(t *testing.T, path string) {
 // What the package installs does what it says, on a Debian of its own: the hook does nothing until it is asked to, makes what it
 // is asked for, tells what it cannot make, and what the administrator wrote stays when the package is installed again.
 func TestDebianPackage(t *testing.T) {
-	t.Parallel()
+	begin(t)
 	deb := makePackage(t, copySource(t), "deb")
 	commands := `dpkg --install /deb/` + filepath.Base(deb) + `
 iscsiroot version

@@ -45,7 +45,7 @@ type peerRig struct {
 
 func newPeerRig(t *testing.T) peerRig {
 	t.Helper()
-	t.Parallel()
+	begin(t)
 	ns, err := lab.NewNamespace()
 	if err != nil {
 		t.Fatal(err)

@@ -99,7 +99,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	t.Parallel()
+	begin(t)
 	ctx, cancel := context.WithTimeout(t.Context(), bootDeadline)
 	t.Cleanup(cancel)
 	ns, err := lab.NewNamespace()
@@ -190,11 +190,15 @@ func (r *rig) start(img image, c lab.MachineConfig) *lab.Machine {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	c.Kernel, c.Initrd = k.Image, img.build(r.t)
+	c.Initrd = img.build(r.t)
+	if c.Kernel, err = k.Vmlinux(); err != nil {
+		r.t.Fatal(err)
+	}
 	m, err := r.ns.StartMachine(r.ctx, c)
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	times.watch(r.t, m)
 	r.t.Cleanup(func() {
 		if r.t.Failed() {
 			r.t.Logf("console:\n%s", m.Output())

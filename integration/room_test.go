@@ -26,7 +26,7 @@ const patience = `service() {
 // has the packages they name but nothing of ours, and at the end two machines that differ in their MAC addresses alone have
 // booted different roots.
 func TestRoomOfTheREADME(t *testing.T) {
-	t.Parallel()
+	begin(t)
 	ctx, cancel := context.WithTimeout(t.Context(), roomDeadline)
 	defer cancel()
 	commands, promised := roomOfREADME(t)

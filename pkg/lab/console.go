@@ -41,6 +41,7 @@ type Console struct {
 	seen    int           // Expect goes on here
 	changed chan struct{} // closed and replaced by every write
 	end     error
+	watch   stopwatch
 }
 
 // stamp says when the line that begins at offset began.
@@ -91,6 +92,7 @@ func (c *Console) Write(p []byte) (int, error) {
 		}
 		c.text = append(c.text, part...)
 	}
+	c.watch.see(c.text, at)
 	c.wakeLocked()
 	return n, nil
 }

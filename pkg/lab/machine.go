@@ -49,6 +49,7 @@ type Machine struct {
 	*Console
 	process *Process
 	qmp     *qmp
+	ended   time.Duration // after which the process was gone; guarded by the Console's lock
 }
 
 // Exit is how a machine ended.
@@ -98,8 +99,12 @@ func (ns *Namespace) startMachine(ctx context.Context, c MachineConfig) (*Machin
 	if err != nil {
 		return nil, errors.Join(err, ours.Close())
 	}
+	m.mu.Lock()
+	m.watch.cpu = cpuClock(m.process.Pid())
+	m.mu.Unlock()
 	go func() {
 		<-m.process.Done()
+		m.stopClock()
 		m.finish(errConsoleClosed)
 	}()
 	m.qmp = newQMP(ours)
@@ -190,4 +195,7 @@ func (m *Machine) Done() <-chan struct{} { return m.process.Done() }
 func (m *Machine) Log() string { return m.process.Log() }
 
 // Stop ends the machine as a power cut does. A machine that has ended already is no error.
-func (m *Machine) Stop() error { return m.process.Kill() }
+func (m *Machine) Stop() error {
+	m.tearDown()
+	return m.process.Kill()
+}
