@@ -21,6 +21,7 @@ var strikes = []faultproxy.Action{faultproxy.Reset, faultproxy.BlackHole}
 // while it probes them, while root is looked for and mounted. Every boot comes to its root, and the kernel knows all of its
 // disks. make soak strikes every PDU.
 func TestBootFaultMatrix(t *testing.T) {
+	t.Parallel()
 	rows := [][]int{{1, 3, 9, 15, 25, 60}, {2, 5, 7, 12, 19, 40}}
 	for _, a := range strikes {
 		for i, row := range rows {
@@ -102,6 +103,7 @@ func TestBootOtherTargetDies(t *testing.T) {
 
 // The target's process is killed at five moments of the boot and started again three seconds later.
 func TestBootTargetRestarts(t *testing.T) {
+	t.Parallel()
 	for i, row := range [][]int{{1, 8}, {3, 18, 50}} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			r := newBootFaultRig(t)

@@ -15,6 +15,7 @@ import (
 // Every way to fail that the README lists is read off a console: what happened
 // and whether it is tried again, and the hint.
 func TestCases(t *testing.T) {
+	t.Parallel()
 	stages := caseStages()
 	for _, c := range boot.Cases() {
 		t.Run(c.Name, func(t *testing.T) {

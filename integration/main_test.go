@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
@@ -47,6 +48,13 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "integration:", err)
 		return 1
 	}
-	defer times.write(os.Stdout)
-	return m.Run()
+	history.read()
+	begin := time.Now()
+	code := m.Run()
+	times.write(os.Stdout)
+	if err := history.write(); err != nil {
+		fmt.Fprintln(os.Stderr, "integration:", err)
+	}
+	fmt.Printf("integration: %s\n", short(time.Since(begin)))
+	return code
 }

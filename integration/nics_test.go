@@ -48,6 +48,7 @@ func allNICs(t testing.TB, kernel string) image {
 
 // Every card's driver is found in the image that has all, its link is waited for, and an old ext3 is root.
 func TestNICs(t *testing.T) {
+	t.Parallel()
 	for _, n := range nics {
 		t.Run(n.model, func(t *testing.T) { n.boot(t, "amd64") })
 	}

@@ -77,6 +77,7 @@ func localDisk(path string) []string {
 // File systems that cannot be written to, each by a name of its own; the disk
 // stays as it was.
 func TestRootReadOnly(t *testing.T) {
+	t.Parallel()
 	path := "/dev/disk/by-path/ip-10.77.0.1:3260-iscsi-" + targetName + "-lun-0"
 	tests := []struct {
 		name, mkfs, line, want string

@@ -47,6 +47,7 @@ func TestShutdownLogsOut(t *testing.T) {
 // it runs from is moved out of the way, the blocked session is ended, and the
 // machine goes off. In good health the same way leaves nothing behind.
 func TestShutdownWithoutTarget(t *testing.T) {
+	t.Parallel()
 	for _, dead := range []bool{true, false} {
 		t.Run(map[bool]string{true: "dead", false: "alive"}[dead], func(t *testing.T) {
 			r := newRig(t)

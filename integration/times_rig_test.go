@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -30,10 +31,14 @@ type ledger struct {
 // times are those of this run.
 var times = &ledger{tests: map[string]*spent{}}
 
-// begin lets a test run beside others, and takes its time.
+// queue gives the tests of this run their turns.
+var queue turns
+
+// begin waits for the test's turn to run beside others, and takes its time.
 func begin(t *testing.T) {
 	t.Helper()
 	t.Parallel()
+	queue.wait(t)
 	times.begin(t)
 }
 
@@ -41,7 +46,9 @@ func begin(t *testing.T) {
 func (l *ledger) begin(t *testing.T) {
 	start := time.Now()
 	t.Cleanup(func() {
-		l.note(t.Name(), func(s *spent) { s.wall += time.Since(start) })
+		took := time.Since(start)
+		l.note(t.Name(), func(s *spent) { s.wall += took })
+		history.end(os.Stdout, t.Name(), took, !t.Failed())
 	})
 }
 
