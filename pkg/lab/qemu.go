@@ -69,13 +69,16 @@ func orDefault(n, otherwise int) int {
 	return n
 }
 
-// commandLine adds a word for the kernel: on a busy host the emulated timer can be so late that the kernel takes it for
-// broken and panics ("IO-APIC + timer doesn't work"). After a lone -- words are init's, and the place of each word before
-// counts in messages, so it is the last one before that.
+// words are added for the kernel. On a busy host the emulated timer can be so late that the kernel takes it for broken and panics
+// ("IO-APIC + timer doesn't work"): no_timer_check. An emulated processor spends a fifth of the kernel's start on what it has no
+// use for: the tests of the ciphers, and the detours of indirect calls, which QEMU cannot predict.
+const words = " no_timer_check mitigations=off cryptomgr.notests"
+
+// commandLine adds the words. After a lone -- words are init's, and the place of each word before counts in messages, so they are
+// the last ones before that.
 func commandLine(text string) string {
-	const word = " no_timer_check"
 	if before, after, found := strings.Cut(text, " -- "); found {
-		return before + word + " -- " + after
+		return before + words + " -- " + after
 	}
-	return text + word
+	return text + words
 }
