@@ -50,6 +50,7 @@ func (r *rig) newBootServer(hosts string, img image, loaders ...string) *bootSer
 	s := &bootServer{rig: r, hosts: filepath.Join(source, "hosts.yaml"), dir: filepath.Join(r.openDir(), "netboot")}
 	pxe(r.t, s.hosts, s.dir)
 	s.put("vmlinuz", k.Image)
+	img.packed = true
 	s.put("initrd.img", img.build(r.t))
 	for _, name := range loaders {
 		file, err := lab.BootFile(name)

@@ -106,8 +106,10 @@ func TestFirmwareSanboot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	img := virtio
+	img.packed = true
 	boot := lab.Filesystem{Type: "vfat", MiB: 40, Tree: lab.Tree{
-		"vmlinuz": lab.Copy(k.Image), "initrd.img": lab.Copy(virtio.build(t)),
+		"vmlinuz": lab.Copy(k.Image), "initrd.img": lab.Copy(img.build(t)),
 		"syslinux.cfg": lab.Text("DEFAULT linux\nLABEL linux\n   KERNEL vmlinuz\n   APPEND initrd=initrd.img console=ttyS0 " + seedLine + "\n"),
 	}}
 	r.disk, err = lab.WriteDisk(filepath.Join(t.TempDir(), "disk.img"), boot, lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})

@@ -167,6 +167,7 @@ func (r *rig) withCredentials(text string, more ...initramfs.File) image {
 	out := filepath.Join(r.t.TempDir(), "initrd")
 	_, err = initramfs.Build(r.ctx, initramfs.Config{
 		Root: k.ModulesRoot, KernelVersion: k.Release, PackedInit: built.packed, FileSystems: []string{"ext4"}, NICs: []string{"virtio_net"}, Files: files,
+		Compression: initramfs.None,
 	}, out)
 	if err != nil {
 		r.t.Fatal(err)

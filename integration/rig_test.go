@@ -38,6 +38,7 @@ type image struct {
 	init   string // path of init; empty: the real one
 	path   string // an image that is there already; the rest does not count then
 	file   string // one more file, "source:path in the image"
+	packed bool   // compressed, as those of users are; without it the kernel has less to do
 }
 
 var images sync.Map // image -> func() (string, error)
@@ -61,6 +62,10 @@ func (i image) build(t testing.TB) string {
 		}
 		cfg := initramfs.Config{
 			Root: k.ModulesRoot, KernelVersion: k.Release, PackedInit: built.packed, FileSystems: []string{"ext4"},
+			Compression: initramfs.None,
+		}
+		if i.packed {
+			cfg.Compression = initramfs.Zstd
 		}
 		if i.nics != "" {
 			cfg.NICs = strings.Split(i.nics, ",")
@@ -77,7 +82,7 @@ func (i image) build(t testing.TB) string {
 		if src, dst, ok := strings.Cut(i.file, ":"); ok {
 			cfg.Files = []initramfs.File{{Path: dst, Source: src, Mode: 0o755}}
 		}
-		out := filepath.Join(built.dir, fmt.Sprintf("initrd-%x.img", sha256.Sum256(fmt.Appendf(nil, "%q", i))))
+		out := filepath.Join(built.dir, fmt.Sprintf("initrd-%x.img", sha256.Sum256(fmt.Appendf(nil, "%#v", i))))
 		_, err = initramfs.Build(context.Background(), cfg, out)
 		return out, err
 	}))

@@ -25,6 +25,7 @@ var anyRoot = sync.OnceValues(func() (string, error) {
 	out := filepath.Join(built.dir, "initrd-any-root.img")
 	_, err = initramfs.Build(context.Background(), initramfs.Config{
 		Root: k.ModulesRoot, KernelVersion: k.Release, PackedInit: built.packed, NICs: []string{"virtio_net"}, Drivers: []string{"virtio_blk"},
+		Compression: initramfs.None,
 	}, out)
 	return out, err
 })

@@ -101,7 +101,9 @@ func TestTryGRUBAndCHAP(t *testing.T) {
 func TestTryWrites(t *testing.T) {
 	r := newTrial(t, hostsHead, "    append: [rw]\n", "pxelinux.0", "ldlinux.c32")
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: root("write")})
-	img, err := os.ReadFile(e1000.build(t))
+	other := e1000
+	other.packed = true
+	img, err := os.ReadFile(other.build(t))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(r.dir, "tftp", "initrd.img"), img, 0o644)
 	}
