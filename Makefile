@@ -27,18 +27,23 @@ dist: ## make a tarball to give away, the same from the same commit; ARCH=arm64 
 deb: ## make a package for Debian 12; ARCH=arm64 for that
 	GO=$(GO) ./scripts/package.sh deb
 
-test: unit integration ## run all tests: unit tests with the race detector, then integration
+test: ## run all tests: unit tests with the race detector, then integration
+	@./scripts/timed.sh plan unit integration
+	@./scripts/timed.sh unit $(MAKE) --no-print-directory unit
+	@./scripts/timed.sh integration $(MAKE) --no-print-directory integration
 
 unit: deps ## run the unit tests with the race detector
 	$(RACE) $(GO) test -race $(UNIT)
 
-integration: deps ## boot machines in QEMU from real targets and look at their consoles
+integration: deps ## boot machines in QEMU from real targets and look at their consoles; RUN=TestX: that test alone; ROW=N: that row of each matrix
+ifeq ($(RUN),)
 	$(GO) test -count=1 -timeout 20m ./integration/repo
-	$(GO) test -v -count=1 -timeout 50m -parallel 4 ./integration
+endif
+	ROW='$(ROW)' $(GO) test -v -count=1 -timeout 50m -parallel 1000 $(if $(RUN),-run '$(RUN)') ./integration
 
 soak: deps ## run the long matrices: every kernel and NIC model, many boots
 	./scripts/deps.sh test bench-full soak
-	$(GO) test -count=1 -timeout 120m -parallel 2 -tags soak -run Soak -v ./integration
+	$(GO) test -count=1 -timeout 120m -parallel 1000 -tags soak -run 'Soak|Matrix' -v ./integration
 
 demo: build ## boot a machine without a disk from an iSCSI LUN and leave you at its shell
 	./scripts/deps.sh demo
