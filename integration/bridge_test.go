@@ -3,6 +3,8 @@ package integration
 import (
 	"strings"
 	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
 // bridgeFiles are a hypervisor's: the NIC is a port of a bridge, which has the address that the boot gave the NIC.
@@ -13,8 +15,8 @@ var bridgeFiles = map[string]string{
 }
 
 // networkd makes the NIC that root is on a port of a bridge as it starts. The boot's address goes to the bridge with it. Then the
-// administrator gives the bridge another address, and the session goes there.
-func TestDebianBridge(t *testing.T) {
+// administrator gives the bridge another address, and the session goes there. At last the target dies before the system goes down.
+func TestDebianBridgeAndDeadTarget(t *testing.T) {
 	d := newDebian(t, "managers")
 	d.relogins = true
 	if err := d.disk.ReplaceFile(2, "/etc/systemd/network/20-wired.network", ""); err != nil {
@@ -25,8 +27,8 @@ func TestDebianBridge(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d.tgtd()
-	d.boot("amd64", "iscsi_if=eth0 systemd.mask=iscsid.service systemd.wants=systemd-networkd.service")
+	target := d.tgtd()
+	d.boot("amd64", "iscsi_if=eth0 iscsi_shutdown_timeout=20 systemd.mask=iscsid.service systemd.wants=systemd-networkd.service")
 	d.runs()
 	d.ask("until networkctl status br0 | grep -q 'State: routable'; do sleep 1; done")
 	if got := d.ask("ip -o -4 addr show"); !strings.Contains(got, "br0    inet 10.77.0.2/24 ") || strings.Contains(got, "eth0    inet") {
@@ -47,5 +49,25 @@ func TestDebianBridge(t *testing.T) {
 	if got := d.ask("dmesg -t | grep -e 'I/O error' -e 'put back'"); got != "" {
 		t.Errorf("the log: %s", got)
 	}
-	d.off()
+	d.downWithoutTarget(target)
+}
+
+// downWithoutTarget kills the target before the real system is asked to go down. systemd itself waits for its root then, in the
+// kernel and for ever; the agent, which systemd could still tell, reports it, gives the disk up, and ends the machine.
+func (d *debian) downWithoutTarget(target *lab.Tgtd) {
+	d.t.Helper()
+	d.ask("until test -x /run/initramfs/shutdown; do sleep 1; done; dmesg -n 7")
+	if got := d.ask("systemctl show -P LoadState poweroff.target iscsiroot-shutdown@poweroff.service"); got != "loaded\n\nloaded" {
+		d.t.Errorf("what systemd needs at its end is %q", got)
+	}
+	if err := target.Stop(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.expect(d.m, "connection lost")
+	d.typeLine("kill -s RTMIN+4 1") // systemd(1): starts poweroff.target
+	d.expect(d.m, "poweroff: the real system waits for its root disk: session 1 down: bring its target back within 20 s",
+		"poweroff: no root disk for 20 s: giving it up", "session 1: no end after 5 s: giving its target up")
+	if exit, err := d.m.Wait(d.ctx); err != nil || exit.Reason != "guest-shutdown" {
+		d.t.Fatalf("machine ended with %+v, %v", exit, err)
+	}
 }

@@ -7,12 +7,14 @@ import (
 	"testing"
 )
 
-// Debian with systemd on Debian's kernel, whose modules it has. This kernel
-// gives a card in use no other name, so that the card has the one of udev's
-// before it is set up, and udev finds nothing to do.
+// Debian with systemd on Debian's kernel, whose modules it has. This kernel gives a card in use no other name, so that the card has
+// the one of udev's before it is set up, and udev finds nothing to do. At its end systemd returns to us, although /run is noexec.
 func TestDebianSystemd(t *testing.T) {
 	d := newDebian(t, "systemd")
-	d.gotgt()
+	if err := d.disk.ReplaceFile(2, "/etc/fstab", "LABEL=root / ext4 errors=remount-ro 0 1\ntmpfs /run tmpfs noexec,nosuid,nodev,mode=0755 0 0\n"); err != nil {
+		t.Fatal(err)
+	}
+	target := d.tgtd()
 	d.boot("amd64", "")
 	d.runs()
 	if got := d.ask("ip -o link show ens2"); !strings.Contains(got, ": ens2: ") || !strings.Contains(got, ",LOWER_UP>") {
@@ -31,7 +33,14 @@ func TestDebianSystemd(t *testing.T) {
 		t.Errorf("the check of root says %q", got)
 	}
 	d.writes()
+	d.ask("dmesg -n 7; while ! test -x /run/initramfs/shutdown; do sleep 1; done")
+	if got := d.ask("findmnt -no OPTIONS /run; /run/initramfs/shutdown status | grep -c 'agent: running'"); !strings.Contains(got, "noexec") || !strings.HasSuffix(got, "\n1") {
+		t.Errorf("/run and the status are %q", got)
+	}
 	d.off()
+	d.shows(d.m, "iscsiroot: shutdown: poweroff", "iscsiroot: shutdown: session 1: logged out")
+	d.hides(d.m, "shutdown: unmount", "no end after")
+	d.loggedOut(target)
 }
 
 // The same system on a kernel that it has no modules of, and that renames a

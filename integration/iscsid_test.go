@@ -43,29 +43,51 @@ func (d *debian) heals(target *lab.Tgtd) {
 	d.writes()
 }
 
-// A real iscsid takes the session over as it starts, and the agent stands by;
-// when it is killed the agent has it again.
-func TestDebianIscsid(t *testing.T) {
+// systemd-networkd with a plain DHCP file drops addresses that it does not know as it starts, and the root under its feet with
+// them, but for our drop-in. A real iscsid takes the session over as it starts, and the agent stands by; when it is killed the
+// agent has it again.
+func TestDebianNetworkdAndIscsid(t *testing.T) {
 	d := newDebian(t, "managers")
 	d.relogins = true
+	server := d.dnsmasq("--interface=tap0", "--dhcp-range="+leases)
 	target := d.tgtd()
 	// What an installed open-iscsi starts with the machine; a rule of its own
 	// starts iscsid for any session too.
-	d.boot("amd64", "systemd.wants=iscsid.socket systemd.wants=open-iscsi.service systemd.wants=iscsid.service")
+	d.boot("amd64", "iscsi_if=eth0 systemd.wants=systemd-networkd.service systemd.wants=iscsid.socket systemd.wants=open-iscsi.service systemd.wants=iscsid.service")
 	d.runs()
+	d.networkd(server)
+	d.iscsid(target)
+	d.off()
+}
+
+// networkd restarts it, and checks that it manages the card all the same.
+func (d *debian) networkd(server *lab.Dnsmasq) {
+	d.t.Helper()
+	d.leased(server)
+	d.restart("systemd-networkd")
+	d.leased(server)
+	d.undisturbed()
+	if got := d.ask("networkctl status eth0"); !strings.Contains(got, "50-iscsiroot.conf") && !strings.Contains(got, "20-wired.network") {
+		d.t.Errorf("networkd does not manage the card: %s", got)
+	}
+}
+
+// iscsid restarts it, kills it, and starts it again.
+func (d *debian) iscsid(target *lab.Tgtd) {
+	d.t.Helper()
 	if got := d.ask("systemctl is-active iscsid"); got != "active" {
-		t.Fatalf("iscsid is %s", got)
+		d.t.Fatalf("iscsid is %s", got)
 	}
 	d.waits(standsBy, 1)
 	if got := d.ask("iscsiadm -m session"); !strings.Contains(got, targetName) {
-		t.Errorf("iscsiadm shows %q", got)
+		d.t.Errorf("iscsiadm shows %q", got)
 	}
 	if got := d.ask("cat /run/iscsiroot/sessions"); !regexp.MustCompile(`(?m)^session 1 target ` + targetName + ` portal 10.77.0.1:3260 .* root$`).MatchString(got) {
-		t.Errorf("the list of sessions is %q", got)
+		d.t.Errorf("the list of sessions is %q", got)
 	}
 	d.heals(target) // by iscsid
 	if got := d.ask("systemctl restart iscsid; systemctl is-active iscsid"); got != "active" {
-		t.Errorf("iscsid after its restart: %s", got)
+		d.t.Errorf("iscsid after its restart: %s", got)
 	}
 	d.writes()
 	// A restart that is slow may have been a change of its own.
@@ -74,15 +96,14 @@ func TestDebianIscsid(t *testing.T) {
 	d.waits(looksAgain, again+1)
 	d.heals(target) // by the agent
 	if got := d.said(healedAgain); got <= healed {
-		t.Errorf("the agent has healed nothing: %s", d.ask("dmesg -t | grep iscsiroot"))
+		d.t.Errorf("the agent has healed nothing: %s", d.ask("dmesg -t | grep iscsiroot"))
 	}
 	d.ask("systemctl start iscsid")
 	d.waits(standsBy, again+2)
 	if by, gone := d.said(standsBy), d.said(looksAgain); by != again+2 || gone != again+1 {
-		t.Errorf("the owner is said to be iscsid %d times, the agent %d times, want %d and %d", by, gone, again+2, again+1)
+		d.t.Errorf("the owner is said to be iscsid %d times, the agent %d times, want %d and %d", by, gone, again+2, again+1)
 	}
 	if got := d.ask("dmesg -t | grep -e 'I/O error' -e 'EXT4-fs error'"); got != "" {
-		t.Errorf("the log: %s", got)
+		d.t.Errorf("the log: %s", got)
 	}
-	d.off()
 }

@@ -8,41 +8,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// systemd returns to us at its end, also where /run is noexec: root is unmounted, the disk's cache written
-// back, and the target is told, which is then without a session.
-func TestShutdownLogsOut(t *testing.T) {
-	d := newDebian(t, "systemd")
-	if err := d.disk.ReplaceFile(2, "/etc/fstab", "LABEL=root / ext4 errors=remount-ro 0 1\ntmpfs /run tmpfs noexec,nosuid,nodev,mode=0755 0 0\n"); err != nil {
-		t.Fatal(err)
-	}
-	target := d.tgtd()
-	d.boot("amd64", "rw")
-	d.runs()
-	d.writes()
-	d.ask("dmesg -n 7; while ! test -x /run/initramfs/shutdown; do sleep 1; done")
-	if got := d.ask("findmnt -no OPTIONS /run; /run/initramfs/shutdown status | grep -c 'agent: running'"); !strings.Contains(got, "noexec") || !strings.HasSuffix(got, "\n1") {
-		t.Errorf("/run and the status are %q", got)
-	}
-	d.typeLine("poweroff")
-	d.expect(d.m, "iscsiroot: shutdown: poweroff", "iscsiroot: shutdown: session 1: logged out")
-	if exit, err := d.m.Wait(d.ctx); err != nil || exit.Reason != "guest-shutdown" {
-		t.Fatalf("machine ended with %+v, %v", exit, err)
-	}
-	d.loggedOut(target)
-	for _, bad := range []string{"I/O error", "EXT4-fs error", "shutdown: unmount", "no end after"} {
-		if strings.Contains(d.m.Output(), bad) {
-			t.Errorf("the console shows %q", bad)
-		}
-	}
-	if err := target.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.disk.Check(2); err != nil {
-		t.Error(err)
-	}
-	d.checkData()
-}
-
 // A target that dies before an init that is process 1 itself comes to us: what
 // it runs from is moved out of the way, the blocked session is ended, and the
 // machine goes off. In good health the same way leaves nothing behind.
