@@ -25,7 +25,7 @@ func TestAgentCost(t *testing.T) {
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	with, without := virtio, virtio
-	with.init, without.init = built.init, initWithoutAgent(t) // both in one archive
+	with.init, without.init = built.init(), initWithoutAgent(t) // both in one archive
 	var sums [2]float64
 	for range costBoots {
 		for i, img := range []image{with, without} {

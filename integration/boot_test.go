@@ -117,7 +117,7 @@ func TestSignalsAndChildren(t *testing.T) {
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	img := virtio
-	img.file = built.guest + ":/bin/sh"
+	img.file = built.guest() + ":/bin/sh"
 	m := r.boot(img, "", "console=ttyS0 rd.shell=/bin/sh rd.break=login "+seedLine)
 	r.expect(m,
 		"iscsiroot: break before step login: go on with exit",

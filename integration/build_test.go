@@ -19,7 +19,7 @@ func (r *rig) buildImage(change func(*initramfs.Config)) (image, initramfs.Summa
 		r.t.Fatal(err)
 	}
 	cfg := initramfs.Config{
-		Root: k.ModulesRoot, KernelVersion: k.Release, PackedInit: built.packed, NICs: []string{"virtio_net"}, FileSystems: []string{"ext4"},
+		Root: k.ModulesRoot, KernelVersion: k.Release, PackedInit: built.packed(), NICs: []string{"virtio_net"}, FileSystems: []string{"ext4"},
 	}
 	change(&cfg)
 	out := filepath.Join(r.t.TempDir(), "initrd.img")

@@ -141,7 +141,7 @@ func caseStages() map[string]stage {
 		"bad-options": withRoot("root=/dev/sda2 rootflags=nonsense", nil),
 		"bug": func(r *rig) *lab.Machine {
 			img := virtio
-			img.init = built.faulty
+			img.init = built.faulty()
 			return r.boot(img, "", console+"rd.iscsiroot.fault=step "+seedLine)
 		},
 	}
@@ -229,7 +229,7 @@ func noDisk(r *rig) *lab.Machine {
 
 // noISCSI is an image without modules.
 func noISCSI(r *rig) *lab.Machine {
-	return r.bare(lab.Tree{"init": lab.Copy(built.init)}, seedLine)
+	return r.bare(lab.Tree{"init": lab.Copy(built.init())}, seedLine)
 }
 
 // otherRelease is an image with the modules of another kernel.
@@ -245,7 +245,7 @@ func otherRelease(r *rig) *lab.Machine {
 	line, _, _ := strings.Cut(string(dep), "\n")
 	path, _, _ := strings.Cut(line, ":")
 	return r.bare(lab.Tree{
-		"init":                               lab.Copy(built.init),
+		"init":                               lab.Copy(built.init()),
 		"lib/modules/0.99.15/modules.dep":    lab.Text(path + ":\n"),
 		"lib/modules/0.99.15/" + path:        lab.Copy(filepath.Join(k.ModulesRoot, "lib/modules", k.Release, path)),
 		"lib/modules/0.99.15/modules.alias":  lab.Text(""),

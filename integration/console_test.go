@@ -36,7 +36,9 @@ func (r *rig) ctrlAltDel(m *lab.Machine) {
 // and a serial line, of which Linux serves one at a time.
 func TestTwoConsoles(t *testing.T) {
 	r := newRig(t)
-	m := r.start(virtio, lab.MachineConfig{
+	img := virtio
+	img.screen = true
+	m := r.start(img, lab.MachineConfig{
 		Append: "console=ttyS0 console=tty0 quiet iscsi_i=" + initiator,
 		NICs:   []lab.NIC{{Tap: r.tap}}, Args: []string{"-vga", "std"},
 	})
@@ -75,7 +77,7 @@ func TestMountsOfOthers(t *testing.T) {
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	img := virtio
-	img.file = built.faulty + ":/opt/start"
+	img.file = built.faulty() + ":/opt/start"
 	m := r.boot(img, "", "console=ttyS0 rdinit=/opt/start rd.iscsiroot.fault=mounts "+seedLine)
 	r.off(m)
 	r.shows(m, "guest: mount: devtmpfs /dev devtmpfs rw,nosuid", "guest: mount: /dev/sda2 / ext4 ro,")
@@ -95,7 +97,7 @@ func TestWatchdogIsLeftAlone(t *testing.T) { watchdog(newRig(t), " rd.watchdog=0
 func watchdog(r *rig, line string, ends bool) {
 	r.t.Helper()
 	img := virtio
-	img.file = built.guest + ":/bin/sh"
+	img.file = built.guest() + ":/bin/sh"
 	img.driver = "i6300esb"
 	m := r.start(img, lab.MachineConfig{
 		Append: "console=ttyS0 rd.break=drivers rd.shell=/bin/sh rd.timeout=30 rd.emergency=poweroff " + seedLine + line,
@@ -116,7 +118,7 @@ func watchdog(r *rig, line string, ends bool) {
 func TestClockThatJumps(t *testing.T) {
 	r := newRig(t)
 	img := virtio
-	img.init = built.faulty
+	img.init = built.faulty()
 	m := r.boot(img, "", "console=ttyS0 rd.iscsiroot.fault=clock rd.timeout=20 "+seedLine)
 	r.expect(m, "attempt 1): trying again", "still trying after 1", "iscsiroot: step login failed after ")
 	r.expect(m, "gave up after 20 s (rd.timeout=)")

@@ -134,7 +134,7 @@ func TestMissingParameters(t *testing.T) {
 func TestPanicInGoroutine(t *testing.T) {
 	r := newRig(t)
 	img := virtio
-	img.init = built.faulty
+	img.init = built.faulty()
 	m := r.bootReboot(img, "console=ttyS0 rd.iscsiroot.fault=goroutine "+seedLine)
 	r.expect(m, "panic: a bug in a goroutine", "addFault", "Kernel panic - not syncing: Attempted to kill init!", "Rebooting in 30 seconds")
 	if _, err := m.WaitEvent(r.ctx, "RESET"); err != nil {
@@ -148,7 +148,7 @@ func TestAgentIsStartedAgain(t *testing.T) {
 	r.dataDisk("holds agent")
 	r.startTgtd(lab.TargetConfig{})
 	img := virtio
-	img.init = built.faulty
+	img.init = built.faulty()
 	r.toRoot(img, machineLine+targetLine+"iscsi_a=10.77.0.1 rd.iscsiroot.fault=agent", "iscsiroot: agent: hand over: ", "starting another one",
 		"guest: 1 agents hold 0 files of root", "guest: status: session 1 target "+targetName+" state up owner iscsiroot")
 }

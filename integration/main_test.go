@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,10 +14,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// built holds the programs that every test uses, and init as iscsiroot carries it; TestMain fills it.
+// built are the programs that tests use, each built when the first test asks for it, and init as iscsiroot carries it.
 var built struct {
-	dir, init, guest, faulty string
-	packed                   []byte
+	dir                 string
+	init, guest, faulty func() string
+	packed              func() []byte
 }
 
 func TestMain(m *testing.M) {
@@ -32,29 +34,33 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	built.dir = dir
-	for out, pkg := range map[*string]string{
-		&built.init:   "../cmd/init",
-		&built.guest:  "./guest",
-		&built.faulty: "./faulty",
-	} {
-		*out = filepath.Join(dir, filepath.Base(pkg))
-		cmd := exec.CommandContext(context.Background(), "../scripts/gobuild.sh", "-o", *out, pkg)
-		if text, err := cmd.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "integration: build %s: %v\n%s", pkg, err, text)
-			return 1
+	built.init, built.guest, built.faulty = program("../cmd/init"), program("./guest"), program("./faulty")
+	built.packed = sync.OnceValue(func() []byte {
+		packed, err := initramfs.PackInit(context.Background(), built.init())
+		if err != nil {
+			panic(err)
 		}
-	}
-	if built.packed, err = initramfs.PackInit(context.Background(), built.init); err != nil {
-		fmt.Fprintln(os.Stderr, "integration:", err)
-		return 1
-	}
+		return packed
+	})
 	history.read()
-	begin := time.Now()
 	code := m.Run()
 	times.write(os.Stdout)
 	if err := history.write(); err != nil {
 		fmt.Fprintln(os.Stderr, "integration:", err)
 	}
-	fmt.Printf("integration: %s\n", short(time.Since(begin)))
 	return code
+}
+
+// program builds a program as users have it, once. No test goes on without it.
+func program(pkg string) func() string {
+	return sync.OnceValue(func() string {
+		begin := time.Now()
+		out := filepath.Join(built.dir, filepath.Base(pkg))
+		cmd := exec.CommandContext(context.Background(), "../scripts/gobuild.sh", "-o", out, pkg)
+		if text, err := cmd.CombinedOutput(); err != nil {
+			panic(fmt.Sprintf("build %s: %v\n%s", pkg, err, text))
+		}
+		fmt.Printf("integration: built %s in %s\n", filepath.Base(pkg), short(time.Since(begin)))
+		return out
+	})
 }

@@ -31,7 +31,7 @@ func newForeign(t *testing.T, kernel string) *foreign {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &foreign{t: t, kernel: k, tree: lab.Tree{"init": lab.Copy(built.init)}}
+	f := &foreign{t: t, kernel: k, tree: lab.Tree{"init": lab.Copy(built.init())}}
 	if f.index, err = kmod.Read(os.DirFS(f.dir())); err != nil {
 		t.Fatal(err)
 	}

@@ -166,7 +166,7 @@ func (r *rig) withCredentials(text string, more ...initramfs.File) image {
 	files := append(more, initramfs.File{Path: "/etc/iscsiroot/credentials", Data: []byte(text), Mode: 0o600})
 	out := filepath.Join(r.t.TempDir(), "initrd")
 	_, err = initramfs.Build(r.ctx, initramfs.Config{
-		Root: k.ModulesRoot, KernelVersion: k.Release, PackedInit: built.packed, FileSystems: []string{"ext4"}, NICs: []string{"virtio_net"}, Files: files,
+		Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: built.init(), FileSystems: []string{"ext4"}, NICs: []string{"virtio_net"}, Files: files,
 		Compression: initramfs.None,
 	}, out)
 	if err != nil {

@@ -30,7 +30,7 @@ func TestNoSecretDuringBoot(t *testing.T) {
 	r.dataDisk("")
 	r.startTgtd(lab.TargetConfig{CHAP: mutual})
 	m := r.withFiles("rd.shell=/bin/sh rd.break=switch-root rd.debug iscsi_chap=md5 "+seedLine, lab.Tree{
-		"bin/sh":    lab.Copy(built.guest),
+		"bin/sh":    lab.Copy(built.guest()),
 		"etc/hunts": lab.Text(strings.ReplaceAll(hunted(mutual.Secret)+hunted(mutual.MutualSecret), "hunt:", "")),
 		"etc/iscsiroot/credentials": private(strings.Join([]string{
 			targetName, mutual.User, mutual.Secret, mutual.MutualUser, mutual.MutualSecret,

@@ -39,6 +39,7 @@ type image struct {
 	path   string // an image that is there already; the rest does not count then
 	file   string // one more file, "source:path in the image"
 	packed bool   // compressed, as those of users are; without it the kernel has less to do
+	screen bool   // the kernel is to find the PC's screen, which its real-mode part does
 }
 
 var images sync.Map // image -> func() (string, error)
@@ -61,11 +62,13 @@ func (i image) build(t testing.TB) string {
 			return "", err
 		}
 		cfg := initramfs.Config{
-			Root: k.ModulesRoot, KernelVersion: k.Release, PackedInit: built.packed, FileSystems: []string{"ext4"},
-			Compression: initramfs.None,
+			Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: i.init, FileSystems: []string{"ext4"}, Compression: initramfs.None,
 		}
-		if i.packed {
-			cfg.Compression = initramfs.Zstd
+		switch {
+		case i.packed:
+			cfg.InitPath, cfg.PackedInit, cfg.Compression = "", built.packed(), initramfs.Zstd
+		case i.init == "":
+			cfg.InitPath = built.init()
 		}
 		if i.nics != "" {
 			cfg.NICs = strings.Split(i.nics, ",")
@@ -75,9 +78,6 @@ func (i image) build(t testing.TB) string {
 		}
 		if i.driver != "" {
 			cfg.Drivers = []string{i.driver}
-		}
-		if i.init != "" {
-			cfg.PackedInit, cfg.InitPath = nil, i.init
 		}
 		if src, dst, ok := strings.Cut(i.file, ":"); ok {
 			cfg.Files = []initramfs.File{{Path: dst, Source: src, Mode: 0o755}}
@@ -126,7 +126,7 @@ func newRig(t *testing.T) *rig {
 // root is a tree with the guest as init; script is what the guest is to do.
 func root(script string) lab.Tree {
 	return lab.Tree{
-		"sbin/init": lab.Copy(built.guest),
+		"sbin/init": lab.Copy(built.guest()),
 		"etc/guest": lab.Text(script),
 		"dev":       lab.Dir(), "proc": lab.Dir(), "sys": lab.Dir(), "run": lab.Dir(),
 	}
@@ -196,8 +196,10 @@ func (r *rig) start(img image, c lab.MachineConfig) *lab.Machine {
 		r.t.Fatal(err)
 	}
 	c.Initrd = img.build(r.t)
-	if c.Kernel, err = k.Vmlinux(); err != nil {
-		r.t.Fatal(err)
+	if c.Kernel = k.Image; !img.screen {
+		if c.Kernel, err = k.Vmlinux(); err != nil {
+			r.t.Fatal(err)
+		}
 	}
 	m, err := r.ns.StartMachine(r.ctx, c)
 	if err != nil {

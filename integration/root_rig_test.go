@@ -24,7 +24,7 @@ var anyRoot = sync.OnceValues(func() (string, error) {
 	}
 	out := filepath.Join(built.dir, "initrd-any-root.img")
 	_, err = initramfs.Build(context.Background(), initramfs.Config{
-		Root: k.ModulesRoot, KernelVersion: k.Release, PackedInit: built.packed, NICs: []string{"virtio_net"}, Drivers: []string{"virtio_blk"},
+		Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: built.init(), NICs: []string{"virtio_net"}, Drivers: []string{"virtio_blk"},
 		Compression: initramfs.None,
 	}, out)
 	return out, err
@@ -72,7 +72,7 @@ func rootDir(t testing.TB, script string, files map[string]string) string {
 			t.Fatal(err)
 		}
 	}
-	guest, err := os.ReadFile(built.guest)
+	guest, err := os.ReadFile(built.guest())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func localDisk(path string) []string {
 
 // File systems that cannot be written to, each by a name of its own; the disk
 // stays as it was.
-func TestRootReadOnly(t *testing.T) {
+func TestRootReadOnlyMatrix(t *testing.T) {
 	t.Parallel()
 	path := "/dev/disk/by-path/ip-10.77.0.1:3260-iscsi-" + targetName + "-lun-0"
 	tests := []struct {
@@ -86,7 +86,8 @@ func TestRootReadOnly(t *testing.T) {
 		{"squashfs", "mksquashfs DIR {} -quiet -no-progress", "root=UUID=none rootwait=1 rootfallback=8:1 rootfallback=/dev/disk/by-id/wwn-0x3000000000000001", "guest: mount: /dev/sda / squashfs ro,"},
 		{"iso9660", "genisoimage -quiet -R -V THE_ROOT -o {} DIR", "root=8:0", "guest: mount: /dev/sda / iso9660 ro,"},
 	}
-	for _, tt := range tests {
+	for _, row := range rows(t, len(tests)) {
+		tt := tests[row]
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t)
 			disk := fsImage(t, 0, rootDir(t, "", nil), tt.mkfs)

@@ -158,12 +158,15 @@ func (i *initiatorRig) twins(s *session.Session) {
 	running.Wait()
 }
 
-// comesBack logs in whenever the session is lost, until ctx ends.
+// comesBack logs in whenever the session is lost, until ctx ends, as often as it takes: a target refuses a login while another one
+// of the same name and ISID is under way.
 func comesBack(ctx context.Context, s *session.Session, events <-chan kernel.Event) {
 	for {
 		select {
 		case <-events:
-			_ = relogin(ctx, s) // what fails is no twin, which the test sees
+			for relogin(ctx, s) != nil && ctx.Err() == nil {
+				time.Sleep(50 * time.Millisecond)
+			}
 		case <-ctx.Done():
 			return
 		}

@@ -168,6 +168,7 @@ func TestShellConsolesAndPassword(t *testing.T) {
 	}
 	img := virtio
 	img.file = policy + ":/etc/iscsiroot/policy"
+	img.screen = true
 	m := r.start(img, lab.MachineConfig{
 		Append: "console=tty0 console=ttyS0 rd.shell.password=x rd.break=modules,network,login " + seedLine,
 		NICs:   []lab.NIC{{Tap: r.tap}}, Args: []string{"-vga", "std"},

@@ -59,7 +59,7 @@ var marks = []struct {
 	{"] Linux version ", PhaseKernel, []Phase{PhaseFirmware, PhaseInit, PhaseSystem, PhaseTeardown}}, // init: kexec
 	{"Run /init as init process", PhaseInit, []Phase{PhaseFirmware, PhaseKernel}},
 	{"iscsiroot: ", PhaseInit, []Phase{PhaseFirmware, PhaseKernel}},
-	{"iscsiroot: starting /", PhaseSystem, []Phase{PhaseFirmware, PhaseKernel, PhaseInit}},
+	{": starting /", PhaseSystem, []Phase{PhaseFirmware, PhaseKernel, PhaseInit}},
 	{"] reboot: ", PhaseTeardown, []Phase{PhaseKernel, PhaseInit, PhaseSystem}},
 }
 

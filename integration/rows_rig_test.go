@@ -1,0 +1,48 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// commitNumber is the first digits of the hash of the commit that is tested.
+var commitNumber = sync.OnceValues(func() (uint64, error) {
+	out, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		return 0, fmt.Errorf("git rev-parse HEAD: %w: set ROW=N or ROW=all", err)
+	}
+	return strconv.ParseUint(string(out[:8]), 16, 64)
+})
+
+// rows are the rows of a matrix of n rows that are tested: in make soak all, in make test one, which the commit chooses. ROW=N
+// chooses another one, from 0 on, modulo n, and ROW=all all. The name of a test with a matrix ends in Matrix: by that make soak
+// finds it.
+func rows(t *testing.T, n int) []int {
+	t.Helper()
+	if !strings.HasSuffix(t.Name(), "Matrix") {
+		t.Fatal("make soak does not run this test: call it ...Matrix")
+	}
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	choice := os.Getenv("ROW")
+	if choice == "all" || choice == "" && soaking {
+		return all
+	}
+	number, err := strconv.ParseUint(choice, 10, 64)
+	if choice == "" {
+		number, err = commitNumber()
+	}
+	if err != nil {
+		t.Fatalf("choose a row of the matrix: %v", err)
+	}
+	chosen := int(number % uint64(n))
+	t.Logf("row %d of %d: ROW=N chooses another one, ROW=all all", chosen, n)
+	return all[chosen : chosen+1]
+}

@@ -1,0 +1,6 @@
+//go:build !soak
+
+package integration
+
+// soaking tells whether matrices run with all of their rows.
+const soaking = false
