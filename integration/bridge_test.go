@@ -35,6 +35,9 @@ func TestDebianBridgeAndDeadTarget(t *testing.T) {
 		t.Errorf("the addresses are %q", got)
 	}
 	d.writes()
+	// networkd takes addresses away that it does not know as it begins with the bridge, and the agent may be the first to give it one.
+	const putBack = "10.77.0.2.* put back"
+	before := d.said(putBack)
 	d.ask("sed -i s/10.77.0.2/10.77.0.3/ /etc/systemd/network/30-br0.network; networkctl reload")
 	d.waits("its address 10.77.0.2 is gone", 1)
 	d.waits(healedAgain, 1)
@@ -46,8 +49,8 @@ func TestDebianBridgeAndDeadTarget(t *testing.T) {
 		t.Errorf("networkd after its restart: %s", got)
 	}
 	d.writes()
-	if got := d.ask("dmesg -t | grep -e 'I/O error' -e 'put back'"); got != "" {
-		t.Errorf("the log: %s", got)
+	if got := d.ask("dmesg -t | grep -e 'I/O error'"); got != "" || d.said(putBack) != before {
+		t.Errorf("the log: %s; %s", got, d.ask("dmesg -t | grep '"+putBack+"'"))
 	}
 	d.downWithoutTarget(target)
 }

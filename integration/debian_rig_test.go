@@ -22,7 +22,8 @@ type debian struct {
 	asked int
 	data  string // the sum of what was written, in hex
 
-	relogins bool // its session is meant to be logged in anew
+	target   *lab.Tgtd // where a test needs it later
+	relogins bool      // its session is meant to be logged in anew
 }
 
 // newDebian makes the disk: root is partition 2 and has the label root.

@@ -47,18 +47,21 @@ func (d *debian) heals(target *lab.Tgtd) {
 // them, but for our drop-in. A real iscsid takes the session over as it starts, and the agent stands by; when it is killed the
 // agent has it again.
 func TestDebianNetworkdAndIscsid(t *testing.T) {
-	d := newDebian(t, "managers")
-	d.relogins = true
-	server := d.dnsmasq("--interface=tap0", "--dhcp-range="+leases)
-	target := d.tgtd()
-	// What an installed open-iscsi starts with the machine; a rule of its own
-	// starts iscsid for any session too.
-	d.boot("amd64", "iscsi_if=eth0 systemd.wants=systemd-networkd.service systemd.wants=iscsid.socket systemd.wants=open-iscsi.service systemd.wants=iscsid.service")
-	d.runs()
+	// A rule of open-iscsi's starts iscsid for any session: that is for later.
+	d, server := managed(t, "systemd.wants=systemd-networkd.service", map[string]string{iscsidRules: ""})
 	d.networkd(server)
-	d.iscsid(target)
+	d.relogins = true
+	d.ask("cat >" + iscsidRules + " <<'END'\n" + iscsidRule + "END\nudevadm control --reload; udevadm trigger --action=add --name-match=sda --settle")
+	d.ask("systemctl start iscsid.socket open-iscsi") // what an installed open-iscsi starts with the machine
+	d.iscsid()
 	d.off()
 }
+
+// iscsidRules has a rule by which systemd starts iscsid.
+const (
+	iscsidRules = "/usr/lib/udev/rules.d/70-open-iscsi.rules"
+	iscsidRule  = `SUBSYSTEM=="block", ACTION=="add", ENV{ID_PATH}=="*-iscsi-*", ENV{SYSTEMD_WANTS}+="iscsid.service"` + "\n"
+)
 
 // networkd restarts it, and checks that it manages the card all the same.
 func (d *debian) networkd(server *lab.Dnsmasq) {
@@ -73,11 +76,9 @@ func (d *debian) networkd(server *lab.Dnsmasq) {
 }
 
 // iscsid restarts it, kills it, and starts it again.
-func (d *debian) iscsid(target *lab.Tgtd) {
+func (d *debian) iscsid() {
 	d.t.Helper()
-	if got := d.ask("systemctl is-active iscsid"); got != "active" {
-		d.t.Fatalf("iscsid is %s", got)
-	}
+	d.ask("until systemctl is-active iscsid; do sleep 1; done")
 	d.waits(standsBy, 1)
 	if got := d.ask("iscsiadm -m session"); !strings.Contains(got, targetName) {
 		d.t.Errorf("iscsiadm shows %q", got)
@@ -85,7 +86,7 @@ func (d *debian) iscsid(target *lab.Tgtd) {
 	if got := d.ask("cat /run/iscsiroot/sessions"); !regexp.MustCompile(`(?m)^session 1 target ` + targetName + ` portal 10.77.0.1:3260 .* root$`).MatchString(got) {
 		d.t.Errorf("the list of sessions is %q", got)
 	}
-	d.heals(target) // by iscsid
+	d.heals(d.target) // by iscsid
 	if got := d.ask("systemctl restart iscsid; systemctl is-active iscsid"); got != "active" {
 		d.t.Errorf("iscsid after its restart: %s", got)
 	}
@@ -94,7 +95,7 @@ func (d *debian) iscsid(target *lab.Tgtd) {
 	again, healed := d.said(looksAgain), d.said(healedAgain)
 	d.ask("systemctl kill -s KILL iscsid; systemctl stop iscsid iscsid.socket 2>/dev/null")
 	d.waits(looksAgain, again+1)
-	d.heals(target) // by the agent
+	d.heals(d.target) // by the agent
 	if got := d.said(healedAgain); got <= healed {
 		d.t.Errorf("the agent has healed nothing: %s", d.ask("dmesg -t | grep iscsiroot"))
 	}

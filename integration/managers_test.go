@@ -27,7 +27,7 @@ func managed(t *testing.T, words string, replace map[string]string) (*debian, *l
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.tgtd()
+	d.target = d.tgtd()
 	d.boot("amd64", "iscsi_if=eth0 "+words)
 	d.runs()
 	return d, server
