@@ -30,12 +30,7 @@ type debian struct {
 func newDebian(t *testing.T, kind string) *debian {
 	t.Helper()
 	r := newRig(t)
-	dir, err := lab.DebianRoot(kind)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := lab.WriteDisk(filepath.Join(t.TempDir(), "disk.img"), lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{"boot": lab.Dir()}},
-		lab.Filesystem{MiB: 1024, Label: "root", Directory: dir})
+	d, err := lab.DebianDisk(kind, filepath.Join(t.TempDir(), "disk.img"))
 	if err != nil {
 		t.Fatal(err)
 	}

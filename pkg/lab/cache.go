@@ -42,6 +42,34 @@ func cached(what, pattern string) (string, error) {
 	return "", fmt.Errorf("find %s: %s: more than one: %s", what, pattern, strings.Join(found, " "))
 }
 
+// makeOnce makes a file of the cache under another name first, so that it is there whole or not at all, also when several
+// processes make it. Files of its directory that match the pattern are older forms of it, and are removed.
+func makeOnce(path, older string, write func(path string) error) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp(dir, ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	made := filepath.Join(temp, filepath.Base(path))
+	if err := write(made); err != nil {
+		return err
+	}
+	stale, err := filepath.Glob(filepath.Join(dir, older))
+	if err != nil {
+		return err
+	}
+	for _, name := range stale {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return os.Rename(made, path)
+}
+
 // Kernel is a distribution's kernel, unpacked.
 type Kernel struct {
 	// Image is the bootable file.

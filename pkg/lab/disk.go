@@ -28,12 +28,11 @@ type Disk struct {
 // WriteDisk makes a sparse image with an MBR and one primary partition for each of the one to four file systems.
 func WriteDisk(path string, systems ...Filesystem) (*Disk, error) {
 	d := &Disk{Path: path}
+	var end int64
+	d.offsets, end = layout(systems)
 	var parts []mbrEntry
-	end := int64(firstPartition)
-	for _, f := range systems {
-		d.offsets = append(d.offsets, end)
-		parts = append(parts, mbrEntry{First: uint32(end / sectorSize), Sectors: uint32(f.size() / sectorSize)})
-		end += f.size()
+	for i, f := range systems {
+		parts = append(parts, mbrEntry{First: uint32(d.offsets[i] / sectorSize), Sectors: uint32(f.size() / sectorSize)})
 	}
 	if end > 1<<41 { // 2^32 sectors
 		return nil, fmt.Errorf("write disk %s: %w", path, errMBRRange)
@@ -46,6 +45,16 @@ func WriteDisk(path string, systems ...Filesystem) (*Disk, error) {
 		return nil, fmt.Errorf("write disk %s: %w", path, err)
 	}
 	return d, nil
+}
+
+// layout is where the partitions begin, and where the last one ends, in bytes.
+func layout(systems []Filesystem) (offsets []int64, end int64) {
+	end = firstPartition
+	for _, f := range systems {
+		offsets = append(offsets, end)
+		end += f.size()
+	}
+	return offsets, end
 }
 
 // WriteWholeDisk makes a sparse image that is one file system without a partition table.

@@ -48,7 +48,7 @@ func (k Kernel) vmlinux() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return file, writeWhole(file, elf)
+	return file, makeOnce(file, k.Release+"-*", func(path string) error { return os.WriteFile(path, elf, 0o644) })
 }
 
 // Offsets in a bzImage (Documentation/arch/x86/boot.rst), and the size of a sector of its real-mode part.
@@ -135,21 +135,4 @@ func readAll(r io.Reader) ([]byte, error) {
 		err = errVmlinuxSize
 	}
 	return out, err
-}
-
-// writeWhole makes a file whole or not at all, also when several processes make it at once.
-func writeWhole(file string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }
