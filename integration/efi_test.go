@@ -37,8 +37,7 @@ func efi(args ...string) lab.MachineConfig {
 }
 
 // OVMF loads a unified kernel image by TFTP.
-func TestFirmwareUKIByTFTP(t *testing.T) {
-	r := newRig(t)
+func ukiByTFTP(t *testing.T, r *rig) {
 	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s, uki := &bootServer{rig: r}, r.uki()
@@ -49,8 +48,7 @@ func TestFirmwareUKIByTFTP(t *testing.T) {
 }
 
 // OVMF loads it by HTTP. Such a client wants its own word back in DHCP (UEFI 2.10, 24.7.3.1).
-func TestFirmwareUKIByHTTP(t *testing.T) {
-	r := newRig(t)
+func ukiByHTTP(t *testing.T, r *rig) {
 	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s, uki := &bootServer{rig: r}, r.uki()
@@ -65,8 +63,7 @@ func TestFirmwareUKIByHTTP(t *testing.T) {
 }
 
 // GRUB, loaded by OVMF by TFTP, finds the file that pxe wrote for the machine's MAC.
-func TestFirmwareGRUB(t *testing.T) {
-	r := newRig(t)
+func grubByTFTP(t *testing.T, r *rig) {
 	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s := r.newBootServer(hostsHead+"loader: grub\n"+hostsBody, virtio, "grubx64.efi")

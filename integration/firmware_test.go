@@ -9,10 +9,29 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
+// firmwarePaths are the ways from power-on to our init. Each row has one of PXELINUX, one of iPXE and one of UEFI.
+var firmwarePaths = [][]struct {
+	name string
+	boot func(*testing.T, *rig)
+}{
+	{{"PXELINUX", pxelinux}, {"iPXE", ipxe}, {"UKIByTFTP", ukiByTFTP}},
+	{{"PXELINUXDefault", pxelinuxDefault}, {"Sanhook", sanhook}, {"UKIByHTTP", ukiByHTTP}},
+	{{"IPAPPEND", ipappend}, {"Sanboot", sanboot}, {"GRUB", grubByTFTP}},
+}
+
+// A machine boots from power-on, by firmware and loaders that are not ours.
+func TestFirmwareMatrix(t *testing.T) {
+	t.Parallel()
+	for _, row := range rows(t, len(firmwarePaths)) {
+		for _, path := range firmwarePaths[row] {
+			t.Run(path.name, func(t *testing.T) { path.boot(t, newRig(t)) })
+		}
+	}
+}
+
 // From power-on by SeaBIOS, the card's ROM and PXELINUX: the machine finds the file that pxe wrote for its MAC, and its
 // secret in an image of its own.
-func TestFirmwarePXELINUX(t *testing.T) {
-	r := newRig(t)
+func pxelinux(t *testing.T, r *rig) {
 	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	c := r.targetConfig()
 	c.LUNs = map[int]string{1: r.disk.Path}
@@ -34,8 +53,7 @@ func TestFirmwarePXELINUX(t *testing.T) {
 }
 
 // A machine that no file is for gets pxelinux.cfg/default, which asks which one it is.
-func TestFirmwarePXELINUXDefault(t *testing.T) {
-	r := newRig(t)
+func pxelinuxDefault(t *testing.T, r *rig) {
 	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s := r.newBootServer(hostsHead+hostsBody, virtio, "pxelinux.0", "ldlinux.c32")
@@ -52,8 +70,7 @@ func TestFirmwarePXELINUXDefault(t *testing.T) {
 }
 
 // IPAPPEND 3, as people write it by hand: the address is DHCP's, in ip= with four fields.
-func TestFirmwareIPAPPEND(t *testing.T) {
-	r := newRig(t)
+func ipappend(t *testing.T, r *rig) {
 	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s := r.newBootServer(hostsHead+hostsBody, virtio, "pxelinux.0", "ldlinux.c32")
@@ -69,8 +86,7 @@ func TestFirmwareIPAPPEND(t *testing.T) {
 const httpHead = hostsHead + "http: http://10.77.0.1\nloader: ipxe\n"
 
 // A card with iPXE in its ROM finds its script, and loads by HTTP.
-func TestFirmwareIPXE(t *testing.T) {
-	r := newRig(t)
+func ipxe(t *testing.T, r *rig) {
 	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s := r.newBootServer(httpHead+hostsBody, virtio)
@@ -87,8 +103,7 @@ func TestFirmwareIPXE(t *testing.T) {
 }
 
 // iPXE logs in first and leaves the session's description, the iBFT, in memory.
-func TestFirmwareSanhook(t *testing.T) {
-	r := newRig(t)
+func sanhook(t *testing.T, r *rig) {
 	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s := r.newBootServer(httpHead+hostsBody, virtio)
@@ -100,8 +115,7 @@ func TestFirmwareSanhook(t *testing.T) {
 }
 
 // The firmware boots from the LUN: its own boot loader, kernel and our image lie there.
-func TestFirmwareSanboot(t *testing.T) {
-	r := newRig(t)
+func sanboot(t *testing.T, r *rig) {
 	k, err := virtio.find()
 	if err != nil {
 		t.Fatal(err)

@@ -20,16 +20,25 @@ initrd http://10.77.0.1/initrd.img
 boot
 `
 
-// iPXE's table alone says what to log in to: the names, the portal, the LUN, the address.
-func TestIBFTByIPXE(t *testing.T) {
-	r := newRig(t)
+// iPXE's table alone says what to log in to: the names, the portal, the LUN, the address; and the secrets of both sides, which
+// nothing else has then.
+func TestIBFTByIPXEMatrix(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name string
+		boot func(*testing.T, *rig)
+	}{{"without authentication", ibftPlain}, {"mutual CHAP", ibftMutualCHAP}}
+	for _, row := range rows(t, len(cases)) {
+		t.Run(cases[row].name, func(t *testing.T) { cases[row].boot(t, newRig(t)) })
+	}
+}
+
+func ibftPlain(_ *testing.T, r *rig) {
 	r.chapTarget(lab.CHAP{}, "")
 	r.bootByIBFT(bareScript)
 }
 
-// The table has the secrets of both sides too, and nothing else has.
-func TestIBFTByIPXEWithMutualCHAP(t *testing.T) {
-	r := newRig(t)
+func ibftMutualCHAP(t *testing.T, r *rig) {
 	r.chapTarget(mutual, hunted(mutual.Secret))
 	m := r.bootByIBFT(strings.Replace(bareScript, "sanhook", "set username "+mutual.User+"\nset password "+mutual.Secret+
 		"\nset reverse-username "+mutual.MutualUser+"\nset reverse-password "+mutual.MutualSecret+"\nsanhook", 1))

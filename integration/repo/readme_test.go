@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -81,3 +82,36 @@ func parameterTable(rows []bootspec.Parameter) string {
 
 // cell keeps a bar from ending a cell.
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+
+var testName = regexp.MustCompile("`(Test[A-Z][A-Za-z0-9]*)")
+
+// Each test that the README names is there.
+func TestREADMENamesTests(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := ""
+	for _, pattern := range []string{"integration/*_test.go", "pkg/*/*_test.go", "pkg/*/*/*_test.go"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources += string(b)
+		}
+	}
+	named := testName.FindAllStringSubmatch(string(text), -1)
+	if len(named) < 50 {
+		t.Errorf("the README names %d tests", len(named))
+	}
+	for _, m := range named {
+		if !strings.Contains(sources, "func "+m[1]+"(") {
+			t.Errorf("the README names the test %s, which is not there", m[1])
+		}
+	}
+}
