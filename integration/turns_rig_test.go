@@ -36,11 +36,12 @@ var (
 	most   = 7 * runtime.NumCPU()
 )
 
-// Another test is started when the processors were idle for idleShare of the last interval; the first ones wait for one
-// interval, in which those that are longer come.
+// Another test is started when the processors were idle for idleShare of the last interval and there are memoryOfOne KiB of
+// memory; the first ones wait for one interval, in which those that are longer come.
 const (
 	turnInterval = time.Second
 	idleShare    = 0.15
+	memoryOfOne  = 2 << 20
 )
 
 // wait returns when it is the test's turn, which ends with the test.
@@ -78,7 +79,7 @@ func (q *turns) serve() {
 		time.Sleep(turnInterval)
 		q.mu.Lock()
 		q.fill()
-		if q.busy.idle() >= idleShare && q.running < most {
+		if q.busy.idle() >= idleShare && q.running < most && roomForOne() {
 			q.next()
 		}
 		q.mu.Unlock()
@@ -130,4 +131,16 @@ func (b *busyMeter) idle() float64 {
 		return 0
 	}
 	return float64(idle) / float64(all)
+}
+
+// roomForOne tells whether there is memory for another machine, by /proc/meminfo (proc_meminfo(5)).
+func roomForOne() bool {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(text), "\nMemAvailable:")
+	var kib uint64
+	_, err = fmt.Sscan(after, &kib)
+	return err == nil && kib >= memoryOfOne
 }
