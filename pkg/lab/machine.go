@@ -32,6 +32,12 @@ type MachineConfig struct {
 	// Terminal puts the console on this process's terminal, with QEMU's monitor behind Ctrl-A C and an end by Ctrl-A X.
 	// Nothing is collected then, and Expect finds nothing.
 	Terminal bool
+	// SaveTo is a new file for the machine's memory, so that [Machine.Save] can save it there.
+	SaveTo string
+	// Resume is the SaveTo of a machine that was saved. This one goes on where that one was, on taps of its own, and any number
+	// may, at the same time. All else must be the same as there but the taps: QEMU refuses another NIC or another size of the
+	// memory. The guest does not notice, its clocks apart: they stood still meanwhile.
+	Resume string
 }
 
 // NIC is one network device of a machine, on a tap.
@@ -49,6 +55,7 @@ type Machine struct {
 	*Console
 	process *Process
 	qmp     *qmp
+	saveTo  string
 	ended   time.Duration // after which the process was gone; guarded by the Console's lock
 }
 
@@ -88,7 +95,7 @@ func (ns *Namespace) startMachine(ctx context.Context, c MachineConfig) (*Machin
 	}
 	cmd := exec.Command(path, qemuArgs(c, os.Getenv("ISCSIROOT_KVM") == "1")...)
 	cmd.ExtraFiles = []*os.File{theirs}
-	m := &Machine{}
+	m := &Machine{saveTo: c.SaveTo}
 	if err := m.connect(cmd, c.Terminal); err != nil {
 		return nil, errors.Join(err, ours.Close())
 	}
@@ -101,6 +108,9 @@ func (ns *Namespace) startMachine(ctx context.Context, c MachineConfig) (*Machin
 	}
 	m.mu.Lock()
 	m.watch.cpu = cpuClock(m.process.Pid())
+	if c.Resume != "" {
+		m.watch.enter(PhaseInit, 0)
+	}
 	m.mu.Unlock()
 	go func() {
 		<-m.process.Done()
@@ -108,7 +118,11 @@ func (ns *Namespace) startMachine(ctx context.Context, c MachineConfig) (*Machin
 		m.finish(errConsoleClosed)
 	}()
 	m.qmp = newQMP(ours)
-	if err := m.qmp.hello(ctx); err != nil {
+	err = m.qmp.hello(ctx)
+	if err == nil && c.Resume != "" {
+		err = m.resume(ctx, c.Resume)
+	}
+	if err != nil {
 		_ = m.process.Kill()
 		return nil, fmt.Errorf("%w; qemu printed:\n%s", err, lastLines(m.process.Log(), tailLines))
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestMachine is the one test here that boots a kernel, with the busybox tree as its initramfs: console both ways, QMP, the
+// TestMachine boots a kernel with the busybox tree as its initramfs: console both ways, QMP, the
 // shell's job control, power-off.
 func TestMachine(t *testing.T) {
 	ns, tap := testNamespace(t)
@@ -40,6 +40,21 @@ func TestMachine(t *testing.T) {
 
 func bootBusybox(ctx context.Context, t *testing.T, ns *Namespace, nics ...NIC) *Machine {
 	t.Helper()
+	c := busyboxConfig(t)
+	c.NICs = nics
+	m, err := ns.StartMachine(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Expect(ctx, "Linux version "); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// busyboxConfig is a machine with the busybox tree as its initramfs, and modules of the kernel in "/".
+func busyboxConfig(t *testing.T, modules ...string) MachineConfig {
+	t.Helper()
 	kernel, err := FindKernel("amd64")
 	if err != nil {
 		t.Fatal(err)
@@ -49,28 +64,25 @@ func bootBusybox(ctx context.Context, t *testing.T, ns *Namespace, nics ...NIC) 
 		t.Fatal(err)
 	}
 	root["init"] = Symlink("sbin/init")
+	for _, module := range modules {
+		root[filepath.Base(module)] = Copy(filepath.Join(kernel.ModulesRoot, "lib/modules", kernel.Release, module))
+	}
 	initrd := filepath.Join(t.TempDir(), "initrd")
 	if err := WriteInitrd(initrd, root); err != nil {
 		t.Fatal(err)
 	}
-	m, err := ns.StartMachine(ctx, MachineConfig{Kernel: kernel.Image, Initrd: initrd, Append: "console=ttyS0 panic=-1", NICs: nics})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.Expect(ctx, "Linux version "+kernel.Release); err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return MachineConfig{Kernel: kernel.Image, Initrd: initrd, Append: "console=ttyS0 panic=-1"}
 }
+
+const busyboxPrompt = "iscsiroot:/root# "
 
 func talk(ctx context.Context, t *testing.T, m *Machine) {
 	t.Helper()
-	const prompt = "iscsiroot:/root# "
 	for _, step := range []struct{ send, want string }{
-		{"", prompt},
+		{"", busyboxPrompt},
 		{"sleep 600 & jobs\n", "[1]+  Running"},
 		{"sh -c 'echo fore''ground; sleep 601'\n", "foreground"}, // typed otherwise than printed
-		{"\x03", prompt}, // Ctrl-C reaches the foreground job
+		{"\x03", busyboxPrompt},                                  // Ctrl-C reaches the foreground job
 		{"tty\n", "/dev/ttyS0"},
 	} {
 		if err := m.Send(step.send); err != nil {

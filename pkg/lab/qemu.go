@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,7 +18,7 @@ func qemuArgs(c MachineConfig, kvm bool) []string {
 	}
 	args := []string{
 		"-no-user-config", "-nodefaults", "-display", "none", "-accel", accel,
-		"-smp", strconv.Itoa(orDefault(c.CPUs, 1)), "-m", strconv.Itoa(orDefault(c.MemoryMiB, 512)),
+		"-smp", strconv.Itoa(orDefault(c.CPUs, 1)), "-m", strconv.Itoa(memoryMiB(c)),
 		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", qmpDescriptor), "-mon", "chardev=qmp,mode=control",
 	}
 	if c.Terminal {
@@ -39,8 +40,10 @@ func qemuArgs(c MachineConfig, kvm bool) []string {
 	for i, nic := range c.NICs {
 		args = append(args, nicArgs(i, nic, c.Kernel == "" && !c.UEFI)...)
 	}
-	return append(args, c.Args...)
+	return slices.Concat(args, memoryArgs(c), c.Args)
 }
+
+func memoryMiB(c MachineConfig) int { return orDefault(c.MemoryMiB, 512) }
 
 func nicArgs(i int, nic NIC, rom bool) []string {
 	model, mac := nic.Model, nic.MAC

@@ -15,6 +15,8 @@ type Event struct {
 	Name string
 	// Reason is "guest-reset", "guest-shutdown", "guest-panic", "host-qmp-quit" and the like; empty for other events.
 	Reason string
+	// Status is how far a MIGRATION is: "active", "completed", "failed" and the like; empty for other events.
+	Status string
 	// Guest says that the guest did it.
 	Guest bool
 }
@@ -92,7 +94,7 @@ func (q *qmp) take(m qmpMessage) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.events = append(q.events, Event{Name: m.Event, Reason: m.Data.Reason, Guest: m.Data.Guest})
+	q.events = append(q.events, Event{Name: m.Event, Reason: m.Data.Reason, Status: m.Data.Status, Guest: m.Data.Guest})
 	close(q.changed)
 	q.changed = make(chan struct{})
 }

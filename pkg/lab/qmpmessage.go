@@ -23,6 +23,7 @@ type qmpMessage struct {
 	Data     struct {
 		Guest  bool   `json:"guest"`
 		Reason string `json:"reason"`
+		Status string `json:"status"`
 	} `json:"data,omitzero"`
 }
 
