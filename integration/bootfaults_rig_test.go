@@ -18,6 +18,7 @@ type bootFaultRig struct {
 	peerRig
 	img    image
 	target *lab.Tgtd
+	anew   bool // each machine boots: for a measurement of the time since then
 }
 
 // behindProxy is the proxy's portal, as the machine is told of it.
@@ -36,13 +37,22 @@ func strike(n int, a faultproxy.Action) faultproxy.Fault {
 	return faultproxy.Fault{Direction: faultproxy.ToInitiator, PDU: n + 1, Action: a, Until: 1}
 }
 
+// machine starts a machine, which the network strikes after its modules at the earliest.
+func (r *bootFaultRig) machine(line string) *lab.Machine {
+	r.t.Helper()
+	if r.anew {
+		return r.boot(r.img, "", line)
+	}
+	return r.resume(r.img, line)
+}
+
 // bootStruck boots through a proxy with a fault, to the real init, which finds its data. The target has no session but the last
 // one then. The boot's console is returned.
 func (r *bootFaultRig) bootStruck(name, more string, faults ...faultproxy.Fault) *lab.Machine {
 	r.t.Helper()
 	r.renew()
 	p := r.proxy("10.77.0.1:3271", r.target.Addr(), faults...)
-	m := r.boot(r.img, "", machineLine+targetLine+behindProxy+more)
+	m := r.machine(machineLine + targetLine + behindProxy + more)
 	r.expect(m, verified)
 	if !slices.ContainsFunc(faults, func(f faultproxy.Fault) bool { return f.Call != nil }) { // it may start another target
 		if n, err := r.target.Sessions(r.ctx); n != 1 || err != nil {
@@ -85,7 +95,8 @@ func (r *bootFaultRig) sameDisks(name string, m *lab.Machine) {
 
 var startOfInit = regexp.MustCompile(`starting \S+ after ([0-9.]+) s`)
 
-// bootTime is how long the boot took, from our start to the real init's, in seconds.
+// bootTime is how long the boot took, from our start to the real init's, in seconds: with what a machine that was resumed spent
+// in the shell.
 func (r *bootFaultRig) bootTime(m *lab.Machine) float64 {
 	r.t.Helper()
 	found := startOfInit.FindStringSubmatch(m.Output())

@@ -74,19 +74,22 @@ const console = "console=ttyS0 "
 
 func caseStages() map[string]stage {
 	return map[string]stage{
-		"parameter":         onlyLine("iscsi_i_ip=10.77.0.2"),
-		"missing-parameter": onlyLine("quiet"),
+		"parameter":         bootLine("iscsi_i_ip=10.77.0.2"),
+		"missing-parameter": bootLine("quiet"),
 		"other-release":     otherRelease,
 		"no-driver": func(r *rig) *lab.Machine {
 			return r.boot(virtio, "e1000", console+seedLine)
 		},
 		"wrong-interface": onlyLine("iscsi_if=eth7 " + seedLine),
 		"no-link": func(r *rig) *lab.Machine {
-			m := r.boot(virtio, "", console+"rd.break=modules "+seedLine)
-			r.unplug(m)
+			m := r.resumeShell(virtio)
+			if err := m.SetLink(r.ctx, 0, false); err != nil {
+				r.t.Fatal(err)
+			}
+			r.goOn(m, seedLine)
 			return m
 		},
-		"no-dhcp": onlyLine("ip=dhcp"),
+		"no-dhcp": bootLine("ip=dhcp"),
 		"root-path": func(r *rig) *lab.Machine {
 			r.dnsmasq("--interface=tap0", "--dhcp-range=10.77.0.50,10.77.0.50,255.255.255.0,1h", "--dhcp-option=option:root-path,nfs:10.77.0.1:/srv/root")
 			return r.boot(virtio, "", console+"root=dhcp iscsi_i="+initiator)
@@ -102,10 +105,10 @@ func caseStages() map[string]stage {
 		"not-in-list":        scripted(iscsitest.Status(0x0202)),
 		"no-chap":            scripted(iscsitest.Text("AuthMethod=None"), "iscsi_u=a", "iscsi_w=correct-horse-battery"),
 		"circle":             scripted(iscsitest.Status(0x0101, "TargetAddress=10.77.0.1:3260")),
-		"half-chap":          onlyLine("iscsi_u=a " + seedLine),
+		"half-chap":          bootLine("iscsi_u=a " + seedLine),
 		"no-name": func(r *rig) *lab.Machine {
 			r.nameServer("storage.example.com", "10.77.0.1")
-			return r.boot(virtio, "", console+"nameserver=10.77.0.1 "+strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=storage", 1))
+			return r.resume(virtio, "nameserver=10.77.0.1 "+strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=storage", 1))
 		},
 		"careless-secrets": func(r *rig) *lab.Machine {
 			return r.withFiles(seedLine, lab.Tree{"etc/iscsiroot/credentials": lab.Text("")})
@@ -118,7 +121,7 @@ func caseStages() map[string]stage {
 		"no-filesystem": rawDisk("root=/dev/sda", "nothing of interest"),
 		"no-fs-driver": func(r *rig) *lab.Machine {
 			r.serve(fsImage(r.t, 0, rootDir(r.t, "", nil), "mksquashfs DIR {} -quiet -no-progress"))
-			return r.boot(virtio, "", console+"root=/dev/sda "+seedLine)
+			return r.resume(virtio, "root=/dev/sda "+seedLine)
 		},
 		"no-init-anywhere": withRoot("init=/opt/none", nil),
 		"no-init-here": withRoot("root=/dev/sda2", func(t lab.Tree) {
@@ -162,12 +165,17 @@ func (r *rig) unplugNIC(m *lab.Machine, i int) {
 	}
 }
 
-// onlyLine needs no more than a command line.
-func onlyLine(line string) stage {
+// bootLine is for a kernel command line that is refused, or that a resumed machine's parameters do not go with.
+func bootLine(line string) stage {
 	return func(r *rig) *lab.Machine { return r.boot(virtio, "", console+line) }
 }
 
-// withRoot boots a root that edit has spoilt.
+// onlyLine needs no more than parameters.
+func onlyLine(line string) stage {
+	return func(r *rig) *lab.Machine { return r.resume(virtio, line) }
+}
+
+// withRoot goes to a root that edit has spoilt.
 func withRoot(line string, edit func(lab.Tree)) stage {
 	return func(r *rig) *lab.Machine {
 		tree := root("")
@@ -176,7 +184,7 @@ func withRoot(line string, edit func(lab.Tree)) stage {
 		}
 		r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, Tree: tree})
 		r.gotgt()
-		return r.boot(virtio, "", console+line+" "+seedLine)
+		return r.resume(virtio, line+" "+seedLine)
 	}
 }
 
@@ -188,7 +196,7 @@ func rawDisk(line, text string) stage {
 			r.t.Fatal(err)
 		}
 		r.serve(file)
-		return r.boot(virtio, "", console+line+" "+seedLine)
+		return r.resume(virtio, line+" "+seedLine)
 	}
 }
 
@@ -213,7 +221,7 @@ func scripted(step iscsitest.Step, words ...string) stage {
 				go func() { _, _ = iscsitest.Script{step}.Serve(conn) }()
 			}
 		}()
-		return r.boot(virtio, "", console+strings.Join(words, " ")+" "+seedLine)
+		return r.resume(virtio, strings.Join(words, " ")+" "+seedLine)
 	}
 }
 
@@ -224,7 +232,7 @@ func noDisk(r *rig) *lab.Machine {
 	if out, err := target.Admin(r.ctx, "--op", "delete", "--mode", "logicalunit", "--tid", "1", "--lun", "1"); err != nil {
 		r.t.Fatal(out, err)
 	}
-	return r.boot(virtio, "", console+seedLine)
+	return r.resume(virtio, seedLine)
 }
 
 // noISCSI is an image without modules.

@@ -1,0 +1,58 @@
+package integration
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// A machine that waits in the shell before the step modules has loaded no module and sent nothing: all that init has done is to
+// read its parameters. One that is resumed from there gets others in the shell, which win over the first, and takes every step
+// with them. That is for a test of what a step does. One of how parameters are read, of rd.timeout= and what else counts from the
+// start on, of the kernel's start, or of what is drawn at random by then boots.
+
+var snapshots sync.Map // image -> func() string
+
+// beforeModules are the parameters with which a machine is saved.
+const beforeModules = "console=ttyS0 rd.break=modules " + seedLine
+
+// resume starts a machine in the step modules, with parameters of one word each.
+func (r *rig) resume(img image, line string) *lab.Machine {
+	r.t.Helper()
+	m := r.resumeShell(img)
+	r.goOn(m, line)
+	return m
+}
+
+// resumeShell starts a machine in the shell before the step modules.
+func (r *rig) resumeShell(img image) *lab.Machine {
+	r.t.Helper()
+	once, _ := snapshots.LoadOrStore(img, sync.OnceValue(func() string { return r.save(img) }))
+	return r.start(img, lab.MachineConfig{Append: beforeModules, NICs: []lab.NIC{{Tap: r.tap}}, Resume: once.(func() string)()})
+}
+
+// goOn leaves that shell, and waits until its echo of the parameters has ended.
+func (r *rig) goOn(m *lab.Machine, line string) {
+	r.t.Helper()
+	words := "retry modules"
+	for word := range strings.FieldsSeq(line) {
+		words += " '" + word + "'"
+	}
+	r.sends(m, words+"\n", "going on with step modules\n")
+}
+
+// save boots a machine until it waits in the shell, and saves it for all tests.
+func (r *rig) save(img image) string {
+	r.t.Helper()
+	path := filepath.Join(built.dir, fmt.Sprintf("snapshot-%x", sha256.Sum256(fmt.Appendf(nil, "%#v", img))))
+	m := r.start(img, lab.MachineConfig{Append: beforeModules, NICs: []lab.NIC{{Tap: r.tap}}, SaveTo: path})
+	r.expect(m, "break before step modules\n", prompt)
+	if err := m.Save(r.ctx); err != nil {
+		r.t.Fatal(err)
+	}
+	return path
+}
