@@ -130,16 +130,17 @@ func TestMissingParameters(t *testing.T) {
 }
 
 // One that cannot be caught ends PID 1: the stack is on the console, and the
-// kernel reboots although the command line has no panic=.
-func TestPanicInGoroutine(t *testing.T) {
-	r := newRig(t)
+// kernel is going to reboot although the command line has no panic=. It spins
+// until then (kernel/panic.c), so that TestSoakPanicReboots waits for it.
+func TestPanicInGoroutine(t *testing.T) { newRig(t).panics() }
+
+func (r *rig) panics() *lab.Machine {
+	r.t.Helper()
 	img := virtio
 	img.init = built.faulty()
 	m := r.bootReboot(img, "console=ttyS0 rd.iscsiroot.fault=goroutine "+seedLine)
 	r.expect(m, "panic: a bug in a goroutine", "addFault", "Kernel panic - not syncing: Attempted to kill init!", "Rebooting in 30 seconds")
-	if _, err := m.WaitEvent(r.ctx, "RESET"); err != nil {
-		t.Fatal(err)
-	}
+	return m
 }
 
 // An agent that is dead when it is to have the sessions is started again, although root is mounted by then, and holds none of it.

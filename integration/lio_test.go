@@ -69,7 +69,7 @@ func TestLIO(t *testing.T) { lioBoots(t, "amd64") }
 
 func lioBoots(t *testing.T, kernel string) {
 	r := newPeerRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree("write log")})
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree(write() + " log")})
 	target := r.startLIO(kernel)
 	r.newInitiatorRig(target.Target(1), func() (int, error) { return target.Sessions(r.ctx, 1) }).one()
 	at := machineLine + "iscsi_t=" + lioName + " iscsi_a=10.77.0.10 "

@@ -14,7 +14,7 @@ var every = image{net: "vlan,bond,bridge", nics: "virtio_net"}
 // what stands in ip= is the VLAN's, and its NIC is made fit for it.
 func TestVLAN(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: root("net write")})
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: root("net " + write())})
 	wire, err := r.ns.AddWire("wire0", 5, 9000, netip.MustParsePrefix("10.78.0.1/24"))
 	if err != nil {
 		t.Fatal(err)

@@ -9,12 +9,16 @@ import (
 	"testing"
 )
 
-// The same sources give the same packages: in another directory, with nothing built before, at another time, with another
-// umask, time zone and language.
-func TestPackagesAreReproducible(t *testing.T) {
+// The same sources give the same packages: in another directory, at another time, in another time zone and language. Both
+// builds have one build cache, so that what does not depend on these is compiled once; TestSoakPackagesAreReproducible has
+// an empty one for the second, which compiles the whole standard library anew.
+func TestPackagesAreReproducible(t *testing.T) { reproducible(t) }
+
+// reproducible builds the packages twice, the second time with more in the environment.
+func reproducible(t *testing.T, environ ...string) {
 	begin(t)
 	here, there := copySource(t), copySource(t)
-	other := []string{"GOCACHE=" + t.TempDir(), "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "LANG=de_DE.UTF-8"}
+	other := append(environ, "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "LANG=de_DE.UTF-8")
 	for _, what := range []string{"dist", "deb"} {
 		one, two := makePackage(t, here, what), makePackage(t, there, what, other...)
 		a, err := os.ReadFile(one)

@@ -48,7 +48,7 @@ func TestNoSecretDuringBoot(t *testing.T) {
 // arrives.
 func TestTgtdOneWayCHAP(t *testing.T) {
 	r := newPeerRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree("write log" + hunted(oneWay.Secret))})
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree(write() + " log" + hunted(oneWay.Secret))})
 	target := r.startTgtd(lab.TargetConfig{CHAP: oneWay, HeaderDigest: "CRC32C", DataDigest: "CRC32C"})
 	img := r.withCredentials(targetName + " " + oneWay.User + " " + oneWay.Secret + "\n")
 	m := r.toRoot(img, machineLine+targetLine+"iscsi_a=10.77.0.1 iscsi_header_digest=require iscsi_data_digest=require rw ",

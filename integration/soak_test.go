@@ -41,6 +41,23 @@ var moreNICs = []nic{
 	{"ne2k_pci", "ne2k_pci", false},
 }
 
+// The size of files that make test does without: 64 MiB, written and compared, from both targets.
+func TestSoakData(t *testing.T) {
+	t.Run("gotgt", TestDataFromGotgt)
+	t.Run("tgtd", TestDataFromTgtd)
+}
+
+// A build with nothing built before makes the same packages.
+func TestSoakPackagesAreReproducible(t *testing.T) { reproducible(t, "GOCACHE="+t.TempDir()) }
+
+// The kernel's reboot after a crash of PID 1, 30 s later.
+func TestSoakPanicReboots(t *testing.T) {
+	r := newRig(t)
+	if _, err := r.panics().WaitEvent(r.ctx, "RESET"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Fifty boots one after the other: none may hang or fail.
 func TestSoakFiftyBoots(t *testing.T) {
 	r := newRig(t)

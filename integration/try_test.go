@@ -100,7 +100,7 @@ func TestTryGRUBAndCHAP(t *testing.T) {
 // The machine writes to its disk, by another card than QEMU's own kind.
 func TestTryWrites(t *testing.T) {
 	r := newTrial(t, hostsHead, "    append: [rw]\n", "pxelinux.0", "ldlinux.c32")
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: root("write")})
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: root(write())})
 	other := e1000
 	other.packed = true
 	img, err := os.ReadFile(other.build(t))
@@ -110,11 +110,11 @@ func TestTryWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, errs, err := r.try("--disk", r.disk.Path, "--write", "--nic", "e1000", "--expect", "guest: wrote 16 files of 4194304 bytes")
+	out, errs, err := r.try("--disk", r.disk.Path, "--write", "--nic", "e1000", "--expect", wrote())
 	if err != nil || !strings.Contains(out, "remote1: pass in ") {
 		t.Errorf("%v\n%s%s", err, out, errs)
 	}
-	checkSums(r.rig, 16)
+	checkSums(r.rig, loadFiles)
 }
 
 // A mistake in the hosts file is seen where it would be on the machine's screen. The tree is served by HTTP here.

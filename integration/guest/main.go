@@ -42,6 +42,9 @@ func do(what string) error {
 	if text, ok := strings.CutPrefix(what, "hunt:"); ok {
 		return hunt(text)
 	}
+	if text, ok := strings.CutPrefix(what, "write:"); ok {
+		return writeAsked("/data", text)
+	}
 	switch what {
 	case "mounts":
 		return show("mount: ", "/proc/mounts")
@@ -62,8 +65,6 @@ func do(what string) error {
 		return showDisks()
 	case "verify":
 		return verify("/data")
-	case "write":
-		return writeFiles("/data", 16, 4<<20)
 	case "faults":
 		return faults()
 	case "alone":

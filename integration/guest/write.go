@@ -12,6 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// writeAsked writes files as the host asks for: NUMBERxBYTES.
+func writeAsked(dir, text string) error {
+	var n, size int
+	if _, err := fmt.Sscanf(text, "%dx%d", &n, &size); err != nil {
+		return fmt.Errorf("%q: %w", text, err)
+	}
+	return writeFiles(dir, n, size)
+}
+
 // writeFiles writes n files of size random bytes with a list of their
 // checksums, and reads them back past the page cache.
 func writeFiles(dir string, n, size int) error {
