@@ -41,6 +41,13 @@ func TestSoakLongOutages(t *testing.T) {
 	f.finish()
 }
 
+// The minute in which a target is left to another machine with our name, and the login after it.
+func TestSoakTwins(t *testing.T) {
+	f := twins(t)
+	f.expect(f.m, "the pause of 60 s is over", targetName+": logged in again after 6")
+	f.finish()
+}
+
 // soakLease is how long a machine outlives a lease of two minutes; ISCSIROOT_SOAK_LEASE sets another time, 1h for example.
 const soakLease = 7 * time.Minute
 

@@ -89,6 +89,9 @@ func command(words []string) error {
 	return fmt.Errorf("nothing known of that name")
 }
 
+// tellEvery is after how many files the writer tells how many there are; the host waits for two such lines.
+const tellEvery = 3
+
 // writer writes files of 64 KiB, each synced before the next.
 type writer struct {
 	stop, done chan struct{}
@@ -116,7 +119,7 @@ func (w *writer) run(dir string) {
 		if took > 500*time.Millisecond {
 			say("file %d took %.1f s", files, took.Seconds())
 		}
-		if files%10 == 0 {
+		if files%tellEvery == 0 {
 			say("%d files", files)
 		}
 		select {
