@@ -15,7 +15,7 @@ import (
 // with them. That is for a test of what a step does. One of how parameters are read, of rd.timeout= and what else counts from the
 // start on, of the kernel's start, or of what is drawn at random by then boots.
 
-var snapshots sync.Map // image -> func() string
+var snapshots sync.Map // image -> func() (string, error)
 
 // beforeModules are the parameters with which a machine is saved.
 const beforeModules = "console=ttyS0 rd.break=modules " + seedLine
@@ -31,8 +31,12 @@ func (r *rig) resume(img image, line string) *lab.Machine {
 // resumeShell starts a machine in the shell before the step modules.
 func (r *rig) resumeShell(img image) *lab.Machine {
 	r.t.Helper()
-	once, _ := snapshots.LoadOrStore(img, sync.OnceValue(func() string { return r.save(img) }))
-	return r.start(img, lab.MachineConfig{Append: beforeModules, NICs: []lab.NIC{{Tap: r.tap}}, Resume: once.(func() string)()})
+	once, _ := snapshots.LoadOrStore(img, sync.OnceValues(func() (string, error) { return r.save(img) }))
+	path, err := once.(func() (string, error))()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return r.start(img, lab.MachineConfig{Append: beforeModules, NICs: []lab.NIC{{Tap: r.tap}}, Resume: path})
 }
 
 // goOn leaves that shell, and waits until its echo of the parameters has ended.
@@ -45,14 +49,16 @@ func (r *rig) goOn(m *lab.Machine, line string) {
 	r.sends(m, words+"\n", "going on with step modules\n")
 }
 
-// save boots a machine until it waits in the shell, and saves it for all tests.
-func (r *rig) save(img image) string {
+// save boots a machine until it waits in the shell, and saves it for all tests, which an error is for as well.
+func (r *rig) save(img image) (string, error) {
 	r.t.Helper()
 	path := filepath.Join(built.dir, fmt.Sprintf("snapshot-%x", sha256.Sum256(fmt.Appendf(nil, "%#v", img))))
 	m := r.start(img, lab.MachineConfig{Append: beforeModules, NICs: []lab.NIC{{Tap: r.tap}}, SaveTo: path})
-	r.expect(m, "break before step modules\n", prompt)
-	if err := m.Save(r.ctx); err != nil {
-		r.t.Fatal(err)
+	if _, err := m.Expect(r.ctx, "break before step modules\n"); err != nil {
+		return "", err
 	}
-	return path
+	if _, err := m.Expect(r.ctx, prompt); err != nil {
+		return "", err
+	}
+	return path, m.Save(r.ctx)
 }
