@@ -51,7 +51,7 @@ func TestBootFaultsTwoTargets(t *testing.T) {
 		r.renew()
 		data := r.proxy("10.77.0.1:3272", second.Addr(), tt.data...)
 		root := r.proxy("10.77.0.1:3271", r.target.Addr(), tt.root...)
-		m := r.boot(r.img, "", line)
+		m := r.machine(line)
 		r.expect(m, verified)
 		r.off(m)
 		r.shows(m, tt.shown, "guest: disk sda size=10240 ", "guest: disk sdb2 size=")

@@ -12,8 +12,8 @@ import (
 
 // A machine that waits in the shell before the step modules has loaded no module and sent nothing: all that init has done is to
 // read its parameters. One that is resumed from there gets others in the shell, which win over the first, and takes every step
-// with them. That is for a test of what a step does. One of how parameters are read, of rd.timeout= and what else counts from the
-// start on, of the kernel's start, or of what is drawn at random by then boots.
+// with them. That is for a test of what a step does. A test boots if it is about how parameters are read, about rd.timeout=,
+// rd.break=, rd.debug and what else counts from the start on, about the kernel's start, or about what is drawn at random by then.
 
 var snapshots sync.Map // image -> func() (string, error)
 
