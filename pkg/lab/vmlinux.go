@@ -67,9 +67,8 @@ const (
 const maxVmlinux = 512 << 20
 
 var (
-	errNoBzImage   = errors.New("this is no bzImage with a payload")
-	errPacked      = errors.New("unknown compression; known are xz, zstd and lz4")
-	errVmlinuxSize = fmt.Errorf("the kernel is larger than %d bytes", maxVmlinux)
+	errNoBzImage = errors.New("this is no bzImage with a payload")
+	errPacked    = errors.New("unknown compression; known are xz, zstd and lz4")
 )
 
 // payload is the compressed kernel in a bzImage, without the four bytes of its size behind it.
@@ -78,7 +77,11 @@ func payload(image []byte) ([]byte, error) {
 		binary.LittleEndian.Uint16(image[versionAt:]) < payloadSince {
 		return nil, errNoBzImage
 	}
-	begin := (int64(image[setupSectsAt])+1)*setupSector + int64(binary.LittleEndian.Uint32(image[payloadOffsetAt:]))
+	sectors := int64(image[setupSectsAt])
+	if sectors == 0 {
+		sectors = 4 // boot.rst, setup_sects
+	}
+	begin := (sectors+1)*setupSector + int64(binary.LittleEndian.Uint32(image[payloadOffsetAt:]))
 	end := begin + int64(binary.LittleEndian.Uint32(image[payloadLengthAt:])) - 4
 	if begin >= end || end > int64(len(image)) {
 		return nil, errNoBzImage
@@ -96,7 +99,7 @@ func unpackPayload(packed []byte) ([]byte, error) {
 	case bytes.HasPrefix(packed, []byte("\x28\xb5\x2f\xfd")):
 		out, err = unpackZstd(packed)
 	case bytes.HasPrefix(packed, []byte("\x02\x21\x4c\x18")):
-		out, err = readAll(lz4.NewReader(bytes.NewReader(packed)))
+		out, err = readAll(lz4.NewReader(bytes.NewReader(packed)), maxVmlinux)
 	default:
 		return nil, errPacked
 	}
@@ -126,13 +129,13 @@ func unpackZstd(packed []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return readAll(r)
+	return readAll(r, maxVmlinux)
 }
 
-func readAll(r io.Reader) ([]byte, error) {
-	out, err := io.ReadAll(io.LimitReader(r, maxVmlinux+1))
-	if err == nil && len(out) > maxVmlinux {
-		err = errVmlinuxSize
+func readAll(r io.Reader, most int64) ([]byte, error) {
+	out, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(out)) > most {
+		err = fmt.Errorf("the kernel is larger than %d bytes", most)
 	}
 	return out, err
 }
