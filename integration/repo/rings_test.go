@@ -45,6 +45,8 @@ var rings = map[string]int{
 	"pkg/lab/faultproxy": 2,
 	"pkg/lab/lioguest":   2,
 	"pkg/lab/liospec":    2,
+	"pkg/lab/nstest":     2,
+	"pkg/lab/vmtest":     2,
 	"pkg/recovery":       2,
 	"pkg/recovery/disks": 2,
 	"pkg/session":        2,

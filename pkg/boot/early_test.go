@@ -6,10 +6,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 )
 
 // The topmost of the mounts on a directory counts; what is in the initramfs
@@ -54,22 +55,14 @@ func TestLinkModprobe(t *testing.T) {
 	}
 }
 
-// inMountNamespace is the variable that tells a process that it is the test's part
-// with mounts of its own.
-const inMountNamespace = "BOOT_TEST_MOUNTS"
-
 // What the agent and the shutdown are run from can be run whatever is done to
 // /run, and is still there if its mount is taken away.
 func TestMountPlace(t *testing.T) {
-	if os.Getenv(inMountNamespace) == "" {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMountPlace$", "-test.v")
-		cmd.Env = append(os.Environ(), inMountNamespace+"=1")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestMountPlace") {
-			t.Errorf("%v (run the tests as root):\n%s", err, out)
-		}
-		return
-	}
+	nstest.Run(t, unix.CLONE_NEWNS, func() { placeStays(t) })
+}
+
+func placeStays(t *testing.T) {
+	t.Helper()
 	run := t.TempDir()
 	place := filepath.Join(run, "initramfs")
 	program := filepath.Join(place, "shutdown")
@@ -89,7 +82,6 @@ func TestMountPlace(t *testing.T) {
 			t.Errorf("the program ends with %v", err)
 		}
 	}
-	mount("/", unix.MS_REC|unix.MS_PRIVATE)
 	mount(run, unix.MS_NOSUID|unix.MS_NODEV)
 	for range 2 { // the second time it is there
 		if err := mountPlace(place); err != nil {

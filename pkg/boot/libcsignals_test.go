@@ -15,7 +15,7 @@ import (
 func TestLibcSignals(t *testing.T) {
 	if os.Getenv("LIBC_SIGNALS") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestLibcSignals$")
-		cmd.Env = append(os.Environ(), "LIBC_SIGNALS=1")
+		cmd.Env = append(os.Environ(), "LIBC_SIGNALS=1", quickExit)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}

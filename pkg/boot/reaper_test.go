@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 )
 
 // TestMain plays the processes that the reaper's tests start.
@@ -20,12 +22,15 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		os.Exit(play(role))
 	}
-	os.Exit(m.Run())
+	nstest.Main(m)
 }
 
 // The reaper takes every child of its process, so it runs in a process of its
 // own, which is given orphans as PID 1 is. What it finds wrong it prints.
 const roleVariable = "ISCSIROOT_TEST_ROLE"
+
+// quickExit keeps the race detector from waiting a second at the end of each process.
+const quickExit = "GORACE=atexit_sleep_ms=0"
 
 // play is a process that a test started.
 func play(role string) int {
@@ -64,7 +69,7 @@ func TestReaper(t *testing.T) {
 func playIn(t *testing.T, role string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
-	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	cmd.Env = append(os.Environ(), roleVariable+"="+role, quickExit)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
@@ -72,7 +77,7 @@ func playIn(t *testing.T, role string) {
 
 // spawn starts this program in a role, with files as standard input and output.
 func spawn(role string, files ...*os.File) (int, error) {
-	attr := &syscall.ProcAttr{Env: []string{roleVariable + "=" + role}, Files: []uintptr{0, 1, 2}}
+	attr := &syscall.ProcAttr{Env: []string{roleVariable + "=" + role, quickExit}, Files: []uintptr{0, 1, 2}}
 	for i, f := range files {
 		attr.Files[i] = f.Fd()
 	}

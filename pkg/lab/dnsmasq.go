@@ -34,7 +34,7 @@ func (ns *Namespace) StartDnsmasq(ctx context.Context, args ...string) (*Dnsmasq
 		"--port=0", "--no-ping", "--no-resolv", "--no-hosts", "--dhcp-leasefile=" + filepath.Join(dir, "leases"),
 	}
 	if !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--user=") }) {
-		common = append(common, "--user=root")
+		common = append(common, "--user=root", "--group=") // not dip: a user namespace may have no other group than root's
 	}
 	p, err := ns.startLogged(exec.Command(program, append(common, args...)...))
 	if err != nil {

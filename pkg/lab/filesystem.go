@@ -27,7 +27,7 @@ type Filesystem struct {
 
 func (f Filesystem) size() int64 { return int64(f.MiB) * mib }
 
-// make writes the file system into the image at offset. It needs root for the owner of the files.
+// make writes the file system into the image at offset. Who is not root, not even of a user namespace, owns its files.
 func (f Filesystem) make(image string, offset int64) error {
 	if f.MiB <= 0 {
 		return fmt.Errorf("size %d MiB: %w", f.MiB, errors.ErrUnsupported)
@@ -60,19 +60,25 @@ func (f Filesystem) make(image string, offset int64) error {
 	return f.stamp(filepath.Join(work, "commands"), image, offset)
 }
 
-// stamp sets the two times that mke2fs takes from the staging directory and that cannot be set there: of the change of the
-// inode, and of the last reading.
+// stamp makes the device nodes, which root alone could stage, and sets the times: those of the change of the inode and of the last
+// reading are the staging directory's own otherwise.
 func (f Filesystem) stamp(commands, image string, offset int64) error {
-	_, names, err := f.Tree.complete()
+	all, names, err := f.Tree.complete()
 	if err != nil {
 		return err
 	}
 	var b strings.Builder
-	for _, name := range append(names, ".") {
+	for _, name := range names {
 		if err := checkName(name); err != nil {
 			return err
 		}
-		for _, field := range []string{"ctime", "atime"} {
+		if file := all[name]; file.isDevice() {
+			fmt.Fprintf(&b, "cd \"%s\"\nmknod \"%s\" %s\n", path.Join("/", path.Dir(name)), path.Base(name), file.debugfsDevice())
+			fmt.Fprintf(&b, "set_inode_field \"%s\" mode 0%o\n", path.Join("/", name), file.deviceMode()|uint32(file.Mode.Perm()))
+		}
+	}
+	for _, name := range append(names, ".") {
+		for _, field := range []string{"ctime", "atime", "mtime"} {
 			fmt.Fprintf(&b, "set_inode_field \"%s\" %s @%d\n", path.Join("/", name), field, treeTime().Unix())
 		}
 	}

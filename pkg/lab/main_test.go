@@ -3,14 +3,15 @@ package lab
 import (
 	"context"
 	"net/netip"
-	"os"
 	"testing"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 )
 
 func TestMain(m *testing.M) {
 	Main()
-	os.Exit(m.Run())
+	nstest.Main(m)
 }
 
 const hostAddress = "10.77.0.1"

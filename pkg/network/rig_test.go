@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,28 +15,18 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// childOf is the variable that tells a process which test it runs.
-const childOf = "NETWORK_TEST_CHILD"
+// TestMain runs the tests away from the host.
+func TestMain(m *testing.M) { nstest.Main(m) }
 
 // inNamespace runs f in a process with a network namespace of its own: a
 // goroutine of ours may run on any thread.
 func inNamespace(t *testing.T, f func()) {
 	t.Helper()
-	if os.Getenv(childOf) == t.Name() {
-		f()
-		return
-	}
-	pattern := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+pattern, "-test.v")
-	cmd.Env = append(os.Environ(), childOf+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("%v (run the tests as root):\n%s", err, out)
-	}
+	nstest.Run(t, syscall.CLONE_NEWNET, f)
 }
 
 // veth makes a pair whose one end looks like hardware, through sys.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 )
 
 // A process is stuck when its beats stand still for many looks, not when one
@@ -116,7 +118,7 @@ func TestPageReport(t *testing.T) {
 // A report that cannot be written is marked as old: said once, tidied up when
 // there is room again, and nothing else is left behind.
 func TestReportFileWithoutRoom(t *testing.T) {
-	inNamespace(t, unix.CLONE_NEWNS, func() {
+	nstest.Run(t, unix.CLONE_NEWNS, func() {
 		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 			t.Fatal(err)
 		}

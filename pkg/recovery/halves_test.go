@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 )
 
 // quick is a timing for tests: far from what a busy machine takes for a step.
@@ -99,8 +100,7 @@ type pair struct {
 // inPair runs f with a running pair.
 func inPair(t *testing.T, f func(p *pair)) {
 	t.Helper()
-	t.Parallel() // they mostly wait
-	inNamespace(t, unix.CLONE_NEWNS|unix.CLONE_NEWPID, func() {
+	nstest.Run(t, unix.CLONE_NEWNS|unix.CLONE_NEWPID, func() {
 		p := &pair{T: t}
 		p.mount()
 		memory := newMemory(t)

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -16,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
@@ -98,11 +98,11 @@ func FuzzSockets(f *testing.F) {
 // TestDHCPClientSockets has the kernel show sockets as clients open them, of
 // other processes.
 func TestDHCPClientSockets(t *testing.T) {
-	if kind, ok := strings.CutPrefix(os.Getenv(childOf), t.Name()+" client "); ok {
+	if kind, ok := strings.CutPrefix(nstest.Part(t), "client "); ok {
 		openLike(t, kind)
 		return
 	}
-	inNamespace(t, unix.CLONE_NEWNET, func() {
+	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		lo, err := net.InterfaceByName("lo")
 		if err != nil {
 			t.Fatal(err)
@@ -136,8 +136,7 @@ func TestDHCPClientSockets(t *testing.T) {
 // startClient starts a process with sockets, and returns what ends it.
 func startClient(t *testing.T, kind string) func() {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), childOf+"="+t.Name()+" client "+kind)
+	cmd := nstest.Child(t, "client "+kind, 0)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -150,9 +149,12 @@ func startClient(t *testing.T, kind string) func() {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if line != "open\n" {
-		t.Fatalf("%s: %q, %v", kind, line, err)
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != "open" {
+		t.Log(lines.Text())
+	}
+	if lines.Text() != "open" {
+		t.Fatalf("%s: the client's process ended", kind)
 	}
 	return func() { _ = in.Close(); _ = cmd.Wait() }
 }

@@ -4,45 +4,15 @@ import (
 	"bufio"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/vmtest"
 )
-
-// childOf is the variable that tells a process which test it runs.
-const childOf = "RECOVERY_TEST_CHILD"
-
-// isChild tells whether this process was started by child to play a part.
-func isChild(t *testing.T, part string) bool {
-	t.Helper()
-	return os.Getenv(childOf) == t.Name()+" "+part
-}
-
-// child is this test in another process, which plays a part.
-func child(t *testing.T, part string, clone uintptr) *exec.Cmd {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), childOf+"="+t.Name()+" "+part)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: clone}
-	return cmd
-}
-
-// inNamespace runs f in a process with namespaces of its own.
-func inNamespace(t *testing.T, clone uintptr, f func()) {
-	t.Helper()
-	if os.Getenv(childOf) != "" {
-		f()
-		return
-	}
-	out, err := child(t, "namespace", clone).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("%v (run the tests as root):\n%s", err, out)
-	}
-}
 
 func mountOn(t *testing.T, dir, fstype string) {
 	t.Helper()
@@ -58,21 +28,22 @@ func mountOn(t *testing.T, dir, fstype string) {
 // root: its file system must end then and there, although the agent's mount
 // namespace was a copy.
 func TestIsolate(t *testing.T) {
-	if isChild(t, "agent") {
+	if nstest.Part(t) == "agent" {
 		isolated(t)
 		return
 	}
-	inNamespace(t, unix.CLONE_NEWNS, func() {
-		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-			t.Fatal(err)
-		}
+	if nstest.User() { // who may not mount a devtmpfs: in the machine he may
+		vmtest.Run(t, vmtest.Machine{}, nil)
+		return
+	}
+	nstest.Run(t, unix.CLONE_NEWNS, func() {
 		root := t.TempDir() + `/a root\with blanks`
 		mountOn(t, root, "tmpfs")
 		mountOn(t, root+"/usr", "tmpfs")
 		mountOn(t, "/run", "tmpfs")
 		ends := watchEnd(t, root, root+"/usr")
 
-		agent := child(t, "agent", unix.CLONE_NEWNS)
+		agent := nstest.Child(t, "agent", unix.CLONE_NEWNS)
 		agent.Stderr = os.Stderr
 		in, err := agent.StdinPipe()
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
@@ -184,7 +185,7 @@ func TestNothingWaitsForRTNL(t *testing.T) {
 // nothing reads the agent's changes: the address that was taken away meanwhile is
 // put back, and the carrier that came meanwhile is heard of.
 func TestFlood(t *testing.T) {
-	inNamespace(t, unix.CLONE_NEWNET, func() {
+	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		la := netlink.NewLinkAttrs()
 		la.Name = "a0"
 		if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: la, PeerName: "b0"}); err != nil {

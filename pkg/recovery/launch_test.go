@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/vmtest"
 )
 
 // launched is PID 1's end of an agent, and the agent's socket.
@@ -197,7 +199,8 @@ func TestMain(m *testing.M) {
 		}
 		select {}
 	}
-	os.Exit(m.Run())
+	vmtest.Main()
+	nstest.Main(m)
 }
 
 func TestLaunch(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -48,7 +49,7 @@ func FuzzInet6(f *testing.F) {
 
 // TestLocal asks the kernel.
 func TestLocal(t *testing.T) {
-	inNamespace(t, unix.CLONE_NEWNET, func() {
+	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		a, b := vethPair(t, "a0", "b0")
 		n := kernelNIC{}
 		index := a.Attrs().Index

@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
@@ -72,7 +73,7 @@ func (w *wired) uplink(address, via string) Uplink {
 // inWires runs a test of it.
 func inWires(t *testing.T, test func(w *wired)) {
 	t.Helper()
-	inNamespace(t, unix.CLONE_NEWNET, func() {
+	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		lan, peer := vethPair(t, "lan0", "peer0")
 		w := &wired{t: t, lan: lan, log: &rig{fake: &fake{}}}
 		all := []Uplink{w.uplink("10.0.0.2/24", "10.0.0.1"), w.uplink("fd00::2/64", "fd00::1")}
@@ -224,7 +225,7 @@ func TestBridgeHasTheAddress(t *testing.T) {
 // The first address of a network is removed, and the second one stays, as on a
 // kernel that promotes it by itself.
 func TestOtherAddressesStay(t *testing.T) {
-	inNamespace(t, unix.CLONE_NEWNET, func() {
+	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		lan, peer := vethPair(t, "lan0", "peer0")
 		first, second := netip.MustParsePrefix("10.0.0.2/24"), netip.MustParsePrefix("10.0.0.4/24")
 		index := lan.Attrs().Index
@@ -247,7 +248,7 @@ func TestOtherAddressesStay(t *testing.T) {
 // a route without a gateway is moved while there is no carrier, and one that cannot
 // be moved does not keep the others.
 func TestMovesItsOwnRoutes(t *testing.T) {
-	inNamespace(t, unix.CLONE_NEWNET, func() {
+	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		lan, peer := vethPair(t, "lan0", "peer0")
 		place, _ := vethPair(t, "place0", "peer1")
 		beside, _ := vethPair(t, "beside0", "peer2")

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 )
 
 func newMemory(t *testing.T) stateMemory {
@@ -72,7 +73,7 @@ func TestStateMemoryDamaged(t *testing.T) {
 // one state after the other, and takes what is then there: a state of its as it
 // was written, and not an older one than the last that was whole.
 func TestStateMemorySurvivesAKill(t *testing.T) {
-	if isChild(t, "writer") {
+	if nstest.Part(t) == "writer" {
 		for m, i := (stateMemory{os.NewFile(3, "state")}), 0; ; i++ {
 			if err := m.keep(numbered(i)); err != nil {
 				t.Fatal(err)
@@ -84,7 +85,7 @@ func TestStateMemorySurvivesAKill(t *testing.T) {
 	}
 	for range 10 {
 		m := newMemory(t)
-		writer := child(t, "writer", 0)
+		writer := nstest.Child(t, "writer", 0)
 		writer.ExtraFiles = []*os.File{m.File}
 		out, err := writer.StdoutPipe()
 		if err != nil {
@@ -295,7 +296,7 @@ func TestInstallTogether(t *testing.T) {
 // TestInstallKilled kills a process while it installs: either there is nothing,
 // or the whole program.
 func TestInstallKilled(t *testing.T) {
-	if isChild(t, "installer") {
+	if nstest.Part(t) == "installer" {
 		fmt.Println("begin")
 		if err := install(os.Getenv("INSTALL_PATH")); err != nil {
 			t.Fatal(err)
@@ -308,7 +309,7 @@ func TestInstallKilled(t *testing.T) {
 	}
 	for range 10 {
 		path := filepath.Join(t.TempDir(), "program")
-		installer := child(t, "installer", 0)
+		installer := nstest.Child(t, "installer", 0)
 		installer.Env = append(installer.Env, "INSTALL_PATH="+path)
 		out, err := installer.StdoutPipe()
 		if err != nil {

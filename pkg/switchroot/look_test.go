@@ -1,53 +1,34 @@
 package switchroot
 
 import (
-	"crypto/sha256"
+	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/vmtest"
 )
 
-// loop makes a block device of a file.
-func loop(t *testing.T, file string) string {
-	t.Helper()
-	out, err := exec.Command("losetup", "-f", "--show", file).CombinedOutput()
-	if err != nil {
-		t.Fatalf("losetup: %v: run as root\n%s", err, out)
-	}
-	dev := strings.TrimSpace(string(out))
-	t.Cleanup(func() {
-		if out, err := exec.Command("losetup", "-d", dev).CombinedOutput(); err != nil {
-			t.Errorf("losetup: %v\n%s", err, out)
-		}
-	})
-	return dev
-}
-
-func digest(t *testing.T, file string) string {
+// contents are all bytes of a disk.
+func contents(t *testing.T, disk string) []byte {
 	t.Helper()
 	unix.Sync()
-	b, err := os.ReadFile(file)
+	b, err := os.ReadFile(disk)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%x", sha256.Sum256(b))
+	return b
 }
 
-// A file system after a crash, with a journal to replay and an inode on the
-// list of orphans: looking at it changes not one byte, and leaves the device as
-// writable as it was.
-func TestLookWritesNothing(t *testing.T) {
+// crashed makes the image of a file system after a crash, with a journal to replay and an inode on the list of orphans.
+func crashed(t *testing.T) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "image")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(file, 16<<20); err != nil {
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Truncate(file, 8<<20)); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
@@ -63,8 +44,29 @@ func TestLookWritesNothing(t *testing.T) {
 			t.Fatalf("%s: %v\n%s", args, err, out)
 		}
 	}
-	before := digest(t, file)
-	dev := loop(t, file)
+	return file
+}
+
+// What is promised of block devices is looked at in a machine, which has one of its own.
+func TestBlockDevice(t *testing.T) {
+	m := vmtest.Machine{FileSystems: []string{"ext4"}}
+	if !vmtest.Inside() {
+		m.Disk = crashed(t)
+	}
+	vmtest.Run(t, m, func() {
+		if err := vmtest.WaitDisk(); err != nil {
+			t.Fatal(err)
+		}
+		forbidWritesTwice(t, vmtest.Disk)
+		lookWritesNothing(t, vmtest.Disk)
+	})
+}
+
+// Looking at a file system after a crash changes not one byte, and leaves the
+// device as writable as it was.
+func lookWritesNothing(t *testing.T, dev string) {
+	t.Helper()
+	before := contents(t, dev)
 	inNamespace(t, func() {
 		looked := false
 		err := Look(MountConfig{Device: dev, Dir: t.TempDir(), FSType: "ext4"}, func(string) error {
@@ -75,17 +77,11 @@ func TestLookWritesNothing(t *testing.T) {
 			t.Errorf("looked: %v, %v", looked, err)
 		}
 	})
-	if digest(t, file) != before {
-		t.Error("the image changed")
+	if !bytes.Equal(contents(t, dev), before) {
+		t.Error("the disk changed")
 	}
-	if err := withDevice(dev, func(fd int) error {
-		ro, err := unix.IoctlGetInt(fd, unix.BLKROGET)
-		if ro != 0 {
-			t.Error("the device stays read-only")
-		}
-		return err
-	}); err != nil {
-		t.Error(err)
+	if isReadOnly(t, dev) {
+		t.Error("the device stays read-only")
 	}
 	// The same mount without that care does write: the test can fail.
 	inNamespace(t, func() {
@@ -98,42 +94,43 @@ func TestLookWritesNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if digest(t, file) == before {
+	if bytes.Equal(contents(t, dev), before) {
 		t.Error("an ext4 with orphans is not written to by ro,noload: this test proves nothing")
 	}
 }
 
-// A device that is read-only already stays so.
-func TestForbidWritesTwice(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "image")
-	if err := os.WriteFile(file, make([]byte, 1<<20), 0o600); err != nil {
+func isReadOnly(t *testing.T, dev string) bool {
+	t.Helper()
+	ro := 0
+	if err := withDevice(dev, func(fd int) (err error) {
+		ro, err = unix.IoctlGetInt(fd, unix.BLKROGET)
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
-	dev := loop(t, file)
-	isReadOnly := func() bool {
-		ro := 0
-		if err := withDevice(dev, func(fd int) (err error) {
-			ro, err = unix.IoctlGetInt(fd, unix.BLKROGET)
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
-		return ro != 0
-	}
+	return ro != 0
+}
+
+// A device that is read-only already stays so.
+func forbidWritesTwice(t *testing.T, dev string) {
+	t.Helper()
 	outer, err := forbidWrites(dev)
-	if err != nil || !isReadOnly() {
+	if err != nil || !isReadOnly(t, dev) {
 		t.Fatalf("not read-only: %v", err)
 	}
 	inner, err := forbidWrites(dev)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if inner(); !isReadOnly() {
+	if inner(); !isReadOnly(t, dev) {
 		t.Error("what was read-only before is writable")
 	}
-	if outer(); isReadOnly() {
+	if outer(); isReadOnly(t, dev) {
 		t.Error("the device stays read-only")
 	}
+}
+
+func TestWithDeviceMissing(t *testing.T) {
 	if err := withDevice(filepath.Join(t.TempDir(), "none"), nil); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("got %v", err)
 	}

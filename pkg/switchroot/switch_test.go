@@ -7,10 +7,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/vmtest"
 )
 
 // childName is argv[0] of the process that switches, as PID 1 of a namespace.
@@ -21,18 +25,36 @@ func TestMain(m *testing.M) {
 		fmt.Println("child:", child(os.Args[1], os.Args[2]))
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	vmtest.Main()
+	nstest.Main(m)
 }
+
+// report is the program that plays the new init. It is built once.
+var report = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "report-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "report"), "./testdata/report")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build: %w\n%s", err, text)
+	}
+	return os.ReadFile(filepath.Join(dir, "report"))
+})
 
 // switchIn runs child in namespaces of its own and returns what it and the init
 // printed.
 func switchIn(t *testing.T, scenario string) string {
 	t.Helper()
 	dir := t.TempDir()
-	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "report"), "./testdata/report")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, text)
+	program, err := report()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "report"), program, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	exe, err := os.Executable()
 	if err != nil {
@@ -137,8 +159,17 @@ func fill(report []byte) error {
 		os.WriteFile("/sysroot/etc/fstab", nil, 0o644),
 		os.WriteFile("/sysroot/sbin/init", report, 0o755),
 		os.Symlink("/sysroot/etc", "/link"),
-		unix.Mknod("/null", unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))),
+		special("/null"),
 	)
+}
+
+// special makes a device node; a FIFO where user namespaces allow no devices.
+func special(path string) error {
+	err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3)))
+	if errors.Is(err, unix.EPERM) {
+		err = unix.Mkfifo(path, 0o666)
+	}
+	return err
 }
 
 func keep(dir string, fd int) error {

@@ -8,7 +8,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 )
+
+// TestMain runs the tests away from the host.
+func TestMain(m *testing.M) { nstest.Main(m) }
 
 // routeSocket is our socket with a protocol that every kernel has, so that what
 // it does with a real netlink socket can be seen without iSCSI modules.

@@ -12,9 +12,13 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp6"
 )
+
+// TestMain runs the tests away from the host.
+func TestMain(m *testing.M) { nstest.Main(m) }
 
 // wire is a server's and a client's namespace with a wire between them.
 type wire struct {

@@ -3,33 +3,23 @@ package rtwatch
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 )
 
-// childOf is the variable that tells a process which test it runs.
-const childOf = "RTWATCH_TEST_CHILD"
+// TestMain runs the tests away from the host.
+func TestMain(m *testing.M) { nstest.Main(m) }
 
 // inNamespace runs f in a process with a network namespace of its own.
 func inNamespace(t *testing.T, f func()) {
 	t.Helper()
-	if os.Getenv(childOf) == t.Name() {
-		f()
-		return
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), childOf+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("%v (run the tests as root):\n%s", err, out)
-	}
+	nstest.Run(t, syscall.CLONE_NEWNET, f)
 }
 
 func watchOf(t *testing.T, cfg Config) *Watch {

@@ -7,12 +7,17 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 )
 
 // asWriter is the variable that makes the test's program write a file under another
@@ -27,15 +32,15 @@ func TestMain(m *testing.M) {
 		_, _ = io.ReadAll(os.Stdin)
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	nstest.Main(m)
 }
 
-// writer is a process of that name that writes a file. It lives as long as the
-// test.
-func writer(t *testing.T, name, value, path string) {
+// writer is a process of that name that writes a file. It lives until end is
+// called, or the test ends.
+func writer(t *testing.T, name, value, path string) (end func()) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), asWriter+"="+name+" "+value+" "+path)
+	cmd.Env = append(os.Environ(), asWriter+"="+name+" "+value+" "+path, "GORACE=atexit_sleep_ms=0")
 	in, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -43,10 +48,12 @@ func writer(t *testing.T, name, value, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		_ = in.Close()
 		_ = cmd.Wait()
 	})
+	t.Cleanup(end)
+	return end
 }
 
 // watchIn starts a watch of the rig's session and of one that is not there.
@@ -61,26 +68,43 @@ func (r *rig) watchIn(open func(map[uint32]string, string) (*watch, error)) *wat
 	return w
 }
 
+// tellers are what tells of writes, and what is told of one by multipathd: fanotify knows whose it is. It is the root's of the
+// host (fanotify_init(2), CAP_SYS_ADMIN): another user is refused, and then openWatch takes inotify.
+func tellers(t *testing.T) map[string]teller {
+	t.Helper()
+	all := map[string]teller{
+		"fanotify": {openFanotify, "multipathd"},
+		"either":   {openWatch, "multipathd"},
+		"inotify":  {openInotify, ""},
+	}
+	if nstest.User() {
+		if _, err := openFanotify(nil, "/proc"); !errors.Is(err, unix.EPERM) {
+			t.Errorf("fanotify for a user: %v", err)
+		}
+		delete(all, "fanotify")
+		all["either"] = teller{openWatch, ""}
+	}
+	return all
+}
+
+type teller struct {
+	open func(map[uint32]string, string) (*watch, error)
+	by   string
+}
+
 // The kernel tells of writes, and fanotify whose they are; our own are none of
 // them.
 func TestWatch(t *testing.T) {
-	for name, tt := range map[string]struct {
-		open func(map[uint32]string, string) (*watch, error)
-		want write
-	}{
-		"fanotify": {openFanotify, write{1, "multipathd"}},
-		"either":   {openWatch, write{1, "multipathd"}},
-		"inotify":  {openInotify, write{1, ""}},
-	} {
+	for name, tt := range tellers(t) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			w := r.watchIn(tt.open)
-			if tt.want.by != "" {
+			if tt.by != "" {
 				r.write(map[string]string{timeOut: "1\n"}) // by ourselves
 			}
 			writer(t, "multipathd", "5", r.path(timeOut))
-			if got := <-w.writes; len(got) != 1 || got[0] != tt.want {
-				t.Errorf("got %v, want %v", got, tt.want)
+			if got := <-w.writes; len(got) != 1 || got[0] != (write{1, tt.by}) {
+				t.Errorf("got %v, want %q", got, tt.by)
 			}
 			w.close()
 			for range w.writes { // it is closed
@@ -89,20 +113,32 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// The same of a file of sysfs, where a write changes no file.
+// The same of a file of sysfs, where a write changes no file: that of a device in a network of our own.
 func TestWatchSysfs(t *testing.T) {
-	const path = "/sys/class/mem/null/uevent"
-	for name, open := range map[string]func(map[uint32]string, string) (*watch, error){"fanotify": openFanotify, "inotify": openInotify} {
+	sys := t.TempDir()
+	la := netlink.NewLinkAttrs()
+	la.Name = "watch0"
+	link := &netlink.Veth{LinkAttrs: la, PeerName: "watch1"}
+	if err := errors.Join(netlink.LinkAdd(link), unix.Mount("test", sys, "sysfs", 0, "")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(unix.Unmount(sys, 0), netlink.LinkDel(link)); err != nil {
+			t.Error(err)
+		}
+	})
+	path := filepath.Join(sys, "class/net/watch0/ifalias")
+	for name, tt := range tellers(t) {
 		t.Run(name, func(t *testing.T) {
-			w, err := open(map[uint32]string{1: path}, "/proc")
+			w, err := tt.open(map[uint32]string{1: path}, "/proc")
 			if err != nil {
 				t.Fatal(err)
 			}
 			w.start(t.Context().Done())
 			defer w.close()
-			writer(t, "someone", "change", path)
-			if got := <-w.writes; len(got) != 1 || got[0].sid != 1 || name == "fanotify" && got[0].by != "someone" {
-				t.Errorf("got %v", got)
+			writer(t, "multipathd", "change", path)
+			if got := <-w.writes; len(got) != 1 || got[0] != (write{1, tt.by}) {
+				t.Errorf("got %v, want %q", got, tt.by)
 			}
 		})
 	}
@@ -157,10 +193,11 @@ func TestRun(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); k.Run(ctx) }()
 	r.becomes(retry, "-1")
-	writer(t, "multipathd", "5", r.path(timeOut))
+	end := writer(t, "multipathd", "5", r.path(timeOut))
 	for r.logged("put back") == 0 {
 		time.Sleep(time.Millisecond)
 	}
+	end() // without fanotify what is written is taken for multipathd's while that runs
 	r.becomes(timeOut, "86400")
 	writer(t, "sh", "300", r.path(timeOut))
 	for got, _ := r.Recovery(); got != 300; got, _ = r.Recovery() {
