@@ -11,7 +11,7 @@ BUILD    := GO=$(GO) VERSION=$(VERSION) ./scripts/gobuild.sh
 EMBEDDED := cmd/iscsiroot/embedded/init.cpio.zst
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist deb test unit integration soak demo bench lint fuzz fmt clean deps
+.PHONY: help build dist deb test unit integration soak demo bench lint fuzz fmt clean deps unitcheck
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +32,8 @@ test: ## run all tests: unit tests with the race detector, then integration
 	@./scripts/timed.sh unit $(MAKE) --no-print-directory unit
 	@./scripts/timed.sh integration $(MAKE) --no-print-directory integration
 
-unit: deps ## run the unit tests with the race detector
-	$(RACE) $(GO) test -race $(UNIT)
+unit: unitcheck deps ## run the unit tests with the race detector, as root or as a user who may make user namespaces
+	$(RACE) $(GO) test -race -parallel 8 $(UNIT)
 
 integration: deps ## boot machines in QEMU from real targets and look at their consoles; RUN=TestX: that test alone; ROW=N: that row of each matrix
 ifeq ($(RUN),)
@@ -75,3 +75,7 @@ clean: ## remove what was built; the cache of downloads stays
 
 deps:
 	@./scripts/deps.sh
+
+# What is missing is said before anything is installed or tested. "go run" would add a line.
+unitcheck:
+	@$(GO) build -o bin/unitcheck ./scripts/unitcheck && ./bin/unitcheck
