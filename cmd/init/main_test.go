@@ -41,7 +41,7 @@ func TestNames(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
 			cmd.Args = strings.Fields(tt.argv)
-			cmd.Env = append(os.Environ(), asInit+"=1")
+			cmd.Env = append(os.Environ(), asInit+"=1", "GORACE=atexit_sleep_ms=0")
 			cmd.Stdin = strings.NewReader(tt.input)
 			out, err := cmd.CombinedOutput()
 			var exit *exec.ExitError

@@ -22,6 +22,9 @@ const asProgram = "ISCSIROOT_TEST_AS_PROGRAM"
 // withTmpfs is asProgram with a small file system at a directory.
 const withTmpfs = "ISCSIROOT_TEST_WITH_TMPFS"
 
+// quickExit keeps the race detector from waiting a second at the end of each process.
+const quickExit = "GORACE=atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(withTmpfs); dir != "" {
 		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
@@ -45,7 +48,7 @@ func TestFullDisk(t *testing.T) {
 	s.write("big", rand.Text()+strings.Repeat("x", 200<<10))
 	cmd := exec.Command("/proc/self/exe", "build", "--root", s.path("tree"), "--kernel-version", release, "--init", s.path("init"),
 		"--compress", "none", "--file", s.path("big")+":/big", "-o", s.path("out/initrd.img"))
-	cmd.Env = []string{withTmpfs + "=" + s.path("out")}
+	cmd.Env = []string{withTmpfs + "=" + s.path("out"), quickExit}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWNS | syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}, GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
@@ -109,7 +112,7 @@ func TestNotRoot(t *testing.T) {
 func runAsNobody(args []string) (stderr string, err error) {
 	// The link works where a path would lead through a directory of root's.
 	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Env = []string{asProgram + "=1"}
+	cmd.Env = []string{asProgram + "=1", quickExit}
 	if os.Getuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}

@@ -10,6 +10,7 @@ import (
 // The servers have their turns two by two, and a silent one does not hold
 // anybody up for long.
 func TestTurns(t *testing.T) {
+	t.Parallel() // it waits
 	turns := &turns{servers: []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}}
 	var asked []string
 	for range 5 {

@@ -19,7 +19,7 @@ func TestFindRootWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = events.Close() }()
+	t.Cleanup(func() { _ = events.Close() }) // when the rows have ended
 	tests := []struct {
 		line        string
 		least, most time.Duration
@@ -31,21 +31,24 @@ func TestFindRootWaits(t *testing.T) {
 		{"root=UUID=1 rootwait=0 rootfallback=LABEL=a rootfallback=/dev/sdb2", 0, 500 * time.Millisecond, "root /dev/sdb2: the disks of our sessions have no such device"},
 	}
 	for _, tt := range tests {
-		plan, err := bootspec.Parse(cmdline.Parse(tt.line))
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := Machine{Log: kmsg.Open(kmsg.Paths{}), Uevents: events}
-		m.spec.Root = plan.Root
-		began := time.Now()
-		err = m.findRoot(t.Context())
-		var missing *notFoundError
-		if took := time.Since(began); !errors.As(err, &missing) || err.Error() != tt.want || took < tt.least || took > tt.most {
-			t.Errorf("%s: %v after %v", tt.line, err, took)
-		}
-		if got := hint(err); got != "correct root=: there is no disk" {
-			t.Errorf("%s: hint is %q", tt.line, got)
-		}
+		t.Run(tt.line, func(t *testing.T) {
+			t.Parallel() // they wait
+			plan, err := bootspec.Parse(cmdline.Parse(tt.line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := Machine{Log: kmsg.Open(kmsg.Paths{}), Uevents: events}
+			m.spec.Root = plan.Root
+			began := time.Now()
+			err = m.findRoot(t.Context())
+			var missing *notFoundError
+			if took := time.Since(began); !errors.As(err, &missing) || err.Error() != tt.want || took < tt.least || took > tt.most {
+				t.Errorf("%s: %v after %v", tt.line, err, took)
+			}
+			if got := hint(err); got != "correct root=: there is no disk" {
+				t.Errorf("%s: hint is %q", tt.line, got)
+			}
+		})
 	}
 	// Without end, until the boot itself ends.
 	m := Machine{Log: kmsg.Open(kmsg.Paths{}), Uevents: events}

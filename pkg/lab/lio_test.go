@@ -25,6 +25,7 @@ func lioGuest(t *testing.T) string {
 
 // TestLIO boots the target and looks at how strict it is: names, digests, what it declares, every portal.
 func TestLIO(t *testing.T) {
+	t.Parallel()
 	ctx := testContext(t)
 	ns, err := NewNamespace()
 	if err != nil {

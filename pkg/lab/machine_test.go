@@ -13,6 +13,7 @@ import (
 // TestMachine boots a kernel with the busybox tree as its initramfs: console both ways, QMP, the
 // shell's job control, power-off.
 func TestMachine(t *testing.T) {
+	t.Parallel()
 	ns, tap := testNamespace(t)
 	second, err := ns.AddTap("tap1")
 	if err != nil {
@@ -71,7 +72,11 @@ func busyboxConfig(t *testing.T, modules ...string) MachineConfig {
 	if err := WriteInitrd(initrd, root); err != nil {
 		t.Fatal(err)
 	}
-	return MachineConfig{Kernel: kernel.Image, Initrd: initrd, Append: "console=ttyS0 panic=-1"}
+	image, err := kernel.Vmlinux()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return MachineConfig{Kernel: image, Initrd: initrd, Append: "console=ttyS0 panic=-1"}
 }
 
 const busyboxPrompt = "iscsiroot:/root# "

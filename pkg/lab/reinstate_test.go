@@ -68,6 +68,7 @@ func (c *counted) Send(ctx context.Context, p *iscsi.PDU) error {
 // TestReinstatement: tgtd ends the old session of a name and ISID only if the login has a security stage, and gotgt never does.
 // For LIO see TestLIO.
 func TestReinstatement(t *testing.T) {
+	t.Parallel()
 	ns, _ := testNamespace(t)
 	ctx := testContext(t)
 	for kind, start := range starters(ns) {

@@ -163,6 +163,7 @@ func TestNoDuplicate(t *testing.T) {
 		"ours, once":        {third(func(all []opened) { closeSome(all, subject) }), 50 * time.Millisecond, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait
 			target := &iscsitest.Target{}
 			s, _ := sessionAt(t, nil, watched(t, target, tt.each))
 			s.times.probe = 500 * time.Millisecond

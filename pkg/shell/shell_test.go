@@ -259,13 +259,16 @@ func TestEditing(t *testing.T) {
 // What would take for ever ends when it is interrupted, and the shell goes on.
 func TestInterrupt(t *testing.T) {
 	for _, endless := range []string{"sleep 1000", "while true; do :; done", "cat", "cat /dev/zero > /dev/null", "more", "read x", "sh -c 'sleep 1000'", "sleep 1000 | cat"} {
-		s := onTerminal(t)
-		s.types(endless+"\r", "\r\n")
-		time.Sleep(200 * time.Millisecond)
-		s.shell.interrupt()
-		s.types("", "\r\n\r\niscsiroot> ")
-		s.types("echo on-$((1+1))\r", "on-2")
-		s.end()
+		t.Run(endless, func(t *testing.T) {
+			t.Parallel() // they wait
+			s := onTerminal(t)
+			s.types(endless+"\r", "\r\n")
+			time.Sleep(200 * time.Millisecond)
+			s.shell.interrupt()
+			s.types("", "\r\n\r\niscsiroot> ")
+			s.types("echo on-$((1+1))\r", "on-2")
+			s.end()
+		})
 	}
 }
 
