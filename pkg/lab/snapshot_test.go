@@ -13,6 +13,7 @@ import (
 // A machine is saved at its prompt and goes on twice, at the same time, each time on its own and on its own tap. One with
 // another NIC does not, and one that was not to be saved cannot be.
 func TestSnapshot(t *testing.T) {
+	t.Parallel()
 	ns, first := testNamespace(t)
 	second, err := ns.AddTap("tap1", netip.MustParsePrefix("10.78.0.1/24"))
 	if err != nil {
