@@ -131,9 +131,22 @@ func (r *rig) toRoot(img image, line string, shown ...string) *lab.Machine {
 // toFailure boots until the step login gives up, and expects the texts at any time before the hint's end.
 func (r *rig) toFailure(line string, shown ...string) {
 	r.t.Helper()
+	r.fails(line, []string{"iscsiroot: reboot in 60 s"}, shown)
+}
+
+// toNoDisk boots until the step disk has tried in vain for ten seconds, and expects the texts until then. It gives up after
+// thirty, for which TestCases waits.
+func (r *rig) toNoDisk(line string, shown ...string) {
+	r.t.Helper()
+	r.fails(line, []string{"iscsiroot: disk: still trying after 1", "map the disk for this initiator at the target"}, shown)
+}
+
+// fails boots until the console shows some texts, one after the other, and others at any time.
+func (r *rig) fails(line string, until, shown []string) {
+	r.t.Helper()
 	r.renew()
 	m := r.boot(virtio, "", line)
-	r.expect(m, "iscsiroot: reboot in 60 s")
+	r.expect(m, until...)
 	r.shows(m, shown...)
 	r.hidesSecrets(m)
 	if err := m.Stop(); err != nil {
