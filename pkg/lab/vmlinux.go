@@ -115,12 +115,25 @@ func unpackPayload(packed []byte) ([]byte, error) {
 // unpackXZ leaves the work to the tool: no library of ours knows the filter for x86 code that a kernel is packed with.
 func unpackXZ(packed []byte) ([]byte, error) {
 	cmd := exec.Command("xz", "--decompress", "--stdout")
-	var out, said bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(packed), &out, &said
-	if err := cmd.Run(); err != nil {
+	var said bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(packed), &said
+	pipe, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("xz: %w", err)
+	}
+	out, err := readAll(pipe, maxVmlinux)
+	if err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, err
+	}
+	if err := cmd.Wait(); err != nil {
 		return nil, fmt.Errorf("xz: %w: %s", err, bytes.TrimSpace(said.Bytes()))
 	}
-	return out.Bytes(), nil
+	return out, nil
 }
 
 func unpackZstd(packed []byte) ([]byte, error) {
