@@ -18,15 +18,18 @@ import (
 
 // past is what tests took the last time they passed, from a file in the cache, and how far this run is.
 type past struct {
-	mu    sync.Mutex
-	took  map[string]time.Duration
-	begin time.Time
-	begun map[string]bool
-	done  map[string]bool
+	mu      sync.Mutex
+	took    map[string]time.Duration
+	begin   time.Time
+	known   map[string]bool      // tests of this run
+	started map[string]time.Time // those that run
+	done    map[string]bool
 }
 
 // history is what earlier runs took.
-var history = &past{took: map[string]time.Duration{}, begun: map[string]bool{}, done: map[string]bool{}, begin: time.Now()}
+var history = &past{
+	took: map[string]time.Duration{}, begin: time.Now(), known: map[string]bool{}, started: map[string]time.Time{}, done: map[string]bool{},
+}
 
 // usual is what a test is taken to last that has never run here; those that boot a whole Debian, or build packages, last longer.
 const (
@@ -82,8 +85,15 @@ func (p *past) write() error {
 func (p *past) expect(test string) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.begun[test] = true
+	p.known[test] = true
 	return p.expected(test)
+}
+
+// start notes that a test runs.
+func (p *past) start(test string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.started[test] = time.Now()
 }
 
 func (p *past) expected(test string) time.Duration {
@@ -96,26 +106,32 @@ func (p *past) expected(test string) time.Duration {
 	return usual
 }
 
-// end notes a test's end and tells how far the run is. The time to go is that of the expected times of the tests to come, at the
-// speed so far.
+// end notes a test's end and tells how far the run is.
 func (p *past) end(w io.Writer, test string, took time.Duration, passed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	delete(p.started, test)
 	p.done[test] = true
-	var done, all time.Duration
-	for name := range p.begun {
-		d := p.expected(name)
-		all += d
-		if p.done[name] {
-			done += d
-		}
-	}
 	if passed {
 		p.took[test] = took
 	}
 	elapsed := time.Since(p.begin)
-	left := time.Duration(float64(elapsed) * float64(all-done) / float64(max(done, 1)))
-	fmt.Fprintf(w, "integration: %d of %d tests in %s, about %s to go\n", len(p.done), len(p.begun), short(elapsed), short(left))
+	fmt.Fprintf(w, "integration: %d of %d tests in %s, about %s to go\n", len(p.done), len(p.known), short(elapsed), short(p.left(elapsed)))
+}
+
+// left is the time to go: what the tests to come are expected to take, at the speed so far. mu is held.
+func (p *past) left(elapsed time.Duration) time.Duration {
+	var done, all time.Duration
+	for name := range p.known {
+		long := p.expected(name)
+		all += long
+		if begun, runs := p.started[name]; runs {
+			done += min(long, time.Since(begun))
+		} else if p.done[name] {
+			done += long
+		}
+	}
+	return time.Duration(float64(elapsed) * float64(all-done) / float64(max(done, 1)))
 }
 
 // short writes a time in minutes and seconds.

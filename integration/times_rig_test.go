@@ -39,6 +39,7 @@ func begin(t *testing.T) {
 	t.Helper()
 	t.Parallel()
 	queue.wait(t)
+	history.start(t.Name())
 	times.begin(t)
 }
 
