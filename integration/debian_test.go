@@ -3,6 +3,7 @@ package integration
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -131,7 +132,7 @@ func (d *debian) runs() {
 // when the machine is off.
 func (d *debian) writes() {
 	d.t.Helper()
-	got := d.ask("head -c 8M /dev/urandom >/root/data; sync; echo 3 >/proc/sys/vm/drop_caches; sha256sum </root/data; cat /sys/class/iscsi_session/session*/state")
+	got := d.ask(fmt.Sprintf("head -c %d /dev/urandom >/root/data; sync; echo 3 >/proc/sys/vm/drop_caches; sha256sum </root/data; cat /sys/class/iscsi_session/session*/state", 2*loadSize()))
 	sum, state, _ := strings.Cut(got, "\n")
 	if state != "LOGGED_IN" {
 		d.t.Errorf("the session is %q", state)
