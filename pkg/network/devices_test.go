@@ -214,11 +214,15 @@ func routes(t *testing.T, name string) []string {
 
 // Which NIC a route goes by where it does not say.
 func TestGoesBy(t *testing.T) {
-	n := netOf(t, "ip=10.1.1.5:::24::eth0:none ip=10.2.2.5:::24::eth1:none rd.route=10.8.0.0/16:10.2.2.1 rd.route=10.9.0.0/16:10.3.3.1")
+	n := netOf(t, "ip=10.1.1.5:::24::eth0:none ip=10.2.2.5:::24::eth1:none rd.route=10.8.0.0/16:10.2.2.1 rd.route=10.9.0.0/16:10.3.3.1"+
+		" rd.route=10.8.0.0/16::eth1 rd.route=10.8.0.0/16:10.2.2.1:52-54-00-77-00-01")
 	first, second := netip.MustParsePrefix("10.1.1.5/24"), netip.MustParsePrefix("10.2.2.5/24")
-	for i, want := range [][2]bool{{false, true}, {true, false}} {
+	mac := net.HardwareAddr{0x52, 0x54, 0, 0x77, 0, 1}
+	eth0 := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: "eth0", HardwareAddr: mac}}
+	vlan := &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Name: "eth1", HardwareAddr: mac}}
+	for i, want := range [][2]bool{{false, true}, {true, false}, {false, true}, {true, false}} {
 		r := n.Routes[i].V
-		if got := [2]bool{goesBy(n, r, "eth0", first, true), goesBy(n, r, "eth1", second, false)}; got != want {
+		if got := [2]bool{goesBy(n, r, eth0, first, true), goesBy(n, r, vlan, second, false)}; got != want {
 			t.Errorf("%s: %v, want %v", r, got, want)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 
@@ -17,7 +18,7 @@ import (
 func addRoutes(n bootspec.Net, link netlink.Link, own netip.Prefix, boot bool) error {
 	for _, onLink := range []bool{true, false} {
 		for _, v := range n.Routes {
-			if v.V.Via.IsValid() == onLink || !goesBy(n, v.V, link.Attrs().Name, own, boot) {
+			if v.V.Via.IsValid() == onLink || !goesBy(n, v.V, link, own, boot) {
 				continue
 			}
 			if err := netlink.RouteReplace(routeOf(v.V, link, own)); err != nil {
@@ -28,11 +29,16 @@ func addRoutes(n bootspec.Net, link netlink.Link, own netip.Prefix, boot bool) e
 	return nil
 }
 
-// goesBy tells whether a route is for a link.
-func goesBy(n bootspec.Net, r bootspec.NetRoute, name string, own netip.Prefix, boot bool) bool {
+// goesBy tells whether a route is for a link, which it can name or give the MAC
+// of. A VLAN has the MAC of what it is on, so that only hardware, which is of no
+// kind (rtnetlink(7): IFLA_INFO_KIND), is known by it.
+func goesBy(n bootspec.Net, r bootspec.NetRoute, link netlink.Link, own netip.Prefix, boot bool) bool {
+	attrs := link.Attrs()
 	switch {
+	case strings.Contains(r.Device, ":"):
+		return link.Type() == "device" && (attrs.HardwareAddr.String() == r.Device || attrs.PermHWAddr.String() == r.Device)
 	case r.Device != "":
-		return r.Device == name
+		return r.Device == attrs.Name
 	case r.Via.IsValid() && own.Contains(r.Via):
 		return true
 	}
