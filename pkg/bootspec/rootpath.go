@@ -47,7 +47,7 @@ func (e *RootPathError) Error() string {
 const rootPathForm = "iscsi:HOST:PROTOCOL:PORT:LUN:TARGET, such as iscsi:10.1.1.180::::iqn.2007-01.com.example:server.remote1"
 
 // ParseRootPath reads iscsi:<host>:<protocol>:<port>:<lun>:<target>. The
-// protocol is 6 or empty, the port decimal, the LUN in RFC 4173's groups of hex
+// protocol is 6, tcp or empty, the port decimal, the LUN in RFC 4173's groups of hex
 // digits, and the target all the rest. IPv6 stands in brackets. As in iPXE port
 // 0 means none. What cannot be read gives a *RootPathError.
 func ParseRootPath(s string) (RootPath, error) {
@@ -171,11 +171,19 @@ func (p *rootPath) protocol(*RootPath) error {
 	if err != nil {
 		return err
 	}
-	if text != "" && text != "6" {
-		return p.failf(at, "the protocol is neither 6, which is TCP, nor empty")
+	if !isTCP(text) {
+		return p.failf(at, noTCP)
 	}
 	return nil
 }
+
+// isTCP tells whether a root path's protocol is TCP: by its number (RFC 4173
+// section 5), as adapters' manuals have it by its name, or nothing.
+func isTCP(protocol string) bool {
+	return protocol == "" || protocol == "6" || strings.EqualFold(protocol, "tcp")
+}
+
+const noTCP = "the protocol is not TCP: it is written tcp, 6, or left empty"
 
 func (p *rootPath) port(r *RootPath) error {
 	text, at, err := p.field("port")

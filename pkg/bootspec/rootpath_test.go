@@ -23,6 +23,8 @@ func TestParseRootPath(t *testing.T) {
 		{"iscsi:192.0.2.1:::4752-3A4F-6b7e-2F99:" + iqn, "192.0.2.1 port 3260 lun 4752-3a4f-6b7e-2f99 " + iqn},
 		{"iscsi:192.0.2.1:::1-2:" + iqn, "192.0.2.1 port 3260 lun 0001-0002-0000-0000 " + iqn},
 		{"iscsi:192.0.2.1:::100:" + iqn, "192.0.2.1 port 3260 lun 256 " + iqn},
+		{"iscsi:10.77.0.1:tcp:3260:1:" + iqn, "10.77.0.1 port 3260 lun 1 " + iqn},
+		{"iscsi:10.77.0.1:TCP:::" + iqn, "10.77.0.1 port 3260 lun 0 " + iqn},
 		{"iscsi:[2001:db8::1]::::" + iqn, "2001:db8::1 port 3260 lun 0 " + iqn},
 		{"iscsi:[fe80::1%eth0]:6:3261::" + iqn, "fe80::1%eth0 port 3261 lun 0 " + iqn},
 		{"iscsi:storage.example.com::::" + iqn, "storage.example.com port 3260 lun 0 " + iqn},
@@ -41,7 +43,7 @@ func TestParseRootPath(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.text, got, tt.want)
 		}
-		if isAddr := strings.ContainsAny(r.Host, ":%") || strings.HasPrefix(r.Host, "192."); r.Addr.IsValid() != isAddr {
+		if isAddr := strings.ContainsAny(r.Host, ":%") || strings.HasPrefix(r.Host, "192.") || strings.HasPrefix(r.Host, "10."); r.Addr.IsValid() != isAddr {
 			t.Errorf("%s: address %v", tt.text, r.Addr)
 		}
 		if again, err := bootspec.ParseRootPath(r.String()); err != nil || again != r && again.Addr != r.Addr {
@@ -65,7 +67,7 @@ func TestBadRootPath(t *testing.T) {
 		{"iscsi:10.1.1.1:6:3260", 21, "behind the port"},
 		{"iscsi:10.1.1.1:6:3260:0", 23, "behind the LUN"},
 		{"iscsi:10.1.1.1:6:3260:0:", 24, "name is empty"},
-		{"iscsi:10.1.1.1:17:3260:0:" + iqn, 15, "neither 6"},
+		{"iscsi:10.1.1.1:17:3260:0:" + iqn, 15, "the protocol is not TCP"},
 		{"iscsi:10.1.1.1:6:65536:0:" + iqn, 17, "no number from 0 to 65535"},
 		{"iscsi:10.1.1.1:6:3260:0x1:" + iqn, 22, "hex digits"},
 		{"iscsi:10.1.1.1:6:3260:1-2-3-4-5:" + iqn, 22, "hex digits"},
@@ -81,7 +83,7 @@ func TestBadRootPath(t *testing.T) {
 		{"iscsi:[::ffff:10.1.1.1]::::" + iqn, 6, "no portal can have"},
 		{"iscsi:0.0.0.0::::" + iqn, 6, "no portal can have"},
 		{"iscsi:224.0.0.1::::" + iqn, 6, "no portal can have"},
-		{"iscsi:user:hunter2@10.1.1.1::::" + iqn, 11, "neither 6"},
+		{"iscsi:user:hunter2@10.1.1.1::::" + iqn, 11, "the protocol is not TCP"},
 		{"iscsi:hunter2@10.1.1.1::::" + iqn, 13, "have no place"},
 		{"iscsi:10.1.1.1::::target1", 18, "does not begin with iqn."},
 		{"iscsi:10.1.1.1::::iqn." + long, 18 + 223, "more than 223"},
