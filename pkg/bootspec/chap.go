@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
@@ -59,14 +58,6 @@ type Login struct {
 	Algorithms               Value[string] // of CHAP, as CHAPAlgorithms reads them; not given: all
 	HeaderDigest, DataDigest Value[iscsi.DigestPolicy]
 	Timers                   Timers
-}
-
-// Timers are for how long the kernel waits in a session. What is not given is
-// package session's to say.
-type Timers struct {
-	Recovery     Value[time.Duration] // I/O, for a connection that broke to come back
-	PingInterval Value[time.Duration] // without traffic, until it pings; 0: it does not
-	PingTimeout  Value[time.Duration] // for the answer to a ping
 }
 
 // CHAPAlgorithms returns what CHAP may use, the strongest first; nil means all.

@@ -58,13 +58,21 @@ func (p Plan) Say() []Said {
 	say(s, "CHAP hashes", p.Login.Algorithms)
 	say(s, "header digest", p.Login.HeaderDigest)
 	say(s, "data digest", p.Login.DataDigest)
-	say(s, "I/O waits for the target", p.Login.Timers.Recovery)
-	say(s, "ping interval", p.Login.Timers.PingInterval)
-	say(s, "ping time-out", p.Login.Timers.PingTimeout)
+	p.Login.Timers.say(s)
 	p.Root.say(s)
 	say(s, "init", p.Init)
 	p.Policy.say(s)
 	return *s
+}
+
+func (t Timers) say(s *sayer) {
+	s.add("I/O waits for the target", duration(t.Recovery.V), t.Recovery.From)
+	if off := t.noPings(); off.Given() {
+		s.add("ping interval", "never", off.From)
+		return
+	}
+	say(s, "ping interval", t.PingInterval)
+	say(s, "ping time-out", t.PingTimeout)
 }
 
 func (n Net) say(s *sayer) {

@@ -4,19 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
-
-// methods are the words of all dialects. What the kernel calls any or both is
-// DHCP with us: nothing else is spoken any more.
-var methods = map[string]Method{
-	"dhcp": DHCP, "on": DHCP, "any": DHCP, "auto": DHCP, "both": DHCP, "bootp": DHCP, "single-dhcp": DHCP,
-	"dhcp6": DHCP6, "auto6": Auto6, "either6": Either6, "link6": LinkLocal, "link-local": LinkLocal,
-	"ibft": Firmware, "fw": Firmware, "none": Off, "off": Off, "static": Static,
-}
 
 const ipForm = "ip=CLIENT::GATEWAY:MASK:HOST:NIC:none, ip=NIC:dhcp or ip=dhcp, with IPv6 in brackets"
 
@@ -32,7 +23,7 @@ const (
 	maxMTU = 65535
 )
 
-// ParseIP reads the value of ip= in any of its shapes: METHOD, ADDRESS,
+// ParseIP reads the value of ip= in any of its shapes: METHOD, ADDRESS, NIC,
 // NIC:METHOD and CLIENT:PEER:GATEWAY:MASK:HOST:NIC:METHOD with what may follow
 // each. cause says what is wrong, and is empty if nothing is.
 func ParseIP(s string) (ip IP, cause string) {
@@ -41,16 +32,22 @@ func ParseIP(s string) (ip IP, cause string) {
 		return IP{}, fmt.Sprintf("%d parts, limit %d", len(tokens), maxIPTokens)
 	}
 	r := &ipReader{}
-	switch {
-	case len(tokens) == 1 && isAddress(tokens[0]):
-		r.client(tokens[0])
+	switch first := tokens[0]; {
+	case len(tokens) == 1 && isAddress(first):
+		r.client(first)
 		r.ip.Methods = []Method{Static}
-	case len(tokens) == 1:
-		r.methods(tokens[0])
-	case isMethods(tokens[1]) && !isAddress(tokens[0]):
-		r.device(tokens[0])
+	case len(tokens) == 1 && isMethods(first):
+		r.methods(first)
+	case len(tokens) == 1, len(tokens) == 2 && tokens[1] == "" && looksLikeNIC(first):
+		r.bareNIC(first)
+	case isMethods(tokens[1]) && !isAddress(first):
+		if first != "" {
+			r.device(first)
+		}
 		r.methods(tokens[1])
 		r.trailing(tokens[2:])
+	case len(tokens) == 2 && !isAddress(first) && tokens[1] != "":
+		r.failf("%s is no method", clip(tokens[1]))
 	default:
 		r.long(tokens)
 	}
@@ -92,12 +89,6 @@ func isAddress(s string) bool {
 	return err == nil
 }
 
-// isMethods tells whether a token is a method or a list that begins with one.
-func isMethods(s string) bool {
-	first, _, _ := strings.Cut(s, ",")
-	return methods[first] != ""
-}
-
 // ipReader reads tokens and keeps the first thing that is wrong.
 type ipReader struct {
 	ip    IP
@@ -117,7 +108,7 @@ func (r *ipReader) long(tokens []string) {
 	for len(t) < 7 {
 		t = append(t, "")
 	}
-	if t[0] != "" {
+	if t[0] != "" && t[0] != "0.0.0.0" { // as klibc's ipconfig has an absent one
 		r.client(t[0])
 	}
 	r.gateway(t[2])
@@ -175,7 +166,7 @@ func (r *ipReader) mask(s string) {
 	}
 	addr := r.ip.Address.Addr()
 	switch {
-	case s != "":
+	case s != "" && s != "0.0.0.0":
 		bits, ok := maskBits(s, addr)
 		if !ok {
 			r.failf("the mask %s is neither a netmask nor a prefix length", clip(s))
@@ -200,14 +191,13 @@ func classBits(a netip.Addr) int {
 	return 24
 }
 
-// peer takes the second token for the other end of a point-to-point link only
-// if it has a length or the mask leaves room for nothing else: the kernel and
-// PXELINUX have the boot server there.
+// peer takes the second token for the other end of a point-to-point link, as
+// dracut does, only if it has a length or there can be nothing else: the kernel
+// and PXELINUX have the boot server there, which the kernel makes no peer
+// (net/ipv4/ipconfig.c: ic_setup_if).
 func (r *ipReader) peer(s string) {
 	a, length, hasLength := strings.Cut(bare(s), "/")
 	addr, err := netip.ParseAddr(strings.Trim(a, "[]"))
-	own := r.ip.Address
-	narrow := own.IsValid() && !r.ip.Guessed && own.Addr().BitLen()-own.Bits() <= 1
 	switch {
 	case s == "":
 	case err != nil && hasLength:
@@ -220,9 +210,21 @@ func (r *ipReader) peer(s string) {
 			return
 		}
 		r.ip.Peer = netip.PrefixFrom(addr, bits)
-	case narrow:
-		r.ip.Peer = netip.PrefixFrom(addr, addr.BitLen())
+	case r.pointToPoint(addr):
+		r.ip.Peer, r.ip.PeerGuessed = netip.PrefixFrom(addr, addr.BitLen()), true
 	}
+}
+
+// pointToPoint tells whether this machine and another are alone on a link: no
+// gateway is given, and with a mask for two (RFC 3021, RFC 6164) the other is in
+// that network, so that none is needed.
+func (r *ipReader) pointToPoint(other netip.Addr) bool {
+	own := r.ip.Address
+	if !own.IsValid() || r.ip.Guessed || r.ip.Gateway.IsValid() || !isHost(other) || other.BitLen() != own.Addr().BitLen() || other == own.Addr() {
+		return false
+	}
+	hostBits := own.Addr().BitLen() - own.Bits()
+	return hostBits == 0 || hostBits == 1 && own.Contains(other)
 }
 
 func (r *ipReader) gateway(s string) {
@@ -239,134 +241,12 @@ func (r *ipReader) gateway(s string) {
 	}
 }
 
-// device reads a NIC's name, or its MAC with hyphens. enx and a MAC is udev's
-// name of a NIC that the kernel does not have yet.
-func (r *ipReader) device(s string) {
-	if mac, ok := parseMAC(s, "-"); ok {
-		r.ip.MAC = mac
-		return
-	}
-	if hex, ok := strings.CutPrefix(s, "enx"); ok && len(hex) == 12 {
-		if mac, ok := parseMAC(strings.Join(pairs(hex), "-"), "-"); ok {
-			r.ip.MAC = mac
-			return
-		}
-	}
-	if !isInterface(s) {
-		r.failf("%s is no NIC's name", clip(s))
-	}
-	r.ip.Device = s
-}
-
-func pairs(s string) []string {
-	var out []string
-	for len(s) >= 2 {
-		out, s = append(out, s[:2]), s[2:]
-	}
-	return out
-}
-
-// methods reads one or several with commas, or the kernel's dhcp,TYPE,ID.
-func (r *ipReader) methods(s string) {
-	list := strings.Split(s, ",")
-	if len(list) == 3 && methods[list[0]] == DHCP && methods[list[1]] == "" {
-		r.ip.Methods, r.ip.ClientID = []Method{DHCP}, list[1]+","+list[2]
-		if _, cause := ParseClientID(r.ip.ClientID); cause != "" {
-			r.failf("%s", cause)
-		}
-		return
-	}
-	for _, one := range list {
-		m, ok := methods[one]
-		switch {
-		case !ok && strings.Contains(one, ":"):
-			r.failf("IPv6 stands in brackets")
-		case !ok:
-			r.failf("%s is no method", clip(one))
-		case m == Static && !r.ip.Address.IsValid():
-			r.failf("static without an address")
-		case len(list) > 1 && (m == Static || m == Off || m == Firmware):
-			r.failf("%s does not go together with another method", one)
-		}
-		if !slices.Contains(r.ip.Methods, m) {
-			r.ip.Methods = append(r.ip.Methods, m)
-		}
-	}
-}
-
-// trailing reads [MTU][:MAC], the MAC with colons or hyphens, or
-// DNS1[:DNS2[:NTP]].
-func (r *ipReader) trailing(t []string) {
-	if len(t) == 0 {
-		return
-	}
-	if isAddress(t[0]) || len(t) > 1 && t[0] == "" && isAddress(t[1]) {
-		r.servers(t)
-		return
-	}
-	if t[0] != "" {
-		n, err := strconv.ParseUint(t[0], 10, 16)
-		if err != nil || n < minMTU || n > maxMTU {
-			r.failf("%s is neither an MTU nor a name server's address", clip(t[0]))
-		}
-		r.ip.MTU = int(n)
-	}
-	if mac := strings.Join(t[1:], ":"); mac != "" {
-		sep := ":"
-		if len(t) == 2 {
-			sep = "-"
-		}
-		var ok bool
-		if r.ip.SetMAC, ok = parseMAC(mac, sep); !ok {
-			r.failf("%s is no MAC", clip(mac))
-		}
-	}
-}
-
-func (r *ipReader) servers(t []string) {
-	if len(t) > 3 {
-		r.failf("%d parts behind the method, want two name servers and a time server at most", len(t))
-		return
-	}
-	if len(t) == 3 {
-		r.ip.NTP, t = bare(t[2]), t[:2]
-	}
-	for _, s := range t {
-		if s == "" {
-			continue
-		}
-		addr, err := netip.ParseAddr(bare(s))
-		if err != nil || !isPortal(addr) {
-			r.failf("%s is no name server's address", clip(s))
-			return
-		}
-		r.ip.DNS = append(r.ip.DNS, addr)
-	}
-}
-
-// parseMAC reads six bytes in hex and returns them in the kernel's form.
-func parseMAC(s, sep string) (string, bool) {
-	groups := strings.Split(s, sep)
-	if len(groups) != 6 {
-		return "", false
-	}
-	for _, g := range groups {
-		if _, err := strconv.ParseUint(g, 16, 8); err != nil || len(g) != 2 {
-			return "", false
-		}
-	}
-	return strings.ToLower(strings.Join(groups, ":")), true
-}
-
-// isInterface tells whether the kernel takes a NIC's name (net/core/dev.c:
-// dev_valid_name).
-func isInterface(s string) bool {
-	return s != "" && len(s) <= maxInterface && s != "." && s != ".." &&
-		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '/' || r == ':' || r >= 0x7f })
-}
-
 // ipLine takes one ip= in.
 func (ps *parser) ipLine(p cmdline.Param) error {
+	if p.Value == "" { // dracut, NetworkManager and systemd pass over it too
+		ps.warnf("%s has no value and does nothing", source(p))
+		return nil
+	}
 	ip, cause := ParseIP(p.Value)
 	switch n := len(ps.plan.Net.IP); {
 	case ps.crowded: // told once is enough

@@ -65,6 +65,9 @@ type IP struct {
 
 	// Guessed: nobody gave the mask, and it is that of the address's class.
 	Guessed bool
+	// PeerGuessed: Peer has no length and may be a boot server. With a gateway
+	// there is none.
+	PeerGuessed bool
 }
 
 // NICName is a name that a NIC shall have.
@@ -74,12 +77,12 @@ type NICName struct{ Name, MAC string }
 type NetRoute struct {
 	To     netip.Prefix
 	Via    netip.Addr // not valid: on the link
-	Device string     // empty: by the address of Via
+	Device string     // name, or MAC; empty: by the address of Via
 }
 
 // VLAN is a tagged interface on another one.
 type VLAN struct {
-	Name, Parent string
+	Name, Parent string // Parent is a name or a MAC
 	ID           uint16 // 1 to 4094
 }
 
@@ -87,9 +90,9 @@ type VLAN struct {
 type Group struct {
 	Kind    string // "bond", "bridge"
 	Name    string
-	Members []string
-	Options string // of a bond, with commas
-	MTU     int    // 0: the driver's
+	Members []string // names or MACs
+	Options string   // of a bond, with commas
+	MTU     int      // 0: the driver's
 }
 
 // Timeout is one of dracut's limits to waiting for the network.

@@ -2,7 +2,6 @@ package bootspec
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,37 +21,9 @@ func appendTo[T any](list *[]Value[T], v T, p cmdline.Param) error {
 	return nil
 }
 
-// bootif reads the MAC that PXELINUX and iPXE add: of seven groups the first is
-// the type of hardware. What is none is no reason not to boot.
-func (ps *parser) bootif(p cmdline.Param) error {
-	mac, ok := readMAC(p.Value)
-	if !ok {
-		ps.warnf("%s is no MAC and does nothing", clip(p.String()))
-		return nil
-	}
-	set(ps, &ps.boot, mac, p)
-	return nil
-}
-
-// readMAC reads six groups of hex with colons or hyphens, or seven.
-func readMAC(s string) (string, bool) {
-	s = strings.ReplaceAll(s, "-", ":")
-	if strings.Count(s, ":") == 6 {
-		_, s, _ = strings.Cut(s, ":")
-	}
-	return parseMAC(s, ":")
-}
-
-func (ps *parser) useBootif(p cmdline.Param) error {
-	ps.noBootif = off(p.Value)
-	return nil
-}
-
 func (ps *parser) bootdev(p cmdline.Param) error {
-	dev := p.Value
-	if mac, ok := readMAC(dev); ok {
-		dev = mac
-	} else if !isInterface(dev) {
+	dev, ok := readNIC(p.Value)
+	if !ok {
 		return bad(p, "this is no NIC", "a name such as eth0, or a MAC")
 	}
 	set(ps, &ps.plan.Net.BootDevice, dev, p)
@@ -61,7 +32,7 @@ func (ps *parser) bootdev(p cmdline.Param) error {
 
 // ksdevice is anaconda's: a name, a MAC, or words that leave the choice to us.
 func (ps *parser) ksdevice(p cmdline.Param) error {
-	switch p.Value {
+	switch strings.ToLower(p.Value) {
 	case "bootif", "link", "ibft", "":
 		return nil
 	}
@@ -107,7 +78,7 @@ func (ps *parser) route(p cmdline.Param) error {
 		}
 	}
 	if len(t) == 3 && t[2] != "" {
-		if r.Device = t[2]; !isInterface(r.Device) {
+		if r.Device, ok = readNIC(bare(t[2])); !ok {
 			return bad(p, "the last part is no NIC's name", form)
 		}
 	}
@@ -118,8 +89,9 @@ func (ps *parser) route(p cmdline.Param) error {
 // eth0.5, eth0.0005.
 func (ps *parser) vlan(p cmdline.Param) error {
 	const form = "NAME:NIC, such as vlan5:eth0 or eth0.5:eth0"
-	name, parent, ok := strings.Cut(p.Value, ":")
-	if !ok || !isInterface(name) || !isInterface(parent) {
+	name, nic, _ := strings.Cut(p.Value, ":")
+	parent, ok := readNIC(nic)
+	if !ok || !isInterface(name) {
 		return bad(p, "this is no VLAN", form)
 	}
 	digits, ok := strings.CutPrefix(name, "vlan")
@@ -180,8 +152,8 @@ func (ps *parser) bridge(p cmdline.Param) error {
 }
 
 func (ps *parser) groupOf(g Group, p cmdline.Param, form string) error {
-	odd := func(name string) bool { return !isInterface(name) }
-	if odd(g.Name) || slices.ContainsFunc(g.Members, odd) || len(g.Members) > maxList {
+	var ok bool
+	if g.Members, ok = readNICs(g.Members); !ok || !isInterface(g.Name) || len(g.Members) > maxList {
 		return bad(p, "this is no "+g.Kind, form)
 	}
 	return appendTo(&ps.plan.Net.Groups, g, p)

@@ -17,6 +17,7 @@ func (ps *parser) network() {
 		n.Address, n.Gateway = Value[netip.Prefix]{}, overLow(n.Gateway)
 	}
 	ps.implyDHCP()
+	ps.settle()
 	for _, v := range n.IP {
 		if v.V.Guessed {
 			ps.warnf("%s has no mask: %s is taken", v.From, v.V.Address)
@@ -28,6 +29,27 @@ func (ps *parser) network() {
 		ps.take(n.IP[i])
 	}
 	ps.chooseNIC()
+}
+
+// settle completes lines by what other parameters say. A gateway makes a boot
+// server no peer, and NIC:static names the NIC of iscsi_i_ip=.
+func (ps *parser) settle() {
+	n := &ps.plan.Net
+	for i := range n.IP {
+		v := &n.IP[i]
+		if v.V.PeerGuessed && n.Gateway.Given() {
+			v.V.Peer, v.V.PeerGuessed = netip.Prefix{}, false
+		}
+		if v.V.Methods[0] != Static || v.V.Address.IsValid() {
+			continue
+		}
+		if n.Address.Given() {
+			ps.take(*v)
+		} else {
+			ps.warnf("%s has no address for its NIC and does nothing: write it in front of the NIC, or iscsi_i_ip=ADDRESS/MASK", label(*v))
+		}
+		v.V.Methods = []Method{Off}
+	}
 }
 
 // implyDHCP is dracut's: a target in netroot=, or DHCP in its place, and not a

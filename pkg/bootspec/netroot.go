@@ -142,6 +142,9 @@ func (r *NetRoot) fields(t []string) string {
 	if len(t) > 5 {
 		return fmt.Sprintf("%d parts between host and target, want five at most", len(t))
 	}
+	if len(t) > 0 && !isTCP(t[0]) {
+		return noTCP
+	}
 	if len(t) > 1 && t[1] != "" {
 		port, err := strconv.ParseUint(t[1], 10, 16)
 		if err != nil || port == 0 {
@@ -156,9 +159,11 @@ func (r *NetRoot) fields(t []string) string {
 		r.Iface = t[2]
 	}
 	if len(t) >= 4 {
-		r.Device = t[len(t)-2]
-		if r.Device != "" && !isInterface(r.Device) {
-			return "before the LUN stands no NIC's name"
+		if nic := t[len(t)-2]; nic != "" {
+			var ok bool
+			if r.Device, ok = readNIC(nic); !ok {
+				return "before the LUN stands no NIC's name"
+			}
 		}
 	}
 	return r.lun(t[len(t)-1])

@@ -42,6 +42,11 @@ func implicitDHCP(p *bootspec.Plan, source string) {
 	p.Net.IP = []bootspec.Value[bootspec.IP]{from(bootspec.IP{Methods: []bootspec.Method{bootspec.DHCP}}, source+" without ip=")}
 }
 
+// openISCSI is for a value that comes from a setting of open-iscsi.
+func openISCSI(name string, want func(*bootspec.Plan, string)) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { want(p, source+name+"=") }
+}
+
 // netGoods are goods of the network and of dracut's and Debian's names.
 var netGoods = []good{
 	{"ip", "10.1.1.165::10.1.1.129:26:a:eth1:none", func(p *bootspec.Plan, source string) {
@@ -59,7 +64,17 @@ var netGoods = []good{
 	{"BOOTIF", "20-ab", func(p *bootspec.Plan, source string) {
 		p.Warnings = []string{source + "20-ab is no MAC and does nothing"}
 	}},
+	{"BOOTIF", "01-52:54:00:AA:bb:01", name(mac, "52:54:00:aa:bb:01")},
+	{"BOOTIF", "06:52-54-00-AA-bb-01", name(mac, "52:54:00:aa:bb:01")},
+	{"BOOTIF", "525400AAbb01", name(mac, "52:54:00:aa:bb:01")},
+	{"BOOTIF", "01525400AAbb01", name(mac, "52:54:00:aa:bb:01")},
+	{"BOOTIF", "xx-52-54-00-aa-bb-01", func(p *bootspec.Plan, source string) {
+		p.Warnings = []string{source + "xx-52-54-00-aa-bb-01 is no MAC and does nothing"}
+	}},
 	{"rd.bootif", "0", nothing},
+	{"ip", "", func(p *bootspec.Plan, source string) {
+		p.Warnings = []string{source + " has no value and does nothing"}
+	}},
 	{"bootdev", "eth1", func(p *bootspec.Plan, source string) {
 		p.Net.BootDevice, p.Net.Interface = from("eth1", source), from("eth1", source)
 	}},
@@ -85,6 +100,9 @@ var netGoods = []good{
 	{"rd.route", "10.2.3.4/16:10.1.1.1", route("10.2.0.0/16", "10.1.1.1", "")},
 	{"rd.route", "[2001:db8::/32]:[2001:db8::1]:ens3", route("2001:db8::/32", "2001:db8::1", "ens3")},
 	{"rd.route", "0.0.0.0/0::eth0", route("0.0.0.0/0", "", "eth0")},
+	{"rd.route", "10.2.0.0/16:10.1.1.1:52-54-00-AA-bb-01", route("10.2.0.0/16", "10.1.1.1", "52:54:00:aa:bb:01")},
+	{"vlan", "vlan5:52-54-00-aa-bb-01", vlan("vlan5", "52:54:00:aa:bb:01", 5)},
+	{"bridge", "b:52-54-00-aa-bb-01,a1", netGroup("bridge", "b", "", 0, "52:54:00:aa:bb:01", "a1")},
 	{"vlan", "vlan0005:eth0", vlan("vlan0005", "eth0", 5)},
 	{"vlan", "eth0.0100:eth0", vlan("eth0.0100", "eth0", 100)},
 	{"vlan", "bond0.4094:bond0", vlan("bond0.4094", "bond0", 4094)},
@@ -137,10 +155,10 @@ var netGoods = []good{
 	}},
 	{"rd.iscsi.ibft", "0", nothing},
 	{"rd.iscsi.mp", "-", nothing}, // see TestFirmware
-	{"rd.iscsi.param", "node.conn[0].iscsi.DataDigest=CRC32C", digest(data, iscsi.RequireDigest)},
-	{"rd.iscsi.param", "node.session.timeo.replacement_timeout=30", timer(recovery, 30*time.Second)},
-	{"rd.iscsi.param", "node.conn[0].timeo.noop_out_interval=0", timer(pingInterval, 0)},
-	{"rd.iscsi.param", "node.conn[0].timeo.noop_out_timeout=7", timer(pingTimeout, 7*time.Second)},
+	{"rd.iscsi.param", "node.conn[0].iscsi.DataDigest=CRC32C", openISCSI("node.conn[0].iscsi.DataDigest", digest(data, iscsi.RequireDigest))},
+	{"rd.iscsi.param", "node.session.timeo.replacement_timeout=30", openISCSI("node.session.timeo.replacement_timeout", timer(recovery, 30*time.Second))},
+	{"rd.iscsi.param", "node.conn[0].timeo.noop_out_interval=0", openISCSI("node.conn[0].timeo.noop_out_interval", timer(pingInterval, 0))},
+	{"rd.iscsi.param", "node.conn[0].timeo.noop_out_timeout=7", openISCSI("node.conn[0].timeo.noop_out_timeout", timer(pingTimeout, 7*time.Second))},
 	{"rd.iscsi.param", "node.session.timeo.abort_timeout=30", func(p *bootspec.Plan, source string) {
 		p.Warnings = []string{source + "node.session.timeo.abort_timeout has no effect with us"}
 	}},

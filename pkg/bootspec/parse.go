@@ -67,8 +67,10 @@ func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 		}
 	}
 	ps.plan.Targets = ps.merge(ps.targets())
+	errs = append(errs, ps.nameBootNIC())
 	ps.fromFirmware(table)
 	ps.network()
+	ps.checkTimers()
 	return ps.plan, errors.Join(append(errs, ps.checkNodes())...)
 }
 

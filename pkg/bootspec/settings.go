@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 func (ps *parser) firmwareAll(p cmdline.Param) error {
@@ -14,11 +15,17 @@ func (ps *parser) firmwareAll(p cmdline.Param) error {
 }
 
 // setting takes open-iscsi's name of what we have under another; the rest has
-// no effect, and that is said.
+// no effect, and that is said. The setting's name is part of what messages and
+// sources show.
 func (ps *parser) setting(p cmdline.Param) error {
+	const form = "NAME=VALUE, such as node.conn[0].iscsi.HeaderDigest=CRC32C"
 	name, value, ok := strings.Cut(p.Value, "=")
+	if strings.Contains(name, "auth.password") || strings.Contains(name, "auth.username") {
+		p.Value = settingName(name) + "=" + iscsi.Secret{}.String()
+		return bad(p, "CHAP is not set here", "iscsi_u= and iscsi_w=")
+	}
 	if !ok || name == "" {
-		return bad(p, "this is no setting", "NAME=VALUE, such as node.conn[0].iscsi.HeaderDigest=CRC32C")
+		return bad(p, "this is no setting", form)
 	}
 	known := map[string]func(*parser, cmdline.Param) error{
 		"node.conn[0].iscsi.HeaderDigest": (*parser).headerDigest,
@@ -30,14 +37,22 @@ func (ps *parser) setting(p cmdline.Param) error {
 		"node.conn[0].timeo.noop_out_timeout":    (*parser).pingTimeout,
 	}
 	if set, ok := known[name]; ok {
-		p.Value = value
+		p.Key, p.Value = p.Key+"="+name, value
 		return set(ps, p)
-	}
-	if strings.Contains(name, "auth.password") || strings.Contains(name, "auth.username") {
-		return bad(cmdline.Param{Key: p.Key, Value: clip(name), HasValue: true, Pos: p.Pos, Origin: p.Origin}, "CHAP is not set here", "iscsi_u= and iscsi_w=")
 	}
 	ps.warnf("%s=%s has no effect with us", p.Key, clip(name))
 	return nil
+}
+
+// settingName cuts a text where it cannot be the name of a setting any more:
+// behind that may be a secret.
+func settingName(s string) string {
+	if i := strings.IndexFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("._[]", r) && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
+	}); i >= 0 {
+		s = s[:i]
+	}
+	return clip(s)
 }
 
 func (ps *parser) retries(p cmdline.Param) error {
@@ -54,7 +69,7 @@ func (ps *parser) retries(p cmdline.Param) error {
 func (ps *parser) accept(cmdline.Param) error { return nil }
 
 func (ps *parser) transport(p cmdline.Param) error {
-	if slices.Contains([]string{"tcp", "iscsi_tcp", ""}, p.Value) {
+	if slices.Contains([]string{"tcp", "iscsi_tcp", ""}, strings.ToLower(p.Value)) {
 		return nil
 	}
 	return bad(p, "only the kernel's TCP is supported, no offload", "tcp, or nothing")

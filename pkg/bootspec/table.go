@@ -61,8 +61,8 @@ func targetParameters() []Parameter {
 // netParameters are what the kernel, dracut and PXELINUX have for the network.
 func netParameters() []Parameter {
 	return []Parameter{
-		{"ip", also("nfsaddrs"), "CONFIG", "the kernel's and dracut's, in all their forms: dhcp, NIC:dhcp, CLIENT:PEER:GATEWAY:MASK:HOST:NIC:none, and what PXELINUX writes; methods are dhcp, dhcp6, auto6, either6, link6 and none, several with commas are tried in turn; may be repeated, for each NIC; the address in iscsi_i_ip= counts more", (*parser).ipLine},
-		{"BOOTIF", also("hwaddr"), "[MAC]", "NIC to use, by its MAC, as PXELINUX and iPXE write it, unless another word names one", (*parser).bootif},
+		{"ip", also("nfsaddrs"), "CONFIG", "the kernel's and dracut's, in all their forms: dhcp, NIC:dhcp, CLIENT:PEER:GATEWAY:MASK:HOST:NIC:none, and what PXELINUX writes; methods are dhcp, dhcp6, auto6, either6, link6 and none, a NIC alone is dhcp on it, several with commas are tried in turn; may be repeated, for each NIC; the address in iscsi_i_ip= counts more", (*parser).ipLine},
+		{"BOOTIF", also("hwaddr"), "[MAC]", "NIC to use, by its MAC, as PXELINUX and iPXE write it, unless another word names one; the NIC BOOTIF in ip= and in other words is this one", (*parser).bootif},
 		{"rd.bootif", nil, "[0]", "0: BOOTIF= does not count", (*parser).useBootif},
 		{"bootdev", nil, "NIC", "which line of ip= the boot goes by: name or MAC", (*parser).bootdev},
 		{"ksdevice", nil, "[NIC]", "as bootdev=", (*parser).ksdevice},
@@ -106,9 +106,9 @@ func loginParameters() []Parameter {
 		{"iscsi_chap", also("rd.iscsiroot.chap"), "HASH[,HASH]", "hashes that CHAP may use: md5, sha1, sha256, sha3-256; all of them without it", (*parser).algorithms},
 		{"iscsi_header_digest", also("rd.iscsiroot.header_digest"), "none|prefer|require", "CRC32C over the headers of PDUs; none without it", (*parser).headerDigest},
 		{"iscsi_data_digest", also("rd.iscsiroot.data_digest"), "none|prefer|require", "CRC32C over the data of PDUs; none without it", (*parser).dataDigest},
-		{"iscsi_recovery_tmo", also("rd.iscsiroot.recovery_tmo"), "SECONDS", "for how long the kernel holds I/O back while a session is down, before it fails; 86400 without it, a day", (*parser).recoveryTimeout},
-		{"iscsi_nop_interval", also("rd.iscsiroot.nop_interval"), "SECONDS", "after so long without traffic the kernel pings the target; 15 without it, 0: never", (*parser).pingInterval},
-		{"iscsi_nop_timeout", also("rd.iscsiroot.nop_timeout"), "SECONDS", "a connection whose ping is not answered for so long is given up, and made again; 30 without it", (*parser).pingTimeout},
+		{"iscsi_recovery_tmo", also("rd.iscsiroot.recovery_tmo"), "SECONDS", "for how long the kernel holds I/O back while a session is down, before it fails; 86400 without it, a day; 0: it fails at once, -1: it waits for ever", (*parser).recoveryTimeout},
+		{"iscsi_nop_interval", also("rd.iscsiroot.nop_interval"), "SECONDS", "after so long without traffic the kernel pings the target; 15 without it, 0: it never does", (*parser).pingInterval},
+		{"iscsi_nop_timeout", also("rd.iscsiroot.nop_timeout"), "SECONDS", "a connection whose ping is not answered for so long is given up, and made again; 30 without it, 0: there are no pings", (*parser).pingTimeout},
 	}
 }
 

@@ -182,6 +182,14 @@ func wait(v time.Duration) func(*bootspec.Plan, string) {
 
 func nothing(*bootspec.Plan, string) {}
 
+// warned is for a value that is taken with a warning.
+func warned(want func(*bootspec.Plan, string), text string) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) {
+		want(p, source)
+		p.Warnings = append(p.Warnings, source+text)
+	}
+}
+
 // A value of "-" means that the word has no '='.
 var goods = []good{
 	{"iscsi_i", "iqn.2007-01.com.example:server.remote1", name(initiator, "iqn.2007-01.com.example:server.remote1")},
@@ -227,7 +235,10 @@ var goods = []good{
 	{"iscsi_data_digest", "none", digest(data, iscsi.NoDigest)},
 	{"iscsi_recovery_tmo", "1", timer(recovery, time.Second)},
 	{"iscsi_recovery_tmo", "2147483", timer(recovery, 2147483*time.Second)},
+	{"iscsi_recovery_tmo", "0", warned(timer(recovery, 0), " is 0: I/O on root fails as soon as its connection is lost: 86400 waits for a day")},
+	{"iscsi_recovery_tmo", "-1", warned(timer(recovery, bootspec.Forever), " has no end: a target that is away keeps the machine from shutting down: iscsi_shutdown_timeout=SECONDS limits that")},
 	{"iscsi_nop_interval", "0", timer(pingInterval, 0)},
+	{"iscsi_nop_timeout", "0", timer(pingTimeout, 0)},
 	{"iscsi_nop_timeout", "5", timer(pingTimeout, 5*time.Second)},
 	{"iscsi_keep_address", "0", keepAddress(false)},
 	{"iscsi_keep_address", "1", keepAddress(true)},

@@ -1,0 +1,187 @@
+package bootspec
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// bootNIC stands for the NIC of BOOTIF= where a parameter takes a NIC's name.
+// initramfs-tools has it in ip= (scripts/functions: configure_networking), and
+// with it MAAS; here it is good for every parameter.
+const bootNIC = "BOOTIF"
+
+// bootif reads the MAC that PXELINUX and iPXE add. What is none is no reason not
+// to boot.
+func (ps *parser) bootif(p cmdline.Param) error {
+	mac, ok := readMAC(p.Value)
+	if !ok && (len(p.Value) == 12 || len(p.Value) == 14) { // iPXE's ${net0/mac:hexraw}
+		mac, ok = readMAC(strings.Join(pairs(p.Value), ":"))
+	}
+	if !ok {
+		ps.warnf("%s is no MAC and does nothing", clip(p.String()))
+		return nil
+	}
+	set(ps, &ps.boot, mac, p)
+	return nil
+}
+
+func (ps *parser) useBootif(p cmdline.Param) error {
+	ps.noBootif = off(p.Value)
+	return nil
+}
+
+// nameBootNIC puts the MAC of BOOTIF= where parameters name BOOTIF as a NIC. The
+// error tells those for which there is no MAC. rd.bootif=0 keeps BOOTIF= from
+// choosing a NIC, not from being named.
+func (ps *parser) nameBootNIC() error {
+	n := &ps.plan.Net
+	if n.Made(bootNIC) || n.macOf(bootNIC) != "" {
+		return nil // a device has this name
+	}
+	var errs []error
+	name := func(nic *string, from string, counts bool) bool {
+		switch {
+		case *nic != bootNIC:
+			return false
+		case ps.boot.Given():
+			*nic = ps.boot.V
+			return true
+		case counts:
+			errs = append(errs, &BootNICError{from})
+		}
+		return false
+	}
+	name(&n.Interface.V, n.Interface.From, true)
+	name(&n.BootDevice.V, n.BootDevice.From, true)
+	for i := range n.IP {
+		v := &n.IP[i]
+		if name(&v.V.Device, v.From, topLevel(n.IP, v.From)) {
+			v.V.MAC, v.V.Device = v.V.Device, ""
+			v.From += ", " + ps.boot.From
+		}
+	}
+	for i := range n.VLANs {
+		name(&n.VLANs[i].V.Parent, n.VLANs[i].From, topLevel(n.VLANs, n.VLANs[i].From))
+	}
+	for i, v := range n.Groups {
+		for j := range v.V.Members {
+			name(&n.Groups[i].V.Members[j], v.From, topLevel(n.Groups, v.From))
+		}
+	}
+	for i := range n.Routes {
+		name(&n.Routes[i].V.Device, n.Routes[i].From, true)
+	}
+	return errors.Join(errs...)
+}
+
+// topLevel tells whether above keeps what is from there.
+func topLevel[T any](list []Value[T], from string) bool {
+	for _, v := range list {
+		if level(v.From) > level(from) {
+			return false
+		}
+	}
+	return true
+}
+
+// BootNICError says that a parameter names BOOTIF as a NIC, whose MAC is not
+// given.
+type BootNICError struct{ From string }
+
+// Error implements error.
+func (e *BootNICError) Error() string {
+	return fmt.Sprintf("%s names %s as the NIC, and no %s= gives its MAC: write %s=01-52-54-00-12-34-56, as PXELINUX's IPAPPEND 2 does, or the NIC's name",
+		e.From, bootNIC, bootNIC, bootNIC)
+}
+
+// device reads a NIC's name or MAC. enx and a MAC is udev's name of a NIC that
+// the kernel does not have yet, and all is klibc's for any.
+func (r *ipReader) device(s string) {
+	if s == "all" {
+		return
+	}
+	mac, ok := readMAC(bare(s))
+	if hex, is := strings.CutPrefix(s, "enx"); is && len(hex) == 12 {
+		mac, ok = readMAC(strings.Join(pairs(hex), ":"))
+	}
+	if ok {
+		r.ip.MAC = mac
+		return
+	}
+	if !isInterface(s) {
+		r.failf("%s is no NIC's name", clip(s))
+	}
+	r.ip.Device = s
+}
+
+// readNIC reads a NIC's name or its MAC, which is returned with colons.
+// NetworkManager's initrd generator takes either wherever a NIC stands.
+func readNIC(s string) (string, bool) {
+	if mac, ok := readMAC(s); ok {
+		return mac, true
+	}
+	return s, isInterface(s)
+}
+
+// readNICs reads several.
+func readNICs(list []string) ([]string, bool) {
+	var out []string
+	for _, s := range list {
+		nic, ok := readNIC(s)
+		if !ok {
+			return nil, false
+		}
+		out = append(out, nic)
+	}
+	return out, true
+}
+
+func pairs(s string) []string {
+	var out []string
+	for len(s) >= 2 {
+		out, s = append(out, s[:2]), s[2:]
+	}
+	return out
+}
+
+// readMAC reads six groups of hex with colons or hyphens, in any mixture: boot
+// loaders put PXELINUX's 01- before what they write with colons. Of seven groups
+// the first is the type of hardware (RFC 826).
+func readMAC(s string) (string, bool) {
+	s = strings.ReplaceAll(s, "-", ":")
+	if hwtype, mac, ok := strings.Cut(s, ":"); ok && strings.Count(mac, ":") == 5 && isByte(hwtype) {
+		s = mac
+	}
+	return parseMAC(s, ":")
+}
+
+// parseMAC reads six bytes in hex and returns them in the kernel's form.
+func parseMAC(s, sep string) (string, bool) {
+	groups := strings.Split(s, sep)
+	if len(groups) != 6 {
+		return "", false
+	}
+	for _, g := range groups {
+		if !isByte(g) {
+			return "", false
+		}
+	}
+	return strings.ToLower(strings.Join(groups, ":")), true
+}
+
+// isByte tells whether a group is two hex digits.
+func isByte(s string) bool {
+	_, err := strconv.ParseUint(s, 16, 8)
+	return err == nil && len(s) == 2
+}
+
+// isInterface tells whether the kernel takes a NIC's name (net/core/dev.c:
+// dev_valid_name).
+func isInterface(s string) bool {
+	return s != "" && len(s) <= maxInterface && s != "." && s != ".." &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '/' || r == ':' || r >= 0x7f })
+}
