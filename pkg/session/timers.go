@@ -14,11 +14,12 @@ import (
 
 // Timers are what the kernel waits for in a session, in seconds.
 type Timers struct {
-	// Recovery is for how long I/O is held back while the session is down.
+	// Recovery is for how long I/O is held back while the session is down; it can
+	// be Never.
 	Recovery uint32
 	// PingInterval is how long there is no traffic before the kernel pings
-	// (NOP-Out), 0: it does not. PingTimeout is how much later it gives the
-	// connection up.
+	// (NOP-Out), PingTimeout how much later it gives the connection up. Where
+	// one is 0 both are, and it does not ping.
 	PingInterval, PingTimeout uint32
 }
 
@@ -27,8 +28,15 @@ type Timers struct {
 // (drivers/scsi/libiscsi.c: iscsi_check_transport_timeouts).
 type pings struct{ interval, timeout uint32 }
 
-// pings returns that part.
-func (t Timers) pings() pings { return pings{t.PingInterval, t.PingTimeout} }
+// pings returns that part: nothing where either is 0, since the kernel takes 5 s
+// for one that is 0 beside one that is not (drivers/scsi/libiscsi.c:
+// iscsi_conn_start).
+func (t Timers) pings() pings {
+	if t.PingInterval == 0 || t.PingTimeout == 0 {
+		return pings{}
+	}
+	return pings{t.PingInterval, t.PingTimeout}
+}
 
 // Until root is mounted silence is noticed within 4 s: the machine waits for
 // nothing else.
@@ -40,10 +48,8 @@ const (
 // untilMounted returns the pings of the boot, which are no slower than those
 // that were asked for. Pings that were switched off stay off.
 func (t Timers) untilMounted() pings {
-	if t.PingInterval == 0 || t.PingTimeout == 0 {
-		return t.pings()
-	}
-	return pings{min(bootPingInterval, t.PingInterval), min(bootPingTimeout, t.PingTimeout)}
+	p := t.pings()
+	return pings{min(bootPingInterval, p.interval), min(bootPingTimeout, p.timeout)}
 }
 
 // defaultTimers are those of a root disk with one path: it waits a day, where
@@ -54,13 +60,16 @@ func defaultTimers() Timers { return Timers{Recovery: 86400, PingInterval: 15, P
 func timersOf(t bootspec.Timers) Timers {
 	d := defaultTimers()
 	seconds := func(v bootspec.Value[time.Duration], other uint32) uint32 {
+		if v.V == bootspec.Forever {
+			return Never
+		}
 		return uint32(v.Or(time.Duration(other)*time.Second) / time.Second)
 	}
-	return Timers{
-		Recovery:     seconds(t.Recovery, d.Recovery),
-		PingInterval: seconds(t.PingInterval, d.PingInterval),
-		PingTimeout:  seconds(t.PingTimeout, d.PingTimeout),
+	out := Timers{Recovery: seconds(t.Recovery, d.Recovery)}
+	if !t.NoPings() {
+		out.PingInterval, out.PingTimeout = seconds(t.PingInterval, d.PingInterval), seconds(t.PingTimeout, d.PingTimeout)
 	}
+	return out
 }
 
 // Hold sets for how long the kernel holds I/O back, after the first login and

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
@@ -21,8 +22,8 @@ func TestPingsUntilMounted(t *testing.T) {
 		{Timers{PingInterval: 15, PingTimeout: 30}, pings{1, 3}, []uint32{6, 12, 24, 30, 30}},
 		{Timers{PingInterval: 5, PingTimeout: 5}, pings{1, 3}, []uint32{5, 5}},
 		{Timers{PingInterval: 1, PingTimeout: 2}, pings{1, 2}, []uint32{2}},
-		{Timers{PingInterval: 0, PingTimeout: 30}, pings{0, 30}, []uint32{30}},
-		{Timers{PingInterval: 15, PingTimeout: 0}, pings{15, 0}, []uint32{0}},
+		{Timers{PingInterval: 0, PingTimeout: 30}, pings{0, 0}, []uint32{0}},
+		{Timers{PingInterval: 15, PingTimeout: 0}, pings{0, 0}, []uint32{0}},
 	} {
 		s := &Session{timers: tt.asked, pings: tt.asked.untilMounted()}
 		if s.pings != tt.boot {
@@ -139,5 +140,44 @@ func TestPatience(t *testing.T) {
 		if s.answered(nil); s.patience().Seconds() != want {
 			t.Errorf("after a response that took %v it waits for %v, want %v s", slowest, s.patience(), want)
 		}
+	}
+}
+
+// Times of 0 and without an end are those of the kernel.
+func TestTimersOf(t *testing.T) {
+	given := func(d time.Duration) bootspec.Value[time.Duration] {
+		return bootspec.Value[time.Duration]{V: d, From: "x="}
+	}
+	none := bootspec.Value[time.Duration]{}
+	for _, tt := range []struct {
+		recovery, interval, timeout bootspec.Value[time.Duration]
+		want                        Timers
+	}{
+		{none, none, none, Timers{86400, 15, 30}},
+		{given(time.Minute), given(2 * time.Second), none, Timers{60, 2, 30}},
+		{given(0), given(0), none, Timers{0, 0, 0}},
+		{given(bootspec.Forever), none, given(0), Timers{Never, 0, 0}},
+	} {
+		got := timersOf(bootspec.Timers{Recovery: tt.recovery, PingInterval: tt.interval, PingTimeout: tt.timeout})
+		if got != tt.want {
+			t.Errorf("%+v, want %+v", got, tt.want)
+		}
+	}
+}
+
+// Without pings the kernel is told so at each login: 0 for both times.
+func TestLoginWithoutPings(t *testing.T) {
+	tg := startTarget(t, welcome)
+	s, k := newSession(t, tg.portal)
+	s.timers = Timers{Recovery: Never, PingInterval: 0, PingTimeout: 30}
+	s.pings = s.timers.untilMounted()
+	if _, err := s.Login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := steps(k.Requests()); !slices.Contains(got, "set 30 0") || !slices.Contains(got, "set 31 0") {
+		t.Errorf("the login sent %q", got)
+	}
+	if err := s.SetTimers(t.Context()); err != nil || s.hold() != -1 {
+		t.Errorf("holds I/O for %d s, %v", s.hold(), err)
 	}
 }
