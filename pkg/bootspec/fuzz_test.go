@@ -26,6 +26,7 @@ func FuzzParse(f *testing.F) {
 	for _, tt := range bads {
 		f.Add(tt.key + "=" + tt.value + " ro --")
 	}
+	f.Add("netroot")
 	f.Add("ip=::::a:BOOTIF vlan=vlan5:BOOTIF bond=b:BOOTIF,a rd.route=10.2.0.0/16::BOOTIF iscsi_if=BOOTIF BOOTIF=01-52:54:00:12:34:56 rd.iscsi.param=node.session.timeo.replacement_timeout=-1 iscsi_nop_interval=0 iscsi_nop_timeout=1")
 	f.Add(`rd.break=a,,b rd.break rd.shell=/bin/sh rd.debug=off iscsi_w=0x00 iscsi_w=correct-horse-battery iscsi_W.3=0bAAAA rd.iscsi.password.2=other-secret-12 iscsi_x iscsi_a=[::1]:1 iscsi_p=2 -- iscsi_t=x`)
 	f.Fuzz(func(t *testing.T, text string) {
@@ -144,7 +145,7 @@ func checkSources(t *testing.T, p bootspec.Plan, line cmdline.Line) {
 	}
 	for _, from := range sources {
 		from, _, _ = strings.Cut(from, ", ")
-		key, _, _ := strings.Cut(from, "=") // behind it may be the name of a setting
+		key, _, _ := strings.Cut(strings.TrimSuffix(from, " without ip="), "=") // the name of a setting may follow
 		if strings.Trim(from, "0123456789") == "th" || from == "2nd" || from == "3rd" {
 			continue // which of several, no word
 		}
