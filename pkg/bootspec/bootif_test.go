@@ -28,6 +28,8 @@ func TestBootifAsNIC(t *testing.T) {
 		{"ip=:::::BOOTIF:dhcp6:1400", "52-54-00-77-00-01:dhcp6:1400"},
 		{"ip=BOOTIF:dhcp", "52-54-00-77-00-01:dhcp"},
 		{"ip=BOOTIF", "52-54-00-77-00-01:dhcp"},
+		{"ip=bootif", "52-54-00-77-00-01:dhcp"},
+		{"ip=bootif:dhcp ifname=bootif:52:54:00:77:00:09", "bootif:dhcp"},
 		{"ip=10.1.1.5::10.1.1.1:24:node1:BOOTIF:none", "10.1.1.5/24::10.1.1.1::node1:52-54-00-77-00-01:static"},
 		{"ip=eth0:dhcp ip=BOOTIF:auto6", "52-54-00-77-00-01:auto6 eth0:dhcp"},
 		{"ip=BOOTIF:dhcp rd.bootif=0", "52-54-00-77-00-01:dhcp"}, // which keeps it from choosing a NIC alone

@@ -67,7 +67,7 @@ func (r *ipReader) method(s string) Method {
 // kernel's and udev's names hold a number; a word without one is a method that
 // is mistyped, as is one that is a letter away from a method.
 func (r *ipReader) bareNIC(s string) {
-	if s != bootNIC && !looksLikeNIC(s) {
+	if !isBootNIC(s) && !looksLikeNIC(s) {
 		r.failf("%s is no method: a NIC of that name takes one behind it, as in %s:dhcp", clip(s), clip(s))
 		return
 	}

@@ -159,6 +159,9 @@ func (ps *parser) take(v Value[IP]) {
 	}
 	if ip.MAC != "" {
 		n.MAC = Value[string]{ip.MAC, v.From}
+		if ip.MAC == ps.boot.V {
+			n.MAC.From += ", " + ps.boot.From
+		}
 	} else if ip.Device != "" {
 		n.Interface = Value[string]{ip.Device, v.From}
 	}

@@ -39,13 +39,10 @@ func (ps *parser) useBootif(p cmdline.Param) error {
 // choosing a NIC, not from being named.
 func (ps *parser) nameBootNIC() error {
 	n := &ps.plan.Net
-	if n.Made(bootNIC) || n.macOf(bootNIC) != "" {
-		return nil // a device has this name
-	}
 	var errs []error
 	name := func(nic *string, from string, counts bool) bool {
 		switch {
-		case *nic != bootNIC:
+		case !isBootNIC(*nic) || n.Made(*nic) || n.macOf(*nic) != "": // a device can have this name
 			return false
 		case ps.boot.Given():
 			*nic = ps.boot.V
@@ -61,7 +58,6 @@ func (ps *parser) nameBootNIC() error {
 		v := &n.IP[i]
 		if name(&v.V.Device, v.From, topLevel(n.IP, v.From)) {
 			v.V.MAC, v.V.Device = v.V.Device, ""
-			v.From += ", " + ps.boot.From
 		}
 	}
 	for i := range n.VLANs {
@@ -77,6 +73,9 @@ func (ps *parser) nameBootNIC() error {
 	}
 	return errors.Join(errs...)
 }
+
+// isBootNIC tells the word, in any case as anaconda's ksdevice=bootif has it.
+func isBootNIC(nic string) bool { return strings.EqualFold(nic, bootNIC) }
 
 // topLevel tells whether above keeps what is from there.
 func topLevel[T any](list []Value[T], from string) bool {
