@@ -76,7 +76,7 @@ func TestBootifUnknown(t *testing.T) {
 	} {
 		_, err := parse(tt.text)
 		var e *bootspec.BootNICError
-		if !errors.As(err, &e) || e.From != tt.from || !strings.Contains(err.Error(), "no BOOTIF= gives its MAC: write BOOTIF=01-") {
+		if !errors.As(err, &e) || e.From != tt.from || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "no BOOTIF= gives its MAC: write BOOTIF=01-") {
 			t.Errorf("%s: %v", tt.text, err)
 		}
 	}

@@ -67,8 +67,8 @@ func (p Plan) Say() []Said {
 
 func (t Timers) say(s *sayer) {
 	s.add("I/O waits for the target", duration(t.Recovery.V), t.Recovery.From)
-	if off := t.noPings(); off.Given() {
-		s.add("ping interval", "never", off.From)
+	if t.NoPings() {
+		s.add("pings", "off", t.noPings().From)
 		return
 	}
 	say(s, "ping interval", t.PingInterval)

@@ -7,14 +7,17 @@ import (
 	"strings"
 )
 
-// trailing reads [MTU][:MAC], the MAC with colons or hyphens, or
-// the kernel's DNS1[:DNS2[:NTP]], any of which may be empty.
+// trailing reads [MTU][:MAC], the MAC with colons or hyphens, or the kernel's
+// DNS1[:DNS2[:NTP]], any of which may be empty.
 func (r *ipReader) trailing(t []string) {
-	if len(t) == 0 {
-		return
+	for len(t) > 0 && t[len(t)-1] == "" {
+		t = t[:len(t)-1]
 	}
 	first := slices.IndexFunc(t, func(s string) bool { return s != "" })
-	if first >= 0 && first < 3 && isAddress(t[first]) {
+	if first < 0 {
+		return
+	}
+	if first < 3 && isAddress(t[first]) {
 		r.servers(t)
 		return
 	}
@@ -26,12 +29,8 @@ func (r *ipReader) trailing(t []string) {
 		r.ip.MTU = int(n)
 	}
 	if mac := strings.Join(t[1:], ":"); mac != "" {
-		sep := ":"
-		if len(t) == 2 {
-			sep = "-"
-		}
 		var ok bool
-		if r.ip.SetMAC, ok = parseMAC(mac, sep); !ok {
+		if r.ip.SetMAC, ok = parseMAC(strings.ReplaceAll(mac, "-", ":")); !ok {
 			r.failf("%s is no MAC", clip(mac))
 		}
 	}

@@ -120,7 +120,7 @@ func (ps *parser) bond(p cmdline.Param) error {
 		opts, mtu := t[2], ""
 		// The options may hold a MAC, with colons of its own.
 		_, last, _ := strings.Cut(opts[strings.LastIndexByte(opts, ',')+1:], "=")
-		_, isMAC := parseMAC(last, ":")
+		_, isMAC := parseMAC(last)
 		if i := strings.LastIndexByte(opts, ':'); !isMAC && i >= 0 && strings.Trim(opts[i+1:], "0123456789") == "" {
 			opts, mtu = opts[:i], opts[i+1:]
 		}
@@ -152,8 +152,12 @@ func (ps *parser) bridge(p cmdline.Param) error {
 }
 
 func (ps *parser) groupOf(g Group, p cmdline.Param, form string) error {
-	var ok bool
-	if g.Members, ok = readNICs(g.Members); !ok || !isInterface(g.Name) || len(g.Members) > maxList {
+	good := isInterface(g.Name) && len(g.Members) <= maxList
+	for i, m := range g.Members {
+		nic, ok := readNIC(m)
+		g.Members[i], good = nic, good && ok
+	}
+	if !good {
 		return bad(p, "this is no "+g.Kind, form)
 	}
 	return appendTo(&ps.plan.Net.Groups, g, p)

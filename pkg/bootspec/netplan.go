@@ -177,7 +177,7 @@ func (ps *parser) chooseNIC() {
 			n.Interface = dev
 		}
 	}
-	if _, ok := parseMAC(n.Interface.V, ":"); ok {
+	if _, ok := parseMAC(n.Interface.V); ok {
 		n.MAC, n.Interface = n.Interface, Value[string]{}
 	}
 	if n.Interface.Given() || n.MAC.Given() {

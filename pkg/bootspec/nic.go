@@ -34,58 +34,65 @@ func (ps *parser) useBootif(p cmdline.Param) error {
 	return nil
 }
 
-// nameBootNIC puts the MAC of BOOTIF= where parameters name BOOTIF as a NIC. The
-// error tells those for which there is no MAC. rd.bootif=0 keeps BOOTIF= from
-// choosing a NIC, not from being named.
-func (ps *parser) nameBootNIC() error {
+// nameBootNIC puts the MAC of BOOTIF= where parameters name BOOTIF as a NIC.
+// rd.bootif=0 keeps BOOTIF= from choosing a NIC, not from being named.
+func (ps *parser) nameBootNIC() {
 	n := &ps.plan.Net
-	var errs []error
-	name := func(nic *string, from string, counts bool) bool {
-		switch {
-		case !isBootNIC(*nic) || n.Made(*nic) || n.macOf(*nic) != "": // a device can have this name
-			return false
-		case ps.boot.Given():
+	if !ps.boot.Given() {
+		return
+	}
+	n.eachNIC(func(nic *string, _ string) {
+		if n.isBootNIC(*nic) {
 			*nic = ps.boot.V
-			return true
-		case counts:
+		}
+	})
+	for i := range n.IP {
+		if ip := &n.IP[i].V; ip.Device == ps.boot.V {
+			ip.MAC, ip.Device = ip.Device, ""
+		}
+	}
+}
+
+// checkBootNIC tells which parameters still name BOOTIF.
+func (n *Net) checkBootNIC() error {
+	var errs []error
+	told := ""
+	n.eachNIC(func(nic *string, from string) {
+		if n.isBootNIC(*nic) && from != told {
+			told = from
 			errs = append(errs, &BootNICError{from})
 		}
-		return false
-	}
-	name(&n.Interface.V, n.Interface.From, true)
-	name(&n.BootDevice.V, n.BootDevice.From, true)
+	})
+	return errors.Join(errs...)
+}
+
+// eachNIC calls f for every NIC that a parameter names.
+func (n *Net) eachNIC(f func(nic *string, from string)) {
+	f(&n.BootDevice.V, n.BootDevice.From)
+	f(&n.Interface.V, n.Interface.From) // it may be one of those around
 	for i := range n.IP {
-		v := &n.IP[i]
-		if name(&v.V.Device, v.From, topLevel(n.IP, v.From)) {
-			v.V.MAC, v.V.Device = v.V.Device, ""
-		}
+		f(&n.IP[i].V.Device, n.IP[i].From)
 	}
 	for i := range n.VLANs {
-		name(&n.VLANs[i].V.Parent, n.VLANs[i].From, topLevel(n.VLANs, n.VLANs[i].From))
+		f(&n.VLANs[i].V.Parent, n.VLANs[i].From)
 	}
-	for i, v := range n.Groups {
+	for _, v := range n.Groups {
 		for j := range v.V.Members {
-			name(&n.Groups[i].V.Members[j], v.From, topLevel(n.Groups, v.From))
+			f(&v.V.Members[j], v.From)
 		}
 	}
 	for i := range n.Routes {
-		name(&n.Routes[i].V.Device, n.Routes[i].From, true)
+		f(&n.Routes[i].V.Device, n.Routes[i].From)
 	}
-	return errors.Join(errs...)
+}
+
+// isBootNIC tells BOOTIF from a device that has this name.
+func (n *Net) isBootNIC(nic string) bool {
+	return isBootNIC(nic) && !n.Made(nic) && n.macOf(nic) == ""
 }
 
 // isBootNIC tells the word, in any case as anaconda's ksdevice=bootif has it.
 func isBootNIC(nic string) bool { return strings.EqualFold(nic, bootNIC) }
-
-// topLevel tells whether above keeps what is from there.
-func topLevel[T any](list []Value[T], from string) bool {
-	for _, v := range list {
-		if level(v.From) > level(from) {
-			return false
-		}
-	}
-	return true
-}
 
 // BootNICError says that a parameter names BOOTIF as a NIC, whose MAC is not
 // given.
@@ -126,19 +133,6 @@ func readNIC(s string) (string, bool) {
 	return s, isInterface(s)
 }
 
-// readNICs reads several.
-func readNICs(list []string) ([]string, bool) {
-	var out []string
-	for _, s := range list {
-		nic, ok := readNIC(s)
-		if !ok {
-			return nil, false
-		}
-		out = append(out, nic)
-	}
-	return out, true
-}
-
 func pairs(s string) []string {
 	var out []string
 	for len(s) >= 2 {
@@ -155,12 +149,13 @@ func readMAC(s string) (string, bool) {
 	if hwtype, mac, ok := strings.Cut(s, ":"); ok && strings.Count(mac, ":") == 5 && isByte(hwtype) {
 		s = mac
 	}
-	return parseMAC(s, ":")
+	return parseMAC(s)
 }
 
-// parseMAC reads six bytes in hex and returns them in the kernel's form.
-func parseMAC(s, sep string) (string, bool) {
-	groups := strings.Split(s, sep)
+// parseMAC reads six bytes in hex with colons and returns them in the kernel's
+// form.
+func parseMAC(s string) (string, bool) {
+	groups := strings.Split(s, ":")
 	if len(groups) != 6 {
 		return "", false
 	}
@@ -169,7 +164,7 @@ func parseMAC(s, sep string) (string, bool) {
 			return "", false
 		}
 	}
-	return strings.ToLower(strings.Join(groups, ":")), true
+	return strings.ToLower(s), true
 }
 
 // isByte tells whether a group is two hex digits.

@@ -67,11 +67,11 @@ func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 		}
 	}
 	ps.plan.Targets = ps.merge(ps.targets())
-	errs = append(errs, ps.nameBootNIC())
+	ps.nameBootNIC()
 	ps.fromFirmware(table)
 	ps.network()
 	ps.checkTimers()
-	return ps.plan, errors.Join(append(errs, ps.checkNodes())...)
+	return ps.plan, errors.Join(append(errs, ps.plan.Net.checkBootNIC(), ps.checkNodes())...)
 }
 
 // parser holds what several parameters say together.

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/netip"
@@ -36,7 +37,8 @@ func goesBy(n bootspec.Net, r bootspec.NetRoute, link netlink.Link, own netip.Pr
 	attrs := link.Attrs()
 	switch {
 	case strings.Contains(r.Device, ":"):
-		return link.Type() == "device" && (attrs.HardwareAddr.String() == r.Device || attrs.PermHWAddr.String() == r.Device)
+		mac, err := net.ParseMAC(r.Device)
+		return err == nil && link.Type() == "device" && (bytes.Equal(mac, attrs.HardwareAddr) || bytes.Equal(mac, attrs.PermHWAddr))
 	case r.Device != "":
 		return r.Device == attrs.Name
 	case r.Via.IsValid() && own.Contains(r.Via):
