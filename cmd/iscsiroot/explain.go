@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,20 +82,22 @@ func (in explainInput) text(stdin io.Reader) (string, error) {
 	return string(b), nil
 }
 
-// table returns the firmware's table, nil without one.
-func (in explainInput) table() (*ibft.Table, error) {
+// table returns the firmware's table, nil without one, and what init would say
+// of it: one that cannot be read is none.
+func (in explainInput) table() (*ibft.Table, []string, error) {
 	if in.ibft == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	b, err := os.ReadFile(in.ibft)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t, err := ibft.Parse(b)
+	odd, err := ibft.Usable(err)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", in.ibft, err)
+		return nil, []string{err.Error()}, nil
 	}
-	return &t, nil
+	return &t, odd, nil
 }
 
 // explain makes the plan as init does.
@@ -103,7 +106,7 @@ func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	table, err := in.table()
+	table, odd, err := in.table()
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +124,7 @@ func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
 			e.fail(err)
 		}
 	}
-	e.Warnings = append(e.Warnings, cmdline.Limits(text, cmdline.KernelKnows)...)
+	e.Warnings = slices.Concat(e.Warnings, odd, cmdline.Limits(text, cmdline.KernelKnows))
 	plan, err := bootspec.ParseWith(line, table)
 	plan.Credentials = credentials
 	plan.UUID = cmp.Or(strings.ToLower(in.uuid), "uuid-of-the-machine")

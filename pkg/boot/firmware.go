@@ -43,16 +43,21 @@ func parse(line cmdline.Line) (bootspec.Plan, error) {
 func machineUUID(dir string) string { return strings.ToLower(readWord(dir, "product_uuid")) }
 
 // firmware returns the iBFT that sysfs or memory shows, nil if there is none.
-// One that cannot be read is none; the warning tells.
+// One that cannot be read is none. The warnings tell of that, and of each part
+// of the table that is left out.
 func firmware(sys fs.FS, memory io.ReaderAt) (*ibft.Table, []string) {
 	table, from, err := ibft.Find(sys, memory)
-	switch {
-	case errors.Is(err, ibft.ErrNone):
+	if errors.Is(err, ibft.ErrNone) {
 		return nil, nil
-	case err != nil:
+	}
+	odd, err := ibft.Usable(err)
+	if err != nil {
 		return nil, []string{fmt.Sprintf("%s: %v", cmp.Or(from, "the firmware's table"), err)}
 	}
-	return &table, nil
+	for i := range odd {
+		odd[i] = from + ": " + odd[i]
+	}
+	return &table, odd
 }
 
 // driverPatience is for how long the driver of the iBFT may take.

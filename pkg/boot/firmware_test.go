@@ -24,6 +24,16 @@ func TestFirmware(t *testing.T) {
 	if table, odd := firmware(fstest.MapFS{}, nil); table != nil || odd != nil {
 		t.Errorf("table %v, %q without any", table, odd)
 	}
+	odd, err := ibft.Table{
+		Initiator: ibft.Initiator{Flags: ibft.Valid, Name: "iqn.x:a"}, Targets: []ibft.Target{{Flags: ibft.Valid, Name: "iqn.x:t"}, {Flags: ibft.Valid, Name: "iqn.x:u"}},
+	}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, warnings := firmware(fstest.MapFS{name: {Data: odd}}, nil)
+	if table == nil || table.Initiator.Name != "iqn.x:a" || len(warnings) != 2 || !strings.HasPrefix(warnings[0], "ACPI table iBFT: read iBFT: target 0 at byte ") {
+		t.Errorf("table %v, %q for targets without an address", table, warnings)
+	}
 	good[20] ^= 1
 	if table, odd := firmware(fstest.MapFS{name: {Data: good}}, nil); table != nil || len(odd) != 1 || !strings.Contains(odd[0], "iBFT") {
 		t.Errorf("table %v, %q for a wrong checksum", table, odd)

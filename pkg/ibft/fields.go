@@ -30,7 +30,12 @@ func (r *reader) fields(at int, object string, typ byte, want int) (*fields, err
 	return &fields{r: r, at: at + structHeaderLen, last: at, object: object, index: b[4], flags: Flags(b[5])}, nil
 }
 
-// fail reports the field just read.
+// pass leaves out the field just read, and keeps its structure.
+func (f *fields) pass(format string, args ...any) {
+	f.r.odd = append(f.r.odd, fail(f.last, f.object, format, args...))
+}
+
+// fail reports the field just read: its structure is left out.
 func (f *fields) fail(format string, args ...any) {
 	if f.err == nil {
 		f.err = fail(f.last, f.object, format, args...)
@@ -89,6 +94,18 @@ func (f *fields) name(limit int) string {
 		// Not shown: an offset that is wrong may lead to a secret.
 		f.fail("a string of %d bytes holds what cannot be printed", len(s))
 		return ""
+	}
+	return s
+}
+
+// optional reads a string that its structure does without.
+func (f *fields) optional(limit int) string {
+	if f.err != nil {
+		return ""
+	}
+	s := f.name(limit)
+	if f.err != nil {
+		f.r.odd, f.err = append(f.r.odd, f.err), nil
 	}
 	return s
 }

@@ -35,11 +35,13 @@ const (
 
 // Limits on what a firmware may say. The longest table seen has 800 bytes.
 const (
-	maxTable  = 64 << 10 // offsets have 16 bits
-	maxList   = 32       // NICs, and targets
-	maxName   = 223      // an iSCSI name (RFC 7143 section 4.2.7.1)
-	maxString = 255
-	maxVLAN   = 4094 // IEEE 802.1Q
+	maxTable = 64 << 10 // offsets have 16 bits
+	maxList  = 32       // NICs, and targets
+	// maxStructures are the NICs and targets, and the initiator.
+	maxStructures = 2*maxList + 1
+	maxName       = 223 // an iSCSI name (RFC 7143 section 4.2.7.1)
+	maxString     = 255
+	maxVLAN       = 4094 // IEEE 802.1Q
 )
 
 // signatures of a table; the second is Broadcom's for its offload

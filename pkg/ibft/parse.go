@@ -2,7 +2,6 @@ package ibft
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,10 +10,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Parse reads a table. Bytes behind its length are ignored. A table that is
-// none, or is damaged, gives a zero Table; a structure that makes no sense is
-// left out, and its *Error is joined with the others'. So the Table is usable
-// with an error too.
+// Parse reads a table. Bytes behind its length are ignored. What is no table,
+// or has another checksum, gives a zero Table and an *Error. A structure or a
+// field that makes no sense is left out, as the kernel does
+// (drivers/firmware/iscsi_ibft.c: ibft_create_kobject), and named in Oddities:
+// the Table holds the rest.
 func Parse(b []byte) (Table, error) {
 	r, err := newReader(b)
 	if err != nil {
@@ -26,17 +26,20 @@ func Parse(b []byte) (Table, error) {
 	}
 	t := Table{OEM: text(string(b[oemAt:]), oemLen), Model: text(string(b[modelAt:]), modelLen)}
 	t.Failover = b[tableHeaderLen+structHeaderLen-1]&1 != 0
-	var errs []error
 	for _, at := range offsets {
 		if err := r.structure(&t, at); err != nil {
-			errs = append(errs, err)
+			r.odd = append(r.odd, err)
 		}
 	}
-	return t, errors.Join(errs...)
+	return t, r.odd.orNil()
 }
 
-// reader knows the table's bytes, cut to its length.
-type reader struct{ b []byte }
+// reader knows the table's bytes, cut to its length, and keeps what is odd of
+// them.
+type reader struct {
+	b   []byte
+	odd Oddities
+}
 
 func fail(at int, object, format string, args ...any) error {
 	return &Error{at, object, fmt.Sprintf(format, args...)}
@@ -61,7 +64,7 @@ func newReader(b []byte) (*reader, error) {
 	if sum != 0 {
 		return nil, fail(checksumAt, "table", "checksum: the bytes add up to %#02x instead of 0", sum)
 	}
-	return &reader{b[:n]}, nil
+	return &reader{b: b[:n]}, nil
 }
 
 // control returns where the structures are.
@@ -70,55 +73,76 @@ func newReader(b []byte) (*reader, error) {
 //	  u16 initiator_offset; u16 nic0_offset; u16 target0_offset;
 //	  u16 nic1_offset; u16 target1_offset; };
 //
-// A longer one has more offsets; the type is in what they lead to.
+// A longer one has more offsets; the type is in what they lead to. Where its
+// length makes no sense it is that of the specification.
 func (r *reader) control() ([]int, error) {
 	const at = tableHeaderLen
-	b, err := r.header(at, "control", typeControl, controlLen)
-	if err != nil {
-		return nil, err
+	if r.b[at] != typeControl {
+		return nil, fail(at, "control", "type %d, want %d", r.b[at], typeControl)
 	}
-	n := int(binary.LittleEndian.Uint16(b[2:]))
+	n := controlLen
+	if b, err := r.header(at, "control", typeControl, controlLen); err != nil {
+		r.odd = append(r.odd, err)
+	} else {
+		n = len(b)
+	}
 	var offsets []int
 	for i := structHeaderLen + 2; i+2 <= n; i += 2 {
 		off := int(binary.LittleEndian.Uint16(r.b[at+i:]))
 		if off != 0 && !slices.Contains(offsets, off) {
 			offsets = append(offsets, off)
 		}
-		if len(offsets) > 2*maxList {
-			return nil, fail(at+i, "control", "more than %d structures", 2*maxList)
+		if len(offsets) > maxStructures {
+			r.odd = append(r.odd, fail(at+i, "control", "more than %d structures", maxStructures))
+			return offsets[:maxStructures], nil
 		}
 	}
 	return offsets, nil
 }
 
-// header checks a structure's header and returns its bytes. A typ of 0 fits
-// any.
-func (r *reader) header(at int, object string, typ byte, want int) ([]byte, error) {
+// inside tells whether a structure's header is in the table.
+func (r *reader) inside(at int, object string) error {
 	if at < tableHeaderLen || at+structHeaderLen > len(r.b) {
-		return nil, fail(at, object, "outside of the table of %d bytes", len(r.b))
+		return fail(at, object, "outside of the table of %d bytes", len(r.b))
+	}
+	return nil
+}
+
+// header checks a structure's header and returns its bytes, at least those that
+// are wanted: a length that goes beyond the table is passed over where they are
+// in it.
+func (r *reader) header(at int, object string, typ byte, want int) ([]byte, error) {
+	if err := r.inside(at, object); err != nil {
+		return nil, err
 	}
 	n := int(binary.LittleEndian.Uint16(r.b[at+2:]))
+	var beyond error
+	if at+n > len(r.b) {
+		beyond = fail(at+2, object, "length %d goes beyond the table's end at %d", n, len(r.b))
+	}
 	switch {
-	case typ != 0 && r.b[at] != typ:
+	case r.b[at] != typ:
 		return nil, fail(at, object, "type %d, want %d", r.b[at], typ)
 	case n < want:
 		return nil, fail(at+2, object, "length %d, want %d", n, want)
-	case at+n > len(r.b):
-		return nil, fail(at+2, object, "length %d goes beyond the table's end at %d", n, len(r.b))
+	case beyond != nil && at+want > len(r.b):
+		return nil, beyond
+	case beyond != nil:
+		r.odd, n = append(r.odd, beyond), want
 	}
 	return r.b[at : at+n], nil
 }
 
-// structure reads one structure into the table.
+// structure reads one structure into the table. One that is not marked valid
+// is none, whatever else it holds.
 func (r *reader) structure(t *Table, at int) error {
-	b, err := r.header(at, "structure", 0, structHeaderLen)
-	if err != nil {
+	if err := r.inside(at, "structure"); err != nil {
 		return err
 	}
-	if Flags(b[5])&Valid == 0 {
+	if Flags(r.b[at+5])&Valid == 0 {
 		return nil
 	}
-	switch b[0] {
+	switch r.b[at] {
 	case typeInitiator:
 		return r.initiator(t, at)
 	case typeNIC:
@@ -138,7 +162,9 @@ func (r *reader) initiator(t *Table, at int) error {
 	}
 	i := Initiator{Flags: f.flags, Index: f.index}
 	i.ISNS, i.SLP, i.RADIUS, i.RADIUS2 = f.addr(), f.addr(), f.addr(), f.addr()
-	i.Name = f.name(maxName)
+	if i.Name = f.name(maxName); i.Name == "" {
+		f.fail("no initiator name")
+	}
 	if f.err == nil && t.Initiator.Flags == 0 {
 		t.Initiator = i
 	}
@@ -154,7 +180,8 @@ func (r *reader) nic(t *Table, at int) error {
 	n.Address = f.addr()
 	n.PrefixLen = int(f.take(1)[0])
 	if bits := n.Address.BitLen(); n.Address.IsValid() && n.PrefixLen > bits {
-		f.fail("prefix length %d, an address has %d bits", n.PrefixLen, bits)
+		f.pass("prefix length %d, an address has %d bits", n.PrefixLen, bits)
+		n.PrefixLen = 0
 	}
 	n.Origin = Origin(f.take(1)[0])
 	n.Gateway, n.DNS, n.DNS2, n.DHCP = f.addr(), f.addr(), f.addr(), f.addr()
@@ -164,7 +191,7 @@ func (r *reader) nic(t *Table, at int) error {
 	}
 	copy(n.MAC[:], f.take(6))
 	n.PCI = PCIAddress(f.u16())
-	n.HostName = f.name(maxString)
+	n.HostName = f.optional(maxString)
 	if len(t.NICs) == maxList {
 		f.fail("more than %d NICs", maxList)
 	}
@@ -192,38 +219,14 @@ func (r *reader) target(t *Table, at int) error {
 		f.fail("more than %d targets", maxList)
 	}
 	if f.err == nil {
-		f.err = checkTarget(at, f.object, &g)
+		var odd []error
+		odd, f.err = checkTarget(at, f.object, &g)
+		r.odd = append(r.odd, odd...)
 	}
 	if f.err == nil {
 		t.Targets = append(t.Targets, g)
 	}
 	return f.err
-}
-
-// checkTarget verifies what a login needs, and drops what the CHAP type says
-// not to use.
-func checkTarget(at int, object string, g *Target) error {
-	switch {
-	case g.Name == "":
-		return fail(at, object, "no target name")
-	case !g.Portal.Addr().IsValid():
-		return fail(at, object, "no address of target %s", g.Name)
-	case g.Portal.Port() == 0:
-		return fail(at, object, "port 0 of target %s", g.Name)
-	case g.CHAP > MutualCHAP:
-		return fail(at, object, "CHAP type %d, want 0 to %d", uint8(g.CHAP), MutualCHAP)
-	case g.CHAP >= OneWayCHAP && (g.User == "" || g.Secret.Empty()):
-		return fail(at, object, "CHAP without user or secret")
-	case g.CHAP == MutualCHAP && g.ReverseSecret.Empty():
-		return fail(at, object, "mutual CHAP without the target's secret")
-	}
-	if g.CHAP < MutualCHAP {
-		g.ReverseUser, g.ReverseSecret = "", iscsi.Secret{}
-	}
-	if g.CHAP < OneWayCHAP {
-		g.User, g.Secret = "", iscsi.Secret{}
-	}
-	return nil
 }
 
 // text cuts a field of n bytes at its padding and replaces what cannot be

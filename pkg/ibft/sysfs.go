@@ -23,39 +23,58 @@ func FromSysfs(dir fs.FS) (Table, error) {
 	var t Table
 	h := &attributes{fs: dir, dir: "acpi_header"}
 	t.OEM, t.Model = text(h.get("oem_id"), oemLen), text(h.get("oem_table_id"), modelLen)
-	errs := []error{h.err}
+	odd := h.oddities()
 	if a, ok := open(dir, "initiator"); ok {
-		i := Initiator{Flags: a.flags(), Index: a.u8("index"), Name: a.name("initiator-name", maxName)}
-		i.ISNS, i.SLP = a.addr("isns-server"), a.addr("slp-server")
-		i.RADIUS, i.RADIUS2 = a.addr("pri-radius-server"), a.addr("sec-radius-server")
-		if a.err == nil {
+		if i := a.initiator(); a.err == nil {
 			t.Initiator = i
 		}
-		errs = append(errs, a.err)
+		odd = append(odd, a.oddities()...)
 	}
 	for i := range maxList {
 		if a, ok := open(dir, fmt.Sprintf("ethernet%d", i)); ok {
 			if n := a.nic(); a.err == nil {
 				t.NICs = append(t.NICs, n)
 			}
-			errs = append(errs, a.err)
+			odd = append(odd, a.oddities()...)
 		}
 		if a, ok := open(dir, fmt.Sprintf("target%d", i)); ok {
 			if g := a.target(); a.err == nil {
 				t.Targets = append(t.Targets, g)
 			}
-			errs = append(errs, a.err)
+			odd = append(odd, a.oddities()...)
 		}
 	}
-	return t, errors.Join(errs...)
+	return t, odd.orNil()
 }
 
-// attributes reads the files of one directory and keeps the first error. A file
-// that is not there is empty: the driver shows only what is set.
+// attributes reads the files of one directory and keeps the first error, which
+// is why the structure is left out, and what is odd. A file that is not there is
+// empty: the driver shows only what is set.
 type attributes struct {
 	fs  fs.FS
 	dir string
 	err error
+	odd Oddities
+}
+
+func (a *attributes) oddities() Oddities {
+	if a.err != nil {
+		return append(a.odd, a.err)
+	}
+	return a.odd
+}
+
+// optional is what its structure does without where it makes no sense.
+func optional[T any](a *attributes, read func() T) T {
+	if a.err != nil {
+		var none T
+		return none
+	}
+	v := read()
+	if a.err != nil {
+		a.odd, a.err = append(a.odd, a.err), nil
+	}
+	return v
 }
 
 // open finds a structure that is marked valid.
@@ -135,14 +154,25 @@ func (a *attributes) addr(file string) netip.Addr {
 	return given(ip)
 }
 
+func (a *attributes) initiator() Initiator {
+	i := Initiator{Flags: a.flags(), Index: a.u8("index"), Name: a.name("initiator-name", maxName)}
+	if i.Name == "" {
+		a.fail("initiator-name", "no initiator name")
+	}
+	server := func(file string) netip.Addr { return optional(a, func() netip.Addr { return a.addr(file) }) }
+	i.ISNS, i.SLP = server("isns-server"), server("slp-server")
+	i.RADIUS, i.RADIUS2 = server("pri-radius-server"), server("sec-radius-server")
+	return i
+}
+
 func (a *attributes) nic() NIC {
 	n := NIC{Flags: a.flags(), Index: a.u8("index"), Address: a.addr("ip-addr"), Origin: Origin(a.u8("origin"))}
 	n.Gateway, n.DHCP = a.addr("gateway"), a.addr("dhcp")
 	n.DNS, n.DNS2 = a.addr("primary-dns"), a.addr("secondary-dns")
 	n.VLAN = uint16(a.number("vlan", maxVLAN))
-	n.HostName = a.name("hostname", maxString)
+	n.HostName = optional(a, func() string { return a.name("hostname", maxString) })
 	if n.Address.IsValid() {
-		n.PrefixLen = int(a.number("prefix-len", uint64(n.Address.BitLen())))
+		n.PrefixLen = optional(a, func() int { return int(a.number("prefix-len", uint64(n.Address.BitLen()))) })
 	}
 	if s := a.get("mac"); s != "" {
 		b, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
@@ -190,7 +220,9 @@ func (a *attributes) target() Target {
 	g.User, g.Secret = a.name("chap-name", maxString), a.secret("chap-secret")
 	g.ReverseUser, g.ReverseSecret = a.name("rev-chap-name", maxString), a.secret("rev-chap-name-secret")
 	if a.err == nil {
-		a.err = checkTarget(-1, a.dir, &g)
+		var odd []error
+		odd, a.err = checkTarget(-1, a.dir, &g)
+		a.odd = append(a.odd, odd...)
 	}
 	return g
 }

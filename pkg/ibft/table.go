@@ -1,6 +1,7 @@
 package ibft
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -161,4 +162,34 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("read iBFT: %s: %s", e.Object, e.Cause)
 	}
 	return fmt.Sprintf("read iBFT: %s at byte %d: %s", e.Object, e.Offset, e.Cause)
+}
+
+// Oddities are the structures and fields of a table that are left out, an
+// *Error for each: the rest of the table is sound.
+type Oddities []error
+
+// Error implements error, a line for each.
+func (o Oddities) Error() string { return errors.Join(o...).Error() }
+
+// Unwrap returns them one by one.
+func (o Oddities) Unwrap() []error { return o }
+
+func (o Oddities) orNil() error {
+	if len(o) == 0 {
+		return nil
+	}
+	return o
+}
+
+// Usable divides the error of Parse, FromSysfs or Find: odd names what is left
+// out of a table that is used, and err is why there is none.
+func Usable(from error) (odd []string, err error) {
+	var list Oddities
+	if !errors.As(from, &list) {
+		return nil, from
+	}
+	for _, one := range list {
+		odd = append(odd, one.Error())
+	}
+	return odd, nil
 }
