@@ -58,7 +58,7 @@ Exit status 1 if a machine could not boot by it.`,
 	fs.StringVar(&in.cmdline, "cmdline", "", "the kernel command line `TEXT`, - to read it from standard input")
 	fs.StringVar(&in.ibft, "ibft", "", "the firmware's table, as in /sys/firmware/acpi/tables/iBFT, from `FILE`")
 	fs.StringVar(&in.rootPath, "root-path", "", "DHCP's root path, option 17, is `TEXT`")
-	fs.StringVar(&in.uuid, "uuid", "", "the machine's SMBIOS has this `UUID`, which names an initiator that nobody names")
+	fs.StringVar(&in.uuid, "uuid", "", "the machine's SMBIOS has this `UUID`, which names an initiator that no source names")
 	fs.StringVar(&in.image, "image", "", "the initramfs is `FILE`, whose parameters and secrets count too")
 	fs.BoolVar(&in.json, "json", false, "write JSON")
 	return cmd
@@ -127,7 +127,7 @@ func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
 	e.Warnings = slices.Concat(e.Warnings, odd, cmdline.Limits(text, cmdline.KernelKnows))
 	plan, err := bootspec.ParseWith(line, table)
 	plan.Credentials = credentials
-	plan.UUID = cmp.Or(strings.ToLower(in.uuid), "uuid-of-the-machine")
+	plan.UUID, plan.MACNames = cmp.Or(strings.ToLower(in.uuid), "uuid-of-the-machine"), true
 	defer plan.Forget()
 	e.Warnings = append(e.Warnings, plan.Warnings...)
 	e.fail(err)
@@ -139,7 +139,7 @@ func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
 // what comes out.
 func (e *explanation) judge(plan bootspec.Plan, rootPath string) {
 	facts := plan.Net.Facts()
-	facts.RootPath = rootPath
+	facts.RootPath, facts.MAC = rootPath, cmp.Or(facts.MAC, "mac-of-the-nic")
 	plan, warnings, err := plan.Preview(facts)
 	e.Warnings = append(e.Warnings, warnings...)
 	e.fail(err)

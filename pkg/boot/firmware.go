@@ -28,7 +28,7 @@ func parse(line cmdline.Line) (bootspec.Plan, error) {
 			plan, err = bootspec.ParseWith(line, table)
 		}
 	}
-	plan.UUID = machineUUID("/sys/class/dmi/id")
+	plan.UUID, plan.MACNames = machineUUID("/sys/class/dmi/id"), true
 	if err == nil {
 		err = plan.Check()
 	}

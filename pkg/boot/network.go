@@ -39,6 +39,7 @@ func (m *Machine) bringUpNetwork(ctx context.Context) error {
 		return m.untilDrivers(explainNoNIC(err))
 	}
 	facts := bootspec.LeaseFacts(leases...)
+	facts.MAC = readWord("/sys/class/net/"+facts.Interface, "address")
 	m.nameMachine(leases)
 	spec, warnings, err := m.Plan.Resolve(facts)
 	if err != nil {

@@ -80,7 +80,7 @@ func (n Net) say(s *sayer) {
 	say(s, "interface with MAC", n.MAC)
 	say(s, "address", n.Address)
 	say(s, "gateway", n.Gateway)
-	for _, v := range n.IP {
+	for _, v := range n.Lines() {
 		if !v.V.Address.IsValid() || v.V.Address != n.Address.V || v.V.MTU != 0 || v.V.SetMAC != "" || v.V.Peer.IsValid() {
 			say(s, "network", v)
 		}

@@ -15,8 +15,10 @@ import (
 // NetFacts is what only the network tells; package network fills it.
 type NetFacts struct {
 	Interface string
-	Address   netip.Prefix
-	Gateway   netip.Addr // zero if there is no default route
+	// MAC is the interface's, as 52:54:00:12:34:56; empty if it has none.
+	MAC     string
+	Address netip.Prefix
+	Gateway netip.Addr // zero if there is no default route
 	// Networks are those that need no gateway, beside that of Address.
 	Networks []netip.Prefix
 	// Nameservers are those that the network named; the command line's come
@@ -95,7 +97,7 @@ func (p *Plan) addFacts(f NetFacts) (warnings []string, err error) {
 			warnings = append(warnings, f.source(203)+" is no initiator's name and is passed over")
 		}
 	}
-	p.nameInitiator(f.HostName)
+	warnings = append(warnings, p.nameInitiator(f)...)
 	if f.RootPath == "" {
 		return warnings, nil
 	}
@@ -200,7 +202,10 @@ func (p Plan) leftToDHCP() []string {
 	return out
 }
 
-var errNoIBFT = errors.New("this machine's firmware left no iBFT: let it boot by iSCSI, or write iscsi_t= and iscsi_a=")
+var (
+	errNoIBFT           = errors.New("this machine's firmware left no iBFT: let it boot by iSCSI, or write iscsi_t= and iscsi_a=")
+	errNoFirmwareTarget = errors.New("this machine's iBFT has no target that can be used: correct it in the firmware's setup, or write iscsi_t= and iscsi_a=")
+)
 
 // checkTargets says what is missing of the targets. What DHCP may still say is
 // not, unless it is settled that nothing more comes.

@@ -2,8 +2,8 @@ package bootspec
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
@@ -16,41 +16,48 @@ func (ps *parser) firmware(p cmdline.Param) error {
 	return nil
 }
 
-// firmwareNet takes in that the iBFT's addresses are wanted.
-func (ps *parser) firmwareNet(p cmdline.Param) error {
-	if off(p.Value) || len(ps.plan.Net.IP) >= maxIPLines {
-		return nil
-	}
-	n := &ps.plan.Net
-	n.IP = append(n.IP, Value[IP]{IP{Methods: []Method{Firmware}}, nth(source(p), len(n.IP))})
-	return nil
-}
-
-// fromFirmware takes from the iBFT what nobody above it gave. Without being
-// asked for its targets count if nobody else names one.
+// fromFirmware takes from the iBFT what nothing above it gives. Without being
+// asked for its targets count if no other source names one. The initiator's
+// name counts whichever source names the target, as in dracut
+// (modules.d/95iscsi/iscsiroot.sh: handle_netroot): rd.iscsi.firmware=0 is about
+// the targets, and lets the image's default go before the table.
 func (ps *parser) fromFirmware(t *ibft.Table) {
 	ps.plan.HasIBFT = t != nil
 	if t == nil {
 		return
 	}
 	p := &ps.plan
-	named := slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() && !low(t.Name.From) })
 	asked := p.Firmware.Given() && p.Firmware.V
 	refused := p.Firmware.Given() && !p.Firmware.V
-	wantsNet := slices.ContainsFunc(p.Net.IP, func(v Value[IP]) bool { return v.V.Methods[0] == Firmware })
-	if !asked && (named || refused) && !wantsNet {
-		return
+	if !p.Initiator.Given() || low(p.Initiator.From) && !refused {
+		ps.firmwareInitiator(t.Initiator.Name)
 	}
 	targets := firmwareTargets(t)
-	if (asked || !named) && !refused {
+	wanted := (asked || !p.named()) && !refused && len(targets) > 0
+	if wanted {
 		ps.firmwareTargets(t, targets)
-		if name := t.Initiator.Name; name != "" && (!p.Initiator.Given() || low(p.Initiator.From)) {
-			p.Initiator = Value[string]{name, "iBFT initiator"}
-		}
 	}
-	if !p.Net.Address.Given() || low(p.Net.Address.From) {
-		ps.firmwareNICs(t, targets, wantsNet)
+	p.NoFirmwareTarget = len(t.Targets) == 0
+	if ps.firmwareLines() || wanted {
+		ps.firmwareNICs(t, targets)
 	}
+}
+
+// firmwareInitiator takes the table's name of this machine.
+func (ps *parser) firmwareInitiator(name string) {
+	const from = "iBFT initiator"
+	switch {
+	case name == "":
+	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == 0xfffd }):
+		ps.warnf("%s is no iSCSI name and is passed over", from)
+	default:
+		ps.plan.Initiator = Value[string]{name, from}
+	}
+}
+
+// named tells whether a source above the image's default names a target.
+func (p Plan) named() bool {
+	return slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() && !low(t.Name.From) })
 }
 
 // firmwareTargets returns the targets to log in to by their places in the
@@ -127,86 +134,53 @@ func firmwareCHAP(g ibft.Target, from string) CHAP {
 	return c
 }
 
-// firmwareNICs makes lines of the NICs that the targets are reached by, or that
-// the firmware booted by, and takes the first for the boot. Others than the
-// firmware's lines keep their place.
-func (ps *parser) firmwareNICs(t *ibft.Table, targets []int, asked bool) {
-	n := &ps.plan.Net
-	if !asked && len(n.IP) > 0 && !low(n.IP[0].From) {
-		return
-	}
-	if !asked {
-		n.IP = nil // the image's default
-	}
-	if low(n.Address.From) {
-		n.Address, n.Gateway = Value[netip.Prefix]{}, overLow(n.Gateway)
-	}
-	for _, i := range ps.firmwareOrder(t, targets) {
-		nic, from := t.NICs[i], fmt.Sprintf("iBFT NIC %d", i)
-		line := Value[IP]{IP{MAC: nic.HardwareAddr(), Gateway: nic.Gateway, HostName: nic.HostName}, from}
-		for _, dns := range []netip.Addr{nic.DNS, nic.DNS2} {
-			if dns.IsValid() {
-				line.V.DNS = append(line.V.DNS, dns)
-			}
-		}
-		prefix, ok := nic.Prefix()
-		switch {
-		case nic.ByDHCP():
-			line.V.Methods = []Method{DHCP}
-			if nic.Address.Is6() {
-				line.V.Methods = []Method{DHCP6}
-			}
-		case ok:
-			line.V.Methods, line.V.Address = []Method{Static}, prefix
-		default:
-			continue
-		}
-		if nic.VLAN != 0 {
-			name := fmt.Sprintf("ibft%d.%d", i, nic.VLAN)
-			n.VLANs = append(n.VLANs, Value[VLAN]{VLAN{name, nic.HardwareAddr(), nic.VLAN}, from})
-			line.V.Device, line.V.MAC = name, ""
-		}
-		n.IP = append(n.IP, line)
-	}
-}
-
-// firmwareOrder returns the NICs to bring up by their places, those of targets
-// first. With rd.iscsi.mp all count.
-func (ps *parser) firmwareOrder(t *ibft.Table, targets []int) []int {
-	var order []int
-	add := func(i int) {
-		if !slices.Contains(order, i) {
-			order = append(order, i)
-		}
-	}
-	for _, g := range targets {
-		for i, nic := range t.NICs {
-			if nic.Index == t.Targets[g].NIC {
-				add(i)
-			}
-		}
-	}
-	for i, nic := range t.NICs {
-		if nic.Flags.Booted() || ps.multipath {
-			add(i)
-		}
-	}
-	return order
-}
-
-// checkFirmware says that the iBFT was asked for and is not there.
-func (p Plan) checkFirmware() []error {
-	if p.HasIBFT {
-		return nil
-	}
-	var errs []error
-	if p.Firmware.Given() && p.Firmware.V {
-		errs = append(errs, fmt.Errorf("%s asks for the firmware's target: %w", p.Firmware.From, errNoIBFT))
+// withoutFirmware says which wishes for the firmware's table find none, where
+// other sources do without.
+func (p Plan) withoutFirmware() []string {
+	var out []string
+	named := slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() })
+	if cause := p.noFirmwareTarget(); cause != nil && (named || p.waitsForDHCP()) {
+		out = append(out, fmt.Sprintf("%s asks for the firmware's target: %v: other sources count", p.Firmware.From, cause))
 	}
 	for _, v := range p.Net.IP {
-		if v.V.Methods[0] == Firmware && !p.Net.Address.Given() {
+		if v.V.Methods[0] == Firmware && p.Net.hasAddress() {
+			out = append(out, fmt.Sprintf("%s asks for the firmware's address and does nothing: %v", v.From, errNoIBFT))
+		}
+	}
+	return out
+}
+
+// noFirmwareTarget says why there is no target of the firmware's where one is
+// asked for, nil if there is one, or none is.
+func (p Plan) noFirmwareTarget() error {
+	switch {
+	case !p.Firmware.Given() || !p.Firmware.V:
+	case !p.HasIBFT:
+		return errNoIBFT
+	case p.NoFirmwareTarget:
+		return errNoFirmwareTarget
+	}
+	return nil
+}
+
+// checkFirmware says that the iBFT was asked for and is not there, or has no
+// target that can be used, and no other source has what it was to give.
+func (p Plan) checkFirmware(final bool) []error {
+	var errs []error
+	named := slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() })
+	if cause := p.noFirmwareTarget(); cause != nil && !named && (final || !p.waitsForDHCP()) {
+		errs = append(errs, fmt.Errorf("%s asks for the firmware's target: %w", p.Firmware.From, cause))
+	}
+	for _, v := range p.Net.IP {
+		if v.V.Methods[0] == Firmware && !p.Net.hasAddress() {
 			errs = append(errs, fmt.Errorf("%s asks for the firmware's address: %w", v.From, errNoIBFT))
 		}
 	}
 	return errs
 }
+
+// hasAddress tells whether there is a way to an address.
+func (n Net) hasAddress() bool { return n.Address.Given() || slices.ContainsFunc(n.IP, leads) }
+
+// leads tells whether a line is a way to an address.
+func leads(v Value[IP]) bool { return v.V.Methods[0] != Off && v.V.Methods[0] != Firmware }

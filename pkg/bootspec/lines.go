@@ -6,10 +6,11 @@ import (
 )
 
 // Lines returns what to bring up, that of the boot first: each line has its NIC
-// (or none: any), its ways to an address, and what somebody gave beside it.
-// Lines that say to do nothing are left out.
+// (or none: any), its ways to an address, and what was given beside it. Package
+// network goes by it, and Say shows it. Lines that say to do nothing are left
+// out, and those for which the firmware has no table.
 func (n Net) Lines() []Value[IP] {
-	out := slices.DeleteFunc(slices.Clone(n.IP), func(v Value[IP]) bool { return v.V.Methods[0] == Off || v.V.Methods[0] == Firmware })
+	out := slices.DeleteFunc(slices.Clone(n.IP), func(v Value[IP]) bool { return !leads(v) })
 	boot := n.bootLine(out)
 	if boot < 0 && n.Address.Given() {
 		return slices.Insert(out, 0, n.complete(Value[IP]{IP{Methods: []Method{Static}}, n.Address.From}))
@@ -35,7 +36,7 @@ func (n Net) bootLine(lines []Value[IP]) int {
 	if i := slices.IndexFunc(lines, names); i >= 0 {
 		return i
 	}
-	if i := slices.IndexFunc(lines, func(v Value[IP]) bool { return v.V.Device != "" || v.V.MAC != "" }); i >= 0 {
+	if i := slices.IndexFunc(lines, func(v Value[IP]) bool { return v.V.named() }); i >= 0 {
 		return i
 	}
 	return min(len(lines), 1) - 1
@@ -55,6 +56,7 @@ func (n Net) macOf(name string) string {
 func (n Net) complete(v Value[IP]) Value[IP] {
 	ip := &v.V
 	switch {
+	case n.MAC.Given() && ip.MAC == n.MAC.V: // Device is what the line calls it
 	case n.MAC.Given():
 		ip.MAC, ip.Device = n.MAC.V, ""
 	case n.Interface.Given():
@@ -69,7 +71,8 @@ func (n Net) complete(v Value[IP]) Value[IP] {
 	if n.ClientID.Given() {
 		ip.ClientID = n.ClientID.V
 	}
-	if n.HostName.Given() {
+	others := func(other Value[IP]) bool { return other.From == n.HostName.From && other.From != v.From }
+	if n.HostName.Given() && !slices.ContainsFunc(n.IP, others) {
 		ip.HostName = n.HostName.V
 	}
 	return v
@@ -78,11 +81,11 @@ func (n Net) complete(v Value[IP]) Value[IP] {
 // Facts returns what is known of the network before it is up: its static
 // addresses, unless it has others too.
 func (n Net) Facts() NetFacts {
-	f := NetFacts{Address: n.Address.V, Gateway: n.Gateway.V}
+	f := NetFacts{Address: n.Address.V, Gateway: n.Gateway.V, MAC: n.MAC.V}
 	for i, v := range n.Lines() {
 		switch {
 		case v.V.Leased():
-			return NetFacts{}
+			return NetFacts{MAC: n.MAC.V}
 		case i > 0 && v.V.Address.IsValid():
 			f.Networks = append(f.Networks, v.V.Address.Masked())
 		}

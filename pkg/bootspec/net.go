@@ -49,7 +49,8 @@ const (
 type IP struct {
 	// Methods are tried in their order until one succeeds; at least one.
 	Methods []Method
-	// Device or MAC names the NIC; neither: any.
+	// Device or MAC names the NIC; neither: any. With both the MAC counts, and
+	// Device is what the line calls the NIC.
 	Device, MAC string
 	Address     netip.Prefix // Static
 	Peer        netip.Prefix // the other end of a point-to-point link

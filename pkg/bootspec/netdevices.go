@@ -98,7 +98,7 @@ func (n Net) lines(hardware bool, names ...string) []IP {
 	for _, v := range n.IP {
 		nobody := v.V.Device == "" && v.V.MAC == ""
 		for _, name := range names {
-			if name != "" && (v.V.Device == name || v.V.MAC == name) || nobody && n.boots(name, hardware) {
+			if name != "" && (v.V.MAC == name || v.V.MAC == "" && v.V.Device == name) || nobody && n.boots(name, hardware) {
 				out = append(out, v.V)
 				break
 			}

@@ -27,6 +27,7 @@ func (ps *parser) network() {
 		ps.beside()
 	} else if i := ps.bootLine(); i >= 0 {
 		ps.take(n.IP[i])
+		ps.takeOthers(i)
 	}
 	ps.chooseNIC()
 }
@@ -49,6 +50,26 @@ func (ps *parser) settle() {
 			ps.warnf("%s has no address for its NIC and does nothing: write it in front of the NIC, or iscsi_i_ip=ADDRESS/MASK", label(*v))
 		}
 		v.V.Methods = []Method{Off}
+	}
+}
+
+// takeOthers takes from the lines that are not the boot's what holds for the
+// whole machine: name servers, which stand behind those of the boot, and a host
+// name if there is none.
+func (ps *parser) takeOthers(boot int) {
+	n := &ps.plan.Net
+	for i, v := range n.IP {
+		if i == boot {
+			continue
+		}
+		for _, d := range v.V.DNS {
+			if !slices.ContainsFunc(n.Nameservers, func(have Value[netip.Addr]) bool { return have.V == d }) {
+				n.Nameservers = append(n.Nameservers, Value[netip.Addr]{d, v.From})
+			}
+		}
+		if isHostName(v.V.HostName) && !n.HostName.Given() {
+			n.HostName = Value[string]{v.V.HostName, v.From}
+		}
 	}
 }
 
@@ -109,7 +130,8 @@ func (ps *parser) anaconda() {
 }
 
 // bootLine returns which line of ip= the boot goes by, -1 without any: the one
-// of bootdev=, that of BOOTIF=, the first that names a NIC, the first.
+// of bootdev=, that of BOOTIF=, that of the iBFT if the target is the iBFT's, the
+// first that names a NIC, the first.
 func (ps *parser) bootLine() int {
 	lines := ps.plan.Net.IP
 	find := func(want func(IP) bool) int {
@@ -125,7 +147,12 @@ func (ps *parser) bootLine() int {
 			return i
 		}
 	}
-	if i := find(func(ip IP) bool { return ip.Device != "" || ip.MAC != "" }); i >= 0 {
+	if t := ps.plan.Targets; len(t) > 0 && strings.HasPrefix(t[0].Name.From, "iBFT ") {
+		if i := slices.IndexFunc(lines, ofFirmware); i >= 0 {
+			return i
+		}
+	}
+	if i := find(IP.named); i >= 0 {
 		return i
 	}
 	return find(func(IP) bool { return true })

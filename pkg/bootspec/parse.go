@@ -71,6 +71,7 @@ func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 	ps.fromFirmware(table)
 	ps.network()
 	ps.checkTimers()
+	ps.plan.Warnings = append(ps.plan.Warnings, ps.plan.withoutFirmware()...)
 	return ps.plan, errors.Join(append(errs, ps.plan.Net.checkBootNIC(), ps.checkNodes())...)
 }
 
@@ -102,16 +103,16 @@ func (ps *parser) target() *draft {
 // Check returns what is missing for a boot, a MissingError for each, and what
 // cannot be done. What DHCP may still tell is not missing yet.
 func (p Plan) Check() error {
-	return errors.Join(slices.Concat(p.checkFirmware(), p.Net.checkDevices(), p.check(false))...)
+	return errors.Join(slices.Concat(p.Net.checkDevices(), p.check(false))...)
 }
 
 // check returns what is missing; final: no DHCP server will tell it any more.
 func (p Plan) check(final bool) []error {
-	var errs []error
-	if !p.Net.Address.Given() && !slices.ContainsFunc(p.Net.IP, func(v Value[IP]) bool { return v.V.Methods[0] != Off && v.V.Methods[0] != Firmware }) {
+	errs := p.checkFirmware(final)
+	if !p.Net.hasAddress() {
 		errs = append(errs, &MissingError{"iscsi_i_ip=ADDRESS/MASK", "this machine's address"})
 	}
-	if !p.Initiator.Given() && p.UUID == "" && (final || !p.waitsForDHCP()) {
+	if !p.Initiator.Given() && (final || !p.waitsForDHCP() && !p.MACNames && (p.UUID == "" || sharedUUID(p.UUID))) {
 		errs = append(errs, &MissingError{"iscsi_i=NAME", "the initiator name"})
 	}
 	return append(errs, p.checkTargets(final)...)
@@ -138,7 +139,7 @@ func (p Plan) Preview(facts NetFacts) (Plan, []string, error) {
 	if open := p.leftToDHCP(); len(open) > 0 {
 		return p, append(said, open...), nil
 	}
-	_, warnings, err := p.resolve(NetFacts{Interface: facts.Interface, Address: facts.Address, Gateway: facts.Gateway, Networks: facts.Networks})
+	_, warnings, err := p.resolve(NetFacts{Interface: facts.Interface, MAC: facts.MAC, Address: facts.Address, Gateway: facts.Gateway, Networks: facts.Networks})
 	return p, append(said, warnings...), err
 }
 

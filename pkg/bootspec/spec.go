@@ -36,10 +36,16 @@ type Plan struct {
 	Policy    Policy
 	Firmware  Value[bool] // the iBFT's targets are wanted; not given: if nobody else names one
 	HasIBFT   bool        // the firmware left a table
-	ByDHCP    Value[bool] // root=dhcp: DHCP names the target
+	// NoFirmwareTarget: the table has no target that can be used.
+	NoFirmwareTarget bool
+	ByDHCP           Value[bool] // root=dhcp: DHCP names the target
 	// UUID is this machine's from its SMBIOS, in lower case; empty if it has
-	// none. The caller reads it. It names an initiator that nobody names.
+	// none. The caller reads it. It names an initiator that no source names,
+	// unless many machines have it.
 	UUID string
+	// MACNames: the caller's facts will have the MAC of the boot's NIC, which
+	// names an initiator where there is no UUID.
+	MACNames bool
 	// Credentials are what the image's file holds; the caller reads it.
 	Credentials []Credential
 	// Warnings are for the screen: contradictions, words that look like ours

@@ -179,6 +179,9 @@ func (n *Network) take(ctx context.Context, ln *line, l *link, lease dhcp.Lease)
 		return
 	}
 	ln.winner = l
+	if ln.MAC != "" && ln.Device != "" && ln.Device != l.name {
+		n.warn(fmt.Sprintf("%s: the NIC with MAC %s is %s, not %s: the MAC counts", ln.from, ln.MAC, l.name, ln.Device))
+	}
 	a, link := n.attempt(ln, l), l.Link
 	n.tasks.start(l.name, func() {
 		lease, err := a.safely(ctx, func(ctx context.Context) (dhcp.Lease, error) { return a.configure(ctx, link, lease) })

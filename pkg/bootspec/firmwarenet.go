@@ -1,0 +1,258 @@
+package bootspec
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/ibft"
+)
+
+// firmwareNet takes in that the iBFT's addresses are wanted.
+func (ps *parser) firmwareNet(p cmdline.Param) error {
+	if off(p.Value) || len(ps.plan.Net.IP) >= maxIPLines {
+		return nil
+	}
+	n := &ps.plan.Net
+	n.IP = append(n.IP, Value[IP]{IP{Methods: []Method{Firmware}}, nth(source(p), len(n.IP))})
+	return nil
+}
+
+// firmwareLines tells whether a line leaves a NIC to the firmware.
+func (ps *parser) firmwareLines() bool {
+	return slices.ContainsFunc(ps.plan.Net.IP, isFirmware)
+}
+
+func isFirmware(v Value[IP]) bool { return v.V.Methods[0] == Firmware }
+
+// firmwareNICs puts the table's NICs in the place of the lines that ask for
+// them: those that a target is reached by or that the firmware booted by, and,
+// where lines name more NICs, others. Which NIC it is the table's MAC says, as
+// in dracut (modules.d/*network-legacy/net-lib.sh: ibft_to_cmdline); a line's
+// name picks among several if its MAC is known, and names the NIC. Lines of
+// other methods are left as they are.
+func (ps *parser) firmwareNICs(t *ibft.Table, targets []int) {
+	n := &ps.plan.Net
+	asked := ps.firmwareLines()
+	switch {
+	case n.Address.Given() && !low(n.Address.From):
+		return // network says that the lines are passed over
+	case !asked && len(n.IP) > 0 && !low(n.IP[0].From):
+		return
+	}
+	f := &firmwareNet{ps: ps, t: t, order: ps.firmwareOrder(t, targets)}
+	lines := f.replace(n.IP, asked)
+	switch {
+	case slices.ContainsFunc(lines, leads):
+		n.IP = lines
+	case n.hasAddress(): // the image's default
+		return
+	default:
+		n.IP = append(lines, f.leased(targets))
+	}
+	if low(n.Address.From) {
+		n.Address, n.Gateway = Value[netip.Prefix]{}, overLow(n.Gateway)
+	}
+}
+
+// replace returns the lines with those of the table in their places. Without
+// being asked for, the table's are in the place of the image's default.
+func (f *firmwareNet) replace(asking []Value[IP], asked bool) []Value[IP] {
+	if !asked {
+		return f.rest(Value[IP]{})
+	}
+	f.pick(asking)
+	var lines []Value[IP]
+	for i, v := range asking {
+		switch {
+		case !isFirmware(v):
+			lines = append(lines, v)
+		case v.V.named():
+			lines = append(lines, f.named(i, v)...)
+		default:
+			lines = append(lines, f.rest(v)...)
+		}
+	}
+	return append(lines, f.rest(Value[IP]{})...)
+}
+
+// firmwareNet gives the NICs of a table to the lines that ask for them.
+type firmwareNet struct {
+	ps     *parser
+	t      *ibft.Table
+	order  []int       // NICs to bring up, by their places
+	picked map[int]int // by the line's place: the NIC that it names
+}
+
+func (ip IP) named() bool { return ip.Device != "" || ip.MAC != "" }
+
+// pick finds the NICs of the lines that name one: by MAC, if it is known, and
+// then in the table's order.
+func (f *firmwareNet) pick(lines []Value[IP]) {
+	f.picked = map[int]int{}
+	taken := map[int]bool{}
+	all := slices.Clone(f.order)
+	for i := range f.t.NICs {
+		if !slices.Contains(all, i) {
+			all = append(all, i)
+		}
+	}
+	for _, byMAC := range []bool{true, false} {
+		for i, v := range lines {
+			if _, done := f.picked[i]; done || !isFirmware(v) || !v.V.named() {
+				continue
+			}
+			at := slices.IndexFunc(all, func(nic int) bool {
+				return !taken[nic] && (!byMAC || f.t.NICs[nic].HardwareAddr() == f.mac(v.V))
+			})
+			if at >= 0 {
+				f.picked[i], taken[all[at]] = all[at], true
+			}
+		}
+	}
+	f.order = slices.DeleteFunc(slices.Clone(f.order), func(nic int) bool { return taken[nic] || f.elsewhere(lines, nic) })
+}
+
+// mac returns the MAC of the NIC that a line names, "" if it is not known.
+func (f *firmwareNet) mac(ip IP) string {
+	return cmp.Or(ip.MAC, f.ps.plan.Net.macOf(ip.Device))
+}
+
+// elsewhere tells whether a line of another method names the NIC.
+func (f *firmwareNet) elsewhere(lines []Value[IP], nic int) bool {
+	mac := f.t.NICs[nic].HardwareAddr()
+	return slices.ContainsFunc(lines, func(v Value[IP]) bool { return !isFirmware(v) && f.mac(v.V) == mac })
+}
+
+// named makes the line of one that names its NIC.
+func (f *firmwareNet) named(i int, v Value[IP]) []Value[IP] {
+	nic, ok := f.picked[i]
+	if !ok {
+		f.ps.warnf("%s does nothing: the iBFT has no other NIC", label(v))
+		return nil
+	}
+	if mac := f.mac(v.V); mac != "" && mac != f.t.NICs[nic].HardwareAddr() {
+		f.ps.warnf("%s is for the NIC with MAC %s, and iBFT NIC %d has MAC %s, which counts", label(v), mac, nic, f.t.NICs[nic].HardwareAddr())
+		v.V.Device = "" // it is another NIC's name
+	}
+	return f.line(nic, v)
+}
+
+// rest makes the lines of the NICs that no line names.
+func (f *firmwareNet) rest(v Value[IP]) []Value[IP] {
+	var out []Value[IP]
+	for _, nic := range f.order {
+		out = append(out, f.line(nic, v)...)
+	}
+	f.order = nil
+	return out
+}
+
+// line makes the line of a NIC; by is the one that asks for it, and what it says
+// itself counts. There is none if the table has no address for it.
+func (f *firmwareNet) line(i int, by Value[IP]) []Value[IP] {
+	nic := f.t.NICs[i]
+	v := Value[IP]{by.V, fmt.Sprintf("iBFT NIC %d", i)}
+	if by.V.named() || level(by.From) != 1 {
+		v.From += ", " + label(by)
+	}
+	ip := &v.V
+	if ip.Address.IsValid() {
+		f.ps.warnf("the address in %s does not count: that of the iBFT does", label(by))
+	}
+	ip.Address, ip.Peer, ip.Guessed = netip.Prefix{}, netip.Prefix{}, false
+	prefix, hasMask := nic.Prefix()
+	switch {
+	case nic.ByDHCP() && nic.Address.Is6():
+		ip.Methods = []Method{DHCP6}
+	case nic.ByDHCP():
+		ip.Methods = []Method{DHCP}
+	case !nic.Address.IsValid():
+		f.ps.warnf("iBFT NIC %d has no address and is passed over", i)
+		return nil
+	case !hasMask:
+		prefix, ip.Guessed = netip.PrefixFrom(nic.Address, classBits(nic.Address)), true
+		fallthrough
+	default:
+		ip.Methods, ip.Address = []Method{Static}, prefix
+	}
+	if !ip.Gateway.IsValid() {
+		ip.Gateway = nic.Gateway
+	}
+	ip.HostName = cmp.Or(ip.HostName, nic.HostName)
+	for _, dns := range []netip.Addr{nic.DNS, nic.DNS2} {
+		if dns.IsValid() && !slices.Contains(ip.DNS, dns) {
+			ip.DNS = append(slices.Clip(ip.DNS), dns)
+		}
+	}
+	f.identify(ip, i, v.From)
+	return []Value[IP]{v}
+}
+
+// identify says which NIC of the machine it is: by its MAC, or where the table
+// has none by the line's name, or by its place on PCI. With a VLAN it is that.
+func (f *firmwareNet) identify(ip *IP, i int, from string) {
+	nic := f.t.NICs[i]
+	switch {
+	case nic.MAC != [6]byte{}:
+		ip.MAC = nic.HardwareAddr()
+	case !ip.named() && nic.PCI != 0:
+		ip.Device = "0000:" + nic.PCI.String()
+	}
+	if nic.VLAN == 0 {
+		return
+	}
+	name := fmt.Sprintf("ibft%d.%d", i, nic.VLAN)
+	n := &f.ps.plan.Net
+	n.VLANs = append(n.VLANs, Value[VLAN]{VLAN{name, cmp.Or(ip.MAC, ip.Device), nic.VLAN}, from})
+	ip.Device, ip.MAC = name, ""
+}
+
+// leased is what is done where the table has no address for any NIC: DHCP, on
+// the NIC by which the first target is reached if its MAC is known.
+func (f *firmwareNet) leased(targets []int) Value[IP] {
+	v := Value[IP]{IP{Methods: []Method{DHCP}}, "iBFT without an address"}
+	for _, i := range f.ps.firmwareOrder(f.t, targets) {
+		if nic := f.t.NICs[i]; nic.MAC != [6]byte{} && v.V.MAC == "" {
+			v.V.MAC = nic.HardwareAddr()
+		}
+	}
+	f.ps.warnf("the iBFT has no NIC with an address: DHCP is tried: write ip=ADDRESS::GATEWAY:MASK::NIC:none if there is no server")
+	return v
+}
+
+// firmwareOrder returns the NICs to bring up by their places, those of targets
+// first. With rd.iscsi.mp all count, and where none is marked as booted by or
+// named by a target.
+func (ps *parser) firmwareOrder(t *ibft.Table, targets []int) []int {
+	var order []int
+	add := func(i int) {
+		if !slices.Contains(order, i) {
+			order = append(order, i)
+		}
+	}
+	for _, g := range targets {
+		for i, nic := range t.NICs {
+			if nic.Index == t.Targets[g].NIC {
+				add(i)
+			}
+		}
+	}
+	for i, nic := range t.NICs {
+		if nic.Flags.Booted() || ps.multipath {
+			add(i)
+		}
+	}
+	if len(order) == 0 {
+		for i := range t.NICs {
+			add(i)
+		}
+	}
+	return order
+}
+
+// ofFirmware tells whether a line is of the iBFT.
+func ofFirmware(v Value[IP]) bool { return strings.HasPrefix(v.From, "iBFT ") }
