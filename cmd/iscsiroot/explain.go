@@ -41,6 +41,10 @@ firmware, a DHCP server and the image say beside it: what is on which NIC, which
 is logged in to, what root is, and for each value who gave it. It touches nothing and
 runs on any machine. Secrets are not shown.
 
+Where several sources have a value, the first of these counts: the image's policy, the
+command line, dracut's and Debian's files in the image, the firmware's iBFT, DHCP, the
+image's default.
+
 Exit status 1 if a machine could not boot by it.`,
 		Example: "  iscsiroot explain --cmdline 'netroot=iscsi:10.1.1.180::::iqn.2007-01.com.example:a root=LABEL=root ip=...'\n" +
 			"  iscsiroot explain --cmdline - < /proc/cmdline",

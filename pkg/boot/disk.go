@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
@@ -188,7 +189,7 @@ func (m *Machine) scanLUN(ctx context.Context, i int, sc scanner) (units []block
 		units, err = sc.scan(ctx, kernel.ScanAll)
 	}
 	if err == nil && len(units) == 0 {
-		err = m.noDisk(ctx, sc, lun.Given(), lun.V)
+		err = m.noDisk(ctx, sc, lun)
 	}
 	return units, err
 }
@@ -267,9 +268,9 @@ func (m *Machine) counted(lost bool) []disk {
 }
 
 // noDisk says what the target has instead.
-func (m *Machine) noDisk(ctx context.Context, sc scanner, given bool, lun iscsi.LUN) error {
+func (m *Machine) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[iscsi.LUN]) error {
 	s := sc.s
-	if given {
+	if lun.Given() {
 		// What there is instead is found only now; the wait is for their sizes.
 		var slow *notReadyError
 		if _, err := sc.scan(ctx, kernel.ScanAll); err != nil && !errors.As(err, &slow) && !errors.Is(err, context.DeadlineExceeded) {
@@ -288,8 +289,8 @@ func (m *Machine) noDisk(ctx context.Context, sc scanner, given bool, lun iscsi.
 	if len(have) > 0 {
 		seen = strings.Join(have, ", ")
 	}
-	if given {
-		return withHint(fmt.Errorf("target %s has no disk at lun %v: %s", s.Target, lun, seen), "correct iscsi_lun=, or map the disk for this initiator at the target")
+	if lun.Given() {
+		return withHint(fmt.Errorf("target %s has no disk at lun %v: %s", s.Target, lun.V, seen), correctLUN(lun))
 	}
 	return withHint(fmt.Errorf("target %s has no disk: %s", s.Target, seen), "map a disk for this initiator at the target")
 }

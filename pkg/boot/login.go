@@ -118,7 +118,7 @@ func (m *Machine) loginTo(ctx context.Context, i int) error {
 	s := m.sessions[i]
 	notes, err := s.Login(ctx)
 	if err != nil {
-		return m.explainLogin(err)
+		return m.explainLogin(i, err)
 	}
 	if err := m.guard.Load().Add(s); err != nil {
 		return err
@@ -136,13 +136,18 @@ func (m *Machine) loginTo(ctx context.Context, i int) error {
 	return nil
 }
 
-// explainLogin says so when the reason is a cable that was pulled meanwhile.
-func (m *Machine) explainLogin(err error) error {
+// explainLogin says so when the reason is a cable that was pulled meanwhile, and
+// else where names are from that the advice has under their parameters' names.
+func (m *Machine) explainLogin(i int, err error) error {
 	var connect *session.ConnectError
 	if errors.As(err, &connect) && readWord("/sys/class/net/"+m.facts.Interface, "carrier") == "0" {
 		return &network.WaitError{State: network.State{Links: []network.Link{{Name: m.facts.Interface}}}, Err: err}
 	}
-	return err
+	text, from := hint(err), sources(m.spec, i)
+	if text == "" || from == "" {
+		return err
+	}
+	return withHint(err, text+"; "+from)
 }
 
 // sessionNames is for messages about all of them.

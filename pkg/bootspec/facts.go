@@ -121,12 +121,21 @@ func (p *Plan) addRootPath(f NetFacts) (warnings []string, err error) {
 		if len(t.Portals) == 0 && r.Host != "" {
 			t.Portals = []Value[Portal]{{Portal{r.Host, r.Port}, from}}
 		}
-		t.LUN = orElse(t.LUN, Value[iscsi.LUN]{r.LUN, from})
-		return nil, nil
+		return lunOfDHCP(*t, r.LUN, from), nil
 	case i >= 0:
 		return []string{fmt.Sprintf("%s names target %s and is passed over: %s counts", from, clip(r.Name), p.Targets[i].Name.From)}, nil
 	}
 	return nil, p.takeRootPath(r, from)
+}
+
+// lunOfDHCP says that DHCP's LUN does not count for a target that another source
+// names: named without one, its LUN is 0, or the one that holds root.
+func lunOfDHCP(t Target, lun iscsi.LUN, from string) []string {
+	if lun == t.LUN.V {
+		return nil
+	}
+	return []string{fmt.Sprintf("lun %s is from %s and does not count, because %s names the target: write iscsi_lun%s=%s if root is there",
+		lun, from, t.Name.From, t.suffix(), lun)}
 }
 
 // takeRootPath makes the target of a root path the plan's. It never weakens

@@ -84,8 +84,9 @@ func btoi(b bool) int {
 	return 0
 }
 
-// firmwareTargets adds the table's targets. Each has the CHAP that the table
-// has for it, or that of the command line if it names no target.
+// firmwareTargets adds the table's targets. What the command line says of a
+// target without naming one counts before the table: LUN, CHAP, and the address
+// of a target that is the only one.
 func (ps *parser) firmwareTargets(t *ibft.Table, order []int) {
 	p := &ps.plan
 	var common Target
@@ -99,8 +100,8 @@ func (ps *parser) firmwareTargets(t *ibft.Table, order []int) {
 		out := Target{
 			Name:    Value[string]{g.Name, from},
 			Portals: []Value[Portal]{{Portal{g.Portal.Addr().String(), g.Portal.Port()}, from}},
-			LUN:     Value[iscsi.LUN]{g.LUN, from},
-			Group:   common.Group,
+			LUN:     orElse(overLow(common.LUN), Value[iscsi.LUN]{g.LUN, from}),
+			Group:   overLow(common.Group),
 			CHAP:    firmwareCHAP(g, from),
 		}
 		if out.Portals[0].V.Port == 0 {
@@ -108,6 +109,9 @@ func (ps *parser) firmwareTargets(t *ibft.Table, order []int) {
 		}
 		if common.CHAP.Given() {
 			out.CHAP = common.CHAP
+		}
+		if len(order) == 1 && len(common.Portals) > 0 && !low(common.Portals[0].From) {
+			out.Portals = common.Portals
 		}
 		if g.Flags&(ibft.RADIUS|ibft.ReverseRAD) != 0 {
 			ps.warnf("%s asks for CHAP by RADIUS, which is the target's business: what secrets there are count", from)

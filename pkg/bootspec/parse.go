@@ -49,19 +49,22 @@ func Parse(line cmdline.Line) (Plan, error) { return ParseWith(line, nil) }
 func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 	ps := &parser{}
 	rows := byName()
-	var errs []error
+	var bad faults
 	for _, p := range line.Params {
 		row, target, known := find(rows, p.Key)
 		switch {
 		case known && row.Value != "" && row.Value[0] != '[' && !p.HasValue:
-			errs = append(errs, &ParamError{p, "it has no value", p.Key + "=" + row.Value})
+			bad.add(valueOf(row, target, p), &ParamError{p, "it has no value", p.Key + "=" + row.Value})
 		case known:
 			ps.current, ps.touched = target, false
 			if err := row.set(ps, p); err != nil {
-				errs = append(errs, err)
-			} else if ps.touched {
+				bad.add(valueOf(row, target, p), err)
+				continue
+			}
+			if ps.touched {
 				ps.drafts[target].given = true
 			}
+			ps.plan.Warnings = append(ps.plan.Warnings, bad.mend(valueOf(row, target, p))...)
 		case looksOurs(p.Key) || mistyped(p.Key):
 			ps.warnf("%s", unknown(p))
 		}
@@ -72,7 +75,8 @@ func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 	ps.network()
 	ps.checkTimers()
 	ps.plan.Warnings = append(ps.plan.Warnings, ps.plan.withoutFirmware()...)
-	return ps.plan, errors.Join(append(errs, ps.plan.Net.checkBootNIC(), ps.checkNodes())...)
+	ps.forgetDHCP()
+	return ps.plan, errors.Join(append(bad.errors(), ps.plan.Net.checkBootNIC(), ps.checkNodes())...)
 }
 
 // parser holds what several parameters say together.
@@ -174,7 +178,7 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 			servers = append(servers, a)
 		}
 	}
-	return Spec{
+	spec := Spec{
 		Initiator:   p.Initiator.V,
 		Targets:     targets,
 		Login:       p.Login,
@@ -182,7 +186,11 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 		Root:        p.Root,
 		Init:        p.Init,
 		Policy:      p.Policy,
-	}, warnings, nil
+	}
+	if !IsParameter(p.Initiator.From) {
+		spec.InitiatorFrom = p.Initiator.From
+	}
+	return spec, warnings, nil
 }
 
 // resolvePortal says if an address cannot be reached, and gives one that is

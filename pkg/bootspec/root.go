@@ -12,13 +12,20 @@ import (
 
 func (ps *parser) root(p cmdline.Param) error {
 	switch v := p.Value; {
+	case v == "/dev/root": // dracut's and the kernel's word for what root is found to be
+		ps.plan.Root.Device, ps.nodes = Value[Device]{}, withoutKey(ps.nodes, p.Key)
+		return nil
 	case v == "dhcp", v == "dhcp6":
 		ps.plan.ByDHCP = Value[bool]{true, source(p)}
 		return nil
 	case v == "iscsi", strings.HasPrefix(v, "iscsi:"):
 		return ps.rootISCSI(p)
 	}
+	before := len(ps.nodes)
 	d, err := ps.device(p)
+	if err == nil { // an earlier root= counts no longer
+		ps.nodes = append(withoutKey(ps.nodes[:before], p.Key), ps.nodes[before:]...)
+	}
 	if err == nil && d.By == ByNode && strings.HasPrefix(p.Origin, "/etc/") {
 		// dracut bakes the disk of the machine that it runs on into the image.
 		ps.nodes = ps.nodes[:len(ps.nodes)-1]
@@ -29,6 +36,19 @@ func (ps *parser) root(p cmdline.Param) error {
 		set(ps, &ps.plan.Root.Device, d, p)
 	}
 	return err
+}
+
+// withoutKey leaves parameters of a key out.
+func withoutKey(list []cmdline.Param, key string) []cmdline.Param {
+	return slices.DeleteFunc(slices.Clone(list), func(p cmdline.Param) bool { return p.Key == key })
+}
+
+// forgetDHCP drops the wish for a target of DHCP's where another source names
+// one: beside netroot=iscsi: root=dhcp means no more than no root= does.
+func (ps *parser) forgetDHCP() {
+	if ps.plan.named() {
+		ps.plan.ByDHCP = Value[bool]{}
+	}
 }
 
 func (ps *parser) fallback(p cmdline.Param) error {

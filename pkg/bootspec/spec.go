@@ -3,6 +3,7 @@ package bootspec
 import (
 	"math"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,14 @@ type Value[T any] struct {
 
 // Given tells whether anybody gave the value.
 func (v Value[T]) Given() bool { return v.From != "" }
+
+// IsParameter tells whether a value's source is a word of the command line, or of
+// a file of the image, and not what firmware, DHCP or the machine has.
+func IsParameter(from string) bool {
+	word, _, _ := strings.Cut(from, " in ")
+	word, _, _ = strings.Cut(word, ", ")
+	return from != "" && !strings.Contains(word, " ")
+}
 
 // Or returns the value, or other if it was not given.
 func (v Value[T]) Or(other T) T {
@@ -56,8 +65,11 @@ type Plan struct {
 // Spec is all that the steps after the network need.
 type Spec struct {
 	Initiator string
-	Targets   []Target // in the order in which sda, sdb, ... are counted
-	Login     Login
+	// InitiatorFrom names the source of that where it is no parameter: "iBFT
+	// initiator", "DHCP option 203 from 10.1.1.1".
+	InitiatorFrom string
+	Targets       []Target // in the order in which sda, sdb, ... are counted
+	Login         Login
 	// Nameservers resolve the names of portals, in their order.
 	Nameservers []netip.Addr
 	Root        Root

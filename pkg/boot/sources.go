@@ -1,0 +1,36 @@
+package boot
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+)
+
+// correctLUN says what to do about a LUN that is not there, and where it is from.
+func correctLUN(lun bootspec.Value[iscsi.LUN]) string {
+	const otherwise = "or map the disk for this initiator at the target"
+	if bootspec.IsParameter(lun.From) {
+		return "correct " + lun.From + ", " + otherwise
+	}
+	return fmt.Sprintf("lun %v is from %s: write iscsi_lun=N for another, %s", lun.V, lun.From, otherwise)
+}
+
+// sources says where the names of a login are from that advice has under the
+// names of parameters, "" if they are from those.
+func sources(spec bootspec.Spec, i int) string {
+	var out []string
+	say := func(what, from string) {
+		if from != "" && !bootspec.IsParameter(from) {
+			out = append(out, what+" is from "+from)
+		}
+	}
+	say("the initiator name", spec.InitiatorFrom)
+	t := spec.Targets[i]
+	say("the target name", t.Name.From)
+	if len(t.Portals) > 0 && t.Portals[0].From != t.Name.From {
+		say("the target's address", t.Portals[0].From)
+	}
+	return strings.Join(out, ", ")
+}
