@@ -172,10 +172,19 @@ func Secret(p cmdline.Param) bool {
 	return Secrets(p.Key) || ok && hides && !strings.Contains(p.Value, ":@")
 }
 
-// Secrets lists the parameters whose values must not be shown.
+// Secrets tells whether the values of a parameter must not be shown: those of
+// secrets, of what may be one under a mistyped name, and of other programs'.
 func Secrets(key string) bool {
-	row, _, ok := find(byName(), key)
-	return ok && slices.Contains([]string{"iscsi_w", "iscsi_W"}, row.Key)
+	isSecret := func(name string) bool {
+		row, _, _ := find(byName(), name)
+		return row.Key == "iscsi_w" || row.Key == "iscsi_W"
+	}
+	if _, _, ok := find(byName(), key); ok {
+		return isSecret(key)
+	}
+	lower := strings.ToLower(key)
+	named := looksOurs(key) && (strings.Contains(lower, "pass") || strings.Contains(lower, "secret"))
+	return named || key == "cifspass" || slices.ContainsFunc(misspelled(key), isSecret)
 }
 
 // Forget overwrites the secrets of the plan and of every Spec made of it.

@@ -62,6 +62,7 @@ func (p Plan) Say() []Said {
 	p.Root.say(s)
 	say(s, "init", p.Init)
 	p.Policy.say(s)
+	say(s, "words that do nothing", p.Ignore)
 	return *s
 }
 

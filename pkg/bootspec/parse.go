@@ -48,27 +48,7 @@ func Parse(line cmdline.Line) (Plan, error) { return ParseWith(line, nil) }
 // to fail by.
 func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 	ps := &parser{}
-	rows := byName()
-	var bad faults
-	for _, p := range line.Params {
-		row, target, known := find(rows, p.Key)
-		switch {
-		case known && row.Value != "" && row.Value[0] != '[' && !p.HasValue:
-			bad.add(valueOf(row, target, p), &ParamError{p, "it has no value", p.Key + "=" + row.Value})
-		case known:
-			ps.current, ps.touched = target, false
-			if err := row.set(ps, p); err != nil {
-				bad.add(valueOf(row, target, p), err)
-				continue
-			}
-			if ps.touched {
-				ps.drafts[target].given = true
-			}
-			ps.plan.Warnings = append(ps.plan.Warnings, bad.mend(valueOf(row, target, p))...)
-		case looksOurs(p.Key) || mistyped(p.Key):
-			ps.warnf("%s", unknown(p))
-		}
-	}
+	errs := ps.words(line, func(cmdline.Param, fate) {})
 	ps.plan.Targets = ps.merge(ps.targets())
 	ps.nameBootNIC()
 	ps.fromFirmware(table)
@@ -76,7 +56,38 @@ func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 	ps.checkTimers()
 	ps.plan.Warnings = append(ps.plan.Warnings, ps.plan.withoutFirmware()...)
 	ps.forgetDHCP()
-	return ps.plan, errors.Join(append(bad.errors(), ps.plan.Net.checkBootNIC(), ps.checkNodes())...)
+	ps.sayAsked()
+	ps.sayRAM()
+	return ps.plan, errors.Join(append(errs, ps.plan.Net.checkBootNIC(), ps.checkNodes())...)
+}
+
+// words reads a line word by word and tells what became of each.
+func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) []error {
+	rows := byName()
+	var bad faults
+	for _, p := range line.Params {
+		row, target, known := find(rows, p.Key)
+		became := refused
+		switch {
+		case !known:
+			became = ps.foreign(p)
+		case row.Value != "" && row.Value[0] != '[' && !p.HasValue:
+			bad.add(valueOf(row, target, p), &ParamError{p, "it has no value", p.Key + "=" + row.Value})
+		default:
+			ps.current, ps.touched = target, false
+			if err := row.set(ps, p); err != nil {
+				bad.add(valueOf(row, target, p), err)
+				break
+			}
+			became = taken
+			if ps.touched {
+				ps.drafts[target].given = true
+			}
+			ps.plan.Warnings = append(ps.plan.Warnings, bad.mend(valueOf(row, target, p))...)
+		}
+		tell(p, became)
+	}
+	return bad.errors()
 }
 
 // parser holds what several parameters say together.
@@ -87,6 +98,8 @@ type parser struct {
 	touched bool // it is
 
 	nodes  []cmdline.Param // that name a disk that is not ours
+	asked  []cmdline.Param // words for what is not supported, or against it
+	ram    []cmdline.Param // root=/dev/ram0
 	leaked bool            // the warning about secrets has been given
 
 	netroots  []draft       // netroot=, root=iscsi:

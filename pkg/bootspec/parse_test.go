@@ -134,7 +134,19 @@ func TestParseUnknown(t *testing.T) {
 		{"rd.net.timeout.carier=1", "parameter rd.net.timeout.carier" + dead + ": did you mean rd.net.timeout.carrier?"},
 		{"rd.routes=1", "parameter rd.routes" + dead + ": did you mean rd.route?"},
 		{"quiet root2=/dev/sda console=ttyS0 rd.luks=0", ""},
-		{"iscsi=1", ""},
+		{"isci_p=1", "parameter isci_p" + dead + ": did you mean iscsi_p?"},
+		{"iscsii_t=x", "parameter iscsii_t" + dead + ": did you mean iscsi_t?"},
+		{"icssi_t=x", "parameter icssi_t" + dead + ": did you mean iscsi_t?"},
+		{"isci_t.2=x", "parameter isci_t.2" + dead + ": did you mean iscsi_t.2?"},
+		{"iscsi_t.0=x", "parameter iscsi_t.0" + dead + ": did you mean iscsi_t?"},
+		{"rd.iscsirot.lun=1", "parameter rd.iscsirot.lun" + dead + ": did you mean rd.iscsiroot.lun?"},
+		{"dr.iscsiroot.lun=1", "parameter dr.iscsiroot.lun" + dead + ": did you mean rd.iscsiroot.lun?"},
+		{"ISCSI_U=x", "parameter ISCSI_U" + dead + ": did you mean iscsi_u or iscsi_U?"},
+		{"Iscsi_mistake=x", "parameter Iscsi_mistake" + dead},
+		{"IP=dhcp", "parameter IP" + dead + ": did you mean ip?"},
+		{"hotsnaem=x", "parameter hotsnaem" + dead + ": did you mean hostname?"},
+		{"ipp=dhcp inti=/sbin/x paanic=1 rot=/dev/sda", ""},
+		{"drm.debug=1 sd.debug=1 iscsi_tcp.debug_iscsi_tcp=1 libiscsi.debug_libiscsi_eh=1 net.ifname_policy=keep", ""},
 		{`"" =x`, ""},
 	}
 	for _, tt := range tests {
@@ -169,7 +181,7 @@ func TestOurs(t *testing.T) {
 	}
 	for key, want := range map[string]bool{
 		"iscsi_secret": true, "rd.iscsiroot.x": true, "iscsi_t.2": true, "iscsi_t.0": true, "rd.iscsi.password.9": true, "iscsi_tcp.debug": false, "rd.iscsi.x.2": true,
-		"": false, "quiet": false, "single": false, "HOME": false, "iscsi": false, "rd.luks": false,
+		"": false, "quiet": false, "single": false, "HOME": false, "iscsi": true, "rd.luks": true, "isci_w": true, "ISCSI_W": true, "overlayroot": true, "dolvm": true, "gk.log.disabled": true, "boot_delay": false,
 	} {
 		if bootspec.Ours(key) != want {
 			t.Errorf("Ours(%q) is %v", key, !want)

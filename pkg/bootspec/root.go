@@ -15,6 +15,9 @@ func (ps *parser) root(p cmdline.Param) error {
 	case v == "/dev/root": // dracut's and the kernel's word for what root is found to be
 		ps.plan.Root.Device, ps.nodes = Value[Device]{}, withoutKey(ps.nodes, p.Key)
 		return nil
+	case strings.TrimRight(v, "0123456789") == "/dev/ram":
+		ps.ram = append(ps.ram, p)
+		return nil
 	case v == "dhcp", v == "dhcp6":
 		ps.plan.ByDHCP = Value[bool]{true, source(p)}
 		return nil
@@ -62,12 +65,26 @@ func (ps *parser) fallback(p cmdline.Param) error {
 func (ps *parser) device(p cmdline.Param) (Device, error) {
 	d, ok := ParseDevice(p.Value)
 	if !ok {
+		what := rootKind(p.Value)
+		p.Value = hideCredentials(p.Value) // root=cifs: may hold some
+		if what != "" {
+			return d, bad(p, what+" is not supported", deviceForms)
+		}
 		return d, bad(p, "this form of a root device is not supported", deviceForms)
 	}
 	if d.By == ByNode {
 		ps.nodes = append(ps.nodes, p)
 	}
 	return d, nil
+}
+
+// sayRAM warns of root=/dev/ram0 unless a device is named beside it, as
+// genkernel's users do with real_root=. It names the initramfs as the boot loaders
+// of long ago had it.
+func (ps *parser) sayRAM() {
+	if len(ps.ram) > 0 && !ps.plan.Root.Device.Given() {
+		ps.warnf("%s does nothing: it is no disk of our sessions", clip(ps.ram[0].String()))
+	}
 }
 
 // checkNodes refuses the kernel's names of disks that are not ours, unless they
@@ -160,6 +177,9 @@ func (ps *parser) mode(p cmdline.Param, readWrite bool) error {
 }
 
 func (ps *parser) init(p cmdline.Param) error {
+	if p.Value == "/linuxrc" {
+		return nil // genkernel's own in the initramfs, which it passes over too
+	}
 	if !strings.HasPrefix(p.Value, "/") {
 		return bad(p, "this is no path", "a path in the root that begins with /, such as /sbin/init")
 	}

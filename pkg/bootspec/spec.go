@@ -57,6 +57,11 @@ type Plan struct {
 	MACNames bool
 	// Credentials are what the image's file holds; the caller reads it.
 	Credentials []Credential
+	// Ignore lists kinds of words, with commas, that are known to do nothing here.
+	Ignore Value[string]
+	// Overlay names the words that ask for a writable layer over root, which is not
+	// supported; empty if there are none, or they are to be ignored.
+	Overlay string
 	// Warnings are for the screen: contradictions, words that look like ours
 	// and are not understood.
 	Warnings []string

@@ -32,7 +32,7 @@ func also(names ...string) []string { return names }
 // machineParameters are of this machine and its network.
 func machineParameters() []Parameter {
 	return []Parameter{
-		{"iscsi_i", also("rd.iscsiroot.initiator", "rd.iscsi.initiator", "iscsi_initiator"), "NAME", "initiator name of this machine", (*parser).initiator},
+		{"iscsi_i", also("rd.iscsiroot.initiator", "rd.iscsi.initiator", "iscsi_initiator", "ISCSI_INITIATOR", "iscsi_initiatorname", "InitiatorName"), "NAME", "initiator name of this machine", (*parser).initiator},
 		{"iscsi_i_ip", also("rd.iscsiroot.ip"), "ADDRESS/MASK", "this machine's address; mask as dotted quad or prefix length", (*parser).address},
 		{"iscsi_if", also("rd.iscsiroot.interface"), "NIC", "NIC to use: its name, its MAC, or the address of its PCI device such as 0000:00:03.0; without it the first one that gets an address", (*parser).iface},
 		{"iscsi_gw", also("rd.iscsiroot.gateway", "gateway"), "ADDRESS", "default gateway", (*parser).gateway},
@@ -46,15 +46,15 @@ func machineParameters() []Parameter {
 // says for which.
 func targetParameters() []Parameter {
 	return []Parameter{
-		{"iscsi_t", also("rd.iscsiroot.target", "rd.iscsi.target.name", "iscsi_target_name"), "NAME", "target name; a second target has iscsi_t.2=, and so on up to 9, with all parameters from here to iscsi_W=", (*parser).targetName},
-		{"iscsi_a", also("rd.iscsiroot.address", "rd.iscsi.target.ip", "iscsi_target_ip", "iscsi_t_ip"), "ADDRESS[,ADDRESS]", "where the target is: an IP address or a host name, with :PORT if need be, IPv6 in brackets then; several with commas; a further target without it is at the same place as the first", (*parser).portal},
-		{"iscsi_p", also("rd.iscsiroot.port", "rd.iscsi.target.port", "iscsi_target_port"), "PORT", "port of the target's portal; 3260 without it", (*parser).port},
-		{"iscsi_g", also("rd.iscsiroot.group", "rd.iscsi.target.group", "iscsi_target_group"), "TAG", "target portal group tag to expect", (*parser).group},
+		{"iscsi_t", also("rd.iscsiroot.target", "rd.iscsi.target.name", "iscsi_target_name", "ISCSI_TARGET_NAME", "iscsi_target", "TargetName"), "NAME", "target name; a second target has iscsi_t.2=, and so on up to 9, with all parameters from here to iscsi_W=", (*parser).targetName},
+		{"iscsi_a", also("rd.iscsiroot.address", "rd.iscsi.target.ip", "iscsi_target_ip", "iscsi_t_ip", "ISCSI_TARGET_IP", "iscsi_address", "TargetAddress"), "ADDRESS[,ADDRESS]", "where the target is: an IP address or a host name, with :PORT if need be, IPv6 in brackets then; several with commas; a further target without it is at the same place as the first", (*parser).portal},
+		{"iscsi_p", also("rd.iscsiroot.port", "rd.iscsi.target.port", "iscsi_target_port", "ISCSI_TARGET_PORT", "iscsi_port", "TargetPort"), "PORT", "port of the target's portal; 3260 without it", (*parser).port},
+		{"iscsi_g", also("rd.iscsiroot.group", "rd.iscsi.target.group", "iscsi_target_group", "ISCSI_TARGET_GROUP", "iscsi_tgpt"), "TAG", "target portal group tag to expect", (*parser).group},
 		{"iscsi_lun", also("rd.iscsiroot.lun"), "N", "LUN with the root: a decimal number, 0x hex, or groups of hex digits with hyphens; without it LUN 0, and if that is no disk, the one that holds root", (*parser).lun},
-		{"iscsi_u", also("rd.iscsiroot.user", "rd.iscsi.username", "iscsi_username"), "NAME", "CHAP: this machine's user", (*parser).user},
-		{"iscsi_w", also("rd.iscsiroot.secret", "rd.iscsi.password", "iscsi_password"), "SECRET", "CHAP: this machine's secret, as text, 0x hex or 0b base64; better in " + CredentialsPath, (*parser).secret},
-		{"iscsi_U", also("rd.iscsiroot.target_user", "rd.iscsi.in.username", "iscsi_in_username"), "NAME", "mutual CHAP: the target's user", (*parser).targetUser},
-		{"iscsi_W", also("rd.iscsiroot.target_secret", "rd.iscsi.in.password", "iscsi_in_password"), "SECRET", "mutual CHAP: the target's secret; better in " + CredentialsPath, (*parser).targetSecret},
+		{"iscsi_u", also("rd.iscsiroot.user", "rd.iscsi.username", "iscsi_username", "ISCSI_USERNAME"), "NAME", "CHAP: this machine's user", (*parser).user},
+		{"iscsi_w", also("rd.iscsiroot.secret", "rd.iscsi.password", "iscsi_password", "ISCSI_PASSWORD"), "SECRET", "CHAP: this machine's secret, as text, 0x hex or 0b base64; better in " + CredentialsPath, (*parser).secret},
+		{"iscsi_U", also("rd.iscsiroot.target_user", "rd.iscsi.in.username", "iscsi_in_username", "ISCSI_IN_USERNAME", "iscsi_username_in"), "NAME", "mutual CHAP: the target's user", (*parser).targetUser},
+		{"iscsi_W", also("rd.iscsiroot.target_secret", "rd.iscsi.in.password", "iscsi_in_password", "ISCSI_IN_PASSWORD", "iscsi_password_in"), "SECRET", "mutual CHAP: the target's secret; better in " + CredentialsPath, (*parser).targetSecret},
 	}
 }
 
@@ -89,13 +89,15 @@ func dracutParameters() []Parameter {
 	return []Parameter{
 		{"netroot", nil, "[iscsi:HOST:PROTOCOL:PORT:LUN:TARGET]", "target as dracut has it, with USER:SECRET@ before the host if need be; the LUN is decimal; iscsi alone is the firmware's, dhcp DHCP's; may be repeated", (*parser).netroot},
 		{"iscsiroot", nil, "HOST:PROTOCOL:PORT:LUN:TARGET", "netroot='s old name", (*parser).iscsiroot},
-		{"rd.iscsi.firmware", also("iscsi_firmware", "iscsi_auto"), "[0]", "log in to the targets of the firmware's iBFT; 0: do not, even if nobody else names one", (*parser).firmware},
+		{"rd.iscsi.firmware", also("iscsi_firmware", "iscsi_auto", "ISCSI_AUTO"), "[0]", "log in to the targets of the firmware's iBFT; 0: do not, even if nobody else names one", (*parser).firmware},
+		{"iscsi_noibft", nil, "[0]", "genkernel's: as rd.iscsi.firmware=0", (*parser).noFirmware},
 		{"rd.iscsi.ibft", nil, "[0]", "addresses of the firmware's iBFT", (*parser).firmwareNet},
 		{"rd.iscsi.mp", nil, "[0]", "all NICs of the iBFT, not only those that it booted by", (*parser).firmwareAll},
 		{"rd.iscsi.param", also("iscsi_param"), "NAME=VALUE", "open-iscsi's setting; known are the digests, node.conn[0].iscsi.HeaderDigest and DataDigest, CHAP's hashes, node.session.auth.chap_algs, and the timers, node.session.timeo.replacement_timeout and node.conn[0].timeo.noop_out_interval and noop_out_timeout", (*parser).setting},
 		{"rd.iscsi.login_retry_max", nil, "[N]", "does nothing: a login is tried as long as rd.timeout= says", (*parser).retries},
 		{"rd.iscsi.waitnet", nil, "[0]", "does nothing: a target is waited for alone", (*parser).accept},
 		{"rd.iscsi.testroute", nil, "[0]", "does nothing, as rd.iscsi.waitnet", (*parser).accept},
+		{"doscsi", also("iSCSI_ignoreNodes", "nodetect", "dokeymap", "quiet_genkernel", "crypt_silent", "nounionfs"), "[0]", "genkernel's and SUSE mkinitrd's; does nothing: it is always so here", (*parser).accept},
 		{"rd.iscsi.transport", nil, "tcp", "only the kernel's TCP is supported", (*parser).transport},
 	}
 }
@@ -115,16 +117,16 @@ func loginParameters() []Parameter {
 // rootParameters say what root is and how it is mounted.
 func rootParameters() []Parameter {
 	return []Parameter{
-		{"root", nil, "DEVICE", "root device, or the target as in netroot=, or dhcp; on the disks of our own sessions: /dev/sdXN, where X counts these disks, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/...; without it sda2, then the first partition or whole LUN with a file system and an init", (*parser).root},
+		{"root", also("real_root", "rootdev"), "DEVICE", "root device, or the target as in netroot=, or dhcp; on the disks of our own sessions: /dev/sdXN, where X counts these disks, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/...; without it sda2, then the first partition or whole LUN with a file system and an init", (*parser).root},
 		{"rootfallback", nil, "DEVICE", "root device to take if root= was not found in time; may be repeated", (*parser).fallback},
 		{"rd.root.any", nil, "[0]", "look for root on disks that are not of our sessions too", (*parser).anyDisk},
 		{"rootwait", nil, "[SECONDS]", "wait that long for the root device, without a number for ever; 5 s without it", (*parser).wait},
 		{"rootdelay", nil, "SECONDS", "wait before root is looked for", (*parser).delay},
 		{"rootfstype", nil, "TYPE[,TYPE]", "file systems to try: ext4, xfs, btrfs, f2fs, erofs, squashfs, ...; without it by superblock", (*parser).fstype},
-		{"rootflags", nil, "OPTIONS", "mount options for root", (*parser).flags},
+		{"rootflags", also("real_rootflags"), "OPTIONS", "mount options for root", (*parser).flags},
 		{"ro", nil, "", "mount root read-only (this is what is done without ro or rw)", (*parser).ro},
 		{"rw", nil, "", "mount root read-write", (*parser).rw},
-		{"init", nil, "PATH", "program to run in the root; without it /sbin/init, /etc/init, /bin/init", (*parser).init},
+		{"init", also("real_init"), "PATH", "program to run in the root; without it /sbin/init, /etc/init, /bin/init", (*parser).init},
 	}
 }
 
@@ -132,7 +134,7 @@ func rootParameters() []Parameter {
 func policyParameters() []Parameter {
 	return []Parameter{
 		{"rd.timeout", nil, "SECONDS", "give up retrying what can heal; 0 or without it: retry for ever", (*parser).timeout},
-		{"rd.emergency", nil, "reboot|poweroff|halt", "what to do 60 s after a failure that cannot heal; reboot without it", (*parser).emergency},
+		{"rd.emergency", also("gk.emergency"), "reboot|poweroff|halt", "what to do 60 s after a failure that cannot heal; reboot without it", (*parser).emergency},
 		{"iscsi_shutdown_timeout", also("rd.iscsiroot.shutdown_timeout"), "SECONDS", "give a root disk up that has been dead for so long while the real system shuts down, and end the machine; 0 or without it: wait for ever", (*parser).shutdownTimeout},
 		{"rd.break", nil, "[STEP]", "open a shell before the step; without a step, before switch-root", (*parser).breakpoint},
 		{"rd.shell", nil, "[PATH|0]", "open a shell when a step fails for good: the built-in one, or that of the image at PATH", (*parser).shell},
@@ -144,6 +146,7 @@ func policyParameters() []Parameter {
 		{"rd.driver.blacklist", nil, "NAME[,NAME]", "as modprobe.blacklist=", (*parser).modules},
 		{"rd.watchdog", nil, "[0]", "0: load no driver for a hardware watchdog; with one a watchdog that firmware left running is fed while we wait", (*parser).watchdog},
 		{"rd.debug", nil, "", "say more: every step, the plan and where each value came from", (*parser).debug},
+		{"rd.iscsiroot.ignore", nil, "KIND[,KIND]", "words that ask for something that is not supported are known to do nothing: no warning, and no stop where root could be written to without the overlay that was asked for; kinds are " + kindNames(), (*parser).ignored},
 		{"panic", nil, "SECONDS", "the kernel's; without it 30 is set while we run, so that a crash of ours reboots", (*parser).panics},
 	}
 }
@@ -177,10 +180,10 @@ func byName() map[string]Parameter {
 	return rows
 }
 
-// Ours tells whether key is a parameter that Parse understands or one that
-// looks like ours. The real init gets neither argv words nor environment
-// variables of such names.
+// Ours tells whether key is a parameter that Parse understands, one that looks
+// like ours, or a word of another initramfs. The real init gets neither argv
+// words nor environment variables of such names.
 func Ours(key string) bool {
 	_, _, ok := find(byName(), key)
-	return ok || looksOurs(key)
+	return ok || (&parser{}).foreign(cmdline.Param{Key: key}) != notOurs
 }

@@ -1,6 +1,8 @@
 package bootspec
 
 import (
+	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,80 +12,127 @@ import (
 // looksOurs tells whether a key is in one of our name spaces. iscsi_tcp.x= is a
 // parameter of a module.
 func looksOurs(key string) bool {
-	return strings.HasPrefix(key, "iscsi_") && (!strings.Contains(key, ".") || hasNumber(key)) ||
+	key = strings.ToLower(key)
+	return strings.HasPrefix(key, "iscsi_") && (!strings.Contains(key, ".") || number(key) != "") ||
 		strings.HasPrefix(key, "rd.iscsiroot.") || strings.HasPrefix(key, "rd.iscsi.") || strings.HasPrefix(key, "rd.net.timeout.")
 }
 
-// mistyped tells whether a key is in no name space of ours and still one letter,
-// or the case of letters, away from a name that nobody but us has.
-func mistyped(key string) bool {
-	for _, name := range []string{"BOOTIF", "bootdev", "ifname", "nameserver", "netroot", "rootfallback", "rd.neednet", "rd.peerdns", "rd.route", "rd.bootif"} {
-		if distance(key, name, 2) < 2 || strings.EqualFold(key, name) {
-			return true
-		}
+// number returns what is behind the only dot if that is a number, as behind the
+// parameters of a further target, and the dot: no module has a parameter of that
+// name.
+func number(key string) string {
+	base, n, _ := strings.Cut(key, ".")
+	if _, err := strconv.ParseUint(n, 10, 64); err != nil {
+		return ""
 	}
-	return false
-}
-
-// hasNumber tells that what is behind the only dot is a number, as behind the
-// parameters of a further target: no module has a parameter of that name.
-func hasNumber(key string) bool {
-	_, number, _ := strings.Cut(key, ".")
-	_, err := strconv.ParseUint(number, 10, 64)
-	return err == nil
+	return key[len(base):]
 }
 
 // unknown says that a parameter is not understood and which ones are nearest.
 func unknown(p cmdline.Param) string {
 	msg := "parameter " + clip(p.Key) + " is not understood and does nothing"
-	if near := nearest(p.Key); len(near) > 0 {
+	if near := misspelled(p.Key); len(near) > 0 {
 		msg += ": did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return msg
 }
 
-// nearest returns the names that differ from key in case only, or in the
-// fewest letters, two at most.
-func nearest(key string) []string {
-	var out []string
-	best := 2
-	for _, row := range Table() {
-		for _, name := range row.Names() {
-			if strings.EqualFold(key, name) {
-				return []string{name}
-			}
-			switch d := distance(key, name, best+1); {
-			case d < best:
-				out, best = []string{name}, d
-			case d == best:
-				out = append(out, name)
+const (
+	// A name of ours that is shorter has too many neighbours: it is compared
+	// without the case of letters alone.
+	minMisspelled = 6
+	// maxMisspelled is how many letters may be wrong, missing, too many, or
+	// exchanged with the next one.
+	maxMisspelled = 2
+	// maxNear is how many names are proposed.
+	maxNear = 3
+)
+
+// misspelled returns the names that were meant by a key that is none: those that
+// differ from it in case alone, or in the fewest letters.
+func misspelled(key string) (near []string) {
+	if slices.Contains(neighbours(), key) {
+		return nil
+	}
+	suffix := number(key)
+	base := strings.TrimSuffix(key, suffix)
+	best := maxMisspelled
+	for name := range names() {
+		d := best + 1
+		switch {
+		case strings.EqualFold(base, name):
+			d = 0
+		case len(name) >= minMisspelled && sameSpace(base, name):
+			d = max(1, distance(base, name, best+1))
+		}
+		switch {
+		case d < best:
+			near, best = []string{name}, d
+		case d == best && len(near) < maxNear:
+			near = append(near, name)
+		}
+	}
+	if suffix == "" {
+		return near
+	}
+	rows := byName()
+	for i, name := range near {
+		if _, _, ok := find(rows, name+suffix); ok {
+			near[i] = name + suffix
+		}
+	}
+	return near
+}
+
+// names goes through all names of parameters, in the order of the table.
+func names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, row := range Table() {
+			for _, name := range row.Names() {
+				if !yield(name) {
+					return
+				}
 			}
 		}
 	}
-	return out
 }
 
-// distance is the Levenshtein distance of a and b in bytes; limit or more
-// where the lengths alone say so.
+// neighbours are words of other programs that are near a name of ours.
+func neighbours() []string { return []string{"boot_delay"} }
+
+// sameSpace tells whether a key may be a mistyped name. MODULE.PARAMETER is none,
+// such as drm.debug: either the part before the dot is right, or the part behind
+// it begins as only ours do.
+func sameSpace(key, name string) bool {
+	space, _, dotted := strings.Cut(name, ".")
+	has, rest, ok := strings.Cut(key, ".")
+	return dotted == ok && (!ok || has == space || strings.HasPrefix(rest, "iscsi"))
+}
+
+// distance is how many letters of a are wrong, missing, too many or exchanged
+// with the next one, compared with b: the Damerau-Levenshtein distance in bytes,
+// in which no letter is touched twice. It is limit where it would be more.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit
 	}
-	row := make([]int, len(b)+1)
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diag := row[0]
+		before, last, row = last, row, before
 		row[0] = i + 1
 		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost++
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
 			}
-			diag = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return min(row[len(b)], limit)
 }

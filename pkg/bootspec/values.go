@@ -22,6 +22,9 @@ func bad(p cmdline.Param, cause, write string) error {
 }
 
 func (ps *parser) initiator(p cmdline.Param) error {
+	if p.Key == "InitiatorName" && p.Value == "default" {
+		return nil // SUSE mkinitrd's: not the firmware's, but that of the image
+	}
 	return ps.name(&ps.plan.Initiator, p)
 }
 
@@ -109,11 +112,12 @@ func (ps *parser) gateway(p cmdline.Param) error {
 	return nil
 }
 
-// portal reads the addresses of a target, which may be names.
+// portal reads the addresses of a target, which may be names. Debian's list has
+// blanks between them.
 func (ps *parser) portal(p cmdline.Param) error {
 	const form = "an IP address such as 10.1.1.180 or a host name, several with commas, with iscsi_p=PORT if the port is not 3260"
 	var addrs []Value[Portal]
-	for one := range strings.SplitSeq(p.Value, ",") {
+	for one := range strings.SplitSeq(strings.Join(strings.Fields(p.Value), ","), ",") {
 		portal, ok := parsePortal(one)
 		if !ok || len(addrs) == maxPortals {
 			return bad(p, "this is not the address of a portal", form)

@@ -305,6 +305,7 @@ var goods = []good{
 	{"rd.debug", "0", debug(false)},
 	{"rd.debug", "no", debug(false)},
 	{"rd.debug", "off", debug(false)},
+	{"rd.iscsiroot.ignore", "overlay,lvm", func(p *bootspec.Plan, source string) { p.Ignore = from("overlay,lvm", source) }},
 	{"panic", "30", name(kernelPanic, "30")},
 	{"panic", "-1", name(kernelPanic, "-1")},
 }

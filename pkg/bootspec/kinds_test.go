@@ -1,0 +1,112 @@
+package bootspec_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+const overlayBoot = "ip=dhcp netroot=iscsi:192.0.2.1::::iqn.2007-01.com.example:a rd.iscsi.initiator=iqn.2007-01.com.example:i root=UUID=6b656e63-0000-4000-8000-000000000002 ro "
+
+// Words for what is not supported are named, one line for each kind; those
+// against it are silent.
+func TestNotSupported(t *testing.T) {
+	const nothing = " is not supported: "
+	for _, tt := range []struct {
+		line    string
+		kinds   string // "asks for" them, one by one
+		overlay string // the words for one
+	}{
+		{"overlayroot=tmpfs", "a writable layer over root", "overlayroot="},
+		{"overlayroot=tmpfs overlayroot_cfgdisk=disabled", "a writable layer over root", "overlayroot="},
+		{"overlayroot=device:dev=LABEL=rw,recurse=0", "a writable layer over root", "overlayroot="},
+		{"rd.overlay", "a writable layer over root", "rd.overlay"},
+		{"rd.overlay=LABEL=x rd.overlay.reset", "a writable layer over root", "rd.overlay=, rd.overlay.reset"},
+		{"rd.live.image rd.live.overlay.overlayfs=1", "a writable layer over root|a live system in an image file", "rd.live.overlay.overlayfs="},
+		{"rd.live.overlay=none rd.live.overlay.size=1", "", ""},
+		{"rootovl", "a writable layer over root", "rootovl"},
+		{"boot=overlay", "a writable layer over root", "boot="},
+		{"boot=live", "a live system in an image file", ""},
+		{"boot=nfs", "an NFS root", ""},
+		{"boot=local boot=UUID=x", "", ""},
+		{"boot=overlay boot=local", "", ""},
+		{"systemd.volatile=overlay", "a writable layer over root", "systemd.volatile="},
+		{"systemd.volatile=state", "", ""},
+		{"overlayroot=disabled rd.overlay=0 rd.lvm=0 rd.md=0 rd.luks=0 rd.dm=0 rd.multipath=0 multipath=off luks=no raid=noautodetect rd.fcoe=0 overlayroot=", "", ""},
+		{"overlayroot=tmpfs overlayroot=disabled", "", ""},
+		{"overlayroot=disabled overlayroot=tmpfs", "a writable layer over root", "overlayroot="},
+		{"rd.lvm.vg=vg0 rd.lvm.lv=vg0/root rd.lvm.lv=vg0/swap", "LVM", ""},
+		{"rd.lvm.vg=vg0 rd.lvm=0", "", ""},
+		{"rd.luks=0 rd.luks.uuid=x luks.uuid=y", "LUKS", ""},
+		{"dolvm domdadm dodmraid domultipath dobcache dozfs dosshd", "LVM|an md array|a RAID of the firmware|multipath|bcache|ZFS|an SSH server", ""},
+		{"rd.md.uuid=x md=0,/dev/sda,/dev/sdb raid=part", "an md array", ""},
+		{"cryptdevice=/dev/sda2:root crypt_root=/dev/sda2 rd.luks.name=x=root", "LUKS", ""},
+		{"multipath=on mpath", "multipath", ""},
+		{"ostree=/ostree/boot.1/x", "OSTree", ""},
+		{"nfsroot=10.1.1.1:/x nbdroot=x fcoe=eth0:dcb cifspass=sesame rd.nvmf.discover=tcp,10.1.1.1", "an NFS root|a CIFS root|an NBD root|FCoE|NVMe over Fabrics", ""},
+		{"roothash=abc mount.usr=/dev/x zfs=tank/root ignition.firstboot", "dm-verity|ZFS|another /usr than that of root's fstab|Ignition", ""},
+	} {
+		plan, err := parse(overlayBoot + tt.line)
+		if err != nil {
+			t.Errorf("%s: %v", tt.line, err)
+		}
+		var kinds []string
+		for _, w := range plan.Warnings {
+			_, w, _ = strings.Cut(w, " for ")
+			what, _, ok := strings.Cut(w, ", which"+nothing)
+			if !ok || strings.Contains(w, "sesame") {
+				t.Errorf("%s: warning %q", tt.line, w)
+			}
+			kinds = append(kinds, what)
+		}
+		if got := strings.Join(kinds, "|"); got != tt.kinds || plan.Overlay != tt.overlay {
+			t.Errorf("%s: asks for %q, overlay %q, want %q, %q", tt.line, got, plan.Overlay, tt.kinds, tt.overlay)
+		}
+	}
+}
+
+// The line is whole, names every word's place, and tells how to be rid of it.
+func TestNotSupportedText(t *testing.T) {
+	line := bootspec.Add(cmdline.Line{}, cmdline.Parse("rd.lvm.lv=vg0/root"), "/etc/cmdline.d/20-lvm.conf")
+	line.Params = append(line.Params, cmdline.Parse("rd.lvm.vg=vg0 overlayroot=tmpfs rd.lvm.snapshot=a rd_LVM_LV=b").Params...)
+	plan, err := bootspec.Parse(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkWarnings(t, "two kinds", plan.Warnings, []string{
+		"overlayroot= asks for a writable layer over root, which is not supported: root is mounted as it is, and the image's fstab may make it writable; rd.iscsiroot.ignore=overlay leaves this warning out",
+		"rd.lvm.lv= in /etc/cmdline.d/20-lvm.conf, rd.lvm.vg=, rd.lvm.snapshot= and 1 more ask for LVM, which is not supported: root is looked for on the disks of our sessions themselves, " +
+			"and what else is there is left to the real system; rd.iscsiroot.ignore=lvm leaves this warning out",
+	})
+	for ignore, left := range map[string]int{"overlay": 1, "lvm": 1, "overlay,lvm": 0, "md": 2} {
+		line.Params = append(line.Params[:5:5], cmdline.Param{Key: "rd.iscsiroot.ignore", Value: ignore, HasValue: true})
+		plan, err := bootspec.Parse(line)
+		if err != nil || len(plan.Warnings) != left || (plan.Overlay == "") != strings.Contains(ignore, "overlay") {
+			t.Errorf("%s: %v, warnings %q, overlay %q", ignore, err, plan.Warnings, plan.Overlay)
+		}
+	}
+}
+
+// No word is in two places of the tables, and no kind is without a name, words
+// and a test above.
+func TestKinds(t *testing.T) {
+	seen := map[string]string{}
+	for _, row := range bootspec.Table() {
+		for _, name := range row.Names() {
+			seen[name] = "the table"
+		}
+	}
+	for name, words := range bootspec.Kinds() {
+		if name == "" || words == "" || strings.ContainsAny(name, ", ") {
+			t.Errorf("kind %q of words %q", name, words)
+		}
+		for word := range strings.FieldsSeq(words) {
+			if in := seen[word]; in != "" {
+				t.Errorf("%s is a word of %s and of %s", word, name, in)
+			}
+			seen[word] = name
+		}
+	}
+}
