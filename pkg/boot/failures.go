@@ -43,6 +43,7 @@ func Cases() []Case {
 		{"no-filesystem", "probe …: no file system that is known here", "", false},
 		{"no-fs-driver", "file system …: module …: not built into the running kernel …, and the image holds …", "build the image with --fs …", false},
 		{"no-init-anywhere", "no file system with an init on … at …: …", "name it with root=/dev/sdXN, and the program with init=PATH", false},
+		{"overlay", "mount …: … asks for a writable layer over root, which is not supported, and its LUN can be written to", "write-protect the LUN at the target, take the word out, or add rd.iscsiroot.ignore=overlay if no other machine has this LUN", false},
 		{"no-init-here", "init … on …: file does not exist", "is this the root file system? correct root=, or name the program with init=PATH", false},
 		{"wrong-init", "init … on …: file does not exist", "correct init=", false},
 		{"not-executable", "init … on …: is not executable: chmod 755 it", "", false},

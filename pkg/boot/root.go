@@ -282,6 +282,9 @@ func (m *Machine) mountRoot(ctx context.Context) error {
 	if m.adopted {
 		return nil // a person mounted it
 	}
+	if err := m.checkOverlay("/sys"); err != nil {
+		return err
+	}
 	m.sayDirty("root", m.root)
 	err := m.eachType(ctx, m.root, func(c candidate) error {
 		cfg := m.mountConfig(c)

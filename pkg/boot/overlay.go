@@ -1,0 +1,27 @@
+package boot
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// checkOverlay stops a boot whose command line asks for a writable layer over
+// root, which there is not, where root could be written to instead. Such an image
+// is made for many machines: its fstab makes root writable, and two that write to
+// one file system destroy it.
+func (m *Machine) checkOverlay(sys string) error {
+	name := strings.TrimRight(m.root.Name, "0123456789")
+	ours := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == name })
+	if m.Plan.Overlay == "" || !ours || neverWritten(m.root.FSType) || readWord(filepath.Join(sys, "class/block", m.root.Name), "ro") == "1" {
+		return nil
+	}
+	return withHint(fmt.Errorf("mount %s: %s asks for a writable layer over root, which is not supported, and its LUN can be written to", m.root.Path(), m.Plan.Overlay),
+		"write-protect the LUN at the target, take the word out, or add rd.iscsiroot.ignore=overlay if no other machine has this LUN")
+}
+
+// neverWritten tells the file systems that have no way to be written to.
+func neverWritten(fstype string) bool {
+	return slices.Contains([]string{"squashfs", "erofs", "iso9660"}, fstype)
+}
