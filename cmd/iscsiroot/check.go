@@ -25,7 +25,7 @@ run, are parameters missing or not understood, does the command line fit the ker
 limits, are the modules of iSCSI, of the root file system and of the network card
 there, with their firmware, and is there a secret for the target.
 
-Exit status 1 if the boot would fail; what is only doubtful is told.`,
+Exit status 1 if the boot would fail; what is only doubtful is a warning.`,
 		Example: "  iscsiroot check initrd.img --cmdline 'iscsi_i=... iscsi_a=...' --nic 8086:100e",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,9 +65,9 @@ func printFindings(w io.Writer, image string, findings []initramfs.Finding) erro
 	var b strings.Builder
 	fatal := 0
 	for _, f := range findings {
-		word := "doubtful"
+		word := "warning"
 		if f.Fatal {
-			word = "missing"
+			word = "error"
 			fatal++
 		}
 		fmt.Fprintf(&b, "%s: %s\n", word, f.Text)

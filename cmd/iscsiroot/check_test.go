@@ -33,16 +33,17 @@ func TestCheck(t *testing.T) {
 	}{
 		{"all there", []string{"--cmdline", seedLine}, 0, []string{"initrd.img: nothing is missing\n"}},
 		{"default in the image", []string{"--cmdline", strings.Replace(seedLine, "iscsi_a=10.1.1.180", "", 1)}, 0, []string{"nothing is missing\n"}},
-		{"no parameter", nil, 1, []string{"missing: this machine's address is not given: write iscsi_i_ip=", "missing: the target name is not given"}},
-		{"mistake", []string{"--cmdline", seedLine + " iscsi_p=x"}, 1, []string{"missing: parameter iscsi_p=x"}},
-		{"file system", []string{"--cmdline", seedLine + " rootfstype=xfs"}, 1, []string{"missing: for rootfstype=xfs: module xfs: not in the module tree\n"}},
-		{"devices", []string{"--cmdline", seedLine + " vlan=vlan5:eth0"}, 1, []string{"missing: for vlan=, bond= or bridge=: module 8021q: not in the module tree\n"}},
-		{"card", []string{"--cmdline", seedLine, "--nic", "8086:100e"}, 1, []string{"missing: network card: 1 devices: none of them"}},
-		{"firmware", []string{"--cmdline", seedLine, "--nic", "1af4:1000"}, 0, []string{"doubtful: module virtio_net: firmware virtio.fw is not in the image"}},
-		{"length", []string{"--cmdline", seedLine + " x=" + strings.Repeat("x", 2048)}, 1, []string{"missing: command line has "}},
-		{"count", []string{"--cmdline", seedLine + strings.Repeat(" a=b", 27)}, 1, []string{"missing: command line has 31 undotted key=value words"}},
-		{"kernel", []string{"--cmdline", seedLine, "--kernel-version", "9.9"}, 1, []string{"missing: there are no modules for kernel 9.9\n"}},
-		{"key", []string{"~/out/secret.img", "--cmdline", seedLine}, 0, []string{"doubtful: /etc/iscsiroot/credentials has secrets, and none for target iqn.2007-01.com.example:storage.remote1"}},
+		{"no parameter", nil, 1, []string{"error: this machine's address is not given: write iscsi_i_ip=", "error: the target name is not given"}},
+		{"mistake", []string{"--cmdline", seedLine + " iscsi_p=x"}, 1, []string{"error: parameter iscsi_p=x"}},
+		{"file system", []string{"--cmdline", seedLine + " rootfstype=xfs"}, 1, []string{"error: for rootfstype=xfs: module xfs: not in the module tree\n"}},
+		{"devices", []string{"--cmdline", seedLine + " vlan=vlan5:eth0"}, 1, []string{"error: for vlan=, bond= or bridge=: module 8021q: not in the module tree\n"}},
+		{"card", []string{"--cmdline", seedLine, "--nic", "8086:100e"}, 1, []string{"error: network card: 1 devices: none of them"}},
+		{"firmware", []string{"--cmdline", seedLine, "--nic", "1af4:1000"}, 0, []string{"warning: module virtio_net: firmware virtio.fw is not in the image"}},
+		{"length", []string{"--cmdline", seedLine + " x=" + strings.Repeat("x", 2048)}, 1, []string{"error: command line has "}},
+		{"count", []string{"--cmdline", seedLine + strings.Repeat(" a=b", 27)}, 1, []string{"error: command line has 31 undotted key=value words"}},
+		{"kernel", []string{"--cmdline", seedLine, "--kernel-version", "9.9"}, 1, []string{"error: there are no modules for kernel 9.9\n"}},
+		{"overlay", []string{"--cmdline", seedLine + " rd.overlay"}, 0, []string{"warning: rd.overlay asks for a writable layer over root, which is not supported"}},
+		{"key", []string{"~/out/secret.img", "--cmdline", seedLine}, 0, []string{"warning: /etc/iscsiroot/credentials has secrets, and none for target iqn.2007-01.com.example:storage.remote1"}},
 	} {
 		image := "~/out/initrd.img"
 		if len(c.args) > 0 && strings.HasPrefix(c.args[0], "~") {
@@ -65,7 +66,7 @@ func TestCheckForeign(t *testing.T) {
 	s := newStage(t)
 	s.write("image", "070701"+strings.Repeat("0", 8*11)+"0000000b00000000TRAILER!!!\x00\x00\x00\x00")
 	status, out, _ := s.run("check", "~/image", "--cmdline", seedLine)
-	for _, want := range []string{"missing: /init is not there", "missing: /dev/console is no device node", "missing: there are no modules in /lib/modules"} {
+	for _, want := range []string{"error: /init is not there", "error: /dev/console is no device node", "error: there are no modules in /lib/modules"} {
 		if status != 1 || !strings.Contains(out, want) {
 			t.Errorf("status %d, no %q in\n%s", status, want, out)
 		}

@@ -44,7 +44,7 @@ func (e *explanation) print(w io.Writer, asJSON bool) error {
 	return nil
 }
 
-// text is for people: the plan in columns, then what is wrong and what is odd.
+// text is for people: the plan in columns, then errors and warnings.
 func (e *explanation) text() string {
 	var b strings.Builder
 	width := 0
@@ -55,10 +55,10 @@ func (e *explanation) text() string {
 		fmt.Fprintf(&b, "%-*s  %s  (%s)\n", width, s.What, s.Value, s.From)
 	}
 	for _, one := range e.Errors {
-		fmt.Fprintf(&b, "wrong: %s\n", one)
+		fmt.Fprintf(&b, "error: %s\n", one)
 	}
 	for _, one := range e.Warnings {
-		fmt.Fprintf(&b, "odd: %s\n", one)
+		fmt.Fprintf(&b, "warning: %s\n", one)
 	}
 	return b.String()
 }
