@@ -124,7 +124,7 @@ func caseStages() map[string]stage {
 			return r.resume(virtio, "root=/dev/sda "+seedLine)
 		},
 		"no-init-anywhere": withRoot("init=/opt/none", nil),
-		"overlay": withRoot("overlayroot=tmpfs", nil),
+		"overlay":          withRoot("overlayroot=tmpfs", nil),
 		"no-init-here": withRoot("root=/dev/sda2", func(t lab.Tree) {
 			delete(t, "sbin/init")
 		}),

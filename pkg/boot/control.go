@@ -78,7 +78,7 @@ func (c *conversation) do(verb string, args []string) (string, error) {
 	case askSteps:
 		return c.m.progress.String(), nil
 	case askExplain:
-		return strings.Join(c.m.Plan.Explain(), "\n") + "\n", nil
+		return explain(c.m.Plan), nil
 	case askError:
 		return c.lastError(strings.Join(args, " ")), nil
 	case askRetry:
@@ -152,4 +152,13 @@ func (c *conversation) retry(args []string) (string, error) {
 // login asks for the login to be done again and for the shell after it.
 func (c *conversation) login(params []string) (string, error) {
 	return c.again("login", "disk", params)
+}
+
+// explain tells the plan and what is doubtful about it, as iscsiroot explain does.
+func explain(plan bootspec.Plan) string {
+	lines := plan.Explain()
+	for _, w := range plan.Warnings {
+		lines = append(lines, "warning: "+w)
+	}
+	return strings.Join(lines, "\n") + "\n"
 }

@@ -29,8 +29,8 @@ func Word(p cmdline.Param) (became Fate, effect bool) {
 // Kinds returns the names of what is not supported, each with its words.
 func Kinds() map[string]string {
 	out := map[string]string{}
-	for _, k := range kinds() {
-		out[k.name] = k.words
+	for _, row := range rows(kindTable) {
+		out[row[0]] = row[3]
 	}
 	return out
 }

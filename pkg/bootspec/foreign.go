@@ -1,6 +1,7 @@
 package bootspec
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,18 +19,25 @@ const (
 	answered             // of another initramfs, or mistyped: a warning names it
 )
 
+// asked is a word for something that is not supported, or against it.
+type asked struct {
+	cmdline.Param
+	kind string
+	on   bool
+}
+
 // foreign answers a word that is no parameter: one that asks for what is not
 // supported, one that has another name here, one that is mistyped.
 func (ps *parser) foreign(p cmdline.Param) fate {
-	if k, on := kindOf(p); k != nil {
-		ps.asked = append(ps.asked, p)
+	if kind, on := kindOf(p); kind != nil {
+		ps.asked = append(ps.asked, asked{p, kind[0], on})
 		if on {
 			return answered
 		}
 		return taken
 	}
 	if text := instead(p.Key); text != "" {
-		ps.warnf("%s does nothing here: %s", source(p), text)
+		ps.warnf("%s does nothing here: %s", clip(source(p)), text)
 		return answered
 	}
 	if looksOurs(p.Key) || len(misspelled(p.Key)) > 0 {
@@ -39,40 +47,11 @@ func (ps *parser) foreign(p cmdline.Param) fate {
 	return notOurs
 }
 
-// instead returns what to write for a word of another initramfs, "" if it is
-// none of these.
-func instead(key string) string {
-	for _, w := range []struct{ words, text string }{
-		{"break", "write rd.break=STEP"}, // initramfs-tools(7), mkinitcpio(8)
-		{"blacklist noload", "write modprobe.blacklist=NAME"},
-		{"doload firstmods earlymodules rdloaddriver", "write rd.driver.pre=NAME"},
-		{"disablehooks", "there are no hooks; write rd.break=STEP to stop before a step"},
-		{"scandelay", "disks are waited for; write rootdelay=SECONDS for a fixed time"},
-		{"rootfs", "write rootfstype=TYPE"},
-		{"subdir", "write root= of a file system that holds the real system at its top"},
-		{"init_opts", "write what the real init shall get behind -- at the end of the command line"},
-		{"iscsi_debug linuxrc rdinfo rddebug rdinitdebug", "write rd.debug"},
-		{"rdshell", "write rd.shell"},
-		{"rdbreak", "write rd.break=STEP"},
-		{"rdblacklist", "write modprobe.blacklist=NAME"},
-		{"rd.retry", "write rd.timeout=SECONDS"},
-		{"rd.cmdline", "write rd.break=modules, and at the shell retry NAME=VALUE"},
-		{"iscsi", "write iscsi_a=ADDRESS:PORT and iscsi_t=NAME"}, // live-boot(7): SERVER[,PORT];TARGET
-	} {
-		if slices.Contains(strings.Fields(w.words), key) {
-			return w.text
-		}
-	}
-	if strings.HasPrefix(key, "gk.") {
-		return "it is genkernel's"
-	}
-	return ""
-}
-
 // ignored takes rd.iscsiroot.ignore=: kinds whose words are known to do nothing.
 func (ps *parser) ignored(p cmdline.Param) error {
-	for one := range strings.SplitSeq(p.Value, ",") {
-		if !slices.ContainsFunc(kinds(), func(k kind) bool { return k.name == one }) {
+	names := strings.Split(kindNames(), ", ")
+	for _, one := range strings.Split(p.Value, ",") {
+		if !slices.Contains(names, one) {
 			return bad(p, "there is no such kind to ignore", "some of "+kindNames()+", with commas")
 		}
 	}
@@ -83,8 +62,8 @@ func (ps *parser) ignored(p cmdline.Param) error {
 // kindNames lists them all.
 func kindNames() string {
 	var names []string
-	for _, k := range kinds() {
-		names = append(names, k.name)
+	for _, row := range rows(kindTable) {
+		names = append(names, row[0])
 	}
 	return strings.Join(names, ", ")
 }
@@ -102,42 +81,46 @@ func (p Plan) Ignores(kind string) bool {
 
 // sayAsked warns of what was asked for and is not supported, once for each kind.
 func (ps *parser) sayAsked() {
-	for _, k := range kinds() {
-		words := ps.askedFor(k.name)
-		if len(words) == 0 || ps.plan.Ignores(k.name) {
+	if len(ps.asked) == 0 {
+		return
+	}
+	for _, row := range rows(kindTable) {
+		name, words := row[0], ps.askedFor(row[0])
+		if len(words) == 0 || ps.plan.Ignores(name) {
 			continue
 		}
 		text, ask := list(words), "asks"
 		if len(words) > 1 {
 			ask = "ask"
 		}
-		if k.name == "overlay" {
+		if name == "overlay" {
 			ps.plan.Overlay = text
 		}
-		ps.warnf("%s %s for %s, which is not supported: %s; rd.iscsiroot.ignore=%s leaves this warning out", text, ask, k.what, k.then, k.name)
+		ps.warnf("%s %s for %s, which is not supported: %s; rd.iscsiroot.ignore=%s leaves this warning out", text, ask, row[1], cmp.Or(row[2], plainRoot), name)
 	}
 }
 
-// askedFor returns the words that ask for a kind after all that was said: the
-// last value of a word counts, and a word that is off takes along those that are
-// its name, a dot and more, as rd.lvm=0 does rd.lvm.vg=.
+// askedFor returns the words that ask for a kind after all that was said.
 func (ps *parser) askedFor(kind string) (words []string) {
-	last := map[string]cmdline.Param{}
-	for _, p := range ps.asked {
-		last[p.Key] = p
-	}
-	for _, p := range ps.asked {
-		k, on := kindOf(last[p.Key])
-		for key, other := range last {
-			if _, up := kindOf(other); !up && strings.HasPrefix(p.Key, key+".") {
-				on = false
-			}
-		}
-		if from := source(last[p.Key]); on && k.name == kind && !slices.Contains(words, from) {
-			words = append(words, from)
+	for i, p := range ps.asked {
+		if p.on && p.kind == kind && !ps.silenced(i) {
+			words = append(words, source(p.Param))
 		}
 	}
 	return words
+}
+
+// silenced tells whether a word that asks for something does not count: the last
+// value of a word does, and a word that is off takes along those that are its name,
+// a dot and more, as rd.lvm=0 does rd.lvm.vg=.
+func (ps *parser) silenced(i int) bool {
+	p := ps.asked[i]
+	for j, other := range ps.asked {
+		if j > i && other.Key == p.Key || !other.on && strings.HasPrefix(p.Key, other.Key+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // list joins the first few words.

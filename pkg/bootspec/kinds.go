@@ -1,90 +1,119 @@
 package bootspec
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// kind is something that other initramfs do between the kernel and the real
-// init, and this one does not.
-type kind struct {
-	name string // in rd.iscsiroot.ignore=
-	what string // that is asked for
-	then string // what happens instead
-	// words ask for it: names of parameters, with a * at the end for all that begin
-	// so, or NAME=VALUE where only that value does.
-	words string
-}
+// kindTable lists what other initramfs do between the kernel and the real init,
+// and this one does not: its name in rd.iscsiroot.ignore=, what it is, what happens
+// instead, and the words that ask for it: names of parameters, with a * at the end
+// for all that begin so, or NAME=VALUE where only that value does. They are of
+// dracut (dracut.cmdline(7)), systemd (kernel-command-line(7)), Debian's overlayroot,
+// live-boot, cryptsetup and fsprotect, genkernel(8), mkinitcpio(8), Alpine's mkinitfs
+// and the kernel. What gets supported is taken out here.
+const kindTable = `
+overlay | a writable layer over root | root is mounted as it is, and the image's fstab may make it writable | overlayroot overlayroot_cfgdisk rd.overlay rd.overlay.* rd.overlayfs rd.live.overlay rd.live.overlay.* rootovl boot=overlay overlayfs overlayfs.* aufs aufs.* unionfs overlaytmpfs overlaytmpfsflags fsprotect union systemd.volatile=overlay systemd.volatile=yes systemd.volatile=true systemd.volatile=on systemd.volatile=1
+live | a live system in an image file | root is a file system on a disk of our sessions | rd.live.* rd.writable.fsimg boot=live boot=casper live-media live-media-* bootfrom toram copytoram todisk persistence persistent persistence-* findiso fromiso iso-scan/filename fetch httpfs archisobasedir archisodevice archisolabel archiso_* cow_* cdroot cdroot_* loop looptype isoboot verify liveimg coreos.live.* inst.* ks
+lvm | LVM | | rd.lvm rd.lvm.vg rd.lvm.lv rd.lvm.snapshot rd.lvm.snapsize rd_LVM_* dolvm lvmraid lvmwait
+md | an md array | | rd.md rd.md.uuid rd_MD_UUID domdadm md raid part partitionable
+dmraid | a RAID of the firmware | | rd.dm rd.dm.uuid rd_DM_UUID dodmraid
+luks | LUKS | | rd.luks rd.luks.* luks luks.* rd_LUKS_* cryptdevice cryptkey crypto cryptopts cryptroot cryptdm crypt_* root_key* root_header* root_trim swap_key* swap_header* keyctl_*
+multipath | multipath | | rd.multipath multipath mpath domultipath
+bcache | bcache | | dobcache rd.bcache
+verity | dm-verity | | roothash usrhash systemd.verity_* dm-verity-*
+zfs | ZFS | | zfs zfs_force dozfs bootfs
+ostree | OSTree | | ostree ostree.* composefs
+usr | another /usr than that of root's fstab | fstab counts | mount.usr mount.usrfstype mount.usrflags
+resume | an end of hibernation | the machine boots | real_resume
+ssh | an SSH server | there is none before the real system | dosshd gk.sshd.*
+ignition | Ignition | it is left out | ignition.*
+nfs | an NFS root | | nfsroot boot=nfs netboot nfsopts
+cifs | a CIFS root | | cifsroot cifsuser cifspass
+nbd | an NBD root | | nbdroot nbdport
+fcoe | FCoE | | fcoe rd.fcoe
+nvmf | NVMe over Fabrics | | rd.nvmf.* nvmf.*`
 
-const (
-	plainRoot = "root is looked for on the disks of our sessions themselves, and what else is there is left to the real system"
-	oneRoot   = "root is on the disks of our sessions"
-)
+// instead of a kind that the table has nothing for.
+const plainRoot = "root is looked for on the disks of our sessions themselves, and what else is there is left to the real system"
 
-// kinds lists what is asked for by words of dracut (dracut.cmdline(7)), systemd
-// (kernel-command-line(7)), Debian's overlayroot, live-boot, cryptsetup and
-// fsprotect, genkernel(8), mkinitcpio(8), Alpine's mkinitfs and the kernel. What
-// gets supported is taken out here.
-func kinds() []kind {
-	return []kind{
-		{"overlay", "a writable layer over root", "root is mounted as it is, and the image's fstab may make it writable", "overlayroot overlayroot_cfgdisk rd.overlay rd.overlay.* rd.overlayfs " +
-			"rd.live.overlay rd.live.overlay.* rootovl boot=overlay overlayfs overlayfs.* aufs aufs.* unionfs overlaytmpfs overlaytmpfsflags fsprotect union " +
-			"systemd.volatile=overlay systemd.volatile=yes systemd.volatile=true systemd.volatile=on systemd.volatile=1"},
-		{"live", "a live system in an image file", oneRoot, "rd.live.* rd.writable.fsimg boot=live boot=casper live-media live-media-* bootfrom toram copytoram todisk persistence " +
-			"persistent persistence-* findiso fromiso iso-scan/filename fetch httpfs archisobasedir archisodevice archisolabel archiso_* cow_* cdroot cdroot_* loop " +
-			"looptype isoboot verify liveimg coreos.live.* inst.* ks"},
-		{"lvm", "LVM", plainRoot, "rd.lvm rd.lvm.vg rd.lvm.lv rd.lvm.snapshot rd.lvm.snapsize rd_LVM_* dolvm lvmraid lvmwait"},
-		{"md", "an md array", plainRoot, "rd.md rd.md.uuid rd_MD_UUID domdadm md raid part partitionable"},
-		{"dmraid", "a RAID of the firmware", plainRoot, "rd.dm rd.dm.uuid rd_DM_UUID dodmraid"},
-		{"luks", "LUKS", plainRoot, "rd.luks rd.luks.* luks luks.* rd_LUKS_* cryptdevice cryptkey crypto cryptopts cryptroot cryptdm crypt_* root_key* root_header* root_trim " +
-			"swap_key* swap_header* keyctl_*"},
-		{"multipath", "multipath", plainRoot, "rd.multipath multipath mpath domultipath"},
-		{"bcache", "bcache", plainRoot, "dobcache rd.bcache"},
-		{"verity", "dm-verity", plainRoot, "roothash usrhash systemd.verity_* dm-verity-*"},
-		{"zfs", "ZFS", plainRoot, "zfs zfs_force dozfs bootfs"},
-		{"ostree", "OSTree", "the file system is the root as it is", "ostree ostree.* composefs"},
-		{"usr", "another /usr than that of root's fstab", "fstab counts", "mount.usr mount.usrfstype mount.usrflags"},
-		{"resume", "an end of hibernation", "the machine boots", "real_resume"},
-		{"ssh", "an SSH server", "there is none before the real system", "dosshd gk.sshd.*"},
-		{"ignition", "Ignition", "it is left out", "ignition.*"},
-		{"nfs", "an NFS root", oneRoot, "nfsroot boot=nfs netboot nfsopts"},
-		{"cifs", "a CIFS root", oneRoot, "cifsroot cifsuser cifspass"},
-		{"nbd", "an NBD root", oneRoot, "nbdroot nbdport"},
-		{"fcoe", "FCoE", oneRoot, "fcoe rd.fcoe"},
-		{"nvmf", "NVMe over Fabrics", oneRoot, "rd.nvmf.* nvmf.*"},
+// rootTable lists the values of root= that name what cannot be root here, by their
+// beginnings.
+const rootTable = `
+/dev/nfs nfs: nfs4: | an NFS root
+cifs: | a CIFS root
+nbd: /dev/nbd | an NBD root
+virtiofs: | a virtiofs root
+live: | a live system in an image file
+ZFS= zfs: | ZFS
+/dev/md | an md array
+/dev/mapper/mpath | multipath
+/dev/mapper/luks- | LUKS
+/dev/mapper/ /dev/dm- | a device of the device mapper, such as LVM, LUKS or multipath,`
+
+// insteadTable lists words of other initramfs that have other names here, or none
+// because nothing is needed: initramfs-tools(7), mkinitcpio(8), genkernel(8), SUSE's
+// mkinitrd, live-boot(7) (iscsi=SERVER[,PORT];TARGET), old names of dracut's.
+const insteadTable = `
+break rdbreak | write rd.break=STEP
+blacklist noload rdblacklist | write modprobe.blacklist=NAME
+doload firstmods earlymodules rdloaddriver | write rd.driver.pre=NAME
+disablehooks | there are no hooks; write rd.break=STEP to stop before a step
+scandelay | disks are waited for; write rootdelay=SECONDS for a fixed time
+rootfs | write rootfstype=TYPE
+subdir | write root= of a file system that holds the real system at its top
+init_opts | write what the real init shall get behind -- at the end of the command line
+iscsi_debug linuxrc rdinfo rddebug rdinitdebug | write rd.debug
+rdshell | write rd.shell
+rd.retry | write rd.timeout=SECONDS
+rd.cmdline | write rd.break=modules, and at the shell retry NAME=VALUE
+iscsi | write iscsi_a=ADDRESS:PORT and iscsi_t=NAME
+gk.* | it is genkernel's`
+
+// rows takes a table apart.
+func rows(table string) (out [][]string) {
+	for _, line := range strings.Split(table[1:], "\n") {
+		cells := strings.Split(line, "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		out = append(out, cells)
 	}
+	return out
 }
 
-// kindOf returns what a word asks for, nil if that is nothing here. It is not on
-// if the word can ask for that and does not, with the value that it has.
-func kindOf(p cmdline.Param) (k *kind, on bool) {
-	for _, one := range kinds() {
-		for word := range strings.FieldsSeq(one.words) {
+// kindOf returns the row of what a word asks for, nil if that is nothing here. It
+// is not on if the word can ask for that and does not, with the value that it has.
+func kindOf(p cmdline.Param) (kind []string, on bool) {
+	for _, row := range rows(kindTable) {
+		for _, word := range strings.Fields(row[3]) {
 			name, value, some := strings.Cut(word, "=")
 			if !matches(name, p.Key) {
 				continue
 			}
-			if k == nil {
-				k = &one
+			if kind == nil {
+				kind = row
 			}
 			if some && p.HasValue && value == p.Value || !some && !switchedOff(p) {
-				return &one, true
+				return row, true
 			}
 		}
 	}
-	return k, false
+	return kind, false
 }
 
 // switchedOff tells the values by which a word asks for nothing: those of all
 // the programs whose words they are.
 func switchedOff(p cmdline.Param) bool {
-	return p.HasValue && (off(p.Value) || slices.Contains([]string{"", "disabled", "none", "false", "noautodetect"}, p.Value))
+	switch p.Value {
+	case "0", "no", "off", "false", "none", "disabled", "noautodetect", "":
+		return p.HasValue
+	}
+	return false
 }
 
-// matches tells whether a key is a word of a kind's list, or begins as one with
-// a *.
+// matches tells whether a key is a word of a table, or begins as one with a *.
 func matches(word, key string) bool {
 	begin, all := strings.CutSuffix(word, "*")
 	return key == word || all && strings.HasPrefix(key, begin)
@@ -93,30 +122,29 @@ func matches(word, key string) bool {
 // rootKind returns what a value of root= names that cannot be root here, "" if
 // that is not known.
 func rootKind(value string) string {
-	for _, k := range []struct{ begin, what string }{
-		{"/dev/nfs", "an NFS root"},
-		{"nfs:", "an NFS root"},
-		{"nfs4:", "an NFS root"},
-		{"cifs:", "a CIFS root"},
-		{"nbd:", "an NBD root"},
-		{"/dev/nbd", "an NBD root"},
-		{"virtiofs:", "a virtiofs root"},
-		{"live:", "a live system in an image file"},
-		{"ZFS=", "ZFS"},
-		{"zfs:", "ZFS"},
-		{"/dev/md", "an md array"},
-		{"/dev/mapper/mpath", "multipath"},
-		{"/dev/mapper/luks-", "LUKS"},
-		{"/dev/mapper/", "a device of the device mapper, such as LVM, LUKS or multipath,"},
-		{"/dev/dm-", "a device of the device mapper, such as LVM, LUKS or multipath,"},
-	} {
-		if strings.HasPrefix(value, k.begin) {
-			return k.what
+	for _, row := range rows(rootTable) {
+		for _, begin := range strings.Fields(row[0]) {
+			if strings.HasPrefix(value, begin) {
+				return row[1]
+			}
 		}
 	}
 	// What is left below a directory of /dev is a volume group's.
 	if strings.HasPrefix(value, "/dev/") && !strings.HasPrefix(value, "/dev/disk/") && strings.Count(value, "/") == 3 {
 		return "LVM"
+	}
+	return ""
+}
+
+// instead returns what to write for a word of another initramfs, "" if it is
+// none of these.
+func instead(key string) string {
+	for _, row := range rows(insteadTable) {
+		for _, word := range strings.Fields(row[0]) {
+			if matches(word, key) {
+				return row[1]
+			}
+		}
 	}
 	return ""
 }

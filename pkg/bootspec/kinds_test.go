@@ -35,6 +35,7 @@ func TestNotSupported(t *testing.T) {
 		{"systemd.volatile=overlay", "a writable layer over root", "systemd.volatile="},
 		{"systemd.volatile=state", "", ""},
 		{"overlayroot=disabled rd.overlay=0 rd.lvm=0 rd.md=0 rd.luks=0 rd.dm=0 rd.multipath=0 multipath=off luks=no raid=noautodetect rd.fcoe=0 overlayroot=", "", ""},
+		{"nompath nodmraid nolvm noluks nounionfs nopersistence noresume rd.nonvmf rd_NO_LVM rd_NO_MD rd_NO_DM rd_NO_LUKS disable-overlay systemd.verity=0", "", ""},
 		{"overlayroot=tmpfs overlayroot=disabled", "", ""},
 		{"overlayroot=disabled overlayroot=tmpfs", "a writable layer over root", "overlayroot="},
 		{"rd.lvm.vg=vg0 rd.lvm.lv=vg0/root rd.lvm.lv=vg0/swap", "LVM", ""},

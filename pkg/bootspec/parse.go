@@ -98,7 +98,7 @@ type parser struct {
 	touched bool // it is
 
 	nodes  []cmdline.Param // that name a disk that is not ours
-	asked  []cmdline.Param // words for what is not supported, or against it
+	asked  []asked         // words for what is not supported, or against it
 	ram    []cmdline.Param // root=/dev/ram0
 	leaked bool            // the warning about secrets has been given
 

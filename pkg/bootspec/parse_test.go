@@ -146,6 +146,7 @@ func TestParseUnknown(t *testing.T) {
 		{"IP=dhcp", "parameter IP" + dead + ": did you mean ip?"},
 		{"hotsnaem=x", "parameter hotsnaem" + dead + ": did you mean hostname?"},
 		{"ipp=dhcp inti=/sbin/x paanic=1 rot=/dev/sda", ""},
+		{"keymap=us locale=de_DE noeject splash=silent url=http://x ds=nocloud-net domain=example.org interface=eth0 log_host=10.1.1.1 root2=x hostid=1 username=x", ""},
 		{"drm.debug=1 sd.debug=1 iscsi_tcp.debug_iscsi_tcp=1 libiscsi.debug_libiscsi_eh=1 net.ifname_policy=keep", ""},
 		{`"" =x`, ""},
 	}

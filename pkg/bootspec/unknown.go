@@ -1,7 +1,6 @@
 package bootspec
 
 import (
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,19 +56,24 @@ func misspelled(key string) (near []string) {
 	suffix := number(key)
 	base := strings.TrimSuffix(key, suffix)
 	best := maxMisspelled
-	for name := range names() {
-		d := best + 1
-		switch {
-		case strings.EqualFold(base, name):
-			d = 0
-		case len(name) >= minMisspelled && sameSpace(base, name):
-			d = max(1, distance(base, name, best+1))
+	for _, row := range Table() {
+		if row.Key == "doscsi" {
+			continue // words of others that do nothing
 		}
-		switch {
-		case d < best:
-			near, best = []string{name}, d
-		case d == best && len(near) < maxNear:
-			near = append(near, name)
+		for _, name := range row.Names() {
+			d := best + 1
+			switch {
+			case strings.EqualFold(base, name):
+				d = 0
+			case len(name) >= minMisspelled && sameSpace(base, name):
+				d = max(1, distance(base, name, best+1))
+			}
+			switch {
+			case d < best:
+				near, best = []string{name}, d
+			case d == best && len(near) < maxNear:
+				near = append(near, name)
+			}
 		}
 	}
 	if suffix == "" {
@@ -82,19 +86,6 @@ func misspelled(key string) (near []string) {
 		}
 	}
 	return near
-}
-
-// names goes through all names of parameters, in the order of the table.
-func names() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, row := range Table() {
-			for _, name := range row.Names() {
-				if !yield(name) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // neighbours are words of other programs that are near a name of ours.

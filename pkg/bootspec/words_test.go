@@ -74,6 +74,13 @@ func everyName() map[string]bool {
 // it makes a name, or another program's word.
 func TestMistypedNames(t *testing.T) {
 	names, others := everyName(), others(t)
+	for _, row := range bootspec.Table() {
+		if row.Key == "doscsi" {
+			for _, name := range row.Names() {
+				delete(names, name) // words of others that do nothing
+			}
+		}
+	}
 	for name := range names {
 		if len(name) < 6 {
 			continue

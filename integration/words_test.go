@@ -1,0 +1,32 @@
+package integration
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+)
+
+// Debian's variables name the target. An overlay that is asked for is reported, a
+// break point before the step works, root on a LUN that can be written to is not
+// mounted without it, and at the shell that can be allowed. The real init gets none
+// of these words.
+func TestWordsOfOthers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, Tree: root("")})
+	r.gotgt()
+	line := strings.NewReplacer("iscsi_i=", "ISCSI_INITIATOR=", "iscsi_t=", "ISCSI_TARGET_NAME=", "iscsi_a=", "ISCSI_TARGET_IP=").Replace(seedLine)
+	m := r.boot(virtio, "", console+"rd.break=mount rd.shell overlayroot=tmpfs dolvm isci_w=sesame-open-12 "+line)
+	const asks = "overlayroot= asks for a writable layer over root, which is not supported"
+	r.expect(m, "iscsiroot: parameter isci_w is not understood and does nothing: did you mean iscsi_w", "iscsiroot: "+asks+": root is mounted as it is",
+		"iscsiroot: dolvm asks for LVM, which is not supported", "break before step mount\n", prompt)
+	r.types(m, typed{"explain", []string{targetName + " (ISCSI_TARGET_NAME=)", "warning: " + asks}})
+	r.sends(m, "exit\n", "going on with step mount", "step mount failed after", asks+", and its LUN can be written to", "hint: write-protect the LUN", prompt)
+	r.sends(m, "retry rd.iscsiroot.ignore=overlay\n", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.off(m)
+	if got := regexp.MustCompile(`guest: (arg|env): (overlayroot|dolvm|ISCSI_|isci_)[^\r\n]*`).FindAllString(m.Output(), -1); len(got) > 0 {
+		t.Errorf("init sees %q", got)
+	}
+}
