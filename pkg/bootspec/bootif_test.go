@@ -8,15 +8,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// lines shows what a plan brings up.
-func lines(p bootspec.Plan) string {
-	var out []string
-	for _, v := range p.Net.Lines() {
-		out = append(out, v.V.String())
-	}
-	return strings.Join(out, " ")
-}
-
 const bootMAC = "52:54:00:77:00:01"
 
 // BOOTIF stands for the NIC of BOOTIF= wherever a parameter takes a NIC, in any
