@@ -13,8 +13,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// firmwareTable is what iPXE would leave behind for a static address.
-func firmwareTable(t *testing.T) string {
+// firmwareTable is what iPXE would leave behind for a static address, and more
+// targets.
+func firmwareTable(t *testing.T, more ...ibft.Target) string {
 	t.Helper()
 	b, err := ibft.Table{
 		Initiator: ibft.Initiator{Flags: ibft.Valid | ibft.BootSelected, Name: "iqn.2001-04.com.example:m"},
@@ -22,10 +23,10 @@ func firmwareTable(t *testing.T) string {
 			Flags: ibft.Valid | ibft.BootSelected, Address: netip.MustParseAddr("10.1.1.165"), PrefixLen: 26, Origin: ibft.OriginManual,
 			MAC: [6]byte{0x52, 0x54, 0, 0xaa, 0xbb, 1},
 		}},
-		Targets: []ibft.Target{{
+		Targets: append([]ibft.Target{{
 			Flags: ibft.Valid | ibft.BootSelected, Portal: netip.MustParseAddrPort("10.1.1.180:3260"), Name: "iqn.2001-04.com.example:s",
 			CHAP: ibft.OneWayCHAP, User: "u", Secret: iscsi.NewSecret([]byte("sesame-open-12")),
-		}},
+		}}, more...),
 	}.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +38,7 @@ func TestExplain(t *testing.T) {
 	s := newStage(t)
 	s.outDir("")
 	s.write("table", firmwareTable(t))
+	s.write("odd", firmwareTable(t, ibft.Target{Flags: ibft.Valid, Portal: netip.MustParseAddrPort("10.1.1.181:3260")}))
 	s.write("broken", "iBFT")
 	if status, _, errs := s.build("--nic", "virtio_net", "--fs", "ext4", "--default", "iscsi_a=10.1.1.181", "--policy", "rd.emergency=halt"); status != 0 {
 		t.Fatal(errs)
@@ -55,6 +57,14 @@ func TestExplain(t *testing.T) {
 		{"capitals", []string{"--cmdline", seedLine + " ISCSI_USERNAME=u ISCSI_PASSWORD=sesame-open-12"}, 0, []string{"[redacted]", "warning: everybody on this machine can read the secret in ISCSI_PASSWORD="}},
 		{"firmware", []string{"--ibft", "~/table"}, 0, []string{"52:54:00:aa:bb:01", "(iBFT NIC 0)", "(iBFT target 0)", "(iBFT initiator)"}},
 		{"broken firmware", []string{"--ibft", "~/broken"}, 1, []string{"read iBFT"}},
+		{"odd firmware", []string{"--ibft", "~/odd"}, 0, []string{"odd: read iBFT: target 1 at byte ", "no target name", "(iBFT target 0)"}},
+		{"shared UUID", []string{"--ibft", "~/table", "--uuid", "00000000-0000-0000-0000-000000000000", "--cmdline", "iscsi_i_ip=10.1.1.165/26"}, 0, []string{"iqn.2001-04.com.example:m"}},
+		{
+			"shared UUID and no table",
+			[]string{"--uuid", "00020003-0004-0005-0006-000700080009", "--cmdline", "iscsi_i_ip=10.1.1.165/26 BOOTIF=01-52-54-00-aa-bb-01 iscsi_t=iqn.x:t iscsi_a=10.1.1.180"},
+			0,
+			[]string{"iqn.2010-04.org.ipxe:52-54-00-aa-bb-01  (the MAC of the boot's NIC)", "many machines have the UUID 00020003-0004-0005-0006-000700080009"},
+		},
 		{"no file", []string{"--ibft", "~/none"}, 1, []string{"no such file"}},
 		{"root path", []string{"--cmdline", "iscsi_i=iqn.x:m iscsi_i_ip=10.1.1.165/26 root=dhcp", "--root-path", "iscsi:10.1.1.180:::10:iqn.2001-04.com.example:s"}, 1, []string{"(DHCP option 17)", "16  (DHCP option 17)"}},
 		{"image", []string{"--image", "~/out/initrd.img", "--cmdline", strings.Replace(seedLine, "iscsi_a=10.1.1.180", "", 1)}, 0, []string{"10.1.1.181:3260", "(iscsi_a= in the image's default)", "halt", "in the image's policy"}},

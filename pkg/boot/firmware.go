@@ -69,7 +69,7 @@ const driverPatience = 10 * time.Second
 // kernel's driver is asked first, which found the table at the start.
 func lowFirmware(sys fs.FS, line cmdline.Line) (*ibft.Table, []string) {
 	if runtime.GOARCH != "amd64" {
-		return nil, nil // there is no such memory
+		return firmware(sys, nil) // there is no such memory
 	}
 	if release, err := modload.Release(); err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), driverPatience)

@@ -211,11 +211,6 @@ func (p Plan) leftToDHCP() []string {
 	return out
 }
 
-var (
-	errNoIBFT           = errors.New("this machine's firmware left no iBFT: let it boot by iSCSI, or write iscsi_t= and iscsi_a=")
-	errNoFirmwareTarget = errors.New("this machine's iBFT has no target that can be used: correct it in the firmware's setup, or write iscsi_t= and iscsi_a=")
-)
-
 // checkTargets says what is missing of the targets. What DHCP may still say is
 // not, unless it is settled that nothing more comes.
 func (p Plan) checkTargets(final bool) []error {

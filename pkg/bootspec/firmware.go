@@ -138,46 +138,52 @@ func firmwareCHAP(g ibft.Target, from string) CHAP {
 	return c
 }
 
-// withoutFirmware says which wishes for the firmware's table find none, where
-// other sources do without.
-func (p Plan) withoutFirmware() []string {
-	var out []string
-	named := slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() })
-	if cause := p.noFirmwareTarget(); cause != nil && (named || p.waitsForDHCP()) {
-		out = append(out, fmt.Sprintf("%s asks for the firmware's target: %v: other sources count", p.Firmware.From, cause))
-	}
-	for _, v := range p.Net.IP {
-		if v.V.Methods[0] == Firmware && p.Net.hasAddress() {
-			out = append(out, fmt.Sprintf("%s asks for the firmware's address and does nothing: %v", v.From, errNoIBFT))
-		}
-	}
-	return out
-}
+// Why the firmware has nothing to give.
+const (
+	noIBFT           = "this machine's firmware left no iBFT"
+	noFirmwareTarget = "this machine's iBFT has no target that can be used"
+)
 
-// noFirmwareTarget says why there is no target of the firmware's where one is
-// asked for, nil if there is one, or none is.
-func (p Plan) noFirmwareTarget() error {
+// lacksFirmware says why there is no target of the firmware's where one is asked
+// for, "" if there is one, or none is.
+func (p Plan) lacksFirmware() string {
 	switch {
 	case !p.Firmware.Given() || !p.Firmware.V:
 	case !p.HasIBFT:
-		return errNoIBFT
+		return noIBFT
 	case p.NoFirmwareTarget:
-		return errNoFirmwareTarget
+		return noFirmwareTarget
 	}
-	return nil
+	return ""
+}
+
+// withoutFirmware warns of wishes for the firmware's table that other sources
+// have to do for.
+func (p Plan) withoutFirmware() []string {
+	var out []string
+	if cause := p.lacksFirmware(); cause != "" && p.checkFirmware(false) == nil {
+		out = append(out, fmt.Sprintf("%s asks for the firmware's target, and %s: other sources count", p.Firmware.From, cause))
+	}
+	for _, v := range p.Net.IP {
+		if isFirmware(v) && p.Net.hasAddress() {
+			out = append(out, fmt.Sprintf("%s asks for the firmware's address, and %s: other lines count", label(v), noIBFT))
+		}
+	}
+	return out
 }
 
 // checkFirmware says that the iBFT was asked for and is not there, or has no
 // target that can be used, and no other source has what it was to give.
 func (p Plan) checkFirmware(final bool) []error {
 	var errs []error
+	const otherwise = "let the firmware boot by iSCSI, or write iscsi_t= and iscsi_a="
 	named := slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() })
-	if cause := p.noFirmwareTarget(); cause != nil && !named && (final || !p.waitsForDHCP()) {
-		errs = append(errs, fmt.Errorf("%s asks for the firmware's target: %w", p.Firmware.From, cause))
+	if cause := p.lacksFirmware(); cause != "" && !named && (final || !p.waitsForDHCP()) {
+		errs = append(errs, fmt.Errorf("%s asks for the firmware's target: %s: %s", p.Firmware.From, cause, otherwise))
 	}
 	for _, v := range p.Net.IP {
-		if v.V.Methods[0] == Firmware && !p.Net.hasAddress() {
-			errs = append(errs, fmt.Errorf("%s asks for the firmware's address: %w", v.From, errNoIBFT))
+		if isFirmware(v) && !p.Net.hasAddress() {
+			errs = append(errs, fmt.Errorf("%s asks for the firmware's address: %s: let the firmware boot by iSCSI, or write ip=NIC:dhcp", label(v), noIBFT))
 		}
 	}
 	return errs

@@ -183,11 +183,11 @@ func TestFirmwareMissing(t *testing.T) {
 		odd, err string
 	}{
 		{"rd.iscsi.firmware=1 iscsi_i_ip=10.77.0.5/24", nil, "", "rd.iscsi.firmware= asks for the firmware's target: " + noTable},
-		{"rd.iscsi.firmware=1 iscsi_i_ip=10.77.0.5/24" + named, nil, "rd.iscsi.firmware= asks for the firmware's target: " + noTable, ""},
+		{"rd.iscsi.firmware=1 iscsi_i_ip=10.77.0.5/24" + named, nil, "rd.iscsi.firmware= asks for the firmware's target, and " + noTable + ": other sources count", ""},
 		{"iscsi_auto ip=dhcp netroot=iscsi:10.77.0.1::::iqn.x:t iscsi_i=iqn.x:m", nil, noTable, ""},
 		{"rd.iscsi.firmware=1 ip=dhcp iscsi_i=iqn.x:m", nil, noTable, noTable}, // DHCP may name one, and did not
-		{"ip=ibft" + named, nil, "", "ip= asks for the firmware's address: " + noTable},
-		{"ip=ens2:ibft ip=ens3:dhcp" + named, nil, "ip= asks for the firmware's address and does nothing: " + noTable, ""},
+		{"ip=ibft" + named, nil, "", "ip=ibft asks for the firmware's address: " + noTable},
+		{"ip=ens2:ibft ip=ens3:dhcp" + named, nil, "ip=ens2:ibft asks for the firmware's address, and " + noTable + ": other lines count", ""},
 		{"rd.iscsi.firmware=1 iscsi_i_ip=10.77.0.5/24", bare, "", "rd.iscsi.firmware= asks for the firmware's target: " + noTarget},
 		{"rd.iscsi.firmware=1 iscsi_i_ip=10.77.0.5/24" + named, bare, noTarget, ""},
 		{"netroot=iscsi:10.77.0.1::::iqn.x:t", bare, "", ""},

@@ -28,6 +28,13 @@ func TestLines(t *testing.T) {
 		{"ip=eth0:dhcp ip=10.1.2.5:::24::eth1:none", "eth0:dhcp 10.1.2.5/24:::::eth1:static"},
 		{"ip=10.1.1.5:::24::eth0:none ip=10.1.2.5:::24::eth1:none bootdev=eth1", "10.1.2.5/24:::::eth1:static 10.1.1.5/24:::::eth0:static"},
 		{"ip=eth0:dhcp ip=boot0:dhcp ifname=boot0:52:54:00:00:00:01 bootdev=52:54:00:00:00:01", "boot0:dhcp eth0:dhcp"},
+		// A NIC that another parameter names has the line of that NIC, and the others keep theirs.
+		{"ip=10.1.1.5:::24::eth0:none ip=10.1.2.5:::24::eth1:none iscsi_if=eth1", "10.1.2.5/24:::::eth1:static 10.1.1.5/24:::::eth0:static"},
+		{"ip=10.1.1.5:::24::eth0:none ip=10.1.2.5:::24::eth1:none netroot=iscsi:10.1.2.180::::eth1:1:iqn.x:t", "10.1.2.5/24:::::eth1:static 10.1.1.5/24:::::eth0:static"},
+		{"ip=52-54-00-00-00-01:dhcp ip=52-54-00-00-00-02:dhcp iscsi_if=52:54:00:00:00:02", "52-54-00-00-00-02:dhcp 52-54-00-00-00-01:dhcp"},
+		{"ip=eth0:ibft ip=eth1:dhcp", "eth1:dhcp"}, // without a table
+		{"ip=eth0:dhcp:10.1.1.53 ip=::::b:eth1:dhcp:10.1.2.53", "eth0:dhcp:10.1.1.53: ::::b:eth1:dhcp:10.1.2.53:"},
+		{"ip=eth0:off ip=10.1.2.5:::24:b:eth1:none", "10.1.2.5/24::::b:eth1:static"},
 		{"root=dhcp", "dhcp"},
 		{"netroot=iscsi:10.1.1.180::::iqn.x:t", "dhcp"},
 	} {

@@ -130,20 +130,15 @@ func (ps *parser) anaconda() {
 }
 
 // bootLine returns which line of ip= the boot goes by, -1 without any: the one
-// of bootdev=, that of BOOTIF=, that of the iBFT if the target is the iBFT's, the
-// first that names a NIC, the first.
+// of iscsi_if= or of the NIC in netroot=, that of bootdev=, that of BOOTIF=, that
+// of the iBFT if the target is the iBFT's, the first that names a NIC, the first.
 func (ps *parser) bootLine() int {
 	lines := ps.plan.Net.IP
 	find := func(want func(IP) bool) int {
-		return slices.IndexFunc(lines, func(v Value[IP]) bool { return v.V.Methods[0] != Off && want(v.V) })
+		return slices.IndexFunc(lines, func(v Value[IP]) bool { return leads(v) && want(v.V) })
 	}
-	if dev := ps.plan.Net.BootDevice; dev.Given() {
-		if i := find(func(ip IP) bool { return ps.is(ip, dev.V) }); i >= 0 {
-			return i
-		}
-	}
-	if ps.boot.Given() && !ps.noBootif {
-		if i := find(func(ip IP) bool { return ps.is(ip, ps.boot.V) }); i >= 0 {
+	for _, dev := range []Value[string]{ps.plan.Net.Interface, ps.plan.Net.BootDevice, ps.bootNIC()} {
+		if i := find(func(ip IP) bool { return ps.is(ip, dev.V) }); dev.Given() && i >= 0 {
 			return i
 		}
 	}
@@ -156,6 +151,14 @@ func (ps *parser) bootLine() int {
 		return i
 	}
 	return find(func(IP) bool { return true })
+}
+
+// bootNIC is BOOTIF= where it counts.
+func (ps *parser) bootNIC() Value[string] {
+	if ps.noBootif {
+		return Value[string]{}
+	}
+	return ps.boot
 }
 
 // is tells whether a line is for the NIC of a name or MAC.
@@ -212,8 +215,8 @@ func (ps *parser) chooseNIC() {
 	}
 	if dev, ok := n.top(); ok {
 		n.Interface = dev
-	} else if ps.boot.Given() && !ps.noBootif {
-		n.MAC = ps.boot
+	} else {
+		n.MAC = ps.bootNIC()
 	}
 }
 

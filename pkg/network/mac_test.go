@@ -1,7 +1,9 @@
 package network
 
 import (
+	"context"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +104,45 @@ func TestByMAC(t *testing.T) {
 		_, err = missing(t, Config{Net: withMAC("52:54:00:aa:bb:02"), SysClassNet: sys}, "there is a0p, a0, b0p, b0:")
 		if err == nil || !strings.Contains(err.Error(), "no interface with MAC 52:54:00:aa:bb:02, there is ") {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// A line that knows its NIC by the MAC, and by a name that is not its NIC's,
+// gets the one with the MAC, which is said.
+func TestNameOfAnotherNIC(t *testing.T) {
+	inNamespace(t, func() {
+		sys := t.TempDir()
+		if err := netlink.LinkSetUp(veth(t, sys, "mine0")); err != nil {
+			t.Fatal(err)
+		}
+		mac := linkOf(t, "mine0").Attrs().HardwareAddr.String()
+		warned := make(chan string, 8)
+		n, err := Start(Config{
+			Net: bootspec.Net{IP: []bootspec.Value[bootspec.IP]{{
+				V:    bootspec.IP{Methods: []bootspec.Method{bootspec.Static}, MAC: mac, Device: "other0", Address: netip.MustParsePrefix("10.1.1.5/24")},
+				From: "iBFT NIC 0, ip=other0:ibft",
+			}}},
+			SysClassNet: sys, Warn: func(text string) { warned <- text },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(n.Undo)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		leases, err := n.Wait(ctx)
+		if err != nil || len(leases) != 1 || leases[0].Interface != "mine0" {
+			t.Fatalf("leases %v, %v", leases, err)
+		}
+		want := "iBFT NIC 0, ip=other0:ibft: the NIC with MAC " + mac + " is mine0, not other0: the MAC counts"
+		select {
+		case text := <-warned:
+			if text != want {
+				t.Errorf("%s, want %s", text, want)
+			}
+		case <-ctx.Done():
+			t.Error("there is no warning")
 		}
 	})
 }
