@@ -3,7 +3,6 @@ package bootspec
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
@@ -37,18 +36,18 @@ func valueOf(row Parameter, target int, p cmdline.Param) string {
 
 func (f *faults) add(value string, err error) { *f = append(*f, fault{value, err}) }
 
-// mend drops the errors about a value that has been given, and returns a warning
-// for each.
-func (f *faults) mend(value string) (warnings []string) {
-	*f = slices.DeleteFunc(*f, func(one fault) bool {
+// mend drops the errors about a value that has been given, and warns of them.
+func (f *faults) mend(value string, ps *parser) {
+	var kept faults
+	for _, one := range *f {
 		var bad *ParamError
 		if value == "" || one.value != value || !errors.As(one.err, &bad) {
-			return false
+			kept = append(kept, one)
+			continue
 		}
-		warnings = append(warnings, fmt.Sprintf("%s is passed over: %s: it is given again, and the last one counts", clip(bad.Param.String()), bad.Cause))
-		return true
-	})
-	return warnings
+		ps.warnf("%s is passed over: %s: it is given again, and the last one counts", clip(bad.Param.String()), bad.Cause)
+	}
+	*f = kept
 }
 
 func (f faults) errors() []error {

@@ -56,7 +56,7 @@ func (ps *parser) firmwareInitiator(name string) {
 }
 
 // named tells whether a source above the image's default names a target.
-func (p Plan) named() bool {
+func (p *Plan) named() bool {
 	return slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() && !low(t.Name.From) })
 }
 
@@ -146,7 +146,7 @@ const (
 
 // lacksFirmware says why there is no target of the firmware's where one is asked
 // for, "" if there is one, or none is.
-func (p Plan) lacksFirmware() string {
+func (p *Plan) lacksFirmware() string {
 	switch {
 	case !p.Firmware.Given() || !p.Firmware.V:
 	case !p.HasIBFT:
@@ -159,7 +159,7 @@ func (p Plan) lacksFirmware() string {
 
 // withoutFirmware warns of wishes for the firmware's table that other sources
 // have to do for.
-func (p Plan) withoutFirmware() []string {
+func (p *Plan) withoutFirmware() []string {
 	var out []string
 	if cause := p.lacksFirmware(); cause != "" && p.checkFirmware(false) == nil {
 		out = append(out, fmt.Sprintf("%s asks for the firmware's target, and %s: other sources count", p.Firmware.From, cause))
@@ -174,7 +174,7 @@ func (p Plan) withoutFirmware() []string {
 
 // checkFirmware says that the iBFT was asked for and is not there, or has no
 // target that can be used, and no other source has what it was to give.
-func (p Plan) checkFirmware(final bool) []error {
+func (p *Plan) checkFirmware(final bool) []error {
 	var errs []error
 	const otherwise = "let the firmware boot by iSCSI, or write iscsi_t= and iscsi_a="
 	named := slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() })
@@ -190,7 +190,7 @@ func (p Plan) checkFirmware(final bool) []error {
 }
 
 // hasAddress tells whether there is a way to an address.
-func (n Net) hasAddress() bool { return n.Address.Given() || slices.ContainsFunc(n.IP, leads) }
+func (n *Net) hasAddress() bool { return n.Address.Given() || slices.ContainsFunc(n.IP, leads) }
 
 // leads tells whether a line is a way to an address.
 func leads(v Value[IP]) bool { return v.V.Methods[0] != Off && v.V.Methods[0] != Firmware }

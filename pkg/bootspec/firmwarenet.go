@@ -43,7 +43,7 @@ func (ps *parser) firmwareNICs(t *ibft.Table, targets []int) {
 	case !asked && len(n.IP) > 0 && !low(n.IP[0].From):
 		return
 	}
-	f := &firmwareNet{ps: ps, t: t, order: ps.firmwareOrder(t, targets)}
+	f := ps.newFirmwareNet(t, targets)
 	lines := f.replace(n.IP, asked)
 	switch {
 	case slices.ContainsFunc(lines, leads):
@@ -62,106 +62,129 @@ func (ps *parser) firmwareNICs(t *ibft.Table, targets []int) {
 // being asked for, the table's are in the place of the image's default.
 func (f *firmwareNet) replace(asking []Value[IP], asked bool) []Value[IP] {
 	if !asked {
-		return f.rest(Value[IP]{})
+		return f.rest(nil, &Value[IP]{})
 	}
 	f.pick(asking)
 	var lines []Value[IP]
-	for i, v := range asking {
-		switch {
-		case !isFirmware(v):
-			lines = append(lines, v)
-		case v.V.named():
-			lines = append(lines, f.named(i, v)...)
-		default:
-			lines = append(lines, f.rest(v)...)
+	var last Value[IP] // whose rank the NICs have that no line is for
+	for i := range asking {
+		v := &asking[i]
+		if v.V.Methods[0] != Firmware {
+			lines = append(lines, *v)
+			continue
+		}
+		if last.From = v.From; v.V.named() {
+			lines = f.named(lines, i, v)
+		} else {
+			lines = f.rest(lines, v)
 		}
 	}
-	return append(lines, f.rest(Value[IP]{})...)
+	return f.rest(lines, &last)
 }
 
 // firmwareNet gives the NICs of a table to the lines that ask for them.
 type firmwareNet struct {
 	ps     *parser
 	t      *ibft.Table
+	macs   []string    // of the NICs, "" where the table has none
 	order  []int       // NICs to bring up, by their places
 	picked map[int]int // by the line's place: the NIC that it names
 }
 
-func (ip IP) named() bool { return ip.Device != "" || ip.MAC != "" }
+func (ps *parser) newFirmwareNet(t *ibft.Table, targets []int) *firmwareNet {
+	f := &firmwareNet{ps: ps, t: t, order: ps.firmwareOrder(t, targets)}
+	for i := range t.NICs {
+		mac := ""
+		if nic := &t.NICs[i]; nic.MAC != [6]byte{} {
+			mac = nic.HardwareAddr()
+		}
+		f.macs = append(f.macs, mac)
+	}
+	return f
+}
+
+func (ip *IP) named() bool { return ip.Device != "" || ip.MAC != "" }
 
 // pick finds the NICs of the lines that name one: by MAC, if it is known, and
 // then in the table's order.
 func (f *firmwareNet) pick(lines []Value[IP]) {
 	f.picked = map[int]int{}
-	taken := map[int]bool{}
-	all := slices.Clone(f.order)
+	left := slices.Clone(f.order)
 	for i := range f.t.NICs {
-		if !slices.Contains(all, i) {
-			all = append(all, i)
+		if !slices.Contains(left, i) {
+			left = append(left, i)
 		}
 	}
 	for _, byMAC := range []bool{true, false} {
-		for i, v := range lines {
-			if _, done := f.picked[i]; done || !isFirmware(v) || !v.V.named() {
+		for i := range lines {
+			ip := &lines[i].V
+			if _, done := f.picked[i]; done || ip.Methods[0] != Firmware || !ip.named() {
 				continue
 			}
-			at := slices.IndexFunc(all, func(nic int) bool {
-				return !taken[nic] && (!byMAC || f.t.NICs[nic].HardwareAddr() == f.mac(v.V))
-			})
-			if at >= 0 {
-				f.picked[i], taken[all[at]] = all[at], true
+			at := 0
+			if byMAC {
+				mac := f.mac(ip)
+				at = slices.IndexFunc(left, func(nic int) bool { return mac != "" && f.macs[nic] == mac })
+			}
+			if at >= 0 && at < len(left) {
+				f.picked[i] = left[at]
+				left = slices.Delete(left, at, at+1)
 			}
 		}
 	}
-	f.order = slices.DeleteFunc(slices.Clone(f.order), func(nic int) bool { return taken[nic] || f.elsewhere(lines, nic) })
+	f.order = slices.DeleteFunc(f.order, func(nic int) bool { return !slices.Contains(left, nic) || f.elsewhere(lines, nic) })
 }
 
 // mac returns the MAC of the NIC that a line names, "" if it is not known.
-func (f *firmwareNet) mac(ip IP) string {
+func (f *firmwareNet) mac(ip *IP) string {
 	return cmp.Or(ip.MAC, f.ps.plan.Net.macOf(ip.Device))
 }
 
 // elsewhere tells whether a line of another method names the NIC.
 func (f *firmwareNet) elsewhere(lines []Value[IP], nic int) bool {
-	mac := f.t.NICs[nic].HardwareAddr()
-	return slices.ContainsFunc(lines, func(v Value[IP]) bool { return !isFirmware(v) && f.mac(v.V) == mac })
+	for i := range lines {
+		if ip := &lines[i].V; ip.Methods[0] != Firmware && f.macs[nic] != "" && f.mac(ip) == f.macs[nic] {
+			return true
+		}
+	}
+	return false
 }
 
-// named makes the line of one that names its NIC.
-func (f *firmwareNet) named(i int, v Value[IP]) []Value[IP] {
+// named adds the line of one that names its NIC.
+func (f *firmwareNet) named(lines []Value[IP], i int, v *Value[IP]) []Value[IP] {
 	nic, ok := f.picked[i]
 	if !ok {
-		f.ps.warnf("%s does nothing: the iBFT has no other NIC", label(v))
-		return nil
+		f.ps.warnf("%s does nothing: the iBFT has no other NIC", label(*v))
+		return lines
 	}
-	if mac := f.mac(v.V); mac != "" && mac != f.t.NICs[nic].HardwareAddr() {
-		f.ps.warnf("%s is for the NIC with MAC %s, and iBFT NIC %d has MAC %s, which counts", label(v), mac, nic, f.t.NICs[nic].HardwareAddr())
-		v.V.Device = "" // it is another NIC's name
+	by := *v
+	if mac, its := f.mac(&v.V), f.macs[nic]; mac != "" && its != "" && mac != its {
+		f.ps.warnf("%s is for the NIC with MAC %s, and iBFT NIC %d has MAC %s, which counts", label(by), mac, nic, its)
+		by.V.Device = "" // it is another NIC's name
 	}
-	return f.line(nic, v)
+	return f.line(lines, nic, &by)
 }
 
-// rest makes the lines of the NICs that no line names.
-func (f *firmwareNet) rest(v Value[IP]) []Value[IP] {
-	var out []Value[IP]
+// rest adds the lines of the NICs that no line names.
+func (f *firmwareNet) rest(lines []Value[IP], by *Value[IP]) []Value[IP] {
 	for _, nic := range f.order {
-		out = append(out, f.line(nic, v)...)
+		lines = f.line(lines, nic, by)
 	}
 	f.order = nil
-	return out
+	return lines
 }
 
-// line makes the line of a NIC; by is the one that asks for it, and what it says
+// line adds the line of a NIC; by is the one that asks for it, and what it says
 // itself counts. There is none if the table has no address for it.
-func (f *firmwareNet) line(i int, by Value[IP]) []Value[IP] {
-	nic := f.t.NICs[i]
+func (f *firmwareNet) line(lines []Value[IP], i int, by *Value[IP]) []Value[IP] {
+	nic := &f.t.NICs[i]
 	v := Value[IP]{by.V, fmt.Sprintf("iBFT NIC %d", i)}
 	if by.V.named() || level(by.From) != 1 {
-		v.From += ", " + label(by)
+		v.From += ", " + label(*by)
 	}
 	ip := &v.V
 	if ip.Address.IsValid() {
-		f.ps.warnf("the address in %s does not count: that of the iBFT does", label(by))
+		f.ps.warnf("the address in %s does not count: that of the iBFT does", label(*by))
 	}
 	ip.Address, ip.Peer, ip.Guessed = netip.Prefix{}, netip.Prefix{}, false
 	prefix, hasMask := nic.Prefix()
@@ -172,7 +195,7 @@ func (f *firmwareNet) line(i int, by Value[IP]) []Value[IP] {
 		ip.Methods = []Method{DHCP}
 	case !nic.Address.IsValid():
 		f.ps.warnf("iBFT NIC %d has no address and is passed over", i)
-		return nil
+		return lines
 	case !hasMask:
 		prefix, ip.Guessed = netip.PrefixFrom(nic.Address, classBits(nic.Address)), true
 		fallthrough
@@ -189,16 +212,16 @@ func (f *firmwareNet) line(i int, by Value[IP]) []Value[IP] {
 		}
 	}
 	f.identify(ip, i, v.From)
-	return []Value[IP]{v}
+	return append(lines, v)
 }
 
 // identify says which NIC of the machine it is: by its MAC, or where the table
 // has none by the line's name, or by its place on PCI. With a VLAN it is that.
 func (f *firmwareNet) identify(ip *IP, i int, from string) {
-	nic := f.t.NICs[i]
+	nic := &f.t.NICs[i]
 	switch {
-	case nic.MAC != [6]byte{}:
-		ip.MAC = nic.HardwareAddr()
+	case f.macs[i] != "":
+		ip.MAC = f.macs[i]
 	case !ip.named() && nic.PCI != 0:
 		ip.Device = "0000:" + nic.PCI.String()
 	}
@@ -216,9 +239,7 @@ func (f *firmwareNet) identify(ip *IP, i int, from string) {
 func (f *firmwareNet) leased(targets []int) Value[IP] {
 	v := Value[IP]{IP{Methods: []Method{DHCP}}, "iBFT without an address"}
 	for _, i := range f.ps.firmwareOrder(f.t, targets) {
-		if nic := f.t.NICs[i]; nic.MAC != [6]byte{} && v.V.MAC == "" {
-			v.V.MAC = nic.HardwareAddr()
-		}
+		v.V.MAC = cmp.Or(v.V.MAC, f.macs[i])
 	}
 	f.ps.warnf("the iBFT has no NIC with an address: DHCP is tried: write ip=ADDRESS::GATEWAY:MASK::NIC:none if there is no server")
 	return v

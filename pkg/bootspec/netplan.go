@@ -58,7 +58,8 @@ func (ps *parser) settle() {
 // name if there is none.
 func (ps *parser) takeOthers(boot int) {
 	n := &ps.plan.Net
-	for i, v := range n.IP {
+	for i := range n.IP {
+		v := &n.IP[i]
 		if i == boot {
 			continue
 		}
@@ -147,7 +148,7 @@ func (ps *parser) bootLine() int {
 			return i
 		}
 	}
-	if i := find(IP.named); i >= 0 {
+	if i := find(func(ip IP) bool { return ip.named() }); i >= 0 {
 		return i
 	}
 	return find(func(IP) bool { return true })

@@ -83,7 +83,7 @@ func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) []err
 			if ps.touched {
 				ps.drafts[target].given = true
 			}
-			ps.plan.Warnings = append(ps.plan.Warnings, bad.mend(valueOf(row, target, p))...)
+			bad.mend(valueOf(row, target, p), ps)
 		}
 		tell(p, became)
 	}

@@ -64,17 +64,14 @@ func (a *attributes) oddities() Oddities {
 	return a.odd
 }
 
-// optional is what its structure does without where it makes no sense.
-func optional[T any](a *attributes, read func() T) T {
+// optional reads what its structure does without where it makes no sense.
+func (a *attributes) optional(read func()) {
 	if a.err != nil {
-		var none T
-		return none
+		return
 	}
-	v := read()
-	if a.err != nil {
+	if read(); a.err != nil {
 		a.odd, a.err = append(a.odd, a.err), nil
 	}
-	return v
 }
 
 // open finds a structure that is marked valid.
@@ -159,9 +156,10 @@ func (a *attributes) initiator() Initiator {
 	if i.Name == "" {
 		a.fail("initiator-name", "no initiator name")
 	}
-	server := func(file string) netip.Addr { return optional(a, func() netip.Addr { return a.addr(file) }) }
-	i.ISNS, i.SLP = server("isns-server"), server("slp-server")
-	i.RADIUS, i.RADIUS2 = server("pri-radius-server"), server("sec-radius-server")
+	a.optional(func() {
+		i.ISNS, i.SLP = a.addr("isns-server"), a.addr("slp-server")
+		i.RADIUS, i.RADIUS2 = a.addr("pri-radius-server"), a.addr("sec-radius-server")
+	})
 	return i
 }
 
@@ -170,9 +168,9 @@ func (a *attributes) nic() NIC {
 	n.Gateway, n.DHCP = a.addr("gateway"), a.addr("dhcp")
 	n.DNS, n.DNS2 = a.addr("primary-dns"), a.addr("secondary-dns")
 	n.VLAN = uint16(a.number("vlan", maxVLAN))
-	n.HostName = optional(a, func() string { return a.name("hostname", maxString) })
+	a.optional(func() { n.HostName = a.name("hostname", maxString) })
 	if n.Address.IsValid() {
-		n.PrefixLen = optional(a, func() int { return int(a.number("prefix-len", uint64(n.Address.BitLen()))) })
+		a.optional(func() { n.PrefixLen = int(a.number("prefix-len", uint64(n.Address.BitLen()))) })
 	}
 	if s := a.get("mac"); s != "" {
 		b, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
