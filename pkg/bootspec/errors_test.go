@@ -70,6 +70,7 @@ var bads = []struct{ key, value, cause, write string }{
 	{"ip", "nonsense", "nonsense is no method", "ip=dhcp"},
 	{"ip", "dhcp5", "dhcp5 is no method", "ip=dhcp"},
 	{"ip", "10.1.1.300", "10.1.1.300 is no method", "ip=dhcp"},
+	{"ip", ":::::10.1.1.5:dhcp", "10.1.1.5 is no NIC's name", "ip=dhcp"},
 	{"ip", "eth0:dhpc", "dhpc is no method", "ip=dhcp"},
 	{"ip", "rarp", "RARP is not supported: use dhcp", "ip=dhcp"},
 	{"ip", "eth0:RARP", "RARP is not supported: use dhcp", "ip=dhcp"},

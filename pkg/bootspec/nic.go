@@ -118,7 +118,7 @@ func (r *ipReader) device(s string) {
 		r.ip.MAC = mac
 		return
 	}
-	if !isInterface(s) {
+	if !isInterface(s) || isAddress(s) { // in the wrong place
 		r.failf("%s is no NIC's name", clip(s))
 	}
 	r.ip.Device = s
