@@ -79,8 +79,8 @@ func (p Plan) Ignores(kind string) bool {
 	return slices.Contains(strings.Split(p.Ignore.V, ","), kind)
 }
 
-// sayAsked warns of what was asked for and is not supported, once for each kind.
-func (ps *parser) sayAsked() {
+// warnUnsupported warns of what was asked for and is not supported, once for each kind.
+func (ps *parser) warnUnsupported() {
 	if len(ps.asked) == 0 {
 		return
 	}
@@ -100,7 +100,7 @@ func (ps *parser) sayAsked() {
 	}
 }
 
-// askedFor returns the words that ask for a kind after all that was said.
+// askedFor returns the words that ask for a kind and are not silenced.
 func (ps *parser) askedFor(kind string) (words []string) {
 	for i, p := range ps.asked {
 		if p.on && p.kind == kind && !ps.silenced(i) {

@@ -56,8 +56,8 @@ func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 	ps.checkTimers()
 	ps.plan.Warnings = append(ps.plan.Warnings, ps.plan.withoutFirmware()...)
 	ps.forgetDHCP()
-	ps.sayAsked()
-	ps.sayRAM()
+	ps.warnUnsupported()
+	ps.warnRAMDisk()
 	return ps.plan, errors.Join(append(errs, ps.plan.Net.checkBootNIC(), ps.checkNodes())...)
 }
 

@@ -78,10 +78,10 @@ func (ps *parser) device(p cmdline.Param) (Device, error) {
 	return d, nil
 }
 
-// sayRAM warns of root=/dev/ram0 unless a device is named beside it, as
+// warnRAMDisk warns of root=/dev/ram0 unless a device is named beside it, as
 // genkernel's users do with real_root=. It names the initramfs as the boot loaders
 // of long ago had it.
-func (ps *parser) sayRAM() {
+func (ps *parser) warnRAMDisk() {
 	if len(ps.ram) > 0 && !ps.plan.Root.Device.Given() {
 		ps.warnf("%s does nothing: it is no disk of our sessions", clip(ps.ram[0].String()))
 	}

@@ -79,9 +79,9 @@ func misspelled(key string) (near []string) {
 	if suffix == "" {
 		return near
 	}
-	rows := byName()
+	all := byName()
 	for i, name := range near {
-		if _, _, ok := find(rows, name+suffix); ok {
+		if _, _, ok := find(all, name+suffix); ok {
 			near[i] = name + suffix
 		}
 	}
