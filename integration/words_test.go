@@ -13,7 +13,6 @@ import (
 // mounted without it, and at the shell that can be allowed. The real init gets none
 // of these words.
 func TestWordsOfOthers(t *testing.T) {
-	t.Parallel()
 	r := newRig(t)
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, Tree: root("")})
 	r.gotgt()
