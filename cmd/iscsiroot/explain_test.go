@@ -57,7 +57,7 @@ func TestExplain(t *testing.T) {
 		{"capitals", []string{"--cmdline", seedLine + " ISCSI_USERNAME=u ISCSI_PASSWORD=sesame-open-12"}, 0, []string{"[redacted]", "warning: everybody on this machine can read the secret in ISCSI_PASSWORD="}},
 		{"firmware", []string{"--ibft", "~/table"}, 0, []string{"52:54:00:aa:bb:01", "(iBFT NIC 0)", "(iBFT target 0)", "(iBFT initiator)"}},
 		{"broken firmware", []string{"--ibft", "~/broken"}, 1, []string{"read iBFT"}},
-		{"odd firmware", []string{"--ibft", "~/odd"}, 0, []string{"odd: read iBFT: target 1 at byte ", "no target name", "(iBFT target 0)"}},
+		{"odd firmware", []string{"--ibft", "~/odd"}, 0, []string{"warning: read iBFT: target 1 at byte ", "no target name", "(iBFT target 0)"}},
 		{"shared UUID", []string{"--ibft", "~/table", "--uuid", "00000000-0000-0000-0000-000000000000", "--cmdline", "iscsi_i_ip=10.1.1.165/26"}, 0, []string{"iqn.2001-04.com.example:m"}},
 		{
 			"shared UUID and no table",

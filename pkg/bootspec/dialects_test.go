@@ -40,7 +40,7 @@ func TestDialects(t *testing.T) {
 			"Debian's list of addresses, mutual CHAP, and the firmware",
 			`ISCSI_AUTO=true ISCSI_TARGET_IP="10.1.1.1 10.1.1.2" ISCSI_TARGET_NAME=iqn.x:t ISCSI_IN_USERNAME=it ISCSI_IN_PASSWORD=averylongsecret2`,
 			"iscsi_firmware iscsi_a=10.1.1.1,10.1.1.2 iscsi_t=iqn.x:t iscsi_U=it iscsi_W=averylongsecret2",
-			[]string{"everybody on this machine can read the secret in ISCSI_IN_PASSWORD= ", "ISCSI_AUTO= asks for the firmware's target: "},
+			[]string{"everybody on this machine can read the secret in ISCSI_IN_PASSWORD= ", "ISCSI_AUTO= asks for the firmware's target, "},
 		},
 		{
 			"genkernel's",
