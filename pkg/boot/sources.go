@@ -12,7 +12,7 @@ import (
 func correctLUN(lun bootspec.Value[iscsi.LUN]) string {
 	const otherwise = "or map the disk for this initiator at the target"
 	if bootspec.IsParameter(lun.From) {
-		return "correct " + lun.From + ", " + otherwise
+		return "correct " + strings.TrimSuffix(lun.From, " in "+bootspec.FromShell) + ", " + otherwise
 	}
 	return fmt.Sprintf("lun %v is from %s: write iscsi_lun=N for another, %s", lun.V, lun.From, otherwise)
 }
