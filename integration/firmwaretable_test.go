@@ -61,7 +61,7 @@ func TestIBFTAndASecondNIC(t *testing.T) {
 	})
 	r.expect(m, "login to "+targetName+" at 10.77.0.1:3260: session ", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
-	r.shows(m, "iscsiroot: network: ens2 is up with 10.77.0.2/24\r", "iscsiroot: network: ens3 is up with 10.10.10.10/24\r",
+	r.shows(m, "iscsiroot: network: ens2 is up with 10.77.0.2/24\n", "iscsiroot: network: ens3 is up with 10.10.10.10/24\n",
 		"guest: link: ens2 up 10.77.0.2/24", "guest: link: ens3 up 10.10.10.10/24", "guest: host name: myhostname",
 		"guest: file: net-ens3.conf: IPV4DNS0='10.10.10.53'", "guest: file: net-ens3.conf: HOSTNAME='myhostname'",
 		"guest: session: initiatorname="+initiator)
