@@ -35,13 +35,13 @@ type turn struct {
 // fewest tests run in any case, and at most most.
 var (
 	fewest = runtime.NumCPU() + 1
-	most   = 7 * runtime.NumCPU()
+	most   = 5 * runtime.NumCPU()
 )
 
 // Another test is started when the processors were idle for idleShare of the last interval and there are memoryOfOne KiB of
 // memory; the first ones wait for one interval, in which those that are longer come.
 const (
-	turnInterval = time.Second
+	turnInterval = 2 * time.Second // in which a test that was started begins to work
 	idleShare    = 0.15
 	memoryOfOne  = 2 << 20
 )

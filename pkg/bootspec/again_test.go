@@ -70,8 +70,18 @@ func TestRootBesideNetroot(t *testing.T) {
 	if p, err := parse("root=dhcp"); err != nil || !p.ByDHCP.V {
 		t.Errorf("root=dhcp alone: %+v, %v", p.ByDHCP, err)
 	}
-	if p, err := parse("root=LABEL=a root=/dev/root"); err != nil || p.Root.Device.Given() {
-		t.Errorf("the last root= counts: %+v, %v", p.Root.Device, err)
+	for _, text := range []string{
+		"root=LABEL=a root=/dev/root", "root=LABEL=a root=dhcp", "root=/dev/root root=LABEL=a", "root=/dev/vda1 root=LABEL=a",
+		"root=/dev/vda1 real_root=LABEL=a", "real_root=LABEL=a root=/dev/sda2", "rootdev=mmcblk0p1 root=LABEL=a", "root=LABEL=a rootdev=/dev/sda3",
+	} {
+		if p, err := parse(text); err != nil || p.Root.Device.V.Text != "a" {
+			t.Errorf("%s: root is %+v, %v", text, p.Root.Device, err)
+		}
+	}
+	for _, text := range []string{"root=/dev/vda1 root=dhcp", "root=/dev/vda1 root=/dev/ram0", "root=/dev/vda1 root=/dev/root"} {
+		if p, err := parse(text); err != nil || p.Root.Device.Given() {
+			t.Errorf("%s: root is %+v, %v", text, p.Root.Device, err)
+		}
 	}
 }
 

@@ -52,10 +52,11 @@ func (ps *parser) ignored(p cmdline.Param) error {
 	names := strings.Split(kindNames(), ", ")
 	for _, one := range strings.Split(p.Value, ",") {
 		if !slices.Contains(names, one) {
-			return bad(p, "there is no such kind to ignore", "some of "+kindNames()+", with commas")
+			ps.warnf("%s: there is no kind %q to ignore: write some of %s, with commas", source(p), clip(one), kindNames())
+			continue
 		}
+		ps.plan.Ignore = Value[string]{strings.TrimPrefix(ps.plan.Ignore.V+","+one, ","), source(p)}
 	}
-	set(ps, &ps.plan.Ignore, p.Value, p)
 	return nil
 }
 
@@ -70,7 +71,9 @@ func kindNames() string {
 
 // noFirmware takes genkernel's iscsi_noibft.
 func (ps *parser) noFirmware(p cmdline.Param) error {
-	set(ps, &ps.plan.Firmware, off(p.Value), p)
+	if !off(p.Value) {
+		set(ps, &ps.plan.Firmware, false, p)
+	}
 	return nil
 }
 
@@ -112,11 +115,13 @@ func (ps *parser) askedFor(kind string) (words []string) {
 
 // silenced tells whether a word that asks for something does not count: the last
 // value of a word does, and a word that is off takes along those that are its name,
-// a dot and more, as rd.lvm=0 does rd.lvm.vg=.
+// a dot and more, as rd.lvm=0 does rd.lvm.vg=; without a dot of its own all of its
+// kind, as luks=no does rd.luks.uuid=.
 func (ps *parser) silenced(i int) bool {
 	p := ps.asked[i]
 	for j, other := range ps.asked {
-		if j > i && other.Key == p.Key || !other.on && strings.HasPrefix(p.Key, other.Key+".") {
+		whole := !strings.Contains(strings.TrimPrefix(other.Key, "rd."), ".")
+		if j > i && other.Key == p.Key || !other.on && (strings.HasPrefix(p.Key, other.Key+".") || whole && other.kind == p.kind && other.Key != p.Key) {
 			return true
 		}
 	}

@@ -14,7 +14,8 @@ import (
 // live-boot, cryptsetup and fsprotect, genkernel(8), mkinitcpio(8), Alpine's mkinitfs
 // and the kernel. What gets supported is taken out here.
 const kindTable = `
-overlay | a writable layer over root | root is mounted as it is, and the image's fstab may make it writable | overlayroot overlayroot_cfgdisk rd.overlay rd.overlay.* rd.overlayfs rd.live.overlay rd.live.overlay.* rootovl boot=overlay overlayfs overlayfs.* aufs aufs.* unionfs overlaytmpfs overlaytmpfsflags fsprotect union systemd.volatile=overlay systemd.volatile=yes systemd.volatile=true systemd.volatile=on systemd.volatile=1
+overlay | a writable layer over root | root is mounted as it is, and the image's fstab may make it writable | overlayroot rd.overlay rd.overlayfs rd.live.overlay rd.live.overlay.overlayfs rootovl boot=overlay overlayfs overlayfs.* aufs aufs.* unionfs overlaytmpfs overlaytmpfsflags fsprotect union systemd.volatile=overlay systemd.volatile=yes systemd.volatile=true systemd.volatile=on systemd.volatile=1
+overlay-settings | settings of a writable layer over root | there is no such layer | rd.overlay.* rd.live.overlay.* overlayroot_cfgdisk
 live | a live system in an image file | root is a file system on a disk of our sessions | rd.live.* rd.writable.fsimg boot=live boot=casper live-media live-media-* bootfrom toram copytoram todisk persistence persistent persistence-* findiso fromiso iso-scan/filename fetch httpfs archisobasedir archisodevice archisolabel archiso_* cow_* cdroot cdroot_* loop looptype isoboot verify liveimg coreos.live.* inst.* ks
 lvm | LVM | | rd.lvm rd.lvm.vg rd.lvm.lv rd.lvm.snapshot rd.lvm.snapsize rd_LVM_* dolvm lvmraid lvmwait
 md | an md array | | rd.md rd.md.uuid rd_MD_UUID domdadm md raid part partitionable
@@ -33,7 +34,7 @@ nfs | an NFS root | | nfsroot boot=nfs netboot nfsopts
 cifs | a CIFS root | | cifsroot cifsuser cifspass
 nbd | an NBD root | | nbdroot nbdport
 fcoe | FCoE | | fcoe rd.fcoe
-nvmf | NVMe over Fabrics | | rd.nvmf.* nvmf.*`
+nvmf | NVMe over Fabrics | | rd.nvmf.discover nvmf.discover`
 
 // instead of a kind that the table has nothing for.
 const plainRoot = "root is looked for on the disks of our sessions themselves, and what else is there is left to the real system"
@@ -64,7 +65,8 @@ scandelay | disks are waited for; write rootdelay=SECONDS for a fixed time
 rootfs | write rootfstype=TYPE
 subdir | write root= of a file system that holds the real system at its top
 init_opts | write what the real init shall get behind -- at the end of the command line
-iscsi_debug linuxrc rdinfo rddebug rdinitdebug | write rd.debug
+iscsi_debug rdinfo rddebug rdinitdebug | write rd.debug
+linuxrc | write rd.debug in place of linuxrc=debug
 rdshell | write rd.shell
 rd.retry | write rd.timeout=SECONDS
 rd.cmdline | write rd.break=modules, and at the shell retry NAME=VALUE
@@ -129,8 +131,9 @@ func rootKind(value string) string {
 			}
 		}
 	}
-	// What is left below a directory of /dev is a volume group's.
-	if strings.HasPrefix(value, "/dev/") && !strings.HasPrefix(value, "/dev/disk/") && strings.Count(value, "/") == 3 {
+	// What is left below a directory of /dev is a volume group's, but for the disks
+	// of old RAID adapters.
+	if !strings.HasPrefix(value, "/dev/cciss/") && !strings.HasPrefix(value, "/dev/ida/") && strings.HasPrefix(value, "/dev/") && !strings.HasPrefix(value, "/dev/disk/") && strings.Count(value, "/") == 3 {
 		return "LVM"
 	}
 	return ""

@@ -23,7 +23,8 @@ func TestNotSupported(t *testing.T) {
 		{"overlayroot=tmpfs overlayroot_cfgdisk=disabled", "a writable layer over root", "overlayroot="},
 		{"overlayroot=device:dev=LABEL=rw,recurse=0", "a writable layer over root", "overlayroot="},
 		{"rd.overlay", "a writable layer over root", "rd.overlay"},
-		{"rd.overlay=LABEL=x rd.overlay.reset", "a writable layer over root", "rd.overlay=, rd.overlay.reset"},
+		{"rd.overlay=LABEL=x rd.overlay.reset", "a writable layer over root|settings of a writable layer over root", "rd.overlay="},
+		{"rd.live.overlay.size=1024 rd.overlay.readonly", "settings of a writable layer over root", ""},
 		{"rd.live.image rd.live.overlay.overlayfs=1", "a writable layer over root|a live system in an image file", "rd.live.overlay.overlayfs="},
 		{"rd.live.overlay=none rd.live.overlay.size=1", "", ""},
 		{"rootovl", "a writable layer over root", "rootovl"},
@@ -40,7 +41,7 @@ func TestNotSupported(t *testing.T) {
 		{"overlayroot=disabled overlayroot=tmpfs", "a writable layer over root", "overlayroot="},
 		{"rd.lvm.vg=vg0 rd.lvm.lv=vg0/root rd.lvm.lv=vg0/swap", "LVM", ""},
 		{"rd.lvm.vg=vg0 rd.lvm=0", "", ""},
-		{"rd.luks=0 rd.luks.uuid=x luks.uuid=y", "LUKS", ""},
+		{"rd.luks=0 rd.luks.uuid=x luks.uuid=y", "", ""},
 		{"dolvm domdadm dodmraid domultipath dobcache dozfs dosshd", "LVM|an md array|a RAID of the firmware|multipath|bcache|ZFS|an SSH server", ""},
 		{"rd.md.uuid=x md=0,/dev/sda,/dev/sdb raid=part", "an md array", ""},
 		{"cryptdevice=/dev/sda2:root crypt_root=/dev/sda2 rd.luks.name=x=root", "LUKS", ""},
@@ -109,5 +110,17 @@ func TestKinds(t *testing.T) {
 			}
 			seen[word] = name
 		}
+	}
+}
+
+// A kind that is not known does not stop the boot: a later version may support what
+// it is about. Words that are given again add up.
+func TestIgnore(t *testing.T) {
+	plan, err := parse("rd.iscsiroot.ignore=overlay rd.iscsiroot.ignore=foo,lvm overlayroot=tmpfs dolvm")
+	if err != nil || !plan.Ignores("overlay") || !plan.Ignores("lvm") || plan.Overlay != "" {
+		t.Errorf("%+v, overlay %q, %v", plan.Ignore, plan.Overlay, err)
+	}
+	if text := strings.Join(plan.Warnings, "\n"); !strings.HasPrefix(text, `rd.iscsiroot.ignore=: there is no kind "foo" to ignore: write some of overlay, `) || strings.Contains(text, "\n") {
+		t.Errorf("warnings are %q", text)
 	}
 }

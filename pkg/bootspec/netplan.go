@@ -55,7 +55,7 @@ func (ps *parser) settle() {
 
 // takeOthers takes from the lines that are not the boot's what holds for the
 // whole machine: name servers, which stand behind those of the boot, and a host
-// name if there is none.
+// name if there is none, or the firmware's alone.
 func (ps *parser) takeOthers(boot int) {
 	n := &ps.plan.Net
 	for i := range n.IP {
@@ -68,7 +68,7 @@ func (ps *parser) takeOthers(boot int) {
 				n.Nameservers = append(n.Nameservers, Value[netip.Addr]{d, v.From})
 			}
 		}
-		if isHostName(v.V.HostName) && !n.HostName.Given() {
+		if isHostName(v.V.HostName) && (!n.HostName.Given() || strings.HasPrefix(n.HostName.From, "iBFT ") && !ofFirmware(*v)) {
 			n.HostName = Value[string]{v.V.HostName, v.From}
 		}
 	}

@@ -166,7 +166,7 @@ var netGoods = []good{
 		p.Warnings = []string{source + " does nothing: a login is tried as long as rd.timeout= says"}
 	}},
 	{"iscsi_noibft", "-", func(p *bootspec.Plan, source string) { p.Firmware = from(false, source) }},
-	{"iscsi_noibft", "0", func(p *bootspec.Plan, source string) { p.Firmware = from(true, source) }},
+	{"iscsi_noibft", "0", nothing},
 	{"doscsi", "-", nothing},
 	{"rd.iscsi.waitnet", "0", nothing},
 	{"rd.iscsi.testroute", "0", nothing},

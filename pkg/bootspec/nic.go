@@ -3,6 +3,7 @@ package bootspec
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,7 +58,9 @@ func (ps *parser) nameBootNIC() {
 func (n *Net) checkBootNIC() error {
 	var errs []error
 	told := ""
-	n.eachNIC(func(nic *string, from string) {
+	active := *n
+	active.IP = slices.DeleteFunc(slices.Clone(n.IP), func(v Value[IP]) bool { return v.V.Methods[0] == Off })
+	active.eachNIC(func(nic *string, from string) {
 		if n.isBootNIC(*nic) && from != told {
 			told = from
 			errs = append(errs, &BootNICError{from})

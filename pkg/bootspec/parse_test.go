@@ -143,7 +143,7 @@ func TestParseUnknown(t *testing.T) {
 		{"dr.iscsiroot.lun=1", "parameter dr.iscsiroot.lun" + dead + ": did you mean rd.iscsiroot.lun?"},
 		{"ISCSI_U=x", "parameter ISCSI_U" + dead + ": did you mean iscsi_u or iscsi_U?"},
 		{"Iscsi_mistake=x", "parameter Iscsi_mistake" + dead},
-		{"IP=dhcp", "parameter IP" + dead + ": did you mean ip?"},
+		{"IP=dhcp VLAN=12 TEAM=blue MTU=9000", ""},
 		{"hotsnaem=x", "parameter hotsnaem" + dead + ": did you mean hostname?"},
 		{"ipp=dhcp inti=/sbin/x paanic=1 rot=/dev/sda", ""},
 		{"keymap=us locale=de_DE noeject splash=silent url=http://x ds=nocloud-net domain=example.org interface=eth0 log_host=10.1.1.1 root2=x hostid=1 username=x", ""},

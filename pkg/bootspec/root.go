@@ -8,26 +8,34 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 func (ps *parser) root(p cmdline.Param) error {
 	switch v := p.Value; {
 	case v == "/dev/root": // dracut's and the kernel's word for what root is found to be
-		ps.plan.Root.Device, ps.nodes = Value[Device]{}, withoutKey(ps.nodes, p.Key)
+		ps.dropNodes()
 		return nil
 	case strings.TrimRight(v, "0123456789") == "/dev/ram":
+		ps.dropNodes()
 		ps.ram = append(ps.ram, p)
 		return nil
 	case v == "dhcp", v == "dhcp6":
+		ps.dropNodes()
 		ps.plan.ByDHCP = Value[bool]{true, source(p)}
 		return nil
 	case v == "iscsi", strings.HasPrefix(v, "iscsi:"):
 		return ps.rootISCSI(p)
+	case ps.yields(p):
+		return nil
 	}
-	before := len(ps.nodes)
+	before := slices.Clone(ps.nodes)
 	d, err := ps.device(p)
 	if err == nil { // an earlier root= counts no longer
-		ps.nodes = append(withoutKey(ps.nodes[:before], p.Key), ps.nodes[before:]...)
+		added := ps.nodes[len(before):]
+		ps.nodes = before
+		ps.dropNodes()
+		ps.nodes = append(ps.nodes, added...)
 	}
 	if err == nil && d.By == ByNode && strings.HasPrefix(p.Origin, "/etc/") {
 		// dracut bakes the disk of the machine that it runs on into the image.
@@ -41,9 +49,29 @@ func (ps *parser) root(p cmdline.Param) error {
 	return err
 }
 
-// withoutKey leaves parameters of a key out.
-func withoutKey(list []cmdline.Param, key string) []cmdline.Param {
-	return slices.DeleteFunc(slices.Clone(list), func(p cmdline.Param) bool { return p.Key == key })
+// dropNodes forgets the kernel's names of disks in earlier root=, under any of
+// its names.
+func (ps *parser) dropNodes() {
+	ps.nodes = slices.DeleteFunc(ps.nodes, func(p cmdline.Param) bool { return p.Key != "rootfallback" })
+}
+
+// yields tells whether a word names root in vain, and warns of it: genkernel's
+// real_root= counts more than root=, wherever it stands, and a board's boot loader
+// has rootdev= for a script of its own, which counts only where it names a device
+// and no root= does.
+func (ps *parser) yields(p cmdline.Param) bool {
+	given := ps.plan.Root.Device.From
+	switch {
+	case p.Key == "root" && strings.HasPrefix(given, "real_root="), p.Key == "rootdev" && given != "" && !strings.HasPrefix(given, "rootdev=") && !low(given):
+		ps.warnf("%s does not count beside %s", source(p), given)
+		return true
+	case p.Key == "rootdev":
+		if d, ok := ParseDevice(p.Value); !ok || d.By == ByNode {
+			ps.warnf("%s is passed over: %s is no disk of our sessions", source(p), clip(hideCredentials(p.Value)))
+			return true
+		}
+	}
+	return false
 }
 
 // forgetDHCP drops the wish for a target of DHCP's where another source names
@@ -66,7 +94,9 @@ func (ps *parser) device(p cmdline.Param) (Device, error) {
 	d, ok := ParseDevice(p.Value)
 	if !ok {
 		what := rootKind(p.Value)
-		p.Value = hideCredentials(p.Value) // root=cifs: may hold some
+		if p.Value = hideCredentials(p.Value); strings.HasPrefix(p.Value, "cifs:") { // its options may hold some
+			p.Value = "cifs:" + iscsi.Secret{}.String()
+		}
 		if what != "" {
 			return d, bad(p, what+" is not supported", deviceForms)
 		}

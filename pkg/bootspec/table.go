@@ -181,9 +181,11 @@ func byName() map[string]Parameter {
 }
 
 // Ours tells whether key is a parameter that Parse understands, one that looks
-// like ours, or a word of another initramfs. The real init gets neither argv
+// like ours or like that of a secret, or a word of another initramfs. One that may
+// be mistyped may be the real init's too. The real init gets neither argv
 // words nor environment variables of such names.
 func Ours(key string) bool {
 	_, _, ok := find(byName(), key)
-	return ok || (&parser{}).foreign(cmdline.Param{Key: key}) != notOurs
+	kind, _ := kindOf(cmdline.Param{Key: key})
+	return ok || kind != nil || instead(key) != "" || looksOurs(key) || Secrets(key)
 }

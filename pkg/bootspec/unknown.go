@@ -37,8 +37,8 @@ func unknown(p cmdline.Param) string {
 }
 
 const (
-	// A name of ours that is shorter has too many neighbours: it is compared
-	// without the case of letters alone.
+	// A name of ours that is shorter has too many neighbours. Those that begin with
+	// iscsi_ are compared without the case of letters all the same.
 	minMisspelled = 6
 	// maxMisspelled is how many letters may be wrong, missing, too many, or
 	// exchanged with the next one.
@@ -63,7 +63,7 @@ func misspelled(key string) (near []string) {
 		for _, name := range row.Names() {
 			d := best + 1
 			switch {
-			case strings.EqualFold(base, name):
+			case strings.EqualFold(base, name) && (len(name) >= minMisspelled || strings.HasPrefix(name, "iscsi_")):
 				d = 0
 			case len(name) >= minMisspelled && sameSpace(base, name):
 				d = max(1, distance(base, name, best+1))
