@@ -41,7 +41,7 @@ var (
 // Another test is started when the processors were idle for idleShare of the last interval and there are memoryOfOne KiB of
 // memory; the first ones wait for one interval, in which those that are longer come.
 const (
-	turnInterval = 2 * time.Second // in which a test that was started begins to work
+	turnInterval = time.Second
 	idleShare    = 0.15
 	memoryOfOne  = 2 << 20
 )
