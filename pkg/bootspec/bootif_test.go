@@ -76,7 +76,7 @@ func TestBootifUnknown(t *testing.T) {
 	}
 }
 
-// A boot server is no peer where there is a gateway, whoever gives it. With a
+// A boot server is no peer where there is a gateway, from any source. With a
 // prefix length it is one.
 func TestPeerOrBootServer(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{

@@ -89,7 +89,7 @@ func dracutParameters() []Parameter {
 	return []Parameter{
 		{"netroot", nil, "[iscsi:HOST:PROTOCOL:PORT:LUN:TARGET]", "target as dracut has it, with USER:SECRET@ before the host if need be; the LUN is decimal; iscsi alone is the firmware's, dhcp DHCP's; may be repeated", (*parser).netroot},
 		{"iscsiroot", nil, "HOST:PROTOCOL:PORT:LUN:TARGET", "netroot='s old name", (*parser).iscsiroot},
-		{"rd.iscsi.firmware", also("iscsi_firmware", "iscsi_auto", "ISCSI_AUTO"), "[0]", "log in to the targets of the firmware's iBFT; 0: do not, even if nobody else names one", (*parser).firmware},
+		{"rd.iscsi.firmware", also("iscsi_firmware", "iscsi_auto", "ISCSI_AUTO"), "[0]", "log in to the targets of the firmware's iBFT; 0: do not, even if no other source names one", (*parser).firmware},
 		{"iscsi_noibft", nil, "[0]", "genkernel's: as rd.iscsi.firmware=0", (*parser).noFirmware},
 		{"rd.iscsi.ibft", nil, "[0]", "addresses of the firmware's iBFT", (*parser).firmwareNet},
 		{"rd.iscsi.mp", nil, "[0]", "all NICs of the iBFT, not only those that it booted by", (*parser).firmwareAll},

@@ -1,5 +1,5 @@
 // Package nstest runs a package's tests in namespaces of their own, so that they change neither the host's network nor its
-// mounts, and cannot write to its log. Whoever may not make namespaces gets them in a user namespace, in which he is root
+// mounts, and cannot write to its log. A user without the right to make namespaces gets them in a user namespace, as its root
 // (user_namespaces(7)).
 package nstest
 
