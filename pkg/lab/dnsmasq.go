@@ -60,6 +60,9 @@ func lookDnsmasq() (string, error) {
 
 // waitReady waits for the line that dnsmasq writes when its sockets are open.
 func (d *Dnsmasq) waitReady(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !strings.Contains(d.Log(), "started, version") {
