@@ -37,7 +37,7 @@ const (
 	usualLong = 90 * time.Second
 )
 
-var longOnes = []string{"TestDebian", "TestNetworkFaults", "TestTargetFaults", "TestShutdownLogsOut", "TestPackages", "TestRoom", "TestLIO", "TestStorm", "TestRoots", "TestBootFaultMatrix"}
+var longOnes = []string{"TestDebian", "TestNetworkFaults", "TestTargetFaults", "TestPackages", "TestRoom", "TestLIO", "TestStorm", "TestRoots", "TestBootFaultMatrix"}
 
 func historyFile() (string, error) {
 	dir, err := lab.CacheDir()

@@ -16,7 +16,7 @@ var commitNumber = sync.OnceValues(func() (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("git rev-parse HEAD: %w: set ROW=N or ROW=all", err)
 	}
-	return strconv.ParseUint(string(out[:8]), 16, 64)
+	return strconv.ParseUint(string(out[:min(8, len(out))]), 16, 64)
 })
 
 // rows are the rows of a matrix of n rows that are tested: in make soak all, in make test one, which the commit chooses. ROW=N

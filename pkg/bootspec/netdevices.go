@@ -96,9 +96,9 @@ func (n Net) NewMAC(hardware bool, names ...string) string {
 func (n Net) lines(hardware bool, names ...string) []IP {
 	var out []IP
 	for _, v := range n.IP {
-		nobody := v.V.Device == "" && v.V.MAC == ""
+		unnamed := v.V.Device == "" && v.V.MAC == ""
 		for _, name := range names {
-			if name != "" && (v.V.MAC == name || v.V.MAC == "" && v.V.Device == name) || nobody && n.boots(name, hardware) {
+			if name != "" && (v.V.MAC == name || v.V.MAC == "" && v.V.Device == name) || unnamed && n.boots(name, hardware) {
 				out = append(out, v.V)
 				break
 			}
@@ -122,7 +122,7 @@ func (n Net) boots(name string, hardware bool) bool {
 const maxDepth = 8
 
 // top returns the device that is on others and that no other is on, if there is
-// one alone: it is what the boot goes by if nobody names a NIC.
+// one alone: it is what the boot goes by if no parameter names a NIC.
 func (n Net) top() (Value[string], bool) {
 	var tops []Value[string]
 	for _, v := range n.VLANs {

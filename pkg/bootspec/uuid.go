@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// placeholders are UUIDs that makers of boards and firmwares left in the SMBIOS
+// commonUUIDs are those that makers of boards and firmwares left in the SMBIOS
 // of many machines, beside those that sharedUUID knows by their form. Most are
 // of FreeBSD's list (libexec/rc/rc.d/hostid: valid_hostid).
-var placeholders = [...]string{
+var commonUUIDs = [...]string{
 	"00010203-0405-0607-0809-0a0b0c0d0e0f",
 	"00020003-0004-0005-0006-000700080009", // AMI's default
 	"01020304-0506-0708-090a-0b0c0d0e0f10",
@@ -27,7 +27,7 @@ var placeholders = [...]string{
 
 // sharedUUID tells whether a UUID says nothing of which machine it is: it has one
 // byte alone, as all zeros and all ones (SMBIOS 3.7 section 7.2.1: not present,
-// not set), ends in ones, or is a known placeholder. Before SMBIOS 2.6 the order
+// not set), ends in ones, or is one of commonUUIDs. Before SMBIOS 2.6 the order
 // of the first three fields' bytes was left open, so both are looked at.
 func sharedUUID(uuid string) bool {
 	uuid = strings.ToLower(uuid)
@@ -40,5 +40,5 @@ func sharedUUID(uuid string) bool {
 	}
 	d := digits
 	swapped := d[6:8] + d[4:6] + d[2:4] + d[:2] + "-" + d[10:12] + d[8:10] + "-" + d[14:16] + d[12:14] + "-" + d[16:20] + "-" + d[20:]
-	return slices.Contains(placeholders[:], uuid) || slices.Contains(placeholders[:], swapped)
+	return slices.Contains(commonUUIDs[:], uuid) || slices.Contains(commonUUIDs[:], swapped)
 }
