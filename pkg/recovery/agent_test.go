@@ -43,6 +43,13 @@ func (r *rig) write(format string, args ...any) {
 	r.log = append(r.log, fmt.Sprintf(format, args...))
 }
 
+// said returns the log so far, a line each.
+func (r *rig) said() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.log, "\n")
+}
+
 // has tells whether a line holds what is asked, in the order of the log.
 func (r *rig) has(parts ...string) bool {
 	r.mu.Lock()

@@ -90,8 +90,8 @@ func TestSubscribesWithoutEnd(t *testing.T) {
 		if c := <-k.changes; !c.Up || tries.Load() != 101 {
 			t.Errorf("heard %+v after %d tries", c, tries.Load())
 		}
-		if n := strings.Count(strings.Join(log.log, "\n"), unix.ENOBUFS.Error()); n != 1 {
-			t.Errorf("an error that stays was logged %d times: %q", n, log.log)
+		if n := strings.Count(log.said(), unix.ENOBUFS.Error()); n != 1 {
+			t.Errorf("an error that stays was logged %d times: %s", n, log.said())
 		}
 	})
 	if !h.closed {

@@ -58,8 +58,8 @@ func TestListenersCannotBeRead(t *testing.T) {
 		if r.loginCount() != 0 || !r.state().Passive {
 			t.Errorf("%d logins against iscsid", r.loginCount())
 		}
+		told := strings.Count(r.said(), "too many open files")
 		r.mu.Lock()
-		told := strings.Count(strings.Join(r.log, "\n"), "too many open files")
 		r.blind, r.listeners, r.dialErr = nil, nil, nil
 		r.mu.Unlock()
 		if told != 1 {

@@ -193,9 +193,7 @@ func TestFewRetries(t *testing.T) {
 		if took := time.Since(began); took < time.Minute || took > 2*time.Minute {
 			t.Errorf("six tries in %v", took)
 		}
-		r.mu.Lock()
-		log := strings.Join(r.log, "\n")
-		r.mu.Unlock()
+		log := r.said()
 		if strings.Count(log, "six tries only: waiting for 4 s") != 1 || strings.Count(log, "is over") != 1 ||
 			!r.has("it broke soon after its login, and its disks give each command six tries only: waiting for 4 s", "the pause of 4 s is over") {
 			t.Error("the pause is not said once")
