@@ -14,8 +14,9 @@ func initArgs(args []string, line cmdline.Line) []string {
 	rest := min(len(line.InitArgs), len(args))
 	words, after := args[:len(args)-rest], args[len(args)-rest:]
 	var out []string
+	known := bootspec.NewVocabulary()
 	for _, w := range words {
-		if key, _, _ := strings.Cut(w, "="); !bootspec.Ours(key) {
+		if key, _, _ := strings.Cut(w, "="); !known.Ours(key) {
 			out = append(out, w)
 		}
 	}
@@ -26,8 +27,9 @@ func initArgs(args []string, line cmdline.Line) []string {
 // key=value word there, which is no place for what we were told.
 func initEnv(env []string) []string {
 	var out []string
+	known := bootspec.NewVocabulary()
 	for _, e := range env {
-		if key, _, _ := strings.Cut(e, "="); !bootspec.Ours(key) {
+		if key, _, _ := strings.Cut(e, "="); !known.Ours(key) {
 			out = append(out, e)
 		}
 	}

@@ -165,28 +165,6 @@ func (ps *parser) digest(dst *Value[iscsi.DigestPolicy], p cmdline.Param) error 
 	return nil
 }
 
-// Secret tells whether the parameter has a value that must not be shown.
-func Secret(p cmdline.Param) bool {
-	row, _, ok := find(byName(), p.Key)
-	hides := slices.Contains([]string{"netroot", "root", "iscsiroot"}, row.Key) && hideCredentials(p.Value) != p.Value
-	return Secrets(p.Key) || ok && hides && !strings.Contains(p.Value, ":@")
-}
-
-// Secrets tells whether the values of a parameter must not be shown: those of
-// secrets, of what may be one under a mistyped name, and of other programs'.
-func Secrets(key string) bool {
-	isSecret := func(name string) bool {
-		row, _, _ := find(byName(), name)
-		return row.Key == "iscsi_w" || row.Key == "iscsi_W"
-	}
-	if _, _, ok := find(byName(), key); ok {
-		return isSecret(key)
-	}
-	lower := strings.ToLower(key)
-	named := looksOurs(key) && (strings.Contains(lower, "pass") || strings.Contains(lower, "secret"))
-	return named || key == "cifspass" || slices.ContainsFunc(misspelled(key), isSecret)
-}
-
 // Forget overwrites the secrets of the plan and of every Spec made of it.
 func (p Plan) Forget() {
 	for _, c := range p.Credentials {

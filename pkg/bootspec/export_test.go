@@ -2,6 +2,7 @@ package bootspec
 
 import (
 	"reflect"
+	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
@@ -20,17 +21,26 @@ const (
 // Word tells what became of a word that stands alone, and whether anything is
 // otherwise because of it.
 func Word(p cmdline.Param) (became Fate, effect bool) {
-	var ps parser
+	ps := parser{known: NewVocabulary()}
 	ps.words(cmdline.Line{Params: []cmdline.Param{p}}, func(_ cmdline.Param, f Fate) { became = f })
-	ps.current, ps.touched = 0, false
+	ps.known, ps.current, ps.touched = nil, 0, false
 	return became, !reflect.DeepEqual(ps, parser{})
 }
 
 // Kinds returns the names of what is not supported, each with its words.
 func Kinds() map[string]string {
 	out := map[string]string{}
-	for _, row := range rows(kindTable) {
-		out[row[0]] = row[3]
+	for _, k := range kinds() {
+		out[k.name] = strings.ReplaceAll(" "+strings.Join(k.words, " "), " !", " ")
 	}
 	return out
 }
+
+// Ours, Secret and Secrets look words up in a vocabulary of their own.
+func Ours(key string) bool { return NewVocabulary().Ours(key) }
+
+// Secret is Vocabulary.Secret.
+func Secret(p cmdline.Param) bool { return NewVocabulary().Secret(p) }
+
+// Secrets tells whether all values of a parameter are secrets.
+func Secrets(key string) bool { return NewVocabulary().secretKey(key) }

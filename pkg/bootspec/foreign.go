@@ -1,7 +1,6 @@
 package bootspec
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,19 +28,19 @@ type asked struct {
 // foreign answers a word that is no parameter: one that asks for what is not
 // supported, one that has another name here, one that is mistyped.
 func (ps *parser) foreign(p cmdline.Param) fate {
-	if kind, on := kindOf(p); kind != nil {
-		ps.asked = append(ps.asked, asked{p, kind[0], on})
+	if kind, on := ps.known.kindOf(p); kind != nil {
+		ps.asked = append(ps.asked, asked{p, kind.name, on})
 		if on {
 			return answered
 		}
 		return taken
 	}
-	if text := instead(p.Key); text != "" {
+	if text := ps.known.instead(p.Key); text != "" {
 		ps.warnf("%s does nothing here: %s", clip(source(p)), text)
 		return answered
 	}
-	if looksOurs(p.Key) || len(misspelled(p.Key)) > 0 {
-		ps.warnf("%s", unknown(p))
+	if near := ps.known.misspelled(p.Key); looksOurs(p.Key) || len(near) > 0 {
+		ps.warnf("%s", unknown(p, near))
 		return answered
 	}
 	return notOurs
@@ -63,8 +62,8 @@ func (ps *parser) ignored(p cmdline.Param) error {
 // kindNames lists them all.
 func kindNames() string {
 	var names []string
-	for _, row := range rows(kindTable) {
-		names = append(names, row[0])
+	for _, k := range kinds() {
+		names = append(names, k.name)
 	}
 	return strings.Join(names, ", ")
 }
@@ -87,19 +86,19 @@ func (ps *parser) warnUnsupported() {
 	if len(ps.asked) == 0 {
 		return
 	}
-	for _, row := range rows(kindTable) {
-		name, words := row[0], ps.askedFor(row[0])
-		if len(words) == 0 || ps.plan.Ignores(name) {
+	for _, k := range kinds() {
+		words := ps.askedFor(k.name)
+		if len(words) == 0 || ps.plan.Ignores(k.name) {
 			continue
 		}
 		text, ask := list(words), "asks"
 		if len(words) > 1 {
 			ask = "ask"
 		}
-		if name == "overlay" {
+		if k.name == "overlay" {
 			ps.plan.Overlay = text
 		}
-		ps.warnf("%s %s for %s, which is not supported: %s; rd.iscsiroot.ignore=%s leaves this warning out", text, ask, row[1], cmp.Or(row[2], plainRoot), name)
+		ps.warnf("%s %s for %s, which is not supported: %s; rd.iscsiroot.ignore=%s leaves this warning out", text, ask, k.what, k.instead, k.name)
 	}
 }
 

@@ -1,6 +1,7 @@
 package bootspec
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
@@ -73,6 +74,22 @@ rd.cmdline | write rd.break=modules, and at the shell retry NAME=VALUE
 iscsi | write iscsi_a=ADDRESS:PORT and iscsi_t=NAME
 gk.* | it is genkernel's`
 
+// kind is a row of kindTable.
+type kind struct {
+	name    string // in rd.iscsiroot.ignore=
+	what    string
+	instead string // what happens instead
+	words   []string
+}
+
+// kinds returns them in the order in which they are warned of.
+func kinds() (out []kind) {
+	for _, row := range rows(kindTable) {
+		out = append(out, kind{row[0], row[1], cmp.Or(row[2], plainRoot), strings.Fields(row[3])})
+	}
+	return out
+}
+
 // rows takes a table apart.
 func rows(table string) (out [][]string) {
 	for _, line := range strings.Split(table[1:], "\n") {
@@ -85,26 +102,6 @@ func rows(table string) (out [][]string) {
 	return out
 }
 
-// kindOf returns the row of what a word asks for, nil if that is nothing here. It
-// is not on if the word can ask for that and does not, with the value that it has.
-func kindOf(p cmdline.Param) (kind []string, on bool) {
-	for _, row := range rows(kindTable) {
-		for _, word := range strings.Fields(row[3]) {
-			name, value, some := strings.Cut(word, "=")
-			if !matches(name, p.Key) {
-				continue
-			}
-			if kind == nil {
-				kind = row
-			}
-			if some && p.HasValue && value == p.Value || !some && !switchedOff(p) {
-				return row, true
-			}
-		}
-	}
-	return kind, false
-}
-
 // switchedOff tells the values by which a word asks for nothing: those of all
 // the programs whose words they are.
 func switchedOff(p cmdline.Param) bool {
@@ -113,12 +110,6 @@ func switchedOff(p cmdline.Param) bool {
 		return p.HasValue
 	}
 	return false
-}
-
-// matches tells whether a key is a word of a table, or begins as one with a *.
-func matches(word, key string) bool {
-	begin, all := strings.CutSuffix(word, "*")
-	return key == word || all && strings.HasPrefix(key, begin)
 }
 
 // rootKind returns what a value of root= names that cannot be root here, "" if
@@ -135,19 +126,6 @@ func rootKind(value string) string {
 	// of old RAID adapters.
 	if !strings.HasPrefix(value, "/dev/cciss/") && !strings.HasPrefix(value, "/dev/ida/") && strings.HasPrefix(value, "/dev/") && !strings.HasPrefix(value, "/dev/disk/") && strings.Count(value, "/") == 3 {
 		return "LVM"
-	}
-	return ""
-}
-
-// instead returns what to write for a word of another initramfs, "" if it is
-// none of these.
-func instead(key string) string {
-	for _, row := range rows(insteadTable) {
-		for _, word := range strings.Fields(row[0]) {
-			if matches(word, key) {
-				return row[1]
-			}
-		}
 	}
 	return ""
 }

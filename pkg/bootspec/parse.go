@@ -47,7 +47,7 @@ func Parse(line cmdline.Line) (Plan, error) { return ParseWith(line, nil) }
 // even then, as far as it was understood, so that the caller knows the policy
 // to fail by.
 func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
-	ps := &parser{}
+	ps := &parser{known: NewVocabulary()}
 	errs := ps.words(line, func(cmdline.Param, fate) {})
 	ps.plan.Targets = ps.merge(ps.targets())
 	ps.nameBootNIC()
@@ -63,10 +63,9 @@ func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 
 // words reads a line word by word and tells what became of each.
 func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) []error {
-	rows := byName()
 	var bad faults
 	for _, p := range line.Params {
-		row, target, known := find(rows, p.Key)
+		row, target, known := ps.known.find(p.Key)
 		became := refused
 		switch {
 		case !known:
@@ -92,6 +91,8 @@ func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) []err
 
 // parser holds what several parameters say together.
 type parser struct {
+	known *Vocabulary
+
 	plan    Plan
 	drafts  [maxTargets]draft
 	current int  // index of the target that the parameter is for, if it is

@@ -1,6 +1,7 @@
 package bootspec
 
 import (
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,9 +29,9 @@ func number(key string) string {
 }
 
 // unknown says that a parameter is not understood and which ones are nearest.
-func unknown(p cmdline.Param) string {
+func unknown(p cmdline.Param, near []string) string {
 	msg := "parameter " + clip(p.Key) + " is not understood and does nothing"
-	if near := misspelled(p.Key); len(near) > 0 {
+	if len(near) > 0 {
 		msg += ": did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return msg
@@ -47,41 +48,49 @@ const (
 	maxNear = 3
 )
 
+// spelling is a name and which letters it has.
+type spelling struct {
+	name    string
+	letters uint64
+}
+
+// letterSet has a bit for each of the letters, digits and other signs in s.
+// Names that differ in n letters differ in n bits in each direction at most.
+func letterSet(s string) (set uint64) {
+	for i := range len(s) {
+		set |= 1 << (s[i] & 63)
+	}
+	return set
+}
+
 // misspelled returns the names that were meant by a key that is none: those that
 // differ from it in case alone, or in the fewest letters.
-func misspelled(key string) (near []string) {
+func (v *Vocabulary) misspelled(key string) (near []string) {
 	if slices.Contains(neighbours(), key) {
 		return nil
 	}
 	suffix := number(key)
 	base := strings.TrimSuffix(key, suffix)
+	letters := letterSet(base)
 	best := maxMisspelled
-	for _, row := range Table() {
-		if row.Key == "doscsi" {
-			continue // words of others that do nothing
+	for _, s := range v.names {
+		d := best + 1
+		switch {
+		case len(base) == len(s.name) && strings.EqualFold(base, s.name) && (len(s.name) >= minMisspelled || strings.HasPrefix(s.name, "iscsi_")):
+			d = 0
+		case bits.OnesCount64(letters&^s.letters) > best || bits.OnesCount64(s.letters&^letters) > best:
+		case len(s.name) >= minMisspelled && sameSpace(base, s.name):
+			d = max(1, distance(base, s.name, best+1))
 		}
-		for _, name := range row.Names() {
-			d := best + 1
-			switch {
-			case strings.EqualFold(base, name) && (len(name) >= minMisspelled || strings.HasPrefix(name, "iscsi_")):
-				d = 0
-			case len(name) >= minMisspelled && sameSpace(base, name):
-				d = max(1, distance(base, name, best+1))
-			}
-			switch {
-			case d < best:
-				near, best = []string{name}, d
-			case d == best && len(near) < maxNear:
-				near = append(near, name)
-			}
+		switch {
+		case d < best:
+			near, best = []string{s.name}, d
+		case d == best && len(near) < maxNear:
+			near = append(near, s.name)
 		}
 	}
-	if suffix == "" {
-		return near
-	}
-	all := byName()
 	for i, name := range near {
-		if _, _, ok := find(all, name+suffix); ok {
+		if _, _, ok := v.find(name + suffix); ok {
 			near[i] = name + suffix
 		}
 	}
@@ -104,10 +113,17 @@ func sameSpace(key, name string) bool {
 // with the next one, compared with b: the Damerau-Levenshtein distance in bytes,
 // in which no letter is touched twice. It is limit where it would be more.
 func distance(a, b string, limit int) int {
+	const most = 48 // longer than any name, and most of what is compared
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit
 	}
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	var room [3 * (most + 1)]int
+	n := len(b) + 1
+	rows := room[:]
+	if n > most+1 {
+		rows = make([]int, 3*n)
+	}
+	before, last, row := rows[:n], rows[n:2*n], rows[2*n:3*n]
 	for j := range row {
 		row[j] = j
 	}

@@ -73,8 +73,9 @@ func (cfg Config) holdsSecret() bool {
 	if cfg.UKI != nil {
 		text += " " + cfg.UKI.CommandLine
 	}
+	known := bootspec.NewVocabulary()
 	for _, p := range cmdline.Parse(text).Params {
-		if bootspec.Secret(p) || p.Key == "rd.shell.password" {
+		if known.Secret(p) || p.Key == "rd.shell.password" {
 			return true
 		}
 	}

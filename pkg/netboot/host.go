@@ -242,8 +242,9 @@ func (r *hostReader) check(h *Host, portals string, line int) {
 	for _, w := range plan.Warnings {
 		r.failf(0, "", "%s", w)
 	}
+	known := bootspec.NewVocabulary()
 	for _, p := range cmdline.Parse(h.Append).Params {
-		if bootspec.Secret(p) {
+		if known.Secret(p) {
 			r.failf(0, "append", "%s is a secret, which everybody can read here: use chap", p.Key)
 		}
 	}
