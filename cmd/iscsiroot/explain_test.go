@@ -68,6 +68,10 @@ func TestExplain(t *testing.T) {
 		{"no file", []string{"--ibft", "~/none"}, 1, []string{"no such file"}},
 		{"root path", []string{"--cmdline", "iscsi_i=iqn.x:m iscsi_i_ip=10.1.1.165/26 root=dhcp", "--root-path", "iscsi:10.1.1.180:::10:iqn.2001-04.com.example:s"}, 1, []string{"(DHCP option 17)", "16  (DHCP option 17)"}},
 		{"image", []string{"--image", "~/out/initrd.img", "--cmdline", strings.Replace(seedLine, "iscsi_a=10.1.1.180", "", 1)}, 0, []string{"10.1.1.181:3260", "(iscsi_a= in the image's default)", "halt", "in the image's policy"}},
+		{"secrets in odd places", []string{"--cmdline", seedLine + " iscsi_a=u:sesame-open-12@10.1.1.1 netroot=iscsi://u:sesame-open-12@h iscsi_w:sesame-open-12 rd.iscsi.password sesame-open-12", "--root-path", "iscsi://u:sesame-open-12@h"}, 1, []string{
+			"iscsi_a=[redacted]@10.1.1.1", "netroot=iscsi:[redacted]@h", "iscsi_w:[redacted]", "rd.iscsi.password (byte",
+		}},
+		{"secrets in odd places as JSON", []string{"--json", "--cmdline", "iscsi_t=u:sesame-open-12@h rootflags=u:sesame-open-12@h"}, 1, []string{`"value": "[redacted]@h"`, "iscsi_t=[redacted]@h"}},
 		{"secret", []string{"--cmdline", seedLine + " iscsi_u=u iscsi_w=sesame-open-12"}, 0, []string{"[redacted]"}},
 	} {
 		status, out, errs := s.run(append([]string{"explain"}, c.args...)...)

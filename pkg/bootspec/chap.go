@@ -97,8 +97,19 @@ func (ps *parser) chapName(dst *Value[string], p cmdline.Param) error {
 	if p.Value == "" || len(p.Value) > maxCHAPName {
 		return bad(p, "this is no user", "a name of 1 to 255 bytes")
 	}
-	set(ps, dst, p.Value, p)
+	user := p.Value
+	p.Value = showUser(user)
+	set(ps, dst, user, p)
 	return nil
+}
+
+// showUser returns what is shown of a user: not what is behind a colon, unless it
+// is an iSCSI name, because a secret may have been put there.
+func showUser(s string) string {
+	if i := strings.IndexByte(s, ':'); i >= 0 && !hasNameType(s) {
+		s = s[:i+1] + iscsi.Secret{}.String()
+	}
+	return show(s)
 }
 
 // maxCHAPName is the longest value of a text key in bytes (RFC 7143 section

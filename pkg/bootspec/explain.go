@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // Said is one value of a plan, for people.
@@ -60,7 +62,7 @@ func (p Plan) Say() []Said {
 	say(s, "data digest", p.Login.DataDigest)
 	p.Login.Timers.say(s)
 	p.Root.say(s)
-	say(s, "init", p.Init)
+	s.add("init", iscsi.Redact(p.Init.V), p.Init.From)
 	p.Policy.say(s)
 	say(s, "words that do nothing", p.Ignore)
 	return *s
@@ -87,7 +89,7 @@ func (n Net) say(s *sayer) {
 		}
 	}
 	say(s, "host name", n.HostName)
-	say(s, "client identifier", n.ClientID)
+	s.add("client identifier", iscsi.Redact(n.ClientID.V), n.ClientID.From)
 	say(s, "boot interface", n.BootDevice)
 	sayAll(s, "interface's name", n.Names)
 	if n.KeepNames.V {
@@ -108,9 +110,9 @@ func (t Target) say(s *sayer) {
 	sayAll(s, "portal", t.Portals)
 	say(s, "portal group", t.Group)
 	say(s, "lun", t.LUN)
-	say(s, "user", t.CHAP.User)
+	s.add("user", showUser(t.CHAP.User.V), t.CHAP.User.From)
 	say(s, "secret", t.CHAP.Secret)
-	say(s, "target's user", t.CHAP.TargetUser)
+	s.add("target's user", showUser(t.CHAP.TargetUser.V), t.CHAP.TargetUser.From)
 	say(s, "target's secret", t.CHAP.TargetSecret)
 }
 
@@ -121,14 +123,14 @@ func (r Root) say(s *sayer) {
 	s.add("wait for root", duration(r.Wait.V), r.Wait.From)
 	say(s, "delay before root", r.Delay)
 	say(s, "root file system", r.FSType)
-	say(s, "root mount options", r.Flags)
+	s.add("root mount options", iscsi.Redact(r.Flags.V), r.Flags.From)
 	s.add("root read-write", r.ReadWrite.V, orDefault(r.ReadWrite.From))
 }
 
 func (p Policy) say(s *sayer) {
 	say(s, "time limit", p.Timeout)
 	say(s, "address is kept", p.KeepAddress)
-	s.add("shell on failure", cmp.Or(p.Shell.V, "built-in"), p.Shell.From)
+	s.add("shell on failure", cmp.Or(iscsi.Redact(p.Shell.V), "built-in"), p.Shell.From)
 	say(s, "password of the shell", p.Password)
 	say(s, "a shutdown waits for root", p.ShutdownTimeout)
 	s.add("in an emergency", p.Emergency.Or(Reboot), orDefault(p.Emergency.From))
@@ -171,7 +173,7 @@ func (v VLAN) String() string { return fmt.Sprintf("%s, number %d on %s", v.Name
 func (g Group) String() string {
 	out := g.Name + " of " + strings.Join(g.Members, ",")
 	if g.Options != "" {
-		out += ", " + g.Options
+		out += ", " + iscsi.Redact(g.Options)
 	}
 	if g.MTU != 0 {
 		out += fmt.Sprintf(", MTU %d", g.MTU)

@@ -23,7 +23,7 @@ const (
 func Word(p cmdline.Param) (became Fate, effect bool) {
 	ps := parser{known: NewVocabulary()}
 	ps.words(cmdline.Line{Params: []cmdline.Param{p}}, func(_ cmdline.Param, f Fate) { became = f })
-	ps.known, ps.current, ps.touched = nil, 0, false
+	ps.known, ps.current, ps.touched, ps.bareSecret = nil, 0, false, false
 	return became, !reflect.DeepEqual(ps, parser{})
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // fate is what became of a word of the command line.
@@ -36,11 +37,11 @@ func (ps *parser) foreign(p cmdline.Param) fate {
 		return taken
 	}
 	if text := ps.known.instead(p.Key); text != "" {
-		ps.warnf("%s does nothing here: %s", clip(source(p)), text)
+		ps.warnf("%s does nothing here: %s", clip(ps.source(p)), text)
 		return answered
 	}
-	if near := ps.known.misspelled(p.Key); looksOurs(p.Key) || len(near) > 0 {
-		ps.warnf("%s", unknown(p, near))
+	if near := ps.known.meant(p.Key); looksOurs(p.Key) || len(near) > 0 {
+		ps.warnf("%s", unknown(ps.known.ShowKey(p.Key), near))
 		return answered
 	}
 	return notOurs
@@ -49,7 +50,7 @@ func (ps *parser) foreign(p cmdline.Param) fate {
 // ignored takes rd.iscsiroot.ignore=: kinds whose words are known to do nothing.
 func (ps *parser) ignored(p cmdline.Param) error {
 	names := strings.Split(kindNames(), ", ")
-	for _, one := range strings.Split(p.Value, ",") {
+	for _, one := range strings.Split(iscsi.Redact(p.Value), ",") {
 		if !slices.Contains(names, one) {
 			ps.warnf("%s: there is no kind %q to ignore: write some of %s, with commas", source(p), clip(one), kindNames())
 			continue
@@ -106,7 +107,7 @@ func (ps *parser) warnUnsupported() {
 func (ps *parser) askedFor(kind string) (words []string) {
 	for i, p := range ps.asked {
 		if p.on && p.kind == kind && !ps.silenced(i) {
-			words = append(words, source(p.Param))
+			words = append(words, ps.source(p.Param))
 		}
 	}
 	return words

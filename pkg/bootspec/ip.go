@@ -27,6 +27,9 @@ const (
 // NIC:METHOD and CLIENT:PEER:GATEWAY:MASK:HOST:NIC:METHOD with what may follow
 // each. cause says what is wrong, and is empty if nothing is.
 func ParseIP(s string) (ip IP, cause string) {
+	if strings.Contains(s, "@") { // the parts that a cause repeats would be some of a secret
+		return IP{}, "an @ has no place in it"
+	}
 	tokens := splitTokens(s)
 	if len(tokens) > maxIPTokens {
 		return IP{}, fmt.Sprintf("%d parts, limit %d", len(tokens), maxIPTokens)
@@ -47,7 +50,7 @@ func ParseIP(s string) (ip IP, cause string) {
 		r.methods(tokens[1])
 		r.trailing(tokens[2:])
 	case len(tokens) == 2 && !isAddress(first) && tokens[1] != "":
-		r.failf("%s is no method", clip(tokens[1]))
+		r.failf("%s is no method", show(tokens[1]))
 	default:
 		r.long(tokens)
 	}
@@ -138,14 +141,14 @@ func (r *ipReader) client(s string) {
 	a, length, hasLength := strings.Cut(bare(s), "/")
 	addr, err := netip.ParseAddr(strings.Trim(a, "[]"))
 	if err != nil || !isHost(addr) {
-		r.failf("the client's address %s is none that a machine can have", clip(s))
+		r.failf("the client's address %s is none that a machine can have", show(s))
 		return
 	}
 	bits := addr.BitLen()
 	if hasLength {
 		n, ok := maskBits(length, addr)
 		if !ok {
-			r.failf("the length %s is no mask", clip(length))
+			r.failf("the length %s is no mask", show(length))
 		}
 		bits = n
 	} else {
@@ -169,7 +172,7 @@ func (r *ipReader) mask(s string) {
 	case s != "" && s != "0.0.0.0":
 		bits, ok := maskBits(s, addr)
 		if !ok {
-			r.failf("the mask %s is neither a netmask nor a prefix length", clip(s))
+			r.failf("the mask %s is neither a netmask nor a prefix length", show(s))
 			return
 		}
 		r.ip.Address, r.ip.Guessed = netip.PrefixFrom(addr, bits), false
@@ -201,12 +204,12 @@ func (r *ipReader) peer(s string) {
 	switch {
 	case s == "":
 	case err != nil && hasLength:
-		r.failf("the peer %s is no address", clip(s))
+		r.failf("the peer %s is no address", show(s))
 	case err != nil: // a server's name
 	case hasLength:
 		bits, ok := maskBits(length, addr)
 		if !ok {
-			r.failf("the peer's length %s is no mask", clip(length))
+			r.failf("the peer's length %s is no mask", show(length))
 			return
 		}
 		r.ip.Peer = netip.PrefixFrom(addr, bits)
@@ -235,7 +238,7 @@ func (r *ipReader) gateway(s string) {
 	switch {
 	case err == nil && addr.IsUnspecified(): // PXELINUX without a gateway
 	case err != nil || !isHost(addr):
-		r.failf("the gateway %s is no address", clip(s))
+		r.failf("the gateway %s is no address", show(s))
 	default:
 		r.ip.Gateway = addr
 	}

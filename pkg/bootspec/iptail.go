@@ -24,14 +24,14 @@ func (r *ipReader) trailing(t []string) {
 	if t[0] != "" {
 		n, err := strconv.ParseUint(t[0], 10, 16)
 		if err != nil || n < minMTU || n > maxMTU {
-			r.failf("%s is neither an MTU nor a name server's address", clip(t[0]))
+			r.failf("%s is neither an MTU nor a name server's address", show(t[0]))
 		}
 		r.ip.MTU = int(n)
 	}
 	if mac := strings.Join(t[1:], ":"); mac != "" {
 		var ok bool
 		if r.ip.SetMAC, ok = parseMAC(strings.ReplaceAll(mac, "-", ":")); !ok {
-			r.failf("%s is no MAC", clip(mac))
+			r.failf("%s is no MAC", show(mac))
 		}
 	}
 }
@@ -50,7 +50,7 @@ func (r *ipReader) servers(t []string) {
 		}
 		addr, err := netip.ParseAddr(bare(s))
 		if err != nil || !isPortal(addr) {
-			r.failf("%s is no name server's address", clip(s))
+			r.failf("%s is no name server's address", show(s))
 			return
 		}
 		r.ip.DNS = append(r.ip.DNS, addr)

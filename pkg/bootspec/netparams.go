@@ -181,7 +181,7 @@ func (ps *parser) peerDNS(p cmdline.Param) error {
 func (ps *parser) netTimeout(p cmdline.Param) error {
 	n, err := strconv.ParseUint(p.Value, 10, 31)
 	if err != nil {
-		ps.warnf("%s is no time in seconds and does nothing", clip(p.String()))
+		ps.warnf("%s is no time in seconds and does nothing", showWord(p))
 		return nil
 	}
 	name := strings.TrimPrefix(p.Key, "rd.net.timeout.")
@@ -190,7 +190,7 @@ func (ps *parser) netTimeout(p cmdline.Param) error {
 
 func (ps *parser) hostname(p cmdline.Param) error {
 	if !isHostName(p.Value) {
-		ps.warnf("%s is no host name and does nothing", clip(p.String()))
+		ps.warnf("%s is no host name and does nothing", showWord(p))
 		return nil
 	}
 	set(ps, &ps.plan.Net.HostName, p.Value, p)

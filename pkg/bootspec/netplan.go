@@ -224,7 +224,7 @@ func (ps *parser) chooseNIC() {
 // label shows what a line of ip= says where its source shows the key alone.
 func label(v Value[IP]) string {
 	if rest, ok := strings.CutPrefix(v.From, "ip="); ok {
-		return "ip=" + clip(v.V.String()) + rest
+		return "ip=" + show(v.V.String()) + rest
 	}
 	return v.From
 }

@@ -27,20 +27,6 @@ type NetRoot struct {
 	Secret, TargetSecret iscsi.Secret
 }
 
-// hideCredentials takes out what stands before the last @, which may be a
-// secret.
-func hideCredentials(s string) string {
-	at := strings.LastIndexByte(s, '@')
-	if at < 0 {
-		return s
-	}
-	scheme := ""
-	if len(s) >= len("iscsi:") && strings.EqualFold(s[:len("iscsi:")], "iscsi:") {
-		scheme = s[:len("iscsi:")]
-	}
-	return scheme + iscsi.Secret{}.String() + s[at:]
-}
-
 // ParseNetRoot reads what stands behind "iscsi:". cause says what is wrong,
 // without a part of the text that may be a secret; it is empty if nothing is.
 func ParseNetRoot(s string) (r NetRoot, cause string) {
@@ -68,6 +54,24 @@ func ParseNetRoot(s string) (r NetRoot, cause string) {
 		}
 	}
 	return r, ""
+}
+
+// showNetRoot returns what is shown of a text that cannot be read. Behind the
+// host, and up to the target's name, whatever is long enough for a secret and is
+// no address may be one whose @ is missing.
+func showNetRoot(s string) string {
+	const long = 8 // bytes
+	t := strings.Split(iscsi.Redact(s), ":")
+	host := 0
+	if strings.EqualFold(t[0], "iscsi") {
+		host = 1
+	}
+	for i := host + 1; i < len(t) && !hasNameType(t[i]); i++ {
+		if len(t[i]) >= long && !strings.ContainsAny(t[i], "@[]") && !isAddress(t[i]) {
+			t[i] = iscsi.Secret{}.String()
+		}
+	}
+	return strings.Join(t, ":")
 }
 
 // maxNetRoot bounds all of it in bytes: a name, a host, four credentials.
@@ -193,6 +197,8 @@ func (r *NetRoot) name(s string) string {
 		return "the target's name is missing"
 	case len(s) > maxName:
 		return "the target's name has more than 223 bytes"
+	case !hasNameType(s) && strings.Contains(s, "@"):
+		return "a user and a secret have no place in the target's name: they stand before the host"
 	}
 	r.Name = s
 	return ""
@@ -210,7 +216,6 @@ func (ps *parser) netroot(p cmdline.Param) error {
 	case strings.HasPrefix(v, "iscsi:"):
 		return ps.addNetRoot(p, strings.TrimPrefix(v, "iscsi:"))
 	}
-	p.Value = hideCredentials(p.Value)
 	return bad(p, "only iSCSI is spoken", netRootForm)
 }
 
@@ -229,9 +234,9 @@ func (ps *parser) rootISCSI(p cmdline.Param) error {
 
 func (ps *parser) addNetRoot(p cmdline.Param, text string) error {
 	r, cause := ParseNetRoot(text)
-	p.Value = hideCredentials(p.Value)
 	switch {
 	case cause != "":
+		p.Value = showNetRoot(p.Value)
 		return bad(p, cause, netRootForm)
 	case len(ps.netroots) == maxTargets:
 		return bad(p, "more than 9 targets", "fewer")
@@ -254,7 +259,7 @@ func (ps *parser) addNetRoot(p cmdline.Param, text string) error {
 		ps.leak(p)
 	}
 	if r.Iface != "" && r.Iface != "default" {
-		ps.warnf("%s: the interface %s of open-iscsi does nothing", from, clip(r.Iface))
+		ps.warnf("%s: the interface %s of open-iscsi does nothing", from, show(r.Iface))
 	}
 	if n := &ps.plan.Net; r.Device != "" && !n.Interface.Given() {
 		n.Interface = Value[string]{r.Device, from}

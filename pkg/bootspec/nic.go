@@ -23,7 +23,7 @@ func (ps *parser) bootif(p cmdline.Param) error {
 		mac, ok = readMAC(strings.Join(pairs(p.Value), ":"))
 	}
 	if !ok {
-		ps.warnf("%s is no MAC and does nothing", clip(p.String()))
+		ps.warnf("%s is no MAC and does nothing", showWord(p))
 		return nil
 	}
 	set(ps, &ps.boot, mac, p)
@@ -122,7 +122,7 @@ func (r *ipReader) device(s string) {
 		return
 	}
 	if !isInterface(s) || isAddress(s) { // in the wrong place
-		r.failf("%s is no NIC's name", clip(s))
+		r.failf("%s is no NIC's name", show(s))
 	}
 	r.ip.Device = s
 }
@@ -177,8 +177,9 @@ func isByte(s string) bool {
 }
 
 // isInterface tells whether the kernel takes a NIC's name (net/core/dev.c:
-// dev_valid_name).
+// dev_valid_name). An @ is left out: ip(8) puts it between a device and the one
+// below it, and users between a secret and a host.
 func isInterface(s string) bool {
 	return s != "" && len(s) <= maxInterface && s != "." && s != ".." &&
-		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '/' || r == ':' || r >= 0x7f })
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '/' || r == ':' || r == '@' || r >= 0x7f })
 }

@@ -68,6 +68,8 @@ func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) []err
 		row, target, known := ps.known.find(p.Key)
 		became := refused
 		switch {
+		case !known && ps.bareSecret:
+			became = answered // by the word before it: it may be its secret
 		case !known:
 			became = ps.foreign(p)
 		case row.Value != "" && row.Value[0] != '[' && !p.HasValue:
@@ -84,6 +86,7 @@ func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) []err
 			}
 			bad.mend(valueOf(row, target, p), ps)
 		}
+		ps.bareSecret = known && isSecret(row) && !p.HasValue
 		tell(p, became)
 	}
 	return bad.errors()
@@ -102,6 +105,8 @@ type parser struct {
 	asked  []asked         // words for what is not supported, or against it
 	ram    []cmdline.Param // root=/dev/ram0
 	leaked bool            // the warning about secrets has been given
+
+	bareSecret bool // the last word was a secret's parameter without a value
 
 	netroots  []draft       // netroot=, root=iscsi:
 	boot      Value[string] // BOOTIF=
@@ -235,9 +240,9 @@ func set[T comparable](ps *parser, dst *Value[T], v T, p cmdline.Param) {
 	*dst = Value[T]{v, source(p)}
 }
 
-// twice warns of a second value; p must hold no secret.
+// twice warns of a second value; p must be no secret.
 func (ps *parser) twice(from string, p cmdline.Param) {
-	ps.warnf("%s is given twice with different values, the last one counts: %s", strings.TrimSuffix(from, "="), clip(p.String()))
+	ps.warnf("%s is given twice with different values, the last one counts: %s", strings.TrimSuffix(from, "="), showWord(p))
 }
 
 func (ps *parser) warnf(format string, args ...any) {

@@ -40,7 +40,7 @@ func (ps *parser) root(p cmdline.Param) error {
 	if err == nil && d.By == ByNode && strings.HasPrefix(p.Origin, "/etc/") {
 		// dracut bakes the disk of the machine that it runs on into the image.
 		ps.nodes = ps.nodes[:len(ps.nodes)-1]
-		ps.warnf("%s is passed over: %s is no disk of our sessions", source(p), clip(p.Value))
+		ps.warnf("%s is passed over: %s is no disk of our sessions", source(p), show(p.Value))
 		return nil
 	}
 	if err == nil {
@@ -67,7 +67,7 @@ func (ps *parser) yields(p cmdline.Param) bool {
 		return true
 	case p.Key == "rootdev":
 		if d, ok := ParseDevice(p.Value); !ok || d.By == ByNode {
-			ps.warnf("%s is passed over: %s is no disk of our sessions", source(p), clip(hideCredentials(p.Value)))
+			ps.warnf("%s is passed over: %s is no disk of our sessions", source(p), show(p.Value))
 			return true
 		}
 	}
@@ -94,7 +94,7 @@ func (ps *parser) device(p cmdline.Param) (Device, error) {
 	d, ok := ParseDevice(p.Value)
 	if !ok {
 		what := rootKind(p.Value)
-		if p.Value = hideCredentials(p.Value); strings.HasPrefix(p.Value, "cifs:") { // its options may hold some
+		if strings.HasPrefix(p.Value, "cifs:") { // its options may hold some
 			p.Value = "cifs:" + iscsi.Secret{}.String()
 		}
 		if what != "" {
@@ -113,7 +113,7 @@ func (ps *parser) device(p cmdline.Param) (Device, error) {
 // of long ago had it.
 func (ps *parser) warnRAMDisk() {
 	if len(ps.ram) > 0 && !ps.plan.Root.Device.Given() {
-		ps.warnf("%s does nothing: it is no disk of our sessions", clip(ps.ram[0].String()))
+		ps.warnf("%s does nothing: it is no disk of our sessions", showWord(ps.ram[0]))
 	}
 }
 
@@ -199,7 +199,7 @@ func (ps *parser) rw(p cmdline.Param) error {
 // readwrite): a word with a value.
 func (ps *parser) mode(p cmdline.Param, readWrite bool) error {
 	if p.HasValue {
-		ps.warnf("%s does nothing: %s takes no value", clip(p.String()), p.Key)
+		ps.warnf("%s does nothing: %s takes no value", showWord(p), p.Key)
 		return nil
 	}
 	ps.plan.Root.ReadWrite = Value[bool]{readWrite, p.Key}
@@ -222,7 +222,7 @@ func (ps *parser) breakpoint(p cmdline.Param) error {
 	if step == "" {
 		step = BeforeSwitchRoot
 	}
-	for one := range strings.SplitSeq(step, ",") {
+	for one := range strings.SplitSeq(iscsi.Redact(step), ",") { // a step that there is none of is shown
 		ps.plan.Policy.Break = append(ps.plan.Policy.Break, Value[string]{one, source(p)})
 	}
 	return nil

@@ -25,6 +25,9 @@ func (ps *parser) setting(p cmdline.Param) error {
 		return bad(p, "CHAP is not set here", "iscsi_u= and iscsi_w=")
 	}
 	if !ok || name == "" {
+		if p.Value = settingName(p.Value); p.Value != name {
+			p.Value += iscsi.Secret{}.String()
+		}
 		return bad(p, "this is no setting", form)
 	}
 	known := map[string]func(*parser, cmdline.Param) error{
@@ -40,25 +43,34 @@ func (ps *parser) setting(p cmdline.Param) error {
 		p.Key, p.Value = p.Key+"="+name, value
 		return set(ps, p)
 	}
-	ps.warnf("%s=%s has no effect with us", p.Key, clip(name))
+	ps.warnf("%s=%s has no effect with us", p.Key, show(settingName(name)))
 	return nil
 }
 
 // settingName cuts a text where it cannot be the name of a setting any more:
 // behind that may be a secret.
 func settingName(s string) string {
+	s = iscsi.Redact(s)
+	for _, secret := range []string{"auth.password", "auth.username"} {
+		if before, after, ok := strings.Cut(s, secret); ok {
+			s = before + secret
+			if strings.HasPrefix(after, "_in") {
+				s += "_in"
+			}
+		}
+	}
 	if i := strings.IndexFunc(s, func(r rune) bool {
 		return !strings.ContainsRune("._[]", r) && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
 	}); i >= 0 {
 		s = s[:i]
 	}
-	return clip(s)
+	return show(s)
 }
 
 func (ps *parser) retries(p cmdline.Param) error {
 	n, err := strconv.ParseUint(p.Value, 10, 16)
 	if err != nil || n > 10000 {
-		ps.warnf("%s is no number from 0 to 10000 and does nothing", clip(p.String()))
+		ps.warnf("%s is no number from 0 to 10000 and does nothing", showWord(p))
 		return nil
 	}
 	ps.warnf("%s does nothing: a login is tried as long as rd.timeout= says", source(p))

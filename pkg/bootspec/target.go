@@ -92,7 +92,7 @@ func parsePort(s string) (uint16, bool) {
 // isPortal tells whether a target can be at an address.
 func isPortal(a netip.Addr) bool {
 	return !a.Is4In6() && !a.IsUnspecified() && !a.IsMulticast() && len(a.Zone()) <= maxInterface && !strings.ContainsFunc(a.Zone(), func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"%/[]`, r)
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"%/[]@`, r)
 	})
 }
 

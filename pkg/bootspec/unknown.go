@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
 // looksOurs tells whether a key is in one of our name spaces. iscsi_tcp.x= is a
@@ -29,8 +27,8 @@ func number(key string) string {
 }
 
 // unknown says that a parameter is not understood and which ones are nearest.
-func unknown(p cmdline.Param, near []string) string {
-	msg := "parameter " + clip(p.Key) + " is not understood and does nothing"
+func unknown(key string, near []string) string {
+	msg := "parameter " + key + " is not understood and does nothing"
 	if len(near) > 0 {
 		msg += ": did you mean " + strings.Join(near, " or ") + "?"
 	}
@@ -95,6 +93,16 @@ func (v *Vocabulary) misspelled(key string) (near []string) {
 		}
 	}
 	return near
+}
+
+// meant returns the names that were meant by a key that is none: those of which it
+// is a misspelling, or the one that has a colon behind it in place of the =.
+func (v *Vocabulary) meant(key string) []string {
+	name, _, ok := strings.Cut(key, ":")
+	if _, _, known := v.find(name); ok && known {
+		return []string{name + "="}
+	}
+	return v.misspelled(name)
 }
 
 // neighbours are words of other programs that are near a name of ours.

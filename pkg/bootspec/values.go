@@ -18,6 +18,7 @@ const maxName = 223
 const maxInterface = 15
 
 func bad(p cmdline.Param, cause, write string) error {
+	p.Value = iscsi.Redact(p.Value)
 	return &ParamError{p, cause, write}
 }
 
@@ -43,11 +44,19 @@ func (ps *parser) name(dst *Value[string], p cmdline.Param) error {
 		return bad(p, "the name has more than 223 bytes", form)
 	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == 0xfffd }):
 		return bad(p, "the name has a blank or a control character", form)
-	case !strings.HasPrefix(name, "iqn.") && !strings.HasPrefix(name, "eui.") && !strings.HasPrefix(name, "naa."):
-		ps.warnf("%s=%s is no iSCSI name: it should begin with iqn., eui. or naa.", p.Key, clip(name))
+	case !hasNameType(name) && strings.Contains(name, "@"):
+		return bad(p, "a user and a secret have no place in a name", form)
+	case !hasNameType(name):
+		ps.warnf("%s=%s is no iSCSI name: it should begin with iqn., eui. or naa.", p.Key, show(name))
 	}
 	set(ps, dst, p.Value, p)
 	return nil
+}
+
+// hasNameType tells whether a text begins as an iSCSI name does (RFC 7143 section
+// 4.2.7). What does not may be a user and a secret before a name.
+func hasNameType(s string) bool {
+	return strings.HasPrefix(s, "iqn.") || strings.HasPrefix(s, "eui.") || strings.HasPrefix(s, "naa.")
 }
 
 func (ps *parser) address(p cmdline.Param) error {
@@ -96,7 +105,7 @@ func (ps *parser) iface(p cmdline.Param) error {
 		set(ps, &ps.plan.Net.Interface, mac, p) // chooseNIC tells it from a name
 		return nil
 	}
-	if p.Value == "" || len(p.Value) > maxInterface || strings.ContainsAny(p.Value, "/ \t") {
+	if p.Value == "" || len(p.Value) > maxInterface || strings.ContainsAny(p.Value, "/ \t@") {
 		return bad(p, "this is no interface name", "a name of at most 15 bytes such as eth0, a MAC, or a PCI address such as 0000:00:03.0")
 	}
 	set(ps, &ps.plan.Net.Interface, p.Value, p)
@@ -191,6 +200,15 @@ func (ps *parser) emergency(p cmdline.Param) error {
 		return nil
 	}
 	return bad(p, "unknown action", "reboot, poweroff or halt")
+}
+
+// show returns what a message repeats of a value in which no secret belongs.
+func show(s string) string { return clip(iscsi.Redact(s)) }
+
+// showWord returns what a message repeats of a whole word.
+func showWord(p cmdline.Param) string {
+	p.Value = iscsi.Redact(p.Value)
+	return clip(p.String())
 }
 
 // clip cuts what a message repeats of a value.

@@ -245,7 +245,7 @@ func (r *hostReader) check(h *Host, portals string, line int) {
 	known := bootspec.NewVocabulary()
 	for _, p := range cmdline.Parse(h.Append).Params {
 		if known.Secret(p) {
-			r.failf(0, "append", "%s is a secret, which everybody can read here: use chap", p.Key)
+			r.failf(0, "append", "%s is a secret, which everybody can read here: use chap", known.ShowKey(p.Key))
 		}
 	}
 	// PXELINUX and GRUB add BOOT_IMAGE=, PXELINUX also BOOTIF= and initrd=.

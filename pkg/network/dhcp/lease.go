@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // Infinite is a lifetime that does not end: 0xffffffff seconds on the wire.
@@ -125,14 +127,7 @@ func (l Lease) String() string {
 
 // ShownRootPath is the root path as it may be shown: with what stands before
 // an @ taken out, since dracut's form has user and password there.
-func (l Lease) ShownRootPath() string {
-	at := strings.LastIndexByte(l.RootPath, '@')
-	if at < 0 {
-		return l.RootPath
-	}
-	scheme, _, _ := strings.Cut(l.RootPath[:at], ":")
-	return scheme + ":[redacted]" + l.RootPath[at:]
-}
+func (l Lease) ShownRootPath() string { return iscsi.Redact(l.RootPath) }
 
 // SetTimes checks and completes the times of a lease. What the server left out
 // or said in the wrong order becomes a half and seven eighths of the lifetime
