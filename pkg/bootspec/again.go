@@ -3,16 +3,18 @@ package bootspec
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// faults are the errors of a line, with the value that each is about: a later
-// word that gives the value makes the error harmless.
+// faults are the errors of a line, with the value that each is about: another word
+// that gives the value makes the error harmless.
 type faults []fault
 
 type fault struct {
+	key   string // of the parameter's row
 	value string // as valueOf has it
 	err   error
 }
@@ -34,20 +36,35 @@ func valueOf(row Parameter, target int, p cmdline.Param) string {
 	return fmt.Sprintf("%s.%d", row.Key, target)
 }
 
-func (f *faults) add(value string, err error) { *f = append(*f, fault{value, err}) }
+func (f *faults) add(key, value string, err error) { *f = append(*f, fault{key, value, err}) }
 
-// mend drops the errors about a value that has been given, and warns of them.
-func (f *faults) mend(value string, ps *parser) {
-	var kept faults
-	for _, one := range *f {
+// drop takes out the faults for which why has a reason, and warns of them. Those of
+// no parameter stay.
+func (ps *parser) drop(why func(fault, *ParamError) string) {
+	ps.faults = slices.DeleteFunc(ps.faults, func(f fault) bool {
 		var bad *ParamError
-		if value == "" || one.value != value || !errors.As(one.err, &bad) {
-			kept = append(kept, one)
-			continue
+		if !errors.As(f.err, &bad) {
+			return false
 		}
-		ps.warnf("%s is passed over: %s: it is given again, and the last one counts", clip(bad.Param.String()), bad.Cause)
+		reason := why(f, bad)
+		if reason != "" {
+			ps.warnf("%s is ignored: %s: %s", clip(bad.Param.String()), bad.Cause, reason)
+		}
+		return reason != ""
+	})
+}
+
+// mend drops the errors about a value that has been given.
+func (ps *parser) mend(value string) {
+	if len(ps.faults) == 0 {
+		return
 	}
-	*f = kept
+	ps.drop(func(f fault, _ *ParamError) string {
+		if value == "" || f.value != value {
+			return ""
+		}
+		return "it is given again, and the last one counts"
+	})
 }
 
 func (f faults) errors() []error {

@@ -17,30 +17,24 @@ func TestGivenAgain(t *testing.T) {
 		line     string
 		odd, err string // parts
 	}{
-		{"iscsi_p=x iscsi_p=3261", "iscsi_p=x is passed over: this is no TCP port" + counts, ""},
-		{"iscsi_p iscsi_p=3261", "iscsi_p is passed over: it has no value" + counts, ""},
-		{"iscsi_p=x rd.iscsiroot.port=3261", "iscsi_p=x is passed over", ""},
-		{"iscsi_p=x iscsi_p=y iscsi_p=3261", "iscsi_p=y is passed over", ""},
+		{"iscsi_p=x iscsi_p=3261", "iscsi_p=x is ignored: this is no TCP port" + counts, ""},
+		{"iscsi_p iscsi_p=3261", "iscsi_p is ignored: it has no value" + counts, ""},
+		{"iscsi_p=x rd.iscsiroot.port=3261", "iscsi_p=x is ignored", ""},
+		{"iscsi_p=x iscsi_p=y iscsi_p=3261", "iscsi_p=y is ignored", ""},
 		{"iscsi_p=x iscsi_p.2=3261 iscsi_t.2=iqn.x:b", "", "parameter iscsi_p=x"},
-		{"iscsi_p.2=x iscsi_t.2=iqn.x:b iscsi_p.2=3261", "iscsi_p.2=x is passed over", ""},
+		{"iscsi_p.2=x iscsi_t.2=iqn.x:b iscsi_p.2=3261", "iscsi_p.2=x is ignored", ""},
 		{"iscsi_p=3261 iscsi_p=x", "", "parameter iscsi_p=x"},
 		{"iscsi_p=x iscsi_p=y", "", "parameter iscsi_p=y"},
-		{"root=/dev/nfs root=LABEL=a", "root=/dev/nfs is passed over", ""},
+		{"root=/dev/nfs root=LABEL=a", "root=/dev/nfs is ignored", ""},
 		{"root=/dev/vda1 root=LABEL=a", "is given twice", ""},
 		{"root=LABEL=a root=/dev/vda1", "is given twice", "root=/dev/vda1"},
 		{"root=iscsi:h root=LABEL=a", "", "parameter root=iscsi:h"},
-		{"root=/dev/nfs root=iscsi:10.1.1.7::::iqn.x:r", "", "parameter root=/dev/nfs"},
-		{"root=/dev/nfs root=/dev/root", "root=/dev/nfs is passed over", ""},
-		{"rootfstype=EXT4 rootfstype=auto", "rootfstype=EXT4 is passed over", ""},
-		{"iscsi_w=0xz iscsi_u=u iscsi_w=sesame-open-12", "iscsi_w=[redacted] is passed over", ""},
-		{"rd.iscsi.param=node.conn[0].iscsi.DataDigest=x rd.iscsi.param=node.conn[0].iscsi.DataDigest=None", "is passed over", ""},
+		{"root=/dev/md0 root=iscsi:10.1.1.7::::iqn.x:r", "", "parameter root=/dev/md0"},
+		{"root=/dev/nfs root=/dev/root", "root=/dev/nfs is ignored", ""},
+		{"rootfstype=EXT4 rootfstype=auto", "rootfstype=EXT4 is ignored", ""},
+		{"iscsi_w=0xz iscsi_u=u iscsi_w=sesame-open-12", "iscsi_w=[redacted] is ignored", ""},
+		{"rd.iscsi.param=node.conn[0].iscsi.DataDigest=x rd.iscsi.param=node.conn[0].iscsi.DataDigest=None", "is ignored", ""},
 		{"rd.iscsi.param=node.conn[0].iscsi.DataDigest=x rd.iscsi.param=node.conn[0].iscsi.HeaderDigest=None", "", "no way to use a digest"},
-		// Of these each counts.
-		{"ip=nonsense ip=eth0:dhcp", "", "nonsense is no method"},
-		{"nameserver=x nameserver=10.1.1.1", "", "parameter nameserver=x"},
-		{"netroot=iscsi:h netroot=iscsi:10.1.1.7::::iqn.x:t", "", "parameter netroot=iscsi:h"},
-		{"vlan=a:b vlan=vlan5:eth0", "", "parameter vlan=a:b"},
-		{"rootfallback=x rootfallback=LABEL=a", "", "parameter rootfallback=x"},
 	} {
 		plan, err := parse(tt.line)
 		if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
@@ -49,6 +43,79 @@ func TestGivenAgain(t *testing.T) {
 		if odd := strings.Join(plan.Warnings, "\n"); !strings.Contains(odd, tt.odd) || tt.odd == "" && odd != "" || strings.Contains(odd, "0xz") {
 			t.Errorf("%s: warnings %q, want %q", tt.line, odd, tt.odd)
 		}
+	}
+}
+
+// Of what may be repeated, a value that cannot be read is ignored beside one that
+// can, and the line says so; alone it is refused.
+func TestUnreadableOfSeveral(t *testing.T) {
+	for _, tt := range []struct{ odd, beside, needed string }{
+		{"ip=frob", "ip=dhcp", "ip=eth0:dhcp"},
+		{"ip=frob", "ip=:::::all:dhcp", "ip=none"},
+		{"ip=eth0:dhpc", "ip=dhcp", "ip=eth1:dhcp"},
+		{"ip=eth0:dhpc", "ip=eth0:dhcp", "ip=eth0:none"},
+		{"ip=10.1.1.5:::255.0.255.0::eth0:none", "ip=10.1.1.6:::24::eth0:none", "ip=10.1.1.6:::24::eth1:none"},
+		{"ip=52-54-00-12-34-56:dhpc", "ip=52-54-00-12-34-56:dhcp", "ip=52-54-00-12-34-57:dhcp"},
+		{"nfsaddrs=frob", "ip=dhcp", ""},
+		{"nameserver=x", "nameserver=1.1.1.1", "iscsi_gw=10.1.1.1"},
+		{"nameserver", "nameserver=1.1.1.1", ""},
+		{"netroot=frob", "netroot=iscsi:10.1.1.7::::iqn.x:t", "iscsi_p=3260"},
+		{"netroot=iscsi:h", "netroot=iscsi:10.1.1.7::::iqn.x:t", "iscsi_t=iqn.x:t iscsi_a=10.1.1.7"},
+		{"iscsiroot=h", "netroot=iscsi:10.1.1.7::::iqn.x:t", ""},
+		{"root=iscsi:h", "netroot=iscsi:10.1.1.7::::iqn.x:t", "root=LABEL=a"},
+		{"vlan=a:b", "vlan=vlan5:eth0", "vlan=vlan5:eth0 ip=a:dhcp"},
+		{"bond=a:,", "bond=bond0:eth0,eth1", "bridge=br0:eth0"},
+		{"bridge=a", "bridge=br0:eth0", "bond=bond0:eth0,eth1"},
+		{"ifname=a:52:54", "ifname=b:52:54:00:12:34:56", "ifname=b:52:54:00:12:34:56 iscsi_if=a"},
+		{"rd.route=x", "rd.route=10.2.0.0/16:10.1.1.1", ""},
+		{"rootfallback=x", "rootfallback=LABEL=a", "root=LABEL=a"},
+		{"team=a:eth0", "ro", "team=b:eth1"},
+	} {
+		for _, line := range []string{tt.odd, tt.odd + " " + tt.needed, tt.needed + " " + tt.odd} {
+			if _, err := parse(line); err == nil || !strings.Contains(err.Error(), "parameter "+tt.odd+" (") {
+				t.Errorf("%s: error is %v", line, err)
+			}
+		}
+		for _, line := range []string{tt.odd + " " + tt.beside, tt.beside + " " + tt.odd} {
+			plan, err := parse(line)
+			if said := strings.Join(plan.Warnings, "\n"); tt.beside != "ro" && (err != nil || !strings.Contains(said, tt.odd+" is ignored: ") || !strings.Contains(said, "= counts")) {
+				t.Errorf("%s: %v, warnings %q", line, err, said)
+			}
+		}
+	}
+}
+
+// Beside a source that names a target a root of another protocol is ignored, as in
+// dracut; it is refused where none does.
+func TestOtherProtocol(t *testing.T) {
+	for _, odd := range []string{
+		"netroot=nbd:10.1.1.1:x", "netroot=nfs:10.1.1.1:/x", "netroot=fcoe:eth0:dcb", "netroot=frob", "netroot=iscsi:10.1.1.180:17:::iqn.x:y", "root=iscsi:10.1.1.180:17:::iqn.x:y",
+		"iscsiroot=10.1.1.180:udp:::iqn.x:y", "root=nbd:10.1.1.1:x", "root=/dev/nbd0", "root=/dev/nfs", "root=nfs:10.1.1.1:/x", "root=cifs://10.1.1.1/x", "root=fcoe:eth0:dcb", "root=virtiofs:x",
+		"root=http://10.1.1.1/x",
+	} {
+		for _, source := range []string{"iscsi_t=iqn.x:t iscsi_a=10.1.1.7", "netroot=iscsi:10.1.1.7::::iqn.x:t", "netroot=dhcp"} {
+			for _, line := range []string{odd + " " + source, source + " " + odd} {
+				plan, err := parse(line)
+				said := strings.Join(plan.Warnings, "\n")
+				if err != nil || strings.Count(said, " is ignored: ") != 1 || plan.Root.Device.Given() {
+					t.Errorf("%s: %v, warnings %q", line, err, said)
+				}
+			}
+		}
+		if plan := planOf(t, odd, "", remote1()); !strings.Contains(strings.Join(plan.Warnings, "\n"), ": iBFT target 0 names the target") {
+			t.Errorf("%s beside an iBFT: warnings %q", odd, plan.Warnings)
+		}
+		if _, err := parse("ip=dhcp " + odd); err == nil {
+			t.Errorf("%s alone: no error", odd)
+		}
+	}
+}
+
+// Several targets in netroot= are several sessions, as in dracut.
+func TestTwoNetroots(t *testing.T) {
+	p, err := parse("netroot=iscsi:10.1.1.7::::iqn.x:a netroot=iscsi:10.1.1.8:::1:iqn.x:b netroot=iscsi:10.1.1.9::::iqn.x:a")
+	if err != nil || len(p.Warnings) > 0 || len(p.Targets) != 2 || p.Targets[0].Name.V != "iqn.x:a" || len(p.Targets[0].Portals) != 2 || p.Targets[1].Name.V != "iqn.x:b" {
+		t.Errorf("%+v, %v, %q", p.Targets, err, p.Warnings)
 	}
 }
 

@@ -257,7 +257,7 @@ func (ps *parser) ipLine(p cmdline.Param) error {
 		return bad(p, cause, ipForm)
 	case n >= maxIPLines:
 		ps.crowded = true
-		return bad(p, fmt.Sprintf("more than %d lines of %s=", maxIPLines, p.Key), "one for each NIC")
+		return tooMany(p, fmt.Sprintf("more than %d lines of %s=", maxIPLines, p.Key), "one for each NIC")
 	default:
 		ps.plan.Net.IP = append(ps.plan.Net.IP, Value[IP]{ip, nth(source(p), n)})
 	}

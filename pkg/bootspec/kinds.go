@@ -41,14 +41,20 @@ nvmf | NVMe over Fabrics | | rd.nvmf.discover nvmf.discover`
 const plainRoot = "root is looked for on the disks of our sessions themselves, and what else is there is left to the real system"
 
 // rootTable lists the values of root= that name what cannot be root here, by their
-// beginnings.
+// beginnings. Those that are reached by another protocol, marked so, are ignored
+// beside a target, as dracut does with what it has no handler for.
 const rootTable = `
-/dev/nfs nfs: nfs4: | an NFS root
-cifs: | a CIFS root
-nbd: /dev/nbd | an NBD root
-virtiofs: | a virtiofs root
+/dev/nfs nfs: nfs4: | an NFS root | protocol
+cifs: | a CIFS root | protocol
+nbd: /dev/nbd | an NBD root | protocol
+fcoe: | FCoE | protocol
+aoe: /dev/etherd/ | ATA over Ethernet | protocol
+rbd: /dev/rbd ceph: | a Ceph root | protocol
+9p: virtiofs: | a root in a directory of the host | protocol
+http: https: ftp: tftp: | an image of a server | protocol
 live: | a live system in an image file
-ZFS= zfs: | ZFS
+gpt-auto | a root that its partition's type names
+ZFS= zfs: zfs | ZFS
 /dev/md | an md array
 /dev/mapper/mpath | multipath
 /dev/mapper/luks- | LUKS
@@ -113,19 +119,19 @@ func switchedOff(p cmdline.Param) bool {
 }
 
 // rootKind returns what a value of root= names that cannot be root here, "" if
-// that is not known.
-func rootKind(value string) string {
+// that is not known, and whether it is reached by another protocol.
+func rootKind(value string) (what string, protocol bool) {
 	for _, row := range rows(rootTable) {
 		for _, begin := range strings.Fields(row[0]) {
 			if strings.HasPrefix(value, begin) {
-				return row[1]
+				return row[1], len(row) > 2
 			}
 		}
 	}
 	// What is left below a directory of /dev is a volume group's, but for the disks
 	// of old RAID adapters.
 	if !strings.HasPrefix(value, "/dev/cciss/") && !strings.HasPrefix(value, "/dev/ida/") && strings.HasPrefix(value, "/dev/") && !strings.HasPrefix(value, "/dev/disk/") && strings.Count(value, "/") == 3 {
-		return "LVM"
+		return "LVM", false
 	}
-	return ""
+	return "", false
 }

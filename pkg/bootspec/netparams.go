@@ -15,7 +15,7 @@ const maxList = 32
 // appendTo adds to a list what a parameter says.
 func appendTo[T any](list *[]Value[T], v T, p cmdline.Param) error {
 	if len(*list) >= maxList {
-		return bad(p, "it is given more than 32 times", "it less often")
+		return tooMany(p, "it is given more than 32 times", "it less often")
 	}
 	*list = append(*list, Value[T]{v, nth(source(p), len(*list))})
 	return nil

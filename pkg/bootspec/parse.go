@@ -20,6 +20,9 @@ type ParamError struct {
 	Param cmdline.Param
 	Cause string // what is wrong
 	Write string // what to write instead
+
+	limit bool // there are too many of them: the value itself can be read
+	other bool // the value asks for another protocol than iSCSI over TCP
 }
 
 // Error implements error.
@@ -48,22 +51,23 @@ func Parse(line cmdline.Line) (Plan, error) { return ParseWith(line, nil) }
 // to fail by.
 func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 	ps := &parser{known: NewVocabulary()}
-	errs := ps.words(line, func(cmdline.Param, fate) {})
+	ps.words(line, func(cmdline.Param, fate) {})
+	ps.ignoreRepeated()
 	ps.plan.Targets = ps.merge(ps.targets())
 	ps.nameBootNIC()
 	ps.fromFirmware(table)
 	ps.network()
 	ps.checkTimers()
 	ps.plan.Warnings = append(ps.plan.Warnings, ps.plan.withoutFirmware()...)
+	ps.ignoreProtocols()
 	ps.forgetDHCP()
 	ps.warnUnsupported()
 	ps.warnRAMDisk()
-	return ps.plan, errors.Join(append(errs, ps.plan.Net.checkBootNIC(), ps.checkNodes())...)
+	return ps.plan, errors.Join(append(ps.faults.errors(), ps.plan.Net.checkBootNIC(), ps.checkNodes())...)
 }
 
 // words reads a line word by word and tells what became of each.
-func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) []error {
-	var bad faults
+func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) {
 	for _, p := range line.Params {
 		row, target, known := ps.known.find(p.Key)
 		became := refused
@@ -73,23 +77,22 @@ func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) []err
 		case !known:
 			became = ps.foreign(p)
 		case row.Value != "" && row.Value[0] != '[' && !p.HasValue:
-			bad.add(valueOf(row, target, p), &ParamError{p, "it has no value", p.Key + "=" + row.Value})
+			ps.faults.add(row.Key, valueOf(row, target, p), &ParamError{Param: p, Cause: "it has no value", Write: p.Key + "=" + row.Value})
 		default:
 			ps.current, ps.touched = target, false
 			if err := row.set(ps, p); err != nil {
-				bad.add(valueOf(row, target, p), err)
+				ps.faults.add(row.Key, valueOf(row, target, p), err)
 				break
 			}
 			became = taken
 			if ps.touched {
 				ps.drafts[target].given = true
 			}
-			bad.mend(valueOf(row, target, p), ps)
+			ps.mend(valueOf(row, target, p))
 		}
 		ps.bareSecret = known && isSecret(row) && !p.HasValue
 		tell(p, became)
 	}
-	return bad.errors()
 }
 
 // parser holds what several parameters say together.
@@ -101,6 +104,7 @@ type parser struct {
 	current int  // index of the target that the parameter is for, if it is
 	touched bool // it is
 
+	faults faults          // what cannot be understood
 	nodes  []cmdline.Param // that name a disk that is not ours
 	asked  []asked         // words for what is not supported, or against it
 	ram    []cmdline.Param // root=/dev/ram0

@@ -93,9 +93,12 @@ func (ps *parser) fallback(p cmdline.Param) error {
 func (ps *parser) device(p cmdline.Param) (Device, error) {
 	d, ok := ParseDevice(p.Value)
 	if !ok {
-		what := rootKind(p.Value)
+		what, other := rootKind(p.Value)
 		if strings.HasPrefix(p.Value, "cifs:") { // its options may hold some
 			p.Value = "cifs:" + iscsi.Secret{}.String()
+		}
+		if other {
+			return d, otherProtocol(p, what+" is not supported", deviceForms)
 		}
 		if what != "" {
 			return d, bad(p, what+" is not supported", deviceForms)

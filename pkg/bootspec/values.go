@@ -19,7 +19,19 @@ const maxInterface = 15
 
 func bad(p cmdline.Param, cause, write string) error {
 	p.Value = iscsi.Redact(p.Value)
-	return &ParamError{p, cause, write}
+	return &ParamError{Param: p, Cause: cause, Write: write}
+}
+
+// tooMany refuses a value that can be read.
+func tooMany(p cmdline.Param, cause, write string) error {
+	p.Value = iscsi.Redact(p.Value)
+	return &ParamError{Param: p, Cause: cause, Write: write, limit: true}
+}
+
+// otherProtocol refuses a root that is reached by another protocol.
+func otherProtocol(p cmdline.Param, cause, write string) error {
+	p.Value = iscsi.Redact(p.Value)
+	return &ParamError{Param: p, Cause: cause, Write: write, other: true}
 }
 
 func (ps *parser) initiator(p cmdline.Param) error {
