@@ -65,6 +65,9 @@ func TestDialects(t *testing.T) {
 		{"SUSE mkinitrd's name of the image", "InitiatorName=default iSCSI_ignoreNodes=1 TargetName=iqn.x:t", "iscsi_t=iqn.x:t", nil},
 		{"a Raspberry Pi's script", "iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_t_ip=10.1.1.1 rootdev=UUID=0123-4567 rootfs=ext4 init=/linuxrc", "iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.1.1.1 root=UUID=0123-4567", []string{"rootfs= does nothing here: write rootfstype="}},
 		{"words of old boot loaders", "root=/dev/ram0 iscsi_t=iqn.x:t", "iscsi_t=iqn.x:t", []string{"root=/dev/ram0 does nothing: "}},
+		{"NetworkManager's, booster's and Alpine's", "rd.net.dns=dns+tls://10.1.1.1 rd.net.dhcp.client-id=01:02 rd.net.dhcp.retry=3 rd.modules_force_load=e1000 booster.log=debug modules=loop,ext4 ip6=dhcp", "", []string{
+			"rd.net.dns= does nothing here: write nameserver=ADDRESS", "rd.net.dhcp.client-id= ", "rd.net.dhcp.retry= ", "rd.modules_force_load= ", "booster.log= does nothing here: write rd.debug", "modules= ", "ip6= ",
+		}},
 		{"words for the shell", "break=mount blacklist=e1000 noload=e1000 scandelay=3 rd.retry=10 iscsi=10.1.1.1;iqn.x:t", "", []string{
 			"break= does nothing here: write rd.break=STEP", "blacklist= ", "noload= ", "scandelay= ", "rd.retry= ", "iscsi= does nothing here: write iscsi_a=ADDRESS:PORT and iscsi_t=NAME",
 		}},

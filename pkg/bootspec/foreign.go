@@ -22,15 +22,15 @@ const (
 // asked is a word for something that is not supported, or against it.
 type asked struct {
 	cmdline.Param
-	kind string
+	word kindWord
 	on   bool
 }
 
 // foreign answers a word that is no parameter: one that asks for what is not
 // supported, one that has another name here, one that is mistyped.
 func (ps *parser) foreign(p cmdline.Param) fate {
-	if kind, on := ps.known.kindOf(p); kind != nil {
-		ps.asked = append(ps.asked, asked{p, kind.name, on})
+	if word, on := ps.known.kindOf(p); word.kind != nil {
+		ps.asked = append(ps.asked, asked{p, word, on})
 		if on {
 			return answered
 		}
@@ -106,7 +106,7 @@ func (ps *parser) warnUnsupported() {
 // askedFor returns the words that ask for a kind and are not silenced.
 func (ps *parser) askedFor(kind string) (words []string) {
 	for i, p := range ps.asked {
-		if p.on && p.kind == kind && !ps.silenced(i) {
+		if p.on && p.word.kind.name == kind && !ps.silenced(i) {
 			words = append(words, ps.source(p.Param))
 		}
 	}
@@ -120,8 +120,7 @@ func (ps *parser) askedFor(kind string) (words []string) {
 func (ps *parser) silenced(i int) bool {
 	p := ps.asked[i]
 	for j, other := range ps.asked {
-		whole := !strings.Contains(strings.TrimPrefix(other.Key, "rd."), ".")
-		if j > i && other.Key == p.Key || !other.on && (strings.HasPrefix(p.Key, other.Key+".") || whole && other.kind == p.kind && other.Key != p.Key) {
+		if j > i && other.Key == p.Key || !other.on && (strings.HasPrefix(p.Key, other.Key+".") || other.word.whole() && other.word.kind == p.word.kind && other.Key != p.Key) {
 			return true
 		}
 	}

@@ -10,32 +10,49 @@ import (
 // kindTable lists what other initramfs do between the kernel and the real init,
 // and this one does not: its name in rd.iscsiroot.ignore=, what it is, what happens
 // instead, and the words that ask for it: names of parameters, with a * at the end
-// for all that begin so, or NAME=VALUE where only that value does. They are of
-// dracut (dracut.cmdline(7)), systemd (kernel-command-line(7)), Debian's overlayroot,
-// live-boot, cryptsetup and fsprotect, genkernel(8), mkinitcpio(8), Alpine's mkinitfs
-// and the kernel. What gets supported is taken out here.
+// for all that begin so, or NAME=VALUE where only that value does; NAME=* is every
+// name of a script. A word with a ! switches the kind off. They are of dracut
+// (dracut.cmdline(7)) and its old names, systemd (kernel-command-line(7)), Debian's
+// overlayroot, live-boot, cryptsetup and fsprotect, OpenZFS's scripts, genkernel(8),
+// mkinitcpio(8), Alpine's mkinitfs-bootparam(7), Flatcar's bootengine, Fedora CoreOS,
+// KIWI and the kernel. What gets supported is taken out here.
 const kindTable = `
-overlay | a writable layer over root | root is mounted as it is, and the image's fstab may make it writable | overlayroot rd.overlay rd.overlayfs rd.live.overlay rd.live.overlay.overlayfs rootovl boot=overlay overlayfs overlayfs.* aufs aufs.* unionfs overlaytmpfs overlaytmpfsflags fsprotect union systemd.volatile=overlay systemd.volatile=yes systemd.volatile=true systemd.volatile=on systemd.volatile=1
-overlay-settings | settings of a writable layer over root | there is no such layer | rd.overlay.* rd.live.overlay.* overlayroot_cfgdisk
-live | a live system in an image file | root is a file system on a disk of our sessions | rd.live.* rd.writable.fsimg boot=live boot=casper live-media live-media-* bootfrom toram copytoram todisk persistence persistent persistence-* findiso fromiso iso-scan/filename fetch httpfs archisobasedir archisodevice archisolabel archiso_* cow_* cdroot cdroot_* loop looptype isoboot verify liveimg coreos.live.* inst.* ks
-lvm | LVM | | rd.lvm rd.lvm.vg rd.lvm.lv rd.lvm.snapshot rd.lvm.snapsize rd_LVM_* dolvm lvmraid lvmwait
-md | an md array | | rd.md rd.md.uuid rd_MD_UUID domdadm md raid part partitionable
-dmraid | a RAID of the firmware | | rd.dm rd.dm.uuid rd_DM_UUID dodmraid
-luks | LUKS | | rd.luks rd.luks.* luks luks.* rd_LUKS_* cryptdevice cryptkey crypto cryptopts cryptroot cryptdm crypt_* root_key* root_header* root_trim swap_key* swap_header* keyctl_*
-multipath | multipath | | rd.multipath multipath mpath domultipath
+overlay | a writable layer over root | root is mounted as it is, and the image's fstab may make it writable | overlayroot overlay rd.overlay rd.overlayfs rd.live.overlay rd.live.overlay.overlayfs rootovl boot=overlay overlayfs overlayfs.* aufs aufs.* unionfs overlaytmpfs overlaytmpfsflags fsprotect union systemd.volatile=overlay systemd.volatile=yes systemd.volatile=true systemd.volatile=on systemd.volatile=1
+overlay-settings | settings of a writable layer over root | there is no such layer | rd.overlay.* rd.live.overlay.* overlayroot_cfgdisk reset_overlay readonly_overlay
+stateless | a system without state of its own | root is mounted as it is | stateless
+live | a live system in an image file | root is a file system on a disk of our sessions | rd.live.* live_* live.updates rd.writable.fsimg boot=live boot=casper live-media live-media-* layerfs-path bootfrom toram copytoram todisk persistence persistent persistence-* findiso fromiso iso-scan/filename fetch httpfs archisobasedir archisodevice archisolabel archiso_* cow_* cdroot cdroot_* loop looptype isoboot verify liveimg coreos.live.* rd.systemd.pull alpine_dev alpine_repo apkovl modloop ovl_dev inst.* ks
+install | an installation | root is a file system that is there already | coreos.inst.* rd.kiwi.* kiwi_*
+lvm | LVM | | !rd_NO_LVM !nolvm rd.lvm rd.lvm.* rd_LVM_* dolvm lvmraid lvmwait
+md | an md array | | !rd_NO_MD rd.md rd.md.* rd_MD_UUID domdadm md raid part partitionable
+dmraid | a RAID of the firmware | | !rd_NO_DM !nodmraid rd.dm rd.dm.* rd_DM_UUID dodmraid
+luks | LUKS | | !rd_NO_LUKS !noluks rd.luks rd.luks.* luks luks.* rd_LUKS_* cryptdevice cryptkey crypto cryptopts cryptroot cryptdm cryptheader cryptoffset cryptdiscards crypt_* root_key* root_header* root_trim swap_key* swap_header* keyctl_*
+auto | LVM, md and LUKS by themselves | | rd.auto
+multipath | multipath | | !nompath rd.multipath multipath mpath domultipath
 bcache | bcache | | dobcache rd.bcache
-verity | dm-verity | | roothash usrhash systemd.verity_* dm-verity-*
-zfs | ZFS | | zfs zfs_force dozfs bootfs
+stratis | Stratis | | stratis.rootfs.*
+verity | dm-verity | | roothash usrhash systemd.verity rd.systemd.verity systemd.verity_* verity.* dm-verity-*
+zfs | ZFS | | zfs boot=zfs zfs_force zfsforce zfs_debug zfsdebug dozfs bootfs bootfs.* rpool spl_hostid
 ostree | OSTree | | ostree ostree.* composefs
-usr | another /usr than that of root's fstab | fstab counts | mount.usr mount.usrfstype mount.usrflags
+usr | another /usr than that of root's fstab | fstab counts | mount.usr mount.usrfstype mount.usrflags usr usrfstype usrflags
+mount | a mount before the real system | fstab counts | rd.systemd.mount-extra
+units | units of systemd | they are of the real system alone | rd.systemd.wants rd.systemd.mask rd.systemd.run
 resume | an end of hibernation | the machine boots | real_resume
-ssh | an SSH server | there is none before the real system | dosshd gk.sshd.*
-ignition | Ignition | it is left out | ignition.*
-nfs | an NFS root | | nfsroot boot=nfs netboot nfsopts
+ssh | an SSH server | there is none before the real system | dosshd gk.sshd.* ssh_key
+ignition | Ignition | it is left out | ignition.* coreos.first_boot coreos.config.url flatcar.first_boot flatcar.config.url flatcar.randomize_disk_guid
+keys | keys for the integrity or the encryption of files | none are loaded | masterkey masterkeytype ecryptfskey evmkey evmx509
+fips | a check of the kernel's integrity | it is left out | !rd.fips.skipkernel rd.fips
+caps | fewer capabilities for the real init | it has all of them | rd.caps rd.caps.*
+convertfs | a move of directories into /usr | they stay where they are | rd.convertfs
+nfs | an NFS root | | nfsroot boot=nfs netboot nfsopts rd.nfs.domain
 cifs | a CIFS root | | cifsroot cifsuser cifspass
-nbd | an NBD root | | nbdroot nbdport
-fcoe | FCoE | | fcoe rd.fcoe
-nvmf | NVMe over Fabrics | | rd.nvmf.discover nvmf.discover`
+nbd | an NBD root | | nbdroot nbdport nbd
+aoe | ATA over Ethernet | | aoe aoe_iflist aoe_mtu
+fcoe | FCoE | | !rd.nofcoe fcoe rd.fcoe
+nvmf | NVMe over Fabrics | | !rd.nonvmf !rd.nvmf.nonbft !rd.nvmf.nostatic rd.nvmf.* nvmf.*
+s390 | channel devices of S/390 | there are none here | rd.dasd rd.dasd.* rd.zfcp rd.zfcp.* rd.znet rd.znet_ifname rd.zdev rd.cio_accept rd.zipl rd.dcssblk dasd zfcp s390x_net
+lunmask | LUNs that are left out | every LUN of the target is seen | rd.lunmask
+link | settings of a NIC's link | the driver's count | rd.ethtool ib.pkey
+boot-script | a boot script of initramfs-tools | root is mounted from a LUN | boot=*`
 
 // instead of a kind that the table has nothing for.
 const plainRoot = "root is looked for on the disks of our sessions themselves, and what else is there is left to the real system"
@@ -71,10 +88,20 @@ disablehooks | there are no hooks; write rd.break=STEP to stop before a step
 scandelay | disks are waited for; write rootdelay=SECONDS for a fixed time
 rootfs | write rootfstype=TYPE
 subdir | write root= of a file system that holds the real system at its top
-init_opts | write what the real init shall get behind -- at the end of the command line
 iscsi_debug rdinfo rddebug rdinitdebug | write rd.debug
 linuxrc | write rd.debug in place of linuxrc=debug
 rdshell | write rd.shell
+rd.systemd.unit rd.systemd.break rd.systemd.debug_shell rd.rescue | write rd.break=STEP for a shell
+rd.modules_load rd.modules_force_load modules | write rd.driver.pre=NAME
+booster.* debug_init | write rd.debug
+init_opts init_args | write what the real init shall get behind -- at the end of the command line
+rd.net.dns | write nameserver=ADDRESS
+rd.net.dns-resolve-mode rd.net.dns-backend rd.net.dns-global-mode | name servers are asked by DNS over UDP and TCP, in their order
+rd.net.dhcp.client-id | write iscsi_dhcp_id=ID
+rd.net.dhcp.retry | a server is asked until it answers, or as rd.timeout= says
+rd.net.dhcp.vendor-class rd.net.dhcp.dscp | it is not sent
+ip6 | write ip=dhcp6, ip=auto6, or ip= with an address in brackets
+coreos.no_persist_ip coreos.force_persist_ip | the real system is told the boot's addresses
 rd.retry | write rd.timeout=SECONDS
 rd.cmdline | write rd.break=modules, and at the shell retry NAME=VALUE
 iscsi | write iscsi_a=ADDRESS:PORT and iscsi_t=NAME

@@ -86,25 +86,46 @@ func (v *Vocabulary) find(key string) (row Parameter, target int, ok bool) {
 // words nor environment variables of such names.
 func (v *Vocabulary) Ours(key string) bool {
 	_, _, ok := v.find(key)
-	kind, _ := v.kindOf(cmdline.Param{Key: key})
-	return ok || kind != nil || v.instead(key) != "" || looksOurs(key) || v.secretKey(key)
+	word, _ := v.kindOf(cmdline.Param{Key: key})
+	return ok || word.kind != nil || v.instead(key) != "" || looksOurs(key) || v.secretKey(key)
 }
 
-// kindOf returns what a word asks for, nil if that is nothing here. It is not on
-// if the word can ask for that and does not, with the value that it has.
-func (v *Vocabulary) kindOf(p cmdline.Param) (k *kind, on bool) {
+// kindOf returns the word that says for which kind a word asks, one without a kind
+// if that is nothing here. It is not on if the word can ask for that and does not,
+// with the value that it has.
+func (v *Vocabulary) kindOf(p cmdline.Param) (word kindWord, on bool) {
 	for _, w := range v.kinds {
 		if !matches(w.name, w.begin, p.Key) {
 			continue
 		}
-		if k == nil {
-			k = w.kind
-		}
-		if !w.off && (w.value != "" && p.HasValue && w.value == p.Value || w.value == "" && !switchedOff(p)) {
-			return w.kind, true
+		switch {
+		case w.off:
+			return w, false
+		case w.asks(p):
+			return w, true
+		case word.kind == nil:
+			word = w
 		}
 	}
-	return k, false
+	return word, false
+}
+
+// whole tells whether a word that is off is about all of its kind: as luks=no is,
+// and rd.luks.uuid=0 and boot=local are not.
+func (w kindWord) whole() bool {
+	name := strings.TrimPrefix(w.name, "rd.")
+	return w.value == "" && (!strings.Contains(name, ".") || strings.TrimPrefix(name, "systemd.") == "verity")
+}
+
+// asks tells whether a word of that name asks for the kind with the value it has.
+func (w kindWord) asks(p cmdline.Param) bool {
+	switch w.value {
+	case "":
+		return !switchedOff(p)
+	case "*": // boot=DEVICE is another word: dracut's in FIPS mode
+		return p.HasValue && p.Value != "local" && p.Value != "" && strings.Trim(p.Value, "abcdefghijklmnopqrstuvwxyz_-") == ""
+	}
+	return p.HasValue && p.Value == w.value
 }
 
 // instead returns what to write for a word of another initramfs, "" if it is

@@ -112,7 +112,12 @@ const dialects = `real_root root subdir real_init init init_opts cdroot cdroot_t
 	overlayroot overlayroot_cfgdisk fsprotect cryptopts iscsi fetch httpfs findiso fromiso bootfrom live-media live-media-path toram todisk persistence persistence-label union netboot nfsopts
 	break blacklist cryptdevice cryptkey crypto lvmwait md disablehooks earlymodules
 	rdshell rdbreak rdinfo rddebug rdinitdebug rdblacklist rdloaddriver rd_LVM_VG rd_LVM_LV rd_LUKS_UUID rd_MD_UUID rd_DM_UUID rd.overlay rd.overlay.reset rd.live.image rd.live.overlay.overlayfs rootovl
-	ostree rootdev rootfs iscsi_t_ip`
+	ostree rootdev rootfs iscsi_t_ip
+	rd_NO_LVM rd_NO_MD rd_NO_LUKS rd_NO_DM live_dir live_ram reset_overlay readonly_overlay rd.caps rd.caps.initdrop rd.convertfs rd.dcssblk rd.lunmask rd.nofcoe rd.nvmf.nonbft rd.nvmf.nostatic nvmf.hostnqn
+	usr usrfstype usrflags verity.usr verity.usrhash coreos.first_boot flatcar.first_boot flatcar.randomize_disk_guid coreos.no_persist_ip coreos.inst.install_dev coreos.live.rootfs_url ignition.platform.id
+	rd.kiwi.install.pxe rd.kiwi.oem.installdevice rd.kiwi.live.pxe kiwi_lvm stratis.rootfs.pool_uuids rd.zdev rpool bootfs.snapshot zfsforce zfs_debug spl_hostid rd.systemd.pull rd.systemd.mount-extra rd.systemd.break
+	alpine_dev alpine_repo apkovl modloop ovl_dev cryptheader cryptoffset cryptdiscards init_args debug_init modules ssh_key aoe aoe_iflist aoe_mtu nbd zfcp dasd s390x_net
+	rd.modules_force_load booster.debug rd.net.dns rd.net.dns-resolve-mode rd.net.dhcp.vendor-class rd.net.dhcp.dscp rd.net.dhcp.client-id rd.ethtool ib.pkey ip6 layerfs-path stateless`
 
 // FuzzWords gives each word of every dialect that there is random values. Each is
 // taken, refused, answered or another program's. One that is taken makes a
