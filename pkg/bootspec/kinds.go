@@ -51,6 +51,7 @@ fcoe | FCoE | | !rd.nofcoe fcoe rd.fcoe
 nvmf | NVMe over Fabrics | | !rd.nonvmf !rd.nvmf.nonbft !rd.nvmf.nostatic rd.nvmf.* nvmf.*
 s390 | channel devices of S/390 | there are none here | rd.dasd rd.dasd.* rd.zfcp rd.zfcp.* rd.znet rd.znet_ifname rd.zdev rd.cio_accept rd.zipl rd.dcssblk dasd zfcp s390x_net
 lunmask | LUNs that are left out | every LUN of the target is seen | rd.lunmask
+syslog | a log on a server | the kernel's log has all | syslog.server syslog.filter syslog.type syslogtype
 link | settings of a NIC's link | the driver's count | rd.ethtool ib.pkey
 boot-script | a boot script of initramfs-tools | root is mounted from a LUN | boot=*`
 
@@ -88,7 +89,7 @@ disablehooks | there are no hooks; write rd.break=STEP to stop before a step
 scandelay | disks are waited for; write rootdelay=SECONDS for a fixed time
 rootfs | write rootfstype=TYPE
 subdir | write root= of a file system that holds the real system at its top
-iscsi_debug rdinfo rddebug rdinitdebug | write rd.debug
+iscsi_debug rdinfo rddebug rdinitdebug rdnetdebug | write rd.debug
 linuxrc | write rd.debug in place of linuxrc=debug
 rdshell | write rd.shell
 rd.systemd.unit rd.systemd.break rd.systemd.debug_shell rd.rescue | write rd.break=STEP for a shell

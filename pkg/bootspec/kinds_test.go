@@ -56,7 +56,7 @@ func TestNotSupported(t *testing.T) {
 		{"usrhash=x systemd.verity_root_data=/dev/sda2 systemd.verity rd.luks.crypttab rd.luks.key=/k", "LUKS|dm-verity", ""},
 		{"resume=/dev/sda3 rd.luks.crypttab=0 rd.fips.skipkernel rd.nvmf.nonbft", "", ""},
 		{"rd.caps=1 rd.fips masterkey=x rd.convertfs", "keys for the integrity or the encryption of files|a check of the kernel's integrity|fewer capabilities for the real init|a move of directories into /usr", ""},
-		{"rd.lunmask=x rd.ethtool=eth0:off:1000 aoe=e0.0 stratis.rootfs.pool_uuids=x", "Stratis|ATA over Ethernet|LUNs that are left out|settings of a NIC's link", ""},
+		{"syslog.server=10.1.1.1 rd.lunmask=x rd.ethtool=eth0:off:1000 aoe=e0.0 stratis.rootfs.pool_uuids=x", "Stratis|ATA over Ethernet|LUNs that are left out|a log on a server|settings of a NIC's link", ""},
 		{"rd.systemd.mount-extra=x rd.systemd.wants=x", "a mount before the real system|units of systemd", ""},
 		{"overlayroot=tmpfs overlayroot=disabled", "", ""},
 		{"overlayroot=disabled overlayroot=tmpfs", "a writable layer over root", "overlayroot="},
