@@ -188,7 +188,9 @@ func (l *Lease) setText(key, value string) {
 	case "domain":
 		l.Domain = value
 	case "search":
-		l.Search = append(l.Search, value)
+		if value != "" {
+			l.Search = append(l.Search, value)
+		}
 	case "hostname":
 		l.HostName = value
 	case "root-path":
