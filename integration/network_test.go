@@ -43,7 +43,7 @@ func TestDHCPNamesEverything(t *testing.T) {
 
 // The first request is lost, of two servers the first takes its offer back, and
 // then sends a root path that is none, which does not count where the target is
-// given.
+// given. Servers answer to the MAC as client identifier alone, which is asked for.
 func TestDHCPServersThatMisbehave(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
@@ -51,6 +51,9 @@ func TestDHCPServersThatMisbehave(t *testing.T) {
 	var discovers, requests atomic.Int32
 	junk := dhcpv4.Options{17: []byte("nfs\x00:\xff\n"), 12: []byte("a b;c"), 3: {10, 77}, 121: {99, 1}}
 	r.dhcpScript(func(m *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
+		if string(m.Options[61]) != "\x01\x52\x54\x00\x77\x00\x01" {
+			return nil
+		}
 		switch m.MessageType() {
 		case dhcpv4.MessageTypeDiscover:
 			if discovers.Add(1) == 1 {
@@ -68,7 +71,7 @@ func TestDHCPServersThatMisbehave(t *testing.T) {
 		}
 		return nil
 	})
-	m := r.boot(virtio, "", "console=ttyS0 ip=dhcp iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=10.77.0.1")
+	m := r.boot(virtio, "", "console=ttyS0 ip=dhcp iscsi_dhcp_id=mac iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=10.77.0.1")
 	r.expect(m, "iscsiroot: network: ens2: waiting for a DHCP server, request 2",
 		"iscsiroot: network: ens2: offer from 10.77.0.1 ignored: the server refuses it",
 		"iscsiroot: network: ens2 is up with 10.77.0.51/24 from 10.77.0.1",

@@ -86,6 +86,9 @@ func (m *Machine) sayLease(l dhcp.Lease) {
 		text += fmt.Sprintf(" from %s", l.Server)
 	}
 	m.Log.Infof("%s", text)
+	if dhcp.IsHardwareID(l.ClientID) && !slices.ContainsFunc(m.Plan.Net.Lines(), func(v bootspec.Value[bootspec.IP]) bool { return v.V.ClientID != "" }) {
+		m.Log.Infof("network: %s: the DHCP server answers to the MAC as client identifier alone: iscsi_dhcp_id=mac saves requests in vain", l.Interface)
+	}
 	for _, what := range l.Ignored {
 		m.Log.Warnf("network: %s: passed over: %s", l.Interface, what)
 	}

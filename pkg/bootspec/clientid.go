@@ -8,7 +8,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-const clientIDForm = "its bytes in hex with colons, such as 01:52:54:00:12:34:56, or TYPE,TEXT"
+const clientIDForm = "mac, its bytes in hex with colons, such as 01:52:54:00:12:34:56, or TYPE,TEXT"
+
+// macClientID is the word for 01:MAC of the NIC that asks, so that machines of a
+// fleet have one command line. systemd and NetworkManager have the same word
+// (systemd.network(5), ClientIdentifier=; nm-settings(5), ipv4.dhcp-client-id).
+const macClientID = "mac"
 
 // ParseClientID reads DHCP's client identifier (RFC 2132 section 9.14): a type
 // from 0 to 255 and a text, as in the kernel's ip=dhcp,TYPE,TEXT, or all bytes
@@ -36,16 +41,24 @@ func ParseClientID(s string) (id []byte, cause string) {
 	return id, ""
 }
 
-// DHCPClientID returns the identifier's bytes; nil: it is made of the MAC.
-func (ip IP) DHCPClientID() []byte {
-	if ip.ClientID == "" {
+// DHCPClientID returns the bytes of the identifier for a NIC of Ethernet; nil:
+// none is asked for.
+func (ip IP) DHCPClientID(mac []byte) []byte {
+	switch ip.ClientID {
+	case "":
 		return nil
+	case macClientID:
+		return append([]byte{1}, mac...) // the hardware type, RFC 2132 section 9.14
 	}
 	id, _ := ParseClientID(ip.ClientID) // it was read before
 	return id
 }
 
 func (ps *parser) clientID(p cmdline.Param) error {
+	if strings.EqualFold(p.Value, macClientID) {
+		set(ps, &ps.plan.Net.ClientID, macClientID, p)
+		return nil
+	}
 	if _, cause := ParseClientID(p.Value); cause != "" {
 		return bad(p, cause, clientIDForm)
 	}

@@ -19,6 +19,11 @@ func (n Net) Lines() []Value[IP] {
 		v := n.complete(out[boot])
 		out = slices.Insert(slices.Delete(out, boot, boot+1), 0, v)
 	}
+	for i := range out { // a NIC's MAC is its own, and suits each line
+		if ip := &out[i].V; n.ClientID.V == macClientID && ip.ClientID == "" && slices.Contains(ip.Methods, DHCP) {
+			ip.ClientID = macClientID
+		}
+	}
 	return out
 }
 

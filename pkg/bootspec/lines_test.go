@@ -20,6 +20,9 @@ func TestLines(t *testing.T) {
 		{"ip=dhcp", "dhcp"},
 		{"ip=dhcp iscsi_if=0000:00:03.0", "0000:00:03.0:dhcp"},
 		{"ip=dhcp BOOTIF=01-52-54-00-00-00-01 hostname=a iscsi_dhcp_id=0,b", ":::: a:52-54-00-00-00-01:dhcp,0,b"},
+		{"ip=dhcp iscsi_dhcp_id=mac", "dhcp,mac"},
+		{"ip=eth0:dhcp ip=eth1:dhcp ip=eth2:auto6 ip=eth3:dhcp,0,b rd.iscsiroot.dhcp_id=MAC", "eth0:dhcp,mac eth1:dhcp,mac eth2:auto6 eth3:dhcp,0,b"},
+		{"ip=eth0:dhcp ip=eth1:dhcp iscsi_dhcp_id=0,b", "eth0:dhcp,0,b eth1:dhcp"},
 		{"ip=dhcp iscsi_gw=10.1.1.1", "::10.1.1.1::::dhcp"},
 		{"ip=none ip=eth0:off ip=eth1:auto6", "eth1:auto6"},
 		{"ip=eth0:dhcp ip=eth1:dhcp6", "eth0:dhcp eth1:dhcp6"},
@@ -48,6 +51,16 @@ func TestLines(t *testing.T) {
 		}
 		if want := strings.ReplaceAll(tt.want, ": a", ":a"); strings.Join(got, " ") != want {
 			t.Errorf("%s: %s, want %s", tt.text, strings.Join(got, " "), want)
+		}
+	}
+}
+
+// The word mac is the MAC of each NIC that asks.
+func TestDHCPClientID(t *testing.T) {
+	mac := []byte{0x52, 0x54, 0, 0x77, 0, 1}
+	for id, want := range map[string]string{"": "", "mac": "\x01" + string(mac), "01:02:ff": "\x01\x02\xff", "0,machine1": "\x00machine1"} {
+		if got := (bootspec.IP{ClientID: id}).DHCPClientID(mac); string(got) != want || (got == nil) != (want == "") {
+			t.Errorf("%q: %x, want %x", id, got, want)
 		}
 	}
 }

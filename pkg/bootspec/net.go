@@ -60,8 +60,8 @@ type IP struct {
 	SetMAC      string // to give the NIC
 	DNS         []netip.Addr
 	NTP         string
-	// ClientID is DHCP's option 61: TYPE,TEXT as the kernel has it, or its bytes
-	// in hex with colons; see ParseClientID.
+	// ClientID is DHCP's option 61: TYPE,TEXT as the kernel has it, its bytes in
+	// hex with colons, or mac; see ParseClientID and DHCPClientID.
 	ClientID string
 
 	// Guessed: nobody gave the mask, and it is that of the address's class.

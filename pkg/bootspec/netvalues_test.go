@@ -118,6 +118,8 @@ var netGoods = []good{
 		p.Net.Timeouts = []bootspec.Value[bootspec.Timeout]{from(bootspec.Timeout{Name: "dhcp", Limit: 10 * time.Second}, source)}
 	}},
 	{"iscsi_dhcp_id", "01:52:54:00:aa:bb:01", name(clientID, "01:52:54:00:aa:bb:01")},
+	{"iscsi_dhcp_id", "mac", name(clientID, "mac")},
+	{"iscsi_dhcp_id", "MAC", name(clientID, "mac")},
 	{"iscsi_dhcp_id", "0,machine1", name(clientID, "0,machine1")},
 	{"rd.net.timeout.carrier", "10", func(p *bootspec.Plan, source string) {
 		key := strings.TrimSuffix(strings.TrimPrefix(source, "rd.net.timeout."), "=")

@@ -36,7 +36,7 @@ func machineParameters() []Parameter {
 		{"iscsi_i_ip", also("rd.iscsiroot.ip"), "ADDRESS/MASK", "this machine's address; mask as dotted quad or prefix length", (*parser).address},
 		{"iscsi_if", also("rd.iscsiroot.interface"), "NIC", "NIC to use: its name, its MAC, or the address of its PCI device such as 0000:00:03.0; without it the first one that gets an address", (*parser).iface},
 		{"iscsi_gw", also("rd.iscsiroot.gateway", "gateway"), "ADDRESS", "default gateway", (*parser).gateway},
-		{"iscsi_dhcp_id", also("rd.iscsiroot.dhcp_id"), "ID", "DHCP's client identifier: its bytes in hex with colons, or TYPE,TEXT; without it one is made of the MAC (RFC 4361), the same at every boot", (*parser).clientID},
+		{"iscsi_dhcp_id", also("rd.iscsiroot.dhcp_id"), "ID", "DHCP's client identifier (option 61): mac is 01 and the MAC of the NIC, as iPXE and Windows send it; or its bytes in hex with colons, or TYPE,TEXT; without it one is made of the MAC (RFC 4361), and after two requests without an answer that of mac has every other turn", (*parser).clientID},
 		{"nameserver", also("rd.iscsiroot.nameserver"), "ADDRESS", "name server for the names in iscsi_a=; may be repeated", (*parser).nameserver},
 		{"iscsi_keep_address", also("rd.iscsiroot.keep_address"), "[0]", "put the boot's address back if the running system drops it and has no other, or none that reaches a target for 10 s; a leased one until its lease runs out; done without it too; 0: never, nor is it moved to a bridge or a bond that the NIC becomes a port of", (*parser).keepAddress},
 	}

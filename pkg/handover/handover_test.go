@@ -164,13 +164,16 @@ func FuzzInterfaces(f *testing.F) {
 
 func TestClientID(t *testing.T) {
 	ll := []byte{255, 0, 0x12, 0x34, 0x56, 0, 3, 0, 1, 0x52, 0x54, 0, 0x12, 0x34, 0x56}
+	hardware := []byte{1, 0x52, 0x54, 0, 0x12, 0x34, 0x56}
 	tests := []struct {
 		name  string
 		links []Link
 		want  string
 	}{
 		{"RFC 4361 of a link-layer DUID", []Link{testLink(ll...)}, "[DHCPv4]\nClientIdentifier=duid\nDUIDType=link-layer\nIAID=1193046\n"},
-		{"RFC 2132 of a MAC", []Link{testLink(1, 0x52, 0x54, 0, 0x12, 0x34, 0x56)}, "[DHCPv4]\nClientIdentifier=mac\n"},
+		{"RFC 2132 of a MAC", []Link{testLink(hardware...)}, "[DHCPv4]\nClientIdentifier=mac\n"},
+		{"two of their MACs", []Link{testLink(hardware...), testLink(), testLink(hardware...)}, "[DHCPv4]\nClientIdentifier=mac\n"},
+		{"one of its MAC alone", []Link{testLink(hardware...), testLink(ll...)}, ""},
 		{"somebody's own", []Link{testLink(0, 'a')}, ""},
 		{"cut short", []Link{testLink(ll[:6]...)}, ""},
 		{"two leases", []Link{testLink(ll...), testLink(ll...)}, ""},
@@ -182,6 +185,26 @@ func TestClientID(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// NetworkManager gives a profile that names none the client identifier of the
+// boot.
+func TestClientIDOfNetworkManager(t *testing.T) {
+	const device = "[device-iscsiroot-0]\nmatch-device=mac:52:54:00:12:34:56\nkeep-configuration=yes\n"
+	const connection = "[connection-iscsiroot-0]\nmatch-device=mac:52:54:00:12:34:56\nipv4.dhcp-client-id="
+	for _, tt := range []struct {
+		link Link
+		want string
+	}{
+		{testLink(), device},
+		{testLink(1, 0x52, 0x54, 0, 0x12, 0x34, 0x56), device + connection + "mac\n"},
+		{testLink(255, 0, 0x12, 0x34), device + connection + "ff:00:12:34\n"},
+		{testLink(0, 'a'), device + connection + "00:61\n"},
+	} {
+		if _, got, _ := strings.Cut(networkManager([]Link{tt.link}).Content, "\n"); got != tt.want {
+			t.Errorf("%x: got %q, want %q", tt.link.ClientID, got, tt.want)
+		}
 	}
 }
 

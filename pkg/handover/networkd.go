@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
 // networkd adds to each of the root's own .network files that what is
@@ -98,33 +100,48 @@ func ipv6(links []Link) string {
 // be right for all, and networkd's own stays.
 func clientID(links []Link) string {
 	const iaidAt, duidAt = 1, 5
-	var leased []Link
-	for _, l := range links {
-		if l.DHCP {
-			leased = append(leased, l)
-		}
+	ids := clientIDs(links)
+	if len(ids) > 0 && !slices.ContainsFunc(ids, func(id []byte) bool { return !dhcp.IsHardwareID(id) }) {
+		return "[DHCPv4]\nClientIdentifier=mac\n"
 	}
-	if len(leased) != 1 {
+	if len(ids) != 1 {
 		return ""
 	}
-	id := leased[0].ClientID
-	switch {
-	case len(id) == 7 && id[0] == 1: // hardware type and address
-		return "[DHCPv4]\nClientIdentifier=mac\n"
-	case len(id) > duidAt+2 && id[0] == 255 && id[duidAt] == 0 && id[duidAt+1] == 3:
+	if id := ids[0]; len(id) > duidAt+2 && id[0] == 255 && id[duidAt] == 0 && id[duidAt+1] == 3 {
 		return fmt.Sprintf("[DHCPv4]\nClientIdentifier=duid\nDUIDType=link-layer\nIAID=%d\n", binary.BigEndian.Uint32(id[iaidAt:duidAt]))
 	}
 	return ""
 }
 
+// clientIDs are those of the leased links.
+func clientIDs(links []Link) [][]byte {
+	var out [][]byte
+	for _, l := range links {
+		if l.DHCP {
+			out = append(out, l.ClientID)
+		}
+	}
+	return out
+}
+
 // networkManager asks for what NetworkManager does by itself, in case the
 // system's configuration says otherwise: it adopts a configured link as it is
 // (NetworkManager.conf(5), keep-configuration).
+//
+// A profile that is activated later, and names no client identifier, gets the
+// lease of the boot with that of the boot: NetworkManager's own is another one
+// (nm-settings(5), ipv4.dhcp-client-id). dhclient and ifupdown read theirs in
+// the root's /etc alone; the lease file has it.
 func networkManager(links []Link) File {
 	var b strings.Builder
 	b.WriteString("# From iscsiroot: root hangs on these links.\n")
 	for i, l := range links {
 		_, _ = fmt.Fprintf(&b, "[device-iscsiroot-%d]\nmatch-device=mac:%s\nkeep-configuration=yes\n", i, l.MAC)
+		if dhcp.IsHardwareID(l.ClientID) {
+			_, _ = fmt.Fprintf(&b, "[connection-iscsiroot-%d]\nmatch-device=mac:%s\nipv4.dhcp-client-id=mac\n", i, l.MAC)
+		} else if l.DHCP && len(l.ClientID) > 0 {
+			_, _ = fmt.Fprintf(&b, "[connection-iscsiroot-%d]\nmatch-device=mac:%s\nipv4.dhcp-client-id=%s\n", i, l.MAC, dhcp.Colons(l.ClientID))
+		}
 	}
 	return File{Path: "NetworkManager/conf.d/50-iscsiroot.conf", Mode: 0o644, Content: b.String()}
 }

@@ -102,7 +102,7 @@ func (a *attempt) dhcp4(ctx context.Context) (dhcp.Lease, error) {
 	}
 	a.report(a.name + ": waiting for a DHCP server")
 	l, err := dhcp4.Acquire(ctx, conn, dhcp4.Config{
-		Interface: a.name, MAC: a.mac, ClientID: a.IP.DHCPClientID(), HostName: a.HostName,
+		Interface: a.name, MAC: a.mac, ClientID: a.IP.DHCPClientID(a.mac), HostName: a.HostName,
 		WantRootPath: a.root, Report: a.report,
 	})
 	if err != nil {

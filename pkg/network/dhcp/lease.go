@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -162,28 +161,6 @@ const (
 
 // ValidMTU tells whether an interface could have this MTU.
 func ValidMTU(n int) bool { return n >= minMTU && n <= maxMTU }
-
-// ClientID returns the client identifier of an interface (RFC 4361 section 6.1):
-// type 255, an IAID, and a DUID of the link-layer address (RFC 8415 section
-// 11.4). It is made of the MAC alone, so that every stage of the boot and every
-// boot has the same.
-func ClientID(mac []byte) []byte {
-	id := IAID(mac)
-	return append([]byte{255, byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}, DUID(mac)...)
-}
-
-// DUID returns a DUID-LL: type 3, hardware type 1 for Ethernet, the MAC.
-func DUID(mac []byte) []byte { return slices.Concat([]byte{0, 3, 0, 1}, mac) }
-
-// IAID returns the last four bytes of the MAC, which tell the machine's
-// interfaces apart.
-func IAID(mac []byte) uint32 {
-	var id uint32
-	for _, c := range mac[max(0, len(mac)-4):] {
-		id = id<<8 | uint32(c)
-	}
-	return id
-}
 
 // Backoff returns how long to wait for an answer to the n-th request, counted
 // from 0: 1, 2, 4, 8 and then always 16 seconds, give or take a fifth by

@@ -31,7 +31,8 @@ const requestTries = 4
 type Config struct {
 	Interface string
 	MAC       []byte // of Ethernet, 6 bytes
-	// ClientID is option 61; nil: made of the MAC, see dhcp.ClientID.
+	// ClientID is option 61; nil: dhcp.ClientID, and where no server answers to it
+	// dhcp.HardwareID in turn with it. The lease has the one that it was given for.
 	ClientID []byte
 	HostName string // for the server's records; may be empty
 	// VendorClass is option 60; may be empty.
@@ -97,21 +98,12 @@ func newClient(conn Conn, cfg Config) (*client, error) {
 	if len(cfg.MAC) != 6 {
 		return nil, fmt.Errorf("DHCP on %s: a hardware address of %d bytes, want Ethernet's 6", cfg.Interface, len(cfg.MAC))
 	}
-	if cfg.ClientID == nil {
-		cfg.ClientID = dhcp.ClientID(cfg.MAC)
-	}
-	if n := len(cfg.ClientID); n < 2 || n > 255 { // RFC 2132 section 9.14
+	if n := len(cfg.ClientID); cfg.ClientID != nil && (n < 2 || n > 255) { // RFC 2132 section 9.14
 		return nil, fmt.Errorf("DHCP on %s: a client identifier of %d bytes, want 2 to 255", cfg.Interface, n)
 	}
-	c := &client{exchange: exchange{cfg: cfg}, conn: conn, begun: time.Now()}
-	c.newTransaction()
+	c := &client{exchange: exchange{cfg: cfg, ids: identities(cfg)}, conn: conn, begun: time.Now()}
+	c.newTransactions()
 	return c, nil
-}
-
-// newTransaction takes a new number. It need not be secret, only ours.
-func (c *client) newTransaction() {
-	n := rand.Uint32()
-	c.xid = dhcpv4.TransactionID{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
 }
 
 // Acquire gets a lease: it discovers servers, takes the first usable offer and
@@ -134,7 +126,7 @@ func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 		if !errors.Is(err, errAgain) {
 			return dhcp.Lease{}, c.fail(ctx, err)
 		}
-		c.newTransaction()
+		c.newTransactions()
 	}
 }
 
@@ -151,6 +143,7 @@ func (c *client) acquire(ctx context.Context, restarts int) (dhcp.Lease, error) 
 	if err != nil {
 		return dhcp.Lease{}, err
 	}
+	c.settle(offer)
 	return c.request(ctx, offer)
 }
 
@@ -235,11 +228,12 @@ func (c *client) discover(ctx context.Context) (dhcp.Lease, error) {
 		return true
 	}
 	for n := 0; ; n++ {
+		c.turn(n)
 		if err := c.send(c.message(dhcpv4.MessageTypeDiscover, c.elapsed())); err != nil {
 			return best, err
 		}
 		if n > 0 {
-			c.report("waiting for a DHCP server, request %d", c.sent)
+			c.report("waiting for a DHCP server, request %d%s", c.sent, c.with())
 		}
 		err := c.receive(ctx, time.Now().Add(dhcp.Backoff(n, rand.Float64())), take)
 		window := time.Now().Add(RootPathWindow)

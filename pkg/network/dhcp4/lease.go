@@ -19,7 +19,7 @@ const minLifetime = 10 * time.Second
 // no machine can use it; what can be done without is left out and told in
 // Ignored.
 func (r reply) lease(x *exchange) (dhcp.Lease, error) {
-	l := dhcp.Lease{Interface: x.cfg.Interface, Method: dhcp.DHCP4, Server: r.server, ClientID: x.cfg.ClientID}
+	l := dhcp.Lease{Interface: x.cfg.Interface, Method: dhcp.DHCP4, Server: r.server, ClientID: r.clientID}
 	if !l.Server.IsValid() {
 		return l, errors.New("it has no server identifier")
 	}

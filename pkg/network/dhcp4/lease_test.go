@@ -27,9 +27,10 @@ func recorded(t testing.TB, name string) ([]byte, *exchange) {
 
 func exchangeOf(b []byte) *exchange {
 	mac := bytes.Clone(b[28:34])
-	x := &exchange{cfg: Config{Interface: "eth0", MAC: mac, ClientID: []byte{1, 2}}}
-	copy(x.xid[:], b[4:8])
-	return x
+	return &exchange{
+		cfg: Config{Interface: "eth0", MAC: mac},
+		ids: []identity{{[]byte{1, 2}, dhcpv4.TransactionID(b[4:8])}},
+	}
 }
 
 func TestRecorded(t *testing.T) {

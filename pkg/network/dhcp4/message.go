@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/iana"
@@ -63,18 +64,20 @@ const (
 // exchange is what all messages of one exchange share.
 type exchange struct {
 	cfg Config
-	xid dhcpv4.TransactionID
+	ids []identity // one at least
+	// first is the one to begin with, now that of the next message.
+	first, now int
 }
 
 // message builds a message to a server.
 func (x *exchange) message(typ dhcpv4.MessageType, seconds int) *dhcpv4.DHCPv4 {
 	m := &dhcpv4.DHCPv4{
 		OpCode: dhcpv4.OpcodeBootRequest, HWType: iana.HWTypeEthernet,
-		TransactionID: x.xid, ClientHWAddr: net.HardwareAddr(x.cfg.MAC),
+		TransactionID: x.ids[x.now].xid, ClientHWAddr: net.HardwareAddr(x.cfg.MAC),
 		NumSeconds: uint16(min(seconds, 0xffff)), Options: dhcpv4.Options{},
 	}
 	m.Options[optType] = []byte{byte(typ)}
-	m.Options[optClientID] = x.cfg.ClientID
+	m.Options[optClientID] = x.ids[x.now].clientID
 	if typ == dhcpv4.MessageTypeRelease {
 		return m // RFC 2131 table 5 allows it no more
 	}
@@ -92,8 +95,9 @@ func (x *exchange) message(typ dhcpv4.MessageType, seconds int) *dhcpv4.DHCPv4 {
 // reply is a server's message to us.
 type reply struct {
 	*dhcpv4.DHCPv4
-	typ    dhcpv4.MessageType
-	server netip.Addr
+	typ      dhcpv4.MessageType
+	server   netip.Addr
+	clientID []byte // that it answers to
 }
 
 // parse reads a message. An error tells why it is not for us, or no message.
@@ -102,13 +106,14 @@ func (x *exchange) parse(b []byte) (reply, error) {
 	if err != nil {
 		return reply{}, fmt.Errorf("a broken message: %w", err)
 	}
-	if m.OpCode != dhcpv4.OpcodeBootReply || m.TransactionID != x.xid || !bytes.Equal(m.ClientHWAddr, x.cfg.MAC) {
+	id := slices.IndexFunc(x.ids, func(id identity) bool { return id.xid == m.TransactionID })
+	if m.OpCode != dhcpv4.OpcodeBootReply || id < 0 || !bytes.Equal(m.ClientHWAddr, x.cfg.MAC) {
 		return reply{}, errNotOurs
 	}
 	if err := overload(m, b); err != nil {
 		return reply{}, err
 	}
-	r := reply{DHCPv4: m}
+	r := reply{DHCPv4: m, clientID: x.ids[id].clientID}
 	t := m.Options[optType]
 	if len(t) != 1 {
 		return reply{}, fmt.Errorf("an answer without a DHCP message type, as BOOTP's")
