@@ -27,7 +27,8 @@ const (
 )
 
 // startLIO starts a machine with two targets for the same disk: one that insists on mutual CHAP, digests and small segments,
-// and one without authentication, where it is LUN 300 beside a smaller one.
+// and one without authentication and with LIO's own list of digests, which puts CRC32C first, where it is LUN 300 beside a
+// smaller one.
 func (r peerRig) startLIO(kernel string) *lab.LIO {
 	r.t.Helper()
 	guest, err := lioGuest()
@@ -44,7 +45,7 @@ func (r peerRig) startLIO(kernel string) *lab.LIO {
 		HeaderDigest: "CRC32C", DataDigest: "CRC32C", MaxRecvDataSegmentLength: 4096,
 	}
 	plain := strict
-	plain.Name, plain.CHAP, plain.HeaderDigest, plain.DataDigest = lioPlain, lab.CHAP{}, "", ""
+	plain.Name, plain.CHAP, plain.HeaderDigest, plain.DataDigest = lioPlain, lab.CHAP{}, "CRC32C,None", "CRC32C,None"
 	plain.LUNs = map[int]string{0: blank(r.t, 4), 300: r.disk.Path}
 	target, err := r.ns.StartLIO(r.ctx, lab.LIOConfig{
 		Kernel: kernel, Init: guest, Tap: tap, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.10/24"), netip.MustParsePrefix("fd77::10/64")},
@@ -82,9 +83,9 @@ func lioBoots(t *testing.T, kernel string) {
 	}
 	v6 := strings.NewReplacer("iscsi_i_ip=10.77.0.2/24", "iscsi_i_ip=fd77::2/64", "iscsi_a=10.77.0.10", "iscsi_a=[fd77::10]", lioName, lioPlain)
 	r.toNoDisk(v6.Replace(at)+"iscsi_lun=5", "no disk at lun 5: lun 0 is a disk of 4 MiB, lun 012c-0000-0000-0000 is a disk of ")
-	r.toRoot(virtio, v6.Replace(at)+"iscsi_lun=300 ro", "disk sda is lun 012c-0000-0000-0000 of "+lioPlain, "guest: session: header_digest=0", "guest: session: max_xmit_dlength=4096")
-	// Nobody has the first address; the login is at the second, without waiting for the first.
+	r.toRoot(virtio, v6.Replace(at)+"iscsi_lun=300 ro", "disk sda is lun 012c-0000-0000-0000 of "+lioPlain, "guest: session: header_digest=0", "guest: session: data_digest=0", "guest: session: max_xmit_dlength=4096")
+	// Nobody has the first address; the login is at the second, without waiting for the first. No word asks for digests.
 	at = strings.Replace(at, "iscsi_a=", "iscsi_a=10.77.0.11,", 1)
-	r.toRoot(virtio, at+digestLine+mutualLine+"rw", "guest: session: header_digest=1", "guest: session: data_digest=1", "guest: session: max_xmit_dlength=4096")
+	r.toRoot(virtio, at+mutualLine+"rw", "guest: session: header_digest=1", "guest: session: data_digest=1", "guest: session: max_xmit_dlength=4096")
 	checkWritten(r.rig, target.Target(0))
 }

@@ -163,14 +163,14 @@ func (ps *parser) dataDigest(p cmdline.Param) error {
 
 // digests are our words and, in lower case, those of open-iscsi's iscsid.conf.
 var digests = map[string]iscsi.DigestPolicy{
-	"none": iscsi.NoDigest, "prefer": iscsi.PreferDigest, "require": iscsi.RequireDigest,
-	"crc32c": iscsi.RequireDigest, "crc32c,none": iscsi.PreferDigest, "none,crc32c": iscsi.NoDigest,
+	"none": iscsi.NoDigest, "accept": iscsi.AcceptDigest, "prefer": iscsi.PreferDigest, "require": iscsi.RequireDigest,
+	"none,crc32c": iscsi.AcceptDigest, "crc32c,none": iscsi.PreferDigest, "crc32c": iscsi.RequireDigest,
 }
 
 func (ps *parser) digest(dst *Value[iscsi.DigestPolicy], p cmdline.Param) error {
 	policy, ok := digests[strings.ToLower(p.Value)]
 	if !ok {
-		return bad(p, "this is no way to use a digest", "none, prefer or require")
+		return bad(p, "this is no way to use a digest", "none, accept, prefer or require")
 	}
 	set(ps, dst, policy, p)
 	return nil

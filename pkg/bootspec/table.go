@@ -106,8 +106,8 @@ func dracutParameters() []Parameter {
 func loginParameters() []Parameter {
 	return []Parameter{
 		{"iscsi_chap", also("rd.iscsiroot.chap"), "HASH[,HASH]", "hashes that CHAP may use: md5, sha1, sha256, sha3-256; all of them without it", (*parser).algorithms},
-		{"iscsi_header_digest", also("rd.iscsiroot.header_digest"), "none|prefer|require", "CRC32C over the headers of PDUs; none without it", (*parser).headerDigest},
-		{"iscsi_data_digest", also("rd.iscsiroot.data_digest"), "none|prefer|require", "CRC32C over the data of PDUs; none without it", (*parser).dataDigest},
+		{"iscsi_header_digest", also("rd.iscsiroot.header_digest"), "none|accept|prefer|require", "CRC32C over the headers of PDUs: accept, which holds without it, offers None and then CRC32C, for a target that insists on it", (*parser).headerDigest},
+		{"iscsi_data_digest", also("rd.iscsiroot.data_digest"), "none|accept|prefer|require", "CRC32C over the data of PDUs: accept, which holds without it, offers None and then CRC32C, for a target that insists on it", (*parser).dataDigest},
 		{"iscsi_recovery_tmo", also("rd.iscsiroot.recovery_tmo"), "SECONDS", "for how long the kernel holds I/O back while a session is down, before it fails; 86400 without it, a day; 0: it fails at once, -1: it waits for ever", (*parser).recoveryTimeout},
 		{"iscsi_nop_interval", also("rd.iscsiroot.nop_interval"), "SECONDS", "after so long without traffic the kernel pings the target; 15 without it, 0: it never does", (*parser).pingInterval},
 		{"iscsi_nop_timeout", also("rd.iscsiroot.nop_timeout"), "SECONDS", "a connection whose ping is not answered for so long is given up, and made again; 30 without it, 0: there are no pings", (*parser).pingTimeout},

@@ -229,6 +229,8 @@ var goods = []good{
 	{"iscsi_W", "0bAP8=", secret(theirs, "\x00\xff")},
 	{"iscsi_chap", "SHA256,sha3-256", name(algorithms, "SHA256,sha3-256")},
 	{"iscsi_header_digest", "prefer", digest(header, iscsi.PreferDigest)},
+	{"iscsi_header_digest", "accept", digest(header, iscsi.AcceptDigest)},
+	{"iscsi_header_digest", "None,CRC32C", digest(header, iscsi.AcceptDigest)},
 	{"iscsi_header_digest", "CRC32C,None", digest(header, iscsi.PreferDigest)},
 	{"iscsi_data_digest", "require", digest(data, iscsi.RequireDigest)},
 	{"iscsi_data_digest", "CRC32C", digest(data, iscsi.RequireDigest)},

@@ -1,6 +1,10 @@
 package iscsi
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"io"
+)
 
 // DigestPolicy is what to ask for as header or data digest (RFC 7143 13.1).
 type DigestPolicy uint8
@@ -14,12 +18,18 @@ const (
 	PreferDigest
 	// RequireDigest offers CRC32C only and goes on with nothing else.
 	RequireDigest
+	// AcceptDigest offers None, then CRC32C, for a target that insists on it: of a
+	// list the target chooses the first that it can do (6.2.1).
+	AcceptDigest
 )
+
+// List tells whether more than one is offered.
+func (d DigestPolicy) List() bool { return d == PreferDigest || d == AcceptDigest }
 
 // digestCRC32C is the one digest of RFC 7143 13.1.
 const digestCRC32C = "CRC32C"
 
-// list returns the value of the key, "" if the policy is none of the three.
+// list returns the value of the key, "" if the policy is none of these.
 func (d DigestPolicy) list() string {
 	switch d {
 	case NoDigest:
@@ -28,6 +38,8 @@ func (d DigestPolicy) list() string {
 		return digestCRC32C + "," + valueNone
 	case RequireDigest:
 		return digestCRC32C
+	case AcceptDigest:
+		return valueNone + "," + digestCRC32C
 	}
 	return ""
 }
@@ -38,4 +50,55 @@ func (d DigestPolicy) String() string {
 		return s
 	}
 	return fmt.Sprintf("digest policy %d", uint8(d))
+}
+
+// DigestError is a login that ended over digests, or may have: the target's answer
+// is none to the offer, or its last one, in the operational stage, turned the
+// request down as such (0200, 020b, Reject, the end of the connection). Where a list
+// was offered, the caller may connect once more and offer None alone.
+type DigestError struct {
+	// Header and Data are what was offered.
+	Header, Data DigestPolicy
+	// Key is the one that the target's answer is about; "" if that is not known.
+	Key string
+	Err error
+}
+
+func (e *DigestError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *DigestError) Unwrap() error { return e.Err }
+
+// sectionDigest of RFC 7143 is that of HeaderDigest and DataDigest.
+const sectionDigest = "13.1"
+
+// digestError returns an error about a key, which is a *DigestError if the key is
+// one of the two.
+func (o Offer) digestError(k *key, err error) error {
+	if k.section != sectionDigest {
+		return err
+	}
+	return &DigestError{Header: o.HeaderDigest, Data: o.DataDigest, Key: k.name, Err: err}
+}
+
+// overDigests wraps the end of the operational stage if it may be about digests.
+func (o Offer) overDigests(err error) error {
+	var known *DigestError
+	var status *StatusError
+	var broke *ProtocolError
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.As(err, &status):
+		if c := status.Code(); c != statusInitiator && c != statusBadLogin {
+			return err
+		}
+	case errors.As(err, &broke):
+		if broke.Section != sectionReject {
+			return err
+		}
+	case !errors.Is(err, io.EOF):
+		return err
+	}
+	return &DigestError{Header: o.HeaderDigest, Data: o.DataDigest, Err: err}
 }

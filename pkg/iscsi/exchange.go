@@ -9,6 +9,9 @@ import (
 // 11.12). Only one is outstanding, so any value but 0xffffffff will do.
 const loginITT = 0
 
+// sectionReject of RFC 7143 is that of the PDU Reject.
+const sectionReject = "11.17"
+
 // driver sends Login Requests and verifies the headers of the responses.
 type driver struct {
 	pipe Pipe
@@ -87,7 +90,7 @@ func (d *driver) roundTrip(ctx context.Context, req *LoginRequest) (*LoginRespon
 func (d *driver) parse(p *PDU) (*LoginResponse, error) {
 	switch p.Opcode() {
 	case OpReject:
-		return nil, protocolErrorf("11.17", "Reject during login: %v", ParseReject(p))
+		return nil, protocolErrorf(sectionReject, "Reject during login: %v", ParseReject(p))
 	case OpAsyncMessage:
 		return nil, protocolErrorf("6.3", "Asynchronous Message during login: %v", ParseAsyncMessage(p).Event)
 	}

@@ -195,6 +195,9 @@ func FuzzMachine(f *testing.F) {
 		if mode&8 != 0 {
 			cfg.Offer.HeaderDigest, cfg.Offer.DataDigest = iscsi.PreferDigest, iscsi.RequireDigest
 		}
+		if mode&16 != 0 {
+			cfg.Offer.HeaderDigest = iscsi.AcceptDigest
+		}
 		p := &peer{program: program, proved: map[string]bool{}}
 		var res iscsi.Result
 		var err error

@@ -51,12 +51,12 @@ var keys = [...]key{
 	{name: keyCHAPN, section: "12.1.3", discovery: true, sender: both, stages: security, fn: proof},
 	{name: keyCHAPR, section: "12.1.3", discovery: true, sender: both, stages: security, fn: proof},
 	{
-		name: "HeaderDigest", section: "13.1", discovery: true, sender: both, stages: operational, fn: list, def: valueNone,
+		name: "HeaderDigest", section: sectionDigest, discovery: true, sender: both, stages: operational, fn: list, def: valueNone,
 		offer: func(c *LoginConfig) string { return c.Offer.HeaderDigest.list() },
 		set:   func(r *Result, v value) { r.Params.HeaderDigest = v.text == digestCRC32C },
 	},
 	{
-		name: "DataDigest", section: "13.1", discovery: true, sender: both, stages: operational, fn: list, def: valueNone,
+		name: "DataDigest", section: sectionDigest, discovery: true, sender: both, stages: operational, fn: list, def: valueNone,
 		offer: func(c *LoginConfig) string { return c.Offer.DataDigest.list() },
 		set:   func(r *Result, v value) { r.Params.DataDigest = v.text == digestCRC32C },
 	},

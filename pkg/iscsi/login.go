@@ -42,8 +42,9 @@ func (s *keyStage) hear(pairs []Pair) error { return s.keys.take(pairs, s.curren
 //
 // Errors: a *StatusError if the target said no; a *ProtocolError if it broke
 // the RFC; an *AuthError if it could not be authenticated or did not want us to
-// be; a *StageError or an *AlgorithmsError around the cause if another try without
-// the security stage, or with MD5 alone, may help; else the pipe's error,
+// be; a *StageError, an *AlgorithmsError or a *DigestError around the cause if another
+// try without the security stage, with MD5 alone, or without a list of digests, may
+// help; else the pipe's error,
 // wrapped. None names the target, which the caller knows and
 // the portal with it.
 func Login(ctx context.Context, p Pipe, cfg LoginConfig) (Result, error) {
@@ -80,7 +81,7 @@ func (d *driver) login(ctx context.Context, keys *negotiation) error {
 		return err
 	}
 	if err := d.run(ctx, &keyStage{StageOperational, StageFullFeature, keys}); err != nil {
-		return err
+		return d.cfg.Offer.overDigests(err)
 	}
 	if err := keys.finish(); err != nil {
 		return err

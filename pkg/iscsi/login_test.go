@@ -161,7 +161,7 @@ func TestLoginConfig(t *testing.T) {
 		{"NUL in name", func(c *iscsi.LoginConfig) { c.TargetName = "iqn\x00X=1" }, "byte 0x00"},
 		{"burst range", func(c *iscsi.LoginConfig) { c.Offer.MaxBurstLength = 511 }, `offer: MaxBurstLength="511": want 512 to 16777215`},
 		{"burst order", func(c *iscsi.LoginConfig) { c.Offer.MaxBurstLength = 65536 }, "FirstBurstLength=262144: more than MaxBurstLength=65536"},
-		{"digest", func(c *iscsi.LoginConfig) { c.Offer.DataDigest = 3 }, "digest policy 3: no such policy"},
+		{"digest", func(c *iscsi.LoginConfig) { c.Offer.DataDigest = 4 }, "digest policy 4: no such policy"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -143,7 +143,7 @@ func (n *negotiation) takeOne(p Pair, s Stage) error {
 // answer takes the target's answer to our offer.
 func (n *negotiation) answer(k *key, offer, v value) error {
 	if !k.legal(offer, v) {
-		return protocolErrorf(k.section, "%s=%s is no legal answer to %s", k.name, quote(v.text), quote(k.offer(n.cfg)))
+		return n.cfg.Offer.digestError(k, protocolErrorf(k.section, "%s=%s is no legal answer to %s", k.name, quote(v.text), quote(k.offer(n.cfg))))
 	}
 	n.set(k, v)
 	return nil
@@ -165,7 +165,7 @@ func (n *negotiation) counter(k *key, offer value) {
 // holds (RFC 7143 6.2), if we can live with it.
 func (n *negotiation) declined(k *key, answer string) error {
 	if !n.defaultWillDo(k) {
-		return protocolErrorf(k.section, "%s=%s, but we need %s", k.name, answer, quote(k.offer(n.cfg)))
+		return n.cfg.Offer.digestError(k, protocolErrorf(k.section, "%s=%s, but we need %s", k.name, answer, quote(k.offer(n.cfg))))
 	}
 	if answer != valueIrrelevant {
 		n.warnf("target answered %s=%s: the default %s holds", k.name, answer, k.def)
@@ -188,7 +188,7 @@ func (n *negotiation) finish() error {
 			continue
 		}
 		if !n.defaultWillDo(k) {
-			return protocolErrorf("6.2", "no answer to %s=%s", k.name, quote(k.offer(n.cfg)))
+			return n.cfg.Offer.digestError(k, protocolErrorf("6.2", "no answer to %s=%s", k.name, quote(k.offer(n.cfg))))
 		}
 		if k.stages.has(StageOperational) {
 			n.warnf("target did not answer %s: the default %s holds", k.name, k.def)

@@ -164,8 +164,8 @@ func TestLUNNumber(t *testing.T) {
 }
 
 func TestDigestPolicy(t *testing.T) {
-	got := fmt.Sprint(iscsi.NoDigest, " ", iscsi.PreferDigest, " ", iscsi.RequireDigest, " ", iscsi.DigestPolicy(7))
-	if got != "None CRC32C,None CRC32C digest policy 7" {
+	got := fmt.Sprint(iscsi.NoDigest, " ", iscsi.PreferDigest, " ", iscsi.RequireDigest, " ", iscsi.AcceptDigest, " ", iscsi.DigestPolicy(7))
+	if got != "None CRC32C,None CRC32C None,CRC32C digest policy 7" {
 		t.Error(got)
 	}
 	if !errors.Is(&iscsi.AlgorithmsError{Err: io.EOF}, io.EOF) {

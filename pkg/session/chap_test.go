@@ -143,38 +143,3 @@ func TestOldTarget(t *testing.T) {
 		}
 	}
 }
-
-// Digests are asked for as the configuration says and told to the kernel.
-func TestDigests(t *testing.T) {
-	digest := func(header, data iscsi.DigestPolicy) func(*Config) {
-		return func(c *Config) { c.Login.HeaderDigest.V, c.Login.DataDigest.V = header, data }
-	}
-	for _, tt := range []struct {
-		edit func(*Config)
-		has  string // of the target
-		want string
-	}{
-		{nil, "CRC32C", "00"},
-		{digest(iscsi.PreferDigest, iscsi.NoDigest), "CRC32C", "10"},
-		{digest(iscsi.PreferDigest, iscsi.RequireDigest), "CRC32C", "11"},
-		{digest(iscsi.PreferDigest, iscsi.PreferDigest), "", "00"},
-		{digest(iscsi.RequireDigest, iscsi.NoDigest), "", ""},
-	} {
-		server, err := iscsitest.Listen((&iscsitest.Target{Digest: tt.has}).Serve)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, k := sessionAt(t, tt.edit, server.Addr())
-		_, err = s.Login(t.Context())
-		got := ""
-		for _, r := range k.Requests() {
-			if r.Type == kerneltest.SetParam && (r.Param == 2 || r.Param == 3) {
-				got += r.Value
-			}
-		}
-		if got != tt.want || (err == nil) != (tt.want != "") {
-			t.Errorf("got %q, want %q, %v", got, tt.want, err)
-		}
-		_ = server.Close()
-	}
-}

@@ -111,7 +111,7 @@ func TestDuplicate(t *testing.T) {
 		chap   *iscsi.CHAP
 	}{
 		"plain":     {target: &iscsitest.Target{}},
-		"digests":   {edit: func(c *Config) { c.Login.HeaderDigest.V = iscsi.RequireDigest }, target: &iscsitest.Target{Digest: "CRC32C"}},
+		"digests":   {edit: func(c *Config) { c.Login.HeaderDigest = digestOf(iscsi.RequireDigest) }, target: &iscsitest.Target{Digest: "CRC32C"}},
 		"CHAP":      {&iscsitest.Target{Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret}}, prove(ourSecret, "", ""), chap},
 		"CHAP, MD5": {&iscsitest.Target{Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret, NoLists: 0x0200}}, prove(ourSecret, "", ""), chap},
 	} {

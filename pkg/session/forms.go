@@ -7,45 +7,88 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
+// maxForms bounds the connections of one login: the first form, and one for each
+// part of it that a target may turn down.
+const maxForms = 4
+
 // inForms logs in by attempt, which makes one connection. Where the target turns the
 // login down in a way that another form of it may cure, it is tried once more in
-// that. md5 tells that CHAP's list of hashes had to be left out.
+// that. The last form is returned.
 //
 // The login begins with the security stage also without CHAP, as that of FreeBSD
 // (usr.sbin/iscsid/login.c: login) and of libiscsi does. It costs an exchange.
 // Without it tgtd 1.0.85 does not reinstate (RFC 7143 6.3.5; usr/iscsi/iscsid.c:
 // login_security_done): each login would leave a session behind.
-func (s *Session) inForms(attempt func(iscsi.LoginConfig) error) (md5 bool, err error) {
-	err = attempt(iscsi.LoginConfig{CHAP: s.chap, SecurityStage: true})
-	second, ok := s.otherForm(err)
-	if !ok {
-		return false, err
+func (s *Session) inForms(attempt func(iscsi.LoginConfig) error) (iscsi.LoginConfig, error) {
+	cfg := iscsi.LoginConfig{CHAP: s.chap, SecurityStage: true, Offer: s.offer}
+	last := attempt(cfg)
+	err := last
+	for range maxForms - 1 {
+		next, ok := otherForm(cfg, last)
+		if !ok {
+			break
+		}
+		cfg = next
+		if last = attempt(cfg); last == nil {
+			return cfg, nil
+		}
+		err = telling(err, last)
 	}
-	if err2 := attempt(second); err2 != nil {
-		return false, telling(err, err2)
-	}
-	return second.CHAP != nil, nil
+	return cfg, err
 }
 
-// otherForm returns the form that may succeed after an error of the first one.
-func (s *Session) otherForm(err error) (cfg iscsi.LoginConfig, ok bool) {
+// otherForm returns the form that may succeed after an error of one.
+func otherForm(cfg iscsi.LoginConfig, err error) (iscsi.LoginConfig, bool) {
 	var stage *iscsi.StageError
 	var list *iscsi.AlgorithmsError
+	var digest *iscsi.DigestError
 	switch {
 	case errors.As(err, &stage):
-		return iscsi.LoginConfig{}, true
-	case errors.As(err, &list) && (s.chap.Algorithms == nil || slices.Contains(s.chap.Algorithms, iscsi.MD5)):
-		old := *s.chap
+		cfg.SecurityStage = false
+		return cfg, true
+	case errors.As(err, &list) && (cfg.CHAP.Algorithms == nil || slices.Contains(cfg.CHAP.Algorithms, iscsi.MD5)):
+		old := *cfg.CHAP
 		old.Algorithms = []iscsi.Algorithm{iscsi.MD5}
-		return iscsi.LoginConfig{CHAP: &old}, true
+		cfg.CHAP = &old
+		return cfg, true
+	case errors.As(err, &digest) && (digest.Header.List() || digest.Data.List()):
+		cfg.Offer = withoutLists(cfg.Offer)
+		return cfg, true
 	}
-	return iscsi.LoginConfig{}, false
+	return cfg, false
+}
+
+// withoutLists offers None where it offered a list of digests.
+func withoutLists(o iscsi.Offer) iscsi.Offer {
+	for _, d := range []*iscsi.DigestPolicy{&o.HeaderDigest, &o.DataDigest} {
+		if d.List() {
+			*d = iscsi.NoDigest
+		}
+	}
+	return o
+}
+
+// formed takes in which form a login succeeded, and tells what that cost. A target
+// that understands no list of digests is offered none again, so that a reconnect
+// needs one connection.
+func (s *Session) formed(cfg iscsi.LoginConfig) []string {
+	var told []string
+	if cfg.CHAP != s.chap {
+		told = append(told, "the target did not get along with the list of CHAP's hashes, so that MD5 had to be allowed: iscsi_chap=md5 saves a connection")
+	}
+	if cfg.Offer != s.offer {
+		told = append(told, "the target did not get along with a list of digests, so that None alone was offered: iscsi_header_digest=none and iscsi_data_digest=none save a connection")
+		s.mu.Lock()
+		s.offer = cfg.Offer
+		s.mu.Unlock()
+	}
+	return told
 }
 
 // complete fills in what is the same in all forms.
 func (s *Session) complete(cfg *iscsi.LoginConfig, isid [6]byte) {
 	cfg.InitiatorName, cfg.TargetName = s.Initiator, s.Target
-	cfg.ISID, cfg.CmdSN, cfg.Offer = isid, 1, s.offer
+	cfg.ISID, cfg.CmdSN = isid, 1
 }
 
 // telling chooses between the errors of a login and of its other form. What the

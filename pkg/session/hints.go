@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"strings"
 	"syscall"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
@@ -37,7 +38,10 @@ func hint(err error) string {
 	var broke kernel.ConnError
 	var status *iscsi.StatusError
 	var auth *iscsi.AuthError
+	var digest *iscsi.DigestError
 	switch {
+	case errors.As(err, &digest):
+		return digestHint(digest)
 	case errors.As(err, &status):
 		return statusHint(status.Code())
 	case errors.As(err, &auth):
@@ -71,6 +75,34 @@ func statusHint(code uint16) string {
 		return "is another machine using the same iscsi_i=? give each its own"
 	}
 	return ""
+}
+
+// digestHint names the parameters of digests to change.
+func digestHint(e *iscsi.DigestError) string {
+	words := func(value string, of func(iscsi.DigestPolicy) bool) string {
+		var out []string
+		if of(e.Header) && e.Key != "DataDigest" {
+			out = append(out, "iscsi_header_digest="+value)
+		}
+		if of(e.Data) && e.Key != "HeaderDigest" {
+			out = append(out, "iscsi_data_digest="+value)
+		}
+		return strings.Join(out, " ")
+	}
+	is := func(want iscsi.DigestPolicy) func(iscsi.DigestPolicy) bool {
+		return func(d iscsi.DigestPolicy) bool { return d == want }
+	}
+	if w := words("accept", is(iscsi.RequireDigest)); w != "" {
+		return "CRC32C alone was offered: set it up at the target, or write " + w
+	}
+	if w := words("accept", is(iscsi.NoDigest)); w != "" {
+		return "None alone was offered: if the target insists on CRC32C, write " + w
+	}
+	var status *iscsi.StatusError
+	if !errors.As(e, &status) {
+		return hint(e.Err)
+	}
+	return "if the target insists on CRC32C and understands no list of digests, write " + words("require", iscsi.DigestPolicy.List)
 }
 
 // authHint is for what we did not accept.

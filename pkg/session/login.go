@@ -75,7 +75,7 @@ type entry struct {
 // the login may help.
 func (s *Session) enter(ctx context.Context, conn *net.TCPConn, e entry) (Notes, error) {
 	var notes Notes
-	md5, err := s.inForms(func(cfg iscsi.LoginConfig) (err error) {
+	form, err := s.inForms(func(cfg iscsi.LoginConfig) (err error) {
 		if conn == nil {
 			if conn, err = s.dial(ctx, e.path); err != nil {
 				return err
@@ -88,8 +88,6 @@ func (s *Session) enter(ctx context.Context, conn *net.TCPConn, e entry) (Notes,
 	if err != nil {
 		return Notes{}, err
 	}
-	if md5 {
-		notes.Warnings = append(notes.Warnings, "the target did not get along with the list of CHAP's hashes, so that MD5 had to be allowed: iscsi_chap=md5 saves a connection")
-	}
+	notes.Warnings = append(notes.Warnings, s.formed(form)...)
 	return notes, nil
 }

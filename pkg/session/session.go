@@ -57,7 +57,7 @@ type Session struct {
 	timers   Timers  // as they were asked for; mu guards Recovery
 	fresh    *uint64 // see State.Fresh
 
-	mu       sync.Mutex       // guards Portals, Portal, Way, Params, TSIH, TPGT, pings, told, due, fresh and attempts: a login or a scan may overlap their readers
+	mu       sync.Mutex       // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, fresh and attempts: a login or a scan may overlap their readers
 	moved    []netip.AddrPort // where a target that moved for good is now
 	pings    pings            // as the next login tells the kernel
 	told     pings            // as the kernel has them
@@ -136,7 +136,10 @@ func New(k *kernel.Session, c Config) *Session {
 	if c.Target.Group.Given() {
 		s.group, s.TPGT = &c.Target.Group.V, c.Target.Group.V
 	}
-	s.offer.HeaderDigest, s.offer.DataDigest = c.Login.HeaderDigest.V, c.Login.DataDigest.V
+	// The kernel can do CRC32C: without it iscsi_tcp makes no connection at all
+	// (drivers/scsi/iscsi_tcp.c: iscsi_sw_tcp_conn_create).
+	s.offer.HeaderDigest = c.Login.HeaderDigest.Or(iscsi.AcceptDigest)
+	s.offer.DataDigest = c.Login.DataDigest.Or(iscsi.AcceptDigest)
 	return s
 }
 

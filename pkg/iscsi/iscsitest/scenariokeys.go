@@ -75,6 +75,8 @@ func lists() []Scenario {
 	return []Scenario{
 		digest("preferred and given", iscsi.PreferDigest, "ok", both...),
 		digest("preferred and declined", iscsi.PreferDigest, "ok"),
+		digest("accepted and given", iscsi.AcceptDigest, "ok", both...),
+		digest("accepted and declined", iscsi.AcceptDigest, "ok"),
 		digest("required and given", iscsi.RequireDigest, "ok", both...),
 		digest("required and refused", iscsi.RequireDigest, "protocol 13.1"),
 		digest("required and rejected", iscsi.RequireDigest, "protocol 13.1", "HeaderDigest=Reject", "DataDigest=CRC32C"),
@@ -84,6 +86,10 @@ func lists() []Scenario {
 		digest("unknown", iscsi.PreferDigest, "protocol 13.1", "HeaderDigest=CRC64"),
 		digest("in small letters", iscsi.PreferDigest, "protocol 13.1", "HeaderDigest=crc32c"),
 		digest("empty", iscsi.PreferDigest, "protocol 13.1", "HeaderDigest="),
+		{
+			Name: "digest accepted and rejected", Row: row, Digest: iscsi.AcceptDigest, Script: Script{Agree("HeaderDigest=Reject", "DataDigest=NotUnderstood")},
+			Want: "ok", Warning: "target answered HeaderDigest=Reject: the default None holds\ntarget answered DataDigest=NotUnderstood: the default None holds",
+		},
 		{Name: "session type", Row: "UNH: invalid keys", Script: Script{Agree("SessionType=Normal")}, Want: "protocol 13.21"},
 		{Name: "marker", Row: "UNH: invalid keys", Script: Script{Stay(Agreement("OFMarker=Yes", "IFMarkInt=1~2")...), Text()}, Want: "ok"},
 	}

@@ -40,6 +40,12 @@ type Target struct {
 	// Digest is accepted as header and data digest if the initiator offers it,
 	// besides None; nothing is ever computed.
 	Digest string
+	// Insists are those of the keys HeaderDigest and DataDigest for which it takes
+	// CRC32C alone: a login that does not offer that is refused with 0200.
+	Insists []string
+	// NoDigestLists refuses a login that offers several digests for one key with
+	// this status; 0 does not, Closes closes the connection.
+	NoDigestLists uint16
 	// Part is the longest text in one PDU, so that a longer one needs the C
 	// bit; 0 means 8192.
 	Part int

@@ -35,6 +35,9 @@ func TestTarget(t *testing.T) {
 	md5 := func(c *iscsi.LoginConfig) { oneWay(c); c.CHAP.Algorithms = []iscsi.Algorithm{iscsi.MD5} }
 	staged := func(c *iscsi.LoginConfig) { c.SecurityStage = true }
 	digest := func(c *iscsi.LoginConfig) { c.Offer.HeaderDigest = iscsi.RequireDigest }
+	digests := func(d iscsi.DigestPolicy) func(*iscsi.LoginConfig) {
+		return func(c *iscsi.LoginConfig) { c.Offer.HeaderDigest, c.Offer.DataDigest = d, d }
+	}
 	with := func(edit func(*Auth)) *Auth {
 		a := *bothWays
 		edit(&a)
@@ -58,6 +61,10 @@ func TestTarget(t *testing.T) {
 		{"moved for good", &Target{Redirect: "192.0.2.1:3260", Permanent: true}, nil, "status 0102"},
 		{"digest", &Target{Digest: "CRC32C"}, digest, "ok"},
 		{"no digest", &Target{}, digest, "protocol 13.1"},
+		{"insists on a digest", &Target{Insists: []string{"HeaderDigest"}}, nil, "status 0200"},
+		{"gets the digest", &Target{Insists: []string{"HeaderDigest"}}, digest, "ok"},
+		{"no lists of digests", &Target{NoDigestLists: 0x020b}, digests(iscsi.AcceptDigest), "status 020b"},
+		{"closes on lists of digests", &Target{NoDigestLists: Closes}, digests(iscsi.AcceptDigest), "closed"},
 		{"wants CHAP", &Target{Auth: bothWays}, nil, "status 0201"},
 		{"wants CHAP, gets None", &Target{Auth: bothWays}, staged, "status 0201"},
 		{"does without CHAP", &Target{}, oneWay, "status 0201"},

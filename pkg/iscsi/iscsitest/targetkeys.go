@@ -55,7 +55,7 @@ func (t *Target) value(p iscsi.Pair) (string, error) {
 	}
 	if slices.Contains(digests, p.Key) {
 		for item := range strings.SplitSeq(p.Value, ",") {
-			if item == "None" || item == t.Digest {
+			if t.takes(p.Key, item) {
 				return item, nil
 			}
 		}
@@ -77,4 +77,30 @@ func (t *Target) value(p iscsi.Pair) (string, error) {
 		return p.Value, nil
 	}
 	return "NotUnderstood", nil
+}
+
+// takes tells whether one digest of an offer is acceptable.
+func (t *Target) takes(key, digest string) bool {
+	if slices.Contains(t.Insists, key) {
+		return digest == "CRC32C"
+	}
+	return digest == "None" || digest == t.Digest
+}
+
+// dislikes returns the status with which an offer of digests is refused; 0: it is
+// not.
+func (t *Target) dislikes(pairs []iscsi.Pair) uint16 {
+	for _, p := range pairs {
+		if !slices.Contains(digests, p.Key) {
+			continue
+		}
+		list := strings.Split(p.Value, ",")
+		if t.NoDigestLists != 0 && len(list) > 1 {
+			return t.NoDigestLists
+		}
+		if slices.Contains(t.Insists, p.Key) && !slices.Contains(list, "CRC32C") {
+			return statusInitiatorError
+		}
+	}
+	return 0
 }

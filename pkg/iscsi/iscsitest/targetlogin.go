@@ -9,12 +9,13 @@ import (
 
 // Status codes that a Target sends (RFC 7143 11.13.5).
 const (
-	statusTemporary    = 0x0101
-	statusPermanent    = 0x0102
-	statusAuth         = 0x0201
-	statusForbidden    = 0x0202
-	statusNotFound     = 0x0203
-	statusMissingParam = 0x0207
+	statusTemporary      = 0x0101
+	statusPermanent      = 0x0102
+	statusInitiatorError = 0x0200
+	statusAuth           = 0x0201
+	statusForbidden      = 0x0202
+	statusNotFound       = 0x0203
+	statusMissingParam   = 0x0207
 )
 
 // login serves the login phase.
@@ -177,6 +178,13 @@ func (c *connection) judge(req *iscsi.LoginRequest, pairs []iscsi.Pair) (answer 
 			return nil, false, c.refuse(req, err.status)
 		}
 		return append(answer, say...), req.Transit && done, nil
+	}
+	switch status := c.target.dislikes(pairs); status {
+	case 0:
+	case Closes:
+		return nil, false, errRefused
+	default:
+		return nil, false, c.refuse(req, status)
 	}
 	say, nerr := c.target.negotiate(pairs, c.discovery)
 	return append(answer, say...), req.Transit, nerr
