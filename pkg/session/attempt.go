@@ -26,7 +26,7 @@ func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi
 			err = fmt.Errorf("%w; then %w", err, serr)
 		}
 	}()
-	pipe := &watchedPipe{Pipe: kernelPipe, patience: s.patience()}
+	pipe := &watchedPipe{Pipe: kernelPipe, patience: s.patience(e)}
 	e.way.Source = local(conn)
 	if err := s.bind(ctx, conn); err != nil {
 		return Notes{}, err
@@ -37,7 +37,7 @@ func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi
 	s.complete(&cfg, s.ISID)
 	cfg.TPGT = e.group
 	result, err := iscsi.Login(ctx, pipe, cfg)
-	s.slowest = pipe.slowest
+	s.heard(e, pipe.slowest, err)
 	if err != nil {
 		return Notes{}, pipe.explain(err)
 	}
@@ -55,34 +55,6 @@ func (s *Session) loggedIn(e entry, r iscsi.Result) {
 	s.Portal, s.Way, s.Params, s.TSIH = e.addr, e.way, r.Params, r.TSIH
 	if r.HasTPGT {
 		s.TPGT = r.TPGT
-	}
-}
-
-// patience is how long to wait for a response: a request may be lost while a
-// target starts, and a busy target may be slow. So the first wait is short, and
-// each login without an answer doubles it. A target that has answered before is
-// asked again sooner.
-func (s *Session) patience() time.Duration {
-	return min(s.firstPatience()<<min(s.silent, 8), s.times.response)
-}
-
-func (s *Session) firstPatience() time.Duration {
-	if s.again {
-		return s.times.firstAgain
-	}
-	return s.times.first
-}
-
-// answered notes whether the target answered a login. One that took its time
-// will do so again: the next login is as patient as this one had to be.
-func (s *Session) answered(try *Try) {
-	var silence *SilenceError
-	if try != nil && errors.As(try.Err, &silence) {
-		s.silent++
-		return
-	}
-	for s.silent = 0; s.patience() < s.slowest && s.patience() < s.times.response; {
-		s.silent++
 	}
 }
 

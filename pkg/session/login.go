@@ -37,8 +37,13 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 		if conn == nil {
 			break
 		}
-		notes, try := s.follow(ctx, conn, path{addr: addrs[winner]})
-		s.answered(try)
+		var rest []netip.AddrPort
+		for i, a := range addrs {
+			if lost[i] == nil && i != winner {
+				rest = append(rest, a)
+			}
+		}
+		notes, try := s.follow(ctx, conn, path{addr: addrs[winner]}, len(rest) > 0)
 		if try == nil {
 			s.refusals = 0
 			return notes, nil
@@ -46,12 +51,6 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 		failed.Tries = append(failed.Tries, *try)
 		if ctx.Err() != nil {
 			break
-		}
-		var rest []netip.AddrPort
-		for i, a := range addrs {
-			if lost[i] == nil && i != winner {
-				rest = append(rest, a)
-			}
 		}
 		addrs = rest
 	}
@@ -67,8 +66,9 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 // entry is one way in: where to connect, and where a later reconnect begins.
 type entry struct {
 	path
-	start netip.AddrPort
-	group *uint16 // TPGT to expect
+	start  netip.AddrPort
+	group  *uint16 // TPGT to expect
+	others bool    // another portal is left if it fails here
 }
 
 // enter logs in over conn, and once more to the same address where another form of

@@ -19,9 +19,9 @@ const maxHops = 4
 // follow logs in at an address and at where it redirects to, by the same way if
 // that suits, always to the same target. A target that has moved for good is looked
 // for there first from now on; after one that has moved temporarily the next login
-// begins where this one did.
-func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path) (Notes, *Try) {
-	e := entry{path: p, start: p.addr, group: s.group}
+// begins where this one did. others tells that another portal is left.
+func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path, others bool) (Notes, *Try) {
+	e := entry{path: p, start: p.addr, group: s.group, others: others}
 	hops := []string{p.addr.String()}
 	forGood := true
 	var moved []netip.AddrPort
@@ -58,7 +58,7 @@ func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path) (Notes,
 		if conn, winner, lost = s.race(ctx, next); conn == nil {
 			return fail(lost[0])
 		}
-		e = entry{path: next[winner], start: e.start, group: s.group}
+		e = entry{path: next[winner], start: e.start, group: s.group, others: others}
 		if to.HasTPGT {
 			e.group = &to.TPGT
 		}

@@ -93,8 +93,7 @@ func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 			return failed
 		}
 	}
-	_, try := s.follow(ctx, c.conn, c.path)
-	s.answered(try)
+	_, try := s.follow(ctx, c.conn, c.path, len(s.Known()) > 1)
 	if try != nil {
 		s.last(c.path.addr)
 		failed.Tries = []Try{*try}

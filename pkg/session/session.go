@@ -57,16 +57,15 @@ type Session struct {
 	timers   Timers  // as they were asked for; mu guards Recovery
 	fresh    *uint64 // see State.Fresh
 
-	mu       sync.Mutex       // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, fresh and attempts: a login or a scan may overlap their readers
-	moved    []netip.AddrPort // where a target that moved for good is now
-	pings    pings            // as the next login tells the kernel
-	told     pings            // as the kernel has them
-	due      bool             // see State.Due
-	attempts int              // logins so far
-	again    bool             // they are re-logins
-	silent   int              // how often the patience with the target was doubled
-	slowest  time.Duration    // response of the last login
-	refusals int              // the last logins that the target, or we, turned down
+	mu       sync.Mutex             // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, fresh and attempts: a login or a scan may overlap their readers
+	moved    []netip.AddrPort       // where a target that moved for good is now
+	pings    pings                  // as the next login tells the kernel
+	told     pings                  // as the kernel has them
+	due      bool                   // see State.Due
+	attempts int                    // logins so far
+	again    bool                   // they are re-logins
+	silent   map[netip.AddrPort]int // by portal, how often the patience with it was doubled
+	refusals int                    // the last logins that the target, or we, turned down
 }
 
 // times are how long things may take.
@@ -77,24 +76,27 @@ type times struct {
 	// first and firstAgain are that at the first login and re-login, doubled at
 	// each that gets no answer
 	first, firstAgain time.Duration
-	login             time.Duration // all PDUs of a login
-	stop              time.Duration // giving a connection up
-	lookup            time.Duration // the addresses of a name
-	probe             time.Duration // one login, or ping, of Duplicate
-	leave             time.Duration // its logouts
+	// firstOfMany is the most of it where another portal is left
+	firstOfMany time.Duration
+	login       time.Duration // all PDUs of a login
+	stop        time.Duration // giving a connection up
+	lookup      time.Duration // the addresses of a name
+	probe       time.Duration // one login, or ping, of Duplicate
+	leave       time.Duration // its logouts
 }
 
 var defaultTimes = times{
-	dial:       5 * time.Second,
-	stagger:    250 * time.Millisecond,
-	response:   15 * time.Second,
-	first:      5 * time.Second,
-	firstAgain: 2 * time.Second,
-	login:      45 * time.Second,
-	stop:       10 * time.Second,
-	lookup:     10 * time.Second,
-	probe:      5 * time.Second,
-	leave:      time.Second,
+	dial:        5 * time.Second,
+	stagger:     250 * time.Millisecond,
+	response:    15 * time.Second,
+	first:       5 * time.Second,
+	firstAgain:  2 * time.Second,
+	firstOfMany: 3 * time.Second,
+	login:       45 * time.Second,
+	stop:        10 * time.Second,
+	lookup:      10 * time.Second,
+	probe:       5 * time.Second,
+	leave:       time.Second,
 }
 
 // Reserve makes a session in the kernel without connecting. The order of the

@@ -121,28 +121,6 @@ func TestSetTimers(t *testing.T) {
 	}
 }
 
-// The first response is waited for 5 s, and twice as long after each login that
-// got none, up to 15 s.
-func TestPatience(t *testing.T) {
-	s := &Session{times: defaultTimes}
-	silent := &Try{Err: &SilenceError{}}
-	for _, tt := range []struct {
-		try  *Try
-		want float64
-	}{{silent, 10}, {silent, 15}, {silent, 15}, {&Try{Err: kernel.TargetClosed}, 5}, {silent, 10}, {nil, 5}} {
-		s.answered(tt.try)
-		if got := s.patience().Seconds(); got != tt.want {
-			t.Errorf("waits for %v s, want %v", got, tt.want)
-		}
-	}
-	for slowest, want := range map[time.Duration]float64{time.Second: 5, 5 * time.Second: 5, 8 * time.Second: 10, 14 * time.Second: 15, 20 * time.Second: 15} {
-		s.slowest = slowest
-		if s.answered(nil); s.patience().Seconds() != want {
-			t.Errorf("after a response that took %v it waits for %v, want %v s", slowest, s.patience(), want)
-		}
-	}
-}
-
 // Times of 0 and without an end are those of the kernel.
 func TestTimersOf(t *testing.T) {
 	given := func(d time.Duration) bootspec.Value[time.Duration] {

@@ -1,0 +1,123 @@
+package session
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// The first response of a portal is waited for 5 s, 3 s where another portal is
+// left, and twice as long after each login that got none, up to 15 s.
+func TestPatience(t *testing.T) {
+	only := entry{path: path{addr: netip.MustParseAddrPort("10.0.0.1:3260")}}
+	first := entry{path: path{addr: netip.MustParseAddrPort("10.0.0.2:3260")}, others: true}
+	for _, tt := range []struct {
+		name    string
+		at      entry
+		again   bool
+		silence []float64 // the wait, and that after each login without an answer
+	}{
+		{"the only portal", only, false, []float64{5, 10, 15, 15}},
+		{"one of several", first, false, []float64{3, 6, 12, 15, 15}},
+		{"the only portal, again", only, true, []float64{2, 4, 8, 15}},
+		{"one of several, again", first, true, []float64{2, 4, 8, 15}},
+	} {
+		s := &Session{times: defaultTimes, again: tt.again}
+		for _, want := range tt.silence {
+			if got := s.patience(tt.at).Seconds(); got != want {
+				t.Errorf("%s: waits for %v s, want %v", tt.name, got, want)
+			}
+			s.heard(tt.at, 0, &SilenceError{})
+		}
+		other := entry{path: path{addr: netip.MustParseAddrPort("10.0.0.3:3260")}, others: tt.at.others}
+		if got := s.patience(other).Seconds(); got != tt.silence[0] {
+			t.Errorf("%s: another one is waited for %v s, want %v", tt.name, got, tt.silence[0])
+		}
+		if s.heard(tt.at, 0, kernel.TargetClosed); s.patience(tt.at).Seconds() != tt.silence[0] {
+			t.Errorf("%s: after an answer it waits for %v, want %v s", tt.name, s.patience(tt.at), tt.silence[0])
+		}
+	}
+	for slowest, want := range map[time.Duration][2]float64{time.Second: {5, 3}, 5 * time.Second: {5, 6}, 8 * time.Second: {10, 12}, 14 * time.Second: {15, 15}, 20 * time.Second: {15, 15}} {
+		s := &Session{times: defaultTimes}
+		for i, at := range []entry{only, first} {
+			if s.heard(at, slowest, nil); s.patience(at).Seconds() != want[i] {
+				t.Errorf("after a response that took %v it waits for %v, want %v s", slowest, s.patience(at), want[i])
+			}
+		}
+	}
+}
+
+// silentTargets starts targets that take connections and stay silent, each for some
+// connections.
+func silentTargets(t *testing.T, connections ...int) []*target {
+	t.Helper()
+	var out []*target
+	for _, n := range connections {
+		var scripts []iscsitest.Script
+		for range n {
+			scripts = append(scripts, script(iscsitest.Silence()))
+		}
+		out = append(out, startTarget(t, scripts...))
+	}
+	return out
+}
+
+// A portal that takes the connection and stays silent loses its turn while another
+// one is left; the last one keeps its time.
+func TestSilentPortal(t *testing.T) {
+	silent := silentTargets(t, 1)[0]
+	well := startTarget(t, welcome)
+	s, k := sessionAt(t, nil, silent.portal, well.portal)
+	s.times.first, s.times.response, s.times.firstOfMany = time.Hour, time.Hour, time.Millisecond
+	if _, err := s.Login(t.Context()); err != nil || s.Portal != well.portal {
+		t.Errorf("at %s, %v", s.Portal, err)
+	}
+	checkTries(t, k.Requests(), 2)
+	k.Close()
+	checkISIDs(t, well, 1)
+}
+
+func TestAllPortalsSilent(t *testing.T) {
+	all := silentTargets(t, 2, 2, 2)
+	s, _ := sessionAt(t, nil, all[0].portal, all[1].portal, all[2].portal)
+	s.times.first, s.times.response, s.times.firstOfMany = 30*time.Millisecond, time.Second, 20*time.Millisecond
+	for _, want := range [][]string{{"20ms", "20ms", "30ms"}, {"40ms", "40ms", "60ms"}} {
+		_, err := s.Login(t.Context())
+		var failed *LoginError
+		if !errors.As(err, &failed) || len(failed.Tries) != len(want) {
+			t.Fatalf("got %v", err)
+		}
+		for i, try := range failed.Tries {
+			if !strings.Contains(try.Err.Error(), "target does not answer for "+want[i]) {
+				t.Errorf("portal %d: %v, want %s", i, try.Err, want[i])
+			}
+		}
+	}
+}
+
+// A redial goes on with another portal that is known.
+func TestSilentPortalAgain(t *testing.T) {
+	silent := silentTargets(t, 1)[0]
+	well := startTarget(t, welcome)
+	s, k := sessionAt(t, nil, silent.portal, well.portal)
+	s.times.firstAgain, s.times.response, s.times.firstOfMany = time.Hour, time.Hour, time.Millisecond
+	for _, want := range []string{"target does not answer for 1ms", ""} {
+		conn, err := s.Connect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Relogin(t.Context(), conn)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	if s.Portal != well.portal {
+		t.Errorf("at %s", s.Portal)
+	}
+	k.Close()
+}
