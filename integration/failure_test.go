@@ -8,13 +8,14 @@ import (
 )
 
 // A target that closes without a word does so for a wrong name; that is what
-// the hint says, once.
+// the hint says, once. The first failure is on the screen at once, also with quiet.
 func TestWrongTargetNameAtGotgt(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: lab.Tree{}})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 quiet rd.timeout=8 "+strings.Replace(seedLine, "storage.remote1", "storage.remote2", 1))
-	r.expect(m, "iscsiroot: step login failed after", "gave up after 8 s (rd.timeout=): login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260: receive response 2 (operational stage): target closed the connection (kernel error 1020)",
+	r.expect(m, "target closed the connection (kernel error 1020) (initiator "+initiator+", attempt 1): trying again",
+		"iscsiroot: step login failed after", "gave up after 8 s (rd.timeout=): login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260: receive response 2 (operational stage): target closed the connection (kernel error 1020)",
 		"iscsiroot: hint: some targets close without a word when they do not know the target name or this initiator: check iscsi_t=",
 		"iscsiroot: reboot in 60 s")
 }

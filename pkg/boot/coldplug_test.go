@@ -220,7 +220,7 @@ func TestNetworkWaitsForDrivers(t *testing.T) {
 			if took := time.Since(began); took < least || took > least+2*(networkTry+maxPause*3/2) {
 				t.Errorf("gave up after %v", took)
 			}
-			if got := log.lines()[0]; probe > 0 && got != "warning network: network: no network interface yet: driver e1000e is still loading: trying again" {
+			if got := log.lines()[0]; probe > 0 && got != "error network: network: no network interface yet: driver e1000e is still loading: trying again" {
 				t.Errorf("said %s", got)
 			}
 		})

@@ -39,8 +39,9 @@ const (
 )
 
 // nag speaks of a failing step: at once, after ten seconds, and then once a
-// minute, and when it is over. The first line is a warning, which quiet hides;
-// what lasts is an error, which nothing hides.
+// minute, and when it is over. Each line but the last is an error, which quiet does
+// not hide: a screen that stays black for the first ten seconds looks like a machine
+// that is dead.
 type nag struct {
 	log   Logger
 	step  string
@@ -58,7 +59,7 @@ func (n *nag) failed(err error) {
 	switch {
 	case n.lines == 0:
 		n.first = now
-		n.log.Warnf("%s: %v: trying again%s", n.step, err, advice)
+		n.log.Errorf("%s: %v: trying again%s", n.step, err, advice)
 	case n.lines == 1 && now.Sub(n.first) >= secondLine, n.lines > 1 && now.Sub(n.last) >= everyLine:
 		n.log.Errorf("%s: still trying after %d s: %v%s", n.step, int(now.Sub(n.first).Seconds()), err, advice)
 	default:

@@ -128,8 +128,8 @@ func TestTimeoutIsForRetries(t *testing.T) {
 	})
 }
 
-// A failing step is spoken of at once, after ten seconds, and then once a
-// minute.
+// A failing step is spoken of at once, after ten seconds, and then once a minute,
+// by lines that quiet does not hide.
 func TestNag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &recorder{}
@@ -140,7 +140,7 @@ func TestNag(t *testing.T) {
 		}
 		n.healed()
 		want := []string{
-			"warning login: no route (0): trying again: check the gateway",
+			"error login: no route (0): trying again: check the gateway",
 			"error login: still trying after 10 s: no route (10): check the gateway",
 			"error login: still trying after 70 s: no route (70): check the gateway",
 			"error login: still trying after 130 s: no route (130): check the gateway",
