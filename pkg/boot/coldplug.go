@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,29 +93,56 @@ func (c *coldplug) all(ctx context.Context) error {
 }
 
 // some begins to load what some modaliases stand for, if that has not had its
-// turn.
+// turn. The drivers of one device are loaded one after the other, in the order of
+// modules.alias, as libkmod does for udev: more than one can take the device, as
+// cdc_subset does that of cdc_ether, and the first one is meant. Those of
+// different devices are loaded side by side.
 func (c *coldplug) some(aliases []string) []*load {
 	var begun []*load
+	chains := map[string][]*load{}
 	for _, alias := range aliases {
 		if c.tried[alias] {
 			continue
 		}
 		c.tried[alias] = true
+		device := deviceOf(alias)
 		for _, mod := range c.match(alias) {
+			one := c.loads.of(mod.Name)
 			if !c.tried[mod.Name] {
 				c.tried[mod.Name] = true
-				begun = append(begun, c.begin(mod.Name, ""))
+				one = c.begin(mod.Name, "", chains[device]...)
+				begun = append(begun, one)
+			}
+			if one != nil {
+				chains[device] = append(chains[device], one)
 			}
 		}
 	}
 	return begun
 }
 
-// begin begins to load a module. One that does not load stops nothing: another
-// driver may be the one that brings the network up; if none does, that step
-// says so.
-func (c *coldplug) begin(name, from string) *load {
-	return c.loads.begin(name, func() error { return c.load(c.ctx, name) }, func(err error) {
+// deviceOf returns what the modaliases of all interfaces of one USB device have in
+// common, which its drivers share (drivers/usb/core/driver.c: usb_uevent;
+// message.c: usb_if_uevent), and any other modalias as it is.
+func deviceOf(alias string) string {
+	if strings.HasPrefix(alias, "usb:") {
+		alias, _, _ = strings.Cut(alias, "ic") // its numbers are in capitals
+	}
+	return alias
+}
+
+// begin begins to load a module once some others have ended. One that does not
+// load stops nothing: another driver may be the one that brings the network up;
+// if none does, that step says so.
+func (c *coldplug) begin(name, from string, after ...*load) *load {
+	after = slices.Clone(after)
+	f := func() error {
+		for _, other := range after {
+			<-other.done
+		}
+		return c.load(c.ctx, name)
+	}
+	return c.loads.begin(name, f, func(err error) {
 		if c.ctx.Err() == nil {
 			c.log.Warnf("%s%v", from, err)
 		}

@@ -75,6 +75,13 @@ func (l *loads) end(one *load) {
 	close(one.done)
 }
 
+// of returns the load of a driver that is under way, nil if there is none.
+func (l *loads) of(name string) *load {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.under[name]
+}
+
 // names lists what is being loaded.
 func (l *loads) names() []string {
 	l.mu.Lock()

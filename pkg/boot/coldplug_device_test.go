@@ -1,0 +1,87 @@
+package boot
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+)
+
+// The modaliases of the two interfaces of QEMU's usb-net, and of two cards of one PCI driver with an alternative.
+const (
+	usbControl = "usb:v0525pA4A2d0000dc02dsc00dp00ic02isc06ip00in00"
+	usbData    = "usb:v0525pA4A2d0000dc02dsc00dp00ic0Aisc00ip00in01"
+)
+
+// The drivers of one device are loaded one after the other, in the order of modules.alias, and those of another device side
+// by side with them. A driver that another device has begun is waited for as well.
+func TestColdplugOfOneDevice(t *testing.T) {
+	drivers := map[string][]string{
+		usbControl: {"cdc_ether", "cdc_subset"},
+		usbData:    {"cdc_subset"},
+		"pci:a":    {"e1000"},
+		"pci:b":    {"e1000", "e1000_other"},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrace()
+		h := &hardware{probes: map[string]time.Duration{"cdc_ether": time.Second, "cdc_subset": time.Second, "e1000": 2 * time.Second}}
+		_, c, _ := machineWith(tr, h)
+		c.match = func(alias string) (out []kmod.Module) {
+			for _, name := range drivers[alias] {
+				out = append(out, kmod.Module{Name: name})
+			}
+			return out
+		}
+		if err := c.await(t.Context(), c.some([]string{"pci:a", "pci:b", usbControl, usbData})); err != nil {
+			t.Error(err)
+		}
+		checkTrace(t, tr, `
+0s load cdc_ether
+0s load e1000
+1s end cdc_ether
+1s load cdc_subset
+2s end cdc_subset
+2s end e1000
+2s end e1000_other
+2s load e1000_other`)
+	})
+}
+
+// An interface of a USB device that is seen later, or that has only the driver that is to come second, waits for the first.
+func TestColdplugOfLateInterface(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrace()
+		h := &hardware{probes: map[string]time.Duration{"cdc_ether": time.Second}}
+		_, c, _ := machineWith(tr, h)
+		c.match = func(alias string) []kmod.Module {
+			if alias == usbControl {
+				return []kmod.Module{{Name: "cdc_ether"}}
+			}
+			return []kmod.Module{{Name: "cdc_subset"}}
+		}
+		begun := append(c.some([]string{usbControl, usbData}), c.some([]string{usbData})...)
+		if err := c.await(t.Context(), begun); err != nil || len(begun) != 2 {
+			t.Errorf("%d loads, %v", len(begun), err)
+		}
+		checkTrace(t, tr, `
+0s load cdc_ether
+1s end cdc_ether
+1s end cdc_subset
+1s load cdc_subset`)
+	})
+}
+
+func TestDeviceOf(t *testing.T) {
+	for alias, want := range map[string]string{
+		usbControl:                    "usb:v0525pA4A2d0000dc02dsc00dp00",
+		usbData:                       "usb:v0525pA4A2d0000dc02dsc00dp00",
+		"pci:v00008086d000010C9ic":    "pci:v00008086d000010C9ic",
+		"virtio:d00000001v00001AF4":   "virtio:d00000001v00001AF4",
+		"usb:v0B95p1790d0100dcFFnone": "usb:v0B95p1790d0100dcFFnone",
+	} {
+		if got := deviceOf(alias); got != want {
+			t.Errorf("%s: %s", alias, got)
+		}
+	}
+}
