@@ -10,7 +10,7 @@ readonly aside=(mvdan.cc/sh/v3/... github.com/klauspost/... github.com/ulikunitz
   github.com/iscsiroot/iscsiroot/pkg/recovery/... github.com/iscsiroot/iscsiroot/pkg/session github.com/iscsiroot/iscsiroot/pkg/iscsi/...
   github.com/iscsiroot/iscsiroot/pkg/boot github.com/iscsiroot/iscsiroot/pkg/status github.com/iscsiroot/iscsiroot/pkg/cmdline
   github.com/iscsiroot/iscsiroot/pkg/blockdev github.com/iscsiroot/iscsiroot/pkg/modload github.com/iscsiroot/iscsiroot/pkg/switchroot
-  github.com/iscsiroot/iscsiroot/pkg/uevent
+  github.com/iscsiroot/iscsiroot/pkg/uevent github.com/iscsiroot/iscsiroot/pkg/kmod
   github.com/insomniacslk/dhcp/... github.com/pierrec/lz4/v4/... github.com/u-root/uio/...)
 flags=()
 for pattern in "${aside[@]}"; do flags+=("-gcflags=$pattern=-l"); done

@@ -43,7 +43,7 @@ func (b *below) strip(t tree) {
 func (b *below) modules(base string, idx *kmod.Index) map[string]string {
 	out := map[string]string{}
 	for _, m := range idx.Modules() {
-		plain := plainPath(m.Path)
+		plain := imagePath(m.Path)
 		for _, suffix := range append([]string{""}, compressed...) {
 			n, err := b.tree.Follow(path.Join(base, plain+suffix))
 			if err == nil && n.Type() == archive.TypeRegular {

@@ -168,13 +168,18 @@ func (c *checker) modules() {
 	if release == "" {
 		return
 	}
-	base := path.Join("lib/modules", release)
-	tree, err := fs.Sub(c.t, base)
+	above, err := fs.Sub(c.t, "lib/modules")
 	if err != nil {
 		c.missing("%v", err)
 		return
 	}
-	idx, err := kmod.Open(tree, kmod.Options{Release: release, Unpack: unpackModule, Note: func(err error) { c.doubtful("modules: %v", err) }})
+	below, err := fs.Sub(above, release)
+	if err != nil {
+		c.missing("%v", err)
+		return
+	}
+	tree := kmod.WithAbove(below, above)
+	idx, err := kmod.Open(tree, kmod.Options{Above: true, Release: release, Unpack: unpackModule, Note: func(err error) { c.doubtful("modules: %v", err) }})
 	if err != nil {
 		c.missing("%v", err)
 		return
@@ -236,7 +241,7 @@ func (c *checker) cards(idx *kmod.Index, tree fs.FS) {
 		}
 		return
 	}
-	names, err := selectDevices(idx, c.m.Devices)
+	names, err := selectDevices(idx, c.m.Devices, func(err error) { c.doubtful("network card: %v", err) })
 	if err != nil {
 		c.missing("network card: %v", err)
 		return

@@ -38,17 +38,23 @@ var behind = map[string]string{
 // errNoNIC is when no device has a driver that gets Ethernet frames in and out.
 var errNoNIC = errors.New("none of them is a network card that the kernel's modules drive: name the driver, or include all")
 
-// selectDevices returns the names of the modules that the devices want, of buses, network cards and watchdogs.
-func selectDevices(idx *kmod.Index, devices []string) ([]string, error) {
+// selectDevices returns the names of the modules that the devices want, of buses, network cards and watchdogs. A driver
+// whose file is gone goes to warn if there is another network card.
+func selectDevices(idx *kmod.Index, devices []string, warn func(error)) ([]string, error) {
 	var out []string
+	var gone []error
 	found := false
 	for _, d := range withBehind(devices) {
 		for _, m := range idx.Match(d) {
-			if m.Kind() == kmod.KindOther || slices.Contains(out, m.Name) {
+			if m.Kind() == kmod.KindOther && !idx.Doubt(m) || slices.Contains(out, m.Name) {
+				continue
+			}
+			if err := idx.Whole(m.Name); err != nil {
+				gone = append(gone, err)
 				continue
 			}
 			found = found || m.Kind() == kmod.KindEthernet
-			names, err := selectDrivers(idx, []string{m.Name})
+			names, err := selectDrivers(idx, []string{m.Name}, warn)
 			if err != nil {
 				return nil, err
 			}
@@ -56,8 +62,14 @@ func selectDevices(idx *kmod.Index, devices []string) ([]string, error) {
 		}
 		found = found || idx.Settled(d) && strings.Contains(d, "bc02")
 	}
+	if !found && len(gone) > 0 {
+		return nil, fmt.Errorf("network driver: %w", errors.Join(gone...))
+	}
 	if !found {
 		return nil, fmt.Errorf("%d devices: %w", len(devices), errNoNIC)
+	}
+	for _, err := range gone {
+		warn(fmt.Errorf("left out: %w", err))
 	}
 	return out, nil
 }

@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -38,14 +38,14 @@ type loaded struct {
 
 // loadModules reads modules from the tree at dir, with all processors: to unpack an .xz takes a second for 30 MB. A file
 // that is cut off or is no module is an error.
-func loadModules(ctx context.Context, dir string, mods []kmod.Module) ([]loaded, error) {
+func loadModules(ctx context.Context, fsys fs.FS, dir string, mods []kmod.Module) ([]loaded, error) {
 	out, errs := make([]loaded, len(mods)), make([]error, len(mods))
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(mods)) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(mods) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				out[i], errs[i] = loadModule(filepath.Join(dir, mods[i].Path), mods[i])
+				out[i], errs[i] = loadModule(fsys, filepath.Join(dir, mods[i].Path), mods[i])
 			}
 		})
 	}
@@ -58,19 +58,19 @@ func loadModules(ctx context.Context, dir string, mods []kmod.Module) ([]loaded,
 	return out, nil
 }
 
-func loadModule(name string, m kmod.Module) (loaded, error) {
+func loadModule(fsys fs.FS, name string, m kmod.Module) (loaded, error) {
 	if !strings.HasSuffix(plainPath(m.Path), ".ko") {
 		return loaded{}, fmt.Errorf("module %s: neither .ko nor .ko with one of %s", name, strings.Join(compressed, " "))
 	}
-	if _, err := regularMode(name); err != nil {
-		return loaded{}, err
-	}
-	f, err := os.Open(name)
+	f, err := fsys.Open(m.Path)
 	if err != nil {
 		return loaded{}, fmt.Errorf("read module %s: %w", name, cause(err))
 	}
 	defer f.Close()
-	data, err := modload.Unpack(f)
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return loaded{}, fmt.Errorf("read module %s: not a regular file", name)
+	}
+	data, err := modload.UnpackFile(f, m.Path)
 	if err != nil {
 		return loaded{}, fmt.Errorf("read module %s: %w", name, cause(err))
 	}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/u-root/u-root/pkg/cpio"
 
@@ -32,17 +34,21 @@ func (img *image) addModules(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	idx, err := readIndex(dir, release)
+	fsys, err := moduleFS(root, dir)
+	if err != nil {
+		return fmt.Errorf("modules in %s: %w", dir, err)
+	}
+	idx, err := img.readIndex(fsys, dir, release)
 	if err != nil {
 		return err
 	}
-	wanted, err := selectModules(idx, cfg)
+	wanted, err := selectModules(idx, cfg, img.warn)
 	if err != nil {
 		return fmt.Errorf("modules in %s: %w", dir, err)
 	}
 	base := path.Join("lib/modules", release)
 	mods, there := img.missing(base, idx, wanted)
-	files, err := loadModules(ctx, dir, mods)
+	files, err := loadModules(ctx, fsys, dir, mods)
 	if err != nil {
 		return err
 	}
@@ -69,9 +75,25 @@ func (img *image) missing(base string, idx *kmod.Index, wanted []kmod.Module) (m
 	return mods, there
 }
 
-// readIndex reads the index of the tree at dir.
-func readIndex(dir, release string) (*kmod.Index, error) {
-	idx, err := kmod.Read(os.DirFS(dir))
+// moduleFS returns the module tree at dir, with the directory above it.
+func moduleFS(root, dir string) (fs.FS, error) {
+	above, err := rootFS(root).sub(filepath.Dir(dir))
+	if err != nil {
+		return nil, err
+	}
+	below, err := fs.Sub(above, filepath.Base(dir))
+	if err != nil {
+		return nil, err
+	}
+	return kmod.WithAbove(below, above), nil
+}
+
+// readIndex reads the index of the tree at dir, which is fsys.
+func (img *image) readIndex(fsys fs.FS, dir, release string) (*kmod.Index, error) {
+	idx, err := kmod.Open(fsys, kmod.Options{
+		Strict: true, Above: true, Release: release, Unpack: modload.UnpackFile,
+		Note: func(err error) { img.warn(fmt.Errorf("modules in %s: %w", dir, err)) },
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("modules in %s: there is no modules.dep: run depmod -b %s %s: %w",
 			dir, releaseBase(dir), release, fs.ErrNotExist)
@@ -82,11 +104,18 @@ func readIndex(dir, release string) (*kmod.Index, error) {
 	return idx, nil
 }
 
+// warn tells in the summary what the image lacks, each thing once.
+func (img *image) warn(err error) {
+	if text := err.Error(); !slices.Contains(img.sum.Warnings, text) {
+		img.sum.Warnings = append(img.sum.Warnings, text)
+	}
+}
+
 // addTree puts modules below base, and an index of these and of those that are there already.
 func (t tree) addTree(base string, files []loaded, idx *kmod.Index, wanted []kmod.Module, there map[string]string) error {
 	for _, f := range files {
 		e := entry{mode: cpio.S_IFREG | 0o644, data: content(f.data), size: int64(len(f.data))}
-		if err := t.add(path.Join(base, plainPath(f.Path)), e); err != nil {
+		if err := t.add(path.Join(base, imagePath(f.Path)), e); err != nil {
 			return err
 		}
 	}
@@ -101,7 +130,7 @@ func (t tree) addTree(base string, files []loaded, idx *kmod.Index, wanted []kmo
 		if other := paths[name]; other != "" {
 			return other
 		}
-		return plainPath(name)
+		return imagePath(name)
 	}
 	for _, f := range idx.Subset(wanted, rename).Files() {
 		if err := t.add(path.Join(base, f.Name), entry{mode: cpio.S_IFREG | 0o644, data: content(f.Data)}); err != nil {
@@ -109,4 +138,12 @@ func (t tree) addTree(base string, files []loaded, idx *kmod.Index, wanted []kmo
 		}
 	}
 	return nil
+}
+
+// imagePath returns the path of a module in the image: plain, and in the tree.
+func imagePath(name string) string {
+	if above, ok := strings.CutPrefix(name, "../"); ok {
+		name = "extra/" + above
+	}
+	return plainPath(name)
 }

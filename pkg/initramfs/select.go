@@ -3,6 +3,7 @@
 package initramfs
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,69 +45,84 @@ var busesOf = map[string][]string{
 	},
 }
 
-// selectModules returns the modules that cfg asks for, with their dependencies, in the order of a load plan.
-func selectModules(idx *kmod.Index, cfg Config) ([]kmod.Module, error) {
-	names := append(slices.Clone(needed), present(idx, useful)...)
-	nics, err := selectNICs(idx, cfg)
+// selectModules returns the modules that cfg asks for, with their dependencies, in the order of a load plan. What the tree
+// lacks and cfg does not name goes to warn.
+func selectModules(idx *kmod.Index, cfg Config, warn func(error)) ([]kmod.Module, error) {
+	names := append(slices.Clone(needed), present(idx, useful, warn)...)
+	nics, err := selectNICs(idx, cfg, warn)
 	if err != nil {
 		return nil, err
 	}
-	fileSystems, err := selectFileSystems(idx, cfg.FileSystems)
+	fileSystems, err := selectFileSystems(idx, cfg.FileSystems, warn)
 	if err != nil {
 		return nil, err
 	}
-	virtual, err := selectVirtual(idx, cfg)
+	virtual, err := selectVirtual(idx, cfg, warn)
 	if err != nil {
 		return nil, err
 	}
-	return idx.Plan(slices.Concat(names, nics, virtual, fileSystems, cfg.Drivers)...)
+	names = slices.Concat(names, nics, virtual, fileSystems, cfg.Drivers)
+	for _, name := range names {
+		var gone *kmod.GoneError
+		if err := idx.Whole(name); errors.As(err, &gone) {
+			return nil, err
+		}
+	}
+	return idx.Plan(names...)
 }
 
-// present returns those names that the tree knows.
-func present(idx *kmod.Index, names []string) []string {
+// present returns those names that the tree knows. What it knows and does not have goes to warn.
+func present(idx *kmod.Index, names []string, warn func(error)) []string {
 	var out []string
 	for _, name := range names {
-		if _, ok := idx.Resolve(name); ok {
+		var gone *kmod.GoneError
+		switch err := idx.Whole(name); {
+		case err == nil:
 			out = append(out, name)
+		case errors.As(err, &gone):
+			warn(fmt.Errorf("left out: %w", err))
 		}
 	}
 	return out
 }
 
 // selectNICs returns network drivers and the buses they need: the wanted ones, or all of the tree.
-func selectNICs(idx *kmod.Index, cfg Config) ([]string, error) {
+func selectNICs(idx *kmod.Index, cfg Config, warn func(error)) ([]string, error) {
 	if len(cfg.NICs)+len(cfg.Devices) > 0 {
-		out, err := selectDrivers(idx, cfg.NICs)
+		out, err := selectDrivers(idx, cfg.NICs, warn)
 		if err != nil || len(cfg.Devices) == 0 {
 			return out, err
 		}
-		devices, err := selectDevices(idx, cfg.Devices)
+		devices, err := selectDevices(idx, cfg.Devices, warn)
 		return append(out, devices...), err
 	}
-	var out []string
+	var all []string
 	for _, m := range idx.Modules() {
-		if m.Kind() != kmod.KindOther {
-			out = append(out, m.Name)
+		if m.Kind() != kmod.KindOther || idx.Doubt(m) {
+			all = append(all, m.Name)
 		}
 	}
-	return out, nil
+	return present(idx, all, warn), nil
 }
 
 // selectDrivers returns drivers, by name, with the buses that their devices sit on and the PHYs that may be on them.
-func selectDrivers(idx *kmod.Index, wanted []string) ([]string, error) {
+func selectDrivers(idx *kmod.Index, wanted []string, warn func(error)) ([]string, error) {
 	var out []string
 	for _, name := range wanted {
 		m, _, ok := idx.Lookup(name)
 		if !ok {
 			return nil, fmt.Errorf("network driver: %w", &kmod.NotFoundError{Name: name})
 		}
+		if err := idx.Whole(m.Name); err != nil {
+			return nil, fmt.Errorf("network driver: %w", err)
+		}
 		plan, err := idx.Plan(m.Name)
 		if err != nil {
 			return nil, fmt.Errorf("network driver %s: %w", name, err)
 		}
 		out = append(out, m.Name)
-		out = append(out, present(idx, buses(idx, m))...)
-		out = append(out, phys(idx, plan)...)
+		out = append(out, present(idx, buses(idx, m), warn)...)
+		out = append(out, present(idx, phys(idx, plan), warn)...)
 	}
 	return out, nil
 }
@@ -132,19 +148,27 @@ func phys(idx *kmod.Index, plan []kmod.Module) []string {
 	}
 	var out []string
 	for _, m := range idx.Modules() {
-		if strings.Contains(m.Path, "drivers/net/phy/") {
+		if strings.Contains(m.Path, "drivers/net/phy/") || foreignPHY(idx, m) {
 			out = append(out, m.Name)
 		}
 	}
 	return out
 }
 
+// foreignPHY tells whether a module from outside of the kernel's own build drives PHYs.
+func foreignPHY(idx *kmod.Index, m kmod.Module) bool {
+	if strings.HasPrefix(m.Path, "kernel/") || m.Kind() != kmod.KindEthernet {
+		return false
+	}
+	return slices.ContainsFunc(idx.Aliases(m), func(alias string) bool { return strings.HasPrefix(alias, "mdio:") })
+}
+
 // selectFileSystems returns the modules of the wanted file systems, or of all that are supported and there. Without
 // ext4 there is nothing to boot from.
-func selectFileSystems(idx *kmod.Index, wanted []string) ([]string, error) {
+func selectFileSystems(idx *kmod.Index, wanted []string, warn func(error)) ([]string, error) {
 	if len(wanted) == 0 {
 		for _, name := range SupportedFileSystems() {
-			if _, ok := idx.Resolve("fs-" + name); ok && name != "ext4" {
+			if name != "ext4" && len(present(idx, []string{"fs-" + name}, warn)) > 0 {
 				wanted = append(wanted, name)
 			}
 		}
@@ -165,7 +189,7 @@ func selectFileSystems(idx *kmod.Index, wanted []string) ([]string, error) {
 			return nil, fmt.Errorf("file system: %w", &kmod.NotFoundError{Name: name})
 		}
 		out = append(out, alias)
-		out = append(out, present(idx, helpers[name])...)
+		out = append(out, present(idx, helpers[name], warn)...)
 	}
 	return out, nil
 }

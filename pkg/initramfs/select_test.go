@@ -28,7 +28,7 @@ func TestSelectFileSystems(t *testing.T) {
 		{nil, []string{"btrfs", "ext4", "isofs", "nls_utf8", "xfs", "xxhash_generic"}},
 	}
 	for _, tt := range tests {
-		names, err := selectFileSystems(idx, tt.wanted)
+		names, err := selectFileSystems(idx, tt.wanted, nil)
 		if err != nil {
 			t.Errorf("%q: %v", tt.wanted, err)
 			continue
@@ -44,7 +44,7 @@ func TestSelectFileSystems(t *testing.T) {
 		}
 	}
 	var missing *kmod.NotFoundError
-	if _, err := selectFileSystems(idx, []string{"f2fs"}); !errors.As(err, &missing) {
+	if _, err := selectFileSystems(idx, []string{"f2fs"}, nil); !errors.As(err, &missing) {
 		t.Errorf("a file system that the tree lacks: %v", err)
 	}
 }

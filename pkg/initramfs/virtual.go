@@ -20,7 +20,7 @@ func SupportedNetwork() []string { return []string{"vlan", "bond", "bridge"} }
 
 // selectVirtual returns the modules for VLANs, bonds and bridges: those that are asked for, those that the image's own
 // parameters need, and in an image for any card all that the tree has.
-func selectVirtual(idx *kmod.Index, cfg Config) ([]string, error) {
+func selectVirtual(idx *kmod.Index, cfg Config, warn func(error)) ([]string, error) {
 	var out []string
 	for _, name := range cfg.Network {
 		module, ok := virtualDevices[name]
@@ -37,7 +37,7 @@ func selectVirtual(idx *kmod.Index, cfg Config) ([]string, error) {
 	out = append(out, plan.Net.Modules()...)
 	if len(cfg.NICs)+len(cfg.Devices) == 0 {
 		for _, name := range SupportedNetwork() {
-			out = append(out, present(idx, []string{virtualDevices[name]})...)
+			out = append(out, present(idx, []string{virtualDevices[name]}, warn)...)
 		}
 	}
 	slices.Sort(out)

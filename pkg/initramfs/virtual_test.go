@@ -30,12 +30,12 @@ func TestSelectVirtual(t *testing.T) {
 		{"policy", Config{Devices: []string{"8086:100e"}, Policy: "bond=bond0:eth0"}, []string{"bonding"}},
 		{"command line", Config{NICs: one, UKI: &UKI{CommandLine: "bridge=br0:eth0"}}, []string{"bridge"}},
 	} {
-		got, err := selectVirtual(idx, tt.cfg)
+		got, err := selectVirtual(idx, tt.cfg, nil)
 		if err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, %v, want %q", tt.name, got, err, tt.want)
 		}
 	}
-	if _, err := selectVirtual(idx, Config{Network: []string{"team"}}); err == nil {
+	if _, err := selectVirtual(idx, Config{Network: []string{"team"}}, nil); err == nil {
 		t.Error("team is taken")
 	}
 }

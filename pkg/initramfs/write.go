@@ -119,8 +119,8 @@ func (img *image) addWishes() error {
 			return err
 		}
 	}
-	var err error
-	img.sum.Warnings, err = img.tree.addParams(img.cfg)
+	warnings, err := img.tree.addParams(img.cfg)
+	img.sum.Warnings = append(img.sum.Warnings, warnings...)
 	return err
 }
 

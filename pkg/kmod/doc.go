@@ -3,9 +3,10 @@
 // builder share it. Loading is pkg/modload's.
 //
 // Five files make the index: modules.dep, modules.alias, modules.softdep, modules.builtin and modules.builtin.modinfo
-// (all but the first may be missing); the .bin twins are not read. Read wants a sound index, for a builder. Open takes
-// what there is, for a boot: without modules.dep, and for what a damaged one does not name, it asks the module files
-// themselves, by their section .modinfo. ReadConfig reads modprobe.d(5).
+// (all but the first may be missing); the .bin twins are not read. Read reads only these, and wants them sound. Open
+// looks at the module files as well. It takes what there is, for a boot: what modules.dep does not name is asked for
+// its section .modinfo, and so is what its path says nothing of. With Options.Strict the index has to be sound, for a
+// builder. ReadConfig reads modprobe.d(5).
 package kmod
 
 import (
@@ -23,7 +24,7 @@ type Module struct {
 	// Path is relative to the tree, such as kernel/drivers/net/virtio_net.ko, and keeps the suffix of a compressed file.
 	Path string
 
-	kind Kind // what the file itself says, where the path does not
+	kind Kind // what the file and its aliases say, where the path does not
 }
 
 // NotFoundError says that the tree holds no module of this name or alias, loadable or built in.
@@ -40,7 +41,9 @@ func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 
 // Index answers questions about one module tree. It does not change after Read and is safe for concurrent use.
 type Index struct {
+	release        string // of the tree; empty if it is not known
 	mods           []record
+	gaps           bool // some are gone
 	byName         map[string]int32
 	softdeps       map[string]softdep
 	aliases        aliasTable
@@ -56,6 +59,7 @@ type record struct {
 	Module
 	deps string // the right-hand side of modules.dep: blank separated paths
 	line int    // in modules.dep, counted from 1; 0 for what the file itself has said
+	gone bool   // modules.dep names a file that is not there
 }
 
 // softdep is what a Softdep says of a module.

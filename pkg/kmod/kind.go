@@ -53,31 +53,53 @@ var mobileUSB = map[string]bool{
 	"lg_vl600": true, "qmi_wwan": true, "sierra_net": true, "zaurus": true,
 }
 
-// Kind tells by name and path what a module is for. A path that says nothing, such as DKMS's updates/dkms, makes it
-// KindOther, unless the index was read from the file itself.
+// otherFolders are the folders below drivers/net in which the kernel has no Ethernet card.
+const otherFolders = " appletalk arcnet bonding caif can dsa fddi hamradio hippi ieee802154 ipa ipvlan mctp netdevsim ovpn " +
+	"plip ppp pse-pd slip team thunderbolt vxlan wan wireguard wireless wwan xen-netback "
+
+// otherNames are the kernel's modules directly in drivers/net that are none of Ethernet cards.
+const otherNames = " amt bareudp dummy eql geneve gtp ifb macsec macvlan macvtap mhi_net netconsole netkit nlmon ntb_netdev " +
+	"pfcp rionet sb1000 tap thunderbolt_net tun veth vrf vsockmon "
+
+// kernelFolders are those that the kernel's own build makes below kernel/.
+const kernelFolders = " arch block certs crypto drivers fs init io_uring ipc kernel lib mm net rust samples security sound virt "
+
+// isOneOf tells whether a list with blanks around each word has one.
+func isOneOf(list, word string) bool { return strings.Contains(list, " "+word+" ") }
+
+// Kind tells what a module is for: by its name, by a path below the folders of the kernel's own build, and of any other
+// place, such as DKMS's updates/dkms, by what Open has found in the file and in its aliases.
 func (m Module) Kind() Kind {
-	switch {
-	case busNames[m.Name], isUSBHost(m.Name) && (strings.Contains(m.Path, "drivers/usb/host/") || m.isLoose()):
-		return KindBus
-	case watchdogNames[m.Name]:
-		return KindWatchdog
-	case m.isLoose() && m.kind == KindEthernet && !mobileUSB[m.Name]:
+	kind, sure := m.kindByPath()
+	if !sure && m.kind == KindEthernet && !mobileUSB[m.Name] {
 		return KindEthernet
 	}
-	_, below, ok := strings.Cut(m.Path, "drivers/net/")
-	folder, _, deeper := strings.Cut(below, "/")
-	switch {
-	case !ok:
-		return KindOther
-	case !deeper && ethernetNames[m.Name],
-		deeper && ethernetFolders[folder] && !(folder == "usb" && mobileUSB[m.Name]):
-		return KindEthernet
-	}
-	return KindOther
+	return kind
 }
 
-// isLoose tells that a path says nothing about its module: it names no folder of the kernel's sources.
-func (m Module) isLoose() bool { return !strings.Contains(m.Path, "drivers/") }
+// kindByPath tells what name and path say, and whether that is enough. Below kernel/ it is, except for what lies beside the
+// kernel's own folders and files: some makefiles put an r8125.ko there as well.
+func (m Module) kindByPath() (kind Kind, sure bool) {
+	switch {
+	case busNames[m.Name], isUSBHost(m.Name) && (strings.Contains(m.Path, "drivers/usb/host/") || !strings.Contains(m.Path, "drivers/")):
+		return KindBus, true
+	case watchdogNames[m.Name]:
+		return KindWatchdog, true
+	}
+	if _, below, ok := strings.Cut(m.Path, "drivers/net/"); ok {
+		folder, _, deeper := strings.Cut(below, "/")
+		switch {
+		case deeper && folder == "usb" && mobileUSB[m.Name]:
+			return KindOther, true
+		case deeper && ethernetFolders[folder], !deeper && ethernetNames[m.Name]:
+			return KindEthernet, true
+		}
+		return KindOther, deeper && isOneOf(otherFolders, folder) || !deeper && isOneOf(otherNames, m.Name)
+	}
+	below, own := strings.CutPrefix(m.Path, "kernel/")
+	folder, _, _ := strings.Cut(below, "/")
+	return KindOther, own && isOneOf(kernelFolders, folder)
+}
 
 func isUSBHost(name string) bool {
 	for _, prefix := range usbHosts {

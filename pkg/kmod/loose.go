@@ -30,14 +30,13 @@ func (x *Index) addFiles(fsys fs.FS, paths []string, o Options) error {
 	others := map[string]int{} // release -> files
 	unread := 0
 	for i, path := range paths {
-		release := infos[i].Release()
 		switch {
 		case errs[i] != nil:
 			if unread++; unread <= maxDamage {
 				o.Note(fmt.Errorf("%s is left out: %w", path, causeOf(errs[i])))
 			}
-		case o.Release != "" && release != "" && release != o.Release:
-			others[release]++
+		case !o.fits(path, infos[i]):
+			others[infos[i].Release()]++
 		default:
 			x.addInfo(path, infos[i])
 		}
@@ -73,13 +72,18 @@ func (x *Index) addInfo(path string, info Info) {
 	if _, taken := x.byName[fileName]; !taken && fileName != "" {
 		x.byName[fileName] = i // a file that was renamed is known by both names
 	}
-	for _, pattern := range info.Aliases {
-		if pattern = strings.TrimSpace(pattern); pattern != "" && !strings.Contains(pattern, "\n") {
-			x.aliases.add(pattern, m.Name)
-		}
-	}
+	x.addAliases(m.Name, info.Aliases)
 	for _, text := range info.Softdeps {
 		x.addSoftdep(m.Name, strings.Fields(text))
+	}
+}
+
+// addAliases adds those that a file says it has.
+func (x *Index) addAliases(name string, patterns []string) {
+	for _, pattern := range patterns {
+		if pattern = strings.TrimSpace(pattern); pattern != "" && !strings.Contains(pattern, "\n") {
+			x.aliases.add(pattern, name)
+		}
 	}
 }
 

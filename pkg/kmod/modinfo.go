@@ -1,7 +1,6 @@
 package kmod
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -42,14 +41,6 @@ const (
 	maxStrings = 32 << 20
 )
 
-// ethernetSymbols are imported by the drivers of Ethernet cards, of USB network adapters and of PHYs
-// (include/linux/etherdevice.h, usb/usbnet.h, phy.h, drivers/net/ethernet/8390/8390.h, stmicro/stmmac/stmmac.h,
-// include/net/devlink.h for the core of a card with several functions). No driver of a local disk imports one.
-var ethernetSymbols = []string{
-	"alloc_etherdev_mqs", "devm_alloc_etherdev_mqs", "usbnet_probe", "phy_driver_register", "phy_drivers_register",
-	"__alloc_ei_netdev", "stmmac_dvr_probe", "devlink_alloc_ns",
-}
-
 // ReadInfo reads .modinfo of an uncompressed module file, for processors of 32 or 64 bits. A file that is damaged or
 // something else is an ErrFormat.
 func ReadInfo(r io.ReaderAt) (Info, error) {
@@ -69,9 +60,7 @@ func ReadInfo(r io.ReaderAt) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	for _, s := range ethernetSymbols {
-		info.Ethernet = info.Ethernet || bytes.Contains(symbols, []byte("\x00"+s+"\x00"))
-	}
+	info.Ethernet = isEthernet(info, symbols)
 	return info, nil
 }
 

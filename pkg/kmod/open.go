@@ -11,6 +11,10 @@ import (
 type Options struct {
 	// Flat leaves out the folders below the root of the tree.
 	Flat bool
+	// Strict makes damage of the index an error, as for Read.
+	Strict bool
+	// Above makes the module files directly above the tree count as well, as "../NAME"; the tree is one of WithAbove.
+	Above bool
 	// Release is the running kernel's, if set: files that say they were built for another one are left out.
 	Release string
 	// Unpack returns the whole plain content of a compressed file. Without it a file that would have to be unpacked to
@@ -37,32 +41,63 @@ func (e *ReleaseError) Hint() string {
 }
 
 // Open reads the index of a module tree in whatever state it is; fsys is rooted at lib/modules/RELEASE or is a flat
-// directory of module files. Without modules.dep every module file is asked for its .modinfo; with a damaged one, those
-// files are that it does not name. What cannot be read is passed over with a note. The only error is a *ReleaseError; a
-// tree without any module is none, as a kernel may have all it needs built in.
+// directory of module files. A module file that modules.dep does not name is asked for its .modinfo, all of them if there
+// is no modules.dep, and one that is named and lies outside of the kernel's own folders for its kind. A file that
+// modules.dep names and that is there in another form, or elsewhere, is taken from there. What cannot be read is passed
+// over with a note. The only error is a *ReleaseError, but for Strict; a tree without any module is none, as a kernel
+// may have all it needs built in.
 func Open(fsys fs.FS, o Options) (*Index, error) {
 	if o.Note == nil {
 		o.Note = func(error) {}
 	}
-	x, damage := read(fsys)
-	if len(damage) == 0 && len(x.mods) > 0 {
-		return x, nil
+	x, damage := read(fsys, o.Release)
+	if o.Strict && len(damage) > 0 {
+		return nil, damage[0]
 	}
 	for _, err := range damage {
 		if !errors.Is(err, fs.ErrNotExist) {
 			o.Note(err)
 		}
 	}
-	var loose []string
-	for _, path := range moduleFiles(fsys, o.Flat) {
-		if _, known := x.byName[nameOf(path)]; !known && !x.builtin[nameOf(path)] {
-			loose = append(loose, path)
-		}
-	}
-	if err := x.addFiles(fsys, loose, o); err != nil {
+	paths := o.list(fsys)
+	x.fillGaps(paths)
+	if err := x.addFiles(fsys, x.unnamed(fsys, paths), o); err != nil {
 		return nil, err
 	}
+	x.askKinds(fsys, o)
 	return x, nil
+}
+
+// unnamed returns those module files that the index does not name, the first of each name, in the order of modules.order:
+// the aliases of what is added have that order, as depmod gives them (tools/depmod.c of kmod, depmod_modules_sort).
+func (x *Index) unnamed(fsys fs.FS, paths []string) []string {
+	var out, first []string
+	files := map[string]string{} // by name
+	for _, path := range paths {
+		name := nameOf(path)
+		if _, known := x.byName[name]; !known && !x.builtin[name] && files[name] == "" {
+			files[name] = path
+			out = append(out, path)
+		}
+	}
+	if len(out) < 2 {
+		return out
+	}
+	text, _ := readText(fsys, orderFile) // it may be missing
+	eachLine(text, func(line string, _ int) error {
+		name := nameOf(line)
+		if path := files[name]; path != "" {
+			files[name] = ""
+			first = append(first, path)
+		}
+		return nil
+	})
+	for _, path := range out {
+		if files[nameOf(path)] != "" {
+			first = append(first, path) // what is not listed comes last
+		}
+	}
+	return first
 }
 
 // moduleSuffixes are the ends of the names of module files (tools/lib of kmod: kmod_exts).
@@ -76,23 +111,4 @@ func isModule(name string) (compressed, ok bool) {
 		}
 	}
 	return false, false
-}
-
-// moduleFiles returns the paths of all module files, in lexical order. What cannot be listed is passed over.
-func moduleFiles(fsys fs.FS, flat bool) []string {
-	var out []string
-	_ = fs.WalkDir(fsys, ".", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return nil
-		case d.IsDir() && flat && path != ".":
-			return fs.SkipDir
-		case !d.IsDir() && len(out) < maxModules:
-			if _, ok := isModule(d.Name()); ok {
-				out = append(out, path)
-			}
-		}
-		return nil
-	})
-	return out
 }

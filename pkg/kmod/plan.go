@@ -27,7 +27,8 @@ var askedFor = map[string][]string{
 
 // Plan returns what has to be loaded for the names or aliases, in order: for each module its soft dependencies "pre"
 // and its dependencies first, then the module; soft dependencies "post" come last of all. Each module stands once;
-// what is built in is left out, and soft dependencies that the tree lacks are passed over. An unknown name is a
+// what is built in is left out, and soft dependencies that the tree lacks are passed over. Those whose files are gone are
+// passed over as well, and of several modules with one alias, unless all are gone. An unknown name is a
 // *NotFoundError; a circle of dependencies is an error that names the line of modules.dep.
 func (x *Index) Plan(names ...string) ([]Module, error) {
 	p, err := x.plan(names)
@@ -67,7 +68,7 @@ func (x *Index) plan(names []string) (*planner, error) {
 		if !ok {
 			return nil, &NotFoundError{Name: name}
 		}
-		for _, m := range mods {
+		for _, m := range x.wholeOnes(mods) {
 			p.roots = append(p.roots, x.byName[m.Name])
 		}
 	}
@@ -178,7 +179,10 @@ func (p *planner) placeAll(names []string) {
 	for _, name := range names {
 		mods, _ := p.x.Resolve(name)
 		for _, m := range mods {
-			p.place(p.x.byName[m.Name])
+			i := p.x.byName[m.Name]
+			if p.needed[i] == closed || p.x.gap(i) < 0 {
+				p.place(i)
+			}
 		}
 	}
 }

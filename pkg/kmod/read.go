@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 )
@@ -14,6 +15,7 @@ const (
 	depFile            = "modules.dep"
 	aliasFile          = "modules.alias"
 	softdepFile        = "modules.softdep"
+	orderFile          = "modules.order"
 	builtinFile        = "modules.builtin"
 	builtinModinfoFile = "modules.builtin.modinfo"
 )
@@ -29,7 +31,7 @@ const (
 // Read reads the index of a module tree; fsys is rooted at lib/modules/RELEASE. A missing modules.dep is an error that
 // wraps fs.ErrNotExist; any other file may be missing. Damage of any kind is an error.
 func Read(fsys fs.FS) (*Index, error) {
-	x, damage := read(fsys)
+	x, damage := read(fsys, "")
 	if len(damage) > 0 {
 		return nil, damage[0]
 	}
@@ -37,8 +39,8 @@ func Read(fsys fs.FS) (*Index, error) {
 }
 
 // read returns what can be read of an index, and what is wrong with it.
-func read(fsys fs.FS) (x *Index, damage []error) {
-	x = &Index{byName: map[string]int32{}, softdeps: map[string]softdep{}, builtin: map[string]bool{}}
+func read(fsys fs.FS, release string) (x *Index, damage []error) {
+	x = &Index{release: release, byName: map[string]int32{}, softdeps: map[string]softdep{}, builtin: map[string]bool{}}
 	for _, f := range []struct {
 		name     string
 		parse    func(text string) []error
@@ -111,6 +113,7 @@ func eachLine(text string, f func(line string, n int) error) (damage []error) {
 func (x *Index) parseDep(text string) []error {
 	damage := eachLine(text, func(line string, n int) error {
 		path, deps, ok := strings.Cut(line, ":")
+		path = x.below(path)
 		name := nameOf(path)
 		switch {
 		case !ok:
@@ -124,13 +127,31 @@ func (x *Index) parseDep(text string) []error {
 			return nil // the kernel holds one module of a name; depmod has put the preferred one first
 		}
 		x.byName[name] = int32(len(x.mods))
-		x.mods = append(x.mods, record{Module{Name: name, Path: path}, strings.TrimSpace(deps), n})
+		x.mods = append(x.mods, record{Module: Module{Name: name, Path: path}, deps: strings.TrimSpace(deps), line: n})
 		return nil
 	})
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		damage = append(damage, errors.New("cut off: the last line has no end"))
 	}
 	return damage
+}
+
+// below returns a path of modules.dep relative to the tree. An absolute one is taken if it lies in a tree of this release,
+// whatever is above lib/modules: as old depmods write them, whose -b it may be.
+func (x *Index) below(name string) string {
+	name = strings.TrimSpace(name)
+	if name == "" {
+		return ""
+	}
+	name = path.Clean(name)
+	if name[0] != '/' {
+		return name
+	}
+	_, rest, _ := strings.Cut(name, "/lib/modules/")
+	if release, inside, ok := strings.Cut(rest, "/"); ok && (x.release == "" || release == x.release) {
+		return inside
+	}
+	return name
 }
 
 func isBlankOrControl(r rune) bool { return r <= ' ' || r == 0x7f }

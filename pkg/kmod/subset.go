@@ -31,7 +31,7 @@ func (x *Index) Subset(mods []Module, rename func(path string) string) *Index {
 		}
 		out.byName[r.Name] = int32(len(out.mods))
 		deps := x.keptDeps(r, keep, rename)
-		out.mods = append(out.mods, record{Module{r.Name, rename(r.Path), r.kind}, deps, len(out.mods) + 1})
+		out.mods = append(out.mods, record{Module: Module{r.Name, rename(r.Path), r.kind}, deps: deps, line: len(out.mods) + 1})
 		if s, ok := x.softdeps[r.Name]; ok {
 			out.softdeps[r.Name] = s
 		}

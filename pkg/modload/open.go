@@ -24,7 +24,7 @@ func (silent) Debugf(string, ...any) {}
 
 // Open finds the modules of a kernel release in the file system at root, normally "/", and returns what loads them, as
 // modprobe.d(5) and the command line want it. The tree is lib/modules/RELEASE or usr/lib/modules/RELEASE, with an index
-// or without; else all module files directly in lib/modules or usr/lib/modules. log gets what is wrong with the tree as
+// or without, and the module files directly above it; else all of those in lib/modules or usr/lib/modules. log gets what is wrong with the tree as
 // warnings, and all else as Options.Debugf does; it may be nil.
 //
 // Modules that are all of other releases are a *kmod.ReleaseError. No modules at all are no error: the index is empty.
@@ -52,9 +52,10 @@ func Open(root, release string, line cmdline.Line, log Logger) (*Loader, *kmod.I
 
 // openTree finds the tree and its index.
 func openTree(root, release string, note func(error)) (dir string, idx *kmod.Index, err error) {
-	opts := kmod.Options{Release: release, Unpack: unpackFS, Note: note}
+	opts := kmod.Options{Release: release, Unpack: UnpackFile, Note: note}
 	if dir, err = Tree(root, release); err == nil {
-		idx, err = kmod.Open(os.DirFS(dir), opts)
+		opts.Above = true
+		idx, err = kmod.Open(kmod.WithAbove(os.DirFS(dir), os.DirFS(filepath.Dir(dir))), opts)
 		return dir, idx, err
 	}
 	opts.Flat = true

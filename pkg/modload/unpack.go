@@ -50,8 +50,8 @@ func reader(f *os.File) (io.Reader, error) {
 	return kmodule.CompressionReader(f)
 }
 
-// unpackFS is unpack for a kmod.Options.
-func unpackFS(f fs.File, _ string) ([]byte, error) {
+// UnpackFile is Unpack for a kmod.Options; the file has to be an *os.File.
+func UnpackFile(f fs.File, _ string) ([]byte, error) {
 	file, ok := f.(*os.File)
 	if !ok {
 		return nil, errors.ErrUnsupported
