@@ -10,8 +10,8 @@ import (
 )
 
 // Debian's module tree as it is, with its whole index, and a machine whose only network is behind a USB host: the host's
-// driver comes first, then the adapter's. Root has quotas, for which the kernel itself asks /sbin/modprobe when it is
-// mounted. What modprobe.d and the command line want holds.
+// driver comes first, then the adapter's, and once that has the adapter another one that would take it. Root has quotas,
+// for which the kernel itself asks /sbin/modprobe when it is mounted. What modprobe.d and the command line want holds.
 func TestModulesDebianTreeUSB(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -21,16 +21,18 @@ func TestModulesDebianTreeUSB(t *testing.T) {
 	}
 	r.gotgt()
 	f := newForeign(t, "amd64")
-	f.addTree(diskModules + " xhci_pci cdc_ether quota_v2 ipmi_msghandler ahci dummy")
+	f.addTree(diskModules + " xhci_pci cdc_ether cdc_subset quota_v2 ipmi_msghandler ahci dummy")
 	f.tree["etc/modprobe.d/site.conf"] = lab.Text("options dummy numdummies=3\ninstall dummy /bin/false\n")
+	machine := r.usbNIC()
+	machine.CPUs = 2 // side by side, the second one would win now and then
 	m := f.boot(r, "rw rd.driver.pre=dummy rd.driver.post=ipmi_msghandler,absent modprobe.blacklist=crc32c_intel "+
-		"iscsi_tcp.debug_iscsi_tcp=1 "+seedLine, r.usbNIC())
-	r.expect(m, "loaded dummy", "loaded xhci_pci", "loaded cdc_ether", "guest: mount: /dev/sda2 / ext4 rw,")
+		"iscsi_tcp.debug_iscsi_tcp=1 "+seedLine, machine)
+	r.expect(m, "loaded dummy", "loaded xhci_pci", "loaded cdc_ether", "loaded cdc_subset", "guest: mount: /dev/sda2 / ext4 rw,")
 	r.off(m)
-	r.shows(m, "Quota mode: journalled", "etc/modprobe.d/site.conf: line 2: install is not supported", "loaded ipmi_msghandler",
+	r.shows(m, "register 'cdc_ether'", "Quota mode: journalled", "etc/modprobe.d/site.conf: line 2: install is not supported", "loaded ipmi_msghandler",
 		"module absent: not built into the running kernel "+f.kernel.Release+", and the image holds ",
 		"connection1:0: iscsi_sw_tcp_xmit") // the module's own debug messages, which its parameter asks for
-	r.hides(m, "loaded quota_v2", "loaded ahci", "loaded crc32c_intel", "Unknown symbol")
+	r.hides(m, "register 'cdc_subset'", "loaded quota_v2", "loaded ahci", "loaded crc32c_intel", "Unknown symbol")
 }
 
 // The HOWTO's layout: files directly in /lib/modules and no index, here with every kind of compression that the kernel

@@ -16,6 +16,9 @@ import (
 const buildLong = `build makes a bootable initramfs: init, the kernel modules that reach the disk, and
 an index of them. The modules come from DIR/lib/modules/VERSION or
 DIR/usr/lib/modules/VERSION, in which depmod must have run; they may be compressed.
+Drivers by DKMS and from weak-updates count, and so do module files that depmod has
+not seen, in the tree or directly in lib/modules. A file that modules.dep names and
+that is gone is a warning, unless the image cannot do without it.
 
 Always included are the modules of iSCSI and SCSI disks. Without --nic, --modaliases
 and --host every Ethernet driver and every bus driver is included; with one of them
