@@ -181,8 +181,8 @@ func TestOpenFieldIndexes(t *testing.T) {
 	}
 }
 
-// Files that depmod has not seen are found, in the tree and directly above it, but for those of another kernel; what the
-// index names stays as it says.
+// Files that depmod has not seen are found, in the tree and directly above it, but for those of another kernel, and of two
+// with one name depmod's choice; what the index names stays as it says.
 func TestOpenUnnamedFiles(t *testing.T) {
 	index := map[string]string{
 		depFile: "updates/dkms/crc16.ko:\nkernel/fs/mbcache.ko:\n", orderFile: "kernel/fs/jbd2.ko\nkernel/fs/ext4.ko\n", builtinFile: "kernel/lib/libcrc32c.ko\n",
@@ -191,7 +191,7 @@ func TestOpenUnnamedFiles(t *testing.T) {
 		"updates/dkms/crc16.ko": "crc16.ko", "kernel/lib/crc16.ko": "crc16.ko", "kernel/fs/mbcache.ko": "mbcache.ko",
 		"kernel/lib/libcrc32c.ko": "libcrc32c.ko",
 		"extra/ext4.ko":           "ext4.ko", "kernel/fs/ext4.ko": "ext4.ko", "kernel/fs/jbd2.ko": "jbd2.ko", "../virtio_net.ko": "virtio_net.ko",
-		"build/failover.ko": "failover.ko",
+		"build/failover.ko": "failover.ko", "updates/jbd2.ko": "jbd2.ko", "weak-updates/net_failover.ko": "net_failover.ko", "zz/net_failover.ko": "net_failover.ko",
 	}, index), Options{Strict: true, Above: true, Release: fieldRelease})
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +200,7 @@ func TestOpenUnnamedFiles(t *testing.T) {
 	for _, m := range x.Modules() {
 		got = append(got, m.Path)
 	}
-	want := []string{"updates/dkms/crc16.ko", "kernel/fs/mbcache.ko", "kernel/fs/jbd2.ko", "extra/ext4.ko", "../virtio_net.ko"}
+	want := []string{"updates/dkms/crc16.ko", "kernel/fs/mbcache.ko", "updates/jbd2.ko", "extra/ext4.ko", "zz/net_failover.ko", "../virtio_net.ko"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
