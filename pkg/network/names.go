@@ -46,10 +46,18 @@ func (n namer) name(current, mac string) string {
 			return name
 		}
 	}
-	if n.net.KeepNames.V || policy == "" || n.attr(current, "name_assign_type") != nameByKernel {
+	if n.net.KeepNames.V || policy == "" || !n.byKernel(current) {
 		return current
 	}
 	return policy
+}
+
+// byKernel tells whether a NIC has a name of the kernel's by the order of
+// discovery. Before 5.18 an Ethernet driver's name is NET_NAME_UNKNOWN, of which
+// name_assign_type cannot be read (net/core/net-sysfs.c: name_assign_type_show).
+func (n namer) byKernel(current string) bool {
+	how := n.attr(current, "name_assign_type")
+	return how == nameByKernel || how == ""
 }
 
 // byPlace returns udev's names for a NIC: the one of its policy, which is
