@@ -15,6 +15,7 @@ var parsers = map[string]string{
 	"pkg/blockdev":          "a disk's",
 	"pkg/bootspec":          "the command line's",
 	"pkg/cmdline":           "the command line's",
+	"pkg/glob":              "an image's",
 	"pkg/handover":          "a root file system's",
 	"pkg/ibft":              "a firmware's",
 	"pkg/initramfs":         "an EFI stub's",

@@ -3,6 +3,8 @@ package kmod
 import (
 	"slices"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/glob"
 )
 
 // aliasTable finds the patterns that match a string without trying them all: a pattern is filed under its literal
@@ -64,7 +66,7 @@ func (t *aliasTable) match(s string) []string {
 		}
 		i, ok := t.heads[s[:n]]
 		for ; ok && i >= 0; i = t.entries[i].next {
-			if glob(t.entries[i].pattern[n:], s[n:]) {
+			if glob.Match(t.entries[i].pattern[n:], s[n:]) {
 				hits = append(hits, i)
 			}
 		}

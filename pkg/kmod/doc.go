@@ -15,6 +15,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/glob"
 )
 
 // Module is one loadable module of a tree.
@@ -189,7 +191,7 @@ func (x *Index) Suits(name, modalias string) bool {
 	suits := true
 	for _, a := range x.aliases.entries {
 		if a.module == name && strings.HasPrefix(a.pattern, "cpu:") {
-			if glob(a.pattern, modalias) {
+			if glob.Match(a.pattern, modalias) {
 				return true
 			}
 			suits = false

@@ -53,7 +53,7 @@ func (n namer) name(current, mac string) string {
 }
 
 // byKernel tells whether a NIC has a name of the kernel's by the order of
-// discovery. Before 5.18 an Ethernet driver's name is NET_NAME_UNKNOWN, of which
+// discovery. Before 5.19 an Ethernet driver's name is NET_NAME_UNKNOWN, of which
 // name_assign_type cannot be read (net/core/net-sysfs.c: name_assign_type_show).
 func (n namer) byKernel(current string) bool {
 	how := n.attr(current, "name_assign_type")

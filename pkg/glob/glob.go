@@ -1,9 +1,10 @@
-package kmod
+// Package glob matches patterns as fnmatch(3) does: those of modules.alias and of systemd.link(5).
+package glob
 
-// glob tells whether a pattern of fnmatch(3), without flags, matches all of s: '*', '?', '[a-f]', '[!a-f]' and a
+// Match tells whether a pattern of fnmatch(3), without flags, matches all of s: '*', '?', '[a-f]', '[!a-f]' and a
 // backslash before a character that is meant as it is. Bytes are compared. After a mismatch only the last '*' is
 // extended, which is enough for this grammar, so the time is at most the product of the lengths.
-func glob(pattern, s string) bool {
+func Match(pattern, s string) bool {
 	p, i := 0, 0
 	star, mark := -1, 0 // the last '*' and where its text ends so far
 	for i < len(s) {
@@ -12,7 +13,7 @@ func glob(pattern, s string) bool {
 			p++
 			continue
 		}
-		if n, ok := globOne(pattern[p:], s[i]); ok {
+		if n, ok := one(pattern[p:], s[i]); ok {
 			p += n
 			i++
 			continue
@@ -29,8 +30,8 @@ func glob(pattern, s string) bool {
 	return p == len(pattern)
 }
 
-// globOne matches the first element of a pattern, no '*', with one byte and returns the element's length.
-func globOne(pattern string, c byte) (n int, ok bool) {
+// one matches the first element of a pattern, no '*', with one byte and returns the element's length.
+func one(pattern string, c byte) (n int, ok bool) {
 	if pattern == "" {
 		return 0, false
 	}
@@ -38,7 +39,7 @@ func globOne(pattern string, c byte) (n int, ok bool) {
 	case '?':
 		return 1, true
 	case '[':
-		if n, ok, closed := globSet(pattern, c); closed {
+		if n, ok, closed := set(pattern, c); closed {
 			return n, ok
 		}
 		return 1, c == '[' // no closing bracket: an ordinary character
@@ -50,8 +51,8 @@ func globOne(pattern string, c byte) (n int, ok bool) {
 	return 1, pattern[0] == c
 }
 
-// globSet matches a bracket expression, of which pattern[0] is the '['.
-func globSet(pattern string, c byte) (n int, ok, closed bool) {
+// set matches a bracket expression, of which pattern[0] is the '['.
+func set(pattern string, c byte) (n int, ok, closed bool) {
 	i := 1
 	negate := i < len(pattern) && (pattern[i] == '!' || pattern[i] == '^')
 	if negate {

@@ -1,8 +1,11 @@
-package kmod
+package glob
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
-func TestGlob(t *testing.T) {
+func TestMatch(t *testing.T) {
 	for _, c := range []struct {
 		pattern, s string
 		want       bool
@@ -35,21 +38,24 @@ func TestGlob(t *testing.T) {
 		// A USB alias with device ranges, as in Debian's modules.alias.
 		{"usb:v0D8EpD[0-9]d02[1-9]*dc*", "usb:v0D8EpD5d0213dc00", true},
 	} {
-		if got := glob(c.pattern, c.s); got != c.want {
-			t.Errorf("glob(%q, %q) = %v", c.pattern, c.s, got)
+		if got := Match(c.pattern, c.s); got != c.want {
+			t.Errorf("Match(%q, %q) = %v", c.pattern, c.s, got)
 		}
 	}
 }
 
-func TestNormalisePattern(t *testing.T) {
-	for in, want := range map[string]string{
-		"crypto-crc32c": "crypto_crc32c",
-		"a-[0-9]-b":     "a_[0-9]_b",
-		"a-[0-9":        "a_[0_9",
-		"plain":         "plain",
-	} {
-		if got := normalisePattern(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
+// FuzzMatch: a pattern without wildcards matches itself only, and a star before and after it changes nothing for that.
+func FuzzMatch(f *testing.F) {
+	f.Add("pci:v00008086d0000100Esv*sd*bc*sc*i*", "pci:v00008086d0000100Esv00001AF4sd00001100bc02sc00i00")
+	f.Add("a[!b-c]?\\*", "adx*")
+	f.Add("[]-a]*[", "]x[")
+	f.Fuzz(func(t *testing.T, pattern, s string) {
+		matched := Match(pattern, s)
+		if !strings.ContainsAny(pattern, `*?[\`) && matched != (pattern == s) {
+			t.Errorf("Match(%q, %q) = %v", pattern, s, matched)
 		}
-	}
+		if matched && !Match("*"+pattern, s) {
+			t.Errorf("%q matches %q, but not with a star before it", pattern, s)
+		}
+	})
 }
