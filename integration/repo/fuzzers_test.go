@@ -27,6 +27,7 @@ var parsers = map[string]string{
 	"pkg/network/dhcp":      "a server's, and a file's in /run",
 	"pkg/network/dhcp4":     "a server's",
 	"pkg/network/dhcp6":     "a server's, and a router's",
+	"pkg/network/linkfile":  "an image's",
 	"pkg/network/rtwatch":   "the kernel's",
 	"pkg/recovery":          "the kernel's",
 	"pkg/session":           "another process's",

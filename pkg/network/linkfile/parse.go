@@ -1,0 +1,78 @@
+package linkfile
+
+import "strings"
+
+// Parse reads the text of a file; what is wrong in it is passed over, as udev does.
+func Parse(path, text string) File {
+	f := File{Path: path}
+	f.add(text)
+	return f
+}
+
+// add takes in a text: the file's, or that of a drop-in (systemd.syntax(7)). A comment in the middle of a line that goes on does not
+// end it.
+func (f *File) add(text string) {
+	section, before := "", ""
+	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {
+		line = strings.TrimRight(line, "\r")
+		if start := strings.TrimLeft(line, blanks); start != "" && (start[0] == '#' || start[0] == ';') {
+			continue
+		}
+		line = before + line
+		if before = ""; goesOn(line) {
+			before = line[:len(line)-1] + " "
+			continue
+		}
+		section = f.line(section, strings.Trim(line, blanks))
+	}
+	f.line(section, strings.Trim(before, blanks))
+}
+
+const blanks = " \t\r\n"
+
+// goesOn tells whether a line ends in a backslash that no other one is before.
+func goesOn(line string) bool {
+	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
+}
+
+// line takes in a line without blanks at its ends, and returns the section that the next one is in.
+func (f *File) line(section, line string) string {
+	if name, ok := strings.CutPrefix(line, "["); ok {
+		name, closed := strings.CutSuffix(name, "]")
+		if !closed {
+			note(&f.Wrong, line)
+			return section
+		}
+		return name
+	}
+	key, value, found := strings.Cut(line, "=")
+	switch key = strings.Trim(key, blanks); {
+	case line == "":
+	case !found || key == "" || section == "":
+		note(&f.Wrong, line)
+	default:
+		f.set(section, key, strings.Trim(value, blanks))
+	}
+	return section
+}
+
+// words splits a value at blanks; quotes hold a word together. ok is false if one is not closed, and the word that it is
+// in does not count.
+func words(s string) (out []string, ok bool) {
+	var word strings.Builder
+	quote := rune(0)
+	for _, r := range s + " " {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && (r == '"' || r == '\''):
+			quote = r
+		case quote != 0 || !strings.ContainsRune(blanks, r):
+			word.WriteRune(r)
+		case word.Len() > 0:
+			out = append(out, word.String())
+			word.Reset()
+		}
+	}
+	return out, quote == 0
+}

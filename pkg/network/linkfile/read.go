@@ -1,0 +1,115 @@
+package linkfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Limits of what is read: an image is from anywhere.
+const (
+	MaxFile  = 64 << 10 // bytes
+	maxFiles = 256      // of each directory
+)
+
+// Dir is where an administrator's files are, without the leading slash.
+const Dir = "etc/systemd/network"
+
+// dirs are where udev looks (systemd.link(5)): of two files with one name the one in the first directory counts.
+var dirs = []string{Dir, "run/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"}
+
+// defaults are the files that distributions have: systemd's own and Debian's for USB. They count where an image has none of
+// their names.
+var defaults = map[string]string{
+	"73-usb-net-by-mac.link": "[Match]\nPath=*-usb-*\n[Link]\nNamePolicy=mac\n",
+	"99-default.link":        "[Match]\nOriginalName=*\n[Link]\nNamePolicy=keep kernel database onboard slot path\n",
+}
+
+// Read returns the files of a root in the order in which they are asked, with their drop-ins, and what of them cannot be
+// read. A file that is empty, or a device such as /dev/null, hides those of its name in the directories behind.
+func Read(root fs.FS) ([]File, []error) {
+	r := reader{root: root}
+	found := r.list("", ".link")
+	for name := range defaults {
+		if found[name] == "" {
+			found[name] = "the default " + name
+		}
+	}
+	var files []File
+	for _, name := range sorted(found) {
+		text := defaults[name]
+		if strings.Contains(found[name], "/") {
+			text = r.read(found[name])
+		}
+		if text == "" {
+			continue
+		}
+		f := Parse(found[name], text)
+		dropins := r.list(name+".d", ".conf")
+		for _, dropin := range sorted(dropins) {
+			f.add(r.read(dropins[dropin]))
+		}
+		files = append(files, f)
+	}
+	return files, r.errs
+}
+
+type reader struct {
+	root fs.FS
+	errs []error
+}
+
+// list returns the paths of the files that count in sub of the directories, by their names.
+func (r *reader) list(sub, suffix string) map[string]string {
+	out := map[string]string{}
+	for _, dir := range dirs {
+		entries, err := fs.ReadDir(r.root, path.Join(dir, sub))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			r.errs = append(r.errs, err)
+		}
+		if len(entries) > maxFiles {
+			r.errs = append(r.errs, fmt.Errorf("%s: more than %d files: the others are passed over", path.Join(dir, sub), maxFiles))
+			entries = entries[:maxFiles]
+		}
+		for _, e := range entries {
+			name := e.Name()
+			if !strings.HasSuffix(name, suffix) || out[name] != "" {
+				continue
+			}
+			if info, err := fs.Stat(r.root, path.Join(dir, sub, name)); err == nil && !info.IsDir() {
+				out[name] = path.Join(dir, sub, name)
+			}
+		}
+	}
+	return out
+}
+
+// read returns a file's text, nothing if it is a device.
+func (r *reader) read(name string) string {
+	info, err := fs.Stat(r.root, name)
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		return ""
+	case err == nil && info.Size() > MaxFile:
+		err = fmt.Errorf("%s: larger than %d KiB: passed over", name, MaxFile>>10)
+	case err == nil:
+		var b []byte
+		if b, err = fs.ReadFile(r.root, name); err == nil {
+			return string(b)
+		}
+	}
+	r.errs = append(r.errs, err)
+	return ""
+}
+
+func sorted(m map[string]string) []string {
+	var names []string
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
