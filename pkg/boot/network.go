@@ -16,6 +16,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
 )
 
 // bringUpNetwork waits until this machine can go on by an address. Work on the
@@ -59,8 +60,13 @@ const shownFor = 30 * time.Second
 
 func (m *Machine) startNetwork() (*network.Network, error) {
 	begun := time.Now()
+	files, errs := linkfile.Read(os.DirFS("/"))
+	for _, err := range errs {
+		m.Log.Warnf("network: names of interfaces: %v", err)
+	}
 	return network.Start(network.Config{
 		Net:          m.Plan.Net,
+		LinkFiles:    files,
 		Named:        m.Plan.Scopes(),
 		WantRootPath: m.Plan.WantsRootPath(),
 		SysClassNet:  "/sys/class/net",

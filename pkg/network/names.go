@@ -9,102 +9,121 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
 )
 
-// The ways in which a NIC came to its name (include/uapi/linux/netdevice.h:
-// NET_NAME_ENUM and so on).
+// The ways in which a NIC came to its name and MAC (include/uapi/linux/netdevice.h:
+// NET_NAME_ENUM and so on, and NET_ADDR_PERM).
 const (
-	nameByKernel    = "1" // eth0: in the order of discovery
-	permanentMAC    = "0" // addr_assign_type, NET_ADDR_PERM
+	namePredictable = "2" // the kernel says that it will be the same next time
+	nameByUser      = "3"
+	nameRenamed     = "4"
+	permanentMAC    = "0"
+
 	maxOnboardIndex = 65535
 )
+
+// maxName is the kernel's limit with the NUL (include/uapi/linux/if.h: IFNAMSIZ).
+const maxName = 16
 
 // namer gives NICs their names.
 type namer struct {
 	net   bootspec.Net
 	named []string // that the plan has
 	sys   string   // /sys/class/net
+	files []linkfile.File
+	warn  func(text string)
+	told  map[string]bool // what warn has been told of the files
+}
+
+// namedNIC is a NIC that is to have a name.
+type namedNIC struct {
+	current, original string // original is the kernel's; they differ where it has stepped aside
+	mac, permanent    string
 }
 
 // name returns the name that a NIC is to have, its own if that is to stay: what
 // ifname= gives its MAC; one of its names that a parameter has, be it the
-// kernel's or one of udev's; else the one that udev would give it. Udev itself
-// comes too late: the NIC is up then, and Linux before 6.2 does not rename what
-// is up (net/core/dev.c: dev_change_name).
-func (n namer) name(current, mac string) string {
+// kernel's or one of udev's; else the one that udev would give it, by its .link
+// files. Udev itself comes too late: the NIC is up then, and Linux before 6.2
+// does not rename what is up (net/core/dev.c: dev_change_name).
+//
+// A file can give one NIC the name that another one has from the kernel: a
+// parameter means the one of the file.
+func (n namer) name(nic namedNIC) string {
 	for _, v := range n.net.Names {
-		if v.V.MAC == mac {
+		if v.V.MAC == nic.mac {
 			return v.V.Name
 		}
 	}
-	if slices.Contains(n.named, current) {
-		return current
-	}
-	policy, all := n.byPlace(current, mac)
-	for _, name := range all {
-		if slices.Contains(n.named, name) {
+	places := n.places(nic)
+	want := n.byFile(nic, places)
+	for _, name := range append([]string{want, nic.current}, places.all()...) {
+		if slices.Contains(n.named, name) && (name == want || !n.promised(name)) {
 			return name
 		}
 	}
-	if n.net.KeepNames.V || policy == "" || !n.byKernel(current) {
-		return current
-	}
-	return policy
+	return want
 }
 
-// byKernel tells whether a NIC has a name of the kernel's by the order of
-// discovery. Before 5.19 an Ethernet driver's name is NET_NAME_UNKNOWN, of which
-// name_assign_type cannot be read (net/core/net-sysfs.c: name_assign_type_show).
-func (n namer) byKernel(current string) bool {
-	how := n.attr(current, "name_assign_type")
-	return how == nameByKernel || how == ""
+// promised tells whether a file gives a name to a NIC.
+func (n namer) promised(name string) bool {
+	return slices.ContainsFunc(n.files, func(f linkfile.File) bool { return f.Name == name })
 }
 
-// byPlace returns udev's names for a NIC: the one of its policy, which is
-// that of systemd's 99-default.link (onboard, slot, path) and for USB that of
-// Debian's 73-usb-net-by-mac.link, and all of them. NICs on PCI, virtio and
-// USB have one; virtual functions beside their physical one, and NICs on other
-// buses, keep the kernel's.
-func (n namer) byPlace(current, mac string) (policy string, all []string) {
-	dev, err := filepath.EvalSymlinks(filepath.Join(n.sys, current, "device"))
-	if err != nil {
-		return "", nil
-	}
-	byMAC := "enx" + strings.ReplaceAll(mac, ":", "")
-	pci, usb := place(dev)
-	if pci == "" || exists(pci, "physfn") {
-		return "", []string{byMAC}
-	}
-	p := pciNIC{dir: pci, slots: filepath.Join(n.sys, "../../bus/pci/slots"), port: n.port(current)}
-	path, slot := p.path()+usb, ""
-	if s := p.slot(); s != "" {
-		slot = s + usb
-	}
-	switch onboard := p.onboard(); {
-	case usb != "" && n.attr(current, "addr_assign_type") == permanentMAC:
-		policy = byMAC
-	case usb != "":
-	case onboard != "":
-		policy = onboard
-		all = append(all, onboard)
-	case slot != "":
-		policy = slot
-	default:
-		policy = path
-	}
-	for _, name := range []string{slot, path, byMAC} {
-		if name != "" {
-			all = append(all, name)
+// places are udev's names for a NIC, each empty if it has none. NICs on PCI,
+// virtio and USB have them; virtual functions beside their physical one, and
+// NICs on other buses, have the one of the MAC alone.
+type places struct {
+	onboard, slot, path, mac string
+	permanent                bool // the MAC is the card's own
+}
+
+func (p places) all() []string {
+	return slices.DeleteFunc([]string{p.onboard, p.slot, p.path, p.mac}, func(s string) bool { return s == "" })
+}
+
+// by returns the name of one of udev's policies.
+func (p places) by(policy string) string {
+	name := ""
+	switch policy {
+	case linkfile.Onboard:
+		name = p.onboard
+	case linkfile.Slot:
+		name = p.slot
+	case linkfile.ByPath:
+		name = p.path
+	case linkfile.ByMAC:
+		if p.permanent { // src/udev/udev-builtin-net_id.c: names_mac
+			name = p.mac
 		}
 	}
-	if len(policy) >= maxName {
-		policy = ""
+	if len(name) >= maxName {
+		return ""
 	}
-	return policy, all
+	return name
 }
 
-// maxName is the kernel's limit with the NUL (include/uapi/linux/if.h: IFNAMSIZ).
-const maxName = 16
+func (n namer) places(nic namedNIC) places {
+	dev, err := filepath.EvalSymlinks(filepath.Join(n.sys, nic.current, "device"))
+	if err != nil {
+		return places{}
+	}
+	out := places{mac: "enx" + strings.ReplaceAll(nic.mac, ":", ""), permanent: n.attr(nic.current, "addr_assign_type") == permanentMAC}
+	pci, usb := place(dev)
+	if pci == "" || exists(pci, "physfn") {
+		return out
+	}
+	p := pciNIC{dir: pci, slots: filepath.Join(n.sys, "../../bus/pci/slots"), port: n.port(nic.current)}
+	out.path = p.path() + usb
+	if s := p.slot(); s != "" {
+		out.slot = s + usb
+	}
+	if usb == "" {
+		out.onboard = p.onboard()
+	}
+	return out
+}
 
 // port is what names of cards with several ports end in.
 func (n namer) port(current string) string {

@@ -5,8 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
 )
 
 // fakeSys makes a sysfs of files and links: "path=text", "path>target".
@@ -34,6 +36,23 @@ func fakeSys(t *testing.T, entries ...string) (classNet string) {
 	return filepath.Join(root, "class/net")
 }
 
+// eth0 is a NIC as the kernel has it.
+var eth0 = namedNIC{"eth0", "eth0", "52:54:00:77:00:01", "52:54:00:77:00:01"}
+
+// linkFiles are those of an image with these ones below etc/systemd/network.
+func linkFiles(t *testing.T, texts map[string]string) []linkfile.File {
+	t.Helper()
+	root := fstest.MapFS{}
+	for name, text := range texts {
+		root["etc/systemd/network/"+name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	files, errs := linkfile.Read(root)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	return files
+}
+
 // Names as udev 252 gives them; the places are those that QEMU and servers have.
 func TestNamesByPlace(t *testing.T) {
 	const (
@@ -41,6 +60,8 @@ func TestNamesByPlace(t *testing.T) {
 		i440   = "devices/pci0000:00/0000:00:03.0"
 		behind = "devices/pci0000:00/0000:00:1c.0/0000:02:00.0"
 		usb    = "devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1.4/1-1.4:1.0"
+		onUSB  = usb + "/subsystem>bus/usb"
+		onPCI  = "devices/pci0000:00/0000:00:14.0/subsystem>bus/pci"
 	)
 	multi := "=" + strings.Repeat("\x00", 14) + "\x80"
 	for _, tt := range []struct {
@@ -63,15 +84,15 @@ func TestNamesByPlace(t *testing.T) {
 		{"functions behind a bridge in a slot", []string{"class/net/eth0/device>" + behind, behind + "/config" + multi, "devices/pci0000:00/0000:00:1c.0/class=0x060400", "bus/pci/slots/7/address=0000:00:1c"}, "ens7f0", "ens7f0 enp2s0f0 enx525400770001"},
 		{"another domain", []string{"class/net/eth0/device>devices/pci10000:00/10000:01:00.0"}, "enP65536p1s0", "enP65536p1s0 enx525400770001"},
 		{"functions by ARI", []string{"class/net/eth0/device>devices/pci0000:00/0000:02:01.2", "devices/pci0000:00/0000:02:01.2/ari_enabled=1"}, "enp2s1f10", "enp2s1f10 enx525400770001"},
-		{"USB with a MAC of its own", []string{"class/net/eth0/device>" + usb, "class/net/eth0/addr_assign_type=0"}, "enx525400770001", "enp0s20u1u4 enx525400770001"},
-		{"USB with a random MAC", []string{"class/net/eth0/device>" + usb, "class/net/eth0/addr_assign_type=1"}, "eth0", "enp0s20u1u4 enx525400770001"},
+		{"USB with a MAC of its own", []string{"class/net/eth0/device>" + usb, onUSB, onPCI, "class/net/eth0/addr_assign_type=0"}, "enx525400770001", "enp0s20u1u4 enx525400770001"},
+		{"USB with a random MAC", []string{"class/net/eth0/device>" + usb, onUSB, onPCI, "class/net/eth0/addr_assign_type=1"}, "eth0", "enp0s20u1u4 enx525400770001"},
 		{"virtual function", []string{"class/net/eth0/device>" + i440, i440 + "/physfn=x"}, "eth0", "enx525400770001"},
 		{"Hyper-V", []string{"class/net/eth0/device>devices/LNXSYSTM:00/VMBUS:01/f8b3781b"}, "eth0", "enx525400770001"},
 		{"software device", []string{"class/net/eth0/mtu=1500"}, "eth0", ""},
 	} {
-		n := namer{sys: fakeSys(t, append(tt.entries, enum)...)}
-		_, all := n.byPlace("eth0", "52:54:00:77:00:01")
-		if got := n.name("eth0", "52:54:00:77:00:01"); got != tt.want || strings.Join(all, " ") != tt.all {
+		n := namer{sys: fakeSys(t, append(tt.entries, enum)...), files: linkFiles(t, nil)}
+		all := n.places(eth0).all()
+		if got := n.name(eth0); got != tt.want || strings.Join(all, " ") != tt.all {
 			t.Errorf("%s: %s, %q, want %s, %q", tt.name, got, all, tt.want, tt.all)
 		}
 	}
@@ -79,7 +100,6 @@ func TestNamesByPlace(t *testing.T) {
 
 // What a parameter says of names counts more than what udev would say.
 func TestNamesOfParameters(t *testing.T) {
-	const mac = "52:54:00:77:00:01"
 	for _, tt := range []struct{ line, assigned, want string }{
 		{"", "1", "ens3"},
 		{"net.ifnames=0", "1", "eth0"},
@@ -104,9 +124,9 @@ func TestNamesOfParameters(t *testing.T) {
 		if tt.assigned == "" { // as of 5.10: to read it is an error
 			assigned = "class/net/eth0/name_assign_type/none="
 		}
-		n := namer{net: p.Net, named: p.Net.Named(), sys: fakeSys(t, "class/net/eth0/device>devices/pci0000:00/0000:00:03.0",
+		n := namer{net: p.Net, named: p.Net.Named(), files: linkFiles(t, nil), sys: fakeSys(t, "class/net/eth0/device>devices/pci0000:00/0000:00:03.0",
 			"bus/pci/slots/3/address=0000:00:03", assigned)}
-		if got := n.name("eth0", mac); got != tt.want {
+		if got := n.name(eth0); got != tt.want {
 			t.Errorf("%q: %s, want %s", tt.line, got, tt.want)
 		}
 	}

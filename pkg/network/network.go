@@ -13,6 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
 	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
@@ -22,6 +23,9 @@ type Config struct {
 	// Named are NICs' names that the plan has beside Net: a NIC that has one of
 	// them keeps it.
 	Named []string
+	// LinkFiles name NICs that no parameter names, in their order; none: the
+	// kernel does.
+	LinkFiles []linkfile.File
 	// WantRootPath: DHCP is to name the target, so an answer that does is
 	// better than one that does not.
 	WantRootPath bool

@@ -46,7 +46,7 @@ var (
 
 // File is a file with its drop-ins.
 type File struct {
-	// Path is where it is, without the leading slash.
+	// Path is where it is.
 	Path string
 	// Match has the list of each judged key that is not empty: addresses, with colons and in lower case, or patterns
 	// of fnmatch(3), each with a '!' if its list is inverted.

@@ -17,26 +17,26 @@ func TestRead(t *testing.T) {
 	}
 	want := []File{
 		{
-			Path: "etc/systemd/network/10-lan.link", Name: "san0", Undone: []string{"[Link] MTUBytes=", "[Link] WakeOnLan="},
+			Path: "/etc/systemd/network/10-lan.link", Name: "san0", Undone: []string{"[Link] MTUBytes=", "[Link] WakeOnLan="},
 			Match: map[string][]string{MAC: {"52:54:00:77:00:01", "52:54:00:77:00:0a"}, Type: {"ether"}},
 		},
-		{Path: "etc/systemd/network/20-vm.link", Name: "vm0", Match: map[string][]string{PermanentMAC: {"00:50:56:c0:00:01"}}},
+		{Path: "/etc/systemd/network/20-vm.link", Name: "vm0", Match: map[string][]string{PermanentMAC: {"00:50:56:c0:00:01"}}},
 		{
-			Path: "etc/systemd/network/30-intel.link", Policies: []string{Onboard, ByPath}, Undone: []string{"[SR-IOV]"},
+			Path: "/etc/systemd/network/30-intel.link", Policies: []string{Onboard, ByPath}, Undone: []string{"[SR-IOV]"},
 			Match: map[string][]string{
 				Driver: {"e1000*", "igb", "ixgbe"}, Path: {"pci-0000:0[2-3]:*"}, OriginalName: {"!eth7", "!wlan*"},
 			},
 		},
 		{
-			Path: "etc/systemd/network/40-virt.link", Name: "guest0", Match: map[string][]string{OriginalName: {"*"}},
+			Path: "/etc/systemd/network/40-virt.link", Name: "guest0", Match: map[string][]string{OriginalName: {"*"}},
 			Unjudged: []string{"Virtualization", "Property"},
 		},
 		{
-			Path: "usr/lib/systemd/network/73-usb-net-by-mac.link", Policies: []string{ByMAC},
+			Path: "/usr/lib/systemd/network/73-usb-net-by-mac.link", Policies: []string{ByMAC},
 			Match: map[string][]string{Path: {"*-usb-*"}},
 		},
 		{
-			Path: "usr/lib/systemd/network/99-default.link", Policies: []string{ByMAC}, // by the drop-in
+			Path: "/usr/lib/systemd/network/99-default.link", Policies: []string{ByMAC}, // by the drop-in
 			Match: map[string][]string{OriginalName: {"*"}},
 		},
 	}
@@ -78,7 +78,7 @@ func TestReadPrecedence(t *testing.T) {
 				"usr/local/lib/systemd/network/10-a.link": file("a3"), "run/systemd/network/10-a.link": file("a2"),
 				"run/systemd/network/05-b.link": file("b"), "etc/systemd/network/10-a.network": file("n"),
 			},
-			"run/systemd/network/05-b.link=b, run/systemd/network/10-a.link=a2, lib/systemd/network/73-usb-net-by-mac.link=y, usr/lib/systemd/network/99-default.link=x", "",
+			"/run/systemd/network/05-b.link=b, /run/systemd/network/10-a.link=a2, /lib/systemd/network/73-usb-net-by-mac.link=y, /usr/lib/systemd/network/99-default.link=x", "",
 		},
 		{
 			"masked", fstest.MapFS{
@@ -92,7 +92,7 @@ func TestReadPrecedence(t *testing.T) {
 				"run/systemd/network/10-a.link.d/10.conf": {Data: []byte("[Link]\nName=first\n")}, "usr/lib/systemd/network/10-a.link.d/30.conf": null,
 				"usr/lib/systemd/network/10-a.link.d/20.conf":  {Data: []byte("[Link]\nName=hidden\n")},
 				"etc/systemd/network/99-default.link.d/x.conf": {Data: []byte("[Link]\nNamePolicy=\nName=nic\n")},
-			}, "usr/lib/systemd/network/10-a.link=second, the default 73-usb-net-by-mac.link=, the default 99-default.link=nic", "",
+			}, "/usr/lib/systemd/network/10-a.link=second, the default 73-usb-net-by-mac.link=, the default 99-default.link=nic", "",
 		},
 		{
 			"too large",

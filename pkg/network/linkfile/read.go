@@ -40,14 +40,14 @@ func Read(root fs.FS) ([]File, []error) {
 	}
 	var files []File
 	for _, name := range sorted(found) {
-		text := defaults[name]
-		if strings.Contains(found[name], "/") {
-			text = r.read(found[name])
+		where, text := found[name], defaults[name]
+		if strings.Contains(where, "/") {
+			where, text = "/"+where, r.read(where)
 		}
 		if text == "" {
 			continue
 		}
-		f := Parse(found[name], text)
+		f := Parse(where, text)
 		dropins := r.list(name+".d", ".conf")
 		for _, dropin := range sorted(dropins) {
 			f.add(r.read(dropins[dropin]))
