@@ -21,7 +21,7 @@ import (
 type devices struct {
 	net   bootspec.Net
 	sys   string
-	namer namer             // used with several held
+	namer *namer            // used with several held
 	warn  func(text string) // called by tasks
 
 	// several is held while more than one link is at stake: names that two of
@@ -40,8 +40,8 @@ func newDevices(cfg Config, warn func(text string)) *devices {
 	return &devices{
 		net: cfg.Net, sys: cfg.SysClassNet, warn: warn,
 		given: map[int]string{}, named: map[int]bool{}, done: map[int]bool{}, woken: map[int]bool{},
-		namer: namer{
-			net: cfg.Net, named: slices.Concat(cfg.Net.Named(), cfg.Named), sys: cfg.SysClassNet,
+		namer: &namer{
+			net: &cfg.Net, named: slices.Concat(cfg.Net.Named(), cfg.Named), sys: cfg.SysClassNet,
 			files: cfg.LinkFiles, warn: warn, told: map[string]bool{},
 		},
 	}
@@ -142,7 +142,7 @@ func (d *devices) rename(ctx context.Context, link netlink.Link) (renamed bool) 
 	d.several.Lock()
 	defer d.several.Unlock()
 	current = d.current(attrs) // another link's turn may have moved it
-	want := d.namer.name(namedNIC{current, attrs.Name, attrs.HardwareAddr.String(), attrs.PermHWAddr.String()})
+	want := d.namer.name(&namedNIC{current, attrs.Name, attrs.HardwareAddr.String(), attrs.PermHWAddr.String()})
 	if want == current {
 		return current != attrs.Name
 	}

@@ -13,10 +13,10 @@ import (
 // byFile returns the name that udev would give a NIC: the first file that is for
 // it counts, its policies in their order, and then its Name=
 // (src/udev/net/link-config.c: link_generate_new_name).
-func (n namer) byFile(nic namedNIC, p places) string {
-	f, unjudged := linkfile.Of(n.files, n.facts(nic))
-	for _, u := range unjudged {
-		n.tell(u.Path, "[Match] "+strings.Join(u.Unjudged, "=, ")+"= cannot be judged before the real system: the file is passed over")
+func (n *namer) byFile(nic *namedNIC, p *places) string {
+	f, maybe := linkfile.Of(n.files, n.facts(nic))
+	for _, m := range maybe {
+		n.tell(m.Path, "[Match] "+m.Conditions()+" cannot be judged before the real system: the file is passed over")
 	}
 	if f == nil {
 		return nic.current
@@ -54,7 +54,7 @@ func (n namer) byFile(nic namedNIC, p places) string {
 }
 
 // tell warns of a file once.
-func (n namer) tell(file, text string) {
+func (n *namer) tell(file, text string) {
 	if text = file + ": " + text; !n.told[text] {
 		n.told[text] = true
 		n.warn(text)
@@ -62,28 +62,27 @@ func (n namer) tell(file, text string) {
 }
 
 // facts are what the files ask of a NIC.
-func (n namer) facts(nic namedNIC) linkfile.NIC {
+func (n *namer) facts(nic *namedNIC) linkfile.NIC {
 	f := linkfile.NIC{
 		linkfile.MAC: nic.mac, linkfile.PermanentMAC: nic.permanent, linkfile.OriginalName: nic.original,
 		linkfile.Type: "ether",
 	}
-	if slices.ContainsFunc(n.files, func(f linkfile.File) bool { return len(f.Match[linkfile.Driver]) > 0 }) {
+	if slices.ContainsFunc(n.files, func(f *linkfile.File) bool { return len(f.Match[linkfile.Driver]) > 0 }) {
 		f[linkfile.Driver] = n.driver(nic.current)
 	}
 	if dev, err := filepath.EvalSymlinks(filepath.Join(n.sys, nic.current, "device")); err == nil {
 		f[linkfile.Path] = idPath(dev)
 	}
-	for line := range strings.SplitSeq(n.attr(nic.current, "uevent"), "\n") {
-		if devtype, ok := strings.CutPrefix(line, "DEVTYPE="); ok { // wlan, for example
-			f[linkfile.Type] = devtype
-		}
+	_, devtype, _ := strings.Cut("\n"+n.attr(nic.current, "uevent"), "\nDEVTYPE=")
+	if devtype, _, _ = strings.Cut(devtype, "\n"); devtype != "" { // wlan, for example
+		f[linkfile.Type] = devtype
 	}
 	return f
 }
 
 // driver is the name that ethtool has of it, which for a few cards is not that
 // of the driver in sysfs: mlx4_en on mlx4_core.
-func (n namer) driver(name string) string {
+func (n *namer) driver(name string) string {
 	if fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
 		defer unix.Close(fd)
 		if info, err := unix.IoctlGetEthtoolDrvinfo(fd, name); err == nil {
@@ -102,8 +101,7 @@ func (n namer) driver(name string) string {
 // (src/udev/udev-builtin-path_id.c). Empty where no part is the place of a
 // machine's bus.
 func idPath(dev string) string {
-	var parts []string
-	placed, last := false, ""
+	path, placed, last := "", false, ""
 	for dir := dev; len(dir) > 1; dir = filepath.Dir(dir) {
 		bus, name := busOf(dir), filepath.Base(dir)
 		if bus == last {
@@ -118,12 +116,12 @@ func idPath(dev string) string {
 		default:
 			continue
 		}
-		parts = append([]string{bus + "-" + name}, parts...)
+		path = "-" + bus + "-" + name + path
 	}
 	if !placed {
 		return ""
 	}
-	return strings.Join(parts, "-")
+	return path[1:]
 }
 
 // busOf is what a device of sysfs is on, empty for a directory that is none.

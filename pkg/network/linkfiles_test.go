@@ -68,7 +68,7 @@ func TestNamesOfLinkFiles(t *testing.T) {
 			}
 			var warned []string
 			n := namer{
-				net: p.Net, named: p.Net.Named(), files: linkFiles(t, tt.files), told: map[string]bool{},
+				net: &p.Net, named: p.Net.Named(), files: linkFiles(t, tt.files), told: map[string]bool{},
 				warn: func(text string) { warned = append(warned, strings.TrimPrefix(text, "/")) },
 				sys: fakeSys(t, device, "class/net/eth0/device/driver>drivers/virtio_net", "class/net/eth0/addr_assign_type=0", i440+"/virtio0/subsystem>bus/virtio", i440+"/subsystem>bus/pci",
 					"bus/pci/slots/3/address=0000:00:03", "class/net/eth0/name_assign_type="+tt.assigned),
@@ -89,12 +89,12 @@ func TestNamesOfLinkFiles(t *testing.T) {
 // keep the one to step aside.
 func TestNameAfterSteppingAside(t *testing.T) {
 	sys := []string{"class/net/rename3/device>devices/pci0000:00/0000:00:04.0", "bus/pci/slots/4/address=0000:00:04", "class/net/rename3/name_assign_type=4"}
-	nic := namedNIC{"rename3", "eth1", "52:54:00:77:00:02", ""}
+	nic := &namedNIC{"rename3", "eth1", "52:54:00:77:00:02", ""}
 	for want, files := range map[string]map[string]string{
 		"ens4": nil,
 		"eth0": {"10-a.link": "[Match]\nOriginalName=eth1\n[Link]\nName=eth0\n"},
 	} {
-		n := namer{sys: fakeSys(t, sys...), files: linkFiles(t, files)}
+		n := namer{net: &bootspec.Net{}, sys: fakeSys(t, sys...), files: linkFiles(t, files)}
 		if got := n.name(nic); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}

@@ -28,10 +28,10 @@ const maxName = 16
 
 // namer gives NICs their names.
 type namer struct {
-	net   bootspec.Net
+	net   *bootspec.Net
 	named []string // that the plan has
 	sys   string   // /sys/class/net
-	files []linkfile.File
+	files []*linkfile.File
 	warn  func(text string)
 	told  map[string]bool // what warn has been told of the files
 }
@@ -50,10 +50,10 @@ type namedNIC struct {
 //
 // A file can give one NIC the name that another one has from the kernel: a
 // parameter means the one of the file.
-func (n namer) name(nic namedNIC) string {
-	for _, v := range n.net.Names {
-		if v.V.MAC == nic.mac {
-			return v.V.Name
+func (n *namer) name(nic *namedNIC) string {
+	for i := range n.net.Names {
+		if v := &n.net.Names[i].V; v.MAC == nic.mac {
+			return v.Name
 		}
 	}
 	places := n.places(nic)
@@ -67,8 +67,8 @@ func (n namer) name(nic namedNIC) string {
 }
 
 // promised tells whether a file gives a name to a NIC.
-func (n namer) promised(name string) bool {
-	return slices.ContainsFunc(n.files, func(f linkfile.File) bool { return f.Name == name })
+func (n *namer) promised(name string) bool {
+	return slices.ContainsFunc(n.files, func(f *linkfile.File) bool { return f.Name == name })
 }
 
 // places are udev's names for a NIC, each empty if it has none. NICs on PCI,
@@ -79,12 +79,12 @@ type places struct {
 	permanent                bool // the MAC is the card's own
 }
 
-func (p places) all() []string {
+func (p *places) all() []string {
 	return slices.DeleteFunc([]string{p.onboard, p.slot, p.path, p.mac}, func(s string) bool { return s == "" })
 }
 
 // by returns the name of one of udev's policies.
-func (p places) by(policy string) string {
+func (p *places) by(policy string) string {
 	name := ""
 	switch policy {
 	case linkfile.Onboard:
@@ -104,12 +104,12 @@ func (p places) by(policy string) string {
 	return name
 }
 
-func (n namer) places(nic namedNIC) places {
+func (n *namer) places(nic *namedNIC) *places {
 	dev, err := filepath.EvalSymlinks(filepath.Join(n.sys, nic.current, "device"))
 	if err != nil {
-		return places{}
+		return &places{}
 	}
-	out := places{mac: "enx" + strings.ReplaceAll(nic.mac, ":", ""), permanent: n.attr(nic.current, "addr_assign_type") == permanentMAC}
+	out := &places{mac: "enx" + strings.ReplaceAll(nic.mac, ":", ""), permanent: n.attr(nic.current, "addr_assign_type") == permanentMAC}
 	pci, usb := place(dev)
 	if pci == "" || exists(pci, "physfn") {
 		return out
@@ -126,7 +126,7 @@ func (n namer) places(nic namedNIC) places {
 }
 
 // port is what names of cards with several ports end in.
-func (n namer) port(current string) string {
+func (n *namer) port(current string) string {
 	if name := n.attr(current, "phys_port_name"); name != "" {
 		return "n" + name
 	}
@@ -136,7 +136,7 @@ func (n namer) port(current string) string {
 	return ""
 }
 
-func (n namer) attr(link, file string) string { return readAttr(filepath.Join(n.sys, link), file) }
+func (n *namer) attr(link, file string) string { return readAttr(filepath.Join(n.sys, link), file) }
 
 // place returns the PCI device that a NIC is, or is on, and for one on USB what
 // its name has of the way there: u1u4 for 1-1.4, with configuration and

@@ -37,10 +37,10 @@ func fakeSys(t *testing.T, entries ...string) (classNet string) {
 }
 
 // eth0 is a NIC as the kernel has it.
-var eth0 = namedNIC{"eth0", "eth0", "52:54:00:77:00:01", "52:54:00:77:00:01"}
+var eth0 = &namedNIC{"eth0", "eth0", "52:54:00:77:00:01", "52:54:00:77:00:01"}
 
 // linkFiles are those of an image with these ones below etc/systemd/network.
-func linkFiles(t *testing.T, texts map[string]string) []linkfile.File {
+func linkFiles(t *testing.T, texts map[string]string) []*linkfile.File {
 	t.Helper()
 	root := fstest.MapFS{}
 	for name, text := range texts {
@@ -90,7 +90,7 @@ func TestNamesByPlace(t *testing.T) {
 		{"Hyper-V", []string{"class/net/eth0/device>devices/LNXSYSTM:00/VMBUS:01/f8b3781b"}, "eth0", "enx525400770001"},
 		{"software device", []string{"class/net/eth0/mtu=1500"}, "eth0", ""},
 	} {
-		n := namer{sys: fakeSys(t, append(tt.entries, enum)...), files: linkFiles(t, nil)}
+		n := namer{net: &bootspec.Net{}, sys: fakeSys(t, append(tt.entries, enum)...), files: linkFiles(t, nil)}
 		all := n.places(eth0).all()
 		if got := n.name(eth0); got != tt.want || strings.Join(all, " ") != tt.all {
 			t.Errorf("%s: %s, %q, want %s, %q", tt.name, got, all, tt.want, tt.all)
@@ -124,7 +124,7 @@ func TestNamesOfParameters(t *testing.T) {
 		if tt.assigned == "" { // as of 5.10: to read it is an error
 			assigned = "class/net/eth0/name_assign_type/none="
 		}
-		n := namer{net: p.Net, named: p.Net.Named(), files: linkFiles(t, nil), sys: fakeSys(t, "class/net/eth0/device>devices/pci0000:00/0000:00:03.0",
+		n := namer{net: &p.Net, named: p.Net.Named(), files: linkFiles(t, nil), sys: fakeSys(t, "class/net/eth0/device>devices/pci0000:00/0000:00:03.0",
 			"bus/pci/slots/3/address=0000:00:03", assigned)}
 		if got := n.name(eth0); got != tt.want {
 			t.Errorf("%q: %s, want %s", tt.line, got, tt.want)

@@ -25,7 +25,7 @@ type Config struct {
 	Named []string
 	// LinkFiles name NICs that no parameter names, in their order; none: the
 	// kernel does.
-	LinkFiles []linkfile.File
+	LinkFiles []*linkfile.File
 	// WantRootPath: DHCP is to name the target, so an answer that does is
 	// better than one that does not.
 	WantRootPath bool

@@ -33,26 +33,28 @@ const (
 	ByMAC    = "mac"
 )
 
-var (
-	judged   = []string{MAC, PermanentMAC, OriginalName, Driver, Path, Type, Kind}
-	policies = []string{Keep, Kernel, Database, Onboard, Slot, ByPath, ByMAC}
-	// notJudged are conditions that ask for more than a NIC's facts.
-	notJudged = []string{
-		"Property", "Host", "Virtualization", "KernelCommandLine", "KernelVersion", "Version", "Credential", "Architecture", "Firmware",
-	}
-	// silent are keys of [Link] that udev of the real system does in time, or that change nothing that the boot has.
-	silent = []string{"Description", "Alias", "AlternativeName", "AlternativeNamesPolicy"}
+// The keys of each kind, between blanks.
+const (
+	addresses = " MACAddress PermanentMACAddress "
+	patterns  = " OriginalName Driver Path Type Kind "
+	policies  = " keep kernel database onboard slot path mac "
+	// conditions ask for more than a NIC's facts, and cannot be judged.
+	conditions = " Property Host Virtualization KernelCommandLine KernelVersion Version Credential Architecture Firmware "
+	// silent are keys of [Link] that change nothing that the boot has.
+	silent = " Description Alias AlternativeName AlternativeNamesPolicy "
 )
+
+func listed(list, word string) bool {
+	return !strings.Contains(word, " ") && strings.Contains(list, " "+word+" ")
+}
 
 // File is a file with its drop-ins.
 type File struct {
 	// Path is where it is.
 	Path string
-	// Match has the list of each judged key that is not empty: addresses, with colons and in lower case, or patterns
-	// of fnmatch(3), each with a '!' if its list is inverted.
+	// Match has the list of each key that is not empty: addresses, with colons and in lower case, or patterns of
+	// fnmatch(3), each with a '!' if its list is inverted.
 	Match map[string][]string
-	// Unjudged are the keys of [Match] that cannot be judged, so that the file is for no NIC.
-	Unjudged []string
 	// Name and Policies are of [Link]; Name counts where no policy gives one.
 	Name     string
 	Policies []string
@@ -65,25 +67,35 @@ type File struct {
 // NIC has the facts of a NIC by the keys of [Match]; what it lacks is empty.
 type NIC map[string]string
 
-// Of returns the first file that is for a NIC, nil if none is, and the files before it that would be, but for what cannot
-// be judged.
-func Of(files []File, nic NIC) (file *File, unjudged []*File) {
-	for i := range files {
-		f := &files[i]
+// Of returns the first file that is for a NIC, nil if none is. Files with conditions are passed over; maybe are those
+// that would be for the NIC and come before it.
+func Of(files []*File, nic NIC) (file *File, maybe []*File) {
+	for _, f := range files {
 		switch {
-		case len(f.Match)+len(f.Unjudged) == 0 || !f.matches(nic):
-		case len(f.Unjudged) > 0:
-			unjudged = append(unjudged, f)
+		case len(f.Match) == 0 || !f.matches(nic):
+		case f.Conditions() != "":
+			maybe = append(maybe, f)
 		default:
-			return f, unjudged
+			return f, maybe
 		}
 	}
-	return nil, unjudged
+	return nil, maybe
+}
+
+// Conditions names the keys of [Match] that cannot be judged, each with "=".
+func (f *File) Conditions() string {
+	text := ""
+	for _, key := range strings.Fields(conditions) {
+		if len(f.Match[key]) > 0 {
+			text += ", " + key + "="
+		}
+	}
+	return strings.TrimPrefix(text, ", ")
 }
 
 func (f *File) matches(nic NIC) bool {
 	for key, list := range f.Match {
-		if !matches(key, list, nic[key]) {
+		if !listed(conditions, key) && !matches(key, list, nic[key]) {
 			return false
 		}
 	}
@@ -93,7 +105,7 @@ func (f *File) matches(nic NIC) bool {
 // matches tells whether a list has a value. One of inverted patterns alone has what none of them has
 // (src/shared/net-condition.c: net_condition_test_strv).
 func matches(key string, list []string, value string) bool {
-	if key == MAC || key == PermanentMAC {
+	if listed(addresses, key) {
 		return slices.Contains(list, value)
 	}
 	found, wanted := false, false
@@ -113,27 +125,20 @@ func matches(key string, list []string, value string) bool {
 
 // set takes in a key of a section.
 func (f *File) set(section, key, value string) {
-	switch {
-	case section == "Match" && slices.Contains(judged, key):
+	switch what := section + "." + key; {
+	case section == "Match" && listed(addresses+patterns+conditions, key):
 		f.setMatch(key, value)
-	case section == "Match" && slices.Contains(notJudged, key):
-		f.Unjudged = slices.DeleteFunc(f.Unjudged, func(s string) bool { return s == key })
-		if value != "" {
-			note(&f.Unjudged, key)
-		}
-	case section == "Link" && key == "Name":
-		if value != "" && !isName(value) {
-			note(&f.Wrong, key+"="+value)
-			return
-		}
+	case what == "Link.Name" && (value == "" || isName(value)):
 		f.Name = value
-	case section == "Link" && key == "NamePolicy":
+	case what == "Link.Name":
+		note(&f.Wrong, key+"="+value)
+	case what == "Link.NamePolicy":
 		f.setPolicies(value)
-	case strings.HasPrefix(key, "X-") || section == "Link" && slices.Contains(silent, key):
-	case section == "Link" && key == "MACAddressPolicy" && value != "random": // a card's own address is persistent
+	case strings.HasPrefix(section, "X-") || strings.HasPrefix(key, "X-") || section == "Link" && listed(silent, key):
+	case what == "Link.MACAddressPolicy" && value != "random": // a card's own address is persistent
 	case section == "Match" || section == "Link":
 		note(&f.Undone, "["+section+"] "+key+"=")
-	case !strings.HasPrefix(section, "X-"):
+	default:
 		note(&f.Undone, "["+section+"]")
 	}
 }
@@ -144,17 +149,16 @@ func (f *File) setMatch(key, value string) {
 		delete(f.Match, key)
 		return
 	}
-	rest, inverted := strings.CutPrefix(value, "!")
-	mac := key == MAC || key == PermanentMAC
-	if mac {
-		rest, inverted = value, false
+	before, rest := "", value
+	if value[0] == '!' && !listed(addresses, key) {
+		before, rest = "!", value[1:]
 	}
 	list, ok := words(rest)
 	if !ok {
 		note(&f.Wrong, key+"="+value)
 	}
 	for _, word := range list {
-		if mac {
+		if listed(addresses, key) {
 			address, err := net.ParseMAC(word)
 			if err != nil {
 				note(&f.Wrong, key+"="+word)
@@ -162,36 +166,29 @@ func (f *File) setMatch(key, value string) {
 			}
 			word = address.String()
 		}
-		if inverted {
-			word = "!" + word
+		if word = before + word; word != "!" { // no name is empty
+			f.Match[key] = append(f.Match[key], word)
 		}
-		if word == "!" { // no name is empty
-			continue
-		}
-		if f.Match == nil {
-			f.Match = map[string][]string{}
-		}
-		f.Match[key] = append(f.Match[key], word)
 	}
 }
 
 // setPolicies takes a list in place of the one before.
 func (f *File) setPolicies(value string) {
 	f.Policies = nil
-	for word := range strings.FieldsSeq(value) {
-		switch {
-		case !slices.Contains(policies, word):
+	list, _ := words(value)
+	for _, word := range list {
+		if listed(policies, word) {
+			note(&f.Policies, word)
+		} else {
 			note(&f.Wrong, "NamePolicy="+word)
-		case !slices.Contains(f.Policies, word):
-			f.Policies = append(f.Policies, word)
 		}
 	}
 }
 
-// maxNotes is how much of one kind is told of one file.
+// maxNotes is how long such a list gets.
 const maxNotes = 16
 
-// note adds to what is told of a file, once.
+// note adds a text to a list, once.
 func note(list *[]string, text string) {
 	if !slices.Contains(*list, text) && len(*list) < maxNotes {
 		*list = append(*list, text)

@@ -7,6 +7,7 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // A root as Debian's packages and its administrator leave it.
@@ -15,7 +16,7 @@ func TestRead(t *testing.T) {
 	if len(errs) > 0 {
 		t.Error(errs)
 	}
-	want := []File{
+	want := []*File{
 		{
 			Path: "/etc/systemd/network/10-lan.link", Name: "san0", Undone: []string{"[Link] MTUBytes=", "[Link] WakeOnLan="},
 			Match: map[string][]string{MAC: {"52:54:00:77:00:01", "52:54:00:77:00:0a"}, Type: {"ether"}},
@@ -28,8 +29,8 @@ func TestRead(t *testing.T) {
 			},
 		},
 		{
-			Path: "/etc/systemd/network/40-virt.link", Name: "guest0", Match: map[string][]string{OriginalName: {"*"}},
-			Unjudged: []string{"Virtualization", "Property"},
+			Path: "/etc/systemd/network/40-virt.link", Name: "guest0",
+			Match: map[string][]string{OriginalName: {"*"}, "Virtualization": {"kvm"}, "Property": {"!ID_BUS=usb"}},
 		},
 		{
 			Path: "/usr/lib/systemd/network/73-usb-net-by-mac.link", Policies: []string{ByMAC},
@@ -123,11 +124,11 @@ func TestParse(t *testing.T) {
 		{"", File{}},
 		{"[Match]\nDriver=a\nDriver= b  c \n", File{Match: map[string][]string{Driver: {"a", "b", "c"}}}},
 		{"[Match]\nDriver=a\nDriver=\nDriver=b", File{Match: map[string][]string{Driver: {"b"}}}},
-		{"[Match]\nMACAddress=52:54:00:77:00:01\nMACAddress=\n", File{Match: map[string][]string{}}},
+		{"[Match]\nMACAddress=52:54:00:77:00:01\nMACAddress=\n", File{}},
 		{"[Match]\nDriver=! a 'b c'\n", File{Match: map[string][]string{Driver: {"!a", "!b c"}}}},
 		{"[Match]\nDriver=a 'b c\n", File{Match: map[string][]string{Driver: {"a"}}, Wrong: []string{"Driver=a 'b c"}}},
 		{"[Match]\nMACAddress=x 52:54:00:77:00:01\n", File{Match: map[string][]string{MAC: {"52:54:00:77:00:01"}}, Wrong: []string{"MACAddress=x"}}},
-		{"[Match]\nHost=a\nArchitecture=arm64\nHost=\n", File{Unjudged: []string{"Architecture"}}},
+		{"[Match]\nHost=a\nArchitecture=arm64\nHost=\n", File{Match: map[string][]string{"Architecture": {"arm64"}}}},
 		{"[Match]\nName=eth0\n", File{Undone: []string{"[Match] Name="}}}, // systemd.network(5)'s key
 		{"[Link]\nName=a\n  Name = b  \n", File{Name: "b"}},
 		{"[Link]\nName=a/b\nName=c", File{Name: "c", Wrong: []string{"Name=a/b"}}},
@@ -141,7 +142,7 @@ func TestParse(t *testing.T) {
 		{"[Link]\nName=a\\\\\n", File{Name: `a\\`}}, // two backslashes end no line early
 		{"Name=a\n[Link\nName\n", File{Wrong: []string{"Name=a", "[Link", "Name"}}},
 	} {
-		if diff := cmp.Diff(tt.want, Parse("", tt.text)); diff != "" {
+		if diff := cmp.Diff(&tt.want, Parse("", tt.text), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%q: %s", tt.text, diff)
 		}
 	}
@@ -178,7 +179,7 @@ func TestOf(t *testing.T) {
 		{"Kind=*", false},
 		{"Kind=!veth", true},
 	} {
-		files := []File{Parse("a", "[Match]\n"+tt.match)}
+		files := []*File{Parse("a", "[Match]\n"+tt.match)}
 		if got, _ := Of(files, card); (got != nil) != tt.want {
 			t.Errorf("%q: %v", tt.match, got)
 		}
@@ -187,11 +188,11 @@ func TestOf(t *testing.T) {
 
 // A file whose conditions are unknown is for no NIC, and is told where it would be.
 func TestOfUnjudged(t *testing.T) {
-	files := []File{
+	files := []*File{
 		Parse("a", "[Match]\nHost=x\nDriver=e1000"), Parse("b", "[Match]\nHost=x"), Parse("c", "[Match]\nDriver=virtio_net"), Parse("d", "[Match]\nHost=x"),
 	}
 	got, unjudged := Of(files, NIC{Driver: "virtio_net"})
-	if got != &files[2] || len(unjudged) != 1 || unjudged[0] != &files[1] {
+	if got != files[2] || files[1].Conditions() != "Host=" || len(unjudged) != 1 || unjudged[0] != files[1] {
 		t.Errorf("%v, %v", got, unjudged)
 	}
 }

@@ -3,8 +3,8 @@ package linkfile
 import "strings"
 
 // Parse reads the text of a file; what is wrong in it is passed over, as udev does.
-func Parse(path, text string) File {
-	f := File{Path: path}
+func Parse(path, text string) *File {
+	f := &File{Path: path, Match: map[string][]string{}}
 	f.add(text)
 	return f
 }
@@ -13,7 +13,7 @@ func Parse(path, text string) File {
 // end it.
 func (f *File) add(text string) {
 	section, before := "", ""
-	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {
+	for _, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
 		line = strings.TrimRight(line, "\r")
 		if start := strings.TrimLeft(line, blanks); start != "" && (start[0] == '#' || start[0] == ';') {
 			continue

@@ -30,7 +30,7 @@ var defaults = map[string]string{
 
 // Read returns the files of a root in the order in which they are asked, with their drop-ins, and what of them cannot be
 // read. A file that is empty, or a device such as /dev/null, hides those of its name in the directories behind.
-func Read(root fs.FS) ([]File, []error) {
+func Read(root fs.FS) ([]*File, []error) {
 	r := reader{root: root}
 	found := r.list("", ".link")
 	for name := range defaults {
@@ -38,7 +38,7 @@ func Read(root fs.FS) ([]File, []error) {
 			found[name] = "the default " + name
 		}
 	}
-	var files []File
+	var files []*File
 	for _, name := range sorted(found) {
 		where, text := found[name], defaults[name]
 		if strings.Contains(where, "/") {
