@@ -38,7 +38,7 @@ func (f *buildFlags) define(cmd *cobra.Command, cfg *initramfs.Config) {
 	fs.StringVarP(&f.output, "output", "o", "", "write the image to `FILE` (required)")
 	fs.StringVar(&cfg.KernelVersion, "kernel-version", "", "take the modules of kernel `VERSION` (default: the running kernel)")
 	fs.StringVar(&f.kernelPath, "kernel", "", "take the modules of the kernel whose image or module tree is `PATH`")
-	fs.StringVar(&cfg.Root, "root", "/", "look for modules and firmware below `DIR`")
+	fs.StringVar(&cfg.Root, "root", "/", "look for modules, firmware and the .link files of etc/systemd/network below `DIR`")
 	fs.StringSliceVar(&f.nic, "nic", nil, "include only this network `DRIVER`, or that of a PCI card VVVV:DDDD or a modalias; repeatable (default: every Ethernet driver)")
 	fs.StringSliceVar(&f.modaliases, "modaliases", nil, "include only drivers of the devices in `FILE`, as cat /sys/bus/*/devices/*/modalias prints them on another machine; repeatable")
 	fs.BoolVar(&f.host, "host", false, "include only drivers of this machine's devices")

@@ -32,6 +32,9 @@ func also(sum initramfs.Summary) string {
 	if sum.Firmware > 0 {
 		text += fmt.Sprintf(", %d firmware files", sum.Firmware)
 	}
+	if sum.Links > 0 {
+		text += fmt.Sprintf(", %d files of /etc/systemd/network that name NICs", sum.Links)
+	}
 	return text
 }
 

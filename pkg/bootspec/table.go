@@ -70,7 +70,7 @@ func netParameters() []Parameter {
 		{"mtu", nil, "BYTES", "MTU of the NIC that the boot goes by", (*parser).mtu},
 		{"hostname", nil, "[NAME]", "this machine's name", (*parser).hostname},
 		{"ifname", nil, "NAME:MAC", "give the NIC of this MAC this name", (*parser).ifname},
-		{"net.ifnames", nil, "[0]", "0: NICs keep the kernel's names; without it they get those that udev gives them by their place, ens3 for example, unless a parameter has the kernel's", (*parser).keepNames},
+		{"net.ifnames", nil, "[0]", "0: NICs keep the kernel's names, unless a .link file has a Name=; without it they get those that udev gives them by the image's .link files and by their place, ens3 for example, unless a parameter has the kernel's", (*parser).keepNames},
 		{"rd.route", nil, "NETWORK/LENGTH:GATEWAY[:NIC]", "static route, on the link if there is no gateway; IPv6 in brackets; may be repeated", (*parser).route},
 		{"vlan", nil, "NAME:NIC", "make a VLAN on a NIC, bond or bridge; its number is the end of the name: vlan5, eth0.5; may be repeated", (*parser).vlan},
 		{"bond", nil, "[NAME:NIC,NIC:OPTIONS:MTU]", "make a bond; the options are the kernel's, with commas: mode=active-backup,miimon=100; may be repeated", (*parser).bond},

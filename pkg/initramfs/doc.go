@@ -4,8 +4,8 @@
 // newc format, compressed, and the same bit for bit from the same input. It needs no privilege.
 //
 // The image holds /init, a few directories, /dev/console and /dev/null, the modules as plain .ko files below
-// /lib/modules/RELEASE and an index that knows just these, and the firmware
-// that they ask for and this host has.
+// /lib/modules/RELEASE and an index that knows just these, the firmware that they ask for and this host has, and the .link
+// files of /etc/systemd/network, by which NICs get their names.
 package initramfs
 
 import "io/fs"
@@ -83,6 +83,7 @@ type Summary struct {
 	Kernel   string // release
 	Modules  int
 	Firmware int
+	Links    int   // files of Root's etc/systemd/network that name NICs
 	Files    int   // entries of every type, modules included
 	Unpacked int64 // bytes of the cpio archive
 	Bytes    int64 // bytes written

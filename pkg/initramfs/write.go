@@ -55,6 +55,12 @@ func prepare(ctx context.Context, cfg Config) (*image, error) {
 	if err := img.addWishes(); err != nil {
 		return nil, err
 	}
+	if img.below == nil { // else its maker has decided on that
+		var err error
+		if img.sum.Links, err = img.tree.addLinks(cmp.Or(cfg.Root, "/")); err != nil {
+			return nil, err
+		}
+	}
 	if err := img.checkInit(); err != nil {
 		return nil, err
 	}
