@@ -6,7 +6,7 @@
 #   scripts/deps.sh [ITEM...]     without an item: all that the tests need
 #
 # The cache is $ISCSIROOT_CACHE, else iscsiroot in $XDG_CACHE_HOME or ~/.cache. Its links are what pkg/lab reads:
-#   kernels/amd64  kernels/amd64-6.12  kernels/cloud-amd64  tgt  busybox  netboot  debian/systemd  debian/sysvinit  debian/room
+#   kernels/amd64  kernels/amd64-6.12  kernels/amd64-5.10  kernels/cloud-amd64  tgt  busybox  netboot  debian/systemd  debian/sysvinit  debian/room
 #   debian/managers  bench  debian/initrds  debian/backports  debian/stack
 # Items that are no links: demo, which is kernel, tgt and busybox; bench-full, which is all that the benchmark measures.
 # Without a missing or outdated part nothing is asked of the network.
@@ -35,13 +35,21 @@ run() {
   out="$("$@" 2>&1)" || { printf '%s\n' "$out" >&2; die "$what: failed, its output is above"; }
 }
 
-# apt_options ITEM sets apt_opts. Backports are read from lists of their own, so the machine's sources stay as they are;
+# suite_of ITEM prints the suite that ITEM is from, nothing if it is the machine's own.
+suite_of() {
+  case "$1" in
+    kernel-6.12) echo "$(codename)-backports" ;;
+    kernel-5.10) echo bullseye ;;
+  esac
+}
+
+# apt_options ITEM sets apt_opts. Another suite is read from lists of its own, so the machine's sources stay as they are;
 # the machine's binary cache of lists is left alone too.
 apt_options() {
   apt_opts=(-qq -o APT::Sandbox::User=root)
-  [[ "$1" == kernel-6.12 ]] || return 0
-  apt_opts+=(-o "Dir::Etc::sourcelist=$cache/apt/backports.list" -o Dir::Etc::sourceparts=-
-    -o "Dir::State::lists=$cache/apt/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
+  [[ -n "$(suite_of "$1")" ]] || return 0
+  apt_opts+=(-o "Dir::Etc::sourcelist=$cache/apt/$1.list" -o Dir::Etc::sourceparts=-
+    -o "Dir::State::lists=$(lists_of "$1")" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
 }
 
 # shellcheck source=/dev/null
@@ -77,11 +85,12 @@ debian_source() {
   ' /dev/null "${files[@]}"
 }
 
-prepare_backports() {
+# prepare ITEM writes the source of an item of another suite.
+prepare() {
   local uri key
-  read -r uri key < <(debian_source) || die "kernel-6.12: no Debian source for this release in /etc/apt to derive backports from"
-  mkdir -p "$cache/apt/lists/partial"
-  printf 'deb %s%s %s-backports main\n' "${key:+[signed-by=$key] }" "$uri" "$(codename)" >"$cache/apt/backports.list"
+  read -r uri key < <(debian_source) || die "$1: no Debian source for this release in /etc/apt to derive that of $(suite_of "$1") from"
+  mkdir -p "$(lists_of "$1")/partial"
+  printf 'deb %s%s %s main\n' "${key:+[signed-by=$key] }" "$uri" "$(suite_of "$1")" >"$cache/apt/$1.list"
 }
 
 # packages ITEM prints the names of ITEM's packages; nothing if the lists do not know them.
@@ -90,6 +99,7 @@ packages() {
   case "$1" in
     kernel) kernel_behind linux-image-amd64 ;;
     kernel-cloud) kernel_behind linux-image-cloud-amd64 ;;
+    kernel-5.10) kernel_behind linux-image-amd64 ;;
     kernel-6.12) apt-cache "${apt_opts[@]}" pkgnames linux-image-6.12. | grep -E '[0-9]-amd64$|deb[0-9]+-amd64$' | sort -V | tail -n 1 || true ;;
     tgt) printf '%s\n' "${tgt_packages[@]}" ;;
     busybox) echo busybox-static ;;
@@ -132,6 +142,7 @@ link_of() {
   case "$1" in
     kernel) echo kernels/amd64 ;;
     kernel-6.12) echo kernels/amd64-6.12 ;;
+    kernel-5.10) echo kernels/amd64-5.10 ;;
     kernel-cloud) echo kernels/cloud-amd64 ;;
     debian-*) echo "debian/${1#debian-}" ;;
     *) echo "$1" ;;
@@ -147,7 +158,7 @@ tree_of() {
 }
 
 # lists_of ITEM prints the directory of the package lists that ITEM is looked up in.
-lists_of() { if [[ "$1" == kernel-6.12 ]]; then echo "$cache/apt/lists"; else echo /var/lib/apt/lists; fi; }
+lists_of() { if [[ -n "$(suite_of "$1")" ]]; then echo "$cache/apt/lists-$1"; else echo /var/lib/apt/lists; fi; }
 
 cached() { [[ -e "$cache/$(link_of "$1")/.complete" ]]; }
 
@@ -235,9 +246,9 @@ refresh() {
   apt_options ""
   apt-get "${apt_opts[@]}" update || say "the package lists could not be updated; going on with those at hand"
   for item in "$@"; do
-    [[ "$item" == kernel-6.12 ]] || continue
+    [[ -n "$(suite_of "$item")" ]] || continue
     apt_options "$item"
-    apt-get "${apt_opts[@]}" update || say "the backports' lists could not be updated"
+    apt-get "${apt_opts[@]}" update || say "the lists of $(suite_of "$item") could not be updated"
   done
 }
 
@@ -273,10 +284,10 @@ choose() {
       test) items+=(kernel kernel-6.12 kernel-cloud tgt busybox netboot debian-systemd debian-sysvinit debian-managers debian-room) ;;
       demo) items+=(kernel tgt busybox) ;;
       bench) items+=(kernel tgt busybox bench) ;;
-      soak) items+=(debian-backports debian-stack) ;;
+      soak) items+=(kernel-5.10 debian-backports debian-stack) ;;
       bench-full) items+=(kernel tgt busybox bench debian-initrds) ;;
-      kernel-6.12 | kernel-cloud | netboot | debian-room) items+=("$item") ;;
-      *) die "unknown argument $item; known: test demo bench bench-full soak kernel-6.12 kernel-cloud netboot debian-room" ;;
+      kernel-5.10 | kernel-6.12 | kernel-cloud | netboot | debian-room) items+=("$item") ;;
+      *) die "unknown argument $item; known: test demo bench bench-full soak kernel-5.10 kernel-6.12 kernel-cloud netboot debian-room" ;;
     esac
   done
 }
@@ -292,7 +303,7 @@ main() {
   flock -n 9 || { say "waiting for another run to end"; flock 9; }
   rm -rf "$cache"/trees/.tmp.*
 
-  [[ " ${items[*]} " != *" kernel-6.12 "* ]] || prepare_backports
+  for item in "${items[@]}"; do [[ -z "$(suite_of "$item")" ]] || prepare "$item"; done
   mapfile -t packages < <(not_installed)
   for item in "${items[@]}"; do ! missing "$item" || todo+=("$item"); done
   if [[ ${#packages[@]} -eq 0 && ${#todo[@]} -eq 0 ]]; then say "all there: $cache"; return; fi

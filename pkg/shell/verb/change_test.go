@@ -249,6 +249,15 @@ func TestMounts(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, "bound", "file")); err != nil {
 			t.Errorf("the bound directory: %v", err)
 		}
+		other := filepath.Join(dir, "other")
+		if err := os.WriteFile(other, []byte("other"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		does(t, dir, "mount -B other new/t/file")
+		if b, err := os.ReadFile(file); string(b) != "other" {
+			t.Errorf("the bound file: %q, %v", b, err)
+		}
+		does(t, dir, "umount new/t/file")
 		does(t, dir, "mount -o remount,ro new/t")
 		if err := os.WriteFile(file, nil, 0o600); !errors.Is(err, unix.EROFS) {
 			t.Errorf("write to what was mounted read-only: %v", err)

@@ -15,7 +15,7 @@ import (
 func mountVerb() Verb {
 	return Verb{
 		Name: "mount", Args: "[-t TYPE] [-o OPTIONS] [DEVICE DIR]", Help: "mount a file system, or list what is mounted", Group: System,
-		More: "without -t the type is what the superblock says; -r, -o ro: read-only; -B, -o bind: a directory again elsewhere\n-o remount,rw DIR changes what is mounted there\nDIR is made if it is not there",
+		More: "without -t the type is what the superblock says; -r, -o ro: read-only; -B, -o bind: a directory, or a file, again elsewhere\n-o remount,rw DIR changes what is mounted there\nDIR is made if it is not there",
 		Run: func(_ context.Context, c *Call) error {
 			o, args, err := c.options("t:o:rwBnv")
 			if err != nil {
@@ -55,7 +55,7 @@ func (c *Call) mount(device, dir, fstype string, flags uintptr, data string) err
 	if strings.Contains(device, "/") || probed || flags&unix.MS_BIND != 0 {
 		source = c.Path(device)
 	}
-	if flags&unix.MS_REMOUNT == 0 {
+	if _, err := os.Stat(dir); err != nil && flags&unix.MS_REMOUNT == 0 {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
