@@ -71,6 +71,6 @@ func Files(f Facts) []File {
 	files = append(files, udev(f)...)
 	files = append(files, networkd(f)...)
 	files = append(files, netplan(f.Root)...)
-	files = append(files, networkManager(f.Links))
+	files = append(files, networkManager(f.Links)...)
 	return append(files, ifupdown(f)...)
 }

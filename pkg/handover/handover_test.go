@@ -62,6 +62,8 @@ func TestFilesOfAStaticLink(t *testing.T) {
 		"network/ifstate": "ens2=ens2\n",
 		"NetworkManager/conf.d/50-iscsiroot.conf": "# From iscsiroot: root hangs on these links.\n" +
 			"[device-iscsiroot-0]\nmatch-device=mac:52:54:00:12:34:56\nkeep-configuration=yes\n",
+		"NetworkManager/conf.d/51-iscsiroot-before-1.32.6.conf": "# From iscsiroot: root hangs on these links, and this version does not know keep-configuration.\n" +
+			"[.config]\nenable=nm-version-min:1.0,except:nm-version-min:1.34,except:nm-version-min:1.32.6\n[device-iscsiroot-0]\nmatch-device=mac:52:54:00:12:34:56\nmanaged=0\n",
 		"systemd/system/networking.service.d/50-iscsiroot.conf": stay,
 		"systemd/system/ifup@.service.d/50-iscsiroot.conf":      stay,
 	}
@@ -202,7 +204,7 @@ func TestClientIDOfNetworkManager(t *testing.T) {
 		{testLink(255, 0, 0x12, 0x34), device + connection + "ff:00:12:34\n"},
 		{testLink(0, 'a'), device + connection + "00:61\n"},
 	} {
-		if _, got, _ := strings.Cut(networkManager([]Link{tt.link}).Content, "\n"); got != tt.want {
+		if _, got, _ := strings.Cut(networkManager([]Link{tt.link})[0].Content, "\n"); got != tt.want {
 			t.Errorf("%x: got %q, want %q", tt.link.ClientID, got, tt.want)
 		}
 	}

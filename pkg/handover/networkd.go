@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
@@ -122,26 +121,4 @@ func clientIDs(links []Link) [][]byte {
 		}
 	}
 	return out
-}
-
-// networkManager asks for what NetworkManager does by itself, in case the
-// system's configuration says otherwise: it adopts a configured link as it is
-// (NetworkManager.conf(5), keep-configuration).
-//
-// A profile that is activated later, and names no client identifier, gets the
-// lease of the boot with that of the boot: NetworkManager's own is another one
-// (nm-settings(5), ipv4.dhcp-client-id). dhclient and ifupdown read theirs in
-// the root's /etc alone; the lease file has it.
-func networkManager(links []Link) File {
-	var b strings.Builder
-	b.WriteString("# From iscsiroot: root hangs on these links.\n")
-	for i, l := range links {
-		_, _ = fmt.Fprintf(&b, "[device-iscsiroot-%d]\nmatch-device=mac:%s\nkeep-configuration=yes\n", i, l.MAC)
-		if dhcp.IsHardwareID(l.ClientID) {
-			_, _ = fmt.Fprintf(&b, "[connection-iscsiroot-%d]\nmatch-device=mac:%s\nipv4.dhcp-client-id=mac\n", i, l.MAC)
-		} else if l.DHCP && len(l.ClientID) > 0 {
-			_, _ = fmt.Fprintf(&b, "[connection-iscsiroot-%d]\nmatch-device=mac:%s\nipv4.dhcp-client-id=%s\n", i, l.MAC, dhcp.Colons(l.ClientID))
-		}
-	}
-	return File{Path: "NetworkManager/conf.d/50-iscsiroot.conf", Mode: 0o644, Content: b.String()}
 }
