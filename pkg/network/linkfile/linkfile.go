@@ -4,7 +4,7 @@
 package linkfile
 
 import (
-	"net"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -159,17 +159,44 @@ func (f *File) setMatch(key, value string) {
 	}
 	for _, word := range list {
 		if listed(addresses, key) {
-			address, err := net.ParseMAC(word)
-			if err != nil {
+			address := readMAC(word)
+			if address == "" {
 				note(&f.Wrong, key+"="+word)
 				continue
 			}
-			word = address.String()
+			word = address
 		}
 		if word = before + word; word != "!" { // no name is empty
 			f.Match[key] = append(f.Match[key], word)
 		}
 	}
+}
+
+// readMAC returns an Ethernet address, whose bytes may stand between colons or hyphens, or in three groups between dots,
+// with colons and in lower case; nothing if it is none.
+func readMAC(s string) string {
+	s = strings.ToLower(s)
+	for _, form := range []struct {
+		separator string
+		groups    int
+	}{{":", 6}, {"-", 6}, {".", 3}} {
+		parts := strings.Split(s, form.separator)
+		if len(parts) != form.groups || slices.Contains(parts, "") {
+			continue
+		}
+		digits := ""
+		for _, part := range parts {
+			digits += strings.Repeat("0", max(0, 12/form.groups-len(part))) + part // 2:4:... is read too
+		}
+		if b, err := hex.DecodeString(digits); err != nil || len(b) != 6 {
+			return ""
+		}
+		for at := 10; at > 0; at -= 2 {
+			digits = digits[:at] + ":" + digits[at:]
+		}
+		return digits
+	}
+	return ""
 }
 
 // setPolicies takes a list in place of the one before.

@@ -128,6 +128,10 @@ func TestParse(t *testing.T) {
 		{"[Match]\nDriver=! a 'b c'\n", File{Match: map[string][]string{Driver: {"!a", "!b c"}}}},
 		{"[Match]\nDriver=a 'b c\n", File{Match: map[string][]string{Driver: {"a"}}, Wrong: []string{"Driver=a 'b c"}}},
 		{"[Match]\nMACAddress=x 52:54:00:77:00:01\n", File{Match: map[string][]string{MAC: {"52:54:00:77:00:01"}}, Wrong: []string{"MACAddress=x"}}},
+		{"[Match]\nMACAddress=2:4-5:1:1:1 1:2:3:4:5 ::::: 1234.5678.9abx 1:2:3:4:5:678 1:2:3:4:5:A\n", File{
+			Match: map[string][]string{MAC: {"01:02:03:04:05:0a"}},
+			Wrong: []string{"MACAddress=2:4-5:1:1:1", "MACAddress=1:2:3:4:5", "MACAddress=:::::", "MACAddress=1234.5678.9abx", "MACAddress=1:2:3:4:5:678"},
+		}},
 		{"[Match]\nHost=a\nArchitecture=arm64\nHost=\n", File{Match: map[string][]string{"Architecture": {"arm64"}}}},
 		{"[Match]\nName=eth0\n", File{Undone: []string{"[Match] Name="}}}, // systemd.network(5)'s key
 		{"[Link]\nName=a\n  Name = b  \n", File{Name: "b"}},
