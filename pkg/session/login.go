@@ -27,23 +27,23 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 	}
 	addrs, lost := s.addresses(ctx)
 	failed.Tries = append(failed.Tries, lost...)
-	for len(addrs) > 0 {
-		conn, winner, lost := s.race(ctx, plain(addrs))
-		for i, addr := range addrs {
+	for paths := s.pathsTo(addrs); len(paths) > 0; {
+		conn, winner, lost := s.race(ctx, paths)
+		for i, p := range paths {
 			if lost[i] != nil {
-				failed.Tries = append(failed.Tries, Try{Portal: addr.String(), Err: lost[i]})
+				failed.Tries = append(failed.Tries, Try{Portal: p.addr.String(), Err: lost[i]})
 			}
 		}
 		if conn == nil {
 			break
 		}
-		var rest []netip.AddrPort
-		for i, a := range addrs {
+		var rest []path
+		for i, p := range paths {
 			if lost[i] == nil && i != winner {
-				rest = append(rest, a)
+				rest = append(rest, p)
 			}
 		}
-		notes, try := s.follow(ctx, conn, path{addr: addrs[winner]}, len(rest) > 0)
+		notes, try := s.follow(ctx, conn, paths[winner], len(rest) > 0)
 		if try == nil {
 			s.refusals = 0
 			return notes, nil
@@ -52,7 +52,7 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 		if ctx.Err() != nil {
 			break
 		}
-		addrs = rest
+		paths = rest
 	}
 	if failed.refused() {
 		s.refusals++

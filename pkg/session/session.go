@@ -41,6 +41,9 @@ type Config struct {
 	Target    bootspec.Target
 	Login     bootspec.Login
 	Resolver  Resolver // for portals that are names; nil: net.DefaultResolver
+	// Ways tells by what other ways than the kernel's choice a portal may be
+	// reached; nil: by none. It is called at each login, by its goroutine.
+	Ways func(netip.Addr) []Way
 }
 
 // Session is one target's session.

@@ -104,6 +104,31 @@ type path struct {
 	addr netip.AddrPort
 }
 
+// pathsTo returns the paths of a login: the kernel's choice to all portals, and
+// then what other ways there are to each.
+func (s *Session) pathsTo(addrs []netip.AddrPort) []path {
+	out := plain(addrs)
+	if s.config.Ways == nil {
+		return out
+	}
+	for _, a := range addrs {
+		for _, w := range s.config.Ways(a.Addr()) {
+			if len(out) < maxPaths {
+				out = append(out, path{w, w.zoned(a)})
+			}
+		}
+	}
+	return out
+}
+
+// Unbind forgets by which interface the last login went: the kernel's own choice
+// is that by now.
+func (s *Session) Unbind() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Way.Device = ""
+}
+
 // maxPaths bounds what other ways add to the kernel's own choice.
 const maxPaths = 32
 
