@@ -10,8 +10,10 @@ readonly aside=(mvdan.cc/sh/v3/... github.com/klauspost/... github.com/ulikunitz
   github.com/iscsiroot/iscsiroot/pkg/recovery/... github.com/iscsiroot/iscsiroot/pkg/session github.com/iscsiroot/iscsiroot/pkg/iscsi/...
   github.com/iscsiroot/iscsiroot/pkg/boot github.com/iscsiroot/iscsiroot/pkg/status github.com/iscsiroot/iscsiroot/pkg/cmdline
   github.com/iscsiroot/iscsiroot/pkg/blockdev github.com/iscsiroot/iscsiroot/pkg/modload github.com/iscsiroot/iscsiroot/pkg/switchroot
-  github.com/iscsiroot/iscsiroot/pkg/uevent github.com/iscsiroot/iscsiroot/pkg/kmod
-  github.com/insomniacslk/dhcp/... github.com/pierrec/lz4/v4/... github.com/u-root/uio/...)
+  github.com/iscsiroot/iscsiroot/pkg/uevent github.com/iscsiroot/iscsiroot/pkg/kmsg github.com/iscsiroot/iscsiroot/pkg/words
+  github.com/iscsiroot/iscsiroot/pkg/procstat github.com/iscsiroot/iscsiroot/pkg/contain github.com/iscsiroot/iscsiroot/pkg/kmod
+  github.com/u-root/... golang.org/x/term golang.org/x/sync/...
+  github.com/insomniacslk/dhcp/... github.com/pierrec/lz4/v4/...)
 flags=()
 for pattern in "${aside[@]}"; do flags+=("-gcflags=$pattern=-l"); done
 exec env CGO_ENABLED=0 "${GO:-go}" build -trimpath -buildvcs=false -ldflags="-s -w${VERSION:+ -X main.version=$VERSION}" "${flags[@]}" "$@"

@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -25,10 +26,26 @@ type line struct {
 	lasting  bool                       // waits is nothing that time could help against
 	winner   *link                      // that gets the address, or has it
 	up       bool                       // it has
+	joined   map[int]*joint             // the links beside it, by index, where the line is for all
+
+	ask    []netip.Addr               // of whom one is a neighbour on the right link; none: any link is
+	asking map[int]context.CancelFunc // by the link's index
+	silent bool                       // they have had their time
+	sure   bool                       // one has answered on the winner
 }
 
 // any tells that the line does not say which NIC it is for.
 func (ln *line) any() bool { return ln.Device == "" && ln.MAC == "" }
+
+// all tells that the line is for every link that gets an answer: it names none,
+// and each has an address of its own.
+func (ln *line) all() bool { return ln.any() && ln.Leased() && !ln.Address.IsValid() }
+
+// open tells whether the line would take one more link, or another one.
+func (ln *line) open() bool { return ln.winner == nil || ln.all() || len(ln.ask) > 0 && !ln.sure }
+
+// has tells whether the line gives the link an address.
+func (ln *line) has(l *link) bool { return ln.winner == l || ln.joined[l.index] != nil }
 
 // wants tells whether a link is the one that a line names, by MAC, name or PCI
 // address (which no name looks like: it has colons), or, if it names none, a
@@ -48,7 +65,7 @@ func (n *Network) wants(ln *line, u netlink.Link) bool {
 
 // needed tells whether a line still wants the link.
 func (n *Network) needed(l *link) bool {
-	return slices.ContainsFunc(n.lines, func(ln *line) bool { return ln.winner == nil && n.wants(ln, l.Link) })
+	return slices.ContainsFunc(n.lines, func(ln *line) bool { return ln.open() && n.wants(ln, l.Link) })
 }
 
 // carrier follows the carrier of a link: what is tried on it begins when it has
@@ -57,6 +74,7 @@ func (n *Network) carrier(l *link) {
 	switch {
 	case !l.carrier:
 		n.abandon(l)
+		n.uncontested()
 	case l.steady:
 		n.try(l)
 	case l.timer == nil:
@@ -74,27 +92,47 @@ func (n *Network) carrier(l *link) {
 // abandon ends what is tried on a link.
 func (n *Network) abandon(l *link) {
 	for _, ln := range n.lines {
-		if cancel := ln.attempts[l.index]; cancel != nil && ln.winner != l {
+		if cancel := ln.attempts[l.index]; cancel != nil && !ln.has(l) {
 			cancel()
 			delete(ln.attempts, l.index)
 		}
+		n.unask(ln, l)
 	}
 }
 
 // try begins on a link what its lines still want.
 func (n *Network) try(l *link) {
 	for _, ln := range n.lines {
-		if ln.winner != nil || ln.attempts[l.index] != nil || !n.wants(ln, l.Link) {
+		if !ln.open() || ln.has(l) && ln.sure || !n.wants(ln, l.Link) || n.contested(ln) {
 			continue
 		}
-		ctx, cancel := context.WithCancel(n.ctx)
-		ln.attempts[l.index] = cancel
-		a := n.attempt(ln, l)
-		n.tasks.start(l.name, func() {
-			lease, err := a.safely(ctx, a.run)
-			n.later(func() { n.answered(ctx, ln, l, lease, err) })
-		}, nil)
+		if ln.attempts[l.index] == nil && (ln.winner == nil || ln.all()) {
+			n.begin(ln, l)
+		}
 	}
+}
+
+// begin tries on a link what a line wants.
+func (n *Network) begin(ln *line, l *link) {
+	ctx, cancel := context.WithCancel(n.ctx)
+	ln.attempts[l.index] = cancel
+	a := n.attempt(ln, l)
+	n.work(ctx, a, a.run, func(lease dhcp.Lease, err error) { n.answered(ctx, ln, l, lease, err) })
+}
+
+// work has a task of its own do a part of an attempt, and then the loop take its
+// end in.
+func (n *Network) work(ctx context.Context, a *attempt, do func(context.Context) (dhcp.Lease, error), then func(dhcp.Lease, error)) {
+	n.tasks.start(a.name, func() {
+		lease, err := a.safely(ctx, do)
+		n.later(func() { then(lease, err) })
+	}, nil)
+}
+
+// configure has a task give a link what a line's lease says.
+func (n *Network) configure(ctx context.Context, ln *line, l *link, lease dhcp.Lease, then func(dhcp.Lease, error)) {
+	a, link := n.attempt(ln, l), l.Link
+	n.work(ctx, a, func(ctx context.Context) (dhcp.Lease, error) { return a.configure(ctx, link, lease) }, then)
 }
 
 // attempt is what a line wants of a link.
@@ -104,7 +142,10 @@ func (n *Network) attempt(ln *line, l *link) *attempt {
 		net: n.cfg.Net, boot: ln.index == 0,
 		limit: n.cfg.Net.Limit("dhcp").Or(bootspec.Timeout{Limit: methodLimit}).Limit,
 	}
-	if ln.index > 0 {
+	switch j := ln.joined[l.index]; {
+	case j != nil:
+		a.boot, a.metric = false, firstMetric+len(n.lines)+j.order
+	case ln.index > 0:
 		a.metric = firstMetric + ln.index
 	}
 	a.report = func(text string) { n.later(func() { ln.waits = text }) }
@@ -123,7 +164,7 @@ func (n *Network) answered(ctx context.Context, ln *line, l *link, lease dhcp.Le
 	case ctx.Err() != nil: // nobody waits for it any more
 	case err != nil:
 		n.failed(ctx, ln, l, err)
-	case n.cfg.WantRootPath && ln.Leased() && lease.RootPath == "" && len(n.wanted(ln)) > 1:
+	case n.cfg.WantRootPath && ln.Leased() && !ln.all() && lease.RootPath == "" && len(n.wanted(ln)) > 1:
 		// Another link may know the target, where this one does not.
 		ln.waits = fmt.Sprintf("%s: no root path from %s", l.name, lease.Server)
 		n.after(rootPathPatience, func() { n.take(ctx, ln, l, lease) })
@@ -131,10 +172,6 @@ func (n *Network) answered(ctx context.Context, ln *line, l *link, lease dhcp.Le
 		n.take(ctx, ln, l, lease)
 	}
 }
-
-// rootPathPatience is for how long an answer without a root path waits for one
-// with it on another link, whose carrier may take longer.
-const rootPathPatience = 5 * time.Second
 
 // wanted lists the links that a line would take.
 func (n *Network) wanted(ln *line) []*link {
@@ -153,27 +190,30 @@ func (n *Network) failed(ctx context.Context, ln *line, l *link, err error) {
 		ln.failure = text
 		n.warn(text)
 	}
-	ln.waits, ln.lasting, ln.winner = err.Error(), lasting(err), nil
+	ln.waits, ln.lasting = err.Error(), lasting(err)
+	if ln.winner == l {
+		ln.winner = nil
+	}
 	n.after(again, func() {
 		if ctx.Err() != nil {
 			return
 		}
 		ln.attempts[l.index]()
 		delete(ln.attempts, l.index)
-		for _, l := range n.links { // also those that were too late with their answer
-			if l.steady {
-				n.try(l)
-			}
-		}
+		n.tryAll() // also those that were too late with their answer
 	})
 }
 
-// take decides for a link: it gets the address, and the others are left alone.
+// take decides for a link: it gets the address, and the others are left alone,
+// unless the line is for all.
 func (n *Network) take(ctx context.Context, ln *line, l *link, lease dhcp.Lease) {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return
-	}
-	if ln.winner != nil {
+	case ln.winner != nil && ln.all():
+		n.join(ctx, ln, l, lease)
+		return
+	case ln.winner != nil:
 		ln.attempts[l.index]()
 		delete(ln.attempts, l.index)
 		return
@@ -182,33 +222,35 @@ func (n *Network) take(ctx context.Context, ln *line, l *link, lease dhcp.Lease)
 	if ln.MAC != "" && ln.Device != "" && ln.Device != l.name {
 		n.warn(fmt.Sprintf("%s: the NIC with MAC %s is %s, not %s: the MAC counts", ln.from, ln.MAC, l.name, ln.Device))
 	}
-	a, link := n.attempt(ln, l), l.Link
-	n.tasks.start(l.name, func() {
-		lease, err := a.safely(ctx, func(ctx context.Context) (dhcp.Lease, error) { return a.configure(ctx, link, lease) })
-		n.later(func() { n.configured(ctx, ln, l, lease, err) })
-	}, nil)
+	n.configure(ctx, ln, l, lease, func(lease dhcp.Lease, err error) { n.configured(ctx, ln, l, lease, err) })
 }
 
 // configured ends the work on a line.
 func (n *Network) configured(ctx context.Context, ln *line, l *link, lease dhcp.Lease, err error) {
 	switch {
 	case ctx.Err() != nil:
+		if !ln.has(l) { // it is another link's by now
+			n.flush(l)
+		}
 		return
 	case err != nil:
 		n.failed(ctx, ln, l, err)
 		return
 	}
 	ln.up, ln.waits, ln.lasting = true, "", false
-	if n.patient == nil {
-		n.patient = n.after(Others, func() { n.publish(func() { n.late = true }) })
-	}
+	n.firstIsUp()
 	if n.cfg.Up != nil {
 		n.cfg.Up(lease)
 	}
 	n.publish(func() { n.leases[ln.index] = &lease })
 	n.lookForOthers(l, lease.Address.Addr())
+	n.decided(ln)
+}
+
+// decided ends what is tried on links that a line does not take any more.
+func (n *Network) decided(ln *line) {
 	for index, cancel := range ln.attempts {
-		if index != l.index {
+		if !ln.open() && index != ln.winner.index {
 			cancel()
 			delete(ln.attempts, index)
 		}
@@ -222,13 +264,20 @@ func (n *Network) configured(ctx context.Context, ln *line, l *link, lease dhcp.
 func (n *Network) gone(l *link) {
 	l.unsettle()
 	for _, ln := range n.lines {
+		n.unask(ln, l)
 		if cancel := ln.attempts[l.index]; cancel != nil {
 			cancel()
 			delete(ln.attempts, l.index)
 		}
-		if ln.winner == l {
-			ln.winner, ln.up = nil, false
-			n.publish(func() { n.leases[ln.index] = nil })
-		}
+		n.leave(ln, l)
 	}
+}
+
+// leave takes it in that a link has lost what a line gave it.
+func (n *Network) leave(ln *line, l *link) {
+	if ln.winner == l {
+		ln.winner, ln.up, ln.sure, ln.silent = nil, false, false, false
+		n.publish(func() { n.leases[ln.index] = nil })
+	}
+	n.unjoin(ln, l)
 }

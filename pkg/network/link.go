@@ -68,15 +68,15 @@ func lower(link netlink.Link) {
 	_ = netlink.LinkSetDown(link) // at worst it stays up without an address
 }
 
-// flush takes the link's addresses away.
-func (l *link) flush() {
-	addrs, err := netlink.AddrList(l.Link, netlink.FAMILY_ALL)
+// flush takes a link's addresses away.
+func flush(link netlink.Link) {
+	addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
 	if err != nil {
 		return
 	}
 	for _, a := range addrs {
 		if a.Scope != unix.RT_SCOPE_LINK {
-			_ = netlink.AddrDel(l.Link, &a) // at worst there is one too many
+			_ = netlink.AddrDel(link, &a) // at worst there is one too many
 		}
 	}
 }

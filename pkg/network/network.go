@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,12 @@ type Config struct {
 	// WantRootPath: DHCP is to name the target, so an answer that does is
 	// better than one that does not.
 	WantRootPath bool
+	// Targets are the addresses of each target's portals, as far as they are
+	// known: which NIC leads there decides what to wait for, and which of several
+	// gets a static address.
+	Targets [][]netip.Addr
+	// Complete: nothing but an address is wanted of a server.
+	Complete bool
 	// SysClassNet is /sys/class/net; it tells hardware from software devices.
 	SysClassNet string
 	// Report is told of each change to what is waited for, Up of each line that
@@ -65,15 +72,21 @@ type Network struct {
 	links   []*link
 	other   map[int]string // links that no line wants, by index
 	lines   []*line
-	patient *time.Timer // for the lines that are not up yet, from the first that is
+	patient bool // the first is up, and the times for the others run
+	orders  int  // links that have joined so far
 
-	mu      sync.Mutex
-	leases  []*dhcp.Lease // in the order of the lines; nil: not up yet
-	late    bool          // the others have had their time
-	fatal   error         // why nothing more can come
-	waits   State
-	busy    []string      // links that are worked on
-	changed chan struct{} // closed at the next change of these
+	mu                sync.Mutex
+	leases            []*dhcp.Lease // in the order of the lines; nil: not up yet
+	joined            []*dhcp.Lease // of more links, as they came
+	late              bool          // the others have had their time
+	dark              bool          // also those without carrier, that may have a root path
+	pathless          bool          // also those with carrier
+	root              string        // the NIC of root's session, in the end
+	possible, pending bool          // see rest
+	fatal             error         // why nothing more can come
+	waits             State
+	busy              []string      // links that are worked on
+	changed           chan struct{} // closed at the next change of these
 }
 
 // Others is for how long the first line that is up waits for the others. They
@@ -85,7 +98,12 @@ const Others = 3 * time.Second
 func Start(cfg Config) (*Network, error) {
 	n := &Network{cfg: cfg, tasks: newTasks(), working: map[int]*work{}, ended: make(chan struct{}), events: make(chan func(), 64), changed: make(chan struct{})}
 	for i, v := range cfg.Net.Lines() {
-		n.lines = append(n.lines, &line{IP: v.V, from: v.From, index: i, attempts: map[int]context.CancelFunc{}})
+		ln := &line{
+			IP: v.V, from: v.From, index: i,
+			attempts: map[int]context.CancelFunc{}, asking: map[int]context.CancelFunc{}, joined: map[int]*joint{},
+		}
+		ln.ask = ln.neighbours(cfg.Targets)
+		n.lines = append(n.lines, ln)
 	}
 	n.devices = newDevices(cfg, func(text string) { n.later(func() { n.warn(text) }) })
 	n.other = map[int]string{}
@@ -153,17 +171,19 @@ func (n *Network) broken(err error) { n.later(func() { n.warn(err.Error()) }) }
 // see.
 func (n *Network) publish(change func()) {
 	s, busy := n.state(), n.busyLinks()
+	possible, pending := n.rest()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	news := s.String() != n.waits.String()
+	others := possible != n.possible || pending != n.pending
 	if change != nil {
 		change()
 	}
-	n.waits, n.busy = s, busy
-	if news && n.cfg.Report != nil && len(n.present()) < len(n.leases) {
+	n.waits, n.busy, n.possible, n.pending = s, busy, possible, pending
+	if news && n.cfg.Report != nil && (s.Waits != "" || slices.Contains(n.leases, nil)) {
 		n.cfg.Report(s)
 	}
-	if news || change != nil {
+	if news || others || change != nil {
 		close(n.changed)
 		n.changed = make(chan struct{})
 	}
@@ -173,10 +193,8 @@ func (n *Network) fail(err error) {
 	n.publish(func() { n.fatal = err })
 }
 
-// Wait returns the leases as soon as the machine can go on by them: one for each
-// line that is up, that of the boot first. That is when all are up, or when one
-// is and the others have had their time; where DHCP is to name the target, not
-// before an answer that does. It ends when ctx does, with a *WaitError; more may
+// Wait returns the leases as soon as the machine can go on by them, see enough;
+// that of the boot first. It ends when ctx does, with a *WaitError; more may
 // come after it.
 func (n *Network) Wait(ctx context.Context) ([]dhcp.Lease, error) {
 	for {
@@ -204,29 +222,7 @@ func (n *Network) Wait(ctx context.Context) ([]dhcp.Lease, error) {
 	}
 }
 
-// enough tells whether the leases suffice; mu is held.
-func (n *Network) enough() ([]dhcp.Lease, bool) {
-	leases := n.present()
-	if len(leases) == 0 || len(leases) == len(n.leases) {
-		return leases, len(leases) > 0
-	}
-	named := slices.ContainsFunc(leases, func(l dhcp.Lease) bool { return l.RootPath != "" })
-	return leases, named || n.late && !n.cfg.WantRootPath
-}
-
-// present lists the leases that there are; mu is held.
-func (n *Network) present() []dhcp.Lease {
-	var out []dhcp.Lease
-	for _, l := range n.leases {
-		if l != nil {
-			out = append(out, *l)
-		}
-	}
-	return out
-}
-
-// Leases returns a lease for each line that is up by now, that of the boot
-// first.
+// Leases returns a lease for each NIC that is up by now, that of the boot first.
 func (n *Network) Leases() []dhcp.Lease {
 	if n == nil {
 		return nil
@@ -258,13 +254,24 @@ func (n *Network) Undo() {
 	}
 	n.Stop()
 	for _, ln := range n.lines {
-		if l := ln.winner; l != nil {
-			ln.winner = nil
-			n.tasks.queue(l.index, l.name, l.flush, nil)
-			n.release(l)
+		for _, j := range ln.joined {
+			n.takeBack(ln, j.link)
+		}
+		if ln.winner != nil {
+			n.takeBack(ln, ln.winner)
 		}
 	}
 	n.finish()
+}
+
+// takeBack leaves a link of a line as it was found, after the loop's end.
+func (n *Network) takeBack(ln *line, l *link) {
+	delete(ln.joined, l.index)
+	if ln.winner == l {
+		ln.winner = nil
+	}
+	n.flush(l)
+	n.release(l)
 }
 
 // finish waits for the tasks, which do nothing more to their links than what

@@ -77,7 +77,7 @@ func (n *Network) removed(index int) {
 func (n *Network) use(u netlink.LinkUpdate) {
 	attrs := u.Attrs()
 	at := slices.IndexFunc(n.links, func(l *link) bool { return l.index == attrs.Index })
-	if at < 0 && !slices.ContainsFunc(n.lines, func(ln *line) bool { return ln.winner == nil && n.wants(ln, u.Link) }) {
+	if at < 0 && !slices.ContainsFunc(n.lines, func(ln *line) bool { return ln.open() && n.wants(ln, u.Link) }) {
 		n.ours(attrs, nil)
 		return
 	}
@@ -128,10 +128,16 @@ func (n *Network) raise(l *link) {
 	}, nil)
 }
 
+// flush takes a link's addresses away.
+func (n *Network) flush(l *link) {
+	link := l.Link
+	n.tasks.queue(l.index, l.name, func() { flush(link) }, nil)
+}
+
 // release leaves a link as it was found if no line has it or wants it any more.
 func (n *Network) release(l *link) {
 	for _, ln := range n.lines {
-		if ln.winner == l || ln.winner == nil && n.ctx.Err() == nil && n.wants(ln, l.Link) {
+		if ln.has(l) || ln.open() && n.ctx.Err() == nil && n.wants(ln, l.Link) {
 			return
 		}
 	}

@@ -19,8 +19,9 @@ type State struct {
 	Other []string
 	// Waits is what is waited for on a link with carrier, in words.
 	Waits string
-	// Leased: a server or a router is to answer.
-	Leased bool
+	// Leased: a server or a router is to answer. Asked: a neighbour is, to tell
+	// which NIC it is.
+	Leased, Asked bool
 	// Busy are links whose drivers do not let us have them yet, and Loading are
 	// drivers that are still being loaded; both only where Links is empty.
 	Busy, Loading []string
@@ -110,6 +111,9 @@ func (e *WaitError) Heals() bool {
 
 // Hint says what to look at where nobody answers.
 func (e *WaitError) Hint() string {
+	if e.State.Asked {
+		return "is it up, and a cable of this machine in its network? iscsi_if=NIC, or the NIC in ip=, takes a NIC without asking"
+	}
 	if e.State.Leased && e.State.Waits != "" {
 		return "is this NIC in the right network, and does a server there know this machine? ip=NIC:dhcp names the NIC, iscsi_i_ip=ADDRESS/MASK does without a server"
 	}
@@ -135,6 +139,9 @@ func (n *Network) state() State {
 			Want: ln.Device, MAC: ln.MAC, Parts: n.cfg.Net.Parts(ln.Device), Other: n.others(),
 			Waits: ln.waits, Leased: ln.Leased(), Lasting: ln.lasting,
 		}
+		if text := n.unanswered(ln); text != "" && s.Waits == "" {
+			s.Waits, s.Asked = text, true
+		}
 		for _, l := range n.links {
 			if n.wants(ln, l.Link) {
 				s.Links = append(s.Links, Link{l.name, l.carrier})
@@ -145,7 +152,26 @@ func (n *Network) state() State {
 		}
 		return s
 	}
+	if n.cfg.WantRootPath {
+		return n.withoutRootPath()
+	}
 	return State{}
+}
+
+// withoutRootPath tells of the links that may still have a server that names the
+// target.
+func (n *Network) withoutRootPath() (s State) {
+	for _, ln := range n.lines {
+		for _, l := range n.links {
+			if ln.all() && !ln.has(l) && n.wants(ln, l.Link) {
+				s.Links = append(s.Links, Link{l.name, l.carrier})
+			}
+		}
+	}
+	if leases := n.present(); len(leases) > 0 && leases[0].RootPath == "" && len(s.Links) > 0 {
+		s.Waits, s.Leased = fmt.Sprintf("%s: no root path from %s: waiting for %s", leases[0].Interface, leases[0].Server, s.Links[0].Name), true
+	}
+	return s
 }
 
 // missing adds to what is waited for why a link may still come.

@@ -1,0 +1,209 @@
+package network
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+)
+
+// until waits for something that happens at once on a machine with nothing else to do.
+func until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+// interfaces lists the NICs of leases, in their order.
+func interfaces(leases []dhcp.Lease) []string {
+	var out []string
+	for _, l := range leases {
+		out = append(out, l.Interface)
+	}
+	return out
+}
+
+// gateway is the next hop to an address of the world, by the kernel's routes.
+func gateway(t *testing.T) string {
+	t.Helper()
+	routes, err := netlink.RouteGet([]byte{192, 0, 2, 1})
+	if err != nil || len(routes) != 1 {
+		t.Fatalf("the way out: %v, %v", routes, err)
+	}
+	return routes[0].Gw.String()
+}
+
+// Every NIC that gets an answer is up until the hand-over; the boot goes on with
+// the first. Then only that of root's session is, and its default route counts.
+func TestEveryNICThatAnswers(t *testing.T) {
+	inNamespace(t, func() {
+		sys := t.TempDir()
+		dnsmasq(t, wire(t, sys, "a0", "10.8.0.1/24"), "--dhcp-range=10.8.0.50,10.8.0.50,255.255.255.0,2m")
+		n, leases, err := run(t, Config{Net: lines(t, "dhcp"), SysClassNet: sys}, patience)
+		if err != nil || !slices.Equal(interfaces(leases), []string{"a0"}) {
+			t.Fatalf("leases %v, %v", leases, err)
+		}
+		for _, name := range []string{"b0", "c0"} { // before the kernel tells of them
+			if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dnsmasq(t, wire(t, sys, "b0", "10.9.0.1/24"), "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,2m")
+		wire(t, sys, "c0", "10.6.0.1/24") // no server
+		until(t, "the second lease", func() bool { return len(n.Leases()) == 2 })
+		if got := gateway(t); got != "10.8.0.1" {
+			t.Errorf("the way out is by %s while both are up", got)
+		}
+		if got := n.Beside(netip.MustParseAddr("192.0.2.1")); !slices.Equal(got, []string{"b0"}) {
+			t.Errorf("another way out: %v", got)
+		}
+		if got := n.Beside(netip.MustParseAddr("fd09::1")); got != nil {
+			t.Errorf("a way to IPv6: %v", got)
+		}
+		n.HandOver([]string{"b0"})
+		if left := n.Leases(); !slices.Equal(interfaces(left), []string{"b0"}) || gateway(t) != "10.9.0.1" {
+			t.Errorf("left %v, the way out is by %s", left, gateway(t))
+		}
+		routes, err := netlink.RouteList(linkOf(t, "b0"), netlink.FAMILY_V4)
+		for _, r := range routes {
+			if r.Priority != 0 || err != nil {
+				t.Errorf("route %v, %v", r, err)
+			}
+		}
+		for _, name := range []string{"a0", "c0"} {
+			link := linkOf(t, name)
+			addrs, err := netlink.AddrList(link, netlink.FAMILY_V4)
+			if link.Attrs().RawFlags&unix.IFF_UP != 0 || len(addrs) > 0 || err != nil {
+				t.Errorf("%s is left with flags %x, addresses %v, %v", name, link.Attrs().RawFlags, addrs, err)
+			}
+		}
+	})
+}
+
+// A lease that leads to no target waits for the next one, for a moment.
+func TestUsableLease(t *testing.T) {
+	inNamespace(t, func() {
+		sys := t.TempDir()
+		dnsmasq(t, wire(t, sys, "a0", "10.8.0.1/24"), "--dhcp-range=10.8.0.50,10.8.0.50,255.255.255.0,2m", "--dhcp-option=option:router")
+		dnsmasq(t, wire(t, sys, "b0", "10.9.0.1/24"), "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,2m", "--dhcp-reply-delay=1")
+		targets := [][]netip.Addr{{netip.MustParseAddr("10.9.0.1")}}
+		_, leases, err := run(t, Config{Net: lines(t, "dhcp"), SysClassNet: sys, Targets: targets}, patience)
+		if err != nil || !slices.Equal(interfaces(leases), []string{"a0", "b0"}) {
+			t.Errorf("leases %v, %v", leases, err)
+		}
+	})
+}
+
+// Where the first NIC goes, the second one's lease is the line's.
+func TestFirstNICGoes(t *testing.T) {
+	inNamespace(t, func() {
+		sys := t.TempDir()
+		dnsmasq(t, wire(t, sys, "a0", "10.8.0.1/24"), "--dhcp-range=10.8.0.50,10.8.0.50,255.255.255.0,2m")
+		dnsmasq(t, wire(t, sys, "b0", "10.9.0.1/24"), "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,2m")
+		n, _, err := run(t, Config{Net: lines(t, "dhcp"), SysClassNet: sys}, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		until(t, "both leases", func() bool { return len(n.Leases()) == 2 })
+		leases := n.Leases()
+		if err := netlink.LinkDel(linkOf(t, leases[0].Interface)); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the end of the first", func() bool { return len(n.Leases()) == 1 })
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if left, err := n.Wait(ctx); err != nil || left[0].Interface != leases[1].Interface {
+			t.Errorf("leases %v, %v", left, err)
+		}
+	})
+}
+
+// A target that the kernel's choice does not reach gets a route by the NIC that
+// does, which the lease has too.
+func TestPin(t *testing.T) {
+	inNamespace(t, func() {
+		sys := t.TempDir()
+		for _, name := range []string{"a0", "b0"} {
+			if err := netlink.LinkSetUp(veth(t, sys, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		plan := lines(t, "10.2.0.2::10.2.0.1:24::a0:none", "10.2.0.3::10.2.0.9:24::b0:none")
+		n, leases, err := run(t, Config{Net: plan, SysClassNet: sys}, patience)
+		if err != nil || len(leases) != 2 {
+			t.Fatalf("leases %v, %v", leases, err)
+		}
+		for addr, want := range map[string]string{"10.2.0.7": "10.2.0.7/32", "192.0.2.1": "192.0.2.1/32 via 10.2.0.9"} {
+			to := netip.MustParseAddr(addr)
+			other := n.Beside(to)
+			if len(other) != 1 || n.Toward(to) == other[0] {
+				t.Fatalf("%s: by %s, and %v", addr, n.Toward(to), other)
+			}
+			if err := n.Pin(to, "b0"); err != nil || n.Toward(to) != "b0" {
+				t.Errorf("%s: by %s, %v", addr, n.Toward(to), err)
+			}
+			routes := n.Leases()[1].Routes
+			if got := routes[len(routes)-1].String(); got != want {
+				t.Errorf("%s: the lease has %s, want %s", addr, got, want)
+			}
+		}
+		if err := n.Pin(netip.MustParseAddr("fd09::1"), "b0"); err == nil {
+			t.Error("a route that leads nowhere is no error")
+		}
+		if got := n.Owner(netip.MustParseAddr("10.2.0.3")); got != "b0" {
+			t.Errorf("10.2.0.3 is %s's", got)
+		}
+	})
+}
+
+// What Wait waits for, once a line is up.
+func TestEnough(t *testing.T) {
+	lease := func(name, addr, root string, routes ...dhcp.Route) *dhcp.Lease {
+		return &dhcp.Lease{Interface: name, Address: netip.MustParsePrefix(addr), RootPath: root, Routes: routes}
+	}
+	addrs := func(list ...string) (out []netip.Addr) {
+		for _, a := range list {
+			out = append(out, netip.MustParseAddr(a))
+		}
+		return out
+	}
+	a, b := lease("a0", "10.8.0.2/24", ""), lease("b0", "10.9.0.2/24", "")
+	out := dhcp.Route{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.8.0.1")}
+	for name, tt := range map[string]struct {
+		n    *Network
+		want bool
+	}{
+		"nothing is up":                {&Network{leases: []*dhcp.Lease{nil}}, false},
+		"one line":                     {&Network{leases: []*dhcp.Lease{a}}, true},
+		"one of two lines":             {&Network{leases: []*dhcp.Lease{a, nil}}, false},
+		"one of two lines, late":       {&Network{leases: []*dhcp.Lease{a, nil}, late: true}, true},
+		"the target's of two lines":    {&Network{leases: []*dhcp.Lease{nil, b}, cfg: Config{Complete: true, Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, true},
+		"a server may say more":        {&Network{leases: []*dhcp.Lease{nil, b}, cfg: Config{Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, false},
+		"one of two targets":           {&Network{leases: []*dhcp.Lease{nil, b}, cfg: Config{Complete: true, Targets: [][]netip.Addr{addrs("10.9.0.1"), addrs("10.8.0.1")}}}, false},
+		"another network":              {&Network{leases: []*dhcp.Lease{a}, pending: true, cfg: Config{Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, false},
+		"another network, late":        {&Network{leases: []*dhcp.Lease{a}, pending: true, late: true, cfg: Config{Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, true},
+		"a router":                     {&Network{leases: []*dhcp.Lease{lease("a0", "10.8.0.2/24", "", out)}, pending: true, cfg: Config{Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, true},
+		"names":                        {&Network{leases: []*dhcp.Lease{a}, pending: true, cfg: Config{Targets: [][]netip.Addr{nil}}}, true},
+		"no root path, one NIC":        {&Network{leases: []*dhcp.Lease{a}, cfg: Config{WantRootPath: true}}, true},
+		"no root path, more NICs":      {&Network{leases: []*dhcp.Lease{a}, possible: true, cfg: Config{WantRootPath: true}}, false},
+		"no root path, no link":        {&Network{leases: []*dhcp.Lease{a}, possible: true, dark: true, cfg: Config{WantRootPath: true}}, true},
+		"no root path, a link":         {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, dark: true, cfg: Config{WantRootPath: true}}, false},
+		"no root path, at last":        {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, dark: true, pathless: true, cfg: Config{WantRootPath: true}}, true},
+		"the second has the root path": {&Network{leases: []*dhcp.Lease{a}, joined: []*dhcp.Lease{lease("b0", "10.9.0.2/24", "iscsi:")}, possible: true, cfg: Config{WantRootPath: true}}, true},
+	} {
+		if leases, got := tt.n.enough(); got != tt.want {
+			t.Errorf("%s: %v with %v", name, got, leases)
+		}
+	}
+}
