@@ -89,6 +89,9 @@ func caseStages() map[string]stage {
 			r.goOn(m, seedLine)
 			return m
 		},
+		"no-neighbour": func(r *rig) *lab.Machine {
+			return r.bootWith(virtio, console+strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99", 1), lab.NIC{Tap: r.addTap("tap1")}, lab.NIC{Tap: r.tap})
+		},
 		"no-dhcp": bootLine("ip=dhcp"),
 		"root-path": func(r *rig) *lab.Machine {
 			r.dnsmasq("--interface=tap0", "--dhcp-range=10.77.0.50,10.77.0.50,255.255.255.0,1h", "--dhcp-option=option:root-path,nfs:10.77.0.1:/srv/root")

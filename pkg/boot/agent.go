@@ -186,6 +186,9 @@ func (m *Machine) state(ctx context.Context, past []recovery.Status) []byte {
 func (m *Machine) uplinks() []recovery.Uplink {
 	var out []recovery.Uplink
 	for _, l := range m.leases() {
+		if !m.ours(l.Interface) {
+			continue
+		}
 		dir := "/sys/class/net/" + l.Interface
 		index, err := strconv.Atoi(readWord(dir, "ifindex"))
 		if err != nil {
@@ -226,13 +229,18 @@ func (m *Machine) handOver(ctx context.Context) error {
 	if err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
-	m.network.Stop() // what is not up by now is the real system's
+	m.leaveNetwork()
 	facts := handover.Facts{Root: root, Program: recovery.Binary, ShutdownTimeout: m.Plan.Policy.ShutdownTimeout.V}
 	facts.NamesStay = namesStay(m.release)
 	facts.Leases = m.leases()
 	for _, l := range facts.Leases {
-		if mac, err := net.ParseMAC(readWord("/sys/class/net/"+l.Interface, "address")); err == nil {
+		mac, err := net.ParseMAC(readWord("/sys/class/net/"+l.Interface, "address"))
+		switch {
+		case err != nil:
+		case m.ours(l.Interface):
 			facts.Links = handover.AddLease(facts.Links, mac, l)
+		default:
+			facts.Others = handover.AddLease(facts.Others, mac, l)
 		}
 	}
 	for i := range facts.Links { // what is no hardware has no device in sysfs

@@ -19,6 +19,7 @@ func Cases() []Case {
 		{"no-driver", "network: no network interface: add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)", "the image has no driver for … (pci …)", false},
 		{"wrong-interface", "network: no interface …, there is …: correct iscsi_if=, or add its driver to the image", "", false},
 		{"no-link", "network: no link on …: check cable and switch port", "", true},
+		{"no-neighbour", "network: … does not answer on …", "is it up, and a cable of this machine in its network? iscsi_if=NIC, or the NIC in ip=, takes a NIC without asking", true},
 		{"no-dhcp", "network: …: waiting for a DHCP server, request …", "is this NIC in the right network, and does a server there know this machine? ip=NIC:dhcp names the NIC, iscsi_i_ip=ADDRESS/MASK does without a server", true},
 		{"root-path", "DHCP option 17 from …: …", "", false},
 		{"no-iscsi", "module iscsi_tcp: not built into the running kernel …, and the image holds …", "build the image again with iscsiroot build --kernel-version …, which always includes it", false},

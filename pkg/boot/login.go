@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
@@ -97,7 +99,7 @@ func (m *Machine) login(ctx context.Context) error {
 // openSessions says whose sessions they are. Those that failed before know how
 // often, and where their target has moved.
 func (m *Machine) openSessions() {
-	spec := session.Config{Initiator: m.spec.Initiator, Login: m.spec.Login, Resolver: resolver(m.spec.Nameservers)}
+	spec := session.Config{Initiator: m.spec.Initiator, Login: m.spec.Login, Resolver: resolver(m.nameservers()), Ways: m.ways()}
 	same := len(m.sessions) == len(m.spec.Targets)
 	for i := range m.sessions {
 		same = same && m.sessions[i].SID == m.reserved[i].SID && m.sessions[i].Is(spec.Initiator, m.spec.Targets[i], spec.Login)
@@ -120,6 +122,7 @@ func (m *Machine) loginTo(ctx context.Context, i int) error {
 	if err != nil {
 		return m.explainLogin(i, err)
 	}
+	m.pin(s)
 	if err := m.guard.Load().Add(s); err != nil {
 		return err
 	}
@@ -140,14 +143,17 @@ func (m *Machine) loginTo(ctx context.Context, i int) error {
 // else where names are from that the advice has under their parameters' names.
 func (m *Machine) explainLogin(i int, err error) error {
 	var connect *session.ConnectError
-	if errors.As(err, &connect) && readWord("/sys/class/net/"+m.facts.Interface, "carrier") == "0" {
-		return &network.WaitError{State: network.State{Links: []network.Link{{Name: m.facts.Interface}}}, Err: err}
+	if dark := m.dark(); errors.As(err, &connect) && len(dark) > 0 {
+		return &network.WaitError{State: network.State{Links: dark}, Err: err}
 	}
-	text, from := hint(err), sources(m.spec, i)
-	if text == "" || from == "" {
+	text, also := hint(err), sources(m.spec, i)
+	if also == "" && connect != nil && !errors.Is(connect, unix.ECONNREFUSED) {
+		also = m.anotherNIC()
+	}
+	if text == "" || also == "" {
 		return err
 	}
-	return withHint(err, text+"; "+from)
+	return withHint(err, text+"; "+also)
 }
 
 // sessionNames is for messages about all of them.

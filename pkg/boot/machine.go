@@ -46,6 +46,7 @@ type Machine struct {
 	networkUp  flag             // the steps that load drivers wait for it
 	network    *network.Network // from the step network's first try
 	resolvConf bool             // the image had no /etc/resolv.conf, and has ours
+	nics       []string         // that sessions go by, from the hand-over on; none: all
 	facts      bootspec.NetFacts
 	spec       bootspec.Spec
 	transport  *kernel.Transport

@@ -69,6 +69,8 @@ func (m *Machine) startNetwork() (*network.Network, error) {
 		LinkFiles:    files,
 		Named:        m.Plan.Scopes(),
 		WantRootPath: m.Plan.WantsRootPath(),
+		Targets:      portals(m.Plan.Targets),
+		Complete:     m.Plan.Initiator.Given(),
 		SysClassNet:  "/sys/class/net",
 		Report: func(s network.State) {
 			if s.Waits != "" && time.Since(begun) < shownFor {

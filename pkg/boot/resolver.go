@@ -14,12 +14,9 @@ const dnsPort = 53
 // nameServerPatience is how long one server has for its answer.
 const nameServerPatience = 2 * time.Second
 
-// resolver looks names up in the image's /etc/hosts and at the servers. Without
-// any it is at those of the image's /etc/resolv.conf.
-func resolver(servers []netip.Addr) *net.Resolver {
-	if len(servers) == 0 {
-		return &net.Resolver{PreferGo: true}
-	}
+// resolver looks names up in the image's /etc/hosts and at the servers that there
+// are by then. Without any it is at those of the image's /etc/resolv.conf.
+func resolver(servers func() []netip.Addr) *net.Resolver {
 	turns := &turns{servers: servers}
 	return &net.Resolver{PreferGo: true, Dial: turns.dial}
 }
@@ -27,14 +24,18 @@ func resolver(servers []netip.Addr) *net.Resolver {
 // turns asks the servers in turn: package net knows others, or none, and tries
 // each of its own several times.
 type turns struct {
-	servers []netip.Addr
+	servers func() []netip.Addr
 	asked   atomic.Uint32
 }
 
-func (t *turns) dial(ctx context.Context, proto, _ string) (net.Conn, error) {
+func (t *turns) dial(ctx context.Context, proto, configured string) (net.Conn, error) {
 	n := int(t.asked.Add(1)-1) / 2 // A and AAAA are asked side by side
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, proto, netip.AddrPortFrom(t.servers[n%len(t.servers)], dnsPort).String())
+	servers := t.servers()
+	if len(servers) == 0 {
+		return d.DialContext(ctx, proto, configured)
+	}
+	conn, err := d.DialContext(ctx, proto, netip.AddrPortFrom(servers[n%len(servers)], dnsPort).String())
 	if udp, ok := conn.(*net.UDPConn); ok && err == nil {
 		return &hasty{udp}, nil
 	}

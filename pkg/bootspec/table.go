@@ -34,7 +34,7 @@ func machineParameters() []Parameter {
 	return []Parameter{
 		{"iscsi_i", also("rd.iscsiroot.initiator", "rd.iscsi.initiator", "iscsi_initiator", "ISCSI_INITIATOR", "iscsi_initiatorname", "InitiatorName"), "NAME", "initiator name of this machine", (*parser).initiator},
 		{"iscsi_i_ip", also("rd.iscsiroot.ip"), "ADDRESS/MASK", "this machine's address; mask as dotted quad or prefix length", (*parser).address},
-		{"iscsi_if", also("rd.iscsiroot.interface"), "NIC", "NIC to use: its name, its MAC, or the address of its PCI device such as 0000:00:03.0; without it the first one that gets an address", (*parser).iface},
+		{"iscsi_if", also("rd.iscsiroot.interface"), "NIC", "NIC to use: its name, its MAC, or the address of its PCI device such as 0000:00:03.0; without it a static address goes to the NIC on whose link the target answers, or its gateway, and DHCP is asked by all: those that get an answer are up until root is found, and those that carry a session stay", (*parser).iface},
 		{"iscsi_gw", also("rd.iscsiroot.gateway", "gateway"), "ADDRESS", "default gateway", (*parser).gateway},
 		{"iscsi_dhcp_id", also("rd.iscsiroot.dhcp_id"), "ID", "DHCP's client identifier (option 61): mac is 01 and the MAC of the NIC, as iPXE and Windows send it; or its bytes in hex with colons, or TYPE,TEXT; without it one is made of the MAC (RFC 4361), and after two requests without an answer that of mac has every other turn", (*parser).clientID},
 		{"nameserver", also("rd.iscsiroot.nameserver"), "ADDRESS", "name server for the names in iscsi_a=; may be repeated", (*parser).nameserver},

@@ -41,6 +41,7 @@ type Root struct {
 // Facts is what the files are made of.
 type Facts struct {
 	Links    []Link
+	Others   []Link       // NICs that the command line names, without a session: the system's own
 	Leases   []dhcp.Lease // in the order in which they count
 	Sessions []Session
 	Root     Root

@@ -35,7 +35,8 @@ func contents(files []File) map[string]string {
 
 func TestFilesOfAStaticLink(t *testing.T) {
 	got := contents(Files(Facts{
-		Links: []Link{testLink()},
+		Links:  []Link{testLink()},
+		Others: []Link{{Name: "eth1", Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.3/24")}}}, // up, and not kept
 		Sessions: []Session{
 			{SID: 1, Initiator: "iqn.a:m", Target: "iqn.b:t", Portal: netip.MustParseAddrPort("10.77.0.1:3260"), Root: true},
 			{SID: 2, Initiator: "iqn.a:m", Target: "iqn.b:u", Portal: netip.MustParseAddrPort("[fd00::1]:3260")},
@@ -59,7 +60,7 @@ func TestFilesOfAStaticLink(t *testing.T) {
 		"systemd/network/71-default.network.d/50-iscsiroot.conf":         keep,
 		"netplan/zz-iscsiroot.yaml": "# From iscsiroot: root hangs on this network.\nnetwork:\n  version: 2\n  ethernets:\n" +
 			"    \"ens3\":\n      critical: true\n",
-		"network/ifstate": "ens2=ens2\n",
+		"network/ifstate": "ens2=ens2\nens4=ens4\n",
 		"NetworkManager/conf.d/50-iscsiroot.conf": "# From iscsiroot: root hangs on these links.\n" +
 			"[device-iscsiroot-0]\nmatch-device=mac:52:54:00:12:34:56\nkeep-configuration=yes\n",
 		"NetworkManager/conf.d/51-iscsiroot-before-1.32.6.conf": "# From iscsiroot: root hangs on these links, and this version does not know keep-configuration.\n" +

@@ -12,8 +12,8 @@ import (
 // it. Started again, ifup finds its state file and does nothing to a link that
 // is up. A person's own ifdown still works, and is the agent's to heal.
 //
-// An interface whose definition has the address that the boot gave is up
-// already: ifup would fail to add it once more. So it stands in ifup's state
+// An interface whose definition has the address that the boot gave, with a session
+// or without, is up already: ifup would fail to add it once more. So it stands in ifup's state
 // file, which is what Debian's open-iscsi does for the link of its initramfs. A
 // bridge or a bond is not: ifup has to make it, and the agent moves the address
 // there when the link is its port.
@@ -25,7 +25,7 @@ func ifupdown(f Facts) []File {
 	}
 	up := ""
 	for _, i := range f.Root.Interfaces {
-		if !i.Master && slices.ContainsFunc(f.Links, func(l Link) bool { return l.has(i.Address) }) {
+		if !i.Master && slices.ContainsFunc(slices.Concat(f.Links, f.Others), func(l Link) bool { return l.has(i.Address) }) {
 			up += i.Name + "=" + i.Name + "\n"
 		}
 	}
