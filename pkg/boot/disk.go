@@ -155,7 +155,7 @@ func (m *Machine) awaitScan(ctx context.Context, sc *sessionScan) {
 // describe names a disk for the log.
 func (m *Machine) describe(i int, u blockdev.Unit) string {
 	text := fmt.Sprintf("disk %s is lun %v of %s", u.Disk, iscsi.KernelLUN(u.LUN), m.sessions[i].Target)
-	if readWord("/sys/class/block/"+u.Disk, "ro") == "1" {
+	if readOnlyDisk("/sys", u.Disk) {
 		text += ", which lets nobody write to it"
 	}
 	return text

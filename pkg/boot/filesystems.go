@@ -89,7 +89,7 @@ func (m *Machine) eachType(ctx context.Context, c candidate, mount func(candidat
 		c.FSType = t
 		err := m.needFilesystem(ctx, t)
 		if err == nil {
-			err = explainMount(c, mount(c))
+			err = mount(c)
 		}
 		if err == nil || !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENODEV) && !errors.As(err, &missing) {
 			return err

@@ -2,7 +2,6 @@ package boot
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -14,7 +13,7 @@ import (
 func (m *Machine) checkOverlay(sys string) error {
 	name := strings.TrimRight(m.root.Name, "0123456789")
 	ours := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == name })
-	if m.Plan.Overlay == "" || !ours || neverWritten(m.root.FSType) || readWord(filepath.Join(sys, "class/block", m.root.Name), "ro") == "1" {
+	if m.Plan.Overlay == "" || !ours || neverWritten(m.root.FSType) || readOnlyDisk(sys, m.root.Name) {
 		return nil
 	}
 	return withHint(fmt.Errorf("mount %s: %s asks for a writable layer over root, which is not supported, and its LUN can be written to", m.root.Path(), m.Plan.Overlay),

@@ -1,14 +1,11 @@
 package boot
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -116,32 +113,5 @@ func TestRootAsNamed(t *testing.T) {
 	m.Plan.Init = bootspec.Value[string]{}
 	if got := m.inits(); len(got) < 2 || got[0] != "/sbin/init" {
 		t.Errorf("inits are %q, want /sbin/init and others", got)
-	}
-}
-
-// Errors of mount that say little get a hint that says what to do.
-func TestExplainMount(t *testing.T) {
-	c := candidate{Device: blockdev.Device{Name: "sda2"}, FSType: "ext4"}
-	tests := []struct {
-		cause error
-		want  string
-	}{
-		{unix.ENODEV, "build it with --fs ext4"},
-		{unix.EINVAL, "rootfstype= and rootflags="},
-		{unix.EUCLEAN, "fsck"},
-		{unix.EIO, "fsck"},
-		{unix.EBUSY, ""},
-	}
-	for _, tt := range tests {
-		err := explainMount(c, &os.PathError{Op: "mount", Path: "/dev/sda2", Err: tt.cause})
-		if !errors.Is(err, tt.cause) {
-			t.Errorf("%v became %v", tt.cause, err)
-		}
-		if got := hint(err); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
-			t.Errorf("%v: hint is %q, want %q in it", tt.cause, got, tt.want)
-		}
-	}
-	if err := explainMount(c, nil); err != nil {
-		t.Errorf("no error became %v", err)
 	}
 }

@@ -60,10 +60,11 @@ func (m *Machine) mountUsrFrom(ctx context.Context, e switchroot.Entry, want boo
 	m.sayDirty("/usr", c)
 	return m.eachType(ctx, c, func(c candidate) error {
 		defer doing(ctx, "mount of "+c.Name)()
-		err := switchroot.Mount(switchroot.MountConfig{
+		cfg := switchroot.MountConfig{
 			Device: c.Path(), Dir: dir, FSType: c.FSType,
 			Options: e.MountOptions(), ReadWrite: m.spec.Root.ReadWrite.V,
-		})
+		}
+		err := explainMount(cfg, m.mountCandidate("/usr", c, cfg))
 		if err == nil {
 			m.Log.Infof("/usr is %s (%s)", c.Path(), c.FSType)
 		}

@@ -9,16 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lookOptions keep a file system from replaying its journal even though it is
-// mounted read-only. The others have none, or do not replay.
-var lookOptions = map[string]string{
-	"ext3":  ",noload",             // fs/ext4/super.c: ext4_param_specs
-	"ext4":  ",noload",             // the same
-	"xfs":   ",norecovery",         // fs/xfs/xfs_super.c: xfs_fs_parameters
-	"btrfs": ",rescue=nologreplay", // fs/btrfs/super.c: btrfs_parameter_rescue
-	"f2fs":  ",norecovery",         // fs/f2fs/super.c: f2fs_tokens
-}
-
 // Look mounts c read-only, so that not even a journal is replayed, calls f and
 // unmounts again: looking writes nothing to the device. Of c's options only
 // those count that say which part of the file system is meant.
@@ -32,7 +22,10 @@ func Look(c MountConfig, f func(dir string) error) error {
 		return fmt.Errorf("look at %s: %w", c.Device, err)
 	}
 	defer restore()
-	c.ReadWrite, c.Options = false, "ro"+lookOptions[c.FSType]+subvolume(c.Options)
+	c.ReadWrite, c.Options = false, "ro"+subvolume(c.Options)
+	if option := NoReplay(c.FSType); option != "" {
+		c.Options += "," + option
+	}
 	if err := Mount(c); err != nil {
 		return err
 	}

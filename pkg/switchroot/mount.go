@@ -56,16 +56,27 @@ type MountConfig struct {
 	ReadWrite bool   // before Options, which may say otherwise
 }
 
+// ReadOnly tells whether the mount is read-only, by ReadWrite and Options.
+func (c MountConfig) ReadOnly() bool {
+	flags, _ := c.flags()
+	return flags&unix.MS_RDONLY != 0
+}
+
+// flags returns the flags of mount(2), and the file system's own options.
+func (c MountConfig) flags() (uintptr, string) {
+	flags := uintptr(unix.MS_RDONLY)
+	if c.ReadWrite {
+		flags = 0
+	}
+	return Options(c.Options, flags)
+}
+
 // Mount mounts a file system.
 func Mount(c MountConfig) error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
 	}
-	flags := uintptr(unix.MS_RDONLY)
-	if c.ReadWrite {
-		flags = 0
-	}
-	flags, data := Options(c.Options, flags)
+	flags, data := c.flags()
 	if _, err := mount.Mount(c.Device, c.Dir, c.FSType, data, flags); err != nil {
 		return fmt.Errorf("mount %s (%s): %w", c.Device, c.FSType, underlying(err))
 	}

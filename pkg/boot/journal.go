@@ -1,0 +1,48 @@
+package boot
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
+)
+
+// mountCandidate mounts what is "root" or "/usr". A journal that cannot be
+// replayed, because the disk is read-only, is left alone with the option that the
+// file system has for that. Whether it has to be replayed only the kernel knows:
+// the first try is without the option.
+func (m *Machine) mountCandidate(what string, c candidate, cfg switchroot.MountConfig) error {
+	err := switchroot.Mount(cfg)
+	if !needsReplay(c, err) {
+		return err
+	}
+	without, ok := cfg.WithoutReplay()
+	if !ok {
+		return err
+	}
+	m.Log.Warnf("%s %s (%s): %v: its journal cannot be replayed, so it is mounted with %s, as it was when the journal was begun: what was written last is missing",
+		what, c.Path(), c.FSType, unix.EROFS, switchroot.NoReplay(c.FSType))
+	return switchroot.Mount(without)
+}
+
+// needsReplay tells whether a mount failed because of a journal that had to be
+// replayed on a disk that is read-only. ext4, xfs and f2fs say EROFS (fs/ext4/super.c:
+// ext4_load_journal; fs/xfs/xfs_log.c: xfs_log_mount; fs/f2fs/super.c:
+// f2fs_fill_super), btrfs EIO (fs/btrfs/disk-io.c: btrfs_replay_log).
+func needsReplay(c candidate, err error) bool {
+	return errors.Is(err, unix.EROFS) || c.FSType == "btrfs" && errors.Is(err, unix.EIO) && readOnlyDisk("/sys", c.Name)
+}
+
+// readOnlyDisk tells whether the kernel takes a device for one that cannot be
+// written to.
+func readOnlyDisk(sys, name string) bool { return readWord(sys+"/class/block/"+name, "ro") == "1" }
+
+// explainReadOnly says what to do about a mount that a read-only disk refuses.
+// Advice to mount read-only is for a mount that is not.
+func explainReadOnly(cfg switchroot.MountConfig) string {
+	if !cfg.ReadOnly() {
+		return "the target lets nobody write to this LUN: write ro instead of rw, or allow it at the target"
+	}
+	return "the target lets nobody write to this LUN, and the file system has to be written to: allow it at the target once, or run fsck there"
+}

@@ -1,0 +1,70 @@
+package boot
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
+)
+
+func (m *Machine) mountConfig(c candidate) switchroot.MountConfig {
+	return switchroot.MountConfig{Device: c.Path(), Dir: sysroot, FSType: c.FSType, Options: m.spec.Root.Flags.V}
+}
+
+// look tells whether a file system holds an init that can run.
+func (m *Machine) look(ctx context.Context, c candidate) error {
+	return m.eachType(ctx, c, func(c candidate) error {
+		defer doing(ctx, "a look at the files of "+c.Name)()
+		cfg := m.mountConfig(c)
+		return explainMount(cfg, switchroot.Look(cfg, func(dir string) error {
+			_, err := switchroot.FindInit(dir, c.Path(), m.inits())
+			return err
+		}))
+	})
+}
+
+// mountRoot mounts root as it will be used, and /usr if that is elsewhere.
+func (m *Machine) mountRoot(ctx context.Context) error {
+	if m.adopted {
+		return nil // a person mounted it
+	}
+	if err := m.checkOverlay("/sys"); err != nil {
+		return err
+	}
+	m.sayDirty("root", m.root)
+	err := m.eachType(ctx, m.root, func(c candidate) error {
+		cfg := m.mountConfig(c)
+		cfg.ReadWrite = m.spec.Root.ReadWrite.V
+		m.root.FSType = c.FSType
+		defer doing(ctx, "mount of "+c.Name)()
+		return explainMount(cfg, m.mountCandidate("root", c, cfg))
+	})
+	if err != nil {
+		return err
+	}
+	return m.mountUsr(ctx)
+}
+
+// sayDirty tells what nobody asked fsck about.
+func (m *Machine) sayDirty(what string, c candidate) {
+	if c.Dirty != "" {
+		m.Log.Warnf("%s %s (%s) %s", what, c.Path(), c.FSType, c.Dirty)
+	}
+}
+
+// explainMount adds what to do about errors of mount that say little.
+func explainMount(c switchroot.MountConfig, err error) error {
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		return withHint(err, "the image has no driver for "+c.FSType+": build it with --fs "+c.FSType)
+	case errors.Is(err, unix.EINVAL):
+		return withHint(err, "check rootfstype= and rootflags=; the kernel's line above says what it did not like")
+	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES):
+		return withHint(err, explainReadOnly(c))
+	case errors.Is(err, unix.EUCLEAN), errors.Is(err, unix.EIO):
+		return withHint(err, "the file system is damaged or the disk gives errors: check it at the target with fsck")
+	}
+	return err
+}
