@@ -21,6 +21,9 @@ type Unit struct {
 	LUN  uint64
 	Type int    // SCSI peripheral device type; 0 is a disk, 12 a controller
 	Disk string // name of its block device, "sda"; empty until there is one
+	// Address is host, channel, target and LUN, as the kernel writes them:
+	// "2:0:0:1".
+	Address string
 }
 
 // IsDisk tells whether the unit is a disk, with a block device or before it.
@@ -68,7 +71,7 @@ func readUnit(dir string) (Unit, bool) {
 	if !ok {
 		return Unit{}, false // it is just going away
 	}
-	u := Unit{LUN: lun, Type: typ}
+	u := Unit{LUN: lun, Type: typ, Address: name}
 	if disks, err := os.ReadDir(filepath.Join(dir, "block")); err == nil && len(disks) == 1 {
 		u.Disk = disks[0].Name()
 	}

@@ -223,6 +223,7 @@ var errHandedOver = errors.New("the agent looks after the sessions already, as i
 // in /run what of its network carries root.
 func (m *Machine) handOver(ctx context.Context) error {
 	m.endLogins(ctx)
+	m.detachOthers(ctx)
 	end := doing(ctx, "reading the files of "+m.root.Name)
 	root, err := handover.Survey(os.DirFS(sysroot))
 	end()
@@ -287,5 +288,5 @@ func portalOfSession(s *session.Session) netip.AddrPort {
 
 // carriesRoot tells whether root is on a disk of the i-th session.
 func (m *Machine) carriesRoot(i int) bool {
-	return slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.Name == strings.TrimRight(m.root.Name, "0123456789") })
+	return slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.Name == diskOf(m.root.Device) })
 }

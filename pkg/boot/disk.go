@@ -22,6 +22,9 @@ type disk struct {
 	Target  string
 	Portals []netip.AddrPort
 	Session int // index of its session
+	// Late: its LUN was looked at because the disks of the first scan do not have
+	// root. It counts behind them.
+	Late bool
 }
 
 func (m *Machine) newDisk(i int, u blockdev.Unit) disk {
@@ -161,8 +164,7 @@ func (m *Machine) describe(i int, u blockdev.Unit) string {
 	return text
 }
 
-// sessionDisks finds a session's disks. Without a LUN given it is LUN 0, and if
-// that is no disk, all that there are.
+// sessionDisks finds a session's disks: those of the first scan, see luns.go.
 func (m *Machine) sessionDisks(ctx context.Context, i int) (units []blockdev.Unit, err error) {
 	s := m.sessions[i]
 	known, err := blockdev.Units("/sys", s.SID)
@@ -180,7 +182,7 @@ func (m *Machine) sessionDisks(ctx context.Context, i int) (units []blockdev.Uni
 // scanLUN is one round of that.
 func (m *Machine) scanLUN(ctx context.Context, i int, sc scanner) (units []blockdev.Unit, err error) {
 	lun := m.spec.Targets[i].LUN
-	for _, form := range forms(lun.V) {
+	for _, form := range m.firstLUNs(i) {
 		if units, err = sc.scan(ctx, form); err != nil || len(units) > 0 {
 			break
 		}
@@ -232,8 +234,8 @@ func (m *Machine) lateDisks(ctx context.Context, i int) {
 }
 
 // newDisks takes up disks that our sessions were given since they were scanned.
-// They are counted by session, and behind those of the same one that are
-// counted already.
+// They are counted by session. Those of a session of which some are counted
+// already come behind all others.
 func (m *Machine) newDisks() {
 	for i, s := range m.sessions {
 		units, err := blockdev.Units("/sys", s.SID)
@@ -241,14 +243,30 @@ func (m *Machine) newDisks() {
 			continue // the session is being restarted: its disks stay
 		}
 		lun := m.spec.Targets[i].LUN
+		late := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i })
 		for _, u := range units {
 			known := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == u.Disk })
 			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || slices.Contains(forms(lun.V), u.LUN)) {
-				m.disks = append(m.disks, m.newDisk(i, u))
+				d := m.newDisk(i, u)
+				d.Late = late
+				m.disks = append(m.disks, d)
 			}
 		}
 	}
-	slices.SortStableFunc(m.disks, func(a, b disk) int { return a.Session - b.Session })
+	m.sortDisks()
+}
+
+// sortDisks puts the disks in the order in which they are counted.
+func (m *Machine) sortDisks() {
+	slices.SortStableFunc(m.disks, func(a, b disk) int {
+		if a.Late != b.Late {
+			if a.Late {
+				return 1
+			}
+			return -1
+		}
+		return a.Session - b.Session
+	})
 }
 
 // counted returns the disks whose place in the count is known: behind a target
@@ -257,7 +275,11 @@ func (m *Machine) newDisks() {
 func (m *Machine) counted(lost bool) []disk {
 	var out []disk
 	for _, d := range m.disks {
-		for i := range d.Session {
+		before := d.Session
+		if d.Late {
+			before = len(m.sessions)
+		}
+		for i := range before {
 			if s := m.logins.state(i); s == loginPending || s == loginLost && !lost {
 				return out
 			}

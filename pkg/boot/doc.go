@@ -6,4 +6,9 @@
 // to a value of its own: logins to targets that are not there yet (logins), the
 // recovery of sessions (recovery.Guard), links and addresses (network.Network),
 // and drivers that are slow to load (coldplug). A later step ends each of them.
+//
+// The order in which the LUNs of the targets are looked at for root, and when they
+// are detached again, is written in luns.go; how long what may pass by itself is
+// waited for, in passing.go; what is done about a journal that cannot be replayed,
+// in journal.go.
 package boot

@@ -59,6 +59,7 @@ type Machine struct {
 	// beside the steps.
 	guard    atomic.Pointer[recovery.Guard]
 	disks    []disk
+	luns     lunKernel // of a test; nil: the kernel itself
 	root     candidate
 	ids      sessionIDs  // of reserved
 	ending   atomic.Bool // the machine is being switched off

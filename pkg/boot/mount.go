@@ -3,6 +3,7 @@ package boot
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -47,10 +48,15 @@ func (m *Machine) mountRoot(ctx context.Context) error {
 	return m.mountUsr(ctx)
 }
 
-// sayDirty tells what nobody asked fsck about.
+// sayDirty tells what no fsck was run for. What a mount does about it, it does not
+// do where the disk is read-only.
 func (m *Machine) sayDirty(what string, c candidate) {
-	if c.Dirty != "" {
-		m.Log.Warnf("%s %s (%s) %s", what, c.Path(), c.FSType, c.Dirty)
+	text := c.Dirty
+	if readOnlyDisk("/sys", c.Name) {
+		text, _, _ = strings.Cut(text, ": mounting it replays")
+	}
+	if text != "" {
+		m.Log.Warnf("%s %s (%s) %s", what, c.Path(), c.FSType, text)
 	}
 }
 

@@ -3,7 +3,6 @@ package boot
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // checkOverlay stops a boot whose command line asks for a writable layer over
@@ -11,7 +10,7 @@ import (
 // is made for many machines: its fstab makes root writable, and two that write to
 // one file system destroy it.
 func (m *Machine) checkOverlay(sys string) error {
-	name := strings.TrimRight(m.root.Name, "0123456789")
+	name := diskOf(m.root.Device)
 	ours := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == name })
 	if m.Plan.Overlay == "" || !ours || neverWritten(m.root.FSType) || readOnlyDisk(sys, m.root.Name) {
 		return nil

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
-	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -36,13 +35,21 @@ const rootWait = 5 * time.Second
 // findRoot decides which device is root and what file system it holds. While it
 // is not found, and a target is not there yet, root may be on that one.
 func (m *Machine) findRoot(ctx context.Context) error {
+	if root := m.spec.Root; root.Delay.V > 0 {
+		m.Log.Infof("looking for root in %v, as %s says", root.Delay.V, root.Delay.From)
+		if err := sleep(ctx, root.Delay.V); err != nil {
+			return err
+		}
+	}
+	p := m.newPatience()
 	for {
 		changed := m.logins.change()
 		waits := m.logins.waits()
-		err := m.findRootNow(ctx)
+		err := m.findRootNow(ctx, p)
 		if err == nil || len(waits) == 0 {
 			return err
 		}
+		m.detachLate(ctx)
 		if !m.waitTarget(ctx, changed, err) {
 			return err
 		}
@@ -70,25 +77,44 @@ func (m *Machine) waitTarget(ctx context.Context, changed <-chan struct{}, reaso
 }
 
 // findRootNow looks for root on the targets that are there.
-func (m *Machine) findRootNow(ctx context.Context) error {
+func (m *Machine) findRootNow(ctx context.Context, p *patience) error {
 	root := m.spec.Root
-	if root.Delay.V > 0 {
-		m.Log.Infof("looking for root in %v, as %s says", root.Delay.V, root.Delay.From)
-		if err := sleep(ctx, root.Delay.V); err != nil {
-			return err
-		}
-	}
 	if !root.Device.Given() {
-		return m.rootByLooking(ctx)
+		limit := time.Duration(0)
+		if len(m.logins.waits()) > 0 {
+			limit = rootWait // of two inits the one on a first LUN counts
+		}
+		return m.searchRoot(ctx, p, m.holding(ctx), limit)
 	}
-	err := m.waitRoot(ctx, root.Device.V, root.Wait.Or(rootWait))
+	err := m.searchRoot(ctx, p, m.named(ctx, root.Device.V), root.Wait.Or(rootWait))
 	for _, other := range root.Fallbacks {
 		var missing *notFoundError
 		if !errors.As(err, &missing) {
 			break
 		}
 		m.Log.Warnf("%v: trying %s %s", err, other.From, other.V)
-		err = m.chooseRoot(ctx, other.V)
+		err = p.try(ctx, m.named(ctx, other.V).all)
+	}
+	return err
+}
+
+// searchRoot looks at the disks that there are, then at the other LUNs, and waits
+// for a device that is absent for as long as limit. What else may bring it before
+// is waited for first.
+func (m *Machine) searchRoot(ctx context.Context, p *patience, f finder, limit time.Duration) error {
+	err := p.try(ctx, f.all)
+	first := time.Duration(0)
+	if f.others || len(m.logins.waits()) > 0 {
+		first = min(limit, rootWait)
+	}
+	if absent(err) && first > 0 {
+		err = m.waitRoot(ctx, f, first, err)
+	}
+	if absent(err) {
+		err = p.everywhere(ctx, err, f)
+	}
+	if absent(err) && limit > first {
+		err = m.waitRoot(ctx, f, limit-first, err)
 	}
 	return err
 }
@@ -105,25 +131,21 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // waitRoot tries to find a device until it is there, for as long as limit. Only
-// a device that is missing is waited for: one that is no root stays none.
-func (m *Machine) waitRoot(ctx context.Context, want bootspec.Device, limit time.Duration) error {
+// a device that is absent is waited for: one that is no root stays none. reason is
+// the end of the last try.
+func (m *Machine) waitRoot(ctx context.Context, f finder, limit time.Duration, reason error) error {
 	began := time.Now()
 	n := nag{log: m.Log, step: "root"}
-	err := m.chooseRoot(ctx, want)
-	var missing *notFoundError
-	if !errors.As(err, &missing) || limit <= 0 {
-		return err
-	}
-	m.Log.Infof("%v: waiting for it", err)
+	m.Log.Infof("%v: waiting for it", reason)
 	for {
 		changed := m.logins.change()
 		left := limit - time.Since(began)
-		err := m.tryRoot(ctx, want, min(max(left, 0), secondLine), changed)
+		err := m.tryRoot(ctx, f, min(max(left, 0), secondLine), changed)
 		switch {
 		case err == nil:
 			n.healed()
 			return nil
-		case !errors.As(err, &missing), ctx.Err() != nil, time.Since(began) >= limit:
+		case !absent(err), ctx.Err() != nil, time.Since(began) >= limit:
 			return err
 		}
 		n.failed(err)
@@ -134,7 +156,7 @@ func (m *Machine) waitRoot(ctx context.Context, want bootspec.Device, limit time
 // After limit, or when a target's login has changed, it returns what was wrong
 // the last time: the disks of a target count from that change on, which is after
 // their events.
-func (m *Machine) tryRoot(ctx context.Context, want bootspec.Device, limit time.Duration, changed <-chan struct{}) error {
+func (m *Machine) tryRoot(ctx context.Context, f finder, limit time.Duration, changed <-chan struct{}) error {
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	contain.Go("wait for a target", func() {
@@ -146,13 +168,12 @@ func (m *Machine) tryRoot(ctx context.Context, want bootspec.Device, limit time.
 	}, nil)
 	var last error
 	err := m.Uevents.Wait(wait, func(ev uevent.Event) (bool, error) {
-		if ev.Action != "" && ev.Subsystem != "block" {
+		if ev.Action != "" && (ev.Subsystem != "block" || !f.events) {
 			return false, nil
 		}
 		m.newDisks()
-		last = m.chooseRoot(ctx, want)
-		var missing *notFoundError
-		if errors.As(last, &missing) {
+		last = f.all()
+		if absent(last) {
 			return false, nil
 		}
 		return true, last
@@ -164,34 +185,9 @@ func (m *Machine) tryRoot(ctx context.Context, want bootspec.Device, limit time.
 	return err
 }
 
-// chooseRoot finds a device and what is on it. Of several copies it takes the
-// first that holds an init.
-func (m *Machine) chooseRoot(ctx context.Context, want bootspec.Device) error {
-	devices, err := m.search(ctx, kernelPaths, want)
-	if err != nil {
-		return err
-	}
-	if len(devices) == 1 {
-		c, err := m.probe(ctx, devices[0])
-		m.root = c
-		return err
-	}
-	m.Log.Warnf("root %s is the name of %d devices: the first with an init is taken", want, len(devices))
-	return m.lookForInit(ctx, devices)
-}
-
-// rootByLooking finds the root that nobody named.
-func (m *Machine) rootByLooking(ctx context.Context) error {
-	devices, err := m.everything(kernelPaths)
-	if err != nil {
-		return err
-	}
-	return m.lookForInit(ctx, devices)
-}
-
 // lookForInit takes the first device with a file system with an init.
 func (m *Machine) lookForInit(ctx context.Context, devices []blockdev.Device) error {
-	var seen []string
+	none := &noInitError{where: m.sessionNames()}
 	for _, d := range devices {
 		c, err := m.probe(ctx, d)
 		if err == nil {
@@ -206,11 +202,16 @@ func (m *Machine) lookForInit(ctx context.Context, devices []blockdev.Device) er
 		if h := hint(err); h != "" {
 			text += " (" + h + ")"
 		}
-		seen = append(seen, text)
+		none.seen = append(none.seen, text)
+		if passes(err) {
+			none.unread = append(none.unread, unread{diskOf(d), err})
+		}
 	}
-	return withHint(fmt.Errorf("no file system with an init on %s: %s", m.sessionNames(), strings.Join(seen, "; ")),
-		"name it with root=/dev/sdXN, and the program with init=PATH")
+	return none
 }
+
+// diskOf returns the name of the SCSI disk that a device is, or is a part of.
+func diskOf(d blockdev.Device) string { return strings.TrimRight(d.Name, "0123456789") }
 
 // probe finds a device's file system. One that rootfstype= names is believed;
 // of several it is the one that is there.
@@ -238,6 +239,9 @@ func probeType(d blockdev.Device) (candidate, error) {
 	var several *blockdev.AmbiguousError
 	if errors.As(err, &several) {
 		err = withHint(err, "say with rootfstype= which one it is")
+	}
+	if passes(err) {
+		err = &unreadError{unread{diskOf(d), err}}
 	}
 	return candidate{Device: d, FSType: fsys.Type, Dirty: fsys.Dirty}, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,6 +53,9 @@ func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.Unit, error)
 			return nil, missing
 		case ctx.Err() != nil:
 			return nil, err
+		case missing != nil && lun == kernel.ScanAll && len(found) > 0 && time.Since(began) >= readyPatience:
+			sc.m.Log.Warnf("%v: going on with the others", missing)
+			return found, nil
 		case missing != nil:
 			if !said && time.Since(began) >= readyPatience {
 				sc.m.Log.Warnf("%v: waiting for it", missing)
@@ -62,7 +66,7 @@ func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.Unit, error)
 	}
 }
 
-// look returns the session's disks, or one that is not ready yet.
+// look returns the session's disks that are ready, and one that is not.
 func (sc scanner) look(ctx context.Context, lun uint64) (found []blockdev.Unit, missing *notReadyError, err error) {
 	units, err := blockdev.Units("/sys", sc.s.SID)
 	if err != nil {
@@ -79,12 +83,14 @@ func (sc scanner) look(ctx context.Context, lun uint64) (found []blockdev.Unit, 
 		if err != nil {
 			return nil, nil, err
 		}
-		if !ready {
-			return nil, &notReadyError{u, sc.s.Target}, nil
+		switch {
+		case ready:
+			found = append(found, u)
+		case missing == nil:
+			missing = &notReadyError{u, sc.s.Target}
 		}
-		found = append(found, u)
 	}
-	return found, nil, nil
+	return found, missing, nil
 }
 
 // probeAgain makes the kernel read anew what it knows of a disk whose session was
@@ -112,15 +118,16 @@ func (m *Machine) lookFor(ctx context.Context, look func(uevent.Event) (bool, er
 	return m.Uevents.Wait(ctx, look)
 }
 
-// rescan makes the kernel ask a disk for its size. If it cannot, the disk stays
-// not ready, and the next try follows. Without a disk the kernel is still at it:
+// rescan makes the kernel ask a disk for its size, and read its partitions, which it
+// has not done while there was none. If it cannot, the disk stays not ready, and the
+// next try follows. Without a disk the kernel is still at it:
 // for 100 s it waits for one to spin up (drivers/scsi/sd.c: sd_spinup_disk).
 func rescan(ctx context.Context, u blockdev.Unit) {
 	if u.Disk == "" {
 		return
 	}
 	defer doing(ctx, "rescan of "+u.Disk)()
-	_ = blockdev.Rescan("/sys", u.Disk)
+	_ = blockdev.ProbeAgain("/sys", "/dev", u.Disk)
 }
 
 // notReadyError is a LUN whose disk cannot be used yet.
@@ -164,7 +171,10 @@ func isReady(ctx context.Context, u blockdev.Unit) (bool, error) {
 	switch err {
 	case nil:
 		return readWord("/sys/class/block/"+u.Disk, "size") != "0", unix.Close(fd)
-	case unix.ENOENT, unix.ENXIO, unix.ENOMEDIUM:
+	case unix.ENOENT:
+		return false, nil
+	}
+	if slices.Contains(passing, error(err)) {
 		return false, nil
 	}
 	return false, &os.PathError{Op: "open", Path: "/dev/" + u.Disk, Err: err}

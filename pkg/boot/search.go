@@ -14,16 +14,17 @@ import (
 // notFoundError says that no disk that we may look at has the device. It may
 // still come.
 type notFoundError struct {
-	want bootspec.Device
-	any  bool // all disks were looked at
-	have []string
+	want   bootspec.Device
+	any    bool // all disks were looked at
+	have   []string
+	unread []unread
 }
 
 func (e *notFoundError) Error() string {
 	if e.any {
-		return fmt.Sprintf("root %s: no disk has such a device", e.want)
+		return fmt.Sprintf("root %s: no disk has such a device", e.want) + describeUnread(e.unread)
 	}
-	return fmt.Sprintf("root %s: the disks of our sessions have no such device", e.want)
+	return fmt.Sprintf("root %s: the disks of our sessions have no such device", e.want) + describeUnread(e.unread)
 }
 
 // Hint lists what there is instead.
@@ -56,11 +57,17 @@ func (m *Machine) search(ctx context.Context, p paths, want bootspec.Device) ([]
 			}
 		}
 	}
+	return m.searchAt(ctx, p, want, disks)
+}
+
+// searchAt searches disks only; a name by which disks are counted, or that stands
+// for a LUN, needs no look at any.
+func (m *Machine) searchAt(ctx context.Context, p paths, want bootspec.Device, disks []disk) ([]blockdev.Device, error) {
 	switch want.By {
 	case bootspec.BySession:
 		return searchNames(p, m.counted(false), want)
 	case bootspec.ByPath:
-		return searchNames(p, disks, want)
+		return searchNames(p, m.disks, want)
 	}
 	return m.searchInside(ctx, p, disks, want)
 }
@@ -78,9 +85,12 @@ func searchNames(p paths, disks []disk, want bootspec.Device) ([]blockdev.Device
 		if want.By == bootspec.ByPath {
 			ok = d.Target == want.Text && slices.Contains(d.Portals, want.Portal) && d.LUN == uint64(want.LUN)
 		}
+		if whole.Size == 0 {
+			missing.unread = append(missing.unread, unread{d.Name, errNoSize})
+		}
 		for _, dev := range append([]blockdev.Device{whole}, parts...) {
 			missing.have = append(missing.have, fmt.Sprintf("%s (%d MiB)", dev.Name, dev.Size>>20))
-			if ok && dev.Partition == want.Partition {
+			if ok && dev.Partition == want.Partition && dev.Size > 0 {
 				out = append(out, dev)
 			}
 		}
@@ -105,6 +115,7 @@ func (m *Machine) searchInside(ctx context.Context, p paths, disks []disk, want 
 			m.Log.Warnf("%v", err) // root may be on another disk
 		}
 		infos = append(infos, found...)
+		missing.unread = append(missing.unread, m.unreadIn(d, found, err)...)
 		for _, i := range found {
 			missing.have = append(missing.have, i.Describe())
 		}
@@ -119,11 +130,36 @@ func (m *Machine) searchInside(ctx context.Context, p paths, disks []disk, want 
 	return out, nil
 }
 
+// unreadIn tells whether a disk of ours could not be read, for a reason that may
+// pass; err is of its partition table.
+func (m *Machine) unreadIn(d disk, found []blockdev.Info, err error) []unread {
+	ours := slices.ContainsFunc(m.disks, func(other disk) bool { return other.Name == d.Name })
+	switch {
+	case !ours:
+		return nil
+	case len(found) > 0 && found[0].Size == 0:
+		return []unread{{d.Name, errNoSize}}
+	case passes(err):
+		return []unread{{d.Name, err}}
+	}
+	for _, i := range found {
+		if passes(i.FSErr) {
+			return []unread{{d.Name, i.FSErr}}
+		}
+	}
+	return nil
+}
+
 // everything lists all devices of the sessions' disks, for a root that nobody
 // named.
 func (m *Machine) everything(p paths) ([]blockdev.Device, error) {
+	return devicesOf(p, m.counted(true))
+}
+
+// devicesOf lists the devices of disks, the likeliest of each first.
+func devicesOf(p paths, disks []disk) ([]blockdev.Device, error) {
 	var out []blockdev.Device
-	for _, d := range m.counted(true) {
+	for _, d := range disks {
 		whole, parts, err := blockdev.Disk(p.sys, d.Name)
 		if err != nil {
 			return nil, err

@@ -53,7 +53,7 @@ func TestSearchOursOnly(t *testing.T) {
 		}
 		m := Machine{Log: kmsg.Open(kmsg.Paths{})}
 		m.spec.Root = plan.Root
-		m.disks = []disk{{"sdb", 0, "iqn.x", portals, 0}, {"sdc", 1, "iqn.x", portals, 0}}
+		m.disks = []disk{{Name: "sdb", Target: "iqn.x", Portals: portals}, {Name: "sdc", LUN: 1, Target: "iqn.x", Portals: portals}}
 		got, err := m.search(t.Context(), p, plan.Root.Device.V)
 		var missing *notFoundError
 		if names(got) != tt.want || (tt.want == "") != errors.As(err, &missing) {

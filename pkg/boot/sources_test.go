@@ -44,3 +44,27 @@ func TestCorrectLUN(t *testing.T) {
 		}
 	}
 }
+
+// A LUN is given where a source names one for the target: DHCP does for its own,
+// if its root path has one, and not for a target of another source.
+func TestWhoNamesTheLUN(t *testing.T) {
+	const dhcp, other = "iscsi:10.1.1.7:::1:iqn.x:d", "netroot=iscsi:10.1.1.7::::iqn.x:d"
+	for _, tt := range []struct{ line, rootPath, want string }{
+		{other, "", ""},
+		{other, dhcp, ""},
+		{"", dhcp, "DHCP option 17"},
+		{"", "iscsi:10.1.1.7:::0:iqn.x:d", "DHCP option 17"},
+		{"", "iscsi:10.1.1.7::::iqn.x:d", ""},
+		{"iscsi_lun=2", dhcp, "iscsi_lun="},
+		{"netroot=iscsi:10.1.1.7:::0:iqn.x:d", "", "netroot="},
+	} {
+		plan, err := bootspec.Parse(cmdline.Parse("ip=dhcp iscsi_i=iqn.x:m " + tt.line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec, _, err := plan.Resolve(bootspec.NetFacts{RootPath: tt.rootPath})
+		if err != nil || len(spec.Targets) != 1 || spec.Targets[0].LUN.From != tt.want {
+			t.Errorf("%+v: %+v, %v", tt, spec.Targets, err)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
@@ -42,12 +43,32 @@ func (m *Machine) mountUsr(ctx context.Context) error {
 	return nil
 }
 
+// findUsr looks for /usr as it is looked for root.
+func (m *Machine) findUsr(ctx context.Context, want bootspec.Device) (devices []blockdev.Device, err error) {
+	p := m.newPatience()
+	f := finder{
+		all: func() error {
+			devices, err = m.search(ctx, kernelPaths, want)
+			return err
+		},
+		at: func(fresh []disk) error {
+			devices, err = m.searchAt(ctx, kernelPaths, want, fresh)
+			return err
+		},
+	}
+	err = p.try(ctx, f.all)
+	if absent(err) {
+		err = p.everywhere(ctx, err, f)
+	}
+	return devices, err
+}
+
 func (m *Machine) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bootspec.Device) error {
 	dir := filepath.Join(sysroot, "usr")
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
 		return fmt.Errorf("%s is no directory to mount on", e.Dir)
 	}
-	devices, err := m.search(ctx, kernelPaths, want)
+	devices, err := m.findUsr(ctx, want)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,8 @@ func TestFindRootWaits(t *testing.T) {
 	m := Machine{Log: kmsg.Open(kmsg.Paths{}), Uevents: events}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if err := m.waitRoot(ctx, bootspec.Device{By: bootspec.ByUUID, Text: "1"}, bootspec.Forever); err == nil || ctx.Err() == nil {
+	f := m.named(ctx, bootspec.Device{By: bootspec.ByUUID, Text: "1"})
+	if err := m.waitRoot(ctx, f, bootspec.Forever, errors.New("not there")); err == nil || ctx.Err() == nil {
 		t.Errorf("got %v", err)
 	}
 }
@@ -73,7 +74,7 @@ func TestTryRootLooksAgainWhenATargetComesUp(t *testing.T) {
 	changed := l.change()
 	go l.lose(0)
 	var missing *notFoundError
-	if err := m.tryRoot(t.Context(), bootspec.Device{By: bootspec.ByUUID, Text: "1"}, time.Hour, changed); !errors.As(err, &missing) {
+	if err := m.tryRoot(t.Context(), m.named(t.Context(), bootspec.Device{By: bootspec.ByUUID, Text: "1"}), time.Hour, changed); !errors.As(err, &missing) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -129,7 +129,7 @@ func (p *Plan) addRootPath(f NetFacts) (warnings []string, err error) {
 }
 
 // lunOfDHCP says that DHCP's LUN does not count for a target that another source
-// names: named without one, its LUN is 0, or the one that holds root.
+// names: named without one, its LUN is the one that has root, 0 first.
 func lunOfDHCP(t Target, lun iscsi.LUN, from string) []string {
 	if lun == t.LUN.V {
 		return nil
@@ -147,9 +147,9 @@ func (p *Plan) takeRootPath(r RootPath, from string) error {
 	if len(p.Targets) > 0 && !low(p.Targets[0].Name.From) {
 		common = p.Targets[0] // without a name, or there would be no need for the root path
 	}
-	t := Target{
-		Name: Value[string]{r.Name, from}, Group: common.Group,
-		LUN: orElse(common.LUN, Value[iscsi.LUN]{r.LUN, from}), Portals: common.Portals,
+	t := Target{Name: Value[string]{r.Name, from}, Group: common.Group, LUN: common.LUN, Portals: common.Portals}
+	if r.HasLUN {
+		t.LUN = orElse(t.LUN, Value[iscsi.LUN]{r.LUN, from})
 	}
 	if len(t.Portals) == 0 && r.Host != "" {
 		t.Portals = []Value[Portal]{{Portal{r.Host, r.Port}, from}}

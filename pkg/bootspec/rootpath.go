@@ -28,7 +28,9 @@ type RootPath struct {
 	// Port is the TCP port, DefaultPort where none is given.
 	Port uint16
 	LUN  iscsi.LUN
-	Name string // the target's iSCSI name, at most 223 bytes
+	// HasLUN tells LUN 0 from none, which the target's disks decide on then.
+	HasLUN bool
+	Name   string // the target's iSCSI name, at most 223 bytes
 }
 
 // RootPathError says what is wrong with a root path, and where.
@@ -77,7 +79,10 @@ func (r RootPath) String() string {
 		host = "[" + host + "]"
 	}
 	b := r.LUN.Bytes()
-	lun := fmt.Sprintf("%x-%x-%x-%x", b[0:2], b[2:4], b[4:6], b[6:8])
+	lun := ""
+	if r.HasLUN {
+		lun = fmt.Sprintf("%x-%x-%x-%x", b[0:2], b[2:4], b[4:6], b[6:8])
+	}
 	return fmt.Sprintf("iscsi:%s:6:%d:%s:%s", host, r.Port, lun, r.Name)
 }
 
@@ -210,6 +215,7 @@ func (p *rootPath) lun(r *RootPath) error {
 	if r.LUN, err = iscsi.ParseHexLUN(text); err != nil {
 		return p.failf(at, "the LUN is not made of up to four groups of up to four hex digits with - between them")
 	}
+	r.HasLUN = text != ""
 	return nil
 }
 

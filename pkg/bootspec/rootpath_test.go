@@ -43,6 +43,9 @@ func TestParseRootPath(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.text, got, tt.want)
 		}
+		if none := strings.HasSuffix(tt.text, "::"+r.Name); r.HasLUN == none {
+			t.Errorf("%s: has a LUN: %v", tt.text, r.HasLUN)
+		}
 		if isAddr := strings.ContainsAny(r.Host, ":%") || strings.HasPrefix(r.Host, "192.") || strings.HasPrefix(r.Host, "10."); r.Addr.IsValid() != isAddr {
 			t.Errorf("%s: address %v", tt.text, r.Addr)
 		}

@@ -24,7 +24,7 @@ type Target struct {
 	// one first.
 	Portals []Value[Portal]
 	Group   Value[uint16]    // target portal group tag (TPGT) to expect
-	LUN     Value[iscsi.LUN] // not given: LUN 0, and if that is no disk, all
+	LUN     Value[iscsi.LUN] // not given: the one that has root, 0 first
 	CHAP    CHAP
 }
 

@@ -32,7 +32,7 @@ type Proxy struct {
 	struck int
 	follow bool
 	lag    time.Duration  // see Lag
-	sense  byte           // see Sense
+	sense  sense          // see Sense
 	open   []*connection  // in the order in which they came
 	live   int            // connections that have passed their login
 	next   chan time.Time // see Next; nil: nobody waits

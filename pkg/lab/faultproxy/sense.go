@@ -12,26 +12,54 @@ import (
 func (p *Proxy) Sense(key byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sense = key
+	p.sense = sense{key: key}
+}
+
+// NotReady is Sense with the key NOT READY and an additional code (SPC-4 annex F), 0x04 and 0x0b for a port in standby. Reads
+// that the target ends within their data are struck too.
+func (p *Proxy) NotReady(code, qualifier byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sense = sense{key: 0x02, code: code, qualifier: qualifier, reads: true}
+}
+
+// sense is what commands end in.
+type sense struct {
+	key, code, qualifier byte
+	reads                bool // those that end within their data too
+}
+
+// strikes tells whether a PDU of the target's ends a command that is struck. The last one of a read may hold the status
+// (RFC 7143 11.7.3: S bit).
+func (s sense) strikes(pdu []byte) bool {
+	const status = 0x01
+	op := iscsi.Opcode(pdu[0] & 0x3f)
+	return s.key != 0 && (op == iscsi.OpSCSIResponse || s.reads && op == iscsi.OpDataIn && pdu[1]&status != 0)
 }
 
 // answered returns a PDU of the target's as Sense has it.
 func (p *Proxy) answered(pdu []byte) []byte {
 	p.mu.Lock()
-	key := p.sense
+	sense := p.sense
 	p.mu.Unlock()
-	if key == 0 || iscsi.Opcode(pdu[0]&0x3f) != iscsi.OpSCSIResponse {
+	if !sense.strikes(pdu) {
 		return pdu
 	}
 	const checkCondition, senseLen = 2, 18
 	out := make([]byte, iscsi.BHSLen+2+senseLen)
 	copy(out, pdu[:iscsi.BHSLen])
-	// RFC 7143 11.4: completed at the target, no AHS, and no residual count.
+	// RFC 7143 11.4: completed at the target, no AHS, and no residual count. Of a read the tags and numbers stand where those of
+	// a response do (11.7), but for LUN, target transfer tag, and the number of the data.
+	out[0] = byte(iscsi.OpSCSIResponse)
+	clear(out[8:16])
+	clear(out[20:24])
+	clear(out[36:40])
 	out[1], out[2], out[3] = 0x80, 0, checkCondition
 	binary.BigEndian.PutUint32(out[4:], 2+senseLen)
 	clear(out[44:iscsi.BHSLen])
 	data := out[iscsi.BHSLen:]
 	binary.BigEndian.PutUint16(data, senseLen)
-	data[2], data[4], data[2+7] = 0x70, key, senseLen-8 // current, in fixed format
+	data[2], data[4], data[2+7] = 0x70, sense.key, senseLen-8 // current, in fixed format
+	data[2+12], data[2+13] = sense.code, sense.qualifier
 	return out
 }

@@ -40,3 +40,25 @@ func TestSense(t *testing.T) {
 		}
 	}
 }
+
+// A port in standby refuses reads too, whose status comes with their last data.
+func TestNotReady(t *testing.T) {
+	var p Proxy
+	p.NotReady(0x04, 0x0b)
+	read := make([]byte, iscsi.BHSLen+512)
+	read[0], read[1], read[6], read[19], read[27] = byte(iscsi.OpDataIn), 0x81, 2, 5, 7
+	got := p.answered(read)
+	want := []byte{0, 18, 0x70, 0, 2, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x04, 0x0b, 0, 0, 0, 0}
+	if got[0] != byte(iscsi.OpSCSIResponse) || got[3] != 2 || got[19] != 5 || got[27] != 7 || !bytes.Equal(got[iscsi.BHSLen:], want) {
+		t.Errorf("% x", got)
+	}
+	read[1] = 0 // more follows
+	if got := p.answered(read); !bytes.Equal(got, read) {
+		t.Errorf("the middle of a read: % x", got)
+	}
+	read[1] = 0x81
+	p.Sense(0x0b)
+	if got := p.answered(read); !bytes.Equal(got, read) {
+		t.Errorf("Sense strikes a read: % x", got)
+	}
+}

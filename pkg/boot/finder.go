@@ -1,0 +1,113 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+// finder is a way to look for a device. An error for which absent is true tells
+// that there is none.
+type finder struct {
+	all func() error       // looks at all disks that there are
+	at  func([]disk) error // at these, which were added
+	// events tells to look again at each event of the kernel's that may bring a
+	// device, and not only when a target comes up.
+	events bool
+	// others: disks of this machine count too.
+	others bool
+}
+
+// absent tells whether a search ended without a device: it may still come.
+func absent(err error) bool {
+	var missing *notFoundError
+	var noInit *noInitError
+	return errors.As(err, &missing) || errors.As(err, &noInit)
+}
+
+// named finds the device that want names, and its file system.
+func (m *Machine) named(ctx context.Context, want bootspec.Device) finder {
+	choose := func(devices []blockdev.Device, err error) error {
+		if err != nil {
+			return err
+		}
+		return m.choose(ctx, want, devices)
+	}
+	return finder{
+		all:    func() error { return choose(m.search(ctx, kernelPaths, want)) },
+		at:     func(fresh []disk) error { return choose(m.searchAt(ctx, kernelPaths, want, fresh)) },
+		events: true, others: m.spec.Root.AnyDisk.V,
+	}
+}
+
+// holding finds the first device with an init.
+func (m *Machine) holding(ctx context.Context) finder {
+	look := func(devices []blockdev.Device, err error) error {
+		if err != nil {
+			return err
+		}
+		return m.lookForInit(ctx, devices)
+	}
+	return finder{
+		all: func() error { return look(m.everything(kernelPaths)) },
+		at:  func(fresh []disk) error { return look(devicesOf(kernelPaths, fresh)) },
+	}
+}
+
+// choose takes the device that was found. Of several copies it is the first that
+// holds an init.
+func (m *Machine) choose(ctx context.Context, want bootspec.Device, devices []blockdev.Device) error {
+	if len(devices) == 1 {
+		c, err := m.probe(ctx, devices[0])
+		m.root = c
+		return err
+	}
+	m.Log.Warnf("root %s is the name of %d devices: the first with an init is taken", want, len(devices))
+	return m.lookForInit(ctx, devices)
+}
+
+// noInitError says that no device holds an init.
+type noInitError struct {
+	where  string
+	seen   []string
+	unread []unread
+}
+
+// Error implements error.
+func (e *noInitError) Error() string {
+	return "no file system with an init on " + e.where + ": " + strings.Join(e.seen, "; ") + describeUnread(e.unread)
+}
+
+// Hint says what to do.
+func (e *noInitError) Hint() string {
+	return "name it with root=/dev/sdXN, and the program with init=PATH"
+}
+
+// together is the end of a search of which a and b are parts, both without a
+// device.
+func together(a, b error) error {
+	var missing, more *notFoundError
+	if errors.As(a, &missing) && errors.As(b, &more) {
+		return &notFoundError{missing.want, missing.any, union(missing.have, more.have), slices.Concat(missing.unread, more.unread)}
+	}
+	var noInit, further *noInitError
+	if errors.As(a, &noInit) && errors.As(b, &further) {
+		return &noInitError{noInit.where, union(noInit.seen, further.seen), slices.Concat(noInit.unread, further.unread)}
+	}
+	return b
+}
+
+// union returns a and what b has more.
+func union(a, b []string) []string {
+	out := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,213 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+)
+
+// The order in which the LUNs of a target are looked at:
+//
+//  1. the step "disk" scans the LUN that a source names, and no other;
+//  2. where no source names one: the LUN of a by-path name of root at this target;
+//     without that, or if it is no disk, LUN 0; if that is no disk, all;
+//  3. where no source names one and these disks do not have root: the target's
+//     other LUNs, target by target as the sessions are counted, LUN by LUN from the
+//     lowest number on, until one has it. The target lists them (REPORT LUNS).
+//     Their disks count behind those of 1 and 2 of all targets. The same goes for
+//     /usr;
+//  4. the step "hand-over" detaches what was looked at in vain (detach.go).
+//
+// A target that is not there yet, and a disk of this machine that rd.root.any
+// allows, are waited for before 3, because their disks have lower numbers then.
+
+// lunKernel is the kernel's side of that: tests have one of their own.
+type lunKernel interface {
+	// units are the LUNs of a session that are attached.
+	units(session int) ([]blockdev.Unit, error)
+	// report lists the LUNs that the target of a disk has.
+	report(ctx context.Context, disk string) ([]uint64, error)
+	// attach scans a LUN, or all of them, and returns its disk when it is ready.
+	attach(ctx context.Context, session int, lun uint64) ([]blockdev.Unit, error)
+	detach(ctx context.Context, session int, u blockdev.Unit) error
+	// inUse tells whether a disk is mounted, or part of another device.
+	inUse(ctx context.Context, disk string) (bool, error)
+}
+
+// lunOps returns the kernel, or a test's.
+func (m *Machine) lunOps() lunKernel {
+	if m.luns != nil {
+		return m.luns
+	}
+	return sessionLUNs{m}
+}
+
+// leftOpen tells whether a session is up and no source names its LUN.
+func (m *Machine) leftOpen(i int) bool {
+	return m.logins.up(i) && i < len(m.spec.Targets) && !m.spec.Targets[i].LUN.Given()
+}
+
+// firstLUNs are the kernel's numbers that a session is scanned for, of which the
+// first that is a disk counts.
+func (m *Machine) firstLUNs(i int) []uint64 {
+	target := m.spec.Targets[i]
+	if target.LUN.Given() {
+		return forms(target.LUN.V)
+	}
+	if lun, ok := m.lunOfPath(target.Name.V); ok && lun != 0 {
+		return []uint64{lun, 0}
+	}
+	return []uint64{0}
+}
+
+// lunOfPath returns the LUN of a by-path name of root at a target.
+func (m *Machine) lunOfPath(target string) (lun uint64, ok bool) {
+	root := m.spec.Root.Device
+	return uint64(root.V.LUN), root.Given() && root.V.By == bootspec.ByPath && root.V.Text == target
+}
+
+// onOtherLUNs looks for a device on the LUNs that were not scanned, and ends at the
+// first one where it is not absent. reason is what the search met before.
+func (m *Machine) onOtherLUNs(ctx context.Context, reason error, f finder) error {
+	err := reason
+	for i := range m.sessions {
+		if !m.leftOpen(i) {
+			continue
+		}
+		luns, lerr := m.otherLUNs(ctx, i)
+		if lerr != nil {
+			m.Log.Warnf("the other LUNs of %s are not looked at: %v", m.sessions[i].Target, lerr)
+		}
+		if len(luns) > 0 {
+			m.Log.Infof("%v: looking at %d more LUNs of %s", reason, len(luns), m.sessions[i].Target)
+		}
+		for _, lun := range luns {
+			units, aerr := m.lunOps().attach(ctx, i, lun)
+			if ctx.Err() != nil {
+				return err
+			}
+			if aerr != nil {
+				err = m.withoutLUN(err, aerr)
+				continue
+			}
+			fresh := m.takeLate(i, units)
+			if len(fresh) == 0 {
+				continue
+			}
+			found := f.at(fresh)
+			if !absent(found) {
+				return found
+			}
+			err = together(err, found)
+		}
+	}
+	return err
+}
+
+// withoutLUN notes a LUN that could not be attached, which may pass.
+func (m *Machine) withoutLUN(err, cause error) error {
+	if !heals(cause) && !passes(cause) {
+		m.Log.Warnf("%v", cause)
+		return err
+	}
+	list := []unread{{err: cause}}
+	var noInit *noInitError
+	if errors.As(err, &noInit) {
+		return together(err, &noInitError{unread: list})
+	}
+	return together(err, &notFoundError{unread: list})
+}
+
+// otherLUNs lists the LUNs of a session whose disks are not counted yet, sorted.
+// A target that does not list them is asked by the kernel's own scan, which
+// attaches all that there are.
+func (m *Machine) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
+	at := slices.IndexFunc(m.disks, func(d disk) bool { return d.Session == i })
+	if at < 0 {
+		return nil, nil // not scanned yet: the disks of the first scan come first
+	}
+	all, err := m.lunOps().report(ctx, m.disks[at].Name)
+	if err != nil {
+		m.Log.Debugf("%v", err)
+		if _, err = m.lunOps().attach(ctx, i, kernel.ScanAll); err != nil && !heals(err) {
+			return nil, err
+		}
+		units, err := m.lunOps().units(i)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range units {
+			if u.IsDisk() {
+				all = append(all, u.LUN)
+			}
+		}
+	}
+	all = slices.DeleteFunc(all, func(lun uint64) bool {
+		return slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.LUN == lun })
+	})
+	slices.Sort(all)
+	return all, nil
+}
+
+// takeLate counts disks behind all others.
+func (m *Machine) takeLate(i int, units []blockdev.Unit) []disk {
+	var fresh []disk
+	for _, u := range units {
+		if slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == u.Disk }) {
+			continue
+		}
+		m.Log.Infof("%s", m.describe(i, u))
+		d := m.newDisk(i, u)
+		d.Late = true
+		fresh = append(fresh, d)
+	}
+	m.disks = append(m.disks, fresh...)
+	return fresh
+}
+
+// sessionLUNs is the kernel itself.
+type sessionLUNs struct{ m *Machine }
+
+func (k sessionLUNs) units(i int) ([]blockdev.Unit, error) {
+	return blockdev.Units("/sys", k.m.sessions[i].SID)
+}
+
+func (k sessionLUNs) report(ctx context.Context, name string) ([]uint64, error) {
+	defer doing(ctx, "list of the LUNs by "+name)()
+	return blockdev.ReportLUNs("/dev/" + name)
+}
+
+// attach does not wait for a LUN that is not ready for longer than nothing is said
+// of it: root may be on the next one.
+func (k sessionLUNs) attach(ctx context.Context, i int, lun uint64) (units []blockdev.Unit, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readyPatience)
+	defer cancel()
+	s := k.m.sessions[i]
+	err = k.m.steadily(ctx, s, func(lost bool) (err error) {
+		sc := scanner{m: k.m, s: s, doubtful: lost, probed: map[string]bool{}}
+		units, err = sc.scan(ctx, lun)
+		return err
+	})
+	return units, err
+}
+
+func (k sessionLUNs) detach(ctx context.Context, i int, u blockdev.Unit) error {
+	ctx, cancel := context.WithTimeout(ctx, detachPatience)
+	defer cancel()
+	err := k.m.steadily(ctx, k.m.sessions[i], func(bool) error {
+		defer doing(ctx, fmt.Sprintf("detaching lun %v", iscsi.KernelLUN(u.LUN)))()
+		return blockdev.Detach("/sys", u)
+	})
+	return err
+}
+
+func (k sessionLUNs) inUse(ctx context.Context, name string) (bool, error) {
+	defer doing(ctx, "open of "+name)()
+	return blockdev.InUse("/dev", name)
+}

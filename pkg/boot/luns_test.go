@@ -1,0 +1,337 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
+)
+
+// fakeLUNs are targets with LUNs, of which the kernel attaches those that are
+// scanned, as sda, sdb and on.
+type fakeLUNs struct {
+	luns   [][]uint64 // of each session
+	mute   bool       // no target answers REPORT LUNS
+	sick   map[uint64]error
+	used   []string // disks
+	have   [][]blockdev.Unit
+	events []string
+}
+
+func (f *fakeLUNs) note(format string, args ...any) {
+	f.events = append(f.events, fmt.Sprintf(format, args...))
+}
+
+func (f *fakeLUNs) units(i int) ([]blockdev.Unit, error) { return slices.Clone(f.have[i]), nil }
+
+func (f *fakeLUNs) report(_ context.Context, name string) ([]uint64, error) {
+	if f.mute {
+		return nil, unix.EIO
+	}
+	for i, units := range f.have {
+		if slices.ContainsFunc(units, func(u blockdev.Unit) bool { return u.Disk == name }) {
+			return slices.Clone(f.luns[i]), nil
+		}
+	}
+	return nil, unix.ENODEV
+}
+
+func (f *fakeLUNs) attach(_ context.Context, i int, lun uint64) ([]blockdev.Unit, error) {
+	wanted := []uint64{lun}
+	if lun == kernel.ScanAll {
+		wanted = f.luns[i]
+	}
+	var out []blockdev.Unit
+	for _, n := range wanted {
+		if err := f.sick[n]; err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(f.have[i], func(u blockdev.Unit) bool { return u.LUN == n })
+		if at < 0 {
+			u := blockdev.Unit{LUN: n, Disk: f.free()}
+			f.have[i] = append(f.have[i], u)
+			f.note("%d:%d is %s", i, n, u.Disk)
+			at = len(f.have[i]) - 1
+		}
+		out = append(out, f.have[i][at])
+	}
+	return out, nil
+}
+
+// free returns the lowest name that no disk has, as the kernel does
+// (drivers/scsi/sd.c: sd_probe, ida_alloc).
+func (f *fakeLUNs) free() string {
+	for n := 0; ; n++ {
+		name := "sd" + string(rune('a'+n/26-1)) + string(rune('a'+n%26))
+		if n < 26 {
+			name = "sd" + string(rune('a'+n))
+		}
+		taken := func(units []blockdev.Unit) bool {
+			return slices.ContainsFunc(units, func(u blockdev.Unit) bool { return u.Disk == name })
+		}
+		if !slices.ContainsFunc(f.have, taken) {
+			return name
+		}
+	}
+}
+
+func (f *fakeLUNs) detach(_ context.Context, i int, u blockdev.Unit) error {
+	f.note("%d:%d off", i, u.LUN)
+	f.have[i] = slices.DeleteFunc(f.have[i], func(other blockdev.Unit) bool { return other.LUN == u.LUN })
+	return nil
+}
+
+func (f *fakeLUNs) inUse(_ context.Context, name string) (bool, error) {
+	return slices.Contains(f.used, name), nil
+}
+
+// lunMachine is a machine that has scanned the first LUN of each target.
+func lunMachine(t *testing.T, f *fakeLUNs) *Machine {
+	t.Helper()
+	m := &Machine{Log: kmsg.Open(kmsg.Paths{})}
+	scanned(t, m, f)
+	return m
+}
+
+// scanned gives a machine sessions with these targets, and the first LUN of each.
+func scanned(t *testing.T, m *Machine, f *fakeLUNs) {
+	t.Helper()
+	m.luns = f
+	f.have = make([][]blockdev.Unit, len(f.luns))
+	for i := range f.luns {
+		m.sessions = append(m.sessions, &session.Session{Record: session.Record{Target: fmt.Sprintf("iqn.x:%d", i)}})
+		m.spec.Targets = append(m.spec.Targets, bootspec.Target{})
+	}
+	for i, luns := range f.luns {
+		units, err := f.attach(t.Context(), i, luns[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.disks = append(m.disks, m.newDisk(i, units[0]))
+	}
+	f.events = nil
+}
+
+// finding finds root on one LUN of one session, and notes what was looked at.
+func finding(f *fakeLUNs, i int, lun uint64) finder {
+	return finder{at: func(fresh []disk) error {
+		for _, d := range fresh {
+			f.note("look at %d:%d", d.Session, d.LUN)
+			if d.Session == i && d.LUN == lun {
+				return nil
+			}
+		}
+		return &notFoundError{have: []string{fresh[0].Name}}
+	}}
+}
+
+// forty are the LUNs from 0 to 39.
+func forty() []uint64 {
+	out := make([]uint64, 40)
+	for i := range out {
+		out[i] = uint64(i)
+	}
+	return out
+}
+
+// The LUNs are looked at target by target, from the lowest number on, as far as
+// it takes.
+func TestOtherLUNs(t *testing.T) {
+	slow := temporary{&notReadyError{blockdev.Unit{LUN: 1}, "iqn.x:0"}}
+	for _, tt := range []struct {
+		name    string
+		f       fakeLUNs
+		session int
+		lun     uint64
+		want    string // events
+		missing string // disks that the error lists
+		unread  int
+	}{
+		{"found", fakeLUNs{luns: [][]uint64{{0, 9, 1, 7}}}, 0, 7, "0:1 is sdb, look at 0:1, 0:7 is sdc, look at 0:7", "", 0},
+		{"one LUN, not 0", fakeLUNs{luns: [][]uint64{{20}}}, 0, 1, "", "sda", 0},
+		{"second target", fakeLUNs{luns: [][]uint64{{0, 2}, {0, 1}}}, 1, 1, "0:2 is sdc, look at 0:2, 1:1 is sdd, look at 1:1", "", 0},
+		{"nowhere", fakeLUNs{luns: [][]uint64{{0, 1, 2}}}, 0, 9, "0:1 is sdb, look at 0:1, 0:2 is sdc, look at 0:2", "sda sdb sdc", 0},
+		{"no list", fakeLUNs{luns: [][]uint64{{0, 1}}, mute: true}, 0, 1, "0:1 is sdb, look at 0:1", "", 0},
+		{"one is not ready", fakeLUNs{luns: [][]uint64{{0, 1, 2}}, sick: map[uint64]error{1: slow}}, 0, 2, "0:2 is sdb, look at 0:2", "", 0},
+		{"only that", fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: slow}}, 0, 1, "", "sda", 1},
+		{"one that never will be", fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: errors.New("no")}}, 0, 1, "", "sda", 0},
+	} {
+		m := lunMachine(t, &tt.f)
+		err := m.onOtherLUNs(t.Context(), &notFoundError{have: []string{"sda"}}, finding(&tt.f, tt.session, tt.lun))
+		if got := strings.Join(tt.f.events, ", "); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+		var missing *notFoundError
+		if errors.As(err, &missing) != (tt.missing != "") || missing != nil && strings.Join(missing.have, " ") != tt.missing || len(unreadOf(err)) != tt.unread {
+			t.Errorf("%s: %v, %+v", tt.name, err, missing)
+		}
+	}
+}
+
+// A LUN that a source names is the only one.
+func TestNoOtherLUNs(t *testing.T) {
+	f := fakeLUNs{luns: [][]uint64{{0, 1}}}
+	m := lunMachine(t, &f)
+	m.spec.Targets[0].LUN = bootspec.Value[iscsi.LUN]{From: "iscsi_lun="}
+	if err := m.onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 1)); !absent(err) || len(f.events) > 0 {
+		t.Errorf("%v, %v", err, f.events)
+	}
+	m.root.Name = "sda1"
+	m.detachOthers(t.Context())
+	if len(f.events) > 0 {
+		t.Errorf("%v", f.events)
+	}
+}
+
+// Of forty LUNs root's stays, and what is in use; a target that does not have root
+// keeps the disk of the first scan, and no other.
+func TestDetach(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		lun  uint64 // with root; of session 0
+		edit func(*Machine, *fakeLUNs)
+		want string // LUNs that stay
+	}{
+		{"root on the last", 39, nil, "0:39 1:0"},
+		{"root on LUN 0", 0, nil, "0:0 1:0"},
+		{"/usr is another", 39, func(_ *Machine, f *fakeLUNs) { f.used = append(f.used, "sdc") }, "0:1 0:39 1:0"},
+		{"root of any disk", 1, func(m *Machine, _ *fakeLUNs) { m.spec.Root.AnyDisk.V = true }, "0:0 0:1 1:0"},
+	} {
+		f := fakeLUNs{luns: [][]uint64{forty(), {0, 1}}}
+		m := lunMachine(t, &f)
+		if tt.edit != nil {
+			tt.edit(m, &f)
+		}
+		if tt.lun > 0 {
+			if err := m.onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, tt.lun)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		at := slices.IndexFunc(m.disks, func(d disk) bool { return d.Session == 0 && d.LUN == tt.lun })
+		m.root.Name = m.disks[at].Name + "2"
+		f.used = append(f.used, m.disks[at].Name)
+		m.detachOthers(t.Context())
+		var got, counted []string
+		for i, units := range f.have {
+			for _, u := range units {
+				got = append(got, fmt.Sprintf("%d:%d", i, u.LUN))
+			}
+		}
+		for _, d := range m.disks {
+			counted = append(counted, fmt.Sprintf("%d:%d", d.Session, d.LUN))
+		}
+		slices.Sort(counted)
+		if strings.Join(got, " ") != tt.want || !slices.Equal(got, counted) {
+			t.Errorf("%s: %v, %v, want %s", tt.name, got, counted, tt.want)
+		}
+	}
+}
+
+// While a target is waited for, what was looked at in vain is gone, and its disk
+// gets the name that it would have had.
+func TestDisksKeepTheirNames(t *testing.T) {
+	f := fakeLUNs{luns: [][]uint64{{0, 1, 2}}}
+	m := lunMachine(t, &f)
+	if err := m.onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 9)); !absent(err) || len(m.disks) != 3 {
+		t.Fatal(err, m.disks)
+	}
+	m.detachLate(t.Context())
+	if name := f.free(); name != "sdb" || len(m.disks) != 1 {
+		t.Errorf("the next disk is %s, beside %v", name, m.disks)
+	}
+}
+
+// Disks of further LUNs are counted behind the first ones of all targets, which
+// must be there.
+func TestCountedLate(t *testing.T) {
+	f := fakeLUNs{luns: [][]uint64{{0, 5}, {0}}}
+	m := lunMachine(t, &f)
+	if err := m.onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 5)); err != nil {
+		t.Fatal(err)
+	}
+	m.sortDisks()
+	show := func(disks []disk) (out string) {
+		for _, d := range disks {
+			out += fmt.Sprintf(" %d:%d", d.Session, d.LUN)
+		}
+		return out
+	}
+	if got := show(m.counted(false)); got != " 0:0 1:0 0:5" {
+		t.Errorf("counted are%s", got)
+	}
+	m.logins = &logins{states: []loginState{loginUp, loginPending}}
+	if got := show(m.counted(false)); got != " 0:0 1:0" {
+		t.Errorf("while one is not there:%s", got)
+	}
+}
+
+// A by-path name of root at the target says which LUN is scanned first.
+func TestFirstLUNs(t *testing.T) {
+	const path = "root=/dev/disk/by-path/ip-10.1.1.7:3260-iscsi-iqn.x:t-lun-"
+	for line, want := range map[string][]uint64{
+		"":                          {0},
+		"root=/dev/sda2":            {0},
+		path + "7-part2":            {7, 0},
+		path + "0":                  {0},
+		path + "0x012c000000000000": {300, 0},
+		path + "7 iscsi_lun=3":      {3},
+		"iscsi_lun=300":             {0x412c, 300},
+		strings.Replace(path, "x:t", "x:other", 1) + "7": {0},
+	} {
+		plan, err := bootspec.Parse(cmdline.Parse("iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.1.1.7 " + line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := Machine{spec: bootspec.Spec{Root: plan.Root, Targets: plan.Targets}}
+		if got := m.firstLUNs(0); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", line, got, want)
+		}
+	}
+}
+
+// What fstab names stays, and what may hold what it names and no disk has.
+func TestNamedByFstab(t *testing.T) {
+	p := paths{t.TempDir(), t.TempDir()}
+	for name, head := range map[string]string{"sda": "nothing", "sdb": "LUKS\xba\xbe\x00\x02", "sdc": ""} {
+		fakeDisk(t, p.sys, name, 1)
+		body := make([]byte, 8<<20)
+		copy(body, head)
+		if name == "sdc" {
+			copy(body[4096-10:], "SWAPSPACE2")
+			copy(body[1024:], "\x01\x00\x00\x00\xff\x01\x00\x00\x00\x00\x00\x00UUUUUUUUUUUUUUUU")
+		}
+		writeFiles(t, map[string]string{filepath.Join(p.dev, name): string(body), filepath.Join(p.dev, name+"1"): string(body[:1<<20])})
+	}
+	m := Machine{Log: kmsg.Open(kmsg.Paths{})}
+	for i, name := range []string{"sda", "sdb", "sdc"} {
+		m.disks = append(m.disks, disk{Name: name, LUN: uint64(i)})
+	}
+	for fstab, want := range map[string]string{
+		"":                                   "",
+		"proc /proc proc defaults 0 0\n":     "",
+		"/dev/sda1 /srv ext4 defaults 0 0\n": "sda",
+		"/dev/mapper/v /srv ext4 defaults\n": "sdb",
+		"UUID=1 /srv ext4 defaults 0 0\n":    "sdb",
+		"UUID=55555555-5555-5555-5555-555555555555 none swap sw 0 0\n": "sdc",
+	} {
+		got := m.namedBy(t.Context(), p, switchroot.ParseFstab([]byte(fstab)))
+		slices.Sort(got)
+		if text := strings.Join(slices.Compact(got), " "); text != want {
+			t.Errorf("%q: %q, want %q", fstab, text, want)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+)
+
+func readError(errno error) error {
+	return fmt.Errorf("probe /dev/sda: %w", &os.PathError{Op: "read", Path: "/dev/sda", Err: errno})
+}
+
+// Errors of a read may pass, those of a mount do not.
+func TestPasses(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want bool
+	}{
+		{readError(unix.EIO), true},
+		{readError(unix.ENOMEDIUM), true},
+		{readError(unix.ETIMEDOUT), true},
+		{readError(unix.EINVAL), false},
+		{fmt.Errorf("mount /dev/sda (ext4): %w", unix.EIO), false},
+		{fmt.Errorf("mount /dev/sda (ext4): %w", unix.ENODEV), false},
+		{nil, false},
+	} {
+		if got := passes(tt.err); got != tt.want {
+			t.Errorf("%v: %v", tt.err, got)
+		}
+	}
+}
+
+// What may pass is waited for, with one message, for half a minute; what does not
+// pass is not.
+func TestPatienceWithDisks(t *testing.T) {
+	ill := &unreadError{unread{"", readError(unix.EIO)}}
+	for _, tt := range []struct {
+		name        string
+		err         error
+		fails       int // tries
+		timeout     time.Duration
+		least, most time.Duration
+		want        error
+	}{
+		{"passes", ill, 3, 0, time.Second, 10 * time.Second, nil},
+		{"passes in a search", &notFoundError{unread: []unread{{"", errNoSize}}}, 3, 0, time.Second, 10 * time.Second, nil},
+		{"and without a name", &noInitError{unread: []unread{{"", errNoSize}}}, 3, 0, time.Second, 10 * time.Second, nil},
+		{"lasts", ill, 1000, 0, passPatience, passPatience + 2*maxPause, ill},
+		{"rd.timeout=", ill, 1000, 5 * time.Second, 5 * time.Second, 5*time.Second + 2*maxPause, ill},
+		{"does not pass", unix.EINVAL, 1000, 0, 0, 0, unix.EINVAL},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &Machine{started: time.Now()}
+			m.Plan.Policy.Timeout.V = tt.timeout
+			log := &recorder{}
+			p := m.newPatience()
+			p.nag.log = log
+			tries := 0
+			err := p.try(t.Context(), func() error {
+				if tries++; tries <= tt.fails {
+					return tt.err
+				}
+				return nil
+			})
+			took := time.Since(m.started)
+			if !errors.Is(err, tt.want) || took < tt.least || took > tt.most {
+				t.Errorf("%s: %v after %v", tt.name, err, took)
+			}
+			if lines := log.lines(); tt.fails == 3 && (len(lines) != 2 || !strings.HasSuffix(lines[0], "trying again") && !strings.Contains(lines[0], "trying again: ")) {
+				t.Errorf("%s: log is %q", tt.name, lines)
+			}
+		})
+	}
+}
+
+// The other LUNs are looked at anew as long as one is not ready, together with the
+// disks that there are.
+func TestEverywhereAgain(t *testing.T) {
+	m := &Machine{Log: kmsg.Open(kmsg.Paths{})} // has a goroutine
+	synctest.Test(t, func(t *testing.T) {
+		slow := &notReadyError{target: "iqn.x:0"}
+		f := fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: temporary{slow}}}
+		scanned(t, m, &f)
+		m.started = time.Now()
+		find := finding(&f, 0, 1)
+		find.all = func() error {
+			delete(f.sick, 1)
+			return &notFoundError{}
+		}
+		if err := m.newPatience().everywhere(context.Background(), &notFoundError{}, find); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Join(f.events, ", "); got != "0:1 is sdb, look at 0:1" {
+			t.Error(got)
+		}
+	})
+}
