@@ -24,10 +24,15 @@ type Unit struct {
 	// Address is host, channel, target and LUN, as the kernel writes them:
 	// "2:0:0:1".
 	Address string
+	// Absent: the target could have a device there, and has none now (SPC-4 6.6.2,
+	// peripheral qualifier 001b), as arrays say of LUN 0 where nothing is mapped to
+	// it. The kernel attaches such a unit, and no driver binds to it
+	// (drivers/scsi/scsi_sysfs.c: scsi_bus_match).
+	Absent bool
 }
 
 // IsDisk tells whether the unit is a disk, with a block device or before it.
-func (u Unit) IsDisk() bool { return u.Type == typeDisk }
+func (u Unit) IsDisk() bool { return u.Type == typeDisk && !u.Absent }
 
 // Units returns the logical units of session sid, by LUN. sys is the mount
 // point of sysfs.
@@ -72,6 +77,9 @@ func readUnit(dir string) (Unit, bool) {
 		return Unit{}, false // it is just going away
 	}
 	u := Unit{LUN: lun, Type: typ, Address: name}
+	if b, err := os.ReadFile(filepath.Join(dir, "inquiry")); err == nil && len(b) > 0 {
+		u.Absent = b[0]>>5 != 0
+	}
 	if disks, err := os.ReadDir(filepath.Join(dir, "block")); err == nil && len(disks) == 1 {
 		u.Disk = disks[0].Name()
 	}

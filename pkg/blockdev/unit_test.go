@@ -28,6 +28,9 @@ func TestUnits(t *testing.T) {
 	sys := tree(t, map[string]string{
 		dev + "target2:0:0/2:0:0:0/type":           "12\n",
 		dev + "target2:0:0/2:0:0:10/type":          "0\n",
+		dev + "target2:0:0/2:0:0:10/inquiry":       "\x00\x00\x05",
+		dev + "target2:0:0/2:0:0:11/type":          "0\n",
+		dev + "target2:0:0/2:0:0:11/inquiry":       "\x20\x00\x05",
 		dev + "target2:0:0/2:0:0:1/type":           "0\n",
 		dev + "target2:0:0/2:0:0:1/block/sdb/size": "8\n",
 		// REPORT LUNS' well-known unit, and a LUN of four levels (SAM-5 4.7).
@@ -41,18 +44,19 @@ func TestUnits(t *testing.T) {
 	})
 	got, err := Units(sys, 3)
 	want := []Unit{
-		{0, 12, "", "2:0:0:0"},
-		{1, 0, "sdb", "2:0:0:1"},
-		{10, 0, "", "2:0:0:10"},
-		{49409, 30, "", "2:0:0:49409"},
-		{1<<32 + 1, 0, "", "2:0:0:4294967297"},
-		{1<<63 + 1, 0, "", "2:0:0:9223372036854775809"},
+		{Type: 12, Address: "2:0:0:0"},
+		{LUN: 1, Disk: "sdb", Address: "2:0:0:1"},
+		{LUN: 10, Address: "2:0:0:10"},
+		{LUN: 11, Address: "2:0:0:11", Absent: true},
+		{LUN: 49409, Type: 30, Address: "2:0:0:49409"},
+		{LUN: 1<<32 + 1, Address: "2:0:0:4294967297"},
+		{LUN: 1<<63 + 1, Address: "2:0:0:9223372036854775809"},
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if got[0].IsDisk() || !got[1].IsDisk() {
-		t.Error("a controller is no disk, type 0 is")
+	if got[0].IsDisk() || !got[1].IsDisk() || got[3].IsDisk() {
+		t.Error("a controller is no disk, type 0 is, unless no device is there")
 	}
 	if _, err := Units(sys, 4); err == nil {
 		t.Error("a session that is not there has units")

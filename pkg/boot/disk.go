@@ -181,17 +181,9 @@ func (m *Machine) sessionDisks(ctx context.Context, i int) (units []blockdev.Uni
 
 // scanLUN is one round of that.
 func (m *Machine) scanLUN(ctx context.Context, i int, sc scanner) (units []blockdev.Unit, err error) {
-	lun := m.spec.Targets[i].LUN
-	for _, form := range m.firstLUNs(i) {
-		if units, err = sc.scan(ctx, form); err != nil || len(units) > 0 {
-			break
-		}
-	}
-	if err == nil && !lun.Given() && len(units) == 0 {
-		units, err = sc.scan(ctx, kernel.ScanAll)
-	}
+	units, err = m.firstDisks(i, func(lun uint64) ([]blockdev.Unit, error) { return sc.scan(ctx, lun) })
 	if err == nil && len(units) == 0 {
-		err = m.noDisk(ctx, sc, lun)
+		err = m.noDisk(ctx, sc, m.spec.Targets[i].LUN)
 	}
 	return units, err
 }
@@ -319,6 +311,9 @@ func (m *Machine) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[isc
 
 // whatIs describes a logical unit.
 func whatIs(u blockdev.Unit) string {
+	if u.Absent {
+		return "without a device"
+	}
 	if !u.IsDisk() {
 		return fmt.Sprintf("of SCSI type %d, no disk", u.Type)
 	}

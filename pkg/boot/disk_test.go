@@ -45,6 +45,9 @@ func TestWhatIs(t *testing.T) {
 	if got := whatIs(blockdev.Unit{Type: 12}); got != "of SCSI type 12, no disk" {
 		t.Errorf("a controller is %q", got)
 	}
+	if got := whatIs(blockdev.Unit{Absent: true}); got != "without a device" {
+		t.Errorf("a LUN that is not mapped is %q", got)
+	}
 	if got := whatIs(blockdev.Unit{Disk: "none"}); got != "a disk" {
 		t.Errorf("a disk that goes away is %q", got)
 	}

@@ -16,7 +16,8 @@ import (
 //
 //  1. the step "disk" scans the LUN that a source names, and no other;
 //  2. where no source names one: the LUN of a by-path name of root at this target;
-//     without that, or if it is no disk, LUN 0; if that is no disk, all;
+//     without that, or if it is no disk, LUN 0; if that is no disk, all; if there is
+//     no unit at all, one by one up to the first disk;
 //  3. where no source names one and these disks do not have root: the target's
 //     other LUNs, target by target as the sessions are counted, LUN by LUN from the
 //     lowest number on, until one has it. The target lists them (REPORT LUNS).
@@ -70,6 +71,37 @@ func (m *Machine) firstLUNs(i int) []uint64 {
 func (m *Machine) lunOfPath(target string) (lun uint64, ok bool) {
 	root := m.spec.Root.Device
 	return uint64(root.V.LUN), root.Given() && root.V.By == bootspec.ByPath && root.V.Text == target
+}
+
+// maxProbed is how far LUNs are tried one by one: those of a plain number (SAM-5
+// 4.7.7.2).
+const maxProbed = 255
+
+// firstDisks returns the disks of a session's first scan. The kernel asks LUN 0 for
+// the list when it scans all, and a target that refuses even INQUIRY there is given
+// up then (drivers/scsi/scsi_scan.c: __scsi_scan_target): its LUNs are tried one by
+// one.
+func (m *Machine) firstDisks(i int, scan func(lun uint64) ([]blockdev.Unit, error)) ([]blockdev.Unit, error) {
+	for _, lun := range m.firstLUNs(i) {
+		if found, err := scan(lun); err != nil || len(found) > 0 {
+			return found, err
+		}
+	}
+	if m.spec.Targets[i].LUN.Given() {
+		return nil, nil
+	}
+	if found, err := scan(kernel.ScanAll); err != nil || len(found) > 0 {
+		return found, err
+	}
+	if have, err := m.lunOps().units(i); err != nil || len(have) > 0 {
+		return nil, err
+	}
+	for lun := uint64(1); lun <= maxProbed; lun++ {
+		if found, err := scan(lun); err != nil || len(found) > 0 {
+			return found, err
+		}
+	}
+	return nil, nil
 }
 
 // onOtherLUNs looks for a device on the LUNs that were not scanned, and ends at the

@@ -182,6 +182,50 @@ func TestOtherLUNs(t *testing.T) {
 	}
 }
 
+// The first scan takes LUN 0, all if that is no disk, and the first disk of a
+// target that says nothing there at all.
+func TestFirstDisks(t *testing.T) {
+	controller := blockdev.Unit{Type: 12}
+	for _, tt := range []struct {
+		name     string
+		luns     []uint64 // disks
+		attached []blockdev.Unit
+		refuses  bool // LUN 0, so that the kernel has no list
+		given    bool
+		want     []uint64
+		scans    int
+	}{
+		{"LUN 0", []uint64{0, 1}, nil, false, false, []uint64{0}, 1},
+		{"a controller at LUN 0", []uint64{1, 2}, []blockdev.Unit{controller}, false, false, []uint64{1, 2}, 2},
+		{"only LUN 20", []uint64{20}, nil, false, false, []uint64{20}, 2},
+		{"refuses LUN 0", []uint64{20, 21}, nil, true, false, []uint64{20}, 22},
+		{"refuses all", nil, nil, true, false, nil, 2 + maxProbed},
+		{"nothing but a controller", nil, []blockdev.Unit{controller}, false, false, nil, 2},
+		{"given", []uint64{1}, nil, false, true, nil, 1},
+	} {
+		f := fakeLUNs{luns: [][]uint64{tt.luns}, have: [][]blockdev.Unit{tt.attached}}
+		m := &Machine{luns: &f, spec: bootspec.Spec{Targets: make([]bootspec.Target, 1)}}
+		if tt.given {
+			m.spec.Targets[0].LUN.From = "iscsi_lun="
+		}
+		scans := 0
+		found, err := m.firstDisks(0, func(lun uint64) ([]blockdev.Unit, error) {
+			scans++
+			if lun == kernel.ScanAll && tt.refuses || lun != kernel.ScanAll && !slices.Contains(tt.luns, lun) {
+				return nil, nil
+			}
+			return f.attach(t.Context(), 0, lun)
+		})
+		var got []uint64
+		for _, u := range found {
+			got = append(got, u.LUN)
+		}
+		if err != nil || !slices.Equal(got, tt.want) || scans != tt.scans {
+			t.Errorf("%s: %v, %v after %d scans", tt.name, got, err, scans)
+		}
+	}
+}
+
 // A LUN that a source names is the only one.
 func TestNoOtherLUNs(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1}}}

@@ -126,7 +126,7 @@ func (s *Session) begin() {
 	contain.Go("scan of "+s.kernel.String(), func() {
 		known, err := blockdev.Units("/sys", s.SID) // by a scan that was cut short
 		if err == nil {
-			err = s.Scan(lun)
+			err = s.scanFresh(lun)
 		}
 		for _, u := range known {
 			if err == nil && u.Disk != "" {
@@ -140,6 +140,22 @@ func (s *Session) begin() {
 			s.fresh = nil
 		}
 	}, nil)
+}
+
+// scanFresh scans for a LUN. All are scanned only where LUN 0 is no disk, as at the
+// boot: udev would activate what is on the others.
+func (s *Session) scanFresh(lun uint64) error {
+	if lun != kernel.ScanAll {
+		return s.Scan(lun)
+	}
+	if err := s.Scan(0); err != nil {
+		return err
+	}
+	units, err := blockdev.Units("/sys", s.SID)
+	if err != nil || slices.ContainsFunc(units, blockdev.Unit.IsDisk) {
+		return err
+	}
+	return s.Scan(lun)
 }
 
 // Unscanned says that the kernel has not looked for the session's disks to the
