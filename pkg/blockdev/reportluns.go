@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -53,13 +52,16 @@ func parseLUNs(b []byte) []uint64 {
 	list := b[lunsHeader:]
 	list = list[:min(uint64(len(list)), uint64(binary.BigEndian.Uint32(b)))]
 	var out []uint64
-	for lun := range slices.Chunk(list, lunLen) {
-		if len(lun) == lunLen && lun[0] != wellKnown {
-			out = append(out, iscsi.LUN(binary.BigEndian.Uint64(lun)).Kernel())
+	for ; len(list) >= lunLen; list = list[lunLen:] {
+		if list[0] == wellKnown {
+			continue
+		}
+		out = append(out, iscsi.LUN(binary.BigEndian.Uint64(list)).Kernel())
+		for i := len(out) - 1; i > 0 && out[i] < out[i-1]; i-- { // they come sorted, mostly
+			out[i], out[i-1] = out[i-1], out[i]
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
 // sgHeader is struct sg_io_hdr (include/scsi/sg.h).

@@ -1,7 +1,6 @@
 package blockdev
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,11 +52,14 @@ func Units(sys string, sid uint32) ([]Unit, error) {
 		}
 		for _, d := range devs {
 			if u, ok := readUnit(filepath.Join(dir, t.Name(), d.Name())); ok {
-				units = append(units, u)
+				at := len(units)
+				for at > 0 && units[at-1].LUN > u.LUN {
+					at--
+				}
+				units = slices.Insert(units, at, u)
 			}
 		}
 	}
-	slices.SortFunc(units, func(a, b Unit) int { return cmp.Compare(a.LUN, b.LUN) })
 	return units, nil
 }
 

@@ -22,11 +22,38 @@ type finder struct {
 	others bool
 }
 
-// absent tells whether a search ended without a device: it may still come.
-func absent(err error) bool {
-	var missing *notFoundError
-	var noInit *noInitError
-	return errors.As(err, &missing) || errors.As(err, &noInit)
+// absence is the end of a search that found no device: it may still come.
+type absence struct {
+	seen   []string // what there is instead
+	unread []unread
+}
+
+func (a *absence) met() *absence { return a }
+
+// absenceOf returns what a search has met instead of a device; nil: it did not end
+// so.
+func absenceOf(err error) *absence {
+	var a interface{ met() *absence }
+	if errors.As(err, &a) {
+		return a.met()
+	}
+	return nil
+}
+
+// absent tells whether a search ended without a device.
+func absent(err error) bool { return absenceOf(err) != nil }
+
+// together is the end of a search of which a and b are parts, both without a
+// device.
+func together(a, b error) error {
+	all, more := absenceOf(a), absenceOf(b)
+	for _, s := range more.seen {
+		if !slices.Contains(all.seen, s) {
+			all.seen = append(all.seen, s)
+		}
+	}
+	all.unread = append(all.unread, more.unread...)
+	return a
 }
 
 // named finds the device that want names, and its file system.
@@ -72,9 +99,8 @@ func (m *Machine) choose(ctx context.Context, want bootspec.Device, devices []bl
 
 // noInitError says that no device holds an init.
 type noInitError struct {
-	where  string
-	seen   []string
-	unread []unread
+	where string
+	absence
 }
 
 // Error implements error.
@@ -85,29 +111,4 @@ func (e *noInitError) Error() string {
 // Hint says what to do.
 func (e *noInitError) Hint() string {
 	return "name it with root=/dev/sdXN, and the program with init=PATH"
-}
-
-// together is the end of a search of which a and b are parts, both without a
-// device.
-func together(a, b error) error {
-	var missing, more *notFoundError
-	if errors.As(a, &missing) && errors.As(b, &more) {
-		return &notFoundError{missing.want, missing.any, union(missing.have, more.have), slices.Concat(missing.unread, more.unread)}
-	}
-	var noInit, further *noInitError
-	if errors.As(a, &noInit) && errors.As(b, &further) {
-		return &noInitError{noInit.where, union(noInit.seen, further.seen), slices.Concat(noInit.unread, further.unread)}
-	}
-	return b
-}
-
-// union returns a and what b has more.
-func union(a, b []string) []string {
-	out := slices.Clone(a)
-	for _, s := range b {
-		if !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	return out
 }

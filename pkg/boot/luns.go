@@ -2,7 +2,6 @@ package boot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -32,7 +31,7 @@ import (
 type lunKernel interface {
 	// units are the LUNs of a session that are attached.
 	units(session int) ([]blockdev.Unit, error)
-	// report lists the LUNs that the target of a disk has.
+	// report lists the LUNs that the target of a disk has, sorted.
 	report(ctx context.Context, disk string) ([]uint64, error)
 	// attach scans a LUN, or all of them, and returns its disk when it is ready.
 	attach(ctx context.Context, session int, lun uint64) ([]blockdev.Unit, error)
@@ -148,12 +147,7 @@ func (m *Machine) withoutLUN(err, cause error) error {
 		m.Log.Warnf("%v", cause)
 		return err
 	}
-	list := []unread{{err: cause}}
-	var noInit *noInitError
-	if errors.As(err, &noInit) {
-		return together(err, &noInitError{unread: list})
-	}
-	return together(err, &notFoundError{unread: list})
+	return together(err, &notFoundError{absence: absence{unread: []unread{{err: cause}}}})
 }
 
 // otherLUNs lists the LUNs of a session whose disks are not counted yet, sorted.
@@ -183,7 +177,6 @@ func (m *Machine) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 	all = slices.DeleteFunc(all, func(lun uint64) bool {
 		return slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.LUN == lun })
 	})
-	slices.Sort(all)
 	return all, nil
 }
 

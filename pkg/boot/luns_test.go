@@ -44,7 +44,7 @@ func (f *fakeLUNs) report(_ context.Context, name string) ([]uint64, error) {
 	}
 	for i, units := range f.have {
 		if slices.ContainsFunc(units, func(u blockdev.Unit) bool { return u.Disk == name }) {
-			return slices.Clone(f.luns[i]), nil
+			return slices.Sorted(slices.Values(f.luns[i])), nil
 		}
 	}
 	return nil, unix.ENODEV
@@ -135,7 +135,7 @@ func finding(f *fakeLUNs, i int, lun uint64) finder {
 				return nil
 			}
 		}
-		return &notFoundError{have: []string{fresh[0].Name}}
+		return &notFoundError{absence: absence{seen: []string{fresh[0].Name}}}
 	}}
 }
 
@@ -171,12 +171,12 @@ func TestOtherLUNs(t *testing.T) {
 		{"one that never will be", fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: errors.New("no")}}, 0, 1, "", "sda", 0},
 	} {
 		m := lunMachine(t, &tt.f)
-		err := m.onOtherLUNs(t.Context(), &notFoundError{have: []string{"sda"}}, finding(&tt.f, tt.session, tt.lun))
+		err := m.onOtherLUNs(t.Context(), &notFoundError{absence: absence{seen: []string{"sda"}}}, finding(&tt.f, tt.session, tt.lun))
 		if got := strings.Join(tt.f.events, ", "); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 		var missing *notFoundError
-		if errors.As(err, &missing) != (tt.missing != "") || missing != nil && strings.Join(missing.have, " ") != tt.missing || len(unreadOf(err)) != tt.unread {
+		if errors.As(err, &missing) != (tt.missing != "") || missing != nil && strings.Join(missing.seen, " ") != tt.missing || len(unreadOf(err)) != tt.unread {
 			t.Errorf("%s: %v, %+v", tt.name, err, missing)
 		}
 	}

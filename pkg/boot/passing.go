@@ -46,15 +46,11 @@ func (e *unreadError) Unwrap() error { return e.err }
 // unreadOf lists what a search could not read.
 func unreadOf(err error) []unread {
 	var one *unreadError
-	var missing *notFoundError
-	var noInit *noInitError
-	switch {
-	case errors.As(err, &one):
+	if errors.As(err, &one) {
 		return []unread{one.unread}
-	case errors.As(err, &missing):
-		return missing.unread
-	case errors.As(err, &noInit):
-		return noInit.unread
+	}
+	if a := absenceOf(err); a != nil {
+		return a.unread
 	}
 	return nil
 }

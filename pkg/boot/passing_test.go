@@ -52,8 +52,8 @@ func TestPatienceWithDisks(t *testing.T) {
 		want        error
 	}{
 		{"passes", ill, 3, 0, time.Second, 10 * time.Second, nil},
-		{"passes in a search", &notFoundError{unread: []unread{{"", errNoSize}}}, 3, 0, time.Second, 10 * time.Second, nil},
-		{"and without a name", &noInitError{unread: []unread{{"", errNoSize}}}, 3, 0, time.Second, 10 * time.Second, nil},
+		{"passes in a search", &notFoundError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, time.Second, 10 * time.Second, nil},
+		{"and without a name", &noInitError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, time.Second, 10 * time.Second, nil},
 		{"lasts", ill, 1000, 0, passPatience, passPatience + 2*maxPause, ill},
 		{"rd.timeout=", ill, 1000, 5 * time.Second, 5 * time.Second, 5*time.Second + 2*maxPause, ill},
 		{"does not pass", unix.EINVAL, 1000, 0, 0, 0, unix.EINVAL},

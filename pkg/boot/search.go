@@ -14,10 +14,9 @@ import (
 // notFoundError says that no disk that we may look at has the device. It may
 // still come.
 type notFoundError struct {
-	want   bootspec.Device
-	any    bool // all disks were looked at
-	have   []string
-	unread []unread
+	want bootspec.Device
+	any  bool // all disks were looked at
+	absence
 }
 
 func (e *notFoundError) Error() string {
@@ -29,10 +28,10 @@ func (e *notFoundError) Error() string {
 
 // Hint lists what there is instead.
 func (e *notFoundError) Hint() string {
-	if len(e.have) == 0 {
+	if len(e.seen) == 0 {
 		return "correct root=: there is no disk"
 	}
-	return "correct root=: there is " + strings.Join(e.have, ", ")
+	return "correct root=: there is " + strings.Join(e.seen, ", ")
 }
 
 // paths are where the kernel shows its devices.
@@ -89,7 +88,7 @@ func searchNames(p paths, disks []disk, want bootspec.Device) ([]blockdev.Device
 			missing.unread = append(missing.unread, unread{d.Name, errNoSize})
 		}
 		for _, dev := range append([]blockdev.Device{whole}, parts...) {
-			missing.have = append(missing.have, fmt.Sprintf("%s (%d MiB)", dev.Name, dev.Size>>20))
+			missing.seen = append(missing.seen, fmt.Sprintf("%s (%d MiB)", dev.Name, dev.Size>>20))
 			if ok && dev.Partition == want.Partition && dev.Size > 0 {
 				out = append(out, dev)
 			}
@@ -117,7 +116,7 @@ func (m *Machine) searchInside(ctx context.Context, p paths, disks []disk, want 
 		infos = append(infos, found...)
 		missing.unread = append(missing.unread, m.unreadIn(d, found, err)...)
 		for _, i := range found {
-			missing.have = append(missing.have, i.Describe())
+			missing.seen = append(missing.seen, i.Describe())
 		}
 	}
 	var out []blockdev.Device
