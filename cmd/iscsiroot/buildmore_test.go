@@ -31,7 +31,7 @@ func TestBuildOptions(t *testing.T) {
 		{"credentials", "--credentials ~/secret", func(s stage) {
 			s.write("secret", "iqn.2007-01.com.example:storage.remote1 user sesame-open-12\n")
 			os.Chmod(s.path("secret"), 0o600)
-		}, "etc/iscsiroot/credentials", "iscsiroot: ~/out/initrd.img holds a secret, so its mode is 0600: a TFTP server that can read it gives it to everybody who asks, and so does one of HTTP\n"},
+		}, "etc/iscsiroot/credentials", "iscsiroot: ~/out/initrd.img holds a secret and has mode 0600: a TFTP or HTTP server that can read it sends it to any client\n"},
 		{"microcode", "--microcode", func(s stage) { s.write("tree/lib/firmware/amd-ucode/x.bin", "x") }, "kernel/x86/microcode/AuthenticAMD.bin", ""},
 		{"append", "--append ~/other", func(s stage) { s.write("other", "") }, "", "iscsiroot: read image ~/other: no initramfs: it is empty\n"},
 	} {

@@ -19,7 +19,7 @@ func newCheck() *cobra.Command {
 	var host bool
 	cmd := &cobra.Command{
 		Use:   "check IMAGE",
-		Short: "tell what a boot with an initramfs would lack",
+		Short: "check whether an initramfs can boot",
 		Long: `check looks at an initramfs as the kernel and init will: is there an init that can
 run, are parameters missing or not understood, does the command line fit the kernel's
 limits, are the modules of iSCSI, of the root file system and of the network card

@@ -66,7 +66,7 @@ func TestCheckForeign(t *testing.T) {
 	s := newStage(t)
 	s.write("image", "070701"+strings.Repeat("0", 8*11)+"0000000b00000000TRAILER!!!\x00\x00\x00\x00")
 	status, out, _ := s.run("check", "~/image", "--cmdline", seedLine)
-	for _, want := range []string{"error: /init is not there", "error: /dev/console is no device node", "error: there are no modules in /lib/modules"} {
+	for _, want := range []string{"error: /init is not there", "error: /dev/console is not a device node", "error: there are no modules in /lib/modules"} {
 		if status != 1 || !strings.Contains(out, want) {
 			t.Errorf("status %d, no %q in\n%s", status, want, out)
 		}

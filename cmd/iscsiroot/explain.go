@@ -35,17 +35,17 @@ func newExplain() *cobra.Command {
 	var in explainInput
 	cmd := &cobra.Command{
 		Use:   "explain",
-		Short: "tell what a machine would do with a command line",
-		Long: `explain tells in words what init would make of a kernel command line, and of what the
-firmware, a DHCP server and the image say beside it: what is on which NIC, which target
-is logged in to, what root is, and for each value who gave it. It touches nothing and
+		Short: "show what a machine would do with a command line",
+		Long: `explain shows what init would do with a kernel command line and with what the
+firmware, a DHCP server and the image add: what is on which NIC, which target
+is logged in to, what root is, and the source of each value. It changes nothing and
 runs on any machine. Secrets are not shown.
 
-Where several sources have a value, the first of these counts: the image's policy, the
+Where several sources have a value, the first of these is used: the image's policy, the
 command line, dracut's and Debian's files in the image, the firmware's iBFT, DHCP, the
 image's default.
 
-Exit status 1 if a machine could not boot by it.`,
+Exit status 1 if a machine could not boot with it.`,
 		Example: "  iscsiroot explain --cmdline 'netroot=iscsi:10.1.1.180::::iqn.2007-01.com.example:a root=LABEL=root ip=...'\n" +
 			"  iscsiroot explain --cmdline - < /proc/cmdline",
 		Args: cobra.NoArgs,
@@ -63,7 +63,7 @@ Exit status 1 if a machine could not boot by it.`,
 	fs.StringVar(&in.ibft, "ibft", "", "the firmware's table, as in /sys/firmware/acpi/tables/iBFT, from `FILE`")
 	fs.StringVar(&in.rootPath, "root-path", "", "DHCP's root path, option 17, is `TEXT`")
 	fs.StringVar(&in.uuid, "uuid", "", "the machine's SMBIOS has this `UUID`, which names an initiator that no source names")
-	fs.StringVar(&in.image, "image", "", "the initramfs is `FILE`, whose parameters and secrets count too")
+	fs.StringVar(&in.image, "image", "", "the initramfs is `FILE`; its parameters and secrets are used too")
 	fs.BoolVar(&in.json, "json", false, "write JSON")
 	return cmd
 }

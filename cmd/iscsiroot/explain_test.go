@@ -50,11 +50,11 @@ func TestExplain(t *testing.T) {
 		want   []string // parts of stdout and stderr
 	}{
 		{"static", []string{"--cmdline", seedLine}, 0, []string{"10.1.1.165/26", "(iscsi_i_ip=)", "/dev/sda2, or else", "the first with a link  (default)"}},
-		{"nothing", nil, 1, []string{"error: the target name is not given", "iqn.2010-04.org.ipxe:uuid-of-the-machine", "could not boot by it: 3 things"}},
+		{"nothing", nil, 1, []string{"error: the target name is not given", "iqn.2010-04.org.ipxe:uuid-of-the-machine", "could not boot with it: 3 things"}},
 		{"mistake", []string{"--cmdline", seedLine + " iscsi_p=x"}, 1, []string{"error: parameter iscsi_p=x"}},
 		{"mistyped", []string{"--cmdline", seedLine + " netrot=x"}, 0, []string{"warning: parameter netrot is not understood"}},
 		{"overlay", []string{"--cmdline", seedLine + " overlayroot=tmpfs rd.lvm=0"}, 0, []string{"warning: overlayroot= asks for a writable layer over root, which is not supported"}},
-		{"capitals", []string{"--cmdline", seedLine + " ISCSI_USERNAME=u ISCSI_PASSWORD=sesame-open-12"}, 0, []string{"[redacted]", "warning: everybody on this machine can read the secret in ISCSI_PASSWORD="}},
+		{"capitals", []string{"--cmdline", seedLine + " ISCSI_USERNAME=u ISCSI_PASSWORD=sesame-open-12"}, 0, []string{"[redacted]", "warning: all users of this machine can read the secret in ISCSI_PASSWORD="}},
 		{"firmware", []string{"--ibft", "~/table"}, 0, []string{"52:54:00:aa:bb:01", "(iBFT NIC 0)", "(iBFT target 0)", "(iBFT initiator)"}},
 		{"broken firmware", []string{"--ibft", "~/broken"}, 1, []string{"read iBFT"}},
 		{"odd firmware", []string{"--ibft", "~/odd"}, 0, []string{"warning: read iBFT: target 1 at byte ", "no target name", "(iBFT target 0)"}},

@@ -39,7 +39,7 @@ func (e *explanation) print(w io.Writer, asJSON bool) error {
 		return err
 	}
 	if !e.Boots {
-		return fmt.Errorf("a machine could not boot by it: %d things are wrong or missing", len(e.Errors))
+		return fmt.Errorf("a machine could not boot with it: %d things are wrong or missing", len(e.Errors))
 	}
 	return nil
 }

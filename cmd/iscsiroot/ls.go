@@ -24,8 +24,8 @@ func newLs() *cobra.Command {
 		Use:   "ls IMAGE [PATTERN...]",
 		Short: "list what is in an initramfs",
 		Long: `ls lists what the kernel makes of an initramfs, of whatever builder: all segments,
-packed with gzip, bzip2, lzma, xz, lz4 or zstd, or not at all. What a later segment
-holds stands in place of what an earlier one did.
+packed with gzip, bzip2, lzma, xz, lz4 or zstd, or not at all. A file of a later
+segment replaces that of an earlier one.
 
 A PATTERN selects names, as in a shell; one without a slash is compared with the
 last part of a name.`,

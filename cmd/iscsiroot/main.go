@@ -40,7 +40,7 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "iscsiroot",
 		Short: "boot machines from iSCSI disks",
-		Long: "iscsiroot makes what a machine needs whose root file system is on an iSCSI disk.\n" +
+		Long: "iscsiroot makes the boot files of machines whose root file system is on an iSCSI disk.\n" +
 			"It runs on the host that serves the boot files and needs no privilege, try excepted.",
 		Args:              cobra.NoArgs,
 		SilenceUsage:      true,

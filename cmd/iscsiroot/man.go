@@ -19,7 +19,7 @@ func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
 		Short:  "write the manual pages into a directory",
-		Long:   "man writes a manual page for each command, and iscsiroot(7) about the words on the kernel\ncommand line, into DIR/man1 and DIR/man7.",
+		Long:   "man writes a manual page for each command, and iscsiroot(7) about the parameters on the kernel\ncommand line, into DIR/man1 and DIR/man7.",
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -85,9 +85,9 @@ func commandPage(c *cobra.Command) string {
 // parametersPage writes the page about the words that init understands.
 func parametersPage(rows []bootspec.Parameter) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH ISCSIROOT 7 \"\" \"iscsiroot %s\"\n.SH NAME\niscsiroot \\- words on the kernel command line of a machine that boots from an iSCSI disk\n", roff(version))
-	b.WriteString(".SH DESCRIPTION\n" + roffText("These words are read by the init that iscsiroot build puts into an initramfs. iscsiroot explain tells what a machine would do with them.\n\n"+
-		"They are read as the kernel reads them: double quotes quote, -- ends, and of a word that is given twice the last one counts."))
+	fmt.Fprintf(&b, ".TH ISCSIROOT 7 \"\" \"iscsiroot %s\"\n.SH NAME\niscsiroot \\- parameters on the kernel command line of a machine that boots from an iSCSI disk\n", roff(version))
+	b.WriteString(".SH DESCRIPTION\n" + roffText("These parameters are read by the init that iscsiroot build puts into an initramfs. iscsiroot explain shows what a machine would do with them.\n\n"+
+		"They are read as the kernel reads them: double quotes quote, -- ends, and of a parameter that is given twice the last one is used."))
 	b.WriteString(".SH PARAMETERS\n")
 	for _, p := range rows {
 		word := p.Key

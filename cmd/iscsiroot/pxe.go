@@ -30,7 +30,7 @@ serves), shared. Fields of defaults are for all hosts; {name}, {mac} and {ip} in
 are the host's. Beside hosts and defaults: server, http, loader.
 
 Everything is checked before anything is written. A second run changes only what is
-different, and removes files of machines that are no more.`
+different, and removes files of machines that are no longer in it.`
 
 const pxeExample = `  # hosts.yaml
   server: 10.1.1.1
@@ -105,9 +105,9 @@ func report(dir string, files int, changes []netboot.Change, dry bool) string {
 	if secrets && !dry {
 		who := "its user"
 		if os.Getuid() == 0 {
-			who = "the server's user (chown), who keeps them in later runs"
+			who = "the server's user (chown); later runs keep the owner"
 		}
-		fmt.Fprintf(&b, "files with secrets have mode 0600: give those below %s to %s; a TFTP or HTTP server gives them to everybody who asks\n",
+		fmt.Fprintf(&b, "files with secrets have mode 0600: give those below %s to %s; a TFTP or HTTP server sends them to any client\n",
 			filepath.Join(dir, "tftp"), who)
 	}
 	return b.String()

@@ -68,6 +68,6 @@ func printWarnings(w io.Writer, output string, sum initramfs.Summary) {
 		fmt.Fprintf(w, "iscsiroot: module %s: firmware not found: %s%s\n", m.Module, strings.Join(files, ", "), more)
 	}
 	if sum.Secret {
-		fmt.Fprintf(w, "iscsiroot: %s holds a secret, so its mode is 0600: a TFTP server that can read it gives it to everybody who asks, and so does one of HTTP\n", output)
+		fmt.Fprintf(w, "iscsiroot: %s holds a secret and has mode 0600: a TFTP or HTTP server that can read it sends it to any client\n", output)
 	}
 }

@@ -19,12 +19,12 @@ import (
 const tryLong = `try boots a machine of the hosts file in QEMU before the real one does. It makes the files
 that pxe would write for it now, takes kernel, image and boot loader from DIR, and serves
 them by DHCP, TFTP and HTTP in a network of its own, with a copy of the machine's disk
-behind a target: gotgt, or tgtd if the machine has a CHAP secret. It says pass or fail and
+behind a target: gotgt, or tgtd if the machine has a CHAP secret. It prints pass or fail and
 how long each stage took; init's steps run beside each other.
 
-The machine boots as its loader wants: pxelinux and ipxe by SeaBIOS and the ROM of its card,
-grub by OVMF. Its serial line is its console: console=ttyS0 is added, quiet left out. It
-has passed when the real init has printed something, or what --expect says.
+The loader decides the firmware: pxelinux and ipxe run on SeaBIOS and the ROM of the card,
+grub on OVMF. The serial line is the console: console=ttyS0 is added, quiet left out. It
+has passed when the real init has printed something, or the text of --expect.
 
 It needs root and Debian's packages qemu-system-x86 and dnsmasq-base, ovmf for GRUB, and tgt
 for CHAP. ISCSIROOT_KVM=1 uses the processor's virtualization.
@@ -66,7 +66,7 @@ func newTry() *cobra.Command {
 	return cmd
 }
 
-var errTimeout = errors.New("no more time: there is --timeout")
+var errTimeout = errors.New("out of time: raise --timeout")
 
 // run tries and tells.
 func (o tryOptions) run(ctx context.Context, stdout, stderr io.Writer) error {

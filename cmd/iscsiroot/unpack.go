@@ -16,8 +16,8 @@ func newUnpack() *cobra.Command {
 		Use:   "unpack IMAGE DIR",
 		Short: "unpack an initramfs into a directory",
 		Long: `unpack writes what the kernel makes of an initramfs into the directory DIR, which
-must be empty or not be there. Nothing is written outside of it, whatever the image
-says. Device nodes are only made for root.`,
+must be empty or not be there. Nothing is written outside of it, even for a hostile image.
+Device nodes are only made for root.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := initramfs.Open(args[0])
@@ -32,7 +32,7 @@ says. Device nodes are only made for root.`,
 				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: only root can make device nodes\n", printable(name))
 			}
 			for _, name := range t.Lost {
-				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: the kernel finds no place for it either\n", printable(name))
+				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: its directory is missing, so the kernel does not unpack it either\n", printable(name))
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d names from %d segments\n", args[1], len(t.Names())-len(skipped), len(t.Segments))
 			return err

@@ -18,7 +18,7 @@ var version = "unknown"
 
 const versionLong = `version prints the version of this program. With --sbom it prints what went into it
 and into the init inside, each library with version and checksum, as a bill of
-materials in CycloneDX 1.5: it is what the Go linker noted, so it cannot be outdated.`
+materials in CycloneDX 1.5, taken from the build information in the program.`
 
 // newVersion returns the version command.
 func newVersion() *cobra.Command {
