@@ -38,7 +38,7 @@ func TestFind(t *testing.T) {
 	} {
 		d, ok := bootspec.ParseDevice(name)
 		if !ok {
-			t.Errorf("%s is no device", name)
+			t.Errorf("%s is not a device", name)
 		}
 		var got []string
 		for _, i := range Find(infos, d) {

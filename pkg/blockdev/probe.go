@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNoFilesystem says that no superblock that we know was found.
-var ErrNoFilesystem = errors.New("no file system that is known here")
+var ErrNoFilesystem = errors.New("no known file system")
 
 // Filesystem is what a superblock tells, in the words of blkid(8).
 type Filesystem struct {
