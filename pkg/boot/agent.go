@@ -54,7 +54,7 @@ const loginsEnd = 2 * time.Second
 // init before it does (fs/exec.c: de_thread): that session is given up.
 func (m *Machine) endLogins(ctx context.Context) {
 	for _, i := range m.logins.pending() {
-		m.Log.Warnf("target %s is still not there: the system starts without it, the agent goes on trying", m.sessions[i].Target)
+		m.Log.Warnf("target %s is not logged in: starting the real system without it, the agent continues the logins", m.sessions[i].Target)
 	}
 	limited, cancel := context.WithTimeout(ctx, loginsEnd)
 	defer cancel()
@@ -66,7 +66,7 @@ func (m *Machine) endLogins(ctx context.Context) {
 		if !s.At().IsValid() { // it was never logged in
 			continue
 		}
-		m.Log.Errorf("session %d to %s: its target is away in the middle of a scan: giving the session up", s.SID, s.Target)
+		m.Log.Errorf("session %d to %s: the connection was lost during a scan: closing the session", s.SID, s.Target)
 		if err := shutdown.Within(loginsEnd, func(ctx context.Context) error { return m.giveUp(ctx, s) }); err != nil {
 			m.Log.Errorf("session %d to %s: %v", s.SID, s.Target, err)
 		}
@@ -217,7 +217,7 @@ func (m *Machine) kept(i int) bool {
 }
 
 // errHandedOver is for a retry that comes too late.
-var errHandedOver = errors.New("the agent looks after the sessions already, as it will in the real system: reboot to log in in another way")
+var errHandedOver = errors.New("the agent already recovers the sessions: reboot to log in with other parameters")
 
 // handOver gives the sessions to the agent, and tells the real system by files
 // in /run what of its network carries root.

@@ -90,7 +90,7 @@ func (c *conversation) do(verb string, args []string) (string, error) {
 	case askPowerOff:
 		return "", c.power(bootspec.PowerOff, args)
 	}
-	return "", fmt.Errorf("process 1 knows no request %.20q", verb)
+	return "", fmt.Errorf("unknown request %.20q", verb)
 }
 
 var errWrong = errors.New("wrong password")
@@ -107,8 +107,8 @@ func (c *conversation) unlock(word string) error {
 	}
 	c.attempts++
 	if c.attempts >= maxAttempts {
-		c.m.Log.Warnf("shell: wrong password, %d times: the boot goes on without a shell", c.attempts)
-		return errors.New("wrong password: the boot goes on without a shell")
+		c.m.Log.Warnf("shell: wrong password, %d times: the boot continues without a shell", c.attempts)
+		return errors.New("wrong password: the boot continues without a shell")
 	}
 	return errWrong
 }

@@ -41,10 +41,10 @@ func readCredentials(path string, owner uint32) ([]bootspec.Credential, error) {
 
 // private tells why a file is no place for secrets.
 func private(st *unix.Stat_t, owner uint32) error {
-	const form = "in the image it must be root's with mode 0600"
+	const form = "in the image it must belong to root and have mode 0600"
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return errors.New("is no regular file: " + form)
+		return errors.New("not a regular file: " + form)
 	case st.Uid != owner:
 		return fmt.Errorf("belongs to user %d: %s", st.Uid, form)
 	case st.Mode&0o077 != 0:

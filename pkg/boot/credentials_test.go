@@ -45,7 +45,7 @@ func TestReadCredentials(t *testing.T) {
 	if _, err := readCredentials(link, me); !errors.Is(err, unix.ELOOP) {
 		t.Errorf("a link: %v", err)
 	}
-	if _, err := readCredentials(dir, me); err == nil || !strings.Contains(err.Error(), "is no regular file") {
+	if _, err := readCredentials(dir, me); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a directory: %v", err)
 	}
 }
@@ -58,10 +58,10 @@ func TestPrivate(t *testing.T) {
 	}{
 		{unix.S_IFREG | 0o600, 0, ""},
 		{unix.S_IFREG | 0o400, 0, ""},
-		{unix.S_IFREG | 0o640, 0, "has mode 0640: in the image it must be root's with mode 0600"},
+		{unix.S_IFREG | 0o640, 0, "has mode 0640: in the image it must belong to root and have mode 0600"},
 		{unix.S_IFREG | 0o604, 0, "has mode 0604"},
 		{unix.S_IFREG | 0o600, 1000, "belongs to user 1000"},
-		{unix.S_IFIFO | 0o600, 0, "is no regular file"},
+		{unix.S_IFIFO | 0o600, 0, "not a regular file"},
 	} {
 		err := private(&unix.Stat_t{Mode: tt.mode, Uid: tt.uid}, 0)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {

@@ -42,7 +42,7 @@ func TestCounted(t *testing.T) {
 }
 
 func TestWhatIs(t *testing.T) {
-	if got := whatIs(blockdev.Unit{Type: 12}); got != "of SCSI type 12, no disk" {
+	if got := whatIs(blockdev.Unit{Type: 12}); got != "not a disk (SCSI type 12)" {
 		t.Errorf("a controller is %q", got)
 	}
 	if got := whatIs(blockdev.Unit{Absent: true}); got != "without a device" {

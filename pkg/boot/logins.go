@@ -91,7 +91,7 @@ func (l *logins) first(ctx context.Context) error {
 // bug takes in that a target's goroutine has panicked. The step may be over by
 // then.
 func (l *logins) bug(i int, err error, first chan<- outcome) {
-	l.log.Errorf("login: %v: going on without this target", err)
+	l.log.Errorf("login: %v: continuing without this target", err)
 	logStack(l.log, err)
 	l.lose(i)
 	select {
@@ -136,7 +136,7 @@ func (l *logins) run(i int, first chan<- outcome) {
 	}
 	switch {
 	case err != nil:
-		l.log.Errorf("login: %v: going on without this target", err)
+		l.log.Errorf("login: %v: continuing without this target", err)
 		if h := hint(err); h != "" {
 			l.log.Errorf("hint: %s", h)
 		}

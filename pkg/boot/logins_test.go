@@ -88,7 +88,7 @@ func TestLoginsDeadTarget(t *testing.T) {
 			t.Errorf("late are %v", late())
 		}
 		said := strings.Join(log.lines(), "\n")
-		for _, want := range []string{"trying again", "going on without this target", "hint: correct user and secret"} {
+		for _, want := range []string{"trying again", "continuing without this target", "hint: correct user and secret"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("%q is not said in\n%s", want, said)
 			}

@@ -110,7 +110,7 @@ func (m *Machine) run(o Options) *Failure {
 // a person at the shell wants to try again.
 func (m *Machine) fail(f *Failure) {
 	if f == nil {
-		f = &Failure{Step: "switch-root", Err: fmt.Errorf("the list of steps came to its end")}
+		f = &Failure{Step: "switch-root", Err: fmt.Errorf("the last step did not start the real init")}
 	}
 	m.show(f)
 	if resume := m.failed(f); resume.Prepare != nil {

@@ -98,7 +98,7 @@ func (m *Machine) sayLease(l dhcp.Lease) {
 		m.Log.Infof("network: %s: the DHCP server answers to the MAC as client identifier alone: iscsi_dhcp_id=mac saves requests in vain", l.Interface)
 	}
 	for _, what := range l.Ignored {
-		m.Log.Warnf("network: %s: passed over: %s", l.Interface, what)
+		m.Log.Warnf("network: %s: ignored: %s", l.Interface, what)
 	}
 	m.Log.Debugf("network: %s", l)
 }

@@ -26,10 +26,10 @@ func (m *Machine) openBreak(step string) Resume {
 			return Resume{} // it has healed meanwhile
 		}
 		step = troubled[0]
-		greeting = fmt.Sprintf("step %s goes on trying: %v", step, m.progress.failure(step))
+		greeting = fmt.Sprintf("step %s is being retried: %v", step, m.progress.failure(step))
 	}
-	m.Log.Infof("%s: go on with exit", greeting)
-	resume, _ := m.openShell(greeting+"\n"+advice(step)+"help lists the commands; exit goes on with the boot\n", step)
+	m.Log.Infof("%s: exit continues", greeting)
+	resume, _ := m.openShell(greeting+"\n"+advice(step)+"help lists the commands; exit continues the boot\n", step)
 	m.Log.Infof("going on with step %s", step)
 	return resume
 }
@@ -38,7 +38,7 @@ func (m *Machine) openBreak(step string) Resume {
 // after all.
 func (m *Machine) openFailure(f *Failure) (resume Resume, ok bool) {
 	from := m.Plan.Policy.Shell.From
-	m.Log.Errorf("opening a shell, as %s says: retry tries again, exit gives up", from)
+	m.Log.Errorf("opening a shell (%s): retry tries again, exit gives up", from)
 	text := f.Error() + "\n"
 	if f.Hint != "" {
 		text += "hint: " + f.Hint + "\n"

@@ -16,7 +16,7 @@ func (m *Machine) checkOverlay(sys string) error {
 		return nil
 	}
 	return withHint(fmt.Errorf("mount %s: %s asks for a writable layer over root, which is not supported, and its LUN can be written to", m.root.Path(), m.Plan.Overlay),
-		"write-protect the LUN at the target, take the word out, or add rd.iscsiroot.ignore=overlay if no other machine has this LUN")
+		"write-protect the LUN at the target, remove the parameter, or add rd.iscsiroot.ignore=overlay if no other machine has this LUN")
 }
 
 // neverWritten tells the file systems that have no way to be written to.

@@ -236,7 +236,7 @@ func (r *Runner) resume(resume Resume, at string) {
 	if resume.Prepare != nil {
 		// What runs must not see its plan change.
 		if stuck := r.stop(func(int) bool { return true }); len(stuck) > 0 {
-			r.Log.Errorf("%s: does not end, so nothing is done again: reboot to start anew", strings.Join(stuck, ", "))
+			r.Log.Errorf("%s: does not end, so no step can be repeated: reboot", strings.Join(stuck, ", "))
 			r.Progress.reset(nil, nil)
 			return
 		}

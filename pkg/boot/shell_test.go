@@ -214,7 +214,7 @@ func TestConversation(t *testing.T) {
 		{"error login", control.OK, "", ""},
 		{"history", control.OK, "", ""},
 		{"password x", control.OK, "hello\n", ""},
-		{"frobnicate", control.Failed, `no request "frobnicate"`, ""},
+		{"frobnicate", control.Failed, `unknown request "frobnicate"`, ""},
 		{"retry", control.Leave, "trying again", ""},
 		{"retry lunch", control.Failed, "no such step lunch, there is modules", ""},
 		{"retry network", control.Leave, "", "network"},

@@ -20,7 +20,7 @@ func (m *Machine) mountUsr(ctx context.Context) error {
 	defer doing(ctx, "reading the files of "+m.root.Name+", or mounting /usr")()
 	entries, err := switchroot.ReadFstab(sysroot)
 	if err != nil {
-		m.Log.Warnf("/usr is not looked for: %v", err)
+		m.Log.Warnf("/usr is not mounted: %v", err)
 		return nil
 	}
 	i := slices.IndexFunc(entries, func(e switchroot.Entry) bool { return e.Dir == "/usr" && !e.Has("noauto") })
@@ -30,7 +30,7 @@ func (m *Machine) mountUsr(ctx context.Context) error {
 	e := entries[i]
 	want, ok := bootspec.ParseDevice(e.Spec)
 	if !ok {
-		m.Log.Warnf("/usr on %s is left to the real system, as etc/fstab of root has it: it is no disk", e.Spec)
+		m.Log.Warnf("/usr on %s in root's etc/fstab is not a disk: leaving it to the real system", e.Spec)
 		return nil
 	}
 	if err := m.mountUsrFrom(ctx, e, want); err != nil {
@@ -38,7 +38,7 @@ func (m *Machine) mountUsr(ctx context.Context) error {
 			m.Log.Warnf("/usr: %v", err)
 			return nil
 		}
-		return fmt.Errorf("/usr, as etc/fstab of root has it: %w", err)
+		return fmt.Errorf("/usr in root's etc/fstab: %w", err)
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func (m *Machine) findUsr(ctx context.Context, want bootspec.Device) (devices []
 func (m *Machine) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bootspec.Device) error {
 	dir := filepath.Join(sysroot, "usr")
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("%s is no directory to mount on", e.Dir)
+		return fmt.Errorf("%s: not a directory", e.Dir)
 	}
 	devices, err := m.findUsr(ctx, want)
 	if err != nil {

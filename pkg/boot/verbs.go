@@ -15,12 +15,12 @@ import (
 func Verbs(c *control.Client) []verb.Verb {
 	v := asker{c}
 	return []verb.Verb{
-		{Name: "session", Help: "the iSCSI sessions in words", Group: verb.Boot, Run: v.session},
+		{Name: "session", Help: "the state of the iSCSI sessions", Group: verb.Boot, Run: v.session},
 		{Name: "steps", Help: "what ran, how long it took, what waits for what", Group: verb.Boot, Run: v.ask(askSteps)},
 		{Name: "explain", Help: "the plan of this boot, each value with its source", Group: verb.Boot, Run: v.ask(askExplain)},
 		{
-			Name: "retry", Args: "[STEP] [NAME=VALUE...]", Help: "do a step again, and all that need it", Group: verb.Boot, Complete: v.steps,
-			More: "without STEP: what failed, and what the parameters change\nparameters are those of the kernel command line; they win over it\nthe shell ends; after a break it opens again where it was",
+			Name: "retry", Args: "[STEP] [NAME=VALUE...]", Help: "repeat a step, and all that need it", Group: verb.Boot, Complete: v.steps,
+			More: "without STEP: what failed, and what the parameters change\nparameters are those of the kernel command line and override it\nthe shell ends; after a break it opens again where it was",
 			Run:  func(_ context.Context, call *verb.Call) error { return v.leave(call, askRetry, call.Args...) },
 		},
 		{
