@@ -105,9 +105,9 @@ func TestStaticNIC(t *testing.T) {
 		{"iscsi_i_ip=10.1.1.5/24 ip=eth1:static", "10.1.1.5/24:::::eth1:static", ""},
 		{"ip=:::::52-54-00-77-00-01:static iscsi_i_ip=10.1.1.5/24", "10.1.1.5/24:::::52-54-00-77-00-01:static", ""},
 		{"iscsi_i_ip=10.1.1.5/24 ip=::10.1.1.1::host1:eth1:static", "10.1.1.5/24::10.1.1.1::host1:eth1:static", ""},
-		{"iscsi_i_ip=10.1.1.5/24 iscsi_if=eth0 ip=eth1:static", "10.1.1.5/24:::::eth0:static", "iscsi_if= names eth0, which counts"},
-		{"ip=eth0:dhcp ip=eth1:static", "eth0:dhcp", "has no address for its NIC and does nothing"},
-		{"ip=eth1:static", "", "has no address for its NIC and does nothing"},
+		{"iscsi_i_ip=10.1.1.5/24 iscsi_if=eth0 ip=eth1:static", "10.1.1.5/24:::::eth0:static", "iscsi_if= names eth0, which is used"},
+		{"ip=eth0:dhcp ip=eth1:static", "eth0:dhcp", "has no address for its NIC and is ignored"},
+		{"ip=eth1:static", "", "has no address for its NIC and is ignored"},
 	} {
 		p, err := parse(tt.text)
 		if got := lines(p); err != nil || got != tt.want || !strings.Contains(strings.Join(p.Warnings, "\n"), tt.says) || tt.says == "" && len(p.Warnings) > 0 {

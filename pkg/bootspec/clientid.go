@@ -23,7 +23,7 @@ func ParseClientID(s string) (id []byte, cause string) {
 	if typ, text, ok := strings.Cut(s, ","); ok {
 		n, err := strconv.ParseUint(typ, 10, 8)
 		if err != nil {
-			return nil, "the client identifier's type is no number from 0 to 255"
+			return nil, "the client identifier's type is not a number from 0 to 255"
 		}
 		id = append([]byte{byte(n)}, text...)
 	} else {

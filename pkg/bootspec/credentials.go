@@ -97,14 +97,14 @@ func parseCredential(fields [][]byte, cause string) (Credential, *CredentialsErr
 	case len(fields) != 3 && len(fields) != 5:
 		return fail(fmt.Sprintf("%d fields", len(fields)), credentialForm)
 	case !isTargetName(string(fields[0])):
-		return fail("the first field is no target's name", "a name such as iqn.2007-01.com.example:storage.remote1")
+		return fail("the first field is not a target name", "a name such as iqn.2007-01.com.example:storage.remote1")
 	case len(fields[1]) == 0 || len(fields[1]) > maxCHAPName:
-		return fail("the second field is no user", "a name of 1 to 255 bytes")
+		return fail("the second field is not a user", "a name of 1 to 255 bytes")
 	}
 	c := Credential{Target: string(fields[0]), User: string(fields[1])}
 	var err error
 	if c.Secret, err = iscsi.ParseSecret(string(fields[2])); err != nil {
-		return fail("the third field is no secret", secretForm)
+		return fail("the third field is not a secret", secretForm)
 	}
 	if len(fields) == 3 {
 		return c, nil
@@ -112,11 +112,11 @@ func parseCredential(fields [][]byte, cause string) (Credential, *CredentialsErr
 	c.TargetUser = string(fields[3])
 	if len(c.TargetUser) > maxCHAPName {
 		c.Secret.Wipe()
-		return fail("the fourth field is no user", "a name of up to 255 bytes")
+		return fail("the fourth field is not a user", "a name of up to 255 bytes")
 	}
 	if c.TargetSecret, err = iscsi.ParseSecret(string(fields[4])); err != nil {
 		c.Secret.Wipe()
-		return fail("the fifth field is no secret", secretForm)
+		return fail("the fifth field is not a secret", secretForm)
 	}
 	return c, nil
 }

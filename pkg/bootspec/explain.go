@@ -64,7 +64,7 @@ func (p Plan) Say() []Said {
 	p.Root.say(s)
 	s.add("init", iscsi.Redact(p.Init.V), p.Init.From)
 	p.Policy.say(s)
-	say(s, "words that do nothing", p.Ignore)
+	say(s, "ignored parameters", p.Ignore)
 	return *s
 }
 

@@ -94,7 +94,7 @@ func (p *Plan) addFacts(f NetFacts) (warnings []string, err error) {
 		if isTargetName(f.Initiator) {
 			p.Initiator = Value[string]{f.Initiator, f.source(203)}
 		} else {
-			warnings = append(warnings, f.source(203)+" is no initiator's name and is passed over")
+			warnings = append(warnings, f.source(203)+" is not an initiator name and is ignored")
 		}
 	}
 	warnings = append(warnings, p.nameInitiator(f)...)
@@ -113,7 +113,7 @@ func (p *Plan) addRootPath(f NetFacts) (warnings []string, err error) {
 	r, err := ParseRootPath(f.RootPath)
 	switch {
 	case err != nil && (i >= 0 || len(p.Targets) > 0 && p.Targets[0].Name.Given()):
-		return []string{fmt.Sprintf("%s is passed over: %v", from, err)}, nil
+		return []string{fmt.Sprintf("%s is ignored: %v", from, err)}, nil
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", from, err)
 	case i >= 0 && strings.EqualFold(p.Targets[i].Name.V, r.Name):
@@ -123,7 +123,7 @@ func (p *Plan) addRootPath(f NetFacts) (warnings []string, err error) {
 		}
 		return lunOfDHCP(*t, r.LUN, from), nil
 	case i >= 0:
-		return []string{fmt.Sprintf("%s names target %s and is passed over: %s counts", from, clip(r.Name), p.Targets[i].Name.From)}, nil
+		return []string{fmt.Sprintf("%s names target %s and is ignored: %s is used", from, clip(r.Name), p.Targets[i].Name.From)}, nil
 	}
 	return nil, p.takeRootPath(r, from)
 }
@@ -134,7 +134,7 @@ func lunOfDHCP(t Target, lun iscsi.LUN, from string) []string {
 	if lun == t.LUN.V {
 		return nil
 	}
-	return []string{fmt.Sprintf("lun %s is from %s and does not count, because %s names the target: write iscsi_lun%s=%s if root is there",
+	return []string{fmt.Sprintf("lun %s is from %s and is ignored, because %s names the target: write iscsi_lun%s=%s if root is there",
 		lun, from, t.Name.From, t.suffix(), lun)}
 }
 
@@ -205,7 +205,7 @@ func (p Plan) leftToDHCP() []string {
 			if strings.HasPrefix(m.Key, "iscsi_i=") {
 				option = 203
 			}
-			out = append(out, fmt.Sprintf("%s is not known before a DHCP server tells it by option %d: or write %s", m.What, option, m.Key))
+			out = append(out, fmt.Sprintf("%s comes from DHCP option %d: write %s if the server does not send it", m.What, option, m.Key))
 		}
 	}
 	return out

@@ -49,7 +49,7 @@ func (ps *parser) firmwareInitiator(name string) {
 	switch {
 	case name == "":
 	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == 0xfffd }):
-		ps.warnf("%s is no iSCSI name and is passed over", from)
+		ps.warnf("%s is not an iSCSI name and is ignored", from)
 	default:
 		ps.plan.Initiator = Value[string]{name, from}
 	}
@@ -114,7 +114,7 @@ func (ps *parser) firmwareTargets(t *ibft.Table, order []int) {
 			out.Portals = common.Portals
 		}
 		if g.Flags&(ibft.RADIUS|ibft.ReverseRAD) != 0 {
-			ps.warnf("%s asks for CHAP by RADIUS, which is the target's business: what secrets there are count", from)
+			ps.warnf("%s asks for CHAP by RADIUS, which only concerns the target: the given secrets are used", from)
 		}
 		if at := indexName(p.Targets, g.Name); at >= 0 {
 			ps.joinTarget(&p.Targets[at], out)
@@ -140,7 +140,7 @@ func firmwareCHAP(g ibft.Target, from string) CHAP {
 
 // Why the firmware has nothing to give.
 const (
-	noIBFT           = "this machine's firmware left no iBFT"
+	noIBFT           = "this machine's firmware provides no iBFT"
 	noFirmwareTarget = "this machine's iBFT has no target that can be used"
 )
 
@@ -162,11 +162,11 @@ func (p *Plan) lacksFirmware() string {
 func (p *Plan) withoutFirmware() []string {
 	var out []string
 	if cause := p.lacksFirmware(); cause != "" && p.checkFirmware(false) == nil {
-		out = append(out, fmt.Sprintf("%s asks for the firmware's target, and %s: other sources count", p.Firmware.From, cause))
+		out = append(out, fmt.Sprintf("%s asks for the firmware's target, and %s: other sources are used", p.Firmware.From, cause))
 	}
 	for _, v := range p.Net.IP {
 		if isFirmware(v) && p.Net.hasAddress() {
-			out = append(out, fmt.Sprintf("%s asks for the firmware's address, and %s: other lines count", label(v), noIBFT))
+			out = append(out, fmt.Sprintf("%s asks for the firmware's address, and %s: other lines are used", label(v), noIBFT))
 		}
 	}
 	return out

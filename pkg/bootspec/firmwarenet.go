@@ -154,12 +154,12 @@ func (f *firmwareNet) elsewhere(lines []Value[IP], nic int) bool {
 func (f *firmwareNet) named(lines []Value[IP], i int, v *Value[IP]) []Value[IP] {
 	nic, ok := f.picked[i]
 	if !ok {
-		f.ps.warnf("%s does nothing: the iBFT has no other NIC", label(*v))
+		f.ps.warnf("%s is ignored: the iBFT has no other NIC", label(*v))
 		return lines
 	}
 	by := *v
 	if mac, its := f.mac(&v.V), f.macs[nic]; mac != "" && its != "" && mac != its {
-		f.ps.warnf("%s is for the NIC with MAC %s, and iBFT NIC %d has MAC %s, which counts", label(by), mac, nic, its)
+		f.ps.warnf("%s is for the NIC with MAC %s, and iBFT NIC %d has MAC %s, which is used", label(by), mac, nic, its)
 		by.V.Device = "" // it is another NIC's name
 	}
 	return f.line(lines, nic, &by)
@@ -184,7 +184,7 @@ func (f *firmwareNet) line(lines []Value[IP], i int, by *Value[IP]) []Value[IP] 
 	}
 	ip := &v.V
 	if ip.Address.IsValid() {
-		f.ps.warnf("the address in %s does not count: that of the iBFT does", label(*by))
+		f.ps.warnf("the address in %s is ignored: that of the iBFT is used", label(*by))
 	}
 	ip.Address, ip.Peer, ip.Guessed = netip.Prefix{}, netip.Prefix{}, false
 	prefix, hasMask := nic.Prefix()
@@ -194,7 +194,7 @@ func (f *firmwareNet) line(lines []Value[IP], i int, by *Value[IP]) []Value[IP] 
 	case nic.ByDHCP():
 		ip.Methods = []Method{DHCP}
 	case !nic.Address.IsValid():
-		f.ps.warnf("iBFT NIC %d has no address and is passed over", i)
+		f.ps.warnf("iBFT NIC %d has no address and is ignored", i)
 		return lines
 	case !hasMask:
 		prefix, ip.Guessed = netip.PrefixFrom(nic.Address, classBits(nic.Address)), true

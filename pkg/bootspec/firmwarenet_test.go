@@ -73,9 +73,9 @@ func TestFirmwareLines(t *testing.T) {
 		{"ip=::10.77.0.254::mine:ens2:ibft:10.77.0.53", nil, "10.77.0.2/24::10.77.0.254::mine:52-54-00-77-00-01:static:10.77.0.53:=ens2", ""},
 		{"netroot=iscsi:10.77.0.1::::iqn.x:t ip=ens2:ibft ip=ens3:dhcp", nil, ens2 + " ens3:dhcp", ""},
 		// The table's MAC says which NIC it is.
-		{"ip=52-54-00-77-00-09:ibft", nil, nic0, "ip=52-54-00-77-00-09:ibft is for the NIC with MAC 52:54:00:77:00:09, and iBFT NIC 0 has MAC 52:54:00:77:00:01, which counts"},
+		{"ip=52-54-00-77-00-09:ibft", nil, nic0, "ip=52-54-00-77-00-09:ibft is for the NIC with MAC 52:54:00:77:00:09, and iBFT NIC 0 has MAC 52:54:00:77:00:01, which is used"},
 		{"ip=boot0:ibft ifname=boot0:52:54:00:77:00:09", nil, nic0, "ip=boot0:ibft is for the NIC with MAC"},
-		{"ip=ens2:ibft ip=ens3:ibft", nil, ens2, "ip=ens3:ibft, 2nd does nothing: the iBFT has no other NIC"},
+		{"ip=ens2:ibft ip=ens3:ibft", nil, ens2, "ip=ens3:ibft, 2nd is ignored: the iBFT has no other NIC"},
 		// A second NIC.
 		{"ip=ibft", second, nic0, ""},
 		{"ip=ens2:ibft ip=ens3:ibft", second, ens2 + " " + nic1 + "=ens3", ""},
@@ -87,14 +87,14 @@ func TestFirmwareLines(t *testing.T) {
 		{"ip=ens2:ibft", func(t *ibft.Table) { t.NICs[0].MAC = [6]byte{} }, "10.77.0.2/24:::::ens2:static", ""},
 		{"ip=ibft", func(t *ibft.Table) { t.NICs[0].MAC, t.NICs[0].PCI = [6]byte{}, 3<<3 }, "10.77.0.2/24:::::0000:00:03.0:static", ""},
 		{"ip=ibft", func(t *ibft.Table) { t.NICs[0].MAC = [6]byte{} }, "10.77.0.2/24::::::static", ""},
-		{"ip=ibft", func(t *ibft.Table) { t.NICs[0].PrefixLen = 0 }, "10.77.0.2/8:::::52-54-00-77-00-01:static", "iBFT NIC 0 has no mask: 10.77.0.2/8 is taken"},
+		{"ip=ibft", func(t *ibft.Table) { t.NICs[0].PrefixLen = 0 }, "10.77.0.2/8:::::52-54-00-77-00-01:static", "iBFT NIC 0 has no mask: 10.77.0.2/8 is used"},
 		{"ip=ibft", func(t *ibft.Table) { t.NICs[0].Flags, t.Targets[0].NIC = ibft.Valid, 7 }, nic0, ""},
-		{"ip=ens2:ibft ip=ens3:dhcp", func(t *ibft.Table) { t.NICs[0].Address = netip.Addr{} }, "ens3:dhcp", "iBFT NIC 0 has no address and is passed over"},
+		{"ip=ens2:ibft ip=ens3:dhcp", func(t *ibft.Table) { t.NICs[0].Address = netip.Addr{} }, "ens3:dhcp", "iBFT NIC 0 has no address and is ignored"},
 		{"ip=ibft", func(t *ibft.Table) { t.NICs[0].Address = netip.Addr{} }, "52-54-00-77-00-01:dhcp", "the iBFT has no NIC with an address: DHCP is tried"},
 		{"", func(t *ibft.Table) { t.NICs = nil }, "dhcp", "the iBFT has no NIC with an address: DHCP is tried"},
 		{"ip=ens3:dhcp", func(t *ibft.Table) { t.NICs = nil }, "ens3:dhcp", ""},
 		// What counts more.
-		{"iscsi_i_ip=10.77.0.5/24 ip=ens2:ibft", nil, "10.77.0.5/24::::::static", "is passed over: iscsi_i_ip= gives this machine's address"},
+		{"iscsi_i_ip=10.77.0.5/24 ip=ens2:ibft", nil, "10.77.0.5/24::::::static", "is ignored: iscsi_i_ip= gives this machine's address"},
 		{"ip=ens3:dhcp", nil, "ens3:dhcp", ""},
 	} {
 		table := remote1()
@@ -162,7 +162,7 @@ func TestFirmwareInitiator(t *testing.T) {
 	}
 	table := remote1()
 	table.Initiator.Name = "a name"
-	if plan := planOf(t, netroot, "", table); plan.Initiator.Given() || !strings.Contains(strings.Join(plan.Warnings, ""), "iBFT initiator is no iSCSI name") {
+	if plan := planOf(t, netroot, "", table); plan.Initiator.Given() || !strings.Contains(strings.Join(plan.Warnings, ""), "iBFT initiator is not an iSCSI name") {
 		t.Errorf("%+v, %q", plan.Initiator, plan.Warnings)
 	}
 }
@@ -173,7 +173,7 @@ func TestFirmwareMissing(t *testing.T) {
 	bare := remote1()
 	bare.Targets = nil
 	const (
-		noTable  = "this machine's firmware left no iBFT"
+		noTable  = "this machine's firmware provides no iBFT"
 		noTarget = "this machine's iBFT has no target that can be used"
 		named    = " iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.77.0.1"
 	)
@@ -183,11 +183,11 @@ func TestFirmwareMissing(t *testing.T) {
 		odd, err string
 	}{
 		{"rd.iscsi.firmware=1 iscsi_i_ip=10.77.0.5/24", nil, "", "rd.iscsi.firmware= asks for the firmware's target: " + noTable},
-		{"rd.iscsi.firmware=1 iscsi_i_ip=10.77.0.5/24" + named, nil, "rd.iscsi.firmware= asks for the firmware's target, and " + noTable + ": other sources count", ""},
+		{"rd.iscsi.firmware=1 iscsi_i_ip=10.77.0.5/24" + named, nil, "rd.iscsi.firmware= asks for the firmware's target, and " + noTable + ": other sources are used", ""},
 		{"iscsi_auto ip=dhcp netroot=iscsi:10.77.0.1::::iqn.x:t iscsi_i=iqn.x:m", nil, noTable, ""},
 		{"rd.iscsi.firmware=1 ip=dhcp iscsi_i=iqn.x:m", nil, noTable, noTable}, // DHCP may name one, and did not
 		{"ip=ibft" + named, nil, "", "ip=ibft asks for the firmware's address: " + noTable},
-		{"ip=ens2:ibft ip=ens3:dhcp" + named, nil, "ip=ens2:ibft asks for the firmware's address, and " + noTable + ": other lines count", ""},
+		{"ip=ens2:ibft ip=ens3:dhcp" + named, nil, "ip=ens2:ibft asks for the firmware's address, and " + noTable + ": other lines are used", ""},
 		{"rd.iscsi.firmware=1 iscsi_i_ip=10.77.0.5/24", bare, "", "rd.iscsi.firmware= asks for the firmware's target: " + noTarget},
 		{"rd.iscsi.firmware=1 iscsi_i_ip=10.77.0.5/24" + named, bare, noTarget, ""},
 		{"netroot=iscsi:10.77.0.1::::iqn.x:t", bare, "", ""},

@@ -104,7 +104,7 @@ func (g *gatherer) read(name string) (string, bool) {
 		return "", false // most images have none of them
 	}
 	if len(b) > maxFile {
-		g.warnings = append(g.warnings, fmt.Sprintf("%s is passed over: it has more than %d bytes", name, maxFile))
+		g.warnings = append(g.warnings, fmt.Sprintf("%s is ignored: it has more than %d bytes", name, maxFile))
 		return "", false
 	}
 	return string(b), true
@@ -174,7 +174,7 @@ func debianConfig(text string) (params []cmdline.Param, warnings []string) {
 		}
 		value, ok = shellWord(value)
 		if !ok {
-			warnings = append(warnings, fmt.Sprintf("%s line %d: the value of %s is more than plain text in quotes and is passed over", debianFile, number, key))
+			warnings = append(warnings, fmt.Sprintf("%s line %d: the value of %s is more than plain text in quotes and is ignored", debianFile, number, key))
 			continue
 		}
 		if key == "ISCSI_TARGET_IP" {

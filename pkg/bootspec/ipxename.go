@@ -27,7 +27,7 @@ func (p *Plan) nameInitiator(f NetFacts) (warnings []string) {
 		mac = ""
 	}
 	const byMAC = "the MAC of the boot's NIC"
-	for _, by := range []Value[string]{{f.HostName, "the host's name, as iPXE has it"}, {uuid, "the machine's UUID, as iPXE has it"}, {mac, byMAC}} {
+	for _, by := range []Value[string]{{f.HostName, "the host name, as iPXE uses it"}, {uuid, "the machine's UUID, as iPXE uses it"}, {mac, byMAC}} {
 		if name := ipxePrefix + by.V; by.V != "" && isTargetName(name) {
 			p.Initiator = Value[string]{name, by.From}
 			break

@@ -99,9 +99,9 @@ func TestNotSupportedText(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkWarnings(t, "two kinds", plan.Warnings, []string{
-		"overlayroot= asks for a writable layer over root, which is not supported: root is mounted as it is, and the image's fstab may make it writable; rd.iscsiroot.ignore=overlay leaves this warning out",
+		"overlayroot= asks for a writable layer over root, which is not supported: root is mounted as it is, and the image's fstab may make it writable; rd.iscsiroot.ignore=overlay suppresses this warning",
 		"rd.lvm.lv= in /etc/cmdline.d/20-lvm.conf, rd.lvm.vg=, rd.lvm.snapshot= and 1 more ask for LVM, which is not supported: root is looked for on the disks of our sessions themselves, " +
-			"and what else is there is left to the real system; rd.iscsiroot.ignore=lvm leaves this warning out",
+			"and what else is there is left to the real system; rd.iscsiroot.ignore=lvm suppresses this warning",
 	})
 	for ignore, left := range map[string]int{"overlay": 1, "lvm": 1, "overlay,lvm": 0, "md": 2} {
 		line.Params = append(line.Params[:5:5], cmdline.Param{Key: "rd.iscsiroot.ignore", Value: ignore, HasValue: true})
@@ -141,7 +141,7 @@ func TestIgnore(t *testing.T) {
 	if err != nil || !plan.Ignores("overlay") || !plan.Ignores("lvm") || plan.Overlay != "" {
 		t.Errorf("%+v, overlay %q, %v", plan.Ignore, plan.Overlay, err)
 	}
-	if text := strings.Join(plan.Warnings, "\n"); !strings.HasPrefix(text, `rd.iscsiroot.ignore=: there is no kind "foo" to ignore: write some of overlay, `) || strings.Contains(text, "\n") {
+	if text := strings.Join(plan.Warnings, "\n"); !strings.HasPrefix(text, `rd.iscsiroot.ignore=: unknown kind "foo": write some of overlay, `) || strings.Contains(text, "\n") {
 		t.Errorf("warnings are %q", text)
 	}
 }

@@ -90,8 +90,8 @@ func TestLeftToDHCP(t *testing.T) {
 	}
 	_, said, err := plan.Preview(plan.Net.Facts())
 	text := strings.Join(said, "\n")
-	if err != nil || !strings.Contains(text, "the target name, which root= leaves to DHCP, is not known before a DHCP server tells it by option 17") ||
-		!strings.Contains(text, "the initiator name is not known before a DHCP server tells it by option 203: or write iscsi_i=NAME") {
+	if err != nil || !strings.Contains(text, "the target name, which root= leaves to DHCP, comes from DHCP option 17") ||
+		!strings.Contains(text, "the initiator name comes from DHCP option 203: write iscsi_i=NAME") {
 		t.Errorf("%v\n%s", err, text)
 	}
 	named, err := parse("ip=dhcp iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.1.1.180")

@@ -100,8 +100,8 @@ func TestBondOptions(t *testing.T) {
 // What cannot be made is an error that says why.
 func TestImpossibleDevices(t *testing.T) {
 	for line, want := range map[string]string{
-		"bond=bond0:eth0:mode=7":                     "7 is no mode of a bond",
-		"bond=bond0:eth0:mod=1":                      "mod is no option of a bond",
+		"bond=bond0:eth0:mode=7":                     "7 is not a bond mode",
+		"bond=bond0:eth0:mod=1":                      "mod is not a bond option",
 		"bond=bond0:eth0:mode":                       "the option mode has no value",
 		"vlan=eth0.5:eth0.5":                         "the device eth0.5 would be on itself",
 		"bond=bond0:br0:mode=1 bridge=br0:bond0":     "would be on itself",

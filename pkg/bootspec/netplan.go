@@ -20,7 +20,7 @@ func (ps *parser) network() {
 	ps.settle()
 	for _, v := range n.IP {
 		if v.V.Guessed {
-			ps.warnf("%s has no mask: %s is taken", v.From, v.V.Address)
+			ps.warnf("%s has no mask: %s is used", v.From, v.V.Address)
 		}
 	}
 	if n.Address.Given() {
@@ -47,7 +47,7 @@ func (ps *parser) settle() {
 		if n.Address.Given() {
 			ps.take(*v)
 		} else {
-			ps.warnf("%s has no address for its NIC and does nothing: write it in front of the NIC, or iscsi_i_ip=ADDRESS/MASK", label(*v))
+			ps.warnf("%s has no address for its NIC and is ignored: write it in front of the NIC, or iscsi_i_ip=ADDRESS/MASK", label(*v))
 		}
 		v.V.Methods = []Method{Off}
 	}
@@ -96,13 +96,13 @@ func (ps *parser) beside() {
 		switch {
 		case v.V.Address.IsValid() && v.V.Address.Addr() == n.Address.V.Addr():
 			if v.V.Address.Bits() != n.Address.V.Bits() {
-				ps.warnf("%s has another mask than %s, which counts: %s", v.From, n.Address.From, n.Address.V)
+				ps.warnf("%s has another mask than %s, which is used: %s", v.From, n.Address.From, n.Address.V)
 				v.V.Address = n.Address.V
 			}
 			ps.take(v)
 			kept = append(kept, v)
 		case !slices.Equal(v.V.Methods, []Method{Off}):
-			ps.warnf("%s is passed over: %s gives this machine's address %s", label(v), n.Address.From, n.Address.V)
+			ps.warnf("%s is ignored: %s gives this machine's address %s", label(v), n.Address.From, n.Address.V)
 		}
 	}
 	n.IP = kept
@@ -184,7 +184,7 @@ func (ps *parser) take(v Value[IP]) {
 	}
 	if n.Interface.Given() {
 		if ip.Device != "" && ip.Device != n.Interface.V {
-			ps.warnf("%s names the NIC %s and %s names %s, which counts", v.From, ip.Device, n.Interface.From, n.Interface.V)
+			ps.warnf("%s names the NIC %s and %s names %s, which is used", v.From, ip.Device, n.Interface.From, n.Interface.V)
 		}
 		return
 	}
@@ -245,7 +245,7 @@ func (n Net) withoutEffect() []string {
 		if v.V.Name == "dhcp" && several {
 			continue
 		}
-		out = append(out, fmt.Sprintf("%s does nothing: the network is waited for until it is there, or as rd.timeout= says", v.From))
+		out = append(out, fmt.Sprintf("%s is ignored: rd.timeout= limits the wait for the network", v.From))
 	}
 	return out
 }

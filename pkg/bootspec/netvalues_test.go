@@ -62,18 +62,18 @@ var netGoods = []good{
 	{"BOOTIF", "01-52-54-00-AA-bb-01", name(mac, "52:54:00:aa:bb:01")},
 	{"BOOTIF", "52:54:00:AA:bb:01", name(mac, "52:54:00:aa:bb:01")},
 	{"BOOTIF", "20-ab", func(p *bootspec.Plan, source string) {
-		p.Warnings = []string{source + "20-ab is no MAC and does nothing"}
+		p.Warnings = []string{source + "20-ab is not a MAC and is ignored"}
 	}},
 	{"BOOTIF", "01-52:54:00:AA:bb:01", name(mac, "52:54:00:aa:bb:01")},
 	{"BOOTIF", "06:52-54-00-AA-bb-01", name(mac, "52:54:00:aa:bb:01")},
 	{"BOOTIF", "525400AAbb01", name(mac, "52:54:00:aa:bb:01")},
 	{"BOOTIF", "01525400AAbb01", name(mac, "52:54:00:aa:bb:01")},
 	{"BOOTIF", "xx-52-54-00-aa-bb-01", func(p *bootspec.Plan, source string) {
-		p.Warnings = []string{source + "xx-52-54-00-aa-bb-01 is no MAC and does nothing"}
+		p.Warnings = []string{source + "xx-52-54-00-aa-bb-01 is not a MAC and is ignored"}
 	}},
 	{"rd.bootif", "0", nothing},
 	{"ip", "", func(p *bootspec.Plan, source string) {
-		p.Warnings = []string{source + " has no value and does nothing"}
+		p.Warnings = []string{source + " has no value and is ignored"}
 	}},
 	{"bootdev", "eth1", func(p *bootspec.Plan, source string) {
 		p.Net.BootDevice, p.Net.Interface = from("eth1", source), from("eth1", source)
@@ -91,7 +91,7 @@ var netGoods = []good{
 	{"net.ifnames", "1", func(p *bootspec.Plan, source string) { p.Net.KeepNames = from(false, source) }},
 	{"hostname", "a.b", func(p *bootspec.Plan, source string) { p.Net.HostName = from("a.b", source) }},
 	{"hostname", "a b", func(p *bootspec.Plan, source string) {
-		p.Warnings = []string{`"` + source + `a b" is no host name and does nothing`}
+		p.Warnings = []string{`"` + source + `a b" is not a host name and is ignored`}
 	}},
 	{"ifname", "boot0:52:54:00:AA:bb:01", func(p *bootspec.Plan, source string) {
 		p.Net.Names = []bootspec.Value[bootspec.NICName]{from(bootspec.NICName{Name: "boot0", MAC: "52:54:00:aa:bb:01"}, source)}
@@ -133,7 +133,7 @@ var netGoods = []good{
 			Portals: []bootspec.Value[bootspec.Portal]{from(bootspec.Portal{Host: "2001:db8::1", Port: 3261}, source)},
 			CHAP:    bootspec.CHAP{User: from("u", source), Secret: from(iscsi.NewSecret([]byte("sesame-open-12")), source)},
 		}}
-		p.Warnings = []string{"everybody on this machine can read the secret in " + source + " in /proc/cmdline: put it into /etc/iscsiroot/credentials in the image, mode 0600"}
+		p.Warnings = []string{"all users of this machine can read the secret in " + source + " in /proc/cmdline: put it into /etc/iscsiroot/credentials in the image, mode 0600"}
 	}},
 	{"netroot", "iscsi", func(p *bootspec.Plan, source string) { p.Firmware = from(true, source) }},
 	{"netroot", "dhcp", func(p *bootspec.Plan, source string) {
@@ -162,10 +162,10 @@ var netGoods = []good{
 	{"rd.iscsi.param", "node.conn[0].timeo.noop_out_interval=0", openISCSI("node.conn[0].timeo.noop_out_interval", timer(pingInterval, 0))},
 	{"rd.iscsi.param", "node.conn[0].timeo.noop_out_timeout=7", openISCSI("node.conn[0].timeo.noop_out_timeout", timer(pingTimeout, 7*time.Second))},
 	{"rd.iscsi.param", "node.session.timeo.abort_timeout=30", func(p *bootspec.Plan, source string) {
-		p.Warnings = []string{source + "node.session.timeo.abort_timeout has no effect with us"}
+		p.Warnings = []string{source + "node.session.timeo.abort_timeout has no effect"}
 	}},
 	{"rd.iscsi.login_retry_max", "3", func(p *bootspec.Plan, source string) {
-		p.Warnings = []string{source + " does nothing: a login is tried as long as rd.timeout= says"}
+		p.Warnings = []string{source + " is ignored: rd.timeout= limits how long a login is retried"}
 	}},
 	{"iscsi_noibft", "-", func(p *bootspec.Plan, source string) { p.Firmware = from(false, source) }},
 	{"iscsi_noibft", "0", nothing},

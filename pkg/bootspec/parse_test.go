@@ -55,7 +55,7 @@ func TestParseSeed(t *testing.T) {
 // Where a parameter is given twice the last one counts, under whatever name,
 // and the first one's name is in the warning.
 func TestParseTwice(t *testing.T) {
-	const differ = " is given twice with different values, the last one counts: "
+	const differ = " is given twice with different values, the last one is used: "
 	tests := []struct {
 		text, warning string
 		want          func(*bootspec.Plan)
@@ -68,7 +68,7 @@ func TestParseTwice(t *testing.T) {
 		{"rd.debug rd.debug=0", "rd.debug" + differ + "rd.debug=0", func(p *bootspec.Plan) { p.Policy.Debug = from(false, "rd.debug=") }},
 		{"ro rw", "", func(p *bootspec.Plan) { p.Root.ReadWrite = from(true, "rw") }},
 		{"rw ro", "", func(p *bootspec.Plan) { p.Root.ReadWrite = from(false, "ro") }},
-		{"rw ro=1", "ro=1 does nothing: ro takes no value", func(p *bootspec.Plan) { p.Root.ReadWrite = from(true, "rw") }},
+		{"rw ro=1", "ro=1 is ignored: ro takes no value", func(p *bootspec.Plan) { p.Root.ReadWrite = from(true, "rw") }},
 		{"rd.shell rd.shell=0", "", func(*bootspec.Plan) {}},
 		{"rootfstype=ext3 rootfstype=auto", "", func(*bootspec.Plan) {}},
 		{"rd.break=login rd.break", "", func(p *bootspec.Plan) {
@@ -99,8 +99,8 @@ func TestPortal(t *testing.T) {
 		{"iscsi_a=10.1.1.180 iscsi_p=3261", "10.1.1.180:3261", "iscsi_a=, iscsi_p=", ""},
 		{"iscsi_p=3261 iscsi_a=10.1.1.180", "10.1.1.180:3261", "iscsi_a=, iscsi_p=", ""},
 		{"iscsi_a=10.1.1.180:3261 iscsi_p=3261", "10.1.1.180:3261", "iscsi_a=, iscsi_p=", ""},
-		{"iscsi_a=10.1.1.180:3261 rd.iscsiroot.port=3262", "10.1.1.180:3262", "iscsi_a=, rd.iscsiroot.port=", "the port in iscsi_a= and rd.iscsiroot.port= differ, the latter counts: 3262"},
-		{"iscsi_a=10.1.1.180:3261 iscsi_a=10.1.1.180", "10.1.1.180:3260", "iscsi_a=", "iscsi_a is given twice with different values, the last one counts: iscsi_a=10.1.1.180"},
+		{"iscsi_a=10.1.1.180:3261 rd.iscsiroot.port=3262", "10.1.1.180:3262", "iscsi_a=, rd.iscsiroot.port=", "the port in iscsi_a= and rd.iscsiroot.port= differ, the latter is used: 3262"},
+		{"iscsi_a=10.1.1.180:3261 iscsi_a=10.1.1.180", "10.1.1.180:3260", "iscsi_a=", "iscsi_a is given twice with different values, the last one is used: iscsi_a=10.1.1.180"},
 	}
 	for _, tt := range tests {
 		plan, err := parse(tt.text)
@@ -119,7 +119,7 @@ func TestPortal(t *testing.T) {
 // What looks like ours and is not is reported with the nearest name; what does
 // not look like ours is nobody's business here.
 func TestParseUnknown(t *testing.T) {
-	const dead = " is not understood and does nothing"
+	const dead = " is not understood and is ignored"
 	tests := []struct{ text, want string }{
 		{"iscsi_T=x", "parameter iscsi_T" + dead + ": did you mean iscsi_t?"},
 		{"iscsi_ip=10.1.1.1/24", "parameter iscsi_ip" + dead + ": did you mean iscsi_i or iscsi_if or iscsi_p?"},
@@ -166,7 +166,7 @@ func TestParseOddName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"iscsi_t=disk1 is no iSCSI name: it should begin with iqn., eui. or naa."}
+	want := []string{"iscsi_t=disk1 is not an iSCSI name: it should begin with iqn., eui. or naa."}
 	if diff := cmp.Diff(want, plan.Warnings); diff != "" || plan.Targets[0].Name.V != "disk1" {
 		t.Errorf("target %+v, warnings -want +got:\n%s", plan.Targets[0].Name, diff)
 	}

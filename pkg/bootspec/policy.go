@@ -40,7 +40,7 @@ func Add(line, more cmdline.Line, origin string) cmdline.Line {
 // could choose one.
 func (ps *parser) password(p cmdline.Param) error {
 	if p.Origin != FromPolicy {
-		ps.warnf("rd.shell.password= counts only in the image's policy, %s: it is passed over", PolicyFile)
+		ps.warnf("rd.shell.password= is valid only in the image's policy, %s: it is ignored", PolicyFile)
 		return nil
 	}
 	ps.plan.Policy.Password = Value[Hash]{Hash(p.Value), source(p)}

@@ -24,8 +24,8 @@ func TestPolicy(t *testing.T) {
 		t.Errorf("the command line became %+v", line)
 	}
 	want := []string{
-		"rd.shell.password= counts only in the image's policy, /etc/iscsiroot/policy: it is passed over",
-		"rd.emergency is given twice with different values, the last one counts: rd.emergency=reboot",
+		"rd.shell.password= is valid only in the image's policy, /etc/iscsiroot/policy: it is ignored",
+		"rd.emergency is given twice with different values, the last one is used: rd.emergency=reboot",
 	}
 	if strings.Join(plan.Warnings, "|") != strings.Join(want, "|") {
 		t.Errorf("warnings are %q", plan.Warnings)

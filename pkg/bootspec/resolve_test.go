@@ -36,7 +36,7 @@ func TestResolve(t *testing.T) {
 }
 
 func TestResolveWarns(t *testing.T) {
-	const outside = "target address 10.1.2.180 is outside of this machine's network 10.1.1.0/24 and no gateway is given: write iscsi_gw=ADDRESS, or mend the mask in iscsi_i_ip="
+	const outside = "target address 10.1.2.180 is outside of this machine's network 10.1.1.0/24 and no gateway is given: write iscsi_gw=ADDRESS, or correct the mask in iscsi_i_ip="
 	tests := []struct{ name, own, portal, gateway, want string }{
 		{"same network", "10.1.1.5/24", "10.1.1.180", "", ""},
 		{"other network", "10.1.1.5/24", "10.1.2.180", "", outside},

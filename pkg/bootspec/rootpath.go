@@ -117,7 +117,7 @@ func (p *rootPath) host(r *RootPath) error {
 		}
 		addr, err := netip.ParseAddr(inner)
 		if err != nil || !addr.Is6() {
-			return p.failf(at+1, "between the brackets is no IPv6 address")
+			return p.failf(at+1, "between the brackets is not an IPv6 address")
 		}
 		r.Host, r.Addr = inner, addr
 		p.at += len(inner) + len("[]:")
@@ -135,7 +135,7 @@ func (p *rootPath) host(r *RootPath) error {
 		return p.usable(at, addr)
 	}
 	if i, ok := badHost(text); !ok {
-		return p.failf(at+i, "this is neither an address nor a host name; IPv6 stands in brackets")
+		return p.failf(at+i, "this is neither an address nor a host name; write IPv6 in brackets")
 	}
 	r.Host = text
 	return nil
@@ -144,7 +144,7 @@ func (p *rootPath) host(r *RootPath) error {
 // usable refuses addresses that no portal has.
 func (p *rootPath) usable(at int, addr netip.Addr) error {
 	if addr.IsUnspecified() || addr.IsMulticast() || addr.Is4In6() {
-		return p.failf(at, "no portal can have this address")
+		return p.failf(at, "not a portal address")
 	}
 	return nil
 }
@@ -198,7 +198,7 @@ func (p *rootPath) port(r *RootPath) error {
 	n := uint64(0)
 	if text != "" {
 		if n, err = strconv.ParseUint(text, 10, 16); err != nil {
-			return p.failf(at, "the port is no number from 0 to 65535")
+			return p.failf(at, "the port is not a number from 0 to 65535")
 		}
 	}
 	if r.Port = uint16(n); n == 0 {

@@ -141,7 +141,7 @@ func (ps *parser) portals(d, first *draft) []Value[Portal] {
 		if port.Given() {
 			from += ", " + port.From
 			if a.V.Port != 0 && a.V.Port != port.V {
-				ps.warnf("the port in %s and %s differ, the latter counts: %d", a.From, port.From, port.V)
+				ps.warnf("the port in %s and %s differ, the latter is used: %d", a.From, port.From, port.V)
 			}
 		}
 		if port.Given() || a.V.Port == 0 {

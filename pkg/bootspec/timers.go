@@ -42,7 +42,7 @@ func (ps *parser) recoveryTimeout(p cmdline.Param) error {
 	text, negative := strings.CutPrefix(p.Value, "-")
 	d, ok := seconds(text)
 	if !ok {
-		return bad(p, "this is no time", fmt.Sprintf("a number of seconds, 1 to %d, 0 to fail I/O at once, or -1 to wait for ever", maxSeconds))
+		return bad(p, "this is not a time", fmt.Sprintf("a number of seconds, 1 to %d, 0 to fail I/O at once, or -1 to wait for ever", maxSeconds))
 	}
 	if negative && d > 0 {
 		d = Forever
@@ -64,7 +64,7 @@ func (ps *parser) pingTimeout(p cmdline.Param) error {
 func (ps *parser) ping(dst *Value[time.Duration], p cmdline.Param) error {
 	d, ok := seconds(p.Value)
 	if !ok {
-		return bad(p, "this is no time", fmt.Sprintf("a number of seconds, 1 to %d, or 0 for no pings", maxSeconds))
+		return bad(p, "this is not a time", fmt.Sprintf("a number of seconds, 1 to %d, or 0 for no pings", maxSeconds))
 	}
 	set(ps, dst, d, p)
 	return nil
@@ -89,7 +89,7 @@ func (ps *parser) checkTimers() {
 	}
 	for _, v := range []Value[time.Duration]{t.PingInterval, t.PingTimeout} {
 		if zero := t.noPings(); zero.Given() && v.V != 0 {
-			ps.warnf("%s does nothing: %s is 0, which switches pings off", v.From, zero.From)
+			ps.warnf("%s is ignored: %s is 0, which switches pings off", v.From, zero.From)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func portal(host string, port uint16) func(*bootspec.Plan, string) {
 func secret(dst func(*bootspec.CHAP) *bootspec.Value[iscsi.Secret], v string) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) {
 		*dst(&first(p).CHAP) = from(iscsi.NewSecret([]byte(v)), source)
-		p.Warnings = append(p.Warnings, "everybody on this machine can read the secret in "+source+" in /proc/cmdline: put it into /etc/iscsiroot/credentials in the image, mode 0600")
+		p.Warnings = append(p.Warnings, "all users of this machine can read the secret in "+source+" in /proc/cmdline: put it into /etc/iscsiroot/credentials in the image, mode 0600")
 	}
 }
 
@@ -293,7 +293,7 @@ var goods = []good{
 	{"rd.shell", "0", nothing},
 	{"rd.shell", "no", nothing},
 	{"rd.shell.password", "$6$salt$sum", func(p *bootspec.Plan, _ string) { // see TestPolicy
-		p.Warnings = []string{"rd.shell.password= counts only in the image's policy, /etc/iscsiroot/policy: it is passed over"}
+		p.Warnings = []string{"rd.shell.password= is valid only in the image's policy, /etc/iscsiroot/policy: it is ignored"}
 	}},
 	{"modprobe.blacklist", "a,b", nothing},
 	{"module_blacklist", "a", nothing},

@@ -168,7 +168,7 @@ func checkWord(t *testing.T, p cmdline.Param, others map[string]bool) {
 	switch became, effect := bootspec.Word(p); became {
 	case bootspec.NotOurs:
 		if !others[p.Key] {
-			t.Errorf("%s is passed over in silence", p)
+			t.Errorf("%s is ignored in silence", p)
 		}
 	case bootspec.Taken:
 		if !effect && !withoutEffect(p) {
@@ -211,7 +211,7 @@ func withoutEffect(p cmdline.Param) bool {
 		case "init":
 			return p.Value == "/linuxrc"
 		}
-		return strings.Contains(row.Help, "does nothing")
+		return strings.Contains(row.Help, "accepted for compatibility")
 	}
 	return false
 }
