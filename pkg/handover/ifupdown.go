@@ -18,7 +18,7 @@ import (
 // bridge or a bond is not: ifup has to make it, and the agent moves the address
 // there when the link is its port.
 func ifupdown(f Facts) []File {
-	const content = "# From iscsiroot: root hangs on the network, which must stay.\n[Service]\nExecStop=\nKillMode=process\n"
+	const content = "# From iscsiroot: root depends on the network, which must stay up.\n[Service]\nExecStop=\nKillMode=process\n"
 	files := []File{
 		{Path: "systemd/system/networking.service.d/50-iscsiroot.conf", Mode: 0o644, Content: content},
 		{Path: "systemd/system/ifup@.service.d/50-iscsiroot.conf", Mode: 0o644, Content: content},

@@ -17,7 +17,7 @@ func netplan(r Root) []File {
 		return nil
 	}
 	var b strings.Builder
-	b.WriteString("# From iscsiroot: root hangs on this network.\nnetwork:\n  version: 2\n  ethernets:\n")
+	b.WriteString("# From iscsiroot: root depends on this network.\nnetwork:\n  version: 2\n  ethernets:\n")
 	for _, id := range r.Netplan {
 		_, _ = fmt.Fprintf(&b, "    %q:\n      critical: true\n", id)
 	}
