@@ -22,7 +22,7 @@ func checkTarget(at int, object string, g *Target) (odd []error, err error) {
 		return nil, fail(at, object, "no address of target %s", g.Name)
 	}
 	if g.Portal.Port() == 0 {
-		odd = append(odd, fail(at, object, "port 0 of target %s: %d is taken", g.Name, defaultPort))
+		odd = append(odd, fail(at, object, "port 0 of target %s: %d is used", g.Name, defaultPort))
 		g.Portal = netip.AddrPortFrom(g.Portal.Addr(), defaultPort)
 	}
 	chap, err := checkCHAP(g)
@@ -50,10 +50,10 @@ func checkCHAP(g *Target) (odd string, err error) {
 	ours, theirs := g.User != "" && !g.Secret.Empty(), !g.ReverseSecret.Empty()
 	switch {
 	case g.CHAP > MutualCHAP:
-		odd = fmt.Sprintf("CHAP type %d, want 0 to %d: the secrets count", uint8(g.CHAP), MutualCHAP)
+		odd = fmt.Sprintf("CHAP type %d, want 0 to %d: the secrets are used", uint8(g.CHAP), MutualCHAP)
 		g.CHAP = typeOf(ours, theirs)
 	case g.CHAP == MutualCHAP && !ours:
-		return "", errors.New("CHAP without user or secret, and the target is to prove itself too")
+		return "", errors.New("CHAP without user or secret, and mutual CHAP")
 	case g.CHAP == MutualCHAP && !theirs:
 		return "", errors.New("mutual CHAP without the target's secret")
 	case g.CHAP == OneWayCHAP && !ours:

@@ -9,7 +9,7 @@ import (
 )
 
 // ErrNone says that no place holds a table.
-var ErrNone = errors.New("this machine's firmware left no iBFT")
+var ErrNone = errors.New("this machine's firmware provides no iBFT")
 
 // The part of memory where firmwares put the table, but for the screen's
 // (drivers/firmware/iscsi_ibft_find.c: IBFT_START, IBFT_END, VGA_MEM,

@@ -286,7 +286,7 @@ func FuzzParse(f *testing.F) {
 		table, err := ibft.Parse(b)
 		var e *ibft.Error
 		if err != nil && !errors.As(err, &e) {
-			t.Fatalf("%v is no *Error", err)
+			t.Fatalf("%v is not a *Error", err)
 		}
 		again, err := ibft.Parse(encode(t, table))
 		if err != nil {

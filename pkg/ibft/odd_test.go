@@ -37,8 +37,8 @@ func TestOddities(t *testing.T) {
 		{"NIC's prefix", put(good, nic0At+22, 33), func(t *ibft.Table) { t.NICs[0].PrefixLen = 0 }, "prefix length 33"},
 		{"NIC's host name", put(good, nic0At+100, 0xf0, 0xff), func(t *ibft.Table) { t.NICs[0].HostName = "" }, "outside of the table"},
 		{"NIC's VLAN", put(good, nic0At+88, 0xff, 0x0f), func(t *ibft.Table) { t.NICs = t.NICs[1:] }, "VLAN 4095"},
-		{"target's port", put(good, target0At+22, 0, 0), func(*ibft.Table) {}, "port 0 of target iqn.2007-01.com.example:storage.disk1: 3260 is taken"},
-		{"target's CHAP type", put(good, target0At+32, 7), func(*ibft.Table) {}, "CHAP type 7, want 0 to 2: the secrets count"},
+		{"target's port", put(good, target0At+22, 0, 0), func(*ibft.Table) {}, "port 0 of target iqn.2007-01.com.example:storage.disk1: 3260 is used"},
+		{"target's CHAP type", put(good, target0At+32, 7), func(*ibft.Table) {}, "CHAP type 7, want 0 to 2: the secrets are used"},
 		{"target without a name", put(good, target0At+34, 0, 0), noTarget, "no target name"},
 		{"target that is not asked to prove itself", put(good, target0At+50, 0, 0), noTarget, "mutual CHAP without the target's secret"},
 		{"secret that is not there", put(good, target1At+42, 0, 0), func(t *ibft.Table) {
@@ -93,8 +93,8 @@ func TestOddSysfs(t *testing.T) {
 		{"initiator/flags", "0", func(t *ibft.Table) { t.Initiator = ibft.Initiator{} }, ""},
 		{"ethernet0/prefix-len", "33", func(t *ibft.Table) { t.NICs[0].PrefixLen = 0 }, "prefix-len"},
 		{"ethernet0/hostname", "a\x01", func(t *ibft.Table) { t.NICs[0].HostName = "" }, "hostname"},
-		{"ethernet0/mac", "x", func(t *ibft.Table) { t.NICs = nil }, "is no MAC"},
-		{"target0/lun", "00000001", func(t *ibft.Table) { t.Targets = nil }, "is no LUN of one level"},
+		{"ethernet0/mac", "x", func(t *ibft.Table) { t.NICs = nil }, "is not a MAC"},
+		{"target0/lun", "00000001", func(t *ibft.Table) { t.Targets = nil }, "is not a LUN of one level"},
 		{"target0/port", "0", func(*ibft.Table) {}, "port 0"},
 	} {
 		dir := tree(read(t, "ipxe-chap.sysfs"))

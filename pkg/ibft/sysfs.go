@@ -146,7 +146,7 @@ func (a *attributes) addr(file string) netip.Addr {
 	}
 	ip, err := netip.ParseAddr(s)
 	if err != nil {
-		a.fail(file, "%.50q is no address", s)
+		a.fail(file, "%.50q is not an address", s)
 	}
 	return given(ip)
 }
@@ -175,7 +175,7 @@ func (a *attributes) nic() NIC {
 	if s := a.get("mac"); s != "" {
 		b, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
 		if err != nil || len(b) != len(n.MAC) {
-			a.fail("mac", "%.20q is no MAC", s)
+			a.fail("mac", "%.20q is not a MAC", s)
 		}
 		copy(n.MAC[:], b)
 	}
@@ -242,6 +242,6 @@ func (a *attributes) lun() iscsi.LUN {
 			}
 		}
 	}
-	a.fail("lun", "%.20q is no LUN of one level", s)
+	a.fail("lun", "%.20q is not a LUN of one level", s)
 	return 0
 }

@@ -87,12 +87,12 @@ target 0: iqn.2007-01.com.example:storage.disk1 at 10.0.2.2:3260, LUN 1, by NIC 
 func TestBadSysfs(t *testing.T) {
 	tests := []struct{ file, content, want string }{
 		{"ethernet0/vlan", "4095", `ethernet0/vlan: "4095", want a number from 0 to 4094`},
-		{"ethernet0/mac", "52:54", `ethernet0/mac: "52:54" is no MAC`},
-		{"ethernet0/ip-addr", "10.1.1", `ethernet0/ip-addr: "10.1.1" is no address`},
+		{"ethernet0/mac", "52:54", `ethernet0/mac: "52:54" is not a MAC`},
+		{"ethernet0/ip-addr", "10.1.1", `ethernet0/ip-addr: "10.1.1" is not an address`},
 		{"ethernet0/prefix-len", "33", `want a number from 0 to 32`},
 		{"ethernet0/flags", "x", `ethernet0/flags`},
 		{"initiator/initiator-name", "iqn.\x01", `initiator/initiator-name: want at most 223 bytes`},
-		{"target0/lun", "00000001", `target0/lun: "00000001" is no LUN of one level`},
+		{"target0/lun", "00000001", `target0/lun: "00000001" is not a LUN of one level`},
 		{"target0/chap-secret", strings.Repeat("s", 256), `target0/chap-secret: 256 bytes, limit 255`},
 		{"target0/chap-secret", "", `target0: CHAP without user or secret`},
 		{"target0/port", "0", `target0: port 0`},
@@ -224,7 +224,7 @@ func FuzzFromSysfs(f *testing.F) {
 		table, err := ibft.FromSysfs(tree(listing))
 		var e *ibft.Error
 		if err != nil && !errors.As(err, &e) {
-			t.Fatalf("%v is no *Error", err)
+			t.Fatalf("%v is not a *Error", err)
 		}
 		// Whatever was accepted fits into a table of bytes.
 		again, err := ibft.Parse(encode(t, table))
