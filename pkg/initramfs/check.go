@@ -61,7 +61,7 @@ func (c *checker) doubtful(format string, args ...any) {
 // programs looks for what the kernel needs before init runs. Without the nodes Go's runtime ends init before main.
 func (c *checker) programs() {
 	if n, err := c.t.Follow("init"); err != nil || n.Mode&0o111 == 0 || n.Type() != archive.TypeRegular {
-		c.missing("/init is not there or cannot be run: the kernel would look for a root of its own and panic")
+		c.missing("/init is not there or cannot be run: the kernel would panic")
 	}
 	if n, err := c.t.Follow("init"); err == nil {
 		name := interpreter(n.Data())
@@ -71,11 +71,11 @@ func (c *checker) programs() {
 	}
 	for _, node := range []string{"dev/console", "dev/null"} {
 		if n, ok := c.t.Lookup(node); !ok || n.Type() != archive.TypeChar {
-			c.missing("/%s is no device node: init cannot start without it", node)
+			c.missing("/%s is not a device node: init cannot start without it", node)
 		}
 	}
 	for _, name := range c.t.Lost {
-		c.doubtful("/%s: the kernel finds no place for it and leaves it out", name)
+		c.doubtful("/%s: its directory is missing, so the kernel does not unpack it", name)
 	}
 }
 
@@ -275,7 +275,7 @@ func (c *checker) firmware(tree fs.FS, m kmod.Module) {
 	for _, name := range info.Firmware {
 		found, _ := fs.Glob(c.t, path.Join("lib/firmware", name)+"*")
 		if len(found) == 0 {
-			c.doubtful("module %s: firmware %s is not in the image: some cards want it", m.Name, name)
+			c.doubtful("module %s: firmware %s is not in the image: some cards need it", m.Name, name)
 		}
 	}
 }

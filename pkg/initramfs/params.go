@@ -55,7 +55,7 @@ func ReadSecret(name string, limit int64) ([]byte, error) {
 	case !st.Mode().IsRegular() || st.Size() > limit:
 		return nil, fmt.Errorf("read secrets from %s: not a regular file, or larger than %d bytes", name, limit)
 	case st.Mode().Perm()&0o004 != 0:
-		return nil, fmt.Errorf("read secrets from %s: everybody on this machine can read it: chmod 600 %s", name, name)
+		return nil, fmt.Errorf("read secrets from %s: all users of this machine can read it: chmod 600 %s", name, name)
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {

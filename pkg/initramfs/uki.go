@@ -112,14 +112,14 @@ func readHeaders(program []byte) (peHeaders, error) {
 		return peHeaders{}, errors.New("no EFI program of 64 bits")
 	}
 	if opt.FileAlignment == 0 || opt.SectionAlignment == 0 || int64(opt.SizeOfHeaders) > int64(len(program)) {
-		return peHeaders{}, errors.New("no EFI program: its headers make no sense")
+		return peHeaders{}, errors.New("no EFI program: its headers are damaged")
 	}
 	h := peHeaders{coff: int(binary.LittleEndian.Uint32(program[0x3c:])) + 4, sections: len(f.Sections), fields: opt}
 	h.optional = h.coff + coffSize
 	h.table = h.optional + int(f.SizeOfOptionalHeader)
 	for _, s := range f.Sections {
 		if s.Name == ".linux" || s.Name == ".initrd" {
-			return peHeaders{}, fmt.Errorf("it has a section %s: it is no stub but an image made of one", s.Name)
+			return peHeaders{}, fmt.Errorf("it has a section %s: not a stub but a complete image", s.Name)
 		}
 		h.end = max(h.end, s.VirtualAddress+max(s.VirtualSize, s.Size))
 	}

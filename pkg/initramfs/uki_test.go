@@ -113,8 +113,8 @@ func TestUKIErrors(t *testing.T) {
 	}{
 		"text":    {[]byte("text"), "no EFI program: "},
 		"no room": {efi(t, ".text", 3), "its headers have room for 3 more sections, 4 are needed"},
-		"a UKI":   {efi(t, ".linux", 6), "it has a section .linux: it is no stub but an image made of one"},
-		"cut":     {efi(t, ".text", 6)[:0x3f0], "no EFI program: its headers make no sense"},
+		"a UKI":   {efi(t, ".linux", 6), "it has a section .linux: not a stub but a complete image"},
+		"cut":     {efi(t, ".text", 6)[:0x3f0], "no EFI program: its headers are damaged"},
 	} {
 		cfg := uki(t)
 		writeFile(t, cfg.UKI.Stub, c.stub)
@@ -140,7 +140,7 @@ func FuzzStub(f *testing.F) {
 		}
 		file, err := pe.NewFile(bytes.NewReader(out))
 		if err != nil || file.Section(".probe") == nil {
-			t.Fatalf("the result is no EFI program with the section: %v", err)
+			t.Fatalf("the result is not an EFI program with the section: %v", err)
 		}
 	})
 }

@@ -201,7 +201,7 @@ func TestParams(t *testing.T) {
 	}
 	cfg.Credentials = filepath.Join(t.TempDir(), "credentials")
 	writeFile(t, cfg.Credentials, []byte("iqn.2007-01.com.example:storage.remote1 user sesame-open-12\n"))
-	refused(t, cfg, "read secrets from "+cfg.Credentials+": everybody on this machine can read it: chmod 600 "+cfg.Credentials)
+	refused(t, cfg, "read secrets from "+cfg.Credentials+": all users of this machine can read it: chmod 600 "+cfg.Credentials)
 	if err := os.Chmod(cfg.Credentials, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ const (
 // block stands.
 func lz4Length(data []byte, window int64) (int, error) {
 	if len(data) < 4 || binary.LittleEndian.Uint32(data) != lz4Magic || window < lz4Block {
-		return 0, badf("lz4: not the legacy format, which the kernel wants: pack it with lz4 -l")
+		return 0, badf("lz4: not the legacy format, which the kernel requires: pack it with lz4 -l")
 	}
 	at := 4
 	for len(data)-at >= 4 {

@@ -137,7 +137,7 @@ func (r *newc) next() (Entry, error) {
 	for i := range f {
 		v, ok := hex8(r.header[6+8*i : 14+8*i])
 		if !ok {
-			return Entry{}, badf("field %d of the cpio header at byte %d of the archive is no number", i+1, r.in.pos-headerSize)
+			return Entry{}, badf("field %d of the cpio header at byte %d of the archive is not a number", i+1, r.in.pos-headerSize)
 		}
 		f[i] = v
 	}

@@ -131,7 +131,7 @@ func TestErrors(t *testing.T) {
 		{"text", "hello", "segment 1 at byte 0: no initramfs: neither a cpio archive nor one that is compressed: it begins with 68 65 6c 6c 6f"},
 		{"other cpio", "070707" + strings.Repeat("0", 104), "segment 1 at byte 0: no initramfs: no cpio header of the format newc at byte 0 of the archive"},
 		{"short", "0707", "segment 1 at byte 0: no initramfs: cut off in a cpio header"},
-		{"digit", "070701" + strings.Repeat("0", 16) + "0000000x" + strings.Repeat("0", 80), "segment 1 at byte 0: no initramfs: field 3 of the cpio header at byte 0 of the archive is no number"},
+		{"digit", "070701" + strings.Repeat("0", 16) + "0000000x" + strings.Repeat("0", 80), "segment 1 at byte 0: no initramfs: field 3 of the cpio header at byte 0 of the archive is not a number"},
 		{"no name", head + "00000000" + "00000000", "segment 1 at byte 0: no initramfs: a name of 0 bytes"},
 		{"long name", head + "00010000" + "00000000", "segment 1 at byte 0: no initramfs: a name of 65536 bytes"},
 		{"endless name", head + "00000002" + "00000000" + "ab", "segment 1 at byte 0: no initramfs: a name without an end"},
