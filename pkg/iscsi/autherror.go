@@ -32,15 +32,15 @@ const (
 )
 
 var authReasons = [...]string{
-	AuthNone:           "target does not do CHAP",
-	AuthSkipped:        "target skips the authentication",
+	AuthNone:           "target does not use CHAP",
+	AuthSkipped:        "target skipped the authentication",
 	AuthAlgorithm:      "no CHAP algorithm in common",
 	AuthMalformed:      "malformed CHAP value",
 	AuthOrder:          "CHAP key out of order",
 	AuthReflected:      "target reflects our own CHAP values",
 	AuthTargetUser:     "target has another CHAP name",
-	AuthTargetResponse: "target does not know its CHAP secret",
-	AuthTargetSilent:   "target does not prove itself",
+	AuthTargetResponse: "target's CHAP response is wrong",
+	AuthTargetSilent:   "target did not answer our CHAP challenge",
 }
 
 // String returns the reason in words.

@@ -45,7 +45,7 @@ func (c *CHAP) Check() error {
 		errs = append(errs, errors.New("a user of the target without a secret of the target"))
 	}
 	if !c.Secret.Empty() && c.Secret.Equal(c.TargetSecret) {
-		errs = append(errs, errors.New("the same secret in both directions: whoever knows one proves the other (RFC 7143 9.2.1)"))
+		errs = append(errs, errors.New("the same secret in both directions (RFC 7143 9.2.1 forbids it)"))
 	}
 	if c.Algorithms != nil && len(c.Algorithms) == 0 {
 		errs = append(errs, errors.New("no algorithm allowed"))

@@ -151,7 +151,7 @@ func TestC4Response(t *testing.T) {
 			short := iscsitest.Text("CHAP_N="+targetUser, "CHAP_R=0x"+strings.Repeat("00", 15))
 			login(t, withCHAP(mutual()), method, ask, short).denies(t, iscsi.AuthMalformed, "CHAP_R of 15 bytes, "+a.String())
 			wrong := iscsitest.Prove(a, targetUser, targetSecret+"x")
-			login(t, withCHAP(mutual()), method, ask, wrong).denies(t, iscsi.AuthTargetResponse, "does not know its CHAP secret")
+			login(t, withCHAP(mutual()), method, ask, wrong).denies(t, iscsi.AuthTargetResponse, "CHAP response is wrong")
 		})
 	}
 }

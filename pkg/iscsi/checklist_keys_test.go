@@ -70,17 +70,17 @@ func TestChecklistOnce(t *testing.T) {
 // TestChecklistAnswers: answers that no function of the RFC can yield.
 func TestChecklistAnswers(t *testing.T) {
 	tests := []struct{ name, pair, section, words string }{
-		{"8 digest outside our list", "HeaderDigest=CRC32C", "13.1", "no legal answer"},
-		{"8 list instead of a choice", "DataDigest=None,CRC32C", "13.1", "no legal answer"},
-		{"9 minimum raised", "MaxBurstLength=16776193", "13.13", "no legal answer"},
-		{"9 minimum raised for first burst", "FirstBurstLength=262145", "13.14", "no legal answer"},
-		{"9 connections raised", "MaxConnections=2", "13.2", "no legal answer"},
-		{"9 R2T raised", "MaxOutstandingR2T=2", "13.17", "no legal answer"},
-		{"9 recovery level raised", "ErrorRecoveryLevel=1", "13.20", "no legal answer"},
-		{"9 retain raised", "DefaultTime2Retain=20", "13.16", "no legal answer"},
-		{"9 maximum lowered", "DefaultTime2Wait=1", "13.15", "no legal answer"},
-		{"9 or withdrawn", "DataPDUInOrder=No", "13.18", "no legal answer"},
-		{"9 or withdrawn for sequences", "DataSequenceInOrder=No", "13.19", "no legal answer"},
+		{"8 digest outside our list", "HeaderDigest=CRC32C", "13.1", "not a legal answer"},
+		{"8 list instead of a choice", "DataDigest=None,CRC32C", "13.1", "not a legal answer"},
+		{"9 minimum raised", "MaxBurstLength=16776193", "13.13", "not a legal answer"},
+		{"9 minimum raised for first burst", "FirstBurstLength=262145", "13.14", "not a legal answer"},
+		{"9 connections raised", "MaxConnections=2", "13.2", "not a legal answer"},
+		{"9 R2T raised", "MaxOutstandingR2T=2", "13.17", "not a legal answer"},
+		{"9 recovery level raised", "ErrorRecoveryLevel=1", "13.20", "not a legal answer"},
+		{"9 retain raised", "DefaultTime2Retain=20", "13.16", "not a legal answer"},
+		{"9 maximum lowered", "DefaultTime2Wait=1", "13.15", "not a legal answer"},
+		{"9 or withdrawn", "DataPDUInOrder=No", "13.18", "not a legal answer"},
+		{"9 or withdrawn for sequences", "DataSequenceInOrder=No", "13.19", "not a legal answer"},
 		{"9 below the range", "MaxBurstLength=511", "13.13", "want 512 to 16777215"},
 		{"9 above the range", "MaxRecvDataSegmentLength=16777216", "13.12", "want 512 to 16777215"},
 		{"9 wait above the range", "DefaultTime2Wait=3601", "13.15", "want 0 to 3600"},
@@ -100,12 +100,12 @@ func TestChecklistOtherOffers(t *testing.T) {
 		cfg := config()
 		cfg.Offer = iscsi.DefaultOffer()
 		cfg.Offer.ImmediateData = false
-		login(t, cfg, iscsitest.Text(answers("ImmediateData=Yes")...)).breaks(t, "13.11", "no legal answer")
+		login(t, cfg, iscsitest.Text(answers("ImmediateData=Yes")...)).breaks(t, "13.11", "not a legal answer")
 	})
 	t.Run("8 authentication outside our list", func(t *testing.T) {
 		cfg := config()
 		cfg.SecurityStage = true
-		login(t, cfg, iscsitest.Text("AuthMethod=CHAP")).breaks(t, "12.1", "no legal answer")
+		login(t, cfg, iscsitest.Text("AuthMethod=CHAP")).breaks(t, "12.1", "not a legal answer")
 	})
 	t.Run("32 operational key in the security stage", func(t *testing.T) {
 		cfg := config()

@@ -177,7 +177,7 @@ func TestChecklistElsewhere(t *testing.T) {
 		tg.Permanent = true
 		conn, wait = tg.Start()
 		_, err = iscsi.Login(soon(t), iscsi.NewTCPPipe(conn), config())
-		if errors.As(err, &se); !strings.Contains(err.Error(), "for good to [2001:db8::1]:3260,2") {
+		if errors.As(err, &se); !strings.Contains(err.Error(), "permanently to [2001:db8::1]:3260,2") {
 			t.Error(err)
 		}
 		if _, permanent, _ := se.Redirect(); !permanent {

@@ -280,7 +280,7 @@ func TestLogout(t *testing.T) {
 		"logout: logout refused (1): connection not found":                      answer(iscsi.LogoutResponse{ITT: 1, Response: 1}),
 		"logout: logout refused (2): connection recovery is not supported":      answer(iscsi.LogoutResponse{ITT: 1, Response: 2}),
 		"logout: logout refused (3): clean-up failed":                           answer(iscsi.LogoutResponse{ITT: 1, Response: 3}),
-		"logout: logout refused (9): no response that RFC 7143 knows":           answer(iscsi.LogoutResponse{ITT: 1, Response: 9}),
+		"logout: logout refused (9): response code not in RFC 7143":             answer(iscsi.LogoutResponse{ITT: 1, Response: 9}),
 		"response to task tag 0x00000009":                                       answer(iscsi.LogoutResponse{ITT: 9}),
 		"logout: receive Logout Response: EOF":                                  {iscsitest.Close()},
 		"Logout Response with an additional header of 4 bytes (RFC 7143 11.15)": {iscsitest.Raw(append([]byte{0x26, 0x80, 0, 0, 1}, make([]byte, 47)...))},

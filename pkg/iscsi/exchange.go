@@ -105,7 +105,7 @@ func (d *driver) check(req *LoginRequest, resp *LoginResponse) error {
 	case resp.StatusClass != classSuccess:
 		return statusError(resp)
 	case resp.VersionActive != 0:
-		return protocolErrorf("11.13.2", "active version %d, we speak version 0 only", resp.VersionActive)
+		return protocolErrorf("11.13.2", "active version %d, only version 0 is supported", resp.VersionActive)
 	case resp.CSG != req.CSG:
 		return protocolErrorf("11.13", "response in the %v to a request in the %v", resp.CSG, req.CSG)
 	case resp.Transit && resp.Continue:

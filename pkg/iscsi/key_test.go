@@ -76,7 +76,7 @@ func TestFunctions(t *testing.T) {
 		}
 		// What one side may answer is legal to the other.
 		if v, err := k.parse(got); err != nil || !k.legal(offer, v) {
-			t.Errorf("function %d: %s is no legal answer to %s: %v", tt.fn, got, tt.offer, err)
+			t.Errorf("function %d: %s is not a legal answer to %s: %v", tt.fn, got, tt.offer, err)
 		}
 	}
 }

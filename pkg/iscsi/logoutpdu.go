@@ -102,7 +102,7 @@ func ParseLogoutResponse(p *PDU) (*LogoutResponse, error) {
 type LogoutError uint8
 
 func (e LogoutError) Error() string {
-	words := "no response that RFC 7143 knows"
+	words := "response code not in RFC 7143"
 	switch e {
 	case 1:
 		words = "connection not found"

@@ -32,7 +32,7 @@ type StatusError struct {
 func (e *StatusError) Code() uint16 { return uint16(e.Class)<<8 | uint16(e.Detail) }
 
 func (e *StatusError) Error() string {
-	words := "no reason that RFC 7143 knows"
+	words := "status code not in RFC 7143"
 	if s := findStatus(e.Code()); s != nil {
 		words = s.words
 	}
@@ -94,21 +94,21 @@ func findStatus(code uint16) *status {
 
 // statuses is the table of RFC 7143 11.13.5.
 var statuses = [...]status{
-	{0x0101, false, "the target has moved for now"},
-	{0x0102, false, "the target has moved for good"},
-	{0x0200, false, "the target objects to the login request"},
-	{0x0201, false, "authentication failed: wrong user or secret, or the target wants authentication"},
+	{0x0101, false, "target moved temporarily"},
+	{0x0102, false, "target moved permanently"},
+	{0x0200, false, "initiator error: the target rejects the login request"},
+	{0x0201, false, "authentication failed: wrong user or secret, or the target requires authentication"},
 	{0x0202, false, "this initiator name is not in the target's access list"},
 	{0x0203, true, "this portal has no target of that name"},
 	{0x0204, true, "the target has been removed"},
-	{0x0205, false, "the target does not speak this version of iSCSI"},
+	{0x0205, false, "the target does not support this version of iSCSI"},
 	{0x0206, true, "too many connections of this initiator name and ISID"},
-	{0x0207, true, "the target misses a name or the session type in the request"},
+	{0x0207, true, "missing parameter: the request has no initiator name, target name or session type"},
 	{0x0208, false, "the connection cannot be added to this session"},
 	{0x0209, false, "this portal does not serve normal sessions"},
 	{0x020a, true, "the target does not know the session"},
 	{0x020b, false, "the request does not fit the state of the login"},
-	{0x0300, true, "the target has an error of its own"},
+	{0x0300, true, "target error"},
 	{0x0301, true, "the target's service is not available now"},
 	{0x0302, true, "the target is out of resources"},
 }

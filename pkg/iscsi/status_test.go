@@ -17,24 +17,24 @@ func TestStatus(t *testing.T) {
 		heals bool
 		want  string
 	}{
-		{0x0200, false, "refused (0200): the target objects to the login request"},
-		{0x0201, false, "refused (0201): authentication failed: wrong user or secret, or the target wants authentication"},
+		{0x0200, false, "refused (0200): initiator error: the target rejects the login request"},
+		{0x0201, false, "refused (0201): authentication failed: wrong user or secret, or the target requires authentication"},
 		{0x0202, false, "refused (0202): this initiator name is not in the target's access list"},
 		{0x0203, true, "refused (0203): this portal has no target of that name"},
 		{0x0204, true, "refused (0204): the target has been removed"},
-		{0x0205, false, "refused (0205): the target does not speak this version of iSCSI"},
+		{0x0205, false, "refused (0205): the target does not support this version of iSCSI"},
 		{0x0206, true, "refused (0206): too many connections of this initiator name and ISID"},
-		{0x0207, true, "refused (0207): the target misses a name or the session type in the request"},
+		{0x0207, true, "refused (0207): missing parameter: the request has no initiator name, target name or session type"},
 		{0x0208, false, "refused (0208): the connection cannot be added to this session"},
 		{0x0209, false, "refused (0209): this portal does not serve normal sessions"},
 		{0x020a, true, "refused (020a): the target does not know the session"},
 		{0x020b, false, "refused (020b): the request does not fit the state of the login"},
-		{0x02ff, false, "refused (02ff): no reason that RFC 7143 knows"},
-		{0x0300, true, "not served (0300): the target has an error of its own"},
+		{0x02ff, false, "refused (02ff): status code not in RFC 7143"},
+		{0x0300, true, "not served (0300): target error"},
 		{0x0301, true, "not served (0301): the target's service is not available now"},
 		{0x0302, true, "not served (0302): the target is out of resources"},
-		{0x0377, true, "not served (0377): no reason that RFC 7143 knows"},
-		{0x0900, false, "refused (0900): no reason that RFC 7143 knows"},
+		{0x0377, true, "not served (0377): status code not in RFC 7143"},
+		{0x0900, false, "refused (0900): status code not in RFC 7143"},
 	}
 	for _, tt := range tests {
 		o := login(t, config(), iscsitest.Status(tt.code))
@@ -64,7 +64,7 @@ func TestRedirect(t *testing.T) {
 	if d := cmp.Diff(want, se); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
-	if got := se.Error(); got != "redirected (0102): the target has moved for good to [2001:db8::1]:3261,2 or store.example.com:3260" {
+	if got := se.Error(); got != "redirected (0102): target moved permanently to [2001:db8::1]:3261,2 or store.example.com:3260" {
 		t.Error(got)
 	}
 	if !isRedirect(se) || se.Heals() {

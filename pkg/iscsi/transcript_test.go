@@ -89,9 +89,9 @@ func TestTranscripts(t *testing.T) {
 func TestTranscriptsRefused(t *testing.T) {
 	tests := map[string]string{
 		"tgtd-0203":          "refused (0203): this portal has no target of that name",
-		"tgtd-chap":          "refused (0201): authentication failed: wrong user or secret, or the target wants authentication",
-		"tgtd-chap-security": "refused (0201): authentication failed: wrong user or secret, or the target wants authentication",
-		"tgtd-redirect":      "redirected (0101): the target has moved for now to 192.0.2.7:3261",
+		"tgtd-chap":          "refused (0201): authentication failed: wrong user or secret, or the target requires authentication",
+		"tgtd-chap-security": "refused (0201): authentication failed: wrong user or secret, or the target requires authentication",
+		"tgtd-redirect":      "redirected (0101): target moved temporarily to 192.0.2.7:3261",
 	}
 	for name, want := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestTranscriptBytes(t *testing.T) {
 		}
 	}
 	if _, err := iscsitest.ParseTranscript(make([]byte, 50)); err == nil {
-		t.Error("half a PDU is no transcript")
+		t.Error("half a PDU is not a transcript")
 	}
 }
 

@@ -72,7 +72,7 @@ func headers() []Scenario {
 	}
 	return []Scenario{
 		bad("SCSI response", "2b: Wrong opcode / Reject / Async during login", "11.13", opcode(0x21)),
-		bad("opcode of nobody", "2b: Wrong opcode / Reject / Async during login", "11.13", opcode(0x2a)),
+		bad("unassigned opcode", "2b: Wrong opcode / Reject / Async during login", "11.13", opcode(0x2a)),
 		bad("login request", "2b: Wrong opcode / Reject / Async during login", "11.13", opcode(0x43)),
 		bad("reject", "2b: Wrong opcode / Reject / Async during login", "11.17", opcode(0x3f)),
 		bad("async", "2b: Wrong opcode / Reject / Async during login", "6.3", opcode(0x32)),

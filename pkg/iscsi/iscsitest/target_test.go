@@ -72,7 +72,7 @@ func TestTarget(t *testing.T) {
 		{"mutual CHAP in parts", &Target{Auth: bothWays, Part: 30}, mutual, "ok"},
 		{"wrong user", &Target{Auth: with(func(a *Auth) { a.User = "other" })}, oneWay, "status 0201"},
 		{"wrong secret", &Target{Auth: with(func(a *Auth) { a.Secret = "other" })}, oneWay, "status 0201"},
-		{"wrong target secret", &Target{Auth: with(func(a *Auth) { a.TargetSecret = "other" })}, mutual, "auth: target does not know its CHAP secret"},
+		{"wrong target secret", &Target{Auth: with(func(a *Auth) { a.TargetSecret = "other" })}, mutual, "auth: target's CHAP response is wrong"},
 		{"SHA1 only", &Target{Auth: with(func(a *Auth) { a.Algorithms = []iscsi.Algorithm{iscsi.SHA1} })}, mutual, "ok"},
 		{"nothing in common", &Target{Auth: with(func(a *Auth) { a.Algorithms = []iscsi.Algorithm{iscsi.SHA1} })}, md5, "status 0201"},
 		{"chokes on lists", &Target{Auth: with(func(a *Auth) { a.NoLists = 0x0200 })}, oneWay, "status 0200"},

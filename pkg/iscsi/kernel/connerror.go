@@ -20,7 +20,7 @@ var connErrors = map[ConnError]string{
 	1007: "bad additional header",                      // ISCSI_ERR_AHSLEN
 	1008: "protocol error",                             // ISCSI_ERR_PROTO
 	1009: "bad LUN",                                    // ISCSI_ERR_LUN
-	1010: "answer to no request of ours",               // ISCSI_ERR_BAD_ITT
+	1010: "response with an unknown task tag",          // ISCSI_ERR_BAD_ITT
 	1011: "connection failed",                          // ISCSI_ERR_CONN_FAILED
 	1012: "request to transmit out of order",           // ISCSI_ERR_R2TSN
 	1013: "session failed",                             // ISCSI_ERR_SESSION_FAILED
