@@ -119,7 +119,7 @@ func (x *Index) parseDep(text string) []error {
 		case !ok:
 			return errors.New("no colon after the path of a module")
 		case !fs.ValidPath(path) || strings.ContainsFunc(path, isBlankOrControl) || name == "":
-			return fmt.Errorf("%q is no path of a module inside the tree", path)
+			return fmt.Errorf("%q is not a path of a module inside the tree", path)
 		case len(x.mods) == maxModules:
 			return fmt.Errorf("more than %d modules", maxModules)
 		}
