@@ -67,7 +67,7 @@ const (
 const maxVmlinux = 512 << 20
 
 var (
-	errNoBzImage = errors.New("this is no bzImage with a payload")
+	errNoBzImage = errors.New("this is not a bzImage with a payload")
 	errPacked    = errors.New("unknown compression; known are xz, zstd and lz4")
 )
 

@@ -155,7 +155,7 @@ func TestUnpackPayload(t *testing.T) {
 			}
 			var format *elf.FormatError
 			if _, err := unpackPayload(noELF); !errors.As(err, &format) {
-				t.Errorf("what is no ELF file: %v", err)
+				t.Errorf("what is not an ELF file: %v", err)
 			}
 		})
 	}
