@@ -113,8 +113,8 @@ func (e *LoadError) errno() unix.Errno {
 var refusals = map[unix.Errno]struct{ cause, hint string }{
 	unix.ENOEXEC:      {"the module was built for another kernel release than the running one", "put the modules of the running kernel into the image: iscsiroot build --kernel-version"},
 	unix.ENOENT:       {"it uses a symbol that the running kernel and the loaded modules do not have", "the kernel log names the symbol; the image lacks a module, or holds one of another kernel"},
-	unix.EKEYREJECTED: {"its signature is missing or not by a key that the kernel trusts", "secure boot wants the distribution's own modules"},
-	unix.ENOKEY:       {"its signature is not by a key that the kernel trusts", "secure boot wants the distribution's own modules"},
+	unix.EKEYREJECTED: {"its signature is missing or not by a key that the kernel trusts", "secure boot requires modules signed by the distribution"},
+	unix.ENOKEY:       {"its signature is not by a key that the kernel trusts", "secure boot requires modules signed by the distribution"},
 	unix.EBADMSG:      {"its signature does not fit: the file is damaged", "build the image again"},
 	unix.EPERM:        {"the kernel forbids it", "look for module_blacklist= and lockdown= on the kernel command line"},
 }

@@ -47,7 +47,7 @@ func TestMissingError(t *testing.T) {
 		}
 		var nf *kmod.NotFoundError
 		if !errors.As(&c.err, &nf) || nf.Name != c.err.Name || !errors.Is(&c.err, fs.ErrNotExist) {
-			t.Errorf("%s is no *kmod.NotFoundError", c.err.Name)
+			t.Errorf("%s is not a *kmod.NotFoundError", c.err.Name)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func Release() (string, error) {
 // ROOT/usr/lib/modules/RELEASE. If neither is a directory, the error wraps fs.ErrNotExist.
 func Tree(root, release string) (string, error) {
 	if !fs.ValidPath(release) || filepath.Base(release) != release || release == "." {
-		return "", fmt.Errorf("%q is no kernel release", release)
+		return "", fmt.Errorf("%q is not a kernel release", release)
 	}
 	lib := filepath.Join(root, "lib/modules", release)
 	usr := filepath.Join(root, "usr/lib/modules", release)
