@@ -30,7 +30,7 @@ func (r *Room) dnsmasq(dir string) string {
 	fmt.Fprintf(&b, `%senable-tftp
 tftp-root=%s
 tftp-no-fail
-# iPXE says so by option 175.
+# iPXE sends option 175.
 dhcp-match=set:ipxe,175
 dhcp-match=set:efi,option:client-arch,7
 dhcp-match=set:efi,option:client-arch,9

@@ -81,7 +81,7 @@ func pxelinux(hosts []Host, def string) string {
 	if def != "" {
 		fmt.Fprintf(&b, "DEFAULT %s\n", def)
 	} else {
-		b.WriteString("PROMPT 1\nSAY which machine is this?")
+		b.WriteString("PROMPT 1\nSAY unknown machine: no file for its MAC address:")
 		for _, h := range hosts {
 			b.WriteString(" " + h.Name)
 		}

@@ -65,7 +65,7 @@ func (r *Room) sanhook(h Host) string {
 			case plain(s.value):
 				fmt.Fprintf(&b, "set %s %s\n", s.name, s.value)
 			default:
-				fmt.Fprintf(&b, "# %s has characters that iPXE takes for something else: the login will fail\n", s.name)
+				fmt.Fprintf(&b, "# %s has characters that are special to iPXE: the login will fail\n", s.name)
 			}
 		}
 	}

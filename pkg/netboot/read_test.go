@@ -85,19 +85,19 @@ func TestMistakes(t *testing.T) {
 		{"unknown key", "    root:", "    rooot:", "hosts.yaml:20: rooot: this key is not known: use name, mac, address, gateway, interface, initiator, target, portals, lun, chap, root, kernel, initrd, append, disk, shared"},
 		{"key like another", "    lun:", "    LUN:", "hosts.yaml:18: LUN: this key is not known: did you mean lun?"},
 		{"key above", "server:", "serve:", "hosts.yaml:2: serve: this key is not known: did you mean server?"},
-		{"name with a line break", "name: remote2", `name: "remote2\nAPPEND x"`, `hosts.yaml:13: name: "remote2\nAPPEND x" has a line break, a quote or another character that boot loaders take for something else: write it without`},
-		{"name of a path", "name: remote2", "name: ../x", `hosts.yaml:13: name: "../x" is no host name: write up to 63 letters, digits and hyphens`},
+		{"name with a line break", "name: remote2", `name: "remote2\nAPPEND x"`, `hosts.yaml:13: name: "remote2\nAPPEND x" has a line break, a quote or another character that is special to boot loaders: remove it`},
+		{"name of a path", "name: remote2", "name: ../x", `hosts.yaml:13: name: "../x" is not a host name: write up to 63 letters, digits and hyphens`},
 		{"value with a line break", "root: LABEL=root", `root: "x\nMENU y"`, `hosts.yaml:20: host remote2: root: "x\nMENU y" has a line break, a quote`},
-		{"MAC", "AA-BB-CC-DD-EE-02", "01:00:5e:00:00:01", "hosts.yaml:14: host remote2: mac: 01:00:5e:00:00:01 is no address of a network card: write it as aa:bb:cc:dd:ee:ff"},
-		{"address", "10.1.1.166/26", "10.1.1.166", "hosts.yaml:15: host remote2: address: 10.1.1.166 is no address with a mask: write 10.1.1.165/26 or 10.1.1.165/255.255.255.192"},
-		{"gateway", "gateway: 10.1.1.129", "gateway: here", "hosts.yaml:16: host remote2: gateway: here is no IP address"},
+		{"MAC", "AA-BB-CC-DD-EE-02", "01:00:5e:00:00:01", "hosts.yaml:14: host remote2: mac: 01:00:5e:00:00:01 is not an address of a network card: write it as aa:bb:cc:dd:ee:ff"},
+		{"address", "10.1.1.166/26", "10.1.1.166", "hosts.yaml:15: host remote2: address: 10.1.1.166 is not an address with a mask: write 10.1.1.165/26 or 10.1.1.165/255.255.255.192"},
+		{"gateway", "gateway: 10.1.1.129", "gateway: here", "hosts.yaml:16: host remote2: gateway: here is not an IP address"},
 		{"portals", `portals: [10.1.1.180:3261, "[2001:db8::1]"]`, "portals: a:b", "hosts.yaml:17: host remote2: portals: a:b: write IP addresses or host names"},
-		{"LUN", "lun: 2", "lun: two", "hosts.yaml:18: host remote2: lun: two is no LUN: write a number from 0"},
+		{"LUN", "lun: 2", "lun: two", "hosts.yaml:18: host remote2: lun: two is not a LUN: write a number from 0"},
 		{"two values", "lun: 2", "lun: [1, 2]", "hosts.yaml:18: host remote2: lun: a list: write one value"},
 		{"no such secret", "chap: secrets", "chap: none", "hosts.yaml:19: host remote2: chap: none: file does not exist"},
 		{"no secret for it", "lun: 2\n", "lun: 2\n    target: iqn.2007-01.com.example:other\n", "hosts.yaml:20: host remote2: chap: secrets: no line for target iqn.2007-01.com.example:other"},
-		{"kernel above the tree", "kernel: remote/vmlinuz-2.6.17-5mdv", "kernel: ../vmlinuz", "hosts.yaml:7: host remote1: kernel: ../vmlinuz is no path in the tree: write it without .., blanks and commas"},
-		{"secret in the open", "[quiet, ", "[iscsi_w=sesame-open-12, ", "hosts.yaml:13: host remote2: append: iscsi_w is a secret, which everybody can read here: use chap"},
+		{"kernel above the tree", "kernel: remote/vmlinuz-2.6.17-5mdv", "kernel: ../vmlinuz", "hosts.yaml:7: host remote1: kernel: ../vmlinuz is not a path in the tree: write it without .., blanks and commas"},
+		{"secret in the open", "[quiet, ", "[iscsi_w=sesame-open-12, ", "hosts.yaml:13: host remote2: append: iscsi_w is a secret, and this file is public: use chap"},
 		{"parameter", "[quiet, ", "[iscsi_p=x, ", "hosts.yaml:13: host remote2: parameter iscsi_p=x"},
 		{"nothing given", "  portals: 10.1.1.180\n", "", "hosts.yaml:9: host remote1: portals: it is not given"},
 		{"too much", "[quiet, ", "[" + strings.Repeat("a=b, ", 30), "hosts.yaml:13: host remote2: append: command line has 38 undotted"},
@@ -105,7 +105,7 @@ func TestMistakes(t *testing.T) {
 		{"name for all", "  initiator:", "  mac: aa:bb:cc:dd:ee:ff\n  initiator:", "hosts.yaml:4: mac: no two hosts can have the same: write it for each"},
 		{"one initiator", "server.{name}", "server", "hosts.yaml:13: host remote2: initiator: host remote1 has it too: the login of one would end the other's session"},
 		{"one disk", "    lun: 2\n    chap: secrets\n", "    target: iqn.2007-01.com.example:storage.remote1\n", "hosts.yaml:18: host remote2: target: host remote1 has it too, with the same LUN: two machines that write to one disk destroy it"},
-		{"disk", "/srv/{name}", "srv/{name}", "hosts.yaml:22: host remote2: disk: srv/remote2-aa-bb-cc-dd-ee-02.img is no path"},
+		{"disk", "/srv/{name}", "srv/{name}", "hosts.yaml:22: host remote2: disk: srv/remote2-aa-bb-cc-dd-ee-02.img is not a path"},
 		{"twice", "    lun: 2\n", "    lun: 2\n    lun: 3\n", `hosts.yaml:19: mapping key "lun" already defined at [18:5]`},
 		{"no YAML", "hosts:", "hosts: [", "hosts.yaml:"},
 		{"no list", "defaults:", "loader: ipxe\ndefaults: x\nserver2:", "hosts.yaml:4: defaults: not a set of fields"},
@@ -181,7 +181,7 @@ func TestReadSecrets(t *testing.T) {
 		}
 	}
 	_, err := Read(dir + "/hosts.yaml")
-	if err == nil || !strings.Contains(err.Error(), "hosts.yaml:19: host remote2: chap: secrets: read secrets from "+dir+"/secrets: everybody on this machine can read it") {
+	if err == nil || !strings.Contains(err.Error(), "hosts.yaml:19: host remote2: chap: secrets: read secrets from "+dir+"/secrets: all users of this machine can read it") {
 		t.Errorf("got %v", err)
 	}
 	if err := os.Chmod(dir+"/secrets", 0o640); err != nil {
