@@ -70,7 +70,7 @@ func (a *attempt) method(ctx context.Context, m bootspec.Method) (dhcp.Lease, er
 	case bootspec.DHCP6, bootspec.Auto6, bootspec.Either6, bootspec.LinkLocal:
 		return a.ipv6(ctx, m)
 	}
-	return dhcp.Lease{}, fmt.Errorf("%s: %s is no way to an address", a.name, m)
+	return dhcp.Lease{}, fmt.Errorf("%s: unsupported method %s", a.name, m)
 }
 
 // static is what the line says itself.

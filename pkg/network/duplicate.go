@@ -71,7 +71,7 @@ func (n *Network) lookForOthers(l *link, addr netip.Addr) {
 			n.later(func() { n.warn(err.Error()) })
 		case other != nil:
 			n.later(func() {
-				n.warn(fmt.Sprintf("another machine on %s has the address %s, by the card %s: give each an address of its own", name, addr, other))
+				n.warn(fmt.Sprintf("another machine on %s has the address %s, MAC %s: give each machine its own address", name, addr, other))
 			})
 		}
 	}, n.broken)
@@ -82,19 +82,19 @@ func (n *Network) lookForOthers(l *link, addr netip.Addr) {
 func duplicate(ctx context.Context, index int, mac net.HardwareAddr, addr netip.Addr) (net.HardwareAddr, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(bigEndian(unix.ETH_P_ARP)))
 	if err != nil {
-		return nil, fmt.Errorf("look for others with %s: socket: %w", addr, err)
+		return nil, fmt.Errorf("detect duplicates of %s: socket: %w", addr, err)
 	}
 	socket := os.NewFile(uintptr(fd), "arp")
 	defer func() { _ = socket.Close() }()
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: index}); err != nil {
-		return nil, fmt.Errorf("look for others with %s: bind: %w", addr, err)
+		return nil, fmt.Errorf("detect duplicates of %s: bind: %w", addr, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, duplicateLimit)
 	defer cancel()
 	defer context.AfterFunc(ctx, contain.Func("end of a probe", func() { _ = socket.SetReadDeadline(time.Unix(1, 0)) }, nil))()
 	all := &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: index, Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
 	if err := unix.Sendto(fd, arpProbe(mac, addr), 0, all); err != nil {
-		return nil, fmt.Errorf("look for others with %s: send: %w", addr, err)
+		return nil, fmt.Errorf("detect duplicates of %s: send: %w", addr, err)
 	}
 	buf := make([]byte, 64)
 	for {
@@ -104,7 +104,7 @@ func duplicate(ctx context.Context, index int, mac net.HardwareAddr, addr netip.
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, nil
 		case err != nil:
-			return nil, fmt.Errorf("look for others with %s: receive: %w", addr, err)
+			return nil, fmt.Errorf("detect duplicates of %s: receive: %w", addr, err)
 		default:
 			if other, ok := arpOwner(buf[:n], addr); ok && !ours(other) {
 				return other, nil

@@ -17,7 +17,7 @@ func TestDuplicateIPv4(t *testing.T) {
 		sys := t.TempDir()
 		wire(t, sys, "a0", "10.8.0.1/24", "10.8.0.2/24")
 		for addr, want := range map[string]string{
-			"10.8.0.2": "another machine on a0 has the address 10.8.0.2, by the card ", "10.8.0.3": "",
+			"10.8.0.2": "another machine on a0 has the address 10.8.0.2, MAC ", "10.8.0.3": "",
 		} {
 			warned := make(chan string, 16)
 			n, err := Start(Config{Net: lines(t, addr+":::24:::none"), SysClassNet: sys, Warn: func(text string) { warned <- text }})
@@ -29,7 +29,7 @@ func TestDuplicateIPv4(t *testing.T) {
 			}
 			select {
 			case text := <-warned:
-				if want == "" || !strings.HasPrefix(text, want) || !strings.HasSuffix(text, ": give each an address of its own") {
+				if want == "" || !strings.HasPrefix(text, want) || !strings.HasSuffix(text, ": give each machine its own address") {
 					t.Errorf("%s: warned: %s", addr, text)
 				}
 			case <-time.After(2 * duplicateLimit):

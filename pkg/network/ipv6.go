@@ -73,7 +73,7 @@ func (a *attempt) dhcp6(ctx context.Context) (dhcp.Lease, error) {
 			addRouter(&l, got.router)
 		}
 	case <-time.After(routerPatience):
-		l.Ignored = append(l.Ignored, "no router advertises on this link: only hosts that there is a route to can be reached")
+		l.Ignored = append(l.Ignored, "no router advertisement on this link: only hosts with a route can be reached")
 	}
 	return l, nil
 }
@@ -110,7 +110,7 @@ func (a *attempt) advertised(ctx context.Context, either bool) (dhcp.Lease, erro
 		case i >= 0:
 			return a.autoconf(ctx, r, r.Prefixes[i].Prefix)
 		}
-		a.report(fmt.Sprintf("%s: router %s advertises no network to make an address of", a.name, r.Addr))
+		a.report(fmt.Sprintf("%s: router %s advertises no prefix for an address", a.name, r.Addr))
 		select {
 		case <-time.After(dhcp.Backoff(n, rand.Float64())):
 		case <-ctx.Done():

@@ -220,7 +220,7 @@ func (n *Network) take(ctx context.Context, ln *line, l *link, lease dhcp.Lease)
 	}
 	ln.winner = l
 	if ln.MAC != "" && ln.Device != "" && ln.Device != l.name {
-		n.warn(fmt.Sprintf("%s: the NIC with MAC %s is %s, not %s: the MAC counts", ln.from, ln.MAC, l.name, ln.Device))
+		n.warn(fmt.Sprintf("%s: the NIC with MAC %s is %s, not %s: the MAC is used", ln.from, ln.MAC, l.name, ln.Device))
 	}
 	n.configure(ctx, ln, l, lease, func(lease dhcp.Lease, err error) { n.configured(ctx, ln, l, lease, err) })
 }

@@ -135,7 +135,7 @@ func TestNameOfAnotherNIC(t *testing.T) {
 		if err != nil || len(leases) != 1 || leases[0].Interface != "mine0" {
 			t.Fatalf("leases %v, %v", leases, err)
 		}
-		want := "iBFT NIC 0, ip=other0:ibft: the NIC with MAC " + mac + " is mine0, not other0: the MAC counts"
+		want := "iBFT NIC 0, ip=other0:ibft: the NIC with MAC " + mac + " is mine0, not other0: the MAC is used"
 		select {
 		case text := <-warned:
 			if text != want {

@@ -73,7 +73,7 @@ func TestNamesByPlace(t *testing.T) {
 		{"PCI, no slots", []string{"class/net/eth0/device>" + i440}, "enp0s3", "enp0s3 enx525400770001"},
 		{"PCI in a slot", []string{"class/net/eth0/device>" + i440, "bus/pci/slots/3/address=0000:00:03", "bus/pci/slots/4/address=0000:00:04"}, "ens3", "ens3 enp0s3 enx525400770001"},
 		{"virtio in a slot", []string{"class/net/eth0/device>" + i440 + "/virtio0", "bus/pci/slots/3/address=0000:00:03"}, "ens3", "ens3 enp0s3 enx525400770001"},
-		{"slot that is no number", []string{"class/net/eth0/device>" + i440, "bus/pci/slots/3-1/address=0000:00:03", "bus/pci/slots/0/address=0000:00:03"}, "enp0s3", "enp0s3 enx525400770001"},
+		{"slot that is not a number", []string{"class/net/eth0/device>" + i440, "bus/pci/slots/3-1/address=0000:00:03", "bus/pci/slots/0/address=0000:00:03"}, "enp0s3", "enp0s3 enx525400770001"},
 		{"on board by ACPI", []string{"class/net/eth0/device>" + i440, i440 + "/acpi_index=2", i440 + "/index=1", "bus/pci/slots/3/address=0000:00:03"}, "eno2", "eno2 ens3 enp0s3 enx525400770001"},
 		{"on board by SMBIOS", []string{"class/net/eth0/device>" + i440, i440 + "/index=1"}, "eno1", "eno1 enp0s3 enx525400770001"},
 		{"on board with 0", []string{"class/net/eth0/device>" + i440, i440 + "/acpi_index=0"}, "enp0s3", "enp0s3 enx525400770001"},

@@ -280,7 +280,7 @@ func (n *Network) finish() {
 	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(n.cfg.StopLimit, stopLimit))
 	defer cancel()
 	for _, name := range n.tasks.wait(ctx) {
-		n.warn(fmt.Sprintf("link %s is left busy: its driver does not return", name))
+		n.warn(fmt.Sprintf("link %s: its driver does not return from a system call", name))
 	}
 }
 

@@ -95,7 +95,7 @@ func TestSlowProbe(t *testing.T) {
 			t.Fatalf("the first one up is %s", name)
 		}
 		n.Stop()
-		for text := ""; text != "link slow0 is left busy: its driver does not return"; {
+		for text := ""; text != "link slow0: its driver does not return from a system call"; {
 			text = <-warned // that fast0 is busy too, if the machine is
 		}
 		if isUp() {

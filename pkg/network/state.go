@@ -115,7 +115,7 @@ func (e *WaitError) Hint() string {
 		return "is it up, and a cable of this machine in its network? iscsi_if=NIC, or the NIC in ip=, takes a NIC without asking"
 	}
 	if e.State.Leased && e.State.Waits != "" {
-		return "is this NIC in the right network, and does a server there know this machine? ip=NIC:dhcp names the NIC, iscsi_i_ip=ADDRESS/MASK does without a server"
+		return "check that this NIC is in the right network and that its DHCP server serves this machine; ip=NIC:dhcp names the NIC, iscsi_i_ip=ADDRESS/MASK needs no server"
 	}
 	return ""
 }

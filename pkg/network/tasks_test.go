@@ -18,8 +18,8 @@ func TestStopIsBounded(t *testing.T) {
 		warned      []string
 	}{
 		{"in time", 0, time.Second, time.Second, nil},
-		{"default", 0, 0, stopLimit, []string{"link eth1 is left busy: its driver does not return"}},
-		{"given", time.Minute, 0, time.Minute, []string{"link eth1 is left busy: its driver does not return"}},
+		{"default", 0, 0, stopLimit, []string{"link eth1: its driver does not return from a system call"}},
+		{"given", time.Minute, 0, time.Minute, []string{"link eth1: its driver does not return from a system call"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -290,7 +290,7 @@ func FuzzNames(f *testing.F) {
 		}
 		for _, n := range names {
 			if again, err := dhcp.Name([]byte(n)); err != nil || again != n {
-				t.Fatalf("%q is no name", n)
+				t.Fatalf("%q is not a name", n)
 			}
 		}
 	})

@@ -81,7 +81,7 @@ func (e *NoLeaseError) Unwrap() error { return e.Err }
 var ErrRefused = errors.New("the DHCP server refused the address")
 
 var (
-	errNotOurs = errors.New("an answer to somebody else")
+	errNotOurs = errors.New("an answer to another client")
 	errAgain   = errors.New("begin again")
 )
 

@@ -268,7 +268,7 @@ func TestHostile(t *testing.T) {
 			return reply(m, 0, 1, func(m *dhcpv4.DHCPv4) { delete(m.Options, 53) })
 		},
 		"no server identifier": func(m *dhcpv4.DHCPv4) []byte { return reply(m, dhcpv4.MessageTypeOffer, 1, option(54, 0, 0, 0, 0)) },
-		"no machine can have": func(m *dhcpv4.DHCPv4) []byte {
+		"is not a host address": func(m *dhcpv4.DHCPv4) []byte {
 			return reply(m, dhcpv4.MessageTypeOffer, 1, func(m *dhcpv4.DHCPv4) { m.YourIPAddr = net.IP{255, 255, 255, 255} })
 		},
 		"that of the network": func(m *dhcpv4.DHCPv4) []byte {

@@ -26,7 +26,7 @@ func (r reply) lease(x *exchange) (dhcp.Lease, error) {
 	d := &decoder{opts: r.Options, l: &l}
 	addr, _ := netip.AddrFromSlice(r.YourIPAddr.To4())
 	if !dhcp.Usable(addr) {
-		return l, fmt.Errorf("no machine can have its address %s", addr)
+		return l, fmt.Errorf("its address %s is not a host address", addr)
 	}
 	length, err := d.mask(addr)
 	if err != nil {
@@ -80,7 +80,7 @@ func (d *decoder) mask(addr netip.Addr) (int, error) {
 	if n := bits.LeadingZeros32(^m); m != 0 && m<<n == 0 {
 		return n, nil
 	}
-	return 0, fmt.Errorf("its subnet mask %s is none", netip.AddrFrom4([4]byte(b)))
+	return 0, fmt.Errorf("its subnet mask %s is not a netmask", netip.AddrFrom4([4]byte(b)))
 }
 
 // times reads options 51, 58 and 59. A server must send the first.
@@ -132,7 +132,7 @@ func (d *decoder) addrs(what string, code uint8) []netip.Addr {
 	for _, a := range addrs(b) {
 		switch {
 		case !dhcp.Usable(a):
-			d.ignore(what, fmt.Errorf("no host can have the address %s", a))
+			d.ignore(what, fmt.Errorf("%s is not a host address", a))
 		case len(out) < dhcp.MaxList:
 			out = append(out, a)
 		}
@@ -202,7 +202,7 @@ func routes(b []byte) ([]dhcp.Route, error) {
 		if via := netip.AddrFrom4([4]byte(b[1+size:])); !via.IsUnspecified() {
 			r.Via = via
 			if !dhcp.Usable(via) {
-				return nil, fmt.Errorf("no host can have the address %s", via)
+				return nil, fmt.Errorf("%s is not a host address", via)
 			}
 		}
 		out = append(out, r)

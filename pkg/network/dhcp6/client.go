@@ -72,7 +72,7 @@ func (e *NoLeaseError) Unwrap() error { return e.Err }
 // not be used any more.
 var ErrRefused = errors.New("the DHCPv6 server refused the address")
 
-var errNotOurs = errors.New("an answer to somebody else")
+var errNotOurs = errors.New("an answer to another client")
 
 // client is one exchange and its state.
 type client struct {

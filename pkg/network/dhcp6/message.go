@@ -140,9 +140,9 @@ func (e *StatusError) Error() string {
 		name = names[e.Code]
 	}
 	if e.Text == "" {
-		return "the server says: " + name
+		return "the server reports: " + name
 	}
-	return fmt.Sprintf("the server says: %s, %q", name, e.Text)
+	return fmt.Sprintf("the server reports: %s, %q", name, e.Text)
 }
 
 // status returns the refusal in options, if there is one.
@@ -181,7 +181,7 @@ func (r reply) address(l *dhcp.Lease) error {
 			addr := netip.AddrFrom16([16]byte(a))
 			valid := dhcp.Seconds(binary.BigEndian.Uint32(a[20:]))
 			if !dhcp.Usable(addr) || addr.Is4In6() || addr.IsLinkLocalUnicast() || valid < minLifetime {
-				refused = fmt.Errorf("the address %s for %s is of no use", addr, valid)
+				refused = fmt.Errorf("the address %s for %s cannot be used", addr, valid)
 				continue
 			}
 			l.Address = netip.PrefixFrom(addr, addr.BitLen())
@@ -247,7 +247,7 @@ func appendAddrs(list []netip.Addr, b []byte) ([]netip.Addr, error) {
 	for ; len(b) > 0; b = b[16:] {
 		a := netip.AddrFrom16([16]byte(b))
 		if !dhcp.Usable(a) {
-			return list, fmt.Errorf("no host can have the address %s", a)
+			return list, fmt.Errorf("%s is not a host address", a)
 		}
 		if len(list) < dhcp.MaxList {
 			list = append(list, a)

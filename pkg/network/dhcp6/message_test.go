@@ -109,20 +109,20 @@ func TestBadAnswers(t *testing.T) {
 		name, want string
 		b          []byte
 	}{
-		{"another's transaction", "somebody else", append([]byte{msgReply, 9, 9, 9}, answer(c, msgReply, good)[4:]...)},
-		{"another's identifier", "somebody else", []byte{msgReply, 1, 2, 3}},
-		{"a client's message", "somebody else", answer(c, msgSolicit, good)},
+		{"another's transaction", "another client", append([]byte{msgReply, 9, 9, 9}, answer(c, msgReply, good)[4:]...)},
+		{"another's identifier", "another client", []byte{msgReply, 1, 2, 3}},
+		{"a client's message", "another client", answer(c, msgSolicit, good)},
 		{"no server", "without a server identifier", append([]byte{msgReply, 1, 2, 3}, appendOption(nil, optClientID, c.cfg.DUID)...)},
 		{"cut off", "a broken message: an option that is cut off", append(answer(c, msgReply), 0, 1, 0)},
 		{"too long", "option 23 of 65535 bytes", append(answer(c, msgReply), 0, 23, 255, 255)},
 		{"no address", "no address", answer(c, msgReply)},
 		{"another association", "no address", answer(c, msgReply, option(optIANA, "\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00"))},
-		{"full", `the server says: no address available, "full"`, answer(c, msgReply, noAddrs)},
-		{"refusal", "the server says: status 99", answer(c, msgReply, option(optStatus, "\x00\x63"), good)},
+		{"full", `the server reports: no address available, "full"`, answer(c, msgReply, noAddrs)},
+		{"refusal", "the server reports: status 99", answer(c, msgReply, option(optStatus, "\x00\x63"), good)},
 		{"status cut off", "a status that is cut off", answer(c, msgReply, option(optStatus, "\x00"), good)},
-		{"multicast", "the address ff02::1 for 10m0s is of no use", answer(c, msgReply, granted(c, "ff02::1", 600))},
-		{"link-local", "is of no use", answer(c, msgReply, granted(c, "fe80::1", 600))},
-		{"over", "for 0s is of no use", answer(c, msgReply, granted(c, "2001:db8::5", 0))},
+		{"multicast", "the address ff02::1 for 10m0s cannot be used", answer(c, msgReply, granted(c, "ff02::1", 600))},
+		{"link-local", "cannot be used", answer(c, msgReply, granted(c, "fe80::1", 600))},
+		{"over", "for 0s cannot be used", answer(c, msgReply, granted(c, "2001:db8::5", 0))},
 	}
 	for _, tt := range tests {
 		r, err := c.parse(tt.b)
@@ -139,7 +139,7 @@ func TestIgnored(t *testing.T) {
 	c := testClient()
 	for want, opt := range map[string][]byte{
 		"DNS server: 3 bytes":                          option(optDNS, "abc"),
-		"DNS server: no host can have the address ::":  option(optDNS, strings.Repeat("\x00", 16)),
+		"DNS server: :: is not a host address":         option(optDNS, strings.Repeat("\x00", 16)),
 		"NTP server: 1 bytes":                          option(optSNTP, "a"),
 		"NTP server: an option that is cut off":        option(optNTP, "a"),
 		"NTP server: 2 bytes":                          option(optNTP, "\x00\x01\x00\x02ab"),
