@@ -94,7 +94,7 @@ func TestSourceComesBack(t *testing.T) {
 				time.Sleep(3 * time.Second)
 				r.move(func() { r.gone, r.dialErr, r.waiting = nil, nil, moves })
 				time.Sleep(20 * time.Millisecond)
-				if r.loginCount() != 0 || !r.state().Up || !r.has("its address 10.77.0.2 is gone", "goes on by itself after 3.0 s") {
+				if r.loginCount() != 0 || !r.state().Up || !r.has("its address 10.77.0.2 is gone", "recovered without a login after 3.0 s") {
 					t.Errorf("%d logins, status %+v", r.loginCount(), r.state())
 				}
 				time.Sleep(time.Second)

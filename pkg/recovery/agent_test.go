@@ -276,7 +276,7 @@ func TestAsyncMessages(t *testing.T) {
 		if r.loginCount() != 2 {
 			t.Errorf("drop session: %d logins", r.loginCount())
 		}
-		if !r.has("leaving the target alone, as it asked, for 3 s", "the pause of 3 s is over", "leaving the target alone, as it asked, for 7 s", "the pause of 7 s is over") {
+		if !r.has("pause requested by the target: waiting for 3 s", "the pause of 3 s is over", "pause requested by the target: waiting for 7 s", "the pause of 7 s is over") {
 			t.Error("the log does not tell of the pauses")
 		}
 	})

@@ -145,7 +145,7 @@ func (a *Agent) result(r result) {
 		a.loggedIn(w, r)
 	case r.what == loggingOut: // refused or not: the target wants us gone
 		w.down.doing = nothing
-		a.leave(w, r.wait, a.cfg.Log.Infof, "leaving the target alone, as it asked,")
+		a.leave(w, r.wait, a.cfg.Log.Infof, "pause requested by the target: waiting")
 	case r.what == examining:
 		a.tested(w, r)
 	}

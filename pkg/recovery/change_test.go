@@ -63,7 +63,7 @@ func TestCarrierFlaps(t *testing.T) {
 			r.network <- Change{Up: true, Away: 700 * time.Millisecond}
 			time.Sleep(200 * time.Millisecond)
 		}
-		if !r.isUp() || r.loginCount() == 0 || !r.has("connection lost: nothing comes through", "logged in again") {
+		if !r.isUp() || r.loginCount() == 0 || !r.has("connection lost: no data received", "logged in again") {
 			t.Errorf("%d logins", r.loginCount())
 		}
 	})

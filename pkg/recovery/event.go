@@ -59,7 +59,7 @@ func (a *Agent) async(w *watched, m iscsi.AsyncMessage) {
 			return
 		}
 		a.broken(w, asyncError(m.Event))
-		a.leave(w, seconds(m.Parameter2), a.cfg.Log.Infof, "leaving the target alone, as it asked,") // Time2Wait
+		a.leave(w, seconds(m.Parameter2), a.cfg.Log.Infof, "pause requested by the target: waiting") // Time2Wait
 	case iscsi.AsyncNegotiate:
 		a.broken(w, asyncError(m.Event)) // a login negotiates everything
 	default: // a SCSI event, and tasks that were aborted, are the kernel's

@@ -68,7 +68,7 @@ func (g *Guard) run(ctx context.Context) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		g.log.Errorf("%v: recovering the sessions anew", err)
+		g.log.Errorf("%v: restarting session recovery", err)
 		var bug *contain.PanicError
 		if errors.As(err, &bug) {
 			g.log.Errorf("%s", bug.Stack)
@@ -209,7 +209,7 @@ func (g *Guard) of(sid uint32) (Status, <-chan struct{}, error) {
 			return st, g.changed, nil
 		}
 	}
-	return Status{}, g.changed, fmt.Errorf("session %d: is not guarded", sid)
+	return Status{}, g.changed, fmt.Errorf("session %d: is not recovered by the agent", sid)
 }
 
 // WaitUp waits until a session is up. A ctx that ends first makes it a

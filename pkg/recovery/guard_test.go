@@ -106,7 +106,7 @@ func TestGuardRemove(t *testing.T) {
 			t.Errorf("%d dials after %d, %d logins, %d connections left open", len(r.dials), before, r.logins, r.open)
 		}
 		if err := r.guard.remove(7); err != nil {
-			t.Errorf("a session that is not guarded: %v", err)
+			t.Errorf("a session that is not recovered by the agent: %v", err)
 		}
 		if _, _, err := r.guard.outages(1); err == nil {
 			t.Error("a session that was removed is still known")
@@ -156,7 +156,7 @@ func TestGuardOutlivesBug(t *testing.T) {
 		r.set(func(f *fake) { f.stateBug = true })
 		r.events <- kernel.Event{Err: kernel.ErrEventsLost} // the Agent's own goroutine asks for the state
 		time.Sleep(time.Second)
-		if !r.has("internal error: panic in session recovery: a bug: recovering the sessions anew") {
+		if !r.has("internal error: panic in session recovery: a bug: restarting session recovery") {
 			t.Error("the Agent's own bug is not in the log")
 		}
 		r.lose()

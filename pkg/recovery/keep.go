@@ -100,7 +100,7 @@ func (k *kept) locate(a *look) bool {
 	k.identify(a.nic, &l)
 	k.Index = l.index
 	if l.name != k.name {
-		a.log.Infof("network: %s is called %s now", k.name, l.name)
+		a.log.Infof("network: %s was renamed to %s", k.name, l.name)
 		k.name = l.name
 	}
 	k.settle(placeOf(a.nic, l), a.log)
@@ -205,10 +205,10 @@ func (k *kept) may(a *look, missing lack) bool {
 	l := k.Lease
 	switch {
 	case !k.Keep:
-		k.say(a, missing.what+": left as it is")
+		k.say(a, missing.what+": not put back")
 		return false
 	case missing.address && l.Lifetime > 0 && l.Lifetime != dhcp.Infinite && a.boot >= l.Obtained+l.Lifetime:
-		k.say(a, missing.what+", whose lease has run out: left as it is")
+		k.say(a, missing.what+", and its lease has expired: not put back")
 		return false
 	}
 	return true
@@ -297,7 +297,7 @@ func (k *kept) takeAway(a *look) {
 			return
 		}
 		k.Temporary, k.added = false, nil
-		a.log.Warnf("network: %s taken from %s again: the sessions go by other addresses", k.want(), top.name)
+		a.log.Warnf("network: %s removed from %s again: the sessions use other addresses", k.want(), top.name)
 	}
 }
 

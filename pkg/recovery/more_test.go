@@ -27,7 +27,7 @@ func TestStalled(t *testing.T) {
 		}
 		r.network <- Change{Up: true, Away: 3 * time.Second}
 		time.Sleep(250 * time.Millisecond)
-		if r.loginCount() != 1 || !r.has("connection lost: nothing comes through it after the network was away", "logged in again after 3.1 s") {
+		if r.loginCount() != 1 || !r.has("connection lost: no data received since the network outage", "logged in again after 3.1 s") {
 			t.Errorf("%d logins", r.loginCount())
 		}
 	})
@@ -154,7 +154,7 @@ func TestStalledOnlyForAMoment(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		r.set(func(f *fake) { f.done, f.dialErr = 6, nil })
 		time.Sleep(time.Second)
-		if r.loginCount() != 0 || !r.has("connection lost", "goes on by itself after") {
+		if r.loginCount() != 0 || !r.has("connection lost", "recovered without a login after") {
 			t.Errorf("%d logins", r.loginCount())
 		}
 	})

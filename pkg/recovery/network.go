@@ -124,7 +124,7 @@ func (k *keeper) warn(err error) {
 		return
 	}
 	k.said = err.Error()
-	k.log.Warnf("network: %v: looking once a second meanwhile", err)
+	k.log.Warnf("network: %v: polling once a second", err)
 }
 
 // look has mend look after the uplinks.

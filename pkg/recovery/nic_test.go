@@ -201,9 +201,9 @@ func TestMovesToABridge(t *testing.T) {
 		w.do(netlink.LinkSetNoMaster(w.lan))
 		w.until("all on lan0 again", func() bool { return w.whole(w.lan) })
 		// An address has moved before the agent says so.
-		w.until("the last message", func() bool { return w.log.has("lan0 is no port of br0 any more: fd00::2/64") })
+		w.until("the last message", func() bool { return w.log.has("lan0 is not a port of br0 any more: fd00::2/64") })
 		said := w.log.said()
-		for _, line := range []string{"lan0 is a port of br0 now: 10.0.0.2/24 moved to br0", "br0 lost fd00::2/64: put back", "lan0 is no port of br0 any more: fd00::2/64 moved to lan0"} {
+		for _, line := range []string{"lan0 is a port of br0 now: 10.0.0.2/24 moved to br0", "br0 lost fd00::2/64: put back", "lan0 is not a port of br0 any more: fd00::2/64 moved to lan0"} {
 			if strings.Count(said, line) != 1 {
 				t.Errorf("not said once: %s: log %s", line, said)
 			}

@@ -188,7 +188,7 @@ func (a *Agent) healed(w *watched, ours bool) {
 	case ours, o.resumed && !a.foreign(w): // maybe by the earlier agent
 		a.say(w, log, "logged in again after %.1f s", seconds)
 	case o.whole != nil:
-		a.say(w, log, "goes on by itself after %.1f s", seconds)
+		a.say(w, log, "recovered without a login after %.1f s", seconds)
 		a.afterSource(w, o)
 	case a.foreign(w):
 		a.say(w, log, "up again after %.1f s: iscsid logged in", seconds)

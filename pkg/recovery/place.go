@@ -187,7 +187,7 @@ func (k *kept) change(a *look, from owned) string {
 	if k.place.has(from.index) {
 		return fmt.Sprintf("%s is a port of %s now", port, k.place.top().name)
 	}
-	return fmt.Sprintf("%s is no port of %s any more", port, a.name(from.index))
+	return fmt.Sprintf("%s is not a port of %s any more", port, a.name(from.index))
 }
 
 // move brings the address to its place first, so that it is never gone: the

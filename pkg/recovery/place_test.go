@@ -202,7 +202,7 @@ func TestLeavesTheBridge(t *testing.T) {
 	step("address 10.0.0.2/24 on 5")
 	w.master = 0
 	step("address 10.0.0.2/24 on 2, route default via 10.0.0.1 by 2, no address 10.0.0.2/24 on 5")
-	if at := slices.Index(*log, "warning: network: eth0 is no port of br0 any more: 10.0.0.2/24 moved to eth0"); at < 0 {
+	if at := slices.Index(*log, "warning: network: eth0 is not a port of br0 any more: 10.0.0.2/24 moved to eth0"); at < 0 {
 		t.Errorf("log %q", *log)
 	}
 }

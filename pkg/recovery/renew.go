@@ -107,7 +107,7 @@ func (r *renewer) extend(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) dh
 		return l
 	case errors.Is(err, dhcp4.ErrRefused), r.clock() >= l.Obtained+l.Lifetime:
 		if !r.expired {
-			r.log.Errorf("network: %v: root hangs on %s, which is kept: another machine may get it", err, l.Address.Addr())
+			r.log.Errorf("network: %v: lease expired; keeping %s because root depends on it: the server may assign it to another machine", err, l.Address.Addr())
 		}
 		r.expired = true
 	}

@@ -95,7 +95,7 @@ func TestRenewsLate(t *testing.T) {
 		return moment{silent: now < 5*time.Minute+30*time.Second}
 	})
 	text := strings.Join(log, "; ")
-	if !strings.Contains(text, "root hangs on 10.0.0.2, which is kept") || !strings.Contains(text, "the lease of 10.0.0.2 is renewed") || len(log) != 2 {
+	if !strings.Contains(text, "lease expired; keeping 10.0.0.2 because root depends on it") || !strings.Contains(text, "the lease of 10.0.0.2 is renewed") || len(log) != 2 {
 		t.Errorf("log %q", log)
 	}
 	if s.asked[0] != "renew 60" || !strings.HasPrefix(s.asked[1], "rebind 10") {

@@ -32,7 +32,7 @@ const (
 )
 
 // errStalled is the cause of an outage that only the agent has noticed.
-var errStalled = errors.New("nothing comes through it after the network was away")
+var errStalled = errors.New("no data received since the network outage")
 
 // suspicion follows one, and returns after how long to look again.
 func (a *Agent) suspicion(w *watched) time.Duration {

@@ -136,11 +136,11 @@ func (a *Agent) judge(w *watched, cause error) {
 		w.down.peace(a.now() + spacing(row))
 		return
 	}
-	a.leave(w, spacing(row), a.cfg.Log.Warnf, "it broke soon after its login, and its disks give each command six tries only: waiting")
+	a.leave(w, spacing(row), a.cfg.Log.Warnf, "lost soon after its login, and its disks allow each command six tries only: waiting")
 }
 
 // duplicate leaves the target to another machine for a while.
 func (a *Agent) duplicate(w *watched) {
-	a.leave(w, twinPause, a.cfg.Log.Errorf, "%d logins in a row were thrown out: another machine uses the same initiator name: "+
-		"give each its own, or both will write to one disk: leaving the target to it", shortLives)
+	a.leave(w, twinPause, a.cfg.Log.Errorf, "the target ended %d sessions in a row soon after login: another machine uses the same initiator name: "+
+		"give each its own, or both write to one disk: waiting", shortLives)
 }

@@ -133,8 +133,8 @@ func TestTwinIsLeftInPeace(t *testing.T) {
 			t.Error("not left in peace")
 		}
 		time.Sleep(10 * time.Second)
-		if !r.isUp() || !r.has("connection lost", "error: session 1 to iqn.test:t: 5 logins in a row were thrown out: another machine uses the same initiator name: "+
-			"give each its own, or both will write to one disk: leaving the target to it for 60 s",
+		if !r.isUp() || !r.has("connection lost", "error: session 1 to iqn.test:t: the target ended 5 sessions in a row soon after login: another machine uses the same initiator name: "+
+			"give each its own, or both write to one disk: waiting for 60 s",
 			"info: session 1 to iqn.test:t: the pause of 60 s is over: logging in again", "logged in again after 6") {
 			t.Errorf("up %v", r.isUp())
 		}
@@ -195,7 +195,7 @@ func TestFewRetries(t *testing.T) {
 		}
 		log := r.said()
 		if strings.Count(log, "six tries only: waiting for 4 s") != 1 || strings.Count(log, "is over") != 1 ||
-			!r.has("it broke soon after its login, and its disks give each command six tries only: waiting for 4 s", "the pause of 4 s is over") {
+			!r.has("lost soon after its login, and its disks allow each command six tries only: waiting for 4 s", "the pause of 4 s is over") {
 			t.Error("the pause is not said once")
 		}
 		time.Sleep(time.Minute)

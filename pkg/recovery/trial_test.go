@@ -72,7 +72,7 @@ func TestTrial(t *testing.T) {
 	}
 	want := lines{
 		"warning: network: no address of eth0 reaches a target for 10 s: 10.0.0.2/24 put back beside 10.0.0.9/24",
-		"warning: network: 10.0.0.2/24 taken from eth0 again: the sessions go by other addresses",
+		"warning: network: 10.0.0.2/24 removed from eth0 again: the sessions use other addresses",
 	}
 	if diff := cmp.Diff(want, *log); diff != "" {
 		t.Error(diff)
@@ -96,8 +96,8 @@ func TestNoTrial(t *testing.T) {
 			},
 			down, "address 10.0.0.2/24 on 2", "put back beside 10.0.0.9/24, 10.1.0.9/24, 10.2.0.9/24, 10.3.0.9/24, ...",
 		},
-		"not to be kept":  {func(_ *wires, u *Uplink) { u.Keep = false }, down, "", "eth0 lost 10.0.0.2/24: left as it is"},
-		"lease ran out":   {func(_ *wires, u *Uplink) { u.Lease.SetTimes(time.Second, 0, 0); u.Lease.Obtained = -time.Minute }, down, "", "whose lease has run out"},
+		"not to be kept":  {func(_ *wires, u *Uplink) { u.Keep = false }, down, "", "eth0 lost 10.0.0.2/24: not put back"},
+		"lease ran out":   {func(_ *wires, u *Uplink) { u.Lease.SetTimes(time.Second, 0, 0); u.Lease.Obtained = -time.Minute }, down, "", "and its lease has expired"},
 		"of IPv6":         {nil, use{since: 0, source: netip.MustParseAddr("fd00::1")}, "", ""},
 		"of another card": {nil, use{since: 0, source: netip.MustParseAddr("10.0.1.2")}, "", ""},
 		"Open vSwitch": {func(w *wires, _ *Uplink) {

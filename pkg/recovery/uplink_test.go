@@ -90,7 +90,7 @@ func TestKeep(t *testing.T) {
 			"route default via 10.0.0.1 by 2", "warning: network: eth0 lost its route default via 10.0.0.1: put back",
 		},
 		{"route gone with the address", func(w *wires, _ *Uplink) { w.routes, w.addrs = map[string]int{}, []owned{an("10.0.0.9/24", 2)} }, "", ""},
-		{"not wanted", func(w *wires, u *Uplink) { w.addrs, u.Keep = nil, false }, "", "warning: network: eth0 lost 10.0.0.2/24: left as it is"},
+		{"not wanted", func(w *wires, u *Uplink) { w.addrs, u.Keep = nil, false }, "", "warning: network: eth0 lost 10.0.0.2/24: not put back"},
 		{
 			"leased", func(w *wires, u *Uplink) { leased(w, u); u.Lease.SetTimes(2*time.Minute, 0, 0) },
 			"address 10.0.0.2/24 on 2", "warning: network: eth0 lost 10.0.0.2/24: put back",
@@ -101,10 +101,10 @@ func TestKeep(t *testing.T) {
 		},
 		{
 			"its lease has run out", func(w *wires, u *Uplink) { leased(w, u); u.Lease.SetTimes(time.Minute, 0, 0) },
-			"", "warning: network: eth0 lost 10.0.0.2/24, whose lease has run out: left as it is",
+			"", "warning: network: eth0 lost 10.0.0.2/24, and its lease has expired: not put back",
 		},
 		{"interface gone", func(w *wires, _ *Uplink) { w.there = false }, "", "warning: network: eth0 (52:54:00:77:00:01) is gone"},
-		{"renamed", func(w *wires, _ *Uplink) { w.name = "ens3" }, "", "info: network: eth0 is called ens3 now"},
+		{"renamed", func(w *wires, _ *Uplink) { w.name = "ens3" }, "", "info: network: eth0 was renamed to ens3"},
 		{"no address of ours", func(w *wires, u *Uplink) { u.Lease.Address, w.addrs = netip.Prefix{}, nil }, "", ""},
 		{"refused", func(w *wires, _ *Uplink) { w.addrs, w.fail = nil, fmt.Errorf("no") }, "address 10.0.0.2/24 on 2", "error: network: eth0 lost 10.0.0.2/24: put it back: no"},
 	}

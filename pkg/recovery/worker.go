@@ -108,7 +108,7 @@ func (w *worker) run(ctx context.Context) error {
 	}, nil)
 	err := contain.Call("session recovery", func() error { w.agent.Run(ctx); return nil })
 	if err = cmp.Or(err, w.transport.Err()); err != nil {
-		w.log.Errorf("agent: %v: going on with another worker", err)
+		w.log.Errorf("agent: %v: continuing with another worker", err)
 	}
 	return err
 }

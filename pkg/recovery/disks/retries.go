@@ -37,7 +37,7 @@ func (k *Keeper) settle(d disk, leg bool) (few bool) {
 	switch {
 	case r.set && v != unlimited:
 		r.set, r.left = false, true
-		k.cfg.Log.Infof("session %d: max_retries of %s was set to %d by another program: left so", d.sid, d.name, v)
+		k.cfg.Log.Infof("session %d: max_retries of %s was set to %d by another program: not changed", d.sid, d.name, v)
 	case r.set && leg:
 		if err := store(d.attr, strconv.Itoa(r.first)); err != nil {
 			k.warn(d.where, err)
