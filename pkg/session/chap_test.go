@@ -91,8 +91,8 @@ func TestRefusals(t *testing.T) {
 		text, hint string
 	}{
 		"our secret":       {prove("another-horse-battery", "", ""), " refused (0201): authentication failed", "iscsi_w="},
-		"target's secret":  {prove(ourSecret, "another-violin-glacier", ""), ": authentication: target does not know its CHAP secret", "iscsi_W="},
-		"no secret at all": {nil, " refused (0201): authentication failed", "without any, the target wants CHAP"},
+		"target's secret":  {prove(ourSecret, "another-violin-glacier", ""), ": authentication: target's CHAP response is wrong", "iscsi_W="},
+		"no secret at all": {nil, " refused (0201): authentication failed", "without any, the target requires CHAP"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := sessionAt(t, tt.edit, guarded(t, iscsitest.Auth{}))
@@ -123,7 +123,7 @@ func TestNoDowngrade(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	var failed *LoginError
-	if !errors.As(err, &failed) || !strings.Contains(failed.Hint(), "does not ask who we are") {
+	if !errors.As(err, &failed) || !strings.Contains(failed.Hint(), "does not request authentication") {
 		t.Errorf("hint %v", failed.Hint())
 	}
 }

@@ -49,7 +49,7 @@ var failures = []failure{
 	},
 	{
 		name: "wants CHAP", scripts: []iscsitest.Script{script(iscsitest.Status(0x0201))},
-		text: " refused (0201): authentication failed: wrong user or secret, or the target wants authentication",
+		text: " refused (0201): authentication failed: wrong user or secret, or the target requires authentication",
 		hint: "iscsi_u= and iscsi_w=", heals: true,
 	},
 	{

@@ -51,7 +51,7 @@ func hint(err error) string {
 	case errors.As(err, &silence):
 		return "the host is up and takes connections: is it a target that listens there, and is it busy?"
 	case errors.As(err, &broke) && broke == kernel.TargetClosed:
-		return "some targets close without a word when they do not know the target name or this initiator: check iscsi_t=, iscsi_i= and the target's access list"
+		return "some targets close the connection without a response if the target name or this initiator is unknown: check iscsi_t=, iscsi_i= and the target's access list"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "the host is up and nothing listens there: is the target running, and is iscsi_p= right?"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.As(err, &connect) && connect.timedOut():
@@ -64,13 +64,13 @@ func hint(err error) string {
 func statusHint(code uint16) string {
 	switch code {
 	case 0x0201:
-		return "correct user and secret for this target in iscsi_u= and iscsi_w= or in the image's " + bootspec.CredentialsPath + "; without any, the target wants CHAP"
+		return "correct user and secret for this target in iscsi_u= and iscsi_w= or in the image's " + bootspec.CredentialsPath + "; without any, the target requires CHAP"
 	case 0x0202:
 		return "add the name in iscsi_i= to the target's access list"
 	case 0x0203, 0x0204:
-		return "correct iscsi_t= or iscsi_a=; some targets say the same when the name in iscsi_i= is not in their access list"
+		return "correct iscsi_t= or iscsi_a=; some targets answer the same when the name in iscsi_i= is not in their access list"
 	case 0x0301:
-		return "the target is starting or under maintenance; some targets say the same when they do not have the name in iscsi_t="
+		return "the target is starting or under maintenance; some targets answer the same when they do not have the name in iscsi_t="
 	case 0x0206:
 		return "is another machine using the same iscsi_i=? give each its own"
 	}
@@ -109,15 +109,15 @@ func digestHint(e *iscsi.DigestError) string {
 func authHint(r iscsi.AuthReason) string {
 	switch r {
 	case iscsi.AuthNone, iscsi.AuthSkipped:
-		return "the target does not ask who we are: set up CHAP there, or give this machine no user and secret"
+		return "the target does not request authentication: set up CHAP there, or give this machine no user and secret"
 	case iscsi.AuthAlgorithm:
 		return "allow another hash in iscsi_chap=, or at the target"
 	case iscsi.AuthTargetUser:
 		return "correct the target's user in iscsi_U= or in " + bootspec.CredentialsPath
 	case iscsi.AuthTargetResponse:
-		return "correct the target's secret in iscsi_W= or in " + bootspec.CredentialsPath + "; if it is right, this is not our target"
+		return "correct the target's secret in iscsi_W= or in " + bootspec.CredentialsPath + "; if it is correct, another target answers at this address"
 	case iscsi.AuthTargetSilent:
 		return "set up mutual CHAP at the target, or give no iscsi_U= and iscsi_W="
 	}
-	return "this is not how a target behaves: is it ours?"
+	return "the response violates RFC 7143: check that the address is that of the target"
 }

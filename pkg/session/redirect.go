@@ -43,9 +43,9 @@ func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path, others 
 		case !ok:
 			return fail(err)
 		case len(hops) > maxHops:
-			return fail(&RedirectError{To: to.String(), Cause: fmt.Sprintf("that is more than %d redirects in a row", maxHops)})
+			return fail(&RedirectError{To: to.String(), Cause: fmt.Sprintf("more than %d redirects in a row", maxHops)})
 		case slices.Contains(hops, hostPort(to)):
-			return fail(&RedirectError{To: to.String(), Cause: "which is a circle"})
+			return fail(&RedirectError{To: to.String(), Cause: "a redirect loop"})
 		}
 		hops = append(hops, hostPort(to))
 		var addrs []netip.AddrPort

@@ -89,8 +89,8 @@ func TestRedirectEnds(t *testing.T) {
 		name, want string
 		start      netip.AddrPort
 	}{
-		{"circle", ": redirected to " + circle.String() + ", which is a circle, ", circle},
-		{"five hops", ", that is more than 4 redirects in a row", chain},
+		{"circle", ": redirected to " + circle.String() + ", a redirect loop, ", circle},
+		{"five hops", ", more than 4 redirects in a row", chain},
 		{"nobody there", ", redirected to ", gone.portal},
 	} {
 		s, k := sessionAt(t, nil, tt.start)

@@ -68,7 +68,7 @@ func (s *Session) Connect(ctx context.Context, ways ...Way) (*Connection, error)
 var errNoPortal = errors.New("no address of the target is known")
 
 // errNoWay says that all ways are of the other family than the portals.
-var errNoWay = errors.New("no way suits an address of the target")
+var errNoWay = errors.New("no source address of the address family of a portal")
 
 // Known returns the portals in the order in which they are tried.
 func (s *Session) Known() []netip.AddrPort {

@@ -142,7 +142,7 @@ func TestConnectWaysFail(t *testing.T) {
 	}
 	tg := startTarget(t, welcome)
 	s, _ = sessionAt(t, nil, tg.portal)
-	if c, err := s.Connect(t.Context(), from("::1")); err == nil || c != nil || err.Error() != "no way suits an address of the target" {
+	if c, err := s.Connect(t.Context(), from("::1")); err == nil || c != nil || err.Error() != "no source address of the address family of a portal" {
 		t.Errorf("connected although no way suits, %v", err)
 	}
 	s, _ = sessionAt(t, nil)
