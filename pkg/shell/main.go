@@ -31,7 +31,7 @@ func Main(args []string, more func(*control.Client) []verb.Verb) int {
 	if len(args) > 0 {
 		// It becomes that program, and the socket is closed by that.
 		err := syscall.Exec(args[0], []string{filepath.Base(args[0])}, os.Environ())
-		_, _ = fmt.Fprintf(os.Stdout, "iscsiroot: shell %s: %v: here is the built-in one\n", args[0], err)
+		_, _ = fmt.Fprintf(os.Stdout, "iscsiroot: shell %s: %v: using the built-in one\n", args[0], err)
 	}
 	s, err := newShell(config{
 		in: t.file, out: os.Stdout, terminal: t,

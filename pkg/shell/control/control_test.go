@@ -142,7 +142,7 @@ func TestAsk(t *testing.T) {
 		t.Error("nobody answered")
 	}
 	if f, err := os.Open(os.DevNull); err != nil || NewClient(int(f.Fd())) != nil {
-		t.Errorf("%v, or a file that is no socket became a client", err)
+		t.Errorf("%v, or a file that is not a socket became a client", err)
 	}
 }
 

@@ -304,7 +304,7 @@ func TestMountProbes(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = run(t, dir, "", "mount", "image", "here")
-		checkErr(t, "mount of nothing known", err, ": say with -t TYPE what it is")
+		checkErr(t, "mount of nothing known", err, ": name it with -t TYPE")
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 func cpVerb() Verb {
 	return Verb{
 		Name: "cp", Args: "[-a] SOURCE... TARGET", Help: "copy files", Group: Files,
-		More: "-a, -r, -R directories with all that is in them; -p and -f are what it does anyway",
+		More: "-a, -r, -R directories with all that is in them; -p and -f are always on",
 		Run: func(ctx context.Context, c *Call) error {
 			o, args, err := c.options("arRpf")
 			if err != nil {
@@ -59,7 +59,7 @@ func (c *Call) intoTarget(ctx context.Context, args []string, f func(from, to st
 	info, err := os.Stat(target)
 	isDir := err == nil && info.IsDir()
 	if len(sources) > 1 && !isDir {
-		return fmt.Errorf("%s is no directory", target)
+		return fmt.Errorf("%s is not a directory", target)
 	}
 	return each(ctx, sources, func(from string) error {
 		from, to := c.Path(from), target
@@ -101,7 +101,7 @@ func (c *Call) copyTree(ctx context.Context, from, to string, deep bool) error {
 	case mode&(fs.ModeDevice|fs.ModeNamedPipe) != 0 && deep:
 		st, ok := info.Sys().(*syscall.Stat_t)
 		if !ok {
-			return fmt.Errorf("%s is of no kind that can be copied", from)
+			return fmt.Errorf("%s: neither a file, a directory, a link nor a device", from)
 		}
 		return unix.Mknod(to, st.Mode, int(st.Rdev))
 	}

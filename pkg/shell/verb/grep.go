@@ -12,7 +12,7 @@ import (
 func grepVerb() Verb {
 	return Verb{
 		Name: "grep", Args: "[-cEFhilnqrv] PATTERN [FILE...]", Help: "show the lines that match", Group: Text,
-		More: "-c how many, -F pattern is plain text, -h no file names, -i in capitals or not, -l names of files that match,\n-n line numbers, -q only the status, -r all below directories, -v lines that do not match\nthe pattern is an extended regular expression, as with -E",
+		More: "-c how many, -F pattern is plain text, -h no file names, -i ignore case, -l names of files that match,\n-n line numbers, -q only the status, -r all below directories, -v lines that do not match\nthe pattern is an extended regular expression, as with -E",
 		Run: func(ctx context.Context, c *Call) error {
 			g, err := newGrep(c)
 			if err != nil {

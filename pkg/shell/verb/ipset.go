@@ -51,7 +51,7 @@ func (i ip) changeAddress(add bool, args words) error {
 	}
 	addr, err := netlink.ParseAddr(args[0])
 	if err != nil {
-		return usage("%s is no address with a length, such as 10.0.0.2/24", args[0])
+		return usage("%s is not an address with a length, such as 10.0.0.2/24", args[0])
 	}
 	l, err := netlink.LinkByName(args.value("dev"))
 	if err != nil {
@@ -169,7 +169,7 @@ func (i ip) route(args words) (*netlink.Route, error) {
 	r := &netlink.Route{Family: i.family}
 	if via := args.value("via"); via != "" {
 		if r.Gw = net.ParseIP(via); r.Gw == nil {
-			return nil, usage("%s is no address", via)
+			return nil, usage("%s is not an address", via)
 		}
 	}
 	if args[0] == "default" {
@@ -177,7 +177,7 @@ func (i ip) route(args words) (*netlink.Route, error) {
 	} else {
 		dst, err := netlink.ParseIPNet(args[0])
 		if err != nil {
-			return nil, usage("%s is no network, such as 10.0.0.0/24", args[0])
+			return nil, usage("%s is not a network, such as 10.0.0.0/24", args[0])
 		}
 		dst.IP = dst.IP.Mask(dst.Mask)
 		r.Dst = dst

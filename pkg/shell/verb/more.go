@@ -22,7 +22,7 @@ type Terminal interface {
 func moreVerb(name string) Verb {
 	return Verb{
 		Name: name, Args: "[FILE...]", Help: "show text page by page", Group: Text,
-		More: "space or f: on, b: back, Enter or j: a line on, k: a line back, g: to the beginning, G: to the end, q: enough",
+		More: "space or f: on, b: back, Enter or j: a line on, k: a line back, g: to the beginning, G: to the end, q: quit",
 		Run: func(ctx context.Context, c *Call) error {
 			_, args, err := c.options("NSRFX")
 			if err != nil {
@@ -76,7 +76,7 @@ func (p *pager) show(ctx context.Context) error {
 	}
 	last := max(len(p.lines)-p.rows, 0)
 	for p.top < last {
-		seen := fmt.Sprintf("-- %d %% -- space: on, b: back, q: enough", 100*(p.top+p.rows)/len(p.lines))
+		seen := fmt.Sprintf("-- %d %% -- space: on, b: back, q: quit", 100*(p.top+p.rows)/len(p.lines))
 		if err := p.Printf("\x1b[7m%s\x1b[0m", seen); err != nil {
 			return err
 		}

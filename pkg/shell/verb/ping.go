@@ -15,7 +15,7 @@ import (
 
 func pingVerb() Verb {
 	return Verb{
-		Name: "ping", Args: "[-c COUNT] [-W SECONDS] ADDRESS", Help: "does a host answer? 4 times without -c", Group: Network,
+		Name: "ping", Args: "[-c COUNT] [-W SECONDS] ADDRESS", Help: "send ICMP echo requests to a host (default 4)", Group: Network,
 		Run: func(ctx context.Context, c *Call) error {
 			o, args, err := c.options("c:W:46n")
 			if err != nil {

@@ -96,7 +96,7 @@ func killVerb() Verb {
 			pid, err := strconv.Atoi(arg)
 			switch {
 			case err != nil:
-				return usage("%s is no process", arg)
+				return usage("%s is not a process", arg)
 			case pid == 1 || pid == -1:
 				return errors.New("process 1 boots this machine: use retry, reboot or poweroff")
 			}

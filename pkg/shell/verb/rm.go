@@ -13,7 +13,7 @@ import (
 func rmVerb() Verb {
 	return Verb{
 		Name: "rm", Args: "[-rf] PATH...", Help: "remove files", Group: Files,
-		More: "-r directories with all that is in them, -f no word about what is not there",
+		More: "-r directories with all that is in them, -f ignore missing files",
 		Run: func(ctx context.Context, c *Call) error {
 			o, args, err := c.options("rRf")
 			if err != nil {
@@ -29,7 +29,7 @@ func rmVerb() Verb {
 				case err != nil:
 					return err
 				case info.IsDir() && filepath.Clean(path) == "/":
-					return errors.New("/ stays")
+					return errors.New("/ cannot be removed")
 				case info.IsDir() && deep:
 					return os.RemoveAll(path)
 				case info.IsDir():

@@ -17,7 +17,7 @@ const maxSort = 64 << 20
 func sortVerb() Verb {
 	return Verb{
 		Name: "sort", Args: "[-nru] [FILE...]", Help: "sort lines", Group: Text,
-		More: "-n by the number that they begin with, -r the other way round, -u each once",
+		More: "-n by leading number, -r in reverse, -u without repeats",
 		Run: func(ctx context.Context, c *Call) error {
 			o, args, err := c.options("nru")
 			if err != nil {

@@ -64,7 +64,7 @@ func sleepVerb() Verb {
 		}
 		s, err := strconv.ParseFloat(c.Args[0], 64)
 		if err != nil || s < 0 || s > 1e9 {
-			return usage("%s is no number of seconds", c.Args[0])
+			return usage("%s is not a number of seconds", c.Args[0])
 		}
 		t := time.NewTimer(time.Duration(s * float64(time.Second)))
 		defer t.Stop()
