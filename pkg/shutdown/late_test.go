@@ -49,7 +49,7 @@ func TestPanicOfASession(t *testing.T) {
 				t.Errorf("did %q, want %q among it", f.did, want)
 			}
 		}
-		if want := "shutdown: s1: internal error: panic: a bug: giving its target up"; !slices.Contains(f.log, want) {
+		if want := "shutdown: s1: internal error: panic: a bug: dropping the session"; !slices.Contains(f.log, want) {
 			t.Errorf("log %q, want %q in it", f.log, want)
 		}
 	})

@@ -25,7 +25,7 @@ func Main(args []string) int {
 	case action == "" && os.Getpid() == 1:
 		action = Reboot // a machine that ends in an unknown way should come back
 	case action == "":
-		fmt.Fprintln(os.Stderr, "iscsiroot: this is the last program of a machine, which the real init runs at its end: use poweroff or reboot")
+		fmt.Fprintln(os.Stderr, "iscsiroot: this program ends a shutdown and is run by the real init: use poweroff or reboot")
 		return 1
 	}
 	signal.Notify(make(chan os.Signal, 1)) // all of them: none ends us

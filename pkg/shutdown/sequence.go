@@ -161,7 +161,7 @@ func leave(s System, one Session, log Logger) {
 			return
 		}
 	}
-	log.Errorf("shutdown: %s: %v: giving its target up", one, err)
+	log.Errorf("shutdown: %s: %v: dropping the session", one, err)
 	if err := Within(terminateTime, one.Terminate); err != nil {
 		log.Warnf("shutdown: %s: %v", one, err)
 	}

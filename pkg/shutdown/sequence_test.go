@@ -188,12 +188,12 @@ func TestRun(t *testing.T) {
 		{
 			"a target that dies at the flush, and one that lives",
 			&fake{sessions: []*fakeSession{{name: "s1", dead: true}, {name: "s2"}}},
-			"ask, agent, flush s2, logout s2, terminate s1, poweroff after 5 s", "s1: no end after 5 s: giving its target up",
+			"ask, agent, flush s2, logout s2, terminate s1, poweroff after 5 s", "s1: no end after 5 s: dropping the session",
 		},
 		{
 			"a mute target",
 			&fake{sessions: []*fakeSession{{name: "s1", mute: true}}},
-			"ask, agent, flush s1, terminate s1, poweroff after 5 s", "s1: no end after 5 s: giving its target up",
+			"ask, agent, flush s1, terminate s1, poweroff after 5 s", "s1: no end after 5 s: dropping the session",
 		},
 	}
 	for _, tt := range tests {
@@ -236,7 +236,7 @@ func TestVigil(t *testing.T) {
 	}{
 		{
 			"dead for good", time.Minute, func(time.Duration) bool { return true },
-			"agent, terminate s1, poweroff after 70 s", "poweroff: no root disk for 60 s: giving it up",
+			"agent, terminate s1, poweroff after 70 s", "poweroff: no root disk for 60 s: giving up",
 		},
 		{
 			"back, and dead again", time.Minute, func(after time.Duration) bool { return after < 30*time.Second || after > 100*time.Second },

@@ -54,7 +54,7 @@ func vigil(s System, m Mark, down func() []string, log Logger) error {
 			since = time.Now()
 			log.Errorf("%s: the real system waits for its root disk: %s down: %s", m.Action, strings.Join(names, ", "), m.limit())
 		case m.Limit > 0 && time.Since(since) >= m.Limit:
-			log.Errorf("%s: no root disk for %d s: giving it up: what was not written yet is lost", m.Action, int(m.Limit.Seconds()))
+			log.Errorf("%s: no root disk for %d s: giving up: what was not written yet is lost", m.Action, int(m.Limit.Seconds()))
 			return abandon(s, m.Action, log)
 		}
 		time.Sleep(watchEvery)
