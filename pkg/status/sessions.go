@@ -106,7 +106,7 @@ func disksOf(sys, sid string) string {
 	var out []string
 	for _, u := range units {
 		if !u.IsDisk() {
-			out = append(out, fmt.Sprintf("lun %d is no disk (SCSI type %d)", u.LUN, u.Type))
+			out = append(out, fmt.Sprintf("lun %d is not a disk (SCSI type %d)", u.LUN, u.Type))
 			continue
 		}
 		size := ""
