@@ -59,7 +59,7 @@ const maxInterpreters = 5
 // need to do so.
 func runnable(root int, path string, depth int) error {
 	if depth > maxInterpreters {
-		return errors.New("its interpreters name each other")
+		return errors.New("interpreter loop")
 	}
 	prog, err := inspect(root, path)
 	switch {
@@ -92,7 +92,7 @@ func inspect(root int, path string) (program, error) {
 	}
 	switch {
 	case !info.Mode().IsRegular():
-		return program{}, errors.New("is no file")
+		return program{}, errors.New("is not a file")
 	case info.Mode()&0o111 == 0:
 		return program{}, errors.New("is not executable: chmod 755 it")
 	}

@@ -70,7 +70,7 @@ func TestFindInit(t *testing.T) {
 	}{
 		{name: "first", files: map[string]string{"sbin/init": static, "bin/init": static}, want: "/sbin/init"},
 		{name: "third", files: map[string]string{"bin/init": static}, want: "/bin/init"},
-		{name: "a broken one is passed over", files: map[string]string{"sbin/init": "0" + static, "bin/init": static}, want: "/bin/init"},
+		{name: "a broken one is ignored", files: map[string]string{"sbin/init": "0" + static, "bin/init": static}, want: "/bin/init"},
 		{name: "given", files: map[string]string{"sbin/init": static, "opt/my": static}, inits: []string{"/opt/my"}, want: "/opt/my"},
 		{name: "absolute links stay inside", files: map[string]string{"sbin": "->/usr/sbin", "usr/sbin/init": "->/lib/systemd/systemd", "lib/systemd/systemd": static}, want: "/sbin/init"},
 		{name: "links do not climb out", files: map[string]string{"sbin/init": "->../../../../../../../../bin/sh", "bin/sh": static}, want: "/sbin/init"},
@@ -82,13 +82,13 @@ func TestFindInit(t *testing.T) {
 
 		{name: "none", files: map[string]string{"etc/": ""}, text: "init /sbin/init on /dev/sda2: file does not exist"},
 		{name: "the broken one is told", files: map[string]string{"etc/init": "0" + static}, text: "init /etc/init on /dev/sda2: is not executable: chmod 755 it"},
-		{name: "directory", files: map[string]string{"sbin/init/": ""}, text: "init /sbin/init on /dev/sda2: is no file"},
+		{name: "directory", files: map[string]string{"sbin/init/": ""}, text: "init /sbin/init on /dev/sda2: is not a file"},
 		{name: "no loader", files: map[string]string{"sbin/init": dynamic}, text: "init /sbin/init on /dev/sda2: needs " + loader + ": file does not exist"},
 		{name: "loader is a script", files: map[string]string{"sbin/init": dynamic, loader: "#!/bin/sh\n"}, text: "init /sbin/init on /dev/sda2: needs " + loader + ": neither an ELF program nor a script"},
 		{name: "no interpreter", files: map[string]string{"sbin/init": "#!/bin/bash\n"}, text: "init /sbin/init on /dev/sda2: needs /bin/bash: file does not exist"},
 		{name: "written on another system", files: map[string]string{"sbin/init": "#!/bin/sh\r\n", "bin/sh": static}, text: "init /sbin/init on /dev/sda2: needs /bin/sh\r: file does not exist"},
-		{name: "six scripts", files: chain(6, static), inits: []string{"/s1"}, text: "init /s1 on /dev/sda2: needs /s2: needs /s3: needs /s4: needs /s5: needs /s6: needs /s7: its interpreters name each other"},
-		{name: "script names itself", files: map[string]string{"s": "#!/s\n"}, inits: []string{"/s"}, text: "init /s on /dev/sda2: " + strings.Repeat("needs /s: ", 6) + "its interpreters name each other"},
+		{name: "six scripts", files: chain(6, static), inits: []string{"/s1"}, text: "init /s1 on /dev/sda2: needs /s2: needs /s3: needs /s4: needs /s5: needs /s6: needs /s7: interpreter loop"},
+		{name: "script names itself", files: map[string]string{"s": "#!/s\n"}, inits: []string{"/s"}, text: "init /s on /dev/sda2: " + strings.Repeat("needs /s: ", 6) + "interpreter loop"},
 		{name: "link loop", files: map[string]string{"sbin/init": "->/sbin/other", "sbin/other": "->init"}, text: "init /sbin/init on /dev/sda2: too many levels of symbolic links"},
 		{name: "wrong machine", files: map[string]string{"sbin/init": string(all["s390x-static"])}, text: "init /sbin/init on /dev/sda2: built for another kind of machine: big-endian"},
 		{name: "not a program", files: map[string]string{"sbin/init": "hello\n"}, text: "init /sbin/init on /dev/sda2: neither an ELF program nor a script"},
@@ -121,7 +121,7 @@ func TestFindInitOddities(t *testing.T) {
 	if err := unix.Mkfifo(filepath.Join(dir, "sbin/init"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := FindInit(dir, "/dev/sda2", DefaultInits()); err == nil || !strings.Contains(err.Error(), "is no file") {
+	if _, err := FindInit(dir, "/dev/sda2", DefaultInits()); err == nil || !strings.Contains(err.Error(), "is not a file") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := FindInit(filepath.Join(dir, "none"), "/dev/sda2", DefaultInits()); !errors.Is(err, fs.ErrNotExist) {

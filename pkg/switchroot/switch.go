@@ -12,7 +12,7 @@ import (
 
 // ErrNotInitramfs says that "/" is a real file system, which must not be
 // emptied.
-var ErrNotInitramfs = errors.New("the root in use is no initramfs")
+var ErrNotInitramfs = errors.New("the root in use is not an initramfs")
 
 // Target is where to switch to, as the checks found it.
 type Target struct {

@@ -223,7 +223,7 @@ func TestSwitchWithoutRun(t *testing.T) {
 // What is no initramfs is not emptied.
 func TestSwitchNoInitramfs(t *testing.T) {
 	out := switchIn(t, "no initramfs")
-	if !strings.HasPrefix(out, "child: switch root: the root in use is no initramfs; in /: [d 1/") {
+	if !strings.HasPrefix(out, "child: switch root: the root in use is not an initramfs; in /: [d 1/") {
 		t.Errorf("got %s", out)
 	}
 }
