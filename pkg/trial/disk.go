@@ -52,7 +52,7 @@ func copySparse(name, source string) error {
 			return err
 		}
 		if _, err := io.Copy(io.NewOffsetWriter(out, start), io.NewSectionReader(in, start, end-start)); err != nil {
-			return fmt.Errorf("%w: there is --write, if the disk itself may be used", err)
+			return fmt.Errorf("%w: --write uses the disk itself", err)
 		}
 		at = end
 	}

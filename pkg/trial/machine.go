@@ -60,7 +60,7 @@ func (b *bench) model(efi bool) (string, error) {
 		}
 	}
 	if efi {
-		return "", fmt.Errorf("%s: it has no driver virtio_net, and the firmware here boots by no other card: name one with --nic if the kernel has the driver built in", image)
+		return "", fmt.Errorf("%s: it has no driver virtio_net, and the firmware here boots from no other card: name one with --nic if the kernel has the driver built in", image)
 	}
 	return "", fmt.Errorf("%s: it has no driver of a card that QEMU has: name one with --nic if the kernel has it built in", image)
 }

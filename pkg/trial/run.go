@@ -53,7 +53,7 @@ func Run(ctx context.Context, c Config) (result Result, err error) {
 // needs sees that the host can do this at all.
 func needs() error {
 	if os.Geteuid() != 0 {
-		return errors.New("a network of its own takes root: run this as root")
+		return errors.New("a network namespace needs root privileges: run this as root")
 	}
 	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
 		return fmt.Errorf("%w: install QEMU (Debian's package is qemu-system-x86)", err)

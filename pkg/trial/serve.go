@@ -95,7 +95,7 @@ func (b *bench) target(ctx context.Context) error {
 	}
 	n, ok := b.host.LUN.Number()
 	if !ok {
-		return fmt.Errorf("LUN %s is none that the targets here can have", b.host.LUN)
+		return fmt.Errorf("LUN %s is not supported by the targets here", b.host.LUN)
 	}
 	c := lab.TargetConfig{Name: b.host.Target, Portal: b.portal, LUNs: map[int]string{int(n): disk}}
 	if b.host.CHAP == nil {

@@ -68,7 +68,7 @@ func TestBad(t *testing.T) {
 		"[ 1.0] Kernel panic - not syncing: VFS\nmore":                                                        "Kernel panic - not syncing: VFS\n",
 		"no file (tftp)/grub/x for this machine: is it\n":                                                     "no file (tftp)/grub/x for this machine: is it\n",
 		"no script for 52-54: is this\n":                                                                      "no script for 52-54: is this\n",
-		"which machine is this? remote1":                                                                      "which machine is this",
+		"unknown machine: no file for its MAC address: remote1\n":                                             "unknown machine: no file for its MAC address: remote1\n",
 		// The hint is waited for.
 		"[ 1.0] iscsiroot: step root failed after 5.1 s: root x\n[ 1.1] iscsi": "",
 	} {

@@ -20,7 +20,7 @@ type mark struct {
 }
 
 // bad is what no boot comes back from. Behind a failed step comes its hint, or what the machine does now.
-const bad = `step \S+ failed after [^\n]*\n[^\n]*\n|Kernel panic - not syncing[^\n]*\n|No bootable device|UEFI Interactive Shell|which machine is this|no script for [^\n]*\n|no file \S* for [^\n]*\n`
+const bad = `step \S+ failed after [^\n]*\n[^\n]*\n|Kernel panic - not syncing[^\n]*\n|No bootable device|UEFI Interactive Shell|unknown machine: [^\n]*\n|no script for [^\n]*\n|no file \S* for [^\n]*\n`
 
 // own is a whole line that neither the kernel nor anything of ours writes: those begin with a time. systemd writes so too.
 const own = `\n(?:\[ *\d+\.\d+\] systemd\[1\]|[^\[\n]|\[ *[^ \d\n])[^\n]*\n`
