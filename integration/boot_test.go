@@ -83,7 +83,7 @@ func TestInitGetsOnlyWhatIsItsOwn(t *testing.T) {
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: tree})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 init=/opt/start "+seedLine+` single color=blue words="two words" iscsi_mistake=1 -- late iscsi_x=1`)
-	r.expect(m, "iscsiroot: parameter iscsi_mistake is not understood and does nothing")
+	r.expect(m, "iscsiroot: parameter iscsi_mistake is not understood and is ignored")
 	r.off(m)
 	got := regexp.MustCompile(`guest: (arg|env): [^\r\n]*`).FindAllString(m.Output(), -1)
 	want := []string{

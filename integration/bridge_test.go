@@ -69,7 +69,7 @@ func (d *debian) downWithoutTarget(target *lab.Tgtd) {
 	d.expect(d.m, "connection lost")
 	d.typeLine("kill -s RTMIN+4 1") // systemd(1): starts poweroff.target
 	d.expect(d.m, "poweroff: the real system waits for its root disk: session 1 down: bring its target back within 20 s",
-		"poweroff: no root disk for 20 s: giving it up", "session 1: no end after 5 s: giving its target up")
+		"poweroff: no root disk for 20 s: giving up", "session 1: no end after 5 s: dropping the session")
 	if exit, err := d.m.Wait(d.ctx); err != nil || exit.Reason != "guest-shutdown" {
 		d.t.Fatalf("machine ended with %+v, %v", exit, err)
 	}

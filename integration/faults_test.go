@@ -150,7 +150,7 @@ func TestNetworkFaults(t *testing.T) {
 	late := lab.TargetConfig{Name: "iqn.2007-01.com.example:storage.late", Portal: portal(3271), LUNs: map[int]string{1: f.emptyDisk()}}
 	data := f.tgtdWith(second)
 	f.m = f.boot(virtio, "", faultLine+"iscsi_t.2="+second.Name+" iscsi_a.2=10.77.0.1:3270 iscsi_t.3="+late.Name+" iscsi_a.3=10.77.0.1:3271")
-	f.expect(f.m, "target "+late.Name+" is still not there: the system starts without it, the agent goes on trying")
+	f.expect(f.m, "target "+late.Name+" is not logged in: starting the real system without it, the agent continues the logins")
 	f.watched()
 	f.writes()
 	f.do("holds")
@@ -202,7 +202,7 @@ func (f *faultRig) addresses() {
 	f.expect(f.m, "ens2 lost 10.77.0.2/24: put back")
 	f.writes()
 	f.typed("rename lan0")
-	f.expect(f.m, "ens2 is called lan0 now", "lan0 was taken down: put back")
+	f.expect(f.m, "ens2 was renamed to lan0", "lan0 was taken down: put back")
 	f.writes()
 }
 

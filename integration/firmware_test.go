@@ -61,7 +61,7 @@ func pxelinuxDefault(t *testing.T, r *rig) {
 	c := pc("virtio-net-pci")
 	c.NICs[0].MAC = "52:54:00:77:00:99"
 	m := s.powerOn(c)
-	r.expect(m, "which machine is this? remote1", "boot:")
+	r.expect(m, "unknown machine: no file for its MAC address: remote1", "boot:")
 	if err := m.Send("remote1\r"); err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func lioBoots(t *testing.T, kernel string) {
 	at := machineLine + "iscsi_t=" + lioName + " iscsi_a=10.77.0.10 "
 	for _, c := range []struct{ line, shown string }{
 		{at + digestLine + strings.Replace(mutualLine, "quiet-otter-lantern", "some-other-secret", 1), "refused (0201)"},
-		{at + digestLine + strings.Replace(mutualLine, "amber-violin-glacier", "some-other-secret", 1), "authentication: target does not know its CHAP secret"},
+		{at + digestLine + strings.Replace(mutualLine, "amber-violin-glacier", "some-other-secret", 1), "authentication: target's CHAP response is wrong"},
 		{strings.Replace(at, "server.remote1", "server.remote2", 1) + digestLine + mutualLine, "refused (0202)"},
 	} {
 		r.toFailure(c.line, c.shown)

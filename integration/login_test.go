@@ -86,7 +86,7 @@ func TestSecretsOnTheCommandLine(t *testing.T) {
 	m := r.boot(virtio, "", console+"rd.debug "+seedLine+" iscsi_username="+mutual.User+" rd.iscsi.password="+mutual.Secret+
 		" iscsi_U="+mutual.MutualUser+" iscsi_W="+mutual.MutualSecret)
 	r.off(m)
-	r.shows(m, "guest: hunt: found in /proc/cmdline", "everybody on this machine can read the secret in rd.iscsi.password= in /proc/cmdline: put it into /etc/iscsiroot/credentials")
+	r.shows(m, "guest: hunt: found in /proc/cmdline", "all users of this machine can read the secret in rd.iscsi.password= in /proc/cmdline: put it into /etc/iscsiroot/credentials")
 	if n := strings.Count(m.Output(), "can read the secret in"); n != 1 {
 		t.Errorf("%d warnings", n)
 	}
@@ -110,7 +110,7 @@ func TestDeadTarget(t *testing.T) {
 		" iscsi_a.2=storage.example.com:3260 iscsi_p.2=3260 nameserver=10.77.0.1 root=/dev/disk/by-path/ip-10.77.0.1:3260-iscsi-"+targetName+"-lun-1-part2")
 	r.off(m)
 	r.shows(m, "login to "+targetName+" at 10.77.0.1:3260: session 2", "login to "+dead+" at 10.77.0.1:3261: connection refused",
-		"target "+dead+" is still not there: the system starts without it", "guest: mount: /dev/sda2 / ext4 ro,")
+		"target "+dead+" is not logged in: starting the real system without it", "guest: mount: /dev/sda2 / ext4 ro,")
 	select {
 	case <-asked:
 	default:
@@ -181,6 +181,6 @@ func TestLUNNotReady(t *testing.T) {
 	m := r.boot(virtio, "", console+"iscsi_lun=1 rw "+seedLine)
 	r.expect(m, "lun 1 of "+targetName+" is not ready: waiting for it")
 	set("online=1")
-	r.expect(m, "iscsiroot: disk sda is lun 1 of "+targetName+", which lets nobody write to it", "iscsiroot: step mount failed after",
-		"iscsiroot: hint: the target lets nobody write to this LUN: write ro instead of rw, or allow it at the target")
+	r.expect(m, "iscsiroot: disk sda is lun 1 of "+targetName+", write-protected", "iscsiroot: step mount failed after",
+		"iscsiroot: hint: the LUN is write-protected: write ro instead of rw, or allow writes at the target")
 }

@@ -75,8 +75,8 @@ func TestDHCPServersThatMisbehave(t *testing.T) {
 	r.expect(m, "iscsiroot: network: ens2: waiting for a DHCP server, request 2",
 		"iscsiroot: network: ens2: offer from 10.77.0.1 ignored: the server refuses it",
 		"iscsiroot: network: ens2 is up with 10.77.0.51/24 from 10.77.0.1",
-		"iscsiroot: network: ens2: passed over: classless routes: ",
-		"iscsiroot: DHCP option 17 from 10.77.0.1 is passed over: ",
+		"iscsiroot: network: ens2: ignored: classless routes: ",
+		"iscsiroot: DHCP option 17 from 10.77.0.1 is ignored: ",
 		"guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
 }

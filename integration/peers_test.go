@@ -20,7 +20,7 @@ func TestTgtdMutualCHAP(t *testing.T) {
 	wrong := strings.NewReplacer("quiet-otter-lantern", "some-other-secret")
 	r.toFailure(at+wrong.Replace(mutualLine), "iscsiroot: login: login to "+targetName+" at 10.77.0.1:3260 refused (0201)")
 	wrong = strings.NewReplacer("amber-violin-glacier", "some-other-secret")
-	r.toFailure(at+wrong.Replace(mutualLine), "authentication: target does not know its CHAP secret")
+	r.toFailure(at+wrong.Replace(mutualLine), "authentication: target's CHAP response is wrong")
 	r.toFailure(at, "refused (0201)")
 }
 

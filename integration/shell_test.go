@@ -126,7 +126,7 @@ func TestShellAtFailure(t *testing.T) {
 	r.tgtd()
 	wrong := strings.Replace(seedLine, "storage.remote1", "storage.remote2", 1)
 	m := r.boot(virtio, "", "console=ttyS0 rd.shell rd.timeout=3 root=/dev/sda5 "+wrong)
-	r.expect(m, "iscsiroot: opening a shell, as rd.shell says: retry tries again, exit gives up",
+	r.expect(m, "iscsiroot: opening a shell (rd.shell): retry tries again, exit gives up",
 		"step login failed after", "(0203)", "hint: ", "these may help:", "ping ADDRESS", "explain", "login ADDRESS NAME", prompt)
 	r.types(m, typed{"session", []string{"not connected", "last error of the login: ", "(0203)"}})
 	r.sends(m, "login 10.77.0.1:3260 "+targetName+"\n", "login to "+targetName+" at 10.77.0.1:3260", "break before step disk\n", prompt)
@@ -173,7 +173,7 @@ func TestShellConsolesAndPassword(t *testing.T) {
 		Append: "console=tty0 console=ttyS0 rd.shell.password=x rd.break=modules,network,login " + seedLine,
 		NICs:   []lab.NIC{{Tap: r.tap}}, Args: []string{"-vga", "std"},
 	})
-	r.expect(m, "rd.shell.password= counts only in the image's policy", "press Enter here for the shell")
+	r.expect(m, "rd.shell.password= is valid only in the image's policy", "press Enter here for the shell")
 	r.sends(m, "\n", "the shell of this image has a password", "password: ")
 	r.sends(m, "wrong1\n", "wrong password", "password: ")
 	r.sends(m, "\x03", "wrong password", "password: ")
@@ -190,7 +190,7 @@ func TestShellConsolesAndPassword(t *testing.T) {
 	r.sends(m, "\n", "password: ")
 	r.sends(m, "a\n", "wrong password", "password: ")
 	r.sends(m, "b\n", "wrong password", "password: ")
-	r.sends(m, "c\n", "the boot goes on without a shell", "going on with step login")
+	r.sends(m, "c\n", "the boot continues without a shell", "going on with step login")
 	for _, never := range []string{"wrong1", secretHash[8:]} {
 		if strings.Contains(m.Output(), never) {
 			t.Errorf("the console shows %q", never)

@@ -36,7 +36,7 @@ func TestShutdownWithoutTarget(t *testing.T) {
 			}
 			t.Logf("down after %.1f s", time.Since(began).Seconds())
 			if dead {
-				r.shows(m, "/oldroot: its disk does not answer", "session 1: no end after 5 s: giving its target up")
+				r.shows(m, "/oldroot: its disk does not answer", "session 1: no end after 5 s: dropping the session")
 				return
 			}
 			r.shows(m, "session 1: logged out")

@@ -160,7 +160,7 @@ func TestTryNeeds(t *testing.T) {
 		host, path, want string
 		uid              uint32
 	}{
-		{"remote1", os.Getenv("PATH"), "iscsiroot: try remote1: a network of its own takes root: run this as root\n", 65534},
+		{"remote1", os.Getenv("PATH"), "iscsiroot: try remote1: a network namespace needs root privileges: run this as root\n", 65534},
 		{"remote1", "/nonexistent", "install QEMU (Debian's package is qemu-system-x86)\n", 0},
 		{"remote9", os.Getenv("PATH"), "iscsiroot: try remote9: no host of that name: there is remote1\n", 0},
 	} {

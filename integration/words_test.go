@@ -19,7 +19,7 @@ func TestWordsOfOthers(t *testing.T) {
 	line := strings.NewReplacer("iscsi_i=", "ISCSI_INITIATOR=", "iscsi_t=", "ISCSI_TARGET_NAME=", "iscsi_a=", "ISCSI_TARGET_IP=").Replace(seedLine)
 	m := r.boot(virtio, "", console+"rd.break=mount rd.shell overlayroot=tmpfs dolvm isci_w=sesame-open-12 "+line)
 	const asks = "overlayroot= asks for a writable layer over root, which is not supported"
-	r.expect(m, "iscsiroot: parameter isci_w is not understood and does nothing: did you mean iscsi_w", "iscsiroot: "+asks+": root is mounted as it is",
+	r.expect(m, "iscsiroot: parameter isci_w is not understood and is ignored: did you mean iscsi_w", "iscsiroot: "+asks+": root is mounted as it is",
 		"iscsiroot: dolvm asks for LVM, which is not supported", "break before step mount\n", prompt)
 	r.types(m, typed{"explain", []string{targetName + " (ISCSI_TARGET_NAME=)", "warning: " + asks}})
 	r.sends(m, "exit\n", "going on with step mount", "step mount failed after", asks+", and its LUN can be written to", "hint: write-protect the LUN", prompt)

@@ -122,10 +122,10 @@ func (b *bareFinder) look(n ast.Node) string {
 		switch {
 		case isAfterFunc(pkg, f):
 			if len(n.Args) != 2 || !b.isContained(n.Args[1]) {
-				return path.Base(pkg) + ".AfterFunc of a function that is no contain.Func"
+				return path.Base(pkg) + ".AfterFunc of a function that is not a contain.Func"
 			}
 		case f == "Go" && pkg != containPath && (len(n.Args) != 1 || !b.isContained(n.Args[0])):
-			return "Go of a function that is no contain.Func"
+			return "Go of a function that is not a contain.Func"
 		}
 	case *ast.SelectorExpr:
 		pkg, f := b.selected(n)

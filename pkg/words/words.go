@@ -18,7 +18,7 @@ func Read(line string, into ...any) error {
 			err = set(to, word)
 		}
 		if err != nil { // strconv's shows the value
-			return fmt.Errorf("value %d of a line is no %T", i+1, to)
+			return fmt.Errorf("value %d of a line is not a %T", i+1, to)
 		}
 		line = rest
 	}
