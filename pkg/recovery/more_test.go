@@ -108,7 +108,7 @@ func TestLostIsForgotten(t *testing.T) {
 				time.Sleep(50 * time.Millisecond)
 				r.set(func(f *fake) { f.waiting, f.done = 0, 101 })
 				time.Sleep(time.Second)
-				if r.loginCount() != logins || r.has("nothing comes through it") {
+				if r.loginCount() != logins || r.has("no data received since") {
 					t.Errorf("%d logins, %d before", r.loginCount(), logins)
 				}
 			})
