@@ -91,7 +91,7 @@ func TestBootOtherTargetDies(t *testing.T) {
 		}
 		p := r.proxy("10.77.0.1:3272", data.Addr(), fault)
 		m := r.boot(r.img, "", line)
-		r.expect(m, "session 1 to "+second.Name+": connection lost", "target "+second.Name+" is still not there", verified)
+		r.expect(m, "session 1 to "+second.Name+": connection lost", "target "+second.Name+" is not logged in", verified)
 		r.off(m)
 		r.shows(m, "session 1 to "+second.Name+": the connection was lost during a scan: closing the session")
 		if p.Struck() != 1 {

@@ -83,7 +83,7 @@ func (f *faultRig) oneCommand(breaks int) {
 // calm checks that no break was taken for another machine's doing, and that the agent has not waited on purpose.
 func (f *faultRig) calm() {
 	f.t.Helper()
-	for _, bad := range []string{"another machine", "is left alone"} {
+	for _, bad := range []string{"another machine", "pause requested by the target"} {
 		if strings.Contains(f.m.Output(), bad) {
 			f.t.Errorf("the console shows %q", bad)
 		}
