@@ -16,7 +16,7 @@ func TestWrongTargetNameAtGotgt(t *testing.T) {
 	m := r.boot(virtio, "", "console=ttyS0 quiet rd.timeout=8 "+strings.Replace(seedLine, "storage.remote1", "storage.remote2", 1))
 	r.expect(m, "target closed the connection (kernel error 1020) (initiator "+initiator+", attempt 1): trying again",
 		"iscsiroot: step login failed after", "gave up after 8 s (rd.timeout=): login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260: receive response 2 (operational stage): target closed the connection (kernel error 1020)",
-		"iscsiroot: hint: some targets close without a word when they do not know the target name or this initiator: check iscsi_t=",
+		"iscsiroot: hint: some targets close the connection without a response if the target name or this initiator is unknown: check iscsi_t=",
 		"iscsiroot: reboot in 60 s")
 }
 
@@ -97,7 +97,7 @@ func TestGarbageThatDoesNotMatter(t *testing.T) {
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	m := r.boot(virtio, "", `console=ttyS0 = == "=" "\" %s%n $(reboot) ;;; a=b=c rd.nonsense=1 iscsi_tt=x `+"\x7f\x01\xff "+seedLine+` iscsi_lun="0"`)
-	r.expect(m, "iscsiroot: parameter iscsi_tt is not understood and does nothing: did you mean iscsi_t?", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.expect(m, "iscsiroot: parameter iscsi_tt is not understood and is ignored: did you mean iscsi_t?", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
 }
 

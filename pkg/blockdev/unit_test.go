@@ -56,7 +56,7 @@ func TestUnits(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if got[0].IsDisk() || !got[1].IsDisk() || got[3].IsDisk() {
-		t.Error("a controller is no disk, type 0 is, unless no device is there")
+		t.Error("a controller is not a disk, type 0 is, unless no device is there")
 	}
 	if _, err := Units(sys, 4); err == nil {
 		t.Error("a session that is not there has units")

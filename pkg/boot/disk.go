@@ -159,7 +159,7 @@ func (m *Machine) awaitScan(ctx context.Context, sc *sessionScan) {
 func (m *Machine) describe(i int, u blockdev.Unit) string {
 	text := fmt.Sprintf("disk %s is lun %v of %s", u.Disk, iscsi.KernelLUN(u.LUN), m.sessions[i].Target)
 	if readOnlyDisk("/sys", u.Disk) {
-		text += ", which lets nobody write to it"
+		text += ", write-protected"
 	}
 	return text
 }
@@ -299,7 +299,7 @@ func (m *Machine) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[isc
 	for _, u := range units {
 		have = append(have, fmt.Sprintf("lun %v is %s", iscsi.KernelLUN(u.LUN), whatIs(u)))
 	}
-	seen := "it shows none at all"
+	seen := "it presents no LUN"
 	if len(have) > 0 {
 		seen = strings.Join(have, ", ")
 	}
@@ -315,7 +315,7 @@ func whatIs(u blockdev.Unit) string {
 		return "without a device"
 	}
 	if !u.IsDisk() {
-		return fmt.Sprintf("of SCSI type %d, no disk", u.Type)
+		return fmt.Sprintf("not a disk (SCSI type %d)", u.Type)
 	}
 	whole, _, err := blockdev.Disk("/sys", u.Disk)
 	switch {

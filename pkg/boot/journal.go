@@ -42,7 +42,7 @@ func readOnlyDisk(sys, name string) bool { return readWord(sys+"/class/block/"+n
 // Advice to mount read-only is for a mount that is not.
 func explainReadOnly(cfg switchroot.MountConfig) string {
 	if !cfg.ReadOnly() {
-		return "the target lets nobody write to this LUN: write ro instead of rw, or allow it at the target"
+		return "the LUN is write-protected: write ro instead of rw, or allow writes at the target"
 	}
-	return "the target lets nobody write to this LUN, and the file system has to be written to: allow it at the target once, or run fsck there"
+	return "the LUN is write-protected, and the file system needs a repair: allow writes at the target once, or run fsck there"
 }

@@ -66,7 +66,7 @@ func explainMount(c switchroot.MountConfig, err error) error {
 	case errors.Is(err, unix.ENODEV):
 		return withHint(err, "the image has no driver for "+c.FSType+": build it with --fs "+c.FSType)
 	case errors.Is(err, unix.EINVAL):
-		return withHint(err, "check rootfstype= and rootflags=; the kernel's line above says what it did not like")
+		return withHint(err, "check rootfstype= and rootflags=; the kernel's message above has the cause")
 	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES):
 		return withHint(err, explainReadOnly(c))
 	case errors.Is(err, unix.EUCLEAN), errors.Is(err, unix.EIO):

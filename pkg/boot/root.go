@@ -36,7 +36,7 @@ const rootWait = 5 * time.Second
 // is not found, and a target is not there yet, root may be on that one.
 func (m *Machine) findRoot(ctx context.Context) error {
 	if root := m.spec.Root; root.Delay.V > 0 {
-		m.Log.Infof("looking for root in %v, as %s says", root.Delay.V, root.Delay.From)
+		m.Log.Infof("waiting %v before looking for root (%s)", root.Delay.V, root.Delay.From)
 		if err := sleep(ctx, root.Delay.V); err != nil {
 			return err
 		}
@@ -238,7 +238,7 @@ func probeType(d blockdev.Device) (candidate, error) {
 	}
 	var several *blockdev.AmbiguousError
 	if errors.As(err, &several) {
-		err = withHint(err, "say with rootfstype= which one it is")
+		err = withHint(err, "name it with rootfstype=")
 	}
 	if passes(err) {
 		err = &unreadError{unread{diskOf(d), err}}

@@ -63,7 +63,7 @@ func (ps *parser) mend(value string) {
 		if value == "" || f.value != value {
 			return ""
 		}
-		return "it is given again, and the last one counts"
+		return "it is given again, and the last one is used"
 	})
 }
 

@@ -12,12 +12,12 @@ import (
 
 // A value that cannot be read is harmless where a later word gives it.
 func TestGivenAgain(t *testing.T) {
-	const counts = ": it is given again, and the last one counts"
+	const counts = ": it is given again, and the last one is used"
 	for _, tt := range []struct {
 		line     string
 		odd, err string // parts
 	}{
-		{"iscsi_p=x iscsi_p=3261", "iscsi_p=x is ignored: this is no TCP port" + counts, ""},
+		{"iscsi_p=x iscsi_p=3261", "iscsi_p=x is ignored: this is not a TCP port" + counts, ""},
 		{"iscsi_p iscsi_p=3261", "iscsi_p is ignored: it has no value" + counts, ""},
 		{"iscsi_p=x rd.iscsiroot.port=3261", "iscsi_p=x is ignored", ""},
 		{"iscsi_p=x iscsi_p=y iscsi_p=3261", "iscsi_p=y is ignored", ""},
@@ -34,7 +34,7 @@ func TestGivenAgain(t *testing.T) {
 		{"rootfstype=EXT4 rootfstype=auto", "rootfstype=EXT4 is ignored", ""},
 		{"iscsi_w=0xz iscsi_u=u iscsi_w=sesame-open-12", "iscsi_w=[redacted] is ignored", ""},
 		{"rd.iscsi.param=node.conn[0].iscsi.DataDigest=x rd.iscsi.param=node.conn[0].iscsi.DataDigest=None", "is ignored", ""},
-		{"rd.iscsi.param=node.conn[0].iscsi.DataDigest=x rd.iscsi.param=node.conn[0].iscsi.HeaderDigest=None", "", "no way to use a digest"},
+		{"rd.iscsi.param=node.conn[0].iscsi.DataDigest=x rd.iscsi.param=node.conn[0].iscsi.HeaderDigest=None", "", "not a digest policy"},
 	} {
 		plan, err := parse(tt.line)
 		if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
@@ -78,7 +78,7 @@ func TestUnreadableOfSeveral(t *testing.T) {
 		}
 		for _, line := range []string{tt.odd + " " + tt.beside, tt.beside + " " + tt.odd} {
 			plan, err := parse(line)
-			if said := strings.Join(plan.Warnings, "\n"); tt.beside != "ro" && (err != nil || !strings.Contains(said, tt.odd+" is ignored: ") || !strings.Contains(said, "= counts")) {
+			if said := strings.Join(plan.Warnings, "\n"); tt.beside != "ro" && (err != nil || !strings.Contains(said, tt.odd+" is ignored: ") || !strings.Contains(said, "= is used")) {
 				t.Errorf("%s: %v, warnings %q", line, err, said)
 			}
 		}
@@ -154,7 +154,7 @@ func TestRootBesideNetroot(t *testing.T) {
 
 // DHCP's LUN counts for a target that DHCP names, and no other.
 func TestLUNOfDHCP(t *testing.T) {
-	const passed = "lun 1 is from DHCP option 17 and does not count, because iscsi_t"
+	const passed = "lun 1 is from DHCP option 17 and is ignored, because iscsi_t"
 	facts := bootspec.NetFacts{RootPath: "iscsi:10.1.1.7:::1:iqn.x:t"}
 	for _, tt := range []struct {
 		line string

@@ -13,7 +13,7 @@ func (ps *parser) ignoreRepeated() {
 		if bad.limit || f.value != "" || !ps.readable(f.key, bad.Param.Value) {
 			return ""
 		}
-		return "another " + f.key + "= counts"
+		return "another " + f.key + "= is used"
 	})
 }
 

@@ -46,10 +46,10 @@ func parseBondOptions(text string) (options []BondOption, cause string) {
 		case !ok || value == "":
 			return nil, fmt.Sprintf("the option %s has no value", show(word))
 		case !slices.Contains(bondOptions, name):
-			return nil, fmt.Sprintf("%s is no option of a bond", show(name))
+			return nil, fmt.Sprintf("%s is not a bond option", show(name))
 		case name == "mode":
 			if mode, ok = bondMode(value); !ok {
-				return nil, fmt.Sprintf("%s is no mode of a bond: they are %s", show(value), strings.Join(bondModes, ", "))
+				return nil, fmt.Sprintf("%s is not a bond mode: write one of %s", show(value), strings.Join(bondModes, ", "))
 			}
 		case name == "arp_ip_target":
 			for target := range strings.SplitSeq(value, ";") {

@@ -95,7 +95,7 @@ func (ps *parser) targetUser(p cmdline.Param) error {
 
 func (ps *parser) chapName(dst *Value[string], p cmdline.Param) error {
 	if p.Value == "" || len(p.Value) > maxCHAPName {
-		return bad(p, "this is no user", "a name of 1 to 255 bytes")
+		return bad(p, "this is not a user", "a name of 1 to 255 bytes")
 	}
 	user := p.Value
 	p.Value = showUser(user)
@@ -127,7 +127,7 @@ func (ps *parser) chapSecret(dst *Value[iscsi.Secret], p cmdline.Param) error {
 	s, err := iscsi.ParseSecret(p.Value)
 	p.Value = iscsi.Secret{}.String()
 	if err != nil {
-		return bad(p, "this is no secret", "1 to 255 bytes as text, 0x and hex, or 0b and base64")
+		return bad(p, "this is not a secret", "1 to 255 bytes as text, 0x and hex, or 0b and base64")
 	}
 	if dst.Given() && !dst.V.Equal(s) && !inFile(dst.From) {
 		ps.twice(dst.From, p)
@@ -141,13 +141,13 @@ func (ps *parser) chapSecret(dst *Value[iscsi.Secret], p cmdline.Param) error {
 func (ps *parser) leak(p cmdline.Param) {
 	if !ps.leaked && p.Origin == "" {
 		ps.leaked = true
-		ps.warnf("everybody on this machine can read the secret in %s in /proc/cmdline: put it into %s in the image, mode 0600", source(p), CredentialsPath)
+		ps.warnf("all users of this machine can read the secret in %s in /proc/cmdline: put it into %s in the image, mode 0600", source(p), CredentialsPath)
 	}
 }
 
 func (ps *parser) algorithms(p cmdline.Param) error {
 	if list, err := parseAlgorithms(p.Value); err != nil || len(list) == 0 {
-		return bad(p, "this is no list of CHAP's hashes", "some of md5, sha1, sha256 and sha3-256 with commas")
+		return bad(p, "this is not a list of CHAP algorithms", "some of md5, sha1, sha256 and sha3-256 with commas")
 	}
 	set(ps, &ps.plan.Login.Algorithms, p.Value, p)
 	return nil
@@ -170,7 +170,7 @@ var digests = map[string]iscsi.DigestPolicy{
 func (ps *parser) digest(dst *Value[iscsi.DigestPolicy], p cmdline.Param) error {
 	policy, ok := digests[strings.ToLower(p.Value)]
 	if !ok {
-		return bad(p, "this is no way to use a digest", "none, accept, prefer or require")
+		return bad(p, "this is not a digest policy", "none, accept, prefer or require")
 	}
 	set(ps, dst, policy, p)
 	return nil
@@ -199,7 +199,7 @@ func (p Plan) authenticate(targets []Target) ([]string, error) {
 			switch {
 			case !strings.EqualFold(c.Target, t.Name.V):
 			case t.CHAP.Given():
-				warnings = append(warnings, fmt.Sprintf("target %s has CHAP in %s and in %s: the command line counts", t.Name.V, CredentialsPath, t.CHAP.from()))
+				warnings = append(warnings, fmt.Sprintf("target %s has CHAP in %s and in %s: the command line is used", t.Name.V, CredentialsPath, t.CHAP.from()))
 			default:
 				t.CHAP = c.chap()
 			}

@@ -34,13 +34,13 @@ func TestDialects(t *testing.T) {
 				"ISCSI_TARGET_GROUP=1 ISCSI_PASSWORD=averylongsecret1 root=LABEL=lv1 rootflags=data=journal",
 			"ip=dhcp rw iscsi_t=iqn.2007-01.com.example:storage.remote1 iscsi_a=storage1 iscsi_i=iqn.2007-01.com.example:server.remote1 iscsi_u=inputname iscsi_g=1 iscsi_w=averylongsecret1 " +
 				"root=LABEL=lv1 rootflags=data=journal",
-			[]string{"everybody on this machine can read the secret in ISCSI_PASSWORD= "},
+			[]string{"all users of this machine can read the secret in ISCSI_PASSWORD= "},
 		},
 		{
 			"Debian's list of addresses, mutual CHAP, and the firmware",
 			`ISCSI_AUTO=true ISCSI_TARGET_IP="10.1.1.1 10.1.1.2" ISCSI_TARGET_NAME=iqn.x:t ISCSI_IN_USERNAME=it ISCSI_IN_PASSWORD=averylongsecret2`,
 			"iscsi_firmware iscsi_a=10.1.1.1,10.1.1.2 iscsi_t=iqn.x:t iscsi_U=it iscsi_W=averylongsecret2",
-			[]string{"everybody on this machine can read the secret in ISCSI_IN_PASSWORD= ", "ISCSI_AUTO= asks for the firmware's target, "},
+			[]string{"all users of this machine can read the secret in ISCSI_IN_PASSWORD= ", "ISCSI_AUTO= asks for the firmware's target, "},
 		},
 		{
 			"genkernel's",
@@ -48,13 +48,13 @@ func TestDialects(t *testing.T) {
 				"iscsi_port=3260 iscsi_username=me iscsi_password=verysecretpw iscsi_username_in=it iscsi_password_in=verysecretpw2 iscsi_debug=1 iscsi_noibft",
 			"root=/dev/sda1 ip=dhcp iscsi_i=iqn.2010-01.org.example:client iscsi_t=iqn.2010-01.org.example:gentoo iscsi_g=1 iscsi_a=192.0.2.9 " +
 				"iscsi_p=3260 iscsi_u=me iscsi_w=verysecretpw iscsi_U=it iscsi_W=verysecretpw2 rd.iscsi.firmware=0",
-			[]string{"everybody on this machine can read the secret in iscsi_password= ", "iscsi_debug= does nothing here: write rd.debug"},
+			[]string{"all users of this machine can read the secret in iscsi_password= ", "iscsi_debug= has no effect here: write rd.debug"},
 		},
 		{
 			"genkernel's secret of the target alone, and its program",
 			"real_root=LABEL=root init=/linuxrc real_init=/sbin/openrc-init real_rootflags=noatime iscsi_password_in=verysecretpw2 gk.emergency=poweroff gk.prompt.timeout=5",
 			"root=LABEL=root init=/sbin/openrc-init rootflags=noatime iscsi_W=verysecretpw2 rd.emergency=poweroff",
-			[]string{"everybody on this machine can read the secret in iscsi_password_in= ", "gk.prompt.timeout= does nothing here: it is genkernel's"},
+			[]string{"all users of this machine can read the secret in iscsi_password_in= ", "gk.prompt.timeout= has no effect here: a genkernel setting"},
 		},
 		{
 			"SUSE mkinitrd's",
@@ -63,13 +63,13 @@ func TestDialects(t *testing.T) {
 			nil,
 		},
 		{"SUSE mkinitrd's name of the image", "InitiatorName=default iSCSI_ignoreNodes=1 TargetName=iqn.x:t", "iscsi_t=iqn.x:t", nil},
-		{"a Raspberry Pi's script", "iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_t_ip=10.1.1.1 rootdev=UUID=0123-4567 rootfs=ext4 init=/linuxrc", "iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.1.1.1 root=UUID=0123-4567", []string{"rootfs= does nothing here: write rootfstype="}},
-		{"words of old boot loaders", "root=/dev/ram0 iscsi_t=iqn.x:t", "iscsi_t=iqn.x:t", []string{"root=/dev/ram0 does nothing: "}},
+		{"a Raspberry Pi's script", "iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_t_ip=10.1.1.1 rootdev=UUID=0123-4567 rootfs=ext4 init=/linuxrc", "iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.1.1.1 root=UUID=0123-4567", []string{"rootfs= has no effect here: write rootfstype="}},
+		{"words of old boot loaders", "root=/dev/ram0 iscsi_t=iqn.x:t", "iscsi_t=iqn.x:t", []string{"root=/dev/ram0 is ignored: "}},
 		{"NetworkManager's, booster's and Alpine's", "rd.net.dns=dns+tls://10.1.1.1 rd.net.dhcp.client-id=01:02 rd.net.dhcp.retry=3 rd.modules_force_load=e1000 booster.log=debug modules=loop,ext4 ip6=dhcp", "", []string{
-			"rd.net.dns= does nothing here: write nameserver=ADDRESS", "rd.net.dhcp.client-id= ", "rd.net.dhcp.retry= ", "rd.modules_force_load= ", "booster.log= does nothing here: write rd.debug", "modules= ", "ip6= ",
+			"rd.net.dns= has no effect here: write nameserver=ADDRESS", "rd.net.dhcp.client-id= ", "rd.net.dhcp.retry= ", "rd.modules_force_load= ", "booster.log= has no effect here: write rd.debug", "modules= ", "ip6= ",
 		}},
 		{"words for the shell", "break=mount blacklist=e1000 noload=e1000 scandelay=3 rd.retry=10 iscsi=10.1.1.1;iqn.x:t", "", []string{
-			"break= does nothing here: write rd.break=STEP", "blacklist= ", "noload= ", "scandelay= ", "rd.retry= ", "iscsi= does nothing here: write iscsi_a=ADDRESS:PORT and iscsi_t=NAME",
+			"break= has no effect here: write rd.break=STEP", "blacklist= ", "noload= ", "scandelay= ", "rd.retry= ", "iscsi= has no effect here: write iscsi_a=ADDRESS:PORT and iscsi_t=NAME",
 		}},
 	} {
 		got, err1 := parse(tt.line)

@@ -37,7 +37,7 @@ func (ps *parser) foreign(p cmdline.Param) fate {
 		return taken
 	}
 	if text := ps.known.instead(p.Key); text != "" {
-		ps.warnf("%s does nothing here: %s", clip(ps.source(p)), text)
+		ps.warnf("%s has no effect here: %s", clip(ps.source(p)), text)
 		return answered
 	}
 	if near := ps.known.meant(p.Key); looksOurs(p.Key) || len(near) > 0 {
@@ -52,7 +52,7 @@ func (ps *parser) ignored(p cmdline.Param) error {
 	names := strings.Split(kindNames(), ", ")
 	for _, one := range strings.Split(iscsi.Redact(p.Value), ",") {
 		if !slices.Contains(names, one) {
-			ps.warnf("%s: there is no kind %q to ignore: write some of %s, with commas", source(p), clip(one), kindNames())
+			ps.warnf("%s: unknown kind %q: write some of %s, with commas", source(p), clip(one), kindNames())
 			continue
 		}
 		ps.plan.Ignore = Value[string]{strings.TrimPrefix(ps.plan.Ignore.V+","+one, ","), source(p)}
@@ -99,7 +99,7 @@ func (ps *parser) warnUnsupported() {
 		if k.name == "overlay" {
 			ps.plan.Overlay = text
 		}
-		ps.warnf("%s %s for %s, which is not supported: %s; rd.iscsiroot.ignore=%s leaves this warning out", text, ask, k.what, k.instead, k.name)
+		ps.warnf("%s %s for %s, which is not supported: %s; rd.iscsiroot.ignore=%s suppresses this warning", text, ask, k.what, k.instead, k.name)
 	}
 }
 

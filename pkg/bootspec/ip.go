@@ -50,7 +50,7 @@ func ParseIP(s string) (ip IP, cause string) {
 		r.methods(tokens[1])
 		r.trailing(tokens[2:])
 	case len(tokens) == 2 && !isAddress(first) && tokens[1] != "":
-		r.failf("%s is no method", show(tokens[1]))
+		r.failf("%s is not a method", show(tokens[1]))
 	default:
 		r.long(tokens)
 	}
@@ -141,14 +141,14 @@ func (r *ipReader) client(s string) {
 	a, length, hasLength := strings.Cut(bare(s), "/")
 	addr, err := netip.ParseAddr(strings.Trim(a, "[]"))
 	if err != nil || !isHost(addr) {
-		r.failf("the client's address %s is none that a machine can have", show(s))
+		r.failf("the client's address %s is not a host address", show(s))
 		return
 	}
 	bits := addr.BitLen()
 	if hasLength {
 		n, ok := maskBits(length, addr)
 		if !ok {
-			r.failf("the length %s is no mask", show(length))
+			r.failf("the length %s is not a prefix length", show(length))
 		}
 		bits = n
 	} else {
@@ -204,12 +204,12 @@ func (r *ipReader) peer(s string) {
 	switch {
 	case s == "":
 	case err != nil && hasLength:
-		r.failf("the peer %s is no address", show(s))
+		r.failf("the peer %s is not an address", show(s))
 	case err != nil: // a server's name
 	case hasLength:
 		bits, ok := maskBits(length, addr)
 		if !ok {
-			r.failf("the peer's length %s is no mask", show(length))
+			r.failf("the peer's length %s is not a prefix length", show(length))
 			return
 		}
 		r.ip.Peer = netip.PrefixFrom(addr, bits)
@@ -238,7 +238,7 @@ func (r *ipReader) gateway(s string) {
 	switch {
 	case err == nil && addr.IsUnspecified(): // PXELINUX without a gateway
 	case err != nil || !isHost(addr):
-		r.failf("the gateway %s is no address", show(s))
+		r.failf("the gateway %s is not an address", show(s))
 	default:
 		r.ip.Gateway = addr
 	}
@@ -247,7 +247,7 @@ func (r *ipReader) gateway(s string) {
 // ipLine takes one ip= in.
 func (ps *parser) ipLine(p cmdline.Param) error {
 	if p.Value == "" { // dracut, NetworkManager and systemd pass over it too
-		ps.warnf("%s has no value and does nothing", source(p))
+		ps.warnf("%s has no value and is ignored", source(p))
 		return nil
 	}
 	ip, cause := ParseIP(p.Value)

@@ -37,7 +37,7 @@ func (r *ipReader) methods(s string) {
 	for _, one := range list {
 		m := r.method(one)
 		if len(list) > 1 && (m == Static || m == Off || m == Firmware) {
-			r.failf("%s does not go together with another method", show(one))
+			r.failf("%s cannot be combined with another method", show(one))
 		}
 		if !slices.Contains(r.ip.Methods, m) {
 			r.ip.Methods = append(r.ip.Methods, m)
@@ -54,9 +54,9 @@ func (r *ipReader) method(s string) Method {
 	case word == rarp:
 		r.failf("RARP is not supported: use dhcp")
 	case !ok && strings.Contains(s, ":"):
-		r.failf("IPv6 stands in brackets")
+		r.failf("write IPv6 in brackets")
 	case !ok:
-		r.failf("%s is no method", show(s))
+		r.failf("%s is not a method", show(s))
 	case m == Static && !r.ip.Address.IsValid() && r.ip.Device == "" && r.ip.MAC == "":
 		return Off
 	}
@@ -68,7 +68,7 @@ func (r *ipReader) method(s string) Method {
 // is mistyped, as is one that is a letter away from a method.
 func (r *ipReader) bareNIC(s string) {
 	if !isBootNIC(s) && !looksLikeNIC(s) {
-		r.failf("%s is no method: a NIC of that name takes one behind it, as in %s:dhcp", show(s), show(s))
+		r.failf("%s is not a method: for a NIC of that name write %s:dhcp", show(s), show(s))
 		return
 	}
 	r.device(s)

@@ -31,7 +31,7 @@ func (r *ipReader) trailing(t []string) {
 	if mac := strings.Join(t[1:], ":"); mac != "" {
 		var ok bool
 		if r.ip.SetMAC, ok = parseMAC(strings.ReplaceAll(mac, "-", ":")); !ok {
-			r.failf("%s is no MAC", show(mac))
+			r.failf("%s is not a MAC", show(mac))
 		}
 	}
 }
@@ -50,7 +50,7 @@ func (r *ipReader) servers(t []string) {
 		}
 		addr, err := netip.ParseAddr(bare(s))
 		if err != nil || !isPortal(addr) {
-			r.failf("%s is no name server's address", show(s))
+			r.failf("%s is not a name server address", show(s))
 			return
 		}
 		r.ip.DNS = append(r.ip.DNS, addr)

@@ -33,8 +33,8 @@ stratis | Stratis | | stratis.rootfs.*
 verity | dm-verity | | roothash usrhash systemd.verity rd.systemd.verity systemd.verity_* verity.* dm-verity-*
 zfs | ZFS | | zfs boot=zfs zfs_force zfsforce zfs_debug zfsdebug dozfs bootfs bootfs.* rpool spl_hostid
 ostree | OSTree | | ostree ostree.* composefs
-usr | another /usr than that of root's fstab | fstab counts | mount.usr mount.usrfstype mount.usrflags usr usrfstype usrflags
-mount | a mount before the real system | fstab counts | rd.systemd.mount-extra
+usr | another /usr than that of root's fstab | fstab is used | mount.usr mount.usrfstype mount.usrflags usr usrfstype usrflags
+mount | a mount before the real system | fstab is used | rd.systemd.mount-extra
 units | units of systemd | they are of the real system alone | rd.systemd.wants rd.systemd.mask rd.systemd.run
 resume | an end of hibernation | the machine boots | real_resume
 ssh | an SSH server | there is none before the real system | dosshd gk.sshd.* ssh_key
@@ -99,14 +99,14 @@ init_opts init_args | write what the real init shall get behind -- at the end of
 rd.net.dns | write nameserver=ADDRESS
 rd.net.dns-resolve-mode rd.net.dns-backend rd.net.dns-global-mode | name servers are asked by DNS over UDP and TCP, in their order
 rd.net.dhcp.client-id | write iscsi_dhcp_id=ID
-rd.net.dhcp.retry | a server is asked until it answers, or as rd.timeout= says
+rd.net.dhcp.retry | a server is asked until it answers, or rd.timeout= ends it
 rd.net.dhcp.vendor-class rd.net.dhcp.dscp | it is not sent
 ip6 | write ip=dhcp6, ip=auto6, or ip= with an address in brackets
-coreos.no_persist_ip coreos.force_persist_ip | the real system is told the boot's addresses
+coreos.no_persist_ip coreos.force_persist_ip | the boot's addresses are written for the real system
 rd.retry | write rd.timeout=SECONDS
 rd.cmdline | write rd.break=modules, and at the shell retry NAME=VALUE
 iscsi | write iscsi_a=ADDRESS:PORT and iscsi_t=NAME
-gk.* | it is genkernel's`
+gk.* | a genkernel setting`
 
 // kind is a row of kindTable.
 type kind struct {

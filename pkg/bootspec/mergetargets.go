@@ -54,7 +54,7 @@ func (ps *parser) chosenRoots(numbered []Target) []draft {
 		if rank(d) == best {
 			out = append(out, d)
 		} else if rank(d) == 2 {
-			ps.warnf("%s is passed over: another target counts more: root=iscsi:, or the image's policy", d.Name.From)
+			ps.warnf("%s is ignored: root=iscsi: and the image's policy take precedence", d.Name.From)
 		}
 	}
 	return out
@@ -99,7 +99,7 @@ func (ps *parser) joinTarget(dst *Target, t Target) {
 		}
 	}
 	if dst.LUN.Given() && t.LUN.Given() && dst.LUN.V != t.LUN.V {
-		ps.warnf("%s names LUN %s of the same target as %s, which counts: LUN %s", t.LUN.From, t.LUN.V, dst.LUN.From, dst.LUN.V)
+		ps.warnf("%s names LUN %s of the same target as %s, which is used: LUN %s", t.LUN.From, t.LUN.V, dst.LUN.From, dst.LUN.V)
 	}
 	dst.LUN, dst.Group = orElse(dst.LUN, t.LUN), orElse(dst.Group, t.Group)
 	if !dst.CHAP.Given() {

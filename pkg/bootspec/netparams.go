@@ -24,7 +24,7 @@ func appendTo[T any](list *[]Value[T], v T, p cmdline.Param) error {
 func (ps *parser) bootdev(p cmdline.Param) error {
 	dev, ok := readNIC(p.Value)
 	if !ok {
-		return bad(p, "this is no NIC", "a name such as eth0, or a MAC")
+		return bad(p, "this is not a NIC", "a name such as eth0, or a MAC")
 	}
 	set(ps, &ps.plan.Net.BootDevice, dev, p)
 	return nil
@@ -49,7 +49,7 @@ func (ps *parser) ifname(p cmdline.Param) error {
 	name, mac, _ := strings.Cut(p.Value, ":")
 	mac, ok := readMAC(mac)
 	if !ok || !isInterface(name) {
-		return bad(p, "this is no name and MAC of an Ethernet NIC", "NAME:MAC, such as boot0:52:54:00:12:34:56")
+		return bad(p, "this is not a name and MAC of an Ethernet NIC", "NAME:MAC, such as boot0:52:54:00:12:34:56")
 	}
 	return appendTo(&ps.plan.Net.Names, NICName{name, mac}, p)
 }
@@ -59,13 +59,13 @@ func (ps *parser) route(p cmdline.Param) error {
 	const form = "NETWORK/LENGTH:GATEWAY[:NIC] or NETWORK/LENGTH::NIC, with IPv6 in brackets"
 	t := splitTokens(p.Value)
 	if len(t) < 2 || len(t) > 3 {
-		return bad(p, "this is no route", form)
+		return bad(p, "this is not a route", form)
 	}
 	var r NetRoute
 	a, length, _ := strings.Cut(bare(t[0]), "/")
 	addr, err := netip.ParseAddr(strings.Trim(a, "[]"))
 	if err != nil || addr.Zone() != "" || addr.Is4In6() {
-		return bad(p, "the network is no address", form)
+		return bad(p, "the network is not an address", form)
 	}
 	bits, ok := maskBits(length, addr)
 	if length != "0" && !ok {
@@ -74,12 +74,12 @@ func (ps *parser) route(p cmdline.Param) error {
 	r.To = netip.PrefixFrom(addr, bits).Masked()
 	if t[1] != "" {
 		if r.Via, err = netip.ParseAddr(bare(t[1])); err != nil || !isHost(r.Via) {
-			return bad(p, "the gateway is no address", form)
+			return bad(p, "the gateway is not an address", form)
 		}
 	}
 	if len(t) == 3 && t[2] != "" {
 		if r.Device, ok = readNIC(bare(t[2])); !ok {
-			return bad(p, "the last part is no NIC's name", form)
+			return bad(p, "the last part is not a NIC name", form)
 		}
 	}
 	return appendTo(&ps.plan.Net.Routes, r, p)
@@ -92,7 +92,7 @@ func (ps *parser) vlan(p cmdline.Param) error {
 	name, nic, _ := strings.Cut(p.Value, ":")
 	parent, ok := readNIC(nic)
 	if !ok || !isInterface(name) {
-		return bad(p, "this is no VLAN", form)
+		return bad(p, "this is not a VLAN", form)
 	}
 	digits, ok := strings.CutPrefix(name, "vlan")
 	if !ok {
@@ -130,7 +130,7 @@ func (ps *parser) bond(p cmdline.Param) error {
 		if mtu != "" {
 			n, err := strconv.ParseUint(mtu, 10, 16)
 			if err != nil || n < minMTU {
-				return bad(p, "the MTU is no number from 68 to 65535", form)
+				return bad(p, "the MTU is not a number from 68 to 65535", form)
 			}
 			g.MTU = int(n)
 		}
@@ -164,7 +164,7 @@ func (ps *parser) groupOf(g Group, p cmdline.Param, form string) error {
 }
 
 func (ps *parser) team(p cmdline.Param) error {
-	return bad(p, "teams need a daemon, which we do not have", "bond=NAME:NIC,NIC:mode=active-backup")
+	return bad(p, "teams need a daemon, which is not supported", "bond=NAME:NIC,NIC:mode=active-backup")
 }
 
 func (ps *parser) needNet(p cmdline.Param) error {
@@ -181,7 +181,7 @@ func (ps *parser) peerDNS(p cmdline.Param) error {
 func (ps *parser) netTimeout(p cmdline.Param) error {
 	n, err := strconv.ParseUint(p.Value, 10, 31)
 	if err != nil {
-		ps.warnf("%s is no time in seconds and does nothing", showWord(p))
+		ps.warnf("%s is not a time in seconds and is ignored", showWord(p))
 		return nil
 	}
 	name := strings.TrimPrefix(p.Key, "rd.net.timeout.")
@@ -190,7 +190,7 @@ func (ps *parser) netTimeout(p cmdline.Param) error {
 
 func (ps *parser) hostname(p cmdline.Param) error {
 	if !isHostName(p.Value) {
-		ps.warnf("%s is no host name and does nothing", showWord(p))
+		ps.warnf("%s is not a host name and is ignored", showWord(p))
 		return nil
 	}
 	set(ps, &ps.plan.Net.HostName, p.Value, p)
@@ -200,7 +200,7 @@ func (ps *parser) hostname(p cmdline.Param) error {
 // netmask and mtu are anaconda's, for the address in ip=.
 func (ps *parser) netmask(p cmdline.Param) error {
 	if _, ok := maskBits(p.Value, netip.AddrFrom4([4]byte{})); !ok {
-		return bad(p, "this is no netmask", "a mask such as 255.255.255.0")
+		return bad(p, "this is not a netmask", "a mask such as 255.255.255.0")
 	}
 	set(ps, &ps.mask, p.Value, p)
 	return nil
@@ -209,7 +209,7 @@ func (ps *parser) netmask(p cmdline.Param) error {
 func (ps *parser) mtu(p cmdline.Param) error {
 	n, err := strconv.ParseUint(p.Value, 10, 16)
 	if err != nil || n < minMTU {
-		return bad(p, "this is no MTU", "a number from 68 to 65535")
+		return bad(p, "this is not an MTU", "a number from 68 to 65535")
 	}
 	set(ps, &ps.mtuGiven, int(n), p)
 	return nil

@@ -135,7 +135,7 @@ func cutTarget(s string) (fields []string, name string) {
 func (r *NetRoot) host(s string) string {
 	portal, ok := parsePortal(s)
 	if !ok || portal.Port != 0 {
-		return "the host is neither an address nor a name; IPv6 stands in brackets"
+		return "the host is neither an address nor a name; write IPv6 in brackets"
 	}
 	r.Portal = Portal{portal.Host, DefaultPort}
 	return ""
@@ -152,7 +152,7 @@ func (r *NetRoot) fields(t []string) string {
 	if len(t) > 1 && t[1] != "" {
 		port, err := strconv.ParseUint(t[1], 10, 16)
 		if err != nil || port == 0 {
-			return "the port is no number from 1 to 65535"
+			return "the port is not a number from 1 to 65535"
 		}
 		r.Portal.Port = uint16(port)
 	}
@@ -166,7 +166,7 @@ func (r *NetRoot) fields(t []string) string {
 		if nic := t[len(t)-2]; nic != "" {
 			var ok bool
 			if r.Device, ok = readNIC(nic); !ok {
-				return "before the LUN stands no NIC's name"
+				return "the field before the LUN is not a NIC name"
 			}
 		}
 	}
@@ -186,7 +186,7 @@ func (r *NetRoot) lun(s string) string {
 		r.LUN, err = iscsi.ParseLUN(s)
 	}
 	if r.HasLUN = err == nil; err != nil {
-		return "the LUN is no decimal number and not made of groups of hex digits"
+		return "the LUN is not a decimal number and not made of groups of hex digits"
 	}
 	return ""
 }
@@ -262,7 +262,7 @@ func (ps *parser) addNetRoot(p cmdline.Param, text string) error {
 		ps.leak(p)
 	}
 	if r.Iface != "" && r.Iface != "default" {
-		ps.warnf("%s: the interface %s of open-iscsi does nothing", from, show(r.Iface))
+		ps.warnf("%s: the interface %s of open-iscsi is ignored", from, show(r.Iface))
 	}
 	if n := &ps.plan.Net; r.Device != "" && !n.Interface.Given() {
 		n.Interface = Value[string]{r.Device, from}

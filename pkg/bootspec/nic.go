@@ -23,7 +23,7 @@ func (ps *parser) bootif(p cmdline.Param) error {
 		mac, ok = readMAC(strings.Join(pairs(p.Value), ":"))
 	}
 	if !ok {
-		ps.warnf("%s is no MAC and does nothing", showWord(p))
+		ps.warnf("%s is not a MAC and is ignored", showWord(p))
 		return nil
 	}
 	set(ps, &ps.boot, mac, p)
@@ -122,7 +122,7 @@ func (r *ipReader) device(s string) {
 		return
 	}
 	if !isInterface(s) || isAddress(s) { // in the wrong place
-		r.failf("%s is no NIC's name", show(s))
+		r.failf("%s is not a NIC name", show(s))
 	}
 	r.ip.Device = s
 }

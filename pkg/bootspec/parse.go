@@ -232,7 +232,7 @@ func (n Net) resolvePortal(portal *Portal, facts NetFacts) []string {
 	case facts.Address.Contains(addr) || facts.Gateway.IsValid() || contains(facts.Networks, addr) || n.routed(addr):
 		return nil
 	}
-	return []string{fmt.Sprintf("target address %s is outside of this machine's network %s and no gateway is given: write iscsi_gw=ADDRESS, or mend the mask in iscsi_i_ip=",
+	return []string{fmt.Sprintf("target address %s is outside of this machine's network %s and no gateway is given: write iscsi_gw=ADDRESS, or correct the mask in iscsi_i_ip=",
 		addr, facts.Address.Masked())}
 }
 
@@ -246,7 +246,7 @@ func set[T comparable](ps *parser, dst *Value[T], v T, p cmdline.Param) {
 
 // twice warns of a second value; p must be no secret.
 func (ps *parser) twice(from string, p cmdline.Param) {
-	ps.warnf("%s is given twice with different values, the last one counts: %s", strings.TrimSuffix(from, "="), showWord(p))
+	ps.warnf("%s is given twice with different values, the last one is used: %s", strings.TrimSuffix(from, "="), showWord(p))
 }
 
 func (ps *parser) warnf(format string, args ...any) {

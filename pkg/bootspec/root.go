@@ -40,7 +40,7 @@ func (ps *parser) root(p cmdline.Param) error {
 	if err == nil && d.By == ByNode && strings.HasPrefix(p.Origin, "/etc/") {
 		// dracut bakes the disk of the machine that it runs on into the image.
 		ps.nodes = ps.nodes[:len(ps.nodes)-1]
-		ps.warnf("%s is passed over: %s is no disk of our sessions", source(p), show(p.Value))
+		ps.warnf("%s is ignored: %s is not a disk of our sessions", source(p), show(p.Value))
 		return nil
 	}
 	if err == nil {
@@ -63,11 +63,11 @@ func (ps *parser) yields(p cmdline.Param) bool {
 	given := ps.plan.Root.Device.From
 	switch {
 	case p.Key == "root" && strings.HasPrefix(given, "real_root="), p.Key == "rootdev" && given != "" && !strings.HasPrefix(given, "rootdev=") && !low(given):
-		ps.warnf("%s does not count beside %s", source(p), given)
+		ps.warnf("%s is ignored beside %s", source(p), given)
 		return true
 	case p.Key == "rootdev":
 		if d, ok := ParseDevice(p.Value); !ok || d.By == ByNode {
-			ps.warnf("%s is passed over: %s is no disk of our sessions", source(p), show(p.Value))
+			ps.warnf("%s is ignored: %s is not a disk of our sessions", source(p), show(p.Value))
 			return true
 		}
 	}
@@ -116,7 +116,7 @@ func (ps *parser) device(p cmdline.Param) (Device, error) {
 // of long ago had it.
 func (ps *parser) warnRAMDisk() {
 	if len(ps.ram) > 0 && !ps.plan.Root.Device.Given() {
-		ps.warnf("%s does nothing: it is no disk of our sessions", showWord(ps.ram[0]))
+		ps.warnf("%s is ignored: it is not a disk of our sessions", showWord(ps.ram[0]))
 	}
 }
 
@@ -128,7 +128,7 @@ func (ps *parser) checkNodes() error {
 	}
 	var errs []error
 	for _, p := range ps.nodes {
-		errs = append(errs, bad(p, "this is no disk of our sessions", deviceForms+"; or add rd.root.any if a disk of this machine is meant"))
+		errs = append(errs, bad(p, "this is not a disk of our sessions", deviceForms+"; or add rd.root.any if a disk of this machine is meant"))
 	}
 	root := &ps.plan.Root
 	if root.Device.V.By == ByNode {
@@ -157,7 +157,7 @@ func (ps *parser) delay(p cmdline.Param) error { return ps.seconds(&ps.plan.Root
 func (ps *parser) seconds(dst *Value[time.Duration], p cmdline.Param) error {
 	n, err := strconv.ParseUint(p.Value, 10, 31)
 	if err != nil {
-		return bad(p, "this is no time", "a number of seconds")
+		return bad(p, "this is not a time", "a number of seconds")
 	}
 	set(ps, dst, time.Duration(n)*time.Second, p)
 	return nil
@@ -174,7 +174,7 @@ func (ps *parser) fstype(p cmdline.Param) error {
 		if one == "" || len(one) > maxFSType || one == "auto" || strings.ContainsFunc(one, func(c rune) bool {
 			return c != '_' && c != '.' && c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z')
 		}) {
-			return bad(p, "this is no file system", "a name or a list with commas, such as ext4 or xfs,ext4, or auto")
+			return bad(p, "this is not a file system", "a name or a list with commas, such as ext4 or xfs,ext4, or auto")
 		}
 	}
 	set(ps, &ps.plan.Root.FSType, p.Value, p)
@@ -202,7 +202,7 @@ func (ps *parser) rw(p cmdline.Param) error {
 // readwrite): a word with a value.
 func (ps *parser) mode(p cmdline.Param, readWrite bool) error {
 	if p.HasValue {
-		ps.warnf("%s does nothing: %s takes no value", showWord(p), p.Key)
+		ps.warnf("%s is ignored: %s takes no value", showWord(p), p.Key)
 		return nil
 	}
 	ps.plan.Root.ReadWrite = Value[bool]{readWrite, p.Key}
@@ -214,7 +214,7 @@ func (ps *parser) init(p cmdline.Param) error {
 		return nil // genkernel's own in the initramfs, which it passes over too
 	}
 	if !strings.HasPrefix(p.Value, "/") {
-		return bad(p, "this is no path", "a path in the root that begins with /, such as /sbin/init")
+		return bad(p, "this is not a path", "a path in the root that begins with /, such as /sbin/init")
 	}
 	set(ps, &ps.plan.Init, p.Value, p)
 	return nil

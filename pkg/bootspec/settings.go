@@ -28,7 +28,7 @@ func (ps *parser) setting(p cmdline.Param) error {
 		if p.Value = settingName(p.Value); p.Value != name {
 			p.Value += iscsi.Secret{}.String()
 		}
-		return bad(p, "this is no setting", form)
+		return bad(p, "this is not a setting", form)
 	}
 	known := map[string]func(*parser, cmdline.Param) error{
 		"node.conn[0].iscsi.HeaderDigest": (*parser).headerDigest,
@@ -43,7 +43,7 @@ func (ps *parser) setting(p cmdline.Param) error {
 		p.Key, p.Value = p.Key+"="+name, value
 		return set(ps, p)
 	}
-	ps.warnf("%s=%s has no effect with us", p.Key, show(settingName(name)))
+	ps.warnf("%s=%s has no effect", p.Key, show(settingName(name)))
 	return nil
 }
 
@@ -70,10 +70,10 @@ func settingName(s string) string {
 func (ps *parser) retries(p cmdline.Param) error {
 	n, err := strconv.ParseUint(p.Value, 10, 16)
 	if err != nil || n > 10000 {
-		ps.warnf("%s is no number from 0 to 10000 and does nothing", showWord(p))
+		ps.warnf("%s is not a number from 0 to 10000 and is ignored", showWord(p))
 		return nil
 	}
-	ps.warnf("%s does nothing: a login is tried as long as rd.timeout= says", source(p))
+	ps.warnf("%s is ignored: rd.timeout= limits how long a login is retried", source(p))
 	return nil
 }
 

@@ -28,7 +28,7 @@ func number(key string) string {
 
 // unknown says that a parameter is not understood and which ones are nearest.
 func unknown(key string, near []string) string {
-	msg := "parameter " + key + " is not understood and does nothing"
+	msg := "parameter " + key + " is not understood and is ignored"
 	if len(near) > 0 {
 		msg += ": did you mean " + strings.Join(near, " or ") + "?"
 	}

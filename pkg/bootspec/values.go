@@ -59,7 +59,7 @@ func (ps *parser) name(dst *Value[string], p cmdline.Param) error {
 	case !hasNameType(name) && strings.Contains(name, "@"):
 		return bad(p, "a user and a secret have no place in a name", form)
 	case !hasNameType(name):
-		ps.warnf("%s=%s is no iSCSI name: it should begin with iqn., eui. or naa.", p.Key, show(name))
+		ps.warnf("%s=%s is not an iSCSI name: it should begin with iqn., eui. or naa.", p.Key, show(name))
 	}
 	set(ps, dst, p.Value, p)
 	return nil
@@ -82,7 +82,7 @@ func (ps *parser) address(p cmdline.Param) error {
 		return bad(p, "the address is not an IP address", form)
 	}
 	if addr.IsUnspecified() || addr.IsMulticast() || addr.IsLoopback() {
-		return bad(p, "no machine can have this address", form)
+		return bad(p, "not a host address", form)
 	}
 	bits, ok := maskBits(m, addr)
 	if !ok {
@@ -118,7 +118,7 @@ func (ps *parser) iface(p cmdline.Param) error {
 		return nil
 	}
 	if p.Value == "" || len(p.Value) > maxInterface || strings.ContainsAny(p.Value, "/ \t@") {
-		return bad(p, "this is no interface name", "a name of at most 15 bytes such as eth0, a MAC, or a PCI address such as 0000:00:03.0")
+		return bad(p, "this is not an interface name", "a name of at most 15 bytes such as eth0, a MAC, or a PCI address such as 0000:00:03.0")
 	}
 	set(ps, &ps.plan.Net.Interface, p.Value, p)
 	return nil
@@ -127,7 +127,7 @@ func (ps *parser) iface(p cmdline.Param) error {
 func (ps *parser) gateway(p cmdline.Param) error {
 	addr, err := netip.ParseAddr(p.Value)
 	if err != nil || addr.Zone() != "" || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast() || addr.IsLoopback() {
-		return bad(p, "this is no gateway's address", "an IP address such as 10.1.1.1")
+		return bad(p, "this is not a gateway address", "an IP address such as 10.1.1.1")
 	}
 	set(ps, &ps.plan.Net.Gateway, addr, p)
 	return nil
@@ -166,7 +166,7 @@ func (ps *parser) nameserver(p cmdline.Param) error {
 func (ps *parser) port(p cmdline.Param) error {
 	n, err := strconv.ParseUint(p.Value, 10, 16)
 	if err != nil || n == 0 {
-		return bad(p, "this is no TCP port", "a number from 1 to 65535")
+		return bad(p, "this is not a TCP port", "a number from 1 to 65535")
 	}
 	set(ps, &ps.target().port, uint16(n), p)
 	return nil
@@ -175,7 +175,7 @@ func (ps *parser) port(p cmdline.Param) error {
 func (ps *parser) group(p cmdline.Param) error {
 	n, err := strconv.ParseUint(p.Value, 10, 16)
 	if err != nil {
-		return bad(p, "this is no target portal group tag", "a number from 0 to 65535")
+		return bad(p, "this is not a target portal group tag", "a number from 0 to 65535")
 	}
 	set(ps, &ps.target().Group, uint16(n), p)
 	return nil
@@ -184,7 +184,7 @@ func (ps *parser) group(p cmdline.Param) error {
 func (ps *parser) lun(p cmdline.Param) error {
 	lun, err := iscsi.ParseLUN(p.Value)
 	if err != nil {
-		return bad(p, "this is no LUN", "a number such as 0, 0x10 for one in hex, or groups of hex digits such as 4752-3a4f")
+		return bad(p, "this is not a LUN", "a number such as 0, 0x10 for one in hex, or groups of hex digits such as 4752-3a4f")
 	}
 	set(ps, &ps.target().LUN, lun, p)
 	return nil
@@ -199,7 +199,7 @@ func (ps *parser) shutdownTimeout(p cmdline.Param) error {
 func (ps *parser) limit(dst *Value[time.Duration], p cmdline.Param) error {
 	n, err := strconv.ParseUint(p.Value, 10, 31)
 	if err != nil {
-		return bad(p, "this is no time", "a number of seconds, 0 for no limit")
+		return bad(p, "this is not a time", "a number of seconds, 0 for no limit")
 	}
 	set(ps, dst, time.Duration(n)*time.Second, p)
 	return nil

@@ -45,8 +45,8 @@ func TestFilesOfAStaticLink(t *testing.T) {
 			{"ens2", netip.MustParseAddr("10.77.0.2"), false}, {"ens4", netip.MustParseAddr("10.77.0.3"), false}, {"br0", netip.MustParseAddr("10.77.0.2"), true},
 		}},
 	}))
-	keep := "# From iscsiroot: root hangs on this network.\n[Network]\nKeepConfiguration=yes\nIgnoreCarrierLoss=yes\n"
-	stay := "# From iscsiroot: root hangs on the network, which must stay.\n[Service]\nExecStop=\nKillMode=process\n"
+	keep := "# From iscsiroot: root depends on this network.\n[Network]\nKeepConfiguration=yes\nIgnoreCarrierLoss=yes\n"
+	stay := "# From iscsiroot: root depends on the network, which must stay up.\n[Service]\nExecStop=\nKillMode=process\n"
 	want := map[string]string{
 		"iscsiroot/sessions": "# Sessions that iscsiroot made before the real system started.\n" +
 			"session 1 target iqn.b:t portal 10.77.0.1:3260 initiator iqn.a:m root\n" +
@@ -58,12 +58,12 @@ func TestFilesOfAStaticLink(t *testing.T) {
 		"systemd/network/10-cloud-init-eth0.network.d/50-iscsiroot.conf": keep,
 		"systemd/network/70-eth0.network.d/50-iscsiroot.conf":            keep,
 		"systemd/network/71-default.network.d/50-iscsiroot.conf":         keep,
-		"netplan/zz-iscsiroot.yaml": "# From iscsiroot: root hangs on this network.\nnetwork:\n  version: 2\n  ethernets:\n" +
+		"netplan/zz-iscsiroot.yaml": "# From iscsiroot: root depends on this network.\nnetwork:\n  version: 2\n  ethernets:\n" +
 			"    \"ens3\":\n      critical: true\n",
 		"network/ifstate": "ens2=ens2\nens4=ens4\n",
-		"NetworkManager/conf.d/50-iscsiroot.conf": "# From iscsiroot: root hangs on these links.\n" +
+		"NetworkManager/conf.d/50-iscsiroot.conf": "# From iscsiroot: root depends on these links.\n" +
 			"[device-iscsiroot-0]\nmatch-device=mac:52:54:00:12:34:56\nkeep-configuration=yes\n",
-		"NetworkManager/conf.d/51-iscsiroot-before-1.32.6.conf": "# From iscsiroot: root hangs on these links, and this version does not know keep-configuration.\n" +
+		"NetworkManager/conf.d/51-iscsiroot-before-1.32.6.conf": "# From iscsiroot: root depends on these links, and this version does not know keep-configuration.\n" +
 			"[.config]\nenable=nm-version-min:1.0,except:nm-version-min:1.34,except:nm-version-min:1.32.6\n[device-iscsiroot-0]\nmatch-device=mac:52:54:00:12:34:56\nmanaged=0\n",
 		"systemd/system/networking.service.d/50-iscsiroot.conf": stay,
 		"systemd/system/ifup@.service.d/50-iscsiroot.conf":      stay,
@@ -259,7 +259,7 @@ func FuzzNetplanIDs(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, id := range netplanIDs(text) {
 			if !plain(id) || strings.Contains(id, "/") {
-				t.Errorf("id %q is no part of a file's name", id)
+				t.Errorf("id %q is not a part of a file's name", id)
 			}
 		}
 	})

@@ -39,7 +39,7 @@ func networkd(f Facts) []File {
 		ports = append(ports, netplanFile(id))
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(ports, name) })
-	content := "# From iscsiroot: root hangs on this network.\n[Network]\nKeepConfiguration=yes\nIgnoreCarrierLoss=yes\n" + ipv6(f.Links) + clientID(f.Links)
+	content := "# From iscsiroot: root depends on this network.\n[Network]\nKeepConfiguration=yes\nIgnoreCarrierLoss=yes\n" + ipv6(f.Links) + clientID(f.Links)
 	var files []File
 	for _, name := range unique(names) {
 		files = append(files, File{Path: "systemd/network/" + name + ".d/50-iscsiroot.conf", Mode: 0o644, Content: content})

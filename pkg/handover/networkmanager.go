@@ -23,8 +23,8 @@ import (
 // the root's /etc alone; the lease file has it.
 func networkManager(links []Link) []File {
 	var keep, leave strings.Builder
-	keep.WriteString("# From iscsiroot: root hangs on these links.\n")
-	leave.WriteString("# From iscsiroot: root hangs on these links, and this version does not know keep-configuration.\n[.config]\nenable=nm-version-min:1.0,except:nm-version-min:1.34,except:nm-version-min:1.32.6\n")
+	keep.WriteString("# From iscsiroot: root depends on these links.\n")
+	leave.WriteString("# From iscsiroot: root depends on these links, and this version does not know keep-configuration.\n[.config]\nenable=nm-version-min:1.0,except:nm-version-min:1.34,except:nm-version-min:1.32.6\n")
 	for i, l := range links {
 		section := fmt.Sprintf("[device-iscsiroot-%d]\nmatch-device=mac:%s\n", i, l.MAC)
 		keep.WriteString(section + "keep-configuration=yes\n")

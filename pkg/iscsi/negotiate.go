@@ -143,7 +143,7 @@ func (n *negotiation) takeOne(p Pair, s Stage) error {
 // answer takes the target's answer to our offer.
 func (n *negotiation) answer(k *key, offer, v value) error {
 	if !k.legal(offer, v) {
-		return n.cfg.Offer.digestError(k, protocolErrorf(k.section, "%s=%s is no legal answer to %s", k.name, quote(v.text), quote(k.offer(n.cfg))))
+		return n.cfg.Offer.digestError(k, protocolErrorf(k.section, "%s=%s is not a legal answer to %s", k.name, quote(v.text), quote(k.offer(n.cfg))))
 	}
 	n.set(k, v)
 	return nil

@@ -51,7 +51,7 @@ func (r *hostReader) values(key string) (values []string, line int) {
 			v = r.expand.Replace(v)
 		}
 		if key != "chap" && !plain(v) {
-			r.failf(f.line, key, "%s has a line break, a quote or another character that boot loaders take for something else: write it without", strconv.Quote(v))
+			r.failf(f.line, key, "%s has a line break, a quote or another character that is special to boot loaders: remove it", strconv.Quote(v))
 			return nil, f.line
 		}
 		values = append(values, v)
@@ -116,7 +116,7 @@ func (r *hostReader) hostName() string {
 		return c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
 	})
 	if !ok {
-		r.failf(line, "name", "%s is no host name: write up to 63 letters, digits and hyphens", strconv.Quote(name))
+		r.failf(line, "name", "%s is not a host name: write up to 63 letters, digits and hyphens", strconv.Quote(name))
 		return ""
 	}
 	return name
@@ -129,7 +129,7 @@ func (r *hostReader) mac() string {
 	}
 	mac, err := net.ParseMAC(text)
 	if err != nil || len(mac) != 6 || mac[0]&1 != 0 {
-		r.failf(line, "mac", "%s is no address of a network card: write it as aa:bb:cc:dd:ee:ff", text)
+		r.failf(line, "mac", "%s is not an address of a network card: write it as aa:bb:cc:dd:ee:ff", text)
 		return ""
 	}
 	return mac.String()
@@ -143,7 +143,7 @@ func (r *hostReader) address() netip.Prefix {
 	}
 	plan, err := bootspec.Parse(cmdline.Parse("iscsi_i_ip=" + text))
 	if err != nil || !plan.Net.Address.Given() {
-		r.failf(line, "address", "%s is no address with a mask: write 10.1.1.165/26 or 10.1.1.165/255.255.255.192", text)
+		r.failf(line, "address", "%s is not an address with a mask: write 10.1.1.165/26 or 10.1.1.165/255.255.255.192", text)
 	}
 	return plan.Net.Address.V
 }
@@ -155,7 +155,7 @@ func (r *hostReader) gateway() netip.Addr {
 	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
-		r.failf(line, "gateway", "%s is no IP address", text)
+		r.failf(line, "gateway", "%s is not an IP address", text)
 	}
 	return addr
 }
@@ -176,7 +176,7 @@ func (r *hostReader) lun() iscsi.LUN {
 	}
 	lun, err := iscsi.ParseLUN(text)
 	if err != nil {
-		r.failf(line, "lun", "%s is no LUN: write a number from 0", text)
+		r.failf(line, "lun", "%s is not a LUN: write a number from 0", text)
 	}
 	return lun
 }
@@ -189,7 +189,7 @@ func (r *hostReader) file(key string) string {
 	}
 	clean := strings.TrimPrefix(path.Clean("/"+name), "/")
 	if clean != strings.TrimPrefix(name, "/") || strings.ContainsAny(name, " ,") {
-		r.failf(line, key, "%s is no path in the tree: write it without .., blanks and commas", name)
+		r.failf(line, key, "%s is not a path in the tree: write it without .., blanks and commas", name)
 	}
 	return clean
 }
@@ -198,7 +198,7 @@ func (r *hostReader) file(key string) string {
 func (r *hostReader) disk() string {
 	name, line := r.value("disk", false)
 	if name != "" && (!path.IsAbs(name) || strings.Contains(name, " ")) {
-		r.failf(line, "disk", "%s is no path of a file or device on the target that begins with a slash and has no blank", name)
+		r.failf(line, "disk", "%s is not a path of a file or device on the target that begins with a slash and has no blank", name)
 	}
 	return name
 }
@@ -245,7 +245,7 @@ func (r *hostReader) check(h *Host, portals string, line int) {
 	known := bootspec.NewVocabulary()
 	for _, p := range cmdline.Parse(h.Append).Params {
 		if known.Secret(p) {
-			r.failf(0, "append", "%s is a secret, which everybody can read here: use chap", known.ShowKey(p.Key))
+			r.failf(0, "append", "%s is a secret, and this file is public: use chap", known.ShowKey(p.Key))
 		}
 	}
 	// PXELINUX and GRUB add BOOT_IMAGE=, PXELINUX also BOOTIF= and initrd=.

@@ -16,13 +16,13 @@ import (
 func (n *namer) byFile(nic *namedNIC, p *places) string {
 	f, maybe := linkfile.Of(n.files, n.facts(nic))
 	for _, m := range maybe {
-		n.tell(m.Path, "[Match] "+m.Conditions()+" cannot be judged before the real system: the file is passed over")
+		n.tell(m.Path, "[Match] "+m.Conditions()+" cannot be judged before the real system: the file is ignored")
 	}
 	if f == nil {
 		return nic.current
 	}
 	if what := strings.Join(f.Wrong, ", "); what != "" {
-		n.tell(f.Path, "not understood and passed over: "+what)
+		n.tell(f.Path, "not supported and ignored: "+what)
 	}
 	if what := strings.Join(f.Undone, ", "); what != "" {
 		n.tell(f.Path, what+" does nothing here: only the name is taken, the rest is for udev of the real system")

@@ -52,13 +52,13 @@ func TestNamesOfLinkFiles(t *testing.T) {
 			"other keys", "",
 			map[string]string{"10-a.link": lan0 + "MTUBytes=9000\nName=x/y\n"},
 			"1", "lan0",
-			asked + "not understood and passed over: Name=x/y; " + asked + "[Link] MTUBytes= does nothing here: only the name is taken, the rest is for udev of the real system",
+			asked + "not supported and ignored: Name=x/y; " + asked + "[Link] MTUBytes= does nothing here: only the name is taken, the rest is for udev of the real system",
 		},
 		{
 			"what cannot be judged", "",
 			map[string]string{"10-a.link": "[Match]\nHost=a\nOriginalName=eth*\n[Link]\nName=a0\n", "20-b.link": all("Name=b0")},
 			"1", "b0",
-			asked + "[Match] Host= cannot be judged before the real system: the file is passed over",
+			asked + "[Match] Host= cannot be judged before the real system: the file is ignored",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

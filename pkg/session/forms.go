@@ -74,10 +74,10 @@ func withoutLists(o iscsi.Offer) iscsi.Offer {
 func (s *Session) formed(cfg iscsi.LoginConfig) []string {
 	var told []string
 	if cfg.CHAP != s.chap {
-		told = append(told, "the target did not get along with the list of CHAP's hashes, so that MD5 had to be allowed: iscsi_chap=md5 saves a connection")
+		told = append(told, "target rejected the CHAP algorithm list; fell back to MD5 (set iscsi_chap=md5 to avoid the extra login)")
 	}
 	if cfg.Offer != s.offer {
-		told = append(told, "the target did not get along with a list of digests, so that None alone was offered: iscsi_header_digest=none and iscsi_data_digest=none save a connection")
+		told = append(told, "target rejected the digest list; fell back to None (set iscsi_header_digest=none and iscsi_data_digest=none to avoid the extra login)")
 		s.mu.Lock()
 		s.offer = cfg.Offer
 		s.mu.Unlock()

@@ -98,7 +98,7 @@ func TestReadPrecedence(t *testing.T) {
 		{
 			"too large",
 			fstest.MapFS{"etc/systemd/network/10-a.link": {Data: make([]byte, MaxFile+1)}, "etc/systemd/network/73-usb-net-by-mac.link": {}},
-			"the default 99-default.link=", "etc/systemd/network/10-a.link: larger than 64 KiB: passed over",
+			"the default 99-default.link=", "etc/systemd/network/10-a.link: larger than 64 KiB: ignored",
 		},
 		{"a directory", fstest.MapFS{"etc/systemd/network/99-default.link/x": {}, "etc/systemd/network/73-usb-net-by-mac.link": {}}, "the default 99-default.link=", ""},
 	} {

@@ -71,7 +71,7 @@ func (r *reader) list(sub, suffix string) map[string]string {
 			r.errs = append(r.errs, err)
 		}
 		if len(entries) > maxFiles {
-			r.errs = append(r.errs, fmt.Errorf("%s: more than %d files: the others are passed over", path.Join(dir, sub), maxFiles))
+			r.errs = append(r.errs, fmt.Errorf("%s: more than %d files: the others are ignored", path.Join(dir, sub), maxFiles))
 			entries = entries[:maxFiles]
 		}
 		for _, e := range entries {
@@ -94,7 +94,7 @@ func (r *reader) read(name string) string {
 	case err == nil && !info.Mode().IsRegular():
 		return ""
 	case err == nil && info.Size() > MaxFile:
-		err = fmt.Errorf("%s: larger than %d KiB: passed over", name, MaxFile>>10)
+		err = fmt.Errorf("%s: larger than %d KiB: ignored", name, MaxFile>>10)
 	case err == nil:
 		var b []byte
 		if b, err = fs.ReadFile(r.root, name); err == nil {

@@ -15,7 +15,7 @@ import (
 func mountVerb() Verb {
 	return Verb{
 		Name: "mount", Args: "[-t TYPE] [-o OPTIONS] [DEVICE DIR]", Help: "mount a file system, or list what is mounted", Group: System,
-		More: "without -t the type is what the superblock says; -r, -o ro: read-only; -B, -o bind: a directory, or a file, again elsewhere\n-o remount,rw DIR changes what is mounted there\nDIR is made if it is not there",
+		More: "without -t the superblock gives the type; -r, -o ro: read-only; -B, -o bind: a directory, or a file, again elsewhere\n-o remount,rw DIR changes what is mounted there\nDIR is made if it is not there",
 		Run: func(_ context.Context, c *Call) error {
 			o, args, err := c.options("t:o:rwBnv")
 			if err != nil {
@@ -47,7 +47,7 @@ func (c *Call) mount(device, dir, fstype string, flags uintptr, data string) err
 	if probed {
 		fsys, err := blockdev.ProbeDevice(c.Path(device))
 		if err != nil {
-			return fmt.Errorf("%w: say with -t TYPE what it is", err)
+			return fmt.Errorf("%w: name it with -t TYPE", err)
 		}
 		fstype = fsys.Type
 	}
