@@ -28,8 +28,8 @@ func TestExplainMount(t *testing.T) {
 		{ro, unix.EBUSY, ""},
 		{switchroot.MountConfig{ReadWrite: true}, unix.EACCES, "write ro instead of rw"},
 		{switchroot.MountConfig{Options: "rw"}, unix.EROFS, "write ro instead of rw"},
-		{ro, unix.EROFS, "allow it at the target once"},
-		{switchroot.MountConfig{ReadWrite: true, Options: "ro"}, unix.EROFS, "allow it at the target once"},
+		{ro, unix.EROFS, "allow writes at the target once"},
+		{switchroot.MountConfig{ReadWrite: true, Options: "ro"}, unix.EROFS, "allow writes at the target once"},
 	}
 	for _, tt := range tests {
 		err := explainMount(tt.config, &os.PathError{Op: "mount", Path: "/dev/sda2", Err: tt.cause})

@@ -77,7 +77,7 @@ func TestDigests(t *testing.T) {
 			if got := toldDigests(k); got != tt.want || (err == nil) != (tt.want != "") {
 				t.Errorf("got %q, want %q, %v", got, tt.want, err)
 			}
-			if lists := strings.Contains(strings.Join(notes.Warnings, "\n"), "with a list of digests"); lists != (err == nil && tt.target.NoDigestLists != 0) {
+			if lists := strings.Contains(strings.Join(notes.Warnings, "\n"), "rejected the digest list"); lists != (err == nil && tt.target.NoDigestLists != 0) {
 				t.Errorf("warnings %q", notes.Warnings)
 			}
 			var failed *LoginError
