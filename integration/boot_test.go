@@ -120,10 +120,10 @@ func TestSignalsAndChildren(t *testing.T) {
 	img.file = built.guest() + ":/bin/sh"
 	m := r.boot(img, "", "console=ttyS0 rd.shell=/bin/sh rd.break=login "+seedLine)
 	r.expect(m,
-		"iscsiroot: break before step login: go on with exit",
+		"iscsiroot: break before step login: exit continues",
 		"guest: sent 63 signals to process 1 and go by SIGKILL",
 		"iscsiroot: the shell was killed by signal 9",
-		"iscsiroot: going on with step login",
+		"iscsiroot: continuing with step login",
 		"guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
 }
@@ -134,12 +134,12 @@ func TestBreakPrompt(t *testing.T) {
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 rd.break "+seedLine)
-	r.expect(m, "iscsiroot: break before step switch-root: go on with exit", "iscsiroot> ")
+	r.expect(m, "iscsiroot: break before step switch-root: exit continues", "iscsiroot> ")
 	for _, c := range []struct{ send, want string }{
 		{"cat /proc/mounts", "/dev/sda2 /sysroot ext4 ro"},
 		{"ls /sysroot/sbin", "init"},
 		{"nonsense", "no such command"},
-		{"exit", "iscsiroot: going on with step switch-root"},
+		{"exit", "iscsiroot: continuing with step switch-root"},
 	} {
 		if err := m.Send(c.send + "\n"); err != nil {
 			t.Fatal(err)

@@ -48,6 +48,6 @@ func TestLinkFileNamesTheCard(t *testing.T) {
 	namesCards(t, "", "rd.break=network ", func(r *rig, m *lab.Machine) {
 		r.expect(m, "break before step network\n", prompt)
 		r.types(m, typed{"modprobe virtio_net; modprobe virtio_pci", nil}, typed{"mount -B /proc/1/mem /sys/class/net/eth1/name_assign_type; cat /sys/class/net/eth1/name_assign_type", []string{"input/output error"}})
-		r.sends(m, "exit\n", "going on with step network")
+		r.sends(m, "exit\n", "continuing with step network")
 	})
 }

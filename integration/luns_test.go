@@ -79,7 +79,7 @@ func TestDirtyReadOnlyLUN(t *testing.T) {
 	m := r.boot(virtio, "", console+"rd.shell rd.break=root root=/dev/sda ro "+seedLine)
 	r.expect(m, "iscsiroot: disk sda is lun 1 of", "break before step root\n", prompt)
 	p.NotReady(0x04, 0x0b)
-	r.sends(m, "exit\n", "going on with step root", "iscsiroot: root: probe /dev/sda: ", "trying again")
+	r.sends(m, "exit\n", "continuing with step root", "iscsiroot: root: probe /dev/sda: ", "trying again")
 	p.Sense(0)
 	r.expect(m, "iscsiroot: root: succeeded after", "iscsiroot: root /dev/sda (ext4) was not unmounted cleanly\n", "iscsiroot: root /dev/sda (ext4): read-only file system: its journal cannot be replayed",
 		"guest: mount: /dev/sda / ext4 ro,", "norecovery")

@@ -44,12 +44,12 @@ func TestShellAtBreak(t *testing.T) {
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 rd.break=root,mount,switch-root "+seedLine)
-	r.expect(m, "iscsiroot: break before step root: go on with exit", "break before step root\n", prompt)
+	r.expect(m, "iscsiroot: break before step root: exit continues", "break before step root\n", prompt)
 	// A login by hand comes back at the next step, and then at the break.
 	r.sends(m, "login\n", "trying again", "login to "+targetName, "break before step disk\n", prompt)
 	r.types(m, typed{"session", []string{"session 1: logged in (connection up)"}}, typed{"history", []string{"1  login\n", "2  session\n"}})
-	r.sends(m, "exit\n", "going on with step disk", "break before step root\n", prompt)
-	r.sends(m, "exit\n", "iscsiroot: break before step mount: go on with exit", "break before step mount\n",
+	r.sends(m, "exit\n", "continuing with step disk", "break before step root\n", prompt)
+	r.sends(m, "exit\n", "iscsiroot: break before step mount: exit continues", "break before step mount\n",
 		"these may help:", "mount -t TYPE /dev/sdXN /sysroot", "help lists the commands", prompt)
 	r.types(
 		m,
@@ -80,7 +80,7 @@ func TestShellAtBreak(t *testing.T) {
 	)
 	r.interrupts(m)
 	r.edits(m)
-	r.sends(m, "kill -9 $$\n", "the shell was killed by signal 9", "going on with step mount", "break before step switch-root\n", prompt)
+	r.sends(m, "kill -9 $$\n", "the shell was killed by signal 9", "continuing with step mount", "break before step switch-root\n", prompt)
 	r.types(m, typed{"login", []string{"login: the agent looks after the sessions already"}}, typed{"session", []string{"ping after 15 s, lost 30 s later"}})
 	r.sends(m, "exit\n", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
@@ -190,7 +190,7 @@ func TestShellConsolesAndPassword(t *testing.T) {
 	r.sends(m, "\n", "password: ")
 	r.sends(m, "a\n", "wrong password", "password: ")
 	r.sends(m, "b\n", "wrong password", "password: ")
-	r.sends(m, "c\n", "the boot continues without a shell", "going on with step login")
+	r.sends(m, "c\n", "the boot continues without a shell", "continuing with step login")
 	for _, never := range []string{"wrong1", secretHash[8:]} {
 		if strings.Contains(m.Output(), never) {
 			t.Errorf("the console shows %q", never)
@@ -247,5 +247,5 @@ func TestShellOfTheImage(t *testing.T) {
 	r.sends(m, "cat\n", "cat\n")
 	r.pause()
 	r.sends(m, "\x03", "^C", "# ")
-	r.sends(m, "exit\n", "going on with step modules")
+	r.sends(m, "exit\n", "continuing with step modules")
 }

@@ -46,7 +46,7 @@ func (r *rig) goOn(m *lab.Machine, line string) {
 	for word := range strings.FieldsSeq(line) {
 		words += " '" + word + "'"
 	}
-	r.sends(m, words+"\n", "going on with step modules\n")
+	r.sends(m, words+"\n", "continuing with step modules\n")
 }
 
 // save boots a machine until it waits in the shell, and saves it for all tests, which an error is for as well.

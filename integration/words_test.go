@@ -22,7 +22,7 @@ func TestWordsOfOthers(t *testing.T) {
 	r.expect(m, "iscsiroot: parameter isci_w is not understood and is ignored: did you mean iscsi_w", "iscsiroot: "+asks+": root is mounted as it is",
 		"iscsiroot: dolvm asks for LVM, which is not supported", "break before step mount\n", prompt)
 	r.types(m, typed{"explain", []string{targetName + " (ISCSI_TARGET_NAME=)", "warning: " + asks}})
-	r.sends(m, "exit\n", "going on with step mount", "step mount failed after", asks+", and its LUN can be written to", "hint: write-protect the LUN", prompt)
+	r.sends(m, "exit\n", "continuing with step mount", "step mount failed after", asks+", and its LUN can be written to", "hint: write-protect the LUN", prompt)
 	r.sends(m, "retry rd.iscsiroot.ignore=overlay\n", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
 	if got := regexp.MustCompile(`guest: (arg|env): (overlayroot|dolvm|ISCSI_|isci_)[^\r\n]*`).FindAllString(m.Output(), -1); len(got) > 0 {

@@ -244,7 +244,7 @@ refresh() {
   [[ "$(id -u)" -eq 0 ]] || die "only root can get them; run this as root"
   say "updating the package lists"
   apt_options ""
-  apt-get "${apt_opts[@]}" update || say "the package lists could not be updated; going on with those at hand"
+  apt-get "${apt_opts[@]}" update || say "the package lists could not be updated; continuing with the present ones"
   for item in "$@"; do
     [[ -n "$(suite_of "$item")" ]] || continue
     apt_options "$item"

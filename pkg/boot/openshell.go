@@ -30,7 +30,7 @@ func (m *Machine) openBreak(step string) Resume {
 	}
 	m.Log.Infof("%s: exit continues", greeting)
 	resume, _ := m.openShell(greeting+"\n"+advice(step)+"help lists the commands; exit continues the boot\n", step)
-	m.Log.Infof("going on with step %s", step)
+	m.Log.Infof("continuing with step %s", step)
 	return resume
 }
 

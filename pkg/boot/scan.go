@@ -54,7 +54,7 @@ func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.Unit, error)
 		case ctx.Err() != nil:
 			return nil, err
 		case missing != nil && lun == kernel.ScanAll && len(found) > 0 && time.Since(began) >= readyPatience:
-			sc.m.Log.Warnf("%v: going on with the others", missing)
+			sc.m.Log.Warnf("%v: continuing with the others", missing)
 			return found, nil
 		case missing != nil:
 			if !said && time.Since(began) >= readyPatience {
