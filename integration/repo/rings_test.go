@@ -110,7 +110,7 @@ func TestRings(t *testing.T) {
 	}
 	for _, pkg := range sorted(rings) {
 		if _, ok := all[pkg]; !ok {
-			t.Errorf("package %s is not a more: remove it from the table in rings_test.go", pkg)
+			t.Errorf("package %s does not exist: remove it from the table in rings_test.go", pkg)
 		}
 	}
 }

@@ -106,8 +106,8 @@ func dracutParameters() []Parameter {
 func loginParameters() []Parameter {
 	return []Parameter{
 		{"iscsi_chap", also("rd.iscsiroot.chap"), "HASH[,HASH]", "CHAP algorithms to offer: md5, sha1, sha256, sha3-256 (default: all)", (*parser).algorithms},
-		{"iscsi_header_digest", also("rd.iscsiroot.header_digest"), "none|accept|prefer|require", "CRC32C over the headers of PDUs: accept, which holds without it, offers None and then CRC32C, for a target that insists on it", (*parser).headerDigest},
-		{"iscsi_data_digest", also("rd.iscsiroot.data_digest"), "none|accept|prefer|require", "CRC32C over the data of PDUs: accept, which holds without it, offers None and then CRC32C, for a target that insists on it", (*parser).dataDigest},
+		{"iscsi_header_digest", also("rd.iscsiroot.header_digest"), "none|accept|prefer|require", "CRC32C over the headers of PDUs: accept (default) offers None, then CRC32C, for a target that requires it", (*parser).headerDigest},
+		{"iscsi_data_digest", also("rd.iscsiroot.data_digest"), "none|accept|prefer|require", "CRC32C over the data of PDUs: accept (default) offers None, then CRC32C, for a target that requires it", (*parser).dataDigest},
 		{"iscsi_recovery_tmo", also("rd.iscsiroot.recovery_tmo"), "SECONDS", "how long the kernel holds I/O back while a session is down before it fails (default 86400, a day); 0: it fails at once, -1: it waits for ever", (*parser).recoveryTimeout},
 		{"iscsi_nop_interval", also("rd.iscsiroot.nop_interval"), "SECONDS", "how long without traffic until the kernel pings the target (default 15); 0: never", (*parser).pingInterval},
 		{"iscsi_nop_timeout", also("rd.iscsiroot.nop_timeout"), "SECONDS", "how long without an answer to a ping until the connection is dropped and made again (default 30); 0: no pings", (*parser).pingTimeout},

@@ -123,7 +123,7 @@ func TestEndedSession(t *testing.T) {
 		r.events <- kernel.Event{SID: 5, Err: kernel.TargetClosed}
 		time.Sleep(time.Minute)
 		if r.dialCount() != 0 || !r.has("was ended") || !r.state().Ended {
-			t.Errorf("%d dials for a session that is not a more", r.dialCount())
+			t.Errorf("%d dials for a session that is gone", r.dialCount())
 		}
 	})
 }
