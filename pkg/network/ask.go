@@ -24,7 +24,7 @@ const (
 	askAgain    = 4 * time.Second
 )
 
-// neighbours are those of whom one must be on the link that gets a static
+// neighbours are addresses of which one must be on the link that gets a static
 // address which no NIC is named for: the targets in its network, or else the
 // gateway that they are behind.
 func (ln *line) neighbours(targets [][]netip.Addr) []netip.Addr {
@@ -119,7 +119,7 @@ func (n *Network) heard(ctx context.Context, ln *line, l *link, who netip.Addr, 
 	ln.silent = false
 	if err != nil {
 		n.warn(err.Error())
-		ln.ask = nil // the first link gets the address, as if there were nobody to ask for
+		ln.ask = nil // the first link gets the address, as without neighbours to ask for
 		n.tryAll()
 		return
 	}
@@ -147,7 +147,7 @@ func (n *Network) move(ln *line, from *link) {
 	n.leave(ln, from)
 }
 
-// unanswered says who is waited for on which links; "": nobody is.
+// unanswered names the neighbours that are waited for, and on which links; "": none.
 func (n *Network) unanswered(ln *line) string {
 	if !ln.silent {
 		return ""

@@ -115,7 +115,7 @@ func (a *attempt) dhcp4(ctx context.Context) (dhcp.Lease, error) {
 	return l, nil
 }
 
-// safely turns a panic over what somebody sent into an error: PID 1 runs this.
+// safely turns a panic over what was received into an error: PID 1 runs this.
 func (a *attempt) safely(ctx context.Context, f func(context.Context) (dhcp.Lease, error)) (l dhcp.Lease, err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -34,9 +32,7 @@ func netOf(t *testing.T, text string) bootspec.Net {
 func alias(t *testing.T, sys string, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		makeHardware(t, sys, name)
 	}
 }
 

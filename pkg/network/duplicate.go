@@ -37,8 +37,8 @@ const (
 // arpHead is what all such packets begin with, before the operation.
 var arpHead = [6]byte{0, unix.ARPHRD_ETHER, unix.ETH_P_IP >> 8, unix.ETH_P_IP & 0xff, 6, 4}
 
-// arpProbe asks who has an address, without a word on who asks: nobody's cache
-// changes by it (RFC 5227 section 2.1.1).
+// arpProbe asks which machine has an address. Its own sender address is 0, so that
+// no ARP cache changes by it (RFC 5227 section 2.1.1).
 func arpProbe(mac net.HardwareAddr, addr netip.Addr) []byte {
 	b := append(make([]byte, 0, arpLen), arpHead[:]...)
 	b = append(b, 0, arpRequest)
@@ -47,7 +47,7 @@ func arpProbe(mac net.HardwareAddr, addr netip.Addr) []byte {
 	return append(b, addr.AsSlice()...)
 }
 
-// arpOwner returns who says in a packet that it has an address.
+// arpOwner returns the MAC of a packet's sender, and whether that has an address.
 func arpOwner(b []byte, addr netip.Addr) (mac net.HardwareAddr, ok bool) {
 	if len(b) < arpLen || [6]byte(b) != arpHead {
 		return nil, false

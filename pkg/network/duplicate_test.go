@@ -34,7 +34,7 @@ func TestDuplicateIPv4(t *testing.T) {
 				}
 			case <-time.After(2 * duplicateLimit):
 				if want != "" {
-					t.Errorf("%s: nobody says that it is another's", addr)
+					t.Errorf("%s: no warning that another machine has it", addr)
 				}
 			}
 			n.Undo()

@@ -3,8 +3,6 @@ package network
 import (
 	"context"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -55,9 +53,7 @@ func TestEveryNICThatAnswers(t *testing.T) {
 			t.Fatalf("leases %v, %v", leases, err)
 		}
 		for _, name := range []string{"b0", "c0"} { // before the kernel tells of them
-			if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			makeHardware(t, sys, name)
 		}
 		dnsmasq(t, wire(t, sys, "b0", "10.9.0.1/24"), "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,2m")
 		wire(t, sys, "c0", "10.6.0.1/24") // no server

@@ -31,7 +31,7 @@ func dnsmasq(t *testing.T, ns *lab.Namespace, args ...string) {
 func TestFirstAnswer(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
-		wire(t, sys, "a0", "10.8.0.1/24") // nobody answers here
+		wire(t, sys, "a0", "10.8.0.1/24") // no server here
 		served := wire(t, sys, "b0", "10.9.0.1/24")
 		veth(t, sys, "c0") // no carrier
 		dnsmasq(t, served, "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,2m", "--dhcp-option=option:mtu,1400",
@@ -118,12 +118,12 @@ func TestDuplicateAddress(t *testing.T) {
 				t.Errorf("warned: %s", text)
 			}
 		case <-time.After(patience):
-			t.Error("nobody says that the address is another's")
+			t.Error("no warning that another machine has the address")
 		}
 	})
 }
 
-// Nobody answers: what is waited for is told.
+// No answer comes: what is waited for is told.
 func TestSilence(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()

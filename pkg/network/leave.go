@@ -51,7 +51,7 @@ func (n *Network) Owner(a netip.Addr) string {
 			return l.Interface
 		}
 	}
-	all, _ := netlink.AddrList(nil, netlink.FAMILY_ALL) // what cannot be read is nobody's
+	all, _ := netlink.AddrList(nil, netlink.FAMILY_ALL) // without the list no NIC is known to have it
 	for i := range all {
 		if !all[i].IP.Equal(a.AsSlice()) {
 			continue
@@ -181,8 +181,17 @@ func dropDefaults(nic string, metric int) {
 	filter := &netlink.Route{LinkIndex: link.Attrs().Index}
 	old, err := netlink.RouteListFiltered(netlink.FAMILY_V4, filter, netlink.RT_FILTER_OIF)
 	for i := range old {
-		if r := &old[i]; err == nil && r.Priority != metric && (r.Dst == nil || r.Dst.IP.IsUnspecified()) {
+		if r := &old[i]; err == nil && r.Priority != metric && isDefault(r.Dst) {
 			_ = netlink.RouteDel(r)
 		}
 	}
+}
+
+// isDefault tells whether a route's destination is everything, and not 0.0.0.0/1.
+func isDefault(dst *net.IPNet) bool {
+	if dst == nil {
+		return true
+	}
+	bits, _ := dst.Mask.Size()
+	return bits == 0
 }

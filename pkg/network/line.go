@@ -161,7 +161,7 @@ const again = 5 * time.Second
 // answered takes the end of an attempt in.
 func (n *Network) answered(ctx context.Context, ln *line, l *link, lease dhcp.Lease, err error) {
 	switch {
-	case ctx.Err() != nil: // nobody waits for it any more
+	case ctx.Err() != nil: // it is not wanted any more
 	case err != nil:
 		n.failed(ctx, ln, l, err)
 	case n.cfg.WantRootPath && ln.Leased() && !ln.all() && lease.RootPath == "" && len(n.wanted(ln)) > 1:

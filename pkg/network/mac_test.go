@@ -35,9 +35,7 @@ func TestCandidateByMAC(t *testing.T) {
 		return &netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: name, HardwareAddr: hw, EncapType: "ether"}}
 	}
 	for _, name := range []string{"eth0", "eth1"} {
-		if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		makeHardware(t, sys, name)
 	}
 	for _, tt := range []struct {
 		name, mac string

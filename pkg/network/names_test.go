@@ -112,7 +112,7 @@ func TestNamesOfParameters(t *testing.T) {
 		{"ifname=boot0:52:54:00:77:00:01 iscsi_if=eth0", "1", "boot0"},
 		{"ifname=boot0:52:54:00:77:00:02", "1", "ens3"},
 		{"", "2", "eth0"}, // the kernel says that it is predictable
-		{"", "4", "eth0"}, // somebody has renamed it
+		{"", "4", "eth0"}, // it was renamed
 		{"", "", "ens3"},  // it cannot be read
 		{"net.ifnames=0", "", "eth0"},
 	} {

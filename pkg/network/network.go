@@ -94,7 +94,7 @@ type Network struct {
 const Others = 3 * time.Second
 
 // Start begins with what is there, and goes on with what comes. It never blocks
-// for long. Nobody may be at work on the same links.
+// for long. No other Network may work on the same links.
 func Start(cfg Config) (*Network, error) {
 	n := &Network{cfg: cfg, tasks: newTasks(), working: map[int]*work{}, ended: make(chan struct{}), events: make(chan func(), 64), changed: make(chan struct{})}
 	for i, v := range cfg.Net.Lines() {
@@ -167,8 +167,8 @@ func (n *Network) after(d time.Duration, f func()) *time.Timer {
 // broken takes the panic of a task in that nothing waits for.
 func (n *Network) broken(err error) { n.later(func() { n.warn(err.Error()) }) }
 
-// publish shows the loop's state to those who wait, with a change to what they
-// see.
+// publish shows the loop's state to Wait, with a change to what that reads; mu is
+// not held.
 func (n *Network) publish(change func()) {
 	s, busy := n.state(), n.busyLinks()
 	possible, pending := n.rest()

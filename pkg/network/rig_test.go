@@ -29,6 +29,14 @@ func inNamespace(t *testing.T, f func()) {
 	nstest.Run(t, syscall.CLONE_NEWNET, f)
 }
 
+// makeHardware lets an interface look like hardware through sys.
+func makeHardware(t *testing.T, sys, name string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // veth makes a pair whose one end looks like hardware, through sys.
 func veth(t *testing.T, sys, name string) netlink.Link {
 	t.Helper()
@@ -38,9 +46,7 @@ func veth(t *testing.T, sys, name string) netlink.Link {
 	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: la, PeerName: peer}); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	makeHardware(t, sys, name)
 	return linkOf(t, peer)
 }
 
@@ -82,9 +88,7 @@ func wire(t *testing.T, sys, name string, addrs ...string) *lab.Namespace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	makeHardware(t, sys, name)
 	return ns
 }
 

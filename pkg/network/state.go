@@ -109,7 +109,7 @@ func (e *WaitError) Heals() bool {
 	return !e.State.Lasting
 }
 
-// Hint says what to look at where nobody answers.
+// Hint tells what to look at where no answer comes.
 func (e *WaitError) Hint() string {
 	if e.State.Asked {
 		return "is it up, and a cable of this machine in its network? iscsi_if=NIC, or the NIC in ip=, takes a NIC without asking"
@@ -129,7 +129,7 @@ func (n *Network) others() []string {
 	return out
 }
 
-// state tells of the first line that is not up.
+// state tells of the first line that is not up; mu is not held.
 func (n *Network) state() State {
 	for _, ln := range n.lines {
 		if ln.up {
@@ -168,7 +168,10 @@ func (n *Network) withoutRootPath() (s State) {
 			}
 		}
 	}
-	if leases := n.present(); len(leases) > 0 && leases[0].RootPath == "" && len(s.Links) > 0 {
+	n.mu.Lock() // Pin writes the leases' routes
+	leases := n.present()
+	n.mu.Unlock()
+	if len(leases) > 0 && leases[0].RootPath == "" && len(s.Links) > 0 {
 		s.Waits, s.Leased = fmt.Sprintf("%s: no root path from %s: waiting for %s", leases[0].Interface, leases[0].Server, s.Links[0].Name), true
 	}
 	return s

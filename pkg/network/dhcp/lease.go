@@ -28,13 +28,13 @@ const (
 )
 
 // Lease is what a server granted, or what was configured without one. The zero
-// value of a field means that nobody said it. It holds no secret but what a
+// value of a field means that no source gave it. It holds no secret but what a
 // server may put in the root path, which no text of it shows.
 type Lease struct {
 	Interface string
 	Method    Method
 	Address   netip.Prefix // what the server itself grants by DHCP6Info is none
-	Server    netip.Addr   // who granted it
+	Server    netip.Addr   // that granted it
 	ServerID  []byte       // its DUID, DHCPv6
 	ClientID  []byte       // option 61, or our DUID
 	IAID      uint32       // DHCPv6, 4 bytes of the interface's MAC

@@ -226,7 +226,7 @@ func TestUnwrap(t *testing.T) {
 		}
 	}
 	if _, ok := unwrap(bad["checksum"], false); !ok {
-		t.Error("a checksum that nobody made counts")
+		t.Error("a message whose checksum is left to the card is refused")
 	}
 	if _, ok := unwrap(wrap([]byte("odd")), true); ok {
 		t.Error("a message to the servers is taken")

@@ -37,7 +37,7 @@ func Rebind(ctx context.Context, cfg Config, l dhcp.Lease) (dhcp.Lease, error) {
 	return extend(ctx, conn, cfg, l, netip.Addr{})
 }
 
-// Release gives a lease back. There is no answer, so nobody knows whether the
+// Release gives a lease back. There is no answer, so it is not known whether the
 // server heard it.
 func Release(cfg Config, l dhcp.Lease) error {
 	conn, err := openUDP(cfg.Interface, l.Server)

@@ -184,7 +184,7 @@ func (w *wire) extend(t *testing.T, l dhcp.Lease, d *lab.Dnsmasq) {
 	}
 }
 
-// The socket: nobody answers, the interface is not there, or goes down and
+// The socket: no answer comes, the interface is not there, or goes down and
 // comes back while the client waits.
 func TestNoServer(t *testing.T) {
 	w := newWire(t)

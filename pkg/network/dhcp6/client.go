@@ -142,7 +142,7 @@ func Extend(ctx context.Context, conn Conn, cfg Config, l dhcp.Lease, rebind boo
 	})
 }
 
-// Release gives a lease back. Nobody waits for the answer. It closes conn.
+// Release gives a lease back. The answer is not waited for. It closes conn.
 func Release(conn Conn, cfg Config, l dhcp.Lease) error {
 	defer conn.Close()
 	cfg.DUID, cfg.IAID = l.ClientID, l.IAID
