@@ -12,7 +12,7 @@ import (
 type joint struct {
 	link  *link
 	order int         // which one it was, for the metric of its routes
-	lease *dhcp.Lease // nil: it is being given the address
+	lease *dhcp.Lease // nil: it is being given the address, and Stop takes it back
 }
 
 // join gives one more link of a line its address.

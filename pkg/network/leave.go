@@ -118,7 +118,7 @@ func via(lease *dhcp.Lease, to netip.Addr) (hop netip.Addr) {
 // sessions, and what the plan names. More NICs that joined are left as they were
 // found, for the real system to configure as if they were new. The first of nics
 // is that of root's session: its default route counts, and its lease comes first.
-// Without nics all stay.
+// Without nics all that are up stay.
 func (n *Network) HandOver(nics []string) {
 	n.Stop()
 	if n == nil || len(nics) == 0 {

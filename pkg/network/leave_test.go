@@ -1,11 +1,13 @@
 package network
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
@@ -62,4 +64,48 @@ func TestDropDefaults(t *testing.T) {
 			t.Errorf("left %v, %v", left, err)
 		}
 	})
+}
+
+// A NIC that is being configured when the work ends is left as it was found,
+// whichever it is of its line, and also if its configuration failed.
+func TestStopTakesBackWhatIsNotUp(t *testing.T) {
+	for _, name := range []string{"first", "second", "failed"} {
+		t.Run(name, func(t *testing.T) {
+			inNamespace(t, func() {
+				if err := netlink.LinkSetUp(veth(t, t.TempDir(), "b0")); err != nil {
+					t.Fatal(err)
+				}
+				b0 := linkOf(t, "b0")
+				if err := netlink.LinkSetUp(b0); err != nil {
+					t.Fatal(err)
+				}
+				l := &link{Link: b0, name: "b0", index: b0.Attrs().Index, raised: true}
+				ln := &line{IP: lines(t, "dhcp").IP[0].V, attempts: map[int]context.CancelFunc{}, joined: map[int]*joint{}}
+				lease := dhcp.Lease{Interface: "b0", Method: dhcp.DHCP4, Address: netip.MustParsePrefix("10.9.0.50/24")}
+				n := &Network{tasks: newTasks(), lines: []*line{ln}, links: []*link{l}, leases: []*dhcp.Lease{nil}, changed: make(chan struct{})}
+				n.ctx, n.cancel = context.WithCancel(t.Context())
+				n.events, n.ended = make(chan func(), 8), make(chan struct{})
+				switch name {
+				case "second":
+					n.leases[0] = &dhcp.Lease{Interface: "a0"}
+					ln.winner, ln.up = &link{name: "a0"}, true
+				case "failed": // the next hop is unreachable, so that the address is there and the route is not
+					lease.Routes = []dhcp.Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("fd09::1")}}
+				}
+				n.take(n.ctx, ln, l, lease)
+				if name == "failed" {
+					(<-n.events)() // which the loop would do
+				}
+				close(n.ended)
+				n.HandOver(nil)
+				addrs, err := netlink.AddrList(b0, netlink.FAMILY_V4)
+				if flags := linkOf(t, "b0").Attrs().RawFlags; err != nil || len(addrs) > 0 || flags&unix.IFF_UP != 0 {
+					t.Errorf("b0 is left with flags %x, addresses %v, %v", flags, addrs, err)
+				}
+				if ln.has(l) || name == "second" && (ln.winner == nil || n.leases[0] == nil) {
+					t.Errorf("the line has %v, %v, leases %v", ln.winner, ln.joined, n.leases)
+				}
+			})
+		})
+	}
 }

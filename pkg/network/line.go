@@ -47,6 +47,20 @@ func (ln *line) open() bool { return ln.winner == nil || ln.all() || len(ln.ask)
 // has tells whether the line gives the link an address.
 func (ln *line) has(l *link) bool { return ln.winner == l || ln.joined[l.index] != nil }
 
+// finished tells whether a link has all that the line gives it.
+func (ln *line) finished(l *link) bool {
+	j := ln.joined[l.index]
+	return ln.winner == l && ln.up || j != nil && j.lease != nil
+}
+
+// forget lets the line be without a link.
+func (ln *line) forget(l *link) {
+	delete(ln.joined, l.index)
+	if ln.winner == l {
+		ln.winner = nil
+	}
+}
+
 // wants tells whether a link is the one that a line names, by MAC, name or PCI
 // address (which no name looks like: it has colons), or, if it names none, a
 // piece of Ethernet hardware that no other line names.
@@ -117,22 +131,21 @@ func (n *Network) begin(ln *line, l *link) {
 	ctx, cancel := context.WithCancel(n.ctx)
 	ln.attempts[l.index] = cancel
 	a := n.attempt(ln, l)
-	n.work(ctx, a, a.run, func(lease dhcp.Lease, err error) { n.answered(ctx, ln, l, lease, err) })
-}
-
-// work has a task of its own do a part of an attempt, and then the loop take its
-// end in.
-func (n *Network) work(ctx context.Context, a *attempt, do func(context.Context) (dhcp.Lease, error), then func(dhcp.Lease, error)) {
 	n.tasks.start(a.name, func() {
-		lease, err := a.safely(ctx, do)
-		n.later(func() { then(lease, err) })
+		lease, err := a.safely(ctx, a.run)
+		n.later(func() { n.answered(ctx, ln, l, lease, err) })
 	}, nil)
 }
 
-// configure has a task give a link what a line's lease says.
+// configure has a task give a link what a line's lease says. It is queued: what
+// takes the link's addresses away later must not overtake it.
 func (n *Network) configure(ctx context.Context, ln *line, l *link, lease dhcp.Lease, then func(dhcp.Lease, error)) {
 	a, link := n.attempt(ln, l), l.Link
-	n.work(ctx, a, func(ctx context.Context) (dhcp.Lease, error) { return a.configure(ctx, link, lease) }, then)
+	l.given = true
+	n.tasks.queue(l.index, l.name, func() {
+		lease, err := a.safely(ctx, func(ctx context.Context) (dhcp.Lease, error) { return a.configure(ctx, link, lease) })
+		n.later(func() { then(lease, err) })
+	}, nil)
 }
 
 // attempt is what a line wants of a link.

@@ -19,6 +19,7 @@ type link struct {
 	index   int
 	mac     net.HardwareAddr
 	raised  bool // we have set it up, and take it down again if nothing comes of it
+	given   bool // a line has begun to give it an address, which flush takes away
 	up      bool // administratively
 	carrier bool
 	steady  bool        // the carrier has lasted

@@ -232,8 +232,8 @@ func (n *Network) Leases() []dhcp.Lease {
 	return n.present()
 }
 
-// Stop ends the work. What is up stays, and the links that nothing came of are
-// left as they were found, but for those whose drivers do not return in time:
+// Stop ends the work. What is up stays, and the other links, also those that are
+// being configured, are left as they were found, but for those whose drivers do not return in time:
 // they are named in a warning. Stopping twice is harmless.
 func (n *Network) Stop() {
 	if n == nil {
@@ -242,9 +242,25 @@ func (n *Network) Stop() {
 	n.cancel()
 	<-n.ended
 	for _, l := range n.links {
-		n.release(l)
+		n.dropUnfinished(l)
 	}
 	n.finish()
+}
+
+// dropUnfinished takes back what a link was being given, or could not be given to
+// the end. It is called after the loop's end.
+func (n *Network) dropUnfinished(l *link) {
+	kept := false
+	for _, ln := range n.lines {
+		if ln.has(l) && !ln.finished(l) {
+			ln.forget(l)
+		}
+		kept = kept || ln.has(l)
+	}
+	if l.given && !kept {
+		n.flush(l)
+	}
+	n.release(l)
 }
 
 // Undo stops, and takes back what is up.
@@ -266,10 +282,7 @@ func (n *Network) Undo() {
 
 // takeBack leaves a link of a line as it was found, after the loop's end.
 func (n *Network) takeBack(ln *line, l *link) {
-	delete(ln.joined, l.index)
-	if ln.winner == l {
-		ln.winner = nil
-	}
+	ln.forget(l)
 	n.flush(l)
 	n.release(l)
 }

@@ -131,6 +131,7 @@ func (n *Network) raise(l *link) {
 // flush takes a link's addresses away.
 func (n *Network) flush(l *link) {
 	link := l.Link
+	l.given = false
 	n.tasks.queue(l.index, l.name, func() { flush(link) }, nil)
 }
 
