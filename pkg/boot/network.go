@@ -69,6 +69,7 @@ func (m *Machine) startNetwork() (*network.Network, error) {
 		LinkFiles:    files,
 		Named:        m.Plan.Scopes(),
 		WantRootPath: m.Plan.WantsRootPath(),
+		NeedRootPath: m.Plan.NeedsRootPath(),
 		Targets:      portals(m.Plan.Targets),
 		Complete:     m.Plan.Initiator.Given(),
 		SysClassNet:  "/sys/class/net",

@@ -78,6 +78,17 @@ func (p Plan) WantsRootPath() bool {
 	})
 }
 
+// NeedsRootPath tells whether there is no target to boot from unless a DHCP server
+// names it. The image's default is one, but where a word above it leaves the target
+// to DHCP.
+func (p Plan) NeedsRootPath() bool {
+	if !p.WantsRootPath() {
+		return false
+	}
+	incomplete := func(t Target) bool { return !t.Name.Given() || len(t.Portals) == 0 }
+	return len(p.Targets) == 0 || slices.ContainsFunc(p.Targets, incomplete) || p.ByDHCP.Given() && !low(p.ByDHCP.From)
+}
+
 // source names a DHCP option as the origin of a value.
 func (f NetFacts) source(option int) string {
 	from := fmt.Sprintf("DHCP option %d", option)

@@ -163,3 +163,26 @@ func TestGather(t *testing.T) {
 		t.Errorf("warnings %q, arguments %q", odd, all.InitArgs)
 	}
 }
+
+// A root path is needed where no target is known without it.
+func TestNeedsRootPath(t *testing.T) {
+	for _, tt := range []struct {
+		name, line, def string
+		want, need      bool
+	}{
+		{"nothing", "ip=dhcp", "", true, true},
+		{"a default", "ip=dhcp", low, true, false},
+		{"a default of two targets", "ip=dhcp", low + " iscsi_t.2=iqn.x:low2 iscsi_a.2=10.1.1.9", true, false},
+		{"a default without an address", "ip=dhcp", "iscsi_i=iqn.x:low iscsi_t=iqn.x:low", true, true},
+		{"a default, and DHCP by word", "root=dhcp", low, true, true},
+		{"a default of both", "ip=dhcp", low + " root=dhcp", true, false},
+		{"a name", "ip=dhcp iscsi_t=iqn.x:t", "", true, true},
+		{"a target", "ip=dhcp iscsi_t=iqn.x:t iscsi_a=10.1.1.9", "", false, false},
+		{"a static address", "ip=10.1.1.5:::24::eth0:none", low, false, false},
+	} {
+		p := planOf(t, tt.line, tt.def, nil)
+		if p.WantsRootPath() != tt.want || p.NeedsRootPath() != tt.need {
+			t.Errorf("%s: wanted %v, needed %v", tt.name, p.WantsRootPath(), p.NeedsRootPath())
+		}
+	}
+}

@@ -10,7 +10,8 @@ import (
 // enough returns the leases if the machine can go on by them; mu is held. One
 // is enough where the NICs are not named. Of several lines all are waited for,
 // for a while, unless each target is in the network of a lease already. Where
-// DHCP is to name the target, an answer that does is waited for.
+// DHCP is to name the target, an answer that does is waited for: as long as a
+// switch port can take, if there is no target without it.
 func (n *Network) enough() ([]dhcp.Lease, bool) {
 	leases := n.present()
 	all := !slices.Contains(n.leases, nil)
@@ -20,7 +21,8 @@ func (n *Network) enough() ([]dhcp.Lease, bool) {
 	case n.cfg.WantRootPath && leases[0].RootPath != "":
 		return leases, true
 	case n.cfg.WantRootPath:
-		return leases, all && (!n.possible || n.pathless || n.dark && !n.pending)
+		longer := n.pending && n.cfg.NeedRootPath
+		return leases, all && (!n.possible || n.pathless || n.dark && !longer)
 	case all:
 		return leases, !n.pending || n.late || n.usable(leases)
 	}

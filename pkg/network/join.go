@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -76,7 +77,8 @@ func (n *Network) drop(j *joint) {
 }
 
 // How long a lease without a root path waits for one that names the target: on
-// links that have no carrier so far, and on those that have. A switch port can
+// links that have no carrier so far, or if a target is known without it, and on
+// those that have carrier, if none is. A switch port can
 // take half a minute to forward (IEEE 802.1D-2004 section 17.14, twice the
 // Bridge Forward Delay).
 const (
@@ -90,7 +92,7 @@ func (n *Network) firstIsUp() {
 		return
 	}
 	n.patient = true
-	n.after(Others, func() { n.publish(func() { n.late = true }) })
+	n.after(cmp.Or(n.cfg.OthersLimit, othersLimit), func() { n.publish(func() { n.late = true }) })
 	if n.cfg.WantRootPath {
 		n.after(rootPathPatience, func() { n.publish(func() { n.dark = true }) })
 		n.after(rootPathLimit, func() { n.publish(func() { n.pathless = true }) })

@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
@@ -87,15 +88,56 @@ func TestEveryNICThatAnswers(t *testing.T) {
 	})
 }
 
-// A lease that leads to no target waits for the next one, for a moment.
+// afterFirst starts a network with two NICs. It returns when a0 has a lease, which
+// is not enough, and b0 has a link to the namespace, but no server yet.
+func afterFirst(t *testing.T, cfg Config) (*Network, *lab.Namespace) {
+	t.Helper()
+	cfg.Net, cfg.SysClassNet, cfg.OthersLimit = lines(t, "dhcp"), t.TempDir(), time.Hour
+	first := wire(t, cfg.SysClassNet, "a0", "10.8.0.1/24")
+	second := wire(t, cfg.SysClassNet, "b0", "10.9.0.1/24")
+	dnsmasq(t, first, "--dhcp-range=10.8.0.50,10.8.0.50,255.255.255.0,2m", "--dhcp-option=option:router")
+	n, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Undo)
+	until(t, "the first lease, and a link on b0", func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return len(n.present()) == 1 && n.pending
+	})
+	over, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancel()
+	if leases, err := n.Wait(over); err == nil {
+		t.Errorf("the boot goes on by %v", leases)
+	}
+	return n, second
+}
+
+// A lease that leads to no target waits for the next one.
 func TestUsableLease(t *testing.T) {
 	inNamespace(t, func() {
-		sys := t.TempDir()
-		dnsmasq(t, wire(t, sys, "a0", "10.8.0.1/24"), "--dhcp-range=10.8.0.50,10.8.0.50,255.255.255.0,2m", "--dhcp-option=option:router")
-		dnsmasq(t, wire(t, sys, "b0", "10.9.0.1/24"), "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,2m", "--dhcp-reply-delay=1")
-		targets := [][]netip.Addr{{netip.MustParseAddr("10.9.0.1")}}
-		_, leases, err := run(t, Config{Net: lines(t, "dhcp"), SysClassNet: sys, Targets: targets}, patience)
-		if err != nil || !slices.Equal(interfaces(leases), []string{"a0", "b0"}) {
+		n, second := afterFirst(t, Config{Targets: [][]netip.Addr{{netip.MustParseAddr("10.9.0.1")}}})
+		dnsmasq(t, second, "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,2m")
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if leases, err := n.Wait(ctx); err != nil || !slices.Equal(interfaces(leases), []string{"a0", "b0"}) {
+			t.Errorf("leases %v, %v", leases, err)
+		}
+	})
+}
+
+// Where DHCP is to name the target, an answer that does not waits for another
+// NIC's.
+func TestRootPathIsWaitedFor(t *testing.T) {
+	inNamespace(t, func() {
+		n, second := afterFirst(t, Config{WantRootPath: true, NeedRootPath: true})
+		dnsmasq(t, second, "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,2m",
+			"--dhcp-option=option:root-path,iscsi:10.9.0.1::::iqn.2007-01.com.example:a")
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		leases, err := n.Wait(ctx)
+		if err != nil || !slices.Equal(interfaces(leases), []string{"b0", "a0"}) || leases[0].RootPath == "" {
 			t.Errorf("leases %v, %v", leases, err)
 		}
 	})
@@ -136,7 +178,7 @@ func TestPin(t *testing.T) {
 			}
 		}
 		plan := lines(t, "10.2.0.2::10.2.0.1:24::a0:none", "10.2.0.3::10.2.0.9:24::b0:none")
-		n, leases, err := run(t, Config{Net: plan, SysClassNet: sys}, patience)
+		n, leases, err := run(t, Config{Net: plan, SysClassNet: sys, OthersLimit: time.Hour}, patience)
 		if err != nil || len(leases) != 2 {
 			t.Fatalf("leases %v, %v", leases, err)
 		}
@@ -194,8 +236,10 @@ func TestEnough(t *testing.T) {
 		"no root path, one NIC":        {&Network{leases: []*dhcp.Lease{a}, cfg: Config{WantRootPath: true}}, true},
 		"no root path, more NICs":      {&Network{leases: []*dhcp.Lease{a}, possible: true, cfg: Config{WantRootPath: true}}, false},
 		"no root path, no link":        {&Network{leases: []*dhcp.Lease{a}, possible: true, dark: true, cfg: Config{WantRootPath: true}}, true},
-		"no root path, a link":         {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, dark: true, cfg: Config{WantRootPath: true}}, false},
-		"no root path, at last":        {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, dark: true, pathless: true, cfg: Config{WantRootPath: true}}, true},
+		"no root path, a link":         {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, dark: true, cfg: Config{WantRootPath: true, NeedRootPath: true}}, false},
+		"no root path, at last":        {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, dark: true, pathless: true, cfg: Config{WantRootPath: true, NeedRootPath: true}}, true},
+		"a default target":             {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, cfg: Config{WantRootPath: true}}, false},
+		"a default target, late":       {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, dark: true, cfg: Config{WantRootPath: true}}, true},
 		"the second has the root path": {&Network{leases: []*dhcp.Lease{a}, joined: []*dhcp.Lease{lease("b0", "10.9.0.2/24", "iscsi:")}, possible: true, cfg: Config{WantRootPath: true}}, true},
 	} {
 		if leases, got := tt.n.enough(); got != tt.want {

@@ -63,21 +63,6 @@ func TestFirstAnswer(t *testing.T) {
 	})
 }
 
-// Where DHCP is to name the target, an answer that does not waits for another
-// NIC's.
-func TestRootPathIsWaitedFor(t *testing.T) {
-	inNamespace(t, func() {
-		sys := t.TempDir()
-		dnsmasq(t, wire(t, sys, "a0", "10.8.0.1/24"), "--dhcp-range=10.8.0.50,10.8.0.50,255.255.255.0,2m")
-		dnsmasq(t, wire(t, sys, "b0", "10.9.0.1/24"), "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,2m",
-			"--dhcp-option=option:root-path,iscsi:10.9.0.1::::iqn.2007-01.com.example:a", "--dhcp-reply-delay=2")
-		_, leases, err := run(t, Config{Net: lines(t, "dhcp"), SysClassNet: sys, WantRootPath: true}, patience)
-		if err != nil || len(leases) != 2 || leases[0].Interface != "b0" || leases[0].RootPath == "" || leases[1].Interface != "a0" {
-			t.Errorf("leases %v, %v", leases, err)
-		}
-	})
-}
-
 // Methods of a line have their turns.
 func TestMethodsInTurn(t *testing.T) {
 	inNamespace(t, func() {

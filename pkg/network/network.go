@@ -30,6 +30,9 @@ type Config struct {
 	// WantRootPath: DHCP is to name the target, so an answer that does is
 	// better than one that does not.
 	WantRootPath bool
+	// NeedRootPath: there is no target without that answer, so it is waited for
+	// longer, also on links that have carrier.
+	NeedRootPath bool
 	// Targets are the addresses of each target's portals, as far as they are
 	// known: which NIC leads there decides what to wait for, and which of several
 	// gets a static address.
@@ -51,10 +54,16 @@ type Config struct {
 	// StopLimit is for how long Stop and Undo wait for what is under way, which
 	// a driver can hold up; 0: 2 s.
 	StopLimit time.Duration
+	// OthersLimit is for how long the first line that is up waits for the others,
+	// which come up later all the same; 0: 3 s.
+	OthersLimit time.Duration
 }
 
-// stopLimit is Config.StopLimit's default.
-const stopLimit = 2 * time.Second
+// Defaults of Config.StopLimit and Config.OthersLimit.
+const (
+	stopLimit   = 2 * time.Second
+	othersLimit = 3 * time.Second
+)
 
 // Network brings the lines of a plan up, in the background, from Start to Stop
 // or Undo.
@@ -79,7 +88,7 @@ type Network struct {
 	leases            []*dhcp.Lease // in the order of the lines; nil: not up yet
 	joined            []*dhcp.Lease // of more links, as they came
 	late              bool          // the others have had their time
-	dark              bool          // also those without carrier, that may have a root path
+	dark              bool          // also those without carrier, or not needed, that may have a root path
 	pathless          bool          // also those with carrier
 	root              string        // the NIC of root's session, in the end
 	possible, pending bool          // see rest
@@ -88,10 +97,6 @@ type Network struct {
 	busy              []string      // links that are worked on
 	changed           chan struct{} // closed at the next change of these
 }
-
-// Others is for how long the first line that is up waits for the others. They
-// come up later all the same.
-const Others = 3 * time.Second
 
 // Start begins with what is there, and goes on with what comes. It never blocks
 // for long. No other Network may work on the same links.

@@ -163,7 +163,7 @@ func TestTwoLines(t *testing.T) {
 		}
 		plan := lines(t, "10.2.0.2::10.2.0.1:24::a0:none", "10.3.0.2::10.3.0.1:24::b0:none")
 		plan.Interface = bootspec.Value[string]{V: "b0", From: "bootdev="}
-		_, leases, err := run(t, Config{Net: plan, SysClassNet: sys}, patience)
+		_, leases, err := run(t, Config{Net: plan, SysClassNet: sys, OthersLimit: time.Hour}, patience)
 		if err != nil || len(leases) != 2 || leases[0].Interface != "b0" || leases[1].Interface != "a0" {
 			t.Fatalf("leases %v, %v", leases, err)
 		}
@@ -183,7 +183,7 @@ func TestOneOfTwoLines(t *testing.T) {
 			t.Fatal(err)
 		}
 		plan := lines(t, "10.2.0.2:::24::a0:none", "10.3.0.2:::24::b0:none")
-		n, leases, err := run(t, Config{Net: plan, SysClassNet: sys}, patience)
+		n, leases, err := run(t, Config{Net: plan, SysClassNet: sys, OthersLimit: time.Millisecond}, patience)
 		if err != nil || len(leases) != 1 || leases[0].Interface != "b0" {
 			t.Fatalf("leases %v, %v", leases, err)
 		}
