@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -129,38 +130,60 @@ func (m *Machine) untilDrivers(err error) error {
 	return err
 }
 
-// nameMachine gives this machine its name, and those who look hosts up the
-// domains to look in. It boots as well without both.
+// nameMachine gives this machine its name, and the resolver of other programs its
+// servers and domains. It boots as well without both.
 func (m *Machine) nameMachine(leases []dhcp.Lease) {
-	name, conf := m.Plan.Net.HostName.V, ""
-	var search []string
+	name := m.Plan.Net.HostName.V
 	for _, l := range leases {
 		name = cmp.Or(name, l.HostName)
-		if l.Domain != "" && !slices.Contains(l.Search, l.Domain) {
-			search = append(search, l.Domain)
-		}
-		search = append(search, l.Search...)
 	}
 	if name != "" {
 		if err := unix.Sethostname([]byte(name)); err != nil {
 			m.Log.Debugf("host name %s: %v", name, err)
 		}
 	}
-	if len(search) > 0 {
-		conf = "search " + strings.Join(search, " ") + "\n"
+	var servers []netip.Addr
+	if m.Plan.Net.PeerDNS.Or(true) {
+		servers = bootspec.LeaseFacts(leases...).Nameservers
 	}
-	for _, s := range bootspec.LeaseFacts(leases...).Nameservers {
-		if m.Plan.Net.PeerDNS.Or(true) {
-			conf += "nameserver " + s.String() + "\n"
-		}
+	conf := resolverConf(searchDomains(leases), servers)
+	_, err := os.Stat("/etc/resolv.conf")
+	if !m.resolvConf && (err == nil || conf == "") {
+		return // the image has its own, or there is nothing to write
 	}
-	if _, err := os.Stat("/etc/resolv.conf"); conf == "" || err == nil && !m.resolvConf {
-		return // the image has its own
-	}
-	m.resolvConf = true
+	m.resolvConf = true // written again where a NIC is dropped, also if nothing is left
 	if err := os.WriteFile("/etc/resolv.conf", []byte(conf), 0o644); err != nil {
 		m.Log.Debugf("%v", err)
 	}
+}
+
+// searchDomains lists the domains of leases in which names are looked up, each once.
+func searchDomains(leases []dhcp.Lease) []string {
+	var out []string
+	for _, l := range leases {
+		domains := l.Search
+		if l.Domain != "" && !slices.Contains(domains, l.Domain) {
+			domains = slices.Concat([]string{l.Domain}, domains)
+		}
+		for _, d := range domains {
+			if !slices.Contains(out, d) {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
+// resolverConf is a resolver's configuration (resolv.conf(5)).
+func resolverConf(search []string, servers []netip.Addr) string {
+	conf := ""
+	if len(search) > 0 {
+		conf = "search " + strings.Join(search, " ") + "\n"
+	}
+	for _, s := range servers {
+		conf += "nameserver " + s.String() + "\n"
+	}
+	return conf
 }
 
 // leases returns a lease for each address that this machine has by now, that of
