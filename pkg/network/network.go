@@ -88,8 +88,8 @@ type Network struct {
 	leases            []*dhcp.Lease // in the order of the lines; nil: not up yet
 	joined            []*dhcp.Lease // of more links, as they came
 	late              bool          // the others have had their time
-	dark              bool          // also those without carrier, or not needed, that may have a root path
-	pathless          bool          // also those with carrier
+	dark              bool          // also links without carrier, and a root path that is not needed
+	pathless          bool          // also links with carrier, and a root path that is needed
 	root              string        // the NIC of root's session, in the end
 	possible, pending bool          // see rest
 	fatal             error         // why nothing more can come
@@ -237,9 +237,9 @@ func (n *Network) Leases() []dhcp.Lease {
 	return n.present()
 }
 
-// Stop ends the work. What is up stays, and the other links, also those that are
-// being configured, are left as they were found, but for those whose drivers do not return in time:
-// they are named in a warning. Stopping twice is harmless.
+// Stop ends the work. What is up stays. The other links, also those that are being
+// configured, are left as they were found, but for those whose drivers do not return
+// in time: they are named in a warning. Stopping twice is harmless.
 func (n *Network) Stop() {
 	if n == nil {
 		return
