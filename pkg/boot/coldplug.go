@@ -131,14 +131,19 @@ func deviceOf(alias string) string {
 	return alias
 }
 
-// begin begins to load a module once some others have ended. One that does not
-// load stops nothing: another driver may be the one that brings the network up;
-// if none does, that step says so.
+// turn is for how long a driver waits for the others of its device. The order stays
+// where the probe of one takes longer, because that holds the device's lock
+// (drivers/base/dd.c: __driver_attach). A load that never ends stops no other one.
+const turn = 30 * time.Second
+
+// begin begins to load a module once some others have ended, or have had that time.
+// One that does not load stops nothing: another driver may be the one that brings the
+// network up; if none does, that step says so.
 func (c *coldplug) begin(name, from string, after ...*load) *load {
 	after = slices.Clone(after)
 	f := func() error {
-		for _, other := range after {
-			<-other.done
+		if err := c.after(after); err != nil {
+			return err
 		}
 		return c.load(c.ctx, name)
 	}
@@ -147,6 +152,23 @@ func (c *coldplug) begin(name, from string, after ...*load) *load {
 			c.log.Warnf("%s%v", from, err)
 		}
 	})
+}
+
+// after returns when some loads have ended, or turn is over. It fails only with the
+// context of c.
+func (c *coldplug) after(others []*load) error {
+	limit := time.NewTimer(turn)
+	defer limit.Stop()
+	for _, other := range others {
+		select {
+		case <-other.done:
+		case <-limit.C:
+			return c.ctx.Err()
+		case <-c.ctx.Done():
+			return c.ctx.Err()
+		}
+	}
+	return c.ctx.Err()
 }
 
 // slow is for how long the drivers of one bus are waited for before those of

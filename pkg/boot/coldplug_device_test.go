@@ -72,6 +72,38 @@ func TestColdplugOfLateInterface(t *testing.T) {
 	})
 }
 
+// A driver whose load never ends keeps the others of its device waiting for a limited
+// time, and not once the coldplug is to end.
+func TestColdplugOfStuckDevice(t *testing.T) {
+	for name, tt := range map[string]struct {
+		stop time.Duration
+		want string
+	}{
+		"goes on": {time.Hour, "0s load cdc_ether\n2h0m0s end cdc_ether\n30s end cdc_subset\n30s load cdc_subset"},
+		"ends":    {time.Second, "0s load cdc_ether\n2h0m0s end cdc_ether"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			tr := newTrace()
+			h := &hardware{probes: map[string]time.Duration{"cdc_ether": 2 * time.Hour}}
+			m, c, log := machineWith(tr, h)
+			c.match = func(string) []kmod.Module { return []kmod.Module{{Name: "cdc_ether"}, {Name: "cdc_subset"}} }
+			begun := c.some([]string{usbControl})
+			time.AfterFunc(tt.stop, c.stop)
+			time.Sleep(turn + time.Second)
+			if got := m.loads.names(); len(got) != 1 || got[0] != "cdc_ether" {
+				t.Errorf("%s: loading are %q", name, got)
+			}
+			for _, one := range begun {
+				<-one.done
+			}
+			checkTrace(t, tr, tt.want)
+			if lines := log.lines(); len(lines) > 0 {
+				t.Errorf("%s: %q", name, lines)
+			}
+		})
+	}
+}
+
 func TestDeviceOf(t *testing.T) {
 	for alias, want := range map[string]string{
 		usbControl:                    "usb:v0525pA4A2d0000dc02dsc00dp00",
