@@ -81,7 +81,7 @@ func TestDirtyReadOnlyLUN(t *testing.T) {
 	p.NotReady(0x04, 0x0b)
 	r.sends(m, "exit\n", "continuing with step root", "iscsiroot: root: probe /dev/sda: ", "trying again")
 	p.Sense(0)
-	r.expect(m, "iscsiroot: root: succeeded after", "iscsiroot: root /dev/sda (ext4) was not unmounted cleanly\n", "iscsiroot: root /dev/sda (ext4): read-only file system: its journal cannot be replayed",
+	r.expect(m, "iscsiroot: root: succeeded after", "iscsiroot: root /dev/sda (ext4) was not unmounted cleanly\n", "iscsiroot: root /dev/sda (ext4): read-only file system: mounted with noload without replaying its journal: recent writes are missing and it may be inconsistent: allow writes at the target once",
 		"guest: mount: /dev/sda / ext4 ro,", "norecovery")
 	r.off(m)
 	if sum(t, disk) != before {

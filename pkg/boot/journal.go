@@ -21,7 +21,7 @@ func (m *Machine) mountCandidate(what string, c candidate, cfg switchroot.MountC
 	if !ok {
 		return err
 	}
-	m.Log.Warnf("%s %s (%s): %v: its journal cannot be replayed, so it is mounted with %s, as it was when the journal was begun: what was written last is missing",
+	m.Log.Warnf("%s %s (%s): %v: mounted with %s without replaying its journal: recent writes are missing and it may be inconsistent: allow writes at the target once",
 		what, c.Path(), c.FSType, unix.EROFS, switchroot.NoReplay(c.FSType))
 	return switchroot.Mount(without)
 }
