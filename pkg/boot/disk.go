@@ -181,7 +181,7 @@ func (m *Machine) sessionDisks(ctx context.Context, i int) (units []blockdev.Uni
 
 // scanLUN is one round of that.
 func (m *Machine) scanLUN(ctx context.Context, i int, sc scanner) (units []blockdev.Unit, err error) {
-	units, err = m.firstDisks(i, func(lun uint64) ([]blockdev.Unit, error) { return sc.scan(ctx, lun) })
+	units, err = m.firstDisks(ctx, i, func(lun uint64) ([]blockdev.Unit, error) { return sc.scan(ctx, lun) })
 	if err == nil && len(units) == 0 {
 		err = m.noDisk(ctx, sc, m.spec.Targets[i].LUN)
 	}

@@ -80,7 +80,7 @@ const maxProbed = 255
 // the list when it scans all, and a target that refuses even INQUIRY there is given
 // up then (drivers/scsi/scsi_scan.c: __scsi_scan_target): its LUNs are tried one by
 // one.
-func (m *Machine) firstDisks(i int, scan func(lun uint64) ([]blockdev.Unit, error)) ([]blockdev.Unit, error) {
+func (m *Machine) firstDisks(ctx context.Context, i int, scan func(lun uint64) ([]blockdev.Unit, error)) ([]blockdev.Unit, error) {
 	for _, lun := range m.firstLUNs(i) {
 		if found, err := scan(lun); err != nil || len(found) > 0 {
 			return found, err
@@ -96,6 +96,9 @@ func (m *Machine) firstDisks(i int, scan func(lun uint64) ([]blockdev.Unit, erro
 		return nil, err
 	}
 	for lun := uint64(1); lun <= maxProbed; lun++ {
+		if err := ctx.Err(); err != nil { // the scan of a LUN that is not there does not look at it
+			return nil, err
+		}
 		if found, err := scan(lun); err != nil || len(found) > 0 {
 			return found, err
 		}

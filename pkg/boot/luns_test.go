@@ -209,7 +209,7 @@ func TestFirstDisks(t *testing.T) {
 			m.spec.Targets[0].LUN.From = "iscsi_lun="
 		}
 		scans := 0
-		found, err := m.firstDisks(0, func(lun uint64) ([]blockdev.Unit, error) {
+		found, err := m.firstDisks(t.Context(), 0, func(lun uint64) ([]blockdev.Unit, error) {
 			scans++
 			if lun == kernel.ScanAll && tt.refuses || lun != kernel.ScanAll && !slices.Contains(tt.luns, lun) {
 				return nil, nil
@@ -223,6 +223,22 @@ func TestFirstDisks(t *testing.T) {
 		if err != nil || !slices.Equal(got, tt.want) || scans != tt.scans {
 			t.Errorf("%s: %v, %v after %d scans", tt.name, got, err, scans)
 		}
+	}
+}
+
+// The scan LUN by LUN ends with the step's time.
+func TestFirstDisksInTime(t *testing.T) {
+	m := &Machine{luns: &fakeLUNs{have: make([][]blockdev.Unit, 1)}, spec: bootspec.Spec{Targets: make([]bootspec.Target, 1)}}
+	ctx, cancel := context.WithCancel(t.Context())
+	scans := 0
+	_, err := m.firstDisks(ctx, 0, func(lun uint64) ([]blockdev.Unit, error) {
+		if scans++; lun == 5 {
+			cancel()
+		}
+		return nil, nil
+	})
+	if !errors.Is(err, context.Canceled) || scans != 2+5 {
+		t.Errorf("%v after %d scans", err, scans)
 	}
 }
 
