@@ -3,17 +3,39 @@ package blockdev
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// Detach removes a logical unit from the kernel (drivers/scsi/scsi_sysfs.c:
-// sdev_store_delete), which flushes its cache first and so waits for the target.
-// sys is the mount point of sysfs.
+// writeThrough makes the kernel take the cache of a disk for one that needs no flush,
+// which it does not tell the disk (drivers/scsi/sd.c: cache_type_store).
+const writeThrough = "temporary write through"
+
+// Detach removes a logical unit to which nothing was written from the kernel
+// (drivers/scsi/scsi_sysfs.c: sdev_store_delete). That would flush the cache of its
+// disk first (drivers/scsi/sd.c: sd_shutdown), and so wait for the target: there is
+// nothing to flush. A unit that is gone is no error. sys is the mount point of sysfs.
 func Detach(sys string, u Unit) error {
-	return os.WriteFile(filepath.Join(sys, "class/scsi_device", u.Address, "device/delete"), []byte("1"), 0)
+	dir := filepath.Join(sys, "class/scsi_device", u.Address, "device")
+	_ = store(filepath.Join(dir, "scsi_disk", u.Address, "cache_type"), writeThrough) // or it is flushed
+	err := store(filepath.Join(dir, "delete"), "1")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
+}
+
+// store writes to a file of sysfs, which is not made if it is not there.
+func store(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 // InUse tells whether a disk or one of its partitions is mounted, or part of

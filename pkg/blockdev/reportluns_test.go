@@ -60,16 +60,3 @@ func TestReportLUNsOfAFile(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
-
-func TestDetach(t *testing.T) {
-	sys := tree(t, map[string]string{"class/scsi_device/2:0:0:1/device/delete": ""})
-	if err := Detach(sys, Unit{Address: "2:0:0:1"}); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := os.ReadFile(filepath.Join(sys, "class/scsi_device/2:0:0:1/device/delete")); err != nil || string(b) != "1" {
-		t.Errorf("%q, %v", b, err)
-	}
-	if err := Detach(sys, Unit{Address: "2:0:0:2"}); err == nil {
-		t.Error("a unit that is not there was detached")
-	}
-}

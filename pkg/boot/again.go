@@ -122,7 +122,7 @@ func (m *Machine) endSessions(loggedIn, others bool) {
 		}
 	}
 	if others {
-		m.sessions = nil
+		m.sessions, m.sought = nil, nil
 	}
 }
 

@@ -223,7 +223,7 @@ var errHandedOver = errors.New("the agent already recovers the sessions: reboot 
 // in /run what of its network carries root.
 func (m *Machine) handOver(ctx context.Context) error {
 	m.endLogins(ctx)
-	m.detachOthers(ctx)
+	m.detachOthers(ctx, sysroot, kernelPaths)
 	end := doing(ctx, "reading the files of "+m.root.Name)
 	root, err := handover.Survey(os.DirFS(sysroot))
 	end()

@@ -2,136 +2,116 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
-	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
-// detachPatience is for how long a session that is down is waited for to detach a
-// LUN of it.
+// detachPatience is for how long a LUN is waited for to be detached, and its session
+// to be up.
 const detachPatience = 5 * time.Second
 
-// detachLate detaches the LUNs that were looked at beside the first ones, so that
-// the disks of a target that comes up later have the names that they would have
-// had without.
-func (m *Machine) detachLate(ctx context.Context) {
-	m.detach(ctx, func(d disk) bool { return !d.Late })
+// errInUse is a LUN whose disk is mounted, or part of another device.
+var errInUse = errors.New("is in use")
+
+// lunOf is a LUN of a session.
+type lunOf struct {
+	session int
+	lun     uint64 // the kernel's number
 }
 
-// detachOthers detaches what was looked at in vain before the real system is
-// there, whose udev would activate what is on it: the LUNs beside the first ones,
-// and all others of the target that has root. What is in use stays, and what
-// root's fstab names. With rd.root.any every disk is wanted.
-func (m *Machine) detachOthers(ctx context.Context) {
-	if m.spec.Root.AnyDisk.V {
-		return
+// noteSought notes the LUNs of a session that a search has attached: those that were
+// not there before.
+func (m *Machine) noteSought(i int, before []blockdev.Unit) {
+	units, err := m.lunOps().units(i)
+	if err != nil {
+		m.Log.Debugf("%v", err)
 	}
-	vain := slices.ContainsFunc(m.disks, func(d disk) bool { return m.inVain(d) })
-	if !vain {
-		return
-	}
-	entries, _ := switchroot.ReadFstab(sysroot) // the step "mount" has said what is wrong with it
-	named := m.namedBy(ctx, kernelPaths, entries)
-	m.detach(ctx, func(d disk) bool { return !m.inVain(d) || slices.Contains(named, d.Name) })
-}
-
-// inVain tells whether a disk may have been looked at in vain.
-func (m *Machine) inVain(d disk) bool {
-	return d.Name != diskOf(m.root.Device) && m.leftOpen(d.Session) && (d.Late || m.carriesRoot(d.Session))
-}
-
-// detach detaches the disks that are not in use, but for those that stay. Only
-// sessions whose LUN no source names have such disks.
-func (m *Machine) detach(ctx context.Context, stays func(disk) bool) {
-	k := m.lunOps()
-	for i := range m.sessions {
-		if !m.leftOpen(i) {
+	for _, u := range units {
+		if slices.ContainsFunc(before, func(b blockdev.Unit) bool { return b.LUN == u.LUN }) {
 			continue
 		}
-		units, err := k.units(i)
+		if m.sought == nil {
+			m.sought = map[lunOf]bool{}
+		}
+		m.sought[lunOf{i, u.LUN}] = true
+	}
+}
+
+// detachLate detaches the LUNs that a search has attached, so that the disks of a
+// target that comes up later have the names that they would have had without.
+func (m *Machine) detachLate(ctx context.Context) {
+	m.detachSought(ctx, func(string) bool { return false })
+}
+
+// detachOthers detaches what a search has attached in vain before the real system is
+// there, whose udev would activate what is on it. What is in use stays, and what the
+// fstab of root, which is mounted at dir, names. The disks of the first scans stay: the
+// real system has them at every boot. With rd.root.any every disk is wanted.
+func (m *Machine) detachOthers(ctx context.Context, dir string, p paths) {
+	if len(m.sought) == 0 || m.spec.Root.AnyDisk.V {
+		return
+	}
+	end := doing(ctx, "reading the files of "+m.root.Name)
+	entries, err := switchroot.ReadFstab(dir)
+	end()
+	if err != nil {
+		m.Log.Warnf("the LUNs on which root was looked for are not detached: %v", err)
+		return
+	}
+	named, hidden := m.namedBy(ctx, p, entries)
+	m.detachSought(ctx, func(name string) bool {
+		counted := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == name })
+		return name == diskOf(m.root.Device) || slices.Contains(named, name) || hidden && !counted
+	})
+}
+
+// detachSought detaches the LUNs that a search has attached, but for those whose disk
+// stays.
+func (m *Machine) detachSought(ctx context.Context, stays func(name string) bool) {
+	for i := range m.sessions {
+		if !m.leftOpen(i) || len(m.sought) == 0 {
+			continue
+		}
+		units, err := m.lunOps().units(i)
 		if err != nil {
 			m.Log.Warnf("%v", err)
 			continue
 		}
-		for _, u := range units {
-			at := slices.IndexFunc(m.disks, func(d disk) bool { return d.Session == i && d.LUN == u.LUN })
-			if !u.IsDisk() || at >= 0 && stays(m.disks[at]) || at < 0 && !m.searched(i) {
-				continue
-			}
-			if u.Disk != "" {
-				if used, err := k.inUse(ctx, u.Disk); used {
-					continue
-				} else if err != nil {
-					m.Log.Debugf("%v", err)
-				}
-			}
-			if err := k.detach(ctx, i, u); err != nil {
-				m.Log.Warnf("lun %v of %s is not detached: %v", iscsi.KernelLUN(u.LUN), m.sessions[i].Target, err)
-				continue
-			}
-			m.Log.Infof("lun %v of %s is detached: it is not needed", iscsi.KernelLUN(u.LUN), m.sessions[i].Target)
+		units = slices.DeleteFunc(units, func(u blockdev.Unit) bool {
+			first := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.LUN == u.LUN && !d.Late })
+			return !u.IsDisk() || !m.sought[lunOf{i, u.LUN}] || first || stays(u.Disk)
+		})
+		m.detachAll(ctx, i, units)
+	}
+}
+
+// detachAll detaches LUNs of a session, up to the first that cannot be: the others wait
+// for the same target. One without a disk is not ready, and the kernel waits for it
+// for up to 100 s (drivers/scsi/sd.c: sd_spinup_disk), with the device locked: to detach
+// it takes as long.
+func (m *Machine) detachAll(ctx context.Context, i int, units []blockdev.Unit) {
+	target := m.sessions[i].Target
+	for at, u := range units {
+		lun := iscsi.KernelLUN(u.LUN)
+		if u.Disk == "" {
+			m.Log.Warnf("lun %v of %s is not detached: it is not ready", lun, target)
+			continue
+		}
+		err := m.lunOps().detach(ctx, i, u)
+		switch {
+		case errors.Is(err, errInUse):
+		case err != nil:
+			m.Log.Warnf("lun %v of %s is not detached, and %d more: %v", lun, target, len(units)-at-1, err)
+			return
+		default:
+			m.Log.Infof("lun %v of %s is detached: it is not needed", lun, target)
+			delete(m.sought, lunOf{i, u.LUN})
 			m.disks = slices.DeleteFunc(m.disks, func(d disk) bool { return d.Session == i && d.LUN == u.LUN })
 		}
 	}
-}
-
-// searched tells whether further LUNs of a session were looked at: one that was
-// not ready is attached, and no disk of ours.
-func (m *Machine) searched(i int) bool {
-	return slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.Late })
-}
-
-// containers are what may hold what fstab names.
-var containers = []string{"LVM2_member", "linux_raid_member", "crypto_LUKS"}
-
-// namedBy returns the disks that an fstab names, and those that may hold what it
-// names and no disk has.
-func (m *Machine) namedBy(ctx context.Context, p paths, entries []switchroot.Entry) []string {
-	var infos []blockdev.Info
-	for _, d := range m.disks {
-		end := doing(ctx, "reading the partitions and superblocks of "+d.Name)
-		found, err := blockdev.Inspect(p.sys, p.dev, d.Name)
-		end()
-		if err != nil {
-			m.Log.Debugf("%v", err)
-		}
-		infos = append(infos, found...)
-	}
-	var out []string
-	hidden := false
-	for _, e := range entries {
-		names := m.disksOf(p, infos, e.Spec)
-		out = append(out, names...)
-		hidden = hidden || len(names) == 0 && (strings.HasPrefix(e.Spec, "/dev/") || strings.Contains(e.Spec, "="))
-	}
-	for _, i := range infos {
-		if hidden && slices.Contains(containers, i.FS.Type) {
-			out = append(out, i.Disk)
-		}
-	}
-	return out
-}
-
-// disksOf returns the disks of a device as fstab names it.
-func (m *Machine) disksOf(p paths, infos []blockdev.Info, spec string) []string {
-	want, ok := bootspec.ParseDevice(spec)
-	if !ok {
-		return nil
-	}
-	var out []string
-	for _, i := range blockdev.Find(infos, want) {
-		out = append(out, i.Disk)
-	}
-	if want.By == bootspec.BySession || want.By == bootspec.ByPath {
-		devices, _ := searchNames(p, m.disks, want) // none is no error here
-		if len(devices) > 0 {
-			out = append(out, diskOf(devices[0]))
-		}
-	}
-	return out
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -61,8 +63,49 @@ func (m *Machine) steadily(ctx context.Context, s *session.Session, work func(lo
 		case up && after == before:
 			return werr
 		case ctx.Err() != nil:
-			return temporary{fmt.Errorf("session %d to %s was lost during the scan", s.SID, s.Target)}
+			return temporary{fmt.Errorf("session %d to %s was lost meanwhile", s.SID, s.Target)}
 		}
-		m.Log.Infof("session %d to %s was lost during the scan: scanning again", s.SID, s.Target)
+		m.Log.Infof("session %d to %s was lost meanwhile: trying again", s.SID, s.Target)
+	}
+}
+
+// askSlack is what an error that says more has to come after the time is over.
+const askSlack = time.Second
+
+// askTarget does work that asks the target of a session, as steadily does, and has no
+// end in the kernel while that does not answer. It runs in a goroutine of its own: if
+// it takes longer than limit, it is left there, and ends when the system call does.
+// What it returns is dropped then, so it must not write to what others read; its
+// context tells it to begin nothing more. A call that is left there may hold the start
+// of the real init up (loads.go: awaitDrivers), so none is begun for a session that is
+// known to be down.
+func askTarget[T any](ctx context.Context, m *Machine, i int, limit time.Duration, what string, work func(context.Context) (T, error)) (T, error) {
+	defer doing(ctx, what)()
+	type answer struct {
+		value T
+		err   error
+	}
+	s := m.sessions[i]
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	done := make(chan answer, 1)
+	contain.Go("", func() {
+		var a answer
+		a.err = m.steadily(limited, s, func(bool) (err error) {
+			a.value, err = work(limited)
+			return err
+		})
+		done <- a
+	}, func(err error) { done <- answer{err: err} })
+	late := time.NewTimer(limit + askSlack)
+	defer late.Stop()
+	var none T
+	select {
+	case a := <-done:
+		return a.value, a.err
+	case <-late.C:
+		return none, temporary{fmt.Errorf("target %s does not answer for %d s", s.Target, int(limit.Seconds()))}
+	case <-ctx.Done():
+		return none, ctx.Err()
 	}
 }

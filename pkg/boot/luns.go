@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
@@ -22,7 +23,7 @@ import (
 //     lowest number on, until one has it. The target lists them (REPORT LUNS).
 //     Their disks count behind those of 1 and 2 of all targets. The same goes for
 //     /usr;
-//  4. the step "hand-over" detaches what was looked at in vain (detach.go).
+//  4. the step "hand-over" detaches what 3 has attached in vain (detach.go).
 //
 // A target that is not there yet, and a disk of this machine that rd.root.any
 // allows, are waited for before 3, because their disks have lower numbers then.
@@ -31,13 +32,12 @@ import (
 type lunKernel interface {
 	// units are the LUNs of a session that are attached.
 	units(session int) ([]blockdev.Unit, error)
-	// report lists the LUNs that the target of a disk has, sorted.
-	report(ctx context.Context, disk string) ([]uint64, error)
+	// report lists the LUNs that the target of a session's disk has, sorted.
+	report(ctx context.Context, session int, disk string) ([]uint64, error)
 	// attach scans a LUN, or all of them, and returns its disk when it is ready.
 	attach(ctx context.Context, session int, lun uint64) ([]blockdev.Unit, error)
+	// detach removes a LUN; errInUse: its disk is mounted, or part of another device.
 	detach(ctx context.Context, session int, u blockdev.Unit) error
-	// inUse tells whether a disk is mounted, or part of another device.
-	inUse(ctx context.Context, disk string) (bool, error)
 }
 
 // lunOps returns the kernel, or a test's.
@@ -108,40 +108,70 @@ func (m *Machine) firstDisks(ctx context.Context, i int, scan func(lun uint64) (
 
 // onOtherLUNs looks for a device on the LUNs that were not scanned, and ends at the
 // first one where it is not absent. reason is what the search met before.
-func (m *Machine) onOtherLUNs(ctx context.Context, reason error, f finder) error {
+func (p *patience) onOtherLUNs(ctx context.Context, reason error, f finder) error {
 	err := reason
-	for i := range m.sessions {
-		if !m.leftOpen(i) {
+	for i := range p.m.sessions {
+		if !p.m.leftOpen(i) {
 			continue
 		}
-		luns, lerr := m.otherLUNs(ctx, i)
-		if lerr != nil {
-			m.Log.Warnf("the other LUNs of %s are not looked at: %v", m.sessions[i].Target, lerr)
-		}
-		if len(luns) > 0 {
-			m.Log.Infof("%v: looking at %d more LUNs of %s", reason, len(luns), m.sessions[i].Target)
-		}
-		for _, lun := range luns {
-			units, aerr := m.lunOps().attach(ctx, i, lun)
-			if ctx.Err() != nil {
-				return err
-			}
-			if aerr != nil {
-				err = m.withoutLUN(err, aerr)
-				continue
-			}
-			fresh := m.takeLate(i, units)
-			if len(fresh) == 0 {
-				continue
-			}
-			found := f.at(fresh)
-			if !absent(found) {
-				return found
-			}
-			err = together(err, found)
+		var ended bool
+		if ended, err = p.onLUNsOf(ctx, i, err, f); ended {
+			break
 		}
 	}
 	return err
+}
+
+// onLUNsOf looks at those of one session. ended: at no others then.
+func (p *patience) onLUNsOf(ctx context.Context, i int, err error, f finder) (ended bool, _ error) {
+	m := p.m
+	before, uerr := m.lunOps().units(i)
+	if uerr != nil {
+		m.Log.Warnf("%v", uerr)
+		return false, err
+	}
+	defer func() { m.noteSought(i, before) }()
+	luns, lerr := m.otherLUNs(ctx, i)
+	if lerr != nil {
+		err = m.withoutLUN(err, fmt.Errorf("the other LUNs of %s are not looked at: %w", m.sessions[i].Target, lerr))
+	}
+	p.announce(i, len(luns), err)
+	for _, lun := range luns {
+		units, aerr := m.lunOps().attach(ctx, i, lun)
+		if ctx.Err() != nil {
+			return true, err
+		}
+		if aerr != nil {
+			err = m.withoutLUN(err, aerr)
+			continue
+		}
+		fresh := m.takeLate(i, units)
+		if len(fresh) == 0 {
+			continue
+		}
+		found := f.at(fresh)
+		if !absent(found) {
+			return true, found
+		}
+		err = together(err, found)
+	}
+	return false, err
+}
+
+// announce shows, once for each target, that more LUNs are looked at, and why.
+func (p *patience) announce(i, n int, reason error) {
+	if n == 0 || p.announced[i] {
+		return
+	}
+	if p.announced == nil {
+		p.announced = map[int]bool{}
+	}
+	p.announced[i] = true
+	noun := "LUN"
+	if n > 1 {
+		noun = "LUNs"
+	}
+	p.m.Log.Infof("%v: looking at %d more %s of %s", reason, n, noun, p.m.sessions[i].Target)
 }
 
 // withoutLUN notes a LUN that could not be attached, which may pass.
@@ -155,21 +185,24 @@ func (m *Machine) withoutLUN(err, cause error) error {
 
 // otherLUNs lists the LUNs of a session whose disks are not counted yet, sorted.
 // A target that does not list them is asked by the kernel's own scan, which
-// attaches all that there are.
+// attaches all that there are. With an error that may pass there may be more.
 func (m *Machine) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 	at := slices.IndexFunc(m.disks, func(d disk) bool { return d.Session == i })
 	if at < 0 {
 		return nil, nil // not scanned yet: the disks of the first scan come first
 	}
-	all, err := m.lunOps().report(ctx, m.disks[at].Name)
+	all, err := m.lunOps().report(ctx, i, m.disks[at].Name)
+	if err != nil && heals(err) {
+		return nil, err // the session is down, say: to scan it is of no use
+	}
 	if err != nil {
 		m.Log.Debugf("%v", err)
 		if _, err = m.lunOps().attach(ctx, i, kernel.ScanAll); err != nil && !heals(err) {
 			return nil, err
 		}
-		units, err := m.lunOps().units(i)
-		if err != nil {
-			return nil, err
+		units, uerr := m.lunOps().units(i)
+		if uerr != nil {
+			return nil, uerr
 		}
 		for _, u := range units {
 			if u.IsDisk() {
@@ -180,7 +213,7 @@ func (m *Machine) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 	all = slices.DeleteFunc(all, func(lun uint64) bool {
 		return slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.LUN == lun })
 	})
-	return all, nil
+	return all, err
 }
 
 // takeLate counts disks behind all others.
@@ -206,9 +239,15 @@ func (k sessionLUNs) units(i int) ([]blockdev.Unit, error) {
 	return blockdev.Units("/sys", k.m.sessions[i].SID)
 }
 
-func (k sessionLUNs) report(ctx context.Context, name string) ([]uint64, error) {
-	defer doing(ctx, "list of the LUNs by "+name)()
-	return blockdev.ReportLUNs("/dev/" + name)
+// askPatience is for how long a target is waited for to answer a read, and its
+// session to be up: longer than the kernel waits for the list of LUNs (pkg/blockdev:
+// commandMillis).
+const askPatience = 15 * time.Second
+
+func (k sessionLUNs) report(ctx context.Context, i int, name string) ([]uint64, error) {
+	return askTarget(ctx, k.m, i, askPatience, "list of the LUNs by "+name, func(context.Context) ([]uint64, error) {
+		return blockdev.ReportLUNs("/dev/" + name)
+	})
 }
 
 // attach does not wait for a LUN that is not ready for longer than nothing is said
@@ -226,16 +265,21 @@ func (k sessionLUNs) attach(ctx context.Context, i int, lun uint64) (units []blo
 }
 
 func (k sessionLUNs) detach(ctx context.Context, i int, u blockdev.Unit) error {
-	ctx, cancel := context.WithTimeout(ctx, detachPatience)
-	defer cancel()
-	err := k.m.steadily(ctx, k.m.sessions[i], func(bool) error {
-		defer doing(ctx, fmt.Sprintf("detaching lun %v", iscsi.KernelLUN(u.LUN)))()
-		return blockdev.Detach("/sys", u)
+	what := fmt.Sprintf("detaching lun %v", iscsi.KernelLUN(u.LUN))
+	_, err := askTarget(ctx, k.m, i, detachPatience, what, func(ctx context.Context) (struct{}, error) {
+		used, err := blockdev.InUse("/dev", u.Disk)
+		switch {
+		case used:
+			err = errInUse
+		case ctx.Err() != nil:
+			err = ctx.Err() // what waits for us has gone on
+		default:
+			if err != nil {
+				k.m.Log.Debugf("%v", err)
+			}
+			err = blockdev.Detach("/sys", u)
+		}
+		return struct{}{}, err
 	})
 	return err
-}
-
-func (k sessionLUNs) inUse(ctx context.Context, name string) (bool, error) {
-	defer doing(ctx, "open of "+name)()
-	return blockdev.InUse("/dev", name)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,8 +16,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
-	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
 // fakeLUNs are targets with LUNs, of which the kernel attaches those that are
@@ -27,7 +26,8 @@ type fakeLUNs struct {
 	luns   [][]uint64 // of each session
 	mute   bool       // no target answers REPORT LUNS
 	sick   map[uint64]error
-	used   []string // disks
+	down   map[int]error // of sessions
+	used   []string      // disks
 	have   [][]blockdev.Unit
 	events []string
 }
@@ -38,14 +38,14 @@ func (f *fakeLUNs) note(format string, args ...any) {
 
 func (f *fakeLUNs) units(i int) ([]blockdev.Unit, error) { return slices.Clone(f.have[i]), nil }
 
-func (f *fakeLUNs) report(_ context.Context, name string) ([]uint64, error) {
-	if f.mute {
+func (f *fakeLUNs) report(_ context.Context, i int, name string) ([]uint64, error) {
+	switch {
+	case f.down[i] != nil:
+		return nil, f.down[i]
+	case f.mute:
 		return nil, unix.EIO
-	}
-	for i, units := range f.have {
-		if slices.ContainsFunc(units, func(u blockdev.Unit) bool { return u.Disk == name }) {
-			return slices.Sorted(slices.Values(f.luns[i])), nil
-		}
+	case slices.ContainsFunc(f.have[i], func(u blockdev.Unit) bool { return u.Disk == name }):
+		return slices.Sorted(slices.Values(f.luns[i])), nil
 	}
 	return nil, unix.ENODEV
 }
@@ -90,13 +90,16 @@ func (f *fakeLUNs) free() string {
 }
 
 func (f *fakeLUNs) detach(_ context.Context, i int, u blockdev.Unit) error {
+	switch {
+	case f.down[i] != nil:
+		f.note("%d:%d stays", i, u.LUN)
+		return f.down[i]
+	case slices.Contains(f.used, u.Disk):
+		return errInUse
+	}
 	f.note("%d:%d off", i, u.LUN)
 	f.have[i] = slices.DeleteFunc(f.have[i], func(other blockdev.Unit) bool { return other.LUN == u.LUN })
 	return nil
-}
-
-func (f *fakeLUNs) inUse(_ context.Context, name string) (bool, error) {
-	return slices.Contains(f.used, name), nil
 }
 
 // lunMachine is a machine that has scanned the first LUN of each target.
@@ -152,6 +155,7 @@ func forty() []uint64 {
 // it takes.
 func TestOtherLUNs(t *testing.T) {
 	slow := temporary{&notReadyError{blockdev.Unit{LUN: 1}, "iqn.x:0"}}
+	down := map[int]error{0: &recovery.DownError{}}
 	for _, tt := range []struct {
 		name    string
 		f       fakeLUNs
@@ -168,10 +172,12 @@ func TestOtherLUNs(t *testing.T) {
 		{"no list", fakeLUNs{luns: [][]uint64{{0, 1}}, mute: true}, 0, 1, "0:1 is sdb, look at 0:1", "", 0},
 		{"one is not ready", fakeLUNs{luns: [][]uint64{{0, 1, 2}}, sick: map[uint64]error{1: slow}}, 0, 2, "0:2 is sdb, look at 0:2", "", 0},
 		{"only that", fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: slow}}, 0, 1, "", "sda", 1},
+		{"not listed now", fakeLUNs{luns: [][]uint64{{0, 1}, {0, 1}}, down: down}, 0, 1, "1:1 is sdc, look at 1:1", "sda sdc", 1},
+		{"found beside that", fakeLUNs{luns: [][]uint64{{0, 1}, {0, 1}}, down: down}, 1, 1, "1:1 is sdc, look at 1:1", "", 0},
 		{"one that never will be", fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: errors.New("no")}}, 0, 1, "", "sda", 0},
 	} {
 		m := lunMachine(t, &tt.f)
-		err := m.onOtherLUNs(t.Context(), &notFoundError{absence: absence{seen: []string{"sda"}}}, finding(&tt.f, tt.session, tt.lun))
+		err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{absence: absence{seen: []string{"sda"}}}, finding(&tt.f, tt.session, tt.lun))
 		if got := strings.Join(tt.f.events, ", "); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
@@ -247,57 +253,13 @@ func TestNoOtherLUNs(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1}}}
 	m := lunMachine(t, &f)
 	m.spec.Targets[0].LUN = bootspec.Value[iscsi.LUN]{From: "iscsi_lun="}
-	if err := m.onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 1)); !absent(err) || len(f.events) > 0 {
+	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 1)); !absent(err) || len(f.events) > 0 {
 		t.Errorf("%v, %v", err, f.events)
 	}
 	m.root.Name = "sda1"
-	m.detachOthers(t.Context())
+	m.detachOthers(t.Context(), rootWith(t, ""), paths{t.TempDir(), t.TempDir()})
 	if len(f.events) > 0 {
 		t.Errorf("%v", f.events)
-	}
-}
-
-// Of forty LUNs root's stays, and what is in use; a target that does not have root
-// keeps the disk of the first scan, and no other.
-func TestDetach(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		lun  uint64 // with root; of session 0
-		edit func(*Machine, *fakeLUNs)
-		want string // LUNs that stay
-	}{
-		{"root on the last", 39, nil, "0:39 1:0"},
-		{"root on LUN 0", 0, nil, "0:0 1:0"},
-		{"/usr is another", 39, func(_ *Machine, f *fakeLUNs) { f.used = append(f.used, "sdc") }, "0:1 0:39 1:0"},
-		{"root of any disk", 1, func(m *Machine, _ *fakeLUNs) { m.spec.Root.AnyDisk.V = true }, "0:0 0:1 1:0"},
-	} {
-		f := fakeLUNs{luns: [][]uint64{forty(), {0, 1}}}
-		m := lunMachine(t, &f)
-		if tt.edit != nil {
-			tt.edit(m, &f)
-		}
-		if tt.lun > 0 {
-			if err := m.onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, tt.lun)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		at := slices.IndexFunc(m.disks, func(d disk) bool { return d.Session == 0 && d.LUN == tt.lun })
-		m.root.Name = m.disks[at].Name + "2"
-		f.used = append(f.used, m.disks[at].Name)
-		m.detachOthers(t.Context())
-		var got, counted []string
-		for i, units := range f.have {
-			for _, u := range units {
-				got = append(got, fmt.Sprintf("%d:%d", i, u.LUN))
-			}
-		}
-		for _, d := range m.disks {
-			counted = append(counted, fmt.Sprintf("%d:%d", d.Session, d.LUN))
-		}
-		slices.Sort(counted)
-		if strings.Join(got, " ") != tt.want || !slices.Equal(got, counted) {
-			t.Errorf("%s: %v, %v, want %s", tt.name, got, counted, tt.want)
-		}
 	}
 }
 
@@ -306,7 +268,7 @@ func TestDetach(t *testing.T) {
 func TestDisksKeepTheirNames(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1, 2}}}
 	m := lunMachine(t, &f)
-	if err := m.onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 9)); !absent(err) || len(m.disks) != 3 {
+	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 9)); !absent(err) || len(m.disks) != 3 {
 		t.Fatal(err, m.disks)
 	}
 	m.detachLate(t.Context())
@@ -320,7 +282,7 @@ func TestDisksKeepTheirNames(t *testing.T) {
 func TestCountedLate(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 5}, {0}}}
 	m := lunMachine(t, &f)
-	if err := m.onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 5)); err != nil {
+	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 5)); err != nil {
 		t.Fatal(err)
 	}
 	m.sortDisks()
@@ -359,39 +321,6 @@ func TestFirstLUNs(t *testing.T) {
 		m := Machine{spec: bootspec.Spec{Root: plan.Root, Targets: plan.Targets}}
 		if got := m.firstLUNs(0); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", line, got, want)
-		}
-	}
-}
-
-// What fstab names stays, and what may hold what it names and no disk has.
-func TestNamedByFstab(t *testing.T) {
-	p := paths{t.TempDir(), t.TempDir()}
-	for name, head := range map[string]string{"sda": "nothing", "sdb": "LUKS\xba\xbe\x00\x02", "sdc": ""} {
-		fakeDisk(t, p.sys, name, 1)
-		body := make([]byte, 8<<20)
-		copy(body, head)
-		if name == "sdc" {
-			copy(body[4096-10:], "SWAPSPACE2")
-			copy(body[1024:], "\x01\x00\x00\x00\xff\x01\x00\x00\x00\x00\x00\x00UUUUUUUUUUUUUUUU")
-		}
-		writeFiles(t, map[string]string{filepath.Join(p.dev, name): string(body), filepath.Join(p.dev, name+"1"): string(body[:1<<20])})
-	}
-	m := Machine{Log: kmsg.Open(kmsg.Paths{})}
-	for i, name := range []string{"sda", "sdb", "sdc"} {
-		m.disks = append(m.disks, disk{Name: name, LUN: uint64(i)})
-	}
-	for fstab, want := range map[string]string{
-		"":                                   "",
-		"proc /proc proc defaults 0 0\n":     "",
-		"/dev/sda1 /srv ext4 defaults 0 0\n": "sda",
-		"/dev/mapper/v /srv ext4 defaults\n": "sdb",
-		"UUID=1 /srv ext4 defaults 0 0\n":    "sdb",
-		"UUID=55555555-5555-5555-5555-555555555555 none swap sw 0 0\n": "sdc",
-	} {
-		got := m.namedBy(t.Context(), p, switchroot.ParseFstab([]byte(fstab)))
-		slices.Sort(got)
-		if text := strings.Join(slices.Compact(got), " "); text != want {
-			t.Errorf("%q: %q, want %q", fstab, text, want)
 		}
 	}
 }

@@ -59,7 +59,8 @@ type Machine struct {
 	// beside the steps.
 	guard    atomic.Pointer[recovery.Guard]
 	disks    []disk
-	luns     lunKernel // of a test; nil: the kernel itself
+	sought   map[lunOf]bool // LUNs that a search has attached
+	luns     lunKernel      // of a test; nil: the kernel itself
 	root     candidate
 	ids      sessionIDs  // of reserved
 	ending   atomic.Bool // the machine is being switched off

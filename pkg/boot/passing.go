@@ -83,10 +83,13 @@ type patience struct {
 	m     *Machine
 	nag   nag
 	since time.Time // of the first such error
+	// announced are the sessions whose other LUNs were said to be looked at.
+	announced map[int]bool
 }
 
-func (m *Machine) newPatience() *patience {
-	return &patience{m: m, nag: nag{log: m.Log, step: "root"}}
+// newPatience begins a search for "root" or "/usr".
+func (m *Machine) newPatience(what string) *patience {
+	return &patience{m: m, nag: nag{log: m.Log, step: what}}
 }
 
 // try searches, and probes the disks that could not be read and searches again
@@ -120,7 +123,7 @@ func (p *patience) everywhere(ctx context.Context, reason error, f finder) error
 		if !absent(reason) {
 			return reason
 		}
-		return p.m.onOtherLUNs(ctx, reason, f)
+		return p.onOtherLUNs(ctx, reason, f)
 	})
 }
 

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 )
 
 func readError(errno error) error {
@@ -62,7 +60,7 @@ func TestPatienceWithDisks(t *testing.T) {
 			m := &Machine{started: time.Now()}
 			m.Plan.Policy.Timeout.V = tt.timeout
 			log := &recorder{}
-			p := m.newPatience()
+			p := m.newPatience("root")
 			p.nag.log = log
 			tries := 0
 			err := p.try(t.Context(), func() error {
@@ -85,7 +83,8 @@ func TestPatienceWithDisks(t *testing.T) {
 // The other LUNs are looked at anew as long as one is not ready, together with the
 // disks that there are.
 func TestEverywhereAgain(t *testing.T) {
-	m := &Machine{Log: kmsg.Open(kmsg.Paths{})} // has a goroutine
+	log, logged := fileLog(t) // has a goroutine
+	m := &Machine{Log: log}
 	synctest.Test(t, func(t *testing.T) {
 		slow := &notReadyError{target: "iqn.x:0"}
 		f := fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: temporary{slow}}}
@@ -96,11 +95,14 @@ func TestEverywhereAgain(t *testing.T) {
 			delete(f.sick, 1)
 			return &notFoundError{}
 		}
-		if err := m.newPatience().everywhere(context.Background(), &notFoundError{}, find); err != nil {
+		if err := m.newPatience("root").everywhere(context.Background(), &notFoundError{}, find); err != nil {
 			t.Error(err)
 		}
 		if got := strings.Join(f.events, ", "); got != "0:1 is sdb, look at 0:1" {
 			t.Error(got)
+		}
+		if n := strings.Count(logged(), "looking at 1 more LUN of iqn.x:0\n"); n != 1 {
+			t.Errorf("%d times: %s", n, logged())
 		}
 	})
 }

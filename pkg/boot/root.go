@@ -41,7 +41,7 @@ func (m *Machine) findRoot(ctx context.Context) error {
 			return err
 		}
 	}
-	p := m.newPatience()
+	p := m.newPatience("root")
 	for {
 		changed := m.logins.change()
 		waits := m.logins.waits()

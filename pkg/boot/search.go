@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,24 +15,30 @@ import (
 // notFoundError says that no disk that we may look at has the device. It may
 // still come.
 type notFoundError struct {
+	what string // "/usr"; empty: root
 	want bootspec.Device
 	any  bool // all disks were looked at
 	absence
 }
 
 func (e *notFoundError) Error() string {
+	text := "the disks of our sessions have no such device"
 	if e.any {
-		return fmt.Sprintf("root %s: no disk has such a device", e.want) + describeUnread(e.unread)
+		text = "no disk has such a device"
 	}
-	return fmt.Sprintf("root %s: the disks of our sessions have no such device", e.want) + describeUnread(e.unread)
+	return fmt.Sprintf("%s %s: %s", cmp.Or(e.what, "root"), e.want, text) + describeUnread(e.unread)
 }
 
 // Hint lists what there is instead.
 func (e *notFoundError) Hint() string {
-	if len(e.seen) == 0 {
-		return "correct root=: there is no disk"
+	where := "root="
+	if e.what != "" {
+		where = e.what + " in root's etc/fstab"
 	}
-	return "correct root=: there is " + strings.Join(e.seen, ", ")
+	if len(e.seen) == 0 {
+		return "correct " + where + ": there is no disk"
+	}
+	return "correct " + where + ": there is " + strings.Join(e.seen, ", ")
 }
 
 // paths are where the kernel shows its devices.
@@ -71,6 +78,18 @@ func (m *Machine) searchAt(ctx context.Context, p paths, want bootspec.Device, d
 	return m.searchInside(ctx, p, disks, want)
 }
 
+// is tells whether a disk, the i-th that counts, has a name that says nothing of what
+// is on it.
+func (d disk) is(i int, want bootspec.Device) bool {
+	switch want.By {
+	case bootspec.BySession:
+		return want.Disk == i || want.Disk == 0 && d.Session == 0
+	case bootspec.ByPath:
+		return d.Target == want.Text && slices.Contains(d.Portals, want.Portal) && d.LUN == uint64(want.LUN)
+	}
+	return false
+}
+
 // searchNames is for names that need nothing but the kernel's list of disks.
 func searchNames(p paths, disks []disk, want bootspec.Device) ([]blockdev.Device, error) {
 	var out []blockdev.Device
@@ -80,10 +99,7 @@ func searchNames(p paths, disks []disk, want bootspec.Device) ([]blockdev.Device
 		if err != nil {
 			return nil, err
 		}
-		ok := want.Disk == i || want.Disk == 0 && d.Session == 0
-		if want.By == bootspec.ByPath {
-			ok = d.Target == want.Text && slices.Contains(d.Portals, want.Portal) && d.LUN == uint64(want.LUN)
-		}
+		ok := d.is(i, want)
 		if whole.Size == 0 {
 			missing.unread = append(missing.unread, unread{d.Name, errNoSize})
 		}

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,27 +34,39 @@ func (m *Machine) mountUsr(ctx context.Context) error {
 		m.Log.Warnf("/usr on %s in root's etc/fstab is not a disk: leaving it to the real system", e.Spec)
 		return nil
 	}
-	if err := m.mountUsrFrom(ctx, e, want); err != nil {
-		if e.Has("nofail") {
-			m.Log.Warnf("/usr: %v", err)
-			return nil
-		}
-		return fmt.Errorf("/usr in root's etc/fstab: %w", err)
+	err = m.mountUsrFrom(ctx, e, want)
+	if err != nil && !absent(err) { // that error names /usr itself
+		err = fmt.Errorf("/usr: %w", err)
+	}
+	switch {
+	case err != nil && e.Has("nofail"):
+		m.Log.Warnf("%v", err)
+	case err != nil:
+		return fmt.Errorf("root's etc/fstab: %w", err)
 	}
 	return nil
 }
 
+// ofUsr makes an error of a search one that is about /usr.
+func ofUsr(err error) error {
+	var missing *notFoundError
+	if errors.As(err, &missing) {
+		missing.what = "/usr"
+	}
+	return err
+}
+
 // findUsr looks for /usr as it is looked for root.
 func (m *Machine) findUsr(ctx context.Context, want bootspec.Device) (devices []blockdev.Device, err error) {
-	p := m.newPatience()
+	p := m.newPatience("/usr")
 	f := finder{
 		all: func() error {
 			devices, err = m.search(ctx, kernelPaths, want)
-			return err
+			return ofUsr(err)
 		},
 		at: func(fresh []disk) error {
 			devices, err = m.searchAt(ctx, kernelPaths, want, fresh)
-			return err
+			return ofUsr(err)
 		},
 	}
 	err = p.try(ctx, f.all)

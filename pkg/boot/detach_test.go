@@ -1,0 +1,177 @@
+package boot
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
+)
+
+// rootWith makes a root with this fstab.
+func rootWith(t *testing.T, fstab string) string {
+	t.Helper()
+	dir := t.TempDir()
+	writeFiles(t, map[string]string{filepath.Join(dir, "etc/fstab"): fstab})
+	return dir
+}
+
+// seen makes a sysfs and a devtmpfs with the disks of a machine, each with a partition.
+func seen(t *testing.T, m *Machine) paths {
+	t.Helper()
+	p := paths{t.TempDir(), t.TempDir()}
+	for _, d := range m.disks {
+		fakeDisk(t, p.sys, d.Name, 1)
+		writeFiles(t, map[string]string{filepath.Join(p.dev, d.Name): strings.Repeat("\x00", 8192), filepath.Join(p.dev, d.Name+"1"): ""})
+	}
+	return p
+}
+
+// left lists the LUNs that are attached, and fails unless they are counted.
+func left(t *testing.T, m *Machine, f *fakeLUNs) string {
+	t.Helper()
+	var got []string
+	for i, units := range f.have {
+		for _, u := range units {
+			got = append(got, fmt.Sprintf("%d:%d", i, u.LUN))
+		}
+	}
+	for _, d := range m.disks {
+		if !slices.ContainsFunc(f.have[d.Session], func(u blockdev.Unit) bool { return u.LUN == d.LUN }) {
+			t.Errorf("lun %d of session %d is counted, and was detached", d.LUN, d.Session)
+		}
+	}
+	return strings.Join(got, " ")
+}
+
+// What the search for root has attached in vain is detached. What stays is root's, what
+// was there before, what is in use, what fstab names, and the rest of a session from
+// the first LUN on that cannot be detached.
+func TestDetach(t *testing.T) {
+	named := func(name string) string { return "/dev/" + name + "1 /srv ext4 defaults 0 0\n" }
+	for _, tt := range []struct {
+		name  string
+		luns  [][]uint64
+		root  lunOf
+		fstab string
+		edit  func(*Machine, *fakeLUNs)
+		want  string // LUNs that stay
+	}{
+		{"root on the last", [][]uint64{forty(), {0, 1}}, lunOf{0, 39}, "", nil, "0:0 0:39 1:0"},
+		{"root on the second target", [][]uint64{{0, 1}, {0, 1, 2}}, lunOf{1, 2}, "", nil, "0:0 1:0 1:2"},
+		{"no search", [][]uint64{forty(), {0, 1}}, lunOf{0, 0}, "", nil, "0:0 1:0"},
+		{"/usr is another", [][]uint64{forty()}, lunOf{0, 39}, "", func(_ *Machine, f *fakeLUNs) { f.used = append(f.used, "sdb") }, "0:0 0:1 0:39"},
+		{"fstab names one", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, named("sdc"), nil, "0:0 0:2 0:3"},
+		{"root of any disk", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, _ *fakeLUNs) { m.spec.Root.AnyDisk.V = true }, "0:0 0:1 0:2"},
+		{"all there before", [][]uint64{{1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.sought = nil }, "0:1 0:2 0:3"},
+		{"session down", [][]uint64{{0, 1, 2, 3}, {0, 1, 2}}, lunOf{1, 2}, "", func(_ *Machine, f *fakeLUNs) {
+			f.down = map[int]error{0: &recovery.DownError{}}
+		}, "0:0 0:1 0:2 0:3 1:0 1:2"},
+		{"not ready", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, f *fakeLUNs) {
+			m.disks, f.have[0][1].Disk = slices.Delete(m.disks, 1, 2), ""
+		}, "0:0 0:1 0:2"},
+		{"no size", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, _ *fakeLUNs) { m.disks = slices.Delete(m.disks, 1, 2) }, "0:0 0:2"},
+		{"no size, and fstab names what was not found", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "UUID=1 /srv ext4 defaults 0 0\n", func(m *Machine, _ *fakeLUNs) {
+			m.disks = slices.Delete(m.disks, 1, 2)
+		}, "0:0 0:1 0:3"},
+	} {
+		f := fakeLUNs{luns: tt.luns}
+		m := lunMachine(t, &f)
+		m.root.Name = m.disks[0].Name + "2"
+		if tt.root.lun != tt.luns[tt.root.session][0] {
+			if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, tt.root.session, tt.root.lun)); err != nil {
+				t.Fatal(tt.name, err)
+			}
+			m.root.Name = m.disks[len(m.disks)-1].Name + "2"
+		}
+		f.used = append(f.used, diskOf(m.root.Device))
+		if tt.edit != nil {
+			tt.edit(m, &f)
+		}
+		f.events = nil
+		m.detachOthers(t.Context(), rootWith(t, tt.fstab), seen(t, m))
+		if got := left(t, m, &f); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+		if tries := strings.Count(strings.Join(f.events, " "), "stays"); tries != len(f.down) {
+			t.Errorf("%s: %v: a session that is down was tried %d times", tt.name, f.events, tries)
+		}
+	}
+}
+
+// Where fstab cannot be read, nothing is detached, and a warning tells why.
+func TestDetachWithoutFstab(t *testing.T) {
+	f := fakeLUNs{luns: [][]uint64{{0, 1, 2}}}
+	m := lunMachine(t, &f)
+	var logged func() string
+	m.Log, logged = fileLog(t)
+	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 2)); err != nil {
+		t.Fatal(err)
+	}
+	m.root.Name = "sdc2"
+	dir := t.TempDir()
+	writeFiles(t, map[string]string{filepath.Join(dir, "etc/fstab/x"): ""})
+	m.detachOthers(t.Context(), dir, seen(t, m))
+	if got := left(t, m, &f); got != "0:0 0:1 0:2" {
+		t.Errorf("left are %s", got)
+	}
+	if text := logged(); !strings.Contains(text, "<4>iscsiroot: the LUNs on which root was looked for are not detached: read etc/fstab: ") {
+		t.Errorf("logged %q", text)
+	}
+}
+
+// What fstab names stays, and what may hold what it names and no disk has.
+func TestNamedByFstab(t *testing.T) {
+	p := paths{t.TempDir(), t.TempDir()}
+	m := Machine{Log: kmsg.Open(kmsg.Paths{}), sessions: []*session.Session{{}}}
+	for i, name := range []string{"sda", "sdb", "sdc", "sdd"} {
+		m.disks = append(m.disks, disk{Name: name, LUN: uint64(i)})
+	}
+	for name, head := range map[string]string{"sda": "nothing", "sdb": "LUKS\xba\xbe\x00\x02", "sdc": ""} { // sdd is gone
+		fakeDisk(t, p.sys, name, 1)
+		body := make([]byte, 8<<20)
+		copy(body, head)
+		if name == "sdc" {
+			copy(body[4096-10:], "SWAPSPACE2")
+			copy(body[1024:], "\x01\x00\x00\x00\xff\x01\x00\x00\x00\x00\x00\x00UUUUUUUUUUUUUUUU")
+		}
+		writeFiles(t, map[string]string{filepath.Join(p.dev, name): string(body), filepath.Join(p.dev, name+"1"): string(body[:1<<20])})
+	}
+	for fstab, want := range map[string]string{
+		"":                                   "",
+		"proc /proc proc defaults 0 0\n":     "",
+		"/dev/sda1 /srv ext4 defaults 0 0\n": "sda",
+		"/dev/mapper/v /srv ext4 defaults\n": "sdb sdd",
+		"UUID=1 /srv ext4 defaults 0 0\n":    "sdb sdd",
+		"UUID=55555555-5555-5555-5555-555555555555 none swap sw 0 0\n": "sdc",
+	} {
+		got, _ := m.namedBy(t.Context(), p, switchroot.ParseFstab([]byte(fstab)))
+		slices.Sort(got)
+		if text := strings.Join(slices.Compact(got), " "); text != want {
+			t.Errorf("%q: %q, want %q", fstab, text, want)
+		}
+	}
+}
+
+// The error of a search for /usr names it.
+func TestUsrIsNamed(t *testing.T) {
+	m := Machine{Log: kmsg.Open(kmsg.Paths{})}
+	want, _ := bootspec.ParseDevice("UUID=1")
+	_, err := m.findUsr(t.Context(), want)
+	if got := fmt.Sprint(err); got != "/usr UUID=1: the disks of our sessions have no such device" {
+		t.Error(got)
+	}
+	if got := hint(err); got != "correct /usr in root's etc/fstab: there is no disk" {
+		t.Error(got)
+	}
+	if p := m.newPatience("/usr"); p.nag.step != "/usr" {
+		t.Error(p.nag.step)
+	}
+}

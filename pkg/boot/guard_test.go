@@ -1,0 +1,72 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// A system call that waits for a target delays a step for a limited time, and no
+// longer than the step itself lasts.
+func TestAskTarget(t *testing.T) {
+	cause := errors.New("no such LUN")
+	for _, tt := range []struct {
+		name string
+		took time.Duration // by the system call
+		err  error
+		stop time.Duration // the step's end
+		want time.Duration
+		text string // of the error
+	}{
+		{"answers", time.Second, nil, time.Hour, time.Second, ""},
+		{"refuses", time.Second, cause, time.Hour, time.Second, "no such LUN"},
+		{"late", 5500 * time.Millisecond, nil, time.Hour, 5500 * time.Millisecond, ""},
+		{"silent", time.Hour, nil, 2 * time.Hour, 5*time.Second + askSlack, "target iqn.x:0 does not answer for 5 s"},
+		{"step ends", time.Hour, nil, time.Second, time.Second, "context deadline exceeded"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &Machine{sessions: []*session.Session{{Record: session.Record{Target: "iqn.x:0"}}}}
+			ctx, cancel := context.WithTimeout(t.Context(), tt.stop)
+			defer cancel()
+			began := time.Now()
+			got, err := askTarget(ctx, m, 0, 5*time.Second, "a call", func(ctx context.Context) ([]uint64, error) {
+				time.Sleep(tt.took)
+				if late := time.Since(began) >= min(tt.stop, 5*time.Second); late != (ctx.Err() != nil) {
+					t.Errorf("%s: after %v its context has the error %v", tt.name, tt.took, ctx.Err())
+				}
+				return []uint64{7}, tt.err
+			})
+			if took := time.Since(began); took != tt.want || errorText(err) != tt.text || err == nil && !slices.Equal(got, []uint64{7}) {
+				t.Errorf("%s: %v, %v after %v", tt.name, got, err, took)
+			}
+			if heals(err) != strings.Contains(tt.text, "answer") {
+				t.Errorf("%s: %v is temporary: %v", tt.name, err, heals(err))
+			}
+			time.Sleep(tt.took) // until the goroutine ends
+		})
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// A bug in such work is an error of it.
+func TestAskTargetPanic(t *testing.T) {
+	m := &Machine{sessions: []*session.Session{{}}}
+	_, err := askTarget(t.Context(), m, 0, time.Hour, "a call", func(context.Context) (int, error) { panic("torn") })
+	var bug *contain.PanicError
+	if !errors.As(err, &bug) {
+		t.Errorf("error %v", err)
+	}
+}
