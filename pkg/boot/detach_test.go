@@ -71,6 +71,8 @@ func TestDetach(t *testing.T) {
 		{"fstab names one", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, named("sdc"), nil, "0:0 0:2 0:3"},
 		{"root of any disk", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, _ *fakeLUNs) { m.spec.Root.AnyDisk.V = true }, "0:0 0:1 0:2"},
 		{"all there before", [][]uint64{{1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.sought = nil }, "0:1 0:2 0:3"},
+		{"one that was attached by hand", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { delete(m.sought, lunOf{0, 1}) }, "0:0 0:1 0:3"},
+		{"one that was scanned first later", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.disks[1].Late = false }, "0:0 0:1 0:3"},
 		{"session down", [][]uint64{{0, 1, 2, 3}, {0, 1, 2}}, lunOf{1, 2}, "", func(_ *Machine, f *fakeLUNs) {
 			f.down = map[int]error{0: &recovery.DownError{}}
 		}, "0:0 0:1 0:2 0:3 1:0 1:2"},
