@@ -1,19 +1,22 @@
 package session
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// A portal that refuses, or turns the login down, by the kernel's choice is asked by the other ways, and they are no longer
-// needed when their route is there.
+// A portal that refuses, or turns the login down, by the kernel's choice is asked by the
+// other ways, and they are no longer needed when their route is there.
 func TestLoginByAnotherWay(t *testing.T) {
 	tg := startTarget(t, script(iscsitest.Status(0x0203)), welcome)
-	lo := func(netip.Addr) []Way { return []Way{{Device: "lo"}} }
-	s, k := sessionAt(t, func(c *Config) { c.Ways = lo }, tg.portal)
+	s, k := sessionAt(t, func(c *Config) { c.Ways = byLo }, tg.portal)
 	if _, err := s.Login(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -43,5 +46,56 @@ func TestPathsTo(t *testing.T) {
 	many := make([]netip.AddrPort, maxPaths)
 	if got := s.pathsTo(many); len(got) != maxPaths {
 		t.Errorf("%d paths", len(got))
+	}
+}
+
+// A portal that is asked by two ways is no two portals: none is left beside it.
+func TestSilentByAllWays(t *testing.T) {
+	tg := silentTargets(t, 2)[0]
+	s, _ := sessionAt(t, func(c *Config) { c.Ways = byLo }, tg.portal)
+	s.times.first, s.times.response, s.times.firstOfMany = 30*time.Millisecond, time.Second, 20*time.Millisecond
+	_, err := s.Login(t.Context())
+	var failed *LoginError
+	if !errors.As(err, &failed) || len(failed.Tries) != 2 || !strings.Contains(failed.Tries[0].Err.Error(), "target does not answer for 30ms") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func byLo(netip.Addr) []Way { return []Way{{Device: "lo"}} }
+
+// A refusal over the secret is the same by every NIC, and a target may count it: it is
+// not asked again by another one, but the next portal is asked. One over the name is,
+// because an access list may be one of source addresses; it is told once.
+func TestRefusedByAllWays(t *testing.T) {
+	lying := script(iscsitest.Text("AuthMethod=CHAP"), iscsitest.Text("CHAP_A=5", "CHAP_I=1", "CHAP_C=0x0102030405060708090a0b0c0d0e0f10"), iscsitest.Text("CHAP_N=storage", "CHAP_R=0x000102030405060708090a0b0c0d0e0f"))
+	for name, tt := range map[string]struct {
+		refuses iscsitest.Script
+		edit    func(*Config)
+		times   int
+	}{
+		"wrong secret":          {script(iscsitest.Status(0x0201)), func(*Config) {}, 1},
+		"target's wrong secret": {lying, prove(ourSecret, "target's own secret", ""), 1},
+		"access list":           {script(iscsitest.Status(0x0202)), func(*Config) {}, 2},
+		"not found":             {script(iscsitest.Status(0x0203)), func(*Config) {}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first := startTarget(t, slices.Repeat([]iscsitest.Script{tt.refuses}, tt.times)...)
+			second := startTarget(t, slices.Repeat([]iscsitest.Script{tt.refuses}, tt.times)...)
+			s, k := sessionAt(t, func(c *Config) { tt.edit(c); c.Ways = byLo }, first.portal, second.portal)
+			_, err := s.Login(t.Context())
+			var failed *LoginError
+			if !errors.As(err, &failed) || len(failed.Tries) != 2*tt.times {
+				t.Fatalf("got %v", err)
+			}
+			for _, tg := range []*target{first, second} {
+				if n := strings.Count(err.Error(), " at "+tg.portal.String()); n != 1 {
+					t.Errorf("told %d times of %s: %v", n, tg.portal, err)
+				}
+			}
+			binds := slices.DeleteFunc(k.Requests(), func(r kerneltest.Request) bool { return r.Type != kerneltest.BindConn })
+			if len(binds) != 2*tt.times {
+				t.Errorf("%d logins, want %d", len(binds), 2*tt.times)
+			}
+		})
 	}
 }

@@ -88,6 +88,26 @@ func TestDigests(t *testing.T) {
 	}
 }
 
+// The advice after a list that was rejected leaves a digest alone that is required.
+func TestDigestListAdvice(t *testing.T) {
+	for want, edit := range map[string]func(*Config){
+		"(set iscsi_header_digest=none and iscsi_data_digest=none to avoid": nil,
+		"(set iscsi_data_digest=none to avoid":                              digest(iscsi.RequireDigest, iscsi.AcceptDigest),
+		"(set iscsi_header_digest=none to avoid":                            digest(iscsi.PreferDigest, iscsi.NoDigest),
+	} {
+		target := &iscsitest.Target{NoDigestLists: 0x0200, Digest: "CRC32C"}
+		server, err := iscsitest.Listen(target.Serve)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := sessionAt(t, edit, server.Addr())
+		if notes, err := s.Login(t.Context()); err != nil || !strings.Contains(strings.Join(notes.Warnings, "\n"), want) {
+			t.Errorf("%q, %v, want %s", notes.Warnings, err, want)
+		}
+		_ = server.Close()
+	}
+}
+
 // Another process logs in again with the digests that the first login had, and by
 // one connection also at a target that understands no list.
 func TestDigestsAgain(t *testing.T) {

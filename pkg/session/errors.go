@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -40,25 +41,29 @@ const maxTold = 4
 // Error implements error; the target's refusal follows without a colon, so that
 // it reads as a sentence.
 func (e *LoginError) Error() string {
-	var b strings.Builder
-	b.WriteString("login to " + e.Target)
-	for i, t := range e.Tries {
-		if i == maxTold {
-			fmt.Fprintf(&b, "; and at %d more", len(e.Tries)-i)
-			break
-		}
-		if i > 0 {
-			b.WriteByte(';')
-		}
+	texts := e.texts()
+	told := strings.Join(texts[:min(maxTold, len(texts))], ";")
+	if more := len(texts) - maxTold; more > 0 {
+		told += fmt.Sprintf("; and at %d more", more)
+	}
+	return fmt.Sprintf("login to %s%s (initiator %s, attempt %d)", e.Target, told, e.Initiator, e.Attempt)
+}
+
+// texts are the tries in words. Several NICs may lead to the same refusal, which is
+// told once.
+func (e *LoginError) texts() []string {
+	var out []string
+	for _, t := range e.Tries {
 		sep := ": "
 		var status *iscsi.StatusError
 		if errors.As(t.Err, &status) {
 			sep = " "
 		}
-		fmt.Fprintf(&b, " at %s%s%v", t.Portal, sep, t.Err)
+		if text := fmt.Sprintf(" at %s%s%v", t.Portal, sep, t.Err); !slices.Contains(out, text) {
+			out = append(out, text)
+		}
 	}
-	fmt.Fprintf(&b, " (initiator %s, attempt %d)", e.Initiator, e.Attempt)
-	return b.String()
+	return out
 }
 
 // Unwrap returns the causes.
@@ -100,6 +105,19 @@ func (e *LoginError) refused() bool {
 		}
 	}
 	return false
+}
+
+// final tells whether another path to the same portal cannot change a refusal: it
+// is about the secret, and each failed login counts at a target that locks an
+// initiator out. 0202 is not final: an access list may be one of source addresses,
+// which differ by NIC (ctl.conf(5), initiator-portal).
+func final(err error) bool {
+	var status *iscsi.StatusError
+	var auth *iscsi.AuthError
+	if errors.As(err, &status) {
+		return status.Code() == 0x0201
+	}
+	return errors.As(err, &auth)
 }
 
 func refused(err error) bool {

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
@@ -77,7 +78,14 @@ func (s *Session) formed(cfg iscsi.LoginConfig) []string {
 		told = append(told, "target rejected the CHAP algorithm list; fell back to MD5 (set iscsi_chap=md5 to avoid the extra login)")
 	}
 	if cfg.Offer != s.offer {
-		told = append(told, "target rejected the digest list; fell back to None (set iscsi_header_digest=none and iscsi_data_digest=none to avoid the extra login)")
+		var words []string // of what changed: the other digest may be required
+		if cfg.Offer.HeaderDigest != s.offer.HeaderDigest {
+			words = append(words, "iscsi_header_digest=none")
+		}
+		if cfg.Offer.DataDigest != s.offer.DataDigest {
+			words = append(words, "iscsi_data_digest=none")
+		}
+		told = append(told, "target rejected the digest list; fell back to None (set "+strings.Join(words, " and ")+" to avoid the extra login)")
 		s.mu.Lock()
 		s.offer = cfg.Offer
 		s.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
@@ -43,7 +44,8 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 				rest = append(rest, p)
 			}
 		}
-		notes, try := s.follow(ctx, conn, paths[winner], len(rest) > 0)
+		others := remove(rest, paths[winner])
+		notes, try := s.follow(ctx, conn, paths[winner], len(others) > 0)
 		if try == nil {
 			s.refusals = 0
 			return notes, nil
@@ -53,6 +55,9 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 			break
 		}
 		paths = rest
+		if final(try.Err) {
+			paths = others
+		}
 	}
 	if failed.refused() {
 		s.refusals++
@@ -63,12 +68,17 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 	return Notes{}, failed
 }
 
+// remove returns the paths that lead to another portal than p does.
+func remove(paths []path, p path) []path {
+	return slices.DeleteFunc(slices.Clone(paths), p.samePortal)
+}
+
 // entry is one way in: where to connect, and where a later reconnect begins.
 type entry struct {
 	path
 	start  netip.AddrPort
 	group  *uint16 // TPGT to expect
-	others bool    // another portal is left if it fails here
+	others bool    // another portal, not only another path to this one, remains if it fails here
 }
 
 // enter logs in over conn, and once more to the same address where another form of

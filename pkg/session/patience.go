@@ -11,8 +11,8 @@ const maxDoubled = 8
 
 // patience is how long to wait for a response: a request may be lost while a
 // target starts, and a busy target may be slow. So the first wait is short, and
-// each login without an answer doubles it for that portal. A portal beside which
-// another one is left is left sooner. A target that has answered before is asked
+// each login without an answer doubles it for that portal. A portal is left sooner
+// while another one remains to be tried. A target that has answered before is asked
 // again sooner.
 func (s *Session) patience(e entry) time.Duration {
 	first := s.times.first
@@ -38,7 +38,7 @@ func (s *Session) heard(e entry, slowest time.Duration, err error) {
 		return
 	}
 	delete(s.silent, e.addr)
-	for s.patience(e) < slowest && s.patience(e) < s.times.response {
+	for s.silent[e.addr] < maxDoubled && s.patience(e) < slowest && s.patience(e) < s.times.response {
 		s.silent[e.addr]++
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,22 @@ func TestPatience(t *testing.T) {
 			if s.heard(at, slowest, nil); s.patience(at).Seconds() != want[i] {
 				t.Errorf("after a response that took %v it waits for %v, want %v s", slowest, s.patience(at), want[i])
 			}
+		}
+	}
+}
+
+// The patience with a portal is not doubled without an end, also where that never
+// reaches what a response took.
+func TestPatienceEnds(t *testing.T) {
+	at := entry{path: path{addr: netip.MustParseAddrPort("10.0.0.1:3260")}, others: true}
+	for _, times := range []times{
+		{response: time.Second, first: time.Second},                                                // of many: 0
+		{response: time.Second, first: time.Microsecond, firstOfMany: time.Microsecond},            // too short
+		{response: time.Hour, first: time.Nanosecond, firstOfMany: time.Hour, firstAgain: 1 << 62}, // far too short
+	} {
+		s := &Session{times: times}
+		if s.heard(at, 2*time.Second, nil); s.silent[at.addr] != maxDoubled {
+			t.Errorf("%+v: doubled %d times, want %d", times, s.silent[at.addr], maxDoubled)
 		}
 	}
 }
@@ -120,4 +137,71 @@ func TestSilentPortalAgain(t *testing.T) {
 		t.Errorf("at %s", s.Portal)
 	}
 	k.Close()
+}
+
+// The last portal of a round keeps its time: all others were tried, or the same one
+// comes again because no other one takes connections.
+func TestRounds(t *testing.T) {
+	p := func(n byte) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 3260)
+	}
+	for name, tt := range map[string]struct {
+		known []netip.AddrPort
+		tried string
+		want  string // +: another one remains
+	}{
+		"one":          {[]netip.AddrPort{p(1)}, "111", "---"},
+		"two":          {[]netip.AddrPort{p(1), p(2)}, "1212", "+-+-"},
+		"three":        {[]netip.AddrPort{p(1), p(2), p(3)}, "123123", "++-++-"},
+		"one answers":  {[]netip.AddrPort{p(1), p(2), p(3)}, "1111", "+-+-"},
+		"one is moved": {[]netip.AddrPort{p(1), p(2)}, "312", "++-"},
+	} {
+		s := &Session{Record: Record{Portals: tt.known}}
+		got := ""
+		for _, n := range tt.tried {
+			if s.othersRemain(path{addr: p(byte(n - '0'))}) {
+				got += "+"
+			} else {
+				got += "-"
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
+// A link-local portal has another zone by the way that it was tried by, and is the
+// same one all the same.
+func TestRoundOfLinkLocal(t *testing.T) {
+	a, b := netip.MustParseAddrPort("[fe80::1%ens2]:3260"), netip.MustParseAddrPort("[fe80::2%ens2]:3260")
+	s := &Session{Record: Record{Portals: []netip.AddrPort{a, b}}}
+	by := func(addr netip.AddrPort) path {
+		w := Way{Device: "br0"}
+		return path{w, w.zoned(addr)}
+	}
+	if !s.othersRemain(by(a)) || s.othersRemain(by(b)) {
+		t.Error("a portal was taken for two")
+	}
+	if s.last(by(a)); !slices.Equal(s.Portals, []netip.AddrPort{b, a}) {
+		t.Errorf("portals %v", s.Portals)
+	}
+}
+
+// A fresh session's re-login, whose first wait is the longer one, keeps it for the last
+// portal.
+func TestSilentFreshSessionAgain(t *testing.T) {
+	all := silentTargets(t, 1, 1)
+	s, _ := sessionAt(t, nil, all[0].portal, all[1].portal)
+	s.Unscanned(0)
+	s.times.first, s.times.response, s.times.firstOfMany = 30*time.Millisecond, time.Second, 20*time.Millisecond
+	for i, want := range []string{"20ms", "30ms"} {
+		conn, err := s.Connect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Relogin(t.Context(), conn); err == nil || !strings.Contains(err.Error(), all[i].portal.String()+": receive response 1 (security stage): target does not answer for "+want) {
+			t.Errorf("portal %d: %v, want %s", i, err, want)
+		}
+	}
 }

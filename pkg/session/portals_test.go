@@ -85,6 +85,7 @@ func TestDeadPortal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tg := startTarget(t, welcome)
 			s, k := sessionAt(t, nil, dead, tg.portal)
+			s.times.stagger = defaultTimes.stagger
 			began := time.Now()
 			if _, err := s.Login(t.Context()); err != nil {
 				t.Fatal(err)

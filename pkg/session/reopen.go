@@ -93,12 +93,13 @@ func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 			return failed
 		}
 	}
-	_, try := s.follow(ctx, c.conn, c.path, len(s.Known()) > 1)
+	_, try := s.follow(ctx, c.conn, c.path, s.othersRemain(c.path))
 	if try != nil {
-		s.last(c.path.addr)
+		s.last(c.path)
 		failed.Tries = []Try{*try}
 		return failed
 	}
+	s.round = nil
 	_ = s.Hold() // what fails stays due, for the next login
 	if s.unscanned() {
 		s.begin()
@@ -106,12 +107,34 @@ func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 	return nil
 }
 
+// othersRemain notes that p's portal is tried, and tells whether there is one that was
+// not tried since the last login that succeeded. In a round each portal is tried once:
+// one whose turn comes again before another one's is the only one that takes
+// connections, which ends the round as well.
+func (s *Session) othersRemain(p path) bool {
+	if !slices.ContainsFunc(s.round, p.samePortal) {
+		s.round = append(s.round, p)
+		for _, addr := range s.Known() {
+			if !slices.ContainsFunc(s.round, path{addr: addr}.samePortal) {
+				return true
+			}
+		}
+	}
+	s.round = nil
+	return false
+}
+
 // last makes a portal the last one to try: one that takes connections and lets
 // nobody log in must not keep us from the others.
-func (s *Session) last(addr netip.AddrPort) {
+func (s *Session) last(p path) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := slices.Index(s.Portals, addr); i >= 0 {
+	i := slices.Index(s.Portals, p.addr)
+	if i < 0 {
+		i = slices.IndexFunc(s.Portals, func(addr netip.AddrPort) bool { return p.samePortal(path{addr: addr}) })
+	}
+	if i >= 0 {
+		addr := s.Portals[i]
 		s.Portals = append(slices.Delete(slices.Clone(s.Portals), i, i+1), addr)
 	}
 }

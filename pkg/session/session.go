@@ -69,6 +69,7 @@ type Session struct {
 	again    bool                   // they are re-logins
 	silent   map[netip.AddrPort]int // by portal, how often the patience with it was doubled
 	refusals int                    // the last logins that the target, or we, turned down
+	round    []path                 // re-logins that failed, see othersRemain; of the login's goroutine
 }
 
 // times are how long things may take.

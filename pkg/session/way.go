@@ -104,6 +104,19 @@ type path struct {
 	addr netip.AddrPort
 }
 
+// samePortal tells whether two paths lead to one portal. A way by a device gives a
+// link-local portal another zone.
+func (p path) samePortal(q path) bool {
+	if p.way.Device == "" && q.way.Device == "" {
+		return p.addr == q.addr
+	}
+	return unzoned(p.addr) == unzoned(q.addr)
+}
+
+func unzoned(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
+}
+
 // pathsTo returns the paths of a login: the kernel's choice to all portals, and
 // then what other ways there are to each.
 func (s *Session) pathsTo(addrs []netip.AddrPort) []path {
