@@ -18,7 +18,16 @@ func (v *Vocabulary) Secret(p cmdline.Param) bool {
 	if !ok || slices.Contains([]string{"iscsi_i", "iscsi_t"}, row.Key) && hasNameType(p.Value) {
 		return false
 	}
-	return iscsi.Redact(p.Value) != p.Value && !strings.Contains(p.Value, ":@") // an empty user in netroot=
+	return iscsi.Redact(p.Value) != p.Value && !(slices.Contains([]string{"netroot", "iscsiroot", "root"}, row.Key) && holdsNoUser(p.Value))
+}
+
+// holdsNoUser tells that a text is one of netroot= without a user and a secret: what
+// it has of @ is in the target's name, or ends an empty user. What cannot be read may
+// hold a secret.
+func holdsNoUser(s string) bool {
+	text := strings.TrimPrefix(s, "iscsi:")
+	r, cause := ParseNetRoot(text)
+	return cause == "" && !strings.Contains(strings.TrimPrefix(strings.TrimSuffix(text, r.Name), "@"), "@")
 }
 
 // secretKey tells whether the values of a parameter must not be shown: those of

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
 // marker is a secret in a place that is not for secrets.
@@ -135,6 +136,36 @@ func TestMisplacedSecretsText(t *testing.T) {
 		}
 		if !strings.Contains("\n"+said, "\n"+want) || strings.Contains(said, marker) {
 			t.Errorf("%s: %q is not in %s", text, want, said)
+		}
+	}
+}
+
+// A user and a secret are found wherever they stand, and an @ in a target's name, or
+// behind an empty user, is none.
+func TestSecretsOfNetRoot(t *testing.T) {
+	for text, want := range map[string]bool{
+		"netroot=iscsi:10.0.0.1::::iqn.x:t":                            false,
+		"netroot=iscsi:@10.0.0.1::::iqn.x:t":                           false,
+		"netroot=iscsi:@10.0.0.1::::iqn.x:di@sk":                       false,
+		"netroot=iscsi:10.0.0.1::::iqn.x:@t":                           false,
+		"iscsiroot=@10.0.0.1::::iqn.x:t":                               false,
+		"root=iscsi:@10.0.0.1::::iqn.x:t":                              false,
+		"netroot=iscsi:user:" + marker + "@10.0.0.1::::iqn.x:t":        true,
+		"netroot=iscsi:user:" + marker + "@10.0.0.1::::iqn.x:@t":       true,
+		"netroot=iscsi:user:" + marker + ":tuser:@10.0.0.1::::iqn.x:t": true,
+		"netroot=iscsi:user:" + marker + ":@10.0.0.1::::iqn.x:t":       true,
+		"netroot=iscsi:@user:" + marker + "@10.0.0.1::::iqn.x:t":       true,
+		"netroot=iscsi:@10.0.0.1:user:" + marker + "@x:::iqn.x:t":      true,
+		"netroot=iscsi::@user:" + marker + ":@10.0.0.1::::iqn.x:t":     true,
+		"netroot=nfs:user:" + marker + ":@10.0.0.1:/root":              true,
+		"root=iscsi:user:" + marker + "@10.0.0.1::::iqn.x:@t":          true,
+		"iscsiroot=user:" + marker + "@10.0.0.1::::iqn.x:@t":           true,
+		"iscsi_a=user:" + marker + ":@10.0.0.1":                        true,
+		"iscsi_a=10.0.0.1::::user:" + marker + "@iqn.x:t":              true,
+	} {
+		key, value, _ := strings.Cut(text, "=")
+		if got := bootspec.Secret(cmdline.Param{Key: key, Value: value, HasValue: true}); got != want {
+			t.Errorf("%s: a secret: %v, want %v", text, got, want)
 		}
 	}
 }
