@@ -18,6 +18,8 @@ type Pipe struct {
 	s   *Session
 	in  chan delivery
 	itt [4]byte // tag of the last request, as its sender wrote it
+	// answered is set once a PDU was received.
+	answered bool
 }
 
 type delivery struct {
@@ -63,7 +65,8 @@ func (p *Pipe) deliver(d delivery) {
 	}
 }
 
-// Send implements iscsi.Pipe.
+// Send implements iscsi.Pipe. A Login Request that the kernel still refuses after a
+// while because it has not finished the last one is a BusyError.
 func (p *Pipe) Send(ctx context.Context, pdu *iscsi.PDU) error {
 	if len(pdu.AHS) > 0 || len(pdu.Data) > iscsi.LoginDataLen {
 		return fmt.Errorf("send pdu: %w", unix.EMSGSIZE)
@@ -76,7 +79,7 @@ func (p *Pipe) Send(ctx context.Context, pdu *iscsi.PDU) error {
 	// uint32_t data_size; } send_pdu;
 	ev := &uevent{typ: sendPDU, payload: bytes.Join([][]byte{pdu.BHS[:], pdu.Data}, nil)}
 	ev.putU(p.s.SID, p.s.CID, iscsi.BHSLen, uint32(len(pdu.Data)))
-	return p.s.t.command(ctx, ev, p.s.String())
+	return p.sendWhenFree(ctx, pdu.Opcode(), ev)
 }
 
 // Receive implements iscsi.Pipe. A connection that broke is a ConnError.
@@ -86,6 +89,7 @@ func (p *Pipe) Receive(ctx context.Context) (*iscsi.PDU, error) {
 		if d.err != nil {
 			return nil, d.err
 		}
+		p.answered = true
 		return p.unmarshal(d.pdu)
 	case <-p.s.t.done:
 		return nil, fmt.Errorf("receive pdu: %w", p.s.t.readErr)

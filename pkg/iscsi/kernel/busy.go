@@ -1,0 +1,67 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+)
+
+// A connection in the kernel has one task for all its Login and Text Requests. While
+// that is not free the kernel refuses the next one with EPERM and logs "Login/Text in
+// progress. Cannot start new task." (drivers/scsi/libiscsi.c: __iscsi_conn_send_pdu).
+// A response reaches us before it is free: the receive path sends the event first and
+// completes the task then (__iscsi_complete_pdu, recv_pdu:), and the worker that has
+// sent the request holds a reference until it runs again (iscsi_xmit_task). So the
+// refusal of a request behind a response passes, mostly within a millisecond.
+// open-iscsi does not look at that return code (usr/netlink.c: ksend_pdu_end): it
+// waits for a response until its login times out, and connects anew.
+
+// How long the kernel's task is waited for.
+const (
+	busyPause    = time.Millisecond // at first; doubled after each refusal
+	maxBusyPause = 50 * time.Millisecond
+	maxBusy      = time.Second // in all
+)
+
+// BusyError is a Login Request that the kernel does not take because its task for
+// these is not free.
+type BusyError struct{ Err error }
+
+// Error implements error.
+func (e *BusyError) Error() string {
+	return e.Err.Error() + ": the kernel has not finished the last login request"
+}
+
+// Heals tells that another login can succeed: to stop the connection frees the task
+// (drivers/scsi/libiscsi.c: fail_mgmt_tasks).
+func (e *BusyError) Heals() bool { return true }
+
+// Unwrap returns the kernel's refusal.
+func (e *BusyError) Unwrap() error { return e.Err }
+
+// sendWhenFree sends a PDU, and again while the task of the request before is not
+// free. The first request of a pipe has none before it: there the refusal means that
+// another program logs in, which is left alone.
+func (p *Pipe) sendWhenFree(ctx context.Context, op iscsi.Opcode, ev *uevent) error {
+	pause := busyPause
+	for waited := time.Duration(0); ; {
+		err := p.s.t.command(ctx, ev, p.s.String())
+		if !isErrno(err, unix.EPERM) || op != iscsi.OpLoginRequest {
+			return err
+		}
+		if !p.answered || waited >= maxBusy {
+			return &BusyError{err}
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", err, ctx.Err())
+		}
+		waited += pause
+		pause = min(2*pause, maxBusyPause)
+	}
+}
