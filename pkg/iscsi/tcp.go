@@ -18,12 +18,14 @@ type Conn interface {
 	SetDeadline(t time.Time) error
 }
 
-// TCPPipe frames PDUs on a byte stream, without digests (RFC 7143 11.2). After a
-// Receive that its context ended it may be used further: a PDU that had come in
+// TCPPipe frames PDUs on a byte stream (RFC 7143 11.2), without digests until
+// [TCPPipe.SetDigests]. After a Receive that its context ended it may be used further: a PDU that had come in
 // part makes every later call fail.
 type TCPPipe struct {
 	conn    Conn
 	maxData int
+	// headerDigest and dataDigest tell which digests the PDUs have.
+	headerDigest, dataDigest bool
 	// expired is set when a context ended and left its deadline on conn.
 	expired bool
 	// torn is set when a PDU was read or written in part.
@@ -45,6 +47,7 @@ func (t *TCPPipe) Send(ctx context.Context, p *PDU) error {
 	if err != nil {
 		return err
 	}
+	b = t.sealed(b)
 	return t.do(ctx, func() error {
 		n, err := t.conn.Write(b)
 		t.torn = t.torn || n > 0 && err != nil
@@ -76,21 +79,40 @@ func (t *TCPPipe) read(p *PDU) error {
 	if data > t.maxData {
 		return protocolErrorf("13.12", "%v with a data segment of %d bytes, limit %d", p.Opcode(), data, t.maxData)
 	}
-	rest := make([]byte, ahs+data+pad(data))
-	if _, err := io.ReadFull(t.conn, rest); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF // the header came, so this is no clean close
+	head, err := t.rest(p, ahs+digestSize(t.headerDigest))
+	if err == nil {
+		head, err = verified(t.headerDigest, "header", p, p.BHS[:], head)
+	}
+	if err != nil {
+		return err
+	}
+	if data > 0 {
+		body, err := t.rest(p, data+pad(data)+digestSize(t.dataDigest))
+		if err == nil {
+			body, err = verified(t.dataDigest, "data", p, nil, body)
 		}
-		return fmt.Errorf("%v: %w", p.Opcode(), err)
+		if err != nil {
+			return err
+		}
+		p.Data = body[:data:data]
 	}
 	t.torn = false
 	if ahs > 0 {
-		p.AHS = rest[:ahs:ahs]
-	}
-	if data > 0 {
-		p.Data = rest[ahs : ahs+data : ahs+data]
+		p.AHS = head[:ahs:ahs]
 	}
 	return nil
+}
+
+// rest reads the next n bytes of a PDU whose header has come.
+func (t *TCPPipe) rest(p *PDU, n int) ([]byte, error) {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(t.conn, b); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF // the header came, so this is no clean close
+		}
+		return nil, fmt.Errorf("%v: %w", p.Opcode(), err)
+	}
+	return b, nil
 }
 
 // brokenError is a connection that ended between two PDUs in another way than by

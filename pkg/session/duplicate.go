@@ -102,8 +102,8 @@ func (s *Session) anyPortal(ctx context.Context, ways []Way) (*net.TCPConn, path
 }
 
 // probe logs in with an ISID, by conn or, without one, by a connection of the same
-// path. Digests are left out, and a redirect is not followed: the probes must be at
-// one portal.
+// path. It offers the digests that the session's own login does, because a target may
+// insist on them. A redirect is not followed: the probes must be at one portal.
 func (s *Session) probe(ctx context.Context, conn *net.TCPConn, p path, isid [6]byte) (*probe, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.times.probe)
 	defer cancel()
@@ -115,7 +115,6 @@ func (s *Session) probe(ctx context.Context, conn *net.TCPConn, p path, isid [6]
 			}
 		}
 		s.complete(&cfg, isid)
-		cfg.Offer.HeaderDigest, cfg.Offer.DataDigest = iscsi.NoDigest, iscsi.NoDigest
 		cfg.Offer.MaxRecvDataSegmentLength = iscsi.LoginDataLen // what a TCPPipe takes
 		pipe := iscsi.NewTCPPipe(conn)
 		result, err := iscsi.Login(ctx, pipe, cfg)
@@ -124,6 +123,7 @@ func (s *Session) probe(ctx context.Context, conn *net.TCPConn, p path, isid [6]
 			conn = nil
 			return err
 		}
+		pipe.SetDigests(result.Params.HeaderDigest, result.Params.DataDigest)
 		one = &probe{isid: isid, conn: conn, idle: iscsi.NewIdle(pipe, cfg.CmdSN, result)}
 		return nil
 	})

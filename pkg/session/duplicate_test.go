@@ -75,8 +75,10 @@ func left(t *testing.T, target *iscsitest.Target, n int) {
 
 // twin is another machine of the same name and ISID, which logs in whenever it is
 // thrown out, for as long as the test lasts.
-func twin(t *testing.T, portal netip.AddrPort, chap *iscsi.CHAP) {
+func twin(t *testing.T, portal netip.AddrPort, chap *iscsi.CHAP, digests iscsi.DigestPolicy) {
 	t.Helper()
+	offer := iscsi.DefaultOffer()
+	offer.HeaderDigest, offer.DataDigest = digests, digests
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	in := make(chan bool)
@@ -87,7 +89,7 @@ func twin(t *testing.T, portal netip.AddrPort, chap *iscsi.CHAP) {
 				return
 			}
 			pipe := iscsi.NewTCPPipe(conn)
-			_, err = iscsi.Login(ctx, pipe, iscsi.LoginConfig{InitiatorName: initiator, TargetName: targetName, ISID: ours, CmdSN: 1, SecurityStage: true, CHAP: chap})
+			_, err = iscsi.Login(ctx, pipe, iscsi.LoginConfig{InitiatorName: initiator, TargetName: targetName, ISID: ours, CmdSN: 1, SecurityStage: true, CHAP: chap, Offer: offer})
 			if first {
 				close(in)
 			}
@@ -109,11 +111,15 @@ func TestDuplicate(t *testing.T) {
 		target *iscsitest.Target
 		edit   func(*Config)
 		chap   *iscsi.CHAP
+		twin   iscsi.DigestPolicy
 	}{
 		"plain":     {target: &iscsitest.Target{}},
-		"digests":   {edit: func(c *Config) { c.Login.HeaderDigest = digestOf(iscsi.RequireDigest) }, target: &iscsitest.Target{Digest: "CRC32C"}},
-		"CHAP":      {&iscsitest.Target{Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret}}, prove(ourSecret, "", ""), chap},
-		"CHAP, MD5": {&iscsitest.Target{Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret, NoLists: 0x0200}}, prove(ourSecret, "", ""), chap},
+		"digests":   {edit: digest(iscsi.RequireDigest, iscsi.RequireDigest), target: &iscsitest.Target{Digest: "CRC32C"}},
+		"insists":   {target: &iscsitest.Target{Insists: []string{"HeaderDigest", "DataDigest"}}, twin: iscsi.RequireDigest},
+		"on one":    {target: &iscsitest.Target{Insists: []string{"HeaderDigest"}}, twin: iscsi.AcceptDigest},
+		"no lists":  {target: &iscsitest.Target{NoDigestLists: 0x0200}},
+		"CHAP":      {&iscsitest.Target{Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret}}, prove(ourSecret, "", ""), chap, iscsi.NoDigest},
+		"CHAP, MD5": {&iscsitest.Target{Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret, NoLists: 0x0200}}, prove(ourSecret, "", ""), chap, iscsi.NoDigest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target := tt.target
@@ -125,7 +131,7 @@ func TestDuplicate(t *testing.T) {
 				}
 			})
 			s, k := sessionAt(t, tt.edit, closed(t), portal)
-			twin(t, portal, tt.chap)
+			twin(t, portal, tt.chap, tt.twin)
 			found, err := s.Duplicate(t.Context(), []Way{from("192.0.2.77"), from("127.0.0.2")}, long)
 			if !found || err != nil {
 				t.Errorf("%v, %v", found, err)

@@ -38,7 +38,7 @@ type Target struct {
 	Redirect  string
 	Permanent bool
 	// Digest is accepted as header and data digest if the initiator offers it,
-	// besides None; nothing is ever computed.
+	// besides None. Those of CRC32C are computed and checked.
 	Digest string
 	// Insists are those of the keys HeaderDigest and DataDigest for which it takes
 	// CRC32C alone: a login that does not offer that is refused with 0200.
@@ -84,6 +84,7 @@ func (t *Target) Serve(conn net.Conn) error {
 		return fmt.Errorf("login: %w", err)
 	}
 	t.logins.Add(1)
+	c.pipe.SetDigests(c.digests["HeaderDigest=CRC32C"], c.digests["DataDigest=CRC32C"])
 	id := t.open(c)
 	defer t.end(id, conn)
 	if t.Opened != nil && !c.discovery {
@@ -180,6 +181,7 @@ type connection struct {
 	requests  int
 	names     map[string]string // what the initiator declared
 	seen      map[string]bool   // its keys
+	digests   map[string]bool   // what was agreed to
 	statSN    uint32
 	discovery bool
 	auth      *exam
@@ -187,6 +189,8 @@ type connection struct {
 }
 
 func (c *connection) receive() (*iscsi.PDU, error) { return c.pipe.Receive(context.Background()) }
+
+func (c *connection) write(p *iscsi.PDU) error { return c.pipe.Send(context.Background(), p) }
 
 // fullFeature answers what may come without a disk.
 func (c *connection) fullFeature() error {
@@ -206,7 +210,7 @@ func (c *connection) fullFeature() error {
 		case iscsi.OpLogoutRequest:
 			return c.logout(p)
 		default:
-			err = Write(c.conn, iscsi.RejectReason(rejectNotSupported).PDU(p.BHS))
+			err = c.write(iscsi.RejectReason(rejectNotSupported).PDU(p.BHS))
 		}
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ func (c *connection) ping(p *iscsi.PDU) error {
 	if err != nil {
 		return err
 	}
-	return Write(c.conn, in)
+	return c.write(in)
 }
 
 // text answers SendTargets (RFC 7143 appendix C), in parts if it is long.
@@ -78,7 +78,7 @@ func (c *connection) sendText(req *iscsi.TextRequest, resp *iscsi.TextResponse) 
 	if err != nil {
 		return err
 	}
-	return Write(c.conn, p)
+	return c.write(p)
 }
 
 // logout answers and ends the connection.
@@ -87,5 +87,5 @@ func (c *connection) logout(p *iscsi.PDU) error {
 	if err != nil {
 		return err
 	}
-	return Write(c.conn, (&iscsi.LogoutResponse{ITT: req.ITT, StatSN: c.nextStatSN(), ExpCmdSN: c.cmdSN, MaxCmdSN: c.maxCmdSN()}).PDU())
+	return c.write((&iscsi.LogoutResponse{ITT: req.ITT, StatSN: c.nextStatSN(), ExpCmdSN: c.cmdSN, MaxCmdSN: c.maxCmdSN()}).PDU())
 }

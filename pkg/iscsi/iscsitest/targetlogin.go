@@ -187,6 +187,10 @@ func (c *connection) judge(req *iscsi.LoginRequest, pairs []iscsi.Pair) (answer 
 		return nil, false, c.refuse(req, status)
 	}
 	say, nerr := c.target.negotiate(pairs, c.discovery)
+	c.digests = map[string]bool{}
+	for _, s := range say {
+		c.digests[s] = true
+	}
 	return append(answer, say...), req.Transit, nerr
 }
 
