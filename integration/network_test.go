@@ -43,7 +43,7 @@ func TestDHCPNamesEverything(t *testing.T) {
 
 // The first request is lost, of two servers the first takes its offer back, and
 // then sends a root path that is none, which does not count where the target is
-// given. Servers answer to the MAC as client identifier alone, which is asked for.
+// given. These servers answer only to the client identifier 01:MAC, which iscsi_dhcp_id=mac sends.
 func TestDHCPServersThatMisbehave(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})

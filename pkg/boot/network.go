@@ -97,7 +97,7 @@ func (m *Machine) sayLease(l dhcp.Lease) {
 	}
 	m.Log.Infof("%s", text)
 	if dhcp.IsHardwareID(l.ClientID) && !slices.ContainsFunc(m.Plan.Net.Lines(), func(v bootspec.Value[bootspec.IP]) bool { return v.V.ClientID != "" }) {
-		m.Log.Infof("network: %s: the DHCP server answers to the MAC as client identifier alone: iscsi_dhcp_id=mac saves requests in vain", l.Interface)
+		m.Log.Infof("network: %s: the DHCP server answers only to the client identifier of iscsi_dhcp_id=mac: set iscsi_dhcp_id=mac to avoid two unanswered requests", l.Interface)
 	}
 	for _, what := range l.Ignored {
 		m.Log.Warnf("network: %s: ignored: %s", l.Interface, what)
