@@ -45,13 +45,15 @@ func (m *Machine) noteSought(i int, before []blockdev.Unit) {
 // detachLate detaches the LUNs that a search has attached, so that the disks of a
 // target that comes up later have the names that they would have had without.
 func (m *Machine) detachLate(ctx context.Context) {
-	m.detachSought(ctx, func(string) bool { return false })
+	m.detachSought(ctx, -1, func(string) bool { return false })
 }
 
-// detachOthers detaches what a search has attached in vain before the real system is
-// there, whose udev would activate what is on it. What is in use stays, and what the
-// fstab of root, which is mounted at dir, names. The disks of the first scans stay: the
-// real system has them at every boot. With rd.root.any every disk is wanted.
+// detachOthers detaches what was looked at in vain before the real system is there,
+// whose udev would activate what is on it: what a search has attached, and where it has
+// attached root's LUN, those of that target's first scan too. Where the first scan has
+// root, its other disks stay: the real system has them at every boot. What is in use
+// stays, and what the fstab of root, which is mounted at dir, names. With rd.root.any
+// every disk is wanted.
 func (m *Machine) detachOthers(ctx context.Context, dir string, p paths) {
 	if len(m.sought) == 0 || m.spec.Root.AnyDisk.V {
 		return
@@ -64,15 +66,25 @@ func (m *Machine) detachOthers(ctx context.Context, dir string, p paths) {
 		return
 	}
 	named, hidden := m.namedBy(ctx, p, entries)
-	m.detachSought(ctx, func(name string) bool {
+	m.detachSought(ctx, m.foundBySearch(), func(name string) bool {
 		counted := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == name })
 		return name == diskOf(m.root.Device) || slices.Contains(named, name) || hidden && !counted
 	})
 }
 
-// detachSought detaches the LUNs that a search has attached, but for those whose disk
-// stays.
-func (m *Machine) detachSought(ctx context.Context, stays func(name string) bool) {
+// foundBySearch is the session of root's disk if a search has attached its LUN, else -1.
+func (m *Machine) foundBySearch() int {
+	for _, d := range m.disks {
+		if d.Name == diskOf(m.root.Device) && m.sought[lunOf{d.Session, d.LUN}] && d.Late {
+			return d.Session
+		}
+	}
+	return -1
+}
+
+// detachSought detaches the LUNs that a search has attached, and all of the session
+// whole, but for those whose disk stays.
+func (m *Machine) detachSought(ctx context.Context, whole int, stays func(name string) bool) {
 	for i := range m.sessions {
 		if !m.leftOpen(i) || len(m.sought) == 0 {
 			continue
@@ -84,7 +96,8 @@ func (m *Machine) detachSought(ctx context.Context, stays func(name string) bool
 		}
 		units = slices.DeleteFunc(units, func(u blockdev.Unit) bool {
 			first := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.LUN == u.LUN && !d.Late })
-			return !u.IsDisk() || !m.sought[lunOf{i, u.LUN}] || first || stays(u.Disk)
+			wanted := m.sought[lunOf{i, u.LUN}] && !first || i == whole && first
+			return !u.IsDisk() || !wanted || stays(u.Disk)
 		})
 		m.detachAll(ctx, i, units)
 	}

@@ -51,9 +51,10 @@ func left(t *testing.T, m *Machine, f *fakeLUNs) string {
 	return strings.Join(got, " ")
 }
 
-// What the search for root has attached in vain is detached. What stays is root's, what
-// was there before, what is in use, what fstab names, and the rest of a session from
-// the first LUN on that cannot be detached.
+// What the search for root has looked at in vain is detached. What stays is root's, the
+// first scan's if that has root or is another target's, what was attached by hand, what is
+// in use, what fstab names, and the rest of a session from the first LUN on that cannot
+// be detached.
 func TestDetach(t *testing.T) {
 	named := func(name string) string { return "/dev/" + name + "1 /srv ext4 defaults 0 0\n" }
 	for _, tt := range []struct {
@@ -64,25 +65,26 @@ func TestDetach(t *testing.T) {
 		edit  func(*Machine, *fakeLUNs)
 		want  string // LUNs that stay
 	}{
-		{"root on the last", [][]uint64{forty(), {0, 1}}, lunOf{0, 39}, "", nil, "0:0 0:39 1:0"},
-		{"root on the second target", [][]uint64{{0, 1}, {0, 1, 2}}, lunOf{1, 2}, "", nil, "0:0 1:0 1:2"},
+		{"root on the last", [][]uint64{forty(), {0, 1}}, lunOf{0, 39}, "", nil, "0:39 1:0"},
+		{"root on the second target", [][]uint64{{0, 1}, {0, 1, 2}}, lunOf{1, 2}, "", nil, "0:0 1:2"},
 		{"no search", [][]uint64{forty(), {0, 1}}, lunOf{0, 0}, "", nil, "0:0 1:0"},
-		{"/usr is another", [][]uint64{forty()}, lunOf{0, 39}, "", func(_ *Machine, f *fakeLUNs) { f.used = append(f.used, "sdb") }, "0:0 0:1 0:39"},
-		{"fstab names one", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, named("sdc"), nil, "0:0 0:2 0:3"},
+		{"/usr is another", [][]uint64{forty()}, lunOf{0, 39}, "", func(_ *Machine, f *fakeLUNs) { f.used = append(f.used, "sdb") }, "0:1 0:39"},
+		{"fstab names one", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, named("sdc"), nil, "0:2 0:3"},
+		{"fstab names the first", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, named("sda"), nil, "0:0 0:3"},
 		{"root of any disk", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, _ *fakeLUNs) { m.spec.Root.AnyDisk.V = true }, "0:0 0:1 0:2"},
 		{"all there before", [][]uint64{{1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.sought = nil }, "0:1 0:2 0:3"},
-		{"one that was attached by hand", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { delete(m.sought, lunOf{0, 1}) }, "0:0 0:1 0:3"},
-		{"one that was scanned first later", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.disks[1].Late = false }, "0:0 0:1 0:3"},
+		{"one that was attached by hand", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { delete(m.sought, lunOf{0, 1}) }, "0:1 0:3"},
+		{"one that was scanned first later", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.disks[1].Late = false }, "0:3"},
 		{"session down", [][]uint64{{0, 1, 2, 3}, {0, 1, 2}}, lunOf{1, 2}, "", func(_ *Machine, f *fakeLUNs) {
 			f.down = map[int]error{0: &recovery.DownError{}}
-		}, "0:0 0:1 0:2 0:3 1:0 1:2"},
+		}, "0:0 0:1 0:2 0:3 1:2"},
 		{"not ready", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, f *fakeLUNs) {
 			m.disks, f.have[0][1].Disk = slices.Delete(m.disks, 1, 2), ""
-		}, "0:0 0:1 0:2"},
-		{"no size", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, _ *fakeLUNs) { m.disks = slices.Delete(m.disks, 1, 2) }, "0:0 0:2"},
+		}, "0:1 0:2"},
+		{"no size", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, _ *fakeLUNs) { m.disks = slices.Delete(m.disks, 1, 2) }, "0:2"},
 		{"no size, and fstab names what was not found", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "UUID=1 /srv ext4 defaults 0 0\n", func(m *Machine, _ *fakeLUNs) {
 			m.disks = slices.Delete(m.disks, 1, 2)
-		}, "0:0 0:1 0:3"},
+		}, "0:1 0:3"},
 	} {
 		f := fakeLUNs{luns: tt.luns}
 		m := lunMachine(t, &f)
