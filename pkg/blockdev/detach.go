@@ -12,7 +12,8 @@ import (
 
 // writeThrough makes the kernel take the cache of a disk for one that needs no flush,
 // which it does not tell the disk (drivers/scsi/sd.c: cache_type_store).
-const writeThrough = "temporary write through"
+// Older kernels want the end of the line.
+const writeThrough = "temporary write through\n"
 
 // Detach removes a logical unit to which nothing was written from the kernel
 // (drivers/scsi/scsi_sysfs.c: sdev_store_delete). That would flush the cache of its

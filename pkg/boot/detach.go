@@ -3,6 +3,7 @@ package boot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -29,7 +30,7 @@ type lunOf struct {
 func (m *Machine) noteSought(i int, before []blockdev.Unit) {
 	units, err := m.lunOps().units(i)
 	if err != nil {
-		m.Log.Debugf("%v", err)
+		m.Log.Warnf("LUNs that were attached to look for root stay attached: %v", err)
 	}
 	for _, u := range units {
 		if slices.ContainsFunc(before, func(b blockdev.Unit) bool { return b.LUN == u.LUN }) {
@@ -119,12 +120,27 @@ func (m *Machine) detachAll(ctx context.Context, i int, units []blockdev.Unit) {
 		switch {
 		case errors.Is(err, errInUse):
 		case err != nil:
-			m.Log.Warnf("lun %v of %s is not detached, and %d more: %v", lun, target, len(units)-at-1, err)
+			more := ""
+			if n := len(units) - at - 1; n > 0 {
+				more = fmt.Sprintf(", and %d more", n)
+			}
+			m.Log.Warnf("lun %v of %s is not detached%s: %v", lun, target, more, err)
 			return
 		default:
-			m.Log.Infof("lun %v of %s is detached: it is not needed", lun, target)
+			m.tellDetached(i, u, lun)
 			delete(m.sought, lunOf{i, u.LUN})
 			m.disks = slices.DeleteFunc(m.disks, func(d disk) bool { return d.Session == i && d.LUN == u.LUN })
 		}
 	}
+}
+
+// tellDetached logs that a LUN is detached. One of the first scan may be wanted: it has
+// been there at each boot for as long as that scan found root.
+func (m *Machine) tellDetached(i int, u blockdev.Unit, lun iscsi.LUN) {
+	target := m.sessions[i].Target
+	if m.sought[lunOf{i, u.LUN}] {
+		m.Log.Infof("lun %v of %s is detached: it is not needed", lun, target)
+		return
+	}
+	m.Log.Warnf("lun %v of %s is detached: root is on another LUN; to keep it, name what is on it in root's etc/fstab", lun, target)
 }

@@ -75,6 +75,9 @@ func TestDetach(t *testing.T) {
 		{"all there before", [][]uint64{{1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.sought = nil }, "0:1 0:2 0:3"},
 		{"one that was attached by hand", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { delete(m.sought, lunOf{0, 1}) }, "0:1 0:3"},
 		{"one that was scanned first later", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.disks[1].Late = false }, "0:3"},
+		{"one of another target that was scanned first later", [][]uint64{{0, 1}, {0, 1, 2}}, lunOf{1, 2}, "", func(m *Machine, _ *fakeLUNs) {
+			m.disks[slices.IndexFunc(m.disks, func(d disk) bool { return d.Session == 0 && d.LUN == 1 })].Late = false
+		}, "0:0 0:1 1:2"},
 		{"session down", [][]uint64{{0, 1, 2, 3}, {0, 1, 2}}, lunOf{1, 2}, "", func(_ *Machine, f *fakeLUNs) {
 			f.down = map[int]error{0: &recovery.DownError{}}
 		}, "0:0 0:1 0:2 0:3 1:2"},

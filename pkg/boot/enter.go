@@ -3,6 +3,7 @@ package boot
 import (
 	"context"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
@@ -13,6 +14,9 @@ func (m *Machine) switchRoot(ctx context.Context) error {
 	m.Plan.Forget() // no secret is left behind
 	if err := m.awaitDrivers(ctx); err != nil {
 		return err
+	}
+	if left := m.calls.names(); len(left) > 0 {
+		m.Log.Warnf("%s: the kernel cannot start the real init before it returns", strings.Join(left, ", "))
 	}
 	mode := "read-only"
 	if m.spec.Root.ReadWrite.V {

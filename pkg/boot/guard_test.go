@@ -49,7 +49,14 @@ func TestAskTarget(t *testing.T) {
 			if heals(err) != strings.Contains(tt.text, "answer") {
 				t.Errorf("%s: %v is temporary: %v", tt.name, err, heals(err))
 			}
+			if left := len(m.calls.names()); (left > 0) != (tt.took > tt.want) {
+				t.Errorf("%s: %d calls are under way", tt.name, left)
+			}
 			time.Sleep(tt.took) // until the goroutine ends
+			synctest.Wait()
+			if left := m.calls.names(); len(left) > 0 {
+				t.Errorf("%s: left are %q", tt.name, left)
+			}
 		})
 	}
 }

@@ -60,7 +60,8 @@ type Machine struct {
 	guard    atomic.Pointer[recovery.Guard]
 	disks    []disk
 	sought   map[lunOf]bool // LUNs that a search has attached
-	luns     lunKernel      // of a test; nil: the kernel itself
+	calls    calls
+	luns     lunKernel // of a test; nil: the kernel itself
 	root     candidate
 	ids      sessionIDs  // of reserved
 	ending   atomic.Bool // the machine is being switched off

@@ -29,10 +29,18 @@ const (
 
 // BusyError is a Login Request that the kernel does not take because its task for
 // these is not free.
-type BusyError struct{ Err error }
+type BusyError struct {
+	Err error
+	// First tells that it was the first request of a login, so that the task belongs
+	// to another program's, or the session is being ended.
+	First bool
+}
 
 // Error implements error.
 func (e *BusyError) Error() string {
+	if e.First {
+		return e.Err.Error() + ": another program logs in by this connection, or the kernel is ending it"
+	}
 	return e.Err.Error() + ": the kernel has not finished the last login request"
 }
 
@@ -44,8 +52,7 @@ func (e *BusyError) Heals() bool { return true }
 func (e *BusyError) Unwrap() error { return e.Err }
 
 // sendWhenFree sends a PDU, and again while the task of the request before is not
-// free. The first request of a pipe has none before it: there the refusal means that
-// another program logs in, which is left alone.
+// free. The first request of a pipe has none before it, and is not sent again.
 func (p *Pipe) sendWhenFree(ctx context.Context, op iscsi.Opcode, ev *uevent) error {
 	pause := busyPause
 	for waited := time.Duration(0); ; {
@@ -54,7 +61,7 @@ func (p *Pipe) sendWhenFree(ctx context.Context, op iscsi.Opcode, ev *uevent) er
 			return err
 		}
 		if !p.answered || waited >= maxBusy {
-			return &BusyError{err}
+			return &BusyError{Err: err, First: !p.answered}
 		}
 		select {
 		case <-time.After(pause):
