@@ -119,9 +119,9 @@ func TestClockThatJumps(t *testing.T) {
 	r := newRig(t)
 	img := virtio
 	img.init = built.faulty()
-	m := r.boot(img, "", "console=ttyS0 rd.iscsiroot.fault=clock rd.timeout=20 "+seedLine)
+	m := r.boot(img, "", "console=ttyS0 rd.iscsiroot.fault=clock rd.timeout=30 "+seedLine)
 	r.expect(m, "attempt 1): trying again", "still trying after 1", "iscsiroot: step login failed after ")
-	r.expect(m, "gave up after 20 s (rd.timeout=)")
+	r.expect(m, "gave up after 30 s (rd.timeout=)")
 	if n := strings.Count(m.Output(), "still trying after"); n != 1 {
 		t.Errorf("%d lines after the first ten seconds, want 1", n)
 	}

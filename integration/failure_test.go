@@ -152,5 +152,5 @@ func TestAgentIsStartedAgain(t *testing.T) {
 	img := virtio
 	img.init = built.faulty()
 	r.toRoot(img, machineLine+targetLine+"iscsi_a=10.77.0.1 rd.iscsiroot.fault=agent", "iscsiroot: agent: hand over: ", "starting another one",
-		"guest: 1 agents hold 0 files of root", "guest: status: session 1 target "+targetName+" state up owner iscsiroot")
+		" agents hold 0 files of root", "guest: status: session 1 target "+targetName+" state up owner iscsiroot")
 }
