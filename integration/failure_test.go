@@ -121,7 +121,7 @@ func TestMissingParameters(t *testing.T) {
 	r := newRig(t)
 	m := r.boot(virtio, "", "console=ttyS0 rd.shell iscsi_i="+initiator)
 	r.expect(m, "this machine's address is not given: write iscsi_i_ip=ADDRESS/MASK on the kernel command line",
-		"the target name is not given: write iscsi_t=NAME", "opening a shell, as rd.shell says", "iscsiroot> ")
+		"the target name is not given: write iscsi_t=NAME", "opening a shell (rd.shell): retry tries again", "iscsiroot> ")
 	if err := m.Send("poweroff\n"); err != nil {
 		t.Fatal(err)
 	}

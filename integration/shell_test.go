@@ -81,7 +81,7 @@ func TestShellAtBreak(t *testing.T) {
 	r.interrupts(m)
 	r.edits(m)
 	r.sends(m, "kill -9 $$\n", "the shell was killed by signal 9", "continuing with step mount", "break before step switch-root\n", prompt)
-	r.types(m, typed{"login", []string{"login: the agent looks after the sessions already"}}, typed{"session", []string{"ping after 15 s, lost 30 s later"}})
+	r.types(m, typed{"login", []string{"login: the agent already recovers the sessions"}}, typed{"session", []string{"ping after 15 s, lost 30 s later"}})
 	r.sends(m, "exit\n", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
 }
@@ -146,7 +146,7 @@ func TestShellWhileTrying(t *testing.T) {
 	wrong := strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.1 iscsi_p=3261", 1)
 	m := r.boot(virtio, "", "console=ttyS0 rd.shell root=/dev/sda5 "+wrong)
 	r.expect(m, "login: press Enter for a shell")
-	r.sends(m, "\n", "step login goes on trying: ", "connection refused", prompt)
+	r.sends(m, "\n", "step login is being retried: ", "connection refused", prompt)
 	r.types(m, typed{"steps | grep login", []string{"login", "running for", "tried"}})
 	r.sends(m, "retry login iscsi_p=3260 root=/dev/sda2\n", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
