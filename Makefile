@@ -78,4 +78,4 @@ deps:
 
 # What is missing is said before anything is installed or tested. "go run" would add a line.
 unitcheck:
-	@$(GO) build -o bin/unitcheck ./scripts/unitcheck && ./bin/unitcheck
+	@$(GO) build -o bin/unitcheck ./pkg/internal/unitcheck && ./bin/unitcheck

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // costBoots is how often each init boots.
@@ -22,7 +23,7 @@ const costBoots = 5
 // that neither the emulation nor the host counts.
 func TestAgentCost(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	with, without := virtio, virtio
 	with.init, without.init = built.init(), initWithoutAgent(t) // both in one archive
@@ -51,7 +52,7 @@ const (
 // where they stay: anonymous pages and page tables, the mean of some boots. The program's own pages are in /run anyway.
 func TestAgentMemory(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("halves agent")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("halves agent")})
 	r.tgtd()
 	sum := 0
 	for range costBoots {

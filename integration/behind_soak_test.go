@@ -8,7 +8,8 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // The command lines that the two document: dracut.cmdline(7), and the README.Debian of open-iscsi.
@@ -25,7 +26,7 @@ func TestSoakBehindDebian(t *testing.T) {
 	for maker, line := range map[string]string{"initramfs-tools": initramfsToolsLine, "dracut": dracutLine} {
 		t.Run(maker, func(t *testing.T) {
 			system := debianInitrds(t)
-			k, err := lab.FindKernel("amd64")
+			k, err := deps.FindKernel("amd64")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -36,7 +37,7 @@ func TestSoakBehindDebian(t *testing.T) {
 				t.Fatalf("%s: %v\n%s", maker, err, out)
 			}
 			r := newRig(t)
-			r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Label: "diskless", Tree: root("net")})
+			r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Label: "diskless", Tree: root("net")})
 			r.gotgt()
 			img, sum := r.buildImage(func(c *initramfs.Config) { c.Append = other })
 			if sum.Appended == 0 {
@@ -52,7 +53,7 @@ func TestSoakBehindDebian(t *testing.T) {
 // debianInitrds is the system in which the makers run.
 func debianInitrds(t *testing.T) string {
 	t.Helper()
-	root, err := lab.DebianRoot("initrds")
+	root, err := images.DebianRoot("initrds")
 	if err != nil {
 		t.Fatalf("%v; run scripts/deps.sh bench-full", err)
 	}

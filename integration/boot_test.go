@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // The HOWTO's command line and nothing else boots ext3 on partition 2
 // read-only.
 func TestSeedFromGotgt(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("log")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("log")})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 "+seedLine)
 	r.expect(m, "iscsiroot: root is /dev/sda2 (ext3): it holds an init", "guest: mount: /dev/sda2 / ext3 ro,")
@@ -25,7 +26,7 @@ func TestSeedFromGotgt(t *testing.T) {
 // The same from tgtd, whose LUN 0 is a controller: the LUNs are searched.
 func TestSeedFromTgtd(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.tgtd(initiator)
 	m := r.boot(virtio, "", "console=ttyS0 "+seedLine)
 	r.expect(m, "iscsiroot: disk sda is lun 1", "guest: mount: /dev/sda2 / ext3 ro,")
@@ -51,7 +52,7 @@ func checkSession(r *rig, m *lab.Machine) {
 // natural additions to the HOWTO's names.
 func TestE1000(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	m := r.boot(e1000, "e1000", "console=ttyS0 iscsi_i="+initiator+" iscsi_i_ip=10.77.0.2/24 iscsi_gw=10.77.0.1 iscsi_if=eth0 iscsi_lun=0 iscsi_g=1"+
 		" rd.iscsiroot.target="+targetName+" iscsi_a=10.77.0.1 iscsi_p=3260 root=/dev/sda2 rootfstype=ext4 rootflags=noatime rw")
@@ -62,7 +63,7 @@ func TestE1000(t *testing.T) {
 // Two cards, only the second of which has a link.
 func TestSecondCardHasTheLink(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext2", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext2", MiB: 32, Tree: root("")})
 	r.gotgt()
 	dead, err := r.ns.AddTap("dead0")
 	if err != nil {
@@ -79,8 +80,8 @@ func TestSecondCardHasTheLink(t *testing.T) {
 func TestInitGetsOnlyWhatIsItsOwn(t *testing.T) {
 	r := newRig(t)
 	tree := root("")
-	tree["opt/start"] = lab.Symlink("/sbin/init")
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: tree})
+	tree["opt/start"] = images.Symlink("/sbin/init")
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: tree})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 init=/opt/start "+seedLine+` single color=blue words="two words" iscsi_mistake=1 -- late iscsi_x=1`)
 	r.expect(m, "iscsiroot: parameter iscsi_mistake is not understood and is ignored")
@@ -99,7 +100,7 @@ func TestInitGetsOnlyWhatIsItsOwn(t *testing.T) {
 // once, one after ten seconds, and no more than that.
 func TestTargetUpLater(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	m := r.boot(virtio, "", "console=ttyS0 "+seedLine)
 	r.expect(m, "iscsiroot: login: login to "+targetName+" at 10.77.0.1:3260: connection refused (initiator "+initiator+", attempt 1): trying again: the host is up and nothing listens there")
 	time.Sleep(20 * time.Second)
@@ -114,7 +115,7 @@ func TestTargetUpLater(t *testing.T) {
 // Every signal but Ctrl-Alt-Del's, a killed shell and orphans do PID 1 no harm.
 func TestSignalsAndChildren(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	img := virtio
 	img.file = built.guest() + ":/bin/sh"
@@ -131,7 +132,7 @@ func TestSignalsAndChildren(t *testing.T) {
 // Without a shell in the image the prompt of our own opens, and exit goes on.
 func TestBreakPrompt(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 rd.break "+seedLine)
 	r.expect(m, "iscsiroot: break before step switch-root: exit continues", "iscsiroot> ")

@@ -11,13 +11,14 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // bootFaultRig boots one machine after the other from a target behind a proxy, which strikes the boot.
 type bootFaultRig struct {
 	peerRig
 	img    image
-	target *lab.Tgtd
+	target *targets.Tgtd
 	anew   bool // each machine boots: for a measurement of the time since then
 }
 
@@ -28,7 +29,7 @@ func newBootFaultRig(t *testing.T) *bootFaultRig {
 	t.Helper()
 	r := &bootFaultRig{peerRig: newPeerRig(t), img: virtio}
 	r.dataDisk("disks")
-	r.target = r.startTgtd(lab.TargetConfig{})
+	r.target = r.startTgtd(targets.Config{})
 	return r
 }
 

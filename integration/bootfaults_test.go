@@ -10,8 +10,9 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // What strikes a boot in the matrix. A black hole is a target that does not answer any more on a connection that stays open.
@@ -34,7 +35,7 @@ func TestBootFaultMatrix(t *testing.T) {
 func TestBootFaultsTwoTargets(t *testing.T) {
 	r := newBootFaultRig(t)
 	other := r.emptyDisk()
-	second := r.startTgtd(lab.TargetConfig{
+	second := r.startTgtd(targets.Config{
 		Name: targetName + ".data", Portal: netip.MustParseAddrPort("10.77.0.1:3270"), LUNs: map[int]string{1: other},
 	})
 	line := machineLine + "iscsi_t=" + second.Name() + " iscsi_a=10.77.0.1:3272 iscsi_t.2=" + targetName + " iscsi_a.2=10.77.0.1:3271 root=/dev/sdb2 "
@@ -77,7 +78,7 @@ func TestBootFaultsTwoTargets(t *testing.T) {
 // wait for it, and neither does the real init: the session that a scan hangs in is given up.
 func TestBootOtherTargetDies(t *testing.T) {
 	r := newBootFaultRig(t)
-	second := lab.TargetConfig{Name: targetName + ".data", Portal: netip.MustParseAddrPort("10.77.0.1:3270"), LUNs: map[int]string{1: r.emptyDisk()}}
+	second := targets.Config{Name: targetName + ".data", Portal: netip.MustParseAddrPort("10.77.0.1:3270"), LUNs: map[int]string{1: r.emptyDisk()}}
 	line := machineLine + "iscsi_t=" + second.Name + " iscsi_a=10.77.0.1:3272 iscsi_t.2=" + targetName + " iscsi_a.2=10.77.0.1:3260 " +
 		"root=/dev/disk/by-path/ip-10.77.0.1:3260-iscsi-" + targetName + "-lun-1-part2 "
 	for _, n := range []int{4, 13} {
@@ -129,8 +130,8 @@ func (r *bootFaultRig) restartTarget() {
 	case <-time.After(3 * time.Second):
 	case <-r.ctx.Done():
 	}
-	c := lab.TargetConfig{Name: targetName, Portal: r.target.Addr(), LUNs: map[int]string{1: r.disk.Path}}
-	target, err := r.ns.StartTgtd(r.ctx, c)
+	c := targets.Config{Name: targetName, Portal: r.target.Addr(), LUNs: map[int]string{1: r.disk.Path}}
+	target, err := targets.StartTgtd(r.ctx, r.ns, c)
 	if err != nil {
 		r.t.Error(err)
 		return
@@ -193,7 +194,7 @@ func TestBootTargetDies(t *testing.T) {
 // The DHCP server goes away between its offer and the acknowledgement, and comes back.
 func TestBootDHCPServerGoes(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.tgtd()
 	offers, requests := 0, 0
 	r.dhcpScript(func(m *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {

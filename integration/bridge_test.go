@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // bridgeFiles are a hypervisor's: the NIC is a port of a bridge, which has the address that the boot gave the NIC.
@@ -57,7 +57,7 @@ func TestDebianBridgeAndDeadTarget(t *testing.T) {
 
 // downWithoutTarget kills the target before the real system is asked to go down. systemd itself waits for its root then, in the
 // kernel and for ever; the agent, which systemd could still tell, reports it, gives the disk up, and ends the machine.
-func (d *debian) downWithoutTarget(target *lab.Tgtd) {
+func (d *debian) downWithoutTarget(target *targets.Tgtd) {
 	d.t.Helper()
 	d.ask("until test -x /run/initramfs/shutdown; do sleep 1; done; dmesg -n 7")
 	if got := d.ask("systemctl show -P LoadState poweroff.target iscsiroot-shutdown@poweroff.service"); got != "loaded\n\nloaded" {

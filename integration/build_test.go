@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // buildImage makes an image for a test of its own.
 func (r *rig) buildImage(change func(*initramfs.Config)) (image, initramfs.Summary) {
 	r.t.Helper()
-	k, err := lab.FindKernel("amd64")
+	k, err := deps.FindKernel("amd64")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func (r *rig) writeFile(name string, data []byte) (dir string) {
 // takes any: 134 words and three numbers below 134.
 func TestFirmwareFromTheImage(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	img, sum := r.buildImage(func(c *initramfs.Config) {
 		c.Devices, c.NICs = []string{"8086:1209"}, nil
@@ -65,13 +66,13 @@ func TestFirmwareFromTheImage(t *testing.T) {
 // Behind somebody else's initramfs, with microcode in front, ours takes over; what that one has stays where it is.
 func TestBehindAnotherImage(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	other := filepath.Join(t.TempDir(), "other.img")
-	if err := lab.WriteInitrd(other, lab.Tree{
-		"usr/bin": lab.Dir(), "usr/lib/systemd": lab.Dir(), "usr/sbin": lab.Dir(), "dev": lab.Dir(), "etc": lab.Dir(),
-		"usr/lib/systemd/systemd": lab.Script("#!/bin/sh\n"), "init": lab.Symlink("usr/lib/systemd/systemd"),
-		"bin": lab.Symlink("usr/bin"), "lib": lab.Symlink("usr/lib"), "sbin": lab.Symlink("usr/sbin"),
+	if err := images.WriteInitrd(other, images.Tree{
+		"usr/bin": images.Dir(), "usr/lib/systemd": images.Dir(), "usr/sbin": images.Dir(), "dev": images.Dir(), "etc": images.Dir(),
+		"usr/lib/systemd/systemd": images.Script("#!/bin/sh\n"), "init": images.Symlink("usr/lib/systemd/systemd"),
+		"bin": images.Symlink("usr/bin"), "lib": images.Symlink("usr/lib"), "sbin": images.Symlink("usr/sbin"),
 	}); err != nil {
 		t.Fatal(err)
 	}

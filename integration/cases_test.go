@@ -10,6 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // Every way to fail that the README lists is read off a console: what happened
@@ -114,7 +115,7 @@ func caseStages() map[string]stage {
 			return r.resume(virtio, "nameserver=10.77.0.1 "+strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=storage", 1))
 		},
 		"careless-secrets": func(r *rig) *lab.Machine {
-			return r.withFiles(seedLine, lab.Tree{"etc/iscsiroot/credentials": lab.Text("")})
+			return r.withFiles(seedLine, images.Tree{"etc/iscsiroot/credentials": images.Text("")})
 		},
 		"target-busy":   scripted(iscsitest.Status(0x0301)),
 		"no-lun":        withRoot("iscsi_lun=5", nil),
@@ -128,21 +129,21 @@ func caseStages() map[string]stage {
 		},
 		"no-init-anywhere": withRoot("init=/opt/none", nil),
 		"overlay":          withRoot("overlayroot=tmpfs", nil),
-		"no-init-here": withRoot("root=/dev/sda2", func(t lab.Tree) {
+		"no-init-here": withRoot("root=/dev/sda2", func(t images.Tree) {
 			delete(t, "sbin/init")
 		}),
 		"wrong-init": withRoot("root=/dev/sda2 init=/opt/none", nil),
-		"not-executable": withRoot("root=/dev/sda2", func(t lab.Tree) {
-			t["sbin/init"] = lab.Text("#!/bin/sh\n")
+		"not-executable": withRoot("root=/dev/sda2", func(t images.Tree) {
+			t["sbin/init"] = images.Text("#!/bin/sh\n")
 		}),
-		"no-interpreter": withRoot("root=/dev/sda2", func(t lab.Tree) {
-			t["sbin/init"] = lab.Script("#!/bin/sh\n")
+		"no-interpreter": withRoot("root=/dev/sda2", func(t images.Tree) {
+			t["sbin/init"] = images.Script("#!/bin/sh\n")
 		}),
-		"other-machine": withRoot("root=/dev/sda2", func(t lab.Tree) {
+		"other-machine": withRoot("root=/dev/sda2", func(t images.Tree) {
 			// The head of a program for RISC-V: #define EM_RISCV 243.
-			t["sbin/init"] = lab.Script("\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\xf3\x00" + strings.Repeat("\x00", 44))
+			t["sbin/init"] = images.Script("\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\xf3\x00" + strings.Repeat("\x00", 44))
 		}),
-		"no-mount-point": withRoot("root=/dev/sda2", func(t lab.Tree) {
+		"no-mount-point": withRoot("root=/dev/sda2", func(t images.Tree) {
 			delete(t, "proc")
 		}),
 		"bad-options": withRoot("root=/dev/sda2 rootflags=nonsense", nil),
@@ -180,13 +181,13 @@ func onlyLine(line string) stage {
 }
 
 // withRoot goes to a root that edit has spoilt.
-func withRoot(line string, edit func(lab.Tree)) stage {
+func withRoot(line string, edit func(images.Tree)) stage {
 	return func(r *rig) *lab.Machine {
 		tree := root("")
 		if edit != nil {
 			edit(tree)
 		}
-		r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, Tree: tree})
+		r.makeDisk(images.Filesystem{Type: "ext4", MiB: 16, Tree: tree})
 		r.gotgt()
 		return r.resume(virtio, line+" "+seedLine)
 	}
@@ -231,7 +232,7 @@ func scripted(step iscsitest.Step, words ...string) stage {
 
 // noDisk is a target with nothing but tgtd's controller.
 func noDisk(r *rig) *lab.Machine {
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 16, Tree: root("")})
 	target := r.tgtd()
 	if out, err := target.Admin(r.ctx, "--op", "delete", "--mode", "logicalunit", "--tid", "1", "--lun", "1"); err != nil {
 		r.t.Fatal(out, err)
@@ -241,7 +242,7 @@ func noDisk(r *rig) *lab.Machine {
 
 // noISCSI is an image without modules.
 func noISCSI(r *rig) *lab.Machine {
-	return r.bare(lab.Tree{"init": lab.Copy(built.init())}, seedLine)
+	return r.bare(images.Tree{"init": images.Copy(built.init())}, seedLine)
 }
 
 // otherRelease is an image with the modules of another kernel.
@@ -256,11 +257,11 @@ func otherRelease(r *rig) *lab.Machine {
 	}
 	line, _, _ := strings.Cut(string(dep), "\n")
 	path, _, _ := strings.Cut(line, ":")
-	return r.bare(lab.Tree{
-		"init":                               lab.Copy(built.init()),
-		"lib/modules/0.99.15/modules.dep":    lab.Text(path + ":\n"),
-		"lib/modules/0.99.15/" + path:        lab.Copy(filepath.Join(k.ModulesRoot, "lib/modules", k.Release, path)),
-		"lib/modules/0.99.15/modules.alias":  lab.Text(""),
-		"lib/modules/0.99.15/modules.symbol": lab.Text(""),
+	return r.bare(images.Tree{
+		"init":                               images.Copy(built.init()),
+		"lib/modules/0.99.15/modules.dep":    images.Text(path + ":\n"),
+		"lib/modules/0.99.15/" + path:        images.Copy(filepath.Join(k.ModulesRoot, "lib/modules", k.Release, path)),
+		"lib/modules/0.99.15/modules.alias":  images.Text(""),
+		"lib/modules/0.99.15/modules.symbol": images.Text(""),
 	}, seedLine)
 }

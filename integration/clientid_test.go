@@ -3,7 +3,7 @@ package integration
 import (
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // A DHCP server that knows machines by their hardware address as client identifier,
@@ -11,7 +11,7 @@ import (
 // reserved. The lease that is handed over has that identifier.
 func TestReservationByHardwareAddress(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, Tree: root("network")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 16, Tree: root("network")})
 	r.gotgt()
 	r.dnsmasq("--interface=tap0", "--dhcp-range=10.77.0.0,static,255.255.255.0,1h", "--dhcp-host=id:01:52:54:00:77:00:01,10.77.0.2")
 	m := r.boot(virtio, "", console+"ip=dhcp iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=10.77.0.1")

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // Ctrl-Alt-Del reboots while we wait for a target that is not there.
@@ -74,7 +75,7 @@ func (r *rig) screen(m *lab.Machine) string {
 // Started by another name, with the mounts of a careless initrd around it.
 func TestMountsOfOthers(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	img := virtio
 	img.file = built.faulty() + ":/opt/start"

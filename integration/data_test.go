@@ -6,7 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // loadFiles is how many files the guest's word write makes.
@@ -40,11 +41,11 @@ func TestDataFromTgtd(t *testing.T) {
 	checkData(r, r.tgtd())
 }
 
-func dataRoot() lab.Filesystem {
-	return lab.Filesystem{Type: "ext4", MiB: 160, Tree: root(write() + " log")}
+func dataRoot() images.Filesystem {
+	return images.Filesystem{Type: "ext4", MiB: 160, Tree: root(write() + " log")}
 }
 
-func checkData(r *rig, target lab.Target) {
+func checkData(r *rig, target targets.Target) {
 	r.t.Helper()
 	m := r.boot(virtio, "", "console=ttyS0 rw "+seedLine)
 	r.expect(m, "guest: mount: /dev/sda2 / ext4 rw,", wrote(), " 0 notes of dropped lines")
@@ -53,7 +54,7 @@ func checkData(r *rig, target lab.Target) {
 }
 
 // checkWritten looks at what the guest wrote when its target is off.
-func checkWritten(r *rig, target lab.Target) {
+func checkWritten(r *rig, target targets.Target) {
 	r.t.Helper()
 	if err := target.Stop(); err != nil {
 		r.t.Fatal(err)

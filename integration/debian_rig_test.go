@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // debianDeadline is for a whole Debian, which takes a minute to start on a processor that is emulated, and more on a busy host.
@@ -22,15 +24,15 @@ type debian struct {
 	asked int
 	data  string // the sum of what was written, in hex
 
-	target   *lab.Tgtd // where a test needs it later
-	relogins bool      // its session is meant to be logged in anew
+	target   *targets.Tgtd // where a test needs it later
+	relogins bool          // its session is meant to be logged in anew
 }
 
 // newDebian makes the disk: root is partition 2 and has the label root.
 func newDebian(t *testing.T, kind string) *debian {
 	t.Helper()
 	r := newRig(t)
-	d, err := lab.DebianDisk(kind, filepath.Join(t.TempDir(), "disk.img"))
+	d, err := images.DebianDisk(kind, filepath.Join(t.TempDir(), "disk.img"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +68,11 @@ func (d *debian) login() {
 // prompt waits for the login prompt, and logs in.
 func (d *debian) prompt() {
 	d.t.Helper()
-	d.expect(d.m, lab.DebianHost+" login: ")
+	d.expect(d.m, images.DebianHost+" login: ")
 	d.typeLine("root")
 	d.expect(d.m, "Password: ")
-	d.typeLine(lab.DebianPassword)
-	d.expect(d.m, "root@"+lab.DebianHost)
+	d.typeLine(images.DebianPassword)
+	d.expect(d.m, "root@"+images.DebianHost)
 	d.ask("export TERM=dumb PAGER=cat SYSTEMD_PAGER=cat; dmesg -n 4; stty -echo; bind 'set enable-bracketed-paste off'")
 }
 

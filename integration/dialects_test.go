@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // MAAS's way to name the NIC, open-iscsi's settings of a root disk and an adapter's root path: DHCP goes by the card of BOOTIF=,
 // which is the second, the server writes the protocol by its name, and the kernel neither pings nor gives I/O up.
 func TestBootifPingsOffProtocolByName(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	r.tgtd()
 	other := r.addTap("tap1", "10.78.0.1/24")
 	r.dnsmasq("--interface=tap0", "--interface=tap1", "--dhcp-range=10.77.0.50,10.77.0.50,255.255.255.0,1h", "--dhcp-range=10.78.0.50,10.78.0.50,255.255.255.0,1h",
@@ -33,9 +35,9 @@ func TestBootifPingsOffProtocolByName(t *testing.T) {
 // router.
 func TestNetworkOfTwoAddresses(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	r.addAddress("lo", "192.0.2.1/32")
-	r.startTgtd(lab.TargetConfig{Portal: netip.MustParseAddrPort("192.0.2.1:3260")})
+	r.startTgtd(targets.Config{Portal: netip.MustParseAddrPort("192.0.2.1:3260")})
 	wire := r.addTap("tap1", "10.99.0.2/31")
 	m := r.bootWith(virtio, "console=ttyS0 ip=10.99.0.3:203.0.113.3:10.99.0.2:255.255.255.254 BOOTIF=01-52-54-00-77-00-01 rd.iscsi.initiator="+initiator+
 		" netroot=iscsi:192.0.2.1::::"+targetName, lab.NIC{Tap: wire, MAC: "52:54:00:77:00:01"})

@@ -8,12 +8,14 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // uki is one EFI file of kernel, image and command line.
 func (r *rig) uki() (path string) {
 	r.t.Helper()
-	stub, err := lab.BootFile("linuxx64.efi.stub")
+	stub, err := deps.BootFile("linuxx64.efi.stub")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -38,7 +40,7 @@ func efi(args ...string) lab.MachineConfig {
 
 // OVMF loads a unified kernel image by TFTP.
 func ukiByTFTP(t *testing.T, r *rig) {
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s, uki := &bootServer{rig: r}, r.uki()
 	s.dnsmasqWith("--dhcp-range=10.77.0.50,10.77.0.60", "--enable-tftp", "--tftp-root="+filepath.Dir(uki), "--dhcp-boot=uki.efi")
@@ -49,7 +51,7 @@ func ukiByTFTP(t *testing.T, r *rig) {
 
 // OVMF loads it by HTTP. Such a client wants its own word back in DHCP (UEFI 2.10, 24.7.3.1).
 func ukiByHTTP(t *testing.T, r *rig) {
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s, uki := &bootServer{rig: r}, r.uki()
 	h := s.httpFrom(filepath.Dir(uki))
@@ -64,7 +66,7 @@ func ukiByHTTP(t *testing.T, r *rig) {
 
 // GRUB, loaded by OVMF by TFTP, finds the file that pxe wrote for the machine's MAC.
 func grubByTFTP(t *testing.T, r *rig) {
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s := r.newBootServer(hostsHead+"loader: grub\n"+hostsBody, virtio, "grubx64.efi")
 	s.serve()

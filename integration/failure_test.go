@@ -5,13 +5,15 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // A target that closes without a word does so for a wrong name; that is what
 // the hint says, once. The first failure is on the screen at once, also with quiet.
 func TestWrongTargetNameAtGotgt(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: lab.Tree{}})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: images.Tree{}})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 quiet rd.timeout=8 "+strings.Replace(seedLine, "storage.remote1", "storage.remote2", 1))
 	r.expect(m, "target closed the connection (kernel error 1020) (initiator "+initiator+", attempt 1): trying again",
@@ -23,7 +25,7 @@ func TestWrongTargetNameAtGotgt(t *testing.T) {
 // A target that says so.
 func TestWrongTargetNameAtTgtd(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: lab.Tree{}})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: images.Tree{}})
 	r.tgtd()
 	m := r.boot(virtio, "", "console=ttyS0 "+strings.Replace(seedLine, "storage.remote1", "storage.remote2", 1))
 	r.expect(m, "iscsiroot: login: login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260 refused (0203): ", "correct iscsi_t=")
@@ -32,7 +34,7 @@ func TestWrongTargetNameAtTgtd(t *testing.T) {
 // quiet hides progress and no failure.
 func TestNoSuchRoot(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: lab.Tree{}})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: images.Tree{}})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 quiet root=/dev/sda5 "+seedLine)
 	r.expect(m, "iscsiroot: step root failed after", "root /dev/sda5: the disks of our sessions have no such device",
@@ -46,7 +48,7 @@ func TestRootWithoutInit(t *testing.T) {
 	r := newRig(t)
 	tree := root("")
 	delete(tree, "sbin/init")
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: tree})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: tree})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 root=/dev/sda2 rd.emergency=halt "+seedLine)
 	r.expect(m, "iscsiroot: step check failed after", "init /sbin/init on /dev/sda2: file does not exist",
@@ -56,7 +58,7 @@ func TestRootWithoutInit(t *testing.T) {
 // The same without root=: each place that was looked at is named.
 func TestNoInitAnywhere(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: lab.Tree{}})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: images.Tree{}})
 	before, err := r.disk.SHA256()
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +96,7 @@ func TestNoConsole(t *testing.T) {
 // Words that mean nothing to us do no harm.
 func TestGarbageThatDoesNotMatter(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	m := r.boot(virtio, "", `console=ttyS0 = == "=" "\" %s%n $(reboot) ;;; a=b=c rd.nonsense=1 iscsi_tt=x `+"\x7f\x01\xff "+seedLine+` iscsi_lun="0"`)
 	r.expect(m, "iscsiroot: parameter iscsi_tt is not understood and is ignored: did you mean iscsi_t?", "guest: mount: /dev/sda2 / ext4 ro,")
@@ -148,7 +150,7 @@ func (r *rig) panics() *lab.Machine {
 func TestAgentIsStartedAgain(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("holds agent")
-	r.startTgtd(lab.TargetConfig{})
+	r.startTgtd(targets.Config{})
 	img := virtio
 	img.init = built.faulty()
 	r.toRoot(img, machineLine+targetLine+"iscsi_a=10.77.0.1 rd.iscsiroot.fault=agent", "iscsiroot: agent: hand over: ", "starting another one",

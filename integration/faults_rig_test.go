@@ -12,6 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // faultsDeadline is for all faults of one machine.
@@ -21,8 +23,8 @@ const faultsDeadline = 16 * time.Minute
 type faultRig struct {
 	*rig
 	m      *lab.Machine
-	target *lab.Tgtd // at port 3261
-	chap   lab.CHAP  // root's target's; the zero CHAP: none
+	target *targets.Tgtd // at port 3261
+	chap   targets.CHAP  // root's target's; the zero CHAP: none
 	first  *faultproxy.Proxy
 	marks  int
 }
@@ -37,13 +39,13 @@ func newFaultRig(t *testing.T, mib int) *faultRig {
 	return newFaultRigWith(t, mib, oneWay)
 }
 
-func newFaultRigWith(t *testing.T, mib int, chap lab.CHAP) *faultRig {
+func newFaultRigWith(t *testing.T, mib int, chap targets.CHAP) *faultRig {
 	t.Helper()
 	f := &faultRig{rig: newRig(t), chap: chap}
 	ctx, cancel := context.WithTimeout(t.Context(), faultsDeadline)
 	t.Cleanup(cancel)
 	f.ctx = ctx
-	f.makeDisk(lab.Filesystem{Type: "ext4", MiB: mib, Tree: root("faults alone")})
+	f.makeDisk(images.Filesystem{Type: "ext4", MiB: mib, Tree: root("faults alone")})
 	f.startTarget(chap.Secret)
 	f.first = f.follow("10.77.0.1:3260")
 	return f
@@ -52,14 +54,14 @@ func newFaultRigWith(t *testing.T, mib int, chap lab.CHAP) *faultRig {
 // startTarget starts root's target with a secret.
 func (f *faultRig) startTarget(secret string) {
 	f.t.Helper()
-	f.target = f.tgtdWith(lab.TargetConfig{
-		Name: targetName, Portal: portal(3261), LUNs: map[int]string{1: f.disk.Path}, CHAP: lab.CHAP{User: f.chap.User, Secret: secret},
+	f.target = f.tgtdWith(targets.Config{
+		Name: targetName, Portal: portal(3261), LUNs: map[int]string{1: f.disk.Path}, CHAP: targets.CHAP{User: f.chap.User, Secret: secret},
 	})
 }
 
-func (f *faultRig) tgtdWith(c lab.TargetConfig) *lab.Tgtd {
+func (f *faultRig) tgtdWith(c targets.Config) *targets.Tgtd {
 	f.t.Helper()
-	target, err := f.ns.StartTgtd(f.ctx, c)
+	target, err := targets.StartTgtd(f.ctx, f.ns, c)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -242,7 +244,7 @@ func (f *faultRig) twinLives(ctx context.Context) error {
 // emptyDisk is a disk of a few MiB.
 func (r *rig) emptyDisk() string {
 	r.t.Helper()
-	d, err := lab.WriteDisk(filepath.Join(r.t.TempDir(), "data.img"), lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{}})
+	d, err := images.WriteDisk(filepath.Join(r.t.TempDir(), "data.img"), images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{}})
 	if err != nil {
 		r.t.Fatal(err)
 	}

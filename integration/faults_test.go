@@ -8,6 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // faultLine has the timers short, so that a silent network is noticed within five seconds.
@@ -130,12 +131,12 @@ func (f *faultRig) pressure() {
 func (f *faultRig) moved() {
 	f.stopTarget()
 	f.lost("")
-	elsewhere := f.tgtdWith(lab.TargetConfig{Name: targetName, Portal: portal(3264), LUNs: map[int]string{1: f.disk.Path}, CHAP: oneWay})
+	elsewhere := f.tgtdWith(targets.Config{Name: targetName, Portal: portal(3264), LUNs: map[int]string{1: f.disk.Path}, CHAP: oneWay})
 	_ = f.first.Close()
 	f.first = f.proxy("10.77.0.1:3265", portal(3264))
 	f.first.Follow()
-	f.tgtdWith(lab.TargetConfig{
-		Name: targetName, Portal: portal(3260), LUNs: map[int]string{1: f.emptyDisk()}, CHAP: oneWay, Redirect: &lab.Redirect{To: portal(3265)},
+	f.tgtdWith(targets.Config{
+		Name: targetName, Portal: portal(3260), LUNs: map[int]string{1: f.emptyDisk()}, CHAP: oneWay, Redirect: &targets.Redirect{To: portal(3265)},
 	})
 	f.target = elsewhere
 	f.healed()
@@ -146,8 +147,8 @@ func (f *faultRig) moved() {
 // late. TestSoakLongOutages has outages of minutes.
 func TestNetworkFaults(t *testing.T) {
 	f := newFaultRig(t, 96)
-	second := lab.TargetConfig{Name: "iqn.2007-01.com.example:storage.data", Portal: portal(3270), LUNs: map[int]string{1: f.emptyDisk()}}
-	late := lab.TargetConfig{Name: "iqn.2007-01.com.example:storage.late", Portal: portal(3271), LUNs: map[int]string{1: f.emptyDisk()}}
+	second := targets.Config{Name: "iqn.2007-01.com.example:storage.data", Portal: portal(3270), LUNs: map[int]string{1: f.emptyDisk()}}
+	late := targets.Config{Name: "iqn.2007-01.com.example:storage.late", Portal: portal(3271), LUNs: map[int]string{1: f.emptyDisk()}}
 	data := f.tgtdWith(second)
 	f.m = f.boot(virtio, "", faultLine+"iscsi_t.2="+second.Name+" iscsi_a.2=10.77.0.1:3270 iscsi_t.3="+late.Name+" iscsi_a.3=10.77.0.1:3271")
 	f.expect(f.m, "target "+late.Name+" is not logged in: starting the real system without it, the agent continues the logins")
@@ -207,7 +208,7 @@ func (f *faultRig) addresses() {
 }
 
 // expire lets a target be away for longer than the kernel waits: what reads there gets an error, and the disk comes back.
-func (f *faultRig) expire(target *lab.Tgtd, c lab.TargetConfig) {
+func (f *faultRig) expire(target *targets.Tgtd, c targets.Config) {
 	f.typed("read sdb")
 	f.expect(f.m, "guest: read sdb: <nil>, running")
 	f.do("expire 3")
@@ -232,7 +233,7 @@ func TestTwins(t *testing.T) {
 
 // twins is a machine that leaves its target to another one, which is gone.
 func twins(t *testing.T) *faultRig {
-	f := newFaultRigWith(t, 96, lab.CHAP{})
+	f := newFaultRigWith(t, 96, targets.CHAP{})
 	f.m = f.boot(virtio, "", strings.ReplaceAll(faultLine, oneWayLine, ""))
 	f.watched()
 	f.writes()

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 	"github.com/iscsiroot/iscsiroot/pkg/netboot"
 )
 
@@ -53,7 +54,7 @@ func (r *rig) newBootServer(hosts string, img image, loaders ...string) *bootSer
 	img.packed = true
 	s.put("initrd.img", img.build(r.t))
 	for _, name := range loaders {
-		file, err := lab.BootFile(name)
+		file, err := deps.BootFile(name)
 		if err != nil {
 			r.t.Fatal(err)
 		}

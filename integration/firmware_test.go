@@ -6,7 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // firmwarePaths are the ways from power-on to our init. Each row has one of PXELINUX, one of iPXE and one of UEFI.
@@ -32,11 +33,11 @@ func TestFirmwareMatrix(t *testing.T) {
 // From power-on by SeaBIOS, the card's ROM and PXELINUX: the machine finds the file that pxe wrote for its MAC, and its
 // secret in an image of its own.
 func pxelinux(t *testing.T, r *rig) {
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	c := r.targetConfig()
 	c.LUNs = map[int]string{1: r.disk.Path}
-	c.CHAP = lab.CHAP{User: "remote1", Secret: "open-sesame-12"}
-	if _, err := r.ns.StartTgtd(r.ctx, c); err != nil {
+	c.CHAP = targets.CHAP{User: "remote1", Secret: "open-sesame-12"}
+	if _, err := targets.StartTgtd(r.ctx, r.ns, c); err != nil {
 		t.Fatal(err)
 	}
 	s := r.newBootServer(hostsHead+hostsBody+"    chap: secrets\n", e1000, "pxelinux.0", "ldlinux.c32")
@@ -54,7 +55,7 @@ func pxelinux(t *testing.T, r *rig) {
 
 // A machine that no file is for gets pxelinux.cfg/default, which asks which one it is.
 func pxelinuxDefault(t *testing.T, r *rig) {
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s := r.newBootServer(hostsHead+hostsBody, virtio, "pxelinux.0", "ldlinux.c32")
 	s.serve("--dhcp-range=10.77.0.50,10.77.0.60")
@@ -71,7 +72,7 @@ func pxelinuxDefault(t *testing.T, r *rig) {
 
 // IPAPPEND 3, as people write it by hand: the address is DHCP's, in ip= with four fields.
 func ipappend(t *testing.T, r *rig) {
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s := r.newBootServer(hostsHead+hostsBody, virtio, "pxelinux.0", "ldlinux.c32")
 	s.write("pxelinux.cfg/01-52-54-00-77-00-01", "DEFAULT remote1\nLABEL remote1\n   KERNEL vmlinuz\n   APPEND initrd=initrd.img console=ttyS0"+
@@ -87,7 +88,7 @@ const httpHead = hostsHead + "http: http://10.77.0.1\nloader: ipxe\n"
 
 // A card with iPXE in its ROM finds its script, and loads by HTTP.
 func ipxe(t *testing.T, r *rig) {
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s := r.newBootServer(httpHead+hostsBody, virtio)
 	h := s.httpFrom(s.tree())
@@ -104,7 +105,7 @@ func ipxe(t *testing.T, r *rig) {
 
 // iPXE logs in first and leaves the session's description, the iBFT, in memory.
 func sanhook(t *testing.T, r *rig) {
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	s := r.newBootServer(httpHead+hostsBody, virtio)
 	s.httpFrom(s.tree())
@@ -122,11 +123,11 @@ func sanboot(t *testing.T, r *rig) {
 	}
 	img := virtio
 	img.packed = true
-	boot := lab.Filesystem{Type: "vfat", MiB: 40, Tree: lab.Tree{
-		"vmlinuz": lab.Copy(k.Image), "initrd.img": lab.Copy(img.build(t)),
-		"syslinux.cfg": lab.Text("DEFAULT linux\nLABEL linux\n   KERNEL vmlinuz\n   APPEND initrd=initrd.img console=ttyS0 " + seedLine + "\n"),
+	boot := images.Filesystem{Type: "vfat", MiB: 40, Tree: images.Tree{
+		"vmlinuz": images.Copy(k.Image), "initrd.img": images.Copy(img.build(t)),
+		"syslinux.cfg": images.Text("DEFAULT linux\nLABEL linux\n   KERNEL vmlinuz\n   APPEND initrd=initrd.img console=ttyS0 " + seedLine + "\n"),
 	}}
-	r.disk, err = lab.WriteDisk(filepath.Join(t.TempDir(), "disk.img"), boot, lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.disk, err = images.WriteDisk(filepath.Join(t.TempDir(), "disk.img"), boot, images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // bootTable is what the firmware of a machine with one NIC leaves, in ACPI's memory; change makes it another. It returns QEMU's
@@ -31,8 +33,8 @@ func (r *rig) bootTable(change func(*ibft.Table)) []string {
 // odd, and keeps nothing else from being used.
 func TestIBFTNamesTheInitiator(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
-	r.startTgtd(lab.TargetConfig{Initiators: []string{initiator}})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.startTgtd(targets.Config{Initiators: []string{initiator}})
 	r.dnsmasq("--interface=tap0", "--dhcp-range=10.77.0.2,10.77.0.2,255.255.255.0,1h")
 	m := r.start(virtio, lab.MachineConfig{
 		Append: "console=ttyS0 root=/dev/sda2 ro netroot=iscsi:10.77.0.1:::1:" + targetName + " rd.iscsi.param=node.session.timeo.replacement_timeout=6000",
@@ -51,8 +53,8 @@ func TestIBFTNamesTheInitiator(t *testing.T) {
 // values are kept.
 func TestIBFTAndASecondNIC(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
-	r.startTgtd(lab.TargetConfig{Initiators: []string{initiator}})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.startTgtd(targets.Config{Initiators: []string{initiator}})
 	second := r.addTap("tap1", "10.10.10.1/24")
 	m := r.start(virtio, lab.MachineConfig{
 		Append: "console=ttyS0 rd.iscsi.firmware=1 ip=ens2:ibft ip=10.10.10.10:::255.255.255.0:myhostname:ens3:none:10.10.10.53 root=/dev/sda2 ro",

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
 // past is what tests took the last time they passed, from a file in the cache, and how far this run is.
@@ -40,7 +40,7 @@ const (
 var longOnes = []string{"TestDebian", "TestNetworkFaults", "TestTargetFaults", "TestPackages", "TestRoom", "TestLIO", "TestStorm", "TestRoots", "TestBootFaultMatrix"}
 
 func historyFile() (string, error) {
-	dir, err := lab.CacheDir()
+	dir, err := deps.CacheDir()
 	return filepath.Join(dir, "times", "integration"), err
 }
 

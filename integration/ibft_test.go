@@ -8,6 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // bareScript makes iPXE log in and boot with a command line that says nothing of iSCSI.
@@ -34,7 +36,7 @@ func TestIBFTByIPXEMatrix(t *testing.T) {
 }
 
 func ibftPlain(_ *testing.T, r *rig) {
-	r.chapTarget(lab.CHAP{}, "")
+	r.chapTarget(targets.CHAP{}, "")
 	r.bootByIBFT(bareScript)
 }
 
@@ -65,19 +67,19 @@ func (r *rig) bootByIBFT(script string) *lab.Machine {
 // IPv6 alone and the target that the firmware booted from.
 func TestIBFTOfAnAdapter(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
-	data := lab.TargetConfig{
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
+	data := targets.Config{
 		Name: "iqn.2007-01.com.example:storage.data", Portal: netip.MustParseAddrPort("10.78.0.1:3261"),
 		LUNs: map[int]string{2: r.emptyDisk()}, CHAP: oneWay,
 	}
-	boot := lab.TargetConfig{Name: targetName, Portal: netip.MustParseAddrPort("[fd78::1]:3260"), LUNs: map[int]string{1: r.disk.Path}}
+	boot := targets.Config{Name: targetName, Portal: netip.MustParseAddrPort("[fd78::1]:3260"), LUNs: map[int]string{1: r.disk.Path}}
 	wire, err := r.ns.AddWire("wire0", 7, 1500, netip.MustParsePrefix("10.78.0.1/24"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.addAddress(r.tap.Name(), "fd78::1/64")
-	for _, c := range []lab.TargetConfig{data, boot} {
-		if _, err := r.ns.StartTgtd(r.ctx, c); err != nil {
+	for _, c := range []targets.Config{data, boot} {
+		if _, err := targets.StartTgtd(r.ctx, r.ns, c); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -96,7 +98,7 @@ func TestIBFTOfAnAdapter(t *testing.T) {
 }
 
 // adapter is the table for two targets, the second of which was booted from.
-func adapter(data, boot lab.TargetConfig) ibft.Table {
+func adapter(data, boot targets.Config) ibft.Table {
 	return ibft.Table{
 		OEM: "LAB", Model: "ADAPTER",
 		Initiator: ibft.Initiator{Flags: ibft.Valid | ibft.BootSelected, Name: initiator},

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // The owner of the session is whoever the last of these lines names. That of standing by begins with who was seen first:
@@ -36,7 +37,7 @@ func (d *debian) waits(text string, count int) {
 }
 
 // heals closes the session's connection and waits until it is logged in again.
-func (d *debian) heals(target *lab.Tgtd) {
+func (d *debian) heals(target *targets.Tgtd) {
 	d.t.Helper()
 	closeConnections(d.rig, target)
 	d.ask("sleep 1; until grep -q LOGGED_IN /sys/class/iscsi_session/session*/state && grep -q up /sys/class/iscsi_connection/*/state; do sleep 1; done")

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // The ISID on the wire is the same at every boot, whether the first portal is alive, resets, or is not there: that is what lets
@@ -15,7 +15,7 @@ func TestISIDOverBoots(t *testing.T) { isidOverBoots(t, 3) }
 func isidOverBoots(t *testing.T, boots int) {
 	r := newPeerRig(t)
 	r.dataDisk("")
-	target := r.startTgtd(lab.TargetConfig{})
+	target := r.startTgtd(targets.Config{})
 	first := r.proxy("10.77.0.1:3271", target.Addr())
 	second := r.proxy("10.77.0.9:3272", target.Addr())
 	states := []func(){
@@ -45,7 +45,7 @@ func isidOverBoots(t *testing.T, boots int) {
 func TestBootThroughFaults(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("")
-	target := r.startTgtd(lab.TargetConfig{CHAP: oneWay})
+	target := r.startTgtd(targets.Config{CHAP: oneWay})
 	fault := func(connection int, d faultproxy.Direction, pdu int, a faultproxy.Action) faultproxy.Fault {
 		return faultproxy.Fault{Direction: d, PDU: pdu, Action: a, Pause: 5 * time.Millisecond, From: connection, Until: connection + 1}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // sanLink is a file that names the first card, as udev's users write them.
@@ -30,7 +31,7 @@ func named(t *testing.T, kernel string) image {
 func namesCards(t *testing.T, kernel, words string, before func(*rig, *lab.Machine)) {
 	t.Helper()
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
 	r.gotgt()
 	other := r.addTap("tap1")
 	r.dnsmasq("--interface=tap0", "--dhcp-range=10.77.0.50,10.77.0.50,255.255.255.0,1h")

@@ -9,13 +9,14 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // lioGuest is the program of the target's machine.
 var lioGuest = sync.OnceValues(func() (string, error) {
 	out := filepath.Join(built.dir, "lioguest")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "../pkg/lab/lioguest")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "../pkg/internal/lioguest")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	return out, cmd.Run()
@@ -29,7 +30,7 @@ const (
 // startLIO starts a machine with two targets for the same disk: one that insists on mutual CHAP, digests and small segments,
 // and one without authentication and with LIO's own list of digests, which puts CRC32C first, where it is LUN 300 beside a
 // smaller one.
-func (r peerRig) startLIO(kernel string) *lab.LIO {
+func (r peerRig) startLIO(kernel string) *targets.LIO {
 	r.t.Helper()
 	guest, err := lioGuest()
 	if err != nil {
@@ -39,17 +40,17 @@ func (r peerRig) startLIO(kernel string) *lab.LIO {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	strict := lab.TargetConfig{
+	strict := targets.Config{
 		Name: lioName, Portal: netip.MustParseAddrPort("10.77.0.10:3260"), Portals: []netip.AddrPort{netip.MustParseAddrPort("[fd77::10]:3260")},
 		LUNs: map[int]string{0: r.disk.Path}, Initiators: []string{initiator}, CHAP: mutual,
 		HeaderDigest: "CRC32C", DataDigest: "CRC32C", MaxRecvDataSegmentLength: 4096,
 	}
 	plain := strict
-	plain.Name, plain.CHAP, plain.HeaderDigest, plain.DataDigest = lioPlain, lab.CHAP{}, "CRC32C,None", "CRC32C,None"
+	plain.Name, plain.CHAP, plain.HeaderDigest, plain.DataDigest = lioPlain, targets.CHAP{}, "CRC32C,None", "CRC32C,None"
 	plain.LUNs = map[int]string{0: blank(r.t, 4), 300: r.disk.Path}
-	target, err := r.ns.StartLIO(r.ctx, lab.LIOConfig{
+	target, err := targets.StartLIO(r.ctx, r.ns, targets.LIOConfig{
 		Kernel: kernel, Init: guest, Tap: tap, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.10/24"), netip.MustParsePrefix("fd77::10/64")},
-		Targets: []lab.TargetConfig{strict, plain},
+		Targets: []targets.Config{strict, plain},
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -70,7 +71,7 @@ func TestLIO(t *testing.T) { lioBoots(t, "amd64") }
 
 func lioBoots(t *testing.T, kernel string) {
 	r := newPeerRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree(write() + " log")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree(write() + " log")})
 	target := r.startLIO(kernel)
 	r.newInitiatorRig(target.Target(1), func() (int, error) { return target.Sessions(r.ctx, 1) }).one()
 	at := machineLine + "iscsi_t=" + lioName + " iscsi_a=10.77.0.10 "

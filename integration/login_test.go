@@ -12,17 +12,19 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // withFiles boots the usual image with a second initrd behind it.
-func (r *rig) withFiles(line string, files lab.Tree) *lab.Machine {
+func (r *rig) withFiles(line string, files images.Tree) *lab.Machine {
 	r.t.Helper()
 	first, err := os.ReadFile(virtio.build(r.t))
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	path := filepath.Join(r.t.TempDir(), "initrd")
-	if err := lab.WriteInitrd(path, files); err != nil {
+	if err := images.WriteInitrd(path, files); err != nil {
 		r.t.Fatal(err)
 	}
 	second, err := os.ReadFile(path)
@@ -38,7 +40,7 @@ func (r *rig) withFiles(line string, files lab.Tree) *lab.Machine {
 	return r.boot(image{path: path}, "", console+line)
 }
 
-func private(text string) lab.File { return lab.File{Mode: 0o600, Content: []byte(text)} }
+func private(text string) images.File { return images.File{Mode: 0o600, Content: []byte(text)} }
 
 // hunted is a word of the guest's script that hunts for a text.
 func hunted(text string) string {
@@ -48,12 +50,12 @@ func hunted(text string) string {
 }
 
 // chapTarget is tgtd that wants proof, and gives it.
-func (r *rig) chapTarget(c lab.CHAP, script string) {
+func (r *rig) chapTarget(c targets.CHAP, script string) {
 	r.t.Helper()
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root(script)})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root(script)})
 	cfg := r.targetConfig()
 	cfg.LUNs, cfg.CHAP = map[int]string{1: r.disk.Path}, c
-	if _, err := r.ns.StartTgtd(r.ctx, cfg); err != nil {
+	if _, err := targets.StartTgtd(r.ctx, r.ns, cfg); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -64,8 +66,8 @@ func (r *rig) chapTarget(c lab.CHAP, script string) {
 func TestCredentialsFile(t *testing.T) {
 	r := newRig(t)
 	r.chapTarget(mutual, hunted(mutual.Secret)+hunted(mutual.MutualSecret)+" chap")
-	m := r.withFiles("rd.debug "+strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99,storage", 1), lab.Tree{
-		"etc/hosts": lab.Text("10.77.0.1 storage\n"),
+	m := r.withFiles("rd.debug "+strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99,storage", 1), images.Tree{
+		"etc/hosts": images.Text("10.77.0.1 storage\n"),
 		"etc/iscsiroot/credentials": private("# for remote1\niqn.2007-01.com.example:other x not-for-this-target\n" +
 			targetName + " " + mutual.User + " " + mutual.Secret + " " + mutual.MutualUser + " " + mutual.MutualSecret + "\n"),
 	})
@@ -102,7 +104,7 @@ func TestSecretsOnTheCommandLine(t *testing.T) {
 // knows, holds root, and does not wait.
 func TestDeadTarget(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.tgtd()
 	asked := r.nameServer("storage.example.com", "10.77.0.1")
 	const dead = "iqn.2007-01.com.example:dead"
@@ -168,7 +170,7 @@ func (r *rig) nameServer(name, addr string) <-chan struct{} {
 // before and after root is to be mounted read-write.
 func TestLUNNotReady(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 8, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: root("")})
 	target := r.tgtd()
 	set := func(params string) {
 		t.Helper()

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // No word names a LUN, and LUN 0 does not have root: the others are looked at in
@@ -15,14 +17,14 @@ import (
 func TestWhichLUN(t *testing.T) {
 	const uuid = "6b656e63-0000-4000-8000-000000000002"
 	r := newPeerRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, UUID: uuid, Tree: root("disks")})
-	data, err := lab.WriteDisk(filepath.Join(t.TempDir(), "data.img"), lab.Filesystem{Type: "ext4", MiB: 8, Label: "data", Tree: lab.Tree{"srv": lab.Dir()}})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 16, UUID: uuid, Tree: root("disks")})
+	data, err := images.WriteDisk(filepath.Join(t.TempDir(), "data.img"), images.Filesystem{Type: "ext4", MiB: 8, Label: "data", Tree: images.Tree{"srv": images.Dir()}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := r.targetConfig()
 	c.LUNs = map[int]string{0: data.Path, 1: blank(t, 4), 7: r.disk.Path, 9: blank(t, 4)}
-	target, err := r.ns.StartGotgt(r.ctx, c)
+	target, err := targets.StartGotgt(r.ctx, r.ns, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +44,7 @@ func TestWhichLUN(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.LUNs = map[int]string{20: r.disk.Path}
-	if _, err := r.ns.StartGotgt(r.ctx, c); err != nil {
+	if _, err := targets.StartGotgt(r.ctx, r.ns, c); err != nil {
 		t.Fatal(err)
 	}
 	m = r.resume(virtio, "root=/dev/sda2")
@@ -69,8 +71,8 @@ func TestDirtyReadOnlyLUN(t *testing.T) {
 	tool(t, "truncate", "-s", "4096", block)
 	tool(t, "sh", "-c", "printf 'jo\\njw -b 5000 "+block+"\\njc\\nfeature needs_recovery\\n' | PATH=$PATH:/usr/sbin:/sbin debugfs -w "+disk)
 	before := sum(t, disk)
-	r.disk = &lab.Disk{Path: disk}
-	target := r.startTgtd(lab.TargetConfig{Portal: portal(3261)})
+	r.disk = &images.Disk{Path: disk}
+	target := r.startTgtd(targets.Config{Portal: portal(3261)})
 	if out, err := target.Admin(r.ctx, "--op", "update", "--mode", "logicalunit", "--tid", "1", "--lun", "1", "--params", "readonly=1"); err != nil {
 		t.Fatal(out, err)
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // built are the programs that tests use, each built when the first test asks for it, and init as iscsiroot carries it.
@@ -22,7 +22,7 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
-	lab.Main()
+	targets.Main()
 	os.Exit(run(m))
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // diskModules are what an iSCSI root on ext4 takes; what is built in is passed over.
@@ -20,18 +22,18 @@ const diskModules = "iscsi_tcp sd_mod ext4 crypto-crc32c"
 // foreign is an initrd that somebody else has put together, with our init in it.
 type foreign struct {
 	t      *testing.T
-	kernel lab.Kernel
-	tree   lab.Tree
+	kernel deps.Kernel
+	tree   images.Tree
 	index  *kmod.Index
 }
 
 func newForeign(t *testing.T, kernel string) *foreign {
 	t.Helper()
-	k, err := lab.FindKernel(kernel)
+	k, err := deps.FindKernel(kernel)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &foreign{t: t, kernel: k, tree: lab.Tree{"init": lab.Copy(built.init())}}
+	f := &foreign{t: t, kernel: k, tree: images.Tree{"init": images.Copy(built.init())}}
 	if f.index, err = kmod.Read(os.DirFS(f.dir())); err != nil {
 		t.Fatal(err)
 	}
@@ -58,14 +60,14 @@ func (f *foreign) addTree(names string) {
 	f.t.Helper()
 	base := path.Join("lib/modules", f.kernel.Release)
 	for _, m := range f.plan(names) {
-		f.tree[path.Join(base, m.Path)] = lab.Copy(filepath.Join(f.dir(), m.Path))
+		f.tree[path.Join(base, m.Path)] = images.Copy(filepath.Join(f.dir(), m.Path))
 	}
 	index, err := filepath.Glob(filepath.Join(f.dir(), "modules.*"))
 	if err != nil || len(index) < 10 {
 		f.t.Fatalf("index of %s: %d files, %v", f.dir(), len(index), err)
 	}
 	for _, name := range index {
-		f.tree[path.Join(base, filepath.Base(name))] = lab.Copy(name)
+		f.tree[path.Join(base, filepath.Base(name))] = images.Copy(name)
 	}
 }
 
@@ -78,7 +80,7 @@ func (f *foreign) addFlat(names string) {
 		target := path.Join("lib/modules", filepath.Base(m.Path))
 		switch i % 3 {
 		case 0:
-			f.tree[target] = lab.Copy(source)
+			f.tree[target] = images.Copy(source)
 		case 1:
 			f.tree[target+".gz"] = f.packed("gzip", source)
 		case 2:
@@ -87,13 +89,13 @@ func (f *foreign) addFlat(names string) {
 	}
 }
 
-func (f *foreign) packed(program, source string) lab.File {
+func (f *foreign) packed(program, source string) images.File {
 	f.t.Helper()
 	out, err := exec.Command(program, "-c", source).Output()
 	if err != nil {
 		f.t.Fatalf("%s %s: %v", program, source, err)
 	}
-	return lab.File{Mode: 0o644, Content: out}
+	return images.File{Mode: 0o644, Content: out}
 }
 
 // edit changes a file of the tree.
@@ -104,14 +106,14 @@ func (f *foreign) edit(name string, change func([]byte) []byte) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.tree[name] = lab.File{Mode: 0o644, Content: change(bytes.Clone(data))}
+	f.tree[name] = images.File{Mode: 0o644, Content: change(bytes.Clone(data))}
 }
 
 // boot starts the machine. Without a NIC the arguments of QEMU's bring one.
 func (f *foreign) boot(r *rig, line string, c lab.MachineConfig) *lab.Machine {
 	f.t.Helper()
 	initrd := filepath.Join(f.t.TempDir(), "initrd.img")
-	if err := lab.WriteInitrd(initrd, maps.Clone(f.tree)); err != nil {
+	if err := images.WriteInitrd(initrd, maps.Clone(f.tree)); err != nil {
 		f.t.Fatal(err)
 	}
 	kernel, err := f.kernel.Vmlinux()

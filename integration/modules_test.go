@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // Debian's module tree as it is, with its whole index, and a machine whose only network is behind a USB host: the host's
@@ -14,7 +14,7 @@ import (
 // for which the kernel itself asks /sbin/modprobe when it is mounted. What modprobe.d and the command line want holds.
 func TestModulesDebianTreeUSB(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	quota := exec.Command("tune2fs", "-O", "quota", r.disk.Path+"?offset=5242880")
 	if out, err := quota.CombinedOutput(); err != nil {
 		t.Fatalf("tune2fs: %v\n%s", err, out)
@@ -22,7 +22,7 @@ func TestModulesDebianTreeUSB(t *testing.T) {
 	r.gotgt()
 	f := newForeign(t, "amd64")
 	f.addTree(diskModules + " xhci_pci cdc_ether cdc_subset quota_v2 ipmi_msghandler ahci dummy")
-	f.tree["etc/modprobe.d/site.conf"] = lab.Text("options dummy numdummies=3\ninstall dummy /bin/false\n")
+	f.tree["etc/modprobe.d/site.conf"] = images.Text("options dummy numdummies=3\ninstall dummy /bin/false\n")
 	machine := r.usbNIC()
 	machine.CPUs = 2 // side by side, the second one would win now and then
 	m := f.boot(r, "rw rd.driver.pre=dummy rd.driver.post=ipmi_msghandler,absent modprobe.blacklist=crc32c_intel "+
@@ -39,7 +39,7 @@ func TestModulesDebianTreeUSB(t *testing.T) {
 // leaves to us. module_blacklist= is heeded without a complaint.
 func TestModulesFlat(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	f := newForeign(t, "amd64")
 	f.addFlat(diskModules + " e1000 ahci")
@@ -53,7 +53,7 @@ func TestModulesFlat(t *testing.T) {
 // Modules as .ko.xz, which this kernel unpacks itself.
 func TestModulesXZTree(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	f := newForeign(t, "amd64-6.12")
 	f.addTree(diskModules + " virtio_net")
@@ -66,7 +66,7 @@ func TestModulesXZTree(t *testing.T) {
 // A modules.dep with garbage in it, a circle and the line of a needed module gone: what there is boots.
 func TestModulesDamagedIndex(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	f := newForeign(t, "cloud-amd64")
 	f.addTree(diskModules + " virtio_pci virtio_net")

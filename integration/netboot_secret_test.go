@@ -6,7 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // pxeHosts is one machine with a secret.
@@ -30,11 +31,11 @@ hosts:
 // its CHAP secret. The secret is on no command line. The kernel takes the modules of the image, whose signatures are intact.
 func TestSecretInASecondInitrd(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	c := r.targetConfig()
 	c.LUNs = map[int]string{1: r.disk.Path}
-	c.CHAP = lab.CHAP{User: "remote1", Secret: "open-sesame-12"}
-	if _, err := r.ns.StartTgtd(r.ctx, c); err != nil {
+	c.CHAP = targets.CHAP{User: "remote1", Secret: "open-sesame-12"}
+	if _, err := targets.StartTgtd(r.ctx, r.ns, c); err != nil {
 		t.Fatal(err)
 	}
 	dir := r.writeFile("hosts.yaml", []byte(pxeHosts))

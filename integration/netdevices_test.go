@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // every is an image for any card: it has what VLANs, bonds and bridges take.
@@ -14,14 +16,14 @@ var every = image{net: "vlan,bond,bridge", nics: "virtio_net"}
 // what stands in ip= is the VLAN's, and its NIC is made fit for it.
 func TestVLAN(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: root("net " + write())})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 96, Tree: root("net " + write())})
 	wire, err := r.ns.AddWire("wire0", 5, 9000, netip.MustParsePrefix("10.78.0.1/24"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := r.targetConfig()
 	c.Portal = netip.MustParseAddrPort("10.78.0.1:3260")
-	if _, err := r.ns.StartGotgt(r.ctx, c); err != nil {
+	if _, err := targets.StartGotgt(r.ctx, r.ns, c); err != nil {
 		t.Fatal(err)
 	}
 	m := r.start(every, lab.MachineConfig{
@@ -41,7 +43,7 @@ func TestVLAN(t *testing.T) {
 // those that udev would give the cards.
 func TestBond(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
 	r.gotgt()
 	dead, err := r.ns.AddTap("dead0")
 	if err != nil {
@@ -59,7 +61,7 @@ func TestBond(t *testing.T) {
 // parameters for a card that is not there, which disturb nobody.
 func TestBridgeAndName(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
 	r.gotgt()
 	m := r.bootWith(every, console+seedLine+" iscsi_if=br0 bridge=br0:storage0 ifname=storage0:52:54:00:77:00:01 vlan=vlan7:eth7 rd.route=10.99.0.0/16:10.77.0.1", lab.NIC{Tap: r.tap})
 	r.expect(m, "iscsiroot: network: br0 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext4 ro,")

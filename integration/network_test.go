@@ -9,6 +9,8 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // target6 is the target's place on an IPv6-only network.
@@ -18,8 +20,8 @@ var target6 = netip.MustParseAddrPort("[fd77::1]:3260")
 func newPeerRig6(t *testing.T) peerRig {
 	t.Helper()
 	r := newPeerRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
-	r.startTgtd(lab.TargetConfig{Portal: target6, LUNs: map[int]string{1: r.disk.Path}})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.startTgtd(targets.Config{Portal: target6, LUNs: map[int]string{1: r.disk.Path}})
 	return r
 }
 
@@ -27,7 +29,7 @@ func newPeerRig6(t *testing.T) peerRig {
 // the host's are all the server's.
 func TestDHCPNamesEverything(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	r.gotgt()
 	r.dnsmasq("--interface=tap0", "--dhcp-range=10.77.0.50,10.77.0.50,255.255.255.0,1h", "--dhcp-host=52:54:00:77:00:01,10.77.0.50,diskless",
 		"--dhcp-option=option:root-path,iscsi:10.77.0.1::3260:0:"+targetName, "--dhcp-option=203,"+initiator,
@@ -46,7 +48,7 @@ func TestDHCPNamesEverything(t *testing.T) {
 // given. These servers answer only to the client identifier 01:MAC, which iscsi_dhcp_id=mac sends.
 func TestDHCPServersThatMisbehave(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	r.gotgt()
 	var discovers, requests atomic.Int32
 	junk := dhcpv4.Options{17: []byte("nfs\x00:\xff\n"), 12: []byte("a b;c"), 3: {10, 77}, 121: {99, 1}}
@@ -107,10 +109,10 @@ func TestDHCPv6(t *testing.T) {
 // is the one that there is.
 func TestLinkLocalTarget(t *testing.T) {
 	r := newPeerRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	portal := netip.MustParseAddrPort("[fe80::77:1%br0]:3260")
 	r.addAddress("br0", "fe80::77:1/64")
-	r.startTgtd(lab.TargetConfig{Portal: portal, LUNs: map[int]string{1: r.disk.Path}})
+	r.startTgtd(targets.Config{Portal: portal, LUNs: map[int]string{1: r.disk.Path}})
 	m := r.boot(virtio, "", "console=ttyS0 ip=link6 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=[fe80::77:1%eth0]:3260")
 	r.expect(m, "iscsiroot: network: eth0 is up with fe80::5054:ff:fe77:1/64", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.off(m)
@@ -121,10 +123,10 @@ func TestLinkLocalTarget(t *testing.T) {
 func TestTwoNetworks(t *testing.T) {
 	const second = "iqn.2007-01.com.example:storage.remote2"
 	r := newPeerRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	tap1 := r.addTap("tap1", "10.78.0.1/24")
-	r.startTgtd(lab.TargetConfig{LUNs: map[int]string{1: blank(t, 4)}})
-	r.startTgtd(lab.TargetConfig{Name: second, Portal: netip.MustParseAddrPort("10.78.0.1:3260"), LUNs: map[int]string{1: r.disk.Path}})
+	r.startTgtd(targets.Config{LUNs: map[int]string{1: blank(t, 4)}})
+	r.startTgtd(targets.Config{Name: second, Portal: netip.MustParseAddrPort("10.78.0.1:3260"), LUNs: map[int]string{1: r.disk.Path}})
 	r.dnsmasq("--interface=tap1", "--dhcp-range=10.78.0.50,10.78.0.50,255.255.255.0,1h")
 	m := r.bootWith(virtio, "console=ttyS0 rd.break=modules ip=10.77.0.2:::24::eth0:none ip=eth1:dhcp iscsi_i="+initiator+
 		" iscsi_t="+targetName+" iscsi_a=10.77.0.1 iscsi_t.2="+second+" iscsi_a.2=10.78.0.1 root=/dev/sdb2",
@@ -145,7 +147,7 @@ func TestTwoNetworks(t *testing.T) {
 // leaves the first as it was.
 func TestBootifTakesTheSecondNIC(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	r.gotgt()
 	first := r.addTap("tap1", "10.78.0.1/24")
 	r.dnsmasq("--interface=tap0", "--interface=tap1", "--dhcp-range=10.77.0.50,10.77.0.50,255.255.255.0,1h", "--dhcp-range=10.78.0.50,10.78.0.50,255.255.255.0,1h")

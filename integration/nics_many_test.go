@@ -8,6 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // target2 is the name of the target on the second network.
@@ -16,7 +18,7 @@ const target2 = "iqn.2007-01.com.example:storage.remote2"
 // secondNetwork adds a wire of its own with a target, whose disk holds no root.
 func (r *rig) secondNetwork() *lab.Tap {
 	tap := r.addTap("tap1", "10.78.0.1/24")
-	r.startTgtd(lab.TargetConfig{Name: target2, Portal: netip.MustParseAddrPort("10.78.0.1:3260"), LUNs: map[int]string{1: blank(r.t, 4)}})
+	r.startTgtd(targets.Config{Name: target2, Portal: netip.MustParseAddrPort("10.78.0.1:3260"), LUNs: map[int]string{1: blank(r.t, 4)}})
 	return tap
 }
 
@@ -30,7 +32,7 @@ func (r *rig) twoServers(args ...string) {
 // the target answers there, also where the first one had it for a moment because its link was the only one then.
 func TestStaticAddressFindsItsNIC(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	r.gotgt()
 	dead := r.addTap("dead0")
 	err := r.ns.Do(func() error { // by default an address is answered for on every link
@@ -50,7 +52,7 @@ func TestStaticAddressFindsItsNIC(t *testing.T) {
 // the other one left as it was.
 func TestRootPathOnOneOfTwoNICs(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	r.gotgt()
 	first := r.addTap("tap1", "10.78.0.1/24")
 	server := r.dnsmasq("--interface=tap1", "--dhcp-range=10.78.0.50,10.78.0.50,255.255.255.0,1h", "--dhcp-option=option:dns-server,10.78.0.53")
@@ -70,8 +72,8 @@ func TestRootPathOnOneOfTwoNICs(t *testing.T) {
 // Targets on two networks and no word of NICs: each is logged in to over its own, and both NICs are kept, that of root first.
 func TestTargetsOnTwoNetworks(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
-	r.startTgtd(lab.TargetConfig{})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.startTgtd(targets.Config{})
 	second := r.secondNetwork()
 	r.twoServers("--dhcp-option=option:router") // none: the other network is not behind it
 	m := r.bootWith(virtio, console+"rd.neednet=1 iscsi_i="+initiator+" netroot=iscsi:10.78.0.1:::1:"+target2+" netroot=iscsi:10.77.0.1:::1:"+targetName+
@@ -85,8 +87,8 @@ func TestTargetsOnTwoNetworks(t *testing.T) {
 // The iBFT has two NICs, and a target by each.
 func TestIBFTOfTwoNICs(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
-	r.startTgtd(lab.TargetConfig{})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
+	r.startTgtd(targets.Config{})
 	second := r.secondNetwork()
 	r.dnsmasq("--interface=tap1", "--dhcp-range=10.78.0.50,10.78.0.50,255.255.255.0,1h")
 	m := r.start(virtio, lab.MachineConfig{

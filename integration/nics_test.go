@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // nic is a card that QEMU has, and the driver that init finds by the card's alias.
@@ -60,7 +60,7 @@ func TestNICMatrix(t *testing.T) {
 func (n nic) boot(t *testing.T, kernel string) {
 	t.Helper()
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
 	m := r.boot(allNICs(t, kernel), n.model, "console=ttyS0 rd.debug "+seedLine)
 	r.expect(m, "loaded "+n.driver, " is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext3 ro,")

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // copySource copies this repository, as far as it belongs to a commit or could.
@@ -41,7 +41,7 @@ func makePackage(t *testing.T, dir, what string, environ ...string) string {
 // It has a network of its own, with nothing in it. The first command that fails ends it.
 func inDebian(ctx context.Context, t *testing.T, kind, commands string, at map[string]string) (string, error) {
 	t.Helper()
-	tree, err := lab.DebianRoot(kind)
+	tree, err := images.DebianRoot(kind)
 	if err != nil {
 		t.Fatal(err)
 	}

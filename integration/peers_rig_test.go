@@ -13,16 +13,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // Made-up credentials. The secrets are words that nothing else prints.
 var (
-	oneWay = lab.CHAP{User: "remote1", Secret: "quiet-otter-lantern"}
-	mutual = lab.CHAP{User: "remote1", Secret: "quiet-otter-lantern", MutualUser: "storage1", MutualSecret: "amber-violin-glacier"}
+	oneWay = targets.CHAP{User: "remote1", Secret: "quiet-otter-lantern"}
+	mutual = targets.CHAP{User: "remote1", Secret: "quiet-otter-lantern", MutualUser: "storage1", MutualSecret: "amber-violin-glacier"}
 )
 
 // credentials are a login's, for the given algorithms.
-func credentials(c lab.CHAP, algorithms ...iscsi.Algorithm) *iscsi.CHAP {
+func credentials(c targets.CHAP, algorithms ...iscsi.Algorithm) *iscsi.CHAP {
 	return &iscsi.CHAP{
 		User: c.User, Secret: iscsi.NewSecret([]byte(c.Secret)),
 		TargetUser: c.MutualUser, TargetSecret: iscsi.NewSecret([]byte(c.MutualSecret)), Algorithms: algorithms,
@@ -75,7 +77,7 @@ func (r *rig) renew() {
 }
 
 // startTgtd starts one at the first address, with LUN 1, and with what c has more.
-func (r *rig) startTgtd(c lab.TargetConfig) *lab.Tgtd {
+func (r *rig) startTgtd(c targets.Config) *targets.Tgtd {
 	r.t.Helper()
 	if c.Name == "" {
 		c.Name = targetName
@@ -86,7 +88,7 @@ func (r *rig) startTgtd(c lab.TargetConfig) *lab.Tgtd {
 	if c.LUNs == nil {
 		c.LUNs = map[int]string{1: r.disk.Path}
 	}
-	target, err := r.ns.StartTgtd(r.ctx, c)
+	target, err := targets.StartTgtd(r.ctx, r.ns, c)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -94,7 +96,7 @@ func (r *rig) startTgtd(c lab.TargetConfig) *lab.Tgtd {
 }
 
 // dataTree is a root that verifies what the host has put there, and then does what script says.
-func dataTree(script string) lab.Tree {
+func dataTree(script string) images.Tree {
 	tree := root("verify " + script)
 	sums := ""
 	random := rand.NewChaCha8([32]byte{5})
@@ -102,10 +104,10 @@ func dataTree(script string) lab.Tree {
 		content := make([]byte, 1<<20+i)
 		_, _ = random.Read(content)
 		name := fmt.Sprintf("given%d", i)
-		tree["data/"+name] = lab.Text(string(content))
+		tree["data/"+name] = images.Text(string(content))
 		sums += fmt.Sprintf("%x  %s\n", sha256.Sum256(content), name)
 	}
-	tree["data/SHA256SUMS"] = lab.Text(sums)
+	tree["data/SHA256SUMS"] = images.Text(sums)
 	return tree
 }
 
@@ -114,7 +116,7 @@ const verified = "guest: verified 4 files of 4194310 bytes in all"
 // dataDisk makes the disk of dataTree with room for what is written.
 func (r *rig) dataDisk(script string) {
 	r.t.Helper()
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: dataTree(script)})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 96, Tree: dataTree(script)})
 }
 
 // toRoot boots to the root, which finds its data as it should be, and expects the texts at any time.

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // Ten boots, one ISID.
@@ -33,7 +33,7 @@ func TestSoakFaultMatrix(t *testing.T) {
 func bootStruck(t *testing.T, a faultproxy.Action, d faultproxy.Direction) {
 	r := newPeerRig(t)
 	r.dataDisk("")
-	target := r.startTgtd(lab.TargetConfig{CHAP: oneWay})
+	target := r.startTgtd(targets.Config{CHAP: oneWay})
 	loses := a != faultproxy.Delay && a != faultproxy.Bytewise
 	var faults []faultproxy.Fault
 	for i := range loginExchanges {

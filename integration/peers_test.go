@@ -5,7 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // CHAP at tgtd, both ways: right and wrong secrets on both sides. tgtd's SHA1 has the number of SHA-256, so the second try is
@@ -13,7 +14,7 @@ import (
 func TestTgtdMutualCHAP(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("")
-	r.startTgtd(lab.TargetConfig{CHAP: mutual})
+	r.startTgtd(targets.Config{CHAP: mutual})
 	at := machineLine + targetLine + "iscsi_a=10.77.0.1 "
 	m := r.toRoot(virtio, at+mutualLine, "guest: mount: /dev/sda2 / ext4 ro,")
 	r.hidesSecrets(m)
@@ -28,10 +29,10 @@ func TestTgtdMutualCHAP(t *testing.T) {
 func TestNoSecretDuringBoot(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("")
-	r.startTgtd(lab.TargetConfig{CHAP: mutual})
-	m := r.withFiles("rd.shell=/bin/sh rd.break=switch-root rd.debug iscsi_chap=md5 "+seedLine, lab.Tree{
-		"bin/sh":    lab.Copy(built.guest()),
-		"etc/hunts": lab.Text(strings.ReplaceAll(hunted(mutual.Secret)+hunted(mutual.MutualSecret), "hunt:", "")),
+	r.startTgtd(targets.Config{CHAP: mutual})
+	m := r.withFiles("rd.shell=/bin/sh rd.break=switch-root rd.debug iscsi_chap=md5 "+seedLine, images.Tree{
+		"bin/sh":    images.Copy(built.guest()),
+		"etc/hunts": images.Text(strings.ReplaceAll(hunted(mutual.Secret)+hunted(mutual.MutualSecret), "hunt:", "")),
 		"etc/iscsiroot/credentials": private(strings.Join([]string{
 			targetName, mutual.User, mutual.Secret, mutual.MutualUser, mutual.MutualSecret,
 		}, " ") + "\n"),
@@ -48,8 +49,8 @@ func TestNoSecretDuringBoot(t *testing.T) {
 // arrives.
 func TestTgtdOneWayCHAP(t *testing.T) {
 	r := newPeerRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree(write() + " log" + hunted(oneWay.Secret))})
-	target := r.startTgtd(lab.TargetConfig{CHAP: oneWay, HeaderDigest: "CRC32C", DataDigest: "CRC32C"})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree(write() + " log" + hunted(oneWay.Secret))})
+	target := r.startTgtd(targets.Config{CHAP: oneWay, HeaderDigest: "CRC32C", DataDigest: "CRC32C"})
 	img := r.withCredentials(targetName + " " + oneWay.User + " " + oneWay.Secret + "\n")
 	m := r.toRoot(img, machineLine+targetLine+"iscsi_a=10.77.0.1 iscsi_header_digest=require iscsi_data_digest=require rw ",
 		"guest: session: header_digest=1", "guest: session: data_digest=1", "files and the log were read")
@@ -65,7 +66,7 @@ func TestTgtdIPv6AndLUNs(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("")
 	other := blank(t, 4)
-	r.startTgtd(lab.TargetConfig{Portal: netip.MustParseAddrPort("[fd77::1]:3260"), LUNs: map[int]string{1: other, 7: other, 300: r.disk.Path}})
+	r.startTgtd(targets.Config{Portal: netip.MustParseAddrPort("[fd77::1]:3260"), LUNs: map[int]string{1: other, 7: other, 300: r.disk.Path}})
 	at := "console=ttyS0 iscsi_i=" + initiator + " iscsi_i_ip=fd77::2/64 " + targetLine + "iscsi_a=[fd77::1]:3260 "
 	r.toRoot(virtio, at+"iscsi_lun=300", "iscsiroot: disk sda is lun 300 of "+targetName, "guest: session: persistent_address=fd77::1")
 	r.toRoot(virtio, at+"iscsi_lun=0x12c", "iscsiroot: disk sda is lun 300 of "+targetName)
@@ -79,7 +80,7 @@ func TestGotgtIPv6AndLUNs(t *testing.T) {
 	c := r.targetConfig()
 	c.Portal, c.Portals = netip.MustParseAddrPort("[fd77::1]:3260"), []netip.AddrPort{netip.MustParseAddrPort("10.77.0.9:3260")}
 	c.LUNs = map[int]string{0: blank(t, 4), 7: r.disk.Path}
-	if _, err := r.ns.StartGotgt(r.ctx, c); err != nil {
+	if _, err := targets.StartGotgt(r.ctx, r.ns, c); err != nil {
 		t.Fatal(err)
 	}
 	at := "console=ttyS0 iscsi_i=" + initiator + " iscsi_i_ip=fd77::2/64 " + targetLine + "iscsi_a=[fd77::1]:3260 "
@@ -95,11 +96,11 @@ func TestTgtdRedirect(t *testing.T) {
 	portal := func(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.MustParseAddr("10.77.0.1"), uint16(3260+i))
 	}
-	r.startTgtd(lab.TargetConfig{Redirect: &lab.Redirect{To: portal(1)}})
-	r.startTgtd(lab.TargetConfig{Portal: portal(1), Redirect: &lab.Redirect{To: portal(2), Permanent: true}})
-	r.startTgtd(lab.TargetConfig{Portal: portal(2)})
-	r.startTgtd(lab.TargetConfig{Portal: portal(3), Redirect: &lab.Redirect{To: portal(4)}})
-	r.startTgtd(lab.TargetConfig{Portal: portal(4), Redirect: &lab.Redirect{To: portal(3)}})
+	r.startTgtd(targets.Config{Redirect: &targets.Redirect{To: portal(1)}})
+	r.startTgtd(targets.Config{Portal: portal(1), Redirect: &targets.Redirect{To: portal(2), Permanent: true}})
+	r.startTgtd(targets.Config{Portal: portal(2)})
+	r.startTgtd(targets.Config{Portal: portal(3), Redirect: &targets.Redirect{To: portal(4)}})
+	r.startTgtd(targets.Config{Portal: portal(4), Redirect: &targets.Redirect{To: portal(3)}})
 	at := machineLine + targetLine
 	r.toRoot(virtio, at+"iscsi_a=10.77.0.1", "iscsiroot: login to "+targetName+" at 10.77.0.1:3262")
 	r.renew()

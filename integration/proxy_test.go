@@ -14,8 +14,9 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // proxy starts a fault proxy at addr in front of a portal.
@@ -54,8 +55,8 @@ const exchanges = 6
 // kernel's pipe: see TestSoakFaultMatrix.
 func TestDiscoveryFaultMatrix(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{}})
-	target, err := r.ns.StartTgtd(r.ctx, lab.TargetConfig{
+	r.makeDisk(images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{}})
+	target, err := targets.StartTgtd(r.ctx, r.ns, targets.Config{
 		Name: targetName, Portal: netip.MustParseAddrPort("10.77.0.1:3260"), LUNs: map[int]string{1: r.disk.Path}, DiscoveryCHAP: mutual,
 	})
 	if err != nil {
@@ -86,7 +87,7 @@ func discoveryMatrix() (all []faultproxy.Fault) {
 }
 
 // discoverThrough discovers through a proxy with a fault, with a second try if the first one fails.
-func (r *rig) discoverThrough(target lab.Target, f faultproxy.Fault, number byte) {
+func (r *rig) discoverThrough(target targets.Target, f faultproxy.Fault, number byte) {
 	p := r.proxy("10.77.0.1:0", target.Addr(), f)
 	var found []iscsi.DiscoveredTarget
 	var errs []error

@@ -12,6 +12,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // raceInit and raceFaulty are init and its double with bugs, built with the race detector when the first test needs them. The
@@ -94,7 +95,7 @@ func TestRaceIsSeen(t *testing.T) {
 func TestRaceBoot(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("agent")
-	r.startTgtd(lab.TargetConfig{})
+	r.startTgtd(targets.Config{})
 	r.raceBoot("iscsi_a=10.77.0.1 iscsi_t.2=" + targetName + ".absent iscsi_a.2=10.77.0.1:3299 root=/dev/sda2")
 }
 
@@ -102,7 +103,7 @@ func TestRaceBoot(t *testing.T) {
 func TestRaceReset(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("agent")
-	target := r.startTgtd(lab.TargetConfig{})
+	target := r.startTgtd(targets.Config{})
 	p := r.proxy("10.77.0.1:3271", target.Addr(), faultproxy.Fault{Direction: faultproxy.ToInitiator, PDU: 9, Action: faultproxy.Reset, Until: 1},
 		faultproxy.Fault{Direction: faultproxy.ToInitiator, PDU: 140, Action: faultproxy.Reset, From: 1, Until: 2})
 	m := r.raceBoot("iscsi_a=10.77.0.1:3271")

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // closeConnections makes tgtd drop all its connections.
-func closeConnections(r *rig, target *lab.Tgtd) {
+func closeConnections(r *rig, target *targets.Tgtd) {
 	r.t.Helper()
 	text, err := target.Admin(r.ctx, "--op", "show", "--mode", "conn", "--tid", "1")
 	if err != nil {

@@ -13,6 +13,9 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // The HOWTO's names, in a network of ours.
@@ -31,7 +34,7 @@ const textDeadline = 8 * time.Minute
 
 // image is an initramfs of ours; the same one is built once for all tests.
 type image struct {
-	kernel string // name for lab.FindKernel; empty: amd64
+	kernel string // name for deps.FindKernel; empty: amd64
 	nics   string // comma-separated
 	net    string // comma-separated kinds of devices made of NICs
 	driver string // one more module
@@ -42,13 +45,13 @@ type image struct {
 	screen bool   // the kernel is to find the PC's screen, which its real-mode part does
 }
 
-var images sync.Map // image -> func() (string, error)
+var initrds sync.Map // image -> func() (string, error)
 
-func (i image) find() (lab.Kernel, error) {
+func (i image) find() (deps.Kernel, error) {
 	if i.kernel == "" {
-		return lab.FindKernel("amd64")
+		return deps.FindKernel("amd64")
 	}
-	return lab.FindKernel(i.kernel)
+	return deps.FindKernel(i.kernel)
 }
 
 func (i image) build(t testing.TB) string {
@@ -56,7 +59,7 @@ func (i image) build(t testing.TB) string {
 	if i.path != "" {
 		return i.path
 	}
-	once, _ := images.LoadOrStore(i, sync.OnceValues(func() (string, error) {
+	once, _ := initrds.LoadOrStore(i, sync.OnceValues(func() (string, error) {
 		k, err := i.find()
 		if err != nil {
 			return "", err
@@ -99,7 +102,7 @@ type rig struct {
 	ctx  context.Context
 	ns   *lab.Namespace
 	tap  *lab.Tap
-	disk *lab.Disk
+	disk *images.Disk
 }
 
 func newRig(t *testing.T) *rig {
@@ -124,48 +127,48 @@ func newRig(t *testing.T) *rig {
 }
 
 // root is a tree with the guest as init; script is what the guest is to do.
-func root(script string) lab.Tree {
-	return lab.Tree{
-		"sbin/init": lab.Copy(built.guest()),
-		"etc/guest": lab.Text(script),
-		"dev":       lab.Dir(), "proc": lab.Dir(), "sys": lab.Dir(), "run": lab.Dir(),
+func root(script string) images.Tree {
+	return images.Tree{
+		"sbin/init": images.Copy(built.guest()),
+		"etc/guest": images.Text(script),
+		"dev":       images.Dir(), "proc": images.Dir(), "sys": images.Dir(), "run": images.Dir(),
 	}
 }
 
 // disks makes the HOWTO's disk: something small first, root on partition 2.
-func (r *rig) makeDisk(fs lab.Filesystem) {
+func (r *rig) makeDisk(fs images.Filesystem) {
 	r.t.Helper()
-	small := lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{"boot": lab.Dir()}}
-	d, err := lab.WriteDisk(filepath.Join(r.t.TempDir(), "disk.img"), small, fs)
+	small := images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{"boot": images.Dir()}}
+	d, err := images.WriteDisk(filepath.Join(r.t.TempDir(), "disk.img"), small, fs)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.disk = d
 }
 
-func (r *rig) targetConfig() lab.TargetConfig {
-	return lab.TargetConfig{
+func (r *rig) targetConfig() targets.Config {
+	return targets.Config{
 		Name:   targetName,
 		Portal: netip.MustParseAddrPort("10.77.0.1:3260"),
 		LUNs:   map[int]string{0: r.disk.Path},
 	}
 }
 
-func (r *rig) gotgt() lab.Target {
+func (r *rig) gotgt() targets.Target {
 	r.t.Helper()
-	target, err := r.ns.StartGotgt(r.ctx, r.targetConfig())
+	target, err := targets.StartGotgt(r.ctx, r.ns, r.targetConfig())
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return target
 }
 
-func (r *rig) tgtd(initiators ...string) *lab.Tgtd {
+func (r *rig) tgtd(initiators ...string) *targets.Tgtd {
 	r.t.Helper()
 	c := r.targetConfig()
 	c.LUNs = map[int]string{1: r.disk.Path}
 	c.Initiators = initiators
-	target, err := r.ns.StartTgtd(r.ctx, c)
+	target, err := targets.StartTgtd(r.ctx, r.ns, c)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -216,10 +219,10 @@ func (r *rig) start(img image, c lab.MachineConfig) *lab.Machine {
 }
 
 // bare boots an initramfs of nothing but a tree.
-func (r *rig) bare(tree lab.Tree, line string) *lab.Machine {
+func (r *rig) bare(tree images.Tree, line string) *lab.Machine {
 	r.t.Helper()
 	initrd := filepath.Join(r.t.TempDir(), "initrd")
-	if err := lab.WriteInitrd(initrd, tree); err != nil {
+	if err := images.WriteInitrd(initrd, tree); err != nil {
 		r.t.Fatal(err)
 	}
 	return r.start(image{path: initrd}, lab.MachineConfig{Append: "console=ttyS0 " + line, NICs: []lab.NIC{{Tap: r.tap}}})

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
 // roomDeadline is for building a package and for two machines that boot beside each other from their cards' ROMs.
@@ -30,7 +30,7 @@ func TestRoomOfTheREADME(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), roomDeadline)
 	defer cancel()
 	commands, promised := roomOfREADME(t)
-	kernel, err := lab.FindKernel("amd64")
+	kernel, err := deps.FindKernel("amd64")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,12 +13,15 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // anyRoot is an image with every file system, and a driver for disks that are
 // not ours, which init loads only if it is told to.
 var anyRoot = sync.OnceValues(func() (string, error) {
-	k, err := lab.FindKernel("amd64")
+	k, err := deps.FindKernel("amd64")
 	if err != nil {
 		return "", err
 	}
@@ -177,15 +180,15 @@ func copyInto(t testing.TB, disk, image string, at int64) {
 }
 
 // serve exports an image as LUN 0 at gotgt.
-func (r *rig) serve(path string) lab.Target {
+func (r *rig) serve(path string) targets.Target {
 	r.t.Helper()
-	r.disk = &lab.Disk{Path: path}
+	r.disk = &images.Disk{Path: path}
 	return r.gotgt()
 }
 
 func sum(t testing.TB, path string) string {
 	t.Helper()
-	s, err := (&lab.Disk{Path: path}).SHA256()
+	s, err := (&images.Disk{Path: path}).SHA256()
 	if err != nil {
 		t.Fatal(err)
 	}

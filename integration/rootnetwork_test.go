@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // withModules adds modules of the kernel to a root, for the guest's command module.
-func withModules(t *telling, tree lab.Tree, names ...string) lab.Tree {
+func withModules(t *telling, tree images.Tree, names ...string) images.Tree {
 	t.Helper()
 	k, err := virtio.find()
 	if err != nil {
@@ -19,7 +19,7 @@ func withModules(t *telling, tree lab.Tree, names ...string) lab.Tree {
 	}
 	for _, name := range names {
 		path := filepath.Join(k.ModulesRoot, "lib/modules", k.Release, "kernel", name+".ko")
-		tree["lib/modules/"+filepath.Base(path)] = lab.Copy(path)
+		tree["lib/modules/"+filepath.Base(path)] = images.Copy(path)
 	}
 	return tree
 }
@@ -29,7 +29,7 @@ func withModules(t *telling, tree lab.Tree, names ...string) lab.Tree {
 // works.
 func TestRootsNetworkIsChanged(t *testing.T) {
 	f := newFaultRig(t, 96)
-	f.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: withModules(f.t, root("faults alone"),
+	f.makeDisk(images.Filesystem{Type: "ext4", MiB: 96, Tree: withModules(f.t, root("faults alone"),
 		"net/llc/llc", "net/802/stp", "net/802/mrp", "net/802/garp", "net/8021q/8021q", "net/bridge/bridge",
 		"net/tls/tls", "drivers/net/bonding/bonding", "drivers/net/vrf")})
 	f.stopTarget()

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // A hundred breaks within a minute, at random, from three seeds.
@@ -45,7 +45,7 @@ func TestSoakMultipathd(t *testing.T) {
 }
 
 // away stops the target for so long, and starts it again.
-func (d *debian) away(target *lab.Tgtd, long time.Duration) {
+func (d *debian) away(target *targets.Tgtd, long time.Duration) {
 	d.t.Helper()
 	if err := target.Stop(); err != nil {
 		d.t.Fatal(err)

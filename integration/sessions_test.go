@@ -11,8 +11,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -29,7 +30,7 @@ type initiatorRig struct {
 }
 
 // newInitiatorRig puts a proxy in front of a target without CHAP; sessions counts those that the target has.
-func (r *rig) newInitiatorRig(target lab.Target, sessions func() (int, error)) *initiatorRig {
+func (r *rig) newInitiatorRig(target targets.Target, sessions func() (int, error)) *initiatorRig {
 	r.t.Helper()
 	i := &initiatorRig{rig: r, name: target.Name(), sessions: sessions, source: "10.77.0.1"}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -185,7 +186,7 @@ func comesBack(ctx context.Context, s *session.Session, events <-chan kernel.Eve
 // with the same name and ISID is found out. make test has LIO in TestLIO.
 func TestOneSessionAtTgtd(t *testing.T) {
 	r := newPeerRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext2", MiB: 4, Tree: lab.Tree{}})
-	target := r.startTgtd(lab.TargetConfig{})
+	r.makeDisk(images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{}})
+	target := r.startTgtd(targets.Config{})
 	r.newInitiatorRig(target, func() (int, error) { return target.Sessions(r.ctx) }).one()
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 const prompt = "iscsiroot> "
@@ -41,7 +42,7 @@ func (r *rig) sends(m *lab.Machine, text string, wants ...string) {
 // killed is one that was left, and the boot goes on.
 func TestShellAtBreak(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 rd.break=root,mount,switch-root "+seedLine)
 	r.expect(m, "iscsiroot: break before step root: exit continues", "break before step root\n", prompt)
@@ -122,7 +123,7 @@ func (r *rig) edits(m *lab.Machine) {
 // hand, the machine boots.
 func TestShellAtFailure(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.tgtd()
 	wrong := strings.Replace(seedLine, "storage.remote1", "storage.remote2", 1)
 	m := r.boot(virtio, "", "console=ttyS0 rd.shell rd.timeout=3 root=/dev/sda5 "+wrong)
@@ -141,7 +142,7 @@ func TestShellAtFailure(t *testing.T) {
 // given other parameters.
 func TestShellWhileTrying(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.tgtd()
 	wrong := strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.1 iscsi_p=3261", 1)
 	m := r.boot(virtio, "", "console=ttyS0 rd.shell root=/dev/sda5 "+wrong)
@@ -235,7 +236,7 @@ func (r *rig) screenShows(m *lab.Machine, text string) {
 // rd.shell=/bin/sh takes the image's own shell.
 func TestShellOfTheImage(t *testing.T) {
 	r := newRig(t)
-	tree, err := lab.BusyboxRoot()
+	tree, err := images.BusyboxRoot()
 	if err != nil {
 		t.Fatal(err)
 	}

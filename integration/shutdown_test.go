@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // A target that dies before an init that is process 1 itself comes to us: what
@@ -16,7 +17,7 @@ func TestShutdownWithoutTarget(t *testing.T) {
 	for _, dead := range []bool{true, false} {
 		t.Run(map[bool]string{true: "dead", false: "alive"}[dead], func(t *testing.T) {
 			r := newRig(t)
-			r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: root("down")})
+			r.makeDisk(images.Filesystem{Type: "ext4", MiB: 96, Tree: root("down")})
 			target := r.tgtd()
 			m := r.boot(virtio, "", "console=ttyS0 rw "+seedLine)
 			r.expect(m, "guest: ready to go down")
@@ -54,7 +55,7 @@ func TestShutdownWithoutTarget(t *testing.T) {
 }
 
 // loggedOut checks that the target has no session left.
-func (r *rig) loggedOut(target *lab.Tgtd) {
+func (r *rig) loggedOut(target *targets.Tgtd) {
 	r.t.Helper()
 	text, err := target.Admin(r.ctx, "--op", "show", "--mode", "conn", "--tid", "1")
 	if err != nil || strings.Contains(text, "Session") {
@@ -66,11 +67,11 @@ func (r *rig) loggedOut(target *lab.Tgtd) {
 // itself: we do all but that, beside process 1.
 func TestShutdownBusybox(t *testing.T) {
 	r := newRig(t)
-	tree, err := lab.BusyboxRoot()
+	tree, err := images.BusyboxRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 64, Tree: tree})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 64, Tree: tree})
 	target := r.tgtd()
 	m := r.boot(virtio, "", "console=ttyS0 rw "+seedLine)
 	r.expect(m, "Type poweroff")

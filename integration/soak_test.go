@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // Every NIC model that QEMU and Debian both have, with every kernel, boots the HOWTO's command line from the image with all
@@ -61,7 +61,7 @@ func TestSoakPanicReboots(t *testing.T) {
 // Fifty boots one after the other: none may hang or fail.
 func TestSoakFiftyBoots(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	for range 50 {
 		r.renew()

@@ -13,6 +13,8 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 var updateTranscripts = flag.Bool("update", false, "write testdata/transcripts anew")
@@ -122,7 +124,7 @@ func transcripts() map[string]transcript {
 func transcriptsOfBoots() map[string]transcript {
 	const line = console + "rd.debug " + seedLine
 	disk := func(r *rig) {
-		r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, UUID: diskUUID, Label: "root", Tree: root("network")})
+		r.makeDisk(images.Filesystem{Type: "ext4", MiB: 16, UUID: diskUUID, Label: "root", Tree: root("network")})
 	}
 	plain := func(words string) transcript {
 		return transcript{func(r *rig) *lab.Machine {
@@ -153,7 +155,7 @@ func transcriptsOfBoots() map[string]transcript {
 			disk(r)
 			c := r.targetConfig()
 			c.LUNs = map[int]string{0: r.emptyDisk(), 7: r.disk.Path}
-			if _, err := r.ns.StartGotgt(r.ctx, c); err != nil {
+			if _, err := targets.StartGotgt(r.ctx, r.ns, c); err != nil {
 				r.t.Fatal(err)
 			}
 			return r.boot(virtio, "", line+" root=UUID="+diskUUID)

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // iscsiroot is the host's command, built once.
@@ -37,7 +37,7 @@ type trialRig struct {
 func newTrial(t *testing.T, head, more string, loaders ...string) *trialRig {
 	t.Helper()
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext3", MiB: 32, Tree: root("plain")})
+	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("plain")})
 	s := r.newBootServer(head+strings.Replace(hostsBody, "append: [console=ttyS0, loglevel=7]", "disk: "+r.disk.Path, 1)+more, virtio, loaders...)
 	return &trialRig{rig: r, hosts: s.hosts, dir: s.dir, temp: t.TempDir()}
 }
@@ -100,7 +100,7 @@ func TestTryGRUBAndCHAP(t *testing.T) {
 // The machine writes to its disk, by another card than QEMU's own kind.
 func TestTryWrites(t *testing.T) {
 	r := newTrial(t, hostsHead, "    append: [rw]\n", "pxelinux.0", "ldlinux.c32")
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 96, Tree: root(write())})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 96, Tree: root(write())})
 	other := e1000
 	other.packed = true
 	img, err := os.ReadFile(other.build(t))

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // Debian's variables name the target. An overlay that is asked for is reported, a
@@ -14,7 +14,7 @@ import (
 // of these words.
 func TestWordsOfOthers(t *testing.T) {
 	r := newRig(t)
-	r.makeDisk(lab.Filesystem{Type: "ext4", MiB: 16, Tree: root("")})
+	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 16, Tree: root("")})
 	r.gotgt()
 	line := strings.NewReplacer("iscsi_i=", "ISCSI_INITIATOR=", "iscsi_t=", "ISCSI_TARGET_NAME=", "iscsi_a=", "ISCSI_TARGET_IP=").Replace(seedLine)
 	m := r.boot(virtio, "", console+"rd.break=mount rd.shell overlayroot=tmpfs dolvm isci_w=sesame-open-12 "+line)

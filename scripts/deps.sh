@@ -5,7 +5,7 @@
 #
 #   scripts/deps.sh [ITEM...]     without an item: all that the tests need
 #
-# The cache is $ISCSIROOT_CACHE, else iscsiroot in $XDG_CACHE_HOME or ~/.cache. Its links are what pkg/lab reads:
+# The cache is $ISCSIROOT_CACHE, else iscsiroot in $XDG_CACHE_HOME or ~/.cache. Its links are what pkg/lab/deps reads:
 #   kernels/amd64  kernels/amd64-6.12  kernels/amd64-5.10  kernels/cloud-amd64  tgt  busybox  netboot  debian/systemd  debian/sysvinit  debian/room
 #   debian/managers  bench  debian/initrds  debian/backports  debian/stack
 # Items that are no links: demo, which is kernel, tgt and busybox; bench-full, which is all that the benchmark measures.

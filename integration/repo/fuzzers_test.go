@@ -24,6 +24,7 @@ var parsers = map[string]string{
 	"pkg/iscsi/kernel":      "the kernel's",
 	"pkg/kmod":              "an image's",
 	"pkg/lab":               "QEMU's",
+	"pkg/lab/deps":          "a distribution's",
 	"pkg/network/dhcp":      "a server's, and a file's in /run",
 	"pkg/network/dhcp4":     "a server's",
 	"pkg/network/dhcp6":     "a server's, and a router's",

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
 // maxImage is what the image for a virtual machine may have, in bytes, by compression: 3.6 MiB where every byte counts, and a
@@ -14,7 +14,7 @@ var maxImage = map[initramfs.Compression]int64{initramfs.Zstd19: 36 << 20 / 10, 
 
 func TestImageSize(t *testing.T) {
 	goFiles(t)
-	kernel, err := lab.FindKernel("amd64")
+	kernel, err := deps.FindKernel("amd64")
 	if err != nil {
 		t.Fatal(err) // it says what to run
 	}

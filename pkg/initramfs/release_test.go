@@ -8,11 +8,11 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
 func TestKernelRelease(t *testing.T) {
-	kernel, err := lab.FindKernel("amd64")
+	kernel, err := deps.FindKernel("amd64")
 	if err != nil {
 		t.Fatal(err) // it says what to run
 	}

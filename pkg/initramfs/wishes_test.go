@@ -15,7 +15,7 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
 func symlink(name, to string) cpio.Record { return cpio.Symlink(name, to) }
@@ -143,7 +143,7 @@ func TestOverlay(t *testing.T) {
 
 // The busybox of Debian says which applets it has.
 func TestBusybox(t *testing.T) {
-	cache, err := lab.CacheDir()
+	cache, err := deps.CacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}

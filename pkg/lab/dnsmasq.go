@@ -36,7 +36,7 @@ func (ns *Namespace) StartDnsmasq(ctx context.Context, args ...string) (*Dnsmasq
 	if !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--user=") }) {
 		common = append(common, "--user=root", "--group=") // not dip: a user namespace may have no other group than root's
 	}
-	p, err := ns.startLogged(exec.Command(program, append(common, args...)...))
+	p, err := ns.StartLogged(exec.Command(program, append(common, args...)...))
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,12 @@
-// Package lab starts a QEMU machine and iSCSI targets in a network namespace of their own, for the demo, the benchmark, try
-// and the integration tests. It runs on a Linux host as root; what it needs beyond Go is brought by scripts/deps.sh.
-//
-// A program that uses it, a test's TestMain as well, calls [Main] first: targets run in children of the same executable.
+// Package lab starts QEMU machines and what they talk to in a network namespace of their own, for the demo, the benchmark, try
+// and the integration tests. It runs on a Linux host as root; what it needs beyond Go is brought by scripts/deps.sh and found
+// by package deps. Package images makes the disks and the initramfs, package targets the iSCSI targets, package faultproxy
+// stands between a machine and its target. Nothing of this is an API for other modules.
 //
 //	ns, err := lab.NewNamespace()
 //	defer ns.Close()
 //	tap, err := ns.AddTap("tap0", netip.MustParsePrefix("10.77.0.1/24"))
-//	target, err := ns.StartGotgt(ctx, lab.TargetConfig{...})
+//	target, err := targets.StartGotgt(ctx, ns, targets.Config{...})
 //	machine, err := ns.StartMachine(lab.MachineConfig{..., NICs: []lab.NIC{{Tap: tap}}})
 //	text, err := machine.Expect(ctx, "login:")
 //

@@ -1,6 +1,8 @@
 package lab
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestEscapes(t *testing.T) {
 	const text = "\x1bc\x1b[?7l\x1b[2J\x1b[0mSeaBIOS\nP\x1b[25;02HXELINUX \x1b[0;1m6\x1b[0m [ok]\n"

@@ -102,7 +102,7 @@ func (ns *Namespace) startMachine(ctx context.Context, c MachineConfig) (*Machin
 	if c.Kernel == "" {
 		m.escapes = &escapes{}
 	}
-	m.process, err = ns.startLogged(cmd)
+	m.process, err = ns.StartLogged(cmd)
 	if err != nil {
 		return nil, errors.Join(err, ours.Close())
 	}

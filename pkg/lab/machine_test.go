@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // TestMachine boots a kernel with the busybox tree as its initramfs: console both ways, QMP, the
@@ -56,20 +59,20 @@ func bootBusybox(ctx context.Context, t *testing.T, ns *Namespace, nics ...NIC) 
 // busyboxConfig is a machine with the busybox tree as its initramfs, and modules of the kernel in "/".
 func busyboxConfig(t *testing.T, modules ...string) MachineConfig {
 	t.Helper()
-	kernel, err := FindKernel("amd64")
+	kernel, err := deps.FindKernel("amd64")
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := BusyboxRoot()
+	root, err := images.BusyboxRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	root["init"] = Symlink("sbin/init")
+	root["init"] = images.Symlink("sbin/init")
 	for _, module := range modules {
-		root[filepath.Base(module)] = Copy(filepath.Join(kernel.ModulesRoot, "lib/modules", kernel.Release, module))
+		root[filepath.Base(module)] = images.Copy(filepath.Join(kernel.ModulesRoot, "lib/modules", kernel.Release, module))
 	}
 	initrd := filepath.Join(t.TempDir(), "initrd")
-	if err := WriteInitrd(initrd, root); err != nil {
+	if err := images.WriteInitrd(initrd, root); err != nil {
 		t.Fatal(err)
 	}
 	image, err := kernel.Vmlinux()

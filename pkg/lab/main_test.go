@@ -6,13 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 )
 
-func TestMain(m *testing.M) {
-	Main()
-	nstest.Main(m)
-}
+func TestMain(m *testing.M) { nstest.Main(m) }
 
 const hostAddress = "10.77.0.1"
 

@@ -126,8 +126,8 @@ func (ns *Namespace) StartCmd(cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// startLogged starts cmd with its output in a file of the namespace's directory.
-func (ns *Namespace) startLogged(cmd *exec.Cmd) (*Process, error) {
+// StartLogged starts cmd with its output in a file of the namespace's directory.
+func (ns *Namespace) StartLogged(cmd *exec.Cmd) (*Process, error) {
 	log, err := os.CreateTemp(ns.dir, "log-")
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(cmd.Path), err)

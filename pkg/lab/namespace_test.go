@@ -106,13 +106,3 @@ func TestTap(t *testing.T) {
 		t.Error("the same address twice: no error")
 	}
 }
-
-func TestFindKernelMissing(t *testing.T) {
-	t.Setenv("ISCSIROOT_CACHE", t.TempDir())
-	if _, err := FindKernel("amd64"); !errors.Is(err, ErrNotCached) {
-		t.Errorf("%v", err)
-	}
-	if _, err := BusyboxRoot(); !errors.Is(err, ErrNotCached) {
-		t.Errorf("%v", err)
-	}
-}

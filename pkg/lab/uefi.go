@@ -4,16 +4,18 @@ import (
 	"io"
 	"os"
 	"slices"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
 // addUEFI gives a machine OVMF, with variables of its own. OVMF takes 1 GiB of memory, and does not boot from the network
 // without random numbers.
 func (ns *Namespace) addUEFI(c MachineConfig) (MachineConfig, error) {
-	code, err := BootFile("OVMF_CODE_4M.fd")
+	code, err := deps.BootFile("OVMF_CODE_4M.fd")
 	if err != nil {
 		return c, err
 	}
-	fresh, err := BootFile("OVMF_VARS_4M.fd")
+	fresh, err := deps.BootFile("OVMF_VARS_4M.fd")
 	if err != nil {
 		return c, err
 	}

@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
-	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 )
 
 // quick is a timing for tests: far from what a busy machine takes for a step.

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
-	"github.com/iscsiroot/iscsiroot/pkg/lab/vmtest"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/vmtest"
 )
 
 func mountOn(t *testing.T, dir, fstype string) {

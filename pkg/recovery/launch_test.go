@@ -16,9 +16,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/vmtest"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
-	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
-	"github.com/iscsiroot/iscsiroot/pkg/lab/vmtest"
 )
 
 // launched is PID 1's end of an agent, and the agent's socket.

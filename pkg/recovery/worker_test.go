@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
-	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
 )
 
 func newMemory(t *testing.T) stateMemory {

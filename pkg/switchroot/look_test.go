@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab/vmtest"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/vmtest"
 )
 
 // contents are all bytes of a disk.

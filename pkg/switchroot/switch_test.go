@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
-	"github.com/iscsiroot/iscsiroot/pkg/lab/vmtest"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/vmtest"
 )
 
 // childName is argv[0] of the process that switches, as PID 1 of a namespace.

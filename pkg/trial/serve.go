@@ -12,7 +12,7 @@ import (
 	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // network gives the host's end of the wire every address that the machine will speak to.
@@ -97,17 +97,21 @@ func (b *bench) target(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("LUN %s is not supported by the targets here", b.host.LUN)
 	}
-	c := lab.TargetConfig{Name: b.host.Target, Portal: b.portal, LUNs: map[int]string{int(n): disk}}
+	c := targets.Config{Name: b.host.Target, Portal: b.portal, LUNs: map[int]string{int(n): disk}}
 	if b.host.CHAP == nil {
-		_, err = b.ns.StartGotgt(ctx, c)
+		_, err = targets.StartGotgt(ctx, b.ns, c)
 		return err
 	}
 	c.LUNs = map[int]string{max(1, int(n)): disk} // as in tgt.conf
 	c.Initiators = []string{b.host.Initiator}
-	c.CHAP = lab.CHAP{
+	c.CHAP = targets.CHAP{
 		User: b.host.CHAP.User, Secret: string(b.host.CHAP.Secret.Bytes()),
 		MutualUser: b.host.CHAP.TargetUser, MutualSecret: string(b.host.CHAP.TargetSecret.Bytes()),
 	}
-	_, err = b.ns.StartTgtd(ctx, c)
+	_, err = targets.StartTgtd(ctx, b.ns, c)
 	return err
 }
+
+// Main runs a target if this process is one that Run has started from the same executable, and exits then. Otherwise it returns
+// at once. A program that calls Run calls Main before anything else.
+func Main() { targets.Main() }

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // ours is the name of what is measured, dhcp that of the same with an address by DHCP.
@@ -22,7 +22,7 @@ const (
 type candidate struct {
 	name  string
 	what  string
-	tree  func(k *kit) (lab.Tree, error)
+	tree  func(k *kit) (images.Tree, error)
 	pack  initramfs.Compression
 	steps bool // it says its steps with rd.debug
 }
@@ -31,8 +31,8 @@ var candidates = []candidate{
 	{ours, "this project", nil, initramfs.Zstd, true},
 	{dhcp, "this project, the address by DHCP", nil, initramfs.Zstd, true},
 	{"limit", "C, the modules known, iscsistart without its sleep", limitTree, initramfs.Zstd, true},
-	{"floor-nosleep", "busybox, the modules known, iscsistart without its sleep", func(k *kit) (lab.Tree, error) { return floorTree(k, true) }, initramfs.Zstd, true},
-	{"floor", "busybox, the modules known, iscsistart", func(k *kit) (lab.Tree, error) { return floorTree(k, false) }, initramfs.Zstd, false},
+	{"floor-nosleep", "busybox, the modules known, iscsistart without its sleep", func(k *kit) (images.Tree, error) { return floorTree(k, true) }, initramfs.Zstd, true},
+	{"floor", "busybox, the modules known, iscsistart", func(k *kit) (images.Tree, error) { return floorTree(k, false) }, initramfs.Zstd, false},
 	{"seed", "the HOWTO: bash, insmod, ifconfig, iscsistart", seedTree, initramfs.Gzip, false},
 }
 
@@ -82,8 +82,8 @@ func (s *stage) ourConfig(n nic) initramfs.Config {
 }
 
 // limitTree is the least there can be, with one process besides init.
-func limitTree(k *kit) (lab.Tree, error) {
-	t := lab.Tree{"init": lab.Copy(k.native["limit"]), "lib/sleepless.so": lab.Copy(k.native["sleepless"])}
+func limitTree(k *kit) (images.Tree, error) {
+	t := images.Tree{"init": images.Copy(k.native["limit"]), "lib/sleepless.so": images.Copy(k.native["sleepless"])}
 	addDirectories(t)
 	var list strings.Builder
 	for _, group := range k.modules.groups("nic", "iscsi", "fs") {
@@ -92,22 +92,22 @@ func limitTree(k *kit) (lab.Tree, error) {
 		}
 		fmt.Fprintf(&list, "step %s\n", group.name)
 	}
-	t["modules"] = lab.Text(list.String())
+	t["modules"] = images.Text(list.String())
 	k.modules.addTo(t)
 	return t, k.packages.addTo(t, "", "iscsistart")
 }
 
 // floorTree is the least that a shell script can do.
-func floorTree(k *kit, sleepless bool) (lab.Tree, error) {
-	t := lab.Tree{"bin/busybox": lab.Copy(k.busybox)}
+func floorTree(k *kit, sleepless bool) (images.Tree, error) {
+	t := images.Tree{"bin/busybox": images.Copy(k.busybox)}
 	addDirectories(t)
 	for _, applet := range []string{"sh", "mount", "insmod", "ifconfig", "usleep", "switch_root"} {
-		t["bin/"+applet] = lab.Symlink("busybox")
+		t["bin/"+applet] = images.Symlink("busybox")
 	}
 	preload := ""
 	if sleepless {
 		preload = "LD_PRELOAD=/lib/sleepless.so "
-		t["lib/sleepless.so"] = lab.Copy(k.native["sleepless"])
+		t["lib/sleepless.so"] = images.Copy(k.native["sleepless"])
 	}
 	var err error
 	if t["init"], err = k.script("floor.sh", "insmod /@path@\n", "step @name@\n", preload); err != nil {
@@ -119,11 +119,11 @@ func floorTree(k *kit, sleepless bool) (lab.Tree, error) {
 
 // seedTree is the HOWTO's, with the modules of one network card, as it advises, and without the programs that only a person
 // in its shell would type.
-func seedTree(k *kit) (lab.Tree, error) {
-	t := lab.Tree{"sbin": lab.Symlink("bin")}
+func seedTree(k *kit) (images.Tree, error) {
+	t := images.Tree{"sbin": images.Symlink("bin")}
 	addDirectories(t)
 	for minor, name := range []string{"sda", "sda1", "sda2"} {
-		t["dev/"+name] = lab.File{Mode: fs.ModeDevice | 0o600, Major: 8, Minor: uint32(minor)}
+		t["dev/"+name] = images.File{Mode: fs.ModeDevice | 0o600, Major: 8, Minor: uint32(minor)}
 	}
 	var err error
 	if t["init"], err = k.script("seed.sh", "echo \"Loading @name@ module\"\ninsmod /@path@\n", "", ""); err != nil {
@@ -135,10 +135,10 @@ func seedTree(k *kit) (lab.Tree, error) {
 
 // script fills in a script's @marks@: a line from load for each module, with its path and its name, and one from step after each
 // group.
-func (k *kit) script(name, load, step, preload string) (lab.File, error) {
+func (k *kit) script(name, load, step, preload string) (images.File, error) {
 	text, err := guest.ReadFile("guest/" + name)
 	if err != nil {
-		return lab.File{}, err
+		return images.File{}, err
 	}
 	marks := []string{"@preload@", preload}
 	for _, group := range k.modules.groups("nic", "iscsi", "fs") {
@@ -149,7 +149,7 @@ func (k *kit) script(name, load, step, preload string) (lab.File, error) {
 		b.WriteString(strings.ReplaceAll(step, "@name@", group.name))
 		marks = append(marks, "@"+group.name+"@\n", b.String())
 	}
-	return lab.Script(strings.NewReplacer(marks...).Replace(string(text))), nil
+	return images.Script(strings.NewReplacer(marks...).Replace(string(text))), nil
 }
 
 // group is a step that loads modules.
@@ -167,8 +167,8 @@ func (m modules) groups(names ...string) []group {
 	return out
 }
 
-func addDirectories(t lab.Tree) {
+func addDirectories(t images.Tree) {
 	for _, dir := range []string{"proc", "sys", "dev", "sysroot", "etc"} {
-		t[dir] = lab.Dir()
+		t[dir] = images.Dir()
 	}
 }

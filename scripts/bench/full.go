@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // full are made by Debian's own makers of an initramfs, and measured with BENCH_FULL=1: they take much longer than the others.
@@ -53,7 +53,7 @@ func (s *stage) makeInitrd(ctx context.Context, maker string, n nic, path string
 
 // makerCommand is what runs a maker of Debian's in a chroot. What that mounts is gone when it ends.
 func (s *stage) makerCommand(ctx context.Context, maker, driver, path string) (*exec.Cmd, error) {
-	root, err := lab.DebianRoot("initrds")
+	root, err := images.DebianRoot("initrds")
 	if err != nil {
 		return nil, fmt.Errorf("%w; run scripts/deps.sh bench-full", err)
 	}

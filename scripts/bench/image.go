@@ -11,7 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // image is an initramfs as a file.
@@ -59,7 +59,7 @@ func (c candidate) build(k *kit, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := lab.WriteInitrd(path+".cpio", t); err != nil {
+	if err := images.WriteInitrd(path+".cpio", t); err != nil {
 		return err
 	}
 	return compress(path+".cpio", path, c.pack)

@@ -19,11 +19,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 func main() {
-	lab.Main()
+	targets.Main()
 	o, err := parseOptions(os.Args[1:], os.Getenv("BENCH_ROUNDS"))
 	if errors.Is(err, flag.ErrHelp) {
 		return

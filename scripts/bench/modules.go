@@ -14,7 +14,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // nic is a network device and what drives it.
@@ -116,8 +116,8 @@ func unpackModules(image, dir string) (map[string]string, error) {
 // inImage is where a module stands in the images that are not ours: /lib/modules, as the HOWTO has it.
 func inImage(file string) string { return "lib/modules/" + filepath.Base(file) }
 
-func (m modules) addTo(t lab.Tree) {
+func (m modules) addTo(t images.Tree) {
 	for _, file := range slices.Concat(m.nic, m.iscsi, m.fs) {
-		t[inImage(file)] = lab.Copy(file)
+		t[inImage(file)] = images.Copy(file)
 	}
 }

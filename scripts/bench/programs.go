@@ -10,11 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 func busyboxPath() (string, error) {
-	dir, err := lab.CacheDir()
+	dir, err := deps.CacheDir()
 	return filepath.Join(dir, "busybox/bin/busybox"), err
 }
 
@@ -22,7 +23,7 @@ func busyboxPath() (string, error) {
 type packages struct{ root string }
 
 func openPackages() (packages, error) {
-	dir, err := lab.CacheDir()
+	dir, err := deps.CacheDir()
 	if err != nil {
 		return packages{}, err
 	}
@@ -35,13 +36,13 @@ func openPackages() (packages, error) {
 
 // addTo puts programs into t's bin, and the libraries they need, all together, into libDir, or where the package has them
 // if that is empty.
-func (p packages) addTo(t lab.Tree, libDir string, programs ...string) error {
+func (p packages) addTo(t images.Tree, libDir string, programs ...string) error {
 	for _, name := range programs {
 		file, err := p.find(name, "bin", "sbin", "usr/bin", "usr/sbin")
 		if err != nil {
 			return err
 		}
-		t["bin/"+name] = lab.Copy(file)
+		t["bin/"+name] = images.Copy(file)
 		if err := p.addLibraries(t, libDir, file); err != nil {
 			return fmt.Errorf("libraries of %s: %w", name, err)
 		}
@@ -50,7 +51,7 @@ func (p packages) addTo(t lab.Tree, libDir string, programs ...string) error {
 }
 
 // addLibraries adds the interpreter and the libraries that an ELF file names, and those that these name.
-func (p packages) addLibraries(t lab.Tree, libDir, file string) error {
+func (p packages) addLibraries(t images.Tree, libDir, file string) error {
 	f, err := elf.Open(file)
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func (p packages) addLibraries(t lab.Tree, libDir, file string) error {
 		if err != nil {
 			return err
 		}
-		t[strings.TrimPrefix(interpreter, "/")] = lab.Copy(source)
+		t[strings.TrimPrefix(interpreter, "/")] = images.Copy(source)
 	}
 	names, err := f.ImportedLibraries()
 	if err != nil {
@@ -77,7 +78,7 @@ func (p packages) addLibraries(t lab.Tree, libDir, file string) error {
 			dir = path.Join("lib", filepath.Base(filepath.Dir(source))) // lib/x86_64-linux-gnu, where ld.so looks first
 		}
 		if at := path.Join(dir, name); t[at].Source == "" {
-			t[at] = lab.Copy(source)
+			t[at] = images.Copy(source)
 			if err := p.addLibraries(t, libDir, source); err != nil {
 				return err
 			}

@@ -9,6 +9,9 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 const (
@@ -23,14 +26,14 @@ const (
 type stage struct {
 	options
 	dir    string
-	disk   *lab.Disk
-	kernel lab.Kernel
+	disk   *images.Disk
+	kernel deps.Kernel
 	native map[string]string // compiled C, by name
 	packed []byte            // init, as iscsiroot carries it
 }
 
 func newStage(ctx context.Context, o options) (*stage, error) {
-	kernel, err := lab.FindKernel(o.kernel)
+	kernel, err := deps.FindKernel(o.kernel)
 	if err != nil {
 		return nil, err
 	}
@@ -57,17 +60,17 @@ func (s *stage) Close() error { return os.RemoveAll(s.dir) }
 // machine starts a machine with a network and a target of its own in ns. After a machine is switched off, the host would go on
 // sending to it and asking for its Ethernet address once a second, and the next machine's first packet could wait that long.
 func (s *stage) machine(ctx context.Context, ns *lab.Namespace, img image, n nic, cpus int, line string) (*lab.Machine, error) {
-	return s.machineWith(ctx, ns, img, n, cpus, line, lab.TargetConfig{LUNs: map[int]string{1: s.disk.Path}})
+	return s.machineWith(ctx, ns, img, n, cpus, line, targets.Config{LUNs: map[int]string{1: s.disk.Path}})
 }
 
 // machineWith is machine with more of a target; name and portal are always the same.
-func (s *stage) machineWith(ctx context.Context, ns *lab.Namespace, img image, n nic, cpus int, line string, target lab.TargetConfig) (*lab.Machine, error) {
+func (s *stage) machineWith(ctx context.Context, ns *lab.Namespace, img image, n nic, cpus int, line string, target targets.Config) (*lab.Machine, error) {
 	target.Name, target.Portal = targetName, netip.MustParseAddrPort("10.77.0.1:3260")
 	tap, err := ns.AddTap("tap0", netip.PrefixFrom(target.Portal.Addr(), 24))
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ns.StartTgtd(ctx, target); err != nil {
+	if _, err := targets.StartTgtd(ctx, ns, target); err != nil {
 		return nil, err
 	}
 	if img.name == dhcp {
@@ -82,18 +85,18 @@ func (s *stage) machineWith(ctx context.Context, ns *lab.Namespace, img image, n
 }
 
 // makeDisk makes a disk as the HOWTO has it: something small first, then root. Its shell is there for the HOWTO's last line.
-func (s *stage) makeDisk() (*lab.Disk, error) {
+func (s *stage) makeDisk() (*images.Disk, error) {
 	busybox, err := busyboxPath()
 	if err != nil {
 		return nil, err
 	}
-	root := lab.Tree{
-		"sbin/init":   lab.Copy(s.native["realinit"]),
-		"bin/sh":      lab.Copy(busybox),
-		"dev/console": lab.CharDevice(5, 1), "dev/null": lab.CharDevice(1, 3), "dev/kmsg": lab.CharDevice(1, 11),
-		"proc": lab.Dir(), "sys": lab.Dir(), "run": lab.Dir(),
+	root := images.Tree{
+		"sbin/init":   images.Copy(s.native["realinit"]),
+		"bin/sh":      images.Copy(busybox),
+		"dev/console": images.CharDevice(5, 1), "dev/null": images.CharDevice(1, 3), "dev/kmsg": images.CharDevice(1, 11),
+		"proc": images.Dir(), "sys": images.Dir(), "run": images.Dir(),
 	}
-	return lab.WriteDisk(filepath.Join(s.dir, "disk"),
-		lab.Filesystem{Type: "ext2", MiB: 8, Label: "boot"},
-		lab.Filesystem{Type: "ext4", MiB: 64, Label: "root", Tree: root})
+	return images.WriteDisk(filepath.Join(s.dir, "disk"),
+		images.Filesystem{Type: "ext2", MiB: 8, Label: "boot"},
+		images.Filesystem{Type: "ext4", MiB: 64, Label: "root", Tree: root})
 }

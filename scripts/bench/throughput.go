@@ -17,6 +17,8 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 // throughputDeadline is for the machine that measures throughput.
@@ -83,7 +85,7 @@ func (s *stage) measureThroughput(ctx context.Context) (t Throughput, err error)
 		return t, err
 	}
 	defer func() { err = errors.Join(err, ns.Close()) }()
-	target := lab.TargetConfig{
+	target := targets.Config{
 		LUNs:    map[int]string{1: disk.Path, 2: data},
 		Portals: []netip.AddrPort{netip.MustParseAddrPort("10.77.0.1:3261")}, // iscsistart wants no second session at one portal
 	}
@@ -98,20 +100,20 @@ func (s *stage) measureThroughput(ctx context.Context) (t Throughput, err error)
 }
 
 // throughputDisk is a root with the guest's program and iscsistart.
-func (s *stage) throughputDisk() (*lab.Disk, error) {
+func (s *stage) throughputDisk() (*images.Disk, error) {
 	p, err := openPackages()
 	if err != nil {
 		return nil, err
 	}
-	root := lab.Tree{
-		"sbin/init": lab.Copy(s.native["throughput"]), "etc/rounds": lab.Text(strconv.Itoa(throughputTurns * s.rounds)),
-		"dev": lab.Dir(), "proc": lab.Dir(), "sys": lab.Dir(), "run": lab.Dir(), "tmp": lab.Dir(),
+	root := images.Tree{
+		"sbin/init": images.Copy(s.native["throughput"]), "etc/rounds": images.Text(strconv.Itoa(throughputTurns * s.rounds)),
+		"dev": images.Dir(), "proc": images.Dir(), "sys": images.Dir(), "run": images.Dir(), "tmp": images.Dir(),
 	}
 	if err := p.addTo(root, "", iscsistart); err != nil {
 		return nil, err
 	}
-	return lab.WriteDisk(filepath.Join(s.dir, "throughput-disk"),
-		lab.Filesystem{Type: "ext2", MiB: 8}, lab.Filesystem{Type: "ext4", MiB: 64, Tree: root})
+	return images.WriteDisk(filepath.Join(s.dir, "throughput-disk"),
+		images.Filesystem{Type: "ext2", MiB: 8}, images.Filesystem{Type: "ext4", MiB: 64, Tree: root})
 }
 
 var throughputLine = regexp.MustCompile(`(?m)^bench: (?:value (\S+) (\S+) (\S+)|moved \d+ (\S+) (\S+) (\d+) ([0-9.]+)|error (.*)|(end))\r?$`)

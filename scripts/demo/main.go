@@ -17,10 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 func main() {
-	lab.Main()
+	targets.Main()
 	var o options
 	flag.StringVar(&o.init, "init", "bin/init", "the program that becomes /init")
 	flag.StringVar(&o.kernel, "kernel", "amd64", "the kernel: amd64, amd64-6.12 or cloud-amd64")

@@ -10,6 +10,9 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
 const (
@@ -26,7 +29,7 @@ const (
 // stage is everything but the running machine.
 type stage struct {
 	ns      *lab.Namespace
-	disk    *lab.Disk
+	disk    *images.Disk
 	machine lab.MachineConfig
 }
 
@@ -35,7 +38,7 @@ func prepare(ctx context.Context, ns *lab.Namespace, o options) (*stage, error) 
 	if _, err := os.Stat(o.init); err != nil {
 		return nil, fmt.Errorf("%w; run make first", err)
 	}
-	kernel, err := lab.FindKernel(o.kernel)
+	kernel, err := deps.FindKernel(o.kernel)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +58,7 @@ func prepare(ctx context.Context, ns *lab.Namespace, o options) (*stage, error) 
 		return nil, err
 	}
 	portal := netip.AddrPortFrom(netip.MustParseAddr(hostAddress), 3260)
-	if _, err := ns.StartGotgt(ctx, lab.TargetConfig{Name: targetName, Portal: portal, LUNs: map[int]string{0: disk.Path}}); err != nil {
+	if _, err := targets.StartGotgt(ctx, ns, targets.Config{Name: targetName, Portal: portal, LUNs: map[int]string{0: disk.Path}}); err != nil {
 		return nil, err
 	}
 	say("iSCSI target %s at %s", targetName, portal)
@@ -65,14 +68,14 @@ func prepare(ctx context.Context, ns *lab.Namespace, o options) (*stage, error) 
 }
 
 // makeDisk makes a disk as the HOWTO has it: something small first, then root on ext3.
-func makeDisk(path string) (*lab.Disk, error) {
-	root, err := lab.BusyboxRoot()
+func makeDisk(path string) (*images.Disk, error) {
+	root, err := images.BusyboxRoot()
 	if err != nil {
 		return nil, err
 	}
-	disk, err := lab.WriteDisk(path,
-		lab.Filesystem{Type: "ext2", MiB: 8, Label: "boot"},
-		lab.Filesystem{Type: "ext3", MiB: 64, Label: "root", Tree: root})
+	disk, err := images.WriteDisk(path,
+		images.Filesystem{Type: "ext2", MiB: 8, Label: "boot"},
+		images.Filesystem{Type: "ext3", MiB: 64, Label: "root", Tree: root})
 	if err != nil {
 		return nil, err
 	}

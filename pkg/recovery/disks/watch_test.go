@@ -17,7 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 )
 
 // asWriter is the variable that makes the test's program write a file under another
