@@ -2,14 +2,16 @@ package repo_test
 
 import (
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// rings says in which ring each package is: 0 pure values, 1 one kernel
-// facility each, 2 composition; 3 is what a person runs, outside of pkg. Nobody
-// imports outward, and in ring 1 nobody imports a sibling.
+// rings says which packages are in ring 0, pure values, and in ring 1, one
+// kernel facility each. Those of ring 2, composition, stand in order_test.go;
+// ring 3 is what a person runs, outside of pkg. No package imports outward, and
+// in ring 1 none imports a sibling.
 var rings = map[string]int{
 	"pkg/bootspec":          0,
 	"pkg/cmdline":           0,
@@ -39,41 +41,24 @@ var rings = map[string]int{
 	"pkg/network/rtwatch":         1,
 	"pkg/switchroot":              1,
 	"pkg/uevent":                  1,
-
-	"pkg/boot":               2,
-	"pkg/initramfs":          2,
-	"pkg/lab":                2,
-	"pkg/lab/deps":           2,
-	"pkg/lab/images":         2,
-	"pkg/lab/targets":        2,
-	"pkg/internal/unitcheck": 2,
-	"pkg/netboot":            2,
-	"pkg/lab/faultproxy":     2,
-	"pkg/internal/lioguest":  2,
-	"pkg/internal/liospec":   2,
-	"pkg/internal/nstest":    2,
-	"pkg/internal/vmtest":    2,
-	"pkg/recovery":           2,
-	"pkg/recovery/disks":     2,
-	"pkg/session":            2,
-	"pkg/shutdown":           2,
-	"pkg/status":             2,
-	"pkg/shell":              2,
-	"pkg/shell/control":      2,
-	"pkg/shell/verb":         2,
-	"pkg/trial":              2,
 }
 
 // ringOf returns a package's ring; none if it is not ours or in no ring.
 func ringOf(pkg string) (ring int, ok bool) {
 	for _, top := range []string{"cmd", "integration", "scripts"} {
-		if pkg == top || strings.HasPrefix(pkg, top+"/") {
+		if within(pkg, top) {
 			return 3, true
 		}
+	}
+	if slices.Contains(order, pkg) {
+		return 2, true
 	}
 	ring, ok = rings[pkg]
 	return ring, ok
 }
+
+// within tells whether a package is another one or stands below it.
+func within(pkg, other string) bool { return pkg == other || strings.HasPrefix(pkg, other+"/") }
 
 // imports lists what each of our packages imports, tests left out; ours without
 // the module's name.
@@ -94,12 +79,12 @@ func TestRings(t *testing.T) {
 	for _, pkg := range sorted(all) {
 		ring, ok := ringOf(pkg)
 		if !ok {
-			t.Errorf("package %s has no ring: add it to the table in rings_test.go", pkg)
+			t.Errorf("package %s has no ring: add it to the table in rings_test.go, or if it composes others to the order in order_test.go", pkg)
 			continue
 		}
 		for _, imported := range all[pkg] {
 			other, ours := ringOf(imported)
-			family := strings.HasPrefix(pkg, imported+"/") || strings.HasPrefix(imported, pkg+"/")
+			family := within(pkg, imported) || within(imported, pkg)
 			sibling := ours && ring == 1 && other == 1 && !family
 			switch {
 			case !ours:
@@ -116,24 +101,34 @@ func TestRings(t *testing.T) {
 		if _, ok := all[pkg]; !ok {
 			t.Errorf("package %s does not exist: remove it from the table in rings_test.go", pkg)
 		}
+		if rings[pkg] > 1 {
+			t.Errorf("package %s is of ring %d: it belongs to the order in order_test.go", pkg, rings[pkg])
+		}
 	}
 }
 
-// never lists who may not import whom, directly or not, in whatever ring.
+// never lists which package may not import which, directly or not, in whatever
+// ring. Those below a package are meant as well.
 var never = []struct{ pkg, imported, why string }{
 	{"pkg/recovery", "pkg/boot", "the agent that outlives the boot carries none of it"},
 	{"pkg/shutdown", "pkg/boot", "what ends the machine carries nothing of its boot"},
 	{"cmd/init", "pkg/initramfs", "it is the host's side"},
 	{"cmd/init", "pkg/netboot", "it is the host's side"},
 	{"cmd/init", "pkg/lab", "it is the host's side"},
+	{"cmd/init", "pkg/internal", "it is for tests"},
 	{"cmd/iscsiroot", "pkg/boot", "it is the machine's side"},
 }
 
 func TestNeverImports(t *testing.T) {
 	all := imports(t)
 	for _, rule := range never {
-		if path := importPath(all, rule.pkg, rule.imported, map[string]bool{}); path != "" {
-			t.Errorf("%s: %s may not import %s: %s", path, rule.pkg, rule.imported, rule.why)
+		for _, pkg := range sorted(all) {
+			if !within(pkg, rule.pkg) {
+				continue
+			}
+			if path := importPath(all, pkg, rule.imported, map[string]bool{}); path != "" {
+				t.Errorf("%s: %s may not import %s: %s", path, rule.pkg, rule.imported, rule.why)
+			}
 		}
 	}
 	if importPath(all, "cmd/init", "pkg/cmdline", map[string]bool{}) == "" {
@@ -141,10 +136,10 @@ func TestNeverImports(t *testing.T) {
 	}
 }
 
-// importPath returns how one package imports another, "a -> b -> c"; empty if
-// it does not.
+// importPath returns how one package imports another or one below that,
+// "a -> b -> c"; empty if it does not.
 func importPath(all map[string][]string, pkg, wanted string, seen map[string]bool) string {
-	if pkg == wanted {
+	if within(pkg, wanted) {
 		return pkg
 	}
 	if seen[pkg] {

@@ -1,0 +1,67 @@
+package repo_test
+
+import (
+	"slices"
+	"testing"
+)
+
+// order is the order of ring 2: of this ring, a package imports only what stands
+// above it. Rings 0 and 1 are free to all. It is the order of a machine's life
+// from the first session to the shell, then the host's side, then what tests and
+// trials need.
+var order = []string{
+	"pkg/session",
+	"pkg/rootfs",
+	"pkg/shutdown",
+	"pkg/recovery/disks",
+	"pkg/recovery/uplink",
+	"pkg/recovery/agent",
+	"pkg/recovery",
+	"pkg/status",
+	"pkg/shell/control",
+	"pkg/shell/verb",
+	"pkg/shell",
+	"pkg/boot/sequence",
+	"pkg/boot/debug",
+	"pkg/boot",
+
+	"pkg/initramfs",
+	"pkg/netboot",
+
+	"pkg/internal/nstest",
+	"pkg/internal/unitcheck",
+	"pkg/internal/liospec",
+	"pkg/internal/lioguest",
+	"pkg/lab/deps",
+	"pkg/lab/images",
+	"pkg/lab/faultproxy",
+	"pkg/lab",
+	"pkg/lab/targets",
+	"pkg/internal/vmtest",
+	"pkg/trial",
+}
+
+// coming are the packages of the order that other parts of issue 18 bring.
+var coming = []string{
+	"pkg/rootfs", "pkg/recovery/uplink", "pkg/recovery/agent", "pkg/boot/sequence", "pkg/boot/debug",
+}
+
+func TestRing2Order(t *testing.T) {
+	all := imports(t)
+	for i, pkg := range order {
+		_, exists := all[pkg]
+		switch early := slices.Contains(coming, pkg); {
+		case !exists && !early:
+			t.Errorf("package %s does not exist: remove it from the order in order_test.go", pkg)
+		case exists && early:
+			t.Errorf("package %s is there: remove it from coming in order_test.go", pkg)
+		case slices.Contains(order[:i], pkg):
+			t.Errorf("package %s stands twice in the order in order_test.go", pkg)
+		}
+		for _, imported := range all[pkg] {
+			if slices.Contains(order[i:], imported) {
+				t.Errorf("%s imports %s, which stands below it in order_test.go: pass in what it needs, or move what both need up", pkg, imported)
+			}
+		}
+	}
+}
