@@ -1,0 +1,158 @@
+// Package pkg is a map of the packages below it, for a reader who is new here. It
+// holds no code.
+//
+// iscsiroot boots a machine that has no disk: its root file system is a LUN of an
+// iSCSI target. One program, cmd/init, is process 1 of the initramfs; a second one,
+// cmd/iscsiroot, builds the initramfs and what a netboot server needs around it.
+//
+// # Rings
+//
+// The packages stand in three rings, and imports go inward only. The tests in
+// integration/repo enforce it: rings_test.go for the rings, order_test.go for the
+// order in ring 2, testonly_test.go for what only tests import.
+//
+// Ring 0 holds values. It makes no system call and knows no clock, so it builds for
+// every operating system and is tested and fuzzed without a kernel:
+//
+//	pkg/cmdline            text of /proc/cmdline -> parameters, by the kernel's quoting
+//	pkg/ibft               the firmware's iSCSI boot table
+//	pkg/bootspec           parameters, firmware and image -> what to do (Plan, Spec)
+//	pkg/iscsi              RFC 7143: PDUs, keys, negotiation, CHAP, login, discovery
+//	pkg/kmod               index of kernel modules -> which to load, in what order
+//	pkg/network/dhcp       a lease as a value, and its text
+//	pkg/network/linkfile   systemd's .link files, by which NICs get their names
+//	pkg/runstate           all that is written below /run/iscsiroot: values, text, paths
+//	pkg/initramfs/archive  cpio in the kernel's newc format
+//	pkg/shell/crypt        hashes of passwords
+//	pkg/contain            panics and work that is given up, as errors
+//	pkg/glob, pkg/procstat, pkg/words   small helpers for text
+//
+// Ring 1 holds one kernel facility in each package. They do not import each other:
+// the log, events and times are passed in.
+//
+//	pkg/kmsg               the log of the kernel
+//	pkg/modload            loading modules, answering the kernel's requests for some
+//	pkg/uevent             events about devices
+//	pkg/network            links, addresses and routes; below it DHCPv4, DHCPv6 and
+//	                       a watch on rtnetlink
+//	pkg/iscsi/kernel       the kernel's iSCSI initiator, by netlink and sysfs
+//	pkg/blockdev           block devices, what they stand on, and what is on them
+//	pkg/switchroot         is this a root file system, and the switch to it
+//	pkg/handover           files in /run by which network managers leave root's network up
+//
+// Ring 2 composes them. Of this ring, a package imports only what stands above it:
+//
+//	pkg/session            a login, and the hand-over of its connection to the kernel
+//	pkg/rootfs             the layers between disks and root, root itself, its mount
+//	pkg/shutdown           /run/initramfs/shutdown: unmount, log out, power off
+//	pkg/recovery           sessions are logged in to again; below it the resident agent
+//	pkg/status             how the sessions of a running system are, in words
+//	pkg/shell              the debug shell; below it its commands
+//	pkg/boot/sequence      steps, and what runs and retries them
+//	pkg/boot/debug         what process 1 has to do with the shell
+//	pkg/boot               the list of steps, and the wiring of all of the above
+//	pkg/initramfs          the host's side: the image
+//	pkg/netboot            the host's side: PXELINUX, iPXE, GRUB, dnsmasq, targets
+//	pkg/lab                for tests: machines in QEMU, disks and targets, in a namespace
+//	pkg/internal           for tests: what only packages below pkg import
+//	pkg/trial              iscsiroot try: boots a machine of a hosts file in pkg/lab
+//
+// cmd, integration and scripts stand outside of the rings: programs, tests with real
+// kernels and targets, and what a person runs.
+//
+// # The data, on its way
+//
+// Each arrow is one exported value, which can be printed, compared and tested:
+//
+//	/proc/cmdline --cmdline.Line--+                     +-> kmod, modload: modules
+//	the firmware --ibft.Table-----+-> bootspec.Plan ----+
+//	the image's defaults ---------+        |            +-> network: links, leases
+//	                                       |                         |
+//	               Plan.Resolve(NetFacts)  <---bootspec.NetFacts-----+
+//	                                       |
+//	                                bootspec.Spec
+//	                                       |
+//	            session: login --session.Record--> kernel.Session, its LUN
+//	                                       |
+//	           blockdev.Device -> layers in rootfs -> root -> mount -> switchroot
+//
+// Parse and Resolve are pure: "iscsiroot explain" makes a plan on any host. What is
+// not known before the network is up, as a target that DHCP names, comes in by
+// NetFacts. The error of a step becomes a Failure of pkg/boot/sequence: the step, the
+// cause, a hint, and whether a later try may succeed. The command line decides what
+// then: retry, shell, reboot, power off or halt.
+//
+// What outlives the boot stands below /run/iscsiroot, in the formats of pkg/runstate:
+// the sessions, leases and status are written by the boot and the agent, and read by
+// pkg/shutdown and pkg/status.
+//
+// # The life of a session
+//
+//  1. The Spec names a target. The step "session" makes a session in the kernel, before
+//     any login and in the Spec's order: its ISID comes from the kernel's session id, and
+//     is the same at every boot and at every later login.
+//  2. The step "login" connects to a portal and logs in. The PDUs go through the kernel
+//     (pkg/iscsi/kernel), because only the kernel knows the session's CmdSN. The last
+//     request starts full feature phase (START). The result is a session.Record.
+//  3. From START on, the session is guarded: recovery.Guard, in process 1, logs in again
+//     when the connection is lost. Steps wait meanwhile, and do not fail.
+//  4. The step "disk" attaches one LUN and waits for its uevent. The disk is a
+//     blockdev.Device from here on. Its layers lead to root.
+//  5. The step "agent" starts the resident process, which runs from memory. The step
+//     "hand-over" gives it all that the guard knows, and writes the files in /run.
+//  6. switch-root: process 1 becomes the real init. The agent (pkg/recovery/agent) keeps
+//     the sessions, the addresses and the leases (pkg/recovery/uplink), and the disks'
+//     time-outs (pkg/recovery/disks). It logs in by session.Reopen(Record) where it has to.
+//  7. At the end the real init runs pkg/shutdown, which unmounts root, writes the caches
+//     back, logs out, and powers off. pkg/recovery/agent watches for a shutdown that
+//     cannot reach it, because root is dead.
+//
+// # Ten usual changes
+//
+// A message that a test reads off a console is also in integration: look for its text
+// there. The README's tables are made from the code: run
+//
+//	go test ./integration/repo -run README -update
+//
+// Another name for a parameter: a word in its row in pkg/bootspec/table.go, or in the file
+// of the same topic that the table is put together from. A new value: the row, its setter
+// beside it, a field in pkg/bootspec/spec.go or pkg/bootspec/netplan.go, and a line in
+// pkg/bootspec/explain.go.
+//
+// A hash for CHAP: a constant and a row in pkg/iscsi/algorithm.go. The texts that name the
+// hashes are in pkg/bootspec/table.go and pkg/bootspec/chap.go.
+//
+// A step of the boot: a line in Machine.Steps, in pkg/boot/machine.go, and a function in a
+// file beside it. What may help where it fails is in pkg/boot/debug/advice.go; a failure
+// that a person sees is a row in pkg/boot/failures.go, with a test in
+// integration/cases_test.go. How steps run, in general, is pkg/boot/sequence.
+//
+// A file system: its superblock in pkg/blockdev/linuxfs.go or pkg/blockdev/otherfs.go; its
+// name and the modules it needs in pkg/initramfs/select.go; the types that root may have
+// in pkg/rootfs.
+//
+// A status of a login: the row in pkg/iscsi/status.go says what it is and whether it
+// passes by itself; pkg/session/hints.go says what a person can do.
+//
+// A command of the shell: a file in pkg/shell/verb and a line in All, in
+// pkg/shell/verb/verb.go. One that needs process 1 is in pkg/boot/debug/verbs.go.
+//
+// A DHCP option: pkg/network/dhcp4/message.go and pkg/network/dhcp4/lease.go read it, or
+// pkg/network/dhcp6/message.go; the value is in pkg/network/dhcp/lease.go and its text in
+// pkg/network/dhcp/text.go; what uses it gets it by pkg/bootspec/facts.go.
+//
+// A network manager: a file in pkg/handover with what it reads, called by Files in
+// pkg/handover/facts.go; what is read of the root's own configuration is in
+// pkg/handover/survey.go. pkg/status/report.go lists the files for a person.
+//
+// An output of iscsiroot pxe: a file in pkg/netboot, called by Files in
+// pkg/netboot/files.go. A boot loader is in pkg/netboot/dnsmasq.go (who gets which file),
+// pkg/netboot/lacks.go (what has to be fetched) and pkg/netboot/read.go (its name) as well,
+// and how its screen looks in pkg/trial/watch.go.
+//
+// LVM, md, multipath, encryption: the format on disk is a package of values in ring 0
+// (pkg/lvm), the ioctls are one of ring 1 (pkg/dm), and a layer in pkg/rootfs, with one
+// line in its list, finds what can be activated, activates it and takes it down. A
+// blockdev.Kind names the devices that it makes; blockdev.Device.Parents leads to the
+// disks below. Its modules are in pkg/initramfs/select.go.
+package pkg
