@@ -158,7 +158,7 @@ func (a *Agent) moveDialled(w *watched, r result) {
 	}
 	w.begin(newOutage(a.now(), &moveError{w.Via().Source}))
 	w.down.planned = true
-	w.down.reported, w.down.reportAt = 0, a.now()+nextReport(0)
+	w.down.reported, w.down.reportAt = 0, a.now()+NextReport(0)
 	a.changed()
 	a.login(w, r.conn)
 }

@@ -211,3 +211,14 @@ func (a *Agent) drop() {
 		w.tasks.Wait()
 	}
 }
+
+// beats has the loop of Run beat: it returns what tells when, and what ends
+// that. A loop that is stuck does not beat.
+func (a *Agent) beats() (<-chan time.Time, func()) {
+	if a.cfg.Beat == nil {
+		return nil, func() {}
+	}
+	a.cfg.Beat()
+	t := time.NewTicker(a.cfg.BeatEvery)
+	return t.C, t.Stop
+}

@@ -105,9 +105,9 @@ func TestPageReport(t *testing.T) {
 	if err := m.keep([]byte(strings.Repeat("y", maxState))); err != nil {
 		t.Fatal(err)
 	}
-	at := int(sinceBoot().Seconds())
+	at := int(SinceBoot().Seconds())
 	want := fmt.Sprintf("agent supervisor replaced 1 reason ended at %d\nagent worker replaced 2 reason stuck at %d\n", at, at)
-	if got := p.report(); got != want && int(sinceBoot().Seconds()) == at {
+	if got := p.report(); got != want && int(SinceBoot().Seconds()) == at {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if b, err := m.load(); err != nil || len(b) != maxState || b[maxState-1] != 'y' {

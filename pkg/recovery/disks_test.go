@@ -27,7 +27,7 @@ func workerOf(t *testing.T) *worker {
 			Timers: session.Timers{Recovery: 86400},
 		}
 		w.state.Sessions = append(w.state.Sessions, st)
-		w.sessions = append(w.sessions, &live{session.Reopen(transport, st)})
+		w.sessions = append(w.sessions, &Live{session.Reopen(transport, st)})
 	}
 	w.keeper = newKeeper(faked{whole()}, log, nil, func() {})
 	w.disks = w.newDisks()

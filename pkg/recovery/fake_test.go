@@ -159,7 +159,7 @@ func (f *fake) Dial(ctx context.Context, ways ...session.Way) (io.Closer, error)
 	if err != nil {
 		return nil, err
 	}
-	if !pause(ctx, cmp.Or(wait, time.Microsecond)) { // no login before a test's next step
+	if !Pause(ctx, cmp.Or(wait, time.Microsecond)) { // no login before a test's next step
 		return nil, ctx.Err()
 	}
 	f.mu.Lock()

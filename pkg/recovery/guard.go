@@ -54,7 +54,7 @@ func startGuard(events <-chan kernel.Event, log Logger, past []Status) *Guard {
 // in an initramfs.
 func (g *Guard) newAgent(sessions []Session, past []Status) *Agent {
 	return New(Config{
-		Sessions: sessions, Events: g.events, Log: g.log, Slow: needsPerson, Changed: g.note, Past: past,
+		Sessions: sessions, Events: g.events, Log: g.log, Slow: NeedsPerson, Changed: g.note, Past: past,
 		Listeners: func() ([]uint32, error) { return nil, nil },
 	})
 }
@@ -73,7 +73,7 @@ func (g *Guard) run(ctx context.Context) {
 		if errors.As(err, &bug) {
 			g.log.Errorf("%s", bug.Stack)
 		}
-		if !pause(ctx, wait) {
+		if !Pause(ctx, wait) {
 			return
 		}
 		if err := contain.Call("session recovery", func() error { g.replace(); return nil }); err != nil {
@@ -126,7 +126,7 @@ func (g *Guard) note(all []Status) {
 }
 
 // Add guards a session, which must have been started just now.
-func (g *Guard) Add(s *session.Session) error { return g.add(&live{s}) }
+func (g *Guard) Add(s *session.Session) error { return g.add(&Live{s}) }
 
 func (g *Guard) add(s Session) error {
 	g.mu.Lock()

@@ -47,7 +47,7 @@ type holding struct {
 
 // holder asks the kernel for that, of the i-th uplink. It is for the renewers'
 // goroutines.
-func (k *keeper) holder(i int, l dhcp.Lease) holding {
+func (k *Keeper) holder(i int, l dhcp.Lease) holding {
 	h := holding{left: dhcp.Infinite}
 	iface, ok := at(k.nic, k.shown()[i].uplink)
 	if !ok {
@@ -74,15 +74,15 @@ func (k *keeper) holder(i int, l dhcp.Lease) holding {
 }
 
 // on returns the addresses of an interface, of a lease's kind.
-func (k *keeper) on(iface link, l dhcp.Lease) ([]owned, error) {
+func (k *Keeper) on(iface link, l dhcp.Lease) ([]owned, error) {
 	all, err := k.nic.addresses(l.Address.Addr().Is6())
 	return slices.DeleteFunc(slices.Clone(all), func(a owned) bool { return a.index != iface.index }), err
 }
 
-// renewed takes a lease in that was renewed, and takes the end from the lifetime
+// Renewed takes a lease in that was renewed, and takes the end from the lifetime
 // of its address: a client that renews no more may have given it one. It is for
 // the renewers' goroutines.
-func (k *keeper) renewed(i int, l dhcp.Lease) {
+func (k *Keeper) Renewed(i int, l dhcp.Lease) {
 	k.current(i, l)
 	iface, ok := at(k.nic, k.shown()[i].uplink)
 	if !ok {
@@ -98,7 +98,7 @@ func (k *keeper) renewed(i int, l dhcp.Lease) {
 }
 
 // current notes until when a lease lasts. It is for the renewers' goroutines.
-func (k *keeper) current(i int, l dhcp.Lease) {
+func (k *Keeper) current(i int, l dhcp.Lease) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.leases[i] = l

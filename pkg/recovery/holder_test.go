@@ -239,11 +239,11 @@ func TestHolder(t *testing.T) {
 func TestRenewed(t *testing.T) {
 	w := whole()
 	k := newKeeper(faked{w}, nil, []Uplink{testUplink()}, nil)
-	if k.renewed(0, testUplink().Lease); w.took() != "address 10.0.0.2/24 on 2" {
+	if k.Renewed(0, testUplink().Lease); w.took() != "address 10.0.0.2/24 on 2" {
 		t.Errorf("did %v", w.did)
 	}
 	w.addrs = nil
-	if k.renewed(0, testUplink().Lease); w.took() != "" {
+	if k.Renewed(0, testUplink().Lease); w.took() != "" {
 		t.Errorf("did %v", w.did)
 	}
 }

@@ -35,7 +35,7 @@ func (h *heard) Close()                         { h.closed = true }
 
 // keeping runs a keeper in a bubble of its own time. setup makes, in the bubble,
 // what its subscriptions come from.
-func keeping(t *testing.T, w *wires, setup func() func() (subscription, error), test func(t *testing.T, k *keeper, log *rig)) {
+func keeping(t *testing.T, w *wires, setup func() func() (subscription, error), test func(t *testing.T, k *Keeper, log *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		log := &rig{fake: &fake{}}
@@ -43,8 +43,8 @@ func keeping(t *testing.T, w *wires, setup func() func() (subscription, error), 
 		k.subscribe = setup()
 		ctx, cancel := context.WithCancel(t.Context())
 		var tasks sync.WaitGroup
-		tasks.Go(func() { k.hear(ctx) })
-		tasks.Go(func() { k.mend(ctx) })
+		tasks.Go(func() { k.Hear(ctx) })
+		tasks.Go(func() { k.Mend(ctx) })
 		test(t, k, log)
 		cancel()
 		tasks.Wait()
@@ -79,7 +79,7 @@ func TestSubscribesWithoutEnd(t *testing.T) {
 			return h, nil
 		}
 	}
-	keeping(t, w, refuse, func(t *testing.T, k *keeper, log *rig) {
+	keeping(t, w, refuse, func(t *testing.T, k *Keeper, log *rig) {
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if len(w.addrs) != 1 || tries.Load() < 10 || k.shown()[0].putBack != 1 {
@@ -115,7 +115,7 @@ func TestHearsAgain(t *testing.T) {
 			next := func() func() (subscription, error) {
 				return func() (subscription, error) { all = append(all, newHeard()); return all[len(all)-1], nil }
 			}
-			keeping(t, w, next, func(t *testing.T, k *keeper, _ *rig) {
+			keeping(t, w, next, func(t *testing.T, k *Keeper, _ *rig) {
 				synctest.Wait()
 				w.addrs = nil
 				if (u == rtwatch.Update{}) {
@@ -153,7 +153,7 @@ func TestNothingWaitsForRTNL(t *testing.T) {
 		h, w.block = newHeard(), make(chan struct{})
 		return func() (subscription, error) { return h, nil }
 	}
-	keeping(t, w, setup, func(t *testing.T, k *keeper, log *rig) {
+	keeping(t, w, setup, func(t *testing.T, k *Keeper, log *rig) {
 		wk := &worker{keeper: k, log: log, memory: newMemory(t), dir: t.TempDir()}
 		wk.state.Uplinks = []Uplink{testUplink()}
 		renewed := make(chan struct{})
@@ -168,7 +168,7 @@ func TestNothingWaitsForRTNL(t *testing.T) {
 		if c := <-k.changes; !c.Up {
 			t.Errorf("heard %+v", c)
 		}
-		if r := k.report([]Uplink{testUplink()}); !strings.Contains(r, "address 10.0.0.2/24") {
+		if r := k.Report([]Uplink{testUplink()}); !strings.Contains(r, "address 10.0.0.2/24") {
 			t.Errorf("report %q", r)
 		}
 		wk.changed(nil)
@@ -209,8 +209,8 @@ func TestFlood(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var tasks sync.WaitGroup
-		tasks.Go(func() { k.hear(ctx) })
-		tasks.Go(func() { k.mend(ctx) })
+		tasks.Go(func() { k.Hear(ctx) })
+		tasks.Go(func() { k.Mend(ctx) })
 		defer tasks.Wait()
 		defer cancel()
 		<-watched

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
 // netlinkISCSI is the protocol's number (include/uapi/linux/netlink.h:
@@ -52,8 +54,17 @@ func listeners(text string, own uint32) []uint32 {
 	return ids
 }
 
-// unread returns how many bytes of the kernel's events a listener has not read.
-func unread(id uint32) (int, error) {
+// OtherListeners reads which other sockets receive the kernel's iSCSI events.
+func OtherListeners(t *kernel.Transport) ([]uint32, error) {
+	b, err := os.ReadFile(procNetlink)
+	if err != nil {
+		return nil, err
+	}
+	return listeners(string(b), t.PortID()), nil
+}
+
+// Unread returns how many bytes of the kernel's events a listener has not read.
+func Unread(id uint32) (int, error) {
 	b, err := os.ReadFile(procNetlink)
 	if err != nil {
 		return 0, err

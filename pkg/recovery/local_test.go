@@ -65,7 +65,7 @@ func TestLocal(t *testing.T) {
 			if source != "" {
 				w.Source = netip.MustParseAddr(source)
 			}
-			if got := local(w); got != want {
+			if got := Local(w); got != want {
 				t.Errorf("%s: %+v is local: %v", name, w, got)
 			}
 		}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// mend checks the uplinks when it is time to, until ctx ends.
-func (k *keeper) mend(ctx context.Context) {
+// Mend checks the uplinks when it is time to, until ctx ends.
+func (k *Keeper) Mend(ctx context.Context) {
 	look := time.NewTimer(0)
 	defer look.Stop()
 	for {
@@ -26,7 +26,7 @@ func (k *keeper) mend(ctx context.Context) {
 }
 
 // check checks all uplinks.
-func (k *keeper) check() time.Duration {
+func (k *Keeper) check() time.Duration {
 	k.mu.Lock()
 	a := &look{nic: k.nic, log: k.log, now: k.now(), boot: k.clock(), sessions: k.uses}
 	for i, l := range k.leases {
@@ -52,7 +52,7 @@ func (k *keeper) check() time.Duration {
 // Without a carrier none answered, and the kernel asks once a second
 // (net/core/neighbour.c: neigh_timer_handler): a new connection would wait for
 // the next time.
-func (k *keeper) askAgain(index int) {
+func (k *Keeper) askAgain(index int) {
 	var asked []int
 	for _, u := range k.uplinks {
 		at := u.place.top().index
@@ -78,7 +78,7 @@ type seen struct {
 }
 
 // publish shows how the uplinks are.
-func (k *keeper) publish(a *look) {
+func (k *Keeper) publish(a *look) {
 	var all []seen
 	for _, u := range k.uplinks {
 		s := seen{name: u.name, gone: u.gone, lost: u.lost >= 0, putBack: u.putBack, beside: u.beside(a), now: []netip.Prefix{}, uplink: u.Uplink}
@@ -97,15 +97,15 @@ func (k *keeper) publish(a *look) {
 }
 
 // shown returns how the uplinks are, as of the last look.
-func (k *keeper) shown() []seen {
+func (k *Keeper) shown() []seen {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.seen // never written to once it is shown
 }
 
-// note writes down what the next worker needs to know, and tells whether that is
+// Note writes down what the next worker needs to know, and tells whether that is
 // anything new.
-func (k *keeper) note(uplinks []Uplink) bool {
+func (k *Keeper) Note(uplinks []Uplink) bool {
 	fresh := false
 	for i, s := range k.shown() {
 		u := &uplinks[i]

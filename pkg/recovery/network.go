@@ -13,12 +13,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// keeper follows the machine's network: it tells the agent what came up, and
+// Keeper follows the machine's network: it tells the agent what came up, and
 // keeps the uplinks. hear reads the kernel's messages and asks the kernel
 // nothing; mend alone sends requests by rtnetlink, which wait while a driver
 // resets its NIC under rtnl_lock. So what the agent waits for does not wait for
 // that. Both end with their context.
-type keeper struct {
+type Keeper struct {
 	nic       nic
 	log       Logger
 	subscribe func() (subscription, error)
@@ -65,9 +65,9 @@ func subscribe() (subscription, error) {
 // left to the kernel, which asks once a second.
 const maxAsk = 16
 
-func newKeeper(n nic, log Logger, uplinks []Uplink, changed func()) *keeper {
-	k := &keeper{
-		nic: n, log: log, subscribe: subscribe, changes: make(chan Change, 1), changed: changed, began: time.Now(), clock: sinceBoot,
+func newKeeper(n nic, log Logger, uplinks []Uplink, changed func()) *Keeper {
+	k := &Keeper{
+		nic: n, log: log, subscribe: subscribe, changes: make(chan Change, 1), changed: changed, began: time.Now(), clock: SinceBoot,
 		wake: make(chan struct{}, 1), ask: make(chan int, maxAsk), away: map[any]time.Duration{}, masters: map[int]int{}, known: map[addressOf]struct{}{},
 		out: []session.Way{{}}, leases: map[int]dhcp.Lease{},
 	}
@@ -78,11 +78,11 @@ func newKeeper(n nic, log Logger, uplinks []Uplink, changed func()) *keeper {
 	return k
 }
 
-func (k *keeper) now() time.Duration { return time.Since(k.began) }
+func (k *Keeper) now() time.Duration { return time.Since(k.began) }
 
 // tell passes on what happened, together with what nothing has read yet. A
 // carrier that went counts if nothing came up after it.
-func (k *keeper) tell(c Change) {
+func (k *Keeper) tell(c Change) {
 	if c == (Change{}) {
 		return
 	}
@@ -98,9 +98,9 @@ func (k *keeper) tell(c Change) {
 // hearAgain is the pause between the end of a subscription and the next.
 const hearAgain = time.Second
 
-// hear reads the kernel's messages until ctx ends. While there is no
+// Hear reads the kernel's messages until ctx ends. While there is no
 // subscription the uplinks are looked after each second.
-func (k *keeper) hear(ctx context.Context) {
+func (k *Keeper) Hear(ctx context.Context) {
 	for {
 		w, err := k.subscribe()
 		k.forget()
@@ -112,14 +112,14 @@ func (k *keeper) hear(ctx context.Context) {
 			}
 		}
 		k.warn(err)
-		if !pause(ctx, hearAgain) {
+		if !Pause(ctx, hearAgain) {
 			return
 		}
 	}
 }
 
 // warn logs an error of the watch, unless it was the last one too.
-func (k *keeper) warn(err error) {
+func (k *Keeper) warn(err error) {
 	if err == nil || k.said == err.Error() {
 		return
 	}
@@ -128,7 +128,7 @@ func (k *keeper) warn(err error) {
 }
 
 // look has mend look after the uplinks.
-func (k *keeper) look() {
+func (k *Keeper) look() {
 	select {
 	case k.wake <- struct{}{}:
 	default:
@@ -136,7 +136,7 @@ func (k *keeper) look() {
 }
 
 // follows takes updates in until there are no more, and closes the subscription.
-func (k *keeper) follows(ctx context.Context, w subscription) {
+func (k *Keeper) follows(ctx context.Context, w subscription) {
 	defer w.Close()
 	for {
 		select {
@@ -153,7 +153,7 @@ func (k *keeper) follows(ctx context.Context, w subscription) {
 
 // update takes one in. After an overflow the uplinks are looked after: one of
 // the lost messages may have been about them.
-func (k *keeper) update(u rtwatch.Update) {
+func (k *Keeper) update(u rtwatch.Update) {
 	soon := u.Lost
 	switch {
 	case u.Lost:
@@ -175,7 +175,7 @@ func (k *keeper) update(u rtwatch.Update) {
 
 // link takes in the state of an interface. Of one that is no more nothing is
 // kept: its number does not come again.
-func (k *keeper) link(u netlink.LinkUpdate) bool {
+func (k *Keeper) link(u netlink.LinkUpdate) bool {
 	index := u.Attrs().Index
 	carrier := u.Header.Type == unix.RTM_NEWLINK && u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
 	_, away := k.away[index]
@@ -209,7 +209,7 @@ const maxKnown = 1024
 
 // address takes in that an address came or went. That one is confirmed, as a
 // DHCP client and a router's advertisement do, is no news.
-func (k *keeper) address(u netlink.AddrUpdate) bool {
+func (k *Keeper) address(u netlink.AddrUpdate) bool {
 	c := k.follow(u.LinkAddress.IP.String()+"/address", u.NewAddr)
 	at := addressOf{u.LinkIndex, string(u.LinkAddress.IP)}
 	_, known := k.known[at]
@@ -225,14 +225,14 @@ func (k *keeper) address(u netlink.AddrUpdate) bool {
 }
 
 // forget begins anew after messages that were not heard.
-func (k *keeper) forget() {
+func (k *Keeper) forget() {
 	clear(k.masters)
 	clear(k.known)
 }
 
 // neighbour takes in the state of another machine on the network. One that is
 // asked for is away until it answers.
-func (k *keeper) neighbour(u netlink.NeighUpdate) {
+func (k *Keeper) neighbour(u netlink.NeighUpdate) {
 	switch {
 	case u.Type == unix.RTM_DELNEIGH || u.State&(netlink.NUD_FAILED|netlink.NUD_INCOMPLETE) != 0:
 		k.tell(k.follow(u.IP.String(), false))
@@ -247,7 +247,7 @@ const maxAway = 256
 
 // follow notes that something is there or away, and returns what that is for the
 // agent.
-func (k *keeper) follow(what any, there bool) Change {
+func (k *Keeper) follow(what any, there bool) Change {
 	since, known := k.away[what]
 	_, link := what.(int)
 	switch {

@@ -55,7 +55,7 @@ type wired struct {
 	t      *testing.T
 	lan    netlink.Link
 	log    *rig
-	keeper *keeper
+	keeper *Keeper
 }
 
 func (w *wired) uplink(address, via string) Uplink {
@@ -84,8 +84,8 @@ func inWires(t *testing.T, test func(w *wired)) {
 		w.keeper = newKeeper(kernelNIC{}, w.log, all, func() {})
 		ctx, cancel := context.WithCancel(t.Context())
 		var tasks sync.WaitGroup
-		tasks.Go(func() { w.keeper.hear(ctx) })
-		tasks.Go(func() { w.keeper.mend(ctx) })
+		tasks.Go(func() { w.keeper.Hear(ctx) })
+		tasks.Go(func() { w.keeper.Mend(ctx) })
 		defer tasks.Wait()
 		defer cancel()
 		w.until("its first look", func() bool { s := w.keeper.shown(); return s[0].uplink.Known && s[1].uplink.Known })

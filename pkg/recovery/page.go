@@ -47,7 +47,7 @@ type page struct {
 	beats    [halves]atomic.Uint64
 	replaced [halves]struct {
 		times, cause atomic.Uint32
-		at           atomic.Int64 // of the last time, on the clock of sinceBoot
+		at           atomic.Int64 // of the last time, on the clock of SinceBoot
 	}
 }
 
@@ -69,7 +69,7 @@ func (p *page) beat(h half) { p.beats[h].Add(1) }
 func (p *page) note(h half, why cause) {
 	r := &p.replaced[h]
 	r.cause.Store(uint32(why))
-	r.at.Store(int64(sinceBoot()))
+	r.at.Store(int64(SinceBoot()))
 	r.times.Add(1)
 }
 

@@ -276,10 +276,10 @@ func TestAsksAtThePlace(t *testing.T) {
 		t.Errorf("the lease is of %+v", h)
 	}
 	const want = "link eth0 mac 52:54:00:77:00:01 address 10.0.0.2/24 by static state there put-back 0 now 10.0.0.2/24 place br0\n"
-	if got := k.report([]Uplink{testUplink()}); got != want {
+	if got := k.Report([]Uplink{testUplink()}); got != want {
 		t.Errorf("report %q", got)
 	}
-	if got := fmt.Sprint(k.ways()); got != "[{ invalid IP} {br0 invalid IP} { 10.0.0.2} { fd00::2}]" {
+	if got := fmt.Sprint(k.Ways()); got != "[{ invalid IP} {br0 invalid IP} { 10.0.0.2} { fd00::2}]" {
 		t.Errorf("ways %s", got)
 	}
 }
@@ -338,7 +338,7 @@ func TestShowsThePlaceOfAPortThatIsGone(t *testing.T) {
 	w.there = false
 	for _, want := range []string{" state gone put-back 0 now 10.0.0.2/24 place br0\n", " state gone put-back 0 now - place br0\n"} {
 		k.check()
-		if got := k.report([]Uplink{testUplink()}); !strings.HasSuffix(got, want) {
+		if got := k.Report([]Uplink{testUplink()}); !strings.HasSuffix(got, want) {
 			t.Errorf("report %q, want %q", got, want)
 		}
 		w.addrs = nil

@@ -30,12 +30,12 @@ func TestReports(t *testing.T) {
 	want := []time.Duration{0, 10 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute}
 	var got []time.Duration
 	for last := time.Duration(-1); len(got) < len(want); last = got[len(got)-1] {
-		got = append(got, nextReport(last))
+		got = append(got, NextReport(last))
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("reports at %v, want %v", got, want)
 	}
-	if got := nextReport(6 * time.Minute); got != 10*time.Minute {
+	if got := NextReport(6 * time.Minute); got != 10*time.Minute {
 		t.Errorf("after a late report: %v", got)
 	}
 }

@@ -14,10 +14,10 @@ import (
 // extender asks for more time for a lease: dhcp4.Renew and dhcp4.Rebind.
 type extender func(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) (dhcp.Lease, error)
 
-// renewer keeps a leased address for as long as no DHCP client of the system
+// Renewer keeps a leased address for as long as no DHCP client of the system
 // does: one that was never started leaves root with an address that the server
 // gives to another machine.
-type renewer struct {
+type Renewer struct {
 	renew, rebind extender
 	// clock is the time since boot, that of sleep included, as Lease.Obtained.
 	clock  func() time.Duration
@@ -38,14 +38,14 @@ const (
 	renewLook  = 30 * time.Second // until it is seen anew whether another program still does it
 )
 
-// run works until ctx ends.
-func (r *renewer) run(ctx context.Context, l dhcp.Lease) {
+// Run works until ctx ends.
+func (r *Renewer) Run(ctx context.Context, l dhcp.Lease) {
 	for {
 		wait := l.Obtained + l.Renew - r.clock()
 		if l.Renew == dhcp.Infinite || l.Renew <= 0 {
 			return
 		}
-		if !pause(ctx, max(wait, renewLeast)) {
+		if !Pause(ctx, max(wait, renewLeast)) {
 			return
 		}
 		h := r.holder(l)
@@ -65,7 +65,7 @@ func (r *renewer) run(ctx context.Context, l dhcp.Lease) {
 		}
 		if h.others || h.cfg.Interface == "" {
 			// An eighth of the lease is left to renew it when no other program does.
-			if !pause(ctx, max(renewLeast, min(renewLook, l.Lifetime/32))) {
+			if !Pause(ctx, max(renewLeast, min(renewLook, l.Lifetime/32))) {
 				return
 			}
 			continue
@@ -85,7 +85,7 @@ func renewedBy(l dhcp.Lease, h holding, now time.Duration) dhcp.Lease {
 
 // extend asks the server that gave the lease, and later any (RFC 2131 section
 // 4.4.5), and returns the lease as it then is.
-func (r *renewer) extend(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) dhcp.Lease {
+func (r *Renewer) extend(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) dhcp.Lease {
 	ask, end := r.renew, l.Obtained+l.Rebind
 	now := r.clock()
 	if now >= end {
@@ -111,27 +111,15 @@ func (r *renewer) extend(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) dh
 		}
 		r.expired = true
 	}
-	pause(ctx, renewLeast)
+	Pause(ctx, renewLeast)
 	if errors.Is(err, dhcp4.ErrRefused) {
-		pause(ctx, renewAgain)
+		Pause(ctx, renewAgain)
 	}
 	return l
 }
 
-// pause waits, unless ctx ends.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// sinceBoot is the clock of leases.
-func sinceBoot() time.Duration {
+// SinceBoot is the clock of leases.
+func SinceBoot() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
 		return 0

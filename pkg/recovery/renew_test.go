@@ -67,7 +67,7 @@ func renewingTold(t *testing.T, run time.Duration, plan func(time.Duration) mome
 		defer cancel()
 		l := dhcp.Lease{Interface: "eth0", Method: dhcp.DHCP4, Address: netip.MustParsePrefix("10.0.0.2/24")}
 		l.SetTimes(2*time.Minute, 0, 0)
-		r := &renewer{
+		r := &Renewer{
 			renew: s.extend("renew"), rebind: s.extend("rebind"), clock: s.now, log: &log,
 			holder: func(dhcp.Lease) holding {
 				now := plan(s.now())
@@ -76,7 +76,7 @@ func renewingTold(t *testing.T, run time.Duration, plan func(time.Duration) mome
 			got:     func(dhcp.Lease) { got++ },
 			current: func(l dhcp.Lease) { end = max(end, l.Obtained+l.Lifetime) },
 		}
-		r.run(ctx, l)
+		r.Run(ctx, l)
 	})
 	return s, log, got, end
 }
@@ -171,10 +171,10 @@ func TestLeaseForEver(t *testing.T) {
 			return dhcp.Lease{}, nil
 		}
 		began := time.Now()
-		r := &renewer{clock: func() time.Duration { return time.Since(began) }, renew: asked, rebind: asked}
+		r := &Renewer{clock: func() time.Duration { return time.Since(began) }, renew: asked, rebind: asked}
 		l := dhcp.Lease{}
 		l.SetTimes(dhcp.Infinite, 0, 0)
-		r.run(t.Context(), l)
+		r.Run(t.Context(), l)
 		if waited := time.Since(began); waited > 0 {
 			t.Errorf("the renewer of a lease without an end waited for %v", waited)
 		}

@@ -27,10 +27,10 @@ func redial(outage time.Duration, random float64) time.Duration {
 	return pause + time.Duration((random-0.5)*0.4*float64(pause))
 }
 
-// nextReport says at which length of an outage the log is written next: at
+// NextReport says at which length of an outage the log is written next: at
 // once, after 10 s, after a minute, then every five minutes. last is the length
 // at the last report; negative: there was none.
-func nextReport(last time.Duration) time.Duration {
+func NextReport(last time.Duration) time.Duration {
 	const regular = 5 * time.Minute
 	switch {
 	case last < 0:

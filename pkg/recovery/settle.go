@@ -17,7 +17,7 @@ const settleAfter = 5 * time.Second
 // settle starts the supervisor once the boot is over, and ends the first worker:
 // the supervisor notices by a pipe, and its worker goes on where this one was.
 func settle(ctx context.Context, supervise func() error, log Logger, end func()) {
-	if pause(ctx, settleAfter) {
+	if Pause(ctx, settleAfter) {
 		untilSupervised(ctx, supervise, log, end)
 	}
 }
@@ -33,7 +33,7 @@ func untilSupervised(ctx context.Context, supervise func() error, log Logger, en
 			return
 		}
 		said.warn(err.Error() + ": it is not started again if it ends")
-		if !pause(ctx, settleAfter) {
+		if !Pause(ctx, settleAfter) {
 			return
 		}
 	}

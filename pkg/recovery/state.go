@@ -22,14 +22,14 @@ type State struct {
 	Uplinks  []Uplink
 	Disks    disks.Memory
 	// Past is what the worker that ended knew, at a time on the clock of
-	// sinceBoot.
+	// SinceBoot.
 	Past []Status
 	At   time.Duration
 }
 
 // With returns the state with what is known of the sessions at this moment.
 func (s State) With(past []Status) State {
-	s.Past, s.At = past, sinceBoot()
+	s.Past, s.At = past, SinceBoot()
 	return s
 }
 

@@ -38,7 +38,7 @@ func (a *Agent) resume(w *watched, p Status) {
 	w.down = newOutage(began, errors.New(p.Cause))
 	w.down.dialAt, w.down.pause, w.down.resumed = a.now(), p.NotBefore, true
 	w.down.tried = a.now()
-	w.down.reported, w.down.reportAt = p.Down, began+nextReport(p.Down)
+	w.down.reported, w.down.reportAt = p.Down, began+NextReport(p.Down)
 	w.down.forced, w.down.refused, w.down.slow = p.Forced, p.Refused, p.Refused > 0
 	if p.LastErr != "" {
 		w.down.lastErr = errors.New(p.LastErr)
@@ -101,6 +101,6 @@ func (a *Agent) report(w *watched) {
 		a.say(w, a.cfg.Log.Errorf, "down for %.0f s: %v", length.Seconds(), cause)
 	}
 	o.reported = length
-	o.reportAt = o.began + nextReport(length)
+	o.reportAt = o.began + NextReport(length)
 	a.changed()
 }

@@ -38,7 +38,7 @@ func TestOutageIsTriedFor(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		k := newKeeper(faked{chosen()}, &lines{}, []Uplink{testUplink()}, func() {})
 		time.Sleep(time.Hour)
-		k.sessions([]Status{r.state()})
+		k.Sessions([]Status{r.state()})
 		if s := r.state(); s.Down < 55*time.Second || s.Tried > s.Down-45*time.Second || k.now()-k.uses[0].since != s.Tried {
 			t.Errorf("down for %v, tried for %v, and as the keeper sees it %v", s.Down, s.Tried, k.now()-k.uses[0].since)
 		}

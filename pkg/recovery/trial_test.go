@@ -187,9 +187,9 @@ func TestTrialByTheAgentsWord(t *testing.T) {
 		h := newHeard()
 		return func() (subscription, error) { return h, nil }
 	}
-	keeping(t, w, setup, func(t *testing.T, k *keeper, _ *rig) {
+	keeping(t, w, setup, func(t *testing.T, k *Keeper, _ *rig) {
 		time.Sleep(time.Hour + time.Second)
-		k.sessions([]Status{{Up: true, Source: other}, {Source: ours, Down: time.Minute, Tried: 2 * time.Second}, {Ended: true}})
+		k.Sessions([]Status{{Up: true, Source: other}, {Source: ours, Down: time.Minute, Tried: 2 * time.Second}, {Ended: true}})
 		time.Sleep(7900 * time.Millisecond)
 		synctest.Wait()
 		if got := w.took(); got != "" {
@@ -202,30 +202,30 @@ func TestTrialByTheAgentsWord(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if got := fmt.Sprint(k.temporary()); got != "[10.0.0.2]" {
+		if got := fmt.Sprint(k.Temporary()); got != "[10.0.0.2]" {
 			t.Errorf("temporary %s", got)
 		}
 		want := []session.Way{{}, {Source: other}, {Source: ours}} // what is to go comes last
-		if diff := cmp.Diff(want, k.ways(), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		if diff := cmp.Diff(want, k.Ways(), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 			t.Error(diff)
 		}
 		state := []Uplink{testUplink()}
-		if !k.note(state) || !state[0].Temporary || !state[0].Known || state[0].Permanent != ourMAC || k.note(state) {
+		if !k.Note(state) || !state[0].Temporary || !state[0].Known || state[0].Permanent != ourMAC || k.Note(state) {
 			t.Errorf("state %+v", state)
 		}
-		if got := k.report(state); !strings.HasSuffix(got, " now 10.0.0.9/24,10.0.0.2/24 temporary 10.0.0.2/24\n") {
+		if got := k.Report(state); !strings.HasSuffix(got, " now 10.0.0.9/24,10.0.0.2/24 temporary 10.0.0.2/24\n") {
 			t.Errorf("report %q", got)
 		}
 		next := newKeeper(faked{w}, &lines{}, state, func() {})
-		if got := fmt.Sprint(next.temporary()); got != "[10.0.0.2]" {
+		if got := fmt.Sprint(next.Temporary()); got != "[10.0.0.2]" {
 			t.Errorf("the next worker's temporary %s", got)
 		}
-		k.sessions([]Status{{Up: true, Source: other}, {Up: true, Source: other}})
+		k.Sessions([]Status{{Up: true, Source: other}, {Up: true, Source: other}})
 		synctest.Wait()
-		if got := w.took(); got != "no address 10.0.0.2/24 on 2" || len(k.temporary()) > 0 {
-			t.Errorf("did %q, temporary %v", got, k.temporary())
+		if got := w.took(); got != "no address 10.0.0.2/24 on 2" || len(k.Temporary()) > 0 {
+			t.Errorf("did %q, temporary %v", got, k.Temporary())
 		}
-		k.sessions([]Status{{Up: true, Source: other}, {Up: true, Source: other}}) // the same: nothing to look for
+		k.Sessions([]Status{{Up: true, Source: other}, {Up: true, Source: other}}) // the same: nothing to look for
 		if len(k.wake) > 0 {
 			t.Error("looked for nothing")
 		}
@@ -372,7 +372,7 @@ func TestPutBackIsNotToBeLeft(t *testing.T) {
 		k.check()
 		now += 2 * time.Second
 	}
-	if len(w.addrs) != 2 || !k.uplinks[0].Temporary || len(k.temporary()) > 0 {
-		t.Errorf("addresses %v, to be left %v", w.addrs, k.temporary())
+	if len(w.addrs) != 2 || !k.uplinks[0].Temporary || len(k.Temporary()) > 0 {
+		t.Errorf("addresses %v, to be left %v", w.addrs, k.Temporary())
 	}
 }

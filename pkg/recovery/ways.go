@@ -41,8 +41,8 @@ func (u uses) use(addr netip.Addr) bool {
 	return slices.ContainsFunc(u, func(s use) bool { return s.source == addr })
 }
 
-// sessions takes in how the sessions are. It is for the agent's goroutine.
-func (k *keeper) sessions(all []Status) {
+// Sessions takes in how the sessions are. It is for the agent's goroutine.
+func (k *Keeper) Sessions(all []Status) {
 	var next uses
 	for _, s := range all {
 		if s.Ended {
@@ -66,18 +66,18 @@ func (k *keeper) sessions(all []Status) {
 // maxSources is how many addresses a connection may be tried from.
 const maxSources = 8
 
-// ways lists how a connection may leave the machine, as of the last look: as the
+// Ways lists how a connection may leave the machine, as of the last look: as the
 // kernel chooses, by the VRFs that an uplink is in, and from each address. It asks
-// the kernel nothing. It is for any goroutine, as temporary is.
-func (k *keeper) ways() []session.Way {
+// the kernel nothing. It is for any goroutine, as Temporary is.
+func (k *Keeper) Ways() []session.Way {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Clone(k.out)
 }
 
-// temporary lists the addresses that are to be taken away again: others are there
+// Temporary lists the addresses that are to be taken away again: others are there
 // in their place.
-func (k *keeper) temporary() []netip.Addr {
+func (k *Keeper) Temporary() []netip.Addr {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var out []netip.Addr

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -15,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
@@ -122,11 +120,11 @@ func ignoreSignals() {
 type worker struct {
 	agent     *Agent
 	transport *kernel.Transport
-	keeper    *keeper
+	keeper    *Keeper
 	disks     *disks.Keeper
 	log       Logger
 	memory    stateMemory
-	sessions  []*live
+	sessions  []*Live
 	page      *page  // that the supervisor has too
 	timing           // of the watch over it
 	dir       string // of the files for people
@@ -164,16 +162,16 @@ func newWorker(memory stateMemory) (*worker, error) {
 	w := &worker{
 		transport: transport, log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, page: shared, timing: usual(), dir: runDir,
 	}
-	past := state.past(sinceBoot())
+	past := state.past(SinceBoot())
 	w.keeper = newKeeper(kernelNIC{}, w.log, state.Uplinks, w.network)
 	cfg := Config{
-		Events: transport.Watch(), Network: w.keeper.changes, Log: w.log, Changed: w.changed, Slow: needsPerson,
-		Listeners: func() ([]uint32, error) { return otherListeners(transport) }, Unread: unread, Past: past,
+		Events: transport.Watch(), Network: w.keeper.changes, Log: w.log, Changed: w.changed, Slow: NeedsPerson,
+		Listeners: func() ([]uint32, error) { return OtherListeners(transport) }, Unread: Unread, Past: past,
 		Beat: w.beat, BeatEvery: w.every,
-		Ways: w.keeper.ways, Local: local, Temporary: w.keeper.temporary,
+		Ways: w.keeper.Ways, Local: Local, Temporary: w.keeper.Temporary,
 	}
 	for _, st := range state.Sessions {
-		s := &live{session.Reopen(transport, st)}
+		s := &Live{session.Reopen(transport, st)}
 		w.sessions = append(w.sessions, s)
 		cfg.Sessions = append(cfg.Sessions, s)
 	}
@@ -188,8 +186,8 @@ func newWorker(memory stateMemory) (*worker, error) {
 
 // start begins what works beside the agent, until ctx ends or the process does.
 func (w *worker) start(ctx context.Context) {
-	w.persist(ctx, "network watch", func() { w.keeper.hear(ctx) })
-	w.persist(ctx, "address keeper", func() { w.keeper.mend(ctx) })
+	w.persist(ctx, "network watch", func() { w.keeper.Hear(ctx) })
+	w.persist(ctx, "address keeper", func() { w.keeper.Mend(ctx) })
 	w.persist(ctx, "disk keeper", func() { w.disks.Run(ctx) })
 	w.renewLeases(ctx)
 	w.persist(ctx, "shutdown watch", func() { w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.transport, w.letGo, w.log)) })
@@ -206,7 +204,7 @@ func (w *worker) persist(ctx context.Context, where string, f func()) {
 				return
 			}
 			w.log.Errorf("agent: %v: starting it again", err)
-			if !pause(ctx, restartMost) {
+			if !Pause(ctx, restartMost) {
 				return
 			}
 		}
@@ -222,13 +220,13 @@ func (w *worker) renewLeases(ctx context.Context) {
 		if u.Lease.Method != dhcp.DHCP4 {
 			continue
 		}
-		r := &renewer{
-			renew: dhcp4.Renew, rebind: dhcp4.Rebind, clock: sinceBoot, log: w.log,
+		r := &Renewer{
+			renew: dhcp4.Renew, rebind: dhcp4.Rebind, clock: SinceBoot, log: w.log,
 			holder:  func(l dhcp.Lease) holding { return w.keeper.holder(i, l) },
 			got:     func(l dhcp.Lease) { w.renewed(i, l) },
 			current: func(l dhcp.Lease) { w.keeper.current(i, l) },
 		}
-		w.persist(ctx, "lease of "+u.Lease.Interface, func() { r.run(ctx, w.lease(i)) })
+		w.persist(ctx, "lease of "+u.Lease.Interface, func() { r.Run(ctx, w.lease(i)) })
 	}
 }
 
@@ -239,63 +237,19 @@ func (w *worker) lease(i int) dhcp.Lease {
 	return w.state.Uplinks[i].Lease
 }
 
-// otherListeners reads which other sockets receive the kernel's iSCSI events.
-func otherListeners(t *kernel.Transport) ([]uint32, error) {
-	b, err := os.ReadFile(procNetlink)
-	if err != nil {
-		return nil, err
-	}
-	return listeners(string(b), t.PortID()), nil
-}
-
-// needsPerson tells of a refusal that only the target's administrator mends.
-func needsPerson(err error) bool {
-	var status *iscsi.StatusError
-	var auth *iscsi.AuthError
-	return errors.As(err, &auth) ||
-		errors.As(err, &status) && (status.Code() == 0x0201 || status.Code() == 0x0202)
-}
-
-// live is a session as the agent wants it.
-type live struct{ *session.Session }
-
-func (l *live) ID() uint32     { return l.SID }
-func (l *live) String() string { return l.Target }
-
-// Where implements Session.
-func (l *live) Where() []string {
-	var out []string
-	for _, p := range l.Known() {
-		out = append(out, p.String())
-	}
-	return out
-}
-
-func (l *live) Dial(ctx context.Context, ways ...session.Way) (io.Closer, error) {
-	c, err := l.Connect(ctx, ways...)
-	if err != nil {
-		return nil, err // not a typed nil
-	}
-	return c, nil
-}
-
-func (l *live) Login(ctx context.Context, conn io.Closer) error {
-	return l.Relogin(ctx, conn.(*session.Connection))
-}
-
 // changed keeps what the next worker and people need to know. What a login is
 // changing is kept when it is whole again.
 func (w *worker) changed(all []Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range all {
-		i := slices.IndexFunc(w.sessions, func(l *live) bool { return l.SID == s.SID })
+		i := slices.IndexFunc(w.sessions, func(l *Live) bool { return l.SID == s.SID })
 		if s.Up && i >= 0 {
 			w.state.Sessions[i] = w.sessions[i].State()
 		}
 	}
 	w.state.Past = all
-	w.keeper.sessions(all)
+	w.keeper.Sessions(all)
 	w.keep()
 	w.disks.Wake() // a login may have brought disks
 }
@@ -306,7 +260,7 @@ func (w *worker) renewed(i int, l dhcp.Lease) {
 	w.state.Uplinks[i].Lease = l
 	w.keep()
 	w.mu.Unlock()
-	w.keeper.renewed(i, l)
+	w.keeper.Renewed(i, l)
 	if err := replace(filepath.Join(w.dir, leasePrefix+l.Interface), l.Encode()); err != nil {
 		w.log.Warnf("agent: %v", err)
 	}
@@ -316,7 +270,7 @@ func (w *worker) renewed(i int, l dhcp.Lease) {
 func (w *worker) network() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if fresh := w.keeper.note(w.state.Uplinks); fresh || w.report() != w.said {
+	if fresh := w.keeper.Note(w.state.Uplinks); fresh || w.report() != w.said {
 		w.keep()
 	}
 }
@@ -324,7 +278,7 @@ func (w *worker) network() {
 // keep writes the state, for the next worker, and the report, for people. The
 // caller holds mu.
 func (w *worker) keep() {
-	w.state.At = sinceBoot()
+	w.state.At = SinceBoot()
 	b := w.state.Append(nil)
 	err := w.memory.keep(b)
 	clear(b)
@@ -337,7 +291,7 @@ func (w *worker) keep() {
 // write writes the report. The caller holds mu.
 func (w *worker) write() {
 	w.said = w.report()
-	at := fmt.Sprintf("since-boot %d\n", int(sinceBoot().Seconds()))
+	at := fmt.Sprintf("since-boot %d\n", int(SinceBoot().Seconds()))
 	w.file.write(filepath.Join(w.dir, statusName), at+w.said, w.log)
 }
 
@@ -354,5 +308,5 @@ func (w *worker) beat() {
 
 // report is the text for people.
 func (w *worker) report() string {
-	return reportSessions(w.state.Past) + w.disks.Report() + w.keeper.report(w.state.Uplinks) + w.page.report()
+	return reportSessions(w.state.Past) + w.disks.Report() + w.keeper.Report(w.state.Uplinks) + w.page.report()
 }

@@ -154,11 +154,11 @@ func TestReceiveState(t *testing.T) {
 func TestNeedsPerson(t *testing.T) {
 	for code, want := range map[uint16]bool{0x0201: true, 0x0202: true, 0x0203: false, 0x0301: false, 0x0206: false} {
 		err := fmt.Errorf("login: %w", &iscsi.StatusError{Class: uint8(code >> 8), Detail: uint8(code)})
-		if got := needsPerson(err); got != want {
+		if got := NeedsPerson(err); got != want {
 			t.Errorf("%04x: %v", code, got)
 		}
 	}
-	if !needsPerson(fmt.Errorf("login: %w", &iscsi.AuthError{})) {
+	if !NeedsPerson(fmt.Errorf("login: %w", &iscsi.AuthError{})) {
 		t.Error("a target that failed to prove itself heals by itself")
 	}
 }

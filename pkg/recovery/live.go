@@ -1,0 +1,50 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// Live is a session as the agent wants it.
+type Live struct{ *session.Session }
+
+// ID implements Session.
+func (l *Live) ID() uint32 { return l.SID }
+
+// String implements Session.
+func (l *Live) String() string { return l.Target }
+
+// Where implements Session.
+func (l *Live) Where() []string {
+	var out []string
+	for _, p := range l.Known() {
+		out = append(out, p.String())
+	}
+	return out
+}
+
+// Dial implements Session.
+func (l *Live) Dial(ctx context.Context, ways ...session.Way) (io.Closer, error) {
+	c, err := l.Connect(ctx, ways...)
+	if err != nil {
+		return nil, err // not a typed nil
+	}
+	return c, nil
+}
+
+// Login implements Session.
+func (l *Live) Login(ctx context.Context, conn io.Closer) error {
+	return l.Relogin(ctx, conn.(*session.Connection))
+}
+
+// NeedsPerson tells of a refusal that only the target's administrator mends.
+func NeedsPerson(err error) bool {
+	var status *iscsi.StatusError
+	var auth *iscsi.AuthError
+	return errors.As(err, &auth) ||
+		errors.As(err, &status) && (status.Code() == 0x0201 || status.Code() == 0x0202)
+}
