@@ -20,7 +20,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
-	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
 	"github.com/iscsiroot/iscsiroot/pkg/shell"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 	"github.com/iscsiroot/iscsiroot/pkg/status"
@@ -32,12 +32,12 @@ func main() {
 		os.Exit(modprobe(os.Args[1:]))
 	case shell.Name:
 		os.Exit(shell.Main(os.Args[1:], boot.Verbs))
-	case recovery.FirstName:
-		os.Exit(agent(recovery.Boot))
-	case recovery.SupervisorName:
-		os.Exit(agent(recovery.Supervise))
-	case recovery.WorkerName:
-		os.Exit(agent(recovery.Work))
+	case agent.FirstName:
+		os.Exit(stay(agent.Boot))
+	case agent.SupervisorName:
+		os.Exit(stay(agent.Supervise))
+	case agent.WorkerName:
+		os.Exit(stay(agent.Work))
 	case shutdown.Program:
 		if slices.Equal(os.Args[1:], []string{"status"}) {
 			os.Exit(showStatus())
@@ -48,9 +48,9 @@ func main() {
 	}
 }
 
-// agent is one of the processes that stay. It returns only with an error,
+// stay is the life of one of the processes that stay. It returns only with an error,
 // which the kernel's log gets: there is no terminal.
-func agent(life func() error) int {
+func stay(life func() error) int {
 	if err := life(); err != nil {
 		log := kmsg.Open(kmsg.SystemPaths())
 		log.Errorf("agent: %v", err)

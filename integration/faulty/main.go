@@ -16,11 +16,11 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
-	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
 )
 
 func main() {
-	lives := map[string]func() error{recovery.FirstName: recovery.Boot, recovery.SupervisorName: recovery.Supervise, recovery.WorkerName: recovery.Work}
+	lives := map[string]func() error{agent.FirstName: agent.Boot, agent.SupervisorName: agent.Supervise, agent.WorkerName: agent.Work}
 	if life := lives[os.Args[0]]; life != nil {
 		kmsg.Open(kmsg.SystemPaths()).Errorf("agent: %v", life())
 		os.Exit(1)
@@ -78,7 +78,7 @@ func addFault(_ *boot.Machine, steps []boot.Step) []boot.Step {
 func killAgent() {
 	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, path := range paths {
-		if b, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(b), recovery.FirstName) {
+		if b, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(b), agent.FirstName) {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}

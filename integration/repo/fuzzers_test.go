@@ -31,6 +31,8 @@ var parsers = map[string]string{
 	"pkg/network/linkfile":  "an image's",
 	"pkg/network/rtwatch":   "the kernel's",
 	"pkg/recovery":          "the kernel's",
+	"pkg/recovery/agent":    "another process's",
+	"pkg/recovery/uplink":   "the kernel's",
 	"pkg/session":           "another process's",
 	"pkg/netboot":           "an administrator's",
 	"pkg/shutdown":          "the kernel's",

@@ -14,6 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/handover"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
@@ -32,7 +34,7 @@ func (m *Machine) startAgent(context.Context) error {
 }
 
 func (m *Machine) launchAgent() (err error) {
-	m.agent, err = recovery.Launch(func(fork func() (int, error)) error {
+	m.agent, err = agent.Launch(func(fork func() (int, error)) error {
 		_, _, err := m.reaper.start(fork)
 		return err
 	})
@@ -168,7 +170,7 @@ func (m *Machine) listen(on bool) error {
 // state is all that the agent needs. The sessions get the timers of the running
 // system.
 func (m *Machine) state(ctx context.Context, past []recovery.Status) []byte {
-	whole := recovery.State{Uplinks: m.uplinks()}.With(past)
+	whole := agent.State{Uplinks: m.uplinks()}.With(past)
 	for i, s := range m.sessions {
 		if !m.kept(i) {
 			continue
@@ -183,8 +185,8 @@ func (m *Machine) state(ctx context.Context, past []recovery.Status) []byte {
 
 // uplinks are the addresses of this machine, for the agent to keep, as
 // iscsi_keep_address= says.
-func (m *Machine) uplinks() []recovery.Uplink {
-	var out []recovery.Uplink
+func (m *Machine) uplinks() []uplink.Uplink {
+	var out []uplink.Uplink
 	for _, l := range m.leases() {
 		if !m.ours(l.Interface) {
 			continue
@@ -195,7 +197,7 @@ func (m *Machine) uplinks() []recovery.Uplink {
 			continue
 		}
 		keep := m.spec.Policy.KeepAddress.Or(true)
-		out = append(out, recovery.Uplink{Index: index, MAC: readWord(dir, "address"), Keep: keep, Lease: l})
+		out = append(out, uplink.Uplink{Index: index, MAC: readWord(dir, "address"), Keep: keep, Lease: l})
 	}
 	return out
 }
@@ -231,7 +233,7 @@ func (m *Machine) handOver(ctx context.Context) error {
 		m.Log.Warnf("hand-over: %v", err)
 	}
 	m.leaveNetwork()
-	facts := handover.Facts{Root: root, Program: recovery.Binary, ShutdownTimeout: m.Plan.Policy.ShutdownTimeout.V}
+	facts := handover.Facts{Root: root, Program: agent.Binary, ShutdownTimeout: m.Plan.Policy.ShutdownTimeout.V}
 	facts.NamesStay = namesStay(m.release)
 	facts.Leases = m.leases()
 	for _, l := range facts.Leases {
@@ -259,7 +261,7 @@ func (m *Machine) handOver(ctx context.Context) error {
 	if err := handover.Write("/run", handover.Files(facts)); err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
-	if err := recovery.Install(); err != nil {
+	if err := agent.Install(); err != nil {
 		m.Log.Warnf("hand-over: %v: the agent tries again", err)
 	}
 	return m.giveAway(ctx)

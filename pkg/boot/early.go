@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
-	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
 )
 
 // earlyMount is a file system that everything else needs.
@@ -45,7 +45,7 @@ func mountEarly() error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, mountPlace(filepath.Dir(recovery.Binary)))...)
+	return errors.Join(append(errs, mountPlace(filepath.Dir(agent.Binary)))...)
 }
 
 // mountPlace makes the directory of the program that stays a mount of its own, of

@@ -12,6 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -53,8 +54,8 @@ type Machine struct {
 	reserved   []*kernel.Session
 	sessions   []*session.Session
 	logins     *logins
-	agent      *recovery.Process // from its start until it has the sessions
-	handedOver bool              // the agent has the sessions
+	agent      *agent.Process // from its start until it has the sessions
+	handedOver bool           // the agent has the sessions
 	// guard recovers the sessions until the agent has them. The runner reads it
 	// beside the steps.
 	guard    atomic.Pointer[recovery.Guard]

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -278,6 +279,43 @@ func TestAsyncMessages(t *testing.T) {
 		}
 		if !r.has("pause requested by the target: waiting for 3 s", "the pause of 3 s is over", "pause requested by the target: waiting for 7 s", "the pause of 7 s is over") {
 			t.Error("the log does not tell of the pauses")
+		}
+	})
+}
+
+// The agent's loop beats for as long as it goes round; one that waits does not.
+func TestLoopBeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var count atomic.Int32
+		stuck, events := make(chan struct{}), make(chan struct{})
+		a := New(Config{
+			Log: &rig{fake: &fake{}}, Beat: func() { count.Add(1) }, BeatEvery: 5 * time.Second,
+			Listeners: func() ([]uint32, error) {
+				select {
+				case <-events:
+					<-stuck
+				default:
+				}
+				return nil, nil
+			},
+		})
+		ended := make(chan struct{})
+		go func() { defer close(ended); a.Run(t.Context()) }()
+		time.Sleep(29 * time.Second)
+		if n := count.Load(); n != 6 {
+			t.Errorf("%d beats in 29 s", n)
+		}
+		close(events) // the survey after 30 s does not return
+		time.Sleep(time.Minute)
+		was := count.Load()
+		time.Sleep(time.Hour)
+		if n := count.Load(); n != was || was > 8 {
+			t.Errorf("%d beats, then %d of a loop that is stuck", was, n)
+		}
+		close(stuck)
+		time.Sleep(time.Minute)
+		if n := count.Load(); n < was+11 {
+			t.Errorf("%d beats when it goes on, %d before", n, was)
 		}
 	})
 }

@@ -59,6 +59,12 @@ func (g *Guard) newAgent(sessions []Session, past []Status) *Agent {
 	})
 }
 
+// Pauses between the end of an Agent and the next one.
+const (
+	restartFirst = 100 * time.Millisecond
+	restartMost  = 10 * time.Second
+)
+
 // run works until ctx ends. An Agent that panics is replaced, as the supervisor
 // replaces a worker, after a pause that grows.
 func (g *Guard) run(ctx context.Context) {

@@ -2,23 +2,11 @@ package recovery
 
 import (
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
-
-func TestPauseIsReported(t *testing.T) {
-	s := Status{SID: 1, Name: "iqn.a:t", NotBefore: 57500 * time.Millisecond}
-	if got := reportSessions([]Status{s}); !strings.Contains(got, "\nsession 1 waits 57.5\n") {
-		t.Errorf("report %q", got)
-	}
-	s.NotBefore = 0
-	if got := reportSessions([]Status{s}); strings.Contains(got, "waits") {
-		t.Errorf("report without a pause %q", got)
-	}
-}
 
 // A pause goes on in the agent that goes on with the outage, and its end is said.
 func TestPauseOutlivesAnAgent(t *testing.T) {

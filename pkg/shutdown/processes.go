@@ -33,7 +33,7 @@ func newLinux() *linux {
 	return &linux{proc: "/proc", sys: "/sys", old: oldRoot, sessions: "/run/iscsiroot/sessions"}
 }
 
-// agentPrefix begins argv[0] of the agent's processes (pkg/recovery).
+// agentPrefix begins argv[0] of the agent's processes (pkg/recovery/agent).
 const agentPrefix = "@iscsiroot"
 
 // agentComms are the names of the files that they run: PID 1's, its copy in /run,

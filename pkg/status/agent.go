@@ -9,7 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/procstat"
 )
 
-// Names of the agent's processes, argv[0], see package recovery.
+// Names of the agent's processes, argv[0], see package recovery/agent.
 const (
 	firstName      = "@iscsiroot-boot"
 	supervisorName = "@iscsiroot"

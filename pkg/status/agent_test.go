@@ -10,13 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	processes "github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
 )
 
 // The names are those that the agent gives itself.
 func TestNames(t *testing.T) {
 	got := []string{firstName, supervisorName, workerName}
-	if diff := cmp.Diff([]string{recovery.FirstName, recovery.SupervisorName, recovery.WorkerName}, got); diff != "" {
+	if diff := cmp.Diff([]string{processes.FirstName, processes.SupervisorName, processes.WorkerName}, got); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// said is what the agent has written, line by line, see recovery.StatusFile. A
+// said is what the agent has written, line by line, see agent.StatusFile. A
 // line is a word, a name, and keys and values in turn.
 type said struct {
 	at    time.Duration // since boot

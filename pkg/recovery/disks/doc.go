@@ -1,5 +1,5 @@
 // Package disks keeps the settings of the sessions' disks in the running
-// system, for package recovery:
+// system, for the agent (package recovery/agent):
 //
 //   - A disk that is no leg of a mirror or multipath map repeats its commands
 //     without a limit. SCSI gives each command five retries, and each break of the

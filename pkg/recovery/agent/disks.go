@@ -1,0 +1,47 @@
+package agent
+
+import (
+	"context"
+	"slices"
+
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
+)
+
+// newDisks makes the keeper of the disks' settings. It is for newWorker.
+func (w *worker) newDisks() *disks.Keeper {
+	cfg := disks.Config{
+		Sys: "/sys", Proc: "/proc", Past: w.state.Disks, NextReport: recovery.NextReport, Changed: w.disksChanged, Log: w.log,
+	}
+	for _, s := range w.sessions {
+		cfg.Sessions = append(cfg.Sessions, s)
+	}
+	return disks.New(cfg)
+}
+
+// disksChanged keeps what the disks' keeper knows, and what it has changed of the
+// sessions: their recovery time-out. The rest of a session may be in the middle of
+// a login.
+func (w *worker) disksChanged() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, s := range w.sessions {
+		st := s.State()
+		w.state.Sessions[i].Timers, w.state.Sessions[i].Due = st.Timers, st.Due
+	}
+	w.state.Disks = w.disks.Memory()
+	w.keep()
+}
+
+// letGo ends the recovery of all sessions for good: the machine's shutdown has
+// given them up, and ends them next, with retries of their disks that it has
+// limited. It returns when no login is under way.
+func (w *worker) letGo(context.Context) error {
+	w.disks.End()
+	for _, s := range slices.Clone(w.sessions) {
+		if err := w.agent.Remove(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package agent
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// workerOf is a worker with two sessions that the kernel of this machine does not
+// have, and what it does with them.
+func workerOf(t *testing.T) *worker {
+	t.Helper()
+	k := kerneltest.New()
+	t.Cleanup(k.Close)
+	transport := k.Transport()
+	log := silent{}
+	w := &worker{transport: transport, log: log, memory: newMemory(t), dir: t.TempDir()}
+	for i := range uint32(2) {
+		st := session.State{
+			Record: session.Record{
+				SID: 4_000_000_000 + i, Initiator: "iqn.i:i", Target: "iqn.t:t", Portals: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:3260")},
+			},
+			Timers: session.Timers{Recovery: 86400},
+		}
+		w.state.Sessions = append(w.state.Sessions, st)
+		w.sessions = append(w.sessions, &recovery.Live{Session: session.Reopen(transport, st)})
+	}
+	w.keeper = uplink.New(log, nil, func() {})
+	w.disks = w.newDisks()
+	cfg := recovery.Config{
+		Events: make(chan kernel.Event), Network: make(chan recovery.Change), Log: log, Changed: w.changed,
+		Listeners: func() ([]uint32, error) { return nil, nil },
+	}
+	for _, s := range w.sessions {
+		cfg.Sessions = append(cfg.Sessions, s)
+	}
+	w.agent = recovery.New(cfg)
+	return w
+}
+
+// kept is what the next worker finds.
+func (w *worker) kept(t *testing.T) State {
+	t.Helper()
+	b, err := w.memory.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := parseState(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A recovery_tmo that an administrator has set is the next worker's too.
+func TestDisksChanged(t *testing.T) {
+	w := workerOf(t)
+	w.sessions[1].SetRecovery(300)
+	_ = w.sessions[0].HoldAgain() // it cannot be set now
+	w.disksChanged()
+	got := w.kept(t).Sessions
+	if got[0].Timers.Recovery != 86400 || !got[0].Due || got[1].Timers.Recovery != 300 || got[1].Due {
+		t.Errorf("kept %+v", got)
+	}
+}
+
+// Sessions that a shutdown gives up are not recovered any more. Those that are left
+// keep their own state.
+func TestWorkerLetsGo(t *testing.T) {
+	w := workerOf(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); w.agent.Run(ctx) }()
+	if err := w.agent.Remove(w.sessions[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.kept(t); len(got.Past) != 1 || got.Past[0].SID != w.sessions[1].SID || len(got.Sessions) != 2 {
+		t.Errorf("after one is gone: %+v", got.Past)
+	}
+	w.changed([]recovery.Status{{SID: w.sessions[1].SID, Up: true}})
+	if got := w.kept(t); got.Sessions[0].SID != w.sessions[0].SID || got.Sessions[1].SID != w.sessions[1].SID {
+		t.Errorf("the states are mixed up: %+v", got.Sessions)
+	}
+	disksEnded := make(chan struct{})
+	go func() { defer close(disksEnded); w.disks.Run(ctx) }()
+	for range 2 {
+		if err := w.letGo(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.kept(t); len(got.Past) != 0 {
+		t.Errorf("after all are gone: %+v", got.Past)
+	}
+	<-disksEnded
+	cancel()
+	<-ended
+}
+
+// slowKeeper is a keeper whose request by rtnetlink waits.
+type slowKeeper struct {
+	*uplink.Keeper
+	asked, answer chan struct{}
+}
+
+func (k *slowKeeper) Renewed(int, dhcp.Lease) {
+	close(k.asked)
+	<-k.answer
+}
+
+// While a request by rtnetlink waits, as it does while a driver resets its NIC, a
+// report is written, and state is kept: the worker holds no lock meanwhile.
+func TestNothingWaitsForRTNL(t *testing.T) {
+	uplinks := testState().Uplinks
+	k := &slowKeeper{uplink.New(silent{}, uplinks, func() {}), make(chan struct{}), make(chan struct{})}
+	w := &worker{keeper: k, log: silent{}, memory: newMemory(t), dir: t.TempDir()}
+	w.state.Uplinks = uplinks
+	renewed := make(chan struct{})
+	go func() { defer close(renewed); w.renewed(0, uplinks[0].Lease) }()
+	<-k.asked
+	w.changed(nil)
+	w.network()
+	if got := w.report(); !strings.Contains(got, "address 10.0.0.2/24") {
+		t.Errorf("report %q", got)
+	}
+	if got := w.kept(t).Uplinks; len(got) != 1 || got[0].Lease.Address != uplinks[0].Lease.Address {
+		t.Errorf("kept %+v", got)
+	}
+	close(k.answer)
+	<-renewed
+}

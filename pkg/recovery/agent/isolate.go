@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// world is where the agent's own root is mounted before it moves in.
+const world = "/run/iscsiroot/agent"
+
+// isolate gives the process, whose mount namespace is its own already, a root
+// of its own: an empty tmpfs with the kernel's file systems and /run in it.
+// Nothing that PID 1 unmounts or deletes on its way takes part of it away:
+// deleting a directory of the initramfs would unmount what another namespace has
+// there (fs/namespace.c: __detach_mounts). And nothing else of the namespace is
+// kept: what is mounted here could not be unmounted for good by the real system,
+// root above all.
+func isolate() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return &os.PathError{Op: "make private", Path: "/", Err: err}
+	}
+	inherited, err := mountPoints()
+	if err != nil {
+		return err
+	}
+	if err := makeWorld(); err != nil {
+		return err
+	}
+	if err := os.Chdir(world); err != nil {
+		return err
+	}
+	if err := unix.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
+		return fmt.Errorf("move %s to /: %w", world, err)
+	}
+	// Paths still begin at the old root, below what has just been moved there.
+	for _, dir := range inherited {
+		detach(dir)
+	}
+	if err := unix.Chroot("."); err != nil {
+		return fmt.Errorf("chroot %s: %w", world, err)
+	}
+	return os.Chdir("/")
+}
+
+// makeWorld mounts the new root and what is to be in it.
+func makeWorld() error {
+	if err := os.MkdirAll(world, 0o700); err != nil {
+		return err
+	}
+	mounts := []struct {
+		source, dir, fstype, data string
+		flags                     uintptr
+	}{
+		{"iscsiroot", "", "tmpfs", "size=64k,mode=0755", unix.MS_NOSUID | unix.MS_NODEV},
+		{"proc", "proc", "proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+		{"sysfs", "sys", "sysfs", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+		{"devtmpfs", "dev", "devtmpfs", "mode=0755", unix.MS_NOSUID},
+		{"/run", "run", "", "", unix.MS_BIND},
+	}
+	for _, m := range mounts {
+		dir := filepath.Join(world, m.dir)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount(m.source, dir, m.fstype, m.flags, m.data); err != nil {
+			return fmt.Errorf("mount %s on %s: %w", m.source, dir, err)
+		}
+	}
+	return nil
+}
+
+// mountPoints lists where something is mounted, but for /.
+func mountPoints() ([]string, error) {
+	b, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line) // id parent major:minor root mountpoint ...
+		if len(f) < 5 || f[4] == "/" {
+			continue
+		}
+		out = append(out, unmangle(f[4]))
+	}
+	return out, nil
+}
+
+// unmangle undoes the kernel's \ooo for blanks, newlines and backslashes
+// (fs/seq_file.c: mangle_path).
+func unmangle(s string) string {
+	var b strings.Builder
+	for {
+		before, after, ok := strings.Cut(s, `\`)
+		b.WriteString(before)
+		if !ok {
+			return b.String()
+		}
+		s = after
+		if n, err := strconv.ParseUint(s[:min(3, len(s))], 8, 8); err == nil && len(s) >= 3 {
+			b.WriteByte(byte(n))
+			s = s[3:]
+		} else {
+			b.WriteByte('\\')
+		}
+	}
+}
+
+// detach unmounts all that is mounted on a directory, with what is mounted
+// below. That it is not mounted any more is no error; what cannot be unmounted
+// is left, which costs no more than a late end of that file system.
+func detach(dir string) {
+	for unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW) == nil {
+	}
+}

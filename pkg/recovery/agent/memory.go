@@ -1,0 +1,65 @@
+package agent
+
+import (
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// memoryLimit is the agent's heap at the most, in bytes, before the garbage
+// collector works harder; it is far above what is used.
+const memoryLimit = 16 << 20
+
+// lockMemory keeps the process in memory and the kernel's hands off it: a page
+// of it that had to come from the disk it looks after would never come. What
+// the kernel does not allow is done without.
+func lockMemory() {
+	protect()
+	if b, err := os.ReadFile("/proc/self/maps"); err == nil {
+		for _, r := range programRanges(string(b)) {
+			touch(r)
+		}
+	}
+}
+
+// protect is that without the program's own pages, for one that runs from the
+// initramfs, whose files are never written out.
+func protect() {
+	debug.SetMemoryLimit(memoryLimit)
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0)
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // secrets are in it
+	// Locked on fault: the Go runtime reserves far more than it uses.
+	_ = unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT)
+}
+
+// extent is a range of our own memory.
+type extent struct{ from, to uintptr }
+
+// programRanges returns where the program file is mapped, from the text of
+// /proc/self/maps (fs/proc/task_mmu.c: show_map_vma).
+func programRanges(text string) []extent {
+	var out []extent
+	for line := range strings.SplitSeq(text, "\n") {
+		f := strings.Fields(line) // from-to perms offset device inode path
+		if len(f) < 6 || f[4] == "0" {
+			continue
+		}
+		from, to, ok := strings.Cut(f[0], "-")
+		a, errA := strconv.ParseUint(from, 16, 64)
+		b, errB := strconv.ParseUint(to, 16, 64)
+		if ok && errA == nil && errB == nil && a < b {
+			out = append(out, extent{uintptr(a), uintptr(b)})
+		}
+	}
+	return out
+}
+
+// touch brings the pages of a range into memory, where they then are locked
+// (madvise(2), MADV_POPULATE_READ, since Linux 5.14). An older kernel brings
+// them in as they are used, from a file that is in memory itself.
+func touch(r extent) {
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, r.from, r.to-r.from, unix.MADV_POPULATE_READ)
+}

@@ -1,0 +1,91 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+)
+
+// half is one of the two processes that watch each other.
+type half int
+
+// The halves of the agent.
+const (
+	theSupervisor half = iota
+	theWorker
+	halves
+)
+
+// String names it, in the log and in the report.
+func (h half) String() string { return [...]string{"supervisor", "worker"}[h] }
+
+// cause is why a half was replaced.
+type cause uint32
+
+// The causes.
+const (
+	runs       cause = iota // it was not
+	hasEnded                // killed, or crashed
+	wasStopped              // SIGSTOP and its like, or a debugger
+	wasStuck                // it did not beat
+)
+
+// String is its word in the report.
+func (c cause) String() string { return [...]string{"runs", "ended", "stopped", "stuck"}[c&3] }
+
+// words tell what became of a half, for the log.
+func (c cause) words(silent time.Duration) string {
+	return [...]string{"runs", "ended", "was stopped", fmt.Sprintf("did not run for %.0f s", silent.Seconds())}[c&3]
+}
+
+// page is memory that the supervisor and the workers share: see stateMemory. A
+// new file is all zeros, which is a page of no beats.
+type page struct {
+	beats    [halves]atomic.Uint64
+	replaced [halves]struct {
+		times, cause atomic.Uint32
+		at           atomic.Int64 // of the last time, on the clock of uplink.SinceBoot
+	}
+}
+
+// pageAt is where the page is in the file, behind the states: a multiple of the
+// page size of all machines.
+const pageAt = 4 * maxState
+
+// page maps the page for as long as the process lives. It is mapped so that a
+// beat takes no lock of the file's, which a write that waits for memory holds.
+func (m stateMemory) page() (*page, error) {
+	at, err := unix.MmapPtr(int(m.Fd()), pageAt, nil, uintptr(os.Getpagesize()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	return (*page)(at), os.NewSyscallError("mmap", err)
+}
+
+// beat tells that a half runs.
+func (p *page) beat(h half) { p.beats[h].Add(1) }
+
+// note keeps that a half was replaced.
+func (p *page) note(h half, why cause) {
+	r := &p.replaced[h]
+	r.cause.Store(uint32(why))
+	r.at.Store(int64(uplink.SinceBoot()))
+	r.times.Add(1)
+}
+
+// report writes a line for each half that was replaced.
+func (p *page) report() string {
+	text := ""
+	if p == nil {
+		return text
+	}
+	for h := range halves {
+		if r := &p.replaced[h]; r.times.Load() > 0 {
+			text += fmt.Sprintf("agent %s replaced %d reason %s at %d\n", h, r.times.Load(), cause(r.cause.Load()),
+				int(time.Duration(r.at.Load()).Seconds()))
+		}
+	}
+	return text
+}

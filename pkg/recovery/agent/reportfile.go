@@ -1,0 +1,64 @@
+package agent
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+)
+
+// staleSuffix is that of a report that could not be replaced: it must not be
+// taken for the present.
+const staleSuffix = ".stale"
+
+// reportFile is what is known of the file for people.
+type reportFile struct {
+	failed bool // the last write did, and that was said
+	tidy   bool // no stale report is beside it
+}
+
+// write replaces the report. One that cannot be written leaves the old one
+// behind under another name; that is said once, until a write succeeds.
+func (r *reportFile) write(path, text string, log recovery.Logger) {
+	err := replace(path, text)
+	if err == nil {
+		r.failed = false
+		if !r.tidy {
+			_ = os.Remove(path + staleSuffix)
+		}
+		r.tidy = true
+		return
+	}
+	r.tidy = false
+	if serr := setAside(path); serr != nil {
+		err = errors.Join(err, serr)
+	}
+	if !r.failed {
+		log.Warnf("agent: %v: status shows an old report until it can be written", err)
+	}
+	r.failed = true
+}
+
+// setAside marks a report as stale. A tmpfs that is full has room for another
+// name, and none for another byte.
+func setAside(path string) error {
+	err := os.Rename(path, path+staleSuffix)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, os.Remove(path))
+}
+
+// replace writes a file as a whole, or leaves it as it was.
+func replace(path, text string) error {
+	beside := path + ".new"
+	err := os.WriteFile(beside, []byte(text), 0o644)
+	if err == nil {
+		err = os.Rename(beside, path)
+	}
+	if err != nil {
+		_ = os.Remove(beside)
+	}
+	return err
+}

@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+)
+
+// settleAfter is when the boot is over for the first worker.
+const settleAfter = 5 * time.Second
+
+// settle starts the supervisor once the boot is over, and ends the first worker:
+// the supervisor notices by a pipe, and its worker goes on where this one was.
+func settle(ctx context.Context, supervise func() error, log recovery.Logger, end func()) {
+	if recovery.Pause(ctx, settleAfter) {
+		untilSupervised(ctx, supervise, log, end)
+	}
+}
+
+// untilSupervised tries to start a supervisor until one runs, and then ends this
+// worker.
+func untilSupervised(ctx context.Context, supervise func() error, log recovery.Logger, end func()) {
+	said := once{log: log}
+	for {
+		err := supervise()
+		if err == nil {
+			end()
+			return
+		}
+		said.warn(err.Error() + ": it is not started again if it ends")
+		if !recovery.Pause(ctx, settleAfter) {
+			return
+		}
+	}
+}
+
+// supervise starts the supervisor from the program's lasting place. Without an
+// error the supervisor runs, and this worker must end.
+func (w *worker) supervise() error {
+	w.super.Lock()
+	defer w.super.Unlock()
+	if w.supervised {
+		return nil
+	}
+	if err := Install(); err != nil {
+		return err
+	}
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
+	}
+	defer func() { _ = unix.Close(null) }()
+	var alive [2]int // its other end lives as long as we do
+	if err := unix.Pipe2(alive[:], unix.O_CLOEXEC); err != nil {
+		return os.NewSyscallError("pipe", err)
+	}
+	defer func() { _ = unix.Close(alive[0]) }()
+	beats := w.page.beats[theSupervisor].Load()
+	p := &Process{pidfd: -1}
+	p.Pid, err = fork(Binary, SupervisorName, &syscall.SysProcAttr{PidFD: &p.pidfd}, uintptr(null), w.memory.Fd(), uintptr(alive[0]))
+	if err == nil {
+		err = w.begun(p, beats)
+	}
+	if err != nil {
+		return errors.Join(&os.PathError{Op: "start", Path: Binary, Err: err}, unix.Close(alive[1]))
+	}
+	spare(p.Pid)
+	w.supervised = true
+	return nil
+}
+
+// begun waits for the first beat of a supervisor. One that does not come to it
+// is ended.
+func (w *worker) begun(p *Process, beats uint64) error {
+	defer func() { _ = unix.Close(p.pidfd) }()
+	for end := time.Now().Add(w.begins); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if w.page.beats[theSupervisor].Load() != beats {
+			return nil
+		}
+		if got, _ := unix.Wait4(p.Pid, nil, unix.WNOHANG, nil); got == p.Pid {
+			return errors.New("ended at once")
+		}
+	}
+	err := p.Kill()
+	_, _ = unix.Wait4(p.Pid, nil, unix.WNOHANG, nil)
+	return errors.Join(fmt.Errorf("did not begin within %v", w.begins), err)
+}

@@ -1,0 +1,105 @@
+package agent
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+func testState() State {
+	var kept disks.Memory
+	for key, values := range map[string]string{"retries": "2:0:0:1 4711 5 true false", "timer": `1 3 "multipathd"`} {
+		if known, err := kept.Line(key, values); !known || err != nil {
+			panic(err)
+		}
+	}
+	return State{
+		Disks: kept,
+		Sessions: []session.State{{
+			Record: session.Record{
+				SID: 1, ISID: [6]byte{0, 2, 0x3d, 0, 0, 1}, Initiator: "iqn.i:i", Target: "iqn.t:t",
+				Portals: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:3260")},
+			},
+			CHAP: &iscsi.CHAP{User: "u", Secret: iscsi.NewSecret([]byte("open sesame"))},
+		}},
+		Uplinks: []uplink.Uplink{{Index: 2, MAC: "52:54:00:77:00:01", Identity: uplink.Identity{
+			Known: true, Permanent: "52:54:00:77:00:02", Kind: "vlan", VLAN: 5, Parent: "52:54:00:77:00:03",
+		}, Keep: true, Temporary: true, Lease: dhcp.Lease{
+			Interface: "eth0", Method: dhcp.DHCP4, Address: netip.MustParsePrefix("10.0.0.2/24"), Server: netip.MustParseAddr("10.0.0.1"),
+			ClientID: []byte{255, 1}, Obtained: 3 * time.Second, Lifetime: 2 * time.Minute, Renew: time.Minute, Rebind: 105 * time.Second,
+			Routes: []dhcp.Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.0.1")}},
+		}}},
+		Past: []recovery.Status{{SID: 1, Outages: 3, Longest: time.Minute, Down: 10 * time.Second, Cause: `a "cause"`, LastErr: "refused", NotBefore: 3 * time.Second, Forced: true, Refused: 2}, {SID: 2, Up: true}},
+		At:   time.Hour,
+	}
+}
+
+func TestState(t *testing.T) {
+	want := testState()
+	got, err := parseState(want.Append(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := cmp.Options{
+		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }), cmp.Comparer(iscsi.Secret.Equal),
+	}
+	if diff := cmp.Diff(want, got, same); diff != "" {
+		t.Error(diff)
+	}
+	past := got.past(time.Hour + 5*time.Second)
+	if past[0].Down != 15*time.Second || past[1].Down != 0 || got.Past[0].Down != 10*time.Second {
+		t.Errorf("past %+v", past)
+	}
+}
+
+// No damage is believed, and none shows what was in it.
+func TestDamagedState(t *testing.T) {
+	whole := string(testState().Append(nil))
+	for name, text := range map[string]string{
+		"no sessions": strings.Replace(whole, "sessions\n", "", 1),
+		"a number":    strings.Replace(whole, "at 3", "at x", 1),
+		"a key":       "wall 3\n" + whole,
+		"past":        strings.Replace(whole, "past 1 false", "past 1 perhaps", 1),
+		"uplink":      strings.Replace(whole, "uplink 2 \"", "uplink 2 ", 1),
+		"a lease":     strings.Replace(whole, "address=", "address=x", 1),
+		"a disk":      strings.Replace(whole, "retries 2:0:0:1 ", "retries ", 1),
+		"a timer":     strings.Replace(whole, "timer 1 3", "timer 1 x", 1),
+		"cut":         whole[:len(whole)-4],
+		"too many":    strings.Repeat("uplink 1 \"\" true \"\"\n", maxUplinks+1) + "sessions\n",
+	} {
+		if _, err := parseState([]byte(text)); err == nil {
+			t.Errorf("%s: believed", name)
+		} else if strings.Contains(err.Error(), "6f70656e") || strings.Contains(err.Error(), "sesame") {
+			t.Errorf("%s: the error shows a secret", name)
+		}
+	}
+	if _, err := parseState(nil); !errors.Is(err, errState) {
+		t.Errorf("nothing at all: %v", err)
+	}
+}
+
+func FuzzState(f *testing.F) {
+	f.Add(testState().Append(nil))
+	f.Add([]byte("at 1\nsessions\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := parseState(b)
+		if err != nil {
+			return
+		}
+		if _, err := parseState(s.Append(nil)); err != nil {
+			t.Errorf("%q: written again it is %v", b, err)
+		}
+	})
+}

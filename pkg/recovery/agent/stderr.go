@@ -1,0 +1,7 @@
+//go:build !race
+
+package agent
+
+// standardError is the standard error of the agent's processes: there is no
+// console that is theirs, and what the runtime writes is not in the log's form.
+func standardError(null uintptr) (fd uintptr, done func()) { return null, func() {} }

@@ -1,0 +1,222 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+)
+
+// Files of the agent's processes, after the standard ones.
+const (
+	sockFile  = 3 // the first worker's: to PID 1
+	stateFile = 3 // a worker's and the supervisor's
+	aliveFile = 4 // a worker's and the supervisor's: ends when the process that started it does
+)
+
+// Pauses between a worker's end and the next one.
+const (
+	restartFirst = 100 * time.Millisecond
+	restartMost  = 10 * time.Second
+	// lasting is for how long a worker must run for the next pause to be the
+	// first one again.
+	lasting = time.Minute
+)
+
+// Supervise is the supervisor's life: it waits for the end of the worker that
+// started it, and keeps another one running from then on. The state is in a file
+// in memory that outlives them. It returns only if there is no way to go on.
+func Supervise() error { return supervise(usual()) }
+
+func supervise(t timing) error {
+	unix.CloseOnExec(stateFile)
+	unix.CloseOnExec(aliveFile)
+	ignoreSignals()
+	lockMemory()
+	s, err := newSupervisor(t)
+	if err != nil {
+		return err
+	}
+	s.page.beat(theSupervisor) // the worker that started us waits for that
+	s.takeOver()
+	s.keepWorker()
+	return nil
+}
+
+// supervisor keeps a worker running.
+type supervisor struct {
+	timing
+	log    *kmsg.Logger
+	memory stateMemory
+	page   *page
+	null   int
+	alive  [2]int // a pipe: a worker has its first end, the second lives as long as we do
+}
+
+func newSupervisor(t timing) (*supervisor, error) {
+	s := &supervisor{timing: t, log: kmsg.Open(kmsg.SystemPaths()), memory: stateMemory{os.NewFile(stateFile, "state")}}
+	var err error
+	if s.page, err = s.memory.page(); err != nil {
+		return nil, err
+	}
+	if s.null, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		return nil, &os.PathError{Op: "open", Path: "/dev/null", Err: err}
+	}
+	if err := unix.Pipe2(s.alive[:], unix.O_CLOEXEC); err != nil {
+		return nil, os.NewSyscallError("pipe", err)
+	}
+	return s, nil
+}
+
+// takeOver returns when the worker that started us has ended: aliveFile tells.
+// One that takes too long is stopped, or stuck, and is ended.
+func (s *supervisor) takeOver() {
+	old := &Process{Pid: os.Getppid(), pidfd: -1}
+	if fd, err := unix.PidfdOpen(old.Pid, 0); err == nil {
+		old.pidfd = fd
+		defer func() { _ = unix.Close(fd) }()
+	}
+	for end := time.Now().Add(s.ends); !hungUp(aliveFile, time.Until(end)); {
+		if time.Now().Before(end) {
+			continue
+		}
+		// The pipe is open: the process by this number was our parent, and is.
+		s.log.Warnf("agent: the worker before this one does not end: killing it")
+		if err := old.Kill(); err != nil {
+			s.log.Errorf("agent: %v", err)
+		}
+		end = time.Now().Add(s.ends)
+	}
+	_ = unix.Close(aliveFile)
+}
+
+// hungUp waits for the end of a pipe's other end, for no longer than limit. It
+// may return early.
+func hungUp(fd int32, limit time.Duration) bool {
+	pipe := []unix.PollFd{{Fd: fd, Events: unix.POLLIN}}
+	_, err := unix.Poll(pipe, int(max(0, limit).Milliseconds())+1)
+	return err == nil && pipe[0].Revents&unix.POLLHUP != 0
+}
+
+// keepWorker starts one worker after the other.
+func (s *supervisor) keepWorker() {
+	pause, why := restartFirst, runs
+	for {
+		began := time.Now()
+		if p, err := s.start(); err != nil {
+			s.log.Errorf("agent: start a worker: %v", err)
+		} else {
+			if why != runs {
+				s.log.Warnf("agent: its worker %s: started another one", why.words(s.worker))
+			}
+			why = s.watch(p)
+			s.page.note(theWorker, why)
+			_ = unix.Close(p.pidfd)
+		}
+		var now time.Duration
+		now, pause = restartPause(pause, time.Since(began))
+		time.Sleep(now)
+	}
+}
+
+// start starts a worker.
+func (s *supervisor) start() (*Process, error) {
+	p := &Process{pidfd: -1}
+	var err error
+	p.Pid, err = fork("/proc/self/exe", WorkerName, &syscall.SysProcAttr{PidFD: &p.pidfd}, uintptr(s.null), s.memory.Fd(), uintptr(s.alive[0]))
+	if err == nil {
+		spare(os.Getpid(), p.Pid)
+	}
+	return p, err
+}
+
+// watch returns when a worker has ended, and why. It ends one that does not run.
+func (s *supervisor) watch(p *Process) cause {
+	ended, stops := await(p.Pid)
+	tick := time.NewTicker(s.every)
+	defer tick.Stop()
+	why := hasEnded
+	end := func(c cause) {
+		if why == hasEnded {
+			why = c
+			if err := p.Kill(); err != nil {
+				s.log.Errorf("agent: its worker %s: %v", c.words(s.worker), err)
+			}
+		}
+	}
+	var of pulse
+	silent := func() time.Duration { return of.look(time.Now(), s.page.beats[theWorker].Load(), s.every) }
+	silent()
+	var look <-chan time.Time
+	for {
+		select {
+		case <-ended:
+			return why
+		case <-stops:
+			look = time.After(s.stopped)
+		case <-look:
+			if stopped(p.Pid) {
+				end(wasStopped)
+			}
+		case <-tick.C:
+			s.page.beat(theSupervisor)
+			if silent() >= s.worker {
+				end(wasStuck)
+			}
+		}
+	}
+}
+
+// restartPause says how long to wait before the next start of a worker that ran
+// for so long, and what to give to the next call: each pause is twice the one
+// before, until a worker lasts.
+func restartPause(pause, ran time.Duration) (now, next time.Duration) {
+	if ran >= lasting {
+		pause = restartFirst
+	}
+	return pause, min(2*pause, restartMost)
+}
+
+// await reaps what ends until a child has: then ended is closed. Meanwhile stops
+// tells that a signal stopped the child.
+func await(pid int) (ended, stops <-chan struct{}) {
+	e, s := make(chan struct{}), make(chan struct{}, 1)
+	contain.Go("wait for the worker", func() {
+		defer close(e)
+		for {
+			var st unix.WaitStatus
+			got, err := unix.Wait4(-1, &st, unix.WUNTRACED, nil)
+			switch {
+			case err == unix.EINTR:
+			case err != nil || got == pid && !st.Stopped():
+				return
+			case got == pid:
+				select {
+				case s <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}, nil)
+	return e, s
+}
+
+// spareDir is where sysvinit's sendsigs looks for the processes that it must
+// not kill at shutdown (Debian's /etc/init.d/sendsigs).
+const spareDir = "/run/sendsigs.omit.d"
+
+// spare writes the agent's processes down there. systemd knows them by name.
+func spare(pids ...int) {
+	text := ""
+	for _, pid := range pids {
+		text += fmt.Sprintln(pid)
+	}
+	if err := os.MkdirAll(spareDir, 0o755); err == nil {
+		_ = os.WriteFile(spareDir+"/iscsiroot", []byte(text), 0o644)
+	}
+}

@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/procstat"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+)
+
+// parent is a worker's supervisor. alive is a pipe whose other end the
+// supervisor alone has: an end of file says that it has ended, and that no
+// thread of it can start another worker (kernel/exit.c: do_exit closes the files
+// with the last thread). While it is open the process by this number is the
+// supervisor.
+type parent struct {
+	Process
+	alive *os.File
+	pulse pulse
+}
+
+// newParent is for the begin of a worker's life.
+func newParent() (*parent, error) {
+	unix.CloseOnExec(aliveFile)
+	if err := unix.SetNonblock(aliveFile, true); err != nil { // so that a deadline ends a read
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	p := &parent{Process: Process{Pid: os.Getppid(), pidfd: -1}, alive: os.NewFile(aliveFile, "alive")}
+	if fd, err := unix.PidfdOpen(p.Pid, 0); err == nil { // since Linux 5.3
+		p.pidfd = fd
+	}
+	return p, nil
+}
+
+// gone waits for the supervisor's end, for no longer than limit. Without an end
+// of file it has not ended: two supervisors would be two workers.
+func (p *parent) gone(limit time.Duration) bool {
+	end := time.Now().Add(limit)
+	_ = p.alive.SetReadDeadline(end)
+	_, err := p.alive.Read(make([]byte, 1))
+	if errors.Is(err, io.EOF) {
+		return true
+	}
+	time.Sleep(time.Until(end)) // after another error
+	return false
+}
+
+// look waits until it is time to, and returns what is wrong with the supervisor.
+func (p *parent) look(t timing, shared *page) cause {
+	switch {
+	case p.gone(t.every):
+		return hasEnded
+	case p.pulse.look(time.Now(), shared.beats[theSupervisor].Load(), t.every) >= t.supervisor:
+		return wasStuck
+	case !stopped(p.Pid):
+		return runs
+	case p.gone(t.stopped):
+		return hasEnded
+	case stopped(p.Pid):
+		return wasStopped
+	}
+	return runs
+}
+
+// end kills the supervisor, which could start a second worker otherwise, and
+// returns when it has ended.
+func (p *parent) end() error {
+	if err := p.Kill(); err != nil {
+		return err
+	}
+	if !p.gone(killLimit) {
+		return fmt.Errorf("kill supervisor %d: still runs after %v", p.Pid, killLimit)
+	}
+	return nil
+}
+
+// watch monitors the supervisor until it takes another one. end then ends
+// this worker: the new supervisor waits for that, and starts the next worker.
+func (w *worker) watch(ctx context.Context, p *parent, end func()) {
+	said := once{log: w.log}
+	for ctx.Err() == nil {
+		why := p.look(w.timing, w.page)
+		if why == runs {
+			continue
+		}
+		if why != hasEnded {
+			if err := p.end(); err != nil {
+				said.warn(fmt.Sprintf("its supervisor %s: %v", why.words(w.supervisor), err))
+				continue
+			}
+		}
+		untilSupervised(ctx, w.supervise, w.log, func() {
+			w.page.note(theSupervisor, why)
+			w.log.Warnf("agent: its supervisor %s: started another one", why.words(w.supervisor))
+			end()
+		})
+		return
+	}
+}
+
+// once logs a line that is repeated once.
+type once struct {
+	log  recovery.Logger
+	said string
+}
+
+func (o *once) warn(text string) {
+	if text != o.said {
+		o.log.Warnf("agent: %s", text)
+		o.said = text
+	}
+}
+
+// stopped tells whether a process is stopped by a signal, or by a debugger.
+func stopped(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	st, ok := procstat.Parse(string(b))
+	return ok && st.Stopped()
+}

@@ -1,0 +1,321 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
+)
+
+// Boot is the first worker's life: it takes the sessions from PID 1, looks after
+// them while the machine starts, and then gives them to the supervisor. It
+// returns only if it cannot.
+func Boot() error {
+	unix.CloseOnExec(sockFile)
+	ignoreSignals()
+	if err := isolate(); err != nil {
+		return err
+	}
+	protect()
+	memory, err := newStateMemory()
+	if err != nil {
+		return err
+	}
+	if err := memory.receive(sockFile); err != nil {
+		return err
+	}
+	w, err := newWorker(memory)
+	if err != nil {
+		return err
+	}
+	if err := answer(sockFile); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.start(ctx)
+	w.persist(ctx, "settle", func() { settle(ctx, w.supervise, w.log, cancel) })
+	if err := w.run(ctx); err != nil { // another worker goes on where this one was
+		return errors.Join(err, w.supervise())
+	}
+	return nil
+}
+
+// answer tells PID 1 that the agent has the sessions, and lets go of it. If that
+// cannot be delivered, PID 1 has given the agent up and may start another: this
+// one must end (see Process.HandOver).
+func answer(sock int) error {
+	for {
+		_, err := unix.Write(sock, []byte(ready))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return errors.Join(os.NewSyscallError("write", err), os.NewSyscallError("close", unix.Close(sock)))
+	}
+}
+
+// Work is the life of a worker of the supervisor's. It returns if it cannot go
+// on, or has started another supervisor, which goes on with another worker.
+func Work() error {
+	unix.CloseOnExec(stateFile)
+	ignoreSignals()
+	lockMemory()
+	p, err := newParent()
+	if err != nil {
+		return err
+	}
+	w, err := newWorker(stateMemory{os.NewFile(stateFile, "state")})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.start(ctx)
+	w.persist(ctx, "supervisor watch", func() { w.watch(ctx, p, cancel) })
+	if err = w.run(ctx); err != nil && hungUp(aliveFile, 0) {
+		err = errors.Join(err, w.supervise())
+	}
+	return err
+}
+
+// run is the agent's loop. Without an error it ends with ctx: a panic, and a
+// socket to the kernel that fails, end it too.
+func (w *worker) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	contain.Go("watch over the kernel's events", func() {
+		select {
+		case <-w.transport.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}, nil)
+	err := contain.Call("session recovery", func() error { w.agent.Run(ctx); return nil })
+	if err = cmp.Or(err, w.transport.Err()); err != nil {
+		w.log.Errorf("agent: %v: continuing with another worker", err)
+	}
+	return err
+}
+
+// ignoreSignals leaves SIGKILL, which is the supervisor's, and the crashes.
+func ignoreSignals() {
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2)
+}
+
+// addressKeeper is an *uplink.Keeper. Renewed waits for rtnetlink; the others, but
+// for what runs until ctx ends, do not.
+type addressKeeper interface {
+	Hear(ctx context.Context)
+	Mend(ctx context.Context)
+	Renewer(i int, got func(dhcp.Lease)) *uplink.Renewer
+	Renewed(i int, l dhcp.Lease)
+	Sessions(all []recovery.Status)
+	Note(uplinks []uplink.Uplink) (fresh bool)
+	Report(uplinks []uplink.Uplink) string
+}
+
+// worker is an agent with the real kernel, network and log.
+type worker struct {
+	agent     *recovery.Agent
+	transport *kernel.Transport
+	keeper    addressKeeper
+	disks     *disks.Keeper
+	log       recovery.Logger
+	memory    stateMemory
+	sessions  []*recovery.Live
+	page      *page  // that the supervisor has too
+	timing           // of the watch over it
+	dir       string // of the files for people
+
+	// mu guards state, file and what is written of it. The agent's loop takes it, so
+	// that nothing waits for rtnetlink under it; files are written under it only
+	// to memory. It is taken before the locks of keeper and disks.
+	mu    sync.Mutex
+	state State  // as the next worker needs it
+	said  string // the last report, without its time
+	file  reportFile
+
+	super      sync.Mutex // guards supervised; no other lock is taken under it
+	supervised bool       // the supervisor runs
+}
+
+func newWorker(memory stateMemory) (*worker, error) {
+	b, err := memory.load()
+	if err != nil {
+		return nil, err
+	}
+	state, err := parseState(b)
+	clear(b)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := kernel.Open()
+	if err != nil {
+		return nil, err
+	}
+	shared, err := memory.page()
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{
+		transport: transport, log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, page: shared, timing: usual(), dir: runDir,
+	}
+	past := state.past(uplink.SinceBoot())
+	keeper := uplink.New(w.log, state.Uplinks, w.network)
+	w.keeper = keeper
+	cfg := recovery.Config{
+		Events: transport.Watch(), Network: keeper.Changes(), Log: w.log, Changed: w.changed, Slow: recovery.NeedsPerson,
+		Listeners: func() ([]uint32, error) { return recovery.OtherListeners(transport) }, Unread: recovery.Unread, Past: past,
+		Beat: w.beat, BeatEvery: w.every,
+		Ways: keeper.Ways, Local: uplink.Local, Temporary: keeper.Temporary,
+	}
+	for _, st := range state.Sessions {
+		s := &recovery.Live{Session: session.Reopen(transport, st)}
+		w.sessions = append(w.sessions, s)
+		cfg.Sessions = append(cfg.Sessions, s)
+	}
+	w.disks = w.newDisks()
+	cfg.FewRetries = w.disks.FewRetries
+	w.agent = recovery.New(cfg)
+	for _, s := range w.sessions {
+		s.ScanIfDue()
+	}
+	return w, nil
+}
+
+// start begins what works beside the agent, until ctx ends or the process does.
+func (w *worker) start(ctx context.Context) {
+	w.persist(ctx, "network watch", func() { w.keeper.Hear(ctx) })
+	w.persist(ctx, "address keeper", func() { w.keeper.Mend(ctx) })
+	w.persist(ctx, "disk keeper", func() { w.disks.Run(ctx) })
+	w.renewLeases(ctx)
+	w.persist(ctx, "shutdown watch", func() { w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.transport, w.letGo, w.log)) })
+}
+
+// persist runs f in a goroutine, which ends when f returns. After a panic f runs
+// again a while later: what it owns is as it was between two of its steps, and
+// the agent must not end for it.
+func (w *worker) persist(ctx context.Context, where string, f func()) {
+	contain.Go(where, func() {
+		for {
+			err := contain.Call(where, func() error { f(); return nil })
+			if err == nil {
+				return
+			}
+			w.log.Errorf("agent: %v: starting it again", err)
+			if !recovery.Pause(ctx, restartMost) {
+				return
+			}
+		}
+	}, nil)
+}
+
+// renewLeases starts a renewer for each lease of IPv4.
+func (w *worker) renewLeases(ctx context.Context) {
+	w.mu.Lock() // the address keeper runs
+	uplinks := slices.Clone(w.state.Uplinks)
+	w.mu.Unlock()
+	for i, u := range uplinks {
+		if u.Lease.Method != dhcp.DHCP4 {
+			continue
+		}
+		r := w.keeper.Renewer(i, func(l dhcp.Lease) { w.renewed(i, l) })
+		w.persist(ctx, "lease of "+u.Lease.Interface, func() { r.Run(ctx, w.lease(i)) })
+	}
+}
+
+// lease returns an uplink's lease as it is now.
+func (w *worker) lease(i int) dhcp.Lease {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.Uplinks[i].Lease
+}
+
+// changed keeps what the next worker and people need to know. What a login is
+// changing is kept when it is whole again.
+func (w *worker) changed(all []recovery.Status) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range all {
+		i := slices.IndexFunc(w.sessions, func(l *recovery.Live) bool { return l.SID == s.SID })
+		if s.Up && i >= 0 {
+			w.state.Sessions[i] = w.sessions[i].State()
+		}
+	}
+	w.state.Past = all
+	w.keeper.Sessions(all)
+	w.keep()
+	w.disks.Wake() // a login may have brought disks
+}
+
+// renewed takes a lease in that was renewed.
+func (w *worker) renewed(i int, l dhcp.Lease) {
+	w.mu.Lock()
+	w.state.Uplinks[i].Lease = l
+	w.keep()
+	w.mu.Unlock()
+	w.keeper.Renewed(i, l)
+	if err := replace(filepath.Join(w.dir, leasePrefix+l.Interface), l.Encode()); err != nil {
+		w.log.Warnf("agent: %v", err)
+	}
+}
+
+// network is called when something of the uplinks may have changed.
+func (w *worker) network() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if fresh := w.keeper.Note(w.state.Uplinks); fresh || w.report() != w.said {
+		w.keep()
+	}
+}
+
+// keep writes the state, for the next worker, and the report, for people. The
+// caller holds mu.
+func (w *worker) keep() {
+	w.state.At = uplink.SinceBoot()
+	b := w.state.Append(nil)
+	err := w.memory.keep(b)
+	clear(b)
+	if err != nil {
+		w.log.Warnf("agent: %v", err)
+	}
+	w.write()
+}
+
+// write writes the report. The caller holds mu.
+func (w *worker) write() {
+	w.said = w.report()
+	at := fmt.Sprintf("since-boot %d\n", int(uplink.SinceBoot().Seconds()))
+	w.file.write(filepath.Join(w.dir, statusName), at+w.said, w.log)
+}
+
+// beat is called by the agent's loop. A report that could not be written is
+// tried again.
+func (w *worker) beat() {
+	w.page.beat(theWorker)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file.failed {
+		w.write()
+	}
+}
+
+// report is the text for people.
+func (w *worker) report() string {
+	return reportSessions(w.state.Past) + w.disks.Report() + w.keeper.Report(w.state.Uplinks) + w.page.report()
+}

@@ -1,7 +1,0 @@
-//go:build !race
-
-package recovery
-
-// standardError is the standard error of the agent's processes: there is no
-// console that is theirs, and what the runtime writes is not in the log's form.
-func standardError(null uintptr) (fd uintptr, done func()) { return null, func() {} }

@@ -1,0 +1,273 @@
+package uplink
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// Keeper follows the machine's network: it tells the agent what came up, and
+// keeps the uplinks. Hear reads the kernel's messages and asks the kernel
+// nothing; Mend alone sends requests by rtnetlink, which wait while a driver
+// resets its NIC under rtnl_lock. So what the agent waits for does not wait for
+// that. Both end with their context.
+type Keeper struct {
+	nic       nic
+	log       recovery.Logger
+	subscribe func() (subscription, error)
+	changes   chan recovery.Change // of one place; Hear alone sends
+	changed   func()               // after something of the uplinks changed; Mend calls it, without a lock
+	began     time.Time
+	clock     func() time.Duration // of leases
+	wake      chan struct{}        // of one place: Mend is to look after the uplinks
+	ask       chan int             // interfaces whose neighbours Mend is to ask for
+
+	// Of Hear alone:
+	away    map[any]time.Duration  // since when a link, by number, or a neighbour, by address, is away
+	masters map[int]int            // of what each link is a port; 0: of nothing
+	known   map[addressOf]struct{} // addresses that are there
+	said    string                 // the last error that was logged
+
+	// Of Mend alone:
+	uplinks []*kept
+
+	mu     sync.Mutex // guards the rest; no call is made under it
+	seen   []seen
+	out    []session.Way
+	uses   uses
+	leases map[int]dhcp.Lease // that were renewed since Mend's last look, by uplink
+}
+
+// subscription is a *rtwatch.Watch.
+type subscription interface {
+	Updates() <-chan rtwatch.Update
+	Err() error
+	Close()
+}
+
+// subscribe watches the network of this machine.
+func subscribe() (subscription, error) {
+	w, err := rtwatch.Open(rtwatch.Config{Neighbours: true})
+	if err != nil {
+		return nil, err // not a typed nil
+	}
+	return w, nil
+}
+
+// maxAsk is how many interfaces may wait to be asked about. More than these are
+// left to the kernel, which asks once a second.
+const maxAsk = 16
+
+// New returns a keeper that has seen nothing yet, and whose clock runs. changed is
+// called after something of the uplinks changed, by the goroutine of Mend.
+func New(log recovery.Logger, uplinks []Uplink, changed func()) *Keeper {
+	return newKeeper(kernelNIC{}, log, uplinks, changed)
+}
+
+func newKeeper(n nic, log recovery.Logger, uplinks []Uplink, changed func()) *Keeper {
+	k := &Keeper{
+		nic: n, log: log, subscribe: subscribe, changes: make(chan recovery.Change, 1), changed: changed, began: time.Now(), clock: SinceBoot,
+		wake: make(chan struct{}, 1), ask: make(chan int, maxAsk), away: map[any]time.Duration{}, masters: map[int]int{}, known: map[addressOf]struct{}{},
+		out: []session.Way{{}}, leases: map[int]dhcp.Lease{},
+	}
+	for _, u := range uplinks {
+		k.uplinks = append(k.uplinks, newKept(u))
+		k.seen = append(k.seen, seen{name: u.Lease.Interface, beside: u.Temporary, uplink: u})
+	}
+	return k
+}
+
+func (k *Keeper) now() time.Duration { return time.Since(k.began) }
+
+// Changes tells what happened to the network, in one sum of what was not read yet.
+func (k *Keeper) Changes() <-chan recovery.Change { return k.changes }
+
+// tell passes on what happened, together with what nothing has read yet. A
+// carrier that went counts if nothing came up after it.
+func (k *Keeper) tell(c recovery.Change) {
+	if c == (recovery.Change{}) {
+		return
+	}
+	select {
+	case old := <-k.changes:
+		c.Lost = c.Lost || old.Lost && !c.Up
+		c.Up, c.Away, c.Moved = c.Up || old.Up, max(c.Away, old.Away), c.Moved || old.Moved
+	default:
+	}
+	k.changes <- c // this goroutine alone sends
+}
+
+// hearAgain is the pause between the end of a subscription and the next.
+const hearAgain = time.Second
+
+// Hear reads the kernel's messages until ctx ends. While there is no
+// subscription the uplinks are looked after each second.
+func (k *Keeper) Hear(ctx context.Context) {
+	for {
+		w, err := k.subscribe()
+		k.forget()
+		k.look() // what changed until now was not heard
+		if err == nil {
+			k.follows(ctx, w)
+			if err = w.Err(); ctx.Err() != nil {
+				return
+			}
+		}
+		k.warn(err)
+		if !recovery.Pause(ctx, hearAgain) {
+			return
+		}
+	}
+}
+
+// warn logs an error of the watch, unless it was the last one too.
+func (k *Keeper) warn(err error) {
+	if err == nil || k.said == err.Error() {
+		return
+	}
+	k.said = err.Error()
+	k.log.Warnf("network: %v: polling once a second", err)
+}
+
+// look has Mend look after the uplinks.
+func (k *Keeper) look() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// follows takes updates in until there are no more, and closes the subscription.
+func (k *Keeper) follows(ctx context.Context, w subscription) {
+	defer w.Close()
+	for {
+		select {
+		case u, open := <-w.Updates():
+			if !open {
+				return
+			}
+			k.update(u)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// update takes one in. After an overflow the uplinks are looked after: one of
+// the lost messages may have been about them.
+func (k *Keeper) update(u rtwatch.Update) {
+	soon := u.Lost
+	switch {
+	case u.Lost:
+		k.forget()
+	case u.Link != nil:
+		soon = k.link(*u.Link)
+	case u.Address != nil:
+		soon = k.address(*u.Address)
+	case u.Neighbour != nil:
+		k.neighbour(*u.Neighbour)
+	case u.Err != nil:
+		k.warn(u.Err)
+		soon = true
+	}
+	if soon {
+		k.look()
+	}
+}
+
+// link takes in the state of an interface. Of one that is no more nothing is
+// kept: its number does not come again.
+func (k *Keeper) link(u netlink.LinkUpdate) bool {
+	index := u.Attrs().Index
+	carrier := u.Header.Type == unix.RTM_NEWLINK && u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
+	_, away := k.away[index]
+	c := k.follow(index, carrier)
+	c.Lost = !away && !carrier
+	master, known := k.masters[index]
+	c.Moved = u.Attrs().MasterIndex != master || !known && u.Header.Type == unix.RTM_NEWLINK
+	k.masters[index] = u.Attrs().MasterIndex
+	k.tell(c)
+	if away && carrier {
+		select {
+		case k.ask <- index:
+		default:
+		}
+	}
+	if u.Header.Type == unix.RTM_DELLINK {
+		delete(k.away, index)
+		delete(k.masters, index)
+	}
+	return true
+}
+
+// addressOf is an address of an interface.
+type addressOf struct {
+	index int
+	ip    string
+}
+
+// maxKnown bounds how many addresses are remembered.
+const maxKnown = 1024
+
+// address takes in that an address came or went. That one is confirmed, as a
+// DHCP client and a router's advertisement do, is no news.
+func (k *Keeper) address(u netlink.AddrUpdate) bool {
+	c := k.follow(u.LinkAddress.IP.String()+"/address", u.NewAddr)
+	at := addressOf{u.LinkIndex, string(u.LinkAddress.IP)}
+	_, known := k.known[at]
+	switch {
+	case !u.NewAddr:
+		delete(k.known, at)
+	case !known && len(k.known) < maxKnown:
+		k.known[at] = struct{}{}
+	}
+	c.Moved = !known || !u.NewAddr
+	k.tell(c)
+	return c.Moved
+}
+
+// forget begins anew after messages that were not heard.
+func (k *Keeper) forget() {
+	clear(k.masters)
+	clear(k.known)
+}
+
+// neighbour takes in the state of another machine on the network. One that is
+// asked for is away until it answers.
+func (k *Keeper) neighbour(u netlink.NeighUpdate) {
+	switch {
+	case u.Type == unix.RTM_DELNEIGH || u.State&(netlink.NUD_FAILED|netlink.NUD_INCOMPLETE) != 0:
+		k.tell(k.follow(u.IP.String(), false))
+	case u.State&netlink.NUD_REACHABLE != 0:
+		k.tell(k.follow(u.IP.String(), true))
+	}
+}
+
+// maxAway bounds what is remembered as away: a network can hold many machines
+// that do not answer. An interface has its place beyond that.
+const maxAway = 256
+
+// follow notes that something is there or away, and returns what that is for the
+// agent.
+func (k *Keeper) follow(what any, there bool) recovery.Change {
+	since, known := k.away[what]
+	_, link := what.(int)
+	switch {
+	case !there && !known && (link || len(k.away) < maxAway):
+		k.away[what] = k.now()
+	case there && known:
+		delete(k.away, what)
+		return recovery.Change{Up: true, Away: k.now() - since}
+	case there:
+		return recovery.Change{Up: true}
+	}
+	return recovery.Change{}
+}

@@ -1,0 +1,120 @@
+package uplink
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// surveyEvery is how often the uplinks are looked after without a word of the
+// kernel: a message can get lost.
+const surveyEvery = 30 * time.Second
+
+// Mend checks the uplinks when it is time to, until ctx ends.
+func (k *Keeper) Mend(ctx context.Context) {
+	look := time.NewTimer(0)
+	defer look.Stop()
+	for {
+		select {
+		case <-k.wake:
+			look.Reset(k.check())
+		case <-look.C:
+			look.Reset(k.check())
+		case index := <-k.ask:
+			k.askAgain(index)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// check checks all uplinks.
+func (k *Keeper) check() time.Duration {
+	k.mu.Lock()
+	a := &look{nic: k.nic, log: k.log, now: k.now(), boot: k.clock(), sessions: k.uses}
+	for i, l := range k.leases {
+		k.uplinks[i].Lease = l
+		delete(k.leases, i)
+	}
+	k.mu.Unlock()
+	for _, u := range k.uplinks {
+		if u.want().IsValid() {
+			a.boots = append(a.boots, u.want().Addr())
+		}
+	}
+	next := surveyEvery
+	for _, u := range k.uplinks {
+		next = min(next, u.check(a))
+	}
+	k.publish(a)
+	k.changed()
+	return next
+}
+
+// askAgain sees to it that a neighbour behind an uplink is asked for at once.
+// Without a carrier none answered, and the kernel asks once a second
+// (net/core/neighbour.c: neigh_timer_handler): a new connection would wait for
+// the next time.
+func (k *Keeper) askAgain(index int) {
+	var asked []int
+	for _, u := range k.uplinks {
+		at := u.place.top().index
+		if !u.place.has(index) || slices.Contains(asked, at) {
+			continue
+		}
+		asked = append(asked, at)
+		if err := k.nic.askAgain(at); err != nil {
+			k.log.Warnf("network: neighbours of interface %d: %v", at, err)
+		}
+	}
+}
+
+// seen is what a report says of an uplink, and what the next worker needs.
+type seen struct {
+	name       string
+	gone, lost bool
+	beside     bool // the address is temporary, and others are there
+	putBack    int
+	place      string         // the interface with the address; "": its own
+	now        []netip.Prefix // that the place has; nil: it was not looked at yet
+	uplink     Uplink
+}
+
+// publish shows how the uplinks are.
+func (k *Keeper) publish(a *look) {
+	var all []seen
+	for _, u := range k.uplinks {
+		s := seen{name: u.name, gone: u.gone, lost: u.lost >= 0, putBack: u.putBack, beside: u.beside(a), now: []netip.Prefix{}, uplink: u.Uplink}
+		if len(u.place.chain) > 1 {
+			s.place = u.place.top().name
+		}
+		if u.want().IsValid() {
+			s.now = append(s.now, a.of(u.place.top().index, u.want().Addr().Is6())...)
+		}
+		all = append(all, s)
+	}
+	out := waysOf(a, k.uplinks)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.seen, k.out = all, out
+}
+
+// shown returns how the uplinks are, as of the last look.
+func (k *Keeper) shown() []seen {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.seen // never written to once it is shown
+}
+
+// Note writes down what the next worker needs to know, and tells whether that is
+// anything new.
+func (k *Keeper) Note(uplinks []Uplink) bool {
+	fresh := false
+	for i, s := range k.shown() {
+		u := &uplinks[i]
+		fresh = fresh || u.Index != s.uplink.Index || u.Identity != s.uplink.Identity || u.Temporary != s.uplink.Temporary
+		u.Index, u.Identity, u.Temporary = s.uplink.Index, s.uplink.Identity, s.uplink.Temporary
+	}
+	return fresh
+}

@@ -1,0 +1,221 @@
+package uplink
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+)
+
+// An interface that becomes a port of a bridge, a bond or a team receives
+// nothing by itself any more (net/core/dev.c: rx_handler): the answers to what is
+// sent from its address arrive at the master, which is the place of the address
+// from then on. A network manager moves it too, but its programs may be on the
+// root that waits for it.
+
+// maxMasters is how many masters are followed, one above the other: a bond in a
+// bridge is two.
+const maxMasters = 8
+
+// place is where the address of an uplink belongs.
+type place struct {
+	chain []link // from the uplink's interface up to the one with the address
+	above link   // the master of that, which has no part in it; index 0: none
+	below link   // what a VLAN of the boot's is on: it goes down and comes up with that; index 0: none
+}
+
+func (p *place) top() *link { return &p.chain[len(p.chain)-1] }
+
+// vrf is the device that a connection must be bound to; "": none. An interface in
+// a VRF keeps its address (Documentation/networking/vrf.rst).
+func (p *place) vrf() string {
+	if p.above.kind == "vrf" {
+		return p.above.name
+	}
+	return ""
+}
+
+// stuck tells that the interface is a port of something that the agent does not
+// move addresses to.
+func (p *place) stuck() bool { return p.above.index != 0 && p.above.kind != "vrf" }
+
+// has tells whether an interface is one of the place's.
+func (p *place) has(index int) bool {
+	return slices.ContainsFunc(p.chain, func(l link) bool { return l.index == index })
+}
+
+// down returns an interface that must be up and is not; index 0: there is none.
+// The ports of a bond and a team are left to it: it has several.
+func (p *place) down() link {
+	if p.below.index != 0 && !p.below.up {
+		return p.below
+	}
+	for i, l := range p.chain {
+		ofSeveral := i+1 < len(p.chain) && (p.chain[i+1].kind == "bond" || p.chain[i+1].kind == "team")
+		if !l.up && !ofSeveral {
+			return l
+		}
+	}
+	return link{}
+}
+
+// placeOf follows an interface to where its address belongs.
+func placeOf(n nic, l link) place {
+	p := place{chain: []link{l}}
+	if l.kind == "vlan" {
+		p.below, _ = n.link(l.parent)
+	}
+	for range maxMasters {
+		port := p.top()
+		if port.master == 0 {
+			break
+		}
+		master, ok := n.link(port.master)
+		if !ok {
+			break
+		}
+		if !carries(port, &master) {
+			p.above = master
+			break
+		}
+		p.chain = append(p.chain, master)
+	}
+	return p
+}
+
+// carries tells whether a master has the address of its port. The one of
+// net_failover and of hv_netvsc has no kind, and the port's MAC.
+func carries(port, master *link) bool {
+	switch master.kind {
+	case "bridge", "bond", "team":
+		return true
+	case "":
+		return master.address() == port.address()
+	}
+	return false
+}
+
+// at returns where the address of an uplink belongs now. It is for any goroutine.
+func at(n nic, u Uplink) (link, bool) {
+	l, ok := find(n, u)
+	if !ok {
+		return link{}, false
+	}
+	p := placeOf(n, l)
+	return *p.top(), true
+}
+
+// settle takes in where the address belongs, and says of a master that it is not
+// moved to.
+func (k *kept) settle(p place, log recovery.Logger) {
+	was := k.place.above.index
+	k.place = p
+	if p.above.index == was || p.above.index == 0 || !k.want().IsValid() {
+		return
+	}
+	port, master := p.top().name, &p.above
+	switch master.kind {
+	case "vrf":
+		log.Infof("network: %s is in the VRF %s now: connections are bound to it", port, master.name)
+	case "openvswitch":
+		log.Warnf("network: %s is a port of an Open vSwitch now: %s is not moved: give it to the bridge's internal port", port, k.want())
+	default:
+		log.Warnf("network: %s is a port of %s (%s) now: %s is not moved: give %s an address that reaches the target",
+			port, master.name, master.kind, k.want(), master.name)
+	}
+}
+
+// strays are the interfaces with the uplink's address that are not its place: the
+// ports below it, and what was its place before. At its first look an agent does
+// not know that: a bridge without ports that alone has the address is what another
+// agent had moved it to.
+func (k *kept) strays(a *look) []owned {
+	top, first := k.place.top().index, k.former.index == 0 && !k.there(a)
+	var out []owned
+	for _, o := range a.addresses(k.want().Addr().Is6()) {
+		if o.Addr() == k.want().Addr() && o.index != top && (k.place.has(o.index) || o.index == k.former.index || first && a.deserted(o.index)) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// follow moves the address and the routes to its place, at once. A program that
+// brings them back again and again is obeyed for longer each time. done tells
+// that there is nothing to move.
+func (k *kept) follow(a *look) (wait time.Duration, done bool) {
+	if !k.want().IsValid() {
+		return 0, true
+	}
+	strays := k.strays(a)
+	if len(strays) == 0 {
+		k.former = *k.place.top()
+		return 0, true
+	}
+	from := strays[0]
+	text := k.change(a, from)
+	switch {
+	case !k.Keep:
+		k.say(a, fmt.Sprintf("%s: %s is left on %s", text, k.want(), a.name(from.index)))
+		return surveyEvery, false
+	case a.now < k.movesAt:
+		return k.movesAt - a.now, false
+	}
+	if a.now-k.movesAt > keepCalm {
+		k.moves = 0
+	}
+	k.movesAt = a.now + k.backoff(k.moves)
+	k.moves++
+	top := k.place.top()
+	did := "moved to " + top.name
+	if k.there(a) {
+		did = fmt.Sprintf("is on %s already, and was taken from %s", top.name, a.name(from.index))
+	}
+	if err := k.move(a, strays); err != nil {
+		a.log.Errorf("network: %s: move %s to %s: %v", text, k.want(), top.name, err)
+		return k.movesAt - a.now, false
+	}
+	a.log.Warnf("network: %s: %s %s", text, k.want(), did)
+	k.former, k.lost, k.said = *k.place.top(), -1, ""
+	return keepDelay, false
+}
+
+// change says in words why an address is not at its place.
+func (k *kept) change(a *look, from owned) string {
+	port := k.place.chain[0].name
+	if k.place.has(from.index) {
+		return fmt.Sprintf("%s is a port of %s now", port, k.place.top().name)
+	}
+	return fmt.Sprintf("%s is not a port of %s any more", port, a.name(from.index))
+}
+
+// move brings the address to its place first, so that it is never gone: the
+// kernel drops routes and connections with an address.
+func (k *kept) move(a *look, strays []owned) error {
+	top, v6 := k.place.top(), k.want().Addr().Is6()
+	if !top.up {
+		if err := a.nic.setUp(top.index); err != nil {
+			return err
+		}
+	}
+	if !k.there(a) {
+		if err := a.nic.addAddress(top.index, strays[0].Prefix); err != nil {
+			return err
+		}
+	}
+	var errs []error // of routes: with its address on a port as well the machine is cut off
+	for _, from := range strays {
+		if k.place.has(from.index) {
+			errs = append(errs, a.nic.moveRoutes(from.index, top.index, v6))
+		} else {
+			errs = append(errs, k.addRoutes(a, func(netip.Prefix) bool { return true }))
+		}
+		if err := a.nic.removeAddress(from.index, from.Prefix); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+	}
+	return errors.Join(append(errs, k.addRoutes(a, k.noRouteTo(a)))...)
+}

@@ -1,0 +1,136 @@
+package uplink
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// use is how the agent sees a session, on the keeper's clock.
+type use struct {
+	since  time.Duration // since when it is down; -1: it is up
+	source netip.Addr    // of its connection; not valid: not known
+}
+
+type uses []use
+
+// down tells since when a session is down that an address of the boot's may help:
+// not one of another family, or that went by another of the boot's addresses.
+func (u uses) down(want netip.Addr, boots []netip.Addr) (since time.Duration, ok bool) {
+	for _, s := range u {
+		known := s.source.IsValid()
+		if s.since < 0 || known && (s.source.Is6() != want.Is6() || s.source != want && slices.Contains(boots, s.source)) {
+			continue
+		}
+		if !ok || s.since < since {
+			since, ok = s.since, true
+		}
+	}
+	return since, ok
+}
+
+// free tells that all sessions are up and go by other addresses.
+func (u uses) free(want netip.Addr) bool {
+	return !slices.ContainsFunc(u, func(s use) bool { return s.since >= 0 || !s.source.IsValid() || s.source == want })
+}
+
+// use tells whether a session's connection is, or was, from an address.
+func (u uses) use(addr netip.Addr) bool {
+	return slices.ContainsFunc(u, func(s use) bool { return s.source == addr })
+}
+
+// Sessions takes in how the sessions are. It is for the agent's goroutine.
+func (k *Keeper) Sessions(all []recovery.Status) {
+	var next uses
+	for _, s := range all {
+		if s.Ended {
+			continue
+		}
+		u := use{since: -1, source: s.Source.Unmap()}
+		if !s.Up {
+			u.since = k.now() - s.Tried
+		}
+		next = append(next, u)
+	}
+	k.mu.Lock()
+	same := slices.EqualFunc(k.uses, next, func(a, b use) bool { return a.source == b.source && (a.since < 0) == (b.since < 0) })
+	k.uses = next
+	k.mu.Unlock()
+	if !same {
+		k.look()
+	}
+}
+
+// maxSources is how many addresses a connection may be tried from.
+const maxSources = 8
+
+// Ways lists how a connection may leave the machine, as of the last look: as the
+// kernel chooses, by the VRFs that an uplink is in, and from each address. It asks
+// the kernel nothing. It is for any goroutine, as Temporary is.
+func (k *Keeper) Ways() []session.Way {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.out)
+}
+
+// Temporary lists the addresses that are to be taken away again: others are there
+// in their place.
+func (k *Keeper) Temporary() []netip.Addr {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []netip.Addr
+	for _, s := range k.seen {
+		if s.beside {
+			out = append(out, s.uplink.want().Addr())
+		}
+	}
+	return out
+}
+
+// waysOf makes that list. A single address is the kernel's choice anyway. What is
+// to be taken away comes last.
+func waysOf(a *look, uplinks []*kept) []session.Way {
+	out := []session.Way{{}}
+	devices := map[int]string{} // VRFs, by the interface in them
+	var families []bool
+	for _, k := range uplinks {
+		if vrf := k.place.vrf(); vrf != "" {
+			devices[k.place.top().index] = vrf
+			if w := (session.Way{Device: vrf}); !slices.Contains(out, w) {
+				out = append(out, w)
+			}
+		}
+		// A link-local portal has the name of the boot's interface.
+		if top := k.place.top(); top.name != k.Lease.Interface && k.want().Addr().Is6() {
+			if w := (session.Way{Device: top.name}); !slices.Contains(out, w) {
+				out = append(out, w)
+			}
+		}
+		if v6 := k.want().Addr().Is6(); k.want().IsValid() && !slices.Contains(families, v6) {
+			families = append(families, v6)
+		}
+	}
+	beside := slices.ContainsFunc(uplinks, func(k *kept) bool { return k.beside(a) })
+	var first, last []session.Way
+	for _, v6 := range families {
+		for _, o := range a.addresses(v6) {
+			inner := beside && !a.outward(o.index) && !slices.ContainsFunc(uplinks, func(k *kept) bool { return k.place.has(o.index) })
+			if !o.global() || inner {
+				continue
+			}
+			w := session.Way{Device: devices[o.index], Source: o.Addr()}
+			if slices.ContainsFunc(uplinks, func(k *kept) bool { return k.Temporary && k.want().Addr() == o.Addr() }) {
+				last = append(last, w)
+			} else {
+				first = append(first, w)
+			}
+		}
+	}
+	if all := append(first, last...); len(all) > 1 {
+		out = append(out, all[:min(len(all), maxSources)]...)
+	}
+	return out
+}
