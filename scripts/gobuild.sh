@@ -8,7 +8,7 @@ readonly aside=(mvdan.cc/sh/v3/... github.com/klauspost/... github.com/ulikunitz
   github.com/iscsiroot/iscsiroot/pkg/bootspec github.com/iscsiroot/iscsiroot/pkg/ibft
   github.com/iscsiroot/iscsiroot/pkg/handover github.com/iscsiroot/iscsiroot/pkg/shutdown github.com/vishvananda/...
   github.com/iscsiroot/iscsiroot/pkg/recovery/... github.com/iscsiroot/iscsiroot/pkg/session github.com/iscsiroot/iscsiroot/pkg/iscsi/...
-  github.com/iscsiroot/iscsiroot/pkg/boot github.com/iscsiroot/iscsiroot/pkg/status github.com/iscsiroot/iscsiroot/pkg/cmdline
+  github.com/iscsiroot/iscsiroot/pkg/boot/... github.com/iscsiroot/iscsiroot/pkg/status github.com/iscsiroot/iscsiroot/pkg/cmdline
   github.com/iscsiroot/iscsiroot/pkg/blockdev github.com/iscsiroot/iscsiroot/pkg/modload github.com/iscsiroot/iscsiroot/pkg/switchroot
   github.com/iscsiroot/iscsiroot/pkg/uevent github.com/iscsiroot/iscsiroot/pkg/kmsg github.com/iscsiroot/iscsiroot/pkg/words
   github.com/iscsiroot/iscsiroot/pkg/procstat github.com/iscsiroot/iscsiroot/pkg/contain github.com/iscsiroot/iscsiroot/pkg/kmod

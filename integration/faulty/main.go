@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
 )
@@ -45,7 +46,7 @@ func mess() {
 	_ = unix.Mount("proc", "/proc", "proc", 0, "")
 }
 
-func addFault(_ *boot.Machine, steps []boot.Step) []boot.Step {
+func addFault(_ *boot.Machine, steps []sequence.Step) []sequence.Step {
 	line, _ := os.ReadFile("/proc/cmdline")
 	fault := func(context.Context) error { return nil }
 	switch {
@@ -71,7 +72,7 @@ func addFault(_ *boot.Machine, steps []boot.Step) []boot.Step {
 			return nil
 		}
 	}
-	return append([]boot.Step{{Name: "fault", Run: fault}}, steps...)
+	return append([]sequence.Step{{Name: "fault", Run: fault}}, steps...)
 }
 
 // killAgent kills the agent's first worker.

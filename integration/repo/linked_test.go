@@ -13,7 +13,8 @@ var linked = map[string]string{
 	// ours
 	"cmd/init":             "wiring of PID 1",
 	"pkg/blockdev":         "finds our disks and what they hold",
-	"pkg/boot":             "the list of steps and their runner",
+	"pkg/boot":             "the list of steps",
+	"pkg/boot/sequence":    "runs them",
 	"pkg/bootspec":         "the meaning of the parameters",
 	"pkg/cmdline":          "the words of the command line",
 	"pkg/contain":          "a panic in a goroutine does not end PID 1",

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
@@ -20,7 +21,7 @@ import (
 // again makes the Resume. Parameters are understood before the shell ends, so
 // that it can show what is wrong with them.
 func (c *conversation) again(step, stop string, params []string) (string, error) {
-	resume := Resume{Break: stop}
+	resume := sequence.Resume{Break: stop}
 	if step != "" {
 		resume.Steps = []string{step}
 	}
@@ -34,7 +35,7 @@ func (c *conversation) again(step, stop string, params []string) (string, error)
 		resume.Steps = append(resume.Steps, changed(c.m.Plan, plan)...)
 		resume.Steps = append(resume.Steps, c.m.changedModules(line)...)
 	}
-	again := c.m.progress.following(resume.Steps...)
+	again := c.m.progress.Following(resume.Steps...)
 	if slices.Contains(again, "login") && c.m.handedOver {
 		return "", errHandedOver
 	}
@@ -84,13 +85,13 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 	old, before := m.Plan, m.params
 	m.params, m.Plan = line, plan
 	m.reopenLoader(before)
-	redone := func(step string) bool { return slices.Contains(again, step) && m.progress.is(step, done) }
+	redone := func(step string) bool { return slices.Contains(again, step) && m.progress.Done(step) }
 	if redone("mount") {
 		m.unmountRoot()
 	}
 	m.endSessions(redone("login"), !sameTargets(old, plan))
 	m.resolveAgain(old, redone("network"))
-	if m.progress.is("mount", done) && !redone("mount") {
+	if m.progress.Done("mount") && !redone("mount") {
 		return nil
 	}
 	if m.adopted = m.adoptRoot(); m.adopted {

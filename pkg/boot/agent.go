@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/handover"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
@@ -226,7 +227,7 @@ var errHandedOver = errors.New("the agent already recovers the sessions: reboot 
 func (m *Machine) handOver(ctx context.Context) error {
 	m.endLogins(ctx)
 	m.detachOthers(ctx, sysroot, kernelPaths)
-	end := doing(ctx, "reading the files of "+m.root.Name)
+	end := sequence.Doing(ctx, "reading the files of "+m.root.Name)
 	root, err := handover.Survey(os.DirFS(sysroot))
 	end()
 	if err != nil {

@@ -3,6 +3,8 @@ package boot
 import (
 	"slices"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 )
 
 // dracutSteps maps dracut's break points to ours; each stops before its step.
@@ -19,7 +21,7 @@ var dracutSteps = map[string]string{
 
 // breakpoints returns the steps to stop before, and reports those that there
 // are none of. A name of ours counts before dracut's.
-func (m *Machine) breakpoints(steps []Step) []string {
+func (m *Machine) breakpoints(steps []sequence.Step) []string {
 	var out []string
 	for _, b := range m.Plan.Policy.Break {
 		name := b.V
@@ -35,11 +37,11 @@ func (m *Machine) breakpoints(steps []Step) []string {
 	return out
 }
 
-func hasStep(steps []Step, name string) bool {
-	return slices.ContainsFunc(steps, func(s Step) bool { return s.Name == name })
+func hasStep(steps []sequence.Step, name string) bool {
+	return slices.ContainsFunc(steps, func(s sequence.Step) bool { return s.Name == name })
 }
 
-func stepNames(steps []Step) []string {
+func stepNames(steps []sequence.Step) []string {
 	var out []string
 	for _, s := range steps {
 		out = append(out, s.Name)

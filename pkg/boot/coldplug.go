@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
@@ -19,7 +20,7 @@ type coldplug struct {
 	match func(alias string) []kmod.Module             // what to load for one
 	load  func(ctx context.Context, name string) error // with all it needs
 	post  []string                                     // loaded after all others
-	log   Logger
+	log   sequence.Logger
 	loads *loads
 
 	ctx     context.Context // of start's goroutine

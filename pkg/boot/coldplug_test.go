@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -208,7 +209,7 @@ func TestNetworkWaitsForDrivers(t *testing.T) {
 				m.loads.begin("e1000e", func() error { time.Sleep(probe); return nil }, nil)
 			}
 			began, log := time.Now(), &recorder{}
-			r := Runner{Log: log, Steps: []Step{{Name: "network", Timeout: networkTry, Patience: networkPatience, Run: func(ctx context.Context) error {
+			r := sequence.Runner{Log: log, Steps: []sequence.Step{{Name: "network", Timeout: networkTry, Patience: networkPatience, Run: func(ctx context.Context) error {
 				<-ctx.Done()
 				return m.untilDrivers(explainNoNIC(&network.WaitError{State: network.State{Loading: m.loads.names()}, Err: ctx.Err()}))
 			}}}}
@@ -217,7 +218,7 @@ func TestNetworkWaitsForDrivers(t *testing.T) {
 				t.Errorf("failure is %v", f)
 			}
 			least := probe + networkPatience
-			if took := time.Since(began); took < least || took > least+2*(networkTry+maxPause*3/2) {
+			if took := time.Since(began); took < least || took > least+2*(networkTry+sequence.MaxPause*3/2) {
 				t.Errorf("gave up after %v", took)
 			}
 			if got := log.lines()[0]; probe > 0 && got != "error network: network: no network interface yet: driver e1000e is still loading: trying again" {

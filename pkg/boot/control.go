@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
 	"github.com/iscsiroot/iscsiroot/pkg/shell/crypt"
@@ -38,7 +39,7 @@ type conversation struct {
 	locked   bool
 	attempts int
 	typed    []string
-	resume   Resume
+	resume   sequence.Resume
 	asked    bool
 }
 
@@ -119,7 +120,7 @@ func (c *conversation) remember(line string) {
 }
 
 func (c *conversation) lastError(step string) string {
-	if err := c.m.progress.failure(step); err != nil {
+	if err := c.m.progress.Failure(step); err != nil {
 		return err.Error() + "\n"
 	}
 	return ""
@@ -139,12 +140,12 @@ func (c *conversation) power(action bootspec.Emergency, args []string) error {
 // change.
 func (c *conversation) retry(args []string) (string, error) {
 	step, params := "", args
-	if len(args) > 0 && args[0] != "" && !strings.Contains(args[0], "=") && slices.Contains(c.m.progress.all(), args[0]) {
+	if len(args) > 0 && args[0] != "" && !strings.Contains(args[0], "=") && slices.Contains(c.m.progress.All(), args[0]) {
 		step, params = args[0], args[1:]
 	} else if len(args) > 0 && args[0] == "" {
 		params = args[1:]
 	} else if len(args) > 0 && !strings.Contains(args[0], "=") {
-		return "", fmt.Errorf("no such step %s, there is %s", args[0], strings.Join(c.m.progress.all(), ", "))
+		return "", fmt.Errorf("no such step %s, there is %s", args[0], strings.Join(c.m.progress.All(), ", "))
 	}
 	return c.again(step, "", params)
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
@@ -61,11 +62,11 @@ func (m *Machine) steadily(ctx context.Context, s *session.Session, work func(lo
 			return errors.Join(werr, err)
 		case up && after == before && again && werr != nil:
 			// A target that has just been started may not have all of it yet.
-			return temporary{werr}
+			return sequence.Temporary(werr)
 		case up && after == before:
 			return werr
 		case ctx.Err() != nil:
-			return temporary{fmt.Errorf("session %d to %s was lost meanwhile", s.SID, s.Target)}
+			return sequence.Temporary(fmt.Errorf("session %d to %s was lost meanwhile", s.SID, s.Target))
 		}
 		m.Log.Infof("session %d to %s was lost meanwhile: trying again", s.SID, s.Target)
 	}
@@ -82,7 +83,7 @@ const askSlack = time.Second
 // the real init up (loads.go: awaitDrivers), so none is begun for a session that is
 // known to be down, and switchRoot warns of those that are left.
 func askTarget[T any](ctx context.Context, m *Machine, i int, limit time.Duration, what string, work func(context.Context) (T, error)) (T, error) {
-	defer doing(ctx, what)()
+	defer sequence.Doing(ctx, what)()
 	type answer struct {
 		value T
 		err   error
@@ -108,7 +109,7 @@ func askTarget[T any](ctx context.Context, m *Machine, i int, limit time.Duratio
 	case a := <-done:
 		return a.value, a.err
 	case <-late.C:
-		return none, temporary{fmt.Errorf("target %s does not answer for %d s", s.Target, int(limit.Seconds()))}
+		return none, sequence.Temporary(fmt.Errorf("target %s does not answer for %d s", s.Target, int(limit.Seconds())))
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
@@ -46,8 +47,8 @@ func TestAskTarget(t *testing.T) {
 			if took := time.Since(began); took != tt.want || errorText(err) != tt.text || err == nil && !slices.Equal(got, []uint64{7}) {
 				t.Errorf("%s: %v, %v after %v", tt.name, got, err, took)
 			}
-			if heals(err) != strings.Contains(tt.text, "answer") {
-				t.Errorf("%s: %v is temporary: %v", tt.name, err, heals(err))
+			if sequence.Heals(err) != strings.Contains(tt.text, "answer") {
+				t.Errorf("%s: %v is temporary: %v", tt.name, err, sequence.Heals(err))
 			}
 			if left := len(m.calls.names()); (left > 0) != (tt.took > tt.want) {
 				t.Errorf("%s: %d calls are under way", tt.name, left)

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
@@ -36,7 +37,7 @@ func (m *Machine) openTransport() error {
 	}
 	t, err := kernel.Open()
 	if errors.Is(err, os.ErrNotExist) {
-		return withHint(err, "the image must hold iscsi_tcp for kernel "+m.release+": build it with iscsiroot build")
+		return sequence.WithHint(err, "the image must hold iscsi_tcp for kernel "+m.release+": build it with iscsiroot build")
 	} else if err != nil {
 		return err
 	}
@@ -146,14 +147,14 @@ func (m *Machine) explainLogin(i int, err error) error {
 	if dark := m.dark(); errors.As(err, &connect) && len(dark) > 0 {
 		return &network.WaitError{State: network.State{Links: dark}, Err: err}
 	}
-	text, also := hint(err), sources(m.spec, i)
+	text, also := sequence.Hint(err), sources(m.spec, i)
 	if also == "" && connect != nil && !errors.Is(connect, unix.ECONNREFUSED) {
 		also = m.anotherNIC()
 	}
 	if text == "" || also == "" {
 		return err
 	}
-	return withHint(err, text+"; "+also)
+	return sequence.WithHint(err, text+"; "+also)
 }
 
 // sessionNames is for messages about all of them.

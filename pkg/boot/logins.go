@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
@@ -29,7 +30,7 @@ const latecomers = time.Second
 // until root is found without them. A nil *logins is one of targets that are
 // all there.
 type logins struct {
-	log   Logger
+	log   sequence.Logger
 	login func(ctx context.Context, i int) error
 	late  func(ctx context.Context, i int) // called for what came up after the step
 
@@ -46,7 +47,7 @@ type logins struct {
 
 // newLogins makes them for a step. They outlive it, and its context, but for the
 // values of that.
-func newLogins(step context.Context, log Logger, n int, login func(context.Context, int) error, late func(context.Context, int)) *logins {
+func newLogins(step context.Context, log sequence.Logger, n int, login func(context.Context, int) error, late func(context.Context, int)) *logins {
 	l := &logins{log: log, login: login, late: late, goOn: make(chan struct{}), states: make([]loginState, n), changed: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(step))
 	return l
@@ -124,11 +125,11 @@ func (l *logins) run(i int, first chan<- outcome) {
 	case <-l.ctx.Done():
 		return
 	}
-	n := nag{log: l.log, step: "login"}
-	pause := backoff{}
-	for err != nil && heals(err) {
-		n.failed(err)
-		pause.wait(l.ctx)
+	n := sequence.RetryLog{Log: l.log, Step: "login"}
+	pause := sequence.Backoff{}
+	for err != nil && sequence.Heals(err) {
+		n.Failed(err)
+		pause.Wait(l.ctx)
 		if l.ctx.Err() != nil {
 			return
 		}
@@ -137,12 +138,12 @@ func (l *logins) run(i int, first chan<- outcome) {
 	switch {
 	case err != nil:
 		l.log.Errorf("login: %v: continuing without this target", err)
-		if h := hint(err); h != "" {
+		if h := sequence.Hint(err); h != "" {
 			l.log.Errorf("hint: %s", h)
 		}
 		l.set(i, loginLost)
 	case l.state(i) != loginUp:
-		n.healed()
+		n.Healed()
 		l.set(i, loginUp)
 	}
 }
@@ -150,15 +151,15 @@ func (l *logins) run(i int, first chan<- outcome) {
 // asked logs in; whoever is refused asks again, as often as the error says and
 // at its pace.
 func (l *logins) asked(i int) error {
-	n := nag{log: l.log, step: "login"}
+	n := sequence.RetryLog{Log: l.log, Step: "login"}
 	for {
 		err := contain.Call("login", func() error { return l.login(l.ctx, i) })
 		var slow interface{ Pause() time.Duration }
-		if err == nil || !heals(err) || !errors.As(err, &slow) || slow.Pause() == 0 {
+		if err == nil || !sequence.Heals(err) || !errors.As(err, &slow) || slow.Pause() == 0 {
 			return err
 		}
-		n.failed(err)
-		if sleep(l.ctx, slow.Pause()) != nil {
+		n.Failed(err)
+		if sequence.Sleep(l.ctx, slow.Pause()) != nil {
 			return err
 		}
 	}
@@ -301,12 +302,12 @@ func (e loginErrors) Error() string {
 func (e loginErrors) Unwrap() []error { return e }
 
 // Heals tells whether any of them does.
-func (e loginErrors) Heals() bool { return slices.ContainsFunc(e, heals) }
+func (e loginErrors) Heals() bool { return slices.ContainsFunc(e, sequence.Heals) }
 
 // Hint is that of the first that has one.
 func (e loginErrors) Hint() string {
 	for _, err := range e {
-		if h := hint(err); h != "" {
+		if h := sequence.Hint(err); h != "" {
 			return h
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
@@ -27,7 +28,7 @@ func away() error {
 
 // plays makes logins of targets that answer as the functions say: with the time
 // since the beginning.
-func plays(log Logger, targets ...func(time.Duration) error) (l *logins, late func() []int) {
+func plays(log sequence.Logger, targets ...func(time.Duration) error) (l *logins, late func() []int) {
 	began := time.Now()
 	var mu sync.Mutex
 	var came []int
@@ -138,8 +139,8 @@ func TestLoginsNone(t *testing.T) {
 		} {
 			l, _ := plays(&recorder{}, tt.targets...)
 			err := l.first(t.Context())
-			if err == nil || heals(err) != tt.heals || !strings.HasPrefix(hint(err), tt.hint) || strings.Count(err.Error(), "login to iqn.x") != tt.lines {
-				t.Errorf("%v heals %v, hint %q", err, heals(err), hint(err))
+			if err == nil || sequence.Heals(err) != tt.heals || !strings.HasPrefix(sequence.Hint(err), tt.hint) || strings.Count(err.Error(), "login to iqn.x") != tt.lines {
+				t.Errorf("%v heals %v, hint %q", err, sequence.Heals(err), sequence.Hint(err))
 			}
 			var one *session.LoginError
 			if !errors.As(err, &one) {
@@ -157,7 +158,7 @@ func TestLoginsRefused(t *testing.T) {
 			asked = append(asked, now)
 			return refusal(len(asked))
 		})
-		if err := l.first(t.Context()); err == nil || heals(err) {
+		if err := l.first(t.Context()); err == nil || sequence.Heals(err) {
 			t.Errorf("got %v", err)
 		}
 		if !slices.Equal(asked, []time.Duration{0, 2 * time.Second, 4 * time.Second}) {

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
@@ -33,7 +34,7 @@ type Machine struct {
 	reaper  *reaper
 
 	params   cmdline.Line // Line, the image's policy, and what was given at the shell
-	progress *Progress
+	progress *sequence.Progress
 	offer    offer
 	typed    []string // at the shell
 	adopted  bool     // root was mounted there
@@ -73,8 +74,8 @@ type Machine struct {
 }
 
 // Steps is the boot. Names of dracut's break points are in breakpoints.go.
-func (m *Machine) Steps() []Step {
-	return []Step{
+func (m *Machine) Steps() []sequence.Step {
+	return []sequence.Step{
 		{Name: "modules", Run: m.openModules},
 		{Name: "drivers", Needs: []string{"modules"}, Run: m.loadDrivers},
 		{Name: "late-drivers", Needs: []string{"drivers"}, Run: m.loadLateDrivers},

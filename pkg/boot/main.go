@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
@@ -18,7 +19,7 @@ import (
 // Options change what Main does; tests use them to make things go wrong.
 type Options struct {
 	// Edit, if set, gets the list of steps before it is run.
-	Edit func(*Machine, []Step) []Step
+	Edit func(*Machine, []sequence.Step) []sequence.Step
 }
 
 // Main is PID 1: it boots the machine and does not return.
@@ -27,7 +28,7 @@ func Main(o Options) {
 		fmt.Fprintln(os.Stderr, "iscsiroot: this is the /init of an initramfs and runs as process 1 only: see iscsiroot build --help")
 		os.Exit(1)
 	}
-	m := &Machine{started: time.Now(), cpus: runtime.NumCPU(), reaper: newReaper(), progress: &Progress{}, offer: offer{attention: make(chan struct{})}}
+	m := &Machine{started: time.Now(), cpus: runtime.NumCPU(), reaper: newReaper(), progress: &sequence.Progress{}, offer: offer{attention: make(chan struct{})}}
 	m.Log = kmsg.Open(kmsg.Paths{}) // standard error, until the kernel's log is there
 	defer m.neverDie()
 	mountErr := mountEarly()
@@ -53,7 +54,7 @@ func Main(o Options) {
 	}
 	m.say(string(text))
 	for planErr != nil {
-		m.fail(&Failure{Step: "cmdline", Err: planErr, Elapsed: time.Since(m.started)})
+		m.fail(&sequence.Failure{Step: "cmdline", Err: planErr, Elapsed: time.Since(m.started)})
 		_, planErr = parse(m.params)
 	}
 	for {
@@ -79,17 +80,17 @@ func kernelKnows(key string) bool {
 }
 
 // run runs the steps. It returns when one failed for good.
-func (m *Machine) run(o Options) *Failure {
+func (m *Machine) run(o Options) *sequence.Failure {
 	events, err := uevent.Listen()
 	if err != nil {
-		return &Failure{Step: "uevents", Err: err}
+		return &sequence.Failure{Step: "uevents", Err: err}
 	}
 	m.Uevents = events
 	steps := m.Steps()
 	if o.Edit != nil {
 		steps = o.Edit(m, steps)
 	}
-	r := Runner{
+	r := sequence.Runner{
 		Steps:   steps,
 		Log:     m.Log,
 		Timeout: m.Plan.Policy.Timeout.V,
@@ -101,16 +102,16 @@ func (m *Machine) run(o Options) *Failure {
 		Progress:  m.progress,
 		Beside:    m.down,
 		OnFailing: m.show,
-		OnFailure: func(f *Failure) (Resume, bool) { return m.failed(f), true },
+		OnFailure: func(f *sequence.Failure) (sequence.Resume, bool) { return m.failed(f), true },
 	}
 	return r.Run(context.Background())
 }
 
 // fail shows a failure of no step and ends the boot as the policy says, unless
 // a person at the shell wants to try again.
-func (m *Machine) fail(f *Failure) {
+func (m *Machine) fail(f *sequence.Failure) {
 	if f == nil {
-		f = &Failure{Step: "switch-root", Err: fmt.Errorf("the last step did not start the real init")}
+		f = &sequence.Failure{Step: "switch-root", Err: fmt.Errorf("the last step did not start the real init")}
 	}
 	m.show(f)
 	if resume := m.failed(f); resume.Prepare != nil {
@@ -119,7 +120,7 @@ func (m *Machine) fail(f *Failure) {
 }
 
 // show shows a failure.
-func (m *Machine) show(f *Failure) {
+func (m *Machine) show(f *sequence.Failure) {
 	for line := range strings.SplitSeq(f.Error(), "\n") {
 		m.Log.Errorf("%s", line)
 	}
@@ -131,12 +132,12 @@ func (m *Machine) show(f *Failure) {
 
 // failed goes on after a failure that was shown. It returns if a person at the
 // shell wants to go on; otherwise it ends the boot as the policy says.
-func (m *Machine) failed(f *Failure) Resume {
+func (m *Machine) failed(f *sequence.Failure) sequence.Resume {
 	if m.Plan.Policy.Shell.Given() {
 		if resume, ok := m.openFailure(f); ok {
 			return resume
 		}
 	}
 	m.end()
-	return Resume{}
+	return sequence.Resume{}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 )
 
-// recorder is a Logger whose lines can be looked at.
+// recorder is a sequence.Logger whose lines can be looked at.
 type recorder struct {
 	mu   sync.Mutex
 	text []string

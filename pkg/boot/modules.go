@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -165,7 +166,7 @@ func (m *Machine) loadFilesystems(ctx context.Context) error {
 
 // load loads a module for the step of ctx.
 func (m *Machine) load(ctx context.Context, name string) error {
-	defer doing(ctx, "loading module "+name)()
+	defer sequence.Doing(ctx, "loading module "+name)()
 	return m.loader.Load(ctx, name)
 }
 

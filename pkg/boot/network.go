@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
@@ -124,8 +125,8 @@ const (
 // driver: one that was loading during this try, or the pause before it.
 func (m *Machine) untilDrivers(err error) error {
 	var waited *network.WaitError
-	if errors.As(err, &waited) && len(waited.State.Links) == 0 && m.loads.idle() < networkTry+maxPause*3/2 {
-		return temporary{err}
+	if errors.As(err, &waited) && len(waited.State.Links) == 0 && m.loads.idle() < networkTry+sequence.MaxPause*3/2 {
+		return sequence.Temporary(err)
 	}
 	return err
 }
@@ -197,7 +198,7 @@ func explainNoNIC(err error) error {
 		return err
 	}
 	if cards := unclaimed("/sys/bus/pci/devices"); len(cards) > 0 {
-		return withHint(err, "the image has no driver for "+strings.Join(cards, ", "))
+		return sequence.WithHint(err, "the image has no driver for "+strings.Join(cards, ", "))
 	}
 	return err
 }

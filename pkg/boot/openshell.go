@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/shell"
 	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
@@ -17,16 +18,16 @@ import (
 
 // openBreak opens the shell at a break point, or because somebody pressed Enter
 // while a step keeps failing, and returns how to go on.
-func (m *Machine) openBreak(step string) Resume {
+func (m *Machine) openBreak(step string) sequence.Resume {
 	greeting := "break before step " + step
 	if step == "" {
-		troubled := m.progress.troubled()
+		troubled := m.progress.Troubled()
 		if len(troubled) == 0 {
 			m.stopOffer()
-			return Resume{} // it has healed meanwhile
+			return sequence.Resume{} // it has healed meanwhile
 		}
 		step = troubled[0]
-		greeting = fmt.Sprintf("step %s is being retried: %v", step, m.progress.failure(step))
+		greeting = fmt.Sprintf("step %s is being retried: %v", step, m.progress.Failure(step))
 	}
 	m.Log.Infof("%s: exit continues", greeting)
 	resume, _ := m.openShell(greeting+"\n"+advice(step)+"help lists the commands; exit continues the boot\n", step)
@@ -36,7 +37,7 @@ func (m *Machine) openBreak(step string) Resume {
 
 // openFailure opens the shell for a failure; ok tells that the boot is to go on
 // after all.
-func (m *Machine) openFailure(f *Failure) (resume Resume, ok bool) {
+func (m *Machine) openFailure(f *sequence.Failure) (resume sequence.Resume, ok bool) {
 	from := m.Plan.Policy.Shell.From
 	m.Log.Errorf("opening a shell (%s): retry tries again, exit gives up", from)
 	text := f.Error() + "\n"
@@ -49,18 +50,18 @@ func (m *Machine) openFailure(f *Failure) (resume Resume, ok bool) {
 // openShell runs the shell and waits for its end, however it comes: a shell
 // that is killed or crashes is a shell that was left. asked tells that the
 // shell asked for more than to go on.
-func (m *Machine) openShell(greeting, step string) (resume Resume, asked bool) {
+func (m *Machine) openShell(greeting, step string) (resume sequence.Resume, asked bool) {
 	m.stopOffer()
 	tty, err := m.chooseConsole()
 	if err != nil {
 		m.Log.Errorf("shell: %v: there is no console to open it on", err)
-		return Resume{}, false
+		return sequence.Resume{}, false
 	}
 	defer func() { _ = tty.Close() }()
 	ours, theirs, err := control.Pair()
 	if err != nil {
 		m.Log.Errorf("shell: %v", err)
-		return Resume{}, false
+		return sequence.Resume{}, false
 	}
 	defer func() { _ = ours.Close() }()
 	c := m.newConversation(greeting, step)
@@ -68,7 +69,7 @@ func (m *Machine) openShell(greeting, step string) (resume Resume, asked bool) {
 	_ = theirs.Close()
 	if err != nil {
 		m.Log.Errorf("shell: %v", err)
-		return Resume{}, false
+		return sequence.Resume{}, false
 	}
 	served := make(chan struct{})
 	contain.Go("answers to the shell", func() {

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
@@ -17,7 +18,7 @@ func (m *Machine) neverDie() {
 	if v == nil {
 		v = "main returned"
 	}
-	m.fail(&Failure{Step: "main", Err: &contain.PanicError{Value: v, Stack: string(debug.Stack())}})
+	m.fail(&sequence.Failure{Step: "main", Err: &contain.PanicError{Value: v, Stack: string(debug.Stack())}})
 	m.end()
 }
 
@@ -25,7 +26,7 @@ func (m *Machine) neverDie() {
 func (m *Machine) showStack(err error) { logStack(m.Log, err) }
 
 // logStack writes a panic's stack to a log.
-func logStack(log Logger, err error) {
+func logStack(log sequence.Logger, err error) {
 	var p *contain.PanicError
 	if !errors.As(err, &p) {
 		return

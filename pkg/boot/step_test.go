@@ -1,14 +1,13 @@
 package boot
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
@@ -56,17 +55,11 @@ func TestNeedsOfSharedFields(t *testing.T) {
 	}
 }
 
-func testNeedsOfSharedFields(t *testing.T, steps []Step) {
+func testNeedsOfSharedFields(t *testing.T, steps []sequence.Step) {
 	t.Helper()
 	after := func(name, need string) bool {
-		var p Progress
-		p.begin(steps, newStopwatch())
-		for i, s := range steps {
-			if s.Name != need && s.Name != name {
-				p.end(i, nil)
-			}
-		}
-		return !slices.Contains(p.ready(), p.index(name))
+		i := slices.IndexFunc(steps, func(s sequence.Step) bool { return s.Name == name })
+		return i >= 0 && slices.Contains(steps[i].Needs, need)
 	}
 	for _, tt := range []struct{ name, need string }{
 		{"drivers", "modules"},
@@ -90,33 +83,6 @@ func testNeedsOfSharedFields(t *testing.T, steps []Step) {
 	}
 }
 
-// Healing and hints are found however deep an error is wrapped, and joined ones
-// count as well.
-func TestErrorsOfSteps(t *testing.T) {
-	plain := errors.New("broken")
-	healing := &heal{plain}
-	tests := []struct {
-		err   error
-		heals bool
-		hint  string
-	}{
-		{nil, false, ""},
-		{plain, false, ""},
-		{fmt.Errorf("login: %w", healing), true, ""},
-		{withHint(fmt.Errorf("login: %w", healing), "check the cable"), true, "check the cable"},
-		{fmt.Errorf("login: %w", withHint(plain, "check the cable")), false, "check the cable"},
-		{errors.Join(plain, withHint(io.EOF, "check the cable")), false, "check the cable"},
-	}
-	for _, tt := range tests {
-		if heals(tt.err) != tt.heals || hint(tt.err) != tt.hint {
-			t.Errorf("%v: heals %v, hint %q, want %v, %q", tt.err, heals(tt.err), hint(tt.err), tt.heals, tt.hint)
-		}
-	}
-	if err := withHint(plain, "x"); err.Error() != "broken" || !errors.Is(err, plain) {
-		t.Errorf("a hint changed the error to %q", err)
-	}
-}
-
 // A bug shows its stack in the log, line by line; other errors show nothing.
 func TestShowStack(t *testing.T) {
 	log, logged := fileLog(t)
@@ -125,7 +91,7 @@ func TestShowStack(t *testing.T) {
 	if logged() != "" {
 		t.Errorf("log is %q", logged())
 	}
-	m.showStack(&Failure{Step: "login", Err: &contain.PanicError{Value: "oops", Stack: "goroutine 1:\n\tmain.go:1"}})
+	m.showStack(&sequence.Failure{Step: "login", Err: &contain.PanicError{Value: "oops", Stack: "goroutine 1:\n\tmain.go:1"}})
 	want := "<3>iscsiroot: this is a bug in iscsiroot: please report it with the lines that follow\n" +
 		"<3>iscsiroot: goroutine 1:\n<3>iscsiroot: main.go:1\n"
 	if diff := cmp.Diff(want, logged()); diff != "" {

@@ -1,4 +1,4 @@
-package boot
+package sequence
 
 import (
 	"context"
@@ -75,13 +75,13 @@ type result struct {
 // nil only if every step is done, which the last step, that never returns, makes
 // impossible in a real boot.
 func (r *Runner) Run(ctx context.Context) *Failure {
-	r.watch = newStopwatch()
 	r.results = make(chan result, len(r.Steps))
 	r.cancels, r.stopped = map[int]context.CancelFunc{}, map[int]bool{}
 	if r.Progress == nil {
 		r.Progress = &Progress{}
 	}
-	r.Progress.begin(r.Steps, r.watch)
+	r.Progress.Begin(r.Steps)
+	r.watch = r.Progress.watch
 	for {
 		f := r.round(ctx)
 		if f == nil || r.OnFailure == nil {
@@ -179,7 +179,7 @@ func (r *Runner) ended(res result) *Failure {
 		r.Log.Debugf("step %s done in %.3f s", step.Name, res.elapsed.Seconds())
 		return nil
 	}
-	return &Failure{Step: step.Name, Err: res.err, Hint: hint(res.err), Elapsed: res.elapsed}
+	return &Failure{Step: step.Name, Err: res.err, Hint: Hint(res.err), Elapsed: res.elapsed}
 }
 
 // breakPatience is for how long a break waits for the steps that run: one that
@@ -231,7 +231,7 @@ func (r *Runner) pause(step string) {
 // that needs what is done again comes again. As long as a step that runs does not
 // end nothing is changed.
 func (r *Runner) resume(resume Resume, at string) {
-	again := r.Progress.following(resume.Steps...)
+	again := r.Progress.Following(resume.Steps...)
 	var byHand []string
 	if resume.Prepare != nil {
 		// What runs must not see its plan change.
@@ -300,19 +300,19 @@ func (r *Runner) attempt(ctx context.Context, index int) {
 	step := r.Steps[index]
 	began := r.watch.elapsed()
 	patient := began // since when an error that does not heal by itself may be one that does
-	n := nag{log: r.Log, step: step.Name}
-	pause := backoff{}
+	n := RetryLog{Log: r.Log, Step: step.Name}
+	pause := Backoff{}
 	for {
 		err := r.runOnce(ctx, step)
 		if err == nil {
-			n.healed()
+			n.Healed()
 		}
 		now := r.watch.elapsed()
-		if heals(err) {
+		if Heals(err) {
 			patient = now
 		}
 		took := now - began
-		again := heals(err) || now-patient < step.Patience && !isPanic(err)
+		again := Heals(err) || now-patient < step.Patience && !isPanic(err)
 		if err == nil || !again || ctx.Err() != nil {
 			r.results <- result{index, err, took}
 			return
@@ -323,10 +323,10 @@ func (r *Runner) attempt(ctx context.Context, index int) {
 			return
 		}
 		r.Progress.tried(index, err)
-		if n.failed(err); n.lines > 1 && r.OnStuck != nil {
+		if n.Failed(err); n.lines > 1 && r.OnStuck != nil {
 			r.OnStuck(step.Name)
 		}
-		pause.wait(ctx)
+		pause.Wait(ctx)
 	}
 }
 

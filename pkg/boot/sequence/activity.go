@@ -1,4 +1,4 @@
-package boot
+package sequence
 
 import (
 	"context"
@@ -26,9 +26,9 @@ type activity struct {
 	ended bool          // guarded by Progress.mu
 }
 
-// doing notes that the step of ctx is in a system call that ctx does not end.
+// Doing notes that the step of ctx is in a system call that ctx does not end.
 // The runner reports one that lasts. The function that it returns notes the end.
-func doing(ctx context.Context, what string) (end func()) {
+func Doing(ctx context.Context, what string) (end func()) {
 	t, ok := ctx.Value(taskKey{}).(task)
 	if !ok {
 		return func() {}

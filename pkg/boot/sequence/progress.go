@@ -1,4 +1,4 @@
-package boot
+package sequence
 
 import (
 	"fmt"
@@ -36,10 +36,11 @@ type stepProgress struct {
 	doing        []*activity   // under way
 }
 
-func (p *Progress) begin(steps []Step, w *stopwatch) {
+// Begin makes every step of a list wait, which [Runner.Run] does by itself.
+func (p *Progress) Begin(steps []Step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.watch, p.steps, p.late = w, make([]stepProgress, len(steps)), make(chan *activity, len(steps))
+	p.watch, p.steps, p.late = newStopwatch(), make([]stepProgress, len(steps)), make(chan *activity, len(steps))
 	for i, s := range steps {
 		p.steps[i].Step = s
 	}
@@ -134,8 +135,8 @@ func (p *Progress) names(st state) []string {
 	return out
 }
 
-// following lists steps and all that need them, directly or not.
-func (p *Progress) following(names ...string) []string {
+// Following lists steps and all that need them, directly or not.
+func (p *Progress) Following(names ...string) []string {
 	in := map[string]bool{}
 	for _, name := range names {
 		in[name] = true
@@ -147,11 +148,11 @@ func (p *Progress) following(names ...string) []string {
 			}
 		}
 	}
-	return slices.DeleteFunc(p.all(), func(name string) bool { return !in[name] })
+	return slices.DeleteFunc(p.All(), func(name string) bool { return !in[name] })
 }
 
-// all lists the steps.
-func (p *Progress) all() []string {
+// All lists the steps.
+func (p *Progress) All() []string {
 	var out []string
 	for _, s := range p.steps {
 		out = append(out, s.Name)
@@ -159,11 +160,11 @@ func (p *Progress) all() []string {
 	return out
 }
 
-// is tells whether a step is in a state.
-func (p *Progress) is(name string, st state) bool { return slices.Contains(p.names(st), name) }
+// Done tells whether a step is done.
+func (p *Progress) Done(name string) bool { return slices.Contains(p.names(done), name) }
 
-// troubled lists the running steps that have failed and go on trying.
-func (p *Progress) troubled() []string {
+// Troubled lists the running steps that have failed and go on trying.
+func (p *Progress) Troubled() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []string
@@ -175,8 +176,8 @@ func (p *Progress) troubled() []string {
 	return out
 }
 
-// failure is the error of a step's last try; nil if it went well.
-func (p *Progress) failure(name string) error {
+// Failure is the error of a step's last try; nil if it went well.
+func (p *Progress) Failure(name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if i := p.index(name); i >= 0 {

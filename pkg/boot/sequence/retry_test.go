@@ -1,4 +1,4 @@
-package boot
+package sequence
 
 import (
 	"context"
@@ -48,8 +48,8 @@ func TestHeals(t *testing.T) {
 func TestPatience(t *testing.T) {
 	tests := []struct{ patience, least, most time.Duration }{
 		{0, 0, 0},
-		{3 * time.Second, 3 * time.Second, 3*time.Second + maxPause*3/2},
-		{30 * time.Second, 30 * time.Second, 30*time.Second + maxPause*3/2},
+		{3 * time.Second, 3 * time.Second, 3*time.Second + MaxPause*3/2},
+		{30 * time.Second, 30 * time.Second, 30*time.Second + MaxPause*3/2},
 	}
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestGivesUp(t *testing.T) {
 		if want := ": gave up after 90 s (rd.timeout=): no route"; !strings.HasSuffix(f.Error(), want) {
 			t.Errorf("failure is %q, want %q at its end", f, want)
 		}
-		if d := time.Since(tr.began); d < 90*time.Second || d > 90*time.Second+maxPause*3/2 {
+		if d := time.Since(tr.began); d < 90*time.Second || d > 90*time.Second+MaxPause*3/2 {
 			t.Errorf("gave up after %v", d)
 		}
 	})
@@ -133,12 +133,12 @@ func TestTimeoutIsForRetries(t *testing.T) {
 func TestNag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &recorder{}
-		n := nag{log: log, step: "login"}
+		n := RetryLog{Log: log, Step: "login"}
 		for i := range 200 {
-			n.failed(withHint(fmt.Errorf("no route (%d)", i), "check the gateway"))
+			n.Failed(WithHint(fmt.Errorf("no route (%d)", i), "check the gateway"))
 			time.Sleep(time.Second)
 		}
-		n.healed()
+		n.Healed()
 		want := []string{
 			"error login: no route (0): trying again: check the gateway",
 			"error login: still trying after 10 s: no route (10): check the gateway",
@@ -170,7 +170,7 @@ func TestNagIsSilent(t *testing.T) {
 
 // Pauses double from a quarter of a second to five, each up to half of it off.
 func TestBackoff(t *testing.T) {
-	var b backoff
+	var b Backoff
 	for i, want := range []time.Duration{250, 500, 1000, 2000, 4000, 5000, 5000, 5000} {
 		want *= time.Millisecond
 		if got := b.next(); got < want/2 || got > want*3/2 {
@@ -181,7 +181,7 @@ func TestBackoff(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		b.wait(ctx) // more than two seconds by now
+		b.Wait(ctx) // more than two seconds by now
 		if d := time.Since(began); d != time.Second {
 			t.Errorf("waited %v after the end of the context", d)
 		}

@@ -1,4 +1,4 @@
-package boot
+package sequence
 
 import (
 	"context"
@@ -96,8 +96,8 @@ func (d *deadline) end(err error) {
 	}
 }
 
-// Deadline implements context.Context: nobody knows when a watch that can stand
-// still comes to a time.
+// Deadline implements context.Context: when a watch that can stand still comes to
+// a time is not known.
 func (d *deadline) Deadline() (time.Time, bool) { return d.Context.Deadline() }
 
 // Done implements context.Context.

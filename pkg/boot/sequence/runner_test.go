@@ -1,4 +1,4 @@
-package boot
+package sequence
 
 import (
 	"context"
@@ -95,7 +95,7 @@ func TestRunnerFailure(t *testing.T) {
 		tr := newTrace()
 		cause := errors.New("no such root")
 		r := Runner{Log: &recorder{}, Steps: []Step{
-			tr.step("root", 3*time.Second, withHint(cause, "correct root=")),
+			tr.step("root", 3*time.Second, WithHint(cause, "correct root=")),
 			tr.step("drivers", time.Hour, nil),
 			tr.step("modules", 1*time.Second, nil),
 			tr.step("mount", 1*time.Second, nil, "root"),

@@ -1,4 +1,4 @@
-package boot
+package sequence
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // the step's context says.
 func hang(name string, release <-chan struct{}, needs ...string) Step {
 	return Step{Name: name, Needs: needs, Run: func(ctx context.Context) error {
-		defer doing(ctx, "mount of sda2")()
+		defer Doing(ctx, "mount of sda2")()
 		<-release
 		return ctx.Err()
 	}}

@@ -1,0 +1,139 @@
+package sequence
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// resumes answers each opening of the shell with the next Resume.
+func resumes(tr *trace, list ...Resume) func(string) Resume {
+	return func(step string) Resume {
+		tr.note("shell before " + step)
+		time.Sleep(time.Hour)
+		if len(list) == 0 {
+			return Resume{}
+		}
+		r := list[0]
+		list = list[1:]
+		return r
+	}
+}
+
+// A step is done again with all that need it, what runs beside it goes on, and
+// a break at what needs it comes again.
+func TestRetryAtBreak(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrace()
+		r := Runner{
+			Log: &recorder{},
+			Steps: []Step{
+				tr.step("network", 1*time.Second, nil),
+				tr.step("login", 1*time.Second, nil, "network"),
+				tr.step("endless", 2*time.Hour, nil),
+				tr.step("root", 1*time.Second, nil, "login"),
+				tr.step("mount", 1*time.Second, nil, "root"),
+			},
+			Break:   []string{"mount"},
+			OnBreak: resumes(tr, Resume{Steps: []string{"login"}}, Resume{}),
+		}
+		if f := r.Run(t.Context()); f != nil {
+			t.Fatal(f)
+		}
+		checkTrace(t, tr, `
+0s begin endless
+0s begin network
+1h0m10s end root
+1h0m15s shell before mount
+1h0m8s begin login
+1h0m9s begin root
+1h0m9s end login
+1s begin login
+1s end network
+2h0m0s end endless
+2h0m15s begin mount
+2h0m16s end mount
+2s begin root
+2s end login
+3s end root
+8s shell before mount`)
+	})
+}
+
+// What a person changes is changed with nothing running, and what he has done
+// by hand is not done again.
+func TestRetryPrepares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrace()
+		fails := errors.New("no such root")
+		r := Runner{
+			Log: &recorder{},
+			Steps: []Step{
+				tr.step("drivers", 5*time.Second, nil),
+				{Name: "root", Run: func(context.Context) error { tr.note("root"); return fails }},
+				{Name: "mount", Needs: []string{"root"}, Run: func(context.Context) error { t.Error("mounted"); return nil }},
+				tr.step("check", time.Second, nil, "mount"),
+			},
+			OnFailure: func(f *Failure) (Resume, bool) {
+				tr.note("shell: " + f.Err.Error())
+				return Resume{Steps: []string{"root"}, Prepare: func() []string { tr.note("prepare"); return []string{"root", "mount"} }}, true
+			},
+		}
+		if f := r.Run(t.Context()); f != nil {
+			t.Fatal(f)
+		}
+		checkTrace(t, tr, `
+0s begin check
+0s begin drivers
+0s begin drivers
+0s end drivers
+0s prepare
+0s root
+0s shell: no such root
+1s end check
+5s end drivers`)
+	})
+}
+
+// A failure that nobody has a way out of ends the run.
+func TestFailureStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		r := Runner{Log: &recorder{}, Steps: []Step{{Name: "a", Run: func(context.Context) error { return errors.New("broken") }}}}
+		r.OnFailure = func(*Failure) (Resume, bool) { asked++; return Resume{}, asked < 3 }
+		if f := r.Run(t.Context()); f == nil || asked != 3 {
+			t.Errorf("%v, asked %d times", f, asked)
+		}
+	})
+}
+
+// A step that keeps failing says so after a while, and a person can come in.
+func TestAttention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		attention := make(chan struct{})
+		stuck, tries, opened := 0, 0, 0
+		r := Runner{Log: &recorder{}, Attention: attention, Steps: []Step{{Name: "login", Run: func(context.Context) error {
+			if tries++; opened > 0 {
+				return nil
+			}
+			return &heal{errors.New("no route")}
+		}}}}
+		r.OnStuck = func(step string) {
+			if stuck++; stuck == 1 {
+				go func() { attention <- struct{}{} }()
+			}
+		}
+		r.OnBreak = func(step string) Resume {
+			if opened++; step != "" || !slices.Equal(r.Progress.Troubled(), []string{"login"}) || r.Progress.Failure("login") == nil {
+				t.Errorf("opened at %q, troubled %q", step, r.Progress.Troubled())
+			}
+			return Resume{Steps: []string{"login"}}
+		}
+		if f := r.Run(t.Context()); f != nil || opened != 1 || stuck == 0 {
+			t.Errorf("%v, opened %d times, stuck %d times", f, opened, stuck)
+		}
+	})
+}
