@@ -18,6 +18,7 @@ import (
 	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/debug"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
@@ -31,7 +32,7 @@ func main() {
 	case "modprobe":
 		os.Exit(modprobe(os.Args[1:]))
 	case shell.Name:
-		os.Exit(shell.Main(os.Args[1:], boot.Verbs))
+		os.Exit(shell.Main(os.Args[1:], debug.Verbs))
 	case agent.FirstName:
 		os.Exit(stay(agent.Boot))
 	case agent.SupervisorName:

@@ -179,3 +179,13 @@ func changeSettings(before []string, keepPanic bool) (restore func()) {
 		}
 	}
 }
+
+// mountedDevice is what is mounted on dir, the topmost if there are several.
+func mountedDevice(table, dir string) (device, fstype string) {
+	for line := range strings.SplitSeq(table, "\n") {
+		if f := strings.Fields(line); len(f) >= 3 && f[1] == dir {
+			device, fstype = f[0], f[2]
+		}
+	}
+	return device, fstype
+}

@@ -112,3 +112,13 @@ func placeStays(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestMountedDevice(t *testing.T) {
+	table := "proc /proc proc rw 0 0\n/dev/sda1 /sysroot ext2 ro 0 0\n/dev/sda2 /sysroot ext4 ro 0 0\n"
+	if dev, fs := mountedDevice(table, "/sysroot"); dev != "/dev/sda2" || fs != "ext4" {
+		t.Errorf("%s %s", dev, fs)
+	}
+	if dev, _ := mountedDevice("", "/sysroot"); dev != "" {
+		t.Error(dev)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/debug"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
@@ -35,10 +36,9 @@ type Machine struct {
 
 	params   cmdline.Line // Line, the image's policy, and what was given at the shell
 	progress *sequence.Progress
-	offer    offer
-	typed    []string // at the shell
-	adopted  bool     // root was mounted there
-	restore  func()   // puts the kernel's settings back
+	shell    *debug.Shell
+	adopted  bool   // root was mounted there
+	restore  func() // puts the kernel's settings back
 
 	release    string // of the running kernel
 	loader     *modload.Loader

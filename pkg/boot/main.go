@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/debug"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
@@ -28,13 +29,14 @@ func Main(o Options) {
 		fmt.Fprintln(os.Stderr, "iscsiroot: this is the /init of an initramfs and runs as process 1 only: see iscsiroot build --help")
 		os.Exit(1)
 	}
-	m := &Machine{started: time.Now(), cpus: runtime.NumCPU(), reaper: newReaper(), progress: &sequence.Progress{}, offer: offer{attention: make(chan struct{})}}
+	m := &Machine{started: time.Now(), cpus: runtime.NumCPU(), reaper: newReaper(), progress: &sequence.Progress{}}
 	m.Log = kmsg.Open(kmsg.Paths{}) // standard error, until the kernel's log is there
 	defer m.neverDie()
 	mountErr := mountEarly()
 	settings := noteSettings()
 	m.Log = kmsg.Open(kmsg.SystemPaths()) // before anything that can panic
 	openStdio(m.Log)
+	m.shell = debug.New(m.forShell())
 	catchSignals(m.reaper, m.ctrlAltDel)
 	mountErr = errors.Join(mountErr, ignoreLibcSignals(true), linkModprobe("/"))
 	calmMonitor("/proc")
@@ -79,6 +81,23 @@ func kernelKnows(key string) bool {
 	return !inEnv
 }
 
+// forShell is what the debug shell needs of the machine.
+func (m *Machine) forShell() debug.Machine {
+	return debug.Machine{
+		Log:      m.Log,
+		Progress: m.progress,
+		Plan:     &m.Plan,
+		Params:   &m.params,
+		Parse:    parse,
+		Modules:  m.changedModules,
+		Refuse:   m.refuse,
+		Prepare:  m.prepare,
+		Start:    m.reaper.start,
+		Power:    m.power,
+		PowerNow: m.powerNow,
+	}
+}
+
 // run runs the steps. It returns when one failed for good.
 func (m *Machine) run(o Options) *sequence.Failure {
 	events, err := uevent.Listen()
@@ -94,11 +113,11 @@ func (m *Machine) run(o Options) *sequence.Failure {
 		Steps:   steps,
 		Log:     m.Log,
 		Timeout: m.Plan.Policy.Timeout.V,
-		Break:   m.breakpoints(steps),
-		OnBreak: m.openBreak,
-		OnStuck: m.makeOffer,
+		Break:   debug.Breakpoints(steps, m.Plan.Policy.Break, m.Log),
+		OnBreak: m.shell.OpenBreak,
+		OnStuck: m.shell.MakeOffer,
 
-		Attention: m.offer.attention,
+		Attention: m.shell.Attention(),
 		Progress:  m.progress,
 		Beside:    m.down,
 		OnFailing: m.show,
@@ -134,7 +153,7 @@ func (m *Machine) show(f *sequence.Failure) {
 // shell wants to go on; otherwise it ends the boot as the policy says.
 func (m *Machine) failed(f *sequence.Failure) sequence.Resume {
 	if m.Plan.Policy.Shell.Given() {
-		if resume, ok := m.openFailure(f); ok {
+		if resume, ok := m.shell.OpenFailure(f); ok {
 			return resume
 		}
 	}

@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -12,7 +11,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
-	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
 )
 
 // What the image's files, the command line and the shell say of modules reaches
@@ -46,11 +44,15 @@ func TestModuleWords(t *testing.T) {
 		for name, text := range tt.files {
 			fsys[name] = &fstest.MapFile{Data: []byte(text)}
 		}
-		c, m := conversationOf(t, "")
+		m := plannedMachine(t, "")
 		m.params, _ = bootspec.Gather(fsys, cmdline.Parse(goodLine+" "+tt.line))
 		if tt.shell != "" {
-			c.answer(control.Request(append([]string{"retry", "modules"}, strings.Fields(tt.shell)...)))
-			c.resume.Prepare()
+			line := m.typed(tt.shell)
+			plan, err := m.forShell().Parse(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.prepare(line, plan, []string{"modules"})
 		}
 		got := modload.ParseLine(m.moduleWords())
 		if got.Params["bonding"] != "max_bonds=0" {
@@ -85,16 +87,13 @@ func TestChangedModules(t *testing.T) {
 		{"rd.driver.pre=a", true, "modules"},
 		{"rd.driver.post=a", true, "drivers"},
 		{"rd.timeout=60", false, ""},
-		{"modules e1000.debug=1", true, "modules"},
-		{"drivers e1000.debug=1", true, "drivers"},
 	} {
-		c, m := conversationOf(t, goodLine)
+		m := plannedMachine(t, goodLine)
 		m.index = index
 		if tt.up {
 			m.networkUp.set()
 		}
-		c.answer(control.Request(append([]string{"retry"}, strings.Fields(tt.words)...)))
-		if got := strings.Join(slices.Compact(c.resume.Steps), " "); got != tt.steps {
+		if got := strings.Join(m.forShell().Modules(m.typed(tt.words)), " "); got != tt.steps {
 			t.Errorf("retry %s, network up %v: steps %q, want %q", tt.words, tt.up, got, tt.steps)
 		}
 	}

@@ -3,6 +3,7 @@ package bootspec
 import (
 	"math"
 	"net/netip"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -129,3 +130,8 @@ const (
 
 // BeforeSwitchRoot is the break point that a bare rd.break means.
 const BeforeSwitchRoot = "switch-root"
+
+// SameTargets tells whether two plans log in to the same targets in the same way.
+func (p Plan) SameTargets(other Plan) bool {
+	return p.Initiator == other.Initiator && reflect.DeepEqual(p.Targets, other.Targets) && reflect.DeepEqual(p.Login, other.Login)
+}

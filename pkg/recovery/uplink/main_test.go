@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/lab/nstest"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 )
 
 func TestMain(m *testing.M) { nstest.Main(m) }

@@ -1,10 +1,11 @@
-package boot
+package debug
 
 import (
 	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
 // dracutSteps maps dracut's break points to ours; each stops before its step.
@@ -19,17 +20,17 @@ var dracutSteps = map[string]string{
 	"cleanup":     "switch-root",
 }
 
-// breakpoints returns the steps to stop before, and reports those that there
+// Breakpoints returns the steps to stop before, and reports those that there
 // are none of. A name of ours counts before dracut's.
-func (m *Machine) breakpoints(steps []sequence.Step) []string {
+func Breakpoints(steps []sequence.Step, wanted []bootspec.Value[string], log sequence.Logger) []string {
 	var out []string
-	for _, b := range m.Plan.Policy.Break {
+	for _, b := range wanted {
 		name := b.V
 		if !hasStep(steps, name) && dracutSteps[name] != "" {
 			name = dracutSteps[name]
 		}
 		if !hasStep(steps, name) {
-			m.Log.Warnf("%s%s: no such step, there is %s", b.From, b.V, strings.Join(stepNames(steps), ", "))
+			log.Warnf("%s%s: no such step, there is %s", b.From, b.V, strings.Join(stepNames(steps), ", "))
 			continue
 		}
 		out = append(out, name)

@@ -1,4 +1,4 @@
-package boot
+package debug
 
 import (
 	"errors"
@@ -33,7 +33,7 @@ const (
 // conversation is PID 1's side of one shell. Its own goroutine has it to itself
 // until the shell has ended.
 type conversation struct {
-	m        *Machine
+	m        Machine
 	greeting string
 	step     string // at which the shell was opened
 	locked   bool
@@ -43,8 +43,8 @@ type conversation struct {
 	asked    bool
 }
 
-func (m *Machine) newConversation(greeting, step string) *conversation {
-	return &conversation{m: m, greeting: greeting, step: step, typed: m.typed, locked: m.Plan.Policy.Password.Given()}
+func (s *Shell) newConversation(greeting, step string) *conversation {
+	return &conversation{m: s.m, greeting: greeting, step: step, typed: s.typed, locked: s.m.Plan.Policy.Password.Given()}
 }
 
 // answer answers a request. Whatever it is, nothing but retry and the like
@@ -77,9 +77,9 @@ func (c *conversation) do(verb string, args []string) (string, error) {
 	case control.History:
 		return strings.Join(c.typed, "\n"), nil
 	case askSteps:
-		return c.m.progress.String(), nil
+		return c.m.Progress.String(), nil
 	case askExplain:
-		return explain(c.m.Plan), nil
+		return explain(*c.m.Plan), nil
 	case askError:
 		return c.lastError(strings.Join(args, " ")), nil
 	case askRetry:
@@ -120,7 +120,7 @@ func (c *conversation) remember(line string) {
 }
 
 func (c *conversation) lastError(step string) string {
-	if err := c.m.progress.Failure(step); err != nil {
+	if err := c.m.Progress.Failure(step); err != nil {
 		return err.Error() + "\n"
 	}
 	return ""
@@ -130,9 +130,9 @@ func (c *conversation) lastError(step string) string {
 func (c *conversation) power(action bootspec.Emergency, args []string) error {
 	c.m.Log.Errorf("shell: %s", action)
 	if len(args) > 0 && args[0] == "-f" {
-		return c.m.powerNow(action)
+		return c.m.PowerNow(action)
 	}
-	c.m.power(action)
+	c.m.Power(action)
 	return nil
 }
 
@@ -140,12 +140,12 @@ func (c *conversation) power(action bootspec.Emergency, args []string) error {
 // change.
 func (c *conversation) retry(args []string) (string, error) {
 	step, params := "", args
-	if len(args) > 0 && args[0] != "" && !strings.Contains(args[0], "=") && slices.Contains(c.m.progress.All(), args[0]) {
+	if len(args) > 0 && args[0] != "" && !strings.Contains(args[0], "=") && slices.Contains(c.m.Progress.All(), args[0]) {
 		step, params = args[0], args[1:]
 	} else if len(args) > 0 && args[0] == "" {
 		params = args[1:]
 	} else if len(args) > 0 && !strings.Contains(args[0], "=") {
-		return "", fmt.Errorf("no such step %s, there is %s", args[0], strings.Join(c.m.progress.All(), ", "))
+		return "", fmt.Errorf("no such step %s, there is %s", args[0], strings.Join(c.m.Progress.All(), ", "))
 	}
 	return c.again(step, "", params)
 }

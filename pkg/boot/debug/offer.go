@@ -1,15 +1,11 @@
-package boot
+package debug
 
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
-
-// past is a deadline that makes a read give up at once.
-var past = time.Unix(1, 0)
 
 // offer is the shell that a person can have by Enter while a step keeps
 // failing: what heals is tried for ever, and would never open one.
@@ -21,17 +17,17 @@ type offer struct {
 	done   chan struct{}      // closed at its end
 }
 
-// shellAllowed tells whether the command line allows a shell at all.
-func (m *Machine) shellAllowed() bool {
-	return m.Plan.Policy.Shell.Given() || len(m.Plan.Policy.Break) > 0
+// allowed tells whether the command line allows a shell at all.
+func (s *Shell) allowed() bool {
+	return s.m.Plan.Policy.Shell.Given() || len(s.m.Plan.Policy.Break) > 0
 }
 
-// makeOffer says that Enter opens the shell, once, and waits for it.
-func (m *Machine) makeOffer(step string) {
-	o := &m.offer
+// MakeOffer says that Enter opens the shell, once, and waits for it.
+func (s *Shell) MakeOffer(step string) {
+	o := &s.offer
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.cancel != nil || !m.shellAllowed() {
+	if o.cancel != nil || !s.allowed() {
 		return
 	}
 	consoles := openConsoles(activeConsoles)
@@ -40,7 +36,7 @@ func (m *Machine) makeOffer(step string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	o.cancel, o.done = cancel, make(chan struct{})
-	m.Log.Errorf("%s: press Enter for a shell", step)
+	s.m.Log.Errorf("%s: press Enter for a shell", step)
 	done := o.done
 	contain.Go("wait for Enter", func() {
 		defer close(done)
@@ -54,13 +50,13 @@ func (m *Machine) makeOffer(step string) {
 			case <-ctx.Done():
 			}
 		}
-	}, func(err error) { m.Log.Errorf("shell: %v", err) })
+	}, func(err error) { s.m.Log.Errorf("shell: %v", err) })
 }
 
-// stopOffer takes the offer back, so that nobody reads from the consoles any
-// more and a new one can be made.
-func (m *Machine) stopOffer() {
-	o := &m.offer
+// stopOffer takes the offer back, so that the consoles are not read any more
+// and a new one can be made.
+func (s *Shell) stopOffer() {
+	o := &s.offer
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.cancel != nil {

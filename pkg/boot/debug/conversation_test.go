@@ -1,9 +1,8 @@
-package boot
+package debug
 
 import (
-	"context"
+	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -11,21 +10,45 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
 )
 
-// conversationOf is PID 1's side of a shell, with steps of its own.
-func conversationOf(t *testing.T, line string) (*conversation, *Machine) {
+// steps are some of a boot's.
+func steps() []sequence.Step {
+	return []sequence.Step{
+		{Name: "modules"},
+		{Name: "drivers", Needs: []string{"modules"}},
+		{Name: "network", Needs: []string{"modules"}},
+		{Name: "session", Needs: []string{"modules"}},
+		{Name: "login", Needs: []string{"session", "network"}},
+		{Name: "disk", Needs: []string{"login"}},
+		{Name: "root", Needs: []string{"disk"}},
+		{Name: "check", Needs: []string{"root"}},
+	}
+}
+
+// conversationOf is PID 1's side of a shell, on a machine with steps of its own.
+func conversationOf(t *testing.T, line string) (*conversation, *Shell) {
 	t.Helper()
-	m := &Machine{progress: &sequence.Progress{}}
-	m.Log, _ = fileLog(t)
-	m.params = bootspec.Add(cmdline.Parse(line), cmdline.Parse(""), bootspec.FromPolicy)
-	var err error
-	if m.Plan, err = bootspec.Parse(m.params); err != nil {
+	params := bootspec.Add(cmdline.Parse(line), cmdline.Parse(""), bootspec.FromPolicy)
+	plan, err := bootspec.Parse(params)
+	if err != nil {
 		t.Fatal(err)
 	}
-	m.progress.Begin(m.Steps())
-	return m.newConversation("hello\n", "login"), m
+	m := Machine{
+		Log: kmsg.Open(kmsg.Paths{}), Progress: &sequence.Progress{}, Plan: &plan, Params: &params, Parse: bootspec.Parse,
+		Modules: func(line cmdline.Line) []string {
+			if slices.ContainsFunc(line.Params, func(p cmdline.Param) bool { return p.Key == "e1000.debug" }) {
+				return []string{"drivers"}
+			}
+			return nil
+		},
+		Refuse: func([]string) error { return nil },
+	}
+	m.Progress.Begin(steps())
+	s := New(m)
+	return s.newConversation("hello\n", "login"), s
 }
 
 const goodLine = "iscsi_i=iqn.2007-01.com.example:a iscsi_i_ip=10.0.0.2/24 iscsi_t=iqn.2007-01.com.example:b iscsi_a=10.0.0.1"
@@ -51,6 +74,8 @@ func TestConversation(t *testing.T) {
 		{"retry disk root=/dev/sdb1 init=/bin/sh", control.Leave, "", "disk root check"},
 		{"retry root=hda", control.Failed, "(byte 0 of the shell)", ""},
 		{"retry iscsi_i_ip=10.0.0.3/24", control.Leave, "", "network"},
+		{"retry e1000.debug=1", control.Leave, "", "drivers"},
+		{"retry modules e1000.debug=1", control.Leave, "", "modules drivers"},
 		{"login", control.Leave, "", "login"},
 		{"login iscsi_a=10.0.0.9", control.Leave, "", "login session"},
 		{"login iscsi_a=x:y:z", control.Failed, "parameter iscsi_a", ""},
@@ -68,23 +93,35 @@ func TestConversation(t *testing.T) {
 
 // What is retried is planned anew, with what was given at the shell last.
 func TestPrepare(t *testing.T) {
-	c, m := conversationOf(t, goodLine)
+	c, s := conversationOf(t, goodLine)
+	var again []string
+	c.m.Prepare = func(params cmdline.Line, plan bootspec.Plan, steps []string) []string {
+		*s.m.Params, *s.m.Plan, again = params, plan, steps
+		return []string{"root"}
+	}
 	c.answer(control.Request{"retry", "root=/dev/sdb1", "rootflags=a=1 b=2"})
-	if m.Plan.Root.Device.Given() {
+	if s.m.Plan.Root.Device.Given() {
 		t.Error("the plan changed before the shell was left")
 	}
-	c.resume.Prepare()
-	if got := m.Plan.Root; got.Device.V.String() != "/dev/sdb1" || got.Device.From != "root= in the shell" || got.Flags.V != "a=1 b=2" {
+	if byHand := c.resume.Prepare(); !slices.Equal(byHand, []string{"root"}) || !slices.Equal(again, []string{"root", "check"}) {
+		t.Errorf("prepared for %q, done by hand %q", again, byHand)
+	}
+	if got := s.m.Plan.Root; got.Device.V.String() != "/dev/sdb1" || got.Device.From != "root= in the shell" || got.Flags.V != "a=1 b=2" {
 		t.Errorf("root is %+v", got)
 	}
 }
 
-// After the hand-over no other login is possible, and the shell says so.
-func TestHandedOver(t *testing.T) {
-	c, m := conversationOf(t, goodLine)
-	m.handedOver = true
+// What the machine refuses is not repeated, and the shell shows why.
+func TestRefused(t *testing.T) {
+	c, _ := conversationOf(t, goodLine)
+	c.m.Refuse = func(steps []string) error {
+		if slices.Contains(steps, "login") {
+			return errors.New("handed over")
+		}
+		return nil
+	}
 	for _, request := range []control.Request{{"login"}, {"retry", "session"}, {"retry", "iscsi_lun=3"}} {
-		if a := c.answer(request); a.Kind != control.Failed || c.asked || c.resume.Prepare != nil {
+		if a := c.answer(request); a.Kind != control.Failed || a.Text != "handed over" || c.asked || c.resume.Prepare != nil {
 			t.Errorf("%q: answer %+v", request, a)
 		}
 	}
@@ -92,11 +129,11 @@ func TestHandedOver(t *testing.T) {
 
 // Nothing is answered before the password, and after three the shell ends.
 func TestPassword(t *testing.T) {
-	_, m := conversationOf(t, goodLine)
+	_, s := conversationOf(t, goodLine)
 	// By openssl passwd -6 -salt u8.
-	m.Plan.Policy.Password = bootspec.Value[bootspec.Hash]{V: "$6$u8$PYOCT4ZLchZc7Np1ML8GcSrWDya08E.//LCZl8jQmO6agt7yVgWHqK7XBgs.s008hYh/5nDLZGJP4rWVXn8uo0", From: "policy"}
+	s.m.Plan.Policy.Password = bootspec.Value[bootspec.Hash]{V: "$6$u8$PYOCT4ZLchZc7Np1ML8GcSrWDya08E.//LCZl8jQmO6agt7yVgWHqK7XBgs.s008hYh/5nDLZGJP4rWVXn8uo0", From: "policy"}
 	for _, word := range []string{"pässwörd ~", "pässwörd ~\n"} {
-		c := m.newConversation("hello\n", "login")
+		c := s.newConversation("hello\n", "login")
 		for _, request := range []control.Request{{"hello"}, {"steps"}, {"reboot"}, {"retry"}, {"history"}} {
 			if a := c.answer(request); a.Kind != control.Locked || c.asked {
 				t.Errorf("%q: answer %+v", request, a)
@@ -109,9 +146,9 @@ func TestPassword(t *testing.T) {
 			t.Errorf("answer %+v", a)
 		}
 	}
-	for _, hash := range []bootspec.Hash{m.Plan.Policy.Password.V, "plain", ""} {
-		m.Plan.Policy.Password.V = hash
-		c := m.newConversation("hello\n", "login")
+	for _, hash := range []bootspec.Hash{s.m.Plan.Policy.Password.V, "plain", ""} {
+		s.m.Plan.Policy.Password.V = hash
+		c := s.newConversation("hello\n", "login")
 		var kinds []control.Kind
 		for range 3 {
 			kinds = append(kinds, c.answer(control.Request{"password", "plain"}).Kind)
@@ -130,60 +167,5 @@ func TestRemember(t *testing.T) {
 	lines := strings.Split(c.answer(control.Request{"history"}).Text, "\n")
 	if len(lines) != maxTyped || !strings.HasPrefix(lines[0], "line 100 x") || len(lines[0]) != maxLine {
 		t.Errorf("%d lines, the first is %.20q", len(lines), lines[0])
-	}
-}
-
-// Every step has three commands that may help.
-func TestRemedies(t *testing.T) {
-	table := remedies()
-	for _, step := range stepNames((&Machine{}).Steps()) {
-		if _, ok := table[step]; !ok {
-			t.Errorf("no remedies for step %s", step)
-		}
-	}
-	for step, three := range table {
-		for _, r := range three {
-			if r.command == "" || r.why == "" {
-				t.Errorf("step %s: remedy %+v", step, r)
-			}
-		}
-		if strings.Count(advice(step), "\n") != 4 {
-			t.Errorf("step %s: %s", step, advice(step))
-		}
-	}
-}
-
-// Of several terminals the first with a line is taken, and the others are let
-// go of.
-func TestFirstEnter(t *testing.T) {
-	var readers, writers []*os.File
-	for range 3 {
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _, _ = r.Close(), w.Close() }()
-		readers, writers = append(readers, r), append(writers, w)
-	}
-	_ = writers[0].Close() // has hung up
-	_, _ = writers[2].WriteString("\n")
-	got, err := firstEnter(t.Context(), readers)
-	if err != nil || got != readers[2] {
-		t.Errorf("got %v, %v", got, err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if got, err := firstEnter(ctx, readers); err == nil || got != nil {
-		t.Errorf("got %v, %v", got, err)
-	}
-}
-
-func TestMountedDevice(t *testing.T) {
-	table := "proc /proc proc rw 0 0\n/dev/sda1 /sysroot ext2 ro 0 0\n/dev/sda2 /sysroot ext4 ro 0 0\n"
-	if dev, fs := mountedDevice(table, "/sysroot"); dev != "/dev/sda2" || fs != "ext4" {
-		t.Errorf("%s %s", dev, fs)
-	}
-	if dev, _ := mountedDevice("", "/sysroot"); dev != "" {
-		t.Error(dev)
 	}
 }

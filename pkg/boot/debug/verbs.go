@@ -1,4 +1,4 @@
-package boot
+package debug
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
 	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
+	"github.com/iscsiroot/iscsiroot/pkg/status"
 )
 
 // Verbs are the commands of the shell that ask PID 1; they run in the shell.
@@ -96,4 +97,14 @@ func portalParams(portal string) []string {
 		return []string{"iscsi_a=" + ap.Addr().String(), fmt.Sprintf("iscsi_p=%d", ap.Port())}
 	}
 	return []string{"iscsi_a=" + portal}
+}
+
+// session shows the sessions as the kernel has them in sysfs, and the login's last
+// error as PID 1 has it.
+func (a asker) session(_ context.Context, c *verb.Call) error {
+	text := status.Sessions("/sys")
+	if answer, err := a.Ask(askError, "login"); err == nil && answer.Text != "" {
+		text += "last error of the login: " + answer.Text
+	}
+	return c.Printf("%s", text)
 }

@@ -12,71 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
-	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
-// again makes the Resume. Parameters are understood before the shell ends, so
-// that it can show what is wrong with them.
-func (c *conversation) again(step, stop string, params []string) (string, error) {
-	resume := sequence.Resume{Break: stop}
-	if step != "" {
-		resume.Steps = []string{step}
+// refuse tells why steps cannot be done again: a login once the agent has the
+// sessions.
+func (m *Machine) refuse(steps []string) error {
+	if slices.Contains(steps, "login") && m.handedOver {
+		return errHandedOver
 	}
-	plan, line := c.m.Plan, c.m.params
-	if len(params) > 0 {
-		line = bootspec.Add(c.m.params, cmdline.Parse(quoteAll(params)), bootspec.FromShell)
-		var err error
-		if plan, err = parse(line); err != nil {
-			return "", err
-		}
-		resume.Steps = append(resume.Steps, changed(c.m.Plan, plan)...)
-		resume.Steps = append(resume.Steps, c.m.changedModules(line)...)
-	}
-	again := c.m.progress.Following(resume.Steps...)
-	if slices.Contains(again, "login") && c.m.handedOver {
-		return "", errHandedOver
-	}
-	resume.Prepare = func() []string { return c.m.prepare(line, plan, again) }
-	c.resume = resume
-	c.asked = true
-	return "trying again\n", nil
-}
-
-// quoteAll writes words as the kernel's command line has them.
-func quoteAll(words []string) string {
-	var out []string
-	for _, w := range words {
-		if key, value, ok := strings.Cut(w, "="); ok && strings.ContainsAny(value, " \t") {
-			w = key + `="` + value + `"`
-		}
-		out = append(out, w)
-	}
-	return strings.Join(out, " ")
-}
-
-// changed names the steps that must be done again for a new plan.
-func changed(old, plan bootspec.Plan) []string {
-	var out []string
-	if !reflect.DeepEqual(old.Net, plan.Net) {
-		out = append(out, "network")
-	}
-	if !sameTargets(old, plan) {
-		out = append(out, "session")
-	}
-	if !reflect.DeepEqual(old.Root, plan.Root) {
-		out = append(out, "root")
-	}
-	if old.Init != plan.Init {
-		out = append(out, "check")
-	}
-	return out
-}
-
-func sameTargets(a, b bootspec.Plan) bool {
-	return a.Initiator == b.Initiator && reflect.DeepEqual(a.Targets, b.Targets) && reflect.DeepEqual(a.Login, b.Login)
+	return nil
 }
 
 // prepare takes a new plan up and undoes what stands in the way of steps that
@@ -89,7 +36,7 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 	if redone("mount") {
 		m.unmountRoot()
 	}
-	m.endSessions(redone("login"), !sameTargets(old, plan))
+	m.endSessions(redone("login"), !old.SameTargets(plan))
 	m.resolveAgain(old, redone("network"))
 	if m.progress.Done("mount") && !redone("mount") {
 		return nil
@@ -171,14 +118,4 @@ func (m *Machine) adoptRoot() bool {
 	m.root = candidate{Device: blockdev.Device{Name: name}, FSType: fstype}
 	m.Log.Infof("root is %s (%s), mounted by hand", device, fstype)
 	return true
-}
-
-// mountedDevice is what is mounted on dir, the topmost if there are several.
-func mountedDevice(table, dir string) (device, fstype string) {
-	for line := range strings.SplitSeq(table, "\n") {
-		if f := strings.Fields(line); len(f) >= 3 && f[1] == dir {
-			device, fstype = f[0], f[2]
-		}
-	}
-	return device, fstype
 }
