@@ -2,7 +2,6 @@ package boot
 
 import (
 	"context"
-	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
@@ -22,6 +21,6 @@ func (m *Machine) loadNetwork(ctx context.Context) error {
 // many it is to make: who comes later counts.
 func withoutBonds(line cmdline.Line) cmdline.Line {
 	none := cmdline.Param{Key: "bonding.max_bonds", Value: "0", HasValue: true}
-	line.Params = slices.Insert(slices.Clone(line.Params), 0, none)
+	line.Params = append([]cmdline.Param{none}, line.Params...)
 	return line
 }

@@ -73,18 +73,22 @@ const rebootLimit = 30 * time.Second
 
 // powerNow ends the machine, and returns only if that cannot be.
 func (m *Machine) powerNow(action bootspec.Emergency) error {
-	commands := map[bootspec.Emergency]int{
-		bootspec.Reboot:   unix.LINUX_REBOOT_CMD_RESTART,
-		bootspec.PowerOff: unix.LINUX_REBOOT_CMD_POWER_OFF,
-		bootspec.Halt:     unix.LINUX_REBOOT_CMD_HALT,
+	command, key := 0, ""
+	switch action {
+	case bootspec.Reboot:
+		command, key = unix.LINUX_REBOOT_CMD_RESTART, "b"
+	case bootspec.PowerOff:
+		command, key = unix.LINUX_REBOOT_CMD_POWER_OFF, "o"
+	case bootspec.Halt:
+		command = unix.LINUX_REBOOT_CMD_HALT
 	}
 	// Without asking the drivers, as far as the kernel can
 	// (drivers/tty/sysrq.c: sysrq_handle_reboot; kernel/power/poweroff.c).
-	if key := map[bootspec.Emergency]string{bootspec.Reboot: "b", bootspec.PowerOff: "o"}[action]; key != "" {
+	if key != "" {
 		time.AfterFunc(rebootLimit, contain.Func("late "+string(action), func() { _ = os.WriteFile("/proc/sysrq-trigger", []byte(key), 0) }, nil))
 	}
 	m.Log.Flush(flushLimit)
-	return unix.Reboot(commands[action])
+	return unix.Reboot(command)
 }
 
 // sessionIDs are the ids of the sessions that this boot made. Several goroutines

@@ -7,15 +7,17 @@ import (
 
 // Every remedy is a command with a reason.
 func TestRemedies(t *testing.T) {
-	table := remedies()
-	for step, three := range table {
-		for _, r := range three {
-			if r.command == "" || r.why == "" {
-				t.Errorf("step %s: remedy %+v", step, r)
+	for _, of := range remedies {
+		for _, r := range of.three {
+			if r.command == "" || r.why == "" || !strings.Contains(advice(of.step), r.command) {
+				t.Errorf("step %s: remedy %+v", of.step, r)
 			}
 		}
-		if strings.Count(advice(step), "\n") != 4 {
-			t.Errorf("step %s: %s", step, advice(step))
+		if strings.Count(advice(of.step), "\n") != 4 {
+			t.Errorf("step %s: %s", of.step, advice(of.step))
 		}
+	}
+	if advice("lunch") != advice("cmdline") {
+		t.Errorf("a step that there is none of has the advice %s", advice("lunch"))
 	}
 }

@@ -9,15 +9,15 @@ import (
 )
 
 // dracutSteps maps dracut's break points to ours; each stops before its step.
-var dracutSteps = map[string]string{
-	"cmdline":     "modules",
-	"pre-udev":    "modules",
-	"pre-trigger": "drivers",
-	"initqueue":   "login",
-	"pre-mount":   "mount",
-	"mount":       "mount",
-	"pre-pivot":   "switch-root",
-	"cleanup":     "switch-root",
+var dracutSteps = [...]struct{ dracut, step string }{
+	{"cmdline", "modules"},
+	{"pre-udev", "modules"},
+	{"pre-trigger", "drivers"},
+	{"initqueue", "login"},
+	{"pre-mount", "mount"},
+	{"mount", "mount"},
+	{"pre-pivot", "switch-root"},
+	{"cleanup", "switch-root"},
 }
 
 // Breakpoints returns the steps to stop before, and reports those that there
@@ -26,8 +26,8 @@ func Breakpoints(steps []sequence.Step, wanted []bootspec.Value[string], log seq
 	var out []string
 	for _, b := range wanted {
 		name := b.V
-		if !hasStep(steps, name) && dracutSteps[name] != "" {
-			name = dracutSteps[name]
+		if !hasStep(steps, name) {
+			name = stepOfDracut(name)
 		}
 		if !hasStep(steps, name) {
 			log.Warnf("%s%s: no such step, there is %s", b.From, b.V, strings.Join(stepNames(steps), ", "))
@@ -36,6 +36,17 @@ func Breakpoints(steps []sequence.Step, wanted []bootspec.Value[string], log seq
 		out = append(out, name)
 	}
 	return out
+}
+
+// stepOfDracut returns the step for a break point of dracut's, and any other name as
+// it is.
+func stepOfDracut(name string) string {
+	for _, d := range dracutSteps {
+		if d.dracut == name {
+			return d.step
+		}
+	}
+	return name
 }
 
 func hasStep(steps []sequence.Step, name string) bool {

@@ -1,7 +1,19 @@
 package debug
 
-// DracutSteps are dracut's break points and the steps that stand for them.
-var DracutSteps = dracutSteps
+// DracutSteps are the steps that stand for dracut's break points.
+func DracutSteps() (steps []string) {
+	for _, d := range dracutSteps {
+		steps = append(steps, d.step)
+	}
+	return steps
+}
 
 // Advised tells whether a step has commands of its own that may help.
-func Advised(step string) bool { _, ok := remedies()[step]; return ok }
+func Advised(step string) bool {
+	for _, r := range remedies {
+		if r.step == step {
+			return true
+		}
+	}
+	return false
+}
