@@ -89,9 +89,15 @@ func relogin(ctx context.Context, s *session.Session) error {
 	return s.Relogin(ctx, c)
 }
 
+// login logs in, as often as the agent would: a target on a busy host may not answer for longer than a login's first patience.
 func (i *initiatorRig) login(s *session.Session) {
 	i.t.Helper()
-	if err := relogin(i.ctx, s); err != nil {
+	err := relogin(i.ctx, s)
+	for try := 1; err != nil && try < 4; try++ {
+		i.t.Logf("%v: trying again", err)
+		err = relogin(i.ctx, s)
+	}
+	if err != nil {
 		i.t.Fatal(err)
 	}
 }
