@@ -104,27 +104,17 @@ func TestWorkerLetsGo(t *testing.T) {
 	<-ended
 }
 
-// slowKeeper is a keeper whose request by rtnetlink waits.
-type slowKeeper struct {
-	*uplink.Keeper
-	asked, answer chan struct{}
-}
-
-func (k *slowKeeper) Renewed(int, dhcp.Lease) {
-	close(k.asked)
-	<-k.answer
-}
-
 // While a request by rtnetlink waits, as it does while a driver resets its NIC, a
 // report is written, and state is kept: the worker holds no lock meanwhile.
 func TestNothingWaitsForRTNL(t *testing.T) {
 	uplinks := testState().Uplinks
-	k := &slowKeeper{uplink.New(silent{}, uplinks, func() {}), make(chan struct{}), make(chan struct{})}
-	w := &worker{keeper: k, log: silent{}, memory: newMemory(t), dir: t.TempDir()}
+	asked, answer := make(chan struct{}), make(chan struct{})
+	w := &worker{keeper: uplink.New(silent{}, uplinks, func() {}), log: silent{}, memory: newMemory(t), dir: t.TempDir()}
+	w.hasRenewed = func(int, dhcp.Lease) { close(asked); <-answer }
 	w.state.Uplinks = uplinks
 	renewed := make(chan struct{})
 	go func() { defer close(renewed); w.renewed(0, uplinks[0].Lease) }()
-	<-k.asked
+	<-asked
 	w.changed(nil)
 	w.network()
 	if got := w.report(); !strings.Contains(got, "address 10.0.0.2/24") {
@@ -133,6 +123,6 @@ func TestNothingWaitsForRTNL(t *testing.T) {
 	if got := w.kept(t).Uplinks; len(got) != 1 || got[0].Lease.Address != uplinks[0].Lease.Address {
 		t.Errorf("kept %+v", got)
 	}
-	close(k.answer)
+	close(answer)
 	<-renewed
 }

@@ -117,30 +117,20 @@ func ignoreSignals() {
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2)
 }
 
-// addressKeeper is an *uplink.Keeper. Renewed waits for rtnetlink; the others, but
-// for what runs until ctx ends, do not.
-type addressKeeper interface {
-	Hear(ctx context.Context)
-	Mend(ctx context.Context)
-	Renewer(i int, got func(dhcp.Lease)) *uplink.Renewer
-	Renewed(i int, l dhcp.Lease)
-	Sessions(all []recovery.Status)
-	Note(uplinks []uplink.Uplink) (fresh bool)
-	Report(uplinks []uplink.Uplink) string
-}
-
 // worker is an agent with the real kernel, network and log.
 type worker struct {
 	agent     *recovery.Agent
 	transport *kernel.Transport
-	keeper    addressKeeper
+	keeper    *uplink.Keeper
 	disks     *disks.Keeper
 	log       recovery.Logger
 	memory    stateMemory
 	sessions  []*recovery.Live
-	page      *page  // that the supervisor has too
-	timing           // of the watch over it
-	dir       string // of the files for people
+	// hasRenewed is keeper.Renewed, which waits for rtnetlink: it is called without mu.
+	hasRenewed func(i int, l dhcp.Lease)
+	page       *page  // that the supervisor has too
+	timing            // of the watch over it
+	dir        string // of the files for people
 
 	// mu guards state, file and what is written of it. The agent's loop takes it, so
 	// that nothing waits for rtnetlink under it; files are written under it only
@@ -176,13 +166,13 @@ func newWorker(memory stateMemory) (*worker, error) {
 		transport: transport, log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, page: shared, timing: usual(), dir: runDir,
 	}
 	past := state.past(uplink.SinceBoot())
-	keeper := uplink.New(w.log, state.Uplinks, w.network)
-	w.keeper = keeper
+	w.keeper = uplink.New(w.log, state.Uplinks, w.network)
+	w.hasRenewed = w.keeper.Renewed
 	cfg := recovery.Config{
-		Events: transport.Watch(), Network: keeper.Changes(), Log: w.log, Changed: w.changed, Slow: recovery.NeedsPerson,
+		Events: transport.Watch(), Network: w.keeper.Changes(), Log: w.log, Changed: w.changed, Slow: recovery.NeedsPerson,
 		Listeners: func() ([]uint32, error) { return recovery.OtherListeners(transport) }, Unread: recovery.Unread, Past: past,
 		Beat: w.beat, BeatEvery: w.every,
-		Ways: keeper.Ways, Local: uplink.Local, Temporary: keeper.Temporary,
+		Ways: w.keeper.Ways, Local: uplink.Local, Temporary: w.keeper.Temporary,
 	}
 	for _, st := range state.Sessions {
 		s := &recovery.Live{Session: session.Reopen(transport, st)}
@@ -269,7 +259,7 @@ func (w *worker) renewed(i int, l dhcp.Lease) {
 	w.state.Uplinks[i].Lease = l
 	w.keep()
 	w.mu.Unlock()
-	w.keeper.Renewed(i, l)
+	w.hasRenewed(i, l)
 	if err := replace(filepath.Join(w.dir, leasePrefix+l.Interface), l.Encode()); err != nil {
 		w.log.Warnf("agent: %v", err)
 	}
