@@ -13,7 +13,7 @@ var linked = map[string]string{
 	// ours
 	"cmd/init":             "wiring of PID 1",
 	"pkg/blockdev":         "finds our disks and what they hold",
-	"pkg/boot":             "the list of steps",
+	"pkg/boot":             "the list of steps, and PID 1",
 	"pkg/boot/debug":       "the conversation with a person: shell, retry, offers, break points",
 	"pkg/boot/sequence":    "runs them",
 	"pkg/bootspec":         "the meaning of the parameters",

@@ -21,11 +21,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
+// agentState is how far the agent is.
+type agentState struct {
+	process    *agent.Process // from its start until it has the sessions
+	handedOver bool              // it has the sessions
+}
+
 // startAgent starts the agent while nothing of the real root is mounted: its
 // mount namespace is a copy of ours. If it cannot be started now, the hand-over
 // tries again.
 func (m *Machine) startAgent(context.Context) error {
-	if m.agent != nil || m.handedOver {
+	if m.agent.process != nil || m.agent.handedOver {
 		return nil
 	}
 	if err := m.launchAgent(); err != nil {
@@ -35,7 +41,7 @@ func (m *Machine) startAgent(context.Context) error {
 }
 
 func (m *Machine) launchAgent() (err error) {
-	m.agent, err = agent.Launch(func(fork func() (int, error)) error {
+	m.agent.process, err = agent.Launch(func(fork func() (int, error)) error {
 		_, _, err := m.reaper.start(fork)
 		return err
 	})
@@ -90,13 +96,13 @@ func (m *Machine) giveUp(ctx context.Context, s *session.Session) error {
 // giveAway hands the sessions over to the agent, whatever state they are in. If
 // no agent takes them, the boot goes on, and says so. It fails only with ctx.
 func (m *Machine) giveAway(ctx context.Context) error {
-	if m.handedOver {
+	if m.agent.handedOver {
 		return nil
 	}
 	var err error
 	for range agentTries {
 		if err = m.handOverTo(ctx); err == nil {
-			m.handedOver = true
+			m.agent.handedOver = true
 			return nil
 		} else if ctx.Err() != nil {
 			return ctx.Err()
@@ -111,7 +117,7 @@ func (m *Machine) giveAway(ctx context.Context) error {
 // As long as it has not answered they are ours, except that two listeners for
 // the kernel's events are two owners: ours stops listening first.
 func (m *Machine) handOverTo(ctx context.Context) error {
-	if m.agent == nil {
+	if m.agent.process == nil {
 		if err := m.launchAgent(); err != nil {
 			return err
 		}
@@ -127,28 +133,28 @@ func (m *Machine) handOverTo(ctx context.Context) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, agentTimeout)
 	defer cancel()
-	err := m.agent.HandOver(limited, state)
+	err := m.agent.process.HandOver(limited, state)
 	clear(state) // there are secrets in it
 	if err == nil {
-		if m.transport != nil {
-			_ = m.transport.Close()
+		if m.initiator.transport != nil {
+			_ = m.initiator.transport.Close()
 		}
-		_ = m.agent.Close()
-		m.agent, m.transport = nil, nil
+		_ = m.agent.process.Close()
+		m.agent.process, m.initiator.transport = nil, nil
 		return nil
 	}
 	// HandOver has ended the agent: it cannot act beside us or the next one.
-	_ = m.agent.Close()
-	m.agent = nil
+	_ = m.agent.process.Close()
+	m.agent.process = nil
 	return errors.Join(err, m.guardAgain(past))
 }
 
 // guardAgain takes the sessions back that the agent did not take.
 func (m *Machine) guardAgain(past []recovery.Status) error {
-	if err := m.listen(true); err != nil || m.transport == nil {
+	if err := m.listen(true); err != nil || m.initiator.transport == nil {
 		return err
 	}
-	guard := recovery.StartGuard(m.transport, m.Log, past)
+	guard := recovery.StartGuard(m.initiator.transport, m.Log, past)
 	m.guard.Store(guard)
 	for i, s := range m.sessions {
 		if m.logins.up(i) {
@@ -162,10 +168,10 @@ func (m *Machine) guardAgain(past []recovery.Status) error {
 
 // listen joins the group of the kernel's events, or leaves it.
 func (m *Machine) listen(on bool) error {
-	if m.transport == nil { // a boot without a session
+	if m.initiator.transport == nil { // a boot without a session
 		return nil
 	}
-	return m.transport.Listen(on)
+	return m.initiator.transport.Listen(on)
 }
 
 // state is all that the agent needs. The sessions get the timers of the running
@@ -235,7 +241,7 @@ func (m *Machine) handOver(ctx context.Context) error {
 	}
 	m.leaveNetwork()
 	facts := handover.Facts{Root: root, Program: agent.Binary, ShutdownTimeout: m.Plan.Policy.ShutdownTimeout.V}
-	facts.NamesStay = namesStay(m.release)
+	facts.NamesStay = namesStay(m.modules.release)
 	facts.Leases = m.leases()
 	for _, l := range facts.Leases {
 		mac, err := net.ParseMAC(readWord("/sys/class/net/"+l.Interface, "address"))

@@ -35,10 +35,10 @@ type coldplug struct {
 // newColdplug makes one for the machine's devices. Those of an earlier try go on
 // with what they are loading, and begin nothing new.
 func (m *Machine) newColdplug() *coldplug {
-	if m.coldplug != nil {
-		m.coldplug.stop()
+	if m.modules.coldplug != nil {
+		m.modules.coldplug.stop()
 	}
-	index, watchdogs := m.index, !m.noWatchdog()
+	index, watchdogs := m.modules.index, !m.noWatchdog()
 	c := &coldplug{
 		next: modload.NewDevices("/sys", index).Next,
 		match: func(alias string) (out []kmod.Module) {
@@ -49,10 +49,10 @@ func (m *Machine) newColdplug() *coldplug {
 			}
 			return out
 		},
-		load:    m.loader.Load,
+		load:    m.modules.loader.Load,
 		post:    modload.ParseLine(m.moduleWords()).Post,
 		log:     m.Log,
-		loads:   &m.loads,
+		loads:   &m.modules.loads,
 		settled: make(chan struct{}),
 		tried:   map[string]bool{},
 	}

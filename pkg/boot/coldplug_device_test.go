@@ -90,7 +90,7 @@ func TestColdplugOfStuckDevice(t *testing.T) {
 			begun := c.some([]string{usbControl})
 			time.AfterFunc(tt.stop, c.stop)
 			time.Sleep(turn + time.Second)
-			if got := m.loads.names(); len(got) != 1 || got[0] != "cdc_ether" {
+			if got := m.modules.loads.names(); len(got) != 1 || got[0] != "cdc_ether" {
 				t.Errorf("%s: loading are %q", name, got)
 			}
 			for _, one := range begun {

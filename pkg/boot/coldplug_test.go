@@ -62,10 +62,10 @@ func machineWith(tr *trace, h *hardware) (*Machine, *coldplug, *recorder) {
 			h.add(h.children[name]...)
 			return nil
 		},
-		log: log, loads: &m.loads, settled: make(chan struct{}), tried: map[string]bool{},
+		log: log, loads: &m.modules.loads, settled: make(chan struct{}), tried: map[string]bool{},
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	m.coldplug = c
+	m.modules.coldplug = c
 	return m, c, log
 }
 
@@ -150,9 +150,9 @@ func TestColdplugIsNotWaitedFor(t *testing.T) {
 		h := &hardware{devices: []string{"slow"}, probes: map[string]time.Duration{"slow": time.Hour}}
 		m, c, _ := machineWith(newTrace(), h)
 		began := time.Now()
-		time.AfterFunc(time.Second, m.networkUp.set)
+		time.AfterFunc(time.Second, m.net.up.set)
 		c.start()
-		if err := c.wait(t.Context(), m.networkUp.context().Done()); err != nil || time.Since(began) != time.Second {
+		if err := c.wait(t.Context(), m.net.up.context().Done()); err != nil || time.Since(began) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -206,12 +206,12 @@ func TestNetworkWaitsForDrivers(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := &Machine{}
 			if probe > 0 {
-				m.loads.begin("e1000e", func() error { time.Sleep(probe); return nil }, nil)
+				m.modules.loads.begin("e1000e", func() error { time.Sleep(probe); return nil }, nil)
 			}
 			began, log := time.Now(), &recorder{}
 			r := sequence.Runner{Log: log, Steps: []sequence.Step{{Name: "network", Timeout: networkTry, Patience: networkPatience, Run: func(ctx context.Context) error {
 				<-ctx.Done()
-				return m.untilDrivers(explainNoNIC(&network.WaitError{State: network.State{Loading: m.loads.names()}, Err: ctx.Err()}))
+				return m.untilDrivers(explainNoNIC(&network.WaitError{State: network.State{Loading: m.modules.loads.names()}, Err: ctx.Err()}))
 			}}}}
 			f := r.Run(t.Context())
 			if f == nil || !strings.Contains(f.Error(), "no network interface: add the driver") {
@@ -245,12 +245,12 @@ func TestLateDriversEnd(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- m.loadLateDrivers(t.Context()) }()
 	<-looked // the first call of Wait
-	m.networkUp.set()
+	m.net.up.set()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	m.networkUp.reset()
-	if m.networkUp.is() {
+	m.net.up.reset()
+	if m.net.up.is() {
 		t.Error("it is up though it was taken back")
 	}
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))

@@ -35,7 +35,7 @@ func (m *Machine) aheadTypes() []string {
 	}
 	held := map[string]string{} // type by module: ext4 is three
 	for _, t := range rootTypes {
-		if mods, _ := m.index.Resolve("fs-" + t); len(mods) > 0 {
+		if mods, _ := m.modules.index.Resolve("fs-" + t); len(mods) > 0 {
 			held[mods[0].Name] = t
 		}
 	}

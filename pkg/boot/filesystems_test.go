@@ -37,7 +37,7 @@ func TestAheadTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := Machine{index: idx}
+		m := Machine{modules: moduleState{index: idx}}
 		if tt.fstype != "" {
 			m.Plan.Root.FSType = bootspec.Value[string]{V: tt.fstype, From: "rootfstype="}
 		}

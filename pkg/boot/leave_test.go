@@ -67,7 +67,7 @@ func twoNICs(t *testing.T) *Machine {
 	if leases, err := n.Wait(ctx); err != nil || len(leases) != 2 {
 		t.Fatalf("leases %v, %v", leases, err)
 	}
-	return &Machine{network: n}
+	return &Machine{net: networkState{network: n}}
 }
 
 // sessionAt is a session that is logged in at an address.
@@ -150,7 +150,7 @@ func TestPinBehindRouters(t *testing.T) {
 		if got := m.hosts(); got != "" {
 			t.Errorf("all NICs stay, and routes are %s", got)
 		}
-		m.nics = []string{"b0", "a0"}
+		m.net.nics = []string{"b0", "a0"}
 		m.pinBehindRouters(m.leases())
 		if got := m.hosts(); got != "a0: 192.0.2.7/32 via 10.2.0.1" {
 			t.Errorf("routes %s", got)
@@ -183,7 +183,7 @@ func TestPin(t *testing.T) {
 				t.Errorf("%s: bound to %q, routes %s", tt.addr, got, m.hosts())
 			}
 		}
-		if got := m.network.Toward(netip.MustParseAddr("192.0.2.7")); got != "b0" {
+		if got := m.net.network.Toward(netip.MustParseAddr("192.0.2.7")); got != "b0" {
 			t.Errorf("the kernel sends by %s", got)
 		}
 	})
@@ -198,11 +198,11 @@ func TestLeaveNetwork(t *testing.T) {
 		m.sessions = []*session.Session{sessionAt("192.0.2.7"), sessionAt("10.3.0.9")}
 		m.rootOn(1)
 		m.leaveNetwork()
-		if leases := m.leases(); len(leases) != 2 || leases[0].Interface != "b0" || !slices.Equal(m.nics, []string{"b0", "a0"}) {
-			t.Errorf("NICs %q, leases %v", m.nics, leases)
+		if leases := m.leases(); len(leases) != 2 || leases[0].Interface != "b0" || !slices.Equal(m.net.nics, []string{"b0", "a0"}) {
+			t.Errorf("NICs %q, leases %v", m.net.nics, leases)
 		}
 		for to, want := range map[string]string{"192.0.2.7": "a0", "198.51.100.1": "b0"} {
-			if got := m.network.Toward(netip.MustParseAddr(to)); got != want {
+			if got := m.net.network.Toward(netip.MustParseAddr(to)); got != want {
 				t.Errorf("the way to %s is by %s, want %s", to, got, want)
 			}
 		}

@@ -152,16 +152,16 @@ const lastDrivers = 90 * time.Second
 // system would be without the card. ctrl-alt-del works meanwhile. It fails only
 // with ctx.
 func (m *Machine) awaitDrivers(ctx context.Context) error {
-	if m.coldplug != nil {
-		m.coldplug.stop() // no other module after those
+	if m.modules.coldplug != nil {
+		m.modules.coldplug.stop() // no other module after those
 	}
-	text := m.loads.oldest()
+	text := m.modules.loads.oldest()
 	if text == "" {
 		return nil
 	}
 	m.Log.Warnf("waiting for %s: the kernel cannot start the real init before it returns", text)
 	limited, cancel := context.WithTimeout(ctx, lastDrivers)
 	defer cancel()
-	m.loads.wait(limited)
+	m.modules.loads.wait(limited)
 	return ctx.Err()
 }

@@ -16,11 +16,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
+// initiatorState is what the boot has of the kernel's initiator.
+type initiatorState struct {
+	transport *kernel.Transport
+	reserved  []*kernel.Session
+	ids       sessionIDs // of reserved
+}
+
 // createSessions makes the sessions before any login, in the order of the
 // targets, so that their ids and with them the ISIDs are the same at every
 // boot.
 func (m *Machine) createSessions(ctx context.Context) error {
-	if m.handedOver {
+	if m.agent.handedOver {
 		return errHandedOver
 	}
 	if err := m.openTransport(); err != nil {
@@ -32,46 +39,46 @@ func (m *Machine) createSessions(ctx context.Context) error {
 // openTransport opens the socket to the kernel's iSCSI, or another one in place
 // of one that has failed, which takes the sessions over.
 func (m *Machine) openTransport() error {
-	if m.transport != nil && m.transport.Err() == nil {
+	if m.initiator.transport != nil && m.initiator.transport.Err() == nil {
 		return nil
 	}
 	t, err := kernel.Open()
 	if errors.Is(err, os.ErrNotExist) {
-		return sequence.WithHint(err, "the image must hold iscsi_tcp for kernel "+m.release+": build it with iscsiroot build")
+		return sequence.WithHint(err, "the image must hold iscsi_tcp for kernel "+m.modules.release+": build it with iscsiroot build")
 	} else if err != nil {
 		return err
 	}
-	if m.transport != nil {
-		m.Log.Warnf("session: %v: opening the kernel's iSCSI again", m.transport.Err())
-		_ = m.transport.Close()
+	if m.initiator.transport != nil {
+		m.Log.Warnf("session: %v: opening the kernel's iSCSI again", m.initiator.transport.Err())
+		_ = m.initiator.transport.Close()
 	}
 	if guard := m.guard.Swap(nil); guard != nil {
 		guard.Stop()
 	}
-	for i, s := range m.reserved {
-		m.reserved[i] = t.Take(s)
+	for i, s := range m.initiator.reserved {
+		m.initiator.reserved[i] = t.Take(s)
 	}
 	m.sessions = nil // they are made of the reserved ones
-	m.transport = t
+	m.initiator.transport = t
 	m.guard.Store(recovery.StartGuard(t, m.Log, nil))
 	return nil
 }
 
 // reserve makes sessions until there are n.
 func (m *Machine) reserve(ctx context.Context, n int) error {
-	m.reserved = slices.DeleteFunc(m.reserved, (*kernel.Session).Gone)
-	for len(m.reserved) < n {
-		s, err := session.Reserve(ctx, m.transport)
+	m.initiator.reserved = slices.DeleteFunc(m.initiator.reserved, (*kernel.Session).Gone)
+	for len(m.initiator.reserved) < n {
+		s, err := session.Reserve(ctx, m.initiator.transport)
 		if err != nil {
 			return err
 		}
-		m.reserved = append(m.reserved, s)
+		m.initiator.reserved = append(m.initiator.reserved, s)
 	}
 	var ids []uint32
-	for _, s := range m.reserved {
+	for _, s := range m.initiator.reserved {
 		ids = append(ids, s.SID)
 	}
-	m.ids.set(ids)
+	m.initiator.ids.set(ids)
 	return nil
 }
 
@@ -79,7 +86,7 @@ func (m *Machine) reserve(ctx context.Context, n int) error {
 // others have had their chance; those that are not there yet are tried on while
 // root is looked for.
 func (m *Machine) login(ctx context.Context) error {
-	if m.handedOver {
+	if m.agent.handedOver {
 		return errHandedOver
 	}
 	if err := m.logins.end(ctx); err != nil {
@@ -103,7 +110,7 @@ func (m *Machine) openSessions() {
 	spec := session.Config{Initiator: m.spec.Initiator, Login: m.spec.Login, Resolver: resolver(m.nameservers()), Ways: m.ways()}
 	same := len(m.sessions) == len(m.spec.Targets)
 	for i := range m.sessions {
-		same = same && m.sessions[i].SID == m.reserved[i].SID && m.sessions[i].Is(spec.Initiator, m.spec.Targets[i], spec.Login)
+		same = same && m.sessions[i].SID == m.initiator.reserved[i].SID && m.sessions[i].Is(spec.Initiator, m.spec.Targets[i], spec.Login)
 	}
 	if same {
 		return
@@ -111,7 +118,7 @@ func (m *Machine) openSessions() {
 	m.sessions = nil
 	for i, target := range m.spec.Targets {
 		spec.Target = target
-		m.sessions = append(m.sessions, session.New(m.reserved[i], spec))
+		m.sessions = append(m.sessions, session.New(m.initiator.reserved[i], spec))
 	}
 }
 

@@ -6,28 +6,40 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
+
+// moduleState is what the steps that load modules keep.
+type moduleState struct {
+	release  string // of the running kernel
+	loader   *modload.Loader
+	index    *kmod.Index
+	coldplug *coldplug
+	loads    loads        // of the coldplug; go on between steps
+	took     atomic.Int64 // processor time, as a time.Duration
+}
 
 // openModules finds the modules of the running kernel and loads what is to be
 // loaded before all else. An image without any module is right for a kernel
 // that has everything built in.
 func (m *Machine) openModules(ctx context.Context) error {
 	var err error
-	if m.release, err = modload.Release(); err != nil {
+	if m.modules.release, err = modload.Release(); err != nil {
 		return err
 	}
 	if err := m.openLoader(); err != nil {
 		return err
 	}
-	m.Log.Debugf("modules: %v", m.loader)
-	if len(m.index.Modules()) == 0 {
-		m.Log.Warnf("the image holds no modules for kernel %s: all drivers must be built in", m.release)
+	m.Log.Debugf("modules: %v", m.modules.loader)
+	if len(m.modules.index.Modules()) == 0 {
+		m.Log.Warnf("the image holds no modules for kernel %s: all drivers must be built in", m.modules.release)
 	}
 	m.loadListed(ctx, modload.ParseLine(m.moduleWords()).Pre)
 	return nil
@@ -35,11 +47,11 @@ func (m *Machine) openModules(ctx context.Context) error {
 
 // openLoader makes the loader anew, by what the parameters say now.
 func (m *Machine) openLoader() (err error) {
-	if m.loader, m.index, err = modload.Open("/", m.release, m.moduleWords(), m.Log); err != nil {
+	if m.modules.loader, m.modules.index, err = modload.Open("/", m.modules.release, m.moduleWords(), m.Log); err != nil {
 		return err
 	}
 	if m.Plan.Policy.Debug.V {
-		m.loader.Measure(m.tookModules)
+		m.modules.loader.Measure(m.tookModules)
 	}
 	return nil
 }
@@ -52,12 +64,12 @@ func (m *Machine) moduleWords() cmdline.Line { return withoutBonds(m.params) }
 // line says of modules. A module that is not loaded yet gets its new parameters
 // without that; drivers that did not load have another try.
 func (m *Machine) changedModules(line cmdline.Line) []string {
-	if m.index == nil {
+	if m.modules.index == nil {
 		return nil // the step modules is still to come
 	}
 	before, after := modload.ParseLine(m.params), modload.ParseLine(line)
 	for name := range after.Params {
-		if _, _, ok := m.index.Lookup(name); !ok { // such as rd, of rd.timeout=
+		if _, _, ok := m.modules.index.Lookup(name); !ok { // such as rd, of rd.timeout=
 			delete(before.Params, name)
 			delete(after.Params, name)
 		}
@@ -67,7 +79,7 @@ func (m *Machine) changedModules(line cmdline.Line) []string {
 		return nil
 	case !slices.Equal(before.Pre, after.Pre):
 		return []string{"modules"}
-	case !slices.Equal(before.Post, after.Post) || !m.networkUp.is():
+	case !slices.Equal(before.Post, after.Post) || !m.net.up.is():
 		return []string{"drivers"}
 	}
 	return nil
@@ -76,7 +88,7 @@ func (m *Machine) changedModules(line cmdline.Line) []string {
 // reopenLoader gives the modules that are not loaded yet what new parameters say
 // of them; nothing else is at work on the loader but loads, which keep theirs.
 func (m *Machine) reopenLoader(before cmdline.Line) {
-	if m.loader == nil || reflect.DeepEqual(modload.ParseLine(before), modload.ParseLine(m.params)) {
+	if m.modules.loader == nil || reflect.DeepEqual(modload.ParseLine(before), modload.ParseLine(m.params)) {
 		return // the step modules makes it, or it is right
 	}
 	if err := m.openLoader(); err != nil {
@@ -86,7 +98,7 @@ func (m *Machine) reopenLoader(before cmdline.Line) {
 
 // tookModules adds the processor time of a module up.
 func (m *Machine) tookModules(d time.Duration) {
-	if total := time.Duration(m.modulesTook.Add(int64(d))); d > 0 {
+	if total := time.Duration(m.modules.took.Add(int64(d))); d > 0 {
 		m.Log.Debugf("modules took %.3f s of the processor", total.Seconds())
 	}
 }
@@ -106,25 +118,25 @@ func (m *Machine) loadListed(ctx context.Context, names []string) {
 // after them. It does not wait for a slow one, nor for any other once the
 // network is up.
 func (m *Machine) loadDrivers(ctx context.Context) error {
-	m.coldplug = m.newColdplug()
-	m.coldplug.start()
-	return m.coldplug.wait(ctx, m.networkUp.context().Done())
+	m.modules.coldplug = m.newColdplug()
+	m.modules.coldplug.start()
+	return m.modules.coldplug.wait(ctx, m.net.up.context().Done())
 }
 
 // loadLateDrivers goes on with what the step drivers has left, and with the
 // devices that a person adds, or that a driver finds later, until the network
 // is up.
 func (m *Machine) loadLateDrivers(ctx context.Context) error {
-	c := m.coldplug
+	c := m.modules.coldplug
 	if err := c.wait(ctx, nil); err != nil {
 		return err
 	}
-	up, cancel := m.networkUp.until(ctx)
+	up, cancel := m.net.up.until(ctx)
 	defer cancel()
 	err := m.Uevents.Wait(up, func(ev uevent.Event) (bool, error) {
 		var err error
 		switch {
-		case m.networkUp.is():
+		case m.net.up.is():
 			return true, nil
 		case ev.Action == "": // the first call, or events were lost
 			err = c.all(ctx)
@@ -133,9 +145,9 @@ func (m *Machine) loadLateDrivers(ctx context.Context) error {
 				err = errors.Join(c.await(ctx, begun), c.all(ctx))
 			}
 		}
-		return m.networkUp.is(), err
+		return m.net.up.is(), err
 	})
-	if m.networkUp.is() && ctx.Err() == nil {
+	if m.net.up.is() && ctx.Err() == nil {
 		return nil
 	}
 	return err
@@ -167,7 +179,7 @@ func (m *Machine) loadFilesystems(ctx context.Context) error {
 // load loads a module for the step of ctx.
 func (m *Machine) load(ctx context.Context, name string) error {
 	defer sequence.Doing(ctx, "loading module "+name)()
-	return m.loader.Load(ctx, name)
+	return m.modules.loader.Load(ctx, name)
 }
 
 // loadNeeded loads a module that no boot can do without. sysfs is what the

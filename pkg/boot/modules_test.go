@@ -89,9 +89,9 @@ func TestChangedModules(t *testing.T) {
 		{"rd.timeout=60", false, ""},
 	} {
 		m := plannedMachine(t, goodLine)
-		m.index = index
+		m.modules.index = index
 		if tt.up {
-			m.networkUp.set()
+			m.net.up.set()
 		}
 		if got := strings.Join(m.forShell().Modules(m.typed(tt.words)), " "); got != tt.steps {
 			t.Errorf("retry %s, network up %v: steps %q, want %q", tt.words, tt.up, got, tt.steps)

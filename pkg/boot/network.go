@@ -21,10 +21,19 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
 )
 
+// networkState is what the step network keeps, and what the hand-over makes of it.
+type networkState struct {
+	network    *network.Network // from the step's first try
+	facts      bootspec.NetFacts
+	up         flag     // the steps that load drivers wait for it
+	resolvConf bool     // the image had no /etc/resolv.conf, and has ours
+	nics       []string // that sessions go by, from the hand-over on; none: all
+}
+
 // bringUpNetwork waits until this machine can go on by an address. Work on the
 // network goes on beside the other steps, and from one try to the next.
 func (m *Machine) bringUpNetwork(ctx context.Context) error {
-	if m.network == nil {
+	if m.net.network == nil {
 		if err := m.loadNetwork(ctx); err != nil {
 			return err
 		}
@@ -32,9 +41,9 @@ func (m *Machine) bringUpNetwork(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m.network = n
+		m.net.network = n
 	}
-	leases, err := m.network.Wait(ctx)
+	leases, err := m.net.network.Wait(ctx)
 	if err != nil {
 		if waited := new(network.WaitError); !errors.As(err, &waited) {
 			m.endNetwork()
@@ -51,8 +60,8 @@ func (m *Machine) bringUpNetwork(ctx context.Context) error {
 	for _, w := range warnings {
 		m.Log.Warnf("%s", w)
 	}
-	m.facts, m.spec = facts, spec
-	m.networkUp.set()
+	m.net.facts, m.spec = facts, spec
+	m.net.up.set()
 	return nil
 }
 
@@ -83,7 +92,7 @@ func (m *Machine) startNetwork() (*network.Network, error) {
 			}
 		},
 		Up:      m.sayLease,
-		Loading: m.loads.names,
+		Loading: m.modules.loads.names,
 		Warn: func(text string) {
 			m.Log.Warnf("network: %s", text)
 		},
@@ -108,9 +117,9 @@ func (m *Machine) sayLease(l dhcp.Lease) {
 
 // endNetwork takes back what was made of the network.
 func (m *Machine) endNetwork() {
-	m.network.Undo()
-	m.network, m.facts = nil, bootspec.NetFacts{}
-	m.networkUp.reset()
+	m.net.network.Undo()
+	m.net.network, m.net.facts = nil, bootspec.NetFacts{}
+	m.net.up.reset()
 }
 
 // networkPatience is for how long an interface that is not there is waited for:
@@ -125,7 +134,7 @@ const (
 // driver: one that was loading during this try, or the pause before it.
 func (m *Machine) untilDrivers(err error) error {
 	var waited *network.WaitError
-	if errors.As(err, &waited) && len(waited.State.Links) == 0 && m.loads.idle() < networkTry+sequence.MaxPause*3/2 {
+	if errors.As(err, &waited) && len(waited.State.Links) == 0 && m.modules.loads.idle() < networkTry+sequence.MaxPause*3/2 {
 		return sequence.Temporary(err)
 	}
 	return err
@@ -149,10 +158,10 @@ func (m *Machine) nameMachine(leases []dhcp.Lease) {
 	}
 	conf := resolverConf(searchDomains(leases), servers)
 	_, err := os.Stat("/etc/resolv.conf")
-	if !m.resolvConf && (err == nil || conf == "") {
+	if !m.net.resolvConf && (err == nil || conf == "") {
 		return // the image has its own, or there is nothing to write
 	}
-	m.resolvConf = true // written again where a NIC is dropped, also if nothing is left
+	m.net.resolvConf = true // written again where a NIC is dropped, also if nothing is left
 	if err := os.WriteFile("/etc/resolv.conf", []byte(conf), 0o644); err != nil {
 		m.Log.Debugf("%v", err)
 	}
@@ -189,7 +198,7 @@ func resolverConf(search []string, servers []netip.Addr) string {
 
 // leases returns a lease for each address that this machine has by now, that of
 // the boot first.
-func (m *Machine) leases() []dhcp.Lease { return m.network.Leases() }
+func (m *Machine) leases() []dhcp.Lease { return m.net.network.Leases() }
 
 // explainNoNIC adds which pieces of network hardware have no driver.
 func explainNoNIC(err error) error {

@@ -32,7 +32,7 @@ func portals(targets []bootspec.Target) [][]netip.Addr {
 // nameservers returns what lists the servers that there are by then: first those
 // that were known when the boot went on, then those of NICs that came later.
 func (m *Machine) nameservers() func() []netip.Addr {
-	known, up, peer := m.spec.Nameservers, m.network, m.Plan.Net.PeerDNS.Or(true)
+	known, up, peer := m.spec.Nameservers, m.net.network, m.Plan.Net.PeerDNS.Or(true)
 	return func() []netip.Addr {
 		out := slices.Clone(known)
 		for _, l := range up.Leases() {
@@ -49,7 +49,7 @@ func (m *Machine) nameservers() func() []netip.Addr {
 // ways returns what tells by which NICs beside the kernel's choice a login to a
 // portal may go.
 func (m *Machine) ways() func(netip.Addr) []session.Way {
-	up := m.network
+	up := m.net.network
 	return func(portal netip.Addr) []session.Way {
 		var out []session.Way
 		for _, nic := range up.Beside(portal) {
@@ -66,7 +66,7 @@ func (m *Machine) pin(s *session.Session) {
 	if via.Device == "" || at.Zone() != "" {
 		return
 	}
-	if err := m.network.Pin(at, via.Device); err != nil {
+	if err := m.net.network.Pin(at, via.Device); err != nil {
 		m.Log.Warnf("network: %v", err)
 		return
 	}
@@ -110,12 +110,12 @@ func anotherThan(nic, dir string) string {
 // leaveNetwork ends the work on the network and leaves it to the real system:
 // only NICs that a session goes by are ours from then on.
 func (m *Machine) leaveNetwork() {
-	m.network.Stop() // nothing more joins: what is not up by now is the real system's
+	m.net.network.Stop() // nothing more joins: what is not up by now is the real system's
 	leases := m.leases()
-	if m.nics = m.sessionNICs(leases); len(leases) > 1 {
+	if m.net.nics = m.sessionNICs(leases); len(leases) > 1 {
 		m.pinBehindRouters(leases)
 	}
-	m.network.HandOver(m.nics)
+	m.net.network.HandOver(m.net.nics)
 	if len(leases) > 1 {
 		m.nameMachine(m.leases()) // what came up late, too
 	}
@@ -148,9 +148,9 @@ func (m *Machine) sessionNICs(leases []dhcp.Lease) []string {
 // nicOf returns the NIC that a session goes by, or would.
 func (m *Machine) nicOf(s *session.Session) string {
 	if source := s.Via().Source; source.IsValid() {
-		return m.network.Owner(source)
+		return m.net.network.Owner(source)
 	}
-	return m.network.Toward(portalOfSession(s).Addr())
+	return m.net.network.Toward(portalOfSession(s).Addr())
 }
 
 // pinBehindRouters lets sessions keep their router when another default route
@@ -163,14 +163,16 @@ func (m *Machine) pinBehindRouters(leases []dhcp.Lease) {
 			continue
 		}
 		nic := m.nicOf(s)
-		if len(m.nics) == 0 || nic == m.nics[0] {
+		if len(m.net.nics) == 0 || nic == m.net.nics[0] {
 			continue
 		}
-		if err := m.network.Pin(at, nic); err != nil {
+		if err := m.net.network.Pin(at, nic); err != nil {
 			m.Log.Debugf("network: %v", err)
 		}
 	}
 }
 
 // ours tells whether a NIC is kept for root after the switch.
-func (m *Machine) ours(nic string) bool { return len(m.nics) == 0 || slices.Contains(m.nics, nic) }
+func (m *Machine) ours(nic string) bool {
+	return len(m.net.nics) == 0 || slices.Contains(m.net.nics, nic)
+}

@@ -48,7 +48,7 @@ func TestOurs(t *testing.T) {
 	if !m.ours("ens2") || len(m.sessionNICs(nil)) > 0 {
 		t.Error("the only NIC is not ours")
 	}
-	m.nics = []string{"ens3"}
+	m.net.nics = []string{"ens3"}
 	if m.ours("ens2") || !m.ours("ens3") {
 		t.Error("only the NIC of a session is ours")
 	}

@@ -60,7 +60,7 @@ func (m *Machine) leave() {
 	dirs := slices.DeleteFunc([]string{sysroot + "/usr", sysroot}, func(dir string) bool {
 		return mountedType(string(table), dir) == ""
 	})
-	shutdown.EndBoot(m.ids.all(), dirs, m.Log)
+	shutdown.EndBoot(m.initiator.ids.all(), dirs, m.Log)
 }
 
 // flushLimit is for how long the last lines are waited for, where the log writes

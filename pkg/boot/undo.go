@@ -20,7 +20,7 @@ import (
 // refuse tells why steps cannot be done again: a login once the agent has the
 // sessions.
 func (m *Machine) refuse(steps []string) error {
-	if slices.Contains(steps, "login") && m.handedOver {
+	if slices.Contains(steps, "login") && m.agent.handedOver {
 		return errHandedOver
 	}
 	return nil
@@ -80,10 +80,10 @@ func (m *Machine) resolveAgain(old bootspec.Plan, again bool) {
 	if again || !reflect.DeepEqual(old.Net, m.Plan.Net) {
 		m.endNetwork()
 	}
-	if m.facts.Interface == "" {
+	if m.net.facts.Interface == "" {
 		return // the step network makes it
 	}
-	spec, _, err := m.Plan.Resolve(m.facts)
+	spec, _, err := m.Plan.Resolve(m.net.facts)
 	if err != nil {
 		m.Log.Warnf("%v", err)
 		return

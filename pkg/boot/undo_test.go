@@ -51,7 +51,7 @@ func TestPrepare(t *testing.T) {
 func TestHandedOver(t *testing.T) {
 	m := plannedMachine(t, goodLine)
 	for _, handedOver := range []bool{false, true} {
-		m.handedOver = handedOver
+		m.agent.handedOver = handedOver
 		refuse := m.forShell().Refuse
 		for _, step := range []string{"session", "network", "login"} {
 			again := m.progress.Following(step)

@@ -1,0 +1,39 @@
+package boot
+
+import (
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+)
+
+// Steps is the boot. Those that stand for dracut's break points are in
+// debug/breakpoints.go.
+func (m *Machine) Steps() []sequence.Step {
+	return []sequence.Step{
+		{Name: "modules", Run: m.openModules},
+		{Name: "drivers", Needs: []string{"modules"}, Run: m.loadDrivers},
+		{Name: "late-drivers", Needs: []string{"drivers"}, Run: m.loadLateDrivers},
+		{Name: "network", Needs: []string{"modules"}, Timeout: networkTry, Patience: networkPatience, Run: m.bringUpNetwork},
+		{Name: "iscsi-modules", Needs: besideDrivers(m.cpus), Run: m.loadISCSI},
+		{Name: "fs-modules", Needs: []string{"iscsi-modules"}, Run: m.loadFilesystems},
+		{Name: "session", Needs: []string{"iscsi-modules"}, Timeout: 30 * time.Second, Run: m.createSessions},
+		{Name: "login", Needs: []string{"session", "network"}, Run: m.login},
+		{Name: "agent", Needs: []string{"session"}, Run: m.startAgent},
+		{Name: "disk", Needs: []string{"login"}, Timeout: 20 * time.Second, Patience: 30 * time.Second, Run: m.findDisks},
+		{Name: "root", Needs: []string{"disk", "fs-modules", "agent"}, Run: m.findRoot},
+		{Name: "mount", Needs: []string{"root"}, Run: m.mountRoot},
+		{Name: "check", Needs: []string{"mount"}, Run: m.checkRoot},
+		{Name: "hand-over", Needs: []string{"check", "agent"}, Run: m.handOver},
+		{Name: "switch-root", Needs: []string{"hand-over", "late-drivers"}, Run: m.switchRoot},
+	}
+}
+
+// besideDrivers is what modules need that no NIC waits for. One processor
+// would only share its time between them and the NIC's driver, after which
+// there is time enough: the link takes seconds.
+func besideDrivers(cpus int) []string {
+	if cpus == 1 {
+		return []string{"modules", "drivers"}
+	}
+	return []string{"modules"}
+}
