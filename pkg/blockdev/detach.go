@@ -19,7 +19,7 @@ const writeThrough = "temporary write through\n"
 // (drivers/scsi/scsi_sysfs.c: sdev_store_delete). That would flush the cache of its
 // disk first (drivers/scsi/sd.c: sd_shutdown), and so wait for the target: there is
 // nothing to flush. A unit that is gone is no error. sys is the mount point of sysfs.
-func Detach(sys string, u Unit) error {
+func Detach(sys string, u LUN) error {
 	dir := filepath.Join(sys, "class/scsi_device", u.Address, "device")
 	_ = store(filepath.Join(dir, "scsi_disk", u.Address, "cache_type"), writeThrough) // or it is flushed
 	err := store(filepath.Join(dir, "delete"), "1")

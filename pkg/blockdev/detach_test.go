@@ -17,7 +17,7 @@ func TestDetach(t *testing.T) {
 		"gone":    {},
 	} {
 		sys := tree(t, files)
-		if err := Detach(sys, Unit{LUN: 1, Address: "2:0:0:1"}); err != nil {
+		if err := Detach(sys, LUN{Number: 1, Address: "2:0:0:1"}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		for file, want := range map[string]string{cache: writeThrough, remove: "1"} {
@@ -28,7 +28,7 @@ func TestDetach(t *testing.T) {
 		}
 	}
 	sys := tree(t, map[string]string{remove + "/x": ""})
-	if err := Detach(sys, Unit{LUN: 1, Address: "2:0:0:1"}); err == nil {
+	if err := Detach(sys, LUN{Number: 1, Address: "2:0:0:1"}); err == nil {
 		t.Error("no error where the file cannot be written to")
 	}
 }

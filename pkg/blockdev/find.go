@@ -8,20 +8,20 @@ import (
 )
 
 // Find returns the devices that want names, several if they are copies of each
-// other. It does not know of sessions: bootspec.BySession and bootspec.ByPath
-// find nothing.
-func Find(infos []Info, want bootspec.Device) []Info {
-	var out []Info
-	for _, i := range infos {
-		if !i.is(want) {
+// other. They were inspected. It does not know of sessions: bootspec.BySession and
+// bootspec.ByPath find nothing.
+func Find(devices []*Device, want bootspec.Device) []*Device {
+	var out []*Device
+	for _, d := range devices {
+		if !d.is(want) {
 			continue
 		}
 		if want.Offset == 0 {
-			out = append(out, i)
+			out = append(out, d)
 			continue
 		}
-		for _, other := range infos {
-			if other.Disk == i.Disk && other.Partition == i.Partition+want.Offset && other.Partition > 0 {
+		for _, other := range devices {
+			if other.beside(d, want.Offset) {
 				out = append(out, other)
 			}
 		}
@@ -29,23 +29,49 @@ func Find(infos []Info, want bootspec.Device) []Info {
 	return out
 }
 
+// beside tells whether two devices are partitions of the same device and which:
+// d's number is higher by offset.
+func (d *Device) beside(other *Device, offset int) bool {
+	whole := other
+	if len(other.Parents) > 0 {
+		whole = other.Parents[0]
+	}
+	return d.Partition != nil && d.PartitionOf(whole, other.number()+offset)
+}
+
 // is tells whether want names the device, leaving its offset aside.
-func (i Info) is(want bootspec.Device) bool {
+func (d *Device) is(want bootspec.Device) bool {
+	var fsys Filesystem
+	var entry Partition
+	if d.Content != nil {
+		fsys = d.Content.FS
+	}
+	if d.Partition != nil {
+		entry = *d.Partition
+	}
 	switch want.By {
 	case bootspec.ByNode:
-		return i.Name == want.Text
+		return d.Name == want.Text
 	case bootspec.ByNumber:
-		return i.Major == want.Major && i.Minor == want.Minor
+		return d.Number == Number{want.Major, want.Minor}
 	case bootspec.ByUUID:
-		return strings.EqualFold(i.FS.UUID, want.Text)
+		return strings.EqualFold(fsys.UUID, want.Text)
 	case bootspec.ByLabel:
-		return i.FS.Label == want.Text
+		return fsys.Label == want.Text
 	case bootspec.ByPartUUID:
-		return strings.EqualFold(i.PartUUID, want.Text)
+		return strings.EqualFold(entry.UUID, want.Text)
 	case bootspec.ByPartLabel:
-		return i.PartLabel == want.Text
+		return entry.Label == want.Text
 	case bootspec.ByID:
-		return i.Partition == want.Partition && slices.Contains(i.IDs, want.Text)
+		return entry.Number == want.Partition && slices.Contains(d.ids(), want.Text)
 	}
 	return false
+}
+
+// ids are the names below by-id, a partition's without its number.
+func (d *Device) ids() []string {
+	if d.Partition != nil && len(d.Parents) > 0 {
+		return d.Parents[0].IDs
+	}
+	return d.IDs
 }

@@ -9,13 +9,18 @@ import (
 
 func TestFind(t *testing.T) {
 	ids := []string{"scsi-35001020304050607", "wwn-0x5001020304050607"}
-	infos := []Info{
-		{Device: Device{Name: "sda", Major: 8}, Disk: "sda", IDs: ids},
-		{Device: Device{Name: "sda1", Partition: 1, Major: 8, Minor: 1}, Disk: "sda", IDs: ids, FS: Filesystem{"vfat", "ABCD-EF01", "EFI", ""}, PartUUID: "15c51007-01", PartLabel: "efi"},
-		{Device: Device{Name: "sda5", Partition: 5, Major: 8, Minor: 5}, Disk: "sda", IDs: ids, FS: Filesystem{"ext4", "3310fa39", "my root", ""}, PartUUID: "15c51007-05"},
-		{Device: Device{Name: "sdb", Major: 8, Minor: 16}, Disk: "sdb", FS: Filesystem{"ext4", "3310fa39", "copy", ""}},
-		{Device: Device{Name: "sdb5", Partition: 5}, Disk: "sdb"},
-		{Device: Device{Name: "sdb6", Partition: 6}, Disk: "sdb", FSErr: ErrNoFilesystem},
+	sda := &Device{Name: "sda", Number: Number{8, 0}, IDs: ids}
+	sdb := &Device{Name: "sdb", Number: Number{8, 16}, Content: &Content{FS: Filesystem{"ext4", "3310fa39", "copy", ""}}}
+	part := func(name string, disk *Device, minor uint32, entry Partition, c Content) *Device {
+		return &Device{Name: name, Number: Number{8, minor}, Kind: KindPartition, Parents: []*Device{disk}, Partition: &entry, Content: &c}
+	}
+	devices := []*Device{
+		sda,
+		part("sda1", sda, 1, Partition{Number: 1, UUID: "15c51007-01", Label: "efi"}, Content{FS: Filesystem{"vfat", "ABCD-EF01", "EFI", ""}}),
+		part("sda5", sda, 5, Partition{Number: 5, UUID: "15c51007-05"}, Content{FS: Filesystem{"ext4", "3310fa39", "my root", ""}}),
+		sdb,
+		part("sdb5", sdb, 21, Partition{Number: 5}, Content{}),
+		part("sdb6", sdb, 22, Partition{Number: 6}, Content{Err: ErrNoFilesystem}),
 	}
 	for name, want := range map[string]string{
 		"/dev/vda":                             "",
@@ -41,14 +46,14 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s is not a device", name)
 		}
 		var got []string
-		for _, i := range Find(infos, d) {
+		for _, i := range Find(devices, d) {
 			got = append(got, i.Name)
 		}
 		if strings.Join(got, " ") != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
-	if got := Find(infos, bootspec.Device{By: bootspec.ByNode, Text: "sdb"}); len(got) != 1 || got[0].Name != "sdb" {
+	if got := Find(devices, bootspec.Device{By: bootspec.ByNode, Text: "sdb"}); len(got) != 1 || got[0].Name != "sdb" {
 		t.Errorf("by node: got %+v", got)
 	}
 }

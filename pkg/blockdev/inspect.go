@@ -1,65 +1,62 @@
 package blockdev
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
-// Info is a device with all that a root can be asked for by.
-type Info struct {
-	Device
-	Disk string // name of the whole disk
-	// FS is what the superblock tells, FSErr why it tells nothing.
-	FS    Filesystem
-	FSErr error
-	// PartUUID and PartLabel are of the partition table's entry.
-	PartUUID, PartLabel string
-	// IDs are the names that the disk has below /dev/disk/by-id, by page 0x83
-	// of its vital product data.
-	IDs []string
+// Content is what is on a device.
+type Content struct {
+	// FS is what the superblock tells, Err why it tells nothing.
+	FS  Filesystem
+	Err error
 }
 
-// Inspect reads the partition table of a disk and the superblocks of it and its
-// partitions. sys is the mount point of sysfs, dev that of devtmpfs. It fails
-// where the disk is not there; what cannot be read is told in FSErr.
-func Inspect(sys, dev, disk string) ([]Info, error) {
-	whole, parts, err := Disk(sys, disk)
-	if err != nil {
-		return nil, err
-	}
-	table, tableErr := readTable(sys, filepath.Join(dev, disk), disk)
-	ids := diskIDs(sys, disk)
-	var out []Info
-	for _, d := range append([]Device{whole}, parts...) {
-		info := Info{Device: d, Disk: disk, IDs: ids}
-		info.FS, info.FSErr = ProbeDevice(filepath.Join(dev, d.Name))
-		for _, p := range table {
-			if d.Partition > 0 && p.Number == d.Partition && p.Start == d.Start {
-				info.PartUUID, info.PartLabel = p.UUID, p.Label
+// Inspect reads the partition tables and superblocks of devices, each behind what it
+// stands on. sys is the mount point of sysfs, dev that of devtmpfs. It fails where
+// there are partitions without a table; what cannot be read is told in Content.
+func Inspect(sys, dev string, devices []*Device) error {
+	var failed error
+	for _, d := range devices {
+		if d.Kind != KindPartition {
+			var err error
+			d.table, err = readTable(filepath.Join(dev, d.Name), d.SectorSize)
+			d.IDs = diskIDs(sys, d.Name)
+			if parted := func(p *Device) bool { return has(p.Parents, d.Name) }; err != nil && slices.ContainsFunc(devices, parted) {
+				failed = errors.Join(failed, fmt.Errorf("%s has partitions but %w", d.Name, err))
 			}
 		}
-		out = append(out, info)
+		d.takeEntry()
+		d.Content = &Content{}
+		d.Content.FS, d.Content.Err = ProbeDevice(filepath.Join(dev, d.Name))
 	}
-	if tableErr != nil && len(parts) > 0 {
-		return out, fmt.Errorf("%s has partitions but %w", disk, tableErr)
-	}
-	return out, nil
+	return failed
 }
 
-// readTable reads a disk's partition table; the kernel knows its sector size.
-func readTable(sys, path, disk string) ([]Partition, error) {
-	sector, ok := readNumber(filepath.Join(sys, "class/block", disk, "queue/logical_block_size"))
-	if !ok {
-		sector = minSector
+// takeEntry takes what the table tells of a partition.
+func (d *Device) takeEntry() {
+	if d.Partition == nil || len(d.Parents) == 0 {
+		return
 	}
+	for _, p := range d.Parents[0].table {
+		if p.Number == d.Partition.Number && p.Start == d.Partition.Start {
+			d.Partition.UUID, d.Partition.Label = p.UUID, p.Label
+		}
+	}
+}
+
+// readTable reads a disk's partition table.
+func readTable(path string, sector int64) ([]Partition, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	return ReadTable(f, int64(sector))
+	return ReadTable(f, cmp.Or(sector, minSector))
 }
 
 // diskIDs reads what a SCSI disk says that it is.
@@ -73,20 +70,28 @@ func diskIDs(sys, disk string) []string {
 
 // Describe says in a few words what a device is, for a list of what there is:
 // `sda2 (512 MiB, ext4, LABEL=root, UUID=...)`.
-func (i Info) Describe() string {
-	s := fmt.Sprintf("%s (%d MiB", i.Name, i.Size>>20)
+func (d *Device) Describe() string {
+	s := fmt.Sprintf("%s (%d MiB", d.Name, d.Size>>20)
 	var several *AmbiguousError
+	var c Content
+	var entry Partition
+	if d.Content != nil {
+		c = *d.Content
+	}
+	if d.Partition != nil {
+		entry = *d.Partition
+	}
 	switch {
-	case errors.Is(i.FSErr, ErrNoFilesystem):
+	case errors.Is(c.Err, ErrNoFilesystem):
 		s += ", no file system"
-	case errors.As(i.FSErr, &several):
+	case errors.As(c.Err, &several):
 		s += ", " + several.Error()
-	case i.FSErr != nil:
+	case c.Err != nil:
 		s += ", cannot be read"
 	default:
-		s += ", " + i.FS.Type
+		s += ", " + c.FS.Type
 	}
-	for _, v := range [][2]string{{"LABEL", i.FS.Label}, {"UUID", i.FS.UUID}, {"PARTLABEL", i.PartLabel}, {"PARTUUID", i.PartUUID}} {
+	for _, v := range [][2]string{{"LABEL", c.FS.Label}, {"UUID", c.FS.UUID}, {"PARTLABEL", entry.Label}, {"PARTUUID", entry.UUID}} {
 		if v[1] != "" {
 			s += ", " + v[0] + "=" + printable(v[1])
 		}

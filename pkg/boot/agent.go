@@ -24,7 +24,7 @@ import (
 // agentState is how far the agent is.
 type agentState struct {
 	process    *agent.Process // from its start until it has the sessions
-	handedOver bool              // it has the sessions
+	handedOver bool           // it has the sessions
 }
 
 // startAgent starts the agent while nothing of the real root is mounted: its
@@ -297,5 +297,5 @@ func portalOfSession(s *session.Session) netip.AddrPort {
 
 // carriesRoot tells whether root is on a disk of the i-th session.
 func (m *Machine) carriesRoot(i int) bool {
-	return slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.Name == diskOf(m.root.Device) })
+	return m.root.Device != nil && m.ofSession(i, m.root.Disks())
 }

@@ -27,19 +27,19 @@ type lunOf struct {
 
 // noteSought notes the LUNs of a session that a search has attached: those that were
 // not there before.
-func (m *Machine) noteSought(i int, before []blockdev.Unit) {
-	units, err := m.lunOps().units(i)
+func (m *Machine) noteSought(i int, before []blockdev.LUN) {
+	luns, err := m.lunOps().attached(i)
 	if err != nil {
 		m.Log.Warnf("LUNs that were attached to look for root stay attached: %v", err)
 	}
-	for _, u := range units {
-		if slices.ContainsFunc(before, func(b blockdev.Unit) bool { return b.LUN == u.LUN }) {
+	for _, u := range luns {
+		if slices.ContainsFunc(before, func(b blockdev.LUN) bool { return b.Number == u.Number }) {
 			continue
 		}
 		if m.sought == nil {
 			m.sought = map[lunOf]bool{}
 		}
-		m.sought[lunOf{i, u.LUN}] = true
+		m.sought[lunOf{i, u.Number}] = true
 	}
 }
 
@@ -68,16 +68,16 @@ func (m *Machine) detachOthers(ctx context.Context, dir string, p paths) {
 	}
 	named, hidden := m.namedBy(ctx, p, entries)
 	m.detachSought(ctx, m.foundBySearch(), func(name string) bool {
-		counted := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == name })
-		return name == diskOf(m.root.Device) || slices.Contains(named, name) || hidden && !counted
+		counted := (&blockdev.Device{Name: name}).In(m.allDisks())
+		return m.root.On(name) || slices.Contains(named, name) || hidden && !counted
 	})
 }
 
 // foundBySearch is the session of root's disk if a search has attached its LUN, else -1.
 func (m *Machine) foundBySearch() int {
-	for _, d := range m.disks {
-		if d.Name == diskOf(m.root.Device) && m.sought[lunOf{d.Session, d.LUN}] && d.Late {
-			return d.Session
+	for _, d := range m.late {
+		if i := m.sessionOf(d); m.root.On(d.Name) && m.sought[lunOf{i, d.LUN.Number}] {
+			return i
 		}
 	}
 	return -1
@@ -90,17 +90,17 @@ func (m *Machine) detachSought(ctx context.Context, whole int, stays func(name s
 		if !m.leftOpen(i) || len(m.sought) == 0 {
 			continue
 		}
-		units, err := m.lunOps().units(i)
+		luns, err := m.lunOps().attached(i)
 		if err != nil {
 			m.Log.Warnf("%v", err)
 			continue
 		}
-		units = slices.DeleteFunc(units, func(u blockdev.Unit) bool {
-			first := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.LUN == u.LUN && !d.Late })
-			wanted := m.sought[lunOf{i, u.LUN}] && !first || i == whole && first
+		luns = slices.DeleteFunc(luns, func(u blockdev.LUN) bool {
+			first := m.ofSession(i, m.disks, u.Number)
+			wanted := m.sought[lunOf{i, u.Number}] && !first || i == whole && first
 			return !u.IsDisk() || !wanted || stays(u.Disk)
 		})
-		m.detachAll(ctx, i, units)
+		m.detachAll(ctx, i, luns)
 	}
 }
 
@@ -108,10 +108,10 @@ func (m *Machine) detachSought(ctx context.Context, whole int, stays func(name s
 // for the same target. One without a disk is not ready, and the kernel waits for it
 // for up to 100 s (drivers/scsi/sd.c: sd_spinup_disk), with the device locked: to detach
 // it takes as long.
-func (m *Machine) detachAll(ctx context.Context, i int, units []blockdev.Unit) {
+func (m *Machine) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 	target := m.sessions[i].Target
-	for at, u := range units {
-		lun := iscsi.KernelLUN(u.LUN)
+	for at, u := range luns {
+		lun := iscsi.KernelLUN(u.Number)
 		if u.Disk == "" {
 			m.Log.Warnf("lun %v of %s is not detached: it is not ready", lun, target)
 			continue
@@ -121,24 +121,25 @@ func (m *Machine) detachAll(ctx context.Context, i int, units []blockdev.Unit) {
 		case errors.Is(err, errInUse):
 		case err != nil:
 			more := ""
-			if n := len(units) - at - 1; n > 0 {
+			if n := len(luns) - at - 1; n > 0 {
 				more = fmt.Sprintf(", and %d more", n)
 			}
 			m.Log.Warnf("lun %v of %s is not detached%s: %v", lun, target, more, err)
 			return
 		default:
 			m.tellDetached(i, u, lun)
-			delete(m.sought, lunOf{i, u.LUN})
-			m.disks = slices.DeleteFunc(m.disks, func(d disk) bool { return d.Session == i && d.LUN == u.LUN })
+			delete(m.sought, lunOf{i, u.Number})
+			gone := func(d *blockdev.Device) bool { return m.sessionOf(d) == i && d.LUN.Number == u.Number }
+			m.disks, m.late = slices.DeleteFunc(m.disks, gone), slices.DeleteFunc(m.late, gone)
 		}
 	}
 }
 
 // tellDetached logs that a LUN is detached. One of the first scan may be wanted: it has
 // been there at each boot for as long as that scan found root.
-func (m *Machine) tellDetached(i int, u blockdev.Unit, lun iscsi.LUN) {
+func (m *Machine) tellDetached(i int, u blockdev.LUN, lun iscsi.LUN) {
 	target := m.sessions[i].Target
-	if m.sought[lunOf{i, u.LUN}] {
+	if m.sought[lunOf{i, u.Number}] {
 		m.Log.Infof("lun %v of %s is detached: it is not needed", lun, target)
 		return
 	}

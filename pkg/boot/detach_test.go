@@ -11,7 +11,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
-	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
@@ -27,7 +26,7 @@ func rootWith(t *testing.T, fstab string) string {
 func seen(t *testing.T, m *Machine) paths {
 	t.Helper()
 	p := paths{t.TempDir(), t.TempDir()}
-	for _, d := range m.disks {
+	for _, d := range m.allDisks() {
 		fakeDisk(t, p.sys, d.Name, 1)
 		writeFiles(t, map[string]string{filepath.Join(p.dev, d.Name): strings.Repeat("\x00", 8192), filepath.Join(p.dev, d.Name+"1"): ""})
 	}
@@ -40,12 +39,13 @@ func left(t *testing.T, m *Machine, f *fakeLUNs) string {
 	var got []string
 	for i, units := range f.have {
 		for _, u := range units {
-			got = append(got, fmt.Sprintf("%d:%d", i, u.LUN))
+			got = append(got, fmt.Sprintf("%d:%d", i, u.Number))
 		}
 	}
-	for _, d := range m.disks {
-		if !slices.ContainsFunc(f.have[d.Session], func(u blockdev.Unit) bool { return u.LUN == d.LUN }) {
-			t.Errorf("lun %d of session %d is counted, and was detached", d.LUN, d.Session)
+	for _, d := range m.allDisks() {
+		i := m.sessionOf(d)
+		if !slices.ContainsFunc(f.have[i], func(u blockdev.LUN) bool { return u.Number == d.LUN.Number }) {
+			t.Errorf("lun %d of session %d is counted, and was detached", d.LUN.Number, i)
 		}
 	}
 	return strings.Join(got, " ")
@@ -74,31 +74,32 @@ func TestDetach(t *testing.T) {
 		{"root of any disk", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, _ *fakeLUNs) { m.spec.Root.AnyDisk.V = true }, "0:0 0:1 0:2"},
 		{"all there before", [][]uint64{{1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.sought = nil }, "0:1 0:2 0:3"},
 		{"one that was attached by hand", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { delete(m.sought, lunOf{0, 1}) }, "0:1 0:3"},
-		{"one that was scanned first later", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.disks[1].Late = false }, "0:3"},
+		{"one that was scanned first later", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.disks, m.late = append(m.disks, m.late[0]), m.late[1:] }, "0:3"},
 		{"one of another target that was scanned first later", [][]uint64{{0, 1}, {0, 1, 2}}, lunOf{1, 2}, "", func(m *Machine, _ *fakeLUNs) {
-			m.disks[slices.IndexFunc(m.disks, func(d disk) bool { return d.Session == 0 && d.LUN == 1 })].Late = false
+			i := slices.IndexFunc(m.late, func(d *blockdev.Device) bool { return m.sessionOf(d) == 0 && d.LUN.Number == 1 })
+			m.disks, m.late = append(m.disks, m.late[i]), slices.Delete(m.late, i, i+1)
 		}, "0:0 0:1 1:2"},
 		{"session down", [][]uint64{{0, 1, 2, 3}, {0, 1, 2}}, lunOf{1, 2}, "", func(_ *Machine, f *fakeLUNs) {
 			f.down = map[int]error{0: &recovery.DownError{}}
 		}, "0:0 0:1 0:2 0:3 1:2"},
 		{"not ready", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, f *fakeLUNs) {
-			m.disks, f.have[0][1].Disk = slices.Delete(m.disks, 1, 2), ""
+			m.late, f.have[0][1].Disk = m.late[1:], ""
 		}, "0:1 0:2"},
-		{"no size", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, _ *fakeLUNs) { m.disks = slices.Delete(m.disks, 1, 2) }, "0:2"},
+		{"no size", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, _ *fakeLUNs) { m.late = m.late[1:] }, "0:2"},
 		{"no size, and fstab names what was not found", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "UUID=1 /srv ext4 defaults 0 0\n", func(m *Machine, _ *fakeLUNs) {
-			m.disks = slices.Delete(m.disks, 1, 2)
+			m.late = m.late[1:]
 		}, "0:1 0:3"},
 	} {
 		f := fakeLUNs{luns: tt.luns}
 		m := lunMachine(t, &f)
-		m.root.Name = m.disks[0].Name + "2"
+		m.root.Device = partitionOf(m.disks[0], 2)
 		if tt.root.lun != tt.luns[tt.root.session][0] {
-			if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, tt.root.session, tt.root.lun)); err != nil {
+			if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, tt.root.session, tt.root.lun)); err != nil {
 				t.Fatal(tt.name, err)
 			}
-			m.root.Name = m.disks[len(m.disks)-1].Name + "2"
+			m.root.Device = partitionOf(m.late[len(m.late)-1], 2)
 		}
-		f.used = append(f.used, diskOf(m.root.Device))
+		f.used = append(f.used, m.root.Disks()[0].Name)
 		if tt.edit != nil {
 			tt.edit(m, &f)
 		}
@@ -119,10 +120,10 @@ func TestDetachWithoutFstab(t *testing.T) {
 	m := lunMachine(t, &f)
 	var logged func() string
 	m.Log, logged = fileLog(t)
-	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 2)); err != nil {
+	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 2)); err != nil {
 		t.Fatal(err)
 	}
-	m.root.Name = "sdc2"
+	m.root.Device = partitionOf(m.late[1], 2)
 	dir := t.TempDir()
 	writeFiles(t, map[string]string{filepath.Join(dir, "etc/fstab/x"): ""})
 	m.detachOthers(t.Context(), dir, seen(t, m))
@@ -137,9 +138,9 @@ func TestDetachWithoutFstab(t *testing.T) {
 // What fstab names stays, and what may hold what it names and no disk has.
 func TestNamedByFstab(t *testing.T) {
 	p := paths{t.TempDir(), t.TempDir()}
-	m := Machine{Log: kmsg.Open(kmsg.Paths{}), sessions: []*session.Session{{}}}
+	m := Machine{Log: kmsg.Open(kmsg.Paths{}), sessions: someSessions(1)}
 	for i, name := range []string{"sda", "sdb", "sdc", "sdd"} {
-		m.disks = append(m.disks, disk{Name: name, LUN: uint64(i)})
+		m.disks = append(m.disks, ourDisk(name, 0, uint64(i)))
 	}
 	for name, head := range map[string]string{"sda": "nothing", "sdb": "LUKS\xba\xbe\x00\x02", "sdc": ""} { // sdd is gone
 		fakeDisk(t, p.sys, name, 1)

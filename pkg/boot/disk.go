@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -13,23 +12,28 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// disk is a disk of one of our sessions.
-type disk struct {
-	Name    string // "sda"
-	LUN     uint64 // the kernel's number
-	Target  string
-	Portals []netip.AddrPort
-	Session int // index of its session
-	// Late: its LUN was looked at because the disks of the first scan do not have
-	// root. It counts behind them.
-	Late bool
+// newDisk is the disk of a LUN of one of our sessions.
+func newDisk(u blockdev.LUN) *blockdev.Device { return &blockdev.Device{Name: u.Disk, LUN: &u} }
+
+// allDisks are the disks of our sessions in the order in which they count: those of
+// LUNs that were looked at because the disks of the first scan do not have root
+// count behind them.
+func (m *Machine) allDisks() []*blockdev.Device { return slices.Concat(m.disks, m.late) }
+
+// sessionOf returns the index of a disk's session; -1: it is of none of ours.
+func (m *Machine) sessionOf(d *blockdev.Device) int {
+	return slices.IndexFunc(m.sessions, func(s *session.Session) bool { return d.LUN != nil && s.SID == d.LUN.Session })
 }
 
-func (m *Machine) newDisk(i int, u blockdev.Unit) disk {
-	s := m.sessions[i]
-	return disk{Name: u.Disk, LUN: u.LUN, Target: s.Target, Portals: s.Known(), Session: i}
+// ofSession tells whether the i-th session has any of these disks, and of these
+// LUNs if some are given.
+func (m *Machine) ofSession(i int, disks []*blockdev.Device, luns ...uint64) bool {
+	return slices.ContainsFunc(disks, func(d *blockdev.Device) bool {
+		return m.sessionOf(d) == i && (len(luns) == 0 || slices.Contains(luns, d.LUN.Number))
+	})
 }
 
 // findDisks scans each session that is logged in for its LUN and waits for the
@@ -38,7 +42,7 @@ func (m *Machine) newDisk(i int, u blockdev.Unit) disk {
 // session is lost meanwhile: the scan goes on beside the next steps then, and
 // until it is over the target counts as one that is not there yet.
 func (m *Machine) findDisks(ctx context.Context) error {
-	m.disks = nil
+	m.disks, m.late = nil, nil
 	scans, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, contain.Func("end of scans", cancel, nil))
 	var all []*sessionScan
@@ -81,9 +85,9 @@ func firstError(all []*sessionScan) error {
 
 // takeDisks takes up what a scan has found.
 func (m *Machine) takeDisks(sc *sessionScan) {
-	for _, u := range sc.units {
+	for _, u := range sc.luns {
 		m.Log.Infof("%s", m.describe(sc.index, u))
-		m.disks = append(m.disks, m.newDisk(sc.index, u))
+		m.disks = append(m.disks, newDisk(u))
 	}
 }
 
@@ -110,7 +114,7 @@ type sessionScan struct {
 	index  int // of the session
 	cancel context.CancelFunc
 	done   chan struct{} // closed at its end
-	units  []blockdev.Unit
+	luns   []blockdev.LUN
 	err    error
 }
 
@@ -120,7 +124,7 @@ func (m *Machine) beginScan(ctx context.Context, i int) *sessionScan {
 	contain.Go("scan", func() {
 		defer close(sc.done)
 		sc.err = contain.Call("", func() (err error) {
-			sc.units, err = m.sessionDisks(ctx, i)
+			sc.luns, err = m.sessionDisks(ctx, i)
 			return err
 		})
 	}, nil)
@@ -156,36 +160,36 @@ func (m *Machine) awaitScan(ctx context.Context, sc *sessionScan) {
 }
 
 // describe names a disk for the log.
-func (m *Machine) describe(i int, u blockdev.Unit) string {
-	text := fmt.Sprintf("disk %s is lun %v of %s", u.Disk, iscsi.KernelLUN(u.LUN), m.sessions[i].Target)
-	if readOnlyDisk("/sys", u.Disk) {
+func (m *Machine) describe(i int, u blockdev.LUN) string {
+	text := fmt.Sprintf("disk %s is lun %v of %s", u.Disk, iscsi.KernelLUN(u.Number), m.sessions[i].Target)
+	if readOnly("/sys", u.Disk) {
 		text += ", write-protected"
 	}
 	return text
 }
 
 // sessionDisks finds a session's disks: those of the first scan, see luns.go.
-func (m *Machine) sessionDisks(ctx context.Context, i int) (units []blockdev.Unit, err error) {
+func (m *Machine) sessionDisks(ctx context.Context, i int) (luns []blockdev.LUN, err error) {
 	s := m.sessions[i]
-	known, err := blockdev.Units("/sys", s.SID)
+	known, err := blockdev.LUNs("/sys", s.SID)
 	if err != nil {
 		return nil, err
 	}
 	err = m.steadily(ctx, s, func(lost bool) (err error) {
 		sc := scanner{m: m, s: s, doubtful: lost || len(known) > 0, probed: map[string]bool{}}
-		units, err = m.scanLUN(ctx, i, sc)
+		luns, err = m.scanLUN(ctx, i, sc)
 		return err
 	})
-	return units, err
+	return luns, err
 }
 
 // scanLUN is one round of that.
-func (m *Machine) scanLUN(ctx context.Context, i int, sc scanner) (units []blockdev.Unit, err error) {
-	units, err = m.firstDisks(ctx, i, func(lun uint64) ([]blockdev.Unit, error) { return sc.scan(ctx, lun) })
-	if err == nil && len(units) == 0 {
+func (m *Machine) scanLUN(ctx context.Context, i int, sc scanner) (luns []blockdev.LUN, err error) {
+	luns, err = m.firstDisks(ctx, i, func(lun uint64) ([]blockdev.LUN, error) { return sc.scan(ctx, lun) })
+	if err == nil && len(luns) == 0 {
 		err = m.noDisk(ctx, sc, m.spec.Targets[i].LUN)
 	}
-	return units, err
+	return luns, err
 }
 
 // forms are the kernel's numbers that a LUN may have. Above 255 a target should
@@ -205,7 +209,7 @@ func (m *Machine) lateDisks(ctx context.Context, i int) {
 	n := nag{log: m.Log, step: "disk"}
 	pause := backoff{}
 	for {
-		units, err := m.sessionDisks(ctx, i)
+		luns, err := m.sessionDisks(ctx, i)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -218,7 +222,7 @@ func (m *Machine) lateDisks(ctx context.Context, i int) {
 		default:
 			n.healed()
 		}
-		for _, u := range units {
+		for _, u := range luns {
 			m.Log.Infof("%s", m.describe(i, u))
 		}
 		return
@@ -230,18 +234,19 @@ func (m *Machine) lateDisks(ctx context.Context, i int) {
 // already come behind all others.
 func (m *Machine) newDisks() {
 	for i, s := range m.sessions {
-		units, err := blockdev.Units("/sys", s.SID)
+		luns, err := blockdev.LUNs("/sys", s.SID)
 		if err != nil || !m.logins.up(i) {
 			continue // the session is being restarted: its disks stay
 		}
 		lun := m.spec.Targets[i].LUN
-		late := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i })
-		for _, u := range units {
-			known := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == u.Disk })
-			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || slices.Contains(forms(lun.V), u.LUN)) {
-				d := m.newDisk(i, u)
-				d.Late = late
-				m.disks = append(m.disks, d)
+		list := &m.disks
+		if m.ofSession(i, m.allDisks()) {
+			list = &m.late
+		}
+		for _, u := range luns {
+			known := newDisk(u).In(m.allDisks())
+			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || slices.Contains(forms(lun.V), u.Number)) {
+				*list = append(*list, newDisk(u))
 			}
 		}
 	}
@@ -250,25 +255,19 @@ func (m *Machine) newDisks() {
 
 // sortDisks puts the disks in the order in which they are counted.
 func (m *Machine) sortDisks() {
-	slices.SortStableFunc(m.disks, func(a, b disk) int {
-		if a.Late != b.Late {
-			if a.Late {
-				return 1
-			}
-			return -1
-		}
-		return a.Session - b.Session
-	})
+	for _, list := range [][]*blockdev.Device{m.disks, m.late} {
+		slices.SortStableFunc(list, func(a, b *blockdev.Device) int { return m.sessionOf(a) - m.sessionOf(b) })
+	}
 }
 
 // counted returns the disks whose place in the count is known: behind a target
 // that is not there nobody knows how many disks it has. With lost, a target that
 // will never be there does not count.
-func (m *Machine) counted(lost bool) []disk {
-	var out []disk
-	for _, d := range m.disks {
-		before := d.Session
-		if d.Late {
+func (m *Machine) counted(lost bool) []*blockdev.Device {
+	var out []*blockdev.Device
+	for at, d := range m.allDisks() {
+		before := m.sessionOf(d)
+		if at >= len(m.disks) {
 			before = len(m.sessions)
 		}
 		for i := range before {
@@ -291,13 +290,13 @@ func (m *Machine) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[isc
 			return err
 		}
 	}
-	units, err := blockdev.Units("/sys", s.SID)
+	luns, err := blockdev.LUNs("/sys", s.SID)
 	if err != nil {
 		return err
 	}
 	var have []string
-	for _, u := range units {
-		have = append(have, fmt.Sprintf("lun %v is %s", iscsi.KernelLUN(u.LUN), whatIs(u)))
+	for _, u := range luns {
+		have = append(have, fmt.Sprintf("lun %v is %s", iscsi.KernelLUN(u.Number), whatIs(u)))
 	}
 	seen := "it presents no LUN"
 	if len(have) > 0 {
@@ -310,19 +309,19 @@ func (m *Machine) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[isc
 }
 
 // whatIs describes a logical unit.
-func whatIs(u blockdev.Unit) string {
+func whatIs(u blockdev.LUN) string {
 	if u.Absent {
 		return "without a device"
 	}
 	if !u.IsDisk() {
 		return fmt.Sprintf("not a disk (SCSI type %d)", u.Type)
 	}
-	whole, _, err := blockdev.Disk("/sys", u.Disk)
+	disk, err := blockdev.Read("/sys", u.Disk)
 	switch {
 	case u.Disk == "" || err != nil:
 		return "a disk"
-	case whole.Size == 0:
+	case disk.Size == 0:
 		return "a disk that is not ready"
 	}
-	return fmt.Sprintf("a disk of %d MiB", whole.Size>>20)
+	return fmt.Sprintf("a disk of %d MiB", disk.Size>>20)
 }

@@ -16,11 +16,11 @@ func TestCounted(t *testing.T) {
 	for _, name := range []string{"sda", "sdb", "sdc"} {
 		fakeDisk(t, sys, name, 1)
 	}
-	all := []disk{{Name: "sda", Session: 0}, {Name: "sdb", Session: 1}, {Name: "sdc", Session: 2}}
+	all := []*blockdev.Device{ourDisk("sda", 0, 0), ourDisk("sdb", 1, 0), ourDisk("sdc", 2, 0)}
 	for _, tt := range []struct {
 		name                    string
 		states                  []loginState
-		disks                   []disk
+		disks                   []*blockdev.Device
 		first, second, anything string
 	}{
 		{"all there", []loginState{loginUp, loginUp, loginUp}, all, "sda1", "sdb1", "sda1 sda sdb1 sdb sdc1 sdc"},
@@ -28,7 +28,7 @@ func TestCounted(t *testing.T) {
 		{"first is late", []loginState{loginPending, loginUp, loginUp}, all[1:], "", "", ""},
 		{"first will not come", []loginState{loginLost, loginUp, loginUp}, all[1:], "", "", "sdb1 sdb sdc1 sdc"},
 	} {
-		m := Machine{disks: tt.disks, logins: &logins{states: tt.states}}
+		m := Machine{sessions: someSessions(3), disks: tt.disks, logins: &logins{states: tt.states}}
 		for disk, want := range []string{tt.first, tt.second} {
 			got, _ := m.search(t.Context(), paths{sys, "/dev"}, bootspec.Device{Disk: disk, Partition: 1})
 			if names(got) != want {
@@ -42,13 +42,13 @@ func TestCounted(t *testing.T) {
 }
 
 func TestWhatIs(t *testing.T) {
-	if got := whatIs(blockdev.Unit{Type: 12}); got != "not a disk (SCSI type 12)" {
+	if got := whatIs(blockdev.LUN{Type: 12}); got != "not a disk (SCSI type 12)" {
 		t.Errorf("a controller is %q", got)
 	}
-	if got := whatIs(blockdev.Unit{Absent: true}); got != "without a device" {
+	if got := whatIs(blockdev.LUN{Absent: true}); got != "without a device" {
 		t.Errorf("a LUN that is not mapped is %q", got)
 	}
-	if got := whatIs(blockdev.Unit{Disk: "none"}); got != "a disk" {
+	if got := whatIs(blockdev.LUN{Disk: "none"}); got != "a disk" {
 		t.Errorf("a disk that goes away is %q", got)
 	}
 }

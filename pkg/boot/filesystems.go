@@ -79,10 +79,10 @@ func registered(fstype string) bool {
 	return false
 }
 
-// eachType calls mount for the types that a candidate may be, in their order,
+// eachType calls mount for the types that a volume may be, in their order,
 // until one is right. That a type is the wrong one, or not there, is believed
 // only if there is another one to try.
-func (m *Machine) eachType(ctx context.Context, c candidate, mount func(candidate) error) error {
+func (m *Machine) eachType(ctx context.Context, c volume, mount func(volume) error) error {
 	var first error
 	var missing *modload.MissingError
 	for t := range strings.SplitSeq(c.FSType, ",") {

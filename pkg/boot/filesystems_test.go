@@ -64,7 +64,7 @@ func TestEachType(t *testing.T) {
 	for _, tt := range tests {
 		var m Machine
 		var seen []string
-		err := m.eachType(t.Context(), candidate{FSType: "proc,sysfs,tmpfs"}, func(c candidate) error {
+		err := m.eachType(t.Context(), volume{FSType: "proc,sysfs,tmpfs"}, func(c volume) error {
 			seen = append(seen, c.FSType)
 			return tt.errs[len(seen)-1]
 		})

@@ -13,8 +13,8 @@ import (
 // finder is a way to look for a device. An error for which absent is true tells
 // that there is none.
 type finder struct {
-	all func() error       // looks at all disks that there are
-	at  func([]disk) error // at these, which were added
+	all func() error                   // looks at all disks that there are
+	at  func([]*blockdev.Device) error // at these, which were added
 	// events tells to look again at each event of the kernel's that may bring a
 	// device, and not only when a target comes up.
 	events bool
@@ -58,7 +58,7 @@ func together(a, b error) error {
 
 // named finds the device that want names, and its file system.
 func (m *Machine) named(ctx context.Context, want bootspec.Device) finder {
-	choose := func(devices []blockdev.Device, err error) error {
+	choose := func(devices []*blockdev.Device, err error) error {
 		if err != nil {
 			return err
 		}
@@ -66,14 +66,14 @@ func (m *Machine) named(ctx context.Context, want bootspec.Device) finder {
 	}
 	return finder{
 		all:    func() error { return choose(m.search(ctx, kernelPaths, want)) },
-		at:     func(fresh []disk) error { return choose(m.searchAt(ctx, kernelPaths, want, fresh)) },
+		at:     func(fresh []*blockdev.Device) error { return choose(m.searchAt(ctx, kernelPaths, want, fresh)) },
 		events: true, others: m.spec.Root.AnyDisk.V,
 	}
 }
 
 // holding finds the first device with an init.
 func (m *Machine) holding(ctx context.Context) finder {
-	look := func(devices []blockdev.Device, err error) error {
+	look := func(devices []*blockdev.Device, err error) error {
 		if err != nil {
 			return err
 		}
@@ -81,13 +81,13 @@ func (m *Machine) holding(ctx context.Context) finder {
 	}
 	return finder{
 		all: func() error { return look(m.everything(kernelPaths)) },
-		at:  func(fresh []disk) error { return look(devicesOf(kernelPaths, fresh)) },
+		at:  func(fresh []*blockdev.Device) error { return look(devicesOf(kernelPaths, fresh)) },
 	}
 }
 
 // choose takes the device that was found. Of several copies it is the first that
 // holds an init.
-func (m *Machine) choose(ctx context.Context, want bootspec.Device, devices []blockdev.Device) error {
+func (m *Machine) choose(ctx context.Context, want bootspec.Device, devices []*blockdev.Device) error {
 	if len(devices) == 1 {
 		c, err := m.probe(ctx, devices[0])
 		m.root = c

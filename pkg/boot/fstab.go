@@ -17,18 +17,18 @@ var containers = []string{"LVM2_member", "linux_raid_member", "crypto_LUKS"}
 // namedBy returns the disks that an fstab names. hidden: it names what no disk has. Then
 // those that may hold it are among them, and those that cannot be read.
 func (m *Machine) namedBy(ctx context.Context, p paths, entries []switchroot.Entry) (named []string, hidden bool) {
-	infos, unclear := m.inspectAll(ctx, p)
+	devices, unclear := m.inspectAll(ctx, p)
 	for _, e := range entries {
-		disks := m.disksOf(infos, e.Spec)
+		disks := m.disksOf(devices, e.Spec)
 		named = append(named, disks...)
 		hidden = hidden || len(disks) == 0 && (strings.HasPrefix(e.Spec, "/dev/") || strings.Contains(e.Spec, "="))
 	}
 	if !hidden {
 		return named, false
 	}
-	for _, i := range infos {
-		if slices.Contains(containers, i.FS.Type) {
-			unclear = append(unclear, i.Disk)
+	for _, d := range devices {
+		if slices.Contains(containers, d.Content.FS.Type) {
+			unclear = append(unclear, diskNames(d)...)
 		}
 	}
 	return append(named, unclear...), true
@@ -36,44 +36,54 @@ func (m *Machine) namedBy(ctx context.Context, p paths, entries []switchroot.Ent
 
 // inspectAll reads what is on the disks of the sessions. unclear are those that cannot
 // be read. A session that does not answer is asked once.
-func (m *Machine) inspectAll(ctx context.Context, p paths) (infos []blockdev.Info, unclear []string) {
+func (m *Machine) inspectAll(ctx context.Context, p paths) (devices []*blockdev.Device, unclear []string) {
 	silent := map[int]bool{}
-	for _, d := range m.disks {
-		if silent[d.Session] {
+	for _, d := range m.allDisks() {
+		i := m.sessionOf(d)
+		if silent[i] {
 			unclear = append(unclear, d.Name)
 			continue
 		}
 		what := "reading the partitions and superblocks of " + d.Name
-		found, err := askTarget(ctx, m, d.Session, askPatience, what, func(context.Context) ([]blockdev.Info, error) {
-			return blockdev.Inspect(p.sys, p.dev, d.Name)
+		found, err := askTarget(ctx, m, i, askPatience, what, func(context.Context) ([]*blockdev.Device, error) {
+			return p.inspect(d)
 		})
 		if err != nil {
 			m.Log.Debugf("%v", err)
 		}
-		silent[d.Session] = heals(err)
+		silent[i] = heals(err)
 		if err != nil && !errors.Is(err, blockdev.ErrNoTable) || len(m.unreadIn(d, found, err)) > 0 {
 			unclear = append(unclear, d.Name)
 		}
-		infos = append(infos, found...)
+		devices = append(devices, found...)
 	}
-	return infos, unclear
+	return devices, unclear
 }
 
 // disksOf returns the disks of a device as fstab names it.
-func (m *Machine) disksOf(infos []blockdev.Info, spec string) []string {
+func (m *Machine) disksOf(devices []*blockdev.Device, spec string) []string {
 	want, ok := bootspec.ParseDevice(spec)
 	if !ok {
 		return nil
 	}
 	var out []string
-	for _, i := range blockdev.Find(infos, want) {
-		out = append(out, i.Disk)
+	for _, d := range blockdev.Find(devices, want) {
+		out = append(out, diskNames(d)...)
 	}
-	for at, d := range m.disks {
-		there := func(i blockdev.Info) bool { return i.Disk == d.Name && i.Partition == want.Partition }
-		if d.is(at, want) && slices.ContainsFunc(infos, there) {
-			return append(out, d.Name) // the first one counts
+	for at, disk := range m.allDisks() {
+		there := func(d *blockdev.Device) bool { return d.PartitionOf(disk, want.Partition) }
+		if m.is(disk, at, want) && slices.ContainsFunc(devices, there) {
+			return append(out, disk.Name) // the first one counts
 		}
+	}
+	return out
+}
+
+// diskNames are the names of the disks that a device stands on.
+func diskNames(d *blockdev.Device) []string {
+	var out []string
+	for _, disk := range d.Disks() {
+		out = append(out, disk.Name)
 	}
 	return out
 }

@@ -5,14 +5,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
-// mountCandidate mounts what is "root" or "/usr". A journal that cannot be
+// mountVolume mounts what is "root" or "/usr". A journal that cannot be
 // replayed, because the disk is read-only, is left alone with the option that the
 // file system has for that. Whether it has to be replayed only the kernel knows:
 // the first try is without the option.
-func (m *Machine) mountCandidate(what string, c candidate, cfg switchroot.MountConfig) error {
+func (m *Machine) mountVolume(what string, c volume, cfg switchroot.MountConfig) error {
 	err := switchroot.Mount(cfg)
 	if !needsReplay(c, err) {
 		return err
@@ -30,13 +31,16 @@ func (m *Machine) mountCandidate(what string, c candidate, cfg switchroot.MountC
 // replayed on a disk that is read-only. ext4, xfs and f2fs say EROFS (fs/ext4/super.c:
 // ext4_load_journal; fs/xfs/xfs_log.c: xfs_log_mount; fs/f2fs/super.c:
 // f2fs_fill_super), btrfs EIO (fs/btrfs/disk-io.c: btrfs_replay_log).
-func needsReplay(c candidate, err error) bool {
-	return errors.Is(err, unix.EROFS) || c.FSType == "btrfs" && errors.Is(err, unix.EIO) && readOnlyDisk("/sys", c.Name)
+func needsReplay(c volume, err error) bool {
+	return errors.Is(err, unix.EROFS) || c.FSType == "btrfs" && errors.Is(err, unix.EIO) && readOnly("/sys", c.Name)
 }
 
-// readOnlyDisk tells whether the kernel takes a device for one that cannot be
-// written to.
-func readOnlyDisk(sys, name string) bool { return readWord(sys+"/class/block/"+name, "ro") == "1" }
+// readOnly tells whether the kernel takes a device for one that cannot be written
+// to, now: a target may change that.
+func readOnly(sys, name string) bool {
+	d, err := blockdev.Read(sys, name)
+	return err == nil && d.ReadOnly
+}
 
 // explainReadOnly says what to do about a mount that a read-only disk refuses.
 // Advice to mount read-only is for a mount that is not.

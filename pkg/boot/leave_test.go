@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
@@ -85,8 +86,11 @@ func sessionBy(addr, source string) *session.Session {
 
 // rootOn puts root on a disk of the i-th session.
 func (m *Machine) rootOn(i int) {
-	m.disks = []disk{{Name: "sda", Session: i}}
-	m.root.Name = "sda1"
+	for at, s := range m.sessions {
+		s.SID = uint32(7 + at)
+	}
+	m.disks = []*blockdev.Device{ourDisk("sda", i, 0)}
+	m.root.Device = partitionOf(m.disks[0], 1)
 }
 
 // The NICs of the sessions are known by their source addresses, or by the kernel's

@@ -30,14 +30,14 @@ import (
 
 // lunKernel is the kernel's side of that: tests have one of their own.
 type lunKernel interface {
-	// units are the LUNs of a session that are attached.
-	units(session int) ([]blockdev.Unit, error)
+	// attached are the LUNs of a session that are attached.
+	attached(session int) ([]blockdev.LUN, error)
 	// report lists the LUNs that the target of a session's disk has, sorted.
 	report(ctx context.Context, session int, disk string) ([]uint64, error)
 	// attach scans a LUN, or all of them, and returns its disk when it is ready.
-	attach(ctx context.Context, session int, lun uint64) ([]blockdev.Unit, error)
+	attach(ctx context.Context, session int, lun uint64) ([]blockdev.LUN, error)
 	// detach removes a LUN; errInUse: its disk is mounted, or part of another device.
-	detach(ctx context.Context, session int, u blockdev.Unit) error
+	detach(ctx context.Context, session int, u blockdev.LUN) error
 }
 
 // lunOps returns the kernel, or a test's.
@@ -80,7 +80,7 @@ const maxProbed = 255
 // the list when it scans all, and a target that refuses even INQUIRY there is given
 // up then (drivers/scsi/scsi_scan.c: __scsi_scan_target): its LUNs are tried one by
 // one.
-func (m *Machine) firstDisks(ctx context.Context, i int, scan func(lun uint64) ([]blockdev.Unit, error)) ([]blockdev.Unit, error) {
+func (m *Machine) firstDisks(ctx context.Context, i int, scan func(lun uint64) ([]blockdev.LUN, error)) ([]blockdev.LUN, error) {
 	for _, lun := range m.firstLUNs(i) {
 		if found, err := scan(lun); err != nil || len(found) > 0 {
 			return found, err
@@ -92,7 +92,7 @@ func (m *Machine) firstDisks(ctx context.Context, i int, scan func(lun uint64) (
 	if found, err := scan(kernel.ScanAll); err != nil || len(found) > 0 {
 		return found, err
 	}
-	if have, err := m.lunOps().units(i); err != nil || len(have) > 0 {
+	if have, err := m.lunOps().attached(i); err != nil || len(have) > 0 {
 		return nil, err
 	}
 	for lun := uint64(1); lun <= maxProbed; lun++ {
@@ -125,7 +125,7 @@ func (p *patience) onOtherLUNs(ctx context.Context, reason error, f finder) erro
 // onLUNsOf looks at those of one session. ended: at no others then.
 func (p *patience) onLUNsOf(ctx context.Context, i int, err error, f finder) (ended bool, _ error) {
 	m := p.m
-	before, uerr := m.lunOps().units(i)
+	before, uerr := m.lunOps().attached(i)
 	if uerr != nil {
 		m.Log.Warnf("%v", uerr)
 		return false, err
@@ -187,11 +187,12 @@ func (m *Machine) withoutLUN(err, cause error) error {
 // A target that does not list them is asked by the kernel's own scan, which
 // attaches all that there are. With an error that may pass there may be more.
 func (m *Machine) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
-	at := slices.IndexFunc(m.disks, func(d disk) bool { return d.Session == i })
+	disks := m.allDisks()
+	at := slices.IndexFunc(disks, func(d *blockdev.Device) bool { return m.sessionOf(d) == i })
 	if at < 0 {
 		return nil, nil // not scanned yet: the disks of the first scan come first
 	}
-	all, err := m.lunOps().report(ctx, i, m.disks[at].Name)
+	all, err := m.lunOps().report(ctx, i, disks[at].Name)
 	if err != nil && heals(err) {
 		return nil, err // the session is down, say: to scan it is of no use
 	}
@@ -200,43 +201,42 @@ func (m *Machine) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 		if _, err = m.lunOps().attach(ctx, i, kernel.ScanAll); err != nil && !heals(err) {
 			return nil, err
 		}
-		units, uerr := m.lunOps().units(i)
+		luns, uerr := m.lunOps().attached(i)
 		if uerr != nil {
 			return nil, uerr
 		}
-		for _, u := range units {
+		for _, u := range luns {
 			if u.IsDisk() {
-				all = append(all, u.LUN)
+				all = append(all, u.Number)
 			}
 		}
 	}
 	all = slices.DeleteFunc(all, func(lun uint64) bool {
-		return slices.ContainsFunc(m.disks, func(d disk) bool { return d.Session == i && d.LUN == lun })
+		return m.ofSession(i, m.allDisks(), lun)
 	})
 	return all, err
 }
 
 // takeLate counts disks behind all others.
-func (m *Machine) takeLate(i int, units []blockdev.Unit) []disk {
-	var fresh []disk
-	for _, u := range units {
-		if slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == u.Disk }) {
+func (m *Machine) takeLate(i int, luns []blockdev.LUN) []*blockdev.Device {
+	var fresh []*blockdev.Device
+	for _, u := range luns {
+		d := newDisk(u)
+		if d.In(m.allDisks()) {
 			continue
 		}
 		m.Log.Infof("%s", m.describe(i, u))
-		d := m.newDisk(i, u)
-		d.Late = true
 		fresh = append(fresh, d)
 	}
-	m.disks = append(m.disks, fresh...)
+	m.late = append(m.late, fresh...)
 	return fresh
 }
 
 // sessionLUNs is the kernel itself.
 type sessionLUNs struct{ m *Machine }
 
-func (k sessionLUNs) units(i int) ([]blockdev.Unit, error) {
-	return blockdev.Units("/sys", k.m.sessions[i].SID)
+func (k sessionLUNs) attached(i int) ([]blockdev.LUN, error) {
+	return blockdev.LUNs("/sys", k.m.sessions[i].SID)
 }
 
 // askPatience is for how long a target is waited for to answer a read, and its
@@ -252,20 +252,20 @@ func (k sessionLUNs) report(ctx context.Context, i int, name string) ([]uint64, 
 
 // attach does not wait for a LUN that is not ready for longer than nothing is said
 // of it: root may be on the next one.
-func (k sessionLUNs) attach(ctx context.Context, i int, lun uint64) (units []blockdev.Unit, err error) {
+func (k sessionLUNs) attach(ctx context.Context, i int, lun uint64) (luns []blockdev.LUN, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
 	s := k.m.sessions[i]
 	err = k.m.steadily(ctx, s, func(lost bool) (err error) {
 		sc := scanner{m: k.m, s: s, doubtful: lost, probed: map[string]bool{}}
-		units, err = sc.scan(ctx, lun)
+		luns, err = sc.scan(ctx, lun)
 		return err
 	})
-	return units, err
+	return luns, err
 }
 
-func (k sessionLUNs) detach(ctx context.Context, i int, u blockdev.Unit) error {
-	what := fmt.Sprintf("detaching lun %v", iscsi.KernelLUN(u.LUN))
+func (k sessionLUNs) detach(ctx context.Context, i int, u blockdev.LUN) error {
+	what := fmt.Sprintf("detaching lun %v", iscsi.KernelLUN(u.Number))
 	_, err := askTarget(ctx, k.m, i, detachPatience, what, func(ctx context.Context) (struct{}, error) {
 		used, err := blockdev.InUse("/dev", u.Disk)
 		switch {

@@ -17,7 +17,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
-	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
 // fakeLUNs are targets with LUNs, of which the kernel attaches those that are
@@ -28,7 +27,7 @@ type fakeLUNs struct {
 	sick   map[uint64]error
 	down   map[int]error // of sessions
 	used   []string      // disks
-	have   [][]blockdev.Unit
+	have   [][]blockdev.LUN
 	events []string
 }
 
@@ -36,7 +35,7 @@ func (f *fakeLUNs) note(format string, args ...any) {
 	f.events = append(f.events, fmt.Sprintf(format, args...))
 }
 
-func (f *fakeLUNs) units(i int) ([]blockdev.Unit, error) { return slices.Clone(f.have[i]), nil }
+func (f *fakeLUNs) attached(i int) ([]blockdev.LUN, error) { return slices.Clone(f.have[i]), nil }
 
 func (f *fakeLUNs) report(_ context.Context, i int, name string) ([]uint64, error) {
 	switch {
@@ -44,25 +43,25 @@ func (f *fakeLUNs) report(_ context.Context, i int, name string) ([]uint64, erro
 		return nil, f.down[i]
 	case f.mute:
 		return nil, unix.EIO
-	case slices.ContainsFunc(f.have[i], func(u blockdev.Unit) bool { return u.Disk == name }):
+	case slices.ContainsFunc(f.have[i], func(u blockdev.LUN) bool { return u.Disk == name }):
 		return slices.Sorted(slices.Values(f.luns[i])), nil
 	}
 	return nil, unix.ENODEV
 }
 
-func (f *fakeLUNs) attach(_ context.Context, i int, lun uint64) ([]blockdev.Unit, error) {
+func (f *fakeLUNs) attach(_ context.Context, i int, lun uint64) ([]blockdev.LUN, error) {
 	wanted := []uint64{lun}
 	if lun == kernel.ScanAll {
 		wanted = f.luns[i]
 	}
-	var out []blockdev.Unit
+	var out []blockdev.LUN
 	for _, n := range wanted {
 		if err := f.sick[n]; err != nil {
 			return nil, err
 		}
-		at := slices.IndexFunc(f.have[i], func(u blockdev.Unit) bool { return u.LUN == n })
+		at := slices.IndexFunc(f.have[i], func(u blockdev.LUN) bool { return u.Number == n })
 		if at < 0 {
-			u := blockdev.Unit{LUN: n, Disk: f.free()}
+			u := blockdev.LUN{Session: someSessions(i + 1)[i].SID, Number: n, Disk: f.free()}
 			f.have[i] = append(f.have[i], u)
 			f.note("%d:%d is %s", i, n, u.Disk)
 			at = len(f.have[i]) - 1
@@ -80,8 +79,8 @@ func (f *fakeLUNs) free() string {
 		if n < 26 {
 			name = "sd" + string(rune('a'+n))
 		}
-		taken := func(units []blockdev.Unit) bool {
-			return slices.ContainsFunc(units, func(u blockdev.Unit) bool { return u.Disk == name })
+		taken := func(units []blockdev.LUN) bool {
+			return slices.ContainsFunc(units, func(u blockdev.LUN) bool { return u.Disk == name })
 		}
 		if !slices.ContainsFunc(f.have, taken) {
 			return name
@@ -89,16 +88,16 @@ func (f *fakeLUNs) free() string {
 	}
 }
 
-func (f *fakeLUNs) detach(_ context.Context, i int, u blockdev.Unit) error {
+func (f *fakeLUNs) detach(_ context.Context, i int, u blockdev.LUN) error {
 	switch {
 	case f.down[i] != nil:
-		f.note("%d:%d stays", i, u.LUN)
+		f.note("%d:%d stays", i, u.Number)
 		return f.down[i]
 	case slices.Contains(f.used, u.Disk):
 		return errInUse
 	}
-	f.note("%d:%d off", i, u.LUN)
-	f.have[i] = slices.DeleteFunc(f.have[i], func(other blockdev.Unit) bool { return other.LUN == u.LUN })
+	f.note("%d:%d off", i, u.Number)
+	f.have[i] = slices.DeleteFunc(f.have[i], func(other blockdev.LUN) bool { return other.Number == u.Number })
 	return nil
 }
 
@@ -114,27 +113,26 @@ func lunMachine(t *testing.T, f *fakeLUNs) *Machine {
 func scanned(t *testing.T, m *Machine, f *fakeLUNs) {
 	t.Helper()
 	m.luns = f
-	f.have = make([][]blockdev.Unit, len(f.luns))
-	for i := range f.luns {
-		m.sessions = append(m.sessions, &session.Session{Record: session.Record{Target: fmt.Sprintf("iqn.x:%d", i)}})
-		m.spec.Targets = append(m.spec.Targets, bootspec.Target{})
-	}
+	f.have = make([][]blockdev.LUN, len(f.luns))
+	m.sessions = someSessions(len(f.luns))
+	m.spec.Targets = make([]bootspec.Target, len(f.luns))
 	for i, luns := range f.luns {
 		units, err := f.attach(t.Context(), i, luns[0])
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.disks = append(m.disks, m.newDisk(i, units[0]))
+		m.disks = append(m.disks, newDisk(units[0]))
 	}
 	f.events = nil
 }
 
 // finding finds root on one LUN of one session, and notes what was looked at.
-func finding(f *fakeLUNs, i int, lun uint64) finder {
-	return finder{at: func(fresh []disk) error {
+func finding(m *Machine, f *fakeLUNs, i int, lun uint64) finder {
+	return finder{at: func(fresh []*blockdev.Device) error {
 		for _, d := range fresh {
-			f.note("look at %d:%d", d.Session, d.LUN)
-			if d.Session == i && d.LUN == lun {
+			at := m.sessionOf(d)
+			f.note("look at %d:%d", at, d.LUN.Number)
+			if at == i && d.LUN.Number == lun {
 				return nil
 			}
 		}
@@ -154,7 +152,7 @@ func forty() []uint64 {
 // The LUNs are looked at target by target, from the lowest number on, as far as
 // it takes.
 func TestOtherLUNs(t *testing.T) {
-	slow := temporary{&notReadyError{blockdev.Unit{LUN: 1}, "iqn.x:0"}}
+	slow := temporary{&notReadyError{blockdev.LUN{Number: 1}, "iqn.x:0"}}
 	down := map[int]error{0: &recovery.DownError{}}
 	for _, tt := range []struct {
 		name    string
@@ -177,7 +175,7 @@ func TestOtherLUNs(t *testing.T) {
 		{"one that never will be", fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: errors.New("no")}}, 0, 1, "", "sda", 0},
 	} {
 		m := lunMachine(t, &tt.f)
-		err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{absence: absence{seen: []string{"sda"}}}, finding(&tt.f, tt.session, tt.lun))
+		err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{absence: absence{seen: []string{"sda"}}}, finding(m, &tt.f, tt.session, tt.lun))
 		if got := strings.Join(tt.f.events, ", "); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
@@ -191,31 +189,31 @@ func TestOtherLUNs(t *testing.T) {
 // The first scan takes LUN 0, all if that is no disk, and the first disk of a
 // target that says nothing there at all.
 func TestFirstDisks(t *testing.T) {
-	controller := blockdev.Unit{Type: 12}
+	controller := blockdev.LUN{Type: 12}
 	for _, tt := range []struct {
 		name     string
 		luns     []uint64 // disks
-		attached []blockdev.Unit
+		attached []blockdev.LUN
 		refuses  bool // LUN 0, so that the kernel has no list
 		given    bool
 		want     []uint64
 		scans    int
 	}{
 		{"LUN 0", []uint64{0, 1}, nil, false, false, []uint64{0}, 1},
-		{"a controller at LUN 0", []uint64{1, 2}, []blockdev.Unit{controller}, false, false, []uint64{1, 2}, 2},
+		{"a controller at LUN 0", []uint64{1, 2}, []blockdev.LUN{controller}, false, false, []uint64{1, 2}, 2},
 		{"only LUN 20", []uint64{20}, nil, false, false, []uint64{20}, 2},
 		{"refuses LUN 0", []uint64{20, 21}, nil, true, false, []uint64{20}, 22},
 		{"refuses all", nil, nil, true, false, nil, 2 + maxProbed},
-		{"nothing but a controller", nil, []blockdev.Unit{controller}, false, false, nil, 2},
+		{"nothing but a controller", nil, []blockdev.LUN{controller}, false, false, nil, 2},
 		{"given", []uint64{1}, nil, false, true, nil, 1},
 	} {
-		f := fakeLUNs{luns: [][]uint64{tt.luns}, have: [][]blockdev.Unit{tt.attached}}
+		f := fakeLUNs{luns: [][]uint64{tt.luns}, have: [][]blockdev.LUN{tt.attached}}
 		m := &Machine{luns: &f, spec: bootspec.Spec{Targets: make([]bootspec.Target, 1)}}
 		if tt.given {
 			m.spec.Targets[0].LUN.From = "iscsi_lun="
 		}
 		scans := 0
-		found, err := m.firstDisks(t.Context(), 0, func(lun uint64) ([]blockdev.Unit, error) {
+		found, err := m.firstDisks(t.Context(), 0, func(lun uint64) ([]blockdev.LUN, error) {
 			scans++
 			if lun == kernel.ScanAll && tt.refuses || lun != kernel.ScanAll && !slices.Contains(tt.luns, lun) {
 				return nil, nil
@@ -224,7 +222,7 @@ func TestFirstDisks(t *testing.T) {
 		})
 		var got []uint64
 		for _, u := range found {
-			got = append(got, u.LUN)
+			got = append(got, u.Number)
 		}
 		if err != nil || !slices.Equal(got, tt.want) || scans != tt.scans {
 			t.Errorf("%s: %v, %v after %d scans", tt.name, got, err, scans)
@@ -234,10 +232,10 @@ func TestFirstDisks(t *testing.T) {
 
 // The scan LUN by LUN ends with the step's time.
 func TestFirstDisksInTime(t *testing.T) {
-	m := &Machine{luns: &fakeLUNs{have: make([][]blockdev.Unit, 1)}, spec: bootspec.Spec{Targets: make([]bootspec.Target, 1)}}
+	m := &Machine{luns: &fakeLUNs{have: make([][]blockdev.LUN, 1)}, spec: bootspec.Spec{Targets: make([]bootspec.Target, 1)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	scans := 0
-	_, err := m.firstDisks(ctx, 0, func(lun uint64) ([]blockdev.Unit, error) {
+	_, err := m.firstDisks(ctx, 0, func(lun uint64) ([]blockdev.LUN, error) {
 		if scans++; lun == 5 {
 			cancel()
 		}
@@ -253,10 +251,10 @@ func TestNoOtherLUNs(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1}}}
 	m := lunMachine(t, &f)
 	m.spec.Targets[0].LUN = bootspec.Value[iscsi.LUN]{From: "iscsi_lun="}
-	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 1)); !absent(err) || len(f.events) > 0 {
+	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 1)); !absent(err) || len(f.events) > 0 {
 		t.Errorf("%v, %v", err, f.events)
 	}
-	m.root.Name = "sda1"
+	m.root.Device = partitionOf(m.disks[0], 1)
 	m.detachOthers(t.Context(), rootWith(t, ""), paths{t.TempDir(), t.TempDir()})
 	if len(f.events) > 0 {
 		t.Errorf("%v", f.events)
@@ -268,12 +266,12 @@ func TestNoOtherLUNs(t *testing.T) {
 func TestDisksKeepTheirNames(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1, 2}}}
 	m := lunMachine(t, &f)
-	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 9)); !absent(err) || len(m.disks) != 3 {
-		t.Fatal(err, m.disks)
+	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 9)); !absent(err) || len(m.allDisks()) != 3 {
+		t.Fatal(err, m.allDisks())
 	}
 	m.detachLate(t.Context())
-	if name := f.free(); name != "sdb" || len(m.disks) != 1 {
-		t.Errorf("the next disk is %s, beside %v", name, m.disks)
+	if name := f.free(); name != "sdb" || len(m.allDisks()) != 1 {
+		t.Errorf("the next disk is %s, beside %v", name, m.allDisks())
 	}
 }
 
@@ -282,13 +280,13 @@ func TestDisksKeepTheirNames(t *testing.T) {
 func TestCountedLate(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 5}, {0}}}
 	m := lunMachine(t, &f)
-	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(&f, 0, 5)); err != nil {
+	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 5)); err != nil {
 		t.Fatal(err)
 	}
 	m.sortDisks()
-	show := func(disks []disk) (out string) {
+	show := func(disks []*blockdev.Device) (out string) {
 		for _, d := range disks {
-			out += fmt.Sprintf(" %d:%d", d.Session, d.LUN)
+			out += fmt.Sprintf(" %d:%d", m.sessionOf(d), d.LUN.Number)
 		}
 		return out
 	}

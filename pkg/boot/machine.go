@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/debug"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
@@ -47,11 +48,12 @@ type Machine struct {
 	// beside the steps.
 	guard    atomic.Pointer[recovery.Guard]
 	agent    agentState
-	disks    []disk
-	sought   map[lunOf]bool // LUNs that a search has attached
+	disks    []*blockdev.Device // of the first scans, in the order of the sessions
+	late     []*blockdev.Device // of LUNs that were looked at later, see allDisks
+	sought   map[lunOf]bool     // LUNs that a search has attached
 	calls    calls
 	luns     lunKernel // of a test; nil: the kernel itself
-	root     candidate
+	root     volume
 	adopted  bool // root was mounted at the shell
 	initPath string
 	mounts   []string

@@ -10,13 +10,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
-func (m *Machine) mountConfig(c candidate) switchroot.MountConfig {
+func (m *Machine) mountConfig(c volume) switchroot.MountConfig {
 	return switchroot.MountConfig{Device: c.Path(), Dir: sysroot, FSType: c.FSType, Options: m.spec.Root.Flags.V}
 }
 
 // look tells whether a file system holds an init that can run.
-func (m *Machine) look(ctx context.Context, c candidate) error {
-	return m.eachType(ctx, c, func(c candidate) error {
+func (m *Machine) look(ctx context.Context, c volume) error {
+	return m.eachType(ctx, c, func(c volume) error {
 		defer doing(ctx, "a look at the files of "+c.Name)()
 		cfg := m.mountConfig(c)
 		return explainMount(cfg, switchroot.Look(cfg, func(dir string) error {
@@ -35,12 +35,12 @@ func (m *Machine) mountRoot(ctx context.Context) error {
 		return err
 	}
 	m.sayDirty("root", m.root)
-	err := m.eachType(ctx, m.root, func(c candidate) error {
+	err := m.eachType(ctx, m.root, func(c volume) error {
 		cfg := m.mountConfig(c)
 		cfg.ReadWrite = m.spec.Root.ReadWrite.V
 		m.root.FSType = c.FSType
 		defer doing(ctx, "mount of "+c.Name)()
-		return explainMount(cfg, m.mountCandidate("root", c, cfg))
+		return explainMount(cfg, m.mountVolume("root", c, cfg))
 	})
 	if err != nil {
 		return err
@@ -50,9 +50,9 @@ func (m *Machine) mountRoot(ctx context.Context) error {
 
 // sayDirty tells what no fsck was run for. What a mount does about it, it does not
 // do where the disk is read-only.
-func (m *Machine) sayDirty(what string, c candidate) {
+func (m *Machine) sayDirty(what string, c volume) {
 	text := c.Dirty
-	if readOnlyDisk("/sys", c.Name) {
+	if readOnly("/sys", c.Name) {
 		text, _, _ = strings.Cut(text, ": mounting it replays")
 	}
 	if text != "" {

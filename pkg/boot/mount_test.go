@@ -61,7 +61,7 @@ func TestNeedsReplay(t *testing.T) {
 		{"ext4", unix.EACCES, false},
 		{"ext4", nil, false},
 	} {
-		c := candidate{Device: blockdev.Device{Name: "none"}, FSType: tt.fstype}
+		c := volume{Device: &blockdev.Device{Name: "none"}, FSType: tt.fstype}
 		if got := needsReplay(c, tt.err); got != tt.want {
 			t.Errorf("%s, %v: %v", tt.fstype, tt.err, got)
 		}

@@ -3,6 +3,8 @@ package boot
 import (
 	"fmt"
 	"slices"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 )
 
 // checkOverlay stops a boot whose command line asks for a writable layer over
@@ -10,9 +12,8 @@ import (
 // is made for many machines: its fstab makes root writable, and two that write to
 // one file system destroy it.
 func (m *Machine) checkOverlay(sys string) error {
-	name := diskOf(m.root.Device)
-	ours := slices.ContainsFunc(m.disks, func(d disk) bool { return d.Name == name })
-	if m.Plan.Overlay == "" || !ours || neverWritten(m.root.FSType) || readOnlyDisk(sys, m.root.Name) {
+	ours := slices.ContainsFunc(m.allDisks(), func(d *blockdev.Device) bool { return m.root.On(d.Name) })
+	if m.Plan.Overlay == "" || !ours || neverWritten(m.root.FSType) || readOnly(sys, m.root.Name) {
 		return nil
 	}
 	return withHint(fmt.Errorf("mount %s: %s asks for a writable layer over root, which is not supported, and its LUN can be written to", m.root.Path(), m.Plan.Overlay),

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
@@ -35,7 +36,12 @@ func TestCheckOverlay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := &Machine{Plan: plan, disks: []disk{{Name: "sda"}, {Name: "sdb"}}, root: candidate{Device: blockdev.Device{Name: tt.root}, FSType: tt.fstype}}
+		m := &Machine{Plan: plan, sessions: someSessions(1), disks: []*blockdev.Device{ourDisk("sda", 0, 0), ourDisk("sdb", 0, 1)}}
+		m.root = volume{Device: ourDisk(strings.TrimSuffix(tt.root, "1"), 0, 0), FSType: tt.fstype}
+		if m.root.Name != tt.root {
+			m.root.Device = partitionOf(m.root.Device, 1)
+		}
+
 		if err := m.checkOverlay(sys); (err != nil) != tt.stops || tt.stops && (hint(err) == "" || heals(err)) {
 			t.Errorf("%s on %s, %s: %v", tt.line, tt.root, tt.fstype, err)
 		}

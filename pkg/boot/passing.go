@@ -23,6 +23,15 @@ type unread struct {
 // errNoSize is a disk whose size the kernel could not ask for (READ CAPACITY).
 var errNoSize = errors.New("is not ready: it has no size")
 
+// unreadOn are the disks that a device stands on.
+func unreadOn(d *blockdev.Device, err error) []unread {
+	var out []unread
+	for _, disk := range d.Disks() {
+		out = append(out, unread{disk.Name, err})
+	}
+	return out
+}
+
 // passing are the errors of a read or an open that may pass. Which one it is
 // depends on the kernel's release (block/blk-core.c: blk_errors).
 var passing = []error{unix.EIO, unix.ENXIO, unix.ENODEV, unix.ENOMEDIUM, unix.EAGAIN, unix.ETIMEDOUT, unix.ENOLINK, unix.EREMOTEIO, unix.EBADE}
@@ -35,7 +44,10 @@ func passes(err error) bool {
 }
 
 // unreadError is a device that was found and could not be read.
-type unreadError struct{ unread }
+type unreadError struct {
+	on  []unread
+	err error
+}
 
 // Error implements error.
 func (e *unreadError) Error() string { return e.err.Error() }
@@ -47,7 +59,7 @@ func (e *unreadError) Unwrap() error { return e.err }
 func unreadOf(err error) []unread {
 	var one *unreadError
 	if errors.As(err, &one) {
-		return []unread{one.unread}
+		return one.on
 	}
 	if a := absenceOf(err); a != nil {
 		return a.unread
@@ -141,12 +153,13 @@ func (p *patience) over() bool {
 // partitions, which it does not do by itself.
 func (m *Machine) probeAgain(ctx context.Context, list []unread) {
 	for _, u := range list {
-		i := slices.IndexFunc(m.disks, func(d disk) bool { return d.Name == u.disk })
-		if i < 0 {
+		disks := m.allDisks()
+		at := slices.IndexFunc(disks, func(d *blockdev.Device) bool { return d.Name == u.disk })
+		if at < 0 {
 			continue // what is not counted yet is scanned again
 		}
 		limited, cancel := context.WithTimeout(ctx, readyPatience)
-		err := m.steadily(limited, m.sessions[m.disks[i].Session], func(bool) error {
+		err := m.steadily(limited, m.sessions[m.sessionOf(disks[at])], func(bool) error {
 			defer doing(ctx, "probe of "+u.disk)()
 			return blockdev.ProbeAgain("/sys", "/dev", u.disk)
 		})

@@ -40,7 +40,7 @@ func TestPasses(t *testing.T) {
 // What may pass is waited for, with one message, for half a minute; what does not
 // pass is not.
 func TestPatienceWithDisks(t *testing.T) {
-	ill := &unreadError{unread{"", readError(unix.EIO)}}
+	ill := &unreadError{[]unread{{}}, readError(unix.EIO)}
 	for _, tt := range []struct {
 		name        string
 		err         error
@@ -90,7 +90,7 @@ func TestEverywhereAgain(t *testing.T) {
 		f := fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: temporary{slow}}}
 		scanned(t, m, &f)
 		m.started = time.Now()
-		find := finding(&f, 0, 1)
+		find := finding(m, &f, 0, 1)
 		find.all = func() error {
 			delete(f.sick, 1)
 			return &notFoundError{}

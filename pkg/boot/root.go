@@ -13,9 +13,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
-// candidate is a device that may be root.
-type candidate struct {
-	blockdev.Device
+// volume is a device with a file system.
+type volume struct {
+	*blockdev.Device
 	FSType string // types to try, with commas if there are several
 	Dirty  string // what the superblock says of an end that was not clean
 }
@@ -186,7 +186,7 @@ func (m *Machine) tryRoot(ctx context.Context, f finder, limit time.Duration, ch
 }
 
 // lookForInit takes the first device with a file system with an init.
-func (m *Machine) lookForInit(ctx context.Context, devices []blockdev.Device) error {
+func (m *Machine) lookForInit(ctx context.Context, devices []*blockdev.Device) error {
 	none := &noInitError{where: m.sessionNames()}
 	for _, d := range devices {
 		c, err := m.probe(ctx, d)
@@ -204,32 +204,29 @@ func (m *Machine) lookForInit(ctx context.Context, devices []blockdev.Device) er
 		}
 		none.seen = append(none.seen, text)
 		if passes(err) {
-			none.unread = append(none.unread, unread{diskOf(d), err})
+			none.unread = append(none.unread, unreadOn(d, err)...)
 		}
 	}
 	return none
 }
 
-// diskOf returns the name of the SCSI disk that a device is, or is a part of.
-func diskOf(d blockdev.Device) string { return strings.TrimRight(d.Name, "0123456789") }
-
 // probe finds a device's file system. One that rootfstype= names is believed;
 // of several it is the one that is there.
-func (m *Machine) probe(ctx context.Context, d blockdev.Device) (candidate, error) {
+func (m *Machine) probe(ctx context.Context, d *blockdev.Device) (volume, error) {
 	defer doing(ctx, "reading the superblocks of "+d.Name)()
 	given := m.spec.Root.FSType
 	if given.Given() && !strings.Contains(given.V, ",") {
-		return candidate{Device: d, FSType: given.V}, nil
+		return volume{Device: d, FSType: given.V}, nil
 	}
 	if given.Given() {
 		fsys, err := blockdev.ProbeDevice(d.Path())
-		return candidate{Device: d, FSType: pick(given.V, fsys, err), Dirty: fsys.Dirty}, nil
+		return volume{Device: d, FSType: pick(given.V, fsys, err), Dirty: fsys.Dirty}, nil
 	}
 	return probeType(d)
 }
 
 // probeType finds a device's file system by its superblock.
-func probeType(d blockdev.Device) (candidate, error) {
+func probeType(d *blockdev.Device) (volume, error) {
 	fsys, err := blockdev.ProbeDevice(d.Path())
 	if err == nil {
 		if err = fsys.Root(); err != nil {
@@ -241,9 +238,9 @@ func probeType(d blockdev.Device) (candidate, error) {
 		err = withHint(err, "name it with rootfstype=")
 	}
 	if passes(err) {
-		err = &unreadError{unread{diskOf(d), err}}
+		err = &unreadError{unreadOn(d, err), err}
 	}
-	return candidate{Device: d, FSType: fsys.Type, Dirty: fsys.Dirty}, err
+	return volume{Device: d, FSType: fsys.Type, Dirty: fsys.Dirty}, err
 }
 
 // pick returns the type of a list that a device holds, or the whole list where

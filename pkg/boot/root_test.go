@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
 // fakeDisk makes a disk of 8 MiB in a sysfs with partitions of 1 MiB.
@@ -39,7 +41,29 @@ func writeFiles(t *testing.T, files map[string]string) {
 	}
 }
 
-func names(devices []blockdev.Device) string {
+// ourDisk is a disk of the i-th of someSessions.
+func ourDisk(name string, i int, lun uint64) *blockdev.Device {
+	return newDisk(blockdev.LUN{Session: someSessions(i + 1)[i].SID, Number: lun, Disk: name})
+}
+
+// someSessions are n sessions with a target of their own each.
+func someSessions(n int) []*session.Session {
+	var out []*session.Session
+	for i := range n {
+		out = append(out, &session.Session{Record: session.Record{SID: uint32(7 + i), Target: fmt.Sprintf("iqn.x:%d", i)}})
+	}
+	return out
+}
+
+// partitionOf is the n-th partition of a disk.
+func partitionOf(disk *blockdev.Device, n int) *blockdev.Device {
+	return &blockdev.Device{
+		Name: disk.Name + strconv.Itoa(n), Kind: blockdev.KindPartition,
+		Parents: []*blockdev.Device{disk}, Partition: &blockdev.Partition{Number: n},
+	}
+}
+
+func names(devices []*blockdev.Device) string {
 	var out []string
 	for _, d := range devices {
 		out = append(out, d.Name)
@@ -69,16 +93,16 @@ func TestCandidates(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var m Machine
+			m := Machine{sessions: someSessions(1)}
 			plan, err := bootspec.Parse(cmdline.Parse(tt.root))
 			if err != nil {
 				t.Fatal(err)
 			}
 			m.spec.Root = plan.Root
 			for _, d := range strings.Fields(tt.disks) {
-				m.disks = append(m.disks, disk{Name: d})
+				m.disks = append(m.disks, ourDisk(d, 0, 0))
 			}
-			var got []blockdev.Device
+			var got []*blockdev.Device
 			if d := m.spec.Root.Device; d.Given() {
 				got, err = m.search(t.Context(), paths{sys, "/dev"}, d.V)
 			} else {
@@ -102,9 +126,10 @@ func TestCandidates(t *testing.T) {
 func TestRootAsNamed(t *testing.T) {
 	var m Machine
 	m.spec.Root.FSType = bootspec.Value[string]{V: "ext3", From: "rootfstype="}
-	c, err := m.probe(t.Context(), blockdev.Device{Name: "none2", Partition: 2})
-	if want := (candidate{Device: blockdev.Device{Name: "none2", Partition: 2}, FSType: "ext3"}); c != want || err != nil {
-		t.Errorf("candidate is %+v, error %v, want %+v", c, err, want)
+	d := partitionOf(ourDisk("none", 0, 0), 2)
+	c, err := m.probe(t.Context(), d)
+	if want := (volume{Device: d, FSType: "ext3"}); c != want || err != nil {
+		t.Errorf("volume is %+v, error %v, want %+v", c, err, want)
 	}
 	m.Plan.Init = bootspec.Value[string]{V: "/bin/sh", From: "init="}
 	if diff := cmp.Diff([]string{"/bin/sh"}, m.inits()); diff != "" {

@@ -30,14 +30,14 @@ type scanner struct {
 // scan looks for a LUN and returns the disks that came of it. The SCSI devices
 // exist after the scan; their disks are made by another thread of the kernel,
 // which announces them when their partitions are known.
-func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.Unit, error) {
+func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) {
 	end := doing(ctx, fmt.Sprintf("scan of session %d", sc.s.SID))
 	err := sc.s.Scan(lun)
 	end()
 	if err != nil {
 		return nil, err
 	}
-	var found []blockdev.Unit
+	var found []blockdev.LUN
 	var missing *notReadyError
 	look := func(uevent.Event) (done bool, err error) {
 		found, missing, err = sc.look(ctx, lun)
@@ -61,19 +61,19 @@ func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.Unit, error)
 				sc.m.Log.Warnf("%v: waiting for it", missing)
 				said = true
 			}
-			rescan(ctx, missing.unit)
+			rescan(ctx, missing.lun)
 		}
 	}
 }
 
 // look returns the session's disks that are ready, and one that is not.
-func (sc scanner) look(ctx context.Context, lun uint64) (found []blockdev.Unit, missing *notReadyError, err error) {
-	units, err := blockdev.Units("/sys", sc.s.SID)
+func (sc scanner) look(ctx context.Context, lun uint64) (found []blockdev.LUN, missing *notReadyError, err error) {
+	luns, err := blockdev.LUNs("/sys", sc.s.SID)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, u := range units {
-		if !u.IsDisk() || lun != kernel.ScanAll && u.LUN != lun {
+	for _, u := range luns {
+		if !u.IsDisk() || lun != kernel.ScanAll && u.Number != lun {
 			continue
 		}
 		if err := sc.probeAgain(ctx, u); err != nil {
@@ -95,7 +95,7 @@ func (sc scanner) look(ctx context.Context, lun uint64) (found []blockdev.Unit, 
 
 // probeAgain makes the kernel read anew what it knows of a disk whose session was
 // lost during the scan.
-func (sc scanner) probeAgain(ctx context.Context, u blockdev.Unit) error {
+func (sc scanner) probeAgain(ctx context.Context, u blockdev.LUN) error {
 	if !sc.doubtful || u.Disk == "" || sc.probed[u.Disk] {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (m *Machine) lookFor(ctx context.Context, look func(uevent.Event) (bool, er
 // has not done while there was none. If it cannot, the disk stays not ready, and the
 // next try follows. Without a disk the kernel is still at it:
 // for 100 s it waits for one to spin up (drivers/scsi/sd.c: sd_spinup_disk).
-func rescan(ctx context.Context, u blockdev.Unit) {
+func rescan(ctx context.Context, u blockdev.LUN) {
 	if u.Disk == "" {
 		return
 	}
@@ -132,15 +132,15 @@ func rescan(ctx context.Context, u blockdev.Unit) {
 
 // notReadyError is a LUN whose disk cannot be used yet.
 type notReadyError struct {
-	unit   blockdev.Unit
+	lun    blockdev.LUN
 	target string
 }
 
 // Error implements error.
 func (e *notReadyError) Error() string {
-	text := fmt.Sprintf("lun %v of %s is not ready", iscsi.KernelLUN(e.unit.LUN), e.target)
-	if e.unit.Disk != "" {
-		return "disk " + e.unit.Disk + ", " + text
+	text := fmt.Sprintf("lun %v of %s is not ready", iscsi.KernelLUN(e.lun.Number), e.target)
+	if e.lun.Disk != "" {
+		return "disk " + e.lun.Disk + ", " + text
 	}
 	return text
 }
@@ -162,7 +162,7 @@ func (e *notReadyError) Hint() string {
 // isReady tells whether a unit has a disk that can be opened and has a size. The
 // kernel looks for partitions before it lets an open succeed (block/bdev.c:
 // blkdev_get_whole), so they are known then.
-func isReady(ctx context.Context, u blockdev.Unit) (bool, error) {
+func isReady(ctx context.Context, u blockdev.LUN) (bool, error) {
 	if u.Disk == "" {
 		return false, nil
 	}

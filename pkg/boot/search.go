@@ -50,16 +50,16 @@ var kernelPaths = paths{"/sys", "/dev"}
 // *notFoundError. A disk is counted in the order of the sessions, and the first
 // letter stands for whichever disk of the first target has the partition, if the
 // LUN was left open and there are several.
-func (m *Machine) search(ctx context.Context, p paths, want bootspec.Device) ([]blockdev.Device, error) {
-	disks := m.disks
+func (m *Machine) search(ctx context.Context, p paths, want bootspec.Device) ([]*blockdev.Device, error) {
+	disks := m.allDisks()
 	if want.By != bootspec.BySession && want.By != bootspec.ByPath && m.spec.Root.AnyDisk.V {
 		others, err := blockdev.Disks(p.sys)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range others {
-			if !slices.ContainsFunc(disks, func(d disk) bool { return d.Name == name }) {
-				disks = append(slices.Clip(disks), disk{Name: name})
+			if d := (&blockdev.Device{Name: name}); !d.In(disks) {
+				disks = append(disks, d)
 			}
 		}
 	}
@@ -68,44 +68,68 @@ func (m *Machine) search(ctx context.Context, p paths, want bootspec.Device) ([]
 
 // searchAt searches disks only; a name by which disks are counted, or that stands
 // for a LUN, needs no look at any.
-func (m *Machine) searchAt(ctx context.Context, p paths, want bootspec.Device, disks []disk) ([]blockdev.Device, error) {
+func (m *Machine) searchAt(ctx context.Context, p paths, want bootspec.Device, disks []*blockdev.Device) ([]*blockdev.Device, error) {
 	switch want.By {
 	case bootspec.BySession:
-		return searchNames(p, m.counted(false), want)
+		return m.searchNames(p, m.counted(false), want)
 	case bootspec.ByPath:
-		return searchNames(p, m.disks, want)
+		return m.searchNames(p, m.allDisks(), want)
 	}
 	return m.searchInside(ctx, p, disks, want)
 }
 
 // is tells whether a disk, the i-th that counts, has a name that says nothing of what
 // is on it.
-func (d disk) is(i int, want bootspec.Device) bool {
+func (m *Machine) is(d *blockdev.Device, i int, want bootspec.Device) bool {
+	at := m.sessionOf(d)
 	switch want.By {
 	case bootspec.BySession:
-		return want.Disk == i || want.Disk == 0 && d.Session == 0
+		return want.Disk == i || want.Disk == 0 && at == 0
 	case bootspec.ByPath:
-		return d.Target == want.Text && slices.Contains(d.Portals, want.Portal) && d.LUN == uint64(want.LUN)
+		return at >= 0 && m.sessions[at].Target == want.Text && slices.Contains(m.sessions[at].Known(), want.Portal) && d.LUN.Number == uint64(want.LUN)
 	}
 	return false
 }
 
+// onDisk reads a disk anew, and its partitions.
+func (p paths) onDisk(d *blockdev.Device) ([]*blockdev.Device, error) {
+	disk, err := blockdev.Read(p.sys, d.Name)
+	if err != nil {
+		disk = &blockdev.Device{Name: d.Name} // the list of its partitions fails too
+	}
+	disk.LUN = d.LUN
+	parts, err := blockdev.Partitions(p.sys, disk)
+	if err != nil {
+		return nil, err
+	}
+	return append([]*blockdev.Device{disk}, parts...), nil
+}
+
+// inspect reads that disk, and what is on it.
+func (p paths) inspect(d *blockdev.Device) ([]*blockdev.Device, error) {
+	devices, err := p.onDisk(d)
+	if err != nil {
+		return nil, err
+	}
+	return devices, blockdev.Inspect(p.sys, p.dev, devices)
+}
+
 // searchNames is for names that need nothing but the kernel's list of disks.
-func searchNames(p paths, disks []disk, want bootspec.Device) ([]blockdev.Device, error) {
-	var out []blockdev.Device
+func (m *Machine) searchNames(p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
+	var out []*blockdev.Device
 	missing := &notFoundError{want: want}
 	for i, d := range disks {
-		whole, parts, err := blockdev.Disk(p.sys, d.Name)
+		devices, err := p.onDisk(d)
 		if err != nil {
 			return nil, err
 		}
-		ok := d.is(i, want)
-		if whole.Size == 0 {
+		ok := m.is(d, i, want)
+		if devices[0].Size == 0 {
 			missing.unread = append(missing.unread, unread{d.Name, errNoSize})
 		}
-		for _, dev := range append([]blockdev.Device{whole}, parts...) {
+		for _, dev := range devices {
 			missing.seen = append(missing.seen, fmt.Sprintf("%s (%d MiB)", dev.Name, dev.Size>>20))
-			if ok && dev.Partition == want.Partition && dev.Size > 0 {
+			if ok && dev.PartitionOf(d, want.Partition) && dev.Size > 0 {
 				out = append(out, dev)
 			}
 		}
@@ -117,28 +141,25 @@ func searchNames(p paths, disks []disk, want bootspec.Device) ([]blockdev.Device
 }
 
 // searchInside is for names that stand in superblocks and partition tables.
-func (m *Machine) searchInside(ctx context.Context, p paths, disks []disk, want bootspec.Device) ([]blockdev.Device, error) {
-	var infos []blockdev.Info
+func (m *Machine) searchInside(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
+	var all []*blockdev.Device
 	missing := &notFoundError{want: want, any: m.spec.Root.AnyDisk.V}
 	for _, d := range disks {
 		end := doing(ctx, "reading the partitions and superblocks of "+d.Name)
-		found, err := blockdev.Inspect(p.sys, p.dev, d.Name)
+		found, err := p.inspect(d)
 		end()
 		if errors.Is(err, blockdev.ErrNoTable) {
 			m.Log.Debugf("%v", err)
 		} else if err != nil {
 			m.Log.Warnf("%v", err) // root may be on another disk
 		}
-		infos = append(infos, found...)
+		all = append(all, found...)
 		missing.unread = append(missing.unread, m.unreadIn(d, found, err)...)
-		for _, i := range found {
-			missing.seen = append(missing.seen, i.Describe())
+		for _, dev := range found {
+			missing.seen = append(missing.seen, dev.Describe())
 		}
 	}
-	var out []blockdev.Device
-	for _, i := range blockdev.Find(infos, want) {
-		out = append(out, i.Device)
-	}
+	out := blockdev.Find(all, want)
 	if len(out) == 0 {
 		return nil, missing
 	}
@@ -147,19 +168,18 @@ func (m *Machine) searchInside(ctx context.Context, p paths, disks []disk, want 
 
 // unreadIn tells whether a disk of ours could not be read, for a reason that may
 // pass; err is of its partition table.
-func (m *Machine) unreadIn(d disk, found []blockdev.Info, err error) []unread {
-	ours := slices.ContainsFunc(m.disks, func(other disk) bool { return other.Name == d.Name })
+func (m *Machine) unreadIn(d *blockdev.Device, found []*blockdev.Device, err error) []unread {
 	switch {
-	case !ours:
+	case !d.In(m.allDisks()):
 		return nil
 	case len(found) > 0 && found[0].Size == 0:
 		return []unread{{d.Name, errNoSize}}
 	case passes(err):
 		return []unread{{d.Name, err}}
 	}
-	for _, i := range found {
-		if passes(i.FSErr) {
-			return []unread{{d.Name, i.FSErr}}
+	for _, dev := range found {
+		if passes(dev.Content.Err) {
+			return []unread{{d.Name, dev.Content.Err}}
 		}
 	}
 	return nil
@@ -167,33 +187,36 @@ func (m *Machine) unreadIn(d disk, found []blockdev.Info, err error) []unread {
 
 // everything lists all devices of the sessions' disks, for a root that nobody
 // named.
-func (m *Machine) everything(p paths) ([]blockdev.Device, error) {
+func (m *Machine) everything(p paths) ([]*blockdev.Device, error) {
 	return devicesOf(p, m.counted(true))
 }
 
 // devicesOf lists the devices of disks, the likeliest of each first.
-func devicesOf(p paths, disks []disk) ([]blockdev.Device, error) {
-	var out []blockdev.Device
+func devicesOf(p paths, disks []*blockdev.Device) ([]*blockdev.Device, error) {
+	var out []*blockdev.Device
 	for _, d := range disks {
-		whole, parts, err := blockdev.Disk(p.sys, d.Name)
+		devices, err := p.onDisk(d)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, likely(whole, parts)...)
+		out = append(out, likely(devices)...)
 	}
 	return out, nil
 }
 
 // likely orders a disk's devices: partition 2, where the HOWTO has root, the
 // other partitions, the whole disk.
-func likely(whole blockdev.Device, parts []blockdev.Device) []blockdev.Device {
-	var second, rest []blockdev.Device
-	for _, p := range parts {
-		if p.Partition == 2 {
-			second = append(second, p)
-		} else {
-			rest = append(rest, p)
+func likely(devices []*blockdev.Device) []*blockdev.Device {
+	var second, rest, whole []*blockdev.Device
+	for _, d := range devices {
+		switch {
+		case d.Partition == nil:
+			whole = append(whole, d)
+		case d.Partition.Number == 2:
+			second = append(second, d)
+		default:
+			rest = append(rest, d)
 		}
 	}
-	return append(append(second, rest...), whole)
+	return slices.Concat(second, rest, whole)
 }

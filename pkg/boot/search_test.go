@@ -51,9 +51,10 @@ func TestSearchOursOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := Machine{Log: kmsg.Open(kmsg.Paths{})}
+		m := Machine{Log: kmsg.Open(kmsg.Paths{}), sessions: someSessions(1)}
+		m.sessions[0].Target, m.sessions[0].Portals = "iqn.x", portals
 		m.spec.Root = plan.Root
-		m.disks = []disk{{Name: "sdb", Target: "iqn.x", Portals: portals}, {Name: "sdc", LUN: 1, Target: "iqn.x", Portals: portals}}
+		m.disks = []*blockdev.Device{ourDisk("sdb", 0, 0), ourDisk("sdc", 0, 1)}
 		got, err := m.search(t.Context(), p, plan.Root.Device.V)
 		var missing *notFoundError
 		if names(got) != tt.want || (tt.want == "") != errors.As(err, &missing) {

@@ -115,7 +115,11 @@ func (m *Machine) adoptRoot() bool {
 	if !ok {
 		return false
 	}
-	m.root = candidate{Device: blockdev.Device{Name: name}, FSType: fstype}
+	d, err := blockdev.Read("/sys", name)
+	if err != nil { // a name that the kernel does not give
+		d = &blockdev.Device{Name: name}
+	}
+	m.root = volume{Device: d, FSType: fstype}
 	m.Log.Infof("root is %s (%s), mounted by hand", device, fstype)
 	return true
 }

@@ -57,14 +57,14 @@ func ofUsr(err error) error {
 }
 
 // findUsr looks for /usr as it is looked for root.
-func (m *Machine) findUsr(ctx context.Context, want bootspec.Device) (devices []blockdev.Device, err error) {
+func (m *Machine) findUsr(ctx context.Context, want bootspec.Device) (devices []*blockdev.Device, err error) {
 	p := m.newPatience("/usr")
 	f := finder{
 		all: func() error {
 			devices, err = m.search(ctx, kernelPaths, want)
 			return ofUsr(err)
 		},
-		at: func(fresh []disk) error {
+		at: func(fresh []*blockdev.Device) error {
 			devices, err = m.searchAt(ctx, kernelPaths, want, fresh)
 			return ofUsr(err)
 		},
@@ -85,20 +85,20 @@ func (m *Machine) mountUsrFrom(ctx context.Context, e switchroot.Entry, want boo
 	if err != nil {
 		return err
 	}
-	c := candidate{Device: devices[0], FSType: e.FSType}
+	c := volume{Device: devices[0], FSType: e.FSType}
 	if e.FSType == "auto" {
 		if c, err = probeType(devices[0]); err != nil {
 			return err
 		}
 	}
 	m.sayDirty("/usr", c)
-	return m.eachType(ctx, c, func(c candidate) error {
+	return m.eachType(ctx, c, func(c volume) error {
 		defer doing(ctx, "mount of "+c.Name)()
 		cfg := switchroot.MountConfig{
 			Device: c.Path(), Dir: dir, FSType: c.FSType,
 			Options: e.MountOptions(), ReadWrite: m.spec.Root.ReadWrite.V,
 		}
-		err := explainMount(cfg, m.mountCandidate("/usr", c, cfg))
+		err := explainMount(cfg, m.mountVolume("/usr", c, cfg))
 		if err == nil {
 			m.Log.Infof("/usr is %s (%s)", c.Path(), c.FSType)
 		}

@@ -16,11 +16,11 @@ func (s *Session) Progress() (waiting int, done uint64, err error) { return prog
 // progress reads sysfs at sys (Documentation/block/stat.rst;
 // Documentation/ABI/stable/sysfs-block, inflight).
 func progress(sys string, sid uint32) (waiting int, done uint64, err error) {
-	units, err := blockdev.Units(sys, sid)
+	luns, err := blockdev.LUNs(sys, sid)
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, u := range units {
+	for _, u := range luns {
 		if u.Disk == "" {
 			continue
 		}

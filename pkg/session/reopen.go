@@ -147,7 +147,7 @@ func (s *Session) begin() {
 	lun, login := *s.fresh, s.attempts
 	s.mu.Unlock()
 	contain.Go("scan of "+s.kernel.String(), func() {
-		known, err := blockdev.Units("/sys", s.SID) // by a scan that was cut short
+		known, err := blockdev.LUNs("/sys", s.SID) // by a scan that was cut short
 		if err == nil {
 			err = s.scanFresh(lun)
 		}
@@ -174,8 +174,8 @@ func (s *Session) scanFresh(lun uint64) error {
 	if err := s.Scan(0); err != nil {
 		return err
 	}
-	units, err := blockdev.Units("/sys", s.SID)
-	if err != nil || slices.ContainsFunc(units, blockdev.Unit.IsDisk) {
+	luns, err := blockdev.LUNs("/sys", s.SID)
+	if err != nil || slices.ContainsFunc(luns, blockdev.LUN.IsDisk) {
 		return err
 	}
 	return s.Scan(lun)

@@ -99,21 +99,21 @@ func disksOf(sys, sid string) string {
 	if err != nil {
 		return "unknown"
 	}
-	units, err := blockdev.Units(sys, uint32(id))
-	if err != nil || len(units) == 0 {
+	luns, err := blockdev.LUNs(sys, uint32(id))
+	if err != nil || len(luns) == 0 {
 		return "none"
 	}
 	var out []string
-	for _, u := range units {
+	for _, u := range luns {
 		if !u.IsDisk() {
-			out = append(out, fmt.Sprintf("lun %d is not a disk (SCSI type %d)", u.LUN, u.Type))
+			out = append(out, fmt.Sprintf("lun %d is not a disk (SCSI type %d)", u.Number, u.Type))
 			continue
 		}
 		size := ""
-		if whole, _, err := blockdev.Disk(sys, u.Disk); err == nil {
-			size = fmt.Sprintf(" (%d MiB)", whole.Size>>20)
+		if disk, err := blockdev.Read(sys, u.Disk); err == nil {
+			size = fmt.Sprintf(" (%d MiB)", disk.Size>>20)
 		}
-		out = append(out, fmt.Sprintf("lun %d is %s%s", u.LUN, u.Disk, size))
+		out = append(out, fmt.Sprintf("lun %d is %s%s", u.Number, u.Disk, size))
 	}
 	return strings.Join(out, ", ")
 }

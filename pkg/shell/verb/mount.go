@@ -133,16 +133,27 @@ func blkidVerb() Verb {
 			}
 		}
 		return each(ctx, disks, func(disk string) error {
-			infos, err := blockdev.Inspect("/sys", "/dev", strings.TrimPrefix(disk, "/dev/"))
-			if len(infos) == 0 && err != nil {
+			devices, err := onDisk(strings.TrimPrefix(disk, "/dev/"))
+			if err != nil {
 				return err
 			}
-			for _, i := range infos {
-				if err := c.Printf("%s\n", i.Describe()); err != nil {
+			_ = blockdev.Inspect("/sys", "/dev", devices) // without a table the partitions are shown all the same
+			for _, d := range devices {
+				if err := c.Printf("%s\n", d.Describe()); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	}}
+}
+
+// onDisk lists a disk and its partitions.
+func onDisk(name string) ([]*blockdev.Device, error) {
+	disk, err := blockdev.Read("/sys", name)
+	if err != nil {
+		disk = &blockdev.Device{Name: name} // the list of its partitions fails too
+	}
+	parts, err := blockdev.Partitions("/sys", disk)
+	return append([]*blockdev.Device{disk}, parts...), err
 }

@@ -23,7 +23,7 @@ func tree(t *testing.T, files map[string]string) string {
 	return sys
 }
 
-func TestUnits(t *testing.T) {
+func TestLUNs(t *testing.T) {
 	const dev = "class/iscsi_session/session3/device/"
 	sys := tree(t, map[string]string{
 		dev + "target2:0:0/2:0:0:0/type":           "12\n",
@@ -42,15 +42,15 @@ func TestUnits(t *testing.T) {
 		dev + "connection3:0/uevent":                       "",
 		dev + "target2:0:0/2:0:0:x/type":                   "0\n",
 	})
-	got, err := Units(sys, 3)
-	want := []Unit{
-		{Type: 12, Address: "2:0:0:0"},
-		{LUN: 1, Disk: "sdb", Address: "2:0:0:1"},
-		{LUN: 10, Address: "2:0:0:10"},
-		{LUN: 11, Address: "2:0:0:11", Absent: true},
-		{LUN: 49409, Type: 30, Address: "2:0:0:49409"},
-		{LUN: 1<<32 + 1, Address: "2:0:0:4294967297"},
-		{LUN: 1<<63 + 1, Address: "2:0:0:9223372036854775809"},
+	got, err := LUNs(sys, 3)
+	want := []LUN{
+		{Session: 3, Type: 12, Address: "2:0:0:0"},
+		{Session: 3, Number: 1, Disk: "sdb", Address: "2:0:0:1"},
+		{Session: 3, Number: 10, Address: "2:0:0:10"},
+		{Session: 3, Number: 11, Address: "2:0:0:11", Absent: true},
+		{Session: 3, Number: 49409, Type: 30, Address: "2:0:0:49409"},
+		{Session: 3, Number: 1<<32 + 1, Address: "2:0:0:4294967297"},
+		{Session: 3, Number: 1<<63 + 1, Address: "2:0:0:9223372036854775809"},
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v", got, err)
@@ -58,7 +58,7 @@ func TestUnits(t *testing.T) {
 	if got[0].IsDisk() || !got[1].IsDisk() || got[3].IsDisk() {
 		t.Error("a controller is not a disk, type 0 is, unless no device is there")
 	}
-	if _, err := Units(sys, 4); err == nil {
+	if _, err := LUNs(sys, 4); err == nil {
 		t.Error("a session that is not there has units")
 	}
 }

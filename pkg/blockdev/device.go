@@ -1,0 +1,185 @@
+package blockdev
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Kind says what a block device is.
+type Kind int
+
+// The kinds of block devices.
+const (
+	KindDisk Kind = iota
+	KindPartition
+	KindDM // of device-mapper: a map, a volume
+	KindMD // an md array
+)
+
+// Number is a device's number.
+type Number struct{ Major, Minor uint32 }
+
+// Device is a block device of any kind.
+type Device struct {
+	Name       string // "sda2"
+	Number     Number
+	Size       int64 // bytes; 0: not ready
+	SectorSize int64 // of a logical block, in bytes; 0: not known
+	ReadOnly   bool
+	Kind       Kind
+	// Parents are the devices that it stands on: a partition's disk, the slaves
+	// of a map or an array. A disk has none.
+	Parents []*Device
+
+	LUN       *LUN       // of a disk of an iSCSI session; nil: it is none
+	Partition *Partition // of a partition: its place in its parent's table
+
+	// What follows is known once the device was inspected.
+
+	// IDs are the names that a disk has below /dev/disk/by-id, by page 0x83
+	// of its vital product data.
+	IDs     []string
+	Content *Content
+
+	table []Partition // that is on it
+}
+
+// Path is the device's node.
+func (d *Device) Path() string { return "/dev/" + d.Name }
+
+// Disks returns the disks that a device stands on, itself if it is one: what
+// its Parents lead to.
+func (d *Device) Disks() []*Device {
+	if len(d.Parents) == 0 {
+		return []*Device{d}
+	}
+	var out []*Device
+	for _, p := range d.Parents {
+		for _, disk := range p.Disks() {
+			if !disk.In(out) {
+				out = append(out, disk)
+			}
+		}
+	}
+	return out
+}
+
+// In tells whether a list has the device; the kernel gives a name once.
+func (d *Device) In(list []*Device) bool { return has(list, d.Name) }
+
+// On tells whether the device is, or stands on, the disk of that name.
+func (d *Device) On(disk string) bool { return has(d.Disks(), disk) }
+
+func has(list []*Device, name string) bool {
+	return slices.ContainsFunc(list, func(d *Device) bool { return d.Name == name })
+}
+
+// number is a partition's number, 0 of any other device.
+func (d *Device) number() int {
+	if d.Partition == nil {
+		return 0
+	}
+	return d.Partition.Number
+}
+
+// PartitionOf tells whether the device is that partition of a device, or the
+// device itself for number 0.
+func (d *Device) PartitionOf(whole *Device, number int) bool {
+	if number == 0 {
+		return d.Name == whole.Name
+	}
+	return d.number() == number && has(d.Parents, whole.Name)
+}
+
+// maxDepth is how deep a stack of devices is followed.
+const maxDepth = 8
+
+// Read reads a device and what it stands on. sys is the mount point of sysfs.
+func Read(sys, name string) (*Device, error) { return read(sys, name, maxDepth) }
+
+func read(sys, name string, depth int) (*Device, error) {
+	dir := filepath.Join(sys, "class/block", name)
+	link, err := os.Readlink(dir) // .../session1/target2:0:0/2:0:0:1/block/sda/sda2
+	if err != nil && !errors.Is(err, unix.EINVAL) {
+		return nil, fmt.Errorf("read device %s: %w", name, err)
+	}
+	d := readAttributes(dir)
+	if n, ok := readNumber(filepath.Join(dir, "partition")); ok && err == nil {
+		parent, perr := read(sys, filepath.Base(filepath.Dir(link)), depth-1)
+		if perr != nil {
+			return nil, perr
+		}
+		d.partition(parent, n, dir)
+		return d, nil
+	}
+	if d.LUN = lunOfDisk(link); d.LUN == nil && depth > 0 {
+		d.readSlaves(sys, dir, depth)
+	}
+	return d, nil
+}
+
+// readSlaves finds what a map or an array is made of (block/holder.c:
+// bd_link_disk_holder).
+func (d *Device) readSlaves(sys, dir string, depth int) {
+	for _, k := range []struct {
+		dir  string
+		kind Kind
+	}{{"dm", KindDM}, {"md", KindMD}} {
+		if _, err := os.Stat(filepath.Join(dir, k.dir)); err == nil {
+			d.Kind = k.kind
+		}
+	}
+	slaves, err := os.ReadDir(filepath.Join(dir, "slaves"))
+	if d.Kind == KindDisk || err != nil {
+		return
+	}
+	for _, e := range slaves {
+		if parent, err := read(sys, e.Name(), depth-1); err == nil {
+			d.Parents = append(d.Parents, parent)
+		}
+	}
+}
+
+// partition makes a device the n-th partition of another.
+func (d *Device) partition(parent *Device, n int, dir string) {
+	start, _ := readNumber(filepath.Join(dir, "start"))
+	d.Kind, d.Parents, d.SectorSize = KindPartition, []*Device{parent}, parent.SectorSize
+	d.Partition = &Partition{Number: n, Start: int64(start) * 512, Size: d.Size}
+}
+
+// readAttributes reads a device's directory. The size is in sectors of 512
+// bytes there, whatever the disk's own are.
+func readAttributes(dir string) *Device {
+	d := &Device{Name: filepath.Base(dir)}
+	size, _ := readNumber(filepath.Join(dir, "size"))
+	sector, _ := readNumber(filepath.Join(dir, "queue/logical_block_size"))
+	ro, _ := readNumber(filepath.Join(dir, "ro"))
+	d.Size, d.SectorSize, d.ReadOnly = int64(size)*512, int64(sector), ro == 1
+	b, err := os.ReadFile(filepath.Join(dir, "dev"))
+	if err != nil {
+		return d
+	}
+	major, minor, _ := strings.Cut(strings.TrimSpace(string(b)), ":")
+	ma, err1 := strconv.ParseUint(major, 10, 32)
+	mi, err2 := strconv.ParseUint(minor, 10, 32)
+	if err1 == nil && err2 == nil {
+		d.Number = Number{uint32(ma), uint32(mi)}
+	}
+	return d
+}
+
+func readNumber(path string) (int, bool) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	return n, err == nil
+}

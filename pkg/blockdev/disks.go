@@ -1,0 +1,54 @@
+package blockdev
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Partitions returns the partitions of a disk, in the order of their numbers,
+// as the kernel sees them. sys is the mount point of sysfs.
+func Partitions(sys string, disk *Device) ([]*Device, error) {
+	dir := filepath.Join(sys, "class/block", disk.Name)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list partitions of %s: %w", disk.Name, err)
+	}
+	var parts []*Device
+	for _, e := range entries {
+		sub := filepath.Join(dir, e.Name())
+		if n, ok := readNumber(filepath.Join(sub, "partition")); ok {
+			p := readAttributes(sub)
+			p.partition(disk, n, sub)
+			parts = append(parts, p)
+		}
+	}
+	slices.SortFunc(parts, func(a, b *Device) int { return a.Partition.Number - b.Partition.Number })
+	return parts, nil
+}
+
+// Disks returns the names of all disks that have a medium, sorted, except
+// those that are made of memory or of other disks.
+func Disks(sys string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(sys, "block"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a kernel without any block device
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list disks: %w", err)
+	}
+	var out []string
+	for _, e := range entries {
+		virtual := slices.ContainsFunc([]string{"ram", "zram", "loop", "dm-", "md", "fd"}, func(p string) bool {
+			return strings.HasPrefix(e.Name(), p)
+		})
+		if n, ok := readNumber(filepath.Join(sys, "block", e.Name(), "size")); ok && n > 0 && !virtual {
+			out = append(out, e.Name())
+		}
+	}
+	return out, nil
+}
