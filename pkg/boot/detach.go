@@ -116,7 +116,10 @@ func (m *Machine) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 			m.Log.Warnf("lun %v of %s is not detached: it is not ready", lun, target)
 			continue
 		}
-		err := m.lunOps().detach(ctx, i, u)
+		err := m.takeDown(ctx, u.Disk)
+		if err == nil {
+			err = m.lunOps().detach(ctx, i, u)
+		}
 		switch {
 		case errors.Is(err, errInUse):
 		case err != nil:

@@ -42,7 +42,7 @@ func (m *Machine) ofSession(i int, disks []*blockdev.Device, luns ...uint64) boo
 // session is lost meanwhile: the scan goes on beside the next steps then, and
 // until it is over the target counts as one that is not there yet.
 func (m *Machine) findDisks(ctx context.Context) error {
-	m.disks, m.late = nil, nil
+	m.disks, m.late, m.active = nil, nil, nil
 	scans, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, contain.Func("end of scans", cancel, nil))
 	var all []*sessionScan

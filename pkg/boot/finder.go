@@ -80,8 +80,8 @@ func (m *Machine) holding(ctx context.Context) finder {
 		return m.lookForInit(ctx, devices)
 	}
 	return finder{
-		all: func() error { return look(m.everything(kernelPaths)) },
-		at:  func(fresh []*blockdev.Device) error { return look(devicesOf(kernelPaths, fresh)) },
+		all: func() error { return look(m.everything(ctx, kernelPaths)) },
+		at:  func(fresh []*blockdev.Device) error { return look(m.devicesOf(ctx, kernelPaths, fresh)) },
 	}
 }
 

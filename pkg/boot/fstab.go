@@ -45,8 +45,9 @@ func (m *Machine) inspectAll(ctx context.Context, p paths) (devices []*blockdev.
 			continue
 		}
 		what := "reading the partitions and superblocks of " + d.Name
-		found, err := askTarget(ctx, m, i, askPatience, what, func(context.Context) ([]*blockdev.Device, error) {
-			return p.inspect(d)
+		found, err := askTarget(ctx, m, i, askPatience, what, func(ctx context.Context) ([]*blockdev.Device, error) {
+			disk := []*blockdev.Device{d}
+			return stand(ctx, p, []blockdev.Layer{partitions{p.sys}}, disk).inspect(p, d)
 		})
 		if err != nil {
 			m.Log.Debugf("%v", err)

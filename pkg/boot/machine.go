@@ -50,6 +50,7 @@ type Machine struct {
 	agent    agentState
 	disks    []*blockdev.Device // of the first scans, in the order of the sessions
 	late     []*blockdev.Device // of LUNs that were looked at later, see allDisks
+	active   []active           // what stands on them
 	sought   map[lunOf]bool     // LUNs that a search has attached
 	calls    calls
 	luns     lunKernel // of a test; nil: the kernel itself

@@ -71,9 +71,9 @@ func (m *Machine) search(ctx context.Context, p paths, want bootspec.Device) ([]
 func (m *Machine) searchAt(ctx context.Context, p paths, want bootspec.Device, disks []*blockdev.Device) ([]*blockdev.Device, error) {
 	switch want.By {
 	case bootspec.BySession:
-		return m.searchNames(p, m.counted(false), want)
+		return m.searchNames(ctx, p, m.counted(false), want)
 	case bootspec.ByPath:
-		return m.searchNames(p, m.allDisks(), want)
+		return m.searchNames(ctx, p, m.allDisks(), want)
 	}
 	return m.searchInside(ctx, p, disks, want)
 }
@@ -91,35 +91,13 @@ func (m *Machine) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 	return false
 }
 
-// onDisk reads a disk anew, and its partitions.
-func (p paths) onDisk(d *blockdev.Device) ([]*blockdev.Device, error) {
-	disk, err := blockdev.Read(p.sys, d.Name)
-	if err != nil {
-		disk = &blockdev.Device{Name: d.Name} // the list of its partitions fails too
-	}
-	disk.LUN = d.LUN
-	parts, err := blockdev.Partitions(p.sys, disk)
-	if err != nil {
-		return nil, err
-	}
-	return append([]*blockdev.Device{disk}, parts...), nil
-}
-
-// inspect reads that disk, and what is on it.
-func (p paths) inspect(d *blockdev.Device) ([]*blockdev.Device, error) {
-	devices, err := p.onDisk(d)
-	if err != nil {
-		return nil, err
-	}
-	return devices, blockdev.Inspect(p.sys, p.dev, devices)
-}
-
 // searchNames is for names that need nothing but the kernel's list of disks.
-func (m *Machine) searchNames(p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
+func (m *Machine) searchNames(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
 	missing := &notFoundError{want: want}
+	st := m.stackOf(ctx, p, disks)
 	for i, d := range disks {
-		devices, err := p.onDisk(d)
+		devices, err := st.on(d)
 		if err != nil {
 			return nil, err
 		}
@@ -144,9 +122,10 @@ func (m *Machine) searchNames(p paths, disks []*blockdev.Device, want bootspec.D
 func (m *Machine) searchInside(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	var all []*blockdev.Device
 	missing := &notFoundError{want: want, any: m.spec.Root.AnyDisk.V}
+	st := m.stackOf(ctx, p, disks)
 	for _, d := range disks {
 		end := doing(ctx, "reading the partitions and superblocks of "+d.Name)
-		found, err := p.inspect(d)
+		found, err := st.inspect(p, d)
 		end()
 		if errors.Is(err, blockdev.ErrNoTable) {
 			m.Log.Debugf("%v", err)
@@ -187,15 +166,16 @@ func (m *Machine) unreadIn(d *blockdev.Device, found []*blockdev.Device, err err
 
 // everything lists all devices of the sessions' disks, for a root that nobody
 // named.
-func (m *Machine) everything(p paths) ([]*blockdev.Device, error) {
-	return devicesOf(p, m.counted(true))
+func (m *Machine) everything(ctx context.Context, p paths) ([]*blockdev.Device, error) {
+	return m.devicesOf(ctx, p, m.counted(true))
 }
 
 // devicesOf lists the devices of disks, the likeliest of each first.
-func devicesOf(p paths, disks []*blockdev.Device) ([]*blockdev.Device, error) {
+func (m *Machine) devicesOf(ctx context.Context, p paths, disks []*blockdev.Device) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
+	st := m.stackOf(ctx, p, disks)
 	for _, d := range disks {
-		devices, err := p.onDisk(d)
+		devices, err := st.on(d)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,145 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+)
+
+// active is an assembly that a layer has activated.
+type active struct {
+	layer    blockdev.Layer
+	assembly blockdev.Assembly
+}
+
+func (a active) same(layer blockdev.Layer, name string) bool {
+	return a.layer.Name() == layer.Name() && a.assembly.Name == name
+}
+
+// stack is what stands on disks.
+type stack struct {
+	devices []*blockdev.Device // each behind what it stands on, disk by disk
+	active  []active           // in the order of their activation
+	failed  map[string]error   // by disk: why not all that stands on it is known
+}
+
+// stand runs layers over disks, which are read anew, until nothing new appears. In a
+// goroutine of its own it is safe: it shares nothing.
+func stand(ctx context.Context, p paths, layers []blockdev.Layer, disks []*blockdev.Device) *stack {
+	st := &stack{failed: map[string]error{}}
+	for _, d := range disks {
+		disk, err := blockdev.Read(p.sys, d.Name)
+		if err != nil {
+			disk = &blockdev.Device{Name: d.Name} // the list of its partitions fails too
+		}
+		disk.LUN = d.LUN
+		st.devices = append(st.devices, disk)
+	}
+	for grown := true; grown; {
+		grown = false
+		for _, l := range layers {
+			grown = st.add(ctx, l) || grown
+		}
+	}
+	return st
+}
+
+// add activates what a layer finds, and tells whether there was anything new.
+func (st *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
+	found, err := l.Find(ctx, st.devices)
+	if err != nil {
+		st.fail(st.devices, fmt.Errorf("%s: %w", l.Name(), err))
+	}
+	for _, a := range found {
+		if slices.ContainsFunc(st.active, func(other active) bool { return other.same(l, a.Name) }) {
+			continue
+		}
+		st.active = append(st.active, active{l, a})
+		devices, err := l.Activate(ctx, a)
+		if err != nil {
+			st.fail(a.Members, err)
+			continue
+		}
+		grown = true
+		st.insert(a.Members, devices)
+	}
+	return grown
+}
+
+// insert puts devices behind the last of those that they stand on.
+func (st *stack) insert(members, devices []*blockdev.Device) {
+	at := 0
+	for i, d := range st.devices {
+		if d.In(members) {
+			at = i + 1
+		}
+	}
+	st.devices = slices.Insert(st.devices, at, devices...)
+}
+
+// fail notes an error for the disks below devices.
+func (st *stack) fail(devices []*blockdev.Device, err error) {
+	for _, d := range devices {
+		for _, disk := range d.Disks() {
+			if st.failed[disk.Name] == nil {
+				st.failed[disk.Name] = err
+			}
+		}
+	}
+}
+
+// on returns a disk and what stands on it.
+func (st *stack) on(disk *blockdev.Device) ([]*blockdev.Device, error) {
+	if err := st.failed[disk.Name]; err != nil {
+		return nil, err
+	}
+	var out []*blockdev.Device
+	for _, d := range st.devices {
+		if d.On(disk.Name) {
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+// inspect reads what is on these.
+func (st *stack) inspect(p paths, disk *blockdev.Device) ([]*blockdev.Device, error) {
+	devices, err := st.on(disk)
+	if err != nil {
+		return nil, err
+	}
+	return devices, blockdev.Inspect(p.sys, p.dev, devices)
+}
+
+// stackOf runs all layers over disks, and notes what was activated.
+func (m *Machine) stackOf(ctx context.Context, p paths, disks []*blockdev.Device) *stack {
+	st := stand(ctx, p, layers(p), disks)
+	for _, a := range st.active {
+		m.active = slices.DeleteFunc(m.active, func(old active) bool { return old.same(a.layer, a.assembly.Name) })
+		m.active = append(m.active, a)
+	}
+	return st
+}
+
+// takeDown takes down what stands on a disk, the last first; errInUse: it is in use.
+func (m *Machine) takeDown(ctx context.Context, disk string) error {
+	for i, a := range slices.Backward(m.active) {
+		if !slices.ContainsFunc(a.assembly.Members, func(d *blockdev.Device) bool { return d.On(disk) }) {
+			continue
+		}
+		err := a.layer.Deactivate(ctx, a.assembly)
+		switch {
+		case errors.Is(err, unix.EBUSY):
+			return errInUse
+		case err != nil:
+			return fmt.Errorf("%s of %s: %w", a.layer.Name(), a.assembly.Name, err)
+		}
+		m.active = slices.Delete(m.active, i, i+1)
+	}
+	return nil
+}
