@@ -42,6 +42,7 @@ var linked = map[string]string{
 	"pkg/recovery/agent":   "the processes that stay after the switch",
 	"pkg/recovery/disks":   "keeps their disks' retries and time-outs as they have to be",
 	"pkg/recovery/uplink":  "keeps the network by which the boot reached its targets",
+	"pkg/rootfs":           "finds root and mounts it",
 	"pkg/shutdown":         "brings the machine down in order",
 	"pkg/status":           "tells people how the sessions are",
 	"pkg/switchroot":       "leaves the initramfs",

@@ -232,7 +232,7 @@ var errHandedOver = errors.New("the agent already recovers the sessions: reboot 
 // in /run what of its network carries root.
 func (m *Machine) handOver(ctx context.Context) error {
 	m.endLogins(ctx)
-	m.detachOthers(ctx, sysroot, kernelPaths)
+	m.storage.DetachOthers(ctx, m.root)
 	end := sequence.Doing(ctx, "reading the files of "+m.root.Name)
 	root, err := handover.Survey(os.DirFS(sysroot))
 	end()
@@ -262,7 +262,7 @@ func (m *Machine) handOver(ctx context.Context) error {
 			continue
 		}
 		facts.Sessions = append(facts.Sessions, handover.Session{
-			SID: s.SID, Initiator: s.Initiator, Target: s.Target, Portal: portalOfSession(s), Root: m.carriesRoot(i),
+			SID: s.SID, Initiator: s.Initiator, Target: s.Target, Portal: portalOfSession(s), Root: m.root.OnSession(s.SID),
 		})
 	}
 	if err := handover.Write("/run", handover.Files(facts)); err != nil {
@@ -293,9 +293,4 @@ func portalOfSession(s *session.Session) netip.AddrPort {
 		return at
 	}
 	return known[0]
-}
-
-// carriesRoot tells whether root is on a disk of the i-th session.
-func (m *Machine) carriesRoot(i int) bool {
-	return m.root.Device != nil && m.ofSession(i, m.root.Disks())
 }

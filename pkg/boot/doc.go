@@ -9,8 +9,5 @@
 // (network.Network), and drivers that are slow to load (coldplug). A later step ends
 // each of them.
 //
-// The order in which the LUNs of the targets are looked at for root, and when they
-// are detached again, is written in luns.go; how long what may pass by itself is
-// waited for, in passing.go; what is done about a journal that cannot be replayed,
-// in journal.go.
+// Root is found and mounted by pkg/rootfs.
 package boot

@@ -89,8 +89,8 @@ func (m *Machine) rootOn(i int) {
 	for at, s := range m.sessions {
 		s.SID = uint32(7 + at)
 	}
-	m.disks = []*blockdev.Device{ourDisk("sda", i, 0)}
-	m.root.Device = partitionOf(m.disks[0], 1)
+	disk := &blockdev.Device{Name: "sda", LUN: &blockdev.LUN{Session: m.sessions[i].SID}}
+	m.root.Device = &blockdev.Device{Name: "sda1", Kind: blockdev.KindPartition, Parents: []*blockdev.Device{disk}}
 }
 
 // The NICs of the sessions are known by their source addresses, or by the kernel's

@@ -100,7 +100,7 @@ func (m *Machine) login(ctx context.Context) error {
 		return err
 	}
 	m.openSessions()
-	m.logins = newLogins(ctx, m.Log, len(m.sessions), m.loginTo, m.lateDisks)
+	m.logins = newLogins(ctx, m.Log, len(m.sessions), m.loginTo, m.storage.LateDisks)
 	return m.logins.first(ctx)
 }
 

@@ -4,19 +4,19 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/debug"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
 // sysroot is where root is mounted before it becomes "/".
-const sysroot = "/sysroot"
+const sysroot = rootfs.Sysroot
 
 // Machine is the wiring of the steps: what each of them hands on to those that come
 // after it. A field, also one of a stage's state, is written by one step and read by
@@ -46,16 +46,10 @@ type Machine struct {
 	logins    *logins
 	// guard recovers the sessions until the agent has them. The runner reads it
 	// beside the steps.
-	guard    atomic.Pointer[recovery.Guard]
-	agent    agentState
-	disks    []*blockdev.Device // of the first scans, in the order of the sessions
-	late     []*blockdev.Device // of LUNs that were looked at later, see allDisks
-	active   []active           // what stands on them
-	sought   map[lunOf]bool     // LUNs that a search has attached
-	calls    calls
-	luns     lunKernel // of a test; nil: the kernel itself
-	root     volume
-	adopted  bool // root was mounted at the shell
-	initPath string
-	mounts   []string
+	guard   atomic.Pointer[recovery.Guard]
+	agent   agentState
+	storage *rootfs.Storage
+	root    rootfs.Volume // from the step root
+	adopted bool          // root was mounted at the shell
+	start   rootfs.Start  // from the step check
 }

@@ -36,6 +36,7 @@ func Main(o Options) {
 	settings := noteSettings()
 	m.Log = kmsg.Open(kmsg.SystemPaths()) // before anything that can panic
 	openStdio(m.Log)
+	m.storage = m.newStorage()
 	m.shell = debug.New(m.forShell())
 	catchSignals(m.reaper, m.ctrlAltDel)
 	mountErr = errors.Join(mountErr, ignoreLibcSignals(true), linkModprobe("/"))

@@ -13,6 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
@@ -173,7 +174,12 @@ func (m *Machine) loadISCSI(ctx context.Context) error {
 
 // loadFilesystems loads what root may need, while the network comes up.
 func (m *Machine) loadFilesystems(ctx context.Context) error {
-	return m.loadAhead(ctx)
+	for _, t := range rootfs.TypesAhead(m.Plan.Root.FSType, m.modules.index) {
+		if err := m.loadIfThere(ctx, "fs-"+t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // load loads a module for the step of ctx.

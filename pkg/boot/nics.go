@@ -136,7 +136,7 @@ func (m *Machine) sessionNICs(leases []dhcp.Lease) []string {
 		switch {
 		case nic == "":
 			return nil
-		case m.carriesRoot(i):
+		case m.root.OnSession(s.SID):
 			root = append(root, nic)
 		default:
 			out = append(out, nic)

@@ -1,21 +1,10 @@
 package boot
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
-
-// correctLUN says what to do about a LUN that is not there, and where it is from.
-func correctLUN(lun bootspec.Value[iscsi.LUN]) string {
-	const otherwise = "or map the disk for this initiator at the target"
-	if bootspec.IsParameter(lun.From) {
-		return "correct " + strings.TrimSuffix(lun.From, " in "+bootspec.FromShell) + ", " + otherwise
-	}
-	return fmt.Sprintf("lun %v is from %s: write iscsi_lun=N for another, %s", lun.V, lun.From, otherwise)
-}
 
 // sources says where the names of a login are from that advice has under the
 // names of parameters, "" if they are from those.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // Advice that names parameters says where else a value is from.
@@ -25,22 +24,6 @@ func TestSources(t *testing.T) {
 		spec, _, err := plan.Resolve(bootspec.NetFacts{MAC: "52:54:00:77:00:01", Initiator: tt.option203, RootPath: tt.rootPath})
 		if got := sources(spec, 0); err != nil || got != tt.want {
 			t.Errorf("%+v: %q, %v", tt, got, err)
-		}
-	}
-}
-
-func TestCorrectLUN(t *testing.T) {
-	const otherwise = ", or map the disk for this initiator at the target"
-	for from, want := range map[string]string{
-		"iscsi_lun=":              "correct iscsi_lun=" + otherwise,
-		"rd.iscsiroot.lun=":       "correct rd.iscsiroot.lun=" + otherwise,
-		"iscsi_lun= in the shell": "correct iscsi_lun=" + otherwise,
-		"netroot=, 2nd":           "correct netroot=, 2nd" + otherwise,
-		"DHCP option 17":          "lun 1 is from DHCP option 17: write iscsi_lun=N for another" + otherwise,
-		"iBFT target 0":           "lun 1 is from iBFT target 0: write iscsi_lun=N for another" + otherwise,
-	} {
-		if got := correctLUN(bootspec.Value[iscsi.LUN]{V: iscsi.MakeLUN(1), From: from}); got != want {
-			t.Errorf("%s: %s, want %s", from, got, want)
 		}
 	}
 }

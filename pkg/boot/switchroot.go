@@ -15,7 +15,7 @@ func (m *Machine) switchRoot(ctx context.Context) error {
 	if err := m.awaitDrivers(ctx); err != nil {
 		return err
 	}
-	if left := m.calls.names(); len(left) > 0 {
+	if left := m.storage.Calls(); len(left) > 0 {
 		m.Log.Warnf("%s: the kernel cannot start the real init before it returns", strings.Join(left, ", "))
 	}
 	mode := "read-only"
@@ -24,13 +24,13 @@ func (m *Machine) switchRoot(ctx context.Context) error {
 	}
 	t := switchroot.Target{
 		Dir:         sysroot,
-		Init:        m.initPath,
+		Init:        m.start.Init,
 		Args:        initArgs(os.Args[1:], m.Line),
 		Env:         initEnv(os.Environ()),
-		MountPoints: m.mounts,
+		MountPoints: m.start.MountPoints,
 	}
 	return switchroot.Switch(t, func() {
-		m.Log.Infof("root %s (%s, %s): starting %s after %.2f s", m.root.Path(), m.root.FSType, mode, m.initPath, time.Since(m.started).Seconds())
+		m.Log.Infof("root %s (%s, %s): starting %s after %.2f s", m.root.Path(), m.root.FSType, mode, m.start.Init, time.Since(m.started).Seconds())
 		m.Log.Flush(flushLimit) // exec ends the goroutines that write to terminals
 		m.restore()
 		_ = ignoreLibcSignals(false) // the real init has its own mind about them

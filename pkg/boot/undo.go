@@ -11,9 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
@@ -70,7 +70,8 @@ func (m *Machine) endSessions(loggedIn, others bool) {
 		}
 	}
 	if others {
-		m.sessions, m.sought = nil, nil
+		m.sessions = nil
+		m.storage.Forget()
 	}
 }
 
@@ -115,11 +116,7 @@ func (m *Machine) adoptRoot() bool {
 	if !ok {
 		return false
 	}
-	d, err := blockdev.Read("/sys", name)
-	if err != nil { // a name that the kernel does not give
-		d = &blockdev.Device{Name: name}
-	}
-	m.root = volume{Device: d, FSType: fstype}
+	m.root = rootfs.ByHand(name, fstype)
 	m.Log.Infof("root is %s (%s), mounted by hand", device, fstype)
 	return true
 }

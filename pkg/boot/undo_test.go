@@ -14,6 +14,7 @@ func plannedMachine(t *testing.T, line string) *Machine {
 	t.Helper()
 	m := &Machine{progress: &sequence.Progress{}, reaper: newReaper()}
 	m.Log, _ = fileLog(t)
+	m.storage = m.newStorage()
 	m.params = bootspec.Add(cmdline.Parse(line), cmdline.Parse(""), bootspec.FromPolicy)
 	var err error
 	if m.Plan, err = bootspec.Parse(m.params); err != nil {

@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 )
 
 func readError(errno error) error {
@@ -52,16 +54,14 @@ func TestPatienceWithDisks(t *testing.T) {
 		{"passes", ill, 3, 0, time.Second, 10 * time.Second, nil},
 		{"passes in a search", &notFoundError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, time.Second, 10 * time.Second, nil},
 		{"and without a name", &noInitError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, time.Second, 10 * time.Second, nil},
-		{"lasts", ill, 1000, 0, passPatience, passPatience + 2*maxPause, ill},
-		{"rd.timeout=", ill, 1000, 5 * time.Second, 5 * time.Second, 5*time.Second + 2*maxPause, ill},
+		{"lasts", ill, 1000, 0, passPatience, passPatience + 2*sequence.MaxPause, ill},
+		{"rd.timeout=", ill, 1000, 5 * time.Second, 5 * time.Second, 5*time.Second + 2*sequence.MaxPause, ill},
 		{"does not pass", unix.EINVAL, 1000, 0, 0, 0, unix.EINVAL},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			m := &Machine{started: time.Now()}
+			m, log := withSessions(0)
 			m.Plan.Policy.Timeout.V = tt.timeout
-			log := &recorder{}
 			p := m.newPatience("root")
-			p.nag.log = log
 			tries := 0
 			err := p.try(t.Context(), func() error {
 				if tries++; tries <= tt.fails {
@@ -69,7 +69,7 @@ func TestPatienceWithDisks(t *testing.T) {
 				}
 				return nil
 			})
-			took := time.Since(m.started)
+			took := time.Since(m.Started)
 			if !errors.Is(err, tt.want) || took < tt.least || took > tt.most {
 				t.Errorf("%s: %v after %v", tt.name, err, took)
 			}
@@ -83,13 +83,11 @@ func TestPatienceWithDisks(t *testing.T) {
 // The other LUNs are looked at anew as long as one is not ready, together with the
 // disks that there are.
 func TestEverywhereAgain(t *testing.T) {
-	log, logged := fileLog(t) // has a goroutine
-	m := &Machine{Log: log}
 	synctest.Test(t, func(t *testing.T) {
+		m, log := withSessions(1)
 		slow := &notReadyError{target: "iqn.x:0"}
-		f := fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: temporary{slow}}}
+		f := fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: sequence.Temporary(slow)}}
 		scanned(t, m, &f)
-		m.started = time.Now()
 		find := finding(m, &f, 0, 1)
 		find.all = func() error {
 			delete(f.sick, 1)
@@ -101,8 +99,8 @@ func TestEverywhereAgain(t *testing.T) {
 		if got := strings.Join(f.events, ", "); got != "0:1 is sdb, look at 0:1" {
 			t.Error(got)
 		}
-		if n := strings.Count(logged(), "looking at 1 more LUN of iqn.x:0\n"); n != 1 {
-			t.Errorf("%d times: %s", n, logged())
+		if n := strings.Count(strings.Join(log.lines(), "\n")+"\n", "looking at 1 more LUN of iqn.x:0\n"); n != 1 {
+			t.Errorf("%d times: %q", n, log.lines())
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -31,75 +31,75 @@ type stack struct {
 // stand runs layers over disks, which are read anew, until nothing new appears. In a
 // goroutine of its own it is safe: it shares nothing.
 func stand(ctx context.Context, p paths, layers []blockdev.Layer, disks []*blockdev.Device) *stack {
-	st := &stack{failed: map[string]error{}}
+	sk := &stack{failed: map[string]error{}}
 	for _, d := range disks {
 		disk, err := blockdev.Read(p.sys, d.Name)
 		if err != nil {
 			disk = &blockdev.Device{Name: d.Name} // the list of its partitions fails too
 		}
 		disk.LUN = d.LUN
-		st.devices = append(st.devices, disk)
+		sk.devices = append(sk.devices, disk)
 	}
 	for grown := true; grown; {
 		grown = false
 		for _, l := range layers {
-			grown = st.add(ctx, l) || grown
+			grown = sk.add(ctx, l) || grown
 		}
 	}
-	return st
+	return sk
 }
 
 // add activates what a layer finds, and tells whether there was anything new.
-func (st *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
-	found, err := l.Find(ctx, st.devices)
+func (sk *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
+	found, err := l.Find(ctx, sk.devices)
 	if err != nil {
-		st.fail(st.devices, fmt.Errorf("%s: %w", l.Name(), err))
+		sk.fail(sk.devices, fmt.Errorf("%s: %w", l.Name(), err))
 	}
 	for _, a := range found {
-		if slices.ContainsFunc(st.active, func(other active) bool { return other.same(l, a.Name) }) {
+		if slices.ContainsFunc(sk.active, func(other active) bool { return other.same(l, a.Name) }) {
 			continue
 		}
-		st.active = append(st.active, active{l, a})
+		sk.active = append(sk.active, active{l, a})
 		devices, err := l.Activate(ctx, a)
 		if err != nil {
-			st.fail(a.Members, err)
+			sk.fail(a.Members, err)
 			continue
 		}
 		grown = true
-		st.insert(a.Members, devices)
+		sk.insert(a.Members, devices)
 	}
 	return grown
 }
 
 // insert puts devices behind the last of those that they stand on.
-func (st *stack) insert(members, devices []*blockdev.Device) {
+func (sk *stack) insert(members, devices []*blockdev.Device) {
 	at := 0
-	for i, d := range st.devices {
+	for i, d := range sk.devices {
 		if d.In(members) {
 			at = i + 1
 		}
 	}
-	st.devices = slices.Insert(st.devices, at, devices...)
+	sk.devices = slices.Insert(sk.devices, at, devices...)
 }
 
 // fail notes an error for the disks below devices.
-func (st *stack) fail(devices []*blockdev.Device, err error) {
+func (sk *stack) fail(devices []*blockdev.Device, err error) {
 	for _, d := range devices {
 		for _, disk := range d.Disks() {
-			if st.failed[disk.Name] == nil {
-				st.failed[disk.Name] = err
+			if sk.failed[disk.Name] == nil {
+				sk.failed[disk.Name] = err
 			}
 		}
 	}
 }
 
 // on returns a disk and what stands on it.
-func (st *stack) on(disk *blockdev.Device) ([]*blockdev.Device, error) {
-	if err := st.failed[disk.Name]; err != nil {
+func (sk *stack) on(disk *blockdev.Device) ([]*blockdev.Device, error) {
+	if err := sk.failed[disk.Name]; err != nil {
 		return nil, err
 	}
 	var out []*blockdev.Device
-	for _, d := range st.devices {
+	for _, d := range sk.devices {
 		if d.On(disk.Name) {
 			out = append(out, d)
 		}
@@ -108,8 +108,8 @@ func (st *stack) on(disk *blockdev.Device) ([]*blockdev.Device, error) {
 }
 
 // inspect reads what is on these.
-func (st *stack) inspect(p paths, disk *blockdev.Device) ([]*blockdev.Device, error) {
-	devices, err := st.on(disk)
+func (sk *stack) inspect(p paths, disk *blockdev.Device) ([]*blockdev.Device, error) {
+	devices, err := sk.on(disk)
 	if err != nil {
 		return nil, err
 	}
@@ -117,18 +117,18 @@ func (st *stack) inspect(p paths, disk *blockdev.Device) ([]*blockdev.Device, er
 }
 
 // stackOf runs all layers over disks, and notes what was activated.
-func (m *Machine) stackOf(ctx context.Context, p paths, disks []*blockdev.Device) *stack {
-	st := stand(ctx, p, layers(p), disks)
-	for _, a := range st.active {
-		m.active = slices.DeleteFunc(m.active, func(old active) bool { return old.same(a.layer, a.assembly.Name) })
-		m.active = append(m.active, a)
+func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device) *stack {
+	sk := stand(ctx, p, layers(p), disks)
+	for _, a := range sk.active {
+		st.active = slices.DeleteFunc(st.active, func(old active) bool { return old.same(a.layer, a.assembly.Name) })
+		st.active = append(st.active, a)
 	}
-	return st
+	return sk
 }
 
 // takeDown takes down what stands on a disk, the last first; errInUse: it is in use.
-func (m *Machine) takeDown(ctx context.Context, disk string) error {
-	for i, a := range slices.Backward(m.active) {
+func (st *Storage) takeDown(ctx context.Context, disk string) error {
+	for i, a := range slices.Backward(st.active) {
 		if !slices.ContainsFunc(a.assembly.Members, func(d *blockdev.Device) bool { return d.On(disk) }) {
 			continue
 		}
@@ -139,7 +139,7 @@ func (m *Machine) takeDown(ctx context.Context, disk string) error {
 		case err != nil:
 			return fmt.Errorf("%s of %s: %w", a.layer.Name(), a.assembly.Name, err)
 		}
-		m.active = slices.Delete(m.active, i, i+1)
+		st.active = slices.Delete(st.active, i, i+1)
 	}
 	return nil
 }

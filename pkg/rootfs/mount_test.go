@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
@@ -36,7 +37,7 @@ func TestExplainMount(t *testing.T) {
 		if !errors.Is(err, tt.cause) {
 			t.Errorf("%v became %v", tt.cause, err)
 		}
-		if got := hint(err); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+		if got := sequence.Hint(err); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
 			t.Errorf("%v: hint is %q, want %q in it", tt.cause, got, tt.want)
 		}
 	}
@@ -61,7 +62,7 @@ func TestNeedsReplay(t *testing.T) {
 		{"ext4", unix.EACCES, false},
 		{"ext4", nil, false},
 	} {
-		c := volume{Device: &blockdev.Device{Name: "none"}, FSType: tt.fstype}
+		c := Volume{Device: &blockdev.Device{Name: "none"}, FSType: tt.fstype}
 		if got := needsReplay(c, tt.err); got != tt.want {
 			t.Errorf("%s, %v: %v", tt.fstype, tt.err, got)
 		}

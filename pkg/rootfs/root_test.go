@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
@@ -93,17 +94,16 @@ func TestCandidates(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := Machine{sessions: someSessions(1)}
 			plan, err := bootspec.Parse(cmdline.Parse(tt.root))
 			if err != nil {
 				t.Fatal(err)
 			}
-			m.spec.Root = plan.Root
+			m := rootAt(plan.Root, 1)
 			for _, d := range strings.Fields(tt.disks) {
 				m.disks = append(m.disks, ourDisk(d, 0, 0))
 			}
 			var got []*blockdev.Device
-			if d := m.spec.Root.Device; d.Given() {
+			if d := m.Spec.Root.Device; d.Given() {
 				got, err = m.search(t.Context(), paths{sys, "/dev"}, d.V)
 			} else {
 				got, err = m.everything(t.Context(), paths{sys, "/dev"})
@@ -114,7 +114,7 @@ func TestCandidates(t *testing.T) {
 			if (err != nil) != (tt.err != "") || err != nil && !strings.HasPrefix(err.Error(), tt.err) {
 				t.Errorf("error is %v, want %s", err, tt.err)
 			}
-			if got := hint(err); got != tt.hint {
+			if got := sequence.Hint(err); got != tt.hint {
 				t.Errorf("hint is %q, want %q", got, tt.hint)
 			}
 		})
@@ -124,11 +124,11 @@ func TestCandidates(t *testing.T) {
 // What the command line names is believed: neither file system nor init is
 // looked for anywhere else.
 func TestRootAsNamed(t *testing.T) {
-	var m Machine
-	m.spec.Root.FSType = bootspec.Value[string]{V: "ext3", From: "rootfstype="}
+	m, _ := withSessions(0)
+	m.Spec.Root.FSType = bootspec.Value[string]{V: "ext3", From: "rootfstype="}
 	d := partitionOf(ourDisk("none", 0, 0), 2)
 	c, err := m.probe(t.Context(), d)
-	if want := (volume{Device: d, FSType: "ext3"}); c != want || err != nil {
+	if want := (Volume{Device: d, FSType: "ext3"}); c != want || err != nil {
 		t.Errorf("volume is %+v, error %v, want %+v", c, err, want)
 	}
 	m.Plan.Init = bootspec.Value[string]{V: "/bin/sh", From: "init="}

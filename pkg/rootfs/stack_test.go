@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -73,7 +73,7 @@ func TestLayers(t *testing.T) {
 	if got := upper.Disks(); names(got) != "sda sdb" || got[1].LUN == nil || got[1].LUN.Number != 1 {
 		t.Errorf("upper stands on %s", names(got))
 	}
-	m := Machine{active: slices.Clone(st.active)}
+	m := Storage{active: slices.Clone(st.active)}
 	if err := m.takeDown(t.Context(), "sdc"); err != nil || len(off) > 0 {
 		t.Errorf("%v: taken down are %q", err, off)
 	}
@@ -81,7 +81,7 @@ func TestLayers(t *testing.T) {
 		t.Errorf("%v: taken down are %q", err, off)
 	}
 	for _, cause := range []error{unix.EBUSY, unix.EIO} {
-		m = Machine{active: []active{{volumes{err: cause}, blockdev.Assembly{Name: "group", Members: disks[:1]}}}}
+		m = Storage{active: []active{{volumes{err: cause}, blockdev.Assembly{Name: "group", Members: disks[:1]}}}}
 		if err := m.takeDown(t.Context(), "sda"); errors.Is(err, errInUse) != (cause == unix.EBUSY) || err == nil || len(m.active) != 1 {
 			t.Errorf("%v: %v", cause, err)
 		}

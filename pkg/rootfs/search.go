@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
@@ -50,9 +51,9 @@ var kernelPaths = paths{"/sys", "/dev"}
 // *notFoundError. A disk is counted in the order of the sessions, and the first
 // letter stands for whichever disk of the first target has the partition, if the
 // LUN was left open and there are several.
-func (m *Machine) search(ctx context.Context, p paths, want bootspec.Device) ([]*blockdev.Device, error) {
-	disks := m.allDisks()
-	if want.By != bootspec.BySession && want.By != bootspec.ByPath && m.spec.Root.AnyDisk.V {
+func (st *Storage) search(ctx context.Context, p paths, want bootspec.Device) ([]*blockdev.Device, error) {
+	disks := st.allDisks()
+	if want.By != bootspec.BySession && want.By != bootspec.ByPath && st.Spec.Root.AnyDisk.V {
 		others, err := blockdev.Disks(p.sys)
 		if err != nil {
 			return nil, err
@@ -63,45 +64,45 @@ func (m *Machine) search(ctx context.Context, p paths, want bootspec.Device) ([]
 			}
 		}
 	}
-	return m.searchAt(ctx, p, want, disks)
+	return st.searchAt(ctx, p, want, disks)
 }
 
 // searchAt searches disks only; a name by which disks are counted, or that stands
 // for a LUN, needs no look at any.
-func (m *Machine) searchAt(ctx context.Context, p paths, want bootspec.Device, disks []*blockdev.Device) ([]*blockdev.Device, error) {
+func (st *Storage) searchAt(ctx context.Context, p paths, want bootspec.Device, disks []*blockdev.Device) ([]*blockdev.Device, error) {
 	switch want.By {
 	case bootspec.BySession:
-		return m.searchNames(ctx, p, m.counted(false), want)
+		return st.searchNames(ctx, p, st.counted(false), want)
 	case bootspec.ByPath:
-		return m.searchNames(ctx, p, m.allDisks(), want)
+		return st.searchNames(ctx, p, st.allDisks(), want)
 	}
-	return m.searchInside(ctx, p, disks, want)
+	return st.searchInside(ctx, p, disks, want)
 }
 
 // is tells whether a disk, the i-th that counts, has a name that says nothing of what
 // is on it.
-func (m *Machine) is(d *blockdev.Device, i int, want bootspec.Device) bool {
-	at := m.sessionOf(d)
+func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
+	at := st.sessionOf(d)
 	switch want.By {
 	case bootspec.BySession:
 		return want.Disk == i || want.Disk == 0 && at == 0
 	case bootspec.ByPath:
-		return at >= 0 && m.sessions[at].Target == want.Text && slices.Contains(m.sessions[at].Known(), want.Portal) && d.LUN.Number == uint64(want.LUN)
+		return at >= 0 && st.Sessions.List()[at].Target == want.Text && slices.Contains(st.Sessions.List()[at].Known(), want.Portal) && d.LUN.Number == uint64(want.LUN)
 	}
 	return false
 }
 
 // searchNames is for names that need nothing but the kernel's list of disks.
-func (m *Machine) searchNames(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
+func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
 	missing := &notFoundError{want: want}
-	st := m.stackOf(ctx, p, disks)
+	standing := st.stackOf(ctx, p, disks)
 	for i, d := range disks {
-		devices, err := st.on(d)
+		devices, err := standing.on(d)
 		if err != nil {
 			return nil, err
 		}
-		ok := m.is(d, i, want)
+		ok := st.is(d, i, want)
 		if devices[0].Size == 0 {
 			missing.unread = append(missing.unread, unread{d.Name, errNoSize})
 		}
@@ -119,21 +120,21 @@ func (m *Machine) searchNames(ctx context.Context, p paths, disks []*blockdev.De
 }
 
 // searchInside is for names that stand in superblocks and partition tables.
-func (m *Machine) searchInside(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
+func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	var all []*blockdev.Device
-	missing := &notFoundError{want: want, any: m.spec.Root.AnyDisk.V}
-	st := m.stackOf(ctx, p, disks)
+	missing := &notFoundError{want: want, any: st.Spec.Root.AnyDisk.V}
+	standing := st.stackOf(ctx, p, disks)
 	for _, d := range disks {
-		end := doing(ctx, "reading the partitions and superblocks of "+d.Name)
-		found, err := st.inspect(p, d)
+		end := sequence.Doing(ctx, "reading the partitions and superblocks of "+d.Name)
+		found, err := standing.inspect(p, d)
 		end()
 		if errors.Is(err, blockdev.ErrNoTable) {
-			m.Log.Debugf("%v", err)
+			st.Log.Debugf("%v", err)
 		} else if err != nil {
-			m.Log.Warnf("%v", err) // root may be on another disk
+			st.Log.Warnf("%v", err) // root may be on another disk
 		}
 		all = append(all, found...)
-		missing.unread = append(missing.unread, m.unreadIn(d, found, err)...)
+		missing.unread = append(missing.unread, st.unreadIn(d, found, err)...)
 		for _, dev := range found {
 			missing.seen = append(missing.seen, dev.Describe())
 		}
@@ -147,9 +148,9 @@ func (m *Machine) searchInside(ctx context.Context, p paths, disks []*blockdev.D
 
 // unreadIn tells whether a disk of ours could not be read, for a reason that may
 // pass; err is of its partition table.
-func (m *Machine) unreadIn(d *blockdev.Device, found []*blockdev.Device, err error) []unread {
+func (st *Storage) unreadIn(d *blockdev.Device, found []*blockdev.Device, err error) []unread {
 	switch {
-	case !d.In(m.allDisks()):
+	case !d.In(st.allDisks()):
 		return nil
 	case len(found) > 0 && found[0].Size == 0:
 		return []unread{{d.Name, errNoSize}}
@@ -166,16 +167,16 @@ func (m *Machine) unreadIn(d *blockdev.Device, found []*blockdev.Device, err err
 
 // everything lists all devices of the sessions' disks, for a root that nobody
 // named.
-func (m *Machine) everything(ctx context.Context, p paths) ([]*blockdev.Device, error) {
-	return m.devicesOf(ctx, p, m.counted(true))
+func (st *Storage) everything(ctx context.Context, p paths) ([]*blockdev.Device, error) {
+	return st.devicesOf(ctx, p, st.counted(true))
 }
 
 // devicesOf lists the devices of disks, the likeliest of each first.
-func (m *Machine) devicesOf(ctx context.Context, p paths, disks []*blockdev.Device) ([]*blockdev.Device, error) {
+func (st *Storage) devicesOf(ctx context.Context, p paths, disks []*blockdev.Device) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
-	st := m.stackOf(ctx, p, disks)
+	standing := st.stackOf(ctx, p, disks)
 	for _, d := range disks {
-		devices, err := st.on(d)
+		devices, err := standing.on(d)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"path/filepath"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
@@ -36,13 +37,13 @@ func TestCheckOverlay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := &Machine{Plan: plan, sessions: someSessions(1), disks: []*blockdev.Device{ourDisk("sda", 0, 0), ourDisk("sdb", 0, 1)}}
-		m.root = volume{Device: ourDisk(strings.TrimSuffix(tt.root, "1"), 0, 0), FSType: tt.fstype}
-		if m.root.Name != tt.root {
-			m.root.Device = partitionOf(m.root.Device, 1)
+		m, _ := withSessions(1)
+		m.Plan, m.disks = &plan, []*blockdev.Device{ourDisk("sda", 0, 0), ourDisk("sdb", 0, 1)}
+		root := Volume{Device: ourDisk(strings.TrimSuffix(tt.root, "1"), 0, 0), FSType: tt.fstype}
+		if root.Name != tt.root {
+			root.Device = partitionOf(root.Device, 1)
 		}
-
-		if err := m.checkOverlay(sys); (err != nil) != tt.stops || tt.stops && (hint(err) == "" || heals(err)) {
+		if err := m.checkOverlay(sys, root); (err != nil) != tt.stops || tt.stops && (sequence.Hint(err) == "" || sequence.Heals(err)) {
 			t.Errorf("%s on %s, %s: %v", tt.line, tt.root, tt.fstype, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -57,44 +57,44 @@ func together(a, b error) error {
 }
 
 // named finds the device that want names, and its file system.
-func (m *Machine) named(ctx context.Context, want bootspec.Device) finder {
+func (st *Storage) named(ctx context.Context, want bootspec.Device) finder {
 	choose := func(devices []*blockdev.Device, err error) error {
 		if err != nil {
 			return err
 		}
-		return m.choose(ctx, want, devices)
+		return st.choose(ctx, want, devices)
 	}
 	return finder{
-		all:    func() error { return choose(m.search(ctx, kernelPaths, want)) },
-		at:     func(fresh []*blockdev.Device) error { return choose(m.searchAt(ctx, kernelPaths, want, fresh)) },
-		events: true, others: m.spec.Root.AnyDisk.V,
+		all:    func() error { return choose(st.search(ctx, kernelPaths, want)) },
+		at:     func(fresh []*blockdev.Device) error { return choose(st.searchAt(ctx, kernelPaths, want, fresh)) },
+		events: true, others: st.Spec.Root.AnyDisk.V,
 	}
 }
 
 // holding finds the first device with an init.
-func (m *Machine) holding(ctx context.Context) finder {
+func (st *Storage) holding(ctx context.Context) finder {
 	look := func(devices []*blockdev.Device, err error) error {
 		if err != nil {
 			return err
 		}
-		return m.lookForInit(ctx, devices)
+		return st.lookForInit(ctx, devices)
 	}
 	return finder{
-		all: func() error { return look(m.everything(ctx, kernelPaths)) },
-		at:  func(fresh []*blockdev.Device) error { return look(m.devicesOf(ctx, kernelPaths, fresh)) },
+		all: func() error { return look(st.everything(ctx, kernelPaths)) },
+		at:  func(fresh []*blockdev.Device) error { return look(st.devicesOf(ctx, kernelPaths, fresh)) },
 	}
 }
 
 // choose takes the device that was found. Of several copies it is the first that
 // holds an init.
-func (m *Machine) choose(ctx context.Context, want bootspec.Device, devices []*blockdev.Device) error {
+func (st *Storage) choose(ctx context.Context, want bootspec.Device, devices []*blockdev.Device) error {
 	if len(devices) == 1 {
-		c, err := m.probe(ctx, devices[0])
-		m.root = c
+		c, err := st.probe(ctx, devices[0])
+		st.root = c
 		return err
 	}
-	m.Log.Warnf("root %s is the name of %d devices: the first with an init is taken", want, len(devices))
-	return m.lookForInit(ctx, devices)
+	st.Log.Warnf("root %s is the name of %d devices: the first with an init is taken", want, len(devices))
+	return st.lookForInit(ctx, devices)
 }
 
 // noInitError says that no device holds an init.

@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
@@ -17,11 +18,11 @@ import (
 // its own: today's init programs are there themselves. It is read-only as long
 // as root is. What is no block device that we could find is left to the real
 // system, and so is what fstab calls noauto.
-func (m *Machine) mountUsr(ctx context.Context) error {
-	defer doing(ctx, "reading the files of "+m.root.Name+", or mounting /usr")()
-	entries, err := switchroot.ReadFstab(sysroot)
+func (st *Storage) mountUsr(ctx context.Context, root Volume) error {
+	defer sequence.Doing(ctx, "reading the files of "+root.Name+", or mounting /usr")()
+	entries, err := switchroot.ReadFstab(Sysroot)
 	if err != nil {
-		m.Log.Warnf("/usr is not mounted: %v", err)
+		st.Log.Warnf("/usr is not mounted: %v", err)
 		return nil
 	}
 	i := slices.IndexFunc(entries, func(e switchroot.Entry) bool { return e.Dir == "/usr" && !e.Has("noauto") })
@@ -31,16 +32,16 @@ func (m *Machine) mountUsr(ctx context.Context) error {
 	e := entries[i]
 	want, ok := bootspec.ParseDevice(e.Spec)
 	if !ok {
-		m.Log.Warnf("/usr on %s in root's etc/fstab is not a disk: leaving it to the real system", e.Spec)
+		st.Log.Warnf("/usr on %s in root's etc/fstab is not a disk: leaving it to the real system", e.Spec)
 		return nil
 	}
-	err = m.mountUsrFrom(ctx, e, want)
+	err = st.mountUsrFrom(ctx, e, want)
 	if err != nil && !absent(err) { // that error names /usr itself
 		err = fmt.Errorf("/usr: %w", err)
 	}
 	switch {
 	case err != nil && e.Has("nofail"):
-		m.Log.Warnf("%v", err)
+		st.Log.Warnf("%v", err)
 	case err != nil:
 		return fmt.Errorf("root's etc/fstab: %w", err)
 	}
@@ -57,15 +58,15 @@ func ofUsr(err error) error {
 }
 
 // findUsr looks for /usr as it is looked for root.
-func (m *Machine) findUsr(ctx context.Context, want bootspec.Device) (devices []*blockdev.Device, err error) {
-	p := m.newPatience("/usr")
+func (st *Storage) findUsr(ctx context.Context, want bootspec.Device) (devices []*blockdev.Device, err error) {
+	p := st.newPatience("/usr")
 	f := finder{
 		all: func() error {
-			devices, err = m.search(ctx, kernelPaths, want)
+			devices, err = st.search(ctx, kernelPaths, want)
 			return ofUsr(err)
 		},
 		at: func(fresh []*blockdev.Device) error {
-			devices, err = m.searchAt(ctx, kernelPaths, want, fresh)
+			devices, err = st.searchAt(ctx, kernelPaths, want, fresh)
 			return ofUsr(err)
 		},
 	}
@@ -76,31 +77,31 @@ func (m *Machine) findUsr(ctx context.Context, want bootspec.Device) (devices []
 	return devices, err
 }
 
-func (m *Machine) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bootspec.Device) error {
-	dir := filepath.Join(sysroot, "usr")
+func (st *Storage) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bootspec.Device) error {
+	dir := filepath.Join(Sysroot, "usr")
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
 		return fmt.Errorf("%s: not a directory", e.Dir)
 	}
-	devices, err := m.findUsr(ctx, want)
+	devices, err := st.findUsr(ctx, want)
 	if err != nil {
 		return err
 	}
-	c := volume{Device: devices[0], FSType: e.FSType}
+	c := Volume{Device: devices[0], FSType: e.FSType}
 	if e.FSType == "auto" {
 		if c, err = probeType(devices[0]); err != nil {
 			return err
 		}
 	}
-	m.sayDirty("/usr", c)
-	return m.eachType(ctx, c, func(c volume) error {
-		defer doing(ctx, "mount of "+c.Name)()
+	st.sayDirty("/usr", c)
+	return st.eachType(ctx, c, func(c Volume) error {
+		defer sequence.Doing(ctx, "mount of "+c.Name)()
 		cfg := switchroot.MountConfig{
 			Device: c.Path(), Dir: dir, FSType: c.FSType,
-			Options: e.MountOptions(), ReadWrite: m.spec.Root.ReadWrite.V,
+			Options: e.MountOptions(), ReadWrite: st.Spec.Root.ReadWrite.V,
 		}
-		err := explainMount(cfg, m.mountVolume("/usr", c, cfg))
+		err := explainMount(cfg, st.mountVolume("/usr", c, cfg))
 		if err == nil {
-			m.Log.Infof("/usr is %s (%s)", c.Path(), c.FSType)
+			st.Log.Infof("/usr is %s (%s)", c.Path(), c.FSType)
 		}
 		return err
 	})

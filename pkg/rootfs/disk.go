@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
@@ -21,43 +22,43 @@ func newDisk(u blockdev.LUN) *blockdev.Device { return &blockdev.Device{Name: u.
 // allDisks are the disks of our sessions in the order in which they count: those of
 // LUNs that were looked at because the disks of the first scan do not have root
 // count behind them.
-func (m *Machine) allDisks() []*blockdev.Device { return slices.Concat(m.disks, m.late) }
+func (st *Storage) allDisks() []*blockdev.Device { return slices.Concat(st.disks, st.late) }
 
 // sessionOf returns the index of a disk's session; -1: it is of none of ours.
-func (m *Machine) sessionOf(d *blockdev.Device) int {
-	return slices.IndexFunc(m.sessions, func(s *session.Session) bool { return d.LUN != nil && s.SID == d.LUN.Session })
+func (st *Storage) sessionOf(d *blockdev.Device) int {
+	return slices.IndexFunc(st.Sessions.List(), func(s *session.Session) bool { return d.LUN != nil && s.SID == d.LUN.Session })
 }
 
 // ofSession tells whether the i-th session has any of these disks, and of these
 // LUNs if some are given.
-func (m *Machine) ofSession(i int, disks []*blockdev.Device, luns ...uint64) bool {
+func (st *Storage) ofSession(i int, disks []*blockdev.Device, luns ...uint64) bool {
 	return slices.ContainsFunc(disks, func(d *blockdev.Device) bool {
-		return m.sessionOf(d) == i && (len(luns) == 0 || slices.Contains(luns, d.LUN.Number))
+		return st.sessionOf(d) == i && (len(luns) == 0 || slices.Contains(luns, d.LUN.Number))
 	})
 }
 
-// findDisks scans each session that is logged in for its LUN and waits for the
+// FindDisks scans each session that is logged in for its LUN and waits for the
 // disks, in the order of the sessions, which gives the disks the same names at
 // every boot. A target without a disk stops no other, and neither does one whose
 // session is lost meanwhile: the scan goes on beside the next steps then, and
 // until it is over the target counts as one that is not there yet.
-func (m *Machine) findDisks(ctx context.Context) error {
-	m.disks, m.late, m.active = nil, nil, nil
+func (st *Storage) FindDisks(ctx context.Context) error {
+	st.disks, st.late, st.active = nil, nil, nil
 	scans, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, contain.Func("end of scans", cancel, nil))
 	var all []*sessionScan
-	for i := range m.sessions {
-		if m.logins.up(i) {
-			all = append(all, m.beginScan(scans, i))
-			m.awaitScan(ctx, all[len(all)-1])
+	for i := range st.Sessions.List() {
+		if st.Sessions.Up(i) {
+			all = append(all, st.beginScan(scans, i))
+			st.awaitScan(ctx, all[len(all)-1])
 		}
 	}
 	for _, sc := range all {
 		if sc.ended() && sc.err == nil {
-			m.takeDisks(sc)
+			st.takeDisks(sc)
 		}
 	}
-	if len(m.disks) == 0 {
+	if len(st.disks) == 0 {
 		defer cancel()
 		return firstError(all)
 	}
@@ -65,7 +66,7 @@ func (m *Machine) findDisks(ctx context.Context) error {
 		return ctx.Err()
 	}
 	for _, sc := range all {
-		m.leaveScan(sc)
+		st.leaveScan(sc)
 	}
 	return nil
 }
@@ -76,7 +77,7 @@ func firstError(all []*sessionScan) error {
 	var first error
 	for _, sc := range all {
 		<-sc.done
-		if sc.err != nil && (first == nil || heals(sc.err) && !heals(first)) {
+		if sc.err != nil && (first == nil || sequence.Heals(sc.err) && !sequence.Heals(first)) {
 			first = sc.err
 		}
 	}
@@ -84,26 +85,26 @@ func firstError(all []*sessionScan) error {
 }
 
 // takeDisks takes up what a scan has found.
-func (m *Machine) takeDisks(sc *sessionScan) {
+func (st *Storage) takeDisks(sc *sessionScan) {
 	for _, u := range sc.luns {
-		m.Log.Infof("%s", m.describe(sc.index, u))
-		m.disks = append(m.disks, newDisk(u))
+		st.Log.Infof("%s", st.describe(sc.index, u))
+		st.disks = append(st.disks, newDisk(u))
 	}
 }
 
 // leaveScan goes on without a session's disks: the scan, if it can still
 // succeed, goes on beside the next steps.
-func (m *Machine) leaveScan(sc *sessionScan) {
+func (st *Storage) leaveScan(sc *sessionScan) {
 	switch {
 	case sc.ended() && sc.err == nil:
-	case sc.ended() && !heals(sc.err):
-		m.Log.Warnf("%v", sc.err)
+	case sc.ended() && !sequence.Heals(sc.err):
+		st.Log.Warnf("%v", sc.err)
 	default:
-		m.logins.later(sc.index, func(ctx context.Context) {
+		st.Sessions.Later(sc.index, func(ctx context.Context) {
 			defer context.AfterFunc(ctx, contain.Func("end of a scan", sc.cancel, nil))()
 			<-sc.done
-			if sc.err != nil && heals(sc.err) {
-				m.lateDisks(ctx, sc.index)
+			if sc.err != nil && sequence.Heals(sc.err) {
+				st.LateDisks(ctx, sc.index)
 			}
 		})
 	}
@@ -118,13 +119,13 @@ type sessionScan struct {
 	err    error
 }
 
-func (m *Machine) beginScan(ctx context.Context, i int) *sessionScan {
+func (st *Storage) beginScan(ctx context.Context, i int) *sessionScan {
 	sc := &sessionScan{index: i, done: make(chan struct{})}
 	ctx, sc.cancel = context.WithCancel(ctx)
 	contain.Go("scan", func() {
 		defer close(sc.done)
 		sc.err = contain.Call("", func() (err error) {
-			sc.luns, err = m.sessionDisks(ctx, i)
+			sc.luns, err = st.sessionDisks(ctx, i)
 			return err
 		})
 	}, nil)
@@ -142,13 +143,13 @@ func (sc *sessionScan) ended() bool {
 
 // awaitScan returns when a scan has ended, or its session has been down for a
 // while and there are others to scan.
-func (m *Machine) awaitScan(ctx context.Context, sc *sessionScan) {
+func (st *Storage) awaitScan(ctx context.Context, sc *sessionScan) {
 	down := make(chan struct{})
-	if guard := m.guard.Load(); guard != nil && len(m.sessions) > 1 {
+	if len(st.Sessions.List()) > 1 {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		contain.Go("wait for an outage", func() {
-			if guard.WaitDown(ctx, m.sessions[sc.index], latecomers) == nil {
+			if st.Sessions.WaitDown(ctx, sc.index) == nil {
 				close(down)
 			}
 		}, nil)
@@ -160,8 +161,8 @@ func (m *Machine) awaitScan(ctx context.Context, sc *sessionScan) {
 }
 
 // describe names a disk for the log.
-func (m *Machine) describe(i int, u blockdev.LUN) string {
-	text := fmt.Sprintf("disk %s is lun %v of %s", u.Disk, iscsi.KernelLUN(u.Number), m.sessions[i].Target)
+func (st *Storage) describe(i int, u blockdev.LUN) string {
+	text := fmt.Sprintf("disk %s is lun %v of %s", u.Disk, iscsi.KernelLUN(u.Number), st.Sessions.List()[i].Target)
 	if readOnly("/sys", u.Disk) {
 		text += ", write-protected"
 	}
@@ -169,25 +170,25 @@ func (m *Machine) describe(i int, u blockdev.LUN) string {
 }
 
 // sessionDisks finds a session's disks: those of the first scan, see luns.go.
-func (m *Machine) sessionDisks(ctx context.Context, i int) (luns []blockdev.LUN, err error) {
-	s := m.sessions[i]
+func (st *Storage) sessionDisks(ctx context.Context, i int) (luns []blockdev.LUN, err error) {
+	s := st.Sessions.List()[i]
 	known, err := blockdev.LUNs("/sys", s.SID)
 	if err != nil {
 		return nil, err
 	}
-	err = m.steadily(ctx, s, func(lost bool) (err error) {
-		sc := scanner{m: m, s: s, doubtful: lost || len(known) > 0, probed: map[string]bool{}}
-		luns, err = m.scanLUN(ctx, i, sc)
+	err = st.Sessions.Steadily(ctx, s, func(lost bool) (err error) {
+		sc := scanner{st: st, s: s, doubtful: lost || len(known) > 0, probed: map[string]bool{}}
+		luns, err = st.scanLUN(ctx, i, sc)
 		return err
 	})
 	return luns, err
 }
 
 // scanLUN is one round of that.
-func (m *Machine) scanLUN(ctx context.Context, i int, sc scanner) (luns []blockdev.LUN, err error) {
-	luns, err = m.firstDisks(ctx, i, func(lun uint64) ([]blockdev.LUN, error) { return sc.scan(ctx, lun) })
+func (st *Storage) scanLUN(ctx context.Context, i int, sc scanner) (luns []blockdev.LUN, err error) {
+	luns, err = st.firstDisks(ctx, i, func(lun uint64) ([]blockdev.LUN, error) { return sc.scan(ctx, lun) })
 	if err == nil && len(luns) == 0 {
-		err = m.noDisk(ctx, sc, m.spec.Targets[i].LUN)
+		err = st.noDisk(ctx, sc, st.Spec.Targets[i].LUN)
 	}
 	return luns, err
 }
@@ -203,27 +204,27 @@ func forms(l iscsi.LUN) []uint64 {
 	return out
 }
 
-// lateDisks finds the disks of a target that came up after the others, or came
+// LateDisks finds the disks of a target that came up after the others, or came
 // back. The step that looks for root takes them up.
-func (m *Machine) lateDisks(ctx context.Context, i int) {
-	n := nag{log: m.Log, step: "disk"}
-	pause := backoff{}
+func (st *Storage) LateDisks(ctx context.Context, i int) {
+	n := sequence.RetryLog{Log: st.Log, Step: "disk"}
+	pause := sequence.Backoff{}
 	for {
-		luns, err := m.sessionDisks(ctx, i)
+		luns, err := st.sessionDisks(ctx, i)
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil && heals(err):
-			n.failed(err)
-			pause.wait(ctx)
+		case err != nil && sequence.Heals(err):
+			n.Failed(err)
+			pause.Wait(ctx)
 			continue
 		case err != nil:
-			m.Log.Warnf("%v", err)
+			st.Log.Warnf("%v", err)
 		default:
-			n.healed()
+			n.Healed()
 		}
 		for _, u := range luns {
-			m.Log.Infof("%s", m.describe(i, u))
+			st.Log.Infof("%s", st.describe(i, u))
 		}
 		return
 	}
@@ -232,46 +233,46 @@ func (m *Machine) lateDisks(ctx context.Context, i int) {
 // newDisks takes up disks that our sessions were given since they were scanned.
 // They are counted by session. Those of a session of which some are counted
 // already come behind all others.
-func (m *Machine) newDisks() {
-	for i, s := range m.sessions {
+func (st *Storage) newDisks() {
+	for i, s := range st.Sessions.List() {
 		luns, err := blockdev.LUNs("/sys", s.SID)
-		if err != nil || !m.logins.up(i) {
+		if err != nil || !st.Sessions.Up(i) {
 			continue // the session is being restarted: its disks stay
 		}
-		lun := m.spec.Targets[i].LUN
-		list := &m.disks
-		if m.ofSession(i, m.allDisks()) {
-			list = &m.late
+		lun := st.Spec.Targets[i].LUN
+		list := &st.disks
+		if st.ofSession(i, st.allDisks()) {
+			list = &st.late
 		}
 		for _, u := range luns {
-			known := newDisk(u).In(m.allDisks())
+			known := newDisk(u).In(st.allDisks())
 			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || slices.Contains(forms(lun.V), u.Number)) {
 				*list = append(*list, newDisk(u))
 			}
 		}
 	}
-	m.sortDisks()
+	st.sortDisks()
 }
 
 // sortDisks puts the disks in the order in which they are counted.
-func (m *Machine) sortDisks() {
-	for _, list := range [][]*blockdev.Device{m.disks, m.late} {
-		slices.SortStableFunc(list, func(a, b *blockdev.Device) int { return m.sessionOf(a) - m.sessionOf(b) })
+func (st *Storage) sortDisks() {
+	for _, list := range [][]*blockdev.Device{st.disks, st.late} {
+		slices.SortStableFunc(list, func(a, b *blockdev.Device) int { return st.sessionOf(a) - st.sessionOf(b) })
 	}
 }
 
 // counted returns the disks whose place in the count is known: behind a target
 // that is not there nobody knows how many disks it has. With lost, a target that
 // will never be there does not count.
-func (m *Machine) counted(lost bool) []*blockdev.Device {
+func (st *Storage) counted(lost bool) []*blockdev.Device {
 	var out []*blockdev.Device
-	for at, d := range m.allDisks() {
-		before := m.sessionOf(d)
-		if at >= len(m.disks) {
-			before = len(m.sessions)
+	for at, d := range st.allDisks() {
+		before := st.sessionOf(d)
+		if at >= len(st.disks) {
+			before = len(st.Sessions.List())
 		}
 		for i := range before {
-			if s := m.logins.state(i); s == loginPending || s == loginLost && !lost {
+			if st.Sessions.Pending(i) || st.Sessions.Lost(i) && !lost {
 				return out
 			}
 		}
@@ -281,7 +282,7 @@ func (m *Machine) counted(lost bool) []*blockdev.Device {
 }
 
 // noDisk says what the target has instead.
-func (m *Machine) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[iscsi.LUN]) error {
+func (st *Storage) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[iscsi.LUN]) error {
 	s := sc.s
 	if lun.Given() {
 		// What there is instead is found only now; the wait is for their sizes.
@@ -303,9 +304,9 @@ func (m *Machine) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[isc
 		seen = strings.Join(have, ", ")
 	}
 	if lun.Given() {
-		return withHint(fmt.Errorf("target %s has no disk at lun %v: %s", s.Target, lun.V, seen), correctLUN(lun))
+		return sequence.WithHint(fmt.Errorf("target %s has no disk at lun %v: %s", s.Target, lun.V, seen), correctLUN(lun))
 	}
-	return withHint(fmt.Errorf("target %s has no disk: %s", s.Target, seen), "map a disk for this initiator at the target")
+	return sequence.WithHint(fmt.Errorf("target %s has no disk: %s", s.Target, seen), "map a disk for this initiator at the target")
 }
 
 // whatIs describes a logical unit.
@@ -324,4 +325,13 @@ func whatIs(u blockdev.LUN) string {
 		return "a disk that is not ready"
 	}
 	return fmt.Sprintf("a disk of %d MiB", disk.Size>>20)
+}
+
+// correctLUN says what to do about a LUN that is not there, and where it is from.
+func correctLUN(lun bootspec.Value[iscsi.LUN]) string {
+	const otherwise = "or map the disk for this initiator at the target"
+	if bootspec.IsParameter(lun.From) {
+		return "correct " + strings.TrimSuffix(lun.From, " in "+bootspec.FromShell) + ", " + otherwise
+	}
+	return fmt.Sprintf("lun %v is from %s: write iscsi_lun=N for another, %s", lun.V, lun.From, otherwise)
 }

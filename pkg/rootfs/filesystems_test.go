@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 
 // What is loaded ahead: what rootfstype= names, the only file system of the
 // image, or ext4.
-func TestAheadTypes(t *testing.T) {
+func TestTypesAhead(t *testing.T) {
 	tests := []struct{ modules, aliases, fstype, want string }{
 		{"ext4 xfs", "fs-ext2:ext4 fs-ext3:ext4 fs-ext4:ext4 fs-xfs:xfs", "", "ext4"},
 		{"ext4", "fs-ext2:ext4 fs-ext3:ext4 fs-ext4:ext4", "", "ext4"},
@@ -37,11 +37,11 @@ func TestAheadTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := Machine{modules: moduleState{index: idx}}
+		var given bootspec.Value[string]
 		if tt.fstype != "" {
-			m.Plan.Root.FSType = bootspec.Value[string]{V: tt.fstype, From: "rootfstype="}
+			given = bootspec.Value[string]{V: tt.fstype, From: "rootfstype="}
 		}
-		if got := strings.Join(m.aheadTypes(), " "); got != tt.want {
+		if got := strings.Join(TypesAhead(given, idx), " "); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.modules, got, tt.want)
 		}
 	}
@@ -62,9 +62,9 @@ func TestEachType(t *testing.T) {
 		{[]error{unix.EINVAL, unix.EIO}, unix.EIO, []string{"proc", "sysfs"}},
 	}
 	for _, tt := range tests {
-		var m Machine
+		m, _ := withSessions(0)
 		var seen []string
-		err := m.eachType(t.Context(), volume{FSType: "proc,sysfs,tmpfs"}, func(c volume) error {
+		err := m.eachType(t.Context(), Volume{FSType: "proc,sysfs,tmpfs"}, func(c Volume) error {
 			seen = append(seen, c.FSType)
 			return tt.errs[len(seen)-1]
 		})

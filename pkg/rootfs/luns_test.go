@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -11,12 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
-	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
-	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
 // fakeLUNs are targets with LUNs, of which the kernel attaches those that are
@@ -102,20 +101,18 @@ func (f *fakeLUNs) detach(_ context.Context, i int, u blockdev.LUN) error {
 }
 
 // lunMachine is a machine that has scanned the first LUN of each target.
-func lunMachine(t *testing.T, f *fakeLUNs) *Machine {
+func lunMachine(t *testing.T, f *fakeLUNs) *Storage {
 	t.Helper()
-	m := &Machine{Log: kmsg.Open(kmsg.Paths{})}
+	m, _ := withSessions(len(f.luns))
 	scanned(t, m, f)
 	return m
 }
 
-// scanned gives a machine sessions with these targets, and the first LUN of each.
-func scanned(t *testing.T, m *Machine, f *fakeLUNs) {
+// scanned gives sessions these targets, and the first LUN of each.
+func scanned(t *testing.T, m *Storage, f *fakeLUNs) {
 	t.Helper()
 	m.luns = f
 	f.have = make([][]blockdev.LUN, len(f.luns))
-	m.sessions = someSessions(len(f.luns))
-	m.spec.Targets = make([]bootspec.Target, len(f.luns))
 	for i, luns := range f.luns {
 		units, err := f.attach(t.Context(), i, luns[0])
 		if err != nil {
@@ -127,7 +124,7 @@ func scanned(t *testing.T, m *Machine, f *fakeLUNs) {
 }
 
 // finding finds root on one LUN of one session, and notes what was looked at.
-func finding(m *Machine, f *fakeLUNs, i int, lun uint64) finder {
+func finding(m *Storage, f *fakeLUNs, i int, lun uint64) finder {
 	return finder{at: func(fresh []*blockdev.Device) error {
 		for _, d := range fresh {
 			at := m.sessionOf(d)
@@ -152,8 +149,8 @@ func forty() []uint64 {
 // The LUNs are looked at target by target, from the lowest number on, as far as
 // it takes.
 func TestOtherLUNs(t *testing.T) {
-	slow := temporary{&notReadyError{blockdev.LUN{Number: 1}, "iqn.x:0"}}
-	down := map[int]error{0: &recovery.DownError{}}
+	slow := sequence.Temporary(&notReadyError{blockdev.LUN{Number: 1}, "iqn.x:0"})
+	down := map[int]error{0: sequence.Temporary(errors.New("down"))}
 	for _, tt := range []struct {
 		name    string
 		f       fakeLUNs
@@ -208,9 +205,10 @@ func TestFirstDisks(t *testing.T) {
 		{"given", []uint64{1}, nil, false, true, nil, 1},
 	} {
 		f := fakeLUNs{luns: [][]uint64{tt.luns}, have: [][]blockdev.LUN{tt.attached}}
-		m := &Machine{luns: &f, spec: bootspec.Spec{Targets: make([]bootspec.Target, 1)}}
+		m, _ := withSessions(1)
+		m.luns = &f
 		if tt.given {
-			m.spec.Targets[0].LUN.From = "iscsi_lun="
+			m.Spec.Targets[0].LUN.From = "iscsi_lun="
 		}
 		scans := 0
 		found, err := m.firstDisks(t.Context(), 0, func(lun uint64) ([]blockdev.LUN, error) {
@@ -232,7 +230,8 @@ func TestFirstDisks(t *testing.T) {
 
 // The scan LUN by LUN ends with the step's time.
 func TestFirstDisksInTime(t *testing.T) {
-	m := &Machine{luns: &fakeLUNs{have: make([][]blockdev.LUN, 1)}, spec: bootspec.Spec{Targets: make([]bootspec.Target, 1)}}
+	m, _ := withSessions(1)
+	m.luns = &fakeLUNs{have: make([][]blockdev.LUN, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	scans := 0
 	_, err := m.firstDisks(ctx, 0, func(lun uint64) ([]blockdev.LUN, error) {
@@ -250,12 +249,11 @@ func TestFirstDisksInTime(t *testing.T) {
 func TestNoOtherLUNs(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1}}}
 	m := lunMachine(t, &f)
-	m.spec.Targets[0].LUN = bootspec.Value[iscsi.LUN]{From: "iscsi_lun="}
+	m.Spec.Targets[0].LUN = bootspec.Value[iscsi.LUN]{From: "iscsi_lun="}
 	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 1)); !absent(err) || len(f.events) > 0 {
 		t.Errorf("%v, %v", err, f.events)
 	}
-	m.root.Device = partitionOf(m.disks[0], 1)
-	m.detachOthers(t.Context(), rootWith(t, ""), paths{t.TempDir(), t.TempDir()})
+	m.detachOthers(t.Context(), Volume{Device: partitionOf(m.disks[0], 1)}, rootWith(t, ""), paths{t.TempDir(), t.TempDir()})
 	if len(f.events) > 0 {
 		t.Errorf("%v", f.events)
 	}
@@ -293,7 +291,7 @@ func TestCountedLate(t *testing.T) {
 	if got := show(m.counted(false)); got != " 0:0 1:0 0:5" {
 		t.Errorf("counted are%s", got)
 	}
-	m.logins = &logins{states: []loginState{loginUp, loginPending}}
+	m.Sessions.(*fakeSessions).states = []state{up, pending}
 	if got := show(m.counted(false)); got != " 0:0 1:0" {
 		t.Errorf("while one is not there:%s", got)
 	}
@@ -316,7 +314,8 @@ func TestFirstLUNs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := Machine{spec: bootspec.Spec{Root: plan.Root, Targets: plan.Targets}}
+		m := rootAt(plan.Root, 1)
+		m.Spec.Targets = plan.Targets
 		if got := m.firstLUNs(0); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", line, got, want)
 		}

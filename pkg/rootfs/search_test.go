@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"errors"
@@ -10,7 +10,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 )
 
 // A local disk vda is a copy of sdb, which is ours: same UUID, same label. It is
@@ -51,9 +50,9 @@ func TestSearchOursOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := Machine{Log: kmsg.Open(kmsg.Paths{}), sessions: someSessions(1)}
-		m.sessions[0].Target, m.sessions[0].Portals = "iqn.x", portals
-		m.spec.Root = plan.Root
+		m := rootAt(plan.Root, 1)
+		s := m.Sessions.List()[0]
+		s.Target, s.Portals = "iqn.x", portals
 		m.disks = []*blockdev.Device{ourDisk("sdb", 0, 0), ourDisk("sdc", 0, 1)}
 		got, err := m.search(t.Context(), p, plan.Root.Device.V)
 		var missing *notFoundError

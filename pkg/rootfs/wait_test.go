@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -6,20 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
-	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
 // A root that is not there is waited for as long as the command line says, then
 // each fallback has its turn, and the last one is what the error names.
 func TestFindRootWaits(t *testing.T) {
-	events, err := uevent.Listen()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = events.Close() }) // when the rows have ended
+	events := listen(t)
 	tests := []struct {
 		line        string
 		least, most time.Duration
@@ -37,21 +32,22 @@ func TestFindRootWaits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := Machine{Log: kmsg.Open(kmsg.Paths{}), Uevents: events}
-			m.spec.Root = plan.Root
+			m := rootAt(plan.Root, 0)
+			m.Uevents = events
 			began := time.Now()
-			err = m.findRoot(t.Context())
+			_, err = m.Find(t.Context())
 			var missing *notFoundError
 			if took := time.Since(began); !errors.As(err, &missing) || err.Error() != tt.want || took < tt.least || took > tt.most {
 				t.Errorf("%s: %v after %v", tt.line, err, took)
 			}
-			if got := hint(err); got != "correct root=: there is no disk" {
+			if got := sequence.Hint(err); got != "correct root=: there is no disk" {
 				t.Errorf("%s: hint is %q", tt.line, got)
 			}
 		})
 	}
 	// Without end, until the boot itself ends.
-	m := Machine{Log: kmsg.Open(kmsg.Paths{}), Uevents: events}
+	m, _ := withSessions(0)
+	m.Uevents = events
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	f := m.named(ctx, bootspec.Device{By: bootspec.ByUUID, Text: "1"})
@@ -63,16 +59,10 @@ func TestFindRootWaits(t *testing.T) {
 // The events of a disk come before its target counts as one that is there: root
 // is looked for again when it does, and not only at the next event.
 func TestTryRootLooksAgainWhenATargetComesUp(t *testing.T) {
-	events, err := uevent.Listen()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = events.Close() }()
-	log := kmsg.Open(kmsg.Paths{})
-	l := newLogins(t.Context(), log, 1, nil, nil)
-	m := Machine{Log: log, Uevents: events, logins: l}
-	changed := l.change()
-	go l.lose(0)
+	m, _ := withSessions(0)
+	m.Uevents = listen(t)
+	changed := make(chan struct{})
+	go close(changed)
 	var missing *notFoundError
 	if err := m.tryRoot(t.Context(), m.named(t.Context(), bootspec.Device{By: bootspec.ByUUID, Text: "1"}), time.Hour, changed); !errors.As(err, &missing) {
 		t.Errorf("got %v", err)

@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 // replayed, because the disk is read-only, is left alone with the option that the
 // file system has for that. Whether it has to be replayed only the kernel knows:
 // the first try is without the option.
-func (m *Machine) mountVolume(what string, c volume, cfg switchroot.MountConfig) error {
+func (st *Storage) mountVolume(what string, c Volume, cfg switchroot.MountConfig) error {
 	err := switchroot.Mount(cfg)
 	if !needsReplay(c, err) {
 		return err
@@ -22,7 +22,7 @@ func (m *Machine) mountVolume(what string, c volume, cfg switchroot.MountConfig)
 	if !ok {
 		return err
 	}
-	m.Log.Warnf("%s %s (%s): %v: mounted with %s without replaying its journal: recent writes are missing and it may be inconsistent: allow writes at the target once",
+	st.Log.Warnf("%s %s (%s): %v: mounted with %s without replaying its journal: recent writes are missing and it may be inconsistent: allow writes at the target once",
 		what, c.Path(), c.FSType, unix.EROFS, switchroot.NoReplay(c.FSType))
 	return switchroot.Mount(without)
 }
@@ -31,7 +31,7 @@ func (m *Machine) mountVolume(what string, c volume, cfg switchroot.MountConfig)
 // replayed on a disk that is read-only. ext4, xfs and f2fs say EROFS (fs/ext4/super.c:
 // ext4_load_journal; fs/xfs/xfs_log.c: xfs_log_mount; fs/f2fs/super.c:
 // f2fs_fill_super), btrfs EIO (fs/btrfs/disk-io.c: btrfs_replay_log).
-func needsReplay(c volume, err error) bool {
+func needsReplay(c Volume, err error) bool {
 	return errors.Is(err, unix.EROFS) || c.FSType == "btrfs" && errors.Is(err, unix.EIO) && readOnly("/sys", c.Name)
 }
 

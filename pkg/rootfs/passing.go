@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 )
 
 // unread is a disk that could not be looked at, for a reason that may pass: a path
@@ -92,34 +93,34 @@ const passPatience = 30 * time.Second
 // patience is how a search for root waits for what may pass. While a session is
 // down it has no end, but for rd.timeout=.
 type patience struct {
-	m     *Machine
-	nag   nag
+	st    *Storage
+	retry sequence.RetryLog
 	since time.Time // of the first such error
 	// announced are the sessions whose other LUNs were said to be looked at.
 	announced map[int]bool
 }
 
 // newPatience begins a search for "root" or "/usr".
-func (m *Machine) newPatience(what string) *patience {
-	return &patience{m: m, nag: nag{log: m.Log, step: what}}
+func (st *Storage) newPatience(what string) *patience {
+	return &patience{st: st, retry: sequence.RetryLog{Log: st.Log, Step: what}}
 }
 
 // try searches, and probes the disks that could not be read and searches again
 // until all could, or root is found, or patience is at its end.
 func (p *patience) try(ctx context.Context, search func() error) error {
-	var pause backoff
+	var pause sequence.Backoff
 	for {
 		err := search()
 		list := unreadOf(err)
 		if len(list) == 0 || ctx.Err() != nil || p.over() {
 			if err == nil {
-				p.nag.healed()
+				p.retry.Healed()
 			}
 			return err
 		}
-		p.nag.failed(err)
-		pause.wait(ctx)
-		p.m.probeAgain(ctx, list)
+		p.retry.Failed(err)
+		pause.Wait(ctx)
+		p.st.probeAgain(ctx, list)
 	}
 }
 
@@ -143,29 +144,29 @@ func (p *patience) over() bool {
 	if p.since.IsZero() {
 		p.since = time.Now()
 	}
-	if limit := p.m.Plan.Policy.Timeout.V; limit > 0 && time.Since(p.m.started) >= limit {
+	if limit := p.st.Plan.Policy.Timeout.V; limit > 0 && time.Since(p.st.Started) >= limit {
 		return true
 	}
-	return time.Since(p.since) >= passPatience && p.m.down() == ""
+	return time.Since(p.since) >= passPatience && p.st.Sessions.Down() == ""
 }
 
 // probeAgain makes the kernel read anew what it knows of disks: size, names and
 // partitions, which it does not do by itself.
-func (m *Machine) probeAgain(ctx context.Context, list []unread) {
+func (st *Storage) probeAgain(ctx context.Context, list []unread) {
 	for _, u := range list {
-		disks := m.allDisks()
+		disks := st.allDisks()
 		at := slices.IndexFunc(disks, func(d *blockdev.Device) bool { return d.Name == u.disk })
 		if at < 0 {
 			continue // what is not counted yet is scanned again
 		}
 		limited, cancel := context.WithTimeout(ctx, readyPatience)
-		err := m.steadily(limited, m.sessions[m.sessionOf(disks[at])], func(bool) error {
-			defer doing(ctx, "probe of "+u.disk)()
+		err := st.Sessions.Steadily(limited, st.Sessions.List()[st.sessionOf(disks[at])], func(bool) error {
+			defer sequence.Doing(ctx, "probe of "+u.disk)()
 			return blockdev.ProbeAgain("/sys", "/dev", u.disk)
 		})
 		cancel()
 		if err != nil {
-			m.Log.Debugf("%v", err)
+			st.Log.Debugf("%v", err)
 		}
 	}
 }

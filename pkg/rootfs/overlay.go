@@ -1,22 +1,23 @@
-package boot
+package rootfs
 
 import (
 	"fmt"
 	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 )
 
 // checkOverlay stops a boot whose command line asks for a writable layer over
 // root, which there is not, where root could be written to instead. Such an image
 // is made for many machines: its fstab makes root writable, and two that write to
 // one file system destroy it.
-func (m *Machine) checkOverlay(sys string) error {
-	ours := slices.ContainsFunc(m.allDisks(), func(d *blockdev.Device) bool { return m.root.On(d.Name) })
-	if m.Plan.Overlay == "" || !ours || neverWritten(m.root.FSType) || readOnly(sys, m.root.Name) {
+func (st *Storage) checkOverlay(sys string, root Volume) error {
+	ours := slices.ContainsFunc(st.allDisks(), func(d *blockdev.Device) bool { return root.On(d.Name) })
+	if st.Plan.Overlay == "" || !ours || neverWritten(root.FSType) || readOnly(sys, root.Name) {
 		return nil
 	}
-	return withHint(fmt.Errorf("mount %s: %s asks for a writable layer over root, which is not supported, and its LUN can be written to", m.root.Path(), m.Plan.Overlay),
+	return sequence.WithHint(fmt.Errorf("mount %s: %s asks for a writable layer over root, which is not supported, and its LUN can be written to", root.Path(), st.Plan.Overlay),
 		"write-protect the LUN at the target, remove the parameter, or add rd.iscsiroot.ignore=overlay if no other machine has this LUN")
 }
 

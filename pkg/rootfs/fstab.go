@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
@@ -16,10 +17,10 @@ var containers = []string{"LVM2_member", "linux_raid_member", "crypto_LUKS"}
 
 // namedBy returns the disks that an fstab names. hidden: it names what no disk has. Then
 // those that may hold it are among them, and those that cannot be read.
-func (m *Machine) namedBy(ctx context.Context, p paths, entries []switchroot.Entry) (named []string, hidden bool) {
-	devices, unclear := m.inspectAll(ctx, p)
+func (st *Storage) namedBy(ctx context.Context, p paths, entries []switchroot.Entry) (named []string, hidden bool) {
+	devices, unclear := st.inspectAll(ctx, p)
 	for _, e := range entries {
-		disks := m.disksOf(devices, e.Spec)
+		disks := st.disksOf(devices, e.Spec)
 		named = append(named, disks...)
 		hidden = hidden || len(disks) == 0 && (strings.HasPrefix(e.Spec, "/dev/") || strings.Contains(e.Spec, "="))
 	}
@@ -36,24 +37,24 @@ func (m *Machine) namedBy(ctx context.Context, p paths, entries []switchroot.Ent
 
 // inspectAll reads what is on the disks of the sessions. unclear are those that cannot
 // be read. A session that does not answer is asked once.
-func (m *Machine) inspectAll(ctx context.Context, p paths) (devices []*blockdev.Device, unclear []string) {
+func (st *Storage) inspectAll(ctx context.Context, p paths) (devices []*blockdev.Device, unclear []string) {
 	silent := map[int]bool{}
-	for _, d := range m.allDisks() {
-		i := m.sessionOf(d)
+	for _, d := range st.allDisks() {
+		i := st.sessionOf(d)
 		if silent[i] {
 			unclear = append(unclear, d.Name)
 			continue
 		}
 		what := "reading the partitions and superblocks of " + d.Name
-		found, err := askTarget(ctx, m, i, askPatience, what, func(ctx context.Context) ([]*blockdev.Device, error) {
+		found, err := askTarget(ctx, st, i, askPatience, what, func(ctx context.Context) ([]*blockdev.Device, error) {
 			disk := []*blockdev.Device{d}
 			return stand(ctx, p, []blockdev.Layer{partitions{p.sys}}, disk).inspect(p, d)
 		})
 		if err != nil {
-			m.Log.Debugf("%v", err)
+			st.Log.Debugf("%v", err)
 		}
-		silent[i] = heals(err)
-		if err != nil && !errors.Is(err, blockdev.ErrNoTable) || len(m.unreadIn(d, found, err)) > 0 {
+		silent[i] = sequence.Heals(err)
+		if err != nil && !errors.Is(err, blockdev.ErrNoTable) || len(st.unreadIn(d, found, err)) > 0 {
 			unclear = append(unclear, d.Name)
 		}
 		devices = append(devices, found...)
@@ -62,7 +63,7 @@ func (m *Machine) inspectAll(ctx context.Context, p paths) (devices []*blockdev.
 }
 
 // disksOf returns the disks of a device as fstab names it.
-func (m *Machine) disksOf(devices []*blockdev.Device, spec string) []string {
+func (st *Storage) disksOf(devices []*blockdev.Device, spec string) []string {
 	want, ok := bootspec.ParseDevice(spec)
 	if !ok {
 		return nil
@@ -71,9 +72,9 @@ func (m *Machine) disksOf(devices []*blockdev.Device, spec string) []string {
 	for _, d := range blockdev.Find(devices, want) {
 		out = append(out, diskNames(d)...)
 	}
-	for at, disk := range m.allDisks() {
+	for at, disk := range st.allDisks() {
 		there := func(d *blockdev.Device) bool { return d.PartitionOf(disk, want.Partition) }
-		if m.is(disk, at, want) && slices.ContainsFunc(devices, there) {
+		if st.is(disk, at, want) && slices.ContainsFunc(devices, there) {
 			return append(out, disk.Name) // the first one counts
 		}
 	}

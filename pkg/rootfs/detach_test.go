@@ -1,6 +1,7 @@
-package boot
+package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -8,9 +9,8 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
-	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
-	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
@@ -23,7 +23,7 @@ func rootWith(t *testing.T, fstab string) string {
 }
 
 // seen makes a sysfs and a devtmpfs with the disks of a machine, each with a partition.
-func seen(t *testing.T, m *Machine) paths {
+func seen(t *testing.T, m *Storage) paths {
 	t.Helper()
 	p := paths{t.TempDir(), t.TempDir()}
 	for _, d := range m.allDisks() {
@@ -34,7 +34,7 @@ func seen(t *testing.T, m *Machine) paths {
 }
 
 // left lists the LUNs that are attached, and fails unless they are counted.
-func left(t *testing.T, m *Machine, f *fakeLUNs) string {
+func left(t *testing.T, m *Storage, f *fakeLUNs) string {
 	t.Helper()
 	var got []string
 	for i, units := range f.have {
@@ -62,49 +62,49 @@ func TestDetach(t *testing.T) {
 		luns  [][]uint64
 		root  lunOf
 		fstab string
-		edit  func(*Machine, *fakeLUNs)
+		edit  func(*Storage, *fakeLUNs)
 		want  string // LUNs that stay
 	}{
 		{"root on the last", [][]uint64{forty(), {0, 1}}, lunOf{0, 39}, "", nil, "0:39 1:0"},
 		{"root on the second target", [][]uint64{{0, 1}, {0, 1, 2}}, lunOf{1, 2}, "", nil, "0:0 1:2"},
 		{"no search", [][]uint64{forty(), {0, 1}}, lunOf{0, 0}, "", nil, "0:0 1:0"},
-		{"/usr is another", [][]uint64{forty()}, lunOf{0, 39}, "", func(_ *Machine, f *fakeLUNs) { f.used = append(f.used, "sdb") }, "0:1 0:39"},
+		{"/usr is another", [][]uint64{forty()}, lunOf{0, 39}, "", func(_ *Storage, f *fakeLUNs) { f.used = append(f.used, "sdb") }, "0:1 0:39"},
 		{"fstab names one", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, named("sdc"), nil, "0:2 0:3"},
 		{"fstab names the first", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, named("sda"), nil, "0:0 0:3"},
-		{"root of any disk", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, _ *fakeLUNs) { m.spec.Root.AnyDisk.V = true }, "0:0 0:1 0:2"},
-		{"all there before", [][]uint64{{1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.sought = nil }, "0:1 0:2 0:3"},
-		{"one that was attached by hand", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { delete(m.sought, lunOf{0, 1}) }, "0:1 0:3"},
-		{"one that was scanned first later", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Machine, _ *fakeLUNs) { m.disks, m.late = append(m.disks, m.late[0]), m.late[1:] }, "0:3"},
-		{"one of another target that was scanned first later", [][]uint64{{0, 1}, {0, 1, 2}}, lunOf{1, 2}, "", func(m *Machine, _ *fakeLUNs) {
+		{"root of any disk", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Storage, _ *fakeLUNs) { m.Spec.Root.AnyDisk.V = true }, "0:0 0:1 0:2"},
+		{"all there before", [][]uint64{{1, 2, 3}}, lunOf{0, 3}, "", func(m *Storage, _ *fakeLUNs) { m.sought = nil }, "0:1 0:2 0:3"},
+		{"one that was attached by hand", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Storage, _ *fakeLUNs) { delete(m.sought, lunOf{0, 1}) }, "0:1 0:3"},
+		{"one that was scanned first later", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Storage, _ *fakeLUNs) { m.disks, m.late = append(m.disks, m.late[0]), m.late[1:] }, "0:3"},
+		{"one of another target that was scanned first later", [][]uint64{{0, 1}, {0, 1, 2}}, lunOf{1, 2}, "", func(m *Storage, _ *fakeLUNs) {
 			i := slices.IndexFunc(m.late, func(d *blockdev.Device) bool { return m.sessionOf(d) == 0 && d.LUN.Number == 1 })
 			m.disks, m.late = append(m.disks, m.late[i]), slices.Delete(m.late, i, i+1)
 		}, "0:0 0:1 1:2"},
-		{"session down", [][]uint64{{0, 1, 2, 3}, {0, 1, 2}}, lunOf{1, 2}, "", func(_ *Machine, f *fakeLUNs) {
-			f.down = map[int]error{0: &recovery.DownError{}}
+		{"session down", [][]uint64{{0, 1, 2, 3}, {0, 1, 2}}, lunOf{1, 2}, "", func(_ *Storage, f *fakeLUNs) {
+			f.down = map[int]error{0: sequence.Temporary(errors.New("down"))}
 		}, "0:0 0:1 0:2 0:3 1:2"},
-		{"not ready", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, f *fakeLUNs) {
+		{"not ready", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Storage, f *fakeLUNs) {
 			m.late, f.have[0][1].Disk = m.late[1:], ""
 		}, "0:1 0:2"},
-		{"no size", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Machine, _ *fakeLUNs) { m.late = m.late[1:] }, "0:2"},
-		{"no size, and fstab names what was not found", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "UUID=1 /srv ext4 defaults 0 0\n", func(m *Machine, _ *fakeLUNs) {
+		{"no size", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Storage, _ *fakeLUNs) { m.late = m.late[1:] }, "0:2"},
+		{"no size, and fstab names what was not found", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "UUID=1 /srv ext4 defaults 0 0\n", func(m *Storage, _ *fakeLUNs) {
 			m.late = m.late[1:]
 		}, "0:1 0:3"},
 	} {
 		f := fakeLUNs{luns: tt.luns}
 		m := lunMachine(t, &f)
-		m.root.Device = partitionOf(m.disks[0], 2)
+		root := Volume{Device: partitionOf(m.disks[0], 2)}
 		if tt.root.lun != tt.luns[tt.root.session][0] {
 			if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, tt.root.session, tt.root.lun)); err != nil {
 				t.Fatal(tt.name, err)
 			}
-			m.root.Device = partitionOf(m.late[len(m.late)-1], 2)
+			root.Device = partitionOf(m.late[len(m.late)-1], 2)
 		}
-		f.used = append(f.used, m.root.Disks()[0].Name)
+		f.used = append(f.used, root.Disks()[0].Name)
 		if tt.edit != nil {
 			tt.edit(m, &f)
 		}
 		f.events = nil
-		m.detachOthers(t.Context(), rootWith(t, tt.fstab), seen(t, m))
+		m.detachOthers(t.Context(), root, rootWith(t, tt.fstab), seen(t, m))
 		if got := left(t, m, &f); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
@@ -117,20 +117,19 @@ func TestDetach(t *testing.T) {
 // Where fstab cannot be read, nothing is detached, and a warning tells why.
 func TestDetachWithoutFstab(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1, 2}}}
-	m := lunMachine(t, &f)
-	var logged func() string
-	m.Log, logged = fileLog(t)
+	m, log := withSessions(1)
+	scanned(t, m, &f)
 	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 2)); err != nil {
 		t.Fatal(err)
 	}
-	m.root.Device = partitionOf(m.late[1], 2)
+	root := Volume{Device: partitionOf(m.late[1], 2)}
 	dir := t.TempDir()
 	writeFiles(t, map[string]string{filepath.Join(dir, "etc/fstab/x"): ""})
-	m.detachOthers(t.Context(), dir, seen(t, m))
+	m.detachOthers(t.Context(), root, dir, seen(t, m))
 	if got := left(t, m, &f); got != "0:0 0:1 0:2" {
 		t.Errorf("left are %s", got)
 	}
-	if text := logged(); !strings.Contains(text, "<4>iscsiroot: the LUNs on which root was looked for are not detached: read etc/fstab: ") {
+	if text := strings.Join(log.lines(), "\n"); !strings.Contains(text, "warning the LUNs on which root was looked for are not detached: read etc/fstab: ") {
 		t.Errorf("logged %q", text)
 	}
 }
@@ -138,7 +137,7 @@ func TestDetachWithoutFstab(t *testing.T) {
 // What fstab names stays, and what may hold what it names and no disk has.
 func TestNamedByFstab(t *testing.T) {
 	p := paths{t.TempDir(), t.TempDir()}
-	m := Machine{Log: kmsg.Open(kmsg.Paths{}), sessions: someSessions(1)}
+	m, _ := withSessions(1)
 	for i, name := range []string{"sda", "sdb", "sdc", "sdd"} {
 		m.disks = append(m.disks, ourDisk(name, 0, uint64(i)))
 	}
@@ -170,16 +169,16 @@ func TestNamedByFstab(t *testing.T) {
 
 // The error of a search for /usr names it.
 func TestUsrIsNamed(t *testing.T) {
-	m := Machine{Log: kmsg.Open(kmsg.Paths{})}
+	m, _ := withSessions(0)
 	want, _ := bootspec.ParseDevice("UUID=1")
 	_, err := m.findUsr(t.Context(), want)
 	if got := fmt.Sprint(err); got != "/usr UUID=1: the disks of our sessions have no such device" {
 		t.Error(got)
 	}
-	if got := hint(err); got != "correct /usr in root's etc/fstab: there is no disk" {
+	if got := sequence.Hint(err); got != "correct /usr in root's etc/fstab: there is no disk" {
 		t.Error(got)
 	}
-	if p := m.newPatience("/usr"); p.nag.step != "/usr" {
-		t.Error(p.nag.step)
+	if p := m.newPatience("/usr"); p.retry.Step != "/usr" {
+		t.Error(p.retry.Step)
 	}
 }

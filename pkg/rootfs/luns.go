@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
@@ -41,34 +42,34 @@ type lunKernel interface {
 }
 
 // lunOps returns the kernel, or a test's.
-func (m *Machine) lunOps() lunKernel {
-	if m.luns != nil {
-		return m.luns
+func (st *Storage) lunOps() lunKernel {
+	if st.luns != nil {
+		return st.luns
 	}
-	return sessionLUNs{m}
+	return sessionLUNs{st}
 }
 
 // leftOpen tells whether a session is up and no source names its LUN.
-func (m *Machine) leftOpen(i int) bool {
-	return m.logins.up(i) && i < len(m.spec.Targets) && !m.spec.Targets[i].LUN.Given()
+func (st *Storage) leftOpen(i int) bool {
+	return st.Sessions.Up(i) && i < len(st.Spec.Targets) && !st.Spec.Targets[i].LUN.Given()
 }
 
 // firstLUNs are the kernel's numbers that a session is scanned for, of which the
 // first that is a disk counts.
-func (m *Machine) firstLUNs(i int) []uint64 {
-	target := m.spec.Targets[i]
+func (st *Storage) firstLUNs(i int) []uint64 {
+	target := st.Spec.Targets[i]
 	if target.LUN.Given() {
 		return forms(target.LUN.V)
 	}
-	if lun, ok := m.lunOfPath(target.Name.V); ok && lun != 0 {
+	if lun, ok := st.lunOfPath(target.Name.V); ok && lun != 0 {
 		return []uint64{lun, 0}
 	}
 	return []uint64{0}
 }
 
 // lunOfPath returns the LUN of a by-path name of root at a target.
-func (m *Machine) lunOfPath(target string) (lun uint64, ok bool) {
-	root := m.spec.Root.Device
+func (st *Storage) lunOfPath(target string) (lun uint64, ok bool) {
+	root := st.Spec.Root.Device
 	return uint64(root.V.LUN), root.Given() && root.V.By == bootspec.ByPath && root.V.Text == target
 }
 
@@ -80,19 +81,19 @@ const maxProbed = 255
 // the list when it scans all, and a target that refuses even INQUIRY there is given
 // up then (drivers/scsi/scsi_scan.c: __scsi_scan_target): its LUNs are tried one by
 // one.
-func (m *Machine) firstDisks(ctx context.Context, i int, scan func(lun uint64) ([]blockdev.LUN, error)) ([]blockdev.LUN, error) {
-	for _, lun := range m.firstLUNs(i) {
+func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) ([]blockdev.LUN, error)) ([]blockdev.LUN, error) {
+	for _, lun := range st.firstLUNs(i) {
 		if found, err := scan(lun); err != nil || len(found) > 0 {
 			return found, err
 		}
 	}
-	if m.spec.Targets[i].LUN.Given() {
+	if st.Spec.Targets[i].LUN.Given() {
 		return nil, nil
 	}
 	if found, err := scan(kernel.ScanAll); err != nil || len(found) > 0 {
 		return found, err
 	}
-	if have, err := m.lunOps().attached(i); err != nil || len(have) > 0 {
+	if have, err := st.lunOps().attached(i); err != nil || len(have) > 0 {
 		return nil, err
 	}
 	for lun := uint64(1); lun <= maxProbed; lun++ {
@@ -110,8 +111,8 @@ func (m *Machine) firstDisks(ctx context.Context, i int, scan func(lun uint64) (
 // first one where it is not absent. reason is what the search met before.
 func (p *patience) onOtherLUNs(ctx context.Context, reason error, f finder) error {
 	err := reason
-	for i := range p.m.sessions {
-		if !p.m.leftOpen(i) {
+	for i := range p.st.Sessions.List() {
+		if !p.st.leftOpen(i) {
 			continue
 		}
 		var ended bool
@@ -124,28 +125,28 @@ func (p *patience) onOtherLUNs(ctx context.Context, reason error, f finder) erro
 
 // onLUNsOf looks at those of one session. ended: at no others then.
 func (p *patience) onLUNsOf(ctx context.Context, i int, err error, f finder) (ended bool, _ error) {
-	m := p.m
-	before, uerr := m.lunOps().attached(i)
+	st := p.st
+	before, uerr := st.lunOps().attached(i)
 	if uerr != nil {
-		m.Log.Warnf("%v", uerr)
+		st.Log.Warnf("%v", uerr)
 		return false, err
 	}
-	defer func() { m.noteSought(i, before) }()
-	luns, lerr := m.otherLUNs(ctx, i)
+	defer func() { st.noteSought(i, before) }()
+	luns, lerr := st.otherLUNs(ctx, i)
 	if lerr != nil {
-		err = m.withoutLUN(err, fmt.Errorf("the other LUNs of %s are not looked at: %w", m.sessions[i].Target, lerr))
+		err = st.withoutLUN(err, fmt.Errorf("the other LUNs of %s are not looked at: %w", st.Sessions.List()[i].Target, lerr))
 	}
 	p.announce(i, len(luns), err)
 	for _, lun := range luns {
-		units, aerr := m.lunOps().attach(ctx, i, lun)
+		units, aerr := st.lunOps().attach(ctx, i, lun)
 		if ctx.Err() != nil {
 			return true, err
 		}
 		if aerr != nil {
-			err = m.withoutLUN(err, aerr)
+			err = st.withoutLUN(err, aerr)
 			continue
 		}
-		fresh := m.takeLate(i, units)
+		fresh := st.takeLate(i, units)
 		if len(fresh) == 0 {
 			continue
 		}
@@ -171,13 +172,13 @@ func (p *patience) announce(i, n int, reason error) {
 	if n > 1 {
 		noun = "LUNs"
 	}
-	p.m.Log.Infof("%v: looking at %d more %s of %s", reason, n, noun, p.m.sessions[i].Target)
+	p.st.Log.Infof("%v: looking at %d more %s of %s", reason, n, noun, p.st.Sessions.List()[i].Target)
 }
 
 // withoutLUN notes a LUN that could not be attached, which may pass.
-func (m *Machine) withoutLUN(err, cause error) error {
-	if !heals(cause) && !passes(cause) {
-		m.Log.Warnf("%v", cause)
+func (st *Storage) withoutLUN(err, cause error) error {
+	if !sequence.Heals(cause) && !passes(cause) {
+		st.Log.Warnf("%v", cause)
 		return err
 	}
 	return together(err, &notFoundError{absence: absence{unread: []unread{{err: cause}}}})
@@ -186,22 +187,22 @@ func (m *Machine) withoutLUN(err, cause error) error {
 // otherLUNs lists the LUNs of a session whose disks are not counted yet, sorted.
 // A target that does not list them is asked by the kernel's own scan, which
 // attaches all that there are. With an error that may pass there may be more.
-func (m *Machine) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
-	disks := m.allDisks()
-	at := slices.IndexFunc(disks, func(d *blockdev.Device) bool { return m.sessionOf(d) == i })
+func (st *Storage) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
+	disks := st.allDisks()
+	at := slices.IndexFunc(disks, func(d *blockdev.Device) bool { return st.sessionOf(d) == i })
 	if at < 0 {
 		return nil, nil // not scanned yet: the disks of the first scan come first
 	}
-	all, err := m.lunOps().report(ctx, i, disks[at].Name)
-	if err != nil && heals(err) {
+	all, err := st.lunOps().report(ctx, i, disks[at].Name)
+	if err != nil && sequence.Heals(err) {
 		return nil, err // the session is down, say: to scan it is of no use
 	}
 	if err != nil {
-		m.Log.Debugf("%v", err)
-		if _, err = m.lunOps().attach(ctx, i, kernel.ScanAll); err != nil && !heals(err) {
+		st.Log.Debugf("%v", err)
+		if _, err = st.lunOps().attach(ctx, i, kernel.ScanAll); err != nil && !sequence.Heals(err) {
 			return nil, err
 		}
-		luns, uerr := m.lunOps().attached(i)
+		luns, uerr := st.lunOps().attached(i)
 		if uerr != nil {
 			return nil, uerr
 		}
@@ -212,31 +213,31 @@ func (m *Machine) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 		}
 	}
 	all = slices.DeleteFunc(all, func(lun uint64) bool {
-		return m.ofSession(i, m.allDisks(), lun)
+		return st.ofSession(i, st.allDisks(), lun)
 	})
 	return all, err
 }
 
 // takeLate counts disks behind all others.
-func (m *Machine) takeLate(i int, luns []blockdev.LUN) []*blockdev.Device {
+func (st *Storage) takeLate(i int, luns []blockdev.LUN) []*blockdev.Device {
 	var fresh []*blockdev.Device
 	for _, u := range luns {
 		d := newDisk(u)
-		if d.In(m.allDisks()) {
+		if d.In(st.allDisks()) {
 			continue
 		}
-		m.Log.Infof("%s", m.describe(i, u))
+		st.Log.Infof("%s", st.describe(i, u))
 		fresh = append(fresh, d)
 	}
-	m.late = append(m.late, fresh...)
+	st.late = append(st.late, fresh...)
 	return fresh
 }
 
 // sessionLUNs is the kernel itself.
-type sessionLUNs struct{ m *Machine }
+type sessionLUNs struct{ st *Storage }
 
 func (k sessionLUNs) attached(i int) ([]blockdev.LUN, error) {
-	return blockdev.LUNs("/sys", k.m.sessions[i].SID)
+	return blockdev.LUNs("/sys", k.st.Sessions.List()[i].SID)
 }
 
 // askPatience is for how long a target is waited for to answer a read, and its
@@ -245,7 +246,7 @@ func (k sessionLUNs) attached(i int) ([]blockdev.LUN, error) {
 const askPatience = 15 * time.Second
 
 func (k sessionLUNs) report(ctx context.Context, i int, name string) ([]uint64, error) {
-	return askTarget(ctx, k.m, i, askPatience, "list of the LUNs by "+name, func(context.Context) ([]uint64, error) {
+	return askTarget(ctx, k.st, i, askPatience, "list of the LUNs by "+name, func(context.Context) ([]uint64, error) {
 		return blockdev.ReportLUNs("/dev/" + name)
 	})
 }
@@ -255,9 +256,9 @@ func (k sessionLUNs) report(ctx context.Context, i int, name string) ([]uint64, 
 func (k sessionLUNs) attach(ctx context.Context, i int, lun uint64) (luns []blockdev.LUN, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
-	s := k.m.sessions[i]
-	err = k.m.steadily(ctx, s, func(lost bool) (err error) {
-		sc := scanner{m: k.m, s: s, doubtful: lost, probed: map[string]bool{}}
+	s := k.st.Sessions.List()[i]
+	err = k.st.Sessions.Steadily(ctx, s, func(lost bool) (err error) {
+		sc := scanner{st: k.st, s: s, doubtful: lost, probed: map[string]bool{}}
 		luns, err = sc.scan(ctx, lun)
 		return err
 	})
@@ -266,7 +267,7 @@ func (k sessionLUNs) attach(ctx context.Context, i int, lun uint64) (luns []bloc
 
 func (k sessionLUNs) detach(ctx context.Context, i int, u blockdev.LUN) error {
 	what := fmt.Sprintf("detaching lun %v", iscsi.KernelLUN(u.Number))
-	_, err := askTarget(ctx, k.m, i, detachPatience, what, func(ctx context.Context) (struct{}, error) {
+	_, err := askTarget(ctx, k.st, i, detachPatience, what, func(ctx context.Context) (struct{}, error) {
 		used, err := blockdev.InUse("/dev", u.Disk)
 		switch {
 		case used:
@@ -275,7 +276,7 @@ func (k sessionLUNs) detach(ctx context.Context, i int, u blockdev.LUN) error {
 			err = ctx.Err() // what waits for us has gone on
 		default:
 			if err != nil {
-				k.m.Log.Debugf("%v", err)
+				k.st.Log.Debugf("%v", err)
 			}
 			err = blockdev.Detach("/sys", u)
 		}

@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"slices"
@@ -19,16 +19,18 @@ func TestCounted(t *testing.T) {
 	all := []*blockdev.Device{ourDisk("sda", 0, 0), ourDisk("sdb", 1, 0), ourDisk("sdc", 2, 0)}
 	for _, tt := range []struct {
 		name                    string
-		states                  []loginState
+		states                  []state
 		disks                   []*blockdev.Device
 		first, second, anything string
 	}{
-		{"all there", []loginState{loginUp, loginUp, loginUp}, all, "sda1", "sdb1", "sda1 sda sdb1 sdb sdc1 sdc"},
-		{"second is late", []loginState{loginUp, loginPending, loginUp}, append(all[:1:1], all[2]), "sda1", "", "sda1 sda"},
-		{"first is late", []loginState{loginPending, loginUp, loginUp}, all[1:], "", "", ""},
-		{"first will not come", []loginState{loginLost, loginUp, loginUp}, all[1:], "", "", "sdb1 sdb sdc1 sdc"},
+		{"all there", []state{up, up, up}, all, "sda1", "sdb1", "sda1 sda sdb1 sdb sdc1 sdc"},
+		{"second is late", []state{up, pending, up}, append(all[:1:1], all[2]), "sda1", "", "sda1 sda"},
+		{"first is late", []state{pending, up, up}, all[1:], "", "", ""},
+		{"first will not come", []state{lost, up, up}, all[1:], "", "", "sdb1 sdb sdc1 sdc"},
 	} {
-		m := Machine{sessions: someSessions(3), disks: tt.disks, logins: &logins{states: tt.states}}
+		m, _ := withSessions(3)
+		m.disks = tt.disks
+		m.Sessions.(*fakeSessions).states = tt.states
 		for disk, want := range []string{tt.first, tt.second} {
 			got, _ := m.search(t.Context(), paths{sys, "/dev"}, bootspec.Device{Disk: disk, Partition: 1})
 			if names(got) != want {
@@ -64,6 +66,22 @@ func TestFormsOfALUN(t *testing.T) {
 		}
 		if got := forms(l); !slices.Equal(got, want) {
 			t.Errorf("%s: %#x, want %#x", text, got, want)
+		}
+	}
+}
+
+func TestCorrectLUN(t *testing.T) {
+	const otherwise = ", or map the disk for this initiator at the target"
+	for from, want := range map[string]string{
+		"iscsi_lun=":              "correct iscsi_lun=" + otherwise,
+		"rd.iscsiroot.lun=":       "correct rd.iscsiroot.lun=" + otherwise,
+		"iscsi_lun= in the shell": "correct iscsi_lun=" + otherwise,
+		"netroot=, 2nd":           "correct netroot=, 2nd" + otherwise,
+		"DHCP option 17":          "lun 1 is from DHCP option 17: write iscsi_lun=N for another" + otherwise,
+		"iBFT target 0":           "lun 1 is from iBFT target 0: write iscsi_lun=N for another" + otherwise,
+	} {
+		if got := correctLUN(bootspec.Value[iscsi.LUN]{V: iscsi.MakeLUN(1), From: from}); got != want {
+			t.Errorf("%s: %s, want %s", from, got, want)
 		}
 	}
 }

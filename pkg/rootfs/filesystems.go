@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"bufio"
@@ -10,32 +10,26 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
 // rootTypes are the file systems that a root is found on without being told.
 var rootTypes = []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs", "iso9660"}
 
-// loadAhead loads what root may need while the network comes up: the file
-// systems that rootfstype= names, or the only one that the image holds. Of
-// several it is ext4, because loading one for nothing can take longer than
-// waiting for the right one: btrfs measures its checksums first.
-func (m *Machine) loadAhead(ctx context.Context) error {
-	for _, t := range m.aheadTypes() {
-		if err := m.loadIfThere(ctx, "fs-"+t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *Machine) aheadTypes() []string {
-	if t := m.Plan.Root.FSType; t.Given() {
-		return strings.Split(t.V, ",")
+// TypesAhead are the file systems whose drivers are loaded while the network comes
+// up: those that rootfstype= names, or the only one that the image holds. Of several
+// it is ext4, because loading one for nothing can take longer than waiting for the
+// right one: btrfs measures its checksums first.
+func TypesAhead(given bootspec.Value[string], modules *kmod.Index) []string {
+	if given.Given() {
+		return strings.Split(given.V, ",")
 	}
 	held := map[string]string{} // type by module: ext4 is three
 	for _, t := range rootTypes {
-		if mods, _ := m.modules.index.Resolve("fs-" + t); len(mods) > 0 {
+		if mods, _ := modules.Resolve("fs-" + t); len(mods) > 0 {
 			held[mods[0].Name] = t
 		}
 	}
@@ -49,16 +43,16 @@ func (m *Machine) aheadTypes() []string {
 }
 
 // needFilesystem loads the driver of a file system, unless the kernel has it.
-func (m *Machine) needFilesystem(ctx context.Context, fstype string) error {
+func (st *Storage) needFilesystem(ctx context.Context, fstype string) error {
 	if registered(fstype) {
 		return nil
 	}
-	err := m.load(ctx, "fs-"+fstype)
-	if err != nil && m.load(ctx, fstype) == nil { // a module without the alias
+	err := st.Load(ctx, "fs-"+fstype)
+	if err != nil && st.Load(ctx, fstype) == nil { // a module without the alias
 		err = nil
 	}
 	if err != nil && !registered(fstype) {
-		return withHint(fmt.Errorf("file system %s: %w", fstype, err), "build the image with --fs "+fstype)
+		return sequence.WithHint(fmt.Errorf("file system %s: %w", fstype, err), "build the image with --fs "+fstype)
 	}
 	return nil
 }
@@ -82,12 +76,12 @@ func registered(fstype string) bool {
 // eachType calls mount for the types that a volume may be, in their order,
 // until one is right. That a type is the wrong one, or not there, is believed
 // only if there is another one to try.
-func (m *Machine) eachType(ctx context.Context, c volume, mount func(volume) error) error {
+func (st *Storage) eachType(ctx context.Context, c Volume, mount func(Volume) error) error {
 	var first error
 	var missing *modload.MissingError
 	for t := range strings.SplitSeq(c.FSType, ",") {
 		c.FSType = t
-		err := m.needFilesystem(ctx, t)
+		err := st.needFilesystem(ctx, t)
 		if err == nil {
 			err = mount(c)
 		}

@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
-	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
 // A system call that waits for a target delays a step for a limited time, and no
@@ -33,7 +32,7 @@ func TestAskTarget(t *testing.T) {
 		{"step ends", time.Hour, nil, time.Second, time.Second, "context deadline exceeded"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			m := &Machine{sessions: []*session.Session{{Record: session.Record{Target: "iqn.x:0"}}}}
+			m, _ := withSessions(1)
 			ctx, cancel := context.WithTimeout(t.Context(), tt.stop)
 			defer cancel()
 			began := time.Now()
@@ -50,12 +49,12 @@ func TestAskTarget(t *testing.T) {
 			if sequence.Heals(err) != strings.Contains(tt.text, "answer") {
 				t.Errorf("%s: %v is temporary: %v", tt.name, err, sequence.Heals(err))
 			}
-			if left := len(m.calls.names()); (left > 0) != (tt.took > tt.want) {
+			if left := len(m.Calls()); (left > 0) != (tt.took > tt.want) {
 				t.Errorf("%s: %d calls are under way", tt.name, left)
 			}
 			time.Sleep(tt.took) // until the goroutine ends
 			synctest.Wait()
-			if left := m.calls.names(); len(left) > 0 {
+			if left := m.Calls(); len(left) > 0 {
 				t.Errorf("%s: left are %q", tt.name, left)
 			}
 		})
@@ -71,7 +70,7 @@ func errorText(err error) string {
 
 // A bug in such work is an error of it.
 func TestAskTargetPanic(t *testing.T) {
-	m := &Machine{sessions: []*session.Session{{}}}
+	m, _ := withSessions(1)
 	_, err := askTarget(t.Context(), m, 0, time.Hour, "a call", func(context.Context) (int, error) { panic("torn") })
 	var bug *contain.PanicError
 	if !errors.As(err, &bug) {

@@ -1,4 +1,4 @@
-package boot
+package rootfs
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
@@ -19,8 +20,8 @@ import (
 
 // scanner looks for the disks of one session.
 type scanner struct {
-	m *Machine
-	s *session.Session
+	st *Storage
+	s  *session.Session
 	// doubtful says that the kernel may know but a part of the disks that it has:
 	// the session was lost, maybe during an earlier scan.
 	doubtful bool
@@ -31,7 +32,7 @@ type scanner struct {
 // exist after the scan; their disks are made by another thread of the kernel,
 // which announces them when their partitions are known.
 func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) {
-	end := doing(ctx, fmt.Sprintf("scan of session %d", sc.s.SID))
+	end := sequence.Doing(ctx, fmt.Sprintf("scan of session %d", sc.s.SID))
 	err := sc.s.Scan(lun)
 	end()
 	if err != nil {
@@ -45,7 +46,7 @@ func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) 
 	}
 	began := time.Now()
 	for said := false; ; {
-		err := sc.m.lookFor(ctx, look)
+		err := sc.st.lookFor(ctx, look)
 		switch {
 		case !errors.Is(err, context.DeadlineExceeded):
 			return found, err
@@ -54,11 +55,11 @@ func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) 
 		case ctx.Err() != nil:
 			return nil, err
 		case missing != nil && lun == kernel.ScanAll && len(found) > 0 && time.Since(began) >= readyPatience:
-			sc.m.Log.Warnf("%v: continuing with the others", missing)
+			sc.st.Log.Warnf("%v: continuing with the others", missing)
 			return found, nil
 		case missing != nil:
 			if !said && time.Since(began) >= readyPatience {
-				sc.m.Log.Warnf("%v: waiting for it", missing)
+				sc.st.Log.Warnf("%v: waiting for it", missing)
 				said = true
 			}
 			rescan(ctx, missing.lun)
@@ -100,7 +101,7 @@ func (sc scanner) probeAgain(ctx context.Context, u blockdev.LUN) error {
 		return nil
 	}
 	sc.probed[u.Disk] = true
-	defer doing(ctx, "probe of "+u.Disk)()
+	defer sequence.Doing(ctx, "probe of "+u.Disk)()
 	return blockdev.ProbeAgain("/sys", "/dev", u.Disk)
 }
 
@@ -112,10 +113,10 @@ const readyPatience = 5 * time.Second
 const rescanEvery = time.Second
 
 // lookFor looks at once and after each event, for a while.
-func (m *Machine) lookFor(ctx context.Context, look func(uevent.Event) (bool, error)) error {
+func (st *Storage) lookFor(ctx context.Context, look func(uevent.Event) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, rescanEvery)
 	defer cancel()
-	return m.Uevents.Wait(ctx, look)
+	return st.Uevents().Wait(ctx, look)
 }
 
 // rescan makes the kernel ask a disk for its size, and read its partitions, which it
@@ -126,7 +127,7 @@ func rescan(ctx context.Context, u blockdev.LUN) {
 	if u.Disk == "" {
 		return
 	}
-	defer doing(ctx, "rescan of "+u.Disk)()
+	defer sequence.Doing(ctx, "rescan of "+u.Disk)()
 	_ = blockdev.ProbeAgain("/sys", "/dev", u.Disk)
 }
 
@@ -166,11 +167,12 @@ func isReady(ctx context.Context, u blockdev.LUN) (bool, error) {
 	if u.Disk == "" {
 		return false, nil
 	}
-	defer doing(ctx, "open of "+u.Disk)()
+	defer sequence.Doing(ctx, "open of "+u.Disk)()
 	fd, err := unix.Open("/dev/"+u.Disk, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	switch err {
 	case nil:
-		return readWord("/sys/class/block/"+u.Disk, "size") != "0", unix.Close(fd)
+		d, err := blockdev.Read("/sys", u.Disk)
+		return err != nil || d.Size > 0, unix.Close(fd)
 	case unix.ENOENT:
 		return false, nil
 	}

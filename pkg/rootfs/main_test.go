@@ -1,0 +1,109 @@
+package rootfs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/uevent"
+)
+
+// recorder is a sequence.Logger whose lines can be looked at.
+type recorder struct {
+	mu   sync.Mutex
+	text []string
+}
+
+func (r *recorder) add(level, format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text = append(r.text, level+" "+fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Errorf(format string, args ...any) { r.add("error", format, args...) }
+func (r *recorder) Warnf(format string, args ...any)  { r.add("warning", format, args...) }
+func (r *recorder) Infof(format string, args ...any)  { r.add("info", format, args...) }
+func (r *recorder) Debugf(format string, args ...any) { r.add("debug", format, args...) }
+
+// lines returns what was logged, without the debug lines.
+func (r *recorder) lines() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []string
+	for _, l := range r.text {
+		if !strings.HasPrefix(l, "debug ") {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// state is how far a login is; the zero value is that of a session that is up.
+type state int
+
+const (
+	up state = iota
+	pending
+	lost
+)
+
+// fakeSessions are sessions without a connection.
+type fakeSessions struct {
+	list    []*session.Session
+	states  []state // of the first of them; the others are up
+	changed chan struct{}
+}
+
+func (f *fakeSessions) state(i int) state {
+	if i < len(f.states) {
+		return f.states[i]
+	}
+	return up
+}
+
+func (f *fakeSessions) List() []*session.Session                  { return f.list }
+func (f *fakeSessions) Names() string                             { return "" }
+func (f *fakeSessions) Up(i int) bool                             { return f.state(i) == up }
+func (f *fakeSessions) Pending(i int) bool                        { return f.state(i) == pending }
+func (f *fakeSessions) Lost(i int) bool                           { return f.state(i) == lost }
+func (f *fakeSessions) Waiting() []int                            { return nil }
+func (f *fakeSessions) Changed() <-chan struct{}                  { return f.changed }
+func (f *fakeSessions) Later(int, func(context.Context))          {}
+func (f *fakeSessions) Down() string                              { return "" }
+func (f *fakeSessions) WaitDown(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }
+
+func (f *fakeSessions) Steadily(_ context.Context, _ *session.Session, work func(bool) error) error {
+	return work(true)
+}
+
+// withSessions is a Storage with n sessions, and what it logs.
+func withSessions(n int) (*Storage, *recorder) {
+	log := &recorder{}
+	return New(Config{
+		Log: log, Sessions: &fakeSessions{list: someSessions(n)}, Started: time.Now(),
+		Spec: &bootspec.Spec{Targets: make([]bootspec.Target, n)}, Plan: &bootspec.Plan{},
+	}), log
+}
+
+// rootAt is a Storage that looks for this root.
+func rootAt(root bootspec.Root, n int) *Storage {
+	st, _ := withSessions(n)
+	st.Spec.Root = root
+	return st
+}
+
+// listen gives a Storage the kernel's events.
+func listen(t *testing.T) func() Uevents {
+	t.Helper()
+	events, err := uevent.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = events.Close() }) // when parallel rows have ended
+	return func() Uevents { return events }
+}

@@ -1,0 +1,75 @@
+package rootfs
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
+)
+
+func (st *Storage) mountConfig(c Volume) switchroot.MountConfig {
+	return switchroot.MountConfig{Device: c.Path(), Dir: Sysroot, FSType: c.FSType, Options: st.Spec.Root.Flags.V}
+}
+
+// look tells whether a file system holds an init that can run.
+func (st *Storage) look(ctx context.Context, c Volume) error {
+	return st.eachType(ctx, c, func(c Volume) error {
+		defer sequence.Doing(ctx, "a look at the files of "+c.Name)()
+		cfg := st.mountConfig(c)
+		return explainMount(cfg, switchroot.Look(cfg, func(dir string) error {
+			_, err := switchroot.FindInit(dir, c.Path(), st.inits())
+			return err
+		}))
+	})
+}
+
+// Mount mounts root as it will be used, and /usr if that is elsewhere. It returns it
+// with the type of its file system.
+func (st *Storage) Mount(ctx context.Context, root Volume) (Volume, error) {
+	if err := st.checkOverlay("/sys", root); err != nil {
+		return root, err
+	}
+	st.sayDirty("root", root)
+	err := st.eachType(ctx, root, func(c Volume) error {
+		cfg := st.mountConfig(c)
+		cfg.ReadWrite = st.Spec.Root.ReadWrite.V
+		root.FSType = c.FSType
+		defer sequence.Doing(ctx, "mount of "+c.Name)()
+		return explainMount(cfg, st.mountVolume("root", c, cfg))
+	})
+	if err != nil {
+		return root, err
+	}
+	return root, st.mountUsr(ctx, root)
+}
+
+// sayDirty tells what no fsck was run for. What a mount does about it, it does not
+// do where the disk is read-only.
+func (st *Storage) sayDirty(what string, c Volume) {
+	text := c.Dirty
+	if readOnly("/sys", c.Name) {
+		text, _, _ = strings.Cut(text, ": mounting it replays")
+	}
+	if text != "" {
+		st.Log.Warnf("%s %s (%s) %s", what, c.Path(), c.FSType, text)
+	}
+}
+
+// explainMount adds what to do about errors of mount that say little.
+func explainMount(c switchroot.MountConfig, err error) error {
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		return sequence.WithHint(err, "the image has no driver for "+c.FSType+": build it with --fs "+c.FSType)
+	case errors.Is(err, unix.EINVAL):
+		return sequence.WithHint(err, "check rootfstype= and rootflags=; the kernel's message above has the cause")
+	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES):
+		return sequence.WithHint(err, explainReadOnly(c))
+	case errors.Is(err, unix.EUCLEAN), errors.Is(err, unix.EIO):
+		return sequence.WithHint(err, "the file system is damaged or the disk gives errors: check it at the target with fsck")
+	}
+	return err
+}

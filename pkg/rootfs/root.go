@@ -1,0 +1,265 @@
+package rootfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
+	"github.com/iscsiroot/iscsiroot/pkg/uevent"
+)
+
+// inits are the programs to look for.
+func (st *Storage) inits() []string {
+	if st.Plan.Init.Given() {
+		return []string{st.Plan.Init.V}
+	}
+	return switchroot.DefaultInits()
+}
+
+// rootWait is for how long a root that was named is waited for: its disk is
+// there when this begins, so only its partitions can be late.
+const rootWait = 5 * time.Second
+
+// Find decides which device is root and what file system it holds. While it is not
+// found, and a target is not there yet, root may be on that one.
+func (st *Storage) Find(ctx context.Context) (Volume, error) {
+	err := st.findRoot(ctx)
+	return st.root, err
+}
+
+func (st *Storage) findRoot(ctx context.Context) error {
+	if root := st.Spec.Root; root.Delay.V > 0 {
+		st.Log.Infof("waiting %v before looking for root (%s)", root.Delay.V, root.Delay.From)
+		if err := sequence.Sleep(ctx, root.Delay.V); err != nil {
+			return err
+		}
+	}
+	p := st.newPatience("root")
+	for {
+		changed := st.Sessions.Changed()
+		waits := st.Sessions.Waiting()
+		err := st.findRootNow(ctx, p)
+		if err == nil || len(waits) == 0 {
+			return err
+		}
+		st.detachLate(ctx)
+		if !st.waitTarget(ctx, changed, err) {
+			return err
+		}
+		st.newDisks()
+	}
+}
+
+// waitTarget waits until changed is closed: another target is there, or will
+// never be; not longer than rd.timeout= allows.
+func (st *Storage) waitTarget(ctx context.Context, changed <-chan struct{}, reason error) bool {
+	for _, i := range st.Sessions.Waiting() {
+		st.Log.Warnf("%v: waiting for target %s", reason, st.Sessions.List()[i].Target)
+	}
+	if limit := st.Plan.Policy.Timeout.V; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit-time.Since(st.Started))
+		defer cancel()
+	}
+	select {
+	case <-changed:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// findRootNow looks for root on the targets that are there.
+func (st *Storage) findRootNow(ctx context.Context, p *patience) error {
+	root := st.Spec.Root
+	if !root.Device.Given() {
+		limit := time.Duration(0)
+		if len(st.Sessions.Waiting()) > 0 {
+			limit = rootWait // of two inits the one on a first LUN counts
+		}
+		return st.searchRoot(ctx, p, st.holding(ctx), limit)
+	}
+	err := st.searchRoot(ctx, p, st.named(ctx, root.Device.V), root.Wait.Or(rootWait))
+	for _, other := range root.Fallbacks {
+		var missing *notFoundError
+		if !errors.As(err, &missing) {
+			break
+		}
+		st.Log.Warnf("%v: trying %s %s", err, other.From, other.V)
+		err = p.try(ctx, st.named(ctx, other.V).all)
+	}
+	return err
+}
+
+// searchRoot looks at the disks that there are, then at the other LUNs, and waits
+// for a device that is absent for as long as limit. What else may bring it before
+// is waited for first.
+func (st *Storage) searchRoot(ctx context.Context, p *patience, f finder, limit time.Duration) error {
+	err := p.try(ctx, f.all)
+	first := time.Duration(0)
+	if f.others || len(st.Sessions.Waiting()) > 0 {
+		first = min(limit, rootWait)
+	}
+	if absent(err) && first > 0 {
+		err = st.waitRoot(ctx, f, first, err)
+	}
+	if absent(err) {
+		err = p.everywhere(ctx, err, f)
+	}
+	if absent(err) && limit > first {
+		err = st.waitRoot(ctx, f, limit-first, err)
+	}
+	return err
+}
+
+// waitRoot tries to find a device until it is there, for as long as limit. Only
+// a device that is absent is waited for: one that is no root stays none. reason is
+// the end of the last try.
+func (st *Storage) waitRoot(ctx context.Context, f finder, limit time.Duration, reason error) error {
+	began := time.Now()
+	n := sequence.RetryLog{Log: st.Log, Step: "root"}
+	st.Log.Infof("%v: waiting for it", reason)
+	for {
+		changed := st.Sessions.Changed()
+		left := limit - time.Since(began)
+		err := st.tryRoot(ctx, f, min(max(left, 0), sequence.SecondLine), changed)
+		switch {
+		case err == nil:
+			n.Healed()
+			return nil
+		case !absent(err), ctx.Err() != nil, time.Since(began) >= limit:
+			return err
+		}
+		n.Failed(err)
+	}
+}
+
+// tryRoot looks for a device at once and after each event that may bring it.
+// After limit, or when a target's login has changed, it returns what was wrong
+// the last time: the disks of a target count from that change on, which is after
+// their events.
+func (st *Storage) tryRoot(ctx context.Context, f finder, limit time.Duration, changed <-chan struct{}) error {
+	wait, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	contain.Go("wait for a target", func() {
+		select {
+		case <-changed:
+			cancel()
+		case <-wait.Done():
+		}
+	}, nil)
+	var last error
+	err := st.Uevents().Wait(wait, func(ev uevent.Event) (bool, error) {
+		if ev.Action != "" && (ev.Subsystem != "block" || !f.events) {
+			return false, nil
+		}
+		st.newDisks()
+		last = f.all()
+		if absent(last) {
+			return false, nil
+		}
+		return true, last
+	})
+	timeIsUp := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) && ctx.Err() == nil
+	if timeIsUp && last != nil {
+		return last
+	}
+	return err
+}
+
+// lookForInit takes the first device with a file system with an init.
+func (st *Storage) lookForInit(ctx context.Context, devices []*blockdev.Device) error {
+	none := &noInitError{where: st.Sessions.Names()}
+	for _, d := range devices {
+		c, err := st.probe(ctx, d)
+		if err == nil {
+			err = st.look(ctx, c)
+		}
+		if err == nil {
+			st.root = c
+			st.Log.Infof("root is %s (%s): it holds an init", c.Path(), c.FSType)
+			return nil
+		}
+		text := err.Error()
+		if h := sequence.Hint(err); h != "" {
+			text += " (" + h + ")"
+		}
+		none.seen = append(none.seen, text)
+		if passes(err) {
+			none.unread = append(none.unread, unreadOn(d, err)...)
+		}
+	}
+	return none
+}
+
+// probe finds a device's file system. One that rootfstype= names is believed;
+// of several it is the one that is there.
+func (st *Storage) probe(ctx context.Context, d *blockdev.Device) (Volume, error) {
+	defer sequence.Doing(ctx, "reading the superblocks of "+d.Name)()
+	given := st.Spec.Root.FSType
+	if given.Given() && !strings.Contains(given.V, ",") {
+		return Volume{Device: d, FSType: given.V}, nil
+	}
+	if given.Given() {
+		fsys, err := blockdev.ProbeDevice(d.Path())
+		return Volume{Device: d, FSType: pick(given.V, fsys, err), Dirty: fsys.Dirty}, nil
+	}
+	return probeType(d)
+}
+
+// probeType finds a device's file system by its superblock.
+func probeType(d *blockdev.Device) (Volume, error) {
+	fsys, err := blockdev.ProbeDevice(d.Path())
+	if err == nil {
+		if err = fsys.Root(); err != nil {
+			err = fmt.Errorf("probe %s: %w", d.Path(), err)
+		}
+	}
+	var several *blockdev.AmbiguousError
+	if errors.As(err, &several) {
+		err = sequence.WithHint(err, "name it with rootfstype=")
+	}
+	if passes(err) {
+		err = &unreadError{unreadOn(d, err), err}
+	}
+	return Volume{Device: d, FSType: fsys.Type, Dirty: fsys.Dirty}, err
+}
+
+// pick returns the type of a list that a device holds, or the whole list where
+// none of it was found.
+func pick(list string, fsys blockdev.Filesystem, err error) string {
+	found := []blockdev.Filesystem{fsys}
+	var several *blockdev.AmbiguousError
+	if errors.As(err, &several) {
+		found = several.Found
+	}
+	for t := range strings.SplitSeq(list, ",") {
+		for _, f := range found {
+			if f.Type == t {
+				return t
+			}
+		}
+	}
+	return list
+}
+
+// Check makes sure that the real system can start before the initramfs is given up.
+func (st *Storage) Check(ctx context.Context, root Volume) (start Start, err error) {
+	defer sequence.Doing(ctx, "reading the files of "+root.Name)()
+	if start.Init, err = switchroot.FindInit(Sysroot, root.Path(), st.inits()); err != nil {
+		if st.Plan.Init.Given() {
+			return start, sequence.WithHint(err, "correct init=")
+		}
+		return start, sequence.WithHint(err, "is this the root file system? correct root=, or name the program with init=PATH")
+	}
+	if start.MountPoints, err = switchroot.MountPoints(Sysroot, root.Path()); err != nil {
+		return start, sequence.WithHint(err, "or boot once with rw, so that they can be made")
+	}
+	return start, nil
+}

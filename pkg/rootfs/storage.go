@@ -1,0 +1,109 @@
+package rootfs
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/uevent"
+)
+
+// Sysroot is where root is mounted before it becomes "/".
+const Sysroot = "/sysroot"
+
+// Sessions are those of the targets, in the order of Spec.Targets, and what is known
+// of their logins and outages.
+type Sessions interface {
+	List() []*session.Session
+	Names() string      // for messages about all of them
+	Up(i int) bool      // is logged in, and was scanned to the end
+	Pending(i int) bool // is being tried
+	Lost(i int) bool    // will not come about
+	// Waiting lists those that are tried and worth waiting for.
+	Waiting() []int
+	// Changed is closed at the next change of any of these.
+	Changed() <-chan struct{}
+	// Later makes a session one that is pending until work, which goes on beside
+	// the next steps, has come to its end.
+	Later(i int, work func(context.Context))
+	// Down names those that have lost their connection; "": none has.
+	Down() string
+	// WaitDown waits until one has been down for a while.
+	WaitDown(ctx context.Context, i int) error
+	// Steadily does work that asks the target, and does it again for as long as
+	// the session was lost meanwhile. lost says that it was lost before.
+	Steadily(ctx context.Context, s *session.Session, work func(lost bool) error) error
+}
+
+// Uevents are the kernel's events: *uevent.Listener.
+type Uevents interface {
+	// Wait calls done at once, with no event, and after each event, until it
+	// returns true or an error.
+	Wait(ctx context.Context, done func(uevent.Event) (bool, error)) error
+}
+
+// Config is what a Storage needs of the machine.
+type Config struct {
+	Log      sequence.Logger
+	Sessions Sessions
+	Uevents  func() Uevents
+	// Load loads a module by its name or alias.
+	Load    func(ctx context.Context, name string) error
+	Started time.Time // of the boot
+	// Spec and Plan are what the machine was asked for. They change only while no
+	// step runs: with a retry at the shell.
+	Spec *bootspec.Spec
+	Plan *bootspec.Plan
+}
+
+// Storage is the disks of our sessions and what stands on them.
+type Storage struct {
+	Config
+	disks  []*blockdev.Device // of the first scans, in the order of the sessions
+	late   []*blockdev.Device // of LUNs that were looked at later, see allDisks
+	active []active           // what stands on them
+	sought map[lunOf]bool     // LUNs that a search has attached
+	luns   lunKernel          // of a test; nil: the kernel itself
+	calls  calls
+	root   Volume // by the last search for root
+}
+
+// New returns a Storage without disks.
+func New(c Config) *Storage { return &Storage{Config: c} }
+
+// Forget forgets the LUNs of sessions that are no more.
+func (st *Storage) Forget() { st.sought = nil }
+
+// Volume is a device with a file system, such as root.
+type Volume struct {
+	*blockdev.Device
+	FSType string // types to try, with commas if there are several, until it is mounted
+	Dirty  string // what the superblock says of an end that was not clean
+}
+
+// OnSession tells whether any of it is on a disk of a session.
+func (v Volume) OnSession(sid uint32) bool {
+	return v.Device != nil && slices.ContainsFunc(v.Disks(), func(d *blockdev.Device) bool {
+		return d.LUN != nil && d.LUN.Session == sid
+	})
+}
+
+// ByHand is a root that a person has mounted: the device's name and its file
+// system.
+func ByHand(name, fstype string) Volume {
+	d, err := blockdev.Read("/sys", name)
+	if err != nil { // a name that the kernel does not give
+		d = &blockdev.Device{Name: name}
+	}
+	return Volume{Device: d, FSType: fstype}
+}
+
+// Start is how the real system starts.
+type Start struct {
+	Init        string   // the program, as root has it
+	MountPoints []string // directories that take the initramfs's file systems
+}
