@@ -25,9 +25,11 @@ func Partitions(sys string, disk *Device) ([]*Device, error) {
 			p := readAttributes(sub)
 			p.partition(disk, n, sub)
 			parts = append(parts, p)
+			for i := len(parts) - 1; i > 0 && parts[i-1].Partition.Number > n; i-- { // sda10 comes before sda2
+				parts[i-1], parts[i] = parts[i], parts[i-1]
+			}
 		}
 	}
-	slices.SortFunc(parts, func(a, b *Device) int { return a.Partition.Number - b.Partition.Number })
 	return parts, nil
 }
 

@@ -12,7 +12,7 @@ import (
 func (m *Machine) newStorage() *rootfs.Storage {
 	return rootfs.New(rootfs.Config{
 		Log:      m.Log,
-		Sessions: known{m},
+		Sessions: (*known)(m),
 		Uevents:  func() rootfs.Uevents { return m.Uevents },
 		Load:     m.load,
 		Started:  m.started,
@@ -48,26 +48,26 @@ func (m *Machine) checkRoot(ctx context.Context) (err error) {
 var errNoGuard = errors.New("the agent has the sessions")
 
 // known is what rootfs knows of the sessions.
-type known struct{ m *Machine }
+type known Machine
 
-func (k known) List() []*session.Session { return k.m.sessions }
-func (k known) Names() string            { return k.m.sessionNames() }
-func (k known) Up(i int) bool            { return k.m.logins.up(i) }
-func (k known) Pending(i int) bool       { return k.m.logins.state(i) == loginPending }
-func (k known) Lost(i int) bool          { return k.m.logins.state(i) == loginLost }
-func (k known) Waiting() []int           { return k.m.logins.waits() }
-func (k known) Changed() <-chan struct{} { return k.m.logins.change() }
-func (k known) Down() string             { return k.m.down() }
+func (k *known) List() []*session.Session { return k.sessions }
+func (k *known) Names() string            { return (*Machine)(k).sessionNames() }
+func (k *known) Up(i int) bool            { return k.logins.up(i) }
+func (k *known) Pending(i int) bool       { return k.logins.state(i) == loginPending }
+func (k *known) Lost(i int) bool          { return k.logins.state(i) == loginLost }
+func (k *known) Waiting() []int           { return k.logins.waits() }
+func (k *known) Changed() <-chan struct{} { return k.logins.change() }
+func (k *known) Down() string             { return (*Machine)(k).down() }
 
-func (k known) Later(i int, work func(context.Context)) { k.m.logins.later(i, work) }
+func (k *known) Later(i int, work func(context.Context)) { k.logins.later(i, work) }
 
-func (k known) WaitDown(ctx context.Context, i int) error {
-	if guard := k.m.guard.Load(); guard != nil {
-		return guard.WaitDown(ctx, k.m.sessions[i], latecomers)
+func (k *known) WaitDown(ctx context.Context, i int) error {
+	if guard := k.guard.Load(); guard != nil {
+		return guard.WaitDown(ctx, k.sessions[i], latecomers)
 	}
 	return errNoGuard
 }
 
-func (k known) Steadily(ctx context.Context, s *session.Session, work func(lost bool) error) error {
-	return k.m.steadily(ctx, s, work)
+func (k *known) Steadily(ctx context.Context, s *session.Session, work func(lost bool) error) error {
+	return (*Machine)(k).steadily(ctx, s, work)
 }

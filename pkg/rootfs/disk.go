@@ -254,10 +254,15 @@ func (st *Storage) newDisks() {
 	st.sortDisks()
 }
 
-// sortDisks puts the disks in the order in which they are counted.
+// sortDisks puts the disks in the order in which they are counted: by session, and as
+// they came.
 func (st *Storage) sortDisks() {
 	for _, list := range [][]*blockdev.Device{st.disks, st.late} {
-		slices.SortStableFunc(list, func(a, b *blockdev.Device) int { return st.sessionOf(a) - st.sessionOf(b) })
+		for n := range list {
+			for i := n; i > 0 && st.sessionOf(list[i-1]) > st.sessionOf(list[i]); i-- {
+				list[i-1], list[i] = list[i], list[i-1]
+			}
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ func (st *Storage) inspectAll(ctx context.Context, p paths) (devices []*blockdev
 		what := "reading the partitions and superblocks of " + d.Name
 		found, err := askTarget(ctx, st, i, askPatience, what, func(ctx context.Context) ([]*blockdev.Device, error) {
 			disk := []*blockdev.Device{d}
-			return stand(ctx, p, []blockdev.Layer{partitions{p.sys}}, disk).inspect(p, d)
+			return stand(ctx, p, []blockdev.Layer{&partitions{p.sys}}, disk).inspect(p, d)
 		})
 		if err != nil {
 			st.Log.Debugf("%v", err)

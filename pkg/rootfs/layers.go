@@ -9,7 +9,7 @@ import (
 // layers are run over our disks in this order, again and again until nothing new
 // appears.
 func layers(p paths) []blockdev.Layer {
-	return []blockdev.Layer{partitions{p.sys}}
+	return []blockdev.Layer{&partitions{p.sys}}
 }
 
 // partitions is the layer that the kernel activates by itself: it reads a disk's table
@@ -17,10 +17,10 @@ func layers(p paths) []blockdev.Layer {
 // the partitions with the disk.
 type partitions struct{ sys string }
 
-func (partitions) Name() string { return "partitions" }
+func (*partitions) Name() string { return "partitions" }
 
 // Find returns each disk: whether it has partitions, the kernel knows.
-func (partitions) Find(_ context.Context, devices []*blockdev.Device) ([]blockdev.Assembly, error) {
+func (*partitions) Find(_ context.Context, devices []*blockdev.Device) ([]blockdev.Assembly, error) {
 	var out []blockdev.Assembly
 	for _, d := range devices {
 		if d.Kind == blockdev.KindDisk || d.Kind == blockdev.KindMD {
@@ -30,8 +30,8 @@ func (partitions) Find(_ context.Context, devices []*blockdev.Device) ([]blockde
 	return out, nil
 }
 
-func (l partitions) Activate(_ context.Context, a blockdev.Assembly) ([]*blockdev.Device, error) {
+func (l *partitions) Activate(_ context.Context, a blockdev.Assembly) ([]*blockdev.Device, error) {
 	return blockdev.Partitions(l.sys, a.Members[0])
 }
 
-func (partitions) Deactivate(context.Context, blockdev.Assembly) error { return nil }
+func (*partitions) Deactivate(context.Context, blockdev.Assembly) error { return nil }

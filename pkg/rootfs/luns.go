@@ -46,7 +46,7 @@ func (st *Storage) lunOps() lunKernel {
 	if st.luns != nil {
 		return st.luns
 	}
-	return sessionLUNs{st}
+	return &sessionLUNs{st}
 }
 
 // leftOpen tells whether a session is up and no source names its LUN.
@@ -236,7 +236,7 @@ func (st *Storage) takeLate(i int, luns []blockdev.LUN) []*blockdev.Device {
 // sessionLUNs is the kernel itself.
 type sessionLUNs struct{ st *Storage }
 
-func (k sessionLUNs) attached(i int) ([]blockdev.LUN, error) {
+func (k *sessionLUNs) attached(i int) ([]blockdev.LUN, error) {
 	return blockdev.LUNs("/sys", k.st.Sessions.List()[i].SID)
 }
 
@@ -245,7 +245,7 @@ func (k sessionLUNs) attached(i int) ([]blockdev.LUN, error) {
 // commandMillis).
 const askPatience = 15 * time.Second
 
-func (k sessionLUNs) report(ctx context.Context, i int, name string) ([]uint64, error) {
+func (k *sessionLUNs) report(ctx context.Context, i int, name string) ([]uint64, error) {
 	return askTarget(ctx, k.st, i, askPatience, "list of the LUNs by "+name, func(context.Context) ([]uint64, error) {
 		return blockdev.ReportLUNs("/dev/" + name)
 	})
@@ -253,7 +253,7 @@ func (k sessionLUNs) report(ctx context.Context, i int, name string) ([]uint64, 
 
 // attach does not wait for a LUN that is not ready for longer than nothing is said
 // of it: root may be on the next one.
-func (k sessionLUNs) attach(ctx context.Context, i int, lun uint64) (luns []blockdev.LUN, err error) {
+func (k *sessionLUNs) attach(ctx context.Context, i int, lun uint64) (luns []blockdev.LUN, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
 	s := k.st.Sessions.List()[i]
@@ -265,7 +265,7 @@ func (k sessionLUNs) attach(ctx context.Context, i int, lun uint64) (luns []bloc
 	return luns, err
 }
 
-func (k sessionLUNs) detach(ctx context.Context, i int, u blockdev.LUN) error {
+func (k *sessionLUNs) detach(ctx context.Context, i int, u blockdev.LUN) error {
 	what := fmt.Sprintf("detaching lun %v", iscsi.KernelLUN(u.Number))
 	_, err := askTarget(ctx, k.st, i, detachPatience, what, func(ctx context.Context) (struct{}, error) {
 		used, err := blockdev.InUse("/dev", u.Disk)

@@ -17,14 +17,14 @@ type active struct {
 	assembly blockdev.Assembly
 }
 
-func (a active) same(layer blockdev.Layer, name string) bool {
+func (a *active) same(layer blockdev.Layer, name string) bool {
 	return a.layer.Name() == layer.Name() && a.assembly.Name == name
 }
 
 // stack is what stands on disks.
 type stack struct {
 	devices []*blockdev.Device // each behind what it stands on, disk by disk
-	active  []active           // in the order of their activation
+	active  []*active          // in the order of their activation
 	failed  map[string]error   // by disk: why not all that stands on it is known
 }
 
@@ -56,10 +56,10 @@ func (sk *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
 		sk.fail(sk.devices, fmt.Errorf("%s: %w", l.Name(), err))
 	}
 	for _, a := range found {
-		if slices.ContainsFunc(sk.active, func(other active) bool { return other.same(l, a.Name) }) {
+		if slices.ContainsFunc(sk.active, func(other *active) bool { return other.same(l, a.Name) }) {
 			continue
 		}
-		sk.active = append(sk.active, active{l, a})
+		sk.active = append(sk.active, &active{l, a})
 		devices, err := l.Activate(ctx, a)
 		if err != nil {
 			sk.fail(a.Members, err)
@@ -120,7 +120,7 @@ func (sk *stack) inspect(p paths, disk *blockdev.Device) ([]*blockdev.Device, er
 func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device) *stack {
 	sk := stand(ctx, p, layers(p), disks)
 	for _, a := range sk.active {
-		st.active = slices.DeleteFunc(st.active, func(old active) bool { return old.same(a.layer, a.assembly.Name) })
+		st.active = slices.DeleteFunc(st.active, func(old *active) bool { return old.same(a.layer, a.assembly.Name) })
 		st.active = append(st.active, a)
 	}
 	return sk
@@ -128,7 +128,8 @@ func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Devic
 
 // takeDown takes down what stands on a disk, the last first; errInUse: it is in use.
 func (st *Storage) takeDown(ctx context.Context, disk string) error {
-	for i, a := range slices.Backward(st.active) {
+	for i := len(st.active) - 1; i >= 0; i-- {
+		a := st.active[i]
 		if !slices.ContainsFunc(a.assembly.Members, func(d *blockdev.Device) bool { return d.On(disk) }) {
 			continue
 		}

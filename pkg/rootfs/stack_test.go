@@ -59,7 +59,7 @@ func TestLayers(t *testing.T) {
 	fakeDisk(t, p.sys, "sdc", 1)
 	disks := []*blockdev.Device{ourDisk("sda", 0, 0), ourDisk("sdb", 0, 1), ourDisk("sdc", 0, 2), ourDisk("gone", 0, 3)}
 	var off []string
-	st := stand(t.Context(), p, []blockdev.Layer{volumes{off: &off}, partitions{p.sys}}, disks)
+	st := stand(t.Context(), p, []blockdev.Layer{volumes{off: &off}, &partitions{p.sys}}, disks)
 	if got := names(st.devices); got != "sda sda1 sda2 sdb sdb2 group upper sdc sdc1 gone" {
 		t.Errorf("devices are %s", got)
 	}
@@ -81,7 +81,7 @@ func TestLayers(t *testing.T) {
 		t.Errorf("%v: taken down are %q", err, off)
 	}
 	for _, cause := range []error{unix.EBUSY, unix.EIO} {
-		m = Storage{active: []active{{volumes{err: cause}, blockdev.Assembly{Name: "group", Members: disks[:1]}}}}
+		m = Storage{active: []*active{{volumes{err: cause}, blockdev.Assembly{Name: "group", Members: disks[:1]}}}}
 		if err := m.takeDown(t.Context(), "sda"); errors.Is(err, errInUse) != (cause == unix.EBUSY) || err == nil || len(m.active) != 1 {
 			t.Errorf("%v: %v", cause, err)
 		}

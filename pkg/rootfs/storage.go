@@ -65,7 +65,7 @@ type Storage struct {
 	Config
 	disks  []*blockdev.Device // of the first scans, in the order of the sessions
 	late   []*blockdev.Device // of LUNs that were looked at later, see allDisks
-	active []active           // what stands on them
+	active []*active          // what stands on them
 	sought map[lunOf]bool     // LUNs that a search has attached
 	luns   lunKernel          // of a test; nil: the kernel itself
 	calls  calls
