@@ -22,6 +22,7 @@
 //	pkg/network/dhcp       a lease as a value, and its text
 //	pkg/network/linkfile   systemd's .link files, by which NICs get their names
 //	pkg/runstate           all that is written below /run/iscsiroot: values, text, paths
+//	pkg/mounts             the kernel's tables of mounts
 //	pkg/initramfs/archive  cpio in the kernel's newc format
 //	pkg/shell/crypt        hashes of passwords
 //	pkg/contain            panics and work that is given up, as errors
@@ -122,14 +123,14 @@
 // A hash for CHAP: a constant and a row in pkg/iscsi/algorithm.go. The texts that name the
 // hashes are in pkg/bootspec/table.go and pkg/bootspec/chap.go.
 //
-// A step of the boot: a line in Machine.Steps, in pkg/boot/machine.go, and a function in a
+// A step of the boot: a line in Machine.Steps, in pkg/boot/steps.go, and a function in a
 // file beside it. What may help where it fails is in pkg/boot/debug/advice.go; a failure
 // that a person sees is a row in pkg/boot/failures.go, with a test in
 // integration/cases_test.go. How steps run, in general, is pkg/boot/sequence.
 //
 // A file system: its superblock in pkg/blockdev/linuxfs.go or pkg/blockdev/otherfs.go; its
 // name and the modules it needs in pkg/initramfs/select.go; the types that root may have
-// in pkg/rootfs.
+// in pkg/rootfs/filesystems.go.
 //
 // A status of a login: the row in pkg/iscsi/status.go says what it is and whether it
 // passes by itself; pkg/session/hints.go says what a person can do.
@@ -152,7 +153,8 @@
 //
 // LVM, md, multipath, encryption: the format on disk is a package of values in ring 0
 // (pkg/lvm), the ioctls are one of ring 1 (pkg/dm), and a layer in pkg/rootfs, with one
-// line in its list, finds what can be activated, activates it and takes it down. A
-// blockdev.Kind names the devices that it makes; blockdev.Device.Parents leads to the
-// disks below. Its modules are in pkg/initramfs/select.go.
+// line in the list of pkg/rootfs/layers.go, finds what can be activated, activates it and
+// takes it down (blockdev.Layer). A blockdev.Kind names the devices that it makes;
+// blockdev.Device.Parents leads to the disks below. Its modules are in
+// pkg/initramfs/select.go.
 package pkg
