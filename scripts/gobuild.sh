@@ -11,7 +11,7 @@ readonly aside=(mvdan.cc/sh/v3/... github.com/klauspost/... github.com/ulikunitz
   github.com/iscsiroot/iscsiroot/pkg/boot/... github.com/iscsiroot/iscsiroot/pkg/status github.com/iscsiroot/iscsiroot/pkg/cmdline
   github.com/iscsiroot/iscsiroot/pkg/blockdev github.com/iscsiroot/iscsiroot/pkg/rootfs github.com/iscsiroot/iscsiroot/pkg/modload github.com/iscsiroot/iscsiroot/pkg/switchroot
   github.com/iscsiroot/iscsiroot/pkg/uevent github.com/iscsiroot/iscsiroot/pkg/kmsg github.com/iscsiroot/iscsiroot/pkg/words
-  github.com/iscsiroot/iscsiroot/pkg/procstat github.com/iscsiroot/iscsiroot/pkg/contain github.com/iscsiroot/iscsiroot/pkg/kmod
+  github.com/iscsiroot/iscsiroot/pkg/procstat github.com/iscsiroot/iscsiroot/pkg/runstate github.com/iscsiroot/iscsiroot/pkg/mounts github.com/iscsiroot/iscsiroot/pkg/contain github.com/iscsiroot/iscsiroot/pkg/kmod
   github.com/u-root/... golang.org/x/term golang.org/x/sync/...
   github.com/insomniacslk/dhcp/... github.com/pierrec/lz4/v4/...)
 flags=()

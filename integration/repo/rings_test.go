@@ -26,8 +26,10 @@ var rings = map[string]int{
 	"pkg/iscsi":             0,
 	"pkg/kmod/kmodtest":     0,
 	"pkg/kmod":              0,
+	"pkg/mounts":            0,
 	"pkg/network/dhcp":      0,
 	"pkg/network/linkfile":  0,
+	"pkg/runstate":          0,
 	"pkg/shell/crypt":       0,
 
 	"pkg/blockdev":                1,

@@ -13,9 +13,6 @@ import (
 // than one thing.
 const maxCode = 2500
 
-// large are the packages that other parts of issue 18 split.
-var large = map[string]bool{"pkg/boot": true, "pkg/recovery": true}
-
 func TestRing2IsSmall(t *testing.T) {
 	count := map[string]int{}
 	for name, text := range goFiles(t) {
@@ -24,11 +21,8 @@ func TestRing2IsSmall(t *testing.T) {
 		}
 	}
 	for _, pkg := range order {
-		switch n := count[pkg]; {
-		case n > maxCode && !large[pkg]:
+		if n := count[pkg]; n > maxCode {
 			t.Errorf("%s has %d lines of code, more than %d: split it", pkg, n, maxCode)
-		case n <= maxCode && large[pkg]:
-			t.Errorf("%s has %d lines of code, no more than %d: remove it from large in size_test.go", pkg, n, maxCode)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
@@ -261,7 +262,7 @@ func (m *Machine) handOver(ctx context.Context) error {
 		if m.logins.state(i) == loginLost {
 			continue
 		}
-		facts.Sessions = append(facts.Sessions, handover.Session{
+		facts.Sessions = append(facts.Sessions, runstate.Session{
 			SID: s.SID, Initiator: s.Initiator, Target: s.Target, Portal: portalOfSession(s), Root: m.root.OnSession(s.SID),
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
 )
 
@@ -35,7 +36,7 @@ func mountEarly() error {
 	var errs []error
 	for _, e := range earlyMounts() {
 		table, _ := os.ReadFile("/proc/self/mounts") // empty until /proc is there
-		if mountedType(string(table), e.dir) == e.fstype {
+		if mounts.On(string(table), e.dir).Type == e.fstype {
 			errs = append(errs, mend(e))
 			continue
 		}
@@ -64,7 +65,7 @@ func mountPlace(dir string) error {
 	if err != nil {
 		return err
 	}
-	if mountedType(string(table), dir) == "" {
+	if mounts.On(string(table), dir) == (mounts.Mount{}) {
 		if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
 			return &os.PathError{Op: "bind", Path: dir, Err: err}
 		}
@@ -77,13 +78,6 @@ func mountPlace(dir string) error {
 		return &os.PathError{Op: "remount", Path: dir, Err: err}
 	}
 	return nil
-}
-
-// mountedType returns the type of what is mounted on dir, the topmost if there
-// are several, from the text of /proc/self/mounts; empty if nothing is.
-func mountedType(table, dir string) string {
-	_, fstype := mountedDevice(table, dir)
-	return fstype
 }
 
 // mend gives a mount of somebody else's the flags and the mode that it must
@@ -178,14 +172,4 @@ func changeSettings(before []string, keepPanic bool) (restore func()) {
 			}
 		}
 	}
-}
-
-// mountedDevice is what is mounted on dir, the topmost if there are several.
-func mountedDevice(table, dir string) (device, fstype string) {
-	for line := range strings.SplitSeq(table, "\n") {
-		if f := strings.Fields(line); len(f) >= 3 && f[1] == dir {
-			device, fstype = f[0], f[2]
-		}
-	}
-	return device, fstype
 }

@@ -13,20 +13,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 )
 
-// The topmost of the mounts on a directory counts; what is in the initramfs
-// itself does not.
-func TestMountedType(t *testing.T) {
-	const table = "rootfs / rootfs rw 0 0\ntmpfs /run tmpfs rw,noexec 0 0\nnone /sys tmpfs rw 0 0\nsysfs /sys sysfs rw 0 0\nproc /proc/self proc rw 0 0\nodd\n"
-	for dir, want := range map[string]string{"/run": "tmpfs", "/sys": "sysfs", "/proc": "", "/dev": "", "/": "rootfs"} {
-		if got := mountedType(table, dir); got != want {
-			t.Errorf("on %s is %q, want %q", dir, got, want)
-		}
-	}
-	if got := mountedType("", "/proc"); got != "" {
-		t.Errorf("without a table there is %q", got)
-	}
-}
-
 // The kernel gets a modprobe where there is none, or none that leads anywhere;
 // another one stays.
 func TestLinkModprobe(t *testing.T) {
@@ -110,15 +96,5 @@ func placeStays(t *testing.T) {
 	runs(true)
 	if err := unix.Unmount(run, unix.MNT_DETACH); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestMountedDevice(t *testing.T) {
-	table := "proc /proc proc rw 0 0\n/dev/sda1 /sysroot ext2 ro 0 0\n/dev/sda2 /sysroot ext4 ro 0 0\n"
-	if dev, fs := mountedDevice(table, "/sysroot"); dev != "/dev/sda2" || fs != "ext4" {
-		t.Errorf("%s %s", dev, fs)
-	}
-	if dev, _ := mountedDevice("", "/sysroot"); dev != "" {
-		t.Error(dev)
 	}
 }

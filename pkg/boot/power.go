@@ -11,6 +11,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
@@ -58,7 +59,7 @@ func (m *Machine) leave() {
 	}
 	table, _ := os.ReadFile("/proc/self/mounts")
 	dirs := slices.DeleteFunc([]string{sysroot + "/usr", sysroot}, func(dir string) bool {
-		return mountedType(string(table), dir) == ""
+		return mounts.On(string(table), dir) == (mounts.Mount{})
 	})
 	shutdown.EndBoot(m.initiator.ids.all(), dirs, m.Log)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
@@ -111,12 +112,12 @@ func (m *Machine) adoptRoot() bool {
 	if err != nil {
 		return false
 	}
-	device, fstype := mountedDevice(string(table), sysroot)
-	name, ok := strings.CutPrefix(device, "/dev/")
+	on := mounts.On(string(table), sysroot)
+	name, ok := strings.CutPrefix(on.Source, "/dev/")
 	if !ok {
 		return false
 	}
-	m.root = rootfs.ByHand(name, fstype)
-	m.Log.Infof("root is %s (%s), mounted by hand", device, fstype)
+	m.root = rootfs.ByHand(name, on.Type)
+	m.Log.Infof("root is %s (%s), mounted by hand", on.Source, on.Type)
 	return true
 }

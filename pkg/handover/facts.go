@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // Link is a NIC that carries a session of root's.
@@ -18,15 +19,6 @@ type Link struct {
 	DHCP      bool   // the addresses are leased
 	Router    bool   // an IPv6 address, or its default route, came from router advertisements
 	ClientID  []byte // RFC 2132 option 61 as it was sent, with its type; nil: none
-}
-
-// Session is a session of the boot.
-type Session struct {
-	SID       uint32 // the kernel's session id
-	Initiator string
-	Target    string
-	Portal    netip.AddrPort
-	Root      bool // root is on it
 }
 
 // Root is what Survey found in the real system.
@@ -43,7 +35,7 @@ type Facts struct {
 	Links    []Link
 	Others   []Link       // NICs that the command line names, without a session: the system's own
 	Leases   []dhcp.Lease // in the order in which they count
-	Sessions []Session
+	Sessions []runstate.Session
 	Root     Root
 	// NamesStay tells that the kernel renames no link that is up.
 	NamesStay bool

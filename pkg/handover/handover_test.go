@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 func testLink(id ...byte) Link {
@@ -37,7 +38,7 @@ func TestFilesOfAStaticLink(t *testing.T) {
 	got := contents(Files(Facts{
 		Links:  []Link{testLink()},
 		Others: []Link{{Name: "eth1", Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.3/24")}}}, // up, and not kept
-		Sessions: []Session{
+		Sessions: []runstate.Session{
 			{SID: 1, Initiator: "iqn.a:m", Target: "iqn.b:t", Portal: netip.MustParseAddrPort("10.77.0.1:3260"), Root: true},
 			{SID: 2, Initiator: "iqn.a:m", Target: "iqn.b:u", Portal: netip.MustParseAddrPort("[fd00::1]:3260")},
 		},

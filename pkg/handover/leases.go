@@ -5,11 +5,11 @@ import (
 	"slices"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// leases writes each address down as it was got: for our own agent and status
-// in iscsiroot/lease-DEV and lease6-DEV, which dhcp.ParseLease reads, and in the
-// forms that Debian's scripts and cloud-init read. The first of each kind that
+// leases writes each address down as it was got: in our own form (package
+// runstate), and in those that Debian's scripts and cloud-init read. The first of each kind that
 // a device has counts. No secret is in them.
 func leases(list []dhcp.Lease) []File {
 	var files []File
@@ -19,11 +19,10 @@ func leases(list []dhcp.Lease) []File {
 		}
 	}
 	for _, l := range list {
+		add(stateFile(runstate.LeaseName(l)), runstate.FormatLease(l))
 		if l.V6() {
-			add("iscsiroot/lease6-"+l.Interface, l.Encode())
 			add("net6-"+l.Interface+".conf", l.Net6Conf())
 		} else {
-			add("iscsiroot/lease-"+l.Interface, l.Encode())
 			add("net-"+l.Interface+".conf", l.NetConf(l.Obtained))
 		}
 	}

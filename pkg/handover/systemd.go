@@ -2,10 +2,9 @@ package handover
 
 import (
 	"fmt"
-)
 
-// ends are the targets by which systemd ends a machine, without ".target".
-var ends = []string{"poweroff", "reboot", "halt", "kexec"}
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
+)
 
 // systemd lets systemd tell the agent that the machine is going down, before it
 // does anything else about it: a root disk that is dead then is nobody's to
@@ -19,10 +18,11 @@ func systemd(f Facts) []File {
 	const unit = "iscsiroot-shutdown"
 	service := "# From iscsiroot.\n[Unit]\nDescription=Tell the iSCSI agent that the machine goes down: %i\nDefaultDependencies=no\n" +
 		"[Service]\nType=oneshot\nSlice=system.slice\nCPUWeight=10000\nNice=-20\nStandardInput=null\nStandardOutput=null\nStandardError=null\n" +
-		fmt.Sprintf("ExecStart=-%s begun %%i %d\n", f.Program, int(f.ShutdownTimeout.Seconds()))
+		fmt.Sprintf("ExecStart=-%s %s %%i %d\n", f.Program, runstate.BegunWord, int(f.ShutdownTimeout.Seconds()))
 	files := []File{{Path: "systemd/system/" + unit + "@.service", Mode: 0o644, Content: service}}
 	all := ""
-	for _, end := range ends {
+	for _, action := range runstate.Actions() { // which are the names of systemd's targets too
+		end := string(action)
 		all += " " + end + ".target"
 		files = append(files, File{
 			Path: "systemd/system/" + end + ".target.d/50-iscsiroot.conf", Mode: 0o644,

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -128,7 +127,7 @@ func (s *Session) Silence(cause error) time.Duration { return s.silence("/sys", 
 
 // silence reads in sysfs at sys what the kernel has been told: the last login may
 // have been another program's.
-func (s *Session) silence(sys string, cause error) time.Duration {
+func (s *Session) silence(sys kernel.Sysfs, cause error) time.Duration {
 	var why kernel.ConnError
 	if !errors.As(cause, &why) || why != kernel.PingTimedOut {
 		return 0
@@ -136,12 +135,21 @@ func (s *Session) silence(sys string, cause error) time.Duration {
 	s.mu.Lock()
 	told := s.told
 	s.mu.Unlock()
-	var has pings
-	dir := fmt.Sprintf("%s/class/iscsi_connection/connection%d:%d", sys, s.SID, s.kernel.CID)
-	if scan(dir+"/recv_tmo", &has.interval) == nil && scan(dir+"/ping_tmo", &has.timeout) == nil {
-		told = has
+	interval, err := s.pingTimer(sys, "recv_tmo")
+	timeout, terr := s.pingTimer(sys, "ping_tmo")
+	if err == nil && terr == nil {
+		told = pings{interval: interval, timeout: timeout}
 	}
 	return time.Duration(told.interval)*time.Second + time.Duration(told.timeout)*time.Second
+}
+
+// pingTimer reads one of the connection's timers, in seconds.
+func (s *Session) pingTimer(sys kernel.Sysfs, attribute string) (uint32, error) {
+	text, err := sys.Connection(s.SID, s.kernel.CID, attribute)
+	if err != nil {
+		return 0, err
+	}
+	return parse[uint32](text, 32)
 }
 
 // pingSettings are the kernel's parameters of the pings, which it is then told.

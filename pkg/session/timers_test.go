@@ -89,11 +89,11 @@ func TestSilenceByOtherTimers(t *testing.T) {
 		if err := os.WriteFile(dir+"/"+tt.file, []byte(tt.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.silence(sys, kernel.PingTimedOut); got != tt.want*time.Second {
+		if got := s.silence(kernel.Sysfs(sys), kernel.PingTimedOut); got != tt.want*time.Second {
 			t.Errorf("%s %q: silent for %v", tt.file, tt.text, got)
 		}
 	}
-	if got := s.silence(sys, kernel.TargetClosed); got != 0 {
+	if got := s.silence(kernel.Sysfs(sys), kernel.TargetClosed); got != 0 {
 		t.Errorf("silent for %v without a ping", got)
 	}
 }

@@ -1,15 +1,14 @@
 package session
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
 // Way is how a connection leaves this machine. The zero value leaves both to the
@@ -38,14 +37,13 @@ func (s *Session) Via() Way {
 // does not tell stays as it was.
 func (s *Session) FindVia(ways []Way) { s.findVia("/sys", ways) }
 
-// findVia reads sysfs at sys. An iSCSI host over TCP has one session, and shows the
-// address of its socket (drivers/scsi/iscsi_tcp.c: iscsi_sw_tcp_host_get_param).
-func (s *Session) findVia(sys string, ways []Way) {
-	b, err := os.ReadFile(fmt.Sprintf("%s/class/iscsi_host/host%d/ipaddress", sys, s.HostNo))
+// findVia reads sysfs at sys.
+func (s *Session) findVia(sys kernel.Sysfs, ways []Way) {
+	text, err := sys.Host(s.HostNo, "ipaddress")
 	if err != nil {
 		return
 	}
-	addr, err := netip.ParseAddr(strings.TrimSpace(string(b)))
+	addr, err := netip.ParseAddr(text)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if addr = addr.Unmap(); err != nil || addr.IsUnspecified() || addr == s.Way.Source.WithZone("") {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
 func TestPaths(t *testing.T) {
@@ -109,12 +110,12 @@ func TestFindVia(t *testing.T) {
 	} {
 		s := &Session{Record: Record{HostNo: 7, Way: Way{"eth1", netip.MustParseAddr("fe80::1%eth0")}}}
 		sys := t.TempDir()
-		s.findVia(sys, ways) // there is no such file
+		s.findVia(kernel.Sysfs(sys), ways) // there is no such file
 		dir := sys + "/class/iscsi_host/host7"
 		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/ipaddress", []byte(text), 0o644)); err != nil {
 			t.Fatal(err)
 		}
-		if s.findVia(sys, ways); s.Via() != want {
+		if s.findVia(kernel.Sysfs(sys), ways); s.Via() != want {
 			t.Errorf("%q: by %v, want %v", text, s.Via(), want)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // A panic in one operation of the shutdown is its error.
@@ -41,7 +42,7 @@ func TestPanicOfASession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{began: time.Now(), hang: make(chan struct{}), sessions: []*fakeSession{{name: "s1"}}}
 		f.sessions[0].fake = f
-		if err := Run(buggySystem{f}, PowerOff, f); err != nil {
+		if err := Run(buggySystem{f}, runstate.PowerOff, f); err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range []string{"terminate s1", "flush s1", "logout s1", "poweroff after 0 s"} {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // tree writes files below a directory of its own.
@@ -30,14 +31,14 @@ func TestParseAction(t *testing.T) {
 	for _, tt := range []struct {
 		args     []string
 		runlevel string
-		want     Action
+		want     runstate.Action
 	}{
-		{[]string{"poweroff", "--timeout", "90000000us"}, "", PowerOff},
-		{[]string{"--log-level", "6", "kexec"}, "", Kexec},
-		{[]string{"halt"}, "6", Halt},
+		{[]string{"poweroff", "--timeout", "90000000us"}, "", runstate.PowerOff},
+		{[]string{"--log-level", "6", "kexec"}, "", runstate.Kexec},
+		{[]string{"halt"}, "6", runstate.Halt},
 		{[]string{"leave"}, "", Leave},
-		{nil, "0", PowerOff},
-		{[]string{"stop"}, "6", Reboot},
+		{nil, "0", runstate.PowerOff},
+		{[]string{"stop"}, "6", runstate.Reboot},
 		{[]string{"exit"}, "", ""},
 		{nil, "2", ""},
 	} {
@@ -52,7 +53,7 @@ func TestMark(t *testing.T) {
 	if m, ok := readMark(path); ok {
 		t.Errorf("before: %+v", m)
 	}
-	got := make(chan Mark, 1)
+	got := make(chan runstate.Mark, 1)
 	go func() {
 		m, err := waitForMark(path)
 		if err != nil {
@@ -63,20 +64,20 @@ func TestMark(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "other"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	want, ok := parseMark([]string{"begun", "poweroff", "60"})
-	if !ok || want != (Mark{PowerOff, time.Minute}) {
+	want, err := runstate.MarkOf([]string{"begun", "poweroff", "60"})
+	if err != nil || want != (runstate.Mark{Action: runstate.PowerOff, Limit: time.Minute}) {
 		t.Errorf("%+v", want)
 	}
-	if status := want.write(path); status != 0 {
+	if status := writeMark(want, path); status != 0 {
 		t.Errorf("exit status %d", status)
 	}
 	if m := <-got; m != want {
 		t.Errorf("%+v, want %+v", m, want)
 	}
-	if status := want.write(filepath.Join(path, "x")); status == 0 {
+	if status := writeMark(want, filepath.Join(path, "x")); status == 0 {
 		t.Error("a file below a file was written")
 	}
-	if m, ok := parseMark([]string{"leave", "7"}); ok {
+	if m, err := runstate.MarkOf([]string{"leave", "7"}); err == nil {
 		t.Errorf("%+v without an end", m)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // Program is the name that systemd runs: the base name of argv[0].
@@ -19,11 +20,11 @@ const Program = "shutdown"
 // and for what is asked in vain.
 func Main(args []string) int {
 	action := ParseAction(args, os.Getenv("RUNLEVEL"))
-	switch m, ok := parseMark(args); {
-	case ok && slices.Contains(args, begunWord):
-		return m.write(markFile)
+	switch m, err := runstate.MarkOf(args); {
+	case err == nil && slices.Contains(args, runstate.BegunWord):
+		return writeMark(m, runstate.Path(runstate.MarkName))
 	case action == "" && os.Getpid() == 1:
-		action = Reboot // a machine that ends in an unknown way should come back
+		action = runstate.Reboot // a machine that ends in an unknown way should come back
 	case action == "":
 		fmt.Fprintln(os.Stderr, "iscsiroot: this program ends a shutdown and is run by the real init: use poweroff or reboot")
 		return 1
@@ -51,28 +52,28 @@ func Main(args []string) int {
 
 // ParseAction returns the action among a program's arguments; without one that
 // of sysvinit's runlevel; empty if there is none either.
-func ParseAction(args []string, runlevel string) Action {
+func ParseAction(args []string, runlevel string) runstate.Action {
 	for _, word := range args {
-		switch w := Action(word); w {
-		case PowerOff, Reboot, Halt, Kexec, Leave:
+		switch w := runstate.Action(word); w {
+		case runstate.PowerOff, runstate.Reboot, runstate.Halt, runstate.Kexec, Leave:
 			return w
 		}
 	}
 	switch runlevel {
 	case "0":
-		return PowerOff
+		return runstate.PowerOff
 	case "6":
-		return Reboot
+		return runstate.Reboot
 	}
 	return ""
 }
 
 // commands are reboot(2)'s.
-var commands = map[Action]int{
-	PowerOff: unix.LINUX_REBOOT_CMD_POWER_OFF,
-	Reboot:   unix.LINUX_REBOOT_CMD_RESTART,
-	Halt:     unix.LINUX_REBOOT_CMD_HALT,
-	Kexec:    unix.LINUX_REBOOT_CMD_KEXEC,
+var commands = map[runstate.Action]int{
+	runstate.PowerOff: unix.LINUX_REBOOT_CMD_POWER_OFF,
+	runstate.Reboot:   unix.LINUX_REBOOT_CMD_RESTART,
+	runstate.Halt:     unix.LINUX_REBOOT_CMD_HALT,
+	runstate.Kexec:    unix.LINUX_REBOOT_CMD_KEXEC,
 }
 
 // flushLimit is for how long the last lines are waited for, where the log writes
@@ -86,18 +87,18 @@ type flushing struct {
 }
 
 // Power implements System.
-func (f *flushing) Power(a Action) error {
+func (f *flushing) Power(a runstate.Action) error {
 	f.log.Flush(flushLimit)
 	return f.linux.Power(a)
 }
 
 // Power implements System. Without a kernel to start it reboots.
-func (l *linux) Power(a Action) error {
+func (l *linux) Power(a runstate.Action) error {
 	if a == Leave {
 		return nil
 	}
 	err := unix.Reboot(commands[a])
-	if a == Kexec {
+	if a == runstate.Kexec {
 		err = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 	}
 	return err

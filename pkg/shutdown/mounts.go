@@ -5,10 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 )
 
 // Mounts implements System.
@@ -32,38 +33,16 @@ func onDisk(dir string) bool {
 }
 
 // below returns the mount points at dir and below it, the last mounted first,
-// from the text of mountinfo (fs/proc_namespace.c: show_mountinfo).
+// from the text of mountinfo.
 func below(text, dir string) []string {
 	var out []string
-	for line := range strings.SplitSeq(text, "\n") {
-		f := strings.Fields(line) // id parent major:minor root mountpoint ...
-		if len(f) < 5 {
-			continue
-		}
-		point := unescape(f[4])
+	for point := range mounts.Points(text) {
 		if point == dir || strings.HasPrefix(point, dir+"/") {
 			out = append(out, point)
 		}
 	}
 	slices.Reverse(out)
 	return out
-}
-
-// unescape undoes the kernel's \ooo for blanks, newlines and backslashes
-// (fs/seq_file.c: mangle_path).
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // Unmount implements System. What is busy becomes read-only, so that it is

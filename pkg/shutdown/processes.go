@@ -1,7 +1,6 @@
 package shutdown
 
 import (
-	"bytes"
 	"os"
 	"slices"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/procstat"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // linux is the machine that we run on. Its paths are seams for tests.
@@ -30,15 +30,8 @@ type linux struct {
 }
 
 func newLinux() *linux {
-	return &linux{proc: "/proc", sys: "/sys", old: oldRoot, sessions: "/run/iscsiroot/sessions"}
+	return &linux{proc: "/proc", sys: "/sys", old: oldRoot, sessions: runstate.Path(runstate.SessionsName)}
 }
-
-// agentPrefix begins argv[0] of the agent's processes (pkg/recovery/agent).
-const agentPrefix = "@iscsiroot"
-
-// agentComms are the names of the files that they run: PID 1's, its copy in /run,
-// and /proc/self/exe.
-var agentComms = []string{"init", Program, "exe"}
 
 // maxProcesses is more than the kernel has numbers (include/linux/threads.h:
 // PID_MAX_LIMIT).
@@ -75,9 +68,9 @@ func (l *linux) is(pid int, agents bool) bool {
 		return false
 	}
 	agent := false
-	if slices.Contains(agentComms, comm) {
+	if runstate.MayBeAgent(comm) {
 		b, err := os.ReadFile(dir + "/cmdline")
-		agent = err == nil && bytes.HasPrefix(b, []byte(agentPrefix))
+		agent = err == nil && runstate.IsAgent(string(b))
 	}
 	return agent == agents
 }

@@ -8,19 +8,12 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// Action is how the machine ends, in systemd's word.
-type Action string
-
-// The actions (systemd-shutdown's verbs, and one of ours).
-const (
-	PowerOff Action = "poweroff"
-	Reboot   Action = "reboot"
-	Halt     Action = "halt"
-	Kexec    Action = "kexec"
-	Leave    Action = "leave" // all but the end of the machine, which somebody else brings about
-)
+// Leave is an action of ours: all but the end of the machine, which another program
+// brings about.
+const Leave runstate.Action = "leave"
 
 // Deadlines. Together they are the half minute that a dead target costs. Where
 // the disks work there is none: what is written back may be much, and slow.
@@ -56,7 +49,7 @@ type System interface {
 	// Sessions lists those of the boot that still exist.
 	Sessions() ([]Session, error)
 	// Power ends the machine. It returns only if it cannot, or for Leave.
-	Power(a Action) error
+	Power(a runstate.Action) error
 }
 
 // Session is a session that is to be left.
@@ -79,7 +72,7 @@ type Logger interface {
 }
 
 // Run brings the system down. It returns only if the machine did not end.
-func Run(s System, a Action, log Logger) error {
+func Run(s System, a runstate.Action, log Logger) error {
 	endProcesses(s, log)
 	unmountAll(s, log)
 	s.EndAgent()

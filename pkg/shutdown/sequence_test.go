@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // fake is a system that writes down what is done to it.
@@ -125,7 +127,7 @@ func (s *fakeSession) Terminate(context.Context) error {
 	return nil
 }
 
-func (f *fake) Power(a Action) error {
+func (f *fake) Power(a runstate.Action) error {
 	f.note(fmt.Sprintf("%s after %d s", a, int(time.Since(f.began).Seconds())))
 	return nil
 }
@@ -218,7 +220,7 @@ func run(t *testing.T, f *fake) {
 		for _, s := range f.sessions {
 			s.fake = f
 		}
-		if err := Run(f, PowerOff, f); err != nil {
+		if err := Run(f, runstate.PowerOff, f); err != nil {
 			t.Error(err)
 		}
 	})
@@ -254,7 +256,7 @@ func TestVigil(t *testing.T) {
 					}
 					return nil
 				}
-				if err := vigil(f, Mark{PowerOff, tt.limit}, down, f); err != nil {
+				if err := vigil(f, runstate.Mark{Action: runstate.PowerOff, Limit: tt.limit}, down, f); err != nil {
 					t.Error(err)
 				}
 			})
@@ -266,7 +268,7 @@ func TestVigil(t *testing.T) {
 			}
 		})
 	}
-	if got := (Mark{Action: Reboot}).limit(); !strings.Contains(got, "iscsi_shutdown_timeout=") {
+	if got := limit(runstate.Mark{Action: runstate.Reboot}); !strings.Contains(got, "iscsi_shutdown_timeout=") {
 		t.Errorf("without a limit: %q", got)
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // found is a session of ours that still exists.
@@ -26,47 +26,18 @@ func (l *linux) find() []found {
 		if err != nil {
 			return nil
 		}
-		ids = listed(string(b))
+		all, _ := runstate.ParseSessions(string(b))
+		for _, s := range all {
+			ids = append(ids, s.SID)
+		}
 	}
 	var out []found
 	for _, sid := range ids {
-		link, err := filepath.EvalSymlinks(fmt.Sprintf("%s/class/iscsi_session/session%d", l.sys, sid))
-		if err != nil {
-			continue
-		}
-		if host, ok := hostOf(link); ok {
+		if host, ok := kernel.Sysfs(l.sys).HostOf(sid); ok {
 			out = append(out, found{sid, host})
 		}
 	}
 	return out
-}
-
-// listed reads the ids of the list that pkg/handover writes.
-func listed(text string) []uint32 {
-	var out []uint32
-	for line := range strings.SplitSeq(text, "\n") {
-		f := strings.Fields(line)
-		if len(f) < 2 || f[0] != "session" {
-			continue
-		}
-		if sid, err := strconv.ParseUint(f[1], 10, 32); err == nil {
-			out = append(out, uint32(sid))
-		}
-	}
-	return out
-}
-
-// hostOf finds the SCSI host in a session's place in sysfs:
-// .../platform/host2/session1/iscsi_session/session1.
-func hostOf(path string) (uint32, bool) {
-	for part := range strings.SplitSeq(path, "/") {
-		if n, ok := strings.CutPrefix(part, "host"); ok {
-			if host, err := strconv.ParseUint(n, 10, 32); err == nil {
-				return uint32(host), true
-			}
-		}
-	}
-	return 0, false
 }
 
 // Sessions implements System.

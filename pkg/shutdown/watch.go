@@ -3,11 +3,11 @@ package shutdown
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // Watch is for the agent: it waits until the real system has begun to shut
@@ -17,7 +17,7 @@ import (
 // before. t is the agent's: another socket of this process would be another
 // program's for it. It returns only with an error.
 func Watch(t *kernel.Transport, letGo func(context.Context) error, log Logger) error {
-	m, err := waitForMark(markFile)
+	m, err := waitForMark(runstate.Path(runstate.MarkName))
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (l *leaving) EndAgent() { _ = Within(letGoTime, l.letGo) }
 const watchEvery = time.Second
 
 // vigil watches over a shutdown that has begun.
-func vigil(s System, m Mark, down func() []string, log Logger) error {
+func vigil(s System, m runstate.Mark, down func() []string, log Logger) error {
 	var since time.Time // when a session was first seen down
 	for {
 		names := down()
@@ -52,7 +52,7 @@ func vigil(s System, m Mark, down func() []string, log Logger) error {
 			since = time.Time{}
 		case since.IsZero():
 			since = time.Now()
-			log.Errorf("%s: the real system waits for its root disk: %s down: %s", m.Action, strings.Join(names, ", "), m.limit())
+			log.Errorf("%s: the real system waits for its root disk: %s down: %s", m.Action, strings.Join(names, ", "), limit(m))
 		case m.Limit > 0 && time.Since(since) >= m.Limit:
 			log.Errorf("%s: no root disk for %d s: giving up: what was not written yet is lost", m.Action, int(m.Limit.Seconds()))
 			return abandon(s, m.Action, log)
@@ -61,8 +61,8 @@ func vigil(s System, m Mark, down func() []string, log Logger) error {
 	}
 }
 
-// limit says for how long that may last.
-func (m Mark) limit() string {
+// limit tells for how long that may last.
+func limit(m runstate.Mark) string {
 	if m.Limit == 0 {
 		return "bring its target back or switch the machine off by hand; iscsi_shutdown_timeout= would limit the wait"
 	}
@@ -70,7 +70,7 @@ func (m Mark) limit() string {
 }
 
 // abandon ends the machine under the real system's feet.
-func abandon(s System, a Action, log Logger) error {
+func abandon(s System, a runstate.Action, log Logger) error {
 	_ = working(s, flushStall, func() error { s.Sync(); return nil }) // for other disks
 	s.EndAgent()
 	leaveAll(s, log)
@@ -80,17 +80,13 @@ func abandon(s System, a Action, log Logger) error {
 // down names the sessions through which nothing flows.
 func (l *linux) down() []string {
 	var out []string
+	sys := kernel.Sysfs(l.sys)
 	for _, f := range l.find() {
-		session := word(fmt.Sprintf("%s/class/iscsi_session/session%d/state", l.sys, f.sid))
-		conn := word(fmt.Sprintf("%s/class/iscsi_connection/connection%d:0/state", l.sys, f.sid))
+		session, _ := sys.Session(f.sid, "state")
+		conn, _ := sys.Connection(f.sid, 0, "state")
 		if session != "LOGGED_IN" || conn != "up" {
 			out = append(out, fmt.Sprintf("session %d", f.sid))
 		}
 	}
 	return out
-}
-
-func word(path string) string {
-	b, _ := os.ReadFile(path)
-	return strings.TrimSpace(string(b))
 }

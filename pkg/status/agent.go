@@ -3,17 +3,10 @@ package status
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/procstat"
-)
-
-// Names of the agent's processes, argv[0], see package recovery/agent.
-const (
-	firstName      = "@iscsiroot-boot"
-	supervisorName = "@iscsiroot"
-	workerName     = "@iscsiroot-agent"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // iscsidName is that of open-iscsi's daemon, which is its file's too.
@@ -44,10 +37,6 @@ type agent struct {
 	first, supervisor, worker, iscsid process
 }
 
-// comms are the names of the files that the agent's processes run: PID 1's, its
-// copy in /run, and /proc/self/exe.
-var comms = []string{"init", "shutdown", "exe"}
-
 // findAgent looks for them below proc. Of two of a name, one that runs counts. The
 // command line is read of those alone that can be the agent's: of a process that
 // waits for a dead root disk it may not come back (fs/proc/base.c: get_mm_cmdline).
@@ -61,7 +50,7 @@ func findAgent(proc string) agent {
 			continue
 		}
 		name := s.Comm
-		if slices.Contains(comms, name) {
+		if runstate.MayBeAgent(name) {
 			b, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
 			name, _, _ = strings.Cut(string(b), "\x00")
 		}
@@ -75,11 +64,11 @@ func findAgent(proc string) agent {
 // byName is where a process belongs; nil: it is another one's.
 func (a *agent) byName(name string) *process {
 	switch name {
-	case firstName:
+	case runstate.FirstName:
 		return &a.first
-	case supervisorName:
+	case runstate.SupervisorName:
 		return &a.supervisor
-	case workerName:
+	case runstate.WorkerName:
 		return &a.worker
 	case iscsidName:
 		return &a.iscsid
@@ -118,7 +107,7 @@ func (a agent) verdict() (line, wrong string) {
 }
 
 // keptBy tells which program recovers a session, by what the agent wrote of it.
-func (s said) keptBy(owner string) string {
+func (s *said) keptBy(owner string) string {
 	switch {
 	case s.agent.runs():
 		return owner

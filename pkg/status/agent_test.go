@@ -9,17 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	processes "github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
 )
-
-// The names are those that the agent gives itself.
-func TestNames(t *testing.T) {
-	got := []string{firstName, supervisorName, workerName}
-	if diff := cmp.Diff([]string{processes.FirstName, processes.SupervisorName, processes.WorkerName}, got); diff != "" {
-		t.Error(diff)
-	}
-}
 
 // The agent runs only if its processes can.
 func TestAgent(t *testing.T) {

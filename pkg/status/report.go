@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // System is where the running system shows itself.
@@ -20,26 +23,27 @@ type System struct {
 // Report is the whole state in words, and what is wrong with it, one line each.
 func Report(s System) (text string, wrong []string) {
 	var out strings.Builder
-	said := readReport(filepath.Join(s.Run, "iscsiroot/status"))
+	said := readReport(filepath.Join(s.Run, runstate.Below, runstate.StatusName))
 	said.agent = findAgent(s.Proc)
-	sids := sessions(s.Sys)
+	sys := kernel.Sysfs(s.Sys)
+	sids := sys.Sessions()
 	if len(sids) == 0 {
 		out.WriteString("there is no iSCSI session\n")
 		wrong = append(wrong, "there is no iSCSI session")
 	}
-	roots := rootSessions(filepath.Join(s.Run, "iscsiroot/sessions"))
+	roots := rootSessions(filepath.Join(s.Run, runstate.Below, runstate.SessionsName))
 	for _, sid := range sids {
 		mark := ""
 		if slices.Contains(roots, sid) {
 			mark = ", root is on it"
 		}
-		if state := word(filepath.Join(s.Sys, "class/iscsi_session/session"+sid), "state"); state != "LOGGED_IN" {
-			wrong = append(wrong, "session "+sid+" is down")
+		if state := known(sys.Session(sid, "state")); state != "LOGGED_IN" {
+			wrong = append(wrong, fmt.Sprintf("session %d is down", sid))
 		}
-		writeSession(&out, s.Sys, sid, mark, said.rows(sid, s.SinceBoot))
+		writeSession(&out, sys, sid, mark, said.rows(sid, s.SinceBoot))
 	}
 	if said.stale {
-		fmt.Fprintf(&out, "the agent's report is %s old, and what follows of the network: it cannot write another one: is %s full?\n", seconds(max(0, s.SinceBoot-said.at)), s.Run)
+		fmt.Fprintf(&out, "the agent's report is %s old, and what follows of the network: it cannot write another one: is %s full?\n", seconds(said.Age(s.SinceBoot)), s.Run)
 		wrong = append(wrong, "the agent's report is old")
 	}
 	for _, line := range said.network(s.SinceBoot) {
@@ -61,17 +65,17 @@ func Report(s System) (text string, wrong []string) {
 	return out.String(), wrong
 }
 
-// rootSessions reads which sessions are root's from package handover's list.
-func rootSessions(path string) []string {
+// rootSessions reads which sessions are root's from their list.
+func rootSessions(path string) []uint32 {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil
 	}
-	var sids []string
-	for line := range strings.Lines(string(b)) {
-		f := strings.Fields(line)
-		if len(f) > 2 && f[0] == "session" && f[len(f)-1] == "root" {
-			sids = append(sids, f[1])
+	all, _ := runstate.ParseSessions(string(b))
+	var sids []uint32
+	for _, s := range all {
+		if s.Root {
+			sids = append(sids, s.SID)
 		}
 	}
 	return sids
@@ -81,10 +85,10 @@ func rootSessions(path string) []string {
 // to leave alone: they have our name in theirs.
 func handedOver(run string) []string {
 	var files []string
-	for _, dir := range []string{"systemd", "NetworkManager", "netplan", "network", "initramfs", "iscsiroot"} {
+	for _, dir := range []string{"systemd", "NetworkManager", "netplan", "network", "initramfs", runstate.Below} {
 		_ = filepath.WalkDir(filepath.Join(run, dir), func(path string, d fs.DirEntry, err error) error {
-			ours := strings.Contains(filepath.Base(path), "iscsiroot") || dir == "initramfs" || dir == "iscsiroot"
-			if err == nil && d.Type().IsRegular() && ours && !strings.HasPrefix(path, filepath.Join(run, "iscsiroot/status")) {
+			ours := strings.Contains(filepath.Base(path), "iscsiroot") || dir == "initramfs" || dir == runstate.Below
+			if err == nil && d.Type().IsRegular() && ours && !strings.HasPrefix(path, filepath.Join(run, runstate.Below, runstate.StatusName)) {
 				files = append(files, path)
 			}
 			return nil

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // system writes the files of a running system, and returns where they are.
@@ -34,6 +36,16 @@ const agentSays = "since-boot 90\n" +
 	"link ens3 mac 52:54:00:77:00:01 address 10.0.0.2/24 by dhcp state there put-back 2 now 10.0.0.2/24\n" +
 	"lease ens3 from 10.0.0.1 since 5 renew 160 ends 3705\n" +
 	"agent supervisor replaced 1 reason ended at 15\nagent worker replaced 3 reason stopped at 88\n"
+
+// parsed is what a report tells.
+func parsed(t *testing.T, text string) *said {
+	t.Helper()
+	s, err := runstate.ParseStatus(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &said{Status: s}
+}
 
 func TestReport(t *testing.T) {
 	s := system(t, map[string]string{
@@ -98,7 +110,7 @@ func TestLinks(t *testing.T) {
 		boot + "there put-back 0 now 10.0.0.9/24,10.1.0.9/16":                       "network ens3 (52:54:00:77:00:01): 10.0.0.9/24, 10.1.0.9/16; from the boot: 10.0.0.2/24, static",
 		boot + "there put-back 1 now 10.0.0.9/24,10.0.0.2/24 temporary 10.0.0.2/24": "network ens3 (52:54:00:77:00:01): 10.0.0.9/24, 10.0.0.2/24 (temporary); from the boot: 10.0.0.2/24, static, put back 1 times",
 	} {
-		if diff := cmp.Diff([]string{want}, parseSaid(line).network(0)); diff != "" {
+		if diff := cmp.Diff([]string{want}, parsed(t, line).network(0)); diff != "" {
 			t.Errorf("%s: %s", line, diff)
 		}
 	}
@@ -110,8 +122,12 @@ func FuzzSaid(f *testing.F) {
 	f.Add("link e mac m address 10.0.0.2/24 by static state lost put-back 1 now 10.0.0.9/24,10.0.0.2/24 place br0 temporary 10.0.0.2/24\n")
 	f.Add("session 1 cause \"\nlink\nlease x y\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		s := parseSaid(text)
-		for _, r := range s.rows("1", time.Hour) {
+		status, err := runstate.ParseStatus(text)
+		if err != nil {
+			return
+		}
+		s := said{Status: status}
+		for _, r := range s.rows(1, time.Hour) {
 			if r[0] == "because" && strings.ContainsAny(r[1], "\x1b\n") {
 				t.Errorf("%q reaches the terminal", r[1])
 			}

@@ -3,36 +3,24 @@ package status
 import (
 	"cmp"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
 // Sessions is a paragraph for each session of the kernel's. sys is where sysfs
 // is mounted.
 func Sessions(sys string) string {
-	sids := sessions(sys)
+	sids := kernel.Sysfs(sys).Sessions()
 	if len(sids) == 0 {
 		return "there is no iSCSI session\n"
 	}
 	var out strings.Builder
 	for _, sid := range sids {
-		writeSession(&out, sys, sid, "", nil)
+		writeSession(&out, kernel.Sysfs(sys), sid, "", nil)
 	}
 	return out.String()
-}
-
-// sessions lists the kernel's session ids.
-func sessions(sys string) []string {
-	dirs, _ := filepath.Glob(filepath.Join(sys, "class/iscsi_session/session*"))
-	var sids []string
-	for _, dir := range dirs {
-		sids = append(sids, strings.TrimPrefix(filepath.Base(dir), "session"))
-	}
-	return sids
 }
 
 // row is a line of a paragraph.
@@ -40,38 +28,44 @@ type row [2]string
 
 // writeSession writes a paragraph, with a word more behind its head and more
 // rows at its end.
-func writeSession(out *strings.Builder, sys, sid, mark string, more []row) {
-	dir := filepath.Join(sys, "class/iscsi_session/session"+sid)
-	conn := filepath.Join(sys, "class/iscsi_connection/connection"+sid+":0")
-	_, _ = fmt.Fprintf(out, "session %s: %s%s\n", sid, sessionState(dir, conn), mark)
+func writeSession(out *strings.Builder, sys kernel.Sysfs, sid uint32, mark string, more []row) {
+	a := attributes{sys, sid}
+	_, _ = fmt.Fprintf(out, "session %d: %s%s\n", sid, a.state(), mark)
 	rows := []row{
-		{"target", word(dir, "targetname") + ", portal group " + word(dir, "tpgt")},
-		{"portal", portalOf(conn)},
-		{"initiator", word(dir, "initiatorname")},
-		{"disks", disksOf(sys, sid)},
-		{"negotiated", negotiated(dir, conn)},
-		{"timers", fmt.Sprintf("ping after %s s, lost %s s later, I/O waits %s s for it to come back", word(conn, "recv_tmo"), word(conn, "ping_tmo"), word(dir, "recovery_tmo"))},
+		{"target", a.session("targetname") + ", portal group " + a.session("tpgt")},
+		{"portal", a.portal()},
+		{"initiator", a.session("initiatorname")},
+		{"disks", disksOf(string(sys), sid)},
+		{"negotiated", a.negotiated()},
+		{"timers", fmt.Sprintf("ping after %s s, lost %s s later, I/O waits %s s for it to come back", a.conn("recv_tmo"), a.conn("ping_tmo"), a.session("recovery_tmo"))},
 	}
 	for _, r := range append(rows, more...) {
 		_, _ = fmt.Fprintf(out, "  %-10s %s\n", r[0], r[1])
 	}
 }
 
-// word is an attribute, "unknown" where the kernel does not say: it has none
+// known is an attribute, "unknown" where the kernel does not tell: it has none
 // before the login.
-func word(dir, name string) string {
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	text := strings.TrimSpace(string(b))
+func known(text string, err error) string {
 	if err != nil || text == "" || text == "(null)" || text == "<NULL>" {
 		return "unknown"
 	}
 	return text
 }
 
-// sessionState puts the kernel's words into ours (drivers/scsi/
+// attributes are those of a session and of its connection.
+type attributes struct {
+	sys kernel.Sysfs
+	sid uint32
+}
+
+func (a attributes) session(name string) string { return known(a.sys.Session(a.sid, name)) }
+func (a attributes) conn(name string) string    { return known(a.sys.Connection(a.sid, 0, name)) }
+
+// state puts the kernel's words into ours (drivers/scsi/
 // scsi_transport_iscsi.c: iscsi_session_state_names, connection_state_names).
-func sessionState(dir, conn string) string {
-	state := word(dir, "state")
+func (a attributes) state() string {
+	state := a.session("state")
 	said := map[string]string{
 		"LOGGED_IN": "logged in",
 		"FAILED":    "no connection: lost, or not made yet",
@@ -80,11 +74,11 @@ func sessionState(dir, conn string) string {
 	if text, ok := said[state]; ok {
 		state = text
 	}
-	return state + " (connection " + word(conn, "state") + ")"
+	return state + " (connection " + a.conn("state") + ")"
 }
 
-func portalOf(conn string) string {
-	now, given := word(conn, "address")+" port "+word(conn, "port"), word(conn, "persistent_address")+" port "+word(conn, "persistent_port")
+func (a attributes) portal() string {
+	now, given := a.conn("address")+" port "+a.conn("port"), a.conn("persistent_address")+" port "+a.conn("persistent_port")
 	switch {
 	case strings.HasPrefix(now, "unknown"):
 		return given + ", not connected"
@@ -94,12 +88,8 @@ func portalOf(conn string) string {
 	return now
 }
 
-func disksOf(sys, sid string) string {
-	id, err := strconv.ParseUint(sid, 10, 32)
-	if err != nil {
-		return "unknown"
-	}
-	luns, err := blockdev.LUNs(sys, uint32(id))
+func disksOf(sys string, sid uint32) string {
+	luns, err := blockdev.LUNs(sys, sid)
 	if err != nil || len(luns) == 0 {
 		return "none"
 	}
@@ -120,21 +110,28 @@ func disksOf(sys, sid string) string {
 
 // negotiated lists what the login agreed on, by the names of RFC 7143 section
 // 13.
-func negotiated(dir, conn string) string {
+func (a attributes) negotiated() string {
 	var out []string
-	for _, p := range []struct{ key, dir, attribute string }{
-		{"HeaderDigest", conn, "header_digest"},
-		{"DataDigest", conn, "data_digest"},
-		{"InitialR2T", dir, "initial_r2t"},
-		{"ImmediateData", dir, "immediate_data"},
-		{"FirstBurstLength", dir, "first_burst_len"},
-		{"MaxBurstLength", dir, "max_burst_len"},
-		{"MaxRecvDataSegmentLength", conn, "max_recv_dlength"},
-		{"MaxXmitDataSegmentLength", conn, "max_xmit_dlength"},
-		{"MaxOutstandingR2T", dir, "max_outstanding_r2t"},
-		{"ErrorRecoveryLevel", dir, "erl"},
+	for _, p := range []struct {
+		key       string
+		conn      bool // it is the connection's
+		attribute string
+	}{
+		{"HeaderDigest", true, "header_digest"},
+		{"DataDigest", true, "data_digest"},
+		{"InitialR2T", false, "initial_r2t"},
+		{"ImmediateData", false, "immediate_data"},
+		{"FirstBurstLength", false, "first_burst_len"},
+		{"MaxBurstLength", false, "max_burst_len"},
+		{"MaxRecvDataSegmentLength", true, "max_recv_dlength"},
+		{"MaxXmitDataSegmentLength", true, "max_xmit_dlength"},
+		{"MaxOutstandingR2T", false, "max_outstanding_r2t"},
+		{"ErrorRecoveryLevel", false, "erl"},
 	} {
-		value := word(p.dir, p.attribute)
+		value := a.session(p.attribute)
+		if p.conn {
+			value = a.conn(p.attribute)
+		}
 		if strings.HasSuffix(p.attribute, "digest") {
 			value = cmp.Or(map[string]string{"0": "None", "1": "CRC32C"}[value], value)
 		}

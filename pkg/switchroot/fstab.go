@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 )
 
 // Limits of what is read of an fstab.
@@ -62,15 +64,15 @@ func ParseFstab(b []byte) []Entry {
 		if len(fields) < 2 || fields[0][0] == '#' {
 			continue
 		}
-		e := Entry{Spec: unescapeOctal(fields[0]), Dir: unescapeOctal(fields[1]), FSType: "auto", Options: "defaults"}
+		e := Entry{Spec: mounts.Unescape(fields[0]), Dir: mounts.Unescape(fields[1]), FSType: "auto", Options: "defaults"}
 		if strings.HasPrefix(e.Dir, "/") {
 			e.Dir = path.Clean(e.Dir)
 		}
 		if len(fields) > 2 {
-			e.FSType = unescapeOctal(fields[2])
+			e.FSType = mounts.Unescape(fields[2])
 		}
 		if len(fields) > 3 {
-			e.Options = unescapeOctal(fields[3])
+			e.Options = mounts.Unescape(fields[3])
 		}
 		if out = append(out, e); len(out) == maxEntries {
 			break
@@ -78,22 +80,6 @@ func ParseFstab(b []byte) []Entry {
 	}
 	return out
 }
-
-// unescapeOctal reads \040 and the like, which stand for what separates fields.
-func unescapeOctal(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) && isOctal(s[i+1:i+4]) && s[i+1] < '4' {
-			b.WriteByte((s[i+1]-'0')<<6 | (s[i+2]-'0')<<3 | (s[i+3] - '0'))
-			i += 3
-		} else {
-			b.WriteByte(s[i])
-		}
-	}
-	return b.String()
-}
-
-func isOctal(s string) bool { return strings.Trim(s, "01234567") == "" }
 
 // ReadFstab reads /etc/fstab of the root mounted at dir. A root without one is
 // no error.

@@ -46,14 +46,6 @@ func TestParseFstab(t *testing.T) {
 	}
 }
 
-func TestUnescapeOctal(t *testing.T) {
-	for in, want := range map[string]string{`a\040b\011c`: "a b\tc", `\134040`: `\040`, `\04`: `\04`, `\400\888`: `\400\888`, `\377`: "\xff", `x\`: `x\`} {
-		if got := unescapeOctal(in); got != want {
-			t.Errorf("%s: got %q", in, got)
-		}
-	}
-}
-
 // The file is looked for inside the root, wherever its links lead.
 func TestReadFstab(t *testing.T) {
 	dir := t.TempDir()

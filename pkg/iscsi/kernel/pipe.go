@@ -125,5 +125,3 @@ func unmarshalPDU(b []byte) (*iscsi.PDU, error) {
 }
 
 func isErrno(err error, errno unix.Errno) bool { return errors.Is(err, errno) }
-
-func trimNewline(b []byte) []byte { return bytes.TrimRight(b, "\n") }

@@ -129,12 +129,11 @@ func (s *Session) destroySession(ctx context.Context) error {
 // connection is down; negative: without an end. Written here it sticks: iscsid's own default does not
 // overwrite it. The session must be started.
 func (s *Session) SetRecoveryTimeout(seconds int) error {
-	path := fmt.Sprintf("%s/class/iscsi_session/session%d/recovery_tmo", s.t.sysfs, s.SID)
 	value := "off" // the kernel takes no minus sign there
 	if seconds >= 0 {
 		value = strconv.Itoa(seconds)
 	}
-	return os.WriteFile(path, []byte(value), 0)
+	return os.WriteFile(s.t.sysfs.SessionPath(s.SID, "recovery_tmo"), []byte(value), 0)
 }
 
 // ScanAll is the LUN that stands for all LUNs in Scan (include/scsi/scsi.h:
@@ -144,11 +143,11 @@ const ScanAll uint64 = math.MaxUint64
 // Scan looks for one LUN, by the kernel's number of it, or for all, and returns
 // when the SCSI devices exist; their disks may come a little later.
 func (s *Session) Scan(lun uint64) error {
-	target, err := os.ReadFile(fmt.Sprintf("%s/class/iscsi_session/session%d/target_id", s.t.sysfs, s.SID))
+	target, err := s.t.sysfs.Session(s.SID, "target_id")
 	if err != nil {
 		return fmt.Errorf("scan %s: %w", s, err)
 	}
-	id, err := strconv.ParseUint(string(trimNewline(target)), 10, 32)
+	id, err := strconv.ParseUint(target, 10, 32)
 	if err != nil {
 		return fmt.Errorf("scan %s: target id: %w", s, err)
 	}

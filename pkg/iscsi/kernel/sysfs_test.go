@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,7 +26,7 @@ func sysfs(t *testing.T, targetID string) (*Session, func(path string) string) {
 			t.Fatal(err)
 		}
 	}
-	return &Session{t: &Transport{sysfs: dir}, SID: 3, HostNo: 2}, func(path string) string {
+	return &Session{t: &Transport{sysfs: Sysfs(dir)}, SID: 3, HostNo: 2}, func(path string) string {
 		b, err := os.ReadFile(filepath.Join(dir, path))
 		if err != nil {
 			t.Fatal(err)
@@ -121,5 +122,33 @@ func TestStates(t *testing.T) {
 	s.SID = 4
 	if _, err := s.State(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a session that is gone: %v", err)
+	}
+}
+
+// The sessions of a kernel as it shows them; other entries are none.
+func TestSysfs(t *testing.T) {
+	s, _ := sysfs(t, "0\n")
+	dir := string(s.t.sysfs)
+	const place = "devices/platform/host7/session10/iscsi_session/session10"
+	class := filepath.Join(dir, "class/iscsi_session")
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, place), 0o755), os.Symlink("../../"+place, filepath.Join(class, "session10")),
+		os.Mkdir(filepath.Join(class, "sessionx"), 0o755), os.MkdirAll(filepath.Join(dir, "class/iscsi_host/host7"), 0o755),
+		os.WriteFile(filepath.Join(dir, "class/iscsi_host/host7/ipaddress"), []byte("10.0.0.5\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.t.sysfs.Sessions(); !slices.Equal(got, []uint32{10, 3}) {
+		t.Errorf("sessions %v", got)
+	}
+	if host, ok := s.t.sysfs.HostOf(10); host != 7 || !ok {
+		t.Errorf("host %d, %v", host, ok)
+	}
+	if host, ok := s.t.sysfs.HostOf(4); ok {
+		t.Errorf("a session that there is not has host %d", host)
+	}
+	if got, err := s.t.sysfs.Host(7, "ipaddress"); got != "10.0.0.5" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := s.t.sysfs.Session(3, "tpgt"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an attribute that there is not: %v", err)
 	}
 }

@@ -23,7 +23,7 @@ const handlePath = "/sys/class/iscsi_transport/tcp/handle"
 type Transport struct {
 	sock   Socket
 	handle uint64
-	sysfs  string // "/sys"
+	sysfs  Sysfs
 
 	requestMu sync.Mutex // one request and its answer at a time
 	replies   chan reply

@@ -3,9 +3,6 @@ package kernel
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
@@ -123,18 +120,13 @@ func (s *Session) Stops() uint32 {
 // the recovery time-out, still comes back by a login. os.ErrNotExist: there is
 // no such session any more.
 func (s *Session) State() (string, error) {
-	return s.attribute("iscsi_session/session%d/state", s.SID)
+	return s.t.sysfs.Session(s.SID, "state")
 }
 
 // ConnState is the connection's state in the kernel's word: up, down, failed or
 // bound (drivers/scsi/scsi_transport_iscsi.c: connection_state_names).
 func (s *Session) ConnState() (string, error) {
-	return s.attribute("iscsi_connection/connection%d:%d/state", s.SID, s.CID)
-}
-
-func (s *Session) attribute(format string, args ...any) (string, error) {
-	b, err := os.ReadFile(s.t.sysfs + "/class/" + fmt.Sprintf(format, args...))
-	return strings.TrimSpace(string(b)), err
+	return s.t.sysfs.Connection(s.SID, s.CID, "state")
 }
 
 // PortID is the number by which the kernel knows the socket, as the column Pid

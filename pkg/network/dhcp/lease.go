@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // Infinite is a lifetime that does not end: 0xffffffff seconds on the wire.
@@ -119,7 +120,7 @@ func (l Lease) String() string {
 		fmt.Fprintf(&b, ", route %s", r)
 	}
 	if l.RootPath != "" {
-		fmt.Fprintf(&b, ", root path %s", plain(l.ShownRootPath()))
+		fmt.Fprintf(&b, ", root path %s", words.Plain(l.ShownRootPath()))
 	}
 	return b.String()
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // TestMain runs the tests away from the host.
@@ -132,7 +133,7 @@ func TestDnsmasq(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, d.Log())
 	}
-	t.Log(l.Encode())
+	t.Log(runstate.FormatLease(l))
 	if l.Address.Bits() != 24 || !netip.MustParsePrefix("10.9.0.0/24").Contains(l.Address.Addr()) ||
 		l.Server != netip.MustParseAddr("10.9.0.1") || l.Lifetime != 2*time.Minute || l.RootPath != rootPath ||
 		l.MTU != 1400 || len(l.DNS) != 2 || len(l.NTP) != 1 || strings.Join(l.Search, " ") != "example.com lab.example.com" ||

@@ -15,6 +15,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp6"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // TestMain runs the tests away from the host.
@@ -145,7 +146,7 @@ func TestStateful(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		t.Log(l.Encode())
+		t.Log(runstate.FormatLease(l))
 		if !netip.MustParsePrefix("2001:db8:9::/64").Contains(l.Address.Addr()) || l.Address.Bits() != 128 || l.Lifetime != 2*time.Minute ||
 			len(l.DNS) != 2 || len(l.NTP) != 1 || l.RootPath != rootPath || !l.Server.IsLinkLocalUnicast() || l.Ignored != nil || l.Obtained <= 0 {
 			t.Errorf("lease %+v\n%s", l, d.Log())

@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/mounts"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // world is where the agent's own root is mounted before it moves in.
-const world = "/run/iscsiroot/agent"
+const world = runstate.AgentRoot
 
 // isolate gives the process, whose mount namespace is its own already, a root
 // of its own: an empty tmpfs with the kernel's file systems and /run in it.
@@ -52,7 +53,7 @@ func makeWorld() error {
 	if err := os.MkdirAll(world, 0o700); err != nil {
 		return err
 	}
-	mounts := []struct {
+	inside := []struct {
 		source, dir, fstype, data string
 		flags                     uintptr
 	}{
@@ -62,7 +63,7 @@ func makeWorld() error {
 		{"devtmpfs", "dev", "devtmpfs", "mode=0755", unix.MS_NOSUID},
 		{"/run", "run", "", "", unix.MS_BIND},
 	}
-	for _, m := range mounts {
+	for _, m := range inside {
 		dir := filepath.Join(world, m.dir)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
@@ -81,34 +82,12 @@ func mountPoints() ([]string, error) {
 		return nil, err
 	}
 	var out []string
-	for line := range strings.Lines(string(b)) {
-		f := strings.Fields(line) // id parent major:minor root mountpoint ...
-		if len(f) < 5 || f[4] == "/" {
-			continue
+	for dir := range mounts.Points(string(b)) {
+		if dir != "/" {
+			out = append(out, dir)
 		}
-		out = append(out, unmangle(f[4]))
 	}
 	return out, nil
-}
-
-// unmangle undoes the kernel's \ooo for blanks, newlines and backslashes
-// (fs/seq_file.c: mangle_path).
-func unmangle(s string) string {
-	var b strings.Builder
-	for {
-		before, after, ok := strings.Cut(s, `\`)
-		b.WriteString(before)
-		if !ok {
-			return b.String()
-		}
-		s = after
-		if n, err := strconv.ParseUint(s[:min(3, len(s))], 8, 8); err == nil && len(s) >= 3 {
-			b.WriteByte(byte(n))
-			s = s[3:]
-		} else {
-			b.WriteByte('\\')
-		}
-	}
 }
 
 // detach unmounts all that is mounted on a directory, with what is mounted

@@ -122,13 +122,3 @@ func watchEnd(t *testing.T, dirs ...string) func() int {
 		return ended
 	}
 }
-
-func TestUnmangle(t *testing.T) {
-	for s, want := range map[string]string{
-		`/run`: "/run", `/a\040b\134c`: `/a b\c`, `\011`: "\t", `/a\`: `/a\`, `/a\04`: `/a\04`, `/a\999`: `/a\999`, "": "",
-	} {
-		if got := unmangle(s); got != want {
-			t.Errorf("%q: got %q, want %q", s, got, want)
-		}
-	}
-}

@@ -13,21 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// Names of the agent's processes: argv[0] of the init binary. systemd spares
-// processes whose first byte is '@' when it kills what is left at shutdown
-// (systemd's ROOT_STORAGE_DAEMONS).
-//
-// PID 1 starts a first worker from /init, which costs a boot the least. When the
-// boot is over it copies the program to where it can stay, starts the
-// supervisor from there and ends; the supervisor keeps a worker running. Each of
-// the two sees whether the other one has ended, is stopped or stuck, and
-// replaces it: of workers there is never more than one.
+// Names of the agent's processes.
 const (
-	FirstName      = "@iscsiroot-boot"
-	SupervisorName = "@iscsiroot"
-	WorkerName     = "@iscsiroot-agent"
+	FirstName      = runstate.FirstName
+	SupervisorName = runstate.SupervisorName
+	WorkerName     = runstate.WorkerName
 )
 
 // Binary is where the agent stays. It is the convention's name for what systemd

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // half is one of the two processes that watch each other.
@@ -77,15 +78,16 @@ func (p *page) note(h half, why cause) {
 
 // report writes a line for each half that was replaced.
 func (p *page) report() string {
-	text := ""
 	if p == nil {
-		return text
+		return ""
 	}
+	var out runstate.Status
 	for h := range halves {
 		if r := &p.replaced[h]; r.times.Load() > 0 {
-			text += fmt.Sprintf("agent %s replaced %d reason %s at %d\n", h, r.times.Load(), cause(r.cause.Load()),
-				int(time.Duration(r.at.Load()).Seconds()))
+			out.Replaced = append(out.Replaced, runstate.Replaced{
+				Half: h.String(), Times: int(r.times.Load()), Reason: cause(r.cause.Load()).String(), At: time.Duration(r.at.Load()),
+			})
 		}
 	}
-	return text
+	return out.Lines()
 }

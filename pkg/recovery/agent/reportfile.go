@@ -6,11 +6,9 @@ import (
 	"os"
 
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
-)
 
-// staleSuffix is that of a report that could not be replaced: it must not be
-// taken for the present.
-const staleSuffix = ".stale"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
+)
 
 // reportFile is what is known of the file for people.
 type reportFile struct {
@@ -25,7 +23,7 @@ func (r *reportFile) write(path, text string, log recovery.Logger) {
 	if err == nil {
 		r.failed = false
 		if !r.tidy {
-			_ = os.Remove(path + staleSuffix)
+			_ = os.Remove(path + runstate.StaleSuffix)
 		}
 		r.tidy = true
 		return
@@ -43,7 +41,7 @@ func (r *reportFile) write(path, text string, log recovery.Logger) {
 // setAside marks a report as stale. A tmpfs that is full has room for another
 // name, and none for another byte.
 func setAside(path string) error {
-	err := os.Rename(path, path+staleSuffix)
+	err := os.Rename(path, path+runstate.StaleSuffix)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

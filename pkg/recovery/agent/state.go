@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
@@ -44,7 +44,7 @@ func (s State) Append(b []byte) []byte {
 	}
 	for _, u := range s.Uplinks {
 		b = fmt.Appendf(b, "uplink %d %q %t %q %q %d %q %t %t %q\n", u.Index, u.MAC, u.Known, u.Permanent, u.Kind, u.VLAN, u.Parent,
-			u.Keep, u.Temporary, u.Lease.Encode())
+			u.Keep, u.Temporary, runstate.FormatLease(u.Lease))
 	}
 	b = s.Disks.Append(b)
 	b = append(b, "sessions\n"...)
@@ -100,7 +100,7 @@ func (s *State) line(line string) error {
 			return err
 		}
 		var err error
-		if u.Lease, err = dhcp.ParseLease(lease); len(s.Uplinks) == maxUplinks {
+		if u.Lease, err = runstate.ParseLease(lease); len(s.Uplinks) == maxUplinks {
 			return fmt.Errorf("more than %d uplinks", maxUplinks)
 		}
 		s.Uplinks = append(s.Uplinks, u)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
@@ -260,7 +260,7 @@ func (w *worker) renewed(i int, l dhcp.Lease) {
 	w.keep()
 	w.mu.Unlock()
 	w.hasRenewed(i, l)
-	if err := replace(filepath.Join(w.dir, leasePrefix+l.Interface), l.Encode()); err != nil {
+	if err := replace(filepath.Join(w.dir, runstate.LeaseName(l)), runstate.FormatLease(l)); err != nil {
 		w.log.Warnf("agent: %v", err)
 	}
 }
@@ -290,8 +290,7 @@ func (w *worker) keep() {
 // write writes the report. The caller holds mu.
 func (w *worker) write() {
 	w.said = w.report()
-	at := fmt.Sprintf("since-boot %d\n", int(uplink.SinceBoot().Seconds()))
-	w.file.write(filepath.Join(w.dir, statusName), at+w.said, w.log)
+	w.file.write(filepath.Join(w.dir, statusName), runstate.FormatSinceBoot(uplink.SinceBoot())+w.said, w.log)
 }
 
 // beat is called by the agent's loop. A report that could not be written is

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
@@ -256,19 +256,19 @@ func (k *Keeper) publish() {
 // text writes a line for each session whose recovery_tmo was put back, and for
 // each disk that answers with errors.
 func (k *Keeper) text() string {
-	var b strings.Builder
+	var out runstate.Status
 	for _, s := range k.cfg.Sessions {
 		if t := k.timers[s.ID()]; t.puts > 0 {
 			ours, _ := s.Recovery()
-			_, _ = fmt.Fprintf(&b, "session %d timer %d put-back %d by %s\n", s.ID(), ours, t.puts, strings.Join(strings.Fields(t.by), "_"))
+			out.Timers = append(out.Timers, runstate.TimerStatus{SID: s.ID(), Seconds: ours, PutBack: t.puts, By: t.by})
 		}
 	}
 	for _, where := range slices.Sorted(maps.Keys(k.health)) {
 		if h := k.health[where]; h.reported >= 0 {
-			_, _ = fmt.Fprintf(&b, "session %d disk %s errors-for %.0f\n", h.sid, h.name, (k.now() - h.since).Seconds())
+			out.Disks = append(out.Disks, runstate.DiskStatus{SID: h.sid, Name: h.name, ErrorsFor: k.now() - h.since})
 		}
 	}
-	return b.String()
+	return out.Lines()
 }
 
 // warn logs an error, unless it was the last one of the same thing too.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
@@ -71,11 +72,9 @@ func (c *Call) showMounts() error {
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) >= 4 {
-			if err := c.Printf("%s on %s type %s (%s)\n", unescape(f[0]), unescape(f[1]), f[2], f[3]); err != nil {
-				return err
-			}
+	for m := range mounts.Table(string(b)) {
+		if err := c.Printf("%s on %s type %s (%s)\n", m.Source, m.Dir, m.Type, m.Options); err != nil {
+			return err
 		}
 	}
 	return nil

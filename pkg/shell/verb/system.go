@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 )
 
 func unameVerb() Verb {
@@ -165,18 +167,13 @@ func dfVerb() Verb {
 		if err := c.Printf("%-20s %-10s %10s %10s %10s  %s\n", "device", "type", "MiB", "used", "free", "on"); err != nil {
 			return err
 		}
-		for line := range strings.Lines(string(table)) {
-			f := strings.Fields(line)
-			if len(f) < 3 {
-				continue
-			}
+		for m := range mounts.Table(string(table)) {
 			var st unix.Statfs_t
-			dir := unescape(f[1])
-			if err := unix.Statfs(dir, &st); err != nil || st.Blocks == 0 || len(args) > 0 && !c.on(args, st.Fsid) {
+			if err := unix.Statfs(m.Dir, &st); err != nil || st.Blocks == 0 || len(args) > 0 && !c.on(args, st.Fsid) {
 				continue
 			}
 			unit := uint64(st.Bsize)
-			if err := c.Printf("%-20s %-10s %10d %10d %10d  %s\n", unescape(f[0]), f[2], st.Blocks*unit>>20, (st.Blocks-st.Bfree)*unit>>20, st.Bavail*unit>>20, dir); err != nil {
+			if err := c.Printf("%-20s %-10s %10d %10d %10d  %s\n", m.Source, m.Type, st.Blocks*unit>>20, (st.Blocks-st.Bfree)*unit>>20, st.Bavail*unit>>20, m.Dir); err != nil {
 				return err
 			}
 		}
@@ -193,10 +190,4 @@ func (c *Call) on(paths []string, id unix.Fsid) bool {
 		}
 	}
 	return false
-}
-
-// unescape undoes the octal escapes of /proc/self/mounts (fs/proc_namespace.c:
-// mangle).
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }

@@ -252,9 +252,6 @@ func TestParsers(t *testing.T) {
 	if got := modeString(os.ModeSetuid | 0o644); got != "-rwSr--r--" {
 		t.Errorf("mode is %s", got)
 	}
-	if got := unescape(`/a\040b\134`); got != `/a b\` {
-		t.Errorf("unescaped is %q", got)
-	}
 	b := echoRequest(false, 7, 1)
 	if checksum(b) != 0 || isReply(b, 7, 1) {
 		t.Errorf("request is % x", b)

@@ -1,4 +1,4 @@
-package dhcp
+package runstate
 
 import (
 	"encoding/hex"
@@ -7,29 +7,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// maxText bounds what ParseLease reads, in bytes.
-const maxText = 64 << 10
+// maxLease is how long a lease may be, in bytes.
+const maxLease = 64 << 10
 
-// plain returns s if it can stand in a line, else quoted.
-func plain(s string) string {
-	if s != "" && s[0] != '"' && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) {
-		return s
-	}
-	return strconv.Quote(s)
-}
-
-// Encode writes the lease as lines of key=value for /run/iscsiroot/lease-<dev>;
-// a key stands once for each value. What was redacted from the root path and
-// what was ignored is not in it.
-func (l Lease) Encode() string {
+// FormatLease writes a lease as lines of key=value; a key stands once for each
+// value. What was redacted from the root path and what was ignored is not in it.
+func FormatLease(l dhcp.Lease) string {
 	var b strings.Builder
 	line := func(key, value string) {
 		if value != "" {
-			fmt.Fprintf(&b, "%s=%s\n", key, plain(value))
+			fmt.Fprintf(&b, "%s=%s\n", key, words.Plain(value))
 		}
 	}
 	line("interface", l.Interface)
@@ -43,10 +35,10 @@ func (l Lease) Encode() string {
 	if l.IAID != 0 {
 		line("iaid", strconv.FormatUint(uint64(l.IAID), 10))
 	}
-	for _, t := range l.times() {
+	for _, t := range leaseTimes(&l) {
 		line(t.key, duration(*t.at))
 	}
-	l.encodeLists(line)
+	formatLists(l, line)
 	line("domain", l.Domain)
 	line("hostname", l.HostName)
 	if l.MTU != 0 {
@@ -59,8 +51,8 @@ func (l Lease) Encode() string {
 	return b.String()
 }
 
-// encodeLists writes what there may be several of.
-func (l Lease) encodeLists(line func(key, value string)) {
+// formatLists writes what there may be several of.
+func formatLists(l dhcp.Lease, line func(key, value string)) {
 	for _, r := range l.Routes {
 		line("route", strings.TrimSpace(r.To.String()+" "+addr(r.Via)))
 	}
@@ -83,8 +75,8 @@ func addr(a netip.Addr) string {
 	return a.String()
 }
 
-// times pairs the lease's times with their keys.
-func (l *Lease) times() []struct {
+// leaseTimes pairs the lease's times with their keys.
+func leaseTimes(l *dhcp.Lease) []struct {
 	key string
 	at  *time.Duration
 } {
@@ -104,42 +96,42 @@ func duration(d time.Duration) string {
 	switch d {
 	case 0:
 		return ""
-	case Infinite:
+	case dhcp.Infinite:
 		return "infinite"
 	}
 	return d.String()
 }
 
-// ParseLease reads what Encode wrote. Keys that are not known are passed over.
-func ParseLease(text string) (Lease, error) {
-	var l Lease
-	if len(text) > maxText {
-		return l, fmt.Errorf("parse lease: %d bytes, limit %d", len(text), maxText)
+// ParseLease reads what FormatLease wrote. Keys that are not known are passed over.
+func ParseLease(text string) (dhcp.Lease, error) {
+	var l dhcp.Lease
+	if len(text) > maxLease {
+		return l, fmt.Errorf("parse lease: %d bytes, limit %d", len(text), maxLease)
 	}
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
 		key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		if !ok {
-			return Lease{}, fmt.Errorf("parse lease: line %d: no =", n)
+			return dhcp.Lease{}, fmt.Errorf("parse lease: line %d: no =", n)
 		}
 		if strings.HasPrefix(value, `"`) {
 			unquoted, err := strconv.Unquote(value)
 			if err != nil {
-				return Lease{}, fmt.Errorf("parse lease: line %d: %w", n, err)
+				return dhcp.Lease{}, fmt.Errorf("parse lease: line %d: %w", n, err)
 			}
 			value = unquoted
 		}
-		if err := l.set(key, value); err != nil {
-			return Lease{}, fmt.Errorf("parse lease: line %d: %s: %w", n, key, err)
+		if err := setLease(&l, key, value); err != nil {
+			return dhcp.Lease{}, fmt.Errorf("parse lease: line %d: %s: %w", n, key, err)
 		}
 	}
 	return l, nil
 }
 
-// set takes one line in.
-func (l *Lease) set(key, value string) (err error) {
-	for _, t := range l.times() {
+// setLease takes one line in.
+func setLease(l *dhcp.Lease, key, value string) (err error) {
+	for _, t := range leaseTimes(l) {
 		if t.key == key {
 			*t.at, err = parseDuration(value)
 			return err
@@ -148,6 +140,8 @@ func (l *Lease) set(key, value string) (err error) {
 	var a netip.Addr
 	var n uint64
 	switch key {
+	case "version":
+		err = checkVersion(value)
 	case "address":
 		l.Address, err = netip.ParsePrefix(value)
 	case "server":
@@ -160,7 +154,7 @@ func (l *Lease) set(key, value string) (err error) {
 		n, err = strconv.ParseUint(value, 10, 32)
 		l.IAID = uint32(n)
 	case "route":
-		err = l.addRoute(value)
+		err = addRoute(l, value)
 	case "dns":
 		a, err = netip.ParseAddr(value)
 		l.DNS = append(l.DNS, a)
@@ -173,18 +167,18 @@ func (l *Lease) set(key, value string) (err error) {
 	case "boot-server":
 		l.BootServer, err = netip.ParseAddr(value)
 	default:
-		l.setText(key, value)
+		setLeaseText(l, key, value)
 	}
 	return err
 }
 
-// setText takes a line in whose value is a text.
-func (l *Lease) setText(key, value string) {
+// setLeaseText takes a line in whose value is a text.
+func setLeaseText(l *dhcp.Lease, key, value string) {
 	switch key {
 	case "interface":
 		l.Interface = value
 	case "method":
-		l.Method = Method(value)
+		l.Method = dhcp.Method(value)
 	case "domain":
 		l.Domain = value
 	case "search":
@@ -202,9 +196,9 @@ func (l *Lease) setText(key, value string) {
 	}
 }
 
-func (l *Lease) addRoute(value string) (err error) {
+func addRoute(l *dhcp.Lease, value string) (err error) {
 	to, via, ok := strings.Cut(value, " ")
-	var r Route
+	var r dhcp.Route
 	if r.To, err = netip.ParsePrefix(to); err != nil {
 		return err
 	}
@@ -219,7 +213,7 @@ func (l *Lease) addRoute(value string) (err error) {
 
 func parseDuration(s string) (time.Duration, error) {
 	if s == "infinite" {
-		return Infinite, nil
+		return dhcp.Infinite, nil
 	}
 	return time.ParseDuration(s)
 }

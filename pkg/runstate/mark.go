@@ -1,0 +1,70 @@
+package runstate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Action is how the machine ends, in systemd's word.
+type Action string
+
+// The actions (systemd-shutdown's verbs).
+const (
+	PowerOff Action = "poweroff"
+	Reboot   Action = "reboot"
+	Halt     Action = "halt"
+	Kexec    Action = "kexec"
+)
+
+// Actions lists them.
+func Actions() []Action { return []Action{PowerOff, Reboot, Halt, Kexec} }
+
+// BegunWord among the arguments of the shutdown program tells that a shutdown has
+// begun; the others are those of its Mark.
+const BegunWord = "begun"
+
+// Mark is what is known of a shutdown that has begun. Its file is there for as long
+// as the real system is on its way down.
+type Mark struct {
+	Action Action
+	Limit  time.Duration // for how long a dead root disk may hold it up, in whole seconds; 0: for ever
+}
+
+// Format writes a mark as its file has it.
+func (m Mark) Format() string { return fmt.Sprintf("%s %d\n", m.Action, int(m.Limit.Seconds())) }
+
+// ErrNoAction is the error of a text that does not tell how the machine is to end.
+var ErrNoAction = errors.New("it names no action")
+
+// ParseMark reads what Format wrote.
+func ParseMark(text string) (Mark, error) {
+	if len(text) > maxText {
+		return Mark{}, fmt.Errorf("parse shutdown mark: %d bytes, limit %d", len(text), maxText)
+	}
+	return MarkOf(strings.Fields(text))
+}
+
+// MarkOf reads a mark from its words, an action and a number of seconds. Others are
+// passed over. A version is version=N: a number alone is the limit.
+func MarkOf(words []string) (Mark, error) {
+	var m Mark
+	for _, w := range words {
+		if v, ok := strings.CutPrefix(w, "version="); ok {
+			if err := checkVersion(v); err != nil {
+				return Mark{}, fmt.Errorf("parse shutdown mark: %w", err)
+			}
+		} else if slices.Contains(Actions(), Action(w)) {
+			m.Action = Action(w)
+		} else if n, err := strconv.ParseUint(w, 10, 31); err == nil {
+			m.Limit = time.Duration(n) * time.Second
+		}
+	}
+	if m.Action == "" {
+		return Mark{}, fmt.Errorf("parse shutdown mark: %w", ErrNoAction)
+	}
+	return m, nil
+}

@@ -1,0 +1,169 @@
+package runstate
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+)
+
+// file is one of testdata: written by hand in the form of a machine's files, not taken
+// from one. The lease has the values of integration/testdata/transcripts/dhcp.txt.
+func file(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// same compares what was read of a file, and the file with what is written of that.
+func same(t *testing.T, want, got any, err error, text, again string) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, equal()); diff != "" || err != nil {
+		t.Errorf("error %v, -want +got:\n%s", err, diff)
+	}
+	if diff := cmp.Diff(text, again); diff != "" {
+		t.Errorf("-read +written:\n%s", diff)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	text := file(t, "sessions")
+	got, err := ParseSessions(text)
+	const initiator = "iqn.2007-01.com.example:server.remote1"
+	same(t, []Session{
+		{SID: 1, Initiator: initiator, Target: "iqn.2007-01.com.example:storage.remote1", Portal: netip.MustParseAddrPort("10.77.0.1:3260"), Root: true},
+		{SID: 2, Initiator: initiator, Target: "iqn.2007-01.com.example:storage.remote2", Portal: netip.MustParseAddrPort("[fd00:77::1]:3260")},
+		{SID: 3, Initiator: initiator, Target: "iqn.2007-01.com.example:storage.unresolved"},
+	}, got, err, text, FormatSessions(got))
+}
+
+// A session counts by its id, whatever else there is in its line.
+func TestParseSessions(t *testing.T) {
+	for text, want := range map[string][]Session{
+		"": nil,
+		"# comment\nversion 1\nsession 3 target iqn.a portal x initiator iqn.b root\nsession 4 target iqn.c\nsession x\nsession\ncolour blue\n": {
+			{SID: 3, Target: "iqn.a", Initiator: "iqn.b", Root: true}, {SID: 4, Target: "iqn.c"},
+		},
+		"session 5":                         {{SID: 5}},
+		"session 6 colour blue target iqn.": {{SID: 6, Target: "iqn."}},
+		"session 7 initiator root\n":        {{SID: 7, Initiator: "root"}},
+		"session 4294967296 target a":       nil,
+	} {
+		got, err := ParseSessions(text)
+		if diff := cmp.Diff(want, got, equal()); diff != "" || err != nil {
+			t.Errorf("%q: error %v\n%s", text, err, diff)
+		}
+	}
+	for text, want := range map[string]string{
+		"version 2\nsession 1\n": "version is not known",
+		"version x\n":            "version is not known",
+		strings.Repeat("session 1\n", maxSessions+1):   "more than 1024",
+		"session 1\n" + strings.Repeat("#", maxText+1): "limit 262144",
+	} {
+		if got, err := ParseSessions(text); err == nil || !strings.Contains(err.Error(), want) || got != nil {
+			t.Errorf("%.20q: %v, error %v, want %s", text, got, err, want)
+		}
+	}
+}
+
+func FuzzSessions(f *testing.F) {
+	f.Add([]byte("\x02\x01\x00\x00\x00\x05iqn.a\x05iqn.b\x01\x0a\x00\x00\x01\xbc\x0c\x00\x00\x01"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := source{b}
+		var want []Session
+		for range s.count() {
+			want = append(want, Session{SID: s.uint32(), Target: s.name(), Initiator: s.name(), Portal: s.port(), Root: s.bool()})
+		}
+		got, err := ParseSessions(FormatSessions(want))
+		if diff := cmp.Diff(want, got, equal()); diff != "" || err != nil {
+			t.Errorf("error %v, -written +read:\n%s", err, diff)
+		}
+		_, _ = ParseSessions(string(b))
+	})
+}
+
+func TestMark(t *testing.T) {
+	text := file(t, "shutdown")
+	got, err := ParseMark(text)
+	same(t, Mark{Action: PowerOff, Limit: time.Minute}, got, err, text, got.Format())
+	for text, want := range map[string]Mark{
+		"begun kexec 90":                {Kexec, 90 * time.Second},
+		"halt":                          {Halt, 0},
+		"5 reboot later version=1\n":    {Reboot, 5 * time.Second},
+		"reboot 2147483648 -1 4 halt 0": {Halt, 0},
+	} {
+		if got, err := ParseMark(text); got != want || err != nil {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]error{"": ErrNoAction, "leave 7": ErrNoAction, "poweroff 60 version=2": ErrVersion} {
+		if got, err := ParseMark(text); !errors.Is(err, want) || got != (Mark{}) {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+	if _, err := ParseMark(strings.Repeat("halt ", maxText)); err == nil {
+		t.Error("there is no limit")
+	}
+}
+
+func FuzzMark(f *testing.F) {
+	f.Add([]byte("halt 60"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := source{b}
+		want := Mark{Action: Actions()[s.count()], Limit: time.Duration(s.int()) * time.Second}
+		if got, err := ParseMark(want.Format()); got != want || err != nil {
+			t.Errorf("%+v, %v, want %+v", got, err, want)
+		}
+		if m, err := ParseMark(string(b)); err == nil && m.Action == "" {
+			t.Errorf("%+v", m)
+		}
+	})
+}
+
+func TestLeaseFile(t *testing.T) {
+	text := file(t, "lease-ens2")
+	got, err := ParseLease(text)
+	want := dhcp.Lease{
+		Interface: "ens2", Method: dhcp.DHCP4, Address: netip.MustParsePrefix("10.77.0.50/24"), Server: netip.MustParseAddr("10.77.0.1"),
+		ClientID: []byte("\xff\x00\x77\x00\x01\x00\x03\x00\x01\x52\x54\x00\x77\x00\x01"), Obtained: 1283 * time.Millisecond,
+		Lifetime: time.Hour, Renew: 30 * time.Minute, Rebind: 52*time.Minute + 30*time.Second,
+		Routes:     []dhcp.Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.77.0.1")}},
+		RootPath:   "iscsi:10.77.0.1::::iqn.2007-01.com.example:storage.remote1",
+		Initiator:  "iqn.2007-01.com.example:server.remote1",
+		BootServer: netip.MustParseAddr("10.77.0.1"),
+	}
+	same(t, want, got, err, text, FormatLease(got))
+	if got := fmt.Sprint(LeaseName(want), " ", LeaseName(dhcp.Lease{Interface: "ens3", Method: dhcp.DHCP6})); got != "lease-ens2 lease6-ens3" {
+		t.Error(got)
+	}
+}
+
+func TestProcesses(t *testing.T) {
+	for line, want := range map[string]bool{
+		"@iscsiroot\x00": true, "@iscsiroot-boot\x00": true, "@iscsiroot-agent\x00-x\x00": true, "@iscsiroot-else": true,
+		"": false, "@plymouthd\x00": false, "iscsiroot-agent": false, "/bin/@iscsiroot": false,
+	} {
+		if got := IsAgent(line); got != want {
+			t.Errorf("%q: %v", line, got)
+		}
+	}
+	for name, want := range map[string]bool{"init": true, "shutdown": true, "exe": true, "": false, "sh": false, "initctl": false} {
+		if got := MayBeAgent(name); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+	if FirstName != "@iscsiroot-boot" || WorkerName != "@iscsiroot-agent" || AgentRoot != "/run/iscsiroot/agent" {
+		t.Error("a name has changed")
+	}
+}
