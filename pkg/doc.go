@@ -43,13 +43,13 @@
 //
 // Ring 2 composes them. Of this ring, a package imports only what stands above it:
 //
+//	pkg/boot/sequence      steps, and what runs and retries them
 //	pkg/session            a login, and the hand-over of its connection to the kernel
 //	pkg/rootfs             the layers between disks and root, root itself, its mount
 //	pkg/shutdown           /run/initramfs/shutdown: unmount, log out, power off
 //	pkg/recovery           sessions are logged in to again; below it the resident agent
 //	pkg/status             how the sessions of a running system are, in words
 //	pkg/shell              the debug shell; below it its commands
-//	pkg/boot/sequence      steps, and what runs and retries them
 //	pkg/boot/debug         what process 1 has to do with the shell
 //	pkg/boot               the list of steps, and the wiring of all of the above
 //	pkg/initramfs          the host's side: the image
