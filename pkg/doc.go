@@ -140,7 +140,7 @@
 //
 // A DHCP option: pkg/network/dhcp4/message.go and pkg/network/dhcp4/lease.go read it, or
 // pkg/network/dhcp6/message.go; the value is in pkg/network/dhcp/lease.go and its text in
-// pkg/network/dhcp/text.go; what uses it gets it by pkg/bootspec/facts.go.
+// pkg/runstate/lease.go; what uses it gets it by pkg/bootspec/facts.go.
 //
 // A network manager: a file in pkg/handover with what it reads, called by Files in
 // pkg/handover/facts.go; what is read of the root's own configuration is in

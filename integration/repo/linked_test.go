@@ -29,6 +29,7 @@ var linked = map[string]string{
 	"pkg/modload":          "loads modules",
 	"pkg/mounts":           "the kernel's tables of mounts",
 	"pkg/network":          "link, address, route",
+	"pkg/network/dns":      "looks host names up",
 	"pkg/network/dhcp4":    "addresses from DHCP servers",
 	"pkg/network/dhcp6":    "addresses from routers and DHCPv6 servers",
 	"pkg/network/linkfile": "the names that systemd's .link files give NICs",

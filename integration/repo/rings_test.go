@@ -42,6 +42,7 @@ var rings = map[string]int{
 	"pkg/network":                 1,
 	"pkg/network/dhcp4":           1,
 	"pkg/network/dhcp6":           1,
+	"pkg/network/dns":             1,
 	"pkg/network/rtwatch":         1,
 	"pkg/switchroot":              1,
 	"pkg/uevent":                  1,

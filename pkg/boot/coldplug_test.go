@@ -150,9 +150,9 @@ func TestColdplugIsNotWaitedFor(t *testing.T) {
 		h := &hardware{devices: []string{"slow"}, probes: map[string]time.Duration{"slow": time.Hour}}
 		m, c, _ := machineWith(newTrace(), h)
 		began := time.Now()
-		time.AfterFunc(time.Second, m.net.up.set)
+		time.AfterFunc(time.Second, m.net.up.Set)
 		c.start()
-		if err := c.wait(t.Context(), m.net.up.context().Done()); err != nil || time.Since(began) != time.Second {
+		if err := c.wait(t.Context(), m.net.up.Context().Done()); err != nil || time.Since(began) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -245,12 +245,12 @@ func TestLateDriversEnd(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- m.loadLateDrivers(t.Context()) }()
 	<-looked // the first call of Wait
-	m.net.up.set()
+	m.net.up.Set()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	m.net.up.reset()
-	if m.net.up.is() {
+	m.net.up.Reset()
+	if m.net.up.Is() {
 		t.Error("it is up though it was taken back")
 	}
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))

@@ -12,6 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dns"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
@@ -107,7 +108,7 @@ func (m *Machine) login(ctx context.Context) error {
 // openSessions says whose sessions they are. Those that failed before know how
 // often, and where their target has moved.
 func (m *Machine) openSessions() {
-	spec := session.Config{Initiator: m.spec.Initiator, Login: m.spec.Login, Resolver: resolver(m.nameservers()), Ways: m.ways()}
+	spec := session.Config{Initiator: m.spec.Initiator, Login: m.spec.Login, Resolver: dns.Resolver(m.nameservers()), Ways: m.ways()}
 	same := len(m.sessions) == len(m.spec.Targets)
 	for i := range m.sessions {
 		same = same && m.sessions[i].SID == m.initiator.reserved[i].SID && m.sessions[i].Is(spec.Initiator, m.spec.Targets[i], spec.Login)

@@ -80,7 +80,7 @@ func (m *Machine) changedModules(line cmdline.Line) []string {
 		return nil
 	case !slices.Equal(before.Pre, after.Pre):
 		return []string{"modules"}
-	case !slices.Equal(before.Post, after.Post) || !m.net.up.is():
+	case !slices.Equal(before.Post, after.Post) || !m.net.up.Is():
 		return []string{"drivers"}
 	}
 	return nil
@@ -121,7 +121,7 @@ func (m *Machine) loadListed(ctx context.Context, names []string) {
 func (m *Machine) loadDrivers(ctx context.Context) error {
 	m.modules.coldplug = m.newColdplug()
 	m.modules.coldplug.start()
-	return m.modules.coldplug.wait(ctx, m.net.up.context().Done())
+	return m.modules.coldplug.wait(ctx, m.net.up.Context().Done())
 }
 
 // loadLateDrivers goes on with what the step drivers has left, and with the
@@ -132,12 +132,12 @@ func (m *Machine) loadLateDrivers(ctx context.Context) error {
 	if err := c.wait(ctx, nil); err != nil {
 		return err
 	}
-	up, cancel := m.net.up.until(ctx)
+	up, cancel := m.net.up.Until(ctx)
 	defer cancel()
 	err := m.Uevents.Wait(up, func(ev uevent.Event) (bool, error) {
 		var err error
 		switch {
-		case m.net.up.is():
+		case m.net.up.Is():
 			return true, nil
 		case ev.Action == "": // the first call, or events were lost
 			err = c.all(ctx)
@@ -146,9 +146,9 @@ func (m *Machine) loadLateDrivers(ctx context.Context) error {
 				err = errors.Join(c.await(ctx, begun), c.all(ctx))
 			}
 		}
-		return m.net.up.is(), err
+		return m.net.up.Is(), err
 	})
-	if m.net.up.is() && ctx.Err() == nil {
+	if m.net.up.Is() && ctx.Err() == nil {
 		return nil
 	}
 	return err

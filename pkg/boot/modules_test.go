@@ -91,7 +91,7 @@ func TestChangedModules(t *testing.T) {
 		m := plannedMachine(t, goodLine)
 		m.modules.index = index
 		if tt.up {
-			m.net.up.set()
+			m.net.up.Set()
 		}
 		if got := strings.Join(m.forShell().Modules(m.typed(tt.words)), " "); got != tt.steps {
 			t.Errorf("retry %s, network up %v: steps %q, want %q", tt.words, tt.up, got, tt.steps)

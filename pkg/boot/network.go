@@ -25,9 +25,9 @@ import (
 type networkState struct {
 	network    *network.Network // from the step's first try
 	facts      bootspec.NetFacts
-	up         flag     // the steps that load drivers wait for it
-	resolvConf bool     // the image had no /etc/resolv.conf, and has ours
-	nics       []string // that sessions go by, from the hand-over on; none: all
+	up         sequence.Flag // the steps that load drivers wait for it
+	resolvConf bool          // the image had no /etc/resolv.conf, and has ours
+	nics       []string      // that sessions go by, from the hand-over on; none: all
 }
 
 // bringUpNetwork waits until this machine can go on by an address. Work on the
@@ -61,7 +61,7 @@ func (m *Machine) bringUpNetwork(ctx context.Context) error {
 		m.Log.Warnf("%s", w)
 	}
 	m.net.facts, m.spec = facts, spec
-	m.net.up.set()
+	m.net.up.Set()
 	return nil
 }
 
@@ -119,7 +119,7 @@ func (m *Machine) sayLease(l dhcp.Lease) {
 func (m *Machine) endNetwork() {
 	m.net.network.Undo()
 	m.net.network, m.net.facts = nil, bootspec.NetFacts{}
-	m.net.up.reset()
+	m.net.up.Reset()
 }
 
 // networkPatience is for how long an interface that is not there is waited for:

@@ -1,4 +1,5 @@
-package boot
+// Package dns looks host names up at the name servers that the network has by then.
+package dns
 
 import (
 	"context"
@@ -14,9 +15,9 @@ const dnsPort = 53
 // nameServerPatience is how long one server has for its answer.
 const nameServerPatience = 2 * time.Second
 
-// resolver looks names up in the image's /etc/hosts and at the servers that there
+// Resolver looks names up in the image's /etc/hosts and at the servers that there
 // are by then. Without any it is at those of the image's /etc/resolv.conf.
-func resolver(servers func() []netip.Addr) *net.Resolver {
+func Resolver(servers func() []netip.Addr) *net.Resolver {
 	turns := &turns{servers: servers}
 	return &net.Resolver{PreferGo: true, Dial: turns.dial}
 }

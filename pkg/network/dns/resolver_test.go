@@ -1,4 +1,4 @@
-package boot
+package dns
 
 import (
 	"net"
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The servers have their turns two by two, and a silent one does not hold
-// anybody up for long.
+// The servers have their turns two by two, and a silent one is not waited
+// for for long.
 func TestTurns(t *testing.T) {
 	t.Parallel() // it waits
 	servers := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}

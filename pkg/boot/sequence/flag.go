@@ -1,0 +1,58 @@
+package sequence
+
+import (
+	"context"
+	"sync"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
+)
+
+// Flag is something that happens once, and that others wait for. The zero value
+// has not happened.
+type Flag struct {
+	mu     sync.Mutex
+	ctx    context.Context // ends when it happens; nil: nothing has asked for it
+	happen context.CancelFunc
+}
+
+// Context returns what ends when the flag is set.
+func (f *Flag) Context() context.Context {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.locked()
+}
+
+// locked is Context; mu is held.
+func (f *Flag) locked() context.Context {
+	if f.ctx == nil {
+		f.ctx, f.happen = context.WithCancel(context.Background())
+	}
+	return f.ctx
+}
+
+// Set tells that it has happened.
+func (f *Flag) Set() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_ = f.locked()
+	f.happen()
+}
+
+// Is tells whether it has happened.
+func (f *Flag) Is() bool { return f.Context().Err() != nil }
+
+// Reset makes ready for it to happen anew.
+func (f *Flag) Reset() {
+	if f.Is() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.ctx, f.happen = nil, nil
+	}
+}
+
+// Until returns a context that ends when the flag is set, or parent ends.
+func (f *Flag) Until(parent context.Context) (ctx context.Context, cancel func()) {
+	ctx, end := context.WithCancel(parent)
+	stop := context.AfterFunc(f.Context(), contain.Func("end of a wait", end, nil))
+	return ctx, func() { stop(); end() }
+}
