@@ -91,7 +91,11 @@ func caseStages() map[string]stage {
 			return m
 		},
 		"no-neighbour": func(r *rig) *lab.Machine {
-			return r.bootWith(virtio, console+strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99", 1), lab.NIC{Tap: r.addTap("tap1")}, lab.NIC{Tap: r.tap})
+			line := strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99", 1)
+			m := r.bootWith(virtio, console+"rd.break=network "+line, lab.NIC{Tap: r.addTap("tap1")}, lab.NIC{Tap: r.tap})
+			r.expect(m, "break before step network\n", prompt) // the only NIC with a link would get the address at once
+			r.sends(m, "exit\n", "continuing with step network")
+			return m
 		},
 		"no-dhcp": bootLine("ip=dhcp"),
 		"root-path": func(r *rig) *lab.Machine {
