@@ -103,7 +103,7 @@
 //     "hand-over" gives it all that the guard knows, and writes the files in /run.
 //  6. switch-root: process 1 becomes the real init. The agent (pkg/recovery/agent) keeps
 //     the sessions, the addresses and the leases (pkg/recovery/uplink), and the disks'
-//     time-outs (pkg/recovery/disks). It logs in by session.Reopen(Record) where it has to.
+//     time-outs (pkg/recovery/disks). It logs in by session.Reopen where it has to.
 //  7. At the end the real init runs pkg/shutdown, which unmounts root, writes the caches
 //     back, logs out, and powers off. pkg/recovery/agent watches for a shutdown that
 //     cannot reach it, because root is dead.
@@ -116,27 +116,33 @@
 //	go test ./integration/repo -run README -update
 //
 // Another name for a parameter: a word in its row in pkg/bootspec/table.go, or in the file
-// of the same topic that the table is put together from. A new value: the row, its setter
-// beside it, a field in pkg/bootspec/spec.go or pkg/bootspec/netplan.go, and a line in
-// pkg/bootspec/explain.go.
+// of the same topic that the table is put together from. A new value: the row; its setter
+// in the file of its topic, such as pkg/bootspec/netparams.go, pkg/bootspec/root.go or
+// pkg/bootspec/values.go; a field in pkg/bootspec/spec.go, pkg/bootspec/net.go or
+// pkg/bootspec/target.go; and a line in pkg/bootspec/explain.go. A word that was answered
+// as not supported leaves pkg/bootspec/kinds.go; a secret is named in
+// pkg/bootspec/secrets.go.
 //
 // A hash for CHAP: a constant and a row in pkg/iscsi/algorithm.go. The texts that name the
 // hashes are in pkg/bootspec/table.go and pkg/bootspec/chap.go.
 //
 // A step of the boot: a line in Machine.Steps, in pkg/boot/steps.go, and a function in a
-// file beside it. What may help where it fails is in pkg/boot/debug/advice.go; a failure
+// file beside it; what a retry at the shell has to undo of it is in pkg/boot/undo.go. What may help where it fails is in pkg/boot/debug/advice.go; a failure
 // that a person sees is a row in pkg/boot/failures.go, with a test in
 // integration/cases_test.go. How steps run, in general, is pkg/boot/sequence.
 //
-// A file system: its superblock in pkg/blockdev/linuxfs.go or pkg/blockdev/otherfs.go; its
-// name and the modules it needs in pkg/initramfs/select.go; the types that root may have
-// in pkg/rootfs/filesystems.go.
+// A file system: its superblock in pkg/blockdev/linuxfs.go or pkg/blockdev/otherfs.go,
+// with a line in the list of pkg/blockdev/probe.go; its name and the modules it needs in pkg/initramfs/select.go; the types that root may have
+// in pkg/rootfs/filesystems.go; its journal in pkg/switchroot/journal.go and
+// pkg/rootfs/journal.go.
 //
 // A status of a login: the row in pkg/iscsi/status.go says what it is and whether it
-// passes by itself; pkg/session/hints.go says what a person can do.
+// passes by itself; pkg/session/hints.go what a person can do. A refusal that only a person can lift is
+// named in pkg/session/errors.go and pkg/recovery/live.go too.
 //
 // A command of the shell: a file in pkg/shell/verb and a line in All, in
-// pkg/shell/verb/verb.go. One that needs process 1 is in pkg/boot/debug/verbs.go.
+// pkg/shell/verb/verb.go. One that needs process 1 is in pkg/boot/debug/verbs.go, and
+// its answer in pkg/boot/debug/conversation.go.
 //
 // A DHCP option: pkg/network/dhcp4/message.go and pkg/network/dhcp4/lease.go read it, or
 // pkg/network/dhcp6/message.go; the value is in pkg/network/dhcp/lease.go and its text in
@@ -149,12 +155,14 @@
 // An output of iscsiroot pxe: a file in pkg/netboot, called by Files in
 // pkg/netboot/files.go. A boot loader is in pkg/netboot/dnsmasq.go (who gets which file),
 // pkg/netboot/lacks.go (what has to be fetched) and pkg/netboot/read.go (its name) as well,
-// and how its screen looks in pkg/trial/watch.go.
+// and how its screen looks in pkg/trial/watch.go. cmd/iscsiroot/pxe.go lists the outputs in
+// its help.
 //
 // LVM, md, multipath, encryption: the format on disk is a package of values in ring 0
 // (pkg/lvm), the ioctls are one of ring 1 (pkg/dm), and a layer in pkg/rootfs, with one
 // line in the list of pkg/rootfs/layers.go, finds what can be activated, activates it and
 // takes it down (blockdev.Layer). A blockdev.Kind names the devices that it makes;
 // blockdev.Device.Parents leads to the disks below. Its modules are in
-// pkg/initramfs/select.go.
+// pkg/initramfs/select.go. What refuses such roots until then is in pkg/blockdev/probe.go,
+// pkg/bootspec/kinds.go and pkg/rootfs/fstab.go; pkg/shutdown takes them down.
 package pkg

@@ -13,7 +13,8 @@ type Layer interface {
 	// Activate returns the devices of an assembly, after it has made the kernel
 	// show them if it did not yet.
 	Activate(ctx context.Context, a Assembly) ([]*Device, error)
-	// Deactivate takes an assembly down. unix.EBUSY: it is in use.
+	// Deactivate takes an assembly down, without a read or a write of its members: a
+	// target may not answer. unix.EBUSY: it is in use.
 	Deactivate(ctx context.Context, a Assembly) error
 }
 

@@ -41,12 +41,13 @@ func (st *Storage) inspectAll(ctx context.Context, p paths) (devices []*blockdev
 	silent := map[int]bool{}
 	for _, d := range st.allDisks() {
 		i := st.sessionOf(d)
-		if silent[i] {
+		if i < 0 || silent[i] {
 			unclear = append(unclear, d.Name)
 			continue
 		}
 		what := "reading the partitions and superblocks of " + d.Name
 		found, err := askTarget(ctx, st, i, askPatience, what, func(ctx context.Context) ([]*blockdev.Device, error) {
+			// Partitions alone: work that may be left behind activates nothing.
 			disk := []*blockdev.Device{d}
 			return stand(ctx, p, []blockdev.Layer{&partitions{p.sys}}, disk).inspect(p, d)
 		})

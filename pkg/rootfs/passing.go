@@ -159,8 +159,12 @@ func (st *Storage) probeAgain(ctx context.Context, list []unread) {
 		if at < 0 {
 			continue // what is not counted yet is scanned again
 		}
+		i := st.sessionOf(disks[at])
+		if i < 0 {
+			continue // its session is made anew
+		}
 		limited, cancel := context.WithTimeout(ctx, readyPatience)
-		err := st.Sessions.Steadily(limited, st.Sessions.List()[st.sessionOf(disks[at])], func(bool) error {
+		err := st.Sessions.Steadily(limited, st.Sessions.List()[i], func(bool) error {
 			defer sequence.Doing(ctx, "probe of "+u.disk)()
 			return blockdev.ProbeAgain("/sys", "/dev", u.disk)
 		})

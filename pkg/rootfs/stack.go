@@ -24,6 +24,7 @@ func (a *active) same(layer blockdev.Layer, name string) bool {
 // stack is what stands on disks.
 type stack struct {
 	devices []*blockdev.Device // each behind what it stands on, disk by disk
+	tried   []*active          // also those that could not be activated
 	active  []*active          // in the order of their activation
 	failed  map[string]error   // by disk: why not all that stands on it is known
 }
@@ -56,15 +57,16 @@ func (sk *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
 		sk.fail(sk.devices, fmt.Errorf("%s: %w", l.Name(), err))
 	}
 	for _, a := range found {
-		if slices.ContainsFunc(sk.active, func(other *active) bool { return other.same(l, a.Name) }) {
+		if slices.ContainsFunc(sk.tried, func(other *active) bool { return other.same(l, a.Name) }) {
 			continue
 		}
-		sk.active = append(sk.active, &active{l, a})
+		sk.tried = append(sk.tried, &active{l, a})
 		devices, err := l.Activate(ctx, a)
 		if err != nil {
 			sk.fail(a.Members, err)
 			continue
 		}
+		sk.active = append(sk.active, &active{l, a})
 		grown = true
 		sk.insert(a.Members, devices)
 	}

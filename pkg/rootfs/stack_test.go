@@ -14,8 +14,9 @@ import (
 
 // volumes is a layer that makes one device of all second partitions, and one of that.
 type volumes struct {
-	err error // of Deactivate
-	off *[]string
+	err    error // of Deactivate
+	refuse error // of Activate
+	off    *[]string
 }
 
 func (volumes) Name() string { return "volumes" }
@@ -39,7 +40,10 @@ func (volumes) Find(_ context.Context, devices []*blockdev.Device) ([]blockdev.A
 	return out, nil
 }
 
-func (volumes) Activate(_ context.Context, a blockdev.Assembly) ([]*blockdev.Device, error) {
+func (v volumes) Activate(_ context.Context, a blockdev.Assembly) ([]*blockdev.Device, error) {
+	if v.refuse != nil {
+		return nil, v.refuse
+	}
 	return []*blockdev.Device{{Name: a.Name, Kind: blockdev.KindDM, Parents: a.Members}}, nil
 }
 
@@ -79,6 +83,10 @@ func TestLayers(t *testing.T) {
 	}
 	if err := m.takeDown(t.Context(), "sdb"); err != nil || strings.Join(off, " ") != "upper group" {
 		t.Errorf("%v: taken down are %q", err, off)
+	}
+	st = stand(t.Context(), p, []blockdev.Layer{volumes{refuse: unix.EIO}, &partitions{p.sys}}, disks[:1])
+	if _, err := st.on(disks[0]); !errors.Is(err, unix.EIO) || len(st.active) != 1 || st.active[0].layer.Name() == "volumes" {
+		t.Errorf("%v: %d are active of those that could not be activated", err, len(st.active)-1)
 	}
 	for _, cause := range []error{unix.EBUSY, unix.EIO} {
 		m = Storage{active: []*active{{volumes{err: cause}, blockdev.Assembly{Name: "group", Members: disks[:1]}}}}

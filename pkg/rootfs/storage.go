@@ -75,8 +75,8 @@ type Storage struct {
 // New returns a Storage without disks.
 func New(c Config) *Storage { return &Storage{Config: c} }
 
-// Forget forgets the LUNs of sessions that are no more.
-func (st *Storage) Forget() { st.sought = nil }
+// Forget forgets the disks of sessions that have ended.
+func (st *Storage) Forget() { st.disks, st.late, st.active, st.sought = nil, nil, nil, nil }
 
 // Volume is a device with a file system, such as root.
 type Volume struct {

@@ -7,6 +7,6 @@
 // know, and takes a value that it cannot read for one that is not there: a shutdown
 // does not fail for a line that is damaged. So a new line or key needs no new version.
 // A change that an older reader would take for something else does: the file then
-// names its version, and a reader refuses one that is newer than it knows. A file
-// without one, as all so far, has version 1.
+// names its version, and a reader refuses one that it does not know. A file without
+// one, as all so far, has version 1.
 package runstate

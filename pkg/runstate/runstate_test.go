@@ -65,14 +65,18 @@ func TestParseSessions(t *testing.T) {
 			t.Errorf("%q: error %v\n%s", text, err, diff)
 		}
 	}
-	for text, want := range map[string]string{
-		"version 2\nsession 1\n": "version is not known",
-		"version x\n":            "version is not known",
-		strings.Repeat("session 1\n", maxSessions+1):   "more than 1024",
-		"session 1\n" + strings.Repeat("#", maxText+1): "limit 262144",
+	for text, want := range map[string]struct {
+		read int // sessions, beside the error
+		err  string
+	}{
+		"version 2\nsession 1\n": {0, "version is not known"},
+		"version x\n":            {0, "version is not known"},
+		strings.Repeat("session 1\n", maxSessions+1):                        {maxSessions, "more than 1024"},
+		"session 1\n" + strings.Repeat("#", maxText+1):                      {1, "limit 262144"},
+		"session 1\n#" + strings.Repeat(" ", maxText-21) + "\nsession 23\n": {1, "limit 262144"}, // the cut is behind its 2
 	} {
-		if got, err := ParseSessions(text); err == nil || !strings.Contains(err.Error(), want) || got != nil {
-			t.Errorf("%.20q: %v, error %v, want %s", text, got, err, want)
+		if got, err := ParseSessions(text); err == nil || !strings.Contains(err.Error(), want.err) || len(got) != want.read {
+			t.Errorf("%.20q: %d sessions, error %v, want %+v", text, len(got), err, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package runstate
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -34,10 +35,12 @@ func FormatSessions(all []Session) string {
 	return b.String()
 }
 
-// ParseSessions reads what FormatSessions wrote. A session counts by its id alone.
+// ParseSessions reads what FormatSessions wrote. A session counts by its id alone. With
+// the error of a text that is too long come the sessions up to the limit.
 func ParseSessions(text string) ([]Session, error) {
 	if len(text) > maxText {
-		return nil, fmt.Errorf("parse sessions: %d bytes, limit %d", len(text), maxText)
+		out, err := ParseSessions(text[:strings.LastIndexByte(text[:maxText], '\n')+1])
+		return out, cmp.Or(err, fmt.Errorf("parse sessions: %d bytes, limit %d", len(text), maxText))
 	}
 	var out []Session
 	for line := range strings.Lines(text) {
@@ -55,7 +58,7 @@ func ParseSessions(text string) ([]Session, error) {
 			continue
 		}
 		if len(out) == maxSessions {
-			return nil, fmt.Errorf("parse sessions: more than %d", maxSessions)
+			return out, fmt.Errorf("parse sessions: more than %d", maxSessions)
 		}
 		p := pairs(f[2:])
 		s := Session{SID: uint32(sid), Initiator: p.text("initiator"), Target: p.text("target")}

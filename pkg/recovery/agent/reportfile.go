@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
-
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 

@@ -94,7 +94,7 @@ func ParseAnswer(b []byte) (Answer, error) {
 	return Answer{}, fmt.Errorf("answer of kind %.20q: %w", word, ErrMalformed)
 }
 
-// What every shell asks; the verbs of package boot ask more.
+// What every shell asks; the verbs of package boot/debug ask more.
 const (
 	Hello    = "hello"    // for the greeting, or Locked
 	Password = "password" // with what was typed; then as Hello
