@@ -22,6 +22,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 	"github.com/iscsiroot/iscsiroot/pkg/shell"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 	"github.com/iscsiroot/iscsiroot/pkg/status"
@@ -33,11 +34,11 @@ func main() {
 		os.Exit(modprobe(os.Args[1:]))
 	case shell.Name:
 		os.Exit(shell.Main(os.Args[1:], debug.Verbs))
-	case agent.FirstName:
+	case runstate.FirstName:
 		os.Exit(stay(agent.Boot))
-	case agent.SupervisorName:
+	case runstate.SupervisorName:
 		os.Exit(stay(agent.Supervise))
-	case agent.WorkerName:
+	case runstate.WorkerName:
 		os.Exit(stay(agent.Work))
 	case shutdown.Program:
 		if slices.Equal(os.Args[1:], []string{"status"}) {

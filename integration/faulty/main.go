@@ -18,10 +18,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 func main() {
-	lives := map[string]func() error{agent.FirstName: agent.Boot, agent.SupervisorName: agent.Supervise, agent.WorkerName: agent.Work}
+	lives := map[string]func() error{runstate.FirstName: agent.Boot, runstate.SupervisorName: agent.Supervise, runstate.WorkerName: agent.Work}
 	if life := lives[os.Args[0]]; life != nil {
 		kmsg.Open(kmsg.SystemPaths()).Errorf("agent: %v", life())
 		os.Exit(1)
@@ -79,7 +80,7 @@ func addFault(_ *boot.Machine, steps []sequence.Step) []sequence.Step {
 func killAgent() {
 	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, path := range paths {
-		if b, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(b), agent.FirstName) {
+		if b, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(b), runstate.FirstName) {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}

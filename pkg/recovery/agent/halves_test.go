@@ -19,6 +19,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // quick is a timing for tests: far from what a busy machine takes for a step.
@@ -115,11 +116,11 @@ func inPair(t *testing.T, f func(p *pair)) {
 		if err = errors.Join(err, unix.Pipe2(alive[:], unix.O_CLOEXEC)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := fork("/proc/self/exe", SupervisorName, &unix.SysProcAttr{}, uintptr(null), first.memory.Fd(), uintptr(alive[0])); err != nil {
+		if _, err := fork("/proc/self/exe", runstate.SupervisorName, &unix.SysProcAttr{}, uintptr(null), first.memory.Fd(), uintptr(alive[0])); err != nil {
 			t.Fatal(err)
 		}
 		p.wait("first beat", func() bool { return p.page.beats[theSupervisor].Load() > 0 })
-		if pids := p.of(WorkerName); len(pids) != 0 {
+		if pids := p.of(runstate.WorkerName); len(pids) != 0 {
 			t.Fatalf("there is a worker beside the first one: %v", pids)
 		}
 		_ = unix.Close(alive[1])
@@ -195,7 +196,7 @@ func (p *pair) runs(notSupervisor, notWorker int) (supervisor, worker int) {
 	p.Helper()
 	var beats [halves]uint64
 	p.wait("a supervisor and a worker that run", func() bool {
-		s, w := p.of(SupervisorName), p.of(WorkerName)
+		s, w := p.of(runstate.SupervisorName), p.of(runstate.WorkerName)
 		if len(s) != 1 || len(w) != 1 || s[0] == notSupervisor || w[0] == notWorker {
 			return false
 		}
@@ -341,7 +342,7 @@ func TestHalvesBoth(t *testing.T) {
 		supervisor, worker = p.runs(0, 0)
 		p.signal(supervisor, unix.SIGSTOP)
 		p.signal(worker, unix.SIGKILL)
-		p.wait("the worker's end", func() bool { return len(p.of(WorkerName)) == 0 })
+		p.wait("the worker's end", func() bool { return len(p.of(runstate.WorkerName)) == 0 })
 		p.signal(supervisor, unix.SIGCONT)
 		if s, _ := p.runs(0, worker); s != supervisor {
 			t.Error("the supervisor was replaced")

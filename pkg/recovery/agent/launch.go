@@ -16,13 +16,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// Names of the agent's processes.
-const (
-	FirstName      = runstate.FirstName
-	SupervisorName = runstate.SupervisorName
-	WorkerName     = runstate.WorkerName
-)
-
 // Binary is where the agent stays. It is the convention's name for what systemd
 // returns to at shutdown too (pkg/shutdown), so that both are one file in
 // memory; the copy in the initramfs is freed with the last process that runs it.
@@ -59,7 +52,7 @@ func Launch(start func(fork func() (int, error)) error) (*Process, error) {
 	err = start(func() (int, error) {
 		attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, PidFD: &p.pidfd}
 		var err error
-		p.Pid, err = fork("/proc/self/exe", FirstName, attr, null.Fd(), uintptr(pair[1]))
+		p.Pid, err = fork("/proc/self/exe", runstate.FirstName, attr, null.Fd(), uintptr(pair[1]))
 		return p.Pid, err
 	})
 	if err != nil {

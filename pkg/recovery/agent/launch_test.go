@@ -19,6 +19,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/vmtest"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // launched is PID 1's end of an agent, and the agent's socket.
@@ -185,14 +186,14 @@ func TestKill(t *testing.T) {
 // TestMain plays the agent's processes: in TestLaunch one that takes the state,
 // answers, and stays; in TestHalves supervisors and workers.
 func TestMain(m *testing.M) {
-	if play := map[string]func() error{SupervisorName: playSupervisor, WorkerName: playWorker}[os.Args[0]]; play != nil {
+	if play := map[string]func() error{runstate.SupervisorName: playSupervisor, runstate.WorkerName: playWorker}[os.Args[0]]; play != nil {
 		if err := play(); err != nil {
 			kmsg.Open(kmsg.SystemPaths()).Errorf("%v", err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
-	if os.Args[0] == FirstName {
+	if os.Args[0] == runstate.FirstName {
 		memory, err := newStateMemory()
 		if err = errors.Join(err, memory.receive(sockFile), answer(sockFile)); err != nil {
 			os.Exit(1)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // settleAfter is when the boot is over for the first worker.
@@ -64,7 +65,7 @@ func (w *worker) supervise() error {
 	defer func() { _ = unix.Close(alive[0]) }()
 	beats := w.page.beats[theSupervisor].Load()
 	p := &Process{pidfd: -1}
-	p.Pid, err = fork(Binary, SupervisorName, &syscall.SysProcAttr{PidFD: &p.pidfd}, uintptr(null), w.memory.Fd(), uintptr(alive[0]))
+	p.Pid, err = fork(Binary, runstate.SupervisorName, &syscall.SysProcAttr{PidFD: &p.pidfd}, uintptr(null), w.memory.Fd(), uintptr(alive[0]))
 	if err == nil {
 		err = w.begun(p, beats)
 	}

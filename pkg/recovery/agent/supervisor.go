@@ -10,6 +10,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
 // Files of the agent's processes, after the standard ones.
@@ -128,7 +129,7 @@ func (s *supervisor) keepWorker() {
 func (s *supervisor) start() (*Process, error) {
 	p := &Process{pidfd: -1}
 	var err error
-	p.Pid, err = fork("/proc/self/exe", WorkerName, &syscall.SysProcAttr{PidFD: &p.pidfd}, uintptr(s.null), s.memory.Fd(), uintptr(s.alive[0]))
+	p.Pid, err = fork("/proc/self/exe", runstate.WorkerName, &syscall.SysProcAttr{PidFD: &p.pidfd}, uintptr(s.null), s.memory.Fd(), uintptr(s.alive[0]))
 	if err == nil {
 		spare(os.Getpid(), p.Pid)
 	}
