@@ -20,6 +20,9 @@ func Partitions(sys string, disk *Device) ([]*Device, error) {
 	}
 	var parts []*Device
 	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), disk.Name) { // as partitions are (block/partitions/core.c: add_partition)
+			continue
+		}
 		sub := filepath.Join(dir, e.Name())
 		if n, ok := readNumber(filepath.Join(sub, "partition")); ok {
 			p := readAttributes(sub)
