@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 )
 
-// read reads a table that was written by hand in the kernel's form, with a mount that has
+// read reads a table: testdata/machine has a machine's, testdata one by hand with a mount that has
 // blanks in its name.
 func read(t *testing.T, name string) string {
 	t.Helper()
@@ -113,4 +113,21 @@ func FuzzMounts(f *testing.F) {
 		for range mounts.Points(source) {
 		}
 	})
+}
+
+// The tables of testdata/machine are those of a Debian 12 machine whose root is a LUN, of
+// the same moment: both have the same mount points, in the same order.
+func TestMachine(t *testing.T) {
+	table, info := read(t, "machine/mounts"), read(t, "machine/mountinfo")
+	var dirs []string
+	for m := range mounts.Table(table) {
+		dirs = append(dirs, m.Dir)
+	}
+	if diff := cmp.Diff(dirs, slices.Collect(mounts.Points(info))); diff != "" || len(dirs) < 20 {
+		t.Errorf("%d mounts, -mounts +mountinfo:\n%s", len(dirs), diff)
+	}
+	want := mounts.Mount{Source: "/dev/sda2", Dir: "/", Type: "ext4", Options: "rw,relatime,errors=remount-ro"}
+	if got := mounts.On(table, "/"); got != want {
+		t.Errorf("root is %+v", got)
+	}
 }

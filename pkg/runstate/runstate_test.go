@@ -15,8 +15,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// file is one of testdata: written by hand in the form of a machine's files, not taken
-// from one. The lease has the values of integration/testdata/transcripts/dhcp.txt.
+// file is one of testdata: those of testdata/machine are a machine's, the others written
+// by hand in that form. The lease has the values of integration/testdata/transcripts/dhcp.txt.
 func file(t *testing.T, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
