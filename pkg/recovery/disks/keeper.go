@@ -2,13 +2,13 @@ package disks
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -87,7 +87,7 @@ func New(cfg Config) *Keeper {
 	over := make(chan struct{})
 	k.over, k.end = over, sync.OnceFunc(func() { close(over) })
 	for _, s := range cfg.Sessions {
-		k.timers[s.ID()] = &timer{path: fmt.Sprintf("%s/class/iscsi_session/session%d/recovery_tmo", cfg.Sys, s.ID())}
+		k.timers[s.ID()] = &timer{path: kernel.Sysfs(cfg.Sys).SessionPath(s.ID(), "recovery_tmo")}
 	}
 	k.recall(cfg.Past)
 	k.memory = k.remember()
