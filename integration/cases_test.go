@@ -92,8 +92,11 @@ func caseStages() map[string]stage {
 		},
 		"no-neighbour": func(r *rig) *lab.Machine {
 			line := strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99", 1)
-			m := r.bootWith(virtio, console+"rd.break=network "+line, lab.NIC{Tap: r.addTap("tap1")}, lab.NIC{Tap: r.tap})
-			r.expect(m, "break before step network\n", prompt) // the only NIC with a link would get the address at once
+			m := r.bootWith(virtio, console+"rd.break=network net.ifnames=0 "+line, lab.NIC{Tap: r.addTap("tap1")}, lab.NIC{Tap: r.tap})
+			// Both have a link from the start: the only NIC with one would get the address at once.
+			r.expect(m, "break before step network\n", prompt)
+			r.sends(m, "modprobe virtio_pci; modprobe virtio_net; ip link set eth0 up; ip link set eth1 up; "+
+				"until ip link | grep 'eth0: .*LOWER_UP' && ip link | grep 'eth1: .*LOWER_UP'; do sleep 1; done\n", "eth1: <BROADCAST,MULTICAST,UP,LOWER_UP>", prompt)
 			r.sends(m, "exit\n", "continuing with step network")
 			return m
 		},
