@@ -85,7 +85,7 @@ func lioBoots(t *testing.T, kernel string) {
 	v6 := strings.NewReplacer("iscsi_i_ip=10.77.0.2/24", "iscsi_i_ip=fd77::2/64", "iscsi_a=10.77.0.10", "iscsi_a=[fd77::10]", lioName, lioPlain)
 	r.toNoDisk(v6.Replace(at)+"iscsi_lun=5", "no disk at lun 5: lun 0 is a disk of 4 MiB, lun 012c-0000-0000-0000 is a disk of ")
 	r.toRoot(virtio, v6.Replace(at)+"iscsi_lun=300 ro", "disk sda is lun 012c-0000-0000-0000 of "+lioPlain, "guest: session: header_digest=0", "guest: session: data_digest=0", "guest: session: max_xmit_dlength=4096")
-	// Nobody has the first address; the login is at the second, without waiting for the first. No word asks for digests.
+	// No machine has the first address; the login is at the second, without waiting for the first. No parameter asks for digests.
 	at = strings.Replace(at, "iscsi_a=", "iscsi_a=10.77.0.11,", 1)
 	r.toRoot(virtio, at+mutualLine+"rw", "guest: session: header_digest=1", "guest: session: data_digest=1", "guest: session: max_xmit_dlength=4096")
 	checkWritten(r.rig, target.Target(0))

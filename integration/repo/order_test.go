@@ -29,6 +29,7 @@ var order = []string{
 	"pkg/netboot",
 
 	"pkg/internal/nstest",
+	"pkg/internal/steptest",
 	"pkg/internal/unitcheck",
 	"pkg/internal/liospec",
 	"pkg/internal/lioguest",

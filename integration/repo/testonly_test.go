@@ -14,6 +14,7 @@ var testOnly = []string{
 	"pkg/internal/lioguest",
 	"pkg/internal/liospec",
 	"pkg/internal/nstest",
+	"pkg/internal/steptest",
 	"pkg/internal/unitcheck",
 	"pkg/internal/vmtest",
 	"pkg/iscsi/iscsitest",

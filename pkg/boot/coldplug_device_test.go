@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
@@ -24,7 +25,7 @@ func TestColdplugOfOneDevice(t *testing.T) {
 		"pci:b":    {"e1000", "e1000_other"},
 	}
 	synctest.Test(t, func(t *testing.T) {
-		tr := newTrace()
+		tr := steptest.NewTrace()
 		h := &hardware{probes: map[string]time.Duration{"cdc_ether": time.Second, "cdc_subset": time.Second, "e1000": 2 * time.Second}}
 		_, c, _ := machineWith(tr, h)
 		c.match = func(alias string) (out []kmod.Module) {
@@ -36,7 +37,7 @@ func TestColdplugOfOneDevice(t *testing.T) {
 		if err := c.await(t.Context(), c.some([]string{"pci:a", "pci:b", usbControl, usbData})); err != nil {
 			t.Error(err)
 		}
-		checkTrace(t, tr, `
+		tr.Check(t, `
 0s load cdc_ether
 0s load e1000
 1s end cdc_ether
@@ -51,7 +52,7 @@ func TestColdplugOfOneDevice(t *testing.T) {
 // An interface of a USB device that is seen later, or that has only the driver that is to come second, waits for the first.
 func TestColdplugOfLateInterface(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := newTrace()
+		tr := steptest.NewTrace()
 		h := &hardware{probes: map[string]time.Duration{"cdc_ether": time.Second}}
 		_, c, _ := machineWith(tr, h)
 		c.match = func(alias string) []kmod.Module {
@@ -64,7 +65,7 @@ func TestColdplugOfLateInterface(t *testing.T) {
 		if err := c.await(t.Context(), begun); err != nil || len(begun) != 2 {
 			t.Errorf("%d loads, %v", len(begun), err)
 		}
-		checkTrace(t, tr, `
+		tr.Check(t, `
 0s load cdc_ether
 1s end cdc_ether
 1s end cdc_subset
@@ -83,7 +84,7 @@ func TestColdplugOfStuckDevice(t *testing.T) {
 		"ends":    {time.Second, "0s load cdc_ether\n2h0m0s end cdc_ether"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			tr := newTrace()
+			tr := steptest.NewTrace()
 			h := &hardware{probes: map[string]time.Duration{"cdc_ether": 2 * time.Hour}}
 			m, c, log := machineWith(tr, h)
 			c.match = func(string) []kmod.Module { return []kmod.Module{{Name: "cdc_ether"}, {Name: "cdc_subset"}} }
@@ -96,8 +97,8 @@ func TestColdplugOfStuckDevice(t *testing.T) {
 			for _, one := range begun {
 				<-one.done
 			}
-			checkTrace(t, tr, tt.want)
-			if lines := log.lines(); len(lines) > 0 {
+			tr.Check(t, tt.want)
+			if lines := log.Lines(); len(lines) > 0 {
 				t.Errorf("%s: %q", name, lines)
 			}
 		})

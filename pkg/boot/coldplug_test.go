@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -47,15 +48,15 @@ func (h *hardware) add(devices ...string) {
 }
 
 // machineWith is a machine with such hardware, and what loads its drivers.
-func machineWith(tr *trace, h *hardware) (*Machine, *coldplug, *recorder) {
-	m, log := &Machine{}, &recorder{}
+func machineWith(tr *steptest.Trace, h *hardware) (*Machine, *coldplug, *steptest.Recorder) {
+	m, log := &Machine{}, &steptest.Recorder{}
 	c := &coldplug{
 		next:  h.next,
 		match: func(alias string) []kmod.Module { return []kmod.Module{{Name: strings.TrimPrefix(alias, "alias:")}} },
 		load: func(_ context.Context, name string) error { // which ctx does not end, as in the kernel
-			tr.note("load " + name)
+			tr.Note("load " + name)
 			time.Sleep(h.probes[name])
-			tr.note("end " + name)
+			tr.Note("end " + name)
 			if strings.HasPrefix(name, "bad") {
 				return errors.New("load module " + name + ": no such device")
 			}
@@ -73,7 +74,7 @@ func machineWith(tr *trace, h *hardware) (*Machine, *coldplug, *recorder) {
 // be last comes last.
 func TestColdplug(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := newTrace()
+		tr := steptest.NewTrace()
 		h := &hardware{
 			devices:  []string{"virtio_pci", "e1000", "e1000", "bad"},
 			probes:   map[string]time.Duration{"virtio_pci": time.Second, "e1000": 2 * time.Second},
@@ -85,7 +86,7 @@ func TestColdplug(t *testing.T) {
 		if err := c.wait(t.Context(), nil); err != nil {
 			t.Error(err)
 		}
-		checkTrace(t, tr, `
+		tr.Check(t, `
 0s end bad
 0s load bad
 0s load e1000
@@ -96,7 +97,7 @@ func TestColdplug(t *testing.T) {
 2s end virtio_net
 2s load last
 2s load virtio_net`)
-		if diff := cmp.Diff([]string{"warning load module bad: no such device"}, log.lines()); diff != "" {
+		if diff := cmp.Diff([]string{"warning load module bad: no such device"}, log.Lines()); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
@@ -106,7 +107,7 @@ func TestColdplug(t *testing.T) {
 // only, and the step not at all once the network is up. It is named once.
 func TestColdplugSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := newTrace()
+		tr := steptest.NewTrace()
 		h := &hardware{
 			devices:  []string{"virtio_pci", "slow"},
 			probes:   map[string]time.Duration{"slow": time.Minute},
@@ -114,13 +115,13 @@ func TestColdplugSlow(t *testing.T) {
 		}
 		m, c, log := machineWith(tr, h)
 		c.start()
-		if err := c.wait(t.Context(), nil); err != nil || time.Since(tr.began) != slow {
-			t.Errorf("%v after %v", err, time.Since(tr.began))
+		if err := c.wait(t.Context(), nil); err != nil || time.Since(tr.Began) != slow {
+			t.Errorf("%v after %v", err, time.Since(tr.Began))
 		}
-		if diff := cmp.Diff([]string{"info still loading: slow"}, log.lines()); diff != "" {
+		if diff := cmp.Diff([]string{"info still loading: slow"}, log.Lines()); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
-		checkTrace(t, tr, `
+		tr.Check(t, `
 0s end virtio_pci
 0s load slow
 0s load virtio_pci
@@ -131,8 +132,8 @@ func TestColdplugSlow(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		var logged func() string
 		m.Log, logged = fileLog(t)
-		if err := m.awaitDrivers(t.Context()); err != nil || time.Since(tr.began) != time.Minute {
-			t.Errorf("%v after %v", err, time.Since(tr.began))
+		if err := m.awaitDrivers(t.Context()); err != nil || time.Since(tr.Began) != time.Minute {
+			t.Errorf("%v after %v", err, time.Since(tr.Began))
 		}
 		want := "<4>iscsiroot: waiting for driver slow, still loading for 5 s: the kernel cannot start the real init before it returns\n"
 		if got := logged(); got != want {
@@ -148,7 +149,7 @@ func TestColdplugSlow(t *testing.T) {
 func TestColdplugIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hardware{devices: []string{"slow"}, probes: map[string]time.Duration{"slow": time.Hour}}
-		m, c, _ := machineWith(newTrace(), h)
+		m, c, _ := machineWith(steptest.NewTrace(), h)
 		began := time.Now()
 		time.AfterFunc(time.Second, m.net.up.Set)
 		c.start()
@@ -176,9 +177,9 @@ func TestColdplugIsNotWaitedFor(t *testing.T) {
 func TestLoadsOfOneModule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l loads
-		tr := newTrace()
+		tr := steptest.NewTrace()
 		begin := func(name string, err error) *load {
-			return l.begin("e1000", func() error { tr.note(name); time.Sleep(time.Second); return err }, func(err error) { tr.note(err.Error()) })
+			return l.begin("e1000", func() error { tr.Note(name); time.Sleep(time.Second); return err }, func(err error) { tr.Note(err.Error()) })
 		}
 		first := begin("first", errors.New("oops"))
 		second := begin("second", nil)
@@ -195,7 +196,7 @@ func TestLoadsOfOneModule(t *testing.T) {
 		if l.names() != nil || l.idle() != time.Minute || l.oldest() != "" {
 			t.Errorf("%q, idle for %v, %s", l.names(), l.idle(), l.oldest())
 		}
-		checkTrace(t, tr, "0s first\n1s oops\n1s second")
+		tr.Check(t, "0s first\n1s oops\n1s second")
 	})
 }
 
@@ -208,7 +209,7 @@ func TestNetworkWaitsForDrivers(t *testing.T) {
 			if probe > 0 {
 				m.modules.loads.begin("e1000e", func() error { time.Sleep(probe); return nil }, nil)
 			}
-			began, log := time.Now(), &recorder{}
+			began, log := time.Now(), &steptest.Recorder{}
 			r := sequence.Runner{Log: log, Steps: []sequence.Step{{Name: "network", Timeout: networkTry, Patience: networkPatience, Run: func(ctx context.Context) error {
 				<-ctx.Done()
 				return m.untilDrivers(explainNoNIC(&network.WaitError{State: network.State{Loading: m.modules.loads.names()}, Err: ctx.Err()}))
@@ -221,7 +222,7 @@ func TestNetworkWaitsForDrivers(t *testing.T) {
 			if took := time.Since(began); took < least || took > least+2*(networkTry+sequence.MaxPause*3/2) {
 				t.Errorf("gave up after %v", took)
 			}
-			if got := log.lines()[0]; probe > 0 && got != "error network: network: no network interface yet: driver e1000e is still loading: trying again" {
+			if got := log.Lines()[0]; probe > 0 && got != "error network: network: no network interface yet: driver e1000e is still loading: trying again" {
 				t.Errorf("said %s", got)
 			}
 		})
@@ -235,7 +236,7 @@ func TestLateDriversEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = events.Close() }()
-	m, c, _ := machineWith(newTrace(), &hardware{})
+	m, c, _ := machineWith(steptest.NewTrace(), &hardware{})
 	m.Uevents = events
 	looked := make(chan struct{}, 16)
 	next := c.next

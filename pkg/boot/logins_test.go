@@ -12,6 +12,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
@@ -64,7 +65,7 @@ func from(d time.Duration) func(time.Duration) error {
 // tried on, and looks for its disks itself.
 func TestLoginsDeadTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &recorder{}
+		log := &steptest.Recorder{}
 		l, late := plays(log, from(20*time.Second), always(nil), always(refusal(3)))
 		began := time.Now()
 		if err := l.first(t.Context()); err != nil {
@@ -88,7 +89,7 @@ func TestLoginsDeadTarget(t *testing.T) {
 		if !slices.Equal(late(), []int{0}) {
 			t.Errorf("late are %v", late())
 		}
-		said := strings.Join(log.lines(), "\n")
+		said := strings.Join(log.Lines(), "\n")
 		for _, want := range []string{"trying again", "continuing without this target", "hint: correct user and secret"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("%q is not said in\n%s", want, said)
@@ -103,7 +104,7 @@ func TestLoginsDeadTarget(t *testing.T) {
 // One that is silent for long gets no more than a moment of the others' time.
 func TestLoginsSlowTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, late := plays(&recorder{}, always(nil), func(time.Duration) error {
+		l, late := plays(&steptest.Recorder{}, always(nil), func(time.Duration) error {
 			time.Sleep(5 * time.Second)
 			return nil
 		})
@@ -137,7 +138,7 @@ func TestLoginsNone(t *testing.T) {
 			{[]func(time.Duration) error{always(refusal(3)), always(away())}, true, "correct user", 2},
 			{[]func(time.Duration) error{always(refusal(3)), always(refusal(3))}, false, "correct user", 2},
 		} {
-			l, _ := plays(&recorder{}, tt.targets...)
+			l, _ := plays(&steptest.Recorder{}, tt.targets...)
 			err := l.first(t.Context())
 			if err == nil || sequence.Heals(err) != tt.heals || !strings.HasPrefix(sequence.Hint(err), tt.hint) || strings.Count(err.Error(), "login to iqn.x") != tt.lines {
 				t.Errorf("%v heals %v, hint %q", err, sequence.Heals(err), sequence.Hint(err))
@@ -154,7 +155,7 @@ func TestLoginsNone(t *testing.T) {
 func TestLoginsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []time.Duration
-		l, _ := plays(&recorder{}, func(now time.Duration) error {
+		l, _ := plays(&steptest.Recorder{}, func(now time.Duration) error {
 			asked = append(asked, now)
 			return refusal(len(asked))
 		})
@@ -173,7 +174,7 @@ func TestLoginsCancelled(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		stuck := make(chan struct{})
-		l := newLogins(context.Background(), &recorder{}, 1, func(ctx context.Context, _ int) error {
+		l := newLogins(context.Background(), &steptest.Recorder{}, 1, func(ctx context.Context, _ int) error {
 			<-ctx.Done()
 			close(stuck)
 			return ctx.Err()
@@ -196,7 +197,7 @@ func TestNoLogins(t *testing.T) {
 // A bug in one login is that target's failure, and stops no other.
 func TestLoginsPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &recorder{}
+		log := &steptest.Recorder{}
 		l := newLogins(context.Background(), log, 2, func(_ context.Context, i int) error {
 			if i == 0 {
 				panic("a bug")
@@ -224,7 +225,7 @@ func TestLoginsPanic(t *testing.T) {
 // A bug in what follows a late login costs that target alone.
 func TestLoginsLatePanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLogins(context.Background(), &recorder{}, 2, func(_ context.Context, i int) error {
+		l := newLogins(context.Background(), &steptest.Recorder{}, 2, func(_ context.Context, i int) error {
 			time.Sleep(time.Duration(i) * time.Minute)
 			return nil
 		}, func(context.Context, int) { panic("a bug") })

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
@@ -30,7 +31,7 @@ func TestBootStorm(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range machines {
 			all.Go(func() {
-				r := sequence.Runner{Log: &recorder{}, Steps: []sequence.Step{{Name: "login", Run: stormLogin(t, target, i)}}}
+				r := sequence.Runner{Log: &steptest.Recorder{}, Steps: []sequence.Step{{Name: "login", Run: stormLogin(t, target, i)}}}
 				if f := r.Run(t.Context()); f != nil {
 					failed.Store(i, f)
 				}

@@ -129,7 +129,7 @@ func TestDetachWithoutFstab(t *testing.T) {
 	if got := left(t, m, &f); got != "0:0 0:1 0:2" {
 		t.Errorf("left are %s", got)
 	}
-	if text := strings.Join(log.lines(), "\n"); !strings.Contains(text, "warning the LUNs on which root was looked for are not detached: read etc/fstab: ") {
+	if text := strings.Join(log.Lines(), "\n"); !strings.Contains(text, "warning the LUNs on which root was looked for are not detached: read etc/fstab: ") {
 		t.Errorf("logged %q", text)
 	}
 }

@@ -267,7 +267,7 @@ func (st *Storage) sortDisks() {
 }
 
 // counted returns the disks whose place in the count is known: behind a target
-// that is not there nobody knows how many disks it has. With lost, a target that
+// that is not there the number of disks is unknown. With lost, a target that
 // will never be there does not count.
 func (st *Storage) counted(lost bool) []*blockdev.Device {
 	var out []*blockdev.Device

@@ -2,46 +2,14 @@ package rootfs
 
 import (
 	"context"
-	"fmt"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
-
-// recorder is a sequence.Logger whose lines can be looked at.
-type recorder struct {
-	mu   sync.Mutex
-	text []string
-}
-
-func (r *recorder) add(level, format string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.text = append(r.text, level+" "+fmt.Sprintf(format, args...))
-}
-
-func (r *recorder) Errorf(format string, args ...any) { r.add("error", format, args...) }
-func (r *recorder) Warnf(format string, args ...any)  { r.add("warning", format, args...) }
-func (r *recorder) Infof(format string, args ...any)  { r.add("info", format, args...) }
-func (r *recorder) Debugf(format string, args ...any) { r.add("debug", format, args...) }
-
-// lines returns what was logged, without the debug lines.
-func (r *recorder) lines() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var out []string
-	for _, l := range r.text {
-		if !strings.HasPrefix(l, "debug ") {
-			out = append(out, l)
-		}
-	}
-	return out
-}
 
 // state is how far a login is; the zero value is that of a session that is up.
 type state int
@@ -82,8 +50,8 @@ func (f *fakeSessions) Steadily(_ context.Context, _ *session.Session, work func
 }
 
 // withSessions is a Storage with n sessions, and what it logs.
-func withSessions(n int) (*Storage, *recorder) {
-	log := &recorder{}
+func withSessions(n int) (*Storage, *steptest.Recorder) {
+	log := &steptest.Recorder{}
 	return New(Config{
 		Log: log, Sessions: &fakeSessions{list: someSessions(n)}, Started: time.Now(),
 		Spec: &bootspec.Spec{Targets: make([]bootspec.Target, n)}, Plan: &bootspec.Plan{},

@@ -73,7 +73,7 @@ func TestPatienceWithDisks(t *testing.T) {
 			if !errors.Is(err, tt.want) || took < tt.least || took > tt.most {
 				t.Errorf("%s: %v after %v", tt.name, err, took)
 			}
-			if lines := log.lines(); tt.fails == 3 && (len(lines) != 2 || !strings.HasSuffix(lines[0], "trying again") && !strings.Contains(lines[0], "trying again: ")) {
+			if lines := log.Lines(); tt.fails == 3 && (len(lines) != 2 || !strings.HasSuffix(lines[0], "trying again") && !strings.Contains(lines[0], "trying again: ")) {
 				t.Errorf("%s: log is %q", tt.name, lines)
 			}
 		})
@@ -99,8 +99,8 @@ func TestEverywhereAgain(t *testing.T) {
 		if got := strings.Join(f.events, ", "); got != "0:1 is sdb, look at 0:1" {
 			t.Error(got)
 		}
-		if n := strings.Count(strings.Join(log.lines(), "\n")+"\n", "looking at 1 more LUN of iqn.x:0\n"); n != 1 {
-			t.Errorf("%d times: %q", n, log.lines())
+		if n := strings.Count(strings.Join(log.Lines(), "\n")+"\n", "looking at 1 more LUN of iqn.x:0\n"); n != 1 {
+			t.Errorf("%d times: %q", n, log.Lines())
 		}
 	})
 }

@@ -165,8 +165,8 @@ func (st *Storage) unreadIn(d *blockdev.Device, found []*blockdev.Device, err er
 	return nil
 }
 
-// everything lists all devices of the sessions' disks, for a root that nobody
-// named.
+// everything lists all devices of the sessions' disks, for a root without a
+// root=.
 func (st *Storage) everything(ctx context.Context, p paths) ([]*blockdev.Device, error) {
 	return st.devicesOf(ctx, p, st.counted(true))
 }

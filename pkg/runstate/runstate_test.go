@@ -65,18 +65,22 @@ func TestParseSessions(t *testing.T) {
 			t.Errorf("%q: error %v\n%s", text, err, diff)
 		}
 	}
-	for text, want := range map[string]struct {
+	const one = "session 1\n"
+	many, long := strings.Repeat(one, maxSessions+1), one+strings.Repeat("#", maxText+1)
+	cut := one + "#" + strings.Repeat(" ", maxText-21) + "\nsession 23\n" // behind the 2
+	for _, tt := range []struct {
+		text string
 		read int // sessions, beside the error
-		err  string
+		want string
 	}{
-		"version 2\nsession 1\n": {0, "version is not known"},
-		"version x\n":            {0, "version is not known"},
-		strings.Repeat("session 1\n", maxSessions+1):                        {maxSessions, "more than 1024"},
-		"session 1\n" + strings.Repeat("#", maxText+1):                      {1, "limit 262144"},
-		"session 1\n#" + strings.Repeat(" ", maxText-21) + "\nsession 23\n": {1, "limit 262144"}, // the cut is behind its 2
+		{"version 2\n" + one, 0, "version is not known"},
+		{"version x\n", 0, "version is not known"},
+		{many, maxSessions, "more than 1024"},
+		{long, 1, "limit 262144"},
+		{cut, 1, "limit 262144"},
 	} {
-		if got, err := ParseSessions(text); err == nil || !strings.Contains(err.Error(), want.err) || len(got) != want.read {
-			t.Errorf("%.20q: %d sessions, error %v, want %+v", text, len(got), err, want)
+		if got, err := ParseSessions(tt.text); err == nil || !strings.Contains(err.Error(), tt.want) || len(got) != tt.read {
+			t.Errorf("%.20q: %d sessions, error %v, want %d, %s", tt.text, len(got), err, tt.read, tt.want)
 		}
 	}
 }

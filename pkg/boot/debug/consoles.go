@@ -68,8 +68,8 @@ func openTTY(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// errNobody says that every console has hung up.
-var errNobody = errors.New("no console answers")
+// errHungUp: every console has hung up.
+var errHungUp = errors.New("no console answers")
 
 // firstEnter waits for a line on any of the terminals and returns the one that
 // it came from.
@@ -97,7 +97,7 @@ func firstEnter(ctx context.Context, terminals []*os.File) (*os.File, error) {
 		}
 	}
 	if first < 0 {
-		return nil, errors.Join(errNobody, ctx.Err())
+		return nil, errors.Join(errHungUp, ctx.Err())
 	}
 	return terminals[first], nil
 }

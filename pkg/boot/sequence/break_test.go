@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
 // At a break nothing new starts, what runs comes to its end, the shell opens
@@ -15,7 +17,7 @@ func TestBreakHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
 		r := Runner{
-			Log: &recorder{},
+			Log: &steptest.Recorder{},
 			Steps: []Step{
 				tr.step("long", 5*time.Second, nil),
 				tr.step("short", 1*time.Second, nil),
@@ -25,7 +27,7 @@ func TestBreakHolds(t *testing.T) {
 			},
 			Break: []string{"login"},
 			OnBreak: func(step string) Resume {
-				tr.note("shell before " + step)
+				tr.Note("shell before " + step)
 				time.Sleep(100 * time.Second)
 				return Resume{}
 			},
@@ -33,7 +35,7 @@ func TestBreakHolds(t *testing.T) {
 		if f := r.Run(t.Context()); f != nil {
 			t.Fatal(f)
 		}
-		checkTrace(t, tr, `
+		tr.Check(t, `
 0s begin long
 0s begin short
 1m45s begin free
@@ -69,7 +71,7 @@ func TestBreaks(t *testing.T) {
 				tr := newTrace()
 				var got []string
 				r := Runner{
-					Log: &recorder{},
+					Log: &steptest.Recorder{},
 					Steps: []Step{
 						tr.step("a", time.Second, nil),
 						tr.step("b", time.Second, tt.failed),
@@ -94,7 +96,7 @@ func TestBreaks(t *testing.T) {
 func TestBreakBesideEndlessStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
-		log := &recorder{}
+		log := &steptest.Recorder{}
 		r := Runner{
 			Log: log,
 			Steps: []Step{
@@ -103,12 +105,12 @@ func TestBreakBesideEndlessStep(t *testing.T) {
 				tr.step("login", time.Second, nil, "session"),
 			},
 			Break:   []string{"login"},
-			OnBreak: func(step string) Resume { tr.note("shell before " + step); return Resume{} },
+			OnBreak: func(step string) Resume { tr.Note("shell before " + step); return Resume{} },
 		}
 		if f := r.Run(t.Context()); f != nil {
 			t.Fatal(f)
 		}
-		checkTrace(t, tr, `
+		tr.Check(t, `
 0s begin network
 0s begin session
 1h0m0s end network
@@ -116,7 +118,7 @@ func TestBreakBesideEndlessStep(t *testing.T) {
 6s begin login
 6s shell before login
 7s end login`)
-		if diff := cmp.Diff([]string{"info still running: network"}, log.lines()); diff != "" {
+		if diff := cmp.Diff([]string{"info still running: network"}, log.Lines()); diff != "" {
 			t.Errorf("log -want +got:\n%s", diff)
 		}
 	})

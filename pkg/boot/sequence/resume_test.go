@@ -7,12 +7,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
 // resumes answers each opening of the shell with the next Resume.
 func resumes(tr *trace, list ...Resume) func(string) Resume {
 	return func(step string) Resume {
-		tr.note("shell before " + step)
+		tr.Note("shell before " + step)
 		time.Sleep(time.Hour)
 		if len(list) == 0 {
 			return Resume{}
@@ -29,7 +31,7 @@ func TestRetryAtBreak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
 		r := Runner{
-			Log: &recorder{},
+			Log: &steptest.Recorder{},
 			Steps: []Step{
 				tr.step("network", 1*time.Second, nil),
 				tr.step("login", 1*time.Second, nil, "network"),
@@ -43,7 +45,7 @@ func TestRetryAtBreak(t *testing.T) {
 		if f := r.Run(t.Context()); f != nil {
 			t.Fatal(f)
 		}
-		checkTrace(t, tr, `
+		tr.Check(t, `
 0s begin endless
 0s begin network
 1h0m10s end root
@@ -70,22 +72,22 @@ func TestRetryPrepares(t *testing.T) {
 		tr := newTrace()
 		fails := errors.New("no such root")
 		r := Runner{
-			Log: &recorder{},
+			Log: &steptest.Recorder{},
 			Steps: []Step{
 				tr.step("drivers", 5*time.Second, nil),
-				{Name: "root", Run: func(context.Context) error { tr.note("root"); return fails }},
+				{Name: "root", Run: func(context.Context) error { tr.Note("root"); return fails }},
 				{Name: "mount", Needs: []string{"root"}, Run: func(context.Context) error { t.Error("mounted"); return nil }},
 				tr.step("check", time.Second, nil, "mount"),
 			},
 			OnFailure: func(f *Failure) (Resume, bool) {
-				tr.note("shell: " + f.Err.Error())
-				return Resume{Steps: []string{"root"}, Prepare: func() []string { tr.note("prepare"); return []string{"root", "mount"} }}, true
+				tr.Note("shell: " + f.Err.Error())
+				return Resume{Steps: []string{"root"}, Prepare: func() []string { tr.Note("prepare"); return []string{"root", "mount"} }}, true
 			},
 		}
 		if f := r.Run(t.Context()); f != nil {
 			t.Fatal(f)
 		}
-		checkTrace(t, tr, `
+		tr.Check(t, `
 0s begin check
 0s begin drivers
 0s begin drivers
@@ -98,11 +100,11 @@ func TestRetryPrepares(t *testing.T) {
 	})
 }
 
-// A failure that nobody has a way out of ends the run.
+// A failure that is not retried ends the run.
 func TestFailureStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
-		r := Runner{Log: &recorder{}, Steps: []Step{{Name: "a", Run: func(context.Context) error { return errors.New("broken") }}}}
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "a", Run: func(context.Context) error { return errors.New("broken") }}}}
 		r.OnFailure = func(*Failure) (Resume, bool) { asked++; return Resume{}, asked < 3 }
 		if f := r.Run(t.Context()); f == nil || asked != 3 {
 			t.Errorf("%v, asked %d times", f, asked)
@@ -115,7 +117,7 @@ func TestAttention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		attention := make(chan struct{})
 		stuck, tries, opened := 0, 0, 0
-		r := Runner{Log: &recorder{}, Attention: attention, Steps: []Step{{Name: "login", Run: func(context.Context) error {
+		r := Runner{Log: &steptest.Recorder{}, Attention: attention, Steps: []Step{{Name: "login", Run: func(context.Context) error {
 			if tries++; opened > 0 {
 				return nil
 			}

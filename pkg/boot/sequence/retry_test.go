@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
 // heal is an error that a later try can be without.
@@ -34,7 +36,7 @@ func TestHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		step, tries := ill("login", 3000, fmt.Errorf("connect: %w", &heal{errors.New("no route")}))
-		r := Runner{Log: &recorder{}, Steps: []Step{step}}
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{step}}
 		if f := r.Run(t.Context()); f != nil || *tries != 3001 {
 			t.Errorf("failure is %v after %d tries", f, *tries)
 		}
@@ -55,7 +57,7 @@ func TestPatience(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			step, tries := ill("disk", 1000, errors.New("no such device"))
 			step.Patience = tt.patience
-			r := Runner{Log: &recorder{}, Steps: []Step{step}}
+			r := Runner{Log: &steptest.Recorder{}, Steps: []Step{step}}
 			f := r.Run(t.Context())
 			if f == nil || f.Elapsed < tt.least || f.Elapsed > tt.most {
 				t.Errorf("patience %v: failure is %v, want it after %v to %v", tt.patience, f, tt.least, tt.most)
@@ -68,7 +70,7 @@ func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		step, _ := ill("disk", 3, errors.New("no such device"))
 		step.Patience = 30 * time.Second
-		r := Runner{Log: &recorder{}, Steps: []Step{step}}
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{step}}
 		if f := r.Run(t.Context()); f != nil {
 			t.Errorf("a device that comes late: %v", f)
 		}
@@ -80,7 +82,7 @@ func TestTimeoutOfATry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
 		began := time.Now()
-		r := Runner{Log: &recorder{}, Steps: []Step{{Name: "network", Timeout: 10 * time.Second, Patience: 25 * time.Second, Run: func(ctx context.Context) error {
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "network", Timeout: 10 * time.Second, Patience: 25 * time.Second, Run: func(ctx context.Context) error {
 			tries++
 			now := time.Now()
 			<-ctx.Done()
@@ -103,7 +105,7 @@ func TestGivesUp(t *testing.T) {
 		tr := newTrace()
 		step, _ := ill("login", 1000, &heal{errors.New("no route")})
 		step.Needs = []string{"network"}
-		r := Runner{Log: &recorder{}, Timeout: 90 * time.Second, Steps: []Step{tr.step("network", 60*time.Second, nil), step}}
+		r := Runner{Log: &steptest.Recorder{}, Timeout: 90 * time.Second, Steps: []Step{tr.step("network", 60*time.Second, nil), step}}
 		f := r.Run(t.Context())
 		if f == nil || f.Step != "login" {
 			t.Fatalf("failure is %v", f)
@@ -111,7 +113,7 @@ func TestGivesUp(t *testing.T) {
 		if want := ": gave up after 90 s (rd.timeout=): no route"; !strings.HasSuffix(f.Error(), want) {
 			t.Errorf("failure is %q, want %q at its end", f, want)
 		}
-		if d := time.Since(tr.began); d < 90*time.Second || d > 90*time.Second+MaxPause*3/2 {
+		if d := time.Since(tr.Began); d < 90*time.Second || d > 90*time.Second+MaxPause*3/2 {
 			t.Errorf("gave up after %v", d)
 		}
 	})
@@ -121,7 +123,7 @@ func TestGivesUp(t *testing.T) {
 func TestTimeoutIsForRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
-		r := Runner{Log: &recorder{}, Timeout: time.Second, Steps: []Step{tr.step("a", time.Minute, nil), tr.step("b", time.Minute, nil, "a")}}
+		r := Runner{Log: &steptest.Recorder{}, Timeout: time.Second, Steps: []Step{tr.step("a", time.Minute, nil), tr.step("b", time.Minute, nil, "a")}}
 		if f := r.Run(t.Context()); f != nil {
 			t.Error(f)
 		}
@@ -132,7 +134,7 @@ func TestTimeoutIsForRetries(t *testing.T) {
 // by lines that quiet does not hide.
 func TestNag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &recorder{}
+		log := &steptest.Recorder{}
 		n := RetryLog{Log: log, Step: "login"}
 		for i := range 200 {
 			n.Failed(WithHint(fmt.Errorf("no route (%d)", i), "check the gateway"))
@@ -147,7 +149,7 @@ func TestNag(t *testing.T) {
 			"error login: still trying after 190 s: no route (190): check the gateway",
 			"info login: succeeded after 200.0 s",
 		}
-		if diff := cmp.Diff(want, log.lines()); diff != "" {
+		if diff := cmp.Diff(want, log.Lines()); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
@@ -156,14 +158,14 @@ func TestNag(t *testing.T) {
 // A step that succeeds at its first try is not spoken of but in debug.
 func TestNagIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &recorder{}
+		log := &steptest.Recorder{}
 		tr := newTrace()
 		r := Runner{Log: log, Steps: []Step{tr.step("a", 1500*time.Millisecond, nil)}}
 		if f := r.Run(t.Context()); f != nil {
 			t.Fatal(f)
 		}
-		if len(log.lines()) != 0 || len(log.text) != 1 || log.text[0] != "debug step a done in 1.500 s" {
-			t.Errorf("log is %q", log.text)
+		if len(log.Lines()) != 0 || len(log.All()) != 1 || log.All()[0] != "debug step a done in 1.500 s" {
+			t.Errorf("log is %q", log.All())
 		}
 	})
 }

@@ -3,46 +3,25 @@ package sequence
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
 // trace notes when steps begin and end.
-type trace struct {
-	mu     sync.Mutex
-	began  time.Time
-	events []string // "1s begin modules"
-}
+type trace struct{ *steptest.Trace }
 
-func newTrace() *trace { return &trace{began: time.Now()} }
-
-func (tr *trace) note(what string) {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	tr.events = append(tr.events, time.Since(tr.began).String()+" "+what)
-}
-
-// sorted returns the events; those of one moment have no order.
-func (tr *trace) sorted() string {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	slices.Sort(tr.events)
-	return strings.Join(tr.events, "\n")
-}
+func newTrace() *trace { return &trace{steptest.NewTrace()} }
 
 // step takes d of the test's time, or less if it is cancelled, and returns err.
 func (tr *trace) step(name string, d time.Duration, err error, needs ...string) Step {
 	return Step{Name: name, Needs: needs, Run: func(ctx context.Context) error {
-		tr.note("begin " + name)
-		defer tr.note("end " + name)
+		tr.Note("begin " + name)
+		defer tr.Note("end " + name)
 		select {
 		case <-time.After(d):
 			return err
@@ -52,19 +31,12 @@ func (tr *trace) step(name string, d time.Duration, err error, needs ...string) 
 	}}
 }
 
-func checkTrace(t *testing.T, tr *trace, want string) {
-	t.Helper()
-	if diff := cmp.Diff(strings.TrimSpace(want), tr.sorted()); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
 // A step begins in the moment in which the last one that it needs is done, and
 // those that do not need each other run at the same time.
 func TestRunnerOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
-		r := Runner{Log: &recorder{}, Steps: []Step{
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{
 			tr.step("last", 1*time.Second, nil, "slow", "quick"), // order in the list does not matter
 			tr.step("first", 1*time.Second, nil),
 			tr.step("slow", 5*time.Second, nil, "first"),
@@ -74,7 +46,7 @@ func TestRunnerOrder(t *testing.T) {
 		if f := r.Run(t.Context()); f != nil {
 			t.Fatal(f)
 		}
-		checkTrace(t, tr, `
+		tr.Check(t, `
 0s begin alone
 0s begin first
 1s begin quick
@@ -94,7 +66,7 @@ func TestRunnerFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
 		cause := errors.New("no such root")
-		r := Runner{Log: &recorder{}, Steps: []Step{
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{
 			tr.step("root", 3*time.Second, WithHint(cause, "correct root=")),
 			tr.step("drivers", time.Hour, nil),
 			tr.step("modules", 1*time.Second, nil),
@@ -108,7 +80,7 @@ func TestRunnerFailure(t *testing.T) {
 		if want := "step root failed after 3.0 s: no such root"; f.Error() != want {
 			t.Errorf("failure says %q, want %q", f, want)
 		}
-		checkTrace(t, tr, `
+		tr.Check(t, `
 0s begin drivers
 0s begin modules
 0s begin root
@@ -122,7 +94,7 @@ func TestRunnerFailure(t *testing.T) {
 func TestRunnerPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
-		r := Runner{Log: &recorder{}, Steps: []Step{{Name: "login", Patience: time.Hour, Run: func(context.Context) error {
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "login", Patience: time.Hour, Run: func(context.Context) error {
 			tries++
 			panic("no such session")
 		}}}}
@@ -144,7 +116,7 @@ func TestRunnerPanic(t *testing.T) {
 func TestRunnerUnmetNeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
-		r := Runner{Log: &recorder{}, Steps: []Step{
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{
 			tr.step("a", time.Second, nil),
 			tr.step("b", time.Second, nil, "a", "nobody"),
 		}}
@@ -152,7 +124,7 @@ func TestRunnerUnmetNeed(t *testing.T) {
 		if f == nil || f.Error() != "step b failed after 0.0 s: needs a step that is not in the list" {
 			t.Errorf("failure is %v", f)
 		}
-		checkTrace(t, tr, "0s begin a\n1s end a")
+		tr.Check(t, "0s begin a\n1s end a")
 	})
 }
 
@@ -162,13 +134,13 @@ func TestRunnerCancel(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		tr := newTrace()
-		r := Runner{Log: &recorder{}, Steps: []Step{
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{
 			tr.step("a", time.Hour, nil),
 			{Name: "b", Run: func(context.Context) error { return &heal{errors.New("no route")} }},
 		}}
 		f := r.Run(ctx)
-		if f == nil || time.Since(tr.began) != 5*time.Second {
-			t.Errorf("failure is %v after %v", f, time.Since(tr.began))
+		if f == nil || time.Since(tr.Began) != 5*time.Second {
+			t.Errorf("failure is %v after %v", f, time.Since(tr.Began))
 		}
 	})
 }

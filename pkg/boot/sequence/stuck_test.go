@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
 // hang is a step in a system call that returns when release is closed, whatever
@@ -25,7 +27,7 @@ func hang(name string, release <-chan struct{}, needs ...string) Step {
 // with what it may wait for; the time at the shell does not count.
 func TestStuckIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		release, log, began := make(chan struct{}), &recorder{}, time.Now()
+		release, log, began := make(chan struct{}), &steptest.Recorder{}, time.Now()
 		r := Runner{
 			Log: log, Steps: []Step{hang("mount", release)},
 			Beside: func() string { return fmt.Sprintf("session 1 down for %d s", int(time.Since(began).Seconds())-1) },
@@ -39,7 +41,7 @@ func TestStuckIsReported(t *testing.T) {
 			"error step mount: in mount of sda2 for 70 s; session 1 down for 69 s",
 			"error step mount: in mount of sda2 for 130 s; session 1 down for 129 s",
 		}
-		if got := log.lines(); !slices.Equal(got, want) {
+		if got := log.Lines(); !slices.Equal(got, want) {
 			t.Errorf("log\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	})
@@ -48,7 +50,7 @@ func TestStuckIsReported(t *testing.T) {
 // A step that ignores the end of its time is spoken of too.
 func TestOverdueIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &recorder{}
+		log := &steptest.Recorder{}
 		r := Runner{Log: log, Steps: []Step{{Name: "disk", Timeout: 20 * time.Second, Run: func(context.Context) error {
 			time.Sleep(40 * time.Second)
 			return nil
@@ -56,7 +58,7 @@ func TestOverdueIsReported(t *testing.T) {
 		if f := r.Run(t.Context()); f != nil {
 			t.Fatal(f)
 		}
-		if got, want := log.lines(), []string{"error step disk: in one try for 30 s"}; !slices.Equal(got, want) {
+		if got, want := log.Lines(), []string{"error step disk: in one try for 30 s"}; !slices.Equal(got, want) {
 			t.Errorf("log %q, want %q", got, want)
 		}
 	})
@@ -70,7 +72,7 @@ func TestFailureBesideStuck(t *testing.T) {
 		var shown time.Duration
 		cause := errors.New("no such root")
 		r := Runner{
-			Log:       &recorder{},
+			Log:       &steptest.Recorder{},
 			Steps:     []Step{hang("drivers", release), newTrace().step("root", 3*time.Second, cause)},
 			OnFailing: func(*Failure) { shown = time.Since(began) },
 		}
@@ -102,7 +104,7 @@ func TestTimeoutHoldsForStuck(t *testing.T) {
 				defer close(release)
 				var shown time.Duration
 				r := Runner{
-					Log: &recorder{}, Timeout: tt.limit, OnFailing: func(*Failure) { shown = time.Since(began) },
+					Log: &steptest.Recorder{}, Timeout: tt.limit, OnFailing: func(*Failure) { shown = time.Since(began) },
 					Steps: []Step{newTrace().step("first", tt.before, nil), hang("mount", release, "first")},
 				}
 				f := r.Run(t.Context())
@@ -121,7 +123,7 @@ func TestTimeoutHoldsForStuck(t *testing.T) {
 // A boot that makes progress is not ended by rd.timeout=.
 func TestTimeoutLeavesProgressAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := Runner{Log: &recorder{}, Timeout: 5 * time.Second, Steps: []Step{newTrace().step("slow", time.Minute, nil)}}
+		r := Runner{Log: &steptest.Recorder{}, Timeout: 5 * time.Second, Steps: []Step{newTrace().step("slow", time.Minute, nil)}}
 		if f := r.Run(t.Context()); f != nil {
 			t.Error(f)
 		}
@@ -132,7 +134,7 @@ func TestTimeoutLeavesProgressAlone(t *testing.T) {
 // changed under it; when it comes back, its step has its turn again.
 func TestRetryBesideStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		release, log, runs, tries := make(chan struct{}), &recorder{}, 0, 0
+		release, log, runs, tries := make(chan struct{}), &steptest.Recorder{}, 0, 0
 		mount := hang("mount", release)
 		run := mount.Run
 		mount.Run = func(ctx context.Context) error { runs++; return run(ctx) }
@@ -155,8 +157,8 @@ func TestRetryBesideStuck(t *testing.T) {
 		if runs != 2 || tries != 2 {
 			t.Errorf("%d runs of what hung, %d of the other", runs, tries)
 		}
-		if !slices.ContainsFunc(log.lines(), func(l string) bool { return strings.Contains(l, "mount: does not end") }) {
-			t.Errorf("log %q", log.lines())
+		if !slices.ContainsFunc(log.Lines(), func(l string) bool { return strings.Contains(l, "mount: does not end") }) {
+			t.Errorf("log %q", log.Lines())
 		}
 	})
 }
@@ -165,7 +167,7 @@ func TestRetryBesideStuck(t *testing.T) {
 func TestPatienceAfterHealing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		r := Runner{Log: &recorder{}, Steps: []Step{{Name: "disk", Patience: 30 * time.Second, Run: func(context.Context) error {
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "disk", Patience: 30 * time.Second, Run: func(context.Context) error {
 			switch since := time.Since(began); {
 			case since < time.Minute:
 				return &heal{errors.New("session 1 is down")}

@@ -13,8 +13,8 @@ func (p *Proxy) Follow() {
 	p.follow = true
 }
 
-// errNobody says that there is no connection.
-var errNobody = errors.New("no connection has passed its login")
+// errNoConnection: there is nothing to inject into.
+var errNoConnection = errors.New("no connection has passed its login")
 
 // Inject sends a message of the target's, which the target does not know of, to the initiator of the youngest connection. Its
 // numbers are those of the target's last response, so that neither side misses one.
@@ -26,12 +26,12 @@ func (p *Proxy) Inject(m iscsi.AsyncMessage) error {
 	}
 	p.mu.Unlock()
 	if c == nil {
-		return errNobody
+		return errNoConnection
 	}
 	c.out.Lock()
 	defer c.out.Unlock()
 	if !c.seen || !c.follow {
-		return errNobody
+		return errNoConnection
 	}
 	pdu := m.PDU()
 	const statSN, end = 24, 36 // StatSN, ExpCmdSN and MaxCmdSN stand in a row (RFC 7143 11.4, 11.9)

@@ -34,7 +34,7 @@ func TestInjectAndReset(t *testing.T) {
 	t.Cleanup(func() { _ = p.Close() })
 	p.Follow()
 	message := iscsi.AsyncMessage{Event: iscsi.AsyncDropConnection, Parameter2: 3}
-	if err := p.Inject(message); !errors.Is(err, errNobody) {
+	if err := p.Inject(message); !errors.Is(err, errNoConnection) {
 		t.Errorf("without a connection: %v", err)
 	}
 	conn, err := net.Dial("tcp", p.Addr().String())

@@ -169,7 +169,7 @@ func (d *decoder) names() {
 	d.rootPath()
 }
 
-// rootPath keeps the root path as it is, whatever it holds: its parser tells
+// rootPath keeps the root path unchanged, also with bytes that are not text: its parser tells
 // which byte is wrong.
 func (d *decoder) rootPath() {
 	b := d.opts[optRootPath]
