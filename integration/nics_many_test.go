@@ -78,9 +78,10 @@ func TestTargetsOnTwoNetworks(t *testing.T) {
 	r.twoServers("--dhcp-option=option:router") // none: the other network is not behind it
 	m := r.bootWith(virtio, console+"rd.neednet=1 iscsi_i="+initiator+" netroot=iscsi:10.78.0.1:::1:"+target2+" netroot=iscsi:10.77.0.1:::1:"+targetName+
 		" root=/dev/sdb2", lab.NIC{Tap: second}, lab.NIC{Tap: r.tap})
-	r.expect(m, "login to "+target2+" at 10.78.0.1:3260", "login to "+targetName+" at 10.77.0.1:3260", "guest: mount: /dev/sdb2 / ext4 ro,")
+	r.expect(m, "guest: mount: /dev/sdb2 / ext4 ro,")
 	r.off(m)
-	r.shows(m, "guest: link: ens2 up 10.78.0.50/24", "guest: link: ens3 up 10.77.0.50/24", "guest: file: net-ens2.conf: PROTO='dhcp'",
+	r.shows(m, "login to "+target2+" at 10.78.0.1:3260", "login to "+targetName+" at 10.77.0.1:3260", // side by side
+		"guest: link: ens2 up 10.78.0.50/24", "guest: link: ens3 up 10.77.0.50/24", "guest: file: net-ens2.conf: PROTO='dhcp'",
 		"guest: file: net-ens3.conf: PROTO='dhcp'", "guest: file: open-iscsi.interface: ens3")
 }
 
