@@ -108,7 +108,7 @@ func (r *rig) busy(img image) float64 {
 // initWithoutAgent builds an init that starts no agent.
 func initWithoutAgent(t *testing.T) string {
 	t.Helper()
-	source, err := filepath.Abs("../pkg/boot/agent.go")
+	source, err := filepath.Abs("../pkg/boot/login/agent.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,13 +118,13 @@ func initWithoutAgent(t *testing.T) string {
 	}
 	changed := string(text)
 	for begin, result := range map[string]string{
-		"func (m *Machine) startAgent(context.Context) error {\n":   " nil",
-		"func (m *Machine) giveAway(ctx context.Context) error {\n": " nil",
+		"func (ss *Sessions) StartAgent(context.Context) error {\n":                            " nil",
+		"func (ss *Sessions) HandOver(ctx context.Context, uplinks []uplink.Uplink) error {\n": " nil",
 	} {
 		if !strings.Contains(changed, begin) {
 			t.Fatalf("%s has no %q", source, begin)
 		}
-		changed = strings.Replace(changed, begin, begin+"\tif m != nil {\n\t\treturn"+result+"\n\t}\n", 1)
+		changed = strings.Replace(changed, begin, begin+"\tif ss != nil {\n\t\treturn"+result+"\n\t}\n", 1)
 	}
 	dir := t.TempDir()
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: filepath.Join(dir, "agent.go")}})

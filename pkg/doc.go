@@ -51,6 +51,9 @@
 //	pkg/status             how the sessions of a running system are, in words
 //	pkg/shell              the debug shell; below it its commands
 //	pkg/boot/debug         what process 1 has to do with the shell
+//	pkg/boot/drivers       the stage that loads modules
+//	pkg/boot/netup         the stage that brings the network up
+//	pkg/boot/login         the stage that has the sessions until the agent has them
 //	pkg/boot               the list of steps, and the wiring of all of the above
 //	pkg/initramfs          the host's side: the image
 //	pkg/netboot            the host's side: PXELINUX, iPXE, GRUB, dnsmasq, targets
@@ -126,10 +129,12 @@
 // A hash for CHAP: a constant and a row in pkg/iscsi/algorithm.go. The texts that name the
 // hashes are in pkg/bootspec/table.go and pkg/bootspec/chap.go.
 //
-// A step of the boot: a line in Machine.Steps, in pkg/boot/steps.go, and a function in a
-// file beside it; what a retry at the shell has to undo of it is in pkg/boot/undo.go. What may help where it fails is in pkg/boot/debug/advice.go; a failure
-// that a person sees is a row in pkg/boot/failures.go, with a test in
-// integration/cases_test.go. How steps run, in general, is pkg/boot/sequence.
+// A step of the boot: a line in Machine.Steps, in pkg/boot/steps.go, and a method of the
+// stage that it belongs to: pkg/boot/drivers, pkg/boot/netup, pkg/boot/login or pkg/rootfs.
+// What a stage gets, and what becomes of its results, is in pkg/boot/machine.go; what a retry
+// at the shell has to undo is in pkg/boot/undo.go. What may help where a step fails is in
+// pkg/boot/debug/advice.go; a failure that a person sees is a row in pkg/boot/failures.go,
+// with a test in integration/cases_test.go. How steps run is pkg/boot/sequence.
 //
 // A file system: its superblock in pkg/blockdev/linuxfs.go or pkg/blockdev/otherfs.go,
 // with a line in the list of pkg/blockdev/probe.go; its name and the modules it needs in pkg/initramfs/select.go; the types that root may have

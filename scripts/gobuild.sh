@@ -11,7 +11,7 @@ readonly others=(
   mvdan.cc/sh/v3/... github.com/klauspost/... github.com/ulikunitz/xz/... github.com/vishvananda/... github.com/u-root/...
   github.com/insomniacslk/dhcp/... github.com/pierrec/lz4/v4/... golang.org/x/term golang.org/x/sync/... golang.org/x/sys/unix
   net net/netip vendor/golang.org/x/net/dns/dnsmessage os/exec os/user path/filepath bufio encoding/binary reflect regexp
-  regexp/syntax text/tabwriter log
+  regexp/syntax text/tabwriter log fmt time
 )
 aside=("${ours[@]/#/github.com/iscsiroot/iscsiroot/pkg/}" "${others[@]}")
 flags=()

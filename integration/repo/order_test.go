@@ -23,6 +23,9 @@ var order = []string{
 	"pkg/shell/verb",
 	"pkg/shell",
 	"pkg/boot/debug",
+	"pkg/boot/drivers",
+	"pkg/boot/netup",
+	"pkg/boot/login",
 	"pkg/boot",
 
 	"pkg/initramfs",

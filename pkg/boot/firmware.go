@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -40,7 +41,10 @@ func parse(line cmdline.Line) (bootspec.Plan, error) {
 
 // machineUUID reads the UUID of the machine's SMBIOS as iPXE writes it, "" if it
 // has none. dir is where the kernel shows the SMBIOS.
-func machineUUID(dir string) string { return strings.ToLower(readWord(dir, "product_uuid")) }
+func machineUUID(dir string) string {
+	text, _ := os.ReadFile(filepath.Join(dir, "product_uuid")) // empty without it
+	return strings.ToLower(strings.TrimSpace(string(text)))
+}
 
 // firmware returns the iBFT that sysfs or memory shows, nil if there is none.
 // One that cannot be read is none. The warnings tell of that, and of each part

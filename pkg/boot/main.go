@@ -36,7 +36,7 @@ func Main(o Options) {
 	settings := noteSettings()
 	m.Log = kmsg.Open(kmsg.SystemPaths()) // before anything that can panic
 	openStdio(m.Log)
-	m.storage = m.newStorage()
+	m.wire()
 	m.shell = debug.New(m.forShell())
 	catchSignals(m.reaper, m.ctrlAltDel)
 	mountErr = errors.Join(mountErr, ignoreLibcSignals(true), linkModprobe("/"))
@@ -90,8 +90,8 @@ func (m *Machine) forShell() debug.Machine {
 		Plan:     &m.Plan,
 		Params:   &m.params,
 		Parse:    parse,
-		Modules:  m.changedModules,
-		Refuse:   m.refuse,
+		Modules:  m.drivers.Changed,
+		Refuse:   m.sessions.Refuse,
 		Prepare:  m.prepare,
 		Start:    m.reaper.start,
 		Power:    m.power,
@@ -120,7 +120,7 @@ func (m *Machine) run(o Options) *sequence.Failure {
 
 		Attention: m.shell.Attention(),
 		Progress:  m.progress,
-		Beside:    m.down,
+		Beside:    m.sessions.Down,
 		OnFailing: m.show,
 		OnFailure: func(f *sequence.Failure) (sequence.Resume, bool) { return m.failed(f), true },
 	}
@@ -147,7 +147,7 @@ func (m *Machine) show(f *sequence.Failure) {
 	if f.Hint != "" {
 		m.Log.Errorf("hint: %s", f.Hint)
 	}
-	m.showStack(f.Err)
+	sequence.LogStack(m.Log, f.Err)
 }
 
 // failed goes on after a failure that was shown. It returns if a person at the

@@ -29,15 +29,3 @@ func fileLog(t *testing.T) (*kmsg.Logger, func() string) {
 		return string(b)
 	}
 }
-
-func writeFiles(t *testing.T, files map[string]string) {
-	t.Helper()
-	for path, text := range files {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}

@@ -1,10 +1,8 @@
 package boot
 
 import (
-	"context"
 	"os"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -49,19 +47,14 @@ func (m *Machine) power(action bootspec.Emergency) {
 	}
 }
 
-// guardEnds is for how long a login that is under way is waited for.
-const guardEnds = 2 * time.Second
-
 // leave is what comes before the end of the machine.
 func (m *Machine) leave() {
-	if guard := m.guard.Swap(nil); guard != nil {
-		_ = shutdown.Within(guardEnds, func(context.Context) error { guard.Stop(); return nil })
-	}
+	m.sessions.Abandon()
 	table, _ := os.ReadFile("/proc/self/mounts")
 	dirs := slices.DeleteFunc([]string{sysroot + "/usr", sysroot}, func(dir string) bool {
 		return mounts.On(string(table), dir) == (mounts.Mount{})
 	})
-	shutdown.EndBoot(m.initiator.ids.all(), dirs, m.Log)
+	shutdown.EndBoot(m.sessions.IDs(), dirs, m.Log)
 }
 
 // flushLimit is for how long the last lines are waited for, where the log writes
@@ -90,17 +83,4 @@ func (m *Machine) powerNow(action bootspec.Emergency) error {
 	}
 	m.Log.Flush(flushLimit)
 	return unix.Reboot(command)
-}
-
-// sessionIDs are the ids of the sessions that this boot made. Several goroutines
-// use it: the end of the machine can come at any time.
-type sessionIDs struct{ list atomic.Pointer[[]uint32] }
-
-func (s *sessionIDs) set(ids []uint32) { s.list.Store(&ids) }
-
-func (s *sessionIDs) all() []uint32 {
-	if p := s.list.Load(); p != nil {
-		return *p
-	}
-	return nil
 }

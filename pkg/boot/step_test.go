@@ -1,20 +1,16 @@
 package boot
 
 import (
-	"io"
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
-	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
 // The list is a boot: names are unique, every need is a step above it, each
 // step has its work, and the last one comes after all others.
 func TestSteps(t *testing.T) {
-	steps := (&Machine{}).Steps()
+	steps := plannedMachine(t, goodLine).Steps()
 	before := map[string]map[string]bool{} // all that a step comes after
 	for _, s := range steps {
 		if before[s.Name] != nil || s.Name == "" || s.Run == nil {
@@ -48,7 +44,9 @@ func TestSteps(t *testing.T) {
 // (integration, TestRaceBoot and TestRaceReset).
 func TestNeedsOfSharedFields(t *testing.T) {
 	for _, cpus := range []int{1, 2} {
-		testNeedsOfSharedFields(t, (&Machine{cpus: cpus}).Steps())
+		m := plannedMachine(t, goodLine)
+		m.cpus = cpus
+		testNeedsOfSharedFields(t, m.Steps())
 	}
 	if !slices.Contains(besideDrivers(1), "drivers") || slices.Contains(besideDrivers(2), "drivers") {
 		t.Error("one processor does not load the NIC's driver first, or two load it alone")
@@ -80,21 +78,5 @@ func testNeedsOfSharedFields(t *testing.T, steps []sequence.Step) {
 		if !after(tt.name, tt.need) {
 			t.Errorf("step %s may run before %s is done", tt.name, tt.need)
 		}
-	}
-}
-
-// A bug shows its stack in the log, line by line; other errors show nothing.
-func TestShowStack(t *testing.T) {
-	log, logged := fileLog(t)
-	m := Machine{Log: log}
-	m.showStack(io.EOF)
-	if logged() != "" {
-		t.Errorf("log is %q", logged())
-	}
-	m.showStack(&sequence.Failure{Step: "login", Err: &contain.PanicError{Value: "oops", Stack: "goroutine 1:\n\tmain.go:1"}})
-	want := "<3>iscsiroot: this is a bug in iscsiroot: please report it with the lines that follow\n" +
-		"<3>iscsiroot: goroutine 1:\n<3>iscsiroot: main.go:1\n"
-	if diff := cmp.Diff(want, logged()); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -3,6 +3,7 @@ package boot
 import (
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/netup"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 )
 
@@ -10,16 +11,16 @@ import (
 // debug/breakpoints.go.
 func (m *Machine) Steps() []sequence.Step {
 	return []sequence.Step{
-		{Name: "modules", Run: m.openModules},
-		{Name: "drivers", Needs: []string{"modules"}, Run: m.loadDrivers},
-		{Name: "late-drivers", Needs: []string{"drivers"}, Run: m.loadLateDrivers},
-		{Name: "network", Needs: []string{"modules"}, Timeout: networkTry, Patience: networkPatience, Run: m.bringUpNetwork},
-		{Name: "iscsi-modules", Needs: besideDrivers(m.cpus), Run: m.loadISCSI},
-		{Name: "fs-modules", Needs: []string{"iscsi-modules"}, Run: m.loadFilesystems},
-		{Name: "session", Needs: []string{"iscsi-modules"}, Timeout: 30 * time.Second, Run: m.createSessions},
-		{Name: "login", Needs: []string{"session", "network"}, Run: m.login},
-		{Name: "agent", Needs: []string{"session"}, Run: m.startAgent},
-		{Name: "disk", Needs: []string{"login"}, Timeout: 20 * time.Second, Patience: 30 * time.Second, Run: m.findDisks},
+		{Name: "modules", Run: m.drivers.Open},
+		{Name: "drivers", Needs: []string{"modules"}, Run: m.drivers.LoadForDevices},
+		{Name: "late-drivers", Needs: []string{"drivers"}, Run: m.drivers.LoadLate},
+		{Name: "network", Needs: []string{"modules"}, Timeout: netup.Try, Patience: netup.Patience, Run: m.bringUpNetwork},
+		{Name: "iscsi-modules", Needs: besideDrivers(m.cpus), Run: m.drivers.LoadISCSI},
+		{Name: "fs-modules", Needs: []string{"iscsi-modules"}, Run: m.drivers.LoadFilesystems},
+		{Name: "session", Needs: []string{"iscsi-modules"}, Timeout: 30 * time.Second, Run: m.sessions.Create},
+		{Name: "login", Needs: []string{"session", "network"}, Run: m.sessions.Login},
+		{Name: "agent", Needs: []string{"session"}, Run: m.sessions.StartAgent},
+		{Name: "disk", Needs: []string{"login"}, Timeout: 20 * time.Second, Patience: 30 * time.Second, Run: m.storage.FindDisks},
 		{Name: "root", Needs: []string{"disk", "fs-modules", "agent"}, Run: m.findRoot},
 		{Name: "mount", Needs: []string{"root"}, Run: m.mountRoot},
 		{Name: "check", Needs: []string{"mount"}, Run: m.checkRoot},

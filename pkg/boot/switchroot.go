@@ -12,14 +12,14 @@ import (
 // switchRoot leaves the initramfs. It returns only if it cannot.
 func (m *Machine) switchRoot(ctx context.Context) error {
 	m.Plan.Forget() // no secret is left behind
-	if err := m.awaitDrivers(ctx); err != nil {
+	if err := m.drivers.Await(ctx); err != nil {
 		return err
 	}
 	if left := m.storage.Calls(); len(left) > 0 {
 		m.Log.Warnf("%s: the kernel cannot start the real init before it returns", strings.Join(left, ", "))
 	}
 	mode := "read-only"
-	if m.spec.Root.ReadWrite.V {
+	if m.net.Spec.Root.ReadWrite.V {
 		mode = "read-write"
 	}
 	t := switchroot.Target{

@@ -18,26 +18,21 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
-// refuse tells why steps cannot be done again: a login once the agent has the
-// sessions.
-func (m *Machine) refuse(steps []string) error {
-	if slices.Contains(steps, "login") && m.agent.handedOver {
-		return errHandedOver
-	}
-	return nil
-}
-
 // prepare takes a new plan up and undoes what stands in the way of steps that
 // are done again, the last one first.
 func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string) []string {
 	old, before := m.Plan, m.params
 	m.params, m.Plan = line, plan
-	m.reopenLoader(before)
+	m.drivers.Reopen(before)
 	redone := func(step string) bool { return slices.Contains(again, step) && m.progress.Done(step) }
 	if redone("mount") {
 		m.unmountRoot()
 	}
-	m.endSessions(redone("login"), !old.SameTargets(plan))
+	others := !old.SameTargets(plan)
+	m.sessions.End(redone("login"), others)
+	if others {
+		m.storage.Forget()
+	}
 	m.resolveAgain(old, redone("network"))
 	if m.progress.Done("mount") && !redone("mount") {
 		return nil
@@ -48,49 +43,22 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 	return nil
 }
 
-// endSessions makes ready for a login to the same targets, or to others.
-func (m *Machine) endSessions(loggedIn, others bool) {
-	if loggedIn || others {
-		limited, cancel := context.WithTimeout(context.Background(), loginsEnd)
-		defer cancel()
-		if err := m.logins.end(limited); err != nil {
-			m.Log.Errorf("login: a scan that is in a system call does not end: the login may wait for it")
-		}
-		m.unguard()
-	}
-	for _, s := range m.sessions {
-		var err error
-		switch {
-		case others:
-			err = s.Destroy(context.Background())
-		case loggedIn:
-			err = s.Stop(context.Background())
-		}
-		if err != nil {
-			m.Log.Debugf("session %d: %v", s.SID, err)
-		}
-	}
-	if others {
-		m.sessions = nil
-		m.storage.Forget()
-	}
-}
-
 // resolveAgain makes the Spec anew once the network is known, unless that is
 // made anew too.
 func (m *Machine) resolveAgain(old bootspec.Plan, again bool) {
 	if again || !reflect.DeepEqual(old.Net, m.Plan.Net) {
-		m.endNetwork()
+		m.netup.End()
+		m.net.Facts = bootspec.NetFacts{}
 	}
-	if m.net.facts.Interface == "" {
+	if m.net.Facts.Interface == "" {
 		return // the step network makes it
 	}
-	spec, _, err := m.Plan.Resolve(m.net.facts)
+	spec, _, err := m.Plan.Resolve(m.net.Facts)
 	if err != nil {
 		m.Log.Warnf("%v", err)
 		return
 	}
-	m.spec = spec
+	m.net.Spec = spec
 }
 
 // unmountLimit is for how long unmounting root may take. A root whose session is

@@ -1,4 +1,4 @@
-package boot
+package login
 
 import (
 	"context"
@@ -10,33 +10,25 @@ import (
 )
 
 // unguard leaves all sessions alone.
-func (m *Machine) unguard() {
-	guard := m.guard.Load()
+func (ss *Sessions) unguard() {
+	guard := ss.guard.Load()
 	if guard == nil {
 		return
 	}
-	for _, s := range m.sessions {
+	for _, s := range ss.list {
 		if err := guard.Remove(s); err != nil {
-			m.Log.Debugf("session %d: %v", s.SID, err)
+			ss.Log.Debugf("session %d: %v", s.SID, err)
 		}
 	}
 }
 
-// down says in words which sessions are down.
-func (m *Machine) down() string {
-	if guard := m.guard.Load(); guard != nil {
-		return guard.Down()
-	}
-	return ""
-}
-
-// steadily does work that asks the target, and does it again for as long as the
+// Steadily does work that asks the target, and does it again for as long as the
 // session was lost meanwhile: what was found then may be incomplete. lost says
-// that the session was lost before, in this round or an earlier one. steadily
+// that the session was lost before, in this round or an earlier one. Steadily
 // waits for a session that is down; if ctx ends first, the error says which one,
 // and that it is being recovered.
-func (m *Machine) steadily(ctx context.Context, s *session.Session, work func(lost bool) error) error {
-	guard := m.guard.Load()
+func (ss *Sessions) Steadily(ctx context.Context, s *session.Session, work func(lost bool) error) error {
+	guard := ss.guard.Load()
 	if guard == nil { // the agent has them, and no outage is known of here
 		return work(true)
 	}
@@ -64,6 +56,6 @@ func (m *Machine) steadily(ctx context.Context, s *session.Session, work func(lo
 		case ctx.Err() != nil:
 			return sequence.Temporary(fmt.Errorf("session %d to %s was lost meanwhile", s.SID, s.Target))
 		}
-		m.Log.Infof("session %d to %s was lost meanwhile: trying again", s.SID, s.Target)
+		ss.Log.Infof("session %d to %s was lost meanwhile: trying again", s.SID, s.Target)
 	}
 }

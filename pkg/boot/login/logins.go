@@ -1,4 +1,4 @@
-package boot
+package login
 
 import (
 	"context"
@@ -93,7 +93,7 @@ func (l *logins) first(ctx context.Context) error {
 // then.
 func (l *logins) bug(i int, err error, first chan<- outcome) {
 	l.log.Errorf("login: %v: continuing without this target", err)
-	logStack(l.log, err)
+	sequence.LogStack(l.log, err)
 	l.lose(i)
 	select {
 	case first <- outcome{i, err}:

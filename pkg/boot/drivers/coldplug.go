@@ -1,4 +1,4 @@
-package boot
+package drivers
 
 import (
 	"context"
@@ -34,11 +34,11 @@ type coldplug struct {
 
 // newColdplug makes one for the machine's devices. Those of an earlier try go on
 // with what they are loading, and begin nothing new.
-func (m *Machine) newColdplug() *coldplug {
-	if m.modules.coldplug != nil {
-		m.modules.coldplug.stop()
+func (d *Drivers) newColdplug() *coldplug {
+	if d.coldplug != nil {
+		d.coldplug.stop()
 	}
-	index, watchdogs := m.modules.index, !m.noWatchdog()
+	index, watchdogs := d.index, !d.noWatchdog()
 	c := &coldplug{
 		next: modload.NewDevices("/sys", index).Next,
 		match: func(alias string) (out []kmod.Module) {
@@ -49,10 +49,10 @@ func (m *Machine) newColdplug() *coldplug {
 			}
 			return out
 		},
-		load:    m.modules.loader.Load,
-		post:    modload.ParseLine(m.moduleWords()).Post,
-		log:     m.Log,
-		loads:   &m.modules.loads,
+		load:    d.loader.Load,
+		post:    modload.ParseLine(d.words()).Post,
+		log:     d.Log,
+		loads:   &d.loads,
 		settled: make(chan struct{}),
 		tried:   map[string]bool{},
 	}

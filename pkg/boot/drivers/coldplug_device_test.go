@@ -1,4 +1,4 @@
-package boot
+package drivers
 
 import (
 	"testing"
@@ -86,12 +86,12 @@ func TestColdplugOfStuckDevice(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			tr := steptest.NewTrace()
 			h := &hardware{probes: map[string]time.Duration{"cdc_ether": 2 * time.Hour}}
-			m, c, log := machineWith(tr, h)
+			d, c, log := machineWith(tr, h)
 			c.match = func(string) []kmod.Module { return []kmod.Module{{Name: "cdc_ether"}, {Name: "cdc_subset"}} }
 			begun := c.some([]string{usbControl})
 			time.AfterFunc(tt.stop, c.stop)
 			time.Sleep(turn + time.Second)
-			if got := m.modules.loads.names(); len(got) != 1 || got[0] != "cdc_ether" {
+			if got := d.loads.names(); len(got) != 1 || got[0] != "cdc_ether" {
 				t.Errorf("%s: loading are %q", name, got)
 			}
 			for _, one := range begun {

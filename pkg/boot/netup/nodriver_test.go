@@ -1,4 +1,4 @@
-package boot
+package netup
 
 import (
 	"errors"
@@ -50,6 +50,18 @@ func TestExplainNoNIC(t *testing.T) {
 	for _, err := range []error{dead, other} {
 		if got := explainNoNIC(err); got != err { //nolint:errorlint // the very same
 			t.Errorf("%v became %v", err, got)
+		}
+	}
+}
+
+func writeFiles(t *testing.T, files map[string]string) {
+	t.Helper()
+	for path, text := range files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -11,3 +11,13 @@ func TestNamesStay(t *testing.T) {
 		}
 	}
 }
+
+// Without a choice all NICs are root's.
+func TestOurs(t *testing.T) {
+	if !ours(nil, "ens2") {
+		t.Error("the only NIC is not kept")
+	}
+	if nics := []string{"ens3"}; ours(nics, "ens2") || !ours(nics, "ens3") {
+		t.Error("only the NIC of a session is kept")
+	}
+}

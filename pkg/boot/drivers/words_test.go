@@ -1,4 +1,4 @@
-package boot
+package drivers
 
 import (
 	"strings"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
@@ -44,17 +45,12 @@ func TestModuleWords(t *testing.T) {
 		for name, text := range tt.files {
 			fsys[name] = &fstest.MapFile{Data: []byte(text)}
 		}
-		m := plannedMachine(t, "")
-		m.params, _ = bootspec.Gather(fsys, cmdline.Parse(goodLine+" "+tt.line))
+		params, _ := bootspec.Gather(fsys, cmdline.Parse(tt.line))
+		d := New(Config{Params: &params})
 		if tt.shell != "" {
-			line := m.typed(tt.shell)
-			plan, err := m.forShell().Parse(line)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m.prepare(line, plan, []string{"modules"})
+			params = bootspec.Add(params, cmdline.Parse(tt.shell), bootspec.FromShell)
 		}
-		got := modload.ParseLine(m.moduleWords())
+		got := modload.ParseLine(d.words())
 		if got.Params["bonding"] != "max_bonds=0" {
 			t.Errorf("%s: bonding makes devices: %q", tt.name, got.Params["bonding"])
 		}
@@ -88,12 +84,13 @@ func TestChangedModules(t *testing.T) {
 		{"rd.driver.post=a", true, "drivers"},
 		{"rd.timeout=60", false, ""},
 	} {
-		m := plannedMachine(t, goodLine)
-		m.modules.index = index
+		params := cmdline.Parse("rd.timeout=30")
+		d := New(Config{Params: &params, Up: &sequence.Flag{}})
+		d.index = index
 		if tt.up {
-			m.net.up.Set()
+			d.Up.Set()
 		}
-		if got := strings.Join(m.forShell().Modules(m.typed(tt.words)), " "); got != tt.steps {
+		if got := strings.Join(d.Changed(bootspec.Add(params, cmdline.Parse(tt.words), bootspec.FromShell)), " "); got != tt.steps {
 			t.Errorf("retry %s, network up %v: steps %q, want %q", tt.words, tt.up, got, tt.steps)
 		}
 	}

@@ -1,20 +1,10 @@
-package boot
+package drivers
 
-import (
-	"context"
+import "github.com/iscsiroot/iscsiroot/pkg/cmdline"
 
-	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-)
-
-// loadNetwork loads what the devices need that the plan makes of the NICs.
-func (m *Machine) loadNetwork(ctx context.Context) error {
-	for _, name := range m.Plan.Net.Modules() {
-		if err := m.load(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// words are what the command line, the image's files and the shell say,
+// in the order in which later ones win: that of all other parameters.
+func (d *Drivers) words() cmdline.Line { return withoutBonds(*d.Params) }
 
 // withoutBonds keeps the module bonding from making a bond0 that nobody asked
 // for (drivers/net/bonding/bond_main.c: max_bonds), unless the line says how

@@ -1,4 +1,4 @@
-package boot
+package drivers
 
 import (
 	"context"
@@ -139,29 +139,35 @@ func (l *loads) oldest() string {
 	return fmt.Sprintf("%s %s, still loading for %d s", noun, strings.Join(slices.Sorted(maps.Keys(l.under)), ", "), int(time.Since(first).Seconds()))
 }
 
+// Loading names the drivers that are being loaded.
+func (d *Drivers) Loading() []string { return d.loads.names() }
+
+// Idle is how long ago the last load of a driver ended; 0 while there is any.
+func (d *Drivers) Idle() time.Duration { return d.loads.idle() }
+
 // lastDrivers is for how long the real init waits for drivers: longer than the
 // kernel waits for a firmware file that user space does not deliver
 // (drivers/base/firmware_loader/fallback.c: 60 s).
 const lastDrivers = 90 * time.Second
 
-// awaitDrivers waits before execve for what is being loaded. The kernel would
+// Await is for the step "switch-root": it waits before execve for what is being loaded. The kernel would
 // wait too: execve ends the other threads of process 1, and a thread comes to
 // its end only when it leaves the kernel (fs/exec.c: de_thread). But it would
 // kill them first, at which a probe that starts a kernel thread or waits
 // killably fails (kernel/kthread.c: __kthread_create_on_node), and the real
 // system would be without the card. ctrl-alt-del works meanwhile. It fails only
 // with ctx.
-func (m *Machine) awaitDrivers(ctx context.Context) error {
-	if m.modules.coldplug != nil {
-		m.modules.coldplug.stop() // no other module after those
+func (d *Drivers) Await(ctx context.Context) error {
+	if d.coldplug != nil {
+		d.coldplug.stop() // no other module after those
 	}
-	text := m.modules.loads.oldest()
+	text := d.loads.oldest()
 	if text == "" {
 		return nil
 	}
-	m.Log.Warnf("waiting for %s: the kernel cannot start the real init before it returns", text)
+	d.Log.Warnf("waiting for %s: the kernel cannot start the real init before it returns", text)
 	limited, cancel := context.WithTimeout(ctx, lastDrivers)
 	defer cancel()
-	m.modules.loads.wait(limited)
+	d.loads.wait(limited)
 	return ctx.Err()
 }

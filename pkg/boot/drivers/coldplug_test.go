@@ -1,4 +1,4 @@
-package boot
+package drivers
 
 import (
 	"context"
@@ -16,7 +16,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
-	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
@@ -48,8 +47,9 @@ func (h *hardware) add(devices ...string) {
 }
 
 // machineWith is a machine with such hardware, and what loads its drivers.
-func machineWith(tr *steptest.Trace, h *hardware) (*Machine, *coldplug, *steptest.Recorder) {
-	m, log := &Machine{}, &steptest.Recorder{}
+func machineWith(tr *steptest.Trace, h *hardware) (*Drivers, *coldplug, *steptest.Recorder) {
+	log := &steptest.Recorder{}
+	d := New(Config{Log: log, Up: &sequence.Flag{}})
 	c := &coldplug{
 		next:  h.next,
 		match: func(alias string) []kmod.Module { return []kmod.Module{{Name: strings.TrimPrefix(alias, "alias:")}} },
@@ -63,11 +63,11 @@ func machineWith(tr *steptest.Trace, h *hardware) (*Machine, *coldplug, *steptes
 			h.add(h.children[name]...)
 			return nil
 		},
-		log: log, loads: &m.modules.loads, settled: make(chan struct{}), tried: map[string]bool{},
+		log: log, loads: &d.loads, settled: make(chan struct{}), tried: map[string]bool{},
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	m.modules.coldplug = c
-	return m, c, log
+	d.coldplug = c
+	return d, c, log
 }
 
 // Drivers are loaded bus by bus, those of one bus side by side, and what is to
@@ -113,7 +113,7 @@ func TestColdplugSlow(t *testing.T) {
 			probes:   map[string]time.Duration{"slow": time.Minute},
 			children: map[string][]string{"virtio_pci": {"virtio_net"}},
 		}
-		m, c, log := machineWith(tr, h)
+		d, c, log := machineWith(tr, h)
 		c.start()
 		if err := c.wait(t.Context(), nil); err != nil || time.Since(tr.Began) != slow {
 			t.Errorf("%v after %v", err, time.Since(tr.Began))
@@ -130,16 +130,16 @@ func TestColdplugSlow(t *testing.T) {
 
 		// The real init waits for it, and says so.
 		time.Sleep(2 * time.Second)
-		var logged func() string
-		m.Log, logged = fileLog(t)
-		if err := m.awaitDrivers(t.Context()); err != nil || time.Since(tr.Began) != time.Minute {
+		before := len(log.Lines())
+		logged := func() string { return strings.Join(log.Lines()[before:], "\n") }
+		if err := d.Await(t.Context()); err != nil || time.Since(tr.Began) != time.Minute {
 			t.Errorf("%v after %v", err, time.Since(tr.Began))
 		}
-		want := "<4>iscsiroot: waiting for driver slow, still loading for 5 s: the kernel cannot start the real init before it returns\n"
+		want := "warning waiting for driver slow, still loading for 5 s: the kernel cannot start the real init before it returns"
 		if got := logged(); got != want {
 			t.Errorf("logged %q", got)
 		}
-		if err := m.awaitDrivers(t.Context()); err != nil || logged() != want {
+		if err := d.Await(t.Context()); err != nil || logged() != want {
 			t.Errorf("%v, logged %q", err, logged())
 		}
 	})
@@ -149,11 +149,11 @@ func TestColdplugSlow(t *testing.T) {
 func TestColdplugIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hardware{devices: []string{"slow"}, probes: map[string]time.Duration{"slow": time.Hour}}
-		m, c, _ := machineWith(steptest.NewTrace(), h)
+		d, c, _ := machineWith(steptest.NewTrace(), h)
 		began := time.Now()
-		time.AfterFunc(time.Second, m.net.up.Set)
+		time.AfterFunc(time.Second, d.Up.Set)
 		c.start()
-		if err := c.wait(t.Context(), m.net.up.Context().Done()); err != nil || time.Since(began) != time.Second {
+		if err := c.wait(t.Context(), d.Up.Context().Done()); err != nil || time.Since(began) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -165,7 +165,7 @@ func TestColdplugIsNotWaitedFor(t *testing.T) {
 		if !errors.Is(c.err, context.Canceled) || time.Since(began) != 2*time.Second {
 			t.Errorf("%v after %v", c.err, time.Since(began))
 		}
-		if err := m.awaitDrivers(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if err := d.Await(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the real init is started though the step is to end: %v", err)
 		}
 		time.Sleep(time.Hour)
@@ -200,35 +200,6 @@ func TestLoadsOfOneModule(t *testing.T) {
 	})
 }
 
-// The step network goes on while a driver is still loading, and as long after
-// that as it would without one.
-func TestNetworkWaitsForDrivers(t *testing.T) {
-	for _, probe := range []time.Duration{0, 100 * time.Second} {
-		synctest.Test(t, func(t *testing.T) {
-			m := &Machine{}
-			if probe > 0 {
-				m.modules.loads.begin("e1000e", func() error { time.Sleep(probe); return nil }, nil)
-			}
-			began, log := time.Now(), &steptest.Recorder{}
-			r := sequence.Runner{Log: log, Steps: []sequence.Step{{Name: "network", Timeout: networkTry, Patience: networkPatience, Run: func(ctx context.Context) error {
-				<-ctx.Done()
-				return m.untilDrivers(explainNoNIC(&network.WaitError{State: network.State{Loading: m.modules.loads.names()}, Err: ctx.Err()}))
-			}}}}
-			f := r.Run(t.Context())
-			if f == nil || !strings.Contains(f.Error(), "no network interface: add the driver") {
-				t.Errorf("failure is %v", f)
-			}
-			least := probe + networkPatience
-			if took := time.Since(began); took < least || took > least+2*(networkTry+sequence.MaxPause*3/2) {
-				t.Errorf("gave up after %v", took)
-			}
-			if got := log.Lines()[0]; probe > 0 && got != "error network: network: no network interface yet: driver e1000e is still loading: trying again" {
-				t.Errorf("said %s", got)
-			}
-		})
-	}
-}
-
 // The step late-drivers ends when the network is up, without an event.
 func TestLateDriversEnd(t *testing.T) {
 	events, err := uevent.Listen()
@@ -236,27 +207,27 @@ func TestLateDriversEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = events.Close() }()
-	m, c, _ := machineWith(steptest.NewTrace(), &hardware{})
-	m.Uevents = events
+	d, c, _ := machineWith(steptest.NewTrace(), &hardware{})
+	d.Uevents = func() *uevent.Listener { return events }
 	looked := make(chan struct{}, 16)
 	next := c.next
 	c.next = func() ([]string, error) { looked <- struct{}{}; return next() }
 	c.start()
 	<-looked
 	ended := make(chan error)
-	go func() { ended <- m.loadLateDrivers(t.Context()) }()
+	go func() { ended <- d.LoadLate(t.Context()) }()
 	<-looked // the first call of Wait
-	m.net.up.Set()
+	d.Up.Set()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	m.net.up.Reset()
-	if m.net.up.Is() {
+	d.Up.Reset()
+	if d.Up.Is() {
 		t.Error("it is up though it was taken back")
 	}
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
 	defer cancel()
-	if err := m.loadLateDrivers(ctx); !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
+	if err := d.LoadLate(ctx); !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }

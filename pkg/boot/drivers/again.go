@@ -1,0 +1,45 @@
+package drivers
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/modload"
+)
+
+// Changed names the steps that must be done again because of what a new
+// line says of modules. A module that is not loaded yet gets its new parameters
+// without that; drivers that did not load have another try.
+func (d *Drivers) Changed(line cmdline.Line) []string {
+	if d.index == nil {
+		return nil // the step modules is still to come
+	}
+	before, after := modload.ParseLine(*d.Params), modload.ParseLine(line)
+	for name := range after.Params {
+		if _, _, ok := d.index.Lookup(name); !ok { // such as rd, of rd.timeout=
+			delete(before.Params, name)
+			delete(after.Params, name)
+		}
+	}
+	switch {
+	case reflect.DeepEqual(before, after):
+		return nil
+	case !slices.Equal(before.Pre, after.Pre):
+		return []string{"modules"}
+	case !slices.Equal(before.Post, after.Post) || !d.Up.Is():
+		return []string{"drivers"}
+	}
+	return nil
+}
+
+// Reopen gives the modules that are not loaded yet what new parameters say
+// of them; nothing else is at work on the loader but loads, which keep theirs.
+func (d *Drivers) Reopen(before cmdline.Line) {
+	if d.loader == nil || reflect.DeepEqual(modload.ParseLine(before), modload.ParseLine(*d.Params)) {
+		return // the step modules makes it, or it is right
+	}
+	if err := d.openLoader(); err != nil {
+		d.Log.Warnf("%v", err)
+	}
+}

@@ -1,0 +1,209 @@
+// Package drivers is the stage of the boot that loads modules: those that parameters
+// name, the drivers of devices, the iSCSI initiator, and file systems.
+//
+// A driver whose probe takes long holds up no step: it goes on beside the next ones
+// (loads), and is waited for before the real init starts.
+package drivers
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+	"github.com/iscsiroot/iscsiroot/pkg/modload"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
+	"github.com/iscsiroot/iscsiroot/pkg/uevent"
+)
+
+// Config is what the stage gets.
+type Config struct {
+	Log sequence.Logger
+	// Plan and Params are what the machine was asked for. They change only while no
+	// step runs: with a retry at the shell.
+	Plan   *bootspec.Plan
+	Params *cmdline.Line
+	// Up is set while the network is up: no driver of a NIC is waited for then.
+	Up *sequence.Flag
+	// Uevents returns the listener of this run of the steps.
+	Uevents func() *uevent.Listener
+}
+
+// Drivers is the stage, and what the later ones get of it.
+type Drivers struct {
+	Config
+	release  string // of the running kernel
+	loader   *modload.Loader
+	index    *kmod.Index
+	coldplug *coldplug
+	loads    loads        // of the coldplug; go on between steps
+	took     atomic.Int64 // processor time, as a time.Duration
+}
+
+// New returns a stage that has loaded nothing.
+func New(c Config) *Drivers { return &Drivers{Config: c} }
+
+// Open is the step "modules": it finds the modules of the running kernel and loads
+// what is to be loaded before all else. An image without any module is right for a
+// kernel that has everything built in.
+func (d *Drivers) Open(ctx context.Context) error {
+	var err error
+	if d.release, err = modload.Release(); err != nil {
+		return err
+	}
+	if err := d.openLoader(); err != nil {
+		return err
+	}
+	d.Log.Debugf("modules: %v", d.loader)
+	if len(d.index.Modules()) == 0 {
+		d.Log.Warnf("the image holds no modules for kernel %s: all drivers must be built in", d.release)
+	}
+	d.loadListed(ctx, modload.ParseLine(d.words()).Pre)
+	return nil
+}
+
+// Release is that of the running kernel, "" before the step modules.
+func (d *Drivers) Release() string { return d.release }
+
+// openLoader makes the loader anew, by what the parameters say now.
+func (d *Drivers) openLoader() (err error) {
+	if d.loader, d.index, err = modload.Open("/", d.release, d.words(), d.Log); err != nil {
+		return err
+	}
+	if d.Plan.Policy.Debug.V {
+		d.loader.Measure(d.addTime)
+	}
+	return nil
+}
+
+// addTime adds the processor time of a module up.
+func (d *Drivers) addTime(one time.Duration) {
+	if total := time.Duration(d.took.Add(int64(one))); one > 0 {
+		d.Log.Debugf("modules took %.3f s of the processor", total.Seconds())
+	}
+}
+
+// loadListed loads modules that the command line names. One that does not load
+// stops nothing, as with dracut: the step that needs it fails.
+func (d *Drivers) loadListed(ctx context.Context, names []string) {
+	for _, name := range names {
+		if err := d.Load(ctx, name); err != nil {
+			d.Log.Warnf("rd.driver.pre= or rd.driver.post=: %v", err)
+		}
+	}
+}
+
+// LoadForDevices is the step "drivers": it loads bus and NIC drivers by modalias, those of the devices that
+// are there and of each that a loaded driver adds, and what is to be loaded
+// after them. It does not wait for a slow one, nor for any other once the
+// network is up.
+func (d *Drivers) LoadForDevices(ctx context.Context) error {
+	d.coldplug = d.newColdplug()
+	d.coldplug.start()
+	return d.coldplug.wait(ctx, d.Up.Context().Done())
+}
+
+// LoadLate is the step "late-drivers": it goes on with what the step drivers has left, and with the
+// devices that a person adds, or that a driver finds later, until the network
+// is up.
+func (d *Drivers) LoadLate(ctx context.Context) error {
+	c := d.coldplug
+	if err := c.wait(ctx, nil); err != nil {
+		return err
+	}
+	up, cancel := d.Up.Until(ctx)
+	defer cancel()
+	err := d.Uevents().Wait(up, func(ev uevent.Event) (bool, error) {
+		var err error
+		switch {
+		case d.Up.Is():
+			return true, nil
+		case ev.Action == "": // the first call, or events were lost
+			err = c.all(ctx)
+		case ev.Modalias != "":
+			if begun := c.some([]string{ev.Modalias}); len(begun) > 0 {
+				err = errors.Join(c.await(ctx, begun), c.all(ctx))
+			}
+		}
+		return d.Up.Is(), err
+	})
+	if d.Up.Is() && ctx.Err() == nil {
+		return nil
+	}
+	return err
+}
+
+// noWatchdog tells that watchdogs are to be left alone. Otherwise their drivers
+// are loaded like those of NICs: the kernel feeds one that firmware left
+// running until a program opens it (drivers/watchdog/watchdog_dev.c:
+// handle_boot_enabled).
+func (d *Drivers) noWatchdog() bool {
+	w := d.Plan.Policy.Watchdog
+	return w.Given() && !w.V
+}
+
+// LoadISCSI is the step "iscsi-modules": it loads the initiator, with the checksum that it asks for later, and
+// the SCSI disk driver.
+func (d *Drivers) LoadISCSI(ctx context.Context) error {
+	if err := d.loadNeeded(ctx, "iscsi_tcp", "/sys/class/iscsi_transport/tcp"); err != nil {
+		return err
+	}
+	return d.loadNeeded(ctx, "sd_mod", "/sys/bus/scsi/drivers/sd")
+}
+
+// LoadFilesystems is the step "fs-modules": it loads what root may need, while the network comes up.
+func (d *Drivers) LoadFilesystems(ctx context.Context) error {
+	for _, t := range rootfs.TypesAhead(d.Plan.Root.FSType, d.index) {
+		if err := d.loadIfThere(ctx, "fs-"+t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LoadNetwork loads what the devices need that the plan makes of the NICs.
+func (d *Drivers) LoadNetwork(ctx context.Context) error {
+	for _, name := range d.Plan.Net.Modules() {
+		if err := d.Load(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Load loads a module for the step of ctx.
+func (d *Drivers) Load(ctx context.Context, name string) error {
+	defer sequence.Doing(ctx, "loading module "+name)()
+	return d.loader.Load(ctx, name)
+}
+
+// loadNeeded loads a module that no boot can do without. sysfs is what the
+// kernel shows of it: it may be built in where no index says so.
+func (d *Drivers) loadNeeded(ctx context.Context, name, sysfs string) error {
+	err := d.Load(ctx, name)
+	var missing *modload.MissingError
+	if errors.As(err, &missing) {
+		if _, there := os.Stat(sysfs); there == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// loadIfThere loads a module, or what an alias stands for. One that the image
+// does not hold is no error yet: it may be built in, and if it is not, the step
+// that needs it has the better words.
+func (d *Drivers) loadIfThere(ctx context.Context, name string) error {
+	err := d.Load(ctx, name)
+	var missing *modload.MissingError
+	if errors.As(err, &missing) {
+		d.Log.Debugf("%v", err)
+		return nil
+	}
+	return err
+}

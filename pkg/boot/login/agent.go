@@ -1,0 +1,231 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
+)
+
+// StartAgent is the step "agent": it starts the agent while nothing of the real root is
+// mounted, as its mount namespace is a copy of ours. If it cannot be started now, the
+// hand-over tries again.
+func (ss *Sessions) StartAgent(context.Context) error {
+	if ss.process != nil || ss.handedOver {
+		return nil
+	}
+	if err := ss.launchAgent(); err != nil {
+		ss.Log.Warnf("%v: trying again before the real system starts", err)
+	}
+	return nil
+}
+
+func (ss *Sessions) launchAgent() (err error) {
+	ss.process, err = agent.Launch(func(fork func() (int, error)) error {
+		_, _, err := ss.Start(fork)
+		return err
+	})
+	return err
+}
+
+// agentTimeout is for how long the boot waits for the agent, agentTries how
+// often it is started.
+const (
+	agentTimeout = 10 * time.Second
+	agentTries   = 3
+)
+
+// loginsEnd is for how long the end of late logins and scans is waited for.
+const loginsEnd = 2 * time.Second
+
+// EndLate ends what is still being tried. A scan that is in a system call does
+// not end as long as its session is down, and the kernel cannot start the real
+// init before it does (fs/exec.c: de_thread): that session is given up.
+func (ss *Sessions) EndLate(ctx context.Context) {
+	for _, i := range ss.logins.pending() {
+		ss.Log.Warnf("target %s is not logged in: starting the real system without it, the agent continues the logins", ss.list[i].Target)
+	}
+	limited, cancel := context.WithTimeout(ctx, loginsEnd)
+	defer cancel()
+	if ss.logins.end(limited) == nil || ctx.Err() != nil {
+		return
+	}
+	for _, i := range ss.logins.pending() {
+		s := ss.list[i]
+		if !s.At().IsValid() { // it was never logged in
+			continue
+		}
+		ss.Log.Errorf("session %d to %s: the connection was lost during a scan: closing the session", s.SID, s.Target)
+		if err := shutdown.Within(loginsEnd, func(ctx context.Context) error { return ss.close(ctx, s) }); err != nil {
+			ss.Log.Errorf("session %d to %s: %v", s.SID, s.Target, err)
+		}
+		ss.logins.lose(i)
+	}
+}
+
+// close ends a session, so that what waits for its disks gets errors.
+func (ss *Sessions) close(ctx context.Context, s *session.Session) error {
+	if guard := ss.guard.Load(); guard != nil {
+		if err := guard.Remove(s); err != nil {
+			return err
+		}
+	}
+	return s.End(ctx)
+}
+
+// HandOver hands the sessions over to the agent, whatever state they are in. If
+// no agent takes them, the boot goes on, and says so. It fails only with ctx.
+func (ss *Sessions) HandOver(ctx context.Context, uplinks []uplink.Uplink) error {
+	if ss.handedOver {
+		return nil
+	}
+	var err error
+	for range agentTries {
+		if err = ss.handOverTo(ctx, uplinks); err == nil {
+			ss.handedOver = true
+			return nil
+		} else if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		ss.Log.Warnf("agent: %v: starting another one", err)
+	}
+	ss.Log.Errorf("agent: %v: the sessions will not be recovered once the real system runs", err)
+	return nil
+}
+
+// handOverTo starts an agent if there is none and hands the sessions over to it.
+// As long as it has not answered they are ours, except that two listeners for
+// the kernel's events are two owners: ours stops listening first.
+func (ss *Sessions) handOverTo(ctx context.Context, uplinks []uplink.Uplink) error {
+	if ss.process == nil {
+		if err := ss.launchAgent(); err != nil {
+			return err
+		}
+	}
+	var past []recovery.Status
+	if guard := ss.guard.Swap(nil); guard != nil {
+		past = guard.Stop()
+	}
+	state := ss.state(ctx, past, uplinks)
+	if err := ss.listen(false); err != nil {
+		clear(state)
+		return errors.Join(err, ss.guardAgain(past))
+	}
+	limited, cancel := context.WithTimeout(ctx, agentTimeout)
+	defer cancel()
+	err := ss.process.HandOver(limited, state)
+	clear(state) // there are secrets in it
+	if err == nil {
+		if ss.transport != nil {
+			_ = ss.transport.Close()
+		}
+		_ = ss.process.Close()
+		ss.process, ss.transport = nil, nil
+		return nil
+	}
+	// HandOver has ended the agent: it cannot act beside us or the next one.
+	_ = ss.process.Close()
+	ss.process = nil
+	return errors.Join(err, ss.guardAgain(past))
+}
+
+// guardAgain takes the sessions back that the agent did not take.
+func (ss *Sessions) guardAgain(past []recovery.Status) error {
+	if err := ss.listen(true); err != nil || ss.transport == nil {
+		return err
+	}
+	guard := recovery.StartGuard(ss.transport, ss.Log, past)
+	ss.guard.Store(guard)
+	for i, s := range ss.list {
+		if ss.logins.up(i) {
+			if err := guard.Add(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// listen joins the group of the kernel's events, or leaves it.
+func (ss *Sessions) listen(on bool) error {
+	if ss.transport == nil { // a boot without a session
+		return nil
+	}
+	return ss.transport.Listen(on)
+}
+
+// state is all that the agent needs. The sessions get the timers of the running
+// system.
+func (ss *Sessions) state(ctx context.Context, past []recovery.Status, uplinks []uplink.Uplink) []byte {
+	whole := agent.State{Uplinks: uplinks}.With(past)
+	for i, s := range ss.list {
+		if !ss.kept(i) {
+			continue
+		}
+		if err := s.SetTimers(ctx); err != nil {
+			ss.Log.Debugf("session %d: timers: %v", s.SID, err)
+		}
+		whole.Sessions = append(whole.Sessions, s.State())
+	}
+	return whole.Append(nil)
+}
+
+// kept tells whether the agent gets a session: one that is logged in, or whose
+// target is still being tried and has an address. The agent then goes on trying,
+// and looks for the disks of one that was not scanned to the end.
+func (ss *Sessions) kept(i int) bool {
+	s, pending := ss.list[i], slices.Contains(ss.logins.pending(), i)
+	if !pending {
+		return ss.logins.up(i)
+	}
+	lun := kernel.ScanAll
+	if given := ss.Net.Spec.Targets[i].LUN; given.Given() {
+		lun = given.V.Kernel()
+	}
+	s.Unscanned(lun)
+	return len(s.Known()) > 0
+}
+
+// Refuse tells why steps cannot be done again: a login once the agent has the sessions.
+func (ss *Sessions) Refuse(steps []string) error {
+	if slices.Contains(steps, "login") && ss.handedOver {
+		return ErrHandedOver
+	}
+	return nil
+}
+
+// ErrHandedOver is for a retry that comes too late.
+var ErrHandedOver = errors.New("the agent already recovers the sessions: reboot to log in with other parameters")
+
+// portalOfSession is where a session is logged in, or will first be tried.
+func portalOfSession(s *session.Session) netip.AddrPort {
+	known := s.Known()
+	if at := s.At(); at.IsValid() || len(known) == 0 {
+		return at
+	}
+	return known[0]
+}
+
+// Facts are the sessions that the real system starts with, for the files in /run.
+func (ss *Sessions) Facts(root rootfs.Volume) []runstate.Session {
+	var out []runstate.Session
+	for i, s := range ss.list {
+		if ss.logins.state(i) == loginLost {
+			continue
+		}
+		out = append(out, runstate.Session{
+			SID: s.SID, Initiator: s.Initiator, Target: s.Target, Portal: portalOfSession(s), Root: root.OnSession(s.SID),
+		})
+	}
+	return out
+}

@@ -1,0 +1,95 @@
+package login
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/network"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dns"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// Login is the step "login": it logs in to the targets. It is done when one of them is there and the
+// others have had their chance; those that are not there yet are tried on while
+// root is looked for.
+func (ss *Sessions) Login(ctx context.Context) error {
+	if ss.handedOver {
+		return ErrHandedOver
+	}
+	if err := ss.logins.end(ctx); err != nil {
+		return err
+	}
+	ss.unguard()
+	if err := ss.openTransport(); err != nil {
+		return err
+	}
+	if err := ss.reserve(ctx, len(ss.Net.Spec.Targets)); err != nil {
+		return err
+	}
+	ss.openSessions()
+	ss.logins = newLogins(ctx, ss.Log, len(ss.list), ss.loginTo, ss.Late)
+	return ss.logins.first(ctx)
+}
+
+// openSessions says whose sessions they are. Those that failed before know how
+// often, and where their target has moved.
+func (ss *Sessions) openSessions() {
+	spec := session.Config{Initiator: ss.Net.Spec.Initiator, Login: ss.Net.Spec.Login, Resolver: dns.Resolver(ss.nameservers()), Ways: ss.ways()}
+	same := len(ss.list) == len(ss.Net.Spec.Targets)
+	for i := range ss.list {
+		same = same && ss.list[i].SID == ss.reserved[i].SID && ss.list[i].Is(spec.Initiator, ss.Net.Spec.Targets[i], spec.Login)
+	}
+	if same {
+		return
+	}
+	ss.list = nil
+	for i, target := range ss.Net.Spec.Targets {
+		spec.Target = target
+		ss.list = append(ss.list, session.New(ss.reserved[i], spec))
+	}
+}
+
+// loginTo logs in to one target and sets how long the kernel waits for it
+// later.
+func (ss *Sessions) loginTo(ctx context.Context, i int) error {
+	s := ss.list[i]
+	notes, err := s.Login(ctx)
+	if err != nil {
+		return ss.explainLogin(i, err)
+	}
+	ss.pin(s)
+	if err := ss.guard.Load().Add(s); err != nil {
+		return err
+	}
+	for _, w := range notes.Warnings {
+		ss.Log.Warnf("target %s: %s", s.Target, w)
+	}
+	for _, o := range notes.Oddities {
+		ss.Log.Debugf("target %s: %s", s.Target, o)
+	}
+	ss.Log.Infof("login to %s at %s: session %d", s.Target, s.At(), s.SID)
+	if err := s.Hold(); err != nil {
+		ss.Log.Warnf("session %d: recovery time-out: %v: an outage of the target may end in I/O errors", s.SID, err)
+	}
+	return nil
+}
+
+// explainLogin says so when the reason is a cable that was pulled meanwhile, and
+// else where names are from that the advice has under their parameters' names.
+func (ss *Sessions) explainLogin(i int, err error) error {
+	var connect *session.ConnectError
+	if dark := ss.Net.Dark(); errors.As(err, &connect) && len(dark) > 0 {
+		return &network.WaitError{State: network.State{Links: dark}, Err: err}
+	}
+	text, also := sequence.Hint(err), sources(ss.Net.Spec, i)
+	if also == "" && connect != nil && !errors.Is(connect, unix.ECONNREFUSED) {
+		also = ss.anotherNIC()
+	}
+	if text == "" || also == "" {
+		return err
+	}
+	return sequence.WithHint(err, text+"; "+also)
+}

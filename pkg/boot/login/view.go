@@ -1,0 +1,68 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/iscsiroot/iscsiroot/pkg/session"
+)
+
+// What follows is rootfs.Sessions: what finding root needs of the sessions.
+
+// List returns the sessions in the order of Spec.Targets.
+func (ss *Sessions) List() []*session.Session { return ss.list }
+
+// Up tells whether a session is logged in and was scanned to the end.
+func (ss *Sessions) Up(i int) bool { return ss.logins.up(i) }
+
+// Pending tells whether the login of a session is being tried.
+func (ss *Sessions) Pending(i int) bool { return ss.logins.state(i) == loginPending }
+
+// Lost tells whether the login of a session was given up.
+func (ss *Sessions) Lost(i int) bool { return ss.logins.state(i) == loginLost }
+
+// Waiting lists the sessions that are worth waiting for.
+func (ss *Sessions) Waiting() []int { return ss.logins.waits() }
+
+// Changed is closed at the next change of the state of any login.
+func (ss *Sessions) Changed() <-chan struct{} { return ss.logins.change() }
+
+// Later makes a session one that is pending until work, which goes on beside the next
+// steps, has come to its end.
+func (ss *Sessions) Later(i int, work func(context.Context)) { ss.logins.later(i, work) }
+
+// Names is for messages about all of them.
+func (ss *Sessions) Names() string {
+	out := ""
+	for i, s := range ss.list {
+		if i > 0 {
+			out += ", "
+		}
+		if ss.logins.up(i) {
+			out += fmt.Sprintf("%s at %s", s.Target, s.At())
+		} else {
+			out += s.Target + " (not logged in)"
+		}
+	}
+	return out
+}
+
+// Down names the sessions that have lost their connection; "": none has.
+func (ss *Sessions) Down() string {
+	if guard := ss.guard.Load(); guard != nil {
+		return guard.Down()
+	}
+	return ""
+}
+
+// errNoGuard is for a wait for an outage after the hand-over.
+var errNoGuard = errors.New("the agent has the sessions")
+
+// WaitDown waits until a session has been down for a while.
+func (ss *Sessions) WaitDown(ctx context.Context, i int) error {
+	if guard := ss.guard.Load(); guard != nil {
+		return guard.WaitDown(ctx, ss.list[i], latecomers)
+	}
+	return errNoGuard
+}
