@@ -13,8 +13,8 @@ import (
 )
 
 // readCredentials reads the image's file of secrets, which may be missing. It
-// must be its owner's (root's, in a boot) and nobody else's: an image whose
-// maker was careless with it is better seen at once.
+// must belong to owner (root, in a boot), with no access for others: an image
+// that does not keep it so is refused at once.
 func readCredentials(path string, owner uint32) ([]bootspec.Credential, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -37,7 +37,7 @@ func mountEarly() error {
 	for _, e := range earlyMounts() {
 		table, _ := os.ReadFile("/proc/self/mounts") // empty until /proc is there
 		if mounts.On(string(table), e.dir).Type == e.fstype {
-			errs = append(errs, mend(e))
+			errs = append(errs, repair(e))
 			continue
 		}
 		err := os.MkdirAll(e.dir, 0o755)
@@ -80,9 +80,9 @@ func mountPlace(dir string) error {
 	return nil
 }
 
-// mend gives a mount of somebody else's the flags and the mode that it must
-// have: a /run that forbids programs or visitors is of no use.
-func mend(e earlyMount) error {
+// repair gives a mount that another program made the flags and the mode that it must
+// have: in /run programs are run, and other users read files.
+func repair(e earlyMount) error {
 	if e.fstype != "tmpfs" {
 		return nil
 	}
@@ -93,8 +93,8 @@ func mend(e earlyMount) error {
 }
 
 // linkModprobe makes us the program that the kernel runs for request_module
-// (CONFIG_MODPROBE_PATH), unless an initrd of somebody else's has one that is
-// more than a link to nowhere. It is no part of our image, because the kernel
+// (CONFIG_MODPROBE_PATH), unless the image already has one that is
+// more than a dangling link. It is no part of our image, because the kernel
 // asks for several modules before it runs us, and each would start us in vain.
 func linkModprobe(root string) error {
 	path := filepath.Join(root, "sbin/modprobe")
@@ -153,7 +153,7 @@ func noteSettings() []string {
 // to what noteSettings returned. keepPanic leaves panic= of the command line
 // alone.
 func changeSettings(before []string, keepPanic bool) (restore func()) {
-	// Until a real init says otherwise the kernel would reboot at once,
+	// Until the real init sets it otherwise the kernel would reboot at once,
 	// without writing anything back.
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF)
 	for i, s := range settings {

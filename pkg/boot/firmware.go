@@ -70,7 +70,7 @@ const driverPatience = 10 * time.Second
 // lowFirmware looks for a table that stands in low memory alone, as iPXE's and
 // those of most BIOSes do. Which pages there are memory of the kernel's, and
 // read as zeros, is chance (arch/x86/mm/init.c: devmem_is_allowed), so the
-// kernel's driver is asked first, which found the table at the start.
+// kernel's driver comes first, which found the table at the start.
 func lowFirmware(sys fs.FS, line cmdline.Line) (*ibft.Table, []string) {
 	if runtime.GOARCH != "amd64" {
 		return firmware(sys, nil) // there is no such memory

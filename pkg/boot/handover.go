@@ -56,7 +56,7 @@ func (m *Machine) handOver(ctx context.Context) error {
 }
 
 // uplinks are the addresses of this machine, for the agent to keep, as
-// iscsi_keep_address= says.
+// iscsi_keep_address= sets.
 func (m *Machine) uplinks(nics []string) []uplink.Uplink {
 	var out []uplink.Uplink
 	for _, l := range m.net.Leases() {

@@ -127,8 +127,8 @@ func (m *Machine) run(o Options) *sequence.Failure {
 	return r.Run(context.Background())
 }
 
-// fail shows a failure of no step and ends the boot as the policy says, unless
-// a person at the shell wants to try again.
+// fail shows a failure of no step and ends the boot as the policy sets, unless
+// a person at the shell tries again.
 func (m *Machine) fail(f *sequence.Failure) {
 	if f == nil {
 		f = &sequence.Failure{Step: "switch-root", Err: fmt.Errorf("the last step did not start the real init")}
@@ -151,7 +151,7 @@ func (m *Machine) show(f *sequence.Failure) {
 }
 
 // failed goes on after a failure that was shown. It returns if a person at the
-// shell wants to go on; otherwise it ends the boot as the policy says.
+// shell goes on; otherwise it ends the boot as the policy sets.
 func (m *Machine) failed(f *sequence.Failure) sequence.Resume {
 	if m.Plan.Policy.Shell.Given() {
 		if resume, ok := m.shell.OpenFailure(f); ok {

@@ -7,7 +7,7 @@ import (
 )
 
 // reaper collects the exit status of every child, ours and those that were left
-// to PID 1, and gives ours to whoever waits for them.
+// to PID 1, and gives those of ours to what waits for them.
 type reaper struct {
 	mu      sync.Mutex // also held from fork until the child is known
 	waiters map[int]chan unix.WaitStatus

@@ -40,7 +40,7 @@ type conversation struct {
 	attempts int
 	typed    []string
 	resume   sequence.Resume
-	asked    bool
+	acted    bool
 }
 
 func (s *Shell) newConversation(greeting, step string) *conversation {
@@ -59,7 +59,7 @@ func (c *conversation) answer(r control.Request) control.Answer {
 		return control.Answer{Kind: control.Locked, Text: "iscsiroot: wrong password\n"}
 	case err != nil:
 		return control.Answer{Kind: control.Failed, Text: err.Error()}
-	case c.asked:
+	case c.acted:
 		return control.Answer{Kind: control.Leave, Text: text}
 	}
 	return control.Answer{Kind: control.OK, Text: text}

@@ -82,7 +82,7 @@ func TestConversation(t *testing.T) {
 	} {
 		c, _ := conversationOf(t, goodLine)
 		a := c.answer(control.Request(strings.Fields(tt.request)))
-		if a.Kind != tt.kind || !strings.Contains(a.Text, tt.text) || (a.Kind == control.Leave) != c.asked || strings.Join(c.resume.Steps, " ") != tt.steps {
+		if a.Kind != tt.kind || !strings.Contains(a.Text, tt.text) || (a.Kind == control.Leave) != c.acted || strings.Join(c.resume.Steps, " ") != tt.steps {
 			t.Errorf("%s: answer %+v, steps %q, want %s %q %q", tt.request, a, c.resume.Steps, tt.kind, tt.text, tt.steps)
 		}
 		if tt.request == "login" && c.resume.Break != "disk" {
@@ -121,7 +121,7 @@ func TestRefused(t *testing.T) {
 		return nil
 	}
 	for _, request := range []control.Request{{"login"}, {"retry", "session"}, {"retry", "iscsi_lun=3"}} {
-		if a := c.answer(request); a.Kind != control.Failed || a.Text != "handed over" || c.asked || c.resume.Prepare != nil {
+		if a := c.answer(request); a.Kind != control.Failed || a.Text != "handed over" || c.acted || c.resume.Prepare != nil {
 			t.Errorf("%q: answer %+v", request, a)
 		}
 	}
@@ -135,7 +135,7 @@ func TestPassword(t *testing.T) {
 	for _, word := range []string{"pässwörd ~", "pässwörd ~\n"} {
 		c := s.newConversation("hello\n", "login")
 		for _, request := range []control.Request{{"hello"}, {"steps"}, {"reboot"}, {"retry"}, {"history"}} {
-			if a := c.answer(request); a.Kind != control.Locked || c.asked {
+			if a := c.answer(request); a.Kind != control.Locked || c.acted {
 				t.Errorf("%q: answer %+v", request, a)
 			}
 		}

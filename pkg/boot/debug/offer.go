@@ -22,7 +22,7 @@ func (s *Shell) allowed() bool {
 	return s.m.Plan.Policy.Shell.Given() || len(s.m.Plan.Policy.Break) > 0
 }
 
-// MakeOffer says that Enter opens the shell, once, and waits for it.
+// MakeOffer shows that Enter opens the shell, once, and waits for it.
 func (s *Shell) MakeOffer(step string) {
 	o := &s.offer
 	o.mu.Lock()

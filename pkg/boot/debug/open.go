@@ -11,9 +11,9 @@ import (
 )
 
 // open runs the shell and waits for its end, however it comes: a shell
-// that is killed or crashes is a shell that was left. asked tells that the
-// shell asked for more than to go on.
-func (s *Shell) open(greeting, step string) (resume sequence.Resume, asked bool) {
+// that is killed or crashes is a shell that was left. acted: the shell
+// was used for more than to go on.
+func (s *Shell) open(greeting, step string) (resume sequence.Resume, acted bool) {
 	s.stopOffer()
 	tty, err := chooseConsole()
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Shell) open(greeting, step string) (resume sequence.Resume, asked bool)
 	_ = ours.SetDeadline(past)
 	<-served
 	s.typed = c.typed
-	return c.resume, c.asked
+	return c.resume, c.acted
 }
 
 // forkShell starts our own file as the shell. path is the shell of the image

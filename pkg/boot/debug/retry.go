@@ -32,7 +32,7 @@ func (c *conversation) again(step, stop string, params []string) (string, error)
 	}
 	resume.Prepare = func() []string { return c.m.Prepare(line, plan, again) }
 	c.resume = resume
-	c.asked = true
+	c.acted = true
 	return "trying again\n", nil
 }
 

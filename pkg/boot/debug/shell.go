@@ -48,7 +48,7 @@ type Shell struct {
 // New returns the shell of a machine.
 func New(m Machine) *Shell { return &Shell{m: m, offer: offer{attention: make(chan struct{})}} }
 
-// Attention gets a value when a person wants the shell that MakeOffer has offered.
+// Attention gets a value when a person takes the shell that MakeOffer has offered.
 func (s *Shell) Attention() <-chan struct{} { return s.offer.attention }
 
 // OpenBreak opens the shell at a break point, or because Enter was pressed

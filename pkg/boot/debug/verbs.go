@@ -42,7 +42,7 @@ func (a asker) ask(request string) func(context.Context, *verb.Call) error {
 	return func(_ context.Context, c *verb.Call) error { return a.leave(c, request, c.Args...) }
 }
 
-// leave shows the answer, and ends the shell if PID 1 says so.
+// leave shows the answer, and ends the shell if PID 1 answers so.
 func (a asker) leave(c *verb.Call, request string, args ...string) error {
 	answer, err := a.Ask(append([]string{request}, args...)...)
 	switch {

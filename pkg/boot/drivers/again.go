@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
-// Changed names the steps that must be done again because of what a new
-// line says of modules. A module that is not loaded yet gets its new parameters
+// Changed names the steps that must be done again because of the words
+// for modules in a new line. A module that is not loaded yet gets its new parameters
 // without that; drivers that did not load have another try.
 func (d *Drivers) Changed(line cmdline.Line) []string {
 	if d.index == nil {
@@ -33,8 +33,8 @@ func (d *Drivers) Changed(line cmdline.Line) []string {
 	return nil
 }
 
-// Reopen gives the modules that are not loaded yet what new parameters say
-// of them; nothing else is at work on the loader but loads, which keep theirs.
+// Reopen gives the modules that are not loaded yet their new
+// parameters; nothing else is at work on the loader but loads, which keep theirs.
 func (d *Drivers) Reopen(before cmdline.Line) {
 	if d.loader == nil || reflect.DeepEqual(modload.ParseLine(before), modload.ParseLine(*d.Params)) {
 		return // the step modules makes it, or it is right

@@ -139,7 +139,7 @@ const turn = 30 * time.Second
 
 // begin begins to load a module once some others have ended, or have had that time.
 // One that does not load stops nothing: another driver may be the one that brings the
-// network up; if none does, that step says so.
+// network up; if none does, that step fails.
 func (c *coldplug) begin(name, from string, after ...*load) *load {
 	after = slices.Clone(after)
 	f := func() error {

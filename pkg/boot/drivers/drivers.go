@@ -183,7 +183,7 @@ func (d *Drivers) Load(ctx context.Context, name string) error {
 }
 
 // loadNeeded loads a module that no boot can do without. sysfs is what the
-// kernel shows of it: it may be built in where no index says so.
+// kernel shows of it: it may be built in where no index has it.
 func (d *Drivers) loadNeeded(ctx context.Context, name, sysfs string) error {
 	err := d.Load(ctx, name)
 	var missing *modload.MissingError

@@ -119,7 +119,7 @@ func (l *loads) wait(ctx context.Context) {
 	}
 }
 
-// oldest says what is being loaded and for how long; "" if nothing is.
+// oldest is what is being loaded, and for how long; "" if nothing is.
 func (l *loads) oldest() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -6,9 +6,9 @@ import "github.com/iscsiroot/iscsiroot/pkg/cmdline"
 // in the order in which later ones win: that of all other parameters.
 func (d *Drivers) words() cmdline.Line { return withoutBonds(*d.Params) }
 
-// withoutBonds keeps the module bonding from making a bond0 that nobody asked
-// for (drivers/net/bonding/bond_main.c: max_bonds), unless the line says how
-// many it is to make: who comes later counts.
+// withoutBonds keeps the module bonding from making a bond0 of its own
+// (drivers/net/bonding/bond_main.c: max_bonds), unless the line has the number: the
+// last one is used.
 func withoutBonds(line cmdline.Line) cmdline.Line {
 	none := cmdline.Param{Key: "bonding.max_bonds", Value: "0", HasValue: true}
 	line.Params = append([]cmdline.Param{none}, line.Params...)

@@ -84,7 +84,7 @@ func (ss *Sessions) close(ctx context.Context, s *session.Session) error {
 }
 
 // HandOver hands the sessions over to the agent, whatever state they are in. If
-// no agent takes them, the boot goes on, and says so. It fails only with ctx.
+// no agent takes them, the boot goes on, with an error in the log. It fails only with ctx.
 func (ss *Sessions) HandOver(ctx context.Context, uplinks []uplink.Uplink) error {
 	if ss.handedOver {
 		return nil

@@ -23,7 +23,7 @@ func (ss *Sessions) unguard() {
 }
 
 // Steadily does work that asks the target, and does it again for as long as the
-// session was lost meanwhile: what was found then may be incomplete. lost says
+// session was lost meanwhile: what was found then may be incomplete. lost means
 // that the session was lost before, in this round or an earlier one. Steadily
 // waits for a session that is down; if ctx ends first, the error says which one,
 // and that it is being recovered.

@@ -31,11 +31,11 @@ func (ss *Sessions) Login(ctx context.Context) error {
 	}
 	ss.openSessions()
 	ss.logins = newLogins(ctx, ss.Log, len(ss.list), ss.loginTo, ss.Late)
-	return ss.logins.first(ctx)
+	return ss.logins.firstRound(ctx)
 }
 
-// openSessions says whose sessions they are. Those that failed before know how
-// often, and where their target has moved.
+// openSessions gives the reserved sessions their targets. Those that failed before keep
+// the number of refusals, and the address that their target redirected to.
 func (ss *Sessions) openSessions() {
 	spec := session.Config{Initiator: ss.Net.Spec.Initiator, Login: ss.Net.Spec.Login, Resolver: dns.Resolver(ss.nameservers()), Ways: ss.ways()}
 	same := len(ss.list) == len(ss.Net.Spec.Targets)
@@ -77,7 +77,7 @@ func (ss *Sessions) loginTo(ctx context.Context, i int) error {
 	return nil
 }
 
-// explainLogin says so when the reason is a cable that was pulled meanwhile, and
+// explainLogin names the reason if it is a cable that was pulled meanwhile, and
 // else where names are from that the advice has under their parameters' names.
 func (ss *Sessions) explainLogin(i int, err error) error {
 	var connect *session.ConnectError

@@ -21,9 +21,9 @@ const (
 	loginLost // will not come about
 )
 
-// latecomers is for how long the first target that is there waits for the
+// stragglerGrace is for how long the first target that is logged in to waits for the
 // others.
-const latecomers = time.Second
+const stragglerGrace = time.Second
 
 // logins are the logins to all targets, each in a goroutine of its own, so that
 // a dead one stops no other. Those that the step "login" leaves behind go on
@@ -34,10 +34,10 @@ type logins struct {
 	login func(ctx context.Context, i int) error
 	late  func(ctx context.Context, i int) // called for what came up after the step
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	tasks  sync.WaitGroup
-	goOn   chan struct{} // closed when the step is over
+	ctx      context.Context
+	cancel   context.CancelFunc
+	tasks    sync.WaitGroup
+	stepDone chan struct{} // closed when the step is over
 
 	mu      sync.Mutex
 	states  []loginState
@@ -48,7 +48,7 @@ type logins struct {
 // newLogins makes them for a step. They outlive it, and its context, but for the
 // values of that.
 func newLogins(step context.Context, log sequence.Logger, n int, login func(context.Context, int) error, late func(context.Context, int)) *logins {
-	l := &logins{log: log, login: login, late: late, goOn: make(chan struct{}), states: make([]loginState, n), changed: make(chan struct{})}
+	l := &logins{log: log, login: login, late: late, stepDone: make(chan struct{}), states: make([]loginState, n), changed: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(step))
 	return l
 }
@@ -59,9 +59,9 @@ type outcome struct {
 	err   error
 }
 
-// first is the step "login": it tries each target once, and succeeds if one is
+// firstRound is the step "login": it tries each target once, and succeeds if one is
 // there.
-func (l *logins) first(ctx context.Context) error {
+func (l *logins) firstRound(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, contain.Func("end of logins", l.cancel, nil))
 	outcomes := make(chan outcome, len(l.states))
 	for i := range l.states {
@@ -75,7 +75,7 @@ func (l *logins) first(ctx context.Context) error {
 			left--
 			errs[o.index] = o.err
 			if o.err == nil && enough == nil {
-				enough = time.After(latecomers)
+				enough = time.After(stragglerGrace)
 			}
 		case <-enough:
 			left = 0
@@ -109,19 +109,19 @@ func (l *logins) leave() bool {
 		return false
 	}
 	l.over = true
-	close(l.goOn)
+	close(l.stepDone)
 	return true
 }
 
 // run is one target's goroutine.
 func (l *logins) run(i int, first chan<- outcome) {
-	err := l.asked(i)
+	err := l.admitted(i)
 	if err == nil {
 		l.set(i, loginUp)
 	}
 	first <- outcome{i, err}
 	select {
-	case <-l.goOn:
+	case <-l.stepDone:
 	case <-l.ctx.Done():
 		return
 	}
@@ -133,7 +133,7 @@ func (l *logins) run(i int, first chan<- outcome) {
 		if l.ctx.Err() != nil {
 			return
 		}
-		err = l.asked(i)
+		err = l.admitted(i)
 	}
 	switch {
 	case err != nil:
@@ -148,9 +148,9 @@ func (l *logins) run(i int, first chan<- outcome) {
 	}
 }
 
-// asked logs in; whoever is refused asks again, as often as the error says and
-// at its pace.
-func (l *logins) asked(i int) error {
+// admitted logs in, again after a refusal that asks for another try, as often and at
+// the pace that the error has.
+func (l *logins) admitted(i int) error {
 	n := sequence.RetryLog{Log: l.log, Step: "login"}
 	for {
 		err := contain.Call("login", func() error { return l.login(l.ctx, i) })
@@ -185,8 +185,8 @@ func (l *logins) later(i int, work func(context.Context)) {
 	}, func(err error) { l.bug(i, err, nil) }))
 }
 
-// set notes a state. Who comes up when the step is over has to look for disks
-// itself.
+// set notes a state. A target that comes up when the step is over has its disks looked
+// for by late.
 func (l *logins) set(i int, s loginState) {
 	l.mu.Lock()
 	late := l.over && s == loginUp

@@ -68,10 +68,10 @@ func TestLoginsDeadTarget(t *testing.T) {
 		log := &steptest.Recorder{}
 		l, late := plays(log, from(20*time.Second), always(nil), always(refusal(3)))
 		began := time.Now()
-		if err := l.first(t.Context()); err != nil {
+		if err := l.firstRound(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if d := time.Since(began); d > latecomers {
+		if d := time.Since(began); d > stragglerGrace {
 			t.Errorf("it took %v", d)
 		}
 		changed := l.change()
@@ -109,7 +109,7 @@ func TestLoginsSlowTarget(t *testing.T) {
 			return nil
 		})
 		began := time.Now()
-		if err := l.first(t.Context()); err != nil || time.Since(began) != latecomers {
+		if err := l.firstRound(t.Context()); err != nil || time.Since(began) != stragglerGrace {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		time.Sleep(5 * time.Second)
@@ -139,7 +139,7 @@ func TestLoginsNone(t *testing.T) {
 			{[]func(time.Duration) error{always(refusal(3)), always(refusal(3))}, false, "correct user", 2},
 		} {
 			l, _ := plays(&steptest.Recorder{}, tt.targets...)
-			err := l.first(t.Context())
+			err := l.firstRound(t.Context())
 			if err == nil || sequence.Heals(err) != tt.heals || !strings.HasPrefix(sequence.Hint(err), tt.hint) || strings.Count(err.Error(), "login to iqn.x") != tt.lines {
 				t.Errorf("%v heals %v, hint %q", err, sequence.Heals(err), sequence.Hint(err))
 			}
@@ -159,7 +159,7 @@ func TestLoginsRefused(t *testing.T) {
 			asked = append(asked, now)
 			return refusal(len(asked))
 		})
-		if err := l.first(t.Context()); err == nil || sequence.Heals(err) {
+		if err := l.firstRound(t.Context()); err == nil || sequence.Heals(err) {
 			t.Errorf("got %v", err)
 		}
 		if !slices.Equal(asked, []time.Duration{0, 2 * time.Second, 4 * time.Second}) {
@@ -179,7 +179,7 @@ func TestLoginsCancelled(t *testing.T) {
 			close(stuck)
 			return ctx.Err()
 		}, nil)
-		if err := l.first(ctx); err == nil {
+		if err := l.firstRound(ctx); err == nil {
 			t.Error("succeeded")
 		}
 		<-stuck
@@ -204,7 +204,7 @@ func TestLoginsPanic(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		if err := l.first(t.Context()); err != nil {
+		if err := l.firstRound(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -216,7 +216,7 @@ func TestLoginsPanic(t *testing.T) {
 		}
 		one := newLogins(context.Background(), log, 1, func(context.Context, int) error { panic("a bug") }, nil)
 		var bug *contain.PanicError
-		if err := one.first(t.Context()); !errors.As(err, &bug) {
+		if err := one.firstRound(t.Context()); !errors.As(err, &bug) {
 			t.Errorf("error %v, want a *PanicError", err)
 		}
 	})
@@ -229,7 +229,7 @@ func TestLoginsLatePanic(t *testing.T) {
 			time.Sleep(time.Duration(i) * time.Minute)
 			return nil
 		}, func(context.Context, int) { panic("a bug") })
-		if err := l.first(t.Context()); err != nil {
+		if err := l.firstRound(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Minute)

@@ -6,7 +6,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// sources says where the names of a login are from that advice has under the
+// sources is where the names of a login are from that advice has under the
 // names of parameters, "" if they are from those.
 func sources(spec bootspec.Spec, i int) string {
 	var out []string

@@ -62,7 +62,7 @@ var errNoGuard = errors.New("the agent has the sessions")
 // WaitDown waits until a session has been down for a while.
 func (ss *Sessions) WaitDown(ctx context.Context, i int) error {
 	if guard := ss.guard.Load(); guard != nil {
-		return guard.WaitDown(ctx, ss.list[i], latecomers)
+		return guard.WaitDown(ctx, ss.list[i], stragglerGrace)
 	}
 	return errNoGuard
 }

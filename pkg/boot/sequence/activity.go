@@ -21,7 +21,7 @@ type activity struct {
 	step  int // index
 	what  string
 	began time.Duration // by the watch
-	least time.Duration // for how long nothing is said of it
+	least time.Duration // for how long it is not reported
 	timer *time.Timer   // until it is late, or late again
 	ended bool          // guarded by Progress.mu
 }

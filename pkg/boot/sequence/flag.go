@@ -11,7 +11,7 @@ import (
 // has not happened.
 type Flag struct {
 	mu     sync.Mutex
-	ctx    context.Context // ends when it happens; nil: nothing has asked for it
+	ctx    context.Context // ends when it happens; nil: Context was not called
 	happen context.CancelFunc
 }
 

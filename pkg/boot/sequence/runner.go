@@ -38,9 +38,9 @@ type Runner struct {
 	// may run. Nil: nothing is.
 	OnFailing func(*Failure)
 	// OnFailure is called for that step when all others have ended, or do not
-	// end; ok tells to go on as Resume says. Nil: Run returns.
+	// end; ok: the run goes on by Resume. Nil: Run returns.
 	OnFailure func(*Failure) (r Resume, ok bool)
-	// Beside, if set, says in a few words what a step that is in a system call
+	// Beside, if set, returns in a few words what a step that is in a system call
 	// may wait for; "": nothing is known.
 	Beside func() string
 	// Progress, if set, is kept up to date.
@@ -198,7 +198,7 @@ func breakTimer(held bool, timer <-chan time.Time) <-chan time.Time {
 	return timer
 }
 
-// startReady starts what can start. At a break nothing new starts: held says
+// startReady starts what can start. At a break nothing new starts: held:
 // that one waits for what runs, unless open tells not to wait.
 func (r *Runner) startReady(ctx context.Context, open bool) (held bool) {
 	for {
