@@ -20,7 +20,7 @@ const writeThrough = "temporary write through\n"
 // disk first (drivers/scsi/sd.c: sd_shutdown), and so wait for the target: there is
 // nothing to flush. A unit that is gone is no error. sys is the mount point of sysfs.
 func Detach(sys string, u LUN) error {
-	dir := filepath.Join(sys, "class/scsi_device", u.Address, "device")
+	dir := u.Dir(sys)
 	_ = store(filepath.Join(dir, "scsi_disk", u.Address, "cache_type"), writeThrough) // or it is flushed
 	err := store(filepath.Join(dir, "delete"), "1")
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {

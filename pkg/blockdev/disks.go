@@ -14,16 +14,13 @@ import (
 // as the kernel sees them. sys is the mount point of sysfs.
 func Partitions(sys string, disk *Device) ([]*Device, error) {
 	dir := filepath.Join(sys, "class/block", disk.Name)
-	entries, err := os.ReadDir(dir)
+	names, err := partitionNames(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list partitions of %s: %w", disk.Name, err)
 	}
 	var parts []*Device
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), disk.Name) { // as partitions are (block/partitions/core.c: add_partition)
-			continue
-		}
-		sub := filepath.Join(dir, e.Name())
+	for _, name := range names {
+		sub := filepath.Join(dir, name)
 		if n, ok := readNumber(filepath.Join(sub, "partition")); ok {
 			p := readAttributes(sub)
 			p.partition(disk, n, sub)
@@ -34,6 +31,19 @@ func Partitions(sys string, disk *Device) ([]*Device, error) {
 		}
 	}
 	return parts, nil
+}
+
+// partitionNames returns the names of a device's partitions: directories in its own
+// whose names begin with the device's (block/partitions/core.c: add_partition).
+func partitionNames(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	var out []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), filepath.Base(dir)) {
+			out = append(out, e.Name())
+		}
+	}
+	return out, err
 }
 
 // Disks returns the names of all disks that have a medium, sorted, except

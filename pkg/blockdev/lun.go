@@ -35,6 +35,11 @@ type LUN struct {
 // IsDisk tells whether the unit is a disk, with a block device or before it.
 func (u LUN) IsDisk() bool { return u.Type == typeDisk && !u.Absent }
 
+// Dir is the unit's directory in sysfs, whose mount point is sys.
+func (u LUN) Dir(sys string) string {
+	return filepath.Join(sys, "class/scsi_device", u.Address, "device")
+}
+
 // LUNs returns the logical units of session sid, by LUN. sys is the mount
 // point of sysfs.
 func LUNs(sys string, sid uint32) ([]LUN, error) {

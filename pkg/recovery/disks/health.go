@@ -17,14 +17,14 @@ type counts struct {
 
 // readCounts reads them. A disk without a block device has none.
 func readCounts(d disk) (counts, bool) {
-	if d.name == "" {
+	if d.Disk == "" {
 		return counts{}, false
 	}
 	var c counts
 	var err [2]error
 	c.done, err[0] = counter(d.dir + "/iodone_cnt")
 	c.failed, err[1] = counter(d.dir + "/ioerr_cnt")
-	b, rerr := os.ReadFile(filepath.Join(d.block[0], "stat"))
+	b, rerr := os.ReadFile(filepath.Join(d.block, "stat"))
 	if err[0] != nil || err[1] != nil || rerr != nil {
 		return counts{}, false
 	}
@@ -81,13 +81,13 @@ const (
 // lookAgain.
 func (k *Keeper) follow(s Session, up bool, d disk) (soon bool) {
 	now := k.now()
-	h := k.health[d.where]
+	h := k.health[d.Address]
 	c, ok := readCounts(d)
 	if !ok {
 		return false
 	}
 	if h == nil || h.id != d.id {
-		k.health[d.where] = &health{id: d.id, sid: d.sid, name: d.name, last: c, at: now, since: -1, reported: -1}
+		k.health[d.Address] = &health{id: d.id, sid: d.Session, name: d.Disk, last: c, at: now, since: -1, reported: -1}
 		return false
 	}
 	if now-h.at < lookLeast {
@@ -99,7 +99,7 @@ func (k *Keeper) follow(s Session, up bool, d disk) (soon bool) {
 	case bad && up:
 		k.reportErrors(s, d, h)
 	case h.reported >= 0 && c.ended != h.last.ended:
-		k.cfg.Log.Warnf("session %d to %s: disk %s works again after %.0f s", s.ID(), s, d.name, (now - h.since).Seconds())
+		k.cfg.Log.Warnf("session %d to %s: disk %s works again after %.0f s", s.ID(), s, d.Disk, (now - h.since).Seconds())
 		h.since, h.reported = -1, -1
 	case h.reported < 0: // what was reported lasts until a request has ended
 		h.since = -1
@@ -114,8 +114,7 @@ func (k *Keeper) reportErrors(s Session, d disk, h *health) {
 	if length < errorsLast || h.reported >= 0 && length < k.cfg.NextReport(h.reported) {
 		return
 	}
-	lun := d.where[strings.LastIndexByte(d.where, ':')+1:]
-	k.cfg.Log.Errorf("session %d to %s: disk %s (LUN %s) has answered every command with an error for %.0f s: programs wait, and the commands are sent again: "+
-		"see the target's log for what is wrong with the LUN", s.ID(), s, d.name, lun, length.Seconds())
+	k.cfg.Log.Errorf("session %d to %s: disk %s (LUN %d) has answered every command with an error for %.0f s: programs wait, and the commands are sent again: "+
+		"see the target's log for what is wrong with the LUN", s.ID(), s, d.Disk, d.Number, length.Seconds())
 	h.reported = length
 }

@@ -212,8 +212,8 @@ func (k *Keeper) look() (again bool) {
 		up, err := s.Up()
 		up = up && err == nil
 		for _, d := range find(k.cfg.Sys, s.ID()) {
-			there[d.where] = true
-			leg := useOf(k.cfg.Sys, d.block).leg()
+			there[d.Address] = true
+			leg := d.use(k.cfg.Sys).leg()
 			few[s.ID()] = k.settle(d, leg) || few[s.ID()]
 			again = k.follow(s, up, d) || again
 		}

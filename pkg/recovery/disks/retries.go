@@ -26,27 +26,27 @@ func (k *Keeper) settle(d disk, leg bool) (few bool) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return !leg
 	} else if err != nil {
-		k.warn(d.where, err)
+		k.warn(d.Address, err)
 		return !leg
 	}
-	r := k.retries[d.where]
+	r := k.retries[d.Address]
 	if r == nil || r.id != d.id {
 		r = &retries{id: d.id, first: v}
-		k.retries[d.where] = r
+		k.retries[d.Address] = r
 	}
 	switch {
 	case r.set && v != unlimited:
 		r.set, r.left = false, true
-		k.cfg.Log.Infof("session %d: max_retries of %s was set to %d by another program: not changed", d.sid, d.name, v)
+		k.cfg.Log.Infof("session %d: max_retries of %s was set to %d by another program: not changed", d.Session, d.Disk, v)
 	case r.set && leg:
 		if err := store(d.attr, strconv.Itoa(r.first)); err != nil {
-			k.warn(d.where, err)
+			k.warn(d.Address, err)
 			break
 		}
 		r.set, v = false, r.first
 	case !r.set && !r.left && !leg && v != unlimited:
 		if err := store(d.attr, strconv.Itoa(unlimited)); err != nil {
-			k.warn(d.where, err)
+			k.warn(d.Address, err)
 			break
 		}
 		r.set, v = true, unlimited

@@ -48,6 +48,8 @@ func newRig(t *testing.T) *rig {
 		unit + "/block/sda/holders/.keep":          "",
 	})
 	r.remove(unit + "/block/sda/holders/.keep")
+	r.link(unit, "class/scsi_device/2:0:0:1/device")
+	r.link(unit+"/block/sda", "class/block/sda")
 	return r
 }
 
@@ -61,6 +63,15 @@ func (r *rig) write(files map[string]string) {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
 			r.t.Fatal(err)
 		}
+	}
+}
+
+// link makes a link, as the classes of sysfs have one for each device.
+func (r *rig) link(to, name string) {
+	r.t.Helper()
+	path := r.path(name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.Symlink(r.path(to), path)); err != nil {
+		r.t.Fatal(err)
 	}
 }
 
@@ -146,15 +157,18 @@ func (r *rig) HoldAgain() error {
 
 func TestFind(t *testing.T) {
 	r := newRig(t)
+	const other = session1 + "/device/target2:0:1/2:0:1:7"
+	r.link(other, "class/scsi_device/2:0:1:7/device")
 	r.write(map[string]string{
-		session1 + "/device/target2:0:0/2:0:0:0/type":                "12\n", // a controller
-		session1 + "/device/target2:0:0/power/control":               "",
-		session1 + "/device/connection1:0/power/control":             "",
-		session1 + "/device/target2:0:1/2:0:1:7/scsi_disk/2:0:1:7/x": "",
+		other + "/type": "0\n",
+		session1 + "/device/target2:0:0/2:0:0:0/type":    "12\n", // a controller
+		session1 + "/device/target2:0:0/power/control":   "",
+		session1 + "/device/connection1:0/power/control": "",
+		other + "/scsi_disk/2:0:1:7/x":                   "",
 	})
 	got := find(r.sys, 1)
-	if len(got) != 2 || got[0].where != "2:0:0:1" || got[0].name != "sda" || len(got[0].block) != 2 || got[1].where != "2:0:1:7" || got[1].name != "" ||
-		got[0].id == got[1].id || got[0].sid != 1 {
+	if len(got) != 2 || got[0].Address != "2:0:0:1" || got[0].Disk != "sda" || got[1].Address != "2:0:1:7" || got[1].Disk != "" ||
+		got[0].id == got[1].id || got[0].Session != 1 {
 		t.Errorf("found %+v", got)
 	}
 	if got := find(r.sys, 2); got != nil {
@@ -198,7 +212,7 @@ func TestUse(t *testing.T) {
 					r.write(map[string]string{"class/block/" + h: ""})
 				}
 			}
-			if got := useOf(r.sys, find(r.sys, 1)[0].block); got != tt.want {
+			if got := find(r.sys, 1)[0].use(r.sys); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})

@@ -9,69 +9,39 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 )
 
-// disk is a SCSI disk of a session as sysfs shows it.
+// disk is a disk of a session as sysfs shows it.
 type disk struct {
-	sid   uint32
-	where string   // "2:0:0:1": host, channel, target, LUN
-	id    uint64   // a number that sysfs gives to no other disk while it runs
-	name  string   // of its block device, "sda"; empty until there is one
-	dir   string   // of the SCSI device
-	attr  string   // the file of its retries, which kernels before 5.10 do not have
-	block []string // directories of the block device and its partitions
+	blockdev.LUN
+	id    uint64 // a number that sysfs gives to no other disk while it runs
+	dir   string // of the SCSI device
+	attr  string // the file of its retries, which kernels before 5.10 do not have
+	block string // directory of the block device, if there is one
 }
 
-// Limits of what is looked at.
+// Limits of what is looked at: far above what a machine has, so that a fault of the
+// kernel's does not fill the agent's memory.
 const (
 	maxNames = 1 << 16 // in a directory
 	maxDisks = 1024    // of a session
 )
 
-// find lists the disks of a session.
+// find lists the disks of a session that the disk driver has taken.
 func find(sys string, sid uint32) []disk {
+	luns, _ := blockdev.LUNs(sys, sid) // a session that has ended has none
 	var out []disk
-	session := fmt.Sprintf("%s/class/iscsi_session/session%d/device", sys, sid)
-	for _, target := range names(session) {
-		if !strings.HasPrefix(target, "target") {
-			continue
-		}
-		for _, unit := range names(filepath.Join(session, target)) {
-			if d, ok := readDisk(filepath.Join(session, target, unit)); ok && len(out) < maxDisks {
-				d.sid = sid
-				out = append(out, d)
-			}
-		}
-	}
-	return out
-}
-
-// readDisk reads the directory of a SCSI device; not ok: it is no disk.
-func readDisk(dir string) (disk, bool) {
-	where := filepath.Base(dir)
-	if strings.Count(where, ":") != 3 {
-		return disk{}, false
-	}
-	class := filepath.Join(dir, "scsi_disk", where)
-	var st unix.Stat_t
-	if unix.Stat(class, &st) != nil {
-		return disk{}, false
-	}
-	d := disk{where: where, id: st.Ino, dir: dir, attr: filepath.Join(class, "max_retries")}
-	if block := names(filepath.Join(dir, "block")); len(block) == 1 {
-		d.name = block[0]
-		d.block = withPartitions(filepath.Join(dir, "block", d.name))
-	}
-	return d, true
-}
-
-// withPartitions returns the directory of a block device and those of its
-// partitions, whose names begin with the device's.
-func withPartitions(dir string) []string {
-	out := []string{dir}
-	for _, name := range names(dir) {
-		if strings.HasPrefix(name, filepath.Base(dir)) {
-			out = append(out, filepath.Join(dir, name))
+	for _, lun := range luns {
+		dir := lun.Dir(sys)
+		class := filepath.Join(dir, "scsi_disk", lun.Address)
+		var st unix.Stat_t
+		if unix.Stat(class, &st) == nil && len(out) < maxDisks {
+			out = append(out, disk{
+				LUN: lun, id: st.Ino, dir: dir, attr: filepath.Join(class, "max_retries"),
+				block: filepath.Join(dir, "block", lun.Disk),
+			})
 		}
 	}
 	return out

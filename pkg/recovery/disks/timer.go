@@ -110,7 +110,7 @@ func (k *Keeper) putBack(s Session, t *timer, v uint32, by string) {
 
 // mapped tells whether a multipath map is on one of a session's disks now.
 func (k *Keeper) mapped(sid uint32) bool {
-	return slices.ContainsFunc(find(k.cfg.Sys, sid), func(d disk) bool { return useOf(k.cfg.Sys, d.block).multipath })
+	return slices.ContainsFunc(find(k.cfg.Sys, sid), func(d disk) bool { return d.use(k.cfg.Sys).multipath })
 }
 
 // runs tells whether a process of that name is there.

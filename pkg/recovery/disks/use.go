@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 )
 
 // use is what is built on a disk, directly or on something between.
@@ -16,27 +18,14 @@ type use struct {
 // another copy is there.
 func (u use) leg() bool { return u.multipath || u.mirror }
 
-// maxDepth is how high a stack of devices is followed.
-const maxDepth = 8
-
-// useOf follows the holders of block devices, given by their directories
-// (block/holder.c: bd_link_disk_holder).
-func useOf(sys string, block []string) use {
+// use returns what is built on the disk.
+func (d disk) use(sys string) use {
 	var u use
-	seen := map[string]bool{}
-	for range maxDepth {
-		var next []string
-		for _, dir := range block {
-			for _, name := range names(filepath.Join(dir, "holders")) {
-				if !seen[name] && len(seen) < maxNames {
-					seen[name] = true
-					holder := filepath.Join(sys, "class/block", name)
-					u.add(holder)
-					next = append(next, withPartitions(holder)...)
-				}
-			}
-		}
-		block = next
+	if d.Disk == "" {
+		return u
+	}
+	for _, name := range blockdev.Holders(sys, d.Disk) {
+		u.add(filepath.Join(sys, "class/block", name))
 	}
 	return u
 }
