@@ -130,7 +130,7 @@ func (a *Agent) lasting() []session.Way {
 func (a *Agent) leaveTemporary(w *watched) time.Duration {
 	if a.foreign(w) || !a.temporary(w.Via().Source) {
 		w.move = move{busy: w.move.busy}
-		return surveyEvery
+		return SurveyEvery
 	}
 	now := a.now()
 	if w.move.busy || now < w.move.at {

@@ -173,7 +173,7 @@ func (a *Agent) Run(ctx context.Context) {
 	defer a.drop() // also after a panic
 	defer cancel()
 	a.ctx = ctx
-	survey := time.NewTicker(surveyEvery)
+	survey := time.NewTicker(SurveyEvery)
 	defer survey.Stop()
 	pace := time.NewTimer(0)
 	defer pace.Stop()

@@ -67,7 +67,7 @@ func (a *Agent) doubt(o *outage) {
 func (a *Agent) rival(w *watched) time.Duration {
 	o := w.down
 	if o.doing != loggingIn || o.rivalAt == 0 {
-		return surveyEvery
+		return SurveyEvery
 	}
 	if wait := o.rivalAt - a.now(); wait > 0 {
 		return wait
@@ -76,7 +76,7 @@ func (a *Agent) rival(w *watched) time.Duration {
 	if o.rivals++; o.dials < maxDials && !a.foreign(w) {
 		a.dial(w, o.logins)
 	}
-	return surveyEvery
+	return SurveyEvery
 }
 
 // useNext logs in by the connection that was opened beside a login that failed,

@@ -59,7 +59,7 @@ func (a *Agent) deeds(w *watched) time.Duration {
 		if w.down.doing == examining && a.foreign(w) { // it logs in by our name
 			w.down.stop()
 		}
-		return surveyEvery
+		return SurveyEvery
 	}
 	if now >= d.lookAt {
 		d.lookAt = now + lookEvery

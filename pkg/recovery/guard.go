@@ -59,16 +59,10 @@ func (g *Guard) newAgent(sessions []Session, past []Status) *Agent {
 	})
 }
 
-// Pauses between the end of an Agent and the next one.
-const (
-	restartFirst = 100 * time.Millisecond
-	restartMost  = 10 * time.Second
-)
-
 // run works until ctx ends. An Agent that panics is replaced, as the supervisor
 // replaces a worker, after a pause that grows.
 func (g *Guard) run(ctx context.Context) {
-	for wait := restartFirst; ; wait = min(2*wait, restartMost) {
+	for wait := RestartFirst; ; wait = min(2*wait, RestartMost) {
 		agent := g.current()
 		err := contain.Call("session recovery", func() error { agent.Run(ctx); return nil })
 		if err == nil || ctx.Err() != nil {
@@ -110,7 +104,7 @@ func (g *Guard) do(f func(*Agent) error) error {
 			select {
 			case <-g.ended:
 				return ErrEnded
-			case <-time.After(restartFirst):
+			case <-time.After(RestartFirst):
 			}
 		}
 	}

@@ -6,6 +6,20 @@ import (
 	"time"
 )
 
+// Pauses between the end of what recovers sessions, by a panic or a signal, and its next
+// start: each is twice the one before. The first is too short for I/O to time out
+// meanwhile. The last leaves a machine whose agent fails at each start its processor, and
+// the log readable.
+const (
+	RestartFirst = 100 * time.Millisecond
+	RestartMost  = 10 * time.Second
+)
+
+// SurveyEvery is how often sessions, uplinks and disks are looked at without an event of
+// the kernel's: a message can get lost. It is far below the shortest recovery time-out
+// that makes sense, and a look costs a few reads of sysfs.
+const SurveyEvery = 30 * time.Second
+
 // leave lets no attempt begin for a while, and writes that to the log with its
 // length, as it writes the end of it.
 func (a *Agent) leave(w *watched, length time.Duration, log func(string, ...any), why string, args ...any) {

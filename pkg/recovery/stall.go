@@ -38,13 +38,13 @@ var errStalled = errors.New("no data received since the network outage")
 func (a *Agent) suspicion(w *watched) time.Duration {
 	s, now := w.suspect, a.now()
 	if s == nil {
-		return surveyEvery
+		return SurveyEvery
 	}
 	waiting, done, err := w.Progress()
 	switch {
 	case err != nil || now >= s.until || a.foreign(w):
 		w.suspect = nil
-		return surveyEvery
+		return SurveyEvery
 	case waiting == 0 || s.seen && done != s.last.done:
 		s.since = now
 		fallthrough

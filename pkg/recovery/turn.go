@@ -83,7 +83,7 @@ func (t *turn) look() bool {
 // after how long to look again.
 func (a *Agent) turn(w *watched) time.Duration {
 	if w.taken == nil || w.down.doing != loggingIn {
-		return surveyEvery
+		return SurveyEvery
 	}
 	if w.down.turn.look() {
 		w.down.stop()

@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	// surveyEvery is how often the kernel is asked for the state of all sessions:
-	// an event can get lost.
-	surveyEvery = 30 * time.Second
 	// ownerEvery is how often it is looked who else listens while that matters.
 	ownerEvery = 500 * time.Millisecond
 	// settles is how long the kernel may go on to show a session as up after it
@@ -61,7 +58,7 @@ func (a *Agent) inspect(w *watched) {
 
 // work does what is due and returns after how long to look again.
 func (a *Agent) work() time.Duration {
-	next := surveyEvery
+	next := SurveyEvery
 	if a.owner.pending() || slices.ContainsFunc(a.watched, func(w *watched) bool { return w.down != nil }) {
 		a.lookForOwner()
 		next = ownerEvery
@@ -108,7 +105,7 @@ func (a *Agent) askDue(w *watched) time.Duration {
 
 func (a *Agent) askNext(w *watched) time.Duration {
 	if w.asked == len(askAfter) {
-		return surveyEvery
+		return SurveyEvery
 	}
 	return w.askFrom + askAfter[w.asked] - a.now()
 }

@@ -11,7 +11,7 @@ import (
 // newDisks makes the keeper of the disks' settings. It is for newWorker.
 func (w *worker) newDisks() *disks.Keeper {
 	cfg := disks.Config{
-		Sys: "/sys", Proc: "/proc", Past: w.state.Disks, NextReport: recovery.NextReport, Changed: w.disksChanged, Log: w.log,
+		Sys: "/sys", Proc: "/proc", Past: w.state.Disks, NextReport: recovery.NextReport, SurveyEvery: recovery.SurveyEvery, Changed: w.disksChanged, Log: w.log,
 	}
 	for _, s := range w.sessions {
 		cfg.Sessions = append(cfg.Sessions, s)

@@ -19,6 +19,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/vmtest"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
@@ -238,11 +239,11 @@ func TestRestartPause(t *testing.T) {
 	for _, tt := range []struct {
 		ran, pause, now, next time.Duration
 	}{
-		{0, restartFirst, restartFirst, 2 * restartFirst},
+		{0, recovery.RestartFirst, recovery.RestartFirst, 2 * recovery.RestartFirst},
 		{lasting - 1, second, second, 2 * second},
-		{0, restartMost, restartMost, restartMost},
-		{0, 6 * second, 6 * second, restartMost},
-		{lasting, restartMost, restartFirst, 2 * restartFirst},
+		{0, recovery.RestartMost, recovery.RestartMost, recovery.RestartMost},
+		{0, 6 * second, 6 * second, recovery.RestartMost},
+		{lasting, recovery.RestartMost, recovery.RestartFirst, 2 * recovery.RestartFirst},
 	} {
 		if now, next := restartPause(tt.pause, tt.ran); now != tt.now || next != tt.next {
 			t.Errorf("pause %v after %v: %v then %v, want %v then %v", tt.pause, tt.ran, now, next, tt.now, tt.next)

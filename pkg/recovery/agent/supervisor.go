@@ -10,6 +10,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
@@ -20,14 +21,9 @@ const (
 	aliveFile = 4 // a worker's and the supervisor's: ends when the process that started it does
 )
 
-// Pauses between a worker's end and the next one.
-const (
-	restartFirst = 100 * time.Millisecond
-	restartMost  = 10 * time.Second
-	// lasting is for how long a worker must run for the next pause to be the
-	// first one again.
-	lasting = time.Minute
-)
+// lasting is for how long a worker must run for the next pause to be the first one
+// again: a fault that comes back more often is one that restarts do not cure.
+const lasting = time.Minute
 
 // Supervise is the supervisor's life: it waits for the end of the worker that
 // started it, and keeps another one running from then on. The state is in a file
@@ -106,7 +102,7 @@ func hungUp(fd int32, limit time.Duration) bool {
 
 // keepWorker starts one worker after the other.
 func (s *supervisor) keepWorker() {
-	pause, why := restartFirst, runs
+	pause, why := recovery.RestartFirst, runs
 	for {
 		began := time.Now()
 		if p, err := s.start(); err != nil {
@@ -178,9 +174,9 @@ func (s *supervisor) watch(p *Process) cause {
 // before, until a worker lasts.
 func restartPause(pause, ran time.Duration) (now, next time.Duration) {
 	if ran >= lasting {
-		pause = restartFirst
+		pause = recovery.RestartFirst
 	}
-	return pause, min(2*pause, restartMost)
+	return pause, min(2*pause, recovery.RestartMost)
 }
 
 // await reaps what ends until a child has: then ended is closed. Meanwhile stops

@@ -208,7 +208,7 @@ func (w *worker) persist(ctx context.Context, where string, f func()) {
 				return
 			}
 			w.log.Errorf("agent: %v: starting it again", err)
-			if !recovery.Pause(ctx, restartMost) {
+			if !recovery.Pause(ctx, recovery.RestartMost) {
 				return
 			}
 		}

@@ -44,7 +44,8 @@ type Config struct {
 	Past      Memory // of an earlier Keeper
 	// NextReport says at which length of a trouble the log is written next, by the
 	// length at the last report.
-	NextReport func(last time.Duration) time.Duration
+	NextReport  func(last time.Duration) time.Duration
+	SurveyEvery time.Duration // between looks without an event
 	// Changed is called, without a lock, when Memory or Report returns something
 	// else, and after a SetRecovery or HoldAgain.
 	Changed func()
@@ -72,11 +73,8 @@ type Keeper struct {
 	report string
 }
 
-// Times between looks.
-const (
-	surveyEvery = 30 * time.Second
-	settleTime  = 200 * time.Millisecond // a disk comes with many uevents
-)
+// settleTime is how long after a uevent the disks are looked at: a disk comes with many.
+const settleTime = 200 * time.Millisecond
 
 // New returns a Keeper that has done nothing yet.
 func New(cfg Config) *Keeper {
@@ -144,7 +142,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	defer cancel()
 	k.listen(ctx)
 	writes := k.watchTimers(ctx)
-	survey := time.NewTicker(surveyEvery)
+	survey := time.NewTicker(k.cfg.SurveyEvery)
 	defer survey.Stop()
 	next := time.NewTimer(0)
 	defer next.Stop()

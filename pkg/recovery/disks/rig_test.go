@@ -31,6 +31,9 @@ const (
 	retry    = unit + "/scsi_disk/2:0:0:1/max_retries"
 )
 
+// surveyEvery is the Keeper's in tests.
+const surveyEvery = 30 * time.Second
+
 // newRig has one disk, sda, with a partition.
 func newRig(t *testing.T) *rig {
 	t.Helper()
@@ -94,8 +97,9 @@ func (r *rig) is(name, want string) {
 func (r *rig) keeper(past Memory) *Keeper {
 	return New(Config{
 		Sys: r.sys, Proc: r.path("proc"), Sessions: []Session{r}, Past: past, Log: r,
-		NextReport: func(last time.Duration) time.Duration { return last + time.Minute },
-		Changed:    func() { r.mu.Lock(); defer r.mu.Unlock(); r.changes++ },
+		SurveyEvery: surveyEvery,
+		NextReport:  func(last time.Duration) time.Duration { return last + time.Minute },
+		Changed:     func() { r.mu.Lock(); defer r.mu.Unlock(); r.changes++ },
 	})
 }
 

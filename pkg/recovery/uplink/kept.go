@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
 // Times of putting an address back. A network manager that is restarted takes it
@@ -62,7 +63,7 @@ func (k *kept) say(a *look, text string) {
 // latest.
 func (k *kept) check(a *look) time.Duration {
 	if !k.locate(a) || !a.sees(k.want()) {
-		return surveyEvery
+		return recovery.SurveyEvery
 	}
 	if a.now-k.healed > keepCalm {
 		k.tries = 0
@@ -74,7 +75,7 @@ func (k *kept) check(a *look) time.Duration {
 	case missing.what == "":
 		k.lost, k.raised, k.said = -1, false, ""
 		k.takeAway(a)
-		return surveyEvery
+		return recovery.SurveyEvery
 	case len(missing.beside) > 0:
 		k.lost, k.raised, k.Temporary = -1, false, false
 		return k.trial(a, missing)
@@ -192,7 +193,7 @@ func (k *kept) restore(a *look, missing lack) time.Duration {
 		return wait
 	}
 	if !k.may(a, missing) {
-		return surveyEvery
+		return recovery.SurveyEvery
 	}
 	k.heal(a, missing)
 	k.tries, k.healed, k.lost, k.raised = k.tries+1, a.now, -1, missing.down != 0
@@ -244,7 +245,7 @@ func (k *kept) heal(a *look, missing lack) {
 func (k *kept) trial(a *look, missing lack) time.Duration {
 	since, down := a.sessions.down(k.want().Addr(), a.boots)
 	if !down {
-		return surveyEvery
+		return recovery.SurveyEvery
 	}
 	due := since + keepTrial
 	if k.tries > 0 {
@@ -254,7 +255,7 @@ func (k *kept) trial(a *look, missing lack) time.Duration {
 		return wait
 	}
 	if !k.may(a, missing) {
-		return surveyEvery
+		return recovery.SurveyEvery
 	}
 	k.tries, k.healed, k.added = k.tries+1, a.now, nil
 	top := k.place.top()

@@ -5,11 +5,9 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-)
 
-// surveyEvery is how often the uplinks are looked after without a word of the
-// kernel: a message can get lost.
-const surveyEvery = 30 * time.Second
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+)
 
 // Mend checks the uplinks when it is time to, until ctx ends.
 func (k *Keeper) Mend(ctx context.Context) {
@@ -43,7 +41,7 @@ func (k *Keeper) check() time.Duration {
 			a.boots = append(a.boots, u.want().Addr())
 		}
 	}
-	next := surveyEvery
+	next := recovery.SurveyEvery
 	for _, u := range k.uplinks {
 		next = min(next, u.check(a))
 	}

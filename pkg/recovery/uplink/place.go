@@ -160,7 +160,7 @@ func (k *kept) follow(a *look) (wait time.Duration, done bool) {
 	switch {
 	case !k.Keep:
 		k.say(a, fmt.Sprintf("%s: %s is left on %s", text, k.want(), a.name(from.index)))
-		return surveyEvery, false
+		return recovery.SurveyEvery, false
 	case a.now < k.movesAt:
 		return k.movesAt - a.now, false
 	}
