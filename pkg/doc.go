@@ -123,7 +123,7 @@
 // in the file of its topic, such as pkg/bootspec/netparams.go, pkg/bootspec/root.go or
 // pkg/bootspec/values.go; a field in pkg/bootspec/spec.go, pkg/bootspec/net.go or
 // pkg/bootspec/target.go; and a line in pkg/bootspec/explain.go. A word that was answered
-// as not supported leaves pkg/bootspec/kinds.go; a secret is named in
+// as not supported leaves pkg/bootspec/unsupported.go; a secret is named in
 // pkg/bootspec/secrets.go.
 //
 // A hash for CHAP: a constant and a row in pkg/iscsi/algorithm.go. The texts that name the
@@ -157,8 +157,8 @@
 // pkg/handover/facts.go; what is read of the root's own configuration is in
 // pkg/handover/survey.go. pkg/status/report.go lists the files for a person.
 //
-// An output of iscsiroot pxe: a file in pkg/netboot, called by Files in
-// pkg/netboot/files.go. A boot loader is in pkg/netboot/dnsmasq.go (who gets which file),
+// An output of iscsiroot pxe: a file in pkg/netboot, such as pkg/netboot/pxelinux.go,
+// called by Files in pkg/netboot/files.go. A boot loader is in pkg/netboot/dnsmasq.go (who gets which file),
 // pkg/netboot/lacks.go (what has to be fetched) and pkg/netboot/read.go (its name) as well,
 // and how its screen looks in pkg/trial/watch.go. cmd/iscsiroot/pxe.go lists the outputs in
 // its help.
@@ -169,5 +169,5 @@
 // takes it down (blockdev.Layer). A blockdev.Kind names the devices that it makes;
 // blockdev.Device.Parents leads to the disks below. Its modules are in
 // pkg/initramfs/select.go. What refuses such roots until then is in pkg/blockdev/probe.go,
-// pkg/bootspec/kinds.go and pkg/rootfs/fstab.go; pkg/shutdown takes them down.
+// pkg/bootspec/unsupported.go and pkg/rootfs/fstab.go; pkg/shutdown takes them down.
 package pkg

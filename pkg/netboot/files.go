@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
@@ -73,24 +72,3 @@ func (r *Room) secret() bool {
 
 // written stands first in each file whose format has comments.
 const written = "# written by iscsiroot pxe: change the hosts file and run it again\n"
-
-// pxelinux returns a configuration of PXELINUX in the HOWTO's form. Without a default it asks at the console.
-func pxelinux(hosts []Host, def string) string {
-	var b strings.Builder
-	b.WriteString(written)
-	if def != "" {
-		fmt.Fprintf(&b, "DEFAULT %s\n", def)
-	} else {
-		b.WriteString("PROMPT 1\nSAY unknown machine: no file for its MAC address:")
-		for _, h := range hosts {
-			b.WriteString(" " + h.Name)
-		}
-		b.WriteString("\n")
-	}
-	for _, h := range hosts {
-		// IPAPPEND 2 adds BOOTIF=, which names the card that the machine has booted from.
-		fmt.Fprintf(&b, "\nLABEL %s\n   KERNEL /%s\n   APPEND initrd=/%s %s\n   IPAPPEND 2\n",
-			h.Name, h.Kernel, strings.Join(h.initrds(), ",/"), h.commandLine())
-	}
-	return b.String()
-}
