@@ -51,5 +51,6 @@ func Func(where string, f func(), failed func(error)) func() {
 	}
 }
 
-// Go runs f in a goroutine of its own, as Func says.
+// Go runs f in a goroutine of its own, as Func says. It ends when f returns: the caller
+// says beside the call what makes f return.
 func Go(where string, f func(), failed func(error)) { go Func(where, f, failed)() }

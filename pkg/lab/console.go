@@ -35,7 +35,7 @@ type Console struct {
 	start   time.Time
 	escapes *escapes // nil: they are kept
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the rest, and what is written to escapes
 	text    []byte
 	stamps  []stamp
 	seen    int           // Expect goes on here

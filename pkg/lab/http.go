@@ -16,7 +16,7 @@ type HTTP struct {
 	server *http.Server
 	done   chan struct{}
 
-	mu  sync.Mutex
+	mu  sync.Mutex // guards log
 	log strings.Builder
 }
 

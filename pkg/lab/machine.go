@@ -112,7 +112,7 @@ func (ns *Namespace) startMachine(ctx context.Context, c MachineConfig) (*Machin
 		m.watch.enter(PhaseInit, 0)
 	}
 	m.mu.Unlock()
-	go func() {
+	go func() { // until QEMU ends, which Namespace.Close sees to
 		<-m.process.Done()
 		m.stopClock()
 		m.finish(errConsoleClosed)

@@ -23,7 +23,7 @@ type Namespace struct {
 	dir  string
 	jobs chan func()
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards the rest
 	processes []*Process
 	closers   []io.Closer // what runs in this process
 	closed    bool
@@ -37,7 +37,7 @@ func NewNamespace() (*Namespace, error) {
 	}
 	ns := &Namespace{dir: dir, jobs: make(chan func())}
 	started := make(chan error, 1)
-	go func() {
+	go func() { // until Close closes ns.jobs
 		_ = onOwnThread(func() error { return ns.serve(started) })
 	}()
 	if err := <-started; err != nil {

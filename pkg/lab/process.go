@@ -19,7 +19,7 @@ type Process struct {
 
 func newProcess(cmd *exec.Cmd) *Process {
 	p := &Process{cmd: cmd, done: make(chan struct{})}
-	go func() {
+	go func() { // until the child ends, at the latest by Namespace.Close
 		p.err = cmd.Wait()
 		close(p.done)
 	}()

@@ -28,7 +28,7 @@ type qmp struct {
 	back chan qmpMessage
 	done chan struct{} // closed when QEMU's end is gone
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the rest
 	events  []Event
 	seen    map[string]int // by name: how many events WaitEvent gave out
 	changed chan struct{}
@@ -41,7 +41,7 @@ func newQMP(conn io.ReadWriteCloser) *qmp {
 		seen: map[string]int{}, changed: make(chan struct{}),
 	}
 	q.turn <- struct{}{}
-	go q.read()
+	go q.read() // until conn is closed, by QEMU's end or ours
 	return q
 }
 

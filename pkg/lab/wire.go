@@ -35,8 +35,8 @@ func (ns *Namespace) AddWire(name string, vlan uint16, mtu int, addrs ...netip.P
 	if err := ns.keep(w); err != nil {
 		return nil, fmt.Errorf("add wire %s: %w", name, errors.Join(err, w.Close()))
 	}
-	go w.fromMachine()
-	go w.toMachine()
+	go w.fromMachine() // until Close closes the socket
+	go w.toMachine()   // until Close closes the tap
 	return w, nil
 }
 

@@ -40,7 +40,7 @@ type Loader struct {
 	kernel kernel
 	took   func(time.Duration) // may be nil
 
-	mu       sync.Mutex
+	mu       sync.Mutex          // guards attempts; no module is loaded under it
 	attempts map[string]*attempt // by module
 }
 

@@ -46,7 +46,8 @@ func (a *attempt) ipv6(ctx context.Context, m bootspec.Method) (dhcp.Lease, erro
 }
 
 // dhcp6 asks a DHCPv6 server for an address, and meanwhile the routers for the
-// way from it: only they tell (RFC 8415 section 4.2).
+// way from it: only they tell (RFC 8415 section 4.2). The goroutine that asks the routers
+// ends with rctx, at the latest when dhcp6 returns; nothing waits for it.
 func (a *attempt) dhcp6(ctx context.Context) (dhcp.Lease, error) {
 	type answer struct {
 		router dhcp6.Router

@@ -61,7 +61,11 @@ type Config struct {
 
 // Defaults of Config.StopLimit and Config.OthersLimit.
 const (
-	stopLimit   = 2 * time.Second
+	// stopLimit is a short part of the time from root's mount to the real init: a
+	// driver that holds a call up longer has most likely hung.
+	stopLimit = 2 * time.Second
+	// othersLimit is enough for DHCP on a second link that has carrier, and most that a
+	// boot loses by one that answers nothing.
 	othersLimit = 3 * time.Second
 )
 
@@ -84,6 +88,8 @@ type Network struct {
 	patient bool // the first is up, and the times for the others run
 	orders  int  // links that have joined so far
 
+	// mu guards the rest, which the loop writes and Wait and others read. Config.Report is
+	// called with it held; no other lock is taken under it.
 	mu                sync.Mutex
 	leases            []*dhcp.Lease // in the order of the lines; nil: not up yet
 	joined            []*dhcp.Lease // of more links, as they came
@@ -121,7 +127,7 @@ func Start(cfg Config) (*Network, error) {
 		n.cancel()
 		return nil, err
 	}
-	contain.Go("network", func() {
+	contain.Go("network", func() { // until Stop or Undo
 		defer close(n.ended)
 		if err := contain.Call("network", func() error { n.loop(watch); return nil }); err != nil {
 			n.mu.Lock()

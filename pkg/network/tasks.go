@@ -23,7 +23,8 @@ func newTasks() *tasks {
 	return &tasks{busy: map[string]int{}, last: map[int]<-chan struct{}{}, changed: make(chan struct{})}
 }
 
-// start runs f for a link in a goroutine of its own. A panic of f goes to failed.
+// start runs f for a link in a goroutine of its own, which ends when f returns. A panic of
+// f goes to failed.
 func (t *tasks) start(link string, f func(), failed func(error)) {
 	t.mu.Lock()
 	t.busy[link]++

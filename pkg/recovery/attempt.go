@@ -18,7 +18,7 @@ const (
 	logoutLimit  = 5 * time.Second  // where the target gives more
 	testLimit    = 20 * time.Second // beyond what it waits
 	slowFirst    = 5 * time.Second  // pause after a refusal that needs a person
-	slowMost     = time.Minute
+	slowMost     = time.Minute      // the same, later: so late it is seen that a person has mended it
 )
 
 // attempt is what runs in a goroutine of its own and comes to an end.

@@ -13,7 +13,7 @@ import (
 // then the session is ours until it acts.
 const (
 	takeAfter  = 30 * time.Second
-	probeEvery = time.Second
+	probeEvery = time.Second            // between connects to a portal, which costs the target one each
 	lookEvery  = 500 * time.Millisecond // at its connection, however long a probe takes
 )
 

@@ -43,7 +43,7 @@ func startGuard(events <-chan kernel.Event, log Logger, past []Status) *Guard {
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &Guard{events: events, log: log, cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{}), at: time.Now()}
 	g.agent = g.newAgent(nil, past)
-	contain.Go("session recovery", func() {
+	contain.Go("session recovery", func() { // until Stop calls cancel
 		defer close(g.ended)
 		g.run(ctx)
 	}, func(err error) { log.Errorf("%v", err) })

@@ -7,12 +7,10 @@ import (
 )
 
 // Pauses between the end of what recovers sessions, by a panic or a signal, and its next
-// start: each is twice the one before. The first is too short for I/O to time out
-// meanwhile. The last leaves a machine whose agent fails at each start its processor, and
-// the log readable.
+// start: each is twice the one before.
 const (
-	RestartFirst = 100 * time.Millisecond
-	RestartMost  = 10 * time.Second
+	RestartFirst = 100 * time.Millisecond // too short for I/O to time out meanwhile
+	RestartMost  = 10 * time.Second       // leaves the processor and the log to others
 )
 
 // SurveyEvery is how often sessions, uplinks and disks are looked at without an event of

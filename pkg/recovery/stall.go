@@ -26,9 +26,9 @@ type progress struct {
 const (
 	awayLong     = time.Second            // what was away for less did no harm
 	stallTime    = 100 * time.Millisecond // without any progress
-	stallLook    = 50 * time.Millisecond
-	suspectLeast = 2 * time.Second // for how long it is looked at, see Up.Away
-	suspectMost  = time.Minute
+	stallLook    = 50 * time.Millisecond  // between looks: two within stallTime
+	suspectLeast = 2 * time.Second        // for how long it is looked at, see Up.Away
+	suspectMost  = time.Minute            // more than the NOP-Out timers need to find it by themselves
 )
 
 // errStalled is the cause of an outage that only the agent has noticed.

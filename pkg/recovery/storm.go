@@ -16,13 +16,13 @@ import (
 // the target sends the session away each time (RFC 7143 11.9.1), or a test, see
 // Session.Duplicate.
 const (
-	shortLives = 5                // so many in a row
-	shortLife  = 10 * time.Second // each no longer
-	shortSpan  = 2 * time.Minute  // all within
-	testEvery  = 2 * time.Minute  // a test costs the wait for it
-	testLeast  = 300 * time.Millisecond
-	testMost   = 5 * time.Second
-	twinPause  = time.Minute // how long another machine is left in peace
+	shortLives = 5                      // so many in a row
+	shortLife  = 10 * time.Second       // each no longer
+	shortSpan  = 2 * time.Minute        // all within
+	testEvery  = 2 * time.Minute        // a test costs the wait for it
+	testLeast  = 300 * time.Millisecond // a test is one and a half of the other's usual times,
+	testMost   = 5 * time.Second        // within these: I/O stands still meanwhile
+	twinPause  = time.Minute            // how long another machine is left in peace
 )
 
 // storm counts connections that did not last. Times are on a monotonic clock.

@@ -32,8 +32,8 @@ type turn struct {
 }
 
 const (
-	turnLook   = 20 * time.Millisecond
-	turnMisses = 3 // an error of the connection's ends our login within so many looks
+	turnLook   = 20 * time.Millisecond // what another program does to the connection shows for longer
+	turnMisses = 3                     // an error of the connection's ends our login within so many looks
 )
 
 // newTurn is of a login that begins now.

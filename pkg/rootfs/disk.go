@@ -119,6 +119,8 @@ type sessionScan struct {
 	err    error
 }
 
+// beginScan starts one. Its goroutine ends with the scan, which ends with ctx or by cancel
+// unless the kernel keeps it.
 func (st *Storage) beginScan(ctx context.Context, i int) *sessionScan {
 	sc := &sessionScan{index: i, done: make(chan struct{})}
 	ctx, sc.cancel = context.WithCancel(ctx)

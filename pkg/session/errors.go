@@ -29,10 +29,10 @@ type Try struct {
 	Err    error
 }
 
-// How often somebody who was refused asks again.
+// How often a login that was refused is tried again.
 const (
 	maxRefusals  = 3
-	refusalPause = 2 * time.Second
+	refusalPause = 2 * time.Second // as long as RFC 7143's DefaultTime2Wait is by default
 )
 
 // maxTold is how many portals an error tells of.

@@ -46,7 +46,7 @@ func (j *job) String() string {
 
 // jobs are those that nobody has been told the end of.
 type jobs struct {
-	mu   sync.Mutex
+	mu   sync.Mutex // guards the rest
 	list []*job
 	last int
 }
@@ -107,7 +107,8 @@ func (js *jobs) end() {
 // jobKey marks the context of a job.
 type jobKey struct{}
 
-// startJob runs a statement in the background, without input.
+// startJob runs a statement in the background, without input. Its goroutine ends with the
+// statement; jobs.end cancels it and waits.
 func (s *shell) startJob(text string, stmt *syntax.Stmt) {
 	from, to := stmt.Pos().Offset(), min(stmt.End().Offset(), uint(len(text)))
 	sub := s.runner.Subshell()

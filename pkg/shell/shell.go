@@ -39,7 +39,7 @@ type shell struct {
 	runner *interp.Runner
 	jobs   jobs
 
-	mu     sync.Mutex
+	mu     sync.Mutex         // guards cancel
 	cancel context.CancelFunc // of the command in the foreground
 }
 

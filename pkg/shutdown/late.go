@@ -20,6 +20,7 @@ func Within(limit time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	done := make(chan error, 1)
+	// It ends when f returns; done has a place for its result when nothing reads it.
 	contain.Go("", func() { done <- f(ctx) }, func(err error) { done <- err })
 	select {
 	case err := <-done:

@@ -18,15 +18,15 @@ const Leave runstate.Action = "leave"
 // Deadlines. Together they are the half minute that a dead target costs. Where
 // the disks work there is none: what is written back may be much, and slow.
 const (
-	killGrace      = 5 * time.Second  // from the request to end to the order
-	unmountStall   = 12 * time.Second // nothing done by a disk, while unmounting
-	unmountAgain   = time.Second      // the same, once one file system hangs
-	flushStall     = 5 * time.Second  // the same, while a disk's cache is written back
-	logoutTime     = 5 * time.Second
-	terminateTime  = 5 * time.Second
-	detachTime     = 2 * time.Second
-	killInterval   = 100 * time.Millisecond
-	unmountBetween = 200 * time.Millisecond
+	killGrace      = 5 * time.Second        // from the request to end to the order
+	unmountStall   = 12 * time.Second       // nothing done by a disk, while unmounting
+	unmountAgain   = time.Second            // the same, once one file system hangs
+	flushStall     = 5 * time.Second        // the same, while a disk's cache is written back
+	logoutTime     = 5 * time.Second        // for one Logout and its response
+	terminateTime  = 5 * time.Second        // for the kernel to end a session without the target
+	detachTime     = 2 * time.Second        // for the kernel to remove one disk, which needs no I/O
+	killInterval   = 100 * time.Millisecond // between counts of the processes that are left
+	unmountBetween = 200 * time.Millisecond // between tries of what is still in use
 )
 
 // System is what the sequence works on.

@@ -27,7 +27,7 @@ type Listener struct {
 	file    *os.File
 	receive func(buf []byte) (int, error)
 
-	mu   sync.Mutex
+	mu   sync.Mutex // guards the rest; no channel is waited for under it
 	subs map[*subscriber]struct{}
 	err  error // why the reader stopped
 }
@@ -66,7 +66,7 @@ func listen(f []unix.SockFilter) (*Listener, error) {
 		return nil, fmt.Errorf("listen uevent: %w", err)
 	}
 	l := &Listener{file: file, receive: receive, subs: map[*subscriber]struct{}{}}
-	contain.Go(readerName, l.read, l.end)
+	contain.Go(readerName, l.read, l.end) // until Close closes the socket
 	return l, nil
 }
 

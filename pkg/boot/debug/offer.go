@@ -12,7 +12,7 @@ import (
 type offer struct {
 	attention chan struct{} // the runner's
 
-	mu     sync.Mutex
+	mu     sync.Mutex         // guards the rest; held while done is waited for
 	cancel context.CancelFunc // of the goroutine that waits for Enter; nil: there is none
 	done   chan struct{}      // closed at its end
 }
@@ -22,7 +22,8 @@ func (s *Shell) allowed() bool {
 	return s.m.Plan.Policy.Shell.Given() || len(s.m.Plan.Policy.Break) > 0
 }
 
-// MakeOffer shows that Enter opens the shell, once, and waits for it.
+// MakeOffer shows that Enter opens the shell, once, and waits for it. The goroutine that
+// waits ends by Enter, or by stopOffer, which waits for its end.
 func (s *Shell) MakeOffer(step string) {
 	o := &s.offer
 	o.mu.Lock()

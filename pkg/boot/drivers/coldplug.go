@@ -60,7 +60,8 @@ func (d *Drivers) newColdplug() *coldplug {
 	return c
 }
 
-// start begins with the devices that are there.
+// start begins with the devices that are there. Its goroutine ends when all that they
+// need was tried, or by c.stop; c.settled is closed then.
 func (c *coldplug) start() {
 	contain.Go("coldplug", func() {
 		defer close(c.settled)

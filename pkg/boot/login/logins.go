@@ -39,7 +39,7 @@ type logins struct {
 	tasks    sync.WaitGroup
 	stepDone chan struct{} // closed when the step is over
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the rest; nothing is called with it held
 	states  []loginState
 	over    bool
 	changed chan struct{} // closed at the next change

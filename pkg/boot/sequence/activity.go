@@ -8,10 +8,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// When a step that is in a system call is spoken of, and how often again.
+// When a step that is in a system call is logged, and how often again.
 const (
-	stuckAfter = 10 * time.Second
-	stuckAgain = time.Minute
+	stuckAfter = 10 * time.Second // a call that works takes less, on the slowest disk too
+	stuckAgain = time.Minute      // as often as any error that lasts
 )
 
 // activity is something that a step is in and that no context ends: a system

@@ -11,8 +11,8 @@ import (
 // stopwatch counts the time of the boot. It stands still while a person is at
 // the shell, and with it every deadline.
 type stopwatch struct {
-	mu        sync.Mutex
-	started   time.Time // of this run; zero while it stands still
+	mu        sync.Mutex // guards the rest; taken under Progress.mu, and never with deadline.mu
+	started   time.Time  // of this run; zero while it stands still
 	before    time.Duration
 	deadlines map[*deadline]struct{}
 }
@@ -62,7 +62,7 @@ type deadline struct {
 	timer *time.Timer
 	done  chan struct{}
 
-	mu  sync.Mutex
+	mu  sync.Mutex // guards err, and that done is closed once; no lock is taken under it
 	err error
 }
 

@@ -20,7 +20,7 @@ const (
 // Progress is how far the steps are. The runner writes it, and the shell reads
 // it meanwhile.
 type Progress struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // guards the rest, the steps' activities too; stopwatch.mu is taken under it
 	watch *stopwatch
 	steps []stepProgress
 	late  chan *activity // those that last; the runner reads it

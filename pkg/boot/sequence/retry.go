@@ -14,6 +14,8 @@ type Backoff struct{ last time.Duration }
 // MaxPause is the longest time between two tries, but for the half that chance adds.
 const MaxPause = 5 * time.Second
 
+// firstPause is the shortest one: what fails at once by a race, such as a link that is
+// not quite up, is over by then.
 const firstPause = 250 * time.Millisecond
 
 // next returns the next pause.

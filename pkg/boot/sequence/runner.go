@@ -287,7 +287,8 @@ func (r *Runner) stop(which func(int) bool) (stuck []string) {
 	return stuck
 }
 
-// start lets a step run.
+// start lets a step run. Its goroutine ends with a result, once the step is done, has
+// failed, or was cancelled and has returned; a step in a system call can keep it.
 func (r *Runner) start(ctx context.Context, i int) {
 	ctx, r.cancels[i] = context.WithCancel(ctx)
 	r.Progress.start(i)

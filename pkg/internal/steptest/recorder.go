@@ -12,7 +12,7 @@ import (
 // Recorder is a sequence.Logger whose lines can be looked at. It is safe for
 // concurrent use, and its zero value is ready.
 type Recorder struct {
-	mu   sync.Mutex
+	mu   sync.Mutex // guards text
 	text []string
 }
 

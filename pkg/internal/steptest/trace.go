@@ -14,8 +14,8 @@ import (
 type Trace struct {
 	Began time.Time // set by NewTrace
 
-	mu     sync.Mutex
-	events []string // "1s begin modules"
+	mu     sync.Mutex // guards events
+	events []string   // "1s begin modules"
 }
 
 // NewTrace returns a Trace that begins now.

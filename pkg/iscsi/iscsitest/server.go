@@ -13,8 +13,8 @@ type Server struct {
 	listener net.Listener
 	tasks    sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[net.Conn]bool
+	mu    sync.Mutex        // guards the rest
+	conns map[net.Conn]bool // nil: closed
 	errs  []error
 }
 

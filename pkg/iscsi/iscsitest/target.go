@@ -58,7 +58,7 @@ type Target struct {
 	// anything of it is read, from the goroutine that serves conn.
 	Opened func(isid [6]byte, conn net.Conn)
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards sessions
 	sessions map[session]net.Conn
 	logging  atomic.Int32
 	logins   atomic.Int64

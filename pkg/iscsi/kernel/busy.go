@@ -22,9 +22,9 @@ import (
 
 // How long the kernel's task is waited for.
 const (
-	busyPause    = time.Millisecond // at first; doubled after each refusal
-	maxBusyPause = 50 * time.Millisecond
-	maxBusy      = time.Second // in all
+	busyPause    = time.Millisecond      // at first; doubled after each refusal
+	maxBusyPause = 50 * time.Millisecond // the most that a login takes longer than it has to
+	maxBusy      = time.Second           // in all
 )
 
 // BusyError is a Login Request that the kernel does not take because its task for

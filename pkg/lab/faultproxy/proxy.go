@@ -25,7 +25,7 @@ type Proxy struct {
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards the rest; not held when in or out of a connection is taken
 	faults []Fault
 	logins []Login
 	conns  int

@@ -47,7 +47,8 @@ type Watch struct {
 	lost    bool // messages were dropped, and may be still
 }
 
-// Open subscribes in the caller's network namespace.
+// Open subscribes in the caller's network namespace. The goroutine that reads ends by
+// Close, which waits for it, or when the socket fails.
 func Open(cfg Config) (*Watch, error) {
 	s, err := open(cfg)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 // away and brings it back by itself in a moment. What is taken away again and
 // again is left away for longer each time.
 const (
-	keepDelay = time.Second
-	keepMost  = time.Minute
+	keepDelay = time.Second      // at first: a network manager that restarts puts it back itself
+	keepMost  = time.Minute      // the longest: root has no network meanwhile
 	keepCalm  = 10 * time.Minute // without a loss: the next one is the first again
 	// keepSlow is how much later a manager's own address may come that was to replace
 	// the boot's: by DHCP, or after a look for duplicates.

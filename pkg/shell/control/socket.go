@@ -56,7 +56,7 @@ func Serve(conn *os.File, answer func(Request) Answer) {
 
 // Client is the shell's end.
 type Client struct {
-	mu   sync.Mutex
+	mu   sync.Mutex // held from a request to its answer: the socket carries one at a time
 	conn *os.File
 }
 

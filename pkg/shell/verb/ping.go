@@ -51,8 +51,8 @@ const (
 	echo4        = 8
 	echo6        = 128
 	echoReply6   = 129
-	icmpHeader   = 8 // type, code, checksum, identifier, sequence number
-	pingInterval = time.Second
+	icmpHeader   = 8           // type, code, checksum, identifier, sequence number
+	pingInterval = time.Second // as ping(8) has it
 )
 
 type pinger struct {

@@ -26,7 +26,7 @@ type Kernel struct {
 
 	socket *Socket
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards the rest
 	requests []Request
 	errs     []error
 	sessions map[uint32]*session

@@ -14,7 +14,7 @@ import (
 type Socket struct {
 	answer func(request []byte) [][]byte
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards requests and refuse
 	requests [][]byte
 	refuse   error
 
