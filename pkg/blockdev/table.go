@@ -10,8 +10,8 @@ import (
 // partitions (block/partitions/check.c, DISK_MAX_PARTS).
 const (
 	maxPartitions = 256
-	minSector     = 512
-	maxSector     = 4096
+	minSector     = 512  // bytes; the kernel takes no SCSI disk with others
+	maxSector     = 4096 // bytes (drivers/scsi/sd.c: sd_read_capacity)
 )
 
 // ErrNoTable says that a disk has no partition table that the kernel would use.

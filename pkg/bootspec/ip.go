@@ -11,7 +11,8 @@ import (
 
 const ipForm = "ip=CLIENT::GATEWAY:MASK:HOST:NIC:none, ip=NIC:dhcp or ip=dhcp, with IPv6 in brackets"
 
-// Limits on what a line may hold.
+// Limits on what a line may hold, our own: a machine has few NICs, and the kernel gives
+// 2048 bytes for all of them.
 const (
 	maxIPLines  = 16
 	maxIPTokens = 20

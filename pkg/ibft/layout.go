@@ -39,8 +39,8 @@ const (
 	maxList  = 32       // NICs, and targets
 	// maxStructures are the NICs and targets, and the initiator.
 	maxStructures = 2*maxList + 1
-	maxName       = 223 // an iSCSI name (RFC 7143 section 4.2.7.1)
-	maxString     = 255
+	maxName       = 223  // an iSCSI name (RFC 7143 section 4.2.7.1)
+	maxString     = 255  // our own: a host name, a user and a secret are shorter
 	maxVLAN       = 4094 // IEEE 802.1Q
 )
 

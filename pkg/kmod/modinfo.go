@@ -35,7 +35,7 @@ func (i Info) Release() string {
 // ErrFormat says that a file is no kernel module: not a little-endian relocatable ELF file with a section .modinfo.
 var ErrFormat = errors.New("not a kernel module")
 
-// Limits of what is read of one file, in bytes. Debian's largest, amdgpu, has 41 KiB of .modinfo and 464 KiB of .strtab.
+// Limits of what is read of one file, in bytes: seventy times what is there and more. Debian's largest, amdgpu, has 41 KiB of .modinfo and 464 KiB of .strtab.
 const (
 	maxModinfo = 4 << 20
 	maxStrings = 32 << 20

@@ -11,11 +11,11 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Limits of a description.
+// Limits of a description, our own, so that a wrong file ends in an error and not in swap.
 const (
 	maxFile  = 1 << 20 // bytes
-	maxHosts = 10000
-	maxDepth = 64 // of brackets
+	maxHosts = 10000   // each makes five files
+	maxDepth = 64      // of brackets
 )
 
 // text is a value as it was written, and where.

@@ -31,7 +31,7 @@ type Try struct {
 
 // How often a login that was refused is tried again.
 const (
-	maxRefusals  = 3
+	maxRefusals  = 3               // a status that passes by itself mostly has passed by then
 	refusalPause = 2 * time.Second // as long as RFC 7143's DefaultTime2Wait is by default
 )
 

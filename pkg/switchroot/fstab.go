@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 )
 
-// Limits of what is read of an fstab.
+// Limits of what is read of an fstab, which is a file of a root that is not trusted yet.
 const (
 	maxFstab   = 256 << 10
 	maxEntries = 1000

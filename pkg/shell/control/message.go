@@ -9,9 +9,9 @@ import (
 
 // Limits of a message, in bytes and words.
 const (
-	MaxRequest = 8 << 10
-	MaxWords   = 64
-	MaxAnswer  = 64 << 10
+	MaxRequest = 8 << 10  // four times what the kernel takes as a command line
+	MaxWords   = 64       // twice the parameters that the kernel takes (init/main.c: MAX_INIT_ARGS)
+	MaxAnswer  = 64 << 10 // within a socket's send buffer (socket(7), wmem_default)
 )
 
 // ErrMalformed says that bytes are no message.
