@@ -26,6 +26,7 @@ var linked = map[string]string{
 	"pkg/iscsi":            "the login",
 	"pkg/network/dhcp":     "the lease, from which bootspec takes the root path",
 	"pkg/iscsi/kernel":     "hands the session to the kernel",
+	"pkg/iscsi/portal":     "why a portal cannot be reached, in words",
 	"pkg/glob":             "patterns of modules.alias and of .link files",
 	"pkg/kmod":             "which modules in which order",
 	"pkg/kmsg":             "the log",

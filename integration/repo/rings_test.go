@@ -37,6 +37,7 @@ var rings = map[string]int{
 	"pkg/iscsi/iscsitest":         1,
 	"pkg/iscsi/kernel":            1,
 	"pkg/iscsi/kernel/kerneltest": 1,
+	"pkg/iscsi/portal":            1,
 	"pkg/kmsg":                    1,
 	"pkg/modload":                 1,
 	"pkg/network":                 1,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 )
 
 // maxAddresses is how many addresses of one name are tried.
@@ -21,9 +22,14 @@ func (s *Session) dial(ctx context.Context, p path) (*net.TCPConn, error) {
 	d.Timeout = s.times.dial
 	conn, err := d.DialContext(ctx, "tcp", p.addr.String())
 	if err != nil {
-		return nil, &ConnectError{Portal: p.addr, Way: p.way, Err: err}
+		return nil, p.failed(err)
 	}
 	return conn.(*net.TCPConn), nil
+}
+
+// failed is a connection that did not come about by this path.
+func (p path) failed(err error) error {
+	return &portal.ConnectError{Portal: p.addr, Source: p.way.Source, Device: p.way.Device, Err: err}
 }
 
 // arrival is how one runner of a race ended.
@@ -60,7 +66,7 @@ func (s *Session) race(ctx context.Context, paths []path) (conn *net.TCPConn, wi
 				conn, err := s.dial(ctx, paths[index])
 				arrivals <- arrival{index, conn, err}
 			}, func(err error) {
-				arrivals <- arrival{index: index, err: &ConnectError{Portal: paths[index].addr, Way: paths[index].way, Err: err}}
+				arrivals <- arrival{index: index, err: paths[index].failed(err)}
 			})
 		case a := <-arrivals:
 			if a.err == nil {
@@ -101,7 +107,7 @@ func (s *Session) addresses(ctx context.Context) ([]netip.AddrPort, []Try) {
 	var lookups sync.WaitGroup
 	for i, p := range s.portals {
 		lookups.Go(contain.Func("a look-up", func() { found[i], errs[i] = s.resolve(ctx, p) }, func(err error) {
-			errs[i] = &ResolveError{Host: p.Host, Err: err}
+			errs[i] = &portal.ResolveError{Host: p.Host, Err: err}
 		}))
 	}
 	lookups.Wait()
@@ -141,7 +147,7 @@ func (s *Session) resolve(ctx context.Context, p bootspec.Portal) ([]netip.AddrP
 	defer cancel()
 	addrs, err := s.resolver.LookupNetIP(ctx, "ip", p.Host)
 	if err != nil {
-		return nil, &ResolveError{Host: p.Host, Err: err}
+		return nil, &portal.ResolveError{Host: p.Host, Err: err}
 	}
 	var out []netip.AddrPort
 	for _, a := range addrs[:min(len(addrs), maxAddresses)] {

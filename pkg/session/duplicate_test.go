@@ -14,6 +14,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 )
 
 // long is a wait that no test lasts for: what returns then was decided.
@@ -209,7 +210,7 @@ func TestDuplicateFails(t *testing.T) {
 	if found, err := s.Duplicate(t.Context(), nil, long); found || !errors.As(err, &status) || status.Code() != 0x0202 {
 		t.Errorf("%v, %v", found, err)
 	}
-	var connect *ConnectError
+	var connect *portal.ConnectError
 	s, _ = sessionAt(t, nil, closed(t))
 	if found, err := s.Duplicate(t.Context(), nil, long); found || !errors.As(err, &connect) || !strings.HasPrefix(err.Error(), "look for a duplicate of "+initiator+": connect to 127.0.0.1:") {
 		t.Errorf("%v, %v", found, err)

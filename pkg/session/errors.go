@@ -155,19 +155,6 @@ func (e *SilenceError) Error() string {
 // Heals tells that it may answer later.
 func (e *SilenceError) Heals() bool { return true }
 
-// RedirectError is a redirect that is not followed.
-type RedirectError struct {
-	To    string
-	Cause string
-}
-
-// Error implements error.
-func (e *RedirectError) Error() string { return "redirected to " + e.To + ", " + e.Cause }
-
-// Heals tells that it may be sorted out: portals that are failing over send a
-// machine to and fro.
-func (e *RedirectError) Heals() bool { return true }
-
 // stageError tells in which stage of the login something happened.
 type stageError struct {
 	stage iscsi.Stage

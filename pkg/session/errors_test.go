@@ -14,6 +14,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 )
 
 // dialError is how package net reports an errno of connect(2).
@@ -46,7 +47,7 @@ func TestConnectErrors(t *testing.T) {
 		{dialError(syscall.EACCES), "connect: permission denied", ""},
 		{context.Canceled, "connect: context canceled", ""},
 	} {
-		err := tried(&ConnectError{Err: tt.err})
+		err := tried(&portal.ConnectError{Err: tt.err})
 		if got := err.Tries[0].Err.Error(); got != tt.text {
 			t.Errorf("%v: got %q, want %q", tt.err, got, tt.text)
 		}
@@ -79,8 +80,8 @@ func TestHeals(t *testing.T) {
 		{&iscsi.StatusError{Class: 2, Detail: 2}, false},
 		{&iscsi.AuthError{Reason: iscsi.AuthSkipped}, false},
 		{&SilenceError{}, true},
-		{&RedirectError{}, true},
-		{&ResolveError{Err: fs.ErrNotExist}, true},
+		{&portal.RedirectError{}, true},
+		{&portal.ResolveError{Err: fs.ErrNotExist}, true},
 		{&iscsi.StatusError{Class: 1, Detail: 1}, false},
 		{&kernel.RequestError{Errno: syscall.ENOTCONN}, true},
 		{&kernel.RequestError{Errno: syscall.EINVAL}, false},
@@ -119,7 +120,7 @@ func TestResolveErrors(t *testing.T) {
 		{&net.DNSError{Err: "server misbehaving"}, "look up host name: server misbehaving"},
 		{fs.ErrClosed, "look up host name: file already closed"},
 	} {
-		err := &ResolveError{Host: "a", Err: tt.err}
+		err := &portal.ResolveError{Host: "a", Err: tt.err}
 		if err.Error() != tt.want || !errors.Is(err, tt.err) {
 			t.Errorf("%v: %s", tt.err, err)
 		}

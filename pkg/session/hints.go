@@ -8,6 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 )
 
 // Hint says what to do about it, where the error alone does not. What a target
@@ -16,8 +17,8 @@ func (e *LoginError) Hint() string {
 	unreachable := ""
 	for _, t := range e.Tries {
 		h := hint(t.Err)
-		var connect *ConnectError
-		var resolve *ResolveError
+		var connect *portal.ConnectError
+		var resolve *portal.ResolveError
 		switch {
 		case h == "":
 		case errors.As(t.Err, &connect), errors.As(t.Err, &resolve):
@@ -32,8 +33,8 @@ func (e *LoginError) Hint() string {
 }
 
 func hint(err error) string {
-	var connect *ConnectError
-	var resolve *ResolveError
+	var connect *portal.ConnectError
+	var resolve *portal.ResolveError
 	var silence *SilenceError
 	var broke kernel.ConnError
 	var status *iscsi.StatusError
@@ -54,7 +55,7 @@ func hint(err error) string {
 		return "some targets close the connection without a response if the target name or this initiator is unknown: check iscsi_t=, iscsi_i= and the target's access list"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "the host is up and nothing listens there: is the target running, and is iscsi_p= right?"
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.As(err, &connect) && connect.timedOut():
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.As(err, &connect) && connect.TimedOut():
 		return "check iscsi_a=, iscsi_gw=, the mask in iscsi_i_ip=, and that the target's host is up"
 	}
 	return ""

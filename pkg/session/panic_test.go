@@ -11,6 +11,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 )
 
 // buggyNames is a Resolver with a bug.
@@ -71,7 +72,7 @@ func TestPanicInAConnect(t *testing.T) {
 		t.Fatalf("connection %v, errors %v", conn, failed)
 	}
 	for i := range addrs {
-		var connect *ConnectError
+		var connect *portal.ConnectError
 		var p *contain.PanicError
 		if !errors.As(failed[i], &connect) || connect.Portal != addrs[i] || !errors.As(failed[i], &p) || !connect.Heals() {
 			t.Errorf("%s: error %v, want one that heals, by a panic", addrs[i], failed[i])

@@ -11,6 +11,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 )
 
 // maxHops is how many redirects in a row are followed.
@@ -43,9 +44,9 @@ func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path, others 
 		case !ok:
 			return fail(err)
 		case len(hops) > maxHops:
-			return fail(&RedirectError{To: to.String(), Cause: fmt.Sprintf("more than %d redirects in a row", maxHops)})
+			return fail(&portal.RedirectError{To: to.String(), Cause: fmt.Sprintf("more than %d redirects in a row", maxHops)})
 		case slices.Contains(hops, hostPort(to)):
-			return fail(&RedirectError{To: to.String(), Cause: "a redirect loop"})
+			return fail(&portal.RedirectError{To: to.String(), Cause: "a redirect loop"})
 		}
 		hops = append(hops, hostPort(to))
 		var addrs []netip.AddrPort

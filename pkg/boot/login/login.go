@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dns"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
@@ -80,7 +81,7 @@ func (ss *Sessions) loginTo(ctx context.Context, i int) error {
 // explainLogin names the reason if it is a cable that was pulled meanwhile, and
 // else where names are from that the advice has under their parameters' names.
 func (ss *Sessions) explainLogin(i int, err error) error {
-	var connect *session.ConnectError
+	var connect *portal.ConnectError
 	if dark := ss.Net.Dark(); errors.As(err, &connect) && len(dark) > 0 {
 		return &network.WaitError{State: network.State{Links: dark}, Err: err}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -24,7 +25,7 @@ func refusal(n int) error {
 
 // away is a target that is not there now.
 func away() error {
-	return &session.LoginError{Target: "iqn.x", Tries: []session.Try{{Portal: "a", Err: &session.ConnectError{Err: errors.New("away")}}}}
+	return &session.LoginError{Target: "iqn.x", Tries: []session.Try{{Portal: "a", Err: &portal.ConnectError{Err: errors.New("away")}}}}
 }
 
 // plays makes logins of targets that answer as the functions say: with the time

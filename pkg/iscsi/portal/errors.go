@@ -1,4 +1,4 @@
-package session
+package portal
 
 import (
 	"errors"
@@ -10,19 +10,22 @@ import (
 
 // ConnectError is a TCP connection that did not come about.
 type ConnectError struct {
-	Portal netip.AddrPort
-	Way    Way
+	Portal netip.AddrPort // may be the zero value where a name has several addresses
+	// Source is the local address that was asked for; not valid: the kernel chose.
+	Source netip.Addr
+	// Device is the interface that the socket was bound to; "": none.
+	Device string
 	Err    error
 }
 
 // Error implements error. The portal is the caller's to name.
 func (e *ConnectError) Error() string {
 	text := e.cause()
-	if e.Way.Source.IsValid() {
-		text += " from " + e.Way.Source.String()
+	if e.Source.IsValid() {
+		text += " from " + e.Source.String()
 	}
-	if e.Way.Device != "" {
-		text += " by " + e.Way.Device
+	if e.Device != "" {
+		text += " by " + e.Device
 	}
 	return text
 }
@@ -36,7 +39,7 @@ func (e *ConnectError) cause() string {
 		return "no host answers at this address"
 	case errors.Is(e.Err, syscall.ENETUNREACH):
 		return "no route to this address"
-	case e.timedOut():
+	case e.TimedOut():
 		return "connection timed out"
 	}
 	var errno syscall.Errno
@@ -46,9 +49,9 @@ func (e *ConnectError) cause() string {
 	return "connect: " + e.Err.Error()
 }
 
-// timedOut tells that nothing came back at all. The net package's own time-out
+// TimedOut tells that nothing came back at all. The net package's own time-out
 // is no os.ErrDeadlineExceeded.
-func (e *ConnectError) timedOut() bool {
+func (e *ConnectError) TimedOut() bool {
 	var timeout net.Error
 	return errors.As(e.Err, &timeout) && timeout.Timeout()
 }
@@ -84,3 +87,16 @@ func (e *ResolveError) Heals() bool { return true }
 
 // Unwrap returns the cause.
 func (e *ResolveError) Unwrap() error { return e.Err }
+
+// RedirectError is a redirect that is not followed.
+type RedirectError struct {
+	To    string
+	Cause string
+}
+
+// Error implements error.
+func (e *RedirectError) Error() string { return "redirected to " + e.To + ", " + e.Cause }
+
+// Heals tells that it may be sorted out: portals that are failing over send a
+// machine to and fro.
+func (e *RedirectError) Heals() bool { return true }
