@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/discovery"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
@@ -50,9 +52,9 @@ func (r *rig) dial(ctx context.Context, addr string) (conn net.Conn, err error) 
 const exchanges = 6
 
 // Each of a discovery session's first six PDUs, in both directions, is struck by each fault once: one more try always succeeds,
-// and what did not need one gets none. A try never outlasts its context. No program of ours discovers: this tests iscsi.Discover,
-// and with it the login and the text exchange of pkg/iscsi over TCP, against a real target. The login of a boot goes by the
-// kernel's pipe: see TestSoakFaultMatrix.
+// and what did not need one gets none. A try never outlasts its time-out. This is what "iscsiroot discover" does, and with it the
+// login and the text exchange of pkg/iscsi over TCP, against a real target. The login of a boot goes by the kernel's pipe: see
+// TestSoakFaultMatrix.
 func TestDiscoveryFaultMatrix(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{}})
@@ -63,10 +65,8 @@ func TestDiscoveryFaultMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	var cases sync.WaitGroup
-	number := 0
 	for _, f := range append(discoveryMatrix(), faultproxy.Fault{PDU: exchanges + 1}) { // the last one never comes
-		number++
-		cases.Go(func() { r.discoverThrough(target, f, byte(number)) })
+		cases.Go(func() { r.discoverThrough(target, f) })
 	}
 	cases.Wait()
 }
@@ -87,13 +87,13 @@ func discoveryMatrix() (all []faultproxy.Fault) {
 }
 
 // discoverThrough discovers through a proxy with a fault, with a second try if the first one fails.
-func (r *rig) discoverThrough(target targets.Target, f faultproxy.Fault, number byte) {
+func (r *rig) discoverThrough(target targets.Target, f faultproxy.Fault) {
 	p := r.proxy("10.77.0.1:0", target.Addr(), f)
 	var found []iscsi.DiscoveredTarget
 	var errs []error
 	for range 2 {
 		var err error
-		if found, err = r.discover(p, number); err == nil {
+		if found, err = r.discover(p); err == nil {
 			break
 		}
 		errs = append(errs, err)
@@ -128,21 +128,18 @@ func rightError(a faultproxy.Action, err error) bool {
 // tryTimeout is for one try through the proxy, with all others at once.
 const tryTimeout = 3 * time.Second
 
-func (r *rig) discover(p *faultproxy.Proxy, number byte) ([]iscsi.DiscoveredTarget, error) {
-	ctx, cancel := context.WithTimeout(r.ctx, tryTimeout)
-	defer cancel()
-	conn, err := r.dial(ctx, p.Addr().String())
+func (r *rig) discover(p *faultproxy.Proxy) ([]iscsi.DiscoveredTarget, error) {
+	begin := time.Now()
+	at, err := bootspec.ParsePortal(p.Addr().String())
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	begin := time.Now()
-	found, err := iscsi.Discover(ctx, iscsi.NewTCPPipe(conn), iscsi.DiscoveryConfig{
-		InitiatorName: initiator, ISID: [6]byte{0, 2, 0x3d, 1, 0, number}, CHAP: credentials(mutual, iscsi.MD5),
-		Portal: iscsi.TargetAddress{Host: "10.77.0.1", Port: 3260},
+	answer, err := discovery.Ask(r.ctx, at, discovery.Config{
+		Initiator: initiator, CHAP: credentials(mutual, iscsi.MD5), Timeout: tryTimeout,
+		Dial: func(ctx context.Context, _, addr string) (net.Conn, error) { return r.dial(ctx, addr) },
 	})
 	if took := time.Since(begin); took > tryTimeout+time.Second {
-		err = fmt.Errorf("took %v, longer than its context (%w)", took, err)
+		err = fmt.Errorf("took %v, longer than its time-out (%w)", took, err)
 	}
-	return found, err
+	return answer.Targets, err
 }

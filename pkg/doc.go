@@ -37,6 +37,7 @@
 //	pkg/network            links, addresses and routes; below it DHCPv4, DHCPv6 and
 //	                       a watch on rtnetlink
 //	pkg/iscsi/kernel       the kernel's iSCSI initiator, by netlink and sysfs
+//	pkg/iscsi/portal       why a portal cannot be reached, in words
 //	pkg/blockdev           block devices, what they stand on, and what is on them
 //	pkg/switchroot         is this a root file system, and the switch to it
 //	pkg/handover           files in /run by which network managers leave root's network up
@@ -57,6 +58,7 @@
 //	pkg/boot               the list of steps, and the wiring of all of the above
 //	pkg/initramfs          the host's side: the image
 //	pkg/netboot            the host's side: PXELINUX, iPXE, GRUB, dnsmasq, targets
+//	pkg/discovery          the host's side: which targets a portal has
 //	pkg/lab                for tests: machines in QEMU, disks and targets, in a namespace
 //	pkg/internal           for tests: what only packages below pkg import
 //	pkg/trial              iscsiroot try: boots a machine of a hosts file in pkg/lab

@@ -30,6 +30,7 @@ var order = []string{
 
 	"pkg/initramfs",
 	"pkg/netboot",
+	"pkg/discovery",
 
 	"pkg/internal/nstest",
 	"pkg/internal/steptest",

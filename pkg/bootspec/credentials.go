@@ -56,6 +56,12 @@ const credentialForm = "TARGET-NAME USER SECRET [TARGET-USER TARGET-SECRET]"
 //
 // It keeps no part of text, which the caller can wipe.
 func ParseCredentials(text []byte) ([]Credential, error) {
+	return parseCredentials(text, isTargetName)
+}
+
+// parseCredentials reads the file; isOwner tells what may be in the place of the
+// target's name.
+func parseCredentials(text []byte, isOwner func(string) bool) ([]Credential, error) {
 	if len(text) > MaxCredentials {
 		return nil, &CredentialsError{1, fmt.Sprintf("the file has more than %d bytes", MaxCredentials), "one line for each target"}
 	}
@@ -66,7 +72,7 @@ func ParseCredentials(text []byte) ([]Credential, error) {
 		if cause == "" && len(fields) == 0 {
 			continue
 		}
-		c, err := parseCredential(fields, cause)
+		c, err := parseCredential(fields, cause, isOwner)
 		wipe(fields)
 		if err == nil {
 			name := strings.ToLower(c.Target)
@@ -87,7 +93,7 @@ func ParseCredentials(text []byte) ([]Credential, error) {
 }
 
 // parseCredential reads the fields of a line.
-func parseCredential(fields [][]byte, cause string) (Credential, *CredentialsError) {
+func parseCredential(fields [][]byte, cause string, isOwner func(string) bool) (Credential, *CredentialsError) {
 	fail := func(cause, write string) (Credential, *CredentialsError) {
 		return Credential{}, &CredentialsError{0, cause, write}
 	}
@@ -96,7 +102,7 @@ func parseCredential(fields [][]byte, cause string) (Credential, *CredentialsErr
 		return fail(cause, credentialForm)
 	case len(fields) != 3 && len(fields) != 5:
 		return fail(fmt.Sprintf("%d fields", len(fields)), credentialForm)
-	case !isTargetName(string(fields[0])):
+	case !isOwner(string(fields[0])):
 		return fail("the first field is not a target name", "a name such as iqn.2007-01.com.example:storage.remote1")
 	case len(fields[1]) == 0 || len(fields[1]) > maxCHAPName:
 		return fail("the second field is not a user", "a name of 1 to 255 bytes")

@@ -1,9 +1,6 @@
 package iscsi
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // Limits of one SendTargets answer, our own: a portal with a thousand targets of
 // a few portals each stays well below.
@@ -41,7 +38,7 @@ type DiscoveredTarget struct {
 
 // Discover logs in to a discovery session, asks for targets with SendTargets
 // (RFC 7143 appendix C) and logs out. No target at all is no error. Its errors
-// are those of Login. The connection has to be closed afterwards in any case.
+// are those of Login, and none names the portal. The connection has to be closed afterwards in any case.
 func Discover(ctx context.Context, p Pipe, cfg DiscoveryConfig) ([]DiscoveredTarget, error) {
 	offer := DefaultOffer()
 	offer.MaxRecvDataSegmentLength = LoginDataLen // what pipes take
@@ -56,7 +53,7 @@ func Discover(ctx context.Context, p Pipe, cfg DiscoveryConfig) ([]DiscoveredTar
 		discovery:     true,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("discovery: %w", err)
+		return nil, err
 	}
 	f := &fullFeature{pipe: p, cmdSN: cmdSN, expStatSN: res.ExpStatSN}
 	what := "All"
@@ -65,11 +62,11 @@ func Discover(ctx context.Context, p Pipe, cfg DiscoveryConfig) ([]DiscoveredTar
 	}
 	text, err := f.text(ctx, AppendText(nil, []Pair{{"SendTargets", what}}))
 	if err != nil {
-		return nil, fmt.Errorf("discovery: %w", err)
+		return nil, err
 	}
 	targets, err := parseTargets(text, cfg.Portal)
 	if err != nil {
-		return nil, fmt.Errorf("discovery: %w", err)
+		return nil, err
 	}
 	// The answer is complete: a target that is bad at logging out still gave it.
 	_, _ = f.logout(ctx, LogoutRequest{Reason: LogoutSession})

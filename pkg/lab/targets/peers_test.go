@@ -6,7 +6,10 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/discovery"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
@@ -75,23 +78,25 @@ func checkCHAP(ctx context.Context, t *testing.T, ns *lab.Namespace, target Conf
 // tgtd the one that is asked.
 func checkDiscovery(ctx context.Context, t *testing.T, ns *lab.Namespace, target Config, n, portals int, a iscsi.Algorithm) {
 	t.Helper()
-	c := iscsi.DiscoveryConfig{
-		InitiatorName: labInitiator, ISID: [6]byte{0, 2, 0x3d, 0, 0, 0}, SecurityStage: true,
-		Portal: iscsi.TargetAddress{Host: target.Portal.Addr().String(), Port: target.Portal.Port()}, CHAP: credentialsOf(labCHAP),
+	at := bootspec.Portal{Host: target.Portal.Addr().String(), Port: target.Portal.Port()}
+	c := discovery.Config{
+		Initiator: labInitiator, CHAP: credentialsOf(labCHAP), Timeout: time.Minute,
+		Dial: func(context.Context, string, string) (net.Conn, error) { return dialPortal(t, ns, target.Portal), nil },
 	}
 	c.CHAP.Algorithms = []iscsi.Algorithm{a}
-	found, err := iscsi.Discover(ctx, iscsi.NewTCPPipe(dialPortal(t, ns, target.Portal)), c)
-	if err != nil || len(found) != n {
-		t.Errorf("%s: discovered %+v, %v; want %d targets", target.Name, found, err, n)
+	answer, err := discovery.Ask(ctx, at, c)
+	if err != nil || len(answer.Targets) != n {
+		t.Errorf("%s: discovered %+v, %v; want %d targets", target.Name, answer, err, n)
 	}
-	for _, f := range found {
+	for _, f := range answer.Targets {
 		if f.Name == target.Name && len(f.Addresses) != portals {
 			t.Errorf("discovered %+v, want %d portals", f, portals)
 		}
 	}
 	c.CHAP.Secret = iscsi.NewSecret([]byte("none of the secrets"))
-	if _, err := iscsi.Discover(ctx, iscsi.NewTCPPipe(dialPortal(t, ns, target.Portal)), c); err == nil {
-		t.Errorf("%s: discovery with a wrong secret", target.Name)
+	var status *iscsi.StatusError
+	if _, err := discovery.Ask(ctx, at, c); !errors.As(err, &status) {
+		t.Errorf("%s: discovery with a wrong secret: %v", target.Name, err)
 	}
 }
 
