@@ -78,9 +78,6 @@ func (x *exchange) message(typ dhcpv4.MessageType, seconds int) *dhcpv4.DHCPv4 {
 	}
 	m.Options[optType] = []byte{byte(typ)}
 	m.Options[optClientID] = x.ids[x.now].clientID
-	if typ == dhcpv4.MessageTypeRelease {
-		return m // RFC 2131 table 5 allows it no more
-	}
 	m.Options[optRequests] = requested()
 	m.Options[optMaxSize] = binary.BigEndian.AppendUint16(nil, maxSize)
 	if x.cfg.HostName != "" {

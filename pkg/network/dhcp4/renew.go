@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/insomniacslk/dhcp/dhcpv4"
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
@@ -35,27 +34,6 @@ func Rebind(ctx context.Context, cfg Config, l dhcp.Lease) (dhcp.Lease, error) {
 		return dhcp.Lease{}, err
 	}
 	return extend(ctx, conn, cfg, l, netip.Addr{})
-}
-
-// Release gives a lease back. There is no answer, so it is not known whether the
-// server heard it.
-func Release(cfg Config, l dhcp.Lease) error {
-	conn, err := openUDP(cfg.Interface, l.Server)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if cfg.ClientID == nil {
-		cfg.ClientID = l.ClientID
-	}
-	c, err := newClient(conn, cfg)
-	if err != nil {
-		return err
-	}
-	m := c.message(dhcpv4.MessageTypeRelease, 0)
-	m.ClientIPAddr = net.IP(l.Address.Addr().AsSlice())
-	m.Options[optServer] = l.Server.AsSlice()
-	return c.send(m)
 }
 
 // udpConn is a socket for an interface that has its address.

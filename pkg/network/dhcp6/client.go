@@ -68,10 +68,6 @@ func (e *NoLeaseError) Error() string {
 // Unwrap returns why it ended: the context's error or the socket's.
 func (e *NoLeaseError) Unwrap() error { return e.Err }
 
-// ErrRefused says that the server refused to extend a lease: the address may
-// not be used any more.
-var ErrRefused = errors.New("the DHCPv6 server refused the address")
-
 var errNotOurs = errors.New("an answer to another client")
 
 // client is one exchange and its state.
@@ -123,37 +119,6 @@ func Inform(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	})
 }
 
-// Extend asks the server of a lease for more time, or all servers if rebind,
-// until ctx ends; it is time for that from l.Obtained + l.Renew on, and
-// l.Rebind. The error is ErrRefused if the address may not be used any more. It
-// closes conn.
-func Extend(ctx context.Context, conn Conn, cfg Config, l dhcp.Lease, rebind bool) (dhcp.Lease, error) {
-	cfg.DUID, cfg.IAID = l.ClientID, l.IAID
-	return run(ctx, conn, cfg, func(c *client) (dhcp.Lease, error) {
-		typ, server := byte(msgRenew), l
-		if rebind {
-			typ, server = msgRebind, dhcp.Lease{}
-		}
-		next, err := c.exchange(ctx, typ, c.ia(l.Address.Addr()), server, 0)
-		if err == nil && next.Address != l.Address {
-			err = fmt.Errorf("extend the lease of %s on %s: the server gives %s instead: %w", l.Address.Addr(), cfg.Interface, next.Address.Addr(), ErrRefused)
-		}
-		return next, err
-	})
-}
-
-// Release gives a lease back. The answer is not waited for. It closes conn.
-func Release(conn Conn, cfg Config, l dhcp.Lease) error {
-	defer conn.Close()
-	cfg.DUID, cfg.IAID = l.ClientID, l.IAID
-	c, err := newClient(conn, cfg)
-	if err != nil {
-		return err
-	}
-	c.newTransaction()
-	return c.send(msgRelease, c.ia(l.Address.Addr()), l.ServerID, time.Now())
-}
-
 // run makes the client, and the error that the user sees.
 func run(ctx context.Context, conn Conn, cfg Config, f func(*client) (dhcp.Lease, error)) (dhcp.Lease, error) {
 	defer conn.Close()
@@ -168,8 +133,6 @@ func run(ctx context.Context, conn Conn, cfg Config, f func(*client) (dhcp.Lease
 		return l, nil
 	case ctx.Err() != nil:
 		err = ctx.Err()
-	case errors.Is(err, ErrRefused):
-		return dhcp.Lease{}, err
 	}
 	return dhcp.Lease{}, &NoLeaseError{cfg.Interface, c.sent, time.Since(c.begun), c.heard, err}
 }
@@ -200,13 +163,11 @@ func (c *client) send(typ byte, ia, serverID []byte, begun time.Time) error {
 	if ia != nil {
 		b = appendOption(b, optIANA, ia)
 	}
-	if typ != msgRelease {
-		var codes []byte
-		for _, code := range requested() {
-			codes = binary.BigEndian.AppendUint16(codes, code)
-		}
-		b = appendOption(b, optRequests, codes)
+	var codes []byte
+	for _, code := range requested() {
+		codes = binary.BigEndian.AppendUint16(codes, code)
 	}
+	b = appendOption(b, optRequests, codes)
 	elapsed := min(time.Since(begun)/(10*time.Millisecond), 0xffff)
 	b = appendOption(b, optElapsed, binary.BigEndian.AppendUint16(nil, uint16(elapsed)))
 	c.sent++
@@ -302,10 +263,6 @@ func (c *client) answer(ctx context.Context, deadline time.Time, typ byte, serve
 		}
 		if err == nil {
 			return l, nil
-		}
-		var s *StatusError
-		if (typ == msgRenew || typ == msgRebind) && errors.As(err, &s) && (s.Code == statusNoBinding || s.Code == statusNotOnLink) {
-			return l, fmt.Errorf("extend the lease on %s: %w: %w", c.cfg.Interface, ErrRefused, err)
 		}
 		c.unusable(fmt.Sprintf("answer from %s", from), err)
 	}

@@ -17,10 +17,7 @@ const (
 	msgSolicit   = 1
 	msgAdvertise = 2
 	msgRequest   = 3
-	msgRenew     = 5
-	msgRebind    = 6
 	msgReply     = 7
-	msgRelease   = 8
 	msgInform    = 11
 )
 
@@ -43,12 +40,8 @@ const (
 	subNTPServer = 1 // RFC 5908 section 4.1
 )
 
-// Status codes (RFC 8415 section 21.13).
-const (
-	statusSuccess   = 0
-	statusNoBinding = 3
-	statusNotOnLink = 4
-)
+// statusSuccess is the only status code that is no error (RFC 8415 section 21.13).
+const statusSuccess = 0
 
 func requested() []uint16 { return []uint16{optDNS, optSearch, optSNTP, optNTP, optBootURL} }
 
