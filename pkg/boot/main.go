@@ -105,6 +105,7 @@ func (m *Machine) run(o Options) *sequence.Failure {
 	if err != nil {
 		return &sequence.Failure{Step: "uevents", Err: err}
 	}
+	defer func() { _ = events.Close() }() // the next run, after a failure, has its own
 	m.Uevents = events
 	steps := m.Steps()
 	if o.Edit != nil {

@@ -27,16 +27,6 @@ type image struct {
 	sum     Summary
 }
 
-// Write writes the image that cfg describes to w. An error before the first byte names what is wrong with cfg; after
-// one, what was written is of no use.
-func Write(ctx context.Context, w io.Writer, cfg Config) (Summary, error) {
-	img, err := prepare(ctx, cfg)
-	if err != nil {
-		return Summary{}, err
-	}
-	return img.write(ctx, w)
-}
-
 // prepare finds everything that goes into the image.
 func prepare(ctx context.Context, cfg Config) (*image, error) {
 	img := &image{cfg: cfg, tree: newTree()}

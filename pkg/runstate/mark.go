@@ -37,8 +37,8 @@ type Mark struct {
 // Format writes a mark as its file has it.
 func (m Mark) Format() string { return fmt.Sprintf("%s %d\n", m.Action, int(m.Limit.Seconds())) }
 
-// ErrNoAction is the error of a text that does not tell how the machine is to end.
-var ErrNoAction = errors.New("it names no action")
+// errNoAction is the error of a text that does not tell how the machine is to end.
+var errNoAction = errors.New("it names no action")
 
 // ParseMark reads what Format wrote.
 func ParseMark(text string) (Mark, error) {
@@ -64,7 +64,7 @@ func MarkOf(words []string) (Mark, error) {
 		}
 	}
 	if m.Action == "" {
-		return Mark{}, fmt.Errorf("parse shutdown mark: %w", ErrNoAction)
+		return Mark{}, fmt.Errorf("parse shutdown mark: %w", errNoAction)
 	}
 	return m, nil
 }

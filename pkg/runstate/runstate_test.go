@@ -115,7 +115,7 @@ func TestMark(t *testing.T) {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
-	for text, want := range map[string]error{"": ErrNoAction, "leave 7": ErrNoAction, "poweroff 60 version=2": ErrVersion} {
+	for text, want := range map[string]error{"": errNoAction, "leave 7": errNoAction, "poweroff 60 version=2": errVersion} {
 		if got, err := ParseMark(text); !errors.Is(err, want) || got != (Mark{}) {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}

@@ -98,9 +98,6 @@ type Replaced struct {
 	At     time.Duration
 }
 
-// Format writes the whole file.
-func (s *Status) Format() string { return FormatSinceBoot(s.SinceBoot) + s.Lines() }
-
 // FormatSinceBoot writes the first line, which differs each time.
 func FormatSinceBoot(at time.Duration) string {
 	return fmt.Sprintf("since-boot %d\n", int(at.Seconds()))

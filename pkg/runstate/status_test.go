@@ -13,6 +13,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
+// Format writes the whole file, which the agent writes in two parts.
+func (s *Status) Format() string { return FormatSinceBoot(s.SinceBoot) + s.Lines() }
+
 // whole is the status of testdata.
 func whole() Status {
 	p := netip.MustParsePrefix
@@ -86,7 +89,7 @@ func TestParseStatus(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"version 2\n", "version\t0\n"} {
-		if _, err := ParseStatus(text); !errors.Is(err, ErrVersion) {
+		if _, err := ParseStatus(text); !errors.Is(err, errVersion) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

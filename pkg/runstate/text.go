@@ -18,13 +18,13 @@ const maxText = 256 << 10
 // version is the newest that is known.
 const version = 1
 
-// ErrVersion is the error of a file whose version is not known.
-var ErrVersion = errors.New("version is not known")
+// errVersion is the error of a file whose version is not known.
+var errVersion = errors.New("version is not known")
 
 // checkVersion reads one.
 func checkVersion(word string) error {
 	if n, err := strconv.ParseUint(word, 10, 16); err != nil || n != version {
-		return fmt.Errorf("%w: %q, and not %d", ErrVersion, word, version)
+		return fmt.Errorf("%w: %q, and not %d", errVersion, word, version)
 	}
 	return nil
 }

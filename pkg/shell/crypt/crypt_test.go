@@ -32,8 +32,11 @@ func TestVectors(t *testing.T) {
 		if h.Matches(tt.password+"x") || tt.password != "" && h.Matches("") {
 			t.Errorf("%s matches what it must not", tt.hash)
 		}
-		if text := fmt.Sprintf("%v %+v %s", h, h, h); strings.Contains(text, h.sum) {
-			t.Errorf("the hash is shown: %s", text)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+			text := fmt.Sprintf(verb, h) + fmt.Sprintf(verb, &h) + fmt.Sprintf(verb, struct{ h []Hash }{[]Hash{h}})
+			if strings.Contains(text, h.sum) || strings.Contains(text, h.salt) {
+				t.Errorf("the hash is shown by %s: %s", verb, text)
+			}
 		}
 	}
 }

@@ -48,9 +48,6 @@ func New() *Kernel {
 // Transport opens a transport to the kernel.
 func (k *Kernel) Transport() *kernel.Transport { return kernel.New(k.socket, Handle) }
 
-// Socket is the kernel's end of the transport, to send events by.
-func (k *Kernel) Socket() *Socket { return k.socket }
-
 // Requests returns what the kernel was asked so far.
 func (k *Kernel) Requests() []Request {
 	k.mu.Lock()
