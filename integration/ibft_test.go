@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
+	"github.com/iscsiroot/iscsiroot/pkg/ibft/ibfttest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
@@ -118,7 +119,7 @@ func adapter(data, boot targets.Config) ibft.Table {
 
 func encode(t *testing.T, table ibft.Table) []byte {
 	t.Helper()
-	b, err := table.Encode()
+	b, err := ibfttest.Encode(table)
 	if err != nil {
 		t.Fatal(err)
 	}

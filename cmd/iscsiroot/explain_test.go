@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
+	"github.com/iscsiroot/iscsiroot/pkg/ibft/ibfttest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
@@ -17,7 +18,7 @@ import (
 // targets.
 func firmwareTable(t *testing.T, more ...ibft.Target) string {
 	t.Helper()
-	b, err := ibft.Table{
+	b, err := ibfttest.Encode(ibft.Table{
 		Initiator: ibft.Initiator{Flags: ibft.Valid | ibft.BootSelected, Name: "iqn.2001-04.com.example:m"},
 		NICs: []ibft.NIC{{
 			Flags: ibft.Valid | ibft.BootSelected, Address: netip.MustParseAddr("10.1.1.165"), PrefixLen: 26, Origin: ibft.OriginManual,
@@ -27,7 +28,7 @@ func firmwareTable(t *testing.T, more ...ibft.Target) string {
 			Flags: ibft.Valid | ibft.BootSelected, Portal: netip.MustParseAddrPort("10.1.1.180:3260"), Name: "iqn.2001-04.com.example:s",
 			CHAP: ibft.OneWayCHAP, User: "u", Secret: iscsi.NewSecret([]byte("sesame-open-12")),
 		}}, more...),
-	}.Encode()
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

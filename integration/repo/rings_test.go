@@ -22,6 +22,7 @@ var rings = map[string]int{
 	"pkg/procstat":          0,
 	"pkg/words":             0,
 	"pkg/ibft":              0,
+	"pkg/ibft/ibfttest":     0,
 	"pkg/initramfs/archive": 0,
 	"pkg/iscsi":             0,
 	"pkg/kmod/kmodtest":     0,

@@ -11,6 +11,7 @@ import (
 // the go command refuses others ("go help packages", internal directories). What
 // integration, cmd and scripts import as well cannot be there.
 var testOnly = []string{
+	"pkg/ibft/ibfttest",
 	"pkg/internal/lioguest",
 	"pkg/internal/liospec",
 	"pkg/internal/nstest",

@@ -9,12 +9,13 @@ import (
 	"testing/fstest"
 
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
+	"github.com/iscsiroot/iscsiroot/pkg/ibft/ibfttest"
 )
 
 // A table in sysfs is read, none is nothing, and a broken one is told.
 func TestFirmware(t *testing.T) {
 	const name = "firmware/acpi/tables/iBFT"
-	good, err := ibft.Table{Initiator: ibft.Initiator{Flags: ibft.Valid, Name: "iqn.x:a"}}.Encode()
+	good, err := ibfttest.Encode(ibft.Table{Initiator: ibft.Initiator{Flags: ibft.Valid, Name: "iqn.x:a"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,9 +25,9 @@ func TestFirmware(t *testing.T) {
 	if table, odd := firmware(fstest.MapFS{}, nil); table != nil || odd != nil {
 		t.Errorf("table %v, %q without any", table, odd)
 	}
-	odd, err := ibft.Table{
+	odd, err := ibfttest.Encode(ibft.Table{
 		Initiator: ibft.Initiator{Flags: ibft.Valid, Name: "iqn.x:a"}, Targets: []ibft.Target{{Flags: ibft.Valid, Name: "iqn.x:t"}, {Flags: ibft.Valid, Name: "iqn.x:u"}},
-	}.Encode()
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func TestFirmware(t *testing.T) {
 
 // A table that is nowhere but in low memory is found there.
 func TestFirmwareInMemory(t *testing.T) {
-	good, err := ibft.Table{Initiator: ibft.Initiator{Flags: ibft.Valid, Name: "iqn.x:a"}}.Encode()
+	good, err := ibfttest.Encode(ibft.Table{Initiator: ibft.Initiator{Flags: ibft.Valid, Name: "iqn.x:a"}})
 	if err != nil {
 		t.Fatal(err)
 	}

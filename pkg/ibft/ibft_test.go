@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
+	"github.com/iscsiroot/iscsiroot/pkg/ibft/ibfttest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
@@ -63,7 +64,7 @@ func rich() ibft.Table {
 
 func encode(t testing.TB, table ibft.Table) []byte {
 	t.Helper()
-	b, err := table.Encode()
+	b, err := ibfttest.Encode(table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,10 +95,8 @@ func TestRoundTrip(t *testing.T) {
 		if diff := cmp.Diff(want, got, equal()); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
-		for _, text := range []string{got.String(), fmt.Sprintf("%+v %#v", got, got)} {
-			if strings.Contains(text, "-open-") {
-				t.Errorf("%s: the secret is in %s", name, text)
-			}
+		if text := fmt.Sprintf("%+v %#v", got, got); strings.Contains(text, "-open-") {
+			t.Errorf("%s: the secret is in %s", name, text)
 		}
 	}
 }
@@ -113,15 +112,6 @@ func TestTwoPaths(t *testing.T) {
 	}
 	if want := read(t, "twopaths.bin"); string(want) != string(b) {
 		t.Error("testdata/twopaths.bin differs from what is encoded: run with -update to write it")
-	}
-	const want = `firmware EXAMPL TWOPATHS
-initiator iqn.2007-01.com.example:boot1
-NIC 0: 52:54:00:12:34:56 at PCI 00:03.0, VLAN 100, address 10.1.1.165/26 by DHCP, gateway 10.1.1.129, DNS 10.1.1.2, DNS 10.1.1.1, DHCP server 10.1.1.130, host name boot1, booted by
-NIC 1: 52:54:00:12:34:57 at PCI 02:1f.7, address 2001:db8:1::165/64 by manual, gateway fe80::1
-target 0: iqn.2007-01.com.example:storage.disk1 at 10.1.1.180:3260, LUN 1, by NIC 0, mutual CHAP as boot1 of store1, booted by
-target 1: iqn.2007-01.com.example:storage.disk2 at [2001:db8:1::180]:3261, LUN 300, by NIC 1, CHAP as boot1`
-	if diff := cmp.Diff(want, rich().String()); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
@@ -232,10 +222,10 @@ func TestEncodeLimits(t *testing.T) {
 	for range 32 {
 		big.NICs = append(big.NICs, nic)
 	}
-	if _, err := big.Encode(); err == nil {
+	if _, err := ibfttest.Encode(big); err == nil {
 		t.Error("a table above 64 KiB: no error")
 	}
-	if _, err := (ibft.Table{NICs: make([]ibft.NIC, 33)}).Encode(); err == nil {
+	if _, err := ibfttest.Encode(ibft.Table{NICs: make([]ibft.NIC, 33)}); err == nil {
 		t.Error("33 NICs: no error")
 	}
 }
@@ -261,10 +251,6 @@ func TestPrefix(t *testing.T) {
 		if ok != (tt.want != "") || ok && p.String() != tt.want {
 			t.Errorf("%s with %d bits: %v %v", tt.addr, tt.bits, p, ok)
 		}
-	}
-	without := ibft.NIC{Address: netip.MustParseAddr("10.1.1.1"), Origin: 9}
-	if s := without.String(); !strings.Contains(s, "10.1.1.1 without a mask by origin 9") {
-		t.Error(s)
 	}
 	if s := ibft.CHAPType(7).String(); s != "CHAP type 7" {
 		t.Error(s)
@@ -295,6 +281,5 @@ func FuzzParse(f *testing.F) {
 		if diff := cmp.Diff(table, again, equal()); diff != "" {
 			t.Fatalf("-first +again:\n%s", diff)
 		}
-		_ = table.String()
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,11 +69,22 @@ func TestIPXE(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `firmware FENSYS iPXE
-initiator iqn.2007-01.com.example:boot1
-NIC 0: 52:54:00:12:34:56 at PCI 00:03.0, address 10.0.2.15/24 by DHCP, gateway 10.0.2.2, DNS 10.0.2.3, DHCP server 10.0.2.2, host name boot1, booted by
-target 0: iqn.2007-01.com.example:storage.disk1 at 10.0.2.2:3260, LUN 1, by NIC 0, mutual CHAP as boot1 of store1, booted by`
-	if diff := cmp.Diff(want, got.String()); diff != "" {
+	address := netip.MustParseAddr
+	want := ibft.Table{
+		OEM: "FENSYS", Model: "iPXE",
+		Initiator: ibft.Initiator{Flags: ibft.Valid | ibft.BootSelected, Name: "iqn.2007-01.com.example:boot1"},
+		NICs: []ibft.NIC{{
+			Flags: ibft.Valid | ibft.BootSelected, Address: address("10.0.2.15"), PrefixLen: 24, Origin: ibft.OriginDHCP,
+			Gateway: address("10.0.2.2"), DNS: address("10.0.2.3"), DHCP: address("10.0.2.2"),
+			MAC: [6]byte{0x52, 0x54, 0, 0x12, 0x34, 0x56}, PCI: 3 << 3, HostName: "boot1",
+		}},
+		Targets: []ibft.Target{{
+			Flags: ibft.Valid | ibft.BootSelected, Portal: netip.MustParseAddrPort("10.0.2.2:3260"), LUN: iscsi.MakeLUN(1),
+			Name: "iqn.2007-01.com.example:storage.disk1", CHAP: ibft.MutualCHAP, User: "boot1", Secret: secret("sesame-open-12"),
+			ReverseUser: "store1", ReverseSecret: secret("reverse-open-34"),
+		}},
+	}
+	if diff := cmp.Diff(want, got, equal()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	g := got.Targets[0]

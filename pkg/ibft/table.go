@@ -96,15 +96,6 @@ const (
 	OriginRouter    Origin = 4
 )
 
-// String names the origin.
-func (o Origin) String() string {
-	names := [...]string{"other", "manual", "well known", "DHCP", "router advertisement"}
-	if int(o) < len(names) {
-		return names[o]
-	}
-	return fmt.Sprintf("origin %d", uint8(o))
-}
-
 // PCIAddress is bus << 8 | device << 3 | function.
 type PCIAddress uint16
 

@@ -1,17 +1,47 @@
-package ibft
+// Package ibfttest writes an iBFT as a firmware would, for tests.
+package ibfttest
 
 import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
 
+	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Encode writes the table as a firmware would, with its checksum. What Parse
-// read, Encode writes so that Parse reads the same again. Every structure is
-// marked valid. It fails if the table does not fit into 64 KiB.
-func (t Table) Encode() ([]byte, error) {
+// Where the fields of the table's header are, how long it and the header of a structure are, and
+// the structures' types and lengths (Microsoft's iSCSI Boot Firmware Table, version 1.02; the
+// kernel's drivers/firmware/iscsi_ibft.c).
+const (
+	tableHeaderLen  = 48
+	structHeaderLen = 6
+
+	lengthAt   = 4
+	revisionAt = 8
+	checksumAt = 9
+	oemAt      = 10
+	oemLen     = 6
+	modelAt    = 16
+	modelLen   = 8
+
+	typeControl   = 1
+	typeInitiator = 2
+	typeNIC       = 3
+	typeTarget    = 4
+
+	initiatorLen = 74
+	nicLen       = 102
+	targetLen    = 54
+
+	maxTable = 64 << 10 // offsets have 16 bits
+	maxList  = 32       // what ibft.Parse takes of NICs, and of targets
+)
+
+// Encode writes a table, with its checksum. What [ibft.Parse] read, Encode writes so
+// that it reads the same again. Every structure is marked valid. It fails if the table
+// does not fit into 64 KiB.
+func Encode(t ibft.Table) ([]byte, error) {
 	if len(t.NICs) > maxList || len(t.Targets) > maxList {
 		return nil, fmt.Errorf("encode iBFT: %d NICs and %d targets, limit %d", len(t.NICs), len(t.Targets), maxList)
 	}
@@ -20,7 +50,7 @@ func (t Table) Encode() ([]byte, error) {
 	n := structHeaderLen + 2 + 2 + 4*pairs
 	w.b = make([]byte, align(tableHeaderLen+n))
 	w.tableHeader(t)
-	copy(w.b[tableHeaderLen:], []byte{typeControl, 1, byte(n), byte(n >> 8), 0, byte(Valid) * b2u(t.Failover)})
+	copy(w.b[tableHeaderLen:], []byte{typeControl, 1, byte(n), byte(n >> 8), 0, byte(ibft.Valid) * b2u(t.Failover)})
 	w.initiator(t.Initiator)
 	for i := range pairs {
 		w.nic(t.NICs, i)
@@ -63,7 +93,7 @@ type writer struct {
 	}
 }
 
-func (w *writer) tableHeader(t Table) {
+func (w *writer) tableHeader(t ibft.Table) {
 	copy(w.b, "iBFT")
 	w.b[revisionAt] = 1
 	copy(w.b[oemAt:oemAt+oemLen], t.OEM)
@@ -71,11 +101,11 @@ func (w *writer) tableHeader(t Table) {
 }
 
 // begin starts a structure and enters it in the control structure.
-func (w *writer) begin(typ byte, n int, index uint8, flags Flags) {
+func (w *writer) begin(typ byte, n int, index uint8, flags ibft.Flags) {
 	w.b = append(w.b, make([]byte, align(len(w.b))-len(w.b))...)
 	binary.LittleEndian.PutUint16(w.b[w.control:], uint16(len(w.b)))
 	w.control += 2
-	w.b = append(w.b, typ, 1, byte(n), byte(n>>8), index, byte(flags|Valid))
+	w.b = append(w.b, typ, 1, byte(n), byte(n>>8), index, byte(flags|ibft.Valid))
 }
 
 func (w *writer) u16(n uint16) { w.b = binary.LittleEndian.AppendUint16(w.b, n) }
@@ -101,8 +131,8 @@ func (w *writer) text(s []byte) {
 	w.u16(0)
 }
 
-func (w *writer) initiator(i Initiator) {
-	if i == (Initiator{}) {
+func (w *writer) initiator(i ibft.Initiator) {
+	if i == (ibft.Initiator{}) {
 		w.control += 2
 		return
 	}
@@ -111,7 +141,7 @@ func (w *writer) initiator(i Initiator) {
 	w.text([]byte(i.Name))
 }
 
-func (w *writer) nic(nics []NIC, i int) {
+func (w *writer) nic(nics []ibft.NIC, i int) {
 	if i >= len(nics) {
 		w.control += 2
 		return
@@ -127,7 +157,7 @@ func (w *writer) nic(nics []NIC, i int) {
 	w.text([]byte(n.HostName))
 }
 
-func (w *writer) target(targets []Target, i int) {
+func (w *writer) target(targets []ibft.Target, i int) {
 	if i >= len(targets) {
 		w.control += 2
 		return
