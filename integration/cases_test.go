@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iscsiroot/iscsiroot/pkg/boot"
+	"github.com/iscsiroot/iscsiroot/integration/failures"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
@@ -18,7 +18,7 @@ import (
 func TestCases(t *testing.T) {
 	t.Parallel()
 	stages := caseStages()
-	for _, c := range boot.Cases() {
+	for _, c := range failures.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			stage := stages[c.Name]
 			if stage == nil {
@@ -60,7 +60,7 @@ func pieces(text string) []string {
 }
 
 func hasCase(name string) bool {
-	for _, c := range boot.Cases() {
+	for _, c := range failures.Cases() {
 		if c.Name == name {
 			return true
 		}

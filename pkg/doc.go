@@ -135,7 +135,7 @@
 // stage that it belongs to: pkg/boot/drivers, pkg/boot/netup, pkg/boot/login or pkg/rootfs.
 // What a stage gets, and what becomes of its results, is in pkg/boot/machine.go; what a retry
 // at the shell has to undo is in pkg/boot/undo.go. What may help where a step fails is in
-// pkg/boot/debug/advice.go; a failure that a person sees is a row in pkg/boot/failures.go,
+// pkg/boot/debug/advice.go; a failure that a person sees is a row in integration/failures,
 // with a test in integration/cases_test.go. How steps run is pkg/boot/sequence.
 //
 // A file system: its superblock in pkg/blockdev/linuxfs.go or pkg/blockdev/otherfs.go,

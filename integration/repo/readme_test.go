@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/iscsiroot/iscsiroot/pkg/boot"
+	"github.com/iscsiroot/iscsiroot/integration/failures"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
@@ -26,7 +26,7 @@ func TestREADMETables(t *testing.T) {
 	text := string(b)
 	for name, want := range map[string]string{
 		"parameters": parameterTable(bootspec.Table()),
-		"failures":   failureTable(boot.Cases()),
+		"failures":   failureTable(failures.Cases()),
 	} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
 		before, rest, ok := strings.Cut(text, begin)
@@ -47,7 +47,7 @@ func TestREADMETables(t *testing.T) {
 }
 
 // failureTable writes the ways to fail as a table in Markdown.
-func failureTable(cases []boot.Case) string {
+func failureTable(cases []failures.Case) string {
 	var b strings.Builder
 	b.WriteString("| what you see | hint | then |\n|---|---|---|\n")
 	for _, c := range cases {

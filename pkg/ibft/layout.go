@@ -9,7 +9,6 @@ const (
 	structHeaderLen = 6
 
 	lengthAt   = 4
-	revisionAt = 8
 	checksumAt = 9
 	oemAt      = 10
 	oemLen     = 6

@@ -1,4 +1,7 @@
-package boot
+// Package failures is the table of what can go wrong in a boot, as a person sees it. The tests of
+// package integration read each row off a console, and those of integration/repo hold the manual
+// against it. No program links it.
+package failures
 
 // Case is a way in which a boot can go wrong, as a person sees it. What varies
 // in a text is left out: … stands for it.
@@ -9,8 +12,7 @@ type Case struct {
 	Heals  bool   // it is tried again for ever; otherwise the boot ends
 }
 
-// Cases lists what can go wrong, in the order of the boot. The README shows it,
-// and each row has a test that reads it off a console.
+// Cases lists what can go wrong, in the order of the boot.
 func Cases() []Case {
 	return []Case{
 		{"parameter", "parameter … (byte … of the command line): …: write …", "", false},
