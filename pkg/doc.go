@@ -143,9 +143,9 @@
 // in pkg/rootfs/filesystems.go; its journal in pkg/switchroot/journal.go and
 // pkg/rootfs/journal.go.
 //
-// A status of a login: the row in pkg/iscsi/status.go says what it is and whether it
-// passes by itself; pkg/session/hints.go what a person can do. A refusal that only a person can lift is
-// named in pkg/session/errors.go and pkg/recovery/live.go too.
+// A status of a login: a constant and a row in pkg/iscsi/status.go with its text, and
+// whether it passes by itself or an administrator has to grant access; what a person can
+// do is in pkg/session/hints.go, under the same name.
 //
 // A command of the shell: a file in pkg/shell/verb and a line in All, in
 // pkg/shell/verb/verb.go. One that needs process 1 is in pkg/boot/debug/verbs.go, and

@@ -294,7 +294,7 @@ func binaryValue(mine map[string]string, key string) ([]byte, error) {
 func (s *chapStage) misnumbered(err error) bool {
 	var status *StatusError
 	if errors.As(err, &status) {
-		return s.algorithm == SHA256 && status.Code() == statusInitiator
+		return s.algorithm == SHA256 && status.Code() == StatusInitiatorError
 	}
 	return s.algorithm == SHA256 && errors.Is(err, io.EOF)
 }

@@ -90,7 +90,7 @@ func (o Offer) overDigests(err error) error {
 	case errors.As(err, &known):
 		return err
 	case errors.As(err, &status):
-		if c := status.Code(); c != statusInitiator && c != statusBadLogin {
+		if !status.unspecific() {
 			return err
 		}
 	case errors.As(err, &broke):

@@ -71,7 +71,7 @@ func telling(err error) int {
 	case errors.As(err, &auth):
 		return 4
 	case errors.As(err, &status):
-		if c := status.Code(); c == statusInitiator || c == statusBadLogin {
+		if status.unspecific() {
 			return 3
 		}
 		return 4

@@ -150,7 +150,7 @@ func (d *driver) conclude() {
 // may mean that the target wants none.
 func dislikesStage(err error) bool {
 	var s *StatusError
-	return errors.As(err, &s) && (s.Code() == statusInitiator || s.Code() == statusBadLogin)
+	return errors.As(err, &s) && s.unspecific()
 }
 
 // dislikesList reports whether the answer to our list of algorithms may mean
@@ -159,7 +159,7 @@ func dislikesList(err error) bool {
 	var s *StatusError
 	if errors.As(err, &s) {
 		switch s.Code() {
-		case statusInitiator, statusAuthNeed, statusMissing, statusBadLogin, statusTargetError:
+		case StatusInitiatorError, StatusAuthFailure, StatusMissingParameter, StatusInvalidDuringLogin, StatusTargetError:
 			return true
 		}
 		return false

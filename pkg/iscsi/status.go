@@ -4,17 +4,35 @@ import "fmt"
 
 // Status classes of a Login Response (RFC 7143 11.13.5).
 const (
-	classSuccess   = 0
-	classRedirect  = 1
-	classInitiator = 2
-	classTarget    = 3
+	classSuccess  = 0
+	classRedirect = 1
+	classTarget   = 3
+)
 
-	statusMovedForGood = 0x0102
-	statusInitiator    = 0x0200
-	statusAuthNeed     = 0x0201
-	statusMissing      = 0x0207
-	statusBadLogin     = 0x020b
-	statusTargetError  = 0x0300
+// Status is the status of a Login Response, class and detail in one number as
+// RFC 7143 11.13.5 writes it: 0x0202 is class 2, detail 2.
+type Status uint16
+
+// The statuses of RFC 7143 11.13.5 but for success. What each means for a person
+// who boots a machine is in the table below.
+const (
+	StatusMovedTemporarily   Status = 0x0101
+	StatusMovedPermanently   Status = 0x0102
+	StatusInitiatorError     Status = 0x0200
+	StatusAuthFailure        Status = 0x0201
+	StatusNotAuthorized      Status = 0x0202
+	StatusNotFound           Status = 0x0203
+	StatusTargetRemoved      Status = 0x0204
+	StatusUnsupportedVersion Status = 0x0205
+	StatusTooManyConnections Status = 0x0206
+	StatusMissingParameter   Status = 0x0207
+	StatusNotInSession       Status = 0x0208
+	StatusSessionType        Status = 0x0209
+	StatusNoSession          Status = 0x020a
+	StatusInvalidDuringLogin Status = 0x020b
+	StatusTargetError        Status = 0x0300
+	StatusServiceUnavailable Status = 0x0301
+	StatusOutOfResources     Status = 0x0302
 )
 
 // StatusError is a login that the target turned down with a status. The
@@ -28,13 +46,13 @@ type StatusError struct {
 	Addresses []TargetAddress
 }
 
-// Code returns class and detail as the RFC writes them, such as 0x0202.
-func (e *StatusError) Code() uint16 { return uint16(e.Class)<<8 | uint16(e.Detail) }
+// Code returns class and detail as one number.
+func (e *StatusError) Code() Status { return Status(e.Class)<<8 | Status(e.Detail) }
 
 func (e *StatusError) Error() string {
-	words := "status code not in RFC 7143"
+	text := "status code not in RFC 7143"
 	if s := findStatus(e.Code()); s != nil {
-		words = s.words
+		text = s.text
 	}
 	verb := "refused"
 	switch e.Class {
@@ -43,7 +61,7 @@ func (e *StatusError) Error() string {
 	case classTarget:
 		verb = "not served"
 	}
-	msg := fmt.Sprintf("%s (%04x): %s", verb, e.Code(), words)
+	msg := fmt.Sprintf("%s (%04x): %s", verb, e.Code(), text)
 	for i, a := range e.Addresses {
 		if i == 0 {
 			msg += " to " + a.String()
@@ -62,28 +80,51 @@ func (e *StatusError) Redirect() (addr TargetAddress, permanent, ok bool) {
 	if e.Class != classRedirect || len(e.Addresses) == 0 {
 		return TargetAddress{}, false, false
 	}
-	return e.Addresses[0], e.Code() == statusMovedForGood, true
+	return e.Addresses[0], e.Code() == StatusMovedPermanently, true
 }
 
-// Heals reports whether the same login may succeed later without anybody
-// changing this machine: a target that is still starting or importing its
-// disks, or that has to forget an old session first. Access and authentication
-// failures do not heal, nor does a login that the target cannot understand.
-// Statuses without a meaning in the RFC heal if they are the target's fault.
+// Heals reports whether the same login may succeed later without a change to this
+// machine: a target that is still starting or importing its disks, or that has to
+// forget an old session first. Access and authentication failures do not heal, nor
+// does a login that the target cannot understand. Statuses without a meaning in the
+// RFC heal if they are the target's fault.
 func (e *StatusError) Heals() bool {
 	if s := findStatus(e.Code()); s != nil {
-		return s.heals
+		return s.passes == temporary
 	}
 	return e.Class == classTarget
 }
 
-type status struct {
-	code  uint16
-	heals bool
-	words string
+// NeedsAdministrator reports whether the target refuses this initiator: its name,
+// or its user and secret. That changes when somebody changes the target's
+// configuration, or ours.
+func (e *StatusError) NeedsAdministrator() bool {
+	s := findStatus(e.Code())
+	return s != nil && s.passes == administrator
 }
 
-func findStatus(code uint16) *status {
+// unspecific reports whether the status names no cause: targets send it for whatever
+// they cannot handle, such as a stage or a list of values that they do not know.
+func (e *StatusError) unspecific() bool {
+	return e.Code() == StatusInitiatorError || e.Code() == StatusInvalidDuringLogin
+}
+
+// passing is how a refusal comes to an end.
+type passing uint8
+
+const (
+	lasting       passing = iota // the same login is refused again
+	temporary                    // by itself
+	administrator                // as lasting, until an administrator grants access
+)
+
+type status struct {
+	code   Status
+	passes passing
+	text   string
+}
+
+func findStatus(code Status) *status {
 	for i := range statuses {
 		if statuses[i].code == code {
 			return &statuses[i]
@@ -92,23 +133,24 @@ func findStatus(code uint16) *status {
 	return nil
 }
 
-// statuses is the table of RFC 7143 11.13.5.
+// statuses is the table of RFC 7143 11.13.5. What a person can do about a status is
+// in pkg/session, under the same names.
 var statuses = [...]status{
-	{0x0101, false, "target moved temporarily"},
-	{0x0102, false, "target moved permanently"},
-	{0x0200, false, "initiator error: the target rejects the login request"},
-	{0x0201, false, "authentication failed: wrong user or secret, or the target requires authentication"},
-	{0x0202, false, "this initiator name is not in the target's access list"},
-	{0x0203, true, "this portal has no target of that name"},
-	{0x0204, true, "the target has been removed"},
-	{0x0205, false, "the target does not support this version of iSCSI"},
-	{0x0206, true, "too many connections of this initiator name and ISID"},
-	{0x0207, true, "missing parameter: the request has no initiator name, target name or session type"},
-	{0x0208, false, "the connection cannot be added to this session"},
-	{0x0209, false, "this portal does not serve normal sessions"},
-	{0x020a, true, "the target does not know the session"},
-	{0x020b, false, "the request does not fit the state of the login"},
-	{0x0300, true, "target error"},
-	{0x0301, true, "the target's service is not available now"},
-	{0x0302, true, "the target is out of resources"},
+	{StatusMovedTemporarily, lasting, "target moved temporarily"},
+	{StatusMovedPermanently, lasting, "target moved permanently"},
+	{StatusInitiatorError, lasting, "initiator error: the target rejects the login request"},
+	{StatusAuthFailure, administrator, "authentication failed: wrong user or secret, or the target requires authentication"},
+	{StatusNotAuthorized, administrator, "this initiator name is not in the target's access list"},
+	{StatusNotFound, temporary, "this portal has no target of that name"},
+	{StatusTargetRemoved, temporary, "the target has been removed"},
+	{StatusUnsupportedVersion, lasting, "the target does not support this version of iSCSI"},
+	{StatusTooManyConnections, temporary, "too many connections of this initiator name and ISID"},
+	{StatusMissingParameter, temporary, "missing parameter: the request has no initiator name, target name or session type"},
+	{StatusNotInSession, lasting, "the connection cannot be added to this session"},
+	{StatusSessionType, lasting, "this portal does not serve normal sessions"},
+	{StatusNoSession, temporary, "the target does not know the session"},
+	{StatusInvalidDuringLogin, lasting, "the request does not fit the state of the login"},
+	{StatusTargetError, temporary, "target error"},
+	{StatusServiceUnavailable, temporary, "the target's service is not available now"},
+	{StatusOutOfResources, temporary, "the target is out of resources"},
 }

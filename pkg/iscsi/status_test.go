@@ -13,7 +13,7 @@ import (
 
 func TestStatus(t *testing.T) {
 	tests := []struct {
-		code  uint16
+		code  iscsi.Status
 		heals bool
 		want  string
 	}{
@@ -41,6 +41,9 @@ func TestStatus(t *testing.T) {
 		var se *iscsi.StatusError
 		if !errors.As(o.err, &se) {
 			t.Fatalf("%04x: %v", tt.code, o.err)
+		}
+		if admin := tt.code == 0x0201 || tt.code == 0x0202; se.NeedsAdministrator() != admin {
+			t.Errorf("%04x: needs an administrator: %v", tt.code, !admin)
 		}
 		if se.Error() != tt.want || se.Heals() != tt.heals || isRedirect(se) || se.Code() != tt.code {
 			t.Errorf("%04x: %q, heals %v", tt.code, se, se.Heals())

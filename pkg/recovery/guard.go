@@ -54,7 +54,7 @@ func startGuard(events <-chan kernel.Event, log Logger, past []Status) *Guard {
 // in an initramfs.
 func (g *Guard) newAgent(sessions []Session, past []Status) *Agent {
 	return New(Config{
-		Sessions: sessions, Events: g.events, Log: g.log, Slow: NeedsPerson, Changed: g.note, Past: past,
+		Sessions: sessions, Events: g.events, Log: g.log, Slow: session.NeedsAdministrator, Changed: g.note, Past: past,
 		Listeners: func() ([]uint32, error) { return nil, nil },
 	})
 }

@@ -2,10 +2,8 @@ package recovery
 
 import (
 	"context"
-	"errors"
 	"io"
 
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -39,12 +37,4 @@ func (l *Live) Dial(ctx context.Context, ways ...session.Way) (io.Closer, error)
 // Login implements Session.
 func (l *Live) Login(ctx context.Context, conn io.Closer) error {
 	return l.Relogin(ctx, conn.(*session.Connection))
-}
-
-// NeedsPerson tells of a refusal that only the target's administrator mends.
-func NeedsPerson(err error) bool {
-	var status *iscsi.StatusError
-	var auth *iscsi.AuthError
-	return errors.As(err, &auth) ||
-		errors.As(err, &status) && (status.Code() == 0x0201 || status.Code() == 0x0202)
 }

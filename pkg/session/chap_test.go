@@ -134,7 +134,7 @@ func TestOldTarget(t *testing.T) {
 		algorithms string
 		want       bool
 	}{{"", true}, {"sha256,md5", true}, {"sha256,sha1", false}} {
-		for _, status := range []uint16{0x0200, 0x0201, iscsitest.Closes} {
+		for _, status := range []iscsi.Status{0x0200, 0x0201, iscsitest.Closes} {
 			s, _ := sessionAt(t, prove(ourSecret, "", tt.algorithms), guarded(t, iscsitest.Auth{NoLists: status}))
 			notes, err := s.Login(t.Context())
 			if (err == nil) != tt.want || tt.want && !strings.Contains(strings.Join(notes.Warnings, ""), "iscsi_chap=md5") {

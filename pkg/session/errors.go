@@ -100,7 +100,7 @@ func (e *LoginError) Pause() time.Duration {
 // believe it who it is.
 func (e *LoginError) refused() bool {
 	for _, t := range e.Tries {
-		if refused(t.Err) {
+		if NeedsAdministrator(t.Err) {
 			return true
 		}
 	}
@@ -115,16 +115,19 @@ func final(err error) bool {
 	var status *iscsi.StatusError
 	var auth *iscsi.AuthError
 	if errors.As(err, &status) {
-		return status.Code() == 0x0201
+		return status.Code() == iscsi.StatusAuthFailure
 	}
 	return errors.As(err, &auth)
 }
 
-func refused(err error) bool {
+// NeedsAdministrator reports whether a login failed because the target refuses this
+// initiator, or because the target did not prove itself to us. Waiting does not help
+// then: a person has to change the configuration of one of the two.
+func NeedsAdministrator(err error) bool {
 	var status *iscsi.StatusError
 	var auth *iscsi.AuthError
 	if errors.As(err, &status) {
-		return status.Code() == 0x0201 || status.Code() == 0x0202
+		return status.NeedsAdministrator()
 	}
 	return errors.As(err, &auth)
 }

@@ -96,6 +96,19 @@ func TestHeals(t *testing.T) {
 	}
 }
 
+// A refusal of this initiator does not pass by itself, wherever it stands in a chain of errors.
+func TestNeedsAdministrator(t *testing.T) {
+	for code, want := range map[iscsi.Status]bool{0x0201: true, 0x0202: true, 0x0203: false, 0x0301: false, 0x0206: false, 0x0300: false} {
+		err := fmt.Errorf("login: %w", &iscsi.StatusError{Class: uint8(code >> 8), Detail: uint8(code)})
+		if got := NeedsAdministrator(err); got != want {
+			t.Errorf("%04x: %v", code, got)
+		}
+	}
+	if !NeedsAdministrator(fmt.Errorf("login: %w", &iscsi.AuthError{})) {
+		t.Error("a target that failed to prove itself is asked as if it were not ready")
+	}
+}
+
 // Each refusal that a person can mend at the command line names the parameter.
 func TestStatusHints(t *testing.T) {
 	for code, want := range map[uint16]string{

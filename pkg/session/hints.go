@@ -62,17 +62,17 @@ func hint(err error) string {
 }
 
 // statusHint names the parameter to look at.
-func statusHint(code uint16) string {
+func statusHint(code iscsi.Status) string {
 	switch code {
-	case 0x0201:
+	case iscsi.StatusAuthFailure:
 		return "correct user and secret for this target in iscsi_u= and iscsi_w= or in the image's " + bootspec.CredentialsPath + "; without any, the target requires CHAP"
-	case 0x0202:
+	case iscsi.StatusNotAuthorized:
 		return "add the name in iscsi_i= to the target's access list"
-	case 0x0203, 0x0204:
+	case iscsi.StatusNotFound, iscsi.StatusTargetRemoved:
 		return "correct iscsi_t= or iscsi_a=; some targets answer the same when the name in iscsi_i= is not in their access list"
-	case 0x0301:
+	case iscsi.StatusServiceUnavailable:
 		return "the target is starting or under maintenance; some targets answer the same when they do not have the name in iscsi_t="
-	case 0x0206:
+	case iscsi.StatusTooManyConnections:
 		return "is another machine using the same iscsi_i=? give each its own"
 	}
 	return ""

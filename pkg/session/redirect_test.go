@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-func moved(code uint16, to ...netip.AddrPort) iscsitest.Script {
+func moved(code iscsi.Status, to ...netip.AddrPort) iscsitest.Script {
 	var pairs []string
 	for _, a := range to {
 		pairs = append(pairs, "TargetAddress="+a.String())
@@ -36,7 +37,7 @@ func persistent(k *kerneltest.Kernel) string {
 // good where it led.
 func TestRedirect(t *testing.T) {
 	for _, tt := range []struct {
-		code     uint16
+		code     iscsi.Status
 		first    int // connections to the first portal in two logins
 		original bool
 	}{{0x0101, 2, true}, {0x0102, 1, false}} {

@@ -113,15 +113,15 @@ func statuses() []Scenario {
 	}
 	rows := []struct {
 		row   string
-		codes []uint16
+		codes []iscsi.Status
 	}{
-		{"2b: 0201/0202 auth/ACL", []uint16{0x0201, 0x0202}},
-		{"2b: 0203 not found, 0204 removed, 0207", []uint16{0x0203, 0x0204, 0x0207}},
-		{"2b: 0205/0208/0209/020b", []uint16{0x0205, 0x0208, 0x0209, 0x020b}},
-		{"2b: 0206 too many conns", []uint16{0x0206}},
-		{"2b: 020a session does not exist", []uint16{0x020a}},
-		{"2b: 0300/0301/0302", []uint16{0x0300, 0x0301, 0x0302}},
-		{"UNH: invalid PDU", []uint16{0x0200, 0x02ff, 0x03ff, 0x0400, 0xff00}},
+		{"2b: 0201/0202 auth/ACL", []iscsi.Status{0x0201, 0x0202}},
+		{"2b: 0203 not found, 0204 removed, 0207", []iscsi.Status{0x0203, 0x0204, 0x0207}},
+		{"2b: 0205/0208/0209/020b", []iscsi.Status{0x0205, 0x0208, 0x0209, 0x020b}},
+		{"2b: 0206 too many conns", []iscsi.Status{0x0206}},
+		{"2b: 020a session does not exist", []iscsi.Status{0x020a}},
+		{"2b: 0300/0301/0302", []iscsi.Status{0x0300, 0x0301, 0x0302}},
+		{"UNH: invalid PDU", []iscsi.Status{0x0200, 0x02ff, 0x03ff, 0x0400, 0xff00}},
 	}
 	for _, r := range rows {
 		for _, code := range r.codes {

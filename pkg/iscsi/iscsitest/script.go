@@ -117,7 +117,7 @@ func Text(pairs ...string) Step {
 
 // Status is a step that ends the login with a status, such as 0x0202, and these
 // pairs.
-func Status(code uint16, pairs ...string) Step {
+func Status(code iscsi.Status, pairs ...string) Step {
 	return Login(func(_ *iscsi.LoginRequest, resp *iscsi.LoginResponse) {
 		resp.StatusClass, resp.StatusDetail = uint8(code>>8), uint8(code)
 		resp.Transit, resp.NSG, resp.TSIH = false, 0, 0

@@ -32,7 +32,7 @@ type Target struct {
 	Auth *Auth
 	// Security refuses a login that begins in the operational stage with this
 	// status; 0 does not.
-	Security uint16
+	Security iscsi.Status
 	// Redirect, if not empty, sends every normal login to that address: 0101,
 	// or 0102 if Permanent.
 	Redirect  string
@@ -45,7 +45,7 @@ type Target struct {
 	Insists []string
 	// NoDigestLists refuses a login that offers several digests for one key with
 	// this status; 0 does not, Closes closes the connection.
-	NoDigestLists uint16
+	NoDigestLists iscsi.Status
 	// Part is the longest text in one PDU, so that a longer one needs the C
 	// bit; 0 means 8192.
 	Part int
@@ -53,7 +53,7 @@ type Target struct {
 	// of them for Hold at least. The others get the status Full; 0 closes.
 	Admit int
 	Hold  time.Duration
-	Full  uint16
+	Full  iscsi.Status
 	// Opened, if set, is called with each normal session that was opened, before
 	// anything of it is read, from the goroutine that serves conn.
 	Opened func(isid [6]byte, conn net.Conn)

@@ -194,7 +194,7 @@ func TestTargetFullFeature(t *testing.T) {
 
 // TestAdmit: only so many at once, the others get a status or nothing.
 func TestAdmit(t *testing.T) {
-	for full, want := range map[uint16]string{0x0302: "status 0302", 0: "closed"} {
+	for full, want := range map[iscsi.Status]string{0x0302: "status 0302", 0: "closed"} {
 		tg := &Target{Admit: 1, Hold: 20 * time.Millisecond, Full: full}
 		if _, err, _ := enter(t, tg, nil); err != nil {
 			t.Error(err)

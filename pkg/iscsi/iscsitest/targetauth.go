@@ -25,7 +25,7 @@ type Auth struct {
 	Algorithms []iscsi.Algorithm
 	// NoLists refuses every list that is longer than one algorithm with this
 	// status; 0 does not, Closes closes the connection.
-	NoLists uint16
+	NoLists iscsi.Status
 }
 
 // Closes, as a status, closes the connection without an answer.
@@ -52,7 +52,7 @@ func Response(a iscsi.Algorithm, id byte, secret string, challenge []byte) []byt
 }
 
 // refusal is why an exam ends.
-type refusal struct{ status uint16 }
+type refusal struct{ status iscsi.Status }
 
 // errClosed ends an exam without a word.
 var errClosed = &refusal{Closes}
@@ -91,7 +91,7 @@ func (e *exam) chooseMethod(offer string) ([]string, bool, *refusal) {
 		want = "CHAP"
 	}
 	if !slices.Contains(strings.Split(offer, ","), want) {
-		return nil, false, &refusal{statusAuth}
+		return nil, false, &refusal{iscsi.StatusAuthFailure}
 	}
 	e.method, e.passed = true, e.auth == nil
 	return []string{"AuthMethod=" + want}, e.passed, nil
@@ -120,14 +120,14 @@ func (e *exam) chooseAlgorithm(list string) ([]string, bool, *refusal) {
 			return []string{"CHAP_A=" + item, fmt.Sprintf("CHAP_I=%d", e.id), "CHAP_C=" + iscsi.EncodeBinary(e.challenge)}, false, nil
 		}
 	}
-	return nil, false, &refusal{statusAuth}
+	return nil, false, &refusal{iscsi.StatusAuthFailure}
 }
 
 // verify judges the initiator's proof, and answers its challenge.
 func (e *exam) verify(v map[string]string) ([]string, bool, *refusal) {
 	got, err := iscsi.DecodeBinary(v["CHAP_R"], 64)
 	if err != nil || v["CHAP_N"] != e.auth.User || !bytes.Equal(got, Response(e.algorithm, e.id, e.auth.Secret, e.challenge)) {
-		return nil, false, &refusal{statusAuth}
+		return nil, false, &refusal{iscsi.StatusAuthFailure}
 	}
 	e.passed = true
 	if v["CHAP_C"] == "" {
@@ -136,7 +136,7 @@ func (e *exam) verify(v map[string]string) ([]string, bool, *refusal) {
 	challenge, err := iscsi.DecodeBinary(v["CHAP_C"], 1024)
 	var id byte
 	if _, serr := fmt.Sscan(v["CHAP_I"], &id); err != nil || serr != nil || bytes.Equal(challenge, e.challenge) {
-		return nil, false, &refusal{statusAuth}
+		return nil, false, &refusal{iscsi.StatusAuthFailure}
 	}
 	r := Response(e.algorithm, id, e.auth.TargetSecret, challenge)
 	return []string{"CHAP_N=" + e.auth.TargetUser, "CHAP_R=" + iscsi.EncodeBinary(r)}, true, nil

@@ -89,7 +89,7 @@ func (t *Target) takes(key, digest string) bool {
 
 // dislikes returns the status with which an offer of digests is refused; 0: it is
 // not.
-func (t *Target) dislikes(pairs []iscsi.Pair) uint16 {
+func (t *Target) dislikes(pairs []iscsi.Pair) iscsi.Status {
 	for _, p := range pairs {
 		if !slices.Contains(digests, p.Key) {
 			continue
@@ -99,7 +99,7 @@ func (t *Target) dislikes(pairs []iscsi.Pair) uint16 {
 			return t.NoDigestLists
 		}
 		if slices.Contains(t.Insists, p.Key) && !slices.Contains(list, "CRC32C") {
-			return statusInitiatorError
+			return iscsi.StatusInitiatorError
 		}
 	}
 	return 0

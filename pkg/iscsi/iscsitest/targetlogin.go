@@ -7,17 +7,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Status codes that a Target sends (RFC 7143 11.13.5).
-const (
-	statusTemporary      = 0x0101
-	statusPermanent      = 0x0102
-	statusInitiatorError = 0x0200
-	statusAuth           = 0x0201
-	statusForbidden      = 0x0202
-	statusNotFound       = 0x0203
-	statusMissingParam   = 0x0207
-)
-
 // login serves the login phase.
 func (c *connection) login() error {
 	admitted := c.target.admit()
@@ -142,19 +131,19 @@ func (c *connection) authorize(req *iscsi.LoginRequest) error {
 	t, name := c.target, c.names["InitiatorName"]
 	switch {
 	case name == "", !c.discovery && c.names["TargetName"] == "":
-		return c.refuse(req, statusMissingParam)
+		return c.refuse(req, iscsi.StatusMissingParameter)
 	case len(t.Initiators) > 0 && !slices.Contains(t.Initiators, name):
-		return c.refuse(req, statusForbidden)
+		return c.refuse(req, iscsi.StatusNotAuthorized)
 	case !c.discovery && t.Name != "" && c.names["TargetName"] != t.Name:
-		return c.refuse(req, statusNotFound)
+		return c.refuse(req, iscsi.StatusNotFound)
 	case !c.discovery && t.Redirect != "" && t.Permanent:
-		return c.refuse(req, statusPermanent, "TargetAddress="+t.Redirect)
+		return c.refuse(req, iscsi.StatusMovedPermanently, "TargetAddress="+t.Redirect)
 	case !c.discovery && t.Redirect != "":
-		return c.refuse(req, statusTemporary, "TargetAddress="+t.Redirect)
+		return c.refuse(req, iscsi.StatusMovedTemporarily, "TargetAddress="+t.Redirect)
 	case t.Security != 0 && req.CSG != iscsi.StageSecurity:
 		return c.refuse(req, t.Security)
 	case t.Auth != nil && req.CSG != iscsi.StageSecurity:
-		return c.refuse(req, statusAuth)
+		return c.refuse(req, iscsi.StatusAuthFailure)
 	}
 	return nil
 }
@@ -225,7 +214,7 @@ func (c *connection) respond(req *iscsi.LoginRequest, pairs []string, transit bo
 }
 
 // refuse sends a status and ends the connection.
-func (c *connection) refuse(req *iscsi.LoginRequest, code uint16, pairs ...string) error {
+func (c *connection) refuse(req *iscsi.LoginRequest, code iscsi.Status, pairs ...string) error {
 	resp := &iscsi.LoginResponse{StatusClass: uint8(code >> 8), StatusDetail: uint8(code), Data: Join(pairs...)}
 	if err := c.send(req, resp); err != nil {
 		return err

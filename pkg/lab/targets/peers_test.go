@@ -115,7 +115,7 @@ func checkStrict(ctx context.Context, t *testing.T, ns *lab.Namespace, portal ne
 	}
 }
 
-func checkRefused(ctx context.Context, t *testing.T, ns *lab.Namespace, portal netip.AddrPort, code uint16, c iscsi.LoginConfig) {
+func checkRefused(ctx context.Context, t *testing.T, ns *lab.Namespace, portal netip.AddrPort, code iscsi.Status, c iscsi.LoginConfig) {
 	t.Helper()
 	var status *iscsi.StatusError
 	if _, err := login(ctx, t, ns, portal, c); !errors.As(err, &status) || status.Code() != code {

@@ -169,7 +169,7 @@ func newWorker(memory stateMemory) (*worker, error) {
 	w.keeper = uplink.New(w.log, state.Uplinks, w.network)
 	w.hasRenewed = w.keeper.Renewed
 	cfg := recovery.Config{
-		Events: transport.Watch(), Network: w.keeper.Changes(), Log: w.log, Changed: w.changed, Slow: recovery.NeedsPerson,
+		Events: transport.Watch(), Network: w.keeper.Changes(), Log: w.log, Changed: w.changed, Slow: session.NeedsAdministrator,
 		Listeners: func() ([]uint32, error) { return recovery.OtherListeners(transport) }, Unread: recovery.Unread, Past: past,
 		Beat: w.beat, BeatEvery: w.every,
 		Ways: w.keeper.Ways, Local: uplink.Local, Temporary: w.keeper.Temporary,
