@@ -31,6 +31,7 @@
 // Ring 1 holds one kernel facility in each package. They do not import each other:
 // the log, events and times are passed in.
 //
+//	pkg/clock              the time since boot, and sleep
 //	pkg/kmsg               the log of the kernel
 //	pkg/modload            loading modules, answering the kernel's requests for some
 //	pkg/uevent             events about devices

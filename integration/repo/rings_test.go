@@ -34,6 +34,7 @@ var rings = map[string]int{
 	"pkg/shell/crypt":       0,
 
 	"pkg/blockdev":                1,
+	"pkg/clock":                   1,
 	"pkg/handover":                1,
 	"pkg/iscsi/iscsitest":         1,
 	"pkg/iscsi/kernel":            1,

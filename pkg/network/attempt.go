@@ -25,6 +25,8 @@ type attempt struct {
 	limit  time.Duration // for each method, where there are several
 	root   bool          // the root path is wanted
 	report func(string)
+	// sinceBoot is Config.SinceBoot.
+	sinceBoot func() time.Duration
 }
 
 // methodLimit is for how long a method is tried before the next one has its
@@ -103,7 +105,7 @@ func (a *attempt) dhcp4(ctx context.Context) (dhcp.Lease, error) {
 	a.report(a.name + ": waiting for a DHCP server")
 	l, err := dhcp4.Acquire(ctx, conn, dhcp4.Config{
 		Interface: a.name, MAC: a.mac, ClientID: a.IP.DHCPClientID(a.mac), HostName: a.HostName,
-		WantRootPath: a.root, Report: a.report,
+		WantRootPath: a.root, Report: a.report, SinceBoot: a.sinceBoot,
 	})
 	if err != nil {
 		return l, err

@@ -89,7 +89,7 @@ func (a *attempt) acquire6(ctx context.Context) (dhcp.Lease, error) {
 }
 
 func (a *attempt) config6() dhcp6.Config {
-	return dhcp6.Config{Interface: a.name, MAC: a.mac, WantRootPath: a.root, Report: a.report}
+	return dhcp6.Config{Interface: a.name, MAC: a.mac, WantRootPath: a.root, Report: a.report, SinceBoot: a.sinceBoot}
 }
 
 // advertised goes by what a router says: the address is the kernel's, made of

@@ -93,6 +93,7 @@ func TestEveryNICThatAnswers(t *testing.T) {
 func afterFirst(t *testing.T, cfg Config) (*Network, *lab.Namespace) {
 	t.Helper()
 	cfg.Net, cfg.SysClassNet, cfg.OthersLimit = lines(t, "dhcp"), t.TempDir(), time.Hour
+	cfg.SinceBoot = sinceBoot
 	first := wire(t, cfg.SysClassNet, "a0", "10.8.0.1/24")
 	second := wire(t, cfg.SysClassNet, "b0", "10.9.0.1/24")
 	dnsmasq(t, first, "--dhcp-range=10.8.0.50,10.8.0.50,255.255.255.0,2m", "--dhcp-option=option:router")

@@ -152,7 +152,7 @@ func (n *Network) configure(ctx context.Context, ln *line, l *link, lease dhcp.L
 func (n *Network) attempt(ln *line, l *link) *attempt {
 	a := &attempt{
 		IP: ln.IP, name: l.name, mac: l.mac, root: n.cfg.WantRootPath,
-		net: n.cfg.Net, boot: ln.index == 0,
+		net: n.cfg.Net, boot: ln.index == 0, sinceBoot: n.cfg.SinceBoot,
 		limit: n.cfg.Net.Limit("dhcp").Or(bootspec.Timeout{Limit: methodLimit}).Limit,
 	}
 	switch j := ln.joined[l.index]; {

@@ -54,6 +54,8 @@ type Config struct {
 	// StopLimit is for how long Stop and Undo wait for what is under way, which
 	// a driver can hold up; 0: 2 s.
 	StopLimit time.Duration
+	// SinceBoot is the clock that leases are dated by; without it there is no DHCP.
+	SinceBoot func() time.Duration
 	// OthersLimit is for how long the first line that is up waits for the others,
 	// which come up later all the same; 0: 3 s.
 	OthersLimit time.Duration

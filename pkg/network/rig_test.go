@@ -143,7 +143,7 @@ func timeouts(name string, d time.Duration) []bootspec.Value[bootspec.Timeout] {
 // run starts a network, waits for it, and stops it at the end of the test.
 func run(t *testing.T, cfg Config, limit time.Duration) (*Network, []dhcp.Lease, error) {
 	t.Helper()
-	cfg.Warn = func(text string) { t.Logf("warn: %s", text) }
+	cfg.Warn, cfg.SinceBoot = func(text string) { t.Logf("warn: %s", text) }, sinceBoot
 	if report := cfg.Report; report == nil {
 		cfg.Report = func(s State) { t.Logf("report: %s", s) }
 	}
@@ -170,7 +170,7 @@ func missing(t *testing.T, cfg Config, text string) (*Network, error) {
 			once()
 		}
 	}
-	cfg.Report, cfg.Warn = saw, func(text string) { t.Logf("warn: %s", text) }
+	cfg.Report, cfg.Warn, cfg.SinceBoot = saw, func(text string) { t.Logf("warn: %s", text) }, sinceBoot
 	n, err := Start(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -211,3 +211,6 @@ func settled(t *testing.T, n *Network, sys string) {
 		t.Fatalf("left %q", left)
 	}
 }
+
+// sinceBoot is a clock of which no test needs the time.
+func sinceBoot() time.Duration { return time.Hour }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
@@ -159,7 +160,7 @@ func (f *fake) Dial(ctx context.Context, ways ...session.Way) (io.Closer, error)
 	if err != nil {
 		return nil, err
 	}
-	if !Pause(ctx, cmp.Or(wait, time.Microsecond)) { // no login before a test's next step
+	if clock.Sleep(ctx, cmp.Or(wait, time.Microsecond)) != nil { // no login before a test's next step
 		return nil, ctx.Err()
 	}
 	f.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
@@ -73,7 +74,7 @@ func (g *Guard) run(ctx context.Context) {
 		if errors.As(err, &bug) {
 			g.log.Errorf("%s", bug.Stack)
 		}
-		if !Pause(ctx, wait) {
+		if clock.Sleep(ctx, wait) != nil {
 			return
 		}
 		if err := contain.Call("session recovery", func() error { g.replace(); return nil }); err != nil {

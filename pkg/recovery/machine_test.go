@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
@@ -57,7 +58,7 @@ func (m *machine) Silence(error) time.Duration { return 0 }
 func (m *machine) Logout(context.Context) (time.Duration, error) { return 0, nil }
 
 func (m *machine) Duplicate(ctx context.Context, _ []session.Way, wait time.Duration) (bool, error) {
-	Pause(ctx, wait)
+	_ = clock.Sleep(ctx, wait)
 	return false, ctx.Err()
 }
 
@@ -101,7 +102,7 @@ func (machineConn) Close() error { return nil }
 
 func (m *machine) Dial(ctx context.Context, _ ...session.Way) (io.Closer, error) {
 	for began := time.Now(); ; {
-		Pause(ctx, 2*time.Millisecond)
+		_ = clock.Sleep(ctx, 2*time.Millisecond)
 		m.mu.Lock()
 		link, address := m.link, m.address
 		m.mu.Unlock()
@@ -161,7 +162,7 @@ func (m *machine) answered(ctx context.Context, gen int, by string, from netip.A
 	wait := time.Duration(10+m.rand.IntN(30)) * time.Millisecond
 	m.mu.Unlock()
 	for began := time.Now(); ; {
-		Pause(ctx, time.Millisecond)
+		_ = clock.Sleep(ctx, time.Millisecond)
 		m.mu.Lock()
 		lost = lost || !m.link || m.address != from
 		switch {
@@ -241,7 +242,7 @@ func (m *machine) readdress() {
 // iscsid reads what the kernel tells and, if that is a connection's end, logs in,
 // until ctx ends.
 func (m *machine) iscsid(ctx context.Context) {
-	for Pause(ctx, 3*time.Millisecond) {
+	for clock.Sleep(ctx, 3*time.Millisecond) == nil {
 		m.mu.Lock()
 		due := m.daemon && !m.stopped && m.unread > 0
 		if due {
@@ -262,7 +263,7 @@ func (m *machine) iscsid(ctx context.Context) {
 
 // reopens is one login of iscsid's.
 func (m *machine) reopens(ctx context.Context) bool {
-	Pause(ctx, 20*time.Millisecond)
+	_ = clock.Sleep(ctx, 20*time.Millisecond)
 	m.mu.Lock()
 	m.gen++
 	gen, from := m.gen, m.address

@@ -60,15 +60,3 @@ func (a *Agent) tested(w *watched, r result) {
 		a.duplicate(w)
 	}
 }
-
-// Pause waits, unless ctx ends.
-func Pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -36,7 +37,7 @@ func (st *Storage) Find(ctx context.Context) (Volume, error) {
 func (st *Storage) findRoot(ctx context.Context) error {
 	if root := st.Spec.Root; root.Delay.V > 0 {
 		st.Log.Infof("waiting %v before looking for root (%s)", root.Delay.V, root.Delay.From)
-		if err := sequence.Sleep(ctx, root.Delay.V); err != nil {
+		if err := clock.Sleep(ctx, root.Delay.V); err != nil {
 			return err
 		}
 	}

@@ -2,21 +2,15 @@ package status
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strings"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 )
 
 // Print writes the state of this machine. Its error says what is wrong with it.
 func Print(w io.Writer) error {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-		return fmt.Errorf("read clock: %w", err)
-	}
-	text, wrong := Report(System{Sys: "/sys", Run: "/run", Proc: "/proc", SinceBoot: time.Duration(now.Nano())})
+	text, wrong := Report(System{Sys: "/sys", Run: "/run", Proc: "/proc", SinceBoot: clock.SinceBoot()})
 	if _, err := io.WriteString(w, text); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
@@ -159,7 +160,7 @@ func (l *logins) admitted(i int) error {
 			return err
 		}
 		n.Failed(err)
-		if sequence.Sleep(l.ctx, slow.Pause()) != nil {
+		if clock.Sleep(l.ctx, slow.Pause()) != nil {
 			return err
 		}
 	}

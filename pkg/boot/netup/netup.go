@@ -12,6 +12,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
@@ -101,6 +102,7 @@ func (s *Stage) start() (*network.Network, error) {
 		Targets:      portals(s.Plan.Targets),
 		Complete:     s.Plan.Initiator.Given(),
 		SysClassNet:  "/sys/class/net",
+		SinceBoot:    clock.SinceBoot,
 		Report: func(now network.State) {
 			if now.Waits != "" && time.Since(begun) < shownFor {
 				s.Log.Infof("network: %v", now)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 )
 
 // Backoff is the time between tries: a quarter of a second, doubled up to five
@@ -25,19 +27,7 @@ func (b *Backoff) next() time.Duration {
 }
 
 // Wait sleeps the next pause, or until ctx ends.
-func (b *Backoff) Wait(ctx context.Context) { _ = Sleep(ctx, b.next()) }
-
-// Sleep sleeps for as long as d. If ctx ends first it returns the error of that.
-func Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func (b *Backoff) Wait(ctx context.Context) { _ = clock.Sleep(ctx, b.next()) }
 
 // SecondLine is when a step that keeps failing is logged after the first line.
 const SecondLine = 10 * time.Second

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
@@ -130,7 +131,7 @@ func (c *connection) forward(ctx context.Context, d Direction, n int, pdu []byte
 		}
 		switch f.Action {
 		case Delay:
-			if err := sleep(ctx, f.Pause); err != nil {
+			if err := clock.Sleep(ctx, f.Pause); err != nil {
 				return err
 			}
 		case Drop:
@@ -182,13 +183,13 @@ func (c *connection) toTarget(ctx context.Context, to *net.TCPConn, pdu []byte) 
 	case c.lag == 0:
 	case op == iscsi.OpNOPOut:
 		c.proxy.running.Go(func() {
-			if sleep(ctx, c.lag) == nil {
+			if clock.Sleep(ctx, c.lag) == nil {
 				_ = write() // the connection may have ended
 			}
 		})
 		return nil
 	case op == iscsi.OpLoginRequest:
-		if err := sleep(ctx, c.lag); err != nil {
+		if err := clock.Sleep(ctx, c.lag); err != nil {
 			return err
 		}
 	}
@@ -203,7 +204,7 @@ func (c *connection) bytewise(ctx context.Context, to *net.TCPConn, pdu []byte, 
 		if _, err := to.Write(pdu[i : i+1]); err != nil { // Go sets TCP_NODELAY: each is a segment
 			return err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := clock.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -234,15 +235,4 @@ func readPDU(from io.Reader) ([]byte, error) {
 func isLogin(pdu []byte) bool {
 	op := iscsi.Opcode(pdu[0] & 0x3f)
 	return op == iscsi.OpLoginRequest || op == iscsi.OpLoginResponse
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

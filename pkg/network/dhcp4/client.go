@@ -42,6 +42,8 @@ type Config struct {
 	// Report is told, in words, what is waited for and what was not usable; may
 	// be nil. It must not block.
 	Report func(string)
+	// SinceBoot is the clock of Lease.Obtained; required for what returns a lease.
+	SinceBoot func() time.Duration
 }
 
 // Conn sends to and receives from the servers on one interface.
@@ -273,7 +275,7 @@ func (c *client) request(ctx context.Context, offer dhcp.Lease) (dhcp.Lease, err
 // ask sends a request for the n-th time and waits for its answer from a server,
 // or from any if the server is not valid.
 func (c *client) ask(ctx context.Context, m *dhcpv4.DHCPv4, n int, server netip.Addr) (l dhcp.Lease, err error) {
-	obtained := uptime()
+	obtained := c.cfg.SinceBoot()
 	if err := c.send(m); err != nil {
 		return l, err
 	}
@@ -299,15 +301,6 @@ func (c *client) ask(ctx context.Context, m *dhcpv4.DHCPv4, n int, server netip.
 	})
 	l.Obtained = obtained
 	return l, errors.Join(err, refused)
-}
-
-// uptime is the time since boot, that of sleep included.
-func uptime() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		return 0
-	}
-	return time.Duration(t.Nano())
 }
 
 // extend closes conn. It asks until ctx ends for more time for an address in use (RFC 2131

@@ -115,6 +115,9 @@ func lan(changes map[byte]func(*dhcpv4.DHCPv4), delay map[byte]time.Duration) fu
 
 func none(*dhcpv4.DHCPv4) {}
 
+// sinceBoot is a clock that differs each time it is read, as the kernel's does.
+func sinceBoot() time.Duration { return time.Duration(time.Now().UnixNano()) }
+
 // run plays a script against Acquire in a time that does not pass by itself.
 func run(t *testing.T, cfg dhcp4.Config, limit time.Duration, answer func(*dhcpv4.DHCPv4) []timed, check func(dhcp.Lease, error, *script, []string)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -122,7 +125,7 @@ func run(t *testing.T, cfg dhcp4.Config, limit time.Duration, answer func(*dhcpv
 		defer cancel()
 		s := newScript(answer)
 		var reports []string
-		cfg.Interface, cfg.MAC = "eth0", mac()
+		cfg.Interface, cfg.MAC, cfg.SinceBoot = "eth0", mac(), sinceBoot
 		cfg.Report = func(text string) { reports = append(reports, text) }
 		l, err := dhcp4.Acquire(ctx, s, cfg)
 		check(l, err, s, reports)
@@ -300,14 +303,14 @@ func TestSendErrors(t *testing.T) {
 			defer cancel()
 			s := newScript(func(*dhcpv4.DHCPv4) []timed { return nil })
 			s.fail = e
-			_, err := dhcp4.Acquire(ctx, s, dhcp4.Config{Interface: "eth0", MAC: mac()})
+			_, err := dhcp4.Acquire(ctx, s, dhcp4.Config{Interface: "eth0", MAC: mac(), SinceBoot: sinceBoot})
 			var none *dhcp4.NoLeaseError
 			if !errors.As(err, &none) || errors.Is(err, unix.ENXIO) != (e == unix.ENXIO) || (none.Sent == 1) != (e == unix.ENXIO) {
 				t.Errorf("%v: %v", e, err)
 			}
 		})
 	}
-	if _, err := dhcp4.Acquire(t.Context(), newScript(nil), dhcp4.Config{MAC: mac(), ClientID: slices.Repeat([]byte{1}, 256)}); err == nil {
+	if _, err := dhcp4.Acquire(t.Context(), newScript(nil), dhcp4.Config{MAC: mac(), ClientID: slices.Repeat([]byte{1}, 256), SinceBoot: sinceBoot}); err == nil {
 		t.Error("a client identifier of 256 bytes: no error")
 	}
 }

@@ -83,7 +83,7 @@ func addAddr(link netlink.Link, prefix string) error {
 }
 
 func (w *wire) config() dhcp4.Config {
-	return dhcp4.Config{Interface: "eth0", MAC: w.mac, HostName: "boot1"}
+	return dhcp4.Config{Interface: "eth0", MAC: w.mac, HostName: "boot1", SinceBoot: sinceBoot}
 }
 
 // acquire runs Acquire on the client's side.

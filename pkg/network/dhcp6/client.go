@@ -35,6 +35,8 @@ type Config struct {
 	// Report is told, in words, what is waited for; may be nil. It must not
 	// block.
 	Report func(string)
+	// SinceBoot is the clock of Lease.Obtained; required for what returns a lease.
+	SinceBoot func() time.Duration
 }
 
 // Conn sends to and receives from the servers on one link.
@@ -201,7 +203,7 @@ func (c *client) exchange(ctx context.Context, typ byte, ia []byte, offer dhcp.L
 	c.newTransaction()
 	begun := time.Now()
 	for n := 0; tries == 0 || n < tries; n++ {
-		obtained := uptime()
+		obtained := c.cfg.SinceBoot()
 		if err := c.send(typ, ia, offer.ServerID, begun); err != nil {
 			return dhcp.Lease{}, err
 		}
@@ -266,13 +268,4 @@ func (c *client) answer(ctx context.Context, deadline time.Time, typ byte, serve
 		}
 		c.unusable(fmt.Sprintf("answer from %s", from), err)
 	}
-}
-
-// uptime is the time since boot, that of sleep included.
-func uptime() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		return 0
-	}
-	return time.Duration(t.Nano())
 }

@@ -214,7 +214,7 @@ func play(t *testing.T, cfg Config, after time.Duration, answers func(s *script,
 		defer cancel()
 		s := &script{after: after, queue: make(chan []byte, 64), closed: make(chan struct{})}
 		s.answer = func(c *client) [][]byte { return answers(s, c) }
-		cfg.Interface, cfg.MAC = "eth0", []byte{0x52, 0x54, 0, 1, 2, 3}
+		cfg.Interface, cfg.MAC, cfg.SinceBoot = "eth0", []byte{0x52, 0x54, 0, 1, 2, 3}, func() time.Duration { return time.Hour }
 		begun := time.Now()
 		l, err := Acquire(ctx, s, cfg)
 		check(l, err, s, time.Since(begun))

@@ -141,7 +141,7 @@ func TestStateful(t *testing.T) {
 			r.Prefixes[0].Prefix.String() != "2001:db8:9::/64" || len(r.DNS) != 2 || strings.Join(r.Search, " ") != "example.com" {
 			t.Errorf("router %+v, error %v\n%s", r, err, d.Log())
 		}
-		cfg := dhcp6.Config{Interface: "eth0", MAC: w.mac, WantRootPath: true}
+		cfg := dhcp6.Config{Interface: "eth0", MAC: w.mac, WantRootPath: true, SinceBoot: sinceBoot}
 		l, err := dhcp6.Acquire(ctx, w.open(t), cfg)
 		if err != nil {
 			return err
@@ -177,7 +177,7 @@ func TestStateless(t *testing.T) {
 		if err != nil || !r.Prefixes[0].Prefix.Contains(a) {
 			t.Errorf("address %s, error %v", a, err)
 		}
-		l, err := dhcp6.Inform(ctx, w.open(t), dhcp6.Config{Interface: "eth0", MAC: w.mac})
+		l, err := dhcp6.Inform(ctx, w.open(t), dhcp6.Config{Interface: "eth0", MAC: w.mac, SinceBoot: sinceBoot})
 		if err != nil || l.Method != dhcp.DHCP6Info || l.Address.IsValid() || len(l.DNS) != 1 || l.BootFile != "http://[2001:db8:9::1]/boot.efi" {
 			t.Errorf("lease %+v, error %v\n%s", l, err, d.Log())
 		}
@@ -211,7 +211,7 @@ func TestDuplicateAndSilence(t *testing.T) {
 			t.Errorf("no router: %v", err)
 		}
 		var none *dhcp6.NoLeaseError
-		_, err = dhcp6.Acquire(short, w.open(t), dhcp6.Config{Interface: "eth0", MAC: w.mac})
+		_, err = dhcp6.Acquire(short, w.open(t), dhcp6.Config{Interface: "eth0", MAC: w.mac, SinceBoot: sinceBoot})
 		if !errors.As(err, &none) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("no server: %v", err)
 		}
@@ -230,3 +230,6 @@ func TestDuplicateAndSilence(t *testing.T) {
 		return nil
 	})
 }
+
+// sinceBoot is a clock that differs each time it is read, as the kernel's does.
+func sinceBoot() time.Duration { return time.Duration(time.Now().UnixNano()) }

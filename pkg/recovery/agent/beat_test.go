@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
@@ -68,9 +69,9 @@ func TestPageReport(t *testing.T) {
 	if err := m.keep([]byte(strings.Repeat("y", maxState))); err != nil {
 		t.Fatal(err)
 	}
-	at := int(uplink.SinceBoot().Seconds())
+	at := int(clock.SinceBoot().Seconds())
 	want := fmt.Sprintf("agent supervisor replaced 1 reason ended at %d\nagent worker replaced 2 reason stuck at %d\n", at, at)
-	if got := p.report(); got != want && int(uplink.SinceBoot().Seconds()) == at {
+	if got := p.report(); got != want && int(clock.SinceBoot().Seconds()) == at {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if b, err := m.load(); err != nil || len(b) != maxState || b[maxState-1] != 'y' {

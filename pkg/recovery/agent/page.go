@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
@@ -50,7 +50,7 @@ type page struct {
 	beats    [halves]atomic.Uint64
 	replaced [halves]struct {
 		times, cause atomic.Uint32
-		at           atomic.Int64 // of the last time, on the clock of uplink.SinceBoot
+		at           atomic.Int64 // of the last time, on the clock of clock.SinceBoot
 	}
 }
 
@@ -72,7 +72,7 @@ func (p *page) beat(h half) { p.beats[h].Add(1) }
 func (p *page) note(h half, why cause) {
 	r := &p.replaced[h]
 	r.cause.Store(uint32(why))
-	r.at.Store(int64(uplink.SinceBoot()))
+	r.at.Store(int64(clock.SinceBoot()))
 	r.times.Add(1)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
@@ -20,7 +21,7 @@ const settleAfter = 5 * time.Second
 // settle starts the supervisor once the boot is over, and ends the first worker:
 // the supervisor notices by a pipe, and its worker goes on where this one was.
 func settle(ctx context.Context, supervise func() error, log recovery.Logger, end func()) {
-	if recovery.Pause(ctx, settleAfter) {
+	if clock.Sleep(ctx, settleAfter) == nil {
 		untilSupervised(ctx, supervise, log, end)
 	}
 }
@@ -36,7 +37,7 @@ func untilSupervised(ctx context.Context, supervise func() error, log recovery.L
 			return
 		}
 		said.warn(err.Error() + ": it is not started again if it ends")
-		if !recovery.Pause(ctx, settleAfter) {
+		if clock.Sleep(ctx, settleAfter) != nil {
 			return
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
@@ -24,14 +25,14 @@ type State struct {
 	Uplinks  []uplink.Uplink
 	Disks    disks.Memory
 	// Past is what the worker that ended knew, at a time on the clock of
-	// uplink.SinceBoot.
+	// clock.SinceBoot.
 	Past []recovery.Status
 	At   time.Duration
 }
 
 // With returns the state with what is known of the sessions at this moment.
 func (s State) With(past []recovery.Status) State {
-	s.Past, s.At = past, uplink.SinceBoot()
+	s.Past, s.At = past, clock.SinceBoot()
 	return s
 }
 

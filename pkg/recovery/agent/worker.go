@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
@@ -165,7 +166,7 @@ func newWorker(memory stateMemory) (*worker, error) {
 	w := &worker{
 		transport: transport, log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, page: shared, timing: usual(), dir: runDir,
 	}
-	past := state.past(uplink.SinceBoot())
+	past := state.past(clock.SinceBoot())
 	w.keeper = uplink.New(w.log, state.Uplinks, w.network)
 	w.hasRenewed = w.keeper.Renewed
 	cfg := recovery.Config{
@@ -208,7 +209,7 @@ func (w *worker) persist(ctx context.Context, where string, f func()) {
 				return
 			}
 			w.log.Errorf("agent: %v: starting it again", err)
-			if !recovery.Pause(ctx, recovery.RestartMost) {
+			if clock.Sleep(ctx, recovery.RestartMost) != nil {
 				return
 			}
 		}
@@ -277,7 +278,7 @@ func (w *worker) network() {
 // keep writes the state, for the next worker, and the report, for people. The
 // caller holds mu.
 func (w *worker) keep() {
-	w.state.At = uplink.SinceBoot()
+	w.state.At = clock.SinceBoot()
 	b := w.state.Append(nil)
 	err := w.memory.keep(b)
 	clear(b)
@@ -290,7 +291,7 @@ func (w *worker) keep() {
 // write writes the report. The caller holds mu.
 func (w *worker) write() {
 	w.said = w.report()
-	w.file.write(filepath.Join(w.dir, statusName), runstate.FormatSinceBoot(uplink.SinceBoot())+w.said, w.log)
+	w.file.write(filepath.Join(w.dir, statusName), runstate.FormatSinceBoot(clock.SinceBoot())+w.said, w.log)
 }
 
 // beat is called by the agent's loop. A report that could not be written is

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
 )
@@ -54,7 +55,7 @@ func (k *Keeper) holder(i int, l dhcp.Lease) holding {
 		return h
 	}
 	mac, _ := net.ParseMAC(iface.mac)
-	h.cfg = dhcp4.Config{Interface: iface.name, MAC: mac, HostName: l.HostName}
+	h.cfg = dhcp4.Config{Interface: iface.name, MAC: mac, HostName: l.HostName, SinceBoot: clock.SinceBoot}
 	have, err := k.on(iface, l)
 	if err != nil {
 		return h

@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
@@ -74,7 +75,7 @@ func New(log recovery.Logger, uplinks []Uplink, changed func()) *Keeper {
 
 func newKeeper(n nic, log recovery.Logger, uplinks []Uplink, changed func()) *Keeper {
 	k := &Keeper{
-		nic: n, log: log, subscribe: subscribe, changes: make(chan recovery.Change, 1), changed: changed, began: time.Now(), clock: SinceBoot,
+		nic: n, log: log, subscribe: subscribe, changes: make(chan recovery.Change, 1), changed: changed, began: time.Now(), clock: clock.SinceBoot,
 		wake: make(chan struct{}, 1), ask: make(chan int, maxAsk), away: map[any]time.Duration{}, masters: map[int]int{}, known: map[addressOf]struct{}{},
 		out: []session.Way{{}}, leases: map[int]dhcp.Lease{},
 	}
@@ -122,7 +123,7 @@ func (k *Keeper) Hear(ctx context.Context) {
 			}
 		}
 		k.warn(err)
-		if !recovery.Pause(ctx, hearAgain) {
+		if clock.Sleep(ctx, hearAgain) != nil {
 			return
 		}
 	}

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
@@ -56,7 +55,7 @@ func (r *Renewer) Run(ctx context.Context, l dhcp.Lease) {
 		if l.Renew == dhcp.Infinite || l.Renew <= 0 {
 			return
 		}
-		if !recovery.Pause(ctx, max(wait, renewLeast)) {
+		if clock.Sleep(ctx, max(wait, renewLeast)) != nil {
 			return
 		}
 		h := r.holder(l)
@@ -76,7 +75,7 @@ func (r *Renewer) Run(ctx context.Context, l dhcp.Lease) {
 		}
 		if h.others || h.cfg.Interface == "" {
 			// An eighth of the lease is left to renew it when no other program does.
-			if !recovery.Pause(ctx, max(renewLeast, min(renewLook, l.Lifetime/32))) {
+			if clock.Sleep(ctx, max(renewLeast, min(renewLook, l.Lifetime/32))) != nil {
 				return
 			}
 			continue
@@ -122,18 +121,9 @@ func (r *Renewer) extend(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) dh
 		}
 		r.expired = true
 	}
-	recovery.Pause(ctx, renewLeast)
+	_ = clock.Sleep(ctx, renewLeast)
 	if errors.Is(err, dhcp4.ErrRefused) {
-		recovery.Pause(ctx, renewAgain)
+		_ = clock.Sleep(ctx, renewAgain)
 	}
 	return l
-}
-
-// SinceBoot is the clock of leases.
-func SinceBoot() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		return 0
-	}
-	return time.Duration(t.Nano())
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/clock"
 )
 
 func dateVerb() Verb {
@@ -38,14 +40,7 @@ func sleepVerb() Verb {
 		if err != nil || s < 0 || s > 1e9 {
 			return usage("%s is not a number of seconds", c.Args[0])
 		}
-		t := time.NewTimer(time.Duration(s * float64(time.Second)))
-		defer t.Stop()
-		select {
-		case <-t.C:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		return clock.Sleep(ctx, time.Duration(s*float64(time.Second)))
 	}}
 }
 
