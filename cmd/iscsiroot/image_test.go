@@ -76,11 +76,3 @@ func TestImageErrors(t *testing.T) {
 		}
 	}
 }
-
-func TestPrintable(t *testing.T) {
-	for name, want := range map[string]string{"a b": "a b", "ä": "ä", "a\nb": `"a\nb"`, "\x1b[2J": `"\x1b[2J"`, "\xff": `"\xff"`} {
-		if got := printable(name); got != want {
-			t.Errorf("%q: %s", name, got)
-		}
-	}
-}

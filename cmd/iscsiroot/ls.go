@@ -9,12 +9,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // newLs returns the ls command.
@@ -59,7 +59,7 @@ func list(w io.Writer, t *archive.Tree, patterns []string, long bool) error {
 			continue
 		}
 		n, _ := t.Lookup(name)
-		line := printable(name)
+		line := words.Plain(name)
 		if long {
 			line = longLine(n)
 		}
@@ -87,23 +87,15 @@ func selected(name string, patterns []string) bool {
 // longLine describes a name as ls -l does.
 func longLine(n *archive.Node) string {
 	size := strconv.Itoa(len(n.Data()))
-	name := printable(n.Name)
+	name := words.Plain(n.Name)
 	switch n.Type() {
 	case archive.TypeChar, archive.TypeBlock:
 		size = fmt.Sprintf("%d, %d", n.RMajor, n.RMinor)
 	case archive.TypeSymlink:
-		name += " -> " + printable(string(n.Data()))
+		name += " -> " + words.Plain(string(n.Data()))
 	}
 	when := time.Unix(int64(n.MTime), 0).UTC().Format("2006-01-02 15:04")
 	return fmt.Sprintf("%-11s %4d %4d %10s %s %s", n.FileMode(), n.UID, n.GID, size, when, name)
-}
-
-// printable returns a name as it is, or quoted where it would do something to a terminal.
-func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
-		return strconv.Quote(name)
-	}
-	return name
 }
 
 func printSegments(w io.Writer, segments []archive.Segment) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // newUnpack returns the unpack command.
@@ -29,10 +30,10 @@ Device nodes are only made for root.`,
 				return err
 			}
 			for _, name := range skipped {
-				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: only root can make device nodes\n", printable(name))
+				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: only root can make device nodes\n", words.Plain(name))
 			}
 			for _, name := range t.Lost {
-				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: its directory is missing, so the kernel does not unpack it either\n", printable(name))
+				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: its directory is missing, so the kernel does not unpack it either\n", words.Plain(name))
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d names from %d segments\n", args[1], len(t.Names())-len(skipped), len(t.Segments))
 			return err

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // Content is what is on a device.
@@ -93,19 +95,8 @@ func (d *Device) Describe() string {
 	}
 	for _, v := range [][2]string{{"LABEL", c.FS.Label}, {"UUID", c.FS.UUID}, {"PARTLABEL", entry.Label}, {"PARTUUID", entry.UUID}} {
 		if v[1] != "" {
-			s += ", " + v[0] + "=" + printable(v[1])
+			s += ", " + v[0] + "=" + words.Mask(v[1])
 		}
 	}
 	return s + ")"
-}
-
-// printable keeps what a disk says from steering a terminal.
-func printable(s string) string {
-	out := []rune(s)
-	for i, r := range out {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			out[i] = '?'
-		}
-	}
-	return string(out)
 }

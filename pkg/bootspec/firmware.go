@@ -48,7 +48,7 @@ func (ps *parser) firmwareInitiator(name string) {
 	const from = "iBFT initiator"
 	switch {
 	case name == "":
-	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == 0xfffd }):
+	case strings.ContainsFunc(name, notInName):
 		ps.warnf("%s is not an iSCSI name and is ignored", from)
 	default:
 		ps.plan.Initiator = Value[string]{name, from}

@@ -30,7 +30,7 @@ type NetRoot struct {
 // ParseNetRoot reads what stands behind "iscsi:". cause says what is wrong,
 // without a part of the text that may be a secret; it is empty if nothing is.
 func ParseNetRoot(s string) (r NetRoot, cause string) {
-	switch i := strings.IndexFunc(s, func(c rune) bool { return c <= ' ' || c == 0x7f || c == 0xfffd }); {
+	switch i := strings.IndexFunc(s, notInName); {
 	case len(s) > maxNetRoot:
 		return r, fmt.Sprintf("it has more than %d bytes", maxNetRoot)
 	case i >= 0:

@@ -54,7 +54,7 @@ const rootPathForm = "iscsi:HOST:PROTOCOL:PORT:LUN:TARGET, such as iscsi:10.1.1.
 // 0 means none. What cannot be read gives a *RootPathError.
 func ParseRootPath(s string) (RootPath, error) {
 	p := &rootPath{s: s}
-	switch i := strings.IndexFunc(s, func(c rune) bool { return c <= ' ' || c == 0x7f || c == 0xfffd }); {
+	switch i := strings.IndexFunc(s, notInName); {
 	case len(s) > maxRootPath:
 		return RootPath{}, p.failf(maxRootPath, "it has %d bytes, limit %d", len(s), maxRootPath)
 	case i >= 0:

@@ -6,9 +6,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // maxName is the longest iSCSI name in bytes (RFC 7143 section 4.2.7.1).
@@ -47,6 +49,10 @@ func (ps *parser) targetName(p cmdline.Param) error {
 
 // name checks an iSCSI name for what no peer accepts; an unusual type is only
 // a warning, because targets take what they were configured with.
+// notInName reports whether a character has no place in an iSCSI name or a root path: a
+// blank, a control character, or what is not UTF-8.
+func notInName(r rune) bool { return words.IsBlankOrControl(r) || r == utf8.RuneError }
+
 func (ps *parser) name(dst *Value[string], p cmdline.Param) error {
 	const form = "a name such as iqn.2007-01.com.example:server.remote1"
 	switch name := p.Value; {
@@ -54,7 +60,7 @@ func (ps *parser) name(dst *Value[string], p cmdline.Param) error {
 		return bad(p, "the name is empty", form)
 	case len(name) > maxName:
 		return bad(p, "the name has more than 223 bytes", form)
-	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == 0xfffd }):
+	case strings.ContainsFunc(name, notInName):
 		return bad(p, "the name has a blank or a control character", form)
 	case !hasNameType(name) && strings.Contains(name, "@"):
 		return bad(p, "a user and a secret have no place in a name", form)

@@ -3,11 +3,9 @@ package ibft
 import (
 	"encoding/binary"
 	"net/netip"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // fields reads a structure from front to back and keeps its first error. The
@@ -90,7 +88,7 @@ func (f *fields) bytes(limit int) []byte {
 // name reads a string that people see.
 func (f *fields) name(limit int) string {
 	s := string(f.bytes(limit))
-	if !printable(s) {
+	if !words.Printable(s) {
 		// Not shown: an offset that is wrong may lead to a secret.
 		f.fail("a string of %d bytes holds what cannot be printed", len(s))
 		return ""
@@ -112,9 +110,4 @@ func (f *fields) optional(limit int) string {
 
 func (f *fields) secret() iscsi.Secret {
 	return iscsi.NewSecret([]byte(string(f.bytes(maxString)))) // a copy: the table's bytes are the caller's
-}
-
-// printable tells whether s is safe on a screen: UTF-8 without controls.
-func printable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) })
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // maxAttribute bounds a file of sysfs, which has at most a page.
@@ -123,7 +124,7 @@ func (a *attributes) flags() Flags         { return Flags(a.u8("flags")) }
 
 func (a *attributes) name(file string, limit int) string {
 	s := a.get(file)
-	if len(s) > limit || !printable(s) {
+	if len(s) > limit || !words.Printable(s) {
 		a.fail(file, "want at most %d bytes that can be printed", limit)
 		return ""
 	}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // maxPlain bounds an uncompressed module file that has to be held in memory, in bytes.
@@ -60,7 +61,7 @@ func (x *Index) addInfo(path string, info Info) {
 	if m.Name == "" {
 		m.Name = fileName
 	}
-	if _, twice := x.byName[m.Name]; twice || m.Name == "" || strings.ContainsFunc(path+m.Name, isBlankOrControl) {
+	if _, twice := x.byName[m.Name]; twice || m.Name == "" || strings.ContainsFunc(path+m.Name, words.IsBlankOrControl) {
 		return
 	}
 	if info.Ethernet {

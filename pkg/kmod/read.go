@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // The files of an index, relative to the tree.
@@ -118,7 +120,7 @@ func (x *Index) parseDep(text string) []error {
 		switch {
 		case !ok:
 			return errors.New("no colon after the path of a module")
-		case !fs.ValidPath(path) || strings.ContainsFunc(path, isBlankOrControl) || name == "":
+		case !fs.ValidPath(path) || strings.ContainsFunc(path, words.IsBlankOrControl) || name == "":
 			return fmt.Errorf("%q is not a path of a module inside the tree", path)
 		case len(x.mods) == maxModules:
 			return fmt.Errorf("more than %d modules", maxModules)
@@ -153,8 +155,6 @@ func (x *Index) below(name string) string {
 	}
 	return name
 }
-
-func isBlankOrControl(r rune) bool { return r <= ' ' || r == 0x7f }
 
 // parseAlias takes "alias PATTERN MODULE" and passes over all other lines, as modprobe does.
 func (x *Index) parseAlias(text string) []error {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // Level is a kernel log level (include/linux/kern_levels.h).
@@ -170,12 +172,7 @@ func (l *Logger) write(level Level, line string) {
 func lines(text string) []string {
 	var out []string
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		line = strings.Map(func(r rune) rune {
-			if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-				return '?'
-			}
-			return r
-		}, line)
+		line = words.Mask(line)
 		for len(line) > maxRecord {
 			out = append(out, line[:maxRecord])
 			line = line[maxRecord:]

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // said is what the agent has written, and whether it runs.
@@ -41,16 +42,6 @@ func readSaid(path string) (s said, ok bool) {
 	return s, s.Lines() != ""
 }
 
-// plain takes out what a terminal would obey.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, text)
-}
-
 // rows are what the agent tells of a session.
 func (s *said) rows(sid uint32, now time.Duration) []row {
 	var rows []row
@@ -77,7 +68,7 @@ func (s *said) rows(sid uint32, now time.Duration) []row {
 		rows = append(rows, row{"tried at", strings.Join(v.Portals, ", ")})
 	}
 	for _, c := range v.Causes {
-		rows = append(rows, row{"because", plain(c)})
+		rows = append(rows, row{"because", words.Mask(c)})
 	}
 	return rows
 }

@@ -50,3 +50,23 @@ func FuzzRead(f *testing.F) {
 		_ = Read(text, &gotText, &gotB, &gotN)
 	})
 }
+
+// What a terminal obeys, and what is not UTF-8, is quoted; the rest stands as it is.
+func TestPlain(t *testing.T) {
+	for text, want := range map[string]string{
+		"a b": "a b", "ä": "ä", "": `""`, `"a"`: `"\"a\""`, "a\nb": `"a\nb"`, "\x1b[2J": `"\x1b[2J"`, "\xff": `"\xff"`, "\u009b2J": `"\u009b2J"`,
+	} {
+		if got := Plain(text); got != want {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+}
+
+// No control character gets through to a terminal, of one byte or of two.
+func TestMask(t *testing.T) {
+	for text, want := range map[string]string{"a\tb ä": "a\tb ä", "\x1b[2J\x7f": "?[2J?", "a\u009b1m\u0080\u00a0": "a?1m?\u00a0", "a\nb\r": "a?b?"} {
+		if got := Mask(text); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}

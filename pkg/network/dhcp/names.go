@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // Limits on what a server may say.
@@ -97,7 +97,7 @@ func Text(b []byte, limit int) (string, error) {
 	switch {
 	case len(s) > limit:
 		return "", fmt.Errorf("%d bytes, limit %d", len(s), limit)
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }):
+	case !words.Printable(s):
 		return "", errors.New("a byte that cannot be printed")
 	}
 	return s, nil
