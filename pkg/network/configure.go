@@ -11,6 +11,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp6"
+	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
 // minLeasedMTU is the smallest MTU that a server's word is taken for: with less
@@ -57,9 +58,9 @@ func (a *attempt) configure(ctx context.Context, link netlink.Link, l dhcp.Lease
 // where the kernel can let duplicate address detection go on beside it
 // (RFC 4429), and a second later where it cannot.
 func (a *attempt) addAddress(ctx context.Context, link netlink.Link, p netip.Prefix) error {
-	addr := &netlink.Addr{IPNet: ipNet(p)}
+	addr := &netlink.Addr{IPNet: rtwatch.IPNet(p)}
 	if a.Peer.IsValid() && p == a.Address {
-		addr.Peer = ipNet(a.Peer)
+		addr.Peer = rtwatch.IPNet(a.Peer)
 	}
 	if p.Addr().Is6() && optimistic(a.name) {
 		addr.Flags = unix.IFA_F_OPTIMISTIC
@@ -75,7 +76,7 @@ func (a *attempt) addAddress(ctx context.Context, link netlink.Link, p netip.Pre
 }
 
 func (a *attempt) addRoute(link netlink.Link, own netip.Prefix, r dhcp.Route) error {
-	route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(r.To), Priority: a.metric}
+	route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: rtwatch.IPNet(r.To), Priority: a.metric}
 	if r.Via.IsValid() {
 		route.Gw = net.IP(r.Via.AsSlice())
 		if !own.Contains(r.Via) && !r.Via.IsLinkLocalUnicast() {
@@ -85,13 +86,6 @@ func (a *attempt) addRoute(link netlink.Link, own netip.Prefix, r dhcp.Route) er
 		route.Scope = netlink.SCOPE_LINK
 	}
 	return netlink.RouteReplace(route)
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{
-		IP:   net.IP(p.Addr().AsSlice()),
-		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
-	}
 }
 
 // sawAddress tells when duplicate address detection finds another machine with

@@ -3,7 +3,6 @@ package network
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
 )
 
 // duplicateLimit is for how long others are asked whether they have an IPv4
@@ -80,19 +80,19 @@ func (n *Network) lookForOthers(l *link, addr netip.Addr) {
 // duplicate returns the MAC of another machine that has an IPv4 address of ours,
 // nil if none says so in time.
 func duplicate(ctx context.Context, index int, mac net.HardwareAddr, addr netip.Addr) (net.HardwareAddr, error) {
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(bigEndian(unix.ETH_P_ARP)))
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(dhcp4.EtherType(unix.ETH_P_ARP)))
 	if err != nil {
 		return nil, fmt.Errorf("detect duplicates of %s: socket: %w", addr, err)
 	}
 	socket := os.NewFile(uintptr(fd), "arp")
 	defer func() { _ = socket.Close() }()
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: index}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: dhcp4.EtherType(unix.ETH_P_ARP), Ifindex: index}); err != nil {
 		return nil, fmt.Errorf("detect duplicates of %s: bind: %w", addr, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, duplicateLimit)
 	defer cancel()
 	defer context.AfterFunc(ctx, contain.Func("end of a probe", func() { _ = socket.SetReadDeadline(time.Unix(1, 0)) }, nil))()
-	all := &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: index, Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
+	all := &unix.SockaddrLinklayer{Protocol: dhcp4.EtherType(unix.ETH_P_ARP), Ifindex: index, Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
 	if err := unix.Sendto(fd, arpProbe(mac, addr), 0, all); err != nil {
 		return nil, fmt.Errorf("detect duplicates of %s: send: %w", addr, err)
 	}
@@ -118,9 +118,4 @@ func duplicate(ctx context.Context, index int, mac net.HardwareAddr, addr netip.
 func ours(mac net.HardwareAddr) bool {
 	links, err := net.Interfaces()
 	return err != nil || slices.ContainsFunc(links, func(i net.Interface) bool { return bytes.Equal(i.HardwareAddr, mac) })
-}
-
-// bigEndian is a 16-bit number in the network's order.
-func bigEndian(n uint16) uint16 {
-	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n))
 }

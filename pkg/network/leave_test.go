@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
 // What is waited for is told while a login pins its NIC. Without the lock the race
@@ -47,7 +48,7 @@ func TestDropDefaults(t *testing.T) {
 		}
 		link := linkOf(t, "a0")
 		for to, metric := range map[string]int{"0.0.0.0/0": 101, "0.0.0.0/1": 101, "128.0.0.0/1": 101} {
-			route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(netip.MustParsePrefix(to)), Priority: metric, Gw: net.IP{10, 2, 0, 1}}
+			route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: rtwatch.IPNet(netip.MustParsePrefix(to)), Priority: metric, Gw: net.IP{10, 2, 0, 1}}
 			if err := netlink.RouteReplace(route); err != nil {
 				t.Fatalf("%s: %v", to, err)
 			}

@@ -97,15 +97,9 @@ func pciAddress(sys, name string) string {
 		return ""
 	}
 	for ; len(path) > 1; path = filepath.Dir(path) {
-		if base := filepath.Base(path); isPCI(base) {
+		if base := filepath.Base(path); isPCIDevice(base) {
 			return base
 		}
 	}
 	return ""
-}
-
-// isPCI tells whether a name in sysfs is a PCI device's: domain, bus, device and
-// function in hex (drivers/pci/probe.c: pci_setup_device).
-func isPCI(name string) bool {
-	return len(name) == 12 && name[4] == ':' && name[7] == ':' && name[10] == '.'
 }

@@ -4,7 +4,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -59,12 +58,6 @@ func linkLocal(mac net.HardwareAddr) net.IP {
 // way (include/uapi/linux/if_link.h: IN6_ADDR_GEN_MODE_EUI64). conf is where
 // it shows the settings of IPv6.
 func generatesEUI64(conf, name string) bool {
-	read := func(file string) string {
-		b, err := os.ReadFile(filepath.Join(conf, name, file))
-		if err != nil {
-			return ""
-		}
-		return strings.TrimSpace(string(b))
-	}
-	return read("addr_gen_mode") == "0" && read("disable_ipv6") == "0"
+	dir := filepath.Join(conf, name)
+	return readAttr(dir, "addr_gen_mode") == "0" && readAttr(dir, "disable_ipv6") == "0"
 }

@@ -170,7 +170,8 @@ func place(dev string) (pci, usb string) {
 	return "", ""
 }
 
-// isPCIDevice tells whether a name of sysfs is a PCI device's: 0000:00:03.0.
+// isPCIDevice tells whether a name of sysfs is a PCI device's: domain, bus, device and
+// function in hex, as in 0000:00:03.0 (drivers/pci/probe.c: pci_setup_device).
 func isPCIDevice(name string) bool {
 	_, _, _, _, ok := pciPlace(name)
 	return ok

@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
 // addRoutes adds those routes of rd.route= that go by a link which has got its
@@ -53,7 +54,7 @@ func goesBy(n bootspec.Net, r bootspec.NetRoute, link netlink.Link, own netip.Pr
 }
 
 func routeOf(r bootspec.NetRoute, link netlink.Link, own netip.Prefix) *netlink.Route {
-	out := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(r.To)}
+	out := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: rtwatch.IPNet(r.To)}
 	if !r.Via.IsValid() {
 		out.Scope = netlink.SCOPE_LINK
 		return out

@@ -54,13 +54,17 @@ func prepare(fd, index int) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
 		return fmt.Errorf("ask for auxiliary data: %w", err)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_IP), Ifindex: index}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: EtherType(unix.ETH_P_IP), Ifindex: index}); err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
 	return nil
 }
 
-func htons(n uint16) uint16 { return n<<8 | n>>8 }
+// EtherType is a protocol of Ethernet in the network's byte order, in which socket(2)
+// and the kernel's struct sockaddr_ll take it (packet(7)).
+func EtherType(n uint16) uint16 {
+	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n))
+}
 
 // clientFilter lets through what goes to UDP port 68 in one piece. Offsets are
 // from the IP header, where a SOCK_DGRAM packet begins.
@@ -97,7 +101,7 @@ func (c *packetConn) Send(message []byte) error {
 		return fmt.Errorf("send: %w", err)
 	}
 	to := &unix.SockaddrLinklayer{
-		Protocol: htons(unix.ETH_P_IP), Ifindex: c.index,
+		Protocol: EtherType(unix.ETH_P_IP), Ifindex: c.index,
 		Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 	}
 	packet := wrap(message)

@@ -215,7 +215,7 @@ func TestFlood(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := errors.Join(netlink.LinkSetUp(b), netlink.AddrDel(a, &netlink.Addr{IPNet: toIPNet(u.Lease.Address)})); err != nil {
+		if err := errors.Join(netlink.LinkSetUp(b), netlink.AddrDel(a, &netlink.Addr{IPNet: rtwatch.IPNet(u.Lease.Address)})); err != nil {
 			t.Fatal(err)
 		}
 		close(hold)

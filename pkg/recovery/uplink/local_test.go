@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
+	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -55,7 +56,7 @@ func TestLocal(t *testing.T) {
 		index := a.Attrs().Index
 		err := errors.Join(netlink.LinkSetUp(a), netlink.LinkSetUp(b),
 			n.addAddress(index, netip.MustParsePrefix("10.0.0.2/24")), n.addAddress(index, netip.MustParsePrefix("fd00::2/64")),
-			netlink.AddrAdd(a, &netlink.Addr{IPNet: toIPNet(netip.MustParsePrefix("fd00::7/64"))})) // its duplicates are looked for
+			netlink.AddrAdd(a, &netlink.Addr{IPNet: rtwatch.IPNet(netip.MustParsePrefix("fd00::7/64"))})) // its duplicates are looked for
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package uplink
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
+	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
 // kernelNIC is the kernel's interfaces by rtnetlink.
@@ -95,7 +95,7 @@ func (kernelNIC) setUp(index int) error { return netlink.LinkSetUp(byIndex(index
 
 // addAddress implements nic.
 func (kernelNIC) addAddress(index int, p netip.Prefix) error {
-	a := &netlink.Addr{IPNet: toIPNet(p)}
+	a := &netlink.Addr{IPNet: rtwatch.IPNet(p)}
 	if p.Addr().Is6() {
 		a.Flags = unix.IFA_F_NODAD // it was ours a moment ago
 	}
@@ -109,7 +109,7 @@ func (kernelNIC) removeAddress(index int, p netip.Prefix) error {
 	if p.Addr().Is4() {
 		defer promoting(index)()
 	}
-	err := netlink.AddrDel(byIndex(index), &netlink.Addr{IPNet: toIPNet(p)})
+	err := netlink.AddrDel(byIndex(index), &netlink.Addr{IPNet: rtwatch.IPNet(p)})
 	if errors.Is(err, unix.EADDRNOTAVAIL) {
 		return nil
 	}
@@ -133,7 +133,7 @@ func promoting(index int) (undo func()) {
 
 // hasRoute implements nic.
 func (kernelNIC) hasRoute(to netip.Prefix, table int) bool {
-	filter := &netlink.Route{Dst: toIPNet(to), Table: inTable(table)}
+	filter := &netlink.Route{Dst: rtwatch.IPNet(to), Table: inTable(table)}
 	list, err := netlink.RouteListFiltered(family(to.Addr().Is6()), filter, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
 	return err != nil || len(list) > 0 // what cannot be seen is not put back
 }
@@ -160,7 +160,7 @@ func (kernelNIC) removeRoute(index int, r dhcp.Route, table int) error {
 }
 
 func toRoute(index int, r dhcp.Route, table int) *netlink.Route {
-	route := &netlink.Route{LinkIndex: index, Dst: toIPNet(r.To), Table: inTable(table)}
+	route := &netlink.Route{LinkIndex: index, Dst: rtwatch.IPNet(r.To), Table: inTable(table)}
 	if r.Via.IsValid() {
 		route.Gw = r.Via.AsSlice()
 		route.Flags = int(netlink.FLAG_ONLINK)
@@ -226,8 +226,4 @@ func (kernelNIC) askAgain(index int) error {
 		}
 	}
 	return nil
-}
-
-func toIPNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
