@@ -23,6 +23,7 @@
 //	pkg/network/linkfile   systemd's .link files, by which NICs get their names
 //	pkg/runstate           all that is written below /run/iscsiroot: values, text, paths
 //	pkg/mounts             the kernel's tables of mounts
+//	pkg/fstypes            the file systems: root or not, how to look, which modules
 //	pkg/initramfs/archive  cpio in the kernel's newc format
 //	pkg/shell/crypt        hashes of passwords
 //	pkg/contain            panics and work that is given up, as errors
@@ -140,9 +141,9 @@
 // with a test in integration/cases_test.go. How steps run is pkg/boot/sequence.
 //
 // A file system: its superblock in pkg/blockdev/linuxfs.go or pkg/blockdev/otherfs.go,
-// with a line in the list of pkg/blockdev/probe.go; its name and the modules it needs in pkg/initramfs/select.go; the types that root may have
-// in pkg/rootfs/filesystems.go; its journal in pkg/switchroot/journal.go and
-// pkg/rootfs/journal.go.
+// with a line in the list of pkg/blockdev/probe.go; its row in pkg/fstypes/fstypes.go: may
+// root be on it, the option that looks without a write, the modules that it needs. What
+// else keeps a journal from being replayed is in pkg/switchroot/journal.go.
 //
 // A status of a login: a constant and a row in pkg/iscsi/status.go with its text, and
 // whether it passes by itself or an administrator has to grant access; what a person can

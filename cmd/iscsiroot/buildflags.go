@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 )
 
@@ -32,7 +33,7 @@ const found = "the host's"
 
 // define defines the options, in the order in which --help shows them.
 func (f *buildFlags) define(cmd *cobra.Command, cfg *initramfs.Config) {
-	fileSystems := strings.Join(initramfs.SupportedFileSystems(), ", ")
+	fileSystems := strings.Join(fstypes.Roots(), ", ")
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVarP(&f.output, "output", "o", "", "write the image to `FILE` (required)")

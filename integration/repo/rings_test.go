@@ -18,6 +18,7 @@ var rings = map[string]int{
 	"pkg/bootspec":          0,
 	"pkg/cmdline":           0,
 	"pkg/contain":           0,
+	"pkg/fstypes":           0,
 	"pkg/glob":              0,
 	"pkg/procstat":          0,
 	"pkg/words":             0,

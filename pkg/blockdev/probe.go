@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 )
 
 // ErrNoFilesystem says that no superblock that we know was found.
@@ -46,10 +48,12 @@ func (f Filesystem) Root() error {
 		"linux_raid_member": "a member of an md array, which is not supported",
 		"swap":              "swap space, no file system",
 		"jbd":               "the journal of an ext file system on another device, which is not supported",
-		"vfat":              "vfat, which cannot hold a root",
 	}[f.Type]
-	if what == "" {
+	switch {
+	case what == "" && fstypes.Of(f.Type).Root:
 		return nil
+	case what == "":
+		what = f.Type + ", which cannot hold a root"
 	}
 	return &UnsupportedError{f.Type, what}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
@@ -224,7 +225,7 @@ func (c *checker) fileSystems(idx *kmod.Index, tree fs.FS) {
 		}
 		return
 	}
-	for _, name := range SupportedFileSystems() {
+	for _, name := range fstypes.Roots() {
 		if _, ok := idx.Resolve("fs-" + name); ok {
 			return
 		}

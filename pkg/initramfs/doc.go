@@ -30,7 +30,7 @@ type Config struct {
 	// "VVVV:DDDD" for a PCI device by vendor and device in hexadecimal. Drivers of network cards, buses and watchdogs among
 	// them are included; there has to be a network card.
 	Devices []string
-	// FileSystems are the root file systems to support; empty means all of SupportedFileSystems.
+	// FileSystems are the root file systems to support; empty means all of fstypes.Roots.
 	FileSystems []string
 	// Network are the kinds of network devices that can be made of cards: "vlan", "bond", "bridge". Those that Policy,
 	// Default or the command line of UKI name come along anyway, and all of them in an image for any card.

@@ -8,23 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
-
-// SupportedFileSystems returns the names that Config.FileSystems takes.
-func SupportedFileSystems() []string {
-	return []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs", "iso9660"}
-}
-
-// helpers are modules that a file system asks the kernel for and says so nowhere in the index; they are taken if the tree
-// has them. iso9660 wants the character set of Joliet names.
-var helpers = map[string][]string{
-	"f2fs":    {"crypto-crc32"},
-	"btrfs":   {"crypto-crc32c", "crypto-xxhash64", "crypto-sha256", "crypto-blake2b-256"},
-	"erofs":   {"crypto-crc32c"},
-	"xfs":     {"crypto-crc32c"},
-	"iso9660": {"nls_utf8", "nls_iso8859_1"},
-}
 
 // needed are modules without which no LUN becomes a disk.
 var needed = []string{"iscsi_tcp", "sd_mod"}
@@ -167,7 +153,7 @@ func foreignPHY(idx *kmod.Index, m kmod.Module) bool {
 // ext4 there is nothing to boot from.
 func selectFileSystems(idx *kmod.Index, wanted []string, warn func(error)) ([]string, error) {
 	if len(wanted) == 0 {
-		for _, name := range SupportedFileSystems() {
+		for _, name := range fstypes.Roots() {
 			if name != "ext4" && len(present(idx, []string{"fs-" + name}, warn)) > 0 {
 				wanted = append(wanted, name)
 			}
@@ -177,8 +163,8 @@ func selectFileSystems(idx *kmod.Index, wanted []string, warn func(error)) ([]st
 	var out []string
 	for _, name := range wanted {
 		name = strings.TrimPrefix(name, "fs-")
-		if !slices.Contains(SupportedFileSystems(), name) {
-			return nil, fmt.Errorf("file system %s: not supported; use one of %s", name, strings.Join(SupportedFileSystems(), ", "))
+		if !fstypes.Of(name).Root {
+			return nil, fmt.Errorf("file system %s: not supported; use one of %s", name, strings.Join(fstypes.Roots(), ", "))
 		}
 		// ext4.ko has the aliases of its two predecessors, and a kernel may have drivers for these instead.
 		alias := "fs-" + name
@@ -189,7 +175,7 @@ func selectFileSystems(idx *kmod.Index, wanted []string, warn func(error)) ([]st
 			return nil, fmt.Errorf("file system: %w", &kmod.NotFoundError{Name: name})
 		}
 		out = append(out, alias)
-		out = append(out, present(idx, helpers[name], warn)...)
+		out = append(out, present(idx, fstypes.Of(name).Modules, warn)...)
 	}
 	return out, nil
 }

@@ -12,12 +12,10 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
-
-// rootTypes are the file systems that a root is found on without being told.
-var rootTypes = []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs", "iso9660"}
 
 // TypesAhead are the file systems whose drivers are loaded while the network comes
 // up: those that rootfstype= names, or the only one that the image holds. Of several
@@ -28,7 +26,7 @@ func TypesAhead(given bootspec.Value[string], modules *kmod.Index) []string {
 		return strings.Split(given.V, ",")
 	}
 	held := map[string]string{} // type by module: ext4 is three
-	for _, t := range rootTypes {
+	for _, t := range fstypes.Roots() {
 		if mods, _ := modules.Resolve("fs-" + t); len(mods) > 0 {
 			held[mods[0].Name] = t
 		}

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
@@ -23,7 +24,7 @@ func (st *Storage) mountVolume(what string, c Volume, cfg switchroot.MountConfig
 		return err
 	}
 	st.Log.Warnf("%s %s (%s): %v: mounted with %s without replaying its journal: recent writes are missing and it may be inconsistent: allow writes at the target once",
-		what, c.Path(), c.FSType, unix.EROFS, switchroot.NoReplay(c.FSType))
+		what, c.Path(), c.FSType, unix.EROFS, fstypes.Of(c.FSType).NoReplay)
 	return switchroot.Mount(without)
 }
 

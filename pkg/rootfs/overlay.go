@@ -6,6 +6,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 )
 
 // checkOverlay stops a boot whose command line asks for a writable layer over
@@ -14,14 +15,9 @@ import (
 // one file system destroy it.
 func (st *Storage) checkOverlay(sys string, root Volume) error {
 	ours := slices.ContainsFunc(st.allDisks(), func(d *blockdev.Device) bool { return root.On(d.Name) })
-	if st.Plan.Overlay == "" || !ours || neverWritten(root.FSType) || readOnly(sys, root.Name) {
+	if st.Plan.Overlay == "" || !ours || fstypes.Of(root.FSType).ReadOnly || readOnly(sys, root.Name) {
 		return nil
 	}
 	return sequence.WithHint(fmt.Errorf("mount %s: %s asks for a writable layer over root, which is not supported, and its LUN can be written to", root.Path(), st.Plan.Overlay),
 		"write-protect the LUN at the target, remove the parameter, or add rd.iscsiroot.ignore=overlay if no other machine has this LUN")
-}
-
-// neverWritten tells the file systems that have no way to be written to.
-func neverWritten(fstype string) bool {
-	return slices.Contains([]string{"squashfs", "erofs", "iso9660"}, fstype)
 }

@@ -1,26 +1,16 @@
 package switchroot
 
-import "strings"
+import (
+	"strings"
 
-// NoReplay returns the option with which a file system is mounted without a
-// replay of its journal, which it does otherwise, also read-only. "": it has no
-// journal, or no such option.
-func NoReplay(fstype string) string {
-	switch fstype {
-	case "ext3", "ext4":
-		return "noload" // fs/ext4/super.c: ext4_param_specs
-	case "xfs", "f2fs":
-		return "norecovery" // fs/xfs/xfs_super.c: xfs_fs_parameters, fs/f2fs/super.c: f2fs_tokens
-	case "btrfs":
-		return "rescue=nologreplay" // fs/btrfs/super.c: btrfs_parameter_rescue
-	}
-	return ""
-}
+	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
+)
 
-// WithoutReplay returns c with that option. ok is false where there is none, c
-// has it or one like it already, or c mounts read-write, which needs the replay.
+// WithoutReplay returns c with the option that keeps its journal from being replayed,
+// which a read-only mount does too. ok is false where there is none, c has it or one
+// like it already, or c mounts read-write, which needs the replay.
 func (c MountConfig) WithoutReplay() (out MountConfig, ok bool) {
-	option := NoReplay(c.FSType)
+	option := fstypes.Of(c.FSType).NoReplay
 	if option == "" || !c.ReadOnly() || forgoesReplay(c.Options) {
 		return c, false
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/u-root/u-root/pkg/mount"
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 )
 
 // Look mounts c read-only, so that not even a journal is replayed, calls f and
@@ -23,7 +25,7 @@ func Look(c MountConfig, f func(dir string) error) error {
 	}
 	defer restore()
 	c.ReadWrite, c.Options = false, "ro"+subvolume(c.Options)
-	if option := NoReplay(c.FSType); option != "" {
+	if option := fstypes.Of(c.FSType).NoReplay; option != "" {
 		c.Options += "," + option
 	}
 	if err := Mount(c); err != nil {

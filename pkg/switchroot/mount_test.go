@@ -145,18 +145,6 @@ func TestLookBusy(t *testing.T) {
 	})
 }
 
-// No file system replays a journal while it is looked at, and none gets an
-// option that it does not know.
-func TestLookOptions(t *testing.T) {
-	for fstype, want := range map[string]string{
-		"ext2": "", "ext3": "noload", "ext4": "noload", "xfs": "norecovery", "btrfs": "rescue=nologreplay", "f2fs": "norecovery", "squashfs": "", "erofs": "", "iso9660": "",
-	} {
-		if got := NoReplay(fstype); got != want {
-			t.Errorf("%s: %q", fstype, got)
-		}
-	}
-}
-
 // A root that cannot be written to and lacks directories is told; one that only
 // lacks /run will do.
 func TestMountPointsReadOnly(t *testing.T) {
