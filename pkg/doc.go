@@ -161,11 +161,10 @@
 // pkg/handover/facts.go; what is read of the root's own configuration is in
 // pkg/handover/survey.go. pkg/status/report.go lists the files for a person.
 //
-// An output of iscsiroot pxe: a file in pkg/netboot, such as pkg/netboot/pxelinux.go,
-// called by Files in pkg/netboot/files.go. A boot loader is in pkg/netboot/dnsmasq.go (who gets which file),
-// pkg/netboot/lacks.go (what has to be fetched) and pkg/netboot/read.go (its name) as well,
-// and how its screen looks in pkg/trial/watch.go. cmd/iscsiroot/pxe.go lists the outputs in
-// its help.
+// An output of iscsiroot pxe: a file in pkg/netboot, such as pkg/netboot/pxelinux.go, called by Files in
+// pkg/netboot/files.go. A boot loader is a row in pkg/netboot/loader.go: its name, who gets
+// which file, what has to be fetched, and how its screen looks. cmd/iscsiroot/pxe.go lists
+// the outputs in its help.
 //
 // LVM, md, multipath, encryption: the format on disk is a package of values in ring 0
 // (pkg/lvm), the ioctls are one of ring 1 (pkg/dm), and a layer in pkg/rootfs, with one

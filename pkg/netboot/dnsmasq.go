@@ -10,14 +10,6 @@ import (
 	"strings"
 )
 
-// Loaders by what dnsmasq calls the client's architecture: 0 is BIOS, 7 and 9 are EFI of x86-64, 11 of arm64
-// (IANA, Processor Architecture Types).
-var bootFiles = map[string]struct{ bios, efi, arm string }{
-	"pxelinux": {"pxelinux.0", "grubx64.efi", "grubaa64.efi"},
-	"grub":     {"grub/i386-pc/core.0", "grubx64.efi", "grubaa64.efi"},
-	"ipxe":     {"undionly.kpxe", "snponly.efi", "snponly.efi"},
-}
-
 // dnsmasq returns a piece of dnsmasq's configuration. A machine whose card has iPXE in its ROM gets no root path with a
 // boot file: iPXE would hook the disk at once, and PXELINUX stand still behind it.
 func (r *Room) dnsmasq(dir string) string {
@@ -26,7 +18,9 @@ func (r *Room) dnsmasq(dir string) string {
 	if err != nil {
 		abs = dir
 	}
-	f := bootFiles[r.Loader]
+	l := r.BootLoader()
+	// The architectures are IANA's Processor Architecture Types: 7 and 9 are EFI of x86-64,
+	// 11 is that of arm64; a machine with BIOS is 0.
 	fmt.Fprintf(&b, `%senable-tftp
 tftp-root=%s
 tftp-no-fail
@@ -38,9 +32,8 @@ dhcp-match=set:arm,option:client-arch,11
 dhcp-boot=tag:!efi,tag:!arm,%s
 dhcp-boot=tag:efi,tag:!arm,%s
 dhcp-boot=tag:arm,%s
-`, written, filepath.Join(abs, tree), f.bios, f.efi, f.arm)
-	if r.Loader == "ipxe" {
-		script := "ipxe/boot.ipxe"
+`, written, filepath.Join(abs, tree), l.bios, l.efi, l.arm)
+	if script := l.script; script != "" {
 		if r.HTTP != "" {
 			script = r.HTTP + "/" + script // the machine's own script is looked for where this one came from
 		}

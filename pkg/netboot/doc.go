@@ -21,7 +21,7 @@ import (
 type Room struct {
 	Server netip.Addr // of TFTP and HTTP, as the machines see it
 	HTTP   string     // URL of the tree, without a slash at the end; empty: iPXE loads by TFTP
-	Loader string     // what dnsmasq hands to machines: pxelinux, ipxe or grub
+	Loader string     // what dnsmasq hands to machines, by its name: see BootLoader
 	Hosts  []Host     // in the order of the file
 }
 

@@ -9,16 +9,6 @@ import (
 	"slices"
 )
 
-// loaderFiles are what machines load first, and where Debian has it.
-var loaderFiles = map[string][]struct{ name, from string }{
-	"pxelinux": {
-		{"pxelinux.0", "/usr/lib/PXELINUX/pxelinux.0 of package pxelinux"},
-		{"ldlinux.c32", "/usr/lib/syslinux/modules/bios/ldlinux.c32 of package syslinux-common"},
-	},
-	"grub": {{"grubx64.efi", "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed of package grub-efi-amd64-signed"}},
-	"ipxe": {{"undionly.kpxe", "/usr/lib/ipxe/undionly.kpxe of package ipxe"}, {"snponly.efi", "/usr/lib/ipxe/snponly.efi of package ipxe"}},
-}
-
 // Need is a file that machines load and that is not ours.
 type Need struct {
 	Path   string // in the tree
@@ -38,7 +28,7 @@ func (r *Room) Needs() []Need {
 		add(Need{h.Kernel, "copy the kernel to it", false})
 		add(Need{h.Initrd, "build it with iscsiroot build", false})
 	}
-	for _, f := range loaderFiles[r.Loader] {
+	for _, f := range r.BootLoader().needs {
 		add(Need{f.name, "copy " + f.from, true})
 	}
 	return out

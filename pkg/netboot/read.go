@@ -47,7 +47,7 @@ func parse(name string, data []byte, secrets secretFunc) (*Room, error) {
 	if len(r.errs) > 0 {
 		return nil, errors.Join(r.errs...)
 	}
-	room := &Room{Loader: "pxelinux"}
+	room := &Room{Loader: loaders[0].Name}
 	r.top(doc.top, room)
 	r.known(doc.defaults, "", "defaults")
 	if len(doc.hosts) == 0 {
@@ -85,8 +85,8 @@ func (r *reader) top(s section, room *Room) {
 			}
 			room.HTTP = strings.TrimSuffix(one, "/")
 		case "loader":
-			if !slices.Contains([]string{"pxelinux", "ipxe", "grub"}, one) {
-				r.failf(f.line, "", key, "use pxelinux, ipxe or grub")
+			if _, ok := findLoader(one); !ok {
+				r.failf(f.line, "", key, "use %s", loaderNames())
 			}
 			room.Loader = one
 		default:

@@ -23,9 +23,9 @@ var models = []struct{ driver, model string }{
 	{"e100", "i82557b"},
 }
 
-// machine describes the machine: a PC that boots from its card, by EFI if its loader is GRUB.
+// machine describes the machine: a PC that boots from its card, by EFI if its loader is one for EFI.
 func (b *bench) machine() (lab.MachineConfig, error) {
-	efi := b.Room.Loader == "grub"
+	efi := b.Room.BootLoader().EFI
 	model, err := b.model(efi)
 	if err != nil {
 		return lab.MachineConfig{}, err

@@ -36,11 +36,11 @@ func (b *bench) writeTree() (dir string, err error) {
 	return dir, b.link(room.Needs(), filepath.Join(dir, "tftp"))
 }
 
-// link brings what is not pxe's into the tree. QEMU's cards have iPXE in their ROMs.
+// link brings what is not pxe's into the tree.
 func (b *bench) link(needs []netboot.Need, tree string) error {
 	var missing []error
 	for _, n := range needs {
-		if n.Loader && b.Room.Loader == "ipxe" {
+		if n.Loader && b.Room.BootLoader().InROM {
 			continue
 		}
 		source, err := filepath.Abs(filepath.Join(b.Dir, "tftp", n.Path))

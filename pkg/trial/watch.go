@@ -27,17 +27,12 @@ const own = `\n(?:\[ *\d+\.\d+\] systemd\[1\]|[^\[\n]|\[ *[^ \d\n])[^\n]*\n`
 
 // marks are the ends of the stages, in order.
 func (b *bench) marks() []mark {
-	loader := map[string]string{
-		"pxelinux": `PXELINUX \d`,
-		"ipxe":     `Open Source Network Boot Firmware`,
-		"grub":     `Welcome to GRUB`,
-	}
 	last := own
 	if b.Expect != "" {
 		last = regexp.QuoteMeta(b.Expect)
 	}
 	return []mark{
-		{"firmware", loader[b.Room.Loader]},
+		{"firmware", b.Room.BootLoader().Banner},
 		{"loader", `Linux version `},
 		{"kernel", `Run /init as init process`},
 		{"init", `: starting \S+ after [\d.]+ s`},
