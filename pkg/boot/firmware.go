@@ -78,7 +78,7 @@ func lowFirmware(sys fs.FS, line cmdline.Line) (*ibft.Table, []string) {
 	if release, err := modload.Release(); err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), driverPatience)
 		defer cancel()
-		if loader, _, err := modload.Open("/", release, line, nil); err == nil {
+		if loader, _, err := modload.Open("/", release, bootspec.ParseModules(line), nil); err == nil {
 			_ = loader.Load(ctx, "iscsi_ibft") // without it there is the memory itself
 		}
 	}

@@ -57,7 +57,7 @@ type Machine struct {
 // pointers, because a retry at the shell changes the plan.
 func (m *Machine) wire() {
 	m.drivers = drivers.New(drivers.Config{
-		Log: m.Log, Plan: &m.Plan, Params: &m.params, Up: &m.up,
+		Log: m.Log, Plan: &m.Plan, Up: &m.up,
 		Uevents: func() *uevent.Listener { return m.Uevents },
 	})
 	m.netup = netup.New(netup.Config{Log: m.Log, Plan: &m.Plan, Up: &m.up, Drivers: m.drivers})

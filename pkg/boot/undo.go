@@ -21,9 +21,9 @@ import (
 // prepare takes a new plan up and undoes what stands in the way of steps that
 // are done again, the last one first.
 func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string) []string {
-	old, before := m.Plan, m.params
+	old := m.Plan
 	m.params, m.Plan = line, plan
-	m.drivers.Reopen(before)
+	m.drivers.Reopen(old.Modules)
 	redone := func(step string) bool { return slices.Contains(again, step) && m.progress.Done(step) }
 	if redone("mount") {
 		m.unmountRoot()

@@ -76,6 +76,7 @@ func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) {
 			became = answered // by the word before it: it may be its secret
 		case !known:
 			became = ps.foreign(p)
+			ps.foreignModules(p)
 		case row.Value != "" && row.Value[0] != '[' && !p.HasValue:
 			ps.faults.add(row.Key, valueOf(row, target, p), &ParamError{Param: p, Cause: "it has no value", Write: p.Key + "=" + row.Value})
 		default:

@@ -249,10 +249,6 @@ func (ps *parser) debug(p cmdline.Param) error {
 	return nil
 }
 
-// modules leaves the parameters of modules to package modload, which has the
-// index to read them by.
-func (ps *parser) modules(cmdline.Param) error { return nil }
-
 func (ps *parser) watchdog(p cmdline.Param) error {
 	set(ps, &ps.plan.Policy.Watchdog, !off(p.Value), p)
 	return nil

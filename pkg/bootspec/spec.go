@@ -58,6 +58,8 @@ type Plan struct {
 	MACNames bool
 	// Credentials are what the image's file holds; the caller reads it.
 	Credentials []Credential
+	// Modules are what the parameters have for kernel modules.
+	Modules Modules
 	// Ignore lists kinds of words, with commas, that are known to do nothing here.
 	Ignore Value[string]
 	// Overlay names the words that ask for a writable layer over root, which is not

@@ -139,7 +139,7 @@ func policyParameters() []Parameter {
 		{"rd.break", nil, "[STEP]", "open a shell before the step; without a step, before switch-root", (*parser).breakpoint},
 		{"rd.shell", nil, "[PATH|0]", "open a shell when a step fails permanently: the built-in one, or that of the image at PATH", (*parser).shell},
 		{"rd.shell.password", nil, "HASH", "password that the shell asks for first, as mkpasswd -m sha-512 or openssl passwd -6 writes it; only in the image's policy, /etc/iscsiroot/policy", (*parser).password},
-		{"modprobe.blacklist", nil, "NAME[,NAME]", "load these modules for no device; may be repeated, like the next four", (*parser).modules},
+		{"modprobe.blacklist", also("blacklist"), "NAME[,NAME]", "load these modules for no device; may be repeated, like the next four", (*parser).modules},
 		{"module_blacklist", nil, "NAME[,NAME]", "the kernel's: never load these modules", (*parser).modules},
 		{"rd.driver.pre", nil, "NAME[,NAME]", "load these modules before all others", (*parser).modules},
 		{"rd.driver.post", nil, "NAME[,NAME]", "load these modules after all others", (*parser).modules},

@@ -295,11 +295,11 @@ var goods = []good{
 	{"rd.shell.password", "$6$salt$sum", func(p *bootspec.Plan, _ string) { // see TestPolicy
 		p.Warnings = []string{"rd.shell.password= is valid only in the image's policy, /etc/iscsiroot/policy: it is ignored"}
 	}},
-	{"modprobe.blacklist", "a,b", nothing},
-	{"module_blacklist", "a", nothing},
-	{"rd.driver.pre", "a", nothing},
-	{"rd.driver.post", "a", nothing},
-	{"rd.driver.blacklist", "a", nothing},
+	{"modprobe.blacklist", "a,b", modules(bootspec.Modules{Blacklist: []string{"a", "b"}})},
+	{"module_blacklist", "a", modules(bootspec.Modules{Never: []string{"a"}})},
+	{"rd.driver.pre", "a", modules(bootspec.Modules{Pre: []string{"a"}})},
+	{"rd.driver.post", "a", modules(bootspec.Modules{Post: []string{"a"}, Blacklist: []string{"a"}})},
+	{"rd.driver.blacklist", "a", modules(bootspec.Modules{Blacklist: []string{"a"}})},
 	{"rd.watchdog", "-", watchdog(true)},
 	{"rd.watchdog", "0", watchdog(false)},
 	{"rd.debug", "-", debug(true)},
@@ -310,6 +310,10 @@ var goods = []good{
 	{"rd.iscsiroot.ignore", "overlay,lvm", func(p *bootspec.Plan, source string) { p.Ignore = from("overlay,lvm", source) }},
 	{"panic", "30", name(kernelPanic, "30")},
 	{"panic", "-1", name(kernelPanic, "-1")},
+}
+
+func modules(want bootspec.Modules) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, _ string) { p.Modules = want }
 }
 
 // Every good value under every name of its parameter.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
 // bootTree is a tree as an image can hold it: real files at the paths that are the keys, and an index.
@@ -35,7 +35,7 @@ func bootTree(t *testing.T, files map[string]string, index map[string]string) (r
 func open(t *testing.T, root string) (*Loader, *fakeKernel) {
 	t.Helper()
 	log := &testLog{}
-	l, _, err := Open(root, release61, cmdline.Line{}, log)
+	l, _, err := Open(root, release61, bootspec.Modules{}, log)
 	if err != nil || len(log.warnings) > 0 {
 		t.Fatalf("%v, warnings %q", err, log.warnings)
 	}

@@ -32,7 +32,7 @@ func Modprobe(args []string) error {
 		text = nil // /proc is not mounted yet
 	}
 	line, _ := bootspec.Gather(os.DirFS("/"), cmdline.Parse(string(text))) // PID 1 has shown the warnings
-	l, _, err := Open("/", release, line, nil)
+	l, _, err := Open("/", release, bootspec.ParseModules(line), nil)
 	if err != nil {
 		return err
 	}

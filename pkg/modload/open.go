@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
-	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
@@ -23,12 +24,12 @@ func (silent) Warnf(string, ...any)  {}
 func (silent) Debugf(string, ...any) {}
 
 // Open finds the modules of a kernel release in the file system at root, normally "/", and returns what loads them, as
-// modprobe.d(5) and the command line want it. The tree is lib/modules/RELEASE or usr/lib/modules/RELEASE, with an index
+// modprobe.d(5) and the parameters want it. The tree is lib/modules/RELEASE or usr/lib/modules/RELEASE, with an index
 // or without, and the module files directly above it; else all of those in lib/modules or usr/lib/modules. log gets what is wrong with the tree as
 // warnings, and all else as Options.Debugf does; it may be nil.
 //
 // Modules that are all of other releases are a *kmod.ReleaseError. No modules at all are no error: the index is empty.
-func Open(root, release string, line cmdline.Line, log Logger) (*Loader, *kmod.Index, error) {
+func Open(root, release string, given bootspec.Modules, log Logger) (*Loader, *kmod.Index, error) {
 	if log == nil {
 		log = silent{}
 	}
@@ -36,19 +37,24 @@ func Open(root, release string, line cmdline.Line, log Logger) (*Loader, *kmod.I
 	if err != nil {
 		return nil, nil, err
 	}
-	choices := ParseLine(line)
 	config := kmod.ReadConfig(os.DirFS(root), func(err error) { log.Debugf("%v", err) })
-	for _, name := range choices.Blacklist {
+	for _, name := range given.Blacklist {
 		config.Blacklist[name] = true
 	}
 	// The kernel takes the last of two values: the command line is written for this boot, the files are in the image.
-	for name, params := range choices.Params {
+	for name, params := range given.Params {
 		config.Params[name] = joinParams(config.Params[name], params)
 	}
 	idx = idx.WithConfig(config)
-	opts := Options{Params: config.Params, Never: choices.Never, Release: release, Debugf: log.Debugf}
+	opts := Options{Params: config.Params, Never: given.Never, Release: release, Debugf: log.Debugf}
 	return New(idx, dir, opts), idx, nil
 }
+
+// joinParams puts parameters behind others.
+func joinParams(a, b string) string { return strings.TrimSpace(a + " " + b) }
+
+// normalise writes a module name as the kernel compares it.
+func normalise(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
 // openTree finds the tree and its index.
 func openTree(root, release string, note func(error)) (dir string, idx *kmod.Index, err error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
@@ -60,8 +61,8 @@ func TestOpenFlatAndPacked(t *testing.T) {
 	})
 	writeFile(t, filepath.Join(root, "etc/modprobe.d/a.conf"), "options ext4 a=1\nblacklist crc32c-intel\ninstall x y\n")
 	log := &testLog{}
-	line := cmdline.Parse("ext4.b=2 modprobe.blacklist=failover,virtio-net rd.driver.post=jbd2")
-	l, idx, err := Open(root, release61, line, log)
+	given := bootspec.ParseModules(cmdline.Parse("ext4.b=2 modprobe.blacklist=failover,virtio-net rd.driver.post=jbd2"))
+	l, idx, err := Open(root, release61, given, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func TestOpenOtherRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	for root, held := range map[string]string{flat: release61, other: "5.10.0"} {
-		_, _, err := Open(root, "6.9.9", cmdline.Line{}, nil)
+		_, _, err := Open(root, "6.9.9", bootspec.Modules{}, nil)
 		var e *kmod.ReleaseError
 		if !errors.As(err, &e) || e.Running != "6.9.9" || strings.Join(e.Held, " ") != held {
 			t.Errorf("%s: %v", held, err)
@@ -112,7 +113,7 @@ func TestOpenOtherRelease(t *testing.T) {
 
 func TestOpenNothing(t *testing.T) {
 	root := t.TempDir()
-	l, idx, err := Open(root, "6.1.0", cmdline.Line{}, nil)
+	l, idx, err := Open(root, "6.1.0", bootspec.Modules{}, nil)
 	if err != nil || len(idx.Modules()) != 0 {
 		t.Fatalf("%v, %v", idx, err)
 	}
@@ -127,41 +128,11 @@ func TestOpenDamagedSaysSo(t *testing.T) {
 	dir := filepath.Join(root, "lib/modules/6.1.0")
 	writeFile(t, filepath.Join(dir, "modules.dep"), "a.ko:\ngarbage\n")
 	log := &testLog{}
-	if _, idx, err := Open(root, "6.1.0", cmdline.Line{}, log); err != nil || len(idx.Modules()) != 1 {
+	if _, idx, err := Open(root, "6.1.0", bootspec.Modules{}, log); err != nil || len(idx.Modules()) != 1 {
 		t.Errorf("%v, %v", idx, err)
 	}
 	want := []string{"modules: read modules.dep: line 2: no colon after the path of a module"}
 	if diff := cmp.Diff(want, log.warnings); diff != "" {
 		t.Error(diff)
 	}
-}
-
-func TestParseLine(t *testing.T) {
-	got := ParseLine(cmdline.Parse("modprobe.blacklist=a-b,c, module_blacklist=n rd.driver.blacklist=c,d blacklist=e " +
-		"rd.driver.pre=p,q-r rd.driver.pre=p rd.driver.post=z e1000.debug=16 module-blacklist=m -- rd.driver.pre=no"))
-	got.Params = map[string]string{"e1000": got.Params["e1000"]}
-	want := Choices{
-		Params:    map[string]string{"e1000": "debug=16"},
-		Blacklist: []string{"a_b", "c", "d", "e", "z"},
-		Never:     []string{"n", "m"},
-		Pre:       []string{"p", "q_r"},
-		Post:      []string{"z"},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-func FuzzParseLine(f *testing.F) {
-	f.Add("modprobe.blacklist=a,b rd.driver.pre=c rd.driver.post=,d module_blacklist=e x.y=z")
-	f.Fuzz(func(t *testing.T, text string) {
-		c := ParseLine(cmdline.Parse(text))
-		for _, list := range [][]string{c.Blacklist, c.Never, c.Pre, c.Post} {
-			for _, name := range list {
-				if name == "" || strings.ContainsAny(name, "-,") {
-					t.Errorf("name %q", name)
-				}
-			}
-		}
-	})
 }

@@ -1,11 +1,12 @@
 package drivers
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
 // Changed names the steps that must be done again because of the words
@@ -15,7 +16,8 @@ func (d *Drivers) Changed(line cmdline.Line) []string {
 	if d.index == nil {
 		return nil // the step modules is still to come
 	}
-	before, after := modload.ParseLine(*d.Params), modload.ParseLine(line)
+	before, after := d.Plan.Modules, bootspec.ParseModules(line)
+	before.Params = maps.Clone(before.Params)
 	for name := range after.Params {
 		if _, _, ok := d.index.Lookup(name); !ok { // such as rd, of rd.timeout=
 			delete(before.Params, name)
@@ -35,8 +37,8 @@ func (d *Drivers) Changed(line cmdline.Line) []string {
 
 // Reopen gives the modules that are not loaded yet their new
 // parameters; nothing else is at work on the loader but loads, which keep theirs.
-func (d *Drivers) Reopen(before cmdline.Line) {
-	if d.loader == nil || reflect.DeepEqual(modload.ParseLine(before), modload.ParseLine(*d.Params)) {
+func (d *Drivers) Reopen(before bootspec.Modules) {
+	if d.loader == nil || reflect.DeepEqual(before, d.Plan.Modules) {
 		return // the step modules makes it, or it is right
 	}
 	if err := d.openLoader(); err != nil {

@@ -50,7 +50,7 @@ func (d *Drivers) newColdplug() *coldplug {
 			return out
 		},
 		load:    d.loader.Load,
-		post:    modload.ParseLine(d.words()).Post,
+		post:    d.Plan.Modules.Post,
 		log:     d.Log,
 		loads:   &d.loads,
 		settled: make(chan struct{}),

@@ -14,7 +14,6 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
-	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
@@ -24,10 +23,9 @@ import (
 // Config is what the stage gets.
 type Config struct {
 	Log sequence.Logger
-	// Plan and Params are what the machine was asked for. They change only while no
-	// step runs: with a retry at the shell.
-	Plan   *bootspec.Plan
-	Params *cmdline.Line
+	// Plan is what the machine was asked for. It changes only while no step runs: with
+	// a retry at the shell.
+	Plan *bootspec.Plan
 	// Up is set while the network is up: no driver of a NIC is waited for then.
 	Up *sequence.Flag
 	// Uevents returns the listener of this run of the steps.
@@ -63,7 +61,7 @@ func (d *Drivers) Open(ctx context.Context) error {
 	if len(d.index.Modules()) == 0 {
 		d.Log.Warnf("the image holds no modules for kernel %s: all drivers must be built in", d.release)
 	}
-	d.loadListed(ctx, modload.ParseLine(d.words()).Pre)
+	d.loadListed(ctx, d.Plan.Modules.Pre)
 	return nil
 }
 
@@ -72,7 +70,7 @@ func (d *Drivers) Release() string { return d.release }
 
 // openLoader makes the loader anew, by what the parameters say now.
 func (d *Drivers) openLoader() (err error) {
-	if d.loader, d.index, err = modload.Open("/", d.release, d.words(), d.Log); err != nil {
+	if d.loader, d.index, err = modload.Open("/", d.release, withoutBonds(d.Plan.Modules), d.Log); err != nil {
 		return err
 	}
 	if d.Plan.Policy.Debug.V {

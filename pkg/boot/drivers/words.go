@@ -1,16 +1,10 @@
 package drivers
 
-import "github.com/iscsiroot/iscsiroot/pkg/cmdline"
-
-// words are what the command line, the image's files and the shell say,
-// in the order in which later ones win: that of all other parameters.
-func (d *Drivers) words() cmdline.Line { return withoutBonds(*d.Params) }
+import "github.com/iscsiroot/iscsiroot/pkg/bootspec"
 
 // withoutBonds keeps the module bonding from making a bond0 of its own
-// (drivers/net/bonding/bond_main.c: max_bonds), unless the line has the number: the
-// last one is used.
-func withoutBonds(line cmdline.Line) cmdline.Line {
-	none := cmdline.Param{Key: "bonding.max_bonds", Value: "0", HasValue: true}
-	line.Params = append([]cmdline.Param{none}, line.Params...)
-	return line
+// (drivers/net/bonding/bond_main.c: max_bonds), unless a parameter has the number: the
+// last value is used.
+func withoutBonds(given bootspec.Modules) bootspec.Modules {
+	return given.WithDefault("bonding", "max_bonds=0")
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
-	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
+
+const goodLine = "iscsi_i=iqn.2007-01.com.example:a iscsi_i_ip=10.0.0.2/24 iscsi_t=iqn.2007-01.com.example:b iscsi_a=10.0.0.1"
 
 // What the image's files, the command line and the shell say of modules reaches
 // the loader, in the order in which the kernel takes the last one.
@@ -25,19 +26,19 @@ func TestModuleWords(t *testing.T) {
 	for _, tt := range []struct {
 		name, line, shell string
 		files             map[string]string
-		want              modload.Choices
+		want              bootspec.Modules
 	}{
-		{"none", "quiet", "", nil, modload.Choices{}},
-		{"line", "e1000.debug=1 modprobe.blacklist=a", "", nil, modload.Choices{
+		{"none", "quiet", "", nil, bootspec.Modules{}},
+		{"line", "e1000.debug=1 modprobe.blacklist=a", "", nil, bootspec.Modules{
 			Params: map[string]string{"e1000": "debug=1"}, Blacklist: []string{"a"},
 		}},
-		{"policy wins over the line", "e1000.debug=1 module_blacklist=a", "", map[string]string{policy: "e1000.debug=2 module_blacklist=b"}, modload.Choices{
+		{"policy wins over the line", "e1000.debug=1 module_blacklist=a", "", map[string]string{policy: "e1000.debug=2 module_blacklist=b"}, bootspec.Modules{
 			Params: map[string]string{"e1000": "debug=1 debug=2"}, Never: []string{"a", "b"},
 		}},
-		{"the line wins over the default", "e1000.debug=1", "", map[string]string{defaults: "e1000.debug=2 rd.driver.pre=c", dracut: "e1000.debug=3 rd.driver.post=d"}, modload.Choices{
+		{"the line wins over the default", "e1000.debug=1", "", map[string]string{defaults: "e1000.debug=2 rd.driver.pre=c", dracut: "e1000.debug=3 rd.driver.post=d"}, bootspec.Modules{
 			Params: map[string]string{"e1000": "debug=2 debug=3 debug=1"}, Pre: []string{"c"}, Post: []string{"d"}, Blacklist: []string{"d"},
 		}},
-		{"the shell is the last", "e1000.debug=1", "e1000.debug=4 rd.driver.blacklist=f", map[string]string{policy: "e1000.debug=2"}, modload.Choices{
+		{"the shell is the last", "e1000.debug=1", "e1000.debug=4 rd.driver.blacklist=f", map[string]string{policy: "e1000.debug=2"}, bootspec.Modules{
 			Params: map[string]string{"e1000": "debug=1 debug=2 debug=4"}, Blacklist: []string{"f"},
 		}},
 	} {
@@ -46,17 +47,18 @@ func TestModuleWords(t *testing.T) {
 			fsys[name] = &fstest.MapFile{Data: []byte(text)}
 		}
 		params, _ := bootspec.Gather(fsys, cmdline.Parse(tt.line))
-		d := New(Config{Params: &params})
 		if tt.shell != "" {
 			params = bootspec.Add(params, cmdline.Parse(tt.shell), bootspec.FromShell)
 		}
-		got := modload.ParseLine(d.words())
+		plan, err := bootspec.Parse(bootspec.Add(params, cmdline.Parse(goodLine), bootspec.FromPolicy))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := withoutBonds(plan.Modules)
 		if got.Params["bonding"] != "max_bonds=0" {
 			t.Errorf("%s: bonding makes devices: %q", tt.name, got.Params["bonding"])
 		}
-		for _, name := range []string{"bonding", "modprobe", "rd"} { // the last two are no modules
-			delete(got.Params, name)
-		}
+		delete(got.Params, "bonding")
 		if tt.want.Params == nil {
 			tt.want.Params = map[string]string{}
 		}
@@ -85,7 +87,7 @@ func TestChangedModules(t *testing.T) {
 		{"rd.timeout=60", false, ""},
 	} {
 		params := cmdline.Parse("rd.timeout=30")
-		d := New(Config{Params: &params, Up: &sequence.Flag{}})
+		d := New(Config{Plan: &bootspec.Plan{Modules: bootspec.ParseModules(params)}, Up: &sequence.Flag{}})
 		d.index = index
 		if tt.up {
 			d.Up.Set()

@@ -17,7 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
@@ -39,7 +39,7 @@ func loadModules(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	loader, _, err := modload.Open("/", release, cmdline.Line{}, nil)
+	loader, _, err := modload.Open("/", release, bootspec.Modules{}, nil)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
@@ -56,7 +56,7 @@ func prepare() error {
 	if err != nil {
 		return err
 	}
-	loader, _, err := modload.Open("/", release, cmdline.Line{}, nil)
+	loader, _, err := modload.Open("/", release, bootspec.Modules{}, nil)
 	if err != nil {
 		return err
 	}
