@@ -149,15 +149,21 @@ func (ps *parser) wait(p cmdline.Param) error {
 		set(ps, &ps.plan.Root.Wait, Forever, p)
 		return nil
 	}
-	return ps.seconds(&ps.plan.Root.Wait, p)
+	return ps.seconds(&ps.plan.Root.Wait, p, secondsForm)
 }
 
-func (ps *parser) delay(p cmdline.Param) error { return ps.seconds(&ps.plan.Root.Delay, p) }
+func (ps *parser) delay(p cmdline.Param) error {
+	return ps.seconds(&ps.plan.Root.Delay, p, secondsForm)
+}
 
-func (ps *parser) seconds(dst *Value[time.Duration], p cmdline.Param) error {
+// secondsForm is what to write for a time.
+const secondsForm = "a number of seconds"
+
+// seconds takes a time; form is what to write in its place if it is none.
+func (ps *parser) seconds(dst *Value[time.Duration], p cmdline.Param, form string) error {
 	n, err := strconv.ParseUint(p.Value, 10, 31)
 	if err != nil {
-		return bad(p, "this is not a time", "a number of seconds")
+		return bad(p, "this is not a time", form)
 	}
 	set(ps, dst, time.Duration(n)*time.Second, p)
 	return nil

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
@@ -196,19 +195,15 @@ func (ps *parser) lun(p cmdline.Param) error {
 	return nil
 }
 
-func (ps *parser) timeout(p cmdline.Param) error { return ps.limit(&ps.plan.Policy.Timeout, p) }
+// limitForm is what to write for a time that is a limit.
+const limitForm = "a number of seconds, 0 for no limit"
 
-func (ps *parser) shutdownTimeout(p cmdline.Param) error {
-	return ps.limit(&ps.plan.Policy.ShutdownTimeout, p)
+func (ps *parser) timeout(p cmdline.Param) error {
+	return ps.seconds(&ps.plan.Policy.Timeout, p, limitForm)
 }
 
-func (ps *parser) limit(dst *Value[time.Duration], p cmdline.Param) error {
-	n, err := strconv.ParseUint(p.Value, 10, 31)
-	if err != nil {
-		return bad(p, "this is not a time", "a number of seconds, 0 for no limit")
-	}
-	set(ps, dst, time.Duration(n)*time.Second, p)
-	return nil
+func (ps *parser) shutdownTimeout(p cmdline.Param) error {
+	return ps.seconds(&ps.plan.Policy.ShutdownTimeout, p, limitForm)
 }
 
 func (ps *parser) emergency(p cmdline.Param) error {

@@ -3,7 +3,6 @@
 package initramfs
 
 import (
-	"fmt"
 	"path"
 	"strings"
 
@@ -18,13 +17,9 @@ type below struct {
 }
 
 func openBelow(name string) (*below, error) {
-	data, err := readImage(name)
+	data, t, err := readTree(name)
 	if err != nil {
 		return nil, err
-	}
-	t, err := archive.Read(data, archive.DefaultLimits)
-	if err != nil {
-		return nil, fmt.Errorf("read image %s: %w", name, err)
 	}
 	return &below{data, t}, nil
 }

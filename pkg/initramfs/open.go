@@ -14,15 +14,21 @@ const maxImageFile = 2 << 30
 
 // Open reads an image from a file.
 func Open(name string) (*archive.Tree, error) {
+	_, t, err := readTree(name)
+	return t, err
+}
+
+// readTree returns the bytes of an image and what is in it.
+func readTree(name string) ([]byte, *archive.Tree, error) {
 	data, err := readImage(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t, err := archive.Read(data, archive.DefaultLimits)
 	if err != nil {
-		return nil, fmt.Errorf("read image %s: %w", name, err)
+		return nil, nil, fmt.Errorf("read image %s: %w", name, err)
 	}
-	return t, nil
+	return data, t, nil
 }
 
 // readImage returns the bytes of an image.

@@ -2,11 +2,12 @@ package lab
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
 // Tap is the host side of a virtual wire: QEMU holds the other end.
@@ -32,8 +33,7 @@ func (ns *Namespace) AddTap(name string, addrs ...netip.Prefix) (*Tap, error) {
 
 // hostAddr skips duplicate address detection: a listener could not bind the address for a second or two.
 func hostAddr(p netip.Prefix) *netlink.Addr {
-	bits := p.Addr().BitLen()
-	addr := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), bits)}}
+	addr := &netlink.Addr{IPNet: rtwatch.IPNet(p)}
 	if p.Addr().Is6() {
 		addr.Flags = unix.IFA_F_NODAD
 	}

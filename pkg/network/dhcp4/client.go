@@ -56,28 +56,6 @@ type Conn interface {
 	Close() error
 }
 
-// NoLeaseError says that no server gave an address.
-type NoLeaseError struct {
-	Interface string
-	Sent      int           // messages
-	Elapsed   time.Duration // since the first
-	// Heard is what came and was not usable, the last of it.
-	Heard string
-	Err   error // why it ended
-}
-
-// Error implements error.
-func (e *NoLeaseError) Error() string {
-	s := fmt.Sprintf("no DHCP server answers on %s (%d requests in %s)", e.Interface, e.Sent, e.Elapsed.Round(time.Second))
-	if e.Heard != "" {
-		s = fmt.Sprintf("no lease by DHCP on %s (%d requests in %s): %s", e.Interface, e.Sent, e.Elapsed.Round(time.Second), e.Heard)
-	}
-	return s
-}
-
-// Unwrap returns why it ended: the context's error or the socket's.
-func (e *NoLeaseError) Unwrap() error { return e.Err }
-
 // ErrRefused says that the server refused to extend a lease: the address may
 // not be used any more.
 var ErrRefused = errors.New("the DHCP server refused the address")
@@ -111,7 +89,7 @@ func newClient(conn Conn, cfg Config) (*client, error) {
 // Acquire gets a lease: it discovers servers, takes the first usable offer and
 // requests it (RFC 2131 section 4.4.1, without the wait before the first
 // message, which everybody leaves out). It begins again when the server takes
-// its offer back, and goes on until ctx ends, when it returns a *NoLeaseError.
+// its offer back, and goes on until ctx ends, when it returns a *dhcp.NoLeaseError.
 // It closes conn.
 func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	defer conn.Close()
@@ -153,7 +131,7 @@ func (c *client) fail(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err() // what closed the socket
 	}
-	return &NoLeaseError{Interface: c.cfg.Interface, Sent: c.sent, Elapsed: time.Since(c.begun), Heard: c.heard, Err: err}
+	return &dhcp.NoLeaseError{Protocol: "DHCP", Interface: c.cfg.Interface, Sent: c.sent, Elapsed: time.Since(c.begun), Heard: c.heard, Err: err}
 }
 
 // report tells the user.

@@ -195,7 +195,7 @@ func TestAcquire(t *testing.T) {
 // says in the message for how long it has.
 func TestSilence(t *testing.T) {
 	run(t, dhcp4.Config{}, time.Minute, func(*dhcpv4.DHCPv4) []timed { return nil }, func(_ dhcp.Lease, err error, s *script, reports []string) {
-		var e *dhcp4.NoLeaseError
+		var e *dhcp.NoLeaseError
 		if !errors.As(err, &e) || !errors.Is(err, context.DeadlineExceeded) || e.Elapsed != time.Minute {
 			t.Errorf("error %v", err)
 		}
@@ -304,7 +304,7 @@ func TestSendErrors(t *testing.T) {
 			s := newScript(func(*dhcpv4.DHCPv4) []timed { return nil })
 			s.fail = e
 			_, err := dhcp4.Acquire(ctx, s, dhcp4.Config{Interface: "eth0", MAC: mac(), SinceBoot: sinceBoot})
-			var none *dhcp4.NoLeaseError
+			var none *dhcp.NoLeaseError
 			if !errors.As(err, &none) || errors.Is(err, unix.ENXIO) != (e == unix.ENXIO) || (none.Sent == 1) != (e == unix.ENXIO) {
 				t.Errorf("%v: %v", e, err)
 			}

@@ -17,7 +17,7 @@ import (
 
 // Renew asks the server of a lease to extend it, until ctx ends; it is time for
 // that from l.Obtained + l.Renew on. The interface has the address. The error is
-// ErrRefused if the address may not be used any more, else a *NoLeaseError.
+// ErrRefused if the address may not be used any more, else a *dhcp.NoLeaseError.
 func Renew(ctx context.Context, cfg Config, l dhcp.Lease) (dhcp.Lease, error) {
 	conn, err := openUDP(cfg.Interface, l.Server)
 	if err != nil {

@@ -184,7 +184,7 @@ func (w *wire) extend(t *testing.T, l dhcp.Lease, d *lab.Dnsmasq) {
 func TestNoServer(t *testing.T) {
 	w := newWire(t)
 	_, err := w.acquire(t, w.config(), 300*time.Millisecond)
-	var none *dhcp4.NoLeaseError
+	var none *dhcp.NoLeaseError
 	if !errors.As(err, &none) || !errors.Is(err, context.DeadlineExceeded) || none.Sent != 1 ||
 		!strings.HasPrefix(err.Error(), "no DHCP server answers on eth0 (1 requests in ") {
 		t.Errorf("error %v", err)

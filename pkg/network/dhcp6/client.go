@@ -49,27 +49,6 @@ type Conn interface {
 	Close() error
 }
 
-// NoLeaseError says that no server answered as was asked.
-type NoLeaseError struct {
-	Interface string
-	Sent      int           // messages
-	Elapsed   time.Duration // since the first
-	Heard     string        // what came and was of no use, the last of it
-	Err       error         // why it ended
-}
-
-// Error implements error.
-func (e *NoLeaseError) Error() string {
-	s := fmt.Sprintf("no DHCPv6 server answers on %s (%d requests in %s)", e.Interface, e.Sent, e.Elapsed.Round(time.Second))
-	if e.Heard != "" {
-		s = fmt.Sprintf("no lease by DHCPv6 on %s (%d requests in %s): %s", e.Interface, e.Sent, e.Elapsed.Round(time.Second), e.Heard)
-	}
-	return s
-}
-
-// Unwrap returns why it ended: the context's error or the socket's.
-func (e *NoLeaseError) Unwrap() error { return e.Err }
-
 var errNotOurs = errors.New("an answer to another client")
 
 // client is one exchange and its state.
@@ -97,7 +76,7 @@ func newClient(conn Conn, cfg Config) (*client, error) {
 
 // Acquire gets an address: it solicits servers, takes the first usable offer
 // instead of waiting for all of them, and requests it (RFC 8415 section 18.2).
-// It goes on until ctx ends, when it returns a *NoLeaseError. It closes conn.
+// It goes on until ctx ends, when it returns a *dhcp.NoLeaseError. It closes conn.
 func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	return run(ctx, conn, cfg, func(c *client) (dhcp.Lease, error) {
 		for {
@@ -136,7 +115,7 @@ func run(ctx context.Context, conn Conn, cfg Config, f func(*client) (dhcp.Lease
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	}
-	return dhcp.Lease{}, &NoLeaseError{cfg.Interface, c.sent, time.Since(c.begun), c.heard, err}
+	return dhcp.Lease{}, &dhcp.NoLeaseError{Protocol: "DHCPv6", Interface: cfg.Interface, Sent: c.sent, Elapsed: time.Since(c.begun), Heard: c.heard, Err: err}
 }
 
 func (c *client) newTransaction() {

@@ -263,7 +263,7 @@ func TestAcquireFails(t *testing.T) {
 	play(t, Config{}, 0, func(_ *script, c *client) [][]byte {
 		return [][]byte{answer(c, msgAdvertise, option(optStatus, "\x00\x02")), append(answer(c, msgAdvertise), 1)}
 	}, func(_ dhcp.Lease, err error, s *script, took time.Duration) {
-		var e *NoLeaseError
+		var e *dhcp.NoLeaseError
 		if !errors.As(err, &e) || !errors.Is(err, context.DeadlineExceeded) || took != time.Minute || len(s.sent) < 6 ||
 			!strings.Contains(err.Error(), "requests in 1m0s): answer ") {
 			t.Errorf("%v after %v in %s", err, s.sent, took)

@@ -210,7 +210,7 @@ func TestDuplicateAndSilence(t *testing.T) {
 		if _, err := dhcp6.Solicit(short, "eth0"); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no router answers on eth0") {
 			t.Errorf("no router: %v", err)
 		}
-		var none *dhcp6.NoLeaseError
+		var none *dhcp.NoLeaseError
 		_, err = dhcp6.Acquire(short, w.open(t), dhcp6.Config{Interface: "eth0", MAC: w.mac, SinceBoot: sinceBoot})
 		if !errors.As(err, &none) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("no server: %v", err)

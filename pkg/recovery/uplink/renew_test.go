@@ -39,7 +39,7 @@ func (s *server) extend(what string) extender {
 		now := s.plan(at)
 		if now.silent {
 			<-ctx.Done()
-			return dhcp.Lease{}, &dhcp4.NoLeaseError{Interface: cfg.Interface, Err: ctx.Err()}
+			return dhcp.Lease{}, &dhcp.NoLeaseError{Interface: cfg.Interface, Err: ctx.Err()}
 		}
 		if now.err != nil {
 			return dhcp.Lease{}, now.err

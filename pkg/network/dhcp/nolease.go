@@ -1,0 +1,29 @@
+package dhcp
+
+import (
+	"fmt"
+	"time"
+)
+
+// NoLeaseError says that no server answered as was asked.
+type NoLeaseError struct {
+	Protocol  string // "DHCP" or "DHCPv6"
+	Interface string
+	Sent      int           // messages
+	Elapsed   time.Duration // since the first
+	// Heard is what came and was not usable, the last of it; may be empty.
+	Heard string
+	Err   error // why it ended
+}
+
+// Error implements error.
+func (e *NoLeaseError) Error() string {
+	requests := fmt.Sprintf("(%d requests in %s)", e.Sent, e.Elapsed.Round(time.Second))
+	if e.Heard != "" {
+		return fmt.Sprintf("no lease by %s on %s %s: %s", e.Protocol, e.Interface, requests, e.Heard)
+	}
+	return fmt.Sprintf("no %s server answers on %s %s", e.Protocol, e.Interface, requests)
+}
+
+// Unwrap returns why it ended: the context's error or the socket's.
+func (e *NoLeaseError) Unwrap() error { return e.Err }
