@@ -1,10 +1,7 @@
-//go:build linux
-
 package initramfs
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -279,27 +276,4 @@ func (c *checker) firmware(tree fs.FS, m kmod.Module) {
 			c.doubtful("module %s: firmware %s is not in the image: some cards need it", m.Name, name)
 		}
 	}
-}
-
-// plainModule unpacks the content of a module file.
-func plainModule(name string, data []byte) ([]byte, error) {
-	for suffix, packed := range map[string]archive.Compression{".gz": archive.Gzip, ".xz": archive.XZ, ".zst": archive.Zstd} {
-		if strings.HasSuffix(name, suffix) {
-			return archive.Unpack(packed, data, maxFirmware)
-		}
-	}
-	return data, nil
-}
-
-// unpackModule is plainModule for kmod.Options.
-func unpackModule(f fs.File, name string) ([]byte, error) {
-	r, ok := f.(interface{ Size() int64 })
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	data := make([]byte, r.Size())
-	if _, err := f.Read(data); err != nil {
-		return nil, err
-	}
-	return plainModule(name, data)
 }

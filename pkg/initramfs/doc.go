@@ -1,5 +1,3 @@
-//go:build linux
-
 // Package initramfs makes a bootable initramfs of init and the kernel modules it needs: a cpio archive in the kernel's
 // newc format, compressed, and the same bit for bit from the same input. It needs no privilege.
 //

@@ -1,31 +1,37 @@
-//go:build linux
-
 package initramfs
 
 import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
-	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
-// compressed are the suffixes of module files that are unpacked for the image.
+// compressed are the suffixes of module files that are unpacked for the image (scripts/Makefile.modinst).
 var compressed = []string{".gz", ".xz", ".zst"}
 
+// compressionOf says how a file with one of these suffixes is compressed.
+var compressionOf = map[string]archive.Compression{".gz": archive.Gzip, ".xz": archive.XZ, ".zst": archive.Zstd}
+
+// maxModule bounds an unpacked module, in bytes. Debian's largest, amdgpu, has 27 MB.
+const maxModule = 256 << 20
+
 // plainPath returns the path of a module in the image, where none is compressed.
-func plainPath(path string) string {
+func plainPath(name string) string {
 	for _, suffix := range compressed {
-		path = strings.TrimSuffix(path, suffix)
+		name = strings.TrimSuffix(name, suffix)
 	}
-	return path
+	return name
 }
 
 // loaded is a module file, unpacked and otherwise untouched: its signature is at the end.
@@ -70,7 +76,7 @@ func loadModule(fsys fs.FS, name string, m kmod.Module) (loaded, error) {
 	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
 		return loaded{}, fmt.Errorf("read module %s: not a regular file", name)
 	}
-	data, err := modload.UnpackFile(f, m.Path)
+	data, err := unpackModule(f, m.Path)
 	if err != nil {
 		return loaded{}, fmt.Errorf("read module %s: %w", name, cause(err))
 	}
@@ -79,4 +85,24 @@ func loadModule(fsys fs.FS, name string, m kmod.Module) (loaded, error) {
 		return loaded{}, fmt.Errorf("read module %s: damaged: %w", name, err)
 	}
 	return loaded{m, data, info}, nil
+}
+
+// plainModule unpacks the content of a module file.
+func plainModule(name string, data []byte) ([]byte, error) {
+	if c := compressionOf[path.Ext(name)]; c != "" {
+		return archive.Unpack(c, data, maxModule)
+	}
+	return data, nil
+}
+
+// unpackModule is plainModule for kmod.Options.
+func unpackModule(f fs.File, name string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(f, maxModule+1))
+	if err == nil && len(data) > maxModule {
+		err = fmt.Errorf("larger than %d bytes", maxModule)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return plainModule(name, data)
 }

@@ -1,5 +1,3 @@
-//go:build linux
-
 package initramfs
 
 import (
@@ -23,7 +21,7 @@ func (img *image) addModules(ctx context.Context, cfg Config) error {
 	release, root := cfg.KernelVersion, cfg.Root
 	if release == "" {
 		var err error
-		if release, err = modload.Release(); err != nil {
+		if release, err = runningRelease("/proc"); err != nil {
 			return err
 		}
 	}
@@ -91,7 +89,7 @@ func moduleFS(root, dir string) (fs.FS, error) {
 // readIndex reads the index of the tree at dir, which is fsys.
 func (img *image) readIndex(fsys fs.FS, dir, release string) (*kmod.Index, error) {
 	idx, err := kmod.Open(fsys, kmod.Options{
-		Strict: true, Above: true, Release: release, Unpack: modload.UnpackFile,
+		Strict: true, Above: true, Release: release, Unpack: unpackModule,
 		Note: func(err error) { img.warn(fmt.Errorf("modules in %s: %w", dir, err)) },
 	})
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,18 +1,21 @@
-//go:build linux
-
 package initramfs
 
 import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"strings"
+	"syscall"
 )
 
-// rootFS is a file system as the machine sees it whose root directory it is: what a symbolic link leads to, absolute or
-// through "..", stays in it. RHEL's weak-updates are absolute links into the trees of other releases.
+// rootFS is a file system as the machine sees it whose root directory it is: what a symbolic link
+// leads to, absolute or through "..", stays in it. RHEL's weak-updates are absolute links into the
+// trees of other releases.
+//
+// Links are followed here and not by openat2(2) with RESOLVE_IN_ROOT, which systems other than Linux
+// lack, and so do kernels before 5.6. It is no protection against links that change meanwhile.
 type rootFS string
 
 // Open opens a file of the machine.
@@ -20,22 +23,60 @@ func (root rootFS) Open(name string) (fs.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
-	dir, err := unix.Open(string(root), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	f, err := root.open(name)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: string(root), Err: err}
+		return nil, &fs.PathError{Op: "open", Path: filepath.Join(string(root), name), Err: cause(err)}
 	}
-	defer unix.Close(dir)
-	path := filepath.Join(string(root), name)
-	// O_NONBLOCK: a FIFO does not stop it.
-	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK, Resolve: unix.RESOLVE_IN_ROOT}
-	fd, err := unix.Openat2(dir, name, &how)
-	switch {
-	case errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM):
-		return os.Open(path) // before Linux 5.6, or in a sandbox that does not know it
-	case err != nil:
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	return f, nil
+}
+
+func (root rootFS) open(name string) (*os.File, error) {
+	found, err := root.follow(name)
+	if err != nil {
+		return nil, err
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	st, err := os.Stat(found)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() && !st.IsDir() { // opening a FIFO waits for a writer
+		return nil, errors.New("not a regular file")
+	}
+	return os.Open(found)
+}
+
+// maxLinks is how many links a name may lead through (include/linux/namei.h: MAXSYMLINKS).
+const maxLinks = 40
+
+// follow returns the path on this host that a name of the machine leads to. Whether a file is there
+// shows when it is opened.
+func (root rootFS) follow(name string) (string, error) {
+	at := "." // below root, free of links
+	for links := 0; name != ""; {
+		var first string
+		first, name, _ = strings.Cut(name, "/")
+		switch first {
+		case "", ".":
+			continue
+		case "..":
+			at = path.Dir(at) // the root directory is its own parent
+			continue
+		}
+		next := path.Join(at, first)
+		target, err := os.Readlink(filepath.Join(string(root), next))
+		if err != nil { // not a link
+			at = next
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", syscall.ELOOP
+		}
+		if path.IsAbs(target) {
+			at = "."
+		}
+		name = target + "/" + name
+	}
+	return filepath.Join(string(root), at), nil
 }
 
 // sub returns what is below a directory.

@@ -1,5 +1,3 @@
-//go:build linux
-
 package initramfs
 
 import (
@@ -9,9 +7,9 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"syscall"
 
 	"github.com/u-root/u-root/pkg/cpio"
-	"golang.org/x/sys/unix"
 )
 
 // entry is one name in the image.
@@ -61,7 +59,7 @@ func (t tree) add(name string, e entry) error {
 	}
 	for dir := path.Dir(clean); dir != "."; dir = path.Dir(dir) {
 		if old, ok := t[dir]; ok && !old.isDir() {
-			return fmt.Errorf("add /%s: /%s: %w", clean, dir, unix.ENOTDIR)
+			return fmt.Errorf("add /%s: /%s: %w", clean, dir, syscall.ENOTDIR)
 		} else if !ok {
 			t[dir] = entry{mode: cpio.S_IFDIR | 0o755}
 		}

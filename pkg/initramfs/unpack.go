@@ -1,5 +1,3 @@
-//go:build linux
-
 package initramfs
 
 import (
@@ -8,17 +6,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
+	"runtime"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// Unpack writes what the kernel would make of an image into a directory, which is made if it is not there and has to
-// be empty: so nothing is overwritten, and no link leads out of it. Who is not root gets everything as his own, and no
-// device nodes: their names are returned.
+// Unpack writes what the kernel would make of an image into a directory, which is made if it is not
+// there and has to be empty: so nothing is overwritten, and no link leads out of it. Without root's
+// privilege everything belongs to the caller. Without it, and on systems other than Linux, no device
+// nodes, FIFOs and sockets are made: their names are returned. Two names that the file system there
+// does not distinguish are an error that wraps fs.ErrExist.
 func Unpack(ctx context.Context, t *archive.Tree, dir string) (skipped []string, err error) {
 	if err := emptyDir(dir); err != nil {
 		return nil, err
@@ -28,7 +26,8 @@ func Unpack(ctx context.Context, t *archive.Tree, dir string) (skipped []string,
 		return nil, fmt.Errorf("unpack into %s: %w", dir, cause(err))
 	}
 	defer root.Close()
-	u := unpacker{root: root, owner: os.Geteuid() == 0, bodies: map[any]string{}}
+	owner := os.Geteuid() == 0
+	u := unpacker{root: root, owner: owner, nodes: owner && runtime.GOOS == "linux", bodies: map[any]string{}}
 	names := t.Names() // sorted, so that a directory comes before what is in it
 	for _, name := range names {
 		n, _ := t.Lookup(name)
@@ -64,13 +63,23 @@ func emptyDir(dir string) error {
 
 type unpacker struct {
 	root    *os.Root
-	owner   bool // may give files away and make devices
+	owner   bool // may change the owner of files
+	nodes   bool // may make device nodes; on another system their numbers name other devices
 	bodies  map[any]string
 	skipped []string
 }
 
-// node writes one name.
+// node writes one name. That it is there already means that the file system takes it for another one,
+// as darwin's does with names that differ by case alone.
 func (u *unpacker) node(n *archive.Node) error {
+	err := u.make(n)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: this file system does not distinguish it from another name in the image: use one that is case-sensitive", cause(err))
+	}
+	return err
+}
+
+func (u *unpacker) make(n *archive.Node) error {
 	switch n.Type() {
 	case archive.TypeDir:
 		return u.root.Mkdir(n.Name, 0o700)
@@ -84,11 +93,11 @@ func (u *unpacker) node(n *archive.Node) error {
 			return u.root.Link(first, n.Name)
 		}
 		u.bodies[n.File()] = n.Name
-		if err := u.root.WriteFile(n.Name, n.Data(), 0o600); err != nil {
+		if err := u.write(n); err != nil {
 			return err
 		}
 	default:
-		if !u.owner {
+		if !u.nodes {
 			u.skipped = append(u.skipped, n.Name)
 			return nil
 		}
@@ -99,18 +108,17 @@ func (u *unpacker) node(n *archive.Node) error {
 	return u.finish(n)
 }
 
-// mknod makes a device node, a FIFO or a socket.
-func (u *unpacker) mknod(n *archive.Node) error {
-	dir, err := u.root.Open(path.Dir(n.Name))
+// write writes a regular file that is not there yet.
+func (u *unpacker) write(n *archive.Node) error {
+	f, err := u.root.OpenFile(n.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	dev := unix.Mkdev(n.RMajor, n.RMinor)
-	if err := unix.Mknodat(int(dir.Fd()), path.Base(n.Name), n.Mode, int(dev)); err != nil {
-		return fmt.Errorf("mknod: %w", err)
+	defer f.Close()
+	if _, err := f.Write(n.Data()); err != nil {
+		return err
 	}
-	return nil
+	return f.Close()
 }
 
 // finish gives a name its owner, permissions and time.

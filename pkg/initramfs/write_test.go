@@ -1,5 +1,3 @@
-//go:build linux
-
 package initramfs_test
 
 import (
@@ -197,7 +195,7 @@ func TestRefuses(t *testing.T) {
 		{"module file gone", func(c *initramfs.Config) { os.Remove(dirOf(c) + "/kernel/drivers/scsi/sd_mod.ko") }, "modules in DIR: module sd_mod: modules.dep names kernel/drivers/scsi/sd_mod.ko, which is not there: put it there, or run depmod"},
 		{"damaged module", func(c *initramfs.Config) {
 			os.WriteFile(dirOf(c)+"/kernel/drivers/scsi/libiscsi.ko.zst", []byte("no zstd"), 0o644)
-		}, "read module DIR/kernel/drivers/scsi/libiscsi.ko.zst: unpack: invalid input: magic number mismatch"},
+		}, "read module DIR/kernel/drivers/scsi/libiscsi.ko.zst: zstd: no frame header"},
 		{"no depmod", func(c *initramfs.Config) { os.Remove(dirOf(c) + "/modules.dep") }, "modules in DIR: there is no modules.dep: run depmod -b ROOT " + release + ": file does not exist"},
 		{"damaged index", func(c *initramfs.Config) { os.WriteFile(dirOf(c)+"/modules.dep", []byte("x\n"), 0o644) }, "modules in DIR: read modules.dep: line 1: no colon after the path of a module"},
 		{"odd module", func(c *initramfs.Config) {

@@ -1,5 +1,3 @@
-//go:build linux
-
 package modload
 
 import (
@@ -7,18 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
-
-// Release returns the running kernel's release, as uname -r prints it.
-func Release() (string, error) {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return "", fmt.Errorf("uname: %w", err)
-	}
-	return unix.ByteSliceToString(u.Release[:]), nil
-}
 
 // Tree returns the module tree of a kernel release in the file system at root: ROOT/lib/modules/RELEASE or
 // ROOT/usr/lib/modules/RELEASE. If neither is a directory, the error wraps fs.ErrNotExist.

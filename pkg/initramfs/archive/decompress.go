@@ -90,6 +90,15 @@ func decompress(c Compression, data []byte, window int64) (*stream, error) {
 	return nil, fmt.Errorf("packed with %s: %w", c, errors.ErrUnsupported)
 }
 
+// streamError says what is wrong with compressed data, of an image or of another file.
+type streamError string
+
+// Error names the compression first.
+func (e streamError) Error() string { return string(e) }
+
+// Is makes it an ErrFormat.
+func (e streamError) Is(target error) bool { return target == ErrFormat }
+
 // Unpack returns what data, one stream of a compression, unpacks to: at most limit bytes.
 func Unpack(c Compression, data []byte, limit int64) ([]byte, error) {
 	z, err := decompress(c, data, DefaultLimits.Window)
@@ -124,7 +133,7 @@ func sized(data []byte, window int64, length func([]byte, int64) (int, error), o
 // and the unpacked size in 8, all ones if an end mark follows.
 func (s *stream) lzma(in *bytes.Reader, data []byte, window int64) error {
 	if len(data) < lzma.HeaderLen {
-		return badf("cut off in the header of lzma")
+		return streamError("lzma: cut off")
 	}
 	if dict := binary.LittleEndian.Uint32(data[1:]); int64(dict) > window {
 		return fmt.Errorf("lzma: a dictionary of %d bytes is above the limit", dict)

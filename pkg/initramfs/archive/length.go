@@ -14,7 +14,7 @@ import (
 func zstdLength(data []byte, window int64) (int, error) {
 	var h zstd.Header
 	if err := h.Decode(data); err != nil || h.Skippable {
-		return 0, badf("zstd: no frame header")
+		return 0, streamError("zstd: no frame header")
 	}
 	size := h.WindowSize
 	if h.SingleSegment { // section 3.1.1.1.1.2: the window is the content
@@ -26,7 +26,7 @@ func zstdLength(data []byte, window int64) (int, error) {
 	at := h.HeaderSize
 	for last := false; !last; {
 		if len(data)-at < 3 {
-			return 0, badf("zstd: cut off")
+			return 0, streamError("zstd: cut off")
 		}
 		// Section 3.1.1.2: Last_Block, Block_Type, Block_Size; a block of type RLE has one byte.
 		word := uint32(data[at]) | uint32(data[at+1])<<8 | uint32(data[at+2])<<16
@@ -37,7 +37,7 @@ func zstdLength(data []byte, window int64) (int, error) {
 			size = 1
 		}
 		if size > len(data)-at {
-			return 0, badf("zstd: cut off")
+			return 0, streamError("zstd: cut off")
 		}
 		at += size
 	}
@@ -45,7 +45,7 @@ func zstdLength(data []byte, window int64) (int, error) {
 		at += 4
 	}
 	if at > len(data) {
-		return 0, badf("zstd: cut off")
+		return 0, streamError("zstd: cut off")
 	}
 	return at, nil
 }
@@ -60,7 +60,7 @@ const (
 // block stands.
 func lz4Length(data []byte, window int64) (int, error) {
 	if len(data) < 4 || binary.LittleEndian.Uint32(data) != lz4Magic || window < lz4Block {
-		return 0, badf("lz4: not the legacy format, which the kernel requires: pack it with lz4 -l")
+		return 0, streamError("lz4: not the legacy format, which the kernel requires: pack it with lz4 -l")
 	}
 	at := 4
 	for len(data)-at >= 4 {
@@ -72,7 +72,7 @@ func lz4Length(data []byte, window int64) (int, error) {
 		case n == 0 || int64(n) > int64(lz4.CompressBlockBound(lz4Block)):
 			return at, nil
 		case int64(n) > int64(len(data)-at-4):
-			return 0, badf("lz4: cut off")
+			return 0, streamError("lz4: cut off")
 		}
 		at += 4 + int(n)
 	}
@@ -110,7 +110,7 @@ func (z *lz4Reader) block() error {
 	}
 	var packed bytes.Buffer
 	if _, err := io.CopyN(&packed, z.in, int64(n)); err != nil {
-		return badf("lz4: cut off")
+		return streamError("lz4: cut off")
 	}
 	if z.out == nil {
 		z.out = make([]byte, lz4Block)

@@ -22,7 +22,7 @@ type xzScanner struct {
 	at   int
 }
 
-var errXZCut = badf("xz: cut off")
+const errXZCut = streamError("xz: cut off")
 
 // take returns the next n bytes.
 func (s *xzScanner) take(n int) ([]byte, error) {
@@ -48,7 +48,7 @@ func xzLength(data []byte, window int64) (int, error) {
 		return 0, err
 	}
 	if string(head[:6]) != xzMagic || head[6] != 0 || head[7] >= xzMaxChecks {
-		return 0, badf("xz: no stream header")
+		return 0, streamError("xz: no stream header")
 	}
 	check := xzChecks[head[7]]
 	for {
@@ -84,7 +84,7 @@ func (s *xzScanner) block(size, check int, window int64) error {
 		}
 	}
 	if len(h) < 3 || h[0] != xzFilter || h[1] != 1 || h[2] > 40 {
-		return badf("xz: no filter LZMA2")
+		return streamError("xz: no filter LZMA2")
 	}
 	// Section 5.3.1: 2 or 3 shifted; 40 is 4 GiB - 1.
 	if dict := (2 | int64(h[2])&1) << (h[2]/2 + 11); dict > window {
@@ -117,7 +117,7 @@ func (s *xzScanner) chunks() error {
 		case control >= 0x80:
 			sizeAt, head = 2, 4
 		case control > 2:
-			return badf("xz: no LZMA2 chunk")
+			return streamError("xz: no LZMA2 chunk")
 		}
 		if b, err = s.take(head); err != nil {
 			return err

@@ -1,0 +1,24 @@
+package initramfs
+
+import (
+	"fmt"
+	"path"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+)
+
+// mknod makes a device node, a FIFO or a socket.
+func (u *unpacker) mknod(n *archive.Node) error {
+	dir, err := u.root.Open(path.Dir(n.Name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	dev := unix.Mkdev(n.RMajor, n.RMinor)
+	if err := unix.Mknodat(int(dir.Fd()), path.Base(n.Name), n.Mode, int(dev)); err != nil {
+		return fmt.Errorf("mknod: %w", err)
+	}
+	return nil
+}
