@@ -1,5 +1,3 @@
-//go:build linux
-
 package main
 
 import (
@@ -27,7 +25,10 @@ modules ask for is included if it is found; what is missing is listed.
 
 The image is the same bit for bit from the same input; SOURCE_DATE_EPOCH in the
 environment is the time of its files. If anything is missing, there is no output,
-and one that was there before stays. No privilege is needed.`
+and one that was there before stays. No privilege is needed.
+
+On a system other than Linux, give --kernel-version (or --kernel) and --root: unpack
+the kernel's package there.`
 
 const buildExample = `  # for this machine's kernel and any network card
   iscsiroot build --output initrd.img

@@ -1,5 +1,3 @@
-//go:build linux
-
 // Iscsiroot is the host tool of a machine that boots from an iSCSI disk.
 //
 //	iscsiroot build --kernel-version 6.1.0-9-amd64 --output initrd.img
@@ -9,6 +7,7 @@
 // one description of the machines, and try boots one of them in QEMU from these files. discover shows which targets a portal
 // has. version tells what it is made of.
 //
-// No command but try needs a privilege, and none leaves half of its output behind. "iscsiroot COMMAND --help" tells the options.
+// try and status need Linux; on another system they fail and say so. No command but try needs a
+// privilege, and none leaves half of its output behind. "iscsiroot COMMAND --help" tells the options.
 // Exit status: 0, or 1 with the reason on standard error.
 package main

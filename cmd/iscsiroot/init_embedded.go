@@ -1,4 +1,4 @@
-//go:build linux && embedinit
+//go:build embedinit
 
 package main
 

@@ -1,5 +1,3 @@
-//go:build linux
-
 package main
 
 import (
@@ -8,16 +6,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
-
-	"github.com/iscsiroot/iscsiroot/pkg/trial"
 )
 
 func main() {
-	trial.Main() // try's target is this program again
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	serveTrial()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -48,6 +44,7 @@ func newRoot() *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newBuild(), newLs(), newCat(), newUnpack(), newCheck(), newExplain(), newPXE(), newDiscover(), newTry(), newStatus(), newVersion(), newMan())
+	root.AddCommand(newBuild(), newLs(), newCat(), newUnpack(), newCheck(), newExplain(), newPXE(), newDiscover(), newVersion(), newMan())
+	root.AddCommand(linuxCommands(onLinux())...)
 	return root
 }

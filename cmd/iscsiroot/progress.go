@@ -1,5 +1,3 @@
-//go:build linux
-
 package main
 
 import (
@@ -8,7 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // progress is a bar on a terminal; on anything else it is nothing.
@@ -20,10 +18,8 @@ type progress struct {
 // newProgress returns a bar for w if that is a terminal.
 func newProgress(w io.Writer) *progress {
 	p := &progress{shown: -1}
-	if f, ok := w.(*os.File); ok {
-		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
-			p.w = w
-		}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.w = w
 	}
 	return p
 }

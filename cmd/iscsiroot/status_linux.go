@@ -1,5 +1,3 @@
-//go:build linux
-
 package main
 
 import (
@@ -12,7 +10,7 @@ import (
 func newStatus() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "show the state of the iSCSI sessions in the running system",
+		Short: statusShort,
 		Long: "status shows the state of this machine's iSCSI sessions, the program that recovers them,\n" +
 			"their outages, the network that the boot configured, and the files by which it was\n" +
 			"handed over. Its exit status is 1 if something is wrong. A system without this\n" +

@@ -1,5 +1,3 @@
-//go:build linux
-
 package main
 
 import (
@@ -43,7 +41,7 @@ func newTry() *cobra.Command {
 	var o tryOptions
 	cmd := &cobra.Command{
 		Use:     "try HOST",
-		Short:   "boot a machine of the hosts file in QEMU, from its netboot files",
+		Short:   tryShort,
 		Long:    tryLong,
 		Example: "  iscsiroot try remote1 --hosts hosts.yaml --dir /srv/netboot --disk remote1.img",
 		Args:    cobra.ExactArgs(1),

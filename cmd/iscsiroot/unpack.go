@@ -1,5 +1,3 @@
-//go:build linux
-
 package main
 
 import (
@@ -18,7 +16,7 @@ func newUnpack() *cobra.Command {
 		Short: "unpack an initramfs into a directory",
 		Long: `unpack writes what the kernel makes of an initramfs into the directory DIR, which
 must be empty or not be there. Nothing is written outside of it, even for a hostile image.
-Device nodes are only made for root.`,
+Device nodes are made by root on Linux alone.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := initramfs.Open(args[0])
@@ -30,7 +28,7 @@ Device nodes are only made for root.`,
 				return err
 			}
 			for _, name := range skipped {
-				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: only root can make device nodes\n", words.Plain(name))
+				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: only root on Linux can make device nodes\n", words.Plain(name))
 			}
 			for _, name := range t.Lost {
 				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s: left out: its directory is missing, so the kernel does not unpack it either\n", words.Plain(name))

@@ -1,5 +1,3 @@
-//go:build linux
-
 // Package netboot writes what a server needs that boots machines from a network, from one description of these
 // machines: files for PXELINUX, iPXE and GRUB, an initramfs with its secret for each machine, and pieces of the
 // configurations of dnsmasq, tgt and LIO.
