@@ -13,7 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Every way to fail that the README lists is read off a console: what happened
+// Every way to fail that iscsiroot-failures(7) lists is read off a console: what happened
 // and whether it is tried again, and the hint.
 func TestCases(t *testing.T) {
 	t.Parallel()

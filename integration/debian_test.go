@@ -62,7 +62,7 @@ func TestDebianRenamesTheCard(t *testing.T) {
 	d.off()
 }
 
-// sysvinitLeaves is what the README has for /etc/default/halt.
+// sysvinitLeaves is what iscsiroot-agent(8) has for /etc/default/halt.
 const sysvinitLeaves = `NETDOWN=no
 [ "$1" != stop ] || { mount -o remount,exec /run; exec /run/initramfs/shutdown; }
 `

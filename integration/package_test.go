@@ -46,8 +46,9 @@ func lookIntoTarball(t *testing.T, path string) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, name := range []string{
-		"iscsiroot", "init", "LICENSE", "README.md", "hosts.yaml", "iscsiroot.cdx.json", "man/man1/iscsiroot.1", "man/man1/iscsiroot-build.1",
-		"man/man7/iscsiroot.7", "completion/iscsiroot", "completion/_iscsiroot", "completion/iscsiroot.fish",
+		"iscsiroot", "init", "LICENSE", "README.md", "hosts.yaml", "iscsiroot.cdx.json", "man/man8/iscsiroot.8", "man/man8/iscsiroot-build.8",
+		"man/man8/iscsiroot-agent.8", "man/man7/iscsiroot-parameters.7", "man/man7/iscsiroot-failures.7", "man/man7/iscsiroot-shell.7",
+		"man/man7/iscsiroot-netboot.7", "man/man7/iscsiroot-supported.7", "man/man7/iscsiroot-benchmarks.7", "completion/iscsiroot", "completion/_iscsiroot", "completion/iscsiroot.fish",
 	} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s in the tarball: %v", name, err)
@@ -92,7 +93,10 @@ dpkg --install /deb/` + filepath.Base(deb) + `
 grep -c '^kernel' /etc/iscsiroot/images
 . /usr/share/bash-completion/completions/iscsiroot
 complete -p iscsiroot
-gzip -t /usr/share/man/man1/iscsiroot-pxe.1.gz
+gzip -t /usr/share/man/man8/iscsiroot-pxe.8.gz
+iscsiroot man | sed -n 's/^\(iscsiroot[a-z-]*\)(\([78]\)) .*/\1.\2/p' > pages
+test $(wc -l < pages) -ge 19
+while read page; do gzip -t /usr/share/man/man${page##*.}/$page.gz; done < pages
 dpkg --remove iscsiroot
 hook
 dpkg --purge iscsiroot

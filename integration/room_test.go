@@ -22,14 +22,14 @@ const patience = `service() {
 }
 `
 
-// What README says of a room of diskless machines is what happens: its lines are typed as they stand there, on a Debian that
+// What iscsiroot-netboot(7) has about a room of diskless machines is what happens: its lines are typed as they stand there, on a Debian that
 // has the packages they name but nothing of ours, and at the end two machines that differ in their MAC addresses alone have
 // booted different roots.
-func TestRoomOfTheREADME(t *testing.T) {
+func TestRoomOfTheManual(t *testing.T) {
 	begin(t)
 	ctx, cancel := context.WithTimeout(t.Context(), roomDeadline)
 	defer cancel()
-	commands, promised := roomOfREADME(t)
+	commands, promised := roomOfManual(t)
 	kernel, err := deps.FindKernel("amd64")
 	if err != nil {
 		t.Fatal(err)
@@ -44,20 +44,22 @@ func TestRoomOfTheREADME(t *testing.T) {
 	}
 }
 
-// roomOfREADME returns the commands and what README shows as the end of their output.
-func roomOfREADME(t *testing.T) (commands, promised string) {
+// roomOfManual returns the commands and what the page shows as the end of their output.
+func roomOfManual(t *testing.T) (commands, promised string) {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("../pkg/manual/pages/iscsiroot-netboot.7.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(string(text), "<!-- room -->\n")
-	room, after, ok2 := strings.Cut(rest, "<!-- /room -->\n")
-	if !ok || !ok2 {
-		t.Fatal("README.md has no room between <!-- room --> and <!-- /room -->")
+	parts := map[string]string{}
+	for _, name := range []string{"room", "room-output"} {
+		_, rest, begins := strings.Cut(string(text), "<!-- "+name+" -->\n")
+		inside, _, ends := strings.Cut(rest, "<!-- /"+name+" -->\n")
+		if parts[name] = indented(inside); !begins || !ends || parts[name] == "" {
+			t.Fatalf("iscsiroot-netboot(7) has nothing between <!-- %[1]s --> and <!-- /%[1]s -->", name)
+		}
 	}
-	after, _, _ = strings.Cut(strings.TrimLeft(after, "\n"), "\n\n")
-	return indented(room), indented(after + "\n")
+	return parts["room"], parts["room-output"]
 }
 
 // indented returns the lines that Markdown shows as they are.

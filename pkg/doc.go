@@ -26,6 +26,7 @@
 //	pkg/fstypes            the file systems: root or not, how to look, which modules
 //	pkg/initramfs/archive  cpio in the kernel's newc format
 //	pkg/shell/crypt        hashes of passwords
+//	pkg/manual             the manual pages, as plain text and for man(1)
 //	pkg/contain            panics and work that is given up, as errors
 //	pkg/glob, pkg/procstat, pkg/words   small helpers for text
 //
@@ -118,13 +119,14 @@
 // # Ten usual changes
 //
 // A message that a test reads off a console is also in integration: look for its text
-// there. The README's tables are made from the code: run
+// there. The manual's tables are made from the code, pkg/manual/pages has where: run
 //
-//	go test ./integration/repo -run README -update
+//	go test ./integration/repo -run Manual -update
 //
-// Another name for a parameter: a word in its row in pkg/bootspec/table.go, or in the file
-// of the same topic that the table is put together from. A new value: the row; its setter
-// in the file of its topic, such as pkg/bootspec/netparams.go, pkg/bootspec/root.go or
+// Another parameter has its place in iscsiroot-parameters.7.md of pkg/manual/pages as well.
+// Another name for one: a word in its row in pkg/bootspec/table.go, or in the file of the
+// same topic that the table is put together from. A new value: the row; its setter in the
+// file of its topic, such as pkg/bootspec/netparams.go, pkg/bootspec/root.go or
 // pkg/bootspec/values.go; a field in pkg/bootspec/spec.go, pkg/bootspec/net.go or
 // pkg/bootspec/target.go; and a line in pkg/bootspec/explain.go. A word that was answered
 // as not supported leaves pkg/bootspec/unsupported.go; a secret is named in
@@ -138,7 +140,8 @@
 // What a stage gets, and what becomes of its results, is in pkg/boot/machine.go; what a retry
 // at the shell has to undo is in pkg/boot/undo.go. What may help where a step fails is in
 // pkg/boot/debug/advice.go; a failure that a person sees is a row in integration/failures,
-// with a test in integration/cases_test.go. How steps run is pkg/boot/sequence.
+// with a test in integration/cases_test.go and its name in iscsiroot-failures.7.md of
+// pkg/manual/pages. How steps run is pkg/boot/sequence.
 //
 // A file system: its superblock in pkg/blockdev/linuxfs.go or pkg/blockdev/otherfs.go,
 // with a line in the list of pkg/blockdev/probe.go; its row in pkg/fstypes/fstypes.go: may
@@ -161,10 +164,11 @@
 // pkg/handover/facts.go; what is read of the root's own configuration is in
 // pkg/handover/survey.go. pkg/status/report.go lists the files for a person.
 //
-// An output of iscsiroot pxe: a file in pkg/netboot, such as pkg/netboot/pxelinux.go, called by Files in
-// pkg/netboot/files.go. A boot loader is a row in pkg/netboot/loader.go: its name, who gets
-// which file, what has to be fetched, and how its screen looks. cmd/iscsiroot/pxe.go lists
-// the outputs in its help.
+// An output of iscsiroot pxe: a file in pkg/netboot, such as pkg/netboot/pxelinux.go, called
+// by Files in pkg/netboot/files.go. A boot loader is a row in pkg/netboot/loader.go: its name,
+// who gets which file, what has to be fetched, and how its screen looks. cmd/iscsiroot/pxe.go
+// lists the outputs in its help, and iscsiroot-netboot.7.md of pkg/manual/pages has them with
+// the fields of the hosts file.
 //
 // LVM, md, multipath, encryption: the format on disk is a package of values in ring 0
 // (pkg/lvm), the ioctls are one of ring 1 (pkg/dm), and a layer in pkg/rootfs, with one

@@ -28,7 +28,7 @@ papers() {
     here="$work/here"
     scripts/gobuild.sh -tags embedinit -o "$here" ./cmd/iscsiroot
   fi
-  "$here" man "$1/man"
+  "$here" man --output "$1/man"
   mkdir -p "$1/completion"
   "$here" completion bash >"$1/completion/iscsiroot"
   "$here" completion zsh >"$1/completion/_iscsiroot"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,12 +25,33 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	if err := root.ExecuteContext(ctx); err != nil {
+	err := root.ExecuteContext(ctx)
+	switch {
+	case errors.Is(err, errNoCommand):
+		fmt.Fprint(stderr, firstSteps)
+		return 2
+	case err != nil:
 		fmt.Fprintf(stderr, "iscsiroot: %v\n", err)
 		return 1
 	}
 	return 0
 }
+
+// errNoCommand is that of a call without a command.
+var errNoCommand = errors.New("no command")
+
+// firstSteps is what a call without a command shows.
+const firstSteps = `iscsiroot boots machines without a disk from iSCSI LUNs. To boot the first one:
+  1. iscsiroot build --output initrd.img      make an image for this machine's kernel
+  2. iscsiroot pxe --help                     describe the machine in hosts.yaml, as shown there
+  3. iscsiroot pxe hosts.yaml /srv/netboot    write the files for PXELINUX, dnsmasq and the target
+  4. copy the kernel, the image and pxelinux.0 to /srv/netboot/tftp; start target and dnsmasq
+  5. iscsiroot try NAME                       boot the machine in QEMU; then switch the real one on
+If it fails: iscsiroot explain, iscsiroot check, iscsiroot man failures
+The whole way, step by step: iscsiroot man netboot
+Parameters of the kernel command line: iscsiroot man parameters
+All commands: iscsiroot --help    all pages of the manual: iscsiroot man
+`
 
 // newRoot returns the command with all its subcommands.
 func newRoot() *cobra.Command {
@@ -42,7 +64,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:              func(*cobra.Command, []string) error { return errNoCommand },
 	}
 	root.AddCommand(newBuild(), newLs(), newCat(), newUnpack(), newCheck(), newExplain(), newPXE(), newDiscover(), newVersion(), newMan())
 	root.AddCommand(linuxCommands(onLinux())...)

@@ -1,133 +1,136 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
+	"golang.org/x/term"
 
-	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/manual"
 )
 
-// newMan returns the command that packages are made with; users have no need of it.
+const manLong = `man shows a page of the manual, through $PAGER or less if standard output is a terminal.
+The page can be named with or without iscsiroot- before it. Without PAGE it lists the
+pages.`
+
+const manExample = `  iscsiroot man parameters
+  iscsiroot man --roff agent | man -l -`
+
+// newMan returns the man command.
 func newMan() *cobra.Command {
-	return &cobra.Command{
-		Use:    "man DIR",
-		Short:  "write the manual pages into a directory",
-		Long:   "man writes a manual page for each command, and iscsiroot(7) about the parameters on the kernel\ncommand line, into DIR/man1 and DIR/man7.",
-		Hidden: true,
-		Args:   cobra.ExactArgs(1),
+	var roff bool
+	var dir string
+	cmd := &cobra.Command{
+		Use:     "man [PAGE]",
+		Short:   "show the manual",
+		Long:    manLong,
+		Example: manExample,
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pages := map[string]string{"man7/iscsiroot.7": parametersPage(bootspec.Table())}
-			for _, c := range append([]*cobra.Command{cmd.Root()}, cmd.Root().Commands()...) {
-				if c.IsAvailableCommand() && c.Name() != "help" || c == cmd.Root() {
-					pages["man1/"+pageName(c)+".1"] = commandPage(c)
-				}
+			pages, err := allPages(cmd.Root())
+			switch {
+			case err != nil:
+				return err
+			case dir != "":
+				return writePages(dir, pages)
+			case len(args) == 0:
+				_, err = io.WriteString(cmd.OutOrStdout(), listPages(pages))
+				return err
 			}
-			for name, text := range pages {
-				path := filepath.Join(args[0], name)
-				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-					return err
-				}
-				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-					return err
-				}
+			page, err := findPage(pages, args[0])
+			if err != nil {
+				return err
 			}
-			return nil
+			if roff {
+				_, err = io.WriteString(cmd.OutOrStdout(), page.Roff(version))
+				return err
+			}
+			return showText(cmd, page.Plain())
 		},
 	}
+	cmd.Flags().BoolVar(&roff, "roff", false, "print the page as input for man -l")
+	cmd.Flags().StringVar(&dir, "output", "", "write all pages for man below `DIR`, into man7 and man8")
+	return cmd
 }
 
-// pageName is what man is asked for: iscsiroot, iscsiroot-build.
-func pageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
-
-// commandPage writes the page of a command, of what --help shows.
-func commandPage(c *cobra.Command) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, ".TH %s 1 \"\" \"iscsiroot %s\"\n.SH NAME\n%s \\- %s\n.SH SYNOPSIS\n.nf\n%s\n.fi\n", strings.ToUpper(roff(pageName(c))),
-		roff(version), roff(pageName(c)), roff(c.Short), roff(c.UseLine()))
-	b.WriteString(".SH DESCRIPTION\n" + roffText(c.Long))
-	if c.HasAvailableSubCommands() {
-		b.WriteString(".SH COMMANDS\n")
-		for _, sub := range c.Commands() {
-			if sub.IsAvailableCommand() && sub.Name() != "help" {
-				fmt.Fprintf(&b, ".TP\n.BR %s (1)\n%s\n", roff(pageName(sub)), roff(sub.Short))
-			}
-		}
+// allPages returns the manual: the written pages, and one for each command.
+func allPages(root *cobra.Command) ([]manual.Page, error) {
+	pages, err := manual.Pages()
+	if err != nil {
+		return nil, err
 	}
-	b.WriteString(".SH OPTIONS\n")
-	c.InitDefaultHelpFlag()
-	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		value, usage := pflag.UnquoteUsage(f)
-		name := "\\-\\-" + roff(f.Name)
-		if f.Shorthand != "" {
-			name = "\\-" + f.Shorthand + ", " + name
+	for _, c := range root.Commands() {
+		if !c.IsAvailableCommand() || c.Name() == "help" {
+			continue
 		}
-		if value != "" && f.NoOptDefVal == "" {
-			name += " " + roff(value)
-		} else if value != "" {
-			name += "[=" + roff(value) + "]"
+		page, err := manual.Parse(commandPage(c))
+		if err != nil {
+			return nil, fmt.Errorf("page of %s: %w", c.Name(), err)
 		}
-		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", name, roff(usage))
+		pages = append(pages, page)
+	}
+	return pages, nil
+}
+
+// findPage finds a page by its name: agent, iscsiroot-agent or iscsiroot-agent(8).
+func findPage(pages []manual.Page, name string) (manual.Page, error) {
+	i := slices.IndexFunc(pages, func(p manual.Page) bool {
+		return slices.Contains([]string{p.Name, strings.TrimPrefix(p.Name, "iscsiroot-"), p.Title()}, name)
 	})
-	if c.Example != "" {
-		b.WriteString(".SH EXAMPLES\n.nf\n" + roff(c.Example) + "\n.fi\n")
+	if i < 0 {
+		return manual.Page{}, fmt.Errorf("man %s: no such page: they are listed by iscsiroot man", name)
 	}
-	b.WriteString(".SH SEE ALSO\n.BR iscsiroot (1),\n.BR iscsiroot (7)\n")
-	return b.String()
+	return pages[i], nil
 }
 
-// parametersPage writes the page about the words that init understands.
-func parametersPage(rows []bootspec.Parameter) string {
+// listPages is a line for each page.
+func listPages(pages []manual.Page) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH ISCSIROOT 7 \"\" \"iscsiroot %s\"\n.SH NAME\niscsiroot \\- parameters on the kernel command line of a machine that boots from an iSCSI disk\n", roff(version))
-	b.WriteString(".SH DESCRIPTION\n" + roffText("These parameters are read by the init that iscsiroot build puts into an initramfs. iscsiroot explain shows what a machine would do with them.\n\n"+
-		"They are read as the kernel reads them: double quotes quote, -- ends, and of a parameter that is given twice the last one is used."))
-	b.WriteString(".SH PARAMETERS\n")
-	for _, p := range rows {
-		word := p.Key
-		if optional, ok := strings.CutPrefix(p.Value, "["); ok {
-			word += "[=" + optional
-		} else if p.Value != "" {
-			word += "=" + p.Value
-		}
-		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(word), roff(p.Help))
-		if len(p.Aliases) > 0 {
-			fmt.Fprintf(&b, ".br\nAlso %s.\n", roff(strings.Join(p.Aliases, ", ")))
-		}
+	for _, p := range pages {
+		fmt.Fprintf(&b, "%-25s %s\n", p.Title(), p.Summary)
 	}
-	b.WriteString(".SH SEE ALSO\n.BR iscsiroot-build (1),\n.BR iscsiroot-explain (1)\n")
+	b.WriteString("\niscsiroot man PAGE shows one, such as: iscsiroot man parameters\n")
 	return b.String()
 }
 
-// roffText sets text: paragraphs are filled, indented lines stay as they are.
-func roffText(text string) string {
-	var b strings.Builder
-	for i, paragraph := range strings.Split(text, "\n\n") {
-		if i > 0 {
-			b.WriteString(".PP\n")
+// writePages writes the pages as man(1) looks for them.
+func writePages(dir string, pages []manual.Page) error {
+	for _, p := range pages {
+		path := filepath.Join(dir, "man"+p.Section, p.Name+"."+p.Section)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
 		}
-		for line := range strings.Lines(strings.TrimRight(paragraph, "\n") + "\n") {
-			if strings.HasPrefix(line, "  ") {
-				b.WriteString(".nf\n" + roff(line) + ".fi\n")
-			} else {
-				b.WriteString(roff(line))
-			}
+		if err := os.WriteFile(path, []byte(p.Roff(version)), 0o644); err != nil {
+			return err
 		}
 	}
-	return b.String()
+	return nil
 }
 
-// roff protects text from being taken for requests and escapes.
-func roff(text string) string {
-	lines := strings.Split(strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text), "\n")
-	for i, line := range lines {
-		if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
-			lines[i] = `\&` + line
-		}
+// showText shows text through a pager on a terminal, and writes it otherwise.
+func showText(cmd *cobra.Command, text string) error {
+	out := cmd.OutOrStdout()
+	words := strings.Fields(os.Getenv("PAGER"))
+	if len(words) == 0 {
+		words = []string{"less"}
 	}
-	return strings.Join(lines, "\n")
+	f, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		_, err := io.WriteString(out, text)
+		return err
+	}
+	pager := exec.CommandContext(cmd.Context(), words[0], words[1:]...)
+	pager.Stdin, pager.Stdout, pager.Stderr = strings.NewReader(text), out, cmd.ErrOrStderr()
+	err := pager.Run()
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+		_, err = io.WriteString(out, text)
+	}
+	return err
 }

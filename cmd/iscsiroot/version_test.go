@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"os"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -53,52 +52,5 @@ func TestBillOfMaterials(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-// Every command that --help shows has a page with all its options, and so has every word of the command line.
-func TestManualPages(t *testing.T) {
-	s := newStage(t)
-	if status, _, errs := s.run("man", "~/man"); status != 0 {
-		t.Fatal(errs)
-	}
-	_, help, _ := s.run("--help")
-	for _, name := range []string{"build", "ls", "cat", "unpack", "check", "explain", "pxe", "version"} {
-		text, err := os.ReadFile(s.path("man/man1/iscsiroot-" + name + ".1"))
-		if err != nil || !strings.Contains(help, "\n  "+name+" ") {
-			t.Errorf("%s: %v, in the help:\n%s", name, err, help)
-			continue
-		}
-		_, usage, _ := s.run(name, "--help")
-		for line := range strings.Lines(usage) {
-			_, option, ok := strings.Cut(line, " --")
-			if option, _, _ = strings.Cut(option, " "); !ok || !strings.HasPrefix(strings.TrimSpace(line), "-") {
-				continue
-			}
-			option, _, _ = strings.Cut(option, "[")
-			if !strings.Contains(string(text), `\-\-`+roff(option)) {
-				t.Errorf("the page of %s says nothing of --%s:\n%s", name, option, text)
-			}
-		}
-	}
-	text, err := os.ReadFile(s.path("man/man7/iscsiroot.7"))
-	if err != nil || !strings.Contains(string(text), "\n.B iscsi_i_ip=ADDRESS/MASK\n") || !strings.Contains(string(text), `\-\- ends`) {
-		t.Errorf("%v\n%s", err, text)
-	}
-	if status, _, errs := s.run("man", "/proc/none"); status != 1 || errs != "iscsiroot: mkdir /proc/none: no such file or directory\n" {
-		t.Errorf("nowhere to write: status %d, %s", status, errs)
-	}
-}
-
-func TestRoff(t *testing.T) {
-	for text, want := range map[string]string{
-		"a-b\\c":                  "a\\-b\\ec\n",
-		".x\n'y":                  "\\&.x\n\\&'y\n",
-		"one\ntwo\n\nthree":       "one\ntwo\n.PP\nthree\n",
-		"list:\n\n  a  b\n  .c d": "list:\n.PP\n.nf\n  a  b\n.fi\n.nf\n  .c d\n.fi\n",
-	} {
-		if got := roffText(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
 	}
 }

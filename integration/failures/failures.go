@@ -12,7 +12,8 @@ type Case struct {
 	Heals  bool   // it is tried again for ever; otherwise the boot ends
 }
 
-// Cases lists what can go wrong, in the order of the boot.
+// Cases lists what can go wrong, in the order of the boot. iscsiroot-failures(7) shows it,
+// and each row has a test that reads it off a console.
 func Cases() []Case {
 	return []Case{
 		{"parameter", "parameter … (byte … of the command line): …: write …", "", false},

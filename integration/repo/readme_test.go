@@ -1,117 +1,56 @@
 package repo_test
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/iscsiroot/iscsiroot/integration/failures"
-	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"unicode/utf8"
 )
 
-var update = flag.Bool("update", false, "write the tables into README.md")
+// The README is for a first boot: what is longer belongs into the manual.
+const (
+	maxREADME     = 200 // lines
+	maxREADMELine = 160 // columns
+)
 
-// The README has tables that are made from the code's.
-func TestREADMETables(t *testing.T) {
-	path := filepath.Join(root, "README.md")
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(b)
-	for name, want := range map[string]string{
-		"parameters": parameterTable(bootspec.Table()),
-		"failures":   failureTable(failures.Cases()),
-	} {
-		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
-		before, rest, ok := strings.Cut(text, begin)
-		got, after, ok2 := strings.Cut(rest, end)
-		if !ok || !ok2 {
-			t.Fatalf("README.md has no lines %q and %q", begin, end)
-		}
-		if diff := cmp.Diff(want, got); diff != "" && !*update {
-			t.Errorf("README.md has another table of %s than the code: run go test ./integration/repo -run README -update\n-want +got:\n%s", name, diff)
-		}
-		text = before + begin + want + end + after
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// failureTable writes the ways to fail as a table in Markdown.
-func failureTable(cases []failures.Case) string {
-	var b strings.Builder
-	b.WriteString("| what you see | hint | then |\n|---|---|---|\n")
-	for _, c := range cases {
-		then := "ends"
-		if c.Heals {
-			then = "tries again"
-		}
-		b.WriteString("| `" + cell(c.Screen) + "` | " + cell(c.Hint) + " | " + then + " |\n")
-	}
-	return b.String()
-}
-
-// parameterTable writes the parameters as a table in Markdown.
-func parameterTable(rows []bootspec.Parameter) string {
-	var b strings.Builder
-	b.WriteString("| parameter | or | what it does |\n|---|---|---|\n")
-	for _, p := range rows {
-		word := p.Key
-		if optional, ok := strings.CutPrefix(p.Value, "["); ok {
-			word += "[=" + optional
-		} else if p.Value != "" {
-			word += "=" + p.Value
-		}
-		var aliases []string
-		for _, a := range p.Aliases {
-			aliases = append(aliases, "`"+a+"`")
-		}
-		b.WriteString("| `" + cell(word) + "` | " + strings.Join(aliases, ", ") + " | " + cell(p.Help) + " |\n")
-	}
-	return b.String()
-}
-
-// cell keeps a bar from ending a cell.
-func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
-
-var testName = regexp.MustCompile("`(Test[A-Z][A-Za-z0-9]*)")
-
-// Each test that the README names is there.
-func TestREADMENamesTests(t *testing.T) {
+func TestREADMEIsShort(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources := ""
-	for _, pattern := range []string{"integration/*_test.go", "pkg/*/*_test.go", "pkg/*/*/*_test.go"} {
-		files, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil {
-			t.Fatal(err)
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		if c := utf8.RuneCountInString(strings.TrimRight(line, "\n")); c > maxREADMELine {
+			t.Errorf("README.md:%d has %d columns, more than %d", n, c, maxREADMELine)
 		}
-		for _, file := range files {
-			b, err := os.ReadFile(file)
+	}
+	if n > maxREADME || n < 50 {
+		t.Errorf("README.md has %d lines, at most %d are allowed: move what is not for a first boot into pkg/manual/pages", n, maxREADME)
+	}
+}
+
+// The README leads to every written page of the manual, and to no other file that is not
+// there.
+func TestREADMELinks(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := map[string]bool{}
+	for part := range strings.SplitSeq(string(text), "](") {
+		link, _, ok := strings.Cut(part, ")")
+		if _, err := os.Stat(filepath.Join(root, link)); ok && strings.HasPrefix(link, "pkg/") {
+			links[link] = true
 			if err != nil {
-				t.Fatal(err)
+				t.Errorf("README.md: link: %v", err)
 			}
-			sources += string(b)
 		}
 	}
-	named := testName.FindAllStringSubmatch(string(text), -1)
-	if len(named) < 50 {
-		t.Errorf("the README names %d tests", len(named))
-	}
-	for _, m := range named {
-		if !strings.Contains(sources, "func "+m[1]+"(") {
-			t.Errorf("the README names the test %s, which is not there", m[1])
+	for name := range manualSources(t) {
+		if !links["pkg/manual/pages/"+name] {
+			t.Errorf("README.md has no link to pkg/manual/pages/%s", name)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package repo_test guards what no compiler checks in this repository: what
-// init links, which package may import which, comments, sizes, the README's
-// table, fuzzers and the size of the image. It boots nothing.
+// init links, which package may import which, comments, sizes, the README,
+// the manual's tables, fuzzers and the size of the image. It boots nothing.
 //
 // The go command keeps the result of a test until a file that the test has
 // opened changes; goFiles opens every one, so a kept result is never old.

@@ -119,7 +119,7 @@ break before mount (rd.break=)`},
 	}
 }
 
-// The table is what the README shows: no row is empty, no name stands twice.
+// The table is what iscsiroot-parameters(7) shows: no row is empty, no name stands twice.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range bootspec.Table() {

@@ -6,7 +6,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Parameter is one row of the table of what we understand; the README shows it.
+// Parameter is one row of the table of what we understand; iscsiroot-parameters(7)
+// shows it.
 type Parameter struct {
 	Key string // as users write it
 	// Aliases are a dotted name that costs no place in init's environment, and
@@ -21,8 +22,8 @@ type Parameter struct {
 // Names returns the key and its aliases.
 func (p Parameter) Names() []string { return append([]string{p.Key}, p.Aliases...) }
 
-// Table lists every parameter that Parse understands, in the order of the
-// README.
+// Table lists every parameter that Parse understands, by topic.
+// iscsiroot-parameters(7) shows it, in an order of its own.
 func Table() []Parameter {
 	return slices.Concat(machineParameters(), netParameters(), targetParameters(), dracutParameters(), loginParameters(), rootParameters(), policyParameters())
 }
@@ -46,7 +47,7 @@ func machineParameters() []Parameter {
 // says for which.
 func targetParameters() []Parameter {
 	return []Parameter{
-		{"iscsi_t", also("rd.iscsiroot.target", "rd.iscsi.target.name", "iscsi_target_name", "ISCSI_TARGET_NAME", "iscsi_target", "TargetName"), "NAME", "target name; a second target has iscsi_t.2=, and so on up to 9, with all parameters from here to iscsi_W=", (*parser).targetName},
+		{"iscsi_t", also("rd.iscsiroot.target", "rd.iscsi.target.name", "iscsi_target_name", "ISCSI_TARGET_NAME", "iscsi_target", "TargetName"), "NAME", "target name; a second target has iscsi_t.2=, and so on up to 9, with iscsi_a.2=, iscsi_p.2= and so on: g, lun, u, w, U and W", (*parser).targetName},
 		{"iscsi_a", also("rd.iscsiroot.address", "rd.iscsi.target.ip", "iscsi_target_ip", "iscsi_t_ip", "ISCSI_TARGET_IP", "iscsi_address", "TargetAddress"), "ADDRESS[,ADDRESS]", "address of the target: an IP address or a host name, with :PORT if needed, IPv6 in brackets then; several with commas; a further target without it has the address of the first", (*parser).portal},
 		{"iscsi_p", also("rd.iscsiroot.port", "rd.iscsi.target.port", "iscsi_target_port", "ISCSI_TARGET_PORT", "iscsi_port", "TargetPort"), "PORT", "port of the target's portal (default 3260)", (*parser).port},
 		{"iscsi_g", also("rd.iscsiroot.group", "rd.iscsi.target.group", "iscsi_target_group", "ISCSI_TARGET_GROUP", "iscsi_tgpt"), "TAG", "target portal group tag to expect", (*parser).group},

@@ -184,7 +184,7 @@ func checkWord(t *testing.T, p cmdline.Param, others map[string]bool) {
 	}
 }
 
-// withoutEffect tells whether a parameter does nothing, as the README has it, is
+// withoutEffect tells whether a parameter does nothing, as iscsiroot-parameters(7) has it, is
 // read by package modload, or says with its value what is so without it.
 func withoutEffect(p cmdline.Param) bool {
 	no := []string{"", "0", "no", "off"}

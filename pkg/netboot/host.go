@@ -13,7 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// hostFields are the fields of a machine, in the order in which they are described.
+// hostFields are the fields of a machine, in the order in which they are described in
+// iscsiroot-netboot(7).
 var hostFields = []string{
 	"name", "mac", "address", "gateway", "interface", "initiator", "target", "portals", "lun", "chap", "root", "kernel", "initrd",
 	"append", "disk", "shared",

@@ -59,7 +59,7 @@ func parse(name string, data []byte, secrets secretFunc) (*Room, error) {
 	return room, errors.Join(r.errs...)
 }
 
-// topFields are the fields beside hosts and defaults.
+// topFields are the fields beside hosts and defaults; iscsiroot-netboot(7) has them too.
 var topFields = []string{"server", "http", "loader"}
 
 // top reads the fields of the server.
