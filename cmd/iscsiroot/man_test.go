@@ -123,7 +123,7 @@ func TestNamedPages(t *testing.T) {
 	s := newStage(t)
 	_, list, _ := s.run("man")
 	title := regexp.MustCompile(`\biscsiroot(?:-[a-z]+)?\([1-9]\)`)
-	shown := regexp.MustCompile("\\biscsiroot man (?:--roff )?([a-z]+)")
+	shown := regexp.MustCompile(`\biscsiroot man (?:--roff )?([a-z]+)`)
 	named := 0
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
