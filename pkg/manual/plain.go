@@ -42,7 +42,7 @@ func (k block) plain(b *strings.Builder) {
 		fill(b, "- "+unmarked(k.text), indent, indent+2)
 	case definition:
 		for _, term := range k.terms {
-			fill(b, unmarked(term), indent, 2*indent)
+			fill(b, unmarked(term), indent, indent)
 		}
 		fill(b, unmarked(k.text), 2*indent, 2*indent)
 	case table:
