@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -190,9 +191,13 @@ func TestAskRedirected(t *testing.T) {
 	if err != nil || !cmp.Equal(got.Path, []bootspec.Portal{first, last}) || len(got.Targets) != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	for range maxRedirects + 1 {
-		last = script(t, to(last))
+	for range maxRedirects {
+		last = script(t, to(last), to(last))
 	}
+	if got, err = Ask(t.Context(), last, config()); err != nil || len(got.Path) != maxRedirects+1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	last = script(t, to(last))
 	var redirect *portal.RedirectError
 	if _, err = Ask(t.Context(), last, config()); !errors.As(err, &redirect) || !strings.Contains(err.Error(), "more than 4 redirects in a row") {
 		t.Error(err)
@@ -272,17 +277,21 @@ func TestAskWithoutEnd(t *testing.T) {
 				}
 			}
 		}}
-		var wait func() ([]*iscsi.PDU, error)
-		cfg.Dial = func(context.Context, string, string) (conn net.Conn, err error) {
-			conn, wait = endless.Start()
-			return conn, nil
+		target := make(chan error, 1)
+		cfg.Dial = func(context.Context, string, string) (net.Conn, error) {
+			near, far := net.Pipe()
+			go func() {
+				_, err := endless.Serve(far)
+				target <- err
+			}()
+			return near, nil
 		}
 		_, err := Ask(t.Context(), bootspec.Portal{Host: "192.0.2.1", Port: 3260}, cfg)
 		if fmt.Sprint(err) != "192.0.2.1:3260: no complete answer within 1m0s" || !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
-		if _, err := wait(); err == nil {
-			t.Error("the connection was left open")
+		if err := <-target; !errors.Is(err, io.ErrClosedPipe) { // ends when the connection is closed
+			t.Error(err)
 		}
 	})
 }
