@@ -202,11 +202,14 @@ func TestAskRedirected(t *testing.T) {
 	if _, err = Ask(t.Context(), last, config()); !errors.As(err, &redirect) || !strings.Contains(err.Error(), "more than 4 redirects in a row") {
 		t.Error(err)
 	}
-	var self bootspec.Portal
-	self = served(t, func(conn net.Conn) error {
-		_, err := to(self).Serve(conn)
+	itself := make(chan bootspec.Portal, 1)
+	self := served(t, func(conn net.Conn) error {
+		at := <-itself
+		itself <- at
+		_, err := to(at).Serve(conn)
 		return err
 	})
+	itself <- self
 	if _, err = Ask(t.Context(), self, config()); !errors.As(err, &redirect) || !strings.Contains(err.Error(), "a redirect loop") {
 		t.Error(err)
 	}
