@@ -14,10 +14,11 @@ type Modules struct {
 	// takes them: with blanks between, of which the last value counts. Words of others,
 	// such as systemd.unit=, are there too; there is no module of that name. nil: none.
 	Params map[string]string
-	// Blacklist holds modules that no alias may load: modprobe.blacklist=, rd.driver.blacklist=, initramfs-tools'
-	// blacklist=, and those of Post.
+	// Blacklist holds modules that no alias may load: modprobe.blacklist=,
+	// rd.driver.blacklist=, initramfs-tools' blacklist=, and those of Post.
 	Blacklist []string
-	// Never holds what the kernel itself refuses to load, module_blacklist= (kernel/module/main.c, blacklisted).
+	// Never holds what the kernel itself refuses to load, module_blacklist=
+	// (kernel/module/main.c: blacklisted).
 	Never []string
 	// Pre is loaded before all else, rd.driver.pre=.
 	Pre []string
@@ -33,8 +34,8 @@ func ParseModules(line cmdline.Line) Modules {
 	return ps.plan.Modules
 }
 
-// WithDefault returns m with parameters of a module in front of those that are given, of
-// which each counts more.
+// WithDefault returns m with parameters of a module in front of those that are given: of
+// two values the module takes the last.
 func (m Modules) WithDefault(module, params string) Modules {
 	all := map[string]string{module: strings.TrimSpace(params + " " + m.Params[module])}
 	for name, given := range m.Params {
@@ -86,7 +87,8 @@ func (m *Modules) addParam(p cmdline.Param) {
 	if !ok || module == "" || param == "" || module == "rd" {
 		return
 	}
-	// The module's own parser splits at blanks and knows the same quotes (kernel/params.c, parse_args).
+	// The module's own parser splits at blanks and knows the same quotes (kernel/params.c:
+	// parse_args).
 	word := cmdline.Param{Key: param, Value: p.Value, HasValue: p.HasValue}.String()
 	module = underscored(module)
 	if m.Params == nil {
