@@ -17,8 +17,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
-// TestMain runs the tests away from the host.
-func TestMain(m *testing.M) { nstest.Main(m) }
+// TestMain runs the tests away from the host, with the umask of most.
+func TestMain(m *testing.M) {
+	unix.Umask(0o022)
+	nstest.Main(m)
+}
 
 // inNamespaces runs f in a process with a network and mounts of its own, with an
 // empty directory.
@@ -328,9 +331,18 @@ func TestModprobe(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		host, err := os.Open("/")
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := unix.Chroot(dir); err != nil {
 			t.Fatal(err)
 		}
+		defer func() { // where go test -cover has the process write its counts
+			if err := errors.Join(host.Chdir(), unix.Chroot(".")); err != nil {
+				t.Error(err)
+			}
+		}()
 		refused := func(command, module string) {
 			t.Helper()
 			_, err := run(t, "/lib/modules/"+release, "", strings.Fields(command)...)

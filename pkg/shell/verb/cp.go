@@ -17,7 +17,7 @@ import (
 func cpVerb() Verb {
 	return Verb{
 		Name: "cp", Args: "[-a] SOURCE... TARGET", Help: "copy files", Group: Files,
-		More: "-a, -r, -R directories with all that is in them; -p and -f are always on",
+		More: "-a, -r, -R directories with all that is in them; modes are copied, times and owners are not",
 		Run: func(ctx context.Context, c *Call) error {
 			o, args, err := c.options("arRpf")
 			if err != nil {
