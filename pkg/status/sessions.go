@@ -95,8 +95,15 @@ func disksOf(sys string, sid uint32) string {
 	}
 	var out []string
 	for _, u := range luns {
-		if !u.IsDisk() {
+		switch {
+		case u.Absent:
+			out = append(out, fmt.Sprintf("lun %d has no device at the target", u.Number))
+			continue
+		case !u.IsDisk():
 			out = append(out, fmt.Sprintf("lun %d is not a disk (SCSI type %d)", u.Number, u.Type))
+			continue
+		case u.Disk == "":
+			out = append(out, fmt.Sprintf("lun %d has no block device yet", u.Number))
 			continue
 		}
 		size := ""
