@@ -132,3 +132,110 @@ func TestDiff(t *testing.T) {
 		}
 	}
 }
+
+// What a run that was killed has left is replaced, and what is in the way is an error that
+// changes nothing.
+func TestApplyAfterAKill(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "dnsmasq.conf"+temporary), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, seed)
+	for name := range snapshot(t, dir) {
+		if strings.HasSuffix(name, temporary) {
+			t.Errorf("%s is left", name)
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "dnsmasq.conf")); err != nil || !strings.HasPrefix(string(text), written) {
+		t.Errorf("dnsmasq.conf: %q, %v", text, err)
+	}
+	if st, err := os.Stat(filepath.Join(dir, "dnsmasq.conf")); err != nil || st.Mode() != 0o644 {
+		t.Errorf("dnsmasq.conf: %v, %v", st, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "tgt.conf")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "tgt.conf"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	list, err := room(t, seed).Files(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Compare(dir, list); err == nil || !strings.HasPrefix(err.Error(), "read what is there: ") {
+		t.Errorf("a directory in place of a file: %v", err)
+	}
+}
+
+// Only what a run has written is removed, and nothing outside of its directory, whatever
+// the list of an earlier run holds.
+func TestOnlyOurs(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "out")
+	run(t, dir, seed)
+	outside := filepath.Join(top, "outside")
+	if err := os.WriteFile(outside, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(dir, manifest)
+	text, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(list, []byte(string(text)+"../outside\n"+outside+"\nis/no/more\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"changed " + manifest}, run(t, dir, seed)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if _, err := os.Stat(outside); err != nil {
+		t.Error(err)
+	}
+	// A link that leads out of the directory is not followed.
+	other := filepath.Join(top, "other")
+	if err := os.Rename(filepath.Join(dir, "tftp"), other); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(other, filepath.Join(dir, "tftp")); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(t, other)
+	err = Apply(dir, []Change{{Kind: "changed", File: File{Path: "tftp/grub/grub.cfg", Data: []byte("x")}}})
+	if diff := cmp.Diff(before, snapshot(t, other)); err == nil || diff != "" {
+		t.Errorf("error %v, -before +after:\n%s", err, diff)
+	}
+}
+
+// What machines load and pxe does not write is named until it is there, once for all
+// machines.
+func TestLacks(t *testing.T) {
+	dir := t.TempDir()
+	for loader, want := range map[string][]string{
+		"pxelinux": {"remote/vmlinuz-2.6.17-5mdv", "remote/initrd.img", "pxelinux.0", "ldlinux.c32"},
+		"grub":     {"remote/vmlinuz-2.6.17-5mdv", "remote/initrd.img", "grubx64.efi"},
+		"ipxe":     {"remote/vmlinuz-2.6.17-5mdv", "remote/initrd.img", "undionly.kpxe", "snponly.efi"},
+	} {
+		r := room(t, strings.Replace(seed, "server:", "loader: "+loader+"\nserver:", 1))
+		var got []string
+		for _, line := range r.Lacks(dir) {
+			name, how, ok := strings.Cut(line, " is not there yet: ")
+			if !ok || how == "" {
+				t.Errorf("%s: %q", loader, line)
+			}
+			got = append(got, strings.TrimPrefix(name, filepath.Join(dir, "tftp")+"/"))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", loader, diff)
+		}
+	}
+	kernel := filepath.Join(dir, "tftp/remote/vmlinuz-2.6.17-5mdv")
+	if err := os.MkdirAll(filepath.Dir(kernel), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(kernel, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := room(t, seed).Lacks(dir); len(got) != 3 || strings.Contains(strings.Join(got, "\n"), "vmlinuz") {
+		t.Errorf("with a kernel: %q", got)
+	}
+}
