@@ -56,7 +56,7 @@ bench: build ## measure our boot next to scripts and a C init, data rates, how l
 	./bin/bench
 	./bin/bench -throughput
 	./bin/bench -builds
-	$(GO) test -count=1 -timeout 40m -parallel 1 -tags bench -run 'TestHealing|TestAgentCost|TestAgentMemory|TestBootFaultTimes' -v ./integration
+	$(GO) test -count=1 -timeout 40m -parallel 1 -tags bench -run 'TestRecoveryTime|TestAgentCost|TestAgentMemory|TestBootFaultTimes' -v ./integration
 
 lint: ## check formatting, vet, staticcheck and the modules
 	@test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }

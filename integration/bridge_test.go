@@ -40,7 +40,7 @@ func TestDebianBridgeAndDeadTarget(t *testing.T) {
 	before := d.said(putBack)
 	d.ask("sed -i s/10.77.0.2/10.77.0.3/ /etc/systemd/network/30-br0.network; networkctl reload")
 	d.waits("its address 10.77.0.2 is gone", 1)
-	d.waits(healedAgain, 1)
+	d.waits(recoveredAgain, 1)
 	d.writes()
 	if got := d.ask("ip -o -4 addr show"); !strings.Contains(got, "br0    inet 10.77.0.3/24 ") || strings.Contains(got, "10.77.0.2/") {
 		t.Errorf("the addresses are %q", got)

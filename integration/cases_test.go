@@ -26,17 +26,17 @@ func TestCases(t *testing.T) {
 			}
 			r := newRig(t)
 			m := stage(r)
-			if !c.Heals {
+			if !c.Retried {
 				r.expect(m, "iscsiroot: step ", " failed after ")
 			}
 			r.expect(m, pieces(c.Screen)...)
-			if c.Heals {
+			if c.Retried {
 				r.expect(m, "trying again")
 			}
 			if c.Hint != "" {
 				r.expect(m, pieces(c.Hint)...)
 			}
-			if !c.Heals {
+			if !c.Retried {
 				r.expect(m, "iscsiroot: reboot in 60 s")
 			}
 		})

@@ -84,13 +84,13 @@ func (f *faultRig) follow(addr string) *faultproxy.Proxy {
 	return p
 }
 
-// lost waits until the agent has noticed, healed until it is over and something was written since.
+// lost waits until the agent has noticed, recovered until it is over and something was written since.
 func (f *faultRig) lost(cause string) {
 	f.t.Helper()
 	f.expect(f.m, "connection lost: "+cause)
 }
 
-func (f *faultRig) healed() {
+func (f *faultRig) recovered() {
 	f.t.Helper()
 	f.expect(f.m, "logged in again after")
 	f.writes()

@@ -25,11 +25,11 @@ func TestSoakLongOutages(t *testing.T) {
 	f.stopTarget()
 	f.sleep(outage)
 	f.startTarget(oneWay.Secret)
-	f.healed()
+	f.recovered()
 	f.link(false)
 	f.sleep(outage)
 	f.link(true)
-	f.healed()
+	f.recovered()
 	if err := f.tap.SetUp(false); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestSoakLongOutages(t *testing.T) {
 	if err := f.tap.SetUp(true); err != nil {
 		t.Fatal(err)
 	}
-	f.healed()
+	f.recovered()
 	f.finish()
 }
 

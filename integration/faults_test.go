@@ -44,7 +44,7 @@ func TestTargetFaults(t *testing.T) {
 func (f *faultRig) resets() {
 	closeConnections(f.rig, f.target)
 	f.lost("")
-	f.healed()
+	f.recovered()
 	const exchanges = 4 // method, algorithm, proof, operational parameters
 	f.first.Set(faultproxy.Fault{Direction: faultproxy.ToTarget, PDU: 1, Action: faultproxy.Reset})
 	f.first.Reset()
@@ -57,7 +57,7 @@ func (f *faultRig) resets() {
 		f.struck(before)
 	}
 	f.first.Set()
-	f.healed()
+	f.recovered()
 }
 
 // messages sends what no target at hand sends.
@@ -72,7 +72,7 @@ func (f *faultRig) messages() {
 			f.t.Fatal(err)
 		}
 		f.lost("target sent: " + m.Event.String())
-		f.healed()
+		f.recovered()
 	}
 	logins := f.first.Live()
 	if err := f.first.Inject(iscsi.AsyncMessage{Event: iscsi.AsyncSCSI}); err != nil {
@@ -92,7 +92,7 @@ func (f *faultRig) secrets() {
 	f.expect(f.m, "refused (0201)")
 	f.stopTarget()
 	f.startTarget(oneWay.Secret)
-	f.healed()
+	f.recovered()
 }
 
 // portals takes the first away, and back, and the second away.
@@ -100,14 +100,14 @@ func (f *faultRig) portals() {
 	second := f.follow("10.77.0.1:3263")
 	_ = f.first.Close()
 	f.lost("")
-	f.healed()
+	f.recovered()
 	if second.Live() == 0 {
 		f.t.Error("the second portal was not used")
 	}
 	f.first = f.follow("10.77.0.1:3260")
 	_ = second.Close()
 	f.lost("")
-	f.healed()
+	f.recovered()
 }
 
 // pressure fills the memory with what the target must take, and kills the agent's worker, while the target is away.
@@ -139,7 +139,7 @@ func (f *faultRig) moved() {
 		Name: targetName, Portal: portal(3260), LUNs: map[int]string{1: f.emptyDisk()}, CHAP: oneWay, Redirect: &targets.Redirect{To: portal(3265)},
 	})
 	f.target = elsewhere
-	f.healed()
+	f.recovered()
 }
 
 // What the network does: a link that is down for a moment and for longer, a hole that everything falls into, an address and a
@@ -194,7 +194,7 @@ func (f *faultRig) links() {
 	if err := f.tap.SetUp(true); err != nil {
 		f.t.Fatal(err)
 	}
-	f.healed()
+	f.recovered()
 }
 
 // addresses takes the address away, and the link with its name.

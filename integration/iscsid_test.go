@@ -16,8 +16,8 @@ import (
 const (
 	standsBy   = ": standing by"
 	looksAgain = "iscsid has ended: recovering the sessions again"
-	// healedAgain ends an outage.
-	healedAgain = "logged in again after"
+	// recoveredAgain ends an outage.
+	recoveredAgain = "logged in again after"
 )
 
 // said counts the kernel's lines with a text.
@@ -36,8 +36,8 @@ func (d *debian) waits(text string, count int) {
 	d.ask(fmt.Sprintf("until test $(dmesg | grep -c '%s') -ge %d; do sleep 1; done", text, count))
 }
 
-// heals closes the session's connection and waits until it is logged in again.
-func (d *debian) heals(target *targets.Tgtd) {
+// recovers closes the session's connection and waits until it is logged in again.
+func (d *debian) recovers(target *targets.Tgtd) {
 	d.t.Helper()
 	closeConnections(d.rig, target)
 	d.ask("sleep 1; until grep -q LOGGED_IN /sys/class/iscsi_session/session*/state && grep -q up /sys/class/iscsi_connection/*/state; do sleep 1; done")
@@ -87,18 +87,18 @@ func (d *debian) iscsid() {
 	if got := d.ask("cat /run/iscsiroot/sessions"); !regexp.MustCompile(`(?m)^session 1 target ` + targetName + ` portal 10.77.0.1:3260 .* root$`).MatchString(got) {
 		d.t.Errorf("the list of sessions is %q", got)
 	}
-	d.heals(d.target) // by iscsid
+	d.recovers(d.target) // by iscsid
 	if got := d.ask("systemctl restart iscsid; systemctl is-active iscsid"); got != "active" {
 		d.t.Errorf("iscsid after its restart: %s", got)
 	}
 	d.writes()
 	// A restart that is slow may have been a change of its own.
-	again, healed := d.said(looksAgain), d.said(healedAgain)
+	again, before := d.said(looksAgain), d.said(recoveredAgain)
 	d.ask("systemctl kill -s KILL iscsid; systemctl stop iscsid iscsid.socket 2>/dev/null")
 	d.waits(looksAgain, again+1)
-	d.heals(d.target) // by the agent
-	if got := d.said(healedAgain); got <= healed {
-		d.t.Errorf("the agent has healed nothing: %s", d.ask("dmesg -t | grep iscsiroot"))
+	d.recovers(d.target) // by the agent
+	if got := d.said(recoveredAgain); got <= before {
+		d.t.Errorf("the agent has recovered nothing: %s", d.ask("dmesg -t | grep iscsiroot"))
 	}
 	d.ask("systemctl start iscsid")
 	d.waits(standsBy, again+2)

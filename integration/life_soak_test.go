@@ -45,8 +45,8 @@ func TestSoakEnds(t *testing.T) {
 	}
 }
 
-// Ten rounds of a real iscsid under write load: it starts and takes over, heals
-// a reset, is killed, and the agent heals the next one.
+// Ten rounds of a real iscsid under write load: it starts and takes over, recovers
+// from a reset, is killed, and the agent recovers from the next one.
 func TestSoakIscsid(t *testing.T) {
 	d := newDebian(t, "managers")
 	d.relogins = true
@@ -59,10 +59,10 @@ func TestSoakIscsid(t *testing.T) {
 		d.renew()
 		d.ask("systemctl start iscsid")
 		d.waits(standsBy, i+1)
-		d.heals(target)
+		d.recovers(target)
 		d.ask("systemctl kill -s KILL iscsid; systemctl stop iscsid iscsid.socket 2>/dev/null; systemctl reset-failed")
 		d.waits(looksAgain, i+1)
-		d.heals(target)
+		d.recovers(target)
 		t.Logf("round %d", i)
 	}
 	d.ask("touch /run/enough; until test -e /run/ended; do sleep 1; done; sync; echo 3 >/proc/sys/vm/drop_caches")
@@ -76,7 +76,7 @@ func TestSoakIscsid(t *testing.T) {
 }
 
 // A soft reboot ends all that systemd runs and starts it anew on the same
-// kernel: session and agent live through it, and the agent still heals.
+// kernel: session and agent live through it, and the agent still recovers the session.
 func TestSoakSoftReboot(t *testing.T) {
 	d := newDebian(t, "backports")
 	d.relogins = true
@@ -93,9 +93,9 @@ func TestSoakSoftReboot(t *testing.T) {
 		t.Errorf("the agent's processes are %q, before %q", got, agent)
 	}
 	d.undisturbed()
-	d.heals(target)
-	if got := d.said(healedAgain); got != 1 {
-		t.Errorf("the agent has healed %d times", got)
+	d.recovers(target)
+	if got := d.said(recoveredAgain); got != 1 {
+		t.Errorf("the agent has recovered %d times", got)
 	}
 	d.off()
 	d.loggedOut(target)

@@ -20,21 +20,21 @@ func TestSoakIscsidStopped(t *testing.T) {
 	d.runs()
 	d.waits(standsBy, 1)
 	d.ask("sleep 3; pkill -STOP iscsid")
-	d.heals(target)
+	d.recovers(target)
 	if got := d.said(takesOver); got != 1 {
 		t.Errorf("the agent took the session %d times", got)
 	}
-	d.heals(target) // at once: iscsid has done nothing since
+	d.recovers(target) // at once: iscsid has done nothing since
 	d.ask("pkill -CONT iscsid; sleep 10")
-	d.heals(target)
+	d.recovers(target)
 	owners := d.said(standsBy)
 	d.ask("pkill -STOP iscsid")
 	// iscsid goes on in the middle of the agent's login: the loop needs no program of root's.
 	d.ask("mkfifo /run/tick; exec 9<>/run/tick; pid=$(pgrep iscsid | tr '\\n' ' '); " +
 		"(while read s </sys/class/iscsi_connection/connection1:0/state; test \"$s\" != bound; do read -t 0.1 -u 9; done; kill -CONT $pid) >/dev/null 2>&1 & true")
-	d.heals(target)
+	d.recovers(target)
 	d.ask("sleep 20")
-	d.heals(target)
+	d.recovers(target)
 	t.Logf("iscsid was the owner %d times before its last stop, and %d times in all", owners, d.said(standsBy))
 	if got := d.ask("dmesg -t | grep -e 'I/O error' -e 'EXT4-fs error'; cat /sys/class/iscsi_session/session*/state"); got != "LOGGED_IN" {
 		t.Errorf("the log: %s", got)
@@ -54,7 +54,7 @@ func TestSoakIdleOwner(t *testing.T) {
 	d.runs()
 	d.ask(listener)
 	d.waits(standsBy, 1)
-	d.heals(target)
+	d.recovers(target)
 	if got := d.said(takesOver); got != 1 {
 		t.Errorf("the agent took the session %d times: %s", got, d.ask("dmesg -t | grep iscsiroot"))
 	}
@@ -63,6 +63,6 @@ func TestSoakIdleOwner(t *testing.T) {
 	}
 	d.ask("pkill perl")
 	d.waits(looksAgain, 1)
-	d.heals(target)
+	d.recovers(target)
 	d.off()
 }

@@ -128,8 +128,8 @@ func (f *faultRig) bonded() {
 // vrf puts the NIC into a VRF, where only sockets that are bound to it reach the target.
 func (f *faultRig) vrf() {
 	f.do("master vrf blue")
-	f.healed()
+	f.recovered()
 	f.has("ens2 mtu 1500 10.77.0.2/24 ")
 	f.do("nomaster")
-	f.healed()
+	f.recovered()
 }

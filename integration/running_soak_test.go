@@ -102,7 +102,7 @@ func TestSoakNetworkManagerAddress(t *testing.T) {
 	d.ask("for i in $(seq 120); do nmcli -t -f DEVICE,STATE device | grep -q eth0:connected && break; sleep 1; done")
 	d.ask("nmcli connection add type ethernet ifname eth0 con-name root ipv4.method manual ipv4.addresses 10.77.0.3/24 && nmcli connection up root")
 	d.waits("its address 10.77.0.2 is gone", 1)
-	d.waits(healedAgain, 1)
+	d.waits(recoveredAgain, 1)
 	d.writes()
 	if got := d.ask("ip -o -4 addr show eth0"); !strings.Contains(got, "10.77.0.3/24") || strings.Contains(got, "10.77.0.2/") {
 		t.Errorf("the addresses are %q", got)

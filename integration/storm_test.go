@@ -11,7 +11,7 @@ import (
 )
 
 // Many breaks in a short time: resets at random, and between them, overlapping, a target that is killed and a cable that is
-// pulled. Each is healed, none is taken for another machine with our name, and none is an I/O error, also where twelve breaks
+// pulled. After each the session recovers, none is taken for another machine with our name, and none is an I/O error, also where twelve breaks
 // come within the life of one command, to which SCSI gives five retries.
 func TestStormOfBreaks(t *testing.T) { storm(t, 15*time.Second, 25) }
 
@@ -77,7 +77,7 @@ func (f *faultRig) oneCommand(breaks int) {
 		f.struck(before + n)
 	}
 	f.first.Set()
-	f.healed()
+	f.recovered()
 }
 
 // calm checks that no break was taken for another machine's doing, and that the agent has not waited on purpose.

@@ -6,10 +6,10 @@ package failures
 // Case is a way in which a boot can go wrong, as a person sees it. What varies
 // in a text is left out: … stands for it.
 type Case struct {
-	Name   string // for tests
-	Screen string // what happened, to what
-	Hint   string // what to do, where Screen does not say it
-	Heals  bool   // it is tried again for ever; otherwise the boot ends
+	Name    string // for tests
+	Screen  string // what happened, to what
+	Hint    string // what to do, where Screen does not say it
+	Retried bool   // it is tried again for ever; otherwise the boot ends
 }
 
 // Cases lists what can go wrong, in the order of the boot. iscsiroot-failures(7) shows it,

@@ -45,7 +45,7 @@ func failureMaker(cases []failures.Case) maker {
 		if c.Hint != "" {
 			text += c.Hint + ". "
 		}
-		if c.Heals {
+		if c.Retried {
 			text += "It is tried again."
 		} else {
 			text += "The boot ends."

@@ -102,7 +102,7 @@ const Forever time.Duration = math.MaxInt64
 
 // Policy is what to do when something goes wrong, and where to stop.
 type Policy struct {
-	Timeout   Value[time.Duration] // how long to retry what can heal; 0 or not given: for ever
+	Timeout   Value[time.Duration] // how long to retry errors that can pass; 0 or not given: for ever
 	Emergency Value[Emergency]     // what to do at the end; not given: Reboot
 	Break     []Value[string]      // steps before which the shell opens
 	Shell     Value[string]        // path of the shell, "" for the built-in one; given: a failure opens it

@@ -52,7 +52,7 @@ func (r AuthReason) String() string {
 }
 
 // AuthError is an authentication that we broke off: the target is not to be
-// trusted, or does not do what is configured. It never heals by itself.
+// trusted, or does not do what is configured. It never passes by itself.
 type AuthError struct {
 	Reason AuthReason
 	// What tells more, for people; text of the target in it is quoted, and it

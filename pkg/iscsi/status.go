@@ -83,12 +83,12 @@ func (e *StatusError) Redirect() (addr TargetAddress, permanent, ok bool) {
 	return e.Addresses[0], e.Code() == StatusMovedPermanently, true
 }
 
-// Heals reports whether the same login may succeed later without a change to this
+// Retryable reports whether the same login may succeed later without a change to this
 // machine: a target that is still starting or importing its disks, or that has to
-// forget an old session first. Access and authentication failures do not heal, nor
+// forget an old session first. Access and authentication failures are not, nor
 // does a login that the target cannot understand. Statuses without a meaning in the
-// RFC heal if they are the target's fault.
-func (e *StatusError) Heals() bool {
+// RFC are if they are the target's fault.
+func (e *StatusError) Retryable() bool {
 	if s := findStatus(e.Code()); s != nil {
 		return s.passes == temporary
 	}

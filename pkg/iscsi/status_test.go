@@ -13,9 +13,9 @@ import (
 
 func TestStatus(t *testing.T) {
 	tests := []struct {
-		code  iscsi.Status
-		heals bool
-		want  string
+		code      iscsi.Status
+		retryable bool
+		want      string
 	}{
 		{0x0200, false, "refused (0200): initiator error: the target rejects the login request"},
 		{0x0201, false, "refused (0201): authentication failed: wrong user or secret, or the target requires authentication"},
@@ -45,8 +45,8 @@ func TestStatus(t *testing.T) {
 		if admin := tt.code == 0x0201 || tt.code == 0x0202; se.NeedsAdministrator() != admin {
 			t.Errorf("%04x: needs an administrator: %v", tt.code, !admin)
 		}
-		if se.Error() != tt.want || se.Heals() != tt.heals || isRedirect(se) || se.Code() != tt.code {
-			t.Errorf("%04x: %q, heals %v", tt.code, se, se.Heals())
+		if se.Error() != tt.want || se.Retryable() != tt.retryable || isRedirect(se) || se.Code() != tt.code {
+			t.Errorf("%04x: %q, retryable %v", tt.code, se, se.Retryable())
 		}
 	}
 }
@@ -70,7 +70,7 @@ func TestRedirect(t *testing.T) {
 	if got := se.Error(); got != "redirected (0102): target moved permanently to [2001:db8::1]:3261,2 or store.example.com:3260" {
 		t.Error(got)
 	}
-	if !isRedirect(se) || se.Heals() {
+	if !isRedirect(se) || se.Retryable() {
 		t.Error("a redirect is followed, not waited for")
 	}
 	login(t, config(), iscsitest.Status(0x0101)).breaks(t, "11.13.5", "without a TargetAddress")

@@ -31,7 +31,7 @@ func TestNeighbourTellsTheNIC(t *testing.T) {
 				targets := [][]netip.Addr{{netip.MustParseAddr(tt.target)}}
 				n, err := missing(t, Config{Net: lines(t, tt.line), SysClassNet: sys, Targets: targets}, " does not answer on a0, b0")
 				var waited *WaitError
-				if !errors.As(err, &waited) || !waited.Heals() || !strings.Contains(waited.Hint(), "iscsi_if=NIC, or the NIC in ip=") {
+				if !errors.As(err, &waited) || !waited.Retryable() || !strings.Contains(waited.Hint(), "iscsi_if=NIC, or the NIC in ip=") {
 					t.Fatalf("error %v", err)
 				}
 				if err := right.Do(func() error { return up("srv0", []string{tt.there}) }); err != nil {

@@ -71,7 +71,7 @@ func TestSaysWhatIsMissing(t *testing.T) {
 		name, want string
 		links      []string
 		text       string
-		heals      bool
+		retryable  bool
 	}{
 		{"no-hardware", "", nil, "no network interface: add the driver", false},
 		{"no-carrier", "", []string{"a0", "b0"}, "no link on a0, b0: check cable", true},
@@ -86,7 +86,7 @@ func TestSaysWhatIsMissing(t *testing.T) {
 				}
 				_, err := missing(t, Config{Net: static(tt.want), SysClassNet: sys}, tt.text)
 				var we *WaitError
-				if !errors.As(err, &we) || !strings.Contains(err.Error(), tt.text) || we.Heals() != tt.heals {
+				if !errors.As(err, &we) || !strings.Contains(err.Error(), tt.text) || we.Retryable() != tt.retryable {
 					t.Errorf("got %v", err)
 				}
 				if !errors.Is(err, context.DeadlineExceeded) {
@@ -115,7 +115,7 @@ func TestStillLoading(t *testing.T) {
 		defer cancel()
 		_, err := n.Wait(ctx)
 		var waited *WaitError
-		if !errors.As(err, &waited) || !waited.Heals() || err.Error() != "network: "+tt.text {
+		if !errors.As(err, &waited) || !waited.Retryable() || err.Error() != "network: "+tt.text {
 			t.Errorf("got %v, want %s", err, tt.text)
 		}
 	}

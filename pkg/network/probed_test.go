@@ -133,7 +133,7 @@ func TestSaysThatTheDriverIsBusy(t *testing.T) {
 		for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 			_, err := n.Wait(expired)
 			var waited *WaitError
-			if errors.As(err, &waited) && waited.Heals() && err.Error() == "network: no interface slow0 yet: the driver of slow0 is not ready" {
+			if errors.As(err, &waited) && waited.Retryable() && err.Error() == "network: no interface slow0 yet: the driver of slow0 is not ready" {
 				break
 			}
 			if time.Now().After(end) {

@@ -100,9 +100,9 @@ func (e *WaitError) Error() string { return "network: " + e.State.String() }
 // Unwrap returns why waiting ended.
 func (e *WaitError) Unwrap() error { return e.Err }
 
-// Heals tells whether more time could help: a cable can be plugged in, a server
+// Retryable tells whether more time could help: a cable can be plugged in, a server
 // started, a driver come to its end.
-func (e *WaitError) Heals() bool {
+func (e *WaitError) Retryable() bool {
 	if len(e.State.Links) == 0 {
 		return len(e.State.Busy) > 0 || len(e.State.Loading) > 0
 	}

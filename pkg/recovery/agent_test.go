@@ -122,7 +122,7 @@ func (r *rig) isUp() bool {
 	return up
 }
 
-func TestHealsAtOnce(t *testing.T) {
+func TestRecoversAtOnce(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(20 * time.Second)
 		r.breakIt()

@@ -174,7 +174,7 @@ func (a *Agent) dialled(w *watched, r result) {
 		r.close()
 	case o.whole != nil && o.whole():
 		r.close()
-		a.healed(w, false)
+		a.recovered(w, false)
 	default:
 		a.login(w, r.conn)
 	}
@@ -189,7 +189,7 @@ func (a *Agent) loggedIn(w *watched, r result) {
 	again := w.down.lostAgain
 	w.strange = false
 	w.storm.login(a.now(), w.down.logins == 1 && w.down.lastErr == nil)
-	a.healed(w, true)
+	a.recovered(w, true)
 	if again != nil && again.Stops == w.Stops() { // after its START, before we knew of that
 		a.broken(w, again.Err)
 		w.down.told = a.now()

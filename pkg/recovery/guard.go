@@ -293,5 +293,5 @@ func (e *DownError) Error() string {
 	return fmt.Sprintf("session %d to %s is down: %s", e.Status.SID, e.Status.Name, cause)
 }
 
-// Heals tells that the session is being recovered.
-func (e *DownError) Heals() bool { return true }
+// Retryable tells that the session is being recovered.
+func (e *DownError) Retryable() bool { return true }

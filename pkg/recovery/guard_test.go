@@ -74,7 +74,7 @@ func TestGuardDown(t *testing.T) {
 		defer cancel()
 		err := r.guard.waitUp(ctx, 1)
 		var down *DownError
-		if !errors.As(err, &down) || !down.Heals() || err.Error() != "session 1 to iqn.test:t is down: connection refused" {
+		if !errors.As(err, &down) || !down.Retryable() || err.Error() != "session 1 to iqn.test:t is down: connection refused" {
 			t.Errorf("error %v", err)
 		}
 		if got, want := r.guard.Down(), "session 1 down for 20 s"; got != want {

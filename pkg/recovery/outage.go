@@ -167,8 +167,8 @@ func (a *Agent) failed(w *watched, r result) {
 // slowPause is the pause after so many refusals before the last one.
 func slowPause(refused int) time.Duration { return min(slowFirst<<min(refused, 8), slowMost) }
 
-// healed ends an outage. ours: by a login of ours.
-func (a *Agent) healed(w *watched, ours bool) {
+// recovered ends an outage. ours: by a login of ours.
+func (a *Agent) recovered(w *watched, ours bool) {
 	o := w.down
 	length := a.now() - o.began
 	o.end()

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Two healers of one session take its connection away from each other. iscsid
+// Two programs that recover one session take its connection away from each other. iscsid
 // listens to the same multicast group as the agent for as long as it runs;
 // iscsiadm opens such a socket too, for a moment.
 const (

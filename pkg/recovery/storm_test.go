@@ -89,7 +89,7 @@ func TestSpacing(t *testing.T) {
 	}
 }
 
-// A hundred breaks in a minute are healed at once, each of them, where disks try
+// A hundred breaks in a minute are recovered at once, each of them, where disks try
 // again for ever; another machine is looked for once.
 func TestHundredBreaks(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {

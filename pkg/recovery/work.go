@@ -52,7 +52,7 @@ func (a *Agent) inspect(w *watched) {
 		a.findVia(w)
 		a.checkSource(w)
 	case up && w.down.doing == nothing && (!w.down.forced || a.foreign(w)) && a.now()-w.down.told >= settles:
-		a.healed(w, false)
+		a.recovered(w, false)
 	}
 }
 
@@ -124,7 +124,7 @@ func (a *Agent) redial(w *watched) {
 		a.inspect(w)
 		return
 	case o.whole != nil && o.whole():
-		a.healed(w, false)
+		a.recovered(w, false)
 		return
 	}
 	a.pauseEnds(w)

@@ -48,7 +48,7 @@ func askTarget[T any](ctx context.Context, st *Storage, i int, limit time.Durati
 	case a := <-done:
 		return a.value, a.err
 	case <-late.C:
-		return none, sequence.Temporary(fmt.Errorf("target %s does not answer for %d s", s.Target, int(limit.Seconds())))
+		return none, sequence.AsRetryable(fmt.Errorf("target %s does not answer for %d s", s.Target, int(limit.Seconds())))
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}

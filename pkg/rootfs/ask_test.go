@@ -46,8 +46,8 @@ func TestAskTarget(t *testing.T) {
 			if took := time.Since(began); took != tt.want || errorText(err) != tt.text || err == nil && !slices.Equal(got, []uint64{7}) {
 				t.Errorf("%s: %v, %v after %v", tt.name, got, err, took)
 			}
-			if sequence.Heals(err) != strings.Contains(tt.text, "answer") {
-				t.Errorf("%s: %v is temporary: %v", tt.name, err, sequence.Heals(err))
+			if sequence.Retryable(err) != strings.Contains(tt.text, "answer") {
+				t.Errorf("%s: %v is temporary: %v", tt.name, err, sequence.Retryable(err))
 			}
 			if left := len(m.Calls()); (left > 0) != (tt.took > tt.want) {
 				t.Errorf("%s: %d calls are under way", tt.name, left)

@@ -80,7 +80,7 @@ func TestDetach(t *testing.T) {
 			m.disks, m.late = append(m.disks, m.late[i]), slices.Delete(m.late, i, i+1)
 		}, "0:0 0:1 1:2"},
 		{"session down", [][]uint64{{0, 1, 2, 3}, {0, 1, 2}}, lunOf{1, 2}, "", func(_ *Storage, f *fakeLUNs) {
-			f.down = map[int]error{0: sequence.Temporary(errors.New("down"))}
+			f.down = map[int]error{0: sequence.AsRetryable(errors.New("down"))}
 		}, "0:0 0:1 0:2 0:3 1:2"},
 		{"not ready", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Storage, f *fakeLUNs) {
 			m.late, f.have[0][1].Disk = m.late[1:], ""

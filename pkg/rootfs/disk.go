@@ -77,7 +77,7 @@ func firstError(all []*sessionScan) error {
 	var first error
 	for _, sc := range all {
 		<-sc.done
-		if sc.err != nil && (first == nil || sequence.Heals(sc.err) && !sequence.Heals(first)) {
+		if sc.err != nil && (first == nil || sequence.Retryable(sc.err) && !sequence.Retryable(first)) {
 			first = sc.err
 		}
 	}
@@ -97,13 +97,13 @@ func (st *Storage) takeDisks(sc *sessionScan) {
 func (st *Storage) leaveScan(sc *sessionScan) {
 	switch {
 	case sc.ended() && sc.err == nil:
-	case sc.ended() && !sequence.Heals(sc.err):
+	case sc.ended() && !sequence.Retryable(sc.err):
 		st.Log.Warnf("%v", sc.err)
 	default:
 		st.Sessions.Later(sc.index, func(ctx context.Context) {
 			defer context.AfterFunc(ctx, contain.Func("end of a scan", sc.cancel, nil))()
 			<-sc.done
-			if sc.err != nil && sequence.Heals(sc.err) {
+			if sc.err != nil && sequence.Retryable(sc.err) {
 				st.LateDisks(ctx, sc.index)
 			}
 		})
@@ -216,14 +216,14 @@ func (st *Storage) LateDisks(ctx context.Context, i int) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil && sequence.Heals(err):
+		case err != nil && sequence.Retryable(err):
 			n.Failed(err)
 			pause.Wait(ctx)
 			continue
 		case err != nil:
 			st.Log.Warnf("%v", err)
 		default:
-			n.Healed()
+			n.Succeeded()
 		}
 		for _, u := range luns {
 			st.Log.Infof("%s", st.describe(i, u))

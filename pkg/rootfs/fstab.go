@@ -54,7 +54,7 @@ func (st *Storage) inspectAll(ctx context.Context, p paths) (devices []*blockdev
 		if err != nil {
 			st.Log.Debugf("%v", err)
 		}
-		silent[i] = sequence.Heals(err)
+		silent[i] = sequence.Retryable(err)
 		if err != nil && !errors.Is(err, blockdev.ErrNoTable) || len(st.unreadIn(d, found, err)) > 0 {
 			unclear = append(unclear, d.Name)
 		}

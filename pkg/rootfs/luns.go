@@ -177,7 +177,7 @@ func (p *patience) announce(i, n int, reason error) {
 
 // withoutLUN notes a LUN that could not be attached, which may pass.
 func (st *Storage) withoutLUN(err, cause error) error {
-	if !sequence.Heals(cause) && !passes(cause) {
+	if !sequence.Retryable(cause) && !passes(cause) {
 		st.Log.Warnf("%v", cause)
 		return err
 	}
@@ -194,12 +194,12 @@ func (st *Storage) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 		return nil, nil // not scanned yet: the disks of the first scan come first
 	}
 	all, err := st.lunOps().report(ctx, i, disks[at].Name)
-	if err != nil && sequence.Heals(err) {
+	if err != nil && sequence.Retryable(err) {
 		return nil, err // the session is down, say: to scan it is of no use
 	}
 	if err != nil {
 		st.Log.Debugf("%v", err)
-		if _, err = st.lunOps().attach(ctx, i, kernel.ScanAll); err != nil && !sequence.Heals(err) {
+		if _, err = st.lunOps().attach(ctx, i, kernel.ScanAll); err != nil && !sequence.Retryable(err) {
 			return nil, err
 		}
 		luns, uerr := st.lunOps().attached(i)

@@ -149,8 +149,8 @@ func forty() []uint64 {
 // The LUNs are looked at target by target, from the lowest number on, as far as
 // it takes.
 func TestOtherLUNs(t *testing.T) {
-	slow := sequence.Temporary(&notReadyError{blockdev.LUN{Number: 1}, "iqn.x:0"})
-	down := map[int]error{0: sequence.Temporary(errors.New("down"))}
+	slow := sequence.AsRetryable(&notReadyError{blockdev.LUN{Number: 1}, "iqn.x:0"})
+	down := map[int]error{0: sequence.AsRetryable(errors.New("down"))}
 	for _, tt := range []struct {
 		name    string
 		f       fakeLUNs

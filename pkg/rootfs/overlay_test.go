@@ -43,7 +43,7 @@ func TestCheckOverlay(t *testing.T) {
 		if root.Name != tt.root {
 			root.Device = partitionOf(root.Device, 1)
 		}
-		if err := m.checkOverlay(sys, root); (err != nil) != tt.stops || tt.stops && (sequence.Hint(err) == "" || sequence.Heals(err)) {
+		if err := m.checkOverlay(sys, root); (err != nil) != tt.stops || tt.stops && (sequence.Hint(err) == "" || sequence.Retryable(err)) {
 			t.Errorf("%s on %s, %s: %v", tt.line, tt.root, tt.fstype, err)
 		}
 	}

@@ -114,7 +114,7 @@ func (p *patience) try(ctx context.Context, search func() error) error {
 		list := unreadOf(err)
 		if len(list) == 0 || ctx.Err() != nil || p.over() {
 			if err == nil {
-				p.retry.Healed()
+				p.retry.Succeeded()
 			}
 			return err
 		}

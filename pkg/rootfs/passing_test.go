@@ -86,7 +86,7 @@ func TestEverywhereAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, log := withSessions(1)
 		slow := &notReadyError{target: "iqn.x:0"}
-		f := fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: sequence.Temporary(slow)}}
+		f := fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: sequence.AsRetryable(slow)}}
 		scanned(t, m, &f)
 		find := finding(m, &f, 0, 1)
 		find.all = func() error {

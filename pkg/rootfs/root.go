@@ -132,7 +132,7 @@ func (st *Storage) waitRoot(ctx context.Context, f finder, limit time.Duration, 
 		err := st.tryRoot(ctx, f, min(max(left, 0), sequence.SecondLine), changed)
 		switch {
 		case err == nil:
-			n.Healed()
+			n.Succeeded()
 			return nil
 		case !absent(err), ctx.Err() != nil, time.Since(began) >= limit:
 			return err

@@ -146,15 +146,15 @@ func (e *notReadyError) Error() string {
 	return text
 }
 
-// Heals tells that a target may bring a LUN up later, if there is a driver.
-func (e *notReadyError) Heals() bool {
+// Retryable tells that a target may bring a LUN up later, if there is a driver.
+func (e *notReadyError) Retryable() bool {
 	_, err := os.Stat("/sys/bus/scsi/drivers/sd")
 	return err == nil
 }
 
 // Hint says where to look.
 func (e *notReadyError) Hint() string {
-	if !e.Heals() {
+	if !e.Retryable() {
 		return "the kernel has no driver for disks: does the image hold sd_mod?"
 	}
 	return "bring the LUN online at the target"

@@ -30,7 +30,7 @@ func TestBusyKernel(t *testing.T) {
 	_, err := s.Login(t.Context())
 	var failed *LoginError
 	var busy *kernel.BusyError
-	if !errors.As(err, &failed) || !errors.As(err, &busy) || !failed.Heals() {
+	if !errors.As(err, &failed) || !errors.As(err, &busy) || !failed.Retryable() {
 		t.Errorf("got %v", err)
 	}
 	if _, err := s.Login(t.Context()); err != nil || sent.Load() != 5 {

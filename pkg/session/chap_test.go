@@ -105,8 +105,8 @@ func TestRefusals(t *testing.T) {
 				if !strings.Contains(err.Error(), tt.text) || !strings.Contains(failed.Hint(), tt.hint) || strings.Contains(err.Error(), "horse") {
 					t.Errorf("got %v, hint %s", err, failed.Hint())
 				}
-				if failed.Heals() != (attempt < 3) || failed.Pause() != 2*time.Second {
-					t.Errorf("attempt %d heals %v, pause %v", attempt, failed.Heals(), failed.Pause())
+				if failed.Retryable() != (attempt < 3) || failed.Pause() != 2*time.Second {
+					t.Errorf("attempt %d retryable %v, pause %v", attempt, failed.Retryable(), failed.Pause())
 				}
 			}
 		})

@@ -81,8 +81,8 @@ func TestDigests(t *testing.T) {
 				t.Errorf("warnings %q", notes.Warnings)
 			}
 			var failed *LoginError
-			if errors.As(err, &failed) && (tt.hint == "" || !strings.Contains(failed.Hint(), tt.hint) || failed.Heals()) {
-				t.Errorf("hint %q, want %q; heals: %v", failed.Hint(), tt.hint, failed.Heals())
+			if errors.As(err, &failed) && (tt.hint == "" || !strings.Contains(failed.Hint(), tt.hint) || failed.Retryable()) {
+				t.Errorf("hint %q, want %q; retryable: %v", failed.Hint(), tt.hint, failed.Retryable())
 			}
 		})
 	}

@@ -75,12 +75,12 @@ func (e *LoginError) Unwrap() []error {
 	return out
 }
 
-// Heals tells whether a later try can succeed: the network and a target that
+// Retryable tells whether a later try can succeed: the network and a target that
 // does not answer, or says that it is not ready, can. A refusal can not, but
 // the target may just be reading its access list, so it is asked three times.
-func (e *LoginError) Heals() bool {
+func (e *LoginError) Retryable() bool {
 	for _, t := range e.Tries {
-		if heals(t.Err) {
+		if retryable(t.Err) {
 			return true
 		}
 	}
@@ -132,12 +132,12 @@ func NeedsAdministrator(err error) bool {
 	return errors.As(err, &auth)
 }
 
-// heals judges one portal.
-func heals(err error) bool {
-	var h interface{ Heals() bool }
+// retryable judges one portal.
+func retryable(err error) bool {
+	var h interface{ Retryable() bool }
 	switch {
 	case errors.As(err, &h): // of whichever package knows best
-		return h.Heals()
+		return h.Retryable()
 	case errors.Is(err, kernel.ErrEventsLost):
 		return true
 	case errors.Is(err, syscall.ENOTCONN): // the kernel's answer to a request when it has seen the end already
@@ -155,8 +155,8 @@ func (e *SilenceError) Error() string {
 	return fmt.Sprintf("target does not answer for %v", e.After)
 }
 
-// Heals tells that it may answer later.
-func (e *SilenceError) Heals() bool { return true }
+// Retryable tells that it may answer later.
+func (e *SilenceError) Retryable() bool { return true }
 
 // stageError tells in which stage of the login something happened.
 type stageError struct {

@@ -54,8 +54,8 @@ func TestConnectErrors(t *testing.T) {
 		if got := err.Hint(); !strings.Contains(got, tt.hint) || (got == "") != (tt.hint == "") {
 			t.Errorf("%v: hint %q", tt.err, got)
 		}
-		if !err.Heals() || !errors.Is(err, tt.err) {
-			t.Errorf("%v: heals %v", tt.err, err.Heals())
+		if !err.Retryable() || !errors.Is(err, tt.err) {
+			t.Errorf("%v: retryable %v", tt.err, err.Retryable())
 		}
 	}
 }
@@ -66,8 +66,8 @@ func tried(err error) *LoginError {
 	return &LoginError{Attempt: 3, Refusals: 3, Tries: []Try{{Err: err}}}
 }
 
-// What heals is tried again for ever, so nothing else may.
-func TestHeals(t *testing.T) {
+// A retryable error is retried for ever, so no other may be one.
+func TestRetryable(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
 		want bool
@@ -90,7 +90,7 @@ func TestHeals(t *testing.T) {
 		{fs.ErrClosed, false},
 	} {
 		err := tried(fmt.Errorf("receive response 1: %w", tt.err))
-		if err.Heals() != tt.want {
+		if err.Retryable() != tt.want {
 			t.Errorf("%v: %v", tt.err, !tt.want)
 		}
 	}

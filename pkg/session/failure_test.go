@@ -19,41 +19,41 @@ import (
 
 // failure is a way for a login to fail. %P in text is the portal.
 type failure struct {
-	name    string
-	scripts []iscsitest.Script
-	refuse  uint32 // the request that the kernel turns down
-	param   uint32 // for SetParam
-	errno   unix.Errno
-	heals   bool
-	text    string
-	hint    string // a part of it; empty: none
+	name      string
+	scripts   []iscsitest.Script
+	refuse    uint32 // the request that the kernel turns down
+	param     uint32 // for SetParam
+	errno     unix.Errno
+	retryable bool
+	text      string
+	hint      string // a part of it; empty: none
 }
 
 func script(s ...iscsitest.Step) iscsitest.Script { return s }
 
 var failures = []failure{
 	{
-		name: "access list", scripts: []iscsitest.Script{script(iscsitest.Status(0x0202))}, heals: true,
+		name: "access list", scripts: []iscsitest.Script{script(iscsitest.Status(0x0202))}, retryable: true,
 		text: " refused (0202): this initiator name is not in the target's access list, in the security stage (initiator " + initiator + ", attempt 1)",
 		hint: "add the name in iscsi_i= to the target's access list",
 	},
 	{
-		name: "no such target", scripts: []iscsitest.Script{script(iscsitest.Status(0x0203))}, heals: true,
+		name: "no such target", scripts: []iscsitest.Script{script(iscsitest.Status(0x0203))}, retryable: true,
 		text: " refused (0203): this portal has no target of that name",
 		hint: "correct iscsi_t=",
 	},
 	{
-		name: "not ready", scripts: []iscsitest.Script{script(iscsitest.Status(0x0301))}, heals: true,
+		name: "not ready", scripts: []iscsitest.Script{script(iscsitest.Status(0x0301))}, retryable: true,
 		text: " not served (0301): the target's service is not available now",
 		hint: "the name in iscsi_t=",
 	},
 	{
 		name: "wants CHAP", scripts: []iscsitest.Script{script(iscsitest.Status(0x0201))},
 		text: " refused (0201): authentication failed: wrong user or secret, or the target requires authentication",
-		hint: "iscsi_u= and iscsi_w=", heals: true,
+		hint: "iscsi_u= and iscsi_w=", retryable: true,
 	},
 	{
-		name: "closes without a word", scripts: []iscsitest.Script{script(iscsitest.Close())}, heals: true,
+		name: "closes without a word", scripts: []iscsitest.Script{script(iscsitest.Close())}, retryable: true,
 		text: ": receive response 1 (security stage): target closed the connection (kernel error 1020)",
 		hint: "check iscsi_t=, iscsi_i=",
 	},
@@ -75,7 +75,7 @@ var failures = []failure{
 	},
 	{
 		name: "closes right after the login", scripts: []iscsitest.Script{welcome}, refuse: kerneltest.SetParam, param: 16, errno: unix.ENOTCONN,
-		heals: true, text: ": set parameter TPGT of session 66051: transport endpoint is not connected",
+		retryable: true, text: ": set parameter TPGT of session 66051: transport endpoint is not connected",
 	},
 	{
 		name: "start", scripts: []iscsitest.Script{welcome}, refuse: kerneltest.StartConn, errno: unix.EINVAL,
@@ -123,8 +123,8 @@ func checkLoginError(t *testing.T, err error, f failure, portal netip.AddrPort) 
 	if want := "login to " + targetName + " at " + portal.String() + f.text; !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got  %q\nwant %q", err, want)
 	}
-	if le.Heals() != f.heals {
-		t.Errorf("heals: %v", le.Heals())
+	if le.Retryable() != f.retryable {
+		t.Errorf("retryable: %v", le.Retryable())
 	}
 	if hint := le.Hint(); !strings.Contains(hint, f.hint) || f.hint == "" && hint != "" {
 		t.Errorf("hint %q, want %q", hint, f.hint)
@@ -200,17 +200,17 @@ func TestBothFormsRefused(t *testing.T) {
 	tg := startTarget(t, script(iscsitest.Status(0x0200)), script(iscsitest.Status(0x0202)))
 	s, _ := newSession(t, tg.portal)
 	_, err := s.Login(t.Context())
-	checkLoginError(t, err, failure{heals: true, text: " refused (0202)", hint: "iscsi_i="}, tg.portal)
+	checkLoginError(t, err, failure{retryable: true, text: " refused (0202)", hint: "iscsi_i="}, tg.portal)
 }
 
-// A silent target and a caller who has no time are time-outs, which heal.
+// A silent target and a caller who has no time are time-outs, which are retryable.
 func TestSilence(t *testing.T) {
 	tg := startTarget(t, script(iscsitest.Silence()))
 	s, k := newSession(t, tg.portal)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := s.Login(ctx)
-	checkLoginError(t, err, failure{heals: true, text: ": receive response 1 (security stage): receive pdu: context deadline exceeded"}, tg.portal)
+	checkLoginError(t, err, failure{retryable: true, text: ": receive response 1 (security stage): receive pdu: context deadline exceeded"}, tg.portal)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -231,7 +231,7 @@ func TestRefused(t *testing.T) {
 	}
 	s, k := newSession(t, portal)
 	_, err = s.Login(t.Context())
-	checkLoginError(t, err, failure{heals: true, text: ": connection refused", hint: "is the target running"}, portal)
+	checkLoginError(t, err, failure{retryable: true, text: ": connection refused", hint: "is the target running"}, portal)
 	if all := k.Requests(); len(all) != 2 {
 		t.Errorf("got %q", steps(all))
 	}

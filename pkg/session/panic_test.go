@@ -41,8 +41,8 @@ func TestPanicInALookup(t *testing.T) {
 	_, err := s.Login(t.Context())
 	var failed *LoginError
 	var p *contain.PanicError
-	if !errors.As(err, &failed) || !errors.As(err, &p) || !failed.Heals() {
-		t.Fatalf("error %v, want one that heals, by a panic", err)
+	if !errors.As(err, &failed) || !errors.As(err, &p) || !failed.Retryable() {
+		t.Fatalf("error %v, want a retryable one, by a panic", err)
 	}
 	if want := " at storage:860: look up host name: internal error: panic in a look-up: torn slice ("; !strings.Contains(err.Error(), want) {
 		t.Errorf("error %q, want %q in it", err, want)
@@ -74,8 +74,8 @@ func TestPanicInAConnect(t *testing.T) {
 	for i := range addrs {
 		var connect *portal.ConnectError
 		var p *contain.PanicError
-		if !errors.As(failed[i], &connect) || connect.Portal != addrs[i] || !errors.As(failed[i], &p) || !connect.Heals() {
-			t.Errorf("%s: error %v, want one that heals, by a panic", addrs[i], failed[i])
+		if !errors.As(failed[i], &connect) || connect.Portal != addrs[i] || !errors.As(failed[i], &p) || !connect.Retryable() {
+			t.Errorf("%s: error %v, want a retryable one, by a panic", addrs[i], failed[i])
 		}
 	}
 }

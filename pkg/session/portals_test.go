@@ -137,8 +137,8 @@ func TestAllPortalsFail(t *testing.T) {
 		if err.Error() != want {
 			t.Errorf("got  %s\nwant %s", err, want)
 		}
-		if !failed.Heals() || failed.Pause() != 0 || !strings.HasPrefix(failed.Hint(), "correct iscsi_t=") {
-			t.Errorf("heals %v, pause %v, hint %s", failed.Heals(), failed.Pause(), failed.Hint())
+		if !failed.Retryable() || failed.Pause() != 0 || !strings.HasPrefix(failed.Hint(), "correct iscsi_t=") {
+			t.Errorf("retryable %v, pause %v, hint %s", failed.Retryable(), failed.Pause(), failed.Hint())
 		}
 	}
 }
@@ -189,7 +189,7 @@ func TestNoName(t *testing.T) {
 	})
 	_, err := s.Login(t.Context())
 	var failed *LoginError
-	if !errors.As(err, &failed) || !strings.Contains(err.Error(), " at nowhere:860: no such host name (") || !failed.Heals() || !strings.Contains(failed.Hint(), "nameserver=") {
+	if !errors.As(err, &failed) || !strings.Contains(err.Error(), " at nowhere:860: no such host name (") || !failed.Retryable() || !strings.Contains(failed.Hint(), "nameserver=") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -222,5 +222,5 @@ func TestSilentTarget(t *testing.T) {
 	s, _ := sessionAt(t, nil, tg.portal)
 	s.times.response = 50 * time.Millisecond
 	_, err := s.Login(t.Context())
-	checkLoginError(t, err, failure{heals: true, text: ": receive response 1 (security stage): target does not answer for 50ms (initiator ", hint: "the host is up and takes connections"}, tg.portal)
+	checkLoginError(t, err, failure{retryable: true, text: ": receive response 1 (security stage): target does not answer for 50ms (initiator ", hint: "the host is up and takes connections"}, tg.portal)
 }

@@ -97,7 +97,7 @@ func TestRedirectEnds(t *testing.T) {
 		s, k := sessionAt(t, nil, tt.start)
 		_, err := s.Login(t.Context())
 		var failed *LoginError
-		if !errors.As(err, &failed) || !failed.Heals() || !strings.Contains(err.Error(), strings.TrimSuffix(tt.want, ", ")) {
+		if !errors.As(err, &failed) || !failed.Retryable() || !strings.Contains(err.Error(), strings.TrimSuffix(tt.want, ", ")) {
 			t.Errorf("%s: got %v", tt.name, err)
 		}
 		if all := k.Requests(); all[len(all)-1].Type != kerneltest.StopConn {

@@ -8,7 +8,7 @@ import (
 )
 
 // offer is the shell that a person can have by Enter while a step keeps
-// failing: what heals is tried for ever, and would never open one.
+// failing: a retryable error is retried for ever, and would never open one.
 type offer struct {
 	attention chan struct{} // the runner's
 

@@ -59,7 +59,7 @@ func (s *Shell) OpenBreak(step string) sequence.Resume {
 		troubled := s.m.Progress.Troubled()
 		if len(troubled) == 0 {
 			s.stopOffer()
-			return sequence.Resume{} // it has healed meanwhile
+			return sequence.Resume{} // the step has succeeded meanwhile
 		}
 		step = troubled[0]
 		greeting = fmt.Sprintf("step %s is being retried: %v", step, s.m.Progress.Failure(step))

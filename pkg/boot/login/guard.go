@@ -50,11 +50,11 @@ func (ss *Sessions) Steadily(ctx context.Context, s *session.Session, work func(
 			return errors.Join(werr, err)
 		case up && after == before && again && werr != nil:
 			// A target that has just been started may not have all of it yet.
-			return sequence.Temporary(werr)
+			return sequence.AsRetryable(werr)
 		case up && after == before:
 			return werr
 		case ctx.Err() != nil:
-			return sequence.Temporary(fmt.Errorf("session %d to %s was lost meanwhile", s.SID, s.Target))
+			return sequence.AsRetryable(fmt.Errorf("session %d to %s was lost meanwhile", s.SID, s.Target))
 		}
 		ss.Log.Infof("session %d to %s was lost meanwhile: trying again", s.SID, s.Target)
 	}

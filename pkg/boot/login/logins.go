@@ -128,7 +128,7 @@ func (l *logins) run(i int, first chan<- outcome) {
 	}
 	n := sequence.RetryLog{Log: l.log, Step: "login"}
 	pause := sequence.Backoff{}
-	for err != nil && sequence.Heals(err) {
+	for err != nil && sequence.Retryable(err) {
 		n.Failed(err)
 		pause.Wait(l.ctx)
 		if l.ctx.Err() != nil {
@@ -144,7 +144,7 @@ func (l *logins) run(i int, first chan<- outcome) {
 		}
 		l.set(i, loginLost)
 	case l.state(i) != loginUp:
-		n.Healed()
+		n.Succeeded()
 		l.set(i, loginUp)
 	}
 }
@@ -156,7 +156,7 @@ func (l *logins) admitted(i int) error {
 	for {
 		err := contain.Call("login", func() error { return l.login(l.ctx, i) })
 		var slow interface{ Pause() time.Duration }
-		if err == nil || !sequence.Heals(err) || !errors.As(err, &slow) || slow.Pause() == 0 {
+		if err == nil || !sequence.Retryable(err) || !errors.As(err, &slow) || slow.Pause() == 0 {
 			return err
 		}
 		n.Failed(err)
@@ -302,8 +302,8 @@ func (e loginErrors) Error() string {
 // Unwrap returns the errors.
 func (e loginErrors) Unwrap() []error { return e }
 
-// Heals tells whether any of them does.
-func (e loginErrors) Heals() bool { return slices.ContainsFunc(e, sequence.Heals) }
+// Retryable tells whether any of them does.
+func (e loginErrors) Retryable() bool { return slices.ContainsFunc(e, sequence.Retryable) }
 
 // Hint is that of the first that has one.
 func (e loginErrors) Hint() string {

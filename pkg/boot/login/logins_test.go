@@ -124,15 +124,15 @@ func TestLoginsSlowTarget(t *testing.T) {
 	})
 }
 
-// Without any target the step fails with what all of them said, and heals if one
+// Without any target the step fails with the errors of all of them, and is retryable if one
 // of them does.
 func TestLoginsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {
-			targets []func(time.Duration) error
-			heals   bool
-			hint    string
-			lines   int
+			targets   []func(time.Duration) error
+			retryable bool
+			hint      string
+			lines     int
 		}{
 			{[]func(time.Duration) error{always(away())}, true, "", 1},
 			{[]func(time.Duration) error{always(refusal(3))}, false, "correct user", 1},
@@ -141,8 +141,8 @@ func TestLoginsNone(t *testing.T) {
 		} {
 			l, _ := plays(&steptest.Recorder{}, tt.targets...)
 			err := l.firstRound(t.Context())
-			if err == nil || sequence.Heals(err) != tt.heals || !strings.HasPrefix(sequence.Hint(err), tt.hint) || strings.Count(err.Error(), "login to iqn.x") != tt.lines {
-				t.Errorf("%v heals %v, hint %q", err, sequence.Heals(err), sequence.Hint(err))
+			if err == nil || sequence.Retryable(err) != tt.retryable || !strings.HasPrefix(sequence.Hint(err), tt.hint) || strings.Count(err.Error(), "login to iqn.x") != tt.lines {
+				t.Errorf("%v retryable %v, hint %q", err, sequence.Retryable(err), sequence.Hint(err))
 			}
 			var one *session.LoginError
 			if !errors.As(err, &one) {
@@ -160,7 +160,7 @@ func TestLoginsRefused(t *testing.T) {
 			asked = append(asked, now)
 			return refusal(len(asked))
 		})
-		if err := l.firstRound(t.Context()); err == nil || sequence.Heals(err) {
+		if err := l.firstRound(t.Context()); err == nil || sequence.Retryable(err) {
 			t.Errorf("got %v", err)
 		}
 		if !slices.Equal(asked, []time.Duration{0, 2 * time.Second, 4 * time.Second}) {

@@ -18,7 +18,7 @@ import (
 // unready is a login that can be tried again.
 type unready struct{ error }
 
-func (unready) Heals() bool { return true }
+func (unready) Retryable() bool { return true }
 
 // 200 machines at a target that admits 20 at a time, half a second each: all of
 // them get in.
@@ -61,7 +61,7 @@ func stormLogin(t *testing.T, target *iscsitest.Target, machine int) func(ctx co
 		})
 		_ = wait()
 		var status *iscsi.StatusError
-		if errors.As(err, &status) && status.Heals() {
+		if errors.As(err, &status) && status.Retryable() {
 			return unready{err}
 		}
 		if err != nil {

@@ -154,7 +154,7 @@ const (
 func (s *Stage) untilDrivers(err error) error {
 	var waited *network.WaitError
 	if errors.As(err, &waited) && len(waited.State.Links) == 0 && s.Drivers.Idle() < Try+sequence.MaxPause*3/2 {
-		return sequence.Temporary(err)
+		return sequence.AsRetryable(err)
 	}
 	return err
 }

@@ -2,24 +2,26 @@ package sequence
 
 import "errors"
 
-// Heals tells whether err says that a later try can succeed.
-func Heals(err error) bool {
-	var h interface{ Heals() bool }
-	return errors.As(err, &h) && h.Heals()
+// Retryable tells whether a later try can succeed, as an error in the tree of err has
+// it. The method is not named Temporary: syscall.Errno and net.Error have that one, with
+// another meaning.
+func Retryable(err error) bool {
+	var r interface{ Retryable() bool }
+	return errors.As(err, &r) && r.Retryable()
 }
 
-// Temporary makes an error one that a later try may not have.
-func Temporary(err error) error { return temporary{err} }
+// AsRetryable returns err as an error that a later try may not have.
+func AsRetryable(err error) error { return retryable{err} }
 
-// temporary is an error that time may help against.
-type temporary struct{ error }
+// retryable is such an error.
+type retryable struct{ error }
 
-// Heals makes it one.
-func (temporary) Heals() bool { return true }
+// Retryable is true.
+func (retryable) Retryable() bool { return true }
 
-func (t temporary) Unwrap() error { return t.error }
+func (r retryable) Unwrap() error { return r.error }
 
-// Hint returns what the error says to do.
+// Hint returns the advice that the error has.
 func Hint(err error) string {
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {
@@ -36,7 +38,7 @@ type hinted struct {
 
 func (h *hinted) Unwrap() error { return h.error }
 
-// Hint says what to do.
+// Hint is the advice.
 func (h *hinted) Hint() string { return h.advice }
 
 // WithHint adds advice to an error.

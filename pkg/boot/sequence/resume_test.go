@@ -121,7 +121,7 @@ func TestAttention(t *testing.T) {
 			if tries++; opened > 0 {
 				return nil
 			}
-			return &heal{errors.New("no route")}
+			return &passing{errors.New("no route")}
 		}}}}
 		r.OnStuck = func(step string) {
 			if stuck++; stuck == 1 {

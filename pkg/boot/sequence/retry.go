@@ -68,8 +68,8 @@ func (n *RetryLog) Failed(err error) {
 	n.lines++
 }
 
-// Healed is called once a try did not fail.
-func (n *RetryLog) Healed() {
+// Succeeded is called once a try did not fail.
+func (n *RetryLog) Succeeded() {
 	if n.lines > 0 {
 		n.Log.Infof("%s: succeeded after %.1f s", n.Step, time.Since(n.first).Seconds())
 	}

@@ -14,11 +14,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
-// heal is an error that a later try can be without.
-type heal struct{ error }
+// passing is an error that a later try can be without.
+type passing struct{ error }
 
-func (*heal) Heals() bool     { return true }
-func (h *heal) Unwrap() error { return h.error }
+func (*passing) Retryable() bool { return true }
+func (h *passing) Unwrap() error { return h.error }
 
 // ill fails n times, then not.
 func ill(name string, n int, err error) (Step, *int) {
@@ -31,11 +31,11 @@ func ill(name string, n int, err error) (Step, *int) {
 	}}, &tries
 }
 
-// What heals is tried until it is healed, however long that takes.
-func TestHeals(t *testing.T) {
+// A retryable error is retried until the step succeeds, however long that takes.
+func TestRetryable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		step, tries := ill("login", 3000, fmt.Errorf("connect: %w", &heal{errors.New("no route")}))
+		step, tries := ill("login", 3000, fmt.Errorf("connect: %w", &passing{errors.New("no route")}))
 		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{step}}
 		if f := r.Run(t.Context()); f != nil || *tries != 3001 {
 			t.Errorf("failure is %v after %d tries", f, *tries)
@@ -46,7 +46,7 @@ func TestHeals(t *testing.T) {
 	})
 }
 
-// What does not heal is tried once, or for as long as the step has patience.
+// Another error is tried once, or for as long as the step has patience.
 func TestPatience(t *testing.T) {
 	tests := []struct{ patience, least, most time.Duration }{
 		{0, 0, 0},
@@ -103,7 +103,7 @@ func TestTimeoutOfATry(t *testing.T) {
 func TestGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
-		step, _ := ill("login", 1000, &heal{errors.New("no route")})
+		step, _ := ill("login", 1000, &passing{errors.New("no route")})
 		step.Needs = []string{"network"}
 		r := Runner{Log: &steptest.Recorder{}, Timeout: 90 * time.Second, Steps: []Step{tr.step("network", 60*time.Second, nil), step}}
 		f := r.Run(t.Context())
@@ -140,7 +140,7 @@ func TestNag(t *testing.T) {
 			n.Failed(WithHint(fmt.Errorf("no route (%d)", i), "check the gateway"))
 			time.Sleep(time.Second)
 		}
-		n.Healed()
+		n.Succeeded()
 		want := []string{
 			"error login: no route (0): trying again: check the gateway",
 			"error login: still trying after 10 s: no route (10): check the gateway",

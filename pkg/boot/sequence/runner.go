@@ -23,7 +23,7 @@ type Logger interface {
 type Runner struct {
 	Steps []Step
 	Log   Logger
-	// Timeout is for how long what heals is tried; 0: for ever.
+	// Timeout is for how long retryable errors are retried; 0: for ever.
 	Timeout time.Duration
 	// Break names the steps before which OnBreak is called, once each, with
 	// nothing else running but what is long in coming to an end. OnBreak is
@@ -300,20 +300,20 @@ func (r *Runner) start(ctx context.Context, i int) {
 func (r *Runner) attempt(ctx context.Context, index int) {
 	step := r.Steps[index]
 	began := r.watch.elapsed()
-	patient := began // since when an error that does not heal by itself may be one that does
+	patient := began // since when an error that is not retryable counts as one
 	n := RetryLog{Log: r.Log, Step: step.Name}
 	pause := Backoff{}
 	for {
 		err := r.runOnce(ctx, step)
 		if err == nil {
-			n.Healed()
+			n.Succeeded()
 		}
 		now := r.watch.elapsed()
-		if Heals(err) {
+		if Retryable(err) {
 			patient = now
 		}
 		took := now - began
-		again := Heals(err) || now-patient < step.Patience && !isPanic(err)
+		again := Retryable(err) || now-patient < step.Patience && !isPanic(err)
 		if err == nil || !again || ctx.Err() != nil {
 			r.results <- result{index, err, took}
 			return

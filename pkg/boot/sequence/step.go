@@ -12,7 +12,7 @@ type Step struct {
 	Needs []string // names of the steps that must be done before
 	// Timeout bounds one try; 0: none.
 	Timeout time.Duration
-	// Patience is for how long an error that does not heal by itself is tried
+	// Patience is for how long an error that is not retryable is retried all the same
 	// again all the same: a device may still be on its way.
 	Patience time.Duration
 	Run      func(context.Context) error

@@ -163,14 +163,14 @@ func TestRetryBesideStuck(t *testing.T) {
 	})
 }
 
-// Patience counts anew after an error that heals by itself.
-func TestPatienceAfterHealing(t *testing.T) {
+// Patience counts anew after a retryable error.
+func TestPatienceAfterRetryable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "disk", Patience: 30 * time.Second, Run: func(context.Context) error {
 			switch since := time.Since(began); {
 			case since < time.Minute:
-				return &heal{errors.New("session 1 is down")}
+				return &passing{errors.New("session 1 is down")}
 			case since < 80*time.Second:
 				return errors.New("no disk")
 			}

@@ -44,9 +44,9 @@ func (e *BusyError) Error() string {
 	return e.Err.Error() + ": the kernel has not finished the last login request"
 }
 
-// Heals tells that another login can succeed: to stop the connection frees the task
+// Retryable tells that another login can succeed: to stop the connection frees the task
 // (drivers/scsi/libiscsi.c: fail_mgmt_tasks).
-func (e *BusyError) Heals() bool { return true }
+func (e *BusyError) Retryable() bool { return true }
 
 // Unwrap returns the kernel's refusal.
 func (e *BusyError) Unwrap() error { return e.Err }

@@ -59,7 +59,7 @@ func TestBusyTask(t *testing.T) {
 				if !errors.Is(err, tt.want) || errors.As(err, &busy) != (tt.want == unix.EPERM && tt.pdu.Opcode() == iscsi.OpLoginRequest) {
 					t.Errorf("got %v, want %v", err, tt.want)
 				}
-				if busy != nil && !busy.Heals() {
+				if busy != nil && !busy.Retryable() {
 					t.Error("another login is not tried")
 				}
 				if tt.sent > 0 && sent != tt.sent || tt.sent == 0 && sent <= 10 {

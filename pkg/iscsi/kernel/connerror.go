@@ -43,8 +43,8 @@ func (e ConnError) Error() string {
 	return fmt.Sprintf("kernel error %d", uint32(e))
 }
 
-// Heals tells that a new connection can succeed where this one broke.
-func (e ConnError) Heals() bool { return true }
+// Retryable tells that a new connection can succeed where this one broke.
+func (e ConnError) Retryable() bool { return true }
 
 // Is makes a closed connection an io.EOF, as a pipe's user expects it.
 func (e ConnError) Is(target error) bool { return e == TargetClosed && target == io.EOF }

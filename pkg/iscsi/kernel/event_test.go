@@ -100,7 +100,7 @@ func TestConnErrors(t *testing.T) {
 		sock.Emit(kerneltest.Event(kerneltest.ConnError, nil, 7, 0, tt.code))
 		_, err := p.Receive(t.Context())
 		var ce kernel.ConnError
-		if !errors.As(err, &ce) || uint32(ce) != tt.code || err.Error() != tt.text || !ce.Heals() {
+		if !errors.As(err, &ce) || uint32(ce) != tt.code || err.Error() != tt.text || !ce.Retryable() {
 			t.Errorf("%d: got %v", tt.code, err)
 		}
 		if errors.Is(err, io.EOF) != tt.eof || errors.Is(err, io.ErrUnexpectedEOF) {

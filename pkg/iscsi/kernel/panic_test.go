@@ -52,7 +52,7 @@ func panicky(t *testing.T) (*kernel.Transport, *kernel.Session, *buggy) {
 }
 
 // contained checks that an error is that of a panic, and one of lost events,
-// which heals.
+// which is retryable.
 func contained(t *testing.T, what string, err error) {
 	t.Helper()
 	var p *contain.PanicError

@@ -165,7 +165,7 @@ func (t *Transport) sort(b []byte) {
 }
 
 // end is the end of the reader. All that waits, and all that comes, fails with
-// why; an end that is not by Close heals as lost events do: by another login.
+// why; an end that is not by Close is retryable as lost events are: by another login.
 func (t *Transport) end(err error) {
 	if closed := errors.Is(err, os.ErrClosed); !closed {
 		err = lostBy(err)
@@ -225,9 +225,9 @@ type lostError struct{ text string }
 // Error implements error.
 func (e *lostError) Error() string { return e.text }
 
-// Heals tells that another login can succeed, by another transport if Err says
+// Retryable tells that another login can succeed, by another transport if Err says
 // that this one has ended.
-func (e *lostError) Heals() bool { return true }
+func (e *lostError) Retryable() bool { return true }
 
 // lost fails every pipe: the PDU it waits for may be among what was lost.
 func (t *Transport) lost(err error) {

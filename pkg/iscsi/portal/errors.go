@@ -56,8 +56,8 @@ func (e *ConnectError) TimedOut() bool {
 	return errors.As(e.Err, &timeout) && timeout.Timeout()
 }
 
-// Heals tells that the network may be mended.
-func (e *ConnectError) Heals() bool { return true }
+// Retryable tells that the network may be mended.
+func (e *ConnectError) Retryable() bool { return true }
 
 // Unwrap returns the cause.
 func (e *ConnectError) Unwrap() error { return e.Err }
@@ -82,8 +82,8 @@ func (e *ResolveError) Error() string {
 	return "look up host name: " + e.Err.Error()
 }
 
-// Heals tells that a name may be there later, as its server may.
-func (e *ResolveError) Heals() bool { return true }
+// Retryable tells that a name may be there later, as its server may.
+func (e *ResolveError) Retryable() bool { return true }
 
 // Unwrap returns the cause.
 func (e *ResolveError) Unwrap() error { return e.Err }
@@ -97,6 +97,6 @@ type RedirectError struct {
 // Error implements error.
 func (e *RedirectError) Error() string { return "redirected to " + e.To + ", " + e.Cause }
 
-// Heals tells that it may be sorted out: portals that are failing over send a
+// Retryable tells that it may be sorted out: portals that are failing over send a
 // machine to and fro.
-func (e *RedirectError) Heals() bool { return true }
+func (e *RedirectError) Retryable() bool { return true }

@@ -29,19 +29,19 @@ const (
 // monotonic clock.
 type kept struct {
 	Uplink
-	name    string        // when last seen
-	gone    bool          // there is no such interface
-	place   place         // of the address
-	former  link          // the last place at which all was well; index 0: none yet
-	lost    time.Duration // since when something is missing; -1: nothing is
-	raised  bool          // the interface was set up just now: what went with it is put back at once
-	said    string        // what was said of it
-	tries   int
-	healed  time.Duration // when it last was
-	putBack int           // how often
-	moves   int
-	movesAt time.Duration // when it may be moved again
-	added   []dhcp.Route  // with the temporary address
+	name     string        // when last seen
+	gone     bool          // there is no such interface
+	place    place         // of the address
+	former   link          // the last place at which all was well; index 0: none yet
+	lost     time.Duration // since when something is missing; -1: nothing is
+	raised   bool          // the interface was set up just now: what went with it is put back at once
+	said     string        // what was said of it
+	tries    int
+	restored time.Duration // when it last was
+	putBack  int           // how often
+	moves    int
+	movesAt  time.Duration // when it may be moved again
+	added    []dhcp.Route  // with the temporary address
 }
 
 func newKept(u Uplink) *kept {
@@ -65,7 +65,7 @@ func (k *kept) check(a *look) time.Duration {
 	if !k.locate(a) || !a.sees(k.want()) {
 		return recovery.SurveyEvery
 	}
-	if a.now-k.healed > keepCalm {
+	if a.now-k.restored > keepCalm {
 		k.tries = 0
 	}
 	if wait, done := k.follow(a); !done {
@@ -195,12 +195,12 @@ func (k *kept) restore(a *look, missing lack) time.Duration {
 	if !k.may(a, missing) {
 		return recovery.SurveyEvery
 	}
-	k.heal(a, missing)
-	k.tries, k.healed, k.lost, k.raised = k.tries+1, a.now, -1, missing.down != 0
+	k.repair(a, missing)
+	k.tries, k.restored, k.lost, k.raised = k.tries+1, a.now, -1, missing.down != 0
 	return keepDelay
 }
 
-// may tells whether something is to be put back, and says if it is not. The
+// may tells whether something is to be put back, and reports if it is not. The
 // address of a lease that has run out may be another machine's by now.
 func (k *kept) may(a *look, missing lack) bool {
 	l := k.Lease
@@ -215,9 +215,9 @@ func (k *kept) may(a *look, missing lack) bool {
 	return true
 }
 
-// heal puts back what is missing. An interface is set up and no more: what it
+// repair puts back what is missing. An interface is set up and no more: what it
 // then lacks shows when it is up.
-func (k *kept) heal(a *look, missing lack) {
+func (k *kept) repair(a *look, missing lack) {
 	var err error
 	if missing.down != 0 {
 		err = a.nic.setUp(missing.down)
@@ -249,7 +249,7 @@ func (k *kept) trial(a *look, missing lack) time.Duration {
 	}
 	due := since + keepTrial
 	if k.tries > 0 {
-		due = max(due, k.healed+k.backoff(k.tries))
+		due = max(due, k.restored+k.backoff(k.tries))
 	}
 	if wait := due - a.now; wait > 0 {
 		return wait
@@ -257,7 +257,7 @@ func (k *kept) trial(a *look, missing lack) time.Duration {
 	if !k.may(a, missing) {
 		return recovery.SurveyEvery
 	}
-	k.tries, k.healed, k.added = k.tries+1, a.now, nil
+	k.tries, k.restored, k.added = k.tries+1, a.now, nil
 	top := k.place.top()
 	k.Temporary = true
 	err := a.nic.addAddress(top.index, k.want())
@@ -283,7 +283,7 @@ func (k *kept) takeAway(a *look) {
 	top := k.place.top()
 	switch {
 	case !k.beside(a):
-		if a.now-k.healed >= keepSlow {
+		if a.now-k.restored >= keepSlow {
 			k.Temporary, k.added = false, nil
 		}
 	case !a.sessions.free(k.want().Addr()) || !k.there(a):

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// healingRounds is how often each fault is measured, within healingDeadline.
+// recoveryRounds is how often each fault is measured, within recoveryDeadline.
 const (
-	healingRounds   = 20
-	healingDeadline = 20 * time.Minute
+	recoveryRounds   = 20
+	recoveryDeadline = 20 * time.Minute
 )
 
-// TestHealing measures, in one machine whose root is written to all the time, how long after an outage's end the next command
+// TestRecoveryTime measures, in one machine whose root is written to all the time, how long after an outage's end the next command
 // comes, and what the agent costs.
-func TestHealing(t *testing.T) {
+func TestRecoveryTime(t *testing.T) {
 	f := newFaultRig(t, 320)
-	ctx, cancel := context.WithTimeout(t.Context(), healingDeadline)
+	ctx, cancel := context.WithTimeout(t.Context(), recoveryDeadline)
 	t.Cleanup(cancel)
 	f.ctx = ctx
 	var portal, carrier []time.Duration
@@ -33,7 +33,7 @@ func TestHealing(t *testing.T) {
 	f.watched()
 	f.writes()
 	f.sleep(10 * time.Second) // until the agent is where it stays
-	for range healingRounds {
+	for range recoveryRounds {
 		_ = f.first.Close()
 		f.sleep(time.Second + rand.N(9*time.Second))
 		began := time.Now()
@@ -41,7 +41,7 @@ func TestHealing(t *testing.T) {
 		portal = append(portal, f.until(began))
 		f.writes()
 	}
-	for i := range healingRounds {
+	for i := range recoveryRounds {
 		f.link(false)
 		f.sleep(2*time.Second + time.Duration(i)*time.Second/2 + rand.N(time.Second))
 		began := time.Now()
