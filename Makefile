@@ -11,15 +11,19 @@ BUILD    := GO=$(GO) VERSION=$(VERSION) ./scripts/gobuild.sh
 EMBEDDED := cmd/iscsiroot/embedded/init.cpio.zst
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist deb test unit integration soak demo bench lint fuzz fmt clean deps unitcheck
+.PHONY: help build darwin dist deb test unit integration soak demo bench lint fuzz fmt clean deps unitcheck
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/init and bin/iscsiroot, which carries init inside
-	$(BUILD) -o bin/init ./cmd/init
+	GOOS=linux $(BUILD) -o bin/init ./cmd/init
 	GOOS= GOARCH= $(GO) run ./scripts/packinit bin/init $(EMBEDDED)
 	$(BUILD) -tags embedinit -o bin/iscsiroot ./cmd/iscsiroot
+
+darwin: build ## build bin/iscsiroot-darwin-arm64 and -amd64 for a Mac, which carry the same init
+	GOOS=darwin GOARCH=arm64 $(BUILD) -tags embedinit -o bin/iscsiroot-darwin-arm64 ./cmd/iscsiroot
+	GOOS=darwin GOARCH=amd64 $(BUILD) -tags embedinit -o bin/iscsiroot-darwin-amd64 ./cmd/iscsiroot
 
 dist: ## make a tarball to give away, the same from the same commit; ARCH=arm64 for that
 	GO=$(GO) ./scripts/package.sh dist
