@@ -150,7 +150,8 @@
 //
 // A status of a login: a constant and a row in pkg/iscsi/status.go with its text, and
 // whether it passes by itself or an administrator has to grant access; what a person can
-// do is in pkg/session/hints.go, under the same name.
+// do is in pkg/session/hints.go, under the same name, and for iscsiroot discover in
+// pkg/discovery/errors.go.
 //
 // A command of the shell: a file in pkg/shell/verb and a line in All, in
 // pkg/shell/verb/verb.go. One that needs process 1 is in pkg/boot/debug/verbs.go, and

@@ -119,7 +119,7 @@ func otherForm(dc *iscsi.DiscoveryConfig, err error) bool {
 	case dc.CHAP != nil:
 		return false
 	case errors.As(err, &status):
-		dc.SecurityStage = status.Code() == 0x0200 || status.Code() == 0x020b
+		dc.SecurityStage = status.Code() == iscsi.StatusInitiatorError || status.Code() == iscsi.StatusInvalidDuringLogin
 	default:
 		dc.SecurityStage = errors.Is(err, io.EOF)
 	}

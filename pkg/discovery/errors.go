@@ -71,13 +71,13 @@ func (e *Error) Hint() string {
 
 func statusHint(e *iscsi.StatusError) string {
 	switch e.Code() {
-	case 0x0201:
+	case iscsi.StatusAuthFailure:
 		return "correct user and secret in --credentials; without that option, the target requires CHAP"
-	case 0x0202:
+	case iscsi.StatusNotAuthorized:
 		return "add the name of --initiator to the target's access list"
-	case 0x0209:
+	case iscsi.StatusSessionType:
 		return "the target does not allow discovery here: name its portal and target in the machine's configuration"
-	case 0x0301:
+	case iscsi.StatusServiceUnavailable:
 		return "the target is starting or under maintenance"
 	}
 	return ""

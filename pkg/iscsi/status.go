@@ -147,7 +147,7 @@ var statuses = [...]status{
 	{StatusTooManyConnections, temporary, "too many connections of this initiator name and ISID"},
 	{StatusMissingParameter, temporary, "missing parameter: the request has no initiator name, target name or session type"},
 	{StatusNotInSession, lasting, "the connection cannot be added to this session"},
-	{StatusSessionType, lasting, "this portal does not serve normal sessions"},
+	{StatusSessionType, lasting, "this portal does not serve sessions of this type"},
 	{StatusNoSession, temporary, "the target does not know the session"},
 	{StatusInvalidDuringLogin, lasting, "the request does not fit the state of the login"},
 	{StatusTargetError, temporary, "target error"},

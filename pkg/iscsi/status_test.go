@@ -26,7 +26,7 @@ func TestStatus(t *testing.T) {
 		{0x0206, true, "refused (0206): too many connections of this initiator name and ISID"},
 		{0x0207, true, "refused (0207): missing parameter: the request has no initiator name, target name or session type"},
 		{0x0208, false, "refused (0208): the connection cannot be added to this session"},
-		{0x0209, false, "refused (0209): this portal does not serve normal sessions"},
+		{0x0209, false, "refused (0209): this portal does not serve sessions of this type"},
 		{0x020a, true, "refused (020a): the target does not know the session"},
 		{0x020b, false, "refused (020b): the request does not fit the state of the login"},
 		{0x02ff, false, "refused (02ff): status code not in RFC 7143"},
