@@ -148,7 +148,7 @@ func (m *Machine) show(f *sequence.Failure) {
 	if f.Hint != "" {
 		m.Log.Errorf("hint: %s", f.Hint)
 	}
-	sequence.LogStack(m.Log, f.Err)
+	sequence.LogStack(m.Log, f)
 }
 
 // failed goes on after a failure that was shown. It returns if a person at the
