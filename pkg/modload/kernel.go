@@ -27,7 +27,7 @@ func running() kernel {
 	return kernel{
 		finit: unix.FinitModule,
 		unpack: func(f *os.File, params string) error {
-			image, err := Unpack(f)
+			image, err := unpack(f)
 			if err != nil {
 				return err
 			}

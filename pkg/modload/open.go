@@ -58,7 +58,7 @@ func normalise(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
 // openTree finds the tree and its index.
 func openTree(root, release string, note func(error)) (dir string, idx *kmod.Index, err error) {
-	opts := kmod.Options{Release: release, Unpack: UnpackFile, Note: note}
+	opts := kmod.Options{Release: release, Unpack: unpackFile, Note: note}
 	if dir, err = Tree(root, release); err == nil {
 		opts.Above = true
 		idx, err = kmod.Open(kmod.WithAbove(os.DirFS(dir), os.DirFS(filepath.Dir(dir))), opts)

@@ -18,9 +18,9 @@ import (
 // maxModule bounds an unpacked module, in bytes. Debian's largest, amdgpu, has 27 MB.
 const maxModule = 256 << 20
 
-// Unpack returns the plain content of a module file, or any other, that ends in .gz, .xz or .zst, or of one that
+// unpack returns the plain content of a module file, or any other, that ends in .gz, .xz or .zst, or of one that
 // ends in .ko. It has at most 256 MiB.
-func Unpack(f *os.File) ([]byte, error) {
+func unpack(f *os.File) ([]byte, error) {
 	r, err := reader(f)
 	if err != nil {
 		return nil, err
@@ -50,13 +50,13 @@ func reader(f *os.File) (io.Reader, error) {
 	return kmodule.CompressionReader(f)
 }
 
-// UnpackFile is Unpack for a kmod.Options; the file has to be an *os.File.
-func UnpackFile(f fs.File, _ string) ([]byte, error) {
+// unpackFile is unpack for a kmod.Options; the file has to be an *os.File.
+func unpackFile(f fs.File, _ string) ([]byte, error) {
 	file, ok := f.(*os.File)
 	if !ok {
 		return nil, errors.ErrUnsupported
 	}
-	return Unpack(file)
+	return unpack(file)
 }
 
 // compressions are the suffixes of module files by the kernel's name of what they are packed with
