@@ -100,7 +100,7 @@ func closeLate(arrivals <-chan arrival, running int) {
 }
 
 // addresses returns where to try, and why some portals' names lead nowhere.
-// What names led to is kept, so that a reconnect needs no name server.
+// Up to MaxPortals are kept, so that a reconnect needs no name server.
 func (s *Session) addresses(ctx context.Context) ([]netip.AddrPort, []Try) {
 	found := make([][]netip.AddrPort, len(s.portals))
 	errs := make([]error, len(s.portals))
@@ -119,12 +119,22 @@ func (s *Session) addresses(ctx context.Context) ([]netip.AddrPort, []Try) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := slices.Concat(s.moved, slices.Concat(found...))
-	if len(lost) > 0 {
+	all := s.known(slices.Concat(found...), len(lost) > 0)
+	s.Portals = all
+	if len(all) > MaxPortals { // each name keeps its share
+		s.Portals = bounded(s.known(inTurns(found), len(lost) > 0), s.Portal, MaxPortals)
+	}
+	return slices.Clone(all), lost
+}
+
+// known returns where to try: where the target has moved to, what names led to now, and
+// with before what was known. The caller holds mu.
+func (s *Session) known(found []netip.AddrPort, before bool) []netip.AddrPort {
+	all := slices.Concat(s.moved, found)
+	if before {
 		all = append(all, s.Portals...)
 	}
-	s.Portals = unique(all)
-	return slices.Clone(s.Portals), lost
+	return unique(all)
 }
 
 // unique drops what is there already.

@@ -129,7 +129,7 @@ func TestDigestsAgain(t *testing.T) {
 		if _, err := first.Login(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		states, err := ParseStates(AppendState(nil, first.State()))
+		states, err := ParseStates(written(t, first.State()))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func TestSetRecovery(t *testing.T) {
 		if got, due := s.Recovery(); got != tt.seconds || due || s.hold() != tt.kernel {
 			t.Errorf("%d: it is %d, due %v, for the kernel %d", tt.seconds, got, due, s.hold())
 		}
-		states, err := ParseStates(AppendState(nil, s.State()))
+		states, err := ParseStates(written(t, s.State()))
 		if err != nil || len(states) != 1 || states[0].Timers.Recovery != tt.seconds || states[0].Due {
 			t.Errorf("%d: the next process has %+v, %v", tt.seconds, states, err)
 		}

@@ -70,13 +70,13 @@ func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path, others 
 }
 
 // move makes a target's new place the first to try. Its old ones stay: who is
-// sent away for good may come back.
+// sent away for good may come back. Of more than MaxPortals the oldest are forgotten.
 func (s *Session) move(to []netip.AddrPort) {
 	if len(to) > 0 {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.moved = to
-		s.Portals = unique(append(slices.Clone(to), s.Portals...))
+		s.moved = bounded(to, s.Portal, MaxPortals)
+		s.Portals = bounded(unique(slices.Concat(to, s.Portals)), s.Portal, MaxPortals)
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
@@ -41,18 +39,26 @@ func (s *Session) State() State {
 	}
 }
 
-// AppendState writes a state down: a line for each value, "end" last.
-func AppendState(b []byte, st State) []byte {
+// AppendState writes a state down: a line for each value, "end" last. It keeps MaxPortals
+// portals. A state that ParseStates would refuse is an error, with b as it was.
+func AppendState(b []byte, st State) ([]byte, error) {
+	st = st.Bounded(MaxPortals)
+	if err := st.check(); err != nil {
+		return b, fmt.Errorf("state of session %d: %w", st.SID, err)
+	}
 	b = fmt.Appendf(b, "session %d\nhost %d\ninitiator %q\ntarget %q\n", st.SID, st.HostNo, st.Initiator, st.Target)
 	for _, p := range st.Portals {
-		b = fmt.Appendf(b, "portal %s\n", p)
+		b = fmt.Appendf(b, "portal %q\n", p.String())
 	}
-	b = fmt.Appendf(b, "at %s\ntpgt %d\n", st.Portal, st.TPGT)
+	if st.Portal.IsValid() {
+		b = fmt.Appendf(b, "at %q\n", st.Portal.String())
+	}
+	b = fmt.Appendf(b, "tpgt %d\n", st.TPGT)
 	if st.Way.Device != "" {
 		b = fmt.Appendf(b, "device %q\n", st.Way.Device)
 	}
 	if st.Way.Source.IsValid() {
-		b = fmt.Appendf(b, "source %s\n", st.Way.Source)
+		b = fmt.Appendf(b, "source %q\n", st.Way.Source.String())
 	}
 	if st.Group != nil {
 		b = fmt.Appendf(b, "group %d\n", *st.Group)
@@ -72,7 +78,7 @@ func AppendState(b []byte, st State) []byte {
 			b = fmt.Appendf(b, "algorithm %d\n", a)
 		}
 	}
-	return append(b, "end\n"...)
+	return append(b, "end\n"...), nil
 }
 
 func appendHex(b []byte, key string, s iscsi.Secret) []byte {
@@ -84,12 +90,6 @@ func appendHex(b []byte, key string, s iscsi.Secret) []byte {
 // not shown: it may be a secret.
 var errState = errors.New("state of a session is damaged")
 
-// Limits of a state.
-const (
-	maxStates  = 64 // sessions
-	maxPortals = 64 // of a session
-)
-
 // ParseStates reads the states that AppendState has written one after another.
 func ParseStates(b []byte) ([]State, error) {
 	var out []State
@@ -99,14 +99,14 @@ func ParseStates(b []byte) ([]State, error) {
 		switch {
 		case key == "" && open == nil:
 			continue
-		case open == nil && len(out) == maxStates:
-			return nil, fmt.Errorf("line %d: %w: more than %d", n+1, errState, maxStates)
+		case open == nil && len(out) == MaxStates:
+			return nil, fmt.Errorf("line %d: %w: more than %d", n+1, errState, MaxStates)
 		case open == nil:
 			open = &stateReader{}
 		}
 		if key == "end" {
 			if err := open.check(); err != nil {
-				return nil, fmt.Errorf("line %d: %w", n+1, err)
+				return nil, fmt.Errorf("line %d: %w: %w", n+1, errState, err)
 			}
 			out, open = append(out, open.st), nil
 			continue
@@ -129,18 +129,12 @@ type stateReader struct {
 }
 
 func (r *stateReader) check() error {
-	if r.st.Target == "" || r.st.Initiator == "" || len(r.st.Portals) == 0 {
-		return errState
-	}
 	if r.has {
-		if r.chap.Secret.Empty() {
-			return errState
-		}
 		r.st.CHAP = &r.chap
 	}
 	sid := r.st.SID
 	r.st.ISID = [6]byte{0x00, 0x02, 0x3d, byte(sid >> 16), byte(sid >> 8), byte(sid)}
-	return nil
+	return r.st.check()
 }
 
 // line takes one value in.
@@ -157,20 +151,16 @@ func (r *stateReader) line(key, value string) (err error) {
 		st.Target, err = strconv.Unquote(value)
 	case "portal":
 		var p netip.AddrPort
-		if p, err = netip.ParseAddrPort(value); len(st.Portals) == maxPortals {
+		if p, err = quoted(value, netip.ParseAddrPort); len(st.Portals) == MaxPortals {
 			err = errState
 		}
 		st.Portals = append(st.Portals, p)
 	case "at":
-		if value != (netip.AddrPort{}).String() {
-			st.Portal, err = netip.ParseAddrPort(value)
-		}
+		st.Portal, err = quoted(value, netip.ParseAddrPort)
 	case "device":
-		if st.Way.Device, err = strconv.Unquote(value); len(st.Way.Device) >= unix.IFNAMSIZ {
-			err = errState
-		}
+		st.Way.Device, err = strconv.Unquote(value)
 	case "source":
-		st.Way.Source, err = netip.ParseAddr(value)
+		st.Way.Source, err = quoted(value, netip.ParseAddr)
 	case "tpgt":
 		st.TPGT, err = parse[uint16](value, 16)
 	case "group":
@@ -216,7 +206,7 @@ func (r *stateReader) chapLine(key, value string) (err error) {
 		c.TargetSecret, err = parseHex(value)
 	case "algorithm":
 		var a iscsi.Algorithm
-		if a, err = parse[iscsi.Algorithm](value, 8); len(c.Algorithms) == 8 {
+		if a, err = parse[iscsi.Algorithm](value, 8); len(c.Algorithms) == maxAlgorithms {
 			err = errState
 		}
 		c.Algorithms = append(c.Algorithms, a)
@@ -229,6 +219,15 @@ func (r *stateReader) chapLine(key, value string) (err error) {
 func parse[T ~uint8 | ~uint16 | ~uint32](value string, bits int) (T, error) {
 	n, err := strconv.ParseUint(value, 10, bits)
 	return T(n), err
+}
+
+// quoted reads a value that is in quotes: the zone of an address may be any text.
+func quoted[T any](value string, parse func(string) (T, error)) (T, error) {
+	text, err := strconv.Unquote(value)
+	if err != nil {
+		return *new(T), err
+	}
+	return parse(text)
 }
 
 func parseHex(value string) (iscsi.Secret, error) {

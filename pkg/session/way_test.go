@@ -87,7 +87,7 @@ func TestConnectWays(t *testing.T) {
 			if err := s.Relogin(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
-			states, err := ParseStates(AppendState(nil, s.State()))
+			states, err := ParseStates(written(t, s.State()))
 			if err != nil || states[0].Way != tt.want || s.Via() != tt.want || Reopen(nil, states[0]).Via() != tt.want {
 				t.Errorf("goes by %v, %v in the state (%v), want %v", s.Via(), states, err, tt.want)
 			}

@@ -116,14 +116,17 @@ func (ss *Sessions) handOverTo(ctx context.Context, uplinks []uplink.Uplink) err
 	if guard := ss.guard.Swap(nil); guard != nil {
 		past = guard.Stop()
 	}
-	state := ss.state(ctx, past, uplinks)
-	if err := ss.listen(false); err != nil {
+	state, err := ss.state(ctx, past, uplinks)
+	if err == nil {
+		err = ss.listen(false)
+	}
+	if err != nil {
 		clear(state)
 		return errors.Join(err, ss.guardAgain(past))
 	}
 	limited, cancel := context.WithTimeout(ctx, agentTimeout)
 	defer cancel()
-	err := ss.process.HandOver(limited, state)
+	err = ss.process.HandOver(limited, state)
 	clear(state) // there are secrets in it
 	if err == nil {
 		if ss.transport != nil {
@@ -166,7 +169,7 @@ func (ss *Sessions) listen(on bool) error {
 
 // state is all that the agent needs. The sessions get the timers of the running
 // system.
-func (ss *Sessions) state(ctx context.Context, past []recovery.Status, uplinks []uplink.Uplink) []byte {
+func (ss *Sessions) state(ctx context.Context, past []recovery.Status, uplinks []uplink.Uplink) ([]byte, error) {
 	whole := agent.State{Uplinks: uplinks}.With(past)
 	for i, s := range ss.list {
 		if !ss.kept(i) {

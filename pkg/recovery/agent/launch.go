@@ -21,9 +21,6 @@ import (
 // memory; the copy in the initramfs is freed with the last process that runs it.
 const Binary = "/run/initramfs/shutdown"
 
-// maxState is the largest state that is handed over, in bytes.
-const maxState = 64 << 10
-
 // Process is the agent as PID 1 sees it.
 type Process struct {
 	Pid   int

@@ -36,31 +36,9 @@ func (s State) With(past []recovery.Status) State {
 	return s
 }
 
-// Append writes the state down, the sessions last.
-func (s State) Append(b []byte) []byte {
-	b = fmt.Appendf(b, "at %d\n", int64(s.At))
-	for _, p := range s.Past {
-		b = fmt.Appendf(b, "past %d %t %t %d %d %d %q %q %d %t %d\n", p.SID, p.Up, p.Ended, p.Outages, int64(p.Longest), int64(p.Down), p.Cause,
-			p.LastErr, int64(p.NotBefore), p.Forced, p.Refused)
-	}
-	for _, u := range s.Uplinks {
-		b = fmt.Appendf(b, "uplink %d %q %t %q %q %d %q %t %t %q\n", u.Index, u.MAC, u.Known, u.Permanent, u.Kind, u.VLAN, u.Parent,
-			u.Keep, u.Temporary, runstate.FormatLease(u.Lease))
-	}
-	b = s.Disks.Append(b)
-	b = append(b, "sessions\n"...)
-	for _, st := range s.Sessions {
-		b = session.AppendState(b, st)
-	}
-	return b
-}
-
 // errState says that a state was not written by Append. It does not show what
 // is in it.
 var errState = errors.New("the agent's state is damaged")
-
-// maxUplinks is a limit of a state.
-const maxUplinks = 64
 
 // parseState reads what Append wrote.
 func parseState(b []byte) (State, error) {
@@ -88,6 +66,9 @@ func (s *State) line(line string) error {
 		s.At = time.Duration(n)
 		return err
 	case "past":
+		if len(s.Past) == session.MaxStates {
+			return fmt.Errorf("more than %d sessions", session.MaxStates)
+		}
 		var p recovery.Status
 		err := words.Read(values, &p.SID, &p.Up, &p.Ended, &p.Outages, &p.Longest, &p.Down, &p.Cause,
 			&p.LastErr, &p.NotBefore, &p.Forced, &p.Refused)

@@ -279,8 +279,10 @@ func (w *worker) network() {
 // caller holds mu.
 func (w *worker) keep() {
 	w.state.At = clock.SinceBoot()
-	b := w.state.Append(nil)
-	err := w.memory.keep(b)
+	b, err := w.state.Append(nil)
+	if err == nil {
+		err = w.memory.keep(b)
+	}
 	clear(b)
 	if err != nil {
 		w.log.Warnf("agent: %v", err)

@@ -33,12 +33,12 @@ type (
 // later, under another worker.
 const maxMemory = 256
 
-// Append writes a line for each. Line reads them.
+// Append writes a line for each, up to maxMemory of either. Line reads them.
 func (m Memory) Append(b []byte) []byte {
-	for _, d := range m.disks {
-		b = fmt.Appendf(b, "retries %s %d %d %t %t\n", d.where, d.id, d.first, d.set, d.left)
+	for _, d := range m.disks[:min(len(m.disks), maxMemory)] {
+		b = fmt.Appendf(b, "retries %q %d %d %t %t\n", d.where, d.id, d.first, d.set, d.left)
 	}
-	for _, t := range m.timers {
+	for _, t := range m.timers[:min(len(m.timers), maxMemory)] {
 		b = fmt.Appendf(b, "timer %d %d %q\n", t.sid, t.puts, t.by)
 	}
 	return b

@@ -2,6 +2,7 @@ package disks
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,7 +34,7 @@ func (r *rig) rename(from, to string) {
 }
 
 func TestMemory(t *testing.T) {
-	const text = "retries 2:0:0:1 4711 5 true false\nretries 2:0:0:2 18446744073709551615 -1 false true\ntimer 1 3 \"multipathd\"\ntimer 7 1 \"a b\"\n"
+	const text = "retries \"2:0:0:1\" 4711 5 true false\nretries \"2:0:0:2\" 18446744073709551615 -1 false true\ntimer 1 3 \"multipathd\"\ntimer 7 1 \"a b\"\n"
 	if got := string(parsed(t, text).Append(nil)); got != text {
 		t.Errorf("got %q", got)
 	}
@@ -59,26 +60,30 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// The law from the value: what is written is read back, up to maxMemory of either kind. The
+// law from the text: what was read is written to be read the same.
 func FuzzMemory(f *testing.F) {
-	f.Add("retries 2:0:0:1 4711 5 true false\ntimer 1 3 \"multipathd\"\n")
-	f.Add("retries x 1 -1 false true\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		var m, again Memory
+	f.Add("retries 2:0:0:1 4711 5 true false\ntimer 1 3 \"multipathd\"\n", 3)
+	f.Add("retries x 1 -1 false true\n", maxMemory+2)
+	f.Add("retries \"a b\" 1 -1 false true\n", 0)
+	f.Fuzz(func(t *testing.T, text string, many int) {
+		var m Memory
 		for line := range strings.Lines(text) {
 			key, values, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 			if _, err := m.Line(key, values); err != nil {
 				return
 			}
 		}
-		written := string(m.Append(nil))
-		for line := range strings.Lines(written) {
-			key, values, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-			if known, err := again.Line(key, values); !known || err != nil {
-				t.Fatalf("%q cannot be read again: %v", line, err)
-			}
+		for i := range max(0, many) % (2 * maxMemory) {
+			m.disks = append(m.disks, diskMemory{text, retries{id: uint64(i), first: many, set: many&1 == 0, left: many&2 == 0}})
+			m.timers = append(m.timers, timerMemory{uint32(i), many, text})
 		}
-		if got := string(again.Append(nil)); got != written {
-			t.Errorf("%q became %q", written, got)
+		again := parsed(t, string(m.Append(nil)))
+		if want := m.disks[:min(len(m.disks), maxMemory)]; !slices.Equal(again.disks, want) {
+			t.Errorf("%+v became %+v", want, again.disks)
+		}
+		if want := m.timers[:min(len(m.timers), maxMemory)]; !slices.Equal(again.timers, want) {
+			t.Errorf("%+v became %+v", want, again.timers)
 		}
 	})
 }
