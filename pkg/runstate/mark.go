@@ -3,6 +3,7 @@ package runstate
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,8 +35,15 @@ type Mark struct {
 	Limit  time.Duration // for how long a dead root disk may hold it up, in whole seconds; 0: for ever
 }
 
-// Format writes a mark as its file has it.
-func (m Mark) Format() string { return fmt.Sprintf("%s %d\n", m.Action, int(m.Limit.Seconds())) }
+// Format writes a mark as its file has it. A limit is rounded up to seconds: 0 has a meaning
+// of its own.
+func (m Mark) Format() string {
+	limit := max(m.Limit, 0) / time.Second
+	if m.Limit%time.Second > 0 {
+		limit++
+	}
+	return fmt.Sprintf("%s %d\n", m.Action, min(limit, math.MaxInt32))
+}
 
 // errNoAction is the error of a text that does not tell how the machine is to end.
 var errNoAction = errors.New("it names no action")

@@ -3,9 +3,11 @@ package runstate
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,20 +87,49 @@ func TestParseSessions(t *testing.T) {
 	}
 }
 
+// The law from the value: sessions that are written are read back, those of root first where
+// there are too many.
 func FuzzSessions(f *testing.F) {
 	f.Add([]byte("\x02\x01\x00\x00\x00\x05iqn.a\x05iqn.b\x01\x0a\x00\x00\x01\xbc\x0c\x00\x00\x01"))
+	f.Add([]byte("\xff"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := source{b}
-		var want []Session
-		for range s.count() {
+		var want, roots, others []Session
+		for range s.many(maxSessions) {
 			want = append(want, Session{SID: s.uint32(), Target: s.name(), Initiator: s.name(), Portal: s.port(), Root: s.bool()})
+			if last := want[len(want)-1]; last.Root {
+				roots = append(roots, last)
+			} else {
+				others = append(others, last)
+			}
 		}
-		got, err := ParseSessions(FormatSessions(want))
-		if diff := cmp.Diff(want, got, equal()); diff != "" || err != nil {
-			t.Errorf("error %v, -written +read:\n%s", err, diff)
+		text := FormatSessions(want)
+		if len(want) > maxSessions {
+			want = append(roots, others...)[:maxSessions]
+		}
+		if got, err := ParseSessions(text); err != nil || !slices.Equal(got, want) {
+			t.Errorf("error %v, -written +read:\n%s", err, cmp.Diff(want, got, equal()))
 		}
 		_, _ = ParseSessions(string(b))
 	})
+}
+
+// A text that is too long for the reader is not written.
+func TestTextLimit(t *testing.T) {
+	long := strings.Repeat("x", maxText-200)
+	all := []Session{{SID: 1, Target: long}, {SID: 2, Target: "x" + long}, {SID: 3}}
+	if got, err := ParseSessions(FormatSessions(all)); err != nil || len(got) != 2 || got[0].SID != 1 || got[1].SID != 3 {
+		t.Errorf("%d sessions, %v", len(got), err)
+	}
+	status := Status{Sessions: []SessionStatus{{SID: 1, Target: long}, {SID: 2, Target: long}, {SID: 3, Target: "iqn.x"}}}
+	if got, err := ParseStatus(status.Format()); err != nil || len(got.Sessions) != 2 || got.Sessions[1].SID != 3 {
+		t.Errorf("%d sessions, %v", len(got.Sessions), err)
+	}
+	l := lease()
+	l.BootFile, l.Search = strings.Repeat("x", maxLease), slices.Repeat([]string{strings.Repeat("y", 250)}, 1000)
+	if got, err := ParseLease(FormatLease(l)); err != nil || got.Address != l.Address || len(got.Search) < 200 || got.BootFile != "" {
+		t.Errorf("%d names, %v", len(got.Search), err)
+	}
 }
 
 func TestMark(t *testing.T) {
@@ -125,12 +156,21 @@ func TestMark(t *testing.T) {
 	}
 }
 
+// The law from the value: an action is read back, and a limit in whole seconds, up to what the
+// reader takes.
 func FuzzMark(f *testing.F) {
 	f.Add([]byte("halt 60"))
+	f.Add([]byte("\x00\xff\xff\xff\xff\xff\xff\xff\x7f"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := source{b}
-		want := Mark{Action: Actions()[s.count()], Limit: time.Duration(s.int()) * time.Second}
-		if got, err := ParseMark(want.Format()); got != want || err != nil {
+		m := Mark{Action: Actions()[s.count()], Limit: time.Duration(s.uint32())<<32 | time.Duration(s.uint32())}
+		want := m
+		if want.Limit = max(0, m.Limit); m.Limit > math.MaxInt32*time.Second {
+			want.Limit = math.MaxInt32 * time.Second
+		} else if odd := want.Limit % time.Second; odd > 0 {
+			want.Limit += time.Second - odd
+		}
+		if got, err := ParseMark(m.Format()); got != want || err != nil {
 			t.Errorf("%+v, %v, want %+v", got, err, want)
 		}
 		if m, err := ParseMark(string(b)); err == nil && m.Action == "" {
@@ -154,6 +194,17 @@ func TestLeaseFile(t *testing.T) {
 	same(t, want, got, err, text, FormatLease(got))
 	if got := fmt.Sprint(LeaseName(want), " ", LeaseName(dhcp.Lease{Interface: "ens3", Method: dhcp.DHCP6})); got != "lease-ens2 lease6-ens3" {
 		t.Error(got)
+	}
+}
+
+// TestMarkLimit: half a second is not 0, which is for ever.
+func TestMarkLimit(t *testing.T) {
+	for limit, want := range map[time.Duration]string{
+		time.Second / 2: "halt 1\n", -time.Second: "halt 0\n", math.MaxInt64: "halt 2147483647\n", 60 * time.Second: "halt 60\n",
+	} {
+		if got := (Mark{Halt, limit}).Format(); got != want {
+			t.Errorf("%v: %q", limit, got)
+		}
 	}
 }
 

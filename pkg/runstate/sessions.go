@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,20 +18,25 @@ type Session struct {
 	Root      bool // root is on it
 }
 
-// maxSessions is how many of them are read.
+// maxSessions is how many of them are written and read.
 const maxSessions = 1024
 
 // FormatSessions writes which sessions there are, and which are root's, for our own
-// programs, people and scripts.
+// programs, people and scripts. Of more than maxSessions, root's are kept, and then the
+// first.
 func FormatSessions(all []Session) string {
-	var b strings.Builder
-	b.WriteString("# Sessions that iscsiroot made before the real system started.\n")
-	for _, s := range all {
+	if len(all) > maxSessions {
+		roots := slices.DeleteFunc(slices.Clone(all), func(s Session) bool { return !s.Root })
+		all = append(roots, slices.DeleteFunc(slices.Clone(all), func(s Session) bool { return s.Root })...)
+	}
+	b := lines{limit: maxText}
+	b.add("# Sessions that iscsiroot made before the real system started.\n")
+	for _, s := range upTo(maxSessions, all) {
 		mark := ""
 		if s.Root {
 			mark = " root"
 		}
-		_, _ = fmt.Fprintf(&b, "session %d target %s portal %s initiator %s%s\n", s.SID, word(s.Target), s.Portal, word(s.Initiator), mark)
+		b.add("session %d target %s portal %s initiator %s%s\n", s.SID, word(s.Target), s.Portal, word(s.Initiator), mark)
 	}
 	return b.String()
 }

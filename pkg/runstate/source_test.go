@@ -20,9 +20,19 @@ func (s *source) take(n int) []byte {
 func (s *source) uint32() uint32 { return binary.LittleEndian.Uint32(s.take(4)) }
 func (s *source) bool() bool     { return s.take(1)[0]&1 == 1 }
 func (s *source) count() int     { return int(s.take(1)[0] % 4) }
-func (s *source) int() int       { return int(s.uint32() >> 1) }
-func (s *source) bytes() []byte  { return s.take(int(s.take(1)[0] % 32)) }
-func (s *source) text() string   { return strings.TrimRight(string(s.bytes()), "\x00") }
+
+// many is most often a few, and else a number about a limit.
+func (s *source) many(limit int) int {
+	n := int(s.take(1)[0])
+	if n < 0xfc {
+		return n % 4
+	}
+	return limit + n - 0xfe
+}
+
+func (s *source) int() int      { return int(s.uint32() >> 1) }
+func (s *source) bytes() []byte { return s.take(int(s.take(1)[0] % 32)) }
+func (s *source) text() string  { return strings.TrimRight(string(s.bytes()), "\x00") }
 
 // name is a text that can stand in a line: such are the names of targets, links and
 // programs that the kernel and RFC 7143 allow.

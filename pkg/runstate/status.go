@@ -98,6 +98,25 @@ type Replaced struct {
 	At     time.Duration
 }
 
+// Limits of what is written of one session: no more is told to people.
+const (
+	maxPortals = 64
+	maxCauses  = 8
+	maxCause   = 1 << 10 // bytes
+)
+
+// JoinStatus makes a file of what FormatSinceBoot and Lines wrote. Lines that ParseStatus
+// has no room for are left out.
+func JoinStatus(parts ...string) string {
+	b := lines{limit: maxText}
+	for _, part := range parts {
+		for line := range strings.Lines(part) {
+			b.add("%s", line)
+		}
+	}
+	return b.String()
+}
+
 // FormatSinceBoot writes the first line, which differs each time.
 func FormatSinceBoot(at time.Duration) string {
 	return fmt.Sprintf("since-boot %d\n", int(at.Seconds()))
@@ -107,7 +126,7 @@ func FormatSinceBoot(at time.Duration) string {
 // are those of its parts, in the order of the fields.
 func (s *Status) Lines() string {
 	var b strings.Builder
-	for i := range s.Sessions {
+	for i := range upTo(maxSessions, s.Sessions) {
 		s.Sessions[i].write(&b)
 	}
 	for _, t := range s.Timers {
@@ -131,12 +150,12 @@ func (s *SessionStatus) write(b *strings.Builder) {
 	if s.Waits > 0 {
 		_, _ = fmt.Fprintf(b, "session %d waits %.1f\n", s.SID, s.Waits.Seconds())
 	}
-	for _, p := range s.Portals {
+	for _, p := range upTo(maxPortals, s.Portals) {
 		_, _ = fmt.Fprintf(b, "session %d portal %s\n", s.SID, word(p))
 	}
-	for _, cause := range s.Causes {
+	for _, cause := range upTo(maxCauses, s.Causes) {
 		if cause != "" {
-			_, _ = fmt.Fprintf(b, "session %d cause %q\n", s.SID, cause)
+			_, _ = fmt.Fprintf(b, "session %d cause %q\n", s.SID, cause[:min(len(cause), maxCause)])
 		}
 	}
 }

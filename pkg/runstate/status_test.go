@@ -14,7 +14,7 @@ import (
 )
 
 // Format writes the whole file, which the agent writes in two parts.
-func (s *Status) Format() string { return FormatSinceBoot(s.SinceBoot) + s.Lines() }
+func (s *Status) Format() string { return JoinStatus(FormatSinceBoot(s.SinceBoot), s.Lines()) }
 
 // whole is the status of testdata.
 func whole() Status {
@@ -93,7 +93,7 @@ func TestParseStatus(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	if _, err := ParseStatus(strings.Repeat("#", maxStatus+1)); err == nil {
+	if _, err := ParseStatus(strings.Repeat("#", maxText+1)); err == nil {
 		t.Error("there is no limit")
 	}
 }
@@ -111,7 +111,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// The law from the value: a status that was written is read back.
+// The law from the value: a status that was written is read back, up to the limits.
 func FuzzStatus(f *testing.F) {
 	f.Add([]byte("since\x03 sessions, and links of this machine and whatever is to be told of them"))
 	w := whole()
@@ -119,6 +119,13 @@ func FuzzStatus(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		want := source{b}.status()
 		got, err := ParseStatus(want.Format())
+		for i := range want.Sessions {
+			v := &want.Sessions[i]
+			v.Portals, v.Causes = upTo(maxPortals, v.Portals), upTo(maxCauses, v.Causes)
+			for j, cause := range v.Causes {
+				v.Causes[j] = cause[:min(len(cause), maxCause)]
+			}
+		}
 		if diff := cmp.Diff(want, got, present()); diff != "" || err != nil {
 			t.Errorf("error %v, -written +read:\n%s", err, diff)
 		}
@@ -137,8 +144,11 @@ func (s source) status() Status {
 		v := SessionStatus{
 			SID: uint32(i), Target: s.name(), State: s.name(), Owner: s.name(), Outages: s.int(), Longest: s.tenths(), Down: s.tenths(), Waits: s.tenths(),
 		}
-		for range s.count() {
-			v.Portals, v.Causes = append(v.Portals, s.name()), append(v.Causes, s.text()+"!")
+		for range s.many(maxPortals) {
+			v.Portals = append(v.Portals, s.name())
+		}
+		for range s.many(maxCauses) {
+			v.Causes = append(v.Causes, strings.Repeat(s.text()+"!", 1+s.many(maxCause)/32))
 		}
 		out.Sessions = append(out.Sessions, v)
 		out.Timers = append(out.Timers, TimerStatus{SID: s.uint32(), Seconds: s.uint32(), PutBack: s.int(), By: s.name()})

@@ -11,14 +11,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// maxStatus is how long a report may be, in bytes.
-const maxStatus = 64 << 10
-
 // ParseStatus reads what Format wrote.
 func ParseStatus(text string) (Status, error) {
 	var s Status
-	if len(text) > maxStatus {
-		return s, fmt.Errorf("parse status: %d bytes, limit %d", len(text), maxStatus)
+	if len(text) > maxText {
+		return s, fmt.Errorf("parse status: %d bytes, limit %d", len(text), maxText)
 	}
 	for line := range strings.Lines(text) {
 		f := fields(line)

@@ -12,8 +12,23 @@ import (
 	"time"
 )
 
-// maxText is how long a file may be, in bytes.
+// maxText is how long a file may be, in bytes, to its writer and its reader.
 const maxText = 256 << 10
+
+// lines are those of a text of limit bytes at most. One that does not fit is left out.
+type lines struct {
+	strings.Builder
+	limit int
+}
+
+func (l *lines) add(format string, args ...any) {
+	if line := fmt.Sprintf(format, args...); l.Len()+len(line) <= l.limit {
+		l.WriteString(line)
+	}
+}
+
+// upTo returns the first n.
+func upTo[T any](n int, list []T) []T { return list[:min(n, len(list))] }
 
 // version is the newest that is known.
 const version = 1

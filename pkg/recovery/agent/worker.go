@@ -293,7 +293,7 @@ func (w *worker) keep() {
 // write writes the report. The caller holds mu.
 func (w *worker) write() {
 	w.said = w.report()
-	w.file.write(filepath.Join(w.dir, statusName), runstate.FormatSinceBoot(clock.SinceBoot())+w.said, w.log)
+	w.file.write(filepath.Join(w.dir, statusName), runstate.JoinStatus(runstate.FormatSinceBoot(clock.SinceBoot()), w.said), w.log)
 }
 
 // beat is called by the agent's loop. A report that could not be written is
