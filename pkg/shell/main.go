@@ -36,7 +36,7 @@ func Main(args []string, more func(*control.Client) []verb.Verb) int {
 	s, err := newShell(config{
 		in: t.file, out: os.Stdout, terminal: t,
 		verbs:   append(verb.All(), more(client)...),
-		history: past(client), remember: func(line string) { _, _ = client.Ask(control.Remember, line) },
+		history: past(client), remember: func(line string) { _, _ = client.Ask(control.Remember, control.Typed{}.Add(line)[0]) },
 	})
 	if err != nil {
 		_, _ = fmt.Fprintf(os.Stdout, "iscsiroot: shell: %v\n", err)

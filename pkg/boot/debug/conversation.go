@@ -25,9 +25,8 @@ const (
 
 // Limits of what a shell can leave behind.
 const (
-	maxTyped    = 100  // lines of history
-	maxLine     = 1024 // bytes of one
-	maxAttempts = 3    // at the password
+	maxTyped    = 100 // lines of history
+	maxAttempts = 3   // at the password
 )
 
 // conversation is PID 1's side of one shell. Its own goroutine has it to itself
@@ -38,7 +37,7 @@ type conversation struct {
 	step     string // at which the shell was opened
 	locked   bool
 	attempts int
-	typed    []string
+	typed    control.Typed
 	resume   sequence.Resume
 	acted    bool
 }
@@ -75,7 +74,7 @@ func (c *conversation) do(verb string, args []string) (string, error) {
 		c.remember(strings.Join(args, " "))
 		return "", nil
 	case control.History:
-		return strings.Join(c.typed, "\n"), nil
+		return c.typed.String(), nil
 	case askSteps:
 		return c.m.Progress.String(), nil
 	case askExplain:
@@ -115,7 +114,7 @@ func (c *conversation) unlock(word string) error {
 }
 
 func (c *conversation) remember(line string) {
-	c.typed = append(c.typed, strings.ReplaceAll(line[:min(len(line), maxLine)], "\n", " "))
+	c.typed = c.typed.Add(line)
 	c.typed = c.typed[max(0, len(c.typed)-maxTyped):]
 }
 

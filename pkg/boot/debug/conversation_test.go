@@ -159,13 +159,18 @@ func TestPassword(t *testing.T) {
 	}
 }
 
+// Of what was typed the newest lines are kept: as many as there may be, and as fit an answer.
 func TestRemember(t *testing.T) {
-	c, _ := conversationOf(t, goodLine)
-	for i := range 2 * maxTyped {
-		c.answer(control.Request{"remember", fmt.Sprintf("line %d\n%s", i, strings.Repeat("x", maxLine))})
-	}
-	lines := strings.Split(c.answer(control.Request{"history"}).Text, "\n")
-	if len(lines) != maxTyped || !strings.HasPrefix(lines[0], "line 100 x") || len(lines[0]) != maxLine {
-		t.Errorf("%d lines, the first is %.20q", len(lines), lines[0])
+	for size, first := range map[int]int{1: 100, 2 * control.MaxLine: 200 - (control.MaxAnswer-3+1)/(control.MaxLine+1)} {
+		c, _ := conversationOf(t, goodLine)
+		for i := range 2 * maxTyped {
+			c.answer(control.Request{"remember", fmt.Sprintf("line %d\n%s", i, strings.Repeat("x", size))})
+		}
+		answer, err := control.ParseAnswer([]byte(c.answer(control.Request{"history"}).String()))
+		lines := strings.Split(answer.Text, "\n")
+		last := lines[len(lines)-1]
+		if err != nil || !strings.HasPrefix(lines[0], fmt.Sprintf("line %d x", first)) || !strings.HasPrefix(last, "line 199 x") || len(last) != min(10+size-1, control.MaxLine) {
+			t.Errorf("%d bytes: %d lines, the first is %.20q, the last %.20q, %v", size, len(lines), lines[0], last, err)
+		}
 	}
 }

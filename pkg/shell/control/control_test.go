@@ -67,32 +67,60 @@ func TestParseAnswer(t *testing.T) {
 	}
 }
 
+// The law from the value: a request that may be asked is read as it is, and another is not
+// sent. The law from the text: a request that was read is written to be read the same.
 func FuzzRequest(f *testing.F) {
-	f.Add([]byte(`"retry" "root" "root=/dev/sda2"`))
-	f.Add([]byte(`"remember" "echo \"a\\\n\xff\u00e4"`))
-	f.Add([]byte(`"a" 'b' "`))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Add([]byte(`"retry" "root" "root=/dev/sda2"`), 0)
+	f.Add([]byte(`"remember" "echo \"a\\\n\xff\u00e4"`), MaxWords)
+	f.Add([]byte(`"a" 'b' "`), 1)
+	f.Add([]byte(strings.Repeat("\x00", MaxRequest/4)), 1)
+	f.Fuzz(func(t *testing.T, b []byte, many int) {
+		r := Request(slices.Repeat([]string{string(b)}, max(0, many)%(MaxWords+2)))
+		if got, err := ParseRequest([]byte(r.String())); (err == nil) != (r.check() == nil) || err == nil && !slices.Equal(got, r) {
+			t.Errorf("%q became %q, %v, and not to be asked for: %v", r, got, err, r.check())
+		}
 		r, err := ParseRequest(b)
 		if err != nil {
 			return
 		}
 		again, err := ParseRequest([]byte(r.String()))
 		// Quoting may make a message longer than one that was just short enough.
-		if len(r.String()) <= MaxRequest && (err != nil || !slices.Equal(r, again)) {
+		if r.check() == nil && (err != nil || !slices.Equal(r, again)) {
 			t.Errorf("%q became %q, %v", r, again, err)
 		}
 	})
 }
 
+// The law from the value: an answer is read as it is, up to where it is cut. The law from the
+// text: an answer that was read is written as it was.
 func FuzzAnswer(f *testing.F) {
-	f.Add([]byte("ok\nstep modules done\n"))
-	f.Add([]byte("error\nno such step"))
-	f.Add([]byte("locked\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Add([]byte("ok\nstep modules done\n"), 0)
+	f.Add([]byte("error\nno such step"), MaxAnswer)
+	f.Add([]byte("locked\n"), 1)
+	f.Fuzz(func(t *testing.T, b []byte, many int) {
+		text := strings.Repeat(string(b), max(0, many)%(1+2*MaxAnswer/max(1, len(b))))
+		for _, kind := range []Kind{OK, Failed, Leave, Locked} {
+			want := Answer{kind, text[:min(len(text), MaxAnswer-len(kind)-1)]}
+			if a, err := ParseAnswer([]byte(Answer{kind, text}.String())); err != nil || a != want {
+				t.Errorf("%.40q became %.40q, %v", want, a, err)
+			}
+		}
 		if a, err := ParseAnswer(b); err == nil && a.String() != string(b) {
 			t.Errorf("%q became %q", b, a.String())
 		}
 	})
+}
+
+// A line that was typed can be told to process 1, whatever it is.
+func TestTypedLine(t *testing.T) {
+	for _, line := range []string{"", "\n", strings.Repeat("\x00", 2*MaxRequest), strings.Repeat("\xff", MaxLine)} {
+		if r := (Request{Remember, Typed{}.Add(line)[0]}); r.check() != nil {
+			t.Errorf("%.20q: %v", line, r.check())
+		}
+	}
+	if err := (Request{}).check(); err == nil {
+		t.Error("no words at all are a request")
+	}
 }
 
 // pair serves one end and returns the other as the shell has it.

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// Limits of a message, in bytes and words.
+// Limits of a message, in bytes and words, for its writer and its reader.
 const (
 	MaxRequest = 8 << 10  // four times what the kernel takes as a command line
 	MaxWords   = 64       // twice the parameters that the kernel takes (init/main.c: MAX_INIT_ARGS)
 	MaxAnswer  = 64 << 10 // within a socket's send buffer (socket(7), wmem_default)
+	MaxLine    = 1 << 10  // of a line that was typed; quoted, each byte may take four
 )
 
 // ErrMalformed says that bytes are no message.
@@ -27,6 +28,14 @@ func (r Request) String() string {
 		words[i] = strconv.Quote(w)
 	}
 	return strings.Join(words, " ")
+}
+
+// check tells why a request is not one that ParseRequest reads.
+func (r Request) check() error {
+	if len(r) == 0 || len(r) > MaxWords || len(r.String()) > MaxRequest {
+		return fmt.Errorf("want 1 to %d words of at most %d bytes together, in quotes", MaxWords, MaxRequest)
+	}
+	return nil
 }
 
 // ParseRequest reads a request: 1 to MaxWords words in Go's quotes with one
@@ -92,6 +101,23 @@ func ParseAnswer(b []byte) (Answer, error) {
 		return Answer{kind, text}, nil
 	}
 	return Answer{}, fmt.Errorf("answer of kind %.20q: %w", word, ErrMalformed)
+}
+
+// Typed are lines that were typed, oldest first, as a request and an answer hold them.
+type Typed []string
+
+// Add returns the lines with one more, which is cut to MaxLine.
+func (t Typed) Add(line string) Typed {
+	return append(t, strings.ReplaceAll(line[:min(len(line), MaxLine)], "\n", " "))
+}
+
+// String writes the lines as they stand in an answer: the newest of them that fit.
+func (t Typed) String() string {
+	s := strings.Join(t, "\n")
+	for limit := MaxAnswer - len(OK) - 1; len(s) > limit; {
+		_, s, _ = strings.Cut(s, "\n")
+	}
+	return s
 }
 
 // What every shell asks; the verbs of package boot/debug ask more.

@@ -79,16 +79,15 @@ func (c *Client) Ask(words ...string) (Answer, error) {
 	if c == nil {
 		return Answer{}, errors.New("not connected with process 1")
 	}
-	r := Request(words).String()
-	if len(r) > MaxRequest || len(words) > MaxWords {
-		return Answer{}, fmt.Errorf("ask process 1: more than %d bytes or %d words", MaxRequest, MaxWords)
+	if err := Request(words).check(); err != nil {
+		return Answer{}, fmt.Errorf("ask process 1: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return Answer{}, fmt.Errorf("ask process 1: %w", err)
 	}
-	if _, err := io.WriteString(c.conn, r); err != nil {
+	if _, err := io.WriteString(c.conn, Request(words).String()); err != nil {
 		return Answer{}, fmt.Errorf("ask process 1: %w", err)
 	}
 	buf := make([]byte, MaxAnswer+1)
