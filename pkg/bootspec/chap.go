@@ -56,6 +56,7 @@ func (c CHAP) check(target, suffix string) error {
 // Login is what all logins have in common.
 type Login struct {
 	Algorithms               Value[string] // of CHAP, as CHAPAlgorithms reads them; not given: all
+	StrictCHAP               Value[bool]   // secrets below iscsi.MinSecretLen are refused
 	HeaderDigest, DataDigest Value[iscsi.DigestPolicy]
 	Timers                   Timers
 }
@@ -208,6 +209,9 @@ func (p Plan) authenticate(targets []Target) ([]string, error) {
 			if err := chap.Check(); err != nil {
 				errs = append(errs, fmt.Errorf("target %s: %w", clip(t.Name.V), err))
 			}
+		}
+		if err := p.Login.refuseShort(*t); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	return warnings, errors.Join(errs...)

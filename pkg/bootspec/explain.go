@@ -58,6 +58,7 @@ func (p Plan) Say() []Said {
 		t.say(s)
 	}
 	say(s, "CHAP hashes", p.Login.Algorithms)
+	say(s, "short CHAP secrets are refused", p.Login.StrictCHAP)
 	say(s, "header digest", p.Login.HeaderDigest)
 	say(s, "data digest", p.Login.DataDigest)
 	p.Login.Timers.say(s)

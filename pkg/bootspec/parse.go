@@ -167,7 +167,10 @@ func (p Plan) Preview(facts NetFacts) (Plan, []string, error) {
 	if open := p.leftToDHCP(); len(open) > 0 {
 		return p, append(said, open...), nil
 	}
-	_, warnings, err := p.resolve(NetFacts{Interface: facts.Interface, MAC: facts.MAC, Address: facts.Address, Gateway: facts.Gateway, Networks: facts.Networks})
+	spec, warnings, err := p.resolve(NetFacts{Interface: facts.Interface, MAC: facts.MAC, Address: facts.Address, Gateway: facts.Gateway, Networks: facts.Networks})
+	for _, short := range ShortSecrets(spec.Targets, nil) { // at boot the login warns of them
+		warnings = append(warnings, short.String())
+	}
 	return p, append(said, warnings...), err
 }
 

@@ -107,6 +107,7 @@ func dracutParameters() []Parameter {
 func loginParameters() []Parameter {
 	return []Parameter{
 		{"iscsi_chap", also("rd.iscsiroot.chap"), "HASH[,HASH]", "CHAP algorithms to offer: md5, sha1, sha256, sha3-256 (default: all)", (*parser).algorithms},
+		{"iscsi_chap_strict", also("rd.iscsiroot.chap_strict"), "[0]", "refuse CHAP secrets shorter than 12 bytes (96 bits, RFC 7143 9.2.1); without it they are warned of", (*parser).strictCHAP},
 		{"iscsi_header_digest", also("rd.iscsiroot.header_digest"), "none|accept|prefer|require", "CRC32C over the headers of PDUs: accept (default) offers None, then CRC32C, for a target that requires it", (*parser).headerDigest},
 		{"iscsi_data_digest", also("rd.iscsiroot.data_digest"), "none|accept|prefer|require", "CRC32C over the data of PDUs: accept (default) offers None, then CRC32C, for a target that requires it", (*parser).dataDigest},
 		{"iscsi_recovery_tmo", also("rd.iscsiroot.recovery_tmo"), "SECONDS", "how long the kernel holds I/O back while a session is down before it fails (default 86400, a day); 0: it fails at once, -1: it waits for ever", (*parser).recoveryTimeout},

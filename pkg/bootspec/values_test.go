@@ -190,6 +190,8 @@ func warned(want func(*bootspec.Plan, string), text string) func(*bootspec.Plan,
 	}
 }
 
+func strict(p *bootspec.Plan, source string) { p.Login.StrictCHAP = from(true, source) }
+
 // A value of "-" means that the word has no '='.
 var goods = []good{
 	{"iscsi_i", "iqn.2007-01.com.example:server.remote1", name(initiator, "iqn.2007-01.com.example:server.remote1")},
@@ -227,6 +229,7 @@ var goods = []good{
 	{"iscsi_w", "a secret=of mine", secret(ours, "a secret=of mine")},
 	{"iscsi_w", "0x00ff", secret(ours, "\x00\xff")},
 	{"iscsi_W", "0bAP8=", secret(theirs, "\x00\xff")},
+	{"iscsi_chap_strict", "-", strict},
 	{"iscsi_chap", "SHA256,sha3-256", name(algorithms, "SHA256,sha3-256")},
 	{"iscsi_header_digest", "prefer", digest(header, iscsi.PreferDigest)},
 	{"iscsi_header_digest", "accept", digest(header, iscsi.AcceptDigest)},

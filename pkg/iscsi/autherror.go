@@ -29,6 +29,8 @@ const (
 	AuthTargetResponse
 	// AuthTargetSilent: the target did not prove itself, though it has to.
 	AuthTargetSilent
+	// AuthChallenge: the target's challenge is too short to be answered.
+	AuthChallenge
 )
 
 var authReasons = [...]string{
@@ -41,6 +43,7 @@ var authReasons = [...]string{
 	AuthTargetUser:     "target has another CHAP name",
 	AuthTargetResponse: "target's CHAP response is wrong",
 	AuthTargetSilent:   "target did not answer our CHAP challenge",
+	AuthChallenge:      "target's CHAP challenge is too short",
 }
 
 // String returns the reason in words.

@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// minSecretLen is the shortest secret in bytes that RFC 7143 9.2.1 allows where
+// MinSecretLen is the shortest secret in bytes that RFC 7143 9.2.1 allows where
 // the connection is not encrypted: 96 bits.
-const minSecretLen = 12
+const MinSecretLen = 12
 
 // CHAP is how the initiator proves itself to a target and, if Mutual, the
 // target to the initiator (RFC 7143 12.1.3, RFC 1994). With a CHAP in the
@@ -64,15 +64,16 @@ func (c *CHAP) Check() error {
 	return nil
 }
 
-// Warnings tells what is allowed but weak, for the log.
+// Warnings tells what is allowed but weak, for the log: secrets shorter than MinSecretLen, and how
+// many bytes they have.
 func (c *CHAP) Warnings() []string {
 	var w []string
 	for _, s := range []struct {
 		whose  string
 		secret Secret
 	}{{"the initiator's", c.Secret}, {"the target's", c.TargetSecret}} {
-		if n := len(s.secret.Bytes()); n > 0 && n < minSecretLen {
-			w = append(w, fmt.Sprintf("CHAP: %s secret has %d bytes, less than %d can be guessed (RFC 7143 9.2.1)", s.whose, n, minSecretLen))
+		if n := len(s.secret.Bytes()); n > 0 && n < MinSecretLen {
+			w = append(w, fmt.Sprintf("CHAP: %s secret has %d bytes, less than %d can be guessed (RFC 7143 9.2.1)", s.whose, n, MinSecretLen))
 		}
 	}
 	return w

@@ -186,12 +186,19 @@ func TestC5Lengths(t *testing.T) {
 	for c, warning := range map[string]string{
 		"0x" + strings.Repeat("ff", 1024): "",
 		"0B" + strings.Repeat("AAAA", 6):  "",
-		"0X0":                             "CHAP challenge has 1 bytes only",
+		"0x" + strings.Repeat("00", 8):    "CHAP challenge has 8 bytes only",
 		"0x" + strings.Repeat("00", 15):   "CHAP challenge has 15 bytes only",
 	} {
 		o := login(t, withCHAP(oneWay()), method, say(c), done(), agree)
 		if got := strings.Join(o.ok(t).Warnings, ""); !strings.Contains(got, warning) || warning == "" && got != "" {
 			t.Errorf("%.20s: warnings %q", c, got)
+		}
+	}
+	for c, words := range map[string]string{"0X0": "1 bytes, at least 8", "0x" + strings.Repeat("5a", 7): "7 bytes, at least 8"} {
+		o := login(t, withCHAP(oneWay()), method, say(c))
+		o.denies(t, iscsi.AuthChallenge, words)
+		if len(o.requests) != 2 {
+			t.Errorf("%s: %d requests: a response was sent", c, len(o.requests))
 		}
 	}
 	for _, r := range []string{"0x", "abc", "0x" + strings.Repeat("00", 1025)} {

@@ -80,7 +80,7 @@ func TestC11NothingShown(t *testing.T) {
 }
 
 func TestC12Order(t *testing.T) {
-	id, c, n, r := "CHAP_I=1", "CHAP_C=0x00", "CHAP_N=disk", "CHAP_R=0x00"
+	id, c, n, r := "CHAP_I=1", "CHAP_C=0x"+strings.Repeat("00", 16), "CHAP_N=disk", "CHAP_R=0x00"
 	tests := []struct {
 		name  string
 		steps []iscsitest.Step

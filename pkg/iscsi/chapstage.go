@@ -24,8 +24,13 @@ const (
 // Lengths in bytes of binary values (RFC 7143 12.1.3, 9.2.1).
 const (
 	maxChallengeLen = 1024
-	// minChallengeLen is our own: below it an answer could be looked up.
-	minChallengeLen = 16
+	// minChallengeLen is the shortest challenge that is answered. RFC 1994 2.3 demands that a
+	// challenge is unique and cannot be predicted; neither RFC has a minimum. A target that
+	// repeats a few short ones collects the responses by which it can pass for this machine,
+	// and needs one table to look up the secrets of all machines.
+	minChallengeLen = 8
+	// goodChallengeLen is the digest of MD5, CHAP's shortest: below it there is a warning.
+	goodChallengeLen = 16
 )
 
 // chapStage is the security stage with CHAP: AuthMethod, CHAP_A, the proofs. It
@@ -175,7 +180,10 @@ func (s *chapStage) hearChallenge(mine map[string]string) error {
 	if s.theirs, err = binaryValue(mine, keyCHAPC); err != nil {
 		return err
 	}
-	if len(s.theirs) < minChallengeLen {
+	switch n := len(s.theirs); {
+	case n < minChallengeLen:
+		return authErrorf(AuthChallenge, "%d bytes, at least %d are required", n, minChallengeLen)
+	case n < goodChallengeLen:
 		s.keys.warnf("target's CHAP challenge has %d bytes only", len(s.theirs))
 	}
 	return nil

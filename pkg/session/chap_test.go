@@ -84,6 +84,21 @@ func TestSecretWarnings(t *testing.T) {
 	}
 }
 
+// A challenge that is too short gets no response, and the hint tells what to do.
+func TestShortChallenge(t *testing.T) {
+	for length, refused := range map[int]bool{7: true, 8: false} {
+		s, _ := sessionAt(t, prove(ourSecret, "", ""), guarded(t, iscsitest.Auth{ChallengeLen: length}))
+		_, err := s.Login(t.Context())
+		var failed *LoginError
+		if errors.As(err, &failed) != refused {
+			t.Fatalf("challenge of %d bytes: %v", length, err)
+		}
+		if refused && (!strings.Contains(err.Error(), "challenge is too short: 7 bytes") || !strings.Contains(failed.Hint(), "update the target")) {
+			t.Errorf("%v, hint %s", err, failed.Hint())
+		}
+	}
+}
+
 // Who is refused asks three times, two seconds apart, whoever refuses whom.
 func TestRefusals(t *testing.T) {
 	for name, tt := range map[string]struct {

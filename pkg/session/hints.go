@@ -117,6 +117,8 @@ func authHint(r iscsi.AuthReason) string {
 		return "correct the target's user in iscsi_U= or in " + bootspec.CredentialsPath
 	case iscsi.AuthTargetResponse:
 		return "correct the target's secret in iscsi_W= or in " + bootspec.CredentialsPath + "; if it is correct, another target answers at this address"
+	case iscsi.AuthChallenge:
+		return "update the target: a response to a challenge that short can be looked up or replayed; if it is up to date, another target answers at this address"
 	case iscsi.AuthTargetSilent:
 		return "set up mutual CHAP at the target, or give no iscsi_U= and iscsi_W="
 	}

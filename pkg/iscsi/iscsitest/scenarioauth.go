@@ -1,6 +1,7 @@
 package iscsitest
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
@@ -66,8 +67,13 @@ func chapQuestions() []Scenario {
 	} {
 		all = append(all, Scenario{Name: name, Row: "UNH: CHAP values valid", OneWay: true, Script: Script{Stay("AuthMethod=CHAP"), Stay(a, i, value), Text(), Agree()}, Want: "ok"})
 	}
+	for _, n := range []int{1, 7} {
+		all = append(all, ask(fmt.Sprintf("challenge of %d bytes", n), "too small", auth(iscsi.AuthChallenge), a, i, hex(n)))
+	}
+	for _, n := range []int{8, 15} {
+		all = append(all, Scenario{Name: fmt.Sprintf("challenge of %d bytes", n), Row: "UNH: CHAP values too small", OneWay: true, Script: Script{Stay("AuthMethod=CHAP"), Stay(a, i, hex(n)), Text(), Agree()}, Want: "ok", Warning: fmt.Sprintf("%d bytes only", n)})
+	}
 	return append(all,
-		Scenario{Name: "challenge of 1 byte", Row: "UNH: CHAP values too small", OneWay: true, Script: Script{Stay("AuthMethod=CHAP"), Stay(a, i, hex(1)), Text(), Agree()}, Want: "ok", Warning: "1 bytes only"},
 		Scenario{Name: "challenge with the method", Row: "UNH: CHAP values out of order", OneWay: true, Script: Script{Stay("AuthMethod=CHAP", a, i, c)}, Want: order},
 		Scenario{Name: "challenge without CHAP", Row: "UNH: CHAP values out of order", Security: true, Script: Script{Stay("AuthMethod=None", a, i, c)}, Want: order},
 		Scenario{Name: "challenge in the operational stage", Row: "UNH: CHAP values out of order", Script: Script{Agree(a)}, Want: "protocol 6.3"},

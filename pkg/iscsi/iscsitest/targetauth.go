@@ -2,6 +2,7 @@ package iscsitest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/md5"
 	"crypto/rand"
 	"crypto/sha1"
@@ -23,6 +24,9 @@ type Auth struct {
 	// Algorithms are those allowed; nil means all. The first of the initiator's
 	// list that is allowed is chosen.
 	Algorithms []iscsi.Algorithm
+	// ChallengeLen is how many bytes the challenge has, for those that an initiator refuses; 0
+	// means 24.
+	ChallengeLen int
 	// NoLists refuses every list that is longer than one algorithm with this
 	// status; 0 does not, Closes closes the connection.
 	NoLists iscsi.Status
@@ -114,7 +118,7 @@ func (e *exam) chooseAlgorithm(list string) ([]string, bool, *refusal) {
 			if item != fmt.Sprint(uint8(a)) {
 				continue
 			}
-			e.algorithm, e.challenge = a, make([]byte, 24)
+			e.algorithm, e.challenge = a, make([]byte, cmp.Or(e.auth.ChallengeLen, 24))
 			_, _ = rand.Read(e.challenge)
 			e.id = e.challenge[0]
 			return []string{"CHAP_A=" + item, fmt.Sprintf("CHAP_I=%d", e.id), "CHAP_C=" + iscsi.EncodeBinary(e.challenge)}, false, nil

@@ -1,0 +1,55 @@
+package bootspec
+
+import (
+	"fmt"
+
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+)
+
+// strictCHAP takes iscsi_chap_strict.
+func (ps *parser) strictCHAP(p cmdline.Param) error {
+	set(ps, &ps.plan.Login.StrictCHAP, !off(p.Value), p)
+	return nil
+}
+
+// refuseShort returns an error if the target's CHAP has a secret below iscsi.MinSecretLen and such
+// secrets are refused.
+func (l Login) refuseShort(t Target) error {
+	short := ShortSecrets([]Target{t}, nil)
+	if !l.StrictCHAP.V || len(short) == 0 {
+		return nil
+	}
+	return fmt.Errorf("target %s: %s, and %s refuses it: write a longer one here and at the target", show(t.Name.V), short[0], l.StrictCHAP.From)
+}
+
+// ShortSecret is a CHAP secret that is shorter than RFC 7143 9.2.1 demands.
+type ShortSecret struct {
+	Target string // its iSCSI name; empty: a source beside the command line names it
+	Whose  string // "this machine's" or "the target's"
+	Bytes  int    // 1 to iscsi.MinSecretLen-1
+	From   string // the parameter, or the file and its line
+}
+
+// String tells it in words, without the target.
+func (s ShortSecret) String() string {
+	return fmt.Sprintf("%s CHAP secret in %s has %d bytes, RFC 7143 9.2.1 demands %d", s.Whose, s.From, s.Bytes, iscsi.MinSecretLen)
+}
+
+// ShortSecrets returns those of targets and of the lines of a file.
+func ShortSecrets(targets []Target, lines []Credential) (out []ShortSecret) {
+	for _, c := range lines {
+		targets = append(targets[:len(targets):len(targets)], Target{Name: Value[string]{V: c.Target}, CHAP: c.chap()})
+	}
+	for _, t := range targets {
+		for _, s := range []struct {
+			whose  string
+			secret Value[iscsi.Secret]
+		}{{"this machine's", t.CHAP.Secret}, {"the target's", t.CHAP.TargetSecret}} {
+			if n := len(s.secret.V.Bytes()); n > 0 && n < iscsi.MinSecretLen {
+				out = append(out, ShortSecret{t.Name.V, s.whose, n, s.secret.From})
+			}
+		}
+	}
+	return out
+}
