@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
@@ -13,7 +14,6 @@ import (
 const (
 	maxFile  = 1 << 20 // bytes
 	maxHosts = 10000   // each makes five files
-	maxDepth = 64      // of brackets
 )
 
 // text is a value as it was written, and where.
@@ -54,11 +54,16 @@ func (r *reader) failf(line int, host, key, format string, args ...any) {
 // parse reads the document.
 func (r *reader) parse(data []byte) document {
 	doc := document{top: section{fields: map[string]field{}}, defaults: section{fields: map[string]field{}}}
-	if len(data) > maxFile || tooDeep(data) {
-		r.failf(0, "", "", "larger than %d bytes, or with more than %d brackets within each other", maxFile, maxDepth)
+	if len(data) > maxFile {
+		r.failf(0, "", "", "larger than %d bytes", maxFile)
 		return doc
 	}
-	f, err := parser.ParseBytes(data, 0)
+	tokens := lexer.Tokenize(string(data))
+	if line, why := tooDeep(tokens); why != "" {
+		r.failf(line, "", "", "%s", why)
+		return doc
+	}
+	f, err := parser.Parse(tokens, 0)
 	if err != nil {
 		r.syntax(err)
 		return doc
@@ -84,23 +89,6 @@ func (r *reader) parse(data []byte) document {
 		}
 	}
 	return doc
-}
-
-// tooDeep tells whether brackets are nested deeper than a person would.
-func tooDeep(data []byte) bool {
-	depth := 0
-	for _, c := range data {
-		switch c {
-		case '[', '{':
-			depth++
-		case ']', '}':
-			depth--
-		}
-		if depth > maxDepth {
-			return true
-		}
-	}
-	return false
 }
 
 // syntax reports what the YAML library says, without its picture of the file.
