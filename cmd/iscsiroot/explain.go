@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -84,15 +83,18 @@ func (in explainInput) text(stdin io.Reader) (string, error) {
 	return string(b), nil
 }
 
+// maxTable bounds an iBFT, in bytes: firmware puts it below 1 MiB (drivers/firmware/iscsi_ibft_find.c).
+const maxTable = 1 << 20
+
 // table returns the firmware's table, nil without one, and what init would say
 // of it: one that cannot be read is none.
 func (in explainInput) table() (*ibft.Table, []string, error) {
 	if in.ibft == "" {
 		return nil, nil, nil
 	}
-	b, err := os.ReadFile(in.ibft)
+	b, err := initramfs.ReadRegular(in.ibft, maxTable)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("read iBFT %s: %w", in.ibft, err)
 	}
 	t, err := ibft.Parse(b)
 	odd, err := ibft.Usable(err)

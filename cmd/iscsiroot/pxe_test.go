@@ -68,7 +68,7 @@ func TestPXEErrors(t *testing.T) {
 	if _, err := os.Stat(s.path("srv")); err == nil {
 		t.Error("something was written")
 	}
-	if status, _, errs := s.run("pxe", "~/none", "~/srv"); status != 1 || errs != "iscsiroot: read hosts: stat ~/none: no such file or directory\n" {
+	if status, _, errs := s.run("pxe", "~/none", "~/srv"); status != 1 || errs != "iscsiroot: read hosts ~/none: no such file or directory\n" {
 		t.Errorf("status %d, %s", status, errs)
 	}
 }

@@ -35,9 +35,9 @@ func (t tree) addBusybox(name string) error {
 	if _, err := regularMode(name); err != nil {
 		return err
 	}
-	data, err := os.ReadFile(name)
+	data, err := fileContent(name)()
 	if err != nil {
-		return fmt.Errorf("read %s: %w", name, cause(err))
+		return err
 	}
 	applets, err := busyboxApplets(data)
 	if err != nil {

@@ -115,16 +115,9 @@ const maxModaliases = 1 << 20
 //
 // prints on the machine that is to boot.
 func ReadDevices(name string) ([]string, error) {
-	st, err := os.Stat(name)
+	data, err := ReadRegular(name, maxModaliases)
 	if err != nil {
-		return nil, fmt.Errorf("read devices from %s: %w", name, cause(err))
-	}
-	if st.Size() > maxModaliases {
-		return nil, fmt.Errorf("read devices from %s: larger than %d bytes", name, maxModaliases)
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("read devices from %s: %w", name, cause(err))
+		return nil, fmt.Errorf("read devices from %s: %w", name, err)
 	}
 	var out []string
 	n := 0

@@ -95,13 +95,13 @@ func findFirmware(dirs []string, name string) []firmware {
 }
 
 // maxFirmware bounds one file, unpacked, in bytes.
-const maxFirmware = 256 << 20
+const maxFirmware = 128 << 20
 
 // content is the data function of a firmware file: plain, because not every kernel is built to unpack it.
 func (f firmware) content() ([]byte, error) {
-	data, err := os.ReadFile(f.source)
+	data, err := ReadRegular(f.source, maxFirmware)
 	if err != nil {
-		return nil, fmt.Errorf("read firmware %s: %w", f.source, cause(err))
+		return nil, fmt.Errorf("read firmware %s: %w", f.source, err)
 	}
 	if f.packed == "" {
 		return data, nil

@@ -55,14 +55,5 @@ func linkText(root, name string) ([]byte, error) {
 		}
 		name = filepath.Join(root, target)
 	}
-	st, err := os.Stat(name)
-	switch {
-	case err != nil:
-		return nil, err
-	case !st.Mode().IsRegular():
-		return nil, errors.New("not a regular file")
-	case st.Size() > linkfile.MaxFile:
-		return nil, fmt.Errorf("larger than %d KiB", linkfile.MaxFile>>10)
-	}
-	return os.ReadFile(name)
+	return ReadRegular(name, linkfile.MaxFile)
 }

@@ -64,5 +64,5 @@ func TestLinks(t *testing.T) {
 
 	cfg.Append = ""
 	writeFile(t, filepath.Join(dir, "60-large.link"), make([]byte, linkfile.MaxFile+1))
-	refused(t, cfg, "add "+filepath.Join(dir, "60-large.link")+": larger than 64 KiB")
+	refused(t, cfg, "add "+filepath.Join(dir, "60-large.link")+": larger than 65536 bytes")
 }

@@ -2,7 +2,6 @@ package initramfs
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/u-root/u-root/pkg/cpio"
 
@@ -45,19 +44,12 @@ func (t tree) addParams(cfg Config) (warnings []string, err error) {
 
 // ReadSecret reads a file of at most limit bytes that others may not read.
 func ReadSecret(name string, limit int64) ([]byte, error) {
-	st, err := os.Stat(name)
+	data, st, err := readRegular(name, limit)
 	if err != nil {
-		return nil, fmt.Errorf("read secrets from %s: %w", name, cause(err))
+		return nil, fmt.Errorf("read secrets from %s: %w", name, err)
 	}
-	switch {
-	case !st.Mode().IsRegular() || st.Size() > limit:
-		return nil, fmt.Errorf("read secrets from %s: not a regular file, or larger than %d bytes", name, limit)
-	case st.Mode().Perm()&0o004 != 0:
+	if st.Mode().Perm()&0o004 != 0 {
 		return nil, fmt.Errorf("read secrets from %s: all users of this machine can read it: chmod 600 %s", name, name)
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("read secrets from %s: %w", name, cause(err))
 	}
 	return data, nil
 }

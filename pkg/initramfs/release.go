@@ -11,9 +11,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// maxKernel bounds a kernel image, in bytes, packed and unpacked.
-const maxKernel = 512 << 20
-
 // KernelRelease returns the release of a kernel, as uname -r prints it there, by a path: of its image, or of its module
 // tree.
 func KernelRelease(name string) (string, error) {
@@ -28,12 +25,9 @@ func KernelRelease(name string) (string, error) {
 		abs, err := filepath.Abs(name)
 		return filepath.Base(abs), err
 	}
-	if st.Size() > maxKernel || !st.Mode().IsRegular() {
-		return "", fmt.Errorf("kernel %s: neither a kernel image nor a module tree", name)
-	}
-	data, err := os.ReadFile(name)
+	data, err := ReadRegular(name, maxProgram)
 	if err != nil {
-		return "", fmt.Errorf("kernel %s: %w", name, cause(err))
+		return "", fmt.Errorf("kernel %s: neither a kernel image nor a module tree: %w", name, err)
 	}
 	release, ok := kernelRelease(data)
 	if !ok {
@@ -59,7 +53,7 @@ func kernelRelease(data []byte) (string, bool) {
 		return "", false
 	}
 	if bytes.HasPrefix(data, []byte("\x1f\x8b")) {
-		plain, err := archive.Unpack(archive.Gzip, data, maxKernel)
+		plain, err := archive.Unpack(archive.Gzip, data, maxProgram)
 		if err != nil {
 			return "", false
 		}

@@ -1,7 +1,7 @@
 package initramfs
 
 import (
-	"errors"
+	"cmp"
 	"io/fs"
 	"os"
 	"path"
@@ -35,14 +35,15 @@ func (root rootFS) open(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := os.Stat(found)
+	f, err := os.OpenFile(found, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO does not stop it
 	if err != nil {
 		return nil, err
 	}
-	if !st.Mode().IsRegular() && !st.IsDir() { // opening a FIFO waits for a writer
-		return nil, errors.New("not a regular file")
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() && !st.IsDir() {
+		f.Close()
+		return nil, cmp.Or(err, errNotRegular)
 	}
-	return os.Open(found)
+	return f, nil
 }
 
 // maxLinks is how many links a name may lead through (include/linux/namei.h: MAXSYMLINKS).

@@ -19,7 +19,9 @@ type entry struct {
 	// data returns the content; nil for what has none. It is called when the entry is written, one at a time, so that
 	// an image larger than memory's share is no problem.
 	data func() ([]byte, error)
-	size int64 // bytes of data, as far as known; for the summary and the progress
+	// source is a file on this host that is copied in place of data, so that its size does not matter.
+	source string
+	size   int64 // bytes of data, as far as known; for the summary and the progress
 }
 
 func (e entry) isDir() bool { return e.mode&cpio.S_IFMT == cpio.S_IFDIR }
@@ -76,7 +78,7 @@ func (t tree) addFile(f File) error {
 	}
 	e := entry{mode: mode, data: content(f.Data), size: int64(len(f.Data))}
 	if f.Source != "" {
-		e.data, e.size = fileContent(f.Source), fileSize(f.Source)
+		e.data, e.source, e.size = nil, f.Source, fileSize(f.Source)
 	}
 	err = t.add(f.Path, e)
 	if errors.Is(err, fs.ErrExist) && path.Clean("/"+f.Path) == "/init" {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 )
 
@@ -32,6 +31,9 @@ const (
 	peCode       = pe.IMAGE_SCN_CNT_CODE | pe.IMAGE_SCN_MEM_READ | pe.IMAGE_SCN_MEM_EXECUTE
 )
 
+// maxOSRelease bounds a file as os-release(5) describes it, in bytes.
+const maxOSRelease = 64 << 10
+
 // peSection is a section to add.
 type peSection struct {
 	name  string
@@ -52,8 +54,8 @@ func (u *UKI) write(w io.Writer, initrd []byte, release string) error {
 	}
 	osRelease := []byte("ID=iscsiroot\nNAME=iscsiroot\nVERSION_ID=" + release + "\nPRETTY_NAME=\"iscsiroot, kernel " + release + "\"\n")
 	if u.OSRelease != "" {
-		if osRelease, err = os.ReadFile(u.OSRelease); err != nil {
-			return fmt.Errorf("read %s: %w", u.OSRelease, cause(err))
+		if osRelease, err = ReadRegular(u.OSRelease, maxOSRelease); err != nil {
+			return fmt.Errorf("read %s: %w", u.OSRelease, err)
 		}
 	}
 	// The kernel comes last: when it starts it needs memory behind its image.

@@ -219,12 +219,8 @@ func (t tree) write(ctx context.Context, w io.Writer, modTime uint32) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rec, err := t[name].record(name, uint64(i)+1, modTime)
-		if err != nil {
+		if err := t[name].write(records, name, uint64(i)+1, modTime); err != nil {
 			return err
-		}
-		if err := records.WriteRecord(rec); err != nil {
-			return fmt.Errorf("write /%s: %w", name, err)
 		}
 	}
 	if err := cpio.WriteTrailer(records); err != nil {
@@ -248,6 +244,24 @@ func (e entry) record(name string, ino uint64, modTime uint32) (cpio.Record, err
 	}
 	info.FileSize = uint64(len(data))
 	return cpio.Record{Info: info, ReaderAt: bytes.NewReader(data)}, nil
+}
+
+// write writes an entry.
+func (e entry) write(w cpio.RecordWriter, name string, ino uint64, modTime uint32) error {
+	rec, err := e.record(name, ino, modTime)
+	if err == nil && e.source != "" {
+		var done func()
+		if rec.ReaderAt, rec.FileSize, done, err = openSource(e.source); err == nil {
+			defer done()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.WriteRecord(rec); err != nil {
+		return fmt.Errorf("write /%s: %w", name, err)
+	}
+	return nil
 }
 
 // Archive returns an archive of these files alone, uncompressed. The kernel unpacks it behind an image that is loaded

@@ -122,7 +122,7 @@ func readInfos(fsys fs.FS, paths []string, unpack func(fs.File, string) ([]byte,
 
 // fileInfo asks one file.
 func fileInfo(fsys fs.FS, path string, unpack func(fs.File, string) ([]byte, error)) (Info, error) {
-	f, err := fsys.Open(path)
+	f, _, err := openRegular(fsys, path)
 	if err != nil {
 		return Info{}, err
 	}

@@ -69,16 +69,32 @@ func read(fsys fs.FS, release string) (x *Index, damage []error) {
 	return x, damage
 }
 
+// errNotRegular is of a FIFO, a device or a directory in place of a file.
+var errNotRegular = errors.New("not a regular file")
+
+// openRegular opens a regular file. It looks before it opens, because to open a FIFO waits for a writer (fifo(7)).
+func openRegular(fsys fs.FS, name string) (f fs.File, size int64, err error) {
+	st, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, 0, errNotRegular
+	}
+	f, err = fsys.Open(name)
+	return f, st.Size(), err
+}
+
 // readText returns a whole file, which may hold at most maxFile bytes.
 func readText(fsys fs.FS, name string) (string, error) {
-	f, err := fsys.Open(name)
+	f, size, err := openRegular(fsys, name)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	var b strings.Builder
-	if st, err := f.Stat(); err == nil && st.Size() <= maxFile {
-		b.Grow(int(st.Size()))
+	if size <= maxFile {
+		b.Grow(int(size))
 	}
 	n, err := io.Copy(&b, io.LimitReader(f, maxFile+1))
 	if err != nil {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -81,9 +82,12 @@ func TestStopwatchWithoutClock(t *testing.T) {
 
 // The clock of a process is that of getrusage(2); one that is no more has none.
 func TestCPUClock(t *testing.T) {
-	m := startSleep(t)
-	if got := cpuClock(m.Pid())(); got <= 0 {
-		t.Errorf("the clock of a process that runs shows %v", got)
+	m := startProcess(t, "sh", "-c", "while :; do :; done")
+	for clock := cpuClock(m.Pid()); clock() <= 0; { // it has not run yet
+		if t.Context().Err() != nil {
+			t.Fatal("the clock of a process that runs stands still")
+		}
+		runtime.Gosched()
 	}
 	if err := m.Kill(); err != nil {
 		t.Fatal(err)
@@ -111,7 +115,12 @@ func TestConsoleTakesTimes(t *testing.T) {
 // startSleep starts a process that ends with the test.
 func startSleep(t *testing.T) *Process {
 	t.Helper()
-	cmd := exec.Command("sleep", "600")
+	return startProcess(t, "sleep", "600")
+}
+
+func startProcess(t *testing.T, name string, args ...string) *Process {
+	t.Helper()
+	cmd := exec.Command(name, args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 )
 
 // Change is what is different between the files that are wanted and those that are there.
@@ -24,17 +26,20 @@ type Change struct {
 // manifest lists what was written, so that files of machines that are no more can be removed.
 const manifest = ".iscsiroot-pxe"
 
+// maxOld bounds a file of an earlier run, in bytes: dnsmasq.conf of 10,000 hosts has 3 MB.
+const maxOld = 64 << 20
+
 // Compare returns what is different in a directory, which need not be there.
 func Compare(dir string, files []File) ([]Change, error) {
 	files = append(slices.Clone(files), list(files))
 	var out []Change
 	for _, f := range files {
-		old, err := os.ReadFile(path.Join(dir, f.Path))
+		old, err := initramfs.ReadRegular(path.Join(dir, f.Path), maxOld)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			out = append(out, Change{Kind: "new", File: f})
 		case err != nil:
-			return nil, fmt.Errorf("read what is there: %w", err)
+			return nil, fmt.Errorf("read what is there: %s: %w", path.Join(dir, f.Path), err)
 		case !bytes.Equal(old, f.Data) || f.Secret && tooOpen(path.Join(dir, f.Path)):
 			st, err := os.Stat(path.Join(dir, f.Path))
 			out = append(out, Change{"changed", f, old, err != nil || st.Mode().Perm()&0o004 == 0})
@@ -61,12 +66,12 @@ func tooOpen(name string) bool {
 
 // stale returns files of an earlier run that are not wanted any more.
 func stale(dir string, files []File) ([]Change, error) {
-	old, err := os.ReadFile(path.Join(dir, manifest))
+	old, err := initramfs.ReadRegular(path.Join(dir, manifest), maxOld)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read what is there: %w", err)
+		return nil, fmt.Errorf("read what is there: %s: %w", path.Join(dir, manifest), err)
 	}
 	var out []Change
 	for line := range strings.Lines(string(old)) {

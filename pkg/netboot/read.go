@@ -5,27 +5,20 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 )
 
 // Read reads a description of machines from a YAML file. The error joins an *Error for each mistake, so that all can be
 // mended at once. Files with secrets that it names are read too.
 func Read(name string) (*Room, error) {
-	st, err := os.Stat(name)
+	data, err := initramfs.ReadRegular(name, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("read hosts: %w", err)
-	}
-	if !st.Mode().IsRegular() || st.Size() > maxFile {
-		return nil, fmt.Errorf("read hosts %s: not a regular file, or larger than %d bytes", name, maxFile)
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("read hosts: %w", err)
+		return nil, fmt.Errorf("read hosts %s: %w", name, err)
 	}
 	return parse(name, data, func(file string) ([]byte, error) {
 		if !filepath.IsAbs(file) {

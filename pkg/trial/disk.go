@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -26,11 +27,15 @@ func (b *bench) disk() (string, error) {
 
 // copySparse copies a file or block device, without its holes, and without its data where the file system can share them.
 func copySparse(name, source string) error {
-	in, err := os.Open(source)
+	in, err := os.OpenFile(source, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would wait for a writer
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	const disk = fs.ModeType &^ fs.ModeDevice
+	if st, err := in.Stat(); err != nil || st.Mode()&disk != 0 {
+		return errors.Join(err, fmt.Errorf("%s: neither a regular file nor a block device", source))
+	}
 	size, err := in.Seek(0, io.SeekEnd) // of a block device too
 	if err != nil {
 		return err

@@ -47,7 +47,11 @@ func (b *bench) link(needs []netboot.Need, tree string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := os.Stat(source); err != nil {
+		st, err := os.Stat(source)
+		if err == nil && !st.Mode().IsRegular() {
+			return fmt.Errorf("%s: not a regular file", source)
+		}
+		if err != nil {
 			missing = append(missing, fmt.Errorf("%s is not there: %s", source, n.How))
 			continue
 		}
