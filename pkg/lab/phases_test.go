@@ -112,12 +112,7 @@ func TestConsoleTakesTimes(t *testing.T) {
 	}
 }
 
-// startSleep starts a process that ends with the test.
-func startSleep(t *testing.T) *Process {
-	t.Helper()
-	return startProcess(t, "sleep", "600")
-}
-
+// startProcess starts a process that ends with the test.
 func startProcess(t *testing.T, name string, args ...string) *Process {
 	t.Helper()
 	cmd := exec.Command(name, args...)
