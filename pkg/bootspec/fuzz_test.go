@@ -265,3 +265,19 @@ func checkSecrets(t *testing.T, plan bootspec.Plan, err error) {
 		}
 	}
 }
+
+// FuzzParseFile: what is written into an image as its policy is read from there as ParseFile
+// reads it for the builder, or refused by both.
+func FuzzParseFile(f *testing.F) {
+	f.Add("rd.shell=0 root=LABEL=\"a b\"", 1)
+	f.Add("  # rd.shell=0\nip=dhcp -- x", 1)
+	f.Add("quiet ", 10923)
+	f.Fuzz(func(t *testing.T, text string, many int) {
+		text = strings.Repeat(text, max(0, many)%(1+(1<<17)/max(1, len(text))))
+		want, err := bootspec.ParseFile(text, bootspec.FromPolicy)
+		got, warnings := bootspec.Gather(fstest.MapFS{strings.TrimPrefix(bootspec.PolicyFile, "/"): {Data: []byte(text)}}, cmdline.Line{})
+		if !slices.Equal(got.Params, want.Params) || (len(warnings) > 0) != (err != nil) || (err != nil) != (len(text) > 64<<10) {
+			t.Errorf("%.60q: %d parameters, want %d; warnings %q, error %v", text, len(got.Params), len(want.Params), warnings, err)
+		}
+	})
+}

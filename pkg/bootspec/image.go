@@ -114,11 +114,26 @@ func (g *gatherer) add(params []cmdline.Param, origin string) {
 	g.line = Add(g.line, cmdline.Line{Params: params}, origin)
 }
 
-// words reads a file of parameters. Lines that begin with # do not count.
+// words reads a file of parameters.
 func (g *gatherer) words(name, origin string) {
-	text, ok := g.read(name)
-	if !ok {
+	b, err := fs.ReadFile(g.fsys, strings.TrimPrefix(name, "/"))
+	if err != nil {
+		return // most images have none of them
+	}
+	line, err := ParseFile(string(b), origin)
+	if err != nil {
+		g.warnings = append(g.warnings, fmt.Sprintf("%s is ignored: %v", name, err))
 		return
+	}
+	g.line.Params = append(g.line.Params, line.Params...)
+}
+
+// ParseFile reads the text of a file of parameters, such as PolicyFile, for who writes it
+// and who reads it: what is too long would be ignored at the boot. Lines that begin with #
+// do not count. origin is where its parameters are from.
+func ParseFile(text, origin string) (cmdline.Line, error) {
+	if len(text) > maxFile {
+		return cmdline.Line{}, fmt.Errorf("it has more than %d bytes", maxFile)
 	}
 	b := []byte(text)
 	for at := 0; at < len(b); {
@@ -133,7 +148,7 @@ func (g *gatherer) words(name, origin string) {
 		}
 		at = end + 1
 	}
-	g.add(cmdline.Parse(string(b)).Params, origin)
+	return Add(cmdline.Line{}, cmdline.Line{Params: cmdline.Parse(string(b)).Params}, origin), nil
 }
 
 // initiatorName reads open-iscsi's InitiatorName=.

@@ -18,7 +18,11 @@ func (t tree) addParams(cfg Config) (warnings []string, err error) {
 		if p.text == "" {
 			continue
 		}
-		plan, err := bootspec.Parse(bootspec.Add(cmdline.Line{}, cmdline.Parse(p.text), p.origin))
+		line, err := bootspec.ParseFile(p.text+"\n", p.origin)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
+		plan, err := bootspec.Parse(line)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}

@@ -218,6 +218,14 @@ func TestParams(t *testing.T) {
 	if _, err = initramfs.Build(t.Context(), cfg, out); err == nil || !strings.HasPrefix(err.Error(), "policy: parameter iscsi_a=") {
 		t.Errorf("got %v", err)
 	}
+	cfg.Policy = "rd.shell=0 " + strings.Repeat("x ", 32<<10)
+	if _, err = initramfs.Build(t.Context(), cfg, out); err == nil || err.Error() != "policy: it has more than 65536 bytes" {
+		t.Errorf("a policy that init would ignore: %v", err)
+	}
+	cfg.Policy = "# iscsi_a=nonsense/x\nrd.shell=0"
+	if _, err = initramfs.Build(t.Context(), cfg, out); err != nil {
+		t.Errorf("a comment: %v", err)
+	}
 	cfg.Policy, cfg.Default = "", "iscsi_w=sesame-open-12"
 	if sum, err = initramfs.Build(t.Context(), cfg, out); err != nil || !sum.Secret {
 		t.Errorf("%+v, %v", sum, err)
