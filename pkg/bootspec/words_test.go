@@ -119,12 +119,8 @@ const dialects = `real_root root subdir real_init init init_opts cdroot cdroot_t
 	alpine_dev alpine_repo apkovl modloop ovl_dev cryptheader cryptoffset cryptdiscards init_args debug_init modules ssh_key aoe aoe_iflist aoe_mtu nbd zfcp dasd s390x_net
 	rd.modules_force_load booster.debug rd.net.dns rd.net.dns-resolve-mode rd.net.dhcp.vendor-class rd.net.dhcp.dscp rd.net.dhcp.client-id rd.ethtool ib.pkey ip6 layerfs-path stateless`
 
-// FuzzWords gives each word of every dialect that there is random values. Each is
-// taken, refused, answered or another program's. One that is taken makes a
-// difference, unless the manual tells that it makes none; one that is refused or
-// answered is named.
-func FuzzWords(f *testing.F) {
-	others := others(f)
+// allWords are the words of every dialect that there is.
+func allWords(others map[string]bool) []string {
 	words := strings.Fields(dialects)
 	for name := range everyName() {
 		words = append(words, name)
@@ -139,11 +135,25 @@ func FuzzWords(f *testing.F) {
 		words = append(words, word)
 	}
 	slices.Sort(words)
-	words = slices.Compact(words)
-	for i := range words {
-		f.Add(uint16(i), "1", true)
+	return slices.Compact(words)
+}
+
+// Each word is taken, refused, answered or another program's. One that is taken makes a
+// difference, unless the manual tells that it makes none; one that is refused or
+// answered is named.
+func TestEveryWord(t *testing.T) {
+	others := others(t)
+	for _, word := range allWords(others) {
+		checkWord(t, cmdline.Param{Key: word, Value: "1", HasValue: true}, others)
 	}
-	for i, value := range []string{"", "0", "off", "disabled", "overlay", "iqn.x:t", "10.1.1.1", "/dev/ram0", "default", "dhcp", "LABEL=x", "tcp", "auto", "link", "/bin/sh"} {
+}
+
+// FuzzWords does the same with random values. It has few seeds: before it begins, the fuzzer
+// runs each of them.
+func FuzzWords(f *testing.F) {
+	others := others(f)
+	words := allWords(others)
+	for i, value := range []string{"1", "", "0", "off", "disabled", "overlay", "iqn.x:t", "10.1.1.1", "/dev/ram0", "default", "dhcp", "LABEL=x", "tcp", "auto", "link", "/bin/sh"} {
 		f.Add(uint16(97*i), value, true)
 	}
 	f.Fuzz(func(t *testing.T, i uint16, value string, has bool) {

@@ -88,9 +88,10 @@ func TestWithConfig(t *testing.T) {
 func FuzzReadConfig(f *testing.F) {
 	f.Add("options a b=1\nblacklist c\nalias x:* c\nsoftdep c pre: d post: e\ninstall a b\n")
 	f.Add("alias [ a\nsoftdep a post: a\n\\\noptions a \\\n")
+	index := debian(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		c := ReadConfig(tree(map[string]string{"etc/modprobe.d/a.conf": text}), nil)
-		x := debian(t).WithConfig(c)
+		x := index.WithConfig(c)
 		x.Match("x:1")
 		for name := range c.Blacklist {
 			if mods := x.Match(name); len(mods) > 0 && mods[0].Name == name {

@@ -156,8 +156,8 @@ func stateOf(b []byte) State {
 	}
 	number := func() uint32 { return binary.LittleEndian.Uint32(take(4)) }
 	count := func(limit int) int { // most often a few, for speed
-		if n := int(take(1)[0]); n >= 0xf8 {
-			return limit + n - 0xfa
+		if n := int(take(1)[0]); n >= 0xfd {
+			return limit + n - 0xfe
 		} else {
 			return n % 4
 		}
