@@ -144,7 +144,9 @@ func allWords(others map[string]bool) []string {
 func TestEveryWord(t *testing.T) {
 	others := others(t)
 	for _, word := range allWords(others) {
-		checkWord(t, cmdline.Param{Key: word, Value: "1", HasValue: true}, others)
+		for _, value := range []string{"1", "0"} {
+			checkWord(t, cmdline.Param{Key: word, Value: value, HasValue: true}, others)
+		}
 	}
 }
 
@@ -208,7 +210,7 @@ func withoutEffect(p cmdline.Param) bool {
 			return true
 		case "rd.bootif":
 			return !isOff
-		case "rd.iscsi.ibft", "rd.iscsi.mp", "rd.shell":
+		case "rd.iscsi.ibft", "rd.iscsi.mp", "rd.shell", "iscsi_noibft":
 			return isOff
 		case "rd.iscsi.transport":
 			return p.Value == "tcp"
