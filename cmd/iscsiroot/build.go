@@ -49,7 +49,7 @@ func newBuild() *cobra.Command {
 		Short:   "make a bootable initramfs",
 		Long:    buildLong,
 		Example: buildExample,
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.complete(&cfg); err != nil {
 				return err

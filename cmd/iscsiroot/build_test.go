@@ -202,7 +202,7 @@ func TestBuildErrors(t *testing.T) {
 		{"compression", `compression "lz4": use zstd, zstd-19, gzip, xz or none`, []string{"--compress", "lz4"}, nil},
 		{"no init", "init program: add file ~/none: no such file or directory", []string{"--init", "~/none"}, nil},
 		{"unknown option", "unknown flag: --nics", []string{"--nics", "x"}, nil},
-		{"argument", `unknown command "x" for "iscsiroot build"`, []string{"x"}, nil},
+		{"argument", `build takes no arguments and got 1: put a TEXT with blanks in quotes`, []string{"x"}, nil},
 	} {
 		s := newStage(t)
 		s.outDir("old")

@@ -45,7 +45,7 @@ image's default.
 Exit status 1 if a machine could not boot with it.`,
 		Example: "  iscsiroot explain --cmdline 'netroot=iscsi:10.1.1.180::::iqn.2007-01.com.example:a root=LABEL=root ip=...'\n" +
 			"  iscsiroot explain --cmdline - < /proc/cmdline",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e, err := in.explain(cmd.InOrStdin())
 			if err != nil {

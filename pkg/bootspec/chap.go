@@ -48,7 +48,7 @@ func (c CHAP) check(target, suffix string) error {
 		return &MissingError{"iscsi_W" + suffix + "=SECRET", "the CHAP secret of the target"}
 	}
 	if err := c.Config(nil).Check(); err != nil {
-		return fmt.Errorf("target %s: %w", clip(target), err)
+		return fmt.Errorf("target %s: %w", showName(target), err)
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func showUser(s string) string {
 	if i := strings.IndexByte(s, ':'); i >= 0 && !hasNameType(s) {
 		s = s[:i+1] + iscsi.Secret{}.String()
 	}
-	return show(s)
+	return showName(s)
 }
 
 // maxCHAPName is the longest value of a text key in bytes (RFC 7143 section
@@ -200,14 +200,14 @@ func (p Plan) authenticate(targets []Target) ([]string, error) {
 			switch {
 			case !strings.EqualFold(c.Target, t.Name.V):
 			case t.CHAP.Given():
-				warnings = append(warnings, fmt.Sprintf("target %s has CHAP in %s and in %s: the command line is used", t.Name.V, CredentialsPath, t.CHAP.from()))
+				warnings = append(warnings, fmt.Sprintf("target %s has CHAP in %s and in %s: the command line is used", showName(t.Name.V), CredentialsPath, t.CHAP.from()))
 			default:
 				t.CHAP = c.chap()
 			}
 		}
 		if chap := t.CHAP.Config(nil); chap != nil {
 			if err := chap.Check(); err != nil {
-				errs = append(errs, fmt.Errorf("target %s: %w", clip(t.Name.V), err))
+				errs = append(errs, fmt.Errorf("target %s: %w", showName(t.Name.V), err))
 			}
 		}
 		if err := p.Login.refuseShort(*t); err != nil {

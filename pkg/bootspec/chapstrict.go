@@ -20,7 +20,7 @@ func (l Login) refuseShort(t Target) error {
 	if !l.StrictCHAP.V || len(short) == 0 {
 		return nil
 	}
-	return fmt.Errorf("target %s: %s, and %s refuses it: write a longer one here and at the target", show(t.Name.V), short[0], l.StrictCHAP.From)
+	return fmt.Errorf("target %s: %s, and %s refuses it: write a longer one here and at the target", showName(t.Name.V), short[0], l.StrictCHAP.From)
 }
 
 // ShortSecret is a CHAP secret that is shorter than RFC 7143 9.2.1 demands.

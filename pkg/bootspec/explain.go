@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // Said is one value of a plan, for people.
@@ -24,7 +22,14 @@ type sayer []Said
 
 func (s *sayer) add(what string, v any, from string) {
 	if from != "" {
-		*s = append(*s, Said{what, fmt.Sprint(v), from})
+		*s = append(*s, Said{what, Redact(fmt.Sprint(v)), from})
+	}
+}
+
+// name adds an iSCSI name, or a user that may be one.
+func (s *sayer) name(what, name, from string) {
+	if from != "" {
+		*s = append(*s, Said{what, name, from})
 	}
 }
 
@@ -50,7 +55,7 @@ func (p Plan) Explain() []string {
 func (p Plan) Say() []Said {
 	s := &sayer{}
 	p.Net.say(s)
-	say(s, "initiator", p.Initiator)
+	s.name("initiator", redactName(p.Initiator.V), p.Initiator.From)
 	sayAll(s, "name server", p.Net.Nameservers)
 	say(s, "firmware's targets", p.Firmware)
 	say(s, "target named by DHCP", p.ByDHCP)
@@ -63,7 +68,7 @@ func (p Plan) Say() []Said {
 	say(s, "data digest", p.Login.DataDigest)
 	p.Login.Timers.say(s)
 	p.Root.say(s)
-	s.add("init", iscsi.Redact(p.Init.V), p.Init.From)
+	s.add("init", p.Init.V, p.Init.From)
 	p.Policy.say(s)
 	say(s, "ignored parameters", p.Ignore)
 	return *s
@@ -90,7 +95,7 @@ func (n Net) say(s *sayer) {
 		}
 	}
 	say(s, "host name", n.HostName)
-	s.add("client identifier", iscsi.Redact(n.ClientID.V), n.ClientID.From)
+	s.add("client identifier", n.ClientID.V, n.ClientID.From)
 	say(s, "boot interface", n.BootDevice)
 	sayAll(s, "interface's name", n.Names)
 	if n.KeepNames.V {
@@ -107,13 +112,13 @@ func (n Net) say(s *sayer) {
 }
 
 func (t Target) say(s *sayer) {
-	say(s, "target", t.Name)
+	s.name("target", redactName(t.Name.V), t.Name.From)
 	sayAll(s, "portal", t.Portals)
 	say(s, "portal group", t.Group)
 	say(s, "lun", t.LUN)
-	s.add("user", showUser(t.CHAP.User.V), t.CHAP.User.From)
+	s.name("user", showUser(t.CHAP.User.V), t.CHAP.User.From)
 	say(s, "secret", t.CHAP.Secret)
-	s.add("target's user", showUser(t.CHAP.TargetUser.V), t.CHAP.TargetUser.From)
+	s.name("target's user", showUser(t.CHAP.TargetUser.V), t.CHAP.TargetUser.From)
 	say(s, "target's secret", t.CHAP.TargetSecret)
 }
 
@@ -124,14 +129,14 @@ func (r Root) say(s *sayer) {
 	s.add("wait for root", duration(r.Wait.V), r.Wait.From)
 	say(s, "delay before root", r.Delay)
 	say(s, "root file system", r.FSType)
-	s.add("root mount options", iscsi.Redact(r.Flags.V), r.Flags.From)
+	s.add("root mount options", r.Flags.V, r.Flags.From)
 	s.add("root read-write", r.ReadWrite.V, orDefault(r.ReadWrite.From))
 }
 
 func (p Policy) say(s *sayer) {
 	say(s, "time limit", p.Timeout)
 	say(s, "address is kept", p.KeepAddress)
-	s.add("shell on failure", cmp.Or(iscsi.Redact(p.Shell.V), "built-in"), p.Shell.From)
+	s.add("shell on failure", cmp.Or(p.Shell.V, "built-in"), p.Shell.From)
 	say(s, "password of the shell", p.Password)
 	say(s, "a shutdown waits for root", p.ShutdownTimeout)
 	s.add("in an emergency", p.Emergency.Or(Reboot), orDefault(p.Emergency.From))
@@ -174,7 +179,7 @@ func (v VLAN) String() string { return fmt.Sprintf("%s, number %d on %s", v.Name
 func (g Group) String() string {
 	out := g.Name + " of " + strings.Join(g.Members, ",")
 	if g.Options != "" {
-		out += ", " + iscsi.Redact(g.Options)
+		out += ", " + g.Options
 	}
 	if g.MTU != 0 {
 		out += fmt.Sprintf(", MTU %d", g.MTU)

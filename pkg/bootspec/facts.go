@@ -134,7 +134,7 @@ func (p *Plan) addRootPath(f NetFacts) (warnings []string, err error) {
 		}
 		return lunOfDHCP(*t, r.LUN, from), nil
 	case i >= 0:
-		return []string{fmt.Sprintf("%s names target %s and is ignored: %s is used", from, clip(r.Name), p.Targets[i].Name.From)}, nil
+		return []string{fmt.Sprintf("%s names target %s and is ignored: %s is used", from, showName(r.Name), p.Targets[i].Name.From)}, nil
 	}
 	return nil, p.takeRootPath(r, from)
 }
@@ -197,7 +197,7 @@ type AuthenticationError struct {
 // Error implements error.
 func (e *AuthenticationError) Error() string {
 	return fmt.Sprintf("%s names target %s, and the secret in %s is not for it by name: write iscsi_t=%s, or put a line for it into %s",
-		e.From, clip(e.Target), e.Secret, clip(e.Target), CredentialsPath)
+		e.From, showName(e.Target), e.Secret, showName(e.Target), CredentialsPath)
 }
 
 // waitsForDHCP tells whether a DHCP server can still name the target.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // fate is what became of a word of the command line.
@@ -50,7 +49,7 @@ func (ps *parser) foreign(p cmdline.Param) fate {
 // ignored takes rd.iscsiroot.ignore=: kinds whose words are known to do nothing.
 func (ps *parser) ignored(p cmdline.Param) error {
 	names := strings.Split(kindNames(), ", ")
-	for _, one := range strings.Split(iscsi.Redact(p.Value), ",") {
+	for _, one := range strings.Split(Redact(p.Value), ",") {
 		if !slices.Contains(names, one) {
 			ps.warnf("%s: unknown kind %q: write some of %s, with commas", source(p), clip(one), kindNames())
 			continue

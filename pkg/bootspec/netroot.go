@@ -56,24 +56,6 @@ func ParseNetRoot(s string) (r NetRoot, cause string) {
 	return r, ""
 }
 
-// showNetRoot returns what is shown of a text that cannot be read. Behind the
-// host, and up to the target's name, whatever is long enough for a secret and is
-// no address may be one whose @ is missing.
-func showNetRoot(s string) string {
-	const long = 8 // bytes
-	t := strings.Split(iscsi.Redact(s), ":")
-	host := 0
-	if strings.EqualFold(t[0], "iscsi") {
-		host = 1
-	}
-	for i := host + 1; i < len(t) && !hasNameType(t[i]); i++ {
-		if len(t[i]) >= long && !strings.ContainsAny(t[i], "@[]") && !isAddress(t[i]) {
-			t[i] = iscsi.Secret{}.String()
-		}
-	}
-	return strings.Join(t, ":")
-}
-
 // maxNetRoot bounds all of it in bytes: a name, a host, four credentials.
 const maxNetRoot = 2048
 
@@ -236,7 +218,7 @@ func (ps *parser) addNetRoot(p cmdline.Param, text string) error {
 	r, cause := ParseNetRoot(text)
 	switch {
 	case cause != "":
-		p.Value = showNetRoot(p.Value)
+		p.Value = strings.TrimSuffix(p.Value, text) + showNetRoot(text)
 		if cause == noTCP {
 			return otherProtocol(p, cause, netRootForm)
 		}

@@ -81,7 +81,11 @@ func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) {
 			ps.faults.add(row.Key, valueOf(row, target, p), &ParamError{Param: p, Cause: "it has no value", Write: p.Key + "=" + row.Value})
 		default:
 			ps.current, ps.touched = target, false
-			if err := row.set(ps, p); err != nil {
+			err := misplaced(row, p)
+			if err == nil {
+				err = row.set(ps, p)
+			}
+			if err != nil {
 				ps.faults.add(row.Key, valueOf(row, target, p), err)
 				break
 			}
@@ -91,7 +95,7 @@ func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) {
 			}
 			ps.mend(valueOf(row, target, p))
 		}
-		ps.bareSecret = known && isSecret(row) && !p.HasValue
+		ps.bareSecret = ps.awaitsSecret(row, known, p)
 		tell(p, became)
 	}
 }

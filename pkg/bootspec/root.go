@@ -231,7 +231,7 @@ func (ps *parser) breakpoint(p cmdline.Param) error {
 	if step == "" {
 		step = BeforeSwitchRoot
 	}
-	for one := range strings.SplitSeq(iscsi.Redact(step), ",") { // a step that there is none of is shown
+	for one := range strings.SplitSeq(Redact(step), ",") { // a step that there is none of is shown
 		ps.plan.Policy.Break = append(ps.plan.Policy.Break, Value[string]{one, source(p)})
 	}
 	return nil

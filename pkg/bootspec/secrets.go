@@ -15,19 +15,16 @@ func (v *Vocabulary) Secret(p cmdline.Param) bool {
 		return true
 	}
 	row, _, ok := v.find(p.Key)
-	if !ok || slices.Contains([]string{"iscsi_i", "iscsi_t"}, row.Key) && hasNameType(p.Value) {
-		return false
+	text := strings.TrimPrefix(p.Value, "iscsi:")
+	switch {
+	case !ok, (row.Key == "iscsi_i" || row.Key == "iscsi_t") && hasNameType(p.Value):
+		return givesSecret(p.Value)
+	case row.Key == "iscsiroot":
+		return !holdsNoUser(text) && showNetRoot(text) != text
+	case row.Key == "netroot", row.Key == "root":
+		return !holdsNoUser(text) && Redact(p.Value) != p.Value
 	}
-	return iscsi.Redact(p.Value) != p.Value && !(slices.Contains([]string{"netroot", "iscsiroot", "root"}, row.Key) && holdsNoUser(p.Value))
-}
-
-// holdsNoUser tells that a text is one of netroot= without a user and a secret: what
-// it has of @ is in the target's name, or ends an empty user. What cannot be read may
-// hold a secret.
-func holdsNoUser(s string) bool {
-	text := strings.TrimPrefix(s, "iscsi:")
-	r, cause := ParseNetRoot(text)
-	return cause == "" && !strings.Contains(strings.TrimPrefix(strings.TrimSuffix(text, r.Name), "@"), "@")
+	return Redact(p.Value) != p.Value
 }
 
 // secretKey tells whether the values of a parameter must not be shown: those of
@@ -38,7 +35,7 @@ func (v *Vocabulary) secretKey(key string) bool {
 		return isSecret(row)
 	}
 	lower := strings.ToLower(key)
-	return looksOurs(key) && (strings.Contains(lower, "pass") || strings.Contains(lower, "secret")) || key == "cifspass" ||
+	return v.secretEnd(key) < len(key) || looksOurs(key) && (strings.Contains(lower, "pass") || strings.Contains(lower, "secret")) || key == "cifspass" ||
 		slices.ContainsFunc(v.misspelled(key), func(name string) bool {
 			row, _, _ := v.find(name)
 			return isSecret(row)
@@ -48,7 +45,7 @@ func (v *Vocabulary) secretKey(key string) bool {
 func isSecret(row Parameter) bool { return row.Key == "iscsi_w" || row.Key == "iscsi_W" }
 
 // ShowKey returns a key as messages may repeat it: up to what is in no parameter's
-// name, and up to the end of a secret's name with much behind it, because a secret
+// name, and up to the end of a secret's name with more behind it, because a secret
 // may follow where the = is missing.
 func (v *Vocabulary) ShowKey(key string) string {
 	end := len(key)
@@ -60,8 +57,10 @@ func (v *Vocabulary) ShowKey(key string) string {
 			end++
 		}
 	}
-	if len(v.misspelled(key)) == 0 {
-		end = v.secretEnd(key[:end])
+	if len(v.misspelled(key)) == 0 || len(number(key)) > len(".9") {
+		if name := strings.TrimSuffix(key[:end], ":"); v.secretEnd(name) < len(name) {
+			end = v.secretEnd(name)
+		}
 	}
 	if end < len(key) {
 		return clip(key[:end]) + iscsi.Secret{}.String()
@@ -70,14 +69,26 @@ func (v *Vocabulary) ShowKey(key string) string {
 }
 
 // secretEnd returns where a secret's name ends that has something behind it that
-// may be the secret.
+// may be the secret. A long name may be mistyped.
 func (v *Vocabulary) secretEnd(key string) int {
-	const long, much = 8, 4 // bytes: iscsi_w begins other names too
+	const long = 12 // bytes: what is near a shorter name is near others too
 	end := len(key)
-	for _, s := range v.names {
-		rest, ok := strings.CutPrefix(key, s.name)
-		if ok && len(rest) > 0 && isSecret(v.rows[s.name]) && (strings.ContainsRune("-/", rune(rest[0])) || len(s.name) >= long && len(rest) >= much) {
-			end = min(end, len(s.name))
+	lower := strings.ToLower(key)
+	near := func(s, name string) bool {
+		return len(s) >= long && distance(s, name, maxMisspelled+1) <= maxMisspelled
+	}
+	if slices.ContainsFunc(v.secrets, func(name string) bool { return lower == name || near(lower, name) }) {
+		return end
+	}
+	for _, name := range v.secrets {
+		if len(lower) > len(name) && strings.HasPrefix(lower, name) {
+			end = min(end, len(name))
+			continue
+		}
+		for n := max(0, len(name)-maxMisspelled); n < min(len(lower), len(name)+maxMisspelled+1); n++ {
+			if near(lower[:n], name) {
+				end = min(end, n)
+			}
 		}
 	}
 	return end
@@ -87,4 +98,16 @@ func (v *Vocabulary) secretEnd(key string) int {
 func (ps *parser) source(p cmdline.Param) string {
 	p.Key = ps.known.ShowKey(p.Key)
 	return source(p)
+}
+
+// awaitsSecret tells whether the word behind p may be the secret of p: after a secret's parameter
+// without a value, under a name that may be mistyped, and after a = or : that stands alone then.
+func (ps *parser) awaitsSecret(row Parameter, known bool, p cmdline.Param) bool {
+	switch {
+	case p.Value != "":
+		return false
+	case known:
+		return isSecret(row)
+	}
+	return ps.bareSecret && strings.Trim(p.Key, "=:") == "" || looksOurs(p.Key) && ps.known.secretKey(strings.TrimRight(p.Key, ":"))
 }

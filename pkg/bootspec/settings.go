@@ -50,7 +50,7 @@ func (ps *parser) setting(p cmdline.Param) error {
 // settingName cuts a text where it cannot be the name of a setting any more:
 // behind that may be a secret.
 func settingName(s string) string {
-	s = iscsi.Redact(s)
+	s = Redact(s)
 	for _, secret := range []string{"auth.password", "auth.username"} {
 		if before, after, ok := strings.Cut(s, secret); ok {
 			s = before + secret

@@ -19,19 +19,19 @@ const maxName = 223
 const maxInterface = 15
 
 func bad(p cmdline.Param, cause, write string) error {
-	p.Value = iscsi.Redact(p.Value)
+	p.Value = Redact(p.Value)
 	return &ParamError{Param: p, Cause: cause, Write: write}
 }
 
 // tooMany refuses a value that can be read.
 func tooMany(p cmdline.Param, cause, write string) error {
-	p.Value = iscsi.Redact(p.Value)
+	p.Value = Redact(p.Value)
 	return &ParamError{Param: p, Cause: cause, Write: write, limit: true}
 }
 
 // otherProtocol refuses a root that is reached by another protocol.
 func otherProtocol(p cmdline.Param, cause, write string) error {
-	p.Value = iscsi.Redact(p.Value)
+	p.Value = Redact(p.Value)
 	return &ParamError{Param: p, Cause: cause, Write: write, other: true}
 }
 
@@ -216,11 +216,14 @@ func (ps *parser) emergency(p cmdline.Param) error {
 }
 
 // show returns what a message repeats of a value in which no secret belongs.
-func show(s string) string { return clip(iscsi.Redact(s)) }
+func show(s string) string { return clip(Redact(s)) }
+
+// showName returns what a message repeats of an iSCSI name.
+func showName(s string) string { return clip(redactName(s)) }
 
 // showWord returns what a message repeats of a whole word.
 func showWord(p cmdline.Param) string {
-	p.Value = iscsi.Redact(p.Value)
+	p.Value = Redact(p.Value)
 	return clip(p.String())
 }
 

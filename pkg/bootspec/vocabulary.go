@@ -14,6 +14,8 @@ type Vocabulary struct {
 	names []spelling           // that may be mistyped
 	kinds []kindWord           // in the order of their table
 	other []otherWord
+
+	secrets []string // names of secrets' parameters, in lower case
 }
 
 // kindWord is a word of kindTable.
@@ -38,6 +40,9 @@ func NewVocabulary() *Vocabulary {
 	for _, p := range Table() {
 		for _, name := range p.Names() {
 			v.rows[name] = p
+			if isSecret(p) {
+				v.secrets = append(v.secrets, strings.ToLower(name))
+			}
 			if p.Key != "doscsi" { // words of others that do nothing
 				v.names = append(v.names, spelling{name, letterSet(name)})
 			}

@@ -53,9 +53,20 @@ func (r *hostReader) values(key string) (values []string, line int) {
 			r.failf(f.line, key, "%s has a line break, a quote or another character that is special to boot loaders: remove it", strconv.Quote(v))
 			return nil, f.line
 		}
+		if !slices.Contains([]string{"append", "chap", "target", "initiator"}, key) && hasSecret(v) { // these have checks of their own
+			r.failf(f.line, key, "%s: a secret has no place here: use chap", v)
+			return nil, f.line
+		}
 		values = append(values, v)
 	}
 	return values, f.line
+}
+
+// hasSecret tells whether there is a secret in a value, apart from what looks as one because of an @,
+// which labels and paths may have.
+func hasSecret(v string) bool {
+	v = strings.ReplaceAll(v, "@", "")
+	return bootspec.Redact(v) != v
 }
 
 // value returns the only value of a field.
@@ -236,20 +247,20 @@ func (r *hostReader) check(h *Host, portals string, line int) {
 		err = plan.Check()
 	}
 	if err != nil {
-		r.failf(0, "", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		r.failf(0, "", "%s", message(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
 	for _, w := range plan.Warnings {
-		r.failf(0, "", "%s", w)
+		r.failf(0, "", "%s", message(w))
 	}
 	known := bootspec.NewVocabulary()
 	for _, p := range cmdline.Parse(h.Append).Params {
 		if known.Secret(p) {
-			r.failf(0, "append", "%s is a secret, and this file is public: use chap", known.ShowKey(p.Key))
+			r.failf(0, "append", "%s is a secret, and this file is public: use chap", message(known.ShowKey(p.Key)))
 		}
 	}
 	// PXELINUX and GRUB add BOOT_IMAGE=, PXELINUX also BOOTIF= and initrd=.
 	added := " BOOT_IMAGE=" + h.Kernel + " BOOTIF=01-" + h.dashes() + " initrd=" + strings.Join(h.initrds(), ",")
 	for _, limit := range cmdline.Limits(text+added, cmdline.KernelKnows) {
-		r.failf(0, "append", "%s", limit)
+		r.failf(0, "append", "%s", message(limit))
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
 // Limits of a description, our own, so that a wrong file ends in an error and not in swap.
@@ -47,7 +49,18 @@ type reader struct {
 	errs []error
 }
 
+// message is a text that bootspec made, in which no secret is.
+type message string
+
+// failf reports a mistake. Texts of the description among args are redacted: a secret may have been
+// put anywhere.
 func (r *reader) failf(line int, host, key, format string, args ...any) {
+	for i := range args {
+		if s, ok := args[i].(string); ok {
+			args[i] = bootspec.Redact(s)
+		}
+	}
+	host, key = bootspec.Redact(host), bootspec.Redact(key)
 	r.errs = append(r.errs, &Error{r.file, line, host, key, fmt.Sprintf(format, args...)})
 }
 
