@@ -26,7 +26,7 @@ func spellings() (out []string) {
 				for _, form := range []string{"=S", ":S", "=:S", ":=S", "==S", " S", " =S", " = S", "= S", ": S", ".S", ".S=", "-S", "/S", "+S", "@S", "'S'", "='S'", `="S"`, `="S`, `"=S"`} {
 					out = append(out, n+form)
 				}
-				out = append(out, `"`+n+"=S", "'"+n+"=S'", "hostname="+n+"=S", "root=LABEL="+n+"=S", "iscsi_t=iqn.x:"+n+":S", "init=/"+n+"=S", `root="LABEL=a `+n+` S"`, `root=LABEL=a\x20`+n+`=S`, "rd.shell=/"+n+"=S", "iscsi_if="+n+"=S")
+				out = append(out, `"`+n+"=S", "'"+n+"=S'", "hostname="+n+"=S", "root=LABEL="+n+"=S", "iscsi_t=iqn.x:"+n+":S", "init=/"+n+"=S", `root="LABEL=a `+n+` S"`, `root=LABEL=a\x20`+n+`=S`, `root=UUID="a `+n+`S=1"`, "rd.shell=/"+n+"=S", "iscsi_if="+n+"=S")
 			}
 			out = append(out, name+"S", strings.ToUpper(name)+"S", name+"S=1")
 		}

@@ -108,7 +108,7 @@ func (ps *parser) chapName(dst *Value[string], p cmdline.Param) error {
 // is an iSCSI name, because a secret may have been put there.
 func showUser(s string) string {
 	if i := strings.IndexByte(s, ':'); i >= 0 && !hasNameType(s) {
-		s = s[:i+1] + iscsi.Secret{}.String()
+		s = s[:i+1] + redacted
 	}
 	return showName(s)
 }
@@ -126,7 +126,7 @@ func (ps *parser) targetSecret(p cmdline.Param) error {
 // chapSecret is careful to let no message repeat the secret.
 func (ps *parser) chapSecret(dst *Value[iscsi.Secret], p cmdline.Param) error {
 	s, err := iscsi.ParseSecret(p.Value)
-	p.Value = iscsi.Secret{}.String()
+	p.Value = redacted
 	if err != nil {
 		return bad(p, "this is not a secret", "1 to 255 bytes as text, 0x and hex, or 0b and base64")
 	}
@@ -206,12 +206,9 @@ func (p Plan) authenticate(targets []Target) ([]string, error) {
 			}
 		}
 		if chap := t.CHAP.Config(nil); chap != nil {
-			if err := chap.Check(); err != nil {
+			if err := p.Login.check(chap); err != nil {
 				errs = append(errs, fmt.Errorf("target %s: %w", showName(t.Name.V), err))
 			}
-		}
-		if err := p.Login.refuseShort(*t); err != nil {
-			errs = append(errs, err)
 		}
 	}
 	return warnings, errors.Join(errs...)

@@ -13,14 +13,15 @@ func (ps *parser) strictCHAP(p cmdline.Param) error {
 	return nil
 }
 
-// refuseShort returns an error if the target's CHAP has a secret below iscsi.MinSecretLen and such
-// secrets are refused.
-func (l Login) refuseShort(t Target) error {
-	short := ShortSecrets([]Target{t}, nil)
-	if !l.StrictCHAP.V || len(short) == 0 {
-		return nil
+// check is iscsi.CHAP's, and refuses secrets below iscsi.MinSecretLen if they are to be refused.
+func (l Login) check(c *iscsi.CHAP) error {
+	if err := c.Check(); err != nil || !l.StrictCHAP.V {
+		return err
 	}
-	return fmt.Errorf("target %s: %s, and %s refuses it: write a longer one here and at the target", showName(t.Name.V), short[0], l.StrictCHAP.From)
+	for _, short := range c.Warnings() { // of secrets below it
+		return fmt.Errorf("%s: %s refuses it", short, l.StrictCHAP.From)
+	}
+	return nil
 }
 
 // ShortSecret is a CHAP secret that is shorter than RFC 7143 9.2.1 demands.

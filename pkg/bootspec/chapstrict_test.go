@@ -21,12 +21,12 @@ func TestStrictCHAP(t *testing.T) {
 	}{
 		{chapLine + short, "", "", "this machine's CHAP secret in iscsi_w= has 11 bytes, RFC 7143 9.2.1 demands 12"},
 		{chapLine + long, "", "", ""},
-		{chapLine + short + " iscsi_chap_strict", "", "in iscsi_w= has 11 bytes, RFC 7143 9.2.1 demands 12, and iscsi_chap_strict refuses it", ""},
-		{chapLine + short + " rd.iscsiroot.chap_strict=1", "", "and rd.iscsiroot.chap_strict= refuses it", ""},
+		{chapLine + short + " iscsi_chap_strict", "", "target iqn.x:t: CHAP: the initiator's secret has 11 bytes, less than 12 can be guessed (RFC 7143 9.2.1): iscsi_chap_strict refuses it", ""},
+		{chapLine + short + " rd.iscsiroot.chap_strict=1", "", "rd.iscsiroot.chap_strict= refuses it", ""},
 		{chapLine + short + " iscsi_chap_strict=0", "", "", "has 11 bytes"},
 		{chapLine + long + " iscsi_chap_strict", "", "", ""},
-		{chapLine + long + " iscsi_W=" + short + " iscsi_chap_strict", "", "the target's CHAP secret in iscsi_W= has 11 bytes", ""},
-		{"iscsi_chap_strict " + strings.Split(chapLine, " iscsi_u")[0], "iqn.x:t u " + short, bootspec.CredentialsPath + " line 1 has 11 bytes", ""},
+		{chapLine + long + " iscsi_W=" + short + " iscsi_chap_strict", "", "the target's secret has 11 bytes", ""},
+		{"iscsi_chap_strict " + strings.Split(chapLine, " iscsi_u")[0], "iqn.x:t u " + short, "the initiator's secret has 11 bytes", ""},
 		{strings.Split(chapLine, " iscsi_u")[0], "iqn.x:t u " + long + " tu " + short, "", "the target's CHAP secret in " + bootspec.CredentialsPath + " line 1 has 11 bytes"},
 	} {
 		plan, err := parse(tt.text)

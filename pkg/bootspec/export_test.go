@@ -44,3 +44,6 @@ func Secret(p cmdline.Param) bool { return NewVocabulary().Secret(p) }
 
 // Secrets tells whether all values of a parameter are secrets.
 func Secrets(key string) bool { return NewVocabulary().secretKey(key) }
+
+// SecretNames returns the names by which Redact finds secrets.
+func SecretNames() []string { return secretNames() }

@@ -18,63 +18,81 @@ func Redact(s string) string { return iscsi.Redact(redactNetRoot(redactNamed(s))
 
 // redactName is Redact for iSCSI names, which may hold an @ (RFC 7143 section 4.2.7).
 func redactName(s string) string {
-	if end := secretBegins(s, isSeparator); end >= 0 && hasNameType(s) {
-		return s[:end] + iscsi.Secret{}.String()
-	} else if end < 0 && hasNameType(s) {
-		return s
+	if !hasNameType(s) {
+		return Redact(s)
 	}
-	return Redact(s)
+	if end := secretBegins(s, true); end >= 0 {
+		s = s[:end] + redacted
+	}
+	return s
 }
+
+// redacted stands for a secret.
+const redacted = "[redacted]"
 
 // redactNamed hides what is behind the name of a secret's parameter.
 func redactNamed(s string) string {
-	if end := secretBegins(s, func(c byte) bool { return !isNameByte(c) }); end >= 0 {
-		return s[:end] + iscsi.Secret{}.String()
+	if end := secretBegins(s, false); end >= 0 {
+		s = s[:end] + redacted
 	}
 	return s
 }
 
 // givesSecret tells whether a value has a secret's parameter in it: a word in the wrong place.
-func givesSecret(s string) bool { return secretBegins(s, isSeparator) >= 0 }
-
-// isSeparator tells what is written between a name and its value, rightly or with quotes missing.
-func isSeparator(c byte) bool { return strings.IndexByte("=: \t\"'", c) >= 0 }
+func givesSecret(s string) bool { return secretBegins(s, true) >= 0 }
 
 // secretBegins returns where in a text a secret begins: behind the name of a secret's parameter, in
-// letters of any case, and a byte that ends the name. It is -1 if there is none.
-func secretBegins(s string, ends func(byte) bool) int {
-	const sure = "iscsi" // is in all of these names
-	if len(s) <= len(sure) || !strings.Contains(strings.ToLower(s), sure) {
+// letters of any case. It is -1 if there is none. Sure is only a name with a separator behind it;
+// else a long name ends anywhere, and a short one at what is no letter, or anywhere behind a blank.
+func secretBegins(s string, sure bool) int {
+	const short = "iscsi_w"
+	lower := lowerCase(s)
+	if !strings.Contains(lower, "iscsi") { // is in all of these names
 		return -1
 	}
 	names := secretNames()
 	for i := range len(s) {
-		if !beginsWord(s, i) {
-			continue
-		}
 		for _, name := range names {
 			end := i + len(name)
-			if end > len(s) || !strings.EqualFold(s[i:end], name) {
+			if !beginsWord(s, i) || !strings.HasPrefix(lower[i:], name) {
 				continue
 			}
-			if end+2 < len(s) && s[end] == '.' && s[end+1] >= '1' && s[end+1] <= '0'+maxTargets && ends(s[end+2]) {
+			if end+2 < len(s) && s[end] == '.' && s[end+1] >= '1' && s[end+1] <= '0'+maxTargets && !isNameByte(s[end+2]) {
 				end += 2 // that of a further target
 			}
-			if end+1 < len(s) && ends(s[end]) {
-				if s[end] == '=' || s[end] == ':' {
-					end++
-				}
-				return end
+			if end+1 >= len(s) || sure && !isSeparator(s[end]) || isNameByte(s[end]) && len(name) == len(short) && !afterBlank(s, i) {
+				continue
 			}
+			if s[end] == '=' || s[end] == ':' {
+				end++
+			}
+			return end
 		}
 	}
 	return -1
 }
 
-// beginsWord tells whether no name goes on at s[i]. In front may be a byte as udev and Device.String
-// write it in a label: \x20.
-func beginsWord(s string, i int) bool {
-	return i == 0 || !isNameByte(s[i-1]) || i >= 4 && s[i-4:i-2] == `\x`
+// isSeparator tells what is written between a name and its value, rightly or with quotes missing.
+func isSeparator(c byte) bool { return strings.IndexByte("=: \t\"'", c) >= 0 }
+
+// beginsWord tells whether no name goes on at s[i].
+func beginsWord(s string, i int) bool { return i == 0 || !isNameByte(s[i-1]) || afterBlank(s, i) }
+
+// afterBlank tells whether a blank or a quote is in front of s[i], which may be written as udev and
+// Device.String do in a label: \x20.
+func afterBlank(s string, i int) bool {
+	return i > 0 && strings.IndexByte(" \t\"'", s[i-1]) >= 0 || i >= 4 && s[i-4:i-2] == `\x`
+}
+
+// lowerCase is strings.ToLower for ASCII: the places of all bytes stay what they are.
+func lowerCase(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+	return string(b)
 }
 
 // isNameByte tells whether a byte goes on with the name of a parameter; a dot begins another part.
@@ -82,14 +100,10 @@ func isNameByte(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }
 
-// secretNames returns the names of the parameters whose values are secrets.
-func secretNames() (names []string) {
-	for _, row := range targetParameters() {
-		if isSecret(row) {
-			names = append(names, row.Names()...)
-		}
-	}
-	return names
+// secretNames returns the names of the parameters whose values are secrets, in lower case. A test
+// compares them with the table.
+func secretNames() []string {
+	return strings.Fields("iscsi_w rd.iscsiroot.secret rd.iscsi.password iscsi_password rd.iscsiroot.target_secret rd.iscsi.in.password iscsi_in_password iscsi_password_in")
 }
 
 // redactNetRoot hides what may be a user and a secret behind the first "iscsi:" of a text.
@@ -120,7 +134,7 @@ func showNetRoot(s string) string {
 		number := len(t[i]) <= len("65535") && strings.Trim(t[i], "0123456789") == ""
 		fits = fits && (i == 0 && isTCP(t[i]) || i > 0 && number)
 		if !fits && t[i] != "" && !isAddress(t[i]) {
-			t[i] = iscsi.Secret{}.String()
+			t[i] = redacted
 		}
 	}
 	return host + ":" + strings.Join(t, ":")

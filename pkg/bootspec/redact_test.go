@@ -1,6 +1,7 @@
 package bootspec_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,5 +74,20 @@ func TestSecretWords(t *testing.T) {
 		if got := bootspec.Secret(cmdline.Parse(text).Params[0]); got != want {
 			t.Errorf("%s: a secret: %v, want %v", text, got, want)
 		}
+	}
+}
+
+// The names that Redact knows are those of the table's rows for secrets.
+func TestSecretNames(t *testing.T) {
+	known := map[string]bool{}
+	for _, row := range bootspec.Table() {
+		if row.Key == "iscsi_w" || row.Key == "iscsi_W" {
+			for _, name := range row.Names() {
+				known[strings.ToLower(name)] = true
+			}
+		}
+	}
+	if got := bootspec.SecretNames(); len(got) != len(known) || slices.ContainsFunc(got, func(name string) bool { return !known[name] }) {
+		t.Errorf("%q, the table has %v", got, known)
 	}
 }

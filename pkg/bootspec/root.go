@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 func (ps *parser) root(p cmdline.Param) error {
@@ -95,7 +94,7 @@ func (ps *parser) device(p cmdline.Param) (Device, error) {
 	if !ok {
 		what, other := rootKind(p.Value)
 		if strings.HasPrefix(p.Value, "cifs:") { // its options may hold some
-			p.Value = "cifs:" + iscsi.Secret{}.String()
+			p.Value = "cifs:" + redacted
 		}
 		if other {
 			return d, otherProtocol(p, what+" is not supported", deviceForms)

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // Secret tells whether the parameter has a value that must not be shown: that of a
@@ -63,7 +62,7 @@ func (v *Vocabulary) ShowKey(key string) string {
 		}
 	}
 	if end < len(key) {
-		return clip(key[:end]) + iscsi.Secret{}.String()
+		return clip(key[:end]) + redacted
 	}
 	return clip(key)
 }

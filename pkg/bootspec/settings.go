@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 func (ps *parser) firmwareAll(p cmdline.Param) error {
@@ -21,12 +20,12 @@ func (ps *parser) setting(p cmdline.Param) error {
 	const form = "NAME=VALUE, such as node.conn[0].iscsi.HeaderDigest=CRC32C"
 	name, value, ok := strings.Cut(p.Value, "=")
 	if strings.Contains(name, "auth.password") || strings.Contains(name, "auth.username") {
-		p.Value = settingName(name) + "=" + iscsi.Secret{}.String()
+		p.Value = settingName(name) + "=" + redacted
 		return bad(p, "CHAP is not set here", "iscsi_u= and iscsi_w=")
 	}
 	if !ok || name == "" {
 		if p.Value = settingName(p.Value); p.Value != name {
-			p.Value += iscsi.Secret{}.String()
+			p.Value += redacted
 		}
 		return bad(p, "this is not a setting", form)
 	}

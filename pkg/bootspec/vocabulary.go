@@ -36,13 +36,10 @@ type otherWord struct {
 
 // NewVocabulary makes it.
 func NewVocabulary() *Vocabulary {
-	v := &Vocabulary{rows: map[string]Parameter{}}
+	v := &Vocabulary{rows: map[string]Parameter{}, secrets: secretNames()}
 	for _, p := range Table() {
 		for _, name := range p.Names() {
 			v.rows[name] = p
-			if isSecret(p) {
-				v.secrets = append(v.secrets, strings.ToLower(name))
-			}
 			if p.Key != "doscsi" { // words of others that do nothing
 				v.names = append(v.names, spelling{name, letterSet(name)})
 			}
