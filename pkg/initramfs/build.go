@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Build writes the image that cfg describes to a file, mode 0644, or 0600 if it holds a secret. The file appears when it is complete: on an error
+// Build writes the image that cfg describes to a file, mode 0644, or 0600 if it holds a secret or anything that not all users
+// of this host may read. The file appears when it is complete: on an error
 // there is none, and one that was there before stays as it was.
 func Build(ctx context.Context, cfg Config, output string) (Summary, error) {
 	img, err := prepare(ctx, cfg)

@@ -44,7 +44,7 @@ func (t tree) addFound(rel, name string, d fs.DirEntry) error {
 		if old, ok := t[rel]; ok && old.isDir() {
 			return nil // the image's own, such as tmp, keep their permissions
 		}
-		return t.add(rel, entry{mode: cpio.S_IFDIR | uint64(st.Mode().Perm())})
+		return t.add(rel, entry{mode: cpio.S_IFDIR | uint64(st.Mode().Perm()), private: private(name)})
 	case fs.ModeSymlink:
 		to, err := os.Readlink(name)
 		if err != nil {

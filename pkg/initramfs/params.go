@@ -6,7 +6,6 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
-	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
 // addParams puts parameters and secrets into the image.
@@ -56,22 +55,4 @@ func ReadSecret(name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("read secrets from %s: all users of this machine can read it: chmod 600 %s", name, name)
 	}
 	return data, nil
-}
-
-// holdsSecret tells whether an image made from cfg is nobody else's business.
-func (cfg Config) holdsSecret() bool {
-	if cfg.Credentials != "" {
-		return true
-	}
-	text := cfg.Policy + " " + cfg.Default
-	if cfg.UKI != nil {
-		text += " " + cfg.UKI.CommandLine
-	}
-	known := bootspec.NewVocabulary()
-	for _, p := range cmdline.Parse(text).Params {
-		if known.Secret(p) || p.Key == "rd.shell.password" {
-			return true
-		}
-	}
-	return false
 }

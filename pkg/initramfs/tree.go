@@ -22,6 +22,9 @@ type entry struct {
 	// source is a file on this host that is copied in place of data, so that its size does not matter.
 	source string
 	size   int64 // bytes of data, as far as known; for the summary and the progress
+
+	foreign bool // one of the user's files, which may hold a secret
+	private bool // not all users of this host may read it
 }
 
 func (e entry) isDir() bool { return e.mode&cpio.S_IFMT == cpio.S_IFDIR }
@@ -76,7 +79,7 @@ func (t tree) addFile(f File) error {
 	if err != nil {
 		return err
 	}
-	e := entry{mode: mode, data: content(f.Data), size: int64(len(f.Data))}
+	e := entry{mode: mode, data: content(f.Data), size: int64(len(f.Data)), foreign: true, private: f.Source != "" && private(f.Source)}
 	if f.Source != "" {
 		e.data, e.source, e.size = nil, f.Source, fileSize(f.Source)
 	}

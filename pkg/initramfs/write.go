@@ -55,7 +55,7 @@ func prepare(ctx context.Context, cfg Config) (*image, error) {
 	if img.below != nil {
 		img.below.strip(img.tree)
 	}
-	img.sum.Secret = cfg.holdsSecret()
+	img.sum.Secret = img.holdsSecret()
 	img.sum.Largest = img.tree.largest(10)
 	return img, nil
 }
@@ -227,6 +227,17 @@ func (t tree) write(ctx context.Context, w io.Writer, modTime uint32) error {
 		return fmt.Errorf("write the end of the archive: %w", err)
 	}
 	return nil
+}
+
+// content returns the content, which may be limit bytes.
+func (e entry) content(limit int64) ([]byte, error) {
+	switch {
+	case e.source != "":
+		return ReadRegular(e.source, limit)
+	case e.data == nil:
+		return nil, nil
+	}
+	return e.data()
 }
 
 // record makes the archive's form of an entry.

@@ -1,0 +1,102 @@
+package initramfs
+
+import (
+	"bytes"
+	"os"
+	"strings"
+
+	"github.com/u-root/u-root/pkg/cpio"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+)
+
+// holdsSecret tells whether the image may be read by its owner alone: parameters or a file in it hold
+// a secret, or a file or directory of it may not be read by all users of this host.
+func (img *image) holdsSecret() bool {
+	cfg := img.cfg
+	text := cfg.Policy + " " + cfg.Default
+	if cfg.UKI != nil {
+		text += " " + cfg.UKI.CommandLine
+	}
+	if cfg.Credentials != "" || wordsHoldSecret(text) || cfg.Append != "" && private(cfg.Append) || img.tree.holdsSecret() {
+		return true
+	}
+	return img.below != nil && treeHoldsSecret(img.below.tree)
+}
+
+// private tells whether a file, or what is in a directory, may not be read by all users of this host.
+func private(name string) bool {
+	st, err := os.Stat(name)
+	return err == nil && (st.Mode().Perm()&0o004 == 0 || st.IsDir() && st.Mode().Perm()&0o001 == 0)
+}
+
+// holdsSecret looks at the user's files. One that cannot be read is an error when it is written.
+func (t tree) holdsSecret() bool {
+	for name, e := range t {
+		if e.private {
+			return true
+		}
+		if !e.foreign || e.mode&cpio.S_IFMT != cpio.S_IFREG || e.size > bootspec.MaxCredentials {
+			continue
+		}
+		if data, err := e.content(bootspec.MaxCredentials); err == nil && fileHoldsSecret(name, data) {
+			return true
+		}
+	}
+	return false
+}
+
+// treeHoldsSecret looks at an image of another builder.
+func treeHoldsSecret(t *archive.Tree) bool {
+	for _, name := range t.Names() {
+		n, ok := t.Lookup(name)
+		if ok && n.Type() == archive.TypeRegular && len(n.Data()) <= bootspec.MaxCredentials && fileHoldsSecret(name, n.Data()) {
+			return true
+		}
+	}
+	return false
+}
+
+// fileHoldsSecret tells whether a file is one of credentials, whatever its name, has a password of
+// open-iscsi's iscsid.conf or node records, or is one of parameters and has a secret among them.
+func fileHoldsSecret(name string, data []byte) bool {
+	if lines, err := bootspec.ParseCredentials(data); err == nil && len(lines) > 0 {
+		bootspec.Plan{Credentials: lines}.Forget()
+		return true
+	}
+	for line := range bytes.Lines(data) {
+		key, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte("="))
+		key = bytes.TrimSpace(key)
+		if bytes.Contains(key, []byte(".auth.password")) && !bytes.ContainsAny(key, "# \t") && len(bytes.TrimSpace(value)) > 0 {
+			return true
+		}
+		if isParameters(name) && !bytes.HasPrefix(key, []byte("#")) && wordsHoldSecret(string(line)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isParameters tells whether a file is one of those of bootspec.Gather, or would be where the
+// directory above it is mounted or linked.
+func isParameters(name string) bool {
+	for _, one := range []string{bootspec.PolicyFile, bootspec.DefaultFile, "/etc/cmdline", "/etc/iscsi.initramfs", "/etc/initiatorname.iscsi"} {
+		if strings.HasSuffix("/"+name, one) {
+			return true
+		}
+	}
+	return strings.Contains("/"+name, "/cmdline.d/")
+}
+
+// wordsHoldSecret tells whether any word of a command line is a secret, or the hash of one.
+func wordsHoldSecret(text string) bool {
+	known := bootspec.NewVocabulary()
+	for _, p := range cmdline.Parse(text).Params {
+		if known.Secret(p) || p.Key == "rd.shell.password" {
+			return true
+		}
+	}
+	return false
+}
