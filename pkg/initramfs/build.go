@@ -16,6 +16,11 @@ func Build(ctx context.Context, cfg Config, output string) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	short, err := img.shortSecrets(output)
+	if err != nil {
+		return Summary{}, err
+	}
+	img.sum.Warnings = append(img.sum.Warnings, short...)
 	if st, err := os.Stat(output); err == nil && !st.Mode().IsRegular() {
 		return Summary{}, fmt.Errorf("write %s: not a regular file", output)
 	}

@@ -1,0 +1,68 @@
+//go:build linux
+
+package initramfs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+// shortSecrets warns of CHAP secrets that RFC 7143 9.2.1 forbids. They are refused for new hosts:
+// where the image that is there already has none as short for the same target.
+func (img *image) shortSecrets(output string) (warnings []string, err error) {
+	text := img.cfg.Default + " " + img.cfg.Policy
+	if img.cfg.UKI != nil {
+		text += " " + img.cfg.UKI.CommandLine
+	}
+	var lines []bootspec.Credential
+	if e, ok := img.tree[strings.TrimPrefix(bootspec.CredentialsPath, "/")]; ok && e.data != nil {
+		if data, err := e.data(); err == nil {
+			lines, _ = bootspec.ParseCredentials(data) // a mistake was told, or is the boot's to tell
+		}
+	}
+	var errs []error
+	known := knownShort(output)
+	for _, s := range shortOf(cmdline.Parse(text), lines) {
+		if slices.ContainsFunc(known, func(k bootspec.ShortSecret) bool { return strings.EqualFold(k.Target, s.Target) && k.Whose == s.Whose }) {
+			warnings = append(warnings, target(s)+s.String())
+			continue
+		}
+		errs = append(errs, fmt.Errorf("%s%s: write a longer one here and at the target", target(s), s))
+	}
+	return warnings, errors.Join(errs...)
+}
+
+// target is how a message about a secret begins.
+func target(s bootspec.ShortSecret) string {
+	if s.Target == "" {
+		return ""
+	}
+	return "target " + bootspec.Redact(s.Target) + ": "
+}
+
+// shortOf returns the short secrets of parameters and of a file.
+func shortOf(params cmdline.Line, lines []bootspec.Credential) []bootspec.ShortSecret {
+	plan, _ := bootspec.Parse(params) // its mistakes are told elsewhere
+	plan.Credentials = lines
+	defer plan.Forget()
+	return bootspec.ShortSecrets(plan.Targets, lines)
+}
+
+// knownShort returns those of the image that is there already, none without a readable one.
+func knownShort(output string) []bootspec.ShortSecret {
+	old, err := Open(output)
+	if err != nil {
+		return nil
+	}
+	params, _ := bootspec.Gather(old, cmdline.Line{})
+	var lines []bootspec.Credential
+	if n, err := old.Follow(strings.TrimPrefix(bootspec.CredentialsPath, "/")); err == nil {
+		lines, _ = bootspec.ParseCredentials(n.Data())
+	}
+	return shortOf(params, lines)
+}
