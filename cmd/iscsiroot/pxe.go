@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -48,6 +47,7 @@ const pxeExample = `  # hosts.yaml
 // newPXE returns the pxe command.
 func newPXE() *cobra.Command {
 	var dry bool
+	var tftpUser string
 	cmd := &cobra.Command{
 		Use:     "pxe HOSTS DIR",
 		Short:   "write the files of a server that boots machines",
@@ -67,12 +67,23 @@ func newPXE() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			odd, err := room.ShortSecrets(args[1])
+			if err != nil {
+				return err
+			}
 			if !dry {
 				if err := netboot.Apply(args[1], changes); err != nil {
 					return err
 				}
+				msg, err := netboot.GiveSecrets(args[1], tftpUser, files)
+				if err != nil {
+					return err
+				}
+				if msg != "" {
+					odd = append(odd, msg)
+				}
 			}
-			for _, line := range room.Lacks(args[1]) {
+			for _, line := range append(odd, room.Lacks(args[1])...) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s\n", line)
 			}
 			_, err = cmd.OutOrStdout().Write([]byte(report(args[1], len(files), changes, dry)))
@@ -80,6 +91,7 @@ func newPXE() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "write nothing; show what would change, without secrets")
+	cmd.Flags().StringVar(&tftpUser, "tftp-user", "", "the TFTP server runs as user `NAME`: files with secrets below tftp/ become this user's (default "+netboot.DefaultTFTPUser+", for those that are root's)")
 	return cmd
 }
 
@@ -101,12 +113,8 @@ func report(dir string, files int, changes []netboot.Change, dry bool) string {
 	}
 	fmt.Fprintf(&b, "%s: %d files, %d %s\n", dir, files, len(changes), word)
 	if secrets && !dry {
-		who := "its user"
-		if os.Getuid() == 0 {
-			who = "the server's user (chown); later runs keep the owner"
-		}
-		fmt.Fprintf(&b, "files with secrets have mode 0600: give those below %s to %s; a TFTP or HTTP server sends them to any client\n",
-			filepath.Join(dir, "tftp"), who)
+		fmt.Fprintf(&b, "files with secrets have mode 0600, and %s 0700: a TFTP or HTTP server that can read them sends them to any client\n",
+			filepath.Join(dir, "tftp", "secrets"))
 	}
 	return b.String()
 }

@@ -39,7 +39,7 @@ func TestPXEStory(t *testing.T) {
 		t.Error("--dry-run wrote something")
 	}
 	status, out, errs := s.run("pxe", "~/hosts.yaml", "~/srv")
-	if status != 0 || !strings.Contains(out, "new tftp/pxelinux.cfg/01-aa-bb-cc-dd-ee-fe\n") || !strings.Contains(out, "\nfiles with secrets have mode 0600: give those below ~/srv/tftp to ") {
+	if status != 0 || !strings.Contains(out, "new tftp/pxelinux.cfg/01-aa-bb-cc-dd-ee-fe\n") || !strings.Contains(out, "\nfiles with secrets have mode 0600, and ~/srv/tftp/secrets 0700: ") {
 		t.Errorf("status %d, %s", status, out)
 	}
 	if !strings.Contains(errs, "iscsiroot: ~/srv/tftp/remote/initrd.img is not there yet: build it with iscsiroot build\n") {

@@ -42,7 +42,7 @@ func Compare(dir string, files []File) ([]Change, error) {
 			return nil, fmt.Errorf("read what is there: %s: %w", path.Join(dir, f.Path), err)
 		case !bytes.Equal(old, f.Data) || f.Secret && tooOpen(path.Join(dir, f.Path)):
 			st, err := os.Stat(path.Join(dir, f.Path))
-			out = append(out, Change{"changed", f, old, err != nil || st.Mode().Perm()&0o004 == 0})
+			out = append(out, Change{"changed", f, old, err != nil || st.Mode().Perm()&0o004 == 0 || holdsSecret(f.Path, old)})
 		}
 	}
 	gone, err := stale(dir, files)

@@ -3,6 +3,7 @@ package netboot
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -129,6 +130,14 @@ type (
 func (r *Room) lio() (string, error) {
 	c := lioConfig{Fabric: []string{}, Storage: []lioStorage{}, Targets: []lioTarget{}}
 	names, hosts := r.byTarget()
+	for _, h := range r.Hosts {
+		if h.CHAP == nil || h.Disk == "" {
+			continue
+		}
+		if err := errors.Join(lioSecret(h, "the machine's", h.CHAP.Secret), lioSecret(h, "the target's", h.CHAP.TargetSecret)); err != nil {
+			return "", err
+		}
+	}
 	for _, name := range names {
 		tpg := lioTPG{Tag: 1, Enable: true, Attributes: map[string]int{"authentication": 0, "generate_node_acls": 0, "demo_mode_write_protect": 1}}
 		for _, h := range hosts[name] {
