@@ -22,7 +22,7 @@ func Cases() []Case {
 		{"no-driver", "network: no network interface: add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)", "the image has no driver for … (pci …)", false},
 		{"wrong-interface", "network: no interface …, there is …: correct iscsi_if=, or add its driver to the image", "", false},
 		{"no-link", "network: no link on …: check cable and switch port", "", true},
-		{"no-neighbour", "network: … does not answer on …", "is it up, and a cable of this machine in its network? iscsi_if=NIC, or the NIC in ip=, takes a NIC without asking", true},
+		{"no-neighbour", "network: … does not answer on …", "check that it is up and that a cable connects this machine to its network; iscsi_if=NIC, or the NIC in ip=, selects a NIC without this check", true},
 		{"no-dhcp", "network: …: waiting for a DHCP server, request …", "check that this NIC is in the right network and that its DHCP server serves this machine; ip=NIC:dhcp names the NIC, iscsi_i_ip=ADDRESS/MASK needs no server", true},
 		{"root-path", "DHCP option 17 from …: …", "", false},
 		{"no-iscsi", "module iscsi_tcp: not built into the running kernel …, and the image holds …", "build the image again with iscsiroot build --kernel-version …, which always includes it", false},

@@ -18,7 +18,7 @@ var kernelKeys = map[string]bool{
 	"video": true,
 }
 
-// KernelKnows tells whether the kernel takes a parameter without a dot in its
+// KernelKnows reports whether the kernel takes a parameter without a dot in its
 // name itself. It is for Limits on a machine that has not booted yet: what it
 // does not know counts.
 func KernelKnows(key string) bool { return kernelKeys[key] }

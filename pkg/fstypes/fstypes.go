@@ -6,7 +6,7 @@ package fstypes
 // Type is a file system, by the name that mount(2) takes.
 type Type struct {
 	Name string
-	// Root tells whether root may be on it. It is looked for on such types alone, and
+	// Root reports whether root may be on it. It is looked for on such types alone, and
 	// an image can be built with their drivers.
 	Root bool
 	// ReadOnly tells that the kernel has no code to write to it, so that root on it

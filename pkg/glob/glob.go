@@ -1,7 +1,7 @@
 // Package glob matches patterns as fnmatch(3) does: those of modules.alias and of systemd.link(5).
 package glob
 
-// Match tells whether a pattern of fnmatch(3), without flags, matches all of s: '*', '?', '[a-f]', '[!a-f]' and a
+// Match reports whether a pattern of fnmatch(3), without flags, matches all of s: '*', '?', '[a-f]', '[!a-f]' and a
 // backslash before a character that is meant as it is. Bytes are compared. After a mismatch only the last '*' is
 // extended, which is enough for this grammar, so the time is at most the product of the lengths.
 func Match(pattern, s string) bool {

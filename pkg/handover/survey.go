@@ -81,7 +81,7 @@ func read(root fs.FS, name string) (string, error) {
 	return string(b), err
 }
 
-// plain tells whether an id can be part of a file's name: netplan writes no
+// plain reports whether an id can be part of a file's name: netplan writes no
 // file for others.
 func plain(id string) bool {
 	ok := func(r rune) bool {

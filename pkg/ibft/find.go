@@ -71,7 +71,7 @@ func Find(sys fs.FS, memory io.ReaderAt) (t Table, from string, err error) {
 	return t, fmt.Sprintf("memory at %#x", at), err
 }
 
-// exists tells whether the directory has anything that iscsi_ibft puts there.
+// exists reports whether the directory has anything that iscsi_ibft puts there.
 func exists(dir fs.FS) bool {
 	_, err := fs.Stat(dir, "initiator")
 	return err == nil

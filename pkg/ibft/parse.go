@@ -100,7 +100,7 @@ func (r *reader) control() ([]int, error) {
 	return offsets, nil
 }
 
-// inside tells whether a structure's header is in the table.
+// inside reports whether a structure's header is in the table.
 func (r *reader) inside(at int, object string) error {
 	if at < tableHeaderLen || at+structHeaderLen > len(r.b) {
 		return fail(at, object, "outside of the table of %d bytes", len(r.b))

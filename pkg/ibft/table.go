@@ -33,7 +33,7 @@ const (
 	ReverseRAD   Flags = 1 << 3 // target: reverse CHAP by RADIUS
 )
 
-// Booted tells whether the firmware booted by this structure.
+// Booted reports whether the firmware booted by this structure.
 func (f Flags) Booted() bool { return f&(Valid|BootSelected) == Valid|BootSelected }
 
 // Initiator is the machine's side of the session.
@@ -73,7 +73,7 @@ func (n NIC) Prefix() (p netip.Prefix, ok bool) {
 	return netip.PrefixFrom(n.Address, n.PrefixLen), n.PrefixLen > 0
 }
 
-// ByDHCP tells whether the firmware got the address from a DHCP server: it
+// ByDHCP reports whether the firmware got the address from a DHCP server: it
 // names the server or the origin says so.
 func (n NIC) ByDHCP() bool { return n.DHCP.IsValid() || n.Origin == OriginDHCP }
 

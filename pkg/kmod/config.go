@@ -123,7 +123,7 @@ func (c *Config) take(words []string) bool {
 	return true
 }
 
-// Blacklisted tells whether Config's blacklist names a module.
+// Blacklisted reports whether Config's blacklist names a module.
 func (x *Index) Blacklisted(name string) bool { return x.blacklist[normalise(name)] }
 
 // WithConfig returns the index as c wants it; Params are the loader's business. x itself does not change.

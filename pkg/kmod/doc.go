@@ -99,7 +99,7 @@ func (x *Index) Match(alias string) []Module {
 	return mods
 }
 
-// match is Match, and tells whether there is a module with the alias that need not or may not be loaded: it is built in
+// match is Match, and reports whether there is a module with the alias that need not or may not be loaded: it is built in
 // or on the blacklist.
 func (x *Index) match(alias string) (mods []Module, settled bool) {
 	alias = normalise(alias)
@@ -122,7 +122,7 @@ func (x *Index) match(alias string) (mods []Module, settled bool) {
 	return mods, settled
 }
 
-// Settled tells whether a name or an alias stands, among others, for a module that the kernel has built in or that
+// Settled reports whether a name or an alias stands, among others, for a module that the kernel has built in or that
 // Config's blacklist keeps the alias from loading: then it does no harm if the others do not load.
 func (x *Index) Settled(name string) bool {
 	if _, builtin, found := x.Lookup(name); found {
@@ -183,7 +183,7 @@ func (x *Index) AliasKinds(wanted func(Module) bool) []string {
 	return slices.Sorted(maps.Keys(kinds))
 }
 
-// Suits tells whether a module is of use to a processor, by its modalias as in /sys/devices/system/cpu/modalias: a module
+// Suits reports whether a module is of use to a processor, by its modalias as in /sys/devices/system/cpu/modalias: a module
 // with aliases for processors (MODULE_DEVICE_TABLE(x86cpu, ...) or module_cpu_feature_match) must have one that matches,
 // and every other one suits.
 func (x *Index) Suits(name, modalias string) bool {

@@ -31,7 +31,7 @@ var nicAliases = []string{"virtio:d00000001v", "vmbus:635161f83edfc546913ff2d2f9
 // deviceAliases are what the aliases of devices begin with that a card can be.
 var deviceAliases = []string{"pci:", "usb:", "virtio:", "vmbus:", "xen:", "of:", "acpi"}
 
-// isEthernet tells whether a file is a driver of Ethernet; strtab is its table of strings.
+// isEthernet reports whether a file is a driver of Ethernet; strtab is its table of strings.
 func isEthernet(info Info, strtab []byte) bool {
 	imports := func(s string) bool { return bytes.Contains(strtab, []byte("\x00"+s+"\x00")) }
 	switch {
@@ -52,7 +52,7 @@ func hasDevice(aliases []string) bool {
 	return slices.ContainsFunc(aliases, func(alias string) bool { return hasPrefix(alias, deviceAliases) })
 }
 
-// isNIC tells whether an alias is for network cards as a class: of PCI's classes that of Ethernet controllers
+// isNIC reports whether an alias is for network cards as a class: of PCI's classes that of Ethernet controllers
 // (include/linux/pci_ids.h, PCI_CLASS_NETWORK_ETHERNET), on other buses those that have nothing else.
 func isNIC(alias string) bool {
 	return hasPrefix(alias, nicAliases) || strings.HasPrefix(alias, "pci:") && strings.Contains(alias, "bc02sc00")

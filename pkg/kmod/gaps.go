@@ -54,7 +54,7 @@ func (x *Index) fillGaps(paths []string) {
 	x.mods = kept
 }
 
-// fits tells whether a file was built for the release that is asked for. Links in weak-updates lead to those of another
+// fits reports whether a file was built for the release that is asked for. Links in weak-updates lead to those of another
 // one on purpose: the kernel compares the symbols' versions (kernel/module/main.c, same_magic).
 func (o Options) fits(path string, info Info) bool {
 	release := info.Release()
@@ -71,13 +71,13 @@ func plainName(path string) string {
 	return path
 }
 
-// Gone tells whether modules.dep names a file for a module that is not there; only Open looks.
+// Gone reports whether modules.dep names a file for a module that is not there; only Open looks.
 func (x *Index) Gone(m Module) bool {
 	i, ok := x.byName[m.Name]
 	return ok && x.mods[i].gone
 }
 
-// Doubt tells whether a module that is gone may have been for Ethernet, by its kind or because nothing says that it was not.
+// Doubt reports whether a module that is gone may have been for Ethernet, by its kind or because nothing says that it was not.
 func (x *Index) Doubt(m Module) bool {
 	kind, sure := m.kindByPath()
 	return x.Gone(m) && (kind != KindOther || !sure)

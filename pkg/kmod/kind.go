@@ -64,7 +64,7 @@ const otherNames = " amt bareudp dummy eql geneve gtp ifb macsec macvlan macvtap
 // kernelFolders are those that the kernel's own build makes below kernel/.
 const kernelFolders = " arch block certs crypto drivers fs init io_uring ipc kernel lib mm net rust samples security sound virt "
 
-// isOneOf tells whether a list with blanks around each word has one.
+// isOneOf reports whether a list with blanks around each word has one.
 func isOneOf(list, word string) bool { return strings.Contains(list, " "+word+" ") }
 
 // Kind tells what a module is for: by its name, by a path below the folders of the kernel's own build, and of any other

@@ -103,7 +103,7 @@ func (x *Index) unnamed(fsys fs.FS, paths []string) []string {
 // moduleSuffixes are the ends of the names of module files (tools/lib of kmod: kmod_exts).
 var moduleSuffixes = []string{".ko", ".ko.gz", ".ko.xz", ".ko.zst"}
 
-// isModule tells whether a name is that of a module file, and whether it is compressed.
+// isModule reports whether a name is that of a module file, and whether it is compressed.
 func isModule(name string) (compressed, ok bool) {
 	for i, suffix := range moduleSuffixes {
 		if strings.HasSuffix(name, suffix) && name != suffix {

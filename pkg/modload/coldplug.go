@@ -115,7 +115,7 @@ func readAttr(name string) string {
 	return strings.TrimSpace(string(buf[:n]))
 }
 
-// Wanted tells whether a module may be loaded because a device's modalias asks for it: bus drivers and Ethernet, by
+// Wanted reports whether a module may be loaded because a device's modalias asks for it: bus drivers and Ethernet, by
 // kmod's Kind. It is false for everything else, block drivers above all, so that a machine's local disks stay out of
 // sight.
 func Wanted(m kmod.Module) bool { return m.Kind() != kmod.KindOther }

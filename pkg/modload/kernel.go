@@ -37,14 +37,14 @@ func running() kernel {
 	}
 }
 
-// live tells whether a module is loaded and has initialised. Without sysfs the answer is no, and the kernel's EEXIST
+// live reports whether a module is loaded and has initialised. Without sysfs the answer is no, and the kernel's EEXIST
 // says it later.
 func (k kernel) live(name string) bool {
 	state, err := os.ReadFile(filepath.Join(k.sys, "module", name, "initstate"))
 	return err == nil && string(state) == "live\n"
 }
 
-// has tells whether the running kernel has a module, loaded or built in: one with parameters or a version shows.
+// has reports whether the running kernel has a module, loaded or built in: one with parameters or a version shows.
 func (k kernel) has(name string) bool {
 	if name == "" || strings.Contains(name, "/") || name[0] == '.' {
 		return false

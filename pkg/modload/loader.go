@@ -182,7 +182,7 @@ func (l *Loader) loadFile(ctx context.Context, m kmod.Module) error {
 	return a.err
 }
 
-// suits tells whether a module is of use to this machine's processors. It would find out itself, after all the work of
+// suits reports whether a module is of use to this machine's processors. It would find out itself, after all the work of
 // loading it (arch/x86/crypto/crc32c-intel_glue.c, crc32c_intel_mod_init).
 func (l *Loader) suits(name string) bool {
 	modalias := readAttr(filepath.Join(l.kernel.sys, "devices/system/cpu/modalias"))

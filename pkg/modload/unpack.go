@@ -63,7 +63,7 @@ func unpackFile(f fs.File, _ string) ([]byte, error) {
 // (Documentation/ABI/testing/sysfs-module: /sys/module/compression).
 var compressions = map[string]string{"gzip": ".gz", "xz": ".xz", "zstd": ".zst"}
 
-// unpacks tells whether the kernel unpacks a module file itself (Linux 5.17, CONFIG_MODULE_DECOMPRESS); it knows one
+// unpacks reports whether the kernel unpacks a module file itself (Linux 5.17, CONFIG_MODULE_DECOMPRESS); it knows one
 // compression. Asking it for another one leaves a complaint on the console.
 func (k kernel) unpacks(name string) bool {
 	word := readAttr(filepath.Join(k.sys, "module/compression"))

@@ -14,27 +14,26 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
 )
 
-// attempt tries on one link what one line wants.
+// attempt gets and configures an address for one line on one link.
 type attempt struct {
 	bootspec.IP
 	net    bootspec.Net
-	boot   bool   // the line is that of the boot
+	boot   bool   // the line is the boot's
 	name   string // of the link
 	mac    net.HardwareAddr
-	metric int           // of its routes: the boot's line has 0 and goes before others
-	limit  time.Duration // for each method, where there are several
-	root   bool          // the root path is wanted
+	metric int           // of its routes: the boot's line has 0, which takes precedence
+	limit  time.Duration // for each method, if there are several
+	root   bool          // a root path is preferred
 	report func(string)
 	// sinceBoot is Config.SinceBoot.
 	sinceBoot func() time.Duration
 }
 
-// methodLimit is for how long a method is tried before the next one has its
-// turn, if rd.net.timeout.dhcp= does not say.
+// methodLimit is how long a method is tried before the next one, unless rd.net.timeout.dhcp= sets
+// it.
 const methodLimit = 15 * time.Second
 
-// run tries the methods in their order until one succeeds, and then from the
-// beginning.
+// run tries the methods in their order until one succeeds, and then starts over.
 func (a *attempt) run(ctx context.Context) (dhcp.Lease, error) {
 	for {
 		var errs []error
@@ -52,12 +51,12 @@ func (a *attempt) run(ctx context.Context) (dhcp.Lease, error) {
 			a.report(err.Error())
 		}
 		if len(errs) == len(a.Methods) {
-			return dhcp.Lease{}, errors.Join(errs...) // there was nothing to wait for
+			return dhcp.Lease{}, errors.Join(errs...) // no method can succeed later
 		}
 	}
 }
 
-// method tries one; if there are others, only for a while.
+// method tries one method; with a time limit if there are others.
 func (a *attempt) method(ctx context.Context, m bootspec.Method) (dhcp.Lease, error) {
 	if len(a.Methods) > 1 {
 		var cancel func()
@@ -75,14 +74,14 @@ func (a *attempt) method(ctx context.Context, m bootspec.Method) (dhcp.Lease, er
 	return dhcp.Lease{}, fmt.Errorf("%s: unsupported method %s", a.name, m)
 }
 
-// static is what the line says itself.
+// static returns the configuration in the line itself.
 func (a *attempt) static() dhcp.Lease {
 	l := dhcp.Lease{Interface: a.name, Method: dhcp.Static, Address: a.Address, DNS: a.DNS, HostName: a.HostName}
 	a.gateway(&l)
 	return l
 }
 
-// gateway lets the line's default route count more than that of a lease.
+// gateway replaces a lease's default route by the line's.
 func (a *attempt) gateway(l *dhcp.Lease) {
 	via := a.IP.Gateway
 	if !via.IsValid() || l.V6() != via.Is6() {
@@ -110,14 +109,14 @@ func (a *attempt) dhcp4(ctx context.Context) (dhcp.Lease, error) {
 	if err != nil {
 		return l, err
 	}
-	if a.Address.IsValid() { // as for the kernel, what is given counts
+	if a.Address.IsValid() { // the line's address takes precedence, as in the kernel
 		l.Address = a.Address
 	}
 	a.gateway(&l)
 	return l, nil
 }
 
-// safely turns a panic over what was received into an error: PID 1 runs this.
+// safely turns a panic into an error: this runs in PID 1, on data from the network.
 func (a *attempt) safely(ctx context.Context, f func(context.Context) (dhcp.Lease, error)) (l dhcp.Lease, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -127,8 +126,7 @@ func (a *attempt) safely(ctx context.Context, f func(context.Context) (dhcp.Leas
 	return f(ctx)
 }
 
-// sysctl writes a setting of the link's IPv6, and tells whether the kernel has
-// it.
+// sysctl writes an IPv6 setting of the link, and reports whether the kernel has it.
 func (a *attempt) sysctl(name, value string) bool {
 	return os.WriteFile("/proc/sys/net/ipv6/conf/"+a.name+"/"+name, []byte(value), 0) == nil
 }

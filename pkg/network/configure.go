@@ -14,21 +14,21 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
-// minLeasedMTU is the smallest MTU that a server's word is taken for: with less
-// no host need be able to reassemble what we send (RFC 791 section 3.2).
+// minLeasedMTU is the smallest MTU that is accepted from a server: no host is required to
+// reassemble packets larger than this (RFC 791 section 3.2).
 const minLeasedMTU = 576
 
-// configure gives a link what a lease says: address, MTU and routes. What is
-// there already, from an earlier try, is no error.
+// configure applies a lease to a link: address, MTU and routes. What exists already, from an
+// earlier attempt, is not an error.
 func (a *attempt) configure(ctx context.Context, link netlink.Link, l dhcp.Lease) (dhcp.Lease, error) {
-	given := a.net.MTU(true, a.name, a.mac.String()) // the link has it already
+	given := a.net.MTU(true, a.name, a.mac.String()) // prepare has set it
 	if mtu := link.Attrs().MTU; given == 0 && !l.V6() && l.MTU >= minLeasedMTU && l.MTU != mtu {
 		if err := netlink.LinkSetMTU(link, l.MTU); err != nil {
 			l.Ignored = append(l.Ignored, fmt.Sprintf("MTU %d: %v", l.MTU, err))
 		}
 	}
 	switch l.Method {
-	case dhcp.Auto6, dhcp.LinkLocal, dhcp.DHCP6Info: // the kernel's own
+	case dhcp.Auto6, dhcp.LinkLocal, dhcp.DHCP6Info: // the kernel has added the address
 		return l, addRoutes(a.net, link, l.Address, a.boot)
 	}
 	if err := a.addAddress(ctx, link, l.Address); err != nil {
@@ -38,7 +38,7 @@ func (a *attempt) configure(ctx context.Context, link netlink.Link, l dhcp.Lease
 		return l, err
 	}
 	if l.Method == dhcp.DHCP6 {
-		return l, nil // its routes are the router's, which the kernel has
+		return l, nil // its routes are the router's, which the kernel has added
 	}
 	// The default route's next hop may be reached by one of the others.
 	for _, last := range []bool{false, true} {
@@ -54,9 +54,9 @@ func (a *attempt) configure(ctx context.Context, link netlink.Link, l dhcp.Lease
 	return l, nil
 }
 
-// addAddress returns when the address can be used. Of IPv6 that is at once
-// where the kernel can let duplicate address detection go on beside it
-// (RFC 4429), and a second later where it cannot.
+// addAddress returns when the address can be used. An IPv6 address can be used immediately if the
+// kernel supports optimistic duplicate address detection (RFC 4429), and a second later if it does
+// not.
 func (a *attempt) addAddress(ctx context.Context, link netlink.Link, p netip.Prefix) error {
 	addr := &netlink.Addr{IPNet: rtwatch.IPNet(p)}
 	if a.Peer.IsValid() && p == a.Address {
@@ -88,9 +88,9 @@ func (a *attempt) addRoute(link netlink.Link, own netip.Prefix, r dhcp.Route) er
 	return netlink.RouteReplace(route)
 }
 
-// sawAddress tells when duplicate address detection finds another machine with
-// an address that is in use already.
-func (n *Network) sawAddress(u netlink.AddrUpdate) {
+// onAddress warns when duplicate address detection finds another machine with an address that is in
+// use already.
+func (n *Network) onAddress(u netlink.AddrUpdate) {
 	if !u.NewAddr || u.Flags&unix.IFA_F_DADFAILED == 0 {
 		return
 	}

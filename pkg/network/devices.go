@@ -15,41 +15,40 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// devices makes what the plan asks for of the machine's NICs, as they come:
-// names, MTUs and MACs, and VLANs, bonds and bridges on them. All of it is
-// done to a link before it is set up, by one task for each link at a time.
+// devices applies the plan's names, MTUs and MACs to links as they appear, and creates VLANs, bonds
+// and bridges on them. All of it is done to a link before it is set up, by one task at a time for
+// each link.
 type devices struct {
 	net   bootspec.Net
 	sys   string
-	namer *namer            // used with several held
+	namer *namer            // used with linksMu held
 	warn  func(text string) // called by tasks
 
-	// several is held while more than one link is at stake: names that two of
-	// them want, groups. It is not held while a probe is waited for. What does
-	// wait with it held waits for the kernel's rtnl_mutex, as all others would.
-	several sync.Mutex
+	// linksMu is held while more than one link is involved: for names that two of them compete for,
+	// and for groups. It is not held while a probe is waited for. What blocks with it held waits
+	// for the kernel's rtnl_mutex, as every other configuration would.
+	linksMu sync.Mutex
 
-	mu    sync.Mutex     // taken last, held for no system call
-	given map[int]string // names that links have been given, by index
-	named map[int]bool   // links that have had their turn to be renamed
-	done  map[int]bool   // and to get MAC and MTU
-	woken map[int]bool   // groups that have been set up
+	mu       sync.Mutex     // taken last, held for no system call
+	newNames map[int]string // names that links have been given, by index
+	renamed  map[int]bool   // links for which rename has been called
+	prepared map[int]bool   // links for which setMACAndMTU has been called
+	groupsUp map[int]bool   // groups that have been set up
 }
 
 func newDevices(cfg Config, warn func(text string)) *devices {
 	return &devices{
 		net: cfg.Net, sys: cfg.SysClassNet, warn: warn,
-		given: map[int]string{}, named: map[int]bool{}, done: map[int]bool{}, woken: map[int]bool{},
+		newNames: map[int]string{}, renamed: map[int]bool{}, prepared: map[int]bool{}, groupsUp: map[int]bool{},
 		namer: &namer{
-			net: &cfg.Net, named: slices.Concat(cfg.Net.Named(), cfg.Named), sys: cfg.SysClassNet,
-			files: cfg.LinkFiles, warn: warn, told: map[string]bool{},
+			net: &cfg.Net, plannedNames: slices.Concat(cfg.Net.Named(), cfg.Named), sys: cfg.SysClassNet,
+			files: cfg.LinkFiles, warn: warn, warned: map[string]bool{},
 		},
 	}
 }
 
-// once tells whether something is to be done to a link or group for the first
-// time.
-func (d *devices) once(done map[int]bool, index int) bool {
+// firstTime reports whether index is not yet in done, and adds it.
+func (d *devices) firstTime(done map[int]bool, index int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	before := done[index]
@@ -57,59 +56,57 @@ func (d *devices) once(done map[int]bool, index int) bool {
 	return !before
 }
 
-// forget drops what is known of a link that has gone.
+// forget drops the state of a link that has disappeared.
 func (d *devices) forget(index int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.given, index)
-	delete(d.named, index)
-	delete(d.done, index)
+	delete(d.newNames, index)
+	delete(d.renamed, index)
+	delete(d.prepared, index)
 }
 
-// concerns tells whether take has anything to do for a link. It never waits.
-func (d *devices) concerns(link netlink.Link) bool {
+// needsPreparing reports whether prepare has anything to do for a link. It never blocks.
+func (d *devices) needsPreparing(link netlink.Link) bool {
 	attrs := link.Attrs()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return attrs.EncapType == "ether" &&
-		(!d.done[attrs.Index] || attrs.MasterIndex != 0 || len(d.net.Groups) > 0 || len(d.net.VLANs) > 0)
+		(!d.prepared[attrs.Index] || attrs.MasterIndex != 0 || len(d.net.Groups) > 0 || len(d.net.VLANs) > 0)
 }
 
-// take is told of each message about a link that concerns it, before the link
-// is set up. It returns whether the link is ours: one of whose new name another
-// message tells, or a part of something else, that gets no address of its own.
-// It can take as long as the link's driver does, and does nothing more to the
-// link once ctx has ended.
-func (d *devices) take(ctx context.Context, link netlink.Link) (ours bool, err error) {
+// prepare is called for each message about a link for which needsPreparing returns true, before the
+// link is set up. It returns whether no line may use the link: because another message with its new
+// name follows, or because it is a part of something else and gets no address of its own. It can
+// block as long as the link's driver does, and does nothing more to the link once ctx has ended.
+func (d *devices) prepare(ctx context.Context, link netlink.Link) (ignore bool, err error) {
 	attrs := link.Attrs()
-	if d.once(d.named, attrs.Index) && d.rename(ctx, link) || ctx.Err() != nil || d.stale(attrs) {
+	if d.firstTime(d.renamed, attrs.Index) && d.rename(ctx, link) || ctx.Err() != nil || d.stale(attrs) {
 		return true, nil
 	}
-	if d.once(d.done, attrs.Index) {
-		if err := d.prepare(link); err != nil {
-			return true, gone(err)
+	if d.firstTime(d.prepared, attrs.Index) {
+		if err := d.setMACAndMTU(link); err != nil {
+			return true, ignoreENODEV(err)
 		}
 	}
 	if attrs.MasterIndex != 0 {
-		return d.member(link), gone(d.wake(attrs.MasterIndex))
+		return d.isMember(link), ignoreENODEV(d.setGroupUp(attrs.MasterIndex))
 	}
 	part, err := d.build(link)
 	// join sets a group up once it has a member.
-	unborn := attrs.RawFlags&unix.IFF_UP == 0 && d.group(attrs.Name)
-	return part || unborn, gone(err)
+	noMembers := attrs.RawFlags&unix.IFF_UP == 0 && d.isGroup(attrs.Name)
+	return part || noMembers, ignoreENODEV(err)
 }
 
-// gone passes over what comes of a link that has just disappeared: a message
-// tells of that too.
-func gone(err error) error {
+// ignoreENODEV ignores the error for a link that has just disappeared: RTM_DELLINK follows.
+func ignoreENODEV(err error) error {
 	if errors.Is(err, unix.ENODEV) {
 		return nil
 	}
 	return err
 }
 
-// names are those that the plan can have for a link. A VLAN has the MAC of what
-// it is on, so that only hardware is known by it.
+// names returns the names that the plan can use for a link. A VLAN has the MAC of its parent, so
+// that only hardware is identified by its MAC.
 func (d *devices) names(link netlink.Link) []string {
 	attrs := link.Attrs()
 	if !d.hardware(attrs.Name) {
@@ -117,31 +114,30 @@ func (d *devices) names(link netlink.Link) []string {
 	}
 	names := []string{attrs.Name, attrs.HardwareAddr.String()}
 	if len(attrs.PermHWAddr) > 0 {
-		names = append(names, attrs.PermHWAddr.String()) // it may have another one by now
+		names = append(names, attrs.PermHWAddr.String()) // its MAC may have been changed
 	}
 	return names
 }
 
 func (d *devices) hardware(name string) bool { return hardware(d.sys, name) }
 
-// rename gives a NIC its name, unless it has been set up already. A link that
-// has the name meanwhile steps aside, as with udev. A name that cannot be given
-// is no reason not to boot.
+// rename gives a NIC its name, unless it has been set up already. Another link that has the name is
+// renamed out of the way, as udev does. A name that cannot be given does not stop the boot.
 func (d *devices) rename(ctx context.Context, link netlink.Link) (renamed bool) {
 	attrs := link.Attrs()
 	if attrs.RawFlags&unix.IFF_UP != 0 {
 		return false
 	}
-	d.several.Lock()
-	current := d.current(attrs)
+	d.linksMu.Lock()
+	current := d.currentName(attrs)
 	isNIC, probe := d.hardware(current), openProbe(d.sys, current)
-	d.several.Unlock()
+	d.linksMu.Unlock()
 	if waitProbe(probe); !isNIC || ctx.Err() != nil {
 		return false
 	}
-	d.several.Lock()
-	defer d.several.Unlock()
-	current = d.current(attrs) // another link's turn may have moved it
+	d.linksMu.Lock()
+	defer d.linksMu.Unlock()
+	current = d.currentName(attrs) // another task may have renamed it
 	want := d.namer.name(&namedNIC{current, attrs.Name, attrs.HardwareAddr.String(), attrs.PermHWAddr.String()})
 	if want == current {
 		return current != attrs.Name
@@ -154,44 +150,44 @@ func (d *devices) rename(ctx context.Context, link netlink.Link) (renamed bool) 
 		}
 	}
 	if err != nil && !errors.Is(err, unix.ENODEV) {
-		d.warn(fmt.Sprintf("name of %s: it cannot be %s: %v", current, want, err))
+		d.warn(fmt.Sprintf("rename %s to %s: %v", current, want, err))
 	}
 	return err == nil
 }
 
-// current is what a link is called now: its message can be older than what has
-// been done to it for another link's sake. several is held.
-func (d *devices) current(attrs *netlink.LinkAttrs) string {
+// currentName returns a link's name now: its message can be older than a rename that another link
+// required. linksMu is held.
+func (d *devices) currentName(attrs *netlink.LinkAttrs) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return cmp.Or(d.given[attrs.Index], attrs.Name)
+	return cmp.Or(d.newNames[attrs.Index], attrs.Name)
 }
 
-// stale tells whether a message is older than the name that its link has been
-// given since: another one follows, and MAC and MTU go by the name.
+// stale reports whether a message is older than the link's last rename: another message follows,
+// and MAC and MTU depend on the name.
 func (d *devices) stale(attrs *netlink.LinkAttrs) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	given, ok := d.given[attrs.Index]
+	given, ok := d.newNames[attrs.Index]
 	if given == attrs.Name {
-		delete(d.given, attrs.Index)
+		delete(d.newNames, attrs.Index)
 	}
 	return ok && given != attrs.Name
 }
 
-// setName renames a link; several is held.
+// setName renames a link; linksMu is held.
 func (d *devices) setName(link netlink.Link, name string) error {
 	if err := netlink.LinkSetName(link, name); err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.given[link.Attrs().Index] = name
+	d.newNames[link.Attrs().Index] = name
 	return nil
 }
 
-// prepare gives a link its MAC and its MTU.
-func (d *devices) prepare(link netlink.Link) error {
+// setMACAndMTU gives a link its MAC and its MTU.
+func (d *devices) setMACAndMTU(link netlink.Link) error {
 	attrs := link.Attrs()
 	isNIC := d.hardware(attrs.Name)
 	names := d.names(link)
@@ -207,21 +203,21 @@ func (d *devices) prepare(link netlink.Link) error {
 	}
 	if mtu := d.net.MTU(isNIC, names...); mtu != 0 && mtu != attrs.MTU {
 		if err := netlink.LinkSetMTU(link, mtu); err != nil {
-			return fmt.Errorf("set MTU of %s to %d: %w: this NIC cannot have it", attrs.Name, mtu, err)
+			return fmt.Errorf("set MTU of %s to %d: %w: not supported by this NIC", attrs.Name, mtu, err)
 		}
 	}
 	return nil
 }
 
-// wake sets a group up whose members an earlier try has left in it, once.
-func (d *devices) wake(index int) error {
-	if !d.once(d.woken, index) {
+// setGroupUp sets a group up, once, whose members an earlier attempt has added.
+func (d *devices) setGroupUp(index int) error {
+	if !d.firstTime(d.groupsUp, index) {
 		return nil
 	}
-	d.several.Lock()
-	defer d.several.Unlock()
+	d.linksMu.Lock()
+	defer d.linksMu.Unlock()
 	group, err := netlink.LinkByIndex(index)
-	if err != nil || !d.group(group.Attrs().Name) || group.Attrs().RawFlags&unix.IFF_UP != 0 {
+	if err != nil || !d.isGroup(group.Attrs().Name) || group.Attrs().RawFlags&unix.IFF_UP != 0 {
 		return err
 	}
 	return netlink.LinkSetUp(group)

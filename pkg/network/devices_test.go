@@ -28,7 +28,7 @@ func netOf(t *testing.T, text string) bootspec.Net {
 	return p.Net
 }
 
-// alias makes a name look like hardware that only renaming brings about.
+// alias adds a name of hardware that a link gets later by renaming.
 func alias(t *testing.T, sys string, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -70,8 +70,7 @@ func peersUp(t *testing.T, names ...string) {
 	}
 }
 
-// Names are given before the links are set up, also where two NICs change
-// theirs with each other; so are MTU and MAC.
+// Names are given before the links are set up, also if two NICs swap theirs; so are MTU and MAC.
 func TestNamesMTUAndMAC(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -81,7 +80,7 @@ func TestNamesMTUAndMAC(t *testing.T) {
 		setMAC(t, "eth1", "52:54:00:aa:00:01")
 		peersUp(t, "eth0p", "eth1p")
 		alias(t, sys, "eth0", "eth1")
-		for _, name := range []string{"eth0", "eth1"} { // what the one that steps aside is called for a moment
+		for _, name := range []string{"eth0", "eth1"} { // the temporary names of those that are renamed out of the way
 			alias(t, sys, fmt.Sprintf("rename%d", mustLink(t, name).Index))
 		}
 		n := netOf(t, "ifname=eth1:52:54:00:aa:00:00 ifname=eth0:52:54:00:aa:00:01 ip=10.1.1.5::10.1.1.1:24::eth1:none:4000:52:54:00:bb:00:00")
@@ -90,7 +89,7 @@ func TestNamesMTUAndMAC(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		network.Stop() // the one that is not waited for has its name by then
+		network.Stop() // by then the other one has its name too
 		eth0, eth1 := mustLink(t, "eth0"), mustLink(t, "eth1")
 		if got := eth0.HardwareAddr.String(); got != "52:54:00:aa:00:01" || eth0.MTU != 1500 {
 			t.Errorf("eth0 has %s and MTU %d", got, eth0.MTU)
@@ -101,8 +100,7 @@ func TestNamesMTUAndMAC(t *testing.T) {
 	})
 }
 
-// A NIC is a bridge's port, the bridge gets the address, and a second try finds
-// all as it is.
+// A NIC becomes a bridge's port, the bridge gets the address, and a second attempt changes nothing.
 func TestBridge(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -157,8 +155,8 @@ func addresses(t *testing.T, name string) []string {
 	return out
 }
 
-// Routes on the link come before those through a gateway that only they reach,
-// and the default route by it.
+// Routes on the link come before those through a gateway that only they reach, and before the
+// default route through it.
 func TestRoutesAndPeer(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -208,7 +206,7 @@ func routes(t *testing.T, name string) []string {
 	return out
 }
 
-// Which NIC a route goes by where it does not say.
+// Which NIC a route that names none belongs on.
 func TestGoesBy(t *testing.T) {
 	n := netOf(t, "ip=10.1.1.5:::24::eth0:none ip=10.2.2.5:::24::eth1:none rd.route=10.8.0.0/16:10.2.2.1 rd.route=10.9.0.0/16:10.3.3.1"+
 		" rd.route=10.8.0.0/16::eth1 rd.route=10.8.0.0/16:10.2.2.1:52-54-00-77-00-01")
@@ -224,8 +222,8 @@ func TestGoesBy(t *testing.T) {
 	}
 }
 
-// Who waits for a VLAN is told which NIC it is that is not there.
-func TestPartsThatAreMissing(t *testing.T) {
+// A missing VLAN's error names the NIC that is missing.
+func TestMissingParent(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
 		veth(t, sys, "eth0")

@@ -11,7 +11,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Another machine answers for our IPv4 address. The boot does not wait for that, and goes on.
+// Another machine answers for this one's IPv4 address. The boot does not wait for that, and
+// continues.
 func TestDuplicateIPv4(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -42,8 +43,8 @@ func TestDuplicateIPv4(t *testing.T) {
 	})
 }
 
-// Two cards on one wire: the kernel answers by the other one, which is no other machine.
-func TestDuplicateIsNotOurs(t *testing.T) {
+// Two NICs on one wire: the kernel answers on the other one, which is not another machine.
+func TestDuplicateOnSameMachine(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
 		if err := netlink.LinkSetUp(veth(t, sys, "a0")); err != nil {
@@ -84,7 +85,7 @@ func TestARPOwner(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{"a probe": probe, "a piece": reply[:arpLen-1], "nothing": nil, "another network": append([]byte{0, 6}, reply[2:]...)} {
 		if mac, ok := arpOwner(b, addr); ok {
-			t.Errorf("%s says that %s has it", name, mac)
+			t.Errorf("%s: %s has it", name, mac)
 		}
 	}
 }

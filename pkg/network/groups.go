@@ -14,25 +14,25 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// member tells whether a link belongs to a bond or bridge of the plan.
-func (d *devices) member(link netlink.Link) bool {
+// isMember reports whether a link belongs to a bond or bridge of the plan.
+func (d *devices) isMember(link netlink.Link) bool {
 	return slices.ContainsFunc(d.net.Groups, func(v bootspec.Value[bootspec.Group]) bool {
 		return d.called(link, v.V.Members...)
 	})
 }
 
-// group tells whether a name is that of a bond or bridge of the plan.
-func (d *devices) group(name string) bool {
+// isGroup reports whether a name is that of a bond or bridge of the plan.
+func (d *devices) isGroup(name string) bool {
 	return slices.ContainsFunc(d.net.Groups, func(v bootspec.Value[bootspec.Group]) bool { return v.V.Name == name })
 }
 
-// called tells whether the plan means a link by one of these names.
+// called reports whether a link has one of these names in the plan.
 func (d *devices) called(link netlink.Link, names ...string) bool {
 	return slices.ContainsFunc(d.names(link), func(n string) bool { return slices.Contains(names, n) })
 }
 
-// build makes what is on a link, or of it. The message of what was made brings
-// us to what is on that.
+// build adds a link to its group, or creates the VLANs on it. The kernel's message about a new
+// device leads to the devices on that.
 func (d *devices) build(link netlink.Link) (part bool, err error) {
 	for _, v := range d.net.Groups {
 		if d.called(link, v.V.Members...) {
@@ -58,8 +58,7 @@ func (d *devices) build(link netlink.Link) (part bool, err error) {
 	return part && !d.addressed(link), nil
 }
 
-// addressed tells whether a link has a line of its own in ip=, beside the VLANs
-// that are on it.
+// addressed reports whether a link has a line of its own in ip=, besides the VLANs on it.
 func (d *devices) addressed(link netlink.Link) bool {
 	return slices.ContainsFunc(d.net.IP, func(v bootspec.Value[bootspec.IP]) bool { return d.called(link, v.V.Device, v.V.MAC) }) ||
 		d.called(link, d.net.Interface.V, d.net.MAC.V)
@@ -69,16 +68,16 @@ func addVLAN(parent netlink.Link, v bootspec.VLAN) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.ParentIndex = v.Name, parent.Attrs().Index
 	err := netlink.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: int(v.ID), VlanProtocol: netlink.VLAN_PROTOCOL_8021Q})
-	if errors.Is(err, unix.EEXIST) { // from an earlier try
+	if errors.Is(err, unix.EEXIST) { // from an earlier attempt
 		return nil
 	}
 	return err
 }
 
-// join makes the group of its first member, and takes a member in.
+// join creates a group when its first member appears, and adds a member.
 func (d *devices) join(link netlink.Link, g bootspec.Group) error {
-	d.several.Lock()
-	defer d.several.Unlock()
+	d.linksMu.Lock()
+	defer d.linksMu.Unlock()
 	group, err := netlink.LinkByName(g.Name)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
 		group, err = d.add(g)
@@ -86,7 +85,7 @@ func (d *devices) join(link netlink.Link, g bootspec.Group) error {
 	if err != nil {
 		return err
 	}
-	// The message can be older than what has been done since.
+	// The message can be older than the link's state.
 	link, err = netlink.LinkByIndex(link.Attrs().Index)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
 		return nil
@@ -107,11 +106,11 @@ func (d *devices) join(link netlink.Link, g bootspec.Group) error {
 			return fmt.Errorf("set link up %s: %w", g.Name, err)
 		}
 	}
-	return d.choose(g, link.Attrs().Name)
+	return d.setActive(g, link.Attrs().Name)
 }
 
-// enslave makes a link a part of a group. A bond takes only what is down and
-// sets it up itself (drivers/net/bonding/bond_main.c: bond_enslave).
+// enslave adds a link to a group. A bond accepts only a link that is down and sets it up itself
+// (drivers/net/bonding/bond_main.c: bond_enslave).
 func enslave(link, group netlink.Link, kind string) error {
 	if kind == "bond" && link.Attrs().RawFlags&unix.IFF_UP != 0 {
 		if err := netlink.LinkSetDown(link); err != nil {
@@ -124,7 +123,7 @@ func enslave(link, group netlink.Link, kind string) error {
 	return netlink.LinkSetUp(link)
 }
 
-// add makes a bond or a bridge.
+// add creates a bond or a bridge.
 func (d *devices) add(g bootspec.Group) (netlink.Link, error) {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = g.Name
@@ -138,15 +137,15 @@ func (d *devices) add(g bootspec.Group) (netlink.Link, error) {
 	return netlink.LinkByName(g.Name)
 }
 
-// configure sets a new bond's options, most of which cannot be set later, and
-// the MTU that its members get too.
+// configure sets a new bond's options, most of which cannot be set later, and the MTU that its
+// members get too.
 func (d *devices) configure(group netlink.Link, g bootspec.Group) error {
 	if g.Kind != "bond" {
 		return nil // a bridge's MTU is that of its ports
 	}
 	for _, o := range g.BondOptions() {
 		if o.Name == "active_slave" {
-			continue // choose does that
+			continue // set by setActive
 		}
 		if err := d.option(g.Name, o); err != nil {
 			return err
@@ -160,24 +159,24 @@ func (d *devices) configure(group netlink.Link, g bootspec.Group) error {
 	return nil
 }
 
-// choose makes a member the active one if the options say so.
-func (d *devices) choose(g bootspec.Group, name string) error {
+// setActive makes a member the active one if the options require it.
+func (d *devices) setActive(g bootspec.Group, name string) error {
 	for _, o := range g.BondOptions() {
 		if o.Name == "active_slave" && o.Value == name {
 			if err := d.option(g.Name, o); err != nil {
-				d.warn(err.Error()) // it has no link yet
+				d.warn(err.Error()) // it has no carrier yet
 			}
 		}
 	}
 	return nil
 }
 
-// option sets an option of a bond through sysfs, whose words are those of the
-// parameter (Documentation/networking/bonding.rst).
+// option sets an option of a bond through sysfs, whose values are those of the parameter
+// (Documentation/networking/bonding.rst).
 func (d *devices) option(bond string, o bootspec.BondOption) error {
 	path := filepath.Join(d.sys, bond, "bonding", o.Name)
 	if o.Name == "mode" && strings.HasPrefix(readAttr(filepath.Dir(path), "mode"), o.Value+" ") {
-		return nil // a bond with members from an earlier try keeps its mode
+		return nil // a bond with members from an earlier attempt keeps its mode
 	}
 	if err := os.WriteFile(path, []byte(o.Value), 0); err != nil {
 		var p *os.PathError

@@ -15,14 +15,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp6"
 )
 
-// Limits of what an address can do without.
+// How long to wait for what an address can be used without.
 const (
 	routerPatience = 3 * time.Second // for a router beside a DHCPv6 server
 	informPatience = 3 * time.Second // for DNS servers beside an address
 )
 
-// ipv6 gets an address of IPv6. The kernel makes its own by what routers
-// advertise; it is asked for, waited for and read.
+// ipv6 gets an IPv6 address. The kernel generates its own from router advertisements; such an
+// address is waited for and read.
 func (a *attempt) ipv6(ctx context.Context, m bootspec.Method) (dhcp.Lease, error) {
 	if !a.sysctl("disable_ipv6", "0") {
 		return dhcp.Lease{}, fmt.Errorf("%s: the kernel has no IPv6: is ipv6.disable=1 on the command line?", a.name)
@@ -45,9 +45,9 @@ func (a *attempt) ipv6(ctx context.Context, m bootspec.Method) (dhcp.Lease, erro
 	return l, err
 }
 
-// dhcp6 asks a DHCPv6 server for an address, and meanwhile the routers for the
-// way from it: only they tell (RFC 8415 section 4.2). The goroutine that asks the routers
-// ends with rctx, at the latest when dhcp6 returns; nothing waits for it.
+// dhcp6 requests an address from a DHCPv6 server, and meanwhile solicits the routers: only they
+// supply routes (RFC 8415 section 4.2). The goroutine that solicits the routers ends with rctx, at
+// the latest when dhcp6 returns; nothing waits for it.
 func (a *attempt) dhcp6(ctx context.Context) (dhcp.Lease, error) {
 	type answer struct {
 		router dhcp6.Router
@@ -92,9 +92,9 @@ func (a *attempt) config6() dhcp6.Config {
 	return dhcp6.Config{Interface: a.name, MAC: a.mac, WantRootPath: a.root, Report: a.report, SinceBoot: a.sinceBoot}
 }
 
-// advertised goes by what a router says: the address is the kernel's, made of
-// the advertised network, or a DHCPv6 server's where the router says that there
-// is one and either will do, or there is nothing else.
+// advertised gets an address as a router's advertisement specifies: the kernel's, generated from
+// the advertised prefix, or a DHCPv6 server's if the router announces one and either method is
+// accepted, or no prefix is usable.
 func (a *attempt) advertised(ctx context.Context, either bool) (dhcp.Lease, error) {
 	for n := 0; ; n++ {
 		a.report(a.name + ": waiting for a router's advertisement")
@@ -120,8 +120,8 @@ func (a *attempt) advertised(ctx context.Context, either bool) (dhcp.Lease, erro
 	}
 }
 
-// autoconf waits for the address that the kernel makes (RFC 4862 section 5.5),
-// and asks for what goes with it where the router says that a server has that.
+// autoconf waits for the address that the kernel generates (RFC 4862 section 5.5), and requests
+// other configuration if the router announces a server for it.
 func (a *attempt) autoconf(ctx context.Context, r dhcp6.Router, network netip.Prefix) (dhcp.Lease, error) {
 	addr, err := dhcp6.WaitAddress(ctx, a.name, dhcp6.Within(network))
 	if err != nil {
@@ -150,8 +150,7 @@ func (a *attempt) autoconf(ctx context.Context, r dhcp6.Router, network netip.Pr
 	return l, nil
 }
 
-// addRouter adds to a lease what only the router says. The kernel has its
-// routes already.
+// addRouter adds to a lease what only the router supplies. The kernel has its routes already.
 func addRouter(l *dhcp.Lease, r dhcp6.Router) {
 	for _, p := range r.Prefixes {
 		if p.OnLink && p.Valid > 0 {

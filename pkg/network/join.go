@@ -9,32 +9,32 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// joint is a link that joins a line which is up already.
-type joint struct {
+// joinedLink is a further link of a line whose primary link is up.
+type joinedLink struct {
 	link  *link
-	order int         // which one it was, for the metric of its routes
-	lease *dhcp.Lease // nil: it is being given the address, and Stop takes it back
+	order int         // its number, for the metric of its routes
+	lease *dhcp.Lease // nil: it is being configured, and Stop removes the address
 }
 
-// join gives one more link of a line its address.
+// join configures a further link for a line.
 func (n *Network) join(ctx context.Context, ln *line, l *link, lease dhcp.Lease) {
 	if ln.joined[l.index] != nil {
 		return
 	}
-	n.orders++
-	j := &joint{link: l, order: n.orders}
+	n.joinCount++
+	j := &joinedLink{link: l, order: n.joinCount}
 	ln.joined[l.index] = j
-	n.configure(ctx, ln, l, lease, func(lease dhcp.Lease, err error) { n.didJoin(ctx, ln, j, lease, err) })
+	n.configure(ctx, ln, l, lease, func(lease dhcp.Lease, err error) { n.onJoined(ctx, ln, j, lease, err) })
 }
 
-// didJoin ends the work on a link that joins.
-func (n *Network) didJoin(ctx context.Context, ln *line, j *joint, lease dhcp.Lease, err error) {
+// onJoined handles the end of a further link's configuration.
+func (n *Network) onJoined(ctx context.Context, ln *line, j *joinedLink, lease dhcp.Lease, err error) {
 	switch {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
 		delete(ln.joined, j.link.index)
-		n.failed(ctx, ln, j.link, err)
+		n.onFailure(ctx, ln, j.link, err)
 		return
 	}
 	if n.cfg.Up != nil {
@@ -44,17 +44,17 @@ func (n *Network) didJoin(ctx context.Context, ln *line, j *joint, lease dhcp.Le
 		j.lease = &lease
 		n.joined = append(n.joined, &lease)
 	})
-	n.lookForOthers(j.link, lease.Address.Addr())
+	n.detectDuplicate(j.link, lease.Address.Addr())
 }
 
-// unjoin takes it in that a link has lost its address. Where that was the line's
-// first one, another takes its place.
-func (n *Network) unjoin(ln *line, l *link) {
+// removeJoined removes a link from a line's further links. If the line has lost its primary link,
+// another one takes its place.
+func (n *Network) removeJoined(ln *line, l *link) {
 	if j := ln.joined[l.index]; j != nil {
 		delete(ln.joined, l.index)
-		n.publish(func() { n.drop(j) })
+		n.publish(func() { n.dropLease(j) })
 	}
-	if ln.winner != nil {
+	if ln.primary != nil {
 		return
 	}
 	for index, j := range ln.joined {
@@ -62,17 +62,17 @@ func (n *Network) unjoin(ln *line, l *link) {
 			continue
 		}
 		delete(ln.joined, index)
-		ln.winner, ln.up = j.link, true
+		ln.primary, ln.up = j.link, true
 		n.publish(func() {
-			n.drop(j)
+			n.dropLease(j)
 			n.leases[ln.index] = j.lease
 		})
 		return
 	}
 }
 
-// drop takes a lease out of the list of those that joined; mu is held.
-func (n *Network) drop(j *joint) {
+// dropLease removes a lease from those of further links; mu is held.
+func (n *Network) dropLease(j *joinedLink) {
 	n.joined = slices.DeleteFunc(n.joined, func(l *dhcp.Lease) bool { return l == j.lease })
 }
 
@@ -85,34 +85,34 @@ const (
 	rootPathLimit    = 45 * time.Second
 )
 
-// firstIsUp begins the times for which the first address waits for others.
-func (n *Network) firstIsUp() {
-	if n.patient {
+// startOthersTimers starts the timers that limit how long the first lease waits for others.
+func (n *Network) startOthersTimers() {
+	if n.othersTimed {
 		return
 	}
-	n.patient = true
-	n.after(cmp.Or(n.cfg.OthersLimit, othersLimit), func() { n.publish(func() { n.late = true }) })
+	n.othersTimed = true
+	n.after(cmp.Or(n.cfg.OthersLimit, othersLimit), func() { n.publish(func() { n.othersExpired = true }) })
 	if n.cfg.WantRootPath {
-		n.after(rootPathPatience, func() { n.publish(func() { n.dark = true }) })
-		n.after(rootPathLimit, func() { n.publish(func() { n.pathless = true }) })
+		n.after(rootPathPatience, func() { n.publish(func() { n.rootPathOptionalExpired = true }) })
+		n.after(rootPathLimit, func() { n.publish(func() { n.rootPathRequiredExpired = true }) })
 	}
 }
 
-// rest tells whether a line that is for all links has some that have got no
-// address: possible, if any, and pending, if one of them has carrier.
-func (n *Network) rest() (possible, pending bool) {
+// remainingLinks reports whether a line for every NIC has links without an address, and whether one
+// of them has carrier.
+func (n *Network) remainingLinks() (remaining, withCarrier bool) {
 	if len(n.links) < 2 {
 		return false, false
 	}
 	for _, ln := range n.lines {
-		if !ln.all() {
+		if !ln.everyNIC() {
 			continue
 		}
-		for _, l := range n.wanted(ln) {
-			if j := ln.joined[l.index]; ln.winner != l && (j == nil || j.lease == nil) {
-				possible, pending = true, pending || l.carrier
+		for _, l := range n.matching(ln) {
+			if j := ln.joined[l.index]; ln.primary != l && (j == nil || j.lease == nil) {
+				remaining, withCarrier = true, withCarrier || l.carrier
 			}
 		}
 	}
-	return possible, pending
+	return remaining, withCarrier
 }

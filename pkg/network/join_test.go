@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// until waits for something that happens at once on a machine with nothing else to do.
+// until waits for what happens immediately on an idle machine.
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
@@ -33,19 +33,19 @@ func interfaces(leases []dhcp.Lease) []string {
 	return out
 }
 
-// gateway is the next hop to an address of the world, by the kernel's routes.
+// gateway returns the next hop of the kernel's default route.
 func gateway(t *testing.T) string {
 	t.Helper()
 	routes, err := netlink.RouteGet([]byte{192, 0, 2, 1})
 	if err != nil || len(routes) != 1 {
-		t.Fatalf("the way out: %v, %v", routes, err)
+		t.Fatalf("default route: %v, %v", routes, err)
 	}
 	return routes[0].Gw.String()
 }
 
-// Every NIC that gets an answer is up until the hand-over; the boot goes on with
-// the first. Then only that of root's session is, and its default route counts.
-func TestEveryNICThatAnswers(t *testing.T) {
+// Every NIC that receives a lease is up until the hand-over; the boot continues with the first.
+// After it only the NIC of root's session is up, and has the default route.
+func TestEveryNIC(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
 		dnsmasq(t, wire(t, sys, "a0", "10.8.0.1/24"), "--dhcp-range=10.8.0.50,10.8.0.50,255.255.255.0,2m")
@@ -53,24 +53,24 @@ func TestEveryNICThatAnswers(t *testing.T) {
 		if err != nil || !slices.Equal(interfaces(leases), []string{"a0"}) {
 			t.Fatalf("leases %v, %v", leases, err)
 		}
-		for _, name := range []string{"b0", "c0"} { // before the kernel tells of them
+		for _, name := range []string{"b0", "c0"} { // before the kernel's messages about them
 			makeHardware(t, sys, name)
 		}
 		dnsmasq(t, wire(t, sys, "b0", "10.9.0.1/24"), "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,2m")
 		wire(t, sys, "c0", "10.6.0.1/24") // no server
 		until(t, "the second lease", func() bool { return len(n.Leases()) == 2 })
 		if got := gateway(t); got != "10.8.0.1" {
-			t.Errorf("the way out is by %s while both are up", got)
+			t.Errorf("default route by %s while both are up", got)
 		}
-		if got := n.Beside(netip.MustParseAddr("192.0.2.1")); !slices.Equal(got, []string{"b0"}) {
-			t.Errorf("another way out: %v", got)
+		if got := n.OtherNICs(netip.MustParseAddr("192.0.2.1")); !slices.Equal(got, []string{"b0"}) {
+			t.Errorf("OtherNICs for IPv4: %v", got)
 		}
-		if got := n.Beside(netip.MustParseAddr("fd09::1")); got != nil {
-			t.Errorf("a way to IPv6: %v", got)
+		if got := n.OtherNICs(netip.MustParseAddr("fd09::1")); got != nil {
+			t.Errorf("OtherNICs for IPv6: %v", got)
 		}
 		n.HandOver([]string{"b0"})
 		if left := n.Leases(); !slices.Equal(interfaces(left), []string{"b0"}) || gateway(t) != "10.9.0.1" {
-			t.Errorf("left %v, the way out is by %s", left, gateway(t))
+			t.Errorf("left %v, default route by %s", left, gateway(t))
 		}
 		routes, err := netlink.RouteList(linkOf(t, "b0"), netlink.FAMILY_V4)
 		for _, r := range routes {
@@ -88,8 +88,8 @@ func TestEveryNICThatAnswers(t *testing.T) {
 	})
 }
 
-// afterFirst starts a network with two NICs. It returns when a0 has a lease, which
-// is not enough, and b0 has a link to the namespace, but no server yet.
+// afterFirst starts a network with two NICs. It returns when a0 has a lease, which is not enough,
+// and b0 has a carrier, but no server yet.
 func afterFirst(t *testing.T, cfg Config) (*Network, *lab.Namespace) {
 	t.Helper()
 	cfg.Net, cfg.SysClassNet, cfg.OthersLimit = lines(t, "dhcp"), t.TempDir(), time.Hour
@@ -105,17 +105,17 @@ func afterFirst(t *testing.T, cfg Config) (*Network, *lab.Namespace) {
 	until(t, "the first lease, and a link on b0", func() bool {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		return len(n.present()) == 1 && n.pending
+		return len(n.present()) == 1 && n.remainingUp
 	})
 	over, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
 	defer cancel()
 	if leases, err := n.Wait(over); err == nil {
-		t.Errorf("the boot goes on by %v", leases)
+		t.Errorf("the boot continues with %v", leases)
 	}
 	return n, second
 }
 
-// A lease that leads to no target waits for the next one.
+// With a lease that leads to no target Wait continues to wait.
 func TestUsableLease(t *testing.T) {
 	inNamespace(t, func() {
 		n, second := afterFirst(t, Config{Targets: [][]netip.Addr{{netip.MustParseAddr("10.9.0.1")}}})
@@ -128,9 +128,8 @@ func TestUsableLease(t *testing.T) {
 	})
 }
 
-// Where DHCP is to name the target, an answer that does not waits for another
-// NIC's.
-func TestRootPathIsWaitedFor(t *testing.T) {
+// If DHCP is to supply the target, Wait waits for another NIC's answer with a root path.
+func TestWaitsForRootPath(t *testing.T) {
 	inNamespace(t, func() {
 		n, second := afterFirst(t, Config{WantRootPath: true, NeedRootPath: true})
 		dnsmasq(t, second, "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,2m",
@@ -144,8 +143,8 @@ func TestRootPathIsWaitedFor(t *testing.T) {
 	})
 }
 
-// Where the first NIC goes, the second one's lease is the line's.
-func TestFirstNICGoes(t *testing.T) {
+// If the first NIC disappears, the second one's lease becomes the line's.
+func TestFirstNICRemoved(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
 		dnsmasq(t, wire(t, sys, "a0", "10.8.0.1/24"), "--dhcp-range=10.8.0.50,10.8.0.50,255.255.255.0,2m")
@@ -168,8 +167,8 @@ func TestFirstNICGoes(t *testing.T) {
 	})
 }
 
-// A target that the kernel's choice does not reach gets a route by the NIC that
-// does, which the lease has too.
+// A target that is not reached over the kernel's choice gets a route by the NIC that reaches it,
+// which the lease has too.
 func TestPin(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -185,12 +184,12 @@ func TestPin(t *testing.T) {
 		}
 		for addr, want := range map[string]string{"10.2.0.7": "10.2.0.7/32", "192.0.2.1": "192.0.2.1/32 via 10.2.0.9"} {
 			to := netip.MustParseAddr(addr)
-			other := n.Beside(to)
-			if len(other) != 1 || n.Toward(to) == other[0] {
-				t.Fatalf("%s: by %s, and %v", addr, n.Toward(to), other)
+			other := n.OtherNICs(to)
+			if len(other) != 1 || n.NICTo(to) == other[0] {
+				t.Fatalf("%s: by %s, and %v", addr, n.NICTo(to), other)
 			}
-			if err := n.Pin(to, "b0"); err != nil || n.Toward(to) != "b0" {
-				t.Errorf("%s: by %s, %v", addr, n.Toward(to), err)
+			if err := n.Pin(to, "b0"); err != nil || n.NICTo(to) != "b0" {
+				t.Errorf("%s: by %s, %v", addr, n.NICTo(to), err)
 			}
 			routes := n.Leases()[1].Routes
 			if got := routes[len(routes)-1].String(); got != want {
@@ -198,15 +197,15 @@ func TestPin(t *testing.T) {
 			}
 		}
 		if err := n.Pin(netip.MustParseAddr("fd09::1"), "b0"); err == nil {
-			t.Error("a route that leads nowhere is no error")
+			t.Error("a route that leads nowhere: no error")
 		}
-		if got := n.Owner(netip.MustParseAddr("10.2.0.3")); got != "b0" {
-			t.Errorf("10.2.0.3 is %s's", got)
+		if got := n.NICOf(netip.MustParseAddr("10.2.0.3")); got != "b0" {
+			t.Errorf("10.2.0.3 is on %s", got)
 		}
 	})
 }
 
-// What Wait waits for, once a line is up.
+// What Wait waits for once a line is up.
 func TestEnough(t *testing.T) {
 	lease := func(name, addr, root string, routes ...dhcp.Route) *dhcp.Lease {
 		return &dhcp.Lease{Interface: name, Address: netip.MustParsePrefix(addr), RootPath: root, Routes: routes}
@@ -226,22 +225,22 @@ func TestEnough(t *testing.T) {
 		"nothing is up":                {&Network{leases: []*dhcp.Lease{nil}}, false},
 		"one line":                     {&Network{leases: []*dhcp.Lease{a}}, true},
 		"one of two lines":             {&Network{leases: []*dhcp.Lease{a, nil}}, false},
-		"one of two lines, late":       {&Network{leases: []*dhcp.Lease{a, nil}, late: true}, true},
+		"one of two lines, late":       {&Network{leases: []*dhcp.Lease{a, nil}, othersExpired: true}, true},
 		"the target's of two lines":    {&Network{leases: []*dhcp.Lease{nil, b}, cfg: Config{Complete: true, Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, true},
 		"a server may say more":        {&Network{leases: []*dhcp.Lease{nil, b}, cfg: Config{Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, false},
 		"one of two targets":           {&Network{leases: []*dhcp.Lease{nil, b}, cfg: Config{Complete: true, Targets: [][]netip.Addr{addrs("10.9.0.1"), addrs("10.8.0.1")}}}, false},
-		"another network":              {&Network{leases: []*dhcp.Lease{a}, pending: true, cfg: Config{Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, false},
-		"another network, late":        {&Network{leases: []*dhcp.Lease{a}, pending: true, late: true, cfg: Config{Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, true},
-		"a router":                     {&Network{leases: []*dhcp.Lease{lease("a0", "10.8.0.2/24", "", out)}, pending: true, cfg: Config{Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, true},
-		"names":                        {&Network{leases: []*dhcp.Lease{a}, pending: true, cfg: Config{Targets: [][]netip.Addr{nil}}}, true},
+		"another network":              {&Network{leases: []*dhcp.Lease{a}, remainingUp: true, cfg: Config{Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, false},
+		"another network, late":        {&Network{leases: []*dhcp.Lease{a}, remainingUp: true, othersExpired: true, cfg: Config{Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, true},
+		"a router":                     {&Network{leases: []*dhcp.Lease{lease("a0", "10.8.0.2/24", "", out)}, remainingUp: true, cfg: Config{Targets: [][]netip.Addr{addrs("10.9.0.1")}}}, true},
+		"names":                        {&Network{leases: []*dhcp.Lease{a}, remainingUp: true, cfg: Config{Targets: [][]netip.Addr{nil}}}, true},
 		"no root path, one NIC":        {&Network{leases: []*dhcp.Lease{a}, cfg: Config{WantRootPath: true}}, true},
-		"no root path, more NICs":      {&Network{leases: []*dhcp.Lease{a}, possible: true, cfg: Config{WantRootPath: true}}, false},
-		"no root path, no link":        {&Network{leases: []*dhcp.Lease{a}, possible: true, dark: true, cfg: Config{WantRootPath: true}}, true},
-		"no root path, a link":         {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, dark: true, cfg: Config{WantRootPath: true, NeedRootPath: true}}, false},
-		"no root path, at last":        {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, dark: true, pathless: true, cfg: Config{WantRootPath: true, NeedRootPath: true}}, true},
-		"a default target":             {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, cfg: Config{WantRootPath: true}}, false},
-		"a default target, late":       {&Network{leases: []*dhcp.Lease{a}, possible: true, pending: true, dark: true, cfg: Config{WantRootPath: true}}, true},
-		"the second has the root path": {&Network{leases: []*dhcp.Lease{a}, joined: []*dhcp.Lease{lease("b0", "10.9.0.2/24", "iscsi:")}, possible: true, cfg: Config{WantRootPath: true}}, true},
+		"no root path, more NICs":      {&Network{leases: []*dhcp.Lease{a}, remaining: true, cfg: Config{WantRootPath: true}}, false},
+		"no root path, no link":        {&Network{leases: []*dhcp.Lease{a}, remaining: true, rootPathOptionalExpired: true, cfg: Config{WantRootPath: true}}, true},
+		"no root path, a link":         {&Network{leases: []*dhcp.Lease{a}, remaining: true, remainingUp: true, rootPathOptionalExpired: true, cfg: Config{WantRootPath: true, NeedRootPath: true}}, false},
+		"no root path, at last":        {&Network{leases: []*dhcp.Lease{a}, remaining: true, remainingUp: true, rootPathOptionalExpired: true, rootPathRequiredExpired: true, cfg: Config{WantRootPath: true, NeedRootPath: true}}, true},
+		"a default target":             {&Network{leases: []*dhcp.Lease{a}, remaining: true, remainingUp: true, cfg: Config{WantRootPath: true}}, false},
+		"a default target, late":       {&Network{leases: []*dhcp.Lease{a}, remaining: true, remainingUp: true, rootPathOptionalExpired: true, cfg: Config{WantRootPath: true}}, true},
+		"the second has the root path": {&Network{leases: []*dhcp.Lease{a}, joined: []*dhcp.Lease{lease("b0", "10.9.0.2/24", "iscsi:")}, remaining: true, cfg: Config{WantRootPath: true}}, true},
 	} {
 		if leases, got := tt.n.enough(); got != tt.want {
 			t.Errorf("%s: %v with %v", name, got, leases)

@@ -26,8 +26,8 @@ func dnsmasq(t *testing.T, ns *lab.Namespace, args ...string) {
 	})
 }
 
-// The boot goes on with the first NIC that gets an answer, and those that get none
-// are left as they were.
+// The boot continues with the first NIC that receives a lease, and those that receive none are left
+// as they were found.
 func TestFirstAnswer(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -63,8 +63,8 @@ func TestFirstAnswer(t *testing.T) {
 	})
 }
 
-// Methods of a line have their turns.
-func TestMethodsInTurn(t *testing.T) {
+// The methods of a line are tried in their order.
+func TestMethodOrder(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
 		ns := wire(t, sys, "a0", "fd09::1/64")
@@ -85,7 +85,7 @@ func TestMethodsInTurn(t *testing.T) {
 	})
 }
 
-// Another machine has the address: that is told, and the boot does not go by it.
+// Another machine has the address: a warning is reported, and the address is not used.
 func TestDuplicateAddress(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -108,8 +108,8 @@ func TestDuplicateAddress(t *testing.T) {
 	})
 }
 
-// No answer comes: what is waited for is told.
-func TestSilence(t *testing.T) {
+// Without an answer the error describes what was waited for.
+func TestNoAnswer(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
 		wire(t, sys, "a0", "10.8.0.1/24")

@@ -12,49 +12,48 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// link is one that a line wants, or did.
+// link is a link that matches a line, or did.
 type link struct {
 	netlink.Link
-	name    string
-	index   int
-	mac     net.HardwareAddr
-	raised  bool // we have set it up, and take it down again if nothing comes of it
-	given   bool // a line has begun to give it an address, which flush takes away
-	up      bool // administratively
-	carrier bool
-	steady  bool        // the carrier has lasted
-	timer   *time.Timer // until it has
-	trouble string      // why it cannot be set up
+	name        string
+	index       int
+	mac         net.HardwareAddr
+	broughtUp   bool // set up by this program, which sets it down again if it gets no address
+	addressed   bool // a line has begun to give it an address
+	up          bool // administratively
+	carrier     bool
+	settled     bool        // the carrier has been up for carrierSettle
+	settleTimer *time.Timer // runs until settled
+	upError     string      // the error of setting it up
 }
 
-// settle is for how long a new carrier must last. Drivers register a device
-// with its carrier on and take it off right afterwards, before they have asked
-// the hardware (drivers/net/virtio_net.c: virtnet_probe), and the events of
-// that moment look like a link.
-const settle = 30 * time.Millisecond
+// carrierSettle is how long a new carrier must be up. Drivers register a device with its carrier on
+// and take it off right afterwards, before they have queried the hardware
+// (drivers/net/virtio_net.c: virtnet_probe), and the events of that moment look like a carrier.
+const carrierSettle = 30 * time.Millisecond
 
-// update takes a message about the link in.
+// update applies a message about the link.
 func (l *link) update(u netlink.LinkUpdate) {
 	attrs := u.Attrs()
 	l.Link, l.name, l.mac = u.Link, attrs.Name, attrs.HardwareAddr
 	l.up = attrs.RawFlags&unix.IFF_UP != 0
 	l.carrier = l.up && attrs.RawFlags&unix.IFF_LOWER_UP != 0
 	if !l.carrier {
-		l.unsettle()
+		l.resetCarrier()
 	}
 }
 
-func (l *link) unsettle() {
-	l.steady = false
-	if l.timer != nil {
-		l.timer.Stop()
-		l.timer = nil
+func (l *link) resetCarrier() {
+	l.settled = false
+	if l.settleTimer != nil {
+		l.settleTimer.Stop()
+		l.settleTimer = nil
 	}
 }
 
-// raise sets a link up as soon as it can be, if that is still wanted then. One
-// that went meanwhile is no error: its message follows.
-func raise(ctx context.Context, sys string, link netlink.Link) error {
+// setUpAfterProbe sets a link up once its driver's probe has ended, unless ctx has ended. A link
+// that has disappeared is not an error: RTM_DELLINK follows.
+func setUpAfterProbe(ctx context.Context, sys string, link netlink.Link) error {
 	if waitProbe(openProbe(sys, link.Attrs().Name)); ctx.Err() != nil {
 		return nil
 	}
@@ -64,13 +63,13 @@ func raise(ctx context.Context, sys string, link netlink.Link) error {
 	return nil
 }
 
-// lower sets a link down, which takes its IPv6 addresses and its routes away.
-func lower(link netlink.Link) {
+// setDown sets a link down, which removes its IPv6 addresses and its routes.
+func setDown(link netlink.Link) {
 	_ = netlink.LinkSetDown(link) // at worst it stays up without an address
 }
 
-// flush takes a link's addresses away.
-func flush(link netlink.Link) {
+// deleteAddresses removes a link's addresses other than the link-local ones.
+func deleteAddresses(link netlink.Link) {
 	addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
 	if err != nil {
 		return
@@ -82,15 +81,15 @@ func flush(link netlink.Link) {
 	}
 }
 
-// hardware tells a piece of hardware from a software device, such as a VLAN,
-// which has the MAC of what it is on: software devices have no device in sysfs.
+// hardware reports whether an interface is hardware. A software device, such as a VLAN, can have
+// the MAC of its parent, but has no device in sysfs.
 func hardware(sys, name string) bool {
 	_, err := os.Stat(filepath.Join(sys, name, "device"))
 	return err == nil
 }
 
-// pciAddress returns the address of an interface's PCI device, as 0000:00:03.0;
-// empty if there is none. A virtio interface is a device on such a one.
+// pciAddress returns the address of an interface's PCI device, as 0000:00:03.0; empty if there is
+// none. A virtio interface is a child of such a device.
 func pciAddress(sys, name string) string {
 	path, err := filepath.EvalSymlinks(filepath.Join(sys, name, "device"))
 	if err != nil {

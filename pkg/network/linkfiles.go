@@ -10,29 +10,29 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
 )
 
-// byFile returns the name that udev would give a NIC: the first file that is for
-// it counts, its policies in their order, and then its Name=
-// (src/udev/net/link-config.c: link_generate_new_name).
-func (n *namer) byFile(nic *namedNIC, p *places) string {
-	f, maybe := linkfile.Of(n.files, n.facts(nic))
+// nameFromFiles returns the name that udev would give a NIC: the first file that matches it
+// applies, its policies in their order, and then its Name= (src/udev/net/link-config.c:
+// link_generate_new_name).
+func (n *namer) nameFromFiles(nic *namedNIC, p *udevNames) string {
+	f, maybe := linkfile.Of(n.files, n.properties(nic))
 	for _, m := range maybe {
-		n.tell(m.Path, "[Match] "+m.Conditions()+" cannot be judged before the real system: the file is ignored")
+		n.warnOnce(m.Path, "[Match] "+m.Conditions()+" cannot be evaluated in the initramfs: the file is ignored")
 	}
 	if f == nil {
 		return nic.current
 	}
 	if what := strings.Join(f.Wrong, ", "); what != "" {
-		n.tell(f.Path, "not supported and ignored: "+what)
+		n.warnOnce(f.Path, "not supported and ignored: "+what)
 	}
 	if what := strings.Join(f.Undone, ", "); what != "" {
-		n.tell(f.Path, what+" does nothing here: only the name is taken, the rest is for udev of the real system")
+		n.warnOnce(f.Path, what+" is ignored in the initramfs: only the name is used, the rest is left to udev of the real system")
 	}
 	policies := f.Policies
 	if n.net.KeepNames.V {
 		policies = nil
 	}
 	how := n.attr(nic.current, "name_assign_type")
-	if nic.current != nic.original { // it has the name to step aside
+	if nic.current != nic.original { // it was renamed out of the way
 		how = ""
 	}
 	for _, policy := range policies {
@@ -53,16 +53,16 @@ func (n *namer) byFile(nic *namedNIC, p *places) string {
 	return nic.current
 }
 
-// tell warns of a file once.
-func (n *namer) tell(file, text string) {
-	if text = file + ": " + text; !n.told[text] {
-		n.told[text] = true
+// warnOnce warns of a file, once for each text.
+func (n *namer) warnOnce(file, text string) {
+	if text = file + ": " + text; !n.warned[text] {
+		n.warned[text] = true
 		n.warn(text)
 	}
 }
 
-// facts are what the files ask of a NIC.
-func (n *namer) facts(nic *namedNIC) linkfile.NIC {
+// properties returns the properties of a NIC that the files match.
+func (n *namer) properties(nic *namedNIC) linkfile.NIC {
 	f := linkfile.NIC{
 		linkfile.MAC: nic.mac, linkfile.PermanentMAC: nic.permanent, linkfile.OriginalName: nic.original,
 		linkfile.Type: "ether",
@@ -80,8 +80,8 @@ func (n *namer) facts(nic *namedNIC) linkfile.NIC {
 	return f
 }
 
-// driver is the name that ethtool has of it, which for a few cards is not that
-// of the driver in sysfs: mlx4_en on mlx4_core.
+// driver returns the driver's name as ethtool reports it, which for a few NICs differs from the
+// driver in sysfs: mlx4_en on mlx4_core.
 func (n *namer) driver(name string) string {
 	if fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
 		defer unix.Close(fd)
@@ -96,10 +96,9 @@ func (n *namer) driver(name string) string {
 	return filepath.Base(dir)
 }
 
-// idPath is udev's ID_PATH of a NIC's device: pci-0000:00:14.0-usb-0:1.4:1.0. It
-// goes up the tree, and takes of each bus in a row the nearest
-// (src/udev/udev-builtin-path_id.c). Empty where no part is the place of a
-// machine's bus.
+// idPath returns udev's ID_PATH of a NIC's device: pci-0000:00:14.0-usb-0:1.4:1.0. It walks up the
+// tree, and uses the nearest of several devices in a row on the same bus
+// (src/udev/udev-builtin-path_id.c). It is empty if no part is on a bus of the machine.
 func idPath(dev string) string {
 	path, placed, last := "", false, ""
 	for dir := dev; len(dir) > 1; dir = filepath.Dir(dir) {
@@ -124,7 +123,7 @@ func idPath(dev string) string {
 	return path[1:]
 }
 
-// busOf is what a device of sysfs is on, empty for a directory that is none.
+// busOf returns the bus of a device in sysfs, empty for a directory that is not a device.
 func busOf(dir string) string {
 	bus, err := filepath.EvalSymlinks(filepath.Join(dir, "subsystem"))
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// What .link files say counts less than a parameter that gives the name or has
-// one that no file gives, and more than what udev does without them.
+// .link files have lower precedence than a parameter that gives the name, or that contains one that
+// no file gives, and higher precedence than udev's defaults.
 func TestNamesOfLinkFiles(t *testing.T) {
 	const (
 		lan0   = "[Match]\nMACAddress=52:54:00:77:00:01\n[Link]\nName=lan0\n"
@@ -52,13 +52,13 @@ func TestNamesOfLinkFiles(t *testing.T) {
 			"other keys", "",
 			map[string]string{"10-a.link": lan0 + "MTUBytes=9000\nName=x/y\n"},
 			"1", "lan0",
-			asked + "not supported and ignored: Name=x/y; " + asked + "[Link] MTUBytes= does nothing here: only the name is taken, the rest is for udev of the real system",
+			asked + "not supported and ignored: Name=x/y; " + asked + "[Link] MTUBytes= is ignored in the initramfs: only the name is used, the rest is left to udev of the real system",
 		},
 		{
 			"what cannot be judged", "",
 			map[string]string{"10-a.link": "[Match]\nHost=a\nOriginalName=eth*\n[Link]\nName=a0\n", "20-b.link": all("Name=b0")},
 			"1", "b0",
-			asked + "[Match] Host= cannot be judged before the real system: the file is ignored",
+			asked + "[Match] Host= cannot be evaluated in the initramfs: the file is ignored",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestNamesOfLinkFiles(t *testing.T) {
 			}
 			var warned []string
 			n := namer{
-				net: &p.Net, named: p.Net.Named(), files: linkFiles(t, tt.files), told: map[string]bool{},
+				net: &p.Net, plannedNames: p.Net.Named(), files: linkFiles(t, tt.files), warned: map[string]bool{},
 				warn: func(text string) { warned = append(warned, strings.TrimPrefix(text, "/")) },
 				sys: fakeSys(t, device, "class/net/eth0/device/driver>drivers/virtio_net", "class/net/eth0/addr_assign_type=0", i440+"/virtio0/subsystem>bus/virtio", i440+"/subsystem>bus/pci",
 					"bus/pci/slots/3/address=0000:00:03", "class/net/eth0/name_assign_type="+tt.assigned),
@@ -85,9 +85,9 @@ func TestNamesOfLinkFiles(t *testing.T) {
 	}
 }
 
-// A NIC that has stepped aside is known by the name that it had, and does not
-// keep the one to step aside.
-func TestNameAfterSteppingAside(t *testing.T) {
+// A NIC that was renamed out of the way is matched by its original name, and does not keep the
+// temporary one.
+func TestNameAfterTemporaryName(t *testing.T) {
 	sys := []string{"class/net/rename3/device>devices/pci0000:00/0000:00:04.0", "bus/pci/slots/4/address=0000:00:04", "class/net/rename3/name_assign_type=4"}
 	nic := &namedNIC{"rename3", "eth1", "52:54:00:77:00:02", ""}
 	for want, files := range map[string]map[string]string{
@@ -101,7 +101,7 @@ func TestNameAfterSteppingAside(t *testing.T) {
 	}
 }
 
-// Places as udev's ID_PATH has them.
+// ID_PATH as udev builds it.
 func TestIDPath(t *testing.T) {
 	const usb = "devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1.4"
 	for _, tt := range []struct {

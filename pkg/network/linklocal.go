@@ -9,18 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setUp sets a link up, and gives it the IPv6 address at once that the kernel
-// would give it when its carrier comes. To join that address's multicast group
-// is to write the card's receive filter, and what comes right after that is
-// lost on some: QEMU's e1000 receives nothing for a second
-// (hw/net/e1000.c: set_rx_control), and the first answer to us would be in it.
+// setUp sets a link up, and immediately adds the IPv6 address that the kernel would add when the
+// carrier comes up. Joining that address's multicast group writes the card's receive filter, and
+// what arrives right after that is lost on some cards: QEMU's e1000 receives nothing for a second
+// (hw/net/e1000.c: set_rx_control), which would lose the first answer.
 func setUp(link netlink.Link) error {
 	if err := netlink.LinkSetUp(link); err != nil {
 		return err
 	}
 	attrs := link.Attrs()
 	if ip := linkLocal(attrs.HardwareAddr); ip != nil && generatesEUI64("/proc/sys/net/ipv6/conf", attrs.Name) {
-		// Without it the kernel does as always.
+		// If this fails, the kernel adds it later.
 		addr := &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: net.CIDRMask(64, 128)}}
 		if optimistic(attrs.Name) {
 			addr.Flags = unix.IFA_F_OPTIMISTIC
@@ -30,9 +29,8 @@ func setUp(link netlink.Link) error {
 	return nil
 }
 
-// optimistic lets a link's addresses be used while duplicate address detection
-// is still at it (RFC 4429), and tells whether the kernel can do that
-// (CONFIG_IPV6_OPTIMISTIC_DAD).
+// optimistic allows a link's addresses to be used during duplicate address detection (RFC 4429),
+// and reports whether the kernel supports that (CONFIG_IPV6_OPTIMISTIC_DAD).
 func optimistic(name string) bool {
 	for _, setting := range []string{"optimistic_dad", "use_optimistic"} {
 		if os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", name, setting), []byte("1"), 0) != nil {
@@ -54,9 +52,9 @@ func linkLocal(mac net.HardwareAddr) net.IP {
 	}
 }
 
-// generatesEUI64 tells whether the kernel makes an interface's address in that
-// way (include/uapi/linux/if_link.h: IN6_ADDR_GEN_MODE_EUI64). conf is where
-// it shows the settings of IPv6.
+// generatesEUI64 reports whether the kernel generates an interface's address in that way
+// (include/uapi/linux/if_link.h: IN6_ADDR_GEN_MODE_EUI64). conf is the directory of the IPv6
+// settings.
 func generatesEUI64(conf, name string) bool {
 	dir := filepath.Join(conf, name)
 	return readAttr(dir, "addr_gen_mode") == "0" && readAttr(dir, "disable_ipv6") == "0"

@@ -16,12 +16,11 @@ func TestLinkLocal(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	if got := linkLocal(mac[:4]); got != nil {
-		t.Errorf("of no Ethernet address: %v", got)
+		t.Errorf("of an address that is not Ethernet's: %v", got)
 	}
 }
 
-// An interface whose addresses are made in another way, or that has none of
-// IPv6, is left to the kernel.
+// An interface with another address generation mode, or without IPv6, is left to the kernel.
 func TestGeneratesEUI64(t *testing.T) {
 	for _, c := range []struct {
 		mode, disabled string

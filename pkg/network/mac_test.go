@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// withMAC is a plan for a NIC that is known by its MAC.
+// withMAC returns a plan for the NIC with a MAC.
 func withMAC(mac string) bootspec.Net {
 	n := static("")
 	n.MAC = bootspec.Value[string]{V: mac, From: "BOOTIF="}
@@ -46,13 +46,13 @@ func TestCandidateByMAC(t *testing.T) {
 		{"eth1.5", "52:54:00:aa:bb:02", false, false}, // a VLAN has the MAC of its parent
 	} {
 		l := link(tt.name, tt.mac)
-		if n.wants(mine, l) != tt.mine || n.wants(anything, l) != tt.any {
-			t.Errorf("%s with %s: %v, %v", tt.name, tt.mac, n.wants(mine, l), n.wants(anything, l))
+		if n.matches(mine, l) != tt.mine || n.matches(anything, l) != tt.any {
+			t.Errorf("%s with %s: %v, %v", tt.name, tt.mac, n.matches(mine, l), n.matches(anything, l))
 		}
 	}
 }
 
-// A NIC is known by its PCI device, also where a virtio device is in between.
+// A NIC is identified by its PCI device, also if it is a virtio device's child.
 func TestPCIAddress(t *testing.T) {
 	sys := t.TempDir()
 	for name, device := range map[string]string{
@@ -77,14 +77,14 @@ func TestPCIAddress(t *testing.T) {
 	n := &Network{cfg: Config{SysClassNet: filepath.Join(sys, "class")}}
 	ln := &line{IP: bootspec.IP{Device: "0000:01:02.1"}}
 	for name, want := range map[string]bool{"eth0": false, "eth1": true} {
-		if got := n.wants(ln, &netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: name, EncapType: "ether"}}); got != want {
-			t.Errorf("%s is the one: %v", name, got)
+		if got := n.matches(ln, &netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: name, EncapType: "ether"}}); got != want {
+			t.Errorf("%s matches: %v", name, got)
 		}
 	}
 }
 
-// Of two NICs with a link the second is taken if the MAC is its, and who has
-// none of that MAC is told which there are.
+// Of two NICs with a carrier the one with the given MAC is used. If none has that MAC the error
+// lists the NICs.
 func TestByMAC(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -106,8 +106,8 @@ func TestByMAC(t *testing.T) {
 	})
 }
 
-// A line that knows its NIC by the MAC, and by a name that is not its NIC's,
-// gets the one with the MAC, which is said.
+// A line with a MAC, and with a name that is another NIC's, uses the NIC with the MAC, and a
+// warning is reported.
 func TestNameOfAnotherNIC(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -140,7 +140,7 @@ func TestNameOfAnotherNIC(t *testing.T) {
 				t.Errorf("%s, want %s", text, want)
 			}
 		case <-ctx.Done():
-			t.Error("there is no warning")
+			t.Error("no warning")
 		}
 	})
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
 )
 
-// The ways in which a NIC came to its name and MAC (include/uapi/linux/netdevice.h:
-// NET_NAME_ENUM and so on, and NET_ADDR_PERM).
+// Values of name_assign_type and addr_assign_type (include/uapi/linux/netdevice.h: NET_NAME_ENUM
+// and so on, and NET_ADDR_PERM).
 const (
-	namePredictable = "2" // the kernel says that it will be the same next time
+	namePredictable = "2" // the name will be the same at the next boot
 	nameByUser      = "3"
 	nameRenamed     = "4"
 	permanentMAC    = "0"
@@ -26,65 +26,63 @@ const (
 // maxName is the kernel's limit with the NUL (include/uapi/linux/if.h: IFNAMSIZ).
 const maxName = 16
 
-// namer gives NICs their names.
+// namer chooses the names of NICs.
 type namer struct {
-	net   *bootspec.Net
-	named []string // that the plan has
-	sys   string   // /sys/class/net
-	files []*linkfile.File
-	warn  func(text string)
-	told  map[string]bool // what warn has been told of the files
+	net          *bootspec.Net
+	plannedNames []string // names in the plan
+	sys          string   // /sys/class/net
+	files        []*linkfile.File
+	warn         func(text string)
+	warned       map[string]bool // what warn has been told of the files
 }
 
-// namedNIC is a NIC that is to have a name.
+// namedNIC is a NIC whose name is to be chosen.
 type namedNIC struct {
-	current, original string // original is the kernel's; they differ where it has stepped aside
+	current, original string // original is the kernel's; they differ if it was renamed out of the way
 	mac, permanent    string
 }
 
-// name returns the name that a NIC is to have, its own if that is to stay: what
-// ifname= gives its MAC; one of its names that a parameter has, be it the
-// kernel's or one of udev's; else the one that udev would give it, by its .link
-// files. Udev itself comes too late: the NIC is up then, and Linux before 6.2
-// does not rename what is up (net/core/dev.c: dev_change_name).
+// name returns the name for a NIC, which may be its present one: the name that ifname= gives its
+// MAC; one of its names, the kernel's or udev's, that a parameter uses; else the one that udev
+// would give it, by its .link files. Udev itself comes too late: the NIC is up then, and Linux
+// before 6.2 does not rename an interface that is up (net/core/dev.c: dev_change_name).
 //
-// A file can give one NIC the name that another one has from the kernel: a
-// parameter means the one of the file.
+// A file can give one NIC the name that another one has from the kernel: a parameter then means the
+// NIC of the file.
 func (n *namer) name(nic *namedNIC) string {
 	for i := range n.net.Names {
 		if v := &n.net.Names[i].V; v.MAC == nic.mac {
 			return v.Name
 		}
 	}
-	places := n.places(nic)
-	want := n.byFile(nic, places)
-	for _, name := range append([]string{want, nic.current}, places.all()...) {
-		if slices.Contains(n.named, name) && (name == want || !n.promised(name)) {
+	udevNames := n.udevNames(nic)
+	want := n.nameFromFiles(nic, udevNames)
+	for _, name := range append([]string{want, nic.current}, udevNames.all()...) {
+		if slices.Contains(n.plannedNames, name) && (name == want || !n.assigned(name)) {
 			return name
 		}
 	}
 	return want
 }
 
-// promised tells whether a file gives a name to a NIC.
-func (n *namer) promised(name string) bool {
+// assigned reports whether a file gives a name to a NIC.
+func (n *namer) assigned(name string) bool {
 	return slices.ContainsFunc(n.files, func(f *linkfile.File) bool { return f.Name == name })
 }
 
-// places are udev's names for a NIC, each empty if it has none. NICs on PCI,
-// virtio and USB have them; virtual functions beside their physical one, and
-// NICs on other buses, have the one of the MAC alone.
-type places struct {
+// udevNames are udev's names for a NIC, each empty if it has none. NICs on PCI, virtio and USB have
+// them; virtual functions, and NICs on other buses, have only the one from the MAC.
+type udevNames struct {
 	onboard, slot, path, mac string
 	permanent                bool // the MAC is the card's own
 }
 
-func (p *places) all() []string {
+func (p *udevNames) all() []string {
 	return slices.DeleteFunc([]string{p.onboard, p.slot, p.path, p.mac}, func(s string) bool { return s == "" })
 }
 
-// by returns the name of one of udev's policies.
-func (p *places) by(policy string) string {
+// by returns the name for one of udev's policies.
+func (p *udevNames) by(policy string) string {
 	name := ""
 	switch policy {
 	case linkfile.Onboard:
@@ -104,13 +102,13 @@ func (p *places) by(policy string) string {
 	return name
 }
 
-func (n *namer) places(nic *namedNIC) *places {
+func (n *namer) udevNames(nic *namedNIC) *udevNames {
 	dev, err := filepath.EvalSymlinks(filepath.Join(n.sys, nic.current, "device"))
 	if err != nil {
-		return &places{}
+		return &udevNames{}
 	}
-	out := &places{mac: "enx" + strings.ReplaceAll(nic.mac, ":", ""), permanent: n.attr(nic.current, "addr_assign_type") == permanentMAC}
-	pci, usb := place(dev)
+	out := &udevNames{mac: "enx" + strings.ReplaceAll(nic.mac, ":", ""), permanent: n.attr(nic.current, "addr_assign_type") == permanentMAC}
+	pci, usb := pciParent(dev)
 	if pci == "" || exists(pci, "physfn") {
 		return out
 	}
@@ -125,7 +123,7 @@ func (n *namer) places(nic *namedNIC) *places {
 	return out
 }
 
-// port is what names of cards with several ports end in.
+// port returns the suffix of names of cards with several ports.
 func (n *namer) port(current string) string {
 	if name := n.attr(current, "phys_port_name"); name != "" {
 		return "n" + name
@@ -138,10 +136,9 @@ func (n *namer) port(current string) string {
 
 func (n *namer) attr(link, file string) string { return readAttr(filepath.Join(n.sys, link), file) }
 
-// place returns the PCI device that a NIC is, or is on, and for one on USB what
-// its name has of the way there: u1u4 for 1-1.4, with configuration and
-// interface if they are not the first.
-func place(dev string) (pci, usb string) {
+// pciParent returns the PCI device that a NIC is, or is a child of, and for a NIC on USB the USB
+// part of its name: u1u4 for 1-1.4, with configuration and interface if they are not the first.
+func pciParent(dev string) (pci, usb string) {
 	base := filepath.Base(dev)
 	switch {
 	case isPCIDevice(base):
@@ -170,14 +167,14 @@ func place(dev string) (pci, usb string) {
 	return "", ""
 }
 
-// isPCIDevice tells whether a name of sysfs is a PCI device's: domain, bus, device and
-// function in hex, as in 0000:00:03.0 (drivers/pci/probe.c: pci_setup_device).
+// isPCIDevice reports whether a name in sysfs is a PCI device's: domain, bus, device and function
+// in hex, as in 0000:00:03.0 (drivers/pci/probe.c: pci_setup_device).
 func isPCIDevice(name string) bool {
-	_, _, _, _, ok := pciPlace(name)
+	_, _, _, _, ok := parsePCIAddress(name)
 	return ok
 }
 
-func pciPlace(name string) (domain, bus, slot, function uint64, ok bool) {
+func parsePCIAddress(name string) (domain, bus, slot, function uint64, ok bool) {
 	f := strings.FieldsFunc(name, func(c rune) bool { return c == ':' || c == '.' })
 	if len(f) != 4 || len(f[0]) < 4 || strings.Count(name, ":") != 2 {
 		return 0, 0, 0, 0, false
@@ -193,11 +190,11 @@ func pciPlace(name string) (domain, bus, slot, function uint64, ok bool) {
 	return n[0], n[1], n[2], n[3], true
 }
 
-// pciNIC makes names of where a PCI device is.
+// pciNIC makes names from a PCI device's position.
 type pciNIC struct{ dir, slots, port string }
 
-// onboard is eno1: the number that the firmware has for what is on the board,
-// by ACPI or by SMBIOS (type 41).
+// onboard returns a name like eno1: the number that the firmware gives an onboard device, by ACPI
+// or by SMBIOS (type 41).
 func (p pciNIC) onboard() string {
 	for _, file := range []string{"acpi_index", "index"} {
 		text := readAttr(p.dir, file)
@@ -213,17 +210,17 @@ func (p pciNIC) onboard() string {
 	return ""
 }
 
-// path is enp2s0f1: bus, device and function.
+// path returns a name like enp2s0f1: bus, device and function.
 func (p pciNIC) path() string {
-	domain, bus, slot, _, _ := pciPlace(filepath.Base(p.dir))
-	return fmt.Sprintf("en%sp%ds%d%s%s", inDomain(domain), bus, slot, p.function(), p.port)
+	domain, bus, slot, _, _ := parsePCIAddress(filepath.Base(p.dir))
+	return fmt.Sprintf("en%sp%ds%d%s%s", domainPrefix(domain), bus, slot, p.function(), p.port)
 }
 
-// slot is ens3f1: the number of the slot that a card is in, as the kernel has
-// it from the firmware. Cards behind a bridge in a slot share its number, so
-// that counts for functions of one card alone.
+// slot returns a name like ens3f1: the number of a card's slot, as the kernel has it from the
+// firmware. Cards behind a bridge in a slot share its number, so that only functions of one card
+// get such a name.
 func (p pciNIC) slot() string {
-	domain, _, _, _, _ := pciPlace(filepath.Base(p.dir))
+	domain, _, _, _, _ := parsePCIAddress(filepath.Base(p.dir))
 	for dir := p.dir; isPCIDevice(filepath.Base(dir)); dir = filepath.Dir(dir) {
 		number := p.slotOf(filepath.Base(dir))
 		if number == 0 {
@@ -233,13 +230,12 @@ func (p pciNIC) slot() string {
 		if strings.HasPrefix(readAttr(dir, "class"), bridge) && !p.multifunction() {
 			return ""
 		}
-		return fmt.Sprintf("en%ss%d%s%s", inDomain(domain), number, p.function(), p.port)
+		return fmt.Sprintf("en%ss%d%s%s", domainPrefix(domain), number, p.function(), p.port)
 	}
 	return ""
 }
 
-// slotOf returns the number of the slot with a device of this name, 0 if it is
-// in none.
+// slotOf returns the number of the slot of a device, 0 if it is in none.
 func (p pciNIC) slotOf(name string) uint64 {
 	entries, err := os.ReadDir(p.slots)
 	if err != nil {
@@ -255,10 +251,10 @@ func (p pciNIC) slotOf(name string) uint64 {
 	return 0
 }
 
-// function is f1, or nothing for the only one. With alternative routing-ID
-// interpretation the number of the slot is part of it.
+// function returns f1, or nothing for the only function. With alternative routing-ID interpretation
+// the number of the slot is part of it.
 func (p pciNIC) function() string {
-	_, _, slot, function, _ := pciPlace(filepath.Base(p.dir))
+	_, _, slot, function, _ := parsePCIAddress(filepath.Base(p.dir))
 	if readAttr(p.dir, "ari_enabled") == "1" {
 		function += slot * 8
 	}
@@ -276,7 +272,7 @@ func (p pciNIC) multifunction() bool {
 	return err == nil && len(config) > headerType && config[headerType]&0x80 != 0
 }
 
-func inDomain(domain uint64) string {
+func domainPrefix(domain uint64) string {
 	if domain == 0 {
 		return ""
 	}
@@ -288,8 +284,8 @@ func exists(dir, name string) bool {
 	return err == nil
 }
 
-// readAttr returns a file of sysfs without the newline, "" if it cannot be read:
-// some drivers have none of a name.
+// readAttr returns a sysfs file without the newline, "" if it cannot be read: some drivers return
+// an error for some names.
 func readAttr(dir, name string) string {
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
 )
 
-// fakeSys makes a sysfs of files and links: "path=text", "path>target".
+// fakeSys creates a sysfs of files and links: "path=text", "path>target".
 func fakeSys(t *testing.T, entries ...string) (classNet string) {
 	t.Helper()
 	root := t.TempDir()
@@ -39,7 +39,7 @@ func fakeSys(t *testing.T, entries ...string) (classNet string) {
 // eth0 is a NIC as the kernel has it.
 var eth0 = &namedNIC{"eth0", "eth0", "52:54:00:77:00:01", "52:54:00:77:00:01"}
 
-// linkFiles are those of an image with these ones below etc/systemd/network.
+// linkFiles reads an image with these files below etc/systemd/network.
 func linkFiles(t *testing.T, texts map[string]string) []*linkfile.File {
 	t.Helper()
 	root := fstest.MapFS{}
@@ -53,8 +53,8 @@ func linkFiles(t *testing.T, texts map[string]string) []*linkfile.File {
 	return files
 }
 
-// Names as udev 252 gives them; the places are those that QEMU and servers have.
-func TestNamesByPlace(t *testing.T) {
+// Names as udev 252 gives them; the device paths are those of QEMU and servers.
+func TestUdevNames(t *testing.T) {
 	const (
 		enum   = "class/net/eth0/name_assign_type=1"
 		i440   = "devices/pci0000:00/0000:00:03.0"
@@ -91,14 +91,14 @@ func TestNamesByPlace(t *testing.T) {
 		{"software device", []string{"class/net/eth0/mtu=1500"}, "eth0", ""},
 	} {
 		n := namer{net: &bootspec.Net{}, sys: fakeSys(t, append(tt.entries, enum)...), files: linkFiles(t, nil)}
-		all := n.places(eth0).all()
+		all := n.udevNames(eth0).all()
 		if got := n.name(eth0); got != tt.want || strings.Join(all, " ") != tt.all {
 			t.Errorf("%s: %s, %q, want %s, %q", tt.name, got, all, tt.want, tt.all)
 		}
 	}
 }
 
-// What a parameter says of names counts more than what udev would say.
+// Names in parameters take precedence over udev's.
 func TestNamesOfParameters(t *testing.T) {
 	for _, tt := range []struct{ line, assigned, want string }{
 		{"", "1", "ens3"},
@@ -111,8 +111,8 @@ func TestNamesOfParameters(t *testing.T) {
 		{"bond=bond0:enx525400770001,eth7", "1", "enx525400770001"},
 		{"ifname=boot0:52:54:00:77:00:01 iscsi_if=eth0", "1", "boot0"},
 		{"ifname=boot0:52:54:00:77:00:02", "1", "ens3"},
-		{"", "2", "eth0"}, // the kernel says that it is predictable
-		{"", "4", "eth0"}, // it was renamed
+		{"", "2", "eth0"}, // NET_NAME_PREDICTABLE
+		{"", "4", "eth0"}, // NET_NAME_RENAMED
 		{"", "", "ens3"},  // it cannot be read
 		{"net.ifnames=0", "", "eth0"},
 	} {
@@ -124,7 +124,7 @@ func TestNamesOfParameters(t *testing.T) {
 		if tt.assigned == "" { // as of 5.10: to read it is an error
 			assigned = "class/net/eth0/name_assign_type/none="
 		}
-		n := namer{net: &p.Net, named: p.Net.Named(), files: linkFiles(t, nil), sys: fakeSys(t, "class/net/eth0/device>devices/pci0000:00/0000:00:03.0",
+		n := namer{net: &p.Net, plannedNames: p.Net.Named(), files: linkFiles(t, nil), sys: fakeSys(t, "class/net/eth0/device>devices/pci0000:00/0000:00:03.0",
 			"bus/pci/slots/3/address=0000:00:03", assigned)}
 		if got := n.name(eth0); got != tt.want {
 			t.Errorf("%q: %s, want %s", tt.line, got, tt.want)

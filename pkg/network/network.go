@@ -18,110 +18,104 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
-// Config is what a Network is made by.
+// Config configures a Network.
 type Config struct {
 	Net bootspec.Net
-	// Named are NICs' names that the plan has beside Net: a NIC that has one of
-	// them keeps it.
+	// Named are the NIC names in the plan outside of Net. A NIC that has one of them keeps it.
 	Named []string
-	// LinkFiles name NICs that no parameter names, in their order; none: the
-	// kernel does.
+	// LinkFiles are the .link files, in their order, that name NICs which no parameter names.
+	// Without files NICs keep the kernel's names.
 	LinkFiles []*linkfile.File
-	// WantRootPath: DHCP is to name the target, so an answer that does is
-	// better than one that does not.
+	// WantRootPath: DHCP is to supply the target, so an answer with a root path is preferred.
 	WantRootPath bool
-	// NeedRootPath: there is no target without that answer, so it is waited for
-	// longer, also on links that have carrier.
+	// NeedRootPath: without that answer there is no target, so it is waited for longer, also on
+	// links that have carrier.
 	NeedRootPath bool
-	// Targets are the addresses of each target's portals, as far as they are
-	// known: which NIC leads there decides what to wait for, and which of several
-	// gets a static address.
+	// Targets are the addresses of each target's portals, as far as they are known. They decide
+	// which NIC to wait for, and which of several NICs gets a static address.
 	Targets [][]netip.Addr
-	// Complete: nothing but an address is wanted of a server.
+	// Complete: nothing but an address is required from a server.
 	Complete bool
-	// SysClassNet is /sys/class/net; it tells hardware from software devices.
+	// SysClassNet is /sys/class/net; it distinguishes hardware from software devices.
 	SysClassNet string
-	// Report is told of each change to what is waited for, Up of each line that
-	// is up, and Warn, in words, of what is wrong; all may be nil. They must not
-	// block, and are called from one goroutine.
+	// Report is called for each change to what is waited for, Up for each line that is up, and Warn
+	// with the text of a warning; all may be nil. They must not block, and are called from one
+	// goroutine.
 	Report func(State)
 	Up     func(dhcp.Lease)
 	Warn   func(string)
-	// Loading names the drivers that are still being loaded: while there are
-	// any, an interface that is not there may come. It may be nil, must not
-	// block, and is called by Wait.
+	// Loading returns the drivers that are still being loaded: while there are any, a missing
+	// interface may still appear. It may be nil, must not block, and is called by Wait.
 	Loading func() []string
-	// StopLimit is for how long Stop and Undo wait for what is under way, which
-	// a driver can hold up; 0: 2 s.
+	// StopLimit is how long Stop and Undo wait for tasks that a driver can block; 0: 2 s.
 	StopLimit time.Duration
-	// SinceBoot is the clock that leases are dated by; without it there is no DHCP.
+	// SinceBoot is the clock for the times of leases; DHCP requires it.
 	SinceBoot func() time.Duration
-	// OthersLimit is for how long the first line that is up waits for the others,
-	// which come up later all the same; 0: 3 s.
+	// OthersLimit is how long Wait waits for the other lines once the first is up. They are still
+	// brought up after that. 0: 3 s.
 	OthersLimit time.Duration
 }
 
 // Defaults of Config.StopLimit and Config.OthersLimit.
 const (
-	// stopLimit is a short part of the time from root's mount to the real init: a
-	// driver that holds a call up longer has most likely hung.
+	// stopLimit is a small part of the time from root's mount to the real init: a driver that
+	// blocks a call longer has most likely hung.
 	stopLimit = 2 * time.Second
-	// othersLimit is enough for DHCP on a second link that has carrier, and most that a
-	// boot loses by one that answers nothing.
+	// othersLimit is enough for DHCP on a second link that has carrier, and the most that a link
+	// without a server delays the boot.
 	othersLimit = 3 * time.Second
 )
 
-// Network brings the lines of a plan up, in the background, from Start to Stop
-// or Undo.
+// Network brings up the lines of a plan in the background, from Start to Stop or Undo.
 type Network struct {
 	cfg    Config
 	ctx    context.Context // ends with Stop
 	cancel context.CancelFunc
-	ended  chan struct{} // closed when the loop has come to its end
+	ended  chan struct{} // closed when the loop has ended
 	tasks  *tasks
-	events chan func() // what the loop is to do, for others
+	events chan func() // calls for the loop, from other goroutines
 
-	// Of the loop alone:
-	devices *devices
-	working map[int]*work // by link
-	links   []*link
-	other   map[int]string // links that no line wants, by index
-	lines   []*line
-	patient bool // the first is up, and the times for the others run
-	orders  int  // links that have joined so far
+	// Used by the loop only:
+	devices     *devices
+	preparing   map[int]*preparation // by link
+	links       []*link
+	unused      map[int]string // names of links that match no line, by index
+	lines       []*line
+	othersTimed bool // the first line is up, and the timers for the others run
+	joinCount   int  // links added to lines so far
 
 	// mu guards the rest, which the loop writes and Wait and others read. Config.Report is
 	// called with it held; no other lock is taken under it.
-	mu                sync.Mutex
-	leases            []*dhcp.Lease // in the order of the lines; nil: not up yet
-	joined            []*dhcp.Lease // of more links, as they came
-	late              bool          // the others have had their time
-	dark              bool          // also links without carrier, and a root path that is not needed
-	pathless          bool          // also links with carrier, and a root path that is needed
-	root              string        // the NIC of root's session, in the end
-	possible, pending bool          // see rest
-	fatal             error         // why nothing more can come
-	waits             State
-	busy              []string      // links that are worked on
-	changed           chan struct{} // closed at the next change of these
+	mu                      sync.Mutex
+	leases                  []*dhcp.Lease // in the order of the lines; nil: not up yet
+	joined                  []*dhcp.Lease // of further links, in the order in which they were added
+	othersExpired           bool          // OthersLimit has passed
+	rootPathOptionalExpired bool          // rootPathPatience has passed
+	rootPathRequiredExpired bool          // rootPathLimit has passed
+	root                    string        // the NIC of root's session, set by HandOver
+	remaining, remainingUp  bool          // see remainingLinks
+	fatal                   error         // the error that ended the work
+	waiting                 State
+	busy                    []string      // links that are being prepared
+	changed                 chan struct{} // closed at the next change of these
 }
 
-// Start begins with what is there, and goes on with what comes. It never blocks
-// for long. No other Network may work on the same links.
+// Start brings up the lines on the links that exist, and on those that appear later. It does not
+// wait for them. No other Network may use the same links.
 func Start(cfg Config) (*Network, error) {
-	n := &Network{cfg: cfg, tasks: newTasks(), working: map[int]*work{}, ended: make(chan struct{}), events: make(chan func(), 64), changed: make(chan struct{})}
+	n := &Network{cfg: cfg, tasks: newTasks(), preparing: map[int]*preparation{}, ended: make(chan struct{}), events: make(chan func(), 64), changed: make(chan struct{})}
 	for i, v := range cfg.Net.Lines() {
 		ln := &line{
 			IP: v.V, from: v.From, index: i,
-			attempts: map[int]context.CancelFunc{}, asking: map[int]context.CancelFunc{}, joined: map[int]*joint{},
+			attempts: map[int]context.CancelFunc{}, soliciting: map[int]context.CancelFunc{}, joined: map[int]*joinedLink{},
 		}
-		ln.ask = ln.neighbours(cfg.Targets)
+		ln.neighbours = ln.expectedNeighbours(cfg.Targets)
 		n.lines = append(n.lines, ln)
 	}
-	n.devices = newDevices(cfg, func(text string) { n.later(func() { n.warn(text) }) })
-	n.other = map[int]string{}
+	n.devices = newDevices(cfg, func(text string) { n.post(func() { n.warn(text) }) })
+	n.unused = map[int]string{}
 	n.leases = make([]*dhcp.Lease, len(n.lines))
-	n.waits = n.state()
+	n.waiting = n.state()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	loopbackUp()
 	watch, err := watchLinks()
@@ -140,9 +134,8 @@ func Start(cfg Config) (*Network, error) {
 	return n, nil
 }
 
-// loop is the one goroutine that decides. It ends when ctx does. It does
-// nothing that a driver can hold up: that is for tasks, each of which hands its
-// end back by later.
+// loop is the one goroutine that makes decisions. It ends when ctx does. It makes no call that a
+// driver can block: tasks do, and each posts its result to the loop.
 func (n *Network) loop(watch *rtwatch.Watch) {
 	defer watch.Close()
 	updates := watch.Updates()
@@ -164,36 +157,36 @@ func (n *Network) loop(watch *rtwatch.Watch) {
 	}
 }
 
-// later lets the loop do something; it returns at once if the loop has ended.
-func (n *Network) later(f func()) {
+// post has the loop call f. It returns immediately if the loop has ended.
+func (n *Network) post(f func()) {
 	select {
 	case n.events <- f:
 	case <-n.ended:
 	}
 }
 
-// after lets the loop do something after a while.
+// after has the loop call f after d.
 func (n *Network) after(d time.Duration, f func()) *time.Timer {
-	return time.AfterFunc(d, contain.Func("a later step of the network", func() { n.later(f) }, nil))
+	return time.AfterFunc(d, contain.Func("network timer", func() { n.post(f) }, nil))
 }
 
-// broken takes the panic of a task in that nothing waits for.
-func (n *Network) broken(err error) { n.later(func() { n.warn(err.Error()) }) }
+// onPanic warns of a panic in a task whose result nothing waits for.
+func (n *Network) onPanic(err error) { n.post(func() { n.warn(err.Error()) }) }
 
-// publish shows the loop's state to Wait, with a change to what that reads; mu is
-// not held.
+// publish copies the loop's state to the fields that Wait reads, and calls change with mu held. The
+// caller does not hold mu.
 func (n *Network) publish(change func()) {
 	s, busy := n.state(), n.busyLinks()
-	possible, pending := n.rest()
+	remaining, withCarrier := n.remainingLinks()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	news := s.String() != n.waits.String()
-	others := possible != n.possible || pending != n.pending
+	news := s.String() != n.waiting.String()
+	others := remaining != n.remaining || withCarrier != n.remainingUp
 	if change != nil {
 		change()
 	}
-	n.waits, n.busy, n.possible, n.pending = s, busy, possible, pending
-	if news && n.cfg.Report != nil && (s.Waits != "" || slices.Contains(n.leases, nil)) {
+	n.waiting, n.busy, n.remaining, n.remainingUp = s, busy, remaining, withCarrier
+	if news && n.cfg.Report != nil && (s.Waiting != "" || slices.Contains(n.leases, nil)) {
 		n.cfg.Report(s)
 	}
 	if news || others || change != nil {
@@ -206,15 +199,14 @@ func (n *Network) fail(err error) {
 	n.publish(func() { n.fatal = err })
 }
 
-// Wait returns the leases as soon as the machine can go on by them, see enough;
-// that of the boot first. It ends when ctx does, with a *WaitError; more may
-// come after it.
+// Wait returns the leases as soon as the boot can continue with them, see enough; the boot's lease
+// comes first. When ctx ends it returns a *WaitError; more leases may come later.
 func (n *Network) Wait(ctx context.Context) ([]dhcp.Lease, error) {
 	for {
-		over := ctx.Err() // asked first: what is there by then counts
+		over := ctx.Err() // read first: leases that arrived before the end are returned
 		n.mu.Lock()
 		leases, enough := n.enough()
-		err, changed, s, busy := n.fatal, n.changed, n.waits, n.busy
+		err, changed, s, busy := n.fatal, n.changed, n.waiting, n.busy
 		n.mu.Unlock()
 		switch {
 		case enough:
@@ -222,7 +214,7 @@ func (n *Network) Wait(ctx context.Context) ([]dhcp.Lease, error) {
 		case err != nil:
 			return nil, err
 		case over != nil:
-			return nil, &WaitError{State: n.missing(s, busy), Err: over}
+			return nil, &WaitError{State: n.withBusy(s, busy), Err: over}
 		}
 		select {
 		case <-changed:
@@ -235,7 +227,7 @@ func (n *Network) Wait(ctx context.Context) ([]dhcp.Lease, error) {
 	}
 }
 
-// Leases returns a lease for each NIC that is up by now, that of the boot first.
+// Leases returns a lease for each NIC that is up, the boot's first.
 func (n *Network) Leases() []dhcp.Lease {
 	if n == nil {
 		return nil
@@ -245,9 +237,9 @@ func (n *Network) Leases() []dhcp.Lease {
 	return n.present()
 }
 
-// Stop ends the work. What is up stays. The other links, also those that are being
-// configured, are left as they were found, but for those whose drivers do not return
-// in time: they are named in a warning. Stopping twice is harmless.
+// Stop ends the work. What is up stays up. The other links, including those that are being
+// configured, are left as they were found, except those whose drivers do not return in time: a
+// warning names them. Stop may be called twice.
 func (n *Network) Stop() {
 	if n == nil {
 		return
@@ -260,23 +252,23 @@ func (n *Network) Stop() {
 	n.finish()
 }
 
-// dropUnfinished takes back what a link was being given, or could not be given to
-// the end. It is called after the loop's end.
+// dropUnfinished takes from a link the addresses of lines that are not completely configured on it.
+// It is called after the loop's end.
 func (n *Network) dropUnfinished(l *link) {
 	kept := false
 	for _, ln := range n.lines {
-		if ln.has(l) && !ln.finished(l) {
-			ln.forget(l)
+		if ln.has(l) && !ln.complete(l) {
+			ln.dropLink(l)
 		}
 		kept = kept || ln.has(l)
 	}
-	if l.given && !kept {
-		n.flush(l)
+	if l.addressed && !kept {
+		n.deleteAddresses(l)
 	}
 	n.release(l)
 }
 
-// Undo stops, and takes back what is up.
+// Undo stops, and removes the configuration of all links.
 func (n *Network) Undo() {
 	if n == nil {
 		return
@@ -286,22 +278,21 @@ func (n *Network) Undo() {
 		for _, j := range ln.joined {
 			n.takeBack(ln, j.link)
 		}
-		if ln.winner != nil {
-			n.takeBack(ln, ln.winner)
+		if ln.primary != nil {
+			n.takeBack(ln, ln.primary)
 		}
 	}
 	n.finish()
 }
 
-// takeBack leaves a link of a line as it was found, after the loop's end.
+// takeBack leaves a line's link as it was found. It is called after the loop's end.
 func (n *Network) takeBack(ln *line, l *link) {
-	ln.forget(l)
-	n.flush(l)
+	ln.dropLink(l)
+	n.deleteAddresses(l)
 	n.release(l)
 }
 
-// finish waits for the tasks, which do nothing more to their links than what
-// they are at, for a while.
+// finish waits, up to StopLimit, for the tasks that are running. They start nothing more.
 func (n *Network) finish() {
 	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(n.cfg.StopLimit, stopLimit))
 	defer cancel()
@@ -316,8 +307,8 @@ func (n *Network) warn(text string) {
 	}
 }
 
-// loopbackUp sets lo up, which the real system's early programs expect. A
-// kernel without it boots as well.
+// loopbackUp sets lo up, which the real system's early programs expect. A kernel without lo boots
+// too.
 func loopbackUp() {
 	if lo, err := netlink.LinkByName("lo"); err == nil {
 		_ = netlink.LinkSetUp(lo)

@@ -16,8 +16,7 @@ import (
 // patience is for what happens at once on a machine that has nothing else to do.
 const patience = 30 * time.Second
 
-// The carrier comes only when the other end is set up; the link that has none
-// is left as it was found.
+// The carrier comes only when the other end is set up; a link without one is left as it was found.
 func TestWaitsForCarrier(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -34,15 +33,15 @@ func TestWaitsForCarrier(t *testing.T) {
 		if err != nil || len(leases) != 1 || leases[0].String() != "10.1.1.165/26 on live0, route default via 10.1.1.180" {
 			t.Fatalf("leases %v, %v", leases, err)
 		}
-		// Not only in the end: it is set down at once, and stays so.
+		// It is set down immediately, before Stop, and stays down.
 		for end := time.Now().Add(patience); linkOf(t, "dead0").Attrs().RawFlags&unix.IFF_UP != 0; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatal("the link that nothing came of is up")
+				t.Fatal("the link without an address is up")
 			}
 		}
 		settled(t, n, sys)
 		if linkOf(t, "dead0").Attrs().RawFlags&unix.IFF_UP != 0 {
-			t.Error("the link that nothing came of is set up again")
+			t.Error("the link without an address is set up again")
 		}
 		n.Stop()
 		link := linkOf(t, "live0")
@@ -54,19 +53,19 @@ func TestWaitsForCarrier(t *testing.T) {
 		if len(routes) != 2 {
 			t.Errorf("routes %v", routes)
 		}
-		// A second try finds all as it left it.
+		// A second attempt changes nothing.
 		again, _, err := run(t, Config{Net: static("live0"), SysClassNet: sys}, patience)
 		if err != nil {
 			t.Fatal(err)
 		}
 		again.Undo()
 		if addrs, _ := netlink.AddrList(link, netlink.FAMILY_V4); len(addrs) != 0 {
-			t.Errorf("addresses %v after it was undone", addrs)
+			t.Errorf("addresses %v after Undo", addrs)
 		}
 	})
 }
 
-func TestSaysWhatIsMissing(t *testing.T) {
+func TestMissingText(t *testing.T) {
 	tests := []struct {
 		name, want string
 		links      []string
@@ -97,20 +96,20 @@ func TestSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// While a driver is being loaded, what is missing may still come.
+// While a driver is being loaded, the missing interface may still appear.
 func TestStillLoading(t *testing.T) {
 	for _, tt := range []struct {
 		state State
 		text  string
 	}{
 		{State{Loading: []string{"e1000e"}}, "no network interface yet: driver e1000e is still loading"},
-		{State{Loading: []string{"a", "b"}, Want: "eth1", Other: []string{"eth0"}}, "no interface eth1 yet: drivers a, b are still loading"},
+		{State{Loading: []string{"a", "b"}, Interface: "eth1", Other: []string{"eth0"}}, "no interface eth1 yet: drivers a, b are still loading"},
 		{State{Busy: []string{"eth0"}, MAC: "52:54:00:aa:bb:02"}, "no interface with MAC 52:54:00:aa:bb:02 yet: the driver of eth0 is not ready"},
 	} {
 		n := &Network{cfg: Config{Loading: func() []string { return tt.state.Loading }}, ended: make(chan struct{}), changed: make(chan struct{})}
 		n.busy = tt.state.Busy
-		n.waits = tt.state
-		n.waits.Busy, n.waits.Loading = nil, nil
+		n.waiting = tt.state
+		n.waiting.Busy, n.waiting.Loading = nil, nil
 		ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
 		defer cancel()
 		_, err := n.Wait(ctx)
@@ -121,7 +120,7 @@ func TestStillLoading(t *testing.T) {
 	}
 }
 
-// A NIC that comes late is taken, and one that goes is waited for again.
+// A NIC that appears late is used, and one that disappears is waited for again.
 func TestLateNIC(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -143,7 +142,7 @@ func TestLateNIC(t *testing.T) {
 			}
 			for len(n.Leases()) > 0 {
 				if ctx.Err() != nil {
-					t.Fatal("its lease is still there")
+					t.Fatal("its lease is still listed")
 				}
 				time.Sleep(10 * time.Millisecond)
 			}
@@ -151,8 +150,7 @@ func TestLateNIC(t *testing.T) {
 	})
 }
 
-// Two lines, two NICs: both are up, the boot's first, whose default route goes
-// before the other's.
+// Two lines, two NICs: both are up, the boot's first, whose default route takes precedence.
 func TestTwoLines(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -169,12 +167,12 @@ func TestTwoLines(t *testing.T) {
 		}
 		routes, err := netlink.RouteGet([]byte{192, 0, 2, 1})
 		if err != nil || len(routes) != 1 || routes[0].Gw.String() != "10.3.0.1" {
-			t.Errorf("the way out: %v, %v", routes, err)
+			t.Errorf("default route: %v, %v", routes, err)
 		}
 	})
 }
 
-// A line whose NIC has no link stops the others for a moment only.
+// A line whose NIC has no carrier delays the others only up to OthersLimit.
 func TestOneOfTwoLines(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()

@@ -13,10 +13,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
-// addRoutes adds those routes of rd.route= that go by a link which has got its
-// address: those that name it, and those that name none if their gateway is in
-// its network, or if boot tells that it is the link of the boot and the gateway
-// is in no other's. Routes on the link come first: a gateway can be behind one.
+// addRoutes adds those routes of rd.route= that belong on a link which has its address: those that
+// name it, and those that name none if their gateway is in its network, or if boot is set, which
+// means that it is the boot's link, and the gateway is in no other link's network. Routes on the
+// link come first: a gateway can be behind one.
 func addRoutes(n bootspec.Net, link netlink.Link, own netip.Prefix, boot bool) error {
 	for _, onLink := range []bool{true, false} {
 		for _, v := range n.Routes {
@@ -31,9 +31,9 @@ func addRoutes(n bootspec.Net, link netlink.Link, own netip.Prefix, boot bool) e
 	return nil
 }
 
-// goesBy tells whether a route is for a link, which it can name or give the MAC
-// of. A VLAN has the MAC of what it is on, so that only hardware, which is of no
-// kind (rtnetlink(7): IFLA_INFO_KIND), is known by it.
+// goesBy reports whether a route belongs on a link, which it can give by name or MAC. A VLAN has
+// the MAC of its parent, so that only hardware, which has no kind (rtnetlink(7): IFLA_INFO_KIND),
+// is identified by its MAC.
 func goesBy(n bootspec.Net, r bootspec.NetRoute, link netlink.Link, own netip.Prefix, boot bool) bool {
 	attrs := link.Attrs()
 	switch {

@@ -12,21 +12,21 @@ import (
 
 // State is what the first line that is not up waits for.
 type State struct {
-	Want  string   // the interface asked for; empty: any
-	MAC   string   // the one asked for, if it is known by its MAC
-	Parts []string // NICs that it is to be made of, if it is none itself
-	Links []Link   // candidates, in the kernel's order
-	Other []string
-	// Waits is what is waited for on a link with carrier, in words.
-	Waits string
-	// Leased: a server or a router is to answer. Asked: a neighbour is, to tell
-	// which NIC it is.
-	Leased, Asked bool
-	// Busy are links whose drivers do not let us have them yet, and Loading are
-	// drivers that are still being loaded; both only where Links is empty.
+	Interface string   // the interface that the line names; empty: any
+	MAC       string   // the MAC that the line names, if any
+	Parts     []string // NICs that the interface is built on, if it is a VLAN, bond or bridge
+	Links     []Link   // candidates, in the kernel's order
+	Other     []string
+	// Waiting describes what is waited for on a link with carrier.
+	Waiting string
+	// ForServer: the answer of a server or router is awaited. ForNeighbour: that of a neighbour,
+	// which shows which NIC is the right one.
+	ForServer, ForNeighbour bool
+	// Busy are links whose drivers are not ready, and Loading are drivers that are still being
+	// loaded; both are set only if Links is empty.
 	Busy, Loading []string
-	// Lasting: that will not be otherwise by waiting.
-	Lasting bool
+	// Permanent: waiting cannot change that.
+	Permanent bool
 }
 
 // Link is a candidate.
@@ -35,7 +35,7 @@ type Link struct {
 	Carrier bool
 }
 
-// String says what is missing, in words.
+// String describes what is missing.
 func (s State) String() string {
 	var dark []string
 	for _, l := range s.Links {
@@ -44,8 +44,8 @@ func (s State) String() string {
 		}
 	}
 	switch {
-	case s.Waits != "":
-		return s.Waits
+	case s.Waiting != "":
+		return s.Waiting
 	case len(dark) > 0:
 		return "no link on " + strings.Join(dark, ", ") + ": check cable and switch port"
 	case len(s.Links) > 0:
@@ -56,21 +56,21 @@ func (s State) String() string {
 		return fmt.Sprintf("no interface with MAC %s, there is %s: correct BOOTIF= or ip=, or add its driver to the image", s.MAC, orNone(s.Other))
 	case len(s.Parts) > 0:
 		return fmt.Sprintf("no interface %s, because it is to be made of %s and there is %s: correct vlan=, bond= or bridge=, or add the driver to the image",
-			s.Want, strings.Join(s.Parts, ", "), orNone(s.Other))
-	case s.Want != "":
-		return fmt.Sprintf("no interface %s, there is %s: correct iscsi_if=, or add its driver to the image", s.Want, orNone(s.Other))
+			s.Interface, strings.Join(s.Parts, ", "), orNone(s.Other))
+	case s.Interface != "":
+		return fmt.Sprintf("no interface %s, there is %s: correct iscsi_if=, or add its driver to the image", s.Interface, orNone(s.Other))
 	}
 	return "no network interface: add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)"
 }
 
-// notYet says what an interface is waited for.
+// notYet describes which interface is waited for, and for which driver.
 func (s State) notYet() string {
 	what := "network interface"
 	switch {
 	case s.MAC != "":
 		what = "interface with MAC " + s.MAC
-	case s.Want != "":
-		what = "interface " + s.Want
+	case s.Interface != "":
+		what = "interface " + s.Interface
 	}
 	switch {
 	case len(s.Loading) == 1:
@@ -88,7 +88,7 @@ func orNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// WaitError says what the network still lacked when the time was over.
+// WaitError describes what was still missing when the time limit had passed.
 type WaitError struct {
 	State State
 	Err   error // the context's error
@@ -100,53 +100,53 @@ func (e *WaitError) Error() string { return "network: " + e.State.String() }
 // Unwrap returns why waiting ended.
 func (e *WaitError) Unwrap() error { return e.Err }
 
-// Retryable tells whether more time could help: a cable can be plugged in, a server
-// started, a driver come to its end.
+// Retryable reports whether more time could help: a cable can be plugged in, a server started, a
+// driver loaded.
 func (e *WaitError) Retryable() bool {
 	if len(e.State.Links) == 0 {
 		return len(e.State.Busy) > 0 || len(e.State.Loading) > 0
 	}
-	return !e.State.Lasting
+	return !e.State.Permanent
 }
 
-// Hint tells what to look at where no answer comes.
+// Hint returns what to check if no answer was received.
 func (e *WaitError) Hint() string {
-	if e.State.Asked {
-		return "is it up, and a cable of this machine in its network? iscsi_if=NIC, or the NIC in ip=, takes a NIC without asking"
+	if e.State.ForNeighbour {
+		return "check that it is up and that a cable connects this machine to its network; iscsi_if=NIC, or the NIC in ip=, selects a NIC without this check"
 	}
-	if e.State.Leased && e.State.Waits != "" {
+	if e.State.ForServer && e.State.Waiting != "" {
 		return "check that this NIC is in the right network and that its DHCP server serves this machine; ip=NIC:dhcp names the NIC, iscsi_i_ip=ADDRESS/MASK needs no server"
 	}
 	return ""
 }
 
-// others are the names of links that no line wants, in the kernel's order.
-func (n *Network) others() []string {
+// unusedNames returns the names of links that match no line, in the kernel's order.
+func (n *Network) unusedNames() []string {
 	var out []string
-	for _, index := range slices.Sorted(maps.Keys(n.other)) {
-		out = append(out, n.other[index])
+	for _, index := range slices.Sorted(maps.Keys(n.unused)) {
+		out = append(out, n.unused[index])
 	}
 	return out
 }
 
-// state tells of the first line that is not up; mu is not held.
+// state returns the State of the first line that is not up. The caller does not hold mu.
 func (n *Network) state() State {
 	for _, ln := range n.lines {
 		if ln.up {
 			continue
 		}
 		s := State{
-			Want: ln.Device, MAC: ln.MAC, Parts: n.cfg.Net.Parts(ln.Device), Other: n.others(),
-			Waits: ln.waits, Leased: ln.Leased(), Lasting: ln.lasting,
+			Interface: ln.Device, MAC: ln.MAC, Parts: n.cfg.Net.Parts(ln.Device), Other: n.unusedNames(),
+			Waiting: ln.waiting, ForServer: ln.Leased(), Permanent: ln.permanent,
 		}
-		if text := n.unanswered(ln); text != "" && s.Waits == "" {
-			s.Waits, s.Asked = text, true
+		if text := n.silentNeighbours(ln); text != "" && s.Waiting == "" {
+			s.Waiting, s.ForNeighbour = text, true
 		}
 		for _, l := range n.links {
-			if n.wants(ln, l.Link) {
+			if n.matches(ln, l.Link) {
 				s.Links = append(s.Links, Link{l.name, l.carrier})
-				if l.trouble != "" && s.Waits == "" {
-					s.Waits = l.trouble
+				if l.upError != "" && s.Waiting == "" {
+					s.Waiting = l.upError
 				}
 			}
 		}
@@ -158,12 +158,12 @@ func (n *Network) state() State {
 	return State{}
 }
 
-// withoutRootPath tells of the links that may still have a server that names the
-// target.
+// withoutRootPath returns a State with the links that may still reach a server that supplies a root
+// path.
 func (n *Network) withoutRootPath() (s State) {
 	for _, ln := range n.lines {
 		for _, l := range n.links {
-			if ln.all() && !ln.has(l) && n.wants(ln, l.Link) {
+			if ln.everyNIC() && !ln.has(l) && n.matches(ln, l.Link) {
 				s.Links = append(s.Links, Link{l.name, l.carrier})
 			}
 		}
@@ -172,13 +172,13 @@ func (n *Network) withoutRootPath() (s State) {
 	leases := n.present()
 	n.mu.Unlock()
 	if len(leases) > 0 && leases[0].RootPath == "" && len(s.Links) > 0 {
-		s.Waits, s.Leased = fmt.Sprintf("%s: no root path from %s: waiting for %s", leases[0].Interface, leases[0].Server, s.Links[0].Name), true
+		s.Waiting, s.ForServer = fmt.Sprintf("%s: no root path from %s: waiting for %s", leases[0].Interface, leases[0].Server, s.Links[0].Name), true
 	}
 	return s
 }
 
-// missing adds to what is waited for why a link may still come.
-func (n *Network) missing(s State, busy []string) State {
+// withBusy adds to a State without links the reasons for which one may still appear.
+func (n *Network) withBusy(s State, busy []string) State {
 	if len(s.Links) > 0 {
 		return s
 	}
@@ -188,18 +188,18 @@ func (n *Network) missing(s State, busy []string) State {
 	return s
 }
 
-// busyLinks are those whose work has not come to its end, sorted.
+// busyLinks returns the names of the links that are being prepared, sorted.
 func (n *Network) busyLinks() []string {
 	var out []string
-	for _, w := range n.working {
+	for _, w := range n.preparing {
 		out = append(out, w.link)
 	}
 	slices.Sort(out)
 	return out
 }
 
-// lasting tells whether an error is none that waiting could help against.
-func lasting(err error) bool {
+// isPermanent reports whether waiting cannot help against an error.
+func isPermanent(err error) bool {
 	var duplicate *dhcp6.DuplicateError
 	return !errors.As(err, &duplicate)
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// tasks are the goroutines of a Network beside its loop, each by the link that
-// it is at work on. A link's driver can hold one up, in a system call that
-// nothing ends: so nothing waits for tasks without a limit.
+// tasks are the goroutines of a Network other than its loop, each by the link that it works on. A
+// link's driver can block one in a system call that nothing ends: so nothing waits for tasks
+// without a limit.
 type tasks struct {
-	mu      sync.Mutex // taken last, held for no system call
+	mu      sync.Mutex // no other lock is taken under it; not held during system calls
 	busy    map[string]int
 	last    map[int]<-chan struct{} // by link: closed at the end of what was queued last
 	changed chan struct{}           // closed at the next end of one
@@ -23,8 +23,8 @@ func newTasks() *tasks {
 	return &tasks{busy: map[string]int{}, last: map[int]<-chan struct{}{}, changed: make(chan struct{})}
 }
 
-// start runs f for a link in a goroutine of its own, which ends when f returns. A panic of
-// f goes to failed.
+// start runs f for a link in a goroutine, which ends when f returns. A panic of f is passed to
+// failed.
 func (t *tasks) start(link string, f func(), failed func(error)) {
 	t.mu.Lock()
 	t.busy[link]++
@@ -35,8 +35,8 @@ func (t *tasks) start(link string, f func(), failed func(error)) {
 	}, nil)
 }
 
-// queue is start after all that was queued for the same link before: what sets
-// it down must not overtake what sets it up.
+// queue is start after all tasks that were queued for the same link before: setting a link down
+// must not overtake setting it up.
 func (t *tasks) queue(index int, link string, f func(), failed func(error)) {
 	done := make(chan struct{})
 	t.mu.Lock()
@@ -62,16 +62,14 @@ func (t *tasks) end(link string) {
 	t.changed = make(chan struct{})
 }
 
-// state returns the links that a task is at work on, and what is closed when
-// one ends.
+// state returns the links of running tasks, and a channel that is closed when one ends.
 func (t *tasks) state() (links []string, changed <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Sorted(maps.Keys(t.busy)), t.changed
 }
 
-// wait returns when no task is left, or with the links of those that are when
-// ctx ends.
+// wait returns when no task is left, or, when ctx ends, the links of those that are.
 func (t *tasks) wait(ctx context.Context) (left []string) {
 	for {
 		links, changed := t.state()

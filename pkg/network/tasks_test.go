@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Stop waits for what is under way as long as it has to, and no longer than its
-// limit for what a driver does not let go of.
+// Stop waits for running tasks as long as necessary, and no longer than its limit for one that a
+// driver blocks.
 func TestStopIsBounded(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
@@ -50,7 +50,7 @@ func TestStopIsBounded(t *testing.T) {
 	}
 }
 
-// What is queued for a link keeps its order, and another link does not wait.
+// Tasks that are queued for a link keep their order, and another link does not wait.
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tasks := newTasks()

@@ -6,11 +6,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
-// watchBuffer is the socket's receive buffer. A machine may show hundreds of
-// links at once, while the loop is busy with one of them.
+// watchBuffer is the socket's receive buffer. Hundreds of links can appear while the loop handles
+// one.
 const watchBuffer = 1 << 20
 
-// watchLinks subscribes to links, those that are there first, and to addresses.
+// watchLinks subscribes to links, starting with those that exist, and to addresses.
 func watchLinks() (*rtwatch.Watch, error) {
 	w, err := rtwatch.Open(rtwatch.Config{Links: true, Buffer: watchBuffer})
 	if err != nil {
@@ -19,14 +19,14 @@ func watchLinks() (*rtwatch.Watch, error) {
 	return w, nil
 }
 
-// update takes in what the kernel tells. After messages were lost the state of
-// all links comes anew.
+// update handles a message of the kernel. After messages were lost the state of all links is sent
+// again.
 func (n *Network) update(u rtwatch.Update) {
 	switch {
 	case u.Link != nil:
-		n.saw(*u.Link)
+		n.onLink(*u.Link)
 	case u.Address != nil:
-		n.sawAddress(*u.Address)
+		n.onAddress(*u.Address)
 	case u.Err != nil:
 		n.warn(u.Err.Error())
 	}

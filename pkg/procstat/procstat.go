@@ -46,11 +46,11 @@ func Parse(text string) (s Stat, ok bool) {
 	return s, true
 }
 
-// Stopped tells whether a signal, or a debugger, has stopped the process.
+// Stopped reports whether a signal, or a debugger, has stopped the process.
 func (s Stat) Stopped() bool { return s.State == 'T' || s.State == 't' }
 
-// Ended tells whether the process has ended and is not reaped.
+// Ended reports whether the process has ended and is not reaped.
 func (s Stat) Ended() bool { return s.State == 'Z' || s.State == 'X' || s.State == 'x' }
 
-// Kernel tells whether it is a thread of the kernel's.
+// Kernel reports whether it is a thread of the kernel's.
 func (s Stat) Kernel() bool { return s.Flags&kthread != 0 }

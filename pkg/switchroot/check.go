@@ -55,7 +55,7 @@ func FindInit(dir, device string, inits []string) (string, error) {
 // (fs/exec.c: exec_binprm). The loader of a dynamic program does not count.
 const maxInterpreters = 5
 
-// runnable tells whether the kernel can execute path in root, and what it will
+// runnable reports whether the kernel can execute path in root, and what it will
 // need to do so.
 func runnable(root int, path string, depth int) error {
 	if depth > maxInterpreters {

@@ -28,7 +28,7 @@ type Entry struct {
 	Options string // "defaults" where the line does not say
 }
 
-// Has tells whether the entry has an option.
+// Has reports whether the entry has an option.
 func (e Entry) Has(option string) bool {
 	for o := range strings.SplitSeq(e.Options, ",") {
 		if o == option {

@@ -18,7 +18,7 @@ func (c MountConfig) WithoutReplay() (out MountConfig, ok bool) {
 	return c, true
 }
 
-// forgoesReplay tells whether one of the options, by any of its names, keeps a
+// forgoesReplay reports whether one of the options, by any of its names, keeps a
 // journal from being replayed. btrfs has a list with colons in rescue=.
 func forgoesReplay(options string) bool {
 	for _, o := range strings.FieldsFunc(options, func(c rune) bool { return c == ',' || c == ':' }) {

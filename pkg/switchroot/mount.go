@@ -56,7 +56,7 @@ type MountConfig struct {
 	ReadWrite bool   // before Options, which may say otherwise
 }
 
-// ReadOnly tells whether the mount is read-only, by ReadWrite and Options.
+// ReadOnly reports whether the mount is read-only, by ReadWrite and Options.
 func (c MountConfig) ReadOnly() bool {
 	flags, _ := c.flags()
 	return flags&unix.MS_RDONLY != 0

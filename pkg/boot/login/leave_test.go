@@ -189,7 +189,7 @@ func TestPin(t *testing.T) {
 				t.Errorf("%s: bound to %q, routes %s", tt.addr, got, ss.hosts())
 			}
 		}
-		if got := ss.Net.Toward(netip.MustParseAddr("192.0.2.7")); got != "b0" {
+		if got := ss.Net.NICTo(netip.MustParseAddr("192.0.2.7")); got != "b0" {
 			t.Errorf("the kernel sends by %s", got)
 		}
 	})
@@ -208,7 +208,7 @@ func TestLeaveNetwork(t *testing.T) {
 			t.Errorf("NICs %q, leases %v", nics, leases)
 		}
 		for to, want := range map[string]string{"192.0.2.7": "a0", "198.51.100.1": "b0"} {
-			if got := ss.Net.Toward(netip.MustParseAddr(to)); got != want {
+			if got := ss.Net.NICTo(netip.MustParseAddr(to)); got != want {
 				t.Errorf("the way to %s is by %s, want %s", to, got, want)
 			}
 		}

@@ -35,7 +35,7 @@ func (ss *Sessions) ways() func(netip.Addr) []session.Way {
 	up := ss.Net.Network
 	return func(portal netip.Addr) []session.Way {
 		var out []session.Way
-		for _, nic := range up.Beside(portal) {
+		for _, nic := range up.OtherNICs(portal) {
 			out = append(out, session.Way{Device: nic})
 		}
 		return out
@@ -122,9 +122,9 @@ func (ss *Sessions) nics(leases []dhcp.Lease, root rootfs.Volume) []string {
 // nicOf returns the NIC that a session goes by, or would.
 func (ss *Sessions) nicOf(s *session.Session) string {
 	if source := s.Via().Source; source.IsValid() {
-		return ss.Net.Owner(source)
+		return ss.Net.NICOf(source)
 	}
-	return ss.Net.Toward(portalOfSession(s).Addr())
+	return ss.Net.NICTo(portalOfSession(s).Addr())
 }
 
 // pinBehindRouters lets sessions keep their router when another default route

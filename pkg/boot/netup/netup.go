@@ -104,7 +104,7 @@ func (s *Stage) start() (*network.Network, error) {
 		SysClassNet:  "/sys/class/net",
 		SinceBoot:    clock.SinceBoot,
 		Report: func(now network.State) {
-			if now.Waits != "" && time.Since(begun) < shownFor {
+			if now.Waiting != "" && time.Since(begun) < shownFor {
 				s.Log.Infof("network: %v", now)
 			} else {
 				s.Log.Debugf("network: %v", now)

@@ -19,7 +19,7 @@ func ClientID(mac []byte) []byte {
 // section 9.14): type 1 for Ethernet, the MAC. iPXE and Windows send it.
 func HardwareID(mac []byte) []byte { return slices.Concat([]byte{1}, mac) }
 
-// IsHardwareID tells whether a client identifier is one of HardwareID's.
+// IsHardwareID reports whether a client identifier is one of HardwareID's.
 func IsHardwareID(id []byte) bool { return len(id) == 7 && id[0] == 1 }
 
 // Colons writes an identifier as iscsi_dhcp_id= and NetworkManager take it.

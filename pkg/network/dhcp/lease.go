@@ -94,7 +94,7 @@ func (l Lease) Gateway() netip.Addr {
 	return netip.Addr{}
 }
 
-// V6 tells whether the lease is of IPv6.
+// V6 reports whether the lease is of IPv6.
 func (l Lease) V6() bool {
 	return l.Method == DHCP6 || l.Method == DHCP6Info || l.Address.Addr().Is6()
 }
@@ -160,7 +160,7 @@ const (
 	maxMTU = 65535
 )
 
-// ValidMTU tells whether an interface could have this MTU.
+// ValidMTU reports whether an interface could have this MTU.
 func ValidMTU(n int) bool { return n >= minMTU && n <= maxMTU }
 
 // Backoff returns how long to wait for an answer to the n-th request, counted

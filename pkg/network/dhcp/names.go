@@ -103,7 +103,7 @@ func Text(b []byte, limit int) (string, error) {
 	return s, nil
 }
 
-// Usable tells whether a host can have this address.
+// Usable reports whether a host can have this address.
 func Usable(a netip.Addr) bool {
 	a = a.Unmap()
 	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() &&

@@ -153,7 +153,7 @@ func (c *packetConn) Receive(deadline time.Time) ([]byte, error) {
 	}
 }
 
-// forUs tells whether the frame was sent to us or to everybody: a network card
+// forUs reports whether the frame was sent to us or to everybody: a network card
 // that listens to all shows more.
 func forUs(from unix.Sockaddr) bool {
 	ll, ok := from.(*unix.SockaddrLinklayer)
@@ -182,9 +182,9 @@ func auxiliary(oob []byte) (a auxdata) {
 	return a
 }
 
-// tagged tells whether the frame belongs to a VLAN, and so to another interface.
+// tagged reports whether the frame belongs to a VLAN, and so to another interface.
 func (a auxdata) tagged() bool { return a.status&unix.TP_STATUS_VLAN_VALID != 0 && a.tci&0xfff != 0 }
 
-// checksummed tells whether the UDP checksum is there: a sender in the same
+// checksummed reports whether the UDP checksum is there: a sender in the same
 // machine, or in a virtual one's host, leaves it to hardware that never is.
 func (a auxdata) checksummed() bool { return a.status&unix.TP_STATUS_CSUMNOTREADY == 0 }

@@ -102,7 +102,7 @@ func (f *File) matches(nic NIC) bool {
 	return true
 }
 
-// matches tells whether a list has a value. One of inverted patterns alone has what none of them has
+// matches reports whether a list has a value. One of inverted patterns alone has what none of them has
 // (src/shared/net-condition.c: net_condition_test_strv).
 func matches(key string, list []string, value string) bool {
 	if listed(addresses, key) {
@@ -222,7 +222,7 @@ func note(list *[]string, text string) {
 	}
 }
 
-// isName tells whether udev gives a NIC a name (src/basic/socket-util.c: ifname_valid_full): no number alone, none of the
+// isName reports whether udev gives a NIC a name (src/basic/socket-util.c: ifname_valid_full): no number alone, none of the
 // directories in /proc/sys/net/ipv4/conf.
 func isName(s string) bool {
 	const maxName = 15 // include/uapi/linux/if.h: IFNAMSIZ, without the NUL

@@ -30,7 +30,7 @@ func (f *File) add(text string) {
 
 const blanks = " \t\r\n"
 
-// goesOn tells whether a line ends in a backslash that no other one is before.
+// goesOn reports whether a line ends in a backslash that no other one is before.
 func goesOn(line string) bool {
 	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
 }

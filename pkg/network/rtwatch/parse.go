@@ -13,7 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// ends tells whether a message is the last one of an answer.
+// ends reports whether a message is the last one of an answer.
 func ends(m syscall.NetlinkMessage) bool {
 	return m.Header.Type == unix.NLMSG_DONE || m.Header.Type == unix.NLMSG_ERROR
 }
@@ -111,7 +111,7 @@ func parseAddress(m syscall.NetlinkMessage) (*netlink.AddrUpdate, error) {
 	return u, nil
 }
 
-// isAddress tells whether an address has the length of its family.
+// isAddress reports whether an address has the length of its family.
 func isAddress(family uint8, ip net.IP) bool {
 	return family == unix.AF_INET && len(ip) == net.IPv4len || family == unix.AF_INET6 && len(ip) == net.IPv6len
 }

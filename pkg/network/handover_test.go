@@ -13,11 +13,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
-// What is waited for is told while a login pins its NIC. Without the lock the race
-// detector stops this.
-func TestPinBesideReport(t *testing.T) {
+// State is reported while a login pins its NIC. Without the lock the race detector reports this.
+func TestPinDuringReport(t *testing.T) {
 	a := &dhcp.Lease{Interface: "none0", Address: netip.MustParsePrefix("10.8.0.2/24")}
-	ln := &line{IP: lines(t, "dhcp").IP[0].V, winner: &link{index: 1}, up: true}
+	ln := &line{IP: lines(t, "dhcp").IP[0].V, primary: &link{index: 1}, up: true}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.Index, attrs.EncapType = "lo", 2, "ether"
 	sys := t.TempDir()
@@ -31,7 +30,7 @@ func TestPinBesideReport(t *testing.T) {
 		t.Errorf("state %q", got)
 	}
 	if err := <-pinned; err == nil {
-		t.Error("a NIC that is not there is no error")
+		t.Error("a missing NIC: no error")
 	}
 }
 
@@ -67,9 +66,9 @@ func TestDropDefaults(t *testing.T) {
 	})
 }
 
-// A NIC that is being configured when the work ends is left as it was found,
-// whichever it is of its line, and also if its configuration failed.
-func TestStopTakesBackWhatIsNotUp(t *testing.T) {
+// A NIC that is being configured when the work ends is left as it was found, whichever it is of its
+// line, and also if its configuration failed.
+func TestStopRemovesUnfinished(t *testing.T) {
 	for _, name := range []string{"first", "second", "failed"} {
 		t.Run(name, func(t *testing.T) {
 			inNamespace(t, func() {
@@ -80,8 +79,8 @@ func TestStopTakesBackWhatIsNotUp(t *testing.T) {
 				if err := netlink.LinkSetUp(b0); err != nil {
 					t.Fatal(err)
 				}
-				l := &link{Link: b0, name: "b0", index: b0.Attrs().Index, raised: true}
-				ln := &line{IP: lines(t, "dhcp").IP[0].V, attempts: map[int]context.CancelFunc{}, joined: map[int]*joint{}}
+				l := &link{Link: b0, name: "b0", index: b0.Attrs().Index, broughtUp: true}
+				ln := &line{IP: lines(t, "dhcp").IP[0].V, attempts: map[int]context.CancelFunc{}, joined: map[int]*joinedLink{}}
 				lease := dhcp.Lease{Interface: "b0", Method: dhcp.DHCP4, Address: netip.MustParsePrefix("10.9.0.50/24")}
 				n := &Network{tasks: newTasks(), lines: []*line{ln}, links: []*link{l}, leases: []*dhcp.Lease{nil}, changed: make(chan struct{})}
 				n.ctx, n.cancel = context.WithCancel(t.Context())
@@ -89,11 +88,11 @@ func TestStopTakesBackWhatIsNotUp(t *testing.T) {
 				switch name {
 				case "second":
 					n.leases[0] = &dhcp.Lease{Interface: "a0"}
-					ln.winner, ln.up = &link{name: "a0"}, true
+					ln.primary, ln.up = &link{name: "a0"}, true
 				case "failed": // the next hop is unreachable, so that the address is there and the route is not
 					lease.Routes = []dhcp.Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("fd09::1")}}
 				}
-				n.take(n.ctx, ln, l, lease)
+				n.claim(n.ctx, ln, l, lease)
 				if name == "failed" {
 					(<-n.events)() // which the loop would do
 				}
@@ -103,8 +102,8 @@ func TestStopTakesBackWhatIsNotUp(t *testing.T) {
 				if flags := linkOf(t, "b0").Attrs().RawFlags; err != nil || len(addrs) > 0 || flags&unix.IFF_UP != 0 {
 					t.Errorf("b0 is left with flags %x, addresses %v, %v", flags, addrs, err)
 				}
-				if ln.has(l) || name == "second" && (ln.winner == nil || n.leases[0] == nil) {
-					t.Errorf("the line has %v, %v, leases %v", ln.winner, ln.joined, n.leases)
+				if ln.has(l) || name == "second" && (ln.primary == nil || n.leases[0] == nil) {
+					t.Errorf("the line has %v, %v, leases %v", ln.primary, ln.joined, n.leases)
 				}
 			})
 		})

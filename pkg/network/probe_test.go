@@ -15,9 +15,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// probing makes an interface's driver hold the lock of its device until done is
-// called: the attribute is a named pipe, whose reader waits as on the kernel's
-// lock.
+// probing simulates a driver that holds the lock of its device until done is called: the attribute
+// is a named pipe, whose reader waits as it would for the kernel's lock.
 func probing(t *testing.T, sys, name string) (done func()) {
 	t.Helper()
 	dev := filepath.Join(sys, name, "device")
@@ -32,14 +31,14 @@ func probing(t *testing.T, sys, name string) (done func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The data stays for readers to come: a probe that is over is over.
+	// The data stays in the pipe for later readers: the probe has ended.
 	done = sync.OnceFunc(func() { _, _ = f.Write(make([]byte, 16)) })
 	t.Cleanup(func() { done(); _ = f.Close() })
 	return done
 }
 
-// An interface is not set up before the driver's probe is over, and not at all
-// if that is not wanted any more.
+// An interface is not set up before the driver's probe has ended, and not at all if ctx has ended
+// by then.
 func TestSetUpWaitsForTheProbe(t *testing.T) {
 	sys := t.TempDir()
 	done := probing(t, sys, "eth9")
@@ -48,7 +47,7 @@ func TestSetUpWaitsForTheProbe(t *testing.T) {
 	attrs.Name, attrs.Index = "eth9", 1<<30
 	link := &netlink.Device{LinkAttrs: attrs}
 	raised := make(chan error)
-	go func() { raised <- raise(t.Context(), sys, link) }()
+	go func() { raised <- setUpAfterProbe(t.Context(), sys, link) }()
 	select {
 	case err := <-raised:
 		t.Errorf("it was set up before the probe was over: %v", err)
@@ -60,14 +59,13 @@ func TestSetUpWaitsForTheProbe(t *testing.T) {
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := raise(over, filepath.Join(sys, "none"), &netlink.Device{}); err != nil {
+	if err := setUpAfterProbe(over, filepath.Join(sys, "none"), &netlink.Device{}); err != nil {
 		t.Errorf("set up after the end: %v", err)
 	}
 }
 
-// A card whose driver has made its interface known and does not come to the end
-// of its probe holds up nothing but itself: neither the other card's lease nor
-// the end of the work. When the probe is over the card goes on.
+// A NIC whose driver has registered its interface and does not return from its probe delays only
+// itself: neither the other NIC's lease nor Stop. When the probe has ended the NIC is used.
 func TestSlowProbe(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -103,7 +101,7 @@ func TestSlowProbe(t *testing.T) {
 		}
 		done()
 		if left := n.tasks.wait(t.Context()); left != nil || isUp() {
-			t.Errorf("left %q; up, though nothing wants it: %v", left, isUp())
+			t.Errorf("left %q; up, although no line matches it: %v", left, isUp())
 		}
 
 		n, up, _ = begin()
@@ -114,9 +112,8 @@ func TestSlowProbe(t *testing.T) {
 	})
 }
 
-// What is asked for while its driver is at work is said to be so, and is waited
-// for.
-func TestSaysThatTheDriverIsBusy(t *testing.T) {
+// A NIC that is named while its driver is probing is reported as such, and is waited for.
+func TestDriverBusy(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
 		if err := netlink.LinkSetUp(veth(t, sys, "slow0")); err != nil {

@@ -11,14 +11,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// Beside names the NICs that lead to an address beside the one that the kernel
-// sends by: it is in their networks, or behind one of their routers.
-func (n *Network) Beside(to netip.Addr) []string {
+// OtherNICs returns the NICs that lead to an address in addition to the one that the kernel uses:
+// the address is in their networks, or behind one of their routers.
+func (n *Network) OtherNICs(to netip.Addr) []string {
 	leases := n.Leases()
 	if len(leases) < 2 {
 		return nil
 	}
-	first := n.Toward(to)
+	first := n.NICTo(to)
 	var out []string
 	for _, l := range leases {
 		if l.Interface != first && leads(&l, to) && !slices.Contains(out, l.Interface) {
@@ -28,21 +28,20 @@ func (n *Network) Beside(to netip.Addr) []string {
 	return out
 }
 
-// Toward names the NIC by which the kernel sends to an address; "": none. The
-// kernel tells its source address when a UDP socket is connected, which sends
-// nothing.
-func (n *Network) Toward(to netip.Addr) string {
+// NICTo returns the NIC over which the kernel sends to an address; "": none. It connects a UDP
+// socket, which sends nothing, and reads its source address.
+func (n *Network) NICTo(to netip.Addr) string {
 	const anyPort = 9
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, anyPort)))
 	if err != nil {
 		return ""
 	}
 	defer func() { _ = conn.Close() }()
-	return n.Owner(conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap())
+	return n.NICOf(conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap())
 }
 
-// Owner names the NIC that has an address; "": none.
-func (n *Network) Owner(a netip.Addr) string {
+// NICOf returns the NIC that has an address; "": none.
+func (n *Network) NICOf(a netip.Addr) string {
 	if a.Zone() != "" {
 		return a.Zone()
 	}
@@ -51,7 +50,7 @@ func (n *Network) Owner(a netip.Addr) string {
 			return l.Interface
 		}
 	}
-	all, _ := netlink.AddrList(nil, netlink.FAMILY_ALL) // without the list no NIC is known to have it
+	all, _ := netlink.AddrList(nil, netlink.FAMILY_ALL) // without the list no NIC is found
 	for i := range all {
 		if !all[i].IP.Equal(a.AsSlice()) {
 			continue
@@ -63,8 +62,8 @@ func (n *Network) Owner(a netip.Addr) string {
 	return ""
 }
 
-// Pin makes the NIC that an address was reached by the kernel's choice, and puts
-// the route into its lease.
+// Pin adds a route to an address over the NIC on which it was reached, to the kernel and to the
+// NIC's lease.
 func (n *Network) Pin(to netip.Addr, nic string) error {
 	route := dhcp.Route{To: netip.PrefixFrom(to, to.BitLen())}
 	n.mu.Lock()
@@ -94,7 +93,7 @@ func (n *Network) Pin(to netip.Addr, nic string) error {
 	return nil
 }
 
-// replaceRoute gives a NIC with an address of its own a route.
+// replaceRoute sets a route on a NIC that has an address.
 func replaceRoute(nic string, own netip.Prefix, r dhcp.Route, metric int) error {
 	link, err := netlink.LinkByName(nic)
 	if err != nil {
@@ -114,11 +113,10 @@ func via(lease *dhcp.Lease, to netip.Addr) (hop netip.Addr) {
 	return hop
 }
 
-// HandOver stops, and leaves the real system what it is to keep: the NICs of the
-// sessions, and what the plan names. More NICs that joined are left as they were
-// found, for the real system to configure as if they were new. The first of nics
-// is that of root's session: its default route counts, and its lease comes first.
-// Without nics all that are up stay.
+// HandOver stops, and leaves up what the real system is to keep: the NICs of the sessions, and
+// those that the plan names. Further NICs are left as they were found, for the real system to
+// configure as if they were new. The first of nics is that of root's session: its default route
+// takes precedence, and its lease comes first. Without nics all that are up stay up.
 func (n *Network) HandOver(nics []string) {
 	n.Stop()
 	if n == nil || len(nics) == 0 {
@@ -126,12 +124,12 @@ func (n *Network) HandOver(nics []string) {
 	}
 	for _, ln := range n.lines {
 		for _, l := range n.links {
-			if !ln.all() || !ln.has(l) || slices.Contains(nics, l.name) {
+			if !ln.everyNIC() || !ln.has(l) || slices.Contains(nics, l.name) {
 				continue
 			}
 			n.mu.Lock()
 			if j := ln.joined[l.index]; j != nil {
-				n.drop(j)
+				n.dropLease(j)
 			} else {
 				n.leases[ln.index] = nil
 			}
@@ -148,8 +146,8 @@ func (n *Network) HandOver(nics []string) {
 	}
 }
 
-// prefer lets the first lease's IPv4 default route go before those of the others.
-// Of IPv6 the routers say themselves which of them goes first (RFC 4191).
+// prefer gives the first lease's IPv4 default route precedence over those of the others. For IPv6
+// the routers advertise their preference (RFC 4191).
 func prefer(leases []dhcp.Lease) error {
 	for i := range leases {
 		l := &leases[i]
@@ -171,8 +169,8 @@ func prefer(leases []dhcp.Lease) error {
 	return nil
 }
 
-// dropDefaults removes a NIC's default routes of other metrics. At worst one stays
-// behind ours.
+// dropDefaults removes a NIC's default routes with other metrics. At worst one remains, with a
+// lower precedence.
 func dropDefaults(nic string, metric int) {
 	link, err := netlink.LinkByName(nic)
 	if err != nil {
@@ -187,7 +185,7 @@ func dropDefaults(nic string, metric int) {
 	}
 }
 
-// isDefault tells whether a route's destination is everything, and not 0.0.0.0/1.
+// isDefault reports whether a route's destination is everything, and not 0.0.0.0/1.
 func isDefault(dst *net.IPNet) bool {
 	if dst == nil {
 		return true

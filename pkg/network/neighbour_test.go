@@ -15,9 +15,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// A static address goes to the NIC on whose link the target is, or the gateway
-// that it is behind, although another NIC has a link first.
-func TestNeighbourTellsTheNIC(t *testing.T) {
+// A static address is assigned to the NIC on whose link the target is, or its gateway, although
+// another NIC has a carrier first.
+func TestNeighbourSelectsNIC(t *testing.T) {
 	for _, tt := range []struct{ name, line, target, there string }{
 		{"target", "10.1.1.165:::26:::none", "10.1.1.129", "10.1.1.129/26"},
 		{"gateway", "10.1.1.165::10.1.1.180:26:::none", "192.0.2.1", "10.1.1.180/26"},
@@ -49,8 +49,8 @@ func TestNeighbourTellsTheNIC(t *testing.T) {
 	}
 }
 
-// The only NIC with a link gets the address at once. It moves when the target
-// answers on one that gets its link later, with its routes.
+// The only NIC with a carrier gets the address immediately. It moves, with its routes, when the
+// target answers on a NIC whose carrier comes later.
 func TestAddressMoves(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
@@ -77,8 +77,8 @@ func TestAddressMoves(t *testing.T) {
 		if err != nil || len(addrs) > 0 || link.Attrs().RawFlags&unix.IFF_UP != 0 {
 			t.Errorf("a0 is left with flags %x, addresses %v, %v", link.Attrs().RawFlags, addrs, err)
 		}
-		if got := n.Toward(netip.MustParseAddr("192.0.2.1")); got != "b0" {
-			t.Errorf("the way out is by %s", got)
+		if got := n.NICTo(netip.MustParseAddr("192.0.2.1")); got != "b0" {
+			t.Errorf("default route by %s", got)
 		}
 		routes, err := netlink.RouteList(linkOf(t, "b0"), netlink.FAMILY_V4)
 		if err != nil || len(routes) != 2 {
@@ -87,8 +87,8 @@ func TestAddressMoves(t *testing.T) {
 	})
 }
 
-// The only NIC is not asked for anything.
-func TestOneNICIsNotAsked(t *testing.T) {
+// Nothing is solicited on the only NIC.
+func TestOneNICIsNotSolicited(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
 		wire(t, sys, "a0")
@@ -97,9 +97,9 @@ func TestOneNICIsNotAsked(t *testing.T) {
 			t.Fatalf("leases %v, %v", leases, err)
 		}
 		seen := make(chan int)
-		n.later(func() { seen <- len(n.lines[0].asking) })
+		n.post(func() { seen <- len(n.lines[0].soliciting) })
 		if asked := <-seen; asked != 0 {
-			t.Errorf("asked on %d links", asked)
+			t.Errorf("solicited on %d links", asked)
 		}
 		list, err := netlink.NeighList(linkOf(t, "a0").Attrs().Index, netlink.FAMILY_V4)
 		if err != nil || len(list) > 0 {
@@ -108,7 +108,7 @@ func TestOneNICIsNotAsked(t *testing.T) {
 	})
 }
 
-// Who is asked for.
+// Which addresses are solicited.
 func TestNeighbours(t *testing.T) {
 	for _, tt := range []struct{ name, line, targets, want string }{
 		{"target", "10.1.1.165::10.1.1.180:26:::none", "10.1.1.129 192.0.2.1", "[10.1.1.129]"},
@@ -127,10 +127,10 @@ func TestNeighbours(t *testing.T) {
 			t.Fatal(cause)
 		}
 		ln := line{IP: ip}
-		if got := ln.neighbours([][]netip.Addr{targets}); fmt.Sprint(got) != tt.want {
+		if got := ln.expectedNeighbours([][]netip.Addr{targets}); fmt.Sprint(got) != tt.want {
 			t.Errorf("%s: %v, want %s", tt.name, got, tt.want)
 		}
-		if got := ln.neighbours(nil); got != nil {
+		if got := ln.expectedNeighbours(nil); got != nil {
 			t.Errorf("%s: %v without a target", tt.name, got)
 		}
 	}

@@ -19,17 +19,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// TestMain runs the tests away from the host.
+// TestMain runs the tests in namespaces of their own.
 func TestMain(m *testing.M) { nstest.Main(m) }
 
-// inNamespace runs f in a process with a network namespace of its own: a
-// goroutine of ours may run on any thread.
+// inNamespace runs f in a process with a network namespace of its own: goroutines may run on any
+// thread.
 func inNamespace(t *testing.T, f func()) {
 	t.Helper()
 	nstest.Run(t, syscall.CLONE_NEWNET, f)
 }
 
-// makeHardware lets an interface look like hardware through sys.
+// makeHardware makes an interface look like hardware in sys.
 func makeHardware(t *testing.T, sys, name string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
@@ -37,7 +37,7 @@ func makeHardware(t *testing.T, sys, name string) {
 	}
 }
 
-// veth makes a pair whose one end looks like hardware, through sys.
+// veth makes a pair, one end of which looks like hardware in sys.
 func veth(t *testing.T, sys, name string) netlink.Link {
 	t.Helper()
 	la := netlink.NewLinkAttrs()
@@ -59,8 +59,7 @@ func linkOf(t *testing.T, name string) netlink.Link {
 	return link
 }
 
-// wire makes a NIC of ours whose other end is up in a namespace of its own, with
-// addresses.
+// wire makes a NIC whose other end is up in another namespace, with addresses.
 func wire(t *testing.T, sys, name string, addrs ...string) *lab.Namespace {
 	t.Helper()
 	ns, err := lab.NewNamespace()
@@ -121,7 +120,7 @@ func static(iface string) bootspec.Net {
 	return n
 }
 
-// lines is a plan of lines of ip=.
+// lines returns a plan with lines of ip=.
 func lines(t *testing.T, texts ...string) bootspec.Net {
 	t.Helper()
 	var n bootspec.Net
@@ -135,7 +134,7 @@ func lines(t *testing.T, texts ...string) bootspec.Net {
 	return n
 }
 
-// timeouts is a plan's rd.net.timeout.NAME=.
+// timeouts returns a plan's rd.net.timeout.NAME=.
 func timeouts(name string, d time.Duration) []bootspec.Value[bootspec.Timeout] {
 	return []bootspec.Value[bootspec.Timeout]{{V: bootspec.Timeout{Name: name, Limit: d}, From: "rd.net.timeout." + name + "="}}
 }
@@ -158,8 +157,8 @@ func run(t *testing.T, cfg Config, limit time.Duration) (*Network, []dhcp.Lease,
 	return n, leases, err
 }
 
-// missing starts a network that lacks something, waits until it reports text,
-// and returns what Wait says then.
+// missing starts a network that lacks something, waits until it reports text, and returns Wait's
+// error.
 func missing(t *testing.T, cfg Config, text string) (*Network, error) {
 	t.Helper()
 	reported := make(chan struct{})
@@ -177,13 +176,13 @@ func missing(t *testing.T, cfg Config, text string) (*Network, error) {
 	}
 	t.Cleanup(n.Undo)
 	n.mu.Lock()
-	first := n.waits // which is not reported
+	first := n.waiting // which is not reported
 	n.mu.Unlock()
 	saw(first)
 	select {
 	case <-reported:
 	case <-time.After(patience):
-		t.Errorf("no report says %q", text)
+		t.Errorf("no report contains %q", text)
 	}
 	over, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
 	defer cancel()
@@ -191,15 +190,14 @@ func missing(t *testing.T, cfg Config, text string) (*Network, error) {
 	return n, err
 }
 
-// settled returns when the network has taken in all messages so far, and ended
-// the tasks that they began.
+// settled returns when the network has handled all messages so far, and their tasks have ended.
 func settled(t *testing.T, n *Network, sys string) {
 	t.Helper()
 	veth(t, sys, "mark0") // the kernel's messages keep their order
 	index := linkOf(t, "mark0").Attrs().Index
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		seen := make(chan bool)
-		n.later(func() { seen <- n.other[index] != "" })
+		n.post(func() { seen <- n.unused[index] != "" })
 		if <-seen {
 			break
 		}
@@ -212,5 +210,5 @@ func settled(t *testing.T, n *Network, sys string) {
 	}
 }
 
-// sinceBoot is a clock of which no test needs the time.
+// sinceBoot is a clock for tests that do not use the time.
 func sinceBoot() time.Duration { return time.Hour }
