@@ -1,6 +1,6 @@
-// Package fstypes is the list of the file systems that this project knows: which of
-// them may be root, how each is looked at without a write to its disk, and which
-// modules it needs. What a superblock looks like is in pkg/blockdev.
+// Package fstypes is the list of supported file systems: which of them may be root, how each is
+// examined without a write to its disk, and which modules it needs. The formats of superblocks are
+// in pkg/blockdev.
 package fstypes
 
 // Type is a file system, by the name that mount(2) takes.

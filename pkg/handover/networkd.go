@@ -92,11 +92,10 @@ func ipv6(links []Link) string {
 	return ""
 }
 
-// clientID lets networkd ask for the lease that the boot got: with another
-// client identifier the server gives another address. RFC 4361 6.1: type 255,
-// the IAID, and a DUID; ours is a DUID-LL (RFC 8415 11.4), which networkd
-// makes from the link's own address. With several leased links one IAID cannot
-// be right for all, and networkd's own stays.
+// clientID has networkd request the lease that the boot got: with another client identifier the
+// server gives another address. RFC 4361 6.1: type 255, the IAID, and a DUID; the boot's is a
+// DUID-LL (RFC 8415 11.4), which networkd makes from the link's own address. With several leased
+// links one IAID cannot be right for all, and networkd's own stays.
 func clientID(links []Link) string {
 	const iaidAt, duidAt = 1, 5
 	ids := clientIDs(links)

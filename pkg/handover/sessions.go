@@ -2,8 +2,8 @@ package handover
 
 import "github.com/iscsiroot/iscsiroot/pkg/runstate"
 
-// sessions tells which session is root's, for people and for scripts, and names
-// the interface for Debian's open-iscsi, whose scripts leave it up at shutdown.
+// sessions lists root's session, for people and for scripts, and names the interface for Debian's
+// open-iscsi, whose scripts leave it up at shutdown.
 func sessions(f Facts) []File {
 	files := []File{{Path: stateFile(runstate.SessionsName), Mode: 0o644, Content: runstate.FormatSessions(f.Sessions)}}
 	if len(f.Links) > 0 {

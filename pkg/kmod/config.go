@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Config is what an administrator says about modules, in files of modprobe.d(5) or elsewhere. The zero value says
-// nothing. Module names are normalised.
+// Config is the administrator's configuration of modules, from modprobe.d(5) or elsewhere. Module
+// names are normalised.
 type Config struct {
 	// Params are the parameters of modules, "a=1 b=2".
 	Params map[string]string
@@ -39,9 +39,9 @@ var configDirs = []string{
 // maxConfigFiles bounds the files of modprobe.d that are read.
 const maxConfigFiles = 1024
 
-// ReadConfig reads the modprobe.d files of a system, whose root is fsys, in the order of their names. What is not
-// understood, and the lines "install" and "remove", whose shell commands nobody runs here, go to note, each kind once
-// per file; note may be nil.
+// ReadConfig reads the modprobe.d files of a system, whose root is fsys, in the order of their
+// names. Lines that are not understood, and the lines "install" and "remove", whose shell commands
+// are not run, are passed to note, each kind once per file; note may be nil.
 func ReadConfig(fsys fs.FS, note func(error)) Config {
 	if note == nil {
 		note = func(error) {}
@@ -100,7 +100,7 @@ func (c *Config) parse(name, text string, note func(error)) {
 	}
 }
 
-// take takes a line of two words or more; false says that it does not know it.
+// take adds a line of two words or more; false if its keyword is unknown.
 func (c *Config) take(words []string) bool {
 	module := normalise(words[1])
 	switch words[0] {
@@ -126,7 +126,8 @@ func (c *Config) take(words []string) bool {
 // Blacklisted reports whether Config's blacklist names a module.
 func (x *Index) Blacklisted(name string) bool { return x.blacklist[normalise(name)] }
 
-// WithConfig returns the index as c wants it; Params are the loader's business. x itself does not change.
+// WithConfig returns the index with a configuration applied; Params are for the loader. x itself
+// does not change.
 func (x *Index) WithConfig(c Config) *Index {
 	out := *x
 	out.blacklist = c.Blacklist

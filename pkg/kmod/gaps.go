@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// GoneError says that modules.dep names a file that is not there. errors.Is finds fs.ErrNotExist in it.
+// GoneError reports that modules.dep lists a file that does not exist. errors.Is finds
+// fs.ErrNotExist in it.
 type GoneError struct {
 	Module string // normalised name
 	Path   string // relative to the tree

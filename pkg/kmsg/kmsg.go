@@ -1,6 +1,6 @@
-// Package kmsg is our log: the kernel's own, so that a line stands in time
-// between the kernel's lines, reaches every console the kernel writes to, and
-// is still in dmesg when the real system runs.
+// Package kmsg writes this program's log to the kernel's, so that a line is in time order with the
+// kernel's lines, reaches every console that the kernel writes to, and is still in dmesg when the
+// real system runs.
 package kmsg
 
 import (
@@ -28,15 +28,15 @@ const (
 	Debug      Level = 7 // #define KERN_DEBUG   KERN_SOH "7"
 )
 
-// prefix begins every line of ours.
+// prefix begins every line of this program.
 const prefix = "iscsiroot: "
 
-// maxRecord is what we put into one record; the kernel refuses a write of more
-// than 1024 less its own prefix (kernel/printk/printk.c: LOG_LINE_MAX).
+// maxRecord is the longest text of one record; the kernel refuses a write of more than 1024 bytes
+// less its own prefix (kernel/printk/printk.c: LOG_LINE_MAX).
 const maxRecord = 900
 
-// Logger writes lines to the kernel's log. It is safe for concurrent use; a nil
-// Logger drops everything. No terminal holds a caller up, see terminal.
+// Logger writes lines to the kernel's log. It is safe for concurrent use; a nil Logger drops
+// everything. No terminal blocks a caller, see terminal.
 type Logger struct {
 	kmsg     *os.File    // nil: no /dev/kmsg, all goes to direct
 	direct   []*terminal // to write to ourselves; usually none
@@ -69,8 +69,8 @@ func SystemPaths() Paths {
 	}
 }
 
-// Open makes the logger. It never fails: what cannot be opened is done without,
-// in the end with standard error alone.
+// Open makes the logger. It never fails: files that cannot be opened are not used, and in the last
+// resort the log is standard error only.
 func Open(p Paths) *Logger {
 	l := &Logger{loglevel: consoleLevel(p.Printk)}
 	// Without this the kernel drops all but 10 lines in 5 s from one open
@@ -123,7 +123,7 @@ func (l *Logger) SetDebug(on bool) {
 	l.debug = on
 }
 
-// Errorf logs what a person must see whatever quiet or loglevel= say.
+// Errorf logs what must be shown whatever quiet or loglevel= is set.
 func (l *Logger) Errorf(format string, args ...any) { l.log(Err, format, args...) }
 
 // Warnf logs what is doubtful but does not stop the boot.

@@ -14,10 +14,9 @@ import (
 // The second half is for errors.
 const waitingLines = 256
 
-// terminal is one that the logger writes to itself. A terminal can stop taking
-// output, by Ctrl-S or for the want of CTS on a serial line, for as long as a
-// person wants. So its own goroutine writes, from startTerminal to end, and
-// lines that have no place to wait are dropped and counted.
+// terminal is one that the logger writes to itself. A terminal can stop accepting output, by Ctrl-S
+// or without CTS on a serial line, for any length of time. So its own goroutine writes, from
+// startTerminal to end, and lines for which the queue has no room are dropped and counted.
 type terminal struct {
 	file    *os.File
 	lines   chan entry    // never closed: log and Flush send
@@ -31,8 +30,8 @@ type entry struct {
 	done chan struct{}
 }
 
-// startTerminal starts the goroutine. Were it to end by a panic, the terminal
-// would be one that takes nothing.
+// startTerminal starts the goroutine. If it ended by a panic, the terminal would accept nothing
+// more.
 func startTerminal(f *os.File) *terminal {
 	t := &terminal{file: f, lines: make(chan entry, waitingLines), ended: make(chan struct{})}
 	contain.Go("terminal "+f.Name(), t.write, nil)
@@ -56,7 +55,7 @@ func (t *terminal) write() {
 	}
 }
 
-// put lets a line wait for its turn, or drops it; Logger.mu is held.
+// put queues a line, or drops it; Logger.mu is held.
 func (t *terminal) put(level Level, line string) {
 	if level > Err && len(t.lines) >= waitingLines/2 {
 		t.dropped++
@@ -90,7 +89,7 @@ func (t *terminal) flush(ctx context.Context) {
 	}
 }
 
-// end lets the goroutine end; what it has not written by now is lost.
+// end ends the goroutine; what it has not written by then is lost.
 func (t *terminal) end() {
 	close(t.ended)
 	if t.file != os.Stderr {
@@ -98,9 +97,9 @@ func (t *terminal) end() {
 	}
 }
 
-// openTerminal opens a terminal for writing without making it ours and without
-// waiting for a modem. A serial port that has no hardware opens all the same
-// and fails to tell its settings.
+// openTerminal opens a terminal for writing without making it the controlling terminal and without
+// waiting for a modem. A serial port without hardware can be opened, but fails to return its
+// settings.
 func openTerminal(name string) (*os.File, error) {
 	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -13,13 +13,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// MissingError says that neither the image nor the kernel has a module. errors.As finds the *kmod.NotFoundError in it.
+// MissingError reports that neither the image nor the kernel has a module. errors.As finds the
+// *kmod.NotFoundError in it.
 type MissingError struct {
 	Name    string   // module or alias, as it was asked for
 	Release string   // of the running kernel; may be empty
 	Dir     string   // the module tree
 	Held    []string // names of all modules in it
-	File    string   // what the index of the tree names and nobody has put there; empty if it knows nothing of the module
+	File    string   // the file that the tree's index lists but that does not exist; empty if the index does not list the module
 }
 
 // fewModules is up to how many modules a message lists.
@@ -71,7 +72,7 @@ func (e *MissingError) Hint() string {
 // Unwrap returns a *kmod.NotFoundError.
 func (e *MissingError) Unwrap() error { return &kmod.NotFoundError{Name: e.Name} }
 
-// LoadError says which module the kernel did not take. errors.Is finds the errno.
+// LoadError reports which module the kernel refused. errors.Is finds the errno.
 type LoadError struct {
 	Module string // normalised name
 	Path   string // of the file
@@ -79,7 +80,7 @@ type LoadError struct {
 	// Without are errors of modules that this one may have needed.
 	Without []error
 
-	refused bool // it was finit_module(2) that said Err
+	refused bool // Err is from finit_module(2)
 }
 
 // Error names the module, its file and the cause, and what is behind an errno whose own words say something else.
@@ -94,13 +95,13 @@ func (e *LoadError) Error() string {
 	return msg
 }
 
-// Hint says what to do, where the cause tells it.
+// Hint returns what to do, if the cause is known.
 func (e *LoadError) Hint() string { return refusals[e.errno()].hint }
 
 // Unwrap returns the cause.
 func (e *LoadError) Unwrap() error { return e.Err }
 
-// errno returns what finit_module(2) said, or 0 if it was not asked.
+// errno returns the errno of finit_module(2), or 0 if it was not called.
 func (e *LoadError) errno() unix.Errno {
 	var errno unix.Errno
 	if !e.refused || !errors.As(e.Err, &errno) {
@@ -109,7 +110,8 @@ func (e *LoadError) errno() unix.Errno {
 	return errno
 }
 
-// refusals are what the kernel means when it does not take a module (kernel/module/main.c, kernel/module/signing.c).
+// refusals explain the errnos with which the kernel refuses a module (kernel/module/main.c,
+// kernel/module/signing.c).
 var refusals = map[unix.Errno]struct{ cause, hint string }{
 	unix.ENOEXEC:      {"the module was built for another kernel release than the running one", "put the modules of the running kernel into the image: iscsiroot build --kernel-version"},
 	unix.ENOENT:       {"it uses a symbol that the running kernel and the loaded modules do not have", "the kernel log names the symbol; the image lacks a module, or holds one of another kernel"},

@@ -37,8 +37,8 @@ func running() kernel {
 	}
 }
 
-// live reports whether a module is loaded and has initialised. Without sysfs the answer is no, and the kernel's EEXIST
-// says it later.
+// live reports whether a module is loaded and has initialised. Without sysfs it returns false, and
+// the kernel returns EEXIST later.
 func (k kernel) live(name string) bool {
 	state, err := os.ReadFile(filepath.Join(k.sys, "module", name, "initstate"))
 	return err == nil && string(state) == "live\n"
@@ -53,7 +53,7 @@ func (k kernel) has(name string) bool {
 	return err == nil && st.IsDir()
 }
 
-// load loads a module file. One that is there already is no error.
+// load loads a module file. One that is loaded already is not an error.
 func (k kernel) load(f *os.File, params string) error {
 	err := k.loadAsIs(f, params)
 	if errors.Is(err, unix.EEXIST) {

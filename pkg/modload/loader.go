@@ -89,7 +89,7 @@ func (l *Loader) Load(ctx context.Context, name string) error {
 	return nil
 }
 
-// missing returns the error for a name that nobody knows.
+// missing returns the error for a name that neither the tree nor the kernel has.
 func (l *Loader) missing(name string) error {
 	e := &MissingError{Name: name, Release: l.opts.Release, Dir: l.dir}
 	for _, m := range l.idx.Modules() {
@@ -98,8 +98,8 @@ func (l *Loader) missing(name string) error {
 	return e
 }
 
-// loadOne loads a module with all it needs. What the index is wrong about is tried in its order first, and again as long
-// as that brings something new.
+// loadOne loads a module with all it needs. If the index is wrong about the order, the plan is
+// repeated as long as that loads another module.
 func (l *Loader) loadOne(ctx context.Context, m kmod.Module) error {
 	steps, err := l.idx.Steps(m.Name)
 	if err != nil {
@@ -156,7 +156,7 @@ func (l *Loader) loadSteps(ctx context.Context, name string, steps []kmod.Step) 
 	return without, nil
 }
 
-// loadFile loads one file, or waits for the goroutine that is at it.
+// loadFile loads one file, or waits for the goroutine that is loading it.
 func (l *Loader) loadFile(ctx context.Context, m kmod.Module) error {
 	l.mu.Lock()
 	if a, ok := l.attempts[m.Name]; ok {
@@ -182,14 +182,15 @@ func (l *Loader) loadFile(ctx context.Context, m kmod.Module) error {
 	return a.err
 }
 
-// suits reports whether a module is of use to this machine's processors. It would find out itself, after all the work of
-// loading it (arch/x86/crypto/crc32c-intel_glue.c, crc32c_intel_mod_init).
+// suits reports whether a module is of use to this machine's processors. Without this check the
+// module itself would find that out, after all the work of loading it
+// (arch/x86/crypto/crc32c-intel_glue.c, crc32c_intel_mod_init).
 func (l *Loader) suits(name string) bool {
 	modalias := readAttr(filepath.Join(l.kernel.sys, "devices/system/cpu/modalias"))
 	return modalias == "" || l.idx.Suits(name, modalias)
 }
 
-// insert hands one file to the kernel, unless it has the module already.
+// insert passes one file to the kernel, unless the module is loaded already.
 func (l *Loader) insert(m kmod.Module) error {
 	switch {
 	case slices.Contains(l.opts.Never, m.Name):
@@ -209,7 +210,7 @@ func (l *Loader) insert(m kmod.Module) error {
 	defer f.Close()
 	err = l.kernel.load(f, l.opts.Params[m.Name])
 	if errors.Is(err, unix.EBUSY) {
-		// Another process was at it and its try has ended without success (kernel/module/main.c, add_unformed_module).
+		// Another process was loading it and has failed (kernel/module/main.c, add_unformed_module).
 		err = l.kernel.load(f, l.opts.Params[m.Name])
 	}
 	if err != nil {

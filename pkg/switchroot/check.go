@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultInits are the programs tried if init= names none. The kernel would
-// fall back to /bin/sh; we do not, because that is a way around every password.
+// DefaultInits are the programs tried if init= names none. The kernel would fall back to /bin/sh;
+// this program does not, because that bypasses every password.
 func DefaultInits() []string { return []string{"/sbin/init", "/etc/init", "/bin/init"} }
 
-// InitError says that root has no init that can run.
+// InitError reports that root has no init that can run.
 type InitError struct {
 	Root string // what was looked at, for the message: "/dev/sda2"
 	Path string // in root
@@ -113,7 +113,7 @@ func openIn(root int, path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// MountPointError says which directories the real system would lack.
+// MountPointError reports which directories the real system would lack.
 type MountPointError struct {
 	Root    string
 	Missing []string

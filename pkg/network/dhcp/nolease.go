@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// NoLeaseError says that no server answered as was asked.
+// NoLeaseError reports that no server sent a usable answer.
 type NoLeaseError struct {
 	Protocol  string // "DHCP" or "DHCPv6"
 	Interface string

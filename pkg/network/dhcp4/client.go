@@ -18,16 +18,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// RootPathWindow is for how long an offer without a root path waits for one
-// with it, where the root path is wanted: another server may be a little
-// slower.
+// RootPathWindow is how long an offer without a root path waits for one with it, if a root path is
+// preferred: another server may be a little slower.
 const RootPathWindow = time.Second
 
-// requestTries is how often a request is sent before the offer is given up:
-// 1 + 2 + 4 + 8 seconds.
+// requestTries is how often a request is sent before the offer is dropped: 1 + 2 + 4 + 8 seconds.
 const requestTries = 4
 
-// Config is what an exchange needs.
+// Config configures an exchange.
 type Config struct {
 	Interface string
 	MAC       []byte // of Ethernet, 6 bytes
@@ -39,8 +37,8 @@ type Config struct {
 	VendorClass string
 	// WantRootPath prefers an offer with a root path: see RootPathWindow.
 	WantRootPath bool
-	// Report is told, in words, what is waited for and what was not usable; may
-	// be nil. It must not block.
+	// Report is called with what is waited for and what was not usable; may be nil. It must not
+	// block.
 	Report func(string)
 	// SinceBoot is the clock of Lease.Obtained; required for what returns a lease.
 	SinceBoot func() time.Duration
@@ -56,8 +54,8 @@ type Conn interface {
 	Close() error
 }
 
-// ErrRefused says that the server refused to extend a lease: the address may
-// not be used any more.
+// ErrRefused reports that the server refused to extend a lease: the address must not be used any
+// more.
 var ErrRefused = errors.New("the DHCP server refused the address")
 
 var (
@@ -86,11 +84,10 @@ func newClient(conn Conn, cfg Config) (*client, error) {
 	return c, nil
 }
 
-// Acquire gets a lease: it discovers servers, takes the first usable offer and
-// requests it (RFC 2131 section 4.4.1, without the wait before the first
-// message, which everybody leaves out). It begins again when the server takes
-// its offer back, and goes on until ctx ends, when it returns a *dhcp.NoLeaseError.
-// It closes conn.
+// Acquire gets a lease: it discovers servers, selects the first usable offer and requests it (RFC
+// 2131 section 4.4.1, without the wait before the first message, which clients commonly omit). It
+// starts over when the server refuses its own offer, and continues until ctx ends, when it returns
+// a *dhcp.NoLeaseError. It closes conn.
 func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	defer conn.Close()
 	c, err := newClient(conn, cfg)
@@ -110,8 +107,8 @@ func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	}
 }
 
-// acquire tries once. From the second restart on it waits before: the first
-// comes of an offer that was taken back, more come of a server that is ill.
+// acquire makes one attempt. From the second restart on it waits first: the first restart follows a
+// refused offer, more follow from a faulty server.
 func (c *client) acquire(ctx context.Context, restarts int) (dhcp.Lease, error) {
 	if restarts > 1 {
 		pause := time.Now().Add(dhcp.Backoff(restarts-2, rand.Float64()))
@@ -134,14 +131,14 @@ func (c *client) fail(ctx context.Context, err error) error {
 	return &dhcp.NoLeaseError{Protocol: "DHCP", Interface: c.cfg.Interface, Sent: c.sent, Elapsed: time.Since(c.begun), Heard: c.heard, Err: err}
 }
 
-// report tells the user.
+// report calls Config.Report.
 func (c *client) report(format string, args ...any) {
 	if c.cfg.Report != nil {
 		c.cfg.Report(c.cfg.Interface + ": " + fmt.Sprintf(format, args...))
 	}
 }
 
-// unusable notes and tells what a server sent in vain, once for each cause.
+// unusable records and reports what was not usable, once for each cause.
 func (c *client) unusable(what string, from netip.Addr, err error) {
 	if from.IsValid() {
 		what += " from " + from.String()
@@ -152,8 +149,7 @@ func (c *client) unusable(what string, from netip.Addr, err error) {
 	}
 }
 
-// send sends a message. A link that is down, or a queue that is full, is like a
-// message that was lost.
+// send sends a message. If the link is down or a queue is full, that is like a lost message.
 func (c *client) send(m *dhcpv4.DHCPv4) error {
 	c.sent++
 	err := c.conn.Send(m.ToBytes())
@@ -166,7 +162,7 @@ func (c *client) send(m *dhcpv4.DHCPv4) error {
 	return err
 }
 
-// receive passes answers to take until it says true, or it is time.
+// receive passes answers to take until it returns true, or the deadline.
 func (c *client) receive(ctx context.Context, deadline time.Time, take func(reply) bool) error {
 	for {
 		b, err := c.conn.Receive(deadline)
@@ -229,8 +225,8 @@ func (c *client) discover(ctx context.Context) (dhcp.Lease, error) {
 	}
 }
 
-// request asks the server for what it offered. It begins again where the server
-// refuses or falls silent.
+// request requests what the server offered. It returns errAgain if the server refuses or does not
+// answer.
 func (c *client) request(ctx context.Context, offer dhcp.Lease) (dhcp.Lease, error) {
 	for n := range requestTries {
 		m := c.message(dhcpv4.MessageTypeRequest, c.elapsed())
@@ -281,8 +277,8 @@ func (c *client) ask(ctx context.Context, m *dhcpv4.DHCPv4, n int, server netip.
 	return l, errors.Join(err, refused)
 }
 
-// extend closes conn. It asks until ctx ends for more time for an address in use (RFC 2131
-// section 4.4.5): the address is in ciaddr, and options 50 and 54 are absent.
+// extend requests, until ctx ends, more time for an address in use (RFC 2131 section 4.4.5): the
+// address is in ciaddr, and options 50 and 54 are absent. It closes conn.
 func extend(ctx context.Context, conn Conn, cfg Config, l dhcp.Lease, server netip.Addr) (dhcp.Lease, error) {
 	defer conn.Close()
 	if cfg.ClientID == nil {

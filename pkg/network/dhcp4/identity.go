@@ -9,22 +9,20 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// identity is one client identifier and the transaction in which servers are
-// asked with it. An answer is known by the transaction: not every server sends
-// option 61 back, which RFC 6842 asks for since 2013.
+// identity is a client identifier and the transaction in which it is sent. An answer is identified
+// by the transaction: not every server sends option 61 back, as RFC 6842 requires since 2013.
 type identity struct {
 	clientID []byte
 	xid      dhcpv4.TransactionID
 }
 
-// triesAlone is how many discovers without an answer have the first identifier,
-// before another one is asked with in turn. A server that knows either is served,
-// whenever it comes up, and one that answers sees no other identifier.
+// triesAlone is how many discovers without an answer contain the first identifier before another
+// one alternates with it. A server that has either configured answers, whenever it comes up, and
+// one that answers receives no other identifier.
 const triesAlone = 2
 
-// identities are those that the configuration asks for. Where it names none, a
-// server may know the machine by its hardware address alone, as the firmware
-// before us may have told it.
+// identities returns those of the configuration. If it has none, a server may have the machine
+// configured by its hardware address only, as the firmware may have sent it.
 func identities(cfg Config) []identity {
 	if cfg.ClientID != nil {
 		return []identity{{clientID: cfg.ClientID}}
@@ -32,8 +30,7 @@ func identities(cfg Config) []identity {
 	return []identity{{clientID: dhcp.ClientID(cfg.MAC)}, {clientID: dhcp.HardwareID(cfg.MAC)}}
 }
 
-// newTransactions takes new numbers. They need not be secret, only ours, and
-// each its own.
+// newTransactions chooses new transaction numbers. They need not be secret, only distinct.
 func (x *exchange) newTransactions() {
 	n := rand.Uint32()
 	for i := range x.ids {
@@ -50,16 +47,15 @@ func (x *exchange) turn(n int) {
 	}
 }
 
-// settle goes on with the identity that an offer is for. After a refusal too the
-// next discover has it.
+// settle continues with the identity that an offer is for. After a refusal the next discover
+// contains it too.
 func (x *exchange) settle(offer dhcp.Lease) {
 	if i := slices.IndexFunc(x.ids, func(id identity) bool { return string(id.clientID) == string(offer.ClientID) }); i >= 0 {
 		x.first, x.now = i, i
 	}
 }
 
-// with says which identifier the next message has, if it is another than the one
-// to begin with.
+// with describes the identifier of the next message, if it is not the first one.
 func (x *exchange) with() string {
 	if x.now == 0 {
 		return ""

@@ -11,13 +11,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// minLifetime is the shortest lease worth having: less would end before root
-// is mounted.
+// minLifetime is the shortest lease that is accepted: a shorter one would expire before root is
+// mounted.
 const minLifetime = 10 * time.Second
 
-// lease makes the value of an offer or an acknowledgement. The error says why
-// no machine can use it; what can be done without is left out and told in
-// Ignored.
+// lease makes a lease of an offer or an acknowledgement. The error is why it cannot be used;
+// optional values that are invalid are left out and listed in Ignored.
 func (r reply) lease(x *exchange) (dhcp.Lease, error) {
 	l := dhcp.Lease{Interface: x.cfg.Interface, Method: dhcp.DHCP4, Server: r.server, ClientID: r.clientID}
 	if !l.Server.IsValid() {
@@ -60,8 +59,8 @@ func (d *decoder) ignore(what string, why error) {
 	d.l.Ignored = append(d.l.Ignored, fmt.Sprintf("%s: %v", what, why))
 }
 
-// mask reads option 1; without it the address's class counts, as for the
-// kernel's own client (net/ipv4/ipconfig.c: ic_setup_if).
+// mask reads option 1; without it the address's class applies, as in the kernel's own client
+// (net/ipv4/ipconfig.c: ic_setup_if).
 func (d *decoder) mask(addr netip.Addr) (int, error) {
 	b, given := d.opts[optMask]
 	if !given {
@@ -98,7 +97,7 @@ func (d *decoder) times() error {
 	return nil
 }
 
-// network reads what configures the interface beside its address.
+// network reads the interface's configuration other than its address.
 func (d *decoder) network() {
 	if b, given := d.opts[optRoutes]; given { // then option 3 does not count (RFC 3442)
 		var err error
@@ -169,7 +168,7 @@ func (d *decoder) names() {
 	d.rootPath()
 }
 
-// rootPath keeps the root path unchanged, also with bytes that are not text: its parser tells
+// rootPath keeps the root path unchanged, also with bytes that are not text: its parser reports
 // which byte is wrong.
 func (d *decoder) rootPath() {
 	b := d.opts[optRootPath]

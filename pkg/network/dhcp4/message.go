@@ -41,8 +41,7 @@ const (
 	optInitiator   = 203 // iPXE's, of the site's own range
 )
 
-// requested is option 55: what servers are asked for. RFC 3442 wants 121 before
-// 3.
+// requested is option 55: the requested options. RFC 3442 requires 121 before 3.
 func requested() []byte {
 	return []byte{
 		optMask, optRoutes, optRouter, optDNS, optHostName, optDomain, optRootPath, optMTU, optNTP,
@@ -89,7 +88,7 @@ func (x *exchange) message(typ dhcpv4.MessageType, seconds int) *dhcpv4.DHCPv4 {
 	return m
 }
 
-// reply is a server's message to us.
+// reply is a server's message to this client.
 type reply struct {
 	*dhcpv4.DHCPv4
 	typ      dhcpv4.MessageType
@@ -97,7 +96,7 @@ type reply struct {
 	clientID []byte // that it answers to
 }
 
-// parse reads a message. An error tells why it is not for us, or no message.
+// parse reads a message. The error is why it is not for this client, or not a message.
 func (x *exchange) parse(b []byte) (reply, error) {
 	m, err := dhcpv4.FromBytes(b)
 	if err != nil {

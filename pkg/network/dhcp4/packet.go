@@ -94,7 +94,7 @@ func clientFilter() []unix.SockFilter {
 // Close implements Conn.
 func (c *packetConn) Close() error { return c.file.Close() }
 
-// Send implements Conn: from 0.0.0.0 to everybody on the link.
+// Send implements Conn: from 0.0.0.0 to the broadcast address.
 func (c *packetConn) Send(message []byte) error {
 	raw, err := c.file.SyscallConn()
 	if err != nil {
@@ -153,14 +153,14 @@ func (c *packetConn) Receive(deadline time.Time) ([]byte, error) {
 	}
 }
 
-// forUs reports whether the frame was sent to us or to everybody: a network card
-// that listens to all shows more.
+// forUs reports whether the frame was sent to this machine or to a group: a network card in
+// promiscuous mode receives more.
 func forUs(from unix.Sockaddr) bool {
 	ll, ok := from.(*unix.SockaddrLinklayer)
 	return ok && (ll.Pkttype == unix.PACKET_HOST || ll.Pkttype == unix.PACKET_BROADCAST || ll.Pkttype == unix.PACKET_MULTICAST)
 }
 
-// auxdata is what the kernel says beside a packet.
+// auxdata is the kernel's metadata of a packet.
 //
 //	struct tpacket_auxdata { __u32 tp_status; __u32 tp_len; __u32 tp_snaplen;
 //	  __u16 tp_mac; __u16 tp_net; __u16 tp_vlan_tci; __u16 tp_vlan_tpid; };

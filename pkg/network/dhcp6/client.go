@@ -24,7 +24,7 @@ const RootPathWindow = time.Second
 // requestTries is how often a request is sent before the offer is given up.
 const requestTries = 4
 
-// Config is what an exchange needs.
+// Config configures an exchange.
 type Config struct {
 	Interface string
 	MAC       []byte // of Ethernet, 6 bytes; DUID and IAID are made of it
@@ -133,8 +133,7 @@ func (c *client) ia(addr netip.Addr) []byte {
 	return b
 }
 
-// send builds and sends a message. What a link that is down does not take is
-// like a message that was lost.
+// send builds and sends a message. If the link is down, that is like a lost message.
 func (c *client) send(typ byte, ia, serverID []byte, begun time.Time) error {
 	b := append([]byte{typ}, c.xid[:]...)
 	b = appendOption(b, optClientID, c.cfg.DUID)
@@ -162,7 +161,7 @@ func (c *client) send(typ byte, ia, serverID []byte, begun time.Time) error {
 	return err
 }
 
-// unusable notes and tells what was of no use, once for each cause.
+// unusable records and reports what was not usable, once for each cause.
 func (c *client) unusable(what string, err error) {
 	if s := fmt.Sprintf("%s ignored: %v", what, err); s != c.heard {
 		c.heard = s
@@ -176,8 +175,8 @@ func (c *client) report(text string) {
 	}
 }
 
-// exchange sends a message until it is answered as it should be; to one server
-// if offer names it. tries of 0 are without end.
+// exchange sends a message until it gets a usable answer; from one server if offer names it. tries
+// of 0 mean no limit.
 func (c *client) exchange(ctx context.Context, typ byte, ia []byte, offer dhcp.Lease, tries int) (dhcp.Lease, error) {
 	c.newTransaction()
 	begun := time.Now()

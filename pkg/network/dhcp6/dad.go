@@ -15,7 +15,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// DuplicateError says that another machine on the link has the address.
+// DuplicateError reports that another machine on the link has the address.
 type DuplicateError struct {
 	Interface string
 	Addr      netip.Addr
@@ -42,9 +42,9 @@ func WaitAddress(ctx context.Context, name string, want func(netip.Addr) bool) (
 	return a, err
 }
 
-// waitAddress looks at all addresses after each change of any: what the kernel
-// tells is only a hint, so that nothing is lost with a message. It receives in
-// this goroutine, unlike netlink.AddrSubscribe, whose own cannot be contained.
+// waitAddress reads all addresses after each change of any: the kernel's message is only a hint, so
+// that a lost message loses nothing. It receives in this goroutine, unlike netlink.AddrSubscribe,
+// whose goroutine cannot be contained.
 func waitAddress(ctx context.Context, name string, want func(netip.Addr) bool) (netip.Addr, error) {
 	i, err := net.InterfaceByName(name)
 	if err != nil {

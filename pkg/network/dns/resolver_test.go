@@ -7,15 +7,14 @@ import (
 	"time"
 )
 
-// The servers have their turns two by two, and a silent one is not waited
-// for for long.
+// The servers are queried in rotation, two queries each, with a short deadline.
 func TestTurns(t *testing.T) {
 	t.Parallel() // it waits
 	servers := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}
-	turns := &turns{servers: func() []netip.Addr { return servers }}
+	roundRobin := &roundRobin{servers: func() []netip.Addr { return servers }}
 	var asked []string
 	for range 5 {
-		conn, err := turns.dial(t.Context(), "udp", "192.0.2.1:53")
+		conn, err := roundRobin.dial(t.Context(), "udp", "192.0.2.1:53")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +32,7 @@ func TestTurns(t *testing.T) {
 			t.Errorf("question %d went to %s, want %s", i, asked[i], want)
 		}
 	}
-	conn, err := turns.dial(t.Context(), "udp", "")
+	conn, err := roundRobin.dial(t.Context(), "udp", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +44,7 @@ func TestTurns(t *testing.T) {
 		t.Errorf("read: %v after %v", err, time.Since(began))
 	}
 	servers = nil
-	conn, err = turns.dial(t.Context(), "udp", "127.0.0.3:53")
+	conn, err = roundRobin.dial(t.Context(), "udp", "127.0.0.3:53")
 	if err != nil || conn.RemoteAddr().String() != "127.0.0.3:53" {
 		t.Errorf("without servers those of the image count: %v", err)
 	}
