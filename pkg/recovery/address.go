@@ -19,72 +19,72 @@ type sourceError struct{ addr netip.Addr }
 // Error implements error.
 func (e *sourceError) Error() string { return "its address " + e.addr.String() + " is gone" }
 
-// moved takes in that the machine's addresses have changed.
-func (a *Agent) moved() {
-	for _, w := range a.watched {
+// addressesChanged takes in that the machine's addresses have changed.
+func (a *Agent) addressesChanged() {
+	for _, w := range a.sessions {
 		switch {
 		case w.ended:
 		case w.down != nil:
-			a.doubt(w.down)
-			w.down.hurry(a.now())
+			a.scheduleParallelDial(w.down)
+			w.down.retryNow(a.now())
 		default:
-			w.astray = 0
+			w.unseenSources = 0
 			a.checkSource(w)
-			w.move.hurry(a.now(), a.lasting())
+			w.move.retryNow(a.now(), a.permanentWays())
 		}
 	}
 }
 
-// findVia learns the address of a connection that another program may have made.
-func (a *Agent) findVia(w *watched) {
+// updateVia learns the address of a connection that another program may have made.
+func (a *Agent) updateVia(w *sessionState) {
 	foreign := a.foreign(w)
-	if !foreign && !w.strange {
+	if !foreign && !w.viaUnknown {
 		return
 	}
 	was := w.Via()
 	w.FindVia(a.ways())
-	if w.strange = foreign; w.Via() != was {
+	if w.viaUnknown = foreign; w.Via() != was {
 		a.changed()
 	}
 }
 
-// maxAstray is how many logins in a row may come about from an address that the
+// maxUnseenSources is how many logins in a row may come about from an address that the
 // machine does not have. After that it has it in a way that cannot be seen, and it
 // is looked for when the addresses change again.
-const maxAstray = 3
+const maxUnseenSources = 3
 
 // checkSource begins an outage if the source address of the session's connection
 // is gone. What the kernel has stays as it is until a new connection comes about;
 // with the address back before that the session goes on.
-func (a *Agent) checkSource(w *watched) {
+func (a *Agent) checkSource(w *sessionState) {
 	via := w.Via()
 	if a.cfg.Local == nil || !via.Source.IsValid() || a.foreign(w) {
 		return
 	}
 	if a.cfg.Local(via) {
-		w.astray = 0
+		w.unseenSources = 0
 		return
 	}
-	if a.now()-w.storm.loggedIn < settles {
-		w.astray++
+	if a.now()-w.storm.loggedIn < settleTime {
+		w.unseenSources++
 	}
-	if w.astray > maxAstray {
+	if w.unseenSources > maxUnseenSources {
 		return
 	}
-	a.broken(w, &sourceError{via.Source})
-	w.down.forced = true
-	w.down.whole = func() bool {
+	a.beginOutage(w, &sourceError{via.Source})
+	w.down.needsLogin = true
+	w.down.stillWorks = func() bool {
 		up, err := w.Up()
 		return err == nil && up && a.cfg.Local(via)
 	}
 }
 
-// afterSource watches a connection that goes on by itself because its address is
+// sourceReturned watches a connection that goes on by itself because its address is
 // back: TCP may wait as long again before it sends.
-func (a *Agent) afterSource(w *watched, o *outage) {
+func (a *Agent) sourceReturned(w *sessionState, o *outage) {
 	var gone *sourceError
 	if errors.As(o.cause, &gone) {
-		a.suspect(w, a.now()-o.began)
+		a.beginStallCheck(w, a.now()-o.began)
 	}
 }
 
@@ -97,13 +97,13 @@ type move struct {
 }
 
 const (
-	moveEvery = 5 * time.Second // an attempt to leave a temporary address
-	moveMost  = 5 * time.Minute // after logins that failed
+	minMovePause = 5 * time.Second // an attempt to leave a temporary address
+	maxMovePause = 5 * time.Minute // after logins that failed
 )
 
-// hurry has the next attempt begin at once. Where a login has failed, only other
+// retryNow has the next attempt begin at once. Where a login has failed, only other
 // ways than it had are worth another outage.
-func (m *move) hurry(now time.Duration, ways []session.Way) {
+func (m *move) retryNow(now time.Duration, ways []session.Way) {
 	if m.failed == 0 || !slices.Equal(m.tried, ways) {
 		m.at = now
 	}
@@ -114,8 +114,8 @@ func (a *Agent) temporary(addr netip.Addr) bool {
 	return a.cfg.Temporary != nil && addr.IsValid() && slices.Contains(a.cfg.Temporary(), addr)
 }
 
-// lasting lists the ways from addresses that are there to stay.
-func (a *Agent) lasting() []session.Way {
+// permanentWays lists the ways from addresses that are there to stay.
+func (a *Agent) permanentWays() []session.Way {
 	var out []session.Way
 	for _, w := range a.ways() {
 		if w.Source.IsValid() && !a.temporary(w.Source) {
@@ -127,7 +127,7 @@ func (a *Agent) lasting() []session.Way {
 
 // leaveTemporary looks for another address for a session that is up by a
 // temporary one, and returns after how long to look again.
-func (a *Agent) leaveTemporary(w *watched) time.Duration {
+func (a *Agent) leaveTemporary(w *sessionState) time.Duration {
 	if a.foreign(w) || !a.temporary(w.Via().Source) {
 		w.move = move{busy: w.move.busy}
 		return SurveyEvery
@@ -137,26 +137,26 @@ func (a *Agent) leaveTemporary(w *watched) time.Duration {
 		return max(w.move.at-now, ownerEvery)
 	}
 	w.move.at = now + w.move.pause()
-	ways := a.lasting()
+	ways := a.permanentWays()
 	if len(ways) == 0 {
 		return w.move.pause()
 	}
 	w.move.busy, w.move.tried = true, ways
-	ctx, cancel := context.WithTimeout(a.beside(w), dialTimeout)
-	a.attempt(w, cancel, result{what: moving}, func(r *result) {
+	ctx, cancel := context.WithTimeout(a.dialContext(w), dialTimeout)
+	a.attempt(w, cancel, result{kind: moving}, func(r *result) {
 		r.conn, r.err = w.Dial(ctx, ways...)
 	})
 	return w.move.pause()
 }
 
 // moveDialled goes on with a connection from another address.
-func (a *Agent) moveDialled(w *watched, r result) {
+func (a *Agent) moveDialled(w *sessionState, r result) {
 	w.move.busy = false
 	if r.err != nil || w.ended || w.down != nil || a.foreign(w) || !a.temporary(w.Via().Source) {
 		r.close()
 		return
 	}
-	w.begin(newOutage(a.now(), &moveError{w.Via().Source}))
+	w.setOutage(newOutage(a.now(), &moveError{w.Via().Source}))
 	w.down.planned = true
 	w.down.reported, w.down.reportAt = 0, a.now()+NextReport(0)
 	a.changed()
@@ -164,7 +164,7 @@ func (a *Agent) moveDialled(w *watched, r result) {
 }
 
 // moveFailed makes a planned outage, whose login has failed, one like any other.
-func (a *Agent) moveFailed(w *watched) {
+func (a *Agent) moveFailed(w *sessionState) {
 	w.down.planned = false
 	w.down.reported, w.down.reportAt = -1, a.now()
 	w.move.at = a.now() + w.move.pause()
@@ -172,7 +172,7 @@ func (a *Agent) moveFailed(w *watched) {
 }
 
 // pause is the time from one attempt to the next.
-func (m *move) pause() time.Duration { return min(moveEvery<<min(m.failed, 8), moveMost) }
+func (m *move) pause() time.Duration { return min(minMovePause<<min(m.failed, 8), maxMovePause) }
 
 // moveError is the cause of a planned outage.
 type moveError struct{ from netip.Addr }

@@ -22,7 +22,7 @@ func (r *rig) move(change func()) {
 	r.mu.Lock()
 	change()
 	r.mu.Unlock()
-	r.network <- Change{Moved: true}
+	r.network <- Change{AddressesChanged: true}
 }
 
 // at lets the session's connection have an address.
@@ -58,7 +58,7 @@ func TestSourceGone(t *testing.T) {
 				if !r.isUp() || r.loginCount() != 1 || r.state().Source != newAddr || !slices.Equal(r.waysTried, r.ways) {
 					t.Errorf("up %v after %d logins, ways %v, status %+v", r.isUp(), r.loginCount(), r.waysTried, r.state())
 				}
-				if !r.has("connection lost: its address 10.77.0.2 is gone: logging in again", ", from 10.77.0.3") {
+				if !r.sawLog("connection lost: its address 10.77.0.2 is gone: logging in again", ", from 10.77.0.3") {
 					t.Error("the log does not say so")
 				}
 			})
@@ -94,7 +94,7 @@ func TestSourceComesBack(t *testing.T) {
 				time.Sleep(3 * time.Second)
 				r.move(func() { r.gone, r.dialErr, r.waiting = nil, nil, moves })
 				time.Sleep(20 * time.Millisecond)
-				if r.loginCount() != 0 || !r.state().Up || !r.has("its address 10.77.0.2 is gone", "recovered without a login after 3.0 s") {
+				if r.loginCount() != 0 || !r.state().Up || !r.sawLog("its address 10.77.0.2 is gone", "recovered without a login after 3.0 s") {
 					t.Errorf("%d logins, status %+v", r.loginCount(), r.state())
 				}
 				time.Sleep(time.Second)
@@ -139,7 +139,7 @@ func TestSourceOfOthers(t *testing.T) {
 				set(r)
 				r.mu.Unlock()
 				time.Sleep(31 * time.Second)
-				r.network <- Change{Moved: true}
+				r.network <- Change{AddressesChanged: true}
 				time.Sleep(time.Second)
 				if r.dialCount() != 0 {
 					t.Errorf("%d dials", r.dialCount())
@@ -174,7 +174,7 @@ func TestLeavesTemporary(t *testing.T) {
 		if s := r.state(); r.loginCount() != 1 || s.Source != newAddr || s.Outages != 1 || !s.Up {
 			t.Errorf("%d logins, status %+v", r.loginCount(), s)
 		}
-		if !r.has("warning: session 1 to iqn.test:t: moved from 10.77.0.2 to 10.77.0.3") || r.has("connection lost") {
+		if !r.sawLog("warning: session 1 to iqn.test:t: moved from 10.77.0.2 to 10.77.0.3") || r.sawLog("connection lost") {
 			t.Error("the log does not say so")
 		}
 		time.Sleep(time.Hour)
@@ -194,7 +194,7 @@ func TestCannotLeaveTemporary(t *testing.T) {
 		r.loginErr = errors.New("target closed the connection")
 		r.mu.Unlock()
 		time.Sleep(100 * time.Millisecond)
-		if r.loginCount() == 0 || !r.has("connection lost: given up for a login from an address that is not temporary, as 10.77.0.2 is: logging in again") {
+		if r.loginCount() == 0 || !r.sawLog("connection lost: given up for a login from an address that is not temporary, as 10.77.0.2 is: logging in again") {
 			t.Errorf("%d logins", r.loginCount())
 		}
 		r.set(func(f *fake) { f.loginErr = nil })
@@ -205,7 +205,7 @@ func TestCannotLeaveTemporary(t *testing.T) {
 		r.set(func(f *fake) { f.loginErr = errors.New("target closed the connection") })
 		for range 60 {
 			time.Sleep(time.Second)
-			r.network <- Change{Moved: true}
+			r.network <- Change{AddressesChanged: true}
 			r.set(func(f *fake) { f.loginErr = map[bool]error{true: errors.New("target closed the connection")}[f.up] })
 		}
 		if n := r.state().Outages; n < 3 || n > 5 { // after 5, 10 and 20 s
@@ -214,7 +214,7 @@ func TestCannotLeaveTemporary(t *testing.T) {
 		r.set(func(f *fake) { f.loginErr, f.dialVia.Source = nil, sixAddr })
 		r.move(func() { r.ways = append(r.ways, session.Way{Source: sixAddr}) })
 		time.Sleep(time.Second)
-		if r.state().Source != sixAddr || !r.has("moved from 10.77.0.2 to fd00::3") {
+		if r.state().Source != sixAddr || !r.sawLog("moved from 10.77.0.2 to fd00::3") {
 			t.Errorf("status %+v", r.state())
 		}
 	})
@@ -227,7 +227,7 @@ func TestSourceIsNeverSeen(t *testing.T) {
 		r.at(oldAddr)
 		r.move(func() { r.gone = []netip.Addr{oldAddr} })
 		time.Sleep(time.Hour)
-		if n := r.loginCount(); n > maxAstray+1 || !r.state().Up {
+		if n := r.loginCount(); n > maxUnseenSources+1 || !r.state().Up {
 			t.Errorf("%d logins, status %+v", n, r.state())
 		}
 	})
@@ -238,7 +238,7 @@ func TestSourceIsNeverSeen(t *testing.T) {
 func TestSourceOfIscsidsLogin(t *testing.T) {
 	for name, login := range map[string]func(r *rig){
 		"an outage": func(r *rig) {
-			r.breakIt()
+			r.breakConnection()
 			time.Sleep(time.Second)
 			r.set(func(f *fake) { f.up = true })
 		},
@@ -259,13 +259,13 @@ func TestSourceOfIscsidsLogin(t *testing.T) {
 				}
 				r.listen()
 				time.Sleep(time.Minute)
-				if r.loginCount() > 0 || r.has("is gone: logging in") {
+				if r.loginCount() > 0 || r.sawLog("is gone: logging in") {
 					t.Error("logged in though the connection was whole")
 				}
 				r.set(func(f *fake) { f.found, f.dialVia.Source = netip.Addr{}, sixAddr })
 				r.move(func() { r.gone = []netip.Addr{oldAddr, newAddr} })
 				time.Sleep(50 * time.Millisecond)
-				if r.loginCount() != 1 || !r.has("its address 10.77.0.3 is gone", "logged in again after 0.0 s, from fd00::3") {
+				if r.loginCount() != 1 || !r.sawLog("its address 10.77.0.3 is gone", "logged in again after 0.0 s, from fd00::3") {
 					t.Errorf("%d logins", r.loginCount())
 				}
 			})

@@ -16,8 +16,8 @@ type Session interface {
 	ID() uint32
 	// String names its target.
 	String() string
-	// Where lists the target's portals, as they are tried.
-	Where() []string
+	// Portals lists the target's portals, as they are tried.
+	Portals() []string
 	// Up reads from the kernel whether commands flow. fs.ErrNotExist: the
 	// session was ended.
 	Up() (bool, error)
@@ -61,13 +61,13 @@ type Change struct {
 	// Up: something came up that a connection may have waited for: a carrier, an
 	// address, a neighbour.
 	Up bool
-	// Away is for how long that had been gone; 0: it was not, or that is unknown.
-	Away time.Duration
+	// Downtime is for how long that had been gone; 0: it was not, or that is unknown.
+	Downtime time.Duration
 	// Lost: a carrier went, after that.
-	Lost bool
+	CarrierLost bool
 	// Moved: an address came or went, or a link got another master: the source
 	// address of a connection may be gone, and another may work now.
-	Moved bool
+	AddressesChanged bool
 }
 
 // Logger writes to the kernel's log.
@@ -101,9 +101,9 @@ type Config struct {
 	// FewRetries tells whether a disk of a session's gives each command a few
 	// tries only: so many breaks in a row are an I/O error; nil: no.
 	FewRetries func(sid uint32) bool
-	// Slow tells of a login's error that only somebody's work at the target
+	// NeedsAdministrator tells of a login's error that only somebody's work at the target
 	// can mend: it is tried less often.
-	Slow func(error) bool
+	NeedsAdministrator func(error) bool
 	// Changed is called after each change of a session's state; may be nil.
 	Changed func([]Status)
 	// Beat is called by the loop of Run, at its begin and then every BeatEvery:
@@ -118,14 +118,14 @@ type Config struct {
 // Agent keeps sessions alive. All its state belongs to the goroutine of Run;
 // the methods that other goroutines may call say so.
 type Agent struct {
-	cfg     Config
-	began   time.Time
-	owner   ownership
-	watched []*watched
-	results chan result
-	calls   chan func()     // what Run is to do for other goroutines
-	ctx     context.Context // of Run
-	ended   chan struct{}   // closed when Run has returned
+	cfg      Config
+	started  time.Time
+	owner    ownership
+	sessions []*sessionState
+	results  chan result
+	calls    chan func()     // what Run is to do for other goroutines
+	ctx      context.Context // of Run
+	ended    chan struct{}   // closed when Run has returned
 }
 
 // never is a time that is long past on any agent's clock.
@@ -133,19 +133,19 @@ const never = -24 * 365 * time.Hour
 
 // New returns an agent that has done nothing yet but tell what it knows.
 func New(cfg Config) *Agent {
-	a := &Agent{cfg: cfg, began: time.Now(), results: make(chan result), calls: make(chan func()), ended: make(chan struct{})}
+	a := &Agent{cfg: cfg, started: time.Now(), results: make(chan result), calls: make(chan func()), ended: make(chan struct{})}
 	for _, s := range cfg.Sessions {
-		a.take(s)
+		a.track(s)
 	}
 	a.changed()
 	return a
 }
 
-// take begins to watch a session, where an earlier agent left it.
-func (a *Agent) take(s Session) *watched {
-	w := &watched{Session: s, asked: len(askAfter), strange: true}
+// track begins to watch a session, where an earlier agent left it.
+func (a *Agent) track(s Session) *sessionState {
+	w := &sessionState{Session: s, inspections: len(inspectAfter), viaUnknown: true}
 	w.storm.loggedIn, w.upSince = never, never
-	a.watched = append(a.watched, w)
+	a.sessions = append(a.sessions, w)
 	for _, p := range a.cfg.Past {
 		if p.SID == s.ID() {
 			a.resume(w, p)
@@ -158,10 +158,10 @@ func (a *Agent) take(s Session) *watched {
 // the program is to be small.
 //
 //go:noinline
-func (a *Agent) now() time.Duration { return time.Since(a.began) }
+func (a *Agent) now() time.Duration { return time.Since(a.started) }
 
-// say writes about a session to the kernel's log.
-func (a *Agent) say(w *watched, log func(string, ...any), format string, args ...any) {
+// logf writes about a session to the kernel's log.
+func (a *Agent) logf(w *sessionState, log func(string, ...any), format string, args ...any) {
 	log("session %d to %s: "+format, append([]any{w.ID(), w}, args...)...)
 }
 
@@ -170,31 +170,31 @@ func (a *Agent) say(w *watched, log func(string, ...any), format string, args ..
 func (a *Agent) Run(ctx context.Context) {
 	defer close(a.ended)
 	ctx, cancel := context.WithCancel(ctx)
-	defer a.drop() // also after a panic
+	defer a.waitForAttempts() // also after a panic
 	defer cancel()
 	a.ctx = ctx
 	survey := time.NewTicker(SurveyEvery)
 	defer survey.Stop()
 	pace := time.NewTimer(0)
 	defer pace.Stop()
-	beat, stopBeats := a.beats()
+	beat, stopBeats := a.startBeats()
 	defer stopBeats()
-	a.lookForOwner()
-	a.survey()
+	a.checkOwner()
+	a.inspectAll()
 	for {
 		pace.Reset(a.work())
 		select {
 		case e := <-a.cfg.Events:
 			a.event(e)
 		case c := <-a.cfg.Network:
-			a.network(c)
+			a.networkChanged(c)
 		case r := <-a.results:
 			a.result(r)
 		case f := <-a.calls:
 			f()
 		case <-survey.C:
-			a.lookForOwner()
-			a.survey()
+			a.checkOwner()
+			a.inspectAll()
 		case <-beat:
 			a.cfg.Beat()
 		case <-pace.C:
@@ -204,17 +204,17 @@ func (a *Agent) Run(ctx context.Context) {
 	}
 }
 
-// drop waits for the end of what is under way. Its context has ended.
-func (a *Agent) drop() {
-	for _, w := range a.watched {
+// waitForAttempts waits for the end of what is under way. Its context has ended.
+func (a *Agent) waitForAttempts() {
+	for _, w := range a.sessions {
 		w.end()
 		w.tasks.Wait()
 	}
 }
 
-// beats has the loop of Run beat: it returns what tells when, and what ends
+// startBeats has the loop of Run beat: it returns what tells when, and what ends
 // that. A loop that is stuck does not beat.
-func (a *Agent) beats() (<-chan time.Time, func()) {
+func (a *Agent) startBeats() (<-chan time.Time, func()) {
 	if a.cfg.Beat == nil {
 		return nil, func() {}
 	}

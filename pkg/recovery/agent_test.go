@@ -44,15 +44,15 @@ func (r *rig) write(format string, args ...any) {
 	r.log = append(r.log, fmt.Sprintf(format, args...))
 }
 
-// said returns the log so far, a line each.
-func (r *rig) said() string {
+// logged returns the log so far, a line each.
+func (r *rig) logged() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return strings.Join(r.log, "\n")
 }
 
-// has tells whether a line holds what is asked, in the order of the log.
-func (r *rig) has(parts ...string) bool {
+// sawLog tells whether a line holds what is asked, in the order of the log.
+func (r *rig) sawLog(parts ...string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, line := range r.log {
@@ -70,10 +70,10 @@ func inTime(t *testing.T, test func(t *testing.T, r *rig), past ...Status) {
 		r := &rig{fake: &fake{sid: 1, up: true}, events: make(chan kernel.Event), network: make(chan Change)}
 		a := New(Config{
 			Sessions: []Session{r.fake}, Events: r.events, Network: r.network, Log: r,
-			Listeners: func() ([]uint32, error) { r.mu.Lock(); defer r.mu.Unlock(); return r.listeners, r.blind },
-			Slow:      func(err error) bool { return errors.Is(err, errAuth) },
-			Past:      past,
-			Ways:      func() []session.Way { r.mu.Lock(); defer r.mu.Unlock(); return r.ways },
+			Listeners:          func() ([]uint32, error) { r.mu.Lock(); defer r.mu.Unlock(); return r.listeners, r.blind },
+			NeedsAdministrator: func(err error) bool { return errors.Is(err, errAuth) },
+			Past:               past,
+			Ways:               func() []session.Way { r.mu.Lock(); defer r.mu.Unlock(); return r.ways },
 			Local: func(w session.Way) bool {
 				r.mu.Lock()
 				defer r.mu.Unlock()
@@ -107,7 +107,7 @@ func inTime(t *testing.T, test func(t *testing.T, r *rig), past ...Status) {
 
 var errAuth = errors.New("refused (0201)")
 
-func (r *rig) breakIt() {
+func (r *rig) breakConnection() {
 	r.set(func(f *fake) { f.up = false })
 	r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
 }
@@ -125,12 +125,12 @@ func (r *rig) isUp() bool {
 func TestRecoversAtOnce(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(20 * time.Second)
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(100 * time.Millisecond)
 		if !r.isUp() || r.loginCount() != 1 {
 			t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
 		}
-		if !r.has("warning: session 1 to iqn.test:t: connection lost: target closed the connection", "logged in again after 0.0 s") {
+		if !r.sawLog("warning: session 1 to iqn.test:t: connection lost: target closed the connection", "logged in again after 0.0 s") {
 			t.Error("the log does not say so")
 		}
 		if s := r.state(); !s.Up || s.Outages != 1 {
@@ -143,7 +143,7 @@ func TestRecoversAtOnce(t *testing.T) {
 func TestDialsOverlap(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.hole = true })
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(30 * time.Second)
 		if n := r.dialCount(); n < 45 || n > 80 {
 			t.Errorf("%d dials in 30 s", n)
@@ -153,7 +153,7 @@ func TestDialsOverlap(t *testing.T) {
 		if !r.isUp() {
 			t.Error("still down 0.7 s after the hole")
 		}
-		if !r.has("connection lost", "down for 10 s: context deadline exceeded", "logged in again after 30.") {
+		if !r.sawLog("connection lost", "down for 10 s: context deadline exceeded", "logged in again after 30.") {
 			t.Error("the log does not say so")
 		}
 	})
@@ -162,7 +162,7 @@ func TestDialsOverlap(t *testing.T) {
 func TestDialsAtOnceWhenTheNetworkComes(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.dialErr = errors.New("network is unreachable") })
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(time.Hour)
 		r.set(func(f *fake) { f.dialErr = nil })
 		r.network <- Change{Up: true}
@@ -188,7 +188,7 @@ func TestDialsAtOnceWhenTheNetworkComes(t *testing.T) {
 func TestSlow(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.loginErr = errAuth })
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(10 * time.Minute)
 		if r.loginCount() < 10 || r.loginCount() > 15 {
 			t.Errorf("%d logins in 10 min", r.loginCount())
@@ -205,7 +205,7 @@ func TestSlow(t *testing.T) {
 func TestLoginFailsOnce(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.loginErr = errors.New("target went away") })
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(100 * time.Millisecond)
 		r.set(func(f *fake) { f.loginErr = nil })
 		time.Sleep(700 * time.Millisecond)
@@ -227,7 +227,7 @@ func TestSurvey(t *testing.T) {
 				r.set(func(f *fake) { f.up = false })
 				poke(r)
 				time.Sleep(50 * time.Millisecond)
-				if !r.isUp() || !r.has("connection lost: found down") {
+				if !r.isUp() || !r.sawLog("connection lost: found down") {
 					t.Error("not found")
 				}
 			})
@@ -268,7 +268,7 @@ func TestAsyncMessages(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second)
 		r.events <- async(iscsi.AsyncDropSession, 7)
-		r.network <- Change{Up: true, Away: time.Minute} // is no reason
+		r.network <- Change{Up: true, Downtime: time.Minute} // is no reason
 		time.Sleep(6900 * time.Millisecond)
 		if r.loginCount() != 1 {
 			t.Error("did not wait for as long as the target asked")
@@ -277,7 +277,7 @@ func TestAsyncMessages(t *testing.T) {
 		if r.loginCount() != 2 {
 			t.Errorf("drop session: %d logins", r.loginCount())
 		}
-		if !r.has("pause requested by the target: waiting for 3 s", "the pause of 3 s is over", "pause requested by the target: waiting for 7 s", "the pause of 7 s is over") {
+		if !r.sawLog("pause requested by the target: waiting for 3 s", "the pause of 3 s is over", "pause requested by the target: waiting for 7 s", "the pause of 7 s is over") {
 			t.Error("the log does not tell of the pauses")
 		}
 	})

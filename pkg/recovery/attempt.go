@@ -12,13 +12,13 @@ import (
 
 // Limits of what runs at once and for how long.
 const (
-	maxDials     = 12               // connections being opened, per session
-	dialTimeout  = 5 * time.Second  // of one of them
-	loginTimeout = 45 * time.Second // all PDUs
-	logoutLimit  = 5 * time.Second  // where the target gives more
-	testLimit    = 20 * time.Second // beyond what it waits
-	slowFirst    = 5 * time.Second  // pause after a refusal that needs a person
-	slowMost     = time.Minute      // the same, later: so late it is seen that a person has mended it
+	maxDials        = 12               // connections being opened, per session
+	dialTimeout     = 5 * time.Second  // of one of them
+	loginTimeout    = 45 * time.Second // all PDUs
+	logoutLimit     = 5 * time.Second  // where the target gives more
+	testLimit       = 20 * time.Second // beyond what it waits
+	minRefusalPause = 5 * time.Second  // pause after a refusal that needs a person
+	maxRefusalPause = time.Minute      // the same, later: so late it is seen that a person has mended it
 )
 
 // attempt is what runs in a goroutine of its own and comes to an end.
@@ -26,13 +26,13 @@ type attempt int
 
 // The attempts.
 const (
-	nothing attempt = iota
+	noAttempt attempt = iota
 	dialing
 	loggingIn
 	loggingOut
-	examining // whether another machine has our name
-	probing   // whether a portal answers
-	moving    // a dial while the session is up
+	testingName // whether another machine has our name
+	probing     // whether a portal answers
+	moving      // a dial while the session is up
 )
 
 // String names it, for a panic's report.
@@ -43,8 +43,8 @@ func (a attempt) String() string {
 // result is the end of an attempt.
 type result struct {
 	session   Session
-	of        *outage // nil: of moving
-	what      attempt
+	outage    *outage // nil: of moving
+	kind      attempt
 	login     int           // which login a dial is the rival of; 0: none
 	conn      io.Closer     // of a dial
 	wait      time.Duration // of a logout
@@ -61,48 +61,48 @@ func (r result) close() {
 
 // dial opens a connection beside those that are being opened already. login is
 // the number of the login that it is the rival of, or 0.
-func (a *Agent) dial(w *watched, login int) {
+func (a *Agent) dial(w *sessionState, login int) {
 	o, ways := w.down, a.ways()
 	if o.ctx == nil {
 		o.ctx, o.cancel = context.WithCancel(a.ctx)
 	}
 	o.dials++
 	ctx, cancel := context.WithTimeout(o.ctx, dialTimeout)
-	a.attempt(w, cancel, result{of: o, what: dialing, login: login}, func(r *result) {
+	a.attempt(w, cancel, result{outage: o, kind: dialing, login: login}, func(r *result) {
 		r.conn, r.err = w.Dial(ctx, ways...)
 	})
 }
 
-// beside returns the context of a session's dials that are no outage's.
-func (a *Agent) beside(w *watched) context.Context {
-	if w.beside == nil {
-		w.beside, w.leave = context.WithCancel(a.ctx)
+// dialContext returns the context of a session's dials that are no outage's.
+func (a *Agent) dialContext(w *sessionState) context.Context {
+	if w.dialCtx == nil {
+		w.dialCtx, w.cancelDials = context.WithCancel(a.ctx)
 	}
-	return w.beside
+	return w.dialCtx
 }
 
 // login logs in by a connection; the others are given up.
-func (a *Agent) login(w *watched, conn io.Closer) {
+func (a *Agent) login(w *sessionState, conn io.Closer) {
 	o := w.down
 	o.cancel()
-	o.turn = a.newTurn(w)
-	o.whole, o.forced = nil, false
-	o.doing, o.lostAgain, o.ctx, o.rivalAt = loggingIn, nil, nil, 0
+	o.loginWatch = a.newLoginWatch(w)
+	o.stillWorks, o.needsLogin = nil, false
+	o.running, o.endEvent, o.ctx, o.parallelDialAt = loggingIn, nil, nil, 0
 	o.logins++
-	ctx, cancel := context.WithTimeout(session.WithPermit(a.ctx, o.turn.permit), loginTimeout)
+	ctx, cancel := context.WithTimeout(session.WithPermit(a.ctx, o.loginWatch.permit), loginTimeout)
 	o.stop = cancel
-	a.attempt(w, cancel, result{of: o, what: loggingIn}, func(r *result) {
+	a.attempt(w, cancel, result{outage: o, kind: loggingIn}, func(r *result) {
 		r.err = w.Login(ctx, conn)
 	})
 }
 
 // logout ends the connection in the way that the target asked for.
-func (a *Agent) logout(w *watched, limit time.Duration) {
+func (a *Agent) logout(w *sessionState, limit time.Duration) {
 	o := w.down
-	o.doing = loggingOut
+	o.running = loggingOut
 	ctx, cancel := context.WithTimeout(a.ctx, limit)
 	o.stop = cancel
-	a.attempt(w, cancel, result{of: o, what: loggingOut}, func(r *result) {
+	a.attempt(w, cancel, result{outage: o, kind: loggingOut}, func(r *result) {
 		r.wait, r.err = w.Logout(ctx)
 	})
 }
@@ -110,9 +110,9 @@ func (a *Agent) logout(w *watched, limit time.Duration) {
 // attempt runs f in a goroutine of its own and sends what came of it. A panic
 // in f is the attempt's error. The goroutine ends with f: all that f waits for
 // is bound by the attempt's context, which cancel releases.
-func (a *Agent) attempt(w *watched, cancel func(), r result, f func(*result)) {
+func (a *Agent) attempt(w *sessionState, cancel func(), r result, f func(*result)) {
 	r.session = w.Session
-	name := fmt.Sprintf("%v to %s", r.what, w)
+	name := fmt.Sprintf("%v to %s", r.kind, w)
 	ctx := a.ctx
 	w.tasks.Go(contain.Func(name, func() {
 		defer cancel()
@@ -132,28 +132,28 @@ func (a *Agent) result(r result) {
 	switch {
 	case w == nil: // it was removed
 		r.close()
-	case r.what == probing:
+	case r.kind == probing:
 		a.probed(w, r)
-	case r.what == moving:
+	case r.kind == moving:
 		a.moveDialled(w, r)
-	case w.down != r.of: // of an outage that is over
+	case w.down != r.outage: // of an outage that is over
 		r.close()
-	case r.what == dialing:
+	case r.kind == dialing:
 		w.down.dials--
 		a.dialled(w, r)
-	case r.what == loggingIn:
+	case r.kind == loggingIn:
 		a.loggedIn(w, r)
-	case r.what == loggingOut: // refused or not: the target wants us gone
-		w.down.doing = nothing
-		a.leave(w, r.wait, a.cfg.Log.Infof, "pause requested by the target: waiting")
-	case r.what == examining:
-		a.tested(w, r)
+	case r.kind == loggingOut: // refused or not: the target wants us gone
+		w.down.running = noAttempt
+		a.pauseFor(w, r.wait, a.cfg.Log.Infof, "pause requested by the target: waiting")
+	case r.kind == testingName:
+		a.duplicateTested(w, r)
 	}
 }
 
 // find returns what is known of a session; nil: it is not watched.
-func (a *Agent) find(s Session) *watched {
-	for _, w := range a.watched {
+func (a *Agent) find(s Session) *sessionState {
+	for _, w := range a.sessions {
 		if w.Session == s {
 			return w
 		}
@@ -162,17 +162,17 @@ func (a *Agent) find(s Session) *watched {
 }
 
 // dialled goes on with a new connection, if it is needed and ours to use.
-func (a *Agent) dialled(w *watched, r result) {
+func (a *Agent) dialled(w *sessionState, r result) {
 	o := w.down
 	switch {
 	case r.err != nil:
-		a.failed(w, r)
-	case o.doing == loggingIn && r.login == o.logins && o.next == nil:
-		o.next = r.conn
+		a.attemptFailed(w, r)
+	case o.running == loggingIn && r.login == o.logins && o.nextConn == nil:
+		o.nextConn = r.conn
 		o.stop()
-	case o.doing != nothing, a.foreign(w), r.login > 0 && o.slow:
+	case o.running != noAttempt, a.foreign(w), r.login > 0 && o.needsAdministrator:
 		r.close()
-	case o.whole != nil && o.whole():
+	case o.stillWorks != nil && o.stillWorks():
 		r.close()
 		a.recovered(w, false)
 	default:
@@ -181,17 +181,17 @@ func (a *Agent) dialled(w *watched, r result) {
 }
 
 // loggedIn takes in the end of a login.
-func (a *Agent) loggedIn(w *watched, r result) {
+func (a *Agent) loggedIn(w *sessionState, r result) {
 	if r.err != nil {
-		a.failed(w, r)
+		a.attemptFailed(w, r)
 		return
 	}
-	again := w.down.lostAgain
-	w.strange = false
+	again := w.down.endEvent
+	w.viaUnknown = false
 	w.storm.login(a.now(), w.down.logins == 1 && w.down.lastErr == nil)
 	a.recovered(w, true)
 	if again != nil && again.Stops == w.Stops() { // after its START, before we knew of that
-		a.broken(w, again.Err)
-		w.down.told = a.now()
+		a.beginOutage(w, again.Err)
+		w.down.endEventAt = a.now()
 	}
 }

@@ -11,10 +11,10 @@ import (
 // event takes in what the kernel tells.
 func (a *Agent) event(e kernel.Event) {
 	if errors.Is(e.Err, kernel.ErrEventsLost) {
-		a.survey()
+		a.inspectAll()
 		return
 	}
-	for _, w := range a.watched {
+	for _, w := range a.sessions {
 		if w.ID() != e.SID || w.ended {
 			continue
 		}
@@ -22,7 +22,7 @@ func (a *Agent) event(e kernel.Event) {
 		case e.Err != nil && e.Stops != w.Stops(): // of a connection before this one
 		case e.Err != nil:
 			a.connectionEnded(w, e)
-		case e.PDU.Opcode() == iscsi.OpLoginResponse && (w.down == nil || w.down.doing != loggingIn):
+		case e.PDU.Opcode() == iscsi.OpLoginResponse && (w.down == nil || w.down.running != loggingIn):
 			a.otherLogin(w)
 		case e.PDU.Opcode() == iscsi.OpAsyncMessage:
 			a.async(w, iscsi.ParseAsyncMessage(e.PDU))
@@ -31,41 +31,41 @@ func (a *Agent) event(e kernel.Event) {
 }
 
 // connectionEnded takes in the end of the connection that the kernel has.
-func (a *Agent) connectionEnded(w *watched, e kernel.Event) {
+func (a *Agent) connectionEnded(w *sessionState, e kernel.Event) {
 	if o := w.down; o != nil {
-		o.lostAgain = &e
-		if o.whole != nil { // now the kernel knows too
-			o.whole, o.forced, o.cause = nil, false, e.Err
+		o.endEvent = &e
+		if o.stillWorks != nil { // now the kernel knows too
+			o.stillWorks, o.needsLogin, o.cause = nil, false, e.Err
 		}
 	}
-	a.broken(w, e.Err)
-	w.down.told = a.now()
+	a.beginOutage(w, e.Err)
+	w.down.endEventAt = a.now()
 }
 
 // async obeys a message of the target's (RFC 7143 11.9.1). The kernel passes it
 // on and does nothing about it. A session that iscsid recovers is left to it.
-func (a *Agent) async(w *watched, m iscsi.AsyncMessage) {
+func (a *Agent) async(w *sessionState, m iscsi.AsyncMessage) {
 	if w.down != nil || a.foreign(w) {
 		return
 	}
 	seconds := func(n uint16) time.Duration { return time.Duration(n) * time.Second }
 	switch m.Event {
 	case iscsi.AsyncLogoutRequest:
-		a.broken(w, asyncError(m.Event))
+		a.beginOutage(w, asyncError(m.Event))
 		a.logout(w, min(max(seconds(m.Parameter3), time.Second), logoutLimit))
 	case iscsi.AsyncDropConnection, iscsi.AsyncDropSession:
 		// Parameter1 is the connection, of which we have but number 0.
 		if m.Event == iscsi.AsyncDropConnection && m.Parameter1 != 0 {
 			return
 		}
-		a.broken(w, asyncError(m.Event))
-		a.leave(w, seconds(m.Parameter2), a.cfg.Log.Infof, "pause requested by the target: waiting") // Time2Wait
+		a.beginOutage(w, asyncError(m.Event))
+		a.pauseFor(w, seconds(m.Parameter2), a.cfg.Log.Infof, "pause requested by the target: waiting") // Time2Wait
 	case iscsi.AsyncNegotiate:
-		a.broken(w, asyncError(m.Event)) // a login negotiates everything
+		a.beginOutage(w, asyncError(m.Event)) // a login negotiates everything
 	default: // a SCSI event, and tasks that were aborted, are the kernel's
 		return
 	}
-	w.down.forced = true
+	w.down.needsLogin = true
 }
 
 // asyncError is an outage that the target asked for.

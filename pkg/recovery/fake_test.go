@@ -89,7 +89,7 @@ func (f *fake) Duplicate(ctx context.Context, _ []session.Way, wait time.Duratio
 	return twin, ctx.Err()
 }
 
-func (f *fake) Where() []string { return []string{"10.0.0.1:3260"} }
+func (f *fake) Portals() []string { return []string{"10.0.0.1:3260"} }
 
 func (f *fake) Progress() (int, uint64, error) {
 	f.mu.Lock()

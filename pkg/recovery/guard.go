@@ -29,8 +29,8 @@ type Guard struct {
 	mu       sync.Mutex // guards the rest
 	agent    *Agent
 	sessions []Session
-	all      []Status
-	at       time.Time     // when all was noted
+	states   []Status
+	statesAt time.Time     // when all was noted
 	changed  chan struct{} // closed at the next change of all
 }
 
@@ -42,7 +42,7 @@ func StartGuard(transport *kernel.Transport, log Logger, past []Status) *Guard {
 
 func startGuard(events <-chan kernel.Event, log Logger, past []Status) *Guard {
 	ctx, cancel := context.WithCancel(context.Background())
-	g := &Guard{events: events, log: log, cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{}), at: time.Now()}
+	g := &Guard{events: events, log: log, cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{}), statesAt: time.Now()}
 	g.agent = g.newAgent(nil, past)
 	contain.Go("session recovery", func() { // until Stop calls cancel
 		defer close(g.ended)
@@ -55,7 +55,7 @@ func startGuard(events <-chan kernel.Event, log Logger, past []Status) *Guard {
 // in an initramfs.
 func (g *Guard) newAgent(sessions []Session, past []Status) *Agent {
 	return New(Config{
-		Sessions: sessions, Events: g.events, Log: g.log, Slow: session.NeedsAdministrator, Changed: g.note, Past: past,
+		Sessions: sessions, Events: g.events, Log: g.log, NeedsAdministrator: session.NeedsAdministrator, Changed: g.setStatus, Past: past,
 		Listeners: func() ([]uint32, error) { return nil, nil },
 	})
 }
@@ -94,8 +94,8 @@ func (g *Guard) replace() {
 	g.agent = fresh
 }
 
-// do has the Agent do something, or the one that replaces it.
-func (g *Guard) do(f func(*Agent) error) error {
+// withAgent has the Agent do something, or the one that replaces it.
+func (g *Guard) withAgent(f func(*Agent) error) error {
 	for {
 		agent := g.current()
 		if err := f(agent); !errors.Is(err, ErrEnded) {
@@ -117,23 +117,23 @@ func (g *Guard) current() *Agent {
 	return g.agent
 }
 
-// note takes the sessions' states in.
-func (g *Guard) note(all []Status) {
+// setStatus takes the sessions' states in.
+func (g *Guard) setStatus(all []Status) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.all, g.at = all, time.Now()
+	g.states, g.statesAt = all, time.Now()
 	close(g.changed)
 	g.changed = make(chan struct{})
 }
 
 // Add guards a session, which must have been started just now.
-func (g *Guard) Add(s *session.Session) error { return g.add(&Live{s}) }
+func (g *Guard) Add(s *session.Session) error { return g.add(&KernelSession{s}) }
 
 func (g *Guard) add(s Session) error {
 	g.mu.Lock()
 	g.sessions = append(g.sessions, s)
 	g.mu.Unlock()
-	return g.do(func(a *Agent) error { return a.Add(s) })
+	return g.withAgent(func(a *Agent) error { return a.Add(s) })
 }
 
 // Remove leaves a session alone, and returns when no login of the Guard's is
@@ -150,7 +150,7 @@ func (g *Guard) remove(sid uint32) error {
 	one := g.sessions[i]
 	g.sessions = slices.Delete(slices.Clone(g.sessions), i, i+1)
 	g.mu.Unlock()
-	return g.do(func(a *Agent) error { return a.Remove(one) })
+	return g.withAgent(func(a *Agent) error { return a.Remove(one) })
 }
 
 // Stop ends the Guard and returns the sessions' states, for the agent to go on with.
@@ -165,11 +165,11 @@ func (g *Guard) Stop() []Status {
 func (g *Guard) Status() []Status {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	out := slices.Clone(g.all)
+	out := slices.Clone(g.states)
 	for i := range out {
 		if !out[i].Up && !out[i].Ended {
-			out[i].Down += time.Since(g.at)
-			out[i].Tried += time.Since(g.at)
+			out[i].Down += time.Since(g.statesAt)
+			out[i].Tried += time.Since(g.statesAt)
 		}
 	}
 	return out
@@ -186,26 +186,26 @@ func (g *Guard) Outages(ctx context.Context, s *session.Session) (n int, up bool
 }
 
 func (g *Guard) outages(sid uint32) (n int, up bool, err error) {
-	if err := g.do((*Agent).Sync); err != nil {
+	if err := g.withAgent((*Agent).Sync); err != nil {
 		return 0, false, err
 	}
-	st, _, err := g.of(sid)
+	st, _, err := g.statusOf(sid)
 	if err == nil && !st.Up {
 		st.Outages++
 	}
 	return st.Outages, st.Up, err
 }
 
-// of returns a session's state and a channel that is closed at the next change
+// statusOf returns a session's state and a channel that is closed at the next change
 // of any session's.
-func (g *Guard) of(sid uint32) (Status, <-chan struct{}, error) {
+func (g *Guard) statusOf(sid uint32) (Status, <-chan struct{}, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, st := range g.all {
+	for _, st := range g.states {
 		if st.SID == sid {
 			if !st.Up && !st.Ended {
-				st.Down += time.Since(g.at)
-				st.Tried += time.Since(g.at)
+				st.Down += time.Since(g.statesAt)
+				st.Tried += time.Since(g.statesAt)
 			}
 			return st, g.changed, nil
 		}
@@ -219,7 +219,7 @@ func (g *Guard) WaitUp(ctx context.Context, s *session.Session) error { return g
 
 func (g *Guard) waitUp(ctx context.Context, sid uint32) error {
 	for {
-		st, changed, err := g.of(sid)
+		st, changed, err := g.statusOf(sid)
 		switch {
 		case err != nil:
 			return err
@@ -246,7 +246,7 @@ func (g *Guard) WaitDown(ctx context.Context, s *session.Session, least time.Dur
 
 func (g *Guard) waitDown(ctx context.Context, sid uint32, least time.Duration) error {
 	for {
-		st, changed, err := g.of(sid)
+		st, changed, err := g.statusOf(sid)
 		if err != nil {
 			return err
 		}

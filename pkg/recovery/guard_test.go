@@ -134,7 +134,7 @@ func TestGuardHandsOver(t *testing.T) {
 		if n, up, err := r.guard.outages(1); n != 1 || !up || err != nil {
 			t.Errorf("%d outages, up %v, %v: the outage did not go on and end", n, up, err)
 		}
-		if !r.has("logged in again after 7.0 s") {
+		if !r.sawLog("logged in again after 7.0 s") {
 			t.Error("the outage did not go on")
 		}
 	}, past...)
@@ -146,7 +146,7 @@ func TestGuardOutlivesBug(t *testing.T) {
 		r.set(func(f *fake) { f.bug = true })
 		r.lose()
 		time.Sleep(11 * time.Second)
-		if !r.has("internal error: panic in connect to iqn.test:t: a bug") {
+		if !r.sawLog("internal error: panic in connect to iqn.test:t: a bug") {
 			t.Error("the bug is not in the log")
 		}
 		r.set(func(f *fake) { f.bug = false })
@@ -156,7 +156,7 @@ func TestGuardOutlivesBug(t *testing.T) {
 		r.set(func(f *fake) { f.stateBug = true })
 		r.events <- kernel.Event{Err: kernel.ErrEventsLost} // the Agent's own goroutine asks for the state
 		time.Sleep(time.Second)
-		if !r.has("internal error: panic in session recovery: a bug: restarting session recovery") {
+		if !r.sawLog("internal error: panic in session recovery: a bug: restarting session recovery") {
 			t.Error("the Agent's own bug is not in the log")
 		}
 		r.lose()

@@ -46,10 +46,10 @@ type machine struct {
 	violations []string
 }
 
-func (m *machine) ID() uint32      { return 1 }
-func (m *machine) String() string  { return "iqn.test:t" }
-func (m *machine) Where() []string { return nil }
-func (m *machine) Broken(error)    {}
+func (m *machine) ID() uint32        { return 1 }
+func (m *machine) String() string    { return "iqn.test:t" }
+func (m *machine) Portals() []string { return nil }
+func (m *machine) Broken(error)      {}
 
 func (m *machine) FindVia([]session.Way) {}
 
@@ -222,13 +222,13 @@ func (m *machine) flaps(length time.Duration) {
 	if !was {
 		return
 	}
-	m.network <- Change{Lost: true}
+	m.network <- Change{CarrierLost: true}
 	time.Sleep(length)
 	m.mu.Lock()
 	stalled := max(time.Since(m.wentAt), m.flowsAt.Sub(m.wentAt)) // TCP doubles its pause
 	m.link, m.flowsAt = true, time.Now().Add(stalled)
 	m.mu.Unlock()
-	m.network <- Change{Up: true, Away: length}
+	m.network <- Change{Up: true, Downtime: length}
 }
 
 // readdress gives the machine another address.
@@ -236,7 +236,7 @@ func (m *machine) readdress() {
 	m.mu.Lock()
 	m.address = m.address.Next()
 	m.mu.Unlock()
-	m.network <- Change{Moved: true}
+	m.network <- Change{AddressesChanged: true}
 }
 
 // iscsid reads what the kernel tells and, if that is a connection's end, logs in,
@@ -321,7 +321,7 @@ func machineInTime(t *testing.T, seed uint64, daemon bool, test func(m *machine)
 		for _, v := range m.violations {
 			t.Errorf("seed %d: %s", seed, v)
 		}
-		if m.has("is over") || m.has("same initiator name") {
+		if m.sawLog("is over") || m.sawLog("same initiator name") {
 			t.Errorf("seed %d: a pause", seed)
 		}
 		if t.Failed() {

@@ -16,20 +16,20 @@ const (
 // ownership follows which program recovers the sessions. Times are on a monotonic
 // clock.
 type ownership struct {
-	since map[uint32]time.Duration // when each listener was first seen
-	other bool                     // another program does
-	alone time.Duration            // since when no other socket is there
-	said  string                   // why it is not known, as logged last
+	since     map[uint32]time.Duration // when each listener was first seen
+	other     bool                     // another program does
+	noneSince time.Duration            // since when no other socket is there
+	logged    string                   // why it is not known, as logged last
 }
 
-// blind takes in why the sockets cannot be seen; nil: they can. All stays as it
+// unreadable takes in why the sockets cannot be seen; nil: they can. All stays as it
 // was: what is not seen does not make the sessions ours.
-func (o *ownership) blind(err error, log Logger) {
+func (o *ownership) unreadable(err error, log Logger) {
 	switch {
 	case err == nil:
-		o.said = ""
-	case o.said != err.Error():
-		o.said = err.Error()
+		o.logged = ""
+	case o.logged != err.Error():
+		o.logged = err.Error()
 		log.Warnf("agent: look for iscsid: %v", err)
 	}
 }
@@ -53,15 +53,15 @@ func (o *ownership) observe(now time.Duration, ids []uint32) (changed bool) {
 		stays = stays || now-o.since[id] >= ownerSettles
 	}
 	if len(ids) > 0 {
-		o.alone = -1
-	} else if o.alone < 0 {
-		o.alone = now
+		o.noneSince = -1
+	} else if o.noneSince < 0 {
+		o.noneSince = now
 	}
 	was := o.other
 	switch {
 	case stays:
 		o.other = true
-	case o.other && len(ids) == 0 && now-o.alone >= ownerGone:
+	case o.other && len(ids) == 0 && now-o.noneSince >= ownerGone:
 		o.other = false
 	}
 	return o.other != was
@@ -75,8 +75,8 @@ func (o *ownership) pending() bool { return o.other || len(o.since) > 0 }
 // whether it stays.
 func (o *ownership) undecided() bool { return !o.other && len(o.since) > 0 }
 
-// began tells that another socket is there which is not as old as an age.
-func (o *ownership) began(now, age time.Duration) bool {
+// hasYoungerThan tells that another socket is there which is not as old as an age.
+func (o *ownership) hasYoungerThan(now, age time.Duration) bool {
 	for _, since := range o.since {
 		if now-since < age {
 			return true
@@ -85,8 +85,8 @@ func (o *ownership) began(now, age time.Duration) bool {
 	return false
 }
 
-// stranger tells of another socket than these that is older than an age.
-func (o *ownership) stranger(now time.Duration, known owners, age time.Duration) bool {
+// hasUnknown tells of another socket than these that is older than an age.
+func (o *ownership) hasUnknown(now time.Duration, known owners, age time.Duration) bool {
 	for id, since := range o.since {
 		if now-since >= age && !known.has(id) {
 			return true
@@ -99,36 +99,36 @@ func (o *ownership) stranger(now time.Duration, known owners, age time.Duration)
 func (o *ownership) claim(now time.Duration) {
 	o.other = true
 	if len(o.since) == 0 {
-		o.alone = now
+		o.noneSince = now
 	}
 }
 
 // foreign tells that nothing may be done to a session now: it is another
 // program's, or may be.
-func (a *Agent) foreign(w *watched) bool {
-	return a.owner.pending() && (w.taken == nil || a.owner.stranger(a.now(), w.taken, 0))
+func (a *Agent) foreign(w *sessionState) bool {
+	return a.owner.pending() && (w.takenFrom == nil || a.owner.hasUnknown(a.now(), w.takenFrom, 0))
 }
 
 // passive tells that another program is to log a session in.
-func (a *Agent) passive(w *watched) bool { return a.owner.other && a.foreign(w) }
+func (a *Agent) passive(w *sessionState) bool { return a.owner.other && a.foreign(w) }
 
-// lookForOwner sees which other program recovers sessions, and writes so when that
+// checkOwner sees which other program recovers sessions, and writes so when that
 // changes.
-func (a *Agent) lookForOwner() {
+func (a *Agent) checkOwner() {
 	ids, err := a.cfg.Listeners()
 	if err != nil {
-		a.owner.blind(err, a.cfg.Log)
+		a.owner.unreadable(err, a.cfg.Log)
 		return
 	}
-	a.owner.blind(nil, a.cfg.Log)
+	a.owner.unreadable(nil, a.cfg.Log)
 	changed := a.owner.observe(a.now(), ids)
-	for _, w := range a.watched {
+	for _, w := range a.sessions {
 		switch {
-		case w.taken == nil:
+		case w.takenFrom == nil:
 		case !a.owner.other:
-			w.taken = nil
-		case a.owner.stranger(a.now(), w.taken, ownerSettles):
-			a.standBack(w, "another iscsid has started")
+			w.takenFrom = nil
+		case a.owner.hasUnknown(a.now(), w.takenFrom, ownerSettles):
+			a.returnSession(w, "another iscsid has started")
 		}
 	}
 	if !changed {
@@ -139,28 +139,28 @@ func (a *Agent) lookForOwner() {
 	} else {
 		a.cfg.Log.Infof("iscsid has ended: recovering the sessions again")
 	}
-	for _, w := range a.watched {
-		if w.ask(a.now()); w.down != nil && !a.owner.other {
-			w.down.hurry(a.now())
+	for _, w := range a.sessions {
+		if w.scheduleInspections(a.now()); w.down != nil && !a.owner.other {
+			w.down.retryNow(a.now())
 		}
 	}
 	a.changed()
 }
 
 // otherLogin takes in that another program logs a session in.
-func (a *Agent) otherLogin(w *watched) {
+func (a *Agent) otherLogin(w *sessionState) {
 	switch {
-	case w.taken != nil:
-		a.standBack(w, "iscsid logs it in again")
+	case w.takenFrom != nil:
+		a.returnSession(w, "iscsid logs it in again")
 	case !a.owner.other:
-		a.say(w, a.cfg.Log.Infof, "another program logged in: standing by")
+		a.logf(w, a.cfg.Log.Infof, "another program logged in: standing by")
 	}
 	a.owner.claim(a.now())
-	w.deeds.acted(a.now())
-	w.strange = true
+	w.activity.acted(a.now())
+	w.viaUnknown = true
 	if w.down != nil { // what is up from now on is a connection of its own
-		w.down.told = never
+		w.down.endEventAt = never
 	}
-	w.ask(a.now())
+	w.scheduleInspections(a.now())
 	a.changed()
 }

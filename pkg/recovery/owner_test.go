@@ -15,12 +15,12 @@ func TestIscsidIsLeftAlone(t *testing.T) {
 		listen := func(ids ...uint32) { r.mu.Lock(); r.listeners = ids; r.mu.Unlock() }
 		listen(99)
 		r.set(func(f *fake) { f.dialErr = errors.New("connection refused") })
-		r.breakIt() // before it is known whether 99 stays
+		r.breakConnection() // before it is known whether 99 stays
 		time.Sleep(time.Minute)
 		if r.loginCount() != 0 {
 			t.Fatalf("%d logins although iscsid runs", r.loginCount())
 		}
-		if !r.has("iscsid is to log in again", "iscsid runs and is to log in again: see its log") {
+		if !r.sawLog("iscsid is to log in again", "iscsid runs and is to log in again: see its log") {
 			t.Error("the log does not say so")
 		}
 		r.set(func(f *fake) { f.up, f.dialErr = true, nil }) // its work
@@ -28,7 +28,7 @@ func TestIscsidIsLeftAlone(t *testing.T) {
 		if !r.state().Up || !r.state().Passive {
 			t.Errorf("status %+v", r.state())
 		}
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(time.Second)
 		listen() // killed
 		time.Sleep(2 * time.Second)
@@ -36,7 +36,7 @@ func TestIscsidIsLeftAlone(t *testing.T) {
 			t.Error("took over at once")
 		}
 		time.Sleep(3 * time.Second)
-		if r.loginCount() != 1 || !r.isUp() || !r.has("iscsid has ended") {
+		if r.loginCount() != 1 || !r.isUp() || !r.sawLog("iscsid has ended") {
 			t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
 		}
 	})
@@ -49,7 +49,7 @@ func TestListenersCannotBeRead(t *testing.T) {
 		r.mu.Lock()
 		r.listeners, r.dialErr = []uint32{99}, errors.New("connection refused")
 		r.mu.Unlock()
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(time.Minute)
 		r.mu.Lock()
 		r.blind = errors.New("open /proc/net/netlink: too many open files")
@@ -58,7 +58,7 @@ func TestListenersCannotBeRead(t *testing.T) {
 		if r.loginCount() != 0 || !r.state().Passive {
 			t.Errorf("%d logins against iscsid", r.loginCount())
 		}
-		told := strings.Count(r.said(), "too many open files")
+		told := strings.Count(r.logged(), "too many open files")
 		r.mu.Lock()
 		r.blind, r.listeners, r.dialErr = nil, nil, nil
 		r.mu.Unlock()
@@ -72,7 +72,7 @@ func TestListenersCannotBeRead(t *testing.T) {
 		r.mu.Lock()
 		r.blind = errors.New("again")
 		r.mu.Unlock()
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(time.Second)
 		if !r.isUp() {
 			t.Error("gave its own session up")
@@ -87,7 +87,7 @@ func TestLoginOfAnotherProgram(t *testing.T) {
 		pdu := &iscsi.PDU{}
 		pdu.BHS[0] = byte(iscsi.OpLoginResponse)
 		r.events <- kernel.Event{SID: 1, PDU: pdu}
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(2 * time.Second)
 		if r.loginCount() != 0 {
 			t.Error("logged in against another program")
@@ -104,12 +104,12 @@ func TestIscsidIsQuick(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.listen(99)
 		time.Sleep(15 * time.Second)
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(200 * time.Millisecond)
 		r.events <- loginResponse()
 		r.set(func(f *fake) { f.up = true })
 		time.Sleep(110 * time.Millisecond)
-		if s := r.state(); !s.Up || !r.has("up again after 0.") {
+		if s := r.state(); !s.Up || !r.sawLog("up again after 0.") {
 			t.Errorf("status %+v", s)
 		}
 	})
@@ -122,7 +122,7 @@ func TestEndedSession(t *testing.T) {
 		r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
 		r.events <- kernel.Event{SID: 5, Err: kernel.TargetClosed}
 		time.Sleep(time.Minute)
-		if r.dialCount() != 0 || !r.has("was ended") || !r.state().Ended {
+		if r.dialCount() != 0 || !r.sawLog("was ended") || !r.state().Ended {
 			t.Errorf("%d dials for a session that is gone", r.dialCount())
 		}
 	})

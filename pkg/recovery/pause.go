@@ -18,45 +18,45 @@ const (
 // that makes sense, and a look costs a few reads of sysfs.
 const SurveyEvery = 30 * time.Second
 
-// leave lets no attempt begin for a while, and writes that to the log with its
+// pauseFor lets no attempt begin for a while, and writes that to the log with its
 // length, as it writes the end of it.
-func (a *Agent) leave(w *watched, length time.Duration, log func(string, ...any), why string, args ...any) {
+func (a *Agent) pauseFor(w *sessionState, length time.Duration, log func(string, ...any), why string, args ...any) {
 	if length <= 0 || a.now()+length <= w.down.notBefore { // a longer one has begun
 		return
 	}
-	w.down.peace(a.now() + length)
+	w.down.holdOff(a.now() + length)
 	if length < time.Second {
 		return
 	}
 	w.down.pause = length
-	a.say(w, log, "%s for %.0f s", fmt.Sprintf(why, args...), length.Seconds())
+	a.logf(w, log, "%s for %.0f s", fmt.Sprintf(why, args...), length.Seconds())
 	a.changed()
 }
 
-// pauseEnds writes that a pause is over, if there was one.
-func (a *Agent) pauseEnds(w *watched) {
+// logPauseEnd writes that a pause is over, if there was one.
+func (a *Agent) logPauseEnd(w *sessionState) {
 	if o := w.down; o.pause > 0 && a.now() >= o.notBefore {
-		a.say(w, a.cfg.Log.Infof, "the pause of %.0f s is over: logging in again", o.pause.Seconds())
+		a.logf(w, a.cfg.Log.Infof, "the pause of %.0f s is over: logging in again", o.pause.Seconds())
 		o.pause = 0
 	}
 }
 
-// test finds out whether another machine uses our name, before the next login.
-func (a *Agent) test(w *watched) {
-	o, ways, wait := w.down, a.ways(), w.down.test
-	o.test, o.doing = 0, examining
+// startDuplicateTest finds out whether another machine uses our name, before the next login.
+func (a *Agent) startDuplicateTest(w *sessionState) {
+	o, ways, wait := w.down, a.ways(), w.down.testWait
+	o.testWait, o.running = 0, testingName
 	ctx, cancel := context.WithTimeout(a.ctx, testLimit+2*wait)
 	o.stop = cancel
-	a.attempt(w, cancel, result{of: o, what: examining}, func(r *result) {
+	a.attempt(w, cancel, result{outage: o, kind: testingName}, func(r *result) {
 		r.duplicate, r.err = w.Duplicate(ctx, ways, wait)
 	})
 }
 
-// tested goes on after the test: without evidence the next login begins at once.
-func (a *Agent) tested(w *watched, r result) {
+// duplicateTested goes on after the test: without evidence the next login begins at once.
+func (a *Agent) duplicateTested(w *sessionState, r result) {
 	o := w.down
-	o.doing, o.dialAt = nothing, max(a.now(), o.notBefore)
+	o.running, o.dialAt = noAttempt, max(a.now(), o.notBefore)
 	if r.duplicate {
-		a.duplicate(w)
+		a.pauseForDuplicate(w)
 	}
 }

@@ -17,7 +17,7 @@ func TestPauseOutlivesAnAgent(t *testing.T) {
 			t.Error("a login in the pause")
 		}
 		time.Sleep(2 * time.Second)
-		if r.loginCount() != 1 || !r.has("the pause of 40 s is over: logging in again") {
+		if r.loginCount() != 1 || !r.sawLog("the pause of 40 s is over: logging in again") {
 			t.Errorf("%d logins", r.loginCount())
 		}
 	}, Status{SID: 1, Down: 20 * time.Second, Cause: "target closed the connection", NotBefore: 40 * time.Second})
@@ -39,7 +39,7 @@ func TestPauseEndsUnderIscsid(t *testing.T) {
 		if d := r.nextLogin(time.Minute); d > 4*time.Second {
 			t.Errorf("logged in %v after iscsid's end", d)
 		}
-		if r.has("is over") {
+		if r.sawLog("is over") {
 			t.Error("a pause of long ago is over")
 		}
 	})

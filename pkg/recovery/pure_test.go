@@ -17,10 +17,10 @@ func TestRedial(t *testing.T) {
 		{30 * time.Hour, 4 * time.Second, 6 * time.Second},
 	}
 	for _, tt := range tests {
-		if got := redial(tt.outage, 0); got != tt.least {
+		if got := redialPause(tt.outage, 0); got != tt.least {
 			t.Errorf("after %v at the least: %v, want %v", tt.outage, got, tt.least)
 		}
-		if got := redial(tt.outage, 1); got != tt.most {
+		if got := redialPause(tt.outage, 1); got != tt.most {
 			t.Errorf("after %v at the most: %v, want %v", tt.outage, got, tt.most)
 		}
 	}

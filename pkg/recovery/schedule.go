@@ -2,7 +2,7 @@ package recovery
 
 import "time"
 
-// redial says how long after one attempt the next begins, by how long the
+// redialPause says how long after one attempt the next begins, by how long the
 // outage has lasted so far: half a second in its first minute, a second for ten
 // minutes, then five. random is from [0, 1) and spreads each by a fifth either
 // way, so that the machines of a room do not come back in step.
@@ -16,7 +16,7 @@ import "time"
 // SHOULD NOT: two seconds, the default of nearly all targets, would be seven times
 // the outage that a target's restart is now. A target that wants to be left in
 // peace says so in an asynchronous message or a logout response, which is obeyed.
-func redial(outage time.Duration, random float64) time.Duration {
+func redialPause(outage time.Duration, random float64) time.Duration {
 	pause := 5 * time.Second
 	switch {
 	case outage < time.Minute:

@@ -29,7 +29,7 @@ type Status struct {
 }
 
 // resume goes on where an earlier agent was when it ended.
-func (a *Agent) resume(w *watched, p Status) {
+func (a *Agent) resume(w *sessionState, p Status) {
 	w.outages, w.longest = p.Outages, p.Longest
 	if p.Up || p.Ended {
 		return
@@ -37,29 +37,29 @@ func (a *Agent) resume(w *watched, p Status) {
 	began := a.now() - p.Down
 	w.down = newOutage(began, errors.New(p.Cause))
 	w.down.dialAt, w.down.pause, w.down.resumed = a.now(), p.NotBefore, true
-	w.down.tried = a.now()
+	w.down.retriedSince = a.now()
 	w.down.reported, w.down.reportAt = p.Down, began+NextReport(p.Down)
-	w.down.forced, w.down.refused, w.down.slow = p.Forced, p.Refused, p.Refused > 0
+	w.down.needsLogin, w.down.refusals, w.down.needsAdministrator = p.Forced, p.Refused, p.Refused > 0
 	if p.LastErr != "" {
 		w.down.lastErr = errors.New(p.LastErr)
 	}
 	if p.Refused > 0 {
-		w.down.dialAt = a.now() + slowPause(p.Refused-1)
+		w.down.dialAt = a.now() + refusalPause(p.Refused-1)
 	}
-	w.down.peace(a.now() + p.NotBefore)
+	w.down.holdOff(a.now() + p.NotBefore)
 }
 
 // Status returns the state of all sessions. It is for the goroutine of Run.
 func (a *Agent) status() []Status {
 	var out []Status
-	for _, w := range a.watched {
+	for _, w := range a.sessions {
 		s := Status{
-			SID: w.ID(), Name: w.String(), Portals: w.Where(), Source: w.Via().Source, Up: w.down == nil && !w.ended, Ended: w.ended,
+			SID: w.ID(), Name: w.String(), Portals: w.Portals(), Source: w.Via().Source, Up: w.down == nil && !w.ended, Ended: w.ended,
 			Passive: a.passive(w), Outages: w.outages, Longest: w.longest,
 		}
 		if w.down != nil {
-			s.Down, s.Tried, s.Cause = a.now()-w.down.began, a.now()-w.down.tried, w.down.cause.Error()
-			s.NotBefore, s.Forced, s.Refused = max(0, w.down.notBefore-a.now()), w.down.forced, w.down.refused
+			s.Down, s.Tried, s.Cause = a.now()-w.down.began, a.now()-w.down.retriedSince, w.down.cause.Error()
+			s.NotBefore, s.Forced, s.Refused = max(0, w.down.notBefore-a.now()), w.down.needsLogin, w.down.refusals
 			if w.down.lastErr != nil {
 				s.LastErr = w.down.lastErr.Error()
 			}
@@ -76,7 +76,7 @@ func (a *Agent) changed() {
 }
 
 // report writes about an outage when it is time to.
-func (a *Agent) report(w *watched) {
+func (a *Agent) report(w *sessionState) {
 	o, now := w.down, a.now()
 	if now < o.reportAt {
 		return
@@ -92,13 +92,13 @@ func (a *Agent) report(w *watched) {
 	}
 	switch other := a.foreign(w); {
 	case o.reported < 0 && other:
-		a.say(w, a.cfg.Log.Warnf, "connection lost: %v: iscsid is to log in again", o.cause)
+		a.logf(w, a.cfg.Log.Warnf, "connection lost: %v: iscsid is to log in again", o.cause)
 	case o.reported < 0:
-		a.say(w, a.cfg.Log.Warnf, "connection lost: %v: logging in again", o.cause)
+		a.logf(w, a.cfg.Log.Warnf, "connection lost: %v: logging in again", o.cause)
 	case other:
-		a.say(w, a.cfg.Log.Errorf, "down for %.0f s: iscsid runs and is to log in again: see its log", length.Seconds())
+		a.logf(w, a.cfg.Log.Errorf, "down for %.0f s: iscsid runs and is to log in again: see its log", length.Seconds())
 	default:
-		a.say(w, a.cfg.Log.Errorf, "down for %.0f s: %v", length.Seconds(), cause)
+		a.logf(w, a.cfg.Log.Errorf, "down for %.0f s: %v", length.Seconds(), cause)
 	}
 	o.reported = length
 	o.reportAt = o.began + NextReport(length)

@@ -21,7 +21,7 @@ func TestOutagesOfIscsidDoNotOverlap(t *testing.T) {
 			r.events <- loginResponse()
 			time.Sleep(10 * time.Second)
 		}
-		if !r.has("up again after 46.0 s: iscsid logged in", "up again after 11.0 s: iscsid logged in") {
+		if !r.sawLog("up again after 46.0 s: iscsid logged in", "up again after 11.0 s: iscsid logged in") {
 			t.Error("the log tells other lengths")
 		}
 	})

@@ -41,8 +41,8 @@ func TestStorm(t *testing.T) {
 	}{
 		{"four", every(4, 1, life{lasted: 0.5, cause: kernel.TargetClosed}), nil, nil},
 		{"five", every(5, 1, life{lasted: 0.5, cause: kernel.TargetClosed}), nil, map[int]time.Duration{4: 750 * time.Millisecond}},
-		{"at once", every(5, 1, life{lasted: 0.001, cause: kernel.TargetClosed}), nil, map[int]time.Duration{4: testLeast}},
-		{"slow ones", every(5, 10, life{lasted: 9, cause: kernel.TargetClosed}), nil, map[int]time.Duration{4: testMost}},
+		{"at once", every(5, 1, life{lasted: 0.001, cause: kernel.TargetClosed}), nil, map[int]time.Duration{4: minTestWait}},
+		{"slow ones", every(5, 10, life{lasted: 9, cause: kernel.TargetClosed}), nil, map[int]time.Duration{4: maxTestWait}},
 		{"a test in two minutes", every(200, 1, life{lasted: 0.4, cause: kernel.ConnError(1011)}), nil, map[int]time.Duration{4: 600 * time.Millisecond, 124: 600 * time.Millisecond}},
 		{"pings that were not answered", every(100, 5, life{lasted: 4, cause: kernel.PingTimedOut}), nil, nil},
 		{"one of them", with(every(9, 1, life{lasted: 0.5, cause: kernel.TargetClosed}), 4, life{lasted: 0.5, cause: kernel.PingTimedOut}), nil, nil},
@@ -58,12 +58,12 @@ func TestStorm(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := storm{loggedIn: never}
-			if v := s.ended(0, kernel.TargetClosed); v != (verdict{}) {
+			if v := s.connectionEnded(0, kernel.TargetClosed); v != (verdict{}) {
 				t.Errorf("a connection from before: %+v", v)
 			}
 			for i, l := range tt.lives {
 				s.login(seconds(l.login), !l.again)
-				v := s.ended(seconds(l.login+l.lasted), l.cause)
+				v := s.connectionEnded(seconds(l.login+l.lasted), l.cause)
 				if want := (verdict{slices.Contains(tt.duplicate, i), tt.test[i]}); v.duplicate != want.duplicate || (v.test-want.test).Abs() > time.Microsecond {
 					t.Errorf("life %d: %+v, want %+v", i, v, want)
 				}
@@ -78,13 +78,13 @@ func TestSpacing(t *testing.T) {
 	for issued := range 20 { // the row's length when the first try is lost
 		var wait time.Duration
 		for row := issued; row < issued+5; row++ {
-			wait += spacing(row)
+			wait += shortLivedPause(row)
 		}
 		if wait < time.Minute {
 			t.Errorf("issued after %d: %v", issued, wait)
 		}
-		if spacing(issued) > 32*time.Second {
-			t.Errorf("a pause of %v", spacing(issued))
+		if shortLivedPause(issued) > 32*time.Second {
+			t.Errorf("a pause of %v", shortLivedPause(issued))
 		}
 	}
 }
@@ -94,14 +94,14 @@ func TestSpacing(t *testing.T) {
 func TestHundredBreaks(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		for range 100 {
-			r.breakIt()
+			r.breakConnection()
 			time.Sleep(600 * time.Millisecond)
 		}
 		time.Sleep(400 * time.Millisecond)
 		if !r.isUp() || r.loginCount() < 97 || len(r.tests()) != 1 {
 			t.Errorf("up %v after %d logins, %d tests", r.isUp(), r.loginCount(), len(r.tests()))
 		}
-		if r.has("is over") || r.has("same initiator name") {
+		if r.sawLog("is over") || r.sawLog("same initiator name") {
 			t.Error("a pause")
 		}
 		if l := r.state().Longest; l > 1500*time.Millisecond { // the one with the test
@@ -117,7 +117,7 @@ func TestTwinIsLeftInPeace(t *testing.T) {
 		r.set(func(f *fake) { f.twin = true })
 		time.Sleep(time.Minute)
 		for range 6 { // the first outage is none of a login that was thrown out
-			r.breakIt()
+			r.breakConnection()
 			time.Sleep(2 * time.Second)
 		}
 		if d := r.tests(); len(d) != 1 || d[0] < 2900*time.Millisecond || d[0] > 3100*time.Millisecond {
@@ -127,13 +127,13 @@ func TestTwinIsLeftInPeace(t *testing.T) {
 		if s := r.state(); s.NotBefore < 58*time.Second || s.Up {
 			t.Errorf("status %+v", s)
 		}
-		r.network <- Change{Up: true, Away: time.Minute, Moved: true}
+		r.network <- Change{Up: true, Downtime: time.Minute, AddressesChanged: true}
 		time.Sleep(50 * time.Second)
 		if r.isUp() {
 			t.Error("not left in peace")
 		}
 		time.Sleep(10 * time.Second)
-		if !r.isUp() || !r.has("connection lost", "error: session 1 to iqn.test:t: the target ended 5 sessions in a row soon after login: another machine uses the same initiator name: "+
+		if !r.isUp() || !r.sawLog("connection lost", "error: session 1 to iqn.test:t: the target ended 5 sessions in a row soon after login: another machine uses the same initiator name: "+
 			"give each its own, or both write to one disk: waiting for 60 s",
 			"info: session 1 to iqn.test:t: the pause of 60 s is over: logging in again", "logged in again after 6") {
 			t.Errorf("up %v", r.isUp())
@@ -149,7 +149,7 @@ func TestSentAway(t *testing.T) {
 			r.events <- async(iscsi.AsyncDropConnection, 0)
 			time.Sleep(2 * time.Second)
 		}
-		if r.isUp() == r.state().Up || len(r.tests()) > 0 || !r.has("another machine uses the same initiator name") {
+		if r.isUp() == r.state().Up || len(r.tests()) > 0 || !r.sawLog("another machine uses the same initiator name") {
 			t.Errorf("status %+v, %d tests", r.state(), len(r.tests()))
 		}
 		time.Sleep(time.Minute)
@@ -164,13 +164,13 @@ func TestNoTwin(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(time.Minute)
 		for range 6 {
-			r.breakIt()
+			r.breakConnection()
 			time.Sleep(200 * time.Millisecond)
 		}
 		if r.isUp() {
 			t.Fatal("logged in during the test")
 		}
-		time.Sleep(testLeast - 200*time.Millisecond + 20*time.Millisecond)
+		time.Sleep(minTestWait - 200*time.Millisecond + 20*time.Millisecond)
 		if !r.isUp() {
 			t.Error("did not log in after the test")
 		}
@@ -185,7 +185,7 @@ func TestFewRetries(t *testing.T) {
 		r.mu.Unlock()
 		began := time.Now()
 		for range 6 { // which are the tries of one command
-			r.breakIt()
+			r.breakConnection()
 			for !r.isUp() {
 				time.Sleep(50 * time.Millisecond)
 			}
@@ -193,13 +193,13 @@ func TestFewRetries(t *testing.T) {
 		if took := time.Since(began); took < time.Minute || took > 2*time.Minute {
 			t.Errorf("six tries in %v", took)
 		}
-		log := r.said()
+		log := r.logged()
 		if strings.Count(log, "six tries only: waiting for 4 s") != 1 || strings.Count(log, "is over") != 1 ||
-			!r.has("lost soon after its login, and its disks allow each command six tries only: waiting for 4 s", "the pause of 4 s is over") {
+			!r.sawLog("lost soon after its login, and its disks allow each command six tries only: waiting for 4 s", "the pause of 4 s is over") {
 			t.Error("the pause is not said once")
 		}
 		time.Sleep(time.Minute)
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(50 * time.Millisecond)
 		if !r.isUp() {
 			t.Error("one that had lasted was not mended at once")
@@ -213,12 +213,12 @@ func (r *rig) tests() []time.Duration { r.mu.Lock(); defer r.mu.Unlock(); return
 // A test whose network goes away and comes back shows nothing, and the login does
 // not wait for its end; nor does it when the session is taken from an iscsid.
 func TestTestEndsWithTheNetwork(t *testing.T) {
-	for name, c := range map[string]Change{"a link": {Up: true, Away: 500 * time.Millisecond}, "an address": {Moved: true}} {
+	for name, c := range map[string]Change{"a link": {Up: true, Downtime: 500 * time.Millisecond}, "an address": {AddressesChanged: true}} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				time.Sleep(50 * time.Second)
 				for range 6 {
-					r.breakIt()
+					r.breakConnection()
 					time.Sleep(3 * time.Second)
 				}
 				if len(r.tests()) != 1 || r.isUp() {
@@ -239,13 +239,13 @@ func TestTakenWithoutATest(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(50 * time.Second)
 		for range 5 {
-			r.breakIt()
+			r.breakConnection()
 			time.Sleep(time.Second)
 		}
 		r.listen(99)
-		r.breakIt()
+		r.breakConnection()
 		r.nextLogin(5 * time.Minute)
-		if !r.has("has not logged session 1 in") || len(r.tests()) > 0 {
+		if !r.sawLog("has not logged session 1 in") || len(r.tests()) > 0 {
 			t.Errorf("%d tests", len(r.tests()))
 		}
 	})
@@ -256,7 +256,7 @@ func TestNoTestOfATakenSession(t *testing.T) {
 	taken(t, func(t *testing.T, r *rig) {
 		time.Sleep(time.Minute)
 		for range 12 {
-			r.breakIt()
+			r.breakConnection()
 			time.Sleep(time.Second)
 		}
 		if len(r.tests()) > 0 || !r.isUp() {

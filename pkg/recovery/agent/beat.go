@@ -5,21 +5,21 @@ import "time"
 // timing is how supervisor and worker watch each other. All is time on
 // CLOCK_MONOTONIC.
 type timing struct {
-	every      time.Duration // between two beats, and between two looks
-	worker     time.Duration // without a beat of the worker's: it is stuck
-	supervisor time.Duration // the same of the supervisor's
-	// stopped is for how long a process must be stopped: killall5(8), which
+	interval        time.Duration // between two beats, and between two looks
+	workerLimit     time.Duration // without a beat of the worker's: it is stuck
+	supervisorLimit time.Duration // the same of the supervisor's
+	// stopLimit is for how long a process must be stopped: killall5(8), which
 	// sysvinit's shutdown runs, stops all processes for a moment.
-	stopped time.Duration
-	begins  time.Duration // most from a supervisor's start to its first beat
-	ends    time.Duration // most from there to the end of the worker that started it
+	stopLimit  time.Duration
+	startLimit time.Duration // most from a supervisor's start to its first beat
+	endLimit   time.Duration // most from there to the end of the worker that started it
 }
 
-// usual is the timing of the agent.
-func usual() timing {
+// defaultTiming is the timing of the agent.
+func defaultTiming() timing {
 	return timing{
-		every: 5 * time.Second, worker: 30 * time.Second, supervisor: 20 * time.Second,
-		stopped: time.Second, begins: 10 * time.Second, ends: 30 * time.Second,
+		interval: 5 * time.Second, workerLimit: 30 * time.Second, supervisorLimit: 20 * time.Second,
+		stopLimit: time.Second, startLimit: 10 * time.Second, endLimit: 30 * time.Second,
 	}
 }
 
@@ -30,10 +30,10 @@ type pulse struct {
 	silent time.Duration
 }
 
-// look takes in how many beats there were so far, and returns for how long there
+// observe takes in how many beats there were so far, and returns for how long there
 // has been no other one. A look that comes late counts as two: if this process
 // did not run, or the clock jumped, the other one may have had no time either.
-func (p *pulse) look(now time.Time, beats uint64, every time.Duration) time.Duration {
+func (p *pulse) observe(now time.Time, beats uint64, every time.Duration) time.Duration {
 	if p.at.IsZero() || beats != p.beats {
 		p.silent = 0
 	} else {

@@ -39,7 +39,7 @@ func TestPulse(t *testing.T) {
 		now := time.Now()
 		for i, after := range c.looks {
 			now = now.Add(after)
-			got = p.look(now, c.beats[i], every)
+			got = p.observe(now, c.beats[i], every)
 		}
 		if got != c.silent {
 			t.Errorf("%s: silent for %v, want %v", name, got, c.silent)
@@ -49,23 +49,23 @@ func TestPulse(t *testing.T) {
 
 func TestPageReport(t *testing.T) {
 	m := newMemory(t)
-	p, err := m.page()
+	p, err := m.shared()
 	if err != nil {
 		t.Fatal(err)
 	}
-	same, err := m.page() // as another process has it
+	same, err := m.shared() // as another process has it
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.report() + (*page)(nil).report(); got != "" {
+	if got := p.report() + (*sharedMemory)(nil).report(); got != "" {
 		t.Errorf("nothing was replaced: %q", got)
 	}
 	if err := m.keep([]byte(strings.Repeat("x", maxState))); err != nil {
 		t.Fatal(err)
 	}
-	same.note(theWorker, wasStopped)
-	same.note(theWorker, wasStuck)
-	p.note(theSupervisor, hasEnded)
+	same.noteReplaced(workerHalf, wasStopped)
+	same.noteReplaced(workerHalf, wasStuck)
+	p.noteReplaced(supervisorHalf, hasEnded)
 	if err := m.keep([]byte(strings.Repeat("y", maxState))); err != nil {
 		t.Fatal(err)
 	}
@@ -135,9 +135,9 @@ func TestReportFileWithoutRoom(t *testing.T) {
 func TestBeatWritesAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	log := &lines{}
-	w := &worker{keeper: uplink.New(log, nil, nil), log: log, memory: newMemory(t), dir: dir}
+	w := &worker{uplinks: uplink.New(log, nil, nil), log: log, memory: newMemory(t), dir: dir}
 	var err error
-	if w.page, err = w.memory.page(); err != nil {
+	if w.shared, err = w.memory.shared(); err != nil {
 		t.Fatal(err)
 	}
 	w.changed([]recovery.Status{})
@@ -159,7 +159,7 @@ func TestBeatWritesAgain(t *testing.T) {
 	if all, err := os.ReadDir(dir); err != nil || len(all) != 0 {
 		t.Errorf("written at each beat: %v, %v", all, err)
 	}
-	if got := w.page.beats[theWorker].Load(); got != 3 {
+	if got := w.shared.beats[workerHalf].Load(); got != 3 {
 		t.Errorf("%d beats", got)
 	}
 }
@@ -167,9 +167,9 @@ func TestBeatWritesAgain(t *testing.T) {
 // A supervisor that ends at its start, or does not come to its first beat, is no
 // supervisor, and is not left behind.
 func TestSupervisorDoesNotBegin(t *testing.T) {
-	w := &worker{timing: timing{begins: 300 * time.Millisecond}, memory: newMemory(t)}
+	w := &worker{timing: timing{startLimit: 300 * time.Millisecond}, memory: newMemory(t)}
 	var err error
-	if w.page, err = w.memory.page(); err != nil {
+	if w.shared, err = w.memory.shared(); err != nil {
 		t.Fatal(err)
 	}
 	for program, want := range map[string]string{"true": "ended at once", "yes": "did not begin within 300ms"} {
@@ -185,7 +185,7 @@ func TestSupervisorDoesNotBegin(t *testing.T) {
 		if p.Pid, err = fork(path, "x", &unix.SysProcAttr{PidFD: &p.pidfd}, null.Fd()); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.begun(p, 0); err == nil || err.Error() != want {
+		if err := w.awaitFirstBeat(p, 0); err == nil || err.Error() != want {
 			t.Errorf("%s: %v", program, err)
 		}
 		if err := unix.Kill(p.Pid, 0); !errors.Is(err, unix.ESRCH) {
@@ -193,8 +193,8 @@ func TestSupervisorDoesNotBegin(t *testing.T) {
 		}
 		_ = null.Close()
 	}
-	w.page.beat(theSupervisor)
-	if err := w.begun(&Process{Pid: -1, pidfd: -1}, 0); err != nil {
+	w.shared.beat(supervisorHalf)
+	if err := w.awaitFirstBeat(&Process{Pid: -1, pidfd: -1}, 0); err != nil {
 		t.Error(err)
 	}
 }

@@ -30,13 +30,13 @@ func (w *worker) disksChanged() {
 		w.state.Sessions[i].Timers, w.state.Sessions[i].Due = st.Timers, st.Due
 	}
 	w.state.Disks = w.disks.Memory()
-	w.keep()
+	w.save()
 }
 
-// letGo ends the recovery of all sessions for good: the machine's shutdown has
+// releaseSessions ends the recovery of all sessions for good: the machine's shutdown has
 // given them up, and ends them next, with retries of their disks that it has
 // limited. It returns when no login is under way.
-func (w *worker) letGo(context.Context) error {
+func (w *worker) releaseSessions(context.Context) error {
 	w.disks.End()
 	for _, s := range slices.Clone(w.sessions) {
 		if err := w.agent.Remove(s); err != nil {

@@ -31,9 +31,9 @@ func workerOf(t *testing.T) *worker {
 			Timers: session.Timers{Recovery: 86400},
 		}
 		w.state.Sessions = append(w.state.Sessions, st)
-		w.sessions = append(w.sessions, &recovery.Live{Session: session.Reopen(transport, st)})
+		w.sessions = append(w.sessions, &recovery.KernelSession{Session: session.Reopen(transport, st)})
 	}
-	w.keeper = uplink.New(log, nil, func() {})
+	w.uplinks = uplink.New(log, nil, func() {})
 	w.disks = w.newDisks()
 	cfg := recovery.Config{
 		Events: make(chan kernel.Event), Network: make(chan recovery.Change), Log: log, Changed: w.changed,
@@ -92,7 +92,7 @@ func TestWorkerLetsGo(t *testing.T) {
 	disksEnded := make(chan struct{})
 	go func() { defer close(disksEnded); w.disks.Run(ctx) }()
 	for range 2 {
-		if err := w.letGo(ctx); err != nil {
+		if err := w.releaseSessions(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -109,14 +109,14 @@ func TestWorkerLetsGo(t *testing.T) {
 func TestNothingWaitsForRTNL(t *testing.T) {
 	uplinks := testState().Uplinks
 	asked, answer := make(chan struct{}), make(chan struct{})
-	w := &worker{keeper: uplink.New(silent{}, uplinks, func() {}), log: silent{}, memory: newMemory(t), dir: t.TempDir()}
-	w.hasRenewed = func(int, dhcp.Lease) { close(asked); <-answer }
+	w := &worker{uplinks: uplink.New(silent{}, uplinks, func() {}), log: silent{}, memory: newMemory(t), dir: t.TempDir()}
+	w.onRenewed = func(int, dhcp.Lease) { close(asked); <-answer }
 	w.state.Uplinks = uplinks
 	renewed := make(chan struct{})
 	go func() { defer close(renewed); w.renewed(0, uplinks[0].Lease) }()
 	<-asked
 	w.changed(nil)
-	w.network()
+	w.networkChanged()
 	if got := w.report(); !strings.Contains(got, "address 10.0.0.2/24") {
 		t.Errorf("report %q", got)
 	}

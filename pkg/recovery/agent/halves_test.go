@@ -22,11 +22,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// quick is a timing for tests: far from what a busy machine takes for a step.
-func quick() timing {
+// quickTiming is a timing for tests: far from what a busy machine takes for a step.
+func quickTiming() timing {
 	return timing{
-		every: 100 * time.Millisecond, worker: 3 * time.Second, supervisor: 2 * time.Second,
-		stopped: 500 * time.Millisecond, begins: time.Minute, ends: 2 * time.Second,
+		interval: 100 * time.Millisecond, workerLimit: 3 * time.Second, supervisorLimit: 2 * time.Second,
+		stopLimit: 500 * time.Millisecond, startLimit: time.Minute, endLimit: 2 * time.Second,
 	}
 }
 
@@ -43,14 +43,14 @@ const (
 // playSupervisor is the real supervisor, with another timing.
 func playSupervisor() error {
 	if os.Remove(lazyFile) != nil {
-		return supervise(quick())
+		return supervise(quickTiming())
 	}
-	s, err := newSupervisor(quick())
+	s, err := newSupervisor(quickTiming())
 	if err != nil {
 		return err
 	}
-	s.page.beat(theSupervisor)
-	s.takeOver()
+	s.shared.beat(supervisorHalf)
+	s.awaitOldWorker()
 	if _, err := s.start(); err != nil {
 		return err
 	}
@@ -71,12 +71,12 @@ func playWorker() error {
 	if err := unix.Flock(int(one.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return errors.Join(err, os.WriteFile(twoFile, nil, 0o600))
 	}
-	w := &worker{memory: stateMemory{os.NewFile(stateFile, "state")}, timing: quick(), log: kmsg.Open(kmsg.SystemPaths())}
-	if w.page, err = w.memory.page(); err != nil {
+	w := &worker{memory: stateMemory{os.NewFile(stateFile, "state")}, timing: quickTiming(), log: kmsg.Open(kmsg.SystemPaths())}
+	if w.shared, err = w.memory.shared(); err != nil {
 		return err
 	}
-	w.agent = recovery.New(recovery.Config{Log: w.log, BeatEvery: w.every, Listeners: func() ([]uint32, error) { return nil, nil }, Beat: func() {
-		w.page.beat(theWorker)
+	w.agent = recovery.New(recovery.Config{Log: w.log, BeatEvery: w.interval, Listeners: func() ([]uint32, error) { return nil, nil }, Beat: func() {
+		w.shared.beat(workerHalf)
 		if os.Remove(loopSticks) == nil {
 			select {}
 		}
@@ -94,7 +94,7 @@ func playWorker() error {
 // is the test.
 type pair struct {
 	*testing.T
-	page *page
+	page *sharedMemory
 	mu   sync.Mutex // guards log
 	log  []string
 }
@@ -107,10 +107,10 @@ func inPair(t *testing.T, f func(p *pair)) {
 		p.mount()
 		memory := newMemory(t)
 		var err error
-		if p.page, err = memory.page(); err != nil {
+		if p.page, err = memory.shared(); err != nil {
 			t.Fatal(err)
 		}
-		first := &worker{memory: memory, page: p.page, timing: quick()}
+		first := &worker{memory: memory, shared: p.page, timing: quickTiming()}
 		var alive [2]int
 		null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 		if err = errors.Join(err, unix.Pipe2(alive[:], unix.O_CLOEXEC)); err != nil {
@@ -119,7 +119,7 @@ func inPair(t *testing.T, f func(p *pair)) {
 		if _, err := fork("/proc/self/exe", runstate.SupervisorName, &unix.SysProcAttr{}, uintptr(null), first.memory.Fd(), uintptr(alive[0])); err != nil {
 			t.Fatal(err)
 		}
-		p.wait("first beat", func() bool { return p.page.beats[theSupervisor].Load() > 0 })
+		p.wait("first beat", func() bool { return p.page.beats[supervisorHalf].Load() > 0 })
 		if pids := p.of(runstate.WorkerName); len(pids) != 0 {
 			t.Fatalf("there is a worker beside the first one: %v", pids)
 		}
@@ -318,8 +318,8 @@ func TestHalvesStoppedForAMoment(t *testing.T) {
 				p.signal(supervisor, s)
 				p.signal(worker, s)
 			}
-			begin := p.page.beats[theWorker].Load()
-			p.wait("beats", func() bool { return p.page.beats[theWorker].Load() > begin+10 })
+			begin := p.page.beats[workerHalf].Load()
+			p.wait("beats", func() bool { return p.page.beats[workerHalf].Load() > begin+10 })
 		}
 		if s, w := p.runs(0, 0); s != supervisor || w != worker {
 			t.Errorf("replaced: %d and %d, were %d and %d", s, w, supervisor, worker)

@@ -56,7 +56,7 @@ func install(path string) error {
 	if err := copyFile(out, in, program.Size()); err != nil {
 		return err
 	}
-	return name(out, path)
+	return linkFile(out, path)
 }
 
 // copyFile copies within the kernel: the pages of the source are not read into a
@@ -77,8 +77,8 @@ func copyFile(out, in *os.File, size int64) error {
 	return out.Chmod(0o755) // whatever the umask is
 }
 
-// name gives a file without a name its name, in place of what has it.
-func name(f *os.File, path string) error {
+// linkFile gives a file without a name its name, in place of what has it.
+func linkFile(f *os.File, path string) error {
 	link := func(to string) error {
 		return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, to, unix.AT_SYMLINK_FOLLOW)
 	}

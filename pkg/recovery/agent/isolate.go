@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// world is where the agent's own root is mounted before it moves in.
-const world = runstate.AgentRoot
+// agentRoot is where the agent's own root is mounted before it moves in.
+const agentRoot = runstate.AgentRoot
 
 // isolate gives the process, whose mount namespace is its own already, a root
 // of its own: an empty tmpfs with the kernel's file systems and /run in it.
@@ -29,28 +29,28 @@ func isolate() error {
 	if err != nil {
 		return err
 	}
-	if err := makeWorld(); err != nil {
+	if err := mountAgentRoot(); err != nil {
 		return err
 	}
-	if err := os.Chdir(world); err != nil {
+	if err := os.Chdir(agentRoot); err != nil {
 		return err
 	}
 	if err := unix.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
-		return fmt.Errorf("move %s to /: %w", world, err)
+		return fmt.Errorf("move %s to /: %w", agentRoot, err)
 	}
 	// Paths still begin at the old root, below what has just been moved there.
 	for _, dir := range inherited {
 		detach(dir)
 	}
 	if err := unix.Chroot("."); err != nil {
-		return fmt.Errorf("chroot %s: %w", world, err)
+		return fmt.Errorf("chroot %s: %w", agentRoot, err)
 	}
 	return os.Chdir("/")
 }
 
-// makeWorld mounts the new root and what is to be in it.
-func makeWorld() error {
-	if err := os.MkdirAll(world, 0o700); err != nil {
+// mountAgentRoot mounts the new root and what is to be in it.
+func mountAgentRoot() error {
+	if err := os.MkdirAll(agentRoot, 0o700); err != nil {
 		return err
 	}
 	inside := []struct {
@@ -64,7 +64,7 @@ func makeWorld() error {
 		{"/run", "run", "", "", unix.MS_BIND},
 	}
 	for _, m := range inside {
-		dir := filepath.Join(world, m.dir)
+		dir := filepath.Join(agentRoot, m.dir)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}

@@ -59,7 +59,7 @@ func TestHandOver(t *testing.T) {
 	}{
 		"ready": {agent: func(t *testing.T, sock int) {
 			m := newMemory(t)
-			if err := errors.Join(m.receive(sock), answer(sock)); err != nil {
+			if err := errors.Join(m.receive(sock), confirm(sock)); err != nil {
 				t.Error(err)
 			}
 			if b, err := m.load(); err != nil || len(b) != maxState {
@@ -136,7 +136,7 @@ func TestHandOverGoesOnAfterSignals(t *testing.T) {
 		}
 		<-signals
 	}
-	if err := answer(sock); err != nil {
+	if err := confirm(sock); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-handed; err != nil {
@@ -151,7 +151,7 @@ func TestAnswerNotDelivered(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := answer(sock); !errors.Is(err, unix.EPIPE) {
+	if err := confirm(sock); !errors.Is(err, unix.EPIPE) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -196,7 +196,7 @@ func TestMain(m *testing.M) {
 	}
 	if os.Args[0] == runstate.FirstName {
 		memory, err := newStateMemory()
-		if err = errors.Join(err, memory.receive(sockFile), answer(sockFile)); err != nil {
+		if err = errors.Join(err, memory.receive(sockFile), confirm(sockFile)); err != nil {
 			os.Exit(1)
 		}
 		select {}
@@ -240,10 +240,10 @@ func TestRestartPause(t *testing.T) {
 		ran, pause, now, next time.Duration
 	}{
 		{0, recovery.RestartFirst, recovery.RestartFirst, 2 * recovery.RestartFirst},
-		{lasting - 1, second, second, 2 * second},
+		{pauseResetAfter - 1, second, second, 2 * second},
 		{0, recovery.RestartMost, recovery.RestartMost, recovery.RestartMost},
 		{0, 6 * second, 6 * second, recovery.RestartMost},
-		{lasting, recovery.RestartMost, recovery.RestartFirst, 2 * recovery.RestartFirst},
+		{pauseResetAfter, recovery.RestartMost, recovery.RestartFirst, 2 * recovery.RestartFirst},
 	} {
 		if now, next := restartPause(tt.pause, tt.ran); now != tt.now || next != tt.next {
 			t.Errorf("pause %v after %v: %v then %v, want %v then %v", tt.pause, tt.ran, now, next, tt.now, tt.next)
@@ -256,17 +256,17 @@ func TestSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, tries, began := &lines{}, 0, time.Now()
 		var ended time.Duration
-		settle(t.Context(), func() error {
+		startSupervision(t.Context(), func() error {
 			if tries++; tries < 3 {
 				return errors.New("install: no space left on device")
 			}
 			return nil
 		}, log, func() { ended = time.Since(began) })
-		if tries != 3 || ended != 3*settleAfter || len(*log) != 1 {
+		if tries != 3 || ended != 3*bootSettleTime || len(*log) != 1 {
 			t.Errorf("%d tries, ended after %v, log %q", tries, ended, *log)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		settle(ctx, nil, log, nil) // returns
+		startSupervision(ctx, nil, log, nil) // returns
 	})
 }

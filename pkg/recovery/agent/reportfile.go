@@ -11,8 +11,8 @@ import (
 
 // reportFile is what is known of the file for people.
 type reportFile struct {
-	failed bool // the last write did, and that was said
-	tidy   bool // no stale report is beside it
+	failed  bool // the last write did, and that was said
+	noStale bool // no stale report is beside it
 }
 
 // write replaces the report. One that cannot be written leaves the old one
@@ -21,14 +21,14 @@ func (r *reportFile) write(path, text string, log recovery.Logger) {
 	err := replace(path, text)
 	if err == nil {
 		r.failed = false
-		if !r.tidy {
+		if !r.noStale {
 			_ = os.Remove(path + runstate.StaleSuffix)
 		}
-		r.tidy = true
+		r.noStale = true
 		return
 	}
-	r.tidy = false
-	if serr := setAside(path); serr != nil {
+	r.noStale = false
+	if serr := markStale(path); serr != nil {
 		err = errors.Join(err, serr)
 	}
 	if !r.failed {
@@ -37,9 +37,9 @@ func (r *reportFile) write(path, text string, log recovery.Logger) {
 	r.failed = true
 }
 
-// setAside marks a report as stale. A tmpfs that is full has room for another
+// markStale marks a report as stale. A tmpfs that is full has room for another
 // name, and none for another byte.
-func setAside(path string) error {
+func markStale(path string) error {
 	err := os.Rename(path, path+runstate.StaleSuffix)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -21,14 +21,14 @@ const (
 	aliveFile = 4 // a worker's and the supervisor's: ends when the process that started it does
 )
 
-// lasting is for how long a worker must run for the next pause to be the first one
+// pauseResetAfter is for how long a worker must run for the next pause to be the first one
 // again: a fault that comes back more often is one that restarts do not cure.
-const lasting = time.Minute
+const pauseResetAfter = time.Minute
 
 // Supervise is the supervisor's life: it waits for the end of the worker that
 // started it, and keeps another one running from then on. The state is in a file
 // in memory that outlives them. It returns only if there is no way to go on.
-func Supervise() error { return supervise(usual()) }
+func Supervise() error { return supervise(defaultTiming()) }
 
 func supervise(t timing) error {
 	unix.CloseOnExec(stateFile)
@@ -39,8 +39,8 @@ func supervise(t timing) error {
 	if err != nil {
 		return err
 	}
-	s.page.beat(theSupervisor) // the worker that started us waits for that
-	s.takeOver()
+	s.shared.beat(supervisorHalf) // the worker that started us waits for that
+	s.awaitOldWorker()
 	s.keepWorker()
 	return nil
 }
@@ -50,7 +50,7 @@ type supervisor struct {
 	timing
 	log    *kmsg.Logger
 	memory stateMemory
-	page   *page
+	shared *sharedMemory
 	null   int
 	alive  [2]int // a pipe: a worker has its first end, the second lives as long as we do
 }
@@ -58,7 +58,7 @@ type supervisor struct {
 func newSupervisor(t timing) (*supervisor, error) {
 	s := &supervisor{timing: t, log: kmsg.Open(kmsg.SystemPaths()), memory: stateMemory{os.NewFile(stateFile, "state")}}
 	var err error
-	if s.page, err = s.memory.page(); err != nil {
+	if s.shared, err = s.memory.shared(); err != nil {
 		return nil, err
 	}
 	if s.null, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
@@ -70,15 +70,15 @@ func newSupervisor(t timing) (*supervisor, error) {
 	return s, nil
 }
 
-// takeOver returns when the worker that started us has ended: aliveFile tells.
+// awaitOldWorker returns when the worker that started us has ended: aliveFile tells.
 // One that takes too long is stopped, or stuck, and is ended.
-func (s *supervisor) takeOver() {
+func (s *supervisor) awaitOldWorker() {
 	old := &Process{Pid: os.Getppid(), pidfd: -1}
 	if fd, err := unix.PidfdOpen(old.Pid, 0); err == nil {
 		old.pidfd = fd
 		defer func() { _ = unix.Close(fd) }()
 	}
-	for end := time.Now().Add(s.ends); !hungUp(aliveFile, time.Until(end)); {
+	for end := time.Now().Add(s.endLimit); !hungUp(aliveFile, time.Until(end)); {
 		if time.Now().Before(end) {
 			continue
 		}
@@ -87,7 +87,7 @@ func (s *supervisor) takeOver() {
 		if err := old.Kill(); err != nil {
 			s.log.Errorf("agent: %v", err)
 		}
-		end = time.Now().Add(s.ends)
+		end = time.Now().Add(s.endLimit)
 	}
 	_ = unix.Close(aliveFile)
 }
@@ -102,17 +102,17 @@ func hungUp(fd int32, limit time.Duration) bool {
 
 // keepWorker starts one worker after the other.
 func (s *supervisor) keepWorker() {
-	pause, why := recovery.RestartFirst, runs
+	pause, why := recovery.RestartFirst, notReplaced
 	for {
 		began := time.Now()
 		if p, err := s.start(); err != nil {
 			s.log.Errorf("agent: start a worker: %v", err)
 		} else {
-			if why != runs {
-				s.log.Warnf("agent: its worker %s: started another one", why.words(s.worker))
+			if why != notReplaced {
+				s.log.Warnf("agent: its worker %s: started another one", why.describe(s.workerLimit))
 			}
 			why = s.watch(p)
-			s.page.note(theWorker, why)
+			s.shared.noteReplaced(workerHalf, why)
 			_ = unix.Close(p.pidfd)
 		}
 		var now time.Duration
@@ -127,27 +127,27 @@ func (s *supervisor) start() (*Process, error) {
 	var err error
 	p.Pid, err = fork("/proc/self/exe", runstate.WorkerName, &syscall.SysProcAttr{PidFD: &p.pidfd}, uintptr(s.null), s.memory.Fd(), uintptr(s.alive[0]))
 	if err == nil {
-		spare(os.Getpid(), p.Pid)
+		omitFromSendsigs(os.Getpid(), p.Pid)
 	}
 	return p, err
 }
 
 // watch returns when a worker has ended, and why. It ends one that does not run.
 func (s *supervisor) watch(p *Process) cause {
-	ended, stops := await(p.Pid)
-	tick := time.NewTicker(s.every)
+	ended, stops := reap(p.Pid)
+	tick := time.NewTicker(s.interval)
 	defer tick.Stop()
 	why := hasEnded
 	end := func(c cause) {
 		if why == hasEnded {
 			why = c
 			if err := p.Kill(); err != nil {
-				s.log.Errorf("agent: its worker %s: %v", c.words(s.worker), err)
+				s.log.Errorf("agent: its worker %s: %v", c.describe(s.workerLimit), err)
 			}
 		}
 	}
 	var of pulse
-	silent := func() time.Duration { return of.look(time.Now(), s.page.beats[theWorker].Load(), s.every) }
+	silent := func() time.Duration { return of.observe(time.Now(), s.shared.beats[workerHalf].Load(), s.interval) }
 	silent()
 	var look <-chan time.Time
 	for {
@@ -155,14 +155,14 @@ func (s *supervisor) watch(p *Process) cause {
 		case <-ended:
 			return why
 		case <-stops:
-			look = time.After(s.stopped)
+			look = time.After(s.stopLimit)
 		case <-look:
 			if stopped(p.Pid) {
 				end(wasStopped)
 			}
 		case <-tick.C:
-			s.page.beat(theSupervisor)
-			if silent() >= s.worker {
+			s.shared.beat(supervisorHalf)
+			if silent() >= s.workerLimit {
 				end(wasStuck)
 			}
 		}
@@ -173,15 +173,15 @@ func (s *supervisor) watch(p *Process) cause {
 // for so long, and what to give to the next call: each pause is twice the one
 // before, until a worker lasts.
 func restartPause(pause, ran time.Duration) (now, next time.Duration) {
-	if ran >= lasting {
+	if ran >= pauseResetAfter {
 		pause = recovery.RestartFirst
 	}
 	return pause, min(2*pause, recovery.RestartMost)
 }
 
-// await reaps what ends until a child has: then ended is closed. Meanwhile stops
+// reap reaps what ends until a child has: then ended is closed. Meanwhile stops
 // tells that a signal stopped the child.
-func await(pid int) (ended, stops <-chan struct{}) {
+func reap(pid int) (ended, stops <-chan struct{}) {
 	e, s := make(chan struct{}), make(chan struct{}, 1)
 	contain.Go("wait for the worker", func() {
 		defer close(e)
@@ -203,17 +203,17 @@ func await(pid int) (ended, stops <-chan struct{}) {
 	return e, s
 }
 
-// spareDir is where sysvinit's sendsigs looks for the processes that it must
+// sendsigsOmitDir is where sysvinit's sendsigs looks for the processes that it must
 // not kill at shutdown (Debian's /etc/init.d/sendsigs).
-const spareDir = "/run/sendsigs.omit.d"
+const sendsigsOmitDir = "/run/sendsigs.omit.d"
 
-// spare writes the agent's processes down there. systemd knows them by name.
-func spare(pids ...int) {
+// omitFromSendsigs writes the agent's processes down there. systemd knows them by name.
+func omitFromSendsigs(pids ...int) {
 	text := ""
 	for _, pid := range pids {
 		text += fmt.Sprintln(pid)
 	}
-	if err := os.MkdirAll(spareDir, 0o755); err == nil {
-		_ = os.WriteFile(spareDir+"/iscsiroot", []byte(text), 0o644)
+	if err := os.MkdirAll(sendsigsOmitDir, 0o755); err == nil {
+		_ = os.WriteFile(sendsigsOmitDir+"/iscsiroot", []byte(text), 0o644)
 	}
 }

@@ -38,9 +38,9 @@ func newParent() (*parent, error) {
 	return p, nil
 }
 
-// gone waits for the supervisor's end, for no longer than limit. Without an end
+// ended waits for the supervisor's end, for no longer than limit. Without an end
 // of file it has not ended: two supervisors would be two workers.
-func (p *parent) gone(limit time.Duration) bool {
+func (p *parent) ended(limit time.Duration) bool {
 	end := time.Now().Add(limit)
 	_ = p.alive.SetReadDeadline(end)
 	_, err := p.alive.Read(make([]byte, 1))
@@ -51,21 +51,21 @@ func (p *parent) gone(limit time.Duration) bool {
 	return false
 }
 
-// look waits until it is time to, and returns what is wrong with the supervisor.
-func (p *parent) look(t timing, shared *page) cause {
+// check waits until it is time to, and returns what is wrong with the supervisor.
+func (p *parent) check(t timing, shared *sharedMemory) cause {
 	switch {
-	case p.gone(t.every):
+	case p.ended(t.interval):
 		return hasEnded
-	case p.pulse.look(time.Now(), shared.beats[theSupervisor].Load(), t.every) >= t.supervisor:
+	case p.pulse.observe(time.Now(), shared.beats[supervisorHalf].Load(), t.interval) >= t.supervisorLimit:
 		return wasStuck
 	case !stopped(p.Pid):
-		return runs
-	case p.gone(t.stopped):
+		return notReplaced
+	case p.ended(t.stopLimit):
 		return hasEnded
 	case stopped(p.Pid):
 		return wasStopped
 	}
-	return runs
+	return notReplaced
 }
 
 // end kills the supervisor, which could start a second worker otherwise, and
@@ -74,7 +74,7 @@ func (p *parent) end() error {
 	if err := p.Kill(); err != nil {
 		return err
 	}
-	if !p.gone(killLimit) {
+	if !p.ended(killLimit) {
 		return fmt.Errorf("kill supervisor %d: still runs after %v", p.Pid, killLimit)
 	}
 	return nil
@@ -83,37 +83,37 @@ func (p *parent) end() error {
 // watch monitors the supervisor until it takes another one. end then ends
 // this worker: the new supervisor waits for that, and starts the next worker.
 func (w *worker) watch(ctx context.Context, p *parent, end func()) {
-	said := once{log: w.log}
+	said := dedupLogger{log: w.log}
 	for ctx.Err() == nil {
-		why := p.look(w.timing, w.page)
-		if why == runs {
+		why := p.check(w.timing, w.shared)
+		if why == notReplaced {
 			continue
 		}
 		if why != hasEnded {
 			if err := p.end(); err != nil {
-				said.warn(fmt.Sprintf("its supervisor %s: %v", why.words(w.supervisor), err))
+				said.warn(fmt.Sprintf("its supervisor %s: %v", why.describe(w.supervisorLimit), err))
 				continue
 			}
 		}
-		untilSupervised(ctx, w.supervise, w.log, func() {
-			w.page.note(theSupervisor, why)
-			w.log.Warnf("agent: its supervisor %s: started another one", why.words(w.supervisor))
+		retrySupervise(ctx, w.supervise, w.log, func() {
+			w.shared.noteReplaced(supervisorHalf, why)
+			w.log.Warnf("agent: its supervisor %s: started another one", why.describe(w.supervisorLimit))
 			end()
 		})
 		return
 	}
 }
 
-// once logs a line that is repeated once.
-type once struct {
+// dedupLogger logs a line that is repeated once.
+type dedupLogger struct {
 	log  recovery.Logger
-	said string
+	last string
 }
 
-func (o *once) warn(text string) {
-	if text != o.said {
+func (o *dedupLogger) warn(text string) {
+	if text != o.last {
 		o.log.Warnf("agent: %s", text)
-		o.said = text
+		o.last = text
 	}
 }
 

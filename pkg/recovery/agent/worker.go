@@ -46,22 +46,22 @@ func Boot() error {
 	if err != nil {
 		return err
 	}
-	if err := answer(sockFile); err != nil {
+	if err := confirm(sockFile); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.start(ctx)
-	w.persist(ctx, "settle", func() { settle(ctx, w.supervise, w.log, cancel) })
+	w.persist(ctx, "settle", func() { startSupervision(ctx, w.supervise, w.log, cancel) })
 	if err := w.run(ctx); err != nil { // another worker goes on where this one was
 		return errors.Join(err, w.supervise())
 	}
 	return nil
 }
 
-// answer tells PID 1 that the agent has the sessions, and lets go of it. If that
+// confirm tells PID 1 that the agent has the sessions, and lets go of it. If that
 // cannot be delivered, PID 1 has given the agent up and may start another: this
 // one must end (see Process.HandOver).
-func answer(sock int) error {
+func confirm(sock int) error {
 	for {
 		_, err := unix.Write(sock, []byte(ready))
 		if errors.Is(err, unix.EINTR) {
@@ -122,24 +122,24 @@ func ignoreSignals() {
 type worker struct {
 	agent     *recovery.Agent
 	transport *kernel.Transport
-	keeper    *uplink.Keeper
+	uplinks   *uplink.Keeper
 	disks     *disks.Keeper
 	log       recovery.Logger
 	memory    stateMemory
-	sessions  []*recovery.Live
-	// hasRenewed is keeper.Renewed, which waits for rtnetlink: it is called without mu.
-	hasRenewed func(i int, l dhcp.Lease)
-	page       *page  // that the supervisor has too
-	timing            // of the watch over it
-	dir        string // of the files for people
+	sessions  []*recovery.KernelSession
+	// onRenewed is keeper.Renewed, which waits for rtnetlink: it is called without mu.
+	onRenewed func(i int, l dhcp.Lease)
+	shared    *sharedMemory // that the supervisor has too
+	timing                  // of the watch over it
+	dir       string        // of the files for people
 
 	// mu guards state, file and what is written of it. The agent's loop takes it, so
 	// that nothing waits for rtnetlink under it; files are written under it only
 	// to memory. It is taken before the locks of keeper and disks.
-	mu    sync.Mutex
-	state State  // as the next worker needs it
-	said  string // the last report, without its time
-	file  reportFile
+	mu         sync.Mutex
+	state      State  // as the next worker needs it
+	lastReport string // the last report, without its time
+	file       reportFile
 
 	super      sync.Mutex // guards supervised; no other lock is taken under it
 	supervised bool       // the supervisor runs
@@ -159,24 +159,24 @@ func newWorker(memory stateMemory) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared, err := memory.page()
+	shared, err := memory.shared()
 	if err != nil {
 		return nil, err
 	}
 	w := &worker{
-		transport: transport, log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, page: shared, timing: usual(), dir: runDir,
+		transport: transport, log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, shared: shared, timing: defaultTiming(), dir: runDir,
 	}
 	past := state.past(clock.SinceBoot())
-	w.keeper = uplink.New(w.log, state.Uplinks, w.network)
-	w.hasRenewed = w.keeper.Renewed
+	w.uplinks = uplink.New(w.log, state.Uplinks, w.networkChanged)
+	w.onRenewed = w.uplinks.Renewed
 	cfg := recovery.Config{
-		Events: transport.Watch(), Network: w.keeper.Changes(), Log: w.log, Changed: w.changed, Slow: session.NeedsAdministrator,
+		Events: transport.Watch(), Network: w.uplinks.Changes(), Log: w.log, Changed: w.changed, NeedsAdministrator: session.NeedsAdministrator,
 		Listeners: func() ([]uint32, error) { return recovery.OtherListeners(transport) }, Unread: recovery.Unread, Past: past,
-		Beat: w.beat, BeatEvery: w.every,
-		Ways: w.keeper.Ways, Local: uplink.Local, Temporary: w.keeper.Temporary,
+		Beat: w.beat, BeatEvery: w.interval,
+		Ways: w.uplinks.Ways, Local: uplink.HasSource, Temporary: w.uplinks.Temporary,
 	}
 	for _, st := range state.Sessions {
-		s := &recovery.Live{Session: session.Reopen(transport, st)}
+		s := &recovery.KernelSession{Session: session.Reopen(transport, st)}
 		w.sessions = append(w.sessions, s)
 		cfg.Sessions = append(cfg.Sessions, s)
 	}
@@ -191,11 +191,11 @@ func newWorker(memory stateMemory) (*worker, error) {
 
 // start begins what works beside the agent, until ctx ends or the process does.
 func (w *worker) start(ctx context.Context) {
-	w.persist(ctx, "network watch", func() { w.keeper.Hear(ctx) })
-	w.persist(ctx, "address keeper", func() { w.keeper.Mend(ctx) })
+	w.persist(ctx, "network watch", func() { w.uplinks.Watch(ctx) })
+	w.persist(ctx, "address keeper", func() { w.uplinks.Maintain(ctx) })
 	w.persist(ctx, "disk keeper", func() { w.disks.Run(ctx) })
 	w.renewLeases(ctx)
-	w.persist(ctx, "shutdown watch", func() { w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.transport, w.letGo, w.log)) })
+	w.persist(ctx, "shutdown watch", func() { w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.transport, w.releaseSessions, w.log)) })
 }
 
 // persist runs f in a goroutine, which ends when f returns. After a panic f runs
@@ -225,7 +225,7 @@ func (w *worker) renewLeases(ctx context.Context) {
 		if u.Lease.Method != dhcp.DHCP4 {
 			continue
 		}
-		r := w.keeper.Renewer(i, func(l dhcp.Lease) { w.renewed(i, l) })
+		r := w.uplinks.Renewer(i, func(l dhcp.Lease) { w.renewed(i, l) })
 		w.persist(ctx, "lease of "+u.Lease.Interface, func() { r.Run(ctx, w.lease(i)) })
 	}
 }
@@ -243,14 +243,14 @@ func (w *worker) changed(all []recovery.Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range all {
-		i := slices.IndexFunc(w.sessions, func(l *recovery.Live) bool { return l.SID == s.SID })
+		i := slices.IndexFunc(w.sessions, func(l *recovery.KernelSession) bool { return l.SID == s.SID })
 		if s.Up && i >= 0 {
 			w.state.Sessions[i] = w.sessions[i].State()
 		}
 	}
 	w.state.Past = all
-	w.keeper.Sessions(all)
-	w.keep()
+	w.uplinks.SetSessions(all)
+	w.save()
 	w.disks.Wake() // a login may have brought disks
 }
 
@@ -258,26 +258,26 @@ func (w *worker) changed(all []recovery.Status) {
 func (w *worker) renewed(i int, l dhcp.Lease) {
 	w.mu.Lock()
 	w.state.Uplinks[i].Lease = l
-	w.keep()
+	w.save()
 	w.mu.Unlock()
-	w.hasRenewed(i, l)
+	w.onRenewed(i, l)
 	if err := replace(filepath.Join(w.dir, runstate.LeaseName(l)), runstate.FormatLease(l)); err != nil {
 		w.log.Warnf("agent: %v", err)
 	}
 }
 
-// network is called when something of the uplinks may have changed.
-func (w *worker) network() {
+// networkChanged is called when something of the uplinks may have changed.
+func (w *worker) networkChanged() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if fresh := w.keeper.Note(w.state.Uplinks); fresh || w.report() != w.said {
-		w.keep()
+	if fresh := w.uplinks.UpdateState(w.state.Uplinks); fresh || w.report() != w.lastReport {
+		w.save()
 	}
 }
 
-// keep writes the state, for the next worker, and the report, for people. The
+// save writes the state, for the next worker, and the report, for people. The
 // caller holds mu.
-func (w *worker) keep() {
+func (w *worker) save() {
 	w.state.At = clock.SinceBoot()
 	b, err := w.state.Append(nil)
 	if err == nil {
@@ -287,27 +287,27 @@ func (w *worker) keep() {
 	if err != nil {
 		w.log.Warnf("agent: %v", err)
 	}
-	w.write()
+	w.writeReport()
 }
 
-// write writes the report. The caller holds mu.
-func (w *worker) write() {
-	w.said = w.report()
-	w.file.write(filepath.Join(w.dir, statusName), runstate.JoinStatus(runstate.FormatSinceBoot(clock.SinceBoot()), w.said), w.log)
+// writeReport writes the report. The caller holds mu.
+func (w *worker) writeReport() {
+	w.lastReport = w.report()
+	w.file.write(filepath.Join(w.dir, statusName), runstate.JoinStatus(runstate.FormatSinceBoot(clock.SinceBoot()), w.lastReport), w.log)
 }
 
 // beat is called by the agent's loop. A report that could not be written is
 // tried again.
 func (w *worker) beat() {
-	w.page.beat(theWorker)
+	w.shared.beat(workerHalf)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file.failed {
-		w.write()
+		w.writeReport()
 	}
 }
 
 // report is the text for people.
 func (w *worker) report() string {
-	return reportSessions(w.state.Past) + w.disks.Report() + w.keeper.Report(w.state.Uplinks) + w.page.report()
+	return reportSessions(w.state.Past) + w.disks.Report() + w.uplinks.Report(w.state.Uplinks) + w.shared.report()
 }

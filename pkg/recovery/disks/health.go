@@ -72,14 +72,14 @@ type health struct {
 
 // Times of the looks at a disk.
 const (
-	errorsLast = 30 * time.Second // before they are reported
-	lookAgain  = 10 * time.Second // at a disk that answers with errors
-	lookLeast  = 9 * time.Second  // between two looks: a shorter time says nothing
+	errorReportAfter   = 30 * time.Second // before they are reported
+	errorCheckInterval = 10 * time.Second // at a disk that answers with errors
+	minCheckInterval   = 9 * time.Second  // between two looks: a shorter time says nothing
 )
 
-// follow looks at a disk. soon tells that it is to be looked at again in
+// checkHealth looks at a disk. soon tells that it is to be looked at again in
 // lookAgain.
-func (k *Keeper) follow(s Session, up bool, d disk) (soon bool) {
+func (k *Keeper) checkHealth(s Session, up bool, d disk) (soon bool) {
 	now := k.now()
 	h := k.health[d.Address]
 	c, ok := readCounts(d)
@@ -90,7 +90,7 @@ func (k *Keeper) follow(s Session, up bool, d disk) (soon bool) {
 		k.health[d.Address] = &health{id: d.id, sid: d.Session, name: d.Disk, last: c, at: now, since: -1, reported: -1}
 		return false
 	}
-	if now-h.at < lookLeast {
+	if now-h.at < minCheckInterval {
 		return h.since >= 0
 	}
 	switch bad := c.onlyErrors(h.last); {
@@ -111,7 +111,7 @@ func (k *Keeper) follow(s Session, up bool, d disk) (soon bool) {
 // reportErrors writes about a disk that answers with errors when it is time to.
 func (k *Keeper) reportErrors(s Session, d disk, h *health) {
 	length := k.now() - h.since
-	if length < errorsLast || h.reported >= 0 && length < k.cfg.NextReport(h.reported) {
+	if length < errorReportAfter || h.reported >= 0 && length < k.cfg.NextReport(h.reported) {
 		return
 	}
 	k.cfg.Log.Errorf("session %d to %s: disk %s (LUN %d) has answered every command with an error for %.0f s: programs wait, and the commands are sent again: "+

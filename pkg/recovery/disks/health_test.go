@@ -80,8 +80,8 @@ func TestHealth(t *testing.T) {
 						if now := k.now(); now >= next || now%surveyEvery == 0 {
 							r.counters(done, failed, ended)
 							next = now + surveyEvery
-							if k.look() {
-								next = now + lookAgain
+							if k.checkAll() {
+								next = now + errorCheckInterval
 							}
 						}
 						time.Sleep(time.Second)
@@ -115,8 +115,8 @@ func TestHealthText(t *testing.T) {
 		k := r.keeper(Memory{})
 		for i := range uint32(6) {
 			r.counters(100*i, 100*i, 0)
-			k.look()
-			time.Sleep(lookAgain)
+			k.checkAll()
+			time.Sleep(errorCheckInterval)
 		}
 		want := "session 1 to iqn.test:t: disk sda (LUN 1) has answered every command with an error for 30 s: programs wait, and the commands are sent again: " +
 			"see the target's log for what is wrong with the LUN"
@@ -131,15 +131,15 @@ func TestHealthOfNothing(t *testing.T) {
 	r := newRig(t)
 	k := r.keeper(Memory{})
 	r.write(map[string]string{unit + "/ioerr_cnt": "many\n"})
-	if k.look() || len(k.health) != 0 {
+	if k.checkAll() || len(k.health) != 0 {
 		t.Error("garbage counts")
 	}
 	r.counters(1, 1, 1)
-	if k.look(); len(k.health) != 1 {
+	if k.checkAll(); len(k.health) != 1 {
 		t.Error("the disk is not looked at")
 	}
 	r.remove(unit + "/block")
-	if k.look() || len(k.health) != 1 {
+	if k.checkAll() || len(k.health) != 1 {
 		t.Error("a disk without a block device is looked at")
 	}
 	r.quiet()

@@ -61,11 +61,11 @@ type Keeper struct {
 	end   func()        // ends Run; any goroutine may call it
 	over  <-chan struct{}
 
-	retries map[string]*retries // by the disk's place
-	health  map[string]*health  // the same
-	timers  map[uint32]*timer   // by session
-	said    map[string]string   // the last error that was logged of each thing
-	dirty   bool                // a session's own state has changed
+	retries         map[string]*retries // by the disk's place
+	health          map[string]*health  // the same
+	timers          map[uint32]*timer   // by session
+	logged          map[string]string   // the last error that was logged of each thing
+	sessionsChanged bool                // a session's own state has changed
 
 	mu     sync.Mutex // guards the rest, which is only replaced as a whole; no call is made under it
 	few    map[uint32]bool
@@ -80,15 +80,15 @@ const settleTime = 200 * time.Millisecond
 func New(cfg Config) *Keeper {
 	k := &Keeper{
 		cfg: cfg, began: time.Now(), wake: make(chan struct{}, 1),
-		retries: map[string]*retries{}, health: map[string]*health{}, timers: map[uint32]*timer{}, said: map[string]string{},
+		retries: map[string]*retries{}, health: map[string]*health{}, timers: map[uint32]*timer{}, logged: map[string]string{},
 	}
 	over := make(chan struct{})
 	k.over, k.end = over, sync.OnceFunc(func() { close(over) })
 	for _, s := range cfg.Sessions {
 		k.timers[s.ID()] = &timer{path: kernel.Sysfs(cfg.Sys).SessionPath(s.ID(), "recovery_tmo")}
 	}
-	k.recall(cfg.Past)
-	k.memory = k.remember()
+	k.restore(cfg.Past)
+	k.memory = k.snapshot()
 	return k
 }
 
@@ -153,7 +153,7 @@ func (k *Keeper) Run(ctx context.Context) {
 				writes = nil
 				continue
 			}
-			k.written(all)
+			k.timersWritten(all)
 			continue
 		case <-k.wake:
 			next.Reset(settleTime)
@@ -165,8 +165,8 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-k.over:
 			return
 		}
-		if k.look() {
-			next.Reset(lookAgain)
+		if k.checkAll() {
+			next.Reset(errorCheckInterval)
 		}
 	}
 }
@@ -202,20 +202,20 @@ func (k *Keeper) watchTimers(ctx context.Context) <-chan []write {
 	return w.writes
 }
 
-// look checks all disks and sessions. again tells that it is to be done again in
+// checkAll checks all disks and sessions. again tells that it is to be done again in
 // lookAgain.
-func (k *Keeper) look() (again bool) {
+func (k *Keeper) checkAll() (again bool) {
 	few, there := map[uint32]bool{}, map[string]bool{}
 	for _, s := range k.cfg.Sessions {
 		up, err := s.Up()
 		up = up && err == nil
-		for _, d := range find(k.cfg.Sys, s.ID()) {
+		for _, d := range findDisks(k.cfg.Sys, s.ID()) {
 			there[d.Address] = true
 			leg := d.use(k.cfg.Sys).leg()
-			few[s.ID()] = k.settle(d, leg) || few[s.ID()]
-			again = k.follow(s, up, d) || again
+			few[s.ID()] = k.setRetries(d, leg) || few[s.ID()]
+			again = k.checkHealth(s, up, d) || again
 		}
-		k.compare(s, "")
+		k.checkTimer(s, "")
 	}
 	maps.DeleteFunc(k.retries, func(where string, _ *retries) bool { return !there[where] })
 	maps.DeleteFunc(k.health, func(where string, _ *health) bool { return !there[where] })
@@ -226,12 +226,12 @@ func (k *Keeper) look() (again bool) {
 	return again
 }
 
-// written takes in who has written recovery_tmo.
-func (k *Keeper) written(all []write) {
+// timersWritten takes in who has written recovery_tmo.
+func (k *Keeper) timersWritten(all []write) {
 	for _, w := range all {
 		for _, s := range k.cfg.Sessions {
 			if s.ID() == w.sid {
-				k.compare(s, w.by)
+				k.checkTimer(s, w.by)
 			}
 		}
 	}
@@ -240,25 +240,25 @@ func (k *Keeper) written(all []write) {
 
 // publish shows what Memory and Report return, and tells if that is new.
 func (k *Keeper) publish() {
-	memory, report := k.remember(), k.text()
+	memory, report := k.snapshot(), k.reportText()
 	k.mu.Lock()
 	same := report == k.report && memory.Equal(k.memory)
 	k.memory, k.report = memory, report
 	k.mu.Unlock()
-	if !same || k.dirty {
-		k.dirty = false
+	if !same || k.sessionsChanged {
+		k.sessionsChanged = false
 		k.cfg.Changed()
 	}
 }
 
-// text writes a line for each session whose recovery_tmo was put back, and for
+// reportText writes a line for each session whose recovery_tmo was put back, and for
 // each disk that answers with errors.
-func (k *Keeper) text() string {
+func (k *Keeper) reportText() string {
 	var out runstate.Status
 	for _, s := range k.cfg.Sessions {
-		if t := k.timers[s.ID()]; t.puts > 0 {
+		if t := k.timers[s.ID()]; t.restored > 0 {
 			ours, _ := s.Recovery()
-			out.Timers = append(out.Timers, runstate.TimerStatus{SID: s.ID(), Seconds: ours, PutBack: t.puts, By: t.by})
+			out.Timers = append(out.Timers, runstate.TimerStatus{SID: s.ID(), Seconds: ours, PutBack: t.restored, By: t.by})
 		}
 	}
 	for _, where := range slices.Sorted(maps.Keys(k.health)) {
@@ -271,9 +271,9 @@ func (k *Keeper) text() string {
 
 // warn logs an error, unless it was the last one of the same thing too.
 func (k *Keeper) warn(what string, err error) {
-	if k.said[what] == err.Error() {
+	if k.logged[what] == err.Error() {
 		return
 	}
-	k.said[what] = err.Error()
+	k.logged[what] = err.Error()
 	k.cfg.Log.Warnf("disks: %s: %v", what, err)
 }

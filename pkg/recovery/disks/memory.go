@@ -22,9 +22,9 @@ type (
 		retries
 	}
 	timerMemory struct {
-		sid  uint32
-		puts int
-		by   string
+		sid      uint32
+		restored int
+		by       string
 	}
 )
 
@@ -36,10 +36,10 @@ const maxMemory = 256
 // Append writes a line for each, up to maxMemory of either. Line reads them.
 func (m Memory) Append(b []byte) []byte {
 	for _, d := range m.disks[:min(len(m.disks), maxMemory)] {
-		b = fmt.Appendf(b, "retries %q %d %d %t %t\n", d.where, d.id, d.first, d.set, d.left)
+		b = fmt.Appendf(b, "retries %q %d %d %t %t\n", d.where, d.id, d.original, d.set, d.changedByOther)
 	}
 	for _, t := range m.timers[:min(len(m.timers), maxMemory)] {
-		b = fmt.Appendf(b, "timer %d %d %q\n", t.sid, t.puts, t.by)
+		b = fmt.Appendf(b, "timer %d %d %q\n", t.sid, t.restored, t.by)
 	}
 	return b
 }
@@ -50,14 +50,14 @@ func (m *Memory) Line(key, values string) (known bool, err error) {
 	switch key {
 	case "retries":
 		var d diskMemory
-		err = words.Read(values, &d.where, &d.id, &d.first, &d.set, &d.left)
+		err = words.Read(values, &d.where, &d.id, &d.original, &d.set, &d.changedByOther)
 		if err == nil && len(m.disks) == maxMemory {
 			err = fmt.Errorf("more than %d disks", maxMemory)
 		}
 		m.disks = append(m.disks, d)
 	case "timer":
 		var t timerMemory
-		err = words.Read(values, &t.sid, &t.puts, &t.by)
+		err = words.Read(values, &t.sid, &t.restored, &t.by)
 		if err == nil && len(m.timers) == maxMemory {
 			err = fmt.Errorf("more than %d sessions", maxMemory)
 		}
@@ -73,8 +73,8 @@ func (m Memory) Equal(other Memory) bool {
 	return string(m.Append(nil)) == string(other.Append(nil))
 }
 
-// remember is the Keeper's state at this moment.
-func (k *Keeper) remember() Memory {
+// snapshot is the Keeper's state at this moment.
+func (k *Keeper) snapshot() Memory {
 	var m Memory
 	for _, where := range slices.Sorted(maps.Keys(k.retries)) {
 		if len(m.disks) < maxMemory {
@@ -82,22 +82,22 @@ func (k *Keeper) remember() Memory {
 		}
 	}
 	for _, s := range k.cfg.Sessions {
-		if t := k.timers[s.ID()]; t.puts > 0 {
-			m.timers = append(m.timers, timerMemory{s.ID(), t.puts, t.by})
+		if t := k.timers[s.ID()]; t.restored > 0 {
+			m.timers = append(m.timers, timerMemory{s.ID(), t.restored, t.by})
 		}
 	}
 	return m
 }
 
-// recall takes in what an earlier worker knew.
-func (k *Keeper) recall(m Memory) {
+// restore takes in what an earlier worker knew.
+func (k *Keeper) restore(m Memory) {
 	for _, d := range m.disks {
 		r := d.retries
 		k.retries[d.where] = &r
 	}
 	for _, old := range m.timers {
 		if t := k.timers[old.sid]; t != nil {
-			t.puts, t.by = old.puts, old.by
+			t.restored, t.by = old.restored, old.by
 		}
 	}
 }

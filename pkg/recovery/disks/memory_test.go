@@ -75,7 +75,7 @@ func FuzzMemory(f *testing.F) {
 			}
 		}
 		for i := range max(0, many) % (2 * maxMemory) {
-			m.disks = append(m.disks, diskMemory{text, retries{id: uint64(i), first: many, set: many&1 == 0, left: many&2 == 0}})
+			m.disks = append(m.disks, diskMemory{text, retries{id: uint64(i), original: many, set: many&1 == 0, changedByOther: many&2 == 0}})
 			m.timers = append(m.timers, timerMemory{uint32(i), many, text})
 		}
 		again := parsed(t, string(m.Append(nil)))

@@ -13,16 +13,16 @@ const unlimited = -1
 
 // retries is what was found and done of one disk's max_retries.
 type retries struct {
-	id    uint64 // the disk's
-	first int    // the value found
-	set   bool   // unlimited was written
-	left  bool   // another program has written since: that stays
+	id             uint64 // the disk's
+	original       int    // the value found
+	set            bool   // unlimited was written
+	changedByOther bool   // another program has written since: that stays
 }
 
-// settle gives a disk the retries that it should have, and tells whether a
+// setRetries gives a disk the retries that it should have, and tells whether a
 // command of it ends in an error after a few breaks where that should not be.
-func (k *Keeper) settle(d disk, leg bool) (few bool) {
-	v, err := number(d.attr)
+func (k *Keeper) setRetries(d disk, leg bool) (few bool) {
+	v, err := readInt(d.attr)
 	if errors.Is(err, fs.ErrNotExist) {
 		return !leg
 	} else if err != nil {
@@ -31,21 +31,21 @@ func (k *Keeper) settle(d disk, leg bool) (few bool) {
 	}
 	r := k.retries[d.Address]
 	if r == nil || r.id != d.id {
-		r = &retries{id: d.id, first: v}
+		r = &retries{id: d.id, original: v}
 		k.retries[d.Address] = r
 	}
 	switch {
 	case r.set && v != unlimited:
-		r.set, r.left = false, true
+		r.set, r.changedByOther = false, true
 		k.cfg.Log.Infof("session %d: max_retries of %s was set to %d by another program: not changed", d.Session, d.Disk, v)
 	case r.set && leg:
-		if err := store(d.attr, strconv.Itoa(r.first)); err != nil {
+		if err := writeFile(d.attr, strconv.Itoa(r.original)); err != nil {
 			k.warn(d.Address, err)
 			break
 		}
-		r.set, v = false, r.first
-	case !r.set && !r.left && !leg && v != unlimited:
-		if err := store(d.attr, strconv.Itoa(unlimited)); err != nil {
+		r.set, v = false, r.original
+	case !r.set && !r.changedByOther && !leg && v != unlimited:
+		if err := writeFile(d.attr, strconv.Itoa(unlimited)); err != nil {
 			k.warn(d.Address, err)
 			break
 		}

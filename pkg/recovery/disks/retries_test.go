@@ -14,7 +14,7 @@ func TestRetries(t *testing.T) {
 	k := r.keeper(Memory{})
 	look := func(want string, few bool) {
 		t.Helper()
-		k.look()
+		k.checkAll()
 		r.is(retry, want)
 		if k.FewRetries(1) != few || k.FewRetries(2) {
 			t.Errorf("few retries: %v", k.FewRetries(1))
@@ -65,18 +65,18 @@ func TestFewRetries(t *testing.T) {
 	r.remove(retry)
 	r.write(map[string]string{unit + "/scsi_disk/2:0:0:1/cache_type": ""})
 	k := r.keeper(Memory{})
-	if k.look(); !k.FewRetries(1) {
+	if k.checkAll(); !k.FewRetries(1) {
 		t.Error("a disk without the file repeats without a limit")
 	}
 	r.quiet()
 	r.write(map[string]string{mirrored: "", "class/block/md0/md/level": "raid1\n"})
-	if k.look(); k.FewRetries(1) {
+	if k.checkAll(); k.FewRetries(1) {
 		t.Error("a leg of a mirror has its logins spaced out")
 	}
 	r.remove(mirrored)
 	r.write(map[string]string{retry: "five\n"})
 	for range 3 {
-		if k.look(); !k.FewRetries(1) {
+		if k.checkAll(); !k.FewRetries(1) {
 			t.Error("a file that cannot be read counts as set")
 		}
 	}
@@ -90,19 +90,19 @@ func TestRetriesOutliveAWorker(t *testing.T) {
 	r := newRig(t)
 	r.write(map[string]string{retry: "4\n", "class/block/md0/md/level": "raid1\n"})
 	k := r.keeper(Memory{})
-	k.look()
+	k.checkAll()
 	next := r.next(k)
-	next.look()
+	next.checkAll()
 	r.write(map[string]string{mirrored: ""})
-	next.look()
+	next.checkAll()
 	r.is(retry, "4")
 	r.remove(mirrored)
-	next.look()
+	next.checkAll()
 	r.write(map[string]string{retry: "2\n"})
 	next = r.next(next) // while it was written none looked
-	next.look()
+	next.checkAll()
 	next = r.next(next)
-	next.look()
+	next.checkAll()
 	r.is(retry, "2")
 	if len(r.log) != 1 {
 		t.Errorf("logged %q", r.log)

@@ -88,7 +88,7 @@ func (r *rig) remove(name string) {
 // is reads a file.
 func (r *rig) is(name, want string) {
 	r.t.Helper()
-	if got := word(r.path(name)); got != want {
+	if got := readString(r.path(name)); got != want {
 		r.t.Errorf("%s is %q, want %q", filepath.Base(name), got, want)
 	}
 }
@@ -170,12 +170,12 @@ func TestFind(t *testing.T) {
 		session1 + "/device/connection1:0/power/control": "",
 		other + "/scsi_disk/2:0:1:7/x":                   "",
 	})
-	got := find(r.sys, 1)
+	got := findDisks(r.sys, 1)
 	if len(got) != 2 || got[0].Address != "2:0:0:1" || got[0].Disk != "sda" || got[1].Address != "2:0:1:7" || got[1].Disk != "" ||
 		got[0].id == got[1].id || got[0].Session != 1 {
 		t.Errorf("found %+v", got)
 	}
-	if got := find(r.sys, 2); got != nil {
+	if got := findDisks(r.sys, 2); got != nil {
 		t.Errorf("of a session that is not there: %+v", got)
 	}
 }
@@ -216,7 +216,7 @@ func TestUse(t *testing.T) {
 					r.write(map[string]string{"class/block/" + h: ""})
 				}
 			}
-			if got := find(r.sys, 1)[0].use(r.sys); got != tt.want {
+			if got := findDisks(r.sys, 1)[0].use(r.sys); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})
@@ -226,14 +226,14 @@ func TestUse(t *testing.T) {
 func TestRuns(t *testing.T) {
 	r := newRig(t)
 	r.write(map[string]string{"proc/1/comm": "init\n", "proc/self/comm": "multipathd\n", "proc/20/comm": "multipath\n"})
-	if runs(r.path("proc"), daemon) {
+	if processRuns(r.path("proc"), daemon) {
 		t.Error("it runs before it does")
 	}
 	r.write(map[string]string{"proc/21/comm": "multipathd\n"})
-	if !runs(r.path("proc"), daemon) {
+	if !processRuns(r.path("proc"), daemon) {
 		t.Error("it is not seen")
 	}
-	if got := names(r.path("proc")); !slices.Equal(got, []string{"1", "20", "21", "self"}) {
+	if got := readNames(r.path("proc")); !slices.Equal(got, []string{"1", "20", "21", "self"}) {
 		t.Errorf("%q", got)
 	}
 }

@@ -29,8 +29,8 @@ const (
 	maxDisks = 1024    // of a session
 )
 
-// find lists the disks of a session that the disk driver has taken.
-func find(sys string, sid uint32) []disk {
+// findDisks lists the disks of a session that the disk driver has taken.
+func findDisks(sys string, sid uint32) []disk {
 	luns, _ := blockdev.LUNs(sys, sid) // a session that has ended has none
 	var out []disk
 	for _, lun := range luns {
@@ -47,8 +47,8 @@ func find(sys string, sid uint32) []disk {
 	return out
 }
 
-// names lists a directory in order; one that is not there is empty.
-func names(dir string) []string {
+// readNames lists a directory in order; one that is not there is empty.
+func readNames(dir string) []string {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil
@@ -59,8 +59,8 @@ func names(dir string) []string {
 	return all
 }
 
-// word reads an attribute; empty: it is not there.
-func word(path string) string {
+// readString reads an attribute; empty: it is not there.
+func readString(path string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return ""
@@ -68,8 +68,8 @@ func word(path string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// number reads an attribute that is a number.
-func number(path string) (int, error) {
+// readInt reads an attribute that is a number.
+func readInt(path string) (int, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
@@ -81,8 +81,8 @@ func number(path string) (int, error) {
 	return n, nil
 }
 
-// store writes an attribute that is there already.
-func store(path, value string) error {
+// writeFile writes an attribute that is there already.
+func writeFile(path, value string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return err

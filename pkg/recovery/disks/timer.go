@@ -13,10 +13,10 @@ import (
 
 // timer is one session's recovery_tmo.
 type timer struct {
-	path    string
-	foreign bool   // multipathd has set it, and has a map on the disks: it may
-	puts    int    // how often it was put back
-	by      string // the program that had set it last
+	path        string
+	byMultipath bool   // multipathd has set it, and has a map on the disks: it may
+	restored    int    // how often it was put back
+	by          string // the program that had set it last
 }
 
 // Names of multipath-tools' programs. Either writes recovery_tmo of each path of a
@@ -53,51 +53,51 @@ func seconds(n uint32) string {
 	return fmt.Sprintf("%d s", n)
 }
 
-// compare sees whether a session's recovery_tmo is ours. by is the program that
+// checkTimer sees whether a session's recovery_tmo is ours. by is the program that
 // has just written it; empty: that is not known. What multipathd writes without a
 // map on the session's disks is put back; what any other program writes is the
 // administrator's, and ours from then on. Of an unknown program it is assumed that
 // it was multipathd while that runs: a value that is wrongly put back is said,
 // and one that wrongly stays is an I/O error in the next outage.
-func (k *Keeper) compare(s Session, by string) {
+func (k *Keeper) checkTimer(s Session, by string) {
 	t := k.timers[s.ID()]
 	v, err := readTimer(t.path)
 	ours, due := s.Recovery()
 	if err != nil || due || v == ours { // due: the next login sets it
-		t.foreign = t.foreign && v != ours
+		t.byMultipath = t.byMultipath && v != ours
 		return
 	}
 	multipath := by == daemon || by == tool
 	if by == "" {
-		if multipath = t.foreign || runs(k.cfg.Proc, daemon); multipath {
+		if multipath = t.byMultipath || processRuns(k.cfg.Proc, daemon); multipath {
 			by = daemon
 		}
 	}
 	switch {
 	case !multipath:
-		t.foreign, k.dirty = false, true
+		t.byMultipath, k.sessionsChanged = false, true
 		s.SetRecovery(v)
 		if by == "" {
 			by = "another program"
 		}
 		k.cfg.Log.Infof("recovery_tmo of session %d was set to %s by %s: kept", s.ID(), seconds(v), by)
 	case k.mapped(s.ID()):
-		t.foreign = true
+		t.byMultipath = true
 	default:
-		k.putBack(s, t, v, by)
+		k.restoreTimer(s, t, v, by)
 	}
 }
 
-// putBack sets a session's recovery_tmo as it was. The kernel refuses that while
+// restoreTimer sets a session's recovery_tmo as it was. The kernel refuses that while
 // the session is down (EBUSY); the next login does it then.
-func (k *Keeper) putBack(s Session, t *timer, v uint32, by string) {
+func (k *Keeper) restoreTimer(s Session, t *timer, v uint32, by string) {
 	ours, _ := s.Recovery()
 	if err := s.HoldAgain(); err != nil {
 		k.warn(t.path, err)
 		return
 	}
-	t.foreign, t.by, k.dirty = false, by, true
-	if t.puts++; t.puts > 1 {
+	t.byMultipath, t.by, k.sessionsChanged = false, by, true
+	if t.restored++; t.restored > 1 {
 		return
 	}
 	when := ""
@@ -110,12 +110,12 @@ func (k *Keeper) putBack(s Session, t *timer, v uint32, by string) {
 
 // mapped tells whether a multipath map is on one of a session's disks now.
 func (k *Keeper) mapped(sid uint32) bool {
-	return slices.ContainsFunc(find(k.cfg.Sys, sid), func(d disk) bool { return d.use(k.cfg.Sys).multipath })
+	return slices.ContainsFunc(findDisks(k.cfg.Sys, sid), func(d disk) bool { return d.use(k.cfg.Sys).multipath })
 }
 
-// runs tells whether a process of that name is there.
-func runs(proc, name string) bool {
-	return slices.ContainsFunc(names(proc), func(pid string) bool {
-		return pid[0] >= '0' && pid[0] <= '9' && word(filepath.Join(proc, pid, "comm")) == name
+// processRuns tells whether a process of that name is there.
+func processRuns(proc, name string) bool {
+	return slices.ContainsFunc(readNames(proc), func(pid string) bool {
+		return pid[0] >= '0' && pid[0] <= '9' && readString(filepath.Join(proc, pid, "comm")) == name
 	})
 }

@@ -61,7 +61,7 @@ func TestCompare(t *testing.T) {
 			}
 			k := r.keeper(Memory{})
 			for range 2 { // the second time all is as it should be
-				k.written([]write{{1, tt.by}, {9, "sh"}})
+				k.timersWritten([]write{{1, tt.by}, {9, "sh"}})
 			}
 			r.is(timeOut, tt.kernel)
 			if got, due := r.Recovery(); got != tt.ours || due != tt.isDue {
@@ -88,27 +88,27 @@ func TestCompareAgain(t *testing.T) {
 	k := r.keeper(Memory{})
 	for range 3 {
 		r.write(map[string]string{timeOut: "5\n"})
-		k.written([]write{{1, daemon}})
+		k.timersWritten([]write{{1, daemon}})
 		r.is(timeOut, "86400")
 	}
 	k = r.next(k)
 	r.write(map[string]string{timeOut: "5\n"})
-	k.look()
+	k.checkAll()
 	r.is(timeOut, "86400")
 	if len(r.log) != 1 || !strings.Contains(k.Report(), "put-back 4 by multipathd") {
 		t.Errorf("logged %q, reports %q", r.log, k.Report())
 	}
 
 	r.write(map[string]string{mapped: "", timeOut: "5\n"})
-	k.written([]write{{1, daemon}})
-	k.look()
+	k.timersWritten([]write{{1, daemon}})
+	k.checkAll()
 	r.is(timeOut, "5")
 	r.remove(mapped)
 	r.remove("proc/77")
-	k.look()
+	k.checkAll()
 	r.is(timeOut, "86400")
 	r.remove(timeOut) // the session has ended
-	k.look()
+	k.checkAll()
 	if len(r.log) != 1 {
 		t.Errorf("logged %q", r.log)
 	}

@@ -35,16 +35,16 @@ func (d disk) use(sys string) use {
 // (multipath-tools libmultipath/devmapper.c: UUID_PREFIX; lvm2
 // lib/misc/lvm-string.c: _lvname_has_reserved_string); an array by its level.
 func (u *use) add(dir string) {
-	uuid := word(filepath.Join(dir, "dm/uuid"))
+	uuid := readString(filepath.Join(dir, "dm/uuid"))
 	switch {
 	case strings.HasPrefix(uuid, "mpath-"):
 		u.multipath = true
 	case strings.HasPrefix(uuid, "LVM-"):
-		name := word(filepath.Join(dir, "dm/name"))
+		name := readString(filepath.Join(dir, "dm/name"))
 		u.mirror = u.mirror || slices.ContainsFunc([]string{"_rimage_", "_rmeta_", "_mimage_"}, func(part string) bool {
 			return strings.Contains(name, part)
 		})
 	}
-	level := word(filepath.Join(dir, "md/level"))
+	level := readString(filepath.Join(dir, "md/level"))
 	u.mirror = u.mirror || slices.Contains([]string{"raid1", "raid4", "raid5", "raid6", "raid10"}, level)
 }

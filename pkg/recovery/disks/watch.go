@@ -97,7 +97,7 @@ func (w *watch) start(done <-chan struct{}) {
 				continue
 			}
 			failed = 0
-			all := w.tell(w.parse(buf[:n]))
+			all := w.writers(w.parse(buf[:n]))
 			if len(all) == 0 {
 				continue
 			}
@@ -148,9 +148,9 @@ func inotify(b []byte) []event {
 	return out
 }
 
-// tell says who wrote what. Of several writes to one file the last counts; our own
+// writers says who wrote what. Of several writes to one file the last counts; our own
 // do not.
-func (w *watch) tell(all []event) []write {
+func (w *watch) writers(all []event) []write {
 	var out []write
 	for _, e := range all {
 		for id, sid := range w.sids {
@@ -159,7 +159,7 @@ func (w *watch) tell(all []event) []write {
 			}
 			one := write{sid: sid}
 			if e.pid > 0 {
-				one.by = word(filepath.Join(w.proc, strconv.Itoa(int(e.pid)), "comm"))
+				one.by = readString(filepath.Join(w.proc, strconv.Itoa(int(e.pid)), "comm"))
 			}
 			out = append(slices.DeleteFunc(out, func(other write) bool { return other.sid == sid }), one)
 		}

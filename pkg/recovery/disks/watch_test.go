@@ -156,14 +156,14 @@ func TestWatchOverflow(t *testing.T) {
 	bySID := func(a, b write) int { return int(a.sid) - int(b.sid) }
 	want := []write{{sid: 1}, {sid: 2}}
 	for name, got := range map[string][]write{
-		"fanotify": w.tell(fanotify(native(fanSize, 3, unix.FAN_Q_OVERFLOW, 0, 0xffffffff, 0))),
-		"inotify":  w.tell(inotify(native(0xffffffff, unix.IN_Q_OVERFLOW, 0, 0))),
+		"fanotify": w.writers(fanotify(native(fanSize, 3, unix.FAN_Q_OVERFLOW, 0, 0xffffffff, 0))),
+		"inotify":  w.writers(inotify(native(0xffffffff, unix.IN_Q_OVERFLOW, 0, 0))),
 	} {
 		if slices.SortFunc(got, bySID); !slices.Equal(got, want) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if got := w.tell(inotify(native(3, unix.IN_MODIFY, 0, 0, 4, unix.IN_IGNORED, 0, 0, 3, unix.IN_MODIFY, 0, 0, 9))); !slices.Equal(got, []write{{sid: 1}}) {
+	if got := w.writers(inotify(native(3, unix.IN_MODIFY, 0, 0, 4, unix.IN_IGNORED, 0, 0, 3, unix.IN_MODIFY, 0, 0, 9))); !slices.Equal(got, []write{{sid: 1}}) {
 		t.Errorf("got %v", got)
 	}
 }
@@ -215,7 +215,7 @@ func TestRun(t *testing.T) {
 
 // becomes waits until a file has a value; the test's own time limit ends it.
 func (r *rig) becomes(name, want string) {
-	for word(r.path(name)) != want {
+	for readString(r.path(name)) != want {
 		time.Sleep(time.Millisecond)
 	}
 }

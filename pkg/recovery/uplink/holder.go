@@ -40,57 +40,57 @@ import (
 
 // holding is what the running system does with a lease.
 type holding struct {
-	cfg    dhcp4.Config  // of the interface with its address; without a name there is none
-	there  bool          // the interface has it
-	others bool          // another program renews it, or nothing needs to
-	left   time.Duration // of the address's lifetime; dhcp.Infinite: it has no end
+	cfg            dhcp4.Config  // of the interface with its address; without a name there is none
+	present        bool          // the interface has it
+	renewedByOther bool          // another program renews it, or nothing needs to
+	left           time.Duration // of the address's lifetime; dhcp.Infinite: it has no end
 }
 
-// holder asks the kernel for that, of the i-th uplink. It is for the renewers'
+// leaseHolder asks the kernel for that, of the i-th uplink. It is for the renewers'
 // goroutines.
-func (k *Keeper) holder(i int, l dhcp.Lease) holding {
+func (k *Keeper) leaseHolder(i int, l dhcp.Lease) holding {
 	h := holding{left: dhcp.Infinite}
-	iface, ok := at(k.nic, k.shown()[i].uplink)
+	iface, ok := currentPlace(k.nic, k.shown()[i].uplink)
 	if !ok {
 		return h
 	}
 	mac, _ := net.ParseMAC(iface.mac)
 	h.cfg = dhcp4.Config{Interface: iface.name, MAC: mac, HostName: l.HostName, SinceBoot: clock.SinceBoot}
-	have, err := k.on(iface, l)
+	have, err := k.addressesOn(iface, l)
 	if err != nil {
 		return h
 	}
-	at := slices.IndexFunc(have, func(a owned) bool { return a.Addr() == l.Address.Addr() })
+	at := slices.IndexFunc(have, func(a ifaceAddr) bool { return a.Addr() == l.Address.Addr() })
 	if at < 0 {
-		h.others = slices.ContainsFunc(have, func(a owned) bool { return !a.Addr().IsLinkLocalUnicast() })
+		h.renewedByOther = slices.ContainsFunc(have, func(a ifaceAddr) bool { return !a.Addr().IsLinkLocalUnicast() })
 		return h
 	}
-	h.there = true
+	h.present = true
 	if h.left = have[at].left; h.left == dhcp.Infinite {
-		h.others = k.nic.dhcpClient(iface.index, l.Address.Addr())
+		h.renewedByOther = k.nic.dhcpClient(iface.index, l.Address.Addr())
 	} else {
-		h.others = h.left > l.Lifetime/8
+		h.renewedByOther = h.left > l.Lifetime/8
 	}
 	return h
 }
 
-// on returns the addresses of an interface, of a lease's kind.
-func (k *Keeper) on(iface link, l dhcp.Lease) ([]owned, error) {
+// addressesOn returns the addresses of an interface, of a lease's kind.
+func (k *Keeper) addressesOn(iface link, l dhcp.Lease) ([]ifaceAddr, error) {
 	all, err := k.nic.addresses(l.Address.Addr().Is6())
-	return slices.DeleteFunc(slices.Clone(all), func(a owned) bool { return a.index != iface.index }), err
+	return slices.DeleteFunc(slices.Clone(all), func(a ifaceAddr) bool { return a.index != iface.index }), err
 }
 
 // Renewed takes a lease in that was renewed, and takes the end from the lifetime
 // of its address: a client that renews no more may have given it one. It is for
 // the renewers' goroutines.
 func (k *Keeper) Renewed(i int, l dhcp.Lease) {
-	k.current(i, l)
-	iface, ok := at(k.nic, k.shown()[i].uplink)
+	k.setLease(i, l)
+	iface, ok := currentPlace(k.nic, k.shown()[i].uplink)
 	if !ok {
 		return
 	}
-	have, err := k.on(iface, l)
-	if err == nil && slices.ContainsFunc(have, func(a owned) bool { return a.Addr() == l.Address.Addr() }) {
+	have, err := k.addressesOn(iface, l)
+	if err == nil && slices.ContainsFunc(have, func(a ifaceAddr) bool { return a.Addr() == l.Address.Addr() }) {
 		err = k.nic.addAddress(iface.index, l.Address)
 	}
 	if err != nil {
@@ -98,8 +98,8 @@ func (k *Keeper) Renewed(i int, l dhcp.Lease) {
 	}
 }
 
-// current notes until when a lease lasts. It is for the renewers' goroutines.
-func (k *Keeper) current(i int, l dhcp.Lease) {
+// setLease notes until when a lease lasts. It is for the renewers' goroutines.
+func (k *Keeper) setLease(i int, l dhcp.Lease) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.leases[i] = l

@@ -198,38 +198,38 @@ func openLike(t *testing.T, kind string) {
 func TestHolder(t *testing.T) {
 	u := testUplink()
 	u.Lease.SetTimes(80*time.Second, 0, 0)
-	another := owned{netip.MustParsePrefix("10.0.0.77/24"), time.Hour, 2}
+	another := ifaceAddr{netip.MustParsePrefix("10.0.0.77/24"), time.Hour, 2}
 	linkLocal := an("169.254.7.7/16", 2)
-	ours := func(left time.Duration) owned { return owned{u.Lease.Address, left, 2} }
+	ours := func(left time.Duration) ifaceAddr { return ifaceAddr{u.Lease.Address, left, 2} }
 	for name, tt := range map[string]struct {
-		addrs  []owned
+		addrs  []ifaceAddr
 		client bool
 		others bool
 		left   time.Duration
 	}{
-		"as the boot gave it":                {[]owned{ours(dhcp.Infinite)}, false, false, dhcp.Infinite},
-		"without end, a client holds it":     {[]owned{ours(dhcp.Infinite)}, true, true, dhcp.Infinite},
-		"just renewed":                       {[]owned{ours(79 * time.Second)}, false, true, 79 * time.Second},
-		"to be renewed":                      {[]owned{ours(11 * time.Second)}, false, true, 11 * time.Second},
-		"about to end":                       {[]owned{ours(9 * time.Second)}, false, false, 9 * time.Second},
-		"about to end, a client gets none":   {[]owned{ours(9 * time.Second)}, true, false, 9 * time.Second},
-		"beside another address":             {[]owned{another, ours(9 * time.Second)}, false, false, 9 * time.Second},
-		"another address":                    {[]owned{another}, false, true, dhcp.Infinite},
+		"as the boot gave it":                {[]ifaceAddr{ours(dhcp.Infinite)}, false, false, dhcp.Infinite},
+		"without end, a client holds it":     {[]ifaceAddr{ours(dhcp.Infinite)}, true, true, dhcp.Infinite},
+		"just renewed":                       {[]ifaceAddr{ours(79 * time.Second)}, false, true, 79 * time.Second},
+		"to be renewed":                      {[]ifaceAddr{ours(11 * time.Second)}, false, true, 11 * time.Second},
+		"about to end":                       {[]ifaceAddr{ours(9 * time.Second)}, false, false, 9 * time.Second},
+		"about to end, a client gets none":   {[]ifaceAddr{ours(9 * time.Second)}, true, false, 9 * time.Second},
+		"beside another address":             {[]ifaceAddr{another, ours(9 * time.Second)}, false, false, 9 * time.Second},
+		"another address":                    {[]ifaceAddr{another}, false, true, dhcp.Infinite},
 		"none":                               {nil, true, false, dhcp.Infinite},
-		"none but one that all may give out": {[]owned{linkLocal}, false, false, dhcp.Infinite},
+		"none but one that all may give out": {[]ifaceAddr{linkLocal}, false, false, dhcp.Infinite},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := whole()
 			w.addrs, w.client = tt.addrs, tt.client
-			h := newKeeper(faked{w}, nil, []Uplink{u}, nil).holder(0, u.Lease)
-			if h.others != tt.others || h.left != tt.left || h.cfg.Interface != "eth0" || len(h.cfg.MAC) != 6 {
+			h := newKeeper(faked{w}, nil, []Uplink{u}, nil).leaseHolder(0, u.Lease)
+			if h.renewedByOther != tt.others || h.left != tt.left || h.cfg.Interface != "eth0" || len(h.cfg.MAC) != 6 {
 				t.Errorf("got %+v", h)
 			}
 		})
 	}
 	w := whole()
 	w.there = false
-	if h := newKeeper(faked{w}, nil, []Uplink{u}, nil).holder(0, u.Lease); h.cfg.Interface != "" || h.others {
+	if h := newKeeper(faked{w}, nil, []Uplink{u}, nil).leaseHolder(0, u.Lease); h.cfg.Interface != "" || h.renewedByOther {
 		t.Errorf("an interface that is gone: %+v", h)
 	}
 }

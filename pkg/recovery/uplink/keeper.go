@@ -29,22 +29,22 @@ type Keeper struct {
 	began     time.Time
 	clock     func() time.Duration // of leases
 	wake      chan struct{}        // of one place: Mend is to look after the uplinks
-	ask       chan int             // interfaces whose neighbours Mend is to ask for
+	reprobe   chan int             // interfaces whose neighbours Mend is to ask for
 
 	// Of Hear alone:
 	away    map[any]time.Duration  // since when a link, by number, or a neighbour, by address, is away
 	masters map[int]int            // of what each link is a port; 0: of nothing
 	known   map[addressOf]struct{} // addresses that are there
-	said    string                 // the last error that was logged
+	logged  string                 // the last error that was logged
 
 	// Of Mend alone:
-	uplinks []*kept
+	uplinks []*uplinkState
 
-	mu     sync.Mutex // guards the rest; no call is made under it
-	seen   []seen
-	out    []session.Way
-	uses   uses
-	leases map[int]dhcp.Lease // that were renewed since Mend's last look, by uplink
+	mu      sync.Mutex // guards the rest; no call is made under it
+	reports []uplinkReport
+	ways    []session.Way
+	uses    sessionUses
+	leases  map[int]dhcp.Lease // that were renewed since Mend's last look, by uplink
 }
 
 // subscription is a *rtwatch.Watch.
@@ -63,9 +63,9 @@ func subscribe() (subscription, error) {
 	return w, nil
 }
 
-// maxAsk is how many interfaces may wait to be asked about. More than these are
+// maxReprobe is how many interfaces may wait to be asked about. More than these are
 // left to the kernel, which asks once a second.
-const maxAsk = 16
+const maxReprobe = 16
 
 // New returns a keeper that has seen nothing yet, and whose clock runs. changed is
 // called after something of the uplinks changed, by the goroutine of Mend.
@@ -76,12 +76,12 @@ func New(log recovery.Logger, uplinks []Uplink, changed func()) *Keeper {
 func newKeeper(n nic, log recovery.Logger, uplinks []Uplink, changed func()) *Keeper {
 	k := &Keeper{
 		nic: n, log: log, subscribe: subscribe, changes: make(chan recovery.Change, 1), changed: changed, began: time.Now(), clock: clock.SinceBoot,
-		wake: make(chan struct{}, 1), ask: make(chan int, maxAsk), away: map[any]time.Duration{}, masters: map[int]int{}, known: map[addressOf]struct{}{},
-		out: []session.Way{{}}, leases: map[int]dhcp.Lease{},
+		wake: make(chan struct{}, 1), reprobe: make(chan int, maxReprobe), away: map[any]time.Duration{}, masters: map[int]int{}, known: map[addressOf]struct{}{},
+		ways: []session.Way{{}}, leases: map[int]dhcp.Lease{},
 	}
 	for _, u := range uplinks {
 		k.uplinks = append(k.uplinks, newKept(u))
-		k.seen = append(k.seen, seen{name: u.Lease.Interface, beside: u.Temporary, uplink: u})
+		k.reports = append(k.reports, uplinkReport{name: u.Lease.Interface, temporary: u.Temporary, uplink: u})
 	}
 	return k
 }
@@ -91,39 +91,39 @@ func (k *Keeper) now() time.Duration { return time.Since(k.began) }
 // Changes tells what happened to the network, in one sum of what was not read yet.
 func (k *Keeper) Changes() <-chan recovery.Change { return k.changes }
 
-// tell passes on what happened, together with what nothing has read yet. A
+// send passes on what happened, together with what nothing has read yet. A
 // carrier that went counts if nothing came up after it.
-func (k *Keeper) tell(c recovery.Change) {
+func (k *Keeper) send(c recovery.Change) {
 	if c == (recovery.Change{}) {
 		return
 	}
 	select {
 	case old := <-k.changes:
-		c.Lost = c.Lost || old.Lost && !c.Up
-		c.Up, c.Away, c.Moved = c.Up || old.Up, max(c.Away, old.Away), c.Moved || old.Moved
+		c.CarrierLost = c.CarrierLost || old.CarrierLost && !c.Up
+		c.Up, c.Downtime, c.AddressesChanged = c.Up || old.Up, max(c.Downtime, old.Downtime), c.AddressesChanged || old.AddressesChanged
 	default:
 	}
 	k.changes <- c // this goroutine alone sends
 }
 
-// hearAgain is the pause between the end of a subscription and the next.
-const hearAgain = time.Second
+// resubscribePause is the pause between the end of a subscription and the next.
+const resubscribePause = time.Second
 
-// Hear reads the kernel's messages until ctx ends. While there is no
+// Watch reads the kernel's messages until ctx ends. While there is no
 // subscription the uplinks are looked after each second.
-func (k *Keeper) Hear(ctx context.Context) {
+func (k *Keeper) Watch(ctx context.Context) {
 	for {
 		w, err := k.subscribe()
-		k.forget()
-		k.look() // what changed until now was not heard
+		k.reset()
+		k.wakeMaintain() // what changed until now was not heard
 		if err == nil {
-			k.follows(ctx, w)
+			k.takeUpdates(ctx, w)
 			if err = w.Err(); ctx.Err() != nil {
 				return
 			}
 		}
 		k.warn(err)
-		if clock.Sleep(ctx, hearAgain) != nil {
+		if clock.Sleep(ctx, resubscribePause) != nil {
 			return
 		}
 	}
@@ -131,23 +131,23 @@ func (k *Keeper) Hear(ctx context.Context) {
 
 // warn logs an error of the watch, unless it was the last one too.
 func (k *Keeper) warn(err error) {
-	if err == nil || k.said == err.Error() {
+	if err == nil || k.logged == err.Error() {
 		return
 	}
-	k.said = err.Error()
+	k.logged = err.Error()
 	k.log.Warnf("network: %v: polling once a second", err)
 }
 
-// look has Mend look after the uplinks.
-func (k *Keeper) look() {
+// wakeMaintain has Mend look after the uplinks.
+func (k *Keeper) wakeMaintain() {
 	select {
 	case k.wake <- struct{}{}:
 	default:
 	}
 }
 
-// follows takes updates in until there are no more, and closes the subscription.
-func (k *Keeper) follows(ctx context.Context, w subscription) {
+// takeUpdates takes updates in until there are no more, and closes the subscription.
+func (k *Keeper) takeUpdates(ctx context.Context, w subscription) {
 	defer w.Close()
 	for {
 		select {
@@ -168,7 +168,7 @@ func (k *Keeper) update(u rtwatch.Update) {
 	soon := u.Lost
 	switch {
 	case u.Lost:
-		k.forget()
+		k.reset()
 	case u.Link != nil:
 		soon = k.link(*u.Link)
 	case u.Address != nil:
@@ -180,7 +180,7 @@ func (k *Keeper) update(u rtwatch.Update) {
 		soon = true
 	}
 	if soon {
-		k.look()
+		k.wakeMaintain()
 	}
 }
 
@@ -190,15 +190,15 @@ func (k *Keeper) link(u netlink.LinkUpdate) bool {
 	index := u.Attrs().Index
 	carrier := u.Header.Type == unix.RTM_NEWLINK && u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
 	_, away := k.away[index]
-	c := k.follow(index, carrier)
-	c.Lost = !away && !carrier
+	c := k.track(index, carrier)
+	c.CarrierLost = !away && !carrier
 	master, known := k.masters[index]
-	c.Moved = u.Attrs().MasterIndex != master || !known && u.Header.Type == unix.RTM_NEWLINK
+	c.AddressesChanged = u.Attrs().MasterIndex != master || !known && u.Header.Type == unix.RTM_NEWLINK
 	k.masters[index] = u.Attrs().MasterIndex
-	k.tell(c)
+	k.send(c)
 	if away && carrier {
 		select {
-		case k.ask <- index:
+		case k.reprobe <- index:
 		default:
 		}
 	}
@@ -221,7 +221,7 @@ const maxKnown = 1024
 // address takes in that an address came or went. That one is confirmed, as a
 // DHCP client and a router's advertisement do, is no news.
 func (k *Keeper) address(u netlink.AddrUpdate) bool {
-	c := k.follow(u.LinkAddress.IP.String()+"/address", u.NewAddr)
+	c := k.track(u.LinkAddress.IP.String()+"/address", u.NewAddr)
 	at := addressOf{u.LinkIndex, string(u.LinkAddress.IP)}
 	_, known := k.known[at]
 	switch {
@@ -230,13 +230,13 @@ func (k *Keeper) address(u netlink.AddrUpdate) bool {
 	case !known && len(k.known) < maxKnown:
 		k.known[at] = struct{}{}
 	}
-	c.Moved = !known || !u.NewAddr
-	k.tell(c)
-	return c.Moved
+	c.AddressesChanged = !known || !u.NewAddr
+	k.send(c)
+	return c.AddressesChanged
 }
 
-// forget begins anew after messages that were not heard.
-func (k *Keeper) forget() {
+// reset begins anew after messages that were not heard.
+func (k *Keeper) reset() {
 	clear(k.masters)
 	clear(k.known)
 }
@@ -246,9 +246,9 @@ func (k *Keeper) forget() {
 func (k *Keeper) neighbour(u netlink.NeighUpdate) {
 	switch {
 	case u.Type == unix.RTM_DELNEIGH || u.State&(netlink.NUD_FAILED|netlink.NUD_INCOMPLETE) != 0:
-		k.tell(k.follow(u.IP.String(), false))
+		k.send(k.track(u.IP.String(), false))
 	case u.State&netlink.NUD_REACHABLE != 0:
-		k.tell(k.follow(u.IP.String(), true))
+		k.send(k.track(u.IP.String(), true))
 	}
 }
 
@@ -256,9 +256,9 @@ func (k *Keeper) neighbour(u netlink.NeighUpdate) {
 // that do not answer. An interface has its place beyond that.
 const maxAway = 256
 
-// follow notes that something is there or away, and returns what that is for the
+// track notes that something is there or away, and returns what that is for the
 // agent.
-func (k *Keeper) follow(what any, there bool) recovery.Change {
+func (k *Keeper) track(what any, there bool) recovery.Change {
 	since, known := k.away[what]
 	_, link := what.(int)
 	switch {
@@ -266,7 +266,7 @@ func (k *Keeper) follow(what any, there bool) recovery.Change {
 		k.away[what] = k.now()
 	case there && known:
 		delete(k.away, what)
-		return recovery.Change{Up: true, Away: k.now() - since}
+		return recovery.Change{Up: true, Downtime: k.now() - since}
 	case there:
 		return recovery.Change{Up: true}
 	}

@@ -44,8 +44,8 @@ func keeping(t *testing.T, w *wires, setup func() func() (subscription, error), 
 		k.subscribe = setup()
 		ctx, cancel := context.WithCancel(t.Context())
 		var tasks sync.WaitGroup
-		tasks.Go(func() { k.Hear(ctx) })
-		tasks.Go(func() { k.Mend(ctx) })
+		tasks.Go(func() { k.Watch(ctx) })
+		tasks.Go(func() { k.Maintain(ctx) })
 		test(t, k, log)
 		cancel()
 		tasks.Wait()
@@ -91,8 +91,8 @@ func TestSubscribesWithoutEnd(t *testing.T) {
 		if c := <-k.changes; !c.Up || tries.Load() != 101 {
 			t.Errorf("heard %+v after %d tries", c, tries.Load())
 		}
-		if n := strings.Count(log.said(), unix.ENOBUFS.Error()); n != 1 {
-			t.Errorf("an error that stays was logged %d times: %s", n, log.said())
+		if n := strings.Count(log.logged(), unix.ENOBUFS.Error()); n != 1 {
+			t.Errorf("an error that stays was logged %d times: %s", n, log.logged())
 		}
 	})
 	if !h.closed {
@@ -132,7 +132,7 @@ func TestHearsAgain(t *testing.T) {
 				}
 				all[len(all)-1].updates <- neighbourUp()
 				synctest.Wait()
-				if c := <-k.changes; !c.Up || c.Moved != (name == "address" || name == "link") {
+				if c := <-k.changes; !c.Up || c.AddressesChanged != (name == "address" || name == "link") {
 					t.Errorf("heard %+v", c)
 				}
 			})
@@ -160,7 +160,7 @@ func TestNothingWaitsForRTNL(t *testing.T) {
 		time.Sleep(10 * time.Second) // the address is being put back
 		synctest.Wait()
 		h.updates <- linkUpdate(unix.IFF_UP)
-		if c := <-k.changes; !c.Lost {
+		if c := <-k.changes; !c.CarrierLost {
 			t.Errorf("heard %+v", c)
 		}
 		h.updates <- linkUpdate(unix.IFF_UP | unix.IFF_LOWER_UP)
@@ -170,8 +170,8 @@ func TestNothingWaitsForRTNL(t *testing.T) {
 		if r := k.Report([]Uplink{testUplink()}); !strings.Contains(r, "address 10.0.0.2/24") {
 			t.Errorf("report %q", r)
 		}
-		k.Sessions(nil)
-		k.Note([]Uplink{testUplink()})
+		k.SetSessions(nil)
+		k.UpdateState([]Uplink{testUplink()})
 		close(w.block)
 		<-renewed
 	})
@@ -205,8 +205,8 @@ func TestFlood(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var tasks sync.WaitGroup
-		tasks.Go(func() { k.Hear(ctx) })
-		tasks.Go(func() { k.Mend(ctx) })
+		tasks.Go(func() { k.Watch(ctx) })
+		tasks.Go(func() { k.Maintain(ctx) })
 		defer tasks.Wait()
 		defer cancel()
 		<-watched
@@ -237,9 +237,9 @@ func TestFlood(t *testing.T) {
 }
 
 // ofFamily returns an interface's addresses.
-func ofFamily(index int, v6 bool) ([]owned, error) {
+func ofFamily(index int, v6 bool) ([]ifaceAddr, error) {
 	all, err := (kernelNIC{}).addresses(v6)
-	return slices.DeleteFunc(all, func(o owned) bool { return o.index != index || o.Addr().IsLinkLocalUnicast() }), err
+	return slices.DeleteFunc(all, func(o ifaceAddr) bool { return o.index != index || o.Addr().IsLinkLocalUnicast() }), err
 }
 
 func linkOf(t *testing.T, name string) netlink.Link {
@@ -324,7 +324,7 @@ func TestMoved(t *testing.T) {
 		if look {
 			<-k.wake
 		}
-		if c.Moved != tt.moved || look != tt.look {
+		if c.AddressesChanged != tt.moved || look != tt.look {
 			t.Errorf("%d: told %+v, looks %v", i, c, look)
 		}
 	}
@@ -336,20 +336,20 @@ func TestMoved(t *testing.T) {
 // What is told while nothing reads is told as one: a carrier that went counts
 // until something comes up.
 func TestTell(t *testing.T) {
-	moved, up, lost := recovery.Change{Moved: true}, recovery.Change{Up: true, Away: time.Second}, recovery.Change{Lost: true}
+	moved, up, lost := recovery.Change{AddressesChanged: true}, recovery.Change{Up: true, Downtime: time.Second}, recovery.Change{CarrierLost: true}
 	for _, tt := range []struct {
 		told []recovery.Change
 		want recovery.Change
 	}{
-		{[]recovery.Change{moved, up}, recovery.Change{Moved: true, Up: true, Away: time.Second}},
-		{[]recovery.Change{lost, moved}, recovery.Change{Moved: true, Lost: true}},
-		{[]recovery.Change{lost, up, moved}, recovery.Change{Moved: true, Up: true, Away: time.Second}},
-		{[]recovery.Change{moved, up, lost}, recovery.Change{Moved: true, Up: true, Away: time.Second, Lost: true}},
+		{[]recovery.Change{moved, up}, recovery.Change{AddressesChanged: true, Up: true, Downtime: time.Second}},
+		{[]recovery.Change{lost, moved}, recovery.Change{AddressesChanged: true, CarrierLost: true}},
+		{[]recovery.Change{lost, up, moved}, recovery.Change{AddressesChanged: true, Up: true, Downtime: time.Second}},
+		{[]recovery.Change{moved, up, lost}, recovery.Change{AddressesChanged: true, Up: true, Downtime: time.Second, CarrierLost: true}},
 		{[]recovery.Change{lost, {}}, lost},
 	} {
 		k := newKeeper(nil, nil, nil, nil)
 		for _, c := range tt.told {
-			k.tell(c)
+			k.send(c)
 		}
 		if got := <-k.changes; got != tt.want {
 			t.Errorf("%+v: %+v, want %+v", tt.told, got, tt.want)

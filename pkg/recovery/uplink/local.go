@@ -13,10 +13,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// Local tells whether the machine has a connection's source address. It asks by
+// HasSource tells whether the machine has a connection's source address. It asks by
 // the socket calls that a connection is made with, since rtnetlink can wait for a
 // driver that resets its NIC. In doubt it has.
-func Local(w session.Way) bool {
+func HasSource(w session.Way) bool {
 	a := w.Source.Unmap()
 	if !a.IsValid() || a.IsUnspecified() {
 		return true

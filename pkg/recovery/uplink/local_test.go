@@ -66,7 +66,7 @@ func TestLocal(t *testing.T) {
 			if source != "" {
 				w.Source = netip.MustParseAddr(source)
 			}
-			if got := Local(w); got != want {
+			if got := HasSource(w); got != want {
 				t.Errorf("%s: %+v is local: %v", name, w, got)
 			}
 		}

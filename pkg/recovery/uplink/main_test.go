@@ -27,8 +27,8 @@ func (j *journal) write(format string, args ...any) {
 	j.log = append(j.log, fmt.Sprintf(format, args...))
 }
 
-// said returns the log so far, a line each.
-func (j *journal) said() string {
+// logged returns the log so far, a line each.
+func (j *journal) logged() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return strings.Join(j.log, "\n")

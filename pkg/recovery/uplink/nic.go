@@ -46,8 +46,8 @@ func toLink(l netlink.Link) link {
 	a := l.Attrs()
 	out := link{
 		index: a.Index, name: a.Name, up: a.RawFlags&unix.IFF_UP != 0, kind: l.Type(),
-		silent: a.RawFlags&unix.IFF_LOWER_UP == 0,
-		mac:    a.HardwareAddr.String(), permanent: a.PermHWAddr.String(), parent: a.ParentIndex, master: a.MasterIndex,
+		noCarrier: a.RawFlags&unix.IFF_LOWER_UP == 0,
+		mac:       a.HardwareAddr.String(), permanent: a.PermHWAddr.String(), parent: a.ParentIndex, master: a.MasterIndex,
 	}
 	switch l := l.(type) {
 	case *netlink.Device: // without IFLA_INFO_KIND
@@ -73,19 +73,19 @@ func byIndex(index int) netlink.Link {
 }
 
 // addresses implements nic.
-func (kernelNIC) addresses(v6 bool) ([]owned, error) {
+func (kernelNIC) addresses(v6 bool) ([]ifaceAddr, error) {
 	list, err := netlink.AddrList(nil, family(v6))
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return nil, err
 	}
-	var out []owned
+	var out []ifaceAddr
 	for _, a := range list {
 		ip, ok := netip.AddrFromSlice(a.IP)
 		if !ok {
 			continue
 		}
 		bits, _ := a.Mask.Size()
-		out = append(out, owned{netip.PrefixFrom(ip.Unmap(), bits), dhcp.Seconds(uint32(a.ValidLft)), a.LinkIndex})
+		out = append(out, ifaceAddr{netip.PrefixFrom(ip.Unmap(), bits), dhcp.Seconds(uint32(a.ValidLft)), a.LinkIndex})
 	}
 	return out, nil
 }
@@ -107,7 +107,7 @@ func (kernelNIC) addAddress(index int, p netip.Prefix) error {
 // one, unless it is told to promote them (net/ipv4/devinet.c: __inet_del_ifa).
 func (kernelNIC) removeAddress(index int, p netip.Prefix) error {
 	if p.Addr().Is4() {
-		defer promoting(index)()
+		defer promoteSecondaries(index)()
 	}
 	err := netlink.AddrDel(byIndex(index), &netlink.Addr{IPNet: rtwatch.IPNet(p)})
 	if errors.Is(err, unix.EADDRNOTAVAIL) {
@@ -116,9 +116,9 @@ func (kernelNIC) removeAddress(index int, p netip.Prefix) error {
 	return err
 }
 
-// promoting has an interface promote secondary addresses, as systemd's default
+// promoteSecondaries has an interface promote secondary addresses, as systemd's default
 // is, until the function that it returns is called.
-func promoting(index int) (undo func()) {
+func promoteSecondaries(index int) (undo func()) {
 	l, err := netlink.LinkByIndex(index)
 	if err != nil {
 		return func() {}
@@ -133,12 +133,12 @@ func promoting(index int) (undo func()) {
 
 // hasRoute implements nic.
 func (kernelNIC) hasRoute(to netip.Prefix, table int) bool {
-	filter := &netlink.Route{Dst: rtwatch.IPNet(to), Table: inTable(table)}
+	filter := &netlink.Route{Dst: rtwatch.IPNet(to), Table: tableID(table)}
 	list, err := netlink.RouteListFiltered(family(to.Addr().Is6()), filter, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
 	return err != nil || len(list) > 0 // what cannot be seen is not put back
 }
 
-func inTable(table int) int {
+func tableID(table int) int {
 	if table == 0 {
 		return unix.RT_TABLE_MAIN
 	}
@@ -160,7 +160,7 @@ func (kernelNIC) removeRoute(index int, r dhcp.Route, table int) error {
 }
 
 func toRoute(index int, r dhcp.Route, table int) *netlink.Route {
-	route := &netlink.Route{LinkIndex: index, Dst: rtwatch.IPNet(r.To), Table: inTable(table)}
+	route := &netlink.Route{LinkIndex: index, Dst: rtwatch.IPNet(r.To), Table: tableID(table)}
 	if r.Via.IsValid() {
 		route.Gw = r.Via.AsSlice()
 		route.Flags = int(netlink.FLAG_ONLINK)
@@ -206,10 +206,10 @@ func moveRoute(r netlink.Route, to int) error {
 	return nil
 }
 
-// askAgain implements nic. A neighbour that the kernel is asking for is put back
+// reprobeNeighbours implements nic. A neighbour that the kernel is asking for is put back
 // to where no request was sent yet, which keeps what waits for it, and is used
 // (net/core/neighbour.c: __neigh_update, neigh_event_send).
-func (kernelNIC) askAgain(index int) error {
+func (kernelNIC) reprobeNeighbours(index int) error {
 	list, err := netlink.NeighList(index, netlink.FAMILY_ALL)
 	if err != nil {
 		return err

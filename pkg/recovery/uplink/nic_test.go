@@ -44,7 +44,7 @@ func TestToLink(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", tt.l.Type(), got, tt.want)
 		}
 	}
-	if got := toLink(&netlink.Device{}); got.mac != "" || got.permanent != "" || !got.silent {
+	if got := toLink(&netlink.Device{}); got.mac != "" || got.permanent != "" || !got.noCarrier {
 		t.Errorf("without a MAC and a carrier %+v", got)
 	}
 }
@@ -84,8 +84,8 @@ func inWires(t *testing.T, test func(w *wired)) {
 		w.keeper = newKeeper(kernelNIC{}, w.log, all, func() {})
 		ctx, cancel := context.WithCancel(t.Context())
 		var tasks sync.WaitGroup
-		tasks.Go(func() { w.keeper.Hear(ctx) })
-		tasks.Go(func() { w.keeper.Mend(ctx) })
+		tasks.Go(func() { w.keeper.Watch(ctx) })
+		tasks.Go(func() { w.keeper.Maintain(ctx) })
 		defer tasks.Wait()
 		defer cancel()
 		w.until("its first look", func() bool { s := w.keeper.shown(); return s[0].uplink.Known && s[1].uplink.Known })
@@ -105,7 +105,7 @@ func (w *wired) until(what string, is func() bool) {
 	w.t.Helper()
 	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			w.t.Fatalf("not seen: %s: log %s", what, w.log.said())
+			w.t.Fatalf("not seen: %s: log %s", what, w.log.logged())
 		}
 	}
 }
@@ -158,7 +158,7 @@ func (w *wired) whole(l netlink.Link) bool {
 func (w *wired) told() bool {
 	select {
 	case c := <-w.keeper.changes:
-		return c.Moved
+		return c.AddressesChanged
 	default:
 		return false
 	}
@@ -201,8 +201,8 @@ func TestMovesToABridge(t *testing.T) {
 		w.do(netlink.LinkSetNoMaster(w.lan))
 		w.until("all on lan0 again", func() bool { return w.whole(w.lan) })
 		// An address has moved before the agent says so.
-		w.until("the last message", func() bool { return strings.Contains(w.log.said(), "lan0 is not a port of br0 any more: fd00::2/64") })
-		said := w.log.said()
+		w.until("the last message", func() bool { return strings.Contains(w.log.logged(), "lan0 is not a port of br0 any more: fd00::2/64") })
+		said := w.log.logged()
 		for _, line := range []string{"lan0 is a port of br0 now: 10.0.0.2/24 moved to br0", "br0 lost fd00::2/64: put back", "lan0 is not a port of br0 any more: fd00::2/64 moved to lan0"} {
 			if strings.Count(said, line) != 1 {
 				t.Errorf("not said once: %s: log %s", line, said)

@@ -23,8 +23,8 @@ const maxMasters = 8
 // place is where the address of an uplink belongs.
 type place struct {
 	chain []link // from the uplink's interface up to the one with the address
-	above link   // the master of that, which has no part in it; index 0: none
-	below link   // what a VLAN of the boot's is on: it goes down and comes up with that; index 0: none
+	upper link   // the master of that, which has no part in it; index 0: none
+	lower link   // what a VLAN of the boot's is on: it goes down and comes up with that; index 0: none
 }
 
 func (p *place) top() *link { return &p.chain[len(p.chain)-1] }
@@ -32,15 +32,15 @@ func (p *place) top() *link { return &p.chain[len(p.chain)-1] }
 // vrf is the device that a connection must be bound to; "": none. An interface in
 // a VRF keeps its address (Documentation/networking/vrf.rst).
 func (p *place) vrf() string {
-	if p.above.kind == "vrf" {
-		return p.above.name
+	if p.upper.kind == "vrf" {
+		return p.upper.name
 	}
 	return ""
 }
 
-// stuck tells that the interface is a port of something that the agent does not
+// unmovable tells that the interface is a port of something that the agent does not
 // move addresses to.
-func (p *place) stuck() bool { return p.above.index != 0 && p.above.kind != "vrf" }
+func (p *place) unmovable() bool { return p.upper.index != 0 && p.upper.kind != "vrf" }
 
 // has tells whether an interface is one of the place's.
 func (p *place) has(index int) bool {
@@ -50,8 +50,8 @@ func (p *place) has(index int) bool {
 // down returns an interface that must be up and is not; index 0: there is none.
 // The ports of a bond and a team are left to it: it has several.
 func (p *place) down() link {
-	if p.below.index != 0 && !p.below.up {
-		return p.below
+	if p.lower.index != 0 && !p.lower.up {
+		return p.lower
 	}
 	for i, l := range p.chain {
 		ofSeveral := i+1 < len(p.chain) && (p.chain[i+1].kind == "bond" || p.chain[i+1].kind == "team")
@@ -66,7 +66,7 @@ func (p *place) down() link {
 func placeOf(n nic, l link) place {
 	p := place{chain: []link{l}}
 	if l.kind == "vlan" {
-		p.below, _ = n.link(l.parent)
+		p.lower, _ = n.link(l.parent)
 	}
 	for range maxMasters {
 		port := p.top()
@@ -78,7 +78,7 @@ func placeOf(n nic, l link) place {
 			break
 		}
 		if !carries(port, &master) {
-			p.above = master
+			p.upper = master
 			break
 		}
 		p.chain = append(p.chain, master)
@@ -98,8 +98,8 @@ func carries(port, master *link) bool {
 	return false
 }
 
-// at returns where the address of an uplink belongs now. It is for any goroutine.
-func at(n nic, u Uplink) (link, bool) {
+// currentPlace returns where the address of an uplink belongs now. It is for any goroutine.
+func currentPlace(n nic, u Uplink) (link, bool) {
 	l, ok := find(n, u)
 	if !ok {
 		return link{}, false
@@ -108,15 +108,15 @@ func at(n nic, u Uplink) (link, bool) {
 	return *p.top(), true
 }
 
-// settle takes in where the address belongs, and says of a master that it is not
+// setPlace takes in where the address belongs, and says of a master that it is not
 // moved to.
-func (k *kept) settle(p place, log recovery.Logger) {
-	was := k.place.above.index
+func (k *uplinkState) setPlace(p place, log recovery.Logger) {
+	was := k.place.upper.index
 	k.place = p
-	if p.above.index == was || p.above.index == 0 || !k.want().IsValid() {
+	if p.upper.index == was || p.upper.index == 0 || !k.want().IsValid() {
 		return
 	}
-	port, master := p.top().name, &p.above
+	port, master := p.top().name, &p.upper
 	switch master.kind {
 	case "vrf":
 		log.Infof("network: %s is in the VRF %s now: connections are bound to it", port, master.name)
@@ -128,50 +128,50 @@ func (k *kept) settle(p place, log recovery.Logger) {
 	}
 }
 
-// strays are the interfaces with the uplink's address that are not its place: the
+// misplaced are the interfaces with the uplink's address that are not its place: the
 // ports below it, and what was its place before. At its first look an agent does
 // not know that: a bridge without ports that alone has the address is what another
 // agent had moved it to.
-func (k *kept) strays(a *look) []owned {
-	top, first := k.place.top().index, k.former.index == 0 && !k.there(a)
-	var out []owned
+func (k *uplinkState) misplaced(a *snapshot) []ifaceAddr {
+	top, first := k.place.top().index, k.lastPlace.index == 0 && !k.present(a)
+	var out []ifaceAddr
 	for _, o := range a.addresses(k.want().Addr().Is6()) {
-		if o.Addr() == k.want().Addr() && o.index != top && (k.place.has(o.index) || o.index == k.former.index || first && a.deserted(o.index)) {
+		if o.Addr() == k.want().Addr() && o.index != top && (k.place.has(o.index) || o.index == k.lastPlace.index || first && a.withoutUplink(o.index)) {
 			out = append(out, o)
 		}
 	}
 	return out
 }
 
-// follow moves the address and the routes to its place, at once. A program that
+// moveToPlace moves the address and the routes to its place, at once. A program that
 // brings them back again and again is obeyed for longer each time. done tells
 // that there is nothing to move.
-func (k *kept) follow(a *look) (wait time.Duration, done bool) {
+func (k *uplinkState) moveToPlace(a *snapshot) (wait time.Duration, done bool) {
 	if !k.want().IsValid() {
 		return 0, true
 	}
-	strays := k.strays(a)
+	strays := k.misplaced(a)
 	if len(strays) == 0 {
-		k.former = *k.place.top()
+		k.lastPlace = *k.place.top()
 		return 0, true
 	}
 	from := strays[0]
-	text := k.change(a, from)
+	text := k.placeChange(a, from)
 	switch {
 	case !k.Keep:
-		k.say(a, fmt.Sprintf("%s: %s is left on %s", text, k.want(), a.name(from.index)))
+		k.warnOnce(a, fmt.Sprintf("%s: %s is left on %s", text, k.want(), a.name(from.index)))
 		return recovery.SurveyEvery, false
 	case a.now < k.movesAt:
 		return k.movesAt - a.now, false
 	}
-	if a.now-k.movesAt > keepCalm {
+	if a.now-k.movesAt > backoffResetAfter {
 		k.moves = 0
 	}
 	k.movesAt = a.now + k.backoff(k.moves)
 	k.moves++
 	top := k.place.top()
 	did := "moved to " + top.name
-	if k.there(a) {
+	if k.present(a) {
 		did = fmt.Sprintf("is on %s already, and was taken from %s", top.name, a.name(from.index))
 	}
 	if err := k.move(a, strays); err != nil {
@@ -179,12 +179,12 @@ func (k *kept) follow(a *look) (wait time.Duration, done bool) {
 		return k.movesAt - a.now, false
 	}
 	a.log.Warnf("network: %s: %s %s", text, k.want(), did)
-	k.former, k.lost, k.said = *k.place.top(), -1, ""
-	return keepDelay, false
+	k.lastPlace, k.lost, k.logged = *k.place.top(), -1, ""
+	return minRestorePause, false
 }
 
-// change says in words why an address is not at its place.
-func (k *kept) change(a *look, from owned) string {
+// placeChange says in words why an address is not at its place.
+func (k *uplinkState) placeChange(a *snapshot, from ifaceAddr) string {
 	port := k.place.chain[0].name
 	if k.place.has(from.index) {
 		return fmt.Sprintf("%s is a port of %s now", port, k.place.top().name)
@@ -194,14 +194,14 @@ func (k *kept) change(a *look, from owned) string {
 
 // move brings the address to its place first, so that it is never gone: the
 // kernel drops routes and connections with an address.
-func (k *kept) move(a *look, strays []owned) error {
+func (k *uplinkState) move(a *snapshot, strays []ifaceAddr) error {
 	top, v6 := k.place.top(), k.want().Addr().Is6()
 	if !top.up {
 		if err := a.nic.setUp(top.index); err != nil {
 			return err
 		}
 	}
-	if !k.there(a) {
+	if !k.present(a) {
 		if err := a.nic.addAddress(top.index, strays[0].Prefix); err != nil {
 			return err
 		}

@@ -109,7 +109,7 @@ func TestFollowsToItsPlace(t *testing.T) {
 	const routes = "routes 2 to 5"
 	br0 := soft(5, "br0", "bridge", ourMAC)
 	v6 := func(w *wires, u *Uplink) {
-		w.addrs, u.Lease.Address, u.Lease.Routes = []owned{an("fd00::2/64", 2), an("fe80::1/64", 2)}, netip.MustParsePrefix("fd00::2/64"), nil
+		w.addrs, u.Lease.Address, u.Lease.Routes = []ifaceAddr{an("fd00::2/64", 2), an("fe80::1/64", 2)}, netip.MustParsePrefix("fd00::2/64"), nil
 	}
 	tests := map[string]struct {
 		w        *wires
@@ -132,10 +132,10 @@ func TestFollowsToItsPlace(t *testing.T) {
 			ports(br0), func(w *wires, _ *Uplink) { w.addrs = append(w.addrs, an("10.0.0.2/24", 5)) },
 			routes + ", no address 10.0.0.2/24 on 2", "warning: network: eth0 is a port of br0 now: 10.0.0.2/24 is on br0 already, and was taken from eth0",
 		},
-		"networkd did it all": {ports(br0), func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.2/24", 5)} }, "", ""},
-		"another address":     {ports(br0), func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.9/24", 5)} }, "", ""},
+		"networkd did it all": {ports(br0), func(w *wires, _ *Uplink) { w.addrs = []ifaceAddr{an("10.0.0.2/24", 5)} }, "", ""},
+		"another address":     {ports(br0), func(w *wires, _ *Uplink) { w.addrs = []ifaceAddr{an("10.0.0.9/24", 5)} }, "", ""},
 		"a bond in a bridge": {
-			ports(soft(4, "bond0", "bond", ourMAC).in(5), br0), func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.2/24", 4)} },
+			ports(soft(4, "bond0", "bond", ourMAC).in(5), br0), func(w *wires, _ *Uplink) { w.addrs = []ifaceAddr{an("10.0.0.2/24", 4)} },
 			"address 10.0.0.2/24 on 5, routes 4 to 5, no address 10.0.0.2/24 on 4", "warning: network: eth0 is a port of br0 now: 10.0.0.2/24 moved to br0",
 		},
 		"failover": {ports(card(5, "eth1", ourMAC)), nil, "address 10.0.0.2/24 on 5, " + routes + ", no address 10.0.0.2/24 on 2", "warning: network: eth0 is a port of eth1 now: 10.0.0.2/24 moved to eth1"},
@@ -158,7 +158,7 @@ func TestFollowsToItsPlace(t *testing.T) {
 		},
 		"not to be kept":    {ports(br0), func(_ *wires, u *Uplink) { u.Keep = false }, "", "warning: network: eth0 is a port of br0 now: 10.0.0.2/24 is left on eth0"},
 		"no address":        {ports(br0), func(w *wires, u *Uplink) { u.Lease.Address, w.addrs = netip.Prefix{}, nil }, "", ""},
-		"a ring of masters": {ports(br0.in(5)), func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.2/24", 5)} }, "", ""},
+		"a ring of masters": {ports(br0.in(5)), func(w *wires, _ *Uplink) { w.addrs = []ifaceAddr{an("10.0.0.2/24", 5)} }, "", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -213,7 +213,7 @@ func TestMovesGiveWay(t *testing.T) {
 	w, log := ports(soft(5, "br0", "bridge", ourMAC)), &lines{}
 	k := newKept(testUplink())
 	for i := range 600 {
-		w.addrs = []owned{an("10.0.0.2/24", 2)}
+		w.addrs = []ifaceAddr{an("10.0.0.2/24", 2)}
 		k.check(looked(w, log, time.Hour+time.Duration(i)*time.Second))
 	}
 	if moved := strings.Count(w.took(), "no address"); moved < 12 || moved > 18 {
@@ -261,18 +261,18 @@ func TestRoutesOfAVRF(t *testing.T) {
 // A neighbour is asked for where the address is, once for all addresses there.
 func TestAsksAtThePlace(t *testing.T) {
 	w := ports(soft(5, "br0", "bridge", ourMAC))
-	w.addrs = []owned{an("10.0.0.2/24", 5), an("fd00::2/64", 5)}
+	w.addrs = []ifaceAddr{an("10.0.0.2/24", 5), an("fd00::2/64", 5)}
 	second := testUplink()
 	second.Lease.Address, second.Lease.Routes = netip.MustParsePrefix("fd00::2/64"), nil
 	k := newKeeper(faked{w}, &lines{}, []Uplink{testUplink(), second}, func() {})
 	k.check()
 	for _, index := range []int{2, 5, 9} {
-		k.askAgain(index)
+		k.reprobeNeighbours(index)
 	}
 	if got := w.took(); got != "ask 5, ask 5" {
 		t.Errorf("did %q", got)
 	}
-	if h := k.holder(0, testUplink().Lease); h.cfg.Interface != "br0" || !h.there || h.left != dhcp.Infinite {
+	if h := k.leaseHolder(0, testUplink().Lease); h.cfg.Interface != "br0" || !h.present || h.left != dhcp.Infinite {
 		t.Errorf("the lease is of %+v", h)
 	}
 	const want = "link eth0 mac 52:54:00:77:00:01 address 10.0.0.2/24 by static state there put-back 0 now 10.0.0.2/24 place br0\n"
@@ -288,7 +288,7 @@ func TestAsksAtThePlace(t *testing.T) {
 // follows the new link out of the bridge and back into it.
 func TestPortIsLoadedAnew(t *testing.T) {
 	w, log := ports(soft(5, "br0", "bridge", ourMAC)), &lines{}
-	w.addrs, w.routes = []owned{an("10.0.0.2/24", 5)}, map[string]int{"0.0.0.0/0": 5}
+	w.addrs, w.routes = []ifaceAddr{an("10.0.0.2/24", 5)}, map[string]int{"0.0.0.0/0": 5}
 	k := newKept(testUplink())
 	now := time.Hour
 	step := func(want string) {
@@ -332,7 +332,7 @@ func TestDownBelowAVLAN(t *testing.T) {
 // The report shows what the bridge has while its port's driver is loaded anew.
 func TestShowsThePlaceOfAPortThatIsGone(t *testing.T) {
 	w := ports(soft(5, "br0", "bridge", ourMAC))
-	w.addrs = []owned{an("10.0.0.2/24", 5)}
+	w.addrs = []ifaceAddr{an("10.0.0.2/24", 5)}
 	k := newKeeper(faked{w}, &lines{}, []Uplink{testUplink()}, func() {})
 	k.check()
 	w.there = false
@@ -351,17 +351,17 @@ func TestBeginsAfterThePortHasLeft(t *testing.T) {
 	br0 := soft(5, "br0", "bridge", ourMAC)
 	for name, tt := range map[string]struct {
 		others []link
-		addrs  []owned
+		addrs  []ifaceAddr
 		did    string
 	}{
 		"no port is left": {
 			[]link{br0},
-			[]owned{an("10.0.0.2/24", 5)},
+			[]ifaceAddr{an("10.0.0.2/24", 5)},
 			"address 10.0.0.2/24 on 2, route default via 10.0.0.1 by 2, no address 10.0.0.2/24 on 5",
 		},
-		"another port is left": {[]link{br0, card(7, "eth1", otherMAC).in(5)}, []owned{an("10.0.0.2/24", 5)}, ""},
-		"eth0 has it too":      {[]link{br0}, []owned{an("10.0.0.2/24", 2), an("10.0.0.2/24", 5)}, ""},
-		"another link has it":  {[]link{card(5, "eth1", otherMAC)}, []owned{an("10.0.0.2/24", 5)}, ""},
+		"another port is left": {[]link{br0, card(7, "eth1", otherMAC).in(5)}, []ifaceAddr{an("10.0.0.2/24", 5)}, ""},
+		"eth0 has it too":      {[]link{br0}, []ifaceAddr{an("10.0.0.2/24", 2), an("10.0.0.2/24", 5)}, ""},
+		"another link has it":  {[]link{card(5, "eth1", otherMAC)}, []ifaceAddr{an("10.0.0.2/24", 5)}, ""},
 	} {
 		w := whole()
 		w.others, w.addrs = tt.others, tt.addrs

@@ -20,9 +20,9 @@ type extender func(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) (dhcp.Le
 type Renewer struct {
 	renew, rebind extender
 	// clock is the time since boot, that of sleep included, as Lease.Obtained.
-	clock  func() time.Duration
-	holder func(dhcp.Lease) holding // what the system does with the lease
-	got    func(dhcp.Lease)
+	clock     func() time.Duration
+	holder    func(dhcp.Lease) holding // what the system does with the lease
+	onRenewed func(dhcp.Lease)
 	// current is told until when the lease lasts that another program renews.
 	current func(dhcp.Lease)
 	log     recovery.Logger
@@ -35,17 +35,17 @@ type Renewer struct {
 // lease that it gets.
 func (k *Keeper) Renewer(i int, got func(dhcp.Lease)) *Renewer {
 	return &Renewer{
-		renew: dhcp4.Renew, rebind: dhcp4.Rebind, clock: k.clock, log: k.log, got: got,
-		holder:  func(l dhcp.Lease) holding { return k.holder(i, l) },
-		current: func(l dhcp.Lease) { k.current(i, l) },
+		renew: dhcp4.Renew, rebind: dhcp4.Rebind, clock: k.clock, log: k.log, onRenewed: got,
+		holder:  func(l dhcp.Lease) holding { return k.leaseHolder(i, l) },
+		current: func(l dhcp.Lease) { k.setLease(i, l) },
 	}
 }
 
 // Pauses of the renewer.
 const (
-	renewAgain = time.Minute      // between requests without an answer, after rebinding began
-	renewLeast = 2 * time.Second  // between any two
-	renewLook  = 30 * time.Second // until it is seen anew whether another program still does it
+	renewRetryPause = time.Minute      // between requests without an answer, after rebinding began
+	minRenewPause   = 2 * time.Second  // between any two
+	renewCheckEvery = 30 * time.Second // until it is seen anew whether another program still does it
 )
 
 // Run works until ctx ends.
@@ -55,13 +55,13 @@ func (r *Renewer) Run(ctx context.Context, l dhcp.Lease) {
 		if l.Renew == dhcp.Infinite || l.Renew <= 0 {
 			return
 		}
-		if clock.Sleep(ctx, max(wait, renewLeast)) != nil {
+		if clock.Sleep(ctx, max(wait, minRenewPause)) != nil {
 			return
 		}
 		h := r.holder(l)
-		if h.others != r.passive {
-			r.passive = h.others
-			if h.others {
+		if h.renewedByOther != r.passive {
+			r.passive = h.renewedByOther
+			if h.renewedByOther {
 				r.log.Infof("network: the system renews the lease of %s: standing by", l.Address.Addr())
 			} else {
 				r.log.Infof("network: no other program renews the lease of %s: doing it", l.Address.Addr())
@@ -70,12 +70,12 @@ func (r *Renewer) Run(ctx context.Context, l dhcp.Lease) {
 		if h.left != dhcp.Infinite { // another program has renewed the lease since
 			l.Obtained = max(l.Obtained, r.clock()+h.left-l.Lifetime)
 		}
-		if h.others && h.there {
+		if h.renewedByOther && h.present {
 			r.current(renewedBy(l, h, r.clock()))
 		}
-		if h.others || h.cfg.Interface == "" {
+		if h.renewedByOther || h.cfg.Interface == "" {
 			// An eighth of the lease is left to renew it when no other program does.
-			if clock.Sleep(ctx, max(renewLeast, min(renewLook, l.Lifetime/32))) != nil {
+			if clock.Sleep(ctx, max(minRenewPause, min(renewCheckEvery, l.Lifetime/32))) != nil {
 				return
 			}
 			continue
@@ -99,9 +99,9 @@ func (r *Renewer) extend(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) dh
 	ask, end := r.renew, l.Obtained+l.Rebind
 	now := r.clock()
 	if now >= end {
-		ask, end = r.rebind, max(l.Obtained+l.Lifetime, now+renewAgain)
+		ask, end = r.rebind, max(l.Obtained+l.Lifetime, now+renewRetryPause)
 	}
-	asking, cancel := context.WithTimeout(ctx, max(end-now, renewLeast))
+	asking, cancel := context.WithTimeout(ctx, max(end-now, minRenewPause))
 	defer cancel()
 	next, err := ask(asking, cfg, l)
 	switch {
@@ -111,7 +111,7 @@ func (r *Renewer) extend(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) dh
 		}
 		r.expired = false
 		next.Interface = l.Interface
-		r.got(next)
+		r.onRenewed(next)
 		return next
 	case ctx.Err() != nil:
 		return l
@@ -121,9 +121,9 @@ func (r *Renewer) extend(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) dh
 		}
 		r.expired = true
 	}
-	_ = clock.Sleep(ctx, renewLeast)
+	_ = clock.Sleep(ctx, minRenewPause)
 	if errors.Is(err, dhcp4.ErrRefused) {
-		_ = clock.Sleep(ctx, renewAgain)
+		_ = clock.Sleep(ctx, renewRetryPause)
 	}
 	return l
 }

@@ -73,8 +73,8 @@ func renewingTold(t *testing.T, run time.Duration, plan func(time.Duration) mome
 				now := plan(s.now())
 				return holding{dhcp4.Config{Interface: "eth0"}, !now.away, now.others, cmp.Or(now.left, dhcp.Infinite)}
 			},
-			got:     func(dhcp.Lease) { got++ },
-			current: func(l dhcp.Lease) { end = max(end, l.Obtained+l.Lifetime) },
+			onRenewed: func(dhcp.Lease) { got++ },
+			current:   func(l dhcp.Lease) { end = max(end, l.Obtained+l.Lifetime) },
 		}
 		r.Run(ctx, l)
 	})

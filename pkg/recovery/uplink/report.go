@@ -20,7 +20,7 @@ func (k *Keeper) Report(uplinks []Uplink) string {
 		case all[i].lost:
 			v.State = runstate.Lost
 		}
-		if all[i].beside {
+		if all[i].temporary {
 			v.Temporary = u.Lease.Address
 		}
 		if l := u.Lease; l.Method == dhcp.DHCP4 && l.Lifetime != dhcp.Infinite {

@@ -23,7 +23,7 @@ var (
 // chosen is a machine to which the administrator has given another address.
 func chosen() *wires {
 	w := whole()
-	w.addrs = []owned{an("10.0.0.9/24", 2)}
+	w.addrs = []ifaceAddr{an("10.0.0.9/24", 2)}
 	return w
 }
 
@@ -33,7 +33,7 @@ func TestTrial(t *testing.T) {
 	w, log := chosen(), &lines{}
 	k := newKept(testUplink())
 	var now time.Duration
-	at := func(seconds float64, s ...use) string {
+	at := func(seconds float64, s ...sessionUse) string {
 		t.Helper()
 		now = time.Hour + time.Duration(seconds*float64(time.Second))
 		for i := range s {
@@ -44,8 +44,8 @@ func TestTrial(t *testing.T) {
 		k.check(looked(w, log, now, s...))
 		return w.took()
 	}
-	up := use{since: -1, source: other}
-	down := use{since: 100 * time.Second, source: ours}
+	up := sessionUse{since: -1, source: other}
+	down := sessionUse{since: 100 * time.Second, source: ours}
 	for i := range 100 {
 		if did := at(float64(i), up); did != "" {
 			t.Fatalf("did %q while the sessions are up", did)
@@ -58,7 +58,7 @@ func TestTrial(t *testing.T) {
 	if did := at(110, up, down); did != "address 10.0.0.2/24 on 2, route default via 10.0.0.1 by 2" || !k.Temporary {
 		t.Errorf("did %q after 10 s", did)
 	}
-	for _, s := range []use{{since: 100 * time.Second, source: other}, {since: -1, source: ours}, {since: -1}} {
+	for _, s := range []sessionUse{{since: 100 * time.Second, source: other}, {since: -1, source: ours}, {since: -1}} {
 		if did := at(120, up, s); did != "" {
 			t.Errorf("%+v: did %q", s, did)
 		}
@@ -82,15 +82,15 @@ func TestTrial(t *testing.T) {
 
 // A session is down for an hour.
 func TestNoTrial(t *testing.T) {
-	down := use{since: 0, source: ours}
+	down := sessionUse{since: 0, source: ours}
 	for name, tt := range map[string]struct {
 		change func(*wires, *Uplink)
-		use    use
+		use    sessionUse
 		did    string
 		log    string
 	}{
 		"as it is":         {nil, down, "address 10.0.0.2/24 on 2", "put back beside 10.0.0.9/24"},
-		"source not known": {nil, use{since: 0}, "address 10.0.0.2/24 on 2", "put back beside 10.0.0.9/24"},
+		"source not known": {nil, sessionUse{since: 0}, "address 10.0.0.2/24 on 2", "put back beside 10.0.0.9/24"},
 		"beside many": {
 			func(w *wires, _ *Uplink) {
 				w.addrs = append(w.addrs, an("10.1.0.9/24", 4), an("10.2.0.9/24", 4), an("10.3.0.9/24", 4), an("10.4.0.9/24", 4))
@@ -99,8 +99,8 @@ func TestNoTrial(t *testing.T) {
 		},
 		"not to be kept":  {func(_ *wires, u *Uplink) { u.Keep = false }, down, "", "eth0 lost 10.0.0.2/24: not put back"},
 		"lease ran out":   {func(_ *wires, u *Uplink) { u.Lease.SetTimes(time.Second, 0, 0); u.Lease.Obtained = -time.Minute }, down, "", "and its lease has expired"},
-		"of IPv6":         {nil, use{since: 0, source: netip.MustParseAddr("fd00::1")}, "", ""},
-		"of another card": {nil, use{since: 0, source: netip.MustParseAddr("10.0.1.2")}, "", ""},
+		"of IPv6":         {nil, sessionUse{since: 0, source: netip.MustParseAddr("fd00::1")}, "", ""},
+		"of another card": {nil, sessionUse{since: 0, source: netip.MustParseAddr("10.0.1.2")}, "", ""},
 		"Open vSwitch": {func(w *wires, _ *Uplink) {
 			w.master, w.others = 5, []link{soft(5, "ovs-system", "openvswitch", otherMAC)}
 		}, down, "", "is not moved"},
@@ -132,18 +132,18 @@ func TestNoTrial(t *testing.T) {
 func TestTrialEnds(t *testing.T) {
 	w, log := chosen(), &lines{}
 	k := newKept(testUplink())
-	down := use{since: 0, source: ours}
+	down := sessionUse{since: 0, source: ours}
 	k.check(looked(w, log, time.Hour, down))
 	w.addrs = w.addrs[1:]
 	for i := range 2 {
-		k.check(looked(w, log, time.Hour+time.Duration(i)*keepSlow, use{since: -1, source: other}))
+		k.check(looked(w, log, time.Hour+time.Duration(i)*slowManagerTime, sessionUse{since: -1, source: other}))
 	}
 	if got := w.took(); got != "address 10.0.0.2/24 on 2" || k.Temporary {
 		t.Errorf("did %q, temporary %v", got, k.Temporary)
 	}
 	k = newKept(testUplink())
 	for i := range 600 {
-		w.addrs = []owned{an("10.0.0.9/24", 2)}
+		w.addrs = []ifaceAddr{an("10.0.0.9/24", 2)}
 		k.check(looked(w, log, 2*time.Hour+time.Duration(i)*time.Second, down))
 	}
 	if k.putBack < 12 || k.putBack > 18 {
@@ -155,22 +155,22 @@ func TestTrialEnds(t *testing.T) {
 // agent puts the boot's back: that is taken away as soon as the session goes by
 // the manager's.
 func TestSlowManager(t *testing.T) {
-	for _, after := range []time.Duration{10 * time.Second, 2 * keepSlow} {
+	for _, after := range []time.Duration{10 * time.Second, 2 * slowManagerTime} {
 		w, log := chosen(), &lines{}
 		k := newKept(testUplink())
 		managers := w.addrs[0]
 		w.addrs = nil
 		for i := range 3 {
-			k.check(looked(w, log, time.Hour+time.Duration(i)*time.Second, use{since: time.Hour, source: ours}))
+			k.check(looked(w, log, time.Hour+time.Duration(i)*time.Second, sessionUse{since: time.Hour, source: ours}))
 		}
 		if got := w.took(); got != "address 10.0.0.2/24 on 2" || !k.Temporary {
 			t.Fatalf("did %q, temporary %v", got, k.Temporary)
 		}
-		k.check(looked(w, log, time.Hour+after, use{since: -1, source: ours}))
+		k.check(looked(w, log, time.Hour+after, sessionUse{since: -1, source: ours}))
 		w.addrs = append(w.addrs, managers)
-		k.check(looked(w, log, time.Hour+after+time.Second, use{since: -1, source: other}))
+		k.check(looked(w, log, time.Hour+after+time.Second, sessionUse{since: -1, source: other}))
 		want := "no address 10.0.0.2/24 on 2"
-		if after > keepSlow {
+		if after > slowManagerTime {
 			want = "" // it is the only one, and stays when another comes
 		}
 		if got := w.took(); got != want {
@@ -190,7 +190,7 @@ func TestTrialByTheAgentsWord(t *testing.T) {
 	}
 	keeping(t, w, setup, func(t *testing.T, k *Keeper, _ *journal) {
 		time.Sleep(time.Hour + time.Second)
-		k.Sessions([]recovery.Status{{Up: true, Source: other}, {Source: ours, Down: time.Minute, Tried: 2 * time.Second}, {Ended: true}})
+		k.SetSessions([]recovery.Status{{Up: true, Source: other}, {Source: ours, Down: time.Minute, Tried: 2 * time.Second}, {Ended: true}})
 		time.Sleep(7900 * time.Millisecond)
 		synctest.Wait()
 		if got := w.took(); got != "" {
@@ -211,7 +211,7 @@ func TestTrialByTheAgentsWord(t *testing.T) {
 			t.Error(diff)
 		}
 		state := []Uplink{testUplink()}
-		if !k.Note(state) || !state[0].Temporary || !state[0].Known || state[0].Permanent != ourMAC || k.Note(state) {
+		if !k.UpdateState(state) || !state[0].Temporary || !state[0].Known || state[0].Permanent != ourMAC || k.UpdateState(state) {
 			t.Errorf("state %+v", state)
 		}
 		if got := k.Report(state); !strings.HasSuffix(got, " now 10.0.0.9/24,10.0.0.2/24 temporary 10.0.0.2/24\n") {
@@ -221,12 +221,12 @@ func TestTrialByTheAgentsWord(t *testing.T) {
 		if got := fmt.Sprint(next.Temporary()); got != "[10.0.0.2]" {
 			t.Errorf("the next worker's temporary %s", got)
 		}
-		k.Sessions([]recovery.Status{{Up: true, Source: other}, {Up: true, Source: other}})
+		k.SetSessions([]recovery.Status{{Up: true, Source: other}, {Up: true, Source: other}})
 		synctest.Wait()
 		if got := w.took(); got != "no address 10.0.0.2/24 on 2" || len(k.Temporary()) > 0 {
 			t.Errorf("did %q, temporary %v", got, k.Temporary())
 		}
-		k.Sessions([]recovery.Status{{Up: true, Source: other}, {Up: true, Source: other}}) // the same: nothing to look for
+		k.SetSessions([]recovery.Status{{Up: true, Source: other}, {Up: true, Source: other}}) // the same: nothing to look for
 		if len(k.wake) > 0 {
 			t.Error("looked for nothing")
 		}
@@ -239,7 +239,7 @@ func TestOutageIsTriedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper(faked{chosen()}, &lines{}, []Uplink{testUplink()}, func() {})
 		time.Sleep(time.Hour)
-		k.Sessions([]recovery.Status{{Down: 55 * time.Second, Tried: 10 * time.Second}})
+		k.SetSessions([]recovery.Status{{Down: 55 * time.Second, Tried: 10 * time.Second}})
 		if got := k.now() - k.uses[0].since; got != 10*time.Second {
 			t.Errorf("as the keeper sees it %v", got)
 		}
@@ -257,7 +257,7 @@ func TestRenewedLeaseIsKept(t *testing.T) {
 	k.clock = func() time.Duration { return time.Hour }
 	l := u.Lease
 	l.Obtained = time.Hour - 30*time.Second
-	k.current(0, l)
+	k.setLease(0, l)
 	k.began = k.began.Add(-time.Hour)
 	k.check()
 	k.began = k.began.Add(-2 * time.Second)
@@ -268,7 +268,7 @@ func TestRenewedLeaseIsKept(t *testing.T) {
 }
 
 func TestWays(t *testing.T) {
-	uplinks := func(us ...Uplink) (all []*kept) {
+	uplinks := func(us ...Uplink) (all []*uplinkState) {
 		for _, u := range us {
 			all = append(all, newKept(u))
 		}
@@ -278,7 +278,7 @@ func TestWays(t *testing.T) {
 	v6.Lease.Address = netip.MustParsePrefix("fd00::2/64")
 	inVRF := uplinks(testUplink(), testUplink())
 	for _, k := range inVRF {
-		k.place.above = link{index: 5, name: "red", kind: "vrf"}
+		k.place.upper = link{index: 5, name: "red", kind: "vrf"}
 	}
 	local := testUplink()
 	local.Lease.Address = netip.MustParsePrefix("fe80::2/64")
@@ -286,23 +286,23 @@ func TestWays(t *testing.T) {
 	for _, k := range bridged {
 		k.place.chain = append(k.place.chain, link{index: 5, name: "br0", kind: "bridge"})
 	}
-	var many []owned
+	var many []ifaceAddr
 	for i := range 20 {
 		many = append(many, an(fmt.Sprintf("10.0.1.%d/24", i), 2))
 	}
 	tests := map[string]struct {
-		addrs   []owned
-		uplinks []*kept
+		addrs   []ifaceAddr
+		uplinks []*uplinkState
 		want    string
 	}{
 		"none":       {nil, uplinks(testUplink()), "[{ invalid IP}]"},
-		"one":        {[]owned{an("10.0.0.2/24", 2), an("127.0.0.1/8", 1), an("fd00::3/64", 2)}, uplinks(testUplink()), "[{ invalid IP}]"},
-		"two":        {[]owned{an("10.0.0.2/24", 2), an("10.0.0.9/24", 7)}, uplinks(testUplink(), testUplink()), "[{ invalid IP} { 10.0.0.2} { 10.0.0.9}]"},
-		"of lo":      {[]owned{an("10.0.0.2/24", 2), an("10.0.0.9/32", 1)}, uplinks(testUplink()), "[{ invalid IP} { 10.0.0.2} { 10.0.0.9}]"},
-		"both kinds": {[]owned{an("10.0.0.2/24", 2), an("fd00::2/64", 2), an("fe80::2/64", 2)}, uplinks(testUplink(), v6), "[{ invalid IP} { 10.0.0.2} { fd00::2}]"},
-		"bridged":    {[]owned{an("10.0.0.2/24", 5), an("fe80::2/64", 5)}, bridged, "[{ invalid IP} {br0 invalid IP}]"},
-		"VRF":        {[]owned{an("10.0.0.2/24", 2)}, inVRF, "[{ invalid IP} {red invalid IP}]"},
-		"VRF, two":   {[]owned{an("10.0.0.2/24", 2), an("10.0.0.9/24", 7)}, inVRF, "[{ invalid IP} {red invalid IP} {red 10.0.0.2} { 10.0.0.9}]"},
+		"one":        {[]ifaceAddr{an("10.0.0.2/24", 2), an("127.0.0.1/8", 1), an("fd00::3/64", 2)}, uplinks(testUplink()), "[{ invalid IP}]"},
+		"two":        {[]ifaceAddr{an("10.0.0.2/24", 2), an("10.0.0.9/24", 7)}, uplinks(testUplink(), testUplink()), "[{ invalid IP} { 10.0.0.2} { 10.0.0.9}]"},
+		"of lo":      {[]ifaceAddr{an("10.0.0.2/24", 2), an("10.0.0.9/32", 1)}, uplinks(testUplink()), "[{ invalid IP} { 10.0.0.2} { 10.0.0.9}]"},
+		"both kinds": {[]ifaceAddr{an("10.0.0.2/24", 2), an("fd00::2/64", 2), an("fe80::2/64", 2)}, uplinks(testUplink(), v6), "[{ invalid IP} { 10.0.0.2} { fd00::2}]"},
+		"bridged":    {[]ifaceAddr{an("10.0.0.2/24", 5), an("fe80::2/64", 5)}, bridged, "[{ invalid IP} {br0 invalid IP}]"},
+		"VRF":        {[]ifaceAddr{an("10.0.0.2/24", 2)}, inVRF, "[{ invalid IP} {red invalid IP}]"},
+		"VRF, two":   {[]ifaceAddr{an("10.0.0.2/24", 2), an("10.0.0.9/24", 7)}, inVRF, "[{ invalid IP} {red invalid IP} {red 10.0.0.2} { 10.0.0.9}]"},
 		"many":       {many, uplinks(testUplink()), "[{ invalid IP} { 10.0.1.0} { 10.0.1.1} { 10.0.1.2} { 10.0.1.3} { 10.0.1.4} { 10.0.1.5} { 10.0.1.6} { 10.0.1.7}]"},
 	}
 	for name, tt := range tests {
@@ -317,7 +317,7 @@ func TestWays(t *testing.T) {
 func TestInnerAddresses(t *testing.T) {
 	docker, eth1 := soft(7, "docker0", "bridge", otherMAC), card(8, "eth1", otherMAC)
 	guest, tap := soft(9, "veth0", "veth", otherMAC).in(7), soft(10, "tap0", "tuntap", otherMAC).in(7)
-	silent := func(l link) link { l.silent = true; return l }
+	silent := func(l link) link { l.noCarrier = true; return l }
 	for name, tt := range map[string]struct {
 		all    []link
 		at     int // the other address
@@ -337,15 +337,15 @@ func TestInnerAddresses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, log := whole(), &lines{}
-			w.silent, w.others, w.addrs = tt.at == 2, tt.all, []owned{an("10.0.0.9/24", tt.at)}
+			w.noCarrier, w.others, w.addrs = tt.at == 2, tt.all, []ifaceAddr{an("10.0.0.9/24", tt.at)}
 			k := newKept(testUplink())
 			for i := range 3 {
-				k.check(looked(w, log, time.Hour+time.Duration(i)*time.Second, use{since: -1, source: tt.source}))
+				k.check(looked(w, log, time.Hour+time.Duration(i)*time.Second, sessionUse{since: -1, source: tt.source}))
 			}
 			if put := w.took() != ""; put == tt.chosen {
 				t.Errorf("put back: %v", put)
 			}
-			if k.beside(looked(w, log, time.Hour)) != (k.Temporary && tt.chosen) {
+			if k.hasOthers(looked(w, log, time.Hour)) != (k.Temporary && tt.chosen) {
 				t.Error("the session is to leave")
 			}
 		})
@@ -362,12 +362,12 @@ func TestNoMoveToAnInnerAddress(t *testing.T) {
 	a := looked(w, &lines{}, time.Hour)
 	k.check(a)
 	k.Temporary = true
-	if k.beside(a) || len(waysOf(a, []*kept{k})) != 3 {
-		t.Errorf("ways %v", waysOf(a, []*kept{k}))
+	if k.hasOthers(a) || len(waysOf(a, []*uplinkState{k})) != 3 {
+		t.Errorf("ways %v", waysOf(a, []*uplinkState{k}))
 	}
 	w.addrs = append(w.addrs, an("10.0.0.9/24", 2))
 	a = looked(w, &lines{}, time.Hour)
-	if got := fmt.Sprint(waysOf(a, []*kept{k})); !k.beside(a) || got != "[{ invalid IP} { 10.0.0.9} { 10.0.0.2}]" {
+	if got := fmt.Sprint(waysOf(a, []*uplinkState{k})); !k.hasOthers(a) || got != "[{ invalid IP} { 10.0.0.9} { 10.0.0.2}]" {
 		t.Errorf("ways %s", got)
 	}
 }
@@ -376,7 +376,7 @@ func TestNoMoveToAnInnerAddress(t *testing.T) {
 // boot's other address is another path's.
 func TestPutBackIsNotToBeLeft(t *testing.T) {
 	w := whole()
-	w.addrs, w.others = []owned{an("10.0.1.2/24", 7)}, []link{card(7, "eth1", otherMAC)}
+	w.addrs, w.others = []ifaceAddr{an("10.0.1.2/24", 7)}, []link{card(7, "eth1", otherMAC)}
 	second := testUplink()
 	second.Index, second.MAC, second.Lease.Address = 7, otherMAC, w.addrs[0].Prefix
 	k := newKeeper(faked{w}, &lines{}, []Uplink{testUplink(), second}, func() {})

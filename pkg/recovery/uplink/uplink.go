@@ -36,7 +36,7 @@ type link struct {
 	index     int
 	name      string
 	up        bool // administratively
-	silent    bool // it has no carrier
+	noCarrier bool // it has no carrier
 	kind      string
 	mac       string // as it is now
 	permanent string // "": it has none
@@ -49,8 +49,8 @@ type link struct {
 // address is the MAC that names it.
 func (l *link) address() string { return cmp.Or(l.permanent, l.mac) }
 
-// owned is an address of an interface.
-type owned struct {
+// ifaceAddr is an address of an interface.
+type ifaceAddr struct {
 	netip.Prefix
 	left  time.Duration // of its lifetime; dhcp.Infinite: it has no end, as the boot gives it
 	index int           // of the interface
@@ -62,7 +62,7 @@ type nic interface {
 	link(index int) (link, bool)
 	links() ([]link, error)
 	// addresses returns those of all interfaces.
-	addresses(v6 bool) ([]owned, error)
+	addresses(v6 bool) ([]ifaceAddr, error)
 	setUp(index int) error
 	addAddress(index int, p netip.Prefix) error
 	removeAddress(index int, p netip.Prefix) error
@@ -73,8 +73,8 @@ type nic interface {
 	// moveRoutes moves the routes by one interface to another, but for those that
 	// the kernel makes for an address.
 	moveRoutes(from, to int, v6 bool) error
-	// askAgain asks at once for the neighbours that have not answered so far.
-	askAgain(index int) error
+	// reprobeNeighbours asks at once for the neighbours that have not answered so far.
+	reprobeNeighbours(index int) error
 	// dhcpClient tells whether a process looks after an IPv4 address by DHCP.
 	dhcpClient(index int, addr netip.Addr) bool
 }
@@ -86,7 +86,7 @@ func (u Uplink) want() netip.Prefix { return u.Lease.Address }
 // now, as after a driver was loaded anew, by what it is. Of two with one MAC, as
 // those of net_failover and hv_netvsc, it is the master.
 func find(n nic, u Uplink) (link, bool) {
-	if l, ok := n.link(u.Index); ok && u.is(&l) {
+	if l, ok := n.link(u.Index); ok && u.isSame(&l) {
 		return l, true
 	}
 	all, err := n.links()
@@ -95,18 +95,18 @@ func find(n nic, u Uplink) (link, bool) {
 	}
 	found := link{}
 	for _, l := range all {
-		if u.like(n, &l) && (found.index == 0 || found.master == l.index) {
+		if u.matches(n, &l) && (found.index == 0 || found.master == l.index) {
 			found = l
 		}
 	}
 	return found, found.index != 0
 }
 
-// is tells whether an interface with the uplink's number is the uplink's. A
+// isSame tells whether an interface with the uplink's number is the uplink's. A
 // number comes again only where a namespace is made anew. What it is made on is
 // not asked: a bond under a VLAN takes another MAC when its ports change, and a
 // NIC that is a port of a switch chip (DSA) has a parent.
-func (u *Uplink) is(l *link) bool {
+func (u *Uplink) isSame(l *link) bool {
 	switch {
 	case !u.Known:
 		return l.mac == u.MAC
@@ -118,9 +118,9 @@ func (u *Uplink) is(l *link) bool {
 	return l.vlan == u.VLAN
 }
 
-// like tells whether an interface with another number is the uplink's. What is
+// matches tells whether an interface with another number is the uplink's. What is
 // made on a NIC is not that NIC, although it has its MAC.
-func (u *Uplink) like(n nic, l *link) bool {
+func (u *Uplink) matches(n nic, l *link) bool {
 	switch {
 	case l.kind != u.Kind:
 		return false

@@ -40,13 +40,13 @@ func testUplink() Uplink {
 func whole() *wires {
 	return &wires{
 		link: link{index: 2, name: "eth0", up: true, mac: "52:54:00:77:00:01", permanent: "52:54:00:77:00:01"}, there: true,
-		addrs: []owned{an("10.0.0.2/24", 2)}, routes: map[string]int{"0.0.0.0/0": 2},
+		addrs: []ifaceAddr{an("10.0.0.2/24", 2)}, routes: map[string]int{"0.0.0.0/0": 2},
 	}
 }
 
 // looked is one look at a time after all sessions came up.
-func looked(w *wires, log recovery.Logger, now time.Duration, sessions ...use) *look {
-	return &look{nic: faked{w}, log: log, now: now, sessions: sessions, boots: []netip.Addr{netip.MustParseAddr("10.0.0.2")}}
+func looked(w *wires, log recovery.Logger, now time.Duration, sessions ...sessionUse) *snapshot {
+	return &snapshot{nic: faked{w}, log: log, now: now, sessions: sessions, boots: []netip.Addr{netip.MustParseAddr("10.0.0.2")}}
 }
 
 // Each change is what the system does to a whole uplink, and what the agent
@@ -68,29 +68,29 @@ func TestKeep(t *testing.T) {
 			"address 10.0.0.2/24 on 2, route default via 10.0.0.1 by 2", "warning: network: eth0 lost 10.0.0.2/24: put back",
 		},
 		{
-			"only a link-local one left", func(w *wires, _ *Uplink) { w.addrs = []owned{an("169.254.1.1/16", 2)} },
+			"only a link-local one left", func(w *wires, _ *Uplink) { w.addrs = []ifaceAddr{an("169.254.1.1/16", 2)} },
 			"address 10.0.0.2/24 on 2", "warning: network: eth0 lost 10.0.0.2/24: put back",
 		},
 		{
-			"only one of lo left", func(w *wires, _ *Uplink) { w.addrs = []owned{an("127.0.0.1/8", 1), an("10.9.9.9/32", 1)} },
+			"only one of lo left", func(w *wires, _ *Uplink) { w.addrs = []ifaceAddr{an("127.0.0.1/8", 1), an("10.9.9.9/32", 1)} },
 			"address 10.0.0.2/24 on 2", "warning: network: eth0 lost 10.0.0.2/24: put back",
 		},
 		{
-			"only one of the other kind left", func(w *wires, _ *Uplink) { w.addrs = []owned{an("fd00::2/64", 2)} },
+			"only one of the other kind left", func(w *wires, _ *Uplink) { w.addrs = []ifaceAddr{an("fd00::2/64", 2)} },
 			"address 10.0.0.2/24 on 2", "warning: network: eth0 lost 10.0.0.2/24: put back",
 		},
-		{"another address", func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.9/24", 2)} }, "", ""},
-		{"another address of another card", func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.9/24", 7)} }, "", ""},
-		{"its address at another card", func(w *wires, _ *Uplink) { w.addrs = []owned{an("10.0.0.2/24", 7)} }, "", ""},
-		{"and no route", func(w *wires, _ *Uplink) { w.addrs, w.routes = []owned{an("10.0.0.2/24", 7)}, map[string]int{} }, "", ""},
+		{"another address", func(w *wires, _ *Uplink) { w.addrs = []ifaceAddr{an("10.0.0.9/24", 2)} }, "", ""},
+		{"another address of another card", func(w *wires, _ *Uplink) { w.addrs = []ifaceAddr{an("10.0.0.9/24", 7)} }, "", ""},
+		{"its address at another card", func(w *wires, _ *Uplink) { w.addrs = []ifaceAddr{an("10.0.0.2/24", 7)} }, "", ""},
+		{"and no route", func(w *wires, _ *Uplink) { w.addrs, w.routes = []ifaceAddr{an("10.0.0.2/24", 7)}, map[string]int{} }, "", ""},
 		{"not to be seen", func(w *wires, _ *Uplink) { w.addrs, w.blind = nil, true }, "", ""},
 		{"down", func(w *wires, _ *Uplink) { w.up = false }, "up 2", "warning: network: eth0 was taken down: put back"},
-		{"down, another address", func(w *wires, _ *Uplink) { w.up, w.addrs = false, []owned{an("10.0.0.9/24", 2)} }, "up 2", "warning: network: eth0 was taken down: put back"},
+		{"down, another address", func(w *wires, _ *Uplink) { w.up, w.addrs = false, []ifaceAddr{an("10.0.0.9/24", 2)} }, "up 2", "warning: network: eth0 was taken down: put back"},
 		{
 			"route gone", func(w *wires, _ *Uplink) { w.routes = map[string]int{} },
 			"route default via 10.0.0.1 by 2", "warning: network: eth0 lost its route default via 10.0.0.1: put back",
 		},
-		{"route gone with the address", func(w *wires, _ *Uplink) { w.routes, w.addrs = map[string]int{}, []owned{an("10.0.0.9/24", 2)} }, "", ""},
+		{"route gone with the address", func(w *wires, _ *Uplink) { w.routes, w.addrs = map[string]int{}, []ifaceAddr{an("10.0.0.9/24", 2)} }, "", ""},
 		{"not wanted", func(w *wires, u *Uplink) { w.addrs, u.Keep = nil, false }, "", "warning: network: eth0 lost 10.0.0.2/24: not put back"},
 		{
 			"leased", func(w *wires, u *Uplink) { leased(w, u); u.Lease.SetTimes(2*time.Minute, 0, 0) },
@@ -160,7 +160,7 @@ func TestDownAndUp(t *testing.T) {
 	}{
 		"routes":          {func(w *wires) { w.routes = map[string]int{} }, "route default via 10.0.0.1 by 2"},
 		"all":             {func(w *wires) { w.addrs, w.routes = nil, map[string]int{} }, "address 10.0.0.2/24 on 2, route default via 10.0.0.1 by 2"},
-		"another address": {func(w *wires) { w.addrs, w.routes = []owned{an("10.0.0.9/24", 2)}, map[string]int{} }, ""},
+		"another address": {func(w *wires) { w.addrs, w.routes = []ifaceAddr{an("10.0.0.9/24", 2)}, map[string]int{} }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, log := whole(), &lines{}
@@ -192,7 +192,7 @@ func TestKeepDriverReloaded(t *testing.T) {
 	k := newKept(testUplink())
 	for _, there := range []bool{true, false, false, true, true} {
 		if w.there = there; !there {
-			w.index, w.addrs = 7, []owned{an("10.0.0.2/24", 7)}
+			w.index, w.addrs = 7, []ifaceAddr{an("10.0.0.2/24", 7)}
 		}
 		k.check(looked(w, log, time.Hour))
 	}
@@ -212,9 +212,9 @@ func TestFollow(t *testing.T) {
 		}
 	}
 	k.began = time.Now().Add(-time.Hour)
-	follow := func(what any, there bool) { k.tell(k.follow(what, there)) }
+	follow := func(what any, there bool) { k.send(k.track(what, there)) }
 	follow(2, true)
-	if u, ok := heard(); !ok || u.Away != 0 {
+	if u, ok := heard(); !ok || u.Downtime != 0 {
 		t.Errorf("a first carrier: %v %v", u, ok)
 	}
 	follow(2, false)
@@ -225,7 +225,7 @@ func TestFollow(t *testing.T) {
 	k.away[2] -= time.Minute
 	follow(2, true)
 	follow("10.0.0.9", true) // of two that wait the longer one counts
-	if u, ok := heard(); !ok || u.Away < time.Minute {
+	if u, ok := heard(); !ok || u.Downtime < time.Minute {
 		t.Errorf("back after a minute: %v %v", u, ok)
 	}
 	for i := range 2 * maxAway {
@@ -264,7 +264,7 @@ func TestCarrierIsLost(t *testing.T) {
 	}
 	carrier(unix.IFF_UP | unix.IFF_LOWER_UP)
 	carrier(unix.IFF_UP)
-	if u := <-k.changes; !u.Lost {
+	if u := <-k.changes; !u.CarrierLost {
 		t.Errorf("lost: %+v", u)
 	}
 	carrier(unix.IFF_UP)
@@ -272,19 +272,19 @@ func TestCarrierIsLost(t *testing.T) {
 		t.Errorf("told again: %+v", <-k.changes)
 	}
 	carrier(unix.IFF_UP | unix.IFF_LOWER_UP)
-	if u := <-k.changes; u.Lost || !u.Up || u.Away <= 0 {
+	if u := <-k.changes; u.CarrierLost || !u.Up || u.Downtime <= 0 {
 		t.Errorf("back: %+v", u)
 	}
 	carrier(unix.IFF_UP)
 	carrier(unix.IFF_UP | unix.IFF_LOWER_UP)
 	carrier(unix.IFF_UP)
-	if u := <-k.changes; !u.Lost || !u.Up || u.Away <= 0 {
+	if u := <-k.changes; !u.CarrierLost || !u.Up || u.Downtime <= 0 {
 		t.Errorf("back for a moment while nobody looked: %+v", u)
 	}
 	for range 2 {
-		k.askAgain(<-k.ask)
+		k.reprobeNeighbours(<-k.reprobe)
 	}
-	k.askAgain(99) // no uplink
+	k.reprobeNeighbours(99) // no uplink
 	if !slices.Equal(w.did, []string{"ask 2", "ask 2"}) {
 		t.Errorf("did %v: who is not asked at once answers a second later", w.did)
 	}

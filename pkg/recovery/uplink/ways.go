@@ -9,17 +9,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// use is how the agent sees a session, on the keeper's clock.
-type use struct {
+// sessionUse is how the agent sees a session, on the keeper's clock.
+type sessionUse struct {
 	since  time.Duration // since when it is down; -1: it is up
 	source netip.Addr    // of its connection; not valid: not known
 }
 
-type uses []use
+type sessionUses []sessionUse
 
 // down tells since when a session is down that an address of the boot's may help:
 // not one of another family, or that went by another of the boot's addresses.
-func (u uses) down(want netip.Addr, boots []netip.Addr) (since time.Duration, ok bool) {
+func (u sessionUses) down(want netip.Addr, boots []netip.Addr) (since time.Duration, ok bool) {
 	for _, s := range u {
 		known := s.source.IsValid()
 		if s.since < 0 || known && (s.source.Is6() != want.Is6() || s.source != want && slices.Contains(boots, s.source)) {
@@ -32,35 +32,35 @@ func (u uses) down(want netip.Addr, boots []netip.Addr) (since time.Duration, ok
 	return since, ok
 }
 
-// free tells that all sessions are up and go by other addresses.
-func (u uses) free(want netip.Addr) bool {
-	return !slices.ContainsFunc(u, func(s use) bool { return s.since >= 0 || !s.source.IsValid() || s.source == want })
+// unused tells that all sessions are up and go by other addresses.
+func (u sessionUses) unused(want netip.Addr) bool {
+	return !slices.ContainsFunc(u, func(s sessionUse) bool { return s.since >= 0 || !s.source.IsValid() || s.source == want })
 }
 
-// use tells whether a session's connection is, or was, from an address.
-func (u uses) use(addr netip.Addr) bool {
-	return slices.ContainsFunc(u, func(s use) bool { return s.source == addr })
+// usesSource tells whether a session's connection is, or was, from an address.
+func (u sessionUses) usesSource(addr netip.Addr) bool {
+	return slices.ContainsFunc(u, func(s sessionUse) bool { return s.source == addr })
 }
 
-// Sessions takes in how the sessions are. It is for the agent's goroutine.
-func (k *Keeper) Sessions(all []recovery.Status) {
-	var next uses
+// SetSessions takes in how the sessions are. It is for the agent's goroutine.
+func (k *Keeper) SetSessions(all []recovery.Status) {
+	var next sessionUses
 	for _, s := range all {
 		if s.Ended {
 			continue
 		}
-		u := use{since: -1, source: s.Source.Unmap()}
+		u := sessionUse{since: -1, source: s.Source.Unmap()}
 		if !s.Up {
 			u.since = k.now() - s.Tried
 		}
 		next = append(next, u)
 	}
 	k.mu.Lock()
-	same := slices.EqualFunc(k.uses, next, func(a, b use) bool { return a.source == b.source && (a.since < 0) == (b.since < 0) })
+	same := slices.EqualFunc(k.uses, next, func(a, b sessionUse) bool { return a.source == b.source && (a.since < 0) == (b.since < 0) })
 	k.uses = next
 	k.mu.Unlock()
 	if !same {
-		k.look()
+		k.wakeMaintain()
 	}
 }
 
@@ -73,7 +73,7 @@ const maxSources = 8
 func (k *Keeper) Ways() []session.Way {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return slices.Clone(k.out)
+	return slices.Clone(k.ways)
 }
 
 // Temporary lists the addresses that are to be taken away again: others are there
@@ -82,8 +82,8 @@ func (k *Keeper) Temporary() []netip.Addr {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var out []netip.Addr
-	for _, s := range k.seen {
-		if s.beside {
+	for _, s := range k.reports {
+		if s.temporary {
 			out = append(out, s.uplink.want().Addr())
 		}
 	}
@@ -92,7 +92,7 @@ func (k *Keeper) Temporary() []netip.Addr {
 
 // waysOf makes that list. A single address is the kernel's choice anyway. What is
 // to be taken away comes last.
-func waysOf(a *look, uplinks []*kept) []session.Way {
+func waysOf(a *snapshot, uplinks []*uplinkState) []session.Way {
 	out := []session.Way{{}}
 	devices := map[int]string{} // VRFs, by the interface in them
 	var families []bool
@@ -113,16 +113,16 @@ func waysOf(a *look, uplinks []*kept) []session.Way {
 			families = append(families, v6)
 		}
 	}
-	beside := slices.ContainsFunc(uplinks, func(k *kept) bool { return k.beside(a) })
+	beside := slices.ContainsFunc(uplinks, func(k *uplinkState) bool { return k.hasOthers(a) })
 	var first, last []session.Way
 	for _, v6 := range families {
 		for _, o := range a.addresses(v6) {
-			inner := beside && !a.outward(o.index) && !slices.ContainsFunc(uplinks, func(k *kept) bool { return k.place.has(o.index) })
+			inner := beside && !a.external(o.index) && !slices.ContainsFunc(uplinks, func(k *uplinkState) bool { return k.place.has(o.index) })
 			if !o.global() || inner {
 				continue
 			}
 			w := session.Way{Device: devices[o.index], Source: o.Addr()}
-			if slices.ContainsFunc(uplinks, func(k *kept) bool { return k.Temporary && k.want().Addr() == o.Addr() }) {
+			if slices.ContainsFunc(uplinks, func(k *uplinkState) bool { return k.Temporary && k.want().Addr() == o.Addr() }) {
 				last = append(last, w)
 			} else {
 				first = append(first, w)

@@ -18,7 +18,7 @@ type wires struct {
 	link
 	there  bool
 	others []link
-	addrs  []owned
+	addrs  []ifaceAddr
 	routes map[string]int // interfaces, by network
 	did    []string
 	fail   error
@@ -52,12 +52,12 @@ func (w faked) link(index int) (link, bool) {
 	return all[i], true
 }
 
-func (w *wires) addresses(v6 bool) ([]owned, error) {
+func (w *wires) addresses(v6 bool) ([]ifaceAddr, error) {
 	defer w.locked()()
 	if w.blind {
 		return nil, fmt.Errorf("not now")
 	}
-	var out []owned
+	var out []ifaceAddr
 	for _, o := range w.addrs {
 		if o.Addr().Is6() == v6 {
 			out = append(out, o)
@@ -84,7 +84,10 @@ func (w *wires) took() string {
 	return did
 }
 
-func (w *wires) askAgain(index int) error { defer w.locked()(); return w.note("ask %d", index) }
+func (w *wires) reprobeNeighbours(index int) error {
+	defer w.locked()()
+	return w.note("ask %d", index)
+}
 
 func (w *wires) dhcpClient(int, netip.Addr) bool { defer w.locked()(); return w.client }
 
@@ -128,18 +131,18 @@ func (w *wires) addAddress(index int, p netip.Prefix) error {
 	}
 	defer w.locked()()
 	if w.fail == nil {
-		w.addrs = append(w.addrs, owned{p, dhcp.Infinite, index})
+		w.addrs = append(w.addrs, ifaceAddr{p, dhcp.Infinite, index})
 	}
 	return w.note("address %v on %d", p, index)
 }
 
 func (w *wires) removeAddress(index int, p netip.Prefix) error {
 	defer w.locked()()
-	w.addrs = slices.DeleteFunc(w.addrs, func(o owned) bool { return o.index == index && o.Prefix == p })
+	w.addrs = slices.DeleteFunc(w.addrs, func(o ifaceAddr) bool { return o.index == index && o.Prefix == p })
 	return w.note("no address %v on %d", p, index)
 }
 
 // an is an address of an interface.
-func an(prefix string, index int) owned {
-	return owned{netip.MustParsePrefix(prefix), dhcp.Infinite, index}
+func an(prefix string, index int) ifaceAddr {
+	return ifaceAddr{netip.MustParsePrefix(prefix), dhcp.Infinite, index}
 }

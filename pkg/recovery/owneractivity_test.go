@@ -65,7 +65,7 @@ func TestTakesWhatIscsidLeavesDown(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				r.listen(99)
 				time.Sleep(15 * time.Second)
-				r.breakIt()
+				r.breakConnection()
 				began := time.Now()
 				time.Sleep(20 * time.Second)
 				c.do(r)
@@ -78,10 +78,10 @@ func TestTakesWhatIscsidLeavesDown(t *testing.T) {
 				if s := r.state(); !s.Up || s.Passive != (name == "logs in") {
 					t.Errorf("status %+v", s)
 				}
-				if taken != r.has("iscsid is to log in again", "iscsid runs but has not logged session 1 in for 30 s: logging in", "logged in again after") {
+				if taken != r.sawLog("iscsid is to log in again", "iscsid runs but has not logged session 1 in for 30 s: logging in", "logged in again after") {
 					t.Errorf("taken %v, and the log says otherwise", taken)
 				}
-				if name == "logs in" && (!r.has("up again after 20.0 s: iscsid logged in") || r.has("ed in again") || r.has("logging in again")) {
+				if name == "logs in" && (!r.sawLog("up again after 20.0 s: iscsid logged in") || r.sawLog("ed in again") || r.sawLog("logging in again")) {
 					t.Error("the log does not say who logged in")
 				}
 			})
@@ -95,7 +95,7 @@ func taken(t *testing.T, test func(t *testing.T, r *rig)) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.listen(99)
 		time.Sleep(15 * time.Second)
-		r.breakIt()
+		r.breakConnection()
 		r.nextLogin(time.Minute)
 		time.Sleep(5 * time.Second)
 		if s := r.state(); !s.Up || s.Passive {
@@ -108,7 +108,7 @@ func taken(t *testing.T, test func(t *testing.T, r *rig)) {
 // A session that was taken stays the agent's: after the next break it is logged in at once.
 func TestTakenIsOurs(t *testing.T) {
 	taken(t, func(t *testing.T, r *rig) {
-		r.breakIt()
+		r.breakConnection()
 		if d := r.nextLogin(time.Minute); d > 100*time.Millisecond {
 			t.Errorf("logged in after %v", d)
 		}
@@ -137,7 +137,7 @@ func TestTakenIsGivenBack(t *testing.T) {
 		"iscsiadm passes": {func(r *rig) { r.listen(99, 100); time.Sleep(time.Second); r.listen(99) }, 0, 0.6},
 		"iscsiadm stays for a moment": {func(r *rig) {
 			r.listen(99, 100)
-			r.breakIt()
+			r.breakConnection()
 			time.Sleep(time.Second)
 			if r.loginCount() != 1 {
 				r.write("error: a login while another program runs")
@@ -151,10 +151,10 @@ func TestTakenIsGivenBack(t *testing.T) {
 			taken(t, func(t *testing.T, r *rig) {
 				c.act(r)
 				if r.isUp() {
-					r.breakIt()
+					r.breakConnection()
 				}
 				got := r.nextLogin(10 * time.Minute).Seconds()
-				if got < c.least || got > c.most || r.has("error: a login") {
+				if got < c.least || got > c.most || r.sawLog("error: a login") {
 					t.Errorf("logged in after %.1f s", got)
 				}
 			})
@@ -177,7 +177,7 @@ func TestIscsidGoesOnDuringOurLogin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			taken(t, func(t *testing.T, r *rig) {
 				r.set(func(f *fake) { f.loginTime, f.loginErr = time.Second, errors.New("command numbers do not fit") })
-				r.breakIt()
+				r.breakConnection()
 				r.nextLogin(time.Second)
 				act(r)
 				stops, logins := r.Stops(), r.loginCount()
@@ -188,7 +188,7 @@ func TestIscsidGoesOnDuringOurLogin(t *testing.T) {
 				if r.Stops() != stops || r.loginCount() != logins {
 					t.Errorf("%d stops and %d logins against iscsid", r.Stops()-stops, r.loginCount()-logins)
 				}
-				if s := r.state(); !s.Up || !s.Passive || !r.has("logging in", "another program logs it in: standing by", "iscsid logged in") {
+				if s := r.state(); !s.Up || !s.Passive || !r.sawLog("logging in", "another program logs it in: standing by", "iscsid logged in") {
 					t.Errorf("status %+v", s)
 				}
 			})
@@ -203,7 +203,7 @@ func TestDeedsBetweenProbes(t *testing.T) {
 		r.listen(99)
 		r.set(func(f *fake) { f.dialTime = 3 * time.Second })
 		time.Sleep(15 * time.Second)
-		r.breakIt()
+		r.breakConnection()
 		for range 20 {
 			time.Sleep(time.Second)
 			r.set(func(f *fake) { f.bound = true })
@@ -211,7 +211,7 @@ func TestDeedsBetweenProbes(t *testing.T) {
 			r.set(func(f *fake) { f.bound = false })
 			time.Sleep(10 * time.Second)
 		}
-		if n := r.loginCount(); n > 0 || r.has("has not logged") {
+		if n := r.loginCount(); n > 0 || r.sawLog("has not logged") {
 			t.Errorf("%d logins while iscsid binds connections", n)
 		}
 	})
@@ -223,7 +223,7 @@ func TestRemoveEndsAProbe(t *testing.T) {
 		r.listen(99)
 		r.set(func(f *fake) { f.hole = true })
 		time.Sleep(15 * time.Second)
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(1100 * time.Millisecond)
 		began := time.Now()
 		if err := r.agent.Remove(r.fake); err != nil || r.dialCount() != 1 || time.Since(began) > 0 {
@@ -241,7 +241,7 @@ func TestTakenFromOneThatSleeps(t *testing.T) {
 		r.mu.Lock()
 		r.unread = 500
 		r.mu.Unlock()
-		r.breakIt()
+		r.breakConnection()
 		r.nextLogin(time.Minute)
 		time.Sleep(5 * time.Second)
 		for _, sleeps := range []bool{true, false} {

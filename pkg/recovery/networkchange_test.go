@@ -15,15 +15,15 @@ func TestLoginWhileTheNetworkIsAway(t *testing.T) {
 		tell   Change
 		logins int
 	}{
-		"lost":          {time.Hour, Change{Up: true, Away: 3 * time.Second}, 2},
-		"moved":         {time.Hour, Change{Moved: true}, 2},
+		"lost":          {time.Hour, Change{Up: true, Downtime: 3 * time.Second}, 2},
+		"moved":         {time.Hour, Change{AddressesChanged: true}, 2},
 		"something new": {time.Hour, Change{Up: true}, 1},
-		"answered soon": {2200 * time.Millisecond, Change{Up: true, Away: 3 * time.Second}, 1},
+		"answered soon": {2200 * time.Millisecond, Change{Up: true, Downtime: 3 * time.Second}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				r.set(func(f *fake) { f.loginTime = c.login })
-				r.breakIt()
+				r.breakConnection()
 				time.Sleep(2 * time.Second)
 				r.set(func(f *fake) { f.loginTime = 0 })
 				r.network <- c.tell
@@ -41,9 +41,9 @@ func TestLoginWhileTheNetworkIsAway(t *testing.T) {
 func TestRivalsAreRareInTheEnd(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.loginTime = 6 * time.Second })
-		r.breakIt()
+		r.breakConnection()
 		for range 200 {
-			r.network <- Change{Up: true, Away: time.Minute}
+			r.network <- Change{Up: true, Downtime: time.Minute}
 			time.Sleep(time.Second)
 		}
 		if !r.isUp() {
@@ -58,12 +58,12 @@ func TestCarrierFlaps(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 1, 100 })
 		for range 3 {
-			r.network <- Change{Lost: true}
+			r.network <- Change{CarrierLost: true}
 			time.Sleep(700 * time.Millisecond)
-			r.network <- Change{Up: true, Away: 700 * time.Millisecond}
+			r.network <- Change{Up: true, Downtime: 700 * time.Millisecond}
 			time.Sleep(200 * time.Millisecond)
 		}
-		if !r.isUp() || r.loginCount() == 0 || !r.has("connection lost: no data received", "logged in again") {
+		if !r.isUp() || r.loginCount() == 0 || !r.sawLog("connection lost: no data received", "logged in again") {
 			t.Errorf("%d logins", r.loginCount())
 		}
 	})
@@ -76,14 +76,14 @@ func TestAskedAfterEachChange(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				time.Sleep(15 * time.Second)
-				r.breakIt()
+				r.breakConnection()
 				for !r.isUp() {
 					time.Sleep(time.Millisecond)
 				}
 				time.Sleep(after)
 				r.set(func(f *fake) { f.up = false })
 				time.Sleep(time.Second)
-				if !r.isUp() || r.loginCount() != 2 || !r.has("logged in again", "found down", "logged in again") {
+				if !r.isUp() || r.loginCount() != 2 || !r.sawLog("logged in again", "found down", "logged in again") {
 					t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
 				}
 			})
@@ -122,12 +122,12 @@ func TestLengthSinceTheLastAnswer(t *testing.T) {
 			t.Errorf("down for %v", d)
 		}
 		time.Sleep(600 * time.Millisecond)
-		if l := r.state().Longest; l < 47*time.Second || l > 48*time.Second || !r.has("logged in again after 47.") {
+		if l := r.state().Longest; l < 47*time.Second || l > 48*time.Second || !r.sawLog("logged in again after 47.") {
 			t.Errorf("longest %v", l)
 		}
 		r.set(func(f *fake) { f.up = false }) // no connection is silent since before its login
 		time.Sleep(time.Second)
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(5 * time.Second)
 		r.set(func(f *fake) { f.up, f.dialErr = false, kernel.TargetClosed })
 		r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.PingTimedOut}
@@ -142,9 +142,9 @@ func TestLengthSinceTheLastAnswer(t *testing.T) {
 func TestStallSinceTheLastProgress(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 1, 5 })
-		r.network <- Change{Lost: true}
+		r.network <- Change{CarrierLost: true}
 		time.Sleep(3 * time.Second)
-		r.network <- Change{Up: true, Away: 3 * time.Second}
+		r.network <- Change{Up: true, Downtime: 3 * time.Second}
 		time.Sleep(50 * time.Millisecond)
 		if l := r.state().Longest; l < 3*time.Second || l > 3100*time.Millisecond {
 			t.Errorf("longest %v", l)

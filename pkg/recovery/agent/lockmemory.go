@@ -20,7 +20,7 @@ func lockMemory() {
 	protect()
 	if b, err := os.ReadFile("/proc/self/maps"); err == nil {
 		for _, r := range programRanges(string(b)) {
-			touch(r)
+			populate(r)
 		}
 	}
 }
@@ -57,9 +57,9 @@ func programRanges(text string) []extent {
 	return out
 }
 
-// touch brings the pages of a range into memory, where they then are locked
+// populate brings the pages of a range into memory, where they then are locked
 // (madvise(2), MADV_POPULATE_READ, since Linux 5.14). An older kernel brings
 // them in as they are used, from a file that is in memory itself.
-func touch(r extent) {
+func populate(r extent) {
 	_, _, _ = unix.Syscall(unix.SYS_MADVISE, r.from, r.to-r.from, unix.MADV_POPULATE_READ)
 }

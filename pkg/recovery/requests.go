@@ -25,11 +25,11 @@ func (a *Agent) call(f func()) error {
 // is no error. Any goroutine may call it.
 func (a *Agent) Add(s Session) error {
 	return a.call(func() {
-		if slices.ContainsFunc(a.watched, func(w *watched) bool { return w.Session == s }) {
+		if slices.ContainsFunc(a.sessions, func(w *sessionState) bool { return w.Session == s }) {
 			return
 		}
-		w := a.take(s)
-		w.ask(a.now())
+		w := a.track(s)
+		w.scheduleInspections(a.now())
 		a.inspect(w)
 		a.changed()
 	})
@@ -39,14 +39,14 @@ func (a *Agent) Add(s Session) error {
 // the agent's is under way any more: it is the caller's then. A session that the
 // agent does not watch is no error. Any goroutine may call it.
 func (a *Agent) Remove(s Session) error {
-	var gone *watched
+	var gone *sessionState
 	err := a.call(func() {
-		i := slices.IndexFunc(a.watched, func(w *watched) bool { return w.Session == s })
+		i := slices.IndexFunc(a.sessions, func(w *sessionState) bool { return w.Session == s })
 		if i < 0 {
 			return
 		}
-		gone = a.watched[i]
-		a.watched = slices.Delete(a.watched, i, i+1)
+		gone = a.sessions[i]
+		a.sessions = slices.Delete(a.sessions, i, i+1)
 		gone.end()
 		a.changed()
 	})

@@ -9,8 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
-// Mend checks the uplinks when it is time to, until ctx ends.
-func (k *Keeper) Mend(ctx context.Context) {
+// Maintain checks the uplinks when it is time to, until ctx ends.
+func (k *Keeper) Maintain(ctx context.Context) {
 	look := time.NewTimer(0)
 	defer look.Stop()
 	for {
@@ -19,8 +19,8 @@ func (k *Keeper) Mend(ctx context.Context) {
 			look.Reset(k.check())
 		case <-look.C:
 			look.Reset(k.check())
-		case index := <-k.ask:
-			k.askAgain(index)
+		case index := <-k.reprobe:
+			k.reprobeNeighbours(index)
 		case <-ctx.Done():
 			return
 		}
@@ -30,7 +30,7 @@ func (k *Keeper) Mend(ctx context.Context) {
 // check checks all uplinks.
 func (k *Keeper) check() time.Duration {
 	k.mu.Lock()
-	a := &look{nic: k.nic, log: k.log, now: k.now(), boot: k.clock(), sessions: k.uses}
+	a := &snapshot{nic: k.nic, log: k.log, now: k.now(), boot: k.clock(), sessions: k.uses}
 	for i, l := range k.leases {
 		k.uplinks[i].Lease = l
 		delete(k.leases, i)
@@ -50,11 +50,11 @@ func (k *Keeper) check() time.Duration {
 	return next
 }
 
-// askAgain sees to it that a neighbour behind an uplink is asked for at once.
+// reprobeNeighbours sees to it that a neighbour behind an uplink is asked for at once.
 // Without a carrier none answered, and the kernel asks once a second
 // (net/core/neighbour.c: neigh_timer_handler): a new connection would wait for
 // the next time.
-func (k *Keeper) askAgain(index int) {
+func (k *Keeper) reprobeNeighbours(index int) {
 	var asked []int
 	for _, u := range k.uplinks {
 		at := u.place.top().index
@@ -62,17 +62,17 @@ func (k *Keeper) askAgain(index int) {
 			continue
 		}
 		asked = append(asked, at)
-		if err := k.nic.askAgain(at); err != nil {
+		if err := k.nic.reprobeNeighbours(at); err != nil {
 			k.log.Warnf("network: neighbours of interface %d: %v", at, err)
 		}
 	}
 }
 
-// seen is what a report says of an uplink, and what the next worker needs.
-type seen struct {
+// uplinkReport is what a report says of an uplink, and what the next worker needs.
+type uplinkReport struct {
 	name       string
 	gone, lost bool
-	beside     bool // the address is temporary, and others are there
+	temporary  bool // the address is temporary, and others are there
 	putBack    int
 	place      string         // the interface with the address; "": its own
 	now        []netip.Prefix // that the place has; nil: it was not looked at yet
@@ -80,34 +80,34 @@ type seen struct {
 }
 
 // publish shows how the uplinks are.
-func (k *Keeper) publish(a *look) {
-	var all []seen
+func (k *Keeper) publish(a *snapshot) {
+	var all []uplinkReport
 	for _, u := range k.uplinks {
-		s := seen{name: u.name, gone: u.gone, lost: u.lost >= 0, putBack: u.putBack, beside: u.beside(a), now: []netip.Prefix{}, uplink: u.Uplink}
+		s := uplinkReport{name: u.name, gone: u.gone, lost: u.lost >= 0, putBack: u.putBack, temporary: u.hasOthers(a), now: []netip.Prefix{}, uplink: u.Uplink}
 		if len(u.place.chain) > 1 {
 			s.place = u.place.top().name
 		}
 		if u.want().IsValid() {
-			s.now = append(s.now, a.of(u.place.top().index, u.want().Addr().Is6())...)
+			s.now = append(s.now, a.globalAddresses(u.place.top().index, u.want().Addr().Is6())...)
 		}
 		all = append(all, s)
 	}
 	out := waysOf(a, k.uplinks)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.seen, k.out = all, out
+	k.reports, k.ways = all, out
 }
 
 // shown returns how the uplinks are, as of the last look.
-func (k *Keeper) shown() []seen {
+func (k *Keeper) shown() []uplinkReport {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.seen // never written to once it is shown
+	return k.reports // never written to once it is shown
 }
 
-// Note writes down what the next worker needs to know, and tells whether that is
+// UpdateState writes down what the next worker needs to know, and tells whether that is
 // anything new.
-func (k *Keeper) Note(uplinks []Uplink) bool {
+func (k *Keeper) UpdateState(uplinks []Uplink) bool {
 	fresh := false
 	for i, s := range k.shown() {
 		u := &uplinks[i]

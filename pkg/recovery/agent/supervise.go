@@ -15,21 +15,21 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// settleAfter is when the boot is over for the first worker.
-const settleAfter = 5 * time.Second
+// bootSettleTime is when the boot is over for the first worker.
+const bootSettleTime = 5 * time.Second
 
-// settle starts the supervisor once the boot is over, and ends the first worker:
+// startSupervision starts the supervisor once the boot is over, and ends the first worker:
 // the supervisor notices by a pipe, and its worker goes on where this one was.
-func settle(ctx context.Context, supervise func() error, log recovery.Logger, end func()) {
-	if clock.Sleep(ctx, settleAfter) == nil {
-		untilSupervised(ctx, supervise, log, end)
+func startSupervision(ctx context.Context, supervise func() error, log recovery.Logger, end func()) {
+	if clock.Sleep(ctx, bootSettleTime) == nil {
+		retrySupervise(ctx, supervise, log, end)
 	}
 }
 
-// untilSupervised tries to start a supervisor until one runs, and then ends this
+// retrySupervise tries to start a supervisor until one runs, and then ends this
 // worker.
-func untilSupervised(ctx context.Context, supervise func() error, log recovery.Logger, end func()) {
-	said := once{log: log}
+func retrySupervise(ctx context.Context, supervise func() error, log recovery.Logger, end func()) {
+	said := dedupLogger{log: log}
 	for {
 		err := supervise()
 		if err == nil {
@@ -37,7 +37,7 @@ func untilSupervised(ctx context.Context, supervise func() error, log recovery.L
 			return
 		}
 		said.warn(err.Error() + ": it is not started again if it ends")
-		if clock.Sleep(ctx, settleAfter) != nil {
+		if clock.Sleep(ctx, bootSettleTime) != nil {
 			return
 		}
 	}
@@ -64,26 +64,26 @@ func (w *worker) supervise() error {
 		return os.NewSyscallError("pipe", err)
 	}
 	defer func() { _ = unix.Close(alive[0]) }()
-	beats := w.page.beats[theSupervisor].Load()
+	beats := w.shared.beats[supervisorHalf].Load()
 	p := &Process{pidfd: -1}
 	p.Pid, err = fork(Binary, runstate.SupervisorName, &syscall.SysProcAttr{PidFD: &p.pidfd}, uintptr(null), w.memory.Fd(), uintptr(alive[0]))
 	if err == nil {
-		err = w.begun(p, beats)
+		err = w.awaitFirstBeat(p, beats)
 	}
 	if err != nil {
 		return errors.Join(&os.PathError{Op: "start", Path: Binary, Err: err}, unix.Close(alive[1]))
 	}
-	spare(p.Pid)
+	omitFromSendsigs(p.Pid)
 	w.supervised = true
 	return nil
 }
 
-// begun waits for the first beat of a supervisor. One that does not come to it
+// awaitFirstBeat waits for the first beat of a supervisor. One that does not come to it
 // is ended.
-func (w *worker) begun(p *Process, beats uint64) error {
+func (w *worker) awaitFirstBeat(p *Process, beats uint64) error {
 	defer func() { _ = unix.Close(p.pidfd) }()
-	for end := time.Now().Add(w.begins); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if w.page.beats[theSupervisor].Load() != beats {
+	for end := time.Now().Add(w.startLimit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if w.shared.beats[supervisorHalf].Load() != beats {
 			return nil
 		}
 		if got, _ := unix.Wait4(p.Pid, nil, unix.WNOHANG, nil); got == p.Pid {
@@ -92,5 +92,5 @@ func (w *worker) begun(p *Process, beats uint64) error {
 	}
 	err := p.Kill()
 	_, _ = unix.Wait4(p.Pid, nil, unix.WNOHANG, nil)
-	return errors.Join(fmt.Errorf("did not begin within %v", w.begins), err)
+	return errors.Join(fmt.Errorf("did not begin within %v", w.startLimit), err)
 }

@@ -7,17 +7,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// Live is a session as the agent wants it.
-type Live struct{ *session.Session }
+// KernelSession is a session as the agent wants it.
+type KernelSession struct{ *session.Session }
 
 // ID implements Session.
-func (l *Live) ID() uint32 { return l.SID }
+func (l *KernelSession) ID() uint32 { return l.SID }
 
 // String implements Session.
-func (l *Live) String() string { return l.Target }
+func (l *KernelSession) String() string { return l.Target }
 
-// Where implements Session.
-func (l *Live) Where() []string {
+// Portals implements Session.
+func (l *KernelSession) Portals() []string {
 	var out []string
 	for _, p := range l.Known() {
 		out = append(out, p.String())
@@ -26,7 +26,7 @@ func (l *Live) Where() []string {
 }
 
 // Dial implements Session.
-func (l *Live) Dial(ctx context.Context, ways ...session.Way) (io.Closer, error) {
+func (l *KernelSession) Dial(ctx context.Context, ways ...session.Way) (io.Closer, error) {
 	c, err := l.Connect(ctx, ways...)
 	if err != nil {
 		return nil, err // not a typed nil
@@ -35,6 +35,6 @@ func (l *Live) Dial(ctx context.Context, ways ...session.Way) (io.Closer, error)
 }
 
 // Login implements Session.
-func (l *Live) Login(ctx context.Context, conn io.Closer) error {
+func (l *KernelSession) Login(ctx context.Context, conn io.Closer) error {
 	return l.Relogin(ctx, conn.(*session.Connection))
 }

@@ -20,14 +20,14 @@ import (
 func TestStalled(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 3, 100 })
-		r.network <- Change{Up: true, Away: 500 * time.Millisecond} // too short for TCP to mind
+		r.network <- Change{Up: true, Downtime: 500 * time.Millisecond} // too short for TCP to mind
 		time.Sleep(time.Second)
 		if r.loginCount() != 0 {
 			t.Fatal("logged in again for a blink of the link")
 		}
-		r.network <- Change{Up: true, Away: 3 * time.Second}
+		r.network <- Change{Up: true, Downtime: 3 * time.Second}
 		time.Sleep(250 * time.Millisecond)
-		if r.loginCount() != 1 || !r.has("connection lost: no data received since the network outage", "logged in again after 3.1 s") {
+		if r.loginCount() != 1 || !r.sawLog("connection lost: no data received since the network outage", "logged in again after 3.1 s") {
 			t.Errorf("%d logins", r.loginCount())
 		}
 	})
@@ -48,11 +48,11 @@ func TestStalledSinceTheCarrierWent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				r.set(func(f *fake) { f.waiting, f.done = 1, 100 })
-				r.network <- Change{Lost: true}
+				r.network <- Change{CarrierLost: true}
 				time.Sleep(time.Second)
 				r.set(c.during)
 				time.Sleep(2 * time.Second)
-				r.network <- Change{Up: true, Away: 3 * time.Second}
+				r.network <- Change{Up: true, Downtime: 3 * time.Second}
 				time.Sleep(20 * time.Millisecond)
 				if c.after != nil {
 					r.set(c.after)
@@ -73,9 +73,9 @@ func TestStalledThenBroken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				r.set(func(f *fake) { f.waiting, f.done, f.dialErr = 1, 5, errors.New("no route") })
-				r.network <- Change{Lost: true}
+				r.network <- Change{CarrierLost: true}
 				time.Sleep(3 * time.Second)
-				r.network <- Change{Up: true, Away: 3 * time.Second}
+				r.network <- Change{Up: true, Downtime: 3 * time.Second}
 				time.Sleep(300 * time.Millisecond)
 				if r.set(func(f *fake) { f.up, f.waiting, f.dialErr = false, 0, nil }); tell {
 					r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
@@ -93,22 +93,22 @@ func TestStalledThenBroken(t *testing.T) {
 // before, nor is one whose carrier was back at once.
 func TestLostIsForgotten(t *testing.T) {
 	for name, between := range map[string]func(r *rig){
-		"mended": func(r *rig) { r.breakIt(); time.Sleep(time.Second) },
-		"blink":  func(r *rig) { r.network <- Change{Up: true, Away: 100 * time.Millisecond}; time.Sleep(time.Hour) },
+		"mended": func(r *rig) { r.breakConnection(); time.Sleep(time.Second) },
+		"blink":  func(r *rig) { r.network <- Change{Up: true, Downtime: 100 * time.Millisecond}; time.Sleep(time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				r.set(func(f *fake) { f.done = 100 })
-				r.network <- Change{Lost: true}
+				r.network <- Change{CarrierLost: true}
 				time.Sleep(20 * time.Millisecond)
 				between(r)
 				logins := r.loginCount()
 				r.set(func(f *fake) { f.waiting = 1 })
-				r.network <- Change{Up: true, Away: time.Minute} // a neighbour
+				r.network <- Change{Up: true, Downtime: time.Minute} // a neighbour
 				time.Sleep(50 * time.Millisecond)
 				r.set(func(f *fake) { f.waiting, f.done = 0, 101 })
 				time.Sleep(time.Second)
-				if r.loginCount() != logins || r.has("no data received since") {
+				if r.loginCount() != logins || r.sawLog("no data received since") {
 					t.Errorf("%d logins, %d before", r.loginCount(), logins)
 				}
 			})
@@ -120,9 +120,9 @@ func TestLostIsForgotten(t *testing.T) {
 func TestCarrierBlinks(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 1, 100 })
-		r.network <- Change{Lost: true}
+		r.network <- Change{CarrierLost: true}
 		time.Sleep(100 * time.Millisecond)
-		r.network <- Change{Up: true, Away: 100 * time.Millisecond}
+		r.network <- Change{Up: true, Downtime: 100 * time.Millisecond}
 		time.Sleep(time.Second)
 		if r.loginCount() != 0 || r.dialCount() != 0 {
 			t.Errorf("%d dials, %d logins", r.dialCount(), r.loginCount())
@@ -133,7 +133,7 @@ func TestCarrierBlinks(t *testing.T) {
 // What moves, or has nothing to do, is left alone, also by the next survey.
 func TestNotStalled(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
-		r.network <- Change{Up: true, Away: 20 * time.Second}
+		r.network <- Change{Up: true, Downtime: 20 * time.Second}
 		time.Sleep(5 * time.Second) // idle
 		for range 200 {             // slow
 			r.set(func(f *fake) { f.waiting, f.done = 8, f.done+1 })
@@ -150,11 +150,11 @@ func TestNotStalled(t *testing.T) {
 func TestStalledOnlyForAMoment(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done, f.dialErr = 1, 5, errors.New("no route") })
-		r.network <- Change{Up: true, Away: 3 * time.Second}
+		r.network <- Change{Up: true, Downtime: 3 * time.Second}
 		time.Sleep(300 * time.Millisecond)
 		r.set(func(f *fake) { f.done, f.dialErr = 6, nil })
 		time.Sleep(time.Second)
-		if r.loginCount() != 0 || !r.has("connection lost", "recovered without a login after") {
+		if r.loginCount() != 0 || !r.sawLog("connection lost", "recovered without a login after") {
 			t.Errorf("%d logins", r.loginCount())
 		}
 	})
@@ -202,10 +202,10 @@ func TestAsyncOfAnotherConnection(t *testing.T) {
 func TestHurryBeyondTheLimit(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.hole = true })
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(20 * time.Second)
 		r.set(func(f *fake) { f.hole = false })
-		r.network <- Change{Up: true, Away: 20 * time.Second}
+		r.network <- Change{Up: true, Downtime: 20 * time.Second}
 		time.Sleep(20 * time.Millisecond)
 		if !r.isUp() {
 			t.Error("still down 20 ms after the network came up")
@@ -221,7 +221,7 @@ func TestPast(t *testing.T) {
 		if s := r.state(); !s.Up || s.Outages != 8 || s.Longest != time.Hour {
 			t.Errorf("status %+v", s)
 		}
-		if !r.has("logged in again after 120.") || r.has("connection lost") {
+		if !r.sawLog("logged in again after 120.") || r.sawLog("connection lost") {
 			t.Error("the log begins anew")
 		}
 	}, past)
@@ -253,7 +253,7 @@ func TestSeveralSessions(t *testing.T) {
 		second.set(func(f *fake) { f.up = false })
 		r.events <- kernel.Event{SID: 2, Err: kernel.TargetClosed}
 		time.Sleep(10 * time.Second)
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(time.Second)
 		if s := r.all(); !r.isUp() || len(s) != 2 || !s[0].Up || s[1].Up {
 			t.Errorf("status %+v", s)
@@ -273,15 +273,18 @@ func TestSeveralSessions(t *testing.T) {
 func TestDayOfFaults(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		faults := []func(){
-			r.breakIt,
-			func() { r.set(func(f *fake) { f.hole = true }); r.breakIt() },
-			func() { r.set(func(f *fake) { f.dialErr = io.EOF }); r.breakIt() },
-			func() { r.set(func(f *fake) { f.loginErr = errors.New("target closed the connection") }); r.breakIt() },
-			func() { r.set(func(f *fake) { f.loginErr = errAuth }); r.breakIt() },
+			r.breakConnection,
+			func() { r.set(func(f *fake) { f.hole = true }); r.breakConnection() },
+			func() { r.set(func(f *fake) { f.dialErr = io.EOF }); r.breakConnection() },
+			func() {
+				r.set(func(f *fake) { f.loginErr = errors.New("target closed the connection") })
+				r.breakConnection()
+			},
+			func() { r.set(func(f *fake) { f.loginErr = errAuth }); r.breakConnection() },
 			func() { r.events <- async(iscsi.AsyncLogoutRequest, 0) },
 			func() { r.events <- async(iscsi.AsyncDropSession, 1) },
 			func() { r.events <- kernel.Event{Err: kernel.ErrEventsLost} },
-			func() { r.set(func(f *fake) { f.waiting++ }); r.network <- Change{Up: true, Away: 5 * time.Second} },
+			func() { r.set(func(f *fake) { f.waiting++ }); r.network <- Change{Up: true, Downtime: 5 * time.Second} },
 			func() { r.set(func(f *fake) { f.up = false }); r.network <- Change{Up: true} },
 		}
 		rounds := int(24 * time.Hour / (20 * time.Second))
@@ -321,9 +324,9 @@ func TestDayOfFaults(t *testing.T) {
 func TestRefusalIsTold(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.loginErr = errAuth })
-		r.breakIt()
+		r.breakConnection()
 		time.Sleep(time.Second)
-		if !r.has("connection lost", "down for 0 s: refused (0201)") {
+		if !r.sawLog("connection lost", "down for 0 s: refused (0201)") {
 			t.Error("not told")
 		}
 		time.Sleep(8 * time.Second)

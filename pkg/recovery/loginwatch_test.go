@@ -80,16 +80,16 @@ func TestTurn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var now world
-			turn := &turn{
+			turn := &loginWatch{
 				listeners: func() ([]uint32, error) { return now.ids, nil },
 				bound:     func() (bool, error) { return now.bound, nil },
 				unread:    func(uint32) (int, error) { return now.unread, nil },
-				known:     c.known, bindable: c.bindable,
+				takenFrom: c.known, mayBeBound: c.bindable,
 			}
 			for i, s := range c.steps {
 				now = s.world
 				if s.step == look {
-					if over := turn.look(); over == s.ok {
+					if over := turn.check(); over == s.ok {
 						t.Errorf("step %d: over %v", i, over)
 					}
 				} else if err := turn.permit(s.step); (err == nil) != s.ok || err != nil && !errors.Is(err, session.ErrNotPermitted) {

@@ -17,8 +17,8 @@ type half int
 
 // The halves of the agent.
 const (
-	theSupervisor half = iota
-	theWorker
+	supervisorHalf half = iota
+	workerHalf
 	halves
 )
 
@@ -30,23 +30,23 @@ type cause uint32
 
 // The causes.
 const (
-	runs       cause = iota // it was not
-	hasEnded                // killed, or crashed
-	wasStopped              // SIGSTOP and its like, or a debugger
-	wasStuck                // it did not beat
+	notReplaced cause = iota // it was not
+	hasEnded                 // killed, or crashed
+	wasStopped               // SIGSTOP and its like, or a debugger
+	wasStuck                 // it did not beat
 )
 
 // String is its word in the report.
 func (c cause) String() string { return [...]string{"runs", "ended", "stopped", "stuck"}[c&3] }
 
-// words tell what became of a half, for the log.
-func (c cause) words(silent time.Duration) string {
+// describe tell what became of a half, for the log.
+func (c cause) describe(silent time.Duration) string {
 	return [...]string{"runs", "ended", "was stopped", fmt.Sprintf("did not run for %.0f s", silent.Seconds())}[c&3]
 }
 
-// page is memory that the supervisor and the workers share: see stateMemory. A
+// sharedMemory is memory that the supervisor and the workers share: see stateMemory. A
 // new file is all zeros, which is a page of no beats.
-type page struct {
+type sharedMemory struct {
 	beats    [halves]atomic.Uint64
 	replaced [halves]struct {
 		times, cause atomic.Uint32
@@ -58,18 +58,18 @@ type page struct {
 // page size of all machines.
 const pageAt = 4 * maxState
 
-// page maps the page for as long as the process lives. It is mapped so that a
+// shared maps the page for as long as the process lives. It is mapped so that a
 // beat takes no lock of the file's, which a write that waits for memory holds.
-func (m stateMemory) page() (*page, error) {
+func (m stateMemory) shared() (*sharedMemory, error) {
 	at, err := unix.MmapPtr(int(m.Fd()), pageAt, nil, uintptr(os.Getpagesize()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	return (*page)(at), os.NewSyscallError("mmap", err)
+	return (*sharedMemory)(at), os.NewSyscallError("mmap", err)
 }
 
 // beat tells that a half runs.
-func (p *page) beat(h half) { p.beats[h].Add(1) }
+func (p *sharedMemory) beat(h half) { p.beats[h].Add(1) }
 
-// note keeps that a half was replaced.
-func (p *page) note(h half, why cause) {
+// noteReplaced keeps that a half was replaced.
+func (p *sharedMemory) noteReplaced(h half, why cause) {
 	r := &p.replaced[h]
 	r.cause.Store(uint32(why))
 	r.at.Store(int64(clock.SinceBoot()))
@@ -77,7 +77,7 @@ func (p *page) note(h half, why cause) {
 }
 
 // report writes a line for each half that was replaced.
-func (p *page) report() string {
+func (p *sharedMemory) report() string {
 	if p == nil {
 		return ""
 	}
