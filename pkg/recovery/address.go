@@ -10,16 +10,16 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// sourceError is a connection whose source address the machine does not have any
-// more. The kernel sends on by it (net/ipv4/ip_output.c: __ip_queue_xmit routes
-// with the socket's address) and nothing comes back; it is noticed by the ping's
-// time-out.
+// sourceError reports a connection whose source address was removed from the machine.
+// The kernel continues to send from it (net/ipv4/ip_output.c: __ip_queue_xmit routes
+// with the socket's address) and receives nothing; otherwise only the time-out of
+// a NOP-Out would show it.
 type sourceError struct{ addr netip.Addr }
 
 // Error implements error.
 func (e *sourceError) Error() string { return "its address " + e.addr.String() + " is gone" }
 
-// addressesChanged takes in that the machine's addresses have changed.
+// addressesChanged is called after the machine's addresses have changed.
 func (a *Agent) addressesChanged() {
 	for _, w := range a.sessions {
 		switch {
@@ -35,7 +35,7 @@ func (a *Agent) addressesChanged() {
 	}
 }
 
-// updateVia learns the address of a connection that another program may have made.
+// updateVia reads the source address of a connection that another program may have made.
 func (a *Agent) updateVia(w *sessionState) {
 	foreign := a.foreign(w)
 	if !foreign && !w.viaUnknown {
@@ -48,14 +48,12 @@ func (a *Agent) updateVia(w *sessionState) {
 	}
 }
 
-// maxUnseenSources is how many logins in a row may come about from an address that the
-// machine does not have. After that it has it in a way that cannot be seen, and it
-// is looked for when the addresses change again.
+// maxUnseenSources is after how many successive logins from an address that Config.Local
+// does not find the address is assumed to exist. It is checked again when the addresses change.
 const maxUnseenSources = 3
 
 // checkSource begins an outage if the source address of the session's connection
-// is gone. What the kernel has stays as it is until a new connection comes about;
-// with the address back before that the session goes on.
+// was removed. The kernel keeps the old connection until a new one is established; if the address returns before that, the session continues.
 func (a *Agent) checkSource(w *sessionState) {
 	via := w.Via()
 	if a.cfg.Local == nil || !via.Source.IsValid() || a.foreign(w) {
@@ -79,8 +77,8 @@ func (a *Agent) checkSource(w *sessionState) {
 	}
 }
 
-// sourceReturned watches a connection that goes on by itself because its address is
-// back: TCP may wait as long again before it sends.
+// sourceReturned checks a connection that continues without a login because its address
+// was restored: TCP may wait for as long again before it retransmits.
 func (a *Agent) sourceReturned(w *sessionState, o *outage) {
 	var gone *sourceError
 	if errors.As(o.cause, &gone) {
@@ -88,33 +86,33 @@ func (a *Agent) sourceReturned(w *sessionState, o *outage) {
 	}
 }
 
-// move is what is done about a connection from an address that is not to stay.
+// move is the state of replacing a connection from a temporary address.
 type move struct {
 	at     time.Duration // when the next attempt begins
-	busy   bool          // one is under way
-	failed int           // logins in a row that came to nothing
+	busy   bool          // an attempt runs
+	failed int           // successive logins that failed
 	tried  []session.Way // by these
 }
 
 const (
-	minMovePause = 5 * time.Second // an attempt to leave a temporary address
+	minMovePause = 5 * time.Second // the first pause between attempts
 	maxMovePause = 5 * time.Minute // after logins that failed
 )
 
-// retryNow has the next attempt begin at once. Where a login has failed, only other
-// ways than it had are worth another outage.
+// retryNow makes the next attempt due. After a login that failed, an attempt costs
+// another outage and is made only if the ways have changed.
 func (m *move) retryNow(now time.Duration, ways []session.Way) {
 	if m.failed == 0 || !slices.Equal(m.tried, ways) {
 		m.at = now
 	}
 }
 
-// temporary tells whether an address is one that was put back for the time being.
+// temporary reports whether an address was restored temporarily.
 func (a *Agent) temporary(addr netip.Addr) bool {
 	return a.cfg.Temporary != nil && addr.IsValid() && slices.Contains(a.cfg.Temporary(), addr)
 }
 
-// permanentWays lists the ways from addresses that are there to stay.
+// permanentWays lists the ways from addresses that are not temporary.
 func (a *Agent) permanentWays() []session.Way {
 	var out []session.Way
 	for _, w := range a.ways() {
@@ -125,8 +123,8 @@ func (a *Agent) permanentWays() []session.Way {
 	return out
 }
 
-// leaveTemporary looks for another address for a session that is up by a
-// temporary one, and returns after how long to look again.
+// leaveTemporary dials from other addresses for a session whose connection
+// has a temporary one, and returns when to call it again.
 func (a *Agent) leaveTemporary(w *sessionState) time.Duration {
 	if a.foreign(w) || !a.temporary(w.Via().Source) {
 		w.move = move{busy: w.move.busy}
@@ -149,7 +147,7 @@ func (a *Agent) leaveTemporary(w *sessionState) time.Duration {
 	return w.move.pause()
 }
 
-// moveDialled goes on with a connection from another address.
+// moveDialled logs in over a connection from another address.
 func (a *Agent) moveDialled(w *sessionState, r result) {
 	w.move.busy = false
 	if r.err != nil || w.ended || w.down != nil || a.foreign(w) || !a.temporary(w.Via().Source) {
@@ -163,7 +161,7 @@ func (a *Agent) moveDialled(w *sessionState, r result) {
 	a.login(w, r.conn)
 }
 
-// moveFailed makes a planned outage, whose login has failed, one like any other.
+// moveFailed turns a planned outage, whose login has failed, into an ordinary one.
 func (a *Agent) moveFailed(w *sessionState) {
 	w.down.planned = false
 	w.down.reported, w.down.reportAt = -1, a.now()

@@ -10,7 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// Session is a session that the agent keeps alive.
+// Session is a session that the agent recovers.
 type Session interface {
 	// ID is the kernel's session id.
 	ID() uint32
@@ -18,10 +18,10 @@ type Session interface {
 	String() string
 	// Portals lists the target's portals, as they are tried.
 	Portals() []string
-	// Up reads from the kernel whether commands flow. fs.ErrNotExist: the
-	// session was ended.
+	// Up reads from the kernel whether the session is logged in. fs.ErrNotExist:
+	// the session was removed.
 	Up() (bool, error)
-	// Stops is how many of its connections were given up: see kernel.Event.
+	// Stops is how many of its connections were stopped: see kernel.Event.
 	Stops() uint32
 	// Bound reads from the kernel whether there is a connection that is logged in
 	// or about to be.
@@ -29,13 +29,13 @@ type Session interface {
 	// Via is how the last login's connection leaves the machine; its Source is not
 	// valid where that is not known.
 	Via() session.Way
-	// FindVia reads from the kernel which address the connection has, which another
-	// program may have made; it may go by one of the ways. Via tells it from then on.
+	// FindVia reads from the kernel which source address the connection has, which
+	// another program may have made; ways are the candidates. Via returns it from then on.
 	FindVia(ways []session.Way)
 	// Silence is for how long the target had not answered when the connection was
-	// lost for that cause. It is asked before Broken.
+	// lost for that cause. It is called before Broken.
 	Silence(cause error) time.Duration
-	// Broken is told why the connection was lost, at the begin of an outage.
+	// Broken is called with the cause at the begin of an outage.
 	Broken(cause error)
 	// Progress reads how many commands wait for the target, and a number that
 	// changes with each one that ends.
@@ -44,29 +44,28 @@ type Session interface {
 	// any, as the kernel chooses. Dials of one session may overlap. What it returns
 	// goes to Login or is closed.
 	Dial(ctx context.Context, ways ...session.Way) (io.Closer, error)
-	// Login stops what the kernel had, binds the connection, and logs in. It asks
+	// Login stops what the kernel had, binds the connection, and logs in. It calls
 	// the context's permit (session.Permitted) before the first two.
 	Login(ctx context.Context, conn io.Closer) error
-	// Duplicate finds out by logins beside the kernel whether another machine uses
-	// our initiator name and ISID: such a machine ends ours within wait. The
-	// session must be down.
+	// Duplicate tests by logins outside of the kernel whether another machine uses
+	// the same initiator name and ISID: its login ends the test's session within wait. The session must be down.
 	Duplicate(ctx context.Context, ways []session.Way, wait time.Duration) (bool, error)
-	// Logout ends the connection in the way that a target asks for, and returns
-	// for how long the target then wants to be left in peace.
+	// Logout logs out, as the target requested, and returns the Time2Wait of the
+	// logout response.
 	Logout(ctx context.Context) (time.Duration, error)
 }
 
 // Change is what happened to the network.
 type Change struct {
-	// Up: something came up that a connection may have waited for: a carrier, an
-	// address, a neighbour.
+	// Up: a carrier, an address or a neighbour appeared that a connection may have
+	// waited for.
 	Up bool
-	// Downtime is for how long that had been gone; 0: it was not, or that is unknown.
+	// Downtime is for how long that had been absent; 0: it was not, or that is unknown.
 	Downtime time.Duration
-	// Lost: a carrier went, after that.
+	// Lost: a carrier was lost, after that.
 	CarrierLost bool
-	// Moved: an address came or went, or a link got another master: the source
-	// address of a connection may be gone, and another may work now.
+	// Moved: an address was added or removed, or a link got another master: the
+	// source address of a connection may be missing, and another may work now.
 	AddressesChanged bool
 }
 
@@ -77,7 +76,7 @@ type Logger interface {
 	Infof(format string, args ...any)
 }
 
-// Config is what an Agent works with.
+// Config configures an Agent.
 type Config struct {
 	Sessions []Session
 	Events   <-chan kernel.Event // of the kernel's iSCSI
@@ -91,47 +90,46 @@ type Config struct {
 	// Ways lists how a connection may leave the machine now, the best first; nil,
 	// or none: as the kernel chooses.
 	Ways func() []session.Way
-	// Local tells whether the machine still has the source address of a
-	// connection; nil: it does.
+	// Local reports whether the machine still has the source address of
+	// a connection; nil: it does.
 	Local func(session.Way) bool
-	// Temporary lists the addresses that were put back since no other reached a
-	// target: a connection from one of them is to be replaced by one from another
-	// address as soon as that works; nil: there are none.
+	// Temporary lists the addresses that were restored because no other reached
+	// a target: a connection from one of them is replaced by one from another address as soon as that works; nil: there are none.
 	Temporary func() []netip.Addr
-	// FewRetries tells whether a disk of a session's gives each command a few
-	// tries only: so many breaks in a row are an I/O error; nil: no.
+	// FewRetries reports whether a disk of a session retries a command a few
+	// times only, so that as many lost connections in a row are an I/O error; nil: no.
 	FewRetries func(sid uint32) bool
-	// NeedsAdministrator tells of a login's error that only somebody's work at the target
-	// can mend: it is tried less often.
+	// NeedsAdministrator reports whether a login's error needs a change of the target's configuration:
+	// the login is retried less often.
 	NeedsAdministrator func(error) bool
 	// Changed is called after each change of a session's state; may be nil.
 	Changed func([]Status)
-	// Beat is called by the loop of Run, at its begin and then every BeatEvery:
-	// one that is stuck does not; nil: not.
+	// Beat is called by the loop of Run, at its begin and then every BeatEvery,
+	// unless the loop is stuck; may be nil.
 	Beat      func()
 	BeatEvery time.Duration
-	// Past is what an earlier agent knew of these sessions, when it ended.
+	// Past is the state of these sessions when an earlier agent ended.
 	Past []Status
 	Log  Logger
 }
 
-// Agent keeps sessions alive. All its state belongs to the goroutine of Run;
-// the methods that other goroutines may call say so.
+// Agent recovers sessions. All its state belongs to the goroutine of Run; methods
+// that other goroutines may call are documented as such.
 type Agent struct {
 	cfg      Config
 	started  time.Time
 	owner    ownership
 	sessions []*sessionState
 	results  chan result
-	calls    chan func()     // what Run is to do for other goroutines
+	calls    chan func()     // functions that Run calls for other goroutines
 	ctx      context.Context // of Run
 	ended    chan struct{}   // closed when Run has returned
 }
 
-// never is a time that is long past on any agent's clock.
+// never is a time before the start of any agent's clock.
 const never = -24 * 365 * time.Hour
 
-// New returns an agent that has done nothing yet but tell what it knows.
+// New returns an agent that has done nothing yet but call Config.Changed.
 func New(cfg Config) *Agent {
 	a := &Agent{cfg: cfg, started: time.Now(), results: make(chan result), calls: make(chan func()), ended: make(chan struct{})}
 	for _, s := range cfg.Sessions {
@@ -141,7 +139,7 @@ func New(cfg Config) *Agent {
 	return a
 }
 
-// track begins to watch a session, where an earlier agent left it.
+// track adds a session, with the state that an earlier agent left.
 func (a *Agent) track(s Session) *sessionState {
 	w := &sessionState{Session: s, inspections: len(inspectAfter), viaUnknown: true}
 	w.storm.loggedIn, w.upSince = never, never
@@ -160,13 +158,13 @@ func (a *Agent) track(s Session) *sessionState {
 //go:noinline
 func (a *Agent) now() time.Duration { return time.Since(a.started) }
 
-// logf writes about a session to the kernel's log.
+// logf writes a message about a session to the kernel's log.
 func (a *Agent) logf(w *sessionState, log func(string, ...any), format string, args ...any) {
 	log("session %d to %s: "+format, append([]any{w.ID(), w}, args...)...)
 }
 
-// Run works until ctx ends, and returns when every attempt that was under way
-// has ended: the sessions are the caller's from then on. It is called once.
+// Run recovers the sessions until ctx ends, and returns when every running attempt
+// has ended: the caller may use the sessions from then on. It is called once.
 func (a *Agent) Run(ctx context.Context) {
 	defer close(a.ended)
 	ctx, cancel := context.WithCancel(ctx)
@@ -204,7 +202,7 @@ func (a *Agent) Run(ctx context.Context) {
 	}
 }
 
-// waitForAttempts waits for the end of what is under way. Its context has ended.
+// waitForAttempts waits for the end of the running attempts. Their context has ended.
 func (a *Agent) waitForAttempts() {
 	for _, w := range a.sessions {
 		w.end()
@@ -212,8 +210,8 @@ func (a *Agent) waitForAttempts() {
 	}
 }
 
-// startBeats has the loop of Run beat: it returns what tells when, and what ends
-// that. A loop that is stuck does not beat.
+// startBeats calls Config.Beat and returns a channel that receives when the next
+// call is due, and a function that stops it. Run makes the calls, so that a loop that is stuck makes none.
 func (a *Agent) startBeats() (<-chan time.Time, func()) {
 	if a.cfg.Beat == nil {
 		return nil, func() {}

@@ -10,18 +10,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// Limits of what runs at once and for how long.
+// Limits of the attempts in number and time.
 const (
 	maxDials        = 12               // connections being opened, per session
 	dialTimeout     = 5 * time.Second  // of one of them
 	loginTimeout    = 45 * time.Second // all PDUs
-	logoutLimit     = 5 * time.Second  // where the target gives more
-	testLimit       = 20 * time.Second // beyond what it waits
-	minRefusalPause = 5 * time.Second  // pause after a refusal that needs a person
-	maxRefusalPause = time.Minute      // the same, later: so late it is seen that a person has mended it
+	logoutLimit     = 5 * time.Second  // at most, if the target allows more
+	testLimit       = 20 * time.Second // beyond its waits
+	minRefusalPause = 5 * time.Second  // pause after a refusal that needs an administrator
+	maxRefusalPause = time.Minute      // the longest of these pauses
 )
 
-// attempt is what runs in a goroutine of its own and comes to an end.
+// attempt is a kind of operation that runs in its own goroutine.
 type attempt int
 
 // The attempts.
@@ -30,7 +30,7 @@ const (
 	dialing
 	loggingIn
 	loggingOut
-	testingName // whether another machine has our name
+	testingName // whether another machine uses the same initiator name
 	probing     // whether a portal answers
 	moving      // a dial while the session is up
 )
@@ -45,22 +45,22 @@ type result struct {
 	session   Session
 	outage    *outage // nil: of moving
 	kind      attempt
-	login     int           // which login a dial is the rival of; 0: none
+	login     int           // the number of the login that a dial runs beside; 0: none
 	conn      io.Closer     // of a dial
 	wait      time.Duration // of a logout
 	duplicate bool          // of a test
 	err       error
 }
 
-// close closes a connection that is of no use.
+// close closes the connection, if there is one.
 func (r result) close() {
 	if r.conn != nil {
 		_ = r.conn.Close()
 	}
 }
 
-// dial opens a connection beside those that are being opened already. login is
-// the number of the login that it is the rival of, or 0.
+// dial opens a connection; others may be dialled at the same time. login is the
+// number of the login that it runs beside, or 0.
 func (a *Agent) dial(w *sessionState, login int) {
 	o, ways := w.down, a.ways()
 	if o.ctx == nil {
@@ -73,7 +73,7 @@ func (a *Agent) dial(w *sessionState, login int) {
 	})
 }
 
-// dialContext returns the context of a session's dials that are no outage's.
+// dialContext returns the context of a session's dials that do not belong to an outage.
 func (a *Agent) dialContext(w *sessionState) context.Context {
 	if w.dialCtx == nil {
 		w.dialCtx, w.cancelDials = context.WithCancel(a.ctx)
@@ -81,7 +81,7 @@ func (a *Agent) dialContext(w *sessionState) context.Context {
 	return w.dialCtx
 }
 
-// login logs in by a connection; the others are given up.
+// login logs in over a connection and cancels the other dials.
 func (a *Agent) login(w *sessionState, conn io.Closer) {
 	o := w.down
 	o.cancel()
@@ -96,7 +96,7 @@ func (a *Agent) login(w *sessionState, conn io.Closer) {
 	})
 }
 
-// logout ends the connection in the way that the target asked for.
+// logout logs out, as the target requested.
 func (a *Agent) logout(w *sessionState, limit time.Duration) {
 	o := w.down
 	o.running = loggingOut
@@ -107,9 +107,9 @@ func (a *Agent) logout(w *sessionState, limit time.Duration) {
 	})
 }
 
-// attempt runs f in a goroutine of its own and sends what came of it. A panic
+// attempt runs f in its own goroutine and sends the result. A panic
 // in f is the attempt's error. The goroutine ends with f: all that f waits for
-// is bound by the attempt's context, which cancel releases.
+// ends with the attempt's context, which cancel releases.
 func (a *Agent) attempt(w *sessionState, cancel func(), r result, f func(*result)) {
 	r.session = w.Session
 	name := fmt.Sprintf("%v to %s", r.kind, w)
@@ -126,7 +126,7 @@ func (a *Agent) attempt(w *sessionState, cancel func(), r result, f func(*result
 	}, nil))
 }
 
-// result takes in the end of an attempt.
+// result handles the end of an attempt.
 func (a *Agent) result(r result) {
 	w := a.find(r.session)
 	switch {
@@ -143,7 +143,7 @@ func (a *Agent) result(r result) {
 		a.dialled(w, r)
 	case r.kind == loggingIn:
 		a.loggedIn(w, r)
-	case r.kind == loggingOut: // refused or not: the target wants us gone
+	case r.kind == loggingOut: // refused or not: the target requested it
 		w.down.running = noAttempt
 		a.pauseFor(w, r.wait, a.cfg.Log.Infof, "pause requested by the target: waiting")
 	case r.kind == testingName:
@@ -151,7 +151,7 @@ func (a *Agent) result(r result) {
 	}
 }
 
-// find returns what is known of a session; nil: it is not watched.
+// find returns the state of a session; nil: the agent does not have it.
 func (a *Agent) find(s Session) *sessionState {
 	for _, w := range a.sessions {
 		if w.Session == s {
@@ -161,7 +161,7 @@ func (a *Agent) find(s Session) *sessionState {
 	return nil
 }
 
-// dialled goes on with a new connection, if it is needed and ours to use.
+// dialled logs in over a new connection, if one is needed and the agent may use it.
 func (a *Agent) dialled(w *sessionState, r result) {
 	o := w.down
 	switch {
@@ -180,7 +180,7 @@ func (a *Agent) dialled(w *sessionState, r result) {
 	}
 }
 
-// loggedIn takes in the end of a login.
+// loggedIn handles the end of a login.
 func (a *Agent) loggedIn(w *sessionState, r result) {
 	if r.err != nil {
 		a.attemptFailed(w, r)
@@ -190,7 +190,7 @@ func (a *Agent) loggedIn(w *sessionState, r result) {
 	w.viaUnknown = false
 	w.storm.login(a.now(), w.down.logins == 1 && w.down.lastErr == nil)
 	a.recovered(w, true)
-	if again != nil && again.Stops == w.Stops() { // after its START, before we knew of that
+	if again != nil && again.Stops == w.Stops() { // after its START, before this goroutine received the result
 		a.beginOutage(w, again.Err)
 		w.down.endEventAt = a.now()
 	}

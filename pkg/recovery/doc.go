@@ -1,9 +1,5 @@
-// Package recovery keeps sessions alive while the machine runs: it logs a session
-// in again after its connection broke, and obeys what targets ask for, so that the
-// root disk outlives both. An Agent decides when and how; the outage of a session
-// (outage), connections that do not last (storm) or do not move (stall), other
-// programs that log in (owner, deeds, turn), and source addresses that are gone
-// (address) are its parts.
+// Package recovery recovers sessions while the machine runs: it logs a session in
+// again after its connection was lost, and follows the asynchronous messages of targets, so that the root disk survives both. An Agent decides when and how. Its parts are the outage of a session (outage), connections that end soon after their login (storm) or transfer nothing (stall), other programs that log in (owner, owneractivity, loginwatch), and removed source addresses (address).
 //
 // PID 1 runs an Agent itself, in a Guard, from the first START on. When the real
 // system starts, the agent's processes take over, which run the same Agent:

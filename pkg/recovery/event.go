@@ -8,7 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// event takes in what the kernel tells.
+// event handles an event of the kernel.
 func (a *Agent) event(e kernel.Event) {
 	if errors.Is(e.Err, kernel.ErrEventsLost) {
 		a.inspectAll()
@@ -30,7 +30,7 @@ func (a *Agent) event(e kernel.Event) {
 	}
 }
 
-// connectionEnded takes in the end of the connection that the kernel has.
+// connectionEnded handles the end of the kernel's connection.
 func (a *Agent) connectionEnded(w *sessionState, e kernel.Event) {
 	if o := w.down; o != nil {
 		o.endEvent = &e
@@ -42,8 +42,8 @@ func (a *Agent) connectionEnded(w *sessionState, e kernel.Event) {
 	w.down.endEventAt = a.now()
 }
 
-// async obeys a message of the target's (RFC 7143 11.9.1). The kernel passes it
-// on and does nothing about it. A session that iscsid recovers is left to it.
+// async acts on an asynchronous message of the target (RFC 7143 11.9.1). The kernel
+// passes it on and does nothing about it. Sessions of iscsid are left to iscsid.
 func (a *Agent) async(w *sessionState, m iscsi.AsyncMessage) {
 	if w.down != nil || a.foreign(w) {
 		return
@@ -54,7 +54,7 @@ func (a *Agent) async(w *sessionState, m iscsi.AsyncMessage) {
 		a.beginOutage(w, asyncError(m.Event))
 		a.logout(w, min(max(seconds(m.Parameter3), time.Second), logoutLimit))
 	case iscsi.AsyncDropConnection, iscsi.AsyncDropSession:
-		// Parameter1 is the connection, of which we have but number 0.
+		// Parameter1 is the CID, which is always 0 here.
 		if m.Event == iscsi.AsyncDropConnection && m.Parameter1 != 0 {
 			return
 		}
@@ -68,7 +68,7 @@ func (a *Agent) async(w *sessionState, m iscsi.AsyncMessage) {
 	w.down.needsLogin = true
 }
 
-// asyncError is an outage that the target asked for.
+// asyncError is the cause of an outage that the target requested.
 type asyncError iscsi.AsyncEvent
 
 // Error implements error.

@@ -34,8 +34,8 @@ type Guard struct {
 	changed  chan struct{} // closed at the next change of all
 }
 
-// StartGuard begins with no session. past is what is known of sessions that are
-// added later; nil: nothing. The Guard reads transport's events.
+// StartGuard starts a Guard without sessions. past is the state of sessions that
+// are added later; nil: none. The Guard reads transport's events.
 func StartGuard(transport *kernel.Transport, log Logger, past []Status) *Guard {
 	return startGuard(transport.Watch(), log, past)
 }
@@ -60,8 +60,8 @@ func (g *Guard) newAgent(sessions []Session, past []Status) *Agent {
 	})
 }
 
-// run works until ctx ends. An Agent that panics is replaced, as the supervisor
-// replaces a worker, after a pause that grows.
+// run runs Agents until ctx ends. One that panics is replaced, as the supervisor
+// replaces a worker, after a growing pause.
 func (g *Guard) run(ctx context.Context) {
 	for wait := RestartFirst; ; wait = min(2*wait, RestartMost) {
 		agent := g.current()
@@ -83,7 +83,7 @@ func (g *Guard) run(ctx context.Context) {
 	}
 }
 
-// replace makes a new Agent of what the last one knew.
+// replace makes a new Agent from the state of the last one.
 func (g *Guard) replace() {
 	g.mu.Lock()
 	sessions := slices.Clone(g.sessions)
@@ -94,7 +94,7 @@ func (g *Guard) replace() {
 	g.agent = fresh
 }
 
-// withAgent has the Agent do something, or the one that replaces it.
+// withAgent calls f with the Agent, or with the one that replaces it.
 func (g *Guard) withAgent(f func(*Agent) error) error {
 	for {
 		agent := g.current()
@@ -117,7 +117,7 @@ func (g *Guard) current() *Agent {
 	return g.agent
 }
 
-// setStatus takes the sessions' states in.
+// setStatus stores the sessions' states.
 func (g *Guard) setStatus(all []Status) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -126,7 +126,7 @@ func (g *Guard) setStatus(all []Status) {
 	g.changed = make(chan struct{})
 }
 
-// Add guards a session, which must have been started just now.
+// Add begins to recover a session, which must have been started just now.
 func (g *Guard) Add(s *session.Session) error { return g.add(&KernelSession{s}) }
 
 func (g *Guard) add(s Session) error {
@@ -136,8 +136,8 @@ func (g *Guard) add(s Session) error {
 	return g.withAgent(func(a *Agent) error { return a.Add(s) })
 }
 
-// Remove leaves a session alone, and returns when no login of the Guard's is
-// under way. A session that it does not guard is no error.
+// Remove stops recovering a session, and returns when no login of the Guard
+// runs. A session that it does not have is no error.
 func (g *Guard) Remove(s *session.Session) error { return g.remove(s.SID) }
 
 func (g *Guard) remove(sid uint32) error {
@@ -153,8 +153,8 @@ func (g *Guard) remove(sid uint32) error {
 	return g.withAgent(func(a *Agent) error { return a.Remove(one) })
 }
 
-// Stop ends the Guard and returns the sessions' states, for the agent to go on with.
-// No login is under way then.
+// Stop ends the Guard and returns the sessions' states, for the agent to continue with.
+// No login runs then.
 func (g *Guard) Stop() []Status {
 	g.cancel()
 	<-g.ended
@@ -175,9 +175,8 @@ func (g *Guard) Status() []Status {
 	return out
 }
 
-// Outages returns how many outages a session has had, when every event that the
-// kernel has sent by now is taken in, and whether the session is up. Equal
-// numbers say that the session was up from the first call to the second.
+// Outages returns how many outages a session has had, after every event that the
+// kernel has sent by now is handled, and whether the session is up. Equal numbers mean that the session was up from the first call to the second.
 func (g *Guard) Outages(ctx context.Context, s *session.Session) (n int, up bool, err error) {
 	if err := s.Flush(ctx); err != nil {
 		return 0, false, err
@@ -270,7 +269,7 @@ func (g *Guard) waitDown(ctx context.Context, sid uint32, least time.Duration) e
 	}
 }
 
-// Down says in words which sessions are down; empty: none is.
+// Down lists in words the sessions that are down; empty: none is.
 func (g *Guard) Down() string {
 	var out []string
 	for _, st := range g.Status() {
@@ -281,7 +280,7 @@ func (g *Guard) Down() string {
 	return strings.Join(out, ", ")
 }
 
-// DownError is a session that something waits for.
+// DownError reports that a session is down.
 type DownError struct{ Status Status }
 
 // Error implements error.
@@ -293,5 +292,5 @@ func (e *DownError) Error() string {
 	return fmt.Sprintf("session %d to %s is down: %s", e.Status.SID, e.Status.Name, cause)
 }
 
-// Retryable tells that the session is being recovered.
+// Retryable reports that the session is being recovered.
 func (e *DownError) Retryable() bool { return true }

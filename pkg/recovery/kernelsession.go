@@ -7,7 +7,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// KernelSession is a session as the agent wants it.
+// KernelSession makes a session.Session a Session.
 type KernelSession struct{ *session.Session }
 
 // ID implements Session.

@@ -11,9 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// loginWatch is a login of ours in the kernel. It makes sure before each step that no
-// other program logs the session in, and follows the connection's state where
-// one runs that might: giving a connection up sends no event
+// loginWatch watches a login of the agent in the kernel. It checks before each step that
+// no other program logs the session in, and follows the connection's state where such a program runs: stopping a connection sends no event
 // (drivers/scsi/scsi_transport_iscsi.c: iscsi_stop_conn).
 //
 // mu is the innermost lock: nothing is called with it held.
@@ -21,22 +20,22 @@ type loginWatch struct {
 	listeners  func() ([]uint32, error)
 	bound      func() (bool, error)
 	unread     func(uint32) (int, error)
-	takenFrom  owners // that the session was taken from
-	mayBeBound bool   // the first step may find a connection that is bound
+	takenFrom  owners // from which the session was taken
+	mayBeBound bool   // a connection may be bound at the first step
 
 	mu        sync.Mutex   // guards the rest
-	step      session.Step // the last of ours
-	boundSeen bool         // the connection that we bound was seen
-	misses    int          // looks in a row since that did not see it
-	intruded  bool         // another program has taken part
+	step      session.Step // the last step of the agent
+	boundSeen bool         // the agent's bound connection was seen
+	misses    int          // successive checks since that did not see it
+	intruded  bool         // another program has logged in
 }
 
 const (
-	loginCheckEvery  = 20 * time.Millisecond // what another program does to the connection shows for longer
-	maxUnboundChecks = 3                     // an error of the connection's ends our login within so many looks
+	loginCheckEvery  = 20 * time.Millisecond // what another program does to the connection is visible for longer
+	maxUnboundChecks = 3                     // an error of the connection ends the login within so many checks
 )
 
-// newLoginWatch is of a login that begins now.
+// newLoginWatch returns the watch of a login that begins now.
 func (a *Agent) newLoginWatch(w *sessionState) *loginWatch {
 	return &loginWatch{
 		listeners: a.cfg.Listeners, bound: w.Bound, unread: a.cfg.Unread, takenFrom: w.takenFrom,
@@ -44,8 +43,8 @@ func (a *Agent) newLoginWatch(w *sessionState) *loginWatch {
 	}
 }
 
-// permit refuses a step if another program takes part. The login's goroutine
-// calls it.
+// permit refuses a step if another program logs in. The login's goroutine calls
+// it.
 func (t *loginWatch) permit(step session.Step) error {
 	ids, err := t.listeners()
 	intruded := t.takenFrom.resumedReading(t.unread) || err == nil && slices.ContainsFunc(ids, func(id uint32) bool { return !t.takenFrom.has(id) })
@@ -63,7 +62,7 @@ func (t *loginWatch) permit(step session.Step) error {
 	return nil
 }
 
-// check tells whether the connection that we bound was taken away, or will be.
+// check reports whether another program has stopped the agent's connection, or is about to.
 func (t *loginWatch) check() bool {
 	bound, err := t.bound()
 	woke := t.takenFrom.resumedReading(t.unread)
@@ -79,8 +78,8 @@ func (t *loginWatch) check() bool {
 	return t.intruded
 }
 
-// checkLogin follows a login of a session that was taken from its owner, and returns
-// after how long to look again.
+// checkLogin checks the login of a session that was taken from its owner, and returns
+// when to call it again.
 func (a *Agent) checkLogin(w *sessionState) time.Duration {
 	if w.takenFrom == nil || w.down.running != loggingIn {
 		return SurveyEvery
@@ -91,7 +90,7 @@ func (a *Agent) checkLogin(w *sessionState) time.Duration {
 	return loginCheckEvery
 }
 
-// yieldIfIntruded gives a session back after a login in which its owner took part. The
+// yieldIfIntruded returns a session to its owner if that logged in at the same time. The
 // kernel has one login at a time and refuses the second (drivers/scsi/libiscsi.c:
 // iscsi_conn_send_pdu, EPERM).
 func (a *Agent) yieldIfIntruded(w *sessionState, err error) bool {
@@ -104,7 +103,7 @@ func (a *Agent) yieldIfIntruded(w *sessionState, err error) bool {
 		return false
 	}
 	w.down.closeNextConn()
-	w.down.lastErr = nil // it is not about the target
+	w.down.lastErr = nil // it is not an error of the target
 	if w.takenFrom != nil {
 		a.returnSession(w, "another program logs it in")
 	}

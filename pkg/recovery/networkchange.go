@@ -2,7 +2,7 @@ package recovery
 
 import "time"
 
-// networkChanged takes in what happened to the network.
+// networkChanged handles a change of the network.
 func (a *Agent) networkChanged(c Change) {
 	if c.Up {
 		a.networkUp(c.Downtime)
@@ -15,9 +15,8 @@ func (a *Agent) networkChanged(c Change) {
 	}
 }
 
-// networkUp dials at once, unless the target asked for peace: what came up may be
-// what was missing. A connection that looks whole is watched for a while if what
-// came up had been away: TCP may wait as long again before it tries.
+// networkUp dials immediately, unless the target requested a pause: the cause of
+// the outage may be over. If the network had been down, a session that is up is checked for a while: TCP may wait for as long again before it retransmits.
 func (a *Agent) networkUp(away time.Duration) {
 	for _, w := range a.sessions {
 		switch {
@@ -33,27 +32,24 @@ func (a *Agent) networkUp(away time.Duration) {
 	}
 }
 
-// retryNow has the next attempt begin at once, unless there is a reason to wait.
+// retryNow makes the next attempt due, unless there is a reason to wait.
 func (o *outage) retryNow(now time.Duration) {
 	if !o.needsAdministrator {
 		o.dialAt, o.moreDials = max(now, o.notBefore), true
 	}
 }
 
-// A login that is under way while the network is away waits for its answer, or
-// for TCP to send again, for as long as the session's patience is. When the
-// network is back a connection is opened beside it; if that comes about and the
-// login has not ended by then, it is given up.
+// A login that runs while the network is down waits for its answer, or for TCP
+// to retransmit, for as long as the session's time-out. When the network is up again a second connection is dialled in parallel; if that is established and the login has not ended by then, the login is cancelled.
 const (
-	parallelDialAfter = 300 * time.Millisecond // the login may go on by itself
-	// parallelDialsUndelayed is how many logins of one outage are given up so soon. Each one
-	// more has as much longer: on a network whose machines come and go all the
-	// time a slow target must get its login done in the end.
+	parallelDialAfter = 300 * time.Millisecond // the login may continue by itself
+	// parallelDialsUndelayed is how many logins of one outage are cancelled that early. The
+	// delay then grows with each: on a network whose neighbours change all the time the login of a slow target must complete eventually.
 	parallelDialsUndelayed = 4
 )
 
-// scheduleParallelDial has a connection opened beside a login under way. A test for another
-// machine with our name ends: its sessions went through what the network did.
+// scheduleParallelDial makes a dial due beside a running login. A test for a duplicate initiator
+// name is cancelled: the network may have ended its sessions.
 func (a *Agent) scheduleParallelDial(o *outage) {
 	if o.running == testingName {
 		o.stop()
@@ -63,7 +59,7 @@ func (a *Agent) scheduleParallelDial(o *outage) {
 	}
 }
 
-// parallelDial opens it when it is time to, and returns after how long to look again.
+// parallelDial begins it when it is due, and returns when to call it again.
 func (a *Agent) parallelDial(w *sessionState) time.Duration {
 	o := w.down
 	if o.running != loggingIn || o.parallelDialAt == 0 {
@@ -79,8 +75,8 @@ func (a *Agent) parallelDial(w *sessionState) time.Duration {
 	return SurveyEvery
 }
 
-// useNextConn logs in by the connection that was opened beside a login that failed,
-// if there is one.
+// useNextConn logs in over the connection that was dialled beside a failed login, if
+// there is one.
 func (a *Agent) useNextConn(w *sessionState) {
 	conn := w.down.nextConn
 	if conn == nil {

@@ -11,31 +11,31 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// sessionState is a session with what the agent knows of it.
+// sessionState is a session with its state in the agent.
 type sessionState struct {
 	Session
-	down          *outage       // nil: commands flow
-	stallCheck    *stallCheck   // that they do not
-	carrierLost   *progress     // when a carrier went that is not back; nil: none
-	storm         storm         // connections that did not last
+	down          *outage       // nil: the session is up
+	stallCheck    *stallCheck   // whether commands complete; nil: none runs
+	carrierLost   *progress     // when a carrier was lost that is not up again; nil: none
+	storm         storm         // connections that ended soon after login
 	activity      ownerActivity // of the program that is to log it in
-	takenFrom     owners        // that it was taken from; nil: it was not
-	move          move          // to an address that stays
+	takenFrom     owners        // from which the session was taken; nil: it was not
+	move          move          // to an address that is not temporary
 	viaUnknown    bool          // another program may have made its connection
-	unseenSources int           // logins in a row from an address that the machine does not have
+	unseenSources int           // successive logins from an address that Config.Local does not find
 	inspectFrom   time.Duration
 	inspections   int            // how many of askAfter are done since askFrom
 	upSince       time.Duration  // when a login ended an outage
 	outages       int            // that ended
 	longest       time.Duration  // of them
-	ended         bool           // the session is no more
-	tasks         sync.WaitGroup // attempts under way
+	ended         bool           // the session was removed
+	tasks         sync.WaitGroup // running attempts
 
-	dialCtx     context.Context // of the dials that are no outage's; nil: there were none
-	cancelDials func()          // ends these
+	dialCtx     context.Context // of the dials that do not belong to an outage; nil: there were none
+	cancelDials func()          // cancels these
 }
 
-// end ends all that is under way.
+// end cancels all running attempts.
 func (w *sessionState) end() {
 	if w.down != nil {
 		w.down.end()
@@ -49,40 +49,40 @@ func (w *sessionState) end() {
 type outage struct {
 	began              time.Duration // when the target answered last, as far as is known
 	noticed            time.Duration
-	retriedSince       time.Duration // since when this agent has tried to end it
-	endEventAt         time.Duration // when the kernel told of an end last
+	retriedSince       time.Duration // since when this agent has tried to log in
+	endEventAt         time.Duration // when the kernel last reported the end of a connection
 	cause              error
 	source             netip.Addr    // of the connection that was lost
 	lastErr            error         // of the last attempt
 	dialAt             time.Duration // when the next attempt begins
-	notBefore          time.Duration // when the first may: see peace
-	pause              time.Duration // a length that was logged, whose end will be; 0: none
+	notBefore          time.Duration // before that none begins: see holdOff
+	pause              time.Duration // a length that was logged, whose end is logged too; 0: none
 	reportAt           time.Duration // when the log is written next
 	reported           time.Duration // length at the last report
 	dials              int           // connections being opened
-	moreDials          bool          // one more may be
-	running            attempt       // what runs beside them: a login, a logout or a test
-	logins             int           // that were begun
-	testWait           time.Duration // a test for another machine with our name is due, with that wait; 0: none
-	needsLogin         bool          // it takes a login, whatever the kernel shows of the session
-	stillWorks         func() bool   // tells that it goes on by itself; nil: the kernel knows that it does not
-	resumed            bool          // an earlier agent was at it
-	planned            bool          // the connection was given up for a better one
+	moreDials          bool          // the next dial may exceed maxDials
+	running            attempt       // the running attempt that is not a dial: a login, a logout or a test
+	logins             int           // that were started
+	testWait           time.Duration // a test for a duplicate initiator name is due, with that wait; 0: none
+	needsLogin         bool          // only a login ends the outage, whatever state the kernel shows
+	stillWorks         func() bool   // reports whether the old connection works again; nil: the kernel has ended it
+	resumed            bool          // the outage began under an earlier agent
+	planned            bool          // the agent replaces the connection by a better one
 	needsAdministrator bool          // the target's administrator must do something
-	refusals           int           // logins in a row that were slow
-	parallelDialAt     time.Duration // when a connection is opened beside the login; 0: not
-	parallelDials      int           // that were
-	nextConn           io.Closer     // the connection to log in by when the login under way has ended
-	loginWatch         *loginWatch   // of the login under way
-	wasBound           bool          // its owner left a connection bound when the session was taken
-	endEvent           *kernel.Event // the end of a connection, maybe of the one that is logged in now
+	refusals           int           // successive logins that needed the administrator
+	parallelDialAt     time.Duration // when a connection is dialled beside the login; 0: not
+	parallelDials      int           // that were begun beside logins
+	nextConn           io.Closer     // the connection to log in over when the running login has ended
+	loginWatch         *loginWatch   // of the running login
+	wasBound           bool          // a connection was bound when the session was taken
+	endEvent           *kernel.Event // the last end of a connection, perhaps of the one that is logged in now
 
 	ctx    context.Context // of the dials; nil: there is none
 	cancel func()          // ends the dials
-	stop   func()          // ends what runs beside them
+	stop   func()          // cancels the running attempt that is not a dial
 }
 
-// newOutage is one that was noticed at a time.
+// newOutage returns an outage that was noticed at now.
 func newOutage(now time.Duration, cause error) *outage {
 	return &outage{
 		began: now, noticed: now, retriedSince: now, endEventAt: never, cause: cause, dialAt: now, reportAt: now, reported: -1,
@@ -90,7 +90,7 @@ func newOutage(now time.Duration, cause error) *outage {
 	}
 }
 
-// end ends all that is under way.
+// end cancels all running attempts.
 func (o *outage) end() {
 	o.cancel()
 	o.stop()
@@ -104,7 +104,7 @@ func (o *outage) closeNextConn() {
 	}
 }
 
-// holdOff lets no attempt begin before a time.
+// holdOff delays attempts until a time.
 func (o *outage) holdOff(until time.Duration) {
 	o.notBefore = max(o.notBefore, until)
 	o.dialAt = max(o.dialAt, o.notBefore)
@@ -127,7 +127,7 @@ func (a *Agent) beginOutage(w *sessionState, cause error) {
 	a.changed()
 }
 
-// setOutage makes an outage the session's.
+// setOutage sets the session's outage.
 func (w *sessionState) setOutage(o *outage) {
 	w.stallCheck, w.carrierLost = nil, nil
 	w.activity = ownerActivity{probing: w.activity.probing}
@@ -135,14 +135,14 @@ func (w *sessionState) setOutage(o *outage) {
 	o.source = w.Via().Source
 }
 
-// attemptFailed notes why an attempt came to nothing.
+// attemptFailed handles the error of an attempt.
 func (a *Agent) attemptFailed(w *sessionState, r result) {
 	o := w.down
 	if !errors.Is(r.err, context.Canceled) {
 		o.lastErr = r.err
 	}
 	if r.kind == dialing {
-		return // the next dial has its time already
+		return // the next dial is scheduled already
 	}
 	o.running = noAttempt
 	if a.yieldIfIntruded(w, r.err) {
@@ -160,16 +160,16 @@ func (a *Agent) attemptFailed(w *sessionState, r result) {
 	o.closeNextConn()
 	o.dialAt = a.now() + refusalPause(o.refusals)
 	if o.refusals++; o.refusals == 1 {
-		o.reportAt = a.now() // a person should know
+		o.reportAt = a.now() // report a refusal immediately
 	}
 }
 
-// refusalPause is the pause after so many refusals before the last one.
+// refusalPause is the pause after a refusal; refused is the number of refusals before it.
 func refusalPause(refused int) time.Duration {
 	return min(minRefusalPause<<min(refused, 8), maxRefusalPause)
 }
 
-// recovered ends an outage. ours: by a login of ours.
+// recovered ends an outage. ours: by a login of the agent.
 func (a *Agent) recovered(w *sessionState, ours bool) {
 	o := w.down
 	length := a.now() - o.began
@@ -201,7 +201,7 @@ func (a *Agent) recovered(w *sessionState, ours bool) {
 	a.changed()
 }
 
-// sessionEnded forgets a session that was ended by another program.
+// sessionEnded stops the recovery of a session that another program removed.
 func (a *Agent) sessionEnded(w *sessionState) {
 	if w.ended {
 		return

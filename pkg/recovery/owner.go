@@ -5,25 +5,24 @@ import (
 	"time"
 )
 
-// Two programs that recover one session take its connection away from each other. iscsid
-// listens to the same multicast group as the agent for as long as it runs;
-// iscsiadm opens such a socket too, for a moment.
+// Two programs that recover one session stop each other's connections. iscsid listens to
+// the same multicast group as the agent for as long as it runs; iscsiadm opens such a socket too, for a moment.
 const (
-	ownerSettles = 2 * time.Second // a listener that stays so long is an owner
-	ownerGone    = 3 * time.Second // the last one must be gone for so long
+	ownerSettles = 2 * time.Second // a listener that stays for so long is an owner
+	ownerGone    = 3 * time.Second // the last one must have ended so long ago
 )
 
 // ownership follows which program recovers the sessions. Times are on a monotonic
 // clock.
 type ownership struct {
 	since     map[uint32]time.Duration // when each listener was first seen
-	other     bool                     // another program does
-	noneSince time.Duration            // since when no other socket is there
-	logged    string                   // why it is not known, as logged last
+	other     bool                     // another program recovers them
+	noneSince time.Duration            // since when there is no other socket; -1: there is one
+	logged    string                   // the last error that was logged
 }
 
-// unreadable takes in why the sockets cannot be seen; nil: they can. All stays as it
-// was: what is not seen does not make the sessions ours.
+// unreadable logs why the sockets cannot be read; nil: they can. The owner stays as
+// it was.
 func (o *ownership) unreadable(err error, log Logger) {
 	switch {
 	case err == nil:
@@ -34,8 +33,7 @@ func (o *ownership) unreadable(err error, log Logger) {
 	}
 }
 
-// observe takes in which sockets there are now. changed tells that the owner is another
-// than before.
+// observe records the present sockets. changed reports whether the owner has changed.
 func (o *ownership) observe(now time.Duration, ids []uint32) (changed bool) {
 	if o.since == nil {
 		o.since = map[uint32]time.Duration{}
@@ -67,15 +65,15 @@ func (o *ownership) observe(now time.Duration, ids []uint32) (changed bool) {
 	return o.other != was
 }
 
-// pending tells that there is another socket, or was until a moment ago, and that
-// time must show which program is the owner: nothing may be touched meanwhile.
+// pending reports whether there is another socket, or was until a moment ago: the
+// owner is another program or not known yet, and the sessions must not be touched.
 func (o *ownership) pending() bool { return o.other || len(o.since) > 0 }
 
-// undecided tells that another socket is there, and that it is not known yet
-// whether it stays.
+// undecided reports whether there is another socket of which it is not known
+// yet whether it stays.
 func (o *ownership) undecided() bool { return !o.other && len(o.since) > 0 }
 
-// hasYoungerThan tells that another socket is there which is not as old as an age.
+// hasYoungerThan reports whether there is another socket that is younger than an age.
 func (o *ownership) hasYoungerThan(now, age time.Duration) bool {
 	for _, since := range o.since {
 		if now-since < age {
@@ -85,7 +83,7 @@ func (o *ownership) hasYoungerThan(now, age time.Duration) bool {
 	return false
 }
 
-// hasUnknown tells of another socket than these that is older than an age.
+// hasUnknown reports whether there is another socket that is not one of known and is older than an age.
 func (o *ownership) hasUnknown(now time.Duration, known owners, age time.Duration) bool {
 	for id, since := range o.since {
 		if now-since >= age && !known.has(id) {
@@ -95,7 +93,7 @@ func (o *ownership) hasUnknown(now time.Duration, known owners, age time.Duratio
 	return false
 }
 
-// claim notes that another program logged a session in, which is the owner then.
+// claim records that another program has logged a session in, and so is the owner.
 func (o *ownership) claim(now time.Duration) {
 	o.other = true
 	if len(o.since) == 0 {
@@ -103,17 +101,17 @@ func (o *ownership) claim(now time.Duration) {
 	}
 }
 
-// foreign tells that nothing may be done to a session now: it is another
-// program's, or may be.
+// foreign reports whether the agent must not touch a session now, since
+// it belongs to another program, or may.
 func (a *Agent) foreign(w *sessionState) bool {
 	return a.owner.pending() && (w.takenFrom == nil || a.owner.hasUnknown(a.now(), w.takenFrom, 0))
 }
 
-// passive tells that another program is to log a session in.
+// passive reports whether another program is to log a session in.
 func (a *Agent) passive(w *sessionState) bool { return a.owner.other && a.foreign(w) }
 
-// checkOwner sees which other program recovers sessions, and writes so when that
-// changes.
+// checkOwner finds out whether another program recovers the sessions, and logs a
+// change.
 func (a *Agent) checkOwner() {
 	ids, err := a.cfg.Listeners()
 	if err != nil {
@@ -147,7 +145,7 @@ func (a *Agent) checkOwner() {
 	a.changed()
 }
 
-// otherLogin takes in that another program logs a session in.
+// otherLogin handles a login by another program.
 func (a *Agent) otherLogin(w *sessionState) {
 	switch {
 	case w.takenFrom != nil:
@@ -158,7 +156,7 @@ func (a *Agent) otherLogin(w *sessionState) {
 	a.owner.claim(a.now())
 	w.activity.acted(a.now())
 	w.viaUnknown = true
-	if w.down != nil { // what is up from now on is a connection of its own
+	if w.down != nil { // what is up from now on is its connection
 		w.down.endEventAt = never
 	}
 	w.scheduleInspections(a.now())

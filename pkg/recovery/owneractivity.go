@@ -6,18 +6,15 @@ import (
 	"time"
 )
 
-// That iscsid runs does not say that it logs a session in again: it may be
-// stopped, wait for the very disk, or have no record of the session. What counts
-// is what it does. While a session of its is down, and a portal takes TCP
-// connections, it has takeAfter to bind a connection or to be answered a login;
-// then the session is ours until it acts.
+// That iscsid runs does not mean that it logs a session in again: it may be
+// stopped, wait for the very disk, or have no record of the session. Its activity decides. While its session is down, and a portal accepts TCP connections, it has takeAfter to bind a connection or to receive a login response; then the agent recovers the session until iscsid acts.
 const (
 	takeAfter       = 30 * time.Second
 	probeEvery      = time.Second            // between connects to a portal, which costs the target one each
-	boundCheckEvery = 500 * time.Millisecond // at its connection, however long a probe takes
+	boundCheckEvery = 500 * time.Millisecond // between looks at its connection, however long a probe takes
 )
 
-// ownerActivity is what is seen of the program that is to log in a session that is down.
+// ownerActivity is the observed activity of the program that is to log in a session that is down.
 type ownerActivity struct {
 	started  bool
 	last     time.Duration // when it acted, or the outage began
@@ -28,11 +25,11 @@ type ownerActivity struct {
 	probing  bool
 }
 
-// acted notes a deed.
+// acted records activity.
 func (d *ownerActivity) acted(now time.Duration) { d.last, d.answered = now, -1 }
 
-// observe notes whether a connection is bound: one that was not bound before is a
-// deed.
+// observe records whether a connection is bound: one that was not bound before is
+// activity.
 func (d *ownerActivity) observe(now time.Duration, bound bool, err error) {
 	if !d.started || err != nil || bound && !d.bound {
 		d.acted(now)
@@ -40,8 +37,8 @@ func (d *ownerActivity) observe(now time.Duration, bound bool, err error) {
 	d.started, d.bound = true, bound
 }
 
-// timedOut tells that the program had its time. It has twice that where it, or one
-// before it, has left a connection bound: a login may be under way.
+// timedOut reports whether the program's time is over. It is twice as long where a
+// connection is bound: a login may be running.
 func (d *ownerActivity) timedOut(now time.Duration) bool {
 	patience := takeAfter
 	if d.bound {
@@ -50,13 +47,13 @@ func (d *ownerActivity) timedOut(now time.Duration) bool {
 	return d.answered >= 0 && now-max(d.last, d.answered) >= patience
 }
 
-// followOwner follows what is done about a session that is down and another program's,
-// and returns after how long to look again.
+// followOwner observes what the owner of a session that is down does, and returns when
+// to call it again.
 func (a *Agent) followOwner(w *sessionState) time.Duration {
 	d, now := &w.activity, a.now()
 	if !a.passive(w) || w.down.running != noAttempt {
 		*d = ownerActivity{probing: d.probing}
-		if w.down.running == testingName && a.foreign(w) { // it logs in by our name
+		if w.down.running == testingName && a.foreign(w) { // it logs in with the same initiator name
 			w.down.stop()
 		}
 		return SurveyEvery
@@ -73,7 +70,7 @@ func (a *Agent) followOwner(w *sessionState) time.Duration {
 	return d.checkAt - now
 }
 
-// probe finds out whether a portal takes connections.
+// probe tests whether a portal accepts connections.
 func (a *Agent) probe(w *sessionState) {
 	w.activity.probing = true
 	ways := a.ways()
@@ -83,7 +80,7 @@ func (a *Agent) probe(w *sessionState) {
 	})
 }
 
-// probed takes in what came of it.
+// probed handles its result.
 func (a *Agent) probed(w *sessionState, r result) {
 	d := &w.activity
 	d.probing = false
@@ -101,7 +98,7 @@ func (a *Agent) probed(w *sessionState, r result) {
 	}
 }
 
-// takeSession makes a session ours, if its owner has not acted up to now, and has
+// takeSession takes a session from its owner, if that has not acted so far, and has
 // run for long enough to act.
 func (a *Agent) takeSession(w *sessionState) {
 	now := a.now()
@@ -114,7 +111,7 @@ func (a *Agent) takeSession(w *sessionState) {
 		return
 	}
 	w.takenFrom = a.owners()
-	w.down.wasBound, w.down.testWait = bound, 0 // it may log in by our name during a test
+	w.down.wasBound, w.down.testWait = bound, 0 // iscsid may log in with the same initiator name during a test
 	w.down.retryNow(now)
 	a.logf(w, a.cfg.Log.Warnf, "iscsid runs but has not logged session %d in for %.0f s: logging in", w.ID(), takeAfter.Seconds())
 	a.changed()
@@ -127,9 +124,8 @@ func (o owners) has(id uint32) bool {
 	return slices.ContainsFunc(o, func(l listener) bool { return l.id == id })
 }
 
-// resumedReading tells that one that had left events unread, for as long as it took to take
-// the session, has read some: a process that was stopped goes on. It gives our
-// connection up as soon as it has read of the old one's end.
+// resumedReading reports whether a listener that had left events unread when the session was
+// taken has read some: a stopped process continues. It will stop the agent's connection as soon as it reads the old one's end.
 func (o owners) resumedReading(unread func(uint32) (int, error)) bool {
 	return unread != nil && slices.ContainsFunc(o, func(l listener) bool {
 		now, err := unread(l.id)
@@ -137,8 +133,8 @@ func (o owners) resumedReading(unread func(uint32) (int, error)) bool {
 	})
 }
 
-// notReading tells that all of them have left events unread since then: what happened
-// to the session is none of their deeds.
+// notReading reports whether all of them have left events unread since then, and so have
+// not acted on the session.
 func (o owners) notReading(unread func(uint32) (int, error)) bool {
 	return unread != nil && len(o) > 0 && !slices.ContainsFunc(o, func(l listener) bool {
 		now, err := unread(l.id)
@@ -146,7 +142,7 @@ func (o owners) notReading(unread func(uint32) (int, error)) bool {
 	})
 }
 
-// owners lists the listeners that there are now; it is not nil.
+// owners lists the present listeners; it is not nil.
 func (a *Agent) owners() owners {
 	all := owners{}
 	for id := range a.owner.since {
@@ -159,7 +155,7 @@ func (a *Agent) owners() owners {
 	return all
 }
 
-// returnSession gives a session that was taken back to its owner.
+// returnSession returns a session that was taken to its owner.
 func (a *Agent) returnSession(w *sessionState, why string) {
 	w.takenFrom = nil
 	w.activity.acted(a.now())

@@ -6,22 +6,21 @@ import (
 	"time"
 )
 
-// Pauses between the end of what recovers sessions, by a panic or a signal, and its next
-// start: each is twice the one before.
+// Pauses before session recovery is restarted after a panic or a signal: each is twice the
+// one before.
 const (
-	RestartFirst = 100 * time.Millisecond // too short for I/O to time out meanwhile
-	RestartMost  = 10 * time.Second       // leaves the processor and the log to others
+	RestartFirst = 100 * time.Millisecond // too short for an I/O time-out
+	RestartMost  = 10 * time.Second       // leaves processor time and log space to other programs
 )
 
-// SurveyEvery is how often sessions, uplinks and disks are looked at without an event of
-// the kernel's: a message can get lost. It is far below the shortest recovery time-out
-// that makes sense, and a look costs a few reads of sysfs.
+// SurveyEvery is how often sessions, uplinks and disks are checked without an event of the
+// kernel: a message can get lost. It is far below the shortest sensible recovery time-out, and a check costs a few reads of sysfs.
 const SurveyEvery = 30 * time.Second
 
-// pauseFor lets no attempt begin for a while, and writes that to the log with its
-// length, as it writes the end of it.
+// pauseFor delays attempts for a time, and logs its length. logPauseEnd logs its
+// end.
 func (a *Agent) pauseFor(w *sessionState, length time.Duration, log func(string, ...any), why string, args ...any) {
-	if length <= 0 || a.now()+length <= w.down.notBefore { // a longer one has begun
+	if length <= 0 || a.now()+length <= w.down.notBefore { // a longer pause runs
 		return
 	}
 	w.down.holdOff(a.now() + length)
@@ -33,7 +32,7 @@ func (a *Agent) pauseFor(w *sessionState, length time.Duration, log func(string,
 	a.changed()
 }
 
-// logPauseEnd writes that a pause is over, if there was one.
+// logPauseEnd logs that a pause is over, if there was one.
 func (a *Agent) logPauseEnd(w *sessionState) {
 	if o := w.down; o.pause > 0 && a.now() >= o.notBefore {
 		a.logf(w, a.cfg.Log.Infof, "the pause of %.0f s is over: logging in again", o.pause.Seconds())
@@ -41,7 +40,7 @@ func (a *Agent) logPauseEnd(w *sessionState) {
 	}
 }
 
-// startDuplicateTest finds out whether another machine uses our name, before the next login.
+// startDuplicateTest tests whether another machine uses the same initiator name, before the next login.
 func (a *Agent) startDuplicateTest(w *sessionState) {
 	o, ways, wait := w.down, a.ways(), w.down.testWait
 	o.testWait, o.running = 0, testingName
@@ -52,7 +51,7 @@ func (a *Agent) startDuplicateTest(w *sessionState) {
 	})
 }
 
-// duplicateTested goes on after the test: without evidence the next login begins at once.
+// duplicateTested handles the test's result: without evidence the next login begins immediately.
 func (a *Agent) duplicateTested(w *sessionState, r result) {
 	o := w.down
 	o.running, o.dialAt = noAttempt, max(a.now(), o.notBefore)

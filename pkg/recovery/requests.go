@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// ErrEnded says that Run has returned.
+// ErrEnded reports that Run has returned.
 var ErrEnded = errors.New("session recovery has ended")
 
-// call lets the goroutine of Run do f, and returns when it has.
+// call has the goroutine of Run call f, and returns when f has.
 func (a *Agent) call(f func()) error {
 	done := make(chan struct{})
 	select {
@@ -20,9 +20,8 @@ func (a *Agent) call(f func()) error {
 	}
 }
 
-// Add makes the agent watch one more session, which must have been started. A
-// connection that was lost meanwhile is found. A session that it watches already
-// is no error. Any goroutine may call it.
+// Add makes the agent recover one more session, which must have been started.
+// A connection that was lost meanwhile is detected. A session that it has already is no error. Any goroutine may call it.
 func (a *Agent) Add(s Session) error {
 	return a.call(func() {
 		if slices.ContainsFunc(a.sessions, func(w *sessionState) bool { return w.Session == s }) {
@@ -35,9 +34,8 @@ func (a *Agent) Add(s Session) error {
 	})
 }
 
-// Remove makes the agent leave a session alone, and returns when no attempt of
-// the agent's is under way any more: it is the caller's then. A session that the
-// agent does not watch is no error. Any goroutine may call it.
+// Remove makes the agent stop recovering a session, and returns when no attempt
+// of the agent runs any more: the caller may use it then. A session that the agent does not have is no error. Any goroutine may call it.
 func (a *Agent) Remove(s Session) error {
 	var gone *sessionState
 	err := a.call(func() {
@@ -51,12 +49,12 @@ func (a *Agent) Remove(s Session) error {
 		a.changed()
 	})
 	if gone != nil {
-		gone.tasks.Wait() // Run takes the results in, and drops them
+		gone.tasks.Wait() // Run receives the results, and drops them
 	}
 	return err
 }
 
-// Sync returns when the agent has taken in every event that was in Config.Events
+// Sync returns when the agent has handled every event that was in Config.Events
 // before the call. Any goroutine may call it.
 func (a *Agent) Sync() error {
 	return a.call(func() {

@@ -5,36 +5,35 @@ import (
 	"time"
 )
 
-// TCP sends again after 0.2 s, 0.4 s, 0.8 s and so on (RFC 6298 5.5): after a
-// network that was away for a while a connection that is whole for the kernel
-// does not move for as long again, where a new one goes through at once.
+// TCP retransmits after 0.2 s, 0.4 s, 0.8 s and so on (RFC 6298 5.5): after a
+// network outage a connection that the kernel shows as up transfers nothing for as long again, while a new one is established immediately.
 
-// stallCheck is that a session's commands do not come through.
+// stallCheck checks for a while whether a session's commands complete.
 type stallCheck struct {
 	until   time.Duration
-	hasLast bool // last counts
+	hasLast bool // last is valid
 	last    progress
-	since   time.Duration // what the target answered last is no older
+	since   time.Duration // not before the target's last answer
 }
 
-// progress is how far a session was.
+// progress is the state of a session's commands at a time.
 type progress struct {
 	done uint64        // as of Session.Progress
 	at   time.Duration // when that was
 }
 
 const (
-	minDowntime     = time.Second            // what was away for less did no harm
+	minDowntime     = time.Second            // a shorter outage needs no check
 	stallTime       = 100 * time.Millisecond // without any progress
-	stallCheckEvery = 50 * time.Millisecond  // between looks: two within stallTime
-	minStallCheck   = 2 * time.Second        // for how long it is looked at, see Up.Away
-	maxStallCheck   = time.Minute            // more than the NOP-Out timers need to find it by themselves
+	stallCheckEvery = 50 * time.Millisecond  // between checks: two within stallTime
+	minStallCheck   = 2 * time.Second        // the shortest check, see Change.Downtime
+	maxStallCheck   = time.Minute            // more than the NOP-Out timers need to detect it themselves
 )
 
-// errStalled is the cause of an outage that only the agent has noticed.
+// errStalled is the cause of an outage that the agent has detected and the kernel has not.
 var errStalled = errors.New("no data received since the network outage")
 
-// checkStall follows one, and returns after how long to look again.
+// checkStall does a step of it, and returns when to call it again.
 func (a *Agent) checkStall(w *sessionState) time.Duration {
 	s, now := w.stallCheck, a.now()
 	if s == nil {
@@ -56,9 +55,8 @@ func (a *Agent) checkStall(w *sessionState) time.Duration {
 	return stallCheckEvery
 }
 
-// stalled begins the outage of a connection by which nothing has come through
-// since then. What the kernel has stays as it is until a new connection comes
-// about; if it moves before that the session goes on.
+// stalled begins the outage of a connection that has transferred nothing since
+// then. The kernel keeps it until a new one is established; if it transfers data before that, the session continues.
 func (a *Agent) stalled(w *sessionState, then progress) {
 	a.beginOutage(w, errStalled)
 	w.down.needsLogin = true
@@ -72,22 +70,21 @@ func (a *Agent) stalled(w *sessionState, then progress) {
 	}
 }
 
-// noteCarrierLost notes how far the sessions are when a carrier goes.
+// noteCarrierLost records the progress of the sessions when a carrier is lost.
 func (a *Agent) noteCarrierLost() {
 	for _, w := range a.sessions {
 		if w.down != nil || w.ended {
 			continue
 		}
 		_, done, err := w.Progress()
-		if err == nil && (w.carrierLost == nil || w.carrierLost.done != done) { // of several that go the first counts
+		if err == nil && (w.carrierLost == nil || w.carrierLost.done != done) { // the first of several is kept
 			w.carrierLost = &progress{done, a.now()}
 		}
 	}
 }
 
-// networkReturned takes in, for a session that is up, that something came back that was
-// away. What went several times in a row has been away since the first time, if
-// no command has ended meanwhile: TCP's pause doubles each time all the same.
+// networkReturned handles, for a session that is up, that the network returned. If no command
+// has completed between several outages, the downtime is counted from the first: TCP's pause doubles each time nevertheless.
 func (a *Agent) networkReturned(w *sessionState, away time.Duration) {
 	if away >= minDowntime {
 		a.beginStallCheck(w, away)
@@ -105,8 +102,8 @@ func (a *Agent) networkReturned(w *sessionState, away time.Duration) {
 	}
 }
 
-// beginStallCheck begins to doubt a session when something came back that was away. If
-// commands wait and none has ended since a carrier went, the case is clear.
+// beginStallCheck starts a check after the network returned. If commands wait and none
+// has completed since the carrier was lost, the connection is stalled.
 func (a *Agent) beginStallCheck(w *sessionState, away time.Duration) {
 	now, lost := a.now(), w.carrierLost
 	w.carrierLost = nil

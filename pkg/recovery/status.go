@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// Status is a session as the agent sees it.
+// Status is the state of a session.
 type Status struct {
 	SID     uint32
 	Name    string        // the target's
-	Portals []string      // that are tried, in this order
+	Portals []string      // in the order in which they are dialled
 	Source  netip.Addr    // of the connection; not valid: not known
-	Up      bool          // commands flow
-	Ended   bool          // the session is no more
+	Up      bool          // the session is logged in
+	Ended   bool          // the session was removed
 	Passive bool          // another program is to log it in
 	Down    time.Duration // for how long it has been down
-	Tried   time.Duration // for how long a login has been tried
+	Tried   time.Duration // for how long the agent has tried to log in
 	Cause   string        // of that
 	LastErr string        // of the last attempt to log in again
 	Outages int           // that ended
 	Longest time.Duration // of them
 
-	// Of an outage, for the agent that goes on with it:
+	// Of an outage, for the agent that continues it:
 	NotBefore time.Duration // for how long no attempt may begin yet
-	Forced    bool          // it takes a login, whatever the kernel says
-	Refused   int           // logins in a row that a person must do something about
+	Forced    bool          // only a login ends the outage, whatever state the kernel shows
+	Refused   int           // successive logins that needed the administrator
 }
 
-// resume goes on where an earlier agent was when it ended.
+// resume restores the state of an earlier agent.
 func (a *Agent) resume(w *sessionState, p Status) {
 	w.outages, w.longest = p.Outages, p.Longest
 	if p.Up || p.Ended {
@@ -75,13 +75,13 @@ func (a *Agent) changed() {
 	}
 }
 
-// report writes about an outage when it is time to.
+// report logs an outage when that is due.
 func (a *Agent) report(w *sessionState) {
 	o, now := w.down, a.now()
 	if now < o.reportAt {
 		return
 	}
-	if o.reported < 0 && a.owner.undecided() { // whose it is to log in is known in a moment
+	if o.reported < 0 && a.owner.undecided() { // the owner is known in a moment
 		o.reportAt = now + ownerEvery
 		return
 	}

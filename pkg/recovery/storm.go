@@ -8,44 +8,39 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Connections that break soon after their login, many in a row, have two kinds
-// of causes. A sick network or target: then the next login is as good as any,
-// and is made at once. Or another machine with our initiator name and ISID, whose
-// login ends our session, as ours ends its own (RFC 7143 6.3.5): then both would
-// go on for ever, and write to one disk. That one is there needs evidence: that
-// the target sends the session away each time (RFC 7143 11.9.1), or a test, see
-// Session.Duplicate.
+// Many successive connections that end soon after their login have one of two
+// causes. A faulty network or target: then the next login is made immediately. Or another machine with the same initiator name and ISID: each login reinstates the session and ends the other machine's (RFC 7143 6.3.5), both would repeat that for ever, and write to one disk. The second cause needs evidence: that the target ends each session by an asynchronous message (RFC 7143 11.9.1), or a test, see Session.Duplicate.
 const (
-	maxShortLived  = 5                      // so many in a row
+	maxShortLived  = 5                      // so many successive ones
 	shortLived     = 10 * time.Second       // each no longer
 	shortSpan      = 2 * time.Minute        // all within
 	testEvery      = 2 * time.Minute        // a test costs the wait for it
-	minTestWait    = 300 * time.Millisecond // a test is one and a half of the other's usual times,
-	maxTestWait    = 5 * time.Second        // within these: I/O stands still meanwhile
-	duplicatePause = time.Minute            // how long another machine is left in peace
+	minTestWait    = 300 * time.Millisecond // a test waits one and a half times the mean length of the connections,
+	maxTestWait    = 5 * time.Second        // within these limits: I/O waits meanwhile
+	duplicatePause = time.Minute            // the pause after a duplicate was found
 )
 
-// storm counts connections that did not last. Times are on a monotonic clock.
+// storm counts connections that ended soon after login. Times are on a monotonic clock.
 type storm struct {
-	loggedIn      time.Duration   // by us
-	firstTry      bool            // at the first try: no target that is being restarted lets that happen
-	ends          []time.Duration // of short lives that began so, in a row
-	totalLife     time.Duration   // by these together
-	endedByTarget int             // short lives in a row that the target ended by a message
-	consecutive   int             // short lives in a row
-	tested        time.Duration   // when the last test was due; 0: there was none
+	loggedIn      time.Duration   // when this agent last logged in
+	firstTry      bool            // at the first attempt, which a target that restarts does not allow
+	ends          []time.Duration // ends of successive short-lived connections after a first attempt
+	totalLife     time.Duration   // the total time of these connections
+	endedByTarget int             // successive short-lived connections that the target ended by a message
+	consecutive   int             // successive short-lived connections
+	tested        time.Duration   // when the last test was requested; 0: there was none
 }
 
-// verdict is what a connection's end says.
+// verdict is the conclusion from the end of a connection.
 type verdict struct {
-	duplicate bool          // another machine uses our name
-	test      time.Duration // whether one does is to be tested, with that wait; 0: not
+	duplicate bool          // another machine uses the same initiator name
+	test      time.Duration // a test for that is due, with that wait; 0: no test
 }
 
-// login notes that a login succeeded, and whether at the first try.
+// login records that a login succeeded, and whether at the first attempt.
 func (s *storm) login(now time.Duration, first bool) { s.loggedIn, s.firstTry = now, first }
 
-// connectionEnded notes that the connection ended.
+// connectionEnded records the end of the connection.
 func (s *storm) connectionEnded(now time.Duration, cause error) verdict {
 	life := now - s.loggedIn
 	if life > shortLived {
@@ -81,16 +76,16 @@ func (s *storm) connectionEnded(now time.Duration, cause error) verdict {
 	return verdict{test: min(max(mean*3/2, minTestWait), maxTestWait)}
 }
 
-// reset begins the counts of evidence anew.
+// reset clears the evidence.
 func (s *storm) reset() { s.ends, s.totalLife, s.endedByTarget = nil, 0, 0 }
 
-// maybeByTarget tells whether the other side may have ended the connection.
+// maybeByTarget reports whether the target may have ended the connection.
 func maybeByTarget(cause error) bool {
 	var why kernel.ConnError
 	return errors.As(cause, &why) && why != kernel.PingTimedOut || endedByTarget(cause) || errors.Is(cause, errFoundDown)
 }
 
-// endedByTarget tells whether the target sent the session away.
+// endedByTarget reports whether the target ended the session by an asynchronous message.
 func endedByTarget(cause error) bool {
 	var async asyncError
 	if !errors.As(cause, &async) {
@@ -103,10 +98,10 @@ func endedByTarget(cause error) bool {
 	return false
 }
 
-// shortLivedPause is how long to wait before the login after so many short-lived
-// connections in a row, where a disk gives each command six tries only
-// (drivers/scsi/sd.h: SD_MAX_RETRIES) and each break costs one: the sixth break
-// after it was issued comes a minute later at the least.
+// shortLivedPause is how long to wait before the login after so many successive
+// short-lived connections, where a disk tries each command six times only
+// (drivers/scsi/sd.h: SD_MAX_RETRIES) and each lost connection costs one: the sixth
+// after a command was issued comes at least a minute later.
 func shortLivedPause(row int) time.Duration {
 	const first, most = 4 * time.Second, 32 * time.Second
 	if row == 0 {
@@ -115,7 +110,7 @@ func shortLivedPause(row int) time.Duration {
 	return min(first<<min(row-1, 8), most)
 }
 
-// checkShortLived draws the conclusions from a connection's end.
+// checkShortLived acts on the end of a short-lived connection.
 func (a *Agent) checkShortLived(w *sessionState, cause error) {
 	v := w.storm.connectionEnded(a.now(), cause)
 	if a.foreign(w) {
@@ -125,21 +120,21 @@ func (a *Agent) checkShortLived(w *sessionState, cause error) {
 		a.pauseForDuplicate(w)
 		return
 	}
-	if w.takenFrom == nil { // else its owner, which may act again, has the same name
+	if w.takenFrom == nil { // otherwise its owner, which may act again, uses the same name
 		w.down.testWait = v.test
 	}
 	row := w.storm.consecutive
 	if a.cfg.FewRetries == nil || shortLivedPause(row) == 0 || !a.cfg.FewRetries(w.ID()) {
 		return
 	}
-	if row > 1 { // it was said
+	if row > 1 { // it was logged
 		w.down.holdOff(a.now() + shortLivedPause(row))
 		return
 	}
 	a.pauseFor(w, shortLivedPause(row), a.cfg.Log.Warnf, "lost soon after its login, and its disks allow each command six tries only: waiting")
 }
 
-// pauseForDuplicate leaves the target to another machine for a while.
+// pauseForDuplicate pauses since another machine uses the same initiator name.
 func (a *Agent) pauseForDuplicate(w *sessionState) {
 	a.pauseFor(w, duplicatePause, a.cfg.Log.Errorf, "the target ended %d sessions in a row soon after login: another machine uses the same initiator name: "+
 		"give each its own, or both write to one disk: waiting", maxShortLived)

@@ -11,33 +11,32 @@ import (
 )
 
 const (
-	// ownerEvery is how often it is looked who else listens while that matters.
+	// ownerEvery is how often the listeners are read during an outage and while there is another owner.
 	ownerEvery = 500 * time.Millisecond
-	// settleTime is how long the kernel may go on to show a session as up after it
-	// told of the end of its connection: a work queue cleans up
+	// settleTime is for how long the kernel may show a session as up after it reported
+	// the end of its connection: a work queue cleans up
 	// (drivers/scsi/scsi_transport_iscsi.c: iscsi_conn_error_event).
 	settleTime = time.Second
 )
 
-// inspectAfter is when the kernel is asked for a session's state after something has
-// changed: the event of a connection that broke just then may be lost, or taken
-// for one of the connection before, and the state follows it late.
+// inspectAfter is when a session's state is read from the kernel after a change: the
+// event of a connection that was lost just then may be missing, or look like one of the connection before, and the state follows it late.
 var inspectAfter = [...]time.Duration{0, 100 * time.Millisecond, time.Second}
 
-// errFoundDown is the cause of an outage whose event was not seen.
+// errFoundDown is the cause of an outage whose event was not received.
 var errFoundDown = errors.New("found down")
 
-// scheduleInspections has the kernel asked for the session's state now and a little later.
+// scheduleInspections makes the session's state be read now and at the times of inspectAfter.
 func (w *sessionState) scheduleInspections(now time.Duration) { w.inspections, w.inspectFrom = 0, now }
 
-// inspectAll asks the kernel how the sessions are.
+// inspectAll reads the state of all sessions from the kernel.
 func (a *Agent) inspectAll() {
 	for _, w := range a.sessions {
 		a.inspect(w)
 	}
 }
 
-// inspect asks the kernel how one session is.
+// inspect reads the state of a session from the kernel.
 func (a *Agent) inspect(w *sessionState) {
 	up, err := w.Up()
 	switch {
@@ -56,7 +55,7 @@ func (a *Agent) inspect(w *sessionState) {
 	}
 }
 
-// work does what is due and returns after how long to look again.
+// work does what is due and returns when to call it again.
 func (a *Agent) work() time.Duration {
 	next := SurveyEvery
 	if a.owner.pending() || slices.ContainsFunc(a.sessions, func(w *sessionState) bool { return w.down != nil }) {
@@ -69,7 +68,7 @@ func (a *Agent) work() time.Duration {
 	return max(next, time.Millisecond)
 }
 
-// workOn does what is due for one session and returns after how long to look again.
+// workOn does what is due for one session and returns when to call it again.
 func (a *Agent) workOn(w *sessionState) time.Duration {
 	next := a.inspectIfDue(w)
 	if w.down == nil && !w.ended {
@@ -93,8 +92,8 @@ func (a *Agent) workOn(w *sessionState) time.Duration {
 	return next
 }
 
-// inspectIfDue asks the kernel for a session's state if it is time to, and returns
-// after how long it is again.
+// inspectIfDue reads a session's state from the kernel if that is due, and returns
+// when it is due next.
 func (a *Agent) inspectIfDue(w *sessionState) time.Duration {
 	for w.inspections < len(inspectAfter) && a.now() >= w.inspectFrom+inspectAfter[w.inspections] {
 		w.inspections++
@@ -110,8 +109,8 @@ func (a *Agent) nextInspection(w *sessionState) time.Duration {
 	return w.inspectFrom + inspectAfter[w.inspections] - a.now()
 }
 
-// redial begins an attempt if one is due and the session is ours to mend. If it
-// is not, it sees whether another program has mended it.
+// redial begins an attempt if one is due. A session of another program is inspected
+// instead.
 func (a *Agent) redial(w *sessionState) {
 	o, now := w.down, a.now()
 	if o.running != noAttempt || now < o.dialAt {
@@ -120,7 +119,7 @@ func (a *Agent) redial(w *sessionState) {
 	o.dialAt = now + redialPause(now-o.noticed, rand.Float64())
 	switch {
 	case a.foreign(w):
-		o.pause = 0 // it is over, and not for a login of ours
+		o.pause = 0 // it ends without a login of the agent
 		a.inspect(w)
 		return
 	case o.stillWorks != nil && o.stillWorks():
@@ -133,7 +132,7 @@ func (a *Agent) redial(w *sessionState) {
 		return
 	}
 	limit := maxDials
-	if o.moreDials { // those under way may all be lost in what was down
+	if o.moreDials { // the running dials may all have lost their packets
 		limit, o.moreDials = 2*maxDials, false
 	}
 	if o.dials < limit {

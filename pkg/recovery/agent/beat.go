@@ -2,20 +2,20 @@ package agent
 
 import "time"
 
-// timing is how supervisor and worker watch each other. All is time on
-// CLOCK_MONOTONIC.
+// timing holds the intervals and limits by which supervisor and worker
+// watch each other, on CLOCK_MONOTONIC.
 type timing struct {
-	interval        time.Duration // between two beats, and between two looks
-	workerLimit     time.Duration // without a beat of the worker's: it is stuck
-	supervisorLimit time.Duration // the same of the supervisor's
-	// stopLimit is for how long a process must be stopped: killall5(8), which
-	// sysvinit's shutdown runs, stops all processes for a moment.
+	interval        time.Duration // between two beats, and between two checks
+	workerLimit     time.Duration // a worker without a beat for so long is stuck
+	supervisorLimit time.Duration // the same for the supervisor
+	// stopLimit is after how long a stopped process is replaced: killall5(8),
+	// which sysvinit's shutdown runs, stops all processes for a moment.
 	stopLimit  time.Duration
-	startLimit time.Duration // most from a supervisor's start to its first beat
-	endLimit   time.Duration // most from there to the end of the worker that started it
+	startLimit time.Duration // limit from a supervisor's start to its first beat
+	endLimit   time.Duration // limit from there to the end of the worker that started it
 }
 
-// defaultTiming is the timing of the agent.
+// defaultTiming is the agent's timing.
 func defaultTiming() timing {
 	return timing{
 		interval: 5 * time.Second, workerLimit: 30 * time.Second, supervisorLimit: 20 * time.Second,
@@ -30,9 +30,8 @@ type pulse struct {
 	silent time.Duration
 }
 
-// observe takes in how many beats there were so far, and returns for how long there
-// has been no other one. A look that comes late counts as two: if this process
-// did not run, or the clock jumped, the other one may have had no time either.
+// observe records the number of beats so far, and returns for how long there has been
+// no new one. A late call counts as two intervals at most: if this process did not run, or the clock jumped, the other process may not have run either.
 func (p *pulse) observe(now time.Time, beats uint64, every time.Duration) time.Duration {
 	if p.at.IsZero() || beats != p.beats {
 		p.silent = 0

@@ -8,7 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
 )
 
-// newDisks makes the keeper of the disks' settings. It is for newWorker.
+// newDisks makes the keeper of the disks' settings, for newWorker.
 func (w *worker) newDisks() *disks.Keeper {
 	cfg := disks.Config{
 		Sys: "/sys", Proc: "/proc", Past: w.state.Disks, NextReport: recovery.NextReport, SurveyEvery: recovery.SurveyEvery, Changed: w.disksChanged, Log: w.log,
@@ -19,9 +19,8 @@ func (w *worker) newDisks() *disks.Keeper {
 	return disks.New(cfg)
 }
 
-// disksChanged keeps what the disks' keeper knows, and what it has changed of the
-// sessions: their recovery time-out. The rest of a session may be in the middle of
-// a login.
+// disksChanged saves the disk keeper's state, and the recovery time-outs of the sessions,
+// which it changes. The rest of a session may be in the middle of a login.
 func (w *worker) disksChanged() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -33,9 +32,8 @@ func (w *worker) disksChanged() {
 	w.save()
 }
 
-// releaseSessions ends the recovery of all sessions for good: the machine's shutdown has
-// given them up, and ends them next, with retries of their disks that it has
-// limited. It returns when no login is under way.
+// releaseSessions ends the recovery of all sessions permanently: the machine's shutdown
+// removes them next, with limited retries of their disks. It returns when no login runs.
 func (w *worker) releaseSessions(context.Context) error {
 	w.disks.End()
 	for _, s := range slices.Clone(w.sessions) {

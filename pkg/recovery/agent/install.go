@@ -10,10 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Install puts the running program where the agent stays and where systemd
-// returns to at shutdown, if it is not there yet. It is there as a whole or not
-// at all, at whatever moment this process ends. Calls may overlap, also of
-// several processes.
+// Install copies the running program to Binary, from where the agent runs
+// and which systemd returns to at shutdown, unless it is there already. The copy is atomic, at whatever moment this process ends. Calls may overlap, also of several processes.
 func Install() error {
 	if err := install(Binary); err != nil {
 		return fmt.Errorf("install %s: %w", Binary, err)
@@ -21,8 +19,8 @@ func Install() error {
 	return nil
 }
 
-// install copies the running program to path. It is a copy since nothing less
-// lasts: a hard link cannot leave the initramfs' file system, and a file that is
+// install copies the running program to path. It is a copy, since other means
+// fail: a hard link cannot leave the initramfs' file system, and a file that is
 // mounted on path may be left behind. systemd's shutdown makes the directory its
 // root; it unmounts nothing below /run/initramfs before (src/shutdown/umount.c:
 // nonunmountable_path), but its bind mount of the directory has nothing of what is
@@ -60,7 +58,7 @@ func install(path string) error {
 }
 
 // copyFile copies within the kernel: the pages of the source are not read into a
-// buffer of ours first (sendfile(2)).
+// buffer first (sendfile(2)).
 func copyFile(out, in *os.File, size int64) error {
 	for size > 0 {
 		n, err := unix.Sendfile(int(out.Fd()), int(in.Fd()), nil, int(min(size, 1<<30)))
@@ -77,7 +75,7 @@ func copyFile(out, in *os.File, size int64) error {
 	return out.Chmod(0o755) // whatever the umask is
 }
 
-// linkFile gives a file without a name its name, in place of what has it.
+// linkFile links a file without a name to path, in place of what is there.
 func linkFile(f *os.File, path string) error {
 	link := func(to string) error {
 		return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, to, unix.AT_SYMLINK_FOLLOW)

@@ -11,16 +11,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// agentRoot is where the agent's own root is mounted before it moves in.
+// agentRoot is where the agent's own root is mounted before it becomes /.
 const agentRoot = runstate.AgentRoot
 
-// isolate gives the process, whose mount namespace is its own already, a root
-// of its own: an empty tmpfs with the kernel's file systems and /run in it.
-// Nothing that PID 1 unmounts or deletes on its way takes part of it away:
+// isolate gives the process, which has its own mount namespace already, its own
+// root: an empty tmpfs with the kernel's file systems and /run in it.
+// What PID 1 unmounts or deletes does not remove part of it:
 // deleting a directory of the initramfs would unmount what another namespace has
-// there (fs/namespace.c: __detach_mounts). And nothing else of the namespace is
-// kept: what is mounted here could not be unmounted for good by the real system,
-// root above all.
+// there (fs/namespace.c: __detach_mounts). All else of the namespace is unmounted:
+// what is mounted here could not be released by the real system, root above all.
 func isolate() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return &os.PathError{Op: "make private", Path: "/", Err: err}
@@ -48,7 +47,7 @@ func isolate() error {
 	return os.Chdir("/")
 }
 
-// mountAgentRoot mounts the new root and what is to be in it.
+// mountAgentRoot mounts the new root and the file systems in it.
 func mountAgentRoot() error {
 	if err := os.MkdirAll(agentRoot, 0o700); err != nil {
 		return err
@@ -75,7 +74,7 @@ func mountAgentRoot() error {
 	return nil
 }
 
-// mountPoints lists where something is mounted, but for /.
+// mountPoints lists the mount points but for /.
 func mountPoints() ([]string, error) {
 	b, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -91,8 +90,8 @@ func mountPoints() ([]string, error) {
 }
 
 // detach unmounts all that is mounted on a directory, with what is mounted
-// below. That it is not mounted any more is no error; what cannot be unmounted
-// is left, which costs no more than a late end of that file system.
+// below. That it is not mounted any more is not an error; what cannot be unmounted
+// is left, which only delays the end of that file system.
 func detach(dir string) {
 	for unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW) == nil {
 	}

@@ -9,14 +9,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// reportFile is what is known of the file for people.
+// reportFile is the state of the status file.
 type reportFile struct {
-	failed  bool // the last write did, and that was said
-	noStale bool // no stale report is beside it
+	failed  bool // the last write failed, and that was logged
+	noStale bool // there is no stale report
 }
 
-// write replaces the report. One that cannot be written leaves the old one
-// behind under another name; that is said once, until a write succeeds.
+// write replaces the report. If it cannot be written, the old one is marked
+// as stale by another name; that is logged once, until a write succeeds.
 func (r *reportFile) write(path, text string, log recovery.Logger) {
 	err := replace(path, text)
 	if err == nil {

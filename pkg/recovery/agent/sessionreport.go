@@ -11,7 +11,7 @@ const (
 	statusName = runstate.StatusName
 )
 
-// reportSessions writes a line for each session, and one for what is wrong.
+// reportSessions writes a line for each session, and one for each error.
 func reportSessions(all []recovery.Status) string {
 	var out runstate.Status
 	for _, s := range all {

@@ -25,27 +25,27 @@ const (
 // String names it, in the log and in the report.
 func (h half) String() string { return [...]string{"supervisor", "worker"}[h] }
 
-// cause is why a half was replaced.
+// cause is the reason why a half was replaced.
 type cause uint32
 
 // The causes.
 const (
-	notReplaced cause = iota // it was not
+	notReplaced cause = iota // it was not replaced
 	hasEnded                 // killed, or crashed
-	wasStopped               // SIGSTOP and its like, or a debugger
-	wasStuck                 // it did not beat
+	wasStopped               // by SIGSTOP or another stop signal, or by a debugger
+	wasStuck                 // no beat
 )
 
 // String is its word in the report.
 func (c cause) String() string { return [...]string{"runs", "ended", "stopped", "stuck"}[c&3] }
 
-// describe tell what became of a half, for the log.
+// describe returns what happened to a half, for the log.
 func (c cause) describe(silent time.Duration) string {
 	return [...]string{"runs", "ended", "was stopped", fmt.Sprintf("did not run for %.0f s", silent.Seconds())}[c&3]
 }
 
-// sharedMemory is memory that the supervisor and the workers share: see stateMemory. A
-// new file is all zeros, which is a page of no beats.
+// sharedMemory is a page that the supervisor and the workers share: see stateMemory. A
+// new file is all zeros, which means no beats.
 type sharedMemory struct {
 	beats    [halves]atomic.Uint64
 	replaced [halves]struct {
@@ -54,21 +54,21 @@ type sharedMemory struct {
 	}
 }
 
-// pageAt is where the page is in the file, behind the states: a multiple of the
-// page size of all machines.
+// pageAt is the offset of the page in the file, behind the states: a multiple of
+// the page size of all machines.
 const pageAt = 4 * maxState
 
-// shared maps the page for as long as the process lives. It is mapped so that a
-// beat takes no lock of the file's, which a write that waits for memory holds.
+// shared maps the page until the process ends. It is mapped so that a beat does
+// not take the file's lock, which a write that waits for memory holds.
 func (m stateMemory) shared() (*sharedMemory, error) {
 	at, err := unix.MmapPtr(int(m.Fd()), pageAt, nil, uintptr(os.Getpagesize()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	return (*sharedMemory)(at), os.NewSyscallError("mmap", err)
 }
 
-// beat tells that a half runs.
+// beat counts a beat of a half.
 func (p *sharedMemory) beat(h half) { p.beats[h].Add(1) }
 
-// noteReplaced keeps that a half was replaced.
+// noteReplaced records that a half was replaced.
 func (p *sharedMemory) noteReplaced(h half, why cause) {
 	r := &p.replaced[h]
 	r.cause.Store(uint32(why))

@@ -15,18 +15,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// bootSettleTime is when the boot is over for the first worker.
+// bootSettleTime is after how long the first worker starts the supervisor.
 const bootSettleTime = 5 * time.Second
 
 // startSupervision starts the supervisor once the boot is over, and ends the first worker:
-// the supervisor notices by a pipe, and its worker goes on where this one was.
+// the supervisor detects that by a pipe, and its worker continues with this one's state.
 func startSupervision(ctx context.Context, supervise func() error, log recovery.Logger, end func()) {
 	if clock.Sleep(ctx, bootSettleTime) == nil {
 		retrySupervise(ctx, supervise, log, end)
 	}
 }
 
-// retrySupervise tries to start a supervisor until one runs, and then ends this
+// retrySupervise calls supervise until it succeeds, and then end, which ends this
 // worker.
 func retrySupervise(ctx context.Context, supervise func() error, log recovery.Logger, end func()) {
 	said := dedupLogger{log: log}
@@ -43,8 +43,8 @@ func retrySupervise(ctx context.Context, supervise func() error, log recovery.Lo
 	}
 }
 
-// supervise starts the supervisor from the program's lasting place. Without an
-// error the supervisor runs, and this worker must end.
+// supervise starts the supervisor from the installed program. Without an error
+// the supervisor runs, and this worker must end.
 func (w *worker) supervise() error {
 	w.super.Lock()
 	defer w.super.Unlock()
@@ -59,7 +59,7 @@ func (w *worker) supervise() error {
 		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
 	}
 	defer func() { _ = unix.Close(null) }()
-	var alive [2]int // its other end lives as long as we do
+	var alive [2]int // its other end is open until this process ends
 	if err := unix.Pipe2(alive[:], unix.O_CLOEXEC); err != nil {
 		return os.NewSyscallError("pipe", err)
 	}
@@ -78,8 +78,8 @@ func (w *worker) supervise() error {
 	return nil
 }
 
-// awaitFirstBeat waits for the first beat of a supervisor. One that does not come to it
-// is ended.
+// awaitFirstBeat waits for the first beat of a supervisor, and kills one that does not
+// beat in time.
 func (w *worker) awaitFirstBeat(p *Process, beats uint64) error {
 	defer func() { _ = unix.Close(p.pidfd) }()
 	for end := time.Now().Add(w.startLimit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {

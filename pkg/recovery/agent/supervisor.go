@@ -18,16 +18,15 @@ import (
 const (
 	sockFile  = 3 // the first worker's: to PID 1
 	stateFile = 3 // a worker's and the supervisor's
-	aliveFile = 4 // a worker's and the supervisor's: ends when the process that started it does
+	aliveFile = 4 // a worker's and the supervisor's: closed when the process that started it ends
 )
 
 // pauseResetAfter is for how long a worker must run for the next pause to be the first one
-// again: a fault that comes back more often is one that restarts do not cure.
+// again: restarts do not cure a fault that recurs more often.
 const pauseResetAfter = time.Minute
 
-// Supervise is the supervisor's life: it waits for the end of the worker that
-// started it, and keeps another one running from then on. The state is in a file
-// in memory that outlives them. It returns only if there is no way to go on.
+// Supervise runs the supervisor: it waits for the end of the worker that started
+// it, and keeps another one running from then on. The state is in a file in memory that outlives them. It returns only after an error.
 func Supervise() error { return supervise(defaultTiming()) }
 
 func supervise(t timing) error {
@@ -39,7 +38,7 @@ func supervise(t timing) error {
 	if err != nil {
 		return err
 	}
-	s.shared.beat(supervisorHalf) // the worker that started us waits for that
+	s.shared.beat(supervisorHalf) // the worker that started this process waits for it
 	s.awaitOldWorker()
 	s.keepWorker()
 	return nil
@@ -52,7 +51,7 @@ type supervisor struct {
 	memory stateMemory
 	shared *sharedMemory
 	null   int
-	alive  [2]int // a pipe: a worker has its first end, the second lives as long as we do
+	alive  [2]int // a pipe: a worker has its first end, the second is open until this process ends
 }
 
 func newSupervisor(t timing) (*supervisor, error) {
@@ -70,8 +69,8 @@ func newSupervisor(t timing) (*supervisor, error) {
 	return s, nil
 }
 
-// awaitOldWorker returns when the worker that started us has ended: aliveFile tells.
-// One that takes too long is stopped, or stuck, and is ended.
+// awaitOldWorker returns when the worker that started this process has ended, which
+// closes aliveFile. One that takes too long is stopped or stuck, and is killed.
 func (s *supervisor) awaitOldWorker() {
 	old := &Process{Pid: os.Getppid(), pidfd: -1}
 	if fd, err := unix.PidfdOpen(old.Pid, 0); err == nil {
@@ -82,7 +81,7 @@ func (s *supervisor) awaitOldWorker() {
 		if time.Now().Before(end) {
 			continue
 		}
-		// The pipe is open: the process by this number was our parent, and is.
+		// The pipe is open: the process by this number still is the parent.
 		s.log.Warnf("agent: the worker before this one does not end: killing it")
 		if err := old.Kill(); err != nil {
 			s.log.Errorf("agent: %v", err)
@@ -132,7 +131,7 @@ func (s *supervisor) start() (*Process, error) {
 	return p, err
 }
 
-// watch returns when a worker has ended, and why. It ends one that does not run.
+// watch returns when a worker has ended, and why. It kills one that is stopped or stuck.
 func (s *supervisor) watch(p *Process) cause {
 	ended, stops := reap(p.Pid)
 	tick := time.NewTicker(s.interval)
@@ -169,9 +168,8 @@ func (s *supervisor) watch(p *Process) cause {
 	}
 }
 
-// restartPause says how long to wait before the next start of a worker that ran
-// for so long, and what to give to the next call: each pause is twice the one
-// before, until a worker lasts.
+// restartPause returns how long to wait before the next start of a worker that
+// ran for so long, and the argument of the next call: each pause is twice the one before, until a worker runs for pauseResetAfter.
 func restartPause(pause, ran time.Duration) (now, next time.Duration) {
 	if ran >= pauseResetAfter {
 		pause = recovery.RestartFirst
@@ -179,8 +177,8 @@ func restartPause(pause, ran time.Duration) (now, next time.Duration) {
 	return pause, min(2*pause, recovery.RestartMost)
 }
 
-// reap reaps what ends until a child has: then ended is closed. Meanwhile stops
-// tells that a signal stopped the child.
+// reap waits for child processes until pid has ended, and closes ended then. stops
+// receives when a signal has stopped pid.
 func reap(pid int) (ended, stops <-chan struct{}) {
 	e, s := make(chan struct{}), make(chan struct{}, 1)
 	contain.Go("wait for the worker", func() {
@@ -203,11 +201,11 @@ func reap(pid int) (ended, stops <-chan struct{}) {
 	return e, s
 }
 
-// sendsigsOmitDir is where sysvinit's sendsigs looks for the processes that it must
-// not kill at shutdown (Debian's /etc/init.d/sendsigs).
+// sendsigsOmitDir is where sysvinit's sendsigs reads which processes it must not kill
+// at shutdown (Debian's /etc/init.d/sendsigs).
 const sendsigsOmitDir = "/run/sendsigs.omit.d"
 
-// omitFromSendsigs writes the agent's processes down there. systemd knows them by name.
+// omitFromSendsigs lists the agent's processes there. systemd recognises them by name.
 func omitFromSendsigs(pids ...int) {
 	text := ""
 	for _, pid := range pids {

@@ -15,7 +15,7 @@ import (
 )
 
 // parent is a worker's supervisor. alive is a pipe whose other end the
-// supervisor alone has: an end of file says that it has ended, and that no
+// supervisor alone has: an end of file means that it has ended, and that no
 // thread of it can start another worker (kernel/exit.c: do_exit closes the files
 // with the last thread). While it is open the process by this number is the
 // supervisor.
@@ -25,10 +25,10 @@ type parent struct {
 	pulse pulse
 }
 
-// newParent is for the begin of a worker's life.
+// newParent is called at the start of a worker.
 func newParent() (*parent, error) {
 	unix.CloseOnExec(aliveFile)
-	if err := unix.SetNonblock(aliveFile, true); err != nil { // so that a deadline ends a read
+	if err := unix.SetNonblock(aliveFile, true); err != nil { // for read deadlines
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	p := &parent{Process: Process{Pid: os.Getppid(), pidfd: -1}, alive: os.NewFile(aliveFile, "alive")}
@@ -38,8 +38,8 @@ func newParent() (*parent, error) {
 	return p, nil
 }
 
-// ended waits for the supervisor's end, for no longer than limit. Without an end
-// of file it has not ended: two supervisors would be two workers.
+// ended reports whether the supervisor ends within limit. Without an end of file
+// it has not ended: two supervisors would be two workers.
 func (p *parent) ended(limit time.Duration) bool {
 	end := time.Now().Add(limit)
 	_ = p.alive.SetReadDeadline(end)
@@ -51,7 +51,7 @@ func (p *parent) ended(limit time.Duration) bool {
 	return false
 }
 
-// check waits until it is time to, and returns what is wrong with the supervisor.
+// check waits for an interval, and returns what is wrong with the supervisor.
 func (p *parent) check(t timing, shared *sharedMemory) cause {
 	switch {
 	case p.ended(t.interval):
@@ -80,8 +80,8 @@ func (p *parent) end() error {
 	return nil
 }
 
-// watch monitors the supervisor until it takes another one. end then ends
-// this worker: the new supervisor waits for that, and starts the next worker.
+// watch monitors the supervisor, and starts another one if that fails. end
+// then ends this worker: the new supervisor waits for that, and starts the next worker.
 func (w *worker) watch(ctx context.Context, p *parent, end func()) {
 	said := dedupLogger{log: w.log}
 	for ctx.Err() == nil {
@@ -104,7 +104,7 @@ func (w *worker) watch(ctx context.Context, p *parent, end func()) {
 	}
 }
 
-// dedupLogger logs a line that is repeated once.
+// dedupLogger logs repeated lines once.
 type dedupLogger struct {
 	log  recovery.Logger
 	last string
@@ -117,7 +117,7 @@ func (o *dedupLogger) warn(text string) {
 	}
 }
 
-// stopped tells whether a process is stopped by a signal, or by a debugger.
+// stopped reports whether a process is stopped by a signal, or by a debugger.
 func stopped(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

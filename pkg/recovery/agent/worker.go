@@ -25,9 +25,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
-// Boot is the first worker's life: it takes the sessions from PID 1, looks after
-// them while the machine starts, and then gives them to the supervisor. It
-// returns only if it cannot.
+// Boot runs the first worker: it receives the sessions from PID 1, recovers them
+// while the machine starts, and then starts the supervisor. It returns only after an error.
 func Boot() error {
 	unix.CloseOnExec(sockFile)
 	ignoreSignals()
@@ -52,15 +51,14 @@ func Boot() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.start(ctx)
 	w.persist(ctx, "settle", func() { startSupervision(ctx, w.supervise, w.log, cancel) })
-	if err := w.run(ctx); err != nil { // another worker goes on where this one was
+	if err := w.run(ctx); err != nil { // another worker continues with its state
 		return errors.Join(err, w.supervise())
 	}
 	return nil
 }
 
-// confirm tells PID 1 that the agent has the sessions, and lets go of it. If that
-// cannot be delivered, PID 1 has given the agent up and may start another: this
-// one must end (see Process.HandOver).
+// confirm sends PID 1 that the agent has the sessions, and closes the socket. If
+// that cannot be delivered, PID 1 has given up waiting and may start another agent: this one must end (see Process.HandOver).
 func confirm(sock int) error {
 	for {
 		_, err := unix.Write(sock, []byte(ready))
@@ -71,8 +69,8 @@ func confirm(sock int) error {
 	}
 }
 
-// Work is the life of a worker of the supervisor's. It returns if it cannot go
-// on, or has started another supervisor, which goes on with another worker.
+// Work runs a worker of the supervisor. It returns after an error, or when it
+// has started another supervisor, which continues with another worker.
 func Work() error {
 	unix.CloseOnExec(stateFile)
 	ignoreSignals()
@@ -94,8 +92,8 @@ func Work() error {
 	return err
 }
 
-// run is the agent's loop. Without an error it ends with ctx: a panic, and a
-// socket to the kernel that fails, end it too.
+// run runs the agent. Without an error it ends with ctx; a panic, and a failing
+// socket to the kernel, end it too.
 func (w *worker) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -113,12 +111,12 @@ func (w *worker) run(ctx context.Context) error {
 	return err
 }
 
-// ignoreSignals leaves SIGKILL, which is the supervisor's, and the crashes.
+// ignoreSignals ignores the signals that end a process, but for SIGKILL, which the supervisor sends, and those of crashes.
 func ignoreSignals() {
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2)
 }
 
-// worker is an agent with the real kernel, network and log.
+// worker is a recovery.Agent with the kernel, the network and the log of this machine.
 type worker struct {
 	agent     *recovery.Agent
 	transport *kernel.Transport
@@ -127,17 +125,16 @@ type worker struct {
 	log       recovery.Logger
 	memory    stateMemory
 	sessions  []*recovery.KernelSession
-	// onRenewed is keeper.Renewed, which waits for rtnetlink: it is called without mu.
+	// onRenewed is uplinks.Renewed, which waits for rtnetlink: it is called without mu.
 	onRenewed func(i int, l dhcp.Lease)
-	shared    *sharedMemory // that the supervisor has too
-	timing                  // of the watch over it
-	dir       string        // of the files for people
+	shared    *sharedMemory // that the supervisor maps too
+	timing                  // by which supervisor and worker watch each other
+	dir       string        // of the status files
 
-	// mu guards state, file and what is written of it. The agent's loop takes it, so
-	// that nothing waits for rtnetlink under it; files are written under it only
-	// to memory. It is taken before the locks of keeper and disks.
+	// mu guards state, lastReport and file. The agent's loop takes it, so that nothing
+	// waits for rtnetlink under it; files are written under it only to memory. It is taken before the locks of uplinks and disks.
 	mu         sync.Mutex
-	state      State  // as the next worker needs it
+	state      State  // for the next worker
 	lastReport string // the last report, without its time
 	file       reportFile
 
@@ -189,7 +186,7 @@ func newWorker(memory stateMemory) (*worker, error) {
 	return w, nil
 }
 
-// start begins what works beside the agent, until ctx ends or the process does.
+// start starts the goroutines beside the agent, which run until ctx ends or the process does.
 func (w *worker) start(ctx context.Context) {
 	w.persist(ctx, "network watch", func() { w.uplinks.Watch(ctx) })
 	w.persist(ctx, "address keeper", func() { w.uplinks.Maintain(ctx) })
@@ -199,8 +196,7 @@ func (w *worker) start(ctx context.Context) {
 }
 
 // persist runs f in a goroutine, which ends when f returns. After a panic f runs
-// again a while later: what it owns is as it was between two of its steps, and
-// the agent must not end for it.
+// again a while later: its state is as it was between two steps, and the agent must not end because of it.
 func (w *worker) persist(ctx context.Context, where string, f func()) {
 	contain.Go(where, func() {
 		for {
@@ -218,7 +214,7 @@ func (w *worker) persist(ctx context.Context, where string, f func()) {
 
 // renewLeases starts a renewer for each lease of IPv4.
 func (w *worker) renewLeases(ctx context.Context) {
-	w.mu.Lock() // the address keeper runs
+	w.mu.Lock() // the address keeper runs already
 	uplinks := slices.Clone(w.state.Uplinks)
 	w.mu.Unlock()
 	for i, u := range uplinks {
@@ -237,8 +233,8 @@ func (w *worker) lease(i int) dhcp.Lease {
 	return w.state.Uplinks[i].Lease
 }
 
-// changed keeps what the next worker and people need to know. What a login is
-// changing is kept when it is whole again.
+// changed saves the state of the sessions, and writes the report. A session is
+// saved when it is logged in, not while a login changes it.
 func (w *worker) changed(all []recovery.Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -251,10 +247,10 @@ func (w *worker) changed(all []recovery.Status) {
 	w.state.Past = all
 	w.uplinks.SetSessions(all)
 	w.save()
-	w.disks.Wake() // a login may have brought disks
+	w.disks.Wake() // a login may have added disks
 }
 
-// renewed takes a lease in that was renewed.
+// renewed saves a renewed lease.
 func (w *worker) renewed(i int, l dhcp.Lease) {
 	w.mu.Lock()
 	w.state.Uplinks[i].Lease = l
@@ -266,7 +262,7 @@ func (w *worker) renewed(i int, l dhcp.Lease) {
 	}
 }
 
-// networkChanged is called when something of the uplinks may have changed.
+// networkChanged is called when the uplinks may have changed.
 func (w *worker) networkChanged() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -275,8 +271,8 @@ func (w *worker) networkChanged() {
 	}
 }
 
-// save writes the state, for the next worker, and the report, for people. The
-// caller holds mu.
+// save writes the state for the next worker, and the report. The caller holds
+// mu.
 func (w *worker) save() {
 	w.state.At = clock.SinceBoot()
 	b, err := w.state.Append(nil)
@@ -296,8 +292,8 @@ func (w *worker) writeReport() {
 	w.file.write(filepath.Join(w.dir, statusName), runstate.JoinStatus(runstate.FormatSinceBoot(clock.SinceBoot()), w.lastReport), w.log)
 }
 
-// beat is called by the agent's loop. A report that could not be written is
-// tried again.
+// beat is called by the agent's loop. It retries a report that could not be
+// written.
 func (w *worker) beat() {
 	w.shared.beat(workerHalf)
 	w.mu.Lock()
@@ -307,7 +303,7 @@ func (w *worker) beat() {
 	}
 }
 
-// report is the text for people.
+// report returns the text of the status file.
 func (w *worker) report() string {
 	return reportSessions(w.state.Past) + w.disks.Report() + w.uplinks.Report(w.state.Uplinks) + w.shared.report()
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// counts are a disk's so far.
+// counts are a disk's counters.
 type counts struct {
 	done, failed uint32 // SCSI completions, and those with an error (drivers/scsi/scsi_lib.c: scsi_complete)
 	ended        uint64 // requests that ended (Documentation/block/stat.rst)
@@ -51,34 +51,33 @@ func counter(path string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// onlyErrors tells that since an earlier look commands have come back, none of
-// them well, and no request has ended. The two counters are read one after the
-// other, so that they may be some completions apart.
+// onlyErrors reports whether commands have completed since an earlier check, all
+// of them with an error, and no request has ended. The two counters are read one after the other, so that they may be some completions apart.
 func (c counts) onlyErrors(before counts) bool {
 	failed, done := c.failed-before.failed, c.done-before.done
 	return c.ended == before.ended && failed > 0 && int64(done)-int64(failed) <= 2+int64(failed)/100
 }
 
-// health follows one disk. Times are on a monotonic clock.
+// health is the state of one disk's check. Times are on a monotonic clock.
 type health struct {
 	id       uint64 // the disk's
 	sid      uint32
 	name     string
 	last     counts
 	at       time.Duration // when last was read
-	since    time.Duration // the first look at which nothing but errors had come; -1: it works
+	since    time.Duration // the first check with errors only; -1: the disk works
 	reported time.Duration // length at the last report; -1: there was none
 }
 
-// Times of the looks at a disk.
+// Times of the checks of a disk.
 const (
 	errorReportAfter   = 30 * time.Second // before they are reported
-	errorCheckInterval = 10 * time.Second // at a disk that answers with errors
-	minCheckInterval   = 9 * time.Second  // between two looks: a shorter time says nothing
+	errorCheckInterval = 10 * time.Second // between checks of a disk that answers with errors
+	minCheckInterval   = 9 * time.Second  // between two checks: a shorter time proves nothing
 )
 
-// checkHealth looks at a disk. soon tells that it is to be looked at again in
-// lookAgain.
+// checkHealth checks a disk. soon reports whether it is to be checked again in
+// errorCheckInterval.
 func (k *Keeper) checkHealth(s Session, up bool, d disk) (soon bool) {
 	now := k.now()
 	h := k.health[d.Address]
@@ -101,14 +100,14 @@ func (k *Keeper) checkHealth(s Session, up bool, d disk) (soon bool) {
 	case h.reported >= 0 && c.ended != h.last.ended:
 		k.cfg.Log.Warnf("session %d to %s: disk %s works again after %.0f s", s.ID(), s, d.Disk, (now - h.since).Seconds())
 		h.since, h.reported = -1, -1
-	case h.reported < 0: // what was reported lasts until a request has ended
+	case h.reported < 0: // a reported error lasts until a request has ended
 		h.since = -1
 	}
 	h.last, h.at = c, now
 	return h.since >= 0
 }
 
-// reportErrors writes about a disk that answers with errors when it is time to.
+// reportErrors logs a disk that answers with errors when that is due.
 func (k *Keeper) reportErrors(s Session, d disk, h *health) {
 	length := k.now() - h.since
 	if length < errorReportAfter || h.reported >= 0 && length < k.cfg.NextReport(h.reported) {

@@ -13,20 +13,20 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
-// Session is a session whose disks are kept set.
+// Session is a session whose disks' settings are kept.
 type Session interface {
 	ID() uint32
 	// String names its target.
 	String() string
-	// Up tells whether commands flow.
+	// Up reports whether the session is logged in.
 	Up() (bool, error)
 	// Recovery returns for how many seconds I/O is to be held back while the
-	// session is down, and whether the kernel does not know yet.
+	// session is down, and whether that is not written to the kernel yet.
 	Recovery() (seconds uint32, due bool)
-	// SetRecovery takes a value in that the kernel has already.
+	// SetRecovery records a value that the kernel has already.
 	SetRecovery(seconds uint32)
-	// HoldAgain gives the kernel the value of Recovery, if need be at the next
-	// login.
+	// HoldAgain writes the value of Recovery to the kernel, if necessary at the
+	// next login.
 	HoldAgain() error
 }
 
@@ -37,23 +37,23 @@ type Logger interface {
 	Infof(format string, args ...any)
 }
 
-// Config is what a Keeper works with.
+// Config configures a Keeper.
 type Config struct {
 	Sys, Proc string // where sysfs and proc are mounted
 	Sessions  []Session
 	Past      Memory // of an earlier Keeper
-	// NextReport says at which length of a trouble the log is written next, by the
-	// length at the last report.
+	// NextReport returns at which duration of an error the next message is logged,
+	// by the duration at the last one.
 	NextReport  func(last time.Duration) time.Duration
-	SurveyEvery time.Duration // between looks without an event
-	// Changed is called, without a lock, when Memory or Report returns something
-	// else, and after a SetRecovery or HoldAgain.
+	SurveyEvery time.Duration // between checks without an event
+	// Changed is called, without a lock, when the result of Memory or Report has
+	// changed, and after a SetRecovery or HoldAgain.
 	Changed func()
 	Log     Logger
 }
 
-// Keeper keeps the disks' settings. Its state belongs to the goroutine of Run; the
-// methods that any goroutine may call say so. A nil one reports nothing.
+// Keeper keeps the disks' settings. Its state belongs to the goroutine of Run; methods
+// that any goroutine may call are documented as such. A nil Keeper reports nothing.
 type Keeper struct {
 	cfg   Config
 	began time.Time
@@ -61,11 +61,11 @@ type Keeper struct {
 	end   func()        // ends Run; any goroutine may call it
 	over  <-chan struct{}
 
-	retries         map[string]*retries // by the disk's place
+	retries         map[string]*retries // by SCSI address
 	health          map[string]*health  // the same
 	timers          map[uint32]*timer   // by session
 	logged          map[string]string   // the last error that was logged of each thing
-	sessionsChanged bool                // a session's own state has changed
+	sessionsChanged bool                // a session's recovery time-out has changed
 
 	mu     sync.Mutex // guards the rest, which is only replaced as a whole; no call is made under it
 	few    map[uint32]bool
@@ -73,7 +73,7 @@ type Keeper struct {
 	report string
 }
 
-// settleTime is how long after a uevent the disks are looked at: a disk comes with many.
+// settleTime is how long after a uevent the disks are checked: a new disk sends many.
 const settleTime = 200 * time.Millisecond
 
 // New returns a Keeper that has done nothing yet.
@@ -92,7 +92,7 @@ func New(cfg Config) *Keeper {
 	return k
 }
 
-// Wake has the disks checked soon: some may have come. Any goroutine may
+// Wake has the disks checked soon: some may be new. Any goroutine may
 // call it.
 func (k *Keeper) Wake() {
 	if k == nil {
@@ -104,26 +104,26 @@ func (k *Keeper) Wake() {
 	}
 }
 
-// End ends Run, and has it do nothing more: the disks are being taken away. Any
+// End ends Run: the disks are being removed. Any
 // goroutine may call it.
 func (k *Keeper) End() { k.end() }
 
-// FewRetries tells whether a disk of a session's, no leg of a mirror, gives each
-// command a few tries only. Any goroutine may call it.
+// FewRetries reports whether a disk of a session that is not a leg of a mirror retries
+// a command a few times only. Any goroutine may call it.
 func (k *Keeper) FewRetries(sid uint32) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.few[sid]
 }
 
-// Memory is what the next worker has to know. Any goroutine may call it.
+// Memory returns the state for the next worker. Any goroutine may call it.
 func (k *Keeper) Memory() Memory {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.memory
 }
 
-// Report is what people may want to know, in lines for the agent's report. Any
+// Report returns lines for the agent's status file. Any
 // goroutine may call it.
 func (k *Keeper) Report() string {
 	if k == nil {
@@ -136,7 +136,7 @@ func (k *Keeper) Report() string {
 
 func (k *Keeper) now() time.Duration { return time.Since(k.began) }
 
-// Run works until ctx ends, or End is called. What it cannot be told of it finds at the next look.
+// Run keeps the settings until ctx ends, or End is called. A change without an event is found at the next check.
 func (k *Keeper) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -171,7 +171,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// listen has Wake called at each uevent of an iSCSI disk's. Its goroutine ends
+// listen calls Wake at each uevent of an iSCSI disk. Its goroutine ends
 // with ctx.
 func (k *Keeper) listen(ctx context.Context) {
 	l, err := uevent.ListenISCSI()
@@ -202,8 +202,8 @@ func (k *Keeper) watchTimers(ctx context.Context) <-chan []write {
 	return w.writes
 }
 
-// checkAll checks all disks and sessions. again tells that it is to be done again in
-// lookAgain.
+// checkAll checks all disks and sessions. again reports whether it is to be called again
+// in errorCheckInterval.
 func (k *Keeper) checkAll() (again bool) {
 	few, there := map[uint32]bool{}, map[string]bool{}
 	for _, s := range k.cfg.Sessions {
@@ -226,7 +226,7 @@ func (k *Keeper) checkAll() (again bool) {
 	return again
 }
 
-// timersWritten takes in who has written recovery_tmo.
+// timersWritten handles writes to recovery_tmo.
 func (k *Keeper) timersWritten(all []write) {
 	for _, w := range all {
 		for _, s := range k.cfg.Sessions {
@@ -238,7 +238,7 @@ func (k *Keeper) timersWritten(all []write) {
 	k.publish()
 }
 
-// publish shows what Memory and Report return, and tells if that is new.
+// publish stores what Memory and Report return, and calls Changed if that is new.
 func (k *Keeper) publish() {
 	memory, report := k.snapshot(), k.reportText()
 	k.mu.Lock()
@@ -251,7 +251,7 @@ func (k *Keeper) publish() {
 	}
 }
 
-// reportText writes a line for each session whose recovery_tmo was put back, and for
+// reportText writes a line for each session whose recovery_tmo was restored, and for
 // each disk that answers with errors.
 func (k *Keeper) reportText() string {
 	var out runstate.Status
@@ -269,7 +269,7 @@ func (k *Keeper) reportText() string {
 	return out.Lines()
 }
 
-// warn logs an error, unless it was the last one of the same thing too.
+// warn logs an error, unless the last one of the same thing was the same.
 func (k *Keeper) warn(what string, err error) {
 	if k.logged[what] == err.Error() {
 		return

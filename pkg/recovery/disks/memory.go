@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// Memory is what the next worker has to know: what was found and done. There is
-// no secret in it.
+// Memory is the state for the next worker: what was found and done. It contains
+// no secret.
 type Memory struct {
 	disks  []diskMemory
 	timers []timerMemory
@@ -28,9 +28,8 @@ type (
 	}
 )
 
-// maxMemory is how many disks and sessions are kept, each. A further disk has its
-// retries all the same; they are not put back if it becomes a leg of a mirror
-// later, under another worker.
+// maxMemory is how many disks and sessions are kept, each. A further disk has unlimited
+// retries too, but they are not restored if it becomes a leg of a mirror later, under another worker.
 const maxMemory = 256
 
 // Append writes a line for each, up to maxMemory of either. Line reads them.
@@ -44,8 +43,8 @@ func (m Memory) Append(b []byte) []byte {
 	return b
 }
 
-// Line takes a line of Append's in, given without its first word. Known tells
-// whether that is one of Append's.
+// Line parses a line of Append, given without its first word, key. known reports
+// whether key is one of Append's.
 func (m *Memory) Line(key, values string) (known bool, err error) {
 	switch key {
 	case "retries":
@@ -68,12 +67,12 @@ func (m *Memory) Line(key, values string) (known bool, err error) {
 	return true, err
 }
 
-// Equal tells whether two are the same.
+// Equal reports whether both are the same.
 func (m Memory) Equal(other Memory) bool {
 	return string(m.Append(nil)) == string(other.Append(nil))
 }
 
-// snapshot is the Keeper's state at this moment.
+// snapshot returns the Keeper's present state.
 func (k *Keeper) snapshot() Memory {
 	var m Memory
 	for _, where := range slices.Sorted(maps.Keys(k.retries)) {
@@ -89,7 +88,7 @@ func (k *Keeper) snapshot() Memory {
 	return m
 }
 
-// restore takes in what an earlier worker knew.
+// restore sets the state of an earlier worker.
 func (k *Keeper) restore(m Memory) {
 	for _, d := range m.disks {
 		r := d.retries

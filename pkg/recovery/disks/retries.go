@@ -6,21 +6,21 @@ import (
 	"strconv"
 )
 
-// unlimited is a disk's number of retries without a limit
+// unlimited is the value of max_retries for no limit
 // (include/scsi/scsi_device.h: SCSI_CMD_RETRIES_NO_LIMIT). It also lifts the limit
 // on a command's age (drivers/scsi/scsi_lib.c: scsi_cmd_runtime_exceeced_limit).
 const unlimited = -1
 
-// retries is what was found and done of one disk's max_retries.
+// retries is the state of one disk's max_retries.
 type retries struct {
 	id             uint64 // the disk's
 	original       int    // the value found
 	set            bool   // unlimited was written
-	changedByOther bool   // another program has written since: that stays
+	changedByOther bool   // another program has written since: not changed
 }
 
-// setRetries gives a disk the retries that it should have, and tells whether a
-// command of it ends in an error after a few breaks where that should not be.
+// setRetries sets a disk's max_retries, and reports whether its commands fail
+// after a few lost connections although they should not.
 func (k *Keeper) setRetries(d disk, leg bool) (few bool) {
 	v, err := readInt(d.attr)
 	if errors.Is(err, fs.ErrNotExist) {

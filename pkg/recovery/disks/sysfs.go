@@ -13,7 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 )
 
-// disk is a disk of a session as sysfs shows it.
+// disk is a disk of a session in sysfs.
 type disk struct {
 	blockdev.LUN
 	id    uint64 // a number that sysfs gives to no other disk while it runs
@@ -22,16 +22,16 @@ type disk struct {
 	block string // directory of the block device, if there is one
 }
 
-// Limits of what is looked at: far above what a machine has, so that a fault of the
-// kernel's does not fill the agent's memory.
+// Limits far above what a machine has, so that an error of the kernel does not fill
+// the agent's memory.
 const (
 	maxNames = 1 << 16 // in a directory
 	maxDisks = 1024    // of a session
 )
 
-// findDisks lists the disks of a session that the disk driver has taken.
+// findDisks lists the disks of a session that sd has bound.
 func findDisks(sys string, sid uint32) []disk {
-	luns, _ := blockdev.LUNs(sys, sid) // a session that has ended has none
+	luns, _ := blockdev.LUNs(sys, sid) // a removed session has none
 	var out []disk
 	for _, lun := range luns {
 		dir := lun.Dir(sys)
@@ -47,7 +47,7 @@ func findDisks(sys string, sid uint32) []disk {
 	return out
 }
 
-// readNames lists a directory in order; one that is not there is empty.
+// readNames lists a directory in order; a missing one is empty.
 func readNames(dir string) []string {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -14,18 +14,18 @@ import (
 // timer is one session's recovery_tmo.
 type timer struct {
 	path        string
-	byMultipath bool   // multipathd has set it, and has a map on the disks: it may
-	restored    int    // how often it was put back
-	by          string // the program that had set it last
+	byMultipath bool   // set by multipathd, which has a map on the disks
+	restored    int    // how often it was restored
+	by          string // the program that set it last
 }
 
-// Names of multipath-tools' programs. Either writes recovery_tmo of each path of a
-// map that it is about to make, before it knows whether it can
+// Names of multipath-tools' programs. Each writes recovery_tmo of each path of a map
+// that it is about to create, before that has succeeded
 // (libmultipath/discovery.c: sysfs_set_session_tmo).
 const daemon, tool = "multipathd", "multipath"
 
-// readTimer reads a recovery_tmo. A negative one has no end for the kernel, as
-// has "off".
+// readTimer reads a recovery_tmo. A negative one is unlimited for the kernel,
+// as "off" is.
 func readTimer(path string) (uint32, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -45,7 +45,7 @@ func readTimer(path string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// seconds writes a recovery_tmo for people.
+// seconds formats a recovery_tmo for messages.
 func seconds(n uint32) string {
 	if n == session.Never {
 		return "off"
@@ -53,12 +53,8 @@ func seconds(n uint32) string {
 	return fmt.Sprintf("%d s", n)
 }
 
-// checkTimer sees whether a session's recovery_tmo is ours. by is the program that
-// has just written it; empty: that is not known. What multipathd writes without a
-// map on the session's disks is put back; what any other program writes is the
-// administrator's, and ours from then on. Of an unknown program it is assumed that
-// it was multipathd while that runs: a value that is wrongly put back is said,
-// and one that wrongly stays is an I/O error in the next outage.
+// checkTimer compares a session's recovery_tmo with the configured one. by is the
+// program that has just written it; empty: unknown. A value of multipathd without a map on the session's disks is replaced by the configured one; a value of any other program is the administrator's choice, and is kept. An unknown program is assumed to be multipathd while that runs: a value that is restored wrongly is logged, and one that is kept wrongly causes an I/O error in the next outage.
 func (k *Keeper) checkTimer(s Session, by string) {
 	t := k.timers[s.ID()]
 	v, err := readTimer(t.path)
@@ -88,8 +84,8 @@ func (k *Keeper) checkTimer(s Session, by string) {
 	}
 }
 
-// restoreTimer sets a session's recovery_tmo as it was. The kernel refuses that while
-// the session is down (EBUSY); the next login does it then.
+// restoreTimer sets a session's recovery_tmo to its former value. The kernel refuses
+// that while the session is down (EBUSY); the next login sets it then.
 func (k *Keeper) restoreTimer(s Session, t *timer, v uint32, by string) {
 	ours, _ := s.Recovery()
 	if err := s.HoldAgain(); err != nil {
@@ -108,12 +104,12 @@ func (k *Keeper) restoreTimer(s Session, t *timer, v uint32, by string) {
 		by, s.ID(), seconds(v), seconds(ours), when)
 }
 
-// mapped tells whether a multipath map is on one of a session's disks now.
+// mapped reports whether a multipath map is on one of a session's disks now.
 func (k *Keeper) mapped(sid uint32) bool {
 	return slices.ContainsFunc(findDisks(k.cfg.Sys, sid), func(d disk) bool { return d.use(k.cfg.Sys).multipath })
 }
 
-// processRuns tells whether a process of that name is there.
+// processRuns reports whether there is a process of that name.
 func processRuns(proc, name string) bool {
 	return slices.ContainsFunc(readNames(proc), func(pid string) bool {
 		return pid[0] >= '0' && pid[0] <= '9' && readString(filepath.Join(proc, pid, "comm")) == name

@@ -8,14 +8,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 )
 
-// use is what is built on a disk, directly or on something between.
+// use describes what is built on a disk, directly or indirectly.
 type use struct {
 	multipath bool // a multipath map
 	mirror    bool // RAID or a mirror: one leg's error is repaired by the others
 }
 
-// leg tells whether an error of the disk is better than a wait: another path or
-// another copy is there.
+// leg reports whether an error of the disk is better than a wait, since there is
+// another path or another copy.
 func (u use) leg() bool { return u.multipath || u.mirror }
 
 // use returns what is built on the disk.
@@ -30,7 +30,7 @@ func (d disk) use(sys string) use {
 	return u
 }
 
-// add takes in what one device is: a map of device-mapper's by the prefix of its
+// add adds a holder: a map of device-mapper's by the prefix of its
 // uuid, and LVM's images by their names, which LVM gives to nothing else
 // (multipath-tools libmultipath/devmapper.c: UUID_PREFIX; lvm2
 // lib/misc/lvm-string.c: _lvname_has_reserved_string); an array by its level.

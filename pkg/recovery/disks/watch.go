@@ -13,13 +13,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// write is that a program has written a session's recovery_tmo.
+// write is a write of a program to a session's recovery_tmo.
 type write struct {
 	sid uint32
 	by  string // the program's name; empty: not known
 }
 
-// watch tells of writes to files of sysfs, which are seen like those to any file
+// watch reports writes to files of sysfs, which send the same events as other files
 // (fs/read_write.c: vfs_write, fsnotify_modify). Its reader ends with close.
 type watch struct {
 	file   *os.File
@@ -29,7 +29,7 @@ type watch struct {
 	writes chan []write // closed by the reader
 }
 
-// openWatch watches files, given by session. fanotify tells which process has
+// openWatch watches files, given by session. fanotify reports which process has
 // written; a kernel without it has inotify, which does not.
 func openWatch(files map[uint32]string, proc string) (*watch, error) {
 	w, err := openFanotify(files, proc)
@@ -64,8 +64,8 @@ func openInotify(files map[uint32]string, proc string) (*watch, error) {
 	})
 }
 
-// newWatch adds the files by add, which returns how an event names one. Those that
-// are not there are left out.
+// newWatch adds the files by add, which returns the id of a file in events. Missing
+// files are omitted.
 func newWatch(fd int, files map[uint32]string, proc string, parse func([]byte) []event, add func(string) (uint64, error)) (*watch, error) {
 	w := &watch{file: os.NewFile(uintptr(fd), "watch"), sids: map[uint64]uint32{}, proc: proc, parse: parse, writes: make(chan []write)}
 	for sid, path := range files {
@@ -92,7 +92,7 @@ func (w *watch) start(done <-chan struct{}) {
 			n, err := w.file.Read(buf)
 			if errors.Is(err, os.ErrClosed) || err == io.EOF {
 				return
-			} else if err != nil { // a file that fanotify was to open is gone: the next event is another one's
+			} else if err != nil { // a file that fanotify was to open was removed: the next event is of another one
 				failed++
 				continue
 			}
@@ -148,8 +148,8 @@ func inotify(b []byte) []event {
 	return out
 }
 
-// writers says who wrote what. Of several writes to one file the last counts; our own
-// do not.
+// writers returns which program wrote which file. Of several writes to one file the last
+// is used; those of this process are ignored.
 func (w *watch) writers(all []event) []write {
 	var out []write
 	for _, e := range all {

@@ -19,9 +19,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
 )
 
-// Whether another program renews a lease cannot be asked: it is deduced, and in
-// doubt we renew too. Two clients that extend one lease do no harm (RFC 2131
-// section 4.3.2); a lease that none extends gives root's address away.
+// No interface reports whether another program renews a lease: it is deduced, and
+// in doubt the agent renews too. Two clients that extend one lease do no harm (RFC 2131 section 4.3.2); if none does, the server assigns root's address to another machine.
 //
 //  1. The interface has other addresses and not the lease's: the system has
 //     decided otherwise, and the lease does not matter any more.
@@ -30,24 +29,24 @@ import (
 //     do). A client that renews never lets less than an eighth of the lease be
 //     left (RFC 2131 section 4.4.5, T2): more is left, it renews; less, it does
 //     not, whatever its sockets are.
-//  3. The address has no end (udhcpc's script, older ones of dhclient). Then a
+//  3. The address has no lifetime (udhcpc's script, older ones of dhclient). Then a
 //     client is one that has a UDP socket bound to the address and port 68, as
 //     systemd-networkd, NetworkManager and dhcpcd have, or one process with both
 //     a UDP socket of port 68 for any address, and a packet socket for IP or for
 //     all protocols on this interface, as dhclient has. A socket for any address
-//     alone may be another interface's client, or one of our own renewers; a
+//     alone may be another interface's client, or one of the agent's renewers; a
 //     packet socket alone, tcpdump.
 
-// holding is what the running system does with a lease.
+// holding is how the running system uses a lease.
 type holding struct {
 	cfg            dhcp4.Config  // of the interface with its address; without a name there is none
 	present        bool          // the interface has it
-	renewedByOther bool          // another program renews it, or nothing needs to
+	renewedByOther bool          // another program renews it, or it is not used any more
 	left           time.Duration // of the address's lifetime; dhcp.Infinite: it has no end
 }
 
-// leaseHolder asks the kernel for that, of the i-th uplink. It is for the renewers'
-// goroutines.
+// leaseHolder reads that from the kernel, for the i-th uplink. The renewers' goroutines
+// call it.
 func (k *Keeper) leaseHolder(i int, l dhcp.Lease) holding {
 	h := holding{left: dhcp.Infinite}
 	iface, ok := currentPlace(k.nic, k.shown()[i].uplink)
@@ -74,15 +73,14 @@ func (k *Keeper) leaseHolder(i int, l dhcp.Lease) holding {
 	return h
 }
 
-// addressesOn returns the addresses of an interface, of a lease's kind.
+// addressesOn returns the addresses of an interface, of a lease's family.
 func (k *Keeper) addressesOn(iface link, l dhcp.Lease) ([]ifaceAddr, error) {
 	all, err := k.nic.addresses(l.Address.Addr().Is6())
 	return slices.DeleteFunc(slices.Clone(all), func(a ifaceAddr) bool { return a.index != iface.index }), err
 }
 
-// Renewed takes a lease in that was renewed, and takes the end from the lifetime
-// of its address: a client that renews no more may have given it one. It is for
-// the renewers' goroutines.
+// Renewed stores a renewed lease, and removes the lifetime of its address, which
+// a client that does not renew any more may have set. The renewers' goroutines call it.
 func (k *Keeper) Renewed(i int, l dhcp.Lease) {
 	k.setLease(i, l)
 	iface, ok := currentPlace(k.nic, k.shown()[i].uplink)
@@ -98,7 +96,7 @@ func (k *Keeper) Renewed(i int, l dhcp.Lease) {
 	}
 }
 
-// setLease notes until when a lease lasts. It is for the renewers' goroutines.
+// setLease stores a lease for Maintain. The renewers' goroutines call it.
 func (k *Keeper) setLease(i int, l dhcp.Lease) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -110,11 +108,10 @@ func (kernelNIC) dhcpClient(index int, addr netip.Addr) bool {
 	return dhcpClient(os.DirFS("/proc"), index, addr)
 }
 
-// clientPort is a DHCP client's (RFC 2131 section 4.1).
+// clientPort is the port of a DHCP client (RFC 2131 section 4.1).
 const clientPort = 68
 
-// dhcpClient tells whether a process holds an address by DHCP, as the third rule
-// says. proc is /proc.
+// dhcpClient reports whether a process renews an address by DHCP, by the third rule. proc is /proc.
 func dhcpClient(proc fs.FS, index int, addr netip.Addr) bool {
 	udp, err := fs.ReadFile(proc, "net/udp")
 	if err != nil {
@@ -171,8 +168,7 @@ func packetSockets(text string, index int) []string {
 	return out
 }
 
-// oneHasBoth tells whether one process has open a socket of each of two lists of
-// inodes.
+// oneHasBoth reports whether one process has a socket of each of two lists of inodes.
 func oneHasBoth(proc fs.FS, a, b []string) bool {
 	pids, err := fs.Glob(proc, "[0-9]*")
 	if err != nil {

@@ -15,36 +15,33 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// Keeper follows the machine's network: it tells the agent what came up, and
-// keeps the uplinks. Hear reads the kernel's messages and asks the kernel
-// nothing; Mend alone sends requests by rtnetlink, which wait while a driver
-// resets its NIC under rtnl_lock. So what the agent waits for does not wait for
-// that. Both end with their context.
+// Keeper follows the machine's network: it reports changes to the agent, and
+// restores the uplinks. Watch reads the kernel's messages and sends no request; Maintain alone sends requests by rtnetlink, which wait while a driver resets its NIC under rtnl_lock, so that the agent does not wait for that. Both end with their context.
 type Keeper struct {
 	nic       nic
 	log       recovery.Logger
 	subscribe func() (subscription, error)
-	changes   chan recovery.Change // of one place; Hear alone sends
-	changed   func()               // after something of the uplinks changed; Mend calls it, without a lock
+	changes   chan recovery.Change // buffered for one; Watch alone sends
+	changed   func()               // called by Maintain, without a lock, after the uplinks have changed
 	began     time.Time
 	clock     func() time.Duration // of leases
-	wake      chan struct{}        // of one place: Mend is to look after the uplinks
-	reprobe   chan int             // interfaces whose neighbours Mend is to ask for
+	wake      chan struct{}        // buffered for one: Maintain is to check the uplinks
+	reprobe   chan int             // interfaces whose neighbours Maintain is to solicit
 
-	// Of Hear alone:
-	away    map[any]time.Duration  // since when a link, by number, or a neighbour, by address, is away
-	masters map[int]int            // of what each link is a port; 0: of nothing
-	known   map[addressOf]struct{} // addresses that are there
+	// Of Watch alone:
+	away    map[any]time.Duration  // since when a link, by number, or a neighbour, by address, is down
+	masters map[int]int            // the master of each link; 0: none
+	known   map[addressOf]struct{} // present addresses
 	logged  string                 // the last error that was logged
 
-	// Of Mend alone:
+	// Of Maintain alone:
 	uplinks []*uplinkState
 
 	mu      sync.Mutex // guards the rest; no call is made under it
 	reports []uplinkReport
 	ways    []session.Way
 	uses    sessionUses
-	leases  map[int]dhcp.Lease // that were renewed since Mend's last look, by uplink
+	leases  map[int]dhcp.Lease // that were renewed since Maintain's last check, by uplink
 }
 
 // subscription is a *rtwatch.Watch.
@@ -54,7 +51,7 @@ type subscription interface {
 	Close()
 }
 
-// subscribe watches the network of this machine.
+// subscribe subscribes to changes of this machine's network.
 func subscribe() (subscription, error) {
 	w, err := rtwatch.Open(rtwatch.Config{Neighbours: true})
 	if err != nil {
@@ -63,8 +60,8 @@ func subscribe() (subscription, error) {
 	return w, nil
 }
 
-// maxReprobe is how many interfaces may wait to be asked about. More than these are
-// left to the kernel, which asks once a second.
+// maxReprobe is how many interfaces may wait for Maintain. More are left to the kernel,
+// which solicits once a second.
 const maxReprobe = 16
 
 // New returns a keeper that has seen nothing yet, and whose clock runs. changed is
@@ -88,11 +85,11 @@ func newKeeper(n nic, log recovery.Logger, uplinks []Uplink, changed func()) *Ke
 
 func (k *Keeper) now() time.Duration { return time.Since(k.began) }
 
-// Changes tells what happened to the network, in one sum of what was not read yet.
+// Changes returns a channel of changes to the network; unread ones are merged into one.
 func (k *Keeper) Changes() <-chan recovery.Change { return k.changes }
 
-// send passes on what happened, together with what nothing has read yet. A
-// carrier that went counts if nothing came up after it.
+// send sends a change, merged with the unread one. A lost carrier is kept
+// unless something came up after it.
 func (k *Keeper) send(c recovery.Change) {
 	if c == (recovery.Change{}) {
 		return
@@ -110,12 +107,12 @@ func (k *Keeper) send(c recovery.Change) {
 const resubscribePause = time.Second
 
 // Watch reads the kernel's messages until ctx ends. While there is no
-// subscription the uplinks are looked after each second.
+// subscription the uplinks are checked each second.
 func (k *Keeper) Watch(ctx context.Context) {
 	for {
 		w, err := k.subscribe()
 		k.reset()
-		k.wakeMaintain() // what changed until now was not heard
+		k.wakeMaintain() // changes until now were missed
 		if err == nil {
 			k.takeUpdates(ctx, w)
 			if err = w.Err(); ctx.Err() != nil {
@@ -129,7 +126,7 @@ func (k *Keeper) Watch(ctx context.Context) {
 	}
 }
 
-// warn logs an error of the watch, unless it was the last one too.
+// warn logs an error of the subscription, unless the last one was the same.
 func (k *Keeper) warn(err error) {
 	if err == nil || k.logged == err.Error() {
 		return
@@ -138,7 +135,7 @@ func (k *Keeper) warn(err error) {
 	k.log.Warnf("network: %v: polling once a second", err)
 }
 
-// wakeMaintain has Mend look after the uplinks.
+// wakeMaintain has Maintain check the uplinks.
 func (k *Keeper) wakeMaintain() {
 	select {
 	case k.wake <- struct{}{}:
@@ -146,7 +143,7 @@ func (k *Keeper) wakeMaintain() {
 	}
 }
 
-// takeUpdates takes updates in until there are no more, and closes the subscription.
+// takeUpdates handles updates until there are no more, and closes the subscription.
 func (k *Keeper) takeUpdates(ctx context.Context, w subscription) {
 	defer w.Close()
 	for {
@@ -162,8 +159,8 @@ func (k *Keeper) takeUpdates(ctx context.Context, w subscription) {
 	}
 }
 
-// update takes one in. After an overflow the uplinks are looked after: one of
-// the lost messages may have been about them.
+// update handles one. After an overflow the uplinks are checked: one of the lost
+// messages may have been about them.
 func (k *Keeper) update(u rtwatch.Update) {
 	soon := u.Lost
 	switch {
@@ -184,8 +181,8 @@ func (k *Keeper) update(u rtwatch.Update) {
 	}
 }
 
-// link takes in the state of an interface. Of one that is no more nothing is
-// kept: its number does not come again.
+// link handles the state of an interface. Nothing is kept of a removed one:
+// its number is not reused.
 func (k *Keeper) link(u netlink.LinkUpdate) bool {
 	index := u.Attrs().Index
 	carrier := u.Header.Type == unix.RTM_NEWLINK && u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
@@ -215,11 +212,11 @@ type addressOf struct {
 	ip    string
 }
 
-// maxKnown bounds how many addresses are remembered.
+// maxKnown limits how many addresses are stored.
 const maxKnown = 1024
 
-// address takes in that an address came or went. That one is confirmed, as a
-// DHCP client and a router's advertisement do, is no news.
+// address handles an added or removed address. A refresh, as a DHCP client and
+// a router advertisement cause, is not a change.
 func (k *Keeper) address(u netlink.AddrUpdate) bool {
 	c := k.track(u.LinkAddress.IP.String()+"/address", u.NewAddr)
 	at := addressOf{u.LinkIndex, string(u.LinkAddress.IP)}
@@ -235,14 +232,14 @@ func (k *Keeper) address(u netlink.AddrUpdate) bool {
 	return c.AddressesChanged
 }
 
-// reset begins anew after messages that were not heard.
+// reset clears what may have changed in lost messages.
 func (k *Keeper) reset() {
 	clear(k.masters)
 	clear(k.known)
 }
 
-// neighbour takes in the state of another machine on the network. One that is
-// asked for is away until it answers.
+// neighbour handles the state of a neighbour. One that is solicited is down until
+// it answers.
 func (k *Keeper) neighbour(u netlink.NeighUpdate) {
 	switch {
 	case u.Type == unix.RTM_DELNEIGH || u.State&(netlink.NUD_FAILED|netlink.NUD_INCOMPLETE) != 0:
@@ -252,12 +249,12 @@ func (k *Keeper) neighbour(u netlink.NeighUpdate) {
 	}
 }
 
-// maxAway bounds what is remembered as away: a network can hold many machines
-// that do not answer. An interface has its place beyond that.
+// maxAway limits how many neighbours are stored as down: many machines of a network
+// may not answer. Interfaces are always stored.
 const maxAway = 256
 
-// track notes that something is there or away, and returns what that is for the
-// agent.
+// track records that something is up or down, and returns that as a change for
+// the agent.
 func (k *Keeper) track(what any, there bool) recovery.Change {
 	since, known := k.away[what]
 	_, link := what.(int)

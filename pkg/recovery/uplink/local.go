@@ -13,9 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// HasSource tells whether the machine has a connection's source address. It asks by
-// the socket calls that a connection is made with, since rtnetlink can wait for a
-// driver that resets its NIC. In doubt it has.
+// HasSource reports whether the machine has a connection's source address. It tries
+// the socket calls of a connection, since rtnetlink can wait for a driver that resets its NIC. In doubt it returns true.
 func HasSource(w session.Way) bool {
 	a := w.Source.Unmap()
 	if !a.IsValid() || a.IsUnspecified() {
@@ -32,12 +31,12 @@ func HasSource(w session.Way) bool {
 		}
 	}
 	err := bindTo(a, w.Device)
-	// bind(2) refuses an address whose duplicates are being looked for.
+	// bind(2) refuses an address during duplicate address detection.
 	gone := errors.Is(err, unix.EADDRNOTAVAIL) && !tentative
 	return !gone && !errors.Is(err, unix.ENODEV)
 }
 
-// discardPort is what nothing is sent to (RFC 863).
+// discardPort is the port of a connect that sends nothing (RFC 863).
 const discardPort = 9
 
 // bindTo binds a socket to an address, by a device if one is named.
@@ -62,8 +61,8 @@ func bindTo(a netip.Addr, device string) error {
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: a.As4()}); err != nil {
 		return err
 	}
-	// With ip_nonlocal_bind bind(2) takes any address. A route from one that the
-	// machine does not have is refused all the same (net/ipv4/route.c:
+	// With ip_nonlocal_bind bind(2) accepts any address. A route from one that the
+	// machine does not have is refused nevertheless (net/ipv4/route.c:
 	// ip_route_output_key_hash_rcu), and there always is one to an address of its
 	// own. Nothing is sent.
 	err = unix.Connect(fd, &unix.SockaddrInet4{Addr: a.As4(), Port: discardPort})
@@ -98,8 +97,8 @@ func readLimited(path string, most int64) (string, error) {
 }
 
 // inet6 reads from the text of /proc/net/if_inet6 (net/ipv6/addrconf.c:
-// if6_seq_show) whether an address is there, and whether that is on no interface
-// without doubt yet.
+// if6_seq_show) whether an address is there, and whether it is tentative on all
+// its interfaces.
 func inet6(text string, want netip.Addr) (there, tentative bool) {
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line) // address index prefix scope flags name

@@ -9,7 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
-// Maintain checks the uplinks when it is time to, until ctx ends.
+// Maintain checks the uplinks when that is due, until ctx ends.
 func (k *Keeper) Maintain(ctx context.Context) {
 	look := time.NewTimer(0)
 	defer look.Stop()
@@ -50,8 +50,8 @@ func (k *Keeper) check() time.Duration {
 	return next
 }
 
-// reprobeNeighbours sees to it that a neighbour behind an uplink is asked for at once.
-// Without a carrier none answered, and the kernel asks once a second
+// reprobeNeighbours has the kernel solicit the neighbours behind an uplink immediately.
+// Without a carrier none answered, and the kernel solicits once a second
 // (net/core/neighbour.c: neigh_timer_handler): a new connection would wait for
 // the next time.
 func (k *Keeper) reprobeNeighbours(index int) {
@@ -68,18 +68,18 @@ func (k *Keeper) reprobeNeighbours(index int) {
 	}
 }
 
-// uplinkReport is what a report says of an uplink, and what the next worker needs.
+// uplinkReport is the state of an uplink for the report, and for the next worker.
 type uplinkReport struct {
 	name       string
 	gone, lost bool
-	temporary  bool // the address is temporary, and others are there
+	temporary  bool // the address is temporary, and there are others
 	putBack    int
 	place      string         // the interface with the address; "": its own
-	now        []netip.Prefix // that the place has; nil: it was not looked at yet
+	now        []netip.Prefix // that the place has; nil: not checked yet
 	uplink     Uplink
 }
 
-// publish shows how the uplinks are.
+// publish stores the state of the uplinks for other goroutines.
 func (k *Keeper) publish(a *snapshot) {
 	var all []uplinkReport
 	for _, u := range k.uplinks {
@@ -98,15 +98,15 @@ func (k *Keeper) publish(a *snapshot) {
 	k.reports, k.ways = all, out
 }
 
-// shown returns how the uplinks are, as of the last look.
+// shown returns the state of the uplinks as of the last check.
 func (k *Keeper) shown() []uplinkReport {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.reports // never written to once it is shown
+	return k.reports // never written to once it is published
 }
 
-// UpdateState writes down what the next worker needs to know, and tells whether that is
-// anything new.
+// UpdateState sets the part of uplinks that has changed, for the next worker, and reports
+// whether that is new.
 func (k *Keeper) UpdateState(uplinks []Uplink) bool {
 	fresh := false
 	for i, s := range k.shown() {

@@ -13,7 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/rtwatch"
 )
 
-// kernelNIC is the kernel's interfaces by rtnetlink.
+// kernelNIC implements nic by rtnetlink.
 type kernelNIC struct{}
 
 // link implements nic.
@@ -28,8 +28,8 @@ func (kernelNIC) link(index int) (link, bool) {
 	return toLink(l), true
 }
 
-// links implements nic. A list that changed while it was sent is one, too: what
-// changed is told by a message.
+// links implements nic. A list that changed while it was sent is used too: the
+// change is sent as a message.
 func (kernelNIC) links() ([]link, error) {
 	all, err := netlink.LinkList()
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
@@ -67,7 +67,7 @@ func family(v6 bool) int {
 	return unix.AF_INET
 }
 
-// byIndex names a link to the netlink package.
+// byIndex identifies a link for the netlink package.
 func byIndex(index int) netlink.Link {
 	return &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: index}}
 }
@@ -97,14 +97,13 @@ func (kernelNIC) setUp(index int) error { return netlink.LinkSetUp(byIndex(index
 func (kernelNIC) addAddress(index int, p netip.Prefix) error {
 	a := &netlink.Addr{IPNet: rtwatch.IPNet(p)}
 	if p.Addr().Is6() {
-		a.Flags = unix.IFA_F_NODAD // it was ours a moment ago
+		a.Flags = unix.IFA_F_NODAD // the machine had it a moment ago
 	}
 	return netlink.AddrReplace(byIndex(index), a)
 }
 
-// removeAddress implements nic. One that is gone is no error. Other addresses of
-// the same network stay: the kernel removes those that came later with the first
-// one, unless it is told to promote them (net/ipv4/devinet.c: __inet_del_ifa).
+// removeAddress implements nic. A missing one is not an error. Other addresses of
+// the same network stay: the kernel removes the secondary addresses with the primary one, unless promote_secondaries is set (net/ipv4/devinet.c: __inet_del_ifa).
 func (kernelNIC) removeAddress(index int, p netip.Prefix) error {
 	if p.Addr().Is4() {
 		defer promoteSecondaries(index)()
@@ -116,8 +115,8 @@ func (kernelNIC) removeAddress(index int, p netip.Prefix) error {
 	return err
 }
 
-// promoteSecondaries has an interface promote secondary addresses, as systemd's default
-// is, until the function that it returns is called.
+// promoteSecondaries sets promote_secondaries of an interface, as systemd does by default,
+// until the function that it returns is called.
 func promoteSecondaries(index int) (undo func()) {
 	l, err := netlink.LinkByIndex(index)
 	if err != nil {
@@ -135,7 +134,7 @@ func promoteSecondaries(index int) (undo func()) {
 func (kernelNIC) hasRoute(to netip.Prefix, table int) bool {
 	filter := &netlink.Route{Dst: rtwatch.IPNet(to), Table: tableID(table)}
 	list, err := netlink.RouteListFiltered(family(to.Addr().Is6()), filter, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
-	return err != nil || len(list) > 0 // what cannot be seen is not put back
+	return err != nil || len(list) > 0 // what cannot be read is not restored
 }
 
 func tableID(table int) int {
@@ -150,7 +149,7 @@ func (kernelNIC) addRoute(index int, r dhcp.Route, table int) error {
 	return netlink.RouteReplace(toRoute(index, r, table))
 }
 
-// removeRoute implements nic. One that is gone is no error.
+// removeRoute implements nic. A missing one is not an error.
 func (kernelNIC) removeRoute(index int, r dhcp.Route, table int) error {
 	err := netlink.RouteDel(toRoute(index, r, table))
 	if errors.Is(err, unix.ESRCH) {
@@ -170,8 +169,8 @@ func toRoute(index int, r dhcp.Route, table int) *netlink.Route {
 	return route
 }
 
-// moveRoutes implements nic, for the main table. One that the other interface has
-// already is dropped, and one that cannot be moved does not keep the others.
+// moveRoutes implements nic, for the main table. A route that the other interface
+// has already is removed, and one that cannot be moved does not prevent the others.
 func (kernelNIC) moveRoutes(from, to int, v6 bool) error {
 	filter := &netlink.Route{LinkIndex: from, Table: unix.RT_TABLE_MAIN}
 	list, err := netlink.RouteListFiltered(family(v6), filter, netlink.RT_FILTER_OIF|netlink.RT_FILTER_TABLE)
@@ -187,9 +186,8 @@ func (kernelNIC) moveRoutes(from, to int, v6 bool) error {
 	return errors.Join(errs...)
 }
 
-// moveRoute adds a route by another interface beside the one that is there, and
-// then removes that. To replace it would take the first route of the same
-// destination and metric, which may be another interface's (net/ipv4/fib_trie.c:
+// moveRoute adds a route by another interface, and then removes the old one. A
+// replace would affect the first route of the same destination and metric, which may be another interface's (net/ipv4/fib_trie.c:
 // fib_table_insert; net/ipv6/ip6_fib.c: fib6_add_rt2node).
 func moveRoute(r netlink.Route, to int) error {
 	moved := r
@@ -206,8 +204,8 @@ func moveRoute(r netlink.Route, to int) error {
 	return nil
 }
 
-// reprobeNeighbours implements nic. A neighbour that the kernel is asking for is put back
-// to where no request was sent yet, which keeps what waits for it, and is used
+// reprobeNeighbours implements nic. A neighbour that the kernel solicits is reset to NUD_NONE,
+// which keeps the packets that wait for it, and is used
 // (net/core/neighbour.c: __neigh_update, neigh_event_send).
 func (kernelNIC) reprobeNeighbours(index int) error {
 	list, err := netlink.NeighList(index, netlink.FAMILY_ALL)

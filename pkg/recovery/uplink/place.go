@@ -11,20 +11,20 @@ import (
 )
 
 // An interface that becomes a port of a bridge, a bond or a team receives
-// nothing by itself any more (net/core/dev.c: rx_handler): the answers to what is
+// no packets itself any more (net/core/dev.c: rx_handler): the answers to what is
 // sent from its address arrive at the master, which is the place of the address
 // from then on. A network manager moves it too, but its programs may be on the
-// root that waits for it.
+// root, which waits for the network.
 
 // maxMasters is how many masters are followed, one above the other: a bond in a
 // bridge is two.
 const maxMasters = 8
 
-// place is where the address of an uplink belongs.
+// place is the interface that the address of an uplink belongs to.
 type place struct {
 	chain []link // from the uplink's interface up to the one with the address
-	upper link   // the master of that, which has no part in it; index 0: none
-	lower link   // what a VLAN of the boot's is on: it goes down and comes up with that; index 0: none
+	upper link   // the master of that, if it does not get the address; index 0: none
+	lower link   // the lower device of the boot's VLAN, with which it goes down and up; index 0: none
 }
 
 func (p *place) top() *link { return &p.chain[len(p.chain)-1] }
@@ -38,17 +38,17 @@ func (p *place) vrf() string {
 	return ""
 }
 
-// unmovable tells that the interface is a port of something that the agent does not
-// move addresses to.
+// unmovable reports whether the interface is a port of a device that the agent does
+// not move addresses to.
 func (p *place) unmovable() bool { return p.upper.index != 0 && p.upper.kind != "vrf" }
 
-// has tells whether an interface is one of the place's.
+// has reports whether an interface is in the chain.
 func (p *place) has(index int) bool {
 	return slices.ContainsFunc(p.chain, func(l link) bool { return l.index == index })
 }
 
 // down returns an interface that must be up and is not; index 0: there is none.
-// The ports of a bond and a team are left to it: it has several.
+// The ports of a bond and a team are left to it.
 func (p *place) down() link {
 	if p.lower.index != 0 && !p.lower.up {
 		return p.lower
@@ -62,7 +62,7 @@ func (p *place) down() link {
 	return link{}
 }
 
-// placeOf follows an interface to where its address belongs.
+// placeOf follows the masters of an interface to where its address belongs.
 func placeOf(n nic, l link) place {
 	p := place{chain: []link{l}}
 	if l.kind == "vlan" {
@@ -86,8 +86,8 @@ func placeOf(n nic, l link) place {
 	return p
 }
 
-// carries tells whether a master has the address of its port. The one of
-// net_failover and of hv_netvsc has no kind, and the port's MAC.
+// carries reports whether a master gets the address of its port. A master
+// of net_failover or hv_netvsc has no kind, and the port's MAC.
 func carries(port, master *link) bool {
 	switch master.kind {
 	case "bridge", "bond", "team":
@@ -108,8 +108,8 @@ func currentPlace(n nic, u Uplink) (link, bool) {
 	return *p.top(), true
 }
 
-// setPlace takes in where the address belongs, and says of a master that it is not
-// moved to.
+// setPlace sets where the address belongs, and logs a master that it is not moved
+// to.
 func (k *uplinkState) setPlace(p place, log recovery.Logger) {
 	was := k.place.upper.index
 	k.place = p
@@ -128,10 +128,8 @@ func (k *uplinkState) setPlace(p place, log recovery.Logger) {
 	}
 }
 
-// misplaced are the interfaces with the uplink's address that are not its place: the
-// ports below it, and what was its place before. At its first look an agent does
-// not know that: a bridge without ports that alone has the address is what another
-// agent had moved it to.
+// misplaced returns the uplink's address on interfaces that are not its place: the ports
+// below it, and its last place. At its first check an agent does not have that: a bridge without ports that alone has the address is then taken for the last place.
 func (k *uplinkState) misplaced(a *snapshot) []ifaceAddr {
 	top, first := k.place.top().index, k.lastPlace.index == 0 && !k.present(a)
 	var out []ifaceAddr
@@ -143,9 +141,8 @@ func (k *uplinkState) misplaced(a *snapshot) []ifaceAddr {
 	return out
 }
 
-// moveToPlace moves the address and the routes to its place, at once. A program that
-// brings them back again and again is obeyed for longer each time. done tells
-// that there is nothing to move.
+// moveToPlace moves the address and the routes to its place immediately. If another
+// program moves them back repeatedly, the next move is delayed for longer each time. done reports whether there was nothing to move.
 func (k *uplinkState) moveToPlace(a *snapshot) (wait time.Duration, done bool) {
 	if !k.want().IsValid() {
 		return 0, true
@@ -183,7 +180,7 @@ func (k *uplinkState) moveToPlace(a *snapshot) (wait time.Duration, done bool) {
 	return minRestorePause, false
 }
 
-// placeChange says in words why an address is not at its place.
+// placeChange returns in words why an address is not at its place.
 func (k *uplinkState) placeChange(a *snapshot, from ifaceAddr) string {
 	port := k.place.chain[0].name
 	if k.place.has(from.index) {
@@ -192,8 +189,8 @@ func (k *uplinkState) placeChange(a *snapshot, from ifaceAddr) string {
 	return fmt.Sprintf("%s is not a port of %s any more", port, a.name(from.index))
 }
 
-// move brings the address to its place first, so that it is never gone: the
-// kernel drops routes and connections with an address.
+// move adds the address at its place first, so that it is never missing: the
+// kernel removes routes and connections with an address.
 func (k *uplinkState) move(a *snapshot, strays []ifaceAddr) error {
 	top, v6 := k.place.top(), k.want().Addr().Is6()
 	if !top.up {
@@ -206,7 +203,7 @@ func (k *uplinkState) move(a *snapshot, strays []ifaceAddr) error {
 			return err
 		}
 	}
-	var errs []error // of routes: with its address on a port as well the machine is cut off
+	var errs []error // of routes: with the address on a port too the machine would be unreachable
 	for _, from := range strays {
 		if k.place.has(from.index) {
 			errs = append(errs, a.nic.moveRoutes(from.index, top.index, v6))

@@ -11,19 +11,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
-// extender asks for more time for a lease: dhcp4.Renew and dhcp4.Rebind.
+// extender extends a lease: dhcp4.Renew or dhcp4.Rebind.
 type extender func(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) (dhcp.Lease, error)
 
-// Renewer keeps a leased address for as long as no DHCP client of the system
-// does: one that was never started leaves root with an address that the server
-// gives to another machine.
+// Renewer renews a lease for as long as no DHCP client of the system does: without
+// one, the server would assign root's address to another machine.
 type Renewer struct {
 	renew, rebind extender
-	// clock is the time since boot, that of sleep included, as Lease.Obtained.
+	// clock returns the time since boot, sleep included, as Lease.Obtained.
 	clock     func() time.Duration
-	holder    func(dhcp.Lease) holding // what the system does with the lease
+	holder    func(dhcp.Lease) holding // how the system uses the lease
 	onRenewed func(dhcp.Lease)
-	// current is told until when the lease lasts that another program renews.
+	// current is called with the lease as another program has renewed it.
 	current func(dhcp.Lease)
 	log     recovery.Logger
 
@@ -31,8 +30,8 @@ type Renewer struct {
 	expired bool
 }
 
-// Renewer returns what renews the lease of the i-th uplink. got is told of each
-// lease that it gets.
+// Renewer returns the Renewer of the i-th uplink's lease. It calls got with each
+// renewed lease.
 func (k *Keeper) Renewer(i int, got func(dhcp.Lease)) *Renewer {
 	return &Renewer{
 		renew: dhcp4.Renew, rebind: dhcp4.Rebind, clock: k.clock, log: k.log, onRenewed: got,
@@ -41,14 +40,14 @@ func (k *Keeper) Renewer(i int, got func(dhcp.Lease)) *Renewer {
 	}
 }
 
-// Pauses of the renewer.
+// Pauses of the Renewer.
 const (
 	renewRetryPause = time.Minute      // between requests without an answer, after rebinding began
 	minRenewPause   = 2 * time.Second  // between any two
-	renewCheckEvery = 30 * time.Second // until it is seen anew whether another program still does it
+	renewCheckEvery = 30 * time.Second // between checks whether another program still renews it
 )
 
-// Run works until ctx ends.
+// Run renews the lease until ctx ends.
 func (r *Renewer) Run(ctx context.Context, l dhcp.Lease) {
 	for {
 		wait := l.Obtained + l.Renew - r.clock()
@@ -84,8 +83,8 @@ func (r *Renewer) Run(ctx context.Context, l dhcp.Lease) {
 	}
 }
 
-// renewedBy is a lease that another program renews. Where the address has no end,
-// an eighth of the lease is left at the least (RFC 2131 section 4.4.5, T2).
+// renewedBy returns a lease that another program renews. Where the address has no
+// lifetime, at least an eighth of the lease is left (RFC 2131 section 4.4.5, T2).
 func renewedBy(l dhcp.Lease, h holding, now time.Duration) dhcp.Lease {
 	if h.left == dhcp.Infinite {
 		l.Obtained = max(l.Obtained, now-l.Lifetime/8*7)
@@ -93,7 +92,7 @@ func renewedBy(l dhcp.Lease, h holding, now time.Duration) dhcp.Lease {
 	return l
 }
 
-// extend asks the server that gave the lease, and later any (RFC 2131 section
+// extend sends a request to the server that gave the lease, and later to any (RFC 2131 section
 // 4.4.5), and returns the lease as it then is.
 func (r *Renewer) extend(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) dhcp.Lease {
 	ask, end := r.renew, l.Obtained+l.Rebind

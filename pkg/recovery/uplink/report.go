@@ -5,7 +5,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// Report writes a line for each uplink: what the boot gave, and what there is now.
+// Report writes a line for each uplink: what the boot configured, and the present state.
 func (k *Keeper) Report(uplinks []Uplink) string {
 	all := k.shown()
 	var out runstate.Status

@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
-// snapshot is one look at the machine's network: what the kernel says is asked for
-// once. It is of Mend's goroutine.
+// snapshot is the machine's network at one check: each list is read from the kernel
+// once. It belongs to Maintain's goroutine.
 type snapshot struct {
 	nic      nic
 	log      recovery.Logger
@@ -18,10 +18,10 @@ type snapshot struct {
 	sessions sessionUses
 	boots    []netip.Addr    // the addresses that the boot gave
 	lists    [2]*addressList // by family
-	links    []link          // nil: not asked for
+	links    []link          // nil: not read yet
 }
 
-// addressList is the kernel's answer.
+// addressList is the kernel's list, or the error.
 type addressList struct {
 	list []ifaceAddr
 	err  error
@@ -42,13 +42,13 @@ func (a *snapshot) list(v6 bool) *addressList {
 	return *family
 }
 
-// readable tells whether it is known which addresses of a kind there are: what cannot
-// be seen is not put back.
+// readable reports whether the addresses of want's family can be read: otherwise nothing
+// is restored.
 func (a *snapshot) readable(want netip.Prefix) bool {
 	return !want.IsValid() || a.list(want.Addr().Is6()).err == nil
 }
 
-// name is an interface's.
+// name returns the name of an interface.
 func (a *snapshot) name(index int) string {
 	l, _ := a.nic.link(index)
 	return l.name
@@ -57,13 +57,13 @@ func (a *snapshot) name(index int) string {
 // loopbackIndex is lo's (include/net/net_namespace.h: LOOPBACK_IFINDEX).
 const loopbackIndex = 1
 
-// global tells whether an address is one that a target can be reached from.
+// global reports whether a target can be reached from an address.
 func (o ifaceAddr) global() bool {
 	return !o.Addr().IsLinkLocalUnicast() && !o.Addr().IsLoopback()
 }
 
-// chosen returns the addresses that others have given to the machine, and that
-// may reach a target. usual tells of an interface that it may in any case.
+// chosen returns the addresses that other programs have configured, and that may
+// reach a target. usual reports whether those of an interface may in any case.
 func (a *snapshot) chosen(v6 bool, usual func(index int) bool) []netip.Prefix {
 	var out []netip.Prefix
 	for _, o := range a.addresses(v6) {
@@ -75,15 +75,14 @@ func (a *snapshot) chosen(v6 bool, usual func(index int) bool) []netip.Prefix {
 	return out
 }
 
-// external tells whether an interface leads out of the machine: it has a carrier,
-// and is no bridge that virtual machines or containers alone are ports of
-// (docker0, virbr0). In doubt it does.
+// external reports whether an interface leads out of the machine: it has a carrier,
+// and is not a bridge whose ports are all those of virtual machines or containers (docker0, virbr0). In doubt it returns true.
 func (a *snapshot) external(index int) bool {
 	return !a.linkByIndex(index).noCarrier && !a.withoutUplink(index)
 }
 
-// withoutUplink tells that an interface is a bridge, a bond or a team with no port that
-// leads out of the machine.
+// withoutUplink reports whether an interface is a bridge, a bond or a team without a port
+// that leads out of the machine.
 func (a *snapshot) withoutUplink(index int) bool {
 	switch a.linkByIndex(index).kind {
 	case "bridge", "bond", "team":

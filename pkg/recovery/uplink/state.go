@@ -10,50 +10,49 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
-// Times of putting an address back. A network manager that is restarted takes it
-// away and brings it back by itself in a moment. What is taken away again and
-// again is left away for longer each time.
+// Times of restoring an address. A network manager that is restarted removes it
+// and restores it itself in a moment. The pause grows each time that an address is removed again.
 const (
-	minRestorePause   = time.Second      // at first: a network manager that restarts puts it back itself
-	maxRestorePause   = time.Minute      // the longest: root has no network meanwhile
-	backoffResetAfter = 10 * time.Minute // without a loss: the next one is the first again
-	// slowManagerTime is how much later a manager's own address may come that was to replace
-	// the boot's: by DHCP, or after a look for duplicates.
+	minRestorePause   = time.Second      // the first pause: a network manager that restarts restores it itself
+	maxRestorePause   = time.Minute      // the longest pause: root has no network meanwhile
+	backoffResetAfter = 10 * time.Minute // without a loss: the next pause is the first again
+	// slowManagerTime is how much later a network manager's own address may appear that replaces
+	// the boot's: by DHCP, or after duplicate address detection.
 	slowManagerTime = time.Minute
 	// trialTime is for how long the addresses that the administrator has chosen
-	// are tried before the boot's is put back beside them.
+	// are tried before the boot's is restored beside them.
 	trialTime = 10 * time.Second
 )
 
-// uplinkState is an uplink with what the agent has seen of it. Times are on a
+// uplinkState is an uplink with its state in the agent. Times are on a
 // monotonic clock.
 type uplinkState struct {
 	Uplink
-	name      string        // when last seen
+	name      string        // at the last check
 	gone      bool          // there is no such interface
 	place     place         // of the address
-	lastPlace link          // the last place at which all was well; index 0: none yet
-	lost      time.Duration // since when something is missing; -1: nothing is
-	setUpNow  bool          // the interface was set up just now: what went with it is put back at once
-	logged    string        // what was said of it
+	lastPlace link          // the last place without an error; index 0: none yet
+	lost      time.Duration // since when something is missing; -1: nothing is missing
+	setUpNow  bool          // the interface was set up just now: what it lost is restored immediately
+	logged    string        // the last warning that was logged
 	tries     int
-	restored  time.Duration // when it last was
+	restored  time.Duration // when it was last restored
 	putBack   int           // how often
 	moves     int
 	movesAt   time.Duration // when it may be moved again
-	added     []dhcp.Route  // with the temporary address
+	added     []dhcp.Route  // added with the temporary address
 }
 
 func newKept(u Uplink) *uplinkState {
 	return &uplinkState{Uplink: u, name: u.Lease.Interface, lost: -1, place: place{chain: []link{{index: u.Index, name: u.Lease.Interface}}}}
 }
 
-// backoff is the pause before something is done again.
+// backoff is the pause before another attempt.
 func (k *uplinkState) backoff(tries int) time.Duration {
 	return min(minRestorePause<<min(tries, 6), maxRestorePause)
 }
 
-// warnOnce warns of something once.
+// warnOnce logs a warning once.
 func (k *uplinkState) warnOnce(a *snapshot, text string) {
 	if k.logged != text {
 		k.logged = text
@@ -61,8 +60,7 @@ func (k *uplinkState) warnOnce(a *snapshot, text string) {
 	}
 }
 
-// check puts right what is wrong with the uplink, and returns after how long to look again at the
-// latest.
+// check restores what the uplink has lost, and returns when to call it again at the latest.
 func (k *uplinkState) check(a *snapshot) time.Duration {
 	if !k.locate(a) || !a.readable(k.want()) {
 		return recovery.SurveyEvery
@@ -110,16 +108,16 @@ func (k *uplinkState) locate(a *snapshot) bool {
 	return true
 }
 
-// defect is what an uplink lacks of what the boot gave it.
+// defect is what an uplink has lost of what the boot configured.
 type defect struct {
 	what    string // in words; "": nothing
-	down    int    // the interface that was taken down; 0: none
+	down    int    // the interface that was set down; 0: none
 	address bool   // the address is missing
 	others  []netip.Prefix
 }
 
-// missing tells what is missing. An address that the boot has not given, on
-// whatever interface, is the administrator's choice.
+// missing returns what is missing. An address that the boot has not configured,
+// on whatever interface, is the administrator's choice.
 func (k *uplinkState) missing(a *snapshot) defect {
 	if l := k.place.down(); l.index != 0 {
 		return defect{what: l.name + " was taken down", down: l.index}
@@ -132,7 +130,7 @@ func (k *uplinkState) missing(a *snapshot) defect {
 		case o.Addr() != k.want().Addr():
 		case k.present(a):
 			return defect{what: k.missingRoute(a)}
-		default: // another interface has it, and what routes it needs
+		default: // another interface has it, with the routes that it needs
 			return defect{}
 		}
 	}
@@ -140,28 +138,28 @@ func (k *uplinkState) missing(a *snapshot) defect {
 }
 
 // chosen returns the addresses that the administrator has chosen instead. Those of
-// the uplink's own interfaces count without a carrier too.
+// the uplink's own interfaces are included without a carrier too.
 func (k *uplinkState) chosen(a *snapshot) []netip.Prefix {
 	return a.chosen(k.want().Addr().Is6(), k.place.has)
 }
 
-// hasOthers tells that the address is a temporary one, and that others are there.
+// hasOthers reports whether the address is temporary and there are others.
 func (k *uplinkState) hasOthers(a *snapshot) bool { return k.Temporary && len(k.chosen(a)) > 0 }
 
-// present tells whether the address is at its place.
+// present reports whether the address is at its place.
 func (k *uplinkState) present(a *snapshot) bool {
 	return slices.ContainsFunc(a.addresses(k.want().Addr().Is6()), func(o ifaceAddr) bool {
 		return o.Addr() == k.want().Addr() && o.index == k.place.top().index
 	})
 }
 
-// noRouteTo returns what tells of a network whether it has no route. Any is the
-// system's choice.
+// noRouteTo returns a function that reports whether there is no route to a network.
+// Any route is the system's choice.
 func (k *uplinkState) noRouteTo(a *snapshot) func(netip.Prefix) bool {
 	return func(to netip.Prefix) bool { return !a.nic.hasRoute(to, k.place.upper.table) }
 }
 
-// missingRoute says which route is missing.
+// missingRoute returns which route is missing.
 func (k *uplinkState) missingRoute(a *snapshot) string {
 	lacks := k.noRouteTo(a)
 	for _, r := range k.Lease.Routes {
@@ -172,7 +170,7 @@ func (k *uplinkState) missingRoute(a *snapshot) string {
 	return ""
 }
 
-// addRoutes adds those of the boot's routes that are to be.
+// addRoutes adds the boot's routes for which wanted returns true.
 func (k *uplinkState) addRoutes(a *snapshot, wanted func(netip.Prefix) bool) error {
 	for _, r := range k.Lease.Routes {
 		if !wanted(r.To) {
@@ -188,7 +186,7 @@ func (k *uplinkState) addRoutes(a *snapshot, wanted func(netip.Prefix) bool) err
 	return nil
 }
 
-// restore puts back what is missing when it is time to.
+// restore restores what is missing when that is due.
 func (k *uplinkState) restore(a *snapshot, missing defect) time.Duration {
 	if k.lost < 0 {
 		k.lost = a.now
@@ -204,8 +202,8 @@ func (k *uplinkState) restore(a *snapshot, missing defect) time.Duration {
 	return minRestorePause
 }
 
-// mayRestore tells whether something is to be put back, and reports if it is not. The
-// address of a lease that has run out may be another machine's by now.
+// mayRestore reports whether something is to be restored, and logs if it is not. The
+// server may have assigned the address of an expired lease to another machine.
 func (k *uplinkState) mayRestore(a *snapshot, missing defect) bool {
 	l := k.Lease
 	switch {
@@ -219,8 +217,8 @@ func (k *uplinkState) mayRestore(a *snapshot, missing defect) bool {
 	return true
 }
 
-// restoreNow puts back what is missing. An interface is set up and no more: what it
-// then lacks shows when it is up.
+// restoreNow restores what is missing. An interface is only set up: what else is missing
+// is found when it is up.
 func (k *uplinkState) restoreNow(a *snapshot, missing defect) {
 	var err error
 	if missing.down != 0 {
@@ -238,14 +236,14 @@ func (k *uplinkState) restoreNow(a *snapshot, missing defect) {
 		a.log.Errorf("network: %s: put it back: %v", missing.what, err)
 		return
 	}
-	if missing.down != 0 || !k.setUpNow { // else it is a part of what was counted
+	if missing.down != 0 || !k.setUpNow { // otherwise it was counted already
 		k.putBack++
 	}
 	a.log.Warnf("network: %s: put back", missing.what)
 }
 
-// tryOthers leaves the machine to the addresses that the administrator has chosen,
-// for as long as they reach the targets.
+// tryOthers restores nothing while the addresses that the administrator has chosen
+// reach the targets.
 func (k *uplinkState) tryOthers(a *snapshot, missing defect) time.Duration {
 	since, down := a.sessions.down(k.want().Addr(), a.boots)
 	if !down {
@@ -278,8 +276,8 @@ func (k *uplinkState) tryOthers(a *snapshot, missing defect) time.Duration {
 	return minRestorePause
 }
 
-// removeTemporary takes a temporary address away when every session goes by another one.
-// Without others it stays; if none has come for keepSlow, for good.
+// removeTemporary removes a temporary address when every session uses another one. Without
+// others it stays; if none has appeared for slowManagerTime, permanently.
 func (k *uplinkState) removeTemporary(a *snapshot) {
 	if !k.Temporary {
 		return
@@ -306,10 +304,10 @@ func (k *uplinkState) removeTemporary(a *snapshot) {
 	}
 }
 
-// maxNamed is how many addresses a message names.
+// maxNamed is how many addresses a message lists.
 const maxNamed = 4
 
-// prefixes writes addresses in a line.
+// prefixes lists addresses in a line.
 func prefixes(list []netip.Prefix) string {
 	var out []string
 	for _, p := range list[:min(len(list), maxNamed)] {

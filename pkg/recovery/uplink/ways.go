@@ -9,7 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// sessionUse is how the agent sees a session, on the keeper's clock.
+// sessionUse is the state of a session, on the keeper's clock.
 type sessionUse struct {
 	since  time.Duration // since when it is down; -1: it is up
 	source netip.Addr    // of its connection; not valid: not known
@@ -17,8 +17,8 @@ type sessionUse struct {
 
 type sessionUses []sessionUse
 
-// down tells since when a session is down that an address of the boot's may help:
-// not one of another family, or that went by another of the boot's addresses.
+// down returns since when a session is down that the boot's address want may recover:
+// not one of another family, or one that used another of the boot's addresses.
 func (u sessionUses) down(want netip.Addr, boots []netip.Addr) (since time.Duration, ok bool) {
 	for _, s := range u {
 		known := s.source.IsValid()
@@ -32,17 +32,17 @@ func (u sessionUses) down(want netip.Addr, boots []netip.Addr) (since time.Durat
 	return since, ok
 }
 
-// unused tells that all sessions are up and go by other addresses.
+// unused reports whether all sessions are up and use other addresses.
 func (u sessionUses) unused(want netip.Addr) bool {
 	return !slices.ContainsFunc(u, func(s sessionUse) bool { return s.since >= 0 || !s.source.IsValid() || s.source == want })
 }
 
-// usesSource tells whether a session's connection is, or was, from an address.
+// usesSource reports whether a session's connection is, or was, from an address.
 func (u sessionUses) usesSource(addr netip.Addr) bool {
 	return slices.ContainsFunc(u, func(s sessionUse) bool { return s.source == addr })
 }
 
-// SetSessions takes in how the sessions are. It is for the agent's goroutine.
+// SetSessions sets the state of the sessions. The agent's goroutine calls it.
 func (k *Keeper) SetSessions(all []recovery.Status) {
 	var next sessionUses
 	for _, s := range all {
@@ -67,17 +67,16 @@ func (k *Keeper) SetSessions(all []recovery.Status) {
 // maxSources is how many addresses a connection may be tried from.
 const maxSources = 8
 
-// Ways lists how a connection may leave the machine, as of the last look: as the
-// kernel chooses, by the VRFs that an uplink is in, and from each address. It asks
-// the kernel nothing. It is for any goroutine, as Temporary is.
+// Ways lists how a connection may leave the machine, as of the last check: as the
+// kernel chooses, by the VRFs that an uplink is in, and from each address. It sends the kernel no request. Any goroutine may call it, and Temporary.
 func (k *Keeper) Ways() []session.Way {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Clone(k.ways)
 }
 
-// Temporary lists the addresses that are to be taken away again: others are there
-// in their place.
+// Temporary lists the addresses that are to be removed again: there are others in
+// their place.
 func (k *Keeper) Temporary() []netip.Addr {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -90,8 +89,8 @@ func (k *Keeper) Temporary() []netip.Addr {
 	return out
 }
 
-// waysOf makes that list. A single address is the kernel's choice anyway. What is
-// to be taken away comes last.
+// waysOf makes that list. A single address is the kernel's choice anyway. Temporary
+// addresses come last.
 func waysOf(a *snapshot, uplinks []*uplinkState) []session.Way {
 	out := []session.Way{{}}
 	devices := map[int]string{} // VRFs, by the interface in them
