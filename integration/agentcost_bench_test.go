@@ -15,11 +15,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// costBoots is how often each init boots.
+// costBoots is the number of boots with each init.
 const costBoots = 5
 
-// TestAgentCost measures how much processor time a boot takes for the agent, from the kernel's start until the real init, a Go
-// program, reads it: against an init that starts none, in turns. The machine's clock counts instructions, one a nanosecond, so
+// TestAgentCost measures the processor time that the agent adds to a boot, from the kernel's start until the real init, a Go program, reads the time. Boots with and without the agent alternate. The machine's clock counts instructions, one a nanosecond, so
 // that neither the emulation nor the host counts.
 func TestAgentCost(t *testing.T) {
 	r := newRig(t)
@@ -48,8 +47,7 @@ const (
 	mostMemory = 2652
 )
 
-// TestAgentMemory measures the memory that supervisor and worker have for themselves, with one session, soon after they came to
-// where they stay: anonymous pages and page tables, the mean of some boots. The program's own pages are in /run anyway.
+// TestAgentMemory measures the private memory of supervisor and worker with one session, soon after both have settled: anonymous pages and page tables, the mean of several boots. The pages of the program itself are in /run in any case.
 func TestAgentMemory(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("halves agent")})
@@ -62,8 +60,8 @@ func TestAgentMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		found := memoryLines.FindAllStringSubmatch(m.Output(), -1)
-		if len(found) != 4 { // two of each half
-			t.Fatalf("the guest tells %q of the agent", found)
+		if len(found) != 4 { // two of each process
+			t.Fatalf("the guest reports %q about the agent", found)
 		}
 		one := 0
 		for _, f := range found {
@@ -86,7 +84,7 @@ var memoryLines = regexp.MustCompile(`guest: agent @\S+: (?:RssAnon|VmPTE):\s+(\
 // (Documentation/scheduler/sched-stats.rst).
 var ranLine = regexp.MustCompile(`guest: schedstat: cpu0 \d+ \d+ \d+ \d+ \d+ \d+ (\d+) `)
 
-// busy boots and returns for how many seconds processes, those of the kernel too, ran on the one processor.
+// busy boots and returns the seconds for which processes, including kernel threads, ran on the one processor.
 func (r *rig) busy(img image) float64 {
 	r.t.Helper()
 	m := r.start(img, lab.MachineConfig{
@@ -99,7 +97,7 @@ func (r *rig) busy(img image) float64 {
 	}
 	found := ranLine.FindStringSubmatch(m.Output())
 	if found == nil {
-		r.t.Fatal("the guest does not tell for how long processes ran")
+		r.t.Fatal("the guest does not report how long processes ran")
 	}
 	ns, _ := strconv.ParseFloat(found[1], 64)
 	return ns / 1e9

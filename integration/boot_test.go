@@ -18,25 +18,24 @@ func TestSeedFromGotgt(t *testing.T) {
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 "+seedLine)
 	r.expect(m, "iscsiroot: root is /dev/sda2 (ext3): it holds an init", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
-	r.shows(m, "guest: panic: 0", " 0 notes of dropped lines")
+	r.waitOff(m)
+	r.checkShown(m, "guest: panic: 0", " 0 notes of dropped lines")
 	checkSession(r, m)
 }
 
-// The same from tgtd, whose LUN 0 is a controller: the LUNs are searched.
+// The same with tgtd, whose LUN 0 is a controller: the LUNs are searched.
 func TestSeedFromTgtd(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.tgtd(initiator)
 	m := r.boot(virtio, "", "console=ttyS0 "+seedLine)
 	r.expect(m, "iscsiroot: disk sda is lun 1", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
-	r.shows(m, "guest: scsi device 0:0:0:1")
+	r.waitOff(m)
+	r.checkShown(m, "guest: scsi device 0:0:0:1")
 	checkSession(r, m)
 }
 
-// checkSession looks at what iscsid would read to take the session over, and
-// at what keeps root alive.
+// checkSession checks the attributes that iscsid reads to take the session over, and the timers of the session.
 func checkSession(r *rig, m *lab.Machine) {
 	r.t.Helper()
 	for _, want := range []string{
@@ -44,12 +43,11 @@ func checkSession(r *rig, m *lab.Machine) {
 		"recovery_tmo=86400", "ping_tmo=30", "recv_tmo=15", "abort_tmo=15", "lu_reset_tmo=30", "tgt_reset_tmo=30",
 		"persistent_address=10.77.0.1", "persistent_port=3260", "header_digest=0",
 	} {
-		r.shows(m, "guest: session: "+want)
+		r.checkShown(m, "guest: session: "+want)
 	}
 }
 
-// An Intel card, whose link takes two seconds, with the prefix length and the
-// natural additions to the HOWTO's names.
+// An Intel NIC, whose link takes two seconds, with a prefix length and parameters beyond those of the HOWTO.
 func TestE1000(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -57,11 +55,11 @@ func TestE1000(t *testing.T) {
 	m := r.boot(e1000, "e1000", "console=ttyS0 iscsi_i="+initiator+" iscsi_i_ip=10.77.0.2/24 iscsi_gw=10.77.0.1 iscsi_if=eth0 iscsi_lun=0 iscsi_g=1"+
 		" rd.iscsiroot.target="+targetName+" iscsi_a=10.77.0.1 iscsi_p=3260 root=/dev/sda2 rootfstype=ext4 rootflags=noatime rw")
 	r.expect(m, "guest: mount: /dev/sda2 / ext4 rw,noatime")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// Two cards, only the second of which has a link.
-func TestSecondCardHasTheLink(t *testing.T) {
+// Of two NICs only the second has a link.
+func TestLinkOnSecondNIC(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext2", MiB: 32, Tree: root("")})
 	r.gotgt()
@@ -72,12 +70,11 @@ func TestSecondCardHasTheLink(t *testing.T) {
 	m := r.bootWith(virtio, "console=ttyS0 rd.break=modules "+seedLine, lab.NIC{Tap: dead}, lab.NIC{Tap: r.tap})
 	r.unplug(m)
 	r.expect(m, "iscsiroot: network: ens3 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext2 ro,")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// The real init sees neither arguments nor environment of ours, and all of its
-// own. (The kernel itself drops words before init=.)
-func TestInitGetsOnlyWhatIsItsOwn(t *testing.T) {
+// The real init gets none of iscsiroot's arguments and environment, and all of its own. (The kernel itself drops words before init=.)
+func TestInitArgumentsAndEnvironment(t *testing.T) {
 	r := newRig(t)
 	tree := root("")
 	tree["opt/start"] = images.Symlink("/sbin/init")
@@ -85,7 +82,7 @@ func TestInitGetsOnlyWhatIsItsOwn(t *testing.T) {
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 init=/opt/start "+seedLine+` single color=blue words="two words" iscsi_mistake=1 -- late iscsi_x=1`)
 	r.expect(m, "iscsiroot: parameter iscsi_mistake is not understood and is ignored")
-	r.off(m)
+	r.waitOff(m)
 	got := regexp.MustCompile(`guest: (arg|env): [^\r\n]*`).FindAllString(m.Output(), -1)
 	want := []string{
 		"guest: arg: /opt/start", "guest: arg: single", "guest: arg: late", "guest: arg: iscsi_x=1",
@@ -96,8 +93,7 @@ func TestInitGetsOnlyWhatIsItsOwn(t *testing.T) {
 	}
 }
 
-// A target that comes up 20 s after the machine is waited for, with one line at
-// once, one after ten seconds, and no more than that.
+// The boot waits for a target that starts 20 s after the machine, and logs one line immediately and one after ten seconds.
 func TestTargetUpLater(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -106,13 +102,13 @@ func TestTargetUpLater(t *testing.T) {
 	time.Sleep(20 * time.Second)
 	r.gotgt()
 	r.expect(m, "iscsiroot: login: succeeded after", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
+	r.waitOff(m)
 	if n := strings.Count(m.Output(), "connection refused"); n != 2 {
 		t.Errorf("%d lines about the refused connection, want 2", n)
 	}
 }
 
-// Every signal but Ctrl-Alt-Del's, a killed shell and orphans do PID 1 no harm.
+// PID 1 survives every signal but that of Ctrl-Alt-Del, a killed shell and orphaned processes.
 func TestSignalsAndChildren(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -126,10 +122,10 @@ func TestSignalsAndChildren(t *testing.T) {
 		"iscsiroot: the shell was killed by signal 9",
 		"iscsiroot: continuing with step login",
 		"guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// Without a shell in the image the prompt of our own opens, and exit goes on.
+// In an image without a shell the built-in shell opens, and exit continues the boot.
 func TestBreakPrompt(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -147,5 +143,5 @@ func TestBreakPrompt(t *testing.T) {
 		}
 		r.expect(m, c.want)
 	}
-	r.off(m)
+	r.waitOff(m)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// buildImage makes an image for a test of its own.
+// buildImage builds an image for one test.
 func (r *rig) buildImage(change func(*initramfs.Config)) (image, initramfs.Summary) {
 	r.t.Helper()
 	k, err := deps.FindKernel("amd64")
@@ -44,8 +44,7 @@ func (r *rig) writeFile(name string, data []byte) (dir string) {
 	return dir
 }
 
-// An Intel 82551 does not come up without its microcode (drivers/net/ethernet/intel/e100.c: e100_request_firmware). QEMU's
-// takes any: 134 words and three numbers below 134.
+// An Intel 82551 has no link without its microcode (drivers/net/ethernet/intel/e100.c: e100_request_firmware). QEMU's accepts any: 134 words and three numbers below 134.
 func TestFirmwareFromTheImage(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
@@ -60,11 +59,11 @@ func TestFirmwareFromTheImage(t *testing.T) {
 	}
 	m := r.boot(img, "i82551", "console=ttyS0 "+seedLine)
 	r.expect(m, "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// Behind somebody else's initramfs, with microcode in front, ours takes over; what that one has stays where it is.
-func TestBehindAnotherImage(t *testing.T) {
+// Appended to another initramfs, with microcode in front, iscsiroot's /init is used; the other files stay in place.
+func TestAppendToAnotherImage(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
@@ -87,5 +86,5 @@ func TestBehindAnotherImage(t *testing.T) {
 	}
 	m := r.boot(img, "", "console=ttyS0 "+seedLine)
 	r.expect(m, "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
+	r.waitOff(m)
 }

@@ -13,16 +13,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Every way to fail that iscsiroot-failures(7) lists is read off a console: what happened
-// and whether it is tried again, and the hint.
-func TestCases(t *testing.T) {
+// Every failure that iscsiroot-failures(7) lists is produced, and the console shows what happened, whether it is retried, and the hint.
+func TestFailureCases(t *testing.T) {
 	t.Parallel()
 	stages := caseStages()
 	for _, c := range failures.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			stage := stages[c.Name]
 			if stage == nil {
-				t.Fatal("nobody shows this case: write a stage for it")
+				t.Fatal("no stage produces this case: write one")
 			}
 			r := newRig(t)
 			m := stage(r)
@@ -43,12 +42,12 @@ func TestCases(t *testing.T) {
 	}
 	for name := range stages {
 		if !hasCase(name) {
-			t.Errorf("stage %s is for no case", name)
+			t.Errorf("stage %s has no case", name)
 		}
 	}
 }
 
-// pieces are the parts of a text between what varies.
+// pieces are the fixed parts of a text.
 func pieces(text string) []string {
 	var out []string
 	for p := range strings.SplitSeq(text, "…") {
@@ -68,7 +67,7 @@ func hasCase(name string) bool {
 	return false
 }
 
-// stage sets a machine up to fail.
+// stage starts a machine that fails.
 type stage func(*rig) *lab.Machine
 
 const console = "console=ttyS0 "
@@ -87,17 +86,17 @@ func caseStages() map[string]stage {
 			if err := m.SetLink(r.ctx, 0, false); err != nil {
 				r.t.Fatal(err)
 			}
-			r.goOn(m, seedLine)
+			r.continueBoot(m, seedLine)
 			return m
 		},
 		"no-neighbour": func(r *rig) *lab.Machine {
 			line := strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99", 1)
 			m := r.bootWith(virtio, console+"rd.break=network net.ifnames=0 "+line, lab.NIC{Tap: r.addTap("tap1")}, lab.NIC{Tap: r.tap})
-			// Both have a link from the start: the only NIC with one would get the address at once.
+			// Both have a link from the start: the only NIC with one would get the address immediately.
 			r.expect(m, "break before step network\n", prompt)
-			r.sends(m, "modprobe virtio_pci; modprobe virtio_net; ip link set eth0 up; ip link set eth1 up; "+
+			r.send(m, "modprobe virtio_pci; modprobe virtio_net; ip link set eth0 up; ip link set eth1 up; "+
 				"until ip link | grep 'eth0: .*LOWER_UP' && ip link | grep 'eth1: .*LOWER_UP'; do sleep 1; done\n", "eth1: <BROADCAST,MULTICAST,UP,LOWER_UP>", prompt)
-			r.sends(m, "exit\n", "continuing with step network")
+			r.send(m, "exit\n", "continuing with step network")
 			return m
 		},
 		"no-dhcp": bootLine("ip=dhcp"),
@@ -147,7 +146,7 @@ func caseStages() map[string]stage {
 			t["sbin/init"] = images.Script("#!/bin/sh\n")
 		}),
 		"other-machine": withRoot("root=/dev/sda2", func(t images.Tree) {
-			// The head of a program for RISC-V: #define EM_RISCV 243.
+			// The ELF header of a program for RISC-V: #define EM_RISCV 243.
 			t["sbin/init"] = images.Script("\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\xf3\x00" + strings.Repeat("\x00", 44))
 		}),
 		"no-mount-point": withRoot("root=/dev/sda2", func(t images.Tree) {
@@ -162,8 +161,7 @@ func caseStages() map[string]stage {
 	}
 }
 
-// unplug pulls the first card's cable while the machine waits in the shell
-// before the step modules, and lets it go on.
+// unplug pulls the first NIC's cable while the machine waits in the shell before the step modules, and continues the boot.
 func (r *rig) unplug(m *lab.Machine) { r.unplugNIC(m, 0) }
 
 func (r *rig) unplugNIC(m *lab.Machine, i int) {
@@ -177,17 +175,17 @@ func (r *rig) unplugNIC(m *lab.Machine, i int) {
 	}
 }
 
-// bootLine is for a kernel command line that is refused, or that a resumed machine's parameters do not go with.
+// bootLine boots with a kernel command line that is rejected, or that conflicts with the parameters of a resumed machine.
 func bootLine(line string) stage {
 	return func(r *rig) *lab.Machine { return r.boot(virtio, "", console+line) }
 }
 
-// onlyLine needs no more than parameters.
+// onlyLine resumes a machine with parameters, without a target.
 func onlyLine(line string) stage {
 	return func(r *rig) *lab.Machine { return r.resume(virtio, line) }
 }
 
-// withRoot goes to a root that edit has spoilt.
+// withRoot boots from a root that edit has damaged.
 func withRoot(line string, edit func(images.Tree)) stage {
 	return func(r *rig) *lab.Machine {
 		tree := root("")
@@ -200,7 +198,7 @@ func withRoot(line string, edit func(images.Tree)) stage {
 	}
 }
 
-// rawDisk serves a disk that begins with text.
+// rawDisk exports a disk that begins with text.
 func rawDisk(line, text string) stage {
 	return func(r *rig) *lab.Machine {
 		file := filepath.Join(r.t.TempDir(), "disk.img")
@@ -212,7 +210,7 @@ func rawDisk(line, text string) stage {
 	}
 }
 
-// scripted answers every login alike; words are added to the command line.
+// scripted answers every login with the same step; words are added to the command line.
 func scripted(step iscsitest.Step, words ...string) stage {
 	return func(r *rig) *lab.Machine {
 		var l net.Listener

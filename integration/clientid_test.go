@@ -6,10 +6,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// A DHCP server that knows machines by their hardware address as client identifier,
-// as the firmware's DHCP may have sent it a moment before, gives the address that is
-// reserved. The lease that is handed over has that identifier.
-func TestReservationByHardwareAddress(t *testing.T) {
+// A DHCP server that reserves addresses by a client identifier made of the hardware address, which the firmware's DHCP may have sent just before, gives the reserved address. The lease in the hand-over has that identifier.
+func TestReservationByMAC(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 16, Tree: root("network")})
 	r.gotgt()
@@ -18,6 +16,6 @@ func TestReservationByHardwareAddress(t *testing.T) {
 	r.expect(m, "iscsiroot: network: ens2: waiting for a DHCP server, request 3, client identifier 01:52:54:00:77:00:01",
 		"iscsiroot: network: ens2 is up with 10.77.0.2/24 from 10.77.0.1", "set iscsi_dhcp_id=mac to avoid two unanswered requests",
 		"guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
-	r.shows(m, "guest: link: ens2 up 10.77.0.2/24", "guest: file: lease-ens2: client-id=01525400770001")
+	r.waitOff(m)
+	r.checkShown(m, "guest: link: ens2 up 10.77.0.2/24", "guest: file: lease-ens2: client-id=01525400770001")
 }

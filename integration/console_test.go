@@ -10,7 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Ctrl-Alt-Del reboots while we wait for a target that is not there.
+// Ctrl-Alt-Del reboots during the wait for a target that is not there.
 func TestCtrlAltDel(t *testing.T) {
 	r := newRig(t)
 	m := r.bootReboot(virtio, "console=ttyS0 "+seedLine)
@@ -18,7 +18,7 @@ func TestCtrlAltDel(t *testing.T) {
 	r.ctrlAltDel(m)
 }
 
-// ctrlAltDel presses it, and waits until the machine has been reset.
+// ctrlAltDel presses Ctrl-Alt-Del, and waits until the machine has been reset.
 func (r *rig) ctrlAltDel(m *lab.Machine) {
 	r.t.Helper()
 	keys := map[string]any{"keys": []map[string]string{
@@ -33,8 +33,7 @@ func (r *rig) ctrlAltDel(m *lab.Machine) {
 	}
 }
 
-// An error reaches every console that is named, also with quiet: here a screen
-// and a serial line, of which Linux serves one at a time.
+// An error is printed on every console= that is given, also with quiet: here a screen and a serial line, of which /dev/console is only the last.
 func TestTwoConsoles(t *testing.T) {
 	r := newRig(t)
 	img := virtio
@@ -72,28 +71,27 @@ func (r *rig) screen(m *lab.Machine) string {
 	return text.String()
 }
 
-// Started by another name, with the mounts of a careless initrd around it.
-func TestMountsOfOthers(t *testing.T) {
+// /init is started under another name, with mounts left by another initrd.
+func TestExistingMounts(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	img := virtio
 	img.file = built.faulty() + ":/opt/start"
 	m := r.boot(img, "", "console=ttyS0 rdinit=/opt/start rd.iscsiroot.fault=mounts "+seedLine)
-	r.off(m)
-	r.shows(m, "guest: mount: devtmpfs /dev devtmpfs rw,nosuid", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.waitOff(m)
+	r.checkShown(m, "guest: mount: devtmpfs /dev devtmpfs rw,nosuid", "guest: mount: /dev/sda2 / ext4 ro,")
 	for line := range strings.SplitSeq(m.Output(), "\n") {
 		if strings.Contains(line, "guest: mount: mess /run") && strings.Contains(line, "noexec") {
-			t.Errorf("/run still forbids programs: %s", line)
+			t.Errorf("/run is still noexec: %s", line)
 		}
 	}
 }
 
-// A watchdog that was left running is fed while we wait for a target, and only
-// then: with rd.watchdog=0 it ends the machine.
-func TestWatchdogIsFed(t *testing.T) { watchdog(newRig(t), "", false) }
+// A running watchdog gets keepalives during the wait for a target; with rd.watchdog=0 it gets none and ends the machine.
+func TestWatchdogKeepalive(t *testing.T) { watchdog(newRig(t), "", false) }
 
-func TestWatchdogIsLeftAlone(t *testing.T) { watchdog(newRig(t), " rd.watchdog=0", true) }
+func TestWatchdogOff(t *testing.T) { watchdog(newRig(t), " rd.watchdog=0", true) }
 
 func watchdog(r *rig, line string, ends bool) {
 	r.t.Helper()
@@ -111,12 +109,12 @@ func watchdog(r *rig, line string, ends bool) {
 		}
 		return
 	}
-	// That is three times what it takes to end the machine.
+	// That is three times the watchdog's time-out.
 	r.expect(m, "iscsiroot: step login failed after", "gave up after 30 s")
 }
 
-// A clock that jumps by years neither ends a wait nor prolongs it.
-func TestClockThatJumps(t *testing.T) {
+// A real-time clock that jumps by years neither ends a wait nor prolongs it.
+func TestClockJumps(t *testing.T) {
 	r := newRig(t)
 	img := virtio
 	img.init = built.faulty()

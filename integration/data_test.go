@@ -10,11 +10,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// loadFiles is how many files the guest's word write makes.
+// loadFiles is the number of files that the guest's command write writes.
 const loadFiles = 16
 
-// loadSize is the size of each, several bursts (MaxBurstLength, RFC 7143 section 13.13: 256 KiB). Processor time is what they
-// cost: an emulated machine takes half a second to make, hash, write, read and hash again 4 MiB.
+// loadSize is the size of each, several bursts (MaxBurstLength, RFC 7143 section 13.13: 256 KiB). An emulated machine takes half a second to make, hash, write, read and hash again 4 MiB.
 func loadSize() int {
 	if soaking {
 		return 4 << 20
@@ -22,13 +21,12 @@ func loadSize() int {
 	return 1 << 20
 }
 
-// write is the guest's word for that load, and wrote what the console shows when it has read back what it wrote.
+// write is the guest's command for that load, and wrote the line on the console when the files have been read back.
 func write() string { return fmt.Sprintf("write:%dx%d", loadFiles, loadSize()) }
 
 func wrote() string { return fmt.Sprintf("guest: wrote %d files of %d bytes", loadFiles, loadSize()) }
 
-// What the guest wrote, synced and checked is on the target when it is off: 16 MiB over ext4, from both targets, and 64 MiB in
-// make soak.
+// Files that the guest wrote, synced and checked are on the target after its shutdown: 16 MiB over ext4, from both targets, and 64 MiB in make soak.
 func TestDataFromGotgt(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(dataRoot())
@@ -49,11 +47,11 @@ func checkData(r *rig, target targets.Target) {
 	r.t.Helper()
 	m := r.boot(virtio, "", "console=ttyS0 rw "+seedLine)
 	r.expect(m, "guest: mount: /dev/sda2 / ext4 rw,", wrote(), " 0 notes of dropped lines")
-	r.off(m)
+	r.waitOff(m)
 	checkWritten(r, target)
 }
 
-// checkWritten looks at what the guest wrote when its target is off.
+// checkWritten stops the target and checks the files that the guest wrote.
 func checkWritten(r *rig, target targets.Target) {
 	r.t.Helper()
 	if err := target.Stop(); err != nil {

@@ -14,18 +14,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// debianDeadline is for a whole Debian, which takes a minute to start on a processor that is emulated, and more on a busy host.
+// debianDeadline is for a whole Debian, which takes a minute to start on an emulated processor, and longer on a busy host.
 const debianDeadline = 16 * time.Minute
 
-// debian is a machine with a whole Debian system as its root, and someone logged in on its console.
+// debian is a machine with a whole Debian system as its root, and a root login on its console.
 type debian struct {
 	*rig
-	m     *lab.Machine
-	asked int
-	data  string // the sum of what was written, in hex
+	m        *lab.Machine
+	commands int
+	data     string // the sum of what was written, in hex
 
-	target   *targets.Tgtd // where a test needs it later
-	relogins bool          // its session is meant to be logged in anew
+	target   *targets.Tgtd // set if the test uses it after the boot
+	relogins bool          // the session is expected to log in again
 }
 
 // newDebian makes the disk: root is partition 2 and has the label root.
@@ -42,7 +42,7 @@ func newDebian(t *testing.T, kind string) *debian {
 	return one
 }
 
-// renew gives the machine its time anew.
+// renew starts the machine's deadline again.
 func (d *debian) renew() {
 	ctx, cancel := context.WithTimeout(d.t.Context(), debianDeadline)
 	d.t.Cleanup(cancel)
@@ -73,7 +73,7 @@ func (d *debian) prompt() {
 	d.expect(d.m, "Password: ")
 	d.typeLine(images.DebianPassword)
 	d.expect(d.m, "root@"+images.DebianHost)
-	d.ask("export TERM=dumb PAGER=cat SYSTEMD_PAGER=cat; dmesg -n 4; stty -echo; bind 'set enable-bracketed-paste off'")
+	d.run("export TERM=dumb PAGER=cat SYSTEMD_PAGER=cat; dmesg -n 4; stty -echo; bind 'set enable-bracketed-paste off'")
 }
 
 func (d *debian) typeLine(text string) {
@@ -83,15 +83,13 @@ func (d *debian) typeLine(text string) {
 	}
 }
 
-// ask runs a command and returns what it prints, without the kernel's lines between it; dmesg -t has no such. The marks around
-// it are computed by the shell, so that what is typed is not taken for the answer, and end before the line does: there the
-// kernel may begin one of its own.
-func (d *debian) ask(command string) string {
+// run runs a command and returns its output, without kernel lines in between; dmesg -t prints none of that form. The shell computes the marks around the output, so that the echo of the command does not match them, and the marks end before the line's end, where a kernel line may begin.
+func (d *debian) run(command string) string {
 	d.t.Helper()
-	d.asked++
-	d.typeLine(fmt.Sprintf("echo begin-$((%d+0)).; %s; echo end-$((%[1]d+0)).", d.asked, command))
-	d.expect(d.m, fmt.Sprintf("begin-%d.", d.asked))
-	end := fmt.Sprintf("end-%d.", d.asked)
+	d.commands++
+	d.typeLine(fmt.Sprintf("echo begin-$((%d+0)).; %s; echo end-$((%[1]d+0)).", d.commands, command))
+	d.expect(d.m, fmt.Sprintf("begin-%d.", d.commands))
+	end := fmt.Sprintf("end-%d.", d.commands)
 	text, err := d.m.Expect(d.ctx, end)
 	if err != nil {
 		d.t.Fatalf("%s: %v", command, err)
@@ -99,17 +97,17 @@ func (d *debian) ask(command string) string {
 	return strings.TrimSpace(kernelLine.ReplaceAllString(strings.TrimSuffix(text, end), ""))
 }
 
-// kernelLine is what the kernel prints on a console, wherever it does.
+// kernelLine is a line of the kernel on the console, which may begin in the middle of another.
 var kernelLine = regexp.MustCompile(`\[ *\d+\.\d{6}\] [^\n]*\n`)
 
-// off switches the machine off as its user would, and looks at what is left.
-func (d *debian) off() {
+// powerOff runs poweroff, and checks the console and the disk.
+func (d *debian) powerOff() {
 	d.t.Helper()
-	d.ends("poweroff", "guest-shutdown")
+	d.shutDown("poweroff", "guest-shutdown")
 }
 
-// ends ends the machine by a command, which QEMU sees for a reason.
-func (d *debian) ends(command, reason string) {
+// shutDown ends the machine with a command and checks the reason that QEMU reports.
+func (d *debian) shutDown(command, reason string) {
 	d.t.Helper()
 	begin := time.Now()
 	d.typeLine(command)
@@ -131,8 +129,8 @@ func (d *debian) ends(command, reason string) {
 	}
 }
 
-// readOnlyTgtd exports a LUN that says itself that it cannot be written.
-func (d *debian) readOnlyTgtd() {
+// startReadOnlyTgtd exports a LUN that reports itself write-protected.
+func (d *debian) startReadOnlyTgtd() {
 	d.t.Helper()
 	if _, err := d.tgtd().Admin(d.ctx, "--op", "update", "--mode", "logicalunit", "--tid", "1", "--lun", "1", "--params", "readonly=1"); err != nil {
 		d.t.Fatal(err)

@@ -10,8 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// MAAS's way to name the NIC, open-iscsi's settings of a root disk and an adapter's root path: DHCP goes by the card of BOOTIF=,
-// which is the second, the server writes the protocol by its name, and the kernel neither pings nor gives I/O up.
+// MAAS's parameters for the NIC, open-iscsi's settings for a root disk and an adapter's root path: DHCP uses the NIC of BOOTIF=, which is the second, the server's root path has the protocol by name, and the kernel neither pings nor fails I/O.
 func TestBootifPingsOffProtocolByName(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
@@ -24,8 +23,8 @@ func TestBootifPingsOffProtocolByName(t *testing.T) {
 		" rd.iscsi.param=node.session.timeo.replacement_timeout=-1",
 		lab.NIC{Tap: other, MAC: "52:54:00:77:00:02"}, lab.NIC{Tap: r.tap, MAC: "52:54:00:77:00:01"})
 	r.expect(m, "iscsiroot: network: ens3 is up with 10.77.0.50/24 from 10.77.0.1", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
-	r.shows(m, "guest: host name: node1", "guest: session: ping_tmo=0", "guest: session: recv_tmo=0", "guest: session: recovery_tmo=off")
+	r.waitOff(m)
+	r.checkShown(m, "guest: host name: node1", "guest: session: ping_tmo=0", "guest: session: recv_tmo=0", "guest: session: recovery_tmo=off")
 	if strings.Contains(m.Output(), "guest: link: ens2 up") {
 		t.Error("the first NIC is up")
 	}
@@ -42,6 +41,6 @@ func TestNetworkOfTwoAddresses(t *testing.T) {
 	m := r.bootWith(virtio, "console=ttyS0 ip=10.99.0.3:203.0.113.3:10.99.0.2:255.255.255.254 BOOTIF=01-52-54-00-77-00-01 rd.iscsi.initiator="+initiator+
 		" netroot=iscsi:192.0.2.1::::"+targetName, lab.NIC{Tap: wire, MAC: "52:54:00:77:00:01"})
 	r.expect(m, "iscsiroot: network: ens2 is up with 10.99.0.3/31", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
-	r.shows(m, "guest: link: ens2 up 10.99.0.3/31")
+	r.waitOff(m)
+	r.checkShown(m, "guest: link: ens2 up 10.99.0.3/31")
 }

@@ -12,8 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// The host's command shows what tgtd has, with CHAP in both directions, and what gotgt has, which takes a discovery session only
-// without a security stage. Each is at a portal of its own.
+// iscsiroot discover shows the targets of tgtd, with mutual CHAP, and of gotgt, which accepts a discovery session only without a security stage. Each has a portal of its own.
 func TestDiscover(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{}})
@@ -50,7 +49,7 @@ func TestDiscover(t *testing.T) {
 	}
 }
 
-// host runs the host's command in the namespace and returns its output and messages.
+// host runs the host tool in the namespace and returns its output and messages.
 func (r *rig) host(args ...string) (string, error) {
 	r.t.Helper()
 	program, err := iscsiroot()

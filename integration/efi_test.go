@@ -46,10 +46,10 @@ func ukiByTFTP(t *testing.T, r *rig) {
 	s.dnsmasqWith("--dhcp-range=10.77.0.50,10.77.0.60", "--enable-tftp", "--tftp-root="+filepath.Dir(uki), "--dhcp-boot=uki.efi")
 	m := s.powerOn(efi())
 	r.expect(m, "Start PXE over IPv4", "efi: EFI v", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// OVMF loads it by HTTP. Such a client wants its own word back in DHCP (UEFI 2.10, 24.7.3.1).
+// OVMF loads it by HTTP. Such a client requires the vendor class HTTPClient in the DHCP offer (UEFI 2.10, 24.7.3.1).
 func ukiByHTTP(t *testing.T, r *rig) {
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
@@ -58,13 +58,13 @@ func ukiByHTTP(t *testing.T, r *rig) {
 	s.dnsmasqWith("--dhcp-range=10.77.0.50,10.77.0.60", "--dhcp-option-force=60,HTTPClient", "--dhcp-boot=http://10.77.0.1/uki.efi")
 	m := s.powerOn(efi("-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n", "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"))
 	r.expect(m, "Start HTTP Boot over IPv4", "efi: EFI v", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
+	r.waitOff(m)
 	if want := "GET /uki.efi 200\n"; !strings.Contains(h.Log(), want) {
 		t.Errorf("no %q in\n%s", want, h.Log())
 	}
 }
 
-// GRUB, loaded by OVMF by TFTP, finds the file that pxe wrote for the machine's MAC.
+// GRUB, loaded by OVMF by TFTP, reads the file that pxe wrote for the machine's MAC.
 func grubByTFTP(t *testing.T, r *rig) {
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
@@ -72,5 +72,5 @@ func grubByTFTP(t *testing.T, r *rig) {
 	s.serve()
 	m := s.powerOn(efi())
 	r.expect(m, "Start PXE over IPv4", "efi: EFI v", "BOOTIF=01-52-54-00-77-00-01", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
+	r.waitOff(m)
 }

@@ -9,8 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// A target that closes without a word does so for a wrong name; that is what
-// the hint says, once. The first failure is on the screen at once, also with quiet.
+// A target closes the connection without a response for a wrong target name; the hint names that cause, once. The first failure is printed immediately, also with quiet.
 func TestWrongTargetNameAtGotgt(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: images.Tree{}})
@@ -22,7 +21,7 @@ func TestWrongTargetNameAtGotgt(t *testing.T) {
 		"iscsiroot: reboot in 60 s")
 }
 
-// A target that says so.
+// A target that responds with status 0203.
 func TestWrongTargetNameAtTgtd(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: images.Tree{}})
@@ -31,7 +30,7 @@ func TestWrongTargetNameAtTgtd(t *testing.T) {
 	r.expect(m, "iscsiroot: login: login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260 refused (0203): ", "correct iscsi_t=")
 }
 
-// quiet hides progress and no failure.
+// quiet suppresses progress and no failure.
 func TestNoSuchRoot(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: images.Tree{}})
@@ -55,7 +54,7 @@ func TestRootWithoutInit(t *testing.T) {
 		"iscsiroot: hint: is this the root file system? correct root=, or name the program with init=PATH", "iscsiroot: halt in 60 s")
 }
 
-// The same without root=: each place that was looked at is named.
+// The same without root=: each device that was probed is named.
 func TestNoInitAnywhere(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: images.Tree{}})
@@ -73,12 +72,11 @@ func TestNoInitAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after, err := r.disk.SHA256(); err != nil || after != before {
-		t.Errorf("looking for root changed the disk: %v", err)
+		t.Errorf("the search for root changed the disk: %v", err)
 	}
 }
 
-// A console that does not exist leaves the kernel without any; errors are seen
-// all the same, and the machine boots.
+// With a console= that does not exist the kernel has none; errors are printed on the serial port, and the machine boots.
 func TestNoConsole(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(dataRoot())
@@ -93,18 +91,17 @@ func TestNoConsole(t *testing.T) {
 	}
 }
 
-// Words that mean nothing to us do no harm.
-func TestGarbageThatDoesNotMatter(t *testing.T) {
+// Unknown words on the command line do not stop the boot.
+func TestUnknownParameters(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	m := r.boot(virtio, "", `console=ttyS0 = == "=" "\" %s%n $(reboot) ;;; a=b=c rd.nonsense=1 iscsi_tt=x `+"\x7f\x01\xff "+seedLine+` iscsi_lun="0"`)
 	r.expect(m, "iscsiroot: parameter iscsi_tt is not understood and is ignored: did you mean iscsi_t?", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// What matters and cannot be understood is said, all of it at once, and after a
-// minute the machine reboots.
+// All invalid parameters are reported together, and after a minute the machine reboots.
 func TestBadParametersAndReboot(t *testing.T) {
 	r := newRig(t)
 	m := r.bootReboot(virtio, "console=ttyS0 iscsi_i_ip=10.77.0.2/255.0.255.0 iscsi_a=10.77.0 iscsi_t= root=/dev/hda1")
@@ -132,9 +129,7 @@ func TestMissingParameters(t *testing.T) {
 	}
 }
 
-// One that cannot be caught ends PID 1: the stack is on the console, and the
-// kernel is going to reboot although the command line has no panic=. It spins
-// until then (kernel/panic.c), so that TestSoakPanicReboots waits for it.
+// A panic in a goroutine that is not contained ends PID 1: the stack is on the console, and the kernel will reboot although the command line has no panic=. It spins until then (kernel/panic.c); TestSoakPanicReboots waits for it.
 func TestPanicInGoroutine(t *testing.T) { newRig(t).panics() }
 
 func (r *rig) panics() *lab.Machine {
@@ -146,13 +141,13 @@ func (r *rig) panics() *lab.Machine {
 	return m
 }
 
-// An agent that is dead when it is to have the sessions is started again, although root is mounted by then, and holds none of it.
-func TestAgentIsStartedAgain(t *testing.T) {
+// An agent that has been killed before the hand-over is started again, although root is mounted by then, and holds no file of root.
+func TestAgentRestart(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("holds agent")
 	r.startTgtd(targets.Config{})
 	img := virtio
 	img.init = built.faulty()
-	r.toRoot(img, machineLine+targetLine+"iscsi_a=10.77.0.1 rd.iscsiroot.fault=agent", "iscsiroot: agent: hand over: ", "starting another one",
+	r.bootToRoot(img, machineLine+targetLine+"iscsi_a=10.77.0.1 rd.iscsiroot.fault=agent", "iscsiroot: agent: hand over: ", "starting another one",
 		" agents hold 0 files of root", "guest: status: session 1 target "+targetName+" state up owner iscsiroot")
 }

@@ -19,17 +19,17 @@ import (
 // faultsDeadline is for all faults of one machine.
 const faultsDeadline = 16 * time.Minute
 
-// faultRig is a machine whose root is written to all the time, on a target behind a proxy.
+// faultRig is a machine under write load whose root is on a target behind a proxy.
 type faultRig struct {
 	*rig
 	m      *lab.Machine
 	target *targets.Tgtd // at port 3261
-	chap   targets.CHAP  // root's target's; the zero CHAP: none
+	chap   targets.CHAP  // of root's target; the zero CHAP: none
 	first  *faultproxy.Proxy
 	marks  int
 }
 
-// portal is one of the host's ports.
+// portal is a portal at the host's first address.
 func portal(port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr("10.77.0.1"), port)
 }
@@ -47,11 +47,11 @@ func newFaultRigWith(t *testing.T, mib int, chap targets.CHAP) *faultRig {
 	f.ctx = ctx
 	f.makeDisk(images.Filesystem{Type: "ext4", MiB: mib, Tree: root("faults alone")})
 	f.startTarget(chap.Secret)
-	f.first = f.follow("10.77.0.1:3260")
+	f.first = f.proxyToRoot("10.77.0.1:3260")
 	return f
 }
 
-// startTarget starts root's target with a secret.
+// startTarget starts root's target with a CHAP secret.
 func (f *faultRig) startTarget(secret string) {
 	f.t.Helper()
 	f.target = f.tgtdWith(targets.Config{
@@ -68,7 +68,7 @@ func (f *faultRig) tgtdWith(c targets.Config) *targets.Tgtd {
 	return target
 }
 
-// stopTarget kills it.
+// stopTarget kills root's target.
 func (f *faultRig) stopTarget() {
 	f.t.Helper()
 	if err := f.target.Stop(); err != nil {
@@ -76,46 +76,46 @@ func (f *faultRig) stopTarget() {
 	}
 }
 
-// follow starts a proxy in front of root's target.
-func (f *faultRig) follow(addr string) *faultproxy.Proxy {
+// proxyToRoot starts a proxy in front of root's target.
+func (f *faultRig) proxyToRoot(addr string) *faultproxy.Proxy {
 	f.t.Helper()
 	p := f.proxy(addr, portal(3261))
 	p.Follow()
 	return p
 }
 
-// lost waits until the agent has noticed, recovered until it is over and something was written since.
-func (f *faultRig) lost(cause string) {
+// waitLost waits until the agent reports the loss of the connection.
+func (f *faultRig) waitLost(cause string) {
 	f.t.Helper()
 	f.expect(f.m, "connection lost: "+cause)
 }
 
-func (f *faultRig) recovered() {
+func (f *faultRig) waitRecovered() {
 	f.t.Helper()
 	f.expect(f.m, "logged in again after")
-	f.writes()
+	f.waitWritten()
 }
 
-// writes waits until something was written that began after now.
-func (f *faultRig) writes() {
+// waitWritten waits until the guest has written files that it began after the call.
+func (f *faultRig) waitWritten() {
 	f.t.Helper()
-	f.do("mark")
+	f.run("mark")
 	f.expect(f.m, " files", " files")
 }
 
-// do types a line at the guest, and waits until it was done.
-func (f *faultRig) do(line string) {
+// run types a command at the guest, and waits until it is done.
+func (f *faultRig) run(line string) {
 	f.t.Helper()
 	f.marks++
 	mark := fmt.Sprintf("%d;", f.marks) // the kernel may write before the line's end
 	if line != "mark" {
-		f.typed(line)
+		f.typeLine(line)
 	}
-	f.typed("mark " + mark)
+	f.typeLine("mark " + mark)
 	f.expect(f.m, "guest: mark "+mark)
 }
 
-func (f *faultRig) typed(line string) {
+func (f *faultRig) typeLine(line string) {
 	f.t.Helper()
 	if err := f.m.Send(line + "\n"); err != nil {
 		f.t.Fatal(err)
@@ -130,7 +130,7 @@ func (f *faultRig) link(up bool) {
 	}
 }
 
-// sleep lets a fault last.
+// sleep waits for d, or until the test's deadline.
 func (f *faultRig) sleep(d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -138,9 +138,8 @@ func (f *faultRig) sleep(d time.Duration) {
 	}
 }
 
-// watched waits until the agent has written down that it looks after root's session, and is where it stays: both come soon
-// after the boot went on, and what happens meanwhile it finds, but not by the kernel's word.
-func (f *faultRig) watched() {
+// waitAgent waits until the agent's status file has root's session and the agent has settled. Both come soon after the hand-over; the agent detects a fault before that by polling, not by an event of the kernel.
+func (f *faultRig) waitAgent() {
 	f.t.Helper()
 	texts := []string{"guest: status: session 1 target " + targetName + " state up owner iscsiroot outages 0", "guest: agent @iscsiroot-agent: Rss"}
 	for _, text := range texts {
@@ -149,41 +148,41 @@ func (f *faultRig) watched() {
 				f.t.Fatalf("the console does not show %q", text)
 			}
 			f.sleep(500 * time.Millisecond)
-			f.do("agent")
+			f.run("agent")
 		}
 	}
 }
 
-// struck waits until one more fault than before has come to pass.
-func (f *faultRig) struck(before int) {
+// waitFault waits until one more fault than before has been injected.
+func (f *faultRig) waitFault(before int) {
 	f.t.Helper()
-	for deadline := time.Now().Add(textDeadline); f.first.Struck() == before; f.sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(textDeadline); f.first.Triggered() == before; f.sleep(10 * time.Millisecond) {
 		if f.ctx.Err() != nil || time.Now().After(deadline) {
-			f.t.Fatalf("fault %d did not come to pass: %v", before+1, f.first.Logins())
+			f.t.Fatalf("fault %d was not injected: %v", before+1, f.first.Logins())
 		}
 	}
 }
 
-// end lets the guest finish its files and waits until it is without the agent.
-func (f *faultRig) end() {
+// endGuest ends the guest's load and waits until the guest has ended the agent.
+func (f *faultRig) endGuest() {
 	f.t.Helper()
-	f.typed("end")
+	f.typeLine("end")
 	f.expect(f.m, "guest: loaded ", "guest: alone: ")
 }
 
-// finish lets the guest end, and looks at what it has written.
+// finish ends the guest and checks what it has written.
 func (f *faultRig) finish() {
 	f.t.Helper()
-	f.end()
+	f.endGuest()
 	if err := f.m.Stop(); err != nil {
 		f.t.Fatal(err)
 	}
 	f.stopTarget()
-	f.whole()
+	f.checkFileSystem()
 }
 
-// whole checks that no fault has reached the file system.
-func (f *faultRig) whole() {
+// checkFileSystem checks that no fault has reached the file system.
+func (f *faultRig) checkFileSystem() {
 	f.t.Helper()
 	for _, bad := range []string{"I/O error, dev sda", "EXT4-fs error", "EXT4-fs warning", "Buffer I/O error on dev sda", "guest: pressure: error", "blocked for more than"} {
 		if strings.Contains(f.m.Output(), bad) {
@@ -196,15 +195,14 @@ func (f *faultRig) whole() {
 	checkSums(f.rig, -1)
 }
 
-// startTwin starts another machine of the same name and ISID. It logs in again soon after it was thrown out, as ours does. stop
-// ends it.
-func (f *faultRig) startTwin() (stop func()) {
+// startDuplicate starts another initiator of the same name and ISID. It logs in again soon after its session is reinstated, as the agent does. stop ends it.
+func (f *faultRig) startDuplicate() (stop func()) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			_ = f.twinLives(ctx) // tgtd refuses it while ours is logging in
+			_ = f.runDuplicate(ctx) // tgtd refuses it during the agent's login
 			select {
 			case <-time.After(100 * time.Millisecond):
 			case <-ctx.Done():
@@ -217,8 +215,8 @@ func (f *faultRig) startTwin() (stop func()) {
 	}
 }
 
-// twinLives is one session of it, from the login to its end.
-func (f *faultRig) twinLives(ctx context.Context) error {
+// runDuplicate logs the other initiator in and waits until its session ends.
+func (f *faultRig) runDuplicate(ctx context.Context) error {
 	conn, err := f.dial(ctx, "10.77.0.1:3261")
 	if err != nil {
 		return err
@@ -241,7 +239,7 @@ func (f *faultRig) twinLives(ctx context.Context) error {
 	return err
 }
 
-// emptyDisk is a disk of a few MiB.
+// emptyDisk is the path of a disk of a few MiB without a root.
 func (r *rig) emptyDisk() string {
 	r.t.Helper()
 	d, err := images.WriteDisk(filepath.Join(r.t.TempDir(), "data.img"), images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{}})

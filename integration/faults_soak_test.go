@@ -12,24 +12,24 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// Outages of 150 seconds, longer than the kernel's own two minutes: a target that is gone, a cable that is pulled, and a hole.
+// Outages of 150 seconds, longer than the kernel's default of two minutes: a target that is down, a cable that is pulled, and a network that drops all frames.
 func TestSoakLongOutages(t *testing.T) {
 	f := newFaultRig(t, 320)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	t.Cleanup(cancel)
 	f.ctx = ctx
 	const outage = 150 * time.Second
-	f.m = f.boot(virtio, "", "console=ttyS0 rw "+seedLine+" "+oneWayLine) // the timers that users have
-	f.watched()
-	f.writes()
+	f.m = f.boot(virtio, "", "console=ttyS0 rw "+seedLine+" "+oneWayLine) // the default timers
+	f.waitAgent()
+	f.waitWritten()
 	f.stopTarget()
 	f.sleep(outage)
 	f.startTarget(oneWay.Secret)
-	f.recovered()
+	f.waitRecovered()
 	f.link(false)
 	f.sleep(outage)
 	f.link(true)
-	f.recovered()
+	f.waitRecovered()
 	if err := f.tap.SetUp(false); err != nil {
 		t.Fatal(err)
 	}
@@ -37,21 +37,21 @@ func TestSoakLongOutages(t *testing.T) {
 	if err := f.tap.SetUp(true); err != nil {
 		t.Fatal(err)
 	}
-	f.recovered()
+	f.waitRecovered()
 	f.finish()
 }
 
-// The minute in which a target is left to another machine with our name, and the login after it.
-func TestSoakTwins(t *testing.T) {
-	f := twins(t)
+// The pause of a minute for a duplicate initiator name, and the login after it.
+func TestSoakDuplicateInitiatorName(t *testing.T) {
+	f := duplicateInitiator(t)
 	f.expect(f.m, "the pause of 60 s is over", targetName+": logged in again after 6")
 	f.finish()
 }
 
-// soakLease is how long a machine outlives a lease of two minutes; ISCSIROOT_SOAK_LEASE sets another time, 1h for example.
+// soakLease is how long a machine runs with a lease of two minutes; ISCSIROOT_SOAK_LEASE sets another time, 1h for example.
 const soakLease = 7 * time.Minute
 
-// A lease of 120 s, in a system without a DHCP client, is renewed by the agent: the server never gives the address away.
+// A lease of 120 s, in a system without a DHCP client, is renewed by the agent: the server never assigns the address to another machine.
 func TestSoakLease(t *testing.T) {
 	outlive := soakLease
 	if text := os.Getenv("ISCSIROOT_SOAK_LEASE"); text != "" {
@@ -73,13 +73,13 @@ func TestSoakLease(t *testing.T) {
 	f.m = f.start(virtio, lab.MachineConfig{
 		Append: "console=ttyS0 rw ip=dhcp iscsi_i=" + initiator + " iscsi_t=" + targetName + " iscsi_a=10.77.0.1 " + oneWayLine, NICs: []lab.NIC{{Tap: f.tap}},
 	})
-	f.watched()
-	f.shows(f.m, "guest: status: lease ens2 from 10.77.0.1")
-	f.writes()
+	f.waitAgent()
+	f.checkShown(f.m, "guest: status: lease ens2 from 10.77.0.1")
+	f.waitWritten()
 	f.sleep(outlive)
-	f.writes()
-	f.do("run /run/initramfs/shutdown status")
-	f.shows(f.m, "guest: out: session 1: logged in (connection up), root is on it", "guest: out: lease of ens2: from 10.77.0.1, ends in ")
+	f.waitWritten()
+	f.run("run /run/initramfs/shutdown status")
+	f.checkShown(f.m, "guest: out: session 1: logged in (connection up), root is on it", "guest: out: lease of ens2: from 10.77.0.1, ends in ")
 	acks := strings.Count(server.Log(), " DHCPACK(")
 	t.Logf("%d acknowledgements in %v", acks, outlive)
 	if least := int(outlive/time.Minute) - 1; acks < least {
@@ -88,19 +88,18 @@ func TestSoakLease(t *testing.T) {
 	f.finish()
 }
 
-// A disk answers every write with ABORTED COMMAND for more than a minute. No command fails; the disk is named, and when it works
-// again all goes on.
+// A disk answers every write with ABORTED COMMAND for more than a minute. No command fails; the agent reports the disk, and its recovery.
 func TestSoakAbortedCommands(t *testing.T) {
 	f := newFaultRig(t, 320)
 	f.m = f.boot(virtio, "", faultLine)
-	f.watched()
-	f.writes()
+	f.waitAgent()
+	f.waitWritten()
 	f.first.Sense(0x0b)
 	f.expect(f.m, "disk sda (LUN 1) has answered every command with an error for ")
-	f.do("run /run/initramfs/shutdown status")
-	f.shows(f.m, "guest: out:   disk       sda answers every command with an error for ")
+	f.run("run /run/initramfs/shutdown status")
+	f.checkShown(f.m, "guest: out:   disk       sda answers every command with an error for ")
 	f.first.Sense(0)
 	f.expect(f.m, "disk sda works again after ")
-	f.writes()
+	f.waitWritten()
 	f.finish()
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/netboot"
 )
 
-// hostsHead and hostsBody are a hosts file for the rig's machine; what stands between them is about the server, what stands
-// behind them about the machine.
+// hostsHead and hostsBody are a hosts file for the rig's machine. Lines between them are for the server, lines after them for the machine.
 const (
 	hostsHead = "server: 10.77.0.1\n"
 	hostsBody = `hosts:
@@ -28,7 +27,7 @@ const (
 `
 )
 
-// bootServer is what a machine boots from: the tree that pxe wrote, with kernel, image and loaders put into it.
+// bootServer is the server that a machine boots from: the tree that pxe wrote, with kernel, image and loaders.
 type bootServer struct {
 	*rig
 
@@ -37,7 +36,7 @@ type bootServer struct {
 	dnsmasq *lab.Dnsmasq
 }
 
-// newBootServer writes the tree for a hosts file, with a secret if it asks for one, and puts the image and the loaders into it.
+// newBootServer writes the tree for a hosts file, with a secret if the hosts file refers to one, and adds the image and the loaders.
 func (r *rig) newBootServer(hosts string, img image, loaders ...string) *bootServer {
 	r.t.Helper()
 	k, err := img.find()
@@ -63,7 +62,7 @@ func (r *rig) newBootServer(hosts string, img image, loaders ...string) *bootSer
 	return s
 }
 
-// pxe does what the command of that name does.
+// pxe does the work of the command iscsiroot pxe.
 func pxe(t testing.TB, hosts, dir string) {
 	t.Helper()
 	room, err := netboot.Read(hosts)
@@ -85,7 +84,7 @@ func pxe(t testing.TB, hosts, dir string) {
 
 func (s *bootServer) tree() string { return filepath.Join(s.dir, "tftp") }
 
-// openDir is a new directory that every user can read, unlike those of the test's own.
+// openDir is a new directory that every user can read, unlike t.TempDir.
 func (r *rig) openDir() string {
 	r.t.Helper()
 	dir, err := os.MkdirTemp("", "iscsiroot-netboot-")
@@ -99,7 +98,7 @@ func (r *rig) openDir() string {
 	return dir
 }
 
-// put gives the tree a copy of a file.
+// put copies a file into the tree.
 func (s *bootServer) put(name, source string) {
 	s.t.Helper()
 	data, err := os.ReadFile(source)
@@ -125,7 +124,7 @@ func (s *bootServer) serve(args ...string) {
 	s.dnsmasqWith(append([]string{"--conf-file=" + filepath.Join(s.dir, "dnsmasq.conf")}, args...)...)
 }
 
-// dnsmasqWith starts dnsmasq without it.
+// dnsmasqWith starts dnsmasq without that configuration.
 func (s *bootServer) dnsmasqWith(args ...string) {
 	s.t.Helper()
 	d, err := s.ns.StartDnsmasq(s.ctx, append([]string{"--interface=" + s.tap.Name()}, args...)...)
@@ -169,7 +168,7 @@ func (s *bootServer) powerOn(c lab.MachineConfig) *lab.Machine {
 	return m
 }
 
-// pc is a machine with one card, whose ROM boots it.
+// pc is a machine that boots from the ROM of its only NIC.
 func pc(model string) lab.MachineConfig {
 	return lab.MachineConfig{NICs: []lab.NIC{{Model: model}}, Args: []string{"-boot", "n"}}
 }

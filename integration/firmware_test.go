@@ -10,7 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// firmwarePaths are the ways from power-on to our init. Each row has one of PXELINUX, one of iPXE and one of UEFI.
+// firmwarePaths are the boot paths from power-on to /init. Each row has one of PXELINUX, one of iPXE and one of UEFI.
 var firmwarePaths = [][]struct {
 	name string
 	boot func(*testing.T, *rig)
@@ -20,7 +20,7 @@ var firmwarePaths = [][]struct {
 	{{"IPAPPEND", ipappend}, {"Sanboot", sanboot}, {"GRUB", grubByTFTP}},
 }
 
-// A machine boots from power-on, by firmware and loaders that are not ours.
+// A machine boots from power-on, by firmware and third-party boot loaders.
 func TestFirmwareMatrix(t *testing.T) {
 	t.Parallel()
 	for _, row := range rows(t, len(firmwarePaths)) {
@@ -30,8 +30,7 @@ func TestFirmwareMatrix(t *testing.T) {
 	}
 }
 
-// From power-on by SeaBIOS, the card's ROM and PXELINUX: the machine finds the file that pxe wrote for its MAC, and its
-// secret in an image of its own.
+// From power-on by SeaBIOS, the card's ROM and PXELINUX: PXELINUX reads the file that pxe wrote for the machine's MAC, and the secret is in an image for this machine alone.
 func pxelinux(t *testing.T, r *rig) {
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	c := r.targetConfig()
@@ -41,19 +40,19 @@ func pxelinux(t *testing.T, r *rig) {
 		t.Fatal(err)
 	}
 	s := r.newBootServer(hostsHead+hostsBody+"    chap: secrets\n", e1000, "pxelinux.0", "ldlinux.c32")
-	// As root dnsmasq hands out only what everybody can read; the secret is its user's alone.
+	// As root dnsmasq serves only files that are readable for all; the secret is readable for its user alone.
 	if err := os.Chown(filepath.Join(s.tree(), "secrets/remote1.img"), 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
 	s.serve("--user=nobody")
 	m := s.powerOn(pc("e1000"))
 	r.expect(m, "PXELINUX 6", "iscsiroot: network: ens2 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
-	r.shows(m, "BOOTIF=01-52-54-00-77-00-01")
-	r.hides(m, "open-sesame-12")
+	r.waitOff(m)
+	r.checkShown(m, "BOOTIF=01-52-54-00-77-00-01")
+	r.checkNotShown(m, "open-sesame-12")
 }
 
-// A machine that no file is for gets pxelinux.cfg/default, which asks which one it is.
+// A machine without a file of its own gets pxelinux.cfg/default, which prompts for the name of a machine.
 func pxelinuxDefault(t *testing.T, r *rig) {
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
@@ -67,10 +66,10 @@ func pxelinuxDefault(t *testing.T, r *rig) {
 		t.Fatal(err)
 	}
 	r.expect(m, "BOOTIF=01-52-54-00-77-00-99", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// IPAPPEND 3, as people write it by hand: the address is DHCP's, in ip= with four fields.
+// IPAPPEND 3 in a file written by hand: PXELINUX passes the address of DHCP in ip= with four fields.
 func ipappend(t *testing.T, r *rig) {
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
@@ -80,13 +79,13 @@ func ipappend(t *testing.T, r *rig) {
 	s.serve()
 	m := s.powerOn(pc("virtio-net-pci"))
 	r.expect(m, "ip=10.77.0.2:10.77.0.1:10.77.0.1:255.255.255.0 BOOTIF=01-52-54-00-77-00-01", "is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
+	r.waitOff(m)
 }
 
 // httpHead is the head of a hosts file for iPXE, which loads by HTTP.
 const httpHead = hostsHead + "http: http://10.77.0.1\nloader: ipxe\n"
 
-// A card with iPXE in its ROM finds its script, and loads by HTTP.
+// A NIC with iPXE in its ROM loads its script, kernel and image by HTTP.
 func ipxe(t *testing.T, r *rig) {
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
@@ -95,10 +94,10 @@ func ipxe(t *testing.T, r *rig) {
 	s.serve()
 	m := s.powerOn(pc("virtio-net-pci"))
 	r.expect(m, "iPXE", "BOOTIF=01-52-54-00-77-00-01", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
+	r.waitOff(m)
 	for _, name := range []string{"/vmlinuz", "/initrd.img"} {
 		if !strings.Contains(h.Log(), "GET "+name+" 200\n") {
-			t.Errorf("%s was not asked for:\n%s", name, h.Log())
+			t.Errorf("%s was not requested:\n%s", name, h.Log())
 		}
 	}
 }
@@ -112,10 +111,10 @@ func sanhook(t *testing.T, r *rig) {
 	s.serve("--dhcp-boot=tag:ipxe,http://10.77.0.1/ipxe/52-54-00-77-00-01-sanhook.ipxe")
 	m := s.powerOn(pc("virtio-net-pci"))
 	r.expect(m, "Registered SAN device 0x80", "iBFT found at", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// The firmware boots from the LUN: its own boot loader, kernel and our image lie there.
+// iPXE boots from the LUN, which holds SYSLINUX, kernel and image.
 func sanboot(t *testing.T, r *rig) {
 	k, err := virtio.find()
 	if err != nil {
@@ -139,5 +138,5 @@ func sanboot(t *testing.T, r *rig) {
 	s.dnsmasqWith("--dhcp-range=10.77.0.2,10.77.0.2", "--dhcp-option=option:root-path,iscsi:10.77.0.1::::"+targetName)
 	m := s.powerOn(pc("virtio-net-pci"))
 	r.expect(m, "Booting from SAN device 0x80", "SYSLINUX", "iBFT found at", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
+	r.waitOff(m)
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// bootTable is what the firmware of a machine with one NIC leaves, in ACPI's memory; change makes it another. It returns QEMU's
-// arguments.
+// bootTable returns QEMU's arguments for an iBFT in an ACPI table, as the firmware of a machine with one NIC leaves it; change edits the table.
 func (r *rig) bootTable(change func(*ibft.Table)) []string {
 	t := ibft.Table{
 		OEM: "LAB", Model: "BOOT",
@@ -29,8 +28,7 @@ func (r *rig) bootTable(change func(*ibft.Table)) []string {
 	return []string{"-acpitable", "file=" + r.writeFile("ibft", encode(r.t.T, t)) + "/ibft"}
 }
 
-// The command line names the target, whose access list has the name that the iBFT alone has. A second target in the table is
-// odd, and keeps nothing else from being used.
+// The command line names the target, whose access list has the initiator name, which only the iBFT has. A second target in the table is invalid; the rest of the table is used.
 func TestIBFTNamesTheInitiator(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -45,12 +43,11 @@ func TestIBFTNamesTheInitiator(t *testing.T) {
 		}),
 	})
 	r.expect(m, "iscsiroot: network: ens2 is up with 10.77.0.2/24 from 10.77.0.1", "login to "+targetName+" at 10.77.0.1:3260: session ", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
-	r.shows(m, "guest: session: initiatorname="+initiator, "no address of target iqn.2007-01.com.example:storage.remote2")
+	r.waitOff(m)
+	r.checkShown(m, "guest: session: initiatorname="+initiator, "no address of target iqn.2007-01.com.example:storage.remote2")
 }
 
-// The iBFT has the first NIC, and the second one an address, a name server and a host name of its own: both are up, and all
-// values are kept.
+// The iBFT configures the first NIC, and ip= the second one with an address, a name server and a host name: both are up, and all values are in the hand-over files.
 func TestIBFTAndASecondNIC(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
@@ -62,8 +59,8 @@ func TestIBFTAndASecondNIC(t *testing.T) {
 		Args:   r.bootTable(func(*ibft.Table) {}),
 	})
 	r.expect(m, "login to "+targetName+" at 10.77.0.1:3260: session ", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
-	r.shows(m, "iscsiroot: network: ens2 is up with 10.77.0.2/24\n", "iscsiroot: network: ens3 is up with 10.10.10.10/24\n",
+	r.waitOff(m)
+	r.checkShown(m, "iscsiroot: network: ens2 is up with 10.77.0.2/24\n", "iscsiroot: network: ens3 is up with 10.10.10.10/24\n",
 		"guest: link: ens2 up 10.77.0.2/24", "guest: link: ens3 up 10.10.10.10/24", "guest: host name: myhostname",
 		"guest: file: net-ens3.conf: IPV4DNS0='10.10.10.53'", "guest: file: net-ens3.conf: HOSTNAME='myhostname'",
 		"guest: session: initiatorname="+initiator)

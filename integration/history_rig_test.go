@@ -16,8 +16,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
-// past is what tests took the last time they passed, from a file in the cache, and how far this run is.
-type past struct {
+// testTimes has the times of the tests when they last passed, from a file in the cache, and the progress of this run.
+type testTimes struct {
 	mu      sync.Mutex
 	took    map[string]time.Duration
 	begin   time.Time
@@ -26,18 +26,18 @@ type past struct {
 	done    map[string]bool
 }
 
-// history is what earlier runs took.
-var history = &past{
+// history has the times of earlier runs.
+var history = &testTimes{
 	took: map[string]time.Duration{}, begin: time.Now(), known: map[string]bool{}, started: map[string]time.Time{}, done: map[string]bool{},
 }
 
-// usual is what a test is taken to last that has never run here; those that boot a whole Debian, or build packages, last longer.
+// usual is the estimate for a test that has never run here; usualLong is that for tests that boot a whole Debian or build packages.
 const (
 	usual     = 15 * time.Second
 	usualLong = 90 * time.Second
 )
 
-var longOnes = []string{"TestDebian", "TestNetworkFaults", "TestTargetFaults", "TestPackages", "TestRoom", "TestLIO", "TestStorm", "TestRoots", "TestBootFaultMatrix"}
+var longTests = []string{"TestDebian", "TestNetworkFaults", "TestTargetFaults", "TestPackages", "TestRoom", "TestLIO", "TestManyOutages", "TestRoots", "TestBootFaultMatrix"}
 
 func historyFile() (string, error) {
 	dir, err := deps.CacheDir()
@@ -45,7 +45,7 @@ func historyFile() (string, error) {
 }
 
 // read reads the file; without one there is no history.
-func (p *past) read() {
+func (p *testTimes) read() {
 	file, err := historyFile()
 	if err != nil {
 		return
@@ -63,8 +63,8 @@ func (p *past) read() {
 	}
 }
 
-// write writes it anew, with what passed in this run.
-func (p *past) write() error {
+// write replaces the file, with the times of the tests that passed in this run.
+func (p *testTimes) write() error {
 	file, err := historyFile()
 	if err != nil {
 		return err
@@ -81,33 +81,33 @@ func (p *past) write() error {
 	return os.WriteFile(file, []byte(text.String()), 0o644)
 }
 
-// expect notes that a test will run, and returns what it is expected to take.
-func (p *past) expect(test string) time.Duration {
+// expect records that a test will run, and returns its expected time.
+func (p *testTimes) expect(test string) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known[test] = true
 	return p.expected(test)
 }
 
-// start notes that a test runs.
-func (p *past) start(test string) {
+// start records that a test runs.
+func (p *testTimes) start(test string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.started[test] = time.Now()
 }
 
-func (p *past) expected(test string) time.Duration {
+func (p *testTimes) expected(test string) time.Duration {
 	if d, ok := p.took[test]; ok {
 		return d
 	}
-	if slices.ContainsFunc(longOnes, func(prefix string) bool { return strings.HasPrefix(test, prefix) }) {
+	if slices.ContainsFunc(longTests, func(prefix string) bool { return strings.HasPrefix(test, prefix) }) {
 		return usualLong
 	}
 	return usual
 }
 
-// end notes a test's end and tells how far the run is.
-func (p *past) end(w io.Writer, test string, took time.Duration, passed bool) {
+// end records a test's end and prints the progress of the run.
+func (p *testTimes) end(w io.Writer, test string, took time.Duration, passed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.started, test)
@@ -119,8 +119,8 @@ func (p *past) end(w io.Writer, test string, took time.Duration, passed bool) {
 	fmt.Fprintf(w, "integration: %d of %d tests in %s, about %s to go\n", len(p.done), len(p.known), short(elapsed), short(p.left(elapsed)))
 }
 
-// left is the time to go: what the tests to come are expected to take, at the speed so far. mu is held.
-func (p *past) left(elapsed time.Duration) time.Duration {
+// left estimates the remaining time: the expected times of the remaining tests, at the speed so far. mu is held.
+func (p *testTimes) left(elapsed time.Duration) time.Duration {
 	var done, all time.Duration
 	for name := range p.known {
 		long := p.expected(name)

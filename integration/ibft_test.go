@@ -13,7 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// bareScript makes iPXE log in and boot with a command line that says nothing of iSCSI.
+// bareScript makes iPXE log in and boot with a command line without iSCSI parameters.
 const bareScript = `#!ipxe
 set initiator-iqn ` + initiator + `
 set keep-san 1
@@ -23,8 +23,7 @@ initrd http://10.77.0.1/initrd.img
 boot
 `
 
-// iPXE's table alone says what to log in to: the names, the portal, the LUN, the address; and the secrets of both sides, which
-// nothing else has then.
+// iPXE's table alone has the parameters of the login: names, portal, LUN, address, and the secrets of both sides, which are found nowhere else.
 func TestIBFTByIPXEMatrix(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -42,12 +41,12 @@ func ibftPlain(_ *testing.T, r *rig) {
 }
 
 func ibftMutualCHAP(t *testing.T, r *rig) {
-	r.chapTarget(mutual, hunted(mutual.Secret))
+	r.chapTarget(mutual, searchWord(mutual.Secret))
 	m := r.bootByIBFT(strings.Replace(bareScript, "sanhook", "set username "+mutual.User+"\nset password "+mutual.Secret+
 		"\nset reverse-username "+mutual.MutualUser+"\nset reverse-password "+mutual.MutualSecret+"\nsanhook", 1))
-	r.shows(m, "guest: session: username="+mutual.User, "guest: session: username_in="+mutual.MutualUser)
+	r.checkShown(m, "guest: session: username="+mutual.User, "guest: session: username_in="+mutual.MutualUser)
 	if strings.Contains(m.Output(), "guest: hunt: found") {
-		t.Error("a secret was seen")
+		t.Error("a secret was found")
 	}
 }
 
@@ -60,12 +59,11 @@ func (r *rig) bootByIBFT(script string) *lab.Machine {
 	m := s.powerOn(pc("virtio-net-pci"))
 	r.expect(m, "Registered SAN device 0x80", "iBFT found at", "login to "+targetName+" at 10.77.0.1:3260: session 1", "guest: mount: /dev/sda2 / ext4 ro,",
 		"guest: session: initiatorname="+initiator)
-	r.off(m)
+	r.waitOff(m)
 	return m
 }
 
-// An adapter's table, in ACPI's memory: the first card's VLAN has IPv4 and a target with CHAP that holds data; the second has
-// IPv6 alone and the target that the firmware booted from.
+// An adapter's iBFT, in an ACPI table: the first NIC's VLAN has IPv4 and a data target with CHAP; the second NIC has IPv6 alone and the target that the firmware booted from.
 func TestIBFTOfAnAdapter(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
@@ -85,20 +83,20 @@ func TestIBFTOfAnAdapter(t *testing.T) {
 		}
 	}
 	table := r.writeFile("ibft", encode(t, adapter(data, boot)))
-	m := r.start(every, lab.MachineConfig{
+	m := r.start(allNetDevices, lab.MachineConfig{
 		Append: "console=ttyS0 rd.debug", NICs: []lab.NIC{{Tap: r.tap, MAC: "52:54:00:77:00:02"}},
 		Args: append(wire.Args("wire0", "virtio-net-pci", "52:54:00:77:00:01"), "-acpitable", "file="+table+"/ibft"),
 	})
 	r.expect(m, "guest: mount: /dev/sd", " / ext4 ro,")
-	r.off(m)
-	r.shows(m, "login to "+targetName+" at [fd78::1]:3260: session ", "login to "+data.Name+" at 10.78.0.1:3261: session ", " is lun 2 of "+data.Name,
+	r.waitOff(m)
+	r.checkShown(m, "login to "+targetName+" at [fd78::1]:3260: session ", "login to "+data.Name+" at 10.78.0.1:3261: session ", " is lun 2 of "+data.Name,
 		"10.78.0.2/24", "fd78::2/64", " vlan 7\n")
 	if strings.Contains(m.Output(), oneWay.Secret) {
-		t.Error("a secret was seen")
+		t.Error("a secret was found")
 	}
 }
 
-// adapter is the table for two targets, the second of which was booted from.
+// adapter is the iBFT for two targets, of which the firmware booted from the second.
 func adapter(data, boot targets.Config) ibft.Table {
 	return ibft.Table{
 		OEM: "LAB", Model: "ADAPTER",

@@ -8,9 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// The ISID on the wire is the same at every boot, whether the first portal is alive, resets, or is not there: that is what lets
-// a target see one initiator coming back instead of a second one.
-func TestISIDOverBoots(t *testing.T) { isidOverBoots(t, 3) }
+// The ISID on the wire is the same at every boot, whether the first portal works, resets the connection, or is absent: the target can reinstate the old session instead of adding a second one.
+func TestISIDStable(t *testing.T) { isidOverBoots(t, 3) }
 
 func isidOverBoots(t *testing.T, boots int) {
 	r := newPeerRig(t)
@@ -27,7 +26,7 @@ func isidOverBoots(t *testing.T, boots int) {
 		if boot < len(states) {
 			states[boot]()
 		}
-		r.toRoot(virtio, machineLine+targetLine+"iscsi_a=10.77.0.1:3271,10.77.0.9:3272")
+		r.bootToRoot(virtio, machineLine+targetLine+"iscsi_a=10.77.0.1:3271,10.77.0.9:3272")
 	}
 	logins := append(first.Logins(), second.Logins()...)
 	if len(logins) < boots || len(second.Logins()) < boots-1 {
@@ -40,8 +39,7 @@ func isidOverBoots(t *testing.T, boots int) {
 	}
 }
 
-// One boot through faults in the login, one after the other, and slow answers to the first commands: it comes to its root, with
-// its data, at the sixth try.
+// One boot with several faults in the login, one after the other, and slow answers to the first commands: it reaches its root, with its data, at the sixth attempt.
 func TestBootThroughFaults(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("")
@@ -59,8 +57,8 @@ func TestBootThroughFaults(t *testing.T) {
 		fault(5, faultproxy.ToTarget, 3, faultproxy.Bytewise),
 		fault(5, faultproxy.ToInitiator, 5, faultproxy.Bytewise),
 		fault(5, faultproxy.ToInitiator, 6, faultproxy.Delay))
-	r.toRoot(virtio, machineLine+targetLine+oneWayLine+"iscsi_chap=md5 iscsi_a=10.77.0.1:3271", "iscsiroot: login: succeeded after")
-	if n := p.Struck(); n != 9 || len(p.Logins()) != 6 {
+	r.bootToRoot(virtio, machineLine+targetLine+oneWayLine+"iscsi_chap=md5 iscsi_a=10.77.0.1:3271", "iscsiroot: login: succeeded after")
+	if n := p.Triggered(); n != 9 || len(p.Logins()) != 6 {
 		t.Errorf("%d faults in %d logins, want 9 in 6", n, len(p.Logins()))
 	}
 }

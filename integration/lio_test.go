@@ -27,9 +27,7 @@ const (
 	lioPlain = "iqn.2007-01.com.example:lio.plain"
 )
 
-// startLIO starts a machine with two targets for the same disk: one that insists on mutual CHAP, digests and small segments,
-// and one without authentication and with LIO's own list of digests, which puts CRC32C first, where it is LUN 300 beside a
-// smaller one.
+// startLIO starts a machine with two targets for the same disk: one that requires mutual CHAP, digests and small segments, and one without authentication and with LIO's default list of digests, which has CRC32C first; there the disk is LUN 300 beside a smaller one.
 func (r peerRig) startLIO(kernel string) *targets.LIO {
 	r.t.Helper()
 	guest, err := lioGuest()
@@ -66,27 +64,27 @@ func (r peerRig) startLIO(kernel string) *targets.LIO {
 
 const digestLine = "iscsi_header_digest=prefer iscsi_data_digest=require "
 
-// LIO as strict as it can be, and every way in that is not the right one; however a connection is lost, one session is left.
+// LIO with its strictest settings, and logins with each wrong credential or name; after any loss of the connection one session is left.
 func TestLIO(t *testing.T) { lioBoots(t, "amd64") }
 
 func lioBoots(t *testing.T, kernel string) {
 	r := newPeerRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree(write() + " log")})
 	target := r.startLIO(kernel)
-	r.newInitiatorRig(target.Target(1), func() (int, error) { return target.Sessions(r.ctx, 1) }).one()
+	r.newInitiatorRig(target.Target(1), func() (int, error) { return target.Sessions(r.ctx, 1) }).checkOneSession()
 	at := machineLine + "iscsi_t=" + lioName + " iscsi_a=10.77.0.10 "
 	for _, c := range []struct{ line, shown string }{
 		{at + digestLine + strings.Replace(mutualLine, "quiet-otter-lantern", "some-other-secret", 1), "refused (0201)"},
 		{at + digestLine + strings.Replace(mutualLine, "amber-violin-glacier", "some-other-secret", 1), "authentication: target's CHAP response is wrong"},
 		{strings.Replace(at, "server.remote1", "server.remote2", 1) + digestLine + mutualLine, "refused (0202)"},
 	} {
-		r.toFailure(c.line, c.shown)
+		r.bootToFailure(c.line, c.shown)
 	}
 	v6 := strings.NewReplacer("iscsi_i_ip=10.77.0.2/24", "iscsi_i_ip=fd77::2/64", "iscsi_a=10.77.0.10", "iscsi_a=[fd77::10]", lioName, lioPlain)
-	r.toNoDisk(v6.Replace(at)+"iscsi_lun=5", "no disk at lun 5: lun 0 is a disk of 4 MiB, lun 012c-0000-0000-0000 is a disk of ")
-	r.toRoot(virtio, v6.Replace(at)+"iscsi_lun=300 ro", "disk sda is lun 012c-0000-0000-0000 of "+lioPlain, "guest: session: header_digest=0", "guest: session: data_digest=0", "guest: session: max_xmit_dlength=4096")
-	// No machine has the first address; the login is at the second, without waiting for the first. No parameter asks for digests.
+	r.bootToNoDisk(v6.Replace(at)+"iscsi_lun=5", "no disk at lun 5: lun 0 is a disk of 4 MiB, lun 012c-0000-0000-0000 is a disk of ")
+	r.bootToRoot(virtio, v6.Replace(at)+"iscsi_lun=300 ro", "disk sda is lun 012c-0000-0000-0000 of "+lioPlain, "guest: session: header_digest=0", "guest: session: data_digest=0", "guest: session: max_xmit_dlength=4096")
+	// No machine has the first address; the login is at the second, without waiting for the first. No parameter requests digests.
 	at = strings.Replace(at, "iscsi_a=", "iscsi_a=10.77.0.11,", 1)
-	r.toRoot(virtio, at+mutualLine+"rw", "guest: session: header_digest=1", "guest: session: data_digest=1", "guest: session: max_xmit_dlength=4096")
+	r.bootToRoot(virtio, at+mutualLine+"rw", "guest: session: header_digest=1", "guest: session: data_digest=1", "guest: session: max_xmit_dlength=4096")
 	checkWritten(r.rig, target.Target(0))
 }

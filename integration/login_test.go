@@ -16,7 +16,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// withFiles boots the usual image with a second initrd behind it.
+// withFiles boots the default image with a second initrd appended.
 func (r *rig) withFiles(line string, files images.Tree) *lab.Machine {
 	r.t.Helper()
 	first, err := os.ReadFile(virtio.build(r.t))
@@ -31,7 +31,7 @@ func (r *rig) withFiles(line string, files images.Tree) *lab.Machine {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for len(first)%4 != 0 { // where the kernel looks for the next one
+	for len(first)%4 != 0 { // the alignment of the next initrd
 		first = append(first, 0)
 	}
 	if err := os.WriteFile(path, append(first, second...), 0o644); err != nil {
@@ -40,16 +40,16 @@ func (r *rig) withFiles(line string, files images.Tree) *lab.Machine {
 	return r.boot(image{path: path}, "", console+line)
 }
 
-func private(text string) images.File { return images.File{Mode: 0o600, Content: []byte(text)} }
+func secretFile(text string) images.File { return images.File{Mode: 0o600, Content: []byte(text)} }
 
-// hunted is a word of the guest's script that hunts for a text.
-func hunted(text string) string {
+// searchWord is a word of the guest's script that searches for a text.
+func searchWord(text string) string {
 	b := []byte(text)
 	slices.Reverse(b)
 	return " hunt:" + string(b)
 }
 
-// chapTarget is tgtd that wants proof, and gives it.
+// chapTarget starts tgtd with CHAP, in both directions if c has both.
 func (r *rig) chapTarget(c targets.CHAP, script string) {
 	r.t.Helper()
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root(script)})
@@ -60,19 +60,17 @@ func (r *rig) chapTarget(c targets.CHAP, script string) {
 	}
 }
 
-// Mutual CHAP by a file in a second initrd, at the second of two portals, whose
-// name stands in /etc/hosts. No secret is found anywhere in the guest; the
-// kernel has what iscsid needs.
+// Mutual CHAP with a credentials file in a second initrd, at the second of two portals, whose name is in /etc/hosts. No secret is found in the guest; the kernel has the attributes that iscsid reads.
 func TestCredentialsFile(t *testing.T) {
 	r := newRig(t)
-	r.chapTarget(mutual, hunted(mutual.Secret)+hunted(mutual.MutualSecret)+" chap")
+	r.chapTarget(mutual, searchWord(mutual.Secret)+searchWord(mutual.MutualSecret)+" chap")
 	m := r.withFiles("rd.debug "+strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99,storage", 1), images.Tree{
 		"etc/hosts": images.Text("10.77.0.1 storage\n"),
-		"etc/iscsiroot/credentials": private("# for remote1\niqn.2007-01.com.example:other x not-for-this-target\n" +
+		"etc/iscsiroot/credentials": secretFile("# for remote1\niqn.2007-01.com.example:other x not-for-this-target\n" +
 			targetName + " " + mutual.User + " " + mutual.Secret + " " + mutual.MutualUser + " " + mutual.MutualSecret + "\n"),
 	})
-	r.off(m)
-	r.shows(m, "login to "+targetName+" at 10.77.0.1:3260: session 1", "guest: session: persistent_address=10.77.0.1",
+	r.waitOff(m)
+	r.checkShown(m, "login to "+targetName+" at 10.77.0.1:3260: session 1", "guest: session: persistent_address=10.77.0.1",
 		"guest: session: username="+mutual.User, "guest: session: username_in="+mutual.MutualUser, "guest: chap: secrets of 19 and 20 bytes")
 	if out := m.Output(); strings.Count(out, "files and the log were read") != 2 || strings.Contains(out, "guest: hunt: found") ||
 		strings.Contains(out, mutual.Secret) || strings.Contains(out, mutual.MutualSecret) {
@@ -80,29 +78,27 @@ func TestCredentialsFile(t *testing.T) {
 	}
 }
 
-// Secrets on the command line work and are warned of once; what is left of them
-// is what the kernel itself shows.
+// Secrets on the command line are accepted with one warning; the only remaining copies are those that the kernel itself shows.
 func TestSecretsOnTheCommandLine(t *testing.T) {
 	r := newRig(t)
-	r.chapTarget(mutual, hunted(mutual.Secret))
+	r.chapTarget(mutual, searchWord(mutual.Secret))
 	m := r.boot(virtio, "", console+"rd.debug "+seedLine+" iscsi_username="+mutual.User+" rd.iscsi.password="+mutual.Secret+
 		" iscsi_U="+mutual.MutualUser+" iscsi_W="+mutual.MutualSecret)
-	r.off(m)
-	r.shows(m, "guest: hunt: found in /proc/cmdline", "all users of this machine can read the secret in rd.iscsi.password= in /proc/cmdline: put it into /etc/iscsiroot/credentials")
+	r.waitOff(m)
+	r.checkShown(m, "guest: hunt: found in /proc/cmdline", "all users of this machine can read the secret in rd.iscsi.password= in /proc/cmdline: put it into /etc/iscsiroot/credentials")
 	if n := strings.Count(m.Output(), "can read the secret in"); n != 1 {
 		t.Errorf("%d warnings", n)
 	}
 	for line := range strings.Lines(m.Output()) {
 		if strings.Contains(line, "guest: hunt: found in ") && !strings.Contains(line, "/proc/cmdline") && !strings.Contains(line, "found in the log: \"Command line: ") &&
 			!strings.Contains(line, "found in the log: \"Kernel command line: ") {
-			t.Errorf("a secret is where it should not be: %s", line)
+			t.Errorf("a secret is found where it must not be: %s", line)
 		}
 	}
 }
 
-// The first of two targets is dead. The other one, whose name a name server
-// knows, holds root, and does not wait.
-func TestDeadTarget(t *testing.T) {
+// The first of two targets is unreachable. The other one, whose address comes from a name server, has root, and its login does not wait.
+func TestUnreachableTarget(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.tgtd()
@@ -110,18 +106,17 @@ func TestDeadTarget(t *testing.T) {
 	const dead = "iqn.2007-01.com.example:dead"
 	m := r.boot(virtio, "", console+"iscsi_i="+initiator+" iscsi_i_ip=10.77.0.2/24 iscsi_t="+dead+" iscsi_a=10.77.0.1 iscsi_p=3261 iscsi_t.2="+targetName+
 		" iscsi_a.2=storage.example.com:3260 iscsi_p.2=3260 nameserver=10.77.0.1 root=/dev/disk/by-path/ip-10.77.0.1:3260-iscsi-"+targetName+"-lun-1-part2")
-	r.off(m)
-	r.shows(m, "login to "+targetName+" at 10.77.0.1:3260: session 2", "login to "+dead+" at 10.77.0.1:3261: connection refused",
+	r.waitOff(m)
+	r.checkShown(m, "login to "+targetName+" at 10.77.0.1:3260: session 2", "login to "+dead+" at 10.77.0.1:3261: connection refused",
 		"target "+dead+" is not logged in: starting the real system without it", "guest: mount: /dev/sda2 / ext4 ro,")
 	select {
 	case <-asked:
 	default:
-		t.Error("nobody asked the name server")
+		t.Error("the name server received no query")
 	}
 }
 
-// nameServer answers on the target's host for one name with one IPv4 address,
-// and that there is no such type for all else (RFC 1035 section 4.1).
+// nameServer answers queries for one name with one IPv4 address, and all others with no records (RFC 1035 section 4.1). The channel receives a value for each query.
 func (r *rig) nameServer(name, addr string) <-chan struct{} {
 	r.t.Helper()
 	var conn net.PacketConn
@@ -166,8 +161,7 @@ func (r *rig) nameServer(name, addr string) <-chan struct{} {
 	return asked
 }
 
-// A LUN that is not ready is waited for; one that lets nobody write is named
-// before and after root is to be mounted read-write.
+// The boot waits for a LUN that is not ready; a write-protected LUN is reported before and after root is to be mounted read-write.
 func TestLUNNotReady(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: root("")})

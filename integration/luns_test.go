@@ -11,10 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// No word names a LUN, and LUN 0 does not have root: the others are looked at in
-// ascending order, as far as it takes, and root's is the only one that the real system
-// gets. A target whose only LUN is 20 is fine.
-func TestWhichLUN(t *testing.T) {
+// No parameter names a LUN, and LUN 0 does not have root: the others are searched in ascending order until root is found, and root's LUN is the only one that the real system gets. A target whose only LUN is 20 works.
+func TestLUNSearch(t *testing.T) {
 	const uuid = "6b656e63-0000-4000-8000-000000000002"
 	r := newPeerRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 16, UUID: uuid, Tree: root("disks")})
@@ -32,13 +30,13 @@ func TestWhichLUN(t *testing.T) {
 		" netroot=iscsi:10.77.0.1::::"+targetName+" root=UUID="+uuid+" ro")
 	r.expect(m, "iscsiroot: disk sda is lun 0 of", "looking at 3 more LUNs of "+targetName, "iscsiroot: disk sdb is lun 1 of", "iscsiroot: disk sdc is lun 7 of",
 		"iscsiroot: lun 0 of "+targetName+" is detached", "iscsiroot: lun 1 of "+targetName+" is detached", "guest: disk sdc")
-	r.off(m)
+	r.waitOff(m)
 	if got := attached(m); got != "sdc sdc1 sdc2" {
 		t.Errorf("the real system has %s", got)
 	}
-	r.shows(m, "guest: disk sdc2")
+	r.checkShown(m, "guest: disk sdc2")
 	if strings.Contains(m.Output(), "lun 9 of") {
-		t.Error("a LUN behind root's was looked at")
+		t.Error("a LUN after root's was searched")
 	}
 	if err := target.Stop(); err != nil {
 		t.Fatal(err)
@@ -49,10 +47,10 @@ func TestWhichLUN(t *testing.T) {
 	}
 	m = r.resume(virtio, "root=/dev/sda2")
 	r.expect(m, "iscsiroot: disk sda is lun 20 of "+targetName, "guest: disk sda")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// attached lists the disks and partitions that the guest sees.
+// attached lists the disks and partitions of the guest.
 func attached(m *lab.Machine) string {
 	var out []string
 	for _, found := range regexp.MustCompile(`guest: disk (sd[a-z]+[0-9]*) `).FindAllStringSubmatch(m.Output(), -1) {
@@ -61,9 +59,7 @@ func attached(m *lab.Machine) string {
 	return strings.Join(out, " ")
 }
 
-// Case 14 of the field: a LUN that cannot be written to has an ext4 whose journal
-// has to be replayed. It is mounted without. Before that the target's port is in
-// standby for a while, after the disk was found: that is waited for.
+// Case 14 of the field: a write-protected LUN has an ext4 whose journal needs recovery. It is mounted with noload. Before that the target's port is in standby for a while, after the disk was found; the boot waits for it.
 func TestDirtyReadOnlyLUN(t *testing.T) {
 	r := newRig(t)
 	disk := fsImage(t, 32, rootDir(t, "", nil), "mke2fs -q -F -t ext4 -d DIR")
@@ -81,11 +77,11 @@ func TestDirtyReadOnlyLUN(t *testing.T) {
 	m := r.boot(virtio, "", console+"rd.shell rd.break=root root=/dev/sda ro "+seedLine)
 	r.expect(m, "iscsiroot: disk sda is lun 1 of", "break before step root\n", prompt)
 	p.NotReady(0x04, 0x0b)
-	r.sends(m, "exit\n", "continuing with step root", "iscsiroot: root: probe /dev/sda: ", "trying again")
+	r.send(m, "exit\n", "continuing with step root", "iscsiroot: root: probe /dev/sda: ", "trying again")
 	p.Sense(0)
 	r.expect(m, "iscsiroot: root: succeeded after", "iscsiroot: root /dev/sda (ext4) was not unmounted cleanly\n", "iscsiroot: root /dev/sda (ext4): read-only file system: mounted with noload without replaying its journal: recent writes are missing and it may be inconsistent: allow writes at the target once",
 		"guest: mount: /dev/sda / ext4 ro,", "norecovery")
-	r.off(m)
+	r.waitOff(m)
 	if sum(t, disk) != before {
 		t.Error("the disk was written to")
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// built are the programs that tests use, each built when the first test asks for it, and init as iscsiroot carries it.
+// built are the programs that tests use, each built at its first use, and init in the packed form in which iscsiroot embeds it.
 var built struct {
 	dir                 string
 	init, guest, faulty func() string
@@ -51,7 +51,7 @@ func run(m *testing.M) int {
 	return code
 }
 
-// program builds a program as users have it, once. No test goes on without it.
+// program builds a program as it is released, once. It panics on an error, since no test can run without the program.
 func program(pkg string) func() string {
 	return sync.OnceValue(func() string {
 		begin := time.Now()

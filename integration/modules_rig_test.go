@@ -16,24 +16,24 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// diskModules are what an iSCSI root on ext4 takes; what is built in is passed over.
+// diskModules are the modules of an iSCSI root on ext4; those that are built in are skipped.
 const diskModules = "iscsi_tcp sd_mod ext4 crypto-crc32c"
 
-// foreign is an initrd that somebody else has put together, with our init in it.
-type foreign struct {
+// otherInitrd is an initrd that was not made by iscsiroot build, with its init added.
+type otherInitrd struct {
 	t      *testing.T
 	kernel deps.Kernel
 	tree   images.Tree
 	index  *kmod.Index
 }
 
-func newForeign(t *testing.T, kernel string) *foreign {
+func newOtherInitrd(t *testing.T, kernel string) *otherInitrd {
 	t.Helper()
 	k, err := deps.FindKernel(kernel)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &foreign{t: t, kernel: k, tree: images.Tree{"init": images.Copy(built.init())}}
+	f := &otherInitrd{t: t, kernel: k, tree: images.Tree{"init": images.Copy(built.init())}}
 	if f.index, err = kmod.Read(os.DirFS(f.dir())); err != nil {
 		t.Fatal(err)
 	}
@@ -41,12 +41,12 @@ func newForeign(t *testing.T, kernel string) *foreign {
 }
 
 // dir is where the distribution's tree is on this host.
-func (f *foreign) dir() string {
+func (f *otherInitrd) dir() string {
 	return filepath.Join(f.kernel.ModulesRoot, "lib/modules", f.kernel.Release)
 }
 
 // plan returns the modules that these names need.
-func (f *foreign) plan(names string) []kmod.Module {
+func (f *otherInitrd) plan(names string) []kmod.Module {
 	f.t.Helper()
 	mods, err := f.index.Plan(strings.Fields(names)...)
 	if err != nil {
@@ -55,8 +55,8 @@ func (f *foreign) plan(names string) []kmod.Module {
 	return mods
 }
 
-// addTree adds modules where the distribution has them, and its whole index, which knows thousands more.
-func (f *foreign) addTree(names string) {
+// addTree adds modules at their paths in the distribution, and its whole index, which lists thousands more.
+func (f *otherInitrd) addTree(names string) {
 	f.t.Helper()
 	base := path.Join("lib/modules", f.kernel.Release)
 	for _, m := range f.plan(names) {
@@ -71,9 +71,8 @@ func (f *foreign) addTree(names string) {
 	}
 }
 
-// addFlat adds modules as the HOWTO does: the files alone, directly in lib/modules. Every second one is packed by gzip,
-// every third by zstd.
-func (f *foreign) addFlat(names string) {
+// addFlat adds modules as in the HOWTO: the files alone, directly in lib/modules. Of three one is compressed by gzip and one by zstd.
+func (f *otherInitrd) addFlat(names string) {
 	f.t.Helper()
 	for i, m := range f.plan(names) {
 		source := filepath.Join(f.dir(), m.Path)
@@ -89,7 +88,7 @@ func (f *foreign) addFlat(names string) {
 	}
 }
 
-func (f *foreign) packed(program, source string) images.File {
+func (f *otherInitrd) packed(program, source string) images.File {
 	f.t.Helper()
 	out, err := exec.Command(program, "-c", source).Output()
 	if err != nil {
@@ -99,7 +98,7 @@ func (f *foreign) packed(program, source string) images.File {
 }
 
 // edit changes a file of the tree.
-func (f *foreign) edit(name string, change func([]byte) []byte) {
+func (f *otherInitrd) edit(name string, change func([]byte) []byte) {
 	f.t.Helper()
 	name = path.Join("lib/modules", f.kernel.Release, name)
 	data, err := os.ReadFile(f.tree[name].Source)
@@ -109,8 +108,8 @@ func (f *foreign) edit(name string, change func([]byte) []byte) {
 	f.tree[name] = images.File{Mode: 0o644, Content: change(bytes.Clone(data))}
 }
 
-// boot starts the machine. Without a NIC the arguments of QEMU's bring one.
-func (f *foreign) boot(r *rig, line string, c lab.MachineConfig) *lab.Machine {
+// boot starts the machine. Without a NIC in the configuration its QEMU arguments add one.
+func (f *otherInitrd) boot(r *rig, line string, c lab.MachineConfig) *lab.Machine {
 	f.t.Helper()
 	initrd := filepath.Join(f.t.TempDir(), "initrd.img")
 	if err := images.WriteInitrd(initrd, maps.Clone(f.tree)); err != nil {
@@ -134,7 +133,7 @@ func (f *foreign) boot(r *rig, line string, c lab.MachineConfig) *lab.Machine {
 	return m
 }
 
-// nic is a machine with one PCI card.
+// nic is a machine with one PCI NIC.
 func (r *rig) nic(model string) lab.MachineConfig {
 	return lab.MachineConfig{NICs: []lab.NIC{{Model: model, Tap: r.tap}}}
 }
@@ -147,8 +146,8 @@ func (r *rig) usbNIC() lab.MachineConfig {
 	}}
 }
 
-// hides checks that the console has never shown the texts.
-func (r *rig) hides(m *lab.Machine, texts ...string) {
+// checkNotShown checks that the console has never shown the texts.
+func (r *rig) checkNotShown(m *lab.Machine, texts ...string) {
 	r.t.Helper()
 	for _, text := range texts {
 		if strings.Contains(m.Output(), text) {

@@ -27,8 +27,7 @@ hosts:
     append: console=ttyS0 module.sig_enforce=1
 `
 
-// What pxe writes for PXELINUX, loaded as PXELINUX loads it, boots: the common image, and behind it the machine's own with
-// its CHAP secret. The secret is on no command line. The kernel takes the modules of the image, whose signatures are intact.
+// The files that pxe writes for PXELINUX boot: the common image, and appended to it the machine's own image with its CHAP secret. The secret is on no command line. The kernel accepts the modules of the image, whose signatures are intact.
 func TestSecretInASecondInitrd(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -51,13 +50,13 @@ func TestSecretInASecondInitrd(t *testing.T) {
 	both := r.writeFile("initrd", append(common, secret...))
 	m := r.boot(image{path: filepath.Join(both, "initrd")}, "", line)
 	r.expect(m, "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
+	r.waitOff(m)
 	if strings.Contains(m.Output(), "open-sesame-12") {
 		t.Error("the console shows the secret")
 	}
 }
 
-// pxeFiles writes a tree and returns the parameters that PXELINUX gives to the machine, and the machine's own image.
+// pxeFiles writes a tree and returns the parameters that PXELINUX passes to the machine, and the machine's own image.
 func pxeFiles(t *testing.T, hosts, dir string) (line string, secret []byte) {
 	t.Helper()
 	pxe(t, hosts, dir)

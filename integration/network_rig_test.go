@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// dnsmasq serves on the machine's wires.
+// dnsmasq starts dnsmasq in the rig's namespace, and logs its output if the test fails.
 func (r *rig) dnsmasq(args ...string) *lab.Dnsmasq {
 	r.t.Helper()
 	d, err := r.ns.StartDnsmasq(r.ctx, args...)
@@ -29,7 +29,7 @@ func (r *rig) dnsmasq(args ...string) *lab.Dnsmasq {
 	return d
 }
 
-// addTap makes one more wire.
+// addTap adds another tap.
 func (r *rig) addTap(name string, addrs ...string) *lab.Tap {
 	r.t.Helper()
 	var list []netip.Prefix
@@ -63,7 +63,7 @@ func (r *rig) addAddress(name, prefix string) {
 	}
 }
 
-// dhcpScript serves DHCP on tap0 by a function of messages.
+// dhcpScript serves DHCP on tap0 with the replies that a function makes of each message.
 func (r *rig) dhcpScript(answer func(*dhcpv4.DHCPv4) []*dhcpv4.DHCPv4) {
 	r.t.Helper()
 	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
@@ -105,8 +105,7 @@ func (r *rig) dhcpScript(answer func(*dhcpv4.DHCPv4) []*dhcpv4.DHCPv4) {
 	}()
 }
 
-// dhcpReply is an answer of the server 10.77.0.SERVER with the address
-// 10.77.0.HOST, and options.
+// dhcpReply is a reply of the server 10.77.0.SERVER with the address 10.77.0.HOST, and options.
 func dhcpReply(m *dhcpv4.DHCPv4, typ dhcpv4.MessageType, server, host byte, options dhcpv4.Options) *dhcpv4.DHCPv4 {
 	a := &dhcpv4.DHCPv4{
 		OpCode: dhcpv4.OpcodeBootReply, HWType: m.HWType, TransactionID: m.TransactionID, ClientHWAddr: m.ClientHWAddr,

@@ -13,7 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// target6 is the target's place on an IPv6-only network.
+// target6 is the target's portal on an IPv6-only network.
 var target6 = netip.MustParseAddrPort("[fd77::1]:3260")
 
 // newPeerRig6 has a target on IPv6 alone.
@@ -25,9 +25,8 @@ func newPeerRig6(t *testing.T) peerRig {
 	return r
 }
 
-// root=dhcp and nothing else: the address, the target, the initiator's name and
-// the host's are all the server's.
-func TestDHCPNamesEverything(t *testing.T) {
+// root=dhcp alone: the address, the target, the initiator name and the host name all come from the DHCP server.
+func TestRootDHCPAlone(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	r.gotgt()
@@ -36,17 +35,15 @@ func TestDHCPNamesEverything(t *testing.T) {
 		"--dhcp-option=option:router,10.77.0.1", "--dhcp-option=option:mtu,1400", "--domain=lab.example.com")
 	m := r.boot(virtio, "", "console=ttyS0 root=dhcp")
 	r.expect(m, "iscsiroot: network: ens2 is up with 10.77.0.50/24 from 10.77.0.1", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
-	r.shows(m, "guest: host name: diskless", "guest: link: ens2 up 10.77.0.50/24", "guest: session: initiatorname="+initiator,
+	r.waitOff(m)
+	r.checkShown(m, "guest: host name: diskless", "guest: link: ens2 up 10.77.0.50/24", "guest: session: initiatorname="+initiator,
 		"guest: file: net-ens2.conf: PROTO='dhcp'", "guest: file: net-ens2.conf: DNSDOMAIN='lab.example.com'",
 		"guest: file: lease-ens2: lifetime=1h0m0s", "guest: file: lease-ens2: root-path=iscsi:10.77.0.1::3260:0:"+targetName,
 		"guest: file: open-iscsi.interface: ens2")
 }
 
-// The first request is lost, of two servers the first takes its offer back, and
-// then sends a root path that is none, which does not count where the target is
-// given. These servers answer only to the client identifier 01:MAC, which iscsi_dhcp_id=mac sends.
-func TestDHCPServersThatMisbehave(t *testing.T) {
+// The first message is lost; of two servers the first rejects the request for its own offer, and then sends an invalid root path, which is ignored because iscsi_t= is given. These servers answer only to the client identifier 01:MAC, which iscsi_dhcp_id=mac sends.
+func TestDHCPServerFaults(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	r.gotgt()
@@ -80,33 +77,31 @@ func TestDHCPServersThatMisbehave(t *testing.T) {
 		"iscsiroot: network: ens2: ignored: classless routes: ",
 		"iscsiroot: DHCP option 17 from 10.77.0.1 is ignored: ",
 		"guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// An address made of a router's advertisement, and name servers of a stateless
-// server; the target has IPv6 alone.
+// An address from a router advertisement, and name servers from a stateless DHCPv6 server; the target has IPv6 alone.
 func TestSLAAC(t *testing.T) {
 	r := newPeerRig6(t)
 	r.dnsmasq("--interface=br0", "--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--dhcp-option=option6:dns-server,[fd77::53]")
 	m := r.boot(virtio, "", "console=ttyS0 ip=auto6 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=[fd77::1]")
 	r.expect(m, "iscsiroot: network: ens2 is up with fd77::5054:ff:fe77:1/64", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
-	r.shows(m, "guest: file: net6-ens2.conf: IPV6ADDR='fd77::5054:ff:fe77:1'", "guest: file: net6-ens2.conf: IPV6DNS0='fd77::53'",
+	r.waitOff(m)
+	r.checkShown(m, "guest: file: net6-ens2.conf: IPV6ADDR='fd77::5054:ff:fe77:1'", "guest: file: net6-ens2.conf: IPV6DNS0='fd77::53'",
 		"guest: file: lease6-ens2: method=dhcp6-info")
 }
 
-// A DHCPv6 server gives the address, where the router says so.
+// A DHCPv6 server gives the address, if the router advertisement has the M flag.
 func TestDHCPv6(t *testing.T) {
 	r := newPeerRig6(t)
 	r.dnsmasq("--interface=br0", "--enable-ra", "--dhcp-range=fd77::50,fd77::50,64,1h")
 	m := r.boot(virtio, "", "console=ttyS0 ip=either6 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=[fd77::1]")
 	r.expect(m, "iscsiroot: network: ens2 is up with fd77::50/128 from fe80::", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
-	r.shows(m, "guest: file: net6-ens2.conf: IPV6PROTO='dhcp6'", "guest: file: lease6-ens2: lifetime=1h0m0s")
+	r.waitOff(m)
+	r.checkShown(m, "guest: file: net6-ens2.conf: IPV6PROTO='dhcp6'", "guest: file: lease6-ens2: lifetime=1h0m0s")
 }
 
-// A target with a link-local address: whose link it is stands behind the %, or
-// is the one that there is.
+// A target with a link-local address: the link is the zone after the %, or the only one.
 func TestLinkLocalTarget(t *testing.T) {
 	r := newPeerRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
@@ -115,11 +110,10 @@ func TestLinkLocalTarget(t *testing.T) {
 	r.startTgtd(targets.Config{Portal: portal, LUNs: map[int]string{1: r.disk.Path}})
 	m := r.boot(virtio, "", "console=ttyS0 ip=link6 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=[fe80::77:1%eth0]:3260")
 	r.expect(m, "iscsiroot: network: eth0 is up with fe80::5054:ff:fe77:1/64", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// Two NICs on two networks, a target on each. The second one's carrier comes
-// when root, which is there, is looked for already.
+// Two NICs on two networks, a target on each. The second NIC gets its carrier when the search for root, which is behind it, has begun.
 func TestTwoNetworks(t *testing.T) {
 	const second = "iqn.2007-01.com.example:storage.remote2"
 	r := newPeerRig(t)
@@ -139,13 +133,12 @@ func TestTwoNetworks(t *testing.T) {
 	}
 	r.expect(m, "iscsiroot: network: eth1 is up with 10.78.0.50/24 from 10.78.0.1", "iscsiroot: login to "+second+" at 10.78.0.1:3260",
 		"guest: mount: /dev/sdb2 / ext4 ro,")
-	r.off(m)
-	r.shows(m, "guest: file: net-eth0.conf: PROTO='none'", "guest: file: net-eth1.conf: PROTO='dhcp'")
+	r.waitOff(m)
+	r.checkShown(m, "guest: file: net-eth0.conf: PROTO='none'", "guest: file: net-eth1.conf: PROTO='dhcp'")
 }
 
-// BOOTIF= takes the second NIC, though the first gets an address too, and
-// leaves the first as it was.
-func TestBootifTakesTheSecondNIC(t *testing.T) {
+// BOOTIF= selects the second NIC, although the first could get an address too, and leaves the first unchanged.
+func TestBootifSecondNIC(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
 	r.gotgt()
@@ -154,7 +147,7 @@ func TestBootifTakesTheSecondNIC(t *testing.T) {
 	m := r.bootWith(virtio, "console=ttyS0 ip=dhcp BOOTIF=01-52-54-00-77-00-02 iscsi_i="+initiator+" iscsi_t="+targetName+" iscsi_a=10.77.0.1",
 		lab.NIC{Tap: first}, lab.NIC{Tap: r.tap})
 	r.expect(m, "iscsiroot: network: ens3 is up with 10.77.0.50/24 from 10.77.0.1", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
+	r.waitOff(m)
 	if strings.Contains(m.Output(), "guest: link: ens2 up") {
 		t.Error("the first NIC is up")
 	}

@@ -9,13 +9,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// nic is a card that QEMU has, and the driver that init finds by the card's alias.
+// nic is a NIC model of QEMU, and the driver that init finds by its modalias.
 type nic struct {
 	model, driver string
 	mii           bool // the driver needs the module mii
 }
 
-// nics are those the HOWTO names and today's. QEMU's rtl8139 is a C+, for 8139cp; 8139too's older chip it has not.
+// nics are the models of the HOWTO and current ones. QEMU's rtl8139 is a C+, for 8139cp; QEMU has no older chip for 8139too.
 var nics = []nic{
 	{"virtio-net-pci", "virtio_net", false},
 	{"e1000", "e1000", false},
@@ -29,14 +29,14 @@ var nics = []nic{
 	{"vmxnet3", "vmxnet3", false},
 }
 
-// microcode writes what stands for the microcode of Intel's cards: 134 words and three numbers below 134
+// microcode writes a stand-in for the microcode of Intel's NICs: 134 words and three numbers below 134
 // (drivers/net/ethernet/intel/e100.c: e100_request_firmware).
 var microcode = sync.OnceValues(func() (string, error) {
 	name := filepath.Join(built.dir, "ucode.bin")
 	return name, os.WriteFile(name, make([]byte, 134*4+3), 0o600)
 })
 
-// allNICs is the image with the drivers of all cards, and with e100's microcode.
+// allNICs is the image with the drivers of all NICs, and with e100's microcode.
 func allNICs(t testing.TB, kernel string) image {
 	t.Helper()
 	file, err := microcode()
@@ -46,7 +46,7 @@ func allNICs(t testing.TB, kernel string) image {
 	return image{kernel: kernel, file: file + ":/lib/firmware/e100/d102e_ucode.bin"}
 }
 
-// Every card's driver is found in the image that has all, its link is waited for, and an old ext3 is root.
+// With the image of all drivers, each NIC's driver is found and its link comes up; root is an ext3.
 func TestNICMatrix(t *testing.T) {
 	t.Parallel()
 	const each = 2
@@ -64,8 +64,8 @@ func (n nic) boot(t *testing.T, kernel string) {
 	r.gotgt()
 	m := r.boot(allNICs(t, kernel), n.model, "console=ttyS0 rd.debug "+seedLine)
 	r.expect(m, "loaded "+n.driver, " is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext3 ro,")
-	r.off(m)
+	r.waitOff(m)
 	if n.mii {
-		r.shows(m, "loaded mii")
+		r.checkShown(m, "loaded mii")
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// copySource copies this repository, as far as it belongs to a commit or could.
+// copySource copies the files of this repository that git does not ignore.
 func copySource(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -23,7 +23,7 @@ func copySource(t *testing.T) string {
 	return dir
 }
 
-// makePackage runs make in a directory and returns the file it has made.
+// makePackage runs make in a directory and returns the package.
 func makePackage(t *testing.T, dir, what string, environ ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "make", "-s", what)
@@ -37,8 +37,7 @@ func makePackage(t *testing.T, dir, what string, environ ...string) string {
 	return filepath.Join(dir, name)
 }
 
-// inDebian runs the commands, one line after the other, in a copy of the Debian, with the directories at other places in it.
-// It has a network of its own, with nothing in it. The first command that fails ends it.
+// inDebian runs the commands in a copy of a Debian root, with directories mounted in it: at maps sources to targets. It has an empty network namespace. The first command that fails ends it.
 func inDebian(ctx context.Context, t *testing.T, kind, commands string, at map[string]string) (string, error) {
 	t.Helper()
 	tree, err := images.DebianRoot(kind)

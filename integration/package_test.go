@@ -9,12 +9,10 @@ import (
 	"testing"
 )
 
-// The same sources give the same packages: in another directory, at another time, in another time zone and language. Both
-// builds have one build cache, so that what does not depend on these is compiled once; TestSoakPackagesAreReproducible has
-// an empty one for the second, which compiles the whole standard library anew.
+// The same sources give the same packages: in another directory, at another time, in another time zone and language. Both builds share the build cache; in TestSoakPackagesAreReproducible the second build has an empty one, and compiles the standard library too.
 func TestPackagesAreReproducible(t *testing.T) { reproducible(t) }
 
-// reproducible builds the packages twice, the second time with more in the environment.
+// reproducible builds the packages twice, the second time with a changed environment.
 func reproducible(t *testing.T, environ ...string) {
 	begin(t)
 	here, there := copySource(t), copySource(t)
@@ -33,13 +31,13 @@ func reproducible(t *testing.T, environ ...string) {
 			t.Errorf("make %s: two builds of the same sources differ: %s has %d bytes, %s %d", what, one, len(a), two, len(b))
 		}
 		if what == "dist" {
-			lookIntoTarball(t, one)
+			checkTarball(t, one)
 		}
 	}
 }
 
-// lookIntoTarball checks that everything is there and that the programs run.
-func lookIntoTarball(t *testing.T, path string) {
+// checkTarball checks that everything is there and that the programs run.
+func checkTarball(t *testing.T, path string) {
 	t.Helper()
 	dir := t.TempDir()
 	if out, err := exec.CommandContext(t.Context(), "tar", "-xzf", path, "--strip-components=1", "-C", dir).CombinedOutput(); err != nil {
@@ -60,14 +58,13 @@ func lookIntoTarball(t *testing.T, path string) {
 	}
 	bill, err := os.ReadFile(filepath.Join(dir, "iscsiroot.cdx.json"))
 	for _, library := range []string{"pkg:golang/github.com/spf13/cobra@", "pkg:golang/github.com/vishvananda/netlink@"} {
-		if err != nil || !bytes.Contains(bill, []byte(library)) { // cobra is the tool's, netlink only init's
+		if err != nil || !bytes.Contains(bill, []byte(library)) { // iscsiroot links cobra, only init links netlink
 			t.Errorf("the bill of materials has no %s: %v", library, err)
 		}
 	}
 }
 
-// What the package installs does what it says, on a Debian of its own: the hook does nothing until it is asked to, makes what it
-// is asked for, tells what it cannot make, and what the administrator wrote stays when the package is installed again.
+// The installed package on a Debian: the kernel hook does nothing until /etc/iscsiroot/images has entries, makes the images listed there, reports those it cannot make, and the administrator's changes survive another installation of the package.
 func TestDebianPackage(t *testing.T) {
 	begin(t)
 	deb := makePackage(t, copySource(t), "deb")
@@ -115,7 +112,7 @@ echo all done
 	} {
 		_, after, ok := strings.Cut(rest, want)
 		if !ok {
-			t.Fatalf("no %q after the others in\n%s", want, out)
+			t.Fatalf("no %q after the texts before it in\n%s", want, out)
 		}
 		rest = after
 	}

@@ -17,13 +17,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// Made-up credentials. The secrets are words that nothing else prints.
+// Made-up credentials. The secrets are texts that nothing else prints.
 var (
 	oneWay = targets.CHAP{User: "remote1", Secret: "quiet-otter-lantern"}
 	mutual = targets.CHAP{User: "remote1", Secret: "quiet-otter-lantern", MutualUser: "storage1", MutualSecret: "amber-violin-glacier"}
 )
 
-// credentials are a login's, for the given algorithms.
+// credentials are the CHAP settings of a login, with the given algorithms.
 func credentials(c targets.CHAP, algorithms ...iscsi.Algorithm) *iscsi.CHAP {
 	return &iscsi.CHAP{
 		User: c.User, Secret: iscsi.NewSecret([]byte(c.Secret)),
@@ -39,7 +39,7 @@ const (
 	mutualLine  = oneWayLine + "iscsi_U=storage1 iscsi_W=amber-violin-glacier "
 )
 
-// peerRig is a rig whose machine sits at a bridge with the host, which has several addresses, and with further machines.
+// peerRig is a rig whose machine is on a bridge with the host, which has several addresses, and with further machines.
 type peerRig struct {
 	*rig
 	bridge *lab.Bridge
@@ -57,7 +57,7 @@ func newPeerRig(t *testing.T) peerRig {
 			t.Error(err)
 		}
 	})
-	r := peerRig{rig: &rig{t: &telling{T: t}, ns: ns}}
+	r := peerRig{rig: &rig{t: &failureLog{T: t}, ns: ns}}
 	r.renew()
 	r.bridge, err = ns.AddBridge("br0", netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("10.77.0.9/24"), netip.MustParsePrefix("fd77::1/64"))
 	if err != nil {
@@ -76,7 +76,7 @@ func (r *rig) renew() {
 	r.ctx = ctx
 }
 
-// startTgtd starts one at the first address, with LUN 1, and with what c has more.
+// startTgtd starts tgtd with c, by default at the host's first address and with the rig's disk as LUN 1.
 func (r *rig) startTgtd(c targets.Config) *targets.Tgtd {
 	r.t.Helper()
 	if c.Name == "" {
@@ -95,7 +95,7 @@ func (r *rig) startTgtd(c targets.Config) *targets.Tgtd {
 	return target
 }
 
-// dataTree is a root that verifies what the host has put there, and then does what script says.
+// dataTree is a root whose guest verifies the files written by the host, and then runs script.
 func dataTree(script string) images.Tree {
 	tree := root("verify " + script)
 	sums := ""
@@ -113,51 +113,50 @@ func dataTree(script string) images.Tree {
 
 const verified = "guest: verified 4 files of 4194310 bytes in all"
 
-// dataDisk makes the disk of dataTree with room for what is written.
+// dataDisk makes the disk of dataTree with free space for writes.
 func (r *rig) dataDisk(script string) {
 	r.t.Helper()
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 96, Tree: dataTree(script)})
 }
 
-// toRoot boots to the root, which finds its data as it should be, and expects the texts at any time.
-func (r *rig) toRoot(img image, line string, shown ...string) *lab.Machine {
+// bootToRoot boots until the guest has verified its data, and checks that the console has shown the texts at any time.
+func (r *rig) bootToRoot(img image, line string, shown ...string) *lab.Machine {
 	r.t.Helper()
 	r.renew()
 	m := r.boot(img, "", line)
 	r.expect(m, verified)
-	r.off(m)
-	r.shows(m, shown...)
+	r.waitOff(m)
+	r.checkShown(m, shown...)
 	return m
 }
 
-// toFailure boots until the step login gives up, and expects the texts at any time before the hint's end.
-func (r *rig) toFailure(line string, shown ...string) {
+// bootToFailure boots until the step login gives up, and checks that the console has shown the texts.
+func (r *rig) bootToFailure(line string, shown ...string) {
 	r.t.Helper()
-	r.fails(line, []string{"iscsiroot: reboot in 60 s"}, shown)
+	r.bootUntil(line, []string{"iscsiroot: reboot in 60 s"}, shown)
 }
 
-// toNoDisk boots until the step disk has tried in vain for ten seconds, and expects the texts until then. It gives up after
-// thirty, for which TestCases waits.
-func (r *rig) toNoDisk(line string, shown ...string) {
+// bootToNoDisk boots until the step disk has retried for ten seconds, and checks that the console has shown the texts. The step gives up after thirty, for which TestFailureCases waits.
+func (r *rig) bootToNoDisk(line string, shown ...string) {
 	r.t.Helper()
-	r.fails(line, []string{"iscsiroot: disk: still trying after 1", "map the disk for this initiator at the target"}, shown)
+	r.bootUntil(line, []string{"iscsiroot: disk: still trying after 1", "map the disk for this initiator at the target"}, shown)
 }
 
-// fails boots until the console shows some texts, one after the other, and others at any time.
-func (r *rig) fails(line string, until, shown []string) {
+// bootUntil boots until the console shows the texts of until, one after the other, and checks those of shown at any time.
+func (r *rig) bootUntil(line string, until, shown []string) {
 	r.t.Helper()
 	r.renew()
 	m := r.boot(virtio, "", line)
 	r.expect(m, until...)
-	r.shows(m, shown...)
-	r.hidesSecrets(m)
+	r.checkShown(m, shown...)
+	r.checkNoSecrets(m)
 	if err := m.Stop(); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-// hidesSecrets checks that no line on the console but the kernel's own command line has a secret.
-func (r *rig) hidesSecrets(m *lab.Machine) {
+// checkNoSecrets checks that no line on the console but the kernel's own command line has a secret.
+func (r *rig) checkNoSecrets(m *lab.Machine) {
 	r.t.Helper()
 	for _, line := range m.Lines() {
 		if strings.Contains(line.Text, "ommand line: ") || strings.Contains(line.Text, "Unknown kernel command line parameters") {

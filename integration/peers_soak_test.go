@@ -16,21 +16,19 @@ func TestSoakISID(t *testing.T) { isidOverBoots(t, 10) }
 // LIO of a newer kernel.
 func TestSoakLIO612(t *testing.T) { lioBoots(t, "amd64-6.12") }
 
-// loginExchanges is how many PDUs go each way in a login with CHAP.
+// loginExchanges is the number of PDUs in each direction of a login with CHAP.
 const loginExchanges = 4
 
-// Each PDU of a login with CHAP, in both directions, is struck by each fault, in a boot of their own for each fault and direction:
-// one connection after the other loses its first, second, third and fourth PDU, and the fifth gets through. Faults that lose
-// nothing strike all of the first six PDUs of one connection.
+// Each fault at each PDU of a login with CHAP, in both directions, with one boot for each fault and direction: one connection after the other loses its first, second, third and fourth PDU, and the fifth login succeeds. Faults that lose nothing are injected at all of the first six PDUs of one connection.
 func TestSoakFaultMatrix(t *testing.T) {
 	for _, a := range faultproxy.Actions() {
 		for _, d := range []faultproxy.Direction{faultproxy.ToTarget, faultproxy.ToInitiator} {
-			t.Run(a.String()+" "+d.String(), func(t *testing.T) { bootStruck(t, a, d) })
+			t.Run(a.String()+" "+d.String(), func(t *testing.T) { bootLoginFaults(t, a, d) })
 		}
 	}
 }
 
-func bootStruck(t *testing.T, a faultproxy.Action, d faultproxy.Direction) {
+func bootLoginFaults(t *testing.T, a faultproxy.Action, d faultproxy.Direction) {
 	r := newPeerRig(t)
 	r.dataDisk("")
 	target := r.startTgtd(targets.Config{CHAP: oneWay})
@@ -47,8 +45,8 @@ func bootStruck(t *testing.T, a faultproxy.Action, d faultproxy.Direction) {
 		}
 	}
 	p := r.proxy("10.77.0.1:3271", target.Addr(), faults...)
-	r.toRoot(virtio, machineLine+targetLine+oneWayLine+"iscsi_chap=md5 iscsi_a=10.77.0.1:3271")
-	if n := len(p.Logins()); p.Struck() != len(faults) || n != logins {
-		t.Errorf("struck %d times in %d logins, want %d in %d", p.Struck(), n, len(faults), logins)
+	r.bootToRoot(virtio, machineLine+targetLine+oneWayLine+"iscsi_chap=md5 iscsi_a=10.77.0.1:3271")
+	if n := len(p.Logins()); p.Triggered() != len(faults) || n != logins {
+		t.Errorf("%d faults injected in %d logins, want %d in %d", p.Triggered(), n, len(faults), logins)
 	}
 }

@@ -47,14 +47,10 @@ func (r *rig) dial(ctx context.Context, addr string) (conn net.Conn, err error) 
 	return conn, err
 }
 
-// exchanges is how many PDUs go each way in a discovery session with CHAP: the method, the list, the proofs, the operational
-// stage, SendTargets, the logout.
+// exchanges is the number of PDUs in each direction of a discovery session with CHAP: the method, the algorithm, the response, the operational stage, SendTargets, the logout.
 const exchanges = 6
 
-// Each of a discovery session's first six PDUs, in both directions, is struck by each fault once: one more try always succeeds,
-// and what did not need one gets none. A try never outlasts its time-out. This is what "iscsiroot discover" does, and with it the
-// login and the text exchange of pkg/iscsi over TCP, against a real target. The login of a boot goes by the kernel's pipe: see
-// TestSoakFaultMatrix.
+// Each fault once at each of a discovery session's first six PDUs, in both directions: a second attempt always succeeds, and an attempt without a loss needs none. No attempt exceeds its time-out. This is the work of "iscsiroot discover", and tests the login and the text exchange of pkg/iscsi over TCP, against a real target. The login of a boot uses the kernel's connection: see TestSoakFaultMatrix.
 func TestDiscoveryFaultMatrix(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{}})
@@ -65,7 +61,7 @@ func TestDiscoveryFaultMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	var cases sync.WaitGroup
-	for _, f := range append(discoveryMatrix(), faultproxy.Fault{PDU: exchanges + 1}) { // the last one never comes
+	for _, f := range append(discoveryMatrix(), faultproxy.Fault{PDU: exchanges + 1}) { // the last one never occurs
 		cases.Go(func() { r.discoverThrough(target, f) })
 	}
 	cases.Wait()
@@ -86,7 +82,7 @@ func discoveryMatrix() (all []faultproxy.Fault) {
 	return all
 }
 
-// discoverThrough discovers through a proxy with a fault, with a second try if the first one fails.
+// discoverThrough discovers through a proxy with a fault, with a second attempt if the first one fails.
 func (r *rig) discoverThrough(target targets.Target, f faultproxy.Fault) {
 	p := r.proxy("10.77.0.1:0", target.Addr(), f)
 	var found []iscsi.DiscoveredTarget
@@ -99,14 +95,14 @@ func (r *rig) discoverThrough(target targets.Target, f faultproxy.Fault) {
 		errs = append(errs, err)
 	}
 	lost := f.PDU <= exchanges && f.Action != faultproxy.Delay && f.Action != faultproxy.Bytewise
-	last := f.PDU == exchanges // all is known before the logout
+	last := f.PDU == exchanges // discovery is complete before the logout
 	switch {
 	case len(found) != 1 || found[0].Name != targetName:
 		r.t.Errorf("%v: found %v, errors %v", f, found, errs)
 	case !lost && len(errs) > 0, lost && !last && len(errs) != 1:
 		r.t.Errorf("%v: errors %v", f, errs)
-	case f.PDU <= exchanges && p.Struck() != 1, f.PDU > exchanges && p.Struck() != 0:
-		r.t.Errorf("%v: struck %d times", f, p.Struck())
+	case f.PDU <= exchanges && p.Triggered() != 1, f.PDU > exchanges && p.Triggered() != 0:
+		r.t.Errorf("%v: %d faults injected", f, p.Triggered())
 	}
 	for _, err := range errs {
 		if !rightError(f.Action, err) {
@@ -115,7 +111,7 @@ func (r *rig) discoverThrough(target targets.Target, f faultproxy.Fault) {
 	}
 }
 
-// rightError tells whether an error names what the fault did: silence, or an end.
+// rightError reports whether an error fits the fault: a time-out, or the end of the connection.
 func rightError(a faultproxy.Action, err error) bool {
 	if a == faultproxy.Drop || a == faultproxy.BlackHole {
 		return errors.Is(err, context.DeadlineExceeded)
@@ -125,7 +121,7 @@ func rightError(a faultproxy.Action, err error) bool {
 	})
 }
 
-// tryTimeout is for one try through the proxy, with all others at once.
+// tryTimeout is for one attempt through the proxy, in parallel with all others.
 const tryTimeout = 3 * time.Second
 
 func (r *rig) discover(p *faultproxy.Proxy) ([]iscsi.DiscoveredTarget, error) {

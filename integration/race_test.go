@@ -15,9 +15,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// raceInit and raceFaulty are init and its double with bugs, built with the race detector when the first test needs them. The
-// detector is C, so that a program with it is linked by gcc, with libc.a: there are no shared libraries where PID 1 runs. The
-// tags take from package net and os/user what would look for some nevertheless.
+// raceInit and raceFaulty are init and its variant with faults, built with the race detector at their first use. The detector is C, so a program with it is linked by gcc, statically: the initramfs has no shared libraries. The tags exclude the parts of packages net and os/user that would load some at run time.
 var (
 	raceInit   = raceBuild("../cmd/init")
 	raceFaulty = raceBuild("./faulty")
@@ -36,11 +34,10 @@ func raceBuild(pkg string) func() (string, error) {
 	})
 }
 
-// raceMemory is for the detector, which takes several bytes for each byte of the program's.
+// raceMemory is the machine's memory in MiB; the detector needs several bytes for each byte of the program.
 const raceMemory = 1024
 
-// raceStart boots an init that watches itself. The detector of PID 1 writes to the console. It reads GORACE in
-// /proc/self/environ, where nothing is before PID 1 has mounted /proc: it goes on after a report, and reports are all there is.
+// raceStart boots an init with the race detector, which writes to the console. It cannot be configured: it reads GORACE from /proc/self/environ, and /proc is not mounted yet. By default the program continues after a report.
 func (r peerRig) raceStart(build func() (string, error), line string) *lab.Machine {
 	r.t.Helper()
 	path, err := build()
@@ -53,7 +50,7 @@ func (r peerRig) raceStart(build func() (string, error), line string) *lab.Machi
 	})
 }
 
-// raceBoot boots to the guest's end. A race that the detector sees until then fails the test.
+// raceBoot boots to the guest's end. A race that the detector reports until then fails the test.
 func (r peerRig) raceBoot(line string) *lab.Machine {
 	r.t.Helper()
 	m := r.raceStart(raceInit, line)
@@ -63,7 +60,7 @@ func (r peerRig) raceBoot(line string) *lab.Machine {
 		}
 	})
 	r.expect(m, verified)
-	r.off(m)
+	r.waitOff(m)
 	return m
 }
 
@@ -81,8 +78,8 @@ func races(text string) (found []string) {
 	}
 }
 
-// A race in a step shows on the console: what the other tests look for can be seen.
-func TestRaceIsSeen(t *testing.T) {
+// A race in a step is reported on the console: the text that the other tests search for appears.
+func TestRaceDetectorReports(t *testing.T) {
 	r := newPeerRig(t)
 	m := r.raceStart(raceFaulty, "iscsi_a=10.77.0.1 rd.iscsiroot.fault=race")
 	r.expect(m, raceReport, "main.race", "Goroutine ")
@@ -91,7 +88,7 @@ func TestRaceIsSeen(t *testing.T) {
 	}
 }
 
-// A boot from one target, with another one that is absent, has no data race that the detector sees.
+// A boot from one target, with another one that is absent, has no data race.
 func TestRaceBoot(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("agent")
@@ -99,7 +96,7 @@ func TestRaceBoot(t *testing.T) {
 	r.raceBoot("iscsi_a=10.77.0.1 iscsi_t.2=" + targetName + ".absent iscsi_a.2=10.77.0.1:3299 root=/dev/sda2")
 }
 
-// Nor has one whose session is lost behind the login, so that recovery runs in PID 1, and once more when the agent has it.
+// A boot whose session is lost after the login, so that recovery runs in PID 1, and again after the hand-over to the agent, has no data race.
 func TestRaceReset(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("agent")
@@ -111,7 +108,7 @@ func TestRaceReset(t *testing.T) {
 	if !strings.Contains(after, "session 1 to "+targetName+": logged in again after") {
 		t.Error("the agent did not log in again")
 	}
-	if n := p.Struck(); n != 2 {
-		t.Errorf("struck %d times", n)
+	if n := p.Triggered(); n != 2 {
+		t.Errorf("%d faults injected", n)
 	}
 }

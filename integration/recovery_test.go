@@ -8,7 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// closeConnections makes tgtd drop all its connections.
+// closeConnections closes all connections of a tgtd.
 func closeConnections(r *rig, target *targets.Tgtd) {
 	r.t.Helper()
 	text, err := target.Admin(r.ctx, "--op", "show", "--mode", "conn", "--tid", "1")
@@ -34,7 +34,7 @@ func closeConnections(r *rig, target *targets.Tgtd) {
 	}
 }
 
-// checkSums compares the files of the guest's load with its list of them; files is how many there are, negative: any number.
+// checkSums compares the files of the guest's load with its list of checksums; files is their number, negative: any.
 func checkSums(r *rig, files int) {
 	r.t.Helper()
 	if err := r.disk.Check(2); err != nil {

@@ -11,35 +11,34 @@ import (
 	"time"
 )
 
-// recoveryRounds is how often each fault is measured, within recoveryDeadline.
+// recoveryRounds is the number of measurements of each fault, all within recoveryDeadline.
 const (
 	recoveryRounds   = 20
 	recoveryDeadline = 20 * time.Minute
 )
 
-// TestRecoveryTime measures, in one machine whose root is written to all the time, how long after an outage's end the next command
-// comes, and what the agent costs.
+// TestRecoveryTime measures, on one machine under write load, the time from an outage's end to the next command, and the memory and processor time of the agent.
 func TestRecoveryTime(t *testing.T) {
 	f := newFaultRig(t, 320)
 	ctx, cancel := context.WithTimeout(t.Context(), recoveryDeadline)
 	t.Cleanup(cancel)
 	f.ctx = ctx
 	var portal, carrier []time.Duration
-	defer func() { // also of a measurement that was cut short
+	defer func() { // also after a failure
 		report(t, "after the portal listens again", portal)
 		report(t, "after the carrier is back", carrier)
 	}()
 	f.m = f.boot(virtio, "", faultLine)
-	f.watched()
-	f.writes()
-	f.sleep(10 * time.Second) // until the agent is where it stays
+	f.waitAgent()
+	f.waitWritten()
+	f.sleep(10 * time.Second) // until the agent has settled
 	for range recoveryRounds {
 		_ = f.first.Close()
 		f.sleep(time.Second + rand.N(9*time.Second))
 		began := time.Now()
-		f.first = f.follow("10.77.0.1:3260")
+		f.first = f.proxyToRoot("10.77.0.1:3260")
 		portal = append(portal, f.until(began))
-		f.writes()
+		f.waitWritten()
 	}
 	for i := range recoveryRounds {
 		f.link(false)
@@ -53,15 +52,15 @@ func TestRecoveryTime(t *testing.T) {
 		case <-f.ctx.Done():
 			t.Fatal(f.ctx.Err())
 		}
-		f.writes()
+		f.waitWritten()
 	}
-	f.do("agent")
-	f.end()
+	f.run("agent")
+	f.endGuest()
 	if err := f.m.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	f.stopTarget()
-	f.whole()
+	f.checkFileSystem()
 	for line := range strings.Lines(f.m.Output()) {
 		if strings.Contains(line, "RssAnon") || strings.Contains(line, "VmRSS") || strings.Contains(line, "processor time") || strings.Contains(line, "guest: alone: ") {
 			t.Log(strings.TrimSpace(line))
@@ -69,7 +68,7 @@ func TestRecoveryTime(t *testing.T) {
 	}
 }
 
-// report logs the spread.
+// report logs median, minimum and maximum.
 func report(t *testing.T, what string, d []time.Duration) {
 	t.Helper()
 	if len(d) == 0 {
@@ -79,7 +78,7 @@ func report(t *testing.T, what string, d []time.Duration) {
 	t.Logf("%s: median %.2f s, from %.2f to %.2f s, of %d", what, d[len(d)/2].Seconds(), d[0].Seconds(), d[len(d)-1].Seconds(), len(d))
 }
 
-// until is how long after a moment the first proxy carries something.
+// until is the time from began to the next PDU at the first proxy.
 func (f *faultRig) until(began time.Time) time.Duration {
 	select {
 	case at := <-f.first.Next():

@@ -18,7 +18,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// The HOWTO's names, in a network of ours.
+// The HOWTO's names, with addresses of the test network.
 const (
 	initiator  = "iqn.2007-01.com.example:server.remote1"
 	targetName = "iqn.2007-01.com.example:storage.remote1"
@@ -32,17 +32,17 @@ const bootDeadline = 5 * time.Minute
 // textDeadline is for one text of a test that is longer than a boot.
 const textDeadline = 8 * time.Minute
 
-// image is an initramfs of ours; the same one is built once for all tests.
+// image describes an initramfs; equal ones are built once for all tests.
 type image struct {
 	kernel string // name for deps.FindKernel; empty: amd64
 	nics   string // comma-separated
 	net    string // comma-separated kinds of devices made of NICs
-	driver string // one more module
+	driver string // a further module
 	init   string // path of init; empty: the real one
-	path   string // an image that is there already; the rest does not count then
-	file   string // one more file, "source:path in the image"
-	packed bool   // compressed, as those of users are; without it the kernel has less to do
-	screen bool   // the kernel is to find the PC's screen, which its real-mode part does
+	path   string // an existing image; the other fields are ignored then
+	file   string // a further file, "source:path in the image"
+	packed bool   // compressed, as images of users are; without it the kernel starts faster
+	screen bool   // the kernel finds the PC's screen, in its real-mode code
 }
 
 var initrds sync.Map // image -> func() (string, error)
@@ -96,9 +96,9 @@ func (i image) build(t testing.TB) string {
 	return path
 }
 
-// rig is a network with a machine's place and a target's.
+// rig is a network namespace with a tap for a machine and the disk of a target.
 type rig struct {
-	t    *telling
+	t    *failureLog
 	ctx  context.Context
 	ns   *lab.Namespace
 	tap  *lab.Tap
@@ -123,10 +123,10 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{t: &telling{T: t}, ctx: ctx, ns: ns, tap: tap}
+	return &rig{t: &failureLog{T: t}, ctx: ctx, ns: ns, tap: tap}
 }
 
-// root is a tree with the guest as init; script is what the guest is to do.
+// root is a tree with the guest as init; script has the guest's commands.
 func root(script string) images.Tree {
 	return images.Tree{
 		"sbin/init": images.Copy(built.guest()),
@@ -135,7 +135,7 @@ func root(script string) images.Tree {
 	}
 }
 
-// disks makes the HOWTO's disk: something small first, root on partition 2.
+// makeDisk makes the HOWTO's disk: a small partition first, root on partition 2.
 func (r *rig) makeDisk(fs images.Filesystem) {
 	r.t.Helper()
 	small := images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{"boot": images.Dir()}}
@@ -186,7 +186,7 @@ func (r *rig) bootWith(img image, line string, nics ...lab.NIC) *lab.Machine {
 	return r.start(img, lab.MachineConfig{Append: line, NICs: nics})
 }
 
-// bootReboot lets the machine reboot, which otherwise ends it.
+// bootReboot boots a machine that can reboot; without it a reboot ends the machine.
 func (r *rig) bootReboot(img image, line string) *lab.Machine {
 	r.t.Helper()
 	return r.start(img, lab.MachineConfig{Append: line, Reboot: true, NICs: []lab.NIC{{Tap: r.tap}}})
@@ -212,13 +212,13 @@ func (r *rig) start(img image, c lab.MachineConfig) *lab.Machine {
 	r.t.Cleanup(func() {
 		if r.t.Failed() {
 			r.t.Logf("console:\n%s", m.Output())
-			r.t.again()
+			r.t.repeat()
 		}
 	})
 	return m
 }
 
-// bare boots an initramfs of nothing but a tree.
+// bare boots an initramfs that contains a tree alone.
 func (r *rig) bare(tree images.Tree, line string) *lab.Machine {
 	r.t.Helper()
 	initrd := filepath.Join(r.t.TempDir(), "initrd")
@@ -228,8 +228,8 @@ func (r *rig) bare(tree images.Tree, line string) *lab.Machine {
 	return r.start(image{path: initrd}, lab.MachineConfig{Append: "console=ttyS0 " + line, NICs: []lab.NIC{{Tap: r.tap}}})
 }
 
-// shows checks that the console has shown the texts, at any time.
-func (r *rig) shows(m *lab.Machine, texts ...string) {
+// checkShown checks that the console has shown the texts, at any time.
+func (r *rig) checkShown(m *lab.Machine, texts ...string) {
 	r.t.Helper()
 	for _, text := range texts {
 		if !strings.Contains(m.Output(), text) {
@@ -251,20 +251,18 @@ func (r *rig) expect(m *lab.Machine, texts ...string) {
 	}
 }
 
-// offDeadline is for the kernel to switch off, which it does at once.
+// offDeadline is for the kernel's power-off, which is immediate.
 const offDeadline = time.Minute
 
-// off waits for the guest to switch the machine off by itself. The kernel may hang in that: it resets the NIC, and then a timer of
-// TCP has the driver send, which waits for the NIC without end (drivers/net/virtio_net.c: start_xmit). All that a test is about
-// was before that.
-func (r *rig) off(m *lab.Machine) {
+// waitOff waits for the guest to power the machine off. The kernel may hang in that: it resets the NIC, and then a TCP timer makes the driver send, which waits for the NIC without end (drivers/net/virtio_net.c: start_xmit). That does not fail the test.
+func (r *rig) waitOff(m *lab.Machine) {
 	r.t.Helper()
 	r.expect(m, "guest: end")
 	ctx, cancel := context.WithTimeout(r.ctx, offDeadline)
 	defer cancel()
 	exit, err := m.Wait(ctx)
 	if err != nil && strings.Contains(m.Output(), "device_shutdown+") && strings.Contains(m.Output(), "start_xmit+") {
-		r.t.Log("the kernel hangs at its end in the NIC's driver")
+		r.t.Log("the kernel hangs in the NIC's driver at power-off")
 		if err := m.Stop(); err != nil {
 			r.t.Fatal(err)
 		}

@@ -12,20 +12,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
-// roomDeadline is for building a package and for two machines that boot beside each other from their cards' ROMs.
+// roomDeadline is for building a package and for two machines that boot in parallel from the ROMs of their NICs.
 const roomDeadline = 10 * time.Minute
 
-// patience is for Debian's own script for tgt, which does not wait for tgtd to listen, as its unit for systemd does: there is no
-// systemd in a chroot, and on a busy machine the script fails where nothing is wrong.
-const patience = `service() {
+// tgtService wraps Debian's init script for tgt, which, unlike the systemd unit, does not wait for tgtd to listen: there is no systemd in a chroot, and on a busy machine the script fails although tgtd starts.
+const tgtService = `service() {
   command service "$@" || until tgtadm --mode sys --op show >/dev/null 2>&1; do sleep 0.2; done
 }
 `
 
-// What iscsiroot-netboot(7) has about a room of diskless machines is what happens: its lines are typed as they stand there, on a Debian that
-// has the packages they name but nothing of ours, and at the end two machines that differ in their MAC addresses alone have
-// booted different roots.
-func TestRoomOfTheManual(t *testing.T) {
+// The commands of iscsiroot-netboot(7) for a room of diskless machines are executed as they are, on a Debian with the packages they name and without iscsiroot; at the end two machines that differ in their MAC addresses alone have booted different roots.
+func TestNetbootPageRoom(t *testing.T) {
 	begin(t)
 	ctx, cancel := context.WithTimeout(t.Context(), roomDeadline)
 	defer cancel()
@@ -37,14 +34,14 @@ func TestRoomOfTheManual(t *testing.T) {
 	at, environ := goTree(t)
 	at[copySource(t)] = "/root/iscsiroot"
 	at[filepath.Dir(kernel.Image)] = "/boot"
-	out, err := inDebian(ctx, t, "room", environ+patience+"cd /root/iscsiroot\n"+commands, at)
+	out, err := inDebian(ctx, t, "room", environ+tgtService+"cd /root/iscsiroot\n"+commands, at)
 	out = strings.ReplaceAll(out, "\r", "") // of the machines' serial ports
 	if err != nil || !strings.HasSuffix(out, promised) {
-		t.Errorf("%v; wanted at the end:\n%s\nprinted:\n%s", err, promised, out)
+		t.Errorf("%v; want at the end:\n%s\noutput:\n%s", err, promised, out)
 	}
 }
 
-// roomOfManual returns the commands and what the page shows as the end of their output.
+// roomOfManual returns the commands of the page and the end of their output that it shows.
 func roomOfManual(t *testing.T) (commands, promised string) {
 	t.Helper()
 	text, err := os.ReadFile("../pkg/manual/pages/iscsiroot-netboot.7.md")
@@ -62,7 +59,7 @@ func roomOfManual(t *testing.T) (commands, promised string) {
 	return parts["room"], parts["room-output"]
 }
 
-// indented returns the lines that Markdown shows as they are.
+// indented returns the lines of Markdown's code blocks.
 func indented(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -73,7 +70,7 @@ func indented(text string) string {
 	return b.String()
 }
 
-// goTree is what building needs besides the sources, by where it is here and where it is to be.
+// goTree maps the directories that a build needs besides the sources to their places in the chroot.
 func goTree(t *testing.T) (at map[string]string, environ string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT", "GOMODCACHE", "GOCACHE").Output()

@@ -18,9 +18,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// anyRoot is an image with every file system, and a driver for disks that are
-// not ours, which init loads only if it is told to.
-var anyRoot = sync.OnceValues(func() (string, error) {
+// allFileSystems is an image with the modules of every file system, and with a driver for local disks, which init loads only with rd.driver.pre=.
+var allFileSystems = sync.OnceValues(func() (string, error) {
 	k, err := deps.FindKernel("amd64")
 	if err != nil {
 		return "", err
@@ -33,10 +32,10 @@ var anyRoot = sync.OnceValues(func() (string, error) {
 	return out, err
 })
 
-// rootBoot boots the image of anyRoot with the HOWTO's command line and more.
+// rootBoot boots the image allFileSystems with the HOWTO's command line and more.
 func (r *rig) rootBoot(more string, args ...string) *lab.Machine {
 	r.t.Helper()
-	path, err := anyRoot()
+	path, err := allFileSystems()
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -45,7 +44,7 @@ func (r *rig) rootBoot(more string, args ...string) *lab.Machine {
 	})
 }
 
-// tool runs a tool of the host.
+// tool runs a program of the host.
 func tool(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -58,7 +57,7 @@ func tool(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
-// sbin finds a program also for those who have no sbin in their PATH.
+// sbin finds a program also if PATH has no sbin.
 func sbin(name string) (string, error) {
 	if file, err := exec.LookPath(name); err == nil {
 		return file, nil
@@ -93,9 +92,7 @@ func rootDir(t testing.TB, script string, files map[string]string) string {
 	return dir
 }
 
-// fsImage makes a file system in a file of its own; dir is what it holds, empty
-// for nothing. mkfs is a command line without the image, which comes last
-// unless {} stands for it; DIR stands for dir, and ~ for a blank in a word.
+// fsImage makes a file system in an image file, with the content of dir, or empty if dir is. mkfs is a command line without the image, which comes last unless {} stands for it; DIR stands for dir, and ~ for a blank in a word.
 func fsImage(t testing.TB, mib int, dir, mkfs string) string {
 	t.Helper()
 	file := blank(t, mib)
@@ -118,7 +115,7 @@ func fsImage(t testing.TB, mib int, dir, mkfs string) string {
 	return file
 }
 
-// blank is an empty image; 0 MiB: one that is not there yet.
+// blank is an empty image; 0 MiB: a path without a file.
 func blank(t testing.TB, mib int) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "image")
@@ -150,7 +147,7 @@ func partitioned(t testing.TB, mib int, script string, images map[int]string) st
 	return disk
 }
 
-// copyInto copies an image into a disk and leaves out what is zero.
+// copyInto copies an image into a disk, without blocks of zeros.
 func copyInto(t testing.TB, disk, image string, at int64) {
 	t.Helper()
 	in, err := os.Open(image)

@@ -9,8 +9,7 @@ import (
 
 const rootUUID = "11111111-2222-4333-8444-5555555555"
 
-// xfs on a partition that is named by another one's PARTUUID, read-write, with
-// /usr on a third that was not unmounted cleanly.
+// xfs on a partition given relative to another one's PARTUUID, read-write, with /usr on a third that was not unmounted cleanly.
 func TestRootXFSAndUsr(t *testing.T) {
 	r := newRig(t)
 	root := rootDir(t, "", map[string]string{"etc/fstab": "LABEL=the\\040usr /usr auto defaults,noatime,x-systemd.x 0 2\n"})
@@ -28,29 +27,27 @@ func TestRootXFSAndUsr(t *testing.T) {
 	m := r.rootBoot("root=PARTUUID=" + rootUUID + "01/PARTNROFF=1 rw")
 	r.expect(m, "iscsiroot: /usr /dev/sda3 (ext4) was not unmounted cleanly", "iscsiroot: /usr is /dev/sda3 (ext4)",
 		"guest: mount: /dev/sda2 / xfs rw,", "guest: mount: /dev/sda3 /usr ext4 rw,noatime")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// btrfs on the whole LUN, by a label with a blank; then a subvolume of it,
-// which the first boot has made.
+// btrfs on the whole LUN, by a label with a blank; then a subvolume of it that the first boot has made.
 func TestRootBtrfs(t *testing.T) {
 	r := newRig(t)
 	disk := fsImage(t, 128, rootDir(t, "subvolume", nil), "mkfs.btrfs -q -L my~root --rootdir DIR")
 	target := r.serve(disk)
 	m := r.rootBoot(`rw root=LABEL=my\x20root`)
 	r.expect(m, "guest: mount: /dev/sda / btrfs rw,", "guest: made subvolume @new")
-	r.off(m)
+	r.waitOff(m)
 	if err := target.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	r.serve(disk)
 	m = r.rootBoot(`root="LABEL=my root" rootflags=subvol=@new rootfstype=btrfs`)
 	r.expect(m, "guest: mount: /dev/sda / btrfs ro,", "subvol=/@new")
-	r.off(m)
+	r.waitOff(m)
 }
 
-// f2fs on a logical partition of an MBR, by PARTUUID, of a list of types. A local
-// disk is the same byte for byte, and is let alone.
+// f2fs on a logical partition of an MBR, by PARTUUID, with a list in rootfstype=. A local disk has the same content, and is not used.
 func TestRootF2FSBesideACopy(t *testing.T) {
 	r := newRig(t)
 	f2fs := fsImage(t, 100, "", "mkfs.f2fs -q")
@@ -62,20 +59,19 @@ func TestRootF2FSBesideACopy(t *testing.T) {
 	r.serve(disk)
 	m := r.rootBoot("rd.driver.pre=virtio_blk root=PARTUUID=15c51007-06 rootfstype=ext4,f2fs rw", localDisk(local)...)
 	r.expect(m, "guest: mount: /dev/sda6 / f2fs rw,")
-	r.off(m)
-	r.shows(m, "virtio_blk", "vda1 vda2 < vda5 vda6 >")
+	r.waitOff(m)
+	r.checkShown(m, "virtio_blk", "vda1 vda2 < vda5 vda6 >")
 	if sum(t, local) != before {
 		t.Error("the local disk was written to")
 	}
 }
 
-// localDisk are QEMU's arguments for a disk that is not ours.
+// localDisk are QEMU's arguments for a local disk.
 func localDisk(path string) []string {
 	return []string{"-drive", "if=virtio,format=raw,file=" + path}
 }
 
-// File systems that cannot be written to, each by a name of its own; the disk
-// stays as it was.
+// Read-only file systems, each with another form of root=; the disk is not changed.
 func TestRootReadOnlyMatrix(t *testing.T) {
 	t.Parallel()
 	path := "/dev/disk/by-path/ip-10.77.0.1:3260-iscsi-" + targetName + "-lun-0"
@@ -100,7 +96,7 @@ func TestRootReadOnlyMatrix(t *testing.T) {
 			r.serve(disk)
 			m := r.rootBoot(tt.line)
 			r.expect(m, tt.want)
-			r.off(m)
+			r.waitOff(m)
 			if sum(t, disk) != before {
 				t.Error("the disk was written to")
 			}
@@ -108,9 +104,8 @@ func TestRootReadOnlyMatrix(t *testing.T) {
 	}
 }
 
-// A disk with much on it and no root, beside a local disk that holds one:
-// everything is named, and nothing on either disk changes.
-func TestRootNowhere(t *testing.T) {
+// A disk with seven partitions and no root, beside a local disk that has one: the message lists every partition, and neither disk is changed.
+func TestNoRootOnAnyPartition(t *testing.T) {
 	r := newRig(t)
 	ext4 := fsImage(t, 16, "", "mke2fs -q -F -t ext4 -O ^metadata_csum")
 	for _, command := range []string{"write /proc/self/status orphan", "set_inode_field orphan links_count 0", "unlink orphan", "set_super_value last_orphan 12", "feature +needs_recovery"} {
@@ -141,13 +136,12 @@ func TestRootNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	if sum(t, disk) != sums[0] || sum(t, local) != sums[1] {
-		t.Error("looking for root changed a disk")
+		t.Error("the search for root changed a disk")
 	}
 }
 
-// With rd.root.any a disk of this machine will do, and rootwait waits for one
-// that is plugged in later.
-func TestRootPluggedIn(t *testing.T) {
+// With rd.root.any root may be on a local disk, and rootwait waits for one that is plugged in later.
+func TestRootwaitHotplug(t *testing.T) {
 	r := newRig(t)
 	r.serve(fsImage(t, 8, "", "mke2fs -q -F -t ext4"))
 	local := fsImage(t, 16, rootDir(t, "", nil), "mke2fs -q -F -t ext4 -d DIR -U "+rootUUID+"02")
@@ -157,5 +151,5 @@ func TestRootPluggedIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.expect(m, "guest: mount: /dev/vda / ext4 ro,")
-	r.off(m)
+	r.waitOff(m)
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// commitNumber is the first digits of the hash of the commit that is tested.
+// commitNumber is the first eight digits of the hash of the tested commit.
 var commitNumber = sync.OnceValues(func() (uint64, error) {
 	out, err := exec.Command("git", "rev-parse", "HEAD").Output()
 	if err != nil {
@@ -19,9 +19,7 @@ var commitNumber = sync.OnceValues(func() (uint64, error) {
 	return strconv.ParseUint(string(out[:min(8, len(out))]), 16, 64)
 })
 
-// rows are the rows of a matrix of n rows that are tested: in make soak all, in make test one, which the commit chooses. ROW=N
-// chooses another one, from 0 on, modulo n, and ROW=all all. The name of a test with a matrix ends in Matrix: by that make soak
-// finds it.
+// rows are the rows to test of a matrix of n rows: in make soak all, in make test one, which the commit's hash selects. ROW=N selects another one, from 0 on, modulo n, and ROW=all all. The name of a test with a matrix must end in Matrix, by which make soak selects it.
 func rows(t *testing.T, n int) []int {
 	t.Helper()
 	if !strings.HasSuffix(t.Name(), "Matrix") {
@@ -43,6 +41,6 @@ func rows(t *testing.T, n int) []int {
 		t.Fatalf("choose a row of the matrix: %v", err)
 	}
 	chosen := int(number % uint64(n))
-	t.Logf("row %d of %d: ROW=N chooses another one, ROW=all all", chosen, n)
+	t.Logf("row %d of %d: ROW=N selects another one, ROW=all all", chosen, n)
 	return all[chosen : chosen+1]
 }

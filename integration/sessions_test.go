@@ -17,8 +17,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// initiatorRig is pkg/session in this process, over a kernel that passes PDUs on and does nothing else, with a real target behind
-// a proxy. The target sees the host's addresses, each for some of the connections.
+// initiatorRig runs pkg/session in this process, over a fake kernel that only forwards PDUs, with a real target behind a proxy. Connections to the target have one or the other of the host's addresses.
 type initiatorRig struct {
 	*rig
 	proxy    *faultproxy.Proxy
@@ -26,10 +25,10 @@ type initiatorRig struct {
 	sessions func() (int, error)
 
 	mu     sync.Mutex
-	source string // of the connections to come
+	source string // of future connections
 }
 
-// newInitiatorRig puts a proxy in front of a target without CHAP; sessions counts those that the target has.
+// newInitiatorRig starts a proxy in front of a target without CHAP; sessions counts the target's sessions.
 func (r *rig) newInitiatorRig(target targets.Target, sessions func() (int, error)) *initiatorRig {
 	r.t.Helper()
 	i := &initiatorRig{rig: r, name: target.Name(), sessions: sessions, source: "10.77.0.1"}
@@ -52,14 +51,14 @@ func (r *rig) newInitiatorRig(target targets.Target, sessions func() (int, error
 	return i
 }
 
-// from chooses the address of the connections to come.
+// from sets the source address of future connections.
 func (i *initiatorRig) from(addr string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.source = addr
 }
 
-// newSession is one machine's first session, and what its kernel tells. All machines have the same name and ISID.
+// newSession is one machine's first session, and the events of its kernel. All machines have the same name and ISID.
 func (i *initiatorRig) newSession() (*session.Session, <-chan kernel.Event) {
 	i.t.Helper()
 	k := kerneltest.New()
@@ -80,7 +79,7 @@ func (i *initiatorRig) newSession() (*session.Session, <-chan kernel.Event) {
 	}}), events
 }
 
-// relogin logs in as the agent does.
+// relogin connects and logs in, as the agent does.
 func relogin(ctx context.Context, s *session.Session) error {
 	c, err := s.Connect(ctx)
 	if err != nil {
@@ -89,7 +88,7 @@ func relogin(ctx context.Context, s *session.Session) error {
 	return s.Relogin(ctx, c)
 }
 
-// login logs in, as often as the agent would: a target on a busy host may not answer for longer than a login's first patience.
+// login logs in, with the agent's retries: on a busy host a target may take longer to answer than the first time-out of a login.
 func (i *initiatorRig) login(s *session.Session) {
 	i.t.Helper()
 	err := relogin(i.ctx, s)
@@ -102,8 +101,8 @@ func (i *initiatorRig) login(s *session.Session) {
 	}
 }
 
-// has waits until the target has that many sessions: it forgets one a moment after its end.
-func (i *initiatorRig) has(what string, want int) {
+// waitSessions waits until the target has that many sessions: it removes a session a moment after its end.
+func (i *initiatorRig) waitSessions(what string, want int) {
 	i.t.Helper()
 	n, err := i.sessions()
 	for end := time.Now().Add(10 * time.Second); n != want && err == nil && time.Now().Before(end); n, err = i.sessions() {
@@ -114,67 +113,65 @@ func (i *initiatorRig) has(what string, want int) {
 	}
 }
 
-// one logs in twenty times after connections that are lost without the target's knowing, after resets, and from another address
-// each time, and wants one session at the target. Then a second machine comes with the same name and ISID.
-func (i *initiatorRig) one() {
+// checkOneSession logs in twenty times after a loss of the connection that the target does not notice, after resets, and from another address each time, and checks that the target has one session. Then it adds a second machine with the same name and ISID.
+func (i *initiatorRig) checkOneSession() {
 	i.t.Helper()
 	s, _ := i.newSession()
 	i.login(s)
-	i.has("the first login", 1)
+	i.waitSessions("the first login", 1)
 	for range 20 {
 		i.proxy.BlackHole()
 		i.login(s)
 	}
-	i.has("twenty black holes", 1)
+	i.waitSessions("twenty black holes", 1)
 	for range 20 {
 		i.proxy.Reset()
 		i.login(s)
 	}
-	i.has("twenty resets", 1)
+	i.waitSessions("twenty resets", 1)
 	for _, addr := range []string{"10.77.0.9", "10.77.0.1", "10.77.0.9"} {
 		i.proxy.BlackHole()
 		i.from(addr)
 		i.login(s)
 	}
-	i.has("three changes of address", 1)
-	i.twins(s)
+	i.waitSessions("three changes of address", 1)
+	i.checkDuplicate(s)
 }
 
-// twins lets a session find out whether another machine has its name and ISID, without one and with one.
-func (i *initiatorRig) twins(s *session.Session) {
+// checkDuplicate checks the detection of another machine with the same name and ISID, without one and with one.
+func (i *initiatorRig) checkDuplicate(s *session.Session) {
 	i.t.Helper()
 	if err := s.Stop(i.ctx); err != nil {
 		i.t.Fatal(err)
 	}
-	i.proxy.Reset() // of the black holes the target knows by now
+	i.proxy.Reset() // so that the target drops the connections of the black holes
 	if found, err := s.Duplicate(i.ctx, nil, 300*time.Millisecond); found || err != nil {
 		i.t.Errorf("at %s, alone: %v, %v", i.name, found, err)
 	}
-	i.has("without another machine", 0)
+	i.waitSessions("without another machine", 0)
 	other, events := i.newSession()
 	i.login(other)
 	ctx, cancel := context.WithCancel(i.ctx)
 	var running sync.WaitGroup
-	running.Go(func() { comesBack(ctx, other, events) })
+	running.Go(func() { reloginOnLoss(ctx, other, events) })
 	found, err := s.Duplicate(i.ctx, nil, 5*time.Second)
-	for try := 1; !found && try < 5; try++ { // the agent looks again after the next short connections
+	for try := 1; !found && try < 5; try++ { // the agent probes again after the next short connections
 		i.t.Logf("at %s, with another machine: %v, %v: trying again", i.name, found, err)
 		found, err = s.Duplicate(i.ctx, nil, 5*time.Second)
 	}
 	if !found || err != nil {
 		i.t.Errorf("at %s, with another machine: %v, %v", i.name, found, err)
 	}
-	i.has("the other machine", 1)
+	i.waitSessions("the other machine", 1)
 	cancel()
 	running.Wait()
 }
 
-// afterLoss stands for DefaultTime2Wait, which is 2 s (RFC 7143 section 13.15). Two logins of the same name and ISID at the same
-// time are refused by tgtd, or end in two sessions.
+// afterLoss replaces DefaultTime2Wait, which is 2 s (RFC 7143 section 13.15). Two simultaneous logins of the same name and ISID are refused by tgtd, or end in two sessions.
 const afterLoss = 100 * time.Millisecond
 
-// comesBack logs in whenever the session is lost, until ctx ends, as often as it takes.
-func comesBack(ctx context.Context, s *session.Session, events <-chan kernel.Event) {
+// reloginOnLoss logs in whenever the session is lost, until ctx ends, as often as it takes.
+func reloginOnLoss(ctx context.Context, s *session.Session, events <-chan kernel.Event) {
 	for {
 		select {
 		case <-events:
@@ -188,11 +185,10 @@ func comesBack(ctx context.Context, s *session.Session, events <-chan kernel.Eve
 	}
 }
 
-// However a connection is lost, the login that follows leaves one session at the target, also without CHAP; and a second machine
-// with the same name and ISID is found out. make test has LIO in TestLIO.
+// After any loss of a connection the next login leaves one session at the target, also without CHAP; and a second machine with the same name and ISID is detected. TestLIO checks the same with LIO.
 func TestOneSessionAtTgtd(t *testing.T) {
 	r := newPeerRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{}})
 	target := r.startTgtd(targets.Config{})
-	r.newInitiatorRig(target, func() (int, error) { return target.Sessions(r.ctx) }).one()
+	r.newInitiatorRig(target, func() (int, error) { return target.Sessions(r.ctx) }).checkOneSession()
 }

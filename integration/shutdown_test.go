@@ -9,9 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// A target that dies before an init that is process 1 itself comes to us: what
-// it runs from is moved out of the way, the blocked session is ended, and the
-// machine goes off. In good health the same way leaves nothing behind.
+// The target is killed before an init that is process 1 executes /run/initramfs/shutdown: the old root is moved away, the blocked session is dropped, and the machine powers off. With a running target the same path unmounts root and logs the session out.
 func TestShutdownWithoutTarget(t *testing.T) {
 	t.Parallel()
 	for _, dead := range []bool{true, false} {
@@ -37,10 +35,10 @@ func TestShutdownWithoutTarget(t *testing.T) {
 			}
 			t.Logf("down after %.1f s", time.Since(began).Seconds())
 			if dead {
-				r.shows(m, "/oldroot: its disk does not answer", "session 1: no end after 5 s: dropping the session")
+				r.checkShown(m, "/oldroot: its disk does not answer", "session 1: no end after 5 s: dropping the session")
 				return
 			}
-			r.shows(m, "session 1: logged out")
+			r.checkShown(m, "session 1: logged out")
 			if err := target.Stop(); err != nil {
 				t.Fatal(err)
 			}
@@ -48,7 +46,7 @@ func TestShutdownWithoutTarget(t *testing.T) {
 				t.Error(err)
 			}
 			if b, err := r.disk.ReadFile(2, "/late"); err != nil || strings.Trim(string(b), "x") != "" || len(b) != 1<<20 {
-				t.Errorf("%d bytes of what was written last, %v", len(b), err)
+				t.Errorf("%d bytes of the file written last, %v", len(b), err)
 			}
 		})
 	}
@@ -63,8 +61,7 @@ func (r *rig) loggedOut(target *targets.Tgtd) {
 	}
 }
 
-// busybox's init runs what its inittab has for a shutdown, and ends the machine
-// itself: we do all but that, beside process 1.
+// busybox's init runs the shutdown lines of its inittab, and powers the machine off itself: shutdown leave does all but that, in a process beside process 1.
 func TestShutdownBusybox(t *testing.T) {
 	r := newRig(t)
 	tree, err := images.BusyboxRoot()
@@ -90,6 +87,6 @@ func TestShutdownBusybox(t *testing.T) {
 		t.Error(err)
 	}
 	if b, err := r.disk.ReadFile(2, "/late"); err != nil || string(b) != "late\n" {
-		t.Errorf("what was written last is %q, %v", b, err)
+		t.Errorf("the file written last is %q, %v", b, err)
 	}
 }

@@ -10,10 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// A machine that waits in the shell before the step modules has loaded no module and sent nothing: all that init has done is to
-// read its parameters. One that is resumed from there gets others in the shell, which win over the first, and takes every step
-// with them. That is for a test of what a step does. A test boots if it is about how parameters are read, about rd.timeout=,
-// rd.break=, rd.debug and what else counts from the start on, about the kernel's start, or about what is drawn at random by then.
+// A machine that waits in the shell before the step modules has loaded no module and sent nothing: init has only read its parameters. A machine that is resumed from there gets other parameters in the shell, which take precedence, and runs every step with them. That is for tests of the steps. A test of the parsing of parameters, of rd.timeout=, rd.break=, rd.debug and other parameters that take effect at the start, of the kernel's start, or of numbers drawn at random before that must boot.
 
 var snapshots sync.Map // image -> func() (string, error)
 
@@ -24,7 +21,7 @@ const beforeModules = "console=ttyS0 rd.break=modules " + seedLine
 func (r *rig) resume(img image, line string) *lab.Machine {
 	r.t.Helper()
 	m := r.resumeShell(img)
-	r.goOn(m, line)
+	r.continueBoot(m, line)
 	return m
 }
 
@@ -39,17 +36,17 @@ func (r *rig) resumeShell(img image) *lab.Machine {
 	return r.start(img, lab.MachineConfig{Append: beforeModules, NICs: []lab.NIC{{Tap: r.tap}}, Resume: path})
 }
 
-// goOn leaves that shell, and waits until its echo of the parameters has ended.
-func (r *rig) goOn(m *lab.Machine, line string) {
+// continueBoot ends that shell with retry and the parameters, and waits for the end of their echo.
+func (r *rig) continueBoot(m *lab.Machine, line string) {
 	r.t.Helper()
 	words := "retry modules"
 	for word := range strings.FieldsSeq(line) {
 		words += " '" + word + "'"
 	}
-	r.sends(m, words+"\n", "continuing with step modules\n")
+	r.send(m, words+"\n", "continuing with step modules\n")
 }
 
-// save boots a machine until it waits in the shell, and saves it for all tests, which an error is for as well.
+// save boots a machine until it waits in the shell, and saves it for all tests.
 func (r *rig) save(img image) (string, error) {
 	r.t.Helper()
 	path := filepath.Join(built.dir, fmt.Sprintf("snapshot-%x", sha256.Sum256(fmt.Appendf(nil, "%#v", img))))

@@ -9,8 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Every NIC model that QEMU and Debian both have, with every kernel, boots the HOWTO's command line from the image with all
-// drivers.
+// Every NIC model supported by QEMU and Debian, with every kernel, boots the HOWTO's command line with the image of all drivers.
 func TestSoakMatrix(t *testing.T) {
 	for _, kernel := range []string{"amd64", "amd64-6.12"} {
 		for _, n := range slices.Concat(nics, moreNICs) {
@@ -23,7 +22,7 @@ func TestSoakMatrix(t *testing.T) {
 	}
 }
 
-// moreNICs are those that differ from others by little, or are slow.
+// moreNICs are models that differ little from others, or are slow.
 var moreNICs = []nic{
 	{"virtio-net-pci-non-transitional", "virtio_net", false},
 	{"e1000-82544gc", "e1000", false},
@@ -41,13 +40,13 @@ var moreNICs = []nic{
 	{"ne2k_pci", "ne2k_pci", false},
 }
 
-// The size of files that make test does without: 64 MiB, written and compared, from both targets.
+// 64 MiB, four times as much as in make test, written and compared, with both targets.
 func TestSoakData(t *testing.T) {
 	t.Run("gotgt", TestDataFromGotgt)
 	t.Run("tgtd", TestDataFromTgtd)
 }
 
-// A build with nothing built before makes the same packages.
+// A build with an empty build cache makes the same packages.
 func TestSoakPackagesAreReproducible(t *testing.T) { reproducible(t, "GOCACHE="+t.TempDir()) }
 
 // The kernel's reboot after a crash of PID 1, 30 s later.
@@ -66,6 +65,6 @@ func TestSoakFiftyBoots(t *testing.T) {
 	for range 50 {
 		r.renew()
 		m := r.boot(virtio, "", "console=ttyS0 rw "+seedLine)
-		r.off(m)
+		r.waitOff(m)
 	}
 }

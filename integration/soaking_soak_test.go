@@ -2,5 +2,5 @@
 
 package integration
 
-// soaking tells whether matrices run with all of their rows.
+// soaking reports whether matrices run with all of their rows.
 const soaking = true

@@ -15,26 +15,26 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// spent is what one test took.
-type spent struct {
+// testCost has the times of one test.
+type testCost struct {
 	wall     time.Duration
 	machines int
 	phases   lab.Phases
 }
 
-// ledger adds up what the tests take.
-type ledger struct {
+// timeTable adds up the times of the tests.
+type timeTable struct {
 	mu    sync.Mutex
-	tests map[string]*spent
+	tests map[string]*testCost
 }
 
 // times are those of this run.
-var times = &ledger{tests: map[string]*spent{}}
+var times = &timeTable{tests: map[string]*testCost{}}
 
-// queue gives the tests of this run their turns.
-var queue turns
+// queue schedules the tests of this run.
+var queue scheduler
 
-// begin waits for the test's turn to run beside others, and takes its time.
+// begin waits until the scheduler starts the test, and measures its time.
 func begin(t *testing.T) {
 	t.Helper()
 	t.Parallel()
@@ -43,31 +43,31 @@ func begin(t *testing.T) {
 	times.begin(t)
 }
 
-// begin starts a test's clock, which its end stops.
-func (l *ledger) begin(t *testing.T) {
+// begin starts a test's clock, which stops at the test's end.
+func (l *timeTable) begin(t *testing.T) {
 	start := time.Now()
 	t.Cleanup(func() {
 		took := time.Since(start)
-		l.note(t.Name(), func(s *spent) { s.wall += took })
+		l.note(t.Name(), func(s *testCost) { s.wall += took })
 		history.end(os.Stdout, t.Name(), took, !t.Failed())
 	})
 }
 
-// watch notes at the test's end what a machine took.
-func (l *ledger) watch(t testing.TB, m *lab.Machine) {
+// watch records the times of a machine at the test's end.
+func (l *timeTable) watch(t testing.TB, m *lab.Machine) {
 	t.Cleanup(func() {
-		l.note(t.Name(), func(s *spent) {
+		l.note(t.Name(), func(s *testCost) {
 			s.machines++
 			s.phases.Add(m.Phases())
 		})
 	})
 }
 
-func (l *ledger) note(test string, f func(*spent)) {
+func (l *timeTable) note(test string, f func(*testCost)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.tests[test] == nil {
-		l.tests[test] = &spent{}
+		l.tests[test] = &testCost{}
 	}
 	f(l.tests[test])
 }
@@ -76,8 +76,8 @@ func (l *ledger) note(test string, f func(*spent)) {
 var phaseNames = []string{"firmware", "kernel", "init", "system", "teardown"}
 
 // write prints the tests, the slowest first: their seconds, how many machines they booted, the seconds of processor time that
-// the machines took on the host, and the seconds of each phase. The machines of a test may run beside each other.
-func (l *ledger) write(w io.Writer) {
+// the machines took on the host, and the seconds of each phase. The machines of a test may run in parallel.
+func (l *timeTable) write(w io.Writer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	names := slices.SortedFunc(maps.Keys(l.tests), func(a, b string) int {
@@ -88,7 +88,7 @@ func (l *ledger) write(w io.Writer) {
 		fmt.Fprintf(w, " %8s", p)
 	}
 	fmt.Fprintln(w, "  test")
-	var sum spent
+	var sum testCost
 	for _, name := range names {
 		s := l.tests[name]
 		s.line(w, name)
@@ -99,7 +99,7 @@ func (l *ledger) write(w io.Writer) {
 	sum.line(w, "all")
 }
 
-func (s *spent) line(w io.Writer, name string) {
+func (s *testCost) line(w io.Writer, name string) {
 	fmt.Fprintf(w, "%8.1f %8d %8.1f", s.wall.Seconds(), s.machines, s.phases.Sum().CPU.Seconds())
 	for _, p := range s.phases {
 		fmt.Fprintf(w, " %8.1f", p.Wall.Seconds())

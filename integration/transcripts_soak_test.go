@@ -17,7 +17,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-var updateTranscripts = flag.Bool("update", false, "write testdata/transcripts anew")
+var updateTranscripts = flag.Bool("update", false, "update testdata/transcripts")
 
 // transcript is a boot with rd.debug, up to the text that ends it.
 type transcript struct {
@@ -25,9 +25,7 @@ type transcript struct {
 	end  string
 }
 
-// TestSoakTranscripts compares all lines of twenty boots, with rd.debug, with recorded ones. Times and drawn numbers are removed.
-// Lines are compared as sets: those of steps that run in parallel come in any order. A change that is to keep the behaviour keeps
-// these files; another one writes them anew: go test -tags soak -run TestSoakTranscripts ./integration -update.
+// TestSoakTranscripts compares all lines of twenty boots, with rd.debug, with recorded ones. Times and random numbers are removed. Lines are compared as sets: those of steps that run in parallel come in any order. A refactoring does not change these files; another change updates them: go test -tags soak -run TestSoakTranscripts ./integration -update.
 func TestSoakTranscripts(t *testing.T) {
 	t.Parallel()
 	for name, tr := range transcripts() {
@@ -70,7 +68,7 @@ func compareTranscript(t *testing.T, file string, got []string) {
 	}
 }
 
-// varying is what differs from boot to boot: the kernel's clock, durations, sizes of the image, ports and numbers that are drawn.
+// varying are the parts that differ from boot to boot: the kernel's clock, durations, sizes of the image, ports and random numbers.
 var varying = []struct {
 	what *regexp.Regexp
 	with string
@@ -86,7 +84,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b0x[0-9a-f]{6,}\b`), "HEX"},
 }
 
-// plainLines are init's and the guest's lines without what varies, each once, in the order of their bytes.
+// plainLines are the lines of init and guest without their varying parts, each once, sorted.
 func plainLines(output string) []string {
 	var lines []string
 	for line := range strings.SplitSeq(output, "\n") {

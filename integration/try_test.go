@@ -15,7 +15,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// iscsiroot is the host's command, built once.
+// iscsiroot is the host tool, built once.
 var iscsiroot = sync.OnceValues(func() (string, error) {
 	out := filepath.Join(built.dir, "iscsiroot")
 	cmd := exec.Command("go", "build", "-o", out, "../cmd/iscsiroot")
@@ -26,14 +26,14 @@ var iscsiroot = sync.OnceValues(func() (string, error) {
 	return out, nil
 })
 
-// trialRig is a hosts file with all that it names, and a directory for what try makes for itself.
+// trialRig is a hosts file with all files that it names, and a directory for the temporary files of try.
 type trialRig struct {
 	*rig
 
 	hosts, dir, temp string
 }
 
-// newTrial writes a tree; more is what stands behind the machine.
+// newTrial writes a tree; more are further lines for the machine.
 func newTrial(t *testing.T, head, more string, loaders ...string) *trialRig {
 	t.Helper()
 	r := newRig(t)
@@ -42,7 +42,7 @@ func newTrial(t *testing.T, head, more string, loaders ...string) *trialRig {
 	return &trialRig{rig: r, hosts: s.hosts, dir: s.dir, temp: t.TempDir()}
 }
 
-// try runs the command, and sees that it leaves nothing behind and the disk as it was, unless it may write to it.
+// try runs iscsiroot try, and checks that it leaves no files behind and, without --write, the disk unchanged.
 func (r *trialRig) try(args ...string) (stdout, stderr string, err error) {
 	r.t.Helper()
 	program, err := iscsiroot()
@@ -67,7 +67,7 @@ func (r *trialRig) try(args ...string) (stdout, stderr string, err error) {
 	return out.String(), errs.String(), err
 }
 
-// A machine of the hosts file passes, and each stage is told.
+// A machine of the hosts file passes, and each stage is reported.
 func TestTry(t *testing.T) {
 	r := newTrial(t, hostsHead, "    append: [rw, quiet]\n", "pxelinux.0", "ldlinux.c32")
 	log := filepath.Join(t.TempDir(), "console")
@@ -77,7 +77,7 @@ func TestTry(t *testing.T) {
 	}
 	want := regexp.MustCompile(`(?s)^firmware +[\d.]+ s\nloader +[\d.]+ s\nkernel +[\d.]+ s\ninit +[\d.]+ s\n.*  login +[\d.]+ s\n.*root's init +[\d.]+ s\nremote1: pass in [\d.]+ s\n$`)
 	if !want.MatchString(out) {
-		t.Errorf("it says\n%s", out)
+		t.Errorf("output:\n%s", out)
 	}
 	if want := "iscsiroot: quiet is left out\niscsiroot: console=ttyS0 is added\n"; errs != want {
 		t.Errorf("on stderr %q, want %q", errs, want)
@@ -88,7 +88,7 @@ func TestTry(t *testing.T) {
 	}
 }
 
-// GRUB by OVMF, and a secret, which takes another target.
+// GRUB loaded by OVMF, and CHAP, for which try starts tgtd.
 func TestTryGRUBAndCHAP(t *testing.T) {
 	r := newTrial(t, hostsHead+"loader: grub\n", "    chap: secrets\n    lun: 3\n", "grubx64.efi")
 	out, errs, err := r.try("--expect", "guest: mount: /dev/sda2 / ext3 ro,")
@@ -97,7 +97,7 @@ func TestTryGRUBAndCHAP(t *testing.T) {
 	}
 }
 
-// The machine writes to its disk, by another card than QEMU's own kind.
+// The machine writes to its disk, with an e1000 instead of a virtio NIC.
 func TestTryWrites(t *testing.T) {
 	r := newTrial(t, hostsHead, "    append: [rw]\n", "pxelinux.0", "ldlinux.c32")
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 96, Tree: root(write())})
@@ -117,7 +117,7 @@ func TestTryWrites(t *testing.T) {
 	checkSums(r.rig, loadFiles)
 }
 
-// A mistake in the hosts file is seen where it would be on the machine's screen. The tree is served by HTTP here.
+// A mistake in the hosts file is reported with the message of the machine's console. The tree is served by HTTP here.
 func TestTryFails(t *testing.T) {
 	r := newTrial(t, hostsHead+"http: http://10.77.0.1:8080/boot\nloader: ipxe\n", "    root: LABEL=rooot\n")
 	out, errs, err := r.try()
@@ -131,8 +131,8 @@ func TestTryFails(t *testing.T) {
 	}
 }
 
-// What is missing is said before anything starts.
-func TestTryNeeds(t *testing.T) {
+// Missing files and programs are reported before anything starts.
+func TestTryPrerequisites(t *testing.T) {
 	r := newTrial(t, hostsHead, "", "pxelinux.0")
 	if _, errs, err := r.try(); err == nil || !strings.Contains(errs, "ldlinux.c32 is not there: copy /usr/lib/syslinux/") {
 		t.Errorf("no loader: %v, %s", err, errs)

@@ -22,18 +22,18 @@ import (
 )
 
 func main() {
-	lives := map[string]func() error{runstate.FirstName: agent.Boot, runstate.SupervisorName: agent.Supervise, runstate.WorkerName: agent.Work}
-	if life := lives[os.Args[0]]; life != nil {
-		kmsg.Open(kmsg.SystemPaths()).Errorf("agent: %v", life())
+	roles := map[string]func() error{runstate.FirstName: agent.Boot, runstate.SupervisorName: agent.Supervise, runstate.WorkerName: agent.Work}
+	if role := roles[os.Args[0]]; role != nil {
+		kmsg.Open(kmsg.SystemPaths()).Errorf("agent: %v", role())
 		os.Exit(1)
 	}
-	mess()
+	mountStray()
 	boot.Main(boot.Options{Edit: addFault})
 }
 
-// mess leaves mounts behind as a careless initrd around us might: a /run that
+// mountStray leaves mounts behind as a careless initrd around us might: a /run that
 // forbids programs, a /dev without nodes, /proc twice.
-func mess() {
+func mountStray() {
 	_ = os.MkdirAll("/proc", 0o755)
 	_ = unix.Mount("proc", "/proc", "proc", 0, "")
 	line, _ := os.ReadFile("/proc/cmdline")
@@ -42,7 +42,7 @@ func mess() {
 	}
 	for _, dir := range []string{"/run", "/dev"} {
 		_ = os.MkdirAll(dir, 0o755)
-		_ = unix.Mount("mess", dir, "tmpfs", unix.MS_NOEXEC, "mode=0700")
+		_ = unix.Mount("mountStray", dir, "tmpfs", unix.MS_NOEXEC, "mode=0700")
 	}
 	_ = unix.Mount("proc", "/proc", "proc", 0, "")
 }

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// harass is what the guest does as the debug shell of PID 1: it sends it every
+// signalInit is what the guest does as the debug shell of PID 1: it sends it every
 // signal there is but SIGINT, which stands for Ctrl-Alt-Del, and gets itself
 // killed.
-func harass() {
+func signalInit() {
 	sent := 0
 	for sig := 1; sig <= 64; sig++ {
 		if sig == int(unix.SIGINT) {

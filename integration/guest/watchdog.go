@@ -104,7 +104,7 @@ func shell() {
 		say("watchdog: %v", err)
 	}
 	if !found {
-		harass()
+		signalInit()
 		time.Sleep(time.Hour) // the signal is on its way
 	}
 }

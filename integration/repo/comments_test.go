@@ -144,7 +144,7 @@ func (c *commentFinder) toldBeside(n ast.Node) bool {
 }
 
 // The finder finds what it is there for, and nothing else.
-func TestCommentsAreMissed(t *testing.T) {
+func TestUncommented(t *testing.T) {
 	got := uncommented(t, "x.go", []byte(`package x
 import (
 	"sync"

@@ -164,7 +164,7 @@ func (b *bareFinder) selected(e ast.Expr) (pkg, f string) {
 }
 
 // The finder finds what it is there for, and nothing else.
-func TestBareGoroutinesAreFound(t *testing.T) {
+func TestBareGoroutines(t *testing.T) {
 	got := bareGoroutines(t, "x.go", []byte(`package x
 import (
 	"context"

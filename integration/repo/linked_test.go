@@ -131,7 +131,7 @@ var linked = map[string]string{
 	"math/rand/v2":    "jitter of retries, without entropy",
 	"net":             "the connection to the target, and addresses in netlink",
 	"net/netip":       "addresses as values",
-	"os/exec":         "programs of the image in the shell, a process of its own; see TestOnlyShell",
+	"os/exec":         "programs of the image in the shell, a process of its own; see TestOnlyShellImportsExec",
 	"os/signal":       "PID 1 catches every signal",
 	"os/user":         "part of the shell's interpreter",
 	"path/filepath":   "paths in sysfs",
@@ -155,9 +155,9 @@ var banned = map[string]string{
 	"text/template": "it keeps every exported method of the program; use fmt",
 }
 
-// TestOnlyShell keeps os/exec out of what PID 1 runs itself: it reaps every
+// TestOnlyShellImportsExec keeps os/exec out of what PID 1 runs itself: it reaps every
 // child, which takes os/exec's from it.
-func TestOnlyShell(t *testing.T) {
+func TestOnlyShellImportsExec(t *testing.T) {
 	all := imports(t)
 	for line := range strings.Lines(goCommand(t, nil, "list", "-deps", "./cmd/init")) {
 		pkg := strings.TrimPrefix(strings.TrimSpace(line), module+"/")

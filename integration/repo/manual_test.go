@@ -112,7 +112,7 @@ func TestManualTables(t *testing.T) {
 var testName = regexp.MustCompile("`(Test[A-Z][A-Za-z0-9]*)")
 
 // Each test that the manual names is there.
-func TestManualNamesTests(t *testing.T) {
+func TestTestNamesInManual(t *testing.T) {
 	sources := ""
 	for name, text := range goFiles(t) {
 		if strings.HasSuffix(name, "_test.go") {

@@ -16,7 +16,7 @@ var mapName = regexp.MustCompile(`\b(?:pkg|cmd|integration|scripts)/[a-z0-9_/]+(
 
 // pkg/doc.go leads a newcomer to packages and files by name: they exist, and no
 // package of rings 0 to 2 is missing but those below one that it names.
-func TestMap(t *testing.T) {
+func TestPackageMap(t *testing.T) {
 	text := string(goFiles(t)["pkg/doc.go"])
 	named := mapName.FindAllString(text, -1)
 	if len(named) < 50 {

@@ -14,7 +14,7 @@ const (
 	maxREADMELine = 160 // columns
 )
 
-func TestREADMEIsShort(t *testing.T) {
+func TestREADMELength(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -227,7 +227,7 @@ const minISCSI = 97.0
 // What reads a target's bytes is tested by itself, without a kernel and without the tests of what is built on it. It is the
 // one package with such a number, because it is the one whose every branch a target chooses. The go command must be asked:
 // the count exists only in a test binary that it builds, and it keeps the result for as long as the package is the same.
-func TestISCSIIsTestedByItself(t *testing.T) {
+func TestISCSICoverage(t *testing.T) {
 	text := goCommand(t, nil, "test", "-cover", "./pkg/iscsi")
 	_, after, _ := strings.Cut(text, "coverage: ")
 	number, _, _ := strings.Cut(after, "%")

@@ -10,7 +10,7 @@ import (
 
 // What is below /run/iscsiroot, and what the agent's processes are called, is known to
 // one package: the others use its names, and its readers.
-func TestRunStateHasOnePackage(t *testing.T) {
+func TestRunStateNames(t *testing.T) {
 	const owner = "pkg/runstate"
 	found := false
 	for dir, files := range source(t) {

@@ -13,7 +13,7 @@ import (
 // than one thing.
 const maxCode = 2500
 
-func TestRing2IsSmall(t *testing.T) {
+func TestRing2Size(t *testing.T) {
 	count := map[string]int{}
 	for name, text := range goFiles(t) {
 		if !strings.HasSuffix(name, "_test.go") {

@@ -14,7 +14,7 @@ import (
 // thing. It asks for no small files: what belongs together stays together below it.
 const maxLines = 400
 
-func TestFilesAreNotLong(t *testing.T) {
+func TestFileLength(t *testing.T) {
 	files := goFiles(t)
 	if len(files) < 100 {
 		t.Fatalf("found %d Go files: is this the repository?", len(files))

@@ -34,7 +34,7 @@ func mayTest(pkg string) bool {
 }
 
 // Nothing of the product needs them but pkg/trial, which boots machines in QEMU.
-func TestTestOnly(t *testing.T) {
+func TestTestOnlyImports(t *testing.T) {
 	all := imports(t)
 	for _, pkg := range sorted(all) {
 		for _, imported := range all[pkg] {
@@ -55,7 +55,7 @@ func TestTestOnly(t *testing.T) {
 
 // What could be below pkg/internal is there: each of the others is imported from
 // outside of pkg, if only by a test.
-func TestInternal(t *testing.T) {
+func TestInternalPackages(t *testing.T) {
 	outside := map[string]bool{}
 	text := goCommand(t, nil, "list", "-f", `{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}}`, "./...")
 	for line := range strings.Lines(strings.ReplaceAll(text, module+"/", "")) {

@@ -125,7 +125,7 @@ func (c *connection) forward(ctx context.Context, d Direction, n int, pdu []byte
 		if f.PDU != n {
 			continue
 		}
-		c.proxy.strike()
+		c.proxy.trigger()
 		if f.Call != nil {
 			f.Call()
 		}

@@ -59,7 +59,7 @@ type Fault struct {
 	Call func()
 }
 
-func (f Fault) strikes(connection int) bool {
+func (f Fault) applies(connection int) bool {
 	return connection >= f.From && (f.Until == 0 || connection < f.Until)
 }
 

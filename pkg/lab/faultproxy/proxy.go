@@ -25,17 +25,17 @@ type Proxy struct {
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
 
-	mu     sync.Mutex // guards the rest; not held when in or out of a connection is taken
-	faults []Fault
-	logins []Login
-	conns  int
-	struck int
-	follow bool
-	lag    time.Duration  // see Lag
-	sense  sense          // see Sense
-	open   []*connection  // in the order in which they came
-	live   int            // connections that have passed their login
-	next   chan time.Time // see Next; nil: nobody waits
+	mu        sync.Mutex // guards the rest; not held when in or out of a connection is taken
+	faults    []Fault
+	logins    []Login
+	conns     int
+	triggered int
+	follow    bool
+	lag       time.Duration  // see Lag
+	sense     sense          // see Sense
+	open      []*connection  // in the order in which they came
+	live      int            // connections that have passed their login
+	next      chan time.Time // see Next; nil: nobody waits
 }
 
 // Login is the first Login Request of a connection.
@@ -88,11 +88,11 @@ func (p *Proxy) Logins() []Login {
 	return slices.Clone(p.logins)
 }
 
-// Struck is how many faults have come to pass.
-func (p *Proxy) Struck() int {
+// Triggered is the number of faults that have been injected so far.
+func (p *Proxy) Triggered() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.struck
+	return p.triggered
 }
 
 func (p *Proxy) accept() {
@@ -140,7 +140,7 @@ func (p *Proxy) connection(initiator, target *net.TCPConn) *connection {
 	defer p.mu.Unlock()
 	c := &connection{proxy: p, number: p.conns, side: [2]*net.TCPConn{initiator, target}, hole: make(chan struct{}), follow: p.follow || p.lag > 0, lag: p.lag}
 	for _, f := range p.faults {
-		if f.strikes(p.conns) {
+		if f.applies(p.conns) {
 			c.faults[f.Direction] = append(c.faults[f.Direction], f)
 		}
 	}
@@ -190,10 +190,10 @@ func (p *Proxy) note(l Login) {
 	p.logins = append(p.logins, l)
 }
 
-func (p *Proxy) strike() {
+func (p *Proxy) trigger() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.struck++
+	p.triggered++
 }
 
 // errOver ends a connection that a fault has ended.

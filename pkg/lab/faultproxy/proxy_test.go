@@ -147,8 +147,8 @@ func TestFaults(t *testing.T) {
 				if !bytes.Equal(got, want.bytes) || !errors.Is(err, want.err) {
 					t.Errorf("%d bytes and %v, want %d and %v", len(got), err, len(want.bytes), want.err)
 				}
-				if p.Struck() != 1 {
-					t.Errorf("struck %d times", p.Struck())
+				if p.Triggered() != 1 {
+					t.Errorf("struck %d times", p.Triggered())
 				}
 			})
 		}

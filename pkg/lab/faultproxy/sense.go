@@ -31,7 +31,7 @@ type sense struct {
 
 // strikes tells whether a PDU of the target's ends a command that is struck. The last one of a read may hold the status
 // (RFC 7143 11.7.3: S bit).
-func (s sense) strikes(pdu []byte) bool {
+func (s sense) applies(pdu []byte) bool {
 	const status = 0x01
 	op := iscsi.Opcode(pdu[0] & 0x3f)
 	return s.key != 0 && (op == iscsi.OpSCSIResponse || s.reads && op == iscsi.OpDataIn && pdu[1]&status != 0)
@@ -42,7 +42,7 @@ func (p *Proxy) answered(pdu []byte) []byte {
 	p.mu.Lock()
 	sense := p.sense
 	p.mu.Unlock()
-	if !sense.strikes(pdu) {
+	if !sense.applies(pdu) {
 		return pdu
 	}
 	const checkCondition, senseLen = 2, 18

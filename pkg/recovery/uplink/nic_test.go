@@ -111,7 +111,7 @@ func (w *wired) until(what string, is func() bool) {
 }
 
 // add makes a link of a kind that container hosts' kernels have too. VLANs, bonds
-// and VRFs are made in QEMU: integration's TestRootsNetworkIsChanged.
+// and VRFs are made in QEMU: integration's TestRootNetworkChanges.
 func (w *wired) add(l netlink.Link) netlink.Link {
 	w.t.Helper()
 	w.do(netlink.LinkAdd(l))

@@ -2,17 +2,16 @@ package integration
 
 import "testing"
 
-// The agent's supervisor and worker are stopped, killed, and both at once, and /run is filled: each starts the other one again, root's session
-// with it, and status tells what is so.
-func TestAgentsHalves(t *testing.T) {
+// The agent's supervisor and worker are stopped and killed, singly and together, and /run is filled: each process restarts the other, root's session still recovers, and status reports the state.
+func TestAgentSupervisorAndWorker(t *testing.T) {
 	f := newFaultRig(t, 96)
 	f.m = f.boot(virtio, "", faultLine)
-	f.watched()
+	f.waitAgent()
 	status := func(texts ...string) {
 		t.Helper()
-		f.do("run /run/initramfs/shutdown status")
+		f.run("run /run/initramfs/shutdown status")
 		for _, text := range texts {
-			f.shows(f.m, "guest: out: "+text)
+			f.checkShown(f.m, "guest: out: "+text)
 		}
 	}
 	status("agent: running")
@@ -22,30 +21,30 @@ func TestAgentsHalves(t *testing.T) {
 		{"9 @iscsiroot", "its supervisor ended"},
 		{"19 @iscsiroot", "its supervisor was stopped"},
 	} {
-		f.typed("signal " + one.signal)
+		f.typeLine("signal " + one.signal)
 		f.expect(f.m, one.says)
-		f.both()
+		f.waitBoth()
 		closeConnections(f.rig, f.target)
-		f.recovered()
+		f.waitRecovered()
 	}
-	f.do("fill /run")
+	f.run("fill /run")
 	closeConnections(f.rig, f.target)
-	f.recovered()
+	f.waitRecovered()
 	status("  old        what follows is as it was ")
-	f.do("empty /run")
+	f.run("empty /run")
 	closeConnections(f.rig, f.target)
-	f.recovered()
-	f.do("signal 19 @iscsiroot")
-	f.do("signal 9 @iscsiroot-agent")
+	f.waitRecovered()
+	f.run("signal 19 @iscsiroot")
+	f.run("signal 9 @iscsiroot-agent")
 	status("agent: not running")
-	f.do("signal 18 @iscsiroot")
-	f.both()
+	f.run("signal 18 @iscsiroot")
+	f.waitBoth()
 	f.finish()
 }
 
-// both waits until the agent has both halves.
-func (f *faultRig) both() {
+// waitBoth waits until both processes of the agent run.
+func (f *faultRig) waitBoth() {
 	f.t.Helper()
-	f.typed("halves")
+	f.typeLine("halves")
 	f.expect(f.m, "guest: both halves run")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// The command lines that the two document: dracut.cmdline(7), and the README.Debian of open-iscsi.
+// The command lines documented by dracut.cmdline(7) and by the README.Debian of open-iscsi.
 const (
 	dracutLine = "rw root=LABEL=diskless netroot=iscsi:@10.77.0.1::3260:0:" + targetName + " rd.iscsi.initiator=" + initiator +
 		" ip=10.77.0.2::10.77.0.1:255.255.255.0:remote1:ens2:none rd.neednet=1"
@@ -20,9 +20,8 @@ const (
 		" iscsi_target_name=" + targetName + " iscsi_target_ip=10.77.0.1 iscsi_target_port=3260 iscsi_target_group=1"
 )
 
-// Ours takes over behind what Debian's own makers of an initramfs have made: its own modules stay in use, and what people had
-// on the command line for its own program is understood.
-func TestSoakBehindDebian(t *testing.T) {
+// iscsiroot's image is appended to an initramfs made by Debian's own generators: it uses that initramfs's modules and accepts the command line of that initramfs's program.
+func TestSoakAppendToDebianInitrds(t *testing.T) {
 	for maker, line := range map[string]string{"initramfs-tools": initramfsToolsLine, "dracut": dracutLine} {
 		t.Run(maker, func(t *testing.T) {
 			system := debianInitrds(t)
@@ -45,12 +44,12 @@ func TestSoakBehindDebian(t *testing.T) {
 			}
 			m := r.boot(img, "", "console=ttyS0 "+line)
 			r.expect(m, "iscsiroot: network: ens2 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext4 rw,")
-			r.off(m)
+			r.waitOff(m)
 		})
 	}
 }
 
-// debianInitrds is the system in which the makers run.
+// debianInitrds is the root directory of a system that has both generators.
 func debianInitrds(t *testing.T) string {
 	t.Helper()
 	root, err := images.DebianRoot("initrds")

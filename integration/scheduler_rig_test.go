@@ -14,44 +14,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// turns lets tests run beside each other: the longest first, and as many as keep the processors busy. Most of a test is either
-// a machine at work, which takes a processor, or a wait, which takes none; a fixed number would have the processors idle in the
-// waits, or the machines so slow that they miss deadlines.
-type turns struct {
+// scheduler runs tests in parallel: the longest first, and as many as keep the processors busy. A test is mostly either a busy machine, which uses a processor, or a wait, which uses none; with a fixed number the processors would be idle in the waits, or the machines so slow that they miss deadlines.
+type scheduler struct {
 	mu      sync.Mutex
-	waiting []*turn // the longest first
+	waiting []*job // the longest first
 	running int
 	started bool
 	busy    busyMeter
 }
 
-// turn is a test that waits for its turn.
-type turn struct {
-	test string
-	long time.Duration // what it is expected to take
-	goOn chan struct{}
+// job is a test that waits to be started.
+type job struct {
+	test  string
+	long  time.Duration // its expected time
+	ready chan struct{}
 }
 
-// fewest tests run in any case, and at most most.
+// At least minRunning tests run, and at most maxRunning.
 var (
-	fewest = runtime.NumCPU() + 1
-	most   = 5 * runtime.NumCPU()
+	minRunning = runtime.NumCPU() + 1
+	maxRunning = 5 * runtime.NumCPU()
 )
 
-// Another test is started when the processors were idle for idleShare of the last interval and there are memoryOfOne KiB of
-// memory; the first ones wait for one interval, in which those that are longer come.
+// Another test is started when the processors were idle for idleShare of the last interval and machineMemory KiB of memory are available. The first tests wait for one interval, in which longer ones may be added.
 const (
-	turnInterval = time.Second
-	idleShare    = 0.15
-	memoryOfOne  = 2 << 20
+	turnInterval  = time.Second
+	idleShare     = 0.15
+	machineMemory = 2 << 20
 )
 
-// wait returns when it is the test's turn, which ends with the test.
-func (q *turns) wait(t *testing.T) {
+// wait waits until the test is started; done is called at the test's end.
+func (q *scheduler) wait(t *testing.T) {
 	t.Helper()
-	w := &turn{test: t.Name(), long: history.expect(t.Name()), goOn: make(chan struct{})}
+	w := &job{test: t.Name(), long: history.expect(t.Name()), ready: make(chan struct{})}
 	q.mu.Lock()
-	at, _ := slices.BinarySearchFunc(q.waiting, w, func(a, b *turn) int {
+	at, _ := slices.BinarySearchFunc(q.waiting, w, func(a, b *job) int {
 		if a.long >= b.long {
 			return -1
 		}
@@ -63,12 +60,12 @@ func (q *turns) wait(t *testing.T) {
 		go q.serve()
 	}
 	q.mu.Unlock()
-	<-w.goOn
+	<-w.ready
 	t.Cleanup(q.done)
 }
 
-// done ends a turn.
-func (q *turns) done() {
+// done records the end of a test.
+func (q *scheduler) done() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.running--
@@ -76,32 +73,32 @@ func (q *turns) done() {
 }
 
 // serve starts tests as the processors become idle. It runs until the process ends: subtests may come at any time.
-func (q *turns) serve() {
+func (q *scheduler) serve() {
 	for {
 		time.Sleep(turnInterval)
 		q.mu.Lock()
 		q.fill()
-		if q.busy.idle() >= idleShare && q.running < most && roomForOne() {
+		if q.busy.idle() >= idleShare && q.running < maxRunning && memoryForMachine() {
 			q.next()
 		}
 		q.mu.Unlock()
 	}
 }
 
-// fill starts tests until there are fewest; mu is held.
-func (q *turns) fill() {
-	for q.running < fewest && q.next() {
+// fill starts tests until there are minRunning; mu is held.
+func (q *scheduler) fill() {
+	for q.running < minRunning && q.next() {
 		continue
 	}
 }
 
 // next starts the longest test; mu is held.
-func (q *turns) next() bool {
+func (q *scheduler) next() bool {
 	if len(q.waiting) == 0 {
 		return false
 	}
 	q.running++
-	close(q.waiting[0].goOn)
+	close(q.waiting[0].ready)
 	q.waiting = q.waiting[1:]
 	return true
 }
@@ -131,7 +128,7 @@ func (b *busyMeter) idle() float64 {
 	}
 	idleTicks := ticks[3] + ticks[4]
 	if nice, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil && nice >= normalNice {
-		idleTicks += ticks[1] // what is niced gives way to tests that are not
+		idleTicks += ticks[1] // niced processes yield to tests that are not niced
 	}
 	idle, all := idleTicks-b.idleTicks, sum-b.allTicks
 	first := b.allTicks == 0
@@ -142,8 +139,8 @@ func (b *busyMeter) idle() float64 {
 	return float64(idle) / float64(all)
 }
 
-// roomForOne tells whether there is memory for another machine, by /proc/meminfo (proc_meminfo(5)).
-func roomForOne() bool {
+// memoryForMachine reports whether /proc/meminfo (proc_meminfo(5)) shows enough available memory for another machine.
+func memoryForMachine() bool {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return false
@@ -151,5 +148,5 @@ func roomForOne() bool {
 	_, after, _ := strings.Cut(string(text), "\nMemAvailable:")
 	var kib uint64
 	_, err = fmt.Sscan(after, &kib)
-	return err == nil && kib >= memoryOfOne
+	return err == nil && kib >= machineMemory
 }

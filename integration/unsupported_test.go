@@ -8,11 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Debian's variables name the target. An overlay that is asked for is reported, a
-// break point before the step works, root on a LUN that can be written to is not
-// mounted without it, and at the shell that can be allowed. The real init gets none
-// of these words.
-func TestWordsOfOthers(t *testing.T) {
+// Debian's variables name the target. A parameter for an overlay is reported as not supported, a break before the step works, root on a writable LUN is not mounted without the overlay, and a parameter at the shell allows it. The real init gets none of these parameters.
+func TestUnsupportedParameters(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 16, Tree: root("")})
 	r.gotgt()
@@ -21,10 +18,10 @@ func TestWordsOfOthers(t *testing.T) {
 	const asks = "overlayroot= asks for a writable layer over root, which is not supported"
 	r.expect(m, "iscsiroot: parameter isci_w is not understood and is ignored: did you mean iscsi_w", "iscsiroot: "+asks+": root is mounted as it is",
 		"iscsiroot: dolvm asks for LVM, which is not supported", "break before step mount\n", prompt)
-	r.types(m, typed{"explain", []string{targetName + " (ISCSI_TARGET_NAME=)", "warning: " + asks}})
-	r.sends(m, "exit\n", "continuing with step mount", "step mount failed after", asks+", and its LUN can be written to", "hint: write-protect the LUN", prompt)
-	r.sends(m, "retry rd.iscsiroot.ignore=overlay\n", "guest: mount: /dev/sda2 / ext4 ro,")
-	r.off(m)
+	r.runLines(m, shellLine{"explain", []string{targetName + " (ISCSI_TARGET_NAME=)", "warning: " + asks}})
+	r.send(m, "exit\n", "continuing with step mount", "step mount failed after", asks+", and its LUN can be written to", "hint: write-protect the LUN", prompt)
+	r.send(m, "retry rd.iscsiroot.ignore=overlay\n", "guest: mount: /dev/sda2 / ext4 ro,")
+	r.waitOff(m)
 	if got := regexp.MustCompile(`guest: (arg|env): (overlayroot|dolvm|ISCSI_|isci_)[^\r\n]*`).FindAllString(m.Output(), -1); len(got) > 0 {
 		t.Errorf("init sees %q", got)
 	}
