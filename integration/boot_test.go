@@ -98,7 +98,7 @@ func TestTargetUpLater(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	m := r.boot(virtio, "", "console=ttyS0 "+seedLine)
-	r.expect(m, "iscsiroot: login: login to "+targetName+" at 10.77.0.1:3260: connection refused (initiator "+initiator+", attempt 1): trying again: the host is up and nothing listens there")
+	r.expect(m, "iscsiroot: login: login to "+targetName+" at 10.77.0.1:3260: connection refused (initiator "+initiator+", attempt 1): trying again: the host is up, but nothing listens on this port")
 	time.Sleep(20 * time.Second)
 	r.gotgt()
 	r.expect(m, "iscsiroot: login: succeeded after", "guest: mount: /dev/sda2 / ext4 ro,")

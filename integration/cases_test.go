@@ -110,17 +110,17 @@ func caseStages() map[string]stage {
 		"no-route":           onlyLine(strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.99.0.1", 1)),
 		"target-closes":      scripted(iscsitest.Close()),
 		"wrong-target":       scripted(iscsitest.Status(0x0203)),
-		"silent-target":      scripted(iscsitest.Silence()),
+		"no-response":        scripted(iscsitest.Silence()),
 		"wrong-secret":       scripted(iscsitest.Status(0x0201)),
 		"not-in-list":        scripted(iscsitest.Status(0x0202)),
 		"no-chap":            scripted(iscsitest.Text("AuthMethod=None"), "iscsi_u=a", "iscsi_w=correct-horse-battery"),
-		"circle":             scripted(iscsitest.Status(0x0101, "TargetAddress=10.77.0.1:3260")),
-		"half-chap":          bootLine("iscsi_u=a " + seedLine),
+		"redirect-loop":      scripted(iscsitest.Status(0x0101, "TargetAddress=10.77.0.1:3260")),
+		"incomplete-chap":    bootLine("iscsi_u=a " + seedLine),
 		"no-name": func(r *rig) *lab.Machine {
 			r.nameServer("storage.example.com", "10.77.0.1")
 			return r.resume(virtio, "nameserver=10.77.0.1 "+strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=storage", 1))
 		},
-		"careless-secrets": func(r *rig) *lab.Machine {
+		"credentials-mode": func(r *rig) *lab.Machine {
 			return r.withFiles(seedLine, images.Tree{"etc/iscsiroot/credentials": images.Text("")})
 		},
 		"target-busy":   scripted(iscsitest.Status(0x0301)),
@@ -145,7 +145,7 @@ func caseStages() map[string]stage {
 		"no-interpreter": withRoot("root=/dev/sda2", func(t images.Tree) {
 			t["sbin/init"] = images.Script("#!/bin/sh\n")
 		}),
-		"other-machine": withRoot("root=/dev/sda2", func(t images.Tree) {
+		"other-architecture": withRoot("root=/dev/sda2", func(t images.Tree) {
 			// The ELF header of a program for RISC-V: #define EM_RISCV 243.
 			t["sbin/init"] = images.Script("\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\xf3\x00" + strings.Repeat("\x00", 44))
 		}),

@@ -36,7 +36,7 @@ func TestNoSuchRoot(t *testing.T) {
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: images.Tree{}})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 quiet root=/dev/sda5 "+seedLine)
-	r.expect(m, "iscsiroot: step root failed after", "root /dev/sda5: the disks of our sessions have no such device",
+	r.expect(m, "iscsiroot: step root failed after", "root /dev/sda5: no such device on the disks of the iSCSI sessions",
 		"iscsiroot: hint: correct root=: there is sda (13 MiB), sda1 (4 MiB), sda2 (8 MiB)")
 	if strings.Contains(m.Output(), "iscsiroot: network:") {
 		t.Error("quiet shows progress")
@@ -51,7 +51,7 @@ func TestRootWithoutInit(t *testing.T) {
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 root=/dev/sda2 rd.emergency=halt "+seedLine)
 	r.expect(m, "iscsiroot: step check failed after", "init /sbin/init on /dev/sda2: file does not exist",
-		"iscsiroot: hint: is this the root file system? correct root=, or name the program with init=PATH", "iscsiroot: halt in 60 s")
+		"iscsiroot: hint: check that this is the root file system; correct root=, or name the program with init=PATH", "iscsiroot: halt in 60 s")
 }
 
 // The same without root=: each device that was probed is named.

@@ -102,7 +102,7 @@ func TestModulesMissing(t *testing.T) {
 	other.addFlat(diskModules)
 	other.kernel.Image = f.kernel.Image
 	m = other.boot(r, seedLine, r.nic("virtio-net-pci"))
-	r.expect(m, "step modules failed", "modules: there are none for the running kernel "+f.kernel.Release+", only for "+other.kernel.Release,
+	r.expect(m, "step modules failed", "modules: no modules for the running kernel "+f.kernel.Release+", only for "+other.kernel.Release,
 		"hint: build the image again with iscsiroot build --kernel-version "+f.kernel.Release)
 	if err := m.Stop(); err != nil {
 		t.Error(err)

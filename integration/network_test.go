@@ -127,7 +127,7 @@ func TestTwoNetworks(t *testing.T) {
 		lab.NIC{Tap: r.tap}, lab.NIC{Tap: tap1})
 	r.unplugNIC(m, 1)
 	r.expect(m, "iscsiroot: network: eth0 is up with 10.77.0.2/24", "iscsiroot: login to "+targetName+" at 10.77.0.1:3260",
-		"root /dev/sdb2: the disks of our sessions have no such device: waiting for it")
+		"root /dev/sdb2: no such device on the disks of the iSCSI sessions: waiting for it")
 	if err := m.SetLink(r.ctx, 1, true); err != nil {
 		t.Fatal(err)
 	}

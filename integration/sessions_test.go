@@ -170,7 +170,7 @@ func (i *initiatorRig) checkDuplicate(s *session.Session) {
 // afterLoss replaces DefaultTime2Wait, which is 2 s (RFC 7143 section 13.15). Two simultaneous logins of the same name and ISID are refused by tgtd, or end in two sessions.
 const afterLoss = 100 * time.Millisecond
 
-// reloginOnLoss logs in whenever the session is lost, until ctx ends, as often as it takes.
+// reloginOnLoss logs in after each loss of the session, with retries, until ctx ends.
 func reloginOnLoss(ctx context.Context, s *session.Session, events <-chan kernel.Event) {
 	for {
 		select {

@@ -124,7 +124,7 @@ func TestTryFails(t *testing.T) {
 	if err == nil || !strings.Contains(out, "\nkernel ") || !strings.Contains(out, "remote1: fail after ") {
 		t.Errorf("%v\n%s%s", err, out, errs)
 	}
-	for _, want := range []string{"iscsiroot: try remote1: failed at init: step root failed after ", "root LABEL=rooot: the disks of our sessions have no such device", "hint: correct root=: there is sda"} {
+	for _, want := range []string{"iscsiroot: try remote1: failed at init: step root failed after ", "root LABEL=rooot: no such device on the disks of the iSCSI sessions", "hint: correct root=: there is sda"} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("no %q in\n%s", want, errs)
 		}

@@ -35,9 +35,9 @@ func machineParameters() []Parameter {
 	return []Parameter{
 		{"iscsi_i", also("rd.iscsiroot.initiator", "rd.iscsi.initiator", "iscsi_initiator", "ISCSI_INITIATOR", "iscsi_initiatorname", "InitiatorName"), "NAME", "initiator name of this machine", (*parser).initiator},
 		{"iscsi_i_ip", also("rd.iscsiroot.ip"), "ADDRESS/MASK", "this machine's address; mask as dotted quad or prefix length", (*parser).address},
-		{"iscsi_if", also("rd.iscsiroot.interface"), "NIC", "NIC to use: its name, its MAC, or the address of its PCI device such as 0000:00:03.0; without it a static address goes to the NIC on whose link the target answers, or its gateway, and DHCP is asked by all: those that get an answer are up until root is found, and those that carry a session stay", (*parser).iface},
+		{"iscsi_if", also("rd.iscsiroot.interface"), "NIC", "NIC to use: its name, its MAC, or the address of its PCI device such as 0000:00:03.0; without it a static address goes to the NIC on whose link the target answers, or its gateway, and all send DHCP requests: those that get an answer are up until root is found, and those that carry a session stay", (*parser).iface},
 		{"iscsi_gw", also("rd.iscsiroot.gateway", "gateway"), "ADDRESS", "default gateway", (*parser).gateway},
-		{"iscsi_dhcp_id", also("rd.iscsiroot.dhcp_id"), "ID", "DHCP's client identifier (option 61): mac is 01 and the MAC of the NIC, as iPXE and Windows send it; or its bytes in hex with colons, or TYPE,TEXT; without it one is made of the MAC (RFC 4361), and after two requests without an answer that of mac has every other turn", (*parser).clientID},
+		{"iscsi_dhcp_id", also("rd.iscsiroot.dhcp_id"), "ID", "DHCP's client identifier (option 61): mac is 01 and the MAC of the NIC, as iPXE and Windows send it; or its bytes in hex with colons, or TYPE,TEXT; without it one is made of the MAC (RFC 4361), and after two unanswered requests every second request has that of mac", (*parser).clientID},
 		{"nameserver", also("rd.iscsiroot.nameserver"), "ADDRESS", "name server for the names in iscsi_a=; may be repeated", (*parser).nameserver},
 		{"iscsi_keep_address", also("rd.iscsiroot.keep_address"), "[0]", "restore the boot address if the running system removes it and has no other, or none that reaches a target for 10 s; a leased one until its lease expires (default: yes); 0: never, nor is it moved to a bridge or a bond that the NIC becomes a port of", (*parser).keepAddress},
 	}
@@ -119,9 +119,9 @@ func loginParameters() []Parameter {
 // rootParameters say what root is and how it is mounted.
 func rootParameters() []Parameter {
 	return []Parameter{
-		{"root", also("real_root", "rootdev"), "DEVICE", "root device, or the target as in netroot=, or dhcp; on the disks of our own sessions: /dev/sdXN, where X counts these disks, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/...; default: sda2, then the first partition or whole LUN with a file system and an init", (*parser).root},
+		{"root", also("real_root", "rootdev"), "DEVICE", "root device, or the target as in netroot=, or dhcp; on the disks of the iSCSI sessions: /dev/sdXN, where X counts these disks, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/...; default: sda2, then the first partition or whole LUN with a file system and an init", (*parser).root},
 		{"rootfallback", nil, "DEVICE", "root device to use if root= was not found in time; may be repeated", (*parser).fallback},
-		{"rd.root.any", nil, "[0]", "look for root on disks that are not of our sessions too", (*parser).anyDisk},
+		{"rd.root.any", nil, "[0]", "search local disks for root too", (*parser).anyDisk},
 		{"rootwait", nil, "[SECONDS]", "how long to wait for the root device (default 5 s); without a number for ever", (*parser).wait},
 		{"rootdelay", nil, "SECONDS", "how long to wait before looking for root", (*parser).delay},
 		{"rootfstype", nil, "TYPE[,TYPE]", "file systems to try: ext4, xfs, btrfs, f2fs, erofs, squashfs, ...; default: by superblock", (*parser).fstype},
@@ -146,7 +146,7 @@ func policyParameters() []Parameter {
 		{"rd.driver.pre", nil, "NAME[,NAME]", "load these modules before all others", (*parser).modules},
 		{"rd.driver.post", nil, "NAME[,NAME]", "load these modules after all others", (*parser).modules},
 		{"rd.driver.blacklist", nil, "NAME[,NAME]", "as modprobe.blacklist=", (*parser).modules},
-		{"rd.watchdog", nil, "[0]", "0: load no driver for a hardware watchdog; with one, a watchdog that firmware left running is fed during the boot", (*parser).watchdog},
+		{"rd.watchdog", nil, "[0]", "0: load no driver for a hardware watchdog; with one, a watchdog that firmware left running gets keepalives during the boot", (*parser).watchdog},
 		{"rd.debug", nil, "", "print more: every step, the plan and the source of each value", (*parser).debug},
 		{"rd.iscsiroot.ignore", nil, "KIND[,KIND]", "ignore parameters that ask for something unsupported: no warning, and the boot does not stop where root is writable without the requested overlay; kinds are " + kindNames(), (*parser).ignored},
 		{"panic", nil, "SECONDS", "the kernel's; set to 30 during the boot if not given, so that a crash of init reboots", (*parser).panics},

@@ -238,7 +238,7 @@ func TestErrors(t *testing.T) {
 		{script(t, iscsitest.Script{iscsitest.Text("AuthMethod=None")}), chap("u", "sesame-open-12", "", ""), "%s: authentication: target ", "leave out --credentials"},
 		{script(t, iscsitest.Script{iscsitest.Status(0x0209)}), nil, "login to %s refused (0209): ", "does not allow discovery"},
 		{script(t, iscsitest.Script{iscsitest.Status(0x0301)}), nil, "login to %s not served (0301): ", "starting"},
-		{closed, nil, "%s: connection refused", "nothing listens there"},
+		{closed, nil, "%s: connection refused", "nothing listens on this port"},
 		{script(t, iscsitest.Script{iscsitest.Close()}, iscsitest.Script{iscsitest.Close()}), nil, "%s: ", ""},
 	} {
 		cfg := config()

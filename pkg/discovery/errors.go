@@ -62,7 +62,7 @@ func (e *Error) Hint() string {
 	case errors.As(e.Err, &auth):
 		return authHint(auth.Reason)
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
-		return "the host is up and nothing listens there: check that the target is running, and its port"
+		return "the host is up, but nothing listens on this port: check that the target is running, and its port"
 	case errors.As(e.Err, &connect):
 		return "check the address, the route to it, and that the target's host is up"
 	}

@@ -32,7 +32,7 @@ type ReleaseError struct {
 
 // Error names both.
 func (e *ReleaseError) Error() string {
-	return fmt.Sprintf("modules: there are none for the running kernel %s, only for %s", e.Running, strings.Join(e.Held, ", "))
+	return fmt.Sprintf("modules: no modules for the running kernel %s, only for %s", e.Running, strings.Join(e.Held, ", "))
 }
 
 // Hint says how to make the two agree.

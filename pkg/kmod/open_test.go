@@ -140,7 +140,7 @@ func TestOpenOtherRelease(t *testing.T) {
 	old := Info{Name: "old", Vermagic: "5.10.0 SMP"}
 	_, err := Open(files(map[string]Info{"old.ko": old}, nil), Options{Release: "6.1.0"})
 	var other *ReleaseError
-	if !errors.As(err, &other) || err.Error() != "modules: there are none for the running kernel 6.1.0, only for 5.10.0" {
+	if !errors.As(err, &other) || err.Error() != "modules: no modules for the running kernel 6.1.0, only for 5.10.0" {
 		t.Fatalf("got %v", err)
 	}
 	if want := "build the image again with iscsiroot build --kernel-version 6.1.0, or boot the kernel 5.10.0"; other.Hint() != want {

@@ -172,7 +172,7 @@ func TestUsrIsNamed(t *testing.T) {
 	m, _ := withSessions(0)
 	want, _ := bootspec.ParseDevice("UUID=1")
 	_, err := m.findUsr(t.Context(), want)
-	if got := fmt.Sprint(err); got != "/usr UUID=1: the disks of our sessions have no such device" {
+	if got := fmt.Sprint(err); got != "/usr UUID=1: no such device on the disks of the iSCSI sessions" {
 		t.Error(got)
 	}
 	if got := sequence.Hint(err); got != "correct /usr in root's etc/fstab: there is no disk" {

@@ -257,10 +257,10 @@ func (st *Storage) Check(ctx context.Context, root Volume) (start Start, err err
 		if st.Plan.Init.Given() {
 			return start, sequence.WithHint(err, "correct init=")
 		}
-		return start, sequence.WithHint(err, "is this the root file system? correct root=, or name the program with init=PATH")
+		return start, sequence.WithHint(err, "check that this is the root file system; correct root=, or name the program with init=PATH")
 	}
 	if start.MountPoints, err = switchroot.MountPoints(Sysroot, root.Path()); err != nil {
-		return start, sequence.WithHint(err, "or boot once with rw, so that they can be made")
+		return start, sequence.WithHint(err, "or boot once with rw, which creates it")
 	}
 	return start, nil
 }

@@ -80,7 +80,7 @@ func TestCandidates(t *testing.T) {
 	fakeDisk(t, sys, "sdb", 1, 2, 3)
 	fakeDisk(t, sys, "sdc", 1)
 	fakeDisk(t, sys, "sdd")
-	const noDevice = ": the disks of our sessions have no such device"
+	const noDevice = ": no such device on the disks of the iSCSI sessions"
 	tests := []struct{ name, root, disks, want, err, hint string }{
 		{"partition 2 first, the whole disk last", "", "sdb", "sdb2 sdb1 sdb3 sdb", "", ""},
 		{"disk by disk", "", "sdb sdc sdd", "sdb2 sdb1 sdb3 sdb sdc1 sdc sdd", "", ""},

@@ -23,7 +23,7 @@ type notFoundError struct {
 }
 
 func (e *notFoundError) Error() string {
-	text := "the disks of our sessions have no such device"
+	text := "no such device on the disks of the iSCSI sessions"
 	if e.any {
 		text = "no disk has such a device"
 	}

@@ -20,10 +20,10 @@ func TestFindRootWaits(t *testing.T) {
 		least, most time.Duration
 		want        string
 	}{
-		{"root=UUID=1 rootwait=0", 0, 500 * time.Millisecond, "root UUID=1: the disks of our sessions have no such device"},
-		{"root=UUID=1 rootwait=1", time.Second, 3 * time.Second, "root UUID=1: the disks of our sessions have no such device"},
-		{"root=UUID=1 rootwait=0 rootdelay=1", time.Second, 3 * time.Second, "root UUID=1: the disks of our sessions have no such device"},
-		{"root=UUID=1 rootwait=0 rootfallback=LABEL=a rootfallback=/dev/sdb2", 0, 500 * time.Millisecond, "root /dev/sdb2: the disks of our sessions have no such device"},
+		{"root=UUID=1 rootwait=0", 0, 500 * time.Millisecond, "root UUID=1: no such device on the disks of the iSCSI sessions"},
+		{"root=UUID=1 rootwait=1", time.Second, 3 * time.Second, "root UUID=1: no such device on the disks of the iSCSI sessions"},
+		{"root=UUID=1 rootwait=0 rootdelay=1", time.Second, 3 * time.Second, "root UUID=1: no such device on the disks of the iSCSI sessions"},
+		{"root=UUID=1 rootwait=0 rootfallback=LABEL=a rootfallback=/dev/sdb2", 0, 500 * time.Millisecond, "root /dev/sdb2: no such device on the disks of the iSCSI sessions"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.line, func(t *testing.T) {

@@ -50,11 +50,11 @@ func hint(err error) string {
 	case errors.As(err, &resolve):
 		return "correct the name in iscsi_a= or write the address itself; names are looked up in the image's /etc/hosts and at nameserver=ADDRESS"
 	case errors.As(err, &silence):
-		return "the host is up and takes connections: is it a target that listens there, and is it busy?"
+		return "the host accepts connections: check that a target listens on this port, and whether it is overloaded"
 	case errors.As(err, &broke) && broke == kernel.TargetClosed:
 		return "some targets close the connection without a response if the target name or this initiator is unknown: check iscsi_t=, iscsi_i= and the target's access list"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "the host is up and nothing listens there: is the target running, and is iscsi_p= right?"
+		return "the host is up, but nothing listens on this port: check that the target is running, and iscsi_p="
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.As(err, &connect) && connect.TimedOut():
 		return "check iscsi_a=, iscsi_gw=, the mask in iscsi_i_ip=, and that the target's host is up"
 	}

@@ -94,7 +94,7 @@ func inspect(root int, path string) (program, error) {
 	case !info.Mode().IsRegular():
 		return program{}, errors.New("is not a file")
 	case info.Mode()&0o111 == 0:
-		return program{}, errors.New("is not executable: chmod 755 it")
+		return program{}, errors.New("not executable: run chmod 755 on it")
 	}
 	return readProgram(f, runtime.GOARCH)
 }
@@ -122,7 +122,7 @@ type MountPointError struct {
 
 // Error implements error.
 func (e *MountPointError) Error() string {
-	return fmt.Sprintf("root %s has no directory %s to mount on: %v: make it there", e.Root, strings.Join(e.Missing, ", "), e.Err)
+	return fmt.Sprintf("root %s has no directory %s to mount on: %v: create it", e.Root, strings.Join(e.Missing, ", "), e.Err)
 }
 
 // Unwrap returns the cause.

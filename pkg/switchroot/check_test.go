@@ -81,7 +81,7 @@ func TestFindInit(t *testing.T) {
 		{name: "five scripts and a dynamic program", files: with(chain(5, dynamic), loader, static), inits: []string{"/s1"}, want: "/s1"},
 
 		{name: "none", files: map[string]string{"etc/": ""}, text: "init /sbin/init on /dev/sda2: file does not exist"},
-		{name: "the broken one is told", files: map[string]string{"etc/init": "0" + static}, text: "init /etc/init on /dev/sda2: is not executable: chmod 755 it"},
+		{name: "the broken one is told", files: map[string]string{"etc/init": "0" + static}, text: "init /etc/init on /dev/sda2: not executable: run chmod 755 on it"},
 		{name: "directory", files: map[string]string{"sbin/init/": ""}, text: "init /sbin/init on /dev/sda2: is not a file"},
 		{name: "no loader", files: map[string]string{"sbin/init": dynamic}, text: "init /sbin/init on /dev/sda2: needs " + loader + ": file does not exist"},
 		{name: "loader is a script", files: map[string]string{"sbin/init": dynamic, loader: "#!/bin/sh\n"}, text: "init /sbin/init on /dev/sda2: needs " + loader + ": neither an ELF program nor a script"},
@@ -147,7 +147,7 @@ func TestMountPoints(t *testing.T) {
 			"files instead",
 			map[string]string{"proc": "0", "sys": "->dev"},
 			nil,
-			"root /dev/sda2 has no directory /proc, /sys to mount on: not a directory: make it there",
+			"root /dev/sda2 has no directory /proc, /sys to mount on: not a directory: create it",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
