@@ -3,10 +3,7 @@
 // brings the network up, logs in to the target, mounts root and becomes the
 // real init.
 //
-// The same file does other work by the name it is called by: as /sbin/modprobe
-// it answers the kernel's requests for modules, PID 1 runs it as the debug shell
-// and leaves it behind as the agent, and at the end the real init returns to it
-// as /run/initramfs/shutdown.
+// The same file does other work by the name it is called by: as /sbin/modprobe it loads modules for the kernel, PID 1 runs it as the debug shell and as the agent, and at shutdown the real init executes it as /run/initramfs/shutdown.
 package main
 
 import (
@@ -50,8 +47,7 @@ func main() {
 	}
 }
 
-// stay is the life of one of the processes that stay. It returns only with an error,
-// which the kernel's log gets: there is no terminal.
+// stay runs one of the resident processes. It returns only after an error, which it writes to the kernel's log: there is no terminal.
 func stay(life func() error) int {
 	if err := life(); err != nil {
 		log := kmsg.Open(kmsg.SystemPaths())
@@ -62,7 +58,7 @@ func stay(life func() error) int {
 	return 0
 }
 
-// showStatus tells a person of the running system how its sessions are.
+// showStatus prints the state of the sessions and returns the exit status.
 func showStatus() int {
 	if err := status.Print(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "iscsiroot:", err)
@@ -71,8 +67,7 @@ func showStatus() int {
 	return 0
 }
 
-// modprobe answers a request for a module and returns the exit status. Asked to
-// be quiet, as the kernel asks, it does not mention a module that is not there.
+// modprobe loads a module and returns the exit status. With -q, as the kernel calls it, a module that does not exist is not reported.
 func modprobe(args []string) int {
 	err := modload.Modprobe(args)
 	if err == nil {

@@ -1,19 +1,15 @@
-// Package failures is the table of what can go wrong in a boot, as a person sees it. The tests of
-// package integration read each row off a console, and those of integration/repo hold the manual
-// against it. No program links it.
+// Package failures is the table of failures of a boot, as the console shows them. The tests of package integration produce each row, and those of integration/repo compare the manual with it. No program links it.
 package failures
 
-// Case is a way in which a boot can go wrong, as a person sees it. What varies
-// in a text is left out: … stands for it.
+// Case is a failure of a boot, as the console shows it. … stands for the parts of a text that vary.
 type Case struct {
 	Name    string // for tests
 	Screen  string // what happened, to what
 	Hint    string // what to do, where Screen does not say it
-	Retried bool   // it is tried again for ever; otherwise the boot ends
+	Retried bool   // it is retried without end; otherwise the boot ends
 }
 
-// Cases lists what can go wrong, in the order of the boot. iscsiroot-failures(7) shows it,
-// and each row has a test that reads it off a console.
+// Cases lists the failures in the order of the boot. iscsiroot-failures(7) shows it, and each row has a test.
 func Cases() []Case {
 	return []Case{
 		{"parameter", "parameter … (byte … of the command line): …: write …", "", false},

@@ -1,7 +1,6 @@
 //go:build linux
 
-// Command faulty is /init with bugs, for the tests that look at what happens
-// then: rd.iscsiroot.fault= on the command line chooses one.
+// Command faulty is /init with faults for tests: rd.iscsiroot.fault= on the command line selects one.
 package main
 
 import (
@@ -31,8 +30,7 @@ func main() {
 	boot.Main(boot.Options{Edit: addFault})
 }
 
-// mountStray leaves mounts behind as a careless initrd around us might: a /run that
-// forbids programs, a /dev without nodes, /proc twice.
+// mountStray makes mounts as another initrd might leave them: a noexec /run, a /dev without nodes, /proc twice.
 func mountStray() {
 	_ = os.MkdirAll("/proc", 0o755)
 	_ = unix.Mount("proc", "/proc", "proc", 0, "")
@@ -87,7 +85,7 @@ func killAgent() {
 	}
 }
 
-// race counts in two goroutines that do not wait for each other.
+// race increments a variable in two goroutines without synchronisation.
 func race(context.Context) error {
 	n := 0
 	done := make(chan struct{})

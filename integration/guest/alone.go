@@ -10,10 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// alone measures what the agent costs, by ending it, and tells when the kernel
-// has dropped the connection, as it does at the target's next message that
-// nobody listens for. Root is written back and read-only before: nobody brings
-// it back.
+// alone measures the agent's memory by ending the agent, and reports when the kernel drops the connection, which it does at the target's next message without a receiver. Root is written back and read-only before, because it is lost then.
 func alone() error {
 	unix.Sync()
 	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
@@ -32,7 +29,7 @@ func alone() error {
 		return n
 	}
 	with := settled()
-	// Either half starts the other again: neither runs when the first is killed.
+	// Either process restarts the other: both are stopped before the first is killed.
 	n := eachAgent("@", func(pid int) error { return unix.Kill(pid, unix.SIGSTOP) })
 	for left := n; left > 0; time.Sleep(100 * time.Millisecond) {
 		left = eachAgent("@", func(pid int) error { return unix.Kill(pid, unix.SIGKILL) })

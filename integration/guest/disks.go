@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// showDisks prints what the kernel found out about each SCSI disk when it probed
-// it: size, write protection, cache, names, and the partitions.
+// showDisks prints the attributes of each SCSI disk that the kernel has probed: size, write protection, cache, identifiers, and the partitions.
 func showDisks() error {
 	disks, err := filepath.Glob("/sys/class/block/sd*")
 	if err != nil {

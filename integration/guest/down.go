@@ -13,8 +13,7 @@ import (
 // shutdownProgram is what an init runs at its end.
 const shutdownProgram = "/run/initramfs/shutdown"
 
-// down becomes that program, as an init that is process 1 does, when a line is
-// typed; there is something to write back then.
+// down executes the shutdown program, as an init that is process 1 does, after a line of input, with dirty pages of root.
 func down(action string) error {
 	for {
 		if _, err := os.Stat(shutdownProgram); err == nil {
@@ -33,7 +32,7 @@ func down(action string) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := unix.Mlockall(unix.MCL_CURRENT); err != nil { // the root may be dead when we go on
+	if err := unix.Mlockall(unix.MCL_CURRENT); err != nil { // the root may be unreachable by then
 		return err
 	}
 	say("ready to go down")

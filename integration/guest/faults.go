@@ -22,11 +22,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// faults writes to root all the time and does meanwhile what the host types on
-// the console, a line each.
+// faults writes to root without pause and runs the commands that the host sends on the console, one a line.
 func faults() error {
-	// What we are told to do while root is away must not wait for a page of our
-	// own program.
+	// A command during an outage must not wait for a page of the program from root.
 	if err := unix.Mlockall(unix.MCL_CURRENT); err != nil {
 		return err
 	}
@@ -50,7 +48,7 @@ func faults() error {
 	return w.err
 }
 
-// command is one line of the host's.
+// command runs one command of the host.
 func command(words []string) error {
 	arg := strings.Join(words[1:], " ")
 	switch words[0] {
@@ -86,10 +84,10 @@ func command(words []string) error {
 	if known, err := links(words); known {
 		return err
 	}
-	return fmt.Errorf("nothing known of that name")
+	return fmt.Errorf("unknown command")
 }
 
-// tellEvery is after how many files the writer tells how many there are; the host waits for two such lines.
+// tellEvery is the number of files after which the writer prints their count; the host waits for two such lines.
 const tellEvery = 3
 
 // writer writes files of 64 KiB, each synced before the next.
@@ -150,8 +148,7 @@ func signalAgent(words []string) error {
 	return nil
 }
 
-// pressure makes more dirty data of root's than there is memory for, from what
-// takes up all memory but a little, and ends when all of it is on the disk.
+// pressure fills all memory but a little, half of it with dirty pages of root, and ends when all of them are on the disk.
 func pressure(path string, leave int64) error {
 	free, err := available()
 	if err != nil {
@@ -203,7 +200,7 @@ func available() (int64, error) {
 	return kib << 10, err
 }
 
-// readDisk reads a block of a disk past the page cache and says how it went.
+// readDisk reads a block of a disk without the page cache and prints the result.
 func readDisk(name string) {
 	read := func() error {
 		fd, err := unix.Open("/dev/"+name, unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
@@ -221,8 +218,7 @@ func readDisk(name string) {
 	say("read %s: %v, %s", name, err, bytes.TrimSpace(state))
 }
 
-// eachAgent does something to the processes of a name and returns to how many it
-// did it.
+// eachAgent calls do for each process of a name and returns the number of calls without an error.
 func eachAgent(name string, do func(pid int) error) int {
 	n := 0
 	dirs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -239,8 +235,7 @@ func eachAgent(name string, do func(pid int) error) int {
 	return n
 }
 
-// agentHolds looks whether a process of the agent's has anything of the root
-// file system open, mapped, or as a directory.
+// agentHolds reports the files of the root file system that the agent's processes have open, mapped, or as a directory.
 func agentHolds() error {
 	var root unix.Stat_t
 	if err := unix.Stat("/", &root); err != nil {

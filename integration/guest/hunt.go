@@ -12,9 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hunt prints where a text is found: in what processes show, the kernel's log,
-// /run and what the kernel was told. The text comes with its letters reversed,
-// so that the order for the hunt is none of the places.
+// hunt searches a text in /proc, the kernel's log, /run and the attributes in sysfs, and prints where it is found. The text is given with its bytes reversed, so that the command itself is not found.
 func hunt(reversed string) error {
 	text := []byte(reversed)
 	for i, j := 0, len(text)-1; i < j; i, j = i+1, j-1 {
@@ -50,7 +48,7 @@ func hunt(reversed string) error {
 	return nil
 }
 
-// huntLog reads the kernel's log, where init's lines are too.
+// huntLog searches the kernel's log, which has init's lines too.
 func huntLog(text []byte) error {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// links are the commands of an administrator at the network, by name.
+// links runs the commands that change the network, by name.
 func links(words []string) (known bool, err error) {
 	arg := ""
 	if len(words) > 1 {
@@ -44,7 +44,7 @@ func links(words []string) (known bool, err error) {
 	return false, nil
 }
 
-// changeLink does something to the NIC.
+// changeLink calls do for the NIC.
 func changeLink(do func(netlink.Link) error) error {
 	all, err := netlink.LinkList()
 	if err != nil {
@@ -58,7 +58,7 @@ func changeLink(do func(netlink.Link) error) error {
 	return errors.New("no NIC")
 }
 
-// flush takes all IPv4 addresses away.
+// flush removes all IPv4 addresses.
 func flush(l netlink.Link) error {
 	addrs, err := netlink.AddrList(l, unix.AF_INET)
 	for _, a := range addrs {

@@ -9,8 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// showLog prints how many lines of ours the kernel log holds, and whether it
-// says that it dropped any.
+// showLog prints the number of lines of iscsiroot in the kernel's log, and of notes about dropped lines.
 func showLog() error {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

@@ -1,9 +1,6 @@
 //go:build linux
 
-// Command guest is the /sbin/init of the test machines' roots: it tells on the
-// console what a real init would find, does what /etc/guest asks for, and
-// switches the machine off. Each line it prints begins with "guest: ". As the
-// shell of an image it attacks PID 1.
+// Command guest is the /sbin/init of the test machines' roots: it prints the state that a real init would find, runs the commands in /etc/guest, and powers the machine off. Each line it prints begins with "guest: ". As the shell of an image it sends signals to PID 1.
 package main
 
 import (
@@ -88,7 +85,7 @@ func do(what string) error {
 	case "log":
 		return showLog()
 	}
-	return fmt.Errorf("nothing known of that name")
+	return fmt.Errorf("unknown command")
 }
 
 // show prints a file line by line.

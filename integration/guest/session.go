@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// attributes are what iscsid reads of a session before it takes it over, and
-// what keeps root alive.
+// attributes are those that iscsid reads before it takes a session over, and the timers of the session.
 var attributes = []string{
 	"iscsi_session/*/targetname", "iscsi_session/*/initiatorname", "iscsi_session/*/tpgt", "iscsi_session/*/ifacename",
 	"iscsi_session/*/state", "iscsi_session/*/recovery_tmo", "iscsi_session/*/abort_tmo", "iscsi_session/*/lu_reset_tmo",
@@ -43,7 +42,7 @@ func showSession() error {
 	return err
 }
 
-// showCHAP tells that the kernel has the secrets, and how long they are.
+// showCHAP prints the lengths of the CHAP secrets in the kernel.
 func showCHAP() error {
 	var lengths []any
 	for _, name := range []string{"password", "password_in"} {

@@ -8,9 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signalInit is what the guest does as the debug shell of PID 1: it sends it every
-// signal there is but SIGINT, which stands for Ctrl-Alt-Del, and gets itself
-// killed.
+// signalInit runs when the guest is the debug shell: it sends PID 1 every signal but SIGINT, which stands for Ctrl-Alt-Del, and kills itself.
 func signalInit() {
 	sent := 0
 	for sig := 1; sig <= 64; sig++ {
@@ -30,7 +28,7 @@ func signalInit() {
 	_ = unix.Kill(unix.Getpid(), unix.SIGKILL)
 }
 
-// orphans leaves children to PID 1 that end after their parent.
+// orphans starts children that end after their parent.
 func orphans() {
 	for range 3 {
 		_, err := syscall.ForkExec("/proc/self/exe", []string{"orphan"}, &syscall.ProcAttr{Files: []uintptr{0, 1, 2}})

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// verify reads the files of a list of checksums, which the host has made.
+// verify compares files with the list of checksums written by the host.
 func verify(dir string) error {
 	list, err := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
 	if err != nil {

@@ -13,9 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startWatchdog does what a firmware may have done: it starts the machine's
-// Intel 6300ESB watchdog, with about ten seconds to go. It returns false if
-// there is none.
+// startWatchdog starts the machine's Intel 6300ESB watchdog with a time-out of about ten seconds, as firmware may. It returns false if there is none.
 func startWatchdog() (bool, error) {
 	devices, err := filepath.Glob("/sys/bus/pci/devices/*")
 	if err != nil {
@@ -88,8 +86,7 @@ func write16(mem []byte, reg int, v uint16) { *(*uint16)(unsafe.Pointer(&mem[reg
 //go:noinline
 func write32(mem []byte, reg int, v uint32) { *(*uint32)(unsafe.Pointer(&mem[reg])) = v }
 
-// shell is what the guest does as the debug shell of an image: the hunts of
-// its own list, if it has one.
+// shell runs when the guest is the debug shell of an image: it searches the texts of /etc/hunts, if that exists.
 func shell() {
 	if list, err := os.ReadFile("/etc/hunts"); err == nil {
 		for text := range strings.FieldsSeq(string(list)) {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writeAsked writes files as the host asks for: NUMBERxBYTES.
+// writeAsked writes the files of a command NUMBERxBYTES.
 func writeAsked(dir, text string) error {
 	var n, size int
 	if _, err := fmt.Sscanf(text, "%dx%d", &n, &size); err != nil {

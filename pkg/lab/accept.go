@@ -12,7 +12,7 @@ import (
 
 var errEnded = errors.New("ended by itself")
 
-// Server is a [Process] or a [Machine] that is to accept connections.
+// Server is a [Process] or a [Machine] that will accept connections.
 type Server interface {
 	// Done is closed when it has ended.
 	Done() <-chan struct{}

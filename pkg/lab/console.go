@@ -50,7 +50,7 @@ type stamp struct {
 	at     time.Duration
 }
 
-// ConsoleError says what was not seen on a console, and why the wait ended.
+// ConsoleError is the error of a wait for a text that did not appear on a console.
 type ConsoleError struct {
 	// Want is the text or the regular expression.
 	Want string
@@ -71,7 +71,7 @@ func newConsole(in io.Writer) *Console {
 	return &Console{in: in, start: time.Now(), changed: make(chan struct{})}
 }
 
-// Write takes what the console printed. It never fails: an error would stop the machine's output in the middle of a word.
+// Write appends output of the console. It never fails: an error would stop the machine's output in the middle of a word.
 func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,9 +17,7 @@ import (
 // Dnsmasq is a running dnsmasq: a server of DHCP, router advertisements and TFTP.
 type Dnsmasq struct{ process *Process }
 
-// StartDnsmasq starts a dnsmasq that serves nothing but what args, its long options, say, and returns when it is ready. It
-// asks nobody before it offers an address, and serves no DNS. Without --user= it stays root, and its TFTP hands out only what
-// everybody can read.
+// StartDnsmasq starts a dnsmasq that is configured by args, its long options, alone, and returns when it is ready. It pings no address before it offers it, and serves no DNS. Without --user= it runs as root, and its TFTP serves only files that are readable for all.
 func (ns *Namespace) StartDnsmasq(ctx context.Context, args ...string) (*Dnsmasq, error) {
 	program, err := lookDnsmasq()
 	if err != nil {
@@ -80,7 +78,7 @@ func (d *Dnsmasq) waitReady(ctx context.Context) error {
 // Log is what dnsmasq has printed so far, a line for each message of DHCP.
 func (d *Dnsmasq) Log() string { return d.process.Log() }
 
-// Stop ends dnsmasq at once.
+// Stop kills dnsmasq.
 func (d *Dnsmasq) Stop() error { return d.process.Kill() }
 
 // AddVeth makes a wire between the namespace and another: two Ethernet devices, down and without addresses.

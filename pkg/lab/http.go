@@ -51,7 +51,7 @@ func (ns *Namespace) StartHTTP(addr netip.AddrPort, dir string) (*HTTP, error) {
 	return h, nil
 }
 
-// keep sees to it that Close closes c.
+// keep registers c to be closed by Close.
 func (ns *Namespace) keep(c io.Closer) error {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()

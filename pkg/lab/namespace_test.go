@@ -54,7 +54,7 @@ func interfaceNames() (names []string, err error) {
 	return names, err
 }
 
-// TestDo: many calls at once are inside, and nobody else ever is.
+// TestDo: concurrent calls run inside the namespace, and nothing else does.
 func TestDo(t *testing.T) {
 	ns, _ := testNamespace(t)
 	var wg sync.WaitGroup

@@ -55,7 +55,7 @@ func nicArgs(i int, nic NIC, rom bool) []string {
 	}
 	device := fmt.Sprintf("%s,netdev=%s,mac=%s", model, nicID(i), mac)
 	if !rom {
-		device += ",romfile=" // nobody boots from it; iPXE in it would tell a UEFI program the wrong command line
+		device += ",romfile=" // unused; iPXE in it would pass the wrong command line to a UEFI program
 	}
 	return []string{
 		"-netdev", fmt.Sprintf("tap,id=%s,ifname=%s,script=no,downscript=no", nicID(i), nic.Tap.Name()),

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Event is what QEMU reports without being asked.
+// Event is an event of QMP.
 type Event struct {
 	// Name is "RESET", "SHUTDOWN", "STOP" and the like.
 	Name string
@@ -17,7 +17,7 @@ type Event struct {
 	Reason string
 	// Status is how far a MIGRATION is: "active", "completed", "failed" and the like; empty for other events.
 	Status string
-	// Guest says that the guest did it.
+	// Guest is set if the guest caused it.
 	Guest bool
 }
 
@@ -88,7 +88,7 @@ func (q *qmp) take(m qmpMessage) {
 	if m.Event == "" {
 		select {
 		case q.back <- m:
-		default: // nobody has asked
+		default: // no command is pending
 		}
 		return
 	}

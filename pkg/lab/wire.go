@@ -132,7 +132,7 @@ func (w *Wire) toMachine() {
 		if err != nil {
 			return
 		}
-		// Before the machine has started, and after its end, nobody is there.
+		// Before the machine has started, and after its end, this fails.
 		_, _ = w.machine.WriteToUnix(tag(buf[:n], w.vlan), w.peer)
 	}
 }

@@ -50,7 +50,7 @@ func Run(ctx context.Context, c Config) (result Result, err error) {
 	return result, b.run(ctx)
 }
 
-// needs sees that the host can do this at all.
+// needs checks the prerequisites of the host.
 func needs() error {
 	if os.Geteuid() != 0 {
 		return errors.New("a network namespace needs root privileges: run this as root")
@@ -93,7 +93,7 @@ func (b *bench) run(ctx context.Context) error {
 	return errors.Join(err, m.Stop())
 }
 
-// patience is for a machine that is asked to switch itself off.
+// patience is the time-out for a power-off by the power button.
 const patience = time.Minute
 
 // powerOff lets a machine whose disk is to be kept end in order, if it can.

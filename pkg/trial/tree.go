@@ -24,7 +24,7 @@ func (b *bench) writeTree() (dir string, err error) {
 		return "", err
 	}
 	for i := range files {
-		files[i].Secret = false // nobody else gets into this directory, and dnsmasq wants files that everybody can read
+		files[i].Secret = false // the directory is private, and dnsmasq requires files that are readable for all
 	}
 	changes, err := netboot.Compare(dir, files)
 	if err != nil {
@@ -63,7 +63,7 @@ func (b *bench) link(needs []netboot.Need, tree string) error {
 	return errors.Join(missing...)
 }
 
-// room is the room with this machine alone, which says on the serial line what it does.
+// room is the room with this machine alone, with its console on the serial line.
 func (b *bench) room() *netboot.Room {
 	room, h := *b.Room, b.host
 	words := strings.Fields(h.Append)

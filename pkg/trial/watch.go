@@ -19,7 +19,7 @@ type mark struct {
 	text  string // a regular expression
 }
 
-// bad is what no boot comes back from. Behind a failed step comes its hint, or what the machine does now.
+// bad matches a failure that ends the boot. After a failed step comes its hint, or the action.
 const bad = `step \S+ failed after [^\n]*\n[^\n]*\n|Kernel panic - not syncing[^\n]*\n|No bootable device|UEFI Interactive Shell|unknown machine: [^\n]*\n|no script for [^\n]*\n|no file \S* for [^\n]*\n`
 
 // own is a whole line that neither the kernel nor anything of ours writes: those begin with a time. systemd writes so too.
@@ -79,7 +79,7 @@ func await(ctx context.Context, m *lab.Machine, k mark) error {
 	return fmt.Errorf("the machine ended (%s); %w", exit.Reason, err)
 }
 
-// cause is what a console says of a failure: its first line, and the hint.
+// cause is a failure's message on the console: its first line, and the hint.
 func cause(text string) string {
 	first, second, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	if strings.Contains(second, "hint: ") {
@@ -88,7 +88,7 @@ func cause(text string) string {
 	return first
 }
 
-// steps returns what init says about its steps.
+// steps returns the times of init's steps.
 func steps(console string) []Step {
 	var out []Step
 	for _, f := range regexp.MustCompile(`step (\S+) done in ([\d.]+) s`).FindAllStringSubmatch(console, -1) {

@@ -42,7 +42,7 @@ type Record struct {
 // errBoot is wrapped by the error for a machine that ended without a root: a result like others, not the benchmark's end.
 var errBoot = errors.New("the machine did not reach its root")
 
-// boot boots one machine and returns what its real init says.
+// boot boots one machine and returns the values that its real init prints.
 func (s *stage) boot(ctx context.Context, img image, n nic, cpus int, debug bool) (b Boot, err error) {
 	ns, err := lab.NewNamespace()
 	if err != nil {
@@ -102,7 +102,7 @@ func readBoot(console string) (Boot, error) {
 	return b, nil
 }
 
-// lastWords is the end of what a machine has said, or of what it had said when its kernel panicked.
+// lastWords is the end of a machine's output, or of its output before its kernel panicked.
 func lastWords(console string) string {
 	const enough = 500
 	end := len(console)

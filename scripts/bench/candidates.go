@@ -24,7 +24,7 @@ type candidate struct {
 	what  string
 	tree  func(k *kit) (images.Tree, error)
 	pack  initramfs.Compression
-	steps bool // it says its steps with rd.debug
+	steps bool // it logs its steps with rd.debug
 }
 
 var candidates = []candidate{

@@ -51,7 +51,7 @@ func readSteps(b Boot) ([]Step, error) {
 // moduleLine is what ours and the C program say of the processor time that their modules took, up to now.
 var moduleLine = regexp.MustCompile(`^(?:iscsiroot: modules took|bench: modules) ([0-9.]+) s`)
 
-// moduleTime is the processor time that modules took in a boot, in seconds, 0 if nobody said it. It is not the time on a
+// moduleTime is the processor time that modules took in a boot, in seconds, 0 if it was not logged. It is not the time on a
 // clock: ours does other things while modules are being loaded, on the same processor where there is one.
 func moduleTime(b Boot) (float64, error) {
 	var took float64

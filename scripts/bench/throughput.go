@@ -28,7 +28,7 @@ const throughputDeadline = 15 * time.Minute
 // session disturbs the other.
 const throughputTurns = 4
 
-// iscsistart is who we are compared with.
+// iscsistart is the program of the comparison.
 const iscsistart = "iscsistart"
 
 // Throughput is how fast data moves through the disk of our session and of one that iscsistart made with its defaults, in one
@@ -87,7 +87,7 @@ func (s *stage) measureThroughput(ctx context.Context) (t Throughput, err error)
 	defer func() { err = errors.Join(err, ns.Close()) }()
 	target := targets.Config{
 		LUNs:    map[int]string{1: disk.Path, 2: data},
-		Portals: []netip.AddrPort{netip.MustParseAddrPort("10.77.0.1:3261")}, // iscsistart wants no second session at one portal
+		Portals: []netip.AddrPort{netip.MustParseAddrPort("10.77.0.1:3261")}, // iscsistart makes no second session at one portal
 	}
 	m, err := s.machineWith(ctx, ns, img, n, s.cpus[0], commandLine+" iscsi_lun=1 root=/dev/sda2 "+s.extra, target)
 	if err != nil {

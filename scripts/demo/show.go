@@ -39,7 +39,7 @@ var evidence = []*regexp.Regexp{
 // mark is what the machine writes to its root and this program then reads from the disk.
 const mark = "written by a machine without a disk\n"
 
-// prove lets the machine say where its root comes from.
+// prove checks at the machine's shell that its root is on the LUN.
 func (s *stage) prove(ctx context.Context) error {
 	say("starting the machine: %s", s.machine.Append)
 	m, err := s.ns.StartMachine(ctx, s.machine)

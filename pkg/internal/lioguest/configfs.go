@@ -21,7 +21,7 @@ func (c configfs) dir(path ...string) (configfs, error) {
 	return d, os.MkdirAll(string(d), 0o755)
 }
 
-// write writes an attribute; what the kernel has to say against it is an errno.
+// write writes an attribute.
 func (c configfs) write(name, value string) error {
 	f, err := os.OpenFile(filepath.Join(string(c), name), os.O_WRONLY, 0)
 	if err != nil {

@@ -1,8 +1,7 @@
 //go:build linux
 
 // Command lioguest is the /init of a machine whose kernel is the iSCSI target: it loads LIO, sets up a network device and
-// builds the targets that /etc/lio.json describes in configfs, as targetcli would. Then it says "lio: ready" on the console.
-// What fails is said there too, and ends the machine. It counts a target's sessions when that is typed.
+// builds the targets that /etc/lio.json describes in configfs, as targetcli would. Then it prints "lio: ready" on the console. A failure is printed there too, and ends the machine. A command on the console counts a target's sessions.
 package main
 
 import (
@@ -33,7 +32,7 @@ func main() {
 	}
 }
 
-// answer does what is typed on the console.
+// answer runs the commands from the console.
 func answer() {
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {

@@ -1,4 +1,4 @@
-// Package liospec is what pkg/lab/targets tells the machine whose kernel is the target, as JSON in a file of its initramfs.
+// Package liospec is the configuration that pkg/lab/targets passes to the machine whose kernel is the target, as JSON in a file of its initramfs.
 package liospec
 
 import "net/netip"

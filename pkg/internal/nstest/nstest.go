@@ -26,8 +26,7 @@ const (
 // ErrMissing is wrapped by the error of a host that gives no namespaces.
 var ErrMissing = errors.New("namespaces are missing: run as root with CAP_SYS_ADMIN, or allow user namespaces")
 
-// Main runs the tests of a package in a process with a network and mounts of its own, and exits. TestMain calls it when it has
-// played what parts the package's tests give to other processes.
+// Main runs the tests of a package in a process with a network and mounts of its own, and exits. TestMain calls it after its own work for child processes.
 func Main(m *testing.M) {
 	if os.Getenv(inside) == "" {
 		unix.Exit(again()) // at once: os.Exit has the race detector wait a second for races, of which there are none here
@@ -39,7 +38,7 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// User tells whether the namespaces are a user's: what needs a capability of the host is refused then.
+// User reports whether the namespaces are in a user namespace: operations that need a capability on the host fail then.
 func User() bool { return os.Getenv(inside) == byUser }
 
 // again runs this program in namespaces and returns its exit status.
@@ -91,7 +90,7 @@ func Explain(err error) error {
 	return err
 }
 
-// admin tells whether this process has CAP_SYS_ADMIN.
+// admin reports whether this process has CAP_SYS_ADMIN.
 func admin() bool {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

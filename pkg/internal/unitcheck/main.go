@@ -1,5 +1,4 @@
-// Command unitcheck tells in one line what the unit tests need and this machine does not give, and fails then. It asks for it in
-// namespaces as the tests make them.
+// Command unitcheck checks the prerequisites of the unit tests, in namespaces like theirs, and reports a missing one in one line.
 package main
 
 import (

@@ -33,7 +33,7 @@ type Machine struct {
 // Disk is the machine's disk.
 const Disk = "/dev/vda"
 
-// Inside tells whether this process is in the machine.
+// Inside reports whether this process is in the machine.
 func Inside() bool { return os.Getenv(inside) != "" }
 
 // Run runs f, a test, in a machine. TestMain has to call [Main] first, and nstest.Main then.

@@ -59,7 +59,7 @@ const (
 	payloadOffsetAt = 0x248
 	payloadLengthAt = 0x24c
 	setupSector     = 512
-	// payloadSince is the first version of the boot protocol that tells where the payload is.
+	// payloadSince is the first version of the boot protocol with the payload's offset.
 	payloadSince = 0x0208
 )
 
@@ -112,7 +112,7 @@ func unpackPayload(packed []byte) ([]byte, error) {
 	return out, nil
 }
 
-// unpackXZ leaves the work to the tool: no library of ours knows the filter for x86 code that a kernel is packed with.
+// unpackXZ runs xz: none of the linked libraries supports the filter for x86 code that a kernel is compressed with.
 func unpackXZ(packed []byte) ([]byte, error) {
 	cmd := exec.Command("xz", "--decompress", "--stdout")
 	var said bytes.Buffer

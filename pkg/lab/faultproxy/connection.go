@@ -21,7 +21,7 @@ type connection struct {
 	faults [2][]Fault
 	once   sync.Once
 	hole   chan struct{} // closed by BlackHole
-	follow bool          // tell PDUs apart for good
+	follow bool          // parse PDUs until the connection ends
 	lag    time.Duration // see Proxy.Lag
 
 	in   sync.Mutex         // guards what is written to the target while PDUs are told apart
@@ -36,7 +36,7 @@ func (c *connection) close() {
 	}
 }
 
-// pass carries one direction. A nil error is the sender's orderly end, which has been passed on.
+// pass forwards one direction. A nil error is the sender's orderly end, which has been forwarded.
 func (c *connection) pass(ctx context.Context, d Direction) error {
 	from, to := c.side[d], c.side[1-d]
 	live := false
@@ -64,7 +64,7 @@ func (c *connection) pass(ctx context.Context, d Direction) error {
 	}
 }
 
-// end passes an end on, and what came of a PDU before it.
+// end forwards an end, and the part of a PDU received before it.
 func (c *connection) end(to *net.TCPConn, part []byte, err error) error {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
@@ -108,7 +108,7 @@ func (c *connection) inHole() bool {
 	}
 }
 
-// pending tells whether a fault is to come after the n-th PDU of a direction.
+// pending reports whether a fault follows after the n-th PDU of a direction.
 func (c *connection) pending(d Direction, n int) bool {
 	for _, f := range c.faults[d] {
 		if f.PDU > n {
@@ -118,7 +118,7 @@ func (c *connection) pending(d Direction, n int) bool {
 	return false
 }
 
-// forward passes the n-th PDU of a direction on, as its faults say.
+// forward forwards the n-th PDU of a direction, with its faults.
 func (c *connection) forward(ctx context.Context, d Direction, n int, pdu []byte) error {
 	to := c.side[1-d]
 	for _, f := range c.faults[d] {

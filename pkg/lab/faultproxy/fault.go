@@ -44,7 +44,7 @@ func (a Action) String() string {
 	return [...]string{"delay", "drop", "reset", "close", "truncate", "black hole", "one byte at a time"}[a]
 }
 
-// Fault strikes one PDU of a connection.
+// Fault is an action at one PDU of a connection.
 type Fault struct {
 	Direction Direction
 	// PDU counts from 1 in its direction.
@@ -52,10 +52,9 @@ type Fault struct {
 	Action Action
 	// Pause is for Delay and Bytewise.
 	Pause time.Duration
-	// From and Until choose the connections, counted from 0, that it strikes: From is the first of them, Until the first that
-	// is spared again; 0: none is.
+	// From and Until select the connections, counted from 0: From is the first with the fault, Until the first without it again; 0: there is none.
 	From, Until int
-	// Call, if set, is called when the fault strikes, before anything is done to the PDU.
+	// Call, if set, is called when the fault is injected, before the action.
 	Call func()
 }
 

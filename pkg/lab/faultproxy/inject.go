@@ -6,7 +6,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Follow tells the PDUs of all connections from now on apart for as long as they last, which [Proxy.Inject] needs.
+// Follow makes the proxy parse the PDUs of all future connections until they end, which [Proxy.Inject] needs.
 func (p *Proxy) Follow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -16,7 +16,7 @@ func (p *Proxy) Follow() {
 // errNoConnection: there is nothing to inject into.
 var errNoConnection = errors.New("no connection has passed its login")
 
-// Inject sends a message of the target's, which the target does not know of, to the initiator of the youngest connection. Its
+// Inject sends an async message to the initiator of the newest connection, without the target. Its
 // numbers are those of the target's last response, so that neither side misses one.
 func (p *Proxy) Inject(m iscsi.AsyncMessage) error {
 	p.mu.Lock()

@@ -1,5 +1,4 @@
-// Package faultproxy is a TCP proxy in front of an iSCSI target that knows where PDUs begin and end and can damage the n-th of
-// either direction: delay it, drop it, cut it, pass it byte by byte, or end the connection in its place.
+// Package faultproxy is a TCP proxy in front of an iSCSI target that parses PDUs and can inject a fault at the n-th of either direction: delay it, drop it, truncate it, forward it byte by byte, or end the connection in its place.
 //
 // PDUs are told apart for as long as a connection logs in, and further while a fault is yet to come in their direction;
 // after that bytes pass as they are. A fault behind the login needs a connection without digests.
@@ -35,7 +34,7 @@ type Proxy struct {
 	sense     sense          // see Sense
 	open      []*connection  // in the order in which they came
 	live      int            // connections that have passed their login
-	next      chan time.Time // see Next; nil: nobody waits
+	next      chan time.Time // see Next; nil: no receiver
 }
 
 // Login is the first Login Request of a connection.
@@ -111,7 +110,7 @@ func (p *Proxy) serve(initiator *net.TCPConn) {
 	defer cancel()
 	out, err := p.dial(ctx)
 	if err != nil {
-		_ = initiator.SetLinger(0) // a reset is what a host says where nobody listens
+		_ = initiator.SetLinger(0) // a reset, as from a host without a listener
 		_ = initiator.Close()
 		return
 	}
@@ -149,7 +148,7 @@ func (p *Proxy) connection(initiator, target *net.TCPConn) *connection {
 	return c
 }
 
-// leave forgets a connection that is over.
+// leave removes a connection that has ended.
 func (p *Proxy) leave(c *connection) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,7 +162,7 @@ func (p *Proxy) Live() int {
 	return p.live
 }
 
-// Next tells when the next PDU behind a login comes from an initiator. PDUs must be told apart, see [Proxy.Follow].
+// Next sends the time of the next PDU after a login from an initiator. PDUs must be told apart, see [Proxy.Follow].
 func (p *Proxy) Next() <-chan time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()

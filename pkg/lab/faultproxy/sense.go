@@ -7,23 +7,21 @@ import (
 )
 
 // Sense has each SCSI Response from now on end in CHECK CONDITION with a sense key (SPC-4 4.5.6, table 43), 0x0b for
-// ABORTED COMMAND, on all connections whose PDUs are told apart, see [Proxy.Follow]; 0: as the target has it. Reads that the target
-// ends within their data are not struck.
+// ABORTED COMMAND, on all connections whose PDUs are told apart, see [Proxy.Follow]; 0: unchanged. Reads whose status is in their data are not changed.
 func (p *Proxy) Sense(key byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sense = sense{key: key}
 }
 
-// NotReady is Sense with the key NOT READY and an additional code (SPC-4 annex F), 0x04 and 0x0b for a port in standby. Reads
-// that the target ends within their data are struck too.
+// NotReady is Sense with the key NOT READY and an additional code (SPC-4 annex F), 0x04 and 0x0b for a port in standby. Reads whose status is in their data are changed too.
 func (p *Proxy) NotReady(code, qualifier byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sense = sense{key: 0x02, code: code, qualifier: qualifier, reads: true}
 }
 
-// sense is what commands end in.
+// sense is the sense data of commands.
 type sense struct {
 	key, code, qualifier byte
 	reads                bool // those that end within their data too

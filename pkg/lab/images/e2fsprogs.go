@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// checkName refuses what debugfs would not read as one word.
+// checkName rejects a name that debugfs would not parse as one word.
 func checkName(name string) error {
 	if strings.ContainsAny(name, "\"\\\n") {
 		return &os.PathError{Op: "debugfs", Path: name, Err: os.ErrInvalid}
@@ -39,7 +39,7 @@ func runTool(name string, args ...string) ([]byte, error) {
 	return stdout.Bytes(), nil
 }
 
-// lookTool finds a system administrator's program also for those who have no sbin in their PATH.
+// lookTool finds an administration program also if PATH has no sbin.
 func lookTool(name string) (string, error) {
 	if file, err := exec.LookPath(name); err == nil {
 		return file, nil

@@ -27,7 +27,7 @@ type Filesystem struct {
 
 func (f Filesystem) size() int64 { return int64(f.MiB) * mib }
 
-// make writes the file system into the image at offset. Who is not root, not even of a user namespace, owns its files.
+// make writes the file system into the image at offset. Its files belong to the caller if that is not root of a user namespace.
 func (f Filesystem) make(image string, offset int64) error {
 	if f.MiB <= 0 {
 		return fmt.Errorf("size %d MiB: %w", f.MiB, errors.ErrUnsupported)

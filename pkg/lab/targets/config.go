@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Config describes a target. gotgt knows Name, Portal, Portals at the same port, and LUNs only, and refuses the rest.
+// Config describes a target. gotgt supports Name, Portal, Portals at the same port, and LUNs only; StartGotgt rejects the rest.
 type Config struct {
 	// Name is the iSCSI name, for example "iqn.2007-01.com.example:storage.remote1".
 	Name string
@@ -17,14 +17,13 @@ type Config struct {
 	// LUNs maps LUN to the raw image file behind it. gotgt: 0 to 255. tgtd: 1 to 16383, because its LUN 0 is a controller.
 	// LIO: 0 to 65535.
 	LUNs map[int]string
-	// Initiators are the names that may log in; empty: all. LIO wants at least one.
+	// Initiators are the names that may log in; empty: all. LIO requires at least one.
 	Initiators []string
 	// CHAP is what a login takes; the zero CHAP: none.
 	CHAP CHAP
 	// DiscoveryCHAP is what a discovery session takes; the zero CHAP: none.
 	DiscoveryCHAP CHAP
-	// HeaderDigest and DataDigest are lists as in RFC 7143 13.1, best first: "CRC32C" insists on it, but
-	// tgtd takes None all the same. Empty: "None".
+	// HeaderDigest and DataDigest are lists as in RFC 7143 13.1, best first: "CRC32C" requires it, but tgtd accepts None too. Empty: "None".
 	HeaderDigest, DataDigest string
 	// MaxRecvDataSegmentLength is what the target declares, in bytes; 0: its own default.
 	MaxRecvDataSegmentLength int

@@ -28,8 +28,7 @@ type gotgt struct {
 	process *lab.Process
 }
 
-// StartGotgt starts a gotgt target and returns when its portal accepts connections. gotgt knows neither CHAP nor digests; its
-// other limits decide which tests it fits.
+// StartGotgt starts a gotgt target and returns when its portal accepts connections. gotgt supports neither CHAP nor digests.
 func StartGotgt(ctx context.Context, ns *lab.Namespace, c Config) (Target, error) {
 	t, err := startGotgt(ctx, ns, c)
 	if err != nil {

@@ -47,8 +47,7 @@ var lioModules = []string{
 	"target_core_mod", "target_core_iblock", "iscsi_target_mod",
 }
 
-// StartLIO boots a machine with the targets and returns when all their portals accept connections. Its targets are strict:
-// nobody gets in but Initiators, with CHAP if it is given and else without authentication.
+// StartLIO boots a machine with the targets and returns when all their portals accept connections. Its targets are strict: only Initiators may log in, with CHAP if it is given and else without authentication.
 func StartLIO(ctx context.Context, ns *lab.Namespace, c LIOConfig) (*LIO, error) {
 	l, err := startLIO(ctx, ns, c)
 	if err != nil {

@@ -16,7 +16,7 @@ type Target interface {
 	Addr() netip.AddrPort
 	// Log is what the target has printed so far.
 	Log() string
-	// Stop ends the target at once, as a power cut would; its connections are reset. The same configuration can be
+	// Stop ends the target immediately, as a power cut would; its connections are reset. The same configuration can be
 	// started again on the same portal.
 	Stop() error
 }

@@ -22,7 +22,7 @@ func withTid(more ...string) []string {
 	return append([]string{"--tid", strconv.Itoa(tgtdTarget)}, more...)
 }
 
-// configure makes the target in a daemon that runs. Binding it to initiators comes last: before that, nobody gets in.
+// configure makes the target in a daemon that runs. Binding it to initiators comes last: before that, no login is accepted.
 func (t *Tgtd) configure(ctx context.Context) error {
 	var steps []tgtadmArgs
 	steps = append(steps, tgtadm("new", "target", withTid("-T", t.config.Name)...))
@@ -70,7 +70,7 @@ func (t *Tgtd) accountSteps() (steps []tgtadmArgs) {
 	return steps
 }
 
-// keySteps sets what the target declares and negotiates, and where it sends people.
+// keySteps sets the keys that the target declares and negotiates, and its redirect.
 func (t *Tgtd) keySteps() (steps []tgtadmArgs) {
 	set := func(name, value string) {
 		if value != "" {
