@@ -31,6 +31,8 @@ var unwanted = []struct{ what, instead string }{
 	{`without a word`, "without a response"},
 	{`no way to`, "not supported"},
 	{`with us`, "here"},
+	{`in vain`, "without success, timed out"},
+	{`(make|made|makes) (it|them) there`, "create it"},
 }
 
 // isNo finds "this is no MAC", for "this is not a MAC"; "there is no" and "is no

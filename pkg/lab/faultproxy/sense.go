@@ -27,7 +27,7 @@ type sense struct {
 	reads                bool // those that end within their data too
 }
 
-// strikes tells whether a PDU of the target's ends a command that is struck. The last one of a read may hold the status
+// applies reports whether a PDU of the target ends a command that is to be changed. The last one of a read may hold the status
 // (RFC 7143 11.7.3: S bit).
 func (s sense) applies(pdu []byte) bool {
 	const status = 0x01
