@@ -62,7 +62,7 @@ func GiveSecrets(dir, name string, files []File) (msg string, err error) {
 		name = DefaultTFTPUser
 	}
 	if os.Geteuid() != 0 {
-		return fmt.Sprintf("%s belongs to the user who wrote it, because only root can give it to %s: a TFTP server with another user cannot read it", where, name), nil
+		return fmt.Sprintf("%s belongs to the user that wrote it, because only root can give it to %s: a TFTP server with another user cannot read it", where, name), nil
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
