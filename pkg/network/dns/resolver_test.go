@@ -8,13 +8,13 @@ import (
 )
 
 // The servers are queried in rotation, two queries each, with a short deadline.
-func TestTurns(t *testing.T) {
+func TestRoundRobin(t *testing.T) {
 	t.Parallel() // it waits
 	servers := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}
-	roundRobin := &roundRobin{servers: func() []netip.Addr { return servers }}
+	robin := &roundRobin{servers: func() []netip.Addr { return servers }}
 	var asked []string
 	for range 5 {
-		conn, err := roundRobin.dial(t.Context(), "udp", "192.0.2.1:53")
+		conn, err := robin.dial(t.Context(), "udp", "192.0.2.1:53")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,7 +32,7 @@ func TestTurns(t *testing.T) {
 			t.Errorf("question %d went to %s, want %s", i, asked[i], want)
 		}
 	}
-	conn, err := roundRobin.dial(t.Context(), "udp", "")
+	conn, err := robin.dial(t.Context(), "udp", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestTurns(t *testing.T) {
 		t.Errorf("read: %v after %v", err, time.Since(began))
 	}
 	servers = nil
-	conn, err = roundRobin.dial(t.Context(), "udp", "127.0.0.3:53")
+	conn, err = robin.dial(t.Context(), "udp", "127.0.0.3:53")
 	if err != nil || conn.RemoteAddr().String() != "127.0.0.3:53" {
 		t.Errorf("without servers those of the image count: %v", err)
 	}
