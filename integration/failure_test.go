@@ -14,9 +14,9 @@ func TestWrongTargetNameAtGotgt(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: images.Tree{}})
 	r.gotgt()
-	m := r.boot(virtio, "", "console=ttyS0 quiet rd.timeout=8 "+strings.Replace(seedLine, "storage.remote1", "storage.remote2", 1))
+	m := r.boot(virtio, "", "console=ttyS0 quiet rd.timeout=20 "+strings.Replace(seedLine, "storage.remote1", "storage.remote2", 1))
 	r.expect(m, "target closed the connection (kernel error 1020) (initiator "+initiator+", attempt 1): trying again",
-		"iscsiroot: step login failed after", "gave up after 8 s (rd.timeout=): login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260: receive response 2 (operational stage): target closed the connection (kernel error 1020)",
+		"iscsiroot: step login failed after", "gave up after 20 s (rd.timeout=): login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260: receive response 2 (operational stage): target closed the connection (kernel error 1020)",
 		"iscsiroot: hint: some targets close the connection without a response if the target name or this initiator is unknown: check iscsi_t=",
 		"iscsiroot: reboot in 60 s")
 }
