@@ -5,7 +5,7 @@
 set -euo pipefail
 readonly ours=(
   boot/... rootfs shell/... network/... bootspec ibft handover shutdown recovery/... session iscsi/... status cmdline
-  blockdev clock modload switchroot uevent kmsg words procstat runstate mounts contain kmod fstypes
+  blockdev clock fstypes modload switchroot uevent kmsg words procstat runstate mounts contain kmod fstypes
 )
 readonly others=(
   mvdan.cc/sh/v3/... github.com/klauspost/... github.com/ulikunitz/xz/... github.com/vishvananda/... github.com/u-root/...

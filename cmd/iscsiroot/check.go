@@ -77,7 +77,7 @@ func printFindings(w io.Writer, image string, findings []initramfs.Finding) erro
 		return err
 	}
 	if fatal > 0 {
-		return fmt.Errorf("%s: a boot would fail: %d things are missing", image, fatal)
+		return fmt.Errorf("%s: a boot would fail: problems: %d", image, fatal)
 	}
 	return nil
 }
