@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,12 +25,19 @@ const maxSessions = 1024
 // first.
 func FormatSessions(all []Session) string {
 	if len(all) > maxSessions {
-		roots := slices.DeleteFunc(slices.Clone(all), func(s Session) bool { return !s.Root })
-		all = append(roots, slices.DeleteFunc(slices.Clone(all), func(s Session) bool { return s.Root })...)
+		var roots, others []Session
+		for _, s := range all {
+			if s.Root {
+				roots = append(roots, s)
+			} else {
+				others = append(others, s)
+			}
+		}
+		all = append(roots, others...)
 	}
 	b := lines{limit: maxText}
 	b.add("# Sessions that iscsiroot made before the real system started.\n")
-	for _, s := range upTo(maxSessions, all) {
+	for _, s := range all[:min(len(all), maxSessions)] {
 		mark := ""
 		if s.Root {
 			mark = " root"

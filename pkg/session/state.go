@@ -137,30 +137,36 @@ func (r *stateReader) check() error {
 	return r.st.check()
 }
 
-// line takes one value in.
+// line takes one value in, which is in quotes if it may hold any text, as the zone of an
+// address may.
 func (r *stateReader) line(key, value string) (err error) {
 	st := &r.st
+	if strings.HasPrefix(value, `"`) {
+		if value, err = strconv.Unquote(value); err != nil {
+			return errState
+		}
+	}
 	switch key {
 	case "session":
 		st.SID, err = parse[uint32](value, 32)
 	case "host":
 		st.HostNo, err = parse[uint32](value, 32)
 	case "initiator":
-		st.Initiator, err = strconv.Unquote(value)
+		st.Initiator = value
 	case "target":
-		st.Target, err = strconv.Unquote(value)
+		st.Target = value
 	case "portal":
 		var p netip.AddrPort
-		if p, err = quoted(value, netip.ParseAddrPort); len(st.Portals) == MaxPortals {
+		if p, err = netip.ParseAddrPort(value); len(st.Portals) == MaxPortals {
 			err = errState
 		}
 		st.Portals = append(st.Portals, p)
 	case "at":
-		st.Portal, err = quoted(value, netip.ParseAddrPort)
+		st.Portal, err = netip.ParseAddrPort(value)
 	case "device":
-		st.Way.Device, err = strconv.Unquote(value)
+		st.Way.Device = value
 	case "source":
-		st.Way.Source, err = quoted(value, netip.ParseAddr)
+		st.Way.Source, err = netip.ParseAddr(value)
 	case "tpgt":
 		st.TPGT, err = parse[uint16](value, 16)
 	case "group":
@@ -197,11 +203,11 @@ func (r *stateReader) chapLine(key, value string) (err error) {
 	c := &r.chap
 	switch key {
 	case "user":
-		c.User, err = strconv.Unquote(value)
+		c.User = value
 	case "secret":
 		c.Secret, err = parseHex(value)
 	case "target-user":
-		c.TargetUser, err = strconv.Unquote(value)
+		c.TargetUser = value
 	case "target-secret":
 		c.TargetSecret, err = parseHex(value)
 	case "algorithm":
@@ -219,15 +225,6 @@ func (r *stateReader) chapLine(key, value string) (err error) {
 func parse[T ~uint8 | ~uint16 | ~uint32](value string, bits int) (T, error) {
 	n, err := strconv.ParseUint(value, 10, bits)
 	return T(n), err
-}
-
-// quoted reads a value that is in quotes: the zone of an address may be any text.
-func quoted[T any](value string, parse func(string) (T, error)) (T, error) {
-	text, err := strconv.Unquote(value)
-	if err != nil {
-		return *new(T), err
-	}
-	return parse(text)
 }
 
 func parseHex(value string) (iscsi.Secret, error) {

@@ -62,13 +62,13 @@ func (st *State) check() error {
 	case slices.ContainsFunc(st.Portals, func(p netip.AddrPort) bool { return !p.IsValid() }):
 		return errors.New("a portal without an address")
 	case len(st.Way.Device) >= unix.IFNAMSIZ:
-		return fmt.Errorf("a device's name of %d bytes, limit %d", len(st.Way.Device), unix.IFNAMSIZ-1)
+		return errors.New("the name of a device is too long")
 	case max(t.Recovery, t.PingInterval, t.PingTimeout) > math.MaxInt32:
-		return fmt.Errorf("a time above %d s", math.MaxInt32)
+		return errors.New("a time above 31 bits")
 	case c != nil && c.Secret.Empty():
 		return errors.New("CHAP without a secret")
 	case c != nil && len(c.Algorithms) > maxAlgorithms:
-		return fmt.Errorf("%d CHAP algorithms, limit %d", len(c.Algorithms), maxAlgorithms)
+		return errors.New("too many CHAP algorithms")
 	}
 	return nil
 }

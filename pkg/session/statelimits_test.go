@@ -125,10 +125,10 @@ func TestStateThatIsNotWritten(t *testing.T) {
 		"an initiator":     func(st *State) { st.Initiator = "" },
 		"0 portals":        func(st *State) { st.Portals = nil },
 		"without an addr":  func(st *State) { st.Portals = append(st.Portals, netip.AddrPort{}) },
-		"16 bytes":         func(st *State) { st.Way.Device = strings.Repeat("x", 16) },
+		"too long":         func(st *State) { st.Way.Device = strings.Repeat("x", 16) },
 		"a time above":     func(st *State) { st.Timers.Recovery = math.MaxInt32 + 1 },
 		"without a secret": func(st *State) { st.CHAP.Secret = iscsi.Secret{} },
-		"9 CHAP":           func(st *State) { st.CHAP.Algorithms = slices.Repeat([]iscsi.Algorithm{iscsi.MD5}, 9) },
+		"too many CHAP":    func(st *State) { st.CHAP.Algorithms = slices.Repeat([]iscsi.Algorithm{iscsi.MD5}, 9) },
 	} {
 		st := testState(7)
 		spoil(&st)
