@@ -39,7 +39,7 @@ func TestConnectErrors(t *testing.T) {
 		err        error
 		text, hint string
 	}{
-		{dialError(syscall.ECONNREFUSED), "connection refused", "is iscsi_p= right?"},
+		{dialError(syscall.ECONNREFUSED), "connection refused", "and iscsi_p="},
 		{dialError(syscall.EHOSTUNREACH), "no host answers at this address", gateway},
 		{dialError(syscall.ENETUNREACH), "no route to this address", gateway},
 		{dialError(syscall.ETIMEDOUT), "connection timed out", gateway},

@@ -231,7 +231,7 @@ func TestRefused(t *testing.T) {
 	}
 	s, k := newSession(t, portal)
 	_, err = s.Login(t.Context())
-	checkLoginError(t, err, failure{retryable: true, text: ": connection refused", hint: "is the target running"}, portal)
+	checkLoginError(t, err, failure{retryable: true, text: ": connection refused", hint: "check that the target is running"}, portal)
 	if all := k.Requests(); len(all) != 2 {
 		t.Errorf("got %q", steps(all))
 	}

@@ -222,5 +222,5 @@ func TestSilentTarget(t *testing.T) {
 	s, _ := sessionAt(t, nil, tg.portal)
 	s.times.response = 50 * time.Millisecond
 	_, err := s.Login(t.Context())
-	checkLoginError(t, err, failure{retryable: true, text: ": receive response 1 (security stage): target does not answer for 50ms (initiator ", hint: "the host is up and takes connections"}, tg.portal)
+	checkLoginError(t, err, failure{retryable: true, text: ": receive response 1 (security stage): target does not answer for 50ms (initiator ", hint: "the host accepts connections"}, tg.portal)
 }
