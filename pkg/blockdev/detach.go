@@ -39,7 +39,7 @@ func store(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// InUse tells whether a disk or one of its partitions is mounted, or part of
+// InUse reports whether a disk or one of its partitions is mounted, or part of
 // another device: an exclusive open fails then (block/bdev.c: bd_may_claim). A
 // disk that cannot be opened is not in use. dev is the mount point of devtmpfs.
 func InUse(dev, name string) (bool, error) {

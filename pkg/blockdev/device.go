@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kind says what a block device is.
+// Kind returns what a block device is.
 type Kind int
 
 // The kinds of block devices.
@@ -71,10 +71,10 @@ func (d *Device) Disks() []*Device {
 	return out
 }
 
-// In tells whether a list has the device; the kernel gives a name once.
+// In reports whether a list has the device; the kernel gives a name once.
 func (d *Device) In(list []*Device) bool { return has(list, d.Name) }
 
-// On tells whether the device is, or stands on, the disk of that name.
+// On reports whether the device is, or stands on, the disk of that name.
 func (d *Device) On(disk string) bool { return has(d.Disks(), disk) }
 
 func has(list []*Device, name string) bool {
@@ -89,7 +89,7 @@ func (d *Device) number() int {
 	return d.Partition.Number
 }
 
-// PartitionOf tells whether the device is that partition of a device, or the
+// PartitionOf reports whether the device is that partition of a device, or the
 // device itself for number 0.
 func (d *Device) PartitionOf(whole *Device, number int) bool {
 	if number == 0 {

@@ -29,7 +29,7 @@ func Find(devices []*Device, want bootspec.Device) []*Device {
 	return out
 }
 
-// beside tells whether two devices are partitions of the same device and which:
+// beside reports whether two devices are partitions of the same device and which:
 // d's number is higher by offset.
 func (d *Device) beside(other *Device, offset int) bool {
 	whole := other
@@ -39,7 +39,7 @@ func (d *Device) beside(other *Device, offset int) bool {
 	return d.Partition != nil && d.PartitionOf(whole, other.number()+offset)
 }
 
-// is tells whether want names the device, leaving its offset aside.
+// is reports whether want names the device, leaving its offset aside.
 func (d *Device) is(want bootspec.Device) bool {
 	var fsys Filesystem
 	var entry Partition

@@ -53,7 +53,7 @@ func parseIDs(b []byte) []string {
 	return slices.Compact(out)
 }
 
-// idText writes a vendor's text as udev does: blanks in a row become one
+// idText writes a vendor's text as udev does: blanks in succession become one
 // underscore, those at the end go, and so does what no file name should have.
 func idText(b []byte) string {
 	words := strings.FieldsFunc(string(b), func(r rune) bool { return r <= ' ' })

@@ -24,7 +24,7 @@ func parseXFS(d *image) (Filesystem, bool) {
 	return Filesystem{Type: "xfs", UUID: uuid(sb[uuidAt : uuidAt+16]), Label: text(sb[labelAt : labelAt+12])}, true
 }
 
-// isSize tells whether n is a power of two from low to high.
+// isSize reports whether n is a power of two from low to high.
 func isSize(n, low, high uint32) bool { return n >= low && n <= high && bits.OnesCount32(n) == 1 }
 
 // btrfsOffset is where the first copy of the superblock is

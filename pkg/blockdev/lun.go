@@ -32,7 +32,7 @@ type LUN struct {
 	Absent bool
 }
 
-// IsDisk tells whether the unit is a disk, with a block device or before it.
+// IsDisk reports whether the unit is a disk, with a block device or before it.
 func (u LUN) IsDisk() bool { return u.Type == typeDisk && !u.Absent }
 
 // Dir is the unit's directory in sysfs, whose mount point is sys.

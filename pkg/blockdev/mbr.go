@@ -18,7 +18,7 @@ const (
 
 	typeProtective = 0xee // EFI_PMBR_OSTYPE_EFI_GPT
 	firstLogical   = 5    // number of the first logical partition
-	maxEmptyRecord = 100  // extended records without a partition in a row (block/partitions/msdos.c: parse_extended)
+	maxEmptyRecord = 100  // extended records without a partition in succession (block/partitions/msdos.c: parse_extended)
 )
 
 // record is an MBR or an extended boot record.
@@ -35,7 +35,7 @@ func (r *record) entry(i int) mbrEntry {
 	return mbrEntry{b[0], b[4], binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])}
 }
 
-// extended tells whether the entry holds logical partitions
+// extended reports whether the entry holds logical partitions
 // (DOS_EXTENDED_PARTITION, WIN98_EXTENDED_PARTITION, LINUX_EXTENDED_PARTITION).
 func (e mbrEntry) extended() bool { return e.kind == 0x05 || e.kind == 0x0f || e.kind == 0x85 }
 

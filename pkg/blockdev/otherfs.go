@@ -82,7 +82,7 @@ const (
 	fatRootMax = 64 << 10 // bytes of the root directory that are looked at
 )
 
-// fatLayout says where FAT12 and 16, or FAT32 have what follows their common
+// fatLayout returns where FAT12 and 16, or FAT32 have what follows their common
 // part.
 type fatLayout struct{ serialAt, labelAt, typeAt int }
 

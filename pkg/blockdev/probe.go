@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 )
 
-// ErrNoFilesystem says that no superblock that we know was found.
+// ErrNoFilesystem reports that no superblock that we know was found.
 var ErrNoFilesystem = errors.New("no known file system")
 
 // Filesystem is what a superblock tells, in the words of blkid(8).
@@ -39,7 +39,7 @@ type UnsupportedError struct {
 // Error implements error.
 func (e *UnsupportedError) Error() string { return "this is " + e.What }
 
-// Root tells whether a file system can be mounted as root. The error is an
+// Root reports whether a file system can be mounted as root. The error is an
 // *UnsupportedError.
 func (f Filesystem) Root() error {
 	what := map[string]string{

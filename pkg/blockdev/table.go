@@ -14,7 +14,7 @@ const (
 	maxSector     = 4096 // bytes (drivers/scsi/sd.c: sd_read_capacity)
 )
 
-// ErrNoTable says that a disk has no partition table that the kernel would use.
+// ErrNoTable reports that a disk has no partition table that the kernel would use.
 var ErrNoTable = errors.New("no partition table")
 
 // Partition is an entry of a partition table.

@@ -39,7 +39,7 @@ func readCredentials(path string, owner uint32) ([]bootspec.Credential, error) {
 	return bootspec.ParseCredentials(text[:n])
 }
 
-// private tells why a file is no place for secrets.
+// private returns why a file is no place for secrets.
 func private(st *unix.Stat_t, owner uint32) error {
 	const form = "in the image it must belong to root and have mode 0600"
 	switch {

@@ -51,8 +51,7 @@ func mountEarly() error {
 
 // mountPlace makes the directory of the program that stays a mount of its own, of
 // the same files. A real system that mounts /run again with noexec, as guides for
-// hardening advise, changes that one mount: what is in here can be run all the
-// same, by systemd at the end and by people. Where the mount is taken away the
+// hardening advise, changes that one mount: what is in here can be run nevertheless, by systemd at the end and by people. Where the mount is taken away the
 // files are still there (OpenRC's localmount; systemd's soft-reboot, which takes
 // /run along without what is mounted in it). systemd itself leaves it alone
 // (src/shared/fstab-util.c: fstab_is_extrinsic; src/shutdown/umount.c:
@@ -95,7 +94,7 @@ func repair(e earlyMount) error {
 // linkModprobe makes us the program that the kernel runs for request_module
 // (CONFIG_MODPROBE_PATH), unless the image already has one that is
 // more than a dangling link. It is no part of our image, because the kernel
-// asks for several modules before it runs us, and each would start us in vain.
+// asks for several modules before it runs this program, and each would start it without success.
 func linkModprobe(root string) error {
 	path := filepath.Join(root, "sbin/modprobe")
 	if _, err := os.Stat(path); err == nil {

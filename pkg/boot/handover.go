@@ -73,7 +73,7 @@ func (m *Machine) uplinks(nics []string) []uplink.Uplink {
 	return out
 }
 
-// namesStay tells whether a kernel refuses to rename a link that is up, which it
+// namesStay reports whether a kernel refuses to rename a link that is up, which it
 // does before 6.2 (net/core/dev.c: dev_change_name).
 func namesStay(release string) bool {
 	part := strings.FieldsFunc(release, func(r rune) bool { return r < '0' || r > '9' })
@@ -85,7 +85,7 @@ func namesStay(release string) bool {
 	return err == nil && merr == nil && (major < 6 || major == 6 && minor < 2)
 }
 
-// ours tells whether a NIC is kept for root after the switch: all are where nics, which
+// ours reports whether a NIC is kept for root after the switch: all are where nics, which
 // are those that sessions go by, is empty.
 func ours(nics []string, nic string) bool {
 	return len(nics) == 0 || slices.Contains(nics, nic)

@@ -75,7 +75,7 @@ func (m *Machine) say(text string) {
 	}
 }
 
-// kernelKnows tells that a key is the kernel's own, as far as we know: it never
+// kernelKnows reports whether a key is the kernel's own, as far as we know: it never
 // reached the environment if the environment does not have it.
 func kernelKnows(key string) bool {
 	_, inEnv := os.LookupEnv(key)
@@ -99,7 +99,7 @@ func (m *Machine) forShell() debug.Machine {
 	}
 }
 
-// run runs the steps. It returns when one failed for good.
+// run runs the steps. It returns when one failed permanently.
 func (m *Machine) run(o Options) *sequence.Failure {
 	events, err := uevent.Listen()
 	if err != nil {

@@ -149,7 +149,7 @@ func TestSourceOfOthers(t *testing.T) {
 	}
 }
 
-// A connection from an address that was put back for the time being is moved to
+// A connection from an address that was restored for the time being is moved to
 // another as soon as that works, said as what it is.
 func TestLeavesTemporary(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {

@@ -97,7 +97,7 @@ type Config struct {
 	// a target: a connection from one of them is replaced by one from another address as soon as that works; nil: there are none.
 	Temporary func() []netip.Addr
 	// FewRetries reports whether a disk of a session retries a command a few
-	// times only, so that as many lost connections in a row are an I/O error; nil: no.
+	// times only, so that as many lost connections in succession are an I/O error; nil: no.
 	FewRetries func(sid uint32) bool
 	// NeedsAdministrator reports whether a login's error needs a change of the target's configuration:
 	// the login is retried less often.

@@ -51,7 +51,7 @@ func (r *rig) logged() string {
 	return strings.Join(r.log, "\n")
 }
 
-// sawLog tells whether a line holds what is asked, in the order of the log.
+// sawLog reports whether a line holds what is asked, in the order of the log.
 func (r *rig) sawLog(parts ...string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -80,7 +80,7 @@ func (m *machine) local(w session.Way) bool {
 	return w.Source == m.address
 }
 
-// flows tells whether commands end; mu is held.
+// flows reports whether commands end; mu is held.
 func (m *machine) flows() bool {
 	return m.state == "up" && m.link && m.via.Source == m.address && !time.Now().Before(m.flowsAt)
 }

@@ -197,7 +197,7 @@ func TestIscsidGoesOnDuringOurLogin(t *testing.T) {
 }
 
 // iscsid binds a connection for a second now and then, while each connection of
-// ours takes three: that is seen all the same.
+// ours takes three: that is seen nevertheless.
 func TestDeedsBetweenProbes(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.listen(99)

@@ -72,7 +72,7 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// The six tries of one command are a minute apart at the least, whenever in a row
+// The six tries of one command are a minute apart at the least, whenever in succession
 // of short-lived connections it is issued.
 func TestSpacing(t *testing.T) {
 	for issued := range 20 { // the row's length when the first try is lost
@@ -110,7 +110,7 @@ func TestHundredBreaks(t *testing.T) {
 	})
 }
 
-// Another machine of the same name is told of once, when a test has shown it, and
+// Another machine of the same name is notified of once, when a test has shown it, and
 // left in peace for a minute, whatever the network does.
 func TestTwinIsLeftInPeace(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
@@ -141,7 +141,7 @@ func TestTwinIsLeftInPeace(t *testing.T) {
 	})
 }
 
-// A target that sends the session away five times in a row needs no test.
+// A target that sends the session away five times in succession needs no test.
 func TestSentAway(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(time.Minute)

@@ -50,7 +50,7 @@ func (st *Storage) detachLate(ctx context.Context) {
 	st.detachSought(ctx, -1, func(string) bool { return false })
 }
 
-// DetachOthers detaches what was looked at in vain before the real system is there,
+// DetachOthers detaches what was looked at without success before the real system is there,
 // whose udev would activate what is on it: what a search has attached, and where it has
 // attached root's LUN, those of that target's first scan too. Where the first scan has
 // root, its other disks stay: the real system has them at every boot. What is in use

@@ -51,7 +51,7 @@ func left(t *testing.T, m *Storage, f *fakeLUNs) string {
 	return strings.Join(got, " ")
 }
 
-// What the search for root has looked at in vain is detached. What stays is root's, the
+// What the search for root has looked at without success is detached. What stays is root's, the
 // first scan's if that has root or is another target's, what was attached by hand, what is
 // in use, what fstab names, and the rest of a session from the first LUN on that cannot
 // be detached.

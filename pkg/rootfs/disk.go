@@ -29,7 +29,7 @@ func (st *Storage) sessionOf(d *blockdev.Device) int {
 	return slices.IndexFunc(st.Sessions.List(), func(s *session.Session) bool { return d.LUN != nil && s.SID == d.LUN.Session })
 }
 
-// ofSession tells whether the i-th session has any of these disks, and of these
+// ofSession reports whether the i-th session has any of these disks, and of these
 // LUNs if some are given.
 func (st *Storage) ofSession(i int, disks []*blockdev.Device, luns ...uint64) bool {
 	return slices.ContainsFunc(disks, func(d *blockdev.Device) bool {
@@ -196,8 +196,7 @@ func (st *Storage) scanLUN(ctx context.Context, i int, sc scanner) (luns []block
 }
 
 // forms are the kernel's numbers that a LUN may have. Above 255 a target should
-// use flat space addressing, as tgtd does, and LIO writes the plain number all
-// the same (int_to_scsilun in Linux's drivers/scsi/scsi_common.c).
+// use flat space addressing, as tgtd does, and LIO writes the plain number nevertheless (int_to_scsilun in Linux's drivers/scsi/scsi_common.c).
 func forms(l iscsi.LUN) []uint64 {
 	out := []uint64{l.Kernel()}
 	if n, ok := l.Number(); ok && uint64(n) != l.Kernel() {
@@ -288,7 +287,7 @@ func (st *Storage) counted(lost bool) []*blockdev.Device {
 	return out
 }
 
-// noDisk says what the target has instead.
+// noDisk returns what the target has instead.
 func (st *Storage) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[iscsi.LUN]) error {
 	s := sc.s
 	if lun.Given() {
@@ -334,7 +333,7 @@ func whatIs(u blockdev.LUN) string {
 	return fmt.Sprintf("a disk of %d MiB", disk.Size>>20)
 }
 
-// correctLUN says what to do about a LUN that is not there, and where it is from.
+// correctLUN returns what to do about a LUN that is not there, and where it is from.
 func correctLUN(lun bootspec.Value[iscsi.LUN]) string {
 	const otherwise = "or map the disk for this initiator at the target"
 	if bootspec.IsParameter(lun.From) {

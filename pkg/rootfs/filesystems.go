@@ -55,7 +55,7 @@ func (st *Storage) needFilesystem(ctx context.Context, fstype string) error {
 	return nil
 }
 
-// registered tells whether the kernel can mount a type, as far as it says.
+// registered reports whether the kernel can mount a type, as far as it says.
 func registered(fstype string) bool {
 	f, err := os.Open("/proc/filesystems")
 	if err != nil {

@@ -40,7 +40,7 @@ func absenceOf(err error) *absence {
 	return nil
 }
 
-// absent tells whether a search ended without a device.
+// absent reports whether a search ended without a device.
 func absent(err error) bool { return absenceOf(err) != nil }
 
 // together is the end of a search of which a and b are parts, both without a
@@ -108,7 +108,7 @@ func (e *noInitError) Error() string {
 	return "no file system with an init on " + e.where + ": " + strings.Join(e.seen, "; ") + describeUnread(e.unread)
 }
 
-// Hint says what to do.
+// Hint returns what to do.
 func (e *noInitError) Hint() string {
 	return "name it with root=/dev/sdXN, and the program with init=PATH"
 }

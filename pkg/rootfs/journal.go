@@ -28,7 +28,7 @@ func (st *Storage) mountVolume(what string, c Volume, cfg switchroot.MountConfig
 	return switchroot.Mount(without)
 }
 
-// needsReplay tells whether a mount failed because of a journal that had to be
+// needsReplay reports whether a mount failed because of a journal that had to be
 // replayed on a disk that is read-only. ext4, xfs and f2fs say EROFS (fs/ext4/super.c:
 // ext4_load_journal; fs/xfs/xfs_log.c: xfs_log_mount; fs/f2fs/super.c:
 // f2fs_fill_super), btrfs EIO (fs/btrfs/disk-io.c: btrfs_replay_log).
@@ -36,14 +36,14 @@ func needsReplay(c Volume, err error) bool {
 	return errors.Is(err, unix.EROFS) || c.FSType == "btrfs" && errors.Is(err, unix.EIO) && readOnly("/sys", c.Name)
 }
 
-// readOnly tells whether the kernel takes a device for one that cannot be written
+// readOnly reports whether the kernel takes a device for one that cannot be written
 // to, now: a target may change that.
 func readOnly(sys, name string) bool {
 	d, err := blockdev.Read(sys, name)
 	return err == nil && d.ReadOnly
 }
 
-// explainReadOnly says what to do about a mount that a read-only disk refuses.
+// explainReadOnly returns what to do about a mount that a read-only disk refuses.
 // Advice to mount read-only is for a mount that is not.
 func explainReadOnly(cfg switchroot.MountConfig) string {
 	if !cfg.ReadOnly() {

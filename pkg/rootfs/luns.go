@@ -24,7 +24,7 @@ import (
 //     lowest number on, until one has it. The target lists them (REPORT LUNS).
 //     Their disks count behind those of 1 and 2 of all targets. The same goes for
 //     /usr;
-//  4. the step "hand-over" detaches what 3 has attached in vain (detach.go).
+//  4. the step "hand-over" detaches what 3 has attached without success (detach.go).
 //
 // A target that is not there yet, and a disk of this machine that rd.root.any
 // allows, are waited for before 3, because their disks have lower numbers then.
@@ -49,7 +49,7 @@ func (st *Storage) lunOps() lunKernel {
 	return &sessionLUNs{st}
 }
 
-// leftOpen tells whether a session is up and no source names its LUN.
+// leftOpen reports whether a session is up and no source names its LUN.
 func (st *Storage) leftOpen(i int) bool {
 	return st.Sessions.Up(i) && i < len(st.Spec.Targets) && !st.Spec.Targets[i].LUN.Given()
 }

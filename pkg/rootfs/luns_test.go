@@ -259,7 +259,7 @@ func TestNoOtherLUNs(t *testing.T) {
 	}
 }
 
-// While a target is waited for, what was looked at in vain is gone, and its disk
+// While a target is waited for, what was looked at without success is gone, and its disk
 // gets the name that it would have had.
 func TestDisksKeepTheirNames(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1, 2}}}

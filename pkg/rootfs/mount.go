@@ -15,7 +15,7 @@ func (st *Storage) mountConfig(c Volume) switchroot.MountConfig {
 	return switchroot.MountConfig{Device: c.Path(), Dir: Sysroot, FSType: c.FSType, Options: st.Spec.Root.Flags.V}
 }
 
-// look tells whether a file system holds an init that can run.
+// look reports whether a file system holds an init that can run.
 func (st *Storage) look(ctx context.Context, c Volume) error {
 	return st.eachType(ctx, c, func(c Volume) error {
 		defer sequence.Doing(ctx, "a look at the files of "+c.Name)()

@@ -37,7 +37,7 @@ func unreadOn(d *blockdev.Device, err error) []unread {
 // depends on the kernel's release (block/blk-core.c: blk_errors).
 var passing = []error{unix.EIO, unix.ENXIO, unix.ENODEV, unix.ENOMEDIUM, unix.EAGAIN, unix.ETIMEDOUT, unix.ENOLINK, unix.EREMOTEIO, unix.EBADE}
 
-// passes tells whether an error of a read or an open may pass. Those of mount(2)
+// passes reports whether an error of a read or an open may pass. Those of mount(2)
 // have no path, and other meanings.
 func passes(err error) bool {
 	var path *fs.PathError

@@ -146,13 +146,13 @@ func (e *notReadyError) Error() string {
 	return text
 }
 
-// Retryable tells that a target may bring a LUN up later, if there is a driver.
+// Retryable reports whether a target may bring a LUN up later, if there is a driver.
 func (e *notReadyError) Retryable() bool {
 	_, err := os.Stat("/sys/bus/scsi/drivers/sd")
 	return err == nil
 }
 
-// Hint says where to look.
+// Hint returns where to look.
 func (e *notReadyError) Hint() string {
 	if !e.Retryable() {
 		return "the kernel has no driver for disks: does the image hold sd_mod?"
@@ -160,7 +160,7 @@ func (e *notReadyError) Hint() string {
 	return "bring the LUN online at the target"
 }
 
-// isReady tells whether a unit has a disk that can be opened and has a size. The
+// isReady reports whether a unit has a disk that can be opened and has a size. The
 // kernel looks for partitions before it lets an open succeed (block/bdev.c:
 // blkdev_get_whole), so they are known then.
 func isReady(ctx context.Context, u blockdev.LUN) (bool, error) {

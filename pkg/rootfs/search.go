@@ -79,7 +79,7 @@ func (st *Storage) searchAt(ctx context.Context, p paths, want bootspec.Device, 
 	return st.searchInside(ctx, p, disks, want)
 }
 
-// is tells whether a disk, the i-th that counts, has a name that says nothing of what
+// is reports whether a disk, the i-th that counts, has a name that says nothing of what
 // is on it.
 func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 	at := st.sessionOf(d)
@@ -146,7 +146,7 @@ func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.
 	return out, nil
 }
 
-// unreadIn tells whether a disk of ours could not be read, for a reason that may
+// unreadIn reports whether a disk of ours could not be read, for a reason that may
 // pass; err is of its partition table.
 func (st *Storage) unreadIn(d *blockdev.Device, found []*blockdev.Device, err error) []unread {
 	switch {

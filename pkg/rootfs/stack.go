@@ -50,7 +50,7 @@ func stand(ctx context.Context, p paths, layers []blockdev.Layer, disks []*block
 	return sk
 }
 
-// add activates what a layer finds, and tells whether there was anything new.
+// add activates what a layer finds, and reports whether there was anything new.
 func (sk *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
 	found, err := l.Find(ctx, sk.devices)
 	if err != nil {

@@ -85,7 +85,7 @@ type Volume struct {
 	Dirty  string // what the superblock says of an end that was not clean
 }
 
-// OnSession tells whether any of it is on a disk of a session.
+// OnSession reports whether any of it is on a disk of a session.
 func (v Volume) OnSession(sid uint32) bool {
 	return v.Device != nil && slices.ContainsFunc(v.Disks(), func(d *blockdev.Device) bool {
 		return d.LUN != nil && d.LUN.Session == sid

@@ -10,7 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
 )
 
-// errInterrupted says that a line was given up with Ctrl-C.
+// errInterrupted reports that a line was given up with Ctrl-C.
 var errInterrupted = errors.New("interrupted")
 
 // Keys, as the terminal sends them.

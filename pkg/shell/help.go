@@ -30,7 +30,7 @@ func (s *shell) ownVerbs() []verb.Verb {
 	return own
 }
 
-// help lists all verbs by group, or tells more of some.
+// help lists all verbs by group, or describes some.
 func (s *shell) help(_ context.Context, c *verb.Call) error {
 	if len(c.Args) == 0 {
 		return s.helpAll(c)

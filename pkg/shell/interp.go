@@ -32,7 +32,7 @@ const (
 // which it would run instead.
 const ownPrefix = "iscsiroot:"
 
-// preferVerbs makes our kill, jobs and the like win over the interpreter's.
+// preferVerbs makes kill, jobs and other verbs take precedence over the interpreter's builtins.
 func (s *shell) preferVerbs(_ context.Context, args []string) ([]string, error) {
 	if v := s.verbs[args[0]]; v.Run != nil && interp.IsBuiltin(args[0]) {
 		return append([]string{ownPrefix + args[0]}, args[1:]...), nil
@@ -140,7 +140,7 @@ func (s *shell) program(ctx context.Context, hc interp.HandlerContext, args []st
 	return interp.ExitStatus(exit.ExitCode())
 }
 
-// notFound says why there is no program of a name, or why the file of that name
+// notFound returns why there is no program of a name, or why the file of that name
 // is none that can be run.
 func notFound(hc interp.HandlerContext, name string, err error) error {
 	if !strings.Contains(name, "/") {
@@ -174,7 +174,7 @@ func environ(env expand.Environ) []string {
 	return out
 }
 
-// contextWriter ends with its context, and with it a verb that has much to say.
+// contextWriter fails when its context has ended, which ends a verb with much output.
 type contextWriter struct {
 	ctx context.Context
 	w   io.Writer

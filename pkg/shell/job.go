@@ -44,7 +44,7 @@ func (j *job) String() string {
 	return fmt.Sprintf("[%d] %-10s %s", j.number, state, j.text)
 }
 
-// jobs are those that nobody has been told the end of.
+// jobs are the jobs whose end was not reported yet.
 type jobs struct {
 	mu   sync.Mutex // guards the rest
 	list []*job
@@ -135,7 +135,7 @@ func (j *job) run(ctx context.Context, sub *interp.Runner, stmt *syntax.Stmt) {
 	j.err = err
 }
 
-// tellJobs tells of the jobs that have ended since the last line.
+// tellJobs prints the jobs that have ended since the last line.
 func (s *shell) tellJobs() {
 	for _, j := range s.jobs.all() {
 		if !j.running() {

@@ -17,8 +17,8 @@ const Name = "iscsiroot-shell"
 
 // Main is the shell as a program, on the standard files. args are those after
 // argv[0]: nothing, or the path of a shell in the image to become once the
-// password is right. more makes the verbs that ask PID 1; they win over those
-// of package verb. It returns the exit status.
+// password is right. more makes the verbs that ask PID 1; they take precedence
+// over those of package verb. It returns the exit status.
 func Main(args []string, more func(*control.Client) []verb.Verb) int {
 	client := control.NewClient(control.FD)
 	t := newTerminal(os.Stdin)

@@ -63,7 +63,7 @@ func newShell(c config) (*shell, error) {
 	return s, err
 }
 
-// readPlain reads a line that nobody edits.
+// readPlain reads a line without editing.
 func readPlain(r io.Reader) (string, error) {
 	line, err := r.(interface{ ReadString(byte) (string, error) }).ReadString('\n')
 	if line != "" {
@@ -111,7 +111,7 @@ func (s *shell) loop() int {
 	}
 }
 
-// prompt tells the working directory if it is not the first.
+// prompt returns the prompt, with the working directory unless that is /.
 func (s *shell) prompt() string {
 	if dir := s.runner.Dir; dir != "" && dir != "/" {
 		return "iscsiroot " + dir + "> "
@@ -127,7 +127,7 @@ func parse(text string) ([]*syntax.Stmt, error) {
 	return file.Stmts, nil
 }
 
-// run runs statements and tells whether the shell is to end.
+// run runs statements and reports whether the shell is to end.
 func (s *shell) run(text string, stmts []*syntax.Stmt) (exit bool) {
 	for _, stmt := range stmts {
 		if stmt.Background {
@@ -193,7 +193,7 @@ func (s *shell) catchSignals() {
 	}, func(err error) { s.say("%v: Ctrl-C ends no command any more", err) })
 }
 
-// caught does what a signal is for.
+// caught handles a signal.
 func (s *shell) caught(sig os.Signal) {
 	switch sig {
 	case syscall.SIGINT:

@@ -122,7 +122,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// matches tells whether a text is what is wanted, where "..." is any text.
+// matches reports whether a text is what is wanted, where "..." is any text.
 func matches(text, want string) bool {
 	parts := strings.Split(want, "...")
 	for i, part := range parts {

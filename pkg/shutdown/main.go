@@ -17,7 +17,7 @@ import (
 const Program = "shutdown"
 
 // Main is the program. It returns only where somebody else ends the machine,
-// and for what is asked in vain.
+// and for what is asked without success.
 func Main(args []string) int {
 	action := ParseAction(args, os.Getenv("RUNLEVEL"))
 	switch m, err := runstate.MarkOf(args); {

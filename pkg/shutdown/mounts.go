@@ -23,7 +23,7 @@ func (l *linux) Mounts() ([]string, error) {
 	return slices.DeleteFunc(below(string(b), l.old), func(dir string) bool { return l.kept[dir] }), nil
 }
 
-// onDisk tells whether what is mounted on dir has a block device. Major number 0
+// onDisk reports whether what is mounted on dir has a block device. Major number 0
 // is the kernel's own file systems' (fs/super.c: get_anon_bdev), and btrfs'.
 func onDisk(dir string) bool {
 	var st unix.Stat_t

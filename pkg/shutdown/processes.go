@@ -57,7 +57,7 @@ func (l *linux) processes(agents bool) []int {
 	return pids
 }
 
-// is tells whether a process lives and is one of the agent's, or another. The
+// is reports whether a process lives and is one of the agent's, or another. The
 // command line is read of those alone that can be the agent's: of a process that
 // waits for a dead disk it may not come back (fs/proc/base.c: get_mm_cmdline takes
 // the lock of its memory).

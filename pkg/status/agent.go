@@ -20,7 +20,7 @@ type process struct {
 
 func (p process) runs() bool { return p.pid != "" && !p.stopped }
 
-// is says how it is, for a sentence.
+// is returns how it is, for a sentence.
 func (p process) is() string {
 	switch {
 	case p.pid == "":
@@ -76,11 +76,11 @@ func (a *agent) byName(name string) *process {
 	return nil
 }
 
-// runs tells whether sessions are recovered: by the worker, whatever its
+// runs reports whether sessions are recovered: by the worker, whatever its
 // supervisor does.
 func (a agent) runs() bool { return a.first.runs() || a.worker.runs() }
 
-// verdict says how the agent is, and in short what is wrong with it.
+// verdict returns how the agent is, and in short what is wrong with it.
 func (a agent) verdict() (line, wrong string) {
 	const lost = "not running: the sessions are not recovered: "
 	wrong = "the agent does not run"

@@ -8,7 +8,7 @@ func DracutSteps() (steps []string) {
 	return steps
 }
 
-// Advised tells whether a step has commands of its own that may help.
+// Advised reports whether a step has commands of its own that may help.
 func Advised(step string) bool {
 	for _, r := range remedies {
 		if r.step == step {

@@ -17,7 +17,7 @@ type offer struct {
 	done   chan struct{}      // closed at its end
 }
 
-// allowed tells whether the command line allows a shell at all.
+// allowed reports whether the command line allows a shell at all.
 func (s *Shell) allowed() bool {
 	return s.m.Plan.Policy.Shell.Given() || len(s.m.Plan.Policy.Break) > 0
 }

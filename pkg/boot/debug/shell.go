@@ -23,7 +23,7 @@ type Machine struct {
 	// Modules names the steps that must be repeated because of what new parameters
 	// say of modules.
 	Modules func(params cmdline.Line) []string
-	// Refuse tells why steps cannot be repeated any more; nil: they can.
+	// Refuse returns why steps cannot be repeated any more; nil: they can.
 	Refuse func(steps []string) error
 	// Prepare takes up a plan and undoes what stands in the way of steps that are
 	// repeated. It is called with nothing running, and returns the steps that need

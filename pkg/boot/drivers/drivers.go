@@ -136,7 +136,7 @@ func (d *Drivers) LoadLate(ctx context.Context) error {
 	return err
 }
 
-// noWatchdog tells that watchdogs are to be left alone. Otherwise their drivers
+// noWatchdog reports whether watchdogs are to be left alone. Otherwise their drivers
 // are loaded like those of NICs: the kernel feeds one that firmware left
 // running until a program opens it (drivers/watchdog/watchdog_dev.c:
 // handle_boot_enabled).

@@ -183,7 +183,7 @@ func (ss *Sessions) state(ctx context.Context, past []recovery.Status, uplinks [
 	return whole.Append(nil)
 }
 
-// kept tells whether the agent gets a session: one that is logged in, or whose
+// kept reports whether the agent gets a session: one that is logged in, or whose
 // target is still being tried and has an address. The agent then goes on trying,
 // and looks for the disks of one that was not scanned to the end.
 func (ss *Sessions) kept(i int) bool {
@@ -199,7 +199,7 @@ func (ss *Sessions) kept(i int) bool {
 	return len(s.Known()) > 0
 }
 
-// Refuse tells why steps cannot be done again: a login once the agent has the sessions.
+// Refuse returns why steps cannot be done again: a login once the agent has the sessions.
 func (ss *Sessions) Refuse(steps []string) error {
 	if slices.Contains(steps, "login") && ss.handedOver {
 		return ErrHandedOver

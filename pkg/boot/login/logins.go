@@ -90,7 +90,7 @@ func (l *logins) firstRound(ctx context.Context) error {
 	return nil
 }
 
-// bug takes in that a target's goroutine has panicked. The step may be over by
+// bug handles that a target's goroutine has panicked. The step may be over by
 // then.
 func (l *logins) bug(i int, err error, first chan<- outcome) {
 	l.log.Errorf("login: %v: continuing without this target", err)
@@ -218,7 +218,7 @@ func (l *logins) state(i int) loginState {
 	return l.states[i]
 }
 
-// up tells whether a target is there.
+// up reports whether a target is there.
 func (l *logins) up(i int) bool { return l.state(i) == loginUp }
 
 // pending lists the targets that are still being tried.
@@ -302,7 +302,7 @@ func (e loginErrors) Error() string {
 // Unwrap returns the errors.
 func (e loginErrors) Unwrap() []error { return e }
 
-// Retryable tells whether any of them does.
+// Retryable reports whether any of them does.
 func (e loginErrors) Retryable() bool { return slices.ContainsFunc(e, sequence.Retryable) }
 
 // Hint is that of the first that has one.

@@ -13,13 +13,13 @@ import (
 // List returns the sessions in the order of Spec.Targets.
 func (ss *Sessions) List() []*session.Session { return ss.list }
 
-// Up tells whether a session is logged in and was scanned to the end.
+// Up reports whether a session is logged in and was scanned to the end.
 func (ss *Sessions) Up(i int) bool { return ss.logins.up(i) }
 
-// Pending tells whether the login of a session is being tried.
+// Pending reports whether the login of a session is being tried.
 func (ss *Sessions) Pending(i int) bool { return ss.logins.state(i) == loginPending }
 
-// Lost tells whether the login of a session was given up.
+// Lost reports whether the login of a session was given up.
 func (ss *Sessions) Lost(i int) bool { return ss.logins.state(i) == loginLost }
 
 // Waiting lists the sessions that are worth waiting for.

@@ -2,7 +2,7 @@ package sequence
 
 import "errors"
 
-// Retryable tells whether a later try can succeed, as an error in the tree of err has
+// Retryable reports whether a later try can succeed, as an error in the tree of err has
 // it. The method is not named Temporary: syscall.Errno and net.Error have that one, with
 // another meaning.
 func Retryable(err error) bool {

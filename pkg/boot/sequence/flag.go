@@ -30,7 +30,7 @@ func (f *Flag) locked() context.Context {
 	return f.ctx
 }
 
-// Set tells that it has happened.
+// Set reports whether it has happened.
 func (f *Flag) Set() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -38,7 +38,7 @@ func (f *Flag) Set() {
 	f.happen()
 }
 
-// Is tells whether it has happened.
+// Is reports whether it has happened.
 func (f *Flag) Is() bool { return f.Context().Err() != nil }
 
 // Reset makes ready for it to happen anew.

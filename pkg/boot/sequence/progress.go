@@ -160,7 +160,7 @@ func (p *Progress) All() []string {
 	return out
 }
 
-// Done tells whether a step is done.
+// Done reports whether a step is done.
 func (p *Progress) Done(name string) bool { return slices.Contains(p.names(done), name) }
 
 // Troubled lists the running steps that have failed and go on trying.

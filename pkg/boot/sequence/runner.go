@@ -34,7 +34,7 @@ type Runner struct {
 	// OnStuck, if set, is called by a step that has failed for a while and goes
 	// on trying.
 	OnStuck func(step string)
-	// OnFailing is called at once for a step that failed for good, while others
+	// OnFailing is called at once for a step that failed permanently, while others
 	// may run. Nil: nothing is.
 	OnFailing func(*Failure)
 	// OnFailure is called for that step when all others have ended, or do not
@@ -164,7 +164,7 @@ func (r *Runner) attention(failure *Failure) <-chan struct{} {
 }
 
 // ended takes a step's end up and returns its failure. One that was stopped
-// waits for its turn again, unless it was done all the same.
+// waits for its turn again, unless it was done nevertheless.
 func (r *Runner) ended(res result) *Failure {
 	r.cancels[res.index]()
 	delete(r.cancels, res.index)
@@ -296,7 +296,7 @@ func (r *Runner) start(ctx context.Context, i int) {
 	contain.Go("step "+r.Steps[i].Name, func() { r.attempt(ctx, i) }, func(err error) { r.results <- result{index: i, err: err} })
 }
 
-// attempt tries a step until it is done, or fails for good.
+// attempt tries a step until it is done, or fails permanently.
 func (r *Runner) attempt(ctx context.Context, index int) {
 	step := r.Steps[index]
 	began := r.watch.elapsed()

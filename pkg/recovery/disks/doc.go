@@ -1,13 +1,13 @@
 // Package disks keeps the settings of the sessions' disks in the running
 // system, for the agent (package recovery/agent):
 //
-//   - A disk that is no leg of a mirror or multipath map repeats its commands
-//     without a limit. SCSI gives each command five retries, and each break of the
+//   - A disk that is not a leg of a mirror or multipath map retries its commands
+//     without a limit. SCSI allows each command five retries, and each loss of the
 //     connection takes one (drivers/scsi/scsi_error.c: scsi_decide_disposition,
-//     DID_TRANSPORT_DISRUPTED), whatever recovery_tmo is: six breaks within one
+//     DID_TRANSPORT_DISRUPTED), whatever recovery_tmo is: six losses within one
 //     command's life would be an I/O error.
-//   - Such a disk fails no command any more, so one that answers nothing but errors
+//   - Such a disk fails no command any more, so one that answers with errors only
 //     is reported.
-//   - multipathd shortens recovery_tmo of disks that it may never get. That is put
-//     back.
+//   - multipathd shortens recovery_tmo of disks that it may never use. That is
+//     restored.
 package disks

@@ -110,7 +110,7 @@ func (r *rig) logged(text string) int {
 	return strings.Count(strings.Join(r.log, "\n"), text)
 }
 
-// quiet tells that nothing was logged.
+// quiet reports whether nothing was logged.
 func (r *rig) quiet() {
 	r.t.Helper()
 	r.mu.Lock()

@@ -11,7 +11,7 @@ const timeOut = session1 + "/recovery_tmo"
 
 const mapped = unit + "/block/sda/holders/dm-0"
 
-// What multipathd writes is put back unless it has a map on the disk; what others
+// What multipathd writes is restored unless it has a map on the disk; what others
 // write is the administrator's.
 func TestCompare(t *testing.T) {
 	for _, tt := range []struct {
@@ -80,7 +80,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// It is put back as often as it is set, and said once, also by the next worker; a
+// It is restored as often as it is set, and said once, also by the next worker; a
 // map that goes away has its value put back too.
 func TestCompareAgain(t *testing.T) {
 	r := newRig(t)

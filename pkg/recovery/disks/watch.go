@@ -80,7 +80,7 @@ func newWatch(fd int, files map[uint32]string, proc string, parse func([]byte) [
 	return w, nil
 }
 
-// maxFailed is how many reads in a row may fail: one for each session that ended.
+// maxFailed is how many reads in succession may fail: one for each session that ended.
 const maxFailed = 64
 
 // start begins to read. The reader ends with close, or when reading fails.

@@ -68,7 +68,7 @@ func (r *rig) watchIn(open func(map[uint32]string, string) (*watch, error)) *wat
 	return w
 }
 
-// tellers are what tells of writes, and what is told of one by multipathd: fanotify knows whose it is. It is the root's of the
+// tellers are what tells of writes, and what is reported of one by multipathd: fanotify knows whose it is. It is the root's of the
 // host (fanotify_init(2), CAP_SYS_ADMIN): another user is refused, and then openWatch takes inotify.
 func tellers(t *testing.T) map[string]teller {
 	t.Helper()
@@ -181,7 +181,7 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// A Keeper at work: the disk gets its retries, multipathd's value is put back, an
+// A Keeper at work: the disk gets its retries, multipathd's value is restored, an
 // administrator's stays, and a disk that came is seen.
 func TestRun(t *testing.T) {
 	r := newRig(t)

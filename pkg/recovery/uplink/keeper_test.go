@@ -65,7 +65,7 @@ func linkUpdate(flags uint32) rtwatch.Update {
 }
 
 // A machine whose kernel refuses a subscription for a while, or for ever, keeps
-// its addresses all the same, and is watched as soon as that is possible.
+// its addresses nevertheless, and is watched as soon as that is possible.
 func TestSubscribesWithoutEnd(t *testing.T) {
 	w := whole()
 	w.addrs = nil
@@ -179,7 +179,7 @@ func TestNothingWaitsForRTNL(t *testing.T) {
 
 // TestFlood has the kernel drop messages for real, in a network namespace, while
 // nothing reads the agent's changes: the address that was taken away meanwhile is
-// put back, and the carrier that came meanwhile is heard of.
+// restored, and the carrier that came meanwhile is heard of.
 func TestFlood(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		la := netlink.NewLinkAttrs()

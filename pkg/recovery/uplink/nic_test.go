@@ -50,7 +50,7 @@ func TestToLink(t *testing.T) {
 }
 
 // wired is a machine in a network namespace: lan0 has the boot's addresses and
-// routes, an agent looks after them.
+// routes, an agent manages them.
 type wired struct {
 	t      *testing.T
 	lan    netlink.Link
@@ -124,7 +124,7 @@ func named(name string) netlink.LinkAttrs {
 	return a
 }
 
-// whole tells whether a link, and no other, has the addresses and the routes.
+// whole reports whether a link, and no other, has the addresses and the routes.
 func (w *wired) whole(l netlink.Link) bool {
 	index := l.Attrs().Index
 	for _, v6 := range []bool{false, true} {

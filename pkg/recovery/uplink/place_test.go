@@ -180,7 +180,7 @@ func TestFollowsToItsPlace(t *testing.T) {
 	}
 }
 
-// An address that followed to a bridge comes back with the link, and is put back
+// An address that followed to a bridge comes back with the link, and is restored
 // where it belongs.
 func TestLeavesTheBridge(t *testing.T) {
 	w, log := ports(soft(5, "br0", "bridge", ourMAC)), &lines{}

@@ -372,7 +372,7 @@ func TestNoMoveToAnInnerAddress(t *testing.T) {
 	}
 }
 
-// An address that was put back where no other was chosen is not to be left: the
+// An address that was restored where no other was chosen is not to be left: the
 // boot's other address is another path's.
 func TestPutBackIsNotToBeLeft(t *testing.T) {
 	w := whole()

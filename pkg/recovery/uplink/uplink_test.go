@@ -151,7 +151,7 @@ func TestKeepGivesWay(t *testing.T) {
 	}
 }
 
-// What went with a link that was taken down is put back when it is up, without a
+// What went with a link that was taken down is restored when it is up, without a
 // second pause; an address that was chosen meanwhile is not joined by the boot's.
 func TestDownAndUp(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -186,7 +186,7 @@ func TestDownAndUp(t *testing.T) {
 	}
 }
 
-// A card that is gone and comes back is told of once each.
+// A card that is gone and comes back is notified of once each.
 func TestKeepDriverReloaded(t *testing.T) {
 	w, log := whole(), &lines{}
 	k := newKept(testUplink())

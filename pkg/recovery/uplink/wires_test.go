@@ -24,7 +24,7 @@ type wires struct {
 	fail   error
 	stuck  error         // of moving routes
 	blind  bool          // addresses are not shown
-	client bool          // a process looks after the address
+	client bool          // a process manages the address
 	block  chan struct{} // not nil: adding an address waits for it
 }
 

@@ -15,7 +15,7 @@ const (
 	MaxLine    = 1 << 10  // of a line that was typed; quoted, each byte may take four
 )
 
-// ErrMalformed says that bytes are no message.
+// ErrMalformed reports that bytes are no message.
 var ErrMalformed = errors.New("malformed message")
 
 // Request is a verb and its arguments.
@@ -77,7 +77,7 @@ const (
 	Locked Kind = "locked" // a password first
 )
 
-// Answer is what PID 1 says to a request.
+// Answer is the answer of PID 1 to a request.
 type Answer struct {
 	Kind Kind
 	Text string
@@ -120,7 +120,7 @@ func (t Typed) String() string {
 	return s
 }
 
-// What every shell asks; the verbs of package boot/debug ask more.
+// The requests of every shell; the verbs of package boot/debug have more.
 const (
 	Hello    = "hello"    // for the greeting, or Locked
 	Password = "password" // with what was typed; then as Hello

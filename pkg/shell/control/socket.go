@@ -17,8 +17,8 @@ const FD = 3
 // patience is for how long the shell waits for PID 1.
 const patience = 10 * time.Second
 
-// Pair makes the two ends. Neither is inherited by other programs; ours does
-// not block a thread.
+// Pair makes the two ends: that of PID 1, which is non-blocking, and the shell's.
+// Neither is inherited by other programs.
 func Pair() (ours, shells *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -44,7 +44,7 @@ func Serve(conn *os.File, answer func(Request) Answer) {
 		} else {
 			a = answer(r)
 		}
-		// A shell that does not read its answers has itself to blame.
+		// A shell that does not read its answers is disconnected.
 		if err := conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 			return
 		}
@@ -60,8 +60,8 @@ type Client struct {
 	conn *os.File
 }
 
-// NewClient takes over the socket that the shell inherited as fd; nil if it is
-// none: the shell was not started by PID 1 then.
+// NewClient returns a client of the socket that the shell inherited as fd; nil
+// if fd is not one: the shell was not started by PID 1 then.
 func NewClient(fd int) *Client {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil || kind != unix.SOCK_SEQPACKET {
@@ -74,7 +74,7 @@ func NewClient(fd int) *Client {
 	return &Client{conn: os.NewFile(uintptr(fd), "control")}
 }
 
-// Ask sends a request and returns the answer. A nil Client has nobody to ask.
+// Ask sends a request and returns the answer. A nil Client returns an error.
 func (c *Client) Ask(words ...string) (Answer, error) {
 	if c == nil {
 		return Answer{}, errors.New("not connected with process 1")

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// ErrFormat says that a text is no hash of this form.
+// ErrFormat reports that a text is no hash of this form.
 var ErrFormat = errors.New("no SHA-512 hash as mkpasswd -m sha-512 and openssl passwd -6 write it ($6$...)")
 
 // The limits of the specification, but for maxRounds: it is 999999999 there,
@@ -63,8 +63,7 @@ func Parse(text string) (Hash, error) {
 	return h, nil
 }
 
-// Matches tells whether a password has this hash, in a time that does not tell
-// how much of it is right. The zero Hash matches nothing.
+// Matches reports whether a password has this hash, in constant time. The zero Hash matches nothing.
 func (h Hash) Matches(password string) bool {
 	return h.pointer != nil && subtle.ConstantTimeCompare([]byte(sum(password, h.salt, h.rounds)), []byte(h.sum)) == 1
 }

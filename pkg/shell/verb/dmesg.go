@@ -12,7 +12,7 @@ import (
 )
 
 func dmesgVerb() Verb {
-	return Verb{Name: "dmesg", Args: "[-w]", Help: "show the kernel's log with ours; -w: wait for more", Group: System, Run: func(ctx context.Context, c *Call) error {
+	return Verb{Name: "dmesg", Args: "[-w]", Help: "show the log of the kernel and of iscsiroot; -w: wait for more", Group: System, Run: func(ctx context.Context, c *Call) error {
 		o, _, err := c.options("w")
 		if err != nil {
 			return err

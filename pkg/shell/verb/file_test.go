@@ -67,7 +67,7 @@ func TestCopy(t *testing.T) {
 	want(t, at("c/b/in/deep"), "-rw-r--r--", "deep\n")
 	want(t, at("a2"), "-rwxr-xr-x", "Two words\n\n")
 	fails(t, dir, "cp none a1 c", fs.ErrNotExist)
-	want(t, at("c/a1"), "-rw-r-----", "one\ntwo\nthree") // all the same
+	want(t, at("c/a1"), "-rw-r-----", "one\ntwo\nthree") // nevertheless
 }
 
 // To another file system a tree is copied and then removed; if the copy fails nothing is
@@ -103,7 +103,7 @@ func TestMove(t *testing.T) {
 	want(t, at("a2"), "-rw-r-----", "one\ntwo\nthree")
 	gone(t, at("a1"))
 	fails(t, dir, "mv none a2 b", fs.ErrNotExist)
-	want(t, at("b/a2"), "-rw-r-----", "one\ntwo\nthree") // the others are moved all the same
+	want(t, at("b/a2"), "-rw-r-----", "one\ntwo\nthree") // the others are moved nevertheless
 	does(t, dir, "mv link b/in")
 	want(t, at("b/in/link"), "Lrwxrwxrwx", "a1")
 }
@@ -121,7 +121,7 @@ func TestRemove(t *testing.T) {
 	does(t, dir, "rm link")
 	want(t, at("a1"), "-rw-r-----", "one\ntwo\nthree")
 	fails(t, dir, "rm none a1", fs.ErrNotExist)
-	gone(t, at("a1")) // all the same
+	gone(t, at("a1")) // nevertheless
 	if _, err := run(t, dir, "", "rm", "-f", "b"); err == nil {
 		t.Error("rm -f removes a directory")
 	}

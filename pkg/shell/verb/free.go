@@ -63,7 +63,7 @@ func dfVerb() Verb {
 	}}
 }
 
-// on tells whether one of the paths is on a file system.
+// on reports whether one of the paths is on a file system.
 func (c *Call) on(paths []string, id unix.Fsid) bool {
 	for _, p := range paths {
 		var st unix.Statfs_t

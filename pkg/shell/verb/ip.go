@@ -89,7 +89,7 @@ func (w words) device() string {
 	return w.value("dev")
 }
 
-// state says what a link is, in ip(8)'s words and order.
+// state formats the state of a link as ip(8) does.
 func state(a *netlink.LinkAttrs) string {
 	var flags []string
 	for _, f := range []struct {

@@ -140,7 +140,7 @@ func echoRequest(v6 bool, id, seq uint16) []byte {
 	return b
 }
 
-// isReply tells whether a packet answers our request.
+// isReply reports whether a packet answers our request.
 func isReply(b []byte, id, seq uint16) bool {
 	return len(b) >= icmpHeader && (b[0] == echoReply4 || b[0] == echoReply6) &&
 		binary.BigEndian.Uint16(b[4:]) == id && binary.BigEndian.Uint16(b[6:]) == seq

@@ -69,8 +69,8 @@ func (c *Call) Printf(format string, args ...any) error {
 // ErrLeave ends the shell.
 var ErrLeave = errors.New("leave the shell")
 
-// StatusError ends a verb with a status and without a word, as grep does that
-// has found nothing.
+// StatusError ends a verb with a status and without a message, as grep without
+// a match.
 type StatusError struct{ Status uint8 }
 
 // Error implements error.
