@@ -110,7 +110,7 @@ func TestHundredBreaks(t *testing.T) {
 	})
 }
 
-// Another machine of the same name is notified of once, when a test has shown it, and
+// Another machine of the same name is logged once, when a test has shown it, and
 // left in peace for a minute, whatever the network does.
 func TestTwinIsLeftInPeace(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {

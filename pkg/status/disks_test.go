@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { nstest.Main(m) }
 
-// Each unit of a session is notified of, with the disk that it is or why it is none.
+// Each unit of a session is logged, with the disk that it is or why it is none.
 func TestDisksOf(t *testing.T) {
 	const target = "sys/class/iscsi_session/session3/device/target2:0:0/2:0:0:"
 	s := system(t, map[string]string{

@@ -68,7 +68,7 @@ func (r *rig) watchIn(open func(map[uint32]string, string) (*watch, error)) *wat
 	return w
 }
 
-// tellers are what tells of writes, and what is reported of one by multipathd: fanotify knows whose it is. It is the root's of the
+// tellers are the kinds of watches, and what each reports of a write by multipathd: fanotify knows whose it is. It is the root's of the
 // host (fanotify_init(2), CAP_SYS_ADMIN): another user is refused, and then openWatch takes inotify.
 func tellers(t *testing.T) map[string]teller {
 	t.Helper()

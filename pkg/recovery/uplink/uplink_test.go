@@ -186,7 +186,7 @@ func TestDownAndUp(t *testing.T) {
 	}
 }
 
-// A card that is gone and comes back is notified of once each.
+// A NIC that is removed and returns is logged once each.
 func TestKeepDriverReloaded(t *testing.T) {
 	w, log := whole(), &lines{}
 	k := newKept(testUplink())
