@@ -18,8 +18,10 @@ import (
 // costBoots is the number of boots with each init.
 const costBoots = 5
 
-// TestAgentCost measures the processor time that the agent adds to a boot, from the kernel's start until the real init, a Go program, reads the time. Boots with and without the agent alternate. The machine's clock counts instructions, one a nanosecond, so
-// that neither the emulation nor the host counts.
+// TestAgentCost measures the processor time that the agent adds to a boot, from the kernel's start
+// until the real init, a Go program, reads the time. Boots with and without the agent alternate.
+// The machine's clock counts instructions, one a nanosecond, so that neither the emulation nor the
+// host counts.
 func TestAgentCost(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -41,13 +43,16 @@ func TestAgentCost(t *testing.T) {
 	}
 }
 
-// What the agent may cost: milliseconds of a boot, at one instruction a nanosecond, and KiB of memory with one session.
+// What the agent may cost: milliseconds of a boot, at one instruction a nanosecond, and KiB of
+// memory with one session.
 const (
 	mostCost   = 8.4
 	mostMemory = 2652
 )
 
-// TestAgentMemory measures the private memory of supervisor and worker with one session, soon after both have settled: anonymous pages and page tables, the mean of several boots. The pages of the program itself are in /run in any case.
+// TestAgentMemory measures the private memory of supervisor and worker with one session, soon after
+// both have settled: anonymous pages and page tables, the mean of several boots. The pages of the
+// program itself are in /run in any case.
 func TestAgentMemory(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("halves agent")})
@@ -80,11 +85,12 @@ func TestAgentMemory(t *testing.T) {
 
 var memoryLines = regexp.MustCompile(`guest: agent @\S+: (?:RssAnon|VmPTE):\s+(\d+) kB`)
 
-// ranLine is the processor's line of /proc/schedstat: the seventh number is for how long processes ran, in ns
-// (Documentation/scheduler/sched-stats.rst).
+// ranLine is the processor's line of /proc/schedstat: the seventh number is for how long processes
+// ran, in ns (Documentation/scheduler/sched-stats.rst).
 var ranLine = regexp.MustCompile(`guest: schedstat: cpu0 \d+ \d+ \d+ \d+ \d+ \d+ (\d+) `)
 
-// busy boots and returns the seconds for which processes, including kernel threads, ran on the one processor.
+// busy boots and returns the seconds for which processes, including kernel threads, ran on the one
+// processor.
 func (r *rig) busy(img image) float64 {
 	r.t.Helper()
 	m := r.start(img, lab.MachineConfig{

@@ -2,7 +2,9 @@ package integration
 
 import "testing"
 
-// The agent's supervisor and worker are stopped and killed, singly and together, and /run is filled: each process restarts the other, root's session still recovers, and status reports the state.
+// The agent's supervisor and worker are stopped and killed, singly and together, and /run is
+// filled: each process restarts the other, root's session still recovers, and status reports the
+// state.
 func TestAgentSupervisorAndWorker(t *testing.T) {
 	f := newFaultRig(t, 96)
 	f.m = f.boot(virtio, "", faultLine)

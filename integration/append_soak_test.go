@@ -20,7 +20,8 @@ const (
 		" iscsi_target_name=" + targetName + " iscsi_target_ip=10.77.0.1 iscsi_target_port=3260 iscsi_target_group=1"
 )
 
-// iscsiroot's image is appended to an initramfs made by Debian's own generators: it uses that initramfs's modules and accepts the command line of that initramfs's program.
+// iscsiroot's image is appended to an initramfs made by Debian's own generators: it uses that
+// initramfs's modules and accepts the command line of that initramfs's program.
 func TestSoakAppendToDebianInitrds(t *testing.T) {
 	for maker, line := range map[string]string{"initramfs-tools": initramfsToolsLine, "dracut": dracutLine} {
 		t.Run(maker, func(t *testing.T) {

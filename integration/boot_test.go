@@ -10,8 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// The HOWTO's command line and nothing else boots ext3 on partition 2
-// read-only.
+// The HOWTO's command line and nothing else boots ext3 on partition 2 read-only.
 func TestSeedFromGotgt(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("log")})
@@ -35,7 +34,8 @@ func TestSeedFromTgtd(t *testing.T) {
 	checkSession(r, m)
 }
 
-// checkSession checks the attributes that iscsid reads to take the session over, and the timers of the session.
+// checkSession checks the attributes that iscsid reads to take the session over, and the timers of
+// the session.
 func checkSession(r *rig, m *lab.Machine) {
 	r.t.Helper()
 	for _, want := range []string{
@@ -47,7 +47,8 @@ func checkSession(r *rig, m *lab.Machine) {
 	}
 }
 
-// An Intel NIC, whose link takes two seconds, with a prefix length and parameters beyond those of the HOWTO.
+// An Intel NIC, whose link takes two seconds, with a prefix length and parameters beyond those of
+// the HOWTO.
 func TestE1000(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -73,7 +74,8 @@ func TestLinkOnSecondNIC(t *testing.T) {
 	r.waitOff(m)
 }
 
-// The real init gets none of iscsiroot's arguments and environment, and all of its own. (The kernel itself drops words before init=.)
+// The real init gets none of iscsiroot's arguments and environment, and all of its own. (The kernel
+// itself drops words before init=.)
 func TestInitArgumentsAndEnvironment(t *testing.T) {
 	r := newRig(t)
 	tree := root("")
@@ -93,7 +95,8 @@ func TestInitArgumentsAndEnvironment(t *testing.T) {
 	}
 }
 
-// The boot waits for a target that starts 20 s after the machine, and logs one line immediately and one after ten seconds.
+// The boot waits for a target that starts 20 s after the machine, and logs one line immediately and
+// one after ten seconds.
 func TestTargetUpLater(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})

@@ -10,7 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
 )
 
-// TestBootFaultTimes measures by how much a boot takes longer if its first connection is reset or goes silent, one boot at a time.
+// TestBootFaultTimes measures by how much a boot takes longer if its first connection is reset or
+// goes silent, one boot at a time.
 func TestBootFaultTimes(t *testing.T) {
 	r := newBootFaultRig(t)
 	r.fullBoot = true

@@ -14,7 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// bootFaultRig boots one machine after the other from a target behind a proxy, which injects faults during the boot.
+// bootFaultRig boots one machine after the other from a target behind a proxy, which injects faults
+// during the boot.
 type bootFaultRig struct {
 	peerRig
 	img      image
@@ -33,7 +34,8 @@ func newBootFaultRig(t *testing.T) *bootFaultRig {
 	return r
 }
 
-// faultAfter is a fault of the first connection, in place of the PDU after the n-th from the target.
+// faultAfter is a fault of the first connection, in place of the PDU after the n-th from the
+// target.
 func faultAfter(n int, a faultproxy.Action) faultproxy.Fault {
 	return faultproxy.Fault{Direction: faultproxy.ToInitiator, PDU: n + 1, Action: a, Until: 1}
 }
@@ -47,7 +49,9 @@ func (r *bootFaultRig) machine(line string) *lab.Machine {
 	return r.resume(r.img, line)
 }
 
-// bootWithFaults boots through a proxy with faults to the real init, which verifies its data. It checks that the target has one session then, and that each fault was injected, and returns the machine.
+// bootWithFaults boots through a proxy with faults to the real init, which verifies its data. It
+// checks that the target has one session then, and that each fault was injected, and returns the
+// machine.
 func (r *bootFaultRig) bootWithFaults(name, more string, faults ...faultproxy.Fault) *lab.Machine {
 	r.t.Helper()
 	r.renew()
@@ -69,7 +73,8 @@ func (r *bootFaultRig) bootWithFaults(name, more string, faults ...faultproxy.Fa
 	return m
 }
 
-// diskLines are the guest's lines about the disks that the kernel has probed, and the session's timers.
+// diskLines are the guest's lines about the disks that the kernel has probed, and the session's
+// timers.
 func diskLines(m *lab.Machine) string {
 	var out []string
 	for line := range strings.Lines(m.Output()) {
@@ -95,7 +100,8 @@ func (r *bootFaultRig) sameDisks(name string, m *lab.Machine) {
 
 var startOfInit = regexp.MustCompile(`starting \S+ after ([0-9.]+) s`)
 
-// bootTime is the time from the start of /init to that of the real init, in seconds. For a machine that was resumed it includes the time in the shell.
+// bootTime is the time from the start of /init to that of the real init, in seconds. For a machine
+// that was resumed it includes the time in the shell.
 func (r *bootFaultRig) bootTime(m *lab.Machine) float64 {
 	r.t.Helper()
 	found := startOfInit.FindStringSubmatch(m.Output())
@@ -109,7 +115,8 @@ func (r *bootFaultRig) bootTime(m *lab.Machine) float64 {
 	return seconds
 }
 
-// matrixRow boots once for each n with the same action after n PDUs, and returns the times of the boots.
+// matrixRow boots once for each n with the same action after n PDUs, and returns the times of the
+// boots.
 func (r *bootFaultRig) matrixRow(a faultproxy.Action, numbers []int) (seconds []float64) {
 	r.t.Helper()
 	for _, n := range numbers {

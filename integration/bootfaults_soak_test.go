@@ -8,13 +8,17 @@ import (
 	"time"
 )
 
-// The range of the matrix: up to probedAfter PDUs the kernel scans for disks and probes them, and each PDU is a case of its own; after that files are read, until the hand-over of the session to the agent, which is before lastPDU.
+// The range of the matrix: up to probedAfter PDUs the kernel scans for disks and probes them, and
+// each PDU is a case of its own; after that files are read, until the hand-over of the session to
+// the agent, which is before lastPDU.
 const (
 	probedAfter = 64
 	lastPDU     = 104
 )
 
-// The first connection is reset, or goes silent, after every PDU from the target up to the first reads of the file system, and after every 16th from there on, with the oldest and the newest kernel.
+// The first connection is reset, or goes silent, after every PDU from the target up to the first
+// reads of the file system, and after every 16th from there on, with the oldest and the newest
+// kernel.
 func TestSoakBootFaultMatrix(t *testing.T) {
 	const rows = 4
 	for _, kernel := range []string{"amd64", "amd64-6.12"} {

@@ -15,10 +15,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// faultActions are the faults of the matrix. A black hole is a target that no longer answers on a connection that stays open.
+// faultActions are the faults of the matrix. A black hole is a target that no longer answers on a
+// connection that stays open.
 var faultActions = []faultproxy.Action{faultproxy.Reset, faultproxy.BlackHole}
 
-// The first connection is reset, or goes silent, after a number of PDUs from the target: in the login, while the kernel scans for disks and probes them, while root is searched and mounted. Every boot reaches its root, and the kernel has all disks. make soak covers every PDU.
+// The first connection is reset, or goes silent, after a number of PDUs from the target: in the
+// login, while the kernel scans for disks and probes them, while root is searched and mounted.
+// Every boot reaches its root, and the kernel has all disks. make soak covers every PDU.
 func TestBootFaultMatrix(t *testing.T) {
 	t.Parallel()
 	numbers := [][]int{{1, 9, 25}, {2, 7, 40}, {3, 15, 60}, {5, 12, 19}}
@@ -29,7 +32,8 @@ func TestBootFaultMatrix(t *testing.T) {
 	}
 }
 
-// Of two targets each gets a fault in turn. Root is on the second, and the session to the first recovers too.
+// Of two targets each gets a fault in turn. Root is on the second, and the session to the first
+// recovers too.
 func TestBootFaultsTwoTargets(t *testing.T) {
 	r := newBootFaultRig(t)
 	other := r.emptyDisk()
@@ -60,7 +64,8 @@ func TestBootFaultsTwoTargets(t *testing.T) {
 		_ = data.Close()
 		_ = root.Close()
 	}
-	// The second target is absent, and the connection to the first is reset while root is searched.
+	// The second target is absent, and the connection to the first is reset while root is
+	// searched.
 	r.renew()
 	p := r.proxy("10.77.0.1:3271", r.target.Addr(), faultAfter(10, faultproxy.Reset))
 	m := r.boot(r.img, "", machineLine+targetLine+proxyPortal+"iscsi_t.2="+targetName+".absent iscsi_a.2=10.77.0.1:3299 root=/dev/sda2 ")
@@ -72,7 +77,9 @@ func TestBootFaultsTwoTargets(t *testing.T) {
 	}
 }
 
-// The first of two targets is killed while the kernel scans for its disks, and stays down. Root is on the second target; neither root nor the real init waits for the first: the session with the blocked scan is closed.
+// The first of two targets is killed while the kernel scans for its disks, and stays down. Root is
+// on the second target; neither root nor the real init waits for the first: the session with the
+// blocked scan is closed.
 func TestBootOtherTargetLost(t *testing.T) {
 	r := newBootFaultRig(t)
 	second := targets.Config{Name: targetName + ".data", Portal: netip.MustParseAddrPort("10.77.0.1:3270"), LUNs: map[int]string{1: r.emptyDisk()}}
@@ -136,7 +143,8 @@ func (r *bootFaultRig) restartTarget() {
 	r.target = target
 }
 
-// The target restarts while the shell is open at a break: the session recovers without a command of the user, and the login can still be retried.
+// The target restarts while the shell is open at a break: the session recovers without a command of
+// the user, and the login can still be retried.
 func TestBreakWhileTargetRestarts(t *testing.T) {
 	r := newBootFaultRig(t)
 	m := r.boot(r.img, "", machineLine+targetLine+"iscsi_a=10.77.0.1 rd.break=root")
@@ -149,7 +157,8 @@ func TestBreakWhileTargetRestarts(t *testing.T) {
 	r.sameDisks("the target restarts at a break", m)
 }
 
-// A target that answers logins and pings late is usable: each time-out makes the next one longer. rootdelay= leaves time for pings.
+// A target that answers logins and pings late is usable: each time-out makes the next one longer.
+// rootdelay= leaves time for pings.
 func TestBootBusyTarget(t *testing.T) {
 	bootBusy(t, 6*time.Second)
 }
@@ -168,7 +177,9 @@ func bootBusy(t *testing.T, late time.Duration) {
 	r.sameDisks("late answers", m)
 }
 
-// The target is killed while root is searched and mounted, and stays down: the console shows which step waits and why, rd.timeout= ends the boot, and Ctrl-Alt-Del works, although the kernel would wait a day for the disk's cache.
+// The target is killed while root is searched and mounted, and stays down: the console shows which
+// step waits and why, rd.timeout= ends the boot, and Ctrl-Alt-Del works, although the kernel would
+// wait a day for the disk's cache.
 func TestBootTargetLost(t *testing.T) {
 	r := newBootFaultRig(t)
 	fault := faultAfter(61, faultproxy.Drop)

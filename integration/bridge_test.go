@@ -7,14 +7,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// bridgeFiles configure networkd as on a hypervisor: the NIC is a port of a bridge, which has the boot's address.
+// bridgeFiles configure networkd as on a hypervisor: the NIC is a port of a bridge, which has the
+// boot's address.
 var bridgeFiles = map[string]string{
 	"/etc/systemd/network/10-br0.netdev":   "[NetDev]\nName=br0\nKind=bridge\n",
 	"/etc/systemd/network/20-port.network": "[Match]\nName=eth0\n\n[Network]\nBridge=br0\n",
 	"/etc/systemd/network/30-br0.network":  "[Match]\nName=br0\n\n[Network]\nAddress=10.77.0.2/24\n",
 }
 
-// networkd starts and makes the NIC of root's session a port of a bridge; the boot's address moves to the bridge. Then the administrator gives the bridge another address, and the session moves to it. Last, the target is killed before the system shuts down.
+// networkd starts and makes the NIC of root's session a port of a bridge; the boot's address moves
+// to the bridge. Then the administrator gives the bridge another address, and the session moves to
+// it. Last, the target is killed before the system shuts down.
 func TestDebianBridgeAndUnreachableTarget(t *testing.T) {
 	d := newDebian(t, "managers")
 	d.relogins = true
@@ -34,7 +37,8 @@ func TestDebianBridgeAndUnreachableTarget(t *testing.T) {
 		t.Errorf("the addresses are %q", got)
 	}
 	d.writeData()
-	// networkd removes addresses that it did not configure when it sets up the bridge, and the agent may be the first to add one.
+	// networkd removes addresses that it did not configure when it sets up the bridge, and the
+	// agent may be the first to add one.
 	const putBack = "10.77.0.2.* put back"
 	before := d.countLog(putBack)
 	d.run("sed -i s/10.77.0.2/10.77.0.3/ /etc/systemd/network/30-br0.network; networkctl reload")
@@ -54,7 +58,9 @@ func TestDebianBridgeAndUnreachableTarget(t *testing.T) {
 	d.downWithoutTarget(target)
 }
 
-// downWithoutTarget kills the target before the shutdown of the real system. systemd then blocks in the kernel on its root; the agent, which systemd has notified before, reports that, offlines the disk and powers the machine off.
+// downWithoutTarget kills the target before the shutdown of the real system. systemd then blocks in
+// the kernel on its root; the agent, which systemd has notified before, reports that, offlines the
+// disk and powers the machine off.
 func (d *debian) downWithoutTarget(target *targets.Tgtd) {
 	d.t.Helper()
 	d.run("until test -x /run/initramfs/shutdown; do sleep 1; done; dmesg -n 7")

@@ -44,7 +44,8 @@ func (r *rig) writeFile(name string, data []byte) (dir string) {
 	return dir
 }
 
-// An Intel 82551 has no link without its microcode (drivers/net/ethernet/intel/e100.c: e100_request_firmware). QEMU's accepts any: 134 words and three numbers below 134.
+// An Intel 82551 has no link without its microcode (drivers/net/ethernet/intel/e100.c:
+// e100_request_firmware). QEMU's accepts any: 134 words and three numbers below 134.
 func TestFirmwareFromTheImage(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
@@ -62,7 +63,8 @@ func TestFirmwareFromTheImage(t *testing.T) {
 	r.waitOff(m)
 }
 
-// Appended to another initramfs, with microcode in front, iscsiroot's /init is used; the other files stay in place.
+// Appended to another initramfs, with microcode in front, iscsiroot's /init is used; the other
+// files stay in place.
 func TestAppendToAnotherImage(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})

@@ -13,7 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Every failure that iscsiroot-failures(7) lists is produced, and the console shows what happened, whether it is retried, and the hint.
+// Every failure that iscsiroot-failures(7) lists is produced, and the console shows what happened,
+// whether it is retried, and the hint.
 func TestFailureCases(t *testing.T) {
 	t.Parallel()
 	stages := caseStages()
@@ -92,7 +93,8 @@ func caseStages() map[string]stage {
 		"no-neighbour": func(r *rig) *lab.Machine {
 			line := strings.Replace(seedLine, "iscsi_a=10.77.0.1", "iscsi_a=10.77.0.99", 1)
 			m := r.bootWith(virtio, console+"rd.break=network net.ifnames=0 "+line, lab.NIC{Tap: r.addTap("tap1")}, lab.NIC{Tap: r.tap})
-			// Both have a link from the start: the only NIC with one would get the address immediately.
+			// Both have a link from the start: the only NIC with one would get the
+			// address immediately.
 			r.expect(m, "break before step network\n", prompt)
 			r.send(m, "modprobe virtio_pci; modprobe virtio_net; ip link set eth0 up; ip link set eth1 up; "+
 				"until ip link | grep 'eth0: .*LOWER_UP' && ip link | grep 'eth1: .*LOWER_UP'; do sleep 1; done\n", "eth1: <BROADCAST,MULTICAST,UP,LOWER_UP>", prompt)
@@ -161,7 +163,8 @@ func caseStages() map[string]stage {
 	}
 }
 
-// unplug pulls the first NIC's cable while the machine waits in the shell before the step modules, and continues the boot.
+// unplug pulls the first NIC's cable while the machine waits in the shell before the step modules,
+// and continues the boot.
 func (r *rig) unplug(m *lab.Machine) { r.unplugNIC(m, 0) }
 
 func (r *rig) unplugNIC(m *lab.Machine, i int) {
@@ -175,7 +178,8 @@ func (r *rig) unplugNIC(m *lab.Machine, i int) {
 	}
 }
 
-// bootLine boots with a kernel command line that is rejected, or that conflicts with the parameters of a resumed machine.
+// bootLine boots with a kernel command line that is rejected, or that conflicts with the parameters
+// of a resumed machine.
 func bootLine(line string) stage {
 	return func(r *rig) *lab.Machine { return r.boot(virtio, "", console+line) }
 }

@@ -6,7 +6,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// A DHCP server that reserves addresses by a client identifier made of the hardware address, which the firmware's DHCP may have sent just before, gives the reserved address. The lease in the hand-over has that identifier.
+// A DHCP server that reserves addresses by a client identifier made of the hardware address, which
+// the firmware's DHCP may have sent just before, gives the reserved address. The lease in the
+// hand-over has that identifier.
 func TestReservationByMAC(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 16, Tree: root("network")})

@@ -33,7 +33,8 @@ func (r *rig) ctrlAltDel(m *lab.Machine) {
 	}
 }
 
-// An error is printed on every console= that is given, also with quiet: here a screen and a serial line, of which /dev/console is only the last.
+// An error is printed on every console= that is given, also with quiet: here a screen and a serial
+// line, of which /dev/console is only the last.
 func TestTwoConsoles(t *testing.T) {
 	r := newRig(t)
 	img := virtio
@@ -51,8 +52,8 @@ func TestTwoConsoles(t *testing.T) {
 	}
 }
 
-// screen reads the text of the VGA screen: 25 lines of 80 characters with an
-// attribute each, at 0xb8000 (include/video/vga.h).
+// screen reads the text of the VGA screen: 25 lines of 80 characters with an attribute each, at
+// 0xb8000 (include/video/vga.h).
 func (r *rig) screen(m *lab.Machine) string {
 	r.t.Helper()
 	file := filepath.Join(r.t.TempDir(), "screen")
@@ -88,7 +89,8 @@ func TestExistingMounts(t *testing.T) {
 	}
 }
 
-// A running watchdog gets keepalives during the wait for a target; with rd.watchdog=0 it gets none and ends the machine.
+// A running watchdog gets keepalives during the wait for a target; with rd.watchdog=0 it gets none
+// and ends the machine.
 func TestWatchdogKeepalive(t *testing.T) { watchdog(newRig(t), "", false) }
 
 func TestWatchdogOff(t *testing.T) { watchdog(newRig(t), " rd.watchdog=0", true) }

@@ -13,7 +13,8 @@ import (
 // loadFiles is the number of files that the guest's command write writes.
 const loadFiles = 16
 
-// loadSize is the size of each, several bursts (MaxBurstLength, RFC 7143 section 13.13: 256 KiB). An emulated machine takes half a second to make, hash, write, read and hash again 4 MiB.
+// loadSize is the size of each, several bursts (MaxBurstLength, RFC 7143 section 13.13: 256 KiB).
+// An emulated machine takes half a second to make, hash, write, read and hash again 4 MiB.
 func loadSize() int {
 	if soaking {
 		return 4 << 20
@@ -21,12 +22,14 @@ func loadSize() int {
 	return 1 << 20
 }
 
-// write is the guest's command for that load, and wrote the line on the console when the files have been read back.
+// write is the guest's command for that load, and wrote the line on the console when the files have
+// been read back.
 func write() string { return fmt.Sprintf("write:%dx%d", loadFiles, loadSize()) }
 
 func wrote() string { return fmt.Sprintf("guest: wrote %d files of %d bytes", loadFiles, loadSize()) }
 
-// Files that the guest wrote, synced and checked are on the target after its shutdown: 16 MiB over ext4, from both targets, and 64 MiB in make soak.
+// Files that the guest wrote, synced and checked are on the target after its shutdown: 16 MiB over
+// ext4, from both targets, and 64 MiB in make soak.
 func TestDataFromGotgt(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(dataRoot())

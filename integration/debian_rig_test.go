@@ -14,7 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// debianDeadline is for a whole Debian, which takes a minute to start on an emulated processor, and longer on a busy host.
+// debianDeadline is for a whole Debian, which takes a minute to start on an emulated processor, and
+// longer on a busy host.
 const debianDeadline = 16 * time.Minute
 
 // debian is a machine with a whole Debian system as its root, and a root login on its console.
@@ -83,7 +84,9 @@ func (d *debian) typeLine(text string) {
 	}
 }
 
-// run runs a command and returns its output, without kernel lines in between; dmesg -t prints none of that form. The shell computes the marks around the output, so that the echo of the command does not match them, and the marks end before the line's end, where a kernel line may begin.
+// run runs a command and returns its output, without kernel lines in between; dmesg -t prints none
+// of that form. The shell computes the marks around the output, so that the echo of the command
+// does not match them, and the marks end before the line's end, where a kernel line may begin.
 func (d *debian) run(command string) string {
 	d.t.Helper()
 	d.commands++

@@ -8,7 +8,9 @@ import (
 	"testing"
 )
 
-// Debian with systemd on Debian's kernel, whose modules it has. This kernel does not rename an interface in use; the NIC gets udev's name before it is set up, and udev has nothing to rename. At shutdown systemd executes /run/initramfs/shutdown, although /run is noexec.
+// Debian with systemd on Debian's kernel, whose modules it has. This kernel does not rename an
+// interface in use; the NIC gets udev's name before it is set up, and udev has nothing to rename.
+// At shutdown systemd executes /run/initramfs/shutdown, although /run is noexec.
 func TestDebianSystemd(t *testing.T) {
 	d := newDebian(t, "systemd")
 	if err := d.disk.ReplaceFile(2, "/etc/fstab", "LABEL=root / ext4 errors=remount-ro 0 1\ntmpfs /run tmpfs noexec,nosuid,nodev,mode=0755 0 0\n"); err != nil {
@@ -43,7 +45,8 @@ func TestDebianSystemd(t *testing.T) {
 	d.loggedOut(target)
 }
 
-// The same system on a kernel that it has no modules of, and that renames an interface in use: udev renames the NIC of root's session, because iscsi_if= has the kernel's name.
+// The same system on a kernel that it has no modules of, and that renames an interface in use: udev
+// renames the NIC of root's session, because iscsi_if= has the kernel's name.
 func TestDebianRenamesNIC(t *testing.T) {
 	d := newDebian(t, "systemd")
 	d.gotgt()
@@ -64,7 +67,8 @@ const sysvinitLeaves = `NETDOWN=no
 [ "$1" != stop ] || { mount -o remount,exec /run; exec /run/initramfs/shutdown; }
 `
 
-// Debian with sysvinit, whose scripts check root and remount it. It does not use the files for systemd in /run, and executes /run/initramfs/shutdown from a file of its own.
+// Debian with sysvinit, whose scripts check root and remount it. It does not use the files for
+// systemd in /run, and executes /run/initramfs/shutdown from a file of its own.
 func TestDebianSysvinit(t *testing.T) {
 	d := newDebian(t, "sysvinit")
 	if err := d.disk.ReplaceFile(2, "/etc/default/halt", sysvinitLeaves); err != nil {
@@ -87,7 +91,8 @@ func TestDebianSysvinit(t *testing.T) {
 	d.loggedOut(target)
 }
 
-// A write-protected LUN, as for a golden image of many machines. systemd keeps what it writes in memory, and root's fstab has root read-only.
+// A write-protected LUN, as for a golden image of many machines. systemd keeps what it writes in
+// memory, and root's fstab has root read-only.
 func TestDebianReadOnly(t *testing.T) {
 	d := newDebian(t, "systemd")
 	if err := d.disk.ReplaceFile(2, "/etc/fstab", "LABEL=root / ext4 ro 0 0\ntmpfs /tmp tmpfs defaults 0 0\n"); err != nil {

@@ -10,7 +10,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// MAAS's parameters for the NIC, open-iscsi's settings for a root disk and an adapter's root path: DHCP uses the NIC of BOOTIF=, which is the second, the server's root path has the protocol by name, and the kernel neither pings nor fails I/O.
+// MAAS's parameters for the NIC, open-iscsi's settings for a root disk and an adapter's root path:
+// DHCP uses the NIC of BOOTIF=, which is the second, the server's root path has the protocol by
+// name, and the kernel neither pings nor fails I/O.
 func TestBootifPingsOffProtocolByName(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
@@ -30,8 +32,8 @@ func TestBootifPingsOffProtocolByName(t *testing.T) {
 	}
 }
 
-// A network of two addresses, as PXELINUX's IPAPPEND writes it: the second field is the boot server, and the target is behind the
-// router.
+// A network of two addresses, as PXELINUX's IPAPPEND writes it: the second field is the boot
+// server, and the target is behind the router.
 func TestNetworkOfTwoAddresses(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})

@@ -12,7 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// iscsiroot discover shows the targets of tgtd, with mutual CHAP, and of gotgt, which accepts a discovery session only without a security stage. Each has a portal of its own.
+// iscsiroot discover shows the targets of tgtd, with mutual CHAP, and of gotgt, which accepts a
+// discovery session only without a security stage. Each has a portal of its own.
 func TestDiscover(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{}})

@@ -1,6 +1,7 @@
-// Package integration boots diskless machines: Debian's kernels in QEMU, iscsiroot's image, real iSCSI targets. Each test is for a documented feature and checks what a user sees, the console above all.
-// It needs root and the files that scripts/deps.sh fetches; without them it fails with a message that names the missing one.
-// How a run is kept short:
+// Package integration boots diskless machines: Debian's kernels in QEMU, iscsiroot's image, real
+// iSCSI targets. Each test is for a documented feature and checks what a user sees, the console
+// above all. It needs root and the files that scripts/deps.sh fetches; without them it fails with a
+// message that names the missing one. How a run is kept short:
 //
 //   - The kernel is started unpacked (lab.Kernel.Vmlinux), and without a
 //     firmware's help; TestFirmwareMatrix and those of iscsiroot try have a
@@ -10,5 +11,6 @@
 //   - Waits are short; their true lengths are in make soak.
 //   - A test with Debian boots it once for several steps.
 //
-// At its end a run prints the times of each test, and of them those of firmware, kernel, init, the real system and its shutdown, the slowest first.
+// At its end a run prints the times of each test, and of them those of firmware, kernel, init, the
+// real system and its shutdown, the slowest first.
 package integration

@@ -49,7 +49,8 @@ func ukiByTFTP(t *testing.T, r *rig) {
 	r.waitOff(m)
 }
 
-// OVMF loads it by HTTP. Such a client requires the vendor class HTTPClient in the DHCP offer (UEFI 2.10, 24.7.3.1).
+// OVMF loads it by HTTP. Such a client requires the vendor class HTTPClient in the DHCP offer (UEFI
+// 2.10, 24.7.3.1).
 func ukiByHTTP(t *testing.T, r *rig) {
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()

@@ -9,7 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// A target closes the connection without a response for a wrong target name; the hint names that cause, once. The first failure is printed immediately, also with quiet.
+// A target closes the connection without a response for a wrong target name; the hint names that
+// cause, once. The first failure is printed immediately, also with quiet.
 func TestWrongTargetNameAtGotgt(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: images.Tree{}})
@@ -76,7 +77,8 @@ func TestNoInitAnywhere(t *testing.T) {
 	}
 }
 
-// With a console= that does not exist the kernel has none; errors are printed on the serial port, and the machine boots.
+// With a console= that does not exist the kernel has none; errors are printed on the serial port,
+// and the machine boots.
 func TestNoConsole(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(dataRoot())
@@ -129,7 +131,9 @@ func TestMissingParameters(t *testing.T) {
 	}
 }
 
-// A panic in a goroutine that is not contained ends PID 1: the stack is on the console, and the kernel will reboot although the command line has no panic=. It spins until then (kernel/panic.c); TestSoakPanicReboots waits for it.
+// A panic in a goroutine that is not contained ends PID 1: the stack is on the console, and the
+// kernel will reboot although the command line has no panic=. It spins until then (kernel/panic.c);
+// TestSoakPanicReboots waits for it.
 func TestPanicInGoroutine(t *testing.T) { newRig(t).panics() }
 
 func (r *rig) panics() *lab.Machine {
@@ -141,7 +145,8 @@ func (r *rig) panics() *lab.Machine {
 	return m
 }
 
-// An agent that has been killed before the hand-over is started again, although root is mounted by then, and holds no file of root.
+// An agent that has been killed before the hand-over is started again, although root is mounted by
+// then, and holds no file of root.
 func TestAgentRestart(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("holds agent")

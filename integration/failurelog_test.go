@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// failureLog is a testing.T that keeps the messages of failures. A console can be longer than a log that is kept, so they are logged again after it.
+// failureLog is a testing.T that keeps the messages of failures. A console can be longer than a log
+// that is kept, so they are logged again after it.
 type failureLog struct {
 	*testing.T
 	texts []string // newest last

@@ -138,7 +138,9 @@ func (f *faultRig) sleep(d time.Duration) {
 	}
 }
 
-// waitAgent waits until the agent's status file has root's session and the agent has settled. Both come soon after the hand-over; the agent detects a fault before that by polling, not by an event of the kernel.
+// waitAgent waits until the agent's status file has root's session and the agent has settled. Both
+// come soon after the hand-over; the agent detects a fault before that by polling, not by an event
+// of the kernel.
 func (f *faultRig) waitAgent() {
 	f.t.Helper()
 	texts := []string{"guest: status: session 1 target " + targetName + " state up owner iscsiroot outages 0", "guest: agent @iscsiroot-agent: Rss"}
@@ -195,7 +197,8 @@ func (f *faultRig) checkFileSystem() {
 	checkSums(f.rig, -1)
 }
 
-// startDuplicate starts another initiator of the same name and ISID. It logs in again soon after its session is reinstated, as the agent does. stop ends it.
+// startDuplicate starts another initiator of the same name and ISID. It logs in again soon after
+// its session is reinstated, as the agent does. stop ends it.
 func (f *faultRig) startDuplicate() (stop func()) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	done := make(chan struct{})

@@ -12,7 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// Outages of 150 seconds, longer than the kernel's default of two minutes: a target that is down, a cable that is pulled, and a network that drops all frames.
+// Outages of 150 seconds, longer than the kernel's default of two minutes: a target that is down, a
+// cable that is pulled, and a network that drops all frames.
 func TestSoakLongOutages(t *testing.T) {
 	f := newFaultRig(t, 320)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
@@ -48,10 +49,12 @@ func TestSoakDuplicateInitiatorName(t *testing.T) {
 	f.finish()
 }
 
-// soakLease is how long a machine runs with a lease of two minutes; ISCSIROOT_SOAK_LEASE sets another time, 1h for example.
+// soakLease is how long a machine runs with a lease of two minutes; ISCSIROOT_SOAK_LEASE sets
+// another time, 1h for example.
 const soakLease = 7 * time.Minute
 
-// A lease of 120 s, in a system without a DHCP client, is renewed by the agent: the server never assigns the address to another machine.
+// A lease of 120 s, in a system without a DHCP client, is renewed by the agent: the server never
+// assigns the address to another machine.
 func TestSoakLease(t *testing.T) {
 	outlive := soakLease
 	if text := os.Getenv("ISCSIROOT_SOAK_LEASE"); text != "" {
@@ -88,7 +91,8 @@ func TestSoakLease(t *testing.T) {
 	f.finish()
 }
 
-// A disk answers every write with ABORTED COMMAND for more than a minute. No command fails; the agent reports the disk, and its recovery.
+// A disk answers every write with ABORTED COMMAND for more than a minute. No command fails; the
+// agent reports the disk, and its recovery.
 func TestSoakAbortedCommands(t *testing.T) {
 	f := newFaultRig(t, 320)
 	f.m = f.boot(virtio, "", faultLine)

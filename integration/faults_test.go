@@ -14,7 +14,10 @@ import (
 // faultLine has short timers, so that a silent network is detected within five seconds.
 const faultLine = "console=ttyS0 rw " + seedLine + ",10.77.0.1:3263 " + oneWayLine + "iscsi_nop_interval=2 iscsi_nop_timeout=3 "
 
-// Faults of a target, one after the other, under write load: a reset, also at every PDU of the login that follows, async messages, a secret that is changed and changed back, portals that go down and up, an outage under memory pressure during which the agent is killed, and a move to another portal.
+// Faults of a target, one after the other, under write load: a reset, also at every PDU of the
+// login that follows, async messages, a secret that is changed and changed back, portals that go
+// down and up, an outage under memory pressure during which the agent is killed, and a move to
+// another portal.
 func TestTargetFaults(t *testing.T) {
 	f := newFaultRig(t, 320)
 	f.m = f.start(virtio, lab.MachineConfig{Append: faultLine, MemoryMiB: 256, NICs: []lab.NIC{{Tap: f.tap}}})
@@ -38,7 +41,8 @@ func TestTargetFaults(t *testing.T) {
 	f.checkFileSystem()
 }
 
-// resets resets the connection, and then at each PDU of the four exchanges of the next login, in both directions.
+// resets resets the connection, and then at each PDU of the four exchanges of the next login, in
+// both directions.
 func (f *faultRig) resets() {
 	closeConnections(f.rig, f.target)
 	f.waitLost("")
@@ -108,7 +112,8 @@ func (f *faultRig) portals() {
 	f.waitRecovered()
 }
 
-// pressure fills the guest's memory with dirty pages of root, and kills the agent's worker, while the target is down.
+// pressure fills the guest's memory with dirty pages of root, and kills the agent's worker, while
+// the target is down.
 func (f *faultRig) pressure() {
 	f.stopTarget()
 	f.waitLost("")
@@ -125,7 +130,8 @@ func (f *faultRig) pressure() {
 	f.waitWritten()
 }
 
-// moved starts the target at another portal; at its old portal another target redirects logins there.
+// moved starts the target at another portal; at its old portal another target redirects logins
+// there.
 func (f *faultRig) moved() {
 	f.stopTarget()
 	f.waitLost("")
@@ -140,7 +146,10 @@ func (f *faultRig) moved() {
 	f.waitRecovered()
 }
 
-// Faults of the network: a link that is down for a moment and for longer, a network that drops all frames, an address that the system removes and a link that it renames; a second target that is down for longer than recovery_tmo, and a third one that starts late. TestSoakLongOutages has outages of minutes.
+// Faults of the network: a link that is down for a moment and for longer, a network that drops all
+// frames, an address that the system removes and a link that it renames; a second target that is
+// down for longer than recovery_tmo, and a third one that starts late. TestSoakLongOutages has
+// outages of minutes.
 func TestNetworkFaults(t *testing.T) {
 	f := newFaultRig(t, 96)
 	second := targets.Config{Name: "iqn.2007-01.com.example:storage.data", Portal: portal(3270), LUNs: map[int]string{1: f.emptyDisk()}}
@@ -173,7 +182,8 @@ func TestNetworkFaults(t *testing.T) {
 	f.checkFileSystem()
 }
 
-// links pulls the cable for three seconds, and for eight, in which the connection is lost, and then drops all frames for twelve, in which an attempt to connect times out too.
+// links pulls the cable for three seconds, and for eight, in which the connection is lost, and then
+// drops all frames for twelve, in which an attempt to connect times out too.
 func (f *faultRig) links() {
 	for _, d := range []time.Duration{3 * time.Second, 8 * time.Second} {
 		f.link(false)
@@ -202,7 +212,8 @@ func (f *faultRig) addresses() {
 	f.waitWritten()
 }
 
-// expire stops a target for longer than recovery_tmo: reads from its disk fail, and the disk works again after the login.
+// expire stops a target for longer than recovery_tmo: reads from its disk fail, and the disk works
+// again after the login.
 func (f *faultRig) expire(target *targets.Tgtd, c targets.Config) {
 	f.typeLine("read sdb")
 	f.expect(f.m, "guest: read sdb: <nil>, running")
@@ -219,13 +230,16 @@ func (f *faultRig) expire(target *targets.Tgtd, c targets.Config) {
 	f.expect(f.m, "guest: read sdb: <nil>, running")
 }
 
-// Another machine with the same initiator name, at a target without CHAP: the two reinstate each other's session until the agent detects the duplicate and pauses its logins. TestSoakDuplicateInitiatorName waits for the end of the pause.
+// Another machine with the same initiator name, at a target without CHAP: the two reinstate each
+// other's session until the agent detects the duplicate and pauses its logins.
+// TestSoakDuplicateInitiatorName waits for the end of the pause.
 func TestDuplicateInitiatorName(t *testing.T) {
 	f := duplicateInitiator(t)
 	f.checkNotShown(f.m, "I/O error, dev sda", "EXT4-fs error")
 }
 
-// duplicateInitiator returns a machine that pauses its logins for a duplicate initiator, which has ended.
+// duplicateInitiator returns a machine that pauses its logins for a duplicate initiator, which has
+// ended.
 func duplicateInitiator(t *testing.T) *faultRig {
 	f := newFaultRigWith(t, 96, targets.CHAP{})
 	f.m = f.boot(virtio, "", strings.ReplaceAll(faultLine, oneWayLine, ""))

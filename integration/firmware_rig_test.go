@@ -11,7 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/netboot"
 )
 
-// hostsHead and hostsBody are a hosts file for the rig's machine. Lines between them are for the server, lines after them for the machine.
+// hostsHead and hostsBody are a hosts file for the rig's machine. Lines between them are for the
+// server, lines after them for the machine.
 const (
 	hostsHead = "server: 10.77.0.1\n"
 	hostsBody = `hosts:
@@ -27,7 +28,8 @@ const (
 `
 )
 
-// bootServer is the server that a machine boots from: the tree that pxe wrote, with kernel, image and loaders.
+// bootServer is the server that a machine boots from: the tree that pxe wrote, with kernel, image
+// and loaders.
 type bootServer struct {
 	*rig
 
@@ -36,7 +38,8 @@ type bootServer struct {
 	dnsmasq *lab.Dnsmasq
 }
 
-// newBootServer writes the tree for a hosts file, with a secret if the hosts file refers to one, and adds the image and the loaders.
+// newBootServer writes the tree for a hosts file, with a secret if the hosts file refers to one,
+// and adds the image and the loaders.
 func (r *rig) newBootServer(hosts string, img image, loaders ...string) *bootServer {
 	r.t.Helper()
 	k, err := img.find()

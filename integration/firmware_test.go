@@ -10,7 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// firmwarePaths are the boot paths from power-on to /init. Each row has one of PXELINUX, one of iPXE and one of UEFI.
+// firmwarePaths are the boot paths from power-on to /init. Each row has one of PXELINUX, one of
+// iPXE and one of UEFI.
 var firmwarePaths = [][]struct {
 	name string
 	boot func(*testing.T, *rig)
@@ -30,7 +31,8 @@ func TestFirmwareMatrix(t *testing.T) {
 	}
 }
 
-// From power-on by SeaBIOS, the card's ROM and PXELINUX: PXELINUX reads the file that pxe wrote for the machine's MAC, and the secret is in an image for this machine alone.
+// From power-on by SeaBIOS, the card's ROM and PXELINUX: PXELINUX reads the file that pxe wrote for
+// the machine's MAC, and the secret is in an image for this machine alone.
 func pxelinux(t *testing.T, r *rig) {
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	c := r.targetConfig()
@@ -40,7 +42,8 @@ func pxelinux(t *testing.T, r *rig) {
 		t.Fatal(err)
 	}
 	s := r.newBootServer(hostsHead+hostsBody+"    chap: secrets\n", e1000, "pxelinux.0", "ldlinux.c32")
-	// As root dnsmasq serves only files that are readable for all; the secret is readable for its user alone.
+	// As root dnsmasq serves only files that are readable for all; the secret is readable for
+	// its user alone.
 	if err := os.Chown(filepath.Join(s.tree(), "secrets/remote1.img"), 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +55,8 @@ func pxelinux(t *testing.T, r *rig) {
 	r.checkNotShown(m, "open-sesame-12")
 }
 
-// A machine without a file of its own gets pxelinux.cfg/default, which prompts for the name of a machine.
+// A machine without a file of its own gets pxelinux.cfg/default, which prompts for the name of a
+// machine.
 func pxelinuxDefault(t *testing.T, r *rig) {
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()
@@ -69,7 +73,8 @@ func pxelinuxDefault(t *testing.T, r *rig) {
 	r.waitOff(m)
 }
 
-// IPAPPEND 3 in a file written by hand: PXELINUX passes the address of DHCP in ip= with four fields.
+// IPAPPEND 3 in a file written by hand: PXELINUX passes the address of DHCP in ip= with four
+// fields.
 func ipappend(t *testing.T, r *rig) {
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
 	r.gotgt()

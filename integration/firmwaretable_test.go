@@ -11,7 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// bootTable returns QEMU's arguments for an iBFT in an ACPI table, as the firmware of a machine with one NIC leaves it; change edits the table.
+// bootTable returns QEMU's arguments for an iBFT in an ACPI table, as the firmware of a machine
+// with one NIC leaves it; change edits the table.
 func (r *rig) bootTable(change func(*ibft.Table)) []string {
 	t := ibft.Table{
 		OEM: "LAB", Model: "BOOT",
@@ -28,7 +29,8 @@ func (r *rig) bootTable(change func(*ibft.Table)) []string {
 	return []string{"-acpitable", "file=" + r.writeFile("ibft", encode(r.t.T, t)) + "/ibft"}
 }
 
-// The command line names the target, whose access list has the initiator name, which only the iBFT has. A second target in the table is invalid; the rest of the table is used.
+// The command line names the target, whose access list has the initiator name, which only the iBFT
+// has. A second target in the table is invalid; the rest of the table is used.
 func TestIBFTNamesTheInitiator(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -47,7 +49,8 @@ func TestIBFTNamesTheInitiator(t *testing.T) {
 	r.checkShown(m, "guest: session: initiatorname="+initiator, "no address of target iqn.2007-01.com.example:storage.remote2")
 }
 
-// The iBFT configures the first NIC, and ip= the second one with an address, a name server and a host name: both are up, and all values are in the hand-over files.
+// The iBFT configures the first NIC, and ip= the second one with an address, a name server and a
+// host name: both are up, and all values are in the hand-over files.
 func TestIBFTAndASecondNIC(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})

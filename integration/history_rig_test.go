@@ -16,7 +16,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
-// testTimes has the times of the tests when they last passed, from a file in the cache, and the progress of this run.
+// testTimes has the times of the tests when they last passed, from a file in the cache, and the
+// progress of this run.
 type testTimes struct {
 	mu      sync.Mutex
 	took    map[string]time.Duration
@@ -31,7 +32,8 @@ var history = &testTimes{
 	took: map[string]time.Duration{}, begin: time.Now(), known: map[string]bool{}, started: map[string]time.Time{}, done: map[string]bool{},
 }
 
-// usual is the estimate for a test that has never run here; usualLong is that for tests that boot a whole Debian or build packages.
+// usual is the estimate for a test that has never run here; usualLong is that for tests that boot a
+// whole Debian or build packages.
 const (
 	usual     = 15 * time.Second
 	usualLong = 90 * time.Second
@@ -119,7 +121,8 @@ func (p *testTimes) end(w io.Writer, test string, took time.Duration, passed boo
 	fmt.Fprintf(w, "integration: %d of %d tests in %s, about %s to go\n", len(p.done), len(p.known), short(elapsed), short(p.left(elapsed)))
 }
 
-// left estimates the remaining time: the expected times of the remaining tests, at the speed so far. mu is held.
+// left estimates the remaining time: the expected times of the remaining tests, at the speed so
+// far. mu is held.
 func (p *testTimes) left(elapsed time.Duration) time.Duration {
 	var done, all time.Duration
 	for name := range p.known {

@@ -23,7 +23,8 @@ initrd http://10.77.0.1/initrd.img
 boot
 `
 
-// iPXE's table alone has the parameters of the login: names, portal, LUN, address, and the secrets of both sides, which are found nowhere else.
+// iPXE's table alone has the parameters of the login: names, portal, LUN, address, and the secrets
+// of both sides, which are found nowhere else.
 func TestIBFTByIPXEMatrix(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -63,7 +64,8 @@ func (r *rig) bootByIBFT(script string) *lab.Machine {
 	return m
 }
 
-// An adapter's iBFT, in an ACPI table: the first NIC's VLAN has IPv4 and a data target with CHAP; the second NIC has IPv6 alone and the target that the firmware booted from.
+// An adapter's iBFT, in an ACPI table: the first NIC's VLAN has IPv4 and a data target with CHAP;
+// the second NIC has IPv6 alone and the target that the firmware booted from.
 func TestIBFTOfAnAdapter(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})

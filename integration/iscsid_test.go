@@ -11,7 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// The last of these lines names the owner of the session. The line of standing by begins with what the agent detected first: iscsid's process, or its login.
+// The last of these lines names the owner of the session. The line of standing by begins with what
+// the agent detected first: iscsid's process, or its login.
 const (
 	standsBy      = ": standing by"
 	recoversAgain = "iscsid has ended: recovering the sessions again"
@@ -43,7 +44,10 @@ func (d *debian) recoverConnection(target *targets.Tgtd) {
 	d.writeData()
 }
 
-// systemd-networkd with a plain DHCP file removes addresses that it did not configure when it starts, and would cut root's connection, but for the drop-in of iscsiroot. A real iscsid takes the session over when it starts, and the agent stands by; after iscsid is killed the agent recovers the session again.
+// systemd-networkd with a plain DHCP file removes addresses that it did not configure when it
+// starts, and would cut root's connection, but for the drop-in of iscsiroot. A real iscsid takes
+// the session over when it starts, and the agent stands by; after iscsid is killed the agent
+// recovers the session again.
 func TestDebianNetworkdAndIscsid(t *testing.T) {
 	// A rule of open-iscsi starts iscsid for any session: it is added later.
 	d, server := managed(t, "systemd.wants=systemd-networkd.service", map[string]string{iscsidRules: ""})

@@ -8,7 +8,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// The ISID on the wire is the same at every boot, whether the first portal works, resets the connection, or is absent: the target can reinstate the old session instead of adding a second one.
+// The ISID on the wire is the same at every boot, whether the first portal works, resets the
+// connection, or is absent: the target can reinstate the old session instead of adding a second
+// one.
 func TestISIDStable(t *testing.T) { isidOverBoots(t, 3) }
 
 func isidOverBoots(t *testing.T, boots int) {
@@ -39,7 +41,8 @@ func isidOverBoots(t *testing.T, boots int) {
 	}
 }
 
-// One boot with several faults in the login, one after the other, and slow answers to the first commands: it reaches its root, with its data, at the sixth attempt.
+// One boot with several faults in the login, one after the other, and slow answers to the first
+// commands: it reaches its root, with its data, at the sixth attempt.
 func TestBootThroughFaults(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("")

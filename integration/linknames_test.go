@@ -27,7 +27,8 @@ func named(t *testing.T, kernel string) image {
 	return image{kernel: kernel, nics: "virtio_net", file: file + ":/etc/systemd/network/10-san.link"}
 }
 
-// bootWithLinkFile boots with ip= for the NIC that a .link file names. The other NIC has udev's name.
+// bootWithLinkFile boots with ip= for the NIC that a .link file names. The other NIC has udev's
+// name.
 func bootWithLinkFile(t *testing.T, kernel, words string, before func(*rig, *lab.Machine)) {
 	t.Helper()
 	r := newRig(t)
@@ -43,7 +44,8 @@ func bootWithLinkFile(t *testing.T, kernel, words string, before func(*rig, *lab
 	r.checkShown(m, "guest: net: san0 mtu 1500 10.77.0.50/24", "guest: net: ens3 mtu 1500", "iscsiroot: network: /etc/systemd/network/10-san.link: [Link] MTUBytes= does nothing here")
 }
 
-// A .link file names the NIC of ip=, also if name_assign_type of the other one cannot be read, as before Linux 5.19; here a mount over the file makes reads fail.
+// A .link file names the NIC of ip=, also if name_assign_type of the other one cannot be read, as
+// before Linux 5.19; here a mount over the file makes reads fail.
 func TestLinkFileNamesNIC(t *testing.T) {
 	bootWithLinkFile(t, "", "rd.break=network ", func(r *rig, m *lab.Machine) {
 		r.expect(m, "break before step network\n", prompt)

@@ -27,7 +27,9 @@ const (
 	lioPlain = "iqn.2007-01.com.example:lio.plain"
 )
 
-// startLIO starts a machine with two targets for the same disk: one that requires mutual CHAP, digests and small segments, and one without authentication and with LIO's default list of digests, which has CRC32C first; there the disk is LUN 300 beside a smaller one.
+// startLIO starts a machine with two targets for the same disk: one that requires mutual CHAP,
+// digests and small segments, and one without authentication and with LIO's default list of
+// digests, which has CRC32C first; there the disk is LUN 300 beside a smaller one.
 func (r peerRig) startLIO(kernel string) *targets.LIO {
 	r.t.Helper()
 	guest, err := lioGuest()
@@ -64,7 +66,8 @@ func (r peerRig) startLIO(kernel string) *targets.LIO {
 
 const digestLine = "iscsi_header_digest=prefer iscsi_data_digest=require "
 
-// LIO with its strictest settings, and logins with each wrong credential or name; after any loss of the connection one session is left.
+// LIO with its strictest settings, and logins with each wrong credential or name; after any loss of
+// the connection one session is left.
 func TestLIO(t *testing.T) { lioBoots(t, "amd64") }
 
 func lioBoots(t *testing.T, kernel string) {
@@ -83,7 +86,8 @@ func lioBoots(t *testing.T, kernel string) {
 	v6 := strings.NewReplacer("iscsi_i_ip=10.77.0.2/24", "iscsi_i_ip=fd77::2/64", "iscsi_a=10.77.0.10", "iscsi_a=[fd77::10]", lioName, lioPlain)
 	r.bootToNoDisk(v6.Replace(at)+"iscsi_lun=5", "no disk at lun 5: lun 0 is a disk of 4 MiB, lun 012c-0000-0000-0000 is a disk of ")
 	r.bootToRoot(virtio, v6.Replace(at)+"iscsi_lun=300 ro", "disk sda is lun 012c-0000-0000-0000 of "+lioPlain, "guest: session: header_digest=0", "guest: session: data_digest=0", "guest: session: max_xmit_dlength=4096")
-	// No machine has the first address; the login is at the second, without waiting for the first. No parameter requests digests.
+	// No machine has the first address; the login is at the second, without waiting for the
+	// first. No parameter requests digests.
 	at = strings.Replace(at, "iscsi_a=", "iscsi_a=10.77.0.11,", 1)
 	r.bootToRoot(virtio, at+mutualLine+"rw", "guest: session: header_digest=1", "guest: session: data_digest=1", "guest: session: max_xmit_dlength=4096")
 	checkWritten(r.rig, target.Target(0))

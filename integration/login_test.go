@@ -60,7 +60,9 @@ func (r *rig) chapTarget(c targets.CHAP, script string) {
 	}
 }
 
-// Mutual CHAP with a credentials file in a second initrd, at the second of two portals, whose name is in /etc/hosts. No secret is found in the guest; the kernel has the attributes that iscsid reads.
+// Mutual CHAP with a credentials file in a second initrd, at the second of two portals, whose name
+// is in /etc/hosts. No secret is found in the guest; the kernel has the attributes that iscsid
+// reads.
 func TestCredentialsFile(t *testing.T) {
 	r := newRig(t)
 	r.chapTarget(mutual, searchWord(mutual.Secret)+searchWord(mutual.MutualSecret)+" chap")
@@ -78,7 +80,8 @@ func TestCredentialsFile(t *testing.T) {
 	}
 }
 
-// Secrets on the command line are accepted with one warning; the only remaining copies are those that the kernel itself shows.
+// Secrets on the command line are accepted with one warning; the only remaining copies are those
+// that the kernel itself shows.
 func TestSecretsOnTheCommandLine(t *testing.T) {
 	r := newRig(t)
 	r.chapTarget(mutual, searchWord(mutual.Secret))
@@ -97,7 +100,8 @@ func TestSecretsOnTheCommandLine(t *testing.T) {
 	}
 }
 
-// The first of two targets is unreachable. The other one, whose address comes from a name server, has root, and its login does not wait.
+// The first of two targets is unreachable. The other one, whose address comes from a name server,
+// has root, and its login does not wait.
 func TestUnreachableTarget(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -116,7 +120,8 @@ func TestUnreachableTarget(t *testing.T) {
 	}
 }
 
-// nameServer answers queries for one name with one IPv4 address, and all others with no records (RFC 1035 section 4.1). The channel receives a value for each query.
+// nameServer answers queries for one name with one IPv4 address, and all others with no records
+// (RFC 1035 section 4.1). The channel receives a value for each query.
 func (r *rig) nameServer(name, addr string) <-chan struct{} {
 	r.t.Helper()
 	var conn net.PacketConn
@@ -161,7 +166,8 @@ func (r *rig) nameServer(name, addr string) <-chan struct{} {
 	return asked
 }
 
-// The boot waits for a LUN that is not ready; a write-protected LUN is reported before and after root is to be mounted read-write.
+// The boot waits for a LUN that is not ready; a write-protected LUN is reported before and after
+// root is to be mounted read-write.
 func TestLUNNotReady(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 8, Tree: root("")})

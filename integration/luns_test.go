@@ -11,7 +11,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// No parameter names a LUN, and LUN 0 does not have root: the others are searched in ascending order until root is found, and root's LUN is the only one that the real system gets. A target whose only LUN is 20 works.
+// No parameter names a LUN, and LUN 0 does not have root: the others are searched in ascending
+// order until root is found, and root's LUN is the only one that the real system gets. A target
+// whose only LUN is 20 works.
 func TestLUNSearch(t *testing.T) {
 	const uuid = "6b656e63-0000-4000-8000-000000000002"
 	r := newPeerRig(t)
@@ -59,7 +61,9 @@ func attached(m *lab.Machine) string {
 	return strings.Join(out, " ")
 }
 
-// Case 14 of the field: a write-protected LUN has an ext4 whose journal needs recovery. It is mounted with noload. Before that the target's port is in standby for a while, after the disk was found; the boot waits for it.
+// Case 14 of the field: a write-protected LUN has an ext4 whose journal needs recovery. It is
+// mounted with noload. Before that the target's port is in standby for a while, after the disk was
+// found; the boot waits for it.
 func TestDirtyReadOnlyLUN(t *testing.T) {
 	r := newRig(t)
 	disk := fsImage(t, 32, rootDir(t, "", nil), "mke2fs -q -F -t ext4 -d DIR")

@@ -14,7 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// built are the programs that tests use, each built at its first use, and init in the packed form in which iscsiroot embeds it.
+// built are the programs that tests use, each built at its first use, and init in the packed form
+// in which iscsiroot embeds it.
 var built struct {
 	dir                 string
 	init, guest, faulty func() string
@@ -51,7 +52,8 @@ func run(m *testing.M) int {
 	return code
 }
 
-// program builds a program as it is released, once. It panics on an error, since no test can run without the program.
+// program builds a program as it is released, once. It panics on an error, since no test can run
+// without the program.
 func program(pkg string) func() string {
 	return sync.OnceValue(func() string {
 		begin := time.Now()

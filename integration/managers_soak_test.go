@@ -17,7 +17,8 @@ func TestSoakManyOutages(t *testing.T) {
 	}
 }
 
-// multipathd fails to create a map of root's disk, and has written recovery_tmo=5 by then: an outage of thirty seconds is still no error.
+// multipathd fails to create a map of root's disk, and has written recovery_tmo=5 by then: an
+// outage of thirty seconds is still no error.
 func TestSoakMultipathd(t *testing.T) {
 	d := newDebian(t, "stack")
 	d.relogins = true
@@ -58,7 +59,8 @@ func (d *debian) away(target *targets.Tgtd, long time.Duration) {
 	d.writeData()
 }
 
-// The NIC becomes a port of Open vSwitch. A message reports that the address is not moved, and where to configure it.
+// The NIC becomes a port of Open vSwitch. A message reports that the address is not moved, and
+// where to configure it.
 func TestSoakOpenVSwitch(t *testing.T) {
 	d := newDebian(t, "stack")
 	d.tgtd()

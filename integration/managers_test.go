@@ -8,10 +8,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// The network's DHCP server offers other addresses than the boot's (reference/life-after.md): a network manager that regards the boot's address as foreign removes it.
+// The network's DHCP server offers other addresses than the boot's (reference/life-after.md): a
+// network manager that regards the boot's address as foreign removes it.
 const leases = "10.77.0.50,10.77.0.59,255.255.255.0,1h"
 
-// managed boots a Debian with a network manager, started by a parameter of systemd. No file of its root belongs to iscsiroot, and the manager has its usual configuration.
+// managed boots a Debian with a network manager, started by a parameter of systemd. No file of its
+// root belongs to iscsiroot, and the manager has its usual configuration.
 func managed(t *testing.T, words string, replace map[string]string) (*debian, *lab.Dnsmasq) {
 	t.Helper()
 	d := newDebian(t, "managers")
@@ -99,10 +101,12 @@ func TestDebianNetworkManager(t *testing.T) {
 	d.shutDown("reboot", "guest-reset")
 }
 
-// ifupdown's stop takes the NIC down, at a restart and at shutdown, when the next program is read from the root behind that NIC.
+// ifupdown's stop takes the NIC down, at a restart and at shutdown, when the next program is read
+// from the root behind that NIC.
 func TestDebianIfupdown(t *testing.T) {
 	d, server := managed(t, "systemd.mask=iscsid.service systemd.wants=networking.service", map[string]string{
-		// open-iscsi's udev rule marks the interface as up for ifupdown; without that package nothing does.
+		// open-iscsi's udev rule marks the interface as up for ifupdown; without that
+		// package nothing does.
 		"/usr/lib/udev/rules.d/70-iscsi-network-interface.rules": "",
 	})
 	d.leased(server)

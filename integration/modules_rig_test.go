@@ -55,7 +55,8 @@ func (f *otherInitrd) plan(names string) []kmod.Module {
 	return mods
 }
 
-// addTree adds modules at their paths in the distribution, and its whole index, which lists thousands more.
+// addTree adds modules at their paths in the distribution, and its whole index, which lists
+// thousands more.
 func (f *otherInitrd) addTree(names string) {
 	f.t.Helper()
 	base := path.Join("lib/modules", f.kernel.Release)
@@ -71,7 +72,8 @@ func (f *otherInitrd) addTree(names string) {
 	}
 }
 
-// addFlat adds modules as in the HOWTO: the files alone, directly in lib/modules. Of three one is compressed by gzip and one by zstd.
+// addFlat adds modules as in the HOWTO: the files alone, directly in lib/modules. Of three one is
+// compressed by gzip and one by zstd.
 func (f *otherInitrd) addFlat(names string) {
 	f.t.Helper()
 	for i, m := range f.plan(names) {
@@ -138,7 +140,8 @@ func (r *rig) nic(model string) lab.MachineConfig {
 	return lab.MachineConfig{NICs: []lab.NIC{{Model: model, Tap: r.tap}}}
 }
 
-// usbNIC is a machine whose only network is a USB adapter: QEMU's is of the class that cdc_ether drives.
+// usbNIC is a machine whose only network is a USB adapter: QEMU's is of the class that cdc_ether
+// drives.
 func (r *rig) usbNIC() lab.MachineConfig {
 	return lab.MachineConfig{Args: []string{
 		"-netdev", "tap,id=usbnic,ifname=" + r.tap.Name() + ",script=no,downscript=no",

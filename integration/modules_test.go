@@ -9,7 +9,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Debian's module tree unchanged, with its whole index, and a machine whose only NIC is a USB adapter: the host controller's driver is loaded first, then the adapter's; a second driver for the adapter, loaded after that, does not bind. Root has quotas, for which the kernel runs /sbin/modprobe at the mount. The settings of modprobe.d and of the command line are applied.
+// Debian's module tree unchanged, with its whole index, and a machine whose only NIC is a USB
+// adapter: the host controller's driver is loaded first, then the adapter's; a second driver for
+// the adapter, loaded after that, does not bind. Root has quotas, for which the kernel runs
+// /sbin/modprobe at the mount. The settings of modprobe.d and of the command line are applied.
 func TestModulesDebianTreeUSB(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -33,7 +36,8 @@ func TestModulesDebianTreeUSB(t *testing.T) {
 	r.checkNotShown(m, "register 'cdc_subset'", "loaded quota_v2", "loaded ahci", "loaded crc32c_intel", "Unknown symbol")
 }
 
-// The HOWTO's layout: files directly in /lib/modules and no index, here with every compression that the kernel does not unpack itself. module_blacklist= is applied.
+// The HOWTO's layout: files directly in /lib/modules and no index, here with every compression that
+// the kernel does not unpack itself. module_blacklist= is applied.
 func TestModulesFlat(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext3", MiB: 32, Tree: root("")})
@@ -60,7 +64,8 @@ func TestModulesXZTree(t *testing.T) {
 	r.checkNotShown(m, "Unknown symbol")
 }
 
-// A modules.dep with garbage, a dependency cycle and without the line of a needed module: the machine boots.
+// A modules.dep with garbage, a dependency cycle and without the line of a needed module: the
+// machine boots.
 func TestModulesDamagedIndex(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -86,7 +91,8 @@ func TestModulesDamagedIndex(t *testing.T) {
 	r.waitOff(m)
 }
 
-// Missing modules are reported before a step waits for their devices, and so is a tree of another kernel.
+// Missing modules are reported before a step waits for their devices, and so is a tree of another
+// kernel.
 func TestModulesMissing(t *testing.T) {
 	r := newRig(t)
 	f := newOtherInitrd(t, "amd64")

@@ -27,7 +27,9 @@ hosts:
     append: console=ttyS0 module.sig_enforce=1
 `
 
-// The files that pxe writes for PXELINUX boot: the common image, and appended to it the machine's own image with its CHAP secret. The secret is on no command line. The kernel accepts the modules of the image, whose signatures are intact.
+// The files that pxe writes for PXELINUX boot: the common image, and appended to it the machine's
+// own image with its CHAP secret. The secret is on no command line. The kernel accepts the modules
+// of the image, whose signatures are intact.
 func TestSecretInASecondInitrd(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -56,7 +58,8 @@ func TestSecretInASecondInitrd(t *testing.T) {
 	}
 }
 
-// pxeFiles writes a tree and returns the parameters that PXELINUX passes to the machine, and the machine's own image.
+// pxeFiles writes a tree and returns the parameters that PXELINUX passes to the machine, and the
+// machine's own image.
 func pxeFiles(t *testing.T, hosts, dir string) (line string, secret []byte) {
 	t.Helper()
 	pxe(t, hosts, dir)

@@ -12,7 +12,8 @@ import (
 // allNetDevices is an image with the modules for VLANs, bonds and bridges.
 var allNetDevices = image{net: "vlan,bond,bridge", nics: "virtio_net"}
 
-// A tagged VLAN at a switch's port, with frames of 9000 bytes: ip= sets the MTU of the VLAN, and the NIC below gets an MTU that fits.
+// A tagged VLAN at a switch's port, with frames of 9000 bytes: ip= sets the MTU of the VLAN, and
+// the NIC below gets an MTU that fits.
 func TestVLAN(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 96, Tree: root("net " + write())})
@@ -38,7 +39,8 @@ func TestVLAN(t *testing.T) {
 	}
 }
 
-// A bond's first port has no link: the boot uses the second. The names of the ports are those of udev.
+// A bond's first port has no link: the boot uses the second. The names of the ports are those of
+// udev.
 func TestBond(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})
@@ -55,7 +57,8 @@ func TestBond(t *testing.T) {
 		"guest: net: bond0 mtu 1500 10.77.0.2/24", " mode active-backup 1 active_slave ens3 miimon 100 carrier 1")
 }
 
-// A bridge on a NIC that is named by ifname=; parameters of a VLAN on a NIC that does not exist are ignored.
+// A bridge on a NIC that is named by ifname=; parameters of a VLAN on a NIC that does not exist are
+// ignored.
 func TestBridgeAndName(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("net")})

@@ -25,7 +25,8 @@ func newPeerRig6(t *testing.T) peerRig {
 	return r
 }
 
-// root=dhcp alone: the address, the target, the initiator name and the host name all come from the DHCP server.
+// root=dhcp alone: the address, the target, the initiator name and the host name all come from the
+// DHCP server.
 func TestRootDHCPAlone(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
@@ -42,7 +43,9 @@ func TestRootDHCPAlone(t *testing.T) {
 		"guest: file: open-iscsi.interface: ens2")
 }
 
-// The first message is lost; of two servers the first rejects the request for its own offer, and then sends an invalid root path, which is ignored because iscsi_t= is given. These servers answer only to the client identifier 01:MAC, which iscsi_dhcp_id=mac sends.
+// The first message is lost; of two servers the first rejects the request for its own offer, and
+// then sends an invalid root path, which is ignored because iscsi_t= is given. These servers answer
+// only to the client identifier 01:MAC, which iscsi_dhcp_id=mac sends.
 func TestDHCPServerFaults(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
@@ -80,7 +83,8 @@ func TestDHCPServerFaults(t *testing.T) {
 	r.waitOff(m)
 }
 
-// An address from a router advertisement, and name servers from a stateless DHCPv6 server; the target has IPv6 alone.
+// An address from a router advertisement, and name servers from a stateless DHCPv6 server; the
+// target has IPv6 alone.
 func TestSLAAC(t *testing.T) {
 	r := newPeerRig6(t)
 	r.dnsmasq("--interface=br0", "--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--dhcp-option=option6:dns-server,[fd77::53]")
@@ -113,7 +117,8 @@ func TestLinkLocalTarget(t *testing.T) {
 	r.waitOff(m)
 }
 
-// Two NICs on two networks, a target on each. The second NIC gets its carrier when the search for root, which is behind it, has begun.
+// Two NICs on two networks, a target on each. The second NIC gets its carrier when the search for
+// root, which is behind it, has begun.
 func TestTwoNetworks(t *testing.T) {
 	const second = "iqn.2007-01.com.example:storage.remote2"
 	r := newPeerRig(t)
@@ -137,7 +142,8 @@ func TestTwoNetworks(t *testing.T) {
 	r.checkShown(m, "guest: file: net-eth0.conf: PROTO='none'", "guest: file: net-eth1.conf: PROTO='dhcp'")
 }
 
-// BOOTIF= selects the second NIC, although the first could get an address too, and leaves the first unchanged.
+// BOOTIF= selects the second NIC, although the first could get an address too, and leaves the first
+// unchanged.
 func TestBootifSecondNIC(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})

@@ -28,7 +28,9 @@ func (r *rig) twoServers(args ...string) {
 		"--dhcp-range=10.78.0.50,10.78.0.50,255.255.255.0,1h", "--dhcp-reply-delay=tag:tap0,1")...)
 }
 
-// A static address without the name of a NIC: the first NIC has a link to a network without the target. The second NIC gets the address, because the target answers there, even if the first had the address before, when it was the only one with a link.
+// A static address without the name of a NIC: the first NIC has a link to a network without the
+// target. The second NIC gets the address, because the target answers there, even if the first had
+// the address before, when it was the only one with a link.
 func TestStaticAddressNICSelection(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
@@ -47,7 +49,8 @@ func TestStaticAddressNICSelection(t *testing.T) {
 	r.checkNotShown(m, "guest: link: ens2 up")
 }
 
-// Of two DHCP servers, each for one NIC, only one sends a root path. Root's NIC stays up, and the other is left unchanged.
+// Of two DHCP servers, each for one NIC, only one sends a root path. Root's NIC stays up, and the
+// other is left unchanged.
 func TestRootPathOnOneOfTwoNICs(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})
@@ -67,7 +70,8 @@ func TestRootPathOnOneOfTwoNICs(t *testing.T) {
 	r.checkNotShown(m, "guest: link: ens2 up", "guest: file: net-ens2.conf", "guest: file: lease-ens2")
 }
 
-// Targets on two networks without a parameter for NICs: each login uses the NIC of its network, and both NICs stay up, with that of root first.
+// Targets on two networks without a parameter for NICs: each login uses the NIC of its network, and
+// both NICs stay up, with that of root first.
 func TestTargetsOnTwoNetworks(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("network")})

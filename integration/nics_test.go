@@ -15,7 +15,8 @@ type nic struct {
 	mii           bool // the driver needs the module mii
 }
 
-// nics are the models of the HOWTO and current ones. QEMU's rtl8139 is a C+, for 8139cp; QEMU has no older chip for 8139too.
+// nics are the models of the HOWTO and current ones. QEMU's rtl8139 is a C+, for 8139cp; QEMU has
+// no older chip for 8139too.
 var nics = []nic{
 	{"virtio-net-pci", "virtio_net", false},
 	{"e1000", "e1000", false},
@@ -29,8 +30,8 @@ var nics = []nic{
 	{"vmxnet3", "vmxnet3", false},
 }
 
-// microcode writes a stand-in for the microcode of Intel's NICs: 134 words and three numbers below 134
-// (drivers/net/ethernet/intel/e100.c: e100_request_firmware).
+// microcode writes a stand-in for the microcode of Intel's NICs: 134 words and three numbers below
+// 134 (drivers/net/ethernet/intel/e100.c: e100_request_firmware).
 var microcode = sync.OnceValues(func() (string, error) {
 	name := filepath.Join(built.dir, "ucode.bin")
 	return name, os.WriteFile(name, make([]byte, 134*4+3), 0o600)

@@ -10,7 +10,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/faultproxy"
 )
 
-// Many faults in a short time: resets at random, and between them, overlapping, a target that is killed and a cable that is pulled. After each the session recovers, none is taken for a duplicate initiator name, and none causes an I/O error, even if twelve come during one command, which SCSI retries five times.
+// Many faults in a short time: resets at random, and between them, overlapping, a target that is
+// killed and a cable that is pulled. After each the session recovers, none is taken for a duplicate
+// initiator name, and none causes an I/O error, even if twelve come during one command, which SCSI
+// retries five times.
 func TestManyOutages(t *testing.T) { manyOutages(t, 15*time.Second, 25) }
 
 // manyOutages breaks root's connection a number of times within a duration, at random.
@@ -41,7 +44,8 @@ func manyOutages(t *testing.T, long time.Duration, breaks int) {
 
 var outageLines = regexp.MustCompile(`(?:logged in again|goes on by itself) after (\d+\.\d) s`)
 
-// breakConnection injects one fault: mostly a reset, sometimes a restart of the target while the cable is pulled, or a cable that flaps.
+// breakConnection injects one fault: mostly a reset, sometimes a restart of the target while the
+// cable is pulled, or a cable that flaps.
 func (f *faultRig) breakConnection(i int) {
 	f.t.Helper()
 	switch i % 8 {
@@ -64,7 +68,8 @@ func (f *faultRig) breakConnection(i int) {
 	}
 }
 
-// oneCommand resets a number of connections at the first PDUs after their login: a waiting command is sent again on each of them.
+// oneCommand resets a number of connections at the first PDUs after their login: a waiting command
+// is sent again on each of them.
 func (f *faultRig) oneCommand(breaks int) {
 	f.t.Helper()
 	const behind = 4 + 2 // the login has four exchanges
@@ -78,7 +83,8 @@ func (f *faultRig) oneCommand(breaks int) {
 	f.waitRecovered()
 }
 
-// checkNoPause checks that no fault was taken for a duplicate initiator name, and that the agent has not paused.
+// checkNoPause checks that no fault was taken for a duplicate initiator name, and that the agent
+// has not paused.
 func (f *faultRig) checkNoPause() {
 	f.t.Helper()
 	for _, bad := range []string{"another machine", "pause requested by the target"} {

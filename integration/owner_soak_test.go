@@ -7,10 +7,12 @@ import (
 	"testing"
 )
 
-// agentTakesOver is in the agent's message when the owner of the session does not log in and the agent does.
+// agentTakesOver is in the agent's message when the owner of the session does not log in and the
+// agent does.
 const agentTakesOver = "has not logged session 1 in for 30 s"
 
-// iscsid is stopped, and the connection is lost: after half a minute in which the portal answers and iscsid does not log in, the agent does. iscsid continues, and is the owner again.
+// iscsid is stopped, and the connection is lost: after half a minute in which the portal answers
+// and iscsid does not log in, the agent does. iscsid continues, and is the owner again.
 func TestSoakIscsidStopped(t *testing.T) {
 	d := newDebian(t, "managers")
 	d.relogins = true
@@ -41,7 +43,8 @@ func TestSoakIscsidStopped(t *testing.T) {
 	d.powerOff()
 }
 
-// listener receives the kernel's events as iscsid does, and does nothing, like an iscsid without a record of the session.
+// listener receives the kernel's events as iscsid does, and does nothing, like an iscsid without a
+// record of the session.
 const listener = `perl -e 'socket(S,16,3,8); bind(S,pack("SSLL",16,0,0,1)); sleep' & true`
 
 // Another program receives the kernel's events and never logs in.

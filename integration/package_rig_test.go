@@ -37,7 +37,8 @@ func makePackage(t *testing.T, dir, what string, environ ...string) string {
 	return filepath.Join(dir, name)
 }
 
-// inDebian runs the commands in a copy of a Debian root, with directories mounted in it: at maps sources to targets. It has an empty network namespace. The first command that fails ends it.
+// inDebian runs the commands in a copy of a Debian root, with directories mounted in it: at maps
+// sources to targets. It has an empty network namespace. The first command that fails ends it.
 func inDebian(ctx context.Context, t *testing.T, kind, commands string, at map[string]string) (string, error) {
 	t.Helper()
 	tree, err := images.DebianRoot(kind)

@@ -9,7 +9,9 @@ import (
 	"testing"
 )
 
-// The same sources give the same packages: in another directory, at another time, in another time zone and language. Both builds share the build cache; in TestSoakPackagesAreReproducible the second build has an empty one, and compiles the standard library too.
+// The same sources give the same packages: in another directory, at another time, in another time
+// zone and language. Both builds share the build cache; in TestSoakPackagesAreReproducible the
+// second build has an empty one, and compiles the standard library too.
 func TestPackagesAreReproducible(t *testing.T) { reproducible(t) }
 
 // reproducible builds the packages twice, the second time with a changed environment.
@@ -64,7 +66,9 @@ func checkTarball(t *testing.T, path string) {
 	}
 }
 
-// The installed package on a Debian: the kernel hook does nothing until /etc/iscsiroot/images has entries, makes the images listed there, reports those it cannot make, and the administrator's changes survive another installation of the package.
+// The installed package on a Debian: the kernel hook does nothing until /etc/iscsiroot/images has
+// entries, makes the images listed there, reports those it cannot make, and the administrator's
+// changes survive another installation of the package.
 func TestDebianPackage(t *testing.T) {
 	begin(t)
 	deb := makePackage(t, copySource(t), "deb")

@@ -39,7 +39,8 @@ const (
 	mutualLine  = oneWayLine + "iscsi_U=storage1 iscsi_W=amber-violin-glacier "
 )
 
-// peerRig is a rig whose machine is on a bridge with the host, which has several addresses, and with further machines.
+// peerRig is a rig whose machine is on a bridge with the host, which has several addresses, and
+// with further machines.
 type peerRig struct {
 	*rig
 	bridge *lab.Bridge
@@ -76,7 +77,8 @@ func (r *rig) renew() {
 	r.ctx = ctx
 }
 
-// startTgtd starts tgtd with c, by default at the host's first address and with the rig's disk as LUN 1.
+// startTgtd starts tgtd with c, by default at the host's first address and with the rig's disk as
+// LUN 1.
 func (r *rig) startTgtd(c targets.Config) *targets.Tgtd {
 	r.t.Helper()
 	if c.Name == "" {
@@ -119,7 +121,8 @@ func (r *rig) dataDisk(script string) {
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 96, Tree: dataTree(script)})
 }
 
-// bootToRoot boots until the guest has verified its data, and checks that the console has shown the texts at any time.
+// bootToRoot boots until the guest has verified its data, and checks that the console has shown the
+// texts at any time.
 func (r *rig) bootToRoot(img image, line string, shown ...string) *lab.Machine {
 	r.t.Helper()
 	r.renew()
@@ -130,19 +133,22 @@ func (r *rig) bootToRoot(img image, line string, shown ...string) *lab.Machine {
 	return m
 }
 
-// bootToFailure boots until the step login gives up, and checks that the console has shown the texts.
+// bootToFailure boots until the step login gives up, and checks that the console has shown the
+// texts.
 func (r *rig) bootToFailure(line string, shown ...string) {
 	r.t.Helper()
 	r.bootUntil(line, []string{"iscsiroot: reboot in 60 s"}, shown)
 }
 
-// bootToNoDisk boots until the step disk has retried for ten seconds, and checks that the console has shown the texts. The step gives up after thirty, for which TestFailureCases waits.
+// bootToNoDisk boots until the step disk has retried for ten seconds, and checks that the console
+// has shown the texts. The step gives up after thirty, for which TestFailureCases waits.
 func (r *rig) bootToNoDisk(line string, shown ...string) {
 	r.t.Helper()
 	r.bootUntil(line, []string{"iscsiroot: disk: still trying after 1", "map the disk for this initiator at the target"}, shown)
 }
 
-// bootUntil boots until the console shows the texts of until, one after the other, and checks those of shown at any time.
+// bootUntil boots until the console shows the texts of until, one after the other, and checks those
+// of shown at any time.
 func (r *rig) bootUntil(line string, until, shown []string) {
 	r.t.Helper()
 	r.renew()

@@ -19,7 +19,10 @@ func TestSoakLIO612(t *testing.T) { lioBoots(t, "amd64-6.12") }
 // loginExchanges is the number of PDUs in each direction of a login with CHAP.
 const loginExchanges = 4
 
-// Each fault at each PDU of a login with CHAP, in both directions, with one boot for each fault and direction: one connection after the other loses its first, second, third and fourth PDU, and the fifth login succeeds. Faults that lose nothing are injected at all of the first six PDUs of one connection.
+// Each fault at each PDU of a login with CHAP, in both directions, with one boot for each fault and
+// direction: one connection after the other loses its first, second, third and fourth PDU, and the
+// fifth login succeeds. Faults that lose nothing are injected at all of the first six PDUs of one
+// connection.
 func TestSoakFaultMatrix(t *testing.T) {
 	for _, a := range faultproxy.Actions() {
 		for _, d := range []faultproxy.Direction{faultproxy.ToTarget, faultproxy.ToInitiator} {

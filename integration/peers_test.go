@@ -9,7 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// Mutual CHAP at tgtd: right and wrong secrets on both sides. tgtd's SHA1 has the number of SHA-256, so the second attempt is with MD5 alone.
+// Mutual CHAP at tgtd: right and wrong secrets on both sides. tgtd's SHA1 has the number of
+// SHA-256, so the second attempt is with MD5 alone.
 func TestTgtdMutualCHAP(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("")
@@ -24,7 +25,8 @@ func TestTgtdMutualCHAP(t *testing.T) {
 	r.bootToFailure(at, "refused (0201)")
 }
 
-// No secret is found in the initramfs before switch-root either, with the sessions up and the credentials file read.
+// No secret is found in the initramfs before switch-root either, with the sessions up and the
+// credentials file read.
 func TestNoSecretDuringBoot(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("")
@@ -44,7 +46,8 @@ func TestNoSecretDuringBoot(t *testing.T) {
 	}
 }
 
-// One-way CHAP with a credentials file in the image, with digests of headers and data: no secret is found, and written data is on the target.
+// One-way CHAP with a credentials file in the image, with digests of headers and data: no secret is
+// found, and written data is on the target.
 func TestTgtdOneWayCHAP(t *testing.T) {
 	r := newPeerRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 160, Tree: dataTree(write() + " log" + searchWord(oneWay.Secret))})
@@ -59,7 +62,8 @@ func TestTgtdOneWayCHAP(t *testing.T) {
 	checkWritten(r.rig, target)
 }
 
-// IPv6 alone, and one of several LUNs by iscsi_lun=; for a LUN that does not exist the message lists those that do.
+// IPv6 alone, and one of several LUNs by iscsi_lun=; for a LUN that does not exist the message
+// lists those that do.
 func TestTgtdIPv6AndLUNs(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("")
@@ -87,7 +91,8 @@ func TestGotgtIPv6AndLUNs(t *testing.T) {
 	r.bootToNoDisk(at+"iscsi_lun=5", "lun 5", "7", "4 MiB")
 }
 
-// A temporary redirect, from there a permanent one, and at last a login; and two targets that redirect to each other.
+// A temporary redirect, from there a permanent one, and at last a login; and two targets that
+// redirect to each other.
 func TestTgtdRedirect(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("")

@@ -47,10 +47,15 @@ func (r *rig) dial(ctx context.Context, addr string) (conn net.Conn, err error) 
 	return conn, err
 }
 
-// exchanges is the number of PDUs in each direction of a discovery session with CHAP: the method, the algorithm, the response, the operational stage, SendTargets, the logout.
+// exchanges is the number of PDUs in each direction of a discovery session with CHAP: the method,
+// the algorithm, the response, the operational stage, SendTargets, the logout.
 const exchanges = 6
 
-// Each fault once at each of a discovery session's first six PDUs, in both directions: a second attempt always succeeds, and an attempt without a loss needs none. No attempt exceeds its time-out. This is the work of "iscsiroot discover", and tests the login and the text exchange of pkg/iscsi over TCP, against a real target. The login of a boot uses the kernel's connection: see TestSoakFaultMatrix.
+// Each fault once at each of a discovery session's first six PDUs, in both directions: a second
+// attempt always succeeds, and an attempt without a loss needs none. No attempt exceeds its
+// time-out. This is the work of "iscsiroot discover", and tests the login and the text exchange of
+// pkg/iscsi over TCP, against a real target. The login of a boot uses the kernel's connection: see
+// TestSoakFaultMatrix.
 func TestDiscoveryFaultMatrix(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{}})
@@ -82,7 +87,8 @@ func discoveryMatrix() (all []faultproxy.Fault) {
 	return all
 }
 
-// discoverThrough discovers through a proxy with a fault, with a second attempt if the first one fails.
+// discoverThrough discovers through a proxy with a fault, with a second attempt if the first one
+// fails.
 func (r *rig) discoverThrough(target targets.Target, f faultproxy.Fault) {
 	p := r.proxy("10.77.0.1:0", target.Addr(), f)
 	var found []iscsi.DiscoveredTarget

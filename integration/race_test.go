@@ -15,7 +15,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// raceInit and raceFaulty are init and its variant with faults, built with the race detector at their first use. The detector is C, so a program with it is linked by gcc, statically: the initramfs has no shared libraries. The tags exclude the parts of packages net and os/user that would load some at run time.
+// raceInit and raceFaulty are init and its variant with faults, built with the race detector at
+// their first use. The detector is C, so a program with it is linked by gcc, statically: the
+// initramfs has no shared libraries. The tags exclude the parts of packages net and os/user that
+// would load some at run time.
 var (
 	raceInit   = raceBuild("../cmd/init")
 	raceFaulty = raceBuild("./faulty")
@@ -34,10 +37,13 @@ func raceBuild(pkg string) func() (string, error) {
 	})
 }
 
-// raceMemory is the machine's memory in MiB; the detector needs several bytes for each byte of the program.
+// raceMemory is the machine's memory in MiB; the detector needs several bytes for each byte of the
+// program.
 const raceMemory = 1024
 
-// raceStart boots an init with the race detector, which writes to the console. It cannot be configured: it reads GORACE from /proc/self/environ, and /proc is not mounted yet. By default the program continues after a report.
+// raceStart boots an init with the race detector, which writes to the console. It cannot be
+// configured: it reads GORACE from /proc/self/environ, and /proc is not mounted yet. By default the
+// program continues after a report.
 func (r peerRig) raceStart(build func() (string, error), line string) *lab.Machine {
 	r.t.Helper()
 	path, err := build()
@@ -96,7 +102,8 @@ func TestRaceBoot(t *testing.T) {
 	r.raceBoot("iscsi_a=10.77.0.1 iscsi_t.2=" + targetName + ".absent iscsi_a.2=10.77.0.1:3299 root=/dev/sda2")
 }
 
-// A boot whose session is lost after the login, so that recovery runs in PID 1, and again after the hand-over to the agent, has no data race.
+// A boot whose session is lost after the login, so that recovery runs in PID 1, and again after the
+// hand-over to the agent, has no data race.
 func TestRaceReset(t *testing.T) {
 	r := newPeerRig(t)
 	r.dataDisk("agent")

@@ -34,7 +34,8 @@ func closeConnections(r *rig, target *targets.Tgtd) {
 	}
 }
 
-// checkSums compares the files of the guest's load with its list of checksums; files is their number, negative: any.
+// checkSums compares the files of the guest's load with its list of checksums; files is their
+// number, negative: any.
 func checkSums(r *rig, files int) {
 	r.t.Helper()
 	if err := r.disk.Check(2); err != nil {

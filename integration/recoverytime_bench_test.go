@@ -17,7 +17,8 @@ const (
 	recoveryDeadline = 20 * time.Minute
 )
 
-// TestRecoveryTime measures, on one machine under write load, the time from an outage's end to the next command, and the memory and processor time of the agent.
+// TestRecoveryTime measures, on one machine under write load, the time from an outage's end to the
+// next command, and the memory and processor time of the agent.
 func TestRecoveryTime(t *testing.T) {
 	f := newFaultRig(t, 320)
 	ctx, cancel := context.WithTimeout(t.Context(), recoveryDeadline)

@@ -254,7 +254,9 @@ func (r *rig) expect(m *lab.Machine, texts ...string) {
 // offDeadline is for the kernel's power-off, which is immediate.
 const offDeadline = time.Minute
 
-// waitOff waits for the guest to power the machine off. The kernel may hang in that: it resets the NIC, and then a TCP timer makes the driver send, which waits for the NIC without end (drivers/net/virtio_net.c: start_xmit). That does not fail the test.
+// waitOff waits for the guest to power the machine off. The kernel may hang in that: it resets the
+// NIC, and then a TCP timer makes the driver send, which waits for the NIC without end
+// (drivers/net/virtio_net.c: start_xmit). That does not fail the test.
 func (r *rig) waitOff(m *lab.Machine) {
 	r.t.Helper()
 	r.expect(m, "guest: end")

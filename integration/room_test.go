@@ -12,16 +12,21 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
-// roomDeadline is for building a package and for two machines that boot in parallel from the ROMs of their NICs.
+// roomDeadline is for building a package and for two machines that boot in parallel from the ROMs
+// of their NICs.
 const roomDeadline = 10 * time.Minute
 
-// tgtService wraps Debian's init script for tgt, which, unlike the systemd unit, does not wait for tgtd to listen: there is no systemd in a chroot, and on a busy machine the script fails although tgtd starts.
+// tgtService wraps Debian's init script for tgt, which, unlike the systemd unit, does not wait for
+// tgtd to listen: there is no systemd in a chroot, and on a busy machine the script fails although
+// tgtd starts.
 const tgtService = `service() {
   command service "$@" || until tgtadm --mode sys --op show >/dev/null 2>&1; do sleep 0.2; done
 }
 `
 
-// The commands of iscsiroot-netboot(7) for a room of diskless machines are executed as they are, on a Debian with the packages they name and without iscsiroot; at the end two machines that differ in their MAC addresses alone have booted different roots.
+// The commands of iscsiroot-netboot(7) for a room of diskless machines are executed as they are, on
+// a Debian with the packages they name and without iscsiroot; at the end two machines that differ
+// in their MAC addresses alone have booted different roots.
 func TestNetbootPageRoom(t *testing.T) {
 	begin(t)
 	ctx, cancel := context.WithTimeout(t.Context(), roomDeadline)

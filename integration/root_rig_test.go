@@ -18,7 +18,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// allFileSystems is an image with the modules of every file system, and with a driver for local disks, which init loads only with rd.driver.pre=.
+// allFileSystems is an image with the modules of every file system, and with a driver for local
+// disks, which init loads only with rd.driver.pre=.
 var allFileSystems = sync.OnceValues(func() (string, error) {
 	k, err := deps.FindKernel("amd64")
 	if err != nil {
@@ -92,7 +93,9 @@ func rootDir(t testing.TB, script string, files map[string]string) string {
 	return dir
 }
 
-// fsImage makes a file system in an image file, with the content of dir, or empty if dir is. mkfs is a command line without the image, which comes last unless {} stands for it; DIR stands for dir, and ~ for a blank in a word.
+// fsImage makes a file system in an image file, with the content of dir, or empty if dir is. mkfs
+// is a command line without the image, which comes last unless {} stands for it; DIR stands for
+// dir, and ~ for a blank in a word.
 func fsImage(t testing.TB, mib int, dir, mkfs string) string {
 	t.Helper()
 	file := blank(t, mib)
@@ -131,8 +134,8 @@ func blank(t testing.TB, mib int) string {
 	return file
 }
 
-// partitioned makes a disk with a table from sfdisk's script, and copies images
-// to where partitions begin, in MiB.
+// partitioned makes a disk with a table from sfdisk's script, and copies images to where partitions
+// begin, in MiB.
 func partitioned(t testing.TB, mib int, script string, images map[int]string) string {
 	t.Helper()
 	disk := blank(t, mib)

@@ -9,7 +9,8 @@ import (
 
 const rootUUID = "11111111-2222-4333-8444-5555555555"
 
-// xfs on a partition given relative to another one's PARTUUID, read-write, with /usr on a third that was not unmounted cleanly.
+// xfs on a partition given relative to another one's PARTUUID, read-write, with /usr on a third
+// that was not unmounted cleanly.
 func TestRootXFSAndUsr(t *testing.T) {
 	r := newRig(t)
 	root := rootDir(t, "", map[string]string{"etc/fstab": "LABEL=the\\040usr /usr auto defaults,noatime,x-systemd.x 0 2\n"})
@@ -30,7 +31,8 @@ func TestRootXFSAndUsr(t *testing.T) {
 	r.waitOff(m)
 }
 
-// btrfs on the whole LUN, by a label with a blank; then a subvolume of it that the first boot has made.
+// btrfs on the whole LUN, by a label with a blank; then a subvolume of it that the first boot has
+// made.
 func TestRootBtrfs(t *testing.T) {
 	r := newRig(t)
 	disk := fsImage(t, 128, rootDir(t, "subvolume", nil), "mkfs.btrfs -q -L my~root --rootdir DIR")
@@ -47,7 +49,8 @@ func TestRootBtrfs(t *testing.T) {
 	r.waitOff(m)
 }
 
-// f2fs on a logical partition of an MBR, by PARTUUID, with a list in rootfstype=. A local disk has the same content, and is not used.
+// f2fs on a logical partition of an MBR, by PARTUUID, with a list in rootfstype=. A local disk has
+// the same content, and is not used.
 func TestRootF2FSBesideACopy(t *testing.T) {
 	r := newRig(t)
 	f2fs := fsImage(t, 100, "", "mkfs.f2fs -q")
@@ -104,7 +107,8 @@ func TestRootReadOnlyMatrix(t *testing.T) {
 	}
 }
 
-// A disk with seven partitions and no root, beside a local disk that has one: the message lists every partition, and neither disk is changed.
+// A disk with seven partitions and no root, beside a local disk that has one: the message lists
+// every partition, and neither disk is changed.
 func TestNoRootOnAnyPartition(t *testing.T) {
 	r := newRig(t)
 	ext4 := fsImage(t, 16, "", "mke2fs -q -F -t ext4 -O ^metadata_csum")
@@ -140,7 +144,8 @@ func TestNoRootOnAnyPartition(t *testing.T) {
 	}
 }
 
-// With rd.root.any root may be on a local disk, and rootwait waits for one that is plugged in later.
+// With rd.root.any root may be on a local disk, and rootwait waits for one that is plugged in
+// later.
 func TestRootwaitHotplug(t *testing.T) {
 	r := newRig(t)
 	r.serve(fsImage(t, 8, "", "mke2fs -q -F -t ext4"))

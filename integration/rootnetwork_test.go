@@ -24,7 +24,10 @@ func withModules(t *failureLog, tree images.Tree, names ...string) images.Tree {
 	return tree
 }
 
-// Changes that an administrator makes to the network of root's session, one after the other, under write load: a VLAN on the NIC, other addresses, one that does not reach the target, a bridge, a bond, a VRF. The session recovers each time, and the boot's address is never restored beside one that works.
+// Changes that an administrator makes to the network of root's session, one after the other, under
+// write load: a VLAN on the NIC, other addresses, one that does not reach the target, a bridge, a
+// bond, a VRF. The session recovers each time, and the boot's address is never restored beside one
+// that works.
 func TestRootNetworkChanges(t *testing.T) {
 	f := newFaultRig(t, 96)
 	f.makeDisk(images.Filesystem{Type: "ext4", MiB: 96, Tree: withModules(f.t, root("faults alone"),
@@ -88,7 +91,8 @@ func (f *faultRig) otherAddress() {
 	f.waitLinks("ens2 mtu 1500 10.77.0.3/24 ")
 }
 
-// deadAddress gives the NIC an address that does not reach the target, and then a further one that does.
+// deadAddress gives the NIC an address that does not reach the target, and then a further one that
+// does.
 func (f *faultRig) deadAddress() {
 	f.typeLine("address ens2 10.99.0.9/24")
 	f.expect(f.m, "its address 10.77.0.3 is gone", "10.77.0.2/24 put back")
@@ -99,7 +103,8 @@ func (f *faultRig) deadAddress() {
 	f.waitLinks("ens2 mtu 1500 10.99.0.9/24 10.77.0.4/24 ")
 }
 
-// bridged makes the NIC a port of a bridge, as on a hypervisor, and removes it again. The address is the boot's.
+// bridged makes the NIC a port of a bridge, as on a hypervisor, and removes it again. The address
+// is the boot's.
 func (f *faultRig) bridged() {
 	f.typeLine("address ens2 10.77.0.2/24")
 	f.expect(f.m, "logged in again after")

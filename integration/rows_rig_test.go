@@ -19,7 +19,9 @@ var commitNumber = sync.OnceValues(func() (uint64, error) {
 	return strconv.ParseUint(string(out[:min(8, len(out))]), 16, 64)
 })
 
-// rows are the rows to test of a matrix of n rows: in make soak all, in make test one, which the commit's hash selects. ROW=N selects another one, from 0 on, modulo n, and ROW=all all. The name of a test with a matrix must end in Matrix, by which make soak selects it.
+// rows are the rows to test of a matrix of n rows: in make soak all, in make test one, which the
+// commit's hash selects. ROW=N selects another one, from 0 on, modulo n, and ROW=all all. The name
+// of a test with a matrix must end in Matrix, by which make soak selects it.
 func rows(t *testing.T, n int) []int {
 	t.Helper()
 	if !strings.HasSuffix(t.Name(), "Matrix") {

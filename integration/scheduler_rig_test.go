@@ -14,7 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scheduler runs tests in parallel: the longest first, and as many as keep the processors busy. A test is mostly either a busy machine, which uses a processor, or a wait, which uses none; with a fixed number the processors would be idle in the waits, or the machines so slow that they miss deadlines.
+// scheduler runs tests in parallel: the longest first, and as many as keep the processors busy. A
+// test is mostly either a busy machine, which uses a processor, or a wait, which uses none; with a
+// fixed number the processors would be idle in the waits, or the machines so slow that they miss
+// deadlines.
 type scheduler struct {
 	mu      sync.Mutex
 	waiting []*job // the longest first
@@ -36,7 +39,9 @@ var (
 	maxRunning = 5 * runtime.NumCPU()
 )
 
-// Another test is started when the processors were idle for idleShare of the last interval and machineMemory KiB of memory are available. The first tests wait for one interval, in which longer ones may be added.
+// Another test is started when the processors were idle for idleShare of the last interval and
+// machineMemory KiB of memory are available. The first tests wait for one interval, in which longer
+// ones may be added.
 const (
 	turnInterval  = time.Second
 	idleShare     = 0.15
@@ -72,7 +77,8 @@ func (q *scheduler) done() {
 	q.fill()
 }
 
-// serve starts tests as the processors become idle. It runs until the process ends: subtests may come at any time.
+// serve starts tests as the processors become idle. It runs until the process ends: subtests may
+// come at any time.
 func (q *scheduler) serve() {
 	for {
 		time.Sleep(turnInterval)
@@ -109,7 +115,8 @@ type busyMeter struct{ idleTicks, allTicks uint64 }
 // normalNice is nice value 0 as getpriority(2)'s system call returns it: 20 less the value.
 const normalNice = 20
 
-// idle is the idle share since the last call; 0 if it is not known, as in a container that sees the processors of its host.
+// idle is the idle share since the last call; 0 if it is not known, as in a container that sees the
+// processors of its host.
 func (b *busyMeter) idle() float64 {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil || strings.Count(string(text), "\ncpu") != runtime.NumCPU() {
@@ -139,7 +146,8 @@ func (b *busyMeter) idle() float64 {
 	return float64(idle) / float64(all)
 }
 
-// memoryForMachine reports whether /proc/meminfo (proc_meminfo(5)) shows enough available memory for another machine.
+// memoryForMachine reports whether /proc/meminfo (proc_meminfo(5)) shows enough available memory
+// for another machine.
 func memoryForMachine() bool {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {

@@ -17,7 +17,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// initiatorRig runs pkg/session in this process, over a fake kernel that only forwards PDUs, with a real target behind a proxy. Connections to the target have one or the other of the host's addresses.
+// initiatorRig runs pkg/session in this process, over a fake kernel that only forwards PDUs, with a
+// real target behind a proxy. Connections to the target have one or the other of the host's
+// addresses.
 type initiatorRig struct {
 	*rig
 	proxy    *faultproxy.Proxy
@@ -28,7 +30,8 @@ type initiatorRig struct {
 	source string // of future connections
 }
 
-// newInitiatorRig starts a proxy in front of a target without CHAP; sessions counts the target's sessions.
+// newInitiatorRig starts a proxy in front of a target without CHAP; sessions counts the target's
+// sessions.
 func (r *rig) newInitiatorRig(target targets.Target, sessions func() (int, error)) *initiatorRig {
 	r.t.Helper()
 	i := &initiatorRig{rig: r, name: target.Name(), sessions: sessions, source: "10.77.0.1"}
@@ -58,7 +61,8 @@ func (i *initiatorRig) from(addr string) {
 	i.source = addr
 }
 
-// newSession is one machine's first session, and the events of its kernel. All machines have the same name and ISID.
+// newSession is one machine's first session, and the events of its kernel. All machines have the
+// same name and ISID.
 func (i *initiatorRig) newSession() (*session.Session, <-chan kernel.Event) {
 	i.t.Helper()
 	k := kerneltest.New()
@@ -88,7 +92,8 @@ func relogin(ctx context.Context, s *session.Session) error {
 	return s.Relogin(ctx, c)
 }
 
-// login logs in, with the agent's retries: on a busy host a target may take longer to answer than the first time-out of a login.
+// login logs in, with the agent's retries: on a busy host a target may take longer to answer than
+// the first time-out of a login.
 func (i *initiatorRig) login(s *session.Session) {
 	i.t.Helper()
 	err := relogin(i.ctx, s)
@@ -101,7 +106,8 @@ func (i *initiatorRig) login(s *session.Session) {
 	}
 }
 
-// waitSessions waits until the target has that many sessions: it removes a session a moment after its end.
+// waitSessions waits until the target has that many sessions: it removes a session a moment after
+// its end.
 func (i *initiatorRig) waitSessions(what string, want int) {
 	i.t.Helper()
 	n, err := i.sessions()
@@ -113,7 +119,9 @@ func (i *initiatorRig) waitSessions(what string, want int) {
 	}
 }
 
-// checkOneSession logs in twenty times after a loss of the connection that the target does not notice, after resets, and from another address each time, and checks that the target has one session. Then it adds a second machine with the same name and ISID.
+// checkOneSession logs in twenty times after a loss of the connection that the target does not
+// notice, after resets, and from another address each time, and checks that the target has one
+// session. Then it adds a second machine with the same name and ISID.
 func (i *initiatorRig) checkOneSession() {
 	i.t.Helper()
 	s, _ := i.newSession()
@@ -138,7 +146,8 @@ func (i *initiatorRig) checkOneSession() {
 	i.checkDuplicate(s)
 }
 
-// checkDuplicate checks the detection of another machine with the same name and ISID, without one and with one.
+// checkDuplicate checks the detection of another machine with the same name and ISID, without one
+// and with one.
 func (i *initiatorRig) checkDuplicate(s *session.Session) {
 	i.t.Helper()
 	if err := s.Stop(i.ctx); err != nil {
@@ -167,7 +176,8 @@ func (i *initiatorRig) checkDuplicate(s *session.Session) {
 	running.Wait()
 }
 
-// afterLoss replaces DefaultTime2Wait, which is 2 s (RFC 7143 section 13.15). Two simultaneous logins of the same name and ISID are refused by tgtd, or end in two sessions.
+// afterLoss replaces DefaultTime2Wait, which is 2 s (RFC 7143 section 13.15). Two simultaneous
+// logins of the same name and ISID are refused by tgtd, or end in two sessions.
 const afterLoss = 100 * time.Millisecond
 
 // reloginOnLoss logs in after each loss of the session, with retries, until ctx ends.
@@ -185,7 +195,9 @@ func reloginOnLoss(ctx context.Context, s *session.Session, events <-chan kernel
 	}
 }
 
-// After any loss of a connection the next login leaves one session at the target, also without CHAP; and a second machine with the same name and ISID is detected. TestLIO checks the same with LIO.
+// After any loss of a connection the next login leaves one session at the target, also without
+// CHAP; and a second machine with the same name and ISID is detected. TestLIO checks the same with
+// LIO.
 func TestOneSessionAtTgtd(t *testing.T) {
 	r := newPeerRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext2", MiB: 4, Tree: images.Tree{}})

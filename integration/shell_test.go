@@ -37,7 +37,8 @@ func (r *rig) send(m *lab.Machine, text string, wants ...string) {
 	r.expect(m, wants...)
 }
 
-// The shell opens at a break in an image without any other binary, and its commands work; login returns to the break, and a killed shell continues the boot like exit.
+// The shell opens at a break in an image without any other binary, and its commands work; login
+// returns to the break, and a killed shell continues the boot like exit.
 func TestShellAtBreak(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -116,7 +117,8 @@ func (r *rig) edits(m *lab.Machine) {
 	r.send(m, "if true\nthen echo more-$((40+2))\nfi\n", "> ", "more-42\n", prompt)
 }
 
-// A failure opens the shell, which first prints the failed step and useful commands; repaired by hand, the machine boots.
+// A failure opens the shell, which first prints the failed step and useful commands; repaired by
+// hand, the machine boots.
 func TestShellAtFailure(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -134,7 +136,8 @@ func TestShellAtFailure(t *testing.T) {
 	r.waitOff(m)
 }
 
-// During a step that is retried without end the shell can be opened, and the step retried with other parameters.
+// During a step that is retried without end the shell can be opened, and the step retried with
+// other parameters.
 func TestShellDuringRetry(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
@@ -154,7 +157,8 @@ const (
 	secretHash = "$6$lamp$m5xlocLELoD83j3aQan1nhkCHOrRK7JRMD7gL.4nPGmLSL.MoVzQoj5/GN7Qc7sOB475ofeehJtKWBomjyFwk/"
 )
 
-// Of two consoles the one on which Enter is pressed gets the shell, and the prompt for the password of the image's policy.
+// Of two consoles the one on which Enter is pressed gets the shell, and the prompt for the password
+// of the image's policy.
 func TestShellConsolesAndPassword(t *testing.T) {
 	r := newRig(t)
 	policy := filepath.Join(t.TempDir(), "policy")

@@ -15,7 +15,8 @@ const (
 	soakIscsid = 10
 )
 
-// Twenty power-offs and reboots of a Debian in a row: each time root is clean, the data of the round before is there, and the target has no session left.
+// Twenty power-offs and reboots of a Debian in a row: each time root is clean, the data of the
+// round before is there, and the target has no session left.
 func TestSoakShutdowns(t *testing.T) {
 	d := newDebian(t, "systemd")
 	target := d.tgtd()
@@ -44,7 +45,8 @@ func TestSoakShutdowns(t *testing.T) {
 	}
 }
 
-// Ten rounds of a real iscsid under write load: it starts and takes over, recovers the session after a reset, is killed, and the agent recovers the session after the next reset.
+// Ten rounds of a real iscsid under write load: it starts and takes over, recovers the session
+// after a reset, is killed, and the agent recovers the session after the next reset.
 func TestSoakIscsid(t *testing.T) {
 	d := newDebian(t, "managers")
 	d.relogins = true
@@ -73,7 +75,8 @@ func TestSoakIscsid(t *testing.T) {
 	d.powerOff()
 }
 
-// A soft reboot ends all services of systemd and starts them again on the same kernel: session and agent survive it, and the agent still recovers the session.
+// A soft reboot ends all services of systemd and starts them again on the same kernel: session and
+// agent survive it, and the agent still recovers the session.
 func TestSoakSoftReboot(t *testing.T) {
 	d := newDebian(t, "backports")
 	d.relogins = true
@@ -98,7 +101,9 @@ func TestSoakSoftReboot(t *testing.T) {
 	d.loggedOut(target)
 }
 
-// The machine starts another kernel by kexec with a session, which the shutdown logs out; the new kernel logs in, and powers off. QEMU without an accelerator may stall for minutes in a kernel started by kexec, hence rd.timeout=0.
+// The machine starts another kernel by kexec with a session, which the shutdown logs out; the new
+// kernel logs in, and powers off. QEMU without an accelerator may stall for minutes in a kernel
+// started by kexec, hence rd.timeout=0.
 func TestSoakKexec(t *testing.T) {
 	d := newDebian(t, "managers")
 	d.kernelInRoot()

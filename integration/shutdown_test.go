@@ -9,7 +9,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// The target is killed before an init that is process 1 executes /run/initramfs/shutdown: the old root is moved away, the blocked session is dropped, and the machine powers off. With a running target the same path unmounts root and logs the session out.
+// The target is killed before an init that is process 1 executes /run/initramfs/shutdown: the old
+// root is moved away, the blocked session is dropped, and the machine powers off. With a running
+// target the same path unmounts root and logs the session out.
 func TestShutdownWithoutTarget(t *testing.T) {
 	t.Parallel()
 	for _, dead := range []bool{true, false} {
@@ -61,7 +63,8 @@ func (r *rig) loggedOut(target *targets.Tgtd) {
 	}
 }
 
-// busybox's init runs the shutdown lines of its inittab, and powers the machine off itself: shutdown leave does all but that, in a process beside process 1.
+// busybox's init runs the shutdown lines of its inittab, and powers the machine off itself:
+// shutdown leave does all but that, in a process beside process 1.
 func TestShutdownBusybox(t *testing.T) {
 	r := newRig(t)
 	tree, err := images.BusyboxRoot()

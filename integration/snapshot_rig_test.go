@@ -10,7 +10,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// A machine that waits in the shell before the step modules has loaded no module and sent nothing: init has only read its parameters. A machine that is resumed from there gets other parameters in the shell, which take precedence, and runs every step with them. That is for tests of the steps. A test of the parsing of parameters, of rd.timeout=, rd.break=, rd.debug and other parameters that take effect at the start, of the kernel's start, or of numbers drawn at random before that must boot.
+// A machine that waits in the shell before the step modules has loaded no module and sent nothing:
+// init has only read its parameters. A machine that is resumed from there gets other parameters in
+// the shell, which take precedence, and runs every step with them. That is for tests of the steps.
+// A test of the parsing of parameters, of rd.timeout=, rd.break=, rd.debug and other parameters
+// that take effect at the start, of the kernel's start, or of numbers drawn at random before that
+// must boot.
 
 var snapshots sync.Map // image -> func() (string, error)
 

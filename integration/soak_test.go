@@ -9,7 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Every NIC model supported by QEMU and Debian, with every kernel, boots the HOWTO's command line with the image of all drivers.
+// Every NIC model supported by QEMU and Debian, with every kernel, boots the HOWTO's command line
+// with the image of all drivers.
 func TestSoakMatrix(t *testing.T) {
 	for _, kernel := range []string{"amd64", "amd64-6.12"} {
 		for _, n := range slices.Concat(nics, moreNICs) {

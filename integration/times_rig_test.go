@@ -75,8 +75,9 @@ func (l *timeTable) note(test string, f func(*testCost)) {
 // phaseNames are the columns of the table.
 var phaseNames = []string{"firmware", "kernel", "init", "system", "teardown"}
 
-// write prints the tests, the slowest first: their seconds, how many machines they booted, the seconds of processor time that
-// the machines took on the host, and the seconds of each phase. The machines of a test may run in parallel.
+// write prints the tests, the slowest first: their seconds, how many machines they booted, the
+// seconds of processor time that the machines took on the host, and the seconds of each phase. The
+// machines of a test may run in parallel.
 func (l *timeTable) write(w io.Writer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -25,7 +25,10 @@ type transcript struct {
 	end  string
 }
 
-// TestSoakTranscripts compares all lines of twenty boots, with rd.debug, with recorded ones. Times and random numbers are removed. Lines are compared as sets: those of steps that run in parallel come in any order. A refactoring does not change these files; another change updates them: go test -tags soak -run TestSoakTranscripts ./integration -update.
+// TestSoakTranscripts compares all lines of twenty boots, with rd.debug, with recorded ones. Times
+// and random numbers are removed. Lines are compared as sets: those of steps that run in parallel
+// come in any order. A refactoring does not change these files; another change updates them: go
+// test -tags soak -run TestSoakTranscripts ./integration -update.
 func TestSoakTranscripts(t *testing.T) {
 	t.Parallel()
 	for name, tr := range transcripts() {
@@ -68,7 +71,8 @@ func compareTranscript(t *testing.T, file string, got []string) {
 	}
 }
 
-// varying are the parts that differ from boot to boot: the kernel's clock, durations, sizes of the image, ports and random numbers.
+// varying are the parts that differ from boot to boot: the kernel's clock, durations, sizes of the
+// image, ports and random numbers.
 var varying = []struct {
 	what *regexp.Regexp
 	with string

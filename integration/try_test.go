@@ -26,7 +26,8 @@ var iscsiroot = sync.OnceValues(func() (string, error) {
 	return out, nil
 })
 
-// trialRig is a hosts file with all files that it names, and a directory for the temporary files of try.
+// trialRig is a hosts file with all files that it names, and a directory for the temporary files of
+// try.
 type trialRig struct {
 	*rig
 
@@ -42,7 +43,8 @@ func newTrial(t *testing.T, head, more string, loaders ...string) *trialRig {
 	return &trialRig{rig: r, hosts: s.hosts, dir: s.dir, temp: t.TempDir()}
 }
 
-// try runs iscsiroot try, and checks that it leaves no files behind and, without --write, the disk unchanged.
+// try runs iscsiroot try, and checks that it leaves no files behind and, without --write, the disk
+// unchanged.
 func (r *trialRig) try(args ...string) (stdout, stderr string, err error) {
 	r.t.Helper()
 	program, err := iscsiroot()
@@ -117,7 +119,8 @@ func TestTryWrites(t *testing.T) {
 	checkSums(r.rig, loadFiles)
 }
 
-// A mistake in the hosts file is reported with the message of the machine's console. The tree is served by HTTP here.
+// A mistake in the hosts file is reported with the message of the machine's console. The tree is
+// served by HTTP here.
 func TestTryFails(t *testing.T) {
 	r := newTrial(t, hostsHead+"http: http://10.77.0.1:8080/boot\nloader: ipxe\n", "    root: LABEL=rooot\n")
 	out, errs, err := r.try()

@@ -8,7 +8,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Debian's variables name the target. A parameter for an overlay is reported as not supported, a break before the step works, root on a writable LUN is not mounted without the overlay, and a parameter at the shell allows it. The real init gets none of these parameters.
+// Debian's variables name the target. A parameter for an overlay is reported as not supported, a
+// break before the step works, root on a writable LUN is not mounted without the overlay, and a
+// parameter at the shell allows it. The real init gets none of these parameters.
 func TestUnsupportedParameters(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 16, Tree: root("")})

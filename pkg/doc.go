@@ -1,18 +1,17 @@
-// Package pkg is a map of the packages below it, for a reader who is new here. It
-// holds no code.
+// Package pkg is a map of the packages below it, for a reader who is new here. It holds no code.
 //
-// iscsiroot boots a machine that has no disk: its root file system is a LUN of an
-// iSCSI target. One program, cmd/init, is process 1 of the initramfs; a second one,
-// cmd/iscsiroot, builds the initramfs and what a netboot server needs around it.
+// iscsiroot boots a machine that has no disk: its root file system is a LUN of an iSCSI target. One
+// program, cmd/init, is process 1 of the initramfs; a second one, cmd/iscsiroot, builds the
+// initramfs and what a netboot server needs around it.
 //
 // # Rings
 //
-// The packages stand in three rings, and imports go inward only. The tests in
-// integration/repo enforce it: rings_test.go for the rings, order_test.go for the
-// order in ring 2, testonly_test.go for what only tests import.
+// The packages stand in three rings, and imports go inward only. The tests in integration/repo
+// enforce it: rings_test.go for the rings, order_test.go for the order in ring 2, testonly_test.go
+// for what only tests import.
 //
-// Ring 0 holds values. It makes no system call and knows no clock, so it builds for
-// every operating system and is tested and fuzzed without a kernel:
+// Ring 0 holds values. It makes no system call and knows no clock, so it builds for every operating
+// system and is tested and fuzzed without a kernel:
 //
 //	pkg/cmdline            text of /proc/cmdline -> parameters, by the kernel's quoting
 //	pkg/ibft               the firmware's iSCSI boot table
@@ -25,13 +24,14 @@
 //	pkg/mounts             the kernel's tables of mounts
 //	pkg/fstypes            the file systems: root or not, how to look, which modules
 //	pkg/initramfs/archive  cpio in the kernel's newc format
+//	pkg/initramfs/efi      sections of an EFI program
 //	pkg/shell/crypt        hashes of passwords
 //	pkg/manual             the manual pages, as plain text and for man(1)
 //	pkg/contain            panics and work that is given up, as errors
 //	pkg/glob, pkg/procstat, pkg/words   small helpers for text
 //
-// Ring 1 holds one kernel facility in each package. They do not import each other:
-// the log, events and times are passed in.
+// Ring 1 holds one kernel facility in each package. They do not import each other: the log, events
+// and times are passed in.
 //
 //	pkg/clock              the time since boot, and sleep
 //	pkg/kmsg               the log of the kernel
@@ -66,8 +66,8 @@
 //	pkg/internal           for tests: what only packages below pkg import
 //	pkg/trial              iscsiroot try: boots a machine of a hosts file in pkg/lab
 //
-// cmd, integration and scripts stand outside of the rings: programs, tests with real
-// kernels and targets, and what a person runs.
+// cmd, integration and scripts stand outside of the rings: programs, tests with real kernels and
+// targets, and what a person runs.
 //
 // # The data, on its way
 //
@@ -85,15 +85,13 @@
 //	                                       |
 //	           blockdev.Device -> layers in rootfs -> root -> mount -> switchroot
 //
-// Parse and Resolve are pure: "iscsiroot explain" makes a plan on any host. What is
-// not known before the network is up, as a target that DHCP names, comes in by
-// NetFacts. The error of a step becomes a Failure of pkg/boot/sequence: the step, the
-// cause, a hint, and whether a later try may succeed. The command line decides what
-// then: retry, shell, reboot, power off or halt.
+// Parse and Resolve are pure: "iscsiroot explain" makes a plan on any host. What is not known
+// before the network is up, as a target that DHCP names, comes in by NetFacts. The error of a step
+// becomes a Failure of pkg/boot/sequence: the step, the cause, a hint, and whether a later try may
+// succeed. The command line decides what then: retry, shell, reboot, power off or halt.
 //
-// What outlives the boot stands below /run/iscsiroot, in the formats of pkg/runstate:
-// the sessions, leases and status are written by the boot and the agent, and read by
-// pkg/shutdown and pkg/status.
+// What outlives the boot stands below /run/iscsiroot, in the formats of pkg/runstate: the sessions,
+// leases and status are written by the boot and the agent, and read by pkg/shutdown and pkg/status.
 //
 // # The life of a session
 //
@@ -118,64 +116,62 @@
 //
 // # Ten usual changes
 //
-// A message that a test reads off a console is also in integration: look for its text
-// there. The manual's tables are made from the code, pkg/manual/pages has where: run
+// A message that a test reads off a console is also in integration: look for its text there. The
+// manual's tables are made from the code, pkg/manual/pages has where: run
 //
 //	go test ./integration/repo -run Manual -update
 //
-// Another parameter has its place in iscsiroot-parameters.7.md of pkg/manual/pages as well.
-// Another name for one: a word in its row in pkg/bootspec/table.go, or in the file of the
-// same topic that the table is put together from. A new value: the row; its setter in the
-// file of its topic, such as pkg/bootspec/netparams.go, pkg/bootspec/root.go or
-// pkg/bootspec/values.go; a field in pkg/bootspec/spec.go, pkg/bootspec/net.go or
-// pkg/bootspec/target.go; and a line in pkg/bootspec/explain.go. A word that was answered
-// as not supported leaves pkg/bootspec/unsupported.go; a secret is named in
-// pkg/bootspec/secrets.go.
+// Another parameter has its place in iscsiroot-parameters.7.md of pkg/manual/pages as well. Another
+// name for one: a word in its row in pkg/bootspec/table.go, or in the file of the same topic that
+// the table is put together from. A new value: the row; its setter in the file of its topic, such
+// as pkg/bootspec/netparams.go, pkg/bootspec/root.go or pkg/bootspec/values.go; a field in
+// pkg/bootspec/spec.go, pkg/bootspec/net.go or pkg/bootspec/target.go; and a line in
+// pkg/bootspec/explain.go. A word that was answered as not supported leaves
+// pkg/bootspec/unsupported.go; a secret is named in pkg/bootspec/secrets.go.
 //
-// A hash for CHAP: a constant and a row in pkg/iscsi/algorithm.go. The texts that name the
-// hashes are in pkg/bootspec/table.go and pkg/bootspec/chap.go.
+// A hash for CHAP: a constant and a row in pkg/iscsi/algorithm.go. The texts that name the hashes
+// are in pkg/bootspec/table.go and pkg/bootspec/chap.go.
 //
-// A step of the boot: a line in Machine.Steps, in pkg/boot/steps.go, and a method of the
-// stage that it belongs to: pkg/boot/drivers, pkg/boot/netup, pkg/boot/login or pkg/rootfs.
-// What a stage gets, and what becomes of its results, is in pkg/boot/machine.go; what a retry
-// at the shell has to undo is in pkg/boot/undo.go. What may help where a step fails is in
-// pkg/boot/debug/advice.go; a failure that a person sees is a row in integration/failures,
-// with a test in integration/cases_test.go and its name in iscsiroot-failures.7.md of
-// pkg/manual/pages. How steps run is pkg/boot/sequence.
+// A step of the boot: a line in Machine.Steps, in pkg/boot/steps.go, and a method of the stage that
+// it belongs to: pkg/boot/drivers, pkg/boot/netup, pkg/boot/login or pkg/rootfs. What a stage gets,
+// and what becomes of its results, is in pkg/boot/machine.go; what a retry at the shell has to undo
+// is in pkg/boot/undo.go. What may help where a step fails is in pkg/boot/debug/advice.go; a
+// failure that a person sees is a row in integration/failures, with a test in
+// integration/cases_test.go and its name in iscsiroot-failures.7.md of pkg/manual/pages. How steps
+// run is pkg/boot/sequence.
 //
-// A file system: its superblock in pkg/blockdev/linuxfs.go or pkg/blockdev/otherfs.go,
-// with a line in the list of pkg/blockdev/probe.go; its row in pkg/fstypes/fstypes.go: may
-// root be on it, the option that looks without a write, the modules that it needs. What
-// else keeps a journal from being replayed is in pkg/switchroot/journal.go.
+// A file system: its superblock in pkg/blockdev/linuxfs.go or pkg/blockdev/otherfs.go, with a line
+// in the list of pkg/blockdev/probe.go; its row in pkg/fstypes/fstypes.go: may root be on it, the
+// option that looks without a write, the modules that it needs. What else keeps a journal from
+// being replayed is in pkg/switchroot/journal.go.
 //
-// A status of a login: a constant and a row in pkg/iscsi/status.go with its text, and
-// whether it passes by itself or an administrator has to grant access; what a person can
-// do is in pkg/session/hints.go, under the same name, and for iscsiroot discover in
-// pkg/discovery/errors.go.
+// A status of a login: a constant and a row in pkg/iscsi/status.go with its text, and whether it
+// passes by itself or an administrator has to grant access; what a person can do is in
+// pkg/session/hints.go, under the same name, and for iscsiroot discover in pkg/discovery/errors.go.
 //
-// A command of the shell: a file in pkg/shell/verb and a line in All, in
-// pkg/shell/verb/verb.go. One that needs process 1 is in pkg/boot/debug/verbs.go, and
-// its answer in pkg/boot/debug/conversation.go.
+// A command of the shell: a file in pkg/shell/verb and a line in All, in pkg/shell/verb/verb.go.
+// One that needs process 1 is in pkg/boot/debug/verbs.go, and its answer in
+// pkg/boot/debug/conversation.go.
 //
 // A DHCP option: pkg/network/dhcp4/message.go and pkg/network/dhcp4/lease.go read it, or
 // pkg/network/dhcp6/message.go; the value is in pkg/network/dhcp/lease.go and its text in
 // pkg/runstate/lease.go; what uses it gets it by pkg/bootspec/facts.go.
 //
 // A network manager: a file in pkg/handover with what it reads, called by Files in
-// pkg/handover/facts.go; what is read of the root's own configuration is in
-// pkg/handover/survey.go. pkg/status/report.go lists the files for a person.
+// pkg/handover/facts.go; what is read of the root's own configuration is in pkg/handover/survey.go.
+// pkg/status/report.go lists the files for a person.
 //
-// An output of iscsiroot pxe: a file in pkg/netboot, such as pkg/netboot/pxelinux.go, called
-// by Files in pkg/netboot/files.go. A boot loader is a row in pkg/netboot/loader.go: its name,
-// who gets which file, what has to be fetched, and how its screen looks. cmd/iscsiroot/pxe.go
-// lists the outputs in its help, and iscsiroot-netboot.7.md of pkg/manual/pages has them with
-// the fields of the hosts file.
+// An output of iscsiroot pxe: a file in pkg/netboot, such as pkg/netboot/pxelinux.go, called by
+// Files in pkg/netboot/files.go. A boot loader is a row in pkg/netboot/loader.go: its name, who
+// gets which file, what has to be fetched, and how its screen looks. cmd/iscsiroot/pxe.go lists the
+// outputs in its help, and iscsiroot-netboot.7.md of pkg/manual/pages has them with the fields of
+// the hosts file.
 //
-// LVM, md, multipath, encryption: the format on disk is a package of values in ring 0
-// (pkg/lvm), the ioctls are one of ring 1 (pkg/dm), and a layer in pkg/rootfs, with one
-// line in the list of pkg/rootfs/layers.go, finds what can be activated, activates it and
-// takes it down (blockdev.Layer). A blockdev.Kind names the devices that it makes;
-// blockdev.Device.Parents leads to the disks below. Its modules are in
-// pkg/initramfs/select.go. What refuses such roots until then is in pkg/blockdev/probe.go,
-// pkg/bootspec/unsupported.go and pkg/rootfs/fstab.go; pkg/shutdown takes them down.
+// LVM, md, multipath, encryption: the format on disk is a package of values in ring 0 (pkg/lvm),
+// the ioctls are one of ring 1 (pkg/dm), and a layer in pkg/rootfs, with one line in the list of
+// pkg/rootfs/layers.go, finds what can be activated, activates it and takes it down
+// (blockdev.Layer). A blockdev.Kind names the devices that it makes; blockdev.Device.Parents leads
+// to the disks below. Its modules are in pkg/initramfs/select.go. What refuses such roots until
+// then is in pkg/blockdev/probe.go, pkg/bootspec/unsupported.go and pkg/rootfs/fstab.go;
+// pkg/shutdown takes them down.
 package pkg

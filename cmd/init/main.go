@@ -1,9 +1,10 @@
-// Command init is the /init of an initramfs: process 1 of a machine whose root
-// file system is an iSCSI LUN. It reads the kernel command line, loads drivers,
-// brings the network up, logs in to the target, mounts root and becomes the
-// real init.
+// Command init is the /init of an initramfs: process 1 of a machine whose root file system is an
+// iSCSI LUN. It reads the kernel command line, loads drivers, brings the network up, logs in to the
+// target, mounts root and becomes the real init.
 //
-// The same file does other work by the name it is called by: as /sbin/modprobe it loads modules for the kernel, PID 1 runs it as the debug shell and as the agent, and at shutdown the real init executes it as /run/initramfs/shutdown.
+// The same file does other work by the name it is called by: as /sbin/modprobe it loads modules for
+// the kernel, PID 1 runs it as the debug shell and as the agent, and at shutdown the real init
+// executes it as /run/initramfs/shutdown.
 package main
 
 import (
@@ -47,7 +48,8 @@ func main() {
 	}
 }
 
-// stay runs one of the resident processes. It returns only after an error, which it writes to the kernel's log: there is no terminal.
+// stay runs one of the resident processes. It returns only after an error, which it writes to the
+// kernel's log: there is no terminal.
 func stay(life func() error) int {
 	if err := life(); err != nil {
 		log := kmsg.Open(kmsg.SystemPaths())
@@ -67,7 +69,8 @@ func showStatus() int {
 	return 0
 }
 
-// modprobe loads a module and returns the exit status. With -q, as the kernel calls it, a module that does not exist is not reported.
+// modprobe loads a module and returns the exit status. With -q, as the kernel calls it, a module
+// that does not exist is not reported.
 func modprobe(args []string) int {
 	err := modload.Modprobe(args)
 	if err == nil {

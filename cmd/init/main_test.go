@@ -21,8 +21,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The file does different work by the name it is called by, wherever the name
-// is a link to, and does not boot a machine that runs.
+// The file does different work by the name it is called by, wherever the name is a link to, and
+// does not boot a machine that runs.
 func TestNames(t *testing.T) {
 	tests := []struct {
 		name, argv, input, says string

@@ -64,7 +64,8 @@ func (s stage) write(name, text string) {
 	}
 }
 
-// run runs the program; ~ in an argument stands for the stage's directory, as it does in what is returned.
+// run runs the program; ~ in an argument stands for the stage's directory, as it does in what is
+// returned.
 func (s stage) run(args ...string) (status int, stdout, stderr string) {
 	s.t.Helper()
 	for i := range args {

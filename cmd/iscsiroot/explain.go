@@ -83,11 +83,12 @@ func (in explainInput) text(stdin io.Reader) (string, error) {
 	return string(b), nil
 }
 
-// maxTable bounds an iBFT, in bytes: firmware puts it below 1 MiB (drivers/firmware/iscsi_ibft_find.c).
+// maxTable bounds an iBFT, in bytes: firmware puts it below 1 MiB
+// (drivers/firmware/iscsi_ibft_find.c).
 const maxTable = 1 << 20
 
-// table returns the firmware's table, nil without one, and what init would say
-// of it: one that cannot be read is none.
+// table returns the firmware's table, nil without one, and what init would say of it: one that
+// cannot be read is none.
 func (in explainInput) table() (*ibft.Table, []string, error) {
 	if in.ibft == "" {
 		return nil, nil, nil
@@ -139,8 +140,7 @@ func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
 	return e, nil
 }
 
-// judge resolves the plan with what can be known without the network, and tells
-// what comes out.
+// judge resolves the plan with what can be known without the network, and tells what comes out.
 func (e *explanation) judge(plan bootspec.Plan, rootPath string) {
 	facts := plan.Net.Facts()
 	facts.RootPath, facts.MAC = rootPath, cmp.Or(facts.MAC, "mac-of-the-nic")

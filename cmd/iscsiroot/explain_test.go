@@ -12,8 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// firmwareTable is what iPXE would leave behind for a static address, and more
-// targets.
+// firmwareTable is what iPXE would leave behind for a static address, and more targets.
 func firmwareTable(t *testing.T, more ...ibft.Target) string {
 	t.Helper()
 	b, err := ibfttest.Encode(ibft.Table{

@@ -77,7 +77,8 @@ const (
 	odd     = "ip=dhcp overlayroot=tmpfs rd.break=nowhere iscsi_waitnet=1 netrot=x"
 )
 
-// Each spelling, in front, between and behind other words: the secret is in nothing that is printed.
+// Each spelling, in front, between and behind other words: the secret is in nothing that is
+// printed.
 func TestExplainSecrets(t *testing.T) {
 	for i, form := range spellings() {
 		for at, others := range []string{odd, booting} {

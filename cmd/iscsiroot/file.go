@@ -9,8 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 )
 
-// parseFile takes the SRC[:DST] of --file. The last colon divides; without DST the file has the same absolute path in
-// the image, and a DST that ends in a slash is the directory it goes into.
+// parseFile takes the SRC[:DST] of --file. The last colon divides; without DST the file has the
+// same absolute path in the image, and a DST that ends in a slash is the directory it goes into.
 func parseFile(arg string) (initramfs.File, error) {
 	src, dst := arg, ""
 	i := strings.LastIndexByte(arg, ':')

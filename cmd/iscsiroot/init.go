@@ -10,8 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 )
 
-// findInit puts the init program into cfg: the one at path, or else the embedded one, or else the file named init
-// beside this program.
+// findInit puts the init program into cfg: the one at path, or else the embedded one, or else the
+// file named init beside this program.
 func findInit(cfg *initramfs.Config, path string) error {
 	if path != "" {
 		cfg.InitPath = path

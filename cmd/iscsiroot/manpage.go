@@ -37,8 +37,8 @@ func commandPage(c *cobra.Command) string {
 	return b.String()
 }
 
-// indented makes the lines that are indented in the help, by two spaces, such that stay as
-// they are in the manual.
+// indented makes the lines that are indented in the help, by two spaces, such that stay as they are
+// in the manual.
 func indented(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text + "\n") {

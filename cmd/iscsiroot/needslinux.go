@@ -9,8 +9,8 @@ import (
 // linuxCommand is a command that works on Linux alone.
 type linuxCommand struct{ use, short, why string }
 
-// linuxCommands returns the commands that need Linux: made by what makes has for a name, or else one
-// that tells why it does not run on this system, whatever its arguments are.
+// linuxCommands returns the commands that need Linux: made by what makes has for a name, or else
+// one that tells why it does not run on this system, whatever its arguments are.
 func linuxCommands(makes map[string]func() *cobra.Command) []*cobra.Command {
 	var out []*cobra.Command
 	for _, c := range []linuxCommand{

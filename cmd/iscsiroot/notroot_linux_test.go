@@ -62,8 +62,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestNotRoot builds as a user without any privilege: an image with device nodes, and one with a file, and one with a
-// module, that this user must not read.
+// TestNotRoot builds as a user without any privilege: an image with device nodes, and one with a
+// file, and one with a module, that this user must not read.
 func TestNotRoot(t *testing.T) {
 	s := newStage(t)
 	s.outDir("")
@@ -106,7 +106,8 @@ func TestNotRoot(t *testing.T) {
 	}
 }
 
-// runAsNobody runs the program as uid 65534, or as the user that runs the tests if that is not root.
+// runAsNobody runs the program as uid 65534, or as the user that runs the tests if that is not
+// root.
 func runAsNobody(args []string) (stderr string, err error) {
 	// The link works where a path would lead through a directory of root's.
 	cmd := exec.Command("/proc/self/exe", args...)

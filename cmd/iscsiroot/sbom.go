@@ -42,8 +42,8 @@ type (
 	}
 )
 
-// sbom writes the bill of materials of programs, of which the first is the one that holds the others. It has neither a time
-// nor a serial number, so that the same programs have the same bill.
+// sbom writes the bill of materials of programs, of which the first is the one that holds the
+// others. It has neither a time nor a serial number, so that the same programs have the same bill.
 func sbom(version string, programs []*debug.BuildInfo) ([]byte, error) {
 	b := bill{Format: "CycloneDX", Spec: "1.5", Version: 1, Components: []component{}}
 	for i, p := range programs {
@@ -71,7 +71,8 @@ func sbom(version string, programs []*debug.BuildInfo) ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// libraries returns what a program links: Go's own library, and modules as they are after replacing.
+// libraries returns what a program links: Go's own library, and modules as they are after
+// replacing.
 func libraries(p *debug.BuildInfo) []component {
 	out := []component{library("std", strings.TrimPrefix(p.GoVersion, "go"), "")}
 	for _, m := range p.Deps {

@@ -1,4 +1,6 @@
-// Package failures is the table of failures of a boot, as the console shows them. The tests of package integration produce each row, and those of integration/repo compare the manual with it. No program links it.
+// Package failures is the table of failures of a boot, as the console shows them. The tests of
+// package integration produce each row, and those of integration/repo compare the manual with it.
+// No program links it.
 package failures
 
 // Case is a failure of a boot, as the console shows it. … stands for the parts of a text that vary.
@@ -9,7 +11,8 @@ type Case struct {
 	Retried bool   // it is retried without end; otherwise the boot ends
 }
 
-// Cases lists the failures in the order of the boot. iscsiroot-failures(7) shows it, and each row has a test.
+// Cases lists the failures in the order of the boot. iscsiroot-failures(7) shows it, and each row
+// has a test.
 func Cases() []Case {
 	return []Case{
 		{"parameter", "parameter … (byte … of the command line): …: write …", "", false},

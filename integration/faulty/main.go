@@ -1,6 +1,7 @@
 //go:build linux
 
-// Command faulty is /init with faults for tests: rd.iscsiroot.fault= on the command line selects one.
+// Command faulty is /init with faults for tests: rd.iscsiroot.fault= on the command line selects
+// one.
 package main
 
 import (
@@ -30,7 +31,8 @@ func main() {
 	boot.Main(boot.Options{Edit: addFault})
 }
 
-// mountStray makes mounts as another initrd might leave them: a noexec /run, a /dev without nodes, /proc twice.
+// mountStray makes mounts as another initrd might leave them: a noexec /run, a /dev without nodes,
+// /proc twice.
 func mountStray() {
 	_ = os.MkdirAll("/proc", 0o755)
 	_ = unix.Mount("proc", "/proc", "proc", 0, "")
@@ -98,8 +100,8 @@ func race(context.Context) error {
 	return nil
 }
 
-// jump sets the clock back and forth for as long as the machine boots, as time
-// servers do to a machine without a clock of its own.
+// jump sets the clock back and forth for as long as the machine boots, as time servers do to a
+// machine without a clock of its own.
 func jump(context.Context) error {
 	go func() {
 		for year := int64(0); ; year = (year + 37) % 60 {

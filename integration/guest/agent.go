@@ -23,8 +23,7 @@ func writeSynced(path string, b []byte) error {
 	return err
 }
 
-// showAgent prints the agent's processes with their memory, and its files in
-// /run.
+// showAgent prints the agent's processes with their memory, and its files in /run.
 func showAgent() error {
 	dirs, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {

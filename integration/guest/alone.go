@@ -10,7 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// alone measures the agent's memory by ending the agent, and reports when the kernel drops the connection, which it does at the target's next message without a receiver. Root is written back and read-only before, because it is lost then.
+// alone measures the agent's memory by ending the agent, and reports when the kernel drops the
+// connection, which it does at the target's next message without a receiver. Root is written back
+// and read-only before, because it is lost then.
 func alone() error {
 	unix.Sync()
 	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// showDisks prints the attributes of each SCSI disk that the kernel has probed: size, write protection, cache, identifiers, and the partitions.
+// showDisks prints the attributes of each SCSI disk that the kernel has probed: size, write
+// protection, cache, identifiers, and the partitions.
 func showDisks() error {
 	disks, err := filepath.Glob("/sys/class/block/sd*")
 	if err != nil {

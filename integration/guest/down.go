@@ -13,7 +13,8 @@ import (
 // shutdownProgram is what an init runs at its end.
 const shutdownProgram = "/run/initramfs/shutdown"
 
-// down executes the shutdown program, as an init that is process 1 does, after a line of input, with dirty pages of root.
+// down executes the shutdown program, as an init that is process 1 does, after a line of input,
+// with dirty pages of root.
 func down(action string) error {
 	for {
 		if _, err := os.Stat(shutdownProgram); err == nil {

@@ -22,7 +22,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// faults writes to root without pause and runs the commands that the host sends on the console, one a line.
+// faults writes to root without pause and runs the commands that the host sends on the console, one
+// a line.
 func faults() error {
 	// A command during an outage must not wait for a page of the program from root.
 	if err := unix.Mlockall(unix.MCL_CURRENT); err != nil {
@@ -87,7 +88,8 @@ func command(words []string) error {
 	return fmt.Errorf("unknown command")
 }
 
-// tellEvery is the number of files after which the writer prints their count; the host waits for two such lines.
+// tellEvery is the number of files after which the writer prints their count; the host waits for
+// two such lines.
 const tellEvery = 3
 
 // writer writes files of 64 KiB, each synced before the next.
@@ -148,7 +150,8 @@ func signalAgent(words []string) error {
 	return nil
 }
 
-// pressure fills all memory but a little, half of it with dirty pages of root, and ends when all of them are on the disk.
+// pressure fills all memory but a little, half of it with dirty pages of root, and ends when all of
+// them are on the disk.
 func pressure(path string, leave int64) error {
 	free, err := available()
 	if err != nil {
@@ -235,7 +238,8 @@ func eachAgent(name string, do func(pid int) error) int {
 	return n
 }
 
-// agentHolds reports the files of the root file system that the agent's processes have open, mapped, or as a directory.
+// agentHolds reports the files of the root file system that the agent's processes have open,
+// mapped, or as a directory.
 func agentHolds() error {
 	var root unix.Stat_t
 	if err := unix.Stat("/", &root); err != nil {

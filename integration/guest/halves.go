@@ -29,8 +29,7 @@ func halves() error {
 	return errors.New("not both halves run")
 }
 
-// running is an error for a process that is stopped or has ended (proc(5),
-// /proc/pid/stat).
+// running is an error for a process that is stopped or has ended (proc(5), /proc/pid/stat).
 func running(pid int) error {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -43,8 +42,7 @@ func running(pid int) error {
 	return nil
 }
 
-// fill writes to a directory until its file system is full; empty makes room
-// again.
+// fill writes to a directory until its file system is full; empty makes room again.
 func fill(dir string) error {
 	f, err := os.Create(filepath.Join(dir, "filled"))
 	if err != nil {

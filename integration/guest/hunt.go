@@ -12,7 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hunt searches a text in /proc, the kernel's log, /run and the attributes in sysfs, and prints where it is found. The text is given with its bytes reversed, so that the command itself is not found.
+// hunt searches a text in /proc, the kernel's log, /run and the attributes in sysfs, and prints
+// where it is found. The text is given with its bytes reversed, so that the command itself is not
+// found.
 func hunt(reversed string) error {
 	text := []byte(reversed)
 	for i, j := 0, len(text)-1; i < j; i, j = i+1, j-1 {

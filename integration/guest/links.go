@@ -124,8 +124,8 @@ func addMaster(l netlink.Link, words []string) error {
 	return errors.Join(netlink.LinkSetUp(m), netlink.LinkSetMaster(l, m))
 }
 
-// address gives a link one address in place of all that it has, or one more:
-// LINK ADDRESS, LINK + ADDRESS.
+// address gives a link one address in place of all that it has, or one more: LINK ADDRESS, LINK +
+// ADDRESS.
 func address(words []string) error {
 	if len(words) < 2 {
 		return errors.New("LINK [+] ADDRESS")

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// showLog prints the number of lines of iscsiroot in the kernel's log, and of notes about dropped lines.
+// showLog prints the number of lines of iscsiroot in the kernel's log, and of notes about dropped
+// lines.
 func showLog() error {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

@@ -1,6 +1,8 @@
 //go:build linux
 
-// Command guest is the /sbin/init of the test machines' roots: it prints the state that a real init would find, runs the commands in /etc/guest, and powers the machine off. Each line it prints begins with "guest: ". As the shell of an image it sends signals to PID 1.
+// Command guest is the /sbin/init of the test machines' roots: it prints the state that a real init
+// would find, runs the commands in /etc/guest, and powers the machine off. Each line it prints
+// begins with "guest: ". As the shell of an image it sends signals to PID 1.
 package main
 
 import (

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// showNet prints the interfaces: name, MTU, addresses, what each is part of,
-// and what bonds and VLANs are.
+// showNet prints the interfaces: name, MTU, addresses, what each is part of, and what bonds and
+// VLANs are.
 func showNet() error {
 	links, err := net.Interfaces()
 	if err != nil {

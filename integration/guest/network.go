@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// showNetwork prints the links with their addresses, and the files that the boot has written about them.
+// showNetwork prints the links with their addresses, and the files that the boot has written about
+// them.
 func showNetwork() error {
 	name, err := os.Hostname()
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// attributes are those that iscsid reads before it takes a session over, and the timers of the session.
+// attributes are those that iscsid reads before it takes a session over, and the timers of the
+// session.
 var attributes = []string{
 	"iscsi_session/*/targetname", "iscsi_session/*/initiatorname", "iscsi_session/*/tpgt", "iscsi_session/*/ifacename",
 	"iscsi_session/*/state", "iscsi_session/*/recovery_tmo", "iscsi_session/*/abort_tmo", "iscsi_session/*/lu_reset_tmo",

@@ -8,15 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signalInit runs when the guest is the debug shell: it sends PID 1 every signal but SIGINT, which stands for Ctrl-Alt-Del, and kills itself.
+// signalInit runs when the guest is the debug shell: it sends PID 1 every signal but SIGINT, which
+// stands for Ctrl-Alt-Del, and kills itself.
 func signalInit() {
 	sent := 0
 	for sig := 1; sig <= 64; sig++ {
 		if sig == int(unix.SIGINT) {
 			continue
 		}
-		// The kernel itself refuses no signal to PID 1; what PID 1 does not
-		// handle never reaches it.
+		// The kernel itself refuses no signal to PID 1; what PID 1 does not handle never
+		// reaches it.
 		if err := unix.Kill(1, syscall.Signal(sig)); err != nil {
 			say("signal %d: %v", sig, err)
 			continue

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// makeSubvolume makes a subvolume @new of the btrfs that is root, and a root
-// with this program in it.
+// makeSubvolume makes a subvolume @new of the btrfs that is root, and a root with this program in
+// it.
 func makeSubvolume() error {
 	// include/uapi/linux/btrfs.h:
 	//

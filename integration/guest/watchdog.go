@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startWatchdog starts the machine's Intel 6300ESB watchdog with a time-out of about ten seconds, as firmware may. It returns false if there is none.
+// startWatchdog starts the machine's Intel 6300ESB watchdog with a time-out of about ten seconds,
+// as firmware may. It returns false if there is none.
 func startWatchdog() (bool, error) {
 	devices, err := filepath.Glob("/sys/bus/pci/devices/*")
 	if err != nil {
@@ -86,7 +87,8 @@ func write16(mem []byte, reg int, v uint16) { *(*uint16)(unsafe.Pointer(&mem[reg
 //go:noinline
 func write32(mem []byte, reg int, v uint32) { *(*uint32)(unsafe.Pointer(&mem[reg])) = v }
 
-// shell runs when the guest is the debug shell of an image: it searches the texts of /etc/hunts, if that exists.
+// shell runs when the guest is the debug shell of an image: it searches the texts of /etc/hunts, if
+// that exists.
 func shell() {
 	if list, err := os.ReadFile("/etc/hunts"); err == nil {
 		for text := range strings.FieldsSeq(string(list)) {

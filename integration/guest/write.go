@@ -21,8 +21,8 @@ func writeAsked(dir, text string) error {
 	return writeFiles(dir, n, size)
 }
 
-// writeFiles writes n files of size random bytes with a list of their
-// checksums, and reads them back past the page cache.
+// writeFiles writes n files of size random bytes with a list of their checksums, and reads them
+// back past the page cache.
 func writeFiles(dir string, n, size int) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 // ending matches a comment that tells what ends a goroutine, or who waits for it.
 var ending = regexp.MustCompile(`(?i)\b(ends?|ended|until|returns?|waits?|waited|as long as|while|closes?|closed)\b`)
 
-// What cannot be read off the code stands beside it: what a mutex guards, what ends a
-// goroutine, and why a time is as long as it is.
+// What cannot be read off the code stands beside it: what a mutex guards, what ends a goroutine,
+// and why a time is as long as it is.
 func TestComments(t *testing.T) {
 	files := goFiles(t)
 	looked := map[string]int{}
@@ -34,8 +34,8 @@ func TestComments(t *testing.T) {
 	}
 }
 
-// uncommented returns what of a file lacks its comment, each as "file:line: what". It
-// counts in looked what it has looked at, by kind.
+// uncommented returns what of a file lacks its comment, each as "file:line: what". It counts in
+// looked what it has looked at, by kind.
 func uncommented(t *testing.T, name string, text []byte, looked map[string]int) []string {
 	t.Helper()
 	c := commentFinder{set: token.NewFileSet(), looked: looked}
@@ -109,8 +109,8 @@ func (c *commentFinder) isTime(e ast.Expr) bool {
 	return ok && c.imports[fmt.Sprint(sel.X)] == "time" && slices.Contains([]string{"Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour"}, sel.Sel.Name)
 }
 
-// goroutines looks at what a function starts. Its own comment may tell the end, or one
-// beside the start.
+// goroutines looks at what a function starts. Its own comment may tell the end, or one beside the
+// start.
 func (c *commentFinder) goroutines(f *ast.FuncDecl) {
 	told := f.Doc != nil && ending.MatchString(f.Doc.Text())
 	ast.Inspect(f, func(n ast.Node) bool {

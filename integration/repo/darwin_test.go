@@ -19,6 +19,7 @@ var portable = []string{
 	"pkg/ibft",
 	"pkg/initramfs",
 	"pkg/initramfs/archive",
+	"pkg/initramfs/efi",
 	"pkg/iscsi",
 	"pkg/iscsi/portal",
 	"pkg/kmod",
@@ -62,8 +63,8 @@ func TestDarwin(t *testing.T) {
 	goCommand(t, []string{"GOOS=darwin", elsewhere[0]}, vet...)
 }
 
-// linuxOnly are the Go files in the host tool's packages that are for Linux alone: what they do needs
-// a Linux kernel. All others are for every system.
+// linuxOnly are the Go files in the host tool's packages that are for Linux alone: what they do
+// needs a Linux kernel. All others are for every system.
 var linuxOnly = []string{
 	"cmd/iscsiroot/notroot_linux_test.go", // namespaces
 	"cmd/iscsiroot/onlinux_linux.go",      // the table of the commands

@@ -13,12 +13,12 @@ func TestDeadCode(t *testing.T) {
 	}
 }
 
-// targetSide is the target's half of the codec in pkg/iscsi. iscsitest and the fuzzers use it; it stays beside the initiator's
-// half, so that both directions of a PDU are read in one file.
+// targetSide is the target's half of the codec in pkg/iscsi. iscsitest and the fuzzers use it; it
+// stays beside the initiator's half, so that both directions of a PDU are read in one file.
 var targetSide = []string{"LoginResponse.PDU", "NOPIn.PDU", "ParseLogoutRequest", "ParseNOPOut", "ParseTextRequest"}
 
-// What no program reaches is for tests alone, and stands in a package of testOnly or in a _test.go file: other code would
-// be kept for tests that only keep it.
+// What no program reaches is for tests alone, and stands in a package of testOnly or in a _test.go
+// file: other code would be kept for tests that only keep it.
 func TestDeadCodeInPrograms(t *testing.T) {
 	var codec []string
 	for _, line := range deadCode(t, "./cmd/...", "./scripts/...") {
@@ -37,8 +37,9 @@ func TestDeadCodeInPrograms(t *testing.T) {
 	}
 }
 
-// deadCode lists the functions that are not reached, FILE:LINE:COLUMN and a name. It looks at the programs that are
-// released: what is for another operating system, or behind a build tag, is left out.
+// deadCode lists the functions that are not reached, FILE:LINE:COLUMN and a name. It looks at the
+// programs that are released: what is for another operating system, or behind a build tag, is left
+// out.
 func deadCode(t *testing.T, args ...string) []string {
 	t.Helper()
 	return strings.FieldsFunc(goCommand(t, nil, append([]string{"tool", "deadcode"}, args...)...), func(c rune) bool { return c == '\n' })

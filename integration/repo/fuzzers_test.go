@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// parsers are the packages that read bytes from outside of the program, and
-// whose bytes they are.
+// parsers are the packages that read bytes from outside of the program, and whose bytes they are.
 var parsers = map[string]string{
 	"pkg/blockdev":          "a disk's",
 	"pkg/bootspec":          "the command line's",
@@ -18,8 +17,8 @@ var parsers = map[string]string{
 	"pkg/glob":              "an image's",
 	"pkg/handover":          "a root file system's",
 	"pkg/ibft":              "a firmware's",
-	"pkg/initramfs":         "an EFI stub's",
 	"pkg/initramfs/archive": "an image's",
+	"pkg/initramfs/efi":     "a stub's",
 	"pkg/iscsi":             "a target's",
 	"pkg/iscsi/kernel":      "the kernel's",
 	"pkg/kmod":              "an image's",
@@ -41,9 +40,9 @@ var parsers = map[string]string{
 	"pkg/uevent":            "the kernel's",
 }
 
-// Every parser has a fuzzer, and every fuzzer begins with something: it calls
-// Add in its body with more than empty values, or has a corpus. Whether that is
-// something real no test can see; the fuzzers' own comments and testdata say so.
+// Every parser has a fuzzer, and every fuzzer begins with something: it calls Add in its body with
+// more than empty values, or has a corpus. Whether that is something real no test can see; the
+// fuzzers' own comments and testdata say so.
 func TestFuzzersHaveSeeds(t *testing.T) {
 	dirs := source(t)
 	for _, dir := range sorted(parsers) {

@@ -19,14 +19,16 @@ const (
 	netlinkPath = "github.com/vishvananda/netlink"
 )
 
-// subscribes matches what starts a goroutine in package netlink (v1.3.1): a panic in it, over a message that it does not
-// understand, would end PID 1, and some of them block for ever in a channel that is read no more. Sets of addresses, devlink and
-// FOU are read through nl.ParseAttributes, which is such a goroutine too.
+// subscribes matches what starts a goroutine in package netlink (v1.3.1): a panic in it, over a
+// message that it does not understand, would end PID 1, and some of them block for ever in a
+// channel that is read no more. Sets of addresses, devlink and FOU are read through
+// nl.ParseAttributes, which is such a goroutine too.
 var subscribes = regexp.MustCompile(`Subscribe(At|WithOptions)?$|Monitor$|^ParseAttributes$|^Ipset|Dev[Ll]ink|^Fou`)
 
-// Every goroutine of what PID 1 links is started through pkg/contain, which makes a panic in it an error: the end of PID 1 is
-// the end of the kernel. That holds for go statements, for WaitGroup.Go and the like, and for the callbacks of time.AfterFunc
-// and context.AfterFunc, which run in goroutines too.
+// Every goroutine of what PID 1 links is started through pkg/contain, which makes a panic in it an
+// error: the end of PID 1 is the end of the kernel. That holds for go statements, for WaitGroup.Go
+// and the like, and for the callbacks of time.AfterFunc and context.AfterFunc, which run in
+// goroutines too.
 //
 // What a library starts by itself is out of reach. These libraries do, of what init links:
 //   - the standard library: net (the resolver, a dial's race), os/signal, os/exec. They pass our calls on and parse DNS answers.
@@ -53,7 +55,8 @@ func TestGoroutines(t *testing.T) {
 	}
 }
 
-// linkedFiles returns the Go files of ours that make up cmd/init on linux, by package and path from the root.
+// linkedFiles returns the Go files of ours that make up cmd/init on linux, by package and path from
+// the root.
 func linkedFiles(t *testing.T) map[string]map[string][]byte {
 	t.Helper()
 	all := goFiles(t)
@@ -73,7 +76,8 @@ func linkedFiles(t *testing.T) map[string]map[string][]byte {
 	return out
 }
 
-// bareGoroutines returns what in a file starts a goroutine that pkg/contain does not know of, each as "file:line: what".
+// bareGoroutines returns what in a file starts a goroutine that pkg/contain does not know of, each
+// as "file:line: what".
 func bareGoroutines(t *testing.T, name string, text []byte) []string {
 	t.Helper()
 	set := token.NewFileSet()

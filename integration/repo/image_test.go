@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
-// maxImage is what the image for a virtual machine may have, in bytes, by compression: 3.6 MiB where every byte counts, and a
-// little more by what is at hand without another program.
+// maxImage is what the image for a virtual machine may have, in bytes, by compression: 3.6 MiB
+// where every byte counts, and a little more by what is at hand without another program.
 var maxImage = map[initramfs.Compression]int64{initramfs.Zstd19: 36 << 20 / 10, initramfs.Zstd: 40 << 20 / 10}
 
 func TestImageSize(t *testing.T) {

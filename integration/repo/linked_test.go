@@ -6,9 +6,8 @@ import (
 	"testing"
 )
 
-// linked is every package that cmd/init links, ours and others', with the
-// reason. Of the standard library it is what fmt and os do not bring anyway.
-// The image is as large as this list is long.
+// linked is every package that cmd/init links, ours and others', with the reason. Of the standard
+// library it is what fmt and os do not bring anyway. The image is as large as this list is long.
 var linked = map[string]string{
 	// ours
 	"cmd/init":             "wiring of PID 1",
@@ -146,8 +145,8 @@ var linked = map[string]string{
 	"weak":            "part of unique",
 }
 
-// banned may never be linked, whatever the reason (design decision 16): each
-// undoes every other saving in size.
+// banned may never be linked, whatever the reason (design decision 16): each undoes every other
+// saving in size.
 var banned = map[string]string{
 	"encoding/json": "it brings reflection on every type, about 0.5 MiB; write the few values by hand",
 	"log/slog":      "it links encoding/json; log with pkg/kmsg",
@@ -155,8 +154,8 @@ var banned = map[string]string{
 	"text/template": "it keeps every exported method of the program; use fmt",
 }
 
-// TestOnlyShellImportsExec keeps os/exec out of what PID 1 runs itself: it reaps every
-// child, which takes os/exec's from it.
+// TestOnlyShellImportsExec keeps os/exec out of what PID 1 runs itself: it reaps every child, which
+// takes os/exec's from it.
 func TestOnlyShellImportsExec(t *testing.T) {
 	all := imports(t)
 	for line := range strings.Lines(goCommand(t, nil, "list", "-deps", "./cmd/init")) {

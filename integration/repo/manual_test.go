@@ -39,12 +39,12 @@ func manualSources(t *testing.T) map[string]string {
 	return out
 }
 
-// part is a part of a page that is made from a table: a line <!-- NAME ARGUMENTS -->, what
-// is made, and a line <!-- /NAME -->.
+// part is a part of a page that is made from a table: a line <!-- NAME ARGUMENTS -->, what is made,
+// and a line <!-- /NAME -->.
 var part = regexp.MustCompile(`(?ms)^<!-- ([a-z]+)((?: [^\n]+)?) -->\n(.*?)^<!-- /([a-z]+) -->\n`)
 
-// makers make the parts by the names of their tables. Each takes the keys of rows, or with
-// no key makes the whole table; it lists the keys that a page must have somewhere.
+// makers make the parts by the names of their tables. Each takes the keys of rows, or with no key
+// makes the whole table; it lists the keys that a page must have somewhere.
 func makers(t *testing.T) map[string]maker {
 	return map[string]maker{
 		"parameters": parameterMaker(bootspec.Table()),
@@ -61,8 +61,8 @@ type maker struct {
 	words bool // the arguments are one key, not several
 }
 
-// The parts of the manual that come from tables are what the code has, and each row of a
-// table stands in exactly one place.
+// The parts of the manual that come from tables are what the code has, and each row of a table
+// stands in exactly one place.
 func TestManualTables(t *testing.T) {
 	all := makers(t)
 	seen := map[string]map[string]int{}

@@ -76,8 +76,8 @@ func verbMaker(help map[string]string) maker {
 	return m
 }
 
-// shellHelp asks the shell of a real init for its commands, and returns definitions of them
-// by their groups.
+// shellHelp asks the shell of a real init for its commands, and returns definitions of them by
+// their groups.
 func shellHelp(t *testing.T) map[string]string {
 	t.Helper()
 	init := filepath.Join(t.TempDir(), "init")
@@ -106,8 +106,8 @@ func shellHelp(t *testing.T) map[string]string {
 	return out
 }
 
-// verbDefinition makes a definition of what help says about one command: its form, and
-// lines about it.
+// verbDefinition makes a definition of what help says about one command: its form, and lines about
+// it.
 func verbDefinition(help string) string {
 	form, text, _ := strings.Cut(strings.TrimSpace(help), "\n")
 	out := ""

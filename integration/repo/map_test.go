@@ -14,8 +14,8 @@ var later = []string{"pkg/lvm", "pkg/dm"}
 
 var mapName = regexp.MustCompile(`\b(?:pkg|cmd|integration|scripts)/[a-z0-9_/]+(?:\.go)?`)
 
-// pkg/doc.go leads a newcomer to packages and files by name: they exist, and no
-// package of rings 0 to 2 is missing but those below one that it names.
+// pkg/doc.go leads a newcomer to packages and files by name: they exist, and no package of rings 0
+// to 2 is missing but those below one that it names.
 func TestPackageMap(t *testing.T) {
 	text := string(goFiles(t)["pkg/doc.go"])
 	named := mapName.FindAllString(text, -1)

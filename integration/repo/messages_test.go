@@ -9,9 +9,8 @@ import (
 	"testing"
 )
 
-// unwanted are words that messages, hints and help texts do without: persons in
-// place of programs, machines and users, and idioms in place of the terms of the
-// RFCs, the kernel and POSIX.
+// unwanted are words that messages, hints and help texts do without: persons in place of programs,
+// machines and users, and idioms in place of the terms of the RFCs, the kernel and POSIX.
 var unwanted = []struct{ what, instead string }{
 	{`(?i:nobody|somebody|anybody|everybody)`, "the program, machine, client or user that is meant"},
 	{`(?i:who|whom|whoever)`, "the program, machine, client or user that is meant"},
@@ -35,12 +34,11 @@ var unwanted = []struct{ what, instead string }{
 	{`(make|made|makes) (it|them) there`, "create it"},
 }
 
-// isNo finds "this is no MAC", for "this is not a MAC"; "there is no" and "is no
-// longer" are good.
+// isNo finds "this is no MAC", for "this is not a MAC"; "there is no" and "is no longer" are good.
 var isNo = regexp.MustCompile(`(\S+ |^)(?:is|are) no ([[:alpha:]]+)`)
 
-// A message, a hint or a help text is plain technical English: what happened, to
-// what, what to do. Words that came up in reviews do not come back.
+// A message, a hint or a help text is plain technical English: what happened, to what, what to do.
+// Words that came up in reviews do not come back.
 func TestMessagesArePlain(t *testing.T) {
 	var words []*regexp.Regexp
 	for _, u := range unwanted {

@@ -5,10 +5,9 @@ import (
 	"testing"
 )
 
-// order is the order of ring 2: of this ring, a package imports only what stands
-// above it. Rings 0 and 1 are free to all. First comes what cmd/init links, with
-// the wiring of all of it last, then the host's side, then what tests and trials
-// need. pkg/doc.go shows the same to a reader.
+// order is the order of ring 2: of this ring, a package imports only what stands above it. Rings 0
+// and 1 are free to all. First comes what cmd/init links, with the wiring of all of it last, then
+// the host's side, then what tests and trials need. pkg/doc.go shows the same to a reader.
 var order = []string{
 	"pkg/boot/sequence",
 	"pkg/session",
@@ -32,6 +31,7 @@ var order = []string{
 	"pkg/netboot",
 	"pkg/discovery",
 
+	"pkg/internal/efitest",
 	"pkg/internal/nstest",
 	"pkg/internal/steptest",
 	"pkg/internal/unitcheck",

@@ -15,8 +15,8 @@ type pair struct {
 	fuzzer         string // begins with a value, writes it and reads it
 }
 
-// pairs are all of them. What the reader refuses is not written: who writes cuts in a way
-// that is documented there, or fails.
+// pairs are all of them. What the reader refuses is not written: who writes cuts in a way that is
+// documented there, or fails.
 var pairs = []pair{
 	{"pkg/bootspec", "ParseFile", "Gather", "maxFile", "FuzzParseFile"}, // the policy in an image: the builder reads it as init does
 	{"pkg/recovery/agent", "State.Append", "parseState", "maxUplinks MaxStates", "FuzzState"},
@@ -24,7 +24,7 @@ var pairs = []pair{
 	{"pkg/recovery/disks", "Memory.Append", "Memory.Line", "maxMemory", "FuzzMemory"},
 	{"pkg/runstate", "FormatSessions", "ParseSessions", "maxSessions maxText", "FuzzSessions"},
 	{"pkg/runstate", "FormatLease", "ParseLease", "maxLease", "FuzzLease"},
-	{"pkg/runstate", "Status.Format", "ParseStatus", "maxText maxSessions", "FuzzStatus"},
+	{"pkg/runstate", "Status.Lines", "ParseStatus", "maxSessions", "FuzzStatus"},
 	{"pkg/runstate", "JoinStatus", "ParseStatus", "maxText", "FuzzStatus"},
 	{"pkg/runstate", "Mark.Format", "ParseMark", "", "FuzzMark"}, // two words: 31 bits in the reader
 	{"pkg/session", "AppendState", "ParseStates", "MaxPortals maxAlgorithms", "FuzzParseStates"},
@@ -41,14 +41,14 @@ var notPairs = map[string]string{
 	"pkg/iscsi PDU.MarshalBinary":      "a target",
 	"pkg/iscsi Secret.Format":          "people",
 	"pkg/iscsi Secret.MarshalText":     "people",
-	"pkg/runstate FormatSinceBoot":     "a line of Status.Format",
+	"pkg/runstate FormatSinceBoot":     "the first line of the file",
 	"pkg/shell/control Request.String": "Request.check is asked before",
 }
 
 var writes = regexp.MustCompile(`^(Append|Format|Encode|Marshal)`)
 
-// Each format that is written and read within the program is bounded by the same constants on
-// both sides, and has a fuzzer that calls both.
+// Each format that is written and read within the program is bounded by the same constants on both
+// sides, and has a fuzzer that calls both.
 func TestPairs(t *testing.T) {
 	dirs := source(t)
 	listed := map[string]bool{}
@@ -118,8 +118,8 @@ func receiver(f *ast.FuncDecl) string {
 	return ""
 }
 
-// reach returns the names that a function uses, and those that functions of the package with
-// these names use; nil: there is no such function.
+// reach returns the names that a function uses, and those that functions of the package with these
+// names use; nil: there is no such function.
 func reach(all map[string]*ast.FuncDecl, name string) map[string]bool {
 	f := all[name]
 	if f == nil {

@@ -1,9 +1,9 @@
-// Package repo_test guards what no compiler checks in this repository: what
-// init links, which package may import which, comments, sizes, the README,
-// the manual's tables, fuzzers and the size of the image. It boots nothing.
+// Package repo_test guards what no compiler checks in this repository: what init links, which
+// package may import which, comments, sizes, the README, the manual's tables, fuzzers and the size
+// of the image. It boots nothing.
 //
-// The go command keeps the result of a test until a file that the test has
-// opened changes; goFiles opens every one, so a kept result is never old.
+// The go command keeps the result of a test until a file that the test has opened changes; goFiles
+// opens every one, so a kept result is never old.
 package repo_test
 
 import (
@@ -24,8 +24,8 @@ const (
 	root   = "../.."
 )
 
-// goCommand runs the go command in the repository's root, for what we release
-// unless env says otherwise, and returns what it prints.
+// goCommand runs the go command in the repository's root, for what we release unless env says
+// otherwise, and returns what it prints.
 func goCommand(t *testing.T, env []string, args ...string) string {
 	t.Helper()
 	goFiles(t)
@@ -42,8 +42,8 @@ func goCommand(t *testing.T, env []string, args ...string) string {
 	return string(out)
 }
 
-// goFiles reads every Go file of the repository, by its path from the root.
-// What git does not know, such as bin, is passed over by name.
+// goFiles reads every Go file of the repository, by its path from the root. What git does not know,
+// such as bin, is passed over by name.
 func goFiles(t *testing.T) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}

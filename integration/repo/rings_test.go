@@ -8,10 +8,9 @@ import (
 	"testing"
 )
 
-// rings says which packages are in ring 0, pure values, and in ring 1, one
-// kernel facility each. Those of ring 2, composition, stand in order_test.go;
-// ring 3 is what a person runs, outside of pkg. No package imports outward, and
-// in ring 1 none imports a sibling.
+// rings says which packages are in ring 0, pure values, and in ring 1, one kernel facility each.
+// Those of ring 2, composition, stand in order_test.go; ring 3 is what a person runs, outside of
+// pkg. No package imports outward, and in ring 1 none imports a sibling.
 var rings = map[string]int{
 	"pkg": 0, // its doc.go is the map of all
 
@@ -25,6 +24,7 @@ var rings = map[string]int{
 	"pkg/ibft":              0,
 	"pkg/ibft/ibfttest":     0,
 	"pkg/initramfs/archive": 0,
+	"pkg/initramfs/efi":     0,
 	"pkg/iscsi":             0,
 	"pkg/kmod/kmodtest":     0,
 	"pkg/kmod":              0,
@@ -70,8 +70,7 @@ func ringOf(pkg string) (ring int, ok bool) {
 // within tells whether a package is another one or stands below it.
 func within(pkg, other string) bool { return pkg == other || strings.HasPrefix(pkg, other+"/") }
 
-// imports lists what each of our packages imports, tests left out; ours without
-// the module's name.
+// imports lists what each of our packages imports, tests left out; ours without the module's name.
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
 	out := map[string][]string{}
@@ -117,8 +116,8 @@ func TestRings(t *testing.T) {
 	}
 }
 
-// never lists which package may not import which, directly or not, in whatever
-// ring. Those below a package are meant as well.
+// never lists which package may not import which, directly or not, in whatever ring. Those below a
+// package are meant as well.
 var never = []struct{ pkg, imported, why string }{
 	{"pkg/recovery/agent", "pkg/boot", "the agent that outlives the boot carries none of it"},
 	{"pkg/shutdown", "pkg/boot", "what ends the machine carries nothing of its boot"},
@@ -146,8 +145,8 @@ func TestNeverImports(t *testing.T) {
 	}
 }
 
-// importPath returns how one package imports another or one below that,
-// "a -> b -> c"; empty if it does not.
+// importPath returns how one package imports another or one below that, "a -> b -> c"; empty if it
+// does not.
 func importPath(all map[string][]string, pkg, wanted string, seen map[string]bool) string {
 	if within(pkg, wanted) {
 		return pkg
@@ -178,7 +177,8 @@ func TestRing0IsPure(t *testing.T) {
 		pure = append(pure, "./"+pkg)
 		for _, imported := range all[pkg] {
 			for _, bad := range touching {
-				// A challenge of CHAP that could be guessed would be worse than impure.
+				// A challenge of CHAP that could be guessed would be worse than
+				// impure.
 				if imported == bad && (pkg != "pkg/iscsi" || bad != "crypto/rand") {
 					t.Errorf("%s imports %s: ring 0 makes no system calls: pass in what it needs", pkg, bad)
 				}
@@ -205,8 +205,8 @@ func TestRing0HasNoClock(t *testing.T) {
 	}
 }
 
-// The initiator's engine can be taken from here for another program: it needs nothing but Go and pkg/contain, which needs
-// nothing but Go.
+// The initiator's engine can be taken from here for another program: it needs nothing but Go and
+// pkg/contain, which needs nothing but Go.
 func TestISCSIStandsAlone(t *testing.T) {
 	all := imports(t)
 	for _, pkg := range []string{"pkg/iscsi", "pkg/contain"} {
@@ -220,13 +220,14 @@ func TestISCSIStandsAlone(t *testing.T) {
 	}
 }
 
-// minISCSI is how much of pkg/iscsi its own unit tests run, in percent of statements. They run 99 percent today; most of
-// what is left is for what cannot come about.
+// minISCSI is how much of pkg/iscsi its own unit tests run, in percent of statements. They run 99
+// percent today; most of what is left is for what cannot come about.
 const minISCSI = 97.0
 
-// What reads a target's bytes is tested by itself, without a kernel and without the tests of what is built on it. It is the
-// one package with such a number, because it is the one whose every branch a target chooses. The go command must be asked:
-// the count exists only in a test binary that it builds, and it keeps the result for as long as the package is the same.
+// What reads a target's bytes is tested by itself, without a kernel and without the tests of what
+// is built on it. It is the one package with such a number, because it is the one whose every
+// branch a target chooses. The go command must be asked: the count exists only in a test binary
+// that it builds, and it keeps the result for as long as the package is the same.
 func TestISCSICoverage(t *testing.T) {
 	text := goCommand(t, nil, "test", "-cover", "./pkg/iscsi")
 	_, after, _ := strings.Cut(text, "coverage: ")

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// What is below /run/iscsiroot, and what the agent's processes are called, is known to
-// one package: the others use its names, and its readers.
+// What is below /run/iscsiroot, and what the agent's processes are called, is known to one package:
+// the others use its names, and its readers.
 func TestRunStateNames(t *testing.T) {
 	const owner = "pkg/runstate"
 	found := false

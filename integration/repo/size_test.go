@@ -8,9 +8,8 @@ import (
 	"testing"
 )
 
-// maxCode is how many lines of code a package of ring 2 may have: blank lines,
-// comments and tests are not counted. One that grows beyond it is about more
-// than one thing.
+// maxCode is how many lines of code a package of ring 2 may have: blank lines, comments and tests
+// are not counted. One that grows beyond it is about more than one thing.
 const maxCode = 2500
 
 func TestRing2Size(t *testing.T) {

@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// testOnly are packages for tests and for trying things out, which are no API
-// for others. What only packages below pkg import is below pkg/internal, where
-// the go command refuses others ("go help packages", internal directories). What
-// integration, cmd and scripts import as well cannot be there.
+// testOnly are packages for tests and for trying things out, which are no API for others. What only
+// packages below pkg import is below pkg/internal, where the go command refuses others ("go help
+// packages", internal directories). What integration, cmd and scripts import as well cannot be
+// there.
 var testOnly = []string{
 	"pkg/ibft/ibfttest",
 	"pkg/internal/lioguest",
@@ -20,6 +20,7 @@ var testOnly = []string{
 	"pkg/internal/vmtest",
 	"pkg/iscsi/iscsitest",
 	"pkg/iscsi/kernel/kerneltest",
+	"pkg/internal/efitest",
 	"pkg/kmod/kmodtest",
 	"pkg/lab",
 	"pkg/lab/deps",
@@ -53,8 +54,8 @@ func TestTestOnlyImports(t *testing.T) {
 	}
 }
 
-// What could be below pkg/internal is there: each of the others is imported from
-// outside of pkg, if only by a test.
+// What could be below pkg/internal is there: each of the others is imported from outside of pkg, if
+// only by a test.
 func TestInternalPackages(t *testing.T) {
 	outside := map[string]bool{}
 	text := goCommand(t, nil, "list", "-f", `{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}}`, "./...")

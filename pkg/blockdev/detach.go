@@ -10,15 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writeThrough makes the kernel take the cache of a disk for one that needs no flush,
-// which it does not tell the disk (drivers/scsi/sd.c: cache_type_store).
-// Older kernels want the end of the line.
+// writeThrough makes the kernel take the cache of a disk for one that needs no flush, which it does
+// not tell the disk (drivers/scsi/sd.c: cache_type_store). Older kernels want the end of the line.
 const writeThrough = "temporary write through\n"
 
 // Detach removes a logical unit to which nothing was written from the kernel
-// (drivers/scsi/scsi_sysfs.c: sdev_store_delete). That would flush the cache of its
-// disk first (drivers/scsi/sd.c: sd_shutdown), and so wait for the target: there is
-// nothing to flush. A unit that is gone is no error. sys is the mount point of sysfs.
+// (drivers/scsi/scsi_sysfs.c: sdev_store_delete). That would flush the cache of its disk first
+// (drivers/scsi/sd.c: sd_shutdown), and so wait for the target: there is nothing to flush. A unit
+// that is gone is no error. sys is the mount point of sysfs.
 func Detach(sys string, u LUN) error {
 	dir := u.Dir(sys)
 	_ = store(filepath.Join(dir, "scsi_disk", u.Address, "cache_type"), writeThrough) // or it is flushed
@@ -39,9 +38,9 @@ func store(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// InUse reports whether a disk or one of its partitions is mounted, or part of
-// another device: an exclusive open fails then (block/bdev.c: bd_may_claim). A
-// disk that cannot be opened is not in use. dev is the mount point of devtmpfs.
+// InUse reports whether a disk or one of its partitions is mounted, or part of another device: an
+// exclusive open fails then (block/bdev.c: bd_may_claim). A disk that cannot be opened is not in
+// use. dev is the mount point of devtmpfs.
 func InUse(dev, name string) (bool, error) {
 	path := filepath.Join(dev, name)
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_EXCL|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

@@ -34,8 +34,8 @@ type Device struct {
 	SectorSize int64 // of a logical block, in bytes; 0: not known
 	ReadOnly   bool
 	Kind       Kind
-	// Parents are the devices that it stands on: a partition's disk, the slaves
-	// of a map or an array. A disk has none.
+	// Parents are the devices that it stands on: a partition's disk, the slaves of a map or an
+	// array. A disk has none.
 	Parents []*Device
 
 	LUN       *LUN       // of a disk of an iSCSI session; nil: it is none
@@ -43,8 +43,8 @@ type Device struct {
 
 	// What follows is known once the device was inspected.
 
-	// IDs are the names that a disk has below /dev/disk/by-id, by page 0x83
-	// of its vital product data.
+	// IDs are the names that a disk has below /dev/disk/by-id, by page 0x83 of its vital
+	// product data.
 	IDs     []string
 	Content *Content
 
@@ -54,8 +54,7 @@ type Device struct {
 // Path is the device's node.
 func (d *Device) Path() string { return "/dev/" + d.Name }
 
-// Disks returns the disks that a device stands on, itself if it is one: what
-// its Parents lead to.
+// Disks returns the disks that a device stands on, itself if it is one: what its Parents lead to.
 func (d *Device) Disks() []*Device {
 	if len(d.Parents) == 0 {
 		return []*Device{d}
@@ -89,8 +88,8 @@ func (d *Device) number() int {
 	return d.Partition.Number
 }
 
-// PartitionOf reports whether the device is that partition of a device, or the
-// device itself for number 0.
+// PartitionOf reports whether the device is that partition of a device, or the device itself for
+// number 0.
 func (d *Device) PartitionOf(whole *Device, number int) bool {
 	if number == 0 {
 		return d.Name == whole.Name
@@ -125,8 +124,7 @@ func read(sys, name string, depth int) (*Device, error) {
 	return d, nil
 }
 
-// readSlaves finds what a map or an array is made of (block/holder.c:
-// bd_link_disk_holder).
+// readSlaves finds what a map or an array is made of (block/holder.c: bd_link_disk_holder).
 func (d *Device) readSlaves(sys, dir string, depth int) {
 	for _, k := range []struct {
 		dir  string
@@ -154,8 +152,8 @@ func (d *Device) partition(parent *Device, n int, dir string) {
 	d.Partition = &Partition{Number: n, Start: int64(start) * 512, Size: d.Size}
 }
 
-// readAttributes reads a device's directory. The size is in sectors of 512
-// bytes there, whatever the disk's own are.
+// readAttributes reads a device's directory. The size is in sectors of 512 bytes there, whatever
+// the disk's own are.
 func readAttributes(dir string) *Device {
 	d := &Device{Name: filepath.Base(dir)}
 	size, _ := readNumber(filepath.Join(dir, "size"))
@@ -179,9 +177,9 @@ func readNumber(path string) (int, bool) {
 // maxAttribute is more than a number of sysfs has, in bytes.
 const maxAttribute = 64
 
-// readAttribute reads a short attribute of sysfs, "" if it cannot. One read is all of
-// it (fs/kernfs/file.c: kernfs_fop_read_iter). A boot reads some fifty: os.ReadFile
-// takes twice as many system calls for each.
+// readAttribute reads a short attribute of sysfs, "" if it cannot. One read is all of it
+// (fs/kernfs/file.c: kernfs_fop_read_iter). A boot reads some fifty: os.ReadFile takes twice as
+// many system calls for each.
 func readAttribute(path string) string {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -44,8 +44,7 @@ func TestPartitions(t *testing.T) {
 	}
 }
 
-// linked makes a sysfs with the links that class/block has, each to a directory with
-// these files.
+// linked makes a sysfs with the links that class/block has, each to a directory with these files.
 func linked(t *testing.T, devices map[string][]string) string {
 	t.Helper()
 	sys := tree(t, map[string]string{"class/block/.keep": ""})
@@ -109,8 +108,7 @@ func TestParents(t *testing.T) {
 	}
 }
 
-// Disks of memory and of other disks are no local disks, and an empty drive
-// holds nothing.
+// Disks of memory and of other disks are no local disks, and an empty drive holds nothing.
 func TestDisks(t *testing.T) {
 	files := map[string]string{"block/sr0/size": "0\n", "block/odd/x": ""}
 	for _, name := range []string{"vda", "sdb", "nvme0n1", "loop0", "ram0", "zram0", "dm-0", "md0"} {
@@ -242,8 +240,7 @@ func TestParseIDs(t *testing.T) {
 	}
 }
 
-// Pages as a kernel has them from two targets: without what names ports and
-// targets.
+// Pages as a kernel has them from two targets: without what names ports and targets.
 func TestParseIDsReal(t *testing.T) {
 	for name, want := range map[string]string{
 		"gotgt.vpd83": "scsi-33000000000000001 wwn-0x3000000000000001",

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Partitions returns the partitions of a disk, in the order of their numbers,
-// as the kernel sees them. sys is the mount point of sysfs.
+// Partitions returns the partitions of a disk, in the order of their numbers, as the kernel sees
+// them. sys is the mount point of sysfs.
 func Partitions(sys string, disk *Device) ([]*Device, error) {
 	dir := filepath.Join(sys, "class/block", disk.Name)
 	names, err := partitionNames(dir)
@@ -33,8 +33,8 @@ func Partitions(sys string, disk *Device) ([]*Device, error) {
 	return parts, nil
 }
 
-// partitionNames returns the names of a device's partitions: directories in its own
-// whose names begin with the device's (block/partitions/core.c: add_partition).
+// partitionNames returns the names of a device's partitions: directories in its own whose names
+// begin with the device's (block/partitions/core.c: add_partition).
 func partitionNames(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	var out []string
@@ -46,8 +46,8 @@ func partitionNames(dir string) ([]string, error) {
 	return out, err
 }
 
-// Disks returns the names of all disks that have a medium, sorted, except
-// those that are made of memory or of other disks.
+// Disks returns the names of all disks that have a medium, sorted, except those that are made of
+// memory or of other disks.
 func Disks(sys string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(sys, "block"))
 	if errors.Is(err, fs.ErrNotExist) {

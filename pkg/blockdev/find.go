@@ -7,9 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// Find returns the devices that want names, several if they are copies of each
-// other. They were inspected. It does not know of sessions: bootspec.BySession and
-// bootspec.ByPath find nothing.
+// Find returns the devices that want names, several if they are copies of each other. They were
+// inspected. It does not know of sessions: bootspec.BySession and bootspec.ByPath find nothing.
 func Find(devices []*Device, want bootspec.Device) []*Device {
 	var out []*Device
 	for _, d := range devices {
@@ -29,8 +28,8 @@ func Find(devices []*Device, want bootspec.Device) []*Device {
 	return out
 }
 
-// beside reports whether two devices are partitions of the same device and which:
-// d's number is higher by offset.
+// beside reports whether two devices are partitions of the same device and which: d's number is
+// higher by offset.
 func (d *Device) beside(other *Device, offset int) bool {
 	whole := other
 	if len(other.Parents) > 0 {

@@ -8,8 +8,8 @@ import (
 	"math"
 )
 
-// Layout of the GPT header and its entries (UEFI specification section 5.3,
-// block/partitions/efi.h: struct _gpt_header, struct _gpt_entry).
+// Layout of the GPT header and its entries (UEFI specification section 5.3, block/partitions/efi.h:
+// struct _gpt_header, struct _gpt_entry).
 const (
 	gptMagic      = "EFI PART"
 	gptSizeAt     = 12 // __le32 header_size

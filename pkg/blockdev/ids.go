@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// Layout of vital product data page 0x83 and its designation descriptors
-// (SPC-4 section 7.8.6).
+// Layout of vital product data page 0x83 and its designation descriptors (SPC-4 section 7.8.6).
 const (
 	vpdHeader     = 4 // peripheral, page code, length (2 bytes)
 	vpdPage       = 0x83
@@ -21,9 +20,9 @@ const (
 	vpdNAA             = 3
 )
 
-// parseIDs returns the names that udev and sg3-utils give a disk below
-// /dev/disk/by-id for its designators: scsi-3HEX and wwn-0xHEX of an NAA name,
-// scsi-2HEX of an EUI-64, scsi-1TEXT of a T10 vendor ID.
+// parseIDs returns the names that udev and sg3-utils give a disk below /dev/disk/by-id for its
+// designators: scsi-3HEX and wwn-0xHEX of an NAA name, scsi-2HEX of an EUI-64, scsi-1TEXT of a T10
+// vendor ID.
 func parseIDs(b []byte) []string {
 	if len(b) < vpdHeader || len(b) > vpdMax || b[1] != vpdPage {
 		return nil
@@ -53,8 +52,8 @@ func parseIDs(b []byte) []string {
 	return slices.Compact(out)
 }
 
-// idText writes a vendor's text as udev does: blanks in succession become one
-// underscore, those at the end go, and so does what no file name should have.
+// idText writes a vendor's text as udev does: blanks in succession become one underscore, those at
+// the end go, and so does what no file name should have.
 func idText(b []byte) string {
 	words := strings.FieldsFunc(string(b), func(r rune) bool { return r <= ' ' })
 	return strings.Map(func(r rune) rune {

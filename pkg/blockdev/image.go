@@ -8,9 +8,8 @@ import (
 	"unicode/utf16"
 )
 
-// headSize covers every superblock that is near the start: the last of them,
-// btrfs, ends at 68 KiB. One read of that much is cheaper than one for each
-// over a network.
+// headSize covers every superblock that is near the start: the last of them, btrfs, ends at 68 KiB.
+// One read of that much is cheaper than one for each over a network.
 const headSize = 68 << 10
 
 // image is a device with its head in memory.
@@ -68,8 +67,7 @@ func allZero(b []byte) bool {
 	return true
 }
 
-// text reads a string of at most len(b) bytes that ends at a NUL, without the
-// blanks that pad it.
+// text reads a string of at most len(b) bytes that ends at a NUL, without the blanks that pad it.
 func text(b []byte) string {
 	s, _, _ := strings.Cut(string(b), "\x00")
 	return strings.TrimRight(s, " ")

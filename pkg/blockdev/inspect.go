@@ -18,9 +18,9 @@ type Content struct {
 	Err error
 }
 
-// Inspect reads the partition tables and superblocks of devices, each behind what it
-// stands on. sys is the mount point of sysfs, dev that of devtmpfs. It fails where
-// there are partitions without a table; what cannot be read is told in Content.
+// Inspect reads the partition tables and superblocks of devices, each behind what it stands on. sys
+// is the mount point of sysfs, dev that of devtmpfs. It fails where there are partitions without a
+// table; what cannot be read is told in Content.
 func Inspect(sys, dev string, devices []*Device) error {
 	var failed error
 	for _, d := range devices {
@@ -70,8 +70,8 @@ func diskIDs(sys, disk string) []string {
 	return parseIDs(b)
 }
 
-// Describe says in a few words what a device is, for a list of what there is:
-// `sda2 (512 MiB, ext4, LABEL=root, UUID=...)`.
+// Describe says in a few words what a device is, for a list of what there is: `sda2 (512 MiB, ext4,
+// LABEL=root, UUID=...)`.
 func (d *Device) Describe() string {
 	s := fmt.Sprintf("%s (%d MiB", d.Name, d.Size>>20)
 	var several *AmbiguousError

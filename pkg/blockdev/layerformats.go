@@ -2,8 +2,8 @@ package blockdev
 
 import "encoding/binary"
 
-// parseLUKS reads the header of LUKS1 and LUKS2 (LUKS1 On-Disk Format 1.2.3,
-// LUKS2 On-Disk Format 1.1.0: binary header).
+// parseLUKS reads the header of LUKS1 and LUKS2 (LUKS1 On-Disk Format 1.2.3, LUKS2 On-Disk Format
+// 1.1.0: binary header).
 func parseLUKS(d *image) (Filesystem, bool) {
 	const (
 		versionAt = 6   // uint16, big-endian
@@ -25,9 +25,8 @@ func parseLUKS(d *image) (Filesystem, bool) {
 	return fsys, true
 }
 
-// parseLVM looks for an LVM2 label in the first four sectors
-// (lvm2: lib/label/label.h: struct label_header; pv_header begins with the
-// UUID of 32 characters).
+// parseLVM looks for an LVM2 label in the first four sectors (lvm2: lib/label/label.h: struct
+// label_header; pv_header begins with the UUID of 32 characters).
 func parseLVM(d *image) (Filesystem, bool) {
 	const (
 		sectors  = 4
@@ -51,16 +50,16 @@ func parseLVM(d *image) (Filesystem, bool) {
 	return Filesystem{}, false
 }
 
-// mdMagic is the first word of every md superblock
-// (include/uapi/linux/raid/md_p.h: #define MD_SB_MAGIC 0xa92b4efc).
+// mdMagic is the first word of every md superblock (include/uapi/linux/raid/md_p.h: #define
+// MD_SB_MAGIC 0xa92b4efc).
 const mdMagic = 0xa92b4efc
 
-// parseMD looks where the versions of the md superblock are: 1.1 at the start,
-// 1.2 after 4 KiB, 1.0 and 0.90 at the end, where the start of the device looks
-// like a file system that could be mounted.
+// parseMD looks where the versions of the md superblock are: 1.1 at the start, 1.2 after 4 KiB, 1.0
+// and 0.90 at the end, where the start of the device looks like a file system that could be
+// mounted.
 func parseMD(d *image) (Filesystem, bool) {
-	// drivers/md/md.c: super_1_load for version 1.0: 8 KiB before the end,
-	// rounded down to 4 KiB.
+	// drivers/md/md.c: super_1_load for version 1.0: 8 KiB before the end, rounded down to 4
+	// KiB.
 	last := (d.size/512 - 16) &^ 7 * 512
 	for _, off := range []int64{0, 4096, last} {
 		if fsys, ok := parseMD1(d, off); ok {
@@ -86,8 +85,8 @@ func parseMD1(d *image, off int64) (Filesystem, bool) {
 	return Filesystem{Type: "linux_raid_member", UUID: uuid(sb[uuidAt : uuidAt+16]), Label: text(sb[nameAt : nameAt+32])}, true
 }
 
-// parseMD090 reads mdp_super_t, in the byte order of the machine that made it:
-// in the last whole 64 KiB (md_p.h: #define MD_NEW_SIZE_SECTORS).
+// parseMD090 reads mdp_super_t, in the byte order of the machine that made it: in the last whole 64
+// KiB (md_p.h: #define MD_NEW_SIZE_SECTORS).
 func parseMD090(d *image) (Filesystem, bool) {
 	const (
 		reserved = 64 << 10 // #define MD_RESERVED_BYTES (64 * 1024)

@@ -27,8 +27,8 @@ func parseXFS(d *image) (Filesystem, bool) {
 // isSize reports whether n is a power of two from low to high.
 func isSize(n, low, high uint32) bool { return n >= low && n <= high && bits.OnesCount32(n) == 1 }
 
-// btrfsOffset is where the first copy of the superblock is
-// (#define BTRFS_SUPER_INFO_OFFSET SZ_64K).
+// btrfsOffset is where the first copy of the superblock is (#define BTRFS_SUPER_INFO_OFFSET
+// SZ_64K).
 const btrfsOffset = 64 << 10
 
 // parseBtrfs reads struct btrfs_super_block (include/uapi/linux/btrfs_tree.h).
@@ -49,8 +49,8 @@ func parseBtrfs(d *image) (Filesystem, bool) {
 	return fsys, true
 }
 
-// f2fs keeps two superblocks, one block of 4 KiB apart
-// (#define F2FS_SUPER_OFFSET 1024, fs/f2fs/super.c: read_raw_super_block).
+// f2fs keeps two superblocks, one block of 4 KiB apart (#define F2FS_SUPER_OFFSET 1024,
+// fs/f2fs/super.c: read_raw_super_block).
 const (
 	f2fsOffset = 1024
 	f2fsBackup = 4096
@@ -102,8 +102,8 @@ func parseEROFS(d *image) (Filesystem, bool) {
 	return Filesystem{Type: "erofs", UUID: uuid(sb[uuidAt : uuidAt+16]), Label: text(sb[labelAt : labelAt+16])}, true
 }
 
-// parseSquashfs reads struct squashfs_super_block (fs/squashfs/squashfs_fs.h):
-// the kernel mounts version 4 only. It has neither UUID nor label.
+// parseSquashfs reads struct squashfs_super_block (fs/squashfs/squashfs_fs.h): the kernel mounts
+// version 4 only. It has neither UUID nor label.
 func parseSquashfs(d *image) (Filesystem, bool) {
 	const majorAt = 28 // __le16 s_major
 	sb := d.at(0, 96)

@@ -11,24 +11,22 @@ import (
 	"strings"
 )
 
-// typeDisk is a direct access block device
-// (include/scsi/scsi_proto.h: TYPE_DISK).
+// typeDisk is a direct access block device (include/scsi/scsi_proto.h: TYPE_DISK).
 const typeDisk = 0
 
-// LUN is a logical unit of a session as the kernel found it. It may have no block
-// device, or not yet.
+// LUN is a logical unit of a session as the kernel found it. It may have no block device, or not
+// yet.
 type LUN struct {
 	Session uint32 // the kernel's session id
 	Number  uint64 // as the kernel has it
 	Type    int    // SCSI peripheral device type; 0 is a disk, 12 a controller
 	Disk    string // name of its block device, "sda"; empty until there is one
-	// Address is host, channel, target and LUN, as the kernel writes them:
-	// "2:0:0:1".
+	// Address is host, channel, target and LUN, as the kernel writes them: "2:0:0:1".
 	Address string
-	// Absent: the target could have a device there, and has none now (SPC-4 6.6.2,
-	// peripheral qualifier 001b), as arrays say of LUN 0 where nothing is mapped to
-	// it. The kernel attaches such a unit, and no driver binds to it
-	// (drivers/scsi/scsi_sysfs.c: scsi_bus_match).
+	// Absent: the target could have a device there, and has none now (SPC-4 6.6.2, peripheral
+	// qualifier 001b), as arrays say of LUN 0 where nothing is mapped to it. The kernel
+	// attaches such a unit, and no driver binds to it (drivers/scsi/scsi_sysfs.c:
+	// scsi_bus_match).
 	Absent bool
 }
 
@@ -40,8 +38,7 @@ func (u LUN) Dir(sys string) string {
 	return filepath.Join(sys, "class/scsi_device", u.Address, "device")
 }
 
-// LUNs returns the logical units of session sid, by LUN. sys is the mount
-// point of sysfs.
+// LUNs returns the logical units of session sid, by LUN. sys is the mount point of sysfs.
 func LUNs(sys string, sid uint32) ([]LUN, error) {
 	dir := filepath.Join(sys, "class/iscsi_session", "session"+strconv.FormatUint(uint64(sid), 10), "device")
 	targets, err := os.ReadDir(dir)
@@ -92,8 +89,8 @@ func readLUN(dir string) (LUN, bool) {
 	return u, true
 }
 
-// lunNumber reads H:C:T:L, the name of a SCSI device. L is the LUN as a number of 64
-// bits (drivers/scsi/scsi_scan.c: scsilun_to_int).
+// lunNumber reads H:C:T:L, the name of a SCSI device. L is the LUN as a number of 64 bits
+// (drivers/scsi/scsi_scan.c: scsilun_to_int).
 func lunNumber(address string) (uint64, bool) {
 	if strings.Count(address, ":") != 3 {
 		return 0, false
@@ -102,8 +99,8 @@ func lunNumber(address string) (uint64, bool) {
 	return n, err == nil
 }
 
-// lunOfDisk reads the place of a disk in sysfs,
-// .../session1/target2:0:0/2:0:0:1/block/sda; nil: it is of no session.
+// lunOfDisk reads the place of a disk in sysfs, .../session1/target2:0:0/2:0:0:1/block/sda; nil: it
+// is of no session.
 func lunOfDisk(link string) *LUN {
 	dirs := strings.Split(link, "/")
 	at := len(dirs) - 5

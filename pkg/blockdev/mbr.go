@@ -35,8 +35,8 @@ func (r *record) entry(i int) mbrEntry {
 	return mbrEntry{b[0], b[4], binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])}
 }
 
-// extended reports whether the entry holds logical partitions
-// (DOS_EXTENDED_PARTITION, WIN98_EXTENDED_PARTITION, LINUX_EXTENDED_PARTITION).
+// extended reports whether the entry holds logical partitions (DOS_EXTENDED_PARTITION,
+// WIN98_EXTENDED_PARTITION, LINUX_EXTENDED_PARTITION).
 func (e mbrEntry) extended() bool { return e.kind == 0x05 || e.kind == 0x0f || e.kind == 0x85 }
 
 // readSector returns nil for a sector without the magic, or beyond the end.
@@ -53,8 +53,8 @@ func readSector(r io.ReaderAt, off int64) (*record, error) {
 	return &rec, nil
 }
 
-// readMBR reads the primary partitions and then the logical ones. A file
-// system's boot sector has the same magic, but nothing that fits as flags.
+// readMBR reads the primary partitions and then the logical ones. A file system's boot sector has
+// the same magic, but nothing that fits as flags.
 func readMBR(r io.ReaderAt, mbr *record, sector int64) ([]Partition, error) {
 	var parts []Partition
 	for i := range mbrSlots {
@@ -87,9 +87,8 @@ func readMBR(r io.ReaderAt, mbr *record, sector int64) ([]Partition, error) {
 	return parts, nil
 }
 
-// readExtended follows the chain of extended boot records. Partitions count
-// from the record they stand in, links from the first one. A chain that comes
-// back to itself ends there.
+// readExtended follows the chain of extended boot records. Partitions count from the record they
+// stand in, links from the first one. A chain that comes back to itself ends there.
 func readExtended(r io.ReaderAt, first, sector int64, number int) ([]Partition, error) {
 	var parts []Partition
 	seen := map[int64]bool{}
@@ -107,8 +106,8 @@ func readExtended(r io.ReaderAt, first, sector int64, number int) ([]Partition, 
 				if next == 0 {
 					next = first + int64(e.start)
 				}
-			// Only the first two slots are in use; what the others hold is
-			// mostly rubbish.
+			// Only the first two slots are in use; what the others hold is mostly
+			// rubbish.
 			case i < 2:
 				parts = append(parts, Partition{Number: number + len(parts), Start: (at + int64(e.start)) * sector, Size: int64(e.size) * sector})
 				empty = 0

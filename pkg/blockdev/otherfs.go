@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// ISO 9660 volume descriptors are sectors of 2048 bytes from the 17th on
-// (ECMA-119 section 8).
+// ISO 9660 volume descriptors are sectors of 2048 bytes from the 17th on (ECMA-119 section 8).
 const (
 	isoOffset      = 16 * isoSector
 	isoSector      = 2048
@@ -21,8 +20,8 @@ const (
 	isoEscapesAt  = 88
 )
 
-// parseISO reads the primary volume descriptor (ECMA-119 section 8.4). The UUID
-// is made of the time of change, or of creation, as blkid does.
+// parseISO reads the primary volume descriptor (ECMA-119 section 8.4). The UUID is made of the time
+// of change, or of creation, as blkid does.
 func parseISO(d *image) (Filesystem, bool) {
 	const (
 		labelAt   = 40  // volume identifier, 32 bytes
@@ -59,8 +58,7 @@ func isoTime(s string) string {
 	return s[:4] + "-" + s[4:6] + "-" + s[6:8] + "-" + s[8:10] + "-" + s[10:12] + "-" + s[12:14] + "-" + s[14:]
 }
 
-// jolietLabel reads the volume identifier of a supplementary descriptor in
-// UCS-2, big-endian.
+// jolietLabel reads the volume identifier of a supplementary descriptor in UCS-2, big-endian.
 func jolietLabel(d *image) string {
 	for i := range int64(isoDescriptors) {
 		vd := d.at(isoOffset+i*isoSector, isoSector)
@@ -75,19 +73,17 @@ func jolietLabel(d *image) string {
 	return ""
 }
 
-// Layout of the FAT boot sector (fs/fat, include/uapi/linux/msdos_fs.h: struct
-// fat_boot_sector).
+// Layout of the FAT boot sector (fs/fat, include/uapi/linux/msdos_fs.h: struct fat_boot_sector).
 const (
 	fatMagicAt = 510
 	fatRootMax = 64 << 10 // bytes of the root directory that are looked at
 )
 
-// fatLayout returns where FAT12 and 16, or FAT32 have what follows their common
-// part.
+// fatLayout returns where FAT12 and 16, or FAT32 have what follows their common part.
 type fatLayout struct{ serialAt, labelAt, typeAt int }
 
-// parseFAT tells a FAT from another boot sector by its type string, which every
-// mkfs writes, and by sizes that fit.
+// parseFAT tells a FAT from another boot sector by its type string, which every mkfs writes, and by
+// sizes that fit.
 func parseFAT(d *image) (Filesystem, bool) {
 	b := d.at(0, 512)
 	if b == nil {
@@ -116,8 +112,8 @@ func parseFAT(d *image) (Filesystem, bool) {
 	return fsys, true
 }
 
-// fatRootLabel reads the label from the root directory, of which FAT32 keeps
-// only the first cluster in a place that is known at once.
+// fatRootLabel reads the label from the root directory, of which FAT32 keeps only the first cluster
+// in a place that is known at once.
 func fatRootLabel(d *image, b []byte) string {
 	const (
 		entrySize = 32

@@ -8,19 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rescan makes the kernel read anew what it knows of a SCSI disk: size, write
-// protection, cache and limits (drivers/scsi/sd.c: sd_revalidate_disk), and its
-// names (drivers/scsi/scsi.c: scsi_attach_vpd). A probe that is under way is
-// waited for: both take the device's lock (drivers/scsi/scsi_scan.c:
-// scsi_rescan_device). sys is the mount point of sysfs, name is "sda".
+// Rescan makes the kernel read anew what it knows of a SCSI disk: size, write protection, cache and
+// limits (drivers/scsi/sd.c: sd_revalidate_disk), and its names (drivers/scsi/scsi.c:
+// scsi_attach_vpd). A probe that is under way is waited for: both take the device's lock
+// (drivers/scsi/scsi_scan.c: scsi_rescan_device). sys is the mount point of sysfs, name is "sda".
 func Rescan(sys, name string) error {
 	return os.WriteFile(filepath.Join(sys, "class/block", name, "device/rescan"), []byte("1"), 0)
 }
 
-// ProbeAgain makes the kernel read a disk and its partition table anew: a probe that
-// was cut short leaves a disk of size 0, or without partitions, or one whose cache
-// counts as write through and is sent no flushes. A disk that is not there yet,
-// or is in use and so known, is no error.
+// ProbeAgain makes the kernel read a disk and its partition table anew: a probe that was cut short
+// leaves a disk of size 0, or without partitions, or one whose cache counts as write through and is
+// sent no flushes. A disk that is not there yet, or is in use and so known, is no error.
 func ProbeAgain(sys, dev, name string) error {
 	if err := Rescan(sys, name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -34,8 +32,8 @@ func ProbeAgain(sys, dev, name string) error {
 	return err
 }
 
-// ReadPartitions makes the kernel read the partition table of a disk anew
-// (block/ioctl.c: BLKRRPART). unix.EBUSY: a partition is in use.
+// ReadPartitions makes the kernel read the partition table of a disk anew (block/ioctl.c:
+// BLKRRPART). unix.EBUSY: a partition is in use.
 func ReadPartitions(path string) error {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

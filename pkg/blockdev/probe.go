@@ -16,21 +16,19 @@ var ErrNoFilesystem = errors.New("no known file system")
 
 // Filesystem is what a superblock tells, in the words of blkid(8).
 type Filesystem struct {
-	// Type is the name to mount it by, or what stands in a file system's
-	// place: "crypto_LUKS", "LVM2_member", "linux_raid_member", "swap", "jbd".
+	// Type is the name to mount it by, or what stands in a file system's place: "crypto_LUKS",
+	// "LVM2_member", "linux_raid_member", "swap", "jbd".
 	Type string
-	// UUID in the form that blkid prints, which is not the same for all types;
-	// empty if it has none.
+	// UUID in the form that blkid prints, which is not the same for all types; empty if it has
+	// none.
 	UUID string
 	// Label is empty if it has none.
 	Label string
-	// Dirty is what the superblock says of an end that was not clean; empty if
-	// it says nothing.
+	// Dirty is what the superblock says of an end that was not clean; empty if it says nothing.
 	Dirty string
 }
 
-// UnsupportedError says that a device holds something that is known and cannot
-// be root.
+// UnsupportedError says that a device holds something that is known and cannot be root.
 type UnsupportedError struct {
 	Type string // as in Filesystem
 	What string // in words
@@ -39,8 +37,7 @@ type UnsupportedError struct {
 // Error implements error.
 func (e *UnsupportedError) Error() string { return "this is " + e.What }
 
-// Root reports whether a file system can be mounted as root. The error is an
-// *UnsupportedError.
+// Root reports whether a file system can be mounted as root. The error is an *UnsupportedError.
 func (f Filesystem) Root() error {
 	what := map[string]string{
 		"crypto_LUKS":       "LUKS, which is not supported",
@@ -58,8 +55,8 @@ func (f Filesystem) Root() error {
 	return &UnsupportedError{f.Type, what}
 }
 
-// AmbiguousError says that a device has superblocks of several file systems:
-// all but one are remains of what was there before.
+// AmbiguousError says that a device has superblocks of several file systems: all but one are
+// remains of what was there before.
 type AmbiguousError struct{ Found []Filesystem }
 
 // Error implements error.
@@ -89,9 +86,8 @@ func ProbeDevice(path string) (Filesystem, error) {
 	return fsys, nil
 }
 
-// Probe reads the superblocks of a device of size bytes. It returns
-// ErrNoFilesystem where there is none that we know, an *AmbiguousError where
-// there are several.
+// Probe reads the superblocks of a device of size bytes. It returns ErrNoFilesystem where there is
+// none that we know, an *AmbiguousError where there are several.
 func Probe(r io.ReaderAt, size int64) (Filesystem, error) {
 	d := openImage(r, size)
 	var found []Filesystem
@@ -124,8 +120,8 @@ func Probe(r io.ReaderAt, size int64) (Filesystem, error) {
 type prober struct {
 	offset int64
 	magic  string // empty where parse knows the place
-	// container holds other file systems, whose superblocks may be seen
-	// through it: nothing else counts then.
+	// container holds other file systems, whose superblocks may be seen through it: nothing
+	// else counts then.
 	container bool
 	parse     func(*image) (Filesystem, bool)
 }
@@ -145,8 +141,8 @@ var probers = []prober{
 	{0, "hsqs", false, parseSquashfs},
 	{isoOffset + 1, "CD001", false, parseISO},
 	{fatMagicAt, "\x55\xaa", false, parseFAT},
-	// The magic ends the first page, of whatever size the pages are on the
-	// machine that made it (include/linux/swap.h: union swap_header).
+	// The magic ends the first page, of whatever size the pages are on the machine that made it
+	// (include/linux/swap.h: union swap_header).
 	{4<<10 - swapMagicLen, swapMagic, false, parseSwap},
 	{8<<10 - swapMagicLen, swapMagic, false, parseSwap},
 	{16<<10 - swapMagicLen, swapMagic, false, parseSwap},

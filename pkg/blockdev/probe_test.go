@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The first 2048 bytes of file systems made by mke2fs 1.47 with the options in
-// the name, see testdata/README.
+// The first 2048 bytes of file systems made by mke2fs 1.47 with the options in the name, see
+// testdata/README.
 func TestProbeExtVariants(t *testing.T) {
 	tests := map[string]string{
 		"ext2.sb":              "ext2",
@@ -229,8 +229,8 @@ func TestProbeError(t *testing.T) {
 	}
 }
 
-// chunk is an image that is zero but for one stretch, and complains of reads
-// that go beyond its size.
+// chunk is an image that is zero but for one stretch, and complains of reads that go beyond its
+// size.
 type chunk struct {
 	t    testing.TB
 	size int64

@@ -24,9 +24,8 @@ const (
 	wellKnown = 0xc1
 )
 
-// ReportLUNs asks a disk's target which logical units it has for us, and returns
-// their numbers as the kernel has them, sorted. path is the node of any disk of
-// the target.
+// ReportLUNs asks a disk's target which logical units it has for us, and returns their numbers as
+// the kernel has them, sorted. path is the node of any disk of the target.
 func ReportLUNs(path string) ([]uint64, error) {
 	f, err := os.Open(path)
 	if err != nil {

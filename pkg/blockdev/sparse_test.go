@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// sparse is an image of which only some pieces are not zero: testdata/*.sparse,
-// see testdata/README.
+// sparse is an image of which only some pieces are not zero: testdata/*.sparse, see
+// testdata/README.
 type sparse struct {
 	size   int64
 	pieces map[int64][]byte // by offset, a multiple of pieceLen

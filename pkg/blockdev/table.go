@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// Limits of what is believed of a partition table. The kernel makes at most 256
-// partitions (block/partitions/check.c, DISK_MAX_PARTS).
+// Limits of what is believed of a partition table. The kernel makes at most 256 partitions
+// (block/partitions/check.c, DISK_MAX_PARTS).
 const (
 	maxPartitions = 256
 	minSector     = 512  // bytes; the kernel takes no SCSI disk with others
@@ -26,9 +26,9 @@ type Partition struct {
 	Label  string // PARTLABEL; MBR has none
 }
 
-// ReadTable reads a disk's GPT or MBR. sector is the disk's logical block size
-// in bytes. Like the kernel it believes a GPT only behind a protective MBR and
-// with sums that are right, and does not use the copy at the end.
+// ReadTable reads a disk's GPT or MBR. sector is the disk's logical block size in bytes. Like the
+// kernel it believes a GPT only behind a protective MBR and with sums that are right, and does not
+// use the copy at the end.
 func ReadTable(r io.ReaderAt, sector int64) ([]Partition, error) {
 	if sector < minSector || sector > maxSector || sector&(sector-1) != 0 {
 		return nil, fmt.Errorf("partition table: sectors of %d bytes: %w", sector, errors.ErrUnsupported)

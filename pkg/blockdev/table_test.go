@@ -114,8 +114,8 @@ func mbrWith(entries ...[3]uint32) []byte {
 	return b
 }
 
-// A chain of extended records that leads back ends; one without partitions
-// ends; one that leads nowhere ends.
+// A chain of extended records that leads back ends; one without partitions ends; one that leads
+// nowhere ends.
 func TestReadTableChains(t *testing.T) {
 	tests := map[string]struct {
 		records map[int64][]byte // by sector

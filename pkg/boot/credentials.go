@@ -12,9 +12,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// readCredentials reads the image's file of secrets, which may be missing. It
-// must belong to owner (root, in a boot), with no access for others: an image
-// that does not keep it so is refused at once.
+// readCredentials reads the image's file of secrets, which may be missing. It must belong to owner
+// (root, in a boot), with no access for others: an image that does not keep it so is refused at
+// once.
 func readCredentials(path string, owner uint32) ([]bootspec.Credential, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {

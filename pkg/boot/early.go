@@ -49,13 +49,13 @@ func mountEarly() error {
 	return errors.Join(append(errs, mountPlace(filepath.Dir(agent.Binary)))...)
 }
 
-// mountPlace makes the directory of the program that stays a mount of its own, of
-// the same files. A real system that mounts /run again with noexec, as guides for
-// hardening advise, changes that one mount: what is in here can be run nevertheless, by systemd at the end and by people. Where the mount is taken away the
-// files are still there (OpenRC's localmount; systemd's soft-reboot, which takes
-// /run along without what is mounted in it). systemd itself leaves it alone
-// (src/shared/fstab-util.c: fstab_is_extrinsic; src/shutdown/umount.c:
-// nonunmountable_path). A mount that is there already is only made executable.
+// mountPlace makes the directory of the program that stays a mount of its own, of the same files. A
+// real system that mounts /run again with noexec, as guides for hardening advise, changes that one
+// mount: what is in here can be run nevertheless, by systemd at the end and by people. Where the
+// mount is taken away the files are still there (OpenRC's localmount; systemd's soft-reboot, which
+// takes /run along without what is mounted in it). systemd itself leaves it alone
+// (src/shared/fstab-util.c: fstab_is_extrinsic; src/shutdown/umount.c: nonunmountable_path). A
+// mount that is there already is only made executable.
 func mountPlace(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -79,8 +79,8 @@ func mountPlace(dir string) error {
 	return nil
 }
 
-// repair gives a mount that another program made the flags and the mode that it must
-// have: in /run programs are run, and other users read files.
+// repair gives a mount that another program made the flags and the mode that it must have: in /run
+// programs are run, and other users read files.
 func repair(e earlyMount) error {
 	if e.fstype != "tmpfs" {
 		return nil
@@ -91,10 +91,10 @@ func repair(e earlyMount) error {
 	return os.Chmod(e.dir, 0o755)
 }
 
-// linkModprobe makes us the program that the kernel runs for request_module
-// (CONFIG_MODPROBE_PATH), unless the image already has one that is
-// more than a dangling link. It is no part of our image, because the kernel
-// asks for several modules before it runs this program, and each would start it without success.
+// linkModprobe makes us the program that the kernel runs for request_module (CONFIG_MODPROBE_PATH),
+// unless the image already has one that is more than a dangling link. It is no part of our image,
+// because the kernel asks for several modules before it runs this program, and each would start it
+// without success.
 func linkModprobe(root string) error {
 	path := filepath.Join(root, "sbin/modprobe")
 	if _, err := os.Stat(path); err == nil {
@@ -111,9 +111,8 @@ func linkModprobe(root string) error {
 	return os.Symlink(self, path)
 }
 
-// openStdio makes the console our standard files. Without a console it is a
-// terminal that the log found, so that a crash of the Go runtime, which writes
-// to standard error, is seen.
+// openStdio makes the console our standard files. Without a console it is a terminal that the log
+// found, so that a crash of the Go runtime, which writes to standard error, is seen.
 func openStdio(log *kmsg.Logger) {
 	if f, err := os.OpenFile("/dev/console", os.O_RDWR, 0); err == nil {
 		for fd := range 3 {
@@ -129,15 +128,14 @@ func openStdio(log *kmsg.Logger) {
 
 // settings are the kernel's settings that we change for as long as we run.
 var settings = []struct{ path, value string }{
-	// A Go runtime that crashes ends PID 1 and so the kernel: reboot then,
-	// after time enough to read why.
+	// A Go runtime that crashes ends PID 1 and so the kernel: reboot then, after time enough to
+	// read why.
 	{"/proc/sys/kernel/panic", "30"},
 	// Set by package kmsg.
 	{"/proc/sys/kernel/printk_devkmsg", ""},
 }
 
-// noteSettings returns them as they are. It is called before anything changes
-// them.
+// noteSettings returns them as they are. It is called before anything changes them.
 func noteSettings() []string {
 	before := make([]string, len(settings))
 	for i, s := range settings {
@@ -148,12 +146,11 @@ func noteSettings() []string {
 	return before
 }
 
-// changeSettings changes the kernel's settings, and returns how to put them back
-// to what noteSettings returned. keepPanic leaves panic= of the command line
-// alone.
+// changeSettings changes the kernel's settings, and returns how to put them back to what
+// noteSettings returned. keepPanic leaves panic= of the command line alone.
 func changeSettings(before []string, keepPanic bool) (restore func()) {
-	// Until the real init sets it otherwise the kernel would reboot at once,
-	// without writing anything back.
+	// Until the real init sets it otherwise the kernel would reboot at once, without writing
+	// anything back.
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF)
 	for i, s := range settings {
 		switch {

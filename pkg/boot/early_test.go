@@ -13,8 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 )
 
-// The kernel gets a modprobe where there is none, or none that leads anywhere;
-// another one stays.
+// The kernel gets a modprobe where there is none, or none that leads anywhere; another one stays.
 func TestLinkModprobe(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -41,8 +40,8 @@ func TestLinkModprobe(t *testing.T) {
 	}
 }
 
-// What the agent and the shutdown are run from can be run whatever is done to
-// /run, and is still there if its mount is taken away.
+// What the agent and the shutdown are run from can be run whatever is done to /run, and is still
+// there if its mount is taken away.
 func TestMountPlace(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNS, func() { placeStays(t) })
 }

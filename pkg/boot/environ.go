@@ -7,9 +7,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// initArgs returns the real init's arguments: what the kernel gave us as ours,
-// without the words that are parameters of ours. The words behind "--" come
-// last and belong to init whatever they are.
+// initArgs returns the real init's arguments: what the kernel gave us as ours, without the words
+// that are parameters of ours. The words behind "--" come last and belong to init whatever they
+// are.
 func initArgs(args []string, line cmdline.Line) []string {
 	rest := min(len(line.InitArgs), len(args))
 	words, after := args[:len(args)-rest], args[len(args)-rest:]
@@ -23,8 +23,8 @@ func initArgs(args []string, line cmdline.Line) []string {
 	return append(out, after...)
 }
 
-// initEnv returns the real init's environment: the kernel puts every unknown
-// key=value word there, which is no place for what we were told.
+// initEnv returns the real init's environment: the kernel puts every unknown key=value word there,
+// which is no place for what we were told.
 func initEnv(env []string) []string {
 	var out []string
 	known := bootspec.NewVocabulary()

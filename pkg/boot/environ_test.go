@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// The kernel gives init the words it does not know; what is for us ends here,
-// and what stands behind "--" goes on whatever it looks like.
+// The kernel gives init the words it does not know; what is for us ends here, and what stands
+// behind "--" goes on whatever it looks like.
 func TestInitArgs(t *testing.T) {
 	tests := []struct {
 		name, line string

@@ -39,16 +39,15 @@ func parse(line cmdline.Line) (bootspec.Plan, error) {
 	return plan, errors.Join(err, unread)
 }
 
-// machineUUID reads the UUID of the machine's SMBIOS as iPXE writes it, "" if it
-// has none. dir is where the kernel shows the SMBIOS.
+// machineUUID reads the UUID of the machine's SMBIOS as iPXE writes it, "" if it has none. dir is
+// where the kernel shows the SMBIOS.
 func machineUUID(dir string) string {
 	text, _ := os.ReadFile(filepath.Join(dir, "product_uuid")) // empty without it
 	return strings.ToLower(strings.TrimSpace(string(text)))
 }
 
-// firmware returns the iBFT that sysfs or memory shows, nil if there is none.
-// One that cannot be read is none. The warnings tell of that, and of each part
-// of the table that is left out.
+// firmware returns the iBFT that sysfs or memory shows, nil if there is none. One that cannot be
+// read is none. The warnings tell of that, and of each part of the table that is left out.
 func firmware(sys fs.FS, memory io.ReaderAt) (*ibft.Table, []string) {
 	table, from, err := ibft.Find(sys, memory)
 	if errors.Is(err, ibft.ErrNone) {
@@ -67,10 +66,10 @@ func firmware(sys fs.FS, memory io.ReaderAt) (*ibft.Table, []string) {
 // driverPatience is for how long the driver of the iBFT may take.
 const driverPatience = 10 * time.Second
 
-// lowFirmware looks for a table that stands in low memory alone, as iPXE's and
-// those of most BIOSes do. Which pages there are memory of the kernel's, and
-// read as zeros, is chance (arch/x86/mm/init.c: devmem_is_allowed), so the
-// kernel's driver comes first, which found the table at the start.
+// lowFirmware looks for a table that stands in low memory alone, as iPXE's and those of most BIOSes
+// do. Which pages there are memory of the kernel's, and read as zeros, is chance
+// (arch/x86/mm/init.c: devmem_is_allowed), so the kernel's driver comes first, which found the
+// table at the start.
 func lowFirmware(sys fs.FS, line cmdline.Line) (*ibft.Table, []string) {
 	if runtime.GOARCH != "amd64" {
 		return firmware(sys, nil) // there is no such memory

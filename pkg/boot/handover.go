@@ -16,8 +16,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
 )
 
-// handOver gives the sessions to the agent, and tells the real system by files
-// in /run what of its network carries root.
+// handOver gives the sessions to the agent, and tells the real system by files in /run what of its
+// network carries root.
 func (m *Machine) handOver(ctx context.Context) error {
 	m.sessions.EndLate(ctx)
 	m.storage.DetachOthers(ctx, m.root)
@@ -55,8 +55,7 @@ func (m *Machine) handOver(ctx context.Context) error {
 	return m.sessions.HandOver(ctx, m.uplinks(nics))
 }
 
-// uplinks are the addresses of this machine, for the agent to keep, as
-// iscsi_keep_address= sets.
+// uplinks are the addresses of this machine, for the agent to keep, as iscsi_keep_address= sets.
 func (m *Machine) uplinks(nics []string) []uplink.Uplink {
 	var out []uplink.Uplink
 	for _, l := range m.net.Leases() {
@@ -73,8 +72,8 @@ func (m *Machine) uplinks(nics []string) []uplink.Uplink {
 	return out
 }
 
-// namesStay reports whether a kernel refuses to rename a link that is up, which it
-// does before 6.2 (net/core/dev.c: dev_change_name).
+// namesStay reports whether a kernel refuses to rename a link that is up, which it does before 6.2
+// (net/core/dev.c: dev_change_name).
 func namesStay(release string) bool {
 	part := strings.FieldsFunc(release, func(r rune) bool { return r < '0' || r > '9' })
 	if len(part) < 2 {
@@ -85,8 +84,8 @@ func namesStay(release string) bool {
 	return err == nil && merr == nil && (major < 6 || major == 6 && minor < 2)
 }
 
-// ours reports whether a NIC is kept for root after the switch: all are where nics, which
-// are those that sessions go by, is empty.
+// ours reports whether a NIC is kept for root after the switch: all are where nics, which are those
+// that sessions go by, is empty.
 func ours(nics []string, nic string) bool {
 	return len(nics) == 0 || slices.Contains(nics, nic)
 }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// libcSignals are those that the Go runtime leaves as they are, for the sake of
-// a C library beside it (runtime/sigtab_linux_generic.go: signals 32 and 34).
+// libcSignals are those that the Go runtime leaves as they are, for the sake of a C library beside
+// it (runtime/sigtab_linux_generic.go: signals 32 and 34).
 var libcSignals = [...]unix.Signal{32, 34}
 
 // What is done with a signal (include/uapi/asm-generic/signal-defs.h).
@@ -25,12 +25,11 @@ type sigaction struct {
 	mask     uint64  // sigset_t sa_mask
 }
 
-// ignoreLibcSignals ignores libcSignals, or undoes that for a program that is
-// to take our place. Not ignored they can end process 1, which the kernel
-// protects from them only as long as its first thread does not block them, as
-// it does for a moment whenever it starts a thread or a process: the signal
-// then goes to another thread, and counts as fatal (kernel/signal.c:
-// sig_ignored, complete_signal).
+// ignoreLibcSignals ignores libcSignals, or undoes that for a program that is to take our place.
+// Not ignored they can end process 1, which the kernel protects from them only as long as its first
+// thread does not block them, as it does for a moment whenever it starts a thread or a process: the
+// signal then goes to another thread, and counts as fatal (kernel/signal.c: sig_ignored,
+// complete_signal).
 func ignoreLibcSignals(on bool) error {
 	action := sigaction{handler: sigDefault}
 	if on {

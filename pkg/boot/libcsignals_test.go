@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The signals of a C library do nothing while they are ignored, and the program
-// that takes our place has them as they were.
+// The signals of a C library do nothing while they are ignored, and the program that takes our
+// place has them as they were.
 func TestLibcSignals(t *testing.T) {
 	if os.Getenv("LIBC_SIGNALS") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestLibcSignals$")

@@ -20,9 +20,9 @@ import (
 // sysroot is where root is mounted before it becomes "/".
 const sysroot = rootfs.Sysroot
 
-// Machine is the wiring of the stages. Each of them is a value with the steps as its
-// methods, and gets what it needs of those before it. What a step returns is written
-// here by that step, and read by steps that need it, so no lock is needed.
+// Machine is the wiring of the stages. Each of them is a value with the steps as its methods, and
+// gets what it needs of those before it. What a step returns is written here by that step, and read
+// by steps that need it, so no lock is needed.
 type Machine struct {
 	Log     *kmsg.Logger
 	Line    cmdline.Line
@@ -53,8 +53,8 @@ type Machine struct {
 	start   rootfs.Start  // from the step check
 }
 
-// wire makes the stages. What they share with the machine and with each other are
-// pointers, because a retry at the shell changes the plan.
+// wire makes the stages. What they share with the machine and with each other are pointers, because
+// a retry at the shell changes the plan.
 func (m *Machine) wire() {
 	m.drivers = drivers.New(drivers.Config{
 		Log: m.Log, Plan: &m.Plan, Up: &m.up,

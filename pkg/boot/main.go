@@ -75,8 +75,8 @@ func (m *Machine) say(text string) {
 	}
 }
 
-// kernelKnows reports whether a key is the kernel's own, as far as we know: it never
-// reached the environment if the environment does not have it.
+// kernelKnows reports whether a key is the kernel's own, as far as we know: it never reached the
+// environment if the environment does not have it.
 func kernelKnows(key string) bool {
 	_, inEnv := os.LookupEnv(key)
 	return !inEnv
@@ -128,8 +128,8 @@ func (m *Machine) run(o Options) *sequence.Failure {
 	return r.Run(context.Background())
 }
 
-// fail shows a failure of no step and ends the boot as the policy sets, unless
-// a person at the shell tries again.
+// fail shows a failure of no step and ends the boot as the policy sets, unless a person at the
+// shell tries again.
 func (m *Machine) fail(f *sequence.Failure) {
 	if f == nil {
 		f = &sequence.Failure{Step: "switch-root", Err: fmt.Errorf("the last step did not start the real init")}
@@ -151,8 +151,8 @@ func (m *Machine) show(f *sequence.Failure) {
 	sequence.LogStack(m.Log, f)
 }
 
-// failed goes on after a failure that was shown. It returns if a person at the
-// shell goes on; otherwise it ends the boot as the policy sets.
+// failed goes on after a failure that was shown. It returns if a person at the shell goes on;
+// otherwise it ends the boot as the policy sets.
 func (m *Machine) failed(f *sequence.Failure) sequence.Resume {
 	if m.Plan.Policy.Shell.Given() {
 		if resume, ok := m.shell.OpenFailure(f); ok {

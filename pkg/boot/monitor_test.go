@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The thread that calmMonitor changes is the runtime's monitor, and no other one
-// changes. In a process of its own, as in PID 1, see playMonitor.
+// The thread that calmMonitor changes is the runtime's monitor, and no other one changes. In a
+// process of its own, as in PID 1, see playMonitor.
 func TestCalmMonitor(t *testing.T) {
 	playIn(t, "monitor")
 	calmMonitor(t.TempDir()) // without procfs all stays as it is
 }
 
-// playMonitor checks what calmMonitor assumes of the runtime (last read in Go
-// 1.26, runtime/proc.go: main, sysmon): that its monitor is the oldest thread
-// beside the first, and that it alone sleeps by nanosleep(2) while a goroutine
-// is busy. Threads that have nothing to do wait in futex(2) or epoll_pwait(2).
+// playMonitor checks what calmMonitor assumes of the runtime (last read in Go 1.26,
+// runtime/proc.go: main, sysmon): that its monitor is the oldest thread beside the first, and that
+// it alone sleeps by nanosleep(2) while a goroutine is busy. Threads that have nothing to do wait
+// in futex(2) or epoll_pwait(2).
 func playMonitor() error {
 	monitor, own := monitorThread("/proc"), strconv.Itoa(os.Getpid())
 	if monitor == "" || monitor == own {

@@ -24,15 +24,14 @@ func (m *Machine) end() {
 	m.power(action)
 }
 
-// ctrlAltDel reboots as the key combination asks for. Pressed once more it does
-// so at once.
+// ctrlAltDel reboots as the key combination asks for. Pressed once more it does so at once.
 func (m *Machine) ctrlAltDel() {
 	m.Log.Errorf("ctrl-alt-del: rebooting")
 	m.power(bootspec.Reboot)
 }
 
-// power writes back what can be written, leaves the sessions and ends the
-// machine. It does not return. Nothing that hangs keeps it from that.
+// power writes back what can be written, leaves the sessions and ends the machine. It does not
+// return. Nothing that hangs keeps it from that.
 func (m *Machine) power(action bootspec.Emergency) {
 	if m.ending.CompareAndSwap(false, true) {
 		if err := contain.Call("shutdown", func() error { m.leave(); return nil }); err != nil {
@@ -57,12 +56,12 @@ func (m *Machine) leave() {
 	shutdown.EndBoot(m.sessions.IDs(), dirs, m.Log)
 }
 
-// flushLimit is for how long the last lines are waited for, where the log writes
-// to terminals itself.
+// flushLimit is for how long the last lines are waited for, where the log writes to terminals
+// itself.
 const flushLimit = time.Second
 
-// rebootLimit is for how long the kernel may take to reboot: it asks every
-// driver to shut its devices down, and one may hang.
+// rebootLimit is for how long the kernel may take to reboot: it asks every driver to shut its
+// devices down, and one may hang.
 const rebootLimit = 30 * time.Second
 
 // powerNow ends the machine, and returns only if that cannot be.
@@ -76,8 +75,8 @@ func (m *Machine) powerNow(action bootspec.Emergency) error {
 	case bootspec.Halt:
 		command = unix.LINUX_REBOOT_CMD_HALT
 	}
-	// Without asking the drivers, as far as the kernel can
-	// (drivers/tty/sysrq.c: sysrq_handle_reboot; kernel/power/poweroff.c).
+	// Without asking the drivers, as far as the kernel can (drivers/tty/sysrq.c:
+	// sysrq_handle_reboot; kernel/power/poweroff.c).
 	if key != "" {
 		time.AfterFunc(rebootLimit, contain.Func("late "+string(action), func() { _ = os.WriteFile("/proc/sysrq-trigger", []byte(key), 0) }, nil))
 	}

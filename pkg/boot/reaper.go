@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reaper collects the exit status of every child, ours and those that were left
-// to PID 1, and gives those of ours to what waits for them.
+// reaper collects the exit status of every child, ours and those that were left to PID 1, and gives
+// those of ours to what waits for them.
 type reaper struct {
 	mu      sync.Mutex // also held from fork until the child is known
 	waiters map[int]chan unix.WaitStatus
@@ -15,8 +15,7 @@ type reaper struct {
 
 func newReaper() *reaper { return &reaper{waiters: map[int]chan unix.WaitStatus{}} }
 
-// start runs fork, which returns a child's pid, and returns where the child's
-// status will be sent.
+// start runs fork, which returns a child's pid, and returns where the child's status will be sent.
 func (r *reaper) start(fork func() (int, error)) (pid int, status <-chan unix.WaitStatus, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -29,8 +28,8 @@ func (r *reaper) start(fork func() (int, error)) (pid int, status <-chan unix.Wa
 	return pid, c, nil
 }
 
-// reap collects all that have ended. It is called after each SIGCHLD, of which
-// several can be one: what ends after its last wait4 has a signal of its own.
+// reap collects all that have ended. It is called after each SIGCHLD, of which several can be one:
+// what ends after its last wait4 has a signal of its own.
 func (r *reaper) reap() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

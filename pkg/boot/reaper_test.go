@@ -25,8 +25,8 @@ func TestMain(m *testing.M) {
 	nstest.Main(m)
 }
 
-// The reaper takes every child of its process, so it runs in a process of its
-// own, which is given orphans as PID 1 is. What it finds wrong it prints.
+// The reaper takes every child of its process, so it runs in a process of its own, which is given
+// orphans as PID 1 is. What it finds wrong it prints.
 const roleVariable = "ISCSIROOT_TEST_ROLE"
 
 // quickExit keeps the race detector from waiting a second at the end of each process.
@@ -84,8 +84,7 @@ func spawn(role string, files ...*os.File) (int, error) {
 	return syscall.ForkExec("/proc/self/exe", []string{"child"}, attr)
 }
 
-// playStatus sees that each child's status goes to whoever started it, however
-// quickly they end.
+// playStatus sees that each child's status goes to whoever started it, however quickly they end.
 func playStatus() error {
 	r := newReaper()
 	catchSignals(r, func() {})
@@ -122,8 +121,8 @@ func playStatus() error {
 	return nil
 }
 
-// playOrphan sees that a process whose parent has ended is taken as well, and
-// that its status goes to nobody.
+// playOrphan sees that a process whose parent has ended is taken as well, and that its status goes
+// to nobody.
 func playOrphan() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return err
@@ -212,8 +211,8 @@ func playChild() error {
 	return nil
 }
 
-// playSignals sends itself every signal that can be caught and is still there
-// to tell. SIGINT is the key combination, SIGCHLD without a child does nothing.
+// playSignals sends itself every signal that can be caught and is still there to tell. SIGINT is
+// the key combination, SIGCHLD without a child does nothing.
 func playSignals() error {
 	pressed := make(chan struct{}, 64)
 	catchSignals(newReaper(), func() { pressed <- struct{}{} })
@@ -224,9 +223,9 @@ func playSignals() error {
 	for sig := unix.Signal(1); sig <= 64; sig++ {
 		switch sig {
 		case unix.SIGKILL, unix.SIGSTOP, unix.SIGINT, 32, 33, 34:
-			// Nobody can catch the first two, the third was sent, and Go
-			// leaves the others to C libraries. PID 1 does not get what
-			// it does not catch (kernel/signal.c: SIGNAL_UNKILLABLE).
+			// Nobody can catch the first two, the third was sent, and Go leaves the
+			// others to C libraries. PID 1 does not get what it does not catch
+			// (kernel/signal.c: SIGNAL_UNKILLABLE).
 			continue
 		}
 		if err := unix.Kill(os.Getpid(), sig); err != nil {
@@ -239,8 +238,8 @@ func playSignals() error {
 	return nil
 }
 
-// playStorm sees that a child's status is delivered whatever signals come while
-// the reaper's lock is held, and that the runtime's own are not asked for.
+// playStorm sees that a child's status is delivered whatever signals come while the reaper's lock
+// is held, and that the runtime's own are not asked for.
 func playStorm() error {
 	if slices.Contains(caughtSignals(), os.Signal(unix.SIGURG)) {
 		return errors.New("SIGURG is asked for")

@@ -9,11 +9,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// catchSignals catches every signal that can be, so that none ends PID 1. It
-// keeps reaping children, and calls ctrlAltDel for SIGINT, which is how the
-// kernel tells of that key combination after LINUX_REBOOT_CMD_CAD_OFF. Every
-// other signal does nothing. ctrlAltDel, which may not return, runs in a goroutine
-// of its own for each.
+// catchSignals catches every signal that can be, so that none ends PID 1. It keeps reaping
+// children, and calls ctrlAltDel for SIGINT, which is how the kernel tells of that key combination
+// after LINUX_REBOOT_CMD_CAD_OFF. Every other signal does nothing. ctrlAltDel, which may not
+// return, runs in a goroutine of its own for each.
 func catchSignals(r *reaper, ctrlAltDel func()) {
 	// What the channel has no place for is dropped, as all of them are.
 	signal.Notify(make(chan os.Signal, 1), caughtSignals()...)
@@ -21,9 +20,9 @@ func catchSignals(r *reaper, ctrlAltDel func()) {
 	onSignal("ctrl-alt-del", unix.SIGINT, func() { contain.Go("ctrl-alt-del", ctrlAltDel, nil) })
 }
 
-// onSignal calls f in a goroutine of its own for each signal of a kind. Of those
-// that come while f runs one is kept, so f must do the work of all. The
-// goroutine never ends: after a panic it takes the next signal.
+// onSignal calls f in a goroutine of its own for each signal of a kind. Of those that come while f
+// runs one is kept, so f must do the work of all. The goroutine never ends: after a panic it takes
+// the next signal.
 func onSignal(name string, s os.Signal, f func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, s)
@@ -37,10 +36,10 @@ func onSignal(name string, s os.Signal, f func()) {
 // lastSignal is the highest number (include/uapi/asm-generic/signal.h: _NSIG).
 const lastSignal = 64
 
-// caughtSignals are all but SIGURG, which the Go runtime sends itself to preempt
-// a goroutine (runtime/signal_unix.go: sigPreempt), hundreds of times in a boot:
-// the runtime's own handler has it, and it would do nothing without that.
-// SIGKILL, SIGSTOP and libcSignals are passed over by package signal.
+// caughtSignals are all but SIGURG, which the Go runtime sends itself to preempt a goroutine
+// (runtime/signal_unix.go: sigPreempt), hundreds of times in a boot: the runtime's own handler has
+// it, and it would do nothing without that. SIGKILL, SIGSTOP and libcSignals are passed over by
+// package signal.
 func caughtSignals() []os.Signal {
 	var out []os.Signal
 	for s := unix.Signal(1); s <= lastSignal; s++ {

@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 )
 
-// The list is a boot: names are unique, every need is a step above it, each
-// step has its work, and the last one comes after all others.
+// The list is a boot: names are unique, every need is a step above it, each step has its work, and
+// the last one comes after all others.
 func TestSteps(t *testing.T) {
 	steps := plannedMachine(t, goodLine).Steps()
 	before := map[string]map[string]bool{} // all that a step comes after
@@ -38,10 +38,9 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// The needs that the fields of Machine, which have no lock, rely on: the step
-// that writes one is done before a step that reads it begins. That the steps do
-// share no more than that is shown by boots of an init with the race detector
-// (integration, TestRaceBoot and TestRaceReset).
+// The needs that the fields of Machine, which have no lock, rely on: the step that writes one is
+// done before a step that reads it begins. That the steps do share no more than that is shown by
+// boots of an init with the race detector (integration, TestRaceBoot and TestRaceReset).
 func TestNeedsOfSharedFields(t *testing.T) {
 	for _, cpus := range []int{1, 2} {
 		m := plannedMachine(t, goodLine)

@@ -7,8 +7,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 )
 
-// Steps is the boot. Those that stand for dracut's break points are in
-// debug/breakpoints.go.
+// Steps is the boot. Those that stand for dracut's break points are in debug/breakpoints.go.
 func (m *Machine) Steps() []sequence.Step {
 	return []sequence.Step{
 		{Name: "modules", Run: m.drivers.Open},
@@ -29,9 +28,8 @@ func (m *Machine) Steps() []sequence.Step {
 	}
 }
 
-// besideDrivers is what modules need that no NIC waits for. One processor
-// would only share its time between them and the NIC's driver, after which
-// there is time enough: the link takes seconds.
+// besideDrivers is what modules need that no NIC waits for. One processor would only share its time
+// between them and the NIC's driver, after which there is time enough: the link takes seconds.
 func besideDrivers(cpus int) []string {
 	if cpus == 1 {
 		return []string{"modules", "drivers"}

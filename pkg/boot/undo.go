@@ -18,8 +18,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
-// prepare takes a new plan up and undoes what stands in the way of steps that
-// are done again, the last one first.
+// prepare takes a new plan up and undoes what stands in the way of steps that are done again, the
+// last one first.
 func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string) []string {
 	old := m.Plan
 	m.params, m.Plan = line, plan
@@ -43,8 +43,7 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 	return nil
 }
 
-// resolveAgain makes the Spec anew once the network is known, unless that is
-// made anew too.
+// resolveAgain makes the Spec anew once the network is known, unless that is made anew too.
 func (m *Machine) resolveAgain(old bootspec.Plan, again bool) {
 	if again || !reflect.DeepEqual(old.Net, m.Plan.Net) {
 		m.netup.End()
@@ -61,8 +60,8 @@ func (m *Machine) resolveAgain(old bootspec.Plan, again bool) {
 	m.net.Spec = spec
 }
 
-// unmountLimit is for how long unmounting root may take. A root whose session is
-// down waits for that.
+// unmountLimit is for how long unmounting root may take. A root whose session is down waits for
+// that.
 const unmountLimit = 5 * time.Second
 
 func (m *Machine) unmountRoot() {

@@ -48,8 +48,7 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// Retries that log in again are known as such: the agent does not give the sessions
-// back.
+// Retries that log in again are known as such: the agent does not give the sessions back.
 func TestRetriesWithLogin(t *testing.T) {
 	m := plannedMachine(t, goodLine)
 	for step, want := range map[string]bool{"session": true, "network": true, "login": true, "root": false} {

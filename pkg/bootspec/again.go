@@ -9,8 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// faults are the errors of a line, with the value that each is about: another word
-// that gives the value makes the error harmless.
+// faults are the errors of a line, with the value that each is about: another word that gives the
+// value makes the error harmless.
 type faults []fault
 
 type fault struct {
@@ -19,8 +19,8 @@ type fault struct {
 	err   error
 }
 
-// valueOf names the value that a parameter gives and a later one replaces, ""
-// where each counts beside the others.
+// valueOf names the value that a parameter gives and a later one replaces, "" where each counts
+// beside the others.
 func valueOf(row Parameter, target int, p cmdline.Param) string {
 	switch row.Key {
 	case "ip", "nameserver", "ifname", "rd.route", "vlan", "bond", "bridge", "team", "netroot", "iscsiroot", "rootfallback", "rd.break":
@@ -38,8 +38,8 @@ func valueOf(row Parameter, target int, p cmdline.Param) string {
 
 func (f *faults) add(key, value string, err error) { *f = append(*f, fault{key, value, err}) }
 
-// drop takes out the faults for which why has a reason, and warns of them. Those of
-// no parameter stay.
+// drop takes out the faults for which why has a reason, and warns of them. Those of no parameter
+// stay.
 func (ps *parser) drop(why func(fault, *ParamError) string) {
 	ps.faults = slices.DeleteFunc(ps.faults, func(f fault) bool {
 		var bad *ParamError

@@ -46,8 +46,8 @@ func TestGivenAgain(t *testing.T) {
 	}
 }
 
-// Of what may be repeated, a value that cannot be read is ignored beside one that
-// can, and the line says so; alone it is refused.
+// Of what may be repeated, a value that cannot be read is ignored beside one that can, and the line
+// says so; alone it is refused.
 func TestUnreadableOfSeveral(t *testing.T) {
 	for _, tt := range []struct{ odd, beside, needed string }{
 		{"ip=frob", "ip=dhcp", "ip=eth0:dhcp"},
@@ -85,8 +85,8 @@ func TestUnreadableOfSeveral(t *testing.T) {
 	}
 }
 
-// Beside a source that names a target a root of another protocol is ignored, as in
-// dracut; it is refused where none does.
+// Beside a source that names a target a root of another protocol is ignored, as in dracut; it is
+// refused where none does.
 func TestOtherProtocol(t *testing.T) {
 	for _, odd := range []string{
 		"netroot=nbd:10.1.1.1:x", "netroot=nfs:10.1.1.1:/x", "netroot=fcoe:eth0:dcb", "netroot=frob", "netroot=iscsi:10.1.1.180:17:::iqn.x:y", "root=iscsi:10.1.1.180:17:::iqn.x:y",
@@ -181,8 +181,8 @@ func TestLUNOfDHCP(t *testing.T) {
 	}
 }
 
-// What the command line says of a target without naming one counts before the
-// iBFT, and the image's default does not.
+// What the command line says of a target without naming one counts before the iBFT, and the image's
+// default does not.
 func TestFirmwareBelowTheLine(t *testing.T) {
 	const line = "iscsi_lun=5 iscsi_a=10.77.0.9"
 	for _, tt := range []struct{ line, def, want string }{

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// ignoreRepeated drops the errors of parameters that may be repeated where another
-// one of the same can be read: less than all of a list boots more machines than
-// none of it, and each warning shows what is missing.
+// ignoreRepeated drops the errors of parameters that may be repeated where another one of the same
+// can be read: less than all of a list boots more machines than none of it, and each warning shows
+// what is missing.
 func (ps *parser) ignoreRepeated() {
 	ps.drop(func(f fault, bad *ParamError) string {
 		if bad.limit || f.value != "" || !ps.readable(f.key, bad.Param.Value) {
@@ -17,8 +17,8 @@ func (ps *parser) ignoreRepeated() {
 	})
 }
 
-// readable tells whether a parameter that may be repeated has been given in a way
-// that stands in for a value that cannot be read.
+// readable tells whether a parameter that may be repeated has been given in a way that stands in
+// for a value that cannot be read.
 func (ps *parser) readable(key, value string) bool {
 	n := &ps.plan.Net
 	name, _, _ := strings.Cut(value, ":")
@@ -45,8 +45,8 @@ func (ps *parser) readable(key, value string) bool {
 	return false
 }
 
-// nicOf returns the NIC that a value of ip= names, however the rest of it reads, ""
-// if it names none.
+// nicOf returns the NIC that a value of ip= names, however the rest of it reads, "" if it names
+// none.
 func nicOf(value string) string {
 	t := splitTokens(value)
 	at := 0
@@ -63,8 +63,8 @@ func nicOf(value string) string {
 	return nic
 }
 
-// ignoreProtocols drops the errors about roots that are reached by another protocol
-// where a source names a target: dracut passes over what it has no handler for.
+// ignoreProtocols drops the errors about roots that are reached by another protocol where a source
+// names a target: dracut passes over what it has no handler for.
 func (ps *parser) ignoreProtocols() {
 	from := nameOf(ps.plan.Targets)
 	if from == "" {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// network makes of all that was said of the network the one address that it
-// boots by. iscsi_i_ip= is that if it is given; else it is in one of ip=.
+// network makes of all that was said of the network the one address that it boots by. iscsi_i_ip=
+// is that if it is given; else it is in one of ip=.
 func (ps *parser) network() {
 	n := &ps.plan.Net
 	n.IP, n.VLANs, n.Groups = above(n.IP), above(n.VLANs), above(n.Groups)
@@ -32,8 +32,8 @@ func (ps *parser) network() {
 	ps.chooseNIC()
 }
 
-// settle completes lines by what other parameters say. A gateway makes a boot
-// server no peer, and NIC:static names the NIC of iscsi_i_ip=.
+// settle completes lines by what other parameters say. A gateway makes a boot server no peer, and
+// NIC:static names the NIC of iscsi_i_ip=.
 func (ps *parser) settle() {
 	n := &ps.plan.Net
 	for i := range n.IP {
@@ -53,9 +53,9 @@ func (ps *parser) settle() {
 	}
 }
 
-// takeOthers takes from the lines that are not the boot's what holds for the
-// whole machine: name servers, which stand behind those of the boot, and a host
-// name if there is none, or the firmware's alone.
+// takeOthers takes from the lines that are not the boot's what holds for the whole machine: name
+// servers, which stand behind those of the boot, and a host name if there is none, or the
+// firmware's alone.
 func (ps *parser) takeOthers(boot int) {
 	n := &ps.plan.Net
 	for i := range n.IP {
@@ -74,8 +74,7 @@ func (ps *parser) takeOthers(boot int) {
 	}
 }
 
-// implyDHCP is dracut's: a target in netroot=, or DHCP in its place, and not a
-// word of an address.
+// implyDHCP is dracut's: a target in netroot=, or DHCP in its place, and not a word of an address.
 func (ps *parser) implyDHCP() {
 	n := &ps.plan.Net
 	from := ps.plan.ByDHCP.From
@@ -87,8 +86,8 @@ func (ps *parser) implyDHCP() {
 	}
 }
 
-// beside takes from lines of ip= what goes with the address of iscsi_i_ip=, and
-// passes over what contradicts it.
+// beside takes from lines of ip= what goes with the address of iscsi_i_ip=, and passes over what
+// contradicts it.
 func (ps *parser) beside() {
 	n := &ps.plan.Net
 	var kept []Value[IP]
@@ -130,9 +129,9 @@ func (ps *parser) anaconda() {
 	}
 }
 
-// bootLine returns which line of ip= the boot goes by, -1 without any: the one
-// of iscsi_if= or of the NIC in netroot=, that of bootdev=, that of BOOTIF=, that
-// of the iBFT if the target is the iBFT's, the first that names a NIC, the first.
+// bootLine returns which line of ip= the boot goes by, -1 without any: the one of iscsi_if= or of
+// the NIC in netroot=, that of bootdev=, that of BOOTIF=, that of the iBFT if the target is the
+// iBFT's, the first that names a NIC, the first.
 func (ps *parser) bootLine() int {
 	lines := ps.plan.Net.IP
 	find := func(want func(IP) bool) int {

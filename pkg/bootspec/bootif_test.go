@@ -10,8 +10,8 @@ import (
 
 const bootMAC = "52:54:00:77:00:01"
 
-// BOOTIF stands for the NIC of BOOTIF= wherever a parameter takes a NIC, in any
-// form in which boot loaders write its MAC.
+// BOOTIF stands for the NIC of BOOTIF= wherever a parameter takes a NIC, in any form in which boot
+// loaders write its MAC.
 func TestBootifAsNIC(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"ip=::::maas-enlist:BOOTIF", "::::maas-enlist:52-54-00-77-00-01:dhcp"},
@@ -76,8 +76,8 @@ func TestBootifUnknown(t *testing.T) {
 	}
 }
 
-// A boot server is no peer where there is a gateway, from any source. With a
-// prefix length it is one.
+// A boot server is no peer where there is a gateway, from any source. With a prefix length it is
+// one.
 func TestPeerOrBootServer(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"ip=10.99.0.3:203.0.113.3:10.99.0.2:255.255.255.254", "10.99.0.3/31::10.99.0.2::::static"},
@@ -98,8 +98,7 @@ func TestPeerOrBootServer(t *testing.T) {
 	}
 }
 
-// NIC:static says for which NIC the address of iscsi_i_ip= is, and nothing
-// without it.
+// NIC:static says for which NIC the address of iscsi_i_ip= is, and nothing without it.
 func TestStaticNIC(t *testing.T) {
 	for _, tt := range []struct{ text, want, says string }{
 		{"iscsi_i_ip=10.1.1.5/24 ip=eth1:static", "10.1.1.5/24:::::eth1:static", ""},

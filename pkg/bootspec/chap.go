@@ -10,8 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// CHAP is how this machine and one target prove themselves to each other. Not
-// given at all: neither does.
+// CHAP is how this machine and one target prove themselves to each other. Not given at all: neither
+// does.
 type CHAP struct {
 	User, TargetUser     Value[string]
 	Secret, TargetSecret Value[iscsi.Secret]
@@ -34,8 +34,8 @@ func (c CHAP) Config(algorithms []iscsi.Algorithm) *iscsi.CHAP {
 	}
 }
 
-// check returns what is missing or cannot be; suffix is behind the names of the
-// target's parameters.
+// check returns what is missing or cannot be; suffix is behind the names of the target's
+// parameters.
 func (c CHAP) check(target, suffix string) error {
 	switch {
 	case !c.Given():
@@ -104,8 +104,8 @@ func (ps *parser) chapName(dst *Value[string], p cmdline.Param) error {
 	return nil
 }
 
-// showUser returns what is shown of a user: not what is behind a colon, unless it
-// is an iSCSI name, because a secret may have been put there.
+// showUser returns what is shown of a user: not what is behind a colon, unless it is an iSCSI name,
+// because a secret may have been put there.
 func showUser(s string) string {
 	if i := strings.IndexByte(s, ':'); i >= 0 && !hasNameType(s) {
 		s = s[:i+1] + redacted
@@ -113,8 +113,7 @@ func showUser(s string) string {
 	return showName(s)
 }
 
-// maxCHAPName is the longest value of a text key in bytes (RFC 7143 section
-// 6.1).
+// maxCHAPName is the longest value of a text key in bytes (RFC 7143 section 6.1).
 const maxCHAPName = 255
 
 func (ps *parser) secret(p cmdline.Param) error { return ps.chapSecret(&ps.target().CHAP.Secret, p) }
@@ -189,8 +188,8 @@ func (p Plan) Forget() {
 	}
 }
 
-// authenticate gives each target that has no CHAP from the command line what
-// the file has for its name.
+// authenticate gives each target that has no CHAP from the command line what the file has for its
+// name.
 func (p Plan) authenticate(targets []Target) ([]string, error) {
 	var warnings []string
 	var errs []error

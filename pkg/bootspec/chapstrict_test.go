@@ -12,8 +12,8 @@ import (
 // chapLine boots, with one secret on it.
 const chapLine = "iscsi_i=iqn.x:m iscsi_i_ip=10.1.1.2/24 iscsi_a=10.1.1.1 iscsi_t=iqn.x:t iscsi_u=u iscsi_w="
 
-// A secret of 11 bytes is refused under iscsi_chap_strict, and named in a preview without it; one of
-// 12 bytes is neither.
+// A secret of 11 bytes is refused under iscsi_chap_strict, and named in a preview without it; one
+// of 12 bytes is neither.
 func TestStrictCHAP(t *testing.T) {
 	const short, long = "elevenbytes", "twelve-bytes"
 	for _, tt := range []struct {

@@ -9,15 +9,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// CredentialsPath is where the image holds CHAP secrets, in a file of root's
-// that nobody else may read.
+// CredentialsPath is where the image holds CHAP secrets, in a file of root's that nobody else may
+// read.
 const CredentialsPath = "/etc/iscsiroot/credentials"
 
 // MaxCredentials is how long that file may be in bytes.
 const MaxCredentials = 64 << 10
 
-// Credential is one line of the file: what proves this machine to one target,
-// and the target to this machine if TargetSecret is not empty.
+// Credential is one line of the file: what proves this machine to one target, and the target to
+// this machine if TargetSecret is not empty.
 type Credential struct {
 	Line         int
 	Target       string // iSCSI name
@@ -27,8 +27,8 @@ type Credential struct {
 	TargetSecret iscsi.Secret
 }
 
-// CredentialsError is a line that cannot be understood. It repeats nothing of
-// the line, which may be a secret in a wrong place.
+// CredentialsError is a line that cannot be understood. It repeats nothing of the line, which may
+// be a secret in a wrong place.
 type CredentialsError struct {
 	Line  int
 	Cause string
@@ -47,20 +47,18 @@ const credentialForm = "TARGET-NAME USER SECRET [TARGET-USER TARGET-SECRET]"
 //
 //	TARGET-NAME USER SECRET [TARGET-USER TARGET-SECRET]
 //
-// with blanks or tabs between the fields. A field with a blank, or one that is
-// empty, stands in double quotes, in which \" and \\ are a quote and a
-// backslash. An empty TARGET-USER accepts any. Secrets are text, or bytes in
-// hex behind 0x or in base64 behind 0b. Empty lines and those that begin with #
-// do not count. No two lines are for one target, and no line is for all of
-// them: a secret goes to the target it was made for.
+// with blanks or tabs between the fields. A field with a blank, or one that is empty, stands in
+// double quotes, in which \" and \\ are a quote and a backslash. An empty TARGET-USER accepts any.
+// Secrets are text, or bytes in hex behind 0x or in base64 behind 0b. Empty lines and those that
+// begin with # do not count. No two lines are for one target, and no line is for all of them: a
+// secret goes to the target it was made for.
 //
 // It keeps no part of text, which the caller can wipe.
 func ParseCredentials(text []byte) ([]Credential, error) {
 	return parseCredentials(text, isTargetName)
 }
 
-// parseCredentials reads the file; isOwner tells what may be in the place of the
-// target's name.
+// parseCredentials reads the file; isOwner tells what may be in the place of the target's name.
 func parseCredentials(text []byte, isOwner func(string) bool) ([]Credential, error) {
 	if len(text) > MaxCredentials {
 		return nil, &CredentialsError{1, fmt.Sprintf("the file has more than %d bytes", MaxCredentials), "one line for each target"}
@@ -129,8 +127,8 @@ func parseCredential(fields [][]byte, cause string, isOwner func(string) bool) (
 
 const secretForm = "1 to 255 bytes as text, 0x and hex, or 0b and base64"
 
-// isTargetName is stricter than the command line: a wildcard, or a user in the
-// place of the name, must not pass for a target.
+// isTargetName is stricter than the command line: a wildcard, or a user in the place of the name,
+// must not pass for a target.
 func isTargetName(s string) bool {
 	typed := strings.HasPrefix(s, "iqn.") || strings.HasPrefix(s, "eui.") || strings.HasPrefix(s, "naa.")
 	return typed && len(s) <= maxName && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })

@@ -166,8 +166,8 @@ func quoteField(s string) string {
 
 func secretField(s iscsi.Secret) string { return fmt.Sprintf("0x%x", s.Bytes()) }
 
-// FuzzCredentials reads files: what is taken can be written and reads back the
-// same, and no message holds a part of a line.
+// FuzzCredentials reads files: what is taken can be written and reads back the same, and no message
+// holds a part of a line.
 func FuzzCredentials(f *testing.F) {
 	f.Add(readCredentials(f))
 	f.Add([]byte(goodLine + "\r\n#\n \t\n" + `iqn.x "" ""`))

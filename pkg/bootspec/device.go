@@ -27,8 +27,8 @@ const (
 // Device names the device that root is on.
 type Device struct {
 	By By
-	// Text is the UUID in lower case, the label, the name of the link below
-	// by-id, the target's name or the node's, as By says.
+	// Text is the UUID in lower case, the label, the name of the link below by-id, the target's
+	// name or the node's, as By says.
 	Text string
 	// Disk counts the disks of our sessions, from 0.
 	Disk int
@@ -46,8 +46,7 @@ type Device struct {
 // deviceForms are for messages.
 const deviceForms = "/dev/sdXN, where X counts the disks of our sessions, UUID=, LABEL=, PARTUUID=, PARTLABEL=, MAJ:MIN or a name below /dev/disk/"
 
-// maxPartition is the largest partition number (block/partitions/check.h:
-// DISK_MAX_PARTS).
+// maxPartition is the largest partition number (block/partitions/check.h: DISK_MAX_PARTS).
 const maxPartition = 255
 
 // tags are the prefixes that udev's links and mount(8)'s tags have in common.
@@ -61,8 +60,8 @@ var tags = []struct {
 	{"PARTLABEL=", "/dev/disk/by-partlabel/", parseLabel(ByPartLabel)},
 }
 
-// ParseDevice reads the name of a root device, or the first field of a line of
-// fstab. ok is false if it has none of the forms that are known.
+// ParseDevice reads the name of a root device, or the first field of a line of fstab. ok is false
+// if it has none of the forms that are known.
 func ParseDevice(s string) (d Device, ok bool) {
 	s = strings.TrimPrefix(s, "block:") // dracut's
 	for _, t := range tags {
@@ -143,8 +142,7 @@ func parseUUID(s string) (Device, bool) {
 	return Device{By: ByUUID, Text: s}, isID(s)
 }
 
-// maxLabel is more than any file system has (btrfs: 256 bytes, f2fs: 512 units
-// of UTF-16).
+// maxLabel is more than any file system has (btrfs: 256 bytes, f2fs: 512 units of UTF-16).
 const maxLabel = 2048
 
 func parseLabel(by By) func(string) (Device, bool) {
@@ -167,8 +165,8 @@ func parsePartUUID(s string) (Device, bool) {
 	return d, isID(s)
 }
 
-// parsePath reads udev's name of an iSCSI disk: ip-ADDRESS:PORT-iscsi-NAME-lun-N
-// and maybe -partN. The address of IPv6 has no brackets there.
+// parsePath reads udev's name of an iSCSI disk: ip-ADDRESS:PORT-iscsi-NAME-lun-N and maybe -partN.
+// The address of IPv6 has no brackets there.
 func parsePath(s string) (Device, bool) {
 	s, part, ok := cutPartition(s)
 	s, isIP := strings.CutPrefix(s, "ip-")
@@ -190,8 +188,8 @@ func parsePath(s string) (Device, bool) {
 	return Device{By: ByPath, Text: unescape(s[:i]), Partition: part, Portal: netip.AddrPortFrom(addr, uint16(port)), LUN: lun}, true
 }
 
-// parseLUN reads a LUN as udev's path_id writes it: in decimal, and from 256 on
-// as 16 digits of hex of which the first four count.
+// parseLUN reads a LUN as udev's path_id writes it: in decimal, and from 256 on as 16 digits of hex
+// of which the first four count.
 func parseLUN(s string) (uint16, error) {
 	base := 10
 	if h, ok := strings.CutPrefix(s, "0x"); ok {
@@ -224,8 +222,7 @@ func parsePartition(s string) (int, bool) {
 	return int(n), err == nil && n > 0 && s[0] != '0'
 }
 
-// parseNode reads a name below /dev: of a disk of ours, or another that a disk
-// can have.
+// parseNode reads a name below /dev: of a disk of ours, or another that a disk can have.
 func parseNode(s string) (Device, bool) {
 	if rest, ok := strings.CutPrefix(s, "sd"); ok {
 		return parseSession(rest)
@@ -236,8 +233,8 @@ func parseNode(s string) (Device, bool) {
 	return Device{By: ByNode, Text: s}, disk && plain && len(s) <= 31 // DISK_NAME_LEN 32
 }
 
-// parseSession reads the letters and the number of sdXN. Letters count as in
-// the kernel's sd_format_disk_name (drivers/scsi/sd.c): a to z, aa, ab and on.
+// parseSession reads the letters and the number of sdXN. Letters count as in the kernel's
+// sd_format_disk_name (drivers/scsi/sd.c): a to z, aa, ab and on.
 func parseSession(s string) (Device, bool) {
 	i := 0
 	for i < len(s) && s[i] >= 'a' && s[i] <= 'z' {
@@ -258,8 +255,7 @@ func parseSession(s string) (Device, bool) {
 	return d, ok
 }
 
-// parseNumber reads MAJ:MIN or the kernel's packed hex
-// (include/linux/kdev_t.h: new_decode_dev).
+// parseNumber reads MAJ:MIN or the kernel's packed hex (include/linux/kdev_t.h: new_decode_dev).
 func parseNumber(s string) (Device, bool) {
 	const maxMajor, maxMinor = 1<<12 - 1, 1<<20 - 1
 	d := Device{By: ByNumber}
@@ -283,8 +279,8 @@ func letters(disk int) string {
 	return s
 }
 
-// String writes the device so that ParseDevice reads it back. A disk of a
-// session is named as the kernel would if ours were the only disks: /dev/sda2.
+// String writes the device so that ParseDevice reads it back. A disk of a session is named as the
+// kernel would if ours were the only disks: /dev/sda2.
 func (d Device) String() string {
 	part := ""
 	if d.Partition > 0 {

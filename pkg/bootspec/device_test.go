@@ -119,8 +119,7 @@ func TestDeviceForms(t *testing.T) {
 	}
 }
 
-// A disk that is not ours is named by its node only with rd.root.any, wherever
-// that stands.
+// A disk that is not ours is named by its node only with rd.root.any, wherever that stands.
 func TestDeviceNodes(t *testing.T) {
 	for text, want := range map[string]bool{
 		"root=/dev/vda2":                        false,

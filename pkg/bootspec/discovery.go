@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// discoveryLine is what stands in the place of the target's name in a line for discovery
-// sessions, which are with no target (RFC 7143 4.3).
+// discoveryLine is what stands in the place of the target's name in a line for discovery sessions,
+// which are with no target (RFC 7143 4.3).
 const discoveryLine = "discovery"
 
 // ParsePortal reads HOST, HOST:PORT, [ADDRESS] and [ADDRESS]:PORT as iscsi_a= takes them: an IPv6
@@ -27,10 +27,10 @@ func ParsePortal(s string) (Portal, error) {
 	return p, nil
 }
 
-// DiscoveryCHAP returns the authentication of a discovery session from a file as
-// [ParseCredentials] reads it, in which a line may also have the word discovery in the place of
-// the target's name. That line is used; without one, and if the session asks for one target
-// alone, the line of that. The word is for files of the host: those of an image may not have it.
+// DiscoveryCHAP returns the authentication of a discovery session from a file as [ParseCredentials]
+// reads it, in which a line may also have the word discovery in the place of the target's name.
+// That line is used; without one, and if the session asks for one target alone, the line of that.
+// The word is for files of the host: those of an image may not have it.
 func DiscoveryCHAP(text []byte, target string) (*iscsi.CHAP, error) {
 	all, err := parseCredentials(text, func(s string) bool { return s == discoveryLine || isTargetName(s) })
 	if err != nil {
@@ -52,8 +52,8 @@ func DiscoveryCHAP(text []byte, target string) (*iscsi.CHAP, error) {
 	return nil, fmt.Errorf("no line for discovery sessions: write %s USER SECRET [TARGET-USER TARGET-SECRET]", discoveryLine)
 }
 
-// InitiatorName returns the name in open-iscsi's file /etc/iscsi/initiatorname.iscsi; empty if
-// the file has none.
+// InitiatorName returns the name in open-iscsi's file /etc/iscsi/initiatorname.iscsi; empty if the
+// file has none.
 func InitiatorName(text string) string {
 	for _, p := range initiatorName(text) {
 		return p.Value

@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// bads are values that are refused and what the error says besides the key,
-// the value and the place: the cause and what to write.
+// bads are values that are refused and what the error says besides the key, the value and the
+// place: the cause and what to write.
 var bads = []struct{ key, value, cause, write string }{
 	{"iscsi_i", "", "the name is empty", "iqn.2007-01.com.example:server.remote1"},
 	{"iscsi_i", "iqn." + strings.Repeat("x", 220), "more than 223 bytes", "iqn."},
@@ -190,8 +190,8 @@ var bads = []struct{ key, value, cause, write string }{
 	{"rd.emergency", "shutdown", "unknown action", "reboot, poweroff or halt"},
 }
 
-// Every refused value names the key as it was written, alias or not, the value,
-// the place in the line, the cause and what to write.
+// Every refused value names the key as it was written, alias or not, the value, the place in the
+// line, the cause and what to write.
 func TestParseBad(t *testing.T) {
 	names := map[string][]string{}
 	for _, row := range bootspec.Table() {

@@ -50,8 +50,7 @@ func (p Plan) Explain() []string {
 	return out
 }
 
-// Say returns the values of the plan that were given, and the defaults that
-// matter.
+// Say returns the values of the plan that were given, and the defaults that matter.
 func (p Plan) Say() []Said {
 	s := &sayer{}
 	p.Net.say(s)

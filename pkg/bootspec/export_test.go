@@ -18,8 +18,8 @@ const (
 	Answered = answered
 )
 
-// Word tells what became of a word that stands alone, and whether anything is
-// otherwise because of it.
+// Word tells what became of a word that stands alone, and whether anything is otherwise because of
+// it.
 func Word(p cmdline.Param) (became Fate, effect bool) {
 	ps := parser{known: NewVocabulary()}
 	ps.words(cmdline.Line{Params: []cmdline.Param{p}}, func(_ cmdline.Param, f Fate) { became = f })

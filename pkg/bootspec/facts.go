@@ -21,8 +21,7 @@ type NetFacts struct {
 	Gateway netip.Addr // zero if there is no default route
 	// Networks are those that need no gateway, beside that of Address.
 	Networks []netip.Prefix
-	// Nameservers are those that the network named; the command line's come
-	// before them.
+	// Nameservers are those that the network named; the command line's come before them.
 	Nameservers []netip.Addr
 	// RootPath is DHCP's option 17, any bytes; empty if there was none.
 	RootPath string
@@ -34,8 +33,8 @@ type NetFacts struct {
 	Server netip.Addr
 }
 
-// LeaseFacts returns what leases say of the boot. The first is that of the
-// boot; what it does not say counts from the others.
+// LeaseFacts returns what leases say of the boot. The first is that of the boot; what it does not
+// say counts from the others.
 func LeaseFacts(leases ...dhcp.Lease) NetFacts {
 	var f NetFacts
 	for i, l := range leases {
@@ -70,17 +69,15 @@ func LeaseFacts(leases ...dhcp.Lease) NetFacts {
 	return f
 }
 
-// WantsRootPath tells whether a DHCP server is to name the target, or where it
-// is.
+// WantsRootPath tells whether a DHCP server is to name the target, or where it is.
 func (p Plan) WantsRootPath() bool {
 	return p.waitsForDHCP() && !slices.ContainsFunc(p.Targets, func(t Target) bool {
 		return t.Name.Given() && !low(t.Name.From) && len(t.Portals) > 0
 	})
 }
 
-// NeedsRootPath tells whether there is no target to boot from unless a DHCP server
-// names it. The image's default is one, but where a word above it leaves the target
-// to DHCP.
+// NeedsRootPath tells whether there is no target to boot from unless a DHCP server names it. The
+// image's default is one, but where a word above it leaves the target to DHCP.
 func (p Plan) NeedsRootPath() bool {
 	if !p.WantsRootPath() {
 		return false
@@ -98,8 +95,8 @@ func (f NetFacts) source(option int) string {
 	return from
 }
 
-// addFacts gives the plan what DHCP says of target and initiator. A target it
-// names only if nobody above the image's default does.
+// addFacts gives the plan what DHCP says of target and initiator. A target it names only if nobody
+// above the image's default does.
 func (p *Plan) addFacts(f NetFacts) (warnings []string, err error) {
 	if f.Initiator != "" && (!p.Initiator.Given() || low(p.Initiator.From)) {
 		if isTargetName(f.Initiator) {
@@ -116,8 +113,8 @@ func (p *Plan) addFacts(f NetFacts) (warnings []string, err error) {
 	return append(warnings, more...), err
 }
 
-// addRootPath takes DHCP's root path for the target. The same text may be in
-// dracut's form, whose LUN is hex here too: it is what iPXE read.
+// addRootPath takes DHCP's root path for the target. The same text may be in dracut's form, whose
+// LUN is hex here too: it is what iPXE read.
 func (p *Plan) addRootPath(f NetFacts) (warnings []string, err error) {
 	from := f.source(17)
 	i := slices.IndexFunc(p.Targets, func(t Target) bool { return t.Name.Given() && !low(t.Name.From) })
@@ -139,8 +136,8 @@ func (p *Plan) addRootPath(f NetFacts) (warnings []string, err error) {
 	return nil, p.takeRootPath(r, from)
 }
 
-// lunOfDHCP says that DHCP's LUN does not count for a target that another source
-// names: named without one, its LUN is the one that has root, 0 first.
+// lunOfDHCP says that DHCP's LUN does not count for a target that another source names: named
+// without one, its LUN is the one that has root, 0 first.
 func lunOfDHCP(t Target, lun iscsi.LUN, from string) []string {
 	if lun == t.LUN.V {
 		return nil
@@ -149,10 +146,9 @@ func lunOfDHCP(t Target, lun iscsi.LUN, from string) []string {
 		lun, from, t.Name.From, t.suffix(), lun)}
 }
 
-// takeRootPath makes the target of a root path the plan's. It never weakens
-// authentication: who set a secret up for another target, or for none by name,
-// does not want to log in without one to whatever a DHCP server names, nor to
-// answer its challenges.
+// takeRootPath makes the target of a root path the plan's. It never weakens authentication: who set
+// a secret up for another target, or for none by name, does not want to log in without one to
+// whatever a DHCP server names, nor to answer its challenges.
 func (p *Plan) takeRootPath(r RootPath, from string) error {
 	var common Target
 	if len(p.Targets) > 0 && !low(p.Targets[0].Name.From) {
@@ -186,8 +182,7 @@ func (p *Plan) secretFrom() string {
 	return ""
 }
 
-// AuthenticationError says that DHCP names a target that no secret is for,
-// where there are secrets.
+// AuthenticationError says that DHCP names a target that no secret is for, where there are secrets.
 type AuthenticationError struct {
 	Target string
 	From   string // who names the target
@@ -222,8 +217,8 @@ func (p Plan) leftToDHCP() []string {
 	return out
 }
 
-// checkTargets says what is missing of the targets. What DHCP may still say is
-// not, unless it is settled that nothing more comes.
+// checkTargets says what is missing of the targets. What DHCP may still say is not, unless it is
+// settled that nothing more comes.
 func (p Plan) checkTargets(final bool) []error {
 	targets := p.Targets
 	named := slices.ContainsFunc(targets, func(t Target) bool { return t.Name.Given() })

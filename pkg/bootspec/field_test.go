@@ -35,8 +35,7 @@ func TestNetworkOfTwoByIPAPPEND(t *testing.T) {
 	}
 }
 
-// What open-iscsi's README recommends for root (section 8.2), and its own way to
-// write that.
+// What open-iscsi's README recommends for root (section 8.2), and its own way to write that.
 func TestTimersOfOpenISCSI(t *testing.T) {
 	const line = "ip=dhcp netroot=iscsi:192.0.2.1::::iqn.2007-01.com.example:a root=LABEL=root rd.iscsi.initiator=iqn.2007-01.com.example:i "
 	for _, tt := range []struct {

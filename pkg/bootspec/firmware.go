@@ -16,11 +16,10 @@ func (ps *parser) firmware(p cmdline.Param) error {
 	return nil
 }
 
-// fromFirmware takes from the iBFT what nothing above it gives. Without being
-// asked for its targets count if no other source names one. The initiator's
-// name counts whichever source names the target, as in dracut
-// (modules.d/95iscsi/iscsiroot.sh: handle_netroot): rd.iscsi.firmware=0 is about
-// the targets, and lets the image's default go before the table.
+// fromFirmware takes from the iBFT what nothing above it gives. Without being asked for its targets
+// count if no other source names one. The initiator's name counts whichever source names the
+// target, as in dracut (modules.d/95iscsi/iscsiroot.sh: handle_netroot): rd.iscsi.firmware=0 is
+// about the targets, and lets the image's default go before the table.
 func (ps *parser) fromFirmware(t *ibft.Table) {
 	ps.plan.HasIBFT = t != nil
 	if t == nil {
@@ -60,9 +59,8 @@ func (p *Plan) named() bool {
 	return slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() && !low(t.Name.From) })
 }
 
-// firmwareTargets returns the targets to log in to by their places in the
-// table: those that the firmware booted by come first. A target that only
-// stands in for the first is left out.
+// firmwareTargets returns the targets to log in to by their places in the table: those that the
+// firmware booted by come first. A target that only stands in for the first is left out.
 func firmwareTargets(t *ibft.Table) []int {
 	var order []int
 	for i := range t.Targets {
@@ -84,9 +82,8 @@ func btoi(b bool) int {
 	return 0
 }
 
-// firmwareTargets adds the table's targets. What the command line says of a
-// target without naming one counts before the table: LUN, CHAP, and the address
-// of a target that is the only one.
+// firmwareTargets adds the table's targets. What the command line says of a target without naming
+// one counts before the table: LUN, CHAP, and the address of a target that is the only one.
 func (ps *parser) firmwareTargets(t *ibft.Table, order []int) {
 	p := &ps.plan
 	var common Target
@@ -144,8 +141,8 @@ const (
 	noFirmwareTarget = "this machine's iBFT has no target that can be used"
 )
 
-// lacksFirmware says why there is no target of the firmware's where one is asked
-// for, "" if there is one, or none is.
+// lacksFirmware says why there is no target of the firmware's where one is asked for, "" if there
+// is one, or none is.
 func (p *Plan) lacksFirmware() string {
 	switch {
 	case !p.Firmware.Given() || !p.Firmware.V:
@@ -157,8 +154,7 @@ func (p *Plan) lacksFirmware() string {
 	return ""
 }
 
-// withoutFirmware warns of wishes for the firmware's table that other sources
-// have to do for.
+// withoutFirmware warns of wishes for the firmware's table that other sources have to do for.
 func (p *Plan) withoutFirmware() []string {
 	var out []string
 	if cause := p.lacksFirmware(); cause != "" && p.checkFirmware(false) == nil {
@@ -172,8 +168,8 @@ func (p *Plan) withoutFirmware() []string {
 	return out
 }
 
-// checkFirmware says that the iBFT was asked for and is not there, or has no
-// target that can be used, and no other source has what it was to give.
+// checkFirmware says that the iBFT was asked for and is not there, or has no target that can be
+// used, and no other source has what it was to give.
 func (p *Plan) checkFirmware(final bool) []error {
 	var errs []error
 	const otherwise = "let the firmware boot by iSCSI, or write iscsi_t= and iscsi_a="

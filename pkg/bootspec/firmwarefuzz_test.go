@@ -10,9 +10,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 )
 
-// FuzzFirmware reads a command line beside any table that can be read: every
-// line that is brought up is a way to an address, no two VLANs have one name, a
-// plan that passes Check resolves, and no secret of the table is said.
+// FuzzFirmware reads a command line beside any table that can be read: every line that is brought
+// up is a way to an address, no two VLANs have one name, a plan that passes Check resolves, and no
+// secret of the table is said.
 func FuzzFirmware(f *testing.F) {
 	for _, name := range []string{"ipxe.bin", "ipxe-chap.bin", "twopaths.bin"} {
 		b, err := os.ReadFile("../ibft/testdata/" + name)

@@ -28,12 +28,11 @@ func (ps *parser) firmwareLines() bool {
 
 func isFirmware(v Value[IP]) bool { return v.V.Methods[0] == Firmware }
 
-// firmwareNICs puts the table's NICs in the place of the lines that ask for
-// them: those that a target is reached by or that the firmware booted by, and,
-// where lines name more NICs, others. Which NIC it is the table's MAC says, as
-// in dracut (modules.d/*network-legacy/net-lib.sh: ibft_to_cmdline); a line's
-// name picks among several if its MAC is known, and names the NIC. Lines of
-// other methods are left as they are.
+// firmwareNICs puts the table's NICs in the place of the lines that ask for them: those that a
+// target is reached by or that the firmware booted by, and, where lines name more NICs, others.
+// Which NIC it is the table's MAC says, as in dracut (modules.d/*network-legacy/net-lib.sh:
+// ibft_to_cmdline); a line's name picks among several if its MAC is known, and names the NIC. Lines
+// of other methods are left as they are.
 func (ps *parser) firmwareNICs(t *ibft.Table, targets []int) {
 	n := &ps.plan.Net
 	asked := ps.firmwareLines()
@@ -58,8 +57,8 @@ func (ps *parser) firmwareNICs(t *ibft.Table, targets []int) {
 	}
 }
 
-// replace returns the lines with those of the table in their places. Without
-// being asked for, the table's are in the place of the image's default.
+// replace returns the lines with those of the table in their places. Without being asked for, the
+// table's are in the place of the image's default.
 func (f *firmwareNet) replace(asking []Value[IP], asked bool) []Value[IP] {
 	if !asked {
 		return f.rest(nil, &Value[IP]{})
@@ -105,8 +104,8 @@ func (ps *parser) newFirmwareNet(t *ibft.Table, targets []int) *firmwareNet {
 
 func (ip *IP) named() bool { return ip.Device != "" || ip.MAC != "" }
 
-// pick finds the NICs of the lines that name one: by MAC, if it is known, and
-// then in the table's order.
+// pick finds the NICs of the lines that name one: by MAC, if it is known, and then in the table's
+// order.
 func (f *firmwareNet) pick(lines []Value[IP]) {
 	f.picked = map[int]int{}
 	left := slices.Clone(f.order)
@@ -174,8 +173,8 @@ func (f *firmwareNet) rest(lines []Value[IP], by *Value[IP]) []Value[IP] {
 	return lines
 }
 
-// line adds the line of a NIC; by is the one that asks for it, and what it says
-// itself counts. There is none if the table has no address for it.
+// line adds the line of a NIC; by is the one that asks for it, and what it says itself counts.
+// There is none if the table has no address for it.
 func (f *firmwareNet) line(lines []Value[IP], i int, by *Value[IP]) []Value[IP] {
 	nic := &f.t.NICs[i]
 	v := Value[IP]{by.V, fmt.Sprintf("iBFT NIC %d", i)}
@@ -215,8 +214,8 @@ func (f *firmwareNet) line(lines []Value[IP], i int, by *Value[IP]) []Value[IP] 
 	return append(lines, v)
 }
 
-// identify says which NIC of the machine it is: by its MAC, or where the table
-// has none by the line's name, or by its place on PCI. With a VLAN it is that.
+// identify says which NIC of the machine it is: by its MAC, or where the table has none by the
+// line's name, or by its place on PCI. With a VLAN it is that.
 func (f *firmwareNet) identify(ip *IP, i int, from string) {
 	nic := &f.t.NICs[i]
 	switch {
@@ -234,8 +233,8 @@ func (f *firmwareNet) identify(ip *IP, i int, from string) {
 	ip.Device, ip.MAC = name, ""
 }
 
-// leased is what is done where the table has no address for any NIC: DHCP, on
-// the NIC by which the first target is reached if its MAC is known.
+// leased is what is done where the table has no address for any NIC: DHCP, on the NIC by which the
+// first target is reached if its MAC is known.
 func (f *firmwareNet) leased(targets []int) Value[IP] {
 	v := Value[IP]{IP{Methods: []Method{DHCP}}, "iBFT without an address"}
 	for _, i := range f.ps.firmwareOrder(f.t, targets) {
@@ -245,9 +244,8 @@ func (f *firmwareNet) leased(targets []int) Value[IP] {
 	return v
 }
 
-// firmwareOrder returns the NICs to bring up by their places, those of targets
-// first. With rd.iscsi.mp all count, and where none is marked as booted by or
-// named by a target.
+// firmwareOrder returns the NICs to bring up by their places, those of targets first. With
+// rd.iscsi.mp all count, and where none is marked as booted by or named by a target.
 func (ps *parser) firmwareOrder(t *ibft.Table, targets []int) []int {
 	var order []int
 	add := func(i int) {

@@ -25,8 +25,7 @@ func remote1() *ibft.Table {
 	}
 }
 
-// lines writes what is brought up, with the names of NICs that are known by
-// their MACs.
+// lines writes what is brought up, with the names of NICs that are known by their MACs.
 func lines(p bootspec.Plan) string {
 	var out []string
 	for _, v := range p.Net.Lines() {
@@ -114,8 +113,8 @@ func TestFirmwareLines(t *testing.T) {
 	}
 }
 
-// Name servers and host name of a line that is not the boot's are kept, and
-// explain has the lines that are brought up, by whom they were asked for.
+// Name servers and host name of a line that is not the boot's are kept, and explain has the lines
+// that are brought up, by whom they were asked for.
 func TestFirmwareBesideALine(t *testing.T) {
 	plan, err := bootspec.ParseWith(cmdline.Parse("rd.iscsi.firmware=1 ip=ens2:ibft ip=10.10.10.10:::255.255.255.0:myhostname:ens3:none:10.10.10.53 root=/dev/sda2 ro"), remote1())
 	if err != nil {
@@ -167,8 +166,8 @@ func TestFirmwareInitiator(t *testing.T) {
 	}
 }
 
-// Without a table, or without a target in it that can be used, what it was to
-// give is an error only if no other source has it.
+// Without a table, or without a target in it that can be used, what it was to give is an error only
+// if no other source has it.
 func TestFirmwareMissing(t *testing.T) {
 	bare := remote1()
 	bare.Targets = nil

@@ -25,8 +25,8 @@ type asked struct {
 	on   bool
 }
 
-// foreign answers a word that is no parameter: one that asks for what is not
-// supported, one that has another name here, one that is mistyped.
+// foreign answers a word that is no parameter: one that asks for what is not supported, one that
+// has another name here, one that is mistyped.
 func (ps *parser) foreign(p cmdline.Param) fate {
 	if word, on := ps.known.kindOf(p); word.kind != nil {
 		ps.asked = append(ps.asked, asked{p, word, on})
@@ -112,10 +112,9 @@ func (ps *parser) askedFor(kind string) (words []string) {
 	return words
 }
 
-// silenced tells whether a word that asks for something does not count: the last
-// value of a word does, and a word that is off takes along those that are its name,
-// a dot and more, as rd.lvm=0 does rd.lvm.vg=; without a dot of its own all of its
-// kind, as luks=no does rd.luks.uuid=.
+// silenced tells whether a word that asks for something does not count: the last value of a word
+// does, and a word that is off takes along those that are its name, a dot and more, as rd.lvm=0
+// does rd.lvm.vg=; without a dot of its own all of its kind, as luks=no does rd.luks.uuid=.
 func (ps *parser) silenced(i int) bool {
 	p := ps.asked[i]
 	for j, other := range ps.asked {

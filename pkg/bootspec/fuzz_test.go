@@ -14,10 +14,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// FuzzParse reads whole command lines. Whatever they hold, no value is out of
-// its range, every value names a parameter that is in the line, messages are
-// short, a plan that passes Check resolves, and a root device reads back as it
-// prints.
+// FuzzParse reads whole command lines. Whatever they hold, no value is out of its range, every
+// value names a parameter that is in the line, messages are short, a plan that passes Check
+// resolves, and a root device reads back as it prints.
 func FuzzParse(f *testing.F) {
 	f.Add(seed(f))
 	for _, tt := range append(goods, netGoods...) {
@@ -182,8 +181,8 @@ func FuzzIP(f *testing.F) {
 	})
 }
 
-// FuzzNetRoot reads what netroot=iscsi: holds. No cause repeats a secret, and
-// what is taken is in its range.
+// FuzzNetRoot reads what netroot=iscsi: holds. No cause repeats a secret, and what is taken is in
+// its range.
 func FuzzNetRoot(f *testing.F) {
 	for _, s := range []string{
 		"10.1.1.180::::iqn.x:y", "u:sesame-open-12:t:sesame-open-34@[fe80::1%eth0]:6:3261:default:eth1:0x10:eui.02004567A425678D", "@10.1.1.180::3260::iqn.x:di@sk",
@@ -205,8 +204,8 @@ func FuzzNetRoot(f *testing.F) {
 	})
 }
 
-// FuzzGather reads the files of an image and a command line together: no file
-// makes a plan panic, and no secret of them is said.
+// FuzzGather reads the files of an image and a command line together: no file makes a plan panic,
+// and no secret of them is said.
 func FuzzGather(f *testing.F) {
 	f.Add("ISCSI_INITIATOR=iqn.x:a\nISCSI_TARGET_IP=\"10.1.1.1 10.1.1.2\"\nISCSI_PASSWORD='sesame-open-12'", "InitiatorName=iqn.x:b", "# c\nip=dhcp", "iscsi_t=iqn.x:c", "quiet")
 	f.Add("export ISCSI_AUTO=true # yes\nISCSI_PASSWORD=$(cat x)", "", "netroot=iscsi:u:sesame-open-12@h::::iqn.x", "", "root=LABEL=x")
@@ -248,8 +247,8 @@ func FuzzDevice(f *testing.F) {
 	})
 }
 
-// checkSecrets: what is said about a plan repeats none of its secrets. Short
-// ones may be part of any word.
+// checkSecrets: what is said about a plan repeats none of its secrets. Short ones may be part of
+// any word.
 func checkSecrets(t *testing.T, plan bootspec.Plan, err error) {
 	t.Helper()
 	said := strings.Join(append(plan.Warnings, plan.Explain()...), "\n")
@@ -266,8 +265,8 @@ func checkSecrets(t *testing.T, plan bootspec.Plan, err error) {
 	}
 }
 
-// FuzzParseFile: what is written into an image as its policy is read from there as ParseFile
-// reads it for the builder, or refused by both.
+// FuzzParseFile: what is written into an image as its policy is read from there as ParseFile reads
+// it for the builder, or refused by both.
 func FuzzParseFile(f *testing.F) {
 	f.Add("rd.shell=0 root=LABEL=\"a b\"", 1)
 	f.Add("  # rd.shell=0\nip=dhcp -- x", 1)

@@ -15,10 +15,9 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/forms")
 
-// The forms of all dialects and the plans that they make: a line of parameters
-// behind "> ", then what Explain says but for the defaults, then errors behind
-// "! " and warnings behind "? ". Behind "> [iBFT] " the firmware has left the
-// table that pkg/ibft has from iPXE.
+// The forms of all dialects and the plans that they make: a line of parameters behind "> ", then
+// what Explain says but for the defaults, then errors behind "! " and warnings behind "? ". Behind
+// "> [iBFT] " the firmware has left the table that pkg/ibft has from iPXE.
 func TestForms(t *testing.T) {
 	const path = "testdata/forms"
 	b, err := os.ReadFile(path)

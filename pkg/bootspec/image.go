@@ -37,8 +37,7 @@ func low(from string) bool {
 // inFile tells whether a value is from a file that the command line wins over.
 func inFile(from string) bool { return low(from) || strings.Contains(from, " in /etc/") }
 
-// level ranks where a value is from: the image's default below, its policy
-// above.
+// level ranks where a value is from: the image's default below, its policy above.
 func level(from string) int {
 	switch {
 	case low(from):
@@ -66,10 +65,10 @@ func overLow[T any](v Value[T]) Value[T] {
 	return v
 }
 
-// Gather adds to a kernel command line what the files of an image say: the
-// image is the root of fsys. They stand in the order in which later ones win:
-// defaults, dracut's and Debian's files, the command line, the policy. A file
-// that is not there says nothing; warnings tell of what cannot be read.
+// Gather adds to a kernel command line what the files of an image say: the image is the root of
+// fsys. They stand in the order in which later ones win: defaults, dracut's and Debian's files, the
+// command line, the policy. A file that is not there says nothing; warnings tell of what cannot be
+// read.
 func Gather(fsys fs.FS, line cmdline.Line) (all cmdline.Line, warnings []string) {
 	g := &gatherer{fsys: fsys}
 	if text, ok := g.read(initiatorFile); ok {
@@ -128,9 +127,9 @@ func (g *gatherer) words(name, origin string) {
 	g.line.Params = append(g.line.Params, line.Params...)
 }
 
-// ParseFile reads the text of a file of parameters, such as PolicyFile, for who writes it
-// and who reads it: what is too long would be ignored at the boot. Lines that begin with #
-// do not count. origin is where its parameters are from.
+// ParseFile reads the text of a file of parameters, such as PolicyFile, for who writes it and who
+// reads it: what is too long would be ignored at the boot. Lines that begin with # do not count.
+// origin is where its parameters are from.
 func ParseFile(text, origin string) (cmdline.Line, error) {
 	if len(text) > maxFile {
 		return cmdline.Line{}, fmt.Errorf("it has more than %d bytes", maxFile)
@@ -161,8 +160,7 @@ func initiatorName(text string) []cmdline.Param {
 	return nil
 }
 
-// debianKeys are the variables of Debian's file; each is the name of a
-// parameter in capitals.
+// debianKeys are the variables of Debian's file; each is the name of a parameter in capitals.
 func debianKeys() []string {
 	return []string{
 		"ISCSI_AUTO", "ISCSI_INITIATOR", "ISCSI_TARGET_NAME", "ISCSI_TARGET_IP", "ISCSI_TARGET_PORT", "ISCSI_TARGET_GROUP",
@@ -170,8 +168,8 @@ func debianKeys() []string {
 	}
 }
 
-// debianConfig reads KEY=value and KEY="value". The file is a shell script;
-// what is more than that is told, without the text, which may hold a secret.
+// debianConfig reads KEY=value and KEY="value". The file is a shell script; what is more than that
+// is told, without the text, which may hold a secret.
 func debianConfig(text string) (params []cmdline.Param, warnings []string) {
 	pos, number := 0, 0
 	for line := range strings.Lines(text) {

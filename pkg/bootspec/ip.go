@@ -11,8 +11,8 @@ import (
 
 const ipForm = "ip=CLIENT::GATEWAY:MASK:HOST:NIC:none, ip=NIC:dhcp or ip=dhcp, with IPv6 in brackets"
 
-// Limits on what a line may hold, our own: a machine has few NICs, and the kernel gives
-// 2048 bytes for all of them.
+// Limits on what a line may hold, our own: a machine has few NICs, and the kernel gives 2048 bytes
+// for all of them.
 const (
 	maxIPLines  = 16
 	maxIPTokens = 20
@@ -24,9 +24,9 @@ const (
 	maxMTU = 65535
 )
 
-// ParseIP reads the value of ip= in any of its shapes: METHOD, ADDRESS, NIC,
-// NIC:METHOD and CLIENT:PEER:GATEWAY:MASK:HOST:NIC:METHOD with what may follow
-// each. cause says what is wrong, and is empty if nothing is.
+// ParseIP reads the value of ip= in any of its shapes: METHOD, ADDRESS, NIC, NIC:METHOD and
+// CLIENT:PEER:GATEWAY:MASK:HOST:NIC:METHOD with what may follow each. cause says what is wrong, and
+// is empty if nothing is.
 func ParseIP(s string) (ip IP, cause string) {
 	if strings.Contains(s, "@") { // the parts that a cause repeats would be some of a secret
 		return IP{}, "an @ has no place in it"
@@ -105,8 +105,8 @@ func (r *ipReader) failf(format string, args ...any) {
 	}
 }
 
-// long reads CLIENT:PEER:GATEWAY:MASK:HOST:NIC:METHOD and what follows. Without
-// a method an address is static, as PXELINUX's IPAPPEND has it.
+// long reads CLIENT:PEER:GATEWAY:MASK:HOST:NIC:METHOD and what follows. Without a method an address
+// is static, as PXELINUX's IPAPPEND has it.
 func (r *ipReader) long(tokens []string) {
 	t := slices.Clone(tokens)
 	for len(t) < 7 {
@@ -136,8 +136,7 @@ func (r *ipReader) long(tokens []string) {
 	r.trailing(t[7:])
 }
 
-// client reads ADDRESS or ADDRESS/LENGTH. Without a length it is a host's until
-// the mask is read.
+// client reads ADDRESS or ADDRESS/LENGTH. Without a length it is a host's until the mask is read.
 func (r *ipReader) client(s string) {
 	a, length, hasLength := strings.Cut(bare(s), "/")
 	addr, err := netip.ParseAddr(strings.Trim(a, "[]"))
@@ -162,8 +161,8 @@ func isHost(a netip.Addr) bool {
 	return a.Zone() == "" && !a.Is4In6() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback()
 }
 
-// mask reads a length or a dotted quad. Where there is none it is that of the
-// address's class, as in the kernel (net/ipv4/ipconfig.c), or 64 for IPv6.
+// mask reads a length or a dotted quad. Where there is none it is that of the address's class, as
+// in the kernel (net/ipv4/ipconfig.c), or 64 for IPv6.
 func (r *ipReader) mask(s string) {
 	if !r.ip.Address.IsValid() {
 		return
@@ -195,10 +194,9 @@ func classBits(a netip.Addr) int {
 	return 24
 }
 
-// peer takes the second token for the other end of a point-to-point link, as
-// dracut does, only if it has a length or there can be nothing else: the kernel
-// and PXELINUX have the boot server there, which the kernel makes no peer
-// (net/ipv4/ipconfig.c: ic_setup_if).
+// peer takes the second token for the other end of a point-to-point link, as dracut does, only if
+// it has a length or there can be nothing else: the kernel and PXELINUX have the boot server there,
+// which the kernel makes no peer (net/ipv4/ipconfig.c: ic_setup_if).
 func (r *ipReader) peer(s string) {
 	a, length, hasLength := strings.Cut(bare(s), "/")
 	addr, err := netip.ParseAddr(strings.Trim(a, "[]"))
@@ -219,9 +217,8 @@ func (r *ipReader) peer(s string) {
 	}
 }
 
-// pointToPoint tells whether this machine and another are alone on a link: no
-// gateway is given, and with a mask for two (RFC 3021, RFC 6164) the other is in
-// that network, so that none is needed.
+// pointToPoint tells whether this machine and another are alone on a link: no gateway is given, and
+// with a mask for two (RFC 3021, RFC 6164) the other is in that network, so that none is needed.
 func (r *ipReader) pointToPoint(other netip.Addr) bool {
 	own := r.ip.Address
 	if !own.IsValid() || r.ip.Guessed || r.ip.Gateway.IsValid() || !isHost(other) || other.BitLen() != own.Addr().BitLen() || other == own.Addr() {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// trailing reads [MTU][:MAC], the MAC with colons or hyphens, or the kernel's
-// DNS1[:DNS2[:NTP]], any of which may be empty.
+// trailing reads [MTU][:MAC], the MAC with colons or hyphens, or the kernel's DNS1[:DNS2[:NTP]],
+// any of which may be empty.
 func (r *ipReader) trailing(t []string) {
 	for len(t) > 0 && t[len(t)-1] == "" {
 		t = t[:len(t)-1]

@@ -6,15 +6,13 @@ import (
 	"strings"
 )
 
-// ipxePrefix begins the names that iPXE gives initiators that no source names
-// (src/net/tcp/iscsi.c: DEFAULT_IQN_PREFIX); behind it is the host's name or,
-// without one, the machine's UUID.
+// ipxePrefix begins the names that iPXE gives initiators that no source names (src/net/tcp/iscsi.c:
+// DEFAULT_IQN_PREFIX); behind it is the host's name or, without one, the machine's UUID.
 const ipxePrefix = "iqn.2010-04.org.ipxe:"
 
-// nameInitiator names an initiator that no source names as iPXE does, so that a
-// target's access list is right for the firmware and for us. Where the machine
-// has no UUID of its own, the MAC of the boot's NIC stands for it, which is said:
-// no target knows that name unless it has been told.
+// nameInitiator names an initiator that no source names as iPXE does, so that a target's access
+// list is right for the firmware and for us. Where the machine has no UUID of its own, the MAC of
+// the boot's NIC stands for it, which is said: no target knows that name unless it has been told.
 func (p *Plan) nameInitiator(f NetFacts) (warnings []string) {
 	if p.Initiator.Given() {
 		return nil
@@ -43,10 +41,10 @@ func (p *Plan) nameInitiator(f NetFacts) (warnings []string) {
 	return []string{fmt.Sprintf("no source names the initiator, and %s: it is %s, by %s: write iscsi_i=NAME for another", why, p.Initiator.V, byMAC)}
 }
 
-// WantsIBFT tells whether the firmware's table would be of use, and there is
-// none in the places that were looked at: it is asked for, or no other source
-// names the target or this machine. With rd.iscsi.firmware=0 it is looked for no
-// further, as in dracut, which does not load the kernel's driver then.
+// WantsIBFT tells whether the firmware's table would be of use, and there is none in the places
+// that were looked at: it is asked for, or no other source names the target or this machine. With
+// rd.iscsi.firmware=0 it is looked for no further, as in dracut, which does not load the kernel's
+// driver then.
 func (p Plan) WantsIBFT() bool {
 	switch {
 	case p.HasIBFT:

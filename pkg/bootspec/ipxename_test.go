@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// An initiator without a name gets the one that iPXE would give it, and where
-// the machine has no UUID of its own one of its NIC's MAC, with a warning.
+// An initiator without a name gets the one that iPXE would give it, and where the machine has no
+// UUID of its own one of its NIC's MAC, with a warning.
 func TestInitiatorAsIPXEHasIt(t *testing.T) {
 	const uuid = "4c4c4544-0042-3610-8052-b4c04f4a4b31"
 	const mac = "52:54:00:77:00:01"

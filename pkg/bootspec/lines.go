@@ -5,10 +5,9 @@ import (
 	"slices"
 )
 
-// Lines returns what to bring up, that of the boot first: each line has its NIC
-// (or none: any), its ways to an address, and what was given beside it. Package
-// network goes by it, and Say shows it. Lines that say to do nothing are left
-// out, and those for which the firmware has no table.
+// Lines returns what to bring up, that of the boot first: each line has its NIC (or none: any), its
+// ways to an address, and what was given beside it. Package network goes by it, and Say shows it.
+// Lines that say to do nothing are left out, and those for which the firmware has no table.
 func (n Net) Lines() []Value[IP] {
 	out := slices.DeleteFunc(slices.Clone(n.IP), func(v Value[IP]) bool { return !leads(v) })
 	boot := n.bootLine(out)
@@ -27,9 +26,8 @@ func (n Net) Lines() []Value[IP] {
 	return out
 }
 
-// bootLine returns which of lines the boot goes by, as network has chosen it:
-// the one with its address, or on its NIC, or the first. It is -1 if that is
-// none of them.
+// bootLine returns which of lines the boot goes by, as network has chosen it: the one with its
+// address, or on its NIC, or the first. It is -1 if that is none of them.
 func (n Net) bootLine(lines []Value[IP]) int {
 	if n.Address.Given() {
 		return slices.IndexFunc(lines, func(v Value[IP]) bool { return v.V.Address == n.Address.V })
@@ -83,8 +81,8 @@ func (n Net) complete(v Value[IP]) Value[IP] {
 	return v
 }
 
-// Facts returns what is known of the network before it is up: its static
-// addresses, unless it has others too.
+// Facts returns what is known of the network before it is up: its static addresses, unless it has
+// others too.
 func (n Net) Facts() NetFacts {
 	f := NetFacts{Address: n.Address.V, Gateway: n.Gateway.V, MAC: n.MAC.V}
 	for i, v := range n.Lines() {

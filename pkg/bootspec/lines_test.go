@@ -10,8 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// What is brought up, that of the boot first, with what other parameters add to
-// it.
+// What is brought up, that of the boot first, with what other parameters add to it.
 func TestLines(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"iscsi_i_ip=10.1.1.5/24", "10.1.1.5/24::::::static"},
@@ -31,7 +30,8 @@ func TestLines(t *testing.T) {
 		{"ip=eth0:dhcp ip=10.1.2.5:::24::eth1:none", "eth0:dhcp 10.1.2.5/24:::::eth1:static"},
 		{"ip=10.1.1.5:::24::eth0:none ip=10.1.2.5:::24::eth1:none bootdev=eth1", "10.1.2.5/24:::::eth1:static 10.1.1.5/24:::::eth0:static"},
 		{"ip=eth0:dhcp ip=boot0:dhcp ifname=boot0:52:54:00:00:00:01 bootdev=52:54:00:00:00:01", "boot0:dhcp eth0:dhcp"},
-		// A NIC that another parameter names has the line of that NIC, and the others keep theirs.
+		// A NIC that another parameter names has the line of that NIC, and the others keep
+		// theirs.
 		{"ip=10.1.1.5:::24::eth0:none ip=10.1.2.5:::24::eth1:none iscsi_if=eth1", "10.1.2.5/24:::::eth1:static 10.1.1.5/24:::::eth0:static"},
 		{"ip=10.1.1.5:::24::eth0:none ip=10.1.2.5:::24::eth1:none netroot=iscsi:10.1.2.180::::eth1:1:iqn.x:t", "10.1.2.5/24:::::eth1:static 10.1.1.5/24:::::eth0:static"},
 		{"ip=52-54-00-00-00-01:dhcp ip=52-54-00-00-00-02:dhcp iscsi_if=52:54:00:00:00:02", "52-54-00-00-00-02:dhcp 52-54-00-00-00-01:dhcp"},
@@ -65,8 +65,8 @@ func TestDHCPClientID(t *testing.T) {
 	}
 }
 
-// Facts of several leases: the first is the boot's, and what it does not say
-// counts from the others.
+// Facts of several leases: the first is the boot's, and what it does not say counts from the
+// others.
 func TestLeaseFacts(t *testing.T) {
 	a, p := netip.MustParseAddr, netip.MustParsePrefix
 	first := dhcp.Lease{Interface: "eth0", Method: dhcp.Static, Address: p("10.1.1.5/24"), DNS: []netip.Addr{a("10.1.1.2")}}

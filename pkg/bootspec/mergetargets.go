@@ -2,9 +2,8 @@ package bootspec
 
 import "strings"
 
-// merge joins the targets of numbers with those of netroot=: one session for
-// each name. What was said without a name holds for those of netroot= that do
-// not say it themselves.
+// merge joins the targets of numbers with those of netroot=: one session for each name. What was
+// said without a name holds for those of netroot= that do not say it themselves.
 func (ps *parser) merge(numbered []Target) []Target {
 	roots := ps.chosenRoots(numbered)
 	if len(roots) == 0 {
@@ -32,8 +31,8 @@ func (ps *parser) merge(numbered []Target) []Target {
 	return numbered
 }
 
-// chosenRoots leaves out what a higher source overrules: root=iscsi: wins over
-// netroot=, and iscsi_t= over the default of the image.
+// chosenRoots leaves out what a higher source overrules: root=iscsi: wins over netroot=, and
+// iscsi_t= over the default of the image.
 func (ps *parser) chosenRoots(numbered []Target) []draft {
 	rank := func(d draft) int {
 		n := 2 * level(d.Name.From)
@@ -86,8 +85,8 @@ func orElse[T any](v, other Value[T]) Value[T] {
 	return other
 }
 
-// joinTarget adds what another parameter says of the same target: one more
-// portal of the one session.
+// joinTarget adds what another parameter says of the same target: one more portal of the one
+// session.
 func (ps *parser) joinTarget(dst *Target, t Target) {
 	for _, p := range t.Portals {
 		known := false

@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Lists add up under all of their names, parameters stand in their order, and the plan
-// has the same.
+// Lists add up under all of their names, parameters stand in their order, and the plan has the
+// same.
 func TestModules(t *testing.T) {
 	line := cmdline.Parse("modprobe.blacklist=a-b,c, module_blacklist=n rd.driver.blacklist=c,d blacklist=e " +
 		"rd.driver.pre=p,q-r rd.driver.pre=p rd.driver.post=z e1000.debug=16 module-blacklist=m " +
@@ -33,8 +33,8 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// What is given for a module stands behind its default, and counts; the plan's own value
-// stays as it is.
+// What is given for a module stands behind its default, and counts; the plan's own value stays as
+// it is.
 func TestModulesWithDefault(t *testing.T) {
 	for text, want := range map[string]map[string]string{
 		"quiet":                       {"bonding": "max_bonds=0"},
@@ -48,8 +48,8 @@ func TestModulesWithDefault(t *testing.T) {
 	}
 }
 
-// A secret whose parameter is mistyped, or which stands behind its name with a blank
-// between, is not in the plan.
+// A secret whose parameter is mistyped, or which stands behind its name with a blank between, is
+// not in the plan.
 func TestModulesHoldNoSecret(t *testing.T) {
 	for _, text := range []string{"iscsi_w.12=sesame", "iscsi_w.2=sesame", "rd.iscsi.pasword=sesame", "iscsi_w my.sesame=1"} {
 		plan, _ := bootspec.Parse(cmdline.Parse(text))

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Net is the network to bring up: the first five values are of the NIC that the
-// boot goes by, and Lines has all of them.
+// Net is the network to bring up: the first five values are of the NIC that the boot goes by, and
+// Lines has all of them.
 type Net struct {
 	Interface Value[string]       // kernel's name of the NIC
 	MAC       Value[string]       // of the NIC, as 52:54:00:12:34:56; neither given: the first with carrier
@@ -49,8 +49,8 @@ const (
 type IP struct {
 	// Methods are tried in their order until one succeeds; at least one.
 	Methods []Method
-	// Device or MAC names the NIC; neither: any. With both the MAC counts, and
-	// Device is what the line calls the NIC.
+	// Device or MAC names the NIC; neither: any. With both the MAC counts, and Device is what
+	// the line calls the NIC.
 	Device, MAC string
 	Address     netip.Prefix // Static
 	Peer        netip.Prefix // the other end of a point-to-point link
@@ -60,14 +60,13 @@ type IP struct {
 	SetMAC      string // to give the NIC
 	DNS         []netip.Addr
 	NTP         string
-	// ClientID is DHCP's option 61: TYPE,TEXT as the kernel has it, its bytes in
-	// hex with colons, or mac; see ParseClientID and DHCPClientID.
+	// ClientID is DHCP's option 61: TYPE,TEXT as the kernel has it, its bytes in hex with
+	// colons, or mac; see ParseClientID and DHCPClientID.
 	ClientID string
 
 	// Guessed: nobody gave the mask, and it is that of the address's class.
 	Guessed bool
-	// PeerGuessed: Peer has no length and may be a boot server. With a gateway
-	// there is none.
+	// PeerGuessed: Peer has no length and may be a boot server. With a gateway there is none.
 	PeerGuessed bool
 }
 

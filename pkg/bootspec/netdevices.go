@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Modules returns the kernel's modules that the plan's devices need beside the
-// NICs' drivers: 8021q, bonding, bridge.
+// Modules returns the kernel's modules that the plan's devices need beside the NICs' drivers:
+// 8021q, bonding, bridge.
 func (n Net) Modules() []string {
 	var out []string
 	add := func(name string) {
@@ -29,8 +29,7 @@ func (n Net) Made(name string) bool {
 		slices.ContainsFunc(n.Groups, func(v Value[Group]) bool { return v.V.Name == name })
 }
 
-// Below tells whether a device of the plan is on the device of that name or
-// MAC, or is made of it.
+// Below tells whether a device of the plan is on the device of that name or MAC, or is made of it.
 func (n Net) Below(name string) bool { return len(n.on(name)) > 0 }
 
 // on returns the names of the plan's devices that are directly on another.
@@ -49,9 +48,9 @@ func (n Net) on(name string) []string {
 	return out
 }
 
-// MTU returns what a device must carry, in bytes: what is said of it or of a
-// device that is on it; 0: the driver's. names are its name and its MAC.
-// hardware tells that it is a NIC, which lines of ip= can mean that name none.
+// MTU returns what a device must carry, in bytes: what is said of it or of a device that is on it;
+// 0: the driver's. names are its name and its MAC. hardware tells that it is a NIC, which lines of
+// ip= can mean that name none.
 func (n Net) MTU(hardware bool, names ...string) int {
 	most := 0
 	for _, name := range names {
@@ -81,8 +80,7 @@ func (n Net) mtu(name string, hardware bool, depth int) int {
 	return most
 }
 
-// NewMAC returns the MAC that a device is to have, "" for its own. The arguments
-// are those of MTU.
+// NewMAC returns the MAC that a device is to have, "" for its own. The arguments are those of MTU.
 func (n Net) NewMAC(hardware bool, names ...string) string {
 	for _, ip := range n.lines(hardware, names...) {
 		if ip.SetMAC != "" {
@@ -121,8 +119,8 @@ func (n Net) boots(name string, hardware bool) bool {
 // maxDepth bounds how devices can be on each other; more is a circle.
 const maxDepth = 8
 
-// top returns the device that is on others and that no other is on, if there is
-// one alone: it is what the boot goes by if no parameter names a NIC.
+// top returns the device that is on others and that no other is on, if there is one alone: it is
+// what the boot goes by if no parameter names a NIC.
 func (n Net) top() (Value[string], bool) {
 	var tops []Value[string]
 	for _, v := range n.VLANs {
@@ -138,8 +136,8 @@ func (n Net) top() (Value[string], bool) {
 	return tops[0], true
 }
 
-// Named returns every name of a NIC that the plan has: a NIC can have several
-// and gets one of these.
+// Named returns every name of a NIC that the plan has: a NIC can have several and gets one of
+// these.
 func (n Net) Named() []string {
 	out := []string{n.Interface.V, n.BootDevice.V}
 	for _, v := range n.IP {
@@ -206,8 +204,8 @@ func (n Net) routed(a netip.Addr) bool {
 		slices.ContainsFunc(n.IP, func(v Value[IP]) bool { return v.V.Peer.IsValid() && v.V.Peer.Contains(a) })
 }
 
-// Parts returns the names or MACs of the NICs that a device of the plan is made
-// of; nil for one that is not made.
+// Parts returns the names or MACs of the NICs that a device of the plan is made of; nil for one
+// that is not made.
 func (n Net) Parts(name string) []string { return n.parts(name, 0) }
 
 func (n Net) parts(name string, depth int) []string {

@@ -11,8 +11,8 @@ import (
 
 const someTarget = "iscsi_i=iqn.x:m iscsi_t=iqn.x:s iscsi_a=10.1.1.180 "
 
-// What is on what decides which modules are needed, what MTU a NIC must carry,
-// and which device the boot is by.
+// What is on what decides which modules are needed, what MTU a NIC must carry, and which device the
+// boot is by.
 func TestNetDevices(t *testing.T) {
 	p, err := parse(someTarget + "ip=10.1.1.165::10.1.1.1:26::bond0.5:none:9000 vlan=bond0.5:bond0 bond=bond0:eth0,eth1:mode=1 bridge=br9:eth9")
 	if err != nil {
@@ -78,8 +78,8 @@ func TestNewMAC(t *testing.T) {
 	}
 }
 
-// Options of a bond come in an order that the kernel takes, and a bond that
-// nobody tells how to find a dead link is told.
+// Options of a bond come in an order that the kernel takes, and a bond that nobody tells how to
+// find a dead link is told.
 func TestBondOptions(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"mode=active-backup", "mode=active-backup miimon=100"},

@@ -85,8 +85,7 @@ func (ps *parser) route(p cmdline.Param) error {
 	return appendTo(&ps.plan.Net.Routes, r, p)
 }
 
-// vlan reads NAME:PARENT. The number is the end of the name: vlan5, vlan0005,
-// eth0.5, eth0.0005.
+// vlan reads NAME:PARENT. The number is the end of the name: vlan5, vlan0005, eth0.5, eth0.0005.
 func (ps *parser) vlan(p cmdline.Param) error {
 	const form = "NAME:NIC, such as vlan5:eth0 or eth0.5:eth0"
 	name, nic, _ := strings.Cut(p.Value, ":")

@@ -21,14 +21,13 @@ type NetRoot struct {
 	// HasLUN tells LUN 0 from none.
 	HasLUN bool
 	Name   string
-	// User and Secret prove this machine, the others the target; all may be
-	// empty.
+	// User and Secret prove this machine, the others the target; all may be empty.
 	User, TargetUser     string
 	Secret, TargetSecret iscsi.Secret
 }
 
-// ParseNetRoot reads what stands behind "iscsi:". cause says what is wrong,
-// without a part of the text that may be a secret; it is empty if nothing is.
+// ParseNetRoot reads what stands behind "iscsi:". cause says what is wrong, without a part of the
+// text that may be a secret; it is empty if nothing is.
 func ParseNetRoot(s string) (r NetRoot, cause string) {
 	switch i := strings.IndexFunc(s, notInName); {
 	case len(s) > maxNetRoot:
@@ -90,8 +89,8 @@ func cutHost(s string) (host, rest string, ok bool) {
 	return strings.Cut(s, ":")
 }
 
-// cutTarget divides the options from the name: at the last part that begins as
-// a name does, or behind the LUN if none does.
+// cutTarget divides the options from the name: at the last part that begins as a name does, or
+// behind the LUN if none does.
 func cutTarget(s string) (fields []string, name string) {
 	at := -1
 	for _, typ := range []string{":iqn.", ":eui.", ":naa."} {
@@ -155,8 +154,8 @@ func (r *NetRoot) fields(t []string) string {
 	return r.lun(t[len(t)-1])
 }
 
-// lun reads a LUN as dracut and Debian do, in decimal, unless it has a form
-// that only RFC 4173's hex can have.
+// lun reads a LUN as dracut and Debian do, in decimal, unless it has a form that only RFC 4173's
+// hex can have.
 func (r *NetRoot) lun(s string) string {
 	if s == "" {
 		return ""
@@ -186,8 +185,8 @@ func (r *NetRoot) name(s string) string {
 	return ""
 }
 
-// netroot takes dracut's netroot= in. The bare word and what is known of the
-// firmware mean the iBFT.
+// netroot takes dracut's netroot= in. The bare word and what is known of the firmware mean the
+// iBFT.
 func (ps *parser) netroot(p cmdline.Param) error {
 	switch v := p.Value; {
 	case v == "iscsi", v == "iscsi:", v == "iscsi:ibft", v == "ibft":

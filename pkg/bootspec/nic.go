@@ -10,13 +10,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// bootNIC stands for the NIC of BOOTIF= where a parameter takes a NIC's name.
-// initramfs-tools has it in ip= (scripts/functions: configure_networking), and
-// with it MAAS; here it is good for every parameter.
+// bootNIC stands for the NIC of BOOTIF= where a parameter takes a NIC's name. initramfs-tools has
+// it in ip= (scripts/functions: configure_networking), and with it MAAS; here it is good for every
+// parameter.
 const bootNIC = "BOOTIF"
 
-// bootif reads the MAC that PXELINUX and iPXE add. What is none is no reason not
-// to boot.
+// bootif reads the MAC that PXELINUX and iPXE add. What is none is no reason not to boot.
 func (ps *parser) bootif(p cmdline.Param) error {
 	mac, ok := readMAC(p.Value)
 	if !ok && (len(p.Value) == 12 || len(p.Value) == 14) { // iPXE's ${net0/mac:hexraw}
@@ -35,8 +34,8 @@ func (ps *parser) useBootif(p cmdline.Param) error {
 	return nil
 }
 
-// nameBootNIC puts the MAC of BOOTIF= where parameters name BOOTIF as a NIC.
-// rd.bootif=0 keeps BOOTIF= from choosing a NIC, not from being named.
+// nameBootNIC puts the MAC of BOOTIF= where parameters name BOOTIF as a NIC. rd.bootif=0 keeps
+// BOOTIF= from choosing a NIC, not from being named.
 func (ps *parser) nameBootNIC() {
 	n := &ps.plan.Net
 	if !ps.boot.Given() {
@@ -97,8 +96,7 @@ func (n *Net) isBootNIC(nic string) bool {
 // isBootNIC tells the word, in any case as anaconda's ksdevice=bootif has it.
 func isBootNIC(nic string) bool { return strings.EqualFold(nic, bootNIC) }
 
-// BootNICError says that a parameter names BOOTIF as a NIC, whose MAC is not
-// given.
+// BootNICError says that a parameter names BOOTIF as a NIC, whose MAC is not given.
 type BootNICError struct{ From string }
 
 // Error implements error.
@@ -107,8 +105,8 @@ func (e *BootNICError) Error() string {
 		e.From, bootNIC, bootNIC, bootNIC)
 }
 
-// device reads a NIC's name or MAC. enx and a MAC is udev's name of a NIC that
-// the kernel does not have yet, and all is klibc's for any.
+// device reads a NIC's name or MAC. enx and a MAC is udev's name of a NIC that the kernel does not
+// have yet, and all is klibc's for any.
 func (r *ipReader) device(s string) {
 	if s == "all" {
 		return
@@ -127,8 +125,8 @@ func (r *ipReader) device(s string) {
 	r.ip.Device = s
 }
 
-// readNIC reads a NIC's name or its MAC, which is returned with colons.
-// NetworkManager's initrd generator takes either wherever a NIC stands.
+// readNIC reads a NIC's name or its MAC, which is returned with colons. NetworkManager's initrd
+// generator takes either wherever a NIC stands.
 func readNIC(s string) (string, bool) {
 	if mac, ok := readMAC(s); ok {
 		return mac, true
@@ -144,9 +142,9 @@ func pairs(s string) []string {
 	return out
 }
 
-// readMAC reads six groups of hex with colons or hyphens, in any mixture: boot
-// loaders put PXELINUX's 01- before what they write with colons. Of seven groups
-// the first is the type of hardware (RFC 826).
+// readMAC reads six groups of hex with colons or hyphens, in any mixture: boot loaders put
+// PXELINUX's 01- before what they write with colons. Of seven groups the first is the type of
+// hardware (RFC 826).
 func readMAC(s string) (string, bool) {
 	s = strings.ReplaceAll(s, "-", ":")
 	if hwtype, mac, ok := strings.Cut(s, ":"); ok && strings.Count(mac, ":") == 5 && isByte(hwtype) {
@@ -155,8 +153,7 @@ func readMAC(s string) (string, bool) {
 	return parseMAC(s)
 }
 
-// parseMAC reads six bytes in hex with colons and returns them in the kernel's
-// form.
+// parseMAC reads six bytes in hex with colons and returns them in the kernel's form.
 func parseMAC(s string) (string, bool) {
 	groups := strings.Split(s, ":")
 	if len(groups) != 6 {
@@ -176,9 +173,9 @@ func isByte(s string) bool {
 	return err == nil && len(s) == 2
 }
 
-// isInterface tells whether the kernel takes a NIC's name (net/core/dev.c:
-// dev_valid_name). An @ is left out: ip(8) puts it between a device and the one
-// below it, and users between a secret and a host.
+// isInterface tells whether the kernel takes a NIC's name (net/core/dev.c: dev_valid_name). An @ is
+// left out: ip(8) puts it between a device and the one below it, and users between a secret and a
+// host.
 func isInterface(s string) bool {
 	return s != "" && len(s) <= maxInterface && s != "." && s != ".." &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '/' || r == ':' || r == '@' || r >= 0x7f })

@@ -6,8 +6,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// PolicyFile is the image's policy: a line of parameters that win over those of
-// the kernel command line, which anybody at the console can write.
+// PolicyFile is the image's policy: a line of parameters that win over those of the kernel command
+// line, which anybody at the console can write.
 const PolicyFile = "/etc/iscsiroot/policy"
 
 // Origins of parameters beside the kernel command line.
@@ -25,8 +25,7 @@ func (Hash) String() string { return "[redacted]" }
 // GoString implements fmt.GoStringer.
 func (Hash) GoString() string { return "[redacted]" }
 
-// Add adds parameters of another origin to a command line. Those that come last
-// win.
+// Add adds parameters of another origin to a command line. Those that come last win.
 func Add(line, more cmdline.Line, origin string) cmdline.Line {
 	line.Params = slices.Clip(line.Params)
 	for _, p := range more.Params {
@@ -36,8 +35,7 @@ func Add(line, more cmdline.Line, origin string) cmdline.Line {
 	return line
 }
 
-// password is believed from the policy alone: on the command line everybody
-// could choose one.
+// password is believed from the policy alone: on the command line everybody could choose one.
 func (ps *parser) password(p cmdline.Param) error {
 	if p.Origin != FromPolicy {
 		ps.warnf("rd.shell.password= is valid only in the image's policy, %s: it is ignored", PolicyFile)

@@ -44,11 +44,10 @@ func (e *MissingError) Error() string {
 // Parse makes the plan from a command line, without the firmware's table.
 func Parse(line cmdline.Line) (Plan, error) { return ParseWith(line, nil) }
 
-// ParseWith makes the plan from a command line, to which Gather adds what the
-// image says, and the firmware's table, nil if there is none. The error joins
-// every ParamError found, so that all can be mended at once; the Plan is usable
-// even then, as far as it was understood, so that the caller knows the policy
-// to fail by.
+// ParseWith makes the plan from a command line, to which Gather adds what the image says, and the
+// firmware's table, nil if there is none. The error joins every ParamError found, so that all can
+// be mended at once; the Plan is usable even then, as far as it was understood, so that the caller
+// knows the policy to fail by.
 func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 	ps := &parser{known: NewVocabulary()}
 	ps.words(line, func(cmdline.Param, fate) {})
@@ -132,8 +131,8 @@ func (ps *parser) target() *draft {
 	return &ps.drafts[ps.current]
 }
 
-// Check returns what is missing for a boot, a MissingError for each, and what
-// cannot be done. What DHCP may still tell is not missing yet.
+// Check returns what is missing for a boot, a MissingError for each, and what cannot be done. What
+// DHCP may still tell is not missing yet.
 func (p Plan) Check() error {
 	return errors.Join(slices.Concat(p.Net.checkDevices(), p.check(false))...)
 }
@@ -150,8 +149,8 @@ func (p Plan) check(final bool) []error {
 	return append(errs, p.checkTargets(final)...)
 }
 
-// Resolve makes the Spec from the plan and what the network told.
-// The warnings say what the facts make doubtful.
+// Resolve makes the Spec from the plan and what the network told. The warnings say what the facts
+// make doubtful.
 func (p Plan) Resolve(facts NetFacts) (Spec, []string, error) {
 	if err := p.Check(); err != nil {
 		return Spec{}, nil, err
@@ -159,8 +158,8 @@ func (p Plan) Resolve(facts NetFacts) (Spec, []string, error) {
 	return p.resolve(facts)
 }
 
-// Preview is Resolve for people: the plan with what the facts add to it, whether
-// or not a machine can boot by it; the error says all that keeps it from that.
+// Preview is Resolve for people: the plan with what the facts add to it, whether or not a machine
+// can boot by it; the error says all that keeps it from that.
 func (p Plan) Preview(facts NetFacts) (Plan, []string, error) {
 	missing := p.Check()
 	p.Targets = slices.Clone(p.Targets)
@@ -224,8 +223,8 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 	return spec, warnings, nil
 }
 
-// resolvePortal says if an address cannot be reached, and gives one that is
-// good on one link only the link that we have.
+// resolvePortal says if an address cannot be reached, and gives one that is good on one link only
+// the link that we have.
 func (n Net) resolvePortal(portal *Portal, facts NetFacts) []string {
 	addr, ok := portal.Addr()
 	switch {

@@ -52,8 +52,8 @@ func TestParseSeed(t *testing.T) {
 	}
 }
 
-// Where a parameter is given twice the last one counts, under whatever name,
-// and the first one's name is in the warning.
+// Where a parameter is given twice the last one counts, under whatever name, and the first one's
+// name is in the warning.
 func TestParseTwice(t *testing.T) {
 	const differ = " is given twice with different values, the last one is used: "
 	tests := []struct {
@@ -116,8 +116,8 @@ func TestPortal(t *testing.T) {
 	}
 }
 
-// What looks like ours and is not is reported with the nearest name; what does
-// not look like ours is nobody's business here.
+// What looks like ours and is not is reported with the nearest name; what does not look like ours
+// is nobody's business here.
 func TestParseUnknown(t *testing.T) {
 	const dead = " is not understood and is ignored"
 	tests := []struct{ text, want string }{

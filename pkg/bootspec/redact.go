@@ -140,9 +140,8 @@ func showNetRoot(s string) string {
 	return host + ":" + strings.Join(t, ":")
 }
 
-// holdsNoUser tells that a text is one of netroot= without a user and a secret: what
-// it has of @ is in the target's name, or ends an empty user. What cannot be read may
-// hold a secret.
+// holdsNoUser tells that a text is one of netroot= without a user and a secret: what it has of @ is
+// in the target's name, or ends an empty user. What cannot be read may hold a secret.
 func holdsNoUser(s string) bool {
 	r, cause := ParseNetRoot(s)
 	return cause == "" && !strings.Contains(strings.TrimPrefix(strings.TrimSuffix(s, r.Name), "@"), "@")

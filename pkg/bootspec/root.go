@@ -48,16 +48,14 @@ func (ps *parser) root(p cmdline.Param) error {
 	return err
 }
 
-// dropNodes forgets the kernel's names of disks in earlier root=, under any of
-// its names.
+// dropNodes forgets the kernel's names of disks in earlier root=, under any of its names.
 func (ps *parser) dropNodes() {
 	ps.nodes = slices.DeleteFunc(ps.nodes, func(p cmdline.Param) bool { return p.Key != "rootfallback" })
 }
 
-// yields tells whether a word names root in vain, and warns of it: genkernel's
-// real_root= counts more than root=, wherever it stands, and a board's boot loader
-// has rootdev= for a script of its own, which counts only where it names a device
-// and no root= does.
+// yields tells whether a word names root in vain, and warns of it: genkernel's real_root= counts
+// more than root=, wherever it stands, and a board's boot loader has rootdev= for a script of its
+// own, which counts only where it names a device and no root= does.
 func (ps *parser) yields(p cmdline.Param) bool {
 	given := ps.plan.Root.Device.From
 	switch {
@@ -73,8 +71,8 @@ func (ps *parser) yields(p cmdline.Param) bool {
 	return false
 }
 
-// forgetDHCP drops the wish for a target of DHCP's where another source names
-// one: beside netroot=iscsi: root=dhcp means no more than no root= does.
+// forgetDHCP drops the wish for a target of DHCP's where another source names one: beside
+// netroot=iscsi: root=dhcp means no more than no root= does.
 func (ps *parser) forgetDHCP() {
 	if ps.plan.named() {
 		ps.plan.ByDHCP = Value[bool]{}
@@ -110,17 +108,15 @@ func (ps *parser) device(p cmdline.Param) (Device, error) {
 	return d, nil
 }
 
-// warnRAMDisk warns of root=/dev/ram0 unless a device is named beside it, as
-// genkernel's users do with real_root=. It names the initramfs as the boot loaders
-// of long ago had it.
+// warnRAMDisk warns of root=/dev/ram0 unless a device is named beside it, as genkernel's users do
+// with real_root=. It names the initramfs as the boot loaders of long ago had it.
 func (ps *parser) warnRAMDisk() {
 	if len(ps.ram) > 0 && !ps.plan.Root.Device.Given() {
 		ps.warnf("%s is ignored: it is not a disk of our sessions", showWord(ps.ram[0]))
 	}
 }
 
-// checkNodes refuses the kernel's names of disks that are not ours, unless they
-// may be looked at.
+// checkNodes refuses the kernel's names of disks that are not ours, unless they may be looked at.
 func (ps *parser) checkNodes() error {
 	if ps.plan.Root.AnyDisk.V {
 		return nil
@@ -168,8 +164,7 @@ func (ps *parser) seconds(dst *Value[time.Duration], p cmdline.Param, form strin
 	return nil
 }
 
-// fstype takes the kernel's comma list. Whether the image has the driver is
-// seen when it runs.
+// fstype takes the kernel's comma list. Whether the image has the driver is seen when it runs.
 func (ps *parser) fstype(p cmdline.Param) error {
 	if p.Value == "auto" {
 		ps.plan.Root.FSType = Value[string]{}
@@ -203,8 +198,8 @@ func (ps *parser) rw(p cmdline.Param) error {
 	return ps.mode(p, true)
 }
 
-// mode leaves alone what the kernel leaves alone (init/do_mounts.c: readonly,
-// readwrite): a word with a value.
+// mode leaves alone what the kernel leaves alone (init/do_mounts.c: readonly, readwrite): a word
+// with a value.
 func (ps *parser) mode(p cmdline.Param, readWrite bool) error {
 	if p.HasValue {
 		ps.warnf("%s is ignored: %s takes no value", showWord(p), p.Key)

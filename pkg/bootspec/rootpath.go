@@ -9,19 +9,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// maxRootPath bounds a root path in bytes: a name of 223, a host of 253, and
-// the rest. One DHCP option holds 255, several together hold more (RFC 3396).
+// maxRootPath bounds a root path in bytes: a name of 223, a host of 253, and the rest. One DHCP
+// option holds 255, several together hold more (RFC 3396).
 const maxRootPath = 512
 
 // maxHost is the longest host name in bytes (RFC 1035 section 2.3.4).
 const maxHost = 253
 
-// RootPath is where root is, as DHCP's option 17 and iPXE's sanboot say it
-// (RFC 4173 section 5).
+// RootPath is where root is, as DHCP's option 17 and iPXE's sanboot say it (RFC 4173 section 5).
 type RootPath struct {
-	// Host is a name, or an IP address without brackets, maybe with a scope.
-	// Empty: the target is to be found by its name, which nobody can do, so
-	// somebody else has to name the portal.
+	// Host is a name, or an IP address without brackets, maybe with a scope. Empty: the target
+	// is to be found by its name, which nobody can do, so somebody else has to name the portal.
 	Host string
 	// Addr is Host as an address; not valid if it is a name.
 	Addr netip.Addr
@@ -40,18 +38,18 @@ type RootPathError struct {
 	Write  string // what to write instead
 }
 
-// Error implements error. It repeats nothing of the root path, which may hold
-// a password that has no place in it.
+// Error implements error. It repeats nothing of the root path, which may hold a password that has
+// no place in it.
 func (e *RootPathError) Error() string {
 	return fmt.Sprintf("root path, byte %d: %s: write %s", e.Offset, e.Cause, e.Write)
 }
 
 const rootPathForm = "iscsi:HOST:PROTOCOL:PORT:LUN:TARGET, such as iscsi:10.1.1.180::::iqn.2007-01.com.example:server.remote1"
 
-// ParseRootPath reads iscsi:<host>:<protocol>:<port>:<lun>:<target>. The
-// protocol is 6, tcp or empty, the port decimal, the LUN in RFC 4173's groups of hex
-// digits, and the target all the rest. IPv6 stands in brackets. As in iPXE port
-// 0 means none. What cannot be read gives a *RootPathError.
+// ParseRootPath reads iscsi:<host>:<protocol>:<port>:<lun>:<target>. The protocol is 6, tcp or
+// empty, the port decimal, the LUN in RFC 4173's groups of hex digits, and the target all the rest.
+// IPv6 stands in brackets. As in iPXE port 0 means none. What cannot be read gives a
+// *RootPathError.
 func ParseRootPath(s string) (RootPath, error) {
 	p := &rootPath{s: s}
 	switch i := strings.IndexFunc(s, notInName); {
@@ -149,9 +147,8 @@ func (p *rootPath) usable(at int, addr netip.Addr) error {
 	return nil
 }
 
-// badHost returns where a host name goes wrong (RFC 1123 section 2.1); an
-// underscore is let through, as resolvers do. Digits and dots alone are a
-// mistyped address.
+// badHost returns where a host name goes wrong (RFC 1123 section 2.1); an underscore is let
+// through, as resolvers do. Digits and dots alone are a mistyped address.
 func badHost(s string) (at int, ok bool) {
 	label, letters := 0, s == ""
 	for i := range len(s) {
@@ -182,8 +179,8 @@ func (p *rootPath) protocol(*RootPath) error {
 	return nil
 }
 
-// isTCP tells whether a root path's protocol is TCP: by its number (RFC 4173
-// section 5), as adapters' manuals have it by its name, or nothing.
+// isTCP tells whether a root path's protocol is TCP: by its number (RFC 4173 section 5), as
+// adapters' manuals have it by its name, or nothing.
 func isTCP(protocol string) bool {
 	return protocol == "" || protocol == "6" || strings.EqualFold(protocol, "tcp")
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Secret tells whether the parameter has a value that must not be shown: that of a
-// secret, or one with a user and a secret in it, wherever they stand.
+// Secret tells whether the parameter has a value that must not be shown: that of a secret, or one
+// with a user and a secret in it, wherever they stand.
 func (v *Vocabulary) Secret(p cmdline.Param) bool {
 	if v.secretKey(p.Key) {
 		return true
@@ -26,8 +26,8 @@ func (v *Vocabulary) Secret(p cmdline.Param) bool {
 	return Redact(p.Value) != p.Value
 }
 
-// secretKey tells whether the values of a parameter must not be shown: those of
-// secrets, of what may be one under a mistyped name, and of other programs'.
+// secretKey tells whether the values of a parameter must not be shown: those of secrets, of what
+// may be one under a mistyped name, and of other programs'.
 func (v *Vocabulary) secretKey(key string) bool {
 	name, _, _ := strings.Cut(key, ":")
 	if row, _, ok := v.find(name); ok {
@@ -43,9 +43,9 @@ func (v *Vocabulary) secretKey(key string) bool {
 
 func isSecret(row Parameter) bool { return row.Key == "iscsi_w" || row.Key == "iscsi_W" }
 
-// ShowKey returns a key as messages may repeat it: up to what is in no parameter's
-// name, and up to the end of a secret's name with more behind it, because a secret
-// may follow where the = is missing.
+// ShowKey returns a key as messages may repeat it: up to what is in no parameter's name, and up to
+// the end of a secret's name with more behind it, because a secret may follow where the = is
+// missing.
 func (v *Vocabulary) ShowKey(key string) string {
 	end := len(key)
 	if i := strings.IndexFunc(key, func(c rune) bool {
@@ -67,8 +67,8 @@ func (v *Vocabulary) ShowKey(key string) string {
 	return clip(key)
 }
 
-// secretEnd returns where a secret's name ends that has something behind it that
-// may be the secret. A long name may be mistyped.
+// secretEnd returns where a secret's name ends that has something behind it that may be the secret.
+// A long name may be mistyped.
 func (v *Vocabulary) secretEnd(key string) int {
 	const long = 12 // bytes: what is near a shorter name is near others too
 	end := len(key)

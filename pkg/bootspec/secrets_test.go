@@ -16,8 +16,8 @@ func strays() []string {
 	return []string{"user:" + marker + "@", marker + "@", "iscsi:user:" + marker + "@", "iscsi://user:" + marker + "@", "user:" + marker + ":target:" + marker + "2@"}
 }
 
-// misplaced returns a value with a secret at each place where a part of it begins. A
-// label, and what follows the type of an iSCSI name, can be any text.
+// misplaced returns a value with a secret at each place where a part of it begins. A label, and
+// what follows the type of an iSCSI name, can be any text.
 func misplaced(good string) []string {
 	var out []string
 	end := len(good)
@@ -37,8 +37,8 @@ func misplaced(good string) []string {
 	return out
 }
 
-// For each parameter, in each place of its value, behind a colon or a blank in place
-// of the =, and under a name that is mistyped: a secret is not in what is said.
+// For each parameter, in each place of its value, behind a colon or a blank in place of the =, and
+// under a name that is mistyped: a secret is not in what is said.
 func TestMisplacedSecrets(t *testing.T) {
 	values := map[string][]string{}
 	for _, tt := range append(goods, netGoods...) {
@@ -140,8 +140,8 @@ func TestMisplacedSecretsText(t *testing.T) {
 	}
 }
 
-// A user and a secret are found wherever they stand, and an @ in a target's name, or
-// behind an empty user, is none.
+// A user and a secret are found wherever they stand, and an @ in a target's name, or behind an
+// empty user, is none.
 func TestSecretsOfNetRoot(t *testing.T) {
 	for text, want := range map[string]bool{
 		"netroot=iscsi:10.0.0.1::::iqn.x:t":                            false,

@@ -13,9 +13,8 @@ func (ps *parser) firmwareAll(p cmdline.Param) error {
 	return nil
 }
 
-// setting takes open-iscsi's name of what we have under another; the rest has
-// no effect, and that is said. The setting's name is part of what messages and
-// sources show.
+// setting takes open-iscsi's name of what we have under another; the rest has no effect, and that
+// is said. The setting's name is part of what messages and sources show.
 func (ps *parser) setting(p cmdline.Param) error {
 	const form = "NAME=VALUE, such as node.conn[0].iscsi.HeaderDigest=CRC32C"
 	name, value, ok := strings.Cut(p.Value, "=")
@@ -46,8 +45,8 @@ func (ps *parser) setting(p cmdline.Param) error {
 	return nil
 }
 
-// settingName cuts a text where it cannot be the name of a setting any more:
-// behind that may be a secret.
+// settingName cuts a text where it cannot be the name of a setting any more: behind that may be a
+// secret.
 func settingName(s string) string {
 	s = Redact(s)
 	for _, secret := range []string{"auth.password", "auth.username"} {

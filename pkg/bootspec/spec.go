@@ -11,16 +11,16 @@ import (
 // Value is a value with the place it came from; the zero Value is "not given".
 type Value[T any] struct {
 	V T
-	// From names the source as a user would: `iscsi_t=`, "default". Empty
-	// means that nobody gave the value.
+	// From names the source as a user would: `iscsi_t=`, "default". Empty means that nobody
+	// gave the value.
 	From string
 }
 
 // Given tells whether anybody gave the value.
 func (v Value[T]) Given() bool { return v.From != "" }
 
-// IsParameter tells whether a value's source is a word of the command line, or of
-// a file of the image, and not what firmware, DHCP or the machine has.
+// IsParameter tells whether a value's source is a word of the command line, or of a file of the
+// image, and not what firmware, DHCP or the machine has.
 func IsParameter(from string) bool {
 	word, _, _ := strings.Cut(from, " in ")
 	word, _, _ = strings.Cut(word, ", ")
@@ -49,12 +49,11 @@ type Plan struct {
 	// NoFirmwareTarget: the table has no target that can be used.
 	NoFirmwareTarget bool
 	ByDHCP           Value[bool] // root=dhcp: DHCP names the target
-	// UUID is this machine's from its SMBIOS, in lower case; empty if it has
-	// none. The caller reads it. It names an initiator that no source names,
-	// unless many machines have it.
+	// UUID is this machine's from its SMBIOS, in lower case; empty if it has none. The caller
+	// reads it. It names an initiator that no source names, unless many machines have it.
 	UUID string
-	// MACNames: the caller's facts will have the MAC of the boot's NIC, which
-	// names an initiator where there is no UUID.
+	// MACNames: the caller's facts will have the MAC of the boot's NIC, which names an
+	// initiator where there is no UUID.
 	MACNames bool
 	// Credentials are what the image's file holds; the caller reads it.
 	Credentials []Credential
@@ -62,19 +61,19 @@ type Plan struct {
 	Modules Modules
 	// Ignore lists kinds of words, with commas, that are known to do nothing here.
 	Ignore Value[string]
-	// Overlay names the words that ask for a writable layer over root, which is not
-	// supported; empty if there are none, or they are to be ignored.
+	// Overlay names the words that ask for a writable layer over root, which is not supported;
+	// empty if there are none, or they are to be ignored.
 	Overlay string
-	// Warnings are for the screen: contradictions, words that look like ours
-	// and are not understood.
+	// Warnings are for the screen: contradictions, words that look like ours and are not
+	// understood.
 	Warnings []string
 }
 
 // Spec is all that the steps after the network need.
 type Spec struct {
 	Initiator string
-	// InitiatorFrom names the source of that where it is no parameter: "iBFT
-	// initiator", "DHCP option 203 from 10.1.1.1".
+	// InitiatorFrom names the source of that where it is no parameter: "iBFT initiator", "DHCP
+	// option 203 from 10.1.1.1".
 	InitiatorFrom string
 	Targets       []Target // in the order in which sda, sdb, ... are counted
 	Login         Login
@@ -106,17 +105,17 @@ type Policy struct {
 	Emergency Value[Emergency]     // what to do at the end; not given: Reboot
 	Break     []Value[string]      // steps before which the shell opens
 	Shell     Value[string]        // path of the shell, "" for the built-in one; given: a failure opens it
-	// Password is the hash of what the shell asks for first; only the image's
-	// policy can give it.
+	// Password is the hash of what the shell asks for first; only the image's policy can give
+	// it.
 	Password Value[Hash]
 	Debug    Value[bool]
 	Watchdog Value[bool]   // not given: true, watchdogs get their drivers
 	Panic    Value[string] // the kernel's panic=, as it stands
-	// KeepAddress: the running system's NIC gets the boot's address back when it
-	// has none; not given: if it is a static one.
+	// KeepAddress: the running system's NIC gets the boot's address back when it has none; not
+	// given: if it is a static one.
 	KeepAddress Value[bool]
-	// ShutdownTimeout is for how long the real system may wait for its root disk
-	// while it shuts down; 0 or not given: for ever.
+	// ShutdownTimeout is for how long the real system may wait for its root disk while it shuts
+	// down; 0 or not given: for ever.
 	ShutdownTimeout Value[time.Duration]
 }
 

@@ -6,12 +6,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Parameter is one row of the table of what we understand; iscsiroot-parameters(7)
-// shows it.
+// Parameter is one row of the table of what we understand; iscsiroot-parameters(7) shows it.
 type Parameter struct {
 	Key string // as users write it
-	// Aliases are a dotted name that costs no place in init's environment, and
-	// the names that other systems have for the same.
+	// Aliases are a dotted name that costs no place in init's environment, and the names that
+	// other systems have for the same.
 	Aliases []string
 	Value   string // form of the value; empty for a flag
 	Help    string
@@ -22,8 +21,8 @@ type Parameter struct {
 // Names returns the key and its aliases.
 func (p Parameter) Names() []string { return append([]string{p.Key}, p.Aliases...) }
 
-// Table lists every parameter that Parse understands, by topic.
-// iscsiroot-parameters(7) shows it, in an order of its own.
+// Table lists every parameter that Parse understands, by topic. iscsiroot-parameters(7) shows it,
+// in an order of its own.
 func Table() []Parameter {
 	return slices.Concat(machineParameters(), netParameters(), targetParameters(), dracutParameters(), loginParameters(), rootParameters(), policyParameters())
 }
@@ -43,8 +42,7 @@ func machineParameters() []Parameter {
 	}
 }
 
-// targetParameters may be given once for each target: a number behind the name
-// says for which.
+// targetParameters may be given once for each target: a number behind the name says for which.
 func targetParameters() []Parameter {
 	return []Parameter{
 		{"iscsi_t", also("rd.iscsiroot.target", "rd.iscsi.target.name", "iscsi_target_name", "ISCSI_TARGET_NAME", "iscsi_target", "TargetName"), "NAME", "target name; a second target has iscsi_t.2=, and so on up to 9, with iscsi_a.2=, iscsi_p.2= and so on: g, lun, u, w, U and W", (*parser).targetName},
@@ -84,8 +82,8 @@ func netParameters() []Parameter {
 	}
 }
 
-// dracutParameters are dracut's and Debian's for iSCSI, beside the names that
-// are in targetParameters.
+// dracutParameters are dracut's and Debian's for iSCSI, beside the names that are in
+// targetParameters.
 func dracutParameters() []Parameter {
 	return []Parameter{
 		{"netroot", nil, "[iscsi:HOST:PROTOCOL:PORT:LUN:TARGET]", "target in dracut's form, with USER:SECRET@ before the host if needed; the LUN is decimal; iscsi alone: the firmware's target, dhcp: DHCP's; may be repeated", (*parser).netroot},

@@ -16,12 +16,11 @@ const maxPortals = 16
 
 // Target is one iSCSI target and the portals to log in at.
 type Target struct {
-	// Number is the one behind the names of its parameters, from 1; 0 for a
-	// target that the command line does not name.
+	// Number is the one behind the names of its parameters, from 1; 0 for a target that the
+	// command line does not name.
 	Number int
 	Name   Value[string]
-	// Portals are the ways to the one session with this target, the preferred
-	// one first.
+	// Portals are the ways to the one session with this target, the preferred one first.
 	Portals []Value[Portal]
 	Group   Value[uint16]    // target portal group tag (TPGT) to expect
 	LUN     Value[iscsi.LUN] // not given: the one that has root, 0 first
@@ -57,9 +56,8 @@ func (t Target) suffix() string {
 	return "." + strconv.Itoa(t.Number)
 }
 
-// parsePortal reads HOST, HOST:PORT, [ADDRESS] and [ADDRESS]:PORT, the brackets
-// around IPv6 alone, which may stand bare where no port follows. The port is 0
-// where there is none.
+// parsePortal reads HOST, HOST:PORT, [ADDRESS] and [ADDRESS]:PORT, the brackets around IPv6 alone,
+// which may stand bare where no port follows. The port is 0 where there is none.
 func parsePortal(s string) (Portal, bool) {
 	if addr, err := netip.ParseAddr(s); err == nil {
 		return Portal{addr.String(), 0}, isPortal(addr)
@@ -96,9 +94,8 @@ func isPortal(a netip.Addr) bool {
 	})
 }
 
-// isHostName tells whether a DNS name can be looked up (RFC 1123 section 2.1;
-// the underscore is against it and is used). A name that ends in a number is an
-// address that was mistyped.
+// isHostName tells whether a DNS name can be looked up (RFC 1123 section 2.1; the underscore is
+// against it and is used). A name that ends in a number is an address that was mistyped.
 func isHostName(s string) bool {
 	s = strings.TrimSuffix(s, ".")
 	if s == "" || len(s) > 253 {
@@ -125,8 +122,8 @@ type draft struct {
 	port  Value[uint16]   // iscsi_p
 }
 
-// portals puts addresses and port together. A target without addresses of its
-// own is where the first one is.
+// portals puts addresses and port together. A target without addresses of its own is where the
+// first one is.
 func (ps *parser) portals(d, first *draft) []Value[Portal] {
 	addrs, port := d.addrs, d.port
 	if len(addrs) == 0 {

@@ -10,8 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Further targets have numbers, in whatever order the words come; what says
-// where they are is the first one's where they have none.
+// Further targets have numbers, in whatever order the words come; what says where they are is the
+// first one's where they have none.
 func TestTargets(t *testing.T) {
 	plan, err := parse("iscsi_t.3=iqn.x:c iscsi_a.3=10.1.3.1 rd.iscsiroot.lun.3=7 iscsi_a=10.1.1.1,10.1.1.2 iscsi_t.1=iqn.x:a iscsi_t.2=iqn.x:b iscsi_p.2=3261 iscsi_u.2=u rd.iscsi.password.2=correct-horse-battery")
 	if err != nil || len(plan.Warnings) != 1 {
@@ -116,8 +116,8 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
-// An address that is good on one link only gets the link that came up, and the
-// name servers of the command line come before the network's.
+// An address that is good on one link only gets the link that came up, and the name servers of the
+// command line come before the network's.
 func TestResolveNet(t *testing.T) {
 	plan, err := parse(base + "iscsi_i_ip=10.1.1.165/24 iscsi_a=fe80::1,[fe80::2%eth7]:860,storage,169.254.1.1 nameserver=10.1.1.1 nameserver=10.1.1.2")
 	if err != nil {

@@ -7,17 +7,16 @@ import (
 	"strings"
 )
 
-// looksOurs tells whether a key is in one of our name spaces. iscsi_tcp.x= is a
-// parameter of a module.
+// looksOurs tells whether a key is in one of our name spaces. iscsi_tcp.x= is a parameter of a
+// module.
 func looksOurs(key string) bool {
 	key = strings.ToLower(key)
 	return strings.HasPrefix(key, "iscsi_") && (!strings.Contains(key, ".") || number(key) != "") ||
 		strings.HasPrefix(key, "rd.iscsiroot.") || strings.HasPrefix(key, "rd.iscsi.") || strings.HasPrefix(key, "rd.net.timeout.")
 }
 
-// number returns what is behind the only dot if that is a number, as behind the
-// parameters of a further target, and the dot: no module has a parameter of that
-// name.
+// number returns what is behind the only dot if that is a number, as behind the parameters of a
+// further target, and the dot: no module has a parameter of that name.
 func number(key string) string {
 	base, n, _ := strings.Cut(key, ".")
 	if _, err := strconv.ParseUint(n, 10, 64); err != nil {
@@ -36,11 +35,11 @@ func unknown(key string, near []string) string {
 }
 
 const (
-	// A name of ours that is shorter has too many neighbours. Those that begin with
-	// iscsi_ are compared without the case of letters all the same.
+	// A name of ours that is shorter has too many neighbours. Those that begin with iscsi_ are
+	// compared without the case of letters all the same.
 	minMisspelled = 6
-	// maxMisspelled is how many letters may be wrong, missing, too many, or
-	// exchanged with the next one.
+	// maxMisspelled is how many letters may be wrong, missing, too many, or exchanged with the
+	// next one.
 	maxMisspelled = 2
 	// maxNear is how many names are proposed.
 	maxNear = 3
@@ -52,8 +51,8 @@ type spelling struct {
 	letters uint64
 }
 
-// letterSet has a bit for each of the letters, digits and other signs in s.
-// Names that differ in n letters differ in n bits in each direction at most.
+// letterSet has a bit for each of the letters, digits and other signs in s. Names that differ in n
+// letters differ in n bits in each direction at most.
 func letterSet(s string) (set uint64) {
 	for i := range len(s) {
 		set |= 1 << (s[i] & 63)
@@ -61,8 +60,8 @@ func letterSet(s string) (set uint64) {
 	return set
 }
 
-// misspelled returns the names that were meant by a key that is none: those that
-// differ from it in case alone, or in the fewest letters.
+// misspelled returns the names that were meant by a key that is none: those that differ from it in
+// case alone, or in the fewest letters.
 func (v *Vocabulary) misspelled(key string) (near []string) {
 	if slices.Contains(neighbours(), key) {
 		return nil
@@ -95,8 +94,8 @@ func (v *Vocabulary) misspelled(key string) (near []string) {
 	return near
 }
 
-// meant returns the names that were meant by a key that is none: those of which it
-// is a misspelling, or the one that has a colon behind it in place of the =.
+// meant returns the names that were meant by a key that is none: those of which it is a
+// misspelling, or the one that has a colon behind it in place of the =.
 func (v *Vocabulary) meant(key string) []string {
 	name, _, ok := strings.Cut(key, ":")
 	if _, _, known := v.find(name); ok && known {
@@ -108,18 +107,17 @@ func (v *Vocabulary) meant(key string) []string {
 // neighbours are words of other programs that are near a name of ours.
 func neighbours() []string { return []string{"boot_delay"} }
 
-// sameSpace tells whether a key may be a mistyped name. MODULE.PARAMETER is none,
-// such as drm.debug: either the part before the dot is right, or the part behind
-// it begins as only ours do.
+// sameSpace tells whether a key may be a mistyped name. MODULE.PARAMETER is none, such as
+// drm.debug: either the part before the dot is right, or the part behind it begins as only ours do.
 func sameSpace(key, name string) bool {
 	space, _, dotted := strings.Cut(name, ".")
 	has, rest, ok := strings.Cut(key, ".")
 	return dotted == ok && (!ok || has == space || strings.HasPrefix(rest, "iscsi"))
 }
 
-// distance is how many letters of a are wrong, missing, too many or exchanged
-// with the next one, compared with b: the Damerau-Levenshtein distance in bytes,
-// in which no letter is touched twice. It is limit where it would be more.
+// distance is how many letters of a are wrong, missing, too many or exchanged with the next one,
+// compared with b: the Damerau-Levenshtein distance in bytes, in which no letter is touched twice.
+// It is limit where it would be more.
 func distance(a, b string, limit int) int {
 	const most = 48 // longer than any name, and most of what is compared
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {

@@ -7,15 +7,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// kindTable lists what other initramfs do between the kernel and the real init,
-// and this one does not: its name in rd.iscsiroot.ignore=, what it is, what happens
-// instead, and the words that ask for it: names of parameters, with a * at the end
-// for all that begin so, or NAME=VALUE where only that value does; NAME=* is every
-// name of a script. A word with a ! switches the kind off. They are of dracut
-// (dracut.cmdline(7)) and its old names, systemd (kernel-command-line(7)), Debian's
-// overlayroot, live-boot, cryptsetup and fsprotect, OpenZFS's scripts, genkernel(8),
-// mkinitcpio(8), Alpine's mkinitfs-bootparam(7), Flatcar's bootengine, Fedora CoreOS,
-// KIWI and the kernel. What gets supported is taken out here.
+// kindTable lists what other initramfs do between the kernel and the real init, and this one does
+// not: its name in rd.iscsiroot.ignore=, what it is, what happens instead, and the words that ask
+// for it: names of parameters, with a * at the end for all that begin so, or NAME=VALUE where only
+// that value does; NAME=* is every name of a script. A word with a ! switches the kind off. They
+// are of dracut (dracut.cmdline(7)) and its old names, systemd (kernel-command-line(7)), Debian's
+// overlayroot, live-boot, cryptsetup and fsprotect, OpenZFS's scripts, genkernel(8), mkinitcpio(8),
+// Alpine's mkinitfs-bootparam(7), Flatcar's bootengine, Fedora CoreOS, KIWI and the kernel. What
+// gets supported is taken out here.
 const kindTable = `
 overlay | a writable layer over root | root is mounted as it is, and the image's fstab may make it writable | overlayroot overlay rd.overlay rd.overlayfs rd.live.overlay rd.live.overlay.overlayfs rootovl boot=overlay overlayfs overlayfs.* aufs aufs.* unionfs overlaytmpfs overlaytmpfsflags fsprotect union systemd.volatile=overlay systemd.volatile=yes systemd.volatile=true systemd.volatile=on systemd.volatile=1
 overlay-settings | settings of a writable layer over root | there is no such layer | rd.overlay.* rd.live.overlay.* overlayroot_cfgdisk reset_overlay readonly_overlay
@@ -58,9 +57,9 @@ boot-script | a boot script of initramfs-tools | root is mounted from a LUN | bo
 // instead of a kind that the table has nothing for.
 const plainRoot = "root is looked for on the disks of our sessions themselves, and what else is there is left to the real system"
 
-// rootTable lists the values of root= that name what cannot be root here, by their
-// beginnings. Those that are reached by another protocol, marked so, are ignored
-// beside a target, as dracut does with what it has no handler for.
+// rootTable lists the values of root= that name what cannot be root here, by their beginnings.
+// Those that are reached by another protocol, marked so, are ignored beside a target, as dracut
+// does with what it has no handler for.
 const rootTable = `
 /dev/nfs nfs: nfs4: | an NFS root | protocol
 cifs: | a CIFS root | protocol
@@ -78,9 +77,9 @@ ZFS= zfs: zfs | ZFS
 /dev/mapper/luks- | LUKS
 /dev/mapper/ /dev/dm- | a device of the device mapper, such as LVM, LUKS or multipath,`
 
-// insteadTable lists words of other initramfs that have other names here, or none
-// because nothing is needed: initramfs-tools(7), mkinitcpio(8), genkernel(8), SUSE's
-// mkinitrd, live-boot(7) (iscsi=SERVER[,PORT];TARGET), old names of dracut's.
+// insteadTable lists words of other initramfs that have other names here, or none because nothing
+// is needed: initramfs-tools(7), mkinitcpio(8), genkernel(8), SUSE's mkinitrd, live-boot(7)
+// (iscsi=SERVER[,PORT];TARGET), old names of dracut's.
 const insteadTable = `
 break rdbreak | write rd.break=STEP
 noload rdblacklist | write modprobe.blacklist=NAME
@@ -136,8 +135,8 @@ func rows(table string) (out [][]string) {
 	return out
 }
 
-// switchedOff tells the values by which a word asks for nothing: those of all
-// the programs whose words they are.
+// switchedOff tells the values by which a word asks for nothing: those of all the programs whose
+// words they are.
 func switchedOff(p cmdline.Param) bool {
 	switch p.Value {
 	case "0", "no", "off", "false", "none", "disabled", "noautodetect", "":
@@ -146,8 +145,8 @@ func switchedOff(p cmdline.Param) bool {
 	return false
 }
 
-// rootKind returns what a value of root= names that cannot be root here, "" if
-// that is not known, and whether it is reached by another protocol.
+// rootKind returns what a value of root= names that cannot be root here, "" if that is not known,
+// and whether it is reached by another protocol.
 func rootKind(value string) (what string, protocol bool) {
 	for _, row := range rows(rootTable) {
 		for _, begin := range strings.Fields(row[0]) {
@@ -156,8 +155,8 @@ func rootKind(value string) (what string, protocol bool) {
 			}
 		}
 	}
-	// What is left below a directory of /dev is a volume group's, but for the disks
-	// of old RAID adapters.
+	// What is left below a directory of /dev is a volume group's, but for the disks of old RAID
+	// adapters.
 	if !strings.HasPrefix(value, "/dev/cciss/") && !strings.HasPrefix(value, "/dev/ida/") && strings.HasPrefix(value, "/dev/") && !strings.HasPrefix(value, "/dev/disk/") && strings.Count(value, "/") == 3 {
 		return "LVM", false
 	}

@@ -10,8 +10,7 @@ import (
 
 const overlayBoot = "ip=dhcp netroot=iscsi:192.0.2.1::::iqn.2007-01.com.example:a rd.iscsi.initiator=iqn.2007-01.com.example:i root=UUID=6b656e63-0000-4000-8000-000000000002 ro "
 
-// Words for what is not supported are named, one line for each kind; those
-// against it are silent.
+// Words for what is not supported are named, one line for each kind; those against it are silent.
 func TestNotSupported(t *testing.T) {
 	const nothing = " is not supported: "
 	for _, tt := range []struct {
@@ -112,8 +111,7 @@ func TestNotSupportedText(t *testing.T) {
 	}
 }
 
-// No word is in two places of the tables, and no kind is without a name, words
-// and a test above.
+// No word is in two places of the tables, and no kind is without a name, words and a test above.
 func TestKinds(t *testing.T) {
 	seen := map[string]string{}
 	for _, row := range bootspec.Table() {
@@ -134,8 +132,8 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// A kind that is not known does not stop the boot: a later version may support what
-// it is about. Words that are given again add up.
+// A kind that is not known does not stop the boot: a later version may support what it is about.
+// Words that are given again add up.
 func TestIgnore(t *testing.T) {
 	plan, err := parse("rd.iscsiroot.ignore=overlay rd.iscsiroot.ignore=foo,lvm overlayroot=tmpfs dolvm")
 	if err != nil || !plan.Ignores("overlay") || !plan.Ignores("lvm") || plan.Overlay != "" {

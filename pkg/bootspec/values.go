@@ -46,10 +46,9 @@ func (ps *parser) targetName(p cmdline.Param) error {
 	return ps.name(&ps.target().Name, p)
 }
 
-// name checks an iSCSI name for what no peer accepts; an unusual type is only
-// a warning, because targets take what they were configured with.
-// notInName reports whether a character has no place in an iSCSI name or a root path: a
-// blank, a control character, or what is not UTF-8.
+// name checks an iSCSI name for what no peer accepts; an unusual type is only a warning, because
+// targets take what they were configured with. notInName reports whether a character has no place
+// in an iSCSI name or a root path: a blank, a control character, or what is not UTF-8.
 func notInName(r rune) bool { return words.IsBlankOrControl(r) || r == utf8.RuneError }
 
 func (ps *parser) name(dst *Value[string], p cmdline.Param) error {
@@ -70,8 +69,8 @@ func (ps *parser) name(dst *Value[string], p cmdline.Param) error {
 	return nil
 }
 
-// hasNameType tells whether a text begins as an iSCSI name does (RFC 7143 section
-// 4.2.7). What does not may be a user and a secret before a name.
+// hasNameType tells whether a text begins as an iSCSI name does (RFC 7143 section 4.2.7). What does
+// not may be a user and a secret before a name.
 func hasNameType(s string) bool {
 	return strings.HasPrefix(s, "iqn.") || strings.HasPrefix(s, "eui.") || strings.HasPrefix(s, "naa.")
 }
@@ -97,8 +96,7 @@ func (ps *parser) address(p cmdline.Param) error {
 	return nil
 }
 
-// maskBits reads a mask as prefix length or, for IPv4, as dotted quad without
-// holes.
+// maskBits reads a mask as prefix length or, for IPv4, as dotted quad without holes.
 func maskBits(mask string, addr netip.Addr) (int, bool) {
 	if n, err := strconv.ParseUint(mask, 10, 8); err == nil {
 		return int(n), n >= 1 && int(n) <= addr.BitLen()
@@ -138,8 +136,8 @@ func (ps *parser) gateway(p cmdline.Param) error {
 	return nil
 }
 
-// portal reads the addresses of a target, which may be names. Debian's list has
-// blanks between them.
+// portal reads the addresses of a target, which may be names. Debian's list has blanks between
+// them.
 func (ps *parser) portal(p cmdline.Param) error {
 	const form = "an IP address such as 10.1.1.180 or a host name, several with commas, with iscsi_p=PORT if the port is not 3260"
 	var addrs []Value[Portal]

@@ -27,9 +27,8 @@ func from[T any](v T, source string) bootspec.Value[T] {
 	return bootspec.Value[T]{V: v, From: source}
 }
 
-// good is a value that is understood, and what it changes in an empty plan.
-// The key in from is the one that was written, so that it stands for every
-// alias.
+// good is a value that is understood, and what it changes in an empty plan. The key in from is the
+// one that was written, so that it stands for every alias.
 type good struct {
 	key, value string
 	want       func(p *bootspec.Plan, from string)

@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Vocabulary is what the names of parameters mean. It is made of the tables once
-// for all the words that are looked up in it.
+// Vocabulary is what the names of parameters mean. It is made of the tables once for all the words
+// that are looked up in it.
 type Vocabulary struct {
 	rows  map[string]Parameter // by each of their names
 	names []spelling           // that may be mistyped
@@ -64,8 +64,8 @@ func NewVocabulary() *Vocabulary {
 	return v
 }
 
-// find returns the row of a key, and for which target it is, from 0: behind the
-// names of targets' parameters may stand .2 to .9.
+// find returns the row of a key, and for which target it is, from 0: behind the names of targets'
+// parameters may stand .2 to .9.
 func (v *Vocabulary) find(key string) (row Parameter, target int, ok bool) {
 	row, ok = v.rows[key]
 	if ok {
@@ -82,19 +82,17 @@ func (v *Vocabulary) find(key string) (row Parameter, target int, ok bool) {
 	return row, int(key[n+1] - '1'), true
 }
 
-// Ours tells whether key is a parameter that Parse understands, one that looks
-// like ours or like that of a secret, or a word of another initramfs. One that may
-// be mistyped may be the real init's too. The real init gets neither argv
-// words nor environment variables of such names.
+// Ours tells whether key is a parameter that Parse understands, one that looks like ours or like
+// that of a secret, or a word of another initramfs. One that may be mistyped may be the real init's
+// too. The real init gets neither argv words nor environment variables of such names.
 func (v *Vocabulary) Ours(key string) bool {
 	_, _, ok := v.find(key)
 	word, _ := v.kindOf(cmdline.Param{Key: key})
 	return ok || word.kind != nil || v.instead(key) != "" || looksOurs(key) || v.secretKey(key)
 }
 
-// kindOf returns the word that says for which kind a word asks, one without a kind
-// if that is nothing here. It is not on if the word can ask for that and does not,
-// with the value that it has.
+// kindOf returns the word that says for which kind a word asks, one without a kind if that is
+// nothing here. It is not on if the word can ask for that and does not, with the value that it has.
 func (v *Vocabulary) kindOf(p cmdline.Param) (word kindWord, on bool) {
 	for _, w := range v.kinds {
 		if !matches(w.name, w.begin, p.Key) {
@@ -112,8 +110,8 @@ func (v *Vocabulary) kindOf(p cmdline.Param) (word kindWord, on bool) {
 	return word, false
 }
 
-// whole tells whether a word that is off is about all of its kind: as luks=no is,
-// and rd.luks.uuid=0 and boot=local are not.
+// whole tells whether a word that is off is about all of its kind: as luks=no is, and
+// rd.luks.uuid=0 and boot=local are not.
 func (w kindWord) whole() bool {
 	name := strings.TrimPrefix(w.name, "rd.")
 	return w.value == "" && (!strings.Contains(name, ".") || strings.TrimPrefix(name, "systemd.") == "verity")
@@ -130,8 +128,7 @@ func (w kindWord) asks(p cmdline.Param) bool {
 	return p.HasValue && p.Value == w.value
 }
 
-// instead returns what to write for a word of another initramfs, "" if it is
-// none of these.
+// instead returns what to write for a word of another initramfs, "" if it is none of these.
 func (v *Vocabulary) instead(key string) string {
 	for _, w := range v.other {
 		if matches(w.name, w.begin, key) {

@@ -10,8 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// others returns the words of the manuals of other programs, as scripts/words.sh
-// makes the lists.
+// others returns the words of the manuals of other programs, as scripts/words.sh makes the lists.
 func others(t testing.TB) map[string]bool {
 	t.Helper()
 	words := map[string]bool{}
@@ -34,8 +33,8 @@ func others(t testing.TB) map[string]bool {
 	return words
 }
 
-// No word of another program is taken for a mistyped one of ours, and neither is
-// a parameter of a module whatever its name.
+// No word of another program is taken for a mistyped one of ours, and neither is a parameter of a
+// module whatever its name.
 func TestWordsOfOthers(t *testing.T) {
 	words := others(t)
 	for _, module := range []string{"drm", "sd", "sd_mod", "rbd", "brd", "md", "md_mod", "net", "iscsi_tcp", "libiscsi", "iscsi", "r8169", "ib_isert"} {
@@ -69,9 +68,9 @@ func everyName() map[string]bool {
 	return names
 }
 
-// Of every name of six letters and more, at each place in turn a letter that is
-// missing, doubled, wrong or exchanged with the next one is said with the word, unless
-// it makes a name, or another program's word.
+// Of every name of six letters and more, at each place in turn a letter that is missing, doubled,
+// wrong or exchanged with the next one is said with the word, unless it makes a name, or another
+// program's word.
 func TestMistypedNames(t *testing.T) {
 	names, others := everyName(), others(t)
 	for _, row := range bootspec.Table() {
@@ -98,9 +97,9 @@ func TestMistypedNames(t *testing.T) {
 	}
 }
 
-// dialects are the words of other initramfs, as their programs read them:
-// genkernel's linuxrc, SUSE mkinitrd's boot-iscsi.sh, Debian's local-top/iscsi,
-// overlayroot and live-boot(7), mkinitcpio(8) and its hooks, dracut's old names.
+// dialects are the words of other initramfs, as their programs read them: genkernel's linuxrc, SUSE
+// mkinitrd's boot-iscsi.sh, Debian's local-top/iscsi, overlayroot and live-boot(7), mkinitcpio(8)
+// and its hooks, dracut's old names.
 const dialects = `real_root root subdir real_init init init_opts cdroot cdroot_type cdroot_marker loop looptype isoboot dolvm domdadm dodmraid domultipath dozfs dobcache quiet_genkernel
 	scandelay firstmods doload noload lvmraid part partitionable nfsroot iscsi_initiatorname iscsi_target iscsi_tgpt iscsi_address iscsi_port iscsi_username iscsi_password
 	iscsi_username_in iscsi_password_in iscsi_debug iscsi_noibft doscsi crypt_root crypt_root_options crypt_swap crypt_swap_options root_header root_headerdev root_headerdev_fstype root_key root_keydev
@@ -138,9 +137,8 @@ func allWords(others map[string]bool) []string {
 	return slices.Compact(words)
 }
 
-// Each word is taken, refused, answered or another program's. One that is taken makes a
-// difference, unless the manual tells that it makes none; one that is refused or
-// answered is named.
+// Each word is taken, refused, answered or another program's. One that is taken makes a difference,
+// unless the manual tells that it makes none; one that is refused or answered is named.
 func TestEveryWord(t *testing.T) {
 	others := others(t)
 	for _, word := range allWords(others) {
@@ -150,8 +148,8 @@ func TestEveryWord(t *testing.T) {
 	}
 }
 
-// FuzzWords does the same with random values. It has few seeds: before it begins, the fuzzer
-// runs each of them.
+// FuzzWords does the same with random values. It has few seeds: before it begins, the fuzzer runs
+// each of them.
 func FuzzWords(f *testing.F) {
 	others := others(f)
 	words := allWords(others)
@@ -196,8 +194,8 @@ func checkWord(t *testing.T, p cmdline.Param, others map[string]bool) {
 	}
 }
 
-// withoutEffect tells whether a parameter does nothing, as iscsiroot-parameters(7) has it, is
-// read by package modload, or says with its value what is so without it.
+// withoutEffect tells whether a parameter does nothing, as iscsiroot-parameters(7) has it, is read
+// by package modload, or says with its value what is so without it.
 func withoutEffect(p cmdline.Param) bool {
 	no := []string{"", "0", "no", "off"}
 	isOff := slices.Contains(no[1:], p.Value)

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package clock reads the kernel's clock that a suspended machine does not stop, and
-// sleeps until a context ends.
+// Package clock reads the kernel's clock that a suspended machine does not stop, and sleeps until a
+// context ends.
 package clock
 
 import (
@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SinceBoot is the time since boot, time asleep included (CLOCK_BOOTTIME), which
-// setting the time of day does not change. Leases and what stands below /run are
-// dated by it. It is 0 if the clock cannot be read, which no kernel since 2.6.39 does.
+// SinceBoot is the time since boot, time asleep included (CLOCK_BOOTTIME), which setting the time
+// of day does not change. Leases and what stands below /run are dated by it. It is 0 if the clock
+// cannot be read, which no kernel since 2.6.39 does.
 func SinceBoot() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {

@@ -1,7 +1,7 @@
 // Package cmdline reads the text of /proc/cmdline the way the kernel does.
 //
-// It knows no parameter's meaning: unknown keys are kept, in order, and what a
-// key means is package bootspec's business.
+// It knows no parameter's meaning: unknown keys are kept, in order, and what a key means is package
+// bootspec's business.
 package cmdline
 
 import "strings"
@@ -14,8 +14,7 @@ type Param struct {
 	Value string
 	// HasValue tells "key=" from "key".
 	HasValue bool
-	// Pos is the word's offset in the text in bytes, for messages that show
-	// the place.
+	// Pos is the word's offset in the text in bytes, for messages that show the place.
 	Pos int
 	// Origin says where the word stands; empty: on the kernel command line.
 	Origin string
@@ -39,15 +38,14 @@ func (p Param) String() string {
 type Line struct {
 	// Params are the words for the kernel and for us, in order.
 	Params []Param
-	// InitArgs are the words after a lone "--", which belong to the real
-	// init whatever they look like.
+	// InitArgs are the words after a lone "--", which belong to the real init whatever they
+	// look like.
 	InitArgs []string
 }
 
-// Parse splits text into words as next_arg in the kernel's lib/cmdline.c does:
-// blanks split, '"' toggles quoting anywhere in a word, there is no escape, and
-// the quotes around a whole word or around a value are removed. It never fails:
-// the kernel takes any text, and so do we.
+// Parse splits text into words as next_arg in the kernel's lib/cmdline.c does: blanks split, '"'
+// toggles quoting anywhere in a word, there is no escape, and the quotes around a whole word or
+// around a value are removed. It never fails: the kernel takes any text, and so do we.
 func Parse(text string) Line {
 	var l Line
 	for pos := 0; ; {
@@ -66,8 +64,8 @@ func Parse(text string) Line {
 	}
 }
 
-// rest returns the words from pos on, each as init will see it in its argv:
-// with the same quotes removed.
+// rest returns the words from pos on, each as init will see it in its argv: with the same quotes
+// removed.
 func rest(text string, pos int) []string {
 	var args []string
 	for {
@@ -85,8 +83,8 @@ func rest(text string, pos int) []string {
 	}
 }
 
-// nextWord returns the word at or after pos, its start and where to go on.
-// The word is empty only at the end of text.
+// nextWord returns the word at or after pos, its start and where to go on. The word is empty only
+// at the end of text.
 func nextWord(text string, pos int) (word string, start, next int) {
 	for pos < len(text) && isSpace(text[pos]) {
 		pos++
@@ -104,8 +102,8 @@ func nextWord(text string, pos int) (word string, start, next int) {
 	return text[pos:i], pos, i
 }
 
-// split takes one word apart at the first '='. As in the kernel, a word that
-// begins with a quote loses it together with a final one, and so does a value.
+// split takes one word apart at the first '='. As in the kernel, a word that begins with a quote
+// loses it together with a final one, and so does a value.
 func split(word string, pos int) Param {
 	quotedWord := false
 	if strings.HasPrefix(word, `"`) {
@@ -126,8 +124,8 @@ func split(word string, pos int) Param {
 	return Param{Key: key, Value: value, HasValue: has, Pos: pos}
 }
 
-// isSpace is the kernel's isspace (lib/ctype.c) for the bytes of a command
-// line; 0xa0 is a space in its Latin-1 table.
+// isSpace is the kernel's isspace (lib/ctype.c) for the bytes of a command line; 0xa0 is a space in
+// its Latin-1 table.
 func isSpace(c byte) bool {
 	return c == ' ' || (c >= '\t' && c <= '\r') || c == 0xa0
 }

@@ -92,8 +92,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// The law: what Parse made, String writes so that Parse makes it again, if no
-// quote is left inside a word.
+// The law: what Parse made, String writes so that Parse makes it again, if no quote is left inside
+// a word.
 func FuzzParse(f *testing.F) {
 	seed, err := os.ReadFile("testdata/seed.cmdline")
 	if err != nil {

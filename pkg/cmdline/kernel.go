@@ -1,10 +1,9 @@
 package cmdline
 
-// kernelKeys are undotted parameters that the kernel takes itself, so that they
-// cost no place in init's environment: those with a value that are in use where
-// machines boot from a network (Documentation/admin-guide/kernel-parameters.txt).
-// ip, nfsroot and nfsaddrs are not among them: distributions' kernels are built
-// without CONFIG_IP_PNP.
+// kernelKeys are undotted parameters that the kernel takes itself, so that they cost no place in
+// init's environment: those with a value that are in use where machines boot from a network
+// (Documentation/admin-guide/kernel-parameters.txt). ip, nfsroot and nfsaddrs are not among them:
+// distributions' kernels are built without CONFIG_IP_PNP.
 var kernelKeys = map[string]bool{
 	"acpi": true, "audit": true, "clocksource": true, "cma": true, "console": true, "crashkernel": true,
 	"debug": true, "earlycon": true, "earlyprintk": true, "efi": true, "elevator": true, "hugepages": true,
@@ -18,7 +17,6 @@ var kernelKeys = map[string]bool{
 	"video": true,
 }
 
-// KernelKnows reports whether the kernel takes a parameter without a dot in its
-// name itself. It is for Limits on a machine that has not booted yet: what it
-// does not know counts.
+// KernelKnows reports whether the kernel takes a parameter without a dot in its name itself. It is
+// for Limits on a machine that has not booted yet: what it does not know counts.
 func KernelKnows(key string) bool { return kernelKeys[key] }

@@ -1,10 +1,9 @@
-// Package contain keeps a panic in one goroutine from ending the process. A
-// goroutine's panic ends the whole program, and the end of PID 1 ends the
-// kernel: so every goroutine of what PID 1 links is started through this
-// package, and says what a panic in it becomes (integration/repo guards that).
+// Package contain keeps a panic in one goroutine from ending the process. A goroutine's panic ends
+// the whole program, and the end of PID 1 ends the kernel: so every goroutine of what PID 1 links
+// is started through this package, and says what a panic in it becomes (integration/repo guards
+// that).
 //
-// A fatal error of the runtime, such as a concurrent map write, cannot be
-// contained.
+// A fatal error of the runtime, such as a concurrent map write, cannot be contained.
 package contain
 
 import (
@@ -38,10 +37,9 @@ func Call(where string, f func() error) (err error) {
 	return f()
 }
 
-// Func returns f so that a panic in it goes to failed as a *PanicError, for
-// sync.WaitGroup.Go, time.AfterFunc and context.AfterFunc. failed runs in the
-// goroutine that panicked, before that goroutine ends; nil: the panic is
-// dropped, which only a goroutine may do that nothing waits for.
+// Func returns f so that a panic in it goes to failed as a *PanicError, for sync.WaitGroup.Go,
+// time.AfterFunc and context.AfterFunc. failed runs in the goroutine that panicked, before that
+// goroutine ends; nil: the panic is dropped, which only a goroutine may do that nothing waits for.
 func Func(where string, f func(), failed func(error)) func() {
 	return func() {
 		err := Call(where, func() error { f(); return nil })
@@ -51,6 +49,6 @@ func Func(where string, f func(), failed func(error)) func() {
 	}
 }
 
-// Go runs f in a goroutine of its own, as Func says. It ends when f returns: the caller
-// says beside the call what makes f return.
+// Go runs f in a goroutine of its own, as Func says. It ends when f returns: the caller says beside
+// the call what makes f return.
 func Go(where string, f func(), failed func(error)) { go Func(where, f, failed)() }

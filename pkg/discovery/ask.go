@@ -49,8 +49,7 @@ type Answer struct {
 }
 
 // Ask asks one portal. Memory is bounded by the limits of [iscsi.Discover], time by the
-// configuration's Timeout and by ctx. The error is an *Error; the answer then holds the path
-// alone.
+// configuration's Timeout and by ctx. The error is an *Error; the answer then holds the path alone.
 func Ask(ctx context.Context, at bootspec.Portal, cfg Config) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
@@ -144,8 +143,8 @@ func once(ctx context.Context, at bootspec.Portal, dc iscsi.DiscoveryConfig, cfg
 	return iscsi.Discover(ctx, iscsi.NewTCPPipe(conn), dc)
 }
 
-// randomISID is of the format "random" (RFC 7143 11.12.5), so that the discovery session
-// reinstates no other session of this initiator name, a machine's among them.
+// randomISID is of the format "random" (RFC 7143 11.12.5), so that the discovery session reinstates
+// no other session of this initiator name, a machine's among them.
 func randomISID() [6]byte {
 	n := rand.Uint32()
 	return [6]byte{0x80, byte(n >> 16), byte(n >> 8), byte(n)}

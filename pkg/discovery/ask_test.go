@@ -122,7 +122,8 @@ func TestAskForOne(t *testing.T) {
 	}
 }
 
-// A target that wants a security stage is asked with one; what it answered first is told if that does not help.
+// A target that wants a security stage is asked with one; what it answered first is told if that
+// does not help.
 func TestAskInSecurityStage(t *testing.T) {
 	login := func(stage iscsi.Stage, s iscsitest.Step) iscsitest.Step {
 		return func(conn net.Conn, p *iscsi.PDU) error {

@@ -6,20 +6,20 @@ package fstypes
 // Type is a file system, by the name that mount(2) takes.
 type Type struct {
 	Name string
-	// Root reports whether root may be on it. It is looked for on such types alone, and
-	// an image can be built with their drivers.
+	// Root reports whether root may be on it. It is looked for on such types alone, and an
+	// image can be built with their drivers.
 	Root bool
-	// ReadOnly tells that the kernel has no code to write to it, so that root on it
-	// needs an overlay to be writable.
+	// ReadOnly tells that the kernel has no code to write to it, so that root on it needs an
+	// overlay to be writable.
 	ReadOnly bool
-	// NoReplay is the mount option that keeps the kernel from replaying the journal, which
-	// it does otherwise, also in a mount that is read-only; empty if the file system has
-	// no journal or no such option (fs/ext4/super.c: ext4_param_specs; fs/xfs/xfs_super.c:
+	// NoReplay is the mount option that keeps the kernel from replaying the journal, which it
+	// does otherwise, also in a mount that is read-only; empty if the file system has no
+	// journal or no such option (fs/ext4/super.c: ext4_param_specs; fs/xfs/xfs_super.c:
 	// xfs_fs_parameters; fs/btrfs/super.c: btrfs_parameter_rescue; fs/f2fs/super.c:
 	// f2fs_tokens).
 	NoReplay string
-	// Modules are modules and aliases that the driver asks the kernel for, and that the
-	// index of modules does not list as its dependencies.
+	// Modules are modules and aliases that the driver asks the kernel for, and that the index
+	// of modules does not list as its dependencies.
 	Modules []string
 }
 
@@ -40,8 +40,7 @@ var types = [...]Type{
 	{Name: "vfat"}, // has neither owners nor modes
 }
 
-// Of returns the row of a type; for a name that is not in the list a row of nothing but
-// the name.
+// Of returns the row of a type; for a name that is not in the list a row of nothing but the name.
 func Of(name string) Type {
 	for _, t := range types {
 		if t.Name == name {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A type is in the list once; the order of the types that root may be on is that in
-// which their drivers are looked for.
+// A type is in the list once; the order of the types that root may be on is that in which their
+// drivers are looked for.
 func TestTypes(t *testing.T) {
 	seen := map[string]bool{}
 	for _, typ := range types {
@@ -30,8 +30,8 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// No file system replays a journal while it is looked at, and none gets an option
-// that it does not know.
+// No file system replays a journal while it is looked at, and none gets an option that it does not
+// know.
 func TestNoReplay(t *testing.T) {
 	for name, want := range map[string]string{
 		"ext2": "", "ext3": "noload", "ext4": "noload", "xfs": "norecovery", "btrfs": "rescue=nologreplay", "f2fs": "norecovery", "squashfs": "", "erofs": "", "iso9660": "",

@@ -1,9 +1,10 @@
 // Package glob matches patterns as fnmatch(3) does: those of modules.alias and of systemd.link(5).
 package glob
 
-// Match reports whether a pattern of fnmatch(3), without flags, matches all of s: '*', '?', '[a-f]', '[!a-f]' and a
-// backslash before a character that is meant as it is. Bytes are compared. After a mismatch only the last '*' is
-// extended, which is enough for this grammar, so the time is at most the product of the lengths.
+// Match reports whether a pattern of fnmatch(3), without flags, matches all of s: '*', '?',
+// '[a-f]', '[!a-f]' and a backslash before a character that is meant as it is. Bytes are compared.
+// After a mismatch only the last '*' is extended, which is enough for this grammar, so the time is
+// at most the product of the lengths.
 func Match(pattern, s string) bool {
 	p, i := 0, 0
 	star, mark := -1, 0 // the last '*' and where its text ends so far
@@ -30,7 +31,8 @@ func Match(pattern, s string) bool {
 	return p == len(pattern)
 }
 
-// one matches the first element of a pattern, no '*', with one byte and returns the element's length.
+// one matches the first element of a pattern, no '*', with one byte and returns the element's
+// length.
 func one(pattern string, c byte) (n int, ok bool) {
 	if pattern == "" {
 		return 0, false

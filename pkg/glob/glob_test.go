@@ -44,7 +44,8 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// FuzzMatch: a pattern without wildcards matches itself only, and a star before and after it changes nothing for that.
+// FuzzMatch: a pattern without wildcards matches itself only, and a star before and after it
+// changes nothing for that.
 func FuzzMatch(f *testing.F) {
 	f.Add("pci:v00008086d0000100Esv*sd*bc*sc*i*", "pci:v00008086d0000100Esv00001AF4sd00001100bc02sc00i00")
 	f.Add("a[!b-c]?\\*", "adx*")

@@ -39,9 +39,8 @@ type Facts struct {
 	Root     Root
 	// NamesStay tells that the kernel renames no link that is up.
 	NamesStay bool
-	// Program is what stays in /run and is run when the real system begins to
-	// shut down; ShutdownTimeout for how long that may wait for a dead root
-	// disk, 0: for ever.
+	// Program is what stays in /run and is run when the real system begins to shut down;
+	// ShutdownTimeout for how long that may wait for a dead root disk, 0: for ever.
 	Program         string
 	ShutdownTimeout time.Duration
 }
@@ -53,8 +52,8 @@ type File struct {
 	Content string
 }
 
-// Files returns what the managers are to find. The order is fixed, so that the
-// same facts give the same files.
+// Files returns what the managers are to find. The order is fixed, so that the same facts give the
+// same files.
 func Files(f Facts) []File {
 	files := append(sessions(f), leases(f.Leases)...)
 	files = append(files, systemd(f)...)

@@ -192,8 +192,7 @@ func TestClientID(t *testing.T) {
 	}
 }
 
-// NetworkManager gives a profile that names none the client identifier of the
-// boot.
+// NetworkManager gives a profile that names none the client identifier of the boot.
 func TestClientIDOfNetworkManager(t *testing.T) {
 	const device = "[device-iscsiroot-0]\nmatch-device=mac:52:54:00:12:34:56\nkeep-configuration=yes\n"
 	const connection = "[connection-iscsiroot-0]\nmatch-device=mac:52:54:00:12:34:56\nipv4.dhcp-client-id="

@@ -6,17 +6,15 @@ import (
 	"strings"
 )
 
-// ifupdown keeps ifupdown's hands off the links. Its two services lose their
-// stop command: it would take the links down, and run-parts, its next program,
-// is on the root behind them. A DHCP client that they started goes on beside
-// it. Started again, ifup finds its state file and does nothing to a link that
-// is up. ifdown by hand still works; the agent then restores the address.
+// ifupdown keeps ifupdown's hands off the links. Its two services lose their stop command: it would
+// take the links down, and run-parts, its next program, is on the root behind them. A DHCP client
+// that they started goes on beside it. Started again, ifup finds its state file and does nothing to
+// a link that is up. ifdown by hand still works; the agent then restores the address.
 //
-// An interface whose definition has the address that the boot gave, with a session
-// or without, is up already: ifup would fail to add it once more. So it stands in ifup's state
-// file, which is what Debian's open-iscsi does for the link of its initramfs. A
-// bridge or a bond is not: ifup has to make it, and the agent moves the address
-// there when the link is its port.
+// An interface whose definition has the address that the boot gave, with a session or without, is
+// up already: ifup would fail to add it once more. So it stands in ifup's state file, which is what
+// Debian's open-iscsi does for the link of its initramfs. A bridge or a bond is not: ifup has to
+// make it, and the agent moves the address there when the link is its port.
 func ifupdown(f Facts) []File {
 	const content = "# From iscsiroot: root depends on the network, which must stay up.\n[Service]\nExecStop=\nKillMode=process\n"
 	files := []File{
@@ -47,12 +45,12 @@ type Interface struct {
 	Master  bool // it is a bridge or a bond, which ifup makes
 }
 
-// masterOptions name the ports of what is made (bridge-utils-interfaces(5),
-// ifenslave's README.Debian).
+// masterOptions name the ports of what is made (bridge-utils-interfaces(5), ifenslave's
+// README.Debian).
 var masterOptions = []string{"bridge_ports", "bridge-ports", "bond-slaves", "bond_slaves", "slaves"}
 
-// interfaces finds the definitions with an address in the text of a file. A
-// line that ends in a backslash goes on in the next one.
+// interfaces finds the definitions with an address in the text of a file. A line that ends in a
+// backslash goes on in the next one.
 func interfaces(text string) []Interface {
 	var out []Interface
 	name, master, from := "", false, 0 // the definition that the lines belong to, and where in out it begins

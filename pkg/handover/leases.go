@@ -8,9 +8,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// leases writes each address down as it was got: in our own form (package
-// runstate), and in those that Debian's scripts and cloud-init read. The first of each kind that
-// a device has counts. No secret is in them.
+// leases writes each address down as it was got: in our own form (package runstate), and in those
+// that Debian's scripts and cloud-init read. The first of each kind that a device has counts. No
+// secret is in them.
 func leases(list []dhcp.Lease) []File {
 	var files []File
 	add := func(path, content string) {

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// netplan marks the root's Ethernet definitions critical: netplan merges a
-// definition of the same id in a later file into the first, and takes no such
-// link down when it applies a change (netplan(5), critical).
+// netplan marks the root's Ethernet definitions critical: netplan merges a definition of the same
+// id in a later file into the first, and takes no such link down when it applies a change
+// (netplan(5), critical).
 func netplan(r Root) []File {
 	if len(r.Netplan) == 0 {
 		return nil
@@ -24,12 +24,11 @@ func netplan(r Root) []File {
 	return []File{{Path: "netplan/zz-iscsiroot.yaml", Mode: 0o600, Content: b.String()}} // netplan warns of any other mode
 }
 
-// netplanFile is the name of the file that netplan's generator writes for
-// networkd.
+// netplanFile is the name of the file that netplan's generator writes for networkd.
 func netplanFile(id string) string { return "10-netplan-" + id + ".network" }
 
-// netplanFiles returns the ids of the root's Ethernet definitions, those that
-// are members of a bridge or a bond, in whatever file, apart from the others.
+// netplanFiles returns the ids of the root's Ethernet definitions, those that are members of a
+// bridge or a bond, in whatever file, apart from the others.
 func netplanFiles(root fs.FS) (ids, members []string, err error) {
 	var all []string
 	var errs []error
@@ -52,9 +51,9 @@ func netplanFiles(root fs.FS) (ids, members []string, err error) {
 	return ids, members, errors.Join(errs...)
 }
 
-// yamlLines calls f for each line of a file that is neither empty nor a comment,
-// with how far it is indented. It is no YAML parser: what is in flow style gives
-// nothing, and then networkd is as it is without us.
+// yamlLines calls f for each line of a file that is neither empty nor a comment, with how far it is
+// indented. It is no YAML parser: what is in flow style gives nothing, and then networkd is as it
+// is without us.
 func yamlLines(text string, f func(indent int, body string)) {
 	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimRight(line, " \t\r")
@@ -88,8 +87,8 @@ func netplanIDs(text string) []string {
 	return ids
 }
 
-// netplanMembers finds what is listed as interfaces of a bridge or a bond, be it
-// as [a, b] or as a line with a hyphen each.
+// netplanMembers finds what is listed as interfaces of a bridge or a bond, be it as [a, b] or as a
+// line with a hyphen each.
 func netplanMembers(text string) []string {
 	var ids []string
 	section, key := -1, -1 // indentation of "bridges:" or "bonds:", and of "interfaces:" below it

@@ -9,19 +9,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// networkd adds to each of the root's own .network files that what is
-// configured stays. As it starts, networkd drops the addresses of a link that
-// its file does not name (systemd.network(5), KeepConfiguration=), and with
-// them the root it runs from. The file itself stays in force: a file of ours
-// that matched first would put the administrator's out of it. A link that no
-// file matches is left alone by networkd.
+// networkd adds to each of the root's own .network files that what is configured stays. As it
+// starts, networkd drops the addresses of a link that its file does not name (systemd.network(5),
+// KeepConfiguration=), and with them the root it runs from. The file itself stays in force: a file
+// of ours that matched first would put the administrator's out of it. A link that no file matches
+// is left alone by networkd.
 //
-// The drop-in counts for all links of that file. Keeping what a link has when
-// networkd starts or stops, or when its cable is out, harms none of them.
+// The drop-in counts for all links of that file. Keeping what a link has when networkd starts or
+// stops, or when its cable is out, harms none of them.
 //
-// A file that makes its links ports of a bridge or a bond has none: a port that
-// keeps its address sends by itself, and the answers arrive at the bridge. The
-// agent moves the address there.
+// A file that makes its links ports of a bridge or a bond has none: a port that keeps its address
+// sends by itself, and the answers arrive at the bridge. The agent moves the address there.
 func networkd(f Facts) []File {
 	names := slices.Clone(f.Root.Networks)
 	for _, id := range f.Root.Netplan {
@@ -47,15 +45,14 @@ func networkd(f Facts) []File {
 	return files
 }
 
-// udev keeps it from renaming a link that is up, where the kernel refuses that
-// (net/core/dev.c: dev_change_name, before 6.2): udev of systemd 252 then leaves
-// the link marked as being renamed, and networkd waits for the end of that for
-// ever. A link file of the administrator's is read before this one.
+// udev keeps it from renaming a link that is up, where the kernel refuses that (net/core/dev.c:
+// dev_change_name, before 6.2): udev of systemd 252 then leaves the link marked as being renamed,
+// and networkd waits for the end of that for ever. A link file of the administrator's is read
+// before this one.
 //
-// VLANs and others on the link have its MAC, and another type. By OriginalName=
-// too, udev warns of a name that the kernel chose (src/udev/net/link-config.c:
-// link_get_config, "potentially unpredictable interface name"); a link that the
-// boot made has a name that it chose.
+// VLANs and others on the link have its MAC, and another type. By OriginalName= too, udev warns of
+// a name that the kernel chose (src/udev/net/link-config.c: link_get_config, "potentially
+// unpredictable interface name"); a link that the boot made has a name that it chose.
 func udev(f Facts) []File {
 	if !f.NamesStay {
 		return nil
@@ -75,10 +72,9 @@ func udev(f Facts) []File {
 	return files
 }
 
-// ipv6 keeps IPv6 where root needs it: with LinkLocalAddressing=no and no IPv6
-// address of its own networkd writes 1 to the link's disable_ipv6, and it takes
-// router advertisements away from the kernel: with IPv6AcceptRA=no the address
-// and the route that came by them run out.
+// ipv6 keeps IPv6 where root needs it: with LinkLocalAddressing=no and no IPv6 address of its own
+// networkd writes 1 to the link's disable_ipv6, and it takes router advertisements away from the
+// kernel: with IPv6AcceptRA=no the address and the route that came by them run out.
 func ipv6(links []Link) string {
 	for _, l := range links {
 		if !slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr().Is6() }) {

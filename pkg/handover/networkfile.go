@@ -8,13 +8,12 @@ import (
 	"strings"
 )
 
-// portKeys are the settings of a .network file's [Network] section that make a
-// link a port of another one, which then has the addresses (systemd.network(5)).
-// A link in a VRF keeps its own.
+// portKeys are the settings of a .network file's [Network] section that make a link a port of
+// another one, which then has the addresses (systemd.network(5)). A link in a VRF keeps its own.
 var portKeys = []string{"Bridge", "Bond", "BatmanAdvanced"}
 
-// networkFiles returns the base names of the root's .network files, those that
-// make their links ports apart from the others.
+// networkFiles returns the base names of the root's .network files, those that make their links
+// ports apart from the others.
 func networkFiles(root fs.FS) (networks, ports []string, err error) {
 	var all []string
 	var errs []error
@@ -35,9 +34,9 @@ func networkFiles(root fs.FS) (networks, ports []string, err error) {
 	return networks, ports, errors.Join(errs...)
 }
 
-// makesPort reads a .network file as networkd does: of several with one name the
-// one in the first directory counts, and after it its drop-ins by their names,
-// whichever directories they are in (systemd.network(5)).
+// makesPort reads a .network file as networkd does: of several with one name the one in the first
+// directory counts, and after it its drop-ins by their names, whichever directories they are in
+// (systemd.network(5)).
 func makesPort(root fs.FS, name string) (bool, error) {
 	var errs []error
 	var files, bases []string
@@ -74,8 +73,8 @@ func unique(names []string) []string {
 	return slices.Compact(names)
 }
 
-// readPortKeys notes the values of portKeys in the text of a .network file or of
-// a drop-in: the last one counts, an empty one too (systemd.syntax(7)).
+// readPortKeys notes the values of portKeys in the text of a .network file or of a drop-in: the
+// last one counts, an empty one too (systemd.syntax(7)).
 func readPortKeys(text string, of map[string]string) {
 	section := ""
 	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\\\n", " ")

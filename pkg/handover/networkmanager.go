@@ -7,20 +7,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// networkManager asks for what NetworkManager does by itself, in case the
-// system's configuration says otherwise: it adopts a configured link as it is
-// (NetworkManager.conf(5), keep-configuration).
+// networkManager asks for what NetworkManager does by itself, in case the system's configuration
+// says otherwise: it adopts a configured link as it is (NetworkManager.conf(5),
+// keep-configuration).
 //
-// Before 1.32.6 there is no such key. Started while udev is still at work on a
-// card, 1.30 does not adopt it: it makes a "Wired connection 1", takes the
-// address away and asks DHCP for another one. So it is to leave the card alone.
-// Of a version with three numbers only the last may differ; one with two means
-// all that follow.
+// Before 1.32.6 there is no such key. Started while udev is still at work on a card, 1.30 does not
+// adopt it: it makes a "Wired connection 1", takes the address away and asks DHCP for another one.
+// So it is to leave the card alone. Of a version with three numbers only the last may differ; one
+// with two means all that follow.
 //
-// A profile that is activated later, and names no client identifier, gets the
-// lease of the boot with that of the boot: NetworkManager's own is another one
-// (nm-settings(5), ipv4.dhcp-client-id). dhclient and ifupdown read theirs in
-// the root's /etc alone; the lease file has it.
+// A profile that is activated later, and names no client identifier, gets the lease of the boot
+// with that of the boot: NetworkManager's own is another one (nm-settings(5), ipv4.dhcp-client-id).
+// dhclient and ifupdown read theirs in the root's /etc alone; the lease file has it.
 func networkManager(links []Link) []File {
 	var keep, leave strings.Builder
 	keep.WriteString("# From iscsiroot: root depends on these links.\n")
@@ -40,8 +38,7 @@ func networkManager(links []Link) []File {
 	}
 }
 
-// clientIdentifier is that of the boot's lease, as NetworkManager writes it; "":
-// there is none.
+// clientIdentifier is that of the boot's lease, as NetworkManager writes it; "": there is none.
 func clientIdentifier(l Link) string {
 	switch {
 	case dhcp.IsHardwareID(l.ClientID):

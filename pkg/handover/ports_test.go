@@ -9,8 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Each root has one file eth.network, or files and drop-ins of that name, as
-// hypervisors have them.
+// Each root has one file eth.network, or files and drop-ins of that name, as hypervisors have them.
 func TestPorts(t *testing.T) {
 	const (
 		etc  = "etc/systemd/network/eth.network"
@@ -87,8 +86,8 @@ func TestNetplanMembers(t *testing.T) {
 	}
 }
 
-// A port keeps nothing, whatever the name of its file; the bridge's file, and
-// other links', have their drop-ins.
+// A port keeps nothing, whatever the name of its file; the bridge's file, and other links', have
+// their drop-ins.
 func TestPortsHaveNoDropIn(t *testing.T) {
 	root := fstest.MapFS{
 		"etc/systemd/network/10-br0.network":  {Data: []byte("[Match]\nName=br0\n[Network]\nAddress=10.77.0.2/24\n")},

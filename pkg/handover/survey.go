@@ -22,9 +22,8 @@ var (
 	ifupFile    = "etc/network/interfaces"
 )
 
-// Survey reads of the network configuration in the real system what Files needs.
-// A directory that is not there is none; other errors are returned with what
-// could be read.
+// Survey reads of the network configuration in the real system what Files needs. A directory that
+// is not there is none; other errors are returned with what could be read.
 func Survey(root fs.FS) (Root, error) {
 	var r Root
 	var errs []error
@@ -63,8 +62,7 @@ func list(root fs.FS, dir, suffix string) ([]string, error) {
 	return names, nil
 }
 
-// read returns the text of a file; that of one that is not there, or is a
-// directory, is empty.
+// read returns the text of a file; that of one that is not there, or is a directory, is empty.
 func read(root fs.FS, name string) (string, error) {
 	info, err := fs.Stat(root, name)
 	switch {
@@ -81,8 +79,7 @@ func read(root fs.FS, name string) (string, error) {
 	return string(b), err
 }
 
-// plain reports whether an id can be part of a file's name: netplan writes no
-// file for others.
+// plain reports whether an id can be part of a file's name: netplan writes no file for others.
 func plain(id string) bool {
 	ok := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)

@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// fields reads a structure from front to back and keeps its first error. The
-// length was checked before.
+// fields reads a structure from front to back and keeps its first error. The length was checked
+// before.
 type fields struct {
 	r      *reader
 	at     int // of the next field, in the table
@@ -48,8 +48,8 @@ func (f *fields) take(n int) []byte {
 
 func (f *fields) u16() uint16 { return binary.LittleEndian.Uint16(f.take(2)) }
 
-// addr reads an address of 16 bytes. Zeros are none, whether of IPv6 or mapped
-// from IPv4; some firmwares fill the field with ones instead.
+// addr reads an address of 16 bytes. Zeros are none, whether of IPv6 or mapped from IPv4; some
+// firmwares fill the field with ones instead.
 func (f *fields) addr() netip.Addr {
 	return given(netip.AddrFrom16([16]byte(f.take(16))))
 }
@@ -63,8 +63,8 @@ func given(a netip.Addr) netip.Addr {
 	return a
 }
 
-// bytes reads a string's length and offset and returns the string without the
-// NUL that some firmwares count.
+// bytes reads a string's length and offset and returns the string without the NUL that some
+// firmwares count.
 func (f *fields) bytes(limit int) []byte {
 	n, at := int(f.u16()), int(f.u16())
 	switch {

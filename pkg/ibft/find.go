@@ -12,8 +12,7 @@ import (
 var ErrNone = errors.New("this machine's firmware provides no iBFT")
 
 // The part of memory where firmwares put the table, but for the screen's
-// (drivers/firmware/iscsi_ibft_find.c: IBFT_START, IBFT_END, VGA_MEM,
-// VGA_SIZE).
+// (drivers/firmware/iscsi_ibft_find.c: IBFT_START, IBFT_END, VGA_MEM, VGA_SIZE).
 const (
 	LowMemoryStart = 0x80000
 	LowMemoryEnd   = 0x100000
@@ -22,8 +21,8 @@ const (
 	screenEnd   = 0xc0000
 )
 
-// Scan looks for a table in memory, in steps of 16 bytes. It returns the bytes
-// of the first whose length and checksum fit, or nil.
+// Scan looks for a table in memory, in steps of 16 bytes. It returns the bytes of the first whose
+// length and checksum fit, or nil.
 func Scan(memory []byte) []byte {
 	for at := 0; at+tableHeaderLen <= len(memory); at += 16 {
 		for _, s := range signatures() {
@@ -38,13 +37,11 @@ func Scan(memory []byte) []byte {
 	return nil
 }
 
-// Find looks for a table where Linux shows it: the ACPI tables in sys, which is
-// /sys; iscsi_ibft's directory there; and low memory, by memory, which is
-// /dev/mem and may be nil. from names the place. The error is ErrNone where
-// there is no table at all, else as Parse's.
+// Find looks for a table where Linux shows it: the ACPI tables in sys, which is /sys; iscsi_ibft's
+// directory there; and low memory, by memory, which is /dev/mem and may be nil. from names the
+// place. The error is ErrNone where there is no table at all, else as Parse's.
 //
-// memory is read from LowMemoryStart to LowMemoryEnd at most, which is
-// meaningful on PCs alone.
+// memory is read from LowMemoryStart to LowMemoryEnd at most, which is meaningful on PCs alone.
 func Find(sys fs.FS, memory io.ReaderAt) (t Table, from string, err error) {
 	for _, s := range signatures() {
 		b, err := fs.ReadFile(sys, "firmware/acpi/tables/"+s)
@@ -77,8 +74,8 @@ func exists(dir fs.FS) bool {
 	return err == nil
 }
 
-// scanLow reads and scans low memory, below and above the screen's. A page that
-// cannot be read ends its part.
+// scanLow reads and scans low memory, below and above the screen's. A page that cannot be read ends
+// its part.
 func scanLow(memory io.ReaderAt) (table []byte, at int, err error) {
 	for _, part := range [][2]int{{LowMemoryStart, screenStart}, {screenEnd, LowMemoryEnd}} {
 		buf := make([]byte, part[1]-part[0])

@@ -101,8 +101,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// The bytes of what a firmware of two paths leaves are kept, so that a change
-// of the encoder is seen, and for QEMU's -acpitable.
+// The bytes of what a firmware of two paths leaves are kept, so that a change of the encoder is
+// seen, and for QEMU's -acpitable.
 func TestTwoPaths(t *testing.T) {
 	b := encode(t, rich())
 	if *update {
@@ -128,9 +128,8 @@ func put(b []byte, at int, bytes ...byte) []byte {
 	return b
 }
 
-// Where the structures of rich are: 48 bytes of header, 18 of control padded to
-// 24, 74 of the initiator padded to 80, and then the NICs' 102 to 104 and the
-// targets' 54 to 56 in turn.
+// Where the structures of rich are: 48 bytes of header, 18 of control padded to 24, 74 of the
+// initiator padded to 80, and then the NICs' 102 to 104 and the targets' 54 to 56 in turn.
 const (
 	initiatorAt = 72
 	nic0At      = initiatorAt + 80
@@ -188,8 +187,8 @@ func TestBadTables(t *testing.T) {
 	}
 }
 
-// One structure that makes no sense does not take the others with it, and what
-// is not marked valid, or not known, is not there.
+// One structure that makes no sense does not take the others with it, and what is not marked valid,
+// or not known, is not there.
 func TestPartOfTable(t *testing.T) {
 	good := encode(t, rich())
 	got, err := ibft.Parse(put(good, nic0At+88, 0xff, 0x0f))

@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 )
 
-// What is odd of a table is named, and the rest counts: each row changes rich's
-// bytes, and says what is left out of the table.
+// What is odd of a table is named, and the rest counts: each row changes rich's bytes, and says
+// what is left out of the table.
 func TestOddities(t *testing.T) {
 	good := encode(t, rich())
 	noInitiator := func(t *ibft.Table) { t.Initiator = ibft.Initiator{} }

@@ -10,11 +10,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Parse reads a table. Bytes behind its length are ignored. What is no table,
-// or has another checksum, gives a zero Table and an *Error. A structure or a
-// field that makes no sense is left out, as the kernel does
-// (drivers/firmware/iscsi_ibft.c: ibft_create_kobject), and named in Oddities:
-// the Table holds the rest.
+// Parse reads a table. Bytes behind its length are ignored. What is no table, or has another
+// checksum, gives a zero Table and an *Error. A structure or a field that makes no sense is left
+// out, as the kernel does (drivers/firmware/iscsi_ibft.c: ibft_create_kobject), and named in
+// Oddities: the Table holds the rest.
 func Parse(b []byte) (Table, error) {
 	r, err := newReader(b)
 	if err != nil {
@@ -34,8 +33,7 @@ func Parse(b []byte) (Table, error) {
 	return t, r.odd.orNil()
 }
 
-// reader knows the table's bytes, cut to its length, and keeps what is odd of
-// them.
+// reader knows the table's bytes, cut to its length, and keeps what is odd of them.
 type reader struct {
 	b   []byte
 	odd Oddities
@@ -73,8 +71,8 @@ func newReader(b []byte) (*reader, error) {
 //	  u16 initiator_offset; u16 nic0_offset; u16 target0_offset;
 //	  u16 nic1_offset; u16 target1_offset; };
 //
-// A longer one has more offsets; the type is in what they lead to. Where its
-// length makes no sense it is that of the specification.
+// A longer one has more offsets; the type is in what they lead to. Where its length makes no sense
+// it is that of the specification.
 func (r *reader) control() ([]int, error) {
 	const at = tableHeaderLen
 	if r.b[at] != typeControl {
@@ -108,9 +106,8 @@ func (r *reader) inside(at int, object string) error {
 	return nil
 }
 
-// header checks a structure's header and returns its bytes, at least those that
-// are wanted: a length that goes beyond the table is passed over where they are
-// in it.
+// header checks a structure's header and returns its bytes, at least those that are wanted: a
+// length that goes beyond the table is passed over where they are in it.
 func (r *reader) header(at int, object string, typ byte, want int) ([]byte, error) {
 	if err := r.inside(at, object); err != nil {
 		return nil, err
@@ -133,8 +130,8 @@ func (r *reader) header(at int, object string, typ byte, want int) ([]byte, erro
 	return r.b[at : at+n], nil
 }
 
-// structure reads one structure into the table. One that is not marked valid
-// is none, whatever else it holds.
+// structure reads one structure into the table. One that is not marked valid is none, whatever else
+// it holds.
 func (r *reader) structure(t *Table, at int) error {
 	if err := r.inside(at, "structure"); err != nil {
 		return err
@@ -229,8 +226,7 @@ func (r *reader) target(t *Table, at int) error {
 	return f.err
 }
 
-// text cuts a field of n bytes at its padding and replaces what cannot be
-// shown.
+// text cuts a field of n bytes at its padding and replaces what cannot be shown.
 func text(s string, n int) string {
 	s = strings.TrimRight(s[:min(n, len(s))], "\x00 ")
 	return strings.Map(func(c rune) rune {

@@ -17,9 +17,9 @@ import (
 // maxAttribute bounds a file of sysfs, which has at most a page.
 const maxAttribute = 4096
 
-// FromSysfs reads /sys/firmware/ibft, which dir is: what the driver iscsi_ibft
-// shows of a table. It is as complete as that: iSNS servers and the like may be
-// missing, and a LUN is clear only if it has one level. Errors are as Parse's.
+// FromSysfs reads /sys/firmware/ibft, which dir is: what the driver iscsi_ibft shows of a table. It
+// is as complete as that: iSNS servers and the like may be missing, and a LUN is clear only if it
+// has one level. Errors are as Parse's.
 func FromSysfs(dir fs.FS) (Table, error) {
 	var t Table
 	h := &attributes{fs: dir, dir: "acpi_header"}
@@ -48,9 +48,9 @@ func FromSysfs(dir fs.FS) (Table, error) {
 	return t, odd.orNil()
 }
 
-// attributes reads the files of one directory and keeps the first error, which
-// is why the structure is left out, and what is odd. A file that is not there is
-// empty: the driver shows only what is set.
+// attributes reads the files of one directory and keeps the first error, which is why the structure
+// is left out, and what is odd. A file that is not there is empty: the driver shows only what is
+// set.
 type attributes struct {
 	fs  fs.FS
 	dir string
@@ -184,8 +184,7 @@ func (a *attributes) nic() NIC {
 	return n
 }
 
-// pci reads the link to the NIC, .../0000:00:03.0; there is none if the kernel
-// did not find it.
+// pci reads the link to the NIC, .../0000:00:03.0; there is none if the kernel did not find it.
 func (a *attributes) pci() PCIAddress {
 	link, err := fs.ReadLink(a.fs, path.Join(a.dir, "device"))
 	if err != nil {
@@ -226,10 +225,10 @@ func (a *attributes) target() Target {
 	return g
 }
 
-// lun reads the eight bytes that the driver prints with %x each, without
-// leading zeros or separators: 01000000 is LUN 1, 010000000 is LUN 16. Only the
-// first two bytes of a LUN of one level are other than zero, and of the two
-// ways to read some numbers only one has an addressing method in use.
+// lun reads the eight bytes that the driver prints with %x each, without leading zeros or
+// separators: 01000000 is LUN 1, 010000000 is LUN 16. Only the first two bytes of a LUN of one
+// level are other than zero, and of the two ways to read some numbers only one has an addressing
+// method in use.
 func (a *attributes) lun() iscsi.LUN {
 	s := a.get("lun")
 	head, ok := strings.CutSuffix(s, "000000")

@@ -16,8 +16,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// tree makes a file system of a listing of /sys/firmware/ibft: lines of
-// FILE name "content" and LINK name target.
+// tree makes a file system of a listing of /sys/firmware/ibft: lines of FILE name "content" and
+// LINK name target.
 func tree(listing []byte) fstest.MapFS {
 	out := fstest.MapFS{}
 	for line := range strings.Lines(string(listing)) {
@@ -41,8 +41,7 @@ func tree(listing []byte) fstest.MapFS {
 	return out
 }
 
-// The kernel's form of a table says the same as its bytes, but for what the
-// kernel leaves out.
+// The kernel's form of a table says the same as its bytes, but for what the kernel leaves out.
 func TestFromSysfs(t *testing.T) {
 	for _, name := range []string{"ipxe", "ipxe-chap", "twopaths"} {
 		want, err := ibft.Parse(read(t, name+".bin"))

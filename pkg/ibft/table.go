@@ -10,11 +10,10 @@ import (
 
 // Table is what an iBFT says. It holds only structures that are marked valid.
 type Table struct {
-	// OEM and Model name the firmware ("FENSYS", "iPXE"); at most 6 and 8
-	// printable bytes.
+	// OEM and Model name the firmware ("FENSYS", "iPXE"); at most 6 and 8 printable bytes.
 	OEM, Model string
-	// Failover is control flag bit 0: the second target stands in for the
-	// first, instead of being one more.
+	// Failover is control flag bit 0: the second target stands in for the first, instead of
+	// being one more.
 	Failover  bool
 	Initiator Initiator // its zero value: none
 	NICs      []NIC     // in the order of the control structure
@@ -60,9 +59,8 @@ type NIC struct {
 	HostName                 string // at most 255 bytes
 }
 
-// Prefix returns address and network. An IPv6 address without a length is a
-// network of its own, as dracut has it; without one IPv4 has no network, and ok
-// is false.
+// Prefix returns address and network. An IPv6 address without a length is a network of its own, as
+// dracut has it; without one IPv4 has no network, and ok is false.
 func (n NIC) Prefix() (p netip.Prefix, ok bool) {
 	switch {
 	case !n.Address.IsValid():
@@ -73,8 +71,8 @@ func (n NIC) Prefix() (p netip.Prefix, ok bool) {
 	return netip.PrefixFrom(n.Address, n.PrefixLen), n.PrefixLen > 0
 }
 
-// ByDHCP reports whether the firmware got the address from a DHCP server: it
-// names the server or the origin says so.
+// ByDHCP reports whether the firmware got the address from a DHCP server: it names the server or
+// the origin says so.
 func (n NIC) ByDHCP() bool { return n.DHCP.IsValid() || n.Origin == OriginDHCP }
 
 // HardwareAddr returns the MAC in the kernel's form, 52:54:00:12:34:56.
@@ -83,8 +81,8 @@ func (n NIC) HardwareAddr() string {
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
 }
 
-// Origin says where an address came from (Windows' NL_PREFIX_ORIGIN, which the
-// specification refers to).
+// Origin says where an address came from (Windows' NL_PREFIX_ORIGIN, which the specification refers
+// to).
 type Origin uint8
 
 // The known origins.
@@ -113,8 +111,7 @@ type Target struct {
 	Name   string // iSCSI name, at most 223 bytes
 	NIC    uint8  // Index of the NIC it is reached by
 	CHAP   CHAPType
-	// User and Secret prove this machine, the reverse ones the target; empty
-	// as CHAP says.
+	// User and Secret prove this machine, the reverse ones the target; empty as CHAP says.
 	User          string
 	Secret        iscsi.Secret
 	ReverseUser   string
@@ -155,8 +152,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("read iBFT: %s at byte %d: %s", e.Object, e.Offset, e.Cause)
 }
 
-// Oddities are the structures and fields of a table that are left out, an
-// *Error for each: the rest of the table is sound.
+// Oddities are the structures and fields of a table that are left out, an *Error for each: the rest
+// of the table is sound.
 type Oddities []error
 
 // Error implements error, a line for each.
@@ -172,8 +169,8 @@ func (o Oddities) orNil() error {
 	return o
 }
 
-// Usable divides the error of Parse, FromSysfs or Find: odd names what is left
-// out of a table that is used, and err is why there is none.
+// Usable divides the error of Parse, FromSysfs or Find: odd names what is left out of a table that
+// is used, and err is why there is none.
 func Usable(from error) (odd []string, err error) {
 	var list Oddities
 	if !errors.As(from, &list) {

@@ -22,8 +22,8 @@ func openBelow(name string) (*below, error) {
 	return &below{data, t}, nil
 }
 
-// strip leaves out of an image the directories that are there already, as such or behind a link: where lib is a link to
-// usr/lib, a directory in its place would hide all that is in usr/lib.
+// strip leaves out of an image the directories that are there already, as such or behind a link:
+// where lib is a link to usr/lib, a directory in its place would hide all that is in usr/lib.
 func (b *below) strip(t tree) {
 	for name, e := range t {
 		if _, ok := b.tree.Resolve(name); ok && e.isDir() {
@@ -32,7 +32,8 @@ func (b *below) strip(t tree) {
 	}
 }
 
-// modules returns those modules of a tree that the other image holds, by name, with their paths there.
+// modules returns those modules of a tree that the other image holds, by name, with their paths
+// there.
 func (b *below) modules(base string, idx *kmod.Index) map[string]string {
 	out := map[string]string{}
 	for _, m := range idx.Modules() {
@@ -57,5 +58,6 @@ func (b *below) has(name string) bool {
 	return err == nil
 }
 
-// pad returns the zero bytes that make the other image end at a multiple of 512 bytes, as image builders do.
+// pad returns the zero bytes that make the other image end at a multiple of 512 bytes, as image
+// builders do.
 func (b *below) pad() string { return strings.Repeat("\x00", -len(b.data)&511) }

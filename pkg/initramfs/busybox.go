@@ -60,8 +60,9 @@ func (t tree) addBusybox(name string) error {
 // maxApplets bounds the list in a busybox; Debian's has 270.
 const maxApplets = 1000
 
-// busyboxApplets returns the names that a busybox goes by. It holds them sorted, each ended by a NUL, and the first two
-// are "[" and "[[" (applets/applet_tables.c: applet_names). So it need not run here.
+// busyboxApplets returns the names that a busybox goes by. It holds them sorted, each ended by a
+// NUL, and the first two are "[" and "[[" (applets/applet_tables.c: applet_names). So it need not
+// run here.
 func busyboxApplets(data []byte) ([]string, error) {
 	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {

@@ -26,7 +26,8 @@ type Finding struct {
 type Machine struct {
 	// CommandLine is the kernel's.
 	CommandLine string
-	// Devices are the machine's, as Config.Devices has them; without any the drivers of its cards are not looked for.
+	// Devices are the machine's, as Config.Devices has them; without any the drivers of its
+	// cards are not looked for.
 	Devices []string
 	// Release is the kernel's; empty means the one whose modules the image holds.
 	Release string
@@ -56,7 +57,8 @@ func (c *checker) doubtful(format string, args ...any) {
 	c.findings = append(c.findings, Finding{false, fmt.Sprintf(format, args...)})
 }
 
-// programs looks for what the kernel needs before init runs. Without the nodes Go's runtime ends init before main.
+// programs looks for what the kernel needs before init runs. Without the nodes Go's runtime ends
+// init before main.
 func (c *checker) programs() {
 	if n, err := c.t.Follow("init"); err != nil || n.Mode&0o111 == 0 || n.Type() != archive.TypeRegular {
 		c.missing("/init is not there or cannot be run: the kernel would panic")

@@ -33,12 +33,12 @@ func ParseCompression(name string) (Compression, error) {
 	return "", fmt.Errorf("compression %q: use zstd, zstd-19, gzip, xz or none", name)
 }
 
-// zstdWindow is in bytes, and xz's dictionary. RFC 8878, section 3.1.1.1.2, asks every decoder to support 8 MiB; the
-// kernel would take more, but has to find the memory for it while it unpacks.
+// zstdWindow is in bytes, and xz's dictionary. RFC 8878, section 3.1.1.1.2, asks every decoder to
+// support 8 MiB; the kernel would take more, but has to find the memory for it while it unpacks.
 const zstdWindow = 8 << 20
 
-// compressor returns a writer that compresses into w. One goroutine, a fixed level and no time stamp make the output
-// depend on the input only.
+// compressor returns a writer that compresses into w. One goroutine, a fixed level and no time
+// stamp make the output depend on the input only.
 func compressor(ctx context.Context, w io.Writer, c Compression) (io.WriteCloser, error) {
 	switch c {
 	case Zstd, "":

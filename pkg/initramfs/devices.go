@@ -16,8 +16,8 @@ import (
 // pciID is the short form of a PCI device, as lspci -n prints it.
 var pciID = regexp.MustCompile(`^[0-9a-fA-F]{4}:[0-9a-fA-F]{4}$`)
 
-// modalias returns a device as the kernel announces it. Of a short form the class is that of an Ethernet card and the
-// subsystem is zero (drivers/pci/pci-driver.c: pci_uevent).
+// modalias returns a device as the kernel announces it. Of a short form the class is that of an
+// Ethernet card and the subsystem is zero (drivers/pci/pci-driver.c: pci_uevent).
 func modalias(device string) string {
 	if !pciID.MatchString(device) {
 		return device
@@ -26,8 +26,9 @@ func modalias(device string) string {
 	return "pci:v0000" + id[:4] + "d0000" + id[5:] + "sv00000000sd00000000bc02sc00i00"
 }
 
-// behind are the devices that appear on a bus which a PCI device is: it has announced itself before its bus is there.
-// A network card of virtio has device id 1000 or 1041 (include/uapi/linux/virtio_ids.h, VIRTIO 1.2 section 4.1.2).
+// behind are the devices that appear on a bus which a PCI device is: it has announced itself before
+// its bus is there. A network card of virtio has device id 1000 or 1041
+// (include/uapi/linux/virtio_ids.h, VIRTIO 1.2 section 4.1.2).
 var behind = map[string]string{
 	"pci:v00001AF4d00001000": "virtio:d00000001v00001AF4",
 	"pci:v00001AF4d00001041": "virtio:d00000001v00001AF4",
@@ -36,8 +37,8 @@ var behind = map[string]string{
 // errNoNIC is when no device has a driver that gets Ethernet frames in and out.
 var errNoNIC = errors.New("none of them is a network card that the kernel's modules drive: name the driver, or include all")
 
-// selectDevices returns the names of the modules that the devices want, of buses, network cards and watchdogs. A driver
-// whose file is gone goes to warn if there is another network card.
+// selectDevices returns the names of the modules that the devices want, of buses, network cards and
+// watchdogs. A driver whose file is gone goes to warn if there is another network card.
 func selectDevices(idx *kmod.Index, devices []string, warn func(error)) ([]string, error) {
 	var out []string
 	var gone []error
@@ -87,7 +88,8 @@ func withBehind(devices []string) []string {
 	return out
 }
 
-// HostDevices returns what this machine's devices announce, as Config.Devices takes it; sys is where sysfs is mounted.
+// HostDevices returns what this machine's devices announce, as Config.Devices takes it; sys is
+// where sysfs is mounted.
 func HostDevices(sys string) ([]string, error) {
 	names, err := filepath.Glob(filepath.Join(sys, "bus/*/devices/*/modalias"))
 	if err != nil {

@@ -1,9 +1,11 @@
-// Package initramfs makes a bootable initramfs of init and the kernel modules it needs: a cpio archive in the kernel's
-// newc format, compressed, and the same bit for bit from the same input. It needs no privilege.
+// Package initramfs makes a bootable initramfs of init and the kernel modules it needs: a cpio
+// archive in the kernel's newc format, compressed, and the same bit for bit from the same input. It
+// needs no privilege.
 //
-// The image holds /init, a few directories, /dev/console and /dev/null, the modules as plain .ko files below
-// /lib/modules/RELEASE and an index that knows just these, the firmware that they ask for and this host has, and the .link
-// files of /etc/systemd/network, by which NICs get their names.
+// The image holds /init, a few directories, /dev/console and /dev/null, the modules as plain .ko
+// files below /lib/modules/RELEASE and an index that knows just these, the firmware that they ask
+// for and this host has, and the .link files of /etc/systemd/network, by which NICs get their
+// names.
 package initramfs
 
 import "io/fs"
@@ -12,26 +14,31 @@ import "io/fs"
 type Config struct {
 	// Root is the directory that holds lib/modules or usr/lib/modules; empty means "/".
 	Root string
-	// KernelVersion is the release whose modules are taken, as uname -r prints it; empty means the running kernel's.
+	// KernelVersion is the release whose modules are taken, as uname -r prints it; empty means
+	// the running kernel's.
 	KernelVersion string
 	// InitPath is the program that becomes /init.
 	InitPath string
 	// Init is the program itself, in place of InitPath.
 	Init []byte
-	// PackedInit is the program as PackInit packed it, for where there is no Init. With zstd and the time 0 it goes into the image
-	// as it is: an archive behind the one of everything else.
+	// PackedInit is the program as PackInit packed it, for where there is no Init. With zstd
+	// and the time 0 it goes into the image as it is: an archive behind the one of everything
+	// else.
 	PackedInit []byte
-	// NICs are the network drivers to include, by module name, with the buses they sit on. If NICs and Devices are both
-	// empty, every bus driver and every Ethernet driver of the tree is included.
+	// NICs are the network drivers to include, by module name, with the buses they sit on. If
+	// NICs and Devices are both empty, every bus driver and every Ethernet driver of the tree
+	// is included.
 	NICs []string
-	// Devices are devices of the machines that are to boot, as the kernel announces them in files named modalias, or
-	// "VVVV:DDDD" for a PCI device by vendor and device in hexadecimal. Drivers of network cards, buses and watchdogs among
-	// them are included; there has to be a network card.
+	// Devices are devices of the machines that are to boot, as the kernel announces them in
+	// files named modalias, or "VVVV:DDDD" for a PCI device by vendor and device in
+	// hexadecimal. Drivers of network cards, buses and watchdogs among them are included; there
+	// has to be a network card.
 	Devices []string
 	// FileSystems are the root file systems to support; empty means all of fstypes.Roots.
 	FileSystems []string
-	// Network are the kinds of network devices that can be made of cards: "vlan", "bond", "bridge". Those that Policy,
-	// Default or the command line of UKI name come along anyway, and all of them in an image for any card.
+	// Network are the kinds of network devices that can be made of cards: "vlan", "bond",
+	// "bridge". Those that Policy, Default or the command line of UKI name come along anyway,
+	// and all of them in an image for any card.
 	Network []string
 	// Drivers are further modules to include, by name or alias.
 	Drivers []string
@@ -41,20 +48,23 @@ type Config struct {
 	Files []File
 	// Overlays are directories on this host whose content is included, as root's.
 	Overlays []string
-	// Busybox is the path of a statically linked busybox on this host: it becomes /bin/busybox, with a link for each of
-	// its applets. Empty means none.
+	// Busybox is the path of a statically linked busybox on this host: it becomes /bin/busybox,
+	// with a link for each of its applets. Empty means none.
 	Busybox string
-	// Policy and Default are text of a kernel command line that counts before, and after, the real one.
+	// Policy and Default are text of a kernel command line that counts before, and after, the
+	// real one.
 	Policy, Default string
-	// Credentials is a file of secrets on this host, which others may not read. Empty means none.
+	// Credentials is a file of secrets on this host, which others may not read. Empty means
+	// none.
 	Credentials string
-	// Microcode is a list of directories with firmware in amd-ucode and intel-ucode: what is found is put in front of
-	// the image, where the kernel takes it from before anything else. Empty means none.
+	// Microcode is a list of directories with firmware in amd-ucode and intel-ucode: what is
+	// found is put in front of the image, where the kernel takes it from before anything else.
+	// Empty means none.
 	Microcode []string
 	// ModTime is the time of everything in the image, in seconds since 1970.
 	ModTime uint32
-	// Append is the path of an image of another builder: what cfg describes is put behind it, leaves out what is
-	// there already, and takes over as /init. Empty means none.
+	// Append is the path of an image of another builder: what cfg describes is put behind it,
+	// leaves out what is there already, and takes over as /init. Empty means none.
 	Append string
 	// UKI makes one EFI program of stub, kernel, command line and image.
 	UKI *UKI
@@ -68,7 +78,8 @@ type Config struct {
 type File struct {
 	// Path in the image. Missing parents are made with mode 0755.
 	Path string
-	// Source, if set, is the file on this host whose content is taken, and its permissions unless Mode is set.
+	// Source, if set, is the file on this host whose content is taken, and its permissions
+	// unless Mode is set.
 	Source string
 	// Mode holds permissions, and fs.ModeSymlink for a symbolic link.
 	Mode fs.FileMode

@@ -13,8 +13,3 @@ func Write(ctx context.Context, w io.Writer, cfg Config) (Summary, error) {
 	}
 	return img.write(ctx, w)
 }
-
-// AddSections adds a section to an EFI program.
-func AddSections(program []byte) ([]byte, error) {
-	return addSections(program, []peSection{{".probe", []byte("probe"), 0, peData}})
-}

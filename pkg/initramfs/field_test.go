@@ -34,7 +34,8 @@ func appendTo(t *testing.T, name, text string) {
 	writeFile(t, name, append(data, text...))
 }
 
-// withDriver is a tree with a network driver that depmod has found outside of the kernel's own folders.
+// withDriver is a tree with a network driver that depmod has found outside of the kernel's own
+// folders.
 func withDriver(t *testing.T, path string) initramfs.Config {
 	t.Helper()
 	cfg := config(t)
@@ -44,7 +45,8 @@ func withDriver(t *testing.T, path string) initramfs.Config {
 	return cfg
 }
 
-// A driver by DKMS, or from anywhere else, is in the image for any card and in that for its card, and check finds it.
+// A driver by DKMS, or from anywhere else, is in the image for any card and in that for its card,
+// and check finds it.
 func TestForeignDriver(t *testing.T) {
 	for _, place := range []string{"updates/dkms/igb.ko", "updates/igb.ko", "extra/igb/igb.ko", "weak-updates/igb.ko", "kernel/extra/igb.ko", "kernel/drivers/net/igb.ko"} {
 		for _, devices := range [][]string{nil, {"8086:10c9"}} {
@@ -64,7 +66,8 @@ func TestForeignDriver(t *testing.T) {
 	}
 }
 
-// A line of modules.dep whose file is gone costs the image that driver, and nothing else, unless the driver is asked for.
+// A line of modules.dep whose file is gone costs the image that driver, and nothing else, unless
+// the driver is asked for.
 func TestDriverIsGone(t *testing.T) {
 	const place = "weak-updates/kernel/drivers/net/ethernet/intel/igb.ko"
 	const gone = "module igb: modules.dep names " + place + ", which is not there: put it there, or run depmod"
@@ -188,7 +191,8 @@ func TestUnnamedFiles(t *testing.T) {
 	}
 }
 
-// Links are those of the tree, not of the machine that builds: RHEL's are absolute, and lib may be one.
+// Links are those of the tree, not of the machine that builds: RHEL's are absolute, and lib may be
+// one.
 func TestLinksInTree(t *testing.T) {
 	cfg := withDriver(t, "weak-updates/igb.ko")
 	cfg.NICs, cfg.Devices = nil, []string{"8086:10c9"}

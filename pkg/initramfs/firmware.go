@@ -14,20 +14,22 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// MissingFirmware are files that a module of the image asks for and that are not in the image. Many modules list what
-// only some of their cards need.
+// MissingFirmware are files that a module of the image asks for and that are not in the image. Many
+// modules list what only some of their cards need.
 type MissingFirmware struct {
 	Module string
 	Files  []string
 }
 
-// firmwareSuffixes are the forms in which a file is looked for (drivers/base/firmware_loader/main.c: fw_get_filesystem_firmware).
+// firmwareSuffixes are the forms in which a file is looked for
+// (drivers/base/firmware_loader/main.c: fw_get_filesystem_firmware).
 var firmwareSuffixes = []struct {
 	suffix string
 	packed archive.Compression
 }{{"", ""}, {".zst", archive.Zstd}, {".xz", archive.XZ}}
 
-// firmwareDirs returns where the kernel looks for firmware, first what cfg names (drivers/base/firmware_loader/main.c: fw_path).
+// firmwareDirs returns where the kernel looks for firmware, first what cfg names
+// (drivers/base/firmware_loader/main.c: fw_path).
 func firmwareDirs(cfg Config, root, release string) []string {
 	dirs := slices.Clone(cfg.FirmwareDirs)
 	for _, lib := range []string{"lib", "usr/lib"} {
@@ -37,8 +39,8 @@ func firmwareDirs(cfg Config, root, release string) []string {
 	return dirs
 }
 
-// addFirmware puts the firmware that modules ask for into the image, as plain files, and returns how many there are and
-// what is missing.
+// addFirmware puts the firmware that modules ask for into the image, as plain files, and returns
+// how many there are and what is missing.
 func (t tree) addFirmware(mods []loaded, dirs []string) (n int, missing []MissingFirmware, err error) {
 	done := map[string]bool{}
 	for _, m := range mods {
@@ -69,7 +71,8 @@ func (t tree) addFirmware(mods []loaded, dirs []string) (n int, missing []Missin
 	return n, missing, nil
 }
 
-// firmware is one file: its name below lib/firmware, without a suffix for compression, and where it is.
+// firmware is one file: its name below lib/firmware, without a suffix for compression, and where it
+// is.
 type firmware struct {
 	name, source string
 	packed       archive.Compression
@@ -97,7 +100,8 @@ func findFirmware(dirs []string, name string) []firmware {
 // maxFirmware bounds one file, unpacked, in bytes.
 const maxFirmware = 128 << 20
 
-// content is the data function of a firmware file: plain, because not every kernel is built to unpack it.
+// content is the data function of a firmware file: plain, because not every kernel is built to
+// unpack it.
 func (f firmware) content() ([]byte, error) {
 	data, err := ReadRegular(f.source, maxFirmware)
 	if err != nil {

@@ -64,7 +64,8 @@ func TestCompressions(t *testing.T) {
 		if err != nil || !bytes.Equal(got, plain) {
 			t.Errorf("%s: %d bytes unpacked, want %d; %v", c, len(got), len(plain), err)
 		}
-		// The kernel knows CRC32 and no CRC64 (the low bits of the second byte of the stream flags).
+		// The kernel knows CRC32 and no CRC64 (the low bits of the second byte of the
+		// stream flags).
 		if c == initramfs.XZ && image[7] != 1 {
 			t.Errorf("xz with check %d", image[7])
 		}
@@ -129,7 +130,8 @@ func TestMicrocode(t *testing.T) {
 	}
 }
 
-// Our image behind another one: it becomes init, hides nothing, brings only what is missing, and its index knows the rest.
+// Our image behind another one: it becomes init, hides nothing, brings only what is missing, and
+// its index knows the rest.
 func TestAppend(t *testing.T) {
 	cfg := config(t)
 	base := "usr/lib/modules/" + release + "/kernel/"

@@ -13,9 +13,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
 )
 
-// addLinks puts the files by which the administrator of root names NICs into the image, systemd.link(5), with their
-// drop-ins, and returns how many there are: ip= and the real system then have one name for a NIC. What the user has put
-// there counts more. Distributions' own files are not needed: init has what they say.
+// addLinks puts the files by which the administrator of root names NICs into the image,
+// systemd.link(5), with their drop-ins, and returns how many there are: ip= and the real system
+// then have one name for a NIC. What the user has put there counts more. Distributions' own files
+// are not needed: init has what they say.
 func (t tree) addLinks(root string) (n int, err error) {
 	dir := filepath.Join(root, linkfile.Dir)
 	var names []string
@@ -46,8 +47,8 @@ func (t tree) addLinks(root string) (n int, err error) {
 	return n, nil
 }
 
-// linkText reads a file below root, or what it is a link to there. Without a byte it hides others, as a link to /dev/null
-// does.
+// linkText reads a file below root, or what it is a link to there. Without a byte it hides others,
+// as a link to /dev/null does.
 func linkText(root, name string) ([]byte, error) {
 	if target, err := os.Readlink(name); err == nil && filepath.IsAbs(target) {
 		if target == os.DevNull {

@@ -17,7 +17,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// compressed are the suffixes of module files that are unpacked for the image (scripts/Makefile.modinst).
+// compressed are the suffixes of module files that are unpacked for the image
+// (scripts/Makefile.modinst).
 var compressed = []string{".gz", ".xz", ".zst"}
 
 // compressionOf says how a file with one of these suffixes is compressed.
@@ -42,8 +43,8 @@ type loaded struct {
 	info kmod.Info
 }
 
-// loadModules reads modules from the tree at dir, with all processors: to unpack an .xz takes a second for 30 MB. A file
-// that is cut off or is no module is an error.
+// loadModules reads modules from the tree at dir, with all processors: to unpack an .xz takes a
+// second for 30 MB. A file that is cut off or is no module is an error.
 func loadModules(ctx context.Context, fsys fs.FS, dir string, mods []kmod.Module) ([]loaded, error) {
 	out, errs := make([]loaded, len(mods)), make([]error, len(mods))
 	var next atomic.Int64

@@ -16,7 +16,8 @@ func machineOf(files []loaded) elf.Machine {
 	return elf.EM_NONE
 }
 
-// machine returns the processor that an ELF file is for; EM_NONE for any other file, such as a script.
+// machine returns the processor that an ELF file is for; EM_NONE for any other file, such as a
+// script.
 func machine(data []byte) elf.Machine {
 	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
@@ -25,7 +26,8 @@ func machine(data []byte) elf.Machine {
 	return f.Machine
 }
 
-// interpreter returns the program that a dynamically linked one needs to start; empty for any other file.
+// interpreter returns the program that a dynamically linked one needs to start; empty for any other
+// file.
 func interpreter(data []byte) string {
 	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {

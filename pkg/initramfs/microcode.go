@@ -47,8 +47,8 @@ func writeMicrocode(ctx context.Context, w io.Writer, dirs []string, modTime uin
 	return t.write(ctx, w, modTime)
 }
 
-// concatenate returns the content of all files in a folder, by name. Debian leaves a second form of some, with the
-// suffix .initramfs, beside the first.
+// concatenate returns the content of all files in a folder, by name. Debian leaves a second form of
+// some, with the suffix .initramfs, beside the first.
 func concatenate(dir string) ([]byte, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {

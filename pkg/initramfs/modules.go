@@ -16,7 +16,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
-// addModules puts the modules that cfg asks for, an index of them and their firmware into the image.
+// addModules puts the modules that cfg asks for, an index of them and their firmware into the
+// image.
 func (img *image) addModules(ctx context.Context, cfg Config) error {
 	release, root := cfg.KernelVersion, cfg.Root
 	if release == "" {
@@ -59,7 +60,8 @@ func (img *image) addModules(ctx context.Context, cfg Config) error {
 	return err
 }
 
-// missing returns the modules that the image below ours does not hold, and the paths of those that it does.
+// missing returns the modules that the image below ours does not hold, and the paths of those that
+// it does.
 func (img *image) missing(base string, idx *kmod.Index, wanted []kmod.Module) (mods []kmod.Module, there map[string]string) {
 	if img.below == nil {
 		return wanted, nil

@@ -14,9 +14,9 @@ import (
 // errNotRegular is of a path that leads to a FIFO, a device, a socket or a directory.
 var errNotRegular = errors.New("not a regular file")
 
-// OpenRegular opens a regular file for reading, or what a symbolic link leads to. Anything else is an error at once:
-// open(2) of a FIFO waits for a writer without O_NONBLOCK, and a device such as /dev/zero has no end. What is opened is
-// what was looked at. Errors do not name the file.
+// OpenRegular opens a regular file for reading, or what a symbolic link leads to. Anything else is
+// an error at once: open(2) of a FIFO waits for a writer without O_NONBLOCK, and a device such as
+// /dev/zero has no end. What is opened is what was looked at. Errors do not name the file.
 func OpenRegular(name string) (*os.File, fs.FileInfo, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if errors.Is(err, syscall.ENXIO) { // a socket, or a device without a driver
@@ -36,7 +36,8 @@ func OpenRegular(name string) (*os.File, fs.FileInfo, error) {
 	return f, st, nil
 }
 
-// ReadRegular returns what is in a regular file, which may be limit bytes. Errors do not name the file.
+// ReadRegular returns what is in a regular file, which may be limit bytes. Errors do not name the
+// file.
 func ReadRegular(name string, limit int64) ([]byte, error) {
 	data, _, err := readRegular(name, limit)
 	return data, err

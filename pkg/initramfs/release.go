@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// KernelRelease returns the release of a kernel, as uname -r prints it there, by a path: of its image, or of its module
-// tree.
+// KernelRelease returns the release of a kernel, as uname -r prints it there, by a path: of its
+// image, or of its module tree.
 func KernelRelease(name string) (string, error) {
 	st, err := os.Stat(name)
 	if err != nil {
@@ -42,8 +42,8 @@ const (
 	bzVersion = 0x20e // kernel_version: offset of a string, less 0x200
 )
 
-// kernelRelease finds the release in a kernel image: an x86 one has a pointer to it, in others the banner is searched
-// for (init/version-timestamp.c: linux_banner).
+// kernelRelease finds the release in a kernel image: an x86 one has a pointer to it, in others the
+// banner is searched for (init/version-timestamp.c: linux_banner).
 func kernelRelease(data []byte) (string, bool) {
 	if len(data) > bzVersion+2 && string(data[bzMagic:bzMagic+4]) == "HdrS" {
 		at := int(binary.LittleEndian.Uint16(data[bzVersion:])) + 0x200

@@ -14,8 +14,9 @@ import (
 // leads to, absolute or through "..", stays in it. RHEL's weak-updates are absolute links into the
 // trees of other releases.
 //
-// Links are followed here and not by openat2(2) with RESOLVE_IN_ROOT, which systems other than Linux
-// lack, and so do kernels before 5.6. It is no protection against links that change meanwhile.
+// Links are followed here and not by openat2(2) with RESOLVE_IN_ROOT, which systems other than
+// Linux lack, and so do kernels before 5.6. It is no protection against links that change
+// meanwhile.
 type rootFS string
 
 // Open opens a file of the machine.

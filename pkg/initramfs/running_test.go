@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// The running kernel is this one's; on a system without /proc, such as darwin, the user has to name one.
+// The running kernel is this one's; on a system without /proc, such as darwin, the user has to name
+// one.
 func TestRunningRelease(t *testing.T) {
 	proc := t.TempDir()
 	const want = "give --kernel-version, and --root with its modules"

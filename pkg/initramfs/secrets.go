@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// holdsSecret tells whether the image may be read by its owner alone: parameters or a file in it hold
-// a secret, or a file or directory of it may not be read by all users of this host.
+// holdsSecret tells whether the image may be read by its owner alone: parameters or a file in it
+// hold a secret, or a file or directory of it may not be read by all users of this host.
 func (img *image) holdsSecret() bool {
 	cfg := img.cfg
 	text := cfg.Policy + " " + cfg.Default
@@ -26,7 +26,8 @@ func (img *image) holdsSecret() bool {
 	return img.below != nil && treeHoldsSecret(img.below.tree)
 }
 
-// private tells whether a file, or what is in a directory, may not be read by all users of this host.
+// private tells whether a file, or what is in a directory, may not be read by all users of this
+// host.
 func private(name string) bool {
 	st, err := os.Stat(name)
 	return err == nil && (st.Mode().Perm()&0o004 == 0 || st.IsDir() && st.Mode().Perm()&0o001 == 0)

@@ -13,12 +13,13 @@ import (
 // needed are modules without which no LUN becomes a disk.
 var needed = []string{"iscsi_tcp", "sd_mod"}
 
-// useful are modules and aliases that are taken if the tree has them: crc32c, which iscsi_tcp wants, under the names it
-// has had, and iscsi_ibft, which shows what the firmware's own iSCSI boot has left.
+// useful are modules and aliases that are taken if the tree has them: crc32c, which iscsi_tcp
+// wants, under the names it has had, and iscsi_ibft, which shows what the firmware's own iSCSI boot
+// has left.
 var useful = []string{"crc32c_generic", "crypto-crc32c", "libcrc32c", "iscsi_ibft"}
 
-// busesOf are the drivers that make a bus appear, by the prefix of the aliases of what sits on it. PCI itself is always
-// built in. pci_hyperv shows the virtual function that goes with an hv_netvsc.
+// busesOf are the drivers that make a bus appear, by the prefix of the aliases of what sits on it.
+// PCI itself is always built in. pci_hyperv shows the virtual function that goes with an hv_netvsc.
 var busesOf = map[string][]string{
 	"virtio": {"virtio_pci", "virtio_mmio"},
 	"vmbus":  {"hv_vmbus", "pci_hyperv"},
@@ -29,8 +30,8 @@ var busesOf = map[string][]string{
 	},
 }
 
-// selectModules returns the modules that cfg asks for, with their dependencies, in the order of a load plan. What the tree
-// lacks and cfg does not name goes to warn.
+// selectModules returns the modules that cfg asks for, with their dependencies, in the order of a
+// load plan. What the tree lacks and cfg does not name goes to warn.
 func selectModules(idx *kmod.Index, cfg Config, warn func(error)) ([]kmod.Module, error) {
 	names := append(slices.Clone(needed), present(idx, useful, warn)...)
 	nics, err := selectNICs(idx, cfg, warn)
@@ -89,7 +90,8 @@ func selectNICs(idx *kmod.Index, cfg Config, warn func(error)) ([]string, error)
 	return present(idx, all, warn), nil
 }
 
-// selectDrivers returns drivers, by name, with the buses that their devices sit on and the PHYs that may be on them.
+// selectDrivers returns drivers, by name, with the buses that their devices sit on and the PHYs
+// that may be on them.
 func selectDrivers(idx *kmod.Index, wanted []string, warn func(error)) ([]string, error) {
 	var out []string
 	for _, name := range wanted {
@@ -124,8 +126,8 @@ func buses(idx *kmod.Index, m kmod.Module) []string {
 	return out
 }
 
-// phys returns all PHY drivers if a driver uses libphy: which chip a card has can only be seen on the card, and the
-// kernel asks for it by an mdio alias.
+// phys returns all PHY drivers if a driver uses libphy: which chip a card has can only be seen on
+// the card, and the kernel asks for it by an mdio alias.
 func phys(idx *kmod.Index, plan []kmod.Module) []string {
 	if !slices.ContainsFunc(plan, func(m kmod.Module) bool { return m.Name == "libphy" }) {
 		return nil
@@ -147,8 +149,8 @@ func foreignPHY(idx *kmod.Index, m kmod.Module) bool {
 	return slices.ContainsFunc(idx.Aliases(m), func(alias string) bool { return strings.HasPrefix(alias, "mdio:") })
 }
 
-// selectFileSystems returns the modules of the wanted file systems, or of all that are supported and there. Without
-// ext4 there is nothing to boot from.
+// selectFileSystems returns the modules of the wanted file systems, or of all that are supported
+// and there. Without ext4 there is nothing to boot from.
 func selectFileSystems(idx *kmod.Index, wanted []string, warn func(error)) ([]string, error) {
 	if len(wanted) == 0 {
 		for _, name := range fstypes.Roots() {
@@ -164,7 +166,8 @@ func selectFileSystems(idx *kmod.Index, wanted []string, warn func(error)) ([]st
 		if !fstypes.Of(name).Root {
 			return nil, fmt.Errorf("file system %s: not supported; use one of %s", name, strings.Join(fstypes.Roots(), ", "))
 		}
-		// ext4.ko has the aliases of its two predecessors, and a kernel may have drivers for these instead.
+		// ext4.ko has the aliases of its two predecessors, and a kernel may have drivers
+		// for these instead.
 		alias := "fs-" + name
 		if _, ok := idx.Resolve(alias); !ok {
 			alias = name

@@ -28,7 +28,8 @@ func TestShortSecrets(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "target iqn.x:a: this machine's CHAP secret in /etc/iscsiroot/credentials line 1 has 11 bytes, RFC 7143 9.2.1 demands 12: write a longer one") || strings.Contains(err.Error(), "elevenbytes") {
 		t.Errorf("a new image: %v", err)
 	}
-	// One from before this rule: with the file beside it, which Build checks, and Write does not.
+	// One from before this rule: with the file beside it, which Build checks, and Write does
+	// not.
 	f, err := os.Create(out)
 	if err != nil {
 		t.Fatal(err)

@@ -26,8 +26,8 @@ func regularMode(name string) (fs.FileMode, error) {
 	return st.Mode(), nil
 }
 
-// openSource opens a file on this host that is copied into the image: as many bytes as it has now. A file of procfs or
-// sysfs has more than its size, 0, and is read into memory.
+// openSource opens a file on this host that is copied into the image: as many bytes as it has now.
+// A file of procfs or sysfs has more than its size, 0, and is read into memory.
 func openSource(name string) (r io.ReaderAt, size uint64, done func(), err error) {
 	f, st, err := OpenRegular(name)
 	if err != nil {

@@ -16,10 +16,11 @@ import (
 type entry struct {
 	mode         uint64 // type and permissions, as in struct stat
 	major, minor uint64 // of a device
-	// data returns the content; nil for what has none. It is called when the entry is written, one at a time, so that
-	// an image larger than memory's share is no problem.
+	// data returns the content; nil for what has none. It is called when the entry is written,
+	// one at a time, so that an image larger than memory's share is no problem.
 	data func() ([]byte, error)
-	// source is a file on this host that is copied in place of data, so that its size does not matter.
+	// source is a file on this host that is copied in place of data, so that its size does not
+	// matter.
 	source string
 	size   int64 // bytes of data, as far as known; for the summary and the progress
 
@@ -37,9 +38,10 @@ func content(b []byte) func() ([]byte, error) {
 	return func() ([]byte, error) { return b, nil }
 }
 
-// newTree returns what every image has apart from init, modules and the user's files. Without the two nodes the Go
-// runtime ends init before main: it wants open standard streams. There is no /sbin/modprobe: the kernel would run it
-// several times for modules that nobody has before it runs init, which makes the link when there is something to answer.
+// newTree returns what every image has apart from init, modules and the user's files. Without the
+// two nodes the Go runtime ends init before main: it wants open standard streams. There is no
+// /sbin/modprobe: the kernel would run it several times for modules that nobody has before it runs
+// init, which makes the link when there is something to answer.
 func newTree() tree {
 	t := tree{}
 	for _, dir := range []string{"bin", "dev", "etc", "lib", "proc", "run", "sbin", "sys", "sysroot"} {
@@ -117,5 +119,6 @@ func (f File) entryMode() (uint64, error) {
 	return 0, fmt.Errorf("add %s: neither a regular file nor a symbolic link", f.Path)
 }
 
-// names returns all paths in the order in which they are written. Sorted, a directory comes before what is in it.
+// names returns all paths in the order in which they are written. Sorted, a directory comes before
+// what is in it.
 func (t tree) names() []string { return slices.Sorted(maps.Keys(t)) }

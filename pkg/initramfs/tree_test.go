@@ -18,8 +18,8 @@ import (
 
 const release = "6.1.0-test"
 
-// moduleTree is a small tree of modules: what every image needs, two NICs and things that no image should hold. One
-// module is compressed with each method that a distribution uses.
+// moduleTree is a small tree of modules: what every image needs, two NICs and things that no image
+// should hold. One module is compressed with each method that a distribution uses.
 var moduleTree = []struct{ path, deps string }{
 	{"kernel/drivers/scsi/scsi_mod.ko", ""},
 	{"kernel/drivers/scsi/sd_mod.ko", "kernel/drivers/scsi/scsi_mod.ko"},
@@ -56,7 +56,8 @@ alias pci:v000010ECd00008169sv*sd*bc*sc*i* r8169
 alias usb:v0B95p1790d*dc*dsc*dp*ic*isc*ip*in* ax88179_178a
 `
 
-// newTree writes the module tree below a new directory, as depmod leaves it, and returns that directory.
+// newTree writes the module tree below a new directory, as depmod leaves it, and returns that
+// directory.
 func newTree(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()

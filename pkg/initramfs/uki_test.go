@@ -3,7 +3,6 @@ package initramfs_test
 import (
 	"bytes"
 	"debug/pe"
-	"encoding/binary"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,35 +11,8 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/efitest"
 )
-
-// efi writes an EFI program of one section, with room in its headers for more of them.
-func efi(t *testing.T, section string, room int) []byte {
-	t.Helper()
-	const headers, align = 0x400, 0x200
-	var b bytes.Buffer
-	b.WriteString("MZ")
-	b.Write(make([]byte, 0x3a))
-	opt := pe.OptionalHeader64{
-		Magic: 0x20b, ImageBase: 0x14df0000, SectionAlignment: 0x1000, FileAlignment: align, SizeOfImage: 0x3000,
-		SizeOfHeaders: headers, CheckSum: 7, Subsystem: pe.IMAGE_SUBSYSTEM_EFI_APPLICATION, NumberOfRvaAndSizes: 16, SizeOfInitializedData: 100,
-	}
-	opt.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_SECURITY] = pe.DataDirectory{VirtualAddress: 0x600, Size: 8}
-	coff := headers - 40*(1+room) - binary.Size(opt) - 20
-	for _, v := range []any{
-		uint32(coff - 4), make([]byte, coff-4-0x40), []byte("PE\x00\x00"),
-		pe.FileHeader{Machine: pe.IMAGE_FILE_MACHINE_AMD64, NumberOfSections: 1, SizeOfOptionalHeader: uint16(binary.Size(opt))},
-		opt,
-		pe.SectionHeader32{Name: [8]byte([]byte(section + "\x00\x00\x00")[:8]), VirtualSize: 0x1800, VirtualAddress: 0x1000, SizeOfRawData: align, PointerToRawData: headers},
-	} {
-		if err := binary.Write(&b, binary.LittleEndian, v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b.Write(make([]byte, headers-b.Len()))
-	b.WriteString(section + strings.Repeat("\x90", align-len(section)) + "certificate")
-	return b.Bytes()
-}
 
 // uki returns a configuration for a UKI of files in a new directory.
 func uki(t *testing.T) initramfs.Config {
@@ -49,8 +21,8 @@ func uki(t *testing.T) initramfs.Config {
 	cfg := config(t)
 	cfg.Compression = initramfs.Gzip
 	cfg.UKI = &initramfs.UKI{Stub: filepath.Join(dir, "stub"), Kernel: filepath.Join(dir, "vmlinuz"), CommandLine: "iscsi_a=10.1.1.180 quiet"}
-	writeFile(t, cfg.UKI.Stub, efi(t, ".text", 6))
-	writeFile(t, cfg.UKI.Kernel, efi(t, ".kernel", 0))
+	writeFile(t, cfg.UKI.Stub, efitest.Program(t, ".text", 6))
+	writeFile(t, cfg.UKI.Kernel, efitest.Program(t, ".kernel", 0))
 	return cfg
 }
 
@@ -95,7 +67,7 @@ func TestUKI(t *testing.T) {
 	if got := string(get(".osrel")); !strings.Contains(got, "VERSION_ID="+release+"\n") {
 		t.Errorf(".osrel %q", got)
 	}
-	if !bytes.HasPrefix(get(".linux"), efi(t, ".kernel", 0)) || f.Section(".linux").VirtualSize != 0x3000 {
+	if !bytes.HasPrefix(get(".linux"), efitest.Program(t, ".kernel", 0)) || f.Section(".linux").VirtualSize != 0x3000 {
 		t.Errorf(".linux of %#x bytes in memory is not the kernel", f.Section(".linux").VirtualSize)
 	}
 	image, err := archive.Read(get(".initrd"), archive.DefaultLimits)
@@ -110,9 +82,9 @@ func TestUKIErrors(t *testing.T) {
 		want string
 	}{
 		"text":    {[]byte("text"), "no EFI program: "},
-		"no room": {efi(t, ".text", 3), "its headers have room for 3 more sections, 4 are needed"},
-		"a UKI":   {efi(t, ".linux", 6), "it has a section .linux: not a stub but a complete image"},
-		"cut":     {efi(t, ".text", 6)[:0x3f0], "no EFI program: its headers are damaged"},
+		"no room": {efitest.Program(t, ".text", 3), "its headers have room for 3 more sections, 4 are needed"},
+		"a UKI":   {efitest.Program(t, ".linux", 6), "it has a section .linux: not a stub but a complete image"},
+		"cut":     {efitest.Program(t, ".text", 6)[:0x3f0], "no EFI program: its headers are damaged"},
 	} {
 		cfg := uki(t)
 		writeFile(t, cfg.UKI.Stub, c.stub)
@@ -127,18 +99,4 @@ func TestUKIErrors(t *testing.T) {
 	cfg = uki(t)
 	cfg.UKI.OSRelease = "/nonexistent"
 	refused(t, cfg, "read /nonexistent: no such file or directory")
-}
-
-func FuzzStub(f *testing.F) {
-	f.Add(efi(&testing.T{}, ".text", 6))
-	f.Fuzz(func(t *testing.T, stub []byte) {
-		out, err := initramfs.AddSections(stub)
-		if err != nil {
-			return
-		}
-		file, err := pe.NewFile(bytes.NewReader(out))
-		if err != nil || file.Section(".probe") == nil {
-			t.Fatalf("the result is not an EFI program with the section: %v", err)
-		}
-	})
 }

@@ -14,9 +14,9 @@ import (
 
 // Unpack writes what the kernel would make of an image into a directory, which is made if it is not
 // there and has to be empty: so nothing is overwritten, and no link leads out of it. Without root's
-// privilege everything belongs to the caller. Without it, and on systems other than Linux, no device
-// nodes, FIFOs and sockets are made: their names are returned. Two names that the file system there
-// does not distinguish are an error that wraps fs.ErrExist.
+// privilege everything belongs to the caller. Without it, and on systems other than Linux, no
+// device nodes, FIFOs and sockets are made: their names are returned. Two names that the file
+// system there does not distinguish are an error that wraps fs.ErrExist.
 func Unpack(ctx context.Context, t *archive.Tree, dir string) (skipped []string, err error) {
 	if err := emptyDir(dir); err != nil {
 		return nil, err
@@ -35,7 +35,8 @@ func Unpack(ctx context.Context, t *archive.Tree, dir string) (skipped []string,
 			return u.skipped, fmt.Errorf("unpack %s into %s: %w", name, dir, cause(err))
 		}
 	}
-	// Last, because a directory may forbid to write into it and its time changes when something is.
+	// Last, because a directory may forbid to write into it and its time changes when something
+	// is.
 	for i := len(names) - 1; i >= 0; i-- {
 		if n, _ := t.Lookup(names[i]); n.IsDir() {
 			if err := u.finish(n); err != nil {
@@ -69,8 +70,8 @@ type unpacker struct {
 	skipped []string
 }
 
-// node writes one name. That it is there already means that the file system takes it for another one,
-// as darwin's does with names that differ by case alone.
+// node writes one name. That it is there already means that the file system takes it for another
+// one, as darwin's does with names that differ by case alone.
 func (u *unpacker) node(n *archive.Node) error {
 	err := u.make(n)
 	if errors.Is(err, fs.ErrExist) {

@@ -56,8 +56,8 @@ func TestUnpackMakesNoNodesElsewhere(t *testing.T) {
 	}
 }
 
-// Two names that are one on a file system that does not distinguish case are an error, and the first
-// stays as it is. A second node of the same name stands for the other name here.
+// Two names that are one on a file system that does not distinguish case are an error, and the
+// first stays as it is. A second node of the same name stands for the other name here.
 func TestUnpackOverwritesNothing(t *testing.T) {
 	for _, one := range []string{"file", "directory", "link"} {
 		t.Run(one, func(t *testing.T) {

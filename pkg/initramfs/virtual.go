@@ -10,14 +10,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// virtualDevices are the modules of what can be made of network cards, by the names that Config.Network takes.
+// virtualDevices are the modules of what can be made of network cards, by the names that
+// Config.Network takes.
 var virtualDevices = map[string]string{"vlan": "8021q", "bond": "bonding", "bridge": "bridge"}
 
 // SupportedNetwork returns the names that Config.Network takes.
 func SupportedNetwork() []string { return []string{"vlan", "bond", "bridge"} }
 
-// selectVirtual returns the modules for VLANs, bonds and bridges: those that are asked for, those that the image's own
-// parameters need, and in an image for any card all that the tree has.
+// selectVirtual returns the modules for VLANs, bonds and bridges: those that are asked for, those
+// that the image's own parameters need, and in an image for any card all that the tree has.
 func selectVirtual(idx *kmod.Index, cfg Config, warn func(error)) ([]string, error) {
 	var out []string
 	for _, name := range cfg.Network {

@@ -79,7 +79,8 @@ func TestHostDevices(t *testing.T) {
 	}
 }
 
-// Firmware is found where the kernel looks, first where the user says, and unpacked; what is missing is listed.
+// Firmware is found where the kernel looks, first where the user says, and unpacked; what is
+// missing is listed.
 func TestFirmware(t *testing.T) {
 	cfg := config(t)
 	more := t.TempDir()

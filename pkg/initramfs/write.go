@@ -176,7 +176,8 @@ func (img *image) writeSegments(ctx context.Context, w io.Writer) (Summary, erro
 	return sum, nil
 }
 
-// writeArchives writes the tree, in one archive or two, and returns how many bytes that is unpacked.
+// writeArchives writes the tree, in one archive or two, and returns how many bytes that is
+// unpacked.
 func (img *image) writeArchives(ctx context.Context, w io.Writer) (int64, error) {
 	z, err := compressor(ctx, w, img.cfg.Compression)
 	if err != nil {
@@ -212,7 +213,8 @@ func (img *image) progress() func(int64) {
 	return func(n int64) { img.cfg.Progress(min(n, total), total) }
 }
 
-// write writes the tree as a newc archive: sorted, with inode numbers of its own, one time for all and no owner.
+// write writes the tree as a newc archive: sorted, with inode numbers of its own, one time for all
+// and no owner.
 func (t tree) write(ctx context.Context, w io.Writer, modTime uint32) error {
 	records := cpio.Newc.Writer(w)
 	for i, name := range t.names() {
@@ -275,8 +277,8 @@ func (e entry) write(w cpio.RecordWriter, name string, ino uint64, modTime uint3
 	return nil
 }
 
-// Archive returns an archive of these files alone, uncompressed. The kernel unpacks it behind an image that is loaded
-// before it.
+// Archive returns an archive of these files alone, uncompressed. The kernel unpacks it behind an
+// image that is loaded before it.
 func Archive(files []File) ([]byte, error) {
 	t := tree{}
 	for _, f := range files {

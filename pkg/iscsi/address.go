@@ -22,9 +22,9 @@ type TargetAddress struct {
 	HasTPGT bool
 }
 
-// ParseTargetAddress reads host[:port][,tpgt], an IPv6 address in brackets. The
-// host holds only letters, digits and the signs of names and addresses, so it
-// is safe to print. Zones are refused: they mean nothing on another machine.
+// ParseTargetAddress reads host[:port][,tpgt], an IPv6 address in brackets. The host holds only
+// letters, digits and the signs of names and addresses, so it is safe to print. Zones are refused:
+// they mean nothing on another machine.
 func ParseTargetAddress(s string) (TargetAddress, error) {
 	a, err := parseTargetAddress(s)
 	if err != nil {
@@ -79,8 +79,8 @@ func splitHost(s string) (host, port string, hasPort bool, err error) {
 	return host, port, hasPort, nil
 }
 
-// validHost accepts what a DNS name or an IPv4 address is made of; 253 bytes is
-// the longest DNS name (RFC 1035 2.3.4).
+// validHost accepts what a DNS name or an IPv4 address is made of; 253 bytes is the longest DNS
+// name (RFC 1035 2.3.4).
 func validHost(s string) bool {
 	if s == "" || len(s) > 253 {
 		return false

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Algorithm is a hash of CHAP by its number on the wire (IANA, PPP
-// Authentication Algorithms; RFC 7143 12.1.3).
+// Algorithm is a hash of CHAP by its number on the wire (IANA, PPP Authentication Algorithms; RFC
+// 7143 12.1.3).
 type Algorithm uint8
 
 // The algorithms that this package speaks.
@@ -54,8 +54,7 @@ func (a Algorithm) String() string {
 	return fmt.Sprintf("algorithm %d", uint8(a))
 }
 
-// ParseAlgorithm reads a name in any case, with or without hyphens: MD5, SHA1,
-// SHA-256, SHA3-256.
+// ParseAlgorithm reads a name in any case, with or without hyphens: MD5, SHA1, SHA-256, SHA3-256.
 func ParseAlgorithm(s string) (Algorithm, error) {
 	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "")) }
 	for _, k := range algorithms {
@@ -79,8 +78,7 @@ func (a Algorithm) size() int {
 	return 0
 }
 
-// response returns hash(id, secret, challenge) (RFC 1994 4.1), nil if a is not
-// known.
+// response returns hash(id, secret, challenge) (RFC 1994 4.1), nil if a is not known.
 func (a Algorithm) response(id byte, secret Secret, challenge []byte) []byte {
 	for _, k := range algorithms {
 		if k.number == a {
@@ -96,8 +94,7 @@ func (a Algorithm) response(id byte, secret Secret, challenge []byte) []byte {
 	return nil
 }
 
-// wipeHash overwrites what a hash has buffered of a secret, and the stack that
-// its last Sum used.
+// wipeHash overwrites what a hash has buffered of a secret, and the stack that its last Sum used.
 func wipeHash(h hash.Hash) {
 	h.Reset()
 	h.Write(make([]byte, h.BlockSize()-1))

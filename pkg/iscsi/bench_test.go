@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// BenchmarkLogins lets many initiators log in at once over TCP on loopback, each
-// with a connection and a session of its own, with and without mutual CHAP.
+// BenchmarkLogins lets many initiators log in at once over TCP on loopback, each with a connection
+// and a session of its own, with and without mutual CHAP.
 func BenchmarkLogins(b *testing.B) {
 	for _, chap := range []bool{false, true} {
 		for _, n := range []int{1, 10, 100, 1000} {

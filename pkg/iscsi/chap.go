@@ -7,34 +7,33 @@ import (
 	"slices"
 )
 
-// MinSecretLen is the shortest secret in bytes that RFC 7143 9.2.1 allows where
-// the connection is not encrypted: 96 bits.
+// MinSecretLen is the shortest secret in bytes that RFC 7143 9.2.1 allows where the connection is
+// not encrypted: 96 bits.
 const MinSecretLen = 12
 
-// CHAP is how the initiator proves itself to a target and, if Mutual, the
-// target to the initiator (RFC 7143 12.1.3, RFC 1994). With a CHAP in the
-// configuration nothing else is offered and nothing else accepted.
+// CHAP is how the initiator proves itself to a target and, if Mutual, the target to the initiator
+// (RFC 7143 12.1.3, RFC 1994). With a CHAP in the configuration nothing else is offered and nothing
+// else accepted.
 type CHAP struct {
 	// User and Secret prove the initiator: 1 to 255 bytes each.
 	User   string
 	Secret Secret
-	// TargetUser and TargetSecret prove the target. Both empty is one-way
-	// authentication; an empty TargetUser with a secret accepts any name.
+	// TargetUser and TargetSecret prove the target. Both empty is one-way authentication; an
+	// empty TargetUser with a secret accepts any name.
 	TargetUser   string
 	TargetSecret Secret
-	// Algorithms are those to offer, strongest first; nil means all four. The
-	// target chooses, so this is also the policy for the weakest allowed.
+	// Algorithms are those to offer, strongest first; nil means all four. The target chooses,
+	// so this is also the policy for the weakest allowed.
 	Algorithms []Algorithm
-	// Random is where the challenges to a target come from; nil means
-	// crypto/rand. For tests.
+	// Random is where the challenges to a target come from; nil means crypto/rand. For tests.
 	Random io.Reader
 }
 
 // Mutual reports whether the target has to prove itself too.
 func (c *CHAP) Mutual() bool { return c.TargetUser != "" || !c.TargetSecret.Empty() }
 
-// Check verifies what must hold before anything is sent; Login and Discover
-// call it. Its errors never hold a secret.
+// Check verifies what must hold before anything is sent; Login and Discover call it. Its errors
+// never hold a secret.
 func (c *CHAP) Check() error {
 	var errs []error
 	if c.Secret.Empty() {

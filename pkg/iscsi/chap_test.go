@@ -156,9 +156,8 @@ func TestC4Response(t *testing.T) {
 	}
 }
 
-// TestResponse: hashes of 01 "abc" 02 03 that other programs made (md5sum,
-// sha1sum, sha256sum, openssl), so that the script and the initiator are not
-// wrong together.
+// TestResponse: hashes of 01 "abc" 02 03 that other programs made (md5sum, sha1sum, sha256sum,
+// openssl), so that the script and the initiator are not wrong together.
 func TestResponse(t *testing.T) {
 	for a, want := range map[iscsi.Algorithm]string{
 		iscsi.MD5: "933b6a2a0e07817b413af749f222829c", iscsi.SHA1: "39ff6a01831d0a5f0162ed2966c18df77954e1ca", iscsi.SHA256: "1d474fdc450d9e4c6c613d58d0d73221d9d1789893f8d3ae86d23946c9ad2f94", iscsi.SHA3_256: "bb15481030b11c902823d6e8c3b3e6859c1f39ec4f8b124c87f1625d90613171",

@@ -8,9 +8,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// A target that means SHA1 by 7 refuses the proof. These are the texts of tgtd
-// 1.0.85. With MD5 alone it is worth another try, if that was in the list; a
-// plain wrong secret, or another algorithm, is not.
+// A target that means SHA1 by 7 refuses the proof. These are the texts of tgtd 1.0.85. With MD5
+// alone it is worth another try, if that was in the list; a plain wrong secret, or another
+// algorithm, is not.
 func TestMisnumberedAlgorithm(t *testing.T) {
 	for _, test := range []struct {
 		name       string

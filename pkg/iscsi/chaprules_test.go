@@ -57,8 +57,8 @@ func TestC10OnlyWhatIsConfigured(t *testing.T) {
 	login(t, withCHAP(mutual()), method, ask, iscsitest.Text("CHAP_R=0x00")).denies(t, iscsi.AuthMalformed, "no CHAP_N")
 }
 
-// TestC11NothingShown: whatever a target makes of our values, the error does not
-// show them; denies verifies the others.
+// TestC11NothingShown: whatever a target makes of our values, the error does not show them; denies
+// verifies the others.
 func TestC11NothingShown(t *testing.T) {
 	r := "CHAP_R=0x00112233445566778899aabbccddeeff"
 	for name, steps := range map[string][]iscsitest.Step{

@@ -33,8 +33,8 @@ const (
 	goodChallengeLen = 16
 )
 
-// chapStage is the security stage with CHAP: AuthMethod, CHAP_A, the proofs. It
-// is ready to leave the stage with the proofs, not before.
+// chapStage is the security stage with CHAP: AuthMethod, CHAP_A, the proofs. It is ready to leave
+// the stage with the proofs, not before.
 type chapStage struct {
 	keys *negotiation
 	chap *CHAP
@@ -66,8 +66,8 @@ func newCHAPStage(keys *negotiation, c *CHAP) *chapStage {
 
 func (s *chapStage) path() (current, next Stage) { return StageSecurity, StageOperational }
 
-// say returns the next request (RFC 7143 12.1.3): after the method the list,
-// after the target's challenge the response, and our own challenge with it.
+// say returns the next request (RFC 7143 12.1.3): after the method the list, after the target's
+// challenge the response, and our own challenge with it.
 func (s *chapStage) say() ([]Pair, bool, error) {
 	pairs := s.keys.pending(StageSecurity)
 	switch s.step {
@@ -222,9 +222,8 @@ func (s *chapStage) hearProof(mine map[string]string) error {
 	return nil
 }
 
-// verify compares the target's response in constant time, with what our own
-// secret would give first: that one comes from somebody who let us compute it
-// (RFC 7143 9.2.1).
+// verify compares the target's response in constant time, with what our own secret would give
+// first: that one comes from somebody who let us compute it (RFC 7143 9.2.1).
 func (s *chapStage) verify(r []byte) error {
 	own := s.algorithm.response(s.ourID, s.chap.Secret, s.ours)
 	want := s.algorithm.response(s.ourID, s.chap.TargetSecret, s.ours)
@@ -296,9 +295,9 @@ func binaryValue(mine map[string]string, key string) ([]byte, error) {
 	return b, nil
 }
 
-// misnumbered reports whether the end after our proof may come of a target that
-// means SHA1 by 7, as tgtd does from the days before IANA gave that number to
-// SHA-256: it calls a proof of the wrong length an initiator error, or closes.
+// misnumbered reports whether the end after our proof may come of a target that means SHA1 by 7, as
+// tgtd does from the days before IANA gave that number to SHA-256: it calls a proof of the wrong
+// length an initiator error, or closes.
 func (s *chapStage) misnumbered(err error) bool {
 	var status *StatusError
 	if errors.As(err, &status) {

@@ -15,8 +15,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// TestChecklistComplete: each of the 40 points has a test that begins with its
-// number; some share one.
+// TestChecklistComplete: each of the 40 points has a test that begins with its number; some share
+// one.
 func TestChecklistComplete(t *testing.T) {
 	files, err := filepath.Glob("checklist_*test.go")
 	if err != nil || len(files) < 4 {

@@ -12,16 +12,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// The numbers in the names of these tests are those of the initiator's
-// checklist in the design's reference on login.
+// The numbers in the names of these tests are those of the initiator's checklist in the design's
+// reference on login.
 
 type (
 	request  = iscsi.LoginRequest
 	response = iscsi.LoginResponse
 )
 
-// stay does not leave the stage yet, part goes on in the next response, last
-// ends such a text.
+// stay does not leave the stage yet, part goes on in the next response, last ends such a text.
 var (
 	stay = iscsitest.Stay
 	part = iscsitest.Part

@@ -1,7 +1,6 @@
 package iscsi
 
-// checkPDU verifies that p is of the kind op, has no additional header and is
-// what its header says.
+// checkPDU verifies that p is of the kind op, has no additional header and is what its header says.
 func checkPDU(p *PDU, op Opcode, section string) error {
 	switch ahs, data := lengths(&p.BHS); {
 	case p.Opcode() != op:
@@ -25,8 +24,7 @@ func checkBare(p *PDU, op Opcode, section string) error {
 	return nil
 }
 
-// checkLoginPDU is checkPDU with the limit that holds until full feature phase
-// (RFC 7143 13.12).
+// checkLoginPDU is checkPDU with the limit that holds until full feature phase (RFC 7143 13.12).
 func checkLoginPDU(p *PDU, op Opcode, section string) error {
 	if err := checkPDU(p, op, section); err != nil {
 		return err

@@ -123,8 +123,7 @@ func TestTCPPipeErrors(t *testing.T) {
 	}
 }
 
-// TestTCPPipeContext: a context that ends frees a blocked call, and only that
-// call.
+// TestTCPPipeContext: a context that ends frees a blocked call, and only that call.
 func TestTCPPipeContext(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()

@@ -12,26 +12,24 @@ const maxNameLen = 223
 type LoginConfig struct {
 	// InitiatorName and TargetName are iSCSI names of 1 to 223 bytes.
 	InitiatorName, TargetName string
-	// ISID stays the same in all logins of this session, over reconnects and
-	// reboots (RFC 7143 11.12.5): that is what makes a login reinstate the old
-	// session instead of adding one.
+	// ISID stays the same in all logins of this session, over reconnects and reboots (RFC 7143
+	// 11.12.5): that is what makes a login reinstate the old session instead of adding one.
 	ISID [6]byte
 	// CID is the connection's id within the session (11.12.7).
 	CID uint16
-	// CmdSN goes into every request and is the number of the first command in
-	// full feature phase (11.12.8). A kernel pipe replaces it.
+	// CmdSN goes into every request and is the number of the first command in full feature
+	// phase (11.12.8). A kernel pipe replaces it.
 	CmdSN uint32
-	// TPGT is the portal group that we were told to expect, nil if none. A
-	// different answer is a warning (13.9).
+	// TPGT is the portal group that we were told to expect, nil if none. A different answer is
+	// a warning (13.9).
 	TPGT *uint16
-	// SecurityStage, without CHAP, begins with the security stage, offering
-	// AuthMethod=None, instead of the operational stage, which takes one exchange
-	// less. Some targets reinstate a session (RFC 7143 6.3.5) only at the end of a
-	// security stage: tgtd 1.0.85 does, and keeps both sessions after a login
-	// without one (usr/iscsi/iscsid.c: login_security_done).
+	// SecurityStage, without CHAP, begins with the security stage, offering AuthMethod=None,
+	// instead of the operational stage, which takes one exchange less. Some targets reinstate a
+	// session (RFC 7143 6.3.5) only at the end of a security stage: tgtd 1.0.85 does, and keeps
+	// both sessions after a login without one (usr/iscsi/iscsid.c: login_security_done).
 	SecurityStage bool
-	// CHAP, if not nil, is the authentication: it alone is offered, in a
-	// security stage, and a target that does without it is an *AuthError.
+	// CHAP, if not nil, is the authentication: it alone is offered, in a security stage, and a
+	// target that does without it is an *AuthError.
 	CHAP *CHAP
 	// Offer is what to ask for; the zero Offer means DefaultOffer.
 	Offer Offer
@@ -46,30 +44,29 @@ type Result struct {
 	Params Params
 	// ExpStatSN is the target's last StatSN + 1.
 	ExpStatSN uint32
-	// ExpCmdSN and MaxCmdSN are the command window of the last response (RFC
-	// 7143 11.13, 4.2.2.1).
+	// ExpCmdSN and MaxCmdSN are the command window of the last response (RFC 7143 11.13,
+	// 4.2.2.1).
 	ExpCmdSN, MaxCmdSN uint32
-	// TSIH is the target's session handle; 0 only from a target that breaks
-	// the RFC, with a warning (11.13.3).
+	// TSIH is the target's session handle; 0 only from a target that breaks the RFC, with a
+	// warning (11.13.3).
 	TSIH uint16
-	// TPGT is the target portal group tag; HasTPGT tells whether the target
-	// named one (13.9).
+	// TPGT is the target portal group tag; HasTPGT tells whether the target named one (13.9).
 	TPGT    uint16
 	HasTPGT bool
-	// TargetAlias is the target's own text, at most 255 bytes, unchecked:
-	// quote it before printing (13.6).
+	// TargetAlias is the target's own text, at most 255 bytes, unchecked: quote it before
+	// printing (13.6).
 	TargetAlias string
 	// Algorithm is what CHAP used; 0 if the login had no authentication.
 	Algorithm Algorithm
 	// Mutual tells that the target proved itself too.
 	Mutual bool
-	// Warnings are oddities of the target that do not stand in the way, each
-	// one line without line breaks.
+	// Warnings are oddities of the target that do not stand in the way, each one line without
+	// line breaks.
 	Warnings []string
 }
 
-// checkName verifies only what must hold on the wire: names that targets use
-// against the RFC's advice (capitals, say) are the target's business.
+// checkName verifies only what must hold on the wire: names that targets use against the RFC's
+// advice (capitals, say) are the target's business.
 func checkName(key, name string) error {
 	switch {
 	case name == "":
@@ -105,8 +102,8 @@ func (c *LoginConfig) sessionType() string {
 	return "Normal"
 }
 
-// authMethod returns what we offer as AuthMethod: one method, so that there is
-// nothing to fall back to.
+// authMethod returns what we offer as AuthMethod: one method, so that there is nothing to fall back
+// to.
 func (c *LoginConfig) authMethod() string {
 	if c.CHAP != nil {
 		return methodCHAP

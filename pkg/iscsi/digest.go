@@ -9,8 +9,8 @@ import (
 // DigestPolicy is what to ask for as header or data digest (RFC 7143 13.1).
 type DigestPolicy uint8
 
-// The policies. The TCP checksum and the network's own catch most of what a
-// digest does, and a digest costs time, so that None is the zero value.
+// The policies. The TCP checksum and the network's own catch most of what a digest does, and a
+// digest costs time, so that None is the zero value.
 const (
 	// NoDigest offers None only.
 	NoDigest DigestPolicy = iota
@@ -18,8 +18,8 @@ const (
 	PreferDigest
 	// RequireDigest offers CRC32C only and goes on with nothing else.
 	RequireDigest
-	// AcceptDigest offers None, then CRC32C, for a target that insists on it: of a
-	// list the target chooses the first that it can do (6.2.1).
+	// AcceptDigest offers None, then CRC32C, for a target that insists on it: of a list the
+	// target chooses the first that it can do (6.2.1).
 	AcceptDigest
 )
 
@@ -52,10 +52,10 @@ func (d DigestPolicy) String() string {
 	return fmt.Sprintf("digest policy %d", uint8(d))
 }
 
-// DigestError is a login that ended over digests, or may have: the target's answer
-// is none to the offer, or its last one, in the operational stage, turned the
-// request down as such (0200, 020b, Reject, the end of the connection). Where a list
-// was offered, the caller may connect once more and offer None alone.
+// DigestError is a login that ended over digests, or may have: the target's answer is none to the
+// offer, or its last one, in the operational stage, turned the request down as such (0200, 020b,
+// Reject, the end of the connection). Where a list was offered, the caller may connect once more
+// and offer None alone.
 type DigestError struct {
 	// Header and Data are what was offered.
 	Header, Data DigestPolicy
@@ -72,8 +72,7 @@ func (e *DigestError) Unwrap() error { return e.Err }
 // sectionDigest of RFC 7143 is that of HeaderDigest and DataDigest.
 const sectionDigest = "13.1"
 
-// digestError returns an error about a key, which is a *DigestError if the key is
-// one of the two.
+// digestError returns an error about a key, which is a *DigestError if the key is one of the two.
 func (o Offer) digestError(k *key, err error) error {
 	if k.section != sectionDigest {
 		return err

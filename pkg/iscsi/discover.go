@@ -2,8 +2,8 @@ package iscsi
 
 import "context"
 
-// Limits of one SendTargets answer, our own: a portal with a thousand targets of
-// a few portals each stays well below.
+// Limits of one SendTargets answer, our own: a portal with a thousand targets of a few portals each
+// stays well below.
 const (
 	maxDiscoveryText  = 1 << 20
 	maxDiscoveryPDUs  = 1024
@@ -14,13 +14,13 @@ const (
 type DiscoveryConfig struct {
 	// InitiatorName is an iSCSI name of 1 to 223 bytes.
 	InitiatorName string
-	// ISID of the discovery session; another than those of normal sessions, so
-	// that it reinstates none (RFC 7143 11.12.5).
+	// ISID of the discovery session; another than those of normal sessions, so that it
+	// reinstates none (RFC 7143 11.12.5).
 	ISID [6]byte
 	// Target asks for the addresses of this one; empty for all targets.
 	Target string
-	// Portal is the one connected to, which is the address of a target that is
-	// given without any (RFC 7143 appendix C).
+	// Portal is the one connected to, which is the address of a target that is given without
+	// any (RFC 7143 appendix C).
 	Portal TargetAddress
 	// SecurityStage and CHAP are those of LoginConfig.
 	SecurityStage bool
@@ -36,9 +36,9 @@ type DiscoveredTarget struct {
 	Warnings []string
 }
 
-// Discover logs in to a discovery session, asks for targets with SendTargets
-// (RFC 7143 appendix C) and logs out. No target at all is no error. Its errors
-// are those of Login, and none names the portal. The connection has to be closed afterwards in any case.
+// Discover logs in to a discovery session, asks for targets with SendTargets (RFC 7143 appendix C)
+// and logs out. No target at all is no error. Its errors are those of Login, and none names the
+// portal. The connection has to be closed afterwards in any case.
 func Discover(ctx context.Context, p Pipe, cfg DiscoveryConfig) ([]DiscoveredTarget, error) {
 	offer := DefaultOffer()
 	offer.MaxRecvDataSegmentLength = LoginDataLen // what pipes take
@@ -73,8 +73,8 @@ func Discover(ctx context.Context, p Pipe, cfg DiscoveryConfig) ([]DiscoveredTar
 	return targets, nil
 }
 
-// parseTargets reads the answer to SendTargets: the addresses of a target follow
-// its name (RFC 7143 appendix C).
+// parseTargets reads the answer to SendTargets: the addresses of a target follow its name (RFC 7143
+// appendix C).
 func parseTargets(text []byte, portal TargetAddress) ([]DiscoveredTarget, error) {
 	pairs, err := parseText(text, maxDiscoveryText, maxDiscoveryPairs)
 	if err != nil {

@@ -132,8 +132,7 @@ func TestDiscoveredTargets(t *testing.T) {
 	}
 }
 
-// TestDiscoverTurns: what goes over the wire when the answer comes in parts and
-// pings come between.
+// TestDiscoverTurns: what goes over the wire when the answer comes in parts and pings come between.
 func TestDiscoverTurns(t *testing.T) {
 	ping := func(s iscsitest.Step, wantsAnswer bool) iscsitest.Step {
 		return func(conn net.Conn, p *iscsi.PDU) error {

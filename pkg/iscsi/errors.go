@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// ProtocolError is a target that did what RFC 7143 does not allow. The
-// connection is of no further use; trying again seldom helps.
+// ProtocolError is a target that did what RFC 7143 does not allow. The connection is of no further
+// use; trying again seldom helps.
 type ProtocolError struct {
 	// What the target did, for people; text from the target in it is quoted.
 	What string
@@ -23,13 +23,13 @@ func protocolErrorf(section, format string, args ...any) error {
 	return &ProtocolError{What: fmt.Sprintf(format, args...), Section: section}
 }
 
-// StageError is a login that began in the security stage without CHAP, and whose
-// first request the target turned down with a complaint about the request as such
-// (0200, 020b): it may want no security stage. The caller may connect once more
-// and call [Login] without SecurityStage in its [LoginConfig].
+// StageError is a login that began in the security stage without CHAP, and whose first request the
+// target turned down with a complaint about the request as such (0200, 020b): it may want no
+// security stage. The caller may connect once more and call [Login] without SecurityStage in its
+// [LoginConfig].
 //
-// A connection that ends without an answer is none: a reset on the way looks the
-// same, and the other form of the login may leave an old session at the target.
+// A connection that ends without an answer is none: a reset on the way looks the same, and the
+// other form of the login may leave an old session at the target.
 type StageError struct{ Err error }
 
 func (e *StageError) Error() string { return e.Err.Error() }
@@ -37,8 +37,7 @@ func (e *StageError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause, a *StatusError.
 func (e *StageError) Unwrap() error { return e.Err }
 
-// maxQuoted bounds, in bytes before quoting, how much of a target's text goes
-// into one error.
+// maxQuoted bounds, in bytes before quoting, how much of a target's text goes into one error.
 const maxQuoted = 200
 
 // quote makes text from outside safe for a log line: quoted, and cut.
@@ -49,10 +48,9 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// Telling returns which error of two tries of one login says more, the first if
-// both say as much: a status or an *AuthError more than a complaint about the
-// request in general (0200, 020b), that more than a *ProtocolError, and any of
-// them more than a connection that ended without a word.
+// Telling returns which error of two tries of one login says more, the first if both say as much: a
+// status or an *AuthError more than a complaint about the request in general (0200, 020b), that
+// more than a *ProtocolError, and any of them more than a connection that ended without a word.
 func Telling(first, retry error) error {
 	if telling(retry) > telling(first) {
 		return retry

@@ -11,8 +11,7 @@ type RejectReason uint8
 // ParseReject returns the reason in a Reject PDU.
 func ParseReject(p *PDU) RejectReason { return RejectReason(p.BHS[2]) }
 
-// PDU encodes a Reject of the PDU with that header, as a target does (RFC 7143
-// 11.17).
+// PDU encodes a Reject of the PDU with that header, as a target does (RFC 7143 11.17).
 func (r RejectReason) PDU(rejected [BHSLen]byte) *PDU {
 	p := &PDU{Data: rejected[:]}
 	p.BHS[0], p.BHS[1], p.BHS[2] = byte(OpReject), finalBit, byte(r)
@@ -82,9 +81,8 @@ func (e AsyncEvent) String() string {
 // AsyncMessage is the header of an Asynchronous Message (RFC 7143 11.9).
 type AsyncMessage struct {
 	Event AsyncEvent
-	// Parameter1 to 3 depend on the event. For a logout request, 3 is within
-	// how many seconds; for a drop, 1 is the connection, 2 is Time2Wait and 3
-	// is Time2Retain, both in seconds.
+	// Parameter1 to 3 depend on the event. For a logout request, 3 is within how many seconds;
+	// for a drop, 1 is the connection, 2 is Time2Wait and 3 is Time2Retain, both in seconds.
 	Parameter1, Parameter2, Parameter3 uint16
 }
 

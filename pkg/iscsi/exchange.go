@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// loginITT is the Initiator Task Tag of all requests of a login (RFC 7143
-// 11.12). Only one is outstanding, so any value but 0xffffffff will do.
+// loginITT is the Initiator Task Tag of all requests of a login (RFC 7143 11.12). Only one is
+// outstanding, so any value but 0xffffffff will do.
 const loginITT = 0
 
 // sectionReject of RFC 7143 is that of the PDU Reject.
@@ -23,9 +23,9 @@ type driver struct {
 	strayed bool
 }
 
-// exchange sends one text, in as many requests as it takes, and gathers the
-// text of the answer, in as many responses as it takes (RFC 7143 6.2, 11.12.2).
-// left reports that the target agreed to leave the stage.
+// exchange sends one text, in as many requests as it takes, and gathers the text of the answer, in
+// as many responses as it takes (RFC 7143 6.2, 11.12.2). left reports that the target agreed to
+// leave the stage.
 func (d *driver) exchange(ctx context.Context, current, next Stage, text []byte, ready bool) (answer []byte, left bool, err error) {
 	req := LoginRequest{CSG: current}
 	for len(text) > LoginDataLen {
@@ -138,8 +138,8 @@ func (d *driver) warnf(format string, args ...any) {
 	d.res.Warnings = append(d.res.Warnings, fmt.Sprintf(format, args...))
 }
 
-// statusError makes the error of a response whose status is not success. The
-// RFC allows several addresses in a redirect (11.13.5).
+// statusError makes the error of a response whose status is not success. The RFC allows several
+// addresses in a redirect (11.13.5).
 func statusError(resp *LoginResponse) error {
 	e := &StatusError{Class: resp.StatusClass, Detail: resp.StatusDetail}
 	if e.Class != classRedirect {

@@ -17,8 +17,8 @@ type fullFeature struct {
 	task uint32
 }
 
-// text sends one text and gathers the answer, in as many responses as it takes
-// (RFC 7143 11.10, 11.11).
+// text sends one text and gathers the answer, in as many responses as it takes (RFC 7143 11.10,
+// 11.11).
 func (f *fullFeature) text(ctx context.Context, text []byte) ([]byte, error) {
 	f.task++
 	req := TextRequest{Immediate: true, Final: true, ITT: f.task, TTT: reservedTag, CmdSN: f.cmdSN, Data: text}
@@ -67,8 +67,7 @@ func (f *fullFeature) checkText(req *TextRequest, resp *TextResponse) error {
 	return nil
 }
 
-// ask sends p and waits for a PDU of the kind want; pings of the target are
-// answered meanwhile.
+// ask sends p and waits for a PDU of the kind want; pings of the target are answered meanwhile.
 func (f *fullFeature) ask(ctx context.Context, p *PDU, want Opcode) (*PDU, error) {
 	if err := f.pipe.Send(ctx, p); err != nil {
 		return nil, fmt.Errorf("send %v: %w", p.Opcode(), err)
@@ -133,10 +132,9 @@ func (f *fullFeature) logout(ctx context.Context, req LogoutRequest) (LogoutResp
 	return *resp, nil
 }
 
-// Logout ends a session whose login was on the same pipe and on which nothing
-// else was sent since (RFC 7143 11.14). Reason and CID of req are the caller's,
-// CmdSN and ExpStatSN are those of the login's configuration and Result; the
-// rest is filled in. A refusal is a LogoutError.
+// Logout ends a session whose login was on the same pipe and on which nothing else was sent since
+// (RFC 7143 11.14). Reason and CID of req are the caller's, CmdSN and ExpStatSN are those of the
+// login's configuration and Result; the rest is filled in. A refusal is a LogoutError.
 func Logout(ctx context.Context, p Pipe, req LogoutRequest) (LogoutResponse, error) {
 	f := &fullFeature{pipe: p, cmdSN: req.CmdSN, expStatSN: req.ExpStatSN}
 	resp, err := f.logout(ctx, req)

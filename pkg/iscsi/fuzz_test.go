@@ -33,8 +33,8 @@ func seeds(f *testing.F, add func(p *iscsi.PDU, b []byte)) {
 	}
 }
 
-// FuzzPDU: what parses gives the same bytes again, padding apart, and the
-// typed views never read past the PDU.
+// FuzzPDU: what parses gives the same bytes again, padding apart, and the typed views never read
+// past the PDU.
 func FuzzPDU(f *testing.F) {
 	seeds(f, func(_ *iscsi.PDU, b []byte) { f.Add(b) })
 	f.Add(append([]byte{0x23, 0, 0, 0, 1, 0, 0, 3}, make([]byte, 48)...))
@@ -143,8 +143,8 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// FuzzLogin: whatever a target says, a login ends, with a sound result or with
-// an error that is fit to print.
+// FuzzLogin: whatever a target says, a login ends, with a sound result or with an error that is fit
+// to print.
 func FuzzLogin(f *testing.F) {
 	for _, file := range recordings(f) {
 		raw, err := os.ReadFile(file)

@@ -12,12 +12,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// maxTurns bounds the requests of a login: 16 exchanges in each of two stages,
-// each of 32 parts of the target and up to 5 of ours.
+// maxTurns bounds the requests of a login: 16 exchanges in each of two stages, each of 32 parts of
+// the target and up to 5 of ours.
 const maxTurns = 2 * 16 * (32 + 5)
 
-// words are what the target of FuzzMachine can say; what is in angle brackets is
-// computed from the request.
+// words are what the target of FuzzMachine can say; what is in angle brackets is computed from the
+// request.
 var words = func() []string {
 	w := []string{
 		"AuthMethod=CHAP", "AuthMethod=None", "AuthMethod=Reject", "TargetPortalGroupTag=1", "TargetPortalGroupTag=2",
@@ -33,8 +33,8 @@ var words = func() []string {
 	return w
 }()
 
-// peer is a target that says what a string of bytes tells it to: for each
-// response a byte of flags, a number of words, the words.
+// peer is a target that says what a string of bytes tells it to: for each response a byte of flags,
+// a number of words, the words.
 type peer struct {
 	program []byte
 	req     *iscsi.LoginRequest
@@ -121,8 +121,7 @@ func (p *peer) text(n int) []byte {
 	return b[:min(len(b), iscsi.LoginDataLen)]
 }
 
-// compute makes a value of a request with a challenge, or something that looks
-// like one.
+// compute makes a value of a request with a challenge, or something that looks like one.
 func (p *peer) compute(w string) string {
 	challenge, err := iscsi.DecodeBinary(p.keys["CHAP_C"], 1024)
 	if err != nil {
@@ -162,9 +161,9 @@ func say(flags byte, pairs ...string) []byte {
 	return b
 }
 
-// FuzzMachine drives the login machine with arbitrary responses: it never sends
-// nonsense, ends within its cap, and succeeds only with what was asked for. A
-// target that has to prove itself got in only with the right proof.
+// FuzzMachine drives the login machine with arbitrary responses: it never sends nonsense, ends
+// within its cap, and succeeds only with what was asked for. A target that has to prove itself got
+// in only with the right proof.
 func FuzzMachine(f *testing.F) {
 	join := func(steps ...[]byte) []byte {
 		var b []byte
@@ -233,9 +232,8 @@ func checkMachine(t *testing.T, cfg *iscsi.LoginConfig, res *iscsi.Result, p *pe
 	checkResult(t, plain)
 }
 
-// bounded fails if f allocates more than a login may: some texts of 64 KiB with
-// their pairs, in each of 32 exchanges at the very most, and what the input
-// makes the test itself allocate.
+// bounded fails if f allocates more than a login may: some texts of 64 KiB with their pairs, in
+// each of 32 exchanges at the very most, and what the input makes the test itself allocate.
 func bounded(t *testing.T, input int, f func()) {
 	t.Helper()
 	var before, after runtime.MemStats

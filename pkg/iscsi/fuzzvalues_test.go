@@ -14,8 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// FuzzCHAP: whatever a target says in the security stage, it gets past mutual
-// authentication with the right proof only, and nothing of a secret shows.
+// FuzzCHAP: whatever a target says in the security stage, it gets past mutual authentication with
+// the right proof only, and nothing of a secret shows.
 func FuzzCHAP(f *testing.F) {
 	f.Add("CHAP_A=7\x00CHAP_I=1\x00CHAP_C=0x000102030405060708090a0b0c0d0e0f\x00", "CHAP_N=disk\x00CHAP_R=0x00\x00", false)
 	f.Add("CHAP_A=5\x00CHAP_I=0xff\x00CHAP_C=0bAAECAwQFBgcICQoLDA0ODw==\x00", "", true)
@@ -70,8 +70,7 @@ func proveAny(conn net.Conn, p *iscsi.PDU, question string) error {
 	return iscsitest.Prove(a, targetUser, targetSecret)(conn, p)
 }
 
-// FuzzLUN: what parses prints as something that means the same, to people and to
-// Linux.
+// FuzzLUN: what parses prints as something that means the same, to people and to Linux.
 func FuzzLUN(f *testing.F) {
 	for _, s := range []string{"0", "255", "256", "0x3fff", "16640", "65535", "0x4100000000000000", "4752-3A4F-6b7e-2F99", "4186-9", "1-2-3-4-5", "-", "0x"} {
 		f.Add(s)
@@ -120,8 +119,7 @@ func FuzzSecret(f *testing.F) {
 	})
 }
 
-// FuzzDiscover: an answer to SendTargets gives targets with addresses, or an
-// error fit to print.
+// FuzzDiscover: an answer to SendTargets gives targets with addresses, or an error fit to print.
 func FuzzDiscover(f *testing.F) {
 	f.Add([]byte("TargetName=iqn.a\x00TargetAddress=192.0.2.7:3260,1\x00TargetName=iqn.b\x00"))
 	f.Add([]byte("TargetAddress=192.0.2.7\x00"))

@@ -6,21 +6,18 @@ import (
 	"fmt"
 )
 
-// Idle is a session in full feature phase on which no command is sent: it answers
-// the target's pings, sends pings, and logs out. Its methods are called one after
-// the other. One that the context ended leaves the session as it was if the pipe
-// is a [TCPPipe].
+// Idle is a session in full feature phase on which no command is sent: it answers the target's
+// pings, sends pings, and logs out. Its methods are called one after the other. One that the
+// context ended leaves the session as it was if the pipe is a [TCPPipe].
 type Idle struct{ f fullFeature }
 
-// NewIdle goes on with a login on the same pipe; cmdSN is that of the login's
-// configuration.
+// NewIdle goes on with a login on the same pipe; cmdSN is that of the login's configuration.
 func NewIdle(p Pipe, cmdSN uint32, r Result) *Idle {
 	return &Idle{fullFeature{pipe: p, cmdSN: cmdSN, expStatSN: r.ExpStatSN}}
 }
 
-// Wait answers pings until the target ends the session, or asks for its end, or
-// does what a session without commands does not explain. The error says which, or
-// is ctx's.
+// Wait answers pings until the target ends the session, or asks for its end, or does what a session
+// without commands does not explain. The error says which, or is ctx's.
 func (i *Idle) Wait(ctx context.Context) error {
 	for {
 		p, err := i.f.pipe.Receive(ctx)
@@ -66,8 +63,8 @@ func (i *Idle) Logout(ctx context.Context) error {
 	return err
 }
 
-// hear takes a PDU in that was not asked for. A SCSI event is about logical units,
-// which do not matter here.
+// hear takes a PDU in that was not asked for. A SCSI event is about logical units, which do not
+// matter here.
 func (i *Idle) hear(ctx context.Context, p *PDU) error {
 	switch p.Opcode() {
 	case OpNOPIn:

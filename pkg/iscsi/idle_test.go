@@ -49,8 +49,7 @@ func async(e iscsi.AsyncEvent, statSN byte) *iscsi.PDU {
 	return p
 }
 
-// idle logs in against a script. end returns what the script heard after the
-// login's only request.
+// idle logs in against a script. end returns what the script heard after the login's only request.
 func idle(t *testing.T, s ...iscsitest.Step) (i *iscsi.Idle, end func() []*iscsi.PDU) {
 	t.Helper()
 	conn, wait := iscsitest.Script(s).Start()
@@ -127,8 +126,8 @@ func pong(statSN uint32) iscsitest.Step {
 	}
 }
 
-// Pings have numbers of their own (RFC 7143 11.18), and what comes between one and
-// its answer is not taken for that. The logout has the numbers that follow.
+// Pings have numbers of their own (RFC 7143 11.18), and what comes between one and its answer is
+// not taken for that. The logout has the numbers that follow.
 func TestIdlePing(t *testing.T) {
 	logout := func(conn net.Conn, p *iscsi.PDU) error {
 		r, err := iscsi.ParseLogoutRequest(p)
@@ -180,8 +179,7 @@ func TestIdlePingFails(t *testing.T) {
 	}
 }
 
-// A wait that the context ends leaves the session as it was, unless half a PDU had
-// come.
+// A wait that the context ends leaves the session as it was, unless half a PDU had come.
 func TestIdleWaitEnds(t *testing.T) {
 	for _, torn := range []bool{false, true} {
 		near, far := net.Pipe()
@@ -214,8 +212,8 @@ func TestIdleWaitEnds(t *testing.T) {
 	}
 }
 
-// FuzzIdle: whatever a target says after the login, each method returns, and
-// without an error only where there was an answer.
+// FuzzIdle: whatever a target says after the login, each method returns, and without an error only
+// where there was an answer.
 func FuzzIdle(f *testing.F) {
 	add := func(pdus ...*iscsi.PDU) {
 		var all []byte

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// function is how the result of a key follows from both sides' values (RFC 7143
-// 6.2, 13).
+// function is how the result of a key follows from both sides' values (RFC 7143 6.2, 13).
 type function uint8
 
 const (
@@ -50,8 +49,7 @@ type key struct {
 	fn      function
 	// discovery tells that the key has a meaning in discovery sessions too.
 	discovery bool
-	// def is the RFC's default, and what we want if the target offers the key
-	// and we do not.
+	// def is the RFC's default, and what we want if the target offers the key and we do not.
 	def string
 	// lo and hi bound a number; hi 0 means that a declared value is text.
 	lo, hi uint32
@@ -110,8 +108,8 @@ func (k *key) legal(offer, answer value) bool {
 	return true
 }
 
-// combine returns the outcome of the target's offer and our wish, as text. For
-// a list without anything in common it is Reject.
+// combine returns the outcome of the target's offer and our wish, as text. For a list without
+// anything in common it is Reject.
 func (k *key) combine(offer, want value) string {
 	switch k.fn {
 	case list:
@@ -133,8 +131,8 @@ func (k *key) combine(offer, want value) string {
 	return valueReject
 }
 
-// settled reports whether an offer decides the outcome alone, so that the other
-// side need not answer (RFC 7143 6.2.2).
+// settled reports whether an offer decides the outcome alone, so that the other side need not
+// answer (RFC 7143 6.2.2).
 func (k *key) settled(offer value) bool {
 	return k.fn == and && !offer.yes || k.fn == or && offer.yes
 }

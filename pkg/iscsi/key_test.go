@@ -31,8 +31,7 @@ func TestKeyTable(t *testing.T) {
 	}
 }
 
-// TestFunctions: the outcome of two sides, and whether the first side's value
-// alone decides it.
+// TestFunctions: the outcome of two sides, and whether the first side's value alone decides it.
 func TestFunctions(t *testing.T) {
 	tests := []struct {
 		fn                  function

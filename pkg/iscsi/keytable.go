@@ -11,9 +11,8 @@ const (
 	maxSeconds = 3600
 )
 
-// keys are the text keys of a login (RFC 7143 12.1, 13), in the order in which
-// we send ours. All of them are sent, even
-// those whose default would do: some targets fail without.
+// keys are the text keys of a login (RFC 7143 12.1, 13), in the order in which we send ours. All of
+// them are sent, even those whose default would do: some targets fail without.
 var keys = [...]key{
 	{
 		name: "InitiatorName", section: "13.5", discovery: true, sender: initiator, stages: anyStage, fn: declare,

@@ -7,18 +7,17 @@ import (
 	"io"
 )
 
-// maxRounds bounds the exchanges of one stage: no target needs that many, and
-// two sides may wait for each other for ever.
+// maxRounds bounds the exchanges of one stage: no target needs that many, and two sides may wait
+// for each other for ever.
 const maxRounds = 16
 
-// stage is one stage of the login phase as the driver sees it. What is
-// negotiated by the table of keys alone is a keyStage; an authentication with
-// steps of its own is another implementation.
+// stage is one stage of the login phase as the driver sees it. What is negotiated by the table of
+// keys alone is a keyStage; an authentication with steps of its own is another implementation.
 type stage interface {
 	// path returns the stage and the one that follows it.
 	path() (current, next Stage)
-	// say returns the pairs of the next request, and whether we are ready to
-	// leave the stage with it.
+	// say returns the pairs of the next request, and whether we are ready to leave the stage
+	// with it.
 	say() (pairs []Pair, ready bool, err error)
 	// hear judges the pairs of the response.
 	hear(pairs []Pair) error
@@ -36,17 +35,15 @@ func (s *keyStage) say() ([]Pair, bool, error) {
 }
 func (s *keyStage) hear(pairs []Pair) error { return s.keys.take(pairs, s.current) }
 
-// Login logs in to a target as the leading connection of a normal session and
-// returns what holds in full feature phase (RFC 7143 6.3). It ends with ctx; without a deadline there, a silent target holds
-// it for ever. After an error the connection must be closed.
+// Login logs in to a target as the leading connection of a normal session and returns what holds in
+// full feature phase (RFC 7143 6.3). It ends with ctx; without a deadline there, a silent target
+// holds it for ever. After an error the connection must be closed.
 //
-// Errors: a *StatusError if the target said no; a *ProtocolError if it broke
-// the RFC; an *AuthError if it could not be authenticated or did not want us to
-// be; a *StageError, an *AlgorithmsError or a *DigestError around the cause if another
-// try without the security stage, with MD5 alone, or without a list of digests, may
-// help; else the pipe's error,
-// wrapped. None names the target, which the caller knows and
-// the portal with it.
+// Errors: a *StatusError if the target said no; a *ProtocolError if it broke the RFC; an *AuthError
+// if it could not be authenticated or did not want us to be; a *StageError, an *AlgorithmsError or
+// a *DigestError around the cause if another try without the security stage, with MD5 alone, or
+// without a list of digests, may help; else the pipe's error, wrapped. None names the target, which
+// the caller knows and the portal with it.
 func Login(ctx context.Context, p Pipe, cfg LoginConfig) (Result, error) {
 	cfg.discovery = false
 	return login(ctx, p, cfg)
@@ -146,15 +143,15 @@ func (d *driver) conclude() {
 	}
 }
 
-// dislikesStage reports whether the end of a first request in the security stage
-// may mean that the target wants none.
+// dislikesStage reports whether the end of a first request in the security stage may mean that the
+// target wants none.
 func dislikesStage(err error) bool {
 	var s *StatusError
 	return errors.As(err, &s) && s.unspecific()
 }
 
-// dislikesList reports whether the answer to our list of algorithms may mean
-// that the target understands no list.
+// dislikesList reports whether the answer to our list of algorithms may mean that the target
+// understands no list.
 func dislikesList(err error) bool {
 	var s *StatusError
 	if errors.As(err, &s) {

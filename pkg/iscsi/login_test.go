@@ -24,8 +24,8 @@ func config() iscsi.LoginConfig {
 	}
 }
 
-// answers is a complete legal answer to the default offer; override replaces
-// single pairs, and a pair without a value leaves its key out.
+// answers is a complete legal answer to the default offer; override replaces single pairs, and a
+// pair without a value leaves its key out.
 func answers(override ...string) []string {
 	pairs := []string{
 		"TargetPortalGroupTag=1", "HeaderDigest=None", "DataDigest=None", "MaxConnections=1",
@@ -179,8 +179,8 @@ func TestLoginConfig(t *testing.T) {
 	}
 }
 
-// TestStageError: which ends of the first request speak against a security stage.
-// A connection that ended may have met a reset on the way.
+// TestStageError: which ends of the first request speak against a security stage. A connection that
+// ended may have met a reset on the way.
 func TestStageError(t *testing.T) {
 	more := iscsitest.Login(func(_ *iscsi.LoginRequest, r *iscsi.LoginResponse) { r.Transit, r.NSG = false, 0 })
 	tests := []struct {

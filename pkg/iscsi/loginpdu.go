@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Stage is a stage of the login phase, CSG and NSG in the headers (RFC 7143
-// 11.12.3). The value 2 does not exist.
+// Stage is a stage of the login phase, CSG and NSG in the headers (RFC 7143 11.12.3). The value 2
+// does not exist.
 type Stage uint8
 
 // The stages of a login (RFC 7143 11.12.3).
@@ -38,11 +38,11 @@ const (
 	stageMask    = 0x03
 )
 
-// LoginRequest is the header and text of one Login Request (RFC 7143 11.12).
-// It is always an immediate PDU.
+// LoginRequest is the header and text of one Login Request (RFC 7143 11.12). It is always an
+// immediate PDU.
 type LoginRequest struct {
-	// Transit is the T bit: the initiator is done with CSG. NSG counts only
-	// with it, and it excludes Continue.
+	// Transit is the T bit: the initiator is done with CSG. NSG counts only with it, and it
+	// excludes Continue.
 	Transit bool
 	// Continue is the C bit: the text goes on in the next request.
 	Continue   bool
@@ -75,8 +75,8 @@ func (r *LoginRequest) PDU() (*PDU, error) {
 	return p, p.SetLengths()
 }
 
-// ParseLoginRequest decodes a Login Request: what a target, or a test that
-// plays one, reads. The request shares Data with the PDU.
+// ParseLoginRequest decodes a Login Request: what a target, or a test that plays one, reads. The
+// request shares Data with the PDU.
 func ParseLoginRequest(p *PDU) (*LoginRequest, error) {
 	if err := checkLoginPDU(p, OpLoginRequest, "11.12"); err != nil {
 		return nil, err
@@ -117,8 +117,7 @@ type LoginResponse struct {
 	Data []byte
 }
 
-// PDU encodes the response: for a test that plays the target. The PDU shares
-// Data with it.
+// PDU encodes the response: for a test that plays the target. The PDU shares Data with it.
 func (r *LoginResponse) PDU() (*PDU, error) {
 	p := &PDU{Data: r.Data}
 	b := &p.BHS
@@ -135,9 +134,8 @@ func (r *LoginResponse) PDU() (*PDU, error) {
 	return p, p.SetLengths()
 }
 
-// ParseLoginResponse decodes a Login Response. Another opcode, an additional
-// header, or more than LoginDataLen bytes of data is a *ProtocolError. The
-// response shares Data with the PDU.
+// ParseLoginResponse decodes a Login Response. Another opcode, an additional header, or more than
+// LoginDataLen bytes of data is a *ProtocolError. The response shares Data with the PDU.
 func ParseLoginResponse(p *PDU) (*LoginResponse, error) {
 	if err := checkLoginPDU(p, OpLoginResponse, "11.13"); err != nil {
 		return nil, err

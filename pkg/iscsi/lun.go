@@ -16,14 +16,13 @@ const (
 	maxPeripheral = 0xff
 )
 
-// LUN is a logical unit number as SCSI writes it: eight bytes, the first of
-// them in the highest bits, in up to four levels of two bytes (SAM-5 4.7).
+// LUN is a logical unit number as SCSI writes it: eight bytes, the first of them in the highest
+// bits, in up to four levels of two bytes (SAM-5 4.7).
 type LUN uint64
 
-// MakeLUN returns the LUN of a plain number: with peripheral addressing up to
-// 255, with flat space addressing up to 16383, which is how targets report
-// theirs (SAM-5 4.7.7.2, 4.7.7.3). A number of two bytes above that already has
-// its addressing method in it, as in the number that Linux shows.
+// MakeLUN returns the LUN of a plain number: with peripheral addressing up to 255, with flat space
+// addressing up to 16383, which is how targets report theirs (SAM-5 4.7.7.2, 4.7.7.3). A number of
+// two bytes above that already has its addressing method in it, as in the number that Linux shows.
 func MakeLUN(n uint16) LUN {
 	if n > maxPeripheral && n <= lunNumberMask {
 		n |= lunFlat
@@ -31,9 +30,9 @@ func MakeLUN(n uint16) LUN {
 	return LUN(n) << 48
 }
 
-// ParseLUN reads a LUN as people write it: a decimal number or hex after 0x up
-// to 65535, see MakeLUN; the whole LUN in 16 hex digits after 0x, as udev writes
-// it; or RFC 4173's groups of hex digits, of which there must be two at least.
+// ParseLUN reads a LUN as people write it: a decimal number or hex after 0x up to 65535, see
+// MakeLUN; the whole LUN in 16 hex digits after 0x, as udev writes it; or RFC 4173's groups of hex
+// digits, of which there must be two at least.
 func ParseLUN(s string) (LUN, error) {
 	if strings.Contains(s, "-") {
 		return ParseHexLUN(s)
@@ -55,10 +54,9 @@ func ParseLUN(s string) (LUN, error) {
 	return MakeLUN(uint16(n)), nil
 }
 
-// ParseHexLUN reads the LUN of a root path (RFC 4173 section 5): up to four
-// groups of up to four hex digits, separated by hyphens. Groups left out at the
-// end are zero, and so is the empty string. A single group that is a plain
-// number above 255 gets flat space addressing, see MakeLUN.
+// ParseHexLUN reads the LUN of a root path (RFC 4173 section 5): up to four groups of up to four
+// hex digits, separated by hyphens. Groups left out at the end are zero, and so is the empty
+// string. A single group that is a plain number above 255 gets flat space addressing, see MakeLUN.
 func ParseHexLUN(s string) (LUN, error) {
 	if s == "" {
 		return 0, nil
@@ -96,8 +94,8 @@ func (l LUN) Bytes() [8]byte {
 	return b
 }
 
-// Kernel returns the number by which Linux knows the LUN: the first level in
-// the lowest 16 bits and so on (drivers/scsi/scsi_common.c, scsilun_to_int).
+// Kernel returns the number by which Linux knows the LUN: the first level in the lowest 16 bits and
+// so on (drivers/scsi/scsi_common.c, scsilun_to_int).
 func (l LUN) Kernel() uint64 {
 	var n uint64
 	for i := range 4 {
@@ -109,8 +107,8 @@ func (l LUN) Kernel() uint64 {
 // KernelLUN is the reverse of Kernel (int_to_scsilun).
 func KernelLUN(n uint64) LUN { return LUN(LUN(n).Kernel()) }
 
-// Number returns the plain number of a LUN with one level and peripheral
-// (bus 0) or flat space addressing; ok is false for any other.
+// Number returns the plain number of a LUN with one level and peripheral (bus 0) or flat space
+// addressing; ok is false for any other.
 func (l LUN) Number() (n uint16, ok bool) {
 	first := uint16(l >> 48)
 	if l != LUN(first)<<48 {
@@ -119,8 +117,8 @@ func (l LUN) Number() (n uint16, ok bool) {
 	return first & lunNumberMask, first <= maxPeripheral || first&^lunNumberMask == lunFlat
 }
 
-// String returns what ParseLUN reads: the plain number of what MakeLUN makes,
-// RFC 4173's four groups for any other LUN.
+// String returns what ParseLUN reads: the plain number of what MakeLUN makes, RFC 4173's four
+// groups for any other LUN.
 func (l LUN) String() string {
 	if n, ok := l.Number(); ok && MakeLUN(n) == l {
 		return strconv.Itoa(int(n))

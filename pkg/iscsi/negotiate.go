@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// negotiation runs the table of keys over one login (RFC 7143 6.2). It lives
-// as long as the login, because a key may be negotiated only once in it.
+// negotiation runs the table of keys over one login (RFC 7143 6.2). It lives as long as the login,
+// because a key may be negotiated only once in it.
 type negotiation struct {
 	cfg *LoginConfig
 	res *Result
@@ -53,8 +53,8 @@ func (n *negotiation) setDefault(k *key) {
 	}
 }
 
-// pending returns what we have to say in a stage now: the answers that we owe,
-// and each of our own keys once.
+// pending returns what we have to say in a stage now: the answers that we owe, and each of our own
+// keys once.
 func (n *negotiation) pending(s Stage) []Pair {
 	pairs := n.replies
 	n.replies = nil
@@ -87,9 +87,9 @@ func (n *negotiation) take(pairs []Pair, s Stage) error {
 	return nil
 }
 
-// mayRepeat reports whether the target may send a key again: TargetAddress with
-// any value (RFC 7143 13.8), and what it declares if it says the same. Some
-// targets name their portal group in both stages.
+// mayRepeat reports whether the target may send a key again: TargetAddress with any value (RFC 7143
+// 13.8), and what it declares if it says the same. Some targets name their portal group in both
+// stages.
 func mayRepeat(p Pair, before string) bool {
 	k := findKey(p.Key)
 	return k != nil && k.fn == declare && (p.Value == before || k.name == "TargetAddress")
@@ -161,8 +161,8 @@ func (n *negotiation) counter(k *key, offer value) {
 	}
 }
 
-// declined takes Reject, Irrelevant or NotUnderstood as an answer: the default
-// holds (RFC 7143 6.2), if we can live with it.
+// declined takes Reject, Irrelevant or NotUnderstood as an answer: the default holds (RFC 7143
+// 6.2), if we can live with it.
 func (n *negotiation) declined(k *key, answer string) error {
 	if !n.defaultWillDo(k) {
 		return n.cfg.Offer.digestError(k, protocolErrorf(k.section, "%s=%s, but we need %s", k.name, answer, quote(k.offer(n.cfg))))
@@ -173,8 +173,8 @@ func (n *negotiation) declined(k *key, answer string) error {
 	return nil
 }
 
-// defaultWillDo reports whether we may go on with the default of a key that we
-// offered: always, but for a list that leaves the default out.
+// defaultWillDo reports whether we may go on with the default of a key that we offered: always, but
+// for a list that leaves the default out.
 func (n *negotiation) defaultWillDo(k *key) bool {
 	return k.fn != list || inList(k.offer(n.cfg), k.def)
 }

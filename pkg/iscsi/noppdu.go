@@ -2,13 +2,12 @@ package iscsi
 
 import "encoding/binary"
 
-// NOPOut is one NOP-Out, a ping of the initiator or its answer to one (RFC 7143
-// 11.18).
+// NOPOut is one NOP-Out, a ping of the initiator or its answer to one (RFC 7143 11.18).
 type NOPOut struct {
 	Immediate bool
 	LUN       [8]byte
-	// ITT is 0xffffffff if no answer is wanted; TTT repeats the tag of the
-	// target's ping, or is 0xffffffff.
+	// ITT is 0xffffffff if no answer is wanted; TTT repeats the tag of the target's ping, or is
+	// 0xffffffff.
 	ITT, TTT  uint32
 	CmdSN     uint32
 	ExpStatSN uint32
@@ -46,12 +45,11 @@ func ParseNOPOut(p *PDU) (*NOPOut, error) {
 	}, nil
 }
 
-// NOPIn is one NOP-In, a ping of the target or its answer to one (RFC 7143
-// 11.19).
+// NOPIn is one NOP-In, a ping of the target or its answer to one (RFC 7143 11.19).
 type NOPIn struct {
 	LUN [8]byte
-	// ITT repeats the tag of the initiator's ping, or is 0xffffffff; TTT is
-	// 0xffffffff if no answer is wanted.
+	// ITT repeats the tag of the initiator's ping, or is 0xffffffff; TTT is 0xffffffff if no
+	// answer is wanted.
 	ITT, TTT uint32
 	StatSN   uint32
 	ExpCmdSN uint32

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// parseNumber reads a numerical value: decimal without a leading zero, or hex
-// after 0x (RFC 7143 6.1).
+// parseNumber reads a numerical value: decimal without a leading zero, or hex after 0x (RFC 7143
+// 6.1).
 func parseNumber(s string) (uint64, error) {
 	digits, base := s, 10
 	if h, ok := cutPrefixFold(s, "0x"); ok {
@@ -28,10 +28,9 @@ func parseNumber(s string) (uint64, error) {
 	return n, nil
 }
 
-// DecodeBinary reads a binary value of at most limit bytes: hex digits after
-// 0x, or base64 after 0b, letters of the prefix and of hex in either case (RFC
-// 7143 6.1). An odd number of hex digits has a leading zero left out. Its errors
-// never hold the value, which may be a secret.
+// DecodeBinary reads a binary value of at most limit bytes: hex digits after 0x, or base64 after
+// 0b, letters of the prefix and of hex in either case (RFC 7143 6.1). An odd number of hex digits
+// has a leading zero left out. Its errors never hold the value, which may be a secret.
 func DecodeBinary(s string, limit int) ([]byte, error) {
 	var (
 		b   []byte

@@ -2,8 +2,7 @@ package iscsi
 
 import "fmt"
 
-// Opcode is the operation code of a PDU, the low six bits of its first byte
-// (RFC 7143 11.2.1.2).
+// Opcode is the operation code of a PDU, the low six bits of its first byte (RFC 7143 11.2.1.2).
 type Opcode uint8
 
 // The operation codes of RFC 7143 11.2.1.2; initiator codes are below 0x20.

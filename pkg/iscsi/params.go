@@ -1,7 +1,7 @@
 package iscsi
 
-// Offer is what the initiator asks for in the operational stage, key by key
-// (RFC 7143 13). The zero Offer means DefaultOffer.
+// Offer is what the initiator asks for in the operational stage, key by key (RFC 7143 13). The zero
+// Offer means DefaultOffer.
 type Offer struct {
 	// HeaderDigest and DataDigest ask for checksums (13.1).
 	HeaderDigest, DataDigest DigestPolicy
@@ -11,34 +11,32 @@ type Offer struct {
 	InitialR2T bool
 	// ImmediateData Yes asks to send data inside the command PDU (13.11).
 	ImmediateData bool
-	// MaxRecvDataSegmentLength is how many bytes we accept in one PDU in full
-	// feature phase, 512..16777215 (13.12).
+	// MaxRecvDataSegmentLength is how many bytes we accept in one PDU in full feature phase,
+	// 512..16777215 (13.12).
 	MaxRecvDataSegmentLength uint32
-	// MaxBurstLength and FirstBurstLength are in bytes, 512..16777215, the
-	// first burst no longer than a burst (13.13, 13.14).
+	// MaxBurstLength and FirstBurstLength are in bytes, 512..16777215, the first burst no
+	// longer than a burst (13.13, 13.14).
 	MaxBurstLength, FirstBurstLength uint32
-	// DefaultTime2Wait and DefaultTime2Retain are in seconds, 0..3600 (13.15,
-	// 13.16).
+	// DefaultTime2Wait and DefaultTime2Retain are in seconds, 0..3600 (13.15, 13.16).
 	DefaultTime2Wait, DefaultTime2Retain uint32
 	// MaxOutstandingR2T is 1..65535 per task (13.17).
 	MaxOutstandingR2T uint32
-	// DataPDUInOrder and DataSequenceInOrder: Linux needs both Yes (13.18,
-	// 13.19).
+	// DataPDUInOrder and DataSequenceInOrder: Linux needs both Yes (13.18, 13.19).
 	DataPDUInOrder, DataSequenceInOrder bool
 	// ErrorRecoveryLevel is 0..2; Linux has 0 only (13.20).
 	ErrorRecoveryLevel uint32
 }
 
-// DefaultOffer asks for what moves data fastest with the Linux initiator: large
-// bursts, the first of them unasked. Time2Retain is 0 because nothing can be
-// kept for a connection at recovery level 0.
+// DefaultOffer asks for what moves data fastest with the Linux initiator: large bursts, the first
+// of them unasked. Time2Retain is 0 because nothing can be kept for a connection at recovery level
+// 0.
 func DefaultOffer() Offer {
 	return Offer{
 		MaxConnections: 1,
 		InitialR2T:     false,
 		ImmediateData:  true,
-		// Some targets cut Data-In at 64 KiB whatever we declare, so it must
-		// not be less than that.
+		// Some targets cut Data-In at 64 KiB whatever we declare, so it must not be less
+		// than that.
 		MaxRecvDataSegmentLength: 262144,
 		MaxBurstLength:           16776192,
 		FirstBurstLength:         262144,
@@ -51,19 +49,19 @@ func DefaultOffer() Offer {
 	}
 }
 
-// Params is what holds in full feature phase: the outcome of the negotiation,
-// the RFC's defaults where the target did not answer (RFC 7143 13).
+// Params is what holds in full feature phase: the outcome of the negotiation, the RFC's defaults
+// where the target did not answer (RFC 7143 13).
 type Params struct {
 	// HeaderDigest and DataDigest are true for CRC32C, false for None.
 	HeaderDigest, DataDigest bool
 	MaxConnections           uint32
 	InitialR2T               bool
 	ImmediateData            bool
-	// MaxRecvDataSegmentLength is ours, MaxXmitDataSegmentLength is the one
-	// that the target declared; both in bytes.
+	// MaxRecvDataSegmentLength is ours, MaxXmitDataSegmentLength is the one that the target
+	// declared; both in bytes.
 	MaxRecvDataSegmentLength, MaxXmitDataSegmentLength uint32
-	// MaxBurstLength and FirstBurstLength are in bytes; FirstBurstLength is
-	// never the larger one.
+	// MaxBurstLength and FirstBurstLength are in bytes; FirstBurstLength is never the larger
+	// one.
 	MaxBurstLength, FirstBurstLength uint32
 	// DefaultTime2Wait and DefaultTime2Retain are in seconds.
 	DefaultTime2Wait, DefaultTime2Retain uint32

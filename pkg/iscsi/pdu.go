@@ -9,25 +9,23 @@ import (
 const (
 	// BHSLen is the length of the basic header segment.
 	BHSLen = 48
-	// MaxAHSLen is the longest total of additional header segments: the field
-	// TotalAHSLength counts 4-byte words in one byte.
+	// MaxAHSLen is the longest total of additional header segments: the field TotalAHSLength
+	// counts 4-byte words in one byte.
 	MaxAHSLen = 255 * 4
 	// MaxDataLen is the longest data segment that DataSegmentLength can name.
 	MaxDataLen = 1<<24 - 1
-	// LoginDataLen is the longest data segment of a login PDU in either
-	// direction: the default of MaxRecvDataSegmentLength, which holds until
-	// full feature phase (RFC 7143 13.12).
+	// LoginDataLen is the longest data segment of a login PDU in either direction: the default
+	// of MaxRecvDataSegmentLength, which holds until full feature phase (RFC 7143 13.12).
 	LoginDataLen = 8192
 )
 
-// PDU is one whole protocol data unit without digests (RFC 7143 11.2). A Pipe
-// that hands out a PDU guarantees that the two length fields of BHS agree with
-// AHS and Data.
+// PDU is one whole protocol data unit without digests (RFC 7143 11.2). A Pipe that hands out a PDU
+// guarantees that the two length fields of BHS agree with AHS and Data.
 type PDU struct {
 	// BHS is the basic header segment.
 	BHS [BHSLen]byte
-	// AHS holds the additional header segments; its length is a multiple of 4
-	// and at most MaxAHSLen.
+	// AHS holds the additional header segments; its length is a multiple of 4 and at most
+	// MaxAHSLen.
 	AHS []byte
 	// Data is the data segment without its padding, at most MaxDataLen bytes.
 	Data []byte
@@ -39,14 +37,14 @@ func (p *PDU) Opcode() Opcode { return Opcode(p.BHS[0] & 0x3f) }
 // ITT returns the Initiator Task Tag (RFC 7143 11.2.1.8).
 func (p *PDU) ITT() uint32 { return binary.BigEndian.Uint32(p.BHS[16:]) }
 
-// lengths returns TotalAHSLength and DataSegmentLength in bytes as the header
-// states them (RFC 7143 11.2.1.5, 11.2.1.6).
+// lengths returns TotalAHSLength and DataSegmentLength in bytes as the header states them (RFC 7143
+// 11.2.1.5, 11.2.1.6).
 func lengths(bhs *[BHSLen]byte) (ahs, data int) {
 	return int(bhs[4]) * 4, int(bhs[5])<<16 | int(bhs[6])<<8 | int(bhs[7])
 }
 
-// SetLengths writes TotalAHSLength and DataSegmentLength into the header from
-// the lengths of AHS and Data. It fails if one of them cannot be expressed.
+// SetLengths writes TotalAHSLength and DataSegmentLength into the header from the lengths of AHS
+// and Data. It fails if one of them cannot be expressed.
 func (p *PDU) SetLengths() error {
 	if len(p.AHS) > MaxAHSLen || len(p.AHS)%4 != 0 {
 		return fmt.Errorf("%v: additional header of %d bytes: want a multiple of 4 up to %d", p.Opcode(), len(p.AHS), MaxAHSLen)
@@ -59,13 +57,12 @@ func (p *PDU) SetLengths() error {
 	return nil
 }
 
-// pad returns how many zero bytes follow a data segment of n bytes, so that it
-// ends on a 4-byte word (RFC 7143 11.1).
+// pad returns how many zero bytes follow a data segment of n bytes, so that it ends on a 4-byte
+// word (RFC 7143 11.1).
 func pad(n int) int { return -n & 3 }
 
-// MarshalBinary returns the bytes of the PDU on a stream without digests: both
-// header segments, the data and its padding. The length fields of the result
-// follow AHS and Data.
+// MarshalBinary returns the bytes of the PDU on a stream without digests: both header segments, the
+// data and its padding. The length fields of the result follow AHS and Data.
 func (p *PDU) MarshalBinary() ([]byte, error) {
 	if err := p.SetLengths(); err != nil {
 		return nil, err
@@ -78,8 +75,8 @@ func (p *PDU) MarshalBinary() ([]byte, error) {
 	return append(b, make([]byte, pad(len(p.Data)))...), nil
 }
 
-// UnmarshalBinary reads exactly one PDU from b, padding included. Padding may
-// hold any value. The PDU does not keep b.
+// UnmarshalBinary reads exactly one PDU from b, padding included. Padding may hold any value. The
+// PDU does not keep b.
 func (p *PDU) UnmarshalBinary(b []byte) error {
 	if len(b) < BHSLen {
 		return protocolErrorf("11.2", "PDU of %d bytes is shorter than its header of %d", len(b), BHSLen)

@@ -49,8 +49,8 @@ func views() map[string]view {
 	return all
 }
 
-// TestViews: each kind of PDU keeps every field, over the wire and back, and is
-// taken for nothing else.
+// TestViews: each kind of PDU keeps every field, over the wire and back, and is taken for nothing
+// else.
 func TestViews(t *testing.T) {
 	all := views()
 	for name, v := range all {

@@ -11,10 +11,9 @@ var schemes = []string{"iscsi:", "nbd:", "nfs:", "nfs4:", "cifs:", "fcoe:", "htt
 // secretWords are in the names of settings that hold secrets.
 var secretWords = []string{"pass", "pwd", "secret"}
 
-// Redact returns a text as messages may repeat it: without a user and a secret
-// before an @, as in dracut's netroot= and in URIs (RFC 3986 section 3.2.1), and
-// without what follows NAME= where NAME is that of a password. It is for texts in
-// which no secret belongs.
+// Redact returns a text as messages may repeat it: without a user and a secret before an @, as in
+// dracut's netroot= and in URIs (RFC 3986 section 3.2.1), and without what follows NAME= where NAME
+// is that of a password. It is for texts in which no secret belongs.
 func Redact(s string) string {
 	if at := strings.LastIndexByte(s, '@'); at >= 0 {
 		s = scheme(s[:at]) + redacted + s[at:]

@@ -7,27 +7,26 @@ import (
 	"io"
 )
 
-// maxSecretLen bounds a secret in bytes. RFC 7143 9.2.1 asks for at least 16
-// bytes to be possible; this is as much as one text value holds.
+// maxSecretLen bounds a secret in bytes. RFC 7143 9.2.1 asks for at least 16 bytes to be possible;
+// this is as much as one text value holds.
 const maxSecretLen = 255
 
 // redacted is what every way of printing a Secret yields.
 const redacted = "[redacted]"
 
-// Secret is bytes that must not be seen: whatever prints or marshals it gets
-// "[redacted]". Copies of a Secret share their bytes, so that Wipe reaches all
-// of them. The zero Secret is empty.
+// Secret is bytes that must not be seen: whatever prints or marshals it gets "[redacted]". Copies
+// of a Secret share their bytes, so that Wipe reaches all of them. The zero Secret is empty.
 type Secret struct {
-	// Two pointers, because they also keep the bytes from fmt where a Secret
-	// sits in an unexported field, whose methods fmt cannot call: it follows
-	// one of them for a verb that does not fit.
+	// Two pointers, because they also keep the bytes from fmt where a Secret sits in an
+	// unexported field, whose methods fmt cannot call: it follows one of them for a verb that
+	// does not fit.
 	data *secretData
 }
 
 type secretData struct{ b *[]byte }
 
-// NewSecret makes b a secret. It keeps b instead of a copy, so that Wipe leaves
-// none behind: the caller must not use b any more.
+// NewSecret makes b a secret. It keeps b instead of a copy, so that Wipe leaves none behind: the
+// caller must not use b any more.
 func NewSecret(b []byte) Secret {
 	if len(b) == 0 {
 		return Secret{}
@@ -35,10 +34,9 @@ func NewSecret(b []byte) Secret {
 	return Secret{&secretData{&b}}
 }
 
-// ParseSecret reads a secret as people write it: plain text, or bytes in hex
-// after 0x or in base64 after 0b. Text that begins so by chance has to be
-// written in hex. An error never holds any part of s. The memory of s cannot be
-// wiped.
+// ParseSecret reads a secret as people write it: plain text, or bytes in hex after 0x or in base64
+// after 0b. Text that begins so by chance has to be written in hex. An error never holds any part
+// of s. The memory of s cannot be wiped.
 func ParseSecret(s string) (Secret, error) {
 	_, isHex := cutPrefixFold(s, "0x")
 	_, isBase64 := cutPrefixFold(s, "0b")
@@ -65,12 +63,10 @@ func (s Secret) Bytes() []byte {
 	return *s.data.b
 }
 
-// Empty reports whether there is nothing to keep: the zero Secret, or one that
-// was wiped.
+// Empty reports whether there is nothing to keep: the zero Secret, or one that was wiped.
 func (s Secret) Empty() bool { return len(s.Bytes()) == 0 }
 
-// Wipe overwrites the bytes of this secret and so of all its copies, which are
-// empty then.
+// Wipe overwrites the bytes of this secret and so of all its copies, which are empty then.
 func (s Secret) Wipe() {
 	if s.data != nil {
 		clear(*s.data.b)

@@ -9,12 +9,12 @@ const (
 	classTarget   = 3
 )
 
-// Status is the status of a Login Response, class and detail in one number as
-// RFC 7143 11.13.5 writes it: 0x0202 is class 2, detail 2.
+// Status is the status of a Login Response, class and detail in one number as RFC 7143 11.13.5
+// writes it: 0x0202 is class 2, detail 2.
 type Status uint16
 
-// The statuses of RFC 7143 11.13.5 but for success. What each means for a person
-// who boots a machine is in the table below.
+// The statuses of RFC 7143 11.13.5 but for success. What each means for a person who boots a
+// machine is in the table below.
 const (
 	StatusMovedTemporarily   Status = 0x0101
 	StatusMovedPermanently   Status = 0x0102
@@ -35,14 +35,13 @@ const (
 	StatusOutOfResources     Status = 0x0302
 )
 
-// StatusError is a login that the target turned down with a status. The
-// connection is over (RFC 7143 11.13.5).
+// StatusError is a login that the target turned down with a status. The connection is over (RFC
+// 7143 11.13.5).
 type StatusError struct {
-	// Class is 1 for a redirect, 2 for the initiator's fault, 3 for the
-	// target's; Detail is its reason within the class.
+	// Class is 1 for a redirect, 2 for the initiator's fault, 3 for the target's; Detail is its
+	// reason within the class.
 	Class, Detail uint8
-	// Addresses say where the target is now, for class 1 only; then there is
-	// one at least.
+	// Addresses say where the target is now, for class 1 only; then there is one at least.
 	Addresses []TargetAddress
 }
 
@@ -72,10 +71,10 @@ func (e *StatusError) Error() string {
 	return msg
 }
 
-// Redirect returns where the target is now, if that is what the status says;
-// Addresses may hold more. permanent tells a move for good (0102), after which
-// reconnects begin there, from one for now (0101), after which they begin at the
-// original portal. Whether to go there at all is the caller's decision.
+// Redirect returns where the target is now, if that is what the status says; Addresses may hold
+// more. permanent tells a move for good (0102), after which reconnects begin there, from one for
+// now (0101), after which they begin at the original portal. Whether to go there at all is the
+// caller's decision.
 func (e *StatusError) Redirect() (addr TargetAddress, permanent, ok bool) {
 	if e.Class != classRedirect || len(e.Addresses) == 0 {
 		return TargetAddress{}, false, false
@@ -83,11 +82,10 @@ func (e *StatusError) Redirect() (addr TargetAddress, permanent, ok bool) {
 	return e.Addresses[0], e.Code() == StatusMovedPermanently, true
 }
 
-// Retryable reports whether the same login may succeed later without a change to this
-// machine: a target that is still starting or importing its disks, or that has to
-// forget an old session first. Access and authentication failures are not, nor
-// does a login that the target cannot understand. Statuses without a meaning in the
-// RFC are if they are the target's fault.
+// Retryable reports whether the same login may succeed later without a change to this machine: a
+// target that is still starting or importing its disks, or that has to forget an old session first.
+// Access and authentication failures are not, nor does a login that the target cannot understand.
+// Statuses without a meaning in the RFC are if they are the target's fault.
 func (e *StatusError) Retryable() bool {
 	if s := findStatus(e.Code()); s != nil {
 		return s.passes == temporary
@@ -95,16 +93,15 @@ func (e *StatusError) Retryable() bool {
 	return e.Class == classTarget
 }
 
-// NeedsAdministrator reports whether the target refuses this initiator: its name,
-// or its user and secret. That changes when somebody changes the target's
-// configuration, or ours.
+// NeedsAdministrator reports whether the target refuses this initiator: its name, or its user and
+// secret. That changes when somebody changes the target's configuration, or ours.
 func (e *StatusError) NeedsAdministrator() bool {
 	s := findStatus(e.Code())
 	return s != nil && s.passes == administrator
 }
 
-// unspecific reports whether the status names no cause: targets send it for whatever
-// they cannot handle, such as a stage or a list of values that they do not know.
+// unspecific reports whether the status names no cause: targets send it for whatever they cannot
+// handle, such as a stage or a list of values that they do not know.
 func (e *StatusError) unspecific() bool {
 	return e.Code() == StatusInitiatorError || e.Code() == StatusInvalidDuringLogin
 }
@@ -133,8 +130,8 @@ func findStatus(code Status) *status {
 	return nil
 }
 
-// statuses is the table of RFC 7143 11.13.5. What a person can do about a status is
-// in pkg/session, under the same names.
+// statuses is the table of RFC 7143 11.13.5. What a person can do about a status is in pkg/session,
+// under the same names.
 var statuses = [...]status{
 	{StatusMovedTemporarily, lasting, "target moved temporarily"},
 	{StatusMovedPermanently, lasting, "target moved permanently"},

@@ -10,17 +10,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// Conn is what a TCPPipe needs of a connection; every net.Conn has it. A
-// deadline in the past has to end a call that is under way.
+// Conn is what a TCPPipe needs of a connection; every net.Conn has it. A deadline in the past has
+// to end a call that is under way.
 type Conn interface {
 	io.Reader
 	io.Writer
 	SetDeadline(t time.Time) error
 }
 
-// TCPPipe frames PDUs on a byte stream (RFC 7143 11.2), without digests until
-// [TCPPipe.SetDigests]. After a Receive that its context ended it may be used further: a PDU that had come in
-// part makes every later call fail.
+// TCPPipe frames PDUs on a byte stream (RFC 7143 11.2), without digests until [TCPPipe.SetDigests].
+// After a Receive that its context ended it may be used further: a PDU that had come in part makes
+// every later call fail.
 type TCPPipe struct {
 	conn    Conn
 	maxData int
@@ -35,8 +35,8 @@ type TCPPipe struct {
 // errTorn says that where the next PDU begins is not known any more.
 var errTorn = errors.New("an earlier PDU was cut short")
 
-// NewTCPPipe returns a pipe over conn that accepts data segments of up to
-// LoginDataLen bytes. It does not close conn.
+// NewTCPPipe returns a pipe over conn that accepts data segments of up to LoginDataLen bytes. It
+// does not close conn.
 func NewTCPPipe(conn Conn) *TCPPipe {
 	return &TCPPipe{conn: conn, maxData: LoginDataLen}
 }
@@ -55,8 +55,8 @@ func (t *TCPPipe) Send(ctx context.Context, p *PDU) error {
 	})
 }
 
-// Receive reads the next PDU. A data segment beyond the limit of the pipe is a
-// *ProtocolError and is not read.
+// Receive reads the next PDU. A data segment beyond the limit of the pipe is a *ProtocolError and
+// is not read.
 func (t *TCPPipe) Receive(ctx context.Context) (*PDU, error) {
 	p := new(PDU)
 	err := t.do(ctx, func() error { return t.read(p) })
@@ -115,17 +115,16 @@ func (t *TCPPipe) rest(p *PDU, n int) ([]byte, error) {
 	return b, nil
 }
 
-// brokenError is a connection that ended between two PDUs in another way than by
-// a clean close, with a TCP reset most likely: an io.EOF to those who ask.
+// brokenError is a connection that ended between two PDUs in another way than by a clean close,
+// with a TCP reset most likely: an io.EOF to those who ask.
 type brokenError struct{ err error }
 
 func (e *brokenError) Error() string        { return e.err.Error() }
 func (e *brokenError) Unwrap() error        { return e.err }
 func (e *brokenError) Is(target error) bool { return target == io.EOF }
 
-// do runs one read or write of the connection and ends it when ctx ends. The
-// context is watched instead of copying its deadline, so that a timeout is
-// always reported as the context's error.
+// do runs one read or write of the connection and ends it when ctx ends. The context is watched
+// instead of copying its deadline, so that a timeout is always reported as the context's error.
 func (t *TCPPipe) do(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -142,8 +141,8 @@ func (t *TCPPipe) do(ctx context.Context, f func() error) error {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, contain.Func("the end of a call", func() {
 		defer close(done)
-		// A moment long past ends the pending call at once; no clock is read.
-		// If it fails, the connection is gone and the call returns anyway.
+		// A moment long past ends the pending call at once; no clock is read. If it fails,
+		// the connection is gone and the call returns anyway.
 		_ = t.conn.SetDeadline(time.Unix(1, 0))
 	}, func(error) {
 		if c, ok := t.conn.(io.Closer); ok {

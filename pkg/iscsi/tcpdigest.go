@@ -8,12 +8,12 @@ import (
 // digestLen is the length of a digest in bytes.
 const digestLen = 4
 
-// SetDigests has every later PDU carry CRC32C digests, as the Params of a login tell:
-// they begin with the full feature phase (RFC 7143 13.1).
+// SetDigests has every later PDU carry CRC32C digests, as the Params of a login tell: they begin
+// with the full feature phase (RFC 7143 13.1).
 func (t *TCPPipe) SetDigests(header, data bool) { t.headerDigest, t.dataDigest = header, data }
 
-// sealed puts the digests into a PDU in its wire form (RFC 7143 11.2.3, 11.2.4): the
-// header's behind the AHS, the data's, if there are data, behind their padding.
+// sealed puts the digests into a PDU in its wire form (RFC 7143 11.2.3, 11.2.4): the header's
+// behind the AHS, the data's, if there are data, behind their padding.
 func (t *TCPPipe) sealed(b []byte) []byte {
 	ahs, data := lengths((*[BHSLen]byte)(b))
 	head, body := b[:BHSLen+ahs], b[BHSLen+ahs:]
@@ -29,8 +29,8 @@ func (t *TCPPipe) sealed(b []byte) []byte {
 	return out
 }
 
-// appendDigest appends the CRC32C of some bytes, the lowest byte first (RFC 7143
-// appendix A.5: 32 bytes of zeros give aa 36 91 8a).
+// appendDigest appends the CRC32C of some bytes, the lowest byte first (RFC 7143 appendix A.5: 32
+// bytes of zeros give aa 36 91 8a).
 func appendDigest(to []byte, parts ...[]byte) []byte {
 	sum := uint32(0)
 	for _, p := range parts {
@@ -47,9 +47,8 @@ func digestSize(on bool) int {
 	return 0
 }
 
-// verified checks what was read of a header or of a data segment against the digest at
-// its end, and returns it without that. before is what was read earlier of the same
-// part.
+// verified checks what was read of a header or of a data segment against the digest at its end, and
+// returns it without that. before is what was read earlier of the same part.
 func verified(on bool, what string, p *PDU, before, b []byte) ([]byte, error) {
 	if !on {
 		return b, nil

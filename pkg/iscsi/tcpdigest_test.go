@@ -13,8 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// The digests of RFC 7143 appendix A.5: a SCSI Read (10) Command PDU, and 32 bytes of
-// zeros.
+// The digests of RFC 7143 appendix A.5: a SCSI Read (10) Command PDU, and 32 bytes of zeros.
 func TestTCPPipeDigests(t *testing.T) {
 	bhs, err := hex.DecodeString("01c00000" + "00000020" + "0000000000000000" + "14000000" + "00000400" + "00000014" + "00000018" + "28000000" + "00000000" + "02000000" + "00000000")
 	if err != nil {
@@ -50,8 +49,7 @@ func TestTCPPipeDigests(t *testing.T) {
 	}
 }
 
-// What a pipe sends another one reads, and a bit that is wrong is found, whichever it
-// is.
+// What a pipe sends another one reads, and a bit that is wrong is found, whichever it is.
 func TestTCPPipeChecksDigests(t *testing.T) {
 	want := &iscsi.PDU{AHS: []byte{1, 2, 3, 4}, Data: []byte("hello")}
 	want.BHS[0] = byte(iscsi.OpTextResponse)

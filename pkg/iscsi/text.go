@@ -2,8 +2,8 @@ package iscsi
 
 import "strings"
 
-// Limits of text (RFC 7143 6.1). The RFC asks for at least 8192 bytes of text
-// per sequence; what lies above maxKeyLen and maxValueLen is our own cap.
+// Limits of text (RFC 7143 6.1). The RFC asks for at least 8192 bytes of text per sequence; what
+// lies above maxKeyLen and maxValueLen is our own cap.
 const (
 	maxKeyLen   = 63
 	maxValueLen = 255
@@ -25,9 +25,9 @@ const (
 // Pair is one key=value of a text (RFC 7143 6.1).
 type Pair struct{ Key, Value string }
 
-// ParseText splits a complete text into its pairs, in order. Everything after
-// the first equals sign is the value. A text of more than 64 KiB or 512 pairs,
-// a pair without its final NUL, a bad key: each is a *ProtocolError.
+// ParseText splits a complete text into its pairs, in order. Everything after the first equals sign
+// is the value. A text of more than 64 KiB or 512 pairs, a pair without its final NUL, a bad key:
+// each is a *ProtocolError.
 func ParseText(text []byte) ([]Pair, error) { return parseText(text, maxTextLen, maxPairs) }
 
 func parseText(text []byte, maxLen, maxPairs int) ([]Pair, error) {
@@ -67,10 +67,9 @@ func AppendText(b []byte, pairs []Pair) []byte {
 	return b
 }
 
-// validKey reports whether s is a key name: a capital letter, then letters,
-// digits and a few signs (RFC 7143 6.1). The # occurs in public extension keys
-// such as X#NodeArchitecture (13.26); one key of the RFC has a small first
-// letter against its own rule (13.24).
+// validKey reports whether s is a key name: a capital letter, then letters, digits and a few signs
+// (RFC 7143 6.1). The # occurs in public extension keys such as X#NodeArchitecture (13.26); one key
+// of the RFC has a small first letter against its own rule (13.24).
 func validKey(s string) bool {
 	if s == "iSCSIProtocolLevel" {
 		return true

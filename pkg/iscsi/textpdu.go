@@ -2,18 +2,15 @@ package iscsi
 
 import "encoding/binary"
 
-// reservedTag is a task or transfer tag that names nothing (RFC 7143 11.2.1.8,
-// 11.10.4).
+// reservedTag is a task or transfer tag that names nothing (RFC 7143 11.2.1.8, 11.10.4).
 const reservedTag = 0xffffffff
 
-// finalBit is the F bit in byte 1 of PDUs outside the login phase (RFC 7143
-// 11.2.1.2).
+// finalBit is the F bit in byte 1 of PDUs outside the login phase (RFC 7143 11.2.1.2).
 const finalBit = 0x80
 
 // TextRequest is one Text Request (RFC 7143 11.10).
 type TextRequest struct {
-	// Immediate requests have the number of the next command and do not use it
-	// up.
+	// Immediate requests have the number of the next command and do not use it up.
 	Immediate bool
 	// Final is the F bit: nothing follows from the initiator.
 	Final bool
@@ -21,8 +18,8 @@ type TextRequest struct {
 	Continue bool
 	LUN      [8]byte
 	ITT      uint32
-	// TTT is 0xffffffff in the first request of a sequence, then the tag of the
-	// last response (11.10.4).
+	// TTT is 0xffffffff in the first request of a sequence, then the tag of the last response
+	// (11.10.4).
 	TTT       uint32
 	CmdSN     uint32
 	ExpStatSN uint32
@@ -43,8 +40,7 @@ func (r *TextRequest) PDU() (*PDU, error) {
 	return p, p.SetLengths()
 }
 
-// ParseTextRequest decodes a Text Request, as a target does. The request shares
-// Data with the PDU.
+// ParseTextRequest decodes a Text Request, as a target does. The request shares Data with the PDU.
 func ParseTextRequest(p *PDU) (*TextRequest, error) {
 	if err := checkPDU(p, OpTextRequest, "11.10"); err != nil {
 		return nil, err
@@ -63,8 +59,7 @@ func ParseTextRequest(p *PDU) (*TextRequest, error) {
 
 // TextResponse is one Text Response (RFC 7143 11.11).
 type TextResponse struct {
-	// Final is the F bit: nothing follows from the target, and TTT is
-	// 0xffffffff.
+	// Final is the F bit: nothing follows from the target, and TTT is 0xffffffff.
 	Final bool
 	// Continue is the C bit: a pair goes on in the next response.
 	Continue bool
@@ -92,8 +87,7 @@ func (r *TextResponse) PDU() (*PDU, error) {
 	return p, p.SetLengths()
 }
 
-// ParseTextResponse decodes a Text Response. The response shares Data with the
-// PDU.
+// ParseTextResponse decodes a Text Response. The response shares Data with the PDU.
 func ParseTextResponse(p *PDU) (*TextResponse, error) {
 	if err := checkPDU(p, OpTextResponse, "11.11"); err != nil {
 		return nil, err

@@ -13,9 +13,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// The transcripts are logins of this package at real targets, gotgt 0.2.2 and
-// tgtd 1.0.85, recorded on the connection: a change of what we send shows here,
-// and what those targets answer stays known.
+// The transcripts are logins of this package at real targets, gotgt 0.2.2 and tgtd 1.0.85, recorded
+// on the connection: a change of what we send shows here, and what those targets answer stays
+// known.
 
 func transcript(t testing.TB, name string) iscsitest.Transcript {
 	t.Helper()
@@ -30,8 +30,7 @@ func transcript(t testing.TB, name string) iscsitest.Transcript {
 	return tr
 }
 
-// replay logs in against a recorded target and compares what we send with what
-// we sent then.
+// replay logs in against a recorded target and compares what we send with what we sent then.
 func replay(t *testing.T, name string) (iscsi.Result, error) {
 	t.Helper()
 	tr := transcript(t, name)
@@ -149,8 +148,8 @@ func TestTranscriptBytes(t *testing.T) {
 	}
 }
 
-// recordings returns the files with transcripts; there must be some, or the
-// fuzzers would start from nothing.
+// recordings returns the files with transcripts; there must be some, or the fuzzers would start
+// from nothing.
 func recordings(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.pdu")

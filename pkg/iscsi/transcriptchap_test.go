@@ -11,11 +11,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// These recordings of tgtd 1.0.85 have CHAP with the accounts of this test and
-// with a challenge of ours that is fixed, so that all we send can be compared.
+// These recordings of tgtd 1.0.85 have CHAP with the accounts of this test and with a challenge of
+// ours that is fixed, so that all we send can be compared.
 
-// again runs f against a recording and compares what it sends with what was
-// sent then.
+// again runs f against a recording and compares what it sends with what was sent then.
 func again(t *testing.T, name string, f func(ctx context.Context, p iscsi.Pipe)) {
 	t.Helper()
 	tr := transcript(t, name)

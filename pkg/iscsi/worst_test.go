@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// TestWorstPeer plays every scenario over an in-memory pipe and over TCP: each
-// ends as it says, in time, with an error that can be printed.
+// TestWorstPeer plays every scenario over an in-memory pipe and over TCP: each ends as it says, in
+// time, with an error that can be printed.
 func TestWorstPeer(t *testing.T) {
 	for _, s := range iscsitest.Scenarios() {
 		t.Run("pipe/"+s.Name, func(t *testing.T) {
@@ -73,8 +73,8 @@ func printable(t *testing.T, msg string) {
 	}
 }
 
-// TestWorstPeerRows: every row of the design's table of login faults that a
-// target can play, and every group of the conformance suites, has a scenario.
+// TestWorstPeerRows: every row of the design's table of login faults that a target can play, and
+// every group of the conformance suites, has a scenario.
 func TestWorstPeerRows(t *testing.T) {
 	rows := []string{
 		"2b: RST/FIN before/after each login PDU n", "2b: Slow login (1 B/s)", "2b: Response dropped",
@@ -106,8 +106,7 @@ func TestWorstPeerRows(t *testing.T) {
 	}
 }
 
-// TestReset: a TCP reset in answer to the list of algorithms is as much of a hint
-// as a close.
+// TestReset: a TCP reset in answer to the list of algorithms is as much of a hint as a close.
 func TestReset(t *testing.T) {
 	reset := func(cfg iscsi.LoginConfig, script iscsitest.Script) error {
 		srv, err := iscsitest.Listen(func(conn net.Conn) error {

@@ -7,9 +7,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/glob"
 )
 
-// aliasTable finds the patterns that match a string without trying them all: a pattern is filed under its literal
-// prefix, all that stands before its first wildcard, and a string can only match patterns filed under one of its own
-// prefixes. Debian has 9000 patterns for pci alone, but fewer than 100 different lengths of prefix.
+// aliasTable finds the patterns that match a string without trying them all: a pattern is filed
+// under its literal prefix, all that stands before its first wildcard, and a string can only match
+// patterns filed under one of its own prefixes. Debian has 9000 patterns for pci alone, but fewer
+// than 100 different lengths of prefix.
 type aliasTable struct {
 	entries []alias
 	heads   map[string]int32 // literal prefix -> last entry filed under it
@@ -57,7 +58,8 @@ func (t *aliasTable) finish() {
 	slices.Sort(t.lengths)
 }
 
-// match returns the modules of all patterns that match s, a normalised alias, in the order they were added.
+// match returns the modules of all patterns that match s, a normalised alias, in the order they
+// were added.
 func (t *aliasTable) match(s string) []string {
 	var hits []int32
 	for _, n := range t.lengths {

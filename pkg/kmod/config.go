@@ -14,9 +14,11 @@ import (
 type Config struct {
 	// Params are the parameters of modules, "a=1 b=2".
 	Params map[string]string
-	// Blacklist holds modules that no alias loads; by name, and as what another module needs, they are loaded.
+	// Blacklist holds modules that no alias loads; by name, and as what another module needs,
+	// they are loaded.
 	Blacklist map[string]bool
-	// Aliases come before those of the tree: what one of them names is all that its pattern stands for.
+	// Aliases come before those of the tree: what one of them names is all that its pattern
+	// stands for.
 	Aliases []Alias
 	// Softdeps are added to those of the tree.
 	Softdeps []Softdep
@@ -25,13 +27,15 @@ type Config struct {
 // Alias is one pattern and the module that it stands for.
 type Alias struct{ Pattern, Module string }
 
-// Softdep holds the soft dependencies of a module: names or aliases, loaded before and after it, if they are there.
+// Softdep holds the soft dependencies of a module: names or aliases, loaded before and after it, if
+// they are there.
 type Softdep struct {
 	Module    string
 	Pre, Post []string
 }
 
-// configDirs are where modprobe looks for *.conf, best first: of files with the same name only the first counts.
+// configDirs are where modprobe looks for *.conf, best first: of files with the same name only the
+// first counts.
 var configDirs = []string{
 	"etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d", "usr/lib/modprobe.d", "lib/modprobe.d",
 }

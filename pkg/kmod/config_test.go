@@ -124,7 +124,8 @@ func TestAliasKinds(t *testing.T) {
 	}
 }
 
-// Patterns and modalias as Debian's crc32c_intel and a kernel on an AMD processor have them, the list of features cut.
+// Patterns and modalias as Debian's crc32c_intel and a kernel on an AMD processor have them, the
+// list of features cut.
 func TestSuits(t *testing.T) {
 	x, err := Read(tree(map[string]string{
 		depFile:   "crc32c-intel.ko:\nkvm.ko:\nnic.ko:\n",

@@ -6,26 +6,28 @@ import (
 	"strings"
 )
 
-// ethernetSymbols are imported by the drivers of Ethernet cards, of USB network adapters and of PHYs
-// (include/linux/etherdevice.h, usb/usbnet.h, phy.h, drivers/net/ethernet/8390/8390.h, stmicro/stmmac/stmmac.h,
-// include/net/devlink.h for the core of a card with several functions). No driver of a local disk imports one.
+// ethernetSymbols are imported by the drivers of Ethernet cards, of USB network adapters and of
+// PHYs (include/linux/etherdevice.h, usb/usbnet.h, phy.h, drivers/net/ethernet/8390/8390.h,
+// stmicro/stmmac/stmmac.h, include/net/devlink.h for the core of a card with several functions). No
+// driver of a local disk imports one.
 var ethernetSymbols = []string{
 	"alloc_etherdev_mqs", "devm_alloc_etherdev_mqs", "usbnet_probe", "phy_driver_register", "phy_drivers_register",
 	"__alloc_ei_netdev", "stmmac_dvr_probe", "devlink_alloc_ns",
 }
 
-// openCoded are imported by a driver that does alloc_etherdev's work itself (net/ethernet/eth.c). So do tunnels; they are for
-// no device.
+// openCoded are imported by a driver that does alloc_etherdev's work itself (net/ethernet/eth.c).
+// So do tunnels; they are for no device.
 var openCoded = []string{"alloc_netdev_mqs", "ether_setup", "register_netdev"}
 
-// wirelessSymbols are imported by drivers of radio cards, which make Ethernet devices too (include/net/cfg80211.h, mac80211.h).
+// wirelessSymbols are imported by drivers of radio cards, which make Ethernet devices too
+// (include/net/cfg80211.h, mac80211.h).
 var wirelessSymbols = []string{"wiphy_register", "ieee80211_register_hw"}
 
 // wirelessModules are what such drivers depend on.
 var wirelessModules = []string{"cfg80211", "mac80211"}
 
-// nicAliases are what the aliases of network cards begin with, by the class of device: drivers/net/virtio_net.c,
-// drivers/net/hyperv/netvsc_drv.c, drivers/net/xen-netfront.c.
+// nicAliases are what the aliases of network cards begin with, by the class of device:
+// drivers/net/virtio_net.c, drivers/net/hyperv/netvsc_drv.c, drivers/net/xen-netfront.c.
 var nicAliases = []string{"virtio:d00000001v", "vmbus:635161f83edfc546913ff2d2f965ed0e", "xen:vif"}
 
 // deviceAliases are what the aliases of devices begin with that a card can be.
@@ -52,8 +54,9 @@ func hasDevice(aliases []string) bool {
 	return slices.ContainsFunc(aliases, func(alias string) bool { return hasPrefix(alias, deviceAliases) })
 }
 
-// isNIC reports whether an alias is for network cards as a class: of PCI's classes that of Ethernet controllers
-// (include/linux/pci_ids.h, PCI_CLASS_NETWORK_ETHERNET), on other buses those that have nothing else.
+// isNIC reports whether an alias is for network cards as a class: of PCI's classes that of Ethernet
+// controllers (include/linux/pci_ids.h, PCI_CLASS_NETWORK_ETHERNET), on other buses those that have
+// nothing else.
 func isNIC(alias string) bool {
 	return hasPrefix(alias, nicAliases) || strings.HasPrefix(alias, "pci:") && strings.Contains(alias, "bc02sc00")
 }

@@ -24,7 +24,8 @@ func realFile(t testing.TB, name string) *fstest.MapFile {
 	return &fstest.MapFile{Data: data}
 }
 
-// fieldTree is a tree of real files, at the paths that are the keys, with an index. Above it are the files with "../".
+// fieldTree is a tree of real files, at the paths that are the keys, with an index. Above it are
+// the files with "../".
 func fieldTree(t testing.TB, files, text map[string]string) fs.FS {
 	t.Helper()
 	tree, above := fstest.MapFS{}, fstest.MapFS{}
@@ -181,8 +182,8 @@ func TestOpenFieldIndexes(t *testing.T) {
 	}
 }
 
-// Files that depmod has not seen are found, in the tree and directly above it, but for those of another kernel, and of two
-// with one name depmod's choice; what the index names stays as it says.
+// Files that depmod has not seen are found, in the tree and directly above it, but for those of
+// another kernel, and of two with one name depmod's choice; what the index names stays as it says.
 func TestOpenUnnamedFiles(t *testing.T) {
 	index := map[string]string{
 		depFile: "updates/dkms/crc16.ko:\nkernel/fs/mbcache.ko:\n", orderFile: "kernel/fs/jbd2.ko\nkernel/fs/ext4.ko\n", builtinFile: "kernel/lib/libcrc32c.ko\n",
@@ -248,7 +249,8 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// Links are followed, to a file or a folder; one that leads nowhere is not there, and one in a circle ends.
+// Links are followed, to a file or a folder; one that leads nowhere is not there, and one in a
+// circle ends.
 func TestModuleFilesFollowsLinks(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"V/kernel", "V/weak-updates", "V/source", "W/extra"} {

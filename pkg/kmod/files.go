@@ -7,12 +7,14 @@ import (
 	"strings"
 )
 
-// maxFolders bounds the folders that are looked at: a link can lead out of the tree. Debian's largest tree has 1100.
+// maxFolders bounds the folders that are looked at: a link can lead out of the tree. Debian's
+// largest tree has 1100.
 const maxFolders = 1 << 14
 
-// moduleFiles returns the paths of all module files below a folder, or, flat, of those directly in it, sorted. As depmod
-// does it follows symbolic links, those to folders once, and passes over "build" and "source", where kernel headers are
-// (tools/depmod.c of kmod, depmod_modules_search_dir). It passes over links that lead nowhere, and what cannot be listed.
+// moduleFiles returns the paths of all module files below a folder, or, flat, of those directly in
+// it, sorted. As depmod does it follows symbolic links, those to folders once, and passes over
+// "build" and "source", where kernel headers are (tools/depmod.c of kmod,
+// depmod_modules_search_dir). It passes over links that lead nowhere, and what cannot be listed.
 func moduleFiles(fsys fs.FS, dir string, flat bool) []string {
 	l := lister{fsys: fsys, flat: flat}
 	l.folder(dir, false)
@@ -54,7 +56,8 @@ func (l *lister) folder(dir string, linked bool) {
 	}
 }
 
-// list returns the module files of a tree and those beside it, the preferred one of several with one name first.
+// list returns the module files of a tree and those beside it, the preferred one of several with
+// one name first.
 func (o Options) list(fsys fs.FS) []string {
 	out := moduleFiles(fsys, ".", o.Flat)
 	var sorted []string
@@ -74,8 +77,9 @@ func (o Options) list(fsys fs.FS) []string {
 // lastOrder is the greatest searchOrder.
 const lastOrder = 3
 
-// searchOrder is the place of a path in the order in which depmod prefers modules of one name, as Fedora sets it
-// (depmod.d(5): "search updates extra built-in weak-updates"); others leave the words of it out that they do not use.
+// searchOrder is the place of a path in the order in which depmod prefers modules of one name, as
+// Fedora sets it (depmod.d(5): "search updates extra built-in weak-updates"); others leave the
+// words of it out that they do not use.
 func searchOrder(name string) int {
 	folder, _, _ := strings.Cut(name, "/")
 	switch folder {

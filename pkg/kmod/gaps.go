@@ -27,9 +27,10 @@ func (e *GoneError) Error() string {
 // Unwrap returns fs.ErrNotExist.
 func (e *GoneError) Unwrap() error { return fs.ErrNotExist }
 
-// fillGaps looks for the file of each module of modules.dep among those that are there: at its path or in another form,
-// compressed or not. A module that has a file of its name elsewhere, as when a link in weak-updates leads nowhere and the
-// kernel's own module is there, is forgotten: that file says what it is itself.
+// fillGaps looks for the file of each module of modules.dep among those that are there: at its path
+// or in another form, compressed or not. A module that has a file of its name elsewhere, as when a
+// link in weak-updates leads nowhere and the kernel's own module is there, is forgotten: that file
+// says what it is itself.
 func (x *Index) fillGaps(paths []string) {
 	here := make(map[string]bool, len(paths))
 	names := make(map[string]bool, len(paths))
@@ -55,8 +56,9 @@ func (x *Index) fillGaps(paths []string) {
 	x.mods = kept
 }
 
-// fits reports whether a file was built for the release that is asked for. Links in weak-updates lead to those of another
-// one on purpose: the kernel compares the symbols' versions (kernel/module/main.c, same_magic).
+// fits reports whether a file was built for the release that is asked for. Links in weak-updates
+// lead to those of another one on purpose: the kernel compares the symbols' versions
+// (kernel/module/main.c, same_magic).
 func (o Options) fits(path string, info Info) bool {
 	release := info.Release()
 	return o.Release == "" || release == "" || release == o.Release || strings.HasPrefix(path, "weak-updates/")
@@ -78,14 +80,16 @@ func (x *Index) Gone(m Module) bool {
 	return ok && x.mods[i].gone
 }
 
-// Doubt reports whether a module that is gone may have been for Ethernet, by its kind or because nothing says that it was not.
+// Doubt reports whether a module that is gone may have been for Ethernet, by its kind or because
+// nothing says that it was not.
 func (x *Index) Doubt(m Module) bool {
 	kind, sure := m.kindByPath()
 	return x.Gone(m) && (kind != KindOther || !sure)
 }
 
-// Whole returns nil if a name or alias stands for a module, one of them at least, whose file is there with those of all
-// that it depends on, or for nothing that has to be loaded; else a *NotFoundError or a *GoneError.
+// Whole returns nil if a name or alias stands for a module, one of them at least, whose file is
+// there with those of all that it depends on, or for nothing that has to be loaded; else a
+// *NotFoundError or a *GoneError.
 func (x *Index) Whole(name string) error {
 	mods, ok := x.Resolve(name)
 	if !ok {

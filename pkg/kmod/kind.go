@@ -5,8 +5,8 @@ import "strings"
 // Kind is what a module is for, as far as reaching a network disk is concerned.
 type Kind int
 
-// The kinds. KindOther is everything that a machine needs neither to get Ethernet frames in and out nor to stay up
-// meanwhile.
+// The kinds. KindOther is everything that a machine needs neither to get Ethernet frames in and out
+// nor to stay up meanwhile.
 const (
 	KindOther    Kind = iota
 	KindBus           // makes other devices appear: virtio, Hyper-V, Xen, USB hosts
@@ -32,17 +32,19 @@ var busNames = map[string]bool{
 	"lpc_ich": true, // has iTCO_wdt's watchdog on it
 }
 
-// usbHosts are the host controllers of PCs and servers; drivers/usb/host also holds PCMCIA and USB gadgets' own.
+// usbHosts are the host controllers of PCs and servers; drivers/usb/host also holds PCMCIA and USB
+// gadgets' own.
 var usbHosts = []string{"xhci_", "ehci_", "ohci_", "uhci_"}
 
-// ethernetFolders are the folders below drivers/net with Ethernet in them. Radio, field buses, WAN and tunnels
-// (wireless, wwan, can, ieee802154, wan, ppp, wireguard, ...) have others.
+// ethernetFolders are the folders below drivers/net with Ethernet in them. Radio, field buses, WAN
+// and tunnels (wireless, wwan, can, ieee802154, wan, ppp, wireguard, ...) have others.
 var ethernetFolders = map[string]bool{
 	"ethernet": true, "usb": true, "phy": true, "mdio": true, "pcs": true,
 	"hyperv": true, "vmxnet3": true, "fjes": true,
 }
 
-// ethernetNames are the modules directly in drivers/net that carry Ethernet; most others there are virtual devices.
+// ethernetNames are the modules directly in drivers/net that carry Ethernet; most others there are
+// virtual devices.
 var ethernetNames = map[string]bool{
 	"virtio_net": true, "net_failover": true, "xen_netfront": true, "mii": true, "mdio": true, "sungem_phy": true,
 }
@@ -67,8 +69,9 @@ const kernelFolders = " arch block certs crypto drivers fs init io_uring ipc ker
 // isOneOf reports whether a list with blanks around each word has one.
 func isOneOf(list, word string) bool { return strings.Contains(list, " "+word+" ") }
 
-// Kind tells what a module is for: by its name, by a path below the folders of the kernel's own build, and of any other
-// place, such as DKMS's updates/dkms, by what Open has found in the file and in its aliases.
+// Kind tells what a module is for: by its name, by a path below the folders of the kernel's own
+// build, and of any other place, such as DKMS's updates/dkms, by what Open has found in the file
+// and in its aliases.
 func (m Module) Kind() Kind {
 	kind, sure := m.kindByPath()
 	if !sure && m.kind == KindEthernet && !mobileUSB[m.Name] {
@@ -77,8 +80,9 @@ func (m Module) Kind() Kind {
 	return kind
 }
 
-// kindByPath tells what name and path say, and whether that is enough. Below kernel/ it is, except for what lies beside the
-// kernel's own folders and files: some makefiles put an r8125.ko there as well.
+// kindByPath tells what name and path say, and whether that is enough. Below kernel/ it is, except
+// for what lies beside the kernel's own folders and files: some makefiles put an r8125.ko there as
+// well.
 func (m Module) kindByPath() (kind Kind, sure bool) {
 	switch {
 	case busNames[m.Name], isUSBHost(m.Name) && (strings.Contains(m.Path, "drivers/usb/host/") || !strings.Contains(m.Path, "drivers/")):

@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// debian is cut from the index of Debian's linux-image-6.1.0-56-amd64: whole lines, as depmod wrote them.
+// debian is cut from the index of Debian's linux-image-6.1.0-56-amd64: whole lines, as depmod wrote
+// them.
 func debian(t testing.TB) *Index {
 	t.Helper()
 	x, err := Read(os.DirFS("testdata/debian"))
@@ -38,8 +39,8 @@ func paths(mods []Module) string {
 	return b.String()
 }
 
-// TestPlanOfDebian holds what modprobe --show-depends prints for the whole tree, each module once; crc32c before
-// iscsi_tcp is our own.
+// TestPlanOfDebian holds what modprobe --show-depends prints for the whole tree, each module once;
+// crc32c before iscsi_tcp is our own.
 func TestPlanOfDebian(t *testing.T) {
 	x := debian(t)
 	for name, want := range map[string]string{

@@ -23,8 +23,8 @@ const maxPlain = 256 << 20
 // errPacked says that there is no way to look into a file.
 var errPacked = errors.New("compressed")
 
-// addFiles adds to the index what module files say about themselves. If all that say it were built for another release,
-// nothing is added and the error is a *ReleaseError.
+// addFiles adds to the index what module files say about themselves. If all that say it were built
+// for another release, nothing is added and the error is a *ReleaseError.
 func (x *Index) addFiles(fsys fs.FS, paths []string, o Options) error {
 	infos, errs := readInfos(fsys, paths, o.Unpack)
 	first := len(x.mods)

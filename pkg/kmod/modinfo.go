@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Info is what a module file says about itself in its section .modinfo (include/linux/module.h: MODULE_INFO).
+// Info is what a module file says about itself in its section .modinfo (include/linux/module.h:
+// MODULE_INFO).
 type Info struct {
 	// Name is normalised; empty in a file from before Linux 4.13, which does not say it.
 	Name string
@@ -16,13 +17,15 @@ type Info struct {
 	Depends []string
 	// Aliases are patterns, as in modules.alias.
 	Aliases []string
-	// Firmware are the files that the module asks for, below lib/firmware; patterns of path.Match in a few.
+	// Firmware are the files that the module asks for, below lib/firmware; patterns of
+	// path.Match in a few.
 	Firmware []string
 	// Softdeps are the texts of MODULE_SOFTDEP, such as "pre: crypto-crc32c".
 	Softdeps []string
 	// Vermagic says for which kernel the file was built; its first word is the release.
 	Vermagic string
-	// Ethernet tells that the file imports what makes an Ethernet device or registers a PHY driver.
+	// Ethernet tells that the file imports what makes an Ethernet device or registers a PHY
+	// driver.
 	Ethernet bool
 }
 
@@ -32,17 +35,19 @@ func (i Info) Release() string {
 	return release
 }
 
-// ErrFormat says that a file is no kernel module: not a little-endian relocatable ELF file with a section .modinfo.
+// ErrFormat says that a file is no kernel module: not a little-endian relocatable ELF file with a
+// section .modinfo.
 var ErrFormat = errors.New("not a kernel module")
 
-// Limits of what is read of one file, in bytes: seventy times what is there and more. Debian's largest, amdgpu, has 41 KiB of .modinfo and 464 KiB of .strtab.
+// Limits of what is read of one file, in bytes: seventy times what is there and more. Debian's
+// largest, amdgpu, has 41 KiB of .modinfo and 464 KiB of .strtab.
 const (
 	maxModinfo = 4 << 20
 	maxStrings = 32 << 20
 )
 
-// ReadInfo reads .modinfo of an uncompressed module file, for processors of 32 or 64 bits. A file that is damaged or
-// something else is an ErrFormat.
+// ReadInfo reads .modinfo of an uncompressed module file, for processors of 32 or 64 bits. A file
+// that is damaged or something else is an ErrFormat.
 func ReadInfo(r io.ReaderAt) (Info, error) {
 	e, err := readELF(r)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// realModules are files of Debian's linux-image-6.1.0-56-amd64, of which only the headers, .modinfo, .shstrtab and of
-// most .strtab are left.
+// realModules are files of Debian's linux-image-6.1.0-56-amd64, of which only the headers,
+// .modinfo, .shstrtab and of most .strtab are left.
 func realModules(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/modules/*.ko")

@@ -73,7 +73,8 @@ func TestOpenFlat(t *testing.T) {
 	}
 }
 
-// files makes a tree of module files, from their names and what they say; data files keep their text.
+// files makes a tree of module files, from their names and what they say; data files keep their
+// text.
 func files(infos map[string]Info, text map[string]string) fstest.MapFS {
 	out := tree(text)
 	for name, info := range infos {
@@ -207,7 +208,8 @@ func TestOpenFilePanics(t *testing.T) {
 	}
 }
 
-// FuzzOpen: whatever stands beside a sound module file, that one is found, and every name has a plan.
+// FuzzOpen: whatever stands beside a sound module file, that one is found, and every name has a
+// plan.
 func FuzzOpen(f *testing.F) {
 	s := seedFiles(f)
 	f.Add(s[0], s[1])

@@ -10,26 +10,29 @@ import (
 type Step struct {
 	// Module has no Path if the index names it as a dependency and does not have it.
 	Module
-	// Soft says that only a soft dependency asks for the module: if it does not load, the others still can.
-	// crc32c_intel is one: it refuses a processor without SSE 4.2, and crc32c_generic does the work.
+	// Soft says that only a soft dependency asks for the module: if it does not load, the
+	// others still can. crc32c_intel is one: it refuses a processor without SSE 4.2, and
+	// crc32c_generic does the work.
 	Soft bool
-	// Doubtful says that the index contradicts itself about the module: its dependencies lead in a circle, or it is
-	// not there. The others may load without it, and it after them.
+	// Doubtful says that the index contradicts itself about the module: its dependencies lead
+	// in a circle, or it is not there. The others may load without it, and it after them.
 	Doubtful bool
 }
 
-// askedFor holds what a module asks the kernel's request_module for while it starts, or when it is first used, and says
-// nowhere in the index. Loaded before, as if it were a soft dependency, it saves a run of /sbin/modprobe each.
+// askedFor holds what a module asks the kernel's request_module for while it starts, or when it is
+// first used, and says nowhere in the index. Loaded before, as if it were a soft dependency, it
+// saves a run of /sbin/modprobe each.
 var askedFor = map[string][]string{
 	"iscsi_tcp":      {"crypto-crc32c"},         // drivers/scsi/iscsi_tcp.c, iscsi_sw_tcp_conn_create
 	"crc64_rocksoft": {"crypto-crc64-rocksoft"}, // lib/crc64-rocksoft.c, crc64_rocksoft_mod_init; sd_mod depends on it
 }
 
-// Plan returns what has to be loaded for the names or aliases, in order: for each module its soft dependencies "pre"
-// and its dependencies first, then the module; soft dependencies "post" come last of all. Each module stands once;
-// what is built in is left out, and soft dependencies that the tree lacks are passed over. Those whose files are gone are
-// passed over as well, and of several modules with one alias, unless all are gone. An unknown name is a
-// *NotFoundError; a circle of dependencies is an error that names the line of modules.dep.
+// Plan returns what has to be loaded for the names or aliases, in order: for each module its soft
+// dependencies "pre" and its dependencies first, then the module; soft dependencies "post" come
+// last of all. Each module stands once; what is built in is left out, and soft dependencies that
+// the tree lacks are passed over. Those whose files are gone are passed over as well, and of
+// several modules with one alias, unless all are gone. An unknown name is a *NotFoundError; a
+// circle of dependencies is an error that names the line of modules.dep.
 func (x *Index) Plan(names ...string) ([]Module, error) {
 	p, err := x.plan(names)
 	if err == nil {
@@ -45,8 +48,9 @@ func (x *Index) Plan(names ...string) ([]Module, error) {
 	return mods, nil
 }
 
-// Steps is Plan for who has to get by with the index as it is: it tells needed modules from soft dependencies, and marks
-// what is doubtful instead of refusing it. The only error is a *NotFoundError for one of the names.
+// Steps is Plan for who has to get by with the index as it is: it tells needed modules from soft
+// dependencies, and marks what is doubtful instead of refusing it. The only error is a
+// *NotFoundError for one of the names.
 func (x *Index) Steps(names ...string) ([]Step, error) {
 	p, err := x.plan(names)
 	if err != nil {
@@ -86,7 +90,8 @@ func (x *Index) plan(names []string) (*planner, error) {
 	return p, nil
 }
 
-// planner makes one plan. needed marks the modules that the roots cannot do without, placed those that stand in steps.
+// planner makes one plan. needed marks the modules that the roots cannot do without, placed those
+// that stand in steps.
 type planner struct {
 	x      *Index
 	roots  []int32
@@ -153,8 +158,8 @@ func (r record) place() string {
 	return fmt.Sprintf("%s: line %d", depFile, r.line)
 }
 
-// place puts a module into the plan behind what must be there before it. A circle can only come from soft
-// dependencies here, or lie within them, and is cut where it closes, as libkmod does.
+// place puts a module into the plan behind what must be there before it. A circle can only come
+// from soft dependencies here, or lie within them, and is cut where it closes, as libkmod does.
 func (p *planner) place(i int32) {
 	if p.placed[i] {
 		return

@@ -22,7 +22,8 @@ const (
 	builtinModinfoFile = "modules.builtin.modinfo"
 )
 
-// Limits. Debian's largest index (amd64, 6.1) has 4023 modules, 1.3 MB of aliases and lines below 2 KiB.
+// Limits. Debian's largest index (amd64, 6.1) has 4023 modules, 1.3 MB of aliases and lines below 2
+// KiB.
 const (
 	maxFile    = 32 << 20 // bytes
 	maxLine    = 64 << 10 // bytes
@@ -30,8 +31,9 @@ const (
 	maxDamage  = 5 // errors of one file that are told
 )
 
-// Read reads the index of a module tree; fsys is rooted at lib/modules/RELEASE. A missing modules.dep is an error that
-// wraps fs.ErrNotExist; any other file may be missing. Damage of any kind is an error.
+// Read reads the index of a module tree; fsys is rooted at lib/modules/RELEASE. A missing
+// modules.dep is an error that wraps fs.ErrNotExist; any other file may be missing. Damage of any
+// kind is an error.
 func Read(fsys fs.FS) (*Index, error) {
 	x, damage := read(fsys, "")
 	if len(damage) > 0 {
@@ -72,7 +74,8 @@ func read(fsys fs.FS, release string) (x *Index, damage []error) {
 // errNotRegular is of a FIFO, a device or a directory in place of a file.
 var errNotRegular = errors.New("not a regular file")
 
-// openRegular opens a regular file. It looks before it opens, because to open a FIFO waits for a writer (fifo(7)).
+// openRegular opens a regular file. It looks before it opens, because to open a FIFO waits for a
+// writer (fifo(7)).
 func openRegular(fsys fs.FS, name string) (f fs.File, size int64, err error) {
 	st, err := fs.Stat(fsys, name)
 	if err != nil {
@@ -106,8 +109,8 @@ func readText(fsys fs.FS, name string) (string, error) {
 	return b.String(), nil
 }
 
-// eachLine calls f for every line that is not blank or a comment, trimmed, with its number from 1. It goes on after an
-// error and returns those of the first few lines.
+// eachLine calls f for every line that is not blank or a comment, trimmed, with its number from 1.
+// It goes on after an error and returns those of the first few lines.
 func eachLine(text string, f func(line string, n int) error) (damage []error) {
 	for n := 1; text != ""; n++ {
 		var line string
@@ -126,8 +129,8 @@ func eachLine(text string, f func(line string, n int) error) (damage []error) {
 	return damage
 }
 
-// parseDep takes "PATH: PATH...", one module a line. A line that is nothing of the kind means a damaged file, and so
-// does a last line without an end.
+// parseDep takes "PATH: PATH...", one module a line. A line that is nothing of the kind means a
+// damaged file, and so does a last line without an end.
 func (x *Index) parseDep(text string) []error {
 	damage := eachLine(text, func(line string, n int) error {
 		path, deps, ok := strings.Cut(line, ":")
@@ -154,8 +157,9 @@ func (x *Index) parseDep(text string) []error {
 	return damage
 }
 
-// below returns a path of modules.dep relative to the tree. An absolute one is taken if it lies in a tree of this release,
-// whatever is above lib/modules: as old depmods write them, whose -b it may be.
+// below returns a path of modules.dep relative to the tree. An absolute one is taken if it lies in
+// a tree of this release, whatever is above lib/modules: as old depmods write them, whose -b it may
+// be.
 func (x *Index) below(name string) string {
 	name = strings.TrimSpace(name)
 	if name == "" {
@@ -187,9 +191,10 @@ func (x *Index) parseAlias(text string) []error {
 	return damage
 }
 
-// parseSoftdep takes "softdep MODULE pre: NAME... post: NAME..."; names before the first of the two words count for
-// nothing, as in libkmod. libkmod heeds only the first line of a module; here all lines of a module add up, because
-// depmod writes one line for each MODULE_SOFTDEP (btrfs has four) and a soft dependency too many does no harm.
+// parseSoftdep takes "softdep MODULE pre: NAME... post: NAME..."; names before the first of the two
+// words count for nothing, as in libkmod. libkmod heeds only the first line of a module; here all
+// lines of a module add up, because depmod writes one line for each MODULE_SOFTDEP (btrfs has four)
+// and a soft dependency too many does no harm.
 func (x *Index) parseSoftdep(text string) []error {
 	return eachLine(text, func(line string, _ int) error {
 		words := strings.Fields(line)
@@ -235,8 +240,8 @@ func (x *Index) parseBuiltin(text string) []error {
 	})
 }
 
-// parseBuiltinModinfo takes MODULE.KEY=VALUE records, each ended by a NUL, and keeps the aliases: without them a file
-// system that is built in would look missing to who asks for fs-ext4.
+// parseBuiltinModinfo takes MODULE.KEY=VALUE records, each ended by a NUL, and keeps the aliases:
+// without them a file system that is built in would look missing to who asks for fs-ext4.
 func (x *Index) parseBuiltinModinfo(text string) []error {
 	for text != "" {
 		var rec string

@@ -10,9 +10,9 @@ type File struct {
 	Data []byte
 }
 
-// Subset returns the index of a tree that holds only these modules, at the paths that rename gives them (nil keeps
-// them). The modules should be complete, as Plan returns them: what is not among them is no dependency any more. What
-// the kernel has built in stays.
+// Subset returns the index of a tree that holds only these modules, at the paths that rename gives
+// them (nil keeps them). The modules should be complete, as Plan returns them: what is not among
+// them is no dependency any more. What the kernel has built in stays.
 func (x *Index) Subset(mods []Module, rename func(path string) string) *Index {
 	if rename == nil {
 		rename = func(path string) string { return path }
@@ -56,8 +56,8 @@ func (x *Index) keptDeps(r record, keep map[string]bool, rename func(string) str
 	return strings.Join(deps, " ")
 }
 
-// Files returns the index as the files that Read reads, in a fixed order. Of modules.builtin.modinfo only the aliases
-// are there.
+// Files returns the index as the files that Read reads, in a fixed order. Of
+// modules.builtin.modinfo only the aliases are there.
 func (x *Index) Files() []File {
 	var dep, alias, soft, builtin, modinfo strings.Builder
 	for _, r := range x.mods {

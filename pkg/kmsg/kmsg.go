@@ -18,8 +18,8 @@ import (
 // Level is a kernel log level (include/linux/kern_levels.h).
 type Level int
 
-// The levels we use. The kernel shows a line on its consoles if its level is
-// below the console log level: 7 by default, 4 with quiet.
+// The levels we use. The kernel shows a line on its consoles if its level is below the console log
+// level: 7 by default, 4 with quiet.
 const (
 	levelEmerg Level = 0 // #define KERN_EMERG   KERN_SOH "0"
 	Err        Level = 3 // #define KERN_ERR     KERN_SOH "3"
@@ -63,8 +63,8 @@ func SystemPaths() Paths {
 		Devkmsg:  "/proc/sys/kernel/printk_devkmsg",
 		Printk:   "/proc/sys/kernel/printk",
 		Consoles: "/proc/consoles",
-		// A console= that names no device leaves the kernel without any;
-		// these are where a person most likely looks.
+		// A console= that names no device leaves the kernel without any; these are where a
+		// person most likely looks.
 		Terminals: []string{"/dev/ttyS0", "/dev/tty0", "/dev/hvc0", "/dev/ttyAMA0"},
 	}
 }
@@ -73,8 +73,8 @@ func SystemPaths() Paths {
 // resort the log is standard error only.
 func Open(p Paths) *Logger {
 	l := &Logger{loglevel: consoleLevel(p.Printk)}
-	// Without this the kernel drops all but 10 lines in 5 s from one open
-	// file (kernel/printk/printk.c: DEVKMSG_LOG_MASK_DEFAULT).
+	// Without this the kernel drops all but 10 lines in 5 s from one open file
+	// (kernel/printk/printk.c: DEVKMSG_LOG_MASK_DEFAULT).
 	_ = os.WriteFile(p.Devkmsg, []byte("on\n"), 0)
 	l.kmsg, _ = os.OpenFile(p.Kmsg, os.O_WRONLY, 0)
 	if b, err := os.ReadFile(p.Consoles); err == nil && len(b) > 0 && l.kmsg != nil {
@@ -91,8 +91,8 @@ func Open(p Paths) *Logger {
 	return l
 }
 
-// consoleLevel reads the first number of /proc/sys/kernel/printk; 7 if it
-// cannot be read, which is the kernel's default.
+// consoleLevel reads the first number of /proc/sys/kernel/printk; 7 if it cannot be read, which is
+// the kernel's default.
 func consoleLevel(path string) Level {
 	b, err := os.ReadFile(path)
 	first, _, _ := strings.Cut(string(b), "\t")
@@ -106,8 +106,8 @@ func consoleLevel(path string) Level {
 	return Level(n)
 }
 
-// Terminals are the terminals that the logger writes to itself because the
-// kernel has no console, or none.
+// Terminals are the terminals that the logger writes to itself because the kernel has no console,
+// or none.
 func (l *Logger) Terminals() []*os.File {
 	var out []*os.File
 	for _, t := range l.direct {
@@ -156,8 +156,7 @@ func (l *Logger) log(level Level, format string, args ...any) {
 
 func (l *Logger) write(level Level, line string) {
 	if l.kmsg != nil {
-		// One write is one record; a record that cannot be written has
-		// nowhere else to go.
+		// One write is one record; a record that cannot be written has nowhere else to go.
 		_, _ = fmt.Fprintf(l.kmsg, "<%d>%s\n", level, line)
 	}
 	if level < l.loglevel || level == levelEmerg {
@@ -167,8 +166,8 @@ func (l *Logger) write(level Level, line string) {
 	}
 }
 
-// lines splits text into what fits a record each, without control characters:
-// some of it comes from a target, and a terminal obeys them.
+// lines splits text into what fits a record each, without control characters: some of it comes from
+// a target, and a terminal obeys them.
 func lines(text string) []string {
 	var out []string
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
@@ -185,9 +184,9 @@ func lines(text string) []string {
 // flushLimit is for how long Close waits for terminals.
 const flushLimit = time.Second
 
-// Flush waits until the terminals have taken all lines so far, for no longer
-// than limit: one whose output is stopped takes none. Call it before a reboot
-// and before a program ends. Lines in /dev/kmsg need no such thing.
+// Flush waits until the terminals have taken all lines so far, for no longer than limit: one whose
+// output is stopped takes none. Call it before a reboot and before a program ends. Lines in
+// /dev/kmsg need no such thing.
 func (l *Logger) Flush(limit time.Duration) {
 	if l == nil || len(l.direct) == 0 {
 		return

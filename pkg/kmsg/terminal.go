@@ -10,8 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// waitingLines is how many lines wait for a terminal before more are dropped.
-// The second half is for errors.
+// waitingLines is how many lines wait for a terminal before more are dropped. The second half is
+// for errors.
 const waitingLines = 256
 
 // terminal is one that the logger writes to itself. A terminal can stop accepting output, by Ctrl-S

@@ -35,9 +35,8 @@ const (
 	outputOn  = 1 // TCOON
 )
 
-// A terminal whose output is stopped holds no line of the log up. When it goes
-// on it shows what had a place to wait, the error among it, and how much is
-// missing; nothing is lost in /dev/kmsg.
+// A terminal whose output is stopped holds no line of the log up. When it goes on it shows what had
+// a place to wait, the error among it, and how much is missing; nothing is lost in /dev/kmsg.
 func TestStoppedTerminal(t *testing.T) {
 	master, name := pty(t)
 	tty, err := os.OpenFile(name, os.O_RDWR|unix.O_NOCTTY, 0)
@@ -82,8 +81,7 @@ func TestStoppedTerminal(t *testing.T) {
 	l.Flush(time.Hour)
 }
 
-// An error before a reboot is on the terminal when Flush returns, and Close
-// waits for it as well.
+// An error before a reboot is on the terminal when Flush returns, and Close waits for it as well.
 func TestFlush(t *testing.T) {
 	for name, flush := range map[string]func(*Logger){
 		"flush": func(l *Logger) { l.Flush(time.Hour) },

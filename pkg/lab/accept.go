@@ -20,7 +20,8 @@ type Server interface {
 	Log() string
 }
 
-// WaitAccept waits until each address accepts a TCP connection inside the namespace, or s ends, or ctx does.
+// WaitAccept waits until each address accepts a TCP connection inside the namespace, or s ends, or
+// ctx does.
 func (ns *Namespace) WaitAccept(ctx context.Context, s Server, addrs ...netip.AddrPort) error {
 	for _, addr := range addrs {
 		if err := ns.waitAccept(ctx, s, addr); err != nil {

@@ -13,8 +13,8 @@ type Bridge struct {
 	name string
 }
 
-// AddBridge makes a bridge that is up and has the addresses. It forwards from the first moment, without spanning tree. Names
-// are at most 15 bytes (IFNAMSIZ in linux/if.h).
+// AddBridge makes a bridge that is up and has the addresses. It forwards from the first moment,
+// without spanning tree. Names are at most 15 bytes (IFNAMSIZ in linux/if.h).
 func (ns *Namespace) AddBridge(name string, addrs ...netip.Prefix) (*Bridge, error) {
 	err := ns.Do(func() error {
 		link := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name}}

@@ -28,8 +28,8 @@ type Line struct {
 	Text string
 }
 
-// Console collects all that a machine's serial console prints, without carriage returns, and without control sequences where
-// firmware boots.
+// Console collects all that a machine's serial console prints, without carriage returns, and
+// without control sequences where firmware boots.
 type Console struct {
 	in      io.Writer
 	start   time.Time
@@ -71,7 +71,8 @@ func newConsole(in io.Writer) *Console {
 	return &Console{in: in, start: time.Now(), changed: make(chan struct{})}
 }
 
-// Write appends output of the console. It never fails: an error would stop the machine's output in the middle of a word.
+// Write appends output of the console. It never fails: an error would stop the machine's output in
+// the middle of a word.
 func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,8 +146,8 @@ func (c *Console) Send(text string) error {
 	return nil
 }
 
-// Expect waits for text after what the last successful Expect or ExpectMatch has seen, and returns what was printed from there
-// through text. Its error is a *[ConsoleError].
+// Expect waits for text after what the last successful Expect or ExpectMatch has seen, and returns
+// what was printed from there through text. Its error is a *[ConsoleError].
 func (c *Console) Expect(ctx context.Context, text string) (string, error) {
 	found, _, err := c.expect(ctx, text, func(b []byte) []int {
 		if i := bytes.Index(b, []byte(text)); i >= 0 {
@@ -157,8 +158,8 @@ func (c *Console) Expect(ctx context.Context, text string) (string, error) {
 	return found, err
 }
 
-// ExpectMatch is [Console.Expect] for a regular expression; it returns the match and its groups. Text comes in pieces: an
-// expression that can match less of a line than is meant ends with "\n".
+// ExpectMatch is [Console.Expect] for a regular expression; it returns the match and its groups.
+// Text comes in pieces: an expression that can match less of a line than is meant ends with "\n".
 func (c *Console) ExpectMatch(ctx context.Context, re *regexp.Regexp) ([]string, error) {
 	_, groups, err := c.expect(ctx, re.String(), re.FindSubmatchIndex)
 	return groups, err

@@ -17,7 +17,9 @@ import (
 // Dnsmasq is a running dnsmasq: a server of DHCP, router advertisements and TFTP.
 type Dnsmasq struct{ process *Process }
 
-// StartDnsmasq starts a dnsmasq that is configured by args, its long options, alone, and returns when it is ready. It pings no address before it offers it, and serves no DNS. Without --user= it runs as root, and its TFTP serves only files that are readable for all.
+// StartDnsmasq starts a dnsmasq that is configured by args, its long options, alone, and returns
+// when it is ready. It pings no address before it offers it, and serves no DNS. Without --user= it
+// runs as root, and its TFTP serves only files that are readable for all.
 func (ns *Namespace) StartDnsmasq(ctx context.Context, args ...string) (*Dnsmasq, error) {
 	program, err := lookDnsmasq()
 	if err != nil {
@@ -81,7 +83,8 @@ func (d *Dnsmasq) Log() string { return d.process.Log() }
 // Stop kills dnsmasq.
 func (d *Dnsmasq) Stop() error { return d.process.Kill() }
 
-// AddVeth makes a wire between the namespace and another: two Ethernet devices, down and without addresses.
+// AddVeth makes a wire between the namespace and another: two Ethernet devices, down and without
+// addresses.
 func (ns *Namespace) AddVeth(name string, other *Namespace, peer string) error {
 	err := ns.Do(func() error {
 		la := netlink.NewLinkAttrs()

@@ -1,7 +1,7 @@
 package lab
 
-// escapes takes the control sequences out of a terminal's bytes (ECMA-48 5.4: CSI, parameters, a final byte). SeaBIOS moves
-// the cursor in the middle of words.
+// escapes takes the control sequences out of a terminal's bytes (ECMA-48 5.4: CSI, parameters, a
+// final byte). SeaBIOS moves the cursor in the middle of words.
 type escapes struct{ state escapeState }
 
 type escapeState int

@@ -20,7 +20,8 @@ type HTTP struct {
 	log strings.Builder
 }
 
-// StartHTTP serves the files below a directory at an address inside the namespace. Connections are taken when it returns.
+// StartHTTP serves the files below a directory at an address inside the namespace. Connections are
+// taken when it returns.
 func (ns *Namespace) StartHTTP(addr netip.AddrPort, dir string) (*HTTP, error) {
 	h := &HTTP{done: make(chan struct{})}
 	files := http.FileServer(http.Dir(dir))

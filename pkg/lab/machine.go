@@ -15,11 +15,11 @@ import (
 
 // MachineConfig describes a PC in QEMU.
 type MachineConfig struct {
-	// Kernel, Initrd and Append boot directly. Without Kernel the firmware boots, from the network for example, and shows
-	// on the console what it does.
+	// Kernel, Initrd and Append boot directly. Without Kernel the firmware boots, from the
+	// network for example, and shows on the console what it does.
 	Kernel, Initrd, Append string
-	// UEFI makes the firmware OVMF instead of SeaBIOS. It boots by drivers of its own, not by the cards' ROMs; Debian's has
-	// one for virtio only.
+	// UEFI makes the firmware OVMF instead of SeaBIOS. It boots by drivers of its own, not by
+	// the cards' ROMs; Debian's has one for virtio only.
 	UEFI bool
 	// CPUs is 1 if zero, MemoryMiB 512, or 1024 for UEFI.
 	CPUs, MemoryMiB int
@@ -29,14 +29,15 @@ type MachineConfig struct {
 	Args []string
 	// Reboot lets the guest reboot; otherwise its reboot ends the machine.
 	Reboot bool
-	// Terminal puts the console on this process's terminal, with QEMU's monitor behind Ctrl-A C and an end by Ctrl-A X.
-	// Nothing is collected then, and Expect finds nothing.
+	// Terminal puts the console on this process's terminal, with QEMU's monitor behind Ctrl-A C
+	// and an end by Ctrl-A X. Nothing is collected then, and Expect finds nothing.
 	Terminal bool
 	// SaveTo is a new file for the machine's memory, so that [Machine.Save] can save it there.
 	SaveTo string
-	// Resume is the SaveTo of a machine that was saved. This one goes on where that one was, on taps of its own, and any number
-	// may, at the same time. All else must be the same as there but the taps: QEMU refuses another NIC or another size of the
-	// memory. The guest does not notice, its clocks apart: they stood still meanwhile.
+	// Resume is the SaveTo of a machine that was saved. This one goes on where that one was, on
+	// taps of its own, and any number may, at the same time. All else must be the same as there
+	// but the taps: QEMU refuses another NIC or another size of the memory. The guest does not
+	// notice, its clocks apart: they stood still meanwhile.
 	Resume string
 }
 
@@ -61,7 +62,8 @@ type Machine struct {
 
 // Exit is how a machine ended.
 type Exit struct {
-	// Reason is QEMU's word: "guest-shutdown", "guest-reset", "host-qmp-quit"; empty if QEMU did not say.
+	// Reason is QEMU's word: "guest-shutdown", "guest-reset", "host-qmp-quit"; empty if QEMU
+	// did not say.
 	Reason string
 	// Code is QEMU's exit status, -1 after a signal.
 	Code int
@@ -145,7 +147,8 @@ func (m *Machine) connect(cmd *exec.Cmd, terminal bool) error {
 	return nil
 }
 
-// socketPair gives QEMU its end as an open descriptor: no path that could be too long, no wait for a listener.
+// socketPair gives QEMU its end as an open descriptor: no path that could be too long, no wait for
+// a listener.
 func socketPair() (ours, theirs *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -157,8 +160,8 @@ func socketPair() (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "qmp"), os.NewFile(uintptr(fds[1]), "qmp of qemu"), nil
 }
 
-// QMP executes a command of QEMU's machine protocol, "screendump" for example. args is encoded as JSON; nil: none. A refusal
-// is a *[QMPError].
+// QMP executes a command of QEMU's machine protocol, "screendump" for example. args is encoded as
+// JSON; nil: none. A refusal is a *[QMPError].
 func (m *Machine) QMP(ctx context.Context, command string, args any) (json.RawMessage, error) {
 	return m.qmp.execute(ctx, command, args)
 }
@@ -184,7 +187,8 @@ func (m *Machine) PressPower(ctx context.Context) error {
 // Events are all events so far, oldest first.
 func (m *Machine) Events() []Event { return m.qmp.all() }
 
-// WaitEvent waits for the next event of that name, "RESET" or "SHUTDOWN" for example, that no earlier call has returned.
+// WaitEvent waits for the next event of that name, "RESET" or "SHUTDOWN" for example, that no
+// earlier call has returned.
 func (m *Machine) WaitEvent(ctx context.Context, name string) (Event, error) {
 	return m.qmp.next(ctx, name)
 }

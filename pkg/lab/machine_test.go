@@ -56,7 +56,8 @@ func bootBusybox(ctx context.Context, t *testing.T, ns *Namespace, nics ...NIC) 
 	return m
 }
 
-// busyboxConfig is a machine with the busybox tree as its initramfs, and modules of the kernel in "/".
+// busyboxConfig is a machine with the busybox tree as its initramfs, and modules of the kernel in
+// "/".
 func busyboxConfig(t *testing.T, modules ...string) MachineConfig {
 	t.Helper()
 	kernel, err := deps.FindKernel("amd64")

@@ -17,7 +17,8 @@ import (
 // ErrClosed is returned by what is asked of a closed Namespace.
 var ErrClosed = errors.New("namespace is closed")
 
-// Namespace is a network namespace with nothing in it but what its methods add. Its methods may be called from any goroutine.
+// Namespace is a network namespace with nothing in it but what its methods add. Its methods may be
+// called from any goroutine.
 type Namespace struct {
 	fd   int
 	dir  string
@@ -47,8 +48,9 @@ func NewNamespace() (*Namespace, error) {
 	return ns, nil
 }
 
-// serve owns the thread that every child is started from. The thread lives as long as the namespace: a parent-death signal
-// is sent when the thread that forked ends, not when the process does (prctl(2), PR_SET_PDEATHSIG).
+// serve owns the thread that every child is started from. The thread lives as long as the
+// namespace: a parent-death signal is sent when the thread that forked ends, not when the process
+// does (prctl(2), PR_SET_PDEATHSIG).
 func (ns *Namespace) serve(started chan<- error) error {
 	fd, err := enterNewNamespace()
 	ns.fd = fd
@@ -83,8 +85,8 @@ func enterNewNamespace() (int, error) {
 	return fd, nil
 }
 
-// Do runs f on a thread inside the namespace and returns f's error. Sockets that f opens stay in the namespace. Goroutines
-// that f starts run outside of it.
+// Do runs f on a thread inside the namespace and returns f's error. Sockets that f opens stay in
+// the namespace. Goroutines that f starts run outside of it.
 func (ns *Namespace) Do(f func() error) error {
 	ns.mu.Lock()
 	if ns.closed {
@@ -105,7 +107,8 @@ func (ns *Namespace) Do(f func() error) error {
 	})
 }
 
-// StartCmd starts cmd inside the namespace. It is killed by [Namespace.Close] and when this process ends.
+// StartCmd starts cmd inside the namespace. It is killed by [Namespace.Close] and when this process
+// ends.
 func (ns *Namespace) StartCmd(cmd *exec.Cmd) (*Process, error) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
@@ -148,7 +151,8 @@ func (ns *Namespace) StartLogged(cmd *exec.Cmd) (*Process, error) {
 // Dir is a directory of the namespace's own for sockets and logs. Close removes it.
 func (ns *Namespace) Dir() string { return ns.dir }
 
-// Close kills what was started in the namespace, waits for it, and lets the namespace go. Closing twice is harmless.
+// Close kills what was started in the namespace, waits for it, and lets the namespace go. Closing
+// twice is harmless.
 func (ns *Namespace) Close() error {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()

@@ -49,8 +49,8 @@ func (p Phases) Sum() (sum Took) {
 	return sum
 }
 
-// marks are the texts on the console that begin a phase, if the machine is in a phase before it. A kernel that is quiet has no
-// first line: what it takes counts as the phase before then.
+// marks are the texts on the console that begin a phase, if the machine is in a phase before it. A
+// kernel that is quiet has no first line: what it takes counts as the phase before then.
 var marks = []struct {
 	text   string
 	begins Phase
@@ -110,8 +110,9 @@ func (w *stopwatch) end(now Took) {
 	w.since = now
 }
 
-// cpuClock reads the processor time of a process that is not reaped, or 0: the id of its clock is what clock_getcpuclockid(3)
-// computes (include/linux/posix-timers.h: make_process_cpuclock, CPUCLOCK_SCHED).
+// cpuClock reads the processor time of a process that is not reaped, or 0: the id of its clock is
+// what clock_getcpuclockid(3) computes (include/linux/posix-timers.h: make_process_cpuclock,
+// CPUCLOCK_SCHED).
 func cpuClock(pid int) func() time.Duration {
 	const sched = 2
 	return func() time.Duration {

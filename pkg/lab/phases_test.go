@@ -17,8 +17,9 @@ const (
 	rebootLine = "[   20.000000] reboot: Power down\n"
 )
 
-// TestStopwatch: each text comes a second of the wall's and half a second of the processor's time after the one before, and a
-// last second follows. The phases' letters tell in which each of them was spent.
+// TestStopwatch: each text comes a second of the wall's and half a second of the processor's time
+// after the one before, and a last second follows. The phases' letters tell in which each of them
+// was spent.
 func TestStopwatch(t *testing.T) {
 	letters := map[rune]Phase{'f': PhaseFirmware, 'k': PhaseKernel, 'i': PhaseInit, 's': PhaseSystem, 't': PhaseTeardown}
 	for name, tt := range map[string]struct {

@@ -32,7 +32,8 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // Done is closed when the child has ended and all its output has been read.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Wait waits for the child's end and returns what exec.Cmd.Wait returned, or ctx's error before that.
+// Wait waits for the child's end and returns what exec.Cmd.Wait returned, or ctx's error before
+// that.
 func (p *Process) Wait(ctx context.Context) error {
 	select {
 	case <-p.done:
@@ -51,7 +52,8 @@ func (p *Process) Kill() error {
 	return nil
 }
 
-// Log is what the child has written to its standard error, and to its standard output unless that went elsewhere.
+// Log is what the child has written to its standard error, and to its standard output unless that
+// went elsewhere.
 func (p *Process) Log() string {
 	text, err := os.ReadFile(p.log)
 	if err != nil {

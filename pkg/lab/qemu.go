@@ -10,7 +10,8 @@ import (
 // qmpDescriptor is the first of exec.Cmd.ExtraFiles in the child.
 const qmpDescriptor = 3
 
-// qemuArgs is QEMU's command line. KVM is only used on request: a /dev/kvm that exists may still hang.
+// qemuArgs is QEMU's command line. KVM is only used on request: a /dev/kvm that exists may still
+// hang.
 func qemuArgs(c MachineConfig, kvm bool) []string {
 	accel := "tcg"
 	if kvm {
@@ -72,13 +73,14 @@ func orDefault(n, otherwise int) int {
 	return n
 }
 
-// words are added for the kernel. On a busy host the emulated timer can be so late that the kernel takes it for broken and panics
-// ("IO-APIC + timer doesn't work"): no_timer_check. An emulated processor spends a fifth of the kernel's start on what it has no
-// use for: the tests of the ciphers, and the detours of indirect calls, which QEMU cannot predict.
+// words are added for the kernel. On a busy host the emulated timer can be so late that the kernel
+// takes it for broken and panics ("IO-APIC + timer doesn't work"): no_timer_check. An emulated
+// processor spends a fifth of the kernel's start on what it has no use for: the tests of the
+// ciphers, and the detours of indirect calls, which QEMU cannot predict.
 const words = " no_timer_check mitigations=off cryptomgr.notests"
 
-// commandLine adds the words. After a lone -- words are init's, and the place of each word before counts in messages, so they are
-// the last ones before that.
+// commandLine adds the words. After a lone -- words are init's, and the place of each word before
+// counts in messages, so they are the last ones before that.
 func commandLine(text string) string {
 	if before, after, found := strings.Cut(text, " -- "); found {
 		return before + words + " -- " + after

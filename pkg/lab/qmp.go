@@ -13,9 +13,11 @@ import (
 type Event struct {
 	// Name is "RESET", "SHUTDOWN", "STOP" and the like.
 	Name string
-	// Reason is "guest-reset", "guest-shutdown", "guest-panic", "host-qmp-quit" and the like; empty for other events.
+	// Reason is "guest-reset", "guest-shutdown", "guest-panic", "host-qmp-quit" and the like;
+	// empty for other events.
 	Reason string
-	// Status is how far a MIGRATION is: "active", "completed", "failed" and the like; empty for other events.
+	// Status is how far a MIGRATION is: "active", "completed", "failed" and the like; empty for
+	// other events.
 	Status string
 	// Guest is set if the guest caused it.
 	Guest bool
@@ -105,8 +107,8 @@ func (q *qmp) closed() error {
 	return fmt.Errorf("qmp: %w", q.err)
 }
 
-// execute sends one command and returns QEMU's answer to it. A command whose context ends spoils the order of answers, so the
-// connection ends with it.
+// execute sends one command and returns QEMU's answer to it. A command whose context ends spoils
+// the order of answers, so the connection ends with it.
 func (q *qmp) execute(ctx context.Context, command string, args any) (json.RawMessage, error) {
 	line, err := json.Marshal(struct {
 		Execute   string `json:"execute"`

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// qmpSession is what QEMU 7.2 said to qmp_capabilities, a set_link of a device that is not there, system_reset, query-status,
-// an unknown command and quit.
+// qmpSession is what QEMU 7.2 said to qmp_capabilities, a set_link of a device that is not there,
+// system_reset, query-status, an unknown command and quit.
 const qmpSession = "testdata/qmp/qemu-7.2.jsonl"
 
 func qmpLines(t testing.TB) [][]byte {
@@ -63,7 +63,8 @@ func TestDecodeQMPRefuses(t *testing.T) {
 	}
 }
 
-// TestQMPSession plays QEMU with its captured lines: each command is answered by the lines through the next answer.
+// TestQMPSession plays QEMU with its captured lines: each command is answered by the lines through
+// the next answer.
 func TestQMPSession(t *testing.T) {
 	lines := qmpLines(t)
 	ours, theirs := net.Pipe()

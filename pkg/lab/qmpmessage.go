@@ -6,7 +6,8 @@ import (
 	"fmt"
 )
 
-// qmpLineLimit bounds one message of QEMU's, in bytes. The longest the lab asks for are a few hundred.
+// qmpLineLimit bounds one message of QEMU's, in bytes. The longest the lab asks for are a few
+// hundred.
 const qmpLineLimit = 64 << 10
 
 var (

@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// A snapshot is two files: the machine's memory, which QEMU has mapped all the time, and beside it the state of all else, in the
-// format of a migration. A machine that resumes maps the memory with MAP_PRIVATE: it reads no page that it does not need, and
-// the file stays as it is for the next one.
+// A snapshot is two files: the machine's memory, which QEMU has mapped all the time, and beside it
+// the state of all else, in the format of a migration. A machine that resumes maps the memory with
+// MAP_PRIVATE: it reads no page that it does not need, and the file stays as it is for the next
+// one.
 
 // stateFile holds the state of a machine's devices and processors.
 func stateFile(memory string) string { return memory + ".state" }
@@ -39,8 +40,9 @@ func memoryArgs(c MachineConfig) []string {
 	return args
 }
 
-// Save writes the machine to where [MachineConfig].SaveTo says and ends it. What it has sent to the network before is not taken
-// back, and what was sent to it is lost: a machine is best saved before it uses the network.
+// Save writes the machine to where [MachineConfig].SaveTo says and ends it. What it has sent to the
+// network before is not taken back, and what was sent to it is lost: a machine is best saved before
+// it uses the network.
 func (m *Machine) Save(ctx context.Context) error {
 	if err := m.save(ctx); err != nil {
 		return fmt.Errorf("save machine: %w", err)
@@ -55,7 +57,8 @@ func (m *Machine) save(ctx context.Context) error {
 	if err := m.withoutMemory(ctx); err != nil {
 		return err
 	}
-	// The machine runs until the very end, and then stands still. The state says that it ran, so it goes on by itself.
+	// The machine runs until the very end, and then stands still. The state says that it ran,
+	// so it goes on by itself.
 	to := map[string]string{"uri": "exec:exec cat >" + shellQuote(stateFile(m.saveTo))}
 	if _, err := m.QMP(ctx, "migrate", to); err != nil {
 		return err
@@ -97,7 +100,8 @@ func (m *Machine) migrated(ctx context.Context) error {
 	}
 }
 
-// withoutMemory leaves memory that is in a file out of the state (QEMU docs/devel/migration, x-ignore-shared).
+// withoutMemory leaves memory that is in a file out of the state (QEMU docs/devel/migration,
+// x-ignore-shared).
 func (m *Machine) withoutMemory(ctx context.Context) error {
 	type capability struct {
 		Name string `json:"capability"`
@@ -107,5 +111,6 @@ func (m *Machine) withoutMemory(ctx context.Context) error {
 	return err
 }
 
-// shellQuote makes one word of text for the shell by which QEMU starts the commands of exec: (POSIX, XCU 2.2.2).
+// shellQuote makes one word of text for the shell by which QEMU starts the commands of exec:
+// (POSIX, XCU 2.2.2).
 func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

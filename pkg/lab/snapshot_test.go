@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A machine is saved at its prompt and goes on twice, at the same time, each time on its own and on its own tap. One with
-// another NIC does not, and one that was not to be saved cannot be.
+// A machine is saved at its prompt and goes on twice, at the same time, each time on its own and on
+// its own tap. One with another NIC does not, and one that was not to be saved cannot be.
 func TestSnapshot(t *testing.T) {
 	t.Parallel()
 	ns, first := testNamespace(t)

@@ -16,7 +16,8 @@ type Tap struct {
 	name string
 }
 
-// AddTap makes a tap device that is up and has the addresses. Names are at most 15 bytes (IFNAMSIZ in linux/if.h).
+// AddTap makes a tap device that is up and has the addresses. Names are at most 15 bytes (IFNAMSIZ
+// in linux/if.h).
 func (ns *Namespace) AddTap(name string, addrs ...netip.Prefix) (*Tap, error) {
 	err := ns.Do(func() error {
 		link := &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: name}, Mode: netlink.TUNTAP_MODE_TAP}
@@ -31,7 +32,8 @@ func (ns *Namespace) AddTap(name string, addrs ...netip.Prefix) (*Tap, error) {
 	return &Tap{ns: ns, name: name}, nil
 }
 
-// hostAddr skips duplicate address detection: a listener could not bind the address for a second or two.
+// hostAddr skips duplicate address detection: a listener could not bind the address for a second or
+// two.
 func hostAddr(p netip.Prefix) *netlink.Addr {
 	addr := &netlink.Addr{IPNet: rtwatch.IPNet(p)}
 	if p.Addr().Is6() {
@@ -43,8 +45,8 @@ func hostAddr(p netip.Prefix) *netlink.Addr {
 // Name is the device's name inside the namespace.
 func (t *Tap) Name() string { return t.name }
 
-// SetUp sets the host side up or down: down, frames are lost, but the guest keeps its carrier. See [Machine.SetLink] for a
-// pulled cable.
+// SetUp sets the host side up or down: down, frames are lost, but the guest keeps its carrier. See
+// [Machine.SetLink] for a pulled cable.
 func (t *Tap) SetUp(up bool) error {
 	err := t.ns.Do(func() error {
 		link, err := netlink.LinkByName(t.name)

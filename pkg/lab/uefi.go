@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
-// addUEFI gives a machine OVMF, with variables of its own. OVMF takes 1 GiB of memory, and does not boot from the network
-// without random numbers.
+// addUEFI gives a machine OVMF, with variables of its own. OVMF takes 1 GiB of memory, and does not
+// boot from the network without random numbers.
 func (ns *Namespace) addUEFI(c MachineConfig) (MachineConfig, error) {
 	code, err := deps.BootFile("OVMF_CODE_4M.fd")
 	if err != nil {

@@ -14,8 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Wire is a wire between a machine and a tap with addresses, on which this process carries each frame: the host's kernel
-// need know nothing of VLANs, and no frame is larger than what really travels.
+// Wire is a wire between a machine and a tap with addresses, on which this process carries each
+// frame: the host's kernel need know nothing of VLANs, and no frame is larger than what really
+// travels.
 type Wire struct {
 	tap     *os.File
 	machine *net.UnixConn
@@ -25,8 +26,9 @@ type Wire struct {
 	largest atomic.Int64
 }
 
-// AddWire makes a wire whose host side is the tap of that name. Frames of the machine's are of VLAN vlan, 1 to 4094, and
-// others are dropped, as behind a switch's tagged port; 0: they are untagged. mtu is the tap's, in bytes.
+// AddWire makes a wire whose host side is the tap of that name. Frames of the machine's are of VLAN
+// vlan, 1 to 4094, and others are dropped, as behind a switch's tagged port; 0: they are untagged.
+// mtu is the tap's, in bytes.
 func (ns *Namespace) AddWire(name string, vlan uint16, mtu int, addrs ...netip.Prefix) (*Wire, error) {
 	w := &Wire{vlan: vlan}
 	if err := w.open(ns, name, mtu, addrs); err != nil {
@@ -103,7 +105,8 @@ func (w *Wire) Close() error {
 // maxFrame is longer than any frame of Ethernet.
 const maxFrame = 1 << 16
 
-// The tag (IEEE 802.1Q): behind the two MACs, type 0x8100 and 16 bits whose lower 12 are the VLAN's number.
+// The tag (IEEE 802.1Q): behind the two MACs, type 0x8100 and 16 bits whose lower 12 are the VLAN's
+// number.
 const (
 	macsLen  = 12
 	tagLen   = 4

@@ -1,7 +1,7 @@
 // Package manual holds the manual pages, and writes a page as plain text or for man(1).
 //
-// The pages are in pages/, one file each, in a small part of Markdown, so that they can be
-// read where the sources are:
+// The pages are in pages/, one file each, in a small part of Markdown, so that they can be read
+// where the sources are:
 //
 //	# name(section): summary     the first line
 //	## TITLE and ### Title       headings
@@ -14,6 +14,6 @@
 //	`text`                       what is typed or printed as it stands
 //	<!-- text -->                a line that is not shown
 //
-// Parts of a page between <!-- NAME ARGUMENTS --> and <!-- /NAME --> are written from the
-// tables of other packages by a test: go test ./integration/repo -run Manual -update.
+// Parts of a page between <!-- NAME ARGUMENTS --> and <!-- /NAME --> are written from the tables of
+// other packages by a test: go test ./integration/repo -run Manual -update.
 package manual

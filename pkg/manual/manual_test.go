@@ -147,8 +147,8 @@ var (
 	escaped = regexp.MustCompile(`\\(-|e|&|\((aq|dq|ga|ha|ti|bu)|f[BR]|\[u[0-9A-F]{4,5}\])`)
 )
 
-// Each page has the usual parts, fits a terminal where its text can be filled, and is
-// clean input for man.
+// Each page has the usual parts, fits a terminal where its text can be filled, and is clean input
+// for man.
 func TestPages(t *testing.T) {
 	pages, err := Pages()
 	if err != nil {

@@ -47,8 +47,8 @@ func (p Page) Title() string { return p.Name + "(" + p.Section + ")" }
 
 var titleLine = regexp.MustCompile(`^# ([a-z0-9-]+)\(([1-9])\): (.+)$`)
 
-// Parse reads the source of a page, in the form that the package's comment describes. It
-// fails if the first line is no title.
+// Parse reads the source of a page, in the form that the package's comment describes. It fails if
+// the first line is no title.
 func Parse(source string) (Page, error) {
 	first, rest, _ := strings.Cut(source, "\n")
 	m := titleLine.FindStringSubmatch(first)

@@ -59,8 +59,8 @@ func unmarked(text string) string {
 	return strings.Replace(text, "`", "", strings.Count(text, "`")/2*2)
 }
 
-// fill writes text in lines of the page's width, the first one indented by first columns
-// and the others by rest.
+// fill writes text in lines of the page's width, the first one indented by first columns and the
+// others by rest.
 func fill(b *strings.Builder, text string, first, rest int) {
 	space := first
 	for _, line := range wrap(text, width-max(first, rest)) {
@@ -69,8 +69,7 @@ func fill(b *strings.Builder, text string, first, rest int) {
 	}
 }
 
-// wrap cuts text into lines of so many columns. A word that is longer has a line of its
-// own.
+// wrap cuts text into lines of so many columns. A word that is longer has a line of its own.
 func wrap(text string, columns int) []string {
 	var lines []string
 	line := ""

@@ -72,8 +72,8 @@ func marked(text string) string {
 	return b.String()
 }
 
-// guarded keeps a line from being read as a request (a dot first) or as the end of a
-// paragraph (an empty line).
+// guarded keeps a line from being read as a request (a dot first) or as the end of a paragraph (an
+// empty line).
 func guarded(line string) string {
 	if line == "" || strings.HasPrefix(line, ".") {
 		return `\&` + line

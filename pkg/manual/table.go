@@ -9,8 +9,8 @@ import (
 // gap is how many columns are between two cells.
 const gap = 2
 
-// layout returns the lines of a table whose first row is its head, in so many columns if
-// its words are short enough. Cells that are too long have several lines.
+// layout returns the lines of a table whose first row is its head, in so many columns if its words
+// are short enough. Cells that are too long have several lines.
 func layout(rows [][]string, columns int) []string {
 	cells, count := wordsOf(rows)
 	widths := columnWidths(cells, count, columns)
@@ -52,8 +52,8 @@ func wordsOf(rows [][]string) (cells [][]string, count int) {
 	return cells, count
 }
 
-// columnWidths gives each column what its longest cell needs, and takes from the widest
-// ones what is too much.
+// columnWidths gives each column what its longest cell needs, and takes from the widest ones what
+// is too much.
 func columnWidths(cells [][]string, count, columns int) []int {
 	widths := make([]int, count)
 	for _, row := range cells {

@@ -14,8 +14,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// Devices lists the devices of a machine as their drivers are asked for. It looks only at buses that a wanted module of
-// its index can sit on, and at each device once: a machine has some 300 devices, and each costs three system calls.
+// Devices lists the devices of a machine as their drivers are asked for. It looks only at buses
+// that a wanted module of its index can sit on, and at each device once: a machine has some 300
+// devices, and each costs three system calls.
 type Devices struct {
 	sys   string
 	buses []string // folders of SYS/bus in the order they are looked at; nil: all there are
@@ -30,8 +31,9 @@ func NewDevices(sys string, idx *kmod.Index) *Devices {
 // firstBuses are those that most network cards are on.
 var firstBuses = []string{"pci", "virtio", "vmbus", "xen", "usb"}
 
-// busFolders returns the folders of SYS/bus whose devices have modaliases of some kinds: most are named alike. Without a
-// device tree no modalias begins with "of:", with one that can be on any bus.
+// busFolders returns the folders of SYS/bus whose devices have modaliases of some kinds: most are
+// named alike. Without a device tree no modalias begins with "of:", with one that can be on any
+// bus.
 func busFolders(sys string, kinds []string) []string {
 	_, err := os.Stat(filepath.Join(sys, "firmware/devicetree"))
 	if slices.Contains(kinds, "") || slices.Contains(kinds, "of") && err == nil {
@@ -54,9 +56,9 @@ func busFolders(sys string, kinds []string) []string {
 	return append(first, rest...)
 }
 
-// Next returns the distinct modaliases, sorted, of devices that no earlier call has told of: those of the first bus that
-// has any, because what they bring may make the others wait for nothing. Without any it returns none. A device that goes
-// away meanwhile is passed over.
+// Next returns the distinct modaliases, sorted, of devices that no earlier call has told of: those
+// of the first bus that has any, because what they bring may make the others wait for nothing.
+// Without any it returns none. A device that goes away meanwhile is passed over.
 func (d *Devices) Next() ([]string, error) {
 	buses := d.buses
 	if buses == nil {
@@ -99,8 +101,8 @@ func (d *Devices) onBus(dir string) []string {
 	return out
 }
 
-// readAttr returns the trimmed text of a sysfs file, empty if there is none. Without os.ReadFile, which prepares each
-// file for waiting, it takes about half the time.
+// readAttr returns the trimmed text of a sysfs file, empty if there is none. Without os.ReadFile,
+// which prepares each file for waiting, it takes about half the time.
 func readAttr(name string) string {
 	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -115,7 +117,7 @@ func readAttr(name string) string {
 	return strings.TrimSpace(string(buf[:n]))
 }
 
-// Wanted reports whether a module may be loaded because a device's modalias asks for it: bus drivers and Ethernet, by
-// kmod's Kind. It is false for everything else, block drivers above all, so that a machine's local disks stay out of
-// sight.
+// Wanted reports whether a module may be loaded because a device's modalias asks for it: bus
+// drivers and Ethernet, by kmod's Kind. It is false for everything else, block drivers above all,
+// so that a machine's local disks stay out of sight.
 func Wanted(m kmod.Module) bool { return m.Kind() != kmod.KindOther }

@@ -83,7 +83,8 @@ type LoadError struct {
 	refused bool // Err is from finit_module(2)
 }
 
-// Error names the module, its file and the cause, and what is behind an errno whose own words say something else.
+// Error names the module, its file and the cause, and what is behind an errno whose own words say
+// something else.
 func (e *LoadError) Error() string {
 	msg := fmt.Sprintf("load module %s: %s: %v", e.Module, e.Path, e.Err)
 	if words, ok := refusals[e.errno()]; ok {

@@ -13,7 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// bootTree is a tree as an image can hold it: real files at the paths that are the keys, and an index.
+// bootTree is a tree as an image can hold it: real files at the paths that are the keys, and an
+// index.
 func bootTree(t *testing.T, files map[string]string, index map[string]string) (root string) {
 	t.Helper()
 	root = t.TempDir()
@@ -44,8 +45,8 @@ func open(t *testing.T, root string) (*Loader, *fakeKernel) {
 	return l, k
 }
 
-// At boot a driver by DKMS is wanted, one whose file is gone costs nothing else, and what depmod has not seen is found, as
-// is a file that is compressed no more.
+// At boot a driver by DKMS is wanted, one whose file is gone costs nothing else, and what depmod
+// has not seen is found, as is a file that is compressed no more.
 func TestBootTreesOfTheField(t *testing.T) {
 	root := bootTree(t, map[string]string{
 		"updates/dkms/nic.ko": "virtio_net.ko", "kernel/lib/crc16.ko": "crc16.ko", "../failover.ko": "failover.ko", "extra/mbcache.ko": "mbcache.ko",
@@ -76,7 +77,8 @@ func TestBootTreesOfTheField(t *testing.T) {
 	}
 }
 
-// Of several drivers of a device each is loaded when the one before it in modules.alias has been initialised.
+// Of several drivers of a device each is loaded when the one before it in modules.alias has been
+// initialised.
 func TestDriversOfOneDeviceInOrder(t *testing.T) {
 	root := bootTree(t, map[string]string{"kernel/drivers/net/usb/cdc_ether.ko": "crc16.ko", "kernel/drivers/net/usb/cdc_subset.ko": "jbd2.ko"}, map[string]string{
 		"modules.dep":   "kernel/drivers/net/usb/cdc_subset.ko:\nkernel/drivers/net/usb/cdc_ether.ko:\n",

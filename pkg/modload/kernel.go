@@ -44,7 +44,8 @@ func (k kernel) live(name string) bool {
 	return err == nil && string(state) == "live\n"
 }
 
-// has reports whether the running kernel has a module, loaded or built in: one with parameters or a version shows.
+// has reports whether the running kernel has a module, loaded or built in: one with parameters or a
+// version shows.
 func (k kernel) has(name string) bool {
 	if name == "" || strings.Contains(name, "/") || name[0] == '.' {
 		return false
@@ -71,8 +72,8 @@ func (k kernel) loadAsIs(f *os.File, params string) error {
 		return k.unpack(f, params)
 	}
 	err := k.finit(int(f.Fd()), params, unix.MODULE_INIT_COMPRESSED_FILE)
-	// EOPNOTSUPP and EINVAL: the file is packed in a way that the kernel's decompressor does not know
-	// (kernel/module/decompress.c); ENOSYS: there is no finit_module.
+	// EOPNOTSUPP and EINVAL: the file is packed in a way that the kernel's decompressor does
+	// not know (kernel/module/decompress.c); ENOSYS: there is no finit_module.
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 		return k.unpack(f, params)
 	}

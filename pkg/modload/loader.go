@@ -20,19 +20,21 @@ import (
 
 // Options adjust a Loader. The zero value is usable.
 type Options struct {
-	// Params are the parameters of modules by normalised name, in the form that finit_module(2) takes: "a=1 b=2".
+	// Params are the parameters of modules by normalised name, in the form that finit_module(2)
+	// takes: "a=1 b=2".
 	Params map[string]string
-	// Never holds the normalised names of modules that are passed over, as the kernel would refuse them.
+	// Never holds the normalised names of modules that are passed over, as the kernel would
+	// refuse them.
 	Never []string
 	// Release is the kernel's, for messages.
 	Release string
-	// Debugf, if set, gets a line for each module that was loaded and each failure that does not matter. It is called
-	// by every goroutine that loads.
+	// Debugf, if set, gets a line for each module that was loaded and each failure that does
+	// not matter. It is called by every goroutine that loads.
 	Debugf func(format string, args ...any)
 }
 
-// Loader loads the modules of one tree. It is safe for concurrent use: each file is loaded once, whoever else asks for
-// it meanwhile waits, and what failed can be tried again.
+// Loader loads the modules of one tree. It is safe for concurrent use: each file is loaded once,
+// whoever else asks for it meanwhile waits, and what failed can be tried again.
 type Loader struct {
 	idx    *kmod.Index
 	dir    string
@@ -58,10 +60,11 @@ func New(idx *kmod.Index, dir string, opts Options) *Loader {
 	return &Loader{idx: idx, dir: dir, opts: opts, kernel: running(), attempts: map[string]*attempt{}}
 }
 
-// Load loads what a name or an alias stands for, with all dependencies. A name that neither the tree nor the kernel has
-// is a *MissingError, and so is one whose file is not there; a module that the kernel refuses is a *LoadError. Of several
-// modules with the same alias one must load, or be built in; soft dependencies need not. What Options.Never forbids is passed over. Between two modules it heeds ctx, and
-// while another goroutine loads the same one.
+// Load loads what a name or an alias stands for, with all dependencies. A name that neither the
+// tree nor the kernel has is a *MissingError, and so is one whose file is not there; a module that
+// the kernel refuses is a *LoadError. Of several modules with the same alias one must load, or be
+// built in; soft dependencies need not. What Options.Never forbids is passed over. Between two
+// modules it heeds ctx, and while another goroutine loads the same one.
 func (l *Loader) Load(ctx context.Context, name string) error {
 	if l.took != nil {
 		defer measure(l.took)()
@@ -125,8 +128,8 @@ func (l *Loader) loadOne(ctx context.Context, m kmod.Module) error {
 	}
 }
 
-// loadSteps goes through a plan once. It returns the error that ends it, and before that those that may not matter to
-// the module that the plan is for.
+// loadSteps goes through a plan once. It returns the error that ends it, and before that those that
+// may not matter to the module that the plan is for.
 func (l *Loader) loadSteps(ctx context.Context, name string, steps []kmod.Step) (without []error, err error) {
 	for _, s := range steps {
 		if err := ctx.Err(); err != nil {
@@ -210,7 +213,8 @@ func (l *Loader) insert(m kmod.Module) error {
 	defer f.Close()
 	err = l.kernel.load(f, l.opts.Params[m.Name])
 	if errors.Is(err, unix.EBUSY) {
-		// Another process was loading it and has failed (kernel/module/main.c, add_unformed_module).
+		// Another process was loading it and has failed (kernel/module/main.c,
+		// add_unformed_module).
 		err = l.kernel.load(f, l.opts.Params[m.Name])
 	}
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Measure passes the processor time of each Load to took, whichever goroutine calls it, and before that, as less than
-// nothing, what the lines for Options.Debugf took of it. It must be called before the first Load.
+// Measure passes the processor time of each Load to took, whichever goroutine calls it, and before
+// that, as less than nothing, what the lines for Options.Debugf took of it. It must be called
+// before the first Load.
 func (l *Loader) Measure(took func(time.Duration)) {
 	l.took = took
 	say := l.opts.Debugf
@@ -21,8 +22,8 @@ func (l *Loader) Measure(took func(time.Duration)) {
 	}
 }
 
-// measure begins to measure the processor time of the calling goroutine, which stays on its thread until the function that it
-// returns is called; that passes the time on.
+// measure begins to measure the processor time of the calling goroutine, which stays on its thread
+// until the function that it returns is called; that passes the time on.
 func measure(took func(time.Duration)) (end func()) {
 	runtime.LockOSThread()
 	begin := threadTime()

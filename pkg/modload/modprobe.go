@@ -13,10 +13,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Modprobe answers the kernel's request_module: it loads a module or alias for the running kernel. args are those
-// after argv[0]; the kernel gives "-q -- NAME" (kernel/module/kmod.c, call_modprobe), and "NAME PARAM=VALUE..." works
-// too. Parameters that modprobe.d, the kernel command line and the image's files (bootspec.Gather) have for the module
-// come before those in args, and their blacklists hold. What was typed at the shell of PID 1 is not known here. A module that the tree lacks is a *MissingError: the kernel asks for many that no tree has, so under -q
+// Modprobe answers the kernel's request_module: it loads a module or alias for the running kernel.
+// args are those after argv[0]; the kernel gives "-q -- NAME" (kernel/module/kmod.c,
+// call_modprobe), and "NAME PARAM=VALUE..." works too. Parameters that modprobe.d, the kernel
+// command line and the image's files (bootspec.Gather) have for the module come before those in
+// args, and their blacklists hold. What was typed at the shell of PID 1 is not known here. A module
+// that the tree lacks is a *MissingError: the kernel asks for many that no tree has, so under -q
 // the caller should say nothing and exit with status 1.
 func Modprobe(args []string) error {
 	req, err := parseModprobe(args)

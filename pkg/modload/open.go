@@ -23,12 +23,14 @@ type silent struct{}
 func (silent) Warnf(string, ...any)  {}
 func (silent) Debugf(string, ...any) {}
 
-// Open finds the modules of a kernel release in the file system at root, normally "/", and returns what loads them, as
-// modprobe.d(5) and the parameters want it. The tree is lib/modules/RELEASE or usr/lib/modules/RELEASE, with an index
-// or without, and the module files directly above it; else all of those in lib/modules or usr/lib/modules. log gets what is wrong with the tree as
-// warnings, and all else as Options.Debugf does; it may be nil.
+// Open finds the modules of a kernel release in the file system at root, normally "/", and returns
+// what loads them, as modprobe.d(5) and the parameters want it. The tree is lib/modules/RELEASE or
+// usr/lib/modules/RELEASE, with an index or without, and the module files directly above it; else
+// all of those in lib/modules or usr/lib/modules. log gets what is wrong with the tree as warnings,
+// and all else as Options.Debugf does; it may be nil.
 //
-// Modules that are all of other releases are a *kmod.ReleaseError. No modules at all are no error: the index is empty.
+// Modules that are all of other releases are a *kmod.ReleaseError. No modules at all are no error:
+// the index is empty.
 func Open(root, release string, given bootspec.Modules, log Logger) (*Loader, *kmod.Index, error) {
 	if log == nil {
 		log = silent{}
@@ -41,7 +43,8 @@ func Open(root, release string, given bootspec.Modules, log Logger) (*Loader, *k
 	for _, name := range given.Blacklist {
 		config.Blacklist[name] = true
 	}
-	// The kernel takes the last of two values: the command line is written for this boot, the files are in the image.
+	// The kernel takes the last of two values: the command line is written for this boot, the
+	// files are in the image.
 	for name, params := range given.Params {
 		config.Params[name] = joinParams(config.Params[name], params)
 	}

@@ -28,7 +28,8 @@ func (l *testLog) Debugf(f string, a ...any) { l.debug = append(l.debug, fmt.Spr
 
 const release61 = "6.1.0-56-amd64"
 
-// flatTree puts the module files of kmod's test data into ROOT/usr/lib/modules, packed by the programs named.
+// flatTree puts the module files of kmod's test data into ROOT/usr/lib/modules, packed by the
+// programs named.
 func flatTree(t *testing.T, pack map[string][]string) (root string) {
 	t.Helper()
 	root = t.TempDir()

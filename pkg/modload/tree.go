@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 )
 
-// Tree returns the module tree of a kernel release in the file system at root: ROOT/lib/modules/RELEASE or
-// ROOT/usr/lib/modules/RELEASE. If neither is a directory, the error wraps fs.ErrNotExist.
+// Tree returns the module tree of a kernel release in the file system at root:
+// ROOT/lib/modules/RELEASE or ROOT/usr/lib/modules/RELEASE. If neither is a directory, the error
+// wraps fs.ErrNotExist.
 func Tree(root, release string) (string, error) {
 	if !fs.ValidPath(release) || filepath.Base(release) != release || release == "." {
 		return "", fmt.Errorf("%q is not a kernel release", release)

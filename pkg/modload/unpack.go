@@ -18,8 +18,8 @@ import (
 // maxModule bounds an unpacked module, in bytes. Debian's largest, amdgpu, has 27 MB.
 const maxModule = 256 << 20
 
-// unpack returns the plain content of a module file, or any other, that ends in .gz, .xz or .zst, or of one that
-// ends in .ko. It has at most 256 MiB.
+// unpack returns the plain content of a module file, or any other, that ends in .gz, .xz or .zst,
+// or of one that ends in .ko. It has at most 256 MiB.
 func unpack(f *os.File) ([]byte, error) {
 	r, err := reader(f)
 	if err != nil {
@@ -41,8 +41,8 @@ func unpack(f *os.File) ([]byte, error) {
 	return data, nil
 }
 
-// reader returns a reader of the plain content. The library for xz reads byte by byte, which from a file is a system call
-// each: buffered, a file is unpacked in half the time.
+// reader returns a reader of the plain content. The library for xz reads byte by byte, which from a
+// file is a system call each: buffered, a file is unpacked in half the time.
 func reader(f *os.File) (io.Reader, error) {
 	if filepath.Ext(f.Name()) == ".xz" {
 		return xz.NewReader(bufio.NewReader(f))
@@ -63,8 +63,9 @@ func unpackFile(f fs.File, _ string) ([]byte, error) {
 // (Documentation/ABI/testing/sysfs-module: /sys/module/compression).
 var compressions = map[string]string{"gzip": ".gz", "xz": ".xz", "zstd": ".zst"}
 
-// unpacks reports whether the kernel unpacks a module file itself (Linux 5.17, CONFIG_MODULE_DECOMPRESS); it knows one
-// compression. Asking it for another one leaves a complaint on the console.
+// unpacks reports whether the kernel unpacks a module file itself (Linux 5.17,
+// CONFIG_MODULE_DECOMPRESS); it knows one compression. Asking it for another one leaves a complaint
+// on the console.
 func (k kernel) unpacks(name string) bool {
 	word := readAttr(filepath.Join(k.sys, "module/compression"))
 	return word != "" && compressions[word] == filepath.Ext(name)

@@ -1,5 +1,4 @@
-// Package mounts reads the kernel's tables of mounts, and what else is written as
-// they are: fstab.
+// Package mounts reads the kernel's tables of mounts, and what else is written as they are: fstab.
 package mounts
 
 import (
@@ -15,8 +14,8 @@ type Mount struct {
 	Options string // with commas
 }
 
-// Table returns the mounts of /proc/self/mounts, of which a later one hides an
-// earlier one on the same directory (fs/proc_namespace.c: show_vfsmnt).
+// Table returns the mounts of /proc/self/mounts, of which a later one hides an earlier one on the
+// same directory (fs/proc_namespace.c: show_vfsmnt).
 func Table(text string) iter.Seq[Mount] {
 	return func(yield func(Mount) bool) {
 		for line := range strings.Lines(text) {
@@ -31,8 +30,8 @@ func Table(text string) iter.Seq[Mount] {
 	}
 }
 
-// On returns what is mounted on dir in such a table, the topmost if there are
-// several; the zero value if nothing is.
+// On returns what is mounted on dir in such a table, the topmost if there are several; the zero
+// value if nothing is.
 func On(text, dir string) Mount {
 	var on Mount
 	for m := range Table(text) {
@@ -55,8 +54,8 @@ func Points(text string) iter.Seq[string] {
 	}
 }
 
-// Unescape undoes \ooo, which stands for what separates fields (fs/seq_file.c:
-// mangle_path; fstab(5)).
+// Unescape undoes \ooo, which stands for what separates fields (fs/seq_file.c: mangle_path;
+// fstab(5)).
 func Unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s

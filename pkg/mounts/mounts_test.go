@@ -44,8 +44,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// The topmost of the mounts on a directory counts; what is in the initramfs itself
-// does not.
+// The topmost of the mounts on a directory counts; what is in the initramfs itself does not.
 func TestOn(t *testing.T) {
 	const table = "rootfs / rootfs rw 0 0\ntmpfs /run tmpfs rw,noexec 0 0\nnone /sys tmpfs rw 0 0\nsysfs /sys sysfs rw 0 0\nproc /proc/self proc rw 0 0\nodd\n" +
 		"/dev/sda1 /sysroot ext2 ro 0 0\n/dev/sda2 /sysroot ext4 ro 0 0\n"
@@ -115,8 +114,8 @@ func FuzzMounts(f *testing.F) {
 	})
 }
 
-// The tables of testdata/machine are those of a Debian 12 machine whose root is a LUN, of
-// the same moment: both have the same mount points, in the same order.
+// The tables of testdata/machine are those of a Debian 12 machine whose root is a LUN, of the same
+// moment: both have the same mount points, in the same order.
 func TestMachine(t *testing.T) {
 	table, info := read(t, "machine/mounts"), read(t, "machine/mountinfo")
 	var dirs []string

@@ -89,8 +89,8 @@ func stale(dir string, files []File) ([]Change, error) {
 // temporary is the suffix of files that are not complete yet.
 const temporary = ".iscsiroot-new"
 
-// Apply makes the changes. All files are written beside the old ones first and take their places when the last one is
-// complete, so that an error leaves everything as it was.
+// Apply makes the changes. All files are written beside the old ones first and take their places
+// when the last one is complete, so that an error leaves everything as it was.
 func Apply(dir string, changes []Change) (err error) {
 	if len(changes) == 0 {
 		return nil
@@ -134,7 +134,8 @@ func Apply(dir string, changes []Change) (err error) {
 	return nil
 }
 
-// write writes a file under its temporary name. Whom the old one belongs to, because a server has to read it, keeps it.
+// write writes a file under its temporary name. Whom the old one belongs to, because a server has
+// to read it, keeps it.
 func write(root *os.Root, f File) error {
 	if err := root.MkdirAll(path.Dir(f.Path), 0o755); err != nil {
 		return err

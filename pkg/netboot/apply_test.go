@@ -133,8 +133,8 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// What a run that was killed has left is replaced, and what is in the way is an error that
-// changes nothing.
+// What a run that was killed has left is replaced, and what is in the way is an error that changes
+// nothing.
 func TestApplyAfterAKill(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "dnsmasq.conf"+temporary), []byte("half"), 0o600); err != nil {
@@ -167,8 +167,8 @@ func TestApplyAfterAKill(t *testing.T) {
 	}
 }
 
-// Only what a run has written is removed, and nothing outside of its directory, whatever
-// the list of an earlier run holds.
+// Only what a run has written is removed, and nothing outside of its directory, whatever the list
+// of an earlier run holds.
 func TestOnlyOurs(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, "out")
@@ -206,8 +206,7 @@ func TestOnlyOurs(t *testing.T) {
 	}
 }
 
-// What machines load and pxe does not write is named until it is there, once for all
-// machines.
+// What machines load and pxe does not write is named until it is there, once for all machines.
 func TestLacks(t *testing.T) {
 	dir := t.TempDir()
 	for loader, want := range map[string][]string{

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// dnsmasq returns a piece of dnsmasq's configuration. A machine whose card has iPXE in its ROM gets no root path with a
-// boot file: iPXE would hook the disk at once, and PXELINUX stand still behind it.
+// dnsmasq returns a piece of dnsmasq's configuration. A machine whose card has iPXE in its ROM gets
+// no root path with a boot file: iPXE would hook the disk at once, and PXELINUX stand still behind
+// it.
 func (r *Room) dnsmasq(dir string) string {
 	var b strings.Builder
 	abs, err := filepath.Abs(dir)
@@ -17,8 +18,8 @@ func (r *Room) dnsmasq(dir string) string {
 		abs = dir
 	}
 	l := r.BootLoader()
-	// The architectures are IANA's Processor Architecture Types: 7 and 9 are EFI of x86-64,
-	// 11 is that of arm64; a machine with BIOS is 0.
+	// The architectures are IANA's Processor Architecture Types: 7 and 9 are EFI of x86-64, 11
+	// is that of arm64; a machine with BIOS is 0.
 	fmt.Fprintf(&b, `%senable-tftp
 tftp-root=%s
 tftp-no-fail
@@ -49,7 +50,8 @@ dhcp-boot=tag:arm,%s
 		if h.Gateway.Is4() {
 			fmt.Fprintf(&b, "dhcp-option=tag:%s,option:router,%s\n", h.Name, h.Gateway)
 		}
-		// Not for iPXE: see above. What is on the command line counts before it in any case.
+		// Not for iPXE: see above. What is on the command line counts before it in any
+		// case.
 		fmt.Fprintf(&b, "dhcp-option=tag:%s,tag:!ipxe,option:root-path,\"%s\"\n", h.Name, h.rootPath())
 	}
 	return b.String()

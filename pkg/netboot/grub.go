@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// grubStart finds a machine's file by the card that it booted from. Debian's signed GRUB looks for this one only. It cannot
-// ask by TFTP whether a file is there.
+// grubStart finds a machine's file by the card that it booted from. Debian's signed GRUB looks for
+// this one only. It cannot ask by TFTP whether a file is there.
 const grubStart = written + `regexp --set=1:a --set=2:b --set=3:c --set=4:d --set=5:e --set=6:f '^(..):(..):(..):(..):(..):(..)$' "$net_default_mac"
 set own="$prefix/grub.cfg-01-$a-$b-$c-$d-$e-$f"
 if source "$own"; then

@@ -38,7 +38,8 @@ func (r *hostReader) failf(line int, key, format string, args ...any) {
 	r.reader.failf(line, r.name, key, format, args...)
 }
 
-// values returns what a field has for this machine, with {name}, {mac} and {ip} filled in, and its line.
+// values returns what a field has for this machine, with {name}, {mac} and {ip} filled in, and its
+// line.
 func (r *hostReader) values(key string) (values []string, line int) {
 	f, ok := r.section.fields[key]
 	if !ok {
@@ -62,8 +63,8 @@ func (r *hostReader) values(key string) (values []string, line int) {
 	return values, f.line
 }
 
-// hasSecret tells whether there is a secret in a value, apart from what looks as one because of an @,
-// which labels and paths may have.
+// hasSecret tells whether there is a secret in a value, apart from what looks as one because of an
+// @, which labels and paths may have.
 func hasSecret(v string) bool {
 	v = strings.ReplaceAll(v, "@", "")
 	return bootspec.Redact(v) != v

@@ -30,8 +30,8 @@ func (r *Room) base() string {
 // ipxe returns a script that loads kernel and images.
 func (r *Room) ipxe(h Host) string { return "#!ipxe\n" + written + r.load(h) }
 
-// load is the part of a script that loads kernel and images. Under EFI the kernel finds its images by their names on the
-// command line; under BIOS it passes over them.
+// load is the part of a script that loads kernel and images. Under EFI the kernel finds its images
+// by their names on the command line; under BIOS it passes over them.
 func (r *Room) load(h Host) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "kernel %s/%s", r.base(), h.Kernel)
@@ -46,7 +46,8 @@ func (r *Room) load(h Host) string {
 	return b.String()
 }
 
-// sanhook returns a script that makes iPXE log in first and leave the session's description, the iBFT, to the kernel.
+// sanhook returns a script that makes iPXE log in first and leave the session's description, the
+// iBFT, to the kernel.
 func (r *Room) sanhook(h Host) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#!ipxe\n%sset initiator-iqn %s\nset keep-san 1\n", written, h.Initiator)

@@ -14,7 +14,8 @@ type Need struct {
 	Loader bool   // a boot loader, which a card with iPXE in its ROM may do without
 }
 
-// Needs returns what has to be put into the tree beside our files: kernels, images and boot loaders, each once.
+// Needs returns what has to be put into the tree beside our files: kernels, images and boot
+// loaders, each once.
 func (r *Room) Needs() []Need {
 	var out []Need
 	add := func(n Need) {

@@ -10,14 +10,14 @@ type Loader struct {
 	Banner string
 	// EFI tells that "iscsiroot try" runs it under EFI; the others run under BIOS.
 	EFI bool
-	// InROM tells that QEMU's cards have it in their ROMs, so that it runs without its
-	// files in the tree.
+	// InROM tells that QEMU's cards have it in their ROMs, so that it runs without its files in
+	// the tree.
 	InROM bool
 
 	// Files in the tree, by the client's architecture.
 	bios, efi, arm string
-	// script is what the loader itself gets from dnsmasq once it runs; empty: it finds
-	// its configuration by itself.
+	// script is what the loader itself gets from dnsmasq once it runs; empty: it finds its
+	// configuration by itself.
 	script string
 	// needs are its files, and where Debian has them.
 	needs []loaderFile
@@ -73,8 +73,8 @@ func loaderNames() string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// BootLoader returns the loader that Loader names; for a name that Read would refuse
-// the zero value.
+// BootLoader returns the loader that Loader names; for a name that Read would refuse the zero
+// value.
 func (r *Room) BootLoader() Loader {
 	l, _ := findLoader(r.Loader)
 	return l

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Each loader can be chosen by its name; dnsmasq hands out its files, what has to be
-// fetched for it is listed, and its banner is a regular expression.
+// Each loader can be chosen by its name; dnsmasq hands out its files, what has to be fetched for it
+// is listed, and its banner is a regular expression.
 func TestLoaders(t *testing.T) {
 	for _, l := range loaders {
 		text := strings.Replace(seed, "defaults:", "loader: "+l.Name+"\ndefaults:", 1)

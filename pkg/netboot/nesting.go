@@ -6,15 +6,17 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Bounds of what the YAML parser gets: each level costs it a few KiB and a goroutine's stack, and after a mistake its
-// time grows with the square of the tokens on a line. A description has 4 levels.
+// Bounds of what the YAML parser gets: each level costs it a few KiB and a goroutine's stack, and
+// after a mistake its time grows with the square of the tokens on a line. A description has 4
+// levels.
 const (
 	maxDepth      = 64   // values within each other, by brackets or by indentation
 	maxIndicators = 64   // -, ?, :, &, * and ! outside of brackets on one line
 	maxOnLine     = 4096 // tokens on one line
 )
 
-// nesting follows the tokens of a YAML text, which unlike its characters tell a bracket from one in a comment.
+// nesting follows the tokens of a YAML text, which unlike its characters tell a bracket from one in
+// a comment.
 type nesting struct {
 	line       int   // of the last token
 	onLine     int   // tokens of this line
@@ -23,7 +25,8 @@ type nesting struct {
 	columns    []int // in which the lines began that the last one is indented below
 }
 
-// tooDeep tells on which line a text is nested deeper than a description is, and what is wrong there; 0 if it is not.
+// tooDeep tells on which line a text is nested deeper than a description is, and what is wrong
+// there; 0 if it is not.
 func tooDeep(tokens token.Tokens) (line int, why string) {
 	n := nesting{}
 	for _, t := range tokens {

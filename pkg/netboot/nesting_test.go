@@ -11,7 +11,8 @@ import (
 
 func tokens(text string) token.Tokens { return lexer.Tokenize(text) }
 
-// Whatever a text nests with, it is refused with its line before it gets to the parser; 64 levels are not.
+// Whatever a text nests with, it is refused with its line before it gets to the parser; 64 levels
+// are not.
 func TestNesting(t *testing.T) {
 	var steps, dashes strings.Builder
 	for i := range 100 {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// pxelinux returns a configuration of PXELINUX in the HOWTO's form. Without a default it asks at the console.
+// pxelinux returns a configuration of PXELINUX in the HOWTO's form. Without a default it asks at
+// the console.
 func pxelinux(hosts []Host, def string) string {
 	var b strings.Builder
 	b.WriteString(written)

@@ -13,8 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 )
 
-// Read reads a description of machines from a YAML file. The error joins an *Error for each mistake, so that all can be
-// mended at once. Files with secrets that it names are read too.
+// Read reads a description of machines from a YAML file. The error joins an *Error for each
+// mistake, so that all can be mended at once. Files with secrets that it names are read too.
 func Read(name string) (*Room, error) {
 	data, err := initramfs.ReadRegular(name, maxFile)
 	if err != nil {

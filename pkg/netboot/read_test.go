@@ -141,7 +141,8 @@ func TestAllMistakes(t *testing.T) {
 	}
 }
 
-// Two machines have one disk only if the second says so; then the target is configured with the disk once and both of them.
+// Two machines have one disk only if the second says so; then the target is configured with the
+// disk once and both of them.
 func TestSharedDisk(t *testing.T) {
 	const target = "iqn.2007-01.com.example:storage.remote1"
 	text := func(shared string) string {
@@ -195,8 +196,8 @@ func TestReadSecrets(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever is written, it is refused with the places, or all files can be made of it, and no value breaks out of
-// its line.
+// FuzzParse: whatever is written, it is refused with the places, or all files can be made of it,
+// and no value breaks out of its line.
 func FuzzParse(f *testing.F) {
 	f.Add(seed)
 	f.Add("server: 10.1.1.1\nhosts:\n  - name: \"a\\nb\"\n")

@@ -45,8 +45,8 @@ func (r *Room) ShortSecrets(dir string) (warnings []string, err error) {
 	return warnings, errors.Join(errs...)
 }
 
-// GiveSecrets makes the files with secrets that a TFTP server sends, and their directory, those of a
-// user; empty means DefaultTFTPUser, which changes no owner that they were given before. The
+// GiveSecrets makes the files with secrets that a TFTP server sends, and their directory, those of
+// a user; empty means DefaultTFTPUser, which changes no owner that they were given before. The
 // directory gets mode 0700. The message tells what could not be done and what to do, empty if
 // nothing: without privilege, or where there is no such user, they stay the caller's.
 func GiveSecrets(dir, name string, files []File) (msg string, err error) {
@@ -109,8 +109,8 @@ func holdsSecret(name string, data []byte) bool {
 	return slices.ContainsFunc(cmdline.Parse(string(data)).Params, func(p cmdline.Param) bool { return known.Secret(p) })
 }
 
-// lioSecret tells why LIO cannot be given a secret, nil if it can: JSON is text, and LIO's attributes
-// end at the first control character.
+// lioSecret tells why LIO cannot be given a secret, nil if it can: JSON is text, and LIO's
+// attributes end at the first control character.
 func lioSecret(h Host, what string, s iscsi.Secret) error {
 	switch text := string(s.Bytes()); {
 	case !utf8.ValidString(text):

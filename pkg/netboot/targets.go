@@ -71,7 +71,8 @@ func tgtUser(key, user string, secret iscsi.Secret) string {
 	return fmt.Sprintf("    %s %s %s\n", key, user, password)
 }
 
-// identity returns 64 hex digits that stay with a disk, so that two targets never give one name to two disks.
+// identity returns 64 hex digits that stay with a disk, so that two targets never give one name to
+// two disks.
 func identity(h Host) string {
 	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s %s", h.Target, h.LUN)))
 }

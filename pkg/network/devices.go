@@ -24,9 +24,9 @@ type devices struct {
 	namer *namer            // used with linksMu held
 	warn  func(text string) // called by tasks
 
-	// linksMu is held while more than one link is involved: for names that two of them compete for,
-	// and for groups. It is not held while a probe is waited for. What blocks with it held waits
-	// for the kernel's rtnl_mutex, as every other configuration would.
+	// linksMu is held while more than one link is involved: for names that two of them compete
+	// for, and for groups. It is not held while a probe is waited for. What blocks with it held
+	// waits for the kernel's rtnl_mutex, as every other configuration would.
 	linksMu sync.Mutex
 
 	mu       sync.Mutex     // taken last, held for no system call

@@ -76,10 +76,9 @@ func (n *Network) dropLease(j *joinedLink) {
 	n.joined = slices.DeleteFunc(n.joined, func(l *dhcp.Lease) bool { return l == j.lease })
 }
 
-// How long a lease without a root path waits for one that names the target:
-// rootPathLimit on links that have carrier, if no target is known without it, and else
-// rootPathPatience. A switch port can take half a minute to forward (IEEE 802.1D-2004
-// section 17.14, twice the Bridge Forward Delay).
+// How long a lease without a root path waits for one that names the target: rootPathLimit on links
+// that have carrier, if no target is known without it, and else rootPathPatience. A switch port can
+// take half a minute to forward (IEEE 802.1D-2004 section 17.14, twice the Bridge Forward Delay).
 const (
 	rootPathPatience = 5 * time.Second
 	rootPathLimit    = 45 * time.Second

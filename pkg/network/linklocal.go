@@ -40,8 +40,8 @@ func optimistic(name string) bool {
 	return true
 }
 
-// linkLocal returns the link-local address of an Ethernet address (RFC 4291
-// 2.5.6 and appendix A), nil if there is none.
+// linkLocal returns the link-local address of an Ethernet address (RFC 4291 2.5.6 and appendix A),
+// nil if there is none.
 func linkLocal(mac net.HardwareAddr) net.IP {
 	if len(mac) != 6 {
 		return nil

@@ -38,9 +38,9 @@ type Config struct {
 	Complete bool
 	// SysClassNet is /sys/class/net; it distinguishes hardware from software devices.
 	SysClassNet string
-	// Report is called for each change to what is waited for, Up for each line that is up, and Warn
-	// with the text of a warning; all may be nil. They must not block, and are called from one
-	// goroutine.
+	// Report is called for each change to what is waited for, Up for each line that is up, and
+	// Warn with the text of a warning; all may be nil. They must not block, and are called from
+	// one goroutine.
 	Report func(State)
 	Up     func(dhcp.Lease)
 	Warn   func(string)
@@ -51,8 +51,8 @@ type Config struct {
 	StopLimit time.Duration
 	// SinceBoot is the clock for the times of leases; DHCP requires it.
 	SinceBoot func() time.Duration
-	// OthersLimit is how long Wait waits for the other lines once the first is up. They are still
-	// brought up after that. 0: 3 s.
+	// OthersLimit is how long Wait waits for the other lines once the first is up. They are
+	// still brought up after that. 0: 3 s.
 	OthersLimit time.Duration
 }
 
@@ -61,8 +61,8 @@ const (
 	// stopLimit is a small part of the time from root's mount to the real init: a driver that
 	// blocks a call longer has most likely hung.
 	stopLimit = 2 * time.Second
-	// othersLimit is enough for DHCP on a second link that has carrier, and the most that a link
-	// without a server delays the boot.
+	// othersLimit is enough for DHCP on a second link that has carrier, and the most that a
+	// link without a server delays the boot.
 	othersLimit = 3 * time.Second
 )
 

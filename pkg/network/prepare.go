@@ -14,8 +14,8 @@ import (
 // it, because the driver can block it for a minute and more.
 type preparation struct {
 	link string
-	// next is the newest message about the link that was received meanwhile. Those before it are
-	// not needed: each has the link's complete state.
+	// next is the newest message about the link that was received meanwhile. Those before it
+	// are not needed: each has the link's complete state.
 	next *netlink.LinkUpdate
 }
 

@@ -19,8 +19,8 @@ type State struct {
 	Other     []string
 	// Waiting describes what is waited for on a link with carrier.
 	Waiting string
-	// ForServer: the answer of a server or router is awaited. ForNeighbour: that of a neighbour,
-	// which shows which NIC is the right one.
+	// ForServer: the answer of a server or router is awaited. ForNeighbour: that of a
+	// neighbour, which shows which NIC is the right one.
 	ForServer, ForNeighbour bool
 	// Busy are links whose drivers are not ready, and Loading are drivers that are still being
 	// loaded; both are set only if Links is empty.

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// Stat is the part of it that is used (proc_pid_stat(5); fs/proc/array.c:
-// do_task_stat).
+// Stat is the part of it that is used (proc_pid_stat(5); fs/proc/array.c: do_task_stat).
 type Stat struct {
 	Comm   string // the name; it may hold any character
 	State  byte   // task_state_array of fs/proc/array.c
@@ -21,8 +20,7 @@ const (
 	atState, atParent, atFlags, atPages = 0, 1, 6, 21
 )
 
-// kthread is the flag of a thread of the kernel's (include/linux/sched.h:
-// PF_KTHREAD).
+// kthread is the flag of a thread of the kernel's (include/linux/sched.h: PF_KTHREAD).
 const kthread = 0x00200000
 
 // Parse reads the text: pid (comm) state ppid ... It may be cut behind the pages.

@@ -10,10 +10,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// sourceError reports a connection whose source address was removed from the machine.
-// The kernel continues to send from it (net/ipv4/ip_output.c: __ip_queue_xmit routes
-// with the socket's address) and receives nothing; otherwise only the time-out of
-// a NOP-Out would show it.
+// sourceError reports a connection whose source address was removed from the machine. The kernel
+// continues to send from it (net/ipv4/ip_output.c: __ip_queue_xmit routes with the socket's
+// address) and receives nothing; otherwise only the time-out of a NOP-Out would show it.
 type sourceError struct{ addr netip.Addr }
 
 // Error implements error.
@@ -48,12 +47,13 @@ func (a *Agent) updateVia(w *sessionState) {
 	}
 }
 
-// maxUnseenSources is after how many successive logins from an address that Config.Local
-// does not find the address is assumed to exist. It is checked again when the addresses change.
+// maxUnseenSources is after how many successive logins from an address that Config.Local does not
+// find the address is assumed to exist. It is checked again when the addresses change.
 const maxUnseenSources = 3
 
-// checkSource begins an outage if the source address of the session's connection
-// was removed. The kernel keeps the old connection until a new one is established; if the address returns before that, the session continues.
+// checkSource begins an outage if the source address of the session's connection was removed. The
+// kernel keeps the old connection until a new one is established; if the address returns before
+// that, the session continues.
 func (a *Agent) checkSource(w *sessionState) {
 	via := w.Via()
 	if a.cfg.Local == nil || !via.Source.IsValid() || a.foreign(w) {
@@ -77,8 +77,8 @@ func (a *Agent) checkSource(w *sessionState) {
 	}
 }
 
-// sourceReturned checks a connection that continues without a login because its address
-// was restored: TCP may wait for as long again before it retransmits.
+// sourceReturned checks a connection that continues without a login because its address was
+// restored: TCP may wait for as long again before it retransmits.
 func (a *Agent) sourceReturned(w *sessionState, o *outage) {
 	var gone *sourceError
 	if errors.As(o.cause, &gone) {
@@ -99,8 +99,8 @@ const (
 	maxMovePause = 5 * time.Minute // after logins that failed
 )
 
-// retryNow makes the next attempt due. After a login that failed, an attempt costs
-// another outage and is made only if the ways have changed.
+// retryNow makes the next attempt due. After a login that failed, an attempt costs another outage
+// and is made only if the ways have changed.
 func (m *move) retryNow(now time.Duration, ways []session.Way) {
 	if m.failed == 0 || !slices.Equal(m.tried, ways) {
 		m.at = now
@@ -123,8 +123,8 @@ func (a *Agent) permanentWays() []session.Way {
 	return out
 }
 
-// leaveTemporary dials from other addresses for a session whose connection
-// has a temporary one, and returns when to call it again.
+// leaveTemporary dials from other addresses for a session whose connection has a temporary one, and
+// returns when to call it again.
 func (a *Agent) leaveTemporary(w *sessionState) time.Duration {
 	if a.foreign(w) || !a.temporary(w.Via().Source) {
 		w.move = move{busy: w.move.busy}

@@ -30,8 +30,8 @@ func (r *rig) at(addr netip.Addr) {
 	r.set(func(f *fake) { f.via, f.dialVia = session.Way{Source: addr}, session.Way{Source: addr} })
 }
 
-// The connection's address is gone and another one is there, then or later: a
-// login from there follows at once.
+// The connection's address is gone and another one is there, then or later: a login from there
+// follows at once.
 func TestSourceGone(t *testing.T) {
 	for name, later := range map[string]time.Duration{"at once": 0, "after 20 s": 20 * time.Second} {
 		t.Run(name, func(t *testing.T) {
@@ -82,8 +82,8 @@ func TestSourceGoneIsFound(t *testing.T) {
 	})
 }
 
-// An address that comes back before another one works: nothing was done to the
-// connection, and it is watched for a while.
+// An address that comes back before another one works: nothing was done to the connection, and it
+// is watched for a while.
 func TestSourceComesBack(t *testing.T) {
 	for name, moves := range map[string]int{"moves": 0, "does not move": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -106,8 +106,8 @@ func TestSourceComesBack(t *testing.T) {
 	}
 }
 
-// The kernel gives the connection up while its address is gone: it does not go on
-// by itself, although the address is back.
+// The kernel gives the connection up while its address is gone: it does not go on by itself,
+// although the address is back.
 func TestSourceGoneThenBroken(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.at(oldAddr)
@@ -149,8 +149,8 @@ func TestSourceOfOthers(t *testing.T) {
 	}
 }
 
-// A connection from an address that was restored for the time being is moved to
-// another as soon as that works, said as what it is.
+// A connection from an address that was restored for the time being is moved to another as soon as
+// that works, said as what it is.
 func TestLeavesTemporary(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.at(oldAddr)
@@ -184,8 +184,8 @@ func TestLeavesTemporary(t *testing.T) {
 	})
 }
 
-// A login from the other address that fails is an outage, which the temporary
-// address ends, and is not risked again soon, until there are other addresses.
+// A login from the other address that fails is an outage, which the temporary address ends, and is
+// not risked again soon, until there are other addresses.
 func TestCannotLeaveTemporary(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.at(oldAddr)
@@ -220,8 +220,7 @@ func TestCannotLeaveTemporary(t *testing.T) {
 	})
 }
 
-// A source address that cannot be seen at all costs a few logins, not one after
-// the other for ever.
+// A source address that cannot be seen at all costs a few logins, not one after the other for ever.
 func TestSourceIsNeverSeen(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.at(oldAddr)
@@ -233,8 +232,8 @@ func TestSourceIsNeverSeen(t *testing.T) {
 	})
 }
 
-// A connection that iscsid made goes by another address than ours did: when iscsid
-// is gone it is left as it is, until that address is gone.
+// A connection that iscsid made goes by another address than ours did: when iscsid is gone it is
+// left as it is, until that address is gone.
 func TestSourceOfIscsidsLogin(t *testing.T) {
 	for name, login := range map[string]func(r *rig){
 		"an outage": func(r *rig) {

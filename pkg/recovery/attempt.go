@@ -59,8 +59,8 @@ func (r result) close() {
 	}
 }
 
-// dial opens a connection; others may be dialled at the same time. login is the
-// number of the login that it runs beside, or 0.
+// dial opens a connection; others may be dialled at the same time. login is the number of the login
+// that it runs beside, or 0.
 func (a *Agent) dial(w *sessionState, login int) {
 	o, ways := w.down, a.ways()
 	if o.ctx == nil {
@@ -107,9 +107,9 @@ func (a *Agent) logout(w *sessionState, limit time.Duration) {
 	})
 }
 
-// attempt runs f in its own goroutine and sends the result. A panic
-// in f is the attempt's error. The goroutine ends with f: all that f waits for
-// ends with the attempt's context, which cancel releases.
+// attempt runs f in its own goroutine and sends the result. A panic in f is the attempt's error.
+// The goroutine ends with f: all that f waits for ends with the attempt's context, which cancel
+// releases.
 func (a *Agent) attempt(w *sessionState, cancel func(), r result, f func(*result)) {
 	r.session = w.Session
 	name := fmt.Sprintf("%v to %s", r.kind, w)

@@ -42,8 +42,8 @@ func (a *Agent) connectionEnded(w *sessionState, e kernel.Event) {
 	w.down.endEventAt = a.now()
 }
 
-// async acts on an asynchronous message of the target (RFC 7143 11.9.1). The kernel
-// passes it on and does nothing about it. Sessions of iscsid are left to iscsid.
+// async acts on an asynchronous message of the target (RFC 7143 11.9.1). The kernel passes it on
+// and does nothing about it. Sessions of iscsid are left to iscsid.
 func (a *Agent) async(w *sessionState, m iscsi.AsyncMessage) {
 	if w.down != nil || a.foreign(w) {
 		return

@@ -15,9 +15,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// Guard runs an Agent inside of PID 1: it recovers the sessions from their first
-// START until the agent's process takes them over. Its methods may be called
-// from any goroutine.
+// Guard runs an Agent inside of PID 1: it recovers the sessions from their first START until the
+// agent's process takes them over. Its methods may be called from any goroutine.
 //
 // Lock order: mu is the innermost lock. Nothing is called with it held.
 type Guard struct {
@@ -34,8 +33,8 @@ type Guard struct {
 	changed  chan struct{} // closed at the next change of all
 }
 
-// StartGuard starts a Guard without sessions. past is the state of sessions that
-// are added later; nil: none. The Guard reads transport's events.
+// StartGuard starts a Guard without sessions. past is the state of sessions that are added later;
+// nil: none. The Guard reads transport's events.
 func StartGuard(transport *kernel.Transport, log Logger, past []Status) *Guard {
 	return startGuard(transport.Watch(), log, past)
 }
@@ -51,8 +50,7 @@ func startGuard(events <-chan kernel.Event, log Logger, past []Status) *Guard {
 	return g
 }
 
-// newAgent makes an Agent. No other program that would recover the sessions runs
-// in an initramfs.
+// newAgent makes an Agent. No other program that would recover the sessions runs in an initramfs.
 func (g *Guard) newAgent(sessions []Session, past []Status) *Agent {
 	return New(Config{
 		Sessions: sessions, Events: g.events, Log: g.log, NeedsAdministrator: session.NeedsAdministrator, Changed: g.setStatus, Past: past,
@@ -60,8 +58,8 @@ func (g *Guard) newAgent(sessions []Session, past []Status) *Agent {
 	})
 }
 
-// run runs Agents until ctx ends. One that panics is replaced, as the supervisor
-// replaces a worker, after a growing pause.
+// run runs Agents until ctx ends. One that panics is replaced, as the supervisor replaces a worker,
+// after a growing pause.
 func (g *Guard) run(ctx context.Context) {
 	for wait := RestartFirst; ; wait = min(2*wait, RestartMost) {
 		agent := g.current()
@@ -136,8 +134,8 @@ func (g *Guard) add(s Session) error {
 	return g.withAgent(func(a *Agent) error { return a.Add(s) })
 }
 
-// Remove stops recovering a session, and returns when no login of the Guard
-// runs. A session that it does not have is no error.
+// Remove stops recovering a session, and returns when no login of the Guard runs. A session that it
+// does not have is no error.
 func (g *Guard) Remove(s *session.Session) error { return g.remove(s.SID) }
 
 func (g *Guard) remove(sid uint32) error {
@@ -153,8 +151,8 @@ func (g *Guard) remove(sid uint32) error {
 	return g.withAgent(func(a *Agent) error { return a.Remove(one) })
 }
 
-// Stop ends the Guard and returns the sessions' states, for the agent to continue with.
-// No login runs then.
+// Stop ends the Guard and returns the sessions' states, for the agent to continue with. No login
+// runs then.
 func (g *Guard) Stop() []Status {
 	g.cancel()
 	<-g.ended
@@ -175,8 +173,9 @@ func (g *Guard) Status() []Status {
 	return out
 }
 
-// Outages returns how many outages a session has had, after every event that the
-// kernel has sent by now is handled, and whether the session is up. Equal numbers mean that the session was up from the first call to the second.
+// Outages returns how many outages a session has had, after every event that the kernel has sent by
+// now is handled, and whether the session is up. Equal numbers mean that the session was up from
+// the first call to the second.
 func (g *Guard) Outages(ctx context.Context, s *session.Session) (n int, up bool, err error) {
 	if err := s.Flush(ctx); err != nil {
 		return 0, false, err
@@ -195,8 +194,8 @@ func (g *Guard) outages(sid uint32) (n int, up bool, err error) {
 	return st.Outages, st.Up, err
 }
 
-// statusOf returns a session's state and a channel that is closed at the next change
-// of any session's.
+// statusOf returns a session's state and a channel that is closed at the next change of any
+// session's.
 func (g *Guard) statusOf(sid uint32) (Status, <-chan struct{}, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -212,8 +211,7 @@ func (g *Guard) statusOf(sid uint32) (Status, <-chan struct{}, error) {
 	return Status{}, g.changed, fmt.Errorf("session %d: is not recovered by the agent", sid)
 }
 
-// WaitUp waits until a session is up. A ctx that ends first makes it a
-// *DownError.
+// WaitUp waits until a session is up. A ctx that ends first makes it a *DownError.
 func (g *Guard) WaitUp(ctx context.Context, s *session.Session) error { return g.waitUp(ctx, s.SID) }
 
 func (g *Guard) waitUp(ctx context.Context, sid uint32) error {
@@ -237,8 +235,7 @@ func (g *Guard) waitUp(ctx context.Context, sid uint32) error {
 	}
 }
 
-// WaitDown waits until a login has been tried for a session that is down for at
-// least that long.
+// WaitDown waits until a login has been tried for a session that is down for at least that long.
 func (g *Guard) WaitDown(ctx context.Context, s *session.Session, least time.Duration) error {
 	return g.waitDown(ctx, s.SID, least)
 }

@@ -36,8 +36,7 @@ func (r *guardRig) lose() {
 	r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
 }
 
-// A session is recovered from the moment on that it is added, also if it was
-// lost just before.
+// A session is recovered from the moment on that it is added, also if it was lost just before.
 func TestGuardRecovers(t *testing.T) {
 	guardInTime(t, func(t *testing.T, r *guardRig) {
 		n, up, err := r.guard.outages(1)
@@ -114,8 +113,8 @@ func TestGuardRemove(t *testing.T) {
 	})
 }
 
-// A Guard that is stopped in the middle of an outage tells what it knows, and
-// the next one goes on there.
+// A Guard that is stopped in the middle of an outage tells what it knows, and the next one goes on
+// there.
 func TestGuardHandsOver(t *testing.T) {
 	var past []Status
 	guardInTime(t, func(t *testing.T, r *guardRig) {
@@ -167,8 +166,8 @@ func TestGuardOutlivesBug(t *testing.T) {
 	})
 }
 
-// An end that the kernel tells of while the old connection is given up is not
-// one of the new connection; one behind the new connection's START is.
+// An end that the kernel tells of while the old connection is given up is not one of the new
+// connection; one behind the new connection's START is.
 func TestEndsDuringALogin(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -10,9 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// netlinkISCSI is the protocol's number (include/uapi/linux/netlink.h:
-// NETLINK_ISCSI), iscsidGroup the mask of the group that iscsid joins
-// (include/scsi/iscsi_if.h: ISCSI_NL_GRP_ISCSID).
+// netlinkISCSI is the protocol's number (include/uapi/linux/netlink.h: NETLINK_ISCSI), iscsidGroup
+// the mask of the group that iscsid joins (include/scsi/iscsi_if.h: ISCSI_NL_GRP_ISCSID).
 const (
 	netlinkISCSI = 8
 	iscsidGroup  = 1 << 0

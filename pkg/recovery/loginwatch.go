@@ -11,9 +11,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// loginWatch watches a login of the agent in the kernel. It checks before each step that
-// no other program logs the session in, and follows the connection's state where such a program runs: stopping a connection sends no event
-// (drivers/scsi/scsi_transport_iscsi.c: iscsi_stop_conn).
+// loginWatch watches a login of the agent in the kernel. It checks before each step that no other
+// program logs the session in, and follows the connection's state where such a program runs:
+// stopping a connection sends no event (drivers/scsi/scsi_transport_iscsi.c: iscsi_stop_conn).
 //
 // mu is the innermost lock: nothing is called with it held.
 type loginWatch struct {
@@ -43,8 +43,7 @@ func (a *Agent) newLoginWatch(w *sessionState) *loginWatch {
 	}
 }
 
-// permit refuses a step if another program logs in. The login's goroutine calls
-// it.
+// permit refuses a step if another program logs in. The login's goroutine calls it.
 func (t *loginWatch) permit(step session.Step) error {
 	ids, err := t.listeners()
 	intruded := t.takenFrom.resumedReading(t.unread) || err == nil && slices.ContainsFunc(ids, func(id uint32) bool { return !t.takenFrom.has(id) })
@@ -78,8 +77,8 @@ func (t *loginWatch) check() bool {
 	return t.intruded
 }
 
-// checkLogin checks the login of a session that was taken from its owner, and returns
-// when to call it again.
+// checkLogin checks the login of a session that was taken from its owner, and returns when to call
+// it again.
 func (a *Agent) checkLogin(w *sessionState) time.Duration {
 	if w.takenFrom == nil || w.down.running != loggingIn {
 		return SurveyEvery
@@ -90,9 +89,8 @@ func (a *Agent) checkLogin(w *sessionState) time.Duration {
 	return loginCheckEvery
 }
 
-// yieldIfIntruded returns a session to its owner if that logged in at the same time. The
-// kernel has one login at a time and refuses the second (drivers/scsi/libiscsi.c:
-// iscsi_conn_send_pdu, EPERM).
+// yieldIfIntruded returns a session to its owner if that logged in at the same time. The kernel has
+// one login at a time and refuses the second (drivers/scsi/libiscsi.c: iscsi_conn_send_pdu, EPERM).
 func (a *Agent) yieldIfIntruded(w *sessionState, err error) bool {
 	t := w.down.loginWatch
 	w.down.loginWatch = nil

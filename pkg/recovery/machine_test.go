@@ -17,8 +17,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// machine is a kernel with one session, its network, a target, and an iscsid that
-// may be stopped. It notes when the agent takes part in a login of iscsid's.
+// machine is a kernel with one session, its network, a target, and an iscsid that may be stopped.
+// It notes when the agent takes part in a login of iscsid's.
 type machine struct {
 	*rig // for its log, its status and its network
 	rand *rand.Rand
@@ -154,8 +154,7 @@ func (m *machine) Login(ctx context.Context, conn io.Closer) error {
 	return err
 }
 
-// answered waits for the target's answers to a login, which are lost while the
-// network is away.
+// answered waits for the target's answers to a login, which are lost while the network is away.
 func (m *machine) answered(ctx context.Context, gen int, by string, from netip.Addr) error {
 	lost := false
 	m.mu.Lock()
@@ -186,8 +185,8 @@ func (m *machine) answered(ctx context.Context, gen int, by string, from netip.A
 	}
 }
 
-// breaks resets the connection. The event of one that was logged in just now may
-// be lost; the state follows late.
+// breaks resets the connection. The event of one that was logged in just now may be lost; the state
+// follows late.
 func (m *machine) breaks() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -239,8 +238,7 @@ func (m *machine) readdress() {
 	m.network <- Change{AddressesChanged: true}
 }
 
-// iscsid reads what the kernel tells and, if that is a connection's end, logs in,
-// until ctx ends.
+// iscsid reads what the kernel tells and, if that is a connection's end, logs in, until ctx ends.
 func (m *machine) iscsid(ctx context.Context) {
 	for clock.Sleep(ctx, 3*time.Millisecond) == nil {
 		m.mu.Lock()

@@ -15,8 +15,9 @@ func (a *Agent) networkChanged(c Change) {
 	}
 }
 
-// networkUp dials immediately, unless the target requested a pause: the cause of
-// the outage may be over. If the network had been down, a session that is up is checked for a while: TCP may wait for as long again before it retransmits.
+// networkUp dials immediately, unless the target requested a pause: the cause of the outage may be
+// over. If the network had been down, a session that is up is checked for a while: TCP may wait for
+// as long again before it retransmits.
 func (a *Agent) networkUp(away time.Duration) {
 	for _, w := range a.sessions {
 		switch {
@@ -39,12 +40,14 @@ func (o *outage) retryNow(now time.Duration) {
 	}
 }
 
-// A login that runs while the network is down waits for its answer, or for TCP
-// to retransmit, for as long as the session's time-out. When the network is up again a second connection is dialled in parallel; if that is established and the login has not ended by then, the login is cancelled.
+// A login that runs while the network is down waits for its answer, or for TCP to retransmit, for
+// as long as the session's time-out. When the network is up again a second connection is dialled in
+// parallel; if that is established and the login has not ended by then, the login is cancelled.
 const (
 	parallelDialAfter = 300 * time.Millisecond // the login may continue by itself
 	// parallelDialsUndelayed is how many logins of one outage are cancelled that early. The
-	// delay then grows with each: on a network whose neighbours change all the time the login of a slow target must complete eventually.
+	// delay then grows with each: on a network whose neighbours change all the time the login
+	// of a slow target must complete eventually.
 	parallelDialsUndelayed = 4
 )
 
@@ -75,8 +78,7 @@ func (a *Agent) parallelDial(w *sessionState) time.Duration {
 	return SurveyEvery
 }
 
-// useNextConn logs in over the connection that was dialled beside a failed login, if
-// there is one.
+// useNextConn logs in over the connection that was dialled beside a failed login, if there is one.
 func (a *Agent) useNextConn(w *sessionState) {
 	conn := w.down.nextConn
 	if conn == nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// A login whose request was lost in a network that was away is given up for a new
-// one when the network is back; one that is answered meanwhile is not.
+// A login whose request was lost in a network that was away is given up for a new one when the
+// network is back; one that is answered meanwhile is not.
 func TestLoginWhileTheNetworkIsAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		login  time.Duration
@@ -36,8 +36,8 @@ func TestLoginWhileTheNetworkIsAway(t *testing.T) {
 	}
 }
 
-// On a network whose machines come and go, a target that takes six seconds for a
-// login gets it done.
+// On a network whose machines come and go, a target that takes six seconds for a login gets it
+// done.
 func TestRivalsAreRareInTheEnd(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.loginTime = 6 * time.Second })
@@ -52,8 +52,7 @@ func TestRivalsAreRareInTheEnd(t *testing.T) {
 	})
 }
 
-// A carrier that goes for less than a second, again and again, stalls TCP for
-// longer each time.
+// A carrier that goes for less than a second, again and again, stalls TCP for longer each time.
 func TestCarrierFlaps(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 1, 100 })
@@ -69,8 +68,8 @@ func TestCarrierFlaps(t *testing.T) {
 	})
 }
 
-// The kernel is asked after each change: a break whose event was lost is noticed
-// at once, also if the state shows it a little later.
+// The kernel is asked after each change: a break whose event was lost is noticed at once, also if
+// the state shows it a little later.
 func TestAskedAfterEachChange(t *testing.T) {
 	for name, after := range map[string]time.Duration{"at once": 0, "in a moment": 90 * time.Millisecond, "later": 900 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
@@ -91,8 +90,8 @@ func TestAskedAfterEachChange(t *testing.T) {
 	}
 }
 
-// After the event the kernel shows the session as up until it has cleaned up:
-// that is not its recovery.
+// After the event the kernel shows the session as up until it has cleaned up: that is not its
+// recovery.
 func TestStateFollowsTheEventLate(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.dialErr = kernel.TargetClosed })

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Two programs that recover one session stop each other's connections. iscsid listens to
-// the same multicast group as the agent for as long as it runs; iscsiadm opens such a socket too, for a moment.
+// Two programs that recover one session stop each other's connections. iscsid listens to the same
+// multicast group as the agent for as long as it runs; iscsiadm opens such a socket too, for a
+// moment.
 const (
 	ownerSettles = 2 * time.Second // a listener that stays for so long is an owner
 	ownerGone    = 3 * time.Second // the last one must have ended so long ago
 )
 
-// ownership follows which program recovers the sessions. Times are on a monotonic
-// clock.
+// ownership follows which program recovers the sessions. Times are on a monotonic clock.
 type ownership struct {
 	since     map[uint32]time.Duration // when each listener was first seen
 	other     bool                     // another program recovers them
@@ -21,8 +21,7 @@ type ownership struct {
 	logged    string                   // the last error that was logged
 }
 
-// unreadable logs why the sockets cannot be read; nil: they can. The owner stays as
-// it was.
+// unreadable logs why the sockets cannot be read; nil: they can. The owner stays as it was.
 func (o *ownership) unreadable(err error, log Logger) {
 	switch {
 	case err == nil:
@@ -65,12 +64,11 @@ func (o *ownership) observe(now time.Duration, ids []uint32) (changed bool) {
 	return o.other != was
 }
 
-// pending reports whether there is another socket, or was until a moment ago: the
-// owner is another program or not known yet, and the sessions must not be touched.
+// pending reports whether there is another socket, or was until a moment ago: the owner is another
+// program or not known yet, and the sessions must not be touched.
 func (o *ownership) pending() bool { return o.other || len(o.since) > 0 }
 
-// undecided reports whether there is another socket of which it is not known
-// yet whether it stays.
+// undecided reports whether there is another socket of which it is not known yet whether it stays.
 func (o *ownership) undecided() bool { return !o.other && len(o.since) > 0 }
 
 // hasYoungerThan reports whether there is another socket that is younger than an age.
@@ -83,7 +81,8 @@ func (o *ownership) hasYoungerThan(now, age time.Duration) bool {
 	return false
 }
 
-// hasUnknown reports whether there is another socket that is not one of known and is older than an age.
+// hasUnknown reports whether there is another socket that is not one of known and is older than an
+// age.
 func (o *ownership) hasUnknown(now time.Duration, known owners, age time.Duration) bool {
 	for id, since := range o.since {
 		if now-since >= age && !known.has(id) {
@@ -101,8 +100,8 @@ func (o *ownership) claim(now time.Duration) {
 	}
 }
 
-// foreign reports whether the agent must not touch a session now, since
-// it belongs to another program, or may.
+// foreign reports whether the agent must not touch a session now, since it belongs to another
+// program, or may.
 func (a *Agent) foreign(w *sessionState) bool {
 	return a.owner.pending() && (w.takenFrom == nil || a.owner.hasUnknown(a.now(), w.takenFrom, 0))
 }
@@ -110,8 +109,7 @@ func (a *Agent) foreign(w *sessionState) bool {
 // passive reports whether another program is to log a session in.
 func (a *Agent) passive(w *sessionState) bool { return a.owner.other && a.foreign(w) }
 
-// checkOwner finds out whether another program recovers the sessions, and logs a
-// change.
+// checkOwner finds out whether another program recovers the sessions, and logs a change.
 func (a *Agent) checkOwner() {
 	ids, err := a.cfg.Listeners()
 	if err != nil {

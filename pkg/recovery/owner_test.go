@@ -42,8 +42,7 @@ func TestIscsidIsLeftAlone(t *testing.T) {
 	})
 }
 
-// An error while looking for iscsid says nothing about it: the
-// sessions stay whose they were.
+// An error while looking for iscsid says nothing about it: the sessions stay whose they were.
 func TestListenersCannotBeRead(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.mu.Lock()
@@ -80,8 +79,8 @@ func TestListenersCannotBeRead(t *testing.T) {
 	})
 }
 
-// A login response that is not ours tells that another program is the owner,
-// before it is seen to listen.
+// A login response that is not ours tells that another program is the owner, before it is seen to
+// listen.
 func TestLoginOfAnotherProgram(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		pdu := &iscsi.PDU{}

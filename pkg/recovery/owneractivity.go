@@ -6,8 +6,10 @@ import (
 	"time"
 )
 
-// That iscsid runs does not mean that it logs a session in again: it may be
-// stopped, wait for the very disk, or have no record of the session. Its activity decides. While its session is down, and a portal accepts TCP connections, it has takeAfter to bind a connection or to receive a login response; then the agent recovers the session until iscsid acts.
+// That iscsid runs does not mean that it logs a session in again: it may be stopped, wait for the
+// very disk, or have no record of the session. Its activity decides. While its session is down, and
+// a portal accepts TCP connections, it has takeAfter to bind a connection or to receive a login
+// response; then the agent recovers the session until iscsid acts.
 const (
 	takeAfter       = 30 * time.Second
 	probeEvery      = time.Second            // between connects to a portal, which costs the target one each
@@ -28,8 +30,7 @@ type ownerActivity struct {
 // acted records activity.
 func (d *ownerActivity) acted(now time.Duration) { d.last, d.answered = now, -1 }
 
-// observe records whether a connection is bound: one that was not bound before is
-// activity.
+// observe records whether a connection is bound: one that was not bound before is activity.
 func (d *ownerActivity) observe(now time.Duration, bound bool, err error) {
 	if !d.started || err != nil || bound && !d.bound {
 		d.acted(now)
@@ -37,8 +38,8 @@ func (d *ownerActivity) observe(now time.Duration, bound bool, err error) {
 	d.started, d.bound = true, bound
 }
 
-// timedOut reports whether the program's time is over. It is twice as long where a
-// connection is bound: a login may be running.
+// timedOut reports whether the program's time is over. It is twice as long where a connection is
+// bound: a login may be running.
 func (d *ownerActivity) timedOut(now time.Duration) bool {
 	patience := takeAfter
 	if d.bound {
@@ -47,8 +48,8 @@ func (d *ownerActivity) timedOut(now time.Duration) bool {
 	return d.answered >= 0 && now-max(d.last, d.answered) >= patience
 }
 
-// followOwner observes what the owner of a session that is down does, and returns when
-// to call it again.
+// followOwner observes what the owner of a session that is down does, and returns when to call it
+// again.
 func (a *Agent) followOwner(w *sessionState) time.Duration {
 	d, now := &w.activity, a.now()
 	if !a.passive(w) || w.down.running != noAttempt {
@@ -98,8 +99,8 @@ func (a *Agent) probed(w *sessionState, r result) {
 	}
 }
 
-// takeSession takes a session from its owner, if that has not acted so far, and has
-// run for long enough to act.
+// takeSession takes a session from its owner, if that has not acted so far, and has run for long
+// enough to act.
 func (a *Agent) takeSession(w *sessionState) {
 	now := a.now()
 	a.checkOwner()
@@ -124,8 +125,9 @@ func (o owners) has(id uint32) bool {
 	return slices.ContainsFunc(o, func(l listener) bool { return l.id == id })
 }
 
-// resumedReading reports whether a listener that had left events unread when the session was
-// taken has read some: a stopped process continues. It will stop the agent's connection as soon as it reads the old one's end.
+// resumedReading reports whether a listener that had left events unread when the session was taken
+// has read some: a stopped process continues. It will stop the agent's connection as soon as it
+// reads the old one's end.
 func (o owners) resumedReading(unread func(uint32) (int, error)) bool {
 	return unread != nil && slices.ContainsFunc(o, func(l listener) bool {
 		now, err := unread(l.id)
@@ -133,8 +135,8 @@ func (o owners) resumedReading(unread func(uint32) (int, error)) bool {
 	})
 }
 
-// notReading reports whether all of them have left events unread since then, and so have
-// not acted on the session.
+// notReading reports whether all of them have left events unread since then, and so have not acted
+// on the session.
 func (o owners) notReading(unread func(uint32) (int, error)) bool {
 	return unread != nil && len(o) > 0 && !slices.ContainsFunc(o, func(l listener) bool {
 		now, err := unread(l.id)

@@ -28,8 +28,8 @@ func (r *rig) nextLogin(limit time.Duration) time.Duration {
 	return time.Since(began)
 }
 
-// iscsid runs and does something, 20 s after the session broke, or nothing: the
-// agent logs in when it has done nothing for 30 s.
+// iscsid runs and does something, 20 s after the session broke, or nothing: the agent logs in when
+// it has done nothing for 30 s.
 func TestTakesWhatIscsidLeavesDown(t *testing.T) {
 	refused := errors.New("connection refused")
 	for name, c := range map[string]struct {
@@ -162,8 +162,7 @@ func TestTakenIsGivenBack(t *testing.T) {
 	}
 }
 
-// iscsid goes on in the middle of our login: it is not disturbed, and the session
-// is its own again.
+// iscsid goes on in the middle of our login: it is not disturbed, and the session is its own again.
 func TestIscsidGoesOnDuringOurLogin(t *testing.T) {
 	for name, act := range map[string]func(r *rig){
 		"stops ours, binds another": func(r *rig) {
@@ -196,8 +195,8 @@ func TestIscsidGoesOnDuringOurLogin(t *testing.T) {
 	}
 }
 
-// iscsid binds a connection for a second now and then, while each connection of
-// ours takes three: that is seen nevertheless.
+// iscsid binds a connection for a second now and then, while each connection of ours takes three:
+// that is seen nevertheless.
 func TestDeedsBetweenProbes(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.listen(99)
@@ -232,8 +231,8 @@ func TestRemoveEndsAProbe(t *testing.T) {
 	})
 }
 
-// A session that was taken from an iscsid that sleeps on was not given up by it,
-// if it is found down.
+// A session that was taken from an iscsid that sleeps on was not given up by it, if it is found
+// down.
 func TestTakenFromOneThatSleeps(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.listen(99)

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Pauses before session recovery is restarted after a panic or a signal: each is twice the
-// one before.
+// Pauses before session recovery is restarted after a panic or a signal: each is twice the one
+// before.
 const (
 	RestartFirst = 100 * time.Millisecond // too short for an I/O time-out
 	RestartMost  = 10 * time.Second       // leaves processor time and log space to other programs
 )
 
-// SurveyEvery is how often sessions, uplinks and disks are checked without an event of the
-// kernel: a message can get lost. It is far below the shortest sensible recovery time-out, and a check costs a few reads of sysfs.
+// SurveyEvery is how often sessions, uplinks and disks are checked without an event of the kernel:
+// a message can get lost. It is far below the shortest sensible recovery time-out, and a check
+// costs a few reads of sysfs.
 const SurveyEvery = 30 * time.Second
 
-// pauseFor delays attempts for a time, and logs its length. logPauseEnd logs its
-// end.
+// pauseFor delays attempts for a time, and logs its length. logPauseEnd logs its end.
 func (a *Agent) pauseFor(w *sessionState, length time.Duration, log func(string, ...any), why string, args ...any) {
 	if length <= 0 || a.now()+length <= w.down.notBefore { // a longer pause runs
 		return
@@ -40,7 +40,8 @@ func (a *Agent) logPauseEnd(w *sessionState) {
 	}
 }
 
-// startDuplicateTest tests whether another machine uses the same initiator name, before the next login.
+// startDuplicateTest tests whether another machine uses the same initiator name, before the next
+// login.
 func (a *Agent) startDuplicateTest(w *sessionState) {
 	o, ways, wait := w.down, a.ways(), w.down.testWait
 	o.testWait, o.running = 0, testingName

@@ -23,9 +23,8 @@ func TestPauseOutlivesAnAgent(t *testing.T) {
 	}, Status{SID: 1, Down: 20 * time.Second, Cause: "target closed the connection", NotBefore: 40 * time.Second})
 }
 
-// A pause that is over while the session is another program's to log in is not
-// told of later, when the next login has nothing to do with it; and that program's
-// end is a reason to dial.
+// A pause that is over while the session is another program's to log in is not told of later, when
+// the next login has nothing to do with it; and that program's end is a reason to dial.
 func TestPauseEndsUnderIscsid(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(20 * time.Second)

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A hundred faults at random in a minute, which overlap: resets, some of them in
-// the middle or at the very end of a login, a flapping link, other addresses.
-// There is no pause, and commands flow a second after the last one.
+// A hundred faults at random in a minute, which overlap: resets, some of them in the middle or at
+// the very end of a login, a flapping link, other addresses. There is no pause, and commands flow a
+// second after the last one.
 func TestRandomStorm(t *testing.T) {
 	for seed := range uint64(20) {
 		machineInTime(t, seed, false, func(m *machine) {
@@ -42,9 +42,8 @@ func TestRandomStorm(t *testing.T) {
 	}
 }
 
-// The same with an iscsid that is stopped and goes on at random, also in the
-// middle of a login of the agent's: there are never two owners, and what it leaves
-// down is logged in by the agent.
+// The same with an iscsid that is stopped and goes on at random, also in the middle of a login of
+// the agent's: there are never two owners, and what it leaves down is logged in by the agent.
 func TestRandomOwners(t *testing.T) {
 	takes := 0
 	for seed := range uint64(10) {
@@ -92,8 +91,7 @@ func (m *machine) linked() bool    { m.mu.Lock(); defer m.mu.Unlock(); return m.
 func (m *machine) flowing() bool   { m.mu.Lock(); defer m.mu.Unlock(); return m.flows() }
 func (m *machine) stateOf() string { m.mu.Lock(); defer m.mu.Unlock(); return m.state }
 
-// stop is SIGSTOP, cont SIGCONT, signal either. In the middle of a login iscsid
-// is not stopped.
+// stop is SIGSTOP, cont SIGCONT, signal either. In the middle of a login iscsid is not stopped.
 func (m *machine) stop() {
 	for {
 		m.mu.Lock()

@@ -20,8 +20,8 @@ func (a *Agent) call(f func()) error {
 	}
 }
 
-// Add makes the agent recover one more session, which must have been started.
-// A connection that was lost meanwhile is detected. A session that it has already is no error. Any goroutine may call it.
+// Add makes the agent recover one more session, which must have been started. A connection that was
+// lost meanwhile is detected. A session that it has already is no error. Any goroutine may call it.
 func (a *Agent) Add(s Session) error {
 	return a.call(func() {
 		if slices.ContainsFunc(a.sessions, func(w *sessionState) bool { return w.Session == s }) {
@@ -34,8 +34,9 @@ func (a *Agent) Add(s Session) error {
 	})
 }
 
-// Remove makes the agent stop recovering a session, and returns when no attempt
-// of the agent runs any more: the caller may use it then. A session that the agent does not have is no error. Any goroutine may call it.
+// Remove makes the agent stop recovering a session, and returns when no attempt of the agent runs
+// any more: the caller may use it then. A session that the agent does not have is no error. Any
+// goroutine may call it.
 func (a *Agent) Remove(s Session) error {
 	var gone *sessionState
 	err := a.call(func() {
@@ -54,8 +55,8 @@ func (a *Agent) Remove(s Session) error {
 	return err
 }
 
-// Sync returns when the agent has handled every event that was in Config.Events
-// before the call. Any goroutine may call it.
+// Sync returns when the agent has handled every event that was in Config.Events before the call.
+// Any goroutine may call it.
 func (a *Agent) Sync() error {
 	return a.call(func() {
 		for {

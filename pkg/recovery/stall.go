@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// TCP retransmits after 0.2 s, 0.4 s, 0.8 s and so on (RFC 6298 5.5): after a
-// network outage a connection that the kernel shows as up transfers nothing for as long again, while a new one is established immediately.
+// TCP retransmits after 0.2 s, 0.4 s, 0.8 s and so on (RFC 6298 5.5): after a network outage a
+// connection that the kernel shows as up transfers nothing for as long again, while a new one is
+// established immediately.
 
 // stallCheck checks for a while whether a session's commands complete.
 type stallCheck struct {
@@ -55,8 +56,8 @@ func (a *Agent) checkStall(w *sessionState) time.Duration {
 	return stallCheckEvery
 }
 
-// stalled begins the outage of a connection that has transferred nothing since
-// then. The kernel keeps it until a new one is established; if it transfers data before that, the session continues.
+// stalled begins the outage of a connection that has transferred nothing since then. The kernel
+// keeps it until a new one is established; if it transfers data before that, the session continues.
 func (a *Agent) stalled(w *sessionState, then progress) {
 	a.beginOutage(w, errStalled)
 	w.down.needsLogin = true
@@ -83,8 +84,9 @@ func (a *Agent) noteCarrierLost() {
 	}
 }
 
-// networkReturned handles, for a session that is up, that the network returned. If no command
-// has completed between several outages, the downtime is counted from the first: TCP's pause doubles each time nevertheless.
+// networkReturned handles, for a session that is up, that the network returned. If no command has
+// completed between several outages, the downtime is counted from the first: TCP's pause doubles
+// each time nevertheless.
 func (a *Agent) networkReturned(w *sessionState, away time.Duration) {
 	if away >= minDowntime {
 		a.beginStallCheck(w, away)
@@ -102,8 +104,8 @@ func (a *Agent) networkReturned(w *sessionState, away time.Duration) {
 	}
 }
 
-// beginStallCheck starts a check after the network returned. If commands wait and none
-// has completed since the carrier was lost, the connection is stalled.
+// beginStallCheck starts a check after the network returned. If commands wait and none has
+// completed since the carrier was lost, the connection is stalled.
 func (a *Agent) beginStallCheck(w *sessionState, away time.Duration) {
 	now, lost := a.now(), w.carrierLost
 	w.carrierLost = nil

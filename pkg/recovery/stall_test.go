@@ -15,8 +15,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// After the network was away, a connection that the kernel takes for whole and
-// by which nothing comes through is given up for a new one.
+// After the network was away, a connection that the kernel takes for whole and by which nothing
+// comes through is given up for a new one.
 func TestStalled(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 3, 100 })
@@ -66,8 +66,8 @@ func TestStalledSinceTheCarrierWent(t *testing.T) {
 	}
 }
 
-// A connection that the kernel gives up while a new one is being made does not
-// go on by itself, although nothing waits any longer.
+// A connection that the kernel gives up while a new one is being made does not go on by itself,
+// although nothing waits any longer.
 func TestStalledThenBroken(t *testing.T) {
 	for name, tell := range map[string]bool{"told": true, "not told": false} {
 		t.Run(name, func(t *testing.T) {
@@ -89,8 +89,8 @@ func TestStalledThenBroken(t *testing.T) {
 	}
 }
 
-// A session that was mended since the carrier went is not suspected for what was
-// before, nor is one whose carrier was back at once.
+// A session that was mended since the carrier went is not suspected for what was before, nor is one
+// whose carrier was back at once.
 func TestLostIsForgotten(t *testing.T) {
 	for name, between := range map[string]func(r *rig){
 		"mended": func(r *rig) { r.breakConnection(); time.Sleep(time.Second) },
@@ -160,8 +160,8 @@ func TestStalledOnlyForAMoment(t *testing.T) {
 	})
 }
 
-// What the target asks for is done although the kernel says that all is well;
-// what is iscsid's is left to it.
+// What the target asks for is done although the kernel says that all is well; what is iscsid's is
+// left to it.
 func TestAsyncIsForced(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.events <- async(iscsi.AsyncDropConnection, 50)
@@ -197,8 +197,8 @@ func TestAsyncOfAnotherConnection(t *testing.T) {
 	})
 }
 
-// A black hole has as many connections under way as may be; when the network
-// comes up one more is made at once.
+// A black hole has as many connections under way as may be; when the network comes up one more is
+// made at once.
 func TestHurryBeyondTheLimit(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.hole = true })
@@ -266,10 +266,9 @@ func TestSeveralSessions(t *testing.T) {
 	})
 }
 
-// TestDayOfFaults has a fault every twenty seconds for a day, of all kinds in
-// turn, and looks for what they leave behind in the memory of the agent's loop.
-// Sessions, kernel, network and log are simulated: what those take is measured by
-// TestNetworkFaults in integration.
+// TestDayOfFaults has a fault every twenty seconds for a day, of all kinds in turn, and looks for
+// what they leave behind in the memory of the agent's loop. Sessions, kernel, network and log are
+// simulated: what those take is measured by TestNetworkFaults in integration.
 func TestDayOfFaults(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		faults := []func(){

@@ -27,8 +27,8 @@ func TestOutagesOfIscsidDoNotOverlap(t *testing.T) {
 	})
 }
 
-// The address keeper and the boot count from when the agent knew of an outage, not
-// from the target's last answer: that is for how long a login was tried.
+// The address keeper and the boot count from when the agent knew of an outage, not from the
+// target's last answer: that is for how long a login was tried.
 func TestOutageIsTriedFor(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.silence, f.hole = 45*time.Second, true })

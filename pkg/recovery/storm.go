@@ -8,8 +8,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Many successive connections that end soon after their login have one of two
-// causes. A faulty network or target: then the next login is made immediately. Or another machine with the same initiator name and ISID: each login reinstates the session and ends the other machine's (RFC 7143 6.3.5), both would repeat that for ever, and write to one disk. The second cause needs evidence: that the target ends each session by an asynchronous message (RFC 7143 11.9.1), or a test, see Session.Duplicate.
+// Many successive connections that end soon after their login have one of two causes. A faulty
+// network or target: then the next login is made immediately. Or another machine with the same
+// initiator name and ISID: each login reinstates the session and ends the other machine's (RFC 7143
+// 6.3.5), both would repeat that for ever, and write to one disk. The second cause needs evidence:
+// that the target ends each session by an asynchronous message (RFC 7143 11.9.1), or a test, see
+// Session.Duplicate.
 const (
 	maxShortLived  = 5                      // so many successive ones
 	shortLived     = 10 * time.Second       // each no longer
@@ -98,10 +102,10 @@ func endedByTarget(cause error) bool {
 	return false
 }
 
-// shortLivedPause is how long to wait before the login after so many successive
-// short-lived connections, where a disk tries each command six times only
-// (drivers/scsi/sd.h: SD_MAX_RETRIES) and each lost connection costs one: the sixth
-// after a command was issued comes at least a minute later.
+// shortLivedPause is how long to wait before the login after so many successive short-lived
+// connections, where a disk tries each command six times only (drivers/scsi/sd.h: SD_MAX_RETRIES)
+// and each lost connection costs one: the sixth after a command was issued comes at least a minute
+// later.
 func shortLivedPause(row int) time.Duration {
 	const first, most = 4 * time.Second, 32 * time.Second
 	if row == 0 {

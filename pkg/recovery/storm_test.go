@@ -10,8 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// life is a connection: when its login was, from second 0 on, at which try, how
-// long it lasted and why it ended.
+// life is a connection: when its login was, from second 0 on, at which try, how long it lasted and
+// why it ended.
 type life struct {
 	login, lasted float64
 	again         bool // the login did not succeed at the first try
@@ -72,8 +72,8 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// The six tries of one command are a minute apart at the least, whenever in succession
-// of short-lived connections it is issued.
+// The six tries of one command are a minute apart at the least, whenever in succession of
+// short-lived connections it is issued.
 func TestSpacing(t *testing.T) {
 	for issued := range 20 { // the row's length when the first try is lost
 		var wait time.Duration
@@ -89,8 +89,8 @@ func TestSpacing(t *testing.T) {
 	}
 }
 
-// A hundred breaks in a minute are recovered at once, each of them, where disks try
-// again for ever; another machine is looked for once.
+// A hundred breaks in a minute are recovered at once, each of them, where disks try again for ever;
+// another machine is looked for once.
 func TestHundredBreaks(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		for range 100 {
@@ -110,8 +110,8 @@ func TestHundredBreaks(t *testing.T) {
 	})
 }
 
-// Another machine of the same name is logged once, when a test has shown it, and
-// left in peace for a minute, whatever the network does.
+// Another machine of the same name is logged once, when a test has shown it, and left in peace for
+// a minute, whatever the network does.
 func TestTwinIsLeftInPeace(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.twin = true })
@@ -210,8 +210,8 @@ func TestFewRetries(t *testing.T) {
 // tests returns the waits of the tests for another machine.
 func (r *rig) tests() []time.Duration { r.mu.Lock(); defer r.mu.Unlock(); return r.duplicates }
 
-// A test whose network goes away and comes back shows nothing, and the login does
-// not wait for its end; nor does it when the session is taken from an iscsid.
+// A test whose network goes away and comes back shows nothing, and the login does not wait for its
+// end; nor does it when the session is taken from an iscsid.
 func TestTestEndsWithTheNetwork(t *testing.T) {
 	for name, c := range map[string]Change{"a link": {Up: true, Downtime: 500 * time.Millisecond}, "an address": {AddressesChanged: true}} {
 		t.Run(name, func(t *testing.T) {

@@ -11,16 +11,18 @@ import (
 )
 
 const (
-	// ownerEvery is how often the listeners are read during an outage and while there is another owner.
+	// ownerEvery is how often the listeners are read during an outage and while there is
+	// another owner.
 	ownerEvery = 500 * time.Millisecond
-	// settleTime is for how long the kernel may show a session as up after it reported
-	// the end of its connection: a work queue cleans up
-	// (drivers/scsi/scsi_transport_iscsi.c: iscsi_conn_error_event).
+	// settleTime is for how long the kernel may show a session as up after it reported the end
+	// of its connection: a work queue cleans up (drivers/scsi/scsi_transport_iscsi.c:
+	// iscsi_conn_error_event).
 	settleTime = time.Second
 )
 
-// inspectAfter is when a session's state is read from the kernel after a change: the
-// event of a connection that was lost just then may be missing, or look like one of the connection before, and the state follows it late.
+// inspectAfter is when a session's state is read from the kernel after a change: the event of a
+// connection that was lost just then may be missing, or look like one of the connection before, and
+// the state follows it late.
 var inspectAfter = [...]time.Duration{0, 100 * time.Millisecond, time.Second}
 
 // errFoundDown is the cause of an outage whose event was not received.
@@ -92,8 +94,8 @@ func (a *Agent) workOn(w *sessionState) time.Duration {
 	return next
 }
 
-// inspectIfDue reads a session's state from the kernel if that is due, and returns
-// when it is due next.
+// inspectIfDue reads a session's state from the kernel if that is due, and returns when it is due
+// next.
 func (a *Agent) inspectIfDue(w *sessionState) time.Duration {
 	for w.inspections < len(inspectAfter) && a.now() >= w.inspectFrom+inspectAfter[w.inspections] {
 		w.inspections++
@@ -109,8 +111,7 @@ func (a *Agent) nextInspection(w *sessionState) time.Duration {
 	return w.inspectFrom + inspectAfter[w.inspections] - a.now()
 }
 
-// redial begins an attempt if one is due. A session of another program is inspected
-// instead.
+// redial begins an attempt if one is due. A session of another program is inspected instead.
 func (a *Agent) redial(w *sessionState) {
 	o, now := w.down, a.now()
 	if o.running != noAttempt || now < o.dialAt {

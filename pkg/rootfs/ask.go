@@ -14,13 +14,12 @@ import (
 // askSlack is what an error that says more has to come after the time is over.
 const askSlack = time.Second
 
-// askTarget does work that asks the target of a session, as steadily does, and has no
-// end in the kernel while that does not answer. It runs in a goroutine of its own: if
-// it takes longer than limit, it is left there, and ends when the system call does.
-// What it returns is dropped then, so it must not write to what others read; its
-// context tells it to begin nothing more. A call that is left there holds the start of
-// the real init up (fs/exec.c: de_thread), so none is begun for a session that is known
-// to be down; Calls lists those that are left.
+// askTarget does work that asks the target of a session, as steadily does, and has no end in the
+// kernel while that does not answer. It runs in a goroutine of its own: if it takes longer than
+// limit, it is left there, and ends when the system call does. What it returns is dropped then, so
+// it must not write to what others read; its context tells it to begin nothing more. A call that is
+// left there holds the start of the real init up (fs/exec.c: de_thread), so none is begun for a
+// session that is known to be down; Calls lists those that are left.
 func askTarget[T any](ctx context.Context, st *Storage, i int, limit time.Duration, what string, work func(context.Context) (T, error)) (T, error) {
 	defer sequence.Doing(ctx, what)()
 	type answer struct {
@@ -74,8 +73,8 @@ func (c *calls) begin(what string) (end func()) {
 	}
 }
 
-// Calls lists the system calls that a target has not answered, although nothing waits
-// for them any more.
+// Calls lists the system calls that a target has not answered, although nothing waits for them any
+// more.
 func (st *Storage) Calls() []string {
 	st.calls.mu.Lock()
 	defer st.calls.mu.Unlock()

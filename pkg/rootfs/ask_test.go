@@ -13,8 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// A system call that waits for a target delays a step for a limited time, and no
-// longer than the step itself lasts.
+// A system call that waits for a target delays a step for a limited time, and no longer than the
+// step itself lasts.
 func TestAskTarget(t *testing.T) {
 	cause := errors.New("no such LUN")
 	for _, tt := range []struct {

@@ -13,8 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
-// detachPatience is for how long a LUN is waited for to be detached, and its session
-// to be up.
+// detachPatience is for how long a LUN is waited for to be detached, and its session to be up.
 const detachPatience = 5 * time.Second
 
 // errInUse is a LUN whose disk is mounted, or part of another device.
@@ -26,8 +25,8 @@ type lunOf struct {
 	lun     uint64 // the kernel's number
 }
 
-// noteSought notes the LUNs of a session that a search has attached: those that were
-// not there before.
+// noteSought notes the LUNs of a session that a search has attached: those that were not there
+// before.
 func (st *Storage) noteSought(i int, before []blockdev.LUN) {
 	luns, err := st.lunOps().attached(i)
 	if err != nil {
@@ -44,17 +43,17 @@ func (st *Storage) noteSought(i int, before []blockdev.LUN) {
 	}
 }
 
-// detachLate detaches the LUNs that a search has attached, so that the disks of a
-// target that comes up later have the names that they would have had without.
+// detachLate detaches the LUNs that a search has attached, so that the disks of a target that comes
+// up later have the names that they would have had without.
 func (st *Storage) detachLate(ctx context.Context) {
 	st.detachSought(ctx, -1, func(string) bool { return false })
 }
 
-// DetachOthers detaches what was looked at without success before the real system is there,
-// whose udev would activate what is on it: what a search has attached, and where it has
-// attached root's LUN, those of that target's first scan too. Where the first scan has
-// root, its other disks stay: the real system has them at every boot. What is in use
-// stays, and what the fstab of root names. With rd.root.any every disk is wanted.
+// DetachOthers detaches what was looked at without success before the real system is there, whose
+// udev would activate what is on it: what a search has attached, and where it has attached root's
+// LUN, those of that target's first scan too. Where the first scan has root, its other disks stay:
+// the real system has them at every boot. What is in use stays, and what the fstab of root names.
+// With rd.root.any every disk is wanted.
 func (st *Storage) DetachOthers(ctx context.Context, root Volume) {
 	st.detachOthers(ctx, root, Sysroot, kernelPaths)
 }
@@ -87,8 +86,8 @@ func (st *Storage) foundBySearch(root Volume) int {
 	return -1
 }
 
-// detachSought detaches the LUNs that a search has attached, and all of the session
-// whole, but for those whose disk stays.
+// detachSought detaches the LUNs that a search has attached, and all of the session whole, but for
+// those whose disk stays.
 func (st *Storage) detachSought(ctx context.Context, whole int, stays func(name string) bool) {
 	for i := range st.Sessions.List() {
 		if !st.leftOpen(i) || len(st.sought) == 0 {
@@ -108,10 +107,9 @@ func (st *Storage) detachSought(ctx context.Context, whole int, stays func(name 
 	}
 }
 
-// detachAll detaches LUNs of a session, up to the first that cannot be: the others wait
-// for the same target. One without a disk is not ready, and the kernel waits for it
-// for up to 100 s (drivers/scsi/sd.c: sd_spinup_disk), with the device locked: to detach
-// it takes as long.
+// detachAll detaches LUNs of a session, up to the first that cannot be: the others wait for the
+// same target. One without a disk is not ready, and the kernel waits for it for up to 100 s
+// (drivers/scsi/sd.c: sd_spinup_disk), with the device locked: to detach it takes as long.
 func (st *Storage) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 	target := st.Sessions.List()[i].Target
 	for at, u := range luns {
@@ -142,8 +140,8 @@ func (st *Storage) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 	}
 }
 
-// tellDetached logs that a LUN is detached. One of the first scan may be wanted: it has
-// been there at each boot for as long as that scan found root.
+// tellDetached logs that a LUN is detached. One of the first scan may be wanted: it has been there
+// at each boot for as long as that scan found root.
 func (st *Storage) tellDetached(i int, u blockdev.LUN, lun iscsi.LUN) {
 	target := st.Sessions.List()[i].Target
 	if st.sought[lunOf{i, u.Number}] {

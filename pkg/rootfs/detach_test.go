@@ -52,9 +52,8 @@ func left(t *testing.T, m *Storage, f *fakeLUNs) string {
 }
 
 // What the search for root has looked at without success is detached. What stays is root's, the
-// first scan's if that has root or is another target's, what was attached by hand, what is
-// in use, what fstab names, and the rest of a session from the first LUN on that cannot
-// be detached.
+// first scan's if that has root or is another target's, what was attached by hand, what is in use,
+// what fstab names, and the rest of a session from the first LUN on that cannot be detached.
 func TestDetach(t *testing.T) {
 	named := func(name string) string { return "/dev/" + name + "1 /srv ext4 defaults 0 0\n" }
 	for _, tt := range []struct {

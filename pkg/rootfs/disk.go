@@ -19,9 +19,8 @@ import (
 // newDisk is the disk of a LUN of one of our sessions.
 func newDisk(u blockdev.LUN) *blockdev.Device { return &blockdev.Device{Name: u.Disk, LUN: &u} }
 
-// allDisks are the disks of our sessions in the order in which they count: those of
-// LUNs that were looked at because the disks of the first scan do not have root
-// count behind them.
+// allDisks are the disks of our sessions in the order in which they count: those of LUNs that were
+// looked at because the disks of the first scan do not have root count behind them.
 func (st *Storage) allDisks() []*blockdev.Device { return slices.Concat(st.disks, st.late) }
 
 // sessionOf returns the index of a disk's session; -1: it is of none of ours.
@@ -29,19 +28,18 @@ func (st *Storage) sessionOf(d *blockdev.Device) int {
 	return slices.IndexFunc(st.Sessions.List(), func(s *session.Session) bool { return d.LUN != nil && s.SID == d.LUN.Session })
 }
 
-// ofSession reports whether the i-th session has any of these disks, and of these
-// LUNs if some are given.
+// ofSession reports whether the i-th session has any of these disks, and of these LUNs if some are
+// given.
 func (st *Storage) ofSession(i int, disks []*blockdev.Device, luns ...uint64) bool {
 	return slices.ContainsFunc(disks, func(d *blockdev.Device) bool {
 		return st.sessionOf(d) == i && (len(luns) == 0 || slices.Contains(luns, d.LUN.Number))
 	})
 }
 
-// FindDisks scans each session that is logged in for its LUN and waits for the
-// disks, in the order of the sessions, which gives the disks the same names at
-// every boot. A target without a disk stops no other, and neither does one whose
-// session is lost meanwhile: the scan goes on beside the next steps then, and
-// until it is over the target counts as one that is not there yet.
+// FindDisks scans each session that is logged in for its LUN and waits for the disks, in the order
+// of the sessions, which gives the disks the same names at every boot. A target without a disk
+// stops no other, and neither does one whose session is lost meanwhile: the scan goes on beside the
+// next steps then, and until it is over the target counts as one that is not there yet.
 func (st *Storage) FindDisks(ctx context.Context) error {
 	st.disks, st.late, st.active = nil, nil, nil
 	scans, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -71,8 +69,8 @@ func (st *Storage) FindDisks(ctx context.Context) error {
 	return nil
 }
 
-// firstError waits for the end of all scans, none of which has found a disk so
-// far, and returns the first error, or that of one that may still succeed.
+// firstError waits for the end of all scans, none of which has found a disk so far, and returns the
+// first error, or that of one that may still succeed.
 func firstError(all []*sessionScan) error {
 	var first error
 	for _, sc := range all {
@@ -92,8 +90,8 @@ func (st *Storage) takeDisks(sc *sessionScan) {
 	}
 }
 
-// leaveScan goes on without a session's disks: the scan, if it can still
-// succeed, goes on beside the next steps.
+// leaveScan goes on without a session's disks: the scan, if it can still succeed, goes on beside
+// the next steps.
 func (st *Storage) leaveScan(sc *sessionScan) {
 	switch {
 	case sc.ended() && sc.err == nil:
@@ -119,8 +117,8 @@ type sessionScan struct {
 	err    error
 }
 
-// beginScan starts one. Its goroutine ends with the scan, which ends with ctx or by cancel
-// unless the kernel keeps it.
+// beginScan starts one. Its goroutine ends with the scan, which ends with ctx or by cancel unless
+// the kernel keeps it.
 func (st *Storage) beginScan(ctx context.Context, i int) *sessionScan {
 	sc := &sessionScan{index: i, done: make(chan struct{})}
 	ctx, sc.cancel = context.WithCancel(ctx)
@@ -143,8 +141,8 @@ func (sc *sessionScan) ended() bool {
 	}
 }
 
-// awaitScan returns when a scan has ended, or its session has been down for a
-// while and there are others to scan.
+// awaitScan returns when a scan has ended, or its session has been down for a while and there are
+// others to scan.
 func (st *Storage) awaitScan(ctx context.Context, sc *sessionScan) {
 	down := make(chan struct{})
 	if len(st.Sessions.List()) > 1 {
@@ -195,8 +193,9 @@ func (st *Storage) scanLUN(ctx context.Context, i int, sc scanner) (luns []block
 	return luns, err
 }
 
-// forms are the kernel's numbers that a LUN may have. Above 255 a target should
-// use flat space addressing, as tgtd does, and LIO writes the plain number nevertheless (int_to_scsilun in Linux's drivers/scsi/scsi_common.c).
+// forms are the kernel's numbers that a LUN may have. Above 255 a target should use flat space
+// addressing, as tgtd does, and LIO writes the plain number nevertheless (int_to_scsilun in Linux's
+// drivers/scsi/scsi_common.c).
 func forms(l iscsi.LUN) []uint64 {
 	out := []uint64{l.Kernel()}
 	if n, ok := l.Number(); ok && uint64(n) != l.Kernel() {
@@ -205,8 +204,8 @@ func forms(l iscsi.LUN) []uint64 {
 	return out
 }
 
-// LateDisks finds the disks of a target that came up after the others, or came
-// back. The step that looks for root takes them up.
+// LateDisks finds the disks of a target that came up after the others, or came back. The step that
+// looks for root takes them up.
 func (st *Storage) LateDisks(ctx context.Context, i int) {
 	n := sequence.RetryLog{Log: st.Log, Step: "disk"}
 	pause := sequence.Backoff{}
@@ -231,9 +230,8 @@ func (st *Storage) LateDisks(ctx context.Context, i int) {
 	}
 }
 
-// newDisks takes up disks that our sessions were given since they were scanned.
-// They are counted by session. Those of a session of which some are counted
-// already come behind all others.
+// newDisks takes up disks that our sessions were given since they were scanned. They are counted by
+// session. Those of a session of which some are counted already come behind all others.
 func (st *Storage) newDisks() {
 	for i, s := range st.Sessions.List() {
 		luns, err := blockdev.LUNs("/sys", s.SID)
@@ -255,8 +253,7 @@ func (st *Storage) newDisks() {
 	st.sortDisks()
 }
 
-// sortDisks puts the disks in the order in which they are counted: by session, and as
-// they came.
+// sortDisks puts the disks in the order in which they are counted: by session, and as they came.
 func (st *Storage) sortDisks() {
 	for _, list := range [][]*blockdev.Device{st.disks, st.late} {
 		for n := range list {
@@ -267,9 +264,8 @@ func (st *Storage) sortDisks() {
 	}
 }
 
-// counted returns the disks whose place in the count is known: behind a target
-// that is not there the number of disks is unknown. With lost, a target that
-// will never be there does not count.
+// counted returns the disks whose place in the count is known: behind a target that is not there
+// the number of disks is unknown. With lost, a target that will never be there does not count.
 func (st *Storage) counted(lost bool) []*blockdev.Device {
 	var out []*blockdev.Device
 	for at, d := range st.allDisks() {

@@ -9,8 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// A disk's place in the count is known when the targets before it are there;
-// disks with names of their own need no count.
+// A disk's place in the count is known when the targets before it are there; disks with names of
+// their own need no count.
 func TestCounted(t *testing.T) {
 	sys := t.TempDir()
 	for _, name := range []string{"sda", "sdb", "sdc"} {

@@ -17,10 +17,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
-// TypesAhead are the file systems whose drivers are loaded while the network comes
-// up: those that rootfstype= names, or the only one that the image holds. Of several
-// it is ext4, because loading one for nothing can take longer than waiting for the
-// right one: btrfs measures its checksums first.
+// TypesAhead are the file systems whose drivers are loaded while the network comes up: those that
+// rootfstype= names, or the only one that the image holds. Of several it is ext4, because loading
+// one for nothing can take longer than waiting for the right one: btrfs measures its checksums
+// first.
 func TypesAhead(given bootspec.Value[string], modules *kmod.Index) []string {
 	if given.Given() {
 		return strings.Split(given.V, ",")
@@ -71,9 +71,8 @@ func registered(fstype string) bool {
 	return false
 }
 
-// eachType calls mount for the types that a volume may be, in their order,
-// until one is right. That a type is the wrong one, or not there, is believed
-// only if there is another one to try.
+// eachType calls mount for the types that a volume may be, in their order, until one is right. That
+// a type is the wrong one, or not there, is believed only if there is another one to try.
 func (st *Storage) eachType(ctx context.Context, c Volume, mount func(Volume) error) error {
 	var first error
 	var missing *modload.MissingError

@@ -10,13 +10,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// finder is a way to look for a device. An error for which absent is true tells
-// that there is none.
+// finder is a way to look for a device. An error for which absent is true tells that there is none.
 type finder struct {
 	all func() error                   // looks at all disks that there are
 	at  func([]*blockdev.Device) error // at these, which were added
-	// events tells to look again at each event of the kernel's that may bring a
-	// device, and not only when a target comes up.
+	// events tells to look again at each event of the kernel's that may bring a device, and not
+	// only when a target comes up.
 	events bool
 	// others: disks of this machine count too.
 	others bool
@@ -30,8 +29,7 @@ type absence struct {
 
 func (a *absence) met() *absence { return a }
 
-// absenceOf returns what a search has met instead of a device; nil: it did not end
-// so.
+// absenceOf returns what a search has met instead of a device; nil: it did not end so.
 func absenceOf(err error) *absence {
 	var a interface{ met() *absence }
 	if errors.As(err, &a) {
@@ -43,8 +41,7 @@ func absenceOf(err error) *absence {
 // absent reports whether a search ended without a device.
 func absent(err error) bool { return absenceOf(err) != nil }
 
-// together is the end of a search of which a and b are parts, both without a
-// device.
+// together is the end of a search of which a and b are parts, both without a device.
 func together(a, b error) error {
 	all, more := absenceOf(a), absenceOf(b)
 	for _, s := range more.seen {
@@ -85,8 +82,7 @@ func (st *Storage) holding(ctx context.Context) finder {
 	}
 }
 
-// choose takes the device that was found. Of several copies it is the first that
-// holds an init.
+// choose takes the device that was found. Of several copies it is the first that holds an init.
 func (st *Storage) choose(ctx context.Context, want bootspec.Device, devices []*blockdev.Device) error {
 	if len(devices) == 1 {
 		c, err := st.probe(ctx, devices[0])

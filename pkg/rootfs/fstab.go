@@ -15,8 +15,8 @@ import (
 // containers are what may hold what fstab names.
 var containers = []string{"LVM2_member", "linux_raid_member", "crypto_LUKS"}
 
-// namedBy returns the disks that an fstab names. hidden: it names what no disk has. Then
-// those that may hold it are among them, and those that cannot be read.
+// namedBy returns the disks that an fstab names. hidden: it names what no disk has. Then those that
+// may hold it are among them, and those that cannot be read.
 func (st *Storage) namedBy(ctx context.Context, p paths, entries []switchroot.Entry) (named []string, hidden bool) {
 	devices, unclear := st.inspectAll(ctx, p)
 	for _, e := range entries {
@@ -35,8 +35,8 @@ func (st *Storage) namedBy(ctx context.Context, p paths, entries []switchroot.En
 	return append(named, unclear...), true
 }
 
-// inspectAll reads what is on the disks of the sessions. unclear are those that cannot
-// be read. A session that does not answer is asked once.
+// inspectAll reads what is on the disks of the sessions. unclear are those that cannot be read. A
+// session that does not answer is asked once.
 func (st *Storage) inspectAll(ctx context.Context, p paths) (devices []*blockdev.Device, unclear []string) {
 	silent := map[int]bool{}
 	for _, d := range st.allDisks() {

@@ -6,15 +6,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 )
 
-// layers are run over our disks in this order, again and again until nothing new
-// appears.
+// layers are run over our disks in this order, again and again until nothing new appears.
 func layers(p paths) []blockdev.Layer {
 	return []blockdev.Layer{&partitions{p.sys}}
 }
 
-// partitions is the layer that the kernel activates by itself: it reads a disk's table
-// before it lets the first open succeed (block/bdev.c: blkdev_get_whole), and removes
-// the partitions with the disk.
+// partitions is the layer that the kernel activates by itself: it reads a disk's table before it
+// lets the first open succeed (block/bdev.c: blkdev_get_whole), and removes the partitions with the
+// disk.
 type partitions struct{ sys string }
 
 func (*partitions) Name() string { return "partitions" }

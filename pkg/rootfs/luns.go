@@ -26,8 +26,8 @@ import (
 //     /usr;
 //  4. the step "hand-over" detaches what 3 has attached without success (detach.go).
 //
-// A target that is not there yet, and a disk of this machine that rd.root.any
-// allows, are waited for before 3, because their disks have lower numbers then.
+// A target that is not there yet, and a disk of this machine that rd.root.any allows, are waited
+// for before 3, because their disks have lower numbers then.
 
 // lunKernel is the kernel's side of that: tests have one of their own.
 type lunKernel interface {
@@ -54,8 +54,8 @@ func (st *Storage) leftOpen(i int) bool {
 	return st.Sessions.Up(i) && i < len(st.Spec.Targets) && !st.Spec.Targets[i].LUN.Given()
 }
 
-// firstLUNs are the kernel's numbers that a session is scanned for, of which the
-// first that is a disk counts.
+// firstLUNs are the kernel's numbers that a session is scanned for, of which the first that is a
+// disk counts.
 func (st *Storage) firstLUNs(i int) []uint64 {
 	target := st.Spec.Targets[i]
 	if target.LUN.Given() {
@@ -73,14 +73,12 @@ func (st *Storage) lunOfPath(target string) (lun uint64, ok bool) {
 	return uint64(root.V.LUN), root.Given() && root.V.By == bootspec.ByPath && root.V.Text == target
 }
 
-// maxProbed is how far LUNs are tried one by one: those of a plain number (SAM-5
-// 4.7.7.2).
+// maxProbed is how far LUNs are tried one by one: those of a plain number (SAM-5 4.7.7.2).
 const maxProbed = 255
 
-// firstDisks returns the disks of a session's first scan. The kernel asks LUN 0 for
-// the list when it scans all, and a target that refuses even INQUIRY there is given
-// up then (drivers/scsi/scsi_scan.c: __scsi_scan_target): its LUNs are tried one by
-// one.
+// firstDisks returns the disks of a session's first scan. The kernel asks LUN 0 for the list when
+// it scans all, and a target that refuses even INQUIRY there is given up then
+// (drivers/scsi/scsi_scan.c: __scsi_scan_target): its LUNs are tried one by one.
 func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) ([]blockdev.LUN, error)) ([]blockdev.LUN, error) {
 	for _, lun := range st.firstLUNs(i) {
 		if found, err := scan(lun); err != nil || len(found) > 0 {
@@ -107,8 +105,8 @@ func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) 
 	return nil, nil
 }
 
-// onOtherLUNs looks for a device on the LUNs that were not scanned, and ends at the
-// first one where it is not absent. reason is what the search met before.
+// onOtherLUNs looks for a device on the LUNs that were not scanned, and ends at the first one where
+// it is not absent. reason is what the search met before.
 func (p *patience) onOtherLUNs(ctx context.Context, reason error, f finder) error {
 	err := reason
 	for i := range p.st.Sessions.List() {
@@ -184,9 +182,9 @@ func (st *Storage) withoutLUN(err, cause error) error {
 	return together(err, &notFoundError{absence: absence{unread: []unread{{err: cause}}}})
 }
 
-// otherLUNs lists the LUNs of a session whose disks are not counted yet, sorted.
-// A target that does not list them is asked by the kernel's own scan, which
-// attaches all that there are. With an error that may pass there may be more.
+// otherLUNs lists the LUNs of a session whose disks are not counted yet, sorted. A target that does
+// not list them is asked by the kernel's own scan, which attaches all that there are. With an error
+// that may pass there may be more.
 func (st *Storage) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 	disks := st.allDisks()
 	at := slices.IndexFunc(disks, func(d *blockdev.Device) bool { return st.sessionOf(d) == i })
@@ -240,9 +238,8 @@ func (k *sessionLUNs) attached(i int) ([]blockdev.LUN, error) {
 	return blockdev.LUNs("/sys", k.st.Sessions.List()[i].SID)
 }
 
-// askPatience is for how long a target is waited for to answer a read, and its
-// session to be up: longer than the kernel waits for the list of LUNs (pkg/blockdev:
-// commandMillis).
+// askPatience is for how long a target is waited for to answer a read, and its session to be up:
+// longer than the kernel waits for the list of LUNs (pkg/blockdev: commandMillis).
 const askPatience = 15 * time.Second
 
 func (k *sessionLUNs) report(ctx context.Context, i int, name string) ([]uint64, error) {
@@ -251,8 +248,8 @@ func (k *sessionLUNs) report(ctx context.Context, i int, name string) ([]uint64,
 	})
 }
 
-// attach does not wait for a LUN that is not ready for longer than nothing is said
-// of it: root may be on the next one.
+// attach does not wait for a LUN that is not ready for longer than nothing is said of it: root may
+// be on the next one.
 func (k *sessionLUNs) attach(ctx context.Context, i int, lun uint64) (luns []blockdev.LUN, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()

@@ -18,8 +18,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// fakeLUNs are targets with LUNs, of which the kernel attaches those that are
-// scanned, as sda, sdb and on.
+// fakeLUNs are targets with LUNs, of which the kernel attaches those that are scanned, as sda, sdb
+// and on.
 type fakeLUNs struct {
 	luns   [][]uint64 // of each session
 	mute   bool       // no target answers REPORT LUNS
@@ -70,8 +70,8 @@ func (f *fakeLUNs) attach(_ context.Context, i int, lun uint64) ([]blockdev.LUN,
 	return out, nil
 }
 
-// free returns the lowest name that no disk has, as the kernel does
-// (drivers/scsi/sd.c: sd_probe, ida_alloc).
+// free returns the lowest name that no disk has, as the kernel does (drivers/scsi/sd.c: sd_probe,
+// ida_alloc).
 func (f *fakeLUNs) free() string {
 	for n := 0; ; n++ {
 		name := "sd" + string(rune('a'+n/26-1)) + string(rune('a'+n%26))
@@ -146,8 +146,7 @@ func forty() []uint64 {
 	return out
 }
 
-// The LUNs are looked at target by target, from the lowest number on, as far as
-// it takes.
+// The LUNs are looked at target by target, from the lowest number on, as far as it takes.
 func TestOtherLUNs(t *testing.T) {
 	slow := sequence.AsRetryable(&notReadyError{blockdev.LUN{Number: 1}, "iqn.x:0"})
 	down := map[int]error{0: sequence.AsRetryable(errors.New("down"))}
@@ -183,8 +182,8 @@ func TestOtherLUNs(t *testing.T) {
 	}
 }
 
-// The first scan takes LUN 0, all if that is no disk, and the first disk of a
-// target that says nothing there at all.
+// The first scan takes LUN 0, all if that is no disk, and the first disk of a target that says
+// nothing there at all.
 func TestFirstDisks(t *testing.T) {
 	controller := blockdev.LUN{Type: 12}
 	for _, tt := range []struct {
@@ -259,8 +258,8 @@ func TestNoOtherLUNs(t *testing.T) {
 	}
 }
 
-// While a target is waited for, what was looked at without success is gone, and its disk
-// gets the name that it would have had.
+// While a target is waited for, what was looked at without success is gone, and its disk gets the
+// name that it would have had.
 func TestDisksKeepTheirNames(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1, 2}}}
 	m := lunMachine(t, &f)
@@ -273,8 +272,7 @@ func TestDisksKeepTheirNames(t *testing.T) {
 	}
 }
 
-// Disks of further LUNs are counted behind the first ones of all targets, which
-// must be there.
+// Disks of further LUNs are counted behind the first ones of all targets, which must be there.
 func TestCountedLate(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 5}, {0}}}
 	m := lunMachine(t, &f)

@@ -27,8 +27,8 @@ func (st *Storage) look(ctx context.Context, c Volume) error {
 	})
 }
 
-// Mount mounts root as it will be used, and /usr if that is elsewhere. It returns it
-// with the type of its file system.
+// Mount mounts root as it will be used, and /usr if that is elsewhere. It returns it with the type
+// of its file system.
 func (st *Storage) Mount(ctx context.Context, root Volume) (Volume, error) {
 	if err := st.checkOverlay("/sys", root); err != nil {
 		return root, err
@@ -47,8 +47,8 @@ func (st *Storage) Mount(ctx context.Context, root Volume) (Volume, error) {
 	return root, st.mountUsr(ctx, root)
 }
 
-// sayDirty tells what no fsck was run for. What a mount does about it, it does not
-// do where the disk is read-only.
+// sayDirty tells what no fsck was run for. What a mount does about it, it does not do where the
+// disk is read-only.
 func (st *Storage) sayDirty(what string, c Volume) {
 	text := c.Dirty
 	if readOnly("/sys", c.Name) {

@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Only a LUN that can be written to stops a boot, and only where an overlay is
-// asked for and not ignored.
+// Only a LUN that can be written to stops a boot, and only where an overlay is asked for and not
+// ignored.
 func TestCheckOverlay(t *testing.T) {
 	sys := t.TempDir()
 	writeFiles(t, map[string]string{

@@ -14,8 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 )
 
-// unread is a disk that could not be looked at, for a reason that may pass: a path
-// in ALUA standby or transition, a LUN that becomes ready, a session that is down.
+// unread is a disk that could not be looked at, for a reason that may pass: a path in ALUA standby
+// or transition, a LUN that becomes ready, a session that is down.
 type unread struct {
 	disk string // empty: the LUN has none yet
 	err  error
@@ -33,12 +33,12 @@ func unreadOn(d *blockdev.Device, err error) []unread {
 	return out
 }
 
-// passing are the errors of a read or an open that may pass. Which one it is
-// depends on the kernel's release (block/blk-core.c: blk_errors).
+// passing are the errors of a read or an open that may pass. Which one it is depends on the
+// kernel's release (block/blk-core.c: blk_errors).
 var passing = []error{unix.EIO, unix.ENXIO, unix.ENODEV, unix.ENOMEDIUM, unix.EAGAIN, unix.ETIMEDOUT, unix.ENOLINK, unix.EREMOTEIO, unix.EBADE}
 
-// passes reports whether an error of a read or an open may pass. Those of mount(2)
-// have no path, and other meanings.
+// passes reports whether an error of a read or an open may pass. Those of mount(2) have no path,
+// and other meanings.
 func passes(err error) bool {
 	var path *fs.PathError
 	return errors.As(err, &path) && slices.ContainsFunc(passing, func(p error) bool { return errors.Is(path.Err, p) })
@@ -86,12 +86,12 @@ func describeUnread(list []unread) string {
 	return "; not all could be read: " + strings.Join(out, ", ")
 }
 
-// passPatience is for how long errors that may pass are waited for while root is
-// looked for. A broken disk has the same errors.
+// passPatience is for how long errors that may pass are waited for while root is looked for. A
+// broken disk has the same errors.
 const passPatience = 30 * time.Second
 
-// patience is how a search for root waits for what may pass. While a session is
-// down it has no end, but for rd.timeout=.
+// patience is how a search for root waits for what may pass. While a session is down it has no end,
+// but for rd.timeout=.
 type patience struct {
 	st    *Storage
 	retry sequence.RetryLog
@@ -105,8 +105,8 @@ func (st *Storage) newPatience(what string) *patience {
 	return &patience{st: st, retry: sequence.RetryLog{Log: st.Log, Step: what}}
 }
 
-// try searches, and probes the disks that could not be read and searches again
-// until all could, or root is found, or patience is at its end.
+// try searches, and probes the disks that could not be read and searches again until all could, or
+// root is found, or patience is at its end.
 func (p *patience) try(ctx context.Context, search func() error) error {
 	var pause sequence.Backoff
 	for {
@@ -124,8 +124,8 @@ func (p *patience) try(ctx context.Context, search func() error) error {
 	}
 }
 
-// everywhere goes on to the LUNs that were not scanned, after a search of those that
-// were, which ended with reason.
+// everywhere goes on to the LUNs that were not scanned, after a search of those that were, which
+// ended with reason.
 func (p *patience) everywhere(ctx context.Context, reason error, f finder) error {
 	again := false
 	return p.try(ctx, func() error {
@@ -150,8 +150,8 @@ func (p *patience) over() bool {
 	return time.Since(p.since) >= passPatience && p.st.Sessions.Down() == ""
 }
 
-// probeAgain makes the kernel read anew what it knows of disks: size, names and
-// partitions, which it does not do by itself.
+// probeAgain makes the kernel read anew what it knows of disks: size, names and partitions, which
+// it does not do by itself.
 func (st *Storage) probeAgain(ctx context.Context, list []unread) {
 	for _, u := range list {
 		disks := st.allDisks()

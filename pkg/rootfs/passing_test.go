@@ -39,8 +39,7 @@ func TestPasses(t *testing.T) {
 	}
 }
 
-// What may pass is waited for, with one message, for half a minute; what does not
-// pass is not.
+// What may pass is waited for, with one message, for half a minute; what does not pass is not.
 func TestPatienceWithDisks(t *testing.T) {
 	ill := &unreadError{[]unread{{}}, readError(unix.EIO)}
 	for _, tt := range []struct {
@@ -80,8 +79,8 @@ func TestPatienceWithDisks(t *testing.T) {
 	}
 }
 
-// The other LUNs are looked at anew as long as one is not ready, together with the
-// disks that there are.
+// The other LUNs are looked at anew as long as one is not ready, together with the disks that there
+// are.
 func TestEverywhereAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, log := withSessions(1)

@@ -23,12 +23,12 @@ func (st *Storage) inits() []string {
 	return switchroot.DefaultInits()
 }
 
-// rootWait is for how long a root that was named is waited for: its disk is
-// there when this begins, so only its partitions can be late.
+// rootWait is for how long a root that was named is waited for: its disk is there when this begins,
+// so only its partitions can be late.
 const rootWait = 5 * time.Second
 
-// Find decides which device is root and what file system it holds. While it is not
-// found, and a target is not there yet, root may be on that one.
+// Find decides which device is root and what file system it holds. While it is not found, and a
+// target is not there yet, root may be on that one.
 func (st *Storage) Find(ctx context.Context) (Volume, error) {
 	err := st.findRoot(ctx)
 	return st.root, err
@@ -57,8 +57,8 @@ func (st *Storage) findRoot(ctx context.Context) error {
 	}
 }
 
-// waitTarget waits until changed is closed: another target is there, or will
-// never be; not longer than rd.timeout= allows.
+// waitTarget waits until changed is closed: another target is there, or will never be; not longer
+// than rd.timeout= allows.
 func (st *Storage) waitTarget(ctx context.Context, changed <-chan struct{}, reason error) bool {
 	for _, i := range st.Sessions.Waiting() {
 		st.Log.Warnf("%v: waiting for target %s", reason, st.Sessions.List()[i].Target)
@@ -98,9 +98,8 @@ func (st *Storage) findRootNow(ctx context.Context, p *patience) error {
 	return err
 }
 
-// searchRoot looks at the disks that there are, then at the other LUNs, and waits
-// for a device that is absent for as long as limit. What else may bring it before
-// is waited for first.
+// searchRoot looks at the disks that there are, then at the other LUNs, and waits for a device that
+// is absent for as long as limit. What else may bring it before is waited for first.
 func (st *Storage) searchRoot(ctx context.Context, p *patience, f finder, limit time.Duration) error {
 	err := p.try(ctx, f.all)
 	first := time.Duration(0)
@@ -119,9 +118,8 @@ func (st *Storage) searchRoot(ctx context.Context, p *patience, f finder, limit 
 	return err
 }
 
-// waitRoot tries to find a device until it is there, for as long as limit. Only
-// a device that is absent is waited for: one that is no root stays none. reason is
-// the end of the last try.
+// waitRoot tries to find a device until it is there, for as long as limit. Only a device that is
+// absent is waited for: one that is no root stays none. reason is the end of the last try.
 func (st *Storage) waitRoot(ctx context.Context, f finder, limit time.Duration, reason error) error {
 	began := time.Now()
 	n := sequence.RetryLog{Log: st.Log, Step: "root"}
@@ -141,10 +139,9 @@ func (st *Storage) waitRoot(ctx context.Context, f finder, limit time.Duration, 
 	}
 }
 
-// tryRoot looks for a device at once and after each event that may bring it.
-// After limit, or when a target's login has changed, it returns what was wrong
-// the last time: the disks of a target count from that change on, which is after
-// their events.
+// tryRoot looks for a device at once and after each event that may bring it. After limit, or when a
+// target's login has changed, it returns what was wrong the last time: the disks of a target count
+// from that change on, which is after their events.
 func (st *Storage) tryRoot(ctx context.Context, f finder, limit time.Duration, changed <-chan struct{}) error {
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -199,8 +196,8 @@ func (st *Storage) lookForInit(ctx context.Context, devices []*blockdev.Device) 
 	return none
 }
 
-// probe finds a device's file system. One that rootfstype= names is believed;
-// of several it is the one that is there.
+// probe finds a device's file system. One that rootfstype= names is believed; of several it is the
+// one that is there.
 func (st *Storage) probe(ctx context.Context, d *blockdev.Device) (Volume, error) {
 	defer sequence.Doing(ctx, "reading the superblocks of "+d.Name)()
 	given := st.Spec.Root.FSType
@@ -232,8 +229,8 @@ func probeType(d *blockdev.Device) (Volume, error) {
 	return Volume{Device: d, FSType: fsys.Type, Dirty: fsys.Dirty}, err
 }
 
-// pick returns the type of a list that a device holds, or the whole list where
-// none of it was found.
+// pick returns the type of a list that a device holds, or the whole list where none of it was
+// found.
 func pick(list string, fsys blockdev.Filesystem, err error) string {
 	found := []blockdev.Filesystem{fsys}
 	var several *blockdev.AmbiguousError

@@ -22,15 +22,15 @@ import (
 type scanner struct {
 	st *Storage
 	s  *session.Session
-	// doubtful says that the kernel may know but a part of the disks that it has:
-	// the session was lost, maybe during an earlier scan.
+	// doubtful says that the kernel may know but a part of the disks that it has: the session
+	// was lost, maybe during an earlier scan.
 	doubtful bool
 	probed   map[string]bool // disks that were probed since
 }
 
-// scan looks for a LUN and returns the disks that came of it. The SCSI devices
-// exist after the scan; their disks are made by another thread of the kernel,
-// which announces them when their partitions are known.
+// scan looks for a LUN and returns the disks that came of it. The SCSI devices exist after the
+// scan; their disks are made by another thread of the kernel, which announces them when their
+// partitions are known.
 func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) {
 	end := sequence.Doing(ctx, fmt.Sprintf("scan of session %d", sc.s.SID))
 	err := sc.s.Scan(lun)
@@ -94,8 +94,8 @@ func (sc scanner) look(ctx context.Context, lun uint64) (found []blockdev.LUN, m
 	return found, missing, nil
 }
 
-// probeAgain makes the kernel read anew what it knows of a disk whose session was
-// lost during the scan.
+// probeAgain makes the kernel read anew what it knows of a disk whose session was lost during the
+// scan.
 func (sc scanner) probeAgain(ctx context.Context, u blockdev.LUN) error {
 	if !sc.doubtful || u.Disk == "" || sc.probed[u.Disk] {
 		return nil
@@ -108,8 +108,8 @@ func (sc scanner) probeAgain(ctx context.Context, u blockdev.LUN) error {
 // readyPatience is for how long nothing is said of a disk that is not ready.
 const readyPatience = 5 * time.Second
 
-// rescanEvery is how often the kernel is made to ask a disk for its size, which
-// it does not do by itself.
+// rescanEvery is how often the kernel is made to ask a disk for its size, which it does not do by
+// itself.
 const rescanEvery = time.Second
 
 // lookFor looks at once and after each event, for a while.
@@ -119,10 +119,10 @@ func (st *Storage) lookFor(ctx context.Context, look func(uevent.Event) (bool, e
 	return st.Uevents().Wait(ctx, look)
 }
 
-// rescan makes the kernel ask a disk for its size, and read its partitions, which it
-// has not done while there was none. If it cannot, the disk stays not ready, and the
-// next try follows. Without a disk the kernel is still at it:
-// for 100 s it waits for one to spin up (drivers/scsi/sd.c: sd_spinup_disk).
+// rescan makes the kernel ask a disk for its size, and read its partitions, which it has not done
+// while there was none. If it cannot, the disk stays not ready, and the next try follows. Without a
+// disk the kernel is still at it: for 100 s it waits for one to spin up (drivers/scsi/sd.c:
+// sd_spinup_disk).
 func rescan(ctx context.Context, u blockdev.LUN) {
 	if u.Disk == "" {
 		return
@@ -160,9 +160,9 @@ func (e *notReadyError) Hint() string {
 	return "bring the LUN online at the target"
 }
 
-// isReady reports whether a unit has a disk that can be opened and has a size. The
-// kernel looks for partitions before it lets an open succeed (block/bdev.c:
-// blkdev_get_whole), so they are known then.
+// isReady reports whether a unit has a disk that can be opened and has a size. The kernel looks for
+// partitions before it lets an open succeed (block/bdev.c: blkdev_get_whole), so they are known
+// then.
 func isReady(ctx context.Context, u blockdev.LUN) (bool, error) {
 	if u.Disk == "" {
 		return false, nil

@@ -13,8 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// notFoundError says that no disk that we may look at has the device. It may
-// still come.
+// notFoundError says that no disk that we may look at has the device. It may still come.
 type notFoundError struct {
 	what string // "/usr"; empty: root
 	want bootspec.Device
@@ -47,10 +46,9 @@ type paths struct{ sys, dev string }
 
 var kernelPaths = paths{"/sys", "/dev"}
 
-// search lists the devices that want names, the likeliest first; none is a
-// *notFoundError. A disk is counted in the order of the sessions, and the first
-// letter stands for whichever disk of the first target has the partition, if the
-// LUN was left open and there are several.
+// search lists the devices that want names, the likeliest first; none is a *notFoundError. A disk
+// is counted in the order of the sessions, and the first letter stands for whichever disk of the
+// first target has the partition, if the LUN was left open and there are several.
 func (st *Storage) search(ctx context.Context, p paths, want bootspec.Device) ([]*blockdev.Device, error) {
 	disks := st.allDisks()
 	if want.By != bootspec.BySession && want.By != bootspec.ByPath && st.Spec.Root.AnyDisk.V {
@@ -67,8 +65,8 @@ func (st *Storage) search(ctx context.Context, p paths, want bootspec.Device) ([
 	return st.searchAt(ctx, p, want, disks)
 }
 
-// searchAt searches disks only; a name by which disks are counted, or that stands
-// for a LUN, needs no look at any.
+// searchAt searches disks only; a name by which disks are counted, or that stands for a LUN, needs
+// no look at any.
 func (st *Storage) searchAt(ctx context.Context, p paths, want bootspec.Device, disks []*blockdev.Device) ([]*blockdev.Device, error) {
 	switch want.By {
 	case bootspec.BySession:
@@ -79,8 +77,7 @@ func (st *Storage) searchAt(ctx context.Context, p paths, want bootspec.Device, 
 	return st.searchInside(ctx, p, disks, want)
 }
 
-// is reports whether a disk, the i-th that counts, has a name that says nothing of what
-// is on it.
+// is reports whether a disk, the i-th that counts, has a name that says nothing of what is on it.
 func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 	at := st.sessionOf(d)
 	switch want.By {
@@ -146,8 +143,8 @@ func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.
 	return out, nil
 }
 
-// unreadIn reports whether a disk of ours could not be read, for a reason that may
-// pass; err is of its partition table.
+// unreadIn reports whether a disk of ours could not be read, for a reason that may pass; err is of
+// its partition table.
 func (st *Storage) unreadIn(d *blockdev.Device, found []*blockdev.Device, err error) []unread {
 	switch {
 	case !d.In(st.allDisks()):
@@ -165,8 +162,7 @@ func (st *Storage) unreadIn(d *blockdev.Device, found []*blockdev.Device, err er
 	return nil
 }
 
-// everything lists all devices of the sessions' disks, for a root without a
-// root=.
+// everything lists all devices of the sessions' disks, for a root without a root=.
 func (st *Storage) everything(ctx context.Context, p paths) ([]*blockdev.Device, error) {
 	return st.devicesOf(ctx, p, st.counted(true))
 }
@@ -185,8 +181,8 @@ func (st *Storage) devicesOf(ctx context.Context, p paths, disks []*blockdev.Dev
 	return out, nil
 }
 
-// likely orders a disk's devices: partition 2, where the HOWTO has root, the
-// other partitions, the whole disk.
+// likely orders a disk's devices: partition 2, where the HOWTO has root, the other partitions, the
+// whole disk.
 func likely(devices []*blockdev.Device) []*blockdev.Device {
 	var second, rest, whole []*blockdev.Device
 	for _, d := range devices {

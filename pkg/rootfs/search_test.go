@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// A local disk vda is a copy of sdb, which is ours: same UUID, same label. It is
-// not seen unless rd.root.any is given.
+// A local disk vda is a copy of sdb, which is ours: same UUID, same label. It is not seen unless
+// rd.root.any is given.
 func TestSearchOursOnly(t *testing.T) {
 	p := paths{t.TempDir(), t.TempDir()}
 	ext4, err := os.ReadFile("../blockdev/testdata/ext4.sb")

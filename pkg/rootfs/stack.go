@@ -29,8 +29,8 @@ type stack struct {
 	failed  map[string]error   // by disk: why not all that stands on it is known
 }
 
-// stand runs layers over disks, which are read anew, until nothing new appears. In a
-// goroutine of its own it is safe: it shares nothing.
+// stand runs layers over disks, which are read anew, until nothing new appears. In a goroutine of
+// its own it is safe: it shares nothing.
 func stand(ctx context.Context, p paths, layers []blockdev.Layer, disks []*blockdev.Device) *stack {
 	sk := &stack{failed: map[string]error{}}
 	for _, d := range disks {

@@ -54,8 +54,8 @@ func (v volumes) Deactivate(_ context.Context, a blockdev.Assembly) error {
 	return v.err
 }
 
-// Layers are run until nothing new appears, each assembly once, and what stands on a
-// disk is taken down from the top.
+// Layers are run until nothing new appears, each assembly once, and what stands on a disk is taken
+// down from the top.
 func TestLayers(t *testing.T) {
 	p := paths{t.TempDir(), t.TempDir()}
 	fakeDisk(t, p.sys, "sda", 1, 2)

@@ -15,8 +15,8 @@ import (
 // Sysroot is where root is mounted before it becomes "/".
 const Sysroot = "/sysroot"
 
-// Sessions are those of the targets, in the order of Spec.Targets, and what is known
-// of their logins and outages.
+// Sessions are those of the targets, in the order of Spec.Targets, and what is known of their
+// logins and outages.
 type Sessions interface {
 	List() []*session.Session
 	Names() string      // for messages about all of them
@@ -27,22 +27,22 @@ type Sessions interface {
 	Waiting() []int
 	// Changed is closed at the next change of any of these.
 	Changed() <-chan struct{}
-	// Later makes a session one that is pending until work, which goes on beside
-	// the next steps, has come to its end.
+	// Later makes a session one that is pending until work, which goes on beside the next
+	// steps, has come to its end.
 	Later(i int, work func(context.Context))
 	// Down names those that have lost their connection; "": none has.
 	Down() string
 	// WaitDown waits until one has been down for a while.
 	WaitDown(ctx context.Context, i int) error
-	// Steadily does work that asks the target, and does it again for as long as
-	// the session was lost meanwhile. lost says that it was lost before.
+	// Steadily does work that asks the target, and does it again for as long as the session was
+	// lost meanwhile. lost says that it was lost before.
 	Steadily(ctx context.Context, s *session.Session, work func(lost bool) error) error
 }
 
 // Uevents are the kernel's events: *uevent.Listener.
 type Uevents interface {
-	// Wait calls done at once, with no event, and after each event, until it
-	// returns true or an error.
+	// Wait calls done at once, with no event, and after each event, until it returns true or an
+	// error.
 	Wait(ctx context.Context, done func(uevent.Event) (bool, error)) error
 }
 
@@ -54,8 +54,8 @@ type Config struct {
 	// Load loads a module by its name or alias.
 	Load    func(ctx context.Context, name string) error
 	Started time.Time // of the boot
-	// Spec and Plan are what the machine was asked for. They change only while no
-	// step runs: with a retry at the shell.
+	// Spec and Plan are what the machine was asked for. They change only while no step runs:
+	// with a retry at the shell.
 	Spec *bootspec.Spec
 	Plan *bootspec.Plan
 }
@@ -92,8 +92,7 @@ func (v Volume) OnSession(sid uint32) bool {
 	})
 }
 
-// ByHand is a root that a person has mounted: the device's name and its file
-// system.
+// ByHand is a root that a person has mounted: the device's name and its file system.
 func ByHand(name, fstype string) Volume {
 	d, err := blockdev.Read("/sys", name)
 	if err != nil { // a name that the kernel does not give

@@ -14,10 +14,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
-// mountUsr mounts /usr where the root's fstab says that it is a file system of
-// its own: today's init programs are there themselves. It is read-only as long
-// as root is. What is no block device that we could find is left to the real
-// system, and so is what fstab calls noauto.
+// mountUsr mounts /usr where the root's fstab says that it is a file system of its own: today's
+// init programs are there themselves. It is read-only as long as root is. What is no block device
+// that we could find is left to the real system, and so is what fstab calls noauto.
 func (st *Storage) mountUsr(ctx context.Context, root Volume) error {
 	defer sequence.Doing(ctx, "reading the files of "+root.Name+", or mounting /usr")()
 	entries, err := switchroot.ReadFstab(Sysroot)

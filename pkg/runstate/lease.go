@@ -15,9 +15,9 @@ import (
 // maxLease is how long a lease may be, in bytes, to its writer and its reader.
 const maxLease = 64 << 10
 
-// FormatLease writes a lease as lines of key=value; a key stands once for each
-// value. What was redacted from the root path and what was ignored is not in it, nor is
-// what is empty, or longer than maxLease lets it be.
+// FormatLease writes a lease as lines of key=value; a key stands once for each value. What was
+// redacted from the root path and what was ignored is not in it, nor is what is empty, or longer
+// than maxLease lets it be.
 func FormatLease(l dhcp.Lease) string {
 	b := lines{limit: maxLease}
 	line := func(key, value string) {

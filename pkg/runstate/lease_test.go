@@ -115,8 +115,8 @@ func FuzzParseLease(f *testing.F) {
 	})
 }
 
-// The law from the value: a lease that was written is read back, but for what is
-// not to be shown, and for elements of a list that are empty.
+// The law from the value: a lease that was written is read back, but for what is not to be shown,
+// and for elements of a list that are empty.
 func FuzzLease(f *testing.F) {
 	f.Add([]byte("eth0 is leased by a server"))
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01\x01"))

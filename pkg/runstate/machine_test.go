@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The files of testdata/machine are those of a Debian 12 machine that ran for 49 s: what is
-// read of them is written to the same bytes.
+// The files of testdata/machine are those of a Debian 12 machine that ran for 49 s: what is read of
+// them is written to the same bytes.
 func TestMachine(t *testing.T) {
 	sessions, err := ParseSessions(file(t, "machine/sessions"))
 	if err != nil || len(sessions) != 1 || !sessions[0].Root || sessions[0].Portal != netip.MustParseAddrPort("10.77.0.1:3260") {

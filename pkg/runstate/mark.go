@@ -24,19 +24,19 @@ const (
 // Actions lists them.
 func Actions() []Action { return []Action{PowerOff, Reboot, Halt, Kexec} }
 
-// BegunWord among the arguments of the shutdown program tells that a shutdown has
-// begun; the others are those of its Mark.
+// BegunWord among the arguments of the shutdown program tells that a shutdown has begun; the others
+// are those of its Mark.
 const BegunWord = "begun"
 
-// Mark is what is known of a shutdown that has begun. Its file is there for as long
-// as the real system is on its way down.
+// Mark is what is known of a shutdown that has begun. Its file is there for as long as the real
+// system is on its way down.
 type Mark struct {
 	Action Action
 	Limit  time.Duration // for how long a dead root disk may hold it up, in whole seconds; 0: for ever
 }
 
-// Format writes a mark as its file has it. A limit is rounded up to seconds: 0 has a meaning
-// of its own.
+// Format writes a mark as its file has it. A limit is rounded up to seconds: 0 has a meaning of its
+// own.
 func (m Mark) Format() string {
 	limit := max(m.Limit, 0) / time.Second
 	if m.Limit%time.Second > 0 {
@@ -56,8 +56,8 @@ func ParseMark(text string) (Mark, error) {
 	return MarkOf(strings.Fields(text))
 }
 
-// MarkOf reads a mark from its words, an action and a number of seconds. Others are
-// passed over. A version is version=N: a number alone is the limit.
+// MarkOf reads a mark from its words, an action and a number of seconds. Others are passed over. A
+// version is version=N: a number alone is the limit.
 func MarkOf(words []string) (Mark, error) {
 	var m Mark
 	for _, w := range words {

@@ -18,15 +18,14 @@ const (
 // Path is where a file is.
 func Path(name string) string { return Dir + "/" + name }
 
-// StaleSuffix ends the name of a file that could not be replaced, and is not to be
-// taken for the present.
+// StaleSuffix ends the name of a file that could not be replaced, and is not to be taken for the
+// present.
 const StaleSuffix = ".stale"
 
 // AgentRoot is where the agent's own root is mounted before it moves in.
 const AgentRoot = Dir + "/agent"
 
-// LeaseName is the name of a lease's file: a device can have one of IPv4 and one of
-// IPv6.
+// LeaseName is the name of a lease's file: a device can have one of IPv4 and one of IPv6.
 func LeaseName(l dhcp.Lease) string {
 	if l.V6() {
 		return "lease6-" + l.Interface

@@ -17,8 +17,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// file is one of testdata: those of testdata/machine are a machine's, the others written
-// by hand in that form. The lease has the values of integration/testdata/transcripts/dhcp.txt.
+// file is one of testdata: those of testdata/machine are a machine's, the others written by hand in
+// that form. The lease has the values of integration/testdata/transcripts/dhcp.txt.
 func file(t *testing.T, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
@@ -87,8 +87,8 @@ func TestParseSessions(t *testing.T) {
 	}
 }
 
-// The law from the value: sessions that are written are read back, those of root first where
-// there are too many.
+// The law from the value: sessions that are written are read back, those of root first where there
+// are too many.
 func FuzzSessions(f *testing.F) {
 	f.Add([]byte("\x02\x01\x00\x00\x00\x05iqn.a\x05iqn.b\x01\x0a\x00\x00\x01\xbc\x0c\x00\x00\x01"))
 	f.Add([]byte("\xff"))

@@ -20,9 +20,8 @@ type Session struct {
 // maxSessions is how many of them are written and read.
 const maxSessions = 1024
 
-// FormatSessions writes which sessions there are, and which are root's, for our own
-// programs, people and scripts. Of more than maxSessions, root's are kept, and then the
-// first.
+// FormatSessions writes which sessions there are, and which are root's, for our own programs,
+// people and scripts. Of more than maxSessions, root's are kept, and then the first.
 func FormatSessions(all []Session) string {
 	if len(all) > maxSessions {
 		var roots, others []Session
@@ -47,8 +46,8 @@ func FormatSessions(all []Session) string {
 	return b.String()
 }
 
-// ParseSessions reads what FormatSessions wrote. A session counts by its id alone. With
-// the error of a text that is too long come the sessions up to the limit.
+// ParseSessions reads what FormatSessions wrote. A session counts by its id alone. With the error
+// of a text that is too long come the sessions up to the limit.
 func ParseSessions(text string) ([]Session, error) {
 	if len(text) > maxText {
 		out, err := ParseSessions(text[:strings.LastIndexByte(text[:maxText], '\n')+1])

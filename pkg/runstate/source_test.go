@@ -34,8 +34,8 @@ func (s *source) int() int      { return int(s.uint32() >> 1) }
 func (s *source) bytes() []byte { return s.take(int(s.take(1)[0] % 32)) }
 func (s *source) text() string  { return strings.TrimRight(string(s.bytes()), "\x00") }
 
-// name is a text that can stand in a line: such are the names of targets, links and
-// programs that the kernel and RFC 7143 allow.
+// name is a text that can stand in a line: such are the names of targets, links and programs that
+// the kernel and RFC 7143 allow.
 func (s *source) name() string {
 	n := joined(s.text())
 	if n == none || n == "invalid" || n == "root" {

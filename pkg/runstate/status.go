@@ -9,9 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// Status is what the agent tells people: how its sessions, their disks, the links
-// and its own processes are. Times are in the precision that their text has. There
-// is no secret in it.
+// Status is what the agent tells people: how its sessions, their disks, the links and its own
+// processes are. Times are in the precision that their text has. There is no secret in it.
 type Status struct {
 	SinceBoot time.Duration // when it was written
 	Sessions  []SessionStatus
@@ -105,8 +104,8 @@ const (
 	maxCause   = 1 << 10 // bytes
 )
 
-// JoinStatus makes a file of what FormatSinceBoot and Lines wrote. Lines that ParseStatus
-// has no room for are left out.
+// JoinStatus makes a file of what FormatSinceBoot and Lines wrote. Lines that ParseStatus has no
+// room for are left out.
 func JoinStatus(parts ...string) string {
 	b := lines{limit: maxText}
 	for _, part := range parts {
@@ -122,8 +121,8 @@ func FormatSinceBoot(at time.Duration) string {
 	return fmt.Sprintf("since-boot %d\n", int(at.Seconds()))
 }
 
-// Lines writes all but the first line. The lines of a status that was put together
-// are those of its parts, in the order of the fields.
+// Lines writes all but the first line. The lines of a status that was put together are those of its
+// parts, in the order of the fields.
 func (s *Status) Lines() string {
 	var b strings.Builder
 	for i := range upTo(maxSessions, s.Sessions) {

@@ -53,8 +53,8 @@ func word(text string) string { return cmp.Or(joined(text), none) }
 // joined is word for the last of a line, which may be empty.
 func joined(text string) string { return strings.Join(strings.Fields(text), "_") }
 
-// fields splits a line into words. What netip writes for an address that there is
-// not, "invalid IP", is two words: they become none.
+// fields splits a line into words. What netip writes for an address that there is not, "invalid
+// IP", is two words: they become none.
 func fields(line string) []string {
 	f := strings.Fields(line)
 	for i := 0; i+1 < len(f); i++ {

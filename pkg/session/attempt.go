@@ -11,8 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// try is one connection: it is bound to the session, logged in and started, or
-// stopped again.
+// try is one connection: it is bound to the session, logged in and started, or stopped again.
 func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi.LoginConfig) (notes Notes, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.times.login)
 	defer cancel()
@@ -98,8 +97,7 @@ func (s *Session) bind(ctx context.Context, conn *net.TCPConn) error {
 	return err
 }
 
-// watchedPipe waits for each response only so long, and knows how far a login
-// came.
+// watchedPipe waits for each response only so long, and knows how far a login came.
 type watchedPipe struct {
 	iscsi.Pipe
 	patience time.Duration

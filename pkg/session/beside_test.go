@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// A portal that refuses, or turns the login down, by the kernel's choice is asked by the
-// other ways, and they are no longer needed when their route is there.
+// A portal that refuses, or turns the login down, by the kernel's choice is asked by the other
+// ways, and they are no longer needed when their route is there.
 func TestLoginByAnotherWay(t *testing.T) {
 	tg := startTarget(t, script(iscsitest.Status(0x0203)), welcome)
 	s, k := sessionAt(t, func(c *Config) { c.Ways = byLo }, tg.portal)
@@ -63,9 +63,9 @@ func TestSilentByAllWays(t *testing.T) {
 
 func byLo(netip.Addr) []Way { return []Way{{Device: "lo"}} }
 
-// A refusal over the secret is the same by every NIC, and a target may count it: it is
-// not asked again by another one, but the next portal is asked. One over the name is,
-// because an access list may be one of source addresses; it is told once.
+// A refusal over the secret is the same by every NIC, and a target may count it: it is not asked
+// again by another one, but the next portal is asked. One over the name is, because an access list
+// may be one of source addresses; it is told once.
 func TestRefusedByAllWays(t *testing.T) {
 	lying := script(iscsitest.Text("AuthMethod=CHAP"), iscsitest.Text("CHAP_A=5", "CHAP_I=1", "CHAP_C=0x0102030405060708090a0b0c0d0e0f10"), iscsitest.Text("CHAP_N=storage", "CHAP_R=0x000102030405060708090a0b0c0d0e0f"))
 	for name, tt := range map[string]struct {

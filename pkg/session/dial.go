@@ -39,9 +39,9 @@ type arrival struct {
 	err   error
 }
 
-// race connects by the paths in their order, each a moment after the one before or
-// when all before have failed, and returns the first connection. The errors are
-// those of the paths that failed by then, by index.
+// race connects by the paths in their order, each a moment after the one before or when all before
+// have failed, and returns the first connection. The errors are those of the paths that failed by
+// then, by index.
 func (s *Session) race(ctx context.Context, paths []path) (conn *net.TCPConn, winner int, failed map[int]error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -80,8 +80,8 @@ func (s *Session) race(ctx context.Context, paths []path) (conn *net.TCPConn, wi
 	return nil, 0, failed
 }
 
-// stagger is the time from one path to the next. In the first half of the time that
-// ctx leaves all are begun: none may be out of reach for ever.
+// stagger is the time from one path to the next. In the first half of the time that ctx leaves all
+// are begun: none may be out of reach for ever.
 func (s *Session) stagger(ctx context.Context, paths int) time.Duration {
 	end, ok := ctx.Deadline()
 	if !ok || paths == 0 {
@@ -99,8 +99,8 @@ func closeLate(arrivals <-chan arrival, running int) {
 	}
 }
 
-// addresses returns where to try, and why some portals' names lead nowhere.
-// Up to MaxPortals are kept, so that a reconnect needs no name server.
+// addresses returns where to try, and why some portals' names lead nowhere. Up to MaxPortals are
+// kept, so that a reconnect needs no name server.
 func (s *Session) addresses(ctx context.Context) ([]netip.AddrPort, []Try) {
 	found := make([][]netip.AddrPort, len(s.portals))
 	errs := make([]error, len(s.portals))
@@ -127,8 +127,8 @@ func (s *Session) addresses(ctx context.Context) ([]netip.AddrPort, []Try) {
 	return slices.Clone(all), lost
 }
 
-// known returns where to try: where the target has moved to, what names led to now, and
-// with before what was known. The caller holds mu.
+// known returns where to try: where the target has moved to, what names led to now, and with before
+// what was known. The caller holds mu.
 func (s *Session) known(found []netip.AddrPort, before bool) []netip.AddrPort {
 	all := slices.Concat(s.moved, found)
 	if before {

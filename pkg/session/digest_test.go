@@ -33,9 +33,8 @@ func toldDigests(k *kerneltest.Kernel) string {
 	return got[max(0, len(got)-2):]
 }
 
-// Digests are asked for as the configuration says and told to the kernel. Without
-// a word a target that insists on them has them, and one that prefers None, or that
-// understands no list, has none.
+// Digests are asked for as the configuration says and told to the kernel. Without a word a target
+// that insists on them has them, and one that prefers None, or that understands no list, has none.
 func TestDigests(t *testing.T) {
 	const header, data = "HeaderDigest", "DataDigest"
 	insists := func(keys ...string) *iscsitest.Target { return &iscsitest.Target{Insists: keys} }
@@ -108,8 +107,8 @@ func TestDigestListAdvice(t *testing.T) {
 	}
 }
 
-// Another process logs in again with the digests that the first login had, and by
-// one connection also at a target that understands no list.
+// Another process logs in again with the digests that the first login had, and by one connection
+// also at a target that understands no list.
 func TestDigestsAgain(t *testing.T) {
 	for want, target := range map[string]*iscsitest.Target{
 		"11": {Insists: []string{"HeaderDigest", "DataDigest"}},

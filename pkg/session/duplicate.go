@@ -14,21 +14,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Another machine that logs in with our initiator name and ISID ends our session,
-// as we end its one (RFC 7143 6.3.5). A network or a target that breaks connections
-// does not look at the ISID. So a trial has three idle sessions, which differ in
-// nothing else.
+// Another machine that logs in with our initiator name and ISID ends our session, as we end its one
+// (RFC 7143 6.3.5). A network or a target that breaks connections does not look at the ISID. So a
+// trial has three idle sessions, which differ in nothing else.
 
-// trials is how many trials in a row must show the same: a single connection may
-// break by chance.
+// trials is how many trials in a row must show the same: a single connection may break by chance.
 const trials = 2
 
-// Duplicate finds out whether another machine uses the session's initiator name and
-// ISID. It may be called only while the kernel's session is down, and while nothing
-// else logs it in. It logs in by connections of its own, with the session's ISID
-// and, before and after that, with two others, and waits for so long whether the
-// target ends the one of the session's ISID and none of the others. Each step is
-// bounded, and nothing is left at the target.
+// Duplicate finds out whether another machine uses the session's initiator name and ISID. It may be
+// called only while the kernel's session is down, and while nothing else logs it in. It logs in by
+// connections of its own, with the session's ISID and, before and after that, with two others, and
+// waits for so long whether the target ends the one of the session's ISID and none of the others.
+// Each step is bounded, and nothing is left at the target.
 //
 // An error tells why there was no result; then it is false.
 func (s *Session) Duplicate(ctx context.Context, ways []Way, wait time.Duration) (bool, error) {
@@ -101,9 +98,9 @@ func (s *Session) anyPortal(ctx context.Context, ways []Way) (*net.TCPConn, path
 	return conn, paths[winner], nil
 }
 
-// probe logs in with an ISID, by conn or, without one, by a connection of the same
-// path. It offers the digests that the session's own login does, because a target may
-// insist on them. A redirect is not followed: the probes must be at one portal.
+// probe logs in with an ISID, by conn or, without one, by a connection of the same path. It offers
+// the digests that the session's own login does, because a target may insist on them. A redirect is
+// not followed: the probes must be at one portal.
 func (s *Session) probe(ctx context.Context, conn *net.TCPConn, p path, isid [6]byte) (*probe, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.times.probe)
 	defer cancel()
@@ -130,8 +127,8 @@ func (s *Session) probe(ctx context.Context, conn *net.TCPConn, p path, isid [6]
 	return one, err
 }
 
-// randomISID is one that no kernel's session and no open-iscsi has: of the random
-// type (RFC 7143 11.12.5, T is 10b).
+// randomISID is one that no kernel's session and no open-iscsi has: of the random type (RFC 7143
+// 11.12.5, T is 10b).
 func randomISID() [6]byte {
 	isid := [6]byte{0x80}
 	_, _ = rand.Read(isid[1:]) // it never fails
@@ -144,8 +141,8 @@ type end struct {
 	err   error
 }
 
-// subjectEnds waits until a probe ends, and tells whether it was the subject, and no
-// other by then. The goroutines end before it returns.
+// subjectEnds waits until a probe ends, and tells whether it was the subject, and no other by then.
+// The goroutines end before it returns.
 func (s *Session) subjectEnds(ctx context.Context, probes []*probe, wait time.Duration) (bool, error) {
 	watch, stop := context.WithTimeout(ctx, wait)
 	defer stop()
@@ -179,8 +176,8 @@ func (s *Session) ping(ctx context.Context, one *probe) error {
 	return one.idle.Ping(ctx)
 }
 
-// dismiss logs out of what is there, all at once. When ctx has ended the target sees
-// the connections' end instead: the next login is not to wait for it.
+// dismiss logs out of what is there, all at once. When ctx has ended the target sees the
+// connections' end instead: the next login is not to wait for it.
 func (s *Session) dismiss(ctx context.Context, probes []*probe) {
 	ctx, cancel := context.WithTimeout(ctx, s.times.leave)
 	defer cancel()

@@ -29,8 +29,8 @@ type opened struct {
 	conn *muted
 }
 
-// watched serves a target; each is called with all sessions that were opened so far,
-// the last one being new, by one goroutine at a time.
+// watched serves a target; each is called with all sessions that were opened so far, the last one
+// being new, by one goroutine at a time.
 func watched(t *testing.T, target *iscsitest.Target, each func(all []opened)) netip.AddrPort {
 	t.Helper()
 	var mu sync.Mutex
@@ -74,8 +74,8 @@ func left(t *testing.T, target *iscsitest.Target, n int) {
 	}
 }
 
-// twin is another machine of the same name and ISID, which logs in whenever it is
-// thrown out, for as long as the test lasts.
+// twin is another machine of the same name and ISID, which logs in whenever it is thrown out, for
+// as long as the test lasts.
 func twin(t *testing.T, portal netip.AddrPort, chap *iscsi.CHAP, digests iscsi.DigestPolicy) {
 	t.Helper()
 	offer := iscsi.DefaultOffer()
@@ -104,8 +104,8 @@ func twin(t *testing.T, portal netip.AddrPort, chap *iscsi.CHAP, digests iscsi.D
 	<-in
 }
 
-// Another machine with our name and ISID is found out, with CHAP and without, by the
-// ways that there are.
+// Another machine with our name and ISID is found out, with CHAP and without, by the ways that
+// there are.
 func TestDuplicate(t *testing.T) {
 	chap := &iscsi.CHAP{User: "machine", Secret: iscsi.NewSecret([]byte(ourSecret)), Algorithms: []iscsi.Algorithm{iscsi.MD5}}
 	for name, tt := range map[string]struct {
@@ -183,8 +183,8 @@ func TestNoDuplicate(t *testing.T) {
 	}
 }
 
-// third is called with the sessions of the first trial when all three are there. The
-// order of two of them may be another than that of their logins.
+// third is called with the sessions of the first trial when all three are there. The order of two
+// of them may be another than that of their logins.
 func third(f func(all []opened)) func([]opened) {
 	return func(all []opened) {
 		if len(all) == 3 {

@@ -17,8 +17,8 @@ import (
 type LoginError struct {
 	Initiator, Target string
 	Attempt           int // which login of the session this was, from 1
-	// Refusals is how many logins in a row, this one included, ended because
-	// the target did not want this initiator, or we did not want the target.
+	// Refusals is how many logins in a row, this one included, ended because the target did not
+	// want this initiator, or we did not want the target.
 	Refusals int
 	Tries    []Try // by portal; one at least
 }
@@ -38,8 +38,8 @@ const (
 // maxTold is how many portals an error tells of.
 const maxTold = 4
 
-// Error implements error; the target's refusal follows without a colon, so that
-// it reads as a sentence.
+// Error implements error; the target's refusal follows without a colon, so that it reads as a
+// sentence.
 func (e *LoginError) Error() string {
 	texts := e.texts()
 	told := strings.Join(texts[:min(maxTold, len(texts))], ";")
@@ -49,8 +49,7 @@ func (e *LoginError) Error() string {
 	return fmt.Sprintf("login to %s%s (initiator %s, attempt %d)", e.Target, told, e.Initiator, e.Attempt)
 }
 
-// texts are the tries in words. Several NICs may lead to the same refusal, which is
-// told once.
+// texts are the tries in words. Several NICs may lead to the same refusal, which is told once.
 func (e *LoginError) texts() []string {
 	var out []string
 	for _, t := range e.Tries {
@@ -75,9 +74,9 @@ func (e *LoginError) Unwrap() []error {
 	return out
 }
 
-// Retryable tells whether a later try can succeed: the network and a target that
-// does not answer, or says that it is not ready, can. A refusal can not, but
-// the target may just be reading its access list, so it is asked three times.
+// Retryable tells whether a later try can succeed: the network and a target that does not answer,
+// or says that it is not ready, can. A refusal can not, but the target may just be reading its
+// access list, so it is asked three times.
 func (e *LoginError) Retryable() bool {
 	for _, t := range e.Tries {
 		if retryable(t.Err) {
@@ -87,8 +86,7 @@ func (e *LoginError) Retryable() bool {
 	return e.refused() && e.Refusals < maxRefusals
 }
 
-// Pause returns how long to wait before the next try, 0 if the caller knows
-// better.
+// Pause returns how long to wait before the next try, 0 if the caller knows better.
 func (e *LoginError) Pause() time.Duration {
 	if e.refused() {
 		return refusalPause
@@ -96,8 +94,8 @@ func (e *LoginError) Pause() time.Duration {
 	return 0
 }
 
-// refused tells that a portal's answer was about who we are, or that we did not
-// believe it who it is.
+// refused tells that a portal's answer was about who we are, or that we did not believe it who it
+// is.
 func (e *LoginError) refused() bool {
 	for _, t := range e.Tries {
 		if NeedsAdministrator(t.Err) {
@@ -107,10 +105,10 @@ func (e *LoginError) refused() bool {
 	return false
 }
 
-// final tells whether another path to the same portal cannot change a refusal: it
-// is about the secret, and each failed login counts at a target that locks an
-// initiator out. 0202 is not final: an access list may be one of source addresses,
-// which differ by NIC (ctl.conf(5), initiator-portal).
+// final tells whether another path to the same portal cannot change a refusal: it is about the
+// secret, and each failed login counts at a target that locks an initiator out. 0202 is not final:
+// an access list may be one of source addresses, which differ by NIC (ctl.conf(5),
+// initiator-portal).
 func final(err error) bool {
 	var status *iscsi.StatusError
 	var auth *iscsi.AuthError
@@ -120,9 +118,9 @@ func final(err error) bool {
 	return errors.As(err, &auth)
 }
 
-// NeedsAdministrator reports whether a login failed because the target refuses this
-// initiator, or because the target did not prove itself to us. Waiting does not help
-// then: a person has to change the configuration of one of the two.
+// NeedsAdministrator reports whether a login failed because the target refuses this initiator, or
+// because the target did not prove itself to us. Waiting does not help then: a person has to change
+// the configuration of one of the two.
 func NeedsAdministrator(err error) bool {
 	var status *iscsi.StatusError
 	var auth *iscsi.AuthError
@@ -146,8 +144,7 @@ func retryable(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded)
 }
 
-// SilenceError is a target that takes connections and does not answer a Login
-// Request.
+// SilenceError is a target that takes connections and does not answer a Login Request.
 type SilenceError struct{ After time.Duration }
 
 // Error implements error.

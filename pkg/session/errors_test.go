@@ -60,8 +60,7 @@ func TestConnectErrors(t *testing.T) {
 	}
 }
 
-// tried is a login that failed at one portal, for the last time if it is a
-// refusal.
+// tried is a login that failed at one portal, for the last time if it is a refusal.
 func tried(err error) *LoginError {
 	return &LoginError{Attempt: 3, Refusals: 3, Tries: []Try{{Err: err}}}
 }

@@ -83,8 +83,8 @@ var failures = []failure{
 	},
 }
 
-// After every failure the connection is stopped, the session stays, and the
-// next try succeeds with the same ISID.
+// After every failure the connection is stopped, the session stays, and the next try succeeds with
+// the same ISID.
 func TestFailures(t *testing.T) {
 	for _, f := range failures {
 		t.Run(f.name, func(t *testing.T) {
@@ -159,9 +159,9 @@ func checkISIDs(t *testing.T, tg *target, connections int) {
 	}
 }
 
-// A target that refuses the security stage gets a login without one, on a connection
-// of its own. Nothing less than its word will do: what ends without one may have met
-// a reset, and a login without a security stage may leave the old session behind.
+// A target that refuses the security stage gets a login without one, on a connection of its own.
+// Nothing less than its word will do: what ends without one may have met a reset, and a login
+// without a security stage may leave the old session behind.
 func TestNoSecurityStage(t *testing.T) {
 	for name, tt := range map[string]struct {
 		first iscsitest.Script

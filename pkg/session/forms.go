@@ -8,18 +8,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// maxForms bounds the connections of one login: the first form, and one for each
-// part of it that a target may turn down.
+// maxForms bounds the connections of one login: the first form, and one for each part of it that a
+// target may turn down.
 const maxForms = 4
 
-// inForms logs in by attempt, which makes one connection. Where the target turns the
-// login down in a way that another form of it may cure, it is tried once more in
-// that. The last form is returned.
+// inForms logs in by attempt, which makes one connection. Where the target turns the login down in
+// a way that another form of it may cure, it is tried once more in that. The last form is returned.
 //
 // The login begins with the security stage also without CHAP, as that of FreeBSD
-// (usr.sbin/iscsid/login.c: login) and of libiscsi does. It costs an exchange.
-// Without it tgtd 1.0.85 does not reinstate (RFC 7143 6.3.5; usr/iscsi/iscsid.c:
-// login_security_done): each login would leave a session behind.
+// (usr.sbin/iscsid/login.c: login) and of libiscsi does. It costs an exchange. Without it tgtd
+// 1.0.85 does not reinstate (RFC 7143 6.3.5; usr/iscsi/iscsid.c: login_security_done): each login
+// would leave a session behind.
 func (s *Session) inForms(attempt func(iscsi.LoginConfig) error) (iscsi.LoginConfig, error) {
 	cfg := iscsi.LoginConfig{CHAP: s.chap, SecurityStage: true, Offer: s.offer}
 	last := attempt(cfg)
@@ -69,9 +68,8 @@ func withoutLists(o iscsi.Offer) iscsi.Offer {
 	return o
 }
 
-// formed takes in which form a login succeeded, and tells what that cost. A target
-// that understands no list of digests is offered none again, so that a reconnect
-// needs one connection.
+// formed takes in which form a login succeeded, and tells what that cost. A target that understands
+// no list of digests is offered none again, so that a reconnect needs one connection.
 func (s *Session) formed(cfg iscsi.LoginConfig) []string {
 	var told []string
 	if cfg.CHAP != s.chap {
@@ -99,9 +97,9 @@ func (s *Session) complete(cfg *iscsi.LoginConfig, isid [6]byte) {
 	cfg.ISID, cfg.CmdSN = isid, 1
 }
 
-// telling chooses between the errors of a login and of its other form. What the
-// target said first is the better message, unless it said less, or it moved; and
-// a wrong secret comes to light only with a hash that both sides know.
+// telling chooses between the errors of a login and of its other form. What the target said first
+// is the better message, unless it said less, or it moved; and a wrong secret comes to light only
+// with a hash that both sides know.
 func telling(first, second error) error {
 	var status *iscsi.StatusError
 	if errors.As(second, &status) {

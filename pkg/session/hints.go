@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 )
 
-// Hint says what to do about it, where the error alone does not. What a target
-// says counts more than that another one cannot be reached.
+// Hint says what to do about it, where the error alone does not. What a target says counts more
+// than that another one cannot be reached.
 func (e *LoginError) Hint() string {
 	unreachable := ""
 	for _, t := range e.Tries {

@@ -15,10 +15,9 @@ type Notes struct {
 	Oddities []string // of the target, which do not stand in the way
 }
 
-// Login connects, logs in and starts the session. The portals race by TCP
-// connect alone: the winner is bound to the kernel's one session, and if the
-// login fails there, the others have their turn. After an error, which is a
-// *LoginError, the connection is closed and Login can be called again.
+// Login connects, logs in and starts the session. The portals race by TCP connect alone: the winner
+// is bound to the kernel's one session, and if the login fails there, the others have their turn.
+// After an error, which is a *LoginError, the connection is closed and Login can be called again.
 func (s *Session) Login(ctx context.Context) (Notes, error) {
 	s.attempts++
 	failed := &LoginError{Initiator: s.Initiator, Target: s.Target, Attempt: s.attempts}
@@ -81,8 +80,8 @@ type entry struct {
 	others bool    // another portal, not only another path to this one, remains if it fails here
 }
 
-// enter logs in over conn, and once more to the same address where another form of
-// the login may help.
+// enter logs in over conn, and once more to the same address where another form of the login may
+// help.
 func (s *Session) enter(ctx context.Context, conn *net.TCPConn, e entry) (Notes, error) {
 	var notes Notes
 	form, err := s.inForms(func(cfg iscsi.LoginConfig) (err error) {

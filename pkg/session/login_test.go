@@ -41,8 +41,8 @@ func steps(requests []kerneltest.Request) []string {
 	return out
 }
 
-// A login tells the kernel all that iscsid reads back, each thing when the
-// kernel takes it (include/scsi/iscsi_if.h: enum iscsi_param).
+// A login tells the kernel all that iscsid reads back, each thing when the kernel takes it
+// (include/scsi/iscsi_if.h: enum iscsi_param).
 func TestLogin(t *testing.T) {
 	tg := startTarget(t, welcome)
 	s, k := newSession(t, tg.portal)
@@ -87,8 +87,8 @@ func checkWire(t *testing.T, tg *target, r Record) {
 	}
 }
 
-// sockets counts this process's descriptors of connections to the target of a
-// bind. The kernel's own is found by its being bound.
+// sockets counts this process's descriptors of connections to the target of a bind. The kernel's
+// own is found by its being bound.
 func sockets(t *testing.T, bind kerneltest.Request) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")

@@ -21,8 +21,8 @@ func (buggyNames) LookupNetIP(context.Context, string, string) ([]netip.Addr, er
 	panic("torn slice")
 }
 
-// A panic in the look-up of one portal's name is that portal's error: the login
-// goes on at the others, and is tried again if there are none.
+// A panic in the look-up of one portal's name is that portal's error: the login goes on at the
+// others, and is tried again if there are none.
 func TestPanicInALookup(t *testing.T) {
 	tg := startTarget(t, welcome)
 	name := bootspec.Value[bootspec.Portal]{V: bootspec.Portal{Host: "storage", Port: 860}}
@@ -49,8 +49,7 @@ func TestPanicInALookup(t *testing.T) {
 	}
 }
 
-// buggyContext panics in what dials, which asks for the deadline after the race
-// has done so once.
+// buggyContext panics in what dials, which asks for the deadline after the race has done so once.
 type buggyContext struct {
 	context.Context
 	asked *atomic.Int32

@@ -9,17 +9,16 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Timeouts of SCSI's error handling in seconds: the values of open-iscsi's
-// defaults.
+// Timeouts of SCSI's error handling in seconds: the values of open-iscsi's defaults.
 const (
 	abortTimeout       = 15
 	luResetTimeout     = 30
 	targetResetTimeout = 30
 )
 
-// before is what the kernel must know of a session whatever is negotiated: all
-// that iscsid reads back when it takes a session over. A session whose target
-// name or TPGT it cannot read is one that it does not touch.
+// before is what the kernel must know of a session whatever is negotiated: all that iscsid reads
+// back when it takes a session over. A session whose target name or TPGT it cannot read is one that
+// it does not touch.
 func (s *Session) before(e entry) []kernel.Setting {
 	return slices.Concat([]kernel.Setting{
 		{Param: kernel.TargetName, Value: s.Target},
@@ -34,8 +33,8 @@ func (s *Session) before(e entry) []kernel.Setting {
 	}, s.pingSettings(), s.credentials())
 }
 
-// credentials are for iscsid, which without them would log in in vain for ever.
-// The kernel shows them to root alone.
+// credentials are for iscsid, which without them would log in in vain for ever. The kernel shows
+// them to root alone.
 func (s *Session) credentials() []kernel.Setting {
 	if s.chap == nil || s.unspeakable() {
 		return nil
@@ -53,8 +52,7 @@ func (s *Session) credentials() []kernel.Setting {
 	return out
 }
 
-// unspeakable tells of a secret that the kernel, which ends values at the first
-// byte 0, would cut.
+// unspeakable tells of a secret that the kernel, which ends values at the first byte 0, would cut.
 func (s *Session) unspeakable() bool {
 	return bytes.IndexByte(s.chap.Secret.Bytes(), 0) >= 0 || bytes.IndexByte(s.chap.TargetSecret.Bytes(), 0) >= 0
 }

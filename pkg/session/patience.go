@@ -9,11 +9,10 @@ import (
 // maxDoubled bounds how often the patience with a portal is doubled.
 const maxDoubled = 8
 
-// patience is how long to wait for a response: a request may be lost while a
-// target starts, and a busy target may be slow. So the first wait is short, and
-// each login without an answer doubles it for that portal. A portal is left sooner
-// while another one remains to be tried. A target that has answered before is asked
-// again sooner.
+// patience is how long to wait for a response: a request may be lost while a target starts, and a
+// busy target may be slow. So the first wait is short, and each login without an answer doubles it
+// for that portal. A portal is left sooner while another one remains to be tried. A target that has
+// answered before is asked again sooner.
 func (s *Session) patience(e entry) time.Duration {
 	first := s.times.first
 	if s.again {
@@ -25,9 +24,8 @@ func (s *Session) patience(e entry) time.Duration {
 	return min(first<<min(s.silent[e.addr], maxDoubled), s.times.response)
 }
 
-// heard notes whether the portal answered a login, and how long its slowest
-// response took. One that took its time will do so again: the next login there is
-// as patient as this one had to be.
+// heard notes whether the portal answered a login, and how long its slowest response took. One that
+// took its time will do so again: the next login there is as patient as this one had to be.
 func (s *Session) heard(e entry, slowest time.Duration, err error) {
 	if s.silent == nil {
 		s.silent = map[netip.AddrPort]int{}

@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// The first response of a portal is waited for 5 s, 3 s where another portal is
-// left, and twice as long after each login that got none, up to 15 s.
+// The first response of a portal is waited for 5 s, 3 s where another portal is left, and twice as
+// long after each login that got none, up to 15 s.
 func TestPatience(t *testing.T) {
 	only := entry{path: path{addr: netip.MustParseAddrPort("10.0.0.1:3260")}}
 	first := entry{path: path{addr: netip.MustParseAddrPort("10.0.0.2:3260")}, others: true}
@@ -53,8 +53,8 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// The patience with a portal is not doubled without an end, also where that never
-// reaches what a response took.
+// The patience with a portal is not doubled without an end, also where that never reaches what a
+// response took.
 func TestPatienceEnds(t *testing.T) {
 	at := entry{path: path{addr: netip.MustParseAddrPort("10.0.0.1:3260")}, others: true}
 	for _, times := range []times{
@@ -69,8 +69,7 @@ func TestPatienceEnds(t *testing.T) {
 	}
 }
 
-// silentTargets starts targets that take connections and stay silent, each for some
-// connections.
+// silentTargets starts targets that take connections and stay silent, each for some connections.
 func silentTargets(t *testing.T, connections ...int) []*target {
 	t.Helper()
 	var out []*target
@@ -84,8 +83,8 @@ func silentTargets(t *testing.T, connections ...int) []*target {
 	return out
 }
 
-// A portal that takes the connection and stays silent loses its turn while another
-// one is left; the last one keeps its time.
+// A portal that takes the connection and stays silent loses its turn while another one is left; the
+// last one keeps its time.
 func TestSilentPortal(t *testing.T) {
 	silent := silentTargets(t, 1)[0]
 	well := startTarget(t, welcome)
@@ -139,8 +138,8 @@ func TestSilentPortalAgain(t *testing.T) {
 	k.Close()
 }
 
-// The last portal of a round keeps its time: all others were tried, or the same one
-// comes again because no other one takes connections.
+// The last portal of a round keeps its time: all others were tried, or the same one comes again
+// because no other one takes connections.
 func TestRounds(t *testing.T) {
 	p := func(n byte) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 3260)
@@ -171,8 +170,8 @@ func TestRounds(t *testing.T) {
 	}
 }
 
-// A link-local portal has another zone by the way that it was tried by, and is the
-// same one all the same.
+// A link-local portal has another zone by the way that it was tried by, and is the same one all the
+// same.
 func TestRoundOfLinkLocal(t *testing.T) {
 	a, b := netip.MustParseAddrPort("[fe80::1%ens2]:3260"), netip.MustParseAddrPort("[fe80::2%ens2]:3260")
 	s := &Session{Record: Record{Portals: []netip.AddrPort{a, b}}}
@@ -188,8 +187,7 @@ func TestRoundOfLinkLocal(t *testing.T) {
 	}
 }
 
-// A fresh session's re-login, whose first wait is the longer one, keeps it for the last
-// portal.
+// A fresh session's re-login, whose first wait is the longer one, keeps it for the last portal.
 func TestSilentFreshSessionAgain(t *testing.T) {
 	all := silentTargets(t, 1, 1)
 	s, _ := sessionAt(t, nil, all[0].portal, all[1].portal)

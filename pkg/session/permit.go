@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Step is what a login asks of the kernel that takes a connection away from
-// another program which logs the same session in.
+// Step is what a login asks of the kernel that takes a connection away from another program which
+// logs the same session in.
 type Step string
 
 // The steps.
@@ -22,9 +22,9 @@ var ErrNotPermitted = errors.New("another program logs the session in")
 // permitKey is the key of a context's permit.
 type permitKey struct{}
 
-// WithPermit makes a context in which Relogin asks permit right before each step.
-// After an error, which wraps ErrNotPermitted, nothing more is done to the
-// kernel's connection, not even to clean up. Any goroutine may call permit.
+// WithPermit makes a context in which Relogin asks permit right before each step. After an error,
+// which wraps ErrNotPermitted, nothing more is done to the kernel's connection, not even to clean
+// up. Any goroutine may call permit.
 func WithPermit(ctx context.Context, permit func(Step) error) context.Context {
 	return context.WithValue(ctx, permitKey{}, permit)
 }
@@ -41,8 +41,8 @@ func Permitted(ctx context.Context, step Step) error {
 	return nil
 }
 
-// Bound reads from the kernel whether the session has a connection that is
-// logged in or about to be. Kernels before 5.12 do not tell of the latter.
+// Bound reads from the kernel whether the session has a connection that is logged in or about to
+// be. Kernels before 5.12 do not tell of the latter.
 func (s *Session) Bound() (bool, error) {
 	state, err := s.kernel.ConnState()
 	return state == "bound" || state == "up", err

@@ -17,8 +17,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// sessionAt makes a session with a target of some portals, in a kernel whose
-// first session is 0x010203.
+// sessionAt makes a session with a target of some portals, in a kernel whose first session is
+// 0x010203.
 func sessionAt(t *testing.T, edit func(*Config), portals ...netip.AddrPort) (*Session, *kerneltest.Kernel) {
 	t.Helper()
 	k := kerneltest.New()
@@ -120,8 +120,8 @@ func TestNextPortal(t *testing.T) {
 	checkISIDs(t, well, 1)
 }
 
-// An error tells of every portal, and of the attempt; what a target said counts
-// more than that another one is away.
+// An error tells of every portal, and of the attempt; what a target said counts more than that
+// another one is away.
 func TestAllPortalsFail(t *testing.T) {
 	dead := closed(t)
 	sick := startTarget(t, script(iscsitest.Status(0x0203)), script(iscsitest.Status(0x0203)))
@@ -160,8 +160,7 @@ func (n names) LookupNetIP(_ context.Context, network, host string) ([]netip.Add
 	return out, nil
 }
 
-// Every address of a name is a way; what a name led to is known when its server
-// is away.
+// Every address of a name is a way; what a name led to is known when its server is away.
 func TestNames(t *testing.T) {
 	tg := startTarget(t, welcome, welcome)
 	book := names{"storage": {"127.9.9.9", "::ffff:127.0.0.1"}}
@@ -194,8 +193,7 @@ func TestNoName(t *testing.T) {
 	}
 }
 
-// The ISID on the wire is the same at every boot, be the first portal dead or
-// alive.
+// The ISID on the wire is the same at every boot, be the first portal dead or alive.
 func TestISIDOverBoots(t *testing.T) {
 	for boot := range 10 {
 		tg := startTarget(t, script(iscsitest.Status(0x0302)), welcome)
@@ -215,8 +213,7 @@ func TestISIDOverBoots(t *testing.T) {
 	}
 }
 
-// A target that takes connections and says nothing is told apart from one that
-// is not there.
+// A target that takes connections and says nothing is told apart from one that is not there.
 func TestSilentTarget(t *testing.T) {
 	tg := startTarget(t, script(iscsitest.Silence()))
 	s, _ := sessionAt(t, nil, tg.portal)

@@ -9,12 +9,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// Progress reads how many commands of the session's disks the target has not
-// answered, and a number that changes with each one that ends.
+// Progress reads how many commands of the session's disks the target has not answered, and a number
+// that changes with each one that ends.
 func (s *Session) Progress() (waiting int, done uint64, err error) { return progress("/sys", s.SID) }
 
-// progress reads sysfs at sys (Documentation/block/stat.rst;
-// Documentation/ABI/stable/sysfs-block, inflight).
+// progress reads sysfs at sys (Documentation/block/stat.rst; Documentation/ABI/stable/sysfs-block,
+// inflight).
 func progress(sys string, sid uint32) (waiting int, done uint64, err error) {
 	luns, err := blockdev.LUNs(sys, sid)
 	if err != nil {

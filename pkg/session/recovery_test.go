@@ -19,8 +19,8 @@ func held(t *testing.T) *Session {
 	})
 }
 
-// A value that another program has set is the session's from then on, also for the
-// process that goes on with it; without an end it is negative for the kernel.
+// A value that another program has set is the session's from then on, also for the process that
+// goes on with it; without an end it is negative for the kernel.
 func TestSetRecovery(t *testing.T) {
 	s := held(t)
 	for _, tt := range []struct {

@@ -17,10 +17,10 @@ import (
 // maxHops is how many redirects in a row are followed.
 const maxHops = 4
 
-// follow logs in at an address and at where it redirects to, by the same way if
-// that suits, always to the same target. A target that has moved for good is looked
-// for there first from now on; after one that has moved temporarily the next login
-// begins where this one did. others tells that another portal is left.
+// follow logs in at an address and at where it redirects to, by the same way if that suits, always
+// to the same target. A target that has moved for good is looked for there first from now on; after
+// one that has moved temporarily the next login begins where this one did. others tells that
+// another portal is left.
 func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path, others bool) (Notes, *Try) {
 	e := entry{path: p, start: p.addr, group: s.group, others: others}
 	hops := []string{p.addr.String()}
@@ -69,8 +69,8 @@ func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path, others 
 	}
 }
 
-// move makes a target's new place the first to try. Its old ones stay: who is
-// sent away for good may come back. Of more than MaxPortals the oldest are forgotten.
+// move makes a target's new place the first to try. Its old ones stay: who is sent away for good
+// may come back. Of more than MaxPortals the oldest are forgotten.
 func (s *Session) move(to []netip.AddrPort) {
 	if len(to) > 0 {
 		s.mu.Lock()
@@ -85,8 +85,7 @@ func hostPort(a iscsi.TargetAddress) string {
 	return bootspec.Portal{Host: a.Host, Port: a.Port}.String()
 }
 
-// resolveAll returns the addresses that a redirect leads to. It fails if there
-// are none.
+// resolveAll returns the addresses that a redirect leads to. It fails if there are none.
 func (s *Session) resolveAll(ctx context.Context, list []iscsi.TargetAddress) ([]netip.AddrPort, error) {
 	var out []netip.AddrPort
 	var first error

@@ -33,8 +33,7 @@ func persistent(k *kerneltest.Kernel) string {
 	return out
 }
 
-// After a temporary move the next login begins where this one did, after one for
-// good where it led.
+// After a temporary move the next login begins where this one did, after one for good where it led.
 func TestRedirect(t *testing.T) {
 	for _, tt := range []struct {
 		code     iscsi.Status
@@ -66,8 +65,7 @@ func TestRedirect(t *testing.T) {
 	}
 }
 
-// A redirect with a portal group expects it; one with several addresses races
-// them.
+// A redirect with a portal group expects it; one with several addresses races them.
 func TestRedirectDetails(t *testing.T) {
 	to := startTarget(t, welcome)
 	from := startTarget(t, script(iscsitest.Status(0x0101, "TargetAddress="+closed(t).String()+",9", "TargetAddress="+to.portal.String())))

@@ -14,8 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Reopen returns a session that another process, or an earlier one, has made
-// and logged in. Nothing is asked of the kernel.
+// Reopen returns a session that another process, or an earlier one, has made and logged in. Nothing
+// is asked of the kernel.
 func Reopen(t *kernel.Transport, st State) *Session {
 	s := &Session{
 		Record:   st.Record,
@@ -44,10 +44,10 @@ type Connection struct {
 // Close closes the connection; nobody logs in by it.
 func (c *Connection) Close() error { return c.conn.Close() }
 
-// Connect connects to the first of the known portals that answers, by one of the
-// ways; none: as the kernel chooses, which is also the zero Way and then begins.
-// Names are not looked up: their server may be behind the very network that is
-// away. The error is that of the first path. Calls may overlap.
+// Connect connects to the first of the known portals that answers, by one of the ways; none: as the
+// kernel chooses, which is also the zero Way and then begins. Names are not looked up: their server
+// may be behind the very network that is away. The error is that of the first path. Calls may
+// overlap.
 func (s *Session) Connect(ctx context.Context, ways ...Way) (*Connection, error) {
 	known := s.Known()
 	if len(known) == 0 {
@@ -77,9 +77,8 @@ func (s *Session) Known() []netip.AddrPort {
 	return slices.Clone(s.Portals)
 }
 
-// Relogin gives the session's connection up, whatever its state, and logs in by
-// another one, which it takes over. The kernel needs the first even where it
-// has cleaned up by itself.
+// Relogin gives the session's connection up, whatever its state, and logs in by another one, which
+// it takes over. The kernel needs the first even where it has cleaned up by itself.
 func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 	s.mu.Lock()
 	s.attempts++
@@ -107,10 +106,9 @@ func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 	return nil
 }
 
-// othersRemain notes that p's portal is tried, and tells whether there is one that was
-// not tried since the last login that succeeded. In a round each portal is tried once:
-// one whose turn comes again before another one's is the only one that takes
-// connections, which ends the round as well.
+// othersRemain notes that p's portal is tried, and tells whether there is one that was not tried
+// since the last login that succeeded. In a round each portal is tried once: one whose turn comes
+// again before another one's is the only one that takes connections, which ends the round as well.
 func (s *Session) othersRemain(p path) bool {
 	if !slices.ContainsFunc(s.round, p.samePortal) {
 		s.round = append(s.round, p)
@@ -124,8 +122,8 @@ func (s *Session) othersRemain(p path) bool {
 	return false
 }
 
-// last makes a portal the last one to try: one that takes connections and lets
-// nobody log in must not keep us from the others.
+// last makes a portal the last one to try: one that takes connections and lets nobody log in must
+// not keep us from the others.
 func (s *Session) last(p path) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,9 +137,9 @@ func (s *Session) last(p path) {
 	}
 }
 
-// begin has the kernel look for the session's disks, in a goroutine of its own,
-// because that waits for the target, which may be away again. After a session that was lost meanwhile the next login does
-// it once more. The goroutine ends with the kernel's scan.
+// begin has the kernel look for the session's disks, in a goroutine of its own, because that waits
+// for the target, which may be away again. After a session that was lost meanwhile the next login
+// does it once more. The goroutine ends with the kernel's scan.
 func (s *Session) begin() {
 	s.mu.Lock()
 	lun, login := *s.fresh, s.attempts
@@ -165,8 +163,8 @@ func (s *Session) begin() {
 	}, nil)
 }
 
-// scanFresh scans for a LUN. All are scanned only where LUN 0 is no disk, as at the
-// boot: udev would activate what is on the others.
+// scanFresh scans for a LUN. All are scanned only where LUN 0 is no disk, as at the boot: udev
+// would activate what is on the others.
 func (s *Session) scanFresh(lun uint64) error {
 	if lun != kernel.ScanAll {
 		return s.Scan(lun)
@@ -181,16 +179,16 @@ func (s *Session) scanFresh(lun uint64) error {
 	return s.Scan(lun)
 }
 
-// Unscanned says that the kernel has not looked for the session's disks to the
-// end, and for which LUN it is to look; that follows the next login.
+// Unscanned says that the kernel has not looked for the session's disks to the end, and for which
+// LUN it is to look; that follows the next login.
 func (s *Session) Unscanned(lun uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fresh = &lun
 }
 
-// ScanIfDue has the kernel look for the disks of a session that is up and was
-// not scanned to the end.
+// ScanIfDue has the kernel look for the disks of a session that is up and was not scanned to the
+// end.
 func (s *Session) ScanIfDue() {
 	if up, err := s.Up(); err == nil && up && s.unscanned() {
 		s.begin()
@@ -203,8 +201,8 @@ func (s *Session) unscanned() bool {
 	return s.fresh != nil
 }
 
-// Logout ends the connection as the target has asked, and returns its
-// Time2Wait. The kernel holds commands back until the next login.
+// Logout ends the connection as the target has asked, and returns its Time2Wait. The kernel holds
+// commands back until the next login.
 func (s *Session) Logout(ctx context.Context) (time.Duration, error) {
 	pipe := s.kernel.Pipe()
 	defer pipe.Close()
@@ -212,8 +210,8 @@ func (s *Session) Logout(ctx context.Context) (time.Duration, error) {
 	return time.Duration(resp.Time2Wait) * time.Second, err
 }
 
-// Up reads from the kernel whether commands flow. os.ErrNotExist: there is no
-// such session any more.
+// Up reads from the kernel whether commands flow. os.ErrNotExist: there is no such session any
+// more.
 func (s *Session) Up() (bool, error) {
 	state, err := s.kernel.State()
 	if err != nil {

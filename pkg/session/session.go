@@ -12,16 +12,16 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Record is a session's state as a value: what a later reconnect needs to know,
-// but for the secrets.
+// Record is a session's state as a value: what a later reconnect needs to know, but for the
+// secrets.
 type Record struct {
 	SID       uint32 // the kernel's session id
 	HostNo    uint32 // the kernel's SCSI host
 	ISID      [6]byte
 	Initiator string
 	Target    string
-	// Portals are all addresses of the target that are known, in the order in
-	// which a login tries them: no name has to be looked up for it.
+	// Portals are all addresses of the target that are known, in the order in which a login
+	// tries them: no name has to be looked up for it.
 	Portals []netip.AddrPort
 	Portal  netip.AddrPort // where the last login went
 	Way     Way            // how its connection leaves this machine, see Via
@@ -41,8 +41,8 @@ type Config struct {
 	Target    bootspec.Target
 	Login     bootspec.Login
 	Resolver  Resolver // for portals that are names; nil: net.DefaultResolver
-	// Ways tells by what other ways than the kernel's choice a portal may be
-	// reached; nil: by none. It is called at each login, by its goroutine.
+	// Ways tells by what other ways than the kernel's choice a portal may be reached; nil: by
+	// none. It is called at each login, by its goroutine.
 	Ways func(netip.Addr) []Way
 }
 
@@ -77,8 +77,8 @@ type times struct {
 	dial     time.Duration // TCP connection
 	stagger  time.Duration // until the next address is tried beside the first
 	response time.Duration // one Login Response, at the most
-	// first and firstAgain are that at the first login and re-login, doubled at
-	// each that gets no answer
+	// first and firstAgain are that at the first login and re-login, doubled at each that gets
+	// no answer
 	first, firstAgain time.Duration
 	// firstOfMany is the most of it where another portal is left
 	firstOfMany time.Duration
@@ -103,8 +103,8 @@ var defaultTimes = times{
 	leave:       time.Second,
 }
 
-// Reserve makes a session in the kernel without connecting. The order of the
-// reservations decides the ISIDs.
+// Reserve makes a session in the kernel without connecting. The order of the reservations decides
+// the ISIDs.
 func Reserve(ctx context.Context, t *kernel.Transport) (*kernel.Session, error) {
 	return t.CreateSession(ctx, kernel.Limits{}, 1)
 }
@@ -149,8 +149,7 @@ func New(k *kernel.Session, c Config) *Session {
 	return s
 }
 
-// Scan looks for one LUN by the kernel's number of it, or for all
-// (kernel.ScanAll).
+// Scan looks for one LUN by the kernel's number of it, or for all (kernel.ScanAll).
 func (s *Session) Scan(lun uint64) error { return s.kernel.Scan(lun) }
 
 // Flush returns when every event of the kernel's so far has been passed on.

@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// State is what another process needs to log a session in again: the Record
-// and what was asked for, the secrets included. It never leaves memory.
+// State is what another process needs to log a session in again: the Record and what was asked for,
+// the secrets included. It never leaves memory.
 type State struct {
 	Record
 	Group        *uint16 // TPGT to expect; nil: any
@@ -23,8 +23,8 @@ type State struct {
 	Timers       Timers
 	// Due says that the kernel does not have all of Timers yet.
 	Due bool
-	// Fresh, if not nil, says that the session was never scanned to the end; it is
-	// the kernel's number of the LUN to look for, or kernel.ScanAll.
+	// Fresh, if not nil, says that the session was never scanned to the end; it is the kernel's
+	// number of the LUN to look for, or kernel.ScanAll.
 	Fresh *uint64
 }
 
@@ -39,8 +39,8 @@ func (s *Session) State() State {
 	}
 }
 
-// AppendState writes a state down: a line for each value, "end" last. It keeps MaxPortals
-// portals. A state that ParseStates would refuse is an error, with b as it was.
+// AppendState writes a state down: a line for each value, "end" last. It keeps MaxPortals portals.
+// A state that ParseStates would refuse is an error, with b as it was.
 func AppendState(b []byte, st State) ([]byte, error) {
 	st = st.Bounded(MaxPortals)
 	if err := st.check(); err != nil {
@@ -86,8 +86,8 @@ func appendHex(b []byte, key string, s iscsi.Secret) []byte {
 	return append(hex.AppendEncode(b, s.Bytes()), '\n')
 }
 
-// errState says that a state was not written by AppendState. What is in it is
-// not shown: it may be a secret.
+// errState says that a state was not written by AppendState. What is in it is not shown: it may be
+// a secret.
 var errState = errors.New("state of a session is damaged")
 
 // ParseStates reads the states that AppendState has written one after another.
@@ -137,8 +137,8 @@ func (r *stateReader) check() error {
 	return r.st.check()
 }
 
-// line takes one value in, which is in quotes if it may hold any text, as the zone of an
-// address may.
+// line takes one value in, which is in quotes if it may hold any text, as the zone of an address
+// may.
 func (r *stateReader) line(key, value string) (err error) {
 	st := &r.st
 	if strings.HasPrefix(value, `"`) {

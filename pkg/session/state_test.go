@@ -92,8 +92,7 @@ func TestDamagedStates(t *testing.T) {
 	}
 }
 
-// Another process logs the session in again: it stops first, and the ISID on
-// the wire is the same.
+// Another process logs the session in again: it stops first, and the ISID on the wire is the same.
 func TestReopen(t *testing.T) {
 	tg := startTarget(t, welcome, welcome)
 	k := kerneltest.New()

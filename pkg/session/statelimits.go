@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits of a state, which its writer and its reader share: what the reader refuses is
-// never written.
+// Limits of a state, which its writer and its reader share: what the reader refuses is never
+// written.
 const (
 	MaxStates     = 64 // sessions
 	MaxPortals    = 64 // of a session
@@ -24,8 +24,8 @@ func (st State) Bounded(n int) State {
 	return st
 }
 
-// bounded returns the first n portals, which the next login tries first. The one of the
-// last login is kept: if it would be cut off, it comes first.
+// bounded returns the first n portals, which the next login tries first. The one of the last login
+// is kept: if it would be cut off, it comes first.
 func bounded(portals []netip.AddrPort, last netip.AddrPort, n int) []netip.AddrPort {
 	if len(portals) <= n {
 		return portals
@@ -50,8 +50,8 @@ func inTurns(lists [][]netip.AddrPort) []netip.AddrPort {
 	return out
 }
 
-// check tells why a state is not one that is written and read. It shows no value: there
-// are secrets among them.
+// check tells why a state is not one that is written and read. It shows no value: there are secrets
+// among them.
 func (st *State) check() error {
 	t, c := st.Timers, st.CHAP
 	switch {

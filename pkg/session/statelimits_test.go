@@ -41,8 +41,8 @@ func (n addressesOf) LookupNetIP(_ context.Context, _, host string) ([]netip.Add
 	return out, nil
 }
 
-// Sixteen names with sixteen addresses: all are tried, and each name has its share of what
-// the state keeps, as does the portal of the last login.
+// Sixteen names with sixteen addresses: all are tried, and each name has its share of what the
+// state keeps, as does the portal of the last login.
 func TestManyPortals(t *testing.T) {
 	k := kerneltest.New()
 	tr := k.Transport()
@@ -139,8 +139,8 @@ func TestStateThatIsNotWritten(t *testing.T) {
 	}
 }
 
-// The law from the value: a state that is written is read back, with MaxPortals portals.
-// The law from the text: a state that was read is written to be read the same.
+// The law from the value: a state that is written is read back, with MaxPortals portals. The law
+// from the text: a state that was read is written to be read the same.
 func FuzzParseStates(f *testing.F) {
 	b, err := AppendState(nil, testState(1))
 	if err != nil {
@@ -171,8 +171,7 @@ func FuzzParseStates(f *testing.F) {
 	})
 }
 
-// stateOf makes a state of a fuzzer's bytes; behind their end are zeros. Each limit can be
-// passed.
+// stateOf makes a state of a fuzzer's bytes; behind their end are zeros. Each limit can be passed.
 func stateOf(b []byte) State {
 	take := func(n int) []byte {
 		out := make([]byte, n)

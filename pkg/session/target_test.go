@@ -57,8 +57,7 @@ func startTarget(t *testing.T, scripts ...iscsitest.Script) *target {
 	return tg
 }
 
-// logins waits for the end of the scripts and returns the login requests by
-// connection.
+// logins waits for the end of the scripts and returns the login requests by connection.
 func (tg *target) logins(t *testing.T) [][]*iscsi.LoginRequest {
 	t.Helper()
 	tg.tasks.Wait()
@@ -108,9 +107,9 @@ func newSession(t *testing.T, portal netip.AddrPort) (*Session, *kerneltest.Kern
 	return startSession(t, tr, Config{Initiator: initiator, Target: specOf(portal)}), k
 }
 
-// startSession makes a session that has little patience with a target, and that goes
-// on with the next portal only when the one before has failed: the order of the
-// portals must not depend on how fast the machine is.
+// startSession makes a session that has little patience with a target, and that goes on with the
+// next portal only when the one before has failed: the order of the portals must not depend on how
+// fast the machine is.
 func startSession(t *testing.T, tr *kernel.Transport, c Config) *Session {
 	t.Helper()
 	k, err := Reserve(t.Context(), tr)

@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// The boot pings more often than the running system, and never where pings were
-// switched off. Each silent end doubles the time-out, up to the configured one.
+// The boot pings more often than the running system, and never where pings were switched off. Each
+// silent end doubles the time-out, up to the configured one.
 func TestPingsUntilMounted(t *testing.T) {
 	for _, tt := range []struct {
 		asked Timers
@@ -42,8 +42,8 @@ func TestPingsUntilMounted(t *testing.T) {
 	}
 }
 
-// An outage is as long as its cause says: the kernel's pings were in vain for both
-// times that it has, which are not those of the next login.
+// An outage is as long as its cause says: the kernel's pings were in vain for both times that it
+// has, which are not those of the next login.
 func TestSilenceOfTheTarget(t *testing.T) {
 	tg := startTarget(t, welcome, welcome, welcome, welcome)
 	s, k := newSession(t, tg.portal)
@@ -98,8 +98,8 @@ func TestSilenceByOtherTimers(t *testing.T) {
 	}
 }
 
-// The timers of the running system are set when root is mounted: at once where
-// the session is up, else by the next login.
+// The timers of the running system are set when root is mounted: at once where the session is up,
+// else by the next login.
 func TestSetTimers(t *testing.T) {
 	tg := startTarget(t, welcome, welcome)
 	s, k := newSession(t, tg.portal)

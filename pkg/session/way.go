@@ -11,30 +11,26 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Way is how a connection leaves this machine. The zero value leaves both to the
-// kernel.
+// Way is how a connection leaves this machine. The zero value leaves both to the kernel.
 type Way struct {
-	// Device is the interface that the socket is bound to (socket(7),
-	// SO_BINDTODEVICE), as a VRF needs it; "": none. It is the zone of link-local
-	// portals then: what the boot reached them by may have another name now, or
-	// may be a port of a bridge.
+	// Device is the interface that the socket is bound to (socket(7), SO_BINDTODEVICE), as a
+	// VRF needs it; "": none. It is the zone of link-local portals then: what the boot reached
+	// them by may have another name now, or may be a port of a bridge.
 	Device string
 	// Source is the local address; not valid: the kernel chooses.
 	Source netip.Addr
 }
 
-// Via is how the connection of the last login leaves this machine: Device as it was
-// bound to, and the address that it really has. It is the zero value if there was
-// no login.
+// Via is how the connection of the last login leaves this machine: Device as it was bound to, and
+// the address that it really has. It is the zero value if there was no login.
 func (s *Session) Via() Way {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.Way
 }
 
-// FindVia takes in from the kernel which address the connection has that is up:
-// another program may have made it. It may go by one of the ways. What the kernel
-// does not tell stays as it was.
+// FindVia takes in from the kernel which address the connection has that is up: another program may
+// have made it. It may go by one of the ways. What the kernel does not tell stays as it was.
 func (s *Session) FindVia(ways []Way) { s.findVia("/sys", ways) }
 
 // findVia reads sysfs at sys.
@@ -55,8 +51,7 @@ func (s *Session) findVia(sys kernel.Sysfs, ways []Way) {
 	}
 }
 
-// suits tells whether a connection can go this way to an address: both have the
-// same family.
+// suits tells whether a connection can go this way to an address: both have the same family.
 func (w Way) suits(addr netip.Addr) bool {
 	return !w.Source.IsValid() || w.Source.Unmap().Is4() == addr.Unmap().Is4()
 }
@@ -102,8 +97,8 @@ type path struct {
 	addr netip.AddrPort
 }
 
-// samePortal tells whether two paths lead to one portal. A way by a device gives a
-// link-local portal another zone.
+// samePortal tells whether two paths lead to one portal. A way by a device gives a link-local
+// portal another zone.
 func (p path) samePortal(q path) bool {
 	if p.way.Device == "" && q.way.Device == "" {
 		return p.addr == q.addr
@@ -115,8 +110,8 @@ func unzoned(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
 }
 
-// pathsTo returns the paths of a login: the kernel's choice to all portals, and
-// then what other ways there are to each.
+// pathsTo returns the paths of a login: the kernel's choice to all portals, and then what other
+// ways there are to each.
 func (s *Session) pathsTo(addrs []netip.AddrPort) []path {
 	out := plain(addrs)
 	if s.config.Ways == nil {
@@ -132,8 +127,7 @@ func (s *Session) pathsTo(addrs []netip.AddrPort) []path {
 	return out
 }
 
-// Unbind forgets by which interface the last login went: the kernel's own choice
-// is that by now.
+// Unbind forgets by which interface the last login went: the kernel's own choice is that by now.
 func (s *Session) Unbind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,9 +146,9 @@ func plain(addrs []netip.AddrPort) []path {
 	return out
 }
 
-// paths returns the ways to the portals in the order in which they are tried: the
-// kernel's own choice to all portals first, if it is among the ways, then the
-// others, each to all portals. Without ways it is the kernel's choice alone.
+// paths returns the ways to the portals in the order in which they are tried: the kernel's own
+// choice to all portals first, if it is among the ways, then the others, each to all portals.
+// Without ways it is the kernel's choice alone.
 func paths(ways []Way, addrs []netip.AddrPort) []path {
 	if len(ways) == 0 {
 		return plain(addrs)

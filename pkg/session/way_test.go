@@ -54,8 +54,8 @@ func TestPaths(t *testing.T) {
 
 func from(addr string) Way { return Way{Source: netip.MustParseAddr(addr)} }
 
-// A session logs in by the way that works, the kernel's own first, and knows it
-// afterwards, also in another process.
+// A session logs in by the way that works, the kernel's own first, and knows it afterwards, also in
+// another process.
 func TestConnectWays(t *testing.T) {
 	for name, tt := range map[string]struct {
 		ways []Way
@@ -152,8 +152,7 @@ func TestConnectWaysFail(t *testing.T) {
 	}
 }
 
-// Many paths that are silent do not keep a connect, which has its time, from the
-// last one.
+// Many paths that are silent do not keep a connect, which has its time, from the last one.
 func TestLastOfManyWays(t *testing.T) {
 	tg := startTarget(t, welcome)
 	silent := make([]netip.AddrPort, 8)
@@ -173,8 +172,7 @@ func TestLastOfManyWays(t *testing.T) {
 	_ = c.Close()
 }
 
-// The other connections of a login go the same way: where it is redirected to, and
-// in another form.
+// The other connections of a login go the same way: where it is redirected to, and in another form.
 func TestWayOfALogin(t *testing.T) {
 	to := startTarget(t, script(iscsitest.Status(0x0200)), script(agree, iscsitest.Silence()))
 	first := startTarget(t, moved(0x0101, to.portal))

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// complete extends the word before the cursor: the name of a command where one
-// can begin, a file elsewhere. Where several can follow it adds what they have
-// in common, or else lists them.
+// complete extends the word before the cursor: the name of a command where one can begin, a file
+// elsewhere. Where several can follow it adds what they have in common, or else lists them.
 func (s *shell) complete(line string, pos int) (string, int, []string) {
 	before, after := line[:pos], line[pos:]
 	start := strings.LastIndexAny(before, " \t|;&<>(=\"'") + 1

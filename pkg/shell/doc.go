@@ -1,10 +1,9 @@
 // Package shell is the debug shell that rd.break and rd.shell open.
 //
-// It is a POSIX shell that needs nothing but the kernel: mvdan.cc/sh interprets,
-// the commands are functions of package verb and those that the caller adds.
-// PID 1 runs it as a child, the same file under another name, on a terminal of
-// its own, so that nothing that happens in it can end PID 1. It reads and controls
-// the boot by requests to PID 1 (package control).
+// It is a POSIX shell that needs nothing but the kernel: mvdan.cc/sh interprets, the commands are
+// functions of package verb and those that the caller adds. PID 1 runs it as a child, the same file
+// under another name, on a terminal of its own, so that nothing that happens in it can end PID 1.
+// It reads and controls the boot by requests to PID 1 (package control).
 //
 //	main.go      start: password, another shell, ours
 //	shell.go     reads lines and runs them

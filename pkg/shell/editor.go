@@ -28,9 +28,8 @@ type editor struct {
 	tty  *terminal
 }
 
-// newEditor makes the editor. complete is called with a line and the position
-// of the cursor when Tab is pressed; it returns both, changed or not, and words
-// to show.
+// newEditor makes the editor. complete is called with a line and the position of the cursor when
+// Tab is pressed; it returns both, changed or not, and words to show.
 func newEditor(t *terminal, out io.Writer, h *history, complete func(line string, pos int) (string, int, []string)) *editor {
 	keys := &keyboard{r: t.file}
 	e := &editor{term: term.NewTerminal(readWriter{keys, out}, ""), keys: keys, tty: t}
@@ -68,9 +67,9 @@ func (e *editor) readLine(prompt string) (string, error) {
 	return line, err
 }
 
-// keyboard gives Terminal one key at a time: what is typed ahead belongs to the
-// command, which may read it. Ctrl-C becomes an empty line, where Terminal
-// would report the end of input and keep the line.
+// keyboard gives Terminal one key at a time: what is typed ahead belongs to the command, which may
+// read it. Ctrl-C becomes an empty line, where Terminal would report the end of input and keep the
+// line.
 type keyboard struct {
 	r           io.Reader
 	interrupted bool
@@ -94,8 +93,8 @@ type history struct {
 	added func(line string)
 }
 
-// Add takes a line up, unless it is empty, begins with a blank, which is how a
-// person says that it is nobody's business, or repeats the last one.
+// Add takes a line up, unless it is empty, begins with a blank, which is how a person says that it
+// is nobody's business, or repeats the last one.
 func (h *history) Add(line string) {
 	if strings.TrimSpace(line) == "" || line[0] == ' ' || len(h.lines) > 0 && h.At(0) == line {
 		return

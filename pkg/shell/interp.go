@@ -28,8 +28,8 @@ const (
 	statusPipe     interp.ExitStatus = 128 + 13 // SIGPIPE
 )
 
-// ownPrefix marks the name of a verb that the interpreter has a builtin of,
-// which it would run instead.
+// ownPrefix marks the name of a verb that the interpreter has a builtin of, which it would run
+// instead.
 const ownPrefix = "iscsiroot:"
 
 // preferVerbs makes kill, jobs and other verbs take precedence over the interpreter's builtins.
@@ -101,8 +101,8 @@ func status(out io.Writer, name string, err error) error {
 // killAfter is how long a program has to end after Ctrl-C.
 const killAfter = 2 * time.Second
 
-// program runs a program of the image. In the foreground it is in the shell's
-// process group, which the terminal sends Ctrl-C to; a job has one of its own.
+// program runs a program of the image. In the foreground it is in the shell's process group, which
+// the terminal sends Ctrl-C to; a job has one of its own.
 func (s *shell) program(ctx context.Context, hc interp.HandlerContext, args []string) error {
 	path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
 	if err != nil {
@@ -140,8 +140,8 @@ func (s *shell) program(ctx context.Context, hc interp.HandlerContext, args []st
 	return interp.ExitStatus(exit.ExitCode())
 }
 
-// notFound returns why there is no program of a name, or why the file of that name
-// is none that can be run.
+// notFound returns why there is no program of a name, or why the file of that name is none that can
+// be run.
 func notFound(hc interp.HandlerContext, name string, err error) error {
 	if !strings.Contains(name, "/") {
 		_, _ = fmt.Fprintf(hc.Stderr, "%s: no such command: try help\n", name)

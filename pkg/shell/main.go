@@ -15,10 +15,9 @@ import (
 // Name is argv[0] of the shell: cmd/init runs Main for it.
 const Name = "iscsiroot-shell"
 
-// Main is the shell as a program, on the standard files. args are those after
-// argv[0]: nothing, or the path of a shell in the image to become once the
-// password is right. more makes the verbs that ask PID 1; they take precedence
-// over those of package verb. It returns the exit status.
+// Main is the shell as a program, on the standard files. args are those after argv[0]: nothing, or
+// the path of a shell in the image to become once the password is right. more makes the verbs that
+// ask PID 1; they take precedence over those of package verb. It returns the exit status.
 func Main(args []string, more func(*control.Client) []verb.Verb) int {
 	client := control.NewClient(control.FD)
 	t := newTerminal(os.Stdin)

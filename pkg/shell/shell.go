@@ -72,8 +72,7 @@ func readPlain(r io.Reader) (string, error) {
 	return strings.TrimRight(line, "\r\n"), err
 }
 
-// loop reads and runs lines until exit or the end of input. It returns the exit
-// status.
+// loop reads and runs lines until exit or the end of input. It returns the exit status.
 func (s *shell) loop() int {
 	s.catchSignals()
 	text := "" // of a command that goes on
@@ -178,11 +177,10 @@ func (s *shell) interrupt() {
 	}
 }
 
-// catchSignals makes Ctrl-C end the command and not the shell. Ctrl-\ and
-// Ctrl-Z are caught as well, not ignored: programs would inherit that. As a
-// child of PID 1 that leads a session the shell and what it runs are an
-// orphaned process group, which the kernel does not stop (POSIX.1-2017
-// 11.1.4); started otherwise, what Ctrl-Z stops goes on at once.
+// catchSignals makes Ctrl-C end the command and not the shell. Ctrl-\ and Ctrl-Z are caught as
+// well, not ignored: programs would inherit that. As a child of PID 1 that leads a session the
+// shell and what it runs are an orphaned process group, which the kernel does not stop
+// (POSIX.1-2017 11.1.4); started otherwise, what Ctrl-Z stops goes on at once.
 func (s *shell) catchSignals() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP)

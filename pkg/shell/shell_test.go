@@ -72,8 +72,8 @@ func script(t *testing.T, lines string, verbs ...verb.Verb) string {
 	return out.String()
 }
 
-// Each script writes what is wanted, all of it and nothing else: "..." stands for
-// any text. D is a directory of the script's own.
+// Each script writes what is wanted, all of it and nothing else: "..." stands for any text. D is a
+// directory of the script's own.
 func TestScripts(t *testing.T) {
 	crash := verb.Verb{Name: "crash", Group: verb.Boot, Run: func(context.Context, *verb.Call) error { panic("a bug") }}
 	leave := verb.Verb{Name: "leave", Group: verb.Boot, Run: func(context.Context, *verb.Call) error { return verb.ErrLeave }}

@@ -15,8 +15,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// terminal is where lines are typed. Its modes change for as long as a line is
-// read, so that a command finds it as programs expect it.
+// terminal is where lines are typed. Its modes change for as long as a line is read, so that a
+// command finds it as programs expect it.
 type terminal struct {
 	file  *os.File
 	is    bool // it is a terminal, and not a file or a pipe
@@ -24,9 +24,8 @@ type terminal struct {
 	plain *bufio.Reader // for what is no terminal
 }
 
-// newTerminal prepares standard input. The terminal is opened anew: a read of
-// that file can be given up, and its flags are not those of the programs that
-// inherit standard input.
+// newTerminal prepares standard input. The terminal is opened anew: a read of that file can be
+// given up, and its flags are not those of the programs that inherit standard input.
 func newTerminal(stdin *os.File) *terminal {
 	sane, err := unix.IoctlGetTermios(int(stdin.Fd()), unix.TCGETS)
 	if err != nil {
@@ -39,8 +38,7 @@ func newTerminal(stdin *os.File) *terminal {
 	return t
 }
 
-// control calls f with the terminal's descriptor. File.Fd would make it
-// blocking.
+// control calls f with the terminal's descriptor. File.Fd would make it blocking.
 func (t *terminal) control(f func(fd int) error) error {
 	raw, err := t.file.SyscallConn()
 	if err != nil {
@@ -50,8 +48,8 @@ func (t *terminal) control(f func(fd int) error) error {
 	return errors.Join(raw.Control(func(fd uintptr) { ferr = f(int(fd)) }), ferr)
 }
 
-// raw gives us each key as it is typed, Ctrl-C too. Output is still processed:
-// a background command may write meanwhile.
+// raw gives us each key as it is typed, Ctrl-C too. Output is still processed: a background command
+// may write meanwhile.
 func (t *terminal) raw() error {
 	m := t.sane
 	m.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
@@ -83,8 +81,8 @@ func (t *terminal) size() (columns, rows int) {
 	return columns, rows
 }
 
-// cancelable makes reads of f give up when ctx ends, until done is called, after
-// which f can be read again. Files that cannot do that do not wait.
+// cancelable makes reads of f give up when ctx ends, until done is called, after which f can be
+// read again. Files that cannot do that do not wait.
 func cancelable(ctx context.Context, f *os.File) (done func()) {
 	gaveUp := make(chan struct{})
 	stop := context.AfterFunc(ctx, contain.Func("the end of a read", func() {

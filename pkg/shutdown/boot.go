@@ -6,12 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EndBoot makes a machine ready to be switched off whose boot failed: it writes
-// back what can be written, unmounts dirs, and leaves the sessions ids. Each part
-// has its time, whatever hangs. Without that the kernel would send SYNCHRONIZE
-// CACHE to the disks of a session that is down (drivers/scsi/sd.c: sd_shutdown),
-// and wait for it as long as it holds I/O back. The caller's own recovery of the
-// sessions must have ended.
+// EndBoot makes a machine ready to be switched off whose boot failed: it writes back what can be
+// written, unmounts dirs, and leaves the sessions ids. Each part has its time, whatever hangs.
+// Without that the kernel would send SYNCHRONIZE CACHE to the disks of a session that is down
+// (drivers/scsi/sd.c: sd_shutdown), and wait for it as long as it holds I/O back. The caller's own
+// recovery of the sessions must have ended.
 func EndBoot(ids []uint32, dirs []string, log Logger) {
 	l := newLinux()
 	l.ids = append([]uint32{}, ids...)

@@ -13,11 +13,10 @@ const (
 	place   = "/run/initramfs"
 )
 
-// enter makes the directory in memory that holds the program the root, and the
-// real root what is below /oldroot in it. systemd has done so before it runs
-// us; other inits, as process 1 or by a script, leave it to us. Every process
-// whose root or working directory was the real root's moves along
-// (pivot_root(2)).
+// enter makes the directory in memory that holds the program the root, and the real root what is
+// below /oldroot in it. systemd has done so before it runs us; other inits, as process 1 or by a
+// script, leave it to us. Every process whose root or working directory was the real root's moves
+// along (pivot_root(2)).
 func enter() error {
 	if b, err := os.ReadFile("/proc/self/mountinfo"); err == nil && len(below(string(b), oldRoot)) > 0 {
 		return nil

@@ -14,8 +14,8 @@ type LateError struct{ After time.Duration }
 // Error implements error.
 func (e *LateError) Error() string { return fmt.Sprintf("no end after %d s", int(e.After.Seconds())) }
 
-// Within runs f for so long at the most. What is still at it then hangs in the
-// kernel and is left there: ctx is for what can be told to stop.
+// Within runs f for so long at the most. What is still at it then hangs in the kernel and is left
+// there: ctx is for what can be told to stop.
 func Within(limit time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -36,8 +36,7 @@ func Within(limit time.Duration, f func(context.Context) error) error {
 // progressEvery is how often it is looked whether the disks work.
 const progressEvery = 500 * time.Millisecond
 
-// working runs f for as long as the disks work: it is late when they have done
-// nothing for stall.
+// working runs f for as long as the disks work: it is late when they have done nothing for stall.
 func working(s System, stall time.Duration, f func() error) error {
 	done := make(chan error, 1)
 	contain.Go("", func() { done <- f() }, func(err error) { done <- err })

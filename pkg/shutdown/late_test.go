@@ -36,8 +36,7 @@ func (b buggySystem) Sessions() ([]Session, error) {
 	return append([]Session{buggySession{b.sessions[0]}}, own...), err
 }
 
-// One session's panic takes neither the other sessions nor the machine's end
-// with it.
+// One session's panic takes neither the other sessions nor the machine's end with it.
 func TestPanicOfASession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{began: time.Now(), hang: make(chan struct{}), sessions: []*fakeSession{{name: "s1"}}}

@@ -117,8 +117,8 @@ func ourSession(t *testing.T, files map[string]string) *linux {
 	return &linux{sys: sys, sessions: filepath.Join(sys, "sessions")}
 }
 
-// Only what went well is progress: a disk that repeats its commands for ever does
-// not hold the shutdown up.
+// Only what went well is progress: a disk that repeats its commands for ever does not hold the
+// shutdown up.
 func TestProgress(t *testing.T) {
 	l := ourSession(t, map[string]string{
 		"class/scsi_device/7:0:0:1/device/iodone_cnt": "0x2\n",
@@ -148,8 +148,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// Before the last flush the disks get their limit of retries back; one that an
-// administrator has set stays.
+// Before the last flush the disks get their limit of retries back; one that an administrator has
+// set stays.
 func TestFlush(t *testing.T) {
 	l := ourSession(t, map[string]string{
 		"class/scsi_disk/7:0:0:0/max_retries":     "-1\n",
@@ -177,8 +177,8 @@ func TestFlush(t *testing.T) {
 	}
 }
 
-// The agent's own socket is used to leave its sessions: another of the same process
-// would be another program's for it (pkg/recovery: listeners).
+// The agent's own socket is used to leave its sessions: another of the same process would be
+// another program's for it (pkg/recovery: listeners).
 func TestSessionsByTheAgentsSocket(t *testing.T) {
 	l := ourSession(t, map[string]string{})
 	k := kerneltest.New()
@@ -248,8 +248,8 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// While one of those that were asked is left none else is looked at; when none is,
-// all are, since there may be new ones.
+// While one of those that were asked is left none else is looked at; when none is, all are, since
+// there may be new ones.
 func TestLeft(t *testing.T) {
 	const user = "S 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 99 1000 12"
 	l := &linux{proc: tree(t, map[string]string{"5000010/stat": "5000010 (a) " + user, "5000011/stat": "5000011 (b) " + user})}

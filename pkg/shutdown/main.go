@@ -16,8 +16,8 @@ import (
 // Program is the name that systemd runs: the base name of argv[0].
 const Program = "shutdown"
 
-// Main is the program. It returns only where somebody else ends the machine,
-// and for what is asked without success.
+// Main is the program. It returns only where somebody else ends the machine, and for what is asked
+// without success.
 func Main(args []string) int {
 	action := ParseAction(args, os.Getenv("RUNLEVEL"))
 	switch m, err := runstate.MarkOf(args); {
@@ -50,8 +50,8 @@ func Main(args []string) int {
 	}
 }
 
-// ParseAction returns the action among a program's arguments; without one that
-// of sysvinit's runlevel; empty if there is none either.
+// ParseAction returns the action among a program's arguments; without one that of sysvinit's
+// runlevel; empty if there is none either.
 func ParseAction(args []string, runlevel string) runstate.Action {
 	for _, word := range args {
 		switch w := runstate.Action(word); w {
@@ -76,8 +76,8 @@ var commands = map[runstate.Action]int{
 	runstate.Kexec:    unix.LINUX_REBOOT_CMD_KEXEC,
 }
 
-// flushLimit is for how long the last lines are waited for, where the log writes
-// to terminals itself.
+// flushLimit is for how long the last lines are waited for, where the log writes to terminals
+// itself.
 const flushLimit = time.Second
 
 // flushing is a system that shows the last lines before it ends.

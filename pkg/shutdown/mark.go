@@ -29,8 +29,7 @@ func readMark(path string) (runstate.Mark, bool) {
 	return m, err == nil
 }
 
-// waitForMark returns when the file is there, which it hears of from the
-// kernel.
+// waitForMark returns when the file is there, which it hears of from the kernel.
 func waitForMark(path string) (runstate.Mark, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 	if err != nil {

@@ -23,8 +23,8 @@ func (l *linux) Mounts() ([]string, error) {
 	return slices.DeleteFunc(below(string(b), l.old), func(dir string) bool { return l.kept[dir] }), nil
 }
 
-// onDisk reports whether what is mounted on dir has a block device. Major number 0
-// is the kernel's own file systems' (fs/super.c: get_anon_bdev), and btrfs'.
+// onDisk reports whether what is mounted on dir has a block device. Major number 0 is the kernel's
+// own file systems' (fs/super.c: get_anon_bdev), and btrfs'.
 func onDisk(dir string) bool {
 	var st unix.Stat_t
 	var fs unix.Statfs_t
@@ -32,8 +32,8 @@ func onDisk(dir string) bool {
 		unix.Statfs(dir, &fs) == nil && fs.Type == unix.BTRFS_SUPER_MAGIC
 }
 
-// below returns the mount points at dir and below it, the last mounted first,
-// from the text of mountinfo.
+// below returns the mount points at dir and below it, the last mounted first, from the text of
+// mountinfo.
 func below(text, dir string) []string {
 	var out []string
 	for point := range mounts.Points(text) {
@@ -45,9 +45,9 @@ func below(text, dir string) []string {
 	return out
 }
 
-// Unmount implements System. What is busy becomes read-only, so that it is
-// written back and clean whatever happens next. That is all that can be done
-// for the root that another process 1 is running from.
+// Unmount implements System. What is busy becomes read-only, so that it is written back and clean
+// whatever happens next. That is all that can be done for the root that another process 1 is
+// running from.
 func (l *linux) Unmount(dir string) error {
 	err := unix.Unmount(dir, 0)
 	if err == nil {

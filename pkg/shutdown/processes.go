@@ -33,12 +33,11 @@ func newLinux() *linux {
 	return &linux{proc: "/proc", sys: "/sys", old: oldRoot, sessions: runstate.Path(runstate.SessionsName)}
 }
 
-// maxProcesses is more than the kernel has numbers (include/linux/threads.h:
-// PID_MAX_LIMIT).
+// maxProcesses is more than the kernel has numbers (include/linux/threads.h: PID_MAX_LIMIT).
 const maxProcesses = 1 << 22
 
-// processes lists those of the agent, or all others but ourselves, process 1 and
-// the kernel's threads.
+// processes lists those of the agent, or all others but ourselves, process 1 and the kernel's
+// threads.
 func (l *linux) processes(agents bool) []int {
 	dir, err := os.Open(l.proc)
 	if err != nil {
@@ -57,10 +56,9 @@ func (l *linux) processes(agents bool) []int {
 	return pids
 }
 
-// is reports whether a process lives and is one of the agent's, or another. The
-// command line is read of those alone that can be the agent's: of a process that
-// waits for a dead disk it may not come back (fs/proc/base.c: get_mm_cmdline takes
-// the lock of its memory).
+// is reports whether a process lives and is one of the agent's, or another. The command line is
+// read of those alone that can be the agent's: of a process that waits for a dead disk it may not
+// come back (fs/proc/base.c: get_mm_cmdline takes the lock of its memory).
 func (l *linux) is(pid int, agents bool) bool {
 	dir := l.proc + "/" + strconv.Itoa(pid)
 	comm, lives := readStat(dir + "/stat")
@@ -75,8 +73,8 @@ func (l *linux) is(pid int, agents bool) bool {
 	return agent == agents
 }
 
-// readStat reads a process's name, and whether it is more than a thread of the
-// kernel's or one that has ended already (proc(5), /proc/pid/stat).
+// readStat reads a process's name, and whether it is more than a thread of the kernel's or one that
+// has ended already (proc(5), /proc/pid/stat).
 func readStat(path string) (comm string, lives bool) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -99,8 +97,7 @@ func signalAll(pids []int, sig unix.Signal) {
 	reap()
 }
 
-// reap collects those that ended: they are PID 1's children now, which we
-// usually are.
+// reap collects those that ended: they are PID 1's children now, which we usually are.
 func reap() {
 	for {
 		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); pid <= 0 || err != nil {
@@ -118,8 +115,8 @@ func (l *linux) Ask() {
 // Kill implements System.
 func (l *linux) Kill() { signalAll(l.processes(false), unix.SIGKILL) }
 
-// Left implements System. All of /proc is looked at only when none of those is left
-// that were there the last time: it takes long where there are many.
+// Left implements System. All of /proc is looked at only when none of those is left that were there
+// the last time: it takes long where there are many.
 func (l *linux) Left() int {
 	reap()
 	l.asked = slices.DeleteFunc(l.asked, func(pid int) bool { return !l.is(pid, false) })
@@ -129,8 +126,8 @@ func (l *linux) Left() int {
 	return len(l.asked)
 }
 
-// EndAgent implements System. The supervisor goes with the first round; a
-// worker that it started meanwhile with the second.
+// EndAgent implements System. The supervisor goes with the first round; a worker that it started
+// meanwhile with the second.
 func (l *linux) EndAgent() {
 	for range 20 {
 		pids := l.processes(true)

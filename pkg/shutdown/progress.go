@@ -8,14 +8,12 @@ import (
 	"strings"
 )
 
-// Progress implements System: the commands that the sessions' disks have
-// completed well (drivers/scsi/scsi_lib.c: scsi_complete, iodone_cnt, ioerr_cnt).
-// Those that come back with an error are no progress: a disk without a limit of
-// retries repeats them for ever.
+// Progress implements System: the commands that the sessions' disks have completed well
+// (drivers/scsi/scsi_lib.c: scsi_complete, iodone_cnt, ioerr_cnt). Those that come back with an
+// error are no progress: a disk without a limit of retries repeats them for ever.
 //
-// The two counters cannot be read at one moment. iodone_cnt is read first, so
-// that what ends between them makes the number too small and never too large; the
-// largest so far counts.
+// The two counters cannot be read at one moment. iodone_cnt is read first, so that what ends
+// between them makes the number too small and never too large; the largest so far counts.
 func (l *linux) Progress() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

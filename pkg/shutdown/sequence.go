@@ -11,12 +11,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// Leave is an action of ours: all but the end of the machine, which another program
-// brings about.
+// Leave is an action of ours: all but the end of the machine, which another program brings about.
 const Leave runstate.Action = "leave"
 
-// Deadlines. Together they are the half minute that a dead target costs. Where
-// the disks work there is none: what is written back may be much, and slow.
+// Deadlines. Together they are the half minute that a dead target costs. Where the disks work there
+// is none: what is written back may be much, and slow.
 const (
 	killGrace      = 5 * time.Second        // from the request to end to the order
 	unmountStall   = 12 * time.Second       // nothing done by a disk, while unmounting
@@ -31,13 +30,12 @@ const (
 
 // System is what the sequence works on.
 type System interface {
-	// Ask and Kill end the processes that are neither ours nor the agent's,
-	// by SIGTERM and SIGKILL. Left counts them.
+	// Ask and Kill end the processes that are neither ours nor the agent's, by SIGTERM and
+	// SIGKILL. Left counts them.
 	Ask()
 	Kill()
 	Left() int
-	// Mounts lists what is mounted of the real system, in the order in which
-	// it must go.
+	// Mounts lists what is mounted of the real system, in the order in which it must go.
 	Mounts() ([]string, error)
 	Unmount(dir string) error
 	Detach(dir string) error // lazily
@@ -58,8 +56,8 @@ type Session interface {
 	String() string
 	// Flush takes its disks away, which writes their caches back.
 	Flush() error
-	// Logout ends it as the protocol says, Terminate without asking the target:
-	// it is what unblocks who waits for its disks.
+	// Logout ends it as the protocol says, Terminate without asking the target: it is what
+	// unblocks who waits for its disks.
 	Logout(ctx context.Context) error
 	Terminate(ctx context.Context) error
 }
@@ -97,8 +95,8 @@ func endProcesses(s System, log Logger) {
 // maxRounds is how often unmounting is tried where something is busy.
 const maxRounds = 10
 
-// unmountAll unmounts until nothing is left but what hangs. A file system can be
-// busy because of one above it.
+// unmountAll unmounts until nothing is left but what hangs. A file system can be busy because of
+// one above it.
 func unmountAll(s System, log Logger) {
 	var hang []string
 	var busy error
@@ -132,8 +130,8 @@ func unmountAll(s System, log Logger) {
 	log.Errorf("shutdown: %v", busy)
 }
 
-// leaveAll writes the disks' caches back and logs out, of all sessions at once:
-// a dead target does not keep the others from it.
+// leaveAll writes the disks' caches back and logs out, of all sessions at once: a dead target does
+// not keep the others from it.
 func leaveAll(s System, log Logger) {
 	sessions, err := s.Sessions()
 	if err != nil {

@@ -226,8 +226,8 @@ func run(t *testing.T, f *fake) {
 	})
 }
 
-// A disk that is dead while the real system shuts down is given up only if it
-// stays so for as long as it may.
+// A disk that is dead while the real system shuts down is given up only if it stays so for as long
+// as it may.
 func TestVigil(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -273,8 +273,8 @@ func TestVigil(t *testing.T) {
 	}
 }
 
-// A boot that failed writes back, unmounts and leaves its sessions; a disk that
-// does not answer costs its time and no more.
+// A boot that failed writes back, unmounts and leaves its sessions; a disk that does not answer
+// costs its time and no more.
 func TestEndBoot(t *testing.T) {
 	for _, tt := range []struct {
 		name     string

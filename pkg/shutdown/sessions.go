@@ -17,8 +17,8 @@ import (
 // found is a session of ours that still exists.
 type found struct{ sid, host uint32 }
 
-// find returns the sessions of the list that the kernel still has. Others in
-// the kernel are somebody else's.
+// find returns the sessions of the list that the kernel still has. Others in the kernel are
+// somebody else's.
 func (l *linux) find() []found {
 	ids := l.ids
 	if ids == nil {
@@ -67,14 +67,13 @@ type live struct {
 	host uint32
 }
 
-// sdMaxRetries is a disk's number of retries as the kernel has it
-// (drivers/scsi/sd.h: SD_MAX_RETRIES).
+// sdMaxRetries is a disk's number of retries as the kernel has it (drivers/scsi/sd.h:
+// SD_MAX_RETRIES).
 const sdMaxRetries = "5"
 
-// limitRetries gives the disks their retries back, of which the agent has taken
-// the limit (pkg/recovery/disks): a target that is broken must not hold a
-// shutdown up. What was sent before keeps its own. Kernels before 5.10 have no
-// such file.
+// limitRetries gives the disks their retries back, of which the agent has taken the limit
+// (pkg/recovery/disks): a target that is broken must not hold a shutdown up. What was sent before
+// keeps its own. Kernels before 5.10 have no such file.
 func (s *live) limitRetries() {
 	paths, _ := filepath.Glob(fmt.Sprintf("%s/class/scsi_disk/%d:*/max_retries", s.sys, s.host))
 	for _, path := range paths {
@@ -84,8 +83,8 @@ func (s *live) limitRetries() {
 	}
 }
 
-// Flush implements Session. Deleting a disk sends SYNCHRONIZE CACHE to it
-// (drivers/scsi/sd.c: sd_shutdown).
+// Flush implements Session. Deleting a disk sends SYNCHRONIZE CACHE to it (drivers/scsi/sd.c:
+// sd_shutdown).
 func (s *live) Flush() error {
 	s.limitRetries()
 	disks, err := filepath.Glob(fmt.Sprintf("%s/class/scsi_device/%d:*/device/delete", s.sys, s.host))

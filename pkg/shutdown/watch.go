@@ -10,11 +10,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// Watch is for the agent: it waits until the real system has begun to shut
-// down. The disk that it needs for that may be dead by then: that is said, and
-// if it lasts for longer than it may, the sessions are given up and the machine
-// ended without the real system. letGo must end the agent's recovery of them
-// before. t is the agent's: another socket of this process would be another
+// Watch is for the agent: it waits until the real system has begun to shut down. The disk that it
+// needs for that may be dead by then: that is said, and if it lasts for longer than it may, the
+// sessions are given up and the machine ended without the real system. letGo must end the agent's
+// recovery of them before. t is the agent's: another socket of this process would be another
 // program's for it. It returns only with an error.
 func Watch(t *kernel.Transport, letGo func(context.Context) error, log Logger) error {
 	m, err := waitForMark(runstate.Path(runstate.MarkName))
@@ -26,8 +25,8 @@ func Watch(t *kernel.Transport, letGo func(context.Context) error, log Logger) e
 	return vigil(&leaving{l, letGo}, m, l.down, log)
 }
 
-// leaving is a system whose agent, in this process, lets go of the sessions
-// instead of being killed.
+// leaving is a system whose agent, in this process, lets go of the sessions instead of being
+// killed.
 type leaving struct {
 	System
 	letGo func(context.Context) error

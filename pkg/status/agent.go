@@ -31,15 +31,15 @@ func (p process) is() string {
 	return "runs"
 }
 
-// agent are the agent's processes, which have no file by which to ask them: the
-// first worker alone while the machine starts, supervisor and worker after that.
+// agent are the agent's processes, which have no file by which to ask them: the first worker alone
+// while the machine starts, supervisor and worker after that.
 type agent struct {
 	first, supervisor, worker, iscsid process
 }
 
-// findAgent looks for them below proc. Of two of a name, one that runs counts. The
-// command line is read of those alone that can be the agent's: of a process that
-// waits for a dead root disk it may not come back (fs/proc/base.c: get_mm_cmdline).
+// findAgent looks for them below proc. Of two of a name, one that runs counts. The command line is
+// read of those alone that can be the agent's: of a process that waits for a dead root disk it may
+// not come back (fs/proc/base.c: get_mm_cmdline).
 func findAgent(proc string) agent {
 	var a agent
 	paths, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/stat"))
@@ -76,8 +76,7 @@ func (a *agent) byName(name string) *process {
 	return nil
 }
 
-// runs reports whether sessions are recovered: by the worker, whatever its
-// supervisor does.
+// runs reports whether sessions are recovered: by the worker, whatever its supervisor does.
 func (a agent) runs() bool { return a.first.runs() || a.worker.runs() }
 
 // verdict returns how the agent is, and in short what is wrong with it.

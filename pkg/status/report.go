@@ -81,8 +81,8 @@ func rootSessions(path string) []uint32 {
 	return sids
 }
 
-// handedOver lists the files below run that tell network managers and init what
-// to leave alone: they have our name in theirs.
+// handedOver lists the files below run that tell network managers and init what to leave alone:
+// they have our name in theirs.
 func handedOver(run string) []string {
 	var files []string
 	for _, dir := range []string{"systemd", "NetworkManager", "netplan", "network", "initramfs", runstate.Below} {

@@ -124,8 +124,8 @@ func (s *said) network(now time.Duration) []string {
 	return out
 }
 
-// linkText tells of a link which addresses it has now, and what the boot gave it
-// where that is something else.
+// linkText tells of a link which addresses it has now, and what the boot gave it where that is
+// something else.
 func linkText(l *runstate.LinkStatus) string {
 	text := fmt.Sprintf("network %s (%s)", l.Name, l.MAC)
 	if l.Place != "" {

@@ -9,8 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Sessions is a paragraph for each session of the kernel's. sys is where sysfs
-// is mounted.
+// Sessions is a paragraph for each session of the kernel's. sys is where sysfs is mounted.
 func Sessions(sys string) string {
 	sids := kernel.Sysfs(sys).Sessions()
 	if len(sids) == 0 {
@@ -26,8 +25,7 @@ func Sessions(sys string) string {
 // row is a line of a paragraph.
 type row [2]string
 
-// writeSession writes a paragraph, with a word more behind its head and more
-// rows at its end.
+// writeSession writes a paragraph, with a word more behind its head and more rows at its end.
 func writeSession(out *strings.Builder, sys kernel.Sysfs, sid uint32, mark string, more []row) {
 	a := attributes{sys, sid}
 	_, _ = fmt.Fprintf(out, "session %d: %s%s\n", sid, a.state(), mark)
@@ -44,8 +42,7 @@ func writeSession(out *strings.Builder, sys kernel.Sysfs, sid uint32, mark strin
 	}
 }
 
-// known is an attribute, "unknown" where the kernel does not tell: it has none
-// before the login.
+// known is an attribute, "unknown" where the kernel does not tell: it has none before the login.
 func known(text string, err error) string {
 	if err != nil || text == "" || text == "(null)" || text == "<NULL>" {
 		return "unknown"
@@ -62,8 +59,8 @@ type attributes struct {
 func (a attributes) session(name string) string { return known(a.sys.Session(a.sid, name)) }
 func (a attributes) conn(name string) string    { return known(a.sys.Connection(a.sid, 0, name)) }
 
-// state puts the kernel's words into ours (drivers/scsi/
-// scsi_transport_iscsi.c: iscsi_session_state_names, connection_state_names).
+// state puts the kernel's words into ours (drivers/scsi/ scsi_transport_iscsi.c:
+// iscsi_session_state_names, connection_state_names).
 func (a attributes) state() string {
 	state := a.session("state")
 	said := map[string]string{
@@ -115,8 +112,7 @@ func disksOf(sys string, sid uint32) string {
 	return strings.Join(out, ", ")
 }
 
-// negotiated lists what the login agreed on, by the names of RFC 7143 section
-// 13.
+// negotiated lists what the login agreed on, by the names of RFC 7143 section 13.
 func (a attributes) negotiated() string {
 	var out []string
 	for _, p := range []struct {

@@ -29,9 +29,9 @@ func (e *InitError) Error() string { return fmt.Sprintf("init %s on %s: %v", e.P
 // Unwrap returns the cause.
 func (e *InitError) Unwrap() error { return e.Err }
 
-// FindInit returns the first of inits that exists in the file system mounted at
-// dir and that this machine can run. Paths and symbolic links are resolved
-// inside dir. device names the file system in errors.
+// FindInit returns the first of inits that exists in the file system mounted at dir and that this
+// machine can run. Paths and symbolic links are resolved inside dir. device names the file system
+// in errors.
 func FindInit(dir, device string, inits []string) (string, error) {
 	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -51,12 +51,11 @@ func FindInit(dir, device string, inits []string) (string, error) {
 	return "", first
 }
 
-// maxInterpreters is the kernel's limit of interpreters that name interpreters
-// (fs/exec.c: exec_binprm). The loader of a dynamic program does not count.
+// maxInterpreters is the kernel's limit of interpreters that name interpreters (fs/exec.c:
+// exec_binprm). The loader of a dynamic program does not count.
 const maxInterpreters = 5
 
-// runnable reports whether the kernel can execute path in root, and what it will
-// need to do so.
+// runnable reports whether the kernel can execute path in root, and what it will need to do so.
 func runnable(root int, path string, depth int) error {
 	if depth > maxInterpreters {
 		return errors.New("interpreter loop")
@@ -128,9 +127,9 @@ func (e *MountPointError) Error() string {
 // Unwrap returns the cause.
 func (e *MountPointError) Unwrap() error { return e.Err }
 
-// MountPoints returns which of the moved file systems find their directory in
-// the root mounted at dir. Directories that are missing are made where the root
-// can be written to. /run may stay behind: systems older than it have none.
+// MountPoints returns which of the moved file systems find their directory in the root mounted at
+// dir. Directories that are missing are made where the root can be written to. /run may stay
+// behind: systems older than it have none.
 func MountPoints(dir, device string) ([]string, error) {
 	var have []string
 	missing := &MountPointError{Root: device}

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tree makes a root file system: a path that ends with "/" is a directory, "->"
-// begins the target of a link, "0" a file of that mode without x.
+// tree makes a root file system: a path that ends with "/" is a directory, "->" begins the target
+// of a link, "0" a file of that mode without x.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -42,8 +42,7 @@ func tree(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// chain is n scripts /s1, /s2, ... that each name the next, and last behind
-// them.
+// chain is n scripts /s1, /s2, ... that each name the next, and last behind them.
 func chain(n int, last string) map[string]string {
 	files := map[string]string{}
 	for i := 1; i <= n; i++ {

@@ -20,8 +20,7 @@ var (
 	errMachine    = errors.New("built for another kind of machine")
 )
 
-// machines are the ELF machines that a kernel for GOARCH runs
-// (include/uapi/linux/elf-em.h).
+// machines are the ELF machines that a kernel for GOARCH runs (include/uapi/linux/elf-em.h).
 var machines = map[string][]uint16{
 	"amd64": {62, 3},   // EM_X86_64, EM_386
 	"arm64": {183, 40}, // EM_AARCH64, EM_ARM
@@ -36,8 +35,7 @@ const (
 	ptInterp   = 3       // #define PT_INTERP 3
 )
 
-// readProgram reads the head of an executable file as the kernel of a machine
-// of that GOARCH will.
+// readProgram reads the head of an executable file as the kernel of a machine of that GOARCH will.
 func readProgram(r io.ReaderAt, arch string) (program, error) {
 	head := make([]byte, maxShebang)
 	n, err := r.ReadAt(head, 0)
@@ -54,9 +52,9 @@ func readProgram(r io.ReaderAt, arch string) (program, error) {
 	return program{}, errNotProgram
 }
 
-// readScript takes the interpreter from "#! interpreter [arg]". A carriage
-// return is part of the name. Without a line's end in the head, the interpreter
-// must be seen to end (fs/binfmt_script.c: load_script).
+// readScript takes the interpreter from "#! interpreter [arg]". A carriage return is part of the
+// name. Without a line's end in the head, the interpreter must be seen to end (fs/binfmt_script.c:
+// load_script).
 func readScript(head []byte) (program, error) {
 	line, _, whole := bytes.Cut(head[2:], []byte("\n"))
 	line = bytes.TrimLeft(line, " \t")
@@ -73,8 +71,8 @@ func readScript(head []byte) (program, error) {
 	return program{interpreter: string(line), script: true}, nil
 }
 
-// elfLayout says where the fields of a class are
-// (include/uapi/linux/elf.h: struct elf32_hdr, elf64_hdr, elf32_phdr, elf64_phdr).
+// elfLayout says where the fields of a class are (include/uapi/linux/elf.h: struct elf32_hdr,
+// elf64_hdr, elf32_phdr, elf64_phdr).
 type elfLayout struct {
 	headLen, phoff, phentsize, phnum int // e_phoff, e_phentsize, e_phnum
 	phdrLen, offset, filesz          int // p_offset, p_filesz

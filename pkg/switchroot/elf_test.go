@@ -10,10 +10,9 @@ import (
 	"testing"
 )
 
-// heads returns the first bytes of real programs, up to the end of what
-// readProgram looks at: Go programs without a statement, built for several
-// machines, the dynamic ones with -buildmode=pie. There must be some, or the
-// fuzzer would start from nothing.
+// heads returns the first bytes of real programs, up to the end of what readProgram looks at: Go
+// programs without a statement, built for several machines, the dynamic ones with -buildmode=pie.
+// There must be some, or the fuzzer would start from nothing.
 func heads(t testing.TB) map[string][]byte {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.elf")

@@ -38,9 +38,9 @@ func (e Entry) Has(option string) bool {
 	return false
 }
 
-// MountOptions returns the options that mount(2) can have, and leaves out those
-// that only mount(8) and the programs around it understand, and rw, because
-// root is not writable either before the real system makes it so.
+// MountOptions returns the options that mount(2) can have, and leaves out those that only mount(8)
+// and the programs around it understand, and rw, because root is not writable either before the
+// real system makes it so.
 func (e Entry) MountOptions() string {
 	var out []string
 	for o := range strings.SplitSeq(e.Options, ",") {
@@ -55,8 +55,8 @@ func (e Entry) MountOptions() string {
 	return strings.Join(out, ",")
 }
 
-// ParseFstab reads the lines of an fstab. Lines that have no two fields are
-// passed over, as mount(8) does.
+// ParseFstab reads the lines of an fstab. Lines that have no two fields are passed over, as
+// mount(8) does.
 func ParseFstab(b []byte) []Entry {
 	var out []Entry
 	for line := range bytes.Lines(b) {
@@ -81,8 +81,7 @@ func ParseFstab(b []byte) []Entry {
 	return out
 }
 
-// ReadFstab reads /etc/fstab of the root mounted at dir. A root without one is
-// no error.
+// ReadFstab reads /etc/fstab of the root mounted at dir. A root without one is no error.
 func ReadFstab(dir string) ([]Entry, error) {
 	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

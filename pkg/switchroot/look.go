@@ -11,13 +11,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 )
 
-// Look mounts c read-only, so that not even a journal is replayed, calls f and
-// unmounts again: looking writes nothing to the device. Of c's options only
-// those count that say which part of the file system is meant.
+// Look mounts c read-only, so that not even a journal is replayed, calls f and unmounts again:
+// looking writes nothing to the device. Of c's options only those count that say which part of the
+// file system is meant.
 //
-// The device itself is set to read-only meanwhile, because some file systems
-// write in spite of all options: ext4 cleans up its list of orphans
-// (fs/ext4/orphan.c: ext4_orphan_cleanup).
+// The device itself is set to read-only meanwhile, because some file systems write in spite of all
+// options: ext4 cleans up its list of orphans (fs/ext4/orphan.c: ext4_orphan_cleanup).
 func Look(c MountConfig, f func(dir string) error) error {
 	restore, err := forbidWrites(c.Device)
 	if err != nil {
@@ -49,8 +48,8 @@ func subvolume(options string) string {
 	return out
 }
 
-// forbidWrites sets a block device to read-only in the kernel, if it is not
-// already. restore undoes that. What is no block device is left alone.
+// forbidWrites sets a block device to read-only in the kernel, if it is not already. restore undoes
+// that. What is no block device is left alone.
 func forbidWrites(path string) (restore func(), err error) {
 	nothing := func() {}
 	info, err := os.Stat(path)

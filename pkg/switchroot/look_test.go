@@ -24,7 +24,8 @@ func contents(t *testing.T, disk string) []byte {
 	return b
 }
 
-// crashed makes the image of a file system after a crash, with a journal to replay and an inode on the list of orphans.
+// crashed makes the image of a file system after a crash, with a journal to replay and an inode on
+// the list of orphans.
 func crashed(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "image")
@@ -62,8 +63,8 @@ func TestBlockDevice(t *testing.T) {
 	})
 }
 
-// Looking at a file system after a crash changes not one byte, and leaves the
-// device as writable as it was.
+// Looking at a file system after a crash changes not one byte, and leaves the device as writable as
+// it was.
 func lookWritesNothing(t *testing.T, dev string) {
 	t.Helper()
 	before := contents(t, dev)

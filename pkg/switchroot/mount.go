@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountFlags are the options of mount(8) that are flags of mount(2)
-// (include/uapi/linux/mount.h); an option that clears a flag has it in clear.
+// mountFlags are the options of mount(8) that are flags of mount(2) (include/uapi/linux/mount.h);
+// an option that clears a flag has it in clear.
 var mountFlags = map[string]struct{ set, clear uintptr }{
 	"ro":          {set: unix.MS_RDONLY},
 	"rw":          {clear: unix.MS_RDONLY},
@@ -33,8 +33,8 @@ var mountFlags = map[string]struct{ set, clear uintptr }{
 	"defaults":    {},
 }
 
-// Options splits the options of mount -o into flags of mount(2), added to or
-// taken from those given, and the file system's own.
+// Options splits the options of mount -o into flags of mount(2), added to or taken from those
+// given, and the file system's own.
 func Options(text string, flags uintptr) (uintptr, string) {
 	var data []string
 	for o := range strings.SplitSeq(text, ",") {

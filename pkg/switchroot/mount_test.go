@@ -145,8 +145,7 @@ func TestLookBusy(t *testing.T) {
 	})
 }
 
-// A root that cannot be written to and lacks directories is told; one that only
-// lacks /run will do.
+// A root that cannot be written to and lacks directories is told; one that only lacks /run will do.
 func TestMountPointsReadOnly(t *testing.T) {
 	inNamespace(t, func() {
 		dir := tree(t, map[string]string{"dev/": "", "proc/": "", "sys/": ""})

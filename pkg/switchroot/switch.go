@@ -10,8 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotInitramfs says that "/" is a real file system, which must not be
-// emptied.
+// ErrNotInitramfs says that "/" is a real file system, which must not be emptied.
 var ErrNotInitramfs = errors.New("the root in use is not an initramfs")
 
 // Target is where to switch to, as the checks found it.
@@ -23,9 +22,8 @@ type Target struct {
 	MountPoints []string // what MountPoints returned
 }
 
-// Switch makes the file system at t.Dir the root and executes init. On success
-// it does not return. freed is called when the initramfs is empty, right before
-// the last step.
+// Switch makes the file system at t.Dir the root and executes init. On success it does not return.
+// freed is called when the initramfs is empty, right before the last step.
 func Switch(t Target, freed func()) error {
 	if ok, err := mount.IsTmpRamfs("/"); err != nil {
 		return fmt.Errorf("switch root: %w", err)
@@ -59,8 +57,8 @@ func Switch(t Target, freed func()) error {
 	return &os.PathError{Op: "exec", Path: t.Init, Err: unix.Exec(t.Init, argv, t.Env)}
 }
 
-// moveMounts moves the kernel's file systems into the new root, and lets go of
-// those that have no place there.
+// moveMounts moves the kernel's file systems into the new root, and lets go of those that have no
+// place there.
 func moveMounts(t Target) error {
 	for _, dir := range []string{"/dev", "/proc", "/sys", "/run"} {
 		if !slices.Contains(t.MountPoints, dir) {

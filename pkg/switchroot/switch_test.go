@@ -44,8 +44,7 @@ var report = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(filepath.Join(dir, "report"))
 })
 
-// switchIn runs child in namespaces of its own and returns what it and the init
-// printed.
+// switchIn runs child in namespaces of its own and returns what it and the init printed.
 func switchIn(t *testing.T, scenario string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -106,9 +105,8 @@ func child(scenario, dir string) error {
 	return fmt.Errorf("%w; in /: %v", err, left)
 }
 
-// initramfs makes a tmpfs the root, as the kernel leaves it to /init, with a
-// new root at /sysroot. Descriptors 10 and 11 are the initramfs and what is
-// mounted in it, and stay open in the new init.
+// initramfs makes a tmpfs the root, as the kernel leaves it to /init, with a new root at /sysroot.
+// Descriptors 10 and 11 are the initramfs and what is mounted in it, and stay open in the new init.
 func initramfs(dir string) error {
 	report, err := os.ReadFile(filepath.Join(dir, "report"))
 	if err != nil {
@@ -123,7 +121,8 @@ func initramfs(dir string) error {
 		func() error { return os.Chdir("/") },
 		func() error { return mountAt("/dev", "tmpfs") },
 		func() error { return mountAt("/proc", "proc") },
-		// Only now: a user namespace allows a proc where one is in sight (fs/namespace.c: mount_too_revealing).
+		// Only now: a user namespace allows a proc where one is in sight (fs/namespace.c:
+		// mount_too_revealing).
 		func() error { return unix.Unmount("/outside", unix.MNT_DETACH) },
 		func() error { return mountAt("/sys", "tmpfs") },
 		func() error { return mountAt("/run", "tmpfs") },
@@ -195,8 +194,8 @@ func shows(t *testing.T, out string, lines ...string) {
 	}
 }
 
-// The new init is PID 1, has what it was given and all that was mounted, and
-// the initramfs is empty but for what is mounted in it.
+// The new init is PID 1, has what it was given and all that was mounted, and the initramfs is empty
+// but for what is mounted in it.
 func TestSwitch(t *testing.T) {
 	out := switchIn(t, "switch")
 	shows(t, out,

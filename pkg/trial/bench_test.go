@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	nstest.Main(m)
 }
 
-// hosts describes the machine of the tests, whose disk and web server are yet to be said,
-// and another one.
+// hosts describes the machine of the tests, whose disk and web server are yet to be said, and
+// another one.
 const hosts = `server: 10.1.1.1
 loader: LOADER
 HTTP
@@ -51,8 +51,8 @@ hosts:
     address: 10.1.1.166/24
 `
 
-// newBench makes a bench for remote1 in a namespace of its own, with a directory as pxe
-// and a person leave it. what replaces words of the hosts file.
+// newBench makes a bench for remote1 in a namespace of its own, with a directory as pxe and a
+// person leave it. what replaces words of the hosts file.
 func newBench(t *testing.T, what ...string) *bench {
 	t.Helper()
 	dir := t.TempDir()
@@ -91,8 +91,8 @@ func newBench(t *testing.T, what ...string) *bench {
 	return b
 }
 
-// The machine gets what pxe would write for it, and no other machine's, beside the kernel,
-// the image and the boot loader that are there. The real directory stays as it is.
+// The machine gets what pxe would write for it, and no other machine's, beside the kernel, the
+// image and the boot loader that are there. The real directory stays as it is.
 func TestTree(t *testing.T) {
 	b := newBench(t)
 	dir, err := b.writeTree()

@@ -25,7 +25,8 @@ func (b *bench) disk() (string, error) {
 	return name, nil
 }
 
-// copySparse copies a file or block device, without its holes, and without its data where the file system can share them.
+// copySparse copies a file or block device, without its holes, and without its data where the file
+// system can share them.
 func copySparse(name, source string) error {
 	in, err := os.OpenFile(source, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would wait for a writer
 	if err != nil {

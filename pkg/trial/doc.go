@@ -1,10 +1,11 @@
 //go:build linux
 
-// Package trial boots a machine of a hosts file in QEMU before the real one does: from the files that pxe would write for it
-// now, by firmware, boot loader and network, with a copy of its disk behind a target.
+// Package trial boots a machine of a hosts file in QEMU before the real one does: from the files
+// that pxe would write for it now, by firmware, boot loader and network, with a copy of its disk
+// behind a target.
 //
-// Everything runs in a network namespace of its own and ends with Run. It needs root, QEMU and dnsmasq, and the firmware that
-// scripts/deps.sh brings.
+// Everything runs in a network namespace of its own and ends with Run. It needs root, QEMU and
+// dnsmasq, and the firmware that scripts/deps.sh brings.
 package trial
 
 import (
@@ -23,7 +24,8 @@ type Config struct {
 	Room *netboot.Room
 	// Host is its name.
 	Host string
-	// Dir is the directory that pxe writes to. Kernels, images and boot loaders are taken from it, and nothing is written.
+	// Dir is the directory that pxe writes to. Kernels, images and boot loaders are taken from
+	// it, and nothing is written.
 	Dir string
 	// Disk is the image behind the machine's LUN; empty: that of the hosts file.
 	Disk string
@@ -33,7 +35,8 @@ type Config struct {
 	NIC string
 	// MemoryMiB is the machine's; 0: 512, or 1024 under EFI.
 	MemoryMiB int
-	// Expect is what the console has to show after the real init was started; empty: anything that is not the kernel's.
+	// Expect is what the console has to show after the real init was started; empty: anything
+	// that is not the kernel's.
 	Expect string
 }
 

@@ -23,7 +23,8 @@ var models = []struct{ driver, model string }{
 	{"e100", "i82557b"},
 }
 
-// machine describes the machine: a PC that boots from its card, by EFI if its loader is one for EFI.
+// machine describes the machine: a PC that boots from its card, by EFI if its loader is one for
+// EFI.
 func (b *bench) machine() (lab.MachineConfig, error) {
 	efi := b.Room.BootLoader().EFI
 	model, err := b.model(efi)

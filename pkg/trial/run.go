@@ -26,8 +26,8 @@ type bench struct {
 	result *Result
 }
 
-// Run boots the machine and returns how far it came, with an *[Error] if that is not far enough. What was started has ended
-// when it returns, and ctx ends it early.
+// Run boots the machine and returns how far it came, with an *[Error] if that is not far enough.
+// What was started has ended when it returns, and ctx ends it early.
 func Run(ctx context.Context, c Config) (result Result, err error) {
 	defer func() {
 		if err != nil {

@@ -112,6 +112,7 @@ func (b *bench) target(ctx context.Context) error {
 	return err
 }
 
-// Main runs a target if this process is one that Run has started from the same executable, and exits then. Otherwise it returns
-// at once. A program that calls Run calls Main before anything else.
+// Main runs a target if this process is one that Run has started from the same executable, and
+// exits then. Otherwise it returns at once. A program that calls Run calls Main before anything
+// else.
 func Main() { targets.Main() }

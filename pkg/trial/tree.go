@@ -15,7 +15,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/netboot"
 )
 
-// writeTree writes what pxe would write for the machine into a directory of its own, and links the rest from the real one.
+// writeTree writes what pxe would write for the machine into a directory of its own, and links the
+// rest from the real one.
 func (b *bench) writeTree() (dir string, err error) {
 	room := b.room()
 	dir = filepath.Join(b.ns.Dir(), "netboot")

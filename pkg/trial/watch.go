@@ -22,7 +22,8 @@ type mark struct {
 // bad matches a failure that ends the boot. After a failed step comes its hint, or the action.
 const bad = `step \S+ failed after [^\n]*\n[^\n]*\n|Kernel panic - not syncing[^\n]*\n|No bootable device|UEFI Interactive Shell|unknown machine: [^\n]*\n|no script for [^\n]*\n|no file \S* for [^\n]*\n`
 
-// own is a whole line that neither the kernel nor anything of ours writes: those begin with a time. systemd writes so too.
+// own is a whole line that neither the kernel nor anything of ours writes: those begin with a time.
+// systemd writes so too.
 const own = `\n(?:\[ *\d+\.\d+\] systemd\[1\]|[^\[\n]|\[ *[^ \d\n])[^\n]*\n`
 
 // marks are the ends of the stages, in order.

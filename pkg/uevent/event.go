@@ -22,8 +22,8 @@ type Event struct {
 	DevName   string // name of the node below /dev, if there is one
 }
 
-// Parse reads a message as lib/kobject_uevent.c writes it: ACTION@DEVPATH and
-// KEY=VALUE strings, each ended by a NUL.
+// Parse reads a message as lib/kobject_uevent.c writes it: ACTION@DEVPATH and KEY=VALUE strings,
+// each ended by a NUL.
 func Parse(b []byte) (Event, error) {
 	if len(b) > maxEvent {
 		return Event{}, ErrFormat

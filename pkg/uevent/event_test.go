@@ -69,9 +69,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A panic over one message is an event that was lost: those that wait look for
-// themselves, and the reader goes on. A reader that does nothing but panic ends
-// every wait with that error.
+// A panic over one message is an event that was lost: those that wait look for themselves, and the
+// reader goes on. A reader that does nothing but panic ends every wait with that error.
 func TestPanic(t *testing.T) {
 	messages := make(chan string)
 	broken := false

@@ -6,11 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// filter lets the kernel drop the events of what is no device: each module that
-// is loaded adds kernel objects for itself, its drivers and its caches, some
-// hundred in a boot, and each would wake us while the next module is loading.
-// An event begins with "ACTION@PATH", and devices are below /devices
-// (lib/kobject_uevent.c: kobject_uevent_env).
+// filter lets the kernel drop the events of what is no device: each module that is loaded adds
+// kernel objects for itself, its drivers and its caches, some hundred in a boot, and each would
+// wake us while the next module is loading. An event begins with "ACTION@PATH", and devices are
+// below /devices (lib/kobject_uevent.c: kobject_uevent_env).
 func filter() []unix.SockFilter {
 	const load, equal, end = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
 	return []unix.SockFilter{

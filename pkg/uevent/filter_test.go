@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel runs the filter: over a pair of sockets it lets the events of
-// devices through, and of other actions than add all.
+// The kernel runs the filter: over a pair of sockets it lets the events of devices through, and of
+// other actions than add all.
 func TestFilter(t *testing.T) {
 	passes(t, filter(), map[string]bool{
 		"add@/devices/pci0000:00/0000:00:02.0\x00ACTION=add\x00": true,
@@ -22,8 +22,7 @@ func TestFilter(t *testing.T) {
 	})
 }
 
-// Of all a machine's devices only iSCSI sessions' pass, and what they come and go
-// with.
+// Of all a machine's devices only iSCSI sessions' pass, and what they come and go with.
 func TestISCSIFilter(t *testing.T) {
 	const disk = "/devices/platform/host2/session1/target2:0:0/2:0:0:1/block/sda"
 	passes(t, iscsiFilter(), map[string]bool{

@@ -2,13 +2,13 @@ package uevent
 
 import "golang.org/x/sys/unix"
 
-// iscsiDevices begins the paths of what iscsi_tcp's sessions have: their hosts
-// have no parent (drivers/scsi/iscsi_tcp.c: iscsi_host_add; drivers/scsi/hosts.c:
-// scsi_add_host_with_dma, platform_bus).
+// iscsiDevices begins the paths of what iscsi_tcp's sessions have: their hosts have no parent
+// (drivers/scsi/iscsi_tcp.c: iscsi_host_add; drivers/scsi/hosts.c: scsi_add_host_with_dma,
+// platform_bus).
 const iscsiDevices = "/devices/platform/host"
 
-// iscsiFilter lets the kernel drop all events but "add@" and "remove@" of what is
-// below iscsiDevices.
+// iscsiFilter lets the kernel drop all events but "add@" and "remove@" of what is below
+// iscsiDevices.
 func iscsiFilter() []unix.SockFilter {
 	const load, loadHalf = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_LD | unix.BPF_H | unix.BPF_ABS
 	const equal, end = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K

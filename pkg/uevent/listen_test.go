@@ -10,11 +10,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 )
 
-// TestMain runs the tests in a network namespace: the kernel tells of the devices of one there alone
-// (lib/kobject_uevent.c: kobject_uevent_net_broadcast).
+// TestMain runs the tests in a network namespace: the kernel tells of the devices of one there
+// alone (lib/kobject_uevent.c: kobject_uevent_net_broadcast).
 func TestMain(m *testing.M) { nstest.Main(m) }
 
-// device makes a device, and returns what the kernel tells of that. It is gone at the end of the test.
+// device makes a device, and returns what the kernel tells of that. It is gone at the end of the
+// test.
 func device(t *testing.T, name string) (Event, error) {
 	t.Helper()
 	la := netlink.NewLinkAttrs()
@@ -56,8 +57,8 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// A listener for iSCSI devices does not hear of others. One that hears of all shows
-// when the event has been.
+// A listener for iSCSI devices does not hear of others. One that hears of all shows when the event
+// has been.
 func TestListenISCSI(t *testing.T) {
 	all, err := Listen()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package uevent listens to the kernel's device events, so that waiting for a
-// device needs neither polling nor udev.
+// Package uevent listens to the kernel's device events, so that waiting for a device needs neither
+// polling nor udev.
 package uevent
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// group is the kernel's multicast group; group 2 is udev's
-// (lib/kobject_uevent.c: uevent_net_init, netlink_broadcast to group 1).
+// group is the kernel's multicast group; group 2 is udev's (lib/kobject_uevent.c: uevent_net_init,
+// netlink_broadcast to group 1).
 const group = 1
 
 // receiveBuffer holds the burst of a cold-plug, in bytes.
@@ -32,20 +32,19 @@ type Listener struct {
 	err  error // why the reader stopped
 }
 
-// subscriber is somebody who waits. lost is set while events is full, so
-// whoever empties it sees that.
+// subscriber is somebody who waits. lost is set while events is full, so whoever empties it sees
+// that.
 type subscriber struct {
 	events chan Event
 	lost   atomic.Bool
 }
 
-// Listen opens the socket. What happens from now on is not missed by a later
-// Wait, because Wait looks before it sleeps.
+// Listen opens the socket. What happens from now on is not missed by a later Wait, because Wait
+// looks before it sleeps.
 func Listen() (*Listener, error) { return listen(filter()) }
 
-// ListenISCSI is Listen for devices of iSCSI sessions alone that come or go: a
-// system that looks at all its devices anew does not wake the caller for the
-// others.
+// ListenISCSI is Listen for devices of iSCSI sessions alone that come or go: a system that looks at
+// all its devices anew does not wake the caller for the others.
 func ListenISCSI() (*Listener, error) { return listen(iscsiFilter()) }
 
 func listen(f []unix.SockFilter) (*Listener, error) {
@@ -76,10 +75,9 @@ const readerName = "the reader of uevents"
 // Close stops the listener; waiters return an error that is os.ErrClosed.
 func (l *Listener) Close() error { return l.file.Close() }
 
-// Wait calls done at once and again after each event until it says true or
-// fails. The first call's event is the zero Event, and so is one after events
-// were lost: done must look at the state itself, the event is only a hint.
-// Wait returns ctx's error when ctx ends first.
+// Wait calls done at once and again after each event until it says true or fails. The first call's
+// event is the zero Event, and so is one after events were lost: done must look at the state
+// itself, the event is only a hint. Wait returns ctx's error when ctx ends first.
 func (l *Listener) Wait(ctx context.Context, done func(Event) (bool, error)) error {
 	sub := &subscriber{events: make(chan Event, 64)}
 	l.mu.Lock()
@@ -113,13 +111,11 @@ func (l *Listener) Wait(ctx context.Context, done func(Event) (bool, error)) err
 	}
 }
 
-// maxPanics is how many panics in a row, with no message read between them, end
-// the reader.
+// maxPanics is how many panics in a row, with no message read between them, end the reader.
 const maxPanics = 8
 
-// read passes events on until the socket is closed or fails. A panic over one
-// message is an event that was lost, no more: what waits for a device looks for
-// itself then.
+// read passes events on until the socket is closed or fails. A panic over one message is an event
+// that was lost, no more: what waits for a device looks for itself then.
 func (l *Listener) read() {
 	buf := make([]byte, maxEvent)
 	for panics := 0; ; {

@@ -15,15 +15,13 @@ func Plain(s string) string {
 	return strconv.Quote(s)
 }
 
-// Printable reports whether s is UTF-8 without anything that a terminal would obey or
-// not show.
+// Printable reports whether s is UTF-8 without anything that a terminal would obey or not show.
 func Printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) })
 }
 
-// Mask puts a question mark in the place of each control character (C0 and C1 of
-// ECMA-48, and DEL) but the tab: a terminal obeys them, and the text may come from a
-// target or a disk.
+// Mask puts a question mark in the place of each control character (C0 and C1 of ECMA-48, and DEL)
+// but the tab: a terminal obeys them, and the text may come from a target or a disk.
 func Mask(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {

@@ -1,5 +1,5 @@
-// Package words reads lines of values. Package fmt's scanning does as much and far
-// more, which makes init 50 KB larger.
+// Package words reads lines of values. Package fmt's scanning does as much and far more, which
+// makes init 50 KB larger.
 package words
 
 import (
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Read reads the values of a line, which blanks are between: whole numbers, true
-// and false, and text as it is or as %q writes it. Each goes where into points to.
+// Read reads the values of a line, which blanks are between: whole numbers, true and false, and
+// text as it is or as %q writes it. Each goes where into points to.
 func Read(line string, into ...any) error {
 	for i, to := range into {
 		word, rest, err := cut(strings.TrimLeft(line, " "))

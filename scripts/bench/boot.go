@@ -39,7 +39,8 @@ type Record struct {
 	Text string  `json:"text"`
 }
 
-// errBoot is wrapped by the error for a machine that ended without a root: a result like others, not the benchmark's end.
+// errBoot is wrapped by the error for a machine that ended without a root: a result like others,
+// not the benchmark's end.
 var errBoot = errors.New("the machine did not reach its root")
 
 // boot boots one machine and returns the values that its real init prints.

@@ -59,7 +59,8 @@ func (s *stage) builds(ctx context.Context) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// makers are ours, and with -full Debian's, each for one card and for all. Ours is the program beside init, from the build.
+// makers are ours, and with -full Debian's, each for one card and for all. Ours is the program
+// beside init, from the build.
 func (s *stage) makers() ([]Build, error) {
 	program := filepath.Join(filepath.Dir(s.init), "iscsiroot")
 	if _, err := os.Stat(program); err != nil {

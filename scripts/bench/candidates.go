@@ -18,7 +18,8 @@ const (
 	dhcp = "dhcp"
 )
 
-// candidate is a kind of initramfs. tree is nil for ours, which pkg/initramfs makes, and for those of full.
+// candidate is a kind of initramfs. tree is nil for ours, which pkg/initramfs makes, and for those
+// of full.
 type candidate struct {
 	name  string
 	what  string
@@ -117,8 +118,8 @@ func floorTree(k *kit, sleepless bool) (images.Tree, error) {
 	return t, k.packages.addTo(t, "", "iscsistart")
 }
 
-// seedTree is the HOWTO's, with the modules of one network card, as it advises, and without the programs that only a person
-// in its shell would type.
+// seedTree is the HOWTO's, with the modules of one network card, as it advises, and without the
+// programs that only a person in its shell would type.
 func seedTree(k *kit) (images.Tree, error) {
 	t := images.Tree{"sbin": images.Symlink("bin")}
 	addDirectories(t)
@@ -133,8 +134,8 @@ func seedTree(k *kit) (images.Tree, error) {
 	return t, k.packages.addTo(t, "lib", "bash", "cat", "chroot", "echo", "ifconfig", "insmod", "iscsistart", "mount", "sleep")
 }
 
-// script fills in a script's @marks@: a line from load for each module, with its path and its name, and one from step after each
-// group.
+// script fills in a script's @marks@: a line from load for each module, with its path and its name,
+// and one from step after each group.
 func (k *kit) script(name, load, step, preload string) (images.File, error) {
 	text, err := guest.ReadFile("guest/" + name)
 	if err != nil {

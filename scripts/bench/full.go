@@ -13,16 +13,19 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// full are made by Debian's own makers of an initramfs, and measured with BENCH_FULL=1: they take much longer than the others.
+// full are made by Debian's own makers of an initramfs, and measured with BENCH_FULL=1: they take
+// much longer than the others.
 var full = []candidate{
 	{"initramfs-tools", "Debian's own, MODULES=list with the modules known, open-iscsi's scripts", nil, initramfs.Zstd, false},
 	{"dracut", "dracut without systemd, with its own iSCSI scripts and the modules known", nil, initramfs.Zstd, false},
 }
 
-// common is in the command lines of both: the same end of a boot as in commandLine, and the names of cards that all others use.
+// common is in the command lines of both: the same end of a boot as in commandLine, and the names
+// of cards that all others use.
 const common = " root=/dev/sda2 ro net.ifnames=0 console=ttyS0 quiet panic=-1 no_timer_check"
 
-// lines are the command lines of those that do not know the HOWTO's words, or are to be told others.
+// lines are the command lines of those that do not know the HOWTO's words, or are to be told
+// others.
 var lines = map[string]string{
 	dhcp: strings.Replace(commandLine, "iscsi_i_ip=10.77.0.2/255.255.255.0", "ip=dhcp", 1),
 	"initramfs-tools": "iscsi_initiator=" + initiatorName + " iscsi_target_name=" + targetName + " iscsi_target_ip=10.77.0.1" +
@@ -36,7 +39,8 @@ const initiatorName = "iqn.2007-01.com.example:server.remote1"
 // errKernel says that the makers can only use the kernel whose modules are in their root.
 var errKernel = errors.New("with BENCH_FULL=1 the kernel is amd64")
 
-// everyDriver, in place of a driver, is for an image with what its maker puts in for a machine that it does not know.
+// everyDriver, in place of a driver, is for an image with what its maker puts in for a machine that
+// it does not know.
 const everyDriver = "every"
 
 // makeInitrd has an initramfs made by a maker of Debian's, for a card as ours is.

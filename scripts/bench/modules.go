@@ -39,7 +39,8 @@ func findNIC(name string) (nic, error) {
 // modules are those that a boot cannot do without, in order: plain .ko files of the host.
 type modules struct{ nic, iscsi, fs []string }
 
-// findModules takes the files from an uncompressed image of ours, so that everyone loads the same bytes.
+// findModules takes the files from an uncompressed image of ours, so that everyone loads the same
+// bytes.
 func (s *stage) findModules(ctx context.Context, n nic) (modules, error) {
 	dir := filepath.Join(s.dir, "modules-"+n.name)
 	image := dir + ".cpio"
@@ -76,11 +77,13 @@ func (s *stage) findModules(ctx context.Context, n nic) (modules, error) {
 	return out, nil
 }
 
-// isNeeded leaves out what the others do without. Of the soft dependencies only crc32c is missed, for iSCSI's digests and ext4's
-// checksums; on the emulated processor it is the generic one that works.
+// isNeeded leaves out what the others do without. Of the soft dependencies only crc32c is missed,
+// for iSCSI's digests and ext4's checksums; on the emulated processor it is the generic one that
+// works.
 func isNeeded(step kmod.Step) bool { return !step.Soft || step.Name == "crc32c_generic" }
 
-// unpackModules writes the modules of an uncompressed image into dir and returns their paths by name.
+// unpackModules writes the modules of an uncompressed image into dir and returns their paths by
+// name.
 func unpackModules(image, dir string) (map[string]string, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
@@ -113,7 +116,8 @@ func unpackModules(image, dir string) (map[string]string, error) {
 	return files, nil
 }
 
-// inImage is where a module stands in the images that are not ours: /lib/modules, as the HOWTO has it.
+// inImage is where a module stands in the images that are not ours: /lib/modules, as the HOWTO has
+// it.
 func inImage(file string) string { return "lib/modules/" + filepath.Base(file) }
 
 func (m modules) addTo(t images.Tree) {

@@ -34,8 +34,8 @@ func openPackages() (packages, error) {
 	return p, nil
 }
 
-// addTo puts programs into t's bin, and the libraries they need, all together, into libDir, or where the package has them
-// if that is empty.
+// addTo puts programs into t's bin, and the libraries they need, all together, into libDir, or
+// where the package has them if that is empty.
 func (p packages) addTo(t images.Tree, libDir string, programs ...string) error {
 	for _, name := range programs {
 		file, err := p.find(name, "bin", "sbin", "usr/bin", "usr/sbin")
@@ -50,7 +50,8 @@ func (p packages) addTo(t images.Tree, libDir string, programs ...string) error 
 	return nil
 }
 
-// addLibraries adds the interpreter and the libraries that an ELF file names, and those that these name.
+// addLibraries adds the interpreter and the libraries that an ELF file names, and those that these
+// name.
 func (p packages) addLibraries(t images.Tree, libDir, file string) error {
 	f, err := elf.Open(file)
 	if err != nil {
@@ -103,8 +104,8 @@ func (p packages) library(name string) (string, error) {
 	return p.find(name, "lib/*-linux-gnu", "usr/lib/*-linux-gnu")
 }
 
-// find finds a file by name in directories of the tree. A link's target is found by name too: it may be absolute, and would
-// lead out of the tree.
+// find finds a file by name in directories of the tree. A link's target is found by name too: it
+// may be absolute, and would lead out of the tree.
 func (p packages) find(name string, dirs ...string) (string, error) {
 	for _, dir := range dirs {
 		found, err := filepath.Glob(filepath.Join(p.root, dir, name))

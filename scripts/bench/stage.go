@@ -16,8 +16,9 @@ import (
 
 const (
 	targetName = "iqn.2007-01.com.example:storage.remote1"
-	// commandLine is the HOWTO's. quiet, so that no one waits for the serial port; a panic ends the machine. no_timer_check, because
-	// on a busy host an emulated timer is late, and the kernel takes it for broken and panics.
+	// commandLine is the HOWTO's. quiet, so that no one waits for the serial port; a panic ends
+	// the machine. no_timer_check, because on a busy host an emulated timer is late, and the
+	// kernel takes it for broken and panics.
 	commandLine = "iscsi_i=iqn.2007-01.com.example:server.remote1 iscsi_i_ip=10.77.0.2/255.255.255.0 iscsi_t=" + targetName +
 		" iscsi_a=10.77.0.1 console=ttyS0 quiet panic=-1 no_timer_check"
 )
@@ -57,8 +58,9 @@ func newStage(ctx context.Context, o options) (*stage, error) {
 // Close removes what the stage has made.
 func (s *stage) Close() error { return os.RemoveAll(s.dir) }
 
-// machine starts a machine with a network and a target of its own in ns. After a machine is switched off, the host would go on
-// sending to it and asking for its Ethernet address once a second, and the next machine's first packet could wait that long.
+// machine starts a machine with a network and a target of its own in ns. After a machine is
+// switched off, the host would go on sending to it and asking for its Ethernet address once a
+// second, and the next machine's first packet could wait that long.
 func (s *stage) machine(ctx context.Context, ns *lab.Namespace, img image, n nic, cpus int, line string) (*lab.Machine, error) {
 	return s.machineWith(ctx, ns, img, n, cpus, line, targets.Config{LUNs: map[int]string{1: s.disk.Path}})
 }
@@ -84,7 +86,8 @@ func (s *stage) machineWith(ctx context.Context, ns *lab.Namespace, img image, n
 	})
 }
 
-// makeDisk makes a disk as the HOWTO has it: something small first, then root. Its shell is there for the HOWTO's last line.
+// makeDisk makes a disk as the HOWTO has it: something small first, then root. Its shell is there
+// for the HOWTO's last line.
 func (s *stage) makeDisk() (*images.Disk, error) {
 	busybox, err := busyboxPath()
 	if err != nil {

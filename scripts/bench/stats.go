@@ -19,7 +19,8 @@ func spread(values []float64) Spread {
 	return Spread{Median: (v[(n-1)/2] + v[n/2]) / 2, Min: v[0], Max: v[n-1]}
 }
 
-// Ratio compares us with another initramfs: the spread over the rounds of our time divided by its time in the same round.
+// Ratio compares us with another initramfs: the spread over the rounds of our time divided by its
+// time in the same round.
 type Ratio struct {
 	Peer   string `json:"to"`
 	Rounds int    `json:"rounds"` // in which both came to their root

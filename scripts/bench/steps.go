@@ -20,7 +20,8 @@ var (
 	theirStep = regexp.MustCompile(`^bench: step (\S+)`)
 )
 
-// readSteps finds the steps in the log of a boot. The time before the first line and after the last step are steps too.
+// readSteps finds the steps in the log of a boot. The time before the first line and after the last
+// step are steps too.
 func readSteps(b Boot) ([]Step, error) {
 	var out []Step
 	var last float64
@@ -48,11 +49,13 @@ func readSteps(b Boot) ([]Step, error) {
 	return append(out, Step{"to the real init", last, b.Init()}), nil
 }
 
-// moduleLine is what ours and the C program say of the processor time that their modules took, up to now.
+// moduleLine is what ours and the C program say of the processor time that their modules took, up
+// to now.
 var moduleLine = regexp.MustCompile(`^(?:iscsiroot: modules took|bench: modules) ([0-9.]+) s`)
 
-// moduleTime is the processor time that modules took in a boot, in seconds, 0 if it was not logged. It is not the time on a
-// clock: ours does other things while modules are being loaded, on the same processor where there is one.
+// moduleTime is the processor time that modules took in a boot, in seconds, 0 if it was not logged.
+// It is not the time on a clock: ours does other things while modules are being loaded, on the same
+// processor where there is one.
 func moduleTime(b Boot) (float64, error) {
 	var took float64
 	for _, r := range b.log {

@@ -31,7 +31,8 @@ type picture struct {
 	y float64
 }
 
-// svg is the report as a picture: for each configuration the times of all, then our steps and the limit's.
+// svg is the report as a picture: for each configuration the times of all, then our steps and the
+// limit's.
 func (r *Report) svg() string {
 	p := &picture{}
 	for _, c := range r.Configs {
@@ -77,7 +78,8 @@ func (p *picture) times(title string, c Config) {
 	p.y += axisHeight
 }
 
-// steps draws each step where it lies in time. The axis goes to end, the same for all that are to be compared.
+// steps draws each step where it lies in time. The axis goes to end, the same for all that are to
+// be compared.
 func (p *picture) steps(title string, end float64, r Result) {
 	x := p.begin(title, end, len(r.Steps))
 	colour := colourOther

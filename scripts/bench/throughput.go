@@ -24,15 +24,15 @@ import (
 // throughputDeadline is for the machine that measures throughput.
 const throughputDeadline = 15 * time.Minute
 
-// throughputTurns is how many short turns of the guest's make one round: the shorter a turn, the more of what disturbs one
-// session disturbs the other.
+// throughputTurns is how many short turns of the guest's make one round: the shorter a turn, the
+// more of what disturbs one session disturbs the other.
 const throughputTurns = 4
 
 // iscsistart is the program of the comparison.
 const iscsistart = "iscsistart"
 
-// Throughput is how fast data moves through the disk of our session and of one that iscsistart made with its defaults, in one
-// machine, to the same target, in turns.
+// Throughput is how fast data moves through the disk of our session and of one that iscsistart made
+// with its defaults, in one machine, to the same target, in turns.
 type Throughput struct {
 	// Values are what each session has negotiated, by attribute.
 	Values map[string]map[string]string `json:"values"`

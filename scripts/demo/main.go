@@ -1,5 +1,7 @@
-// Command demo boots a machine without a disk in QEMU: its root file system is the second partition of an iSCSI LUN, and its
-// command line is that of the HOWTO this project replaces. With a terminal it leaves its user at the machine's shell; without one it checks at that shell that root is on the LUN, powers the machine off, and fails if a check does.
+// Command demo boots a machine without a disk in QEMU: its root file system is the second partition
+// of an iSCSI LUN, and its command line is that of the HOWTO this project replaces. With a terminal
+// it leaves its user at the machine's shell; without one it checks at that shell that root is on
+// the LUN, powers the machine off, and fails if a check does.
 //
 // It needs root for a network namespace, what scripts/deps.sh brings, and init from the build.
 package main

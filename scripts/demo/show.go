@@ -28,7 +28,8 @@ func (s *stage) handOver(ctx context.Context) error {
 	return nil
 }
 
-// evidence is what the command rootinfo prints when root is the partition of a disk behind an iSCSI session to our target.
+// evidence is what the command rootinfo prints when root is the partition of a disk behind an iSCSI
+// session to our target.
 var evidence = []*regexp.Regexp{
 	regexp.MustCompile(`mount: \d+ \d+ \d+:\d+ / / rw\S* .*- ext3 \S+ .*\n`),
 	regexp.MustCompile(`device: /sys/devices/\S+/session\d+/\S+/sda/sda2\n`),

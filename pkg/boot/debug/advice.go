@@ -5,8 +5,8 @@ import "fmt"
 // remedy is a command of the shell that may help where a step failed.
 type remedy struct{ command, why string }
 
-// remedies lists, for each step, the three that are the likeliest to help. The first
-// ones stand for a step that is not in the list.
+// remedies lists, for each step, the three that are the likeliest to help. The first ones stand for
+// a step that is not in the list.
 var remedies = [...]struct {
 	step  string
 	three [3]remedy

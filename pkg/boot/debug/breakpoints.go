@@ -20,8 +20,8 @@ var dracutSteps = [...]struct{ dracut, step string }{
 	{"cleanup", "switch-root"},
 }
 
-// Breakpoints returns the steps to stop before, and reports those that there
-// are none of. A name of ours counts before dracut's.
+// Breakpoints returns the steps to stop before, and reports those that there are none of. A name of
+// ours counts before dracut's.
 func Breakpoints(steps []sequence.Step, wanted []bootspec.Value[string], log sequence.Logger) []string {
 	var out []string
 	for _, b := range wanted {
@@ -38,8 +38,7 @@ func Breakpoints(steps []sequence.Step, wanted []bootspec.Value[string], log seq
 	return out
 }
 
-// stepOfDracut returns the step for a break point of dracut's, and any other name as
-// it is.
+// stepOfDracut returns the step for a break point of dracut's, and any other name as it is.
 func stepOfDracut(name string) string {
 	for _, d := range dracutSteps {
 		if d.dracut == name {

@@ -13,8 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// chooseConsole returns the terminal for the shell: the only console, or the
-// first on which Enter is pressed.
+// chooseConsole returns the terminal for the shell: the only console, or the first on which Enter
+// is pressed.
 func chooseConsole() (*os.File, error) {
 	all := openConsoles(activeConsoles)
 	if len(all) == 0 {
@@ -41,8 +41,8 @@ func chooseConsole() (*os.File, error) {
 // activeConsoles names the terminals that console= names and that there are.
 const activeConsoles = "/sys/class/tty/console/active"
 
-// openConsoles opens them, for reads that can be given up. /dev/console itself
-// cannot become a controlling terminal.
+// openConsoles opens them, for reads that can be given up. /dev/console itself cannot become a
+// controlling terminal.
 func openConsoles(list string) []*os.File {
 	b, err := os.ReadFile(list)
 	if err != nil {
@@ -71,8 +71,7 @@ func openTTY(path string) (*os.File, error) {
 // errHungUp: every console has hung up.
 var errHungUp = errors.New("no console answers")
 
-// firstEnter waits for a line on any of the terminals and returns the one that
-// it came from.
+// firstEnter waits for a line on any of the terminals and returns the one that it came from.
 func firstEnter(ctx context.Context, terminals []*os.File) (*os.File, error) {
 	answers := make(chan int, len(terminals))
 	for i, f := range terminals {

@@ -29,8 +29,8 @@ const (
 	maxAttempts = 3   // at the password
 )
 
-// conversation is PID 1's side of one shell. Its own goroutine has it to itself
-// until the shell has ended.
+// conversation is PID 1's side of one shell. Its own goroutine has it to itself until the shell has
+// ended.
 type conversation struct {
 	m        Machine
 	greeting string
@@ -46,8 +46,7 @@ func (s *Shell) newConversation(greeting, step string) *conversation {
 	return &conversation{m: s.m, greeting: greeting, step: step, typed: s.typed, locked: s.m.Plan.Policy.Password.Given()}
 }
 
-// answer answers a request. Whatever it is, nothing but retry and the like
-// changes anything.
+// answer answers a request. Whatever it is, nothing but retry and the like changes anything.
 func (c *conversation) answer(r control.Request) control.Answer {
 	if c.locked && r[0] != control.Password {
 		return control.Answer{Kind: control.Locked, Text: "iscsiroot: the shell of this image has a password\n"}
@@ -135,8 +134,7 @@ func (c *conversation) power(action bootspec.Emergency, args []string) error {
 	return nil
 }
 
-// retry asks for a step to be done again, and with it what the parameters
-// change.
+// retry asks for a step to be done again, and with it what the parameters change.
 func (c *conversation) retry(args []string) (string, error) {
 	step, params := "", args
 	if len(args) > 0 && args[0] != "" && !strings.Contains(args[0], "=") && slices.Contains(c.m.Progress.All(), args[0]) {

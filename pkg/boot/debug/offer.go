@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// offer is the shell that a person can have by Enter while a step keeps
-// failing: a retryable error is retried for ever, and would never open one.
+// offer is the shell that a person can have by Enter while a step keeps failing: a retryable error
+// is retried for ever, and would never open one.
 type offer struct {
 	attention chan struct{} // the runner's
 
@@ -22,8 +22,8 @@ func (s *Shell) allowed() bool {
 	return s.m.Plan.Policy.Shell.Given() || len(s.m.Plan.Policy.Break) > 0
 }
 
-// MakeOffer shows that Enter opens the shell, once, and waits for it. The goroutine that
-// waits ends by Enter, or by stopOffer, which waits for its end.
+// MakeOffer shows that Enter opens the shell, once, and waits for it. The goroutine that waits ends
+// by Enter, or by stopOffer, which waits for its end.
 func (s *Shell) MakeOffer(step string) {
 	o := &s.offer
 	o.mu.Lock()
@@ -54,8 +54,8 @@ func (s *Shell) MakeOffer(step string) {
 	}, func(err error) { s.m.Log.Errorf("shell: %v", err) })
 }
 
-// stopOffer takes the offer back, so that the consoles are not read any more
-// and a new one can be made.
+// stopOffer takes the offer back, so that the consoles are not read any more and a new one can be
+// made.
 func (s *Shell) stopOffer() {
 	o := &s.offer
 	o.mu.Lock()

@@ -10,9 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
 )
 
-// open runs the shell and waits for its end, however it comes: a shell
-// that is killed or crashes is a shell that was left. acted: the shell
-// was used for more than to go on.
+// open runs the shell and waits for its end, however it comes: a shell that is killed or crashes is
+// a shell that was left. acted: the shell was used for more than to go on.
 func (s *Shell) open(greeting, step string) (resume sequence.Resume, acted bool) {
 	s.stopOffer()
 	tty, err := chooseConsole()
@@ -48,8 +47,8 @@ func (s *Shell) open(greeting, step string) (resume sequence.Resume, acted bool)
 	return c.resume, c.acted
 }
 
-// forkShell starts our own file as the shell. path is the shell of the image
-// that it is to become; empty: it stays itself.
+// forkShell starts our own file as the shell. path is the shell of the image that it is to become;
+// empty: it stays itself.
 func forkShell(path string, tty, socket *os.File) (int, error) {
 	argv := []string{shell.Name}
 	if path != "" {

@@ -9,8 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// again makes the Resume. Parameters are understood before the shell ends, so
-// that it can show what is wrong with them.
+// again makes the Resume. Parameters are understood before the shell ends, so that it can show what
+// is wrong with them.
 func (c *conversation) again(step, stop string, params []string) (string, error) {
 	resume := sequence.Resume{Break: stop}
 	if step != "" {

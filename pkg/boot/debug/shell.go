@@ -14,26 +14,23 @@ import (
 type Machine struct {
 	Log      sequence.Logger
 	Progress *sequence.Progress
-	// Plan is the plan as it is now, and Params what it is made of. Only Prepare
-	// changes them.
+	// Plan is the plan as it is now, and Params what it is made of. Only Prepare changes them.
 	Plan   *bootspec.Plan
 	Params *cmdline.Line
 	// Parse makes a plan of parameters.
 	Parse func(params cmdline.Line) (bootspec.Plan, error)
-	// Modules names the steps that must be repeated because of what new parameters
-	// say of modules.
+	// Modules names the steps that must be repeated because of what new parameters say of
+	// modules.
 	Modules func(params cmdline.Line) []string
 	// Refuse returns why steps cannot be repeated any more; nil: they can.
 	Refuse func(steps []string) error
-	// Prepare takes up a plan and undoes what stands in the way of steps that are
-	// repeated. It is called with nothing running, and returns the steps that need
-	// not be repeated.
+	// Prepare takes up a plan and undoes what stands in the way of steps that are repeated. It
+	// is called with nothing running, and returns the steps that need not be repeated.
 	Prepare func(params cmdline.Line, plan bootspec.Plan, again []string) []string
-	// Start starts a child of PID 1 by fork, and returns where the child's status
-	// will be sent.
+	// Start starts a child of PID 1 by fork, and returns where the child's status will be sent.
 	Start func(fork func() (int, error)) (pid int, status <-chan unix.WaitStatus, err error)
-	// Power ends the machine in order and does not return. PowerNow writes nothing
-	// back, and returns only if it cannot end it.
+	// Power ends the machine in order and does not return. PowerNow writes nothing back, and
+	// returns only if it cannot end it.
 	Power    func(bootspec.Emergency)
 	PowerNow func(bootspec.Emergency) error
 }
@@ -51,8 +48,8 @@ func New(m Machine) *Shell { return &Shell{m: m, offer: offer{attention: make(ch
 // Attention gets a value when a person takes the shell that MakeOffer has offered.
 func (s *Shell) Attention() <-chan struct{} { return s.offer.attention }
 
-// OpenBreak opens the shell at a break point, or because Enter was pressed
-// while a step keeps failing, and returns how to go on.
+// OpenBreak opens the shell at a break point, or because Enter was pressed while a step keeps
+// failing, and returns how to go on.
 func (s *Shell) OpenBreak(step string) sequence.Resume {
 	greeting := "break before step " + step
 	if step == "" {
@@ -70,8 +67,7 @@ func (s *Shell) OpenBreak(step string) sequence.Resume {
 	return resume
 }
 
-// OpenFailure opens the shell for a failure; ok tells that the boot is to go on
-// after all.
+// OpenFailure opens the shell for a failure; ok tells that the boot is to go on after all.
 func (s *Shell) OpenFailure(f *sequence.Failure) (resume sequence.Resume, ok bool) {
 	from := s.m.Plan.Policy.Shell.From
 	s.m.Log.Errorf("opening a shell (%s): retry tries again, exit gives up", from)

@@ -90,8 +90,8 @@ func (a asker) login(_ context.Context, c *verb.Call) error {
 	return a.leave(c, askLogin, params...)
 }
 
-// portalParams names a portal as the command line does, with its port, so that
-// the one given there does not stay.
+// portalParams names a portal as the command line does, with its port, so that the one given there
+// does not stay.
 func portalParams(portal string) []string {
 	if ap, err := netip.ParseAddrPort(portal); err == nil {
 		return []string{"iscsi_a=" + ap.Addr().String(), fmt.Sprintf("iscsi_p=%d", ap.Port())}
@@ -99,8 +99,8 @@ func portalParams(portal string) []string {
 	return []string{"iscsi_a=" + portal}
 }
 
-// session shows the sessions as the kernel has them in sysfs, and the login's last
-// error as PID 1 has it.
+// session shows the sessions as the kernel has them in sysfs, and the login's last error as PID 1
+// has it.
 func (a asker) session(_ context.Context, c *verb.Call) error {
 	text := status.Sessions("/sys")
 	if answer, err := a.Ask(askError, "login"); err == nil && answer.Text != "" {

@@ -9,9 +9,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Changed names the steps that must be done again because of the words
-// for modules in a new line. A module that is not loaded yet gets its new parameters
-// without that; drivers that did not load have another try.
+// Changed names the steps that must be done again because of the words for modules in a new line. A
+// module that is not loaded yet gets its new parameters without that; drivers that did not load
+// have another try.
 func (d *Drivers) Changed(line cmdline.Line) []string {
 	if d.index == nil {
 		return nil // the step modules is still to come
@@ -35,8 +35,8 @@ func (d *Drivers) Changed(line cmdline.Line) []string {
 	return nil
 }
 
-// Reopen gives the modules that are not loaded yet their new
-// parameters; nothing else is at work on the loader but loads, which keep theirs.
+// Reopen gives the modules that are not loaded yet their new parameters; nothing else is at work on
+// the loader but loads, which keep theirs.
 func (d *Drivers) Reopen(before bootspec.Modules) {
 	if d.loader == nil || reflect.DeepEqual(before, d.Plan.Modules) {
 		return // the step modules makes it, or it is right

@@ -12,9 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
-// coldplug loads drivers for devices, in a goroutine of its own from start until
-// every device that is there has had its turn, and then in that of the step
-// late-drivers.
+// coldplug loads drivers for devices, in a goroutine of its own from start until every device that
+// is there has had its turn, and then in that of the step late-drivers.
 type coldplug struct {
 	next  func() ([]string, error)                     // modaliases that are new
 	match func(alias string) []kmod.Module             // what to load for one
@@ -32,8 +31,8 @@ type coldplug struct {
 	tried map[string]bool
 }
 
-// newColdplug makes one for the machine's devices. Those of an earlier try go on
-// with what they are loading, and begin nothing new.
+// newColdplug makes one for the machine's devices. Those of an earlier try go on with what they are
+// loading, and begin nothing new.
 func (d *Drivers) newColdplug() *coldplug {
 	if d.coldplug != nil {
 		d.coldplug.stop()
@@ -60,8 +59,8 @@ func (d *Drivers) newColdplug() *coldplug {
 	return c
 }
 
-// start begins with the devices that are there. Its goroutine ends when all that they
-// need was tried, or by c.stop; c.settled is closed then.
+// start begins with the devices that are there. Its goroutine ends when all that they need was
+// tried, or by c.stop; c.settled is closed then.
 func (c *coldplug) start() {
 	contain.Go("coldplug", func() {
 		defer close(c.settled)
@@ -80,8 +79,8 @@ func (c *coldplug) start() {
 	}, nil)
 }
 
-// all loads what the present devices want, again and again while that brings
-// new devices: a bus driver first, then the driver of a NIC on that bus.
+// all loads what the present devices want, again and again while that brings new devices: a bus
+// driver first, then the driver of a NIC on that bus.
 func (c *coldplug) all(ctx context.Context) error {
 	for {
 		aliases, err := c.next()
@@ -94,11 +93,10 @@ func (c *coldplug) all(ctx context.Context) error {
 	}
 }
 
-// some begins to load what some modaliases stand for, if that has not had its
-// turn. The drivers of one device are loaded one after the other, in the order of
-// modules.alias, as libkmod does for udev: more than one can take the device, as
-// cdc_subset does that of cdc_ether, and the first one is meant. Those of
-// different devices are loaded side by side.
+// some begins to load what some modaliases stand for, if that has not had its turn. The drivers of
+// one device are loaded one after the other, in the order of modules.alias, as libkmod does for
+// udev: more than one can take the device, as cdc_subset does that of cdc_ether, and the first one
+// is meant. Those of different devices are loaded side by side.
 func (c *coldplug) some(aliases []string) []*load {
 	var begun []*load
 	chains := map[string][]*load{}
@@ -123,9 +121,9 @@ func (c *coldplug) some(aliases []string) []*load {
 	return begun
 }
 
-// deviceOf returns what the modaliases of all interfaces of one USB device have in
-// common, which its drivers share (drivers/usb/core/driver.c: usb_uevent;
-// message.c: usb_if_uevent), and any other modalias as it is.
+// deviceOf returns what the modaliases of all interfaces of one USB device have in common, which
+// its drivers share (drivers/usb/core/driver.c: usb_uevent; message.c: usb_if_uevent), and any
+// other modalias as it is.
 func deviceOf(alias string) string {
 	if strings.HasPrefix(alias, "usb:") {
 		alias, _, _ = strings.Cut(alias, "ic") // its numbers are in capitals
@@ -133,14 +131,14 @@ func deviceOf(alias string) string {
 	return alias
 }
 
-// turn is for how long a driver waits for the others of its device. The order stays
-// where the probe of one takes longer, because that holds the device's lock
-// (drivers/base/dd.c: __driver_attach). A load that never ends stops no other one.
+// turn is for how long a driver waits for the others of its device. The order stays where the probe
+// of one takes longer, because that holds the device's lock (drivers/base/dd.c: __driver_attach). A
+// load that never ends stops no other one.
 const turn = 30 * time.Second
 
-// begin begins to load a module once some others have ended, or have had that time.
-// One that does not load stops nothing: another driver may be the one that brings the
-// network up; if none does, that step fails.
+// begin begins to load a module once some others have ended, or have had that time. One that does
+// not load stops nothing: another driver may be the one that brings the network up; if none does,
+// that step fails.
 func (c *coldplug) begin(name, from string, after ...*load) *load {
 	after = slices.Clone(after)
 	f := func() error {
@@ -156,8 +154,7 @@ func (c *coldplug) begin(name, from string, after ...*load) *load {
 	})
 }
 
-// after returns when some loads have ended, or turn is over. It fails only with the
-// context of c.
+// after returns when some loads have ended, or turn is over. It fails only with the context of c.
 func (c *coldplug) after(others []*load) error {
 	limit := time.NewTimer(turn)
 	defer limit.Stop()
@@ -173,13 +170,12 @@ func (c *coldplug) after(others []*load) error {
 	return c.ctx.Err()
 }
 
-// slow is for how long the drivers of one bus are waited for before those of
-// what is on another have their turn. It keeps the order in which interfaces
-// come, and is longer than most probes take.
+// slow is for how long the drivers of one bus are waited for before those of what is on another
+// have their turn. It keeps the order in which interfaces come, and is longer than most probes
+// take.
 const slow = 3 * time.Second
 
-// await returns when all of some loads have ended, or the others are slow. It
-// fails only with ctx.
+// await returns when all of some loads have ended, or the others are slow. It fails only with ctx.
 func (c *coldplug) await(ctx context.Context, begun []*load) error {
 	if len(begun) == 0 {
 		return ctx.Err()
@@ -198,8 +194,8 @@ func (c *coldplug) await(ctx context.Context, begun []*load) error {
 	return nil
 }
 
-// wait returns when the goroutine of start has come to its end, with its error,
-// or when the network is up. If ctx ends it ends the goroutine.
+// wait returns when the goroutine of start has come to its end, with its error, or when the network
+// is up. If ctx ends it ends the goroutine.
 func (c *coldplug) wait(ctx context.Context, up <-chan struct{}) error {
 	select {
 	case <-c.settled:

@@ -9,14 +9,16 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// The modaliases of the two interfaces of QEMU's usb-net, and of two cards of one PCI driver with an alternative.
+// The modaliases of the two interfaces of QEMU's usb-net, and of two cards of one PCI driver with
+// an alternative.
 const (
 	usbControl = "usb:v0525pA4A2d0000dc02dsc00dp00ic02isc06ip00in00"
 	usbData    = "usb:v0525pA4A2d0000dc02dsc00dp00ic0Aisc00ip00in01"
 )
 
-// The drivers of one device are loaded one after the other, in the order of modules.alias, and those of another device side
-// by side with them. A driver that another device has begun is waited for as well.
+// The drivers of one device are loaded one after the other, in the order of modules.alias, and
+// those of another device side by side with them. A driver that another device has begun is waited
+// for as well.
 func TestColdplugOfOneDevice(t *testing.T) {
 	drivers := map[string][]string{
 		usbControl: {"cdc_ether", "cdc_subset"},
@@ -49,7 +51,8 @@ func TestColdplugOfOneDevice(t *testing.T) {
 	})
 }
 
-// An interface of a USB device that is seen later, or that has only the driver that is to come second, waits for the first.
+// An interface of a USB device that is seen later, or that has only the driver that is to come
+// second, waits for the first.
 func TestColdplugOfLateInterface(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := steptest.NewTrace()
@@ -73,8 +76,8 @@ func TestColdplugOfLateInterface(t *testing.T) {
 	})
 }
 
-// A driver whose load never ends keeps the others of its device waiting for a limited
-// time, and not once the coldplug is to end.
+// A driver whose load never ends keeps the others of its device waiting for a limited time, and not
+// once the coldplug is to end.
 func TestColdplugOfStuckDevice(t *testing.T) {
 	for name, tt := range map[string]struct {
 		stop time.Duration

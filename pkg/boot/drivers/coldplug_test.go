@@ -19,8 +19,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
-// hardware is a machine whose devices come with the drivers of those that they
-// are on. A device is called as its driver.
+// hardware is a machine whose devices come with the drivers of those that they are on. A device is
+// called as its driver.
 type hardware struct {
 	probes   map[string]time.Duration // how long each driver takes
 	children map[string][]string      // what comes with it
@@ -70,8 +70,7 @@ func machineWith(tr *steptest.Trace, h *hardware) (*Drivers, *coldplug, *steptes
 	return d, c, log
 }
 
-// Drivers are loaded bus by bus, those of one bus side by side, and what is to
-// be last comes last.
+// Drivers are loaded bus by bus, those of one bus side by side, and what is to be last comes last.
 func TestColdplug(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := steptest.NewTrace()
@@ -103,8 +102,8 @@ func TestColdplug(t *testing.T) {
 	})
 }
 
-// A slow driver of a second card delays what is behind another bus for a moment
-// only, and the step not at all once the network is up. It is named once.
+// A slow driver of a second card delays what is behind another bus for a moment only, and the step
+// not at all once the network is up. It is named once.
 func TestColdplugSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := steptest.NewTrace()
@@ -172,8 +171,8 @@ func TestColdplugIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-// A module that is loaded again meanwhile is loaded after that, because its
-// parameters can be others and the first load can have been cut short.
+// A module that is loaded again meanwhile is loaded after that, because its parameters can be
+// others and the first load can have been cut short.
 func TestLoadsOfOneModule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l loads

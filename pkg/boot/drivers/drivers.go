@@ -1,8 +1,8 @@
-// Package drivers is the stage of the boot that loads modules: those that parameters
-// name, the drivers of devices, the iSCSI initiator, and file systems.
+// Package drivers is the stage of the boot that loads modules: those that parameters name, the
+// drivers of devices, the iSCSI initiator, and file systems.
 //
-// A driver whose probe takes long holds up no step: it goes on beside the next ones
-// (loads), and is waited for before the real init starts.
+// A driver whose probe takes long holds up no step: it goes on beside the next ones (loads), and is
+// waited for before the real init starts.
 package drivers
 
 import (
@@ -23,8 +23,8 @@ import (
 // Config is what the stage gets.
 type Config struct {
 	Log sequence.Logger
-	// Plan is what the machine was asked for. It changes only while no step runs: with
-	// a retry at the shell.
+	// Plan is what the machine was asked for. It changes only while no step runs: with a retry
+	// at the shell.
 	Plan *bootspec.Plan
 	// Up is set while the network is up: no driver of a NIC is waited for then.
 	Up *sequence.Flag
@@ -46,9 +46,9 @@ type Drivers struct {
 // New returns a stage that has loaded nothing.
 func New(c Config) *Drivers { return &Drivers{Config: c} }
 
-// Open is the step "modules": it finds the modules of the running kernel and loads
-// what is to be loaded before all else. An image without any module is right for a
-// kernel that has everything built in.
+// Open is the step "modules": it finds the modules of the running kernel and loads what is to be
+// loaded before all else. An image without any module is right for a kernel that has everything
+// built in.
 func (d *Drivers) Open(ctx context.Context) error {
 	var err error
 	if d.release, err = modload.Release(); err != nil {
@@ -86,8 +86,8 @@ func (d *Drivers) addTime(one time.Duration) {
 	}
 }
 
-// loadListed loads modules that the command line names. One that does not load
-// stops nothing, as with dracut: the step that needs it fails.
+// loadListed loads modules that the command line names. One that does not load stops nothing, as
+// with dracut: the step that needs it fails.
 func (d *Drivers) loadListed(ctx context.Context, names []string) {
 	for _, name := range names {
 		if err := d.Load(ctx, name); err != nil {
@@ -96,10 +96,9 @@ func (d *Drivers) loadListed(ctx context.Context, names []string) {
 	}
 }
 
-// LoadForDevices is the step "drivers": it loads bus and NIC drivers by modalias, those of the devices that
-// are there and of each that a loaded driver adds, and what is to be loaded
-// after them. It does not wait for a slow one, nor for any other once the
-// network is up.
+// LoadForDevices is the step "drivers": it loads bus and NIC drivers by modalias, those of the
+// devices that are there and of each that a loaded driver adds, and what is to be loaded after
+// them. It does not wait for a slow one, nor for any other once the network is up.
 func (d *Drivers) LoadForDevices(ctx context.Context) error {
 	d.coldplug = d.newColdplug()
 	d.coldplug.start()
@@ -107,8 +106,7 @@ func (d *Drivers) LoadForDevices(ctx context.Context) error {
 }
 
 // LoadLate is the step "late-drivers": it goes on with what the step drivers has left, and with the
-// devices that a person adds, or that a driver finds later, until the network
-// is up.
+// devices that a person adds, or that a driver finds later, until the network is up.
 func (d *Drivers) LoadLate(ctx context.Context) error {
 	c := d.coldplug
 	if err := c.wait(ctx, nil); err != nil {
@@ -136,17 +134,16 @@ func (d *Drivers) LoadLate(ctx context.Context) error {
 	return err
 }
 
-// noWatchdog reports whether watchdogs are to be left alone. Otherwise their drivers
-// are loaded like those of NICs: the kernel feeds one that firmware left
-// running until a program opens it (drivers/watchdog/watchdog_dev.c:
-// handle_boot_enabled).
+// noWatchdog reports whether watchdogs are to be left alone. Otherwise their drivers are loaded
+// like those of NICs: the kernel feeds one that firmware left running until a program opens it
+// (drivers/watchdog/watchdog_dev.c: handle_boot_enabled).
 func (d *Drivers) noWatchdog() bool {
 	w := d.Plan.Policy.Watchdog
 	return w.Given() && !w.V
 }
 
-// LoadISCSI is the step "iscsi-modules": it loads the initiator, with the checksum that it asks for later, and
-// the SCSI disk driver.
+// LoadISCSI is the step "iscsi-modules": it loads the initiator, with the checksum that it asks for
+// later, and the SCSI disk driver.
 func (d *Drivers) LoadISCSI(ctx context.Context) error {
 	if err := d.loadNeeded(ctx, "iscsi_tcp", "/sys/class/iscsi_transport/tcp"); err != nil {
 		return err
@@ -154,7 +151,8 @@ func (d *Drivers) LoadISCSI(ctx context.Context) error {
 	return d.loadNeeded(ctx, "sd_mod", "/sys/bus/scsi/drivers/sd")
 }
 
-// LoadFilesystems is the step "fs-modules": it loads what root may need, while the network comes up.
+// LoadFilesystems is the step "fs-modules": it loads what root may need, while the network comes
+// up.
 func (d *Drivers) LoadFilesystems(ctx context.Context) error {
 	for _, t := range rootfs.TypesAhead(d.Plan.Root.FSType, d.index) {
 		if err := d.loadIfThere(ctx, "fs-"+t); err != nil {
@@ -180,8 +178,8 @@ func (d *Drivers) Load(ctx context.Context, name string) error {
 	return d.loader.Load(ctx, name)
 }
 
-// loadNeeded loads a module that no boot can do without. sysfs is what the
-// kernel shows of it: it may be built in where no index has it.
+// loadNeeded loads a module that no boot can do without. sysfs is what the kernel shows of it: it
+// may be built in where no index has it.
 func (d *Drivers) loadNeeded(ctx context.Context, name, sysfs string) error {
 	err := d.Load(ctx, name)
 	var missing *modload.MissingError
@@ -193,9 +191,8 @@ func (d *Drivers) loadNeeded(ctx context.Context, name, sysfs string) error {
 	return err
 }
 
-// loadIfThere loads a module, or what an alias stands for. One that the image
-// does not hold is no error yet: it may be built in, and if it is not, the step
-// that needs it has the better words.
+// loadIfThere loads a module, or what an alias stands for. One that the image does not hold is no
+// error yet: it may be built in, and if it is not, the step that needs it has the better words.
 func (d *Drivers) loadIfThere(ctx context.Context, name string) error {
 	err := d.Load(ctx, name)
 	var missing *modload.MissingError

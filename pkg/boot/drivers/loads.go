@@ -12,16 +12,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// loads are the drivers that are being loaded, each by a goroutine of its own.
-// It is inside finit_module(2) for as long as the driver's probe takes, which
-// for a card that waits for its firmware is a minute and more, and nothing ends
-// it. So no step waits for it without a limit.
+// loads are the drivers that are being loaded, each by a goroutine of its own. It is inside
+// finit_module(2) for as long as the driver's probe takes, which for a card that waits for its
+// firmware is a minute and more, and nothing ends it. So no step waits for it without a limit.
 //
-// To load with the parameter async_probe, with which finit_module does not wait
-// for the probe (kernel/module/main.c: do_init_module), is no way out: the cards
-// of one driver are then probed side by side as well (drivers/base/dd.c:
-// __driver_attach), so that with net.ifnames=0 eth0 and eth1 can change places
-// from one boot to the next, and nothing would tell when a probe is over.
+// To load with the parameter async_probe, with which finit_module does not wait for the probe
+// (kernel/module/main.c: do_init_module), is no way out: the cards of one driver are then probed
+// side by side as well (drivers/base/dd.c: __driver_attach), so that with net.ifnames=0 eth0 and
+// eth1 can change places from one boot to the next, and nothing would tell when a probe is over.
 //
 // The zero value is ready for use.
 type loads struct {
@@ -37,10 +35,9 @@ type load struct {
 	done  chan struct{} // closed at its end
 }
 
-// begin loads a driver by f, after the end of a load of the same one that is
-// under way: that one can be of an earlier try, and have been cut short between
-// two modules. What f returns goes to failed, in the same goroutine, which ends
-// with f.
+// begin loads a driver by f, after the end of a load of the same one that is under way: that one
+// can be of an earlier try, and have been cut short between two modules. What f returns goes to
+// failed, in the same goroutine, which ends with f.
 func (l *loads) begin(name string, f func() error, failed func(error)) *load {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -145,18 +142,16 @@ func (d *Drivers) Loading() []string { return d.loads.names() }
 // Idle is how long ago the last load of a driver ended; 0 while there is any.
 func (d *Drivers) Idle() time.Duration { return d.loads.idle() }
 
-// lastDrivers is for how long the real init waits for drivers: longer than the
-// kernel waits for a firmware file that user space does not deliver
-// (drivers/base/firmware_loader/fallback.c: 60 s).
+// lastDrivers is for how long the real init waits for drivers: longer than the kernel waits for a
+// firmware file that user space does not deliver (drivers/base/firmware_loader/fallback.c: 60 s).
 const lastDrivers = 90 * time.Second
 
-// Await is for the step "switch-root": it waits before execve for what is being loaded. The kernel would
-// wait too: execve ends the other threads of process 1, and a thread comes to
-// its end only when it leaves the kernel (fs/exec.c: de_thread). But it would
-// kill them first, at which a probe that starts a kernel thread or waits
-// killably fails (kernel/kthread.c: __kthread_create_on_node), and the real
-// system would be without the card. ctrl-alt-del works meanwhile. It fails only
-// with ctx.
+// Await is for the step "switch-root": it waits before execve for what is being loaded. The kernel
+// would wait too: execve ends the other threads of process 1, and a thread comes to its end only
+// when it leaves the kernel (fs/exec.c: de_thread). But it would kill them first, at which a probe
+// that starts a kernel thread or waits killably fails (kernel/kthread.c: __kthread_create_on_node),
+// and the real system would be without the card. ctrl-alt-del works meanwhile. It fails only with
+// ctx.
 func (d *Drivers) Await(ctx context.Context) error {
 	if d.coldplug != nil {
 		d.coldplug.stop() // no other module after those

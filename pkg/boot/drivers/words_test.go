@@ -15,8 +15,8 @@ import (
 
 const goodLine = "iscsi_i=iqn.2007-01.com.example:a iscsi_i_ip=10.0.0.2/24 iscsi_t=iqn.2007-01.com.example:b iscsi_a=10.0.0.1"
 
-// What the image's files, the command line and the shell say of modules reaches
-// the loader, in the order in which the kernel takes the last one.
+// What the image's files, the command line and the shell say of modules reaches the loader, in the
+// order in which the kernel takes the last one.
 func TestModuleWords(t *testing.T) {
 	const (
 		defaults = "etc/iscsiroot/default"

@@ -17,9 +17,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
-// StartAgent is the step "agent": it starts the agent while nothing of the real root is
-// mounted, as its mount namespace is a copy of ours. If it cannot be started now, the
-// hand-over tries again.
+// StartAgent is the step "agent": it starts the agent while nothing of the real root is mounted, as
+// its mount namespace is a copy of ours. If it cannot be started now, the hand-over tries again.
 func (ss *Sessions) StartAgent(context.Context) error {
 	if ss.process != nil || ss.handedOver {
 		return nil
@@ -38,8 +37,7 @@ func (ss *Sessions) launchAgent() (err error) {
 	return err
 }
 
-// agentTimeout is for how long the boot waits for the agent, agentTries how
-// often it is started.
+// agentTimeout is for how long the boot waits for the agent, agentTries how often it is started.
 const (
 	agentTimeout = 10 * time.Second
 	agentTries   = 3
@@ -48,9 +46,9 @@ const (
 // loginsEnd is for how long the end of late logins and scans is waited for.
 const loginsEnd = 2 * time.Second
 
-// EndLate ends what is still being tried. A scan that is in a system call does
-// not end as long as its session is down, and the kernel cannot start the real
-// init before it does (fs/exec.c: de_thread): that session is given up.
+// EndLate ends what is still being tried. A scan that is in a system call does not end as long as
+// its session is down, and the kernel cannot start the real init before it does (fs/exec.c:
+// de_thread): that session is given up.
 func (ss *Sessions) EndLate(ctx context.Context) {
 	for _, i := range ss.logins.pending() {
 		ss.Log.Warnf("target %s is not logged in: starting the real system without it, the agent continues the logins", ss.list[i].Target)
@@ -83,8 +81,8 @@ func (ss *Sessions) close(ctx context.Context, s *session.Session) error {
 	return s.End(ctx)
 }
 
-// HandOver hands the sessions over to the agent, whatever state they are in. If
-// no agent takes them, the boot goes on, with an error in the log. It fails only with ctx.
+// HandOver hands the sessions over to the agent, whatever state they are in. If no agent takes
+// them, the boot goes on, with an error in the log. It fails only with ctx.
 func (ss *Sessions) HandOver(ctx context.Context, uplinks []uplink.Uplink) error {
 	if ss.handedOver {
 		return nil
@@ -103,9 +101,9 @@ func (ss *Sessions) HandOver(ctx context.Context, uplinks []uplink.Uplink) error
 	return nil
 }
 
-// handOverTo starts an agent if there is none and hands the sessions over to it.
-// As long as it has not answered they are ours, except that two listeners for
-// the kernel's events are two owners: ours stops listening first.
+// handOverTo starts an agent if there is none and hands the sessions over to it. As long as it has
+// not answered they are ours, except that two listeners for the kernel's events are two owners:
+// ours stops listening first.
 func (ss *Sessions) handOverTo(ctx context.Context, uplinks []uplink.Uplink) error {
 	if ss.process == nil {
 		if err := ss.launchAgent(); err != nil {
@@ -167,8 +165,7 @@ func (ss *Sessions) listen(on bool) error {
 	return ss.transport.Listen(on)
 }
 
-// state is all that the agent needs. The sessions get the timers of the running
-// system.
+// state is all that the agent needs. The sessions get the timers of the running system.
 func (ss *Sessions) state(ctx context.Context, past []recovery.Status, uplinks []uplink.Uplink) ([]byte, error) {
 	whole := agent.State{Uplinks: uplinks}.With(past)
 	for i, s := range ss.list {
@@ -183,9 +180,9 @@ func (ss *Sessions) state(ctx context.Context, past []recovery.Status, uplinks [
 	return whole.Append(nil)
 }
 
-// kept reports whether the agent gets a session: one that is logged in, or whose
-// target is still being tried and has an address. The agent then goes on trying,
-// and looks for the disks of one that was not scanned to the end.
+// kept reports whether the agent gets a session: one that is logged in, or whose target is still
+// being tried and has an address. The agent then goes on trying, and looks for the disks of one
+// that was not scanned to the end.
 func (ss *Sessions) kept(i int) bool {
 	s, pending := ss.list[i], slices.Contains(ss.logins.pending(), i)
 	if !pending {

@@ -22,11 +22,10 @@ func (ss *Sessions) unguard() {
 	}
 }
 
-// Steadily does work that asks the target, and does it again for as long as the
-// session was lost meanwhile: what was found then may be incomplete. lost means
-// that the session was lost before, in this round or an earlier one. Steadily
-// waits for a session that is down; if ctx ends first, the error says which one,
-// and that it is being recovered.
+// Steadily does work that asks the target, and does it again for as long as the session was lost
+// meanwhile: what was found then may be incomplete. lost means that the session was lost before, in
+// this round or an earlier one. Steadily waits for a session that is down; if ctx ends first, the
+// error says which one, and that it is being recovered.
 func (ss *Sessions) Steadily(ctx context.Context, s *session.Session, work func(lost bool) error) error {
 	guard := ss.guard.Load()
 	if guard == nil { // the agent has them, and no outage is known of here

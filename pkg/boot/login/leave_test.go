@@ -24,8 +24,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// inOwnNetwork runs f in a process with a network and a host name of its own, whose /etc
-// is empty.
+// inOwnNetwork runs f in a process with a network and a host name of its own, whose /etc is empty.
 func inOwnNetwork(t *testing.T, f func()) {
 	t.Helper()
 	nstest.Run(t, unix.CLONE_NEWNET|unix.CLONE_NEWNS|unix.CLONE_NEWUTS, func() {
@@ -36,8 +35,8 @@ func inOwnNetwork(t *testing.T, f func()) {
 	})
 }
 
-// twoNICs is a machine with the NICs a0, by which the kernel sends to what is in
-// neither network, and b0. Both are up.
+// twoNICs is a machine with the NICs a0, by which the kernel sends to what is in neither network,
+// and b0. Both are up.
 func twoNICs(t *testing.T) *Sessions {
 	t.Helper()
 	cfg := network.Config{SysClassNet: t.TempDir(), OthersLimit: time.Hour}
@@ -96,8 +95,8 @@ func (ss *Sessions) rootOn(i int) (root rootfs.Volume) {
 	return root
 }
 
-// The NICs of the sessions are known by their source addresses, or by the kernel's
-// routes; that of root comes first.
+// The NICs of the sessions are known by their source addresses, or by the kernel's routes; that of
+// root comes first.
 func TestSessionNICs(t *testing.T) {
 	inOwnNetwork(t, func() {
 		ss := twoNICs(t)
@@ -146,8 +145,7 @@ func (ss *Sessions) hosts() string {
 	return strings.Join(out, ", ")
 }
 
-// Only a session behind the router of a NIC that is not root's gets a route of its
-// own.
+// Only a session behind the router of a NIC that is not root's gets a route of its own.
 func TestPinBehindRouters(t *testing.T) {
 	inOwnNetwork(t, func() {
 		ss := twoNICs(t)
@@ -164,8 +162,8 @@ func TestPinBehindRouters(t *testing.T) {
 	})
 }
 
-// A login by another NIC than the kernel's choice makes that the choice. Where it
-// cannot, the session stays bound to its NIC.
+// A login by another NIC than the kernel's choice makes that the choice. Where it cannot, the
+// session stays bound to its NIC.
 func TestPin(t *testing.T) {
 	inOwnNetwork(t, func() {
 		ss := twoNICs(t)
@@ -195,8 +193,8 @@ func TestPin(t *testing.T) {
 	})
 }
 
-// The sessions' NICs are found, and what is behind another router is pinned, before
-// root's NIC gets the default route; the machine is named after that.
+// The sessions' NICs are found, and what is behind another router is pinned, before root's NIC gets
+// the default route; the machine is named after that.
 func TestLeaveNetwork(t *testing.T) {
 	inOwnNetwork(t, func() {
 		ss := twoNICs(t)

@@ -13,9 +13,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// Login is the step "login": it logs in to the targets. It is done when one of them is there and the
-// others have had their chance; those that are not there yet are tried on while
-// root is looked for.
+// Login is the step "login": it logs in to the targets. It is done when one of them is there and
+// the others have had their chance; those that are not there yet are tried on while root is looked
+// for.
 func (ss *Sessions) Login(ctx context.Context) error {
 	if ss.handedOver {
 		return ErrHandedOver
@@ -35,8 +35,8 @@ func (ss *Sessions) Login(ctx context.Context) error {
 	return ss.logins.firstRound(ctx)
 }
 
-// openSessions gives the reserved sessions their targets. Those that failed before keep
-// the number of refusals, and the address that their target redirected to.
+// openSessions gives the reserved sessions their targets. Those that failed before keep the number
+// of refusals, and the address that their target redirected to.
 func (ss *Sessions) openSessions() {
 	spec := session.Config{Initiator: ss.Net.Spec.Initiator, Login: ss.Net.Spec.Login, Resolver: dns.Resolver(ss.nameservers()), Ways: ss.ways()}
 	same := len(ss.list) == len(ss.Net.Spec.Targets)
@@ -53,8 +53,7 @@ func (ss *Sessions) openSessions() {
 	}
 }
 
-// loginTo logs in to one target and sets how long the kernel waits for it
-// later.
+// loginTo logs in to one target and sets how long the kernel waits for it later.
 func (ss *Sessions) loginTo(ctx context.Context, i int) error {
 	s := ss.list[i]
 	notes, err := s.Login(ctx)
@@ -78,8 +77,8 @@ func (ss *Sessions) loginTo(ctx context.Context, i int) error {
 	return nil
 }
 
-// explainLogin names the reason if it is a cable that was pulled meanwhile, and
-// else where names are from that the advice has under their parameters' names.
+// explainLogin names the reason if it is a cable that was pulled meanwhile, and else where names
+// are from that the advice has under their parameters' names.
 func (ss *Sessions) explainLogin(i int, err error) error {
 	var connect *portal.ConnectError
 	if dark := ss.Net.Dark(); errors.As(err, &connect) && len(dark) > 0 {

@@ -22,14 +22,12 @@ const (
 	loginLost // will not come about
 )
 
-// stragglerGrace is for how long the first target that is logged in to waits for the
-// others.
+// stragglerGrace is for how long the first target that is logged in to waits for the others.
 const stragglerGrace = time.Second
 
-// logins are the logins to all targets, each in a goroutine of its own, so that
-// a dead one stops no other. Those that the step "login" leaves behind go on
-// until root is found without them. A nil *logins is one of targets that are
-// all there.
+// logins are the logins to all targets, each in a goroutine of its own, so that a dead one stops no
+// other. Those that the step "login" leaves behind go on until root is found without them. A nil
+// *logins is one of targets that are all there.
 type logins struct {
 	log   sequence.Logger
 	login func(ctx context.Context, i int) error
@@ -46,8 +44,7 @@ type logins struct {
 	changed chan struct{} // closed at the next change
 }
 
-// newLogins makes them for a step. They outlive it, and its context, but for the
-// values of that.
+// newLogins makes them for a step. They outlive it, and its context, but for the values of that.
 func newLogins(step context.Context, log sequence.Logger, n int, login func(context.Context, int) error, late func(context.Context, int)) *logins {
 	l := &logins{log: log, login: login, late: late, stepDone: make(chan struct{}), states: make([]loginState, n), changed: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(step))
@@ -60,8 +57,7 @@ type outcome struct {
 	err   error
 }
 
-// firstRound is the step "login": it tries each target once, and succeeds if one is
-// there.
+// firstRound is the step "login": it tries each target once, and succeeds if one is there.
 func (l *logins) firstRound(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, contain.Func("end of logins", l.cancel, nil))
 	outcomes := make(chan outcome, len(l.states))
@@ -90,8 +86,7 @@ func (l *logins) firstRound(ctx context.Context) error {
 	return nil
 }
 
-// bug handles that a target's goroutine has panicked. The step may be over by
-// then.
+// bug handles that a target's goroutine has panicked. The step may be over by then.
 func (l *logins) bug(i int, err error, first chan<- outcome) {
 	l.log.Errorf("login: %v: continuing without this target", err)
 	sequence.LogStack(l.log, err)
@@ -149,8 +144,8 @@ func (l *logins) run(i int, first chan<- outcome) {
 	}
 }
 
-// admitted logs in, again after a refusal that asks for another try, as often and at
-// the pace that the error has.
+// admitted logs in, again after a refusal that asks for another try, as often and at the pace that
+// the error has.
 func (l *logins) admitted(i int) error {
 	n := sequence.RetryLog{Log: l.log, Step: "login"}
 	for {
@@ -173,8 +168,7 @@ func (l *logins) lose(i int) {
 	l.setLocked(i, loginLost)
 }
 
-// later makes a target that is logged in one that is not there yet, until work
-// has come to its end.
+// later makes a target that is logged in one that is not there yet, until work has come to its end.
 func (l *logins) later(i int, work func(context.Context)) {
 	l.mu.Lock()
 	l.setLocked(i, loginPending)
@@ -186,8 +180,7 @@ func (l *logins) later(i int, work func(context.Context)) {
 	}, func(err error) { l.bug(i, err, nil) }))
 }
 
-// set notes a state. A target that comes up when the step is over has its disks looked
-// for by late.
+// set notes a state. A target that comes up when the step is over has its disks looked for by late.
 func (l *logins) set(i int, s loginState) {
 	l.mu.Lock()
 	late := l.over && s == loginUp
@@ -237,8 +230,7 @@ func (l *logins) pending() []int {
 	return out
 }
 
-// waits lists the targets for which it is worth to wait: none once the logins
-// have been ended.
+// waits lists the targets for which it is worth to wait: none once the logins have been ended.
 func (l *logins) waits() []int {
 	if l == nil || l.ctx.Err() != nil {
 		return nil

@@ -28,8 +28,8 @@ func away() error {
 	return &session.LoginError{Target: "iqn.x", Tries: []session.Try{{Portal: "a", Err: &portal.ConnectError{Err: errors.New("away")}}}}
 }
 
-// plays makes logins of targets that answer as the functions say: with the time
-// since the beginning.
+// plays makes logins of targets that answer as the functions say: with the time since the
+// beginning.
 func plays(log sequence.Logger, targets ...func(time.Duration) error) (l *logins, late func() []int) {
 	began := time.Now()
 	var mu sync.Mutex
@@ -62,8 +62,8 @@ func from(d time.Duration) func(time.Duration) error {
 	}
 }
 
-// The first target that is there does not wait for a dead one; that one is
-// tried on, and looks for its disks itself.
+// The first target that is there does not wait for a dead one; that one is tried on, and looks for
+// its disks itself.
 func TestLoginsDeadTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &steptest.Recorder{}
@@ -124,8 +124,8 @@ func TestLoginsSlowTarget(t *testing.T) {
 	})
 }
 
-// Without any target the step fails with the errors of all of them, and is retryable if one
-// of them does.
+// Without any target the step fails with the errors of all of them, and is retryable if one of them
+// does.
 func TestLoginsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// nameservers returns what lists the servers that there are by then: first those
-// that were known when the boot went on, then those of NICs that came later.
+// nameservers returns what lists the servers that there are by then: first those that were known
+// when the boot went on, then those of NICs that came later.
 func (ss *Sessions) nameservers() func() []netip.Addr {
 	known, up, peer := ss.Net.Spec.Nameservers, ss.Net.Network, ss.Plan.Net.PeerDNS.Or(true)
 	return func() []netip.Addr {
@@ -29,8 +29,7 @@ func (ss *Sessions) nameservers() func() []netip.Addr {
 	}
 }
 
-// ways returns what tells by which NICs beside the kernel's choice a login to a
-// portal may go.
+// ways returns what tells by which NICs beside the kernel's choice a login to a portal may go.
 func (ss *Sessions) ways() func(netip.Addr) []session.Way {
 	up := ss.Net.Network
 	return func(portal netip.Addr) []session.Way {
@@ -42,8 +41,7 @@ func (ss *Sessions) ways() func(netip.Addr) []session.Way {
 	}
 }
 
-// pin makes the NIC that a login went by the kernel's choice, for the logins that
-// come after it.
+// pin makes the NIC that a login went by the kernel's choice, for the logins that come after it.
 func (ss *Sessions) pin(s *session.Session) {
 	via, at := s.Via(), s.At().Addr()
 	if via.Device == "" || at.Zone() != "" {
@@ -57,8 +55,8 @@ func (ss *Sessions) pin(s *session.Session) {
 	s.Unbind()
 }
 
-// anotherNIC advises to name another NIC than the one that a target was looked for
-// by, where no word names one; "" if there is none.
+// anotherNIC advises to name another NIC than the one that a target was looked for by, where no
+// word names one; "" if there is none.
 func (ss *Sessions) anotherNIC() string {
 	leases := ss.Net.Leases()
 	if ss.Plan.Net.Interface.Given() || ss.Plan.Net.MAC.Given() || len(leases) != 1 {
@@ -78,9 +76,9 @@ func anotherThan(nic, dir string) string {
 	return ""
 }
 
-// LeaveNetwork ends the work on the network and leaves it to the real system. It
-// returns the NICs that sessions go by, that of root first; none: all. name, which
-// gives this machine its name, is called again for what came up late.
+// LeaveNetwork ends the work on the network and leaves it to the real system. It returns the NICs
+// that sessions go by, that of root first; none: all. name, which gives this machine its name, is
+// called again for what came up late.
 func (ss *Sessions) LeaveNetwork(root rootfs.Volume, name func([]dhcp.Lease)) []string {
 	ss.Net.Stop() // nothing more joins: what is not up by now is the real system's
 	leases := ss.Net.Leases()
@@ -95,8 +93,8 @@ func (ss *Sessions) LeaveNetwork(root rootfs.Volume, name func([]dhcp.Lease)) []
 	return nics
 }
 
-// nics returns the NICs that sessions go by, that of root first; none: not
-// every session's is known, or there is no choice.
+// nics returns the NICs that sessions go by, that of root first; none: not every session's is
+// known, or there is no choice.
 func (ss *Sessions) nics(leases []dhcp.Lease, root rootfs.Volume) []string {
 	if len(leases) < 2 {
 		return nil
@@ -127,8 +125,7 @@ func (ss *Sessions) nicOf(s *session.Session) string {
 	return ss.Net.NICTo(portalOfSession(s).Addr())
 }
 
-// pinBehindRouters lets sessions keep their router when another default route
-// becomes the first.
+// pinBehindRouters lets sessions keep their router when another default route becomes the first.
 func (ss *Sessions) pinBehindRouters(leases []dhcp.Lease, nics []string) {
 	for i, s := range ss.list {
 		at := portalOfSession(s).Addr()

@@ -1,6 +1,5 @@
-// Package login is the stage of the boot that has the sessions: it makes them in the
-// kernel, logs in to their targets, recovers them when a connection is lost, and hands
-// them over to the agent.
+// Package login is the stage of the boot that has the sessions: it makes them in the kernel, logs
+// in to their targets, recovers them when a connection is lost, and hands them over to the agent.
 package login
 
 import (
@@ -26,17 +25,17 @@ import (
 // Config is what the stage gets.
 type Config struct {
 	Log sequence.Logger
-	// Plan is what the machine was asked for, Net the network with the Spec. They
-	// change only while no step runs.
+	// Plan is what the machine was asked for, Net the network with the Spec. They change only
+	// while no step runs.
 	Plan *bootspec.Plan
 	Net  *netup.Result
 	// Release returns that of the running kernel, for messages.
 	Release func() string
-	// Late is called for a target that is logged in to after the step "login", and is
-	// to look for its disks: i counts the targets of the Spec.
+	// Late is called for a target that is logged in to after the step "login", and is to look
+	// for its disks: i counts the targets of the Spec.
 	Late func(ctx context.Context, i int)
-	// Start starts a child of process 1: fork returns its pid. What start returns
-	// gets its exit status.
+	// Start starts a child of process 1: fork returns its pid. What start returns gets its exit
+	// status.
 	Start func(fork func() (int, error)) (pid int, status <-chan unix.WaitStatus, err error)
 }
 
@@ -48,8 +47,8 @@ type Sessions struct {
 	ids       atomic.Pointer[[]uint32] // of reserved; the end of the machine reads them at any time
 	list      []*session.Session       // of the Spec, made of reserved
 	logins    *logins
-	// guard recovers the sessions until the agent has them. The runner reads it beside
-	// the steps.
+	// guard recovers the sessions until the agent has them. The runner reads it beside the
+	// steps.
 	guard      atomic.Pointer[recovery.Guard]
 	process    *agent.Process // from its start until it has the sessions
 	handedOver bool           // the agent has the sessions
@@ -58,9 +57,8 @@ type Sessions struct {
 // New returns a stage without sessions.
 func New(c Config) *Sessions { return &Sessions{Config: c} }
 
-// Create is the step "session": it makes the sessions before any login, in the order
-// of the targets, so that their ids and with them the ISIDs are the same at every
-// boot.
+// Create is the step "session": it makes the sessions before any login, in the order of the
+// targets, so that their ids and with them the ISIDs are the same at every boot.
 func (ss *Sessions) Create(ctx context.Context) error {
 	if ss.handedOver {
 		return ErrHandedOver
@@ -71,8 +69,8 @@ func (ss *Sessions) Create(ctx context.Context) error {
 	return ss.reserve(ctx, len(ss.Plan.Targets))
 }
 
-// openTransport opens the socket to the kernel's iSCSI, or another one in place
-// of one that has failed, which takes the sessions over.
+// openTransport opens the socket to the kernel's iSCSI, or another one in place of one that has
+// failed, which takes the sessions over.
 func (ss *Sessions) openTransport() error {
 	if ss.transport != nil && ss.transport.Err() == nil {
 		return nil
@@ -117,8 +115,8 @@ func (ss *Sessions) reserve(ctx context.Context, n int) error {
 	return nil
 }
 
-// IDs are those of all sessions that this boot has made. It is safe for concurrent
-// use: the end of the machine can come at any time.
+// IDs are those of all sessions that this boot has made. It is safe for concurrent use: the end of
+// the machine can come at any time.
 func (ss *Sessions) IDs() []uint32 {
 	if p := ss.ids.Load(); p != nil {
 		return *p
@@ -126,8 +124,8 @@ func (ss *Sessions) IDs() []uint32 {
 	return nil
 }
 
-// End makes ready for a login to the same targets, if loggedIn, or to others. The
-// sessions of others are destroyed.
+// End makes ready for a login to the same targets, if loggedIn, or to others. The sessions of
+// others are destroyed.
 func (ss *Sessions) End(loggedIn, others bool) {
 	if loggedIn || others {
 		limited, cancel := context.WithTimeout(context.Background(), loginsEnd)

@@ -28,8 +28,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// A LUN is given where a source names one for the target: DHCP does for its own,
-// if its root path has one, and not for a target of another source.
+// A LUN is given where a source names one for the target: DHCP does for its own, if its root path
+// has one, and not for a target of another source.
 func TestWhoNamesTheLUN(t *testing.T) {
 	const dhcp, other = "iscsi:10.1.1.7:::1:iqn.x:d", "netroot=iscsi:10.1.1.7::::iqn.x:d"
 	for _, tt := range []struct{ line, rootPath, want string }{

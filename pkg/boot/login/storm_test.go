@@ -20,8 +20,7 @@ type unready struct{ error }
 
 func (unready) Retryable() bool { return true }
 
-// 200 machines at a target that admits 20 at a time, half a second each: all of
-// them get in.
+// 200 machines at a target that admits 20 at a time, half a second each: all of them get in.
 func TestBootStorm(t *testing.T) {
 	const machines = 200
 	synctest.Test(t, func(t *testing.T) {
@@ -51,8 +50,8 @@ func TestBootStorm(t *testing.T) {
 	})
 }
 
-// stormLogin is one try of one machine, which leaves as soon as it is in: the
-// target's places are for logins.
+// stormLogin is one try of one machine, which leaves as soon as it is in: the target's places are
+// for logins.
 func stormLogin(t *testing.T, target *iscsitest.Target, machine int) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		conn, wait := target.Start()

@@ -28,8 +28,8 @@ func (ss *Sessions) Waiting() []int { return ss.logins.waits() }
 // Changed is closed at the next change of the state of any login.
 func (ss *Sessions) Changed() <-chan struct{} { return ss.logins.change() }
 
-// Later makes a session one that is pending until work, which goes on beside the next
-// steps, has come to its end.
+// Later makes a session one that is pending until work, which goes on beside the next steps, has
+// come to its end.
 func (ss *Sessions) Later(i int, work func(context.Context)) { ss.logins.later(i, work) }
 
 // Names is for messages about all of them.

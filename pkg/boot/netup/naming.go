@@ -13,8 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// Name gives this machine its name, and the resolver of other programs its
-// servers and domains. It boots as well without both.
+// Name gives this machine its name, and the resolver of other programs its servers and domains. It
+// boots as well without both.
 func (s *Stage) Name(leases []dhcp.Lease) {
 	name := s.Plan.Net.HostName.V
 	for _, l := range leases {

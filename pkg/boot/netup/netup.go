@@ -1,5 +1,5 @@
-// Package netup is the stage of the boot that brings the network up: by a lease or an
-// address of the parameters, on the NICs that pkg/network finds.
+// Package netup is the stage of the boot that brings the network up: by a lease or an address of
+// the parameters, on the NICs that pkg/network finds.
 package netup
 
 import (
@@ -21,8 +21,8 @@ import (
 // Config is what the stage gets.
 type Config struct {
 	Log sequence.Logger
-	// Plan is what the machine was asked for. It changes only while no step runs:
-	// with a retry at the shell.
+	// Plan is what the machine was asked for. It changes only while no step runs: with a retry
+	// at the shell.
 	Plan *bootspec.Plan
 	// Up is set while the network is up.
 	Up *sequence.Flag
@@ -39,8 +39,8 @@ type Drivers interface {
 	Idle() time.Duration
 }
 
-// Stage brings the network up. Work on it goes on beside the other steps, and from one
-// try to the next.
+// Stage brings the network up. Work on it goes on beside the other steps, and from one try to the
+// next.
 type Stage struct {
 	Config
 	network    *network.Network // from the first try on
@@ -83,8 +83,8 @@ func (s *Stage) BringUp(ctx context.Context) (Result, error) {
 	return Result{Network: s.network, Facts: facts, Spec: spec}, nil
 }
 
-// shownFor is for how long each change to what is awaited is on the screen;
-// later the step's own line, once a minute, is enough.
+// shownFor is for how long each change to what is awaited is on the screen; later the step's own
+// line, once a minute, is enough.
 const shownFor = 30 * time.Second
 
 func (s *Stage) start() (*network.Network, error) {
@@ -141,16 +141,15 @@ func (s *Stage) End() {
 	s.Up.Reset()
 }
 
-// Patience is for how long an interface that is not there is waited for:
-// from the step's begin, and from the last try beside a load of a driver.
-// Try is for how long one try waits.
+// Patience is for how long an interface that is not there is waited for: from the step's begin, and
+// from the last try beside a load of a driver. Try is for how long one try waits.
 const (
 	Patience = 30 * time.Second
 	Try      = 10 * time.Second
 )
 
-// untilDrivers lets the step go on as long as an interface can still come from a
-// driver: one that was loading during this try, or the pause before it.
+// untilDrivers lets the step go on as long as an interface can still come from a driver: one that
+// was loading during this try, or the pause before it.
 func (s *Stage) untilDrivers(err error) error {
 	var waited *network.WaitError
 	if errors.As(err, &waited) && len(waited.State.Links) == 0 && s.Drivers.Idle() < Try+sequence.MaxPause*3/2 {

@@ -22,8 +22,7 @@ func explainNoNIC(err error) error {
 	return err
 }
 
-// unclaimed lists PCI network controllers without a driver, as
-// "0000:00:03.0 (pci 8086:100e)".
+// unclaimed lists PCI network controllers without a driver, as "0000:00:03.0 (pci 8086:100e)".
 func unclaimed(dir string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -32,8 +31,8 @@ func unclaimed(dir string) []string {
 	var out []string
 	for _, e := range entries {
 		dev := filepath.Join(dir, e.Name())
-		// PCI base class 0x02 is a network controller
-		// (include/linux/pci_ids.h: PCI_BASE_CLASS_NETWORK).
+		// PCI base class 0x02 is a network controller (include/linux/pci_ids.h:
+		// PCI_BASE_CLASS_NETWORK).
 		if !strings.HasPrefix(readWord(dev, "class"), "0x02") {
 			continue
 		}

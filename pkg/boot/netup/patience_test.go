@@ -26,8 +26,8 @@ func (d *slowDriver) Loading() []string {
 
 func (d *slowDriver) Idle() time.Duration { return max(0, time.Since(d.ends)) }
 
-// The step network goes on while a driver is still loading, and as long after
-// that as it would without one.
+// The step network goes on while a driver is still loading, and as long after that as it would
+// without one.
 func TestNetworkWaitsForDrivers(t *testing.T) {
 	for _, probe := range []time.Duration{0, 100 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {

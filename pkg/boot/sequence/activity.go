@@ -14,8 +14,8 @@ const (
 	stuckAgain = time.Minute      // as often as any error that lasts
 )
 
-// activity is something that a step is in and that no context ends: a system
-// call, mostly one that waits for a disk.
+// activity is something that a step is in and that no context ends: a system call, mostly one that
+// waits for a disk.
 type activity struct {
 	p     *Progress
 	step  int // index
@@ -26,8 +26,8 @@ type activity struct {
 	ended bool          // guarded by Progress.mu
 }
 
-// Doing notes that the step of ctx is in a system call that ctx does not end.
-// The runner reports one that lasts. The function that it returns notes the end.
+// Doing notes that the step of ctx is in a system call that ctx does not end. The runner reports
+// one that lasts. The function that it returns notes the end.
 func Doing(ctx context.Context, what string) (end func()) {
 	t, ok := ctx.Value(taskKey{}).(task)
 	if !ok {
@@ -64,8 +64,8 @@ func (a *activity) end() {
 	*all = slices.DeleteFunc(*all, func(other *activity) bool { return other == a })
 }
 
-// tell lets the runner know that the activity lasts. The watch may have stood
-// still meanwhile, and the runner may be busy: then later.
+// tell lets the runner know that the activity lasts. The watch may have stood still meanwhile, and
+// the runner may be busy: then later.
 func (a *activity) tell() {
 	a.p.mu.Lock()
 	defer a.p.mu.Unlock()
@@ -83,9 +83,9 @@ func (a *activity) tell() {
 	}
 }
 
-// lasts returns for how long an activity that was told of has lasted, and has it
-// told again in a minute. 0: it has ended, or it is a whole try of a step of
-// which something more exact can be told.
+// lasts returns for how long an activity that was told of has lasted, and has it told again in a
+// minute. 0: it has ended, or it is a whole try of a step of which something more exact can be
+// told.
 func (a *activity) lasts() time.Duration {
 	a.p.mu.Lock()
 	defer a.p.mu.Unlock()
@@ -102,8 +102,8 @@ func (a *activity) lasts() time.Duration {
 // wholeTry is the activity of a step that outlasts its time.
 const wholeTry = "one try"
 
-// stuck returns the activity of a running step that has lasted the longest, if
-// one is late; a whole try only if there is no other; nil: none is late.
+// stuck returns the activity of a running step that has lasted the longest, if one is late; a whole
+// try only if there is no other; nil: none is late.
 func (p *Progress) stuck() *activity {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
-// At a break nothing new starts, what runs comes to its end, the shell opens
-// with nothing running, and afterwards all goes on.
+// At a break nothing new starts, what runs comes to its end, the shell opens with nothing running,
+// and afterwards all goes on.
 func TestBreakHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
@@ -50,8 +50,8 @@ func TestBreakHolds(t *testing.T) {
 	})
 }
 
-// Several breaks open a shell each, once, also if two are due together; a
-// failure before a break leaves no shell.
+// Several breaks open a shell each, once, also if two are due together; a failure before a break
+// leaves no shell.
 func TestBreaks(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -91,8 +91,7 @@ func TestBreaks(t *testing.T) {
 	}
 }
 
-// A step that tries again for ever does not keep the shell shut: it is named
-// as running.
+// A step that tries again for ever does not keep the shell shut: it is named as running.
 func TestBreakBesideEndlessStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()

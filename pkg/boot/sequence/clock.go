@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// stopwatch counts the time of the boot. It stands still while a person is at
-// the shell, and with it every deadline.
+// stopwatch counts the time of the boot. It stands still while a person is at the shell, and with
+// it every deadline.
 type stopwatch struct {
 	mu        sync.Mutex // guards the rest; taken under Progress.mu, and never with deadline.mu
 	started   time.Time  // of this run; zero while it stands still
@@ -96,8 +96,8 @@ func (d *deadline) end(err error) {
 	}
 }
 
-// Deadline implements context.Context: when a watch that can stand still comes to
-// a time is not known.
+// Deadline implements context.Context: when a watch that can stand still comes to a time is not
+// known.
 func (d *deadline) Deadline() (time.Time, bool) { return d.Context.Deadline() }
 
 // Done implements context.Context.

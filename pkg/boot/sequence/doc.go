@@ -1,7 +1,6 @@
-// Package sequence runs a list of steps. Each has a name, what it needs, a
-// deadline and a function; [Runner] starts one as soon as what it needs is done,
-// tries again what a later try may not fail at, and turns an error into a
-// [Failure]. It does not depend on what the steps do.
+// Package sequence runs a list of steps. Each has a name, what it needs, a deadline and a function;
+// [Runner] starts one as soon as what it needs is done, tries again what a later try may not fail
+// at, and turns an error into a [Failure]. It does not depend on what the steps do.
 //
 //   - step.go: a step, its failure, and what an error tells of retries and hints
 //   - runner.go: the rounds of steps, breaks before them, and doing some again

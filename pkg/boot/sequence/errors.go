@@ -2,9 +2,8 @@ package sequence
 
 import "errors"
 
-// Retryable reports whether a later try can succeed, as an error in the tree of err has
-// it. The method is not named Temporary: syscall.Errno and net.Error have that one, with
-// another meaning.
+// Retryable reports whether a later try can succeed, as an error in the tree of err has it. The
+// method is not named Temporary: syscall.Errno and net.Error have that one, with another meaning.
 func Retryable(err error) bool {
 	var r interface{ Retryable() bool }
 	return errors.As(err, &r) && r.Retryable()

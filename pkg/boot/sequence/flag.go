@@ -7,8 +7,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// Flag is something that happens once, and that others wait for. The zero value
-// has not happened.
+// Flag is something that happens once, and that others wait for. The zero value has not happened.
 type Flag struct {
 	mu     sync.Mutex      // guards the rest; only happen is called under it
 	ctx    context.Context // ends when it happens; nil: Context was not called

@@ -17,8 +17,7 @@ const (
 	failed
 )
 
-// Progress is how far the steps are. The runner writes it, and the shell reads
-// it meanwhile.
+// Progress is how far the steps are. The runner writes it, and the shell reads it meanwhile.
 type Progress struct {
 	mu    sync.Mutex // guards the rest, the steps' activities too; stopwatch.mu is taken under it
 	watch *stopwatch
@@ -77,8 +76,8 @@ func (p *Progress) wait(i int) {
 	p.steps[i].state = waiting
 }
 
-// reset makes steps wait for their turn again, and all that failed. Those that
-// were done by hand are done.
+// reset makes steps wait for their turn again, and all that failed. Those that were done by hand
+// are done.
 func (p *Progress) reset(again, byHand []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -186,8 +185,7 @@ func (p *Progress) Failure(name string) error {
 	return nil
 }
 
-// String is a line for each step: what ran, for how long, and what waits for
-// what.
+// String is a line for each step: what ran, for how long, and what waits for what.
 func (p *Progress) String() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

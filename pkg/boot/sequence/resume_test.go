@@ -25,8 +25,8 @@ func resumes(tr *trace, list ...Resume) func(string) Resume {
 	}
 }
 
-// A step is done again with all that need it, what runs beside it goes on, and
-// a break at what needs it comes again.
+// A step is done again with all that need it, what runs beside it goes on, and a break at what
+// needs it comes again.
 func TestRetryAtBreak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
@@ -65,8 +65,8 @@ func TestRetryAtBreak(t *testing.T) {
 	})
 }
 
-// What a person changes is changed with nothing running, and what he has done
-// by hand is not done again.
+// What a person changes is changed with nothing running, and what he has done by hand is not done
+// again.
 func TestRetryPrepares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()

@@ -8,16 +8,16 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/clock"
 )
 
-// Backoff is the time between tries: a quarter of a second, doubled up to five
-// seconds, each up to half of it more or less: machines that lost power together
-// are spread over the whole time after a few tries, and do not come back in step.
+// Backoff is the time between tries: a quarter of a second, doubled up to five seconds, each up to
+// half of it more or less: machines that lost power together are spread over the whole time after a
+// few tries, and do not come back in step.
 type Backoff struct{ last time.Duration }
 
 // MaxPause is the longest time between two tries, but for the half that chance adds.
 const MaxPause = 5 * time.Second
 
-// firstPause is the shortest one: what fails at once by a race, such as a link that is
-// not quite up, is over by then.
+// firstPause is the shortest one: what fails at once by a race, such as a link that is not quite
+// up, is over by then.
 const firstPause = 250 * time.Millisecond
 
 // next returns the next pause.
@@ -35,10 +35,9 @@ const SecondLine = 10 * time.Second
 // everyLine is how often it is logged after that.
 const everyLine = time.Minute
 
-// RetryLog logs a failing step: at once, after ten seconds, and then once a
-// minute, and when it is over. Each line but the last is an error, which quiet does
-// not hide: a screen that stays black for the first ten seconds looks like a machine
-// that is dead.
+// RetryLog logs a failing step: at once, after ten seconds, and then once a minute, and when it is
+// over. Each line but the last is an error, which quiet does not hide: a screen that stays black
+// for the first ten seconds looks like a machine that is dead.
 type RetryLog struct {
 	Log  Logger
 	Step string // the first word of each line

@@ -98,8 +98,8 @@ func TestTimeoutOfATry(t *testing.T) {
 	})
 }
 
-// rd.timeout counts from the begin of the boot, not of the step, and says what
-// it gave up with the last error.
+// rd.timeout counts from the begin of the boot, not of the step, and says what it gave up with the
+// last error.
 func TestGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
@@ -130,8 +130,8 @@ func TestTimeoutIsForRetries(t *testing.T) {
 	})
 }
 
-// A failing step is spoken of at once, after ten seconds, and then once a minute,
-// by lines that quiet does not hide.
+// A failing step is spoken of at once, after ten seconds, and then once a minute, by lines that
+// quiet does not hide.
 func TestNag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &steptest.Recorder{}

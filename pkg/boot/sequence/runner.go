@@ -25,23 +25,22 @@ type Runner struct {
 	Log   Logger
 	// Timeout is for how long retryable errors are retried; 0: for ever.
 	Timeout time.Duration
-	// Break names the steps before which OnBreak is called, once each, with
-	// nothing else running but what is long in coming to an end. OnBreak is
-	// called with "" when Attention asks for it in the midst of things.
+	// Break names the steps before which OnBreak is called, once each, with nothing else
+	// running but what is long in coming to an end. OnBreak is called with "" when Attention
+	// asks for it in the midst of things.
 	Break     []string
 	OnBreak   func(step string) Resume
 	Attention <-chan struct{}
-	// OnStuck, if set, is called by a step that has failed for a while and goes
-	// on trying.
+	// OnStuck, if set, is called by a step that has failed for a while and goes on trying.
 	OnStuck func(step string)
-	// OnFailing is called at once for a step that failed permanently, while others
-	// may run. Nil: nothing is.
+	// OnFailing is called at once for a step that failed permanently, while others may run.
+	// Nil: nothing is.
 	OnFailing func(*Failure)
-	// OnFailure is called for that step when all others have ended, or do not
-	// end; ok: the run goes on by Resume. Nil: Run returns.
+	// OnFailure is called for that step when all others have ended, or do not end; ok: the run
+	// goes on by Resume. Nil: Run returns.
 	OnFailure func(*Failure) (r Resume, ok bool)
-	// Beside, if set, returns in a few words what a step that is in a system call
-	// may wait for; "": nothing is known.
+	// Beside, if set, returns in a few words what a step that is in a system call may wait for;
+	// "": nothing is known.
 	Beside func() string
 	// Progress, if set, is kept up to date.
 	Progress *Progress
@@ -53,13 +52,12 @@ type Runner struct {
 	over    bool                       // the time that Timeout gives
 }
 
-// Resume is how the boot goes on after the shell; the zero value is that
-// nothing has changed.
+// Resume is how the boot goes on after the shell; the zero value is that nothing has changed.
 type Resume struct {
 	Steps []string // are done again, and all that need them, also if they are done
 	Break string   // the shell is to open again before this step; may be ""
-	// Prepare, if set, is called with nothing running. It returns the steps
-	// that need not be done: a person did their work.
+	// Prepare, if set, is called with nothing running. It returns the steps that need not be
+	// done: a person did their work.
 	Prepare func() []string
 }
 
@@ -70,10 +68,9 @@ type result struct {
 	elapsed time.Duration
 }
 
-// Run runs the steps and returns the first failure that OnFailure has no way
-// out of, after all that ran has ended, or was given time enough to. It returns
-// nil only if every step is done, which the last step, that never returns, makes
-// impossible in a real boot.
+// Run runs the steps and returns the first failure that OnFailure has no way out of, after all that
+// ran has ended, or was given time enough to. It returns nil only if every step is done, which the
+// last step, that never returns, makes impossible in a real boot.
 func (r *Runner) Run(ctx context.Context) *Failure {
 	r.results = make(chan result, len(r.Steps))
 	r.cancels, r.stopped = map[int]context.CancelFunc{}, map[int]bool{}
@@ -97,8 +94,8 @@ func (r *Runner) Run(ctx context.Context) *Failure {
 	}
 }
 
-// round runs steps until all are done, or one has failed and the others have
-// ended. One that is in a system call may never end: it is left there.
+// round runs steps until all are done, or one has failed and the others have ended. One that is in
+// a system call may never end: it is left there.
 func (r *Runner) round(ctx context.Context) *Failure {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -163,8 +160,8 @@ func (r *Runner) attention(failure *Failure) <-chan struct{} {
 	return r.Attention
 }
 
-// ended takes a step's end up and returns its failure. One that was stopped
-// waits for its turn again, unless it was done nevertheless.
+// ended takes a step's end up and returns its failure. One that was stopped waits for its turn
+// again, unless it was done nevertheless.
 func (r *Runner) ended(res result) *Failure {
 	r.cancels[res.index]()
 	delete(r.cancels, res.index)
@@ -182,12 +179,11 @@ func (r *Runner) ended(res result) *Failure {
 	return &Failure{Step: step.Name, Err: res.err, Hint: Hint(res.err), Elapsed: res.elapsed}
 }
 
-// breakPatience is for how long a break waits for the steps that run: one that
-// tries again for ever would keep the shell shut.
+// breakPatience is for how long a break waits for the steps that run: one that tries again for ever
+// would keep the shell shut.
 const breakPatience = 5 * time.Second
 
-// breakTimer starts the timer when a break begins to wait, and stops it when
-// none does any more.
+// breakTimer starts the timer when a break begins to wait, and stops it when none does any more.
 func breakTimer(held bool, timer <-chan time.Time) <-chan time.Time {
 	switch {
 	case !held:
@@ -198,8 +194,8 @@ func breakTimer(held bool, timer <-chan time.Time) <-chan time.Time {
 	return timer
 }
 
-// startReady starts what can start. At a break nothing new starts: held:
-// that one waits for what runs, unless open tells not to wait.
+// startReady starts what can start. At a break nothing new starts: held: that one waits for what
+// runs, unless open tells not to wait.
 func (r *Runner) startReady(ctx context.Context, open bool) (held bool) {
 	for {
 		ready := slices.DeleteFunc(r.Progress.ready(), func(i int) bool { return r.cancels[i] != nil }) // stuck since an earlier try
@@ -227,9 +223,8 @@ func (r *Runner) pause(step string) {
 	r.resume(resume, step)
 }
 
-// resume makes what is to be done again wait for its turn. A break at a step
-// that needs what is done again comes again. As long as a step that runs does not
-// end nothing is changed.
+// resume makes what is to be done again wait for its turn. A break at a step that needs what is
+// done again comes again. As long as a step that runs does not end nothing is changed.
 func (r *Runner) resume(resume Resume, at string) {
 	again := r.Progress.Following(resume.Steps...)
 	var byHand []string
@@ -252,8 +247,8 @@ func (r *Runner) resume(resume Resume, at string) {
 	}
 }
 
-// stop ends running steps and waits a while for their end; they then wait for
-// their turn again, whatever came of them. It returns those that do not end.
+// stop ends running steps and waits a while for their end; they then wait for their turn again,
+// whatever came of them. It returns those that do not end.
 func (r *Runner) stop(which func(int) bool) (stuck []string) {
 	waiting := map[int]bool{}
 	for i, cancel := range r.cancels {
@@ -287,8 +282,8 @@ func (r *Runner) stop(which func(int) bool) (stuck []string) {
 	return stuck
 }
 
-// start lets a step run. Its goroutine ends with a result, once the step is done, has
-// failed, or was cancelled and has returned; a step in a system call can keep it.
+// start lets a step run. Its goroutine ends with a result, once the step is done, has failed, or
+// was cancelled and has returned; a step in a system call can keep it.
 func (r *Runner) start(ctx context.Context, i int) {
 	ctx, r.cancels[i] = context.WithCancel(ctx)
 	r.Progress.start(i)
@@ -331,9 +326,8 @@ func (r *Runner) attempt(ctx context.Context, index int) {
 	}
 }
 
-// runOnce is one try. A panic of the step's own goroutine becomes its error. A
-// try that outlasts its time by as much as a system call may last is reported
-// like one.
+// runOnce is one try. A panic of the step's own goroutine becomes its error. A try that outlasts
+// its time by as much as a system call may last is reported like one.
 func (r *Runner) runOnce(ctx context.Context, step Step) error {
 	if step.Timeout > 0 {
 		if t, ok := ctx.Value(taskKey{}).(task); ok {

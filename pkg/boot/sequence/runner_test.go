@@ -31,8 +31,8 @@ func (tr *trace) step(name string, d time.Duration, err error, needs ...string) 
 	}}
 }
 
-// A step begins in the moment in which the last one that it needs is done, and
-// those that do not need each other run at the same time.
+// A step begins in the moment in which the last one that it needs is done, and those that do not
+// need each other run at the same time.
 func TestRunnerOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
@@ -60,8 +60,7 @@ func TestRunnerOrder(t *testing.T) {
 	})
 }
 
-// The first failure ends what runs, nothing new starts, and it is the one that
-// is reported.
+// The first failure ends what runs, nothing new starts, and it is the one that is reported.
 func TestRunnerFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()

@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// LogStack logs where a panic came from, line by line, for the report of the bug.
-// Other errors log nothing.
+// LogStack logs where a panic came from, line by line, for the report of the bug. Other errors log
+// nothing.
 func LogStack(log Logger, err error) {
 	var p *contain.PanicError
 	if !errors.As(err, &p) {

@@ -12,8 +12,8 @@ type Step struct {
 	Needs []string // names of the steps that must be done before
 	// Timeout bounds one try; 0: none.
 	Timeout time.Duration
-	// Patience is for how long an error that is not retryable is retried nevertheless
-	// again nevertheless: a device may still be on its way.
+	// Patience is for how long an error that is not retryable is retried nevertheless again
+	// nevertheless: a device may still be on its way.
 	Patience time.Duration
 	Run      func(context.Context) error
 }

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// After a power cut all machines begin at the same moment. Once they have tried
-// a few times, no tenth of a second has more than twice its share of their
-// tries.
+// After a power cut all machines begin at the same moment. Once they have tried a few times, no
+// tenth of a second has more than twice its share of their tries.
 func TestRetriesDoNotBeat(t *testing.T) {
 	const machines, width, begin, end = 200, 100 * time.Millisecond, 20 * time.Second, 120 * time.Second
 	histogram := make([]int, end/width)
@@ -28,8 +27,8 @@ func TestRetriesDoNotBeat(t *testing.T) {
 	for i := begin / width; i < end/width; i++ {
 		most = max(most, histogram[i])
 	}
-	// About 4 are the share; the extreme of a thousand such numbers is by
-	// chance near 13, and is near 200 if they beat.
+	// About 4 are the share; the extreme of a thousand such numbers is by chance near 13, and
+	// is near 200 if they beat.
 	if float64(most) > 5*share {
 		t.Errorf("%d tries in a tenth of a second, the share is %.1f\n%s", most, share, draw(histogram, 10))
 	}

@@ -16,8 +16,8 @@ func (r *Runner) limit(ctx context.Context) (over <-chan struct{}, stop func()) 
 	return limited.Done(), cancel
 }
 
-// report logs that a step is in a system call that lasts. With the time over it
-// is the step's failure.
+// report logs that a step is in a system call that lasts. With the time over it is the step's
+// failure.
 func (r *Runner) report(a *activity) *Failure {
 	lasts := a.lasts()
 	if lasts == 0 {

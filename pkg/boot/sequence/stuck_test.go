@@ -13,8 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
-// hang is a step in a system call that returns when release is closed, whatever
-// the step's context says.
+// hang is a step in a system call that returns when release is closed, whatever the step's context
+// says.
 func hang(name string, release <-chan struct{}, needs ...string) Step {
 	return Step{Name: name, Needs: needs, Run: func(ctx context.Context) error {
 		defer Doing(ctx, "mount of sda2")()
@@ -23,8 +23,8 @@ func hang(name string, release <-chan struct{}, needs ...string) Step {
 	}}
 }
 
-// A step in a system call is spoken of after ten seconds, then once a minute,
-// with what it may wait for; the time at the shell does not count.
+// A step in a system call is spoken of after ten seconds, then once a minute, with what it may wait
+// for; the time at the shell does not count.
 func TestStuckIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, log, began := make(chan struct{}), &steptest.Recorder{}, time.Now()
@@ -86,8 +86,8 @@ func TestFailureBesideStuck(t *testing.T) {
 	})
 }
 
-// rd.timeout= ends a boot that hangs, be it that the step was in its system call
-// when the time was over, or that it came into one later.
+// rd.timeout= ends a boot that hangs, be it that the step was in its system call when the time was
+// over, or that it came into one later.
 func TestTimeoutHoldsForStuck(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
@@ -130,8 +130,8 @@ func TestTimeoutLeavesProgressAlone(t *testing.T) {
 	})
 }
 
-// What hangs is not started a second time, and nothing that it may read is
-// changed under it; when it comes back, its step has its turn again.
+// What hangs is not started a second time, and nothing that it may read is changed under it; when
+// it comes back, its step has its turn again.
 func TestRetryBesideStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, log, runs, tries := make(chan struct{}), &steptest.Recorder{}, 0, 0

@@ -38,9 +38,8 @@ const (
 	maxList  = 32       // what ibft.Parse takes of NICs, and of targets
 )
 
-// Encode writes a table, with its checksum. What [ibft.Parse] read, Encode writes so
-// that it reads the same again. Every structure is marked valid. It fails if the table
-// does not fit into 64 KiB.
+// Encode writes a table, with its checksum. What [ibft.Parse] read, Encode writes so that it reads
+// the same again. Every structure is marked valid. It fails if the table does not fit into 64 KiB.
 func Encode(t ibft.Table) ([]byte, error) {
 	if len(t.NICs) > maxList || len(t.Targets) > maxList {
 		return nil, fmt.Errorf("encode iBFT: %d NICs and %d targets, limit %d", len(t.NICs), len(t.Targets), maxList)
@@ -82,8 +81,8 @@ func b2u(b bool) byte {
 // align rounds up to 8 bytes, as the specification wants structures.
 func align(n int) int { return (n + 7) &^ 7 }
 
-// writer builds the table; control is where the next offset goes, strings what
-// is still to be written and where its offset goes.
+// writer builds the table; control is where the next offset goes, strings what is still to be
+// written and where its offset goes.
 type writer struct {
 	b       []byte
 	control int

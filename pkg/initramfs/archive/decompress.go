@@ -47,8 +47,8 @@ type stream struct {
 	close    func()
 }
 
-// decompress opens the segment that data begins with. The formats differ in how they tell where they end: some decoders
-// stop exactly there, of others the length is found first.
+// decompress opens the segment that data begins with. The formats differ in how they tell where
+// they end: some decoders stop exactly there, of others the length is found first.
 func decompress(c Compression, data []byte, window int64) (*stream, error) {
 	in := bytes.NewReader(data)
 	used := func() int { return len(data) - in.Len() }
@@ -129,8 +129,8 @@ func sized(data []byte, window int64, length func([]byte, int64) (int, error), o
 	return &stream{Reader: r, consumed: func() int { return n }, close: done}, nil
 }
 
-// lzma opens a segment in the format that LZMA had before xz: one byte of properties, the dictionary's size in 4 bytes
-// and the unpacked size in 8, all ones if an end mark follows.
+// lzma opens a segment in the format that LZMA had before xz: one byte of properties, the
+// dictionary's size in 4 bytes and the unpacked size in 8, all ones if an end mark follows.
 func (s *stream) lzma(in *bytes.Reader, data []byte, window int64) error {
 	if len(data) < lzma.HeaderLen {
 		return streamError("lzma: cut off")
@@ -146,8 +146,8 @@ func (s *stream) lzma(in *bytes.Reader, data []byte, window int64) error {
 	return nil
 }
 
-// bzip2Reader ends with the first stream. The library looks for another one behind it, and has read two bytes then, or
-// one at the end of the data.
+// bzip2Reader ends with the first stream. The library looks for another one behind it, and has read
+// two bytes then, or one at the end of the data.
 type bzip2Reader struct {
 	r     io.Reader
 	ended bool

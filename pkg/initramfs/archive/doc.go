@@ -1,6 +1,6 @@
-// Package archive reads an initramfs image as the kernel does (init/initramfs.c): one or more segments, each a cpio
-// archive in the format newc, as it is or compressed, with zero bytes between them. What a later segment holds replaces
-// what an earlier one does.
+// Package archive reads an initramfs image as the kernel does (init/initramfs.c): one or more
+// segments, each a cpio archive in the format newc, as it is or compressed, with zero bytes between
+// them. What a later segment holds replaces what an earlier one does.
 //
 // Images come from anywhere, so everything is checked against Limits before memory is asked for.
 package archive
@@ -35,7 +35,8 @@ type Limits struct {
 	Window   int64 // bytes that a decompressor may keep to refer back to
 }
 
-// DefaultLimits are far above what distributions build: dracut's generic image has 120 MB and 4000 entries.
+// DefaultLimits are far above what distributions build: dracut's generic image has 120 MB and 4000
+// entries.
 var DefaultLimits = Limits{Unpacked: 4 << 30, Entries: 1 << 20, Window: 256 << 20}
 
 // Segment is one part of an image.

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Open opens a file of the image, so that a Tree is an fs.FS. Links are followed inside of the image. Files are
-// io.ReaderAt too.
+// Open opens a file of the image, so that a Tree is an fs.FS. Links are followed inside of the
+// image. Files are io.ReaderAt too.
 func (t *Tree) Open(name string) (fs.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}

@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// FuzzRead: whatever the bytes are, an image is read or refused within its limits, its segments lie in order inside of
-// it, and what was read once is read again from the segments alone.
+// FuzzRead: whatever the bytes are, an image is read or refused within its limits, its segments lie
+// in order inside of it, and what was read once is read again from the segments alone.
 func FuzzRead(f *testing.F) {
 	for _, c := range packed {
 		f.Add(load(f, string(c)))

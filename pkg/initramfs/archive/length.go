@@ -10,7 +10,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// zstdLength returns the length of the frame that data begins with (RFC 8878 section 3.1.1); the kernel unpacks one.
+// zstdLength returns the length of the frame that data begins with (RFC 8878 section 3.1.1); the
+// kernel unpacks one.
 func zstdLength(data []byte, window int64) (int, error) {
 	var h zstd.Header
 	if err := h.Decode(data); err != nil || h.Skippable {
@@ -28,7 +29,8 @@ func zstdLength(data []byte, window int64) (int, error) {
 		if len(data)-at < 3 {
 			return 0, streamError("zstd: cut off")
 		}
-		// Section 3.1.1.2: Last_Block, Block_Type, Block_Size; a block of type RLE has one byte.
+		// Section 3.1.1.2: Last_Block, Block_Type, Block_Size; a block of type RLE has one
+		// byte.
 		word := uint32(data[at]) | uint32(data[at+1])<<8 | uint32(data[at+2])<<16
 		at += 3
 		last = word&1 != 0
@@ -50,14 +52,15 @@ func zstdLength(data []byte, window int64) (int, error) {
 	return at, nil
 }
 
-// lz4 has a magic number and then blocks, each behind its length; kernels are built for this, the "legacy" format.
+// lz4 has a magic number and then blocks, each behind its length; kernels are built for this, the
+// "legacy" format.
 const (
 	lz4Magic = 0x184C2102
 	lz4Block = 8 << 20 // unpacked (lib/decompress_unlz4.c: LZ4_DEFAULT_UNCOMPRESSED_CHUNK_SIZE)
 )
 
-// lz4Length returns the length of the stream that data begins with. It has no end mark: it ends where no length of a
-// block stands.
+// lz4Length returns the length of the stream that data begins with. It has no end mark: it ends
+// where no length of a block stands.
 func lz4Length(data []byte, window int64) (int, error) {
 	if len(data) < 4 || binary.LittleEndian.Uint32(data) != lz4Magic || window < lz4Block {
 		return 0, streamError("lz4: not the legacy format, which the kernel requires: pack it with lz4 -l")

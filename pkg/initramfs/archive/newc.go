@@ -56,8 +56,8 @@ type newc struct {
 	header  [headerSize]byte
 }
 
-// each calls visit for all entries, of the first archive or of all up to a byte that is neither zero nor begins another
-// one; that byte is not read. Data that visit leaves is passed over.
+// each calls visit for all entries, of the first archive or of all up to a byte that is neither
+// zero nor begins another one; that byte is not read. Data that visit leaves is passed over.
 func (r *newc) each(visit func(Entry, io.Reader) error) error {
 	for {
 		more, err := r.nextArchive()
@@ -73,7 +73,8 @@ func (r *newc) each(visit func(Entry, io.Reader) error) error {
 	}
 }
 
-// nextArchive skips zero bytes and tells whether an entry follows. The kernel wants it at a multiple of 4 bytes.
+// nextArchive skips zero bytes and tells whether an entry follows. The kernel wants it at a
+// multiple of 4 bytes.
 func (r *newc) nextArchive() (bool, error) {
 	for {
 		c, err := r.in.src.ReadByte()
@@ -167,7 +168,8 @@ func (r *newc) fill(p []byte) error {
 	return err
 }
 
-// skip passes over n bytes and what it takes to a multiple of 4. The last archive of an image may end without padding.
+// skip passes over n bytes and what it takes to a multiple of 4. The last archive of an image may
+// end without padding.
 func (r *newc) skip(n int64) error {
 	n += -(r.in.pos + n) & 3
 	_, err := io.CopyN(io.Discard, &r.in, n)

@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// Walk calls visit for every entry of an image, in order, with a reader of its content. An error of visit ends the walk.
-// The segments are those that were read, whole or as far as the error allowed.
+// Walk calls visit for every entry of an image, in order, with a reader of its content. An error of
+// visit ends the walk. The segments are those that were read, whole or as far as the error allowed.
 func Walk(image []byte, l Limits, visit func(Entry, io.Reader) error) ([]Segment, error) {
 	w := &walker{image: image, limits: l, left: budget{l.Unpacked, l.Entries}, visit: visit}
 	for w.nextSegment() {

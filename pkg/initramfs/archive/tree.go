@@ -37,7 +37,8 @@ func (n *Node) IsDir() bool { return n.Type() == TypeDir }
 // Tree is what the kernel makes of an image.
 type Tree struct {
 	Segments []Segment
-	// Lost are entries that the kernel leaves out, because the directory they belong in is not there.
+	// Lost are entries that the kernel leaves out, because the directory they belong in is not
+	// there.
 	Lost []string
 
 	nodes    map[string]*Node
@@ -49,7 +50,8 @@ type Tree struct {
 // linkKey tells the names of one file from other files (init/initramfs.c: struct hash).
 type linkKey struct{ major, minor, ino, mode uint32 }
 
-// maxLinks bounds the symbolic links on the way to a name, as the kernel does (include/linux/namei.h: MAXSYMLINKS).
+// maxLinks bounds the symbolic links on the way to a name, as the kernel does
+// (include/linux/namei.h: MAXSYMLINKS).
 const maxLinks = 40
 
 // Read unpacks an image into memory. On an error the tree holds what came before it.
@@ -60,8 +62,8 @@ func Read(image []byte, l Limits) (*Tree, error) {
 	return t, err
 }
 
-// put adds an entry as the kernel does: a file is made in a directory that exists, and replaces what was there, unless
-// that is a directory with something in it.
+// put adds an entry as the kernel does: a file is made in a directory that exists, and replaces
+// what was there, unless that is a directory with something in it.
 func (t *Tree) put(e Entry, data io.Reader) error {
 	if e.Segment != t.last.Segment || e.archive != t.last.archive || t.links == nil {
 		t.links = map[linkKey]*body{}

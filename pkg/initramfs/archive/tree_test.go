@@ -20,8 +20,8 @@ func read(t *testing.T, image string) *Tree {
 
 const end = "TRAILER!!!"
 
-// A later segment replaces what an earlier one holds, through links as the kernel goes through them, and what it cannot
-// place it leaves out.
+// A later segment replaces what an earlier one holds, through links as the kernel goes through
+// them, and what it cannot place it leaves out.
 func TestLaterReplaces(t *testing.T) {
 	tree := read(t, record("usr", 0o040755, 2, "")+record("usr/bin", 0o040755, 2, "")+record("bin", 0o120777, 1, "usr/bin")+
 		record("init", 0o120777, 1, "/usr/bin/systemd")+record("usr/bin/sh", 0o100755, 1, "old")+record(end, 0, 0, "")+
@@ -71,7 +71,8 @@ func TestFS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A link that leads to a file is that file here, which fstest.TestFS does not expect of a name that ReadDir calls a link.
+	// A link that leads to a file is that file here, which fstest.TestFS does not expect of a
+	// name that ReadDir calls a link.
 	sub, err := fs.Sub(tree, "etc")
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// packed are the files of testdata that the tools of a Linux machine made of testdata/plain.cpio, which is busybox's.
+// packed are the files of testdata that the tools of a Linux machine made of testdata/plain.cpio,
+// which is busybox's.
 var packed = []Compression{Gzip, Bzip2, LZMA, XZ, LZ4, Zstd}
 
 // content is what plain.cpio holds.
@@ -50,7 +51,8 @@ func contents(t *Tree) map[string]string {
 	return out
 }
 
-// Each form is read alone, and as every part of an image of three segments with zero bytes between them.
+// Each form is read alone, and as every part of an image of three segments with zero bytes between
+// them.
 func TestCompressions(t *testing.T) {
 	plain := load(t, "plain.cpio")
 	for _, c := range append(packed, None) {
@@ -108,7 +110,8 @@ func hex(v int) string {
 	return string(b)
 }
 
-// Of one compressed form, every cut and every flipped byte is an error or the whole content, and never a panic.
+// Of one compressed form, every cut and every flipped byte is an error or the whole content, and
+// never a panic.
 func TestDamage(t *testing.T) {
 	for _, c := range packed {
 		data := load(t, string(c))

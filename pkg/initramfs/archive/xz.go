@@ -100,8 +100,8 @@ func (s *xzScanner) block(size, check int, window int64) error {
 	return err
 }
 
-// chunks passes over LZMA2 data: 0 ends it, 1 and 2 mean plain bytes, and all from 0x80 on packed ones, which from 0xc0
-// on have a byte of properties before them.
+// chunks passes over LZMA2 data: 0 ends it, 1 and 2 mean plain bytes, and all from 0x80 on packed
+// ones, which from 0xc0 on have a byte of properties before them.
 func (s *xzScanner) chunks() error {
 	for {
 		b, err := s.take(1)

@@ -12,8 +12,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/liospec"
 )
 
-// configfs is where configfs is mounted. The layout below target/ is that of drivers/target/target_core_configfs.c,
-// target_core_fabric_configfs.c and iscsi/iscsi_target_configfs.c.
+// configfs is where configfs is mounted. The layout below target/ is that of
+// drivers/target/target_core_configfs.c, target_core_fabric_configfs.c and
+// iscsi/iscsi_target_configfs.c.
 type configfs string
 
 func (c configfs) dir(path ...string) (configfs, error) {

@@ -1,7 +1,9 @@
 //go:build linux
 
-// Command lioguest is the /init of a machine whose kernel is the iSCSI target: it loads LIO, sets up a network device and
-// builds the targets that /etc/lio.json describes in configfs, as targetcli would. Then it prints "lio: ready" on the console. A failure is printed there too, and ends the machine. A command on the console counts a target's sessions.
+// Command lioguest is the /init of a machine whose kernel is the iSCSI target: it loads LIO, sets
+// up a network device and builds the targets that /etc/lio.json describes in configfs, as targetcli
+// would. Then it prints "lio: ready" on the console. A failure is printed there too, and ends the
+// machine. A command on the console counts a target's sessions.
 package main
 
 import (

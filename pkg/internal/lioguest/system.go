@@ -33,7 +33,8 @@ func mountAll() error {
 	return os.MkdirAll("/var/target/alua", 0o700) // where LIO keeps what the SCSI standard wants kept
 }
 
-// loadModules loads the drivers of the machine's devices and then the named modules, and mounts configfs.
+// loadModules loads the drivers of the machine's devices and then the named modules, and mounts
+// configfs.
 func loadModules(ctx context.Context, names []string) error {
 	release, err := modload.Release()
 	if err != nil {

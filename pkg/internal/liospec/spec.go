@@ -1,4 +1,5 @@
-// Package liospec is the configuration that pkg/lab/targets passes to the machine whose kernel is the target, as JSON in a file of its initramfs.
+// Package liospec is the configuration that pkg/lab/targets passes to the machine whose kernel is
+// the target, as JSON in a file of its initramfs.
 package liospec
 
 import "net/netip"

@@ -1,6 +1,6 @@
-// Package nstest runs a package's tests in namespaces of their own, so that they change neither the host's network nor its
-// mounts, and cannot write to its log. A user without the right to make namespaces gets them in a user namespace, as its root
-// (user_namespaces(7)).
+// Package nstest runs a package's tests in namespaces of their own, so that they change neither the
+// host's network nor its mounts, and cannot write to its log. A user without the right to make
+// namespaces gets them in a user namespace, as its root (user_namespaces(7)).
 package nstest
 
 import (
@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	// inside is the variable that tells a process that it is in namespaces made here: byRoot or byUser.
+	// inside is the variable that tells a process that it is in namespaces made here: byRoot or
+	// byUser.
 	inside = "ISCSIROOT_TEST_INSIDE"
 	byRoot = "root"
 	byUser = "user"
@@ -26,7 +27,8 @@ const (
 // ErrMissing is wrapped by the error of a host that gives no namespaces.
 var ErrMissing = errors.New("namespaces are missing: run as root with CAP_SYS_ADMIN, or allow user namespaces")
 
-// Main runs the tests of a package in a process with a network and mounts of its own, and exits. TestMain calls it after its own work for child processes.
+// Main runs the tests of a package in a process with a network and mounts of its own, and exits.
+// TestMain calls it after its own work for child processes.
 func Main(m *testing.M) {
 	if os.Getenv(inside) == "" {
 		unix.Exit(again()) // at once: os.Exit has the race detector wait a second for races, of which there are none here
@@ -38,7 +40,8 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// User reports whether the namespaces are in a user namespace: operations that need a capability on the host fail then.
+// User reports whether the namespaces are in a user namespace: operations that need a capability on
+// the host fail then.
 func User() bool { return os.Getenv(inside) == byUser }
 
 // again runs this program in namespaces and returns its exit status.
@@ -63,8 +66,9 @@ func again() int {
 	return 1
 }
 
-// Command is a command that runs in a new network and with new mounts; in a user namespace if this process may not make them
-// otherwise. It is killed when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG): lock that to its goroutine.
+// Command is a command that runs in a new network and with new mounts; in a user namespace if this
+// process may not make them otherwise. It is killed when the thread that started it ends (prctl(2),
+// PR_SET_PDEATHSIG): lock that to its goroutine.
 func Command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	attr, by := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}, byRoot
@@ -79,8 +83,8 @@ func Command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Explain makes an [ErrMissing] of the error of a [Command]'s start if that is what it means: no permission, a limit of 0
-// (ENOSPC, namespaces(7)), or a kernel without (EINVAL).
+// Explain makes an [ErrMissing] of the error of a [Command]'s start if that is what it means: no
+// permission, a limit of 0 (ENOSPC, namespaces(7)), or a kernel without (EINVAL).
 func Explain(err error) error {
 	for _, refused := range []error{unix.EPERM, unix.EACCES, unix.ENOSPC, unix.EINVAL} {
 		if errors.Is(err, refused) {
@@ -97,7 +101,8 @@ func admin() bool {
 	return unix.Capget(&head, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
 
-// settle makes the mounts private, takes the host's log away, and sets lo up, as it is on every host.
+// settle makes the mounts private, takes the host's log away, and sets lo up, as it is on every
+// host.
 func settle() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)

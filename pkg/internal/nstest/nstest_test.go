@@ -30,7 +30,8 @@ func interfaces(t *testing.T) (names, up []string) {
 	return names, up
 }
 
-// Tests are root of a network with nothing but lo in it, which is up, and have mounts of their own; what they log is lost.
+// Tests are root of a network with nothing but lo in it, which is up, and have mounts of their own;
+// what they log is lost.
 func TestInside(t *testing.T) {
 	if _, up := interfaces(t); !slices.Equal(up, []string{"lo"}) {
 		t.Errorf("up are %q", up)

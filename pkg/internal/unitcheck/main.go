@@ -1,4 +1,5 @@
-// Command unitcheck checks the prerequisites of the unit tests, in namespaces like theirs, and reports a missing one in one line.
+// Command unitcheck checks the prerequisites of the unit tests, in namespaces like theirs, and
+// reports a missing one in one line.
 package main
 
 import (
@@ -29,7 +30,8 @@ func main() {
 	}
 }
 
-// outside looks for a C compiler, which the race detector needs, makes namespaces, and looks on in them.
+// outside looks for a C compiler, which the race detector needs, makes namespaces, and looks on in
+// them.
 func outside() error {
 	compiler := os.Getenv("CC")
 	if compiler == "" {

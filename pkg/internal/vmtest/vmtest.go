@@ -1,5 +1,6 @@
-// Package vmtest runs a test as root of a machine in QEMU, with Debian's kernel: what needs a block device, or mounts that no user
-// namespace allows (user_namespaces(7)), leaves the host alone there.
+// Package vmtest runs a test as root of a machine in QEMU, with Debian's kernel: what needs a block
+// device, or mounts that no user namespace allows (user_namespaces(7)), leaves the host alone
+// there.
 package vmtest
 
 import (

@@ -14,23 +14,22 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Scenario is one thing that a bad target may do, or a good one in a rare way,
-// and how a login at it has to end.
+// Scenario is one thing that a bad target may do, or a good one in a rare way, and how a login at
+// it has to end.
 type Scenario struct {
 	// Name is unique. Row is the fault or the conformance group that it plays.
 	Name, Row string
 	Script    Script
-	// Security, OneWay and Mutual choose the login: with a security stage, with
-	// CHAP, with CHAP in both directions. Digest is asked for as both digests.
+	// Security, OneWay and Mutual choose the login: with a security stage, with CHAP, with CHAP
+	// in both directions. Digest is asked for as both digests.
 	Security, OneWay, Mutual bool
 	Digest                   iscsi.DigestPolicy
 	// Want is the outcome as Outcome writes it.
 	Want string
-	// Warning is part of the one warning of a login that succeeds; empty if
-	// there is none.
+	// Warning is part of the one warning of a login that succeeds; empty if there is none.
 	Warning string
-	// Patience is how long the initiator waits; 0 means long enough for all but
-	// a target that is silent.
+	// Patience is how long the initiator waits; 0 means long enough for all but a target that
+	// is silent.
 	Patience time.Duration
 }
 
@@ -60,9 +59,8 @@ func (s *Scenario) Config() iscsi.LoginConfig {
 	return cfg
 }
 
-// Outcome is the class of an error of iscsi.Login in few words: "ok", "protocol"
-// and the section of RFC 7143, "status" and its code, "auth" and its reason,
-// "closed", "silent".
+// Outcome is the class of an error of iscsi.Login in few words: "ok", "protocol" and the section of
+// RFC 7143, "status" and its code, "auth" and its reason, "closed", "silent".
 func Outcome(err error) string {
 	var broke *iscsi.ProtocolError
 	var status *iscsi.StatusError
@@ -96,8 +94,8 @@ func Scenarios() []Scenario {
 	return all
 }
 
-// Agreement is a complete answer to the default offer, each pair as key=value;
-// override replaces single pairs, and one without a value leaves its key out.
+// Agreement is a complete answer to the default offer, each pair as key=value; override replaces
+// single pairs, and one without a value leaves its key out.
 func Agreement(override ...string) []string {
 	pairs := []string{
 		"TargetPortalGroupTag=1", "HeaderDigest=None", "DataDigest=None", "MaxConnections=1",

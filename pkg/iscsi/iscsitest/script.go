@@ -1,13 +1,12 @@
 // Package iscsitest plays iSCSI targets: one that behaves, and many that do not.
 //
-// A [Target] authenticates, negotiates, redirects, lists itself and holds the
-// initiator to the RFC, over an in-memory connection or, with [Listen], over
-// TCP; it has no disks. A [Script] is for the answers that no real target will
-// ever send, and for replaying those that one did: a list of steps, each of
-// which gets one PDU of the initiator and writes whatever it likes; after the
-// last step the target closes the connection. [Login] prepares a correct Login
-// Response and lets the test spoil it. [Scenarios] are the scripts of the worst
-// peer, each with the outcome that a login must have.
+// A [Target] authenticates, negotiates, redirects, lists itself and holds the initiator to the RFC,
+// over an in-memory connection or, with [Listen], over TCP; it has no disks. A [Script] is for the
+// answers that no real target will ever send, and for replaying those that one did: a list of
+// steps, each of which gets one PDU of the initiator and writes whatever it likes; after the last
+// step the target closes the connection. [Login] prepares a correct Login Response and lets the
+// test spoil it. [Scenarios] are the scripts of the worst peer, each with the outcome that a login
+// must have.
 package iscsitest
 
 import (
@@ -21,8 +20,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Step answers one PDU of the initiator by writing to conn; no answer is an
-// answer too. An error ends the script.
+// Step answers one PDU of the initiator by writing to conn; no answer is an answer too. An error
+// ends the script.
 type Step func(conn net.Conn, req *iscsi.PDU) error
 
 // Script is what the target does, one step for each PDU that it receives.
@@ -31,10 +30,9 @@ type Script []Step
 // ErrClose makes the target close the connection; a step returns it.
 var ErrClose = errors.New("the script closes the connection")
 
-// Serve plays the script on conn and closes it. It returns the PDUs that the
-// initiator sent, and what went wrong: nil if all steps ran or the script
-// closed the connection itself, an error that wraps io.EOF if the initiator
-// closed it before.
+// Serve plays the script on conn and closes it. It returns the PDUs that the initiator sent, and
+// what went wrong: nil if all steps ran or the script closed the connection itself, an error that
+// wraps io.EOF if the initiator closed it before.
 func (s Script) Serve(conn net.Conn) (requests []*iscsi.PDU, err error) {
 	defer conn.Close()
 	pipe := iscsi.NewTCPPipe(conn)
@@ -54,9 +52,8 @@ func (s Script) Serve(conn net.Conn) (requests []*iscsi.PDU, err error) {
 	return requests, nil
 }
 
-// Start plays the script at the far end of an in-memory connection and returns
-// the near end. wait closes the near end, waits for the target to end, and
-// returns what Serve did.
+// Start plays the script at the far end of an in-memory connection and returns the near end. wait
+// closes the near end, waits for the target to end, and returns what Serve did.
 func (s Script) Start() (conn net.Conn, wait func() ([]*iscsi.PDU, error)) {
 	near, far := net.Pipe()
 	type outcome struct {
@@ -75,9 +72,9 @@ func (s Script) Start() (conn net.Conn, wait func() ([]*iscsi.PDU, error)) {
 	}
 }
 
-// Login answers a Login Request. edit gets a correct response that agrees to
-// whatever the request's header asks, has StatSN equal to the request's
-// ExpStatSN and holds no text; it may change everything. A nil edit leaves it.
+// Login answers a Login Request. edit gets a correct response that agrees to whatever the request's
+// header asks, has StatSN equal to the request's ExpStatSN and holds no text; it may change
+// everything. A nil edit leaves it.
 func Login(edit func(req *iscsi.LoginRequest, resp *iscsi.LoginResponse)) Step {
 	return func(conn net.Conn, p *iscsi.PDU) error {
 		req, err := iscsi.ParseLoginRequest(p)
@@ -109,14 +106,13 @@ func response(req *iscsi.LoginRequest) *iscsi.LoginResponse {
 	return resp
 }
 
-// Text is a step that agrees with the request's header and sends these pairs,
-// each written as key=value.
+// Text is a step that agrees with the request's header and sends these pairs, each written as
+// key=value.
 func Text(pairs ...string) Step {
 	return Login(func(_ *iscsi.LoginRequest, resp *iscsi.LoginResponse) { resp.Data = Join(pairs...) })
 }
 
-// Status is a step that ends the login with a status, such as 0x0202, and these
-// pairs.
+// Status is a step that ends the login with a status, such as 0x0202, and these pairs.
 func Status(code iscsi.Status, pairs ...string) Step {
 	return Login(func(_ *iscsi.LoginRequest, resp *iscsi.LoginResponse) {
 		resp.StatusClass, resp.StatusDetail = uint8(code>>8), uint8(code)

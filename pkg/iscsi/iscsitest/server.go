@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Server accepts TCP connections on loopback for something that serves each of
-// them, such as Target.Serve.
+// Server accepts TCP connections on loopback for something that serves each of them, such as
+// Target.Serve.
 type Server struct {
 	listener net.Listener
 	tasks    sync.WaitGroup
@@ -18,8 +18,7 @@ type Server struct {
 	errs  []error
 }
 
-// Listen serves every connection in a goroutine of its own, on a free port of
-// 127.0.0.1.
+// Listen serves every connection in a goroutine of its own, on a free port of 127.0.0.1.
 func Listen(serve func(net.Conn) error) (*Server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -33,8 +32,8 @@ func Listen(serve func(net.Conn) error) (*Server, error) {
 // Addr is where the server listens.
 func (s *Server) Addr() netip.AddrPort { return s.listener.Addr().(*net.TCPAddr).AddrPort() }
 
-// Close stops listening, closes all connections and waits for their end. It
-// returns what serve returned for each, joined; those it cut itself excepted.
+// Close stops listening, closes all connections and waits for their end. It returns what serve
+// returned for each, joined; those it cut itself excepted.
 func (s *Server) Close() error {
 	_ = s.listener.Close()
 	s.mu.Lock()

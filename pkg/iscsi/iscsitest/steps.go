@@ -26,8 +26,7 @@ func Last(text string) Step {
 	})
 }
 
-// Reset is a step that closes the connection with a TCP reset, or plainly if it
-// is not TCP.
+// Reset is a step that closes the connection with a TCP reset, or plainly if it is not TCP.
 func Reset() Step {
 	return func(conn net.Conn, _ *iscsi.PDU) error {
 		if tcp, ok := conn.(*net.TCPConn); ok {
@@ -39,8 +38,7 @@ func Reset() Step {
 	}
 }
 
-// Slow is a step that sends what another one does byte by byte, each after a
-// pause.
+// Slow is a step that sends what another one does byte by byte, each after a pause.
 func Slow(pause time.Duration, s Step) Step {
 	return func(conn net.Conn, p *iscsi.PDU) error { return s(slow{conn, pause}, p) }
 }
@@ -76,8 +74,7 @@ func Challenge(a iscsi.Algorithm, id byte, challenge []byte) Step {
 	return Stay(fmt.Sprintf("CHAP_A=%d", uint8(a)), fmt.Sprintf("CHAP_I=%d", id), "CHAP_C="+iscsi.EncodeBinary(challenge))
 }
 
-// Prove is a step that answers the initiator's challenge, leaves the stage and
-// adds pairs.
+// Prove is a step that answers the initiator's challenge, leaves the stage and adds pairs.
 func Prove(a iscsi.Algorithm, user, secret string, pairs ...string) Step {
 	return func(conn net.Conn, p *iscsi.PDU) error {
 		keys := Keys(p)

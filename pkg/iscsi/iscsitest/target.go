@@ -13,14 +13,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Target is a target that behaves: it authenticates, negotiates, redirects,
-// answers SendTargets, NOP-Out and Logout, and holds the initiator to the RFC.
-// It has no disks: a SCSI command is rejected. The zero Target serves every name
-// to everybody. Its fields must not change while it serves; one Target serves
-// any number of connections at once.
+// Target is a target that behaves: it authenticates, negotiates, redirects, answers SendTargets,
+// NOP-Out and Logout, and holds the initiator to the RFC. It has no disks: a SCSI command is
+// rejected. The zero Target serves every name to everybody. Its fields must not change while it
+// serves; one Target serves any number of connections at once.
 type Target struct {
-	// Name is the target; a login to another is refused with 0203. Empty serves
-	// any name.
+	// Name is the target; a login to another is refused with 0203. Empty serves any name.
 	Name string
 	// Portals are the addresses that SendTargets lists, host:port,tpgt.
 	Portals []string
@@ -30,32 +28,31 @@ type Target struct {
 	Initiators []string
 	// Auth, if not nil, has to be passed in normal and discovery sessions.
 	Auth *Auth
-	// Security refuses a login that begins in the operational stage with this
-	// status; 0 does not.
+	// Security refuses a login that begins in the operational stage with this status; 0 does
+	// not.
 	Security iscsi.Status
-	// Redirect, if not empty, sends every normal login to that address: 0101,
-	// or 0102 if Permanent.
+	// Redirect, if not empty, sends every normal login to that address: 0101, or 0102 if
+	// Permanent.
 	Redirect  string
 	Permanent bool
-	// Digest is accepted as header and data digest if the initiator offers it,
-	// besides None. Those of CRC32C are computed and checked.
+	// Digest is accepted as header and data digest if the initiator offers it, besides None.
+	// Those of CRC32C are computed and checked.
 	Digest string
-	// Insists are those of the keys HeaderDigest and DataDigest for which it takes
-	// CRC32C alone: a login that does not offer that is refused with 0200.
+	// Insists are those of the keys HeaderDigest and DataDigest for which it takes CRC32C
+	// alone: a login that does not offer that is refused with 0200.
 	Insists []string
-	// NoDigestLists refuses a login that offers several digests for one key with
-	// this status; 0 does not, Closes closes the connection.
+	// NoDigestLists refuses a login that offers several digests for one key with this status; 0
+	// does not, Closes closes the connection.
 	NoDigestLists iscsi.Status
-	// Part is the longest text in one PDU, so that a longer one needs the C
-	// bit; 0 means 8192.
+	// Part is the longest text in one PDU, so that a longer one needs the C bit; 0 means 8192.
 	Part int
-	// Admit, if not 0, is how many connections may be logging in at once, each
-	// of them for Hold at least. The others get the status Full; 0 closes.
+	// Admit, if not 0, is how many connections may be logging in at once, each of them for Hold
+	// at least. The others get the status Full; 0 closes.
 	Admit int
 	Hold  time.Duration
 	Full  iscsi.Status
-	// Opened, if set, is called with each normal session that was opened, before
-	// anything of it is read, from the goroutine that serves conn.
+	// Opened, if set, is called with each normal session that was opened, before anything of it
+	// is read, from the goroutine that serves conn.
 	Opened func(isid [6]byte, conn net.Conn)
 
 	mu       sync.Mutex // guards sessions
@@ -71,9 +68,9 @@ func (t *Target) Logins() int { return int(t.logins.Load()) }
 // Refusals returns how many connections were turned away because of Admit.
 func (t *Target) Refusals() int { return int(t.refusals.Load()) }
 
-// Serve serves one connection and closes it. It returns nil if the session ended
-// well or the login was refused, an error that wraps io.EOF if the initiator
-// left before, and any other error if the initiator broke the RFC.
+// Serve serves one connection and closes it. It returns nil if the session ended well or the login
+// was refused, an error that wraps io.EOF if the initiator left before, and any other error if the
+// initiator broke the RFC.
 func (t *Target) Serve(conn net.Conn) error {
 	defer conn.Close()
 	c := &connection{target: t, conn: conn, pipe: iscsi.NewTCPPipe(conn)}
@@ -96,8 +93,8 @@ func (t *Target) Serve(conn net.Conn) error {
 	return nil
 }
 
-// Start serves the far end of an in-memory connection and returns the near end.
-// wait closes the near end and returns what Serve did.
+// Start serves the far end of an in-memory connection and returns the near end. wait closes the
+// near end and returns what Serve did.
 func (t *Target) Start() (conn net.Conn, wait func() error) {
 	near, far := net.Pipe()
 	done := make(chan error, 1)
@@ -141,8 +138,7 @@ func (t *Target) Sessions() int {
 	return len(t.sessions)
 }
 
-// open notes a normal session and closes the one that it reinstates (RFC 7143
-// 6.3.5).
+// open notes a normal session and closes the one that it reinstates (RFC 7143 6.3.5).
 func (t *Target) open(c *connection) session {
 	id := session{c.names["InitiatorName"], c.names["TargetName"], c.first.ISID}
 	if c.discovery {

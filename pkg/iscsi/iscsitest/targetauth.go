@@ -21,22 +21,21 @@ type Auth struct {
 	User, Secret string
 	// TargetUser and TargetSecret of the target, for an initiator that asks.
 	TargetUser, TargetSecret string
-	// Algorithms are those allowed; nil means all. The first of the initiator's
-	// list that is allowed is chosen.
+	// Algorithms are those allowed; nil means all. The first of the initiator's list that is
+	// allowed is chosen.
 	Algorithms []iscsi.Algorithm
 	// ChallengeLen is how many bytes the challenge has, for those that an initiator refuses; 0
 	// means 24.
 	ChallengeLen int
-	// NoLists refuses every list that is longer than one algorithm with this
-	// status; 0 does not, Closes closes the connection.
+	// NoLists refuses every list that is longer than one algorithm with this status; 0 does
+	// not, Closes closes the connection.
 	NoLists iscsi.Status
 }
 
 // Closes, as a status, closes the connection without an answer.
 const Closes = 0xffff
 
-// Response computes a CHAP response (RFC 1994 4.1), apart from the package under
-// test.
+// Response computes a CHAP response (RFC 1994 4.1), apart from the package under test.
 func Response(a iscsi.Algorithm, id byte, secret string, challenge []byte) []byte {
 	b := append([]byte{id}, secret...)
 	b = append(b, challenge...)

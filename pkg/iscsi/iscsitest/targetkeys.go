@@ -87,8 +87,7 @@ func (t *Target) takes(key, digest string) bool {
 	return digest == "None" || digest == t.Digest
 }
 
-// dislikes returns the status with which an offer of digests is refused; 0: it is
-// not.
+// dislikes returns the status with which an offer of digests is refused; 0: it is not.
 func (t *Target) dislikes(pairs []iscsi.Pair) iscsi.Status {
 	for _, p := range pairs {
 		if !slices.Contains(digests, p.Key) {

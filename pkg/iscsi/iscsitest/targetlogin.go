@@ -102,8 +102,8 @@ func (c *connection) checkHeader(req *iscsi.LoginRequest) error {
 	return nil
 }
 
-// opening takes what the initiator declares, in its first request only, and
-// decides who may log in to what.
+// opening takes what the initiator declares, in its first request only, and decides who may log in
+// to what.
 func (c *connection) opening(req *iscsi.LoginRequest, pairs []iscsi.Pair) error {
 	begins := len(c.names) == 0
 	for _, p := range pairs {
@@ -183,8 +183,7 @@ func (c *connection) judge(req *iscsi.LoginRequest, pairs []iscsi.Pair) (answer 
 	return append(answer, say...), req.Transit, nerr
 }
 
-// respond sends one text, in parts if it is long, and reports whether the stage
-// is left with it.
+// respond sends one text, in parts if it is long, and reports whether the stage is left with it.
 func (c *connection) respond(req *iscsi.LoginRequest, pairs []string, transit bool) (bool, error) {
 	text := Join(pairs...)
 	part := c.target.Part

@@ -12,12 +12,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Transcript is a recorded login: the PDUs of both sides in the order in which
-// they crossed the wire.
+// Transcript is a recorded login: the PDUs of both sides in the order in which they crossed the
+// wire.
 type Transcript []*iscsi.PDU
 
-// ParseTranscript reads PDUs that follow each other without a gap. The opcode
-// tells who sent each of them.
+// ParseTranscript reads PDUs that follow each other without a gap. The opcode tells who sent each
+// of them.
 func ParseTranscript(b []byte) (Transcript, error) {
 	var t Transcript
 	pipe := iscsi.NewTCPPipe(reader{bytes.NewReader(b)})
@@ -36,8 +36,7 @@ func ParseTranscript(b []byte) (Transcript, error) {
 // FromTarget reports whether the target sends PDUs of that kind.
 func FromTarget(op iscsi.Opcode) bool { return op >= iscsi.OpNOPIn }
 
-// Script replays the target's side of the transcript, without regard to what
-// the initiator sends.
+// Script replays the target's side of the transcript, without regard to what the initiator sends.
 func (t Transcript) Script() Script {
 	var s Script
 	for _, p := range t {
@@ -54,6 +53,6 @@ type reader struct{ io.Reader }
 func (reader) Write(b []byte) (int, error) { return len(b), nil }
 func (reader) SetDeadline(time.Time) error { return nil }
 
-// Replay returns a connection whose far end says b, whatever is written to it,
-// and then closes: for fuzzing.
+// Replay returns a connection whose far end says b, whatever is written to it, and then closes: for
+// fuzzing.
 func Replay(b []byte) iscsi.Conn { return reader{bytes.NewReader(b)} }

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// eventType is a request to the kernel or an event from it
-// (include/scsi/iscsi_if.h: enum iscsi_uevent_e).
+// eventType is a request to the kernel or an event from it (include/scsi/iscsi_if.h: enum
+// iscsi_uevent_e).
 type eventType uint32
 
 const (
@@ -92,8 +92,8 @@ func (ev *uevent) marshal() []byte {
 
 var errShort = errors.New("short netlink message")
 
-// unmarshal reads one netlink message and returns its netlink type and the
-// bytes behind it. The uevent keeps no part of b.
+// unmarshal reads one netlink message and returns its netlink type and the bytes behind it. The
+// uevent keeps no part of b.
 func (ev *uevent) unmarshal(b []byte) (nlType uint16, rest []byte, err error) {
 	if len(b) < nlHeaderLen+ueventLen {
 		return 0, nil, errShort

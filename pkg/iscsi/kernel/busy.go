@@ -10,14 +10,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// A connection in the kernel has one task for all its Login and Text Requests. While
-// that is not free the kernel refuses the next one with EPERM and logs "Login/Text in
-// progress. Cannot start new task." (drivers/scsi/libiscsi.c: __iscsi_conn_send_pdu).
-// A response reaches us before it is free: the receive path sends the event first and
-// completes the task then (__iscsi_complete_pdu, recv_pdu:), and the worker that has
-// sent the request holds a reference until it runs again (iscsi_xmit_task). So the
-// refusal of a request behind a response passes, mostly within a millisecond.
-// open-iscsi does not look at that return code (usr/netlink.c: ksend_pdu_end): it
+// A connection in the kernel has one task for all its Login and Text Requests. While that is not
+// free the kernel refuses the next one with EPERM and logs "Login/Text in progress. Cannot start
+// new task." (drivers/scsi/libiscsi.c: __iscsi_conn_send_pdu). A response reaches us before it is
+// free: the receive path sends the event first and completes the task then (__iscsi_complete_pdu,
+// recv_pdu:), and the worker that has sent the request holds a reference until it runs again
+// (iscsi_xmit_task). So the refusal of a request behind a response passes, mostly within a
+// millisecond. open-iscsi does not look at that return code (usr/netlink.c: ksend_pdu_end): it
 // waits for a response until its login times out, and connects anew.
 
 // How long the kernel's task is waited for.
@@ -27,12 +26,12 @@ const (
 	maxBusy      = time.Second           // in all
 )
 
-// BusyError is a Login Request that the kernel does not take because its task for
-// these is not free.
+// BusyError is a Login Request that the kernel does not take because its task for these is not
+// free.
 type BusyError struct {
 	Err error
-	// First tells that it was the first request of a login, so that the task belongs
-	// to another program's, or the session is being ended.
+	// First tells that it was the first request of a login, so that the task belongs to another
+	// program's, or the session is being ended.
 	First bool
 }
 
@@ -51,8 +50,8 @@ func (e *BusyError) Retryable() bool { return true }
 // Unwrap returns the kernel's refusal.
 func (e *BusyError) Unwrap() error { return e.Err }
 
-// sendWhenFree sends a PDU, and again while the task of the request before is not
-// free. The first request of a pipe has none before it, and is not sent again.
+// sendWhenFree sends a PDU, and again while the task of the request before is not free. The first
+// request of a pipe has none before it, and is not sent again.
 func (p *Pipe) sendWhenFree(ctx context.Context, op iscsi.Opcode, ev *uevent) error {
 	pause := busyPause
 	for waited := time.Duration(0); ; {

@@ -14,8 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// A request behind a response is sent again while the kernel has not freed the task of
-// the one before, for a second at most. Nothing else is sent twice.
+// A request behind a response is sent again while the kernel has not freed the task of the one
+// before, for a second at most. Nothing else is sent twice.
 func TestBusyTask(t *testing.T) {
 	const always = 1 << 20
 	login, logout := iscsi.PDU{BHS: [iscsi.BHSLen]byte{0: 0x43}}, iscsi.PDU{BHS: [iscsi.BHSLen]byte{0: 0x46}}

@@ -8,8 +8,8 @@ import (
 // ConnError is why the kernel gave a connection up.
 type ConnError uint32
 
-// connErrors are the kernel's reasons in words (include/scsi/iscsi_if.h:
-// enum iscsi_err, ISCSI_ERR_BASE is 1000).
+// connErrors are the kernel's reasons in words (include/scsi/iscsi_if.h: enum iscsi_err,
+// ISCSI_ERR_BASE is 1000).
 var connErrors = map[ConnError]string{
 	1001: "data out of order",                          // ISCSI_ERR_DATASN
 	1002: "bad data offset",                            // ISCSI_ERR_DATA_OFFSET
@@ -51,8 +51,7 @@ func (e ConnError) Is(target error) bool { return e == TargetClosed && target ==
 
 // Reasons that a caller decides by.
 const (
-	// TargetClosed is the error after which a target that refuses without a
-	// word is likely.
+	// TargetClosed is the error after which a target that refuses without a word is likely.
 	TargetClosed ConnError = 1020
 	// PingTimedOut is a target that was silent for longer than it may.
 	PingTimedOut ConnError = 1022

@@ -48,8 +48,8 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// What the kernel says about other sessions and connections, what this package
-// does not know, and noise are passed over.
+// What the kernel says about other sessions and connections, what this package does not know, and
+// noise are passed over.
 func TestOthersEvents(t *testing.T) {
 	tr, sock := open(t, willing)
 	p := create(t, tr).Pipe()

@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// open returns a transport whose kernel answers by a function, and fails the
-// test if a request is not what the kernel's header says.
+// open returns a transport whose kernel answers by a function, and fails the test if a request is
+// not what the kernel's header says.
 func open(t *testing.T, answer func(r kerneltest.Request, b []byte) [][]byte) (*kernel.Transport, *kerneltest.Socket) {
 	t.Helper()
 	s := kerneltest.NewSocket(func(b []byte) [][]byte {

@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// datagrams returns the recorded ones of both directions; there must be some,
-// or the fuzzers would start from nothing.
+// datagrams returns the recorded ones of both directions; there must be some, or the fuzzers would
+// start from nothing.
 func datagrams(t testing.TB) [][]byte {
 	t.Helper()
 	text, err := os.ReadFile("testdata/kernel-6.1.txt")
@@ -37,8 +37,7 @@ func datagrams(t testing.TB) [][]byte {
 	return out
 }
 
-// TestRecorded: each recorded datagram is one message, and what marshals comes
-// back the same.
+// TestRecorded: each recorded datagram is one message, and what marshals comes back the same.
 func TestRecorded(t *testing.T) {
 	for _, b := range datagrams(t) {
 		var ev uevent
@@ -70,8 +69,7 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// FuzzUevent: a datagram of any bytes ends, and each message of it survives
-// marshal and unmarshal.
+// FuzzUevent: a datagram of any bytes ends, and each message of it survives marshal and unmarshal.
 func FuzzUevent(f *testing.F) {
 	for _, b := range datagrams(f) {
 		f.Add(b)
@@ -99,8 +97,7 @@ func FuzzUevent(f *testing.F) {
 	})
 }
 
-// FuzzPipe: a PDU of any bytes is one that agrees with its own header, or an
-// error.
+// FuzzPipe: a PDU of any bytes is one that agrees with its own header, or an error.
 func FuzzPipe(f *testing.F) {
 	for _, b := range datagrams(f) {
 		f.Add(b[nlHeaderLen+ueventLen:])

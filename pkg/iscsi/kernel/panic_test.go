@@ -10,8 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// buggy is a socket whose Receive panics over the datagram "panic", or over all
-// from the first "broken" on.
+// buggy is a socket whose Receive panics over the datagram "panic", or over all from the first
+// "broken" on.
 type buggy struct {
 	*kerneltest.Socket
 	broken bool // Receive is called by one goroutine
@@ -51,8 +51,7 @@ func panicky(t *testing.T) (*kernel.Transport, *kernel.Session, *buggy) {
 	return tr, create(t, tr), sock
 }
 
-// contained checks that an error is that of a panic, and one of lost events,
-// which is retryable.
+// contained checks that an error is that of a panic, and one of lost events, which is retryable.
 func contained(t *testing.T, what string, err error) {
 	t.Helper()
 	var p *contain.PanicError
@@ -61,8 +60,7 @@ func contained(t *testing.T, what string, err error) {
 	}
 }
 
-// A panic over one datagram fails what waits, which is tried again, and the
-// reader goes on.
+// A panic over one datagram fails what waits, which is tried again, and the reader goes on.
 func TestPanicOverADatagram(t *testing.T) {
 	tr, s, sock := panicky(t)
 	events, p := tr.Watch(), s.Pipe()
@@ -81,8 +79,8 @@ func TestPanicOverADatagram(t *testing.T) {
 	}
 }
 
-// A socket that panics for ever ends the reader: all that waits and all that
-// comes fails, and the owner sees that another transport is needed.
+// A socket that panics for ever ends the reader: all that waits and all that comes fails, and the
+// owner sees that another transport is needed.
 func TestPanicEndsTheReader(t *testing.T) {
 	tr, s, sock := panicky(t)
 	p := s.Pipe()
@@ -98,8 +96,8 @@ func TestPanicEndsTheReader(t *testing.T) {
 	contained(t, "receive by a new pipe", err)
 }
 
-// A socket that fails for another reason ends the reader too; Close loses
-// nothing, so that there is nothing to tell.
+// A socket that fails for another reason ends the reader too; Close loses nothing, so that there is
+// nothing to tell.
 func TestEndOfTheReader(t *testing.T) {
 	tr, _, sock := panicky(t)
 	events := tr.Watch()

@@ -6,8 +6,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Param is a session or connection parameter
-// (include/scsi/iscsi_if.h: enum iscsi_param).
+// Param is a session or connection parameter (include/scsi/iscsi_if.h: enum iscsi_param).
 type Param uint32
 
 // The parameters that a software session takes.
@@ -65,13 +64,12 @@ func (p Param) String() string {
 	return fmt.Sprintf("parameter %d", uint32(p))
 }
 
-// Setting is a parameter with its value in the kernel's form: text, numbers in
-// decimal, booleans as 0 and 1. The kernel ends it at the first byte 0.
+// Setting is a parameter with its value in the kernel's form: text, numbers in decimal, booleans as
+// 0 and 1. The kernel ends it at the first byte 0.
 type Setting struct {
 	Param Param
 	Value string
-	// Secret, if it is not empty, is the value; no copy of it is left in this
-	// process.
+	// Secret, if it is not empty, is the value; no copy of it is left in this process.
 	Secret iscsi.Secret
 }
 

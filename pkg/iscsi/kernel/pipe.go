@@ -11,9 +11,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Pipe carries login PDUs over a connection that the kernel owns. The kernel
-// writes CmdSN and the initiator task tag into what is sent, and checks the tag
-// of what comes; Receive puts the sender's tag back.
+// Pipe carries login PDUs over a connection that the kernel owns. The kernel writes CmdSN and the
+// initiator task tag into what is sent, and checks the tag of what comes; Receive puts the sender's
+// tag back.
 type Pipe struct {
 	s   *Session
 	in  chan delivery
@@ -30,8 +30,8 @@ type delivery struct {
 
 var _ iscsi.Pipe = (*Pipe)(nil)
 
-// Pipe returns the connection's pipe, empty: what an earlier connection of the
-// session left behind is not seen. Close it after the login.
+// Pipe returns the connection's pipe, empty: what an earlier connection of the session left behind
+// is not seen. Close it after the login.
 func (s *Session) Pipe() *Pipe {
 	p := &Pipe{s: s, in: make(chan delivery, 16)}
 	s.t.mu.Lock()
@@ -40,9 +40,8 @@ func (s *Session) Pipe() *Pipe {
 	return p
 }
 
-// Close ends the pipe; the connection stays. That it broke, after the last PDU
-// that was received, is told by [Transport.Watch]: the pipe's user has not seen
-// it.
+// Close ends the pipe; the connection stays. That it broke, after the last PDU that was received,
+// is told by [Transport.Watch]: the pipe's user has not seen it.
 func (p *Pipe) Close() {
 	p.s.t.mu.Lock()
 	defer p.s.t.mu.Unlock()
@@ -65,8 +64,8 @@ func (p *Pipe) deliver(d delivery) {
 	}
 }
 
-// Send implements iscsi.Pipe. A Login Request that the kernel still refuses after a
-// while because it has not finished the last one is a BusyError.
+// Send implements iscsi.Pipe. A Login Request that the kernel still refuses after a while because
+// it has not finished the last one is a BusyError.
 func (p *Pipe) Send(ctx context.Context, pdu *iscsi.PDU) error {
 	if len(pdu.AHS) > 0 || len(pdu.Data) > iscsi.LoginDataLen {
 		return fmt.Errorf("send pdu: %w", unix.EMSGSIZE)
@@ -75,8 +74,8 @@ func (p *Pipe) Send(ctx context.Context, pdu *iscsi.PDU) error {
 		return fmt.Errorf("send pdu: %w", err)
 	}
 	copy(p.itt[:], pdu.BHS[16:20])
-	// struct msg_send_pdu { uint32_t sid; uint32_t cid; uint32_t hdr_size;
-	// uint32_t data_size; } send_pdu;
+	// struct msg_send_pdu { uint32_t sid; uint32_t cid; uint32_t hdr_size; uint32_t data_size;
+	// } send_pdu;
 	ev := &uevent{typ: sendPDU, payload: bytes.Join([][]byte{pdu.BHS[:], pdu.Data}, nil)}
 	ev.putU(p.s.SID, p.s.CID, iscsi.BHSLen, uint32(len(pdu.Data)))
 	return p.sendWhenFree(ctx, pdu.Opcode(), ev)

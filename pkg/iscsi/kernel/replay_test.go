@@ -57,8 +57,7 @@ func recording(t testing.TB) []exchange {
 	return out
 }
 
-// recorded is a kernel that answers as the real one did, and insists on being
-// asked the same.
+// recorded is a kernel that answers as the real one did, and insists on being asked the same.
 func recorded(t *testing.T) (tr *kernel.Transport, left func() []exchange) {
 	rest := recording(t)
 	tr, _ = open(t, func(_ kerneltest.Request, b []byte) [][]byte {
@@ -76,8 +75,8 @@ func recorded(t *testing.T) (tr *kernel.Transport, left func() []exchange) {
 	return tr, func() []exchange { return rest }
 }
 
-// The recorded calls again, with the real kernel's bytes on both sides: two
-// logins of a session, and all that the kernel refused.
+// The recorded calls again, with the real kernel's bytes on both sides: two logins of a session,
+// and all that the kernel refused.
 func TestReplay(t *testing.T) {
 	ctx := t.Context()
 	tr, left := recorded(t)

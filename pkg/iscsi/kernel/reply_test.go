@@ -16,8 +16,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// A request that gets no answer ends, and its late answer is not taken for that
-// of the next request, of another kind or of the same.
+// A request that gets no answer ends, and its late answer is not taken for that of the next
+// request, of another kind or of the same.
 func TestLateReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var late []byte
@@ -66,8 +66,8 @@ func TestUnwantedReplies(t *testing.T) {
 	}
 }
 
-// A context that has ended asks the kernel for nothing: a session that it makes
-// would be one that nobody knows.
+// A context that has ended asks the kernel for nothing: a session that it makes would be one that
+// nobody knows.
 func TestEndedContext(t *testing.T) {
 	tr, sock := open(t, willing)
 	ctx, cancel := context.WithCancel(t.Context())

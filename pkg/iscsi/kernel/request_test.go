@@ -155,8 +155,7 @@ func checkRefusal(t *testing.T, err error, request string) {
 	}
 }
 
-// A parameter that the kernel does not know is passed over; any other refusal
-// ends the list.
+// A parameter that the kernel does not know is passed over; any other refusal ends the list.
 func TestSet(t *testing.T) {
 	tr, sock := open(t, func(r kerneltest.Request, b []byte) [][]byte {
 		switch {
@@ -186,8 +185,8 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// A session without a connection is of no use and is given back, even if nobody
-// waits for it any more.
+// A session without a connection is of no use and is given back, even if nobody waits for it any
+// more.
 func TestCreateWithoutConnection(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	tr, sock := open(t, func(r kerneltest.Request, b []byte) [][]byte {

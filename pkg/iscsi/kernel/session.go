@@ -22,8 +22,7 @@ type Session struct {
 	gone  bool        // destroyed
 }
 
-// Bound tells whether the session has a connection that was not stopped, be it
-// a broken one.
+// Bound tells whether the session has a connection that was not stopped, be it a broken one.
 func (s *Session) Bound() bool { return s.bound.Load() }
 
 // Gone tells whether the session was destroyed.
@@ -32,19 +31,18 @@ func (s *Session) Gone() bool { return s.gone }
 // String names the session for messages.
 func (s *Session) String() string { return "session " + strconv.FormatUint(uint64(s.SID), 10) }
 
-// ISID is the session's identifier on the wire: 00:02:3d, which is open-iscsi's
-// OUI form, and the low 24 bits of the session id. iscsid logs in again with
-// exactly this one and can read no other.
+// ISID is the session's identifier on the wire: 00:02:3d, which is open-iscsi's OUI form, and the
+// low 24 bits of the session id. iscsid logs in again with exactly this one and can read no other.
 func (s *Session) ISID() [6]byte {
 	return [6]byte{0x00, 0x02, 0x3d, byte(s.SID >> 16), byte(s.SID >> 8), byte(s.SID)}
 }
 
-// Bind gives the connected TCP socket to the kernel, which takes a reference of
-// its own: the caller must close fd afterwards, or the connection outlives the
-// kernel's wish to close it. fd must be open in this process.
+// Bind gives the connected TCP socket to the kernel, which takes a reference of its own: the caller
+// must close fd afterwards, or the connection outlives the kernel's wish to close it. fd must be
+// open in this process.
 func (s *Session) Bind(ctx context.Context, fd uintptr) error {
-	// struct msg_bind_conn { uint32_t sid; uint32_t cid; uint64_t
-	// transport_eph; uint32_t is_leading; } b_conn;
+	// struct msg_bind_conn { uint32_t sid; uint32_t cid; uint64_t transport_eph; uint32_t
+	// is_leading; } b_conn;
 	ev := &uevent{typ: bindConn}
 	ev.putU(s.SID, s.CID)
 	native.PutUint64(ev.u[8:], uint64(fd))
@@ -56,12 +54,11 @@ func (s *Session) Bind(ctx context.Context, fd uintptr) error {
 	return err
 }
 
-// Set sets parameters in their order. One that this kernel does not know is
-// passed over.
+// Set sets parameters in their order. One that this kernel does not know is passed over.
 func (s *Session) Set(ctx context.Context, settings []Setting) error {
 	for _, v := range settings {
-		// struct msg_set_param { uint32_t sid; uint32_t cid; uint32_t param;
-		// uint32_t len; } set_param;
+		// struct msg_set_param { uint32_t sid; uint32_t cid; uint32_t param; uint32_t len;
+		// } set_param;
 		ev := &uevent{typ: setParam, payload: v.payload()}
 		ev.putU(s.SID, s.CID, uint32(v.Param), uint32(len(ev.payload)))
 		_, err := s.t.request(ctx, ev, v.Param.String()+" of "+s.String())
@@ -80,9 +77,8 @@ func (s *Session) Start(ctx context.Context) error {
 	return s.t.command(ctx, ev, s.String())
 }
 
-// Stop closes the connection and keeps the session, so that Bind can be tried
-// again. It is needed even where the kernel has cleaned up by itself: until
-// then Bind says ENOTCONN.
+// Stop closes the connection and keeps the session, so that Bind can be tried again. It is needed
+// even where the kernel has cleaned up by itself: until then Bind says ENOTCONN.
 func (s *Session) Stop(ctx context.Context) error { return s.stop(ctx, stopRecover) }
 
 // How to stop a connection.
@@ -92,8 +88,8 @@ const (
 )
 
 func (s *Session) stop(ctx context.Context, flag uint32) error {
-	// struct msg_stop_conn { uint32_t sid; uint32_t cid; uint64_t
-	// conn_handle; uint32_t flag; } stop_conn;
+	// struct msg_stop_conn { uint32_t sid; uint32_t cid; uint64_t conn_handle; uint32_t flag; }
+	// stop_conn;
 	ev := &uevent{typ: stopConn}
 	ev.putU(s.SID, s.CID)
 	native.PutUint32(ev.u[16:], flag)
@@ -125,9 +121,9 @@ func (s *Session) destroySession(ctx context.Context) error {
 	return err
 }
 
-// SetRecoveryTimeout sets for how many seconds the kernel holds I/O while the
-// connection is down; negative: without an end. Written here it sticks: iscsid's own default does not
-// overwrite it. The session must be started.
+// SetRecoveryTimeout sets for how many seconds the kernel holds I/O while the connection is down;
+// negative: without an end. Written here it sticks: iscsid's own default does not overwrite it. The
+// session must be started.
 func (s *Session) SetRecoveryTimeout(seconds int) error {
 	value := "off" // the kernel takes no minus sign there
 	if seconds >= 0 {
@@ -140,8 +136,8 @@ func (s *Session) SetRecoveryTimeout(seconds int) error {
 // #define SCAN_WILD_CARD ~0).
 const ScanAll uint64 = math.MaxUint64
 
-// Scan looks for one LUN, by the kernel's number of it, or for all, and returns
-// when the SCSI devices exist; their disks may come a little later.
+// Scan looks for one LUN, by the kernel's number of it, or for all, and returns when the SCSI
+// devices exist; their disks may come a little later.
 func (s *Session) Scan(lun uint64) error {
 	target, err := s.t.sysfs.Session(s.SID, "target_id")
 	if err != nil {

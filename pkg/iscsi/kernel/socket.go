@@ -10,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// groupISCSID is the bit of the multicast group of the kernel's events
-// (include/scsi/iscsi_if.h: ISCSI_NL_GRP_ISCSID is group 1).
+// groupISCSID is the bit of the multicast group of the kernel's events (include/scsi/iscsi_if.h:
+// ISCSI_NL_GRP_ISCSID is group 1).
 const groupISCSID = 1
 
 // receiveLen holds the longest event: a login response with 8192 bytes.
 const receiveLen = 16 << 10
 
-// Socket sends and receives whole datagrams. The one of [Open] is the kernel's;
-// package kerneltest has another.
+// Socket sends and receives whole datagrams. The one of [Open] is the kernel's; package kerneltest
+// has another.
 type Socket interface {
 	// Send hands over a request. The answer is on its way when it returns.
 	Send(b []byte) error
-	// Receive waits for a datagram, which is valid until the next call. It
-	// returns os.ErrClosed after Close, and unix.ENOBUFS when events were lost.
+	// Receive waits for a datagram, which is valid until the next call. It returns os.ErrClosed
+	// after Close, and unix.ENOBUFS when events were lost.
 	Receive() ([]byte, error)
 	Close() error
 }
@@ -57,9 +57,9 @@ func newSocket(protocol int) (*netlinkSocket, error) {
 	return &netlinkSocket{file: os.NewFile(uintptr(fd), "netlink"), buf: make([]byte, receiveLen)}, nil
 }
 
-// Listen joins the group of the kernel's events, as [Open] does, or leaves it.
-// Requests are answered either way. The PDUs of a login come through the group,
-// so that none can run outside of it.
+// Listen joins the group of the kernel's events, as [Open] does, or leaves it. Requests are
+// answered either way. The PDUs of a login come through the group, so that none can run outside of
+// it.
 func (t *Transport) Listen(on bool) error {
 	s, ok := t.sock.(*netlinkSocket)
 	if !ok {
@@ -141,14 +141,13 @@ func (s *netlinkSocket) Receive() ([]byte, error) {
 // Close implements Socket.
 func (s *netlinkSocket) Close() error { return s.file.Close() }
 
-// replyTimeout bounds the wait for the kernel's answer, which is there when
-// Send returns, unless the request was too short for the kernel to answer.
+// replyTimeout bounds the wait for the kernel's answer, which is there when Send returns, unless
+// the request was too short for the kernel to answer.
 const replyTimeout = 10 * time.Second
 
-// request sends ev and waits for its answer. One request runs at a time,
-// because an answer tells only its type. ctx counts until the kernel is asked:
-// the work is done then, and an answer that nobody reads is a session that
-// nobody knows.
+// request sends ev and waits for its answer. One request runs at a time, because an answer tells
+// only its type. ctx counts until the kernel is asked: the work is done then, and an answer that
+// nobody reads is a session that nobody knows.
 func (t *Transport) request(ctx context.Context, ev *uevent, object string) (*uevent, error) {
 	t.requestMu.Lock()
 	defer t.requestMu.Unlock()

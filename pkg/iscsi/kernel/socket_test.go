@@ -15,8 +15,8 @@ import (
 // TestMain runs the tests away from the host.
 func TestMain(m *testing.M) { nstest.Main(m) }
 
-// routeSocket is our socket with a protocol that every kernel has, so that what
-// it does with a real netlink socket can be seen without iSCSI modules.
+// routeSocket is our socket with a protocol that every kernel has, so that what it does with a real
+// netlink socket can be seen without iSCSI modules.
 func routeSocket(t *testing.T) (*netlinkSocket, *unix.SockaddrNetlink) {
 	t.Helper()
 	s, err := newSocket(unix.NETLINK_ROUTE)

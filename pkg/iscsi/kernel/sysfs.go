@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Sysfs is where sysfs is mounted, "/sys": the one reader of what the kernel shows
-// there of iSCSI (drivers/scsi/scsi_transport_iscsi.c: the classes iscsi_session,
-// iscsi_connection and iscsi_host).
+// Sysfs is where sysfs is mounted, "/sys": the one reader of what the kernel shows there of iSCSI
+// (drivers/scsi/scsi_transport_iscsi.c: the classes iscsi_session, iscsi_connection and
+// iscsi_host).
 type Sysfs string
 
 // Sessions lists the ids of all sessions, in the order of their names.
@@ -30,8 +30,8 @@ func (s Sysfs) SessionPath(sid uint32, attribute string) string {
 	return fmt.Sprintf("%s/class/iscsi_session/session%d/%s", s, sid, attribute)
 }
 
-// Session reads an attribute of a session. os.ErrNotExist: there is no such session,
-// or no such attribute of it yet.
+// Session reads an attribute of a session. os.ErrNotExist: there is no such session, or no such
+// attribute of it yet.
 func (s Sysfs) Session(sid uint32, attribute string) (string, error) {
 	return read(s.SessionPath(sid, attribute))
 }
@@ -41,9 +41,8 @@ func (s Sysfs) Connection(sid, cid uint32, attribute string) (string, error) {
 	return read(fmt.Sprintf("%s/class/iscsi_connection/connection%d:%d/%s", s, sid, cid, attribute))
 }
 
-// Host reads an attribute of an iSCSI host. A host over TCP has one session, and
-// shows the address of its socket (drivers/scsi/iscsi_tcp.c:
-// iscsi_sw_tcp_host_get_param).
+// Host reads an attribute of an iSCSI host. A host over TCP has one session, and shows the address
+// of its socket (drivers/scsi/iscsi_tcp.c: iscsi_sw_tcp_host_get_param).
 func (s Sysfs) Host(host uint32, attribute string) (string, error) {
 	return read(fmt.Sprintf("%s/class/iscsi_host/host%d/%s", s, host, attribute))
 }

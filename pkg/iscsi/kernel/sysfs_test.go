@@ -92,8 +92,7 @@ func TestISID(t *testing.T) {
 	}
 }
 
-// Every request and parameter has a name for messages, and what has none is
-// named by its number.
+// Every request and parameter has a name for messages, and what has none is named by its number.
 func TestNames(t *testing.T) {
 	for typ := createSession; typ <= sendPDU; typ++ {
 		if s := typ.String(); strings.HasPrefix(s, "event ") {

@@ -14,12 +14,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// handlePath tells the number that names the TCP transport in requests; it is
-// there once iscsi_tcp is loaded.
+// handlePath tells the number that names the TCP transport in requests; it is there once iscsi_tcp
+// is loaded.
 const handlePath = "/sys/class/iscsi_transport/tcp/handle"
 
-// Transport is an open socket to the kernel's software iSCSI (iscsi_tcp). It is
-// safe for concurrent use.
+// Transport is an open socket to the kernel's software iSCSI (iscsi_tcp). It is safe for concurrent
+// use.
 type Transport struct {
 	sock   Socket
 	handle uint64
@@ -47,8 +47,7 @@ type reply struct {
 // connID names a connection in the kernel.
 type connID struct{ sid, cid uint32 }
 
-// Open opens the socket. Its error says what to load where a module is
-// missing.
+// Open opens the socket. Its error says what to load where a module is missing.
 func Open() (*Transport, error) {
 	b, err := os.ReadFile(handlePath)
 	if errors.Is(err, os.ErrNotExist) {
@@ -67,8 +66,8 @@ func Open() (*Transport, error) {
 	return New(sock, handle), nil
 }
 
-// New returns a transport over a socket that is open already; handle is the
-// number that names the TCP transport in requests.
+// New returns a transport over a socket that is open already; handle is the number that names the
+// TCP transport in requests.
 func New(sock Socket, handle uint64) *Transport {
 	t := &Transport{
 		sock:    sock,
@@ -90,13 +89,12 @@ func (t *Transport) Close() error {
 	return err
 }
 
-// Done is closed when the transport is of no more use, after Close or because
-// its reader has ended by itself. Then it must be closed and opened anew, and
-// its sessions adopted by the new one.
+// Done is closed when the transport is of no more use, after Close or because its reader has ended
+// by itself. Then it must be closed and opened anew, and its sessions adopted by the new one.
 func (t *Transport) Done() <-chan struct{} { return t.done }
 
-// Err is why the reader has ended, and nil before Done. Every request and every
-// pipe returns it too.
+// Err is why the reader has ended, and nil before Done. Every request and every pipe returns it
+// too.
 func (t *Transport) Err() error {
 	select {
 	case <-t.done:
@@ -109,13 +107,13 @@ func (t *Transport) Err() error {
 // readerName is the reader's goroutine in messages.
 const readerName = "the reader of iscsi events"
 
-// maxPanics is how many panics in a row, with no datagram read between them,
-// end the reader: the socket itself fails then.
+// maxPanics is how many panics in a row, with no datagram read between them, end the reader: the
+// socket itself fails then.
 const maxPanics = 8
 
-// read passes on what the kernel sends until the socket is closed or fails. A
-// panic costs what was in the datagram and no more: it may be a bug that only
-// one target's answer brings out, and the other sessions need the reader.
+// read passes on what the kernel sends until the socket is closed or fails. A panic costs what was
+// in the datagram and no more: it may be a bug that only one target's answer brings out, and the
+// other sessions need the reader.
 func (t *Transport) read() {
 	for panics := 0; ; {
 		err := contain.Call(readerName, t.readOne)
@@ -146,8 +144,8 @@ func (t *Transport) readOne() error {
 	return nil
 }
 
-// sort reads a datagram: answers have the type of their request as netlink
-// type, events have 0 there.
+// sort reads a datagram: answers have the type of their request as netlink type, events have 0
+// there.
 func (t *Transport) sort(b []byte) {
 	for len(b) > 0 {
 		ev := &uevent{}
@@ -164,8 +162,8 @@ func (t *Transport) sort(b []byte) {
 	}
 }
 
-// end is the end of the reader. All that waits, and all that comes, fails with
-// why; an end that is not by Close is retryable as lost events are: by another login.
+// end is the end of the reader. All that waits, and all that comes, fails with why; an end that is
+// not by Close is retryable as lost events are: by another login.
 func (t *Transport) end(err error) {
 	if closed := errors.Is(err, os.ErrClosed); !closed {
 		err = lostBy(err)
@@ -178,8 +176,7 @@ func (t *Transport) end(err error) {
 // lostBy is ErrEventsLost with a cause other than a full buffer.
 func lostBy(err error) error { return fmt.Errorf("%w: %w", ErrEventsLost, err) }
 
-// reply passes an answer on. If there is no room, the oldest is one that nobody
-// waits for any more.
+// reply passes an answer on. If there is no room, the oldest is one that nobody waits for any more.
 func (t *Transport) reply(r reply) {
 	for {
 		select {
@@ -194,8 +191,8 @@ func (t *Transport) reply(r reply) {
 	}
 }
 
-// event passes a PDU or an error to its connection's pipe, or without one to
-// who watches. The kernel shows events of other people's sessions too.
+// event passes a PDU or an error to its connection's pipe, or without one to who watches. The
+// kernel shows events of other people's sessions too.
 func (t *Transport) event(ev *uevent) {
 	id := connID{sid: native.Uint32(ev.r[0:]), cid: native.Uint32(ev.r[4:])}
 	t.mu.Lock()
@@ -216,8 +213,8 @@ func (t *Transport) event(ev *uevent) {
 	}
 }
 
-// ErrEventsLost says that a PDU may be missing: the socket's buffer ran over,
-// or the reader failed over what was in it.
+// ErrEventsLost says that a PDU may be missing: the socket's buffer ran over, or the reader failed
+// over what was in it.
 var ErrEventsLost error = &lostError{"events of the kernel were lost"}
 
 type lostError struct{ text string }
@@ -225,8 +222,8 @@ type lostError struct{ text string }
 // Error implements error.
 func (e *lostError) Error() string { return e.text }
 
-// Retryable tells that another login can succeed, by another transport if Err says
-// that this one has ended.
+// Retryable tells that another login can succeed, by another transport if Err says that this one
+// has ended.
 func (e *lostError) Retryable() bool { return true }
 
 // lost fails every pipe: the PDU it waits for may be among what was lost.
@@ -245,11 +242,11 @@ type Limits struct {
 	QueueDepth uint16 // per LUN; 0: the kernel's 32
 }
 
-// CreateSession makes a session and its one connection, number 0. No TCP
-// connection exists yet. cmdSN is the first command's number.
+// CreateSession makes a session and its one connection, number 0. No TCP connection exists yet.
+// cmdSN is the first command's number.
 func (t *Transport) CreateSession(ctx context.Context, l Limits, cmdSN uint32) (*Session, error) {
-	// struct msg_create_session { uint32_t initial_cmdsn; uint16_t cmds_max;
-	// uint16_t queue_depth; } c_session;
+	// struct msg_create_session { uint32_t initial_cmdsn; uint16_t cmds_max; uint16_t
+	// queue_depth; } c_session;
 	ev := &uevent{typ: createSession}
 	native.PutUint32(ev.u[0:], cmdSN)
 	native.PutUint16(ev.u[4:], l.Commands)

@@ -10,25 +10,24 @@ import (
 // Event is something that happened to a connection while nobody logs in by it.
 type Event struct {
 	SID, CID uint32
-	// Stops is Session.Stops when the event came: an event of a connection that
-	// was given up since has a smaller one. The kernel tells of an end also while
-	// it gives the connection up (drivers/scsi/iscsi_tcp.c: iscsi_sw_tcp_conn_stop
-	// shuts the socket down, whose state is then found changed).
+	// Stops is Session.Stops when the event came: an event of a connection that was given up
+	// since has a smaller one. The kernel tells of an end also while it gives the connection up
+	// (drivers/scsi/iscsi_tcp.c: iscsi_sw_tcp_conn_stop shuts the socket down, whose state is
+	// then found changed).
 	Stops uint32
-	// Err is a ConnError, or ErrEventsLost: then the ids are zero and the state
-	// of every session must be read again.
+	// Err is a ConnError, or ErrEventsLost: then the ids are zero and the state of every
+	// session must be read again.
 	Err error
-	// PDU came from the target and is for an agent to answer: an Async Message,
-	// a Reject, or the Login Response of a login that is somebody else's.
+	// PDU came from the target and is for an agent to answer: an Async Message, a Reject, or
+	// the Login Response of a login that is somebody else's.
 	PDU *iscsi.PDU
 }
 
-// watchRoom is for how many events wait to be read; with more ErrEventsLost
-// takes their place.
+// watchRoom is for how many events wait to be read; with more ErrEventsLost takes their place.
 const watchRoom = 64
 
-// Watch returns the events of all sessions, also of other people's. There is
-// one channel per transport; it is never closed.
+// Watch returns the events of all sessions, also of other people's. There is one channel per
+// transport; it is never closed.
 func (t *Transport) Watch() <-chan Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -38,8 +37,8 @@ func (t *Transport) Watch() <-chan Event {
 	return t.watch
 }
 
-// tell passes an event to who watches. The last place in the queue is for
-// saying that there was no more room.
+// tell passes an event to who watches. The last place in the queue is for saying that there was no
+// more room.
 func (t *Transport) tell(e Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,9 +56,9 @@ func (t *Transport) tellLocked(e Event) {
 	}
 }
 
-// Flush returns when every event that the kernel sent before the call has been
-// passed on: the answer to a request comes behind them. The request sets a
-// parameter that no kernel knows, which changes nothing.
+// Flush returns when every event that the kernel sent before the call has been passed on: the
+// answer to a request comes behind them. The request sets a parameter that no kernel knows, which
+// changes nothing.
 func (s *Session) Flush(ctx context.Context) error {
 	ev := &uevent{typ: setParam, payload: []byte{0}}
 	ev.putU(s.SID, s.CID, unknownParam, uint32(len(ev.payload)))
@@ -71,9 +70,9 @@ func (s *Session) Flush(ctx context.Context) error {
 	return err
 }
 
-// unknownParam is no enum iscsi_param: the kernel answers ENOSYS, or ENOTCONN
-// without a connection (drivers/scsi/libiscsi.c: iscsi_set_param;
-// drivers/scsi/scsi_transport_iscsi.c: iscsi_if_set_param).
+// unknownParam is no enum iscsi_param: the kernel answers ENOSYS, or ENOTCONN without a connection
+// (drivers/scsi/libiscsi.c: iscsi_set_param; drivers/scsi/scsi_transport_iscsi.c:
+// iscsi_if_set_param).
 const unknownParam = 0xffff
 
 // toEvent reads a PDU or an error out of what the kernel sent.
@@ -94,14 +93,13 @@ func toEvent(ev *uevent, id connID) (Event, bool) {
 	return e, true
 }
 
-// Adopt returns a session that is in the kernel already, made by another
-// process or an earlier one. Nothing is asked of the kernel.
+// Adopt returns a session that is in the kernel already, made by another process or an earlier one.
+// Nothing is asked of the kernel.
 func (t *Transport) Adopt(sid, hostNo uint32) *Session {
 	return &Session{t: t, SID: sid, HostNo: hostNo}
 }
 
-// Take returns a session of another transport, which was closed, as one of this
-// one.
+// Take returns a session of another transport, which was closed, as one of this one.
 func (t *Transport) Take(s *Session) *Session {
 	n := &Session{t: t, SID: s.SID, HostNo: s.HostNo, CID: s.CID, gone: s.gone}
 	n.bound.Store(s.Bound())
@@ -116,21 +114,20 @@ func (s *Session) Stops() uint32 {
 }
 
 // State is the session's state in the kernel's word: LOGGED_IN, FAILED or FREE
-// (drivers/scsi/scsi_transport_iscsi.c: iscsi_session_state_names). FREE, after
-// the recovery time-out, still comes back by a login. os.ErrNotExist: there is
-// no such session any more.
+// (drivers/scsi/scsi_transport_iscsi.c: iscsi_session_state_names). FREE, after the recovery
+// time-out, still comes back by a login. os.ErrNotExist: there is no such session any more.
 func (s *Session) State() (string, error) {
 	return s.t.sysfs.Session(s.SID, "state")
 }
 
-// ConnState is the connection's state in the kernel's word: up, down, failed or
-// bound (drivers/scsi/scsi_transport_iscsi.c: connection_state_names).
+// ConnState is the connection's state in the kernel's word: up, down, failed or bound
+// (drivers/scsi/scsi_transport_iscsi.c: connection_state_names).
 func (s *Session) ConnState() (string, error) {
 	return s.t.sysfs.Connection(s.SID, s.CID, "state")
 }
 
-// PortID is the number by which the kernel knows the socket, as the column Pid
-// of /proc/net/netlink shows it; 0 for a socket that is not the kernel's.
+// PortID is the number by which the kernel knows the socket, as the column Pid of /proc/net/netlink
+// shows it; 0 for a socket that is not the kernel's.
 func (t *Transport) PortID() uint32 {
 	if s, ok := t.sock.(*netlinkSocket); ok {
 		return s.portID()
@@ -138,9 +135,8 @@ func (t *Transport) PortID() uint32 {
 	return 0
 }
 
-// End closes the connection for good and removes the session and its disks,
-// whatever their state: what waits for them gets errors. Nothing is said to the
-// target.
+// End closes the connection for good and removes the session and its disks, whatever their state:
+// what waits for them gets errors. Nothing is said to the target.
 func (s *Session) End(ctx context.Context) error {
 	return errors.Join(s.stop(ctx, stopTerm), s.Destroy(ctx))
 }

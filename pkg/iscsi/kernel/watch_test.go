@@ -100,8 +100,7 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// That a connection broke behind the last PDU of its login is not lost with the
-// login's pipe.
+// That a connection broke behind the last PDU of its login is not lost with the login's pipe.
 func TestPipeLeavesErrorsBehind(t *testing.T) {
 	tr, sock := open(t, willing)
 	events := tr.Watch()
@@ -117,8 +116,7 @@ func TestPipeLeavesErrorsBehind(t *testing.T) {
 	}
 }
 
-// Flush returns behind every event before it, and asks for nothing that changes
-// the session.
+// Flush returns behind every event before it, and asks for nothing that changes the session.
 func TestFlush(t *testing.T) {
 	tr, sock := open(t, willing)
 	events := tr.Watch()
@@ -158,8 +156,8 @@ func TestTake(t *testing.T) {
 	}
 }
 
-// An event tells of which of a session's connections it is, also one that a
-// login's pipe has left behind.
+// An event tells of which of a session's connections it is, also one that a login's pipe has left
+// behind.
 func TestEventsOfOldConnections(t *testing.T) {
 	tr, sock := open(t, willing)
 	events := tr.Watch()

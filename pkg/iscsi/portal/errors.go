@@ -49,8 +49,8 @@ func (e *ConnectError) cause() string {
 	return "connect: " + e.Err.Error()
 }
 
-// TimedOut tells that nothing came back at all. The net package's own time-out
-// is no os.ErrDeadlineExceeded.
+// TimedOut tells that nothing came back at all. The net package's own time-out is no
+// os.ErrDeadlineExceeded.
 func (e *ConnectError) TimedOut() bool {
 	var timeout net.Error
 	return errors.As(e.Err, &timeout) && timeout.Timeout()
@@ -97,6 +97,6 @@ type RedirectError struct {
 // Error implements error.
 func (e *RedirectError) Error() string { return "redirected to " + e.To + ", " + e.Cause }
 
-// Retryable tells that it may be sorted out: portals that are failing over send a
-// machine to and fro.
+// Retryable tells that it may be sorted out: portals that are failing over send a machine to and
+// fro.
 func (e *RedirectError) Retryable() bool { return true }

@@ -15,8 +15,9 @@ const (
 	sections    = 3  // none, .modinfo, names of sections
 )
 
-// Module returns the file of a module for x86-64 that says modinfo, strings such as "firmware=e100/d102e_ucode.bin", about
-// itself and nothing else. What is behind the section headers, as a signature is, may be appended.
+// Module returns the file of a module for x86-64 that says modinfo, strings such as
+// "firmware=e100/d102e_ucode.bin", about itself and nothing else. What is behind the section
+// headers, as a signature is, may be appended.
 func Module(modinfo ...string) []byte {
 	info := strings.Join(modinfo, "\x00") + "\x00"
 	names := "\x00.modinfo\x00.shstrtab\x00"
@@ -30,12 +31,14 @@ func Module(modinfo ...string) []byte {
 			_ = binary.Write(&b, binary.LittleEndian, w) // a bytes.Buffer takes everything
 		}
 	}
-	// e_type ET_REL, e_machine, e_version, e_entry, e_phoff, e_shoff, e_flags, e_ehsize, ..., e_shnum, e_shstrndx
+	// e_type ET_REL, e_machine, e_version, e_entry, e_phoff, e_shoff, e_flags, e_ehsize, ...,
+	// e_shnum, e_shstrndx
 	put(uint16(1), uint16(x86), uint32(1), uint64(0), uint64(0), uint64(shoff), uint32(0),
 		uint16(headerSize), uint16(0), uint16(0), uint16(sectionSize), uint16(sections), uint16(sections-1))
 	b.WriteString(info + names)
 	b.Write(make([]byte, shoff-b.Len()))
-	// sh_name, sh_type PROGBITS or STRTAB, sh_flags, sh_addr, sh_offset, sh_size, sh_link, sh_info, sh_addralign, sh_entsize
+	// sh_name, sh_type PROGBITS or STRTAB, sh_flags, sh_addr, sh_offset, sh_size, sh_link,
+	// sh_info, sh_addralign, sh_entsize
 	section := func(name, kind uint32, offset, size int) {
 		put(name, kind, uint64(0), uint64(0), uint64(offset), uint64(size), uint32(0), uint32(0), uint64(1), uint64(0))
 	}

@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 )
 
-// bootFiles says where the packages that scripts/deps.sh unpacks have the files that a machine boots by.
+// bootFiles says where the packages that scripts/deps.sh unpacks have the files that a machine
+// boots by.
 var bootFiles = map[string]string{
 	"pxelinux.0":         "usr/lib/PXELINUX/pxelinux.0",
 	"ldlinux.c32":        "usr/lib/syslinux/modules/bios/ldlinux.c32",
@@ -20,8 +21,9 @@ var bootFiles = map[string]string{
 	"mcopy":              "usr/bin/mcopy",
 }
 
-// BootFile finds a boot loader that scripts/deps.sh brought or that is installed, by the name a boot server has it under: pxelinux.0, ldlinux.c32,
-// grubx64.efi (GRUB for the network), linuxx64.efi.stub. A missing one is an [ErrNotCached].
+// BootFile finds a boot loader that scripts/deps.sh brought or that is installed, by the name a
+// boot server has it under: pxelinux.0, ldlinux.c32, grubx64.efi (GRUB for the network),
+// linuxx64.efi.stub. A missing one is an [ErrNotCached].
 func BootFile(name string) (string, error) {
 	file, ok := bootFiles[name]
 	if !ok {
@@ -30,8 +32,8 @@ func BootFile(name string) (string, error) {
 	return FindUnpacked("boot file "+name, "netboot", file)
 }
 
-// FindUnpacked finds a file of a package that scripts/deps.sh unpacked as an item of the cache, or else where the package installs
-// it.
+// FindUnpacked finds a file of a package that scripts/deps.sh unpacked as an item of the cache, or
+// else where the package installs it.
 func FindUnpacked(what, item, file string) (string, error) {
 	name, err := Find(what, filepath.Join(item, file))
 	if installed := "/" + file; errors.Is(err, ErrNotCached) {

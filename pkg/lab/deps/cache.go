@@ -1,4 +1,5 @@
-// Package deps finds what scripts/deps.sh brought: kernels, boot loaders, firmware and programs, in its cache or installed.
+// Package deps finds what scripts/deps.sh brought: kernels, boot loaders, firmware and programs, in
+// its cache or installed.
 package deps
 
 import (
@@ -9,7 +10,8 @@ import (
 	"strings"
 )
 
-// ErrNotCached is wrapped by the error for something that scripts/deps.sh brings and that is not there.
+// ErrNotCached is wrapped by the error for something that scripts/deps.sh brings and that is not
+// there.
 var ErrNotCached = errors.New("not in the cache; run scripts/deps.sh")
 
 // CacheDir is where scripts/deps.sh keeps what it brings.
@@ -43,8 +45,9 @@ func Find(what, pattern string) (string, error) {
 	return "", fmt.Errorf("find %s: %s: more than one: %s", what, pattern, strings.Join(found, " "))
 }
 
-// MakeOnce makes a file of the cache under another name first, so that it is there whole or not at all, also when several
-// processes make it. Files of its directory that match the pattern are older forms of it, and are removed.
+// MakeOnce makes a file of the cache under another name first, so that it is there whole or not at
+// all, also when several processes make it. Files of its directory that match the pattern are older
+// forms of it, and are removed.
 func MakeOnce(path, older string, write func(path string) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -81,8 +84,9 @@ type Kernel struct {
 	Release string
 }
 
-// FindKernel finds a kernel that scripts/deps.sh brought: "amd64" is Debian's own, "amd64-6.12" that of its backports,
-// "cloud-amd64" the one for virtual machines. A missing one is an [ErrNotCached].
+// FindKernel finds a kernel that scripts/deps.sh brought: "amd64" is Debian's own, "amd64-6.12"
+// that of its backports, "cloud-amd64" the one for virtual machines. A missing one is an
+// [ErrNotCached].
 func FindKernel(name string) (Kernel, error) {
 	what := "kernel " + name
 	image, err := Find(what, filepath.Join("kernels", name, "boot", "vmlinuz-*"))

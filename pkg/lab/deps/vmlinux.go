@@ -16,9 +16,10 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// Vmlinux is the kernel of Image unpacked, as an ELF file, which QEMU starts by its PVH entry point (Xen's
-// docs/misc/pvh.pandoc). A guest on an emulated processor saves the three seconds in which it would unpack the image itself; the
-// kernel is not at a random address then. The file is kept in the cache by the content of the image.
+// Vmlinux is the kernel of Image unpacked, as an ELF file, which QEMU starts by its PVH entry point
+// (Xen's docs/misc/pvh.pandoc). A guest on an emulated processor saves the three seconds in which
+// it would unpack the image itself; the kernel is not at a random address then. The file is kept in
+// the cache by the content of the image.
 func (k Kernel) Vmlinux() (string, error) {
 	file, err := k.vmlinux()
 	if err != nil {
@@ -51,7 +52,8 @@ func (k Kernel) vmlinux() (string, error) {
 	return file, MakeOnce(file, k.Release+"-*", func(path string) error { return os.WriteFile(path, elf, 0o644) })
 }
 
-// Offsets in a bzImage (Documentation/arch/x86/boot.rst), and the size of a sector of its real-mode part.
+// Offsets in a bzImage (Documentation/arch/x86/boot.rst), and the size of a sector of its real-mode
+// part.
 const (
 	setupSectsAt    = 0x1f1
 	headerMagicAt   = 0x202
@@ -112,7 +114,8 @@ func unpackPayload(packed []byte) ([]byte, error) {
 	return out, nil
 }
 
-// unpackXZ runs xz: none of the linked libraries supports the filter for x86 code that a kernel is compressed with.
+// unpackXZ runs xz: none of the linked libraries supports the filter for x86 code that a kernel is
+// compressed with.
 func unpackXZ(packed []byte) ([]byte, error) {
 	cmd := exec.Command("xz", "--decompress", "--stdout")
 	var said bytes.Buffer

@@ -16,8 +16,9 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// bzImage is a boot image around a payload, as Documentation/arch/x86/boot.rst has it: the real-mode part of one sector and
-// setup_sects more, the decompressor of that many bytes, the payload, and its size unpacked.
+// bzImage is a boot image around a payload, as Documentation/arch/x86/boot.rst has it: the
+// real-mode part of one sector and setup_sects more, the decompressor of that many bytes, the
+// payload, and its size unpacked.
 func bzImage(setupSects byte, decompressor uint32, payload []byte) []byte {
 	sectors := int(setupSects)
 	if sectors == 0 {
@@ -74,7 +75,8 @@ func TestPayload(t *testing.T) {
 	}
 }
 
-// FuzzPayload: what is written around a payload is read back, and nothing that is not in the image, whatever the offsets in it.
+// FuzzPayload: what is written around a payload is read back, and nothing that is not in the image,
+// whatever the offsets in it.
 func FuzzPayload(f *testing.F) {
 	f.Add(byte(27), uint16(1000), []byte("packed"), uint32(1000), uint32(10))
 	f.Add(byte(0), uint16(0), []byte("x"), uint32(0), uint32(5))
@@ -175,7 +177,8 @@ func TestReadAllIsLimited(t *testing.T) {
 	}
 }
 
-// TestVmlinux: the unpacked kernel is kept for as long as the image is the same, then replaced, and readable for all.
+// TestVmlinux: the unpacked kernel is kept for as long as the image is the same, then replaced, and
+// readable for all.
 func TestVmlinux(t *testing.T) {
 	cache := t.TempDir()
 	t.Setenv("ISCSIROOT_CACHE", cache)

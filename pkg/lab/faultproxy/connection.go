@@ -78,7 +78,8 @@ func (c *connection) end(to *net.TCPConn, part []byte, err error) error {
 	return to.CloseWrite()
 }
 
-// copy passes the rest of a direction on as bytes, unless a black hole is in the way or opens later.
+// copy passes the rest of a direction on as bytes, unless a black hole is in the way or opens
+// later.
 func (c *connection) copy(from, to *net.TCPConn) error {
 	var sink io.Writer = to // not a wrapper: the kernel moves bytes between two TCP sockets by itself
 	if len(c.faults[0])+len(c.faults[1]) > 0 {
@@ -170,8 +171,8 @@ func (c *connection) forward(ctx context.Context, d Direction, n int, pdu []byte
 	return err
 }
 
-// toTarget writes a PDU to the target, late if it is one that lags. A ping is overtaken by what comes after it: it is immediate
-// and takes no number of the commands'.
+// toTarget writes a PDU to the target, late if it is one that lags. A ping is overtaken by what
+// comes after it: it is immediate and takes no number of the commands'.
 func (c *connection) toTarget(ctx context.Context, to *net.TCPConn, pdu []byte) error {
 	write := func() error {
 		c.in.Lock()
@@ -220,7 +221,8 @@ func (c *connection) note(pdu []byte) {
 	})
 }
 
-// readPDU reads a PDU without digests, padding included (RFC 7143 11.2). With an error it returns what came before that.
+// readPDU reads a PDU without digests, padding included (RFC 7143 11.2). With an error it returns
+// what came before that.
 func readPDU(from io.Reader) ([]byte, error) {
 	pdu := make([]byte, iscsi.BHSLen)
 	if n, err := io.ReadFull(from, pdu); err != nil {

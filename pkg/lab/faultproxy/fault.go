@@ -22,8 +22,8 @@ func (d Direction) String() string {
 // Action is what is done to a PDU.
 type Action int
 
-// The actions. After Reset, Close and Truncate the connection is over; after BlackHole it stays open and nothing passes in
-// either direction.
+// The actions. After Reset, Close and Truncate the connection is over; after BlackHole it stays
+// open and nothing passes in either direction.
 const (
 	Delay     Action = iota // the PDU waits for the fault's Pause
 	Drop                    // the PDU is left out
@@ -52,7 +52,8 @@ type Fault struct {
 	Action Action
 	// Pause is for Delay and Bytewise.
 	Pause time.Duration
-	// From and Until select the connections, counted from 0: From is the first with the fault, Until the first without it again; 0: there is none.
+	// From and Until select the connections, counted from 0: From is the first with the fault,
+	// Until the first without it again; 0: there is none.
 	From, Until int
 	// Call, if set, is called when the fault is injected, before the action.
 	Call func()

@@ -6,7 +6,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Follow makes the proxy parse the PDUs of all future connections until they end, which [Proxy.Inject] needs.
+// Follow makes the proxy parse the PDUs of all future connections until they end, which
+// [Proxy.Inject] needs.
 func (p *Proxy) Follow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -44,8 +45,8 @@ func (p *Proxy) Inject(m iscsi.AsyncMessage) error {
 	return err
 }
 
-// BlackHole makes all connections that are open into black holes, and returns how many there were. PDUs must be told apart, see
-// [Proxy.Follow].
+// BlackHole makes all connections that are open into black holes, and returns how many there were.
+// PDUs must be told apart, see [Proxy.Follow].
 func (p *Proxy) BlackHole() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

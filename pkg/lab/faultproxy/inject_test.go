@@ -27,8 +27,8 @@ func answers(t *testing.T, statSN byte) Dialer {
 	})
 }
 
-// A message comes between the target's PDUs with the target's numbers, and a
-// reset ends what is open.
+// A message comes between the target's PDUs with the target's numbers, and a reset ends what is
+// open.
 func TestInjectAndReset(t *testing.T) {
 	p := Start(listen(t), answers(t, 7))
 	t.Cleanup(func() { _ = p.Close() })
@@ -76,8 +76,8 @@ func TestInjectAndReset(t *testing.T) {
 	}
 }
 
-// After a black hole nothing passes on what was open, not even an end, and what is
-// opened later is whole.
+// After a black hole nothing passes on what was open, not even an end, and what is opened later is
+// whole.
 func TestBlackHoleOfAll(t *testing.T) {
 	ended := make(chan error, 2)
 	p := Start(listen(t), serve(t, func(conn net.Conn) {

@@ -1,7 +1,10 @@
-// Package faultproxy is a TCP proxy in front of an iSCSI target that parses PDUs and can inject a fault at the n-th of either direction: delay it, drop it, truncate it, forward it byte by byte, or end the connection in its place.
+// Package faultproxy is a TCP proxy in front of an iSCSI target that parses PDUs and can inject a
+// fault at the n-th of either direction: delay it, drop it, truncate it, forward it byte by byte,
+// or end the connection in its place.
 //
-// PDUs are told apart for as long as a connection logs in, and further while a fault is yet to come in their direction;
-// after that bytes pass as they are. A fault behind the login needs a connection without digests.
+// PDUs are told apart for as long as a connection logs in, and further while a fault is yet to come
+// in their direction; after that bytes pass as they are. A fault behind the login needs a
+// connection without digests.
 package faultproxy
 
 import (
@@ -65,15 +68,16 @@ func (p *Proxy) Close() error {
 	return err
 }
 
-// Set replaces the faults; connections that are open keep theirs. The next connection is number 0 to them.
+// Set replaces the faults; connections that are open keep theirs. The next connection is number 0
+// to them.
 func (p *Proxy) Set(faults ...Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults, p.conns = faults, 0
 }
 
-// Lag makes the target late by d in what shows that it is alive: each Login Request and each ping (NOP-Out) of connections to
-// come is held back for so long. Commands are not.
+// Lag makes the target late by d in what shows that it is alive: each Login Request and each ping
+// (NOP-Out) of connections to come is held back for so long. Commands are not.
 func (p *Proxy) Lag(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,7 +166,8 @@ func (p *Proxy) Live() int {
 	return p.live
 }
 
-// Next sends the time of the next PDU after a login from an initiator. PDUs must be told apart, see [Proxy.Follow].
+// Next sends the time of the next PDU after a login from an initiator. PDUs must be told apart, see
+// [Proxy.Follow].
 func (p *Proxy) Next() <-chan time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -87,7 +87,8 @@ func pdu(t *testing.T, op iscsi.Opcode, n int) []byte {
 	return b
 }
 
-// TestTransparent: logins, other PDUs, bytes that are none, and an end in the middle of a PDU arrive as they were sent.
+// TestTransparent: logins, other PDUs, bytes that are none, and an end in the middle of a PDU
+// arrive as they were sent.
 func TestTransparent(t *testing.T) {
 	random := make([]byte, 3<<20)
 	_, _ = rand.NewChaCha8([32]byte{7}).Read(random)
@@ -116,7 +117,8 @@ func TestTransparent(t *testing.T) {
 	}
 }
 
-// TestFaults sends three PDUs and looks at what comes back when the second is struck, by each action in each direction.
+// TestFaults sends three PDUs and looks at what comes back when the second is struck, by each
+// action in each direction.
 func TestFaults(t *testing.T) {
 	first, second, third := pdu(t, iscsi.OpLoginRequest, 1), pdu(t, iscsi.OpLoginRequest, 22), pdu(t, iscsi.OpNOPOut, 333)
 	all := bytes.Join([][]byte{first, second, third}, nil)
@@ -155,7 +157,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// exchange sends the PDUs one after the other, the first one's answer awaited, and returns what comes back until the end.
+// exchange sends the PDUs one after the other, the first one's answer awaited, and returns what
+// comes back until the end.
 func exchange(t *testing.T, conn *net.TCPConn, first []byte, more ...[]byte) ([]byte, error) {
 	t.Helper()
 	if _, err := conn.Write(first); err != nil {
@@ -182,7 +185,8 @@ func ignoreReset(err error) error {
 	return err
 }
 
-// TestConnections: a fault for the first connection leaves the second alone, and Set begins to count again.
+// TestConnections: a fault for the first connection leaves the second alone, and Set begins to
+// count again.
 func TestConnections(t *testing.T) {
 	p, conn := through(t, Fault{PDU: 1, Action: Close, Until: 1})
 	login := pdu(t, iscsi.OpLoginRequest, 5)

@@ -6,15 +6,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Sense has each SCSI Response from now on end in CHECK CONDITION with a sense key (SPC-4 4.5.6, table 43), 0x0b for
-// ABORTED COMMAND, on all connections whose PDUs are told apart, see [Proxy.Follow]; 0: unchanged. Reads whose status is in their data are not changed.
+// Sense has each SCSI Response from now on end in CHECK CONDITION with a sense key (SPC-4 4.5.6,
+// table 43), 0x0b for ABORTED COMMAND, on all connections whose PDUs are told apart, see
+// [Proxy.Follow]; 0: unchanged. Reads whose status is in their data are not changed.
 func (p *Proxy) Sense(key byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sense = sense{key: key}
 }
 
-// NotReady is Sense with the key NOT READY and an additional code (SPC-4 annex F), 0x04 and 0x0b for a port in standby. Reads whose status is in their data are changed too.
+// NotReady is Sense with the key NOT READY and an additional code (SPC-4 annex F), 0x04 and 0x0b
+// for a port in standby. Reads whose status is in their data are changed too.
 func (p *Proxy) NotReady(code, qualifier byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -27,8 +29,8 @@ type sense struct {
 	reads                bool // those that end within their data too
 }
 
-// applies reports whether a PDU of the target ends a command that is to be changed. The last one of a read may hold the status
-// (RFC 7143 11.7.3: S bit).
+// applies reports whether a PDU of the target ends a command that is to be changed. The last one of
+// a read may hold the status (RFC 7143 11.7.3: S bit).
 func (s sense) applies(pdu []byte) bool {
 	const status = 0x01
 	op := iscsi.Opcode(pdu[0] & 0x3f)
@@ -46,8 +48,9 @@ func (p *Proxy) answered(pdu []byte) []byte {
 	const checkCondition, senseLen = 2, 18
 	out := make([]byte, iscsi.BHSLen+2+senseLen)
 	copy(out, pdu[:iscsi.BHSLen])
-	// RFC 7143 11.4: completed at the target, no AHS, and no residual count. Of a read the tags and numbers stand where those of
-	// a response do (11.7), but for LUN, target transfer tag, and the number of the data.
+	// RFC 7143 11.4: completed at the target, no AHS, and no residual count. Of a read the tags
+	// and numbers stand where those of a response do (11.7), but for LUN, target transfer tag,
+	// and the number of the data.
 	out[0] = byte(iscsi.OpSCSIResponse)
 	clear(out[8:16])
 	clear(out[20:24])

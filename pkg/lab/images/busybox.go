@@ -28,7 +28,8 @@ is_mounted /dev || mount -t devtmpfs devtmpfs /dev
 is_mounted /run || mount -t tmpfs tmpfs /run
 hostname iscsiroot
 `
-	// console gives the shell a real terminal instead of /dev/console, which can control no process group.
+	// console gives the shell a real terminal instead of /dev/console, which can control no
+	// process group.
 	console = `#!/bin/sh
 setsid cttyhack /bin/sh -l
 exec poweroff
@@ -39,7 +40,8 @@ cat /etc/motd
 rootinfo
 echo
 `
-	// rootinfo follows the root's device number to its place in sysfs, which names the iSCSI session it belongs to.
+	// rootinfo follows the root's device number to its place in sysfs, which names the iSCSI
+	// session it belongs to.
 	rootinfo = `#!/bin/sh
 cd /sys
 line=$(grep ' / / ' /proc/self/mountinfo | tail -n 1)
@@ -59,8 +61,9 @@ Type poweroff, or exit, to end the machine.
 `
 )
 
-// BusyboxRoot is a small root file system around a static busybox: a shell with job control on the console, a greeting that
-// shows where the root comes from (the command rootinfo), and an end by "poweroff" or "exit". It needs no network of its own.
+// BusyboxRoot is a small root file system around a static busybox: a shell with job control on the
+// console, a greeting that shows where the root comes from (the command rootinfo), and an end by
+// "poweroff" or "exit". It needs no network of its own.
 func BusyboxRoot() (Tree, error) {
 	binary, err := deps.Find("busybox", "busybox/bin/busybox")
 	if err != nil {

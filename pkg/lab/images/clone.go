@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Clone copies the image to path, which the other image then shares its blocks with until one of them is written to, if the file
-// system can do that (ioctl_ficlonerange(2)); else it copies what is no hole.
+// Clone copies the image to path, which the other image then shares its blocks with until one of
+// them is written to, if the file system can do that (ioctl_ficlonerange(2)); else it copies what
+// is no hole.
 func (d *Disk) Clone(path string) (*Disk, error) {
 	if err := clone(d.Path, path); err != nil {
 		return nil, fmt.Errorf("clone disk %s: %w", d.Path, err)

@@ -9,21 +9,23 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
-// DebianPassword is root's password in every [DebianRoot], and DebianHost the name such a machine calls itself.
+// DebianPassword is root's password in every [DebianRoot], and DebianHost the name such a machine
+// calls itself.
 const (
 	DebianPassword = "iscsiroot"
 	DebianHost     = "diskless"
 )
 
-// DebianRoot is the directory with the root of a whole Debian system, which scripts/deps.sh made with debootstrap: "systemd" or
-// "sysvinit", with a getty on the serial console, the modules of the kernel "amd64", and a file system with the label root in
-// its fstab. All use the same directory: it is for [Filesystem.Directory], not for writing. A missing one is a [deps.ErrNotCached].
+// DebianRoot is the directory with the root of a whole Debian system, which scripts/deps.sh made
+// with debootstrap: "systemd" or "sysvinit", with a getty on the serial console, the modules of the
+// kernel "amd64", and a file system with the label root in its fstab. All use the same directory:
+// it is for [Filesystem.Directory], not for writing. A missing one is a [deps.ErrNotCached].
 func DebianRoot(kind string) (string, error) {
 	return deps.Find("debian "+kind, filepath.Join("debian", kind, "root"))
 }
 
-// ReplaceFile gives a file of the file system in a partition another content, owned by root and with mode 0644. The image may
-// not be in use.
+// ReplaceFile gives a file of the file system in a partition another content, owned by root and
+// with mode 0644. The image may not be in use.
 func (d *Disk) ReplaceFile(partition int, name, content string) error {
 	if err := d.writeFile(partition, name, content, true); err != nil {
 		return fmt.Errorf("replace %s on %s: %w", name, d.Path, err)
@@ -31,7 +33,8 @@ func (d *Disk) ReplaceFile(partition int, name, content string) error {
 	return nil
 }
 
-// AddFile makes a file that is not there, in a directory that is, as [Disk.ReplaceFile] does otherwise.
+// AddFile makes a file that is not there, in a directory that is, as [Disk.ReplaceFile] does
+// otherwise.
 func (d *Disk) AddFile(partition int, name, content string) error {
 	if err := d.writeFile(partition, name, content, false); err != nil {
 		return fmt.Errorf("add %s to %s: %w", name, d.Path, err)

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// What stands in a directory of the host comes onto the disk, and a file there can be replaced, also one that is not at the top.
+// What stands in a directory of the host comes onto the disk, and a file there can be replaced,
+// also one that is not at the top.
 func TestDirectoryAndReplaceFile(t *testing.T) {
 	dir := t.TempDir()
 	if err := (Tree{"etc/fstab": Text("old\n"), "bin/tool": Script("#!/bin/sh\n")}).write(dir); err != nil {

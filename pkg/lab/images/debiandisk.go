@@ -8,8 +8,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
-// DebianDisk is a disk with the root of [DebianRoot] in partition 2, behind a small file system. It is made once and kept in the
-// cache, under the name of the tree, which changes with the tree's content; path becomes a clone of it.
+// DebianDisk is a disk with the root of [DebianRoot] in partition 2, behind a small file system. It
+// is made once and kept in the cache, under the name of the tree, which changes with the tree's
+// content; path becomes a clone of it.
 func DebianDisk(kind, path string) (*Disk, error) {
 	d, err := debianDisk(kind)
 	if err != nil {

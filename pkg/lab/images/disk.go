@@ -1,5 +1,6 @@
-// Package images makes what machines of a lab boot and mount: a [Tree] of files as a value, an initramfs of it, and disk images
-// with partitions and file systems, which can be cloned, read and checked from the host.
+// Package images makes what machines of a lab boot and mount: a [Tree] of files as a value, an
+// initramfs of it, and disk images with partitions and file systems, which can be cloned, read and
+// checked from the host.
 package images
 
 import (
@@ -13,9 +14,11 @@ import (
 
 const (
 	mib = 1 << 20
-	// firstPartition is where the first partition begins, in bytes: the place every partitioning tool uses today.
+	// firstPartition is where the first partition begins, in bytes: the place every
+	// partitioning tool uses today.
 	firstPartition = 1 * mib
-	// DiskSignature is the MBR signature of every disk with partitions: its second one has the PARTUUID 15c51007-02.
+	// DiskSignature is the MBR signature of every disk with partitions: its second one has the
+	// PARTUUID 15c51007-02.
 	DiskSignature = 0x15c51007
 )
 
@@ -23,11 +26,13 @@ const (
 type Disk struct {
 	// Path is the image file.
 	Path string
-	// offsets of the file systems in bytes, partition 1 first; a whole-disk file system is the only one.
+	// offsets of the file systems in bytes, partition 1 first; a whole-disk file system is the
+	// only one.
 	offsets []int64
 }
 
-// WriteDisk makes a sparse image with an MBR and one primary partition for each of the one to four file systems.
+// WriteDisk makes a sparse image with an MBR and one primary partition for each of the one to four
+// file systems.
 func WriteDisk(path string, systems ...Filesystem) (*Disk, error) {
 	d := &Disk{Path: path}
 	var end int64
@@ -85,7 +90,8 @@ func (d *Disk) write(head []byte, size int64, systems []Filesystem) error {
 
 var errNoPartition = errors.New("no such partition")
 
-// at is the place of a partition's file system in the notation of e2fsprogs. Partition 0 is the whole disk.
+// at is the place of a partition's file system in the notation of e2fsprogs. Partition 0 is the
+// whole disk.
 func (d *Disk) at(partition int) (string, error) {
 	i := max(partition-1, 0)
 	if i >= len(d.offsets) || (partition == 0) != (d.offsets[0] == 0) {

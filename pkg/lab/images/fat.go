@@ -68,8 +68,9 @@ func runBootTool(program string, args ...string) error {
 	return nil
 }
 
-// InstallSyslinux makes a disk bootable: its first partition, which is vfat and holds a syslinux.cfg, becomes the active one
-// and gets SYSLINUX; the first sector gets the program that starts it.
+// InstallSyslinux makes a disk bootable: its first partition, which is vfat and holds a
+// syslinux.cfg, becomes the active one and gets SYSLINUX; the first sector gets the program that
+// starts it.
 func (d *Disk) InstallSyslinux() error {
 	if err := d.installSyslinux(); err != nil {
 		return fmt.Errorf("install syslinux on %s: %w", d.Path, err)

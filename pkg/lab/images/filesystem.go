@@ -13,21 +13,25 @@ import (
 
 // Filesystem is an ext2, ext3, ext4 or FAT file system to be made.
 type Filesystem struct {
-	// Type is "ext2", "ext3", "ext4" or "vfat", which keeps names and contents of regular files only; ext4 if empty.
+	// Type is "ext2", "ext3", "ext4" or "vfat", which keeps names and contents of regular files
+	// only; ext4 if empty.
 	Type string
 	// MiB is its size.
 	MiB int
-	// Label and UUID are what LABEL= and UUID= find. Equal UUIDs and trees make equal bytes; empty: a random one.
+	// Label and UUID are what LABEL= and UUID= find. Equal UUIDs and trees make equal bytes;
+	// empty: a random one.
 	Label, UUID string
 	// Tree is its content.
 	Tree Tree
-	// Directory of the host is its content instead, with owners, times and all, if it is not empty.
+	// Directory of the host is its content instead, with owners, times and all, if it is not
+	// empty.
 	Directory string
 }
 
 func (f Filesystem) size() int64 { return int64(f.MiB) * mib }
 
-// make writes the file system into the image at offset. Its files belong to the caller if that is not root of a user namespace.
+// make writes the file system into the image at offset. Its files belong to the caller if that is
+// not root of a user namespace.
 func (f Filesystem) make(image string, offset int64) error {
 	if f.MiB <= 0 {
 		return fmt.Errorf("size %d MiB: %w", f.MiB, errors.ErrUnsupported)
@@ -60,8 +64,8 @@ func (f Filesystem) make(image string, offset int64) error {
 	return f.stamp(filepath.Join(work, "commands"), image, offset)
 }
 
-// stamp makes the device nodes, which root alone could stage, and sets the times: those of the change of the inode and of the last
-// reading are the staging directory's own otherwise.
+// stamp makes the device nodes, which root alone could stage, and sets the times: those of the
+// change of the inode and of the last reading are the staging directory's own otherwise.
 func (f Filesystem) stamp(commands, image string, offset int64) error {
 	all, names, err := f.Tree.complete()
 	if err != nil {
@@ -106,8 +110,8 @@ func (f Filesystem) args(staging, image string, offset int64) []string {
 	return append(args, "-E", extended, image, fmt.Sprintf("%dk", f.size()>>10))
 }
 
-// ReadFile reads a file of the file system in a partition; partition 0 is that of a disk without a table. The image may not be
-// mounted by a running machine.
+// ReadFile reads a file of the file system in a partition; partition 0 is that of a disk without a
+// table. The image may not be mounted by a running machine.
 func (d *Disk) ReadFile(partition int, name string) ([]byte, error) {
 	content, err := d.readFile(partition, name)
 	if err != nil {
@@ -139,8 +143,8 @@ func (d *Disk) readFile(partition int, name string) ([]byte, error) {
 	return os.ReadFile(dump.Name())
 }
 
-// Check runs e2fsck on a partition's file system and changes nothing. An error says that there is something to repair, an
-// unplayed journal too.
+// Check runs e2fsck on a partition's file system and changes nothing. An error says that there is
+// something to repair, an unplayed journal too.
 func (d *Disk) Check(partition int) error {
 	at, err := d.at(partition)
 	if err == nil {

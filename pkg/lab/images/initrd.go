@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WriteInitrd writes the tree as an uncompressed initramfs. It adds dev/console and dev/null, without which a Go program that
-// is /init ends before main.
+// WriteInitrd writes the tree as an uncompressed initramfs. It adds dev/console and dev/null,
+// without which a Go program that is /init ends before main.
 func WriteInitrd(path string, t Tree) error {
 	full := Tree{"dev/console": CharDevice(5, 1), "dev/null": CharDevice(1, 3)}
 	for name, file := range t {

@@ -32,8 +32,8 @@ var (
 	errMBROverlap = errors.New("partitions overlap or are out of order")
 )
 
-// encodeMBR is a disk's first sector. The kernel makes PARTUUIDs of the signature: SSSSSSSS-NN. Addresses by cylinder are set
-// to the value for "use the sector number".
+// encodeMBR is a disk's first sector. The kernel makes PARTUUIDs of the signature: SSSSSSSS-NN.
+// Addresses by cylinder are set to the value for "use the sector number".
 func encodeMBR(signature uint32, parts []mbrEntry) ([sectorSize]byte, error) {
 	var b [sectorSize]byte
 	if len(parts) > mbrSlots {

@@ -17,8 +17,9 @@ import (
 
 // File is what a [Tree] holds at one path.
 type File struct {
-	// Mode is fs.ModeDir, fs.ModeSymlink, fs.ModeDevice (with fs.ModeCharDevice or without) or none of them for a regular
-	// file, with the permission bits. A symbolic link's permissions do not matter.
+	// Mode is fs.ModeDir, fs.ModeSymlink, fs.ModeDevice (with fs.ModeCharDevice or without) or
+	// none of them for a regular file, with the permission bits. A symbolic link's permissions
+	// do not matter.
 	Mode fs.FileMode
 	// Content of a regular file without Source.
 	Content []byte
@@ -30,8 +31,8 @@ type File struct {
 	Major, Minor uint32
 }
 
-// Tree is a directory tree as a value: slash-separated paths below its root, without a leading slash. Directories that are not
-// named are made with mode 0755; everything belongs to root.
+// Tree is a directory tree as a value: slash-separated paths below its root, without a leading
+// slash. Directories that are not named are made with mode 0755; everything belongs to root.
 type Tree map[string]File
 
 // Text is a regular file with mode 0644 and this content.
@@ -57,7 +58,8 @@ func CharDevice(major, minor uint32) File {
 // treeTime is every file's time of change, so that equal trees make equal images.
 func treeTime() time.Time { return time.Unix(1167609600, 0) } // 2007-01-01
 
-// complete adds the directories that lead to what the tree names, and returns all paths, parents first.
+// complete adds the directories that lead to what the tree names, and returns all paths, parents
+// first.
 func (t Tree) complete() (Tree, []string, error) {
 	out := make(Tree, len(t))
 	for name, file := range t {

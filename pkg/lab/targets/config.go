@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// Config describes a target. gotgt supports Name, Portal, Portals at the same port, and LUNs only; StartGotgt rejects the rest.
+// Config describes a target. gotgt supports Name, Portal, Portals at the same port, and LUNs only;
+// StartGotgt rejects the rest.
 type Config struct {
 	// Name is the iSCSI name, for example "iqn.2007-01.com.example:storage.remote1".
 	Name string
@@ -14,8 +15,8 @@ type Config struct {
 	Portal netip.AddrPort
 	// Portals are further ones, of the same portal group.
 	Portals []netip.AddrPort
-	// LUNs maps LUN to the raw image file behind it. gotgt: 0 to 255. tgtd: 1 to 16383, because its LUN 0 is a controller.
-	// LIO: 0 to 65535.
+	// LUNs maps LUN to the raw image file behind it. gotgt: 0 to 255. tgtd: 1 to 16383, because
+	// its LUN 0 is a controller. LIO: 0 to 65535.
 	LUNs map[int]string
 	// Initiators are the names that may log in; empty: all. LIO requires at least one.
 	Initiators []string
@@ -23,7 +24,8 @@ type Config struct {
 	CHAP CHAP
 	// DiscoveryCHAP is what a discovery session takes; the zero CHAP: none.
 	DiscoveryCHAP CHAP
-	// HeaderDigest and DataDigest are lists as in RFC 7143 13.1, best first: "CRC32C" requires it, but tgtd accepts None too. Empty: "None".
+	// HeaderDigest and DataDigest are lists as in RFC 7143 13.1, best first: "CRC32C" requires
+	// it, but tgtd accepts None too. Empty: "None".
 	HeaderDigest, DataDigest string
 	// MaxRecvDataSegmentLength is what the target declares, in bytes; 0: its own default.
 	MaxRecvDataSegmentLength int
@@ -31,7 +33,8 @@ type Config struct {
 	Redirect *Redirect
 }
 
-// CHAP holds the names and secrets of both directions (RFC 7143 12.1.3). Secrets are plain strings here: these are made up.
+// CHAP holds the names and secrets of both directions (RFC 7143 12.1.3). Secrets are plain strings
+// here: these are made up.
 type CHAP struct {
 	// User and Secret are how the initiator proves itself; both empty: it need not.
 	User, Secret string

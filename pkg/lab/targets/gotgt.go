@@ -21,14 +21,15 @@ import (
 // sectorShift makes 512-byte blocks.
 const sectorShift = 9
 
-// gotgt is a target in a child process of its own: the library keeps its LUNs in package variables, exits the process when it
-// cannot listen, and listens on every address of its namespace.
+// gotgt is a target in a child process of its own: the library keeps its LUNs in package variables,
+// exits the process when it cannot listen, and listens on every address of its namespace.
 type gotgt struct {
 	config  Config
 	process *lab.Process
 }
 
-// StartGotgt starts a gotgt target and returns when its portal accepts connections. gotgt supports neither CHAP nor digests.
+// StartGotgt starts a gotgt target and returns when its portal accepts connections. gotgt supports
+// neither CHAP nor digests.
 func StartGotgt(ctx context.Context, ns *lab.Namespace, c Config) (Target, error) {
 	t, err := startGotgt(ctx, ns, c)
 	if err != nil {

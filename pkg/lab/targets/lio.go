@@ -24,13 +24,15 @@ type LIOConfig struct {
 	Kernel string
 	// Init is the program of pkg/internal/lioguest, built without cgo.
 	Init string
-	// Tap is the host's end of its wire, of a [lab.Bridge] for initiators that are machines too. Addrs are the machine's.
+	// Tap is the host's end of its wire, of a [lab.Bridge] for initiators that are machines
+	// too. Addrs are the machine's.
 	Tap   *lab.Tap
 	Addrs []netip.Prefix
-	// Targets are what it serves. The distinct images of their LUNs become its disks, at most 26, which several targets may
-	// share.
+	// Targets are what it serves. The distinct images of their LUNs become its disks, at most
+	// 26, which several targets may share.
 	Targets []Config
-	// DiscoveryCHAP is what a discovery session takes. LIO has one for all targets; those of the targets stay empty.
+	// DiscoveryCHAP is what a discovery session takes. LIO has one for all targets; those of
+	// the targets stay empty.
 	DiscoveryCHAP CHAP
 }
 
@@ -40,14 +42,16 @@ type LIO struct {
 	config LIOConfig
 }
 
-// lioModules are what the guest loads. It answers no request of the kernel's for modules, so that the hashes of CHAP and the
-// digests' checksum have to be there before LIO asks for them.
+// lioModules are what the guest loads. It answers no request of the kernel's for modules, so that
+// the hashes of CHAP and the digests' checksum have to be there before LIO asks for them.
 var lioModules = []string{
 	"virtio_pci", "virtio_net", "virtio_blk", "configfs", "crc32c", "crc32c_generic", "sha256_generic", "sha3_generic",
 	"target_core_mod", "target_core_iblock", "iscsi_target_mod",
 }
 
-// StartLIO boots a machine with the targets and returns when all their portals accept connections. Its targets are strict: only Initiators may log in, with CHAP if it is given and else without authentication.
+// StartLIO boots a machine with the targets and returns when all their portals accept connections.
+// Its targets are strict: only Initiators may log in, with CHAP if it is given and else without
+// authentication.
 func StartLIO(ctx context.Context, ns *lab.Namespace, c LIOConfig) (*LIO, error) {
 	l, err := startLIO(ctx, ns, c)
 	if err != nil {
@@ -177,7 +181,8 @@ func (c Config) lioKeys() []string {
 		"param/HeaderDigest", orNone(c.HeaderDigest), "param/DataDigest", orNone(c.DataDigest),
 	}
 	if n := c.MaxRecvDataSegmentLength; n != 0 {
-		// What it declares is the value that it calls MaxXmit (iscsi_target_parameters.c, iscsi_check_acceptor_state).
+		// What it declares is the value that it calls MaxXmit (iscsi_target_parameters.c,
+		// iscsi_check_acceptor_state).
 		keys = append(keys, "param/MaxXmitDataSegmentLength", strconv.Itoa(n), "param/MaxRecvDataSegmentLength", strconv.Itoa(n))
 	}
 	return keys
@@ -205,7 +210,8 @@ func (l *LIO) Sessions(ctx context.Context, i int) (int, error) {
 	return strconv.Atoi(groups[1])
 }
 
-// Target is the i-th of the configuration's targets. Its Stop ends the machine, and with it all targets.
+// Target is the i-th of the configuration's targets. Its Stop ends the machine, and with it all
+// targets.
 func (l *LIO) Target(i int) Target { return lioTarget{l, l.config.Targets[i]} }
 
 type lioTarget struct {

@@ -24,7 +24,8 @@ func lioGuest(t *testing.T) string {
 	return out
 }
 
-// TestLIO boots the target and looks at how strict it is: names, digests, what it declares, every portal.
+// TestLIO boots the target and looks at how strict it is: names, digests, what it declares, every
+// portal.
 func TestLIO(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
@@ -83,7 +84,8 @@ func TestLIO(t *testing.T) {
 	}
 }
 
-// checkReinstates: LIO ends the old session of a name and ISID with a security stage and without. The last target is the plain one.
+// checkReinstates: LIO ends the old session of a name and ISID with a security stage and without.
+// The last target is the plain one.
 func checkReinstates(ctx context.Context, t *testing.T, ns *lab.Namespace, l *LIO, plain Config) {
 	t.Helper()
 	for _, security := range []bool{false, true} {

@@ -51,7 +51,8 @@ func credentialsOf(c CHAP) *iscsi.CHAP {
 	}
 }
 
-// checkCHAP logs in with each of the algorithms that the target knows, and with wrong secrets on either side.
+// checkCHAP logs in with each of the algorithms that the target knows, and with wrong secrets on
+// either side.
 func checkCHAP(ctx context.Context, t *testing.T, ns *lab.Namespace, target Config, algorithms ...iscsi.Algorithm) {
 	t.Helper()
 	for _, a := range algorithms {
@@ -74,8 +75,8 @@ func checkCHAP(ctx context.Context, t *testing.T, ns *lab.Namespace, target Conf
 	}
 }
 
-// checkDiscovery asks for targets, of which there are n; the one that is given has to be there with its portals: LIO names all,
-// tgtd the one that is asked.
+// checkDiscovery asks for targets, of which there are n; the one that is given has to be there with
+// its portals: LIO names all, tgtd the one that is asked.
 func checkDiscovery(ctx context.Context, t *testing.T, ns *lab.Namespace, target Config, n, portals int, a iscsi.Algorithm) {
 	t.Helper()
 	at := bootspec.Portal{Host: target.Portal.Addr().String(), Port: target.Portal.Port()}

@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
-// twice logs in twice with one name and ISID, and returns whether the target ends the first session, as RFC 7143 6.3.5 has it. If
-// it does not, both answer pings. Both are gone in the end.
+// twice logs in twice with one name and ISID, and returns whether the target ends the first
+// session, as RFC 7143 6.3.5 has it. If it does not, both answer pings. Both are gone in the end.
 func twice(ctx context.Context, t *testing.T, ns *lab.Namespace, target Config, security bool) (ended bool) {
 	t.Helper()
 	cfg := iscsi.LoginConfig{InitiatorName: labInitiator, TargetName: target.Name, ISID: [6]byte{0, 2, 0x3d, 0, 0, 7}, CmdSN: 1, SecurityStage: security}
@@ -43,7 +43,8 @@ func twice(ctx context.Context, t *testing.T, ns *lab.Namespace, target Config, 
 	return ended
 }
 
-// noneLeft waits until a target has forgotten its sessions, which it does a moment after it has answered the logout.
+// noneLeft waits until a target has forgotten its sessions, which it does a moment after it has
+// answered the logout.
 func noneLeft(ctx context.Context, t *testing.T, kind string, sessions func() (int, error)) {
 	t.Helper()
 	n, err := sessions()
@@ -66,8 +67,8 @@ func (c *counted) Send(ctx context.Context, p *iscsi.PDU) error {
 	return c.Pipe.Send(ctx, p)
 }
 
-// TestReinstatement: tgtd ends the old session of a name and ISID only if the login has a security stage, and gotgt never does.
-// For LIO see TestLIO.
+// TestReinstatement: tgtd ends the old session of a name and ISID only if the login has a security
+// stage, and gotgt never does. For LIO see TestLIO.
 func TestReinstatement(t *testing.T) {
 	t.Parallel()
 	ns, _ := testNamespace(t)

@@ -104,7 +104,8 @@ func stopAndSee(t *testing.T, ns *lab.Namespace, target Target) {
 	}
 }
 
-// TestNothingListensOutside: gotgt listens on every address it can see, which must not be this machine's.
+// TestNothingListensOutside: gotgt listens on every address it can see, which must not be this
+// machine's.
 func TestNothingListensOutside(t *testing.T) {
 	before := listeners(t)
 	ns, _ := testNamespace(t)

@@ -27,9 +27,10 @@ type Tgtd struct {
 // tgtdTarget is the number of the only target in each daemon.
 const tgtdTarget = 1
 
-// StartTgtd starts a tgtd of its own for the target and returns when its portals accept connections. Further settings are made
-// with [Tgtd.Admin]. LUN 0 is a controller; each disk has the serial number and identifier of its LUN and
-// port, so that two daemons do not show the same disk.
+// StartTgtd starts a tgtd of its own for the target and returns when its portals accept
+// connections. Further settings are made with [Tgtd.Admin]. LUN 0 is a controller; each disk has
+// the serial number and identifier of its LUN and port, so that two daemons do not show the same
+// disk.
 func StartTgtd(ctx context.Context, ns *lab.Namespace, c Config) (*Tgtd, error) {
 	t, err := startTgtd(ctx, ns, c)
 	if err != nil {
@@ -66,7 +67,8 @@ func startTgtd(ctx context.Context, ns *lab.Namespace, c Config) (*Tgtd, error) 
 	return t, nil
 }
 
-// command runs a program of the unpacked package with its own libraries and this daemon's control socket.
+// command runs a program of the unpacked package with its own libraries and this daemon's control
+// socket.
 func (t *Tgtd) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	const arch = "x86_64-linux-gnu"
@@ -75,7 +77,8 @@ func (t *Tgtd) command(program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Admin runs tgtadm with "--lld iscsi" and args against this daemon and returns what it printed. The target's number is 1.
+// Admin runs tgtadm with "--lld iscsi" and args against this daemon and returns what it printed.
+// The target's number is 1.
 func (t *Tgtd) Admin(ctx context.Context, args ...string) (string, error) {
 	cmd := t.command(filepath.Join(t.root, "usr/sbin/tgtadm"), append([]string{"--lld", "iscsi"}, args...)...)
 	var out strings.Builder

@@ -22,7 +22,8 @@ func withTid(more ...string) []string {
 	return append([]string{"--tid", strconv.Itoa(tgtdTarget)}, more...)
 }
 
-// configure makes the target in a daemon that runs. Binding it to initiators comes last: before that, no login is accepted.
+// configure makes the target in a daemon that runs. Binding it to initiators comes last: before
+// that, no login is accepted.
 func (t *Tgtd) configure(ctx context.Context) error {
 	var steps []tgtadmArgs
 	steps = append(steps, tgtadm("new", "target", withTid("-T", t.config.Name)...))
@@ -49,8 +50,8 @@ func (t *Tgtd) unitSteps() (steps []tgtadmArgs) {
 	return steps
 }
 
-// accountSteps makes the accounts. A binding without a target is the one for discovery. Two accounts of the same name would be
-// one to tgtd.
+// accountSteps makes the accounts. A binding without a target is the one for discovery. Two
+// accounts of the same name would be one to tgtd.
 func (t *Tgtd) accountSteps() (steps []tgtadmArgs) {
 	made := map[string]bool{}
 	add := func(user, secret string, bind ...string) {

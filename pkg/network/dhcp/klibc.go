@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// NetConf writes the lease as klibc's ipconfig writes /run/net-<dev>.conf, which
-// scripts of initramfs-tools and cloud-init read (usr/kinit/ipconfig/main.c:
-// dump_device_config). uptime is the time since boot. It is for IPv4.
+// NetConf writes the lease as klibc's ipconfig writes /run/net-<dev>.conf, which scripts of
+// initramfs-tools and cloud-init read (usr/kinit/ipconfig/main.c: dump_device_config). uptime is
+// the time since boot. It is for IPv4.
 func (l Lease) NetConf(uptime time.Duration) string {
 	c := &conf{}
 	proto := "none" // ipconfig's word for static
@@ -39,8 +39,8 @@ func (l Lease) NetConf(uptime time.Duration) string {
 	return c.String()
 }
 
-// Net6Conf writes the lease as Ubuntu's initramfs-tools writes
-// /run/net6-<dev>.conf, which cloud-init reads. It is for IPv6.
+// Net6Conf writes the lease as Ubuntu's initramfs-tools writes /run/net6-<dev>.conf, which
+// cloud-init reads. It is for IPv6.
 func (l Lease) Net6Conf() string {
 	c := &conf{}
 	proto := "none"
@@ -68,8 +68,8 @@ func (l Lease) Net6Conf() string {
 // conf writes lines that a shell reads.
 type conf struct{ strings.Builder }
 
-// put writes one line. Shells run these files as root, so a value with what
-// cannot be printed is left out whole. A quote is closed around ' and !.
+// put writes one line. Shells run these files as root, so a value with what cannot be printed is
+// left out whole. A quote is closed around ' and !.
 func (c *conf) put(key, value string) {
 	value, err := Text([]byte(value), MaxRootPath)
 	if err != nil {

@@ -28,9 +28,9 @@ const (
 	LinkLocal Method = "link-local" // no address beside that of the link
 )
 
-// Lease is what a server granted, or what was configured without one. The zero
-// value of a field means that no source gave it. It holds no secret but what a
-// server may put in the root path, which no text of it shows.
+// Lease is what a server granted, or what was configured without one. The zero value of a field
+// means that no source gave it. It holds no secret but what a server may put in the root path,
+// which no text of it shows.
 type Lease struct {
 	Interface string
 	Method    Method
@@ -40,8 +40,8 @@ type Lease struct {
 	ClientID  []byte       // option 61, or our DUID
 	IAID      uint32       // DHCPv6, 4 bytes of the interface's MAC
 
-	// Obtained is when the request for it was sent, as time since boot
-	// (CLOCK_BOOTTIME), which no clock set later changes.
+	// Obtained is when the request for it was sent, as time since boot (CLOCK_BOOTTIME), which
+	// no clock set later changes.
 	Obtained time.Duration
 	// Lifetime, and when to renew (T1) and to rebind (T2), all from Obtained.
 	Lifetime, Renew, Rebind time.Duration
@@ -83,8 +83,7 @@ func (r Route) String() string {
 	return to + " via " + r.Via.String()
 }
 
-// Gateway returns the next hop of the default route; not valid if there is
-// none.
+// Gateway returns the next hop of the default route; not valid if there is none.
 func (l Lease) Gateway() netip.Addr {
 	for _, r := range l.Routes {
 		if r.To.Bits() == 0 {
@@ -125,13 +124,12 @@ func (l Lease) String() string {
 	return b.String()
 }
 
-// ShownRootPath is the root path as it may be shown: with what stands before
-// an @ taken out, since dracut's form has user and password there.
+// ShownRootPath is the root path as it may be shown: with what stands before an @ taken out, since
+// dracut's form has user and password there.
 func (l Lease) ShownRootPath() string { return iscsi.Redact(l.RootPath) }
 
-// SetTimes checks and completes the times of a lease. What the server left out
-// or said in the wrong order becomes a half and seven eighths of the lifetime
-// (RFC 2131 section 4.4.5).
+// SetTimes checks and completes the times of a lease. What the server left out or said in the wrong
+// order becomes a half and seven eighths of the lifetime (RFC 2131 section 4.4.5).
 func (l *Lease) SetTimes(lifetime, renew, rebind time.Duration) {
 	l.Lifetime, l.Renew, l.Rebind = lifetime, renew, rebind
 	if lifetime == Infinite {
@@ -163,10 +161,9 @@ const (
 // ValidMTU reports whether an interface could have this MTU.
 func ValidMTU(n int) bool { return n >= minMTU && n <= maxMTU }
 
-// Backoff returns how long to wait for an answer to the n-th request, counted
-// from 0: 1, 2, 4, 8 and then always 16 seconds, give or take a fifth by
-// random, a number from 0 to 1, so that machines that got their power back
-// together do not ask together (RFC 2131 section 4.1).
+// Backoff returns how long to wait for an answer to the n-th request, counted from 0: 1, 2, 4, 8
+// and then always 16 seconds, give or take a fifth by random, a number from 0 to 1, so that
+// machines that got their power back together do not ask together (RFC 2131 section 4.1).
 func Backoff(n int, random float64) time.Duration {
 	base := time.Second << min(n, 4)
 	return base*4/5 + time.Duration(random*float64(base)*2/5)

@@ -17,9 +17,8 @@ const (
 	MaxRootPath = 1024 // bytes
 )
 
-// Name checks a host or domain name as a server sent it: letters, digits,
-// hyphens, underscores and dots, so that no shell or file format trips over it.
-// NULs and one dot at its end are taken off.
+// Name checks a host or domain name as a server sent it: letters, digits, hyphens, underscores and
+// dots, so that no shell or file format trips over it. NULs and one dot at its end are taken off.
 func Name(b []byte) (string, error) {
 	s := strings.TrimSuffix(strings.TrimRight(string(b), "\x00"), ".")
 	if s == "" || len(s) > maxDomain {
@@ -39,8 +38,8 @@ func Name(b []byte) (string, error) {
 	return s, nil
 }
 
-// Names reads a list of domain names (RFC 3397 section 2, RFC 3646 section 4):
-// labels with their lengths, and pointers into what came before.
+// Names reads a list of domain names (RFC 3397 section 2, RFC 3646 section 4): labels with their
+// lengths, and pointers into what came before.
 func Names(b []byte) ([]string, error) {
 	var out []string
 	for at := 0; at < len(b); {
@@ -57,8 +56,8 @@ func Names(b []byte) ([]string, error) {
 	return out, nil
 }
 
-// oneName reads the name at a place and returns where the next one begins. A
-// pointer leads to the left only, so there is no way round in circles.
+// oneName reads the name at a place and returns where the next one begins. A pointer leads to the
+// left only, so there is no way round in circles.
 func oneName(b []byte, at int) (name string, next int, err error) {
 	var labels []string
 	size := 0
@@ -90,8 +89,7 @@ func oneName(b []byte, at int) (name string, next int, err error) {
 	}
 }
 
-// Text checks a text that no name is, such as a path or an iSCSI name, and
-// takes NULs off its end.
+// Text checks a text that no name is, such as a path or an iSCSI name, and takes NULs off its end.
 func Text(b []byte, limit int) (string, error) {
 	s := strings.TrimRight(string(b), "\x00")
 	switch {

@@ -48,8 +48,7 @@ type Config struct {
 type Conn interface {
 	// Send sends a message to the servers.
 	Send(message []byte) error
-	// Receive returns the next message; os.ErrDeadlineExceeded when it is time.
-	// Close ends it.
+	// Receive returns the next message; os.ErrDeadlineExceeded when it is time. Close ends it.
 	Receive(deadline time.Time) ([]byte, error)
 	Close() error
 }
@@ -246,8 +245,8 @@ func (c *client) request(ctx context.Context, offer dhcp.Lease) (dhcp.Lease, err
 	return dhcp.Lease{}, errAgain
 }
 
-// ask sends a request for the n-th time and waits for its answer from a server,
-// or from any if the server is not valid.
+// ask sends a request for the n-th time and waits for its answer from a server, or from any if the
+// server is not valid.
 func (c *client) ask(ctx context.Context, m *dhcpv4.DHCPv4, n int, server netip.Addr) (l dhcp.Lease, err error) {
 	obtained := c.cfg.SinceBoot()
 	if err := c.send(m); err != nil {

@@ -191,8 +191,8 @@ func TestAcquire(t *testing.T) {
 	}
 }
 
-// Without an answer the client asks after about 1, 2, 4, 8, 16, 16 seconds, and
-// says in the message for how long it has.
+// Without an answer the client asks after about 1, 2, 4, 8, 16, 16 seconds, and says in the message
+// for how long it has.
 func TestSilence(t *testing.T) {
 	run(t, dhcp4.Config{}, time.Minute, func(*dhcpv4.DHCPv4) []timed { return nil }, func(_ dhcp.Lease, err error, s *script, reports []string) {
 		var e *dhcp.NoLeaseError

@@ -23,9 +23,8 @@ func knowing(id []byte, answer func(*dhcpv4.DHCPv4) []timed) func(*dhcpv4.DHCPv4
 	}
 }
 
-// A server that knows the machine by its hardware address is asked with that from
-// the third request on, in turn with RFC 4361's identifier: a server that comes up
-// late may know either.
+// A server that knows the machine by its hardware address is asked with that from the third request
+// on, in turn with RFC 4361's identifier: a server that comes up late may know either.
 func TestOtherIdentifier(t *testing.T) {
 	rfc4361, hardware, own := dhcp.ClientID(mac()), dhcp.HardwareID(mac()), []byte{0, 'a'}
 	good := lan(map[byte]func(*dhcpv4.DHCPv4){1: none}, nil)
@@ -72,9 +71,8 @@ func TestOtherIdentifier(t *testing.T) {
 	}
 }
 
-// An offer to the first identifier that comes when the other one has been asked
-// with is requested with the first: servers need not tell in an answer which one
-// it is for.
+// An offer to the first identifier that comes when the other one has been asked with is requested
+// with the first: servers need not tell in an answer which one it is for.
 func TestLateOfferToTheFirstIdentifier(t *testing.T) {
 	good := lan(map[byte]func(*dhcpv4.DHCPv4){1: none}, nil)
 	asked := 0
@@ -93,8 +91,8 @@ func TestLateOfferToTheFirstIdentifier(t *testing.T) {
 	})
 }
 
-// A real server that knows the machine by its hardware address gives, and extends,
-// what is reserved for it.
+// A real server that knows the machine by its hardware address gives, and extends, what is reserved
+// for it.
 func TestReservation(t *testing.T) {
 	w := newWire(t)
 	d, err := w.server.StartDnsmasq(t.Context(), "--interface=srv0", "--dhcp-range=10.9.0.0,static,255.255.255.0,2m",

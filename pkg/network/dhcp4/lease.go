@@ -182,8 +182,8 @@ func (d *decoder) rootPath() {
 	d.l.RootPath = string(b)
 }
 
-// routes reads option 121 (RFC 3442): a length in bits, the bytes of the network
-// that it covers, and the next hop, 0.0.0.0 for what is on the link.
+// routes reads option 121 (RFC 3442): a length in bits, the bytes of the network that it covers,
+// and the next hop, 0.0.0.0 for what is on the link.
 func routes(b []byte) ([]dhcp.Route, error) {
 	var out []dhcp.Route
 	for len(b) > 0 {

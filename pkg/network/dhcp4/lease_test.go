@@ -15,8 +15,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// recorded returns a message that dnsmasq 2.90 sent, and the exchange it
-// belongs to.
+// recorded returns a message that dnsmasq 2.90 sent, and the exchange it belongs to.
 func recorded(t testing.TB, name string) ([]byte, *exchange) {
 	t.Helper()
 	b, err := os.ReadFile("testdata/" + name)
@@ -130,8 +129,8 @@ func TestIgnored(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	// Without a mask the class counts; a router is a default route where no
-	// classless routes are, or none that can be read.
+	// Without a mask the class counts; a router is a default route where no classless routes
+	// are, or none that can be read.
 	l, err := with(t, map[uint8][]byte{optMask: nil, optRoutes: nil})
 	if err != nil || l.Address.Bits() != 8 || l.Gateway().String() != "10.9.0.1" || len(l.Routes) != 1 {
 		t.Errorf("%s %v", l, err)

@@ -52,8 +52,7 @@ func requested() []byte {
 // maxSize is option 57: an Ethernet frame's payload.
 const maxSize = 1500
 
-// The fixed part of a message (RFC 2131 section 2), of which options may use
-// sname and file.
+// The fixed part of a message (RFC 2131 section 2), of which options may use sname and file.
 const (
 	snameAt = 44
 	fileAt  = snameAt + 64
@@ -121,8 +120,8 @@ func (x *exchange) parse(b []byte) (reply, error) {
 	return r, nil
 }
 
-// overload reads the options in file and then in sname, if option 52 says that
-// there are any (RFC 2132 section 9.3).
+// overload reads the options in file and then in sname, if option 52 says that there are any (RFC
+// 2132 section 9.3).
 func overload(m *dhcpv4.DHCPv4, b []byte) error {
 	o := m.Options[optOverload]
 	if len(o) != 1 {

@@ -17,8 +17,8 @@ const (
 	clientPort = 68
 )
 
-// packetConn is a socket below IP, since an interface without an address can
-// neither send nor receive by UDP.
+// packetConn is a socket below IP, since an interface without an address can neither send nor
+// receive by UDP.
 type packetConn struct {
 	file  *os.File
 	index int
@@ -60,14 +60,14 @@ func prepare(fd, index int) error {
 	return nil
 }
 
-// EtherType is a protocol of Ethernet in the network's byte order, in which socket(2)
-// and the kernel's struct sockaddr_ll take it (packet(7)).
+// EtherType is a protocol of Ethernet in the network's byte order, in which socket(2) and the
+// kernel's struct sockaddr_ll take it (packet(7)).
 func EtherType(n uint16) uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n))
 }
 
-// clientFilter lets through what goes to UDP port 68 in one piece. Offsets are
-// from the IP header, where a SOCK_DGRAM packet begins.
+// clientFilter lets through what goes to UDP port 68 in one piece. Offsets are from the IP header,
+// where a SOCK_DGRAM packet begins.
 func clientFilter() []unix.SockFilter {
 	const (
 		ldb  = unix.BPF_LD | unix.BPF_B | unix.BPF_ABS
@@ -185,6 +185,6 @@ func auxiliary(oob []byte) (a auxdata) {
 // tagged reports whether the frame belongs to a VLAN, and so to another interface.
 func (a auxdata) tagged() bool { return a.status&unix.TP_STATUS_VLAN_VALID != 0 && a.tci&0xfff != 0 }
 
-// checksummed reports whether the UDP checksum is there: a sender in the same
-// machine, or in a virtual one's host, leaves it to hardware that never is.
+// checksummed reports whether the UDP checksum is there: a sender in the same machine, or in a
+// virtual one's host, leaves it to hardware that never is.
 func (a auxdata) checksummed() bool { return a.status&unix.TP_STATUS_CSUMNOTREADY == 0 }

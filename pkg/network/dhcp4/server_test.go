@@ -179,8 +179,8 @@ func (w *wire) extend(t *testing.T, l dhcp.Lease, d *lab.Dnsmasq) {
 	})
 }
 
-// The socket: no answer comes, the interface is not there, or goes down and
-// comes back while the client waits.
+// The socket: no answer comes, the interface is not there, or goes down and comes back while the
+// client waits.
 func TestNoServer(t *testing.T) {
 	w := newWire(t)
 	_, err := w.acquire(t, w.config(), 300*time.Millisecond)

@@ -17,8 +17,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// RootPathWindow is for how long an answer without a root path waits for one
-// with it, where the root path is wanted.
+// RootPathWindow is for how long an answer without a root path waits for one with it, where the
+// root path is wanted.
 const RootPathWindow = time.Second
 
 // requestTries is how often a request is sent before the offer is given up.
@@ -32,8 +32,7 @@ type Config struct {
 	IAID      uint32 // 0: dhcp.IAID(MAC)
 	// WantRootPath prefers an answer with a root path: see RootPathWindow.
 	WantRootPath bool
-	// Report is told, in words, what is waited for; may be nil. It must not
-	// block.
+	// Report is told, in words, what is waited for; may be nil. It must not block.
 	Report func(string)
 	// SinceBoot is the clock of Lease.Obtained; required for what returns a lease.
 	SinceBoot func() time.Duration
@@ -43,8 +42,8 @@ type Config struct {
 type Conn interface {
 	// Send sends a message to all servers.
 	Send(message []byte) error
-	// Receive returns the next message and its sender; os.ErrDeadlineExceeded
-	// when it is time. Close ends it.
+	// Receive returns the next message and its sender; os.ErrDeadlineExceeded when it is time.
+	// Close ends it.
 	Receive(deadline time.Time) ([]byte, netip.Addr, error)
 	Close() error
 }
@@ -74,9 +73,9 @@ func newClient(conn Conn, cfg Config) (*client, error) {
 	return &client{cfg: cfg, conn: conn, begun: time.Now()}, nil
 }
 
-// Acquire gets an address: it solicits servers, takes the first usable offer
-// instead of waiting for all of them, and requests it (RFC 8415 section 18.2).
-// It goes on until ctx ends, when it returns a *dhcp.NoLeaseError. It closes conn.
+// Acquire gets an address: it solicits servers, takes the first usable offer instead of waiting for
+// all of them, and requests it (RFC 8415 section 18.2). It goes on until ctx ends, when it returns
+// a *dhcp.NoLeaseError. It closes conn.
 func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	return run(ctx, conn, cfg, func(c *client) (dhcp.Lease, error) {
 		for {
@@ -92,8 +91,8 @@ func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	})
 }
 
-// Inform gets what goes with an address that a router's advertisement gave
-// (RFC 8415 section 18.2.6), as Acquire does.
+// Inform gets what goes with an address that a router's advertisement gave (RFC 8415 section
+// 18.2.6), as Acquire does.
 func Inform(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	return run(ctx, conn, cfg, func(c *client) (dhcp.Lease, error) {
 		return c.exchange(ctx, msgInform, nil, dhcp.Lease{}, 0)
@@ -199,8 +198,7 @@ func (c *client) exchange(ctx context.Context, typ byte, ia []byte, offer dhcp.L
 	return dhcp.Lease{}, os.ErrDeadlineExceeded
 }
 
-// collect takes the first usable answer, or a better one that is not much
-// later.
+// collect takes the first usable answer, or a better one that is not much later.
 func (c *client) collect(ctx context.Context, deadline time.Time, typ byte, serverID []byte) (dhcp.Lease, error) {
 	best, err := c.answer(ctx, deadline, typ, serverID)
 	if err != nil || serverID != nil || !c.cfg.WantRootPath {

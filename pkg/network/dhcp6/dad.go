@@ -26,10 +26,9 @@ func (e *DuplicateError) Error() string {
 	return fmt.Sprintf("another machine on %s has the address %s", e.Interface, e.Addr)
 }
 
-// WaitAddress waits until an interface has an address that want accepts and
-// that duplicate address detection is done with (RFC 4862 section 5.4): before
-// that nothing can be sent from it. It returns a *DuplicateError if the address
-// is another's, and ctx's error.
+// WaitAddress waits until an interface has an address that want accepts and that duplicate address
+// detection is done with (RFC 4862 section 5.4): before that nothing can be sent from it. It
+// returns a *DuplicateError if the address is another's, and ctx's error.
 func WaitAddress(ctx context.Context, name string, want func(netip.Addr) bool) (netip.Addr, error) {
 	a, err := waitAddress(ctx, name, want)
 	var duplicate *DuplicateError

@@ -10,8 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// Router is what a router advertises (RFC 4861 section 4.2). The kernel follows
-// most of it by itself; it leaves DNS and the servers to us.
+// Router is what a router advertises (RFC 4861 section 4.2). The kernel follows most of it by
+// itself; it leaves DNS and the servers to us.
 type Router struct {
 	Addr     netip.Addr    // link-local
 	Lifetime time.Duration // as default router; 0: it is none
@@ -43,8 +43,7 @@ const (
 	advertisementLen  = 16
 )
 
-// parseRouter reads an advertisement's ICMPv6 message. What an option says
-// wrongly does not count.
+// parseRouter reads an advertisement's ICMPv6 message. What an option says wrongly does not count.
 func parseRouter(b []byte, from netip.Addr) (Router, error) {
 	if len(b) < advertisementLen || b[0] != typeAdvertisement || b[1] != 0 {
 		return Router{}, errors.New("no router advertisement")
@@ -67,8 +66,7 @@ func parseRouter(b []byte, from netip.Addr) (Router, error) {
 	return r, nil
 }
 
-// option takes in one option's bytes behind type and length; there are at least
-// six.
+// option takes in one option's bytes behind type and length; there are at least six.
 func (r *Router) option(code byte, b []byte) {
 	switch {
 	case code == optMTU && len(b) == 6:

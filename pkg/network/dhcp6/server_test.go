@@ -64,8 +64,8 @@ func newWire(t *testing.T) *wire {
 		}
 		return err
 	})
-	// Both ends' link-local addresses, so that neither the server nor the
-	// client starts too early.
+	// Both ends' link-local addresses, so that neither the server nor the client starts too
+	// early.
 	for ns, name := range map[*lab.Namespace]string{w.server: "srv0", w.client: "eth0"} {
 		w.do(t, ns, func() error {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -155,8 +155,8 @@ func TestStateful(t *testing.T) {
 	})
 }
 
-// Stateless: the address is the router's prefix and ours, which the kernel
-// makes; the server tells the rest.
+// Stateless: the address is the router's prefix and ours, which the kernel makes; the server tells
+// the rest.
 func TestStateless(t *testing.T) {
 	t.Parallel()
 	w := newWire(t)
@@ -185,8 +185,7 @@ func TestStateless(t *testing.T) {
 	})
 }
 
-// An address that another machine has is told as such; silence ends with the
-// context.
+// An address that another machine has is told as such; silence ends with the context.
 func TestDuplicateAndSilence(t *testing.T) {
 	t.Parallel()
 	w := newWire(t)

@@ -19,9 +19,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// Solicit asks the routers of a link (RFC 4861 section 6.3.7) and returns the
-// first that answers, or advertises by itself. The interface has a link-local
-// address: see WaitAddress. It asks again until ctx ends.
+// Solicit asks the routers of a link (RFC 4861 section 6.3.7) and returns the first that answers,
+// or advertises by itself. The interface has a link-local address: see WaitAddress. It asks again
+// until ctx ends.
 func Solicit(ctx context.Context, name string) (Router, error) {
 	r, err := solicit(ctx, name)
 	if err != nil {
@@ -64,8 +64,8 @@ func solicit(ctx context.Context, name string) (Router, error) {
 	}
 }
 
-// receiveRouter returns the next advertisement that makes sense. One that came
-// by a router has a smaller hop limit, and is a forgery (RFC 4861 6.1.2).
+// receiveRouter returns the next advertisement that makes sense. One that came by a router has a
+// smaller hop limit, and is a forgery (RFC 4861 6.1.2).
 func receiveRouter(c *net.IPConn) (Router, error) {
 	buf, oob := make([]byte, 9216), make([]byte, 128)
 	for {

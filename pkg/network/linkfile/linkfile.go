@@ -1,6 +1,6 @@
-// Package linkfile reads the files by which udev names NICs, systemd.link(5): what [Match] asks of a NIC, and the name and
-// the policy in [Link]. It only reads from an fs.FS: what is asked for is compared with a NIC whose facts are passed in,
-// and pkg/network gives the name.
+// Package linkfile reads the files by which udev names NICs, systemd.link(5): what [Match] asks of
+// a NIC, and the name and the policy in [Link]. It only reads from an fs.FS: what is asked for is
+// compared with a NIC whose facts are passed in, and pkg/network gives the name.
 package linkfile
 
 import (
@@ -52,8 +52,8 @@ func listed(list, word string) bool {
 type File struct {
 	// Path is where it is.
 	Path string
-	// Match has the list of each key that is not empty: addresses, with colons and in lower case, or patterns of
-	// fnmatch(3), each with a '!' if its list is inverted.
+	// Match has the list of each key that is not empty: addresses, with colons and in lower
+	// case, or patterns of fnmatch(3), each with a '!' if its list is inverted.
 	Match map[string][]string
 	// Name and Policies are of [Link]; Name counts where no policy gives one.
 	Name     string
@@ -67,8 +67,8 @@ type File struct {
 // NIC has the facts of a NIC by the keys of [Match]; what it lacks is empty.
 type NIC map[string]string
 
-// Of returns the first file that is for a NIC, nil if none is. Files with conditions are passed over; maybe are those
-// that would be for the NIC and come before it.
+// Of returns the first file that is for a NIC, nil if none is. Files with conditions are passed
+// over; maybe are those that would be for the NIC and come before it.
 func Of(files []*File, nic NIC) (file *File, maybe []*File) {
 	for _, f := range files {
 		switch {
@@ -102,8 +102,8 @@ func (f *File) matches(nic NIC) bool {
 	return true
 }
 
-// matches reports whether a list has a value. One of inverted patterns alone has what none of them has
-// (src/shared/net-condition.c: net_condition_test_strv).
+// matches reports whether a list has a value. One of inverted patterns alone has what none of them
+// has (src/shared/net-condition.c: net_condition_test_strv).
 func matches(key string, list []string, value string) bool {
 	if listed(addresses, key) {
 		return slices.Contains(list, value)
@@ -172,8 +172,8 @@ func (f *File) setMatch(key, value string) {
 	}
 }
 
-// readMAC returns an Ethernet address, whose bytes may stand between colons or hyphens, or in three groups between dots,
-// with colons and in lower case; nothing if it is none.
+// readMAC returns an Ethernet address, whose bytes may stand between colons or hyphens, or in three
+// groups between dots, with colons and in lower case; nothing if it is none.
 func readMAC(s string) string {
 	s = strings.ToLower(s)
 	for _, form := range []struct {
@@ -222,8 +222,8 @@ func note(list *[]string, text string) {
 	}
 }
 
-// isName reports whether udev gives a NIC a name (src/basic/socket-util.c: ifname_valid_full): no number alone, none of the
-// directories in /proc/sys/net/ipv4/conf.
+// isName reports whether udev gives a NIC a name (src/basic/socket-util.c: ifname_valid_full): no
+// number alone, none of the directories in /proc/sys/net/ipv4/conf.
 func isName(s string) bool {
 	const maxName = 15 // include/uapi/linux/if.h: IFNAMSIZ, without the NUL
 	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(":/%", r) }

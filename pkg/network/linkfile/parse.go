@@ -9,8 +9,8 @@ func Parse(path, text string) *File {
 	return f
 }
 
-// add takes in a text: the file's, or that of a drop-in (systemd.syntax(7)). A comment in the middle of a line that goes on does not
-// end it.
+// add takes in a text: the file's, or that of a drop-in (systemd.syntax(7)). A comment in the
+// middle of a line that goes on does not end it.
 func (f *File) add(text string) {
 	section, before := "", ""
 	for _, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
@@ -56,8 +56,8 @@ func (f *File) line(section, line string) string {
 	return section
 }
 
-// words splits a value at blanks; quotes hold a word together. ok is false if one is not closed, and the word that it is
-// in does not count.
+// words splits a value at blanks; quotes hold a word together. ok is false if one is not closed,
+// and the word that it is in does not count.
 func words(s string) (out []string, ok bool) {
 	var word strings.Builder
 	quote := rune(0)

@@ -55,10 +55,9 @@ func parseError(b []byte) error {
 	return nil
 }
 
-// parseLink reads struct ifinfomsg and its attributes. A message of family
-// AF_BRIDGE is about a port's place in its bridge: RTM_DELLINK then says that
-// the link has left the bridge, not that it is no more (net/bridge/br_netlink.c:
-// br_info_notify).
+// parseLink reads struct ifinfomsg and its attributes. A message of family AF_BRIDGE is about a
+// port's place in its bridge: RTM_DELLINK then says that the link has left the bridge, not that it
+// is no more (net/bridge/br_netlink.c: br_info_notify).
 func parseLink(m syscall.NetlinkMessage) (*netlink.LinkUpdate, error) {
 	if len(m.Data) < unix.SizeofIfInfomsg {
 		return nil, errMessage
@@ -75,9 +74,8 @@ func parseLink(m syscall.NetlinkMessage) (*netlink.LinkUpdate, error) {
 	return &netlink.LinkUpdate{IfInfomsg: *info, Header: header, Link: link}, nil
 }
 
-// parseAddress reads struct ifaddrmsg and its attributes. Of a point-to-point
-// link IFA_ADDRESS is the other end's, IFA_LOCAL ours (include/uapi/linux/
-// if_addr.h).
+// parseAddress reads struct ifaddrmsg and its attributes. Of a point-to-point link IFA_ADDRESS is
+// the other end's, IFA_LOCAL ours (include/uapi/linux/ if_addr.h).
 func parseAddress(m syscall.NetlinkMessage) (*netlink.AddrUpdate, error) {
 	if len(m.Data) < unix.SizeofIfAddrmsg {
 		return nil, errMessage
@@ -116,9 +114,9 @@ func isAddress(family uint8, ip net.IP) bool {
 	return family == unix.AF_INET && len(ip) == net.IPv4len || family == unix.AF_INET6 && len(ip) == net.IPv6len
 }
 
-// parseNeighbour reads struct ndmsg and the neighbour's address. Those of family
-// AF_BRIDGE are MAC addresses behind a bridge. netlink.NeighDeserialize is not
-// used: it sends requests of its own for some links.
+// parseNeighbour reads struct ndmsg and the neighbour's address. Those of family AF_BRIDGE are MAC
+// addresses behind a bridge. netlink.NeighDeserialize is not used: it sends requests of its own for
+// some links.
 //
 //	struct ndmsg { __u8 ndm_family, pad1; __u16 pad2; __s32 ndm_ifindex;
 //	  __u16 ndm_state; __u8 ndm_flags, ndm_type; };

@@ -27,8 +27,8 @@ func say(u Update) string {
 	return fmt.Sprintf("lost %v error %v", u.Lost, u.Err)
 }
 
-// TestParse reads what Linux 6.18 sent while ip(8) made and changed a veth pair,
-// a bridge on it, addresses and neighbours.
+// TestParse reads what Linux 6.18 sent while ip(8) made and changed a veth pair, a bridge on it,
+// addresses and neighbours.
 func TestParse(t *testing.T) {
 	for name, want := range map[string]string{
 		"link-up":        "link 2 b0 veth del false carrier true",
@@ -76,8 +76,7 @@ func must(t *testing.T, b []byte) syscall.NetlinkMessage {
 	return messages[0]
 }
 
-// What cannot be read is an error, also where a decoder panics, and the messages
-// after it are read.
+// What cannot be read is an error, also where a decoder panics, and the messages after it are read.
 func TestParseDamaged(t *testing.T) {
 	refused := binary.NativeEndian.AppendUint32(nil, ^uint32(unix.EPERM)+1)
 	shortKind := append(make([]byte, unix.SizeofIfInfomsg), 8, 0, unix.IFLA_LINKINFO, 0, 4, 0, 1, 0) // IFLA_INFO_KIND of no bytes

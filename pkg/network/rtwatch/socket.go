@@ -10,20 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is a netlink socket. It is not the netlink package's, which sends its
-// requests to the groups too, so that every other subscriber receives them, and
-// allocates 64 KiB for each message.
+// socket is a netlink socket. It is not the netlink package's, which sends its requests to the
+// groups too, so that every other subscriber receives them, and allocates 64 KiB for each message.
 type socket struct {
 	*os.File
 	buf []byte
 }
 
-// bufferSize is for one datagram. A dump is cut to fit (net/netlink/
-// af_netlink.c: netlink_dump); a notification about one object has a few KiB.
+// bufferSize is for one datagram. A dump is cut to fit (net/netlink/ af_netlink.c: netlink_dump); a
+// notification about one object has a few KiB.
 const bufferSize = 32 << 10
 
-// errLost says that messages were dropped, errEmpty that none is queued, and
-// errMessage that one is not whole.
+// errLost says that messages were dropped, errEmpty that none is queued, and errMessage that one is
+// not whole.
 var (
 	errLost    = errors.New("messages lost")
 	errEmpty   = errors.New("no message")
@@ -74,10 +73,9 @@ func (s *socket) list() error {
 	return errors.Join(err, os.NewSyscallError("sendto", serr))
 }
 
-// receive returns the messages of the kernel's next datagram, which are the
-// caller's. It returns errLost after an overflow, errMessage for a datagram that
-// is not whole, and errEmpty if there is none and it is not to wait; it can go
-// on after each.
+// receive returns the messages of the kernel's next datagram, which are the caller's. It returns
+// errLost after an overflow, errMessage for a datagram that is not whole, and errEmpty if there is
+// none and it is not to wait; it can go on after each.
 func (s *socket) receive(wait bool) ([]syscall.NetlinkMessage, error) {
 	raw, err := s.SyscallConn()
 	if err != nil {

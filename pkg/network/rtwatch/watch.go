@@ -25,15 +25,14 @@ type Update struct {
 	Link      *netlink.LinkUpdate
 	Address   *netlink.AddrUpdate // its addresses, index and NewAddr are set
 	Neighbour *netlink.NeighUpdate
-	// Lost: the socket's buffer was full and the kernel dropped messages
-	// (netlink(7), ENOBUFS). The state of all links follows.
+	// Lost: the socket's buffer was full and the kernel dropped messages (netlink(7), ENOBUFS).
+	// The state of all links follows.
 	Lost bool
 	// Err is why a message could not be read. More messages follow.
 	Err error
 }
 
-// Watch is a subscription. Its goroutine ends with Close, or when the socket
-// fails.
+// Watch is a subscription. Its goroutine ends with Close, or when the socket fails.
 type Watch struct {
 	updates chan Update
 	done    chan struct{} // closed by Close
@@ -47,8 +46,8 @@ type Watch struct {
 	lost    bool // messages were dropped, and may be still
 }
 
-// Open subscribes in the caller's network namespace. The goroutine that reads ends by
-// Close, which waits for it, or when the socket fails.
+// Open subscribes in the caller's network namespace. The goroutine that reads ends by Close, which
+// waits for it, or when the socket fails.
 func Open(cfg Config) (*Watch, error) {
 	s, err := open(cfg)
 	if err != nil {
@@ -67,15 +66,14 @@ func Open(cfg Config) (*Watch, error) {
 	return w, nil
 }
 
-// Updates returns the channel of updates. It is closed when there can be no
-// more.
+// Updates returns the channel of updates. It is closed when there can be no more.
 func (w *Watch) Updates() <-chan Update { return w.updates }
 
 // Err returns why Updates is closed, nil after Close. Call it only then.
 func (w *Watch) Err() error { return w.err }
 
-// Close ends the subscription. It returns when its goroutine has ended; what is
-// in Updates by then may still be read.
+// Close ends the subscription. It returns when its goroutine has ended; what is in Updates by then
+// may still be read.
 func (w *Watch) Close() {
 	w.close.Do(func() {
 		close(w.done)
@@ -97,10 +95,9 @@ func (w *Watch) run() {
 	}
 }
 
-// receive hands messages on until the socket fails. From an overflow on the
-// kernel drops all messages, and says so once, until the queue is empty (net/
-// netlink/af_netlink.c: netlink_overrun, netlink_rcv_wake); an answer under way
-// is in it too. What all links are like is asked after that.
+// receive hands messages on until the socket fails. From an overflow on the kernel drops all
+// messages, and says so once, until the queue is empty (net/ netlink/af_netlink.c: netlink_overrun,
+// netlink_rcv_wake); an answer under way is in it too. What all links are like is asked after that.
 func (w *Watch) receive() error {
 	for {
 		messages, err := w.socket.receive(w.listing || !w.lost)
@@ -127,8 +124,8 @@ func (w *Watch) receive() error {
 	}
 }
 
-// list asks for the state of all links. The kernel answers one such request of a
-// socket at a time (net/netlink/af_netlink.c: __netlink_dump_start, EBUSY).
+// list asks for the state of all links. The kernel answers one such request of a socket at a time
+// (net/netlink/af_netlink.c: __netlink_dump_start, EBUSY).
 func (w *Watch) list() error {
 	if err := w.socket.list(); err != nil {
 		return fmt.Errorf("list links: %w", err)

@@ -46,8 +46,8 @@ func veth(t *testing.T, name string) netlink.Link {
 	return link
 }
 
-// flood has the kernel send n messages about a link: it does so for one that is
-// up (net/core/dev.c: netdev_state_change).
+// flood has the kernel send n messages about a link: it does so for one that is up (net/core/dev.c:
+// netdev_state_change).
 func flood(t *testing.T, link netlink.Link, n int) {
 	t.Helper()
 	if err := netlink.LinkSetUp(link); err != nil {
@@ -111,8 +111,8 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// TestOverflow has the kernel send more than the socket holds while the reader
-// does not read: messages are lost for real.
+// TestOverflow has the kernel send more than the socket holds while the reader does not read:
+// messages are lost for real.
 func TestOverflow(t *testing.T) {
 	inNamespace(t, func() {
 		w := watchOf(t, Config{Buffer: 1}) // the kernel's minimum

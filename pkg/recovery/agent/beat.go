@@ -2,14 +2,14 @@ package agent
 
 import "time"
 
-// timing holds the intervals and limits by which supervisor and worker
-// watch each other, on CLOCK_MONOTONIC.
+// timing holds the intervals and limits by which supervisor and worker watch each other, on
+// CLOCK_MONOTONIC.
 type timing struct {
 	interval        time.Duration // between two beats, and between two checks
 	workerLimit     time.Duration // a worker without a beat for so long is stuck
 	supervisorLimit time.Duration // the same for the supervisor
-	// stopLimit is after how long a stopped process is replaced: killall5(8),
-	// which sysvinit's shutdown runs, stops all processes for a moment.
+	// stopLimit is after how long a stopped process is replaced: killall5(8), which sysvinit's
+	// shutdown runs, stops all processes for a moment.
 	stopLimit  time.Duration
 	startLimit time.Duration // limit from a supervisor's start to its first beat
 	endLimit   time.Duration // limit from there to the end of the worker that started it
@@ -30,8 +30,9 @@ type pulse struct {
 	silent time.Duration
 }
 
-// observe records the number of beats so far, and returns for how long there has been
-// no new one. A late call counts as two intervals at most: if this process did not run, or the clock jumped, the other process may not have run either.
+// observe records the number of beats so far, and returns for how long there has been no new one. A
+// late call counts as two intervals at most: if this process did not run, or the clock jumped, the
+// other process may not have run either.
 func (p *pulse) observe(now time.Time, beats uint64, every time.Duration) time.Duration {
 	if p.at.IsZero() || beats != p.beats {
 		p.silent = 0

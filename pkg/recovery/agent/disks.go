@@ -19,8 +19,8 @@ func (w *worker) newDisks() *disks.Keeper {
 	return disks.New(cfg)
 }
 
-// disksChanged saves the disk keeper's state, and the recovery time-outs of the sessions,
-// which it changes. The rest of a session may be in the middle of a login.
+// disksChanged saves the disk keeper's state, and the recovery time-outs of the sessions, which it
+// changes. The rest of a session may be in the middle of a login.
 func (w *worker) disksChanged() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -32,8 +32,8 @@ func (w *worker) disksChanged() {
 	w.save()
 }
 
-// releaseSessions ends the recovery of all sessions permanently: the machine's shutdown
-// removes them next, with limited retries of their disks. It returns when no login runs.
+// releaseSessions ends the recovery of all sessions permanently: the machine's shutdown removes
+// them next, with limited retries of their disks. It returns when no login runs.
 func (w *worker) releaseSessions(context.Context) error {
 	w.disks.End()
 	for _, s := range slices.Clone(w.sessions) {

@@ -14,8 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// workerOf is a worker with two sessions that the kernel of this machine does not
-// have, and what it does with them.
+// workerOf is a worker with two sessions that the kernel of this machine does not have, and what it
+// does with them.
 func workerOf(t *testing.T) *worker {
 	t.Helper()
 	k := kerneltest.New()
@@ -72,8 +72,8 @@ func TestDisksChanged(t *testing.T) {
 	}
 }
 
-// Sessions that a shutdown gives up are not recovered any more. Those that are left
-// keep their own state.
+// Sessions that a shutdown gives up are not recovered any more. Those that are left keep their own
+// state.
 func TestWorkerLetsGo(t *testing.T) {
 	w := workerOf(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -104,8 +104,8 @@ func TestWorkerLetsGo(t *testing.T) {
 	<-ended
 }
 
-// While a request by rtnetlink waits, as it does while a driver resets its NIC, a
-// report is written, and state is kept: the worker holds no lock meanwhile.
+// While a request by rtnetlink waits, as it does while a driver resets its NIC, a report is
+// written, and state is kept: the worker holds no lock meanwhile.
 func TestNothingWaitsForRTNL(t *testing.T) {
 	uplinks := testState().Uplinks
 	asked, answer := make(chan struct{}), make(chan struct{})

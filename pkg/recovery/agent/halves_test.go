@@ -30,8 +30,8 @@ func quickTiming() timing {
 	}
 }
 
-// Files by which a test tells the next of its processes what to do; that removes
-// them. oneFile is locked by the worker, and twoFile made by one that cannot.
+// Files by which a test tells the next of its processes what to do; that removes them. oneFile is
+// locked by the worker, and twoFile made by one that cannot.
 const (
 	loopSticks = "/run/loop-sticks"       // a worker
 	endSticks  = "/run/end-sticks"        // a worker, when it has started a supervisor
@@ -90,8 +90,7 @@ func playWorker() error {
 	return one.Close()
 }
 
-// pair is supervisor and worker in namespaces of their own, whose first process
-// is the test.
+// pair is supervisor and worker in namespaces of their own, whose first process is the test.
 type pair struct {
 	*testing.T
 	page *sharedMemory
@@ -190,8 +189,7 @@ func (p *pair) of(name string) []int {
 	return pids
 }
 
-// runs waits until one supervisor and one worker run that are not those given,
-// and returns them.
+// runs waits until one supervisor and one worker run that are not those given, and returns them.
 func (p *pair) runs(notSupervisor, notWorker int) (supervisor, worker int) {
 	p.Helper()
 	var beats [halves]uint64
@@ -260,8 +258,8 @@ func TestHalvesWorker(t *testing.T) {
 	}
 }
 
-// A supervisor that was killed, is stopped or stuck is replaced by the worker,
-// which then ends; one that is stuck by then is ended.
+// A supervisor that was killed, is stopped or stuck is replaced by the worker, which then ends; one
+// that is stuck by then is ended.
 func TestHalvesSupervisor(t *testing.T) {
 	for name, c := range map[string]struct {
 		before       string // a file
@@ -327,9 +325,8 @@ func TestHalvesStoppedForAMoment(t *testing.T) {
 	})
 }
 
-// Both stopped: the first that goes on replaces the other one. With the
-// supervisor stopped and the worker killed nothing starts a worker before SIGCONT
-// reaches the supervisor.
+// Both stopped: the first that goes on replaces the other one. With the supervisor stopped and the
+// worker killed nothing starts a worker before SIGCONT reaches the supervisor.
 func TestHalvesBoth(t *testing.T) {
 	inPair(t, func(p *pair) {
 		supervisor, worker := p.runs(0, 0)
@@ -350,8 +347,8 @@ func TestHalvesBoth(t *testing.T) {
 	})
 }
 
-// TestHalvesMany does harm of all kinds to either half at any moment: there is
-// never a second worker.
+// TestHalvesMany does harm of all kinds to either half at any moment: there is never a second
+// worker.
 func TestHalvesMany(t *testing.T) {
 	inPair(t, func(p *pair) {
 		for i := range 8 {

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Install copies the running program to Binary, from where the agent runs
-// and which systemd returns to at shutdown, unless it is there already. The copy is atomic, at whatever moment this process ends. Calls may overlap, also of several processes.
+// Install copies the running program to Binary, from where the agent runs and which systemd returns
+// to at shutdown, unless it is there already. The copy is atomic, at whatever moment this process
+// ends. Calls may overlap, also of several processes.
 func Install() error {
 	if err := install(Binary); err != nil {
 		return fmt.Errorf("install %s: %w", Binary, err)
@@ -19,14 +20,13 @@ func Install() error {
 	return nil
 }
 
-// install copies the running program to path. It is a copy, since other means
-// fail: a hard link cannot leave the initramfs' file system, and a file that is
-// mounted on path may be left behind. systemd's shutdown makes the directory its
-// root; it unmounts nothing below /run/initramfs before (src/shutdown/umount.c:
-// nonunmountable_path), but its bind mount of the directory has nothing of what is
-// mounted in it (src/shutdown/shutdown.c: switch_root_initramfs), and so has /run
-// after a soft-reboot (src/shared/switch-root.c: transfer_table). Other inits
-// unmount it. It costs about 1.2 instructions a byte.
+// install copies the running program to path. It is a copy, since other means fail: a hard link
+// cannot leave the initramfs' file system, and a file that is mounted on path may be left behind.
+// systemd's shutdown makes the directory its root; it unmounts nothing below /run/initramfs before
+// (src/shutdown/umount.c: nonunmountable_path), but its bind mount of the directory has nothing of
+// what is mounted in it (src/shutdown/shutdown.c: switch_root_initramfs), and so has /run after a
+// soft-reboot (src/shared/switch-root.c: transfer_table). Other inits unmount it. It costs about
+// 1.2 instructions a byte.
 func install(path string) error {
 	in, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -57,8 +57,8 @@ func install(path string) error {
 	return linkFile(out, path)
 }
 
-// copyFile copies within the kernel: the pages of the source are not read into a
-// buffer first (sendfile(2)).
+// copyFile copies within the kernel: the pages of the source are not read into a buffer first
+// (sendfile(2)).
 func copyFile(out, in *os.File, size int64) error {
 	for size > 0 {
 		n, err := unix.Sendfile(int(out.Fd()), int(in.Fd()), nil, int(min(size, 1<<30)))

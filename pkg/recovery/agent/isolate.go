@@ -14,12 +14,11 @@ import (
 // agentRoot is where the agent's own root is mounted before it becomes /.
 const agentRoot = runstate.AgentRoot
 
-// isolate gives the process, which has its own mount namespace already, its own
-// root: an empty tmpfs with the kernel's file systems and /run in it.
-// What PID 1 unmounts or deletes does not remove part of it:
-// deleting a directory of the initramfs would unmount what another namespace has
-// there (fs/namespace.c: __detach_mounts). All else of the namespace is unmounted:
-// what is mounted here could not be released by the real system, root above all.
+// isolate gives the process, which has its own mount namespace already, its own root: an empty
+// tmpfs with the kernel's file systems and /run in it. What PID 1 unmounts or deletes does not
+// remove part of it: deleting a directory of the initramfs would unmount what another namespace has
+// there (fs/namespace.c: __detach_mounts). All else of the namespace is unmounted: what is mounted
+// here could not be released by the real system, root above all.
 func isolate() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return &os.PathError{Op: "make private", Path: "/", Err: err}
@@ -89,9 +88,9 @@ func mountPoints() ([]string, error) {
 	return out, nil
 }
 
-// detach unmounts all that is mounted on a directory, with what is mounted
-// below. That it is not mounted any more is not an error; what cannot be unmounted
-// is left, which only delays the end of that file system.
+// detach unmounts all that is mounted on a directory, with what is mounted below. That it is not
+// mounted any more is not an error; what cannot be unmounted is left, which only delays the end of
+// that file system.
 func detach(dir string) {
 	for unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW) == nil {
 	}

@@ -24,9 +24,8 @@ func mountOn(t *testing.T, dir, fstype string) {
 	}
 }
 
-// TestIsolate starts an agent's process while root is mounted, and unmounts
-// root: its file system must end then and there, although the agent's mount
-// namespace was a copy.
+// TestIsolate starts an agent's process while root is mounted, and unmounts root: its file system
+// must end then and there, although the agent's mount namespace was a copy.
 func TestIsolate(t *testing.T) {
 	if nstest.Part(t) == "agent" {
 		isolated(t)
@@ -97,9 +96,8 @@ func isolated(t *testing.T) {
 	}
 }
 
-// watchEnd returns how many of the file systems mounted on directories have
-// ended. The kernel tells of that with their last mount, whatever namespace that
-// is in (inotify(7), IN_UNMOUNT).
+// watchEnd returns how many of the file systems mounted on directories have ended. The kernel tells
+// of that with their last mount, whatever namespace that is in (inotify(7), IN_UNMOUNT).
 func watchEnd(t *testing.T, dirs ...string) func() int {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)

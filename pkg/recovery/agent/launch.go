@@ -16,9 +16,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// Binary is where the agent stays. It is the convention's name for what systemd
-// returns to at shutdown too (pkg/shutdown), so that both are one file in
-// memory; the copy in the initramfs is freed with the last process that runs it.
+// Binary is where the agent stays. It is the convention's name for what systemd returns to at
+// shutdown too (pkg/shutdown), so that both are one file in memory; the copy in the initramfs is
+// freed with the last process that runs it.
 const Binary = "/run/initramfs/shutdown"
 
 // Process is the agent as PID 1 sees it.
@@ -28,9 +28,9 @@ type Process struct {
 	sock  *os.File // a message is one packet
 }
 
-// Launch starts the first worker in a mount namespace of its own. Root may be
-// mounted already: the agent holds none of it. The caller reaps the process;
-// start runs the fork and may keep its pid from being reaped meanwhile.
+// Launch starts the first worker in a mount namespace of its own. Root may be mounted already: the
+// agent holds none of it. The caller reaps the process; start runs the fork and may keep its pid
+// from being reaped meanwhile.
 func Launch(start func(fork func() (int, error)) error) (*Process, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -66,15 +66,13 @@ func newProcess(sock int) (*Process, error) {
 	return &Process{pidfd: -1, sock: os.NewFile(uintptr(sock), "agent")}, nil
 }
 
-// fork starts path under a name, with null as its standard files and rest from
-// file 3 on.
+// fork starts path under a name, with null as its standard files and rest from file 3 on.
 func fork(path, name string, attr *syscall.SysProcAttr, null uintptr, rest ...uintptr) (int, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// A child inherits from the forking thread, before its own runtime starts
-	// threads: allocations of theirs must not wait for dirty pages of the very
-	// disk they are to bring back (prctl(2), PR_SET_IO_FLUSHER). Kernels
-	// without it are served as well as they can be.
+	// A child inherits from the forking thread, before its own runtime starts threads:
+	// allocations of theirs must not wait for dirty pages of the very disk they are to bring
+	// back (prctl(2), PR_SET_IO_FLUSHER). Kernels without it are served as well as they can be.
 	if unix.Prctl(unix.PR_SET_IO_FLUSHER, 1, 0, 0, 0) == nil {
 		defer func() { _ = unix.Prctl(unix.PR_SET_IO_FLUSHER, 0, 0, 0, 0) }()
 	}
@@ -83,8 +81,8 @@ func fork(path, name string, attr *syscall.SysProcAttr, null uintptr, rest ...ui
 	defer done()
 	return syscall.ForkExec(path, []string{name}, &syscall.ProcAttr{
 		Dir: "/",
-		// One thread's worth of heap arenas and little garbage: the agent
-		// sleeps, and its memory is locked.
+		// One thread's worth of heap arenas and little garbage: the agent sleeps, and its
+		// memory is locked.
 		Env:   []string{"GOMAXPROCS=1", "GOGC=25", "GOTRACEBACK=single"},
 		Files: append([]uintptr{null, null, stderr}, rest...),
 		Sys:   attr,
@@ -94,13 +92,13 @@ func fork(path, name string, attr *syscall.SysProcAttr, null uintptr, rest ...ui
 // ErrNoAgent says that the agent did not take over.
 var ErrNoAgent = errors.New("the agent has ended")
 
-// HandOver gives the sessions' state to the agent and waits until it watches
-// them. The caller's own socket to the kernel's iSCSI must not listen any more
-// (kernel.Transport.Listen): a second listener is another owner.
+// HandOver gives the sessions' state to the agent and waits until it watches them. The caller's own
+// socket to the kernel's iSCSI must not listen any more (kernel.Transport.Listen): a second
+// listener is another owner.
 //
-// After an error the agent has ended, also if it had the state: the sessions are the
-// caller's again, which may start another agent. An agent whose answer cannot be
-// delivered ends itself. So there is never more than one.
+// After an error the agent has ended, also if it had the state: the sessions are the caller's
+// again, which may start another agent. An agent whose answer cannot be delivered ends itself. So
+// there is never more than one.
 func (p *Process) HandOver(ctx context.Context, state []byte) error {
 	err := p.handOver(ctx, state)
 	if err == nil {
@@ -138,8 +136,8 @@ const ready = "ready"
 // killLimit is for how long Kill waits for the process to end.
 const killLimit = 5 * time.Second
 
-// Kill ends the agent. It returns when the agent runs no more, which the caller
-// then reaps as always. A kernel before 5.2 does not tell of that.
+// Kill ends the agent. It returns when the agent runs no more, which the caller then reaps as
+// always. A kernel before 5.2 does not tell of that.
 func (p *Process) Kill() error {
 	if p.Pid <= 0 {
 		return nil

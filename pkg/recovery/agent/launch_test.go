@@ -144,8 +144,7 @@ func TestHandOverGoesOnAfterSignals(t *testing.T) {
 	}
 }
 
-// An agent whose answer cannot be delivered is told, so that it ends: PID 1 has
-// given it up.
+// An agent whose answer cannot be delivered is told, so that it ends: PID 1 has given it up.
 func TestAnswerNotDelivered(t *testing.T) {
 	p, sock := launched(t)
 	if err := p.Close(); err != nil {
@@ -156,8 +155,7 @@ func TestAnswerNotDelivered(t *testing.T) {
 	}
 }
 
-// Kill returns when the process runs no more, and does not mind one that has
-// ended, reaped or not.
+// Kill returns when the process runs no more, and does not mind one that has ended, reaped or not.
 func TestKill(t *testing.T) {
 	p, _ := launched(t)
 	if err := p.Kill(); err != nil {
@@ -184,8 +182,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestMain plays the agent's processes: in TestLaunch one that takes the state,
-// answers, and stays; in TestHalves supervisors and workers.
+// TestMain plays the agent's processes: in TestLaunch one that takes the state, answers, and stays;
+// in TestHalves supervisors and workers.
 func TestMain(m *testing.M) {
 	if play := map[string]func() error{runstate.SupervisorName: playSupervisor, runstate.WorkerName: playWorker}[os.Args[0]]; play != nil {
 		if err := play(); err != nil {

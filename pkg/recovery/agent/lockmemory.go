@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memoryLimit is the soft limit of the agent's memory, in bytes (debug.SetMemoryLimit);
-// it is far above what is used.
+// memoryLimit is the soft limit of the agent's memory, in bytes (debug.SetMemoryLimit); it is far
+// above what is used.
 const memoryLimit = 16 << 20
 
-// lockMemory locks the process in memory and exempts it from the OOM killer: a
-// page that had to be read from the disk whose session it recovers would never arrive. Errors are ignored.
+// lockMemory locks the process in memory and exempts it from the OOM killer: a page that had to be
+// read from the disk whose session it recovers would never arrive. Errors are ignored.
 func lockMemory() {
 	protect()
 	if b, err := os.ReadFile("/proc/self/maps"); err == nil {
@@ -24,8 +24,8 @@ func lockMemory() {
 	}
 }
 
-// protect is the part of lockMemory without the program's own pages, for a program
-// of the initramfs, whose files are never written out.
+// protect is the part of lockMemory without the program's own pages, for a program of the
+// initramfs, whose files are never written out.
 func protect() {
 	debug.SetMemoryLimit(memoryLimit)
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0)
@@ -37,8 +37,8 @@ func protect() {
 // extent is a range of this process's memory.
 type extent struct{ from, to uintptr }
 
-// programRanges returns where the program file is mapped, from the text of
-// /proc/self/maps (fs/proc/task_mmu.c: show_map_vma).
+// programRanges returns where the program file is mapped, from the text of /proc/self/maps
+// (fs/proc/task_mmu.c: show_map_vma).
 func programRanges(text string) []extent {
 	var out []extent
 	for line := range strings.SplitSeq(text, "\n") {
@@ -56,9 +56,9 @@ func programRanges(text string) []extent {
 	return out
 }
 
-// populate reads the pages of a range into memory, where they then are locked
-// (madvise(2), MADV_POPULATE_READ, since Linux 5.14). An older kernel reads
-// them when they are used, from a file that is in memory itself.
+// populate reads the pages of a range into memory, where they then are locked (madvise(2),
+// MADV_POPULATE_READ, since Linux 5.14). An older kernel reads them when they are used, from a file
+// that is in memory itself.
 func populate(r extent) {
 	_, _, _ = unix.Syscall(unix.SYS_MADVISE, r.from, r.to-r.from, unix.MADV_POPULATE_READ)
 }

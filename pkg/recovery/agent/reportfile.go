@@ -15,8 +15,8 @@ type reportFile struct {
 	noStale bool // there is no stale report
 }
 
-// write replaces the report. If it cannot be written, the old one is marked
-// as stale by another name; that is logged once, until a write succeeds.
+// write replaces the report. If it cannot be written, the old one is marked as stale by another
+// name; that is logged once, until a write succeeds.
 func (r *reportFile) write(path, text string, log recovery.Logger) {
 	err := replace(path, text)
 	if err == nil {
@@ -37,8 +37,8 @@ func (r *reportFile) write(path, text string, log recovery.Logger) {
 	r.failed = true
 }
 
-// markStale marks a report as stale. A tmpfs that is full has room for another
-// name, and none for another byte.
+// markStale marks a report as stale. A tmpfs that is full has room for another name, and none for
+// another byte.
 func markStale(path string) error {
 	err := os.Rename(path, path+runstate.StaleSuffix)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {

@@ -44,8 +44,8 @@ func (c cause) describe(silent time.Duration) string {
 	return [...]string{"runs", "ended", "was stopped", fmt.Sprintf("did not run for %.0f s", silent.Seconds())}[c&3]
 }
 
-// sharedMemory is a page that the supervisor and the workers share: see stateMemory. A
-// new file is all zeros, which means no beats.
+// sharedMemory is a page that the supervisor and the workers share: see stateMemory. A new file is
+// all zeros, which means no beats.
 type sharedMemory struct {
 	beats    [halves]atomic.Uint64
 	replaced [halves]struct {
@@ -54,12 +54,12 @@ type sharedMemory struct {
 	}
 }
 
-// pageAt is the offset of the page in the file, behind the states: a multiple of
-// the page size of all machines.
+// pageAt is the offset of the page in the file, behind the states: a multiple of the page size of
+// all machines.
 const pageAt = 4 * maxState
 
-// shared maps the page until the process ends. It is mapped so that a beat does
-// not take the file's lock, which a write that waits for memory holds.
+// shared maps the page until the process ends. It is mapped so that a beat does not take the file's
+// lock, which a write that waits for memory holds.
 func (m stateMemory) shared() (*sharedMemory, error) {
 	at, err := unix.MmapPtr(int(m.Fd()), pageAt, nil, uintptr(os.Getpagesize()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	return (*sharedMemory)(at), os.NewSyscallError("mmap", err)

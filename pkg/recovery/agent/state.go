@@ -18,14 +18,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// State is what PID 1 hands to the agent, and one worker to the next. There are
-// secrets in it: it never leaves memory.
+// State is what PID 1 hands to the agent, and one worker to the next. There are secrets in it: it
+// never leaves memory.
 type State struct {
 	Sessions []session.State
 	Uplinks  []uplink.Uplink
 	Disks    disks.Memory
-	// Past is what the worker that ended knew, at a time on the clock of
-	// clock.SinceBoot.
+	// Past is what the worker that ended knew, at a time on the clock of clock.SinceBoot.
 	Past []recovery.Status
 	At   time.Duration
 }
@@ -36,8 +35,7 @@ func (s State) With(past []recovery.Status) State {
 	return s
 }
 
-// errState says that a state was not written by Append. It does not show what
-// is in it.
+// errState says that a state was not written by Append. It does not show what is in it.
 var errState = errors.New("the agent's state is damaged")
 
 // parseState reads what Append wrote.
@@ -94,8 +92,7 @@ func (s *State) line(line string) error {
 	return fmt.Errorf("what is %q", key)
 }
 
-// past is what the agent knew, as it stands now: what was down still is, as far
-// as anybody knows.
+// past is what the agent knew, as it stands now: what was down still is, as far as anybody knows.
 func (s State) past(now time.Duration) []recovery.Status {
 	out := slices.Clone(s.Past)
 	for i := range out {

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stateMemory is the file in memory that outlives a worker. It holds two places
-// for a state and, in its first byte, which one counts: a worker that is killed
-// while it writes leaves the other one whole. Behind them is the page.
+// stateMemory is the file in memory that outlives a worker. It holds two places for a state and, in
+// its first byte, which one counts: a worker that is killed while it writes leaves the other one
+// whole. Behind them is the page.
 type stateMemory struct{ *os.File }
 
 // slots is the number of places, each of maxState bytes and a length.

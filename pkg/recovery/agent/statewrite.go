@@ -14,11 +14,10 @@ const (
 	maxCause   = 512 // bytes of an error's text; those of 64 portals may be joined in one
 )
 
-// Append writes the state down, the sessions last. What is above a limit of the reader is
-// left out: portals of a session (session.State.Bounded), from all sessions alike until
-// the text has maxState bytes, uplinks and past sessions beyond the limits, and the end of
-// a cause. It fails, with b as it was, if that is not enough, or if there are too many
-// sessions.
+// Append writes the state down, the sessions last. What is above a limit of the reader is left out:
+// portals of a session (session.State.Bounded), from all sessions alike until the text has maxState
+// bytes, uplinks and past sessions beyond the limits, and the end of a cause. It fails, with b as
+// it was, if that is not enough, or if there are too many sessions.
 func (s State) Append(b []byte) ([]byte, error) {
 	if n := len(s.Sessions); n > session.MaxStates {
 		return b, fmt.Errorf("the agent's state: %d sessions, limit %d", n, session.MaxStates)

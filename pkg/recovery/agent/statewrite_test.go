@@ -30,8 +30,8 @@ func manyPortals(sid uint32, n int) session.State {
 	return st
 }
 
-// Sixteen names with sixteen addresses each: the state is written, handed over, kept and
-// read again, with the portal of the last login and those that are tried first.
+// Sixteen names with sixteen addresses each: the state is written, handed over, kept and read
+// again, with the portal of the last login and those that are tried first.
 func TestSixteenNamesOfSixteenAddresses(t *testing.T) {
 	for _, sessions := range []int{1, 9, session.MaxStates} {
 		want := State{}
@@ -88,9 +88,8 @@ func TestStateBeyondLimits(t *testing.T) {
 	}
 }
 
-// The law from the value: a state is written so that it is read back, but for what is
-// above a limit, or refused. The law from the text: one that was read is written to be
-// read the same.
+// The law from the value: a state is written so that it is read back, but for what is above a
+// limit, or refused. The law from the text: one that was read is written to be read the same.
 func FuzzState(f *testing.F) {
 	b, err := testState().Append(nil)
 	if err != nil {
@@ -146,8 +145,8 @@ func checkState(t *testing.T, want State, b []byte) {
 	}
 }
 
-// stateOf makes a state of a fuzzer's bytes; behind their end are zeros. Each limit but
-// that of the bytes can be passed.
+// stateOf makes a state of a fuzzer's bytes; behind their end are zeros. Each limit but that of the
+// bytes can be passed.
 func stateOf(b []byte) State {
 	take := func(n int) []byte {
 		out := make([]byte, n)

@@ -18,16 +18,15 @@ import (
 // bootSettleTime is after how long the first worker starts the supervisor.
 const bootSettleTime = 5 * time.Second
 
-// startSupervision starts the supervisor once the boot is over, and ends the first worker:
-// the supervisor detects that by a pipe, and its worker continues with this one's state.
+// startSupervision starts the supervisor once the boot is over, and ends the first worker: the
+// supervisor detects that by a pipe, and its worker continues with this one's state.
 func startSupervision(ctx context.Context, supervise func() error, log recovery.Logger, end func()) {
 	if clock.Sleep(ctx, bootSettleTime) == nil {
 		retrySupervise(ctx, supervise, log, end)
 	}
 }
 
-// retrySupervise calls supervise until it succeeds, and then end, which ends this
-// worker.
+// retrySupervise calls supervise until it succeeds, and then end, which ends this worker.
 func retrySupervise(ctx context.Context, supervise func() error, log recovery.Logger, end func()) {
 	said := dedupLogger{log: log}
 	for {
@@ -43,8 +42,8 @@ func retrySupervise(ctx context.Context, supervise func() error, log recovery.Lo
 	}
 }
 
-// supervise starts the supervisor from the installed program. Without an error
-// the supervisor runs, and this worker must end.
+// supervise starts the supervisor from the installed program. Without an error the supervisor runs,
+// and this worker must end.
 func (w *worker) supervise() error {
 	w.super.Lock()
 	defer w.super.Unlock()
@@ -78,8 +77,8 @@ func (w *worker) supervise() error {
 	return nil
 }
 
-// awaitFirstBeat waits for the first beat of a supervisor, and kills one that does not
-// beat in time.
+// awaitFirstBeat waits for the first beat of a supervisor, and kills one that does not beat in
+// time.
 func (w *worker) awaitFirstBeat(p *Process, beats uint64) error {
 	defer func() { _ = unix.Close(p.pidfd) }()
 	for end := time.Now().Add(w.startLimit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {

@@ -21,12 +21,13 @@ const (
 	aliveFile = 4 // a worker's and the supervisor's: closed when the process that started it ends
 )
 
-// pauseResetAfter is for how long a worker must run for the next pause to be the first one
-// again: restarts do not cure a fault that recurs more often.
+// pauseResetAfter is for how long a worker must run for the next pause to be the first one again:
+// restarts do not cure a fault that recurs more often.
 const pauseResetAfter = time.Minute
 
-// Supervise runs the supervisor: it waits for the end of the worker that started
-// it, and keeps another one running from then on. The state is in a file in memory that outlives them. It returns only after an error.
+// Supervise runs the supervisor: it waits for the end of the worker that started it, and keeps
+// another one running from then on. The state is in a file in memory that outlives them. It returns
+// only after an error.
 func Supervise() error { return supervise(defaultTiming()) }
 
 func supervise(t timing) error {
@@ -69,8 +70,8 @@ func newSupervisor(t timing) (*supervisor, error) {
 	return s, nil
 }
 
-// awaitOldWorker returns when the worker that started this process has ended, which
-// closes aliveFile. One that takes too long is stopped or stuck, and is killed.
+// awaitOldWorker returns when the worker that started this process has ended, which closes
+// aliveFile. One that takes too long is stopped or stuck, and is killed.
 func (s *supervisor) awaitOldWorker() {
 	old := &Process{Pid: os.Getppid(), pidfd: -1}
 	if fd, err := unix.PidfdOpen(old.Pid, 0); err == nil {
@@ -91,8 +92,7 @@ func (s *supervisor) awaitOldWorker() {
 	_ = unix.Close(aliveFile)
 }
 
-// hungUp waits for the end of a pipe's other end, for no longer than limit. It
-// may return early.
+// hungUp waits for the end of a pipe's other end, for no longer than limit. It may return early.
 func hungUp(fd int32, limit time.Duration) bool {
 	pipe := []unix.PollFd{{Fd: fd, Events: unix.POLLIN}}
 	_, err := unix.Poll(pipe, int(max(0, limit).Milliseconds())+1)
@@ -168,8 +168,9 @@ func (s *supervisor) watch(p *Process) cause {
 	}
 }
 
-// restartPause returns how long to wait before the next start of a worker that
-// ran for so long, and the argument of the next call: each pause is twice the one before, until a worker runs for pauseResetAfter.
+// restartPause returns how long to wait before the next start of a worker that ran for so long, and
+// the argument of the next call: each pause is twice the one before, until a worker runs for
+// pauseResetAfter.
 func restartPause(pause, ran time.Duration) (now, next time.Duration) {
 	if ran >= pauseResetAfter {
 		pause = recovery.RestartFirst
@@ -177,8 +178,8 @@ func restartPause(pause, ran time.Duration) (now, next time.Duration) {
 	return pause, min(2*pause, recovery.RestartMost)
 }
 
-// reap waits for child processes until pid has ended, and closes ended then. stops
-// receives when a signal has stopped pid.
+// reap waits for child processes until pid has ended, and closes ended then. stops receives when a
+// signal has stopped pid.
 func reap(pid int) (ended, stops <-chan struct{}) {
 	e, s := make(chan struct{}), make(chan struct{}, 1)
 	contain.Go("wait for the worker", func() {
@@ -201,8 +202,8 @@ func reap(pid int) (ended, stops <-chan struct{}) {
 	return e, s
 }
 
-// sendsigsOmitDir is where sysvinit's sendsigs reads which processes it must not kill
-// at shutdown (Debian's /etc/init.d/sendsigs).
+// sendsigsOmitDir is where sysvinit's sendsigs reads which processes it must not kill at shutdown
+// (Debian's /etc/init.d/sendsigs).
 const sendsigsOmitDir = "/run/sendsigs.omit.d"
 
 // omitFromSendsigs lists the agent's processes there. systemd recognises them by name.

@@ -14,11 +14,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
-// parent is a worker's supervisor. alive is a pipe whose other end the
-// supervisor alone has: an end of file means that it has ended, and that no
-// thread of it can start another worker (kernel/exit.c: do_exit closes the files
-// with the last thread). While it is open the process by this number is the
-// supervisor.
+// parent is a worker's supervisor. alive is a pipe whose other end the supervisor alone has: an end
+// of file means that it has ended, and that no thread of it can start another worker
+// (kernel/exit.c: do_exit closes the files with the last thread). While it is open the process by
+// this number is the supervisor.
 type parent struct {
 	Process
 	alive *os.File
@@ -38,8 +37,8 @@ func newParent() (*parent, error) {
 	return p, nil
 }
 
-// ended reports whether the supervisor ends within limit. Without an end of file
-// it has not ended: two supervisors would be two workers.
+// ended reports whether the supervisor ends within limit. Without an end of file it has not ended:
+// two supervisors would be two workers.
 func (p *parent) ended(limit time.Duration) bool {
 	end := time.Now().Add(limit)
 	_ = p.alive.SetReadDeadline(end)
@@ -68,8 +67,8 @@ func (p *parent) check(t timing, shared *sharedMemory) cause {
 	return notReplaced
 }
 
-// end kills the supervisor, which could start a second worker otherwise, and
-// returns when it has ended.
+// end kills the supervisor, which could start a second worker otherwise, and returns when it has
+// ended.
 func (p *parent) end() error {
 	if err := p.Kill(); err != nil {
 		return err
@@ -80,8 +79,8 @@ func (p *parent) end() error {
 	return nil
 }
 
-// watch monitors the supervisor, and starts another one if that fails. end
-// then ends this worker: the new supervisor waits for that, and starts the next worker.
+// watch monitors the supervisor, and starts another one if that fails. end then ends this worker:
+// the new supervisor waits for that, and starts the next worker.
 func (w *worker) watch(ctx context.Context, p *parent, end func()) {
 	said := dedupLogger{log: w.log}
 	for ctx.Err() == nil {

@@ -25,8 +25,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
-// Boot runs the first worker: it receives the sessions from PID 1, recovers them
-// while the machine starts, and then starts the supervisor. It returns only after an error.
+// Boot runs the first worker: it receives the sessions from PID 1, recovers them while the machine
+// starts, and then starts the supervisor. It returns only after an error.
 func Boot() error {
 	unix.CloseOnExec(sockFile)
 	ignoreSignals()
@@ -57,8 +57,9 @@ func Boot() error {
 	return nil
 }
 
-// confirm sends PID 1 that the agent has the sessions, and closes the socket. If
-// that cannot be delivered, PID 1 has given up waiting and may start another agent: this one must end (see Process.HandOver).
+// confirm sends PID 1 that the agent has the sessions, and closes the socket. If that cannot be
+// delivered, PID 1 has given up waiting and may start another agent: this one must end (see
+// Process.HandOver).
 func confirm(sock int) error {
 	for {
 		_, err := unix.Write(sock, []byte(ready))
@@ -69,8 +70,8 @@ func confirm(sock int) error {
 	}
 }
 
-// Work runs a worker of the supervisor. It returns after an error, or when it
-// has started another supervisor, which continues with another worker.
+// Work runs a worker of the supervisor. It returns after an error, or when it has started another
+// supervisor, which continues with another worker.
 func Work() error {
 	unix.CloseOnExec(stateFile)
 	ignoreSignals()
@@ -92,8 +93,8 @@ func Work() error {
 	return err
 }
 
-// run runs the agent. Without an error it ends with ctx; a panic, and a failing
-// socket to the kernel, end it too.
+// run runs the agent. Without an error it ends with ctx; a panic, and a failing socket to the
+// kernel, end it too.
 func (w *worker) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -111,7 +112,8 @@ func (w *worker) run(ctx context.Context) error {
 	return err
 }
 
-// ignoreSignals ignores the signals that end a process, but for SIGKILL, which the supervisor sends, and those of crashes.
+// ignoreSignals ignores the signals that end a process, but for SIGKILL, which the supervisor
+// sends, and those of crashes.
 func ignoreSignals() {
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2)
 }
@@ -131,8 +133,9 @@ type worker struct {
 	timing                  // by which supervisor and worker watch each other
 	dir       string        // of the status files
 
-	// mu guards state, lastReport and file. The agent's loop takes it, so that nothing
-	// waits for rtnetlink under it; files are written under it only to memory. It is taken before the locks of uplinks and disks.
+	// mu guards state, lastReport and file. The agent's loop takes it, so that nothing waits
+	// for rtnetlink under it; files are written under it only to memory. It is taken before the
+	// locks of uplinks and disks.
 	mu         sync.Mutex
 	state      State  // for the next worker
 	lastReport string // the last report, without its time
@@ -195,8 +198,8 @@ func (w *worker) start(ctx context.Context) {
 	w.persist(ctx, "shutdown watch", func() { w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.transport, w.releaseSessions, w.log)) })
 }
 
-// persist runs f in a goroutine, which ends when f returns. After a panic f runs
-// again a while later: its state is as it was between two steps, and the agent must not end because of it.
+// persist runs f in a goroutine, which ends when f returns. After a panic f runs again a while
+// later: its state is as it was between two steps, and the agent must not end because of it.
 func (w *worker) persist(ctx context.Context, where string, f func()) {
 	contain.Go(where, func() {
 		for {
@@ -233,8 +236,8 @@ func (w *worker) lease(i int) dhcp.Lease {
 	return w.state.Uplinks[i].Lease
 }
 
-// changed saves the state of the sessions, and writes the report. A session is
-// saved when it is logged in, not while a login changes it.
+// changed saves the state of the sessions, and writes the report. A session is saved when it is
+// logged in, not while a login changes it.
 func (w *worker) changed(all []recovery.Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -271,8 +274,7 @@ func (w *worker) networkChanged() {
 	}
 }
 
-// save writes the state for the next worker, and the report. The caller holds
-// mu.
+// save writes the state for the next worker, and the report. The caller holds mu.
 func (w *worker) save() {
 	w.state.At = clock.SinceBoot()
 	b, err := w.state.Append(nil)
@@ -292,8 +294,7 @@ func (w *worker) writeReport() {
 	w.file.write(filepath.Join(w.dir, statusName), runstate.JoinStatus(runstate.FormatSinceBoot(clock.SinceBoot()), w.lastReport), w.log)
 }
 
-// beat is called by the agent's loop. It retries a report that could not be
-// written.
+// beat is called by the agent's loop. It retries a report that could not be written.
 func (w *worker) beat() {
 	w.shared.beat(workerHalf)
 	w.mu.Lock()

@@ -47,8 +47,7 @@ func TestStateMemory(t *testing.T) {
 	}
 }
 
-// A place that does not count may hold anything, and a length that cannot be is
-// no state.
+// A place that does not count may hold anything, and a length that cannot be is no state.
 func TestStateMemoryDamaged(t *testing.T) {
 	m := newMemory(t)
 	for _, s := range []string{"first", "second"} {
@@ -70,9 +69,9 @@ func TestStateMemoryDamaged(t *testing.T) {
 	}
 }
 
-// TestStateMemorySurvivesAKill kills a process at random moments while it writes
-// one state after the other, and takes what is then there: a state of its as it
-// was written, and not an older one than the last that was whole.
+// TestStateMemorySurvivesAKill kills a process at random moments while it writes one state after
+// the other, and takes what is then there: a state of its as it was written, and not an older one
+// than the last that was whole.
 func TestStateMemorySurvivesAKill(t *testing.T) {
 	if nstest.Part(t) == "writer" {
 		for m, i := (stateMemory{os.NewFile(3, "state")}), 0; ; i++ {
@@ -215,8 +214,7 @@ func TestProgramRanges(t *testing.T) {
 	}
 }
 
-// TestInstall: the program is there as a whole, whatever was there before, and
-// nothing else is.
+// TestInstall: the program is there as a whole, whatever was there before, and nothing else is.
 func TestInstall(t *testing.T) {
 	program, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -293,8 +291,8 @@ func TestInstallTogether(t *testing.T) {
 	}
 }
 
-// TestInstallKilled kills a process while it installs: either there is nothing,
-// or the whole program.
+// TestInstallKilled kills a process while it installs: either there is nothing, or the whole
+// program.
 func TestInstallKilled(t *testing.T) {
 	if nstest.Part(t) == "installer" {
 		fmt.Println("begin")

@@ -1,5 +1,5 @@
-// Package disks keeps the settings of the sessions' disks in the running
-// system, for the agent (package recovery/agent):
+// Package disks keeps the settings of the sessions' disks in the running system, for the agent
+// (package recovery/agent):
 //
 //   - A disk that is not a leg of a mirror or multipath map retries its commands
 //     without a limit. SCSI allows each command five retries, and each loss of the

@@ -27,8 +27,7 @@ func parseFanotify(b []byte) []fanEvent {
 	return out
 }
 
-// inEvent is struct inotify_event (include/uapi/linux/inotify.h) without its
-// name:
+// inEvent is struct inotify_event (include/uapi/linux/inotify.h) without its name:
 //
 //	struct inotify_event { __s32 wd; __u32 mask; __u32 cookie; __u32 len; char name[]; };
 type inEvent struct {

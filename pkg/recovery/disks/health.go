@@ -51,8 +51,9 @@ func counter(path string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// onlyErrors reports whether commands have completed since an earlier check, all
-// of them with an error, and no request has ended. The two counters are read one after the other, so that they may be some completions apart.
+// onlyErrors reports whether commands have completed since an earlier check, all of them with an
+// error, and no request has ended. The two counters are read one after the other, so that they may
+// be some completions apart.
 func (c counts) onlyErrors(before counts) bool {
 	failed, done := c.failed-before.failed, c.done-before.done
 	return c.ended == before.ended && failed > 0 && int64(done)-int64(failed) <= 2+int64(failed)/100
@@ -76,8 +77,7 @@ const (
 	minCheckInterval   = 9 * time.Second  // between two checks: a shorter time proves nothing
 )
 
-// checkHealth checks a disk. soon reports whether it is to be checked again in
-// errorCheckInterval.
+// checkHealth checks a disk. soon reports whether it is to be checked again in errorCheckInterval.
 func (k *Keeper) checkHealth(s Session, up bool, d disk) (soon bool) {
 	now := k.now()
 	h := k.health[d.Address]

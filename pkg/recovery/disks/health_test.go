@@ -37,9 +37,9 @@ func TestOnlyErrors(t *testing.T) {
 	}
 }
 
-// A disk that answers nothing but errors is reported after half a minute and
-// again at longer intervals, and its end is; a session that is down, a command
-// that was repeated a few times, and an idle disk are nothing to report.
+// A disk that answers nothing but errors is reported after half a minute and again at longer
+// intervals, and its end is; a session that is down, a command that was repeated a few times, and
+// an idle disk are nothing to report.
 func TestHealth(t *testing.T) {
 	var done, failed uint32
 	var ended int

@@ -20,13 +20,12 @@ type Session interface {
 	String() string
 	// Up reports whether the session is logged in.
 	Up() (bool, error)
-	// Recovery returns for how many seconds I/O is to be held back while the
-	// session is down, and whether that is not written to the kernel yet.
+	// Recovery returns for how many seconds I/O is to be held back while the session is down,
+	// and whether that is not written to the kernel yet.
 	Recovery() (seconds uint32, due bool)
 	// SetRecovery records a value that the kernel has already.
 	SetRecovery(seconds uint32)
-	// HoldAgain writes the value of Recovery to the kernel, if necessary at the
-	// next login.
+	// HoldAgain writes the value of Recovery to the kernel, if necessary at the next login.
 	HoldAgain() error
 }
 
@@ -42,18 +41,18 @@ type Config struct {
 	Sys, Proc string // where sysfs and proc are mounted
 	Sessions  []Session
 	Past      Memory // of an earlier Keeper
-	// NextReport returns at which duration of an error the next message is logged,
-	// by the duration at the last one.
+	// NextReport returns at which duration of an error the next message is logged, by the
+	// duration at the last one.
 	NextReport  func(last time.Duration) time.Duration
 	SurveyEvery time.Duration // between checks without an event
-	// Changed is called, without a lock, when the result of Memory or Report has
-	// changed, and after a SetRecovery or HoldAgain.
+	// Changed is called, without a lock, when the result of Memory or Report has changed, and
+	// after a SetRecovery or HoldAgain.
 	Changed func()
 	Log     Logger
 }
 
-// Keeper keeps the disks' settings. Its state belongs to the goroutine of Run; methods
-// that any goroutine may call are documented as such. A nil Keeper reports nothing.
+// Keeper keeps the disks' settings. Its state belongs to the goroutine of Run; methods that any
+// goroutine may call are documented as such. A nil Keeper reports nothing.
 type Keeper struct {
 	cfg   Config
 	began time.Time
@@ -92,8 +91,7 @@ func New(cfg Config) *Keeper {
 	return k
 }
 
-// Wake has the disks checked soon: some may be new. Any goroutine may
-// call it.
+// Wake has the disks checked soon: some may be new. Any goroutine may call it.
 func (k *Keeper) Wake() {
 	if k == nil {
 		return
@@ -104,12 +102,11 @@ func (k *Keeper) Wake() {
 	}
 }
 
-// End ends Run: the disks are being removed. Any
-// goroutine may call it.
+// End ends Run: the disks are being removed. Any goroutine may call it.
 func (k *Keeper) End() { k.end() }
 
-// FewRetries reports whether a disk of a session that is not a leg of a mirror retries
-// a command a few times only. Any goroutine may call it.
+// FewRetries reports whether a disk of a session that is not a leg of a mirror retries a command a
+// few times only. Any goroutine may call it.
 func (k *Keeper) FewRetries(sid uint32) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -123,8 +120,7 @@ func (k *Keeper) Memory() Memory {
 	return k.memory
 }
 
-// Report returns lines for the agent's status file. Any
-// goroutine may call it.
+// Report returns lines for the agent's status file. Any goroutine may call it.
 func (k *Keeper) Report() string {
 	if k == nil {
 		return ""
@@ -136,7 +132,8 @@ func (k *Keeper) Report() string {
 
 func (k *Keeper) now() time.Duration { return time.Since(k.began) }
 
-// Run keeps the settings until ctx ends, or End is called. A change without an event is found at the next check.
+// Run keeps the settings until ctx ends, or End is called. A change without an event is found at
+// the next check.
 func (k *Keeper) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -171,8 +168,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// listen calls Wake at each uevent of an iSCSI disk. Its goroutine ends
-// with ctx.
+// listen calls Wake at each uevent of an iSCSI disk. Its goroutine ends with ctx.
 func (k *Keeper) listen(ctx context.Context) {
 	l, err := uevent.ListenISCSI()
 	if err != nil {
@@ -185,8 +181,8 @@ func (k *Keeper) listen(ctx context.Context) {
 	}, nil)
 }
 
-// watchTimers returns a channel of the writes to the sessions' recovery_tmo. Its
-// reader ends with ctx.
+// watchTimers returns a channel of the writes to the sessions' recovery_tmo. Its reader ends with
+// ctx.
 func (k *Keeper) watchTimers(ctx context.Context) <-chan []write {
 	files := map[uint32]string{}
 	for sid, t := range k.timers {
@@ -202,8 +198,8 @@ func (k *Keeper) watchTimers(ctx context.Context) <-chan []write {
 	return w.writes
 }
 
-// checkAll checks all disks and sessions. again reports whether it is to be called again
-// in errorCheckInterval.
+// checkAll checks all disks and sessions. again reports whether it is to be called again in
+// errorCheckInterval.
 func (k *Keeper) checkAll() (again bool) {
 	few, there := map[uint32]bool{}, map[string]bool{}
 	for _, s := range k.cfg.Sessions {
@@ -251,8 +247,8 @@ func (k *Keeper) publish() {
 	}
 }
 
-// reportText writes a line for each session whose recovery_tmo was restored, and for
-// each disk that answers with errors.
+// reportText writes a line for each session whose recovery_tmo was restored, and for each disk that
+// answers with errors.
 func (k *Keeper) reportText() string {
 	var out runstate.Status
 	for _, s := range k.cfg.Sessions {

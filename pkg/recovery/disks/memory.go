@@ -8,8 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// Memory is the state for the next worker: what was found and done. It contains
-// no secret.
+// Memory is the state for the next worker: what was found and done. It contains no secret.
 type Memory struct {
 	disks  []diskMemory
 	timers []timerMemory
@@ -28,8 +27,8 @@ type (
 	}
 )
 
-// maxMemory is how many disks and sessions are kept, each. A further disk has unlimited
-// retries too, but they are not restored if it becomes a leg of a mirror later, under another worker.
+// maxMemory is how many disks and sessions are kept, each. A further disk has unlimited retries
+// too, but they are not restored if it becomes a leg of a mirror later, under another worker.
 const maxMemory = 256
 
 // Append writes a line for each, up to maxMemory of either. Line reads them.
@@ -43,8 +42,8 @@ func (m Memory) Append(b []byte) []byte {
 	return b
 }
 
-// Line parses a line of Append, given without its first word, key. known reports
-// whether key is one of Append's.
+// Line parses a line of Append, given without its first word, key. known reports whether key is one
+// of Append's.
 func (m *Memory) Line(key, values string) (known bool, err error) {
 	switch key {
 	case "retries":

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// next is the Keeper of the next worker, which has what the last one has written
-// down.
+// next is the Keeper of the next worker, which has what the last one has written down.
 func (r *rig) next(k *Keeper) *Keeper {
 	r.t.Helper()
 	return r.keeper(parsed(r.t, string(k.Memory().Append(nil))))
@@ -60,8 +59,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// The law from the value: what is written is read back, up to maxMemory of either kind. The
-// law from the text: what was read is written to be read the same.
+// The law from the value: what is written is read back, up to maxMemory of either kind. The law
+// from the text: what was read is written to be read the same.
 func FuzzMemory(f *testing.F) {
 	f.Add("retries 2:0:0:1 4711 5 true false\ntimer 1 3 \"multipathd\"\n", 3)
 	f.Add("retries x 1 -1 false true\n", maxMemory+2)

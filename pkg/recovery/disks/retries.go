@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// unlimited is the value of max_retries for no limit
-// (include/scsi/scsi_device.h: SCSI_CMD_RETRIES_NO_LIMIT). It also lifts the limit
-// on a command's age (drivers/scsi/scsi_lib.c: scsi_cmd_runtime_exceeced_limit).
+// unlimited is the value of max_retries for no limit (include/scsi/scsi_device.h:
+// SCSI_CMD_RETRIES_NO_LIMIT). It also lifts the limit on a command's age (drivers/scsi/scsi_lib.c:
+// scsi_cmd_runtime_exceeced_limit).
 const unlimited = -1
 
 // retries is the state of one disk's max_retries.
@@ -19,8 +19,8 @@ type retries struct {
 	changedByOther bool   // another program has written since: not changed
 }
 
-// setRetries sets a disk's max_retries, and reports whether its commands fail
-// after a few lost connections although they should not.
+// setRetries sets a disk's max_retries, and reports whether its commands fail after a few lost
+// connections although they should not.
 func (k *Keeper) setRetries(d disk, leg bool) (few bool) {
 	v, err := readInt(d.attr)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -22,8 +22,8 @@ type disk struct {
 	block string // directory of the block device, if there is one
 }
 
-// Limits far above what a machine has, so that an error of the kernel does not fill
-// the agent's memory.
+// Limits far above what a machine has, so that an error of the kernel does not fill the agent's
+// memory.
 const (
 	maxNames = 1 << 16 // in a directory
 	maxDisks = 1024    // of a session

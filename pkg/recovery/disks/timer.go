@@ -19,13 +19,11 @@ type timer struct {
 	by          string // the program that set it last
 }
 
-// Names of multipath-tools' programs. Each writes recovery_tmo of each path of a map
-// that it is about to create, before that has succeeded
-// (libmultipath/discovery.c: sysfs_set_session_tmo).
+// Names of multipath-tools' programs. Each writes recovery_tmo of each path of a map that it is
+// about to create, before that has succeeded (libmultipath/discovery.c: sysfs_set_session_tmo).
 const daemon, tool = "multipathd", "multipath"
 
-// readTimer reads a recovery_tmo. A negative one is unlimited for the kernel,
-// as "off" is.
+// readTimer reads a recovery_tmo. A negative one is unlimited for the kernel, as "off" is.
 func readTimer(path string) (uint32, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -53,8 +51,11 @@ func seconds(n uint32) string {
 	return fmt.Sprintf("%d s", n)
 }
 
-// checkTimer compares a session's recovery_tmo with the configured one. by is the
-// program that has just written it; empty: unknown. A value of multipathd without a map on the session's disks is replaced by the configured one; a value of any other program is the administrator's choice, and is kept. An unknown program is assumed to be multipathd while that runs: a value that is restored wrongly is logged, and one that is kept wrongly causes an I/O error in the next outage.
+// checkTimer compares a session's recovery_tmo with the configured one. by is the program that has
+// just written it; empty: unknown. A value of multipathd without a map on the session's disks is
+// replaced by the configured one; a value of any other program is the administrator's choice, and
+// is kept. An unknown program is assumed to be multipathd while that runs: a value that is restored
+// wrongly is logged, and one that is kept wrongly causes an I/O error in the next outage.
 func (k *Keeper) checkTimer(s Session, by string) {
 	t := k.timers[s.ID()]
 	v, err := readTimer(t.path)
@@ -84,8 +85,8 @@ func (k *Keeper) checkTimer(s Session, by string) {
 	}
 }
 
-// restoreTimer sets a session's recovery_tmo to its former value. The kernel refuses
-// that while the session is down (EBUSY); the next login sets it then.
+// restoreTimer sets a session's recovery_tmo to its former value. The kernel refuses that while the
+// session is down (EBUSY); the next login sets it then.
 func (k *Keeper) restoreTimer(s Session, t *timer, v uint32, by string) {
 	ours, _ := s.Recovery()
 	if err := s.HoldAgain(); err != nil {

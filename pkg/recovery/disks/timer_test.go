@@ -11,8 +11,8 @@ const timeOut = session1 + "/recovery_tmo"
 
 const mapped = unit + "/block/sda/holders/dm-0"
 
-// What multipathd writes is restored unless it has a map on the disk; what others
-// write is the administrator's.
+// What multipathd writes is restored unless it has a map on the disk; what others write is the
+// administrator's.
 func TestCompare(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -80,8 +80,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// It is restored as often as it is set, and said once, also by the next worker; a
-// map that goes away has its value put back too.
+// It is restored as often as it is set, and said once, also by the next worker; a map that goes
+// away has its value put back too.
 func TestCompareAgain(t *testing.T) {
 	r := newRig(t)
 	r.write(map[string]string{"proc/77/comm": "multipathd\n", "class/block/dm-0/dm/uuid": "mpath-1\n"})

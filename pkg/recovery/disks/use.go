@@ -14,8 +14,8 @@ type use struct {
 	mirror    bool // RAID or a mirror: one leg's error is repaired by the others
 }
 
-// leg reports whether an error of the disk is better than a wait, since there is
-// another path or another copy.
+// leg reports whether an error of the disk is better than a wait, since there is another path or
+// another copy.
 func (u use) leg() bool { return u.multipath || u.mirror }
 
 // use returns what is built on the disk.
@@ -30,10 +30,9 @@ func (d disk) use(sys string) use {
 	return u
 }
 
-// add adds a holder: a map of device-mapper's by the prefix of its
-// uuid, and LVM's images by their names, which LVM gives to nothing else
-// (multipath-tools libmultipath/devmapper.c: UUID_PREFIX; lvm2
-// lib/misc/lvm-string.c: _lvname_has_reserved_string); an array by its level.
+// add adds a holder: a map of device-mapper's by the prefix of its uuid, and LVM's images by their
+// names, which LVM gives to nothing else (multipath-tools libmultipath/devmapper.c: UUID_PREFIX;
+// lvm2 lib/misc/lvm-string.c: _lvname_has_reserved_string); an array by its level.
 func (u *use) add(dir string) {
 	uuid := readString(filepath.Join(dir, "dm/uuid"))
 	switch {

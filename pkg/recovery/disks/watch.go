@@ -29,8 +29,8 @@ type watch struct {
 	writes chan []write // closed by the reader
 }
 
-// openWatch watches files, given by session. fanotify reports which process has
-// written; a kernel without it has inotify, which does not.
+// openWatch watches files, given by session. fanotify reports which process has written; a kernel
+// without it has inotify, which does not.
 func openWatch(files map[uint32]string, proc string) (*watch, error) {
 	w, err := openFanotify(files, proc)
 	if err != nil {
@@ -64,8 +64,8 @@ func openInotify(files map[uint32]string, proc string) (*watch, error) {
 	})
 }
 
-// newWatch adds the files by add, which returns the id of a file in events. Missing
-// files are omitted.
+// newWatch adds the files by add, which returns the id of a file in events. Missing files are
+// omitted.
 func newWatch(fd int, files map[uint32]string, proc string, parse func([]byte) []event, add func(string) (uint64, error)) (*watch, error) {
 	w := &watch{file: os.NewFile(uintptr(fd), "watch"), sids: map[uint64]uint32{}, proc: proc, parse: parse, writes: make(chan []write)}
 	for sid, path := range files {
@@ -148,8 +148,8 @@ func inotify(b []byte) []event {
 	return out
 }
 
-// writers returns which program wrote which file. Of several writes to one file the last
-// is used; those of this process are ignored.
+// writers returns which program wrote which file. Of several writes to one file the last is used;
+// those of this process are ignored.
 func (w *watch) writers(all []event) []write {
 	var out []write
 	for _, e := range all {

@@ -20,8 +20,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 )
 
-// asWriter is the variable that makes the test's program write a file under another
-// name and wait for the end of its input.
+// asWriter is the variable that makes the test's program write a file under another name and wait
+// for the end of its input.
 const asWriter = "DISKS_TEST_WRITER"
 
 func TestMain(m *testing.M) {
@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	nstest.Main(m)
 }
 
-// writer is a process of that name that writes a file. It lives until end is
-// called, or the test ends.
+// writer is a process of that name that writes a file. It lives until end is called, or the test
+// ends.
 func writer(t *testing.T, name, value, path string) (end func()) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -68,8 +68,9 @@ func (r *rig) watchIn(open func(map[uint32]string, string) (*watch, error)) *wat
 	return w
 }
 
-// tellers are the kinds of watches, and what each reports of a write by multipathd: fanotify knows whose it is. It is the root's of the
-// host (fanotify_init(2), CAP_SYS_ADMIN): another user is refused, and then openWatch takes inotify.
+// tellers are the kinds of watches, and what each reports of a write by multipathd: fanotify knows
+// whose it is. It is the root's of the host (fanotify_init(2), CAP_SYS_ADMIN): another user is
+// refused, and then openWatch takes inotify.
 func tellers(t *testing.T) map[string]teller {
 	t.Helper()
 	all := map[string]teller{
@@ -92,8 +93,7 @@ type teller struct {
 	by   string
 }
 
-// The kernel tells of writes, and fanotify whose they are; our own are none of
-// them.
+// The kernel tells of writes, and fanotify whose they are; our own are none of them.
 func TestWatch(t *testing.T) {
 	for name, tt := range tellers(t) {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +113,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// The same of a file of sysfs, where a write changes no file: that of a device in a network of our own.
+// The same of a file of sysfs, where a write changes no file: that of a device in a network of our
+// own.
 func TestWatchSysfs(t *testing.T) {
 	sys := t.TempDir()
 	la := netlink.NewLinkAttrs()
@@ -181,8 +182,8 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// A Keeper at work: the disk gets its retries, multipathd's value is restored, an
-// administrator's stays, and a disk that came is seen.
+// A Keeper at work: the disk gets its retries, multipathd's value is restored, an administrator's
+// stays, and a disk that came is seen.
 func TestRun(t *testing.T) {
 	r := newRig(t)
 	if err := os.Symlink("/proc", r.path("proc")); err != nil {

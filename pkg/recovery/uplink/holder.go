@@ -19,8 +19,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
 )
 
-// No interface reports whether another program renews a lease: it is deduced, and
-// in doubt the agent renews too. Two clients that extend one lease do no harm (RFC 2131 section 4.3.2); if none does, the server assigns root's address to another machine.
+// No interface reports whether another program renews a lease: it is deduced, and in doubt the
+// agent renews too. Two clients that extend one lease do no harm (RFC 2131 section 4.3.2); if none
+// does, the server assigns root's address to another machine.
 //
 //  1. The interface has other addresses and not the lease's: the system has
 //     decided otherwise, and the lease does not matter any more.
@@ -45,8 +46,7 @@ type holding struct {
 	left           time.Duration // of the address's lifetime; dhcp.Infinite: it has no end
 }
 
-// leaseHolder reads that from the kernel, for the i-th uplink. The renewers' goroutines
-// call it.
+// leaseHolder reads that from the kernel, for the i-th uplink. The renewers' goroutines call it.
 func (k *Keeper) leaseHolder(i int, l dhcp.Lease) holding {
 	h := holding{left: dhcp.Infinite}
 	iface, ok := currentPlace(k.nic, k.shown()[i].uplink)
@@ -79,8 +79,8 @@ func (k *Keeper) addressesOn(iface link, l dhcp.Lease) ([]ifaceAddr, error) {
 	return slices.DeleteFunc(slices.Clone(all), func(a ifaceAddr) bool { return a.index != iface.index }), err
 }
 
-// Renewed stores a renewed lease, and removes the lifetime of its address, which
-// a client that does not renew any more may have set. The renewers' goroutines call it.
+// Renewed stores a renewed lease, and removes the lifetime of its address, which a client that does
+// not renew any more may have set. The renewers' goroutines call it.
 func (k *Keeper) Renewed(i int, l dhcp.Lease) {
 	k.setLease(i, l)
 	iface, ok := currentPlace(k.nic, k.shown()[i].uplink)
@@ -129,9 +129,9 @@ func dhcpClient(proc fs.FS, index int, addr netip.Addr) bool {
 	return len(raw) > 0 && oneHasBoth(proc, wild, raw)
 }
 
-// clientSockets reads from the text of /proc/net/udp (net/ipv4/udp.c:
-// udp4_format_sock) whether a socket is bound to an address and the client's
-// port, and the inodes of those that are bound to the port alone.
+// clientSockets reads from the text of /proc/net/udp (net/ipv4/udp.c: udp4_format_sock) whether a
+// socket is bound to an address and the client's port, and the inodes of those that are bound to
+// the port alone.
 func clientSockets(text string, addr netip.Addr) (bound bool, wild []string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		f := strings.Fields(line) // sl local_address rem_address st queues timer retrnsmt uid timeout inode ...
@@ -152,8 +152,8 @@ func clientSockets(text string, addr netip.Addr) (bound bool, wild []string) {
 	return bound, wild
 }
 
-// packetSockets reads from the text of /proc/net/packet (net/packet/af_packet.c:
-// packet_seq_show) the inodes of the sockets of an interface that receive IP.
+// packetSockets reads from the text of /proc/net/packet (net/packet/af_packet.c: packet_seq_show)
+// the inodes of the sockets of an interface that receive IP.
 func packetSockets(text string, index int) []string {
 	var out []string
 	for line := range strings.SplitSeq(text, "\n") {

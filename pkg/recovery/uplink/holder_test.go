@@ -95,8 +95,7 @@ func FuzzSockets(f *testing.F) {
 	})
 }
 
-// TestDHCPClientSockets has the kernel show sockets as clients open them, of
-// other processes.
+// TestDHCPClientSockets has the kernel show sockets as clients open them, of other processes.
 func TestDHCPClientSockets(t *testing.T) {
 	if kind, ok := strings.CutPrefix(nstest.Part(t), "client "); ok {
 		openLike(t, kind)
@@ -193,8 +192,7 @@ func openLike(t *testing.T, kind string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// TestHolder: what the kernel shows of the address says whether the lease is
-// renewed.
+// TestHolder: what the kernel shows of the address says whether the lease is renewed.
 func TestHolder(t *testing.T) {
 	u := testUplink()
 	u.Lease.SetTimes(80*time.Second, 0, 0)
@@ -234,8 +232,7 @@ func TestHolder(t *testing.T) {
 	}
 }
 
-// A lease that was renewed takes the end from its address, and brings back none
-// that is not there.
+// A lease that was renewed takes the end from its address, and brings back none that is not there.
 func TestRenewed(t *testing.T) {
 	w := whole()
 	k := newKeeper(faked{w}, nil, []Uplink{testUplink()}, nil)

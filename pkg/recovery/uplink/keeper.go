@@ -15,8 +15,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// Keeper follows the machine's network: it reports changes to the agent, and
-// restores the uplinks. Watch reads the kernel's messages and sends no request; Maintain alone sends requests by rtnetlink, which wait while a driver resets its NIC under rtnl_lock, so that the agent does not wait for that. Both end with their context.
+// Keeper follows the machine's network: it reports changes to the agent, and restores the uplinks.
+// Watch reads the kernel's messages and sends no request; Maintain alone sends requests by
+// rtnetlink, which wait while a driver resets its NIC under rtnl_lock, so that the agent does not
+// wait for that. Both end with their context.
 type Keeper struct {
 	nic       nic
 	log       recovery.Logger
@@ -60,12 +62,12 @@ func subscribe() (subscription, error) {
 	return w, nil
 }
 
-// maxReprobe is how many interfaces may wait for Maintain. More are left to the kernel,
-// which solicits once a second.
+// maxReprobe is how many interfaces may wait for Maintain. More are left to the kernel, which
+// solicits once a second.
 const maxReprobe = 16
 
-// New returns a keeper that has seen nothing yet, and whose clock runs. changed is
-// called after something of the uplinks changed, by the goroutine of Mend.
+// New returns a keeper that has seen nothing yet, and whose clock runs. changed is called after
+// something of the uplinks changed, by the goroutine of Mend.
 func New(log recovery.Logger, uplinks []Uplink, changed func()) *Keeper {
 	return newKeeper(kernelNIC{}, log, uplinks, changed)
 }
@@ -88,8 +90,8 @@ func (k *Keeper) now() time.Duration { return time.Since(k.began) }
 // Changes returns a channel of changes to the network; unread ones are merged into one.
 func (k *Keeper) Changes() <-chan recovery.Change { return k.changes }
 
-// send sends a change, merged with the unread one. A lost carrier is kept
-// unless something came up after it.
+// send sends a change, merged with the unread one. A lost carrier is kept unless something came up
+// after it.
 func (k *Keeper) send(c recovery.Change) {
 	if c == (recovery.Change{}) {
 		return
@@ -106,8 +108,8 @@ func (k *Keeper) send(c recovery.Change) {
 // resubscribePause is the pause between the end of a subscription and the next.
 const resubscribePause = time.Second
 
-// Watch reads the kernel's messages until ctx ends. While there is no
-// subscription the uplinks are checked each second.
+// Watch reads the kernel's messages until ctx ends. While there is no subscription the uplinks are
+// checked each second.
 func (k *Keeper) Watch(ctx context.Context) {
 	for {
 		w, err := k.subscribe()
@@ -159,8 +161,8 @@ func (k *Keeper) takeUpdates(ctx context.Context, w subscription) {
 	}
 }
 
-// update handles one. After an overflow the uplinks are checked: one of the lost
-// messages may have been about them.
+// update handles one. After an overflow the uplinks are checked: one of the lost messages may have
+// been about them.
 func (k *Keeper) update(u rtwatch.Update) {
 	soon := u.Lost
 	switch {
@@ -181,8 +183,8 @@ func (k *Keeper) update(u rtwatch.Update) {
 	}
 }
 
-// link handles the state of an interface. Nothing is kept of a removed one:
-// its number is not reused.
+// link handles the state of an interface. Nothing is kept of a removed one: its number is not
+// reused.
 func (k *Keeper) link(u netlink.LinkUpdate) bool {
 	index := u.Attrs().Index
 	carrier := u.Header.Type == unix.RTM_NEWLINK && u.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
@@ -215,8 +217,8 @@ type addressOf struct {
 // maxKnown limits how many addresses are stored.
 const maxKnown = 1024
 
-// address handles an added or removed address. A refresh, as a DHCP client and
-// a router advertisement cause, is not a change.
+// address handles an added or removed address. A refresh, as a DHCP client and a router
+// advertisement cause, is not a change.
 func (k *Keeper) address(u netlink.AddrUpdate) bool {
 	c := k.track(u.LinkAddress.IP.String()+"/address", u.NewAddr)
 	at := addressOf{u.LinkIndex, string(u.LinkAddress.IP)}
@@ -238,8 +240,7 @@ func (k *Keeper) reset() {
 	clear(k.known)
 }
 
-// neighbour handles the state of a neighbour. One that is solicited is down until
-// it answers.
+// neighbour handles the state of a neighbour. One that is solicited is down until it answers.
 func (k *Keeper) neighbour(u netlink.NeighUpdate) {
 	switch {
 	case u.Type == unix.RTM_DELNEIGH || u.State&(netlink.NUD_FAILED|netlink.NUD_INCOMPLETE) != 0:
@@ -249,12 +250,11 @@ func (k *Keeper) neighbour(u netlink.NeighUpdate) {
 	}
 }
 
-// maxAway limits how many neighbours are stored as down: many machines of a network
-// may not answer. Interfaces are always stored.
+// maxAway limits how many neighbours are stored as down: many machines of a network may not answer.
+// Interfaces are always stored.
 const maxAway = 256
 
-// track records that something is up or down, and returns that as a change for
-// the agent.
+// track records that something is up or down, and returns that as a change for the agent.
 func (k *Keeper) track(what any, there bool) recovery.Change {
 	since, known := k.away[what]
 	_, link := what.(int)

@@ -34,8 +34,8 @@ func (h *heard) Updates() <-chan rtwatch.Update { return h.updates }
 func (h *heard) Err() error                     { return h.err }
 func (h *heard) Close()                         { h.closed = true }
 
-// keeping runs a keeper in a bubble of its own time. setup makes, in the bubble,
-// what its subscriptions come from.
+// keeping runs a keeper in a bubble of its own time. setup makes, in the bubble, what its
+// subscriptions come from.
 func keeping(t *testing.T, w *wires, setup func() func() (subscription, error), test func(t *testing.T, k *Keeper, log *journal)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -64,8 +64,8 @@ func linkUpdate(flags uint32) rtwatch.Update {
 	}}
 }
 
-// A machine whose kernel refuses a subscription for a while, or for ever, keeps
-// its addresses nevertheless, and is watched as soon as that is possible.
+// A machine whose kernel refuses a subscription for a while, or for ever, keeps its addresses
+// nevertheless, and is watched as soon as that is possible.
 func TestSubscribesWithoutEnd(t *testing.T) {
 	w := whole()
 	w.addrs = nil
@@ -100,8 +100,8 @@ func TestSubscribesWithoutEnd(t *testing.T) {
 	}
 }
 
-// A subscription that fails is followed by another; messages that were lost, and
-// those that cannot be read, have the uplinks looked after.
+// A subscription that fails is followed by another; messages that were lost, and those that cannot
+// be read, have the uplinks looked after.
 func TestHearsAgain(t *testing.T) {
 	for name, u := range map[string]rtwatch.Update{
 		"lost":      {Lost: true},
@@ -143,9 +143,9 @@ func TestHearsAgain(t *testing.T) {
 	}
 }
 
-// While a request by rtnetlink waits, as it does while a driver resets its NIC,
-// the agent is told what comes up, a report is written, and what is to be kept is
-// noted: all that nothing may hold a lock for.
+// While a request by rtnetlink waits, as it does while a driver resets its NIC, the agent is told
+// what comes up, a report is written, and what is to be kept is noted: all that nothing may hold a
+// lock for.
 func TestNothingWaitsForRTNL(t *testing.T) {
 	w := whole()
 	w.addrs = nil
@@ -177,9 +177,9 @@ func TestNothingWaitsForRTNL(t *testing.T) {
 	})
 }
 
-// TestFlood has the kernel drop messages for real, in a network namespace, while
-// nothing reads the agent's changes: the address that was taken away meanwhile is
-// restored, and the carrier that came meanwhile is heard of.
+// TestFlood has the kernel drop messages for real, in a network namespace, while nothing reads the
+// agent's changes: the address that was taken away meanwhile is restored, and the carrier that came
+// meanwhile is heard of.
 func TestFlood(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		la := netlink.NewLinkAttrs()
@@ -282,8 +282,8 @@ func newSlow(t *testing.T, w subscription, hold <-chan struct{}, lost chan<- str
 
 func (s *slow) Updates() <-chan rtwatch.Update { return s.updates }
 
-// An address that comes or goes, and a link that becomes a port, are told; what
-// the kernel says once more is not.
+// An address that comes or goes, and a link that becomes a port, are told; what the kernel says
+// once more is not.
 func TestMoved(t *testing.T) {
 	w := whole()
 	k := newKeeper(faked{w}, nil, []Uplink{testUplink()}, nil)
@@ -333,8 +333,8 @@ func TestMoved(t *testing.T) {
 	}
 }
 
-// What is told while nothing reads is told as one: a carrier that went counts
-// until something comes up.
+// What is told while nothing reads is told as one: a carrier that went counts until something comes
+// up.
 func TestTell(t *testing.T) {
 	moved, up, lost := recovery.Change{AddressesChanged: true}, recovery.Change{Up: true, Downtime: time.Second}, recovery.Change{CarrierLost: true}
 	for _, tt := range []struct {

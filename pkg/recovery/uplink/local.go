@@ -13,8 +13,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// HasSource reports whether the machine has a connection's source address. It tries
-// the socket calls of a connection, since rtnetlink can wait for a driver that resets its NIC. In doubt it returns true.
+// HasSource reports whether the machine has a connection's source address. It tries the socket
+// calls of a connection, since rtnetlink can wait for a driver that resets its NIC. In doubt it
+// returns true.
 func HasSource(w session.Way) bool {
 	a := w.Source.Unmap()
 	if !a.IsValid() || a.IsUnspecified() {
@@ -61,10 +62,9 @@ func bindTo(a netip.Addr, device string) error {
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: a.As4()}); err != nil {
 		return err
 	}
-	// With ip_nonlocal_bind bind(2) accepts any address. A route from one that the
-	// machine does not have is refused nevertheless (net/ipv4/route.c:
-	// ip_route_output_key_hash_rcu), and there always is one to an address of its
-	// own. Nothing is sent.
+	// With ip_nonlocal_bind bind(2) accepts any address. A route from one that the machine does
+	// not have is refused nevertheless (net/ipv4/route.c: ip_route_output_key_hash_rcu), and
+	// there always is one to an address of its own. Nothing is sent.
 	err = unix.Connect(fd, &unix.SockaddrInet4{Addr: a.As4(), Port: discardPort})
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENETUNREACH) {
 		return unix.EADDRNOTAVAIL
@@ -72,8 +72,7 @@ func bindTo(a netip.Addr, device string) error {
 	return nil
 }
 
-// zone is the number of a link-local address's interface; 0: it names none by
-// number.
+// zone is the number of a link-local address's interface; 0: it names none by number.
 func zone(a netip.Addr) uint32 {
 	n, err := strconv.ParseUint(a.Zone(), 10, 32)
 	if err != nil {
@@ -82,8 +81,7 @@ func zone(a netip.Addr) uint32 {
 	return uint32(n)
 }
 
-// maxInet6 bounds what is read of /proc/net/if_inet6, in bytes: some 10000
-// addresses.
+// maxInet6 bounds what is read of /proc/net/if_inet6, in bytes: some 10000 addresses.
 const maxInet6 = 1 << 20
 
 func readLimited(path string, most int64) (string, error) {
@@ -96,9 +94,8 @@ func readLimited(path string, most int64) (string, error) {
 	return string(b), err
 }
 
-// inet6 reads from the text of /proc/net/if_inet6 (net/ipv6/addrconf.c:
-// if6_seq_show) whether an address is there, and whether it is tentative on all
-// its interfaces.
+// inet6 reads from the text of /proc/net/if_inet6 (net/ipv6/addrconf.c: if6_seq_show) whether an
+// address is there, and whether it is tentative on all its interfaces.
 func inet6(text string, want netip.Addr) (there, tentative bool) {
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line) // address index prefix scope flags name

@@ -50,10 +50,9 @@ func (k *Keeper) check() time.Duration {
 	return next
 }
 
-// reprobeNeighbours has the kernel solicit the neighbours behind an uplink immediately.
-// Without a carrier none answered, and the kernel solicits once a second
-// (net/core/neighbour.c: neigh_timer_handler): a new connection would wait for
-// the next time.
+// reprobeNeighbours has the kernel solicit the neighbours behind an uplink immediately. Without a
+// carrier none answered, and the kernel solicits once a second (net/core/neighbour.c:
+// neigh_timer_handler): a new connection would wait for the next time.
 func (k *Keeper) reprobeNeighbours(index int) {
 	var asked []int
 	for _, u := range k.uplinks {
@@ -105,8 +104,8 @@ func (k *Keeper) shown() []uplinkReport {
 	return k.reports // never written to once it is published
 }
 
-// UpdateState sets the part of uplinks that has changed, for the next worker, and reports
-// whether that is new.
+// UpdateState sets the part of uplinks that has changed, for the next worker, and reports whether
+// that is new.
 func (k *Keeper) UpdateState(uplinks []Uplink) bool {
 	fresh := false
 	for i, s := range k.shown() {

@@ -28,8 +28,8 @@ func (kernelNIC) link(index int) (link, bool) {
 	return toLink(l), true
 }
 
-// links implements nic. A list that changed while it was sent is used too: the
-// change is sent as a message.
+// links implements nic. A list that changed while it was sent is used too: the change is sent as a
+// message.
 func (kernelNIC) links() ([]link, error) {
 	all, err := netlink.LinkList()
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
@@ -102,8 +102,9 @@ func (kernelNIC) addAddress(index int, p netip.Prefix) error {
 	return netlink.AddrReplace(byIndex(index), a)
 }
 
-// removeAddress implements nic. A missing one is not an error. Other addresses of
-// the same network stay: the kernel removes the secondary addresses with the primary one, unless promote_secondaries is set (net/ipv4/devinet.c: __inet_del_ifa).
+// removeAddress implements nic. A missing one is not an error. Other addresses of the same network
+// stay: the kernel removes the secondary addresses with the primary one, unless promote_secondaries
+// is set (net/ipv4/devinet.c: __inet_del_ifa).
 func (kernelNIC) removeAddress(index int, p netip.Prefix) error {
 	if p.Addr().Is4() {
 		defer promoteSecondaries(index)()
@@ -115,8 +116,8 @@ func (kernelNIC) removeAddress(index int, p netip.Prefix) error {
 	return err
 }
 
-// promoteSecondaries sets promote_secondaries of an interface, as systemd does by default,
-// until the function that it returns is called.
+// promoteSecondaries sets promote_secondaries of an interface, as systemd does by default, until
+// the function that it returns is called.
 func promoteSecondaries(index int) (undo func()) {
 	l, err := netlink.LinkByIndex(index)
 	if err != nil {
@@ -169,8 +170,8 @@ func toRoute(index int, r dhcp.Route, table int) *netlink.Route {
 	return route
 }
 
-// moveRoutes implements nic, for the main table. A route that the other interface
-// has already is removed, and one that cannot be moved does not prevent the others.
+// moveRoutes implements nic, for the main table. A route that the other interface has already is
+// removed, and one that cannot be moved does not prevent the others.
 func (kernelNIC) moveRoutes(from, to int, v6 bool) error {
 	filter := &netlink.Route{LinkIndex: from, Table: unix.RT_TABLE_MAIN}
 	list, err := netlink.RouteListFiltered(family(v6), filter, netlink.RT_FILTER_OIF|netlink.RT_FILTER_TABLE)
@@ -186,9 +187,9 @@ func (kernelNIC) moveRoutes(from, to int, v6 bool) error {
 	return errors.Join(errs...)
 }
 
-// moveRoute adds a route by another interface, and then removes the old one. A
-// replace would affect the first route of the same destination and metric, which may be another interface's (net/ipv4/fib_trie.c:
-// fib_table_insert; net/ipv6/ip6_fib.c: fib6_add_rt2node).
+// moveRoute adds a route by another interface, and then removes the old one. A replace would affect
+// the first route of the same destination and metric, which may be another interface's
+// (net/ipv4/fib_trie.c: fib_table_insert; net/ipv6/ip6_fib.c: fib6_add_rt2node).
 func moveRoute(r netlink.Route, to int) error {
 	moved := r
 	moved.LinkIndex, moved.Flags = to, 0 // the kernel refuses the state of a link without carrier
@@ -205,8 +206,8 @@ func moveRoute(r netlink.Route, to int) error {
 }
 
 // reprobeNeighbours implements nic. A neighbour that the kernel solicits is reset to NUD_NONE,
-// which keeps the packets that wait for it, and is used
-// (net/core/neighbour.c: __neigh_update, neigh_event_send).
+// which keeps the packets that wait for it, and is used (net/core/neighbour.c: __neigh_update,
+// neigh_event_send).
 func (kernelNIC) reprobeNeighbours(index int) error {
 	list, err := netlink.NeighList(index, netlink.FAMILY_ALL)
 	if err != nil {

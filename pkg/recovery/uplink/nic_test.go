@@ -49,8 +49,8 @@ func TestToLink(t *testing.T) {
 	}
 }
 
-// wired is a machine in a network namespace: lan0 has the boot's addresses and
-// routes, an agent manages them.
+// wired is a machine in a network namespace: lan0 has the boot's addresses and routes, an agent
+// manages them.
 type wired struct {
 	t      *testing.T
 	lan    netlink.Link
@@ -110,8 +110,8 @@ func (w *wired) until(what string, is func() bool) {
 	}
 }
 
-// add makes a link of a kind that container hosts' kernels have too. VLANs, bonds
-// and VRFs are made in QEMU: integration's TestRootNetworkChanges.
+// add makes a link of a kind that container hosts' kernels have too. VLANs, bonds and VRFs are made
+// in QEMU: integration's TestRootNetworkChanges.
 func (w *wired) add(l netlink.Link) netlink.Link {
 	w.t.Helper()
 	w.do(netlink.LinkAdd(l))
@@ -164,8 +164,8 @@ func (w *wired) told() bool {
 	}
 }
 
-// What the kernel makes on a link, with its MAC, is not that link; and what is
-// lost comes back to it.
+// What the kernel makes on a link, with its MAC, is not that link; and what is lost comes back to
+// it.
 func TestKeepsBesideAMacvlan(t *testing.T) {
 	inWires(t, func(w *wired) {
 		attrs := named("mac0")
@@ -224,8 +224,8 @@ func TestBridgeHasTheAddress(t *testing.T) {
 	})
 }
 
-// The first address of a network is removed, and the second one stays, as on a
-// kernel that promotes it by itself.
+// The first address of a network is removed, and the second one stays, as on a kernel that promotes
+// it by itself.
 func TestOtherAddressesStay(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		lan, peer := vethPair(t, "lan0", "peer0")
@@ -246,9 +246,9 @@ func TestOtherAddressesStay(t *testing.T) {
 	})
 }
 
-// Another link's route of the same destination and metric stays when ours is moved,
-// a route without a gateway is moved while there is no carrier, and one that cannot
-// be moved does not keep the others.
+// Another link's route of the same destination and metric stays when ours is moved, a route without
+// a gateway is moved while there is no carrier, and one that cannot be moved does not keep the
+// others.
 func TestMovesItsOwnRoutes(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		lan, peer := vethPair(t, "lan0", "peer0")

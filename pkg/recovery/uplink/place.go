@@ -10,14 +10,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
-// An interface that becomes a port of a bridge, a bond or a team receives
-// no packets itself any more (net/core/dev.c: rx_handler): the answers to what is
-// sent from its address arrive at the master, which is the place of the address
-// from then on. A network manager moves it too, but its programs may be on the
-// root, which waits for the network.
+// An interface that becomes a port of a bridge, a bond or a team receives no packets itself any
+// more (net/core/dev.c: rx_handler): the answers to what is sent from its address arrive at the
+// master, which is the place of the address from then on. A network manager moves it too, but its
+// programs may be on the root, which waits for the network.
 
-// maxMasters is how many masters are followed, one above the other: a bond in a
-// bridge is two.
+// maxMasters is how many masters are followed, one above the other: a bond in a bridge is two.
 const maxMasters = 8
 
 // place is the interface that the address of an uplink belongs to.
@@ -29,8 +27,8 @@ type place struct {
 
 func (p *place) top() *link { return &p.chain[len(p.chain)-1] }
 
-// vrf is the device that a connection must be bound to; "": none. An interface in
-// a VRF keeps its address (Documentation/networking/vrf.rst).
+// vrf is the device that a connection must be bound to; "": none. An interface in a VRF keeps its
+// address (Documentation/networking/vrf.rst).
 func (p *place) vrf() string {
 	if p.upper.kind == "vrf" {
 		return p.upper.name
@@ -38,8 +36,8 @@ func (p *place) vrf() string {
 	return ""
 }
 
-// unmovable reports whether the interface is a port of a device that the agent does
-// not move addresses to.
+// unmovable reports whether the interface is a port of a device that the agent does not move
+// addresses to.
 func (p *place) unmovable() bool { return p.upper.index != 0 && p.upper.kind != "vrf" }
 
 // has reports whether an interface is in the chain.
@@ -47,8 +45,8 @@ func (p *place) has(index int) bool {
 	return slices.ContainsFunc(p.chain, func(l link) bool { return l.index == index })
 }
 
-// down returns an interface that must be up and is not; index 0: there is none.
-// The ports of a bond and a team are left to it.
+// down returns an interface that must be up and is not; index 0: there is none. The ports of a bond
+// and a team are left to it.
 func (p *place) down() link {
 	if p.lower.index != 0 && !p.lower.up {
 		return p.lower
@@ -86,8 +84,8 @@ func placeOf(n nic, l link) place {
 	return p
 }
 
-// carries reports whether a master gets the address of its port. A master
-// of net_failover or hv_netvsc has no kind, and the port's MAC.
+// carries reports whether a master gets the address of its port. A master of net_failover or
+// hv_netvsc has no kind, and the port's MAC.
 func carries(port, master *link) bool {
 	switch master.kind {
 	case "bridge", "bond", "team":
@@ -108,8 +106,7 @@ func currentPlace(n nic, u Uplink) (link, bool) {
 	return *p.top(), true
 }
 
-// setPlace sets where the address belongs, and logs a master that it is not moved
-// to.
+// setPlace sets where the address belongs, and logs a master that it is not moved to.
 func (k *uplinkState) setPlace(p place, log recovery.Logger) {
 	was := k.place.upper.index
 	k.place = p
@@ -128,8 +125,9 @@ func (k *uplinkState) setPlace(p place, log recovery.Logger) {
 	}
 }
 
-// misplaced returns the uplink's address on interfaces that are not its place: the ports
-// below it, and its last place. At its first check an agent does not have that: a bridge without ports that alone has the address is then taken for the last place.
+// misplaced returns the uplink's address on interfaces that are not its place: the ports below it,
+// and its last place. At its first check an agent does not have that: a bridge without ports that
+// alone has the address is then taken for the last place.
 func (k *uplinkState) misplaced(a *snapshot) []ifaceAddr {
 	top, first := k.place.top().index, k.lastPlace.index == 0 && !k.present(a)
 	var out []ifaceAddr
@@ -141,8 +139,9 @@ func (k *uplinkState) misplaced(a *snapshot) []ifaceAddr {
 	return out
 }
 
-// moveToPlace moves the address and the routes to its place immediately. If another
-// program moves them back repeatedly, the next move is delayed for longer each time. done reports whether there was nothing to move.
+// moveToPlace moves the address and the routes to its place immediately. If another program moves
+// them back repeatedly, the next move is delayed for longer each time. done reports whether there
+// was nothing to move.
 func (k *uplinkState) moveToPlace(a *snapshot) (wait time.Duration, done bool) {
 	if !k.want().IsValid() {
 		return 0, true
@@ -189,8 +188,8 @@ func (k *uplinkState) placeChange(a *snapshot, from ifaceAddr) string {
 	return fmt.Sprintf("%s is not a port of %s any more", port, a.name(from.index))
 }
 
-// move adds the address at its place first, so that it is never missing: the
-// kernel removes routes and connections with an address.
+// move adds the address at its place first, so that it is never missing: the kernel removes routes
+// and connections with an address.
 func (k *uplinkState) move(a *snapshot, strays []ifaceAddr) error {
 	top, v6 := k.place.top(), k.want().Addr().Is6()
 	if !top.up {

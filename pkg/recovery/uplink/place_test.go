@@ -180,8 +180,7 @@ func TestFollowsToItsPlace(t *testing.T) {
 	}
 }
 
-// An address that followed to a bridge comes back with the link, and is restored
-// where it belongs.
+// An address that followed to a bridge comes back with the link, and is restored where it belongs.
 func TestLeavesTheBridge(t *testing.T) {
 	w, log := ports(soft(5, "br0", "bridge", ourMAC)), &lines{}
 	w.others = append(w.others, card(7, "eth1", otherMAC))
@@ -207,8 +206,8 @@ func TestLeavesTheBridge(t *testing.T) {
 	}
 }
 
-// A program that brings the address back to the port again and again is obeyed
-// for longer each time.
+// A program that brings the address back to the port again and again is obeyed for longer each
+// time.
 func TestMovesGiveWay(t *testing.T) {
 	w, log := ports(soft(5, "br0", "bridge", ourMAC)), &lines{}
 	k := newKept(testUplink())
@@ -284,8 +283,8 @@ func TestAsksAtThePlace(t *testing.T) {
 	}
 }
 
-// The driver of a bridge's port is loaded anew: the bridge keeps the address, which
-// follows the new link out of the bridge and back into it.
+// The driver of a bridge's port is loaded anew: the bridge keeps the address, which follows the new
+// link out of the bridge and back into it.
 func TestPortIsLoadedAnew(t *testing.T) {
 	w, log := ports(soft(5, "br0", "bridge", ourMAC)), &lines{}
 	w.addrs, w.routes = []ifaceAddr{an("10.0.0.2/24", 5)}, map[string]int{"0.0.0.0/0": 5}
@@ -314,8 +313,8 @@ func TestPortIsLoadedAnew(t *testing.T) {
 	step("address 10.0.0.2/24 on 5, routes 13 to 5, no address 10.0.0.2/24 on 13")
 }
 
-// A VLAN of the boot's goes down with what it is on, and cannot be set up before
-// that is (net/8021q/vlan_dev.c: vlan_dev_open).
+// A VLAN of the boot's goes down with what it is on, and cannot be set up before that is
+// (net/8021q/vlan_dev.c: vlan_dev_open).
 func TestDownBelowAVLAN(t *testing.T) {
 	w, log := whole(), &lines{}
 	w.kind, w.permanent, w.parent, w.vlan, w.up = "vlan", "", 5, 7, false
@@ -345,8 +344,8 @@ func TestShowsThePlaceOfAPortThatIsGone(t *testing.T) {
 	}
 }
 
-// An agent that begins after the port has left its bridge finds the address there,
-// and takes none from a bridge that the system is making.
+// An agent that begins after the port has left its bridge finds the address there, and takes none
+// from a bridge that the system is making.
 func TestBeginsAfterThePortHasLeft(t *testing.T) {
 	br0 := soft(5, "br0", "bridge", ourMAC)
 	for name, tt := range map[string]struct {

@@ -14,8 +14,8 @@ import (
 // extender extends a lease: dhcp4.Renew or dhcp4.Rebind.
 type extender func(ctx context.Context, cfg dhcp4.Config, l dhcp.Lease) (dhcp.Lease, error)
 
-// Renewer renews a lease for as long as no DHCP client of the system does: without
-// one, the server would assign root's address to another machine.
+// Renewer renews a lease for as long as no DHCP client of the system does: without one, the server
+// would assign root's address to another machine.
 type Renewer struct {
 	renew, rebind extender
 	// clock returns the time since boot, sleep included, as Lease.Obtained.
@@ -30,8 +30,7 @@ type Renewer struct {
 	expired bool
 }
 
-// Renewer returns the Renewer of the i-th uplink's lease. It calls got with each
-// renewed lease.
+// Renewer returns the Renewer of the i-th uplink's lease. It calls got with each renewed lease.
 func (k *Keeper) Renewer(i int, got func(dhcp.Lease)) *Renewer {
 	return &Renewer{
 		renew: dhcp4.Renew, rebind: dhcp4.Rebind, clock: k.clock, log: k.log, onRenewed: got,
@@ -83,8 +82,8 @@ func (r *Renewer) Run(ctx context.Context, l dhcp.Lease) {
 	}
 }
 
-// renewedBy returns a lease that another program renews. Where the address has no
-// lifetime, at least an eighth of the lease is left (RFC 2131 section 4.4.5, T2).
+// renewedBy returns a lease that another program renews. Where the address has no lifetime, at
+// least an eighth of the lease is left (RFC 2131 section 4.4.5, T2).
 func renewedBy(l dhcp.Lease, h holding, now time.Duration) dhcp.Lease {
 	if h.left == dhcp.Infinite {
 		l.Obtained = max(l.Obtained, now-l.Lifetime/8*7)

@@ -56,8 +56,7 @@ func renewing(t *testing.T, run time.Duration, plan func(time.Duration) moment) 
 	return s, log, got
 }
 
-// renewingTold returns, too, until when the lease lasts that another program
-// renews.
+// renewingTold returns, too, until when the lease lasts that another program renews.
 func renewingTold(t *testing.T, run time.Duration, plan func(time.Duration) moment) (*server, lines, int, time.Duration) {
 	t.Helper()
 	s, log, got, end := &server{plan: plan}, lines{}, 0, time.Duration(0)
@@ -88,8 +87,8 @@ func TestRenews(t *testing.T) {
 	}
 }
 
-// A server that is away is asked until its lease ends, then any, and the address
-// is kept all the time.
+// A server that is away is asked until its lease ends, then any, and the address is kept all the
+// time.
 func TestRenewsLate(t *testing.T) {
 	s, log, _ := renewing(t, 10*time.Minute, func(now time.Duration) moment {
 		return moment{silent: now < 5*time.Minute+30*time.Second}
@@ -118,9 +117,8 @@ func TestRenewStandsBy(t *testing.T) {
 	}
 }
 
-// A client of the system that renews, with its address's lifetime as evidence,
-// and is killed: the lease is renewed before it ends, and not as one that has
-// ended.
+// A client of the system that renews, with its address's lifetime as evidence, and is killed: the
+// lease is renewed before it ends, and not as one that has ended.
 func TestRenewsAfterAClientIsKilled(t *testing.T) {
 	for name, killed := range map[string]time.Duration{"soon": 10 * time.Second, "after hours": 5*time.Hour + 17*time.Second} {
 		t.Run(name, func(t *testing.T) {
@@ -145,8 +143,8 @@ func TestRenewsAfterAClientIsKilled(t *testing.T) {
 	}
 }
 
-// What another program renews has not run out: as long as it says so, or else for
-// an eighth of the lease from when it was last seen.
+// What another program renews has not run out: as long as it says so, or else for an eighth of the
+// lease from when it was last seen.
 func TestLeaseOfAnotherProgramLasts(t *testing.T) {
 	for name, tt := range map[string]struct {
 		now   moment

@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
-// snapshot is the machine's network at one check: each list is read from the kernel
-// once. It belongs to Maintain's goroutine.
+// snapshot is the machine's network at one check: each list is read from the kernel once. It
+// belongs to Maintain's goroutine.
 type snapshot struct {
 	nic      nic
 	log      recovery.Logger
@@ -42,8 +42,8 @@ func (a *snapshot) list(v6 bool) *addressList {
 	return *family
 }
 
-// readable reports whether the addresses of want's family can be read: otherwise nothing
-// is restored.
+// readable reports whether the addresses of want's family can be read: otherwise nothing is
+// restored.
 func (a *snapshot) readable(want netip.Prefix) bool {
 	return !want.IsValid() || a.list(want.Addr().Is6()).err == nil
 }
@@ -62,8 +62,8 @@ func (o ifaceAddr) global() bool {
 	return !o.Addr().IsLinkLocalUnicast() && !o.Addr().IsLoopback()
 }
 
-// chosen returns the addresses that other programs have configured, and that may
-// reach a target. usual reports whether those of an interface may in any case.
+// chosen returns the addresses that other programs have configured, and that may reach a target.
+// usual reports whether those of an interface may in any case.
 func (a *snapshot) chosen(v6 bool, usual func(index int) bool) []netip.Prefix {
 	var out []netip.Prefix
 	for _, o := range a.addresses(v6) {
@@ -75,14 +75,15 @@ func (a *snapshot) chosen(v6 bool, usual func(index int) bool) []netip.Prefix {
 	return out
 }
 
-// external reports whether an interface leads out of the machine: it has a carrier,
-// and is not a bridge whose ports are all those of virtual machines or containers (docker0, virbr0). In doubt it returns true.
+// external reports whether an interface leads out of the machine: it has a carrier, and is not a
+// bridge whose ports are all those of virtual machines or containers (docker0, virbr0). In doubt it
+// returns true.
 func (a *snapshot) external(index int) bool {
 	return !a.linkByIndex(index).noCarrier && !a.withoutUplink(index)
 }
 
-// withoutUplink reports whether an interface is a bridge, a bond or a team without a port
-// that leads out of the machine.
+// withoutUplink reports whether an interface is a bridge, a bond or a team without a port that
+// leads out of the machine.
 func (a *snapshot) withoutUplink(index int) bool {
 	switch a.linkByIndex(index).kind {
 	case "bridge", "bond", "team":

@@ -10,22 +10,21 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
-// Times of restoring an address. A network manager that is restarted removes it
-// and restores it itself in a moment. The pause grows each time that an address is removed again.
+// Times of restoring an address. A network manager that is restarted removes it and restores it
+// itself in a moment. The pause grows each time that an address is removed again.
 const (
 	minRestorePause   = time.Second      // the first pause: a network manager that restarts restores it itself
 	maxRestorePause   = time.Minute      // the longest pause: root has no network meanwhile
 	backoffResetAfter = 10 * time.Minute // without a loss: the next pause is the first again
-	// slowManagerTime is how much later a network manager's own address may appear that replaces
-	// the boot's: by DHCP, or after duplicate address detection.
+	// slowManagerTime is how much later a network manager's own address may appear that
+	// replaces the boot's: by DHCP, or after duplicate address detection.
 	slowManagerTime = time.Minute
-	// trialTime is for how long the addresses that the administrator has chosen
-	// are tried before the boot's is restored beside them.
+	// trialTime is for how long the addresses that the administrator has chosen are tried
+	// before the boot's is restored beside them.
 	trialTime = 10 * time.Second
 )
 
-// uplinkState is an uplink with its state in the agent. Times are on a
-// monotonic clock.
+// uplinkState is an uplink with its state in the agent. Times are on a monotonic clock.
 type uplinkState struct {
 	Uplink
 	name      string        // at the last check
@@ -116,8 +115,8 @@ type defect struct {
 	others  []netip.Prefix
 }
 
-// missing returns what is missing. An address that the boot has not configured,
-// on whatever interface, is the administrator's choice.
+// missing returns what is missing. An address that the boot has not configured, on whatever
+// interface, is the administrator's choice.
 func (k *uplinkState) missing(a *snapshot) defect {
 	if l := k.place.down(); l.index != 0 {
 		return defect{what: l.name + " was taken down", down: l.index}
@@ -137,8 +136,8 @@ func (k *uplinkState) missing(a *snapshot) defect {
 	return defect{what: k.place.top().name + " lost " + k.want().String(), address: true, others: k.chosen(a)}
 }
 
-// chosen returns the addresses that the administrator has chosen instead. Those of
-// the uplink's own interfaces are included without a carrier too.
+// chosen returns the addresses that the administrator has chosen instead. Those of the uplink's own
+// interfaces are included without a carrier too.
 func (k *uplinkState) chosen(a *snapshot) []netip.Prefix {
 	return a.chosen(k.want().Addr().Is6(), k.place.has)
 }
@@ -153,8 +152,8 @@ func (k *uplinkState) present(a *snapshot) bool {
 	})
 }
 
-// noRouteTo returns a function that reports whether there is no route to a network.
-// Any route is the system's choice.
+// noRouteTo returns a function that reports whether there is no route to a network. Any route is
+// the system's choice.
 func (k *uplinkState) noRouteTo(a *snapshot) func(netip.Prefix) bool {
 	return func(to netip.Prefix) bool { return !a.nic.hasRoute(to, k.place.upper.table) }
 }
@@ -202,8 +201,8 @@ func (k *uplinkState) restore(a *snapshot, missing defect) time.Duration {
 	return minRestorePause
 }
 
-// mayRestore reports whether something is to be restored, and logs if it is not. The
-// server may have assigned the address of an expired lease to another machine.
+// mayRestore reports whether something is to be restored, and logs if it is not. The server may
+// have assigned the address of an expired lease to another machine.
 func (k *uplinkState) mayRestore(a *snapshot, missing defect) bool {
 	l := k.Lease
 	switch {
@@ -217,8 +216,8 @@ func (k *uplinkState) mayRestore(a *snapshot, missing defect) bool {
 	return true
 }
 
-// restoreNow restores what is missing. An interface is only set up: what else is missing
-// is found when it is up.
+// restoreNow restores what is missing. An interface is only set up: what else is missing is found
+// when it is up.
 func (k *uplinkState) restoreNow(a *snapshot, missing defect) {
 	var err error
 	if missing.down != 0 {
@@ -242,8 +241,8 @@ func (k *uplinkState) restoreNow(a *snapshot, missing defect) {
 	a.log.Warnf("network: %s: put back", missing.what)
 }
 
-// tryOthers restores nothing while the addresses that the administrator has chosen
-// reach the targets.
+// tryOthers restores nothing while the addresses that the administrator has chosen reach the
+// targets.
 func (k *uplinkState) tryOthers(a *snapshot, missing defect) time.Duration {
 	since, down := a.sessions.down(k.want().Addr(), a.boots)
 	if !down {
@@ -276,8 +275,8 @@ func (k *uplinkState) tryOthers(a *snapshot, missing defect) time.Duration {
 	return minRestorePause
 }
 
-// removeTemporary removes a temporary address when every session uses another one. Without
-// others it stays; if none has appeared for slowManagerTime, permanently.
+// removeTemporary removes a temporary address when every session uses another one. Without others
+// it stays; if none has appeared for slowManagerTime, permanently.
 func (k *uplinkState) removeTemporary(a *snapshot) {
 	if !k.Temporary {
 		return

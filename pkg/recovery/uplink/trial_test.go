@@ -27,8 +27,8 @@ func chosen() *wires {
 	return w
 }
 
-// The boot's address comes back beside the administrator's only after a session
-// was down for ten seconds, and goes when no session needs it any more.
+// The boot's address comes back beside the administrator's only after a session was down for ten
+// seconds, and goes when no session needs it any more.
 func TestTrial(t *testing.T) {
 	w, log := chosen(), &lines{}
 	k := newKept(testUplink())
@@ -127,8 +127,8 @@ func TestNoTrial(t *testing.T) {
 	}
 }
 
-// A temporary address that is all that is left stays; one that a program takes
-// away again and again is left away for longer each time.
+// A temporary address that is all that is left stays; one that a program takes away again and again
+// is left away for longer each time.
 func TestTrialEnds(t *testing.T) {
 	w, log := chosen(), &lines{}
 	k := newKept(testUplink())
@@ -151,9 +151,8 @@ func TestTrialEnds(t *testing.T) {
 	}
 }
 
-// A manager takes the boot's address away, and its own comes later than the
-// agent puts the boot's back: that is taken away as soon as the session goes by
-// the manager's.
+// A manager takes the boot's address away, and its own comes later than the agent puts the boot's
+// back: that is taken away as soon as the session goes by the manager's.
 func TestSlowManager(t *testing.T) {
 	for _, after := range []time.Duration{10 * time.Second, 2 * slowManagerTime} {
 		w, log := chosen(), &lines{}
@@ -179,9 +178,8 @@ func TestSlowManager(t *testing.T) {
 	}
 }
 
-// The agent tells the keeper when a session goes down, and the keeper's clock runs
-// without another word; the agent reads of the temporary address, and the next
-// worker as well.
+// The agent tells the keeper when a session goes down, and the keeper's clock runs without another
+// word; the agent reads of the temporary address, and the next worker as well.
 func TestTrialByTheAgentsWord(t *testing.T) {
 	w := chosen()
 	setup := func() func() (subscription, error) {
@@ -233,8 +231,8 @@ func TestTrialByTheAgentsWord(t *testing.T) {
 	})
 }
 
-// An outage counts from when the agent knew of it, which is for how long a login was
-// tried, not from the target's last answer.
+// An outage counts from when the agent knew of it, which is for how long a login was tried, not
+// from the target's last answer.
 func TestOutageIsTriedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper(faked{chosen()}, &lines{}, []Uplink{testUplink()}, func() {})
@@ -312,8 +310,8 @@ func TestWays(t *testing.T) {
 	}
 }
 
-// Addresses of bridges for containers and of links without a carrier are no
-// administrator's choice, and the sessions do not move there.
+// Addresses of bridges for containers and of links without a carrier are no administrator's choice,
+// and the sessions do not move there.
 func TestInnerAddresses(t *testing.T) {
 	docker, eth1 := soft(7, "docker0", "bridge", otherMAC), card(8, "eth1", otherMAC)
 	guest, tap := soft(9, "veth0", "veth", otherMAC).in(7), soft(10, "tap0", "tuntap", otherMAC).in(7)
@@ -352,8 +350,8 @@ func TestInnerAddresses(t *testing.T) {
 	}
 }
 
-// While sessions are to leave a temporary address, they do not go to one of a
-// bridge for containers, whose connections NAT may send by the temporary one.
+// While sessions are to leave a temporary address, they do not go to one of a bridge for
+// containers, whose connections NAT may send by the temporary one.
 func TestNoMoveToAnInnerAddress(t *testing.T) {
 	w := whole()
 	w.others = []link{soft(7, "docker0", "bridge", otherMAC), soft(9, "veth0", "veth", otherMAC).in(7)}
@@ -372,8 +370,8 @@ func TestNoMoveToAnInnerAddress(t *testing.T) {
 	}
 }
 
-// An address that was restored where no other was chosen is not to be left: the
-// boot's other address is another path's.
+// An address that was restored where no other was chosen is not to be left: the boot's other
+// address is another path's.
 func TestPutBackIsNotToBeLeft(t *testing.T) {
 	w := whole()
 	w.addrs, w.others = []ifaceAddr{an("10.0.1.2/24", 7)}, []link{card(7, "eth1", otherMAC)}

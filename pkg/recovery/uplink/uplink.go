@@ -8,21 +8,21 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// Uplink is an address by which the boot reached its targets. The agent restores
-// it unless another program does.
+// Uplink is an address by which the boot reached its targets. The agent restores it unless another
+// program does.
 type Uplink struct {
 	Index    int    // the kernel's number of the interface, which stays the same when the interface is renamed
 	MAC      string // during the boot
 	Identity        // zero until the agent's first check
 	Keep     bool   // restore what the system removes
-	// Temporary: the address was restored beside others, since no target answered
-	// them, and is to be removed again.
+	// Temporary: the address was restored beside others, since no target answered them, and is
+	// to be removed again.
 	Temporary bool
 	Lease     dhcp.Lease
 }
 
-// Identity distinguishes an interface from others with the same MAC: upper devices
-// of a NIC have the NIC's.
+// Identity distinguishes an interface from others with the same MAC: upper devices of a NIC have
+// the NIC's.
 type Identity struct {
 	Known     bool
 	Permanent string // the NIC's own MAC; "": the driver has none
@@ -70,8 +70,8 @@ type nic interface {
 	hasRoute(to netip.Prefix, table int) bool
 	addRoute(index int, r dhcp.Route, table int) error
 	removeRoute(index int, r dhcp.Route, table int) error
-	// moveRoutes moves the routes by one interface to another, but for those that
-	// the kernel makes for an address.
+	// moveRoutes moves the routes by one interface to another, but for those that the kernel
+	// makes for an address.
 	moveRoutes(from, to int, v6 bool) error
 	// reprobeNeighbours immediately solicits the neighbours that have not answered so far.
 	reprobeNeighbours(index int) error
@@ -82,8 +82,9 @@ type nic interface {
 // want is the address; not valid: the boot gave the interface none.
 func (u Uplink) want() netip.Prefix { return u.Lease.Address }
 
-// find returns the interface of an uplink: by number, or if that belongs to another
-// one now, as after a driver was reloaded, by its identity. Of two with one MAC, as those of net_failover and hv_netvsc, it is the master.
+// find returns the interface of an uplink: by number, or if that belongs to another one now, as
+// after a driver was reloaded, by its identity. Of two with one MAC, as those of net_failover and
+// hv_netvsc, it is the master.
 func find(n nic, u Uplink) (link, bool) {
 	if l, ok := n.link(u.Index); ok && u.isSame(&l) {
 		return l, true
@@ -101,9 +102,9 @@ func find(n nic, u Uplink) (link, bool) {
 	return found, found.index != 0
 }
 
-// isSame reports whether an interface with the uplink's number is the uplink's.
-// A number is reused only in a new namespace. Its lower device is not compared: a bond under a VLAN takes another MAC when its ports change, and a
-// NIC that is a port of a switch chip (DSA) has a parent.
+// isSame reports whether an interface with the uplink's number is the uplink's. A number is reused
+// only in a new namespace. Its lower device is not compared: a bond under a VLAN takes another MAC
+// when its ports change, and a NIC that is a port of a switch chip (DSA) has a parent.
 func (u *Uplink) isSame(l *link) bool {
 	switch {
 	case !u.Known:
@@ -116,8 +117,8 @@ func (u *Uplink) isSame(l *link) bool {
 	return l.vlan == u.VLAN
 }
 
-// matches reports whether an interface with another number is the uplink's. An upper
-// device of a NIC is not that NIC, although it has its MAC.
+// matches reports whether an interface with another number is the uplink's. An upper device of a
+// NIC is not that NIC, although it has its MAC.
 func (u *Uplink) matches(n nic, l *link) bool {
 	switch {
 	case l.kind != u.Kind:

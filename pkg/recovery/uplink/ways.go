@@ -17,8 +17,8 @@ type sessionUse struct {
 
 type sessionUses []sessionUse
 
-// down returns since when a session is down that the boot's address want may recover:
-// not one of another family, or one that used another of the boot's addresses.
+// down returns since when a session is down that the boot's address want may recover: not one of
+// another family, or one that used another of the boot's addresses.
 func (u sessionUses) down(want netip.Addr, boots []netip.Addr) (since time.Duration, ok bool) {
 	for _, s := range u {
 		known := s.source.IsValid()
@@ -67,16 +67,16 @@ func (k *Keeper) SetSessions(all []recovery.Status) {
 // maxSources is how many addresses a connection may be tried from.
 const maxSources = 8
 
-// Ways lists how a connection may leave the machine, as of the last check: as the
-// kernel chooses, by the VRFs that an uplink is in, and from each address. It sends the kernel no request. Any goroutine may call it, and Temporary.
+// Ways lists how a connection may leave the machine, as of the last check: as the kernel chooses,
+// by the VRFs that an uplink is in, and from each address. It sends the kernel no request. Any
+// goroutine may call it, and Temporary.
 func (k *Keeper) Ways() []session.Way {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Clone(k.ways)
 }
 
-// Temporary lists the addresses that are to be removed again: there are others in
-// their place.
+// Temporary lists the addresses that are to be removed again: there are others in their place.
 func (k *Keeper) Temporary() []netip.Addr {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -89,8 +89,8 @@ func (k *Keeper) Temporary() []netip.Addr {
 	return out
 }
 
-// waysOf makes that list. A single address is the kernel's choice anyway. Temporary
-// addresses come last.
+// waysOf makes that list. A single address is the kernel's choice anyway. Temporary addresses come
+// last.
 func waysOf(a *snapshot, uplinks []*uplinkState) []session.Way {
 	out := []session.Way{{}}
 	devices := map[int]string{} // VRFs, by the interface in them

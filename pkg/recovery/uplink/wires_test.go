@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// wires is a kernel with interfaces, which notes what is done to them. Of the
-// embedded one, index 2, the tests change what they want; others hold the rest.
+// wires is a kernel with interfaces, which notes what is done to them. Of the embedded one, index
+// 2, the tests change what they want; others hold the rest.
 type wires struct {
 	mu sync.Mutex
 	link

@@ -67,8 +67,8 @@ func TestParseAnswer(t *testing.T) {
 	}
 }
 
-// The law from the value: a request that may be asked is read as it is, and another is not
-// sent. The law from the text: a request that was read is written to be read the same.
+// The law from the value: a request that may be asked is read as it is, and another is not sent.
+// The law from the text: a request that was read is written to be read the same.
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte(`"retry" "root" "root=/dev/sda2"`), 0)
 	f.Add([]byte(`"remember" "echo \"a\\\n\xff\u00e4"`), MaxWords)
@@ -91,8 +91,8 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// The law from the value: an answer is read as it is, up to where it is cut. The law from the
-// text: an answer that was read is written as it was.
+// The law from the value: an answer is read as it is, up to where it is cut. The law from the text:
+// an answer that was read is written as it was.
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("ok\nstep modules done\n"), 0)
 	f.Add([]byte("error\nno such step"), MaxAnswer)
@@ -174,8 +174,8 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// Garbage is answered with an error and changes nothing; a text that is too
-// long is cut; the end of the other side ends the conversation.
+// Garbage is answered with an error and changes nothing; a text that is too long is cut; the end of
+// the other side ends the conversation.
 func TestServeGarbage(t *testing.T) {
 	var served atomic.Int32
 	client, raw, done := pair(t, func(Request) Answer {

@@ -1,8 +1,8 @@
-// Package control is the protocol between the debug shell and PID 1 over the socket
-// pair that the shell inherits.
+// Package control is the protocol between the debug shell and PID 1 over the socket pair that the
+// shell inherits.
 //
-// Each message is one datagram of a SOCK_SEQPACKET socket. A request is a line
-// of quoted words, an answer is one word and then text as it is to be shown.
-// PID 1 does not trust what it reads: a message that is too long or malformed
-// is answered with an error, and whatever the other end does, at worst the connection is closed.
+// Each message is one datagram of a SOCK_SEQPACKET socket. A request is a line of quoted words, an
+// answer is one word and then text as it is to be shown. PID 1 does not trust what it reads: a
+// message that is too long or malformed is answered with an error, and whatever the other end does,
+// at worst the connection is closed.
 package control

@@ -38,8 +38,8 @@ func (r Request) check() error {
 	return nil
 }
 
-// ParseRequest reads a request: 1 to MaxWords words in Go's quotes with one
-// blank between them. Its error wraps ErrMalformed.
+// ParseRequest reads a request: 1 to MaxWords words in Go's quotes with one blank between them. Its
+// error wraps ErrMalformed.
 func ParseRequest(b []byte) (Request, error) {
 	if len(b) > MaxRequest {
 		return nil, fmt.Errorf("request of more than %d bytes: %w", MaxRequest, ErrMalformed)
@@ -83,8 +83,7 @@ type Answer struct {
 	Text string
 }
 
-// String writes the answer as ParseAnswer reads it, with a text that is too
-// long cut off.
+// String writes the answer as ParseAnswer reads it, with a text that is too long cut off.
 func (a Answer) String() string {
 	s := string(a.Kind) + "\n" + a.Text
 	return s[:min(len(s), MaxAnswer)]

@@ -17,8 +17,8 @@ const FD = 3
 // patience is for how long the shell waits for PID 1.
 const patience = 10 * time.Second
 
-// Pair makes the two ends: that of PID 1, which is non-blocking, and the shell's.
-// Neither is inherited by other programs.
+// Pair makes the two ends: that of PID 1, which is non-blocking, and the shell's. Neither is
+// inherited by other programs.
 func Pair() (ours, shells *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -60,8 +60,8 @@ type Client struct {
 	conn *os.File
 }
 
-// NewClient returns a client of the socket that the shell inherited as fd; nil
-// if fd is not one: the shell was not started by PID 1 then.
+// NewClient returns a client of the socket that the shell inherited as fd; nil if fd is not one:
+// the shell was not started by PID 1 then.
 func NewClient(fd int) *Client {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil || kind != unix.SOCK_SEQPACKET {

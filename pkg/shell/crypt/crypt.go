@@ -1,8 +1,8 @@
-// Package crypt checks passwords against hashes in the form of crypt(3)'s
-// SHA-512, "$6$SALT$HASH", which mkpasswd and openssl passwd -6 write.
+// Package crypt checks passwords against hashes in the form of crypt(3)'s SHA-512, "$6$SALT$HASH",
+// which mkpasswd and openssl passwd -6 write.
 //
-// It follows "Unix crypt using SHA-256 and SHA-512" by Ulrich Drepper, version
-// 0.6 of 2016; the step numbers are its.
+// It follows "Unix crypt using SHA-256 and SHA-512" by Ulrich Drepper, version 0.6 of 2016; the
+// step numbers are its.
 package crypt
 
 import (
@@ -16,8 +16,8 @@ import (
 // ErrFormat reports that a text is no hash of this form.
 var ErrFormat = errors.New("no SHA-512 hash as mkpasswd -m sha-512 and openssl passwd -6 write it ($6$...)")
 
-// The limits of the specification, but for maxRounds: it is 999999999 there,
-// which takes a quarter of an hour.
+// The limits of the specification, but for maxRounds: it is 999999999 there, which takes a quarter
+// of an hour.
 const (
 	defaultRounds = 5000
 	minRounds     = 1000
@@ -28,9 +28,8 @@ const (
 
 const roundsPrefix = "rounds="
 
-// Hash is a hash that was read. A person who has it can try passwords at leisure, so it is
-// behind two pointers: package fmt shows an address. It follows one of them for a verb that
-// does not fit.
+// Hash is a hash that was read. A person who has it can try passwords at leisure, so it is behind
+// two pointers: package fmt shows an address. It follows one of them for a verb that does not fit.
 type Hash struct{ *pointer }
 
 type pointer struct{ *parts }
@@ -63,7 +62,8 @@ func Parse(text string) (Hash, error) {
 	return h, nil
 }
 
-// Matches reports whether a password has this hash, in constant time. The zero Hash matches nothing.
+// Matches reports whether a password has this hash, in constant time. The zero Hash matches
+// nothing.
 func (h Hash) Matches(password string) bool {
 	return h.pointer != nil && subtle.ConstantTimeCompare([]byte(sum(password, h.salt, h.rounds)), []byte(h.sum)) == 1
 }
@@ -123,8 +123,8 @@ func repeat(b []byte, n int) []byte {
 // alphabet is crypt(3)'s base 64.
 const alphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// encode writes a digest, step 22: bytes 0, 21 and 42 first, then each number
-// by 22 further, modulo 63, and byte 63 alone at the end.
+// encode writes a digest, step 22: bytes 0, 21 and 42 first, then each number by 22 further, modulo
+// 63, and byte 63 alone at the end.
 func encode(a []byte) string {
 	var out []byte
 	group := func(b2, b1, b0 byte, n int) {

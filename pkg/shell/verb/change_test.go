@@ -23,8 +23,7 @@ func TestMain(m *testing.M) {
 	nstest.Main(m)
 }
 
-// inNamespaces runs f in a process with a network and mounts of its own, with an
-// empty directory.
+// inNamespaces runs f in a process with a network and mounts of its own, with an empty directory.
 func inNamespaces(t *testing.T, f func(dir string)) {
 	t.Helper()
 	nstest.Run(t, syscall.CLONE_NEWNET|syscall.CLONE_NEWNS, func() { f(t.TempDir()) })
@@ -219,8 +218,7 @@ func TestIPNeighbours(t *testing.T) {
 	})
 }
 
-// mounted returns the type and the options of what is mounted on a directory,
-// one for each mount.
+// mounted returns the type and the options of what is mounted on a directory, one for each mount.
 func mounted(t *testing.T, dir string) []string {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/mounts")
@@ -311,8 +309,8 @@ func TestMountProbes(t *testing.T) {
 	})
 }
 
-// modprobe and insmod get as far as the kernel, with what a module needs first:
-// the kernel refuses modules that are none, or any.
+// modprobe and insmod get as far as the kernel, with what a module needs first: the kernel refuses
+// modules that are none, or any.
 func TestModprobe(t *testing.T) {
 	inNamespaces(t, func(dir string) {
 		release, err := modload.Release()

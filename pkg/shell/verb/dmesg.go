@@ -43,9 +43,8 @@ func dmesgVerb() Verb {
 	}}
 }
 
-// formatRecord writes a record of /dev/kmsg as dmesg does:
-// "LEVEL,NUMBER,MICROSECONDS,FLAGS;TEXT\n KEY=VALUE\n"
-// (Documentation/ABI/testing/dev-kmsg).
+// formatRecord writes a record of /dev/kmsg as dmesg does: "LEVEL,NUMBER,MICROSECONDS,FLAGS;TEXT\n
+// KEY=VALUE\n" (Documentation/ABI/testing/dev-kmsg).
 func formatRecord(record string) string {
 	head, text, _ := strings.Cut(record, ";")
 	text, _, _ = strings.Cut(text, "\n")

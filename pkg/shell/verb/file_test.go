@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// want looks at a file without following a link: its type and permissions as ls -l shows
-// them, and its content or what it points to.
+// want looks at a file without following a link: its type and permissions as ls -l shows them, and
+// its content or what it points to.
 func want(t *testing.T, name, mode, text string) {
 	t.Helper()
 	st, err := os.Lstat(name)
@@ -43,8 +43,8 @@ func gone(t *testing.T, name string) {
 	}
 }
 
-// A copy has the content and the permissions; what was there before is replaced whole. A
-// link is followed, unless directories are copied.
+// A copy has the content and the permissions; what was there before is replaced whole. A link is
+// followed, unless directories are copied.
 func TestCopy(t *testing.T) {
 	dir := tree(t)
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -70,8 +70,7 @@ func TestCopy(t *testing.T) {
 	want(t, at("c/a1"), "-rw-r-----", "one\ntwo\nthree") // nevertheless
 }
 
-// To another file system a tree is copied and then removed; if the copy fails nothing is
-// removed.
+// To another file system a tree is copied and then removed; if the copy fails nothing is removed.
 func TestMoveElsewhere(t *testing.T) {
 	inNamespaces(t, func(dir string) {
 		at := func(name string) string { return filepath.Join(dir, name) }

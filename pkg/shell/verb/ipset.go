@@ -137,8 +137,8 @@ func ones(n *net.IPNet) int {
 	return bits
 }
 
-// everywhere is the network of a default route: of the family that is asked for,
-// else of the gateway's.
+// everywhere is the network of a default route: of the family that is asked for, else of the
+// gateway's.
 func (i ip) everywhere(gateway net.IP) *net.IPNet {
 	if i.family == netlink.FAMILY_V6 || gateway != nil && gateway.To4() == nil {
 		return &net.IPNet{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}

@@ -94,8 +94,7 @@ func (p *pager) show(ctx context.Context) error {
 	return nil
 }
 
-// turn moves as a key asks: on by printing what follows, back by printing the
-// page anew.
+// turn moves as a key asks: on by printing what follows, back by printing the page anew.
 func (p *pager) turn(key byte, last int) error {
 	to := p.top
 	switch key {

@@ -80,8 +80,8 @@ func (c *Call) showMounts() error {
 	return nil
 }
 
-// mountFlags takes the options that are flags of mount(2) out of a list; the
-// rest is for the file system.
+// mountFlags takes the options that are flags of mount(2) out of a list; the rest is for the file
+// system.
 func mountFlags(list string) (flags uintptr, data string) {
 	changes := map[string]uintptr{
 		"remount": unix.MS_REMOUNT, "bind": unix.MS_BIND, "rbind": unix.MS_BIND | unix.MS_REC, "move": unix.MS_MOVE,

@@ -124,8 +124,7 @@ func (p *pinger) once(conn *net.IPConn, seq uint16) (bool, error) {
 	}
 }
 
-// echoRequest makes the packet. The kernel computes the checksum of ICMPv6,
-// which covers addresses.
+// echoRequest makes the packet. The kernel computes the checksum of ICMPv6, which covers addresses.
 func echoRequest(v6 bool, id, seq uint16) []byte {
 	b := make([]byte, icmpHeader+56)
 	b[0] = echo4

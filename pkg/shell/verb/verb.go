@@ -33,8 +33,7 @@ type Verb struct {
 	Group Group
 	// Complete, if set, lists the words that an argument can be, beside files.
 	Complete func() []string
-	// Run does it. An error is shown behind the verb's name; a *StatusError is
-	// not. Nil: the
+	// Run does it. An error is shown behind the verb's name; a *StatusError is not. Nil: the
 	// interpreter has it.
 	Run func(context.Context, *Call) error
 }
@@ -59,8 +58,7 @@ func (c *Call) Path(p string) string {
 	return filepath.Join(c.Dir, p)
 }
 
-// Printf writes to the call's output. Its error is that of the writer, which
-// ends the verb.
+// Printf writes to the call's output. Its error is that of the writer, which ends the verb.
 func (c *Call) Printf(format string, args ...any) error {
 	_, err := fmt.Fprintf(c.Out, format, args...)
 	return err
@@ -69,8 +67,7 @@ func (c *Call) Printf(format string, args ...any) error {
 // ErrLeave ends the shell.
 var ErrLeave = errors.New("leave the shell")
 
-// StatusError ends a verb with a status and without a message, as grep without
-// a match.
+// StatusError ends a verb with a status and without a message, as grep without a match.
 type StatusError struct{ Status uint8 }
 
 // Error implements error.
@@ -93,9 +90,8 @@ func (o options) has(letter byte) bool {
 	return ok
 }
 
-// options takes the options off the arguments. known lists the letters, each
-// followed by ":" if it has a value. "--" ends them, and so does the first
-// argument that is none: "-" alone is a file.
+// options takes the options off the arguments. known lists the letters, each followed by ":" if it
+// has a value. "--" ends them, and so does the first argument that is none: "-" alone is a file.
 func (c *Call) options(known string) (options, []string, error) {
 	out := options{}
 	args := c.Args

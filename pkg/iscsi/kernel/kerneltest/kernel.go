@@ -14,12 +14,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Kernel has sessions, and takes over the TCP connections that are bound to
-// them as the real one does: with a reference of its own, until StopConn. It
-// knows one connection per session, and each request must be well-formed.
+// Kernel has sessions, and takes over the TCP connections that are bound to them as the real one
+// does: with a reference of its own, until StopConn. It knows one connection per session, and each
+// request must be well-formed.
 type Kernel struct {
-	// Refuse, if set, may turn a request down. It is asked before anything is
-	// done. Set it before the first request.
+	// Refuse, if set, may turn a request down. It is asked before anything is done. Set it
+	// before the first request.
 	Refuse func(r Request) unix.Errno
 	// FirstSID is the id of the first session less one.
 	FirstSID uint32
@@ -104,8 +104,8 @@ func (k *Kernel) answer(b []byte) [][]byte {
 	return k.session(s, r, b)
 }
 
-// session answers a request to a session. Which errors come as a refusal and
-// which as a return code is as in drivers/scsi/scsi_transport_iscsi.c.
+// session answers a request to a session. Which errors come as a refusal and which as a return code
+// is as in drivers/scsi/scsi_transport_iscsi.c.
 func (k *Kernel) session(s *session, r Request, b []byte) [][]byte {
 	switch r.Type {
 	case CreateConn:
@@ -180,8 +180,7 @@ func (s *session) stop() {
 	}
 }
 
-// kernelTag is the initiator task tag that the kernel gives a login, whatever
-// its sender wrote.
+// kernelTag is the initiator task tag that the kernel gives a login, whatever its sender wrote.
 var kernelTag = [4]byte{0xde, 0xad, 0, 1}
 
 func send(conn net.Conn, pdu []byte) error {

@@ -46,8 +46,8 @@ type Request struct {
 	PDU      []byte // SendPDU: header and data
 }
 
-// Parse decodes a request and checks all that the kernel checks, and that what
-// has no meaning is zero.
+// Parse decodes a request and checks all that the kernel checks, and that what has no meaning is
+// zero.
 func Parse(b []byte) (Request, error) {
 	if len(b) < headerLen {
 		return Request{}, fmt.Errorf("request of %d bytes: the kernel would not even answer", len(b))
@@ -118,8 +118,8 @@ func zero(parts ...[]byte) bool {
 	return true
 }
 
-// Reply is the kernel's answer to a request: the request's head with the answer
-// at 40 of the uevent, and no payload.
+// Reply is the kernel's answer to a request: the request's head with the answer at 40 of the
+// uevent, and no payload.
 func Reply(request []byte, r ...uint32) []byte {
 	b := bytes.Clone(request[:headerLen])
 	binary.NativeEndian.PutUint32(b, headerLen)
@@ -129,8 +129,7 @@ func Reply(request []byte, r ...uint32) []byte {
 	return b
 }
 
-// ReturnCode is the answer of a call that puts its error where others have
-// their answer.
+// ReturnCode is the answer of a call that puts its error where others have their answer.
 func ReturnCode(request []byte, errno unix.Errno) []byte { return Reply(request, -uint32(errno)) }
 
 // Refusal is the answer ISCSI_KEVENT_IF_ERROR.
@@ -141,8 +140,8 @@ func Refusal(request []byte, errno unix.Errno) []byte {
 	return b
 }
 
-// Event is what the kernel sends to everybody: its netlink type is 0. The
-// message is padded to 4 bytes and its length says so, as the kernel does it.
+// Event is what the kernel sends to everybody: its netlink type is 0. The message is padded to 4
+// bytes and its length says so, as the kernel does it.
 func Event(typ uint32, payload []byte, r ...uint32) []byte {
 	n := (headerLen + len(payload) + 3) &^ 3
 	b := make([]byte, n)

@@ -30,8 +30,8 @@ type datagram struct {
 
 var _ kernel.Socket = (*Socket)(nil)
 
-// NewSocket returns a socket that sends the datagrams that answer returns for a
-// request. A nil answer is a kernel that says nothing.
+// NewSocket returns a socket that sends the datagrams that answer returns for a request. A nil
+// answer is a kernel that says nothing.
 func NewSocket(answer func(request []byte) [][]byte) *Socket {
 	return &Socket{answer: answer, in: make(chan datagram, 1024), closed: make(chan struct{})}
 }

@@ -1,6 +1,5 @@
-// Report is the real init of the test of Switch: it tells what it was given and
-// what it finds. Descriptor 10 is the initramfs, 11 a file system mounted in
-// it, if they are open.
+// Report is the real init of the test of Switch: it tells what it was given and what it finds.
+// Descriptor 10 is the initramfs, 11 a file system mounted in it, if they are open.
 package main
 
 import (
