@@ -122,23 +122,24 @@
 //	go test ./integration/repo -run Manual -update
 //
 // Another parameter has its place in iscsiroot-parameters.7.md of pkg/manual/pages as well. Another
-// name for one: a word in its row in pkg/bootspec/table.go, or in the file of the same topic that
-// the table is put together from. A new value: the row; its setter in the file of its topic, such
-// as pkg/bootspec/netparams.go, pkg/bootspec/root.go or pkg/bootspec/values.go; a field in
-// pkg/bootspec/spec.go, pkg/bootspec/net.go or pkg/bootspec/target.go; and a line in
-// pkg/bootspec/explain.go. A word that was answered as not supported leaves
-// pkg/bootspec/unsupported.go; a secret is named in pkg/bootspec/secrets.go.
+// name for one: a word in its row in pkg/bootspec/table.go. A new value: the row; its setter in the
+// file of its topic, such as pkg/bootspec/netparams.go, pkg/bootspec/root.go,
+// pkg/bootspec/timers.go or pkg/bootspec/values.go; a field in pkg/bootspec/spec.go,
+// pkg/bootspec/net.go or pkg/bootspec/target.go; and a line in pkg/bootspec/explain.go. A word that
+// was answered as not supported leaves pkg/bootspec/unsupported.go; a secret is named in
+// pkg/bootspec/secrets.go.
 //
 // A hash for CHAP: a constant and a row in pkg/iscsi/algorithm.go. The texts that name the hashes
-// are in pkg/bootspec/table.go and pkg/bootspec/chap.go.
+// are in pkg/bootspec/table.go, pkg/bootspec/chap.go, the README and iscsiroot-supported.7.md. The
+// scripted target computes it in pkg/iscsi/iscsitest/targetauth.go.
 //
 // A step of the boot: a line in Machine.Steps, in pkg/boot/steps.go, and a method of the stage that
-// it belongs to: pkg/boot/drivers, pkg/boot/netup, pkg/boot/login or pkg/rootfs. What a stage gets,
-// and what becomes of its results, is in pkg/boot/machine.go; what a retry at the shell has to undo
-// is in pkg/boot/undo.go. What may help where a step fails is in pkg/boot/debug/advice.go; a
-// failure that a person sees is a row in integration/failures, with a test in
-// integration/cases_test.go and its name in iscsiroot-failures.7.md of pkg/manual/pages. How steps
-// run is pkg/boot/sequence.
+// it belongs to: pkg/boot/drivers, pkg/boot/netup, pkg/boot/login or pkg/rootfs. What a stage gets
+// is in pkg/boot/machine.go, what becomes of its results in pkg/boot/results.go, and what a retry
+// at the shell has to undo in pkg/boot/undo.go. What may help where a step fails is in
+// pkg/boot/debug/advice.go; a failure that a person sees is a row in integration/failures, with a
+// test in integration/cases_test.go and its name in iscsiroot-failures.7.md of pkg/manual/pages.
+// How steps run is pkg/boot/sequence.
 //
 // A file system: its superblock in pkg/blockdev/linuxfs.go or pkg/blockdev/otherfs.go, with a line
 // in the list of pkg/blockdev/probe.go; its row in pkg/fstypes/fstypes.go: may root be on it, the
@@ -151,7 +152,8 @@
 //
 // A command of the shell: a file in pkg/shell/verb and a line in All, in pkg/shell/verb/verb.go.
 // One that needs process 1 is in pkg/boot/debug/verbs.go, and its answer in
-// pkg/boot/debug/conversation.go.
+// pkg/boot/debug/conversation.go; what it needs of process 1 is a field of Machine in
+// pkg/boot/debug/shell.go.
 //
 // A DHCP option: pkg/network/dhcp4/message.go and pkg/network/dhcp4/lease.go read it, or
 // pkg/network/dhcp6/message.go; the value is in pkg/network/dhcp/lease.go and its text in
@@ -163,15 +165,16 @@
 //
 // An output of iscsiroot pxe: a file in pkg/netboot, such as pkg/netboot/pxelinux.go, called by
 // Files in pkg/netboot/files.go. A boot loader is a row in pkg/netboot/loader.go: its name, who
-// gets which file, what has to be fetched, and how its screen looks. cmd/iscsiroot/pxe.go lists the
-// outputs in its help, and iscsiroot-netboot.7.md of pkg/manual/pages has them with the fields of
-// the hosts file.
+// gets which file, what has to be fetched, and how its screen looks. An output that can hold a
+// secret is in the list of pkg/netboot/secrets.go. cmd/iscsiroot/pxe.go lists the outputs in its
+// help, and iscsiroot-netboot.7.md of pkg/manual/pages has them with the fields of the hosts file.
 //
 // LVM, md, multipath, encryption: the format on disk is a package of values in ring 0 (pkg/lvm),
 // the ioctls are one of ring 1 (pkg/dm), and a layer in pkg/rootfs, with one line in the list of
 // pkg/rootfs/layers.go, finds what can be activated, activates it and takes it down
-// (blockdev.Layer). A blockdev.Kind names the devices that it makes; blockdev.Device.Parents leads
-// to the disks below. Its modules are in pkg/initramfs/select.go. What refuses such roots until
-// then is in pkg/blockdev/probe.go, pkg/bootspec/unsupported.go and pkg/rootfs/fstab.go;
-// pkg/shutdown takes them down.
+// (blockdev.Layer). Its names, such as /dev/VG/LV, are read in pkg/bootspec/device.go and found in
+// pkg/blockdev/find.go. A blockdev.Kind names the devices that it makes; blockdev.Device.Parents
+// leads to the disks below. Its modules are in pkg/initramfs/select.go. What refuses such roots
+// until then is in pkg/blockdev/probe.go, pkg/blockdev/layerformats.go, pkg/bootspec/unsupported.go
+// and pkg/rootfs/fstab.go. pkg/shutdown has to take them down; it imports nothing of the boot.
 package pkg
