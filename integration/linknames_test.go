@@ -41,7 +41,7 @@ func bootWithLinkFile(t *testing.T, kernel, words string, before func(*rig, *lab
 	before(r, m)
 	r.expect(m, "iscsiroot: network: san0 is up with 10.77.0.50/24 from 10.77.0.1", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.waitOff(m)
-	r.checkShown(m, "guest: net: san0 mtu 1500 10.77.0.50/24", "guest: net: ens3 mtu 1500", "iscsiroot: network: /etc/systemd/network/10-san.link: [Link] MTUBytes= does nothing here")
+	r.checkShown(m, "guest: net: san0 mtu 1500 10.77.0.50/24", "guest: net: ens3 mtu 1500", "iscsiroot: network: /etc/systemd/network/10-san.link: [Link] MTUBytes= is ignored in the initramfs")
 }
 
 // A .link file names the NIC of ip=, also if name_assign_type of the other one cannot be read, as
