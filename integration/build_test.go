@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
@@ -82,7 +83,7 @@ func TestAppendToAnotherImage(t *testing.T) {
 		c.Microcode = []string{r.writeFile("amd-ucode/microcode_amd.bin", []byte("no processor's"))}
 		c.Default = strings.Replace(seedLine, "iscsi_a=10.77.0.1", "", 1)
 	})
-	tree, err := initramfs.Open(img.path)
+	tree, err := initramfs.Open(img.path, archive.DefaultLimits)
 	if err != nil || len(tree.Segments) != 4 {
 		t.Fatalf("%+v, %v", tree, err)
 	}

@@ -59,5 +59,6 @@ func (f *buildFlags) define(cmd *cobra.Command, cfg *initramfs.Config) {
 	fs.StringVar(&cfg.Append, "append", "", "append to the initramfs `IMAGE` of dracut or initramfs-tools and replace its init; modules that it holds are not added again")
 	fs.StringVar(&f.ukiStub, "uki", "", "make one EFI file of stub, kernel, command line and image; `STUB` is systemd-boot's linuxx64.efi.stub; needs --kernel")
 	fs.StringVar(&f.cmdline, "cmdline", "", "with --uki, the kernel command line `TEXT`")
+	defineLimits(fs, &cfg.Limits)
 	fs.StringVar(&f.osRelease, "os-release", "", "with --uki, the os-release `FILE` (default: one that names the kernel)")
 }

@@ -11,14 +11,15 @@ import (
 
 // newCat returns the cat command.
 func newCat() *cobra.Command {
-	return &cobra.Command{
+	var limits archive.Limits
+	cmd := &cobra.Command{
 		Use:     "cat IMAGE NAME...",
 		Short:   "print files of an initramfs",
 		Long:    "cat prints files of an initramfs one behind the other. Symbolic links are followed\ninside of the image.",
 		Example: "  iscsiroot cat initrd.img etc/iscsiroot/default",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := initramfs.Open(args[0])
+			t, err := initramfs.Open(args[0], limits)
 			if err != nil {
 				return err
 			}
@@ -30,11 +31,13 @@ func newCat() *cobra.Command {
 				if n.Type() != archive.TypeRegular {
 					return fmt.Errorf("%s: not a regular file", name)
 				}
-				if _, err := cmd.OutOrStdout().Write(n.Data()); err != nil {
+				if err := t.CopyTo(cmd.OutOrStdout(), n); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
+	defineLimits(cmd.Flags(), &limits)
+	return cmd
 }

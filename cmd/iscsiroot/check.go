@@ -8,11 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
 // newCheck returns the check command.
 func newCheck() *cobra.Command {
 	var m initramfs.Machine
+	var limits archive.Limits
 	var modaliases []string
 	var host bool
 	cmd := &cobra.Command{
@@ -41,11 +43,15 @@ Exit status 1 if the boot would fail; what is only doubtful is a warning.`,
 				}
 				m.Devices = append(m.Devices, devices...)
 			}
-			t, err := initramfs.Open(args[0])
+			t, err := initramfs.Open(args[0], limits)
 			if err != nil {
 				return err
 			}
-			return printFindings(cmd.OutOrStdout(), args[0], initramfs.Check(t, m))
+			findings, err := initramfs.Check(t, m)
+			if err != nil {
+				return fmt.Errorf("read image %s: %w", args[0], err)
+			}
+			return printFindings(cmd.OutOrStdout(), args[0], findings)
 		},
 	}
 	fs := cmd.Flags()
@@ -55,6 +61,7 @@ Exit status 1 if the boot would fail; what is only doubtful is a warning.`,
 	fs.StringSliceVar(&modaliases, "modaliases", nil, "look for the drivers of the devices in `FILE`; repeatable")
 	fs.BoolVar(&host, "host", false, "look for the drivers of this machine's devices")
 	fs.StringVar(&m.Release, "kernel-version", "", "the kernel is of `VERSION` (default: the one whose modules there are)")
+	defineLimits(fs, &limits)
 	return cmd
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
 // explainInput is what a machine would be told.
@@ -25,6 +25,7 @@ type explainInput struct {
 	uuid     string // the machine's
 	image    string // initramfs
 	json     bool
+	limits   archive.Limits
 }
 
 // newExplain returns the explain command.
@@ -62,6 +63,7 @@ Exit status 1 if a machine could not boot with it.`,
 	fs.StringVar(&in.uuid, "uuid", "", "the machine's SMBIOS has this `UUID`, which names an initiator that no source names")
 	fs.StringVar(&in.image, "image", "", "the initramfs is `FILE`; its parameters and secrets are used too")
 	fs.BoolVar(&in.json, "json", false, "write JSON")
+	defineLimits(fs, &in.limits)
 	return cmd
 }
 
@@ -105,6 +107,33 @@ func (in explainInput) table() (*ibft.Table, []string, error) {
 	return &t, odd, nil
 }
 
+// imageInput is what an image adds to a command line.
+type imageInput struct {
+	line        cmdline.Line
+	warnings    []string
+	credentials []bootspec.Credential
+	wrong       error // with the credentials
+}
+
+// read reads the parameters and secrets of the image.
+func (in explainInput) read(line cmdline.Line) (out imageInput, err error) {
+	t, err := initramfs.Open(in.image, in.limits)
+	if err != nil {
+		return out, err
+	}
+	err = t.Settle(func() {
+		out = imageInput{}
+		out.line, out.warnings = bootspec.Gather(t, line)
+		if b, err := t.ReadFile(bootspec.CredentialsPath[1:]); err == nil {
+			out.credentials, out.wrong = bootspec.ParseCredentials(b)
+		}
+	})
+	if err != nil {
+		return out, fmt.Errorf("read image %s: %w", in.image, err)
+	}
+	return out, nil
+}
+
 // explain makes the plan as init does.
 func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
 	text, err := in.text(stdin)
@@ -119,15 +148,12 @@ func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
 	line := cmdline.Parse(text)
 	var credentials []bootspec.Credential
 	if in.image != "" {
-		t, err := initramfs.Open(in.image)
+		image, err := in.read(line)
 		if err != nil {
 			return nil, err
 		}
-		line, e.Warnings = bootspec.Gather(t, line)
-		if b, err := fs.ReadFile(t, bootspec.CredentialsPath[1:]); err == nil {
-			credentials, err = bootspec.ParseCredentials(b)
-			e.fail(err)
-		}
+		line, e.Warnings, credentials = image.line, image.warnings, image.credentials
+		e.fail(image.wrong)
 	}
 	e.Warnings = slices.Concat(e.Warnings, odd, cmdline.Limits(text, cmdline.KernelKnows))
 	plan, err := bootspec.ParseWith(line, table)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"path"
@@ -18,6 +19,7 @@ import (
 // newLs returns the ls command.
 func newLs() *cobra.Command {
 	var long, segments bool
+	var limits archive.Limits
 	cmd := &cobra.Command{
 		Use:   "ls IMAGE [PATTERN...]",
 		Short: "list what is in an initramfs",
@@ -26,23 +28,36 @@ packed with gzip, bzip2, lzma, xz, lz4 or zstd, or not at all. A file of a later
 segment replaces that of an earlier one.
 
 A PATTERN selects names, as in a shell; one without a slash is compared with the
-last part of a name.`,
+last part of a name. Entries of which the kernel makes nothing, or something else than
+their names say, are told on standard error.`,
 		Example: "  iscsiroot ls -l initrd.img '*.ko'",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := initramfs.Open(args[0])
+			t, err := initramfs.Open(args[0], limits)
 			if err != nil {
 				return err
 			}
 			if segments {
 				return printSegments(cmd.OutOrStdout(), t.Segments)
 			}
+			printOdd(cmd.ErrOrStderr(), t)
 			return list(cmd.OutOrStdout(), t, args[1:], long)
 		},
 	}
 	cmd.Flags().BoolVarP(&long, "long", "l", false, "show mode, owner, size and time too")
 	cmd.Flags().BoolVar(&segments, "segments", false, "list the segments that the image is made of instead")
+	defineLimits(cmd.Flags(), &limits)
 	return cmd
+}
+
+// printOdd tells of entries that are not, or not only, in the list.
+func printOdd(w io.Writer, t *archive.Tree) {
+	for _, o := range t.Odd {
+		fmt.Fprintf(w, "iscsiroot: %s\n", o)
+	}
+	if t.MoreOdd > 0 {
+		fmt.Fprintf(w, "iscsiroot: %d more entries like these\n", t.MoreOdd)
+	}
 }
 
 // list prints the names that a pattern selects.
@@ -52,20 +67,19 @@ func list(w io.Writer, t *archive.Tree, patterns []string, long bool) error {
 			return fmt.Errorf("pattern %s: %w", p, err)
 		}
 	}
-	for _, name := range t.Names() {
-		if len(patterns) > 0 && !selected(name, patterns) {
-			continue
+	out := bufio.NewWriter(w)
+	t.All(func(n *archive.Node) bool {
+		if len(patterns) > 0 && !selected(n.Name, patterns) {
+			return true
 		}
-		n, _ := t.Lookup(name)
-		line := words.Plain(name)
+		line := words.Plain(n.Name)
 		if long {
 			line = longLine(n)
 		}
-		if _, err := fmt.Fprintln(w, line); err != nil {
-			return err
-		}
-	}
-	return nil
+		_, err := fmt.Fprintln(out, line)
+		return err == nil
+	})
+	return out.Flush()
 }
 
 func selected(name string, patterns []string) bool {
@@ -84,7 +98,7 @@ func selected(name string, patterns []string) bool {
 
 // longLine describes a name as ls -l does.
 func longLine(n *archive.Node) string {
-	size := strconv.Itoa(len(n.Data()))
+	size := strconv.FormatInt(n.Length(), 10)
 	name := words.Plain(n.Name)
 	switch n.Type() {
 	case archive.TypeChar, archive.TypeBlock:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,9 @@ import (
 
 func main() {
 	serveTrial()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(25) // what an image takes is counted against a limit, and the garbage beside it is not
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -31,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stderr, firstSteps)
 		return 2
 	case err != nil:
-		fmt.Fprintf(stderr, "iscsiroot: %v\n", err)
+		fmt.Fprintf(stderr, "iscsiroot: %v\n", withOption(err))
 		return 1
 	}
 	return 0

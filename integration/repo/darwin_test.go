@@ -66,12 +66,14 @@ func TestDarwin(t *testing.T) {
 // linuxOnly are the Go files in the host tool's packages that are for Linux alone: what they do
 // needs a Linux kernel. All others are for every system.
 var linuxOnly = []string{
+	"cmd/iscsiroot/hostile_linux_test.go", // FIFOs, and the unit of a process's peak memory
 	"cmd/iscsiroot/notroot_linux_test.go", // namespaces
 	"cmd/iscsiroot/onlinux_linux.go",      // the table of the commands
 	"cmd/iscsiroot/onlinux_linux_test.go",
-	"cmd/iscsiroot/status_linux.go", // netlink and sysfs
-	"cmd/iscsiroot/try_linux.go",    // QEMU in a network namespace
-	"pkg/initramfs/mknod_linux.go",  // the numbers of devices
+	"cmd/iscsiroot/status_linux.go",         // netlink and sysfs
+	"cmd/iscsiroot/try_linux.go",            // QEMU in a network namespace
+	"pkg/initramfs/unpack_linux.go",         // the numbers of devices, and times of links
+	"pkg/initramfs/unpackodd_linux_test.go", // FIFOs and sockets
 }
 
 // A file of the host tool says by its name that it needs Linux, and why stands in the list above.

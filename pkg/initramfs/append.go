@@ -14,8 +14,8 @@ type below struct {
 	tree *archive.Tree
 }
 
-func openBelow(name string) (*below, error) {
-	data, t, err := readTree(name)
+func openBelow(name string, l archive.Limits) (*below, error) {
+	data, t, err := readTree(name, l)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package initramfs
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -33,13 +34,17 @@ type Machine struct {
 	Release string
 }
 
-// Check returns what would be missing when a machine boots an image.
-func Check(t *archive.Tree, m Machine) []Finding {
-	c := &checker{t: t, m: m}
-	c.programs()
-	c.parameters()
-	c.modules()
-	return c.findings
+// Check returns what would be missing when a machine boots an image. The error is that of reading
+// the image.
+func Check(t *archive.Tree, m Machine) ([]Finding, error) {
+	var c *checker
+	err := t.Settle(func() {
+		c = &checker{t: t, m: m}
+		c.programs()
+		c.parameters()
+		c.modules()
+	})
+	return c.findings, err
 }
 
 type checker struct {
@@ -63,8 +68,9 @@ func (c *checker) programs() {
 	if n, err := c.t.Follow("init"); err != nil || n.Mode&0o111 == 0 || n.Type() != archive.TypeRegular {
 		c.missing("/init is not there or cannot be run: the kernel would panic")
 	}
-	if n, err := c.t.Follow("init"); err == nil {
-		name := interpreter(n.Data())
+	if n, err := c.t.Follow("init"); err == nil && n.Type() == archive.TypeRegular {
+		data, _ := c.t.Content(n) // Settle sees to it
+		name := interpreter(data)
 		if _, err := c.t.Follow(name); name != "" && err != nil {
 			c.missing("/init needs shared libraries, and %s is not in the image", name)
 		}
@@ -74,8 +80,11 @@ func (c *checker) programs() {
 			c.missing("/%s is not a device node: init cannot start without it", node)
 		}
 	}
-	for _, name := range c.t.Lost {
-		c.doubtful("/%s: its directory is missing, so the kernel does not unpack it", name)
+	for _, o := range c.t.Odd {
+		c.doubtful("%s", o)
+	}
+	if c.t.MoreOdd > 0 {
+		c.doubtful("%d more entries are odd", c.t.MoreOdd)
 	}
 }
 
@@ -85,7 +94,8 @@ func (c *checker) text(name string) string {
 	if err != nil {
 		return ""
 	}
-	return string(n.Data())
+	data, _ := c.t.Content(n) // Settle sees to it
+	return string(data)
 }
 
 // parameters reads the command line as init will: with default and policy of the image.
@@ -179,7 +189,13 @@ func (c *checker) modules() {
 		return
 	}
 	tree := kmod.WithAbove(below, above)
-	idx, err := kmod.Open(tree, kmod.Options{Above: true, Release: release, Unpack: unpackModule, Note: func(err error) { c.doubtful("modules: %v", err) }})
+	for _, name := range kmod.IndexFiles() {
+		_, _ = fs.ReadFile(below, name) // without the index, kmod would ask each file
+	}
+	if c.t.Unsettled() {
+		return
+	}
+	idx, err := kmod.Open(tree, kmod.Options{Above: true, Release: release, Unpack: unpackChecked, Note: func(err error) { c.doubtful("modules: %v", err) }})
 	if err != nil {
 		c.missing("%v", err)
 		return
@@ -259,15 +275,21 @@ func (c *checker) cards(idx *kmod.Index, tree fs.FS) {
 
 // firmware tells what a module asks for and the image does not hold.
 func (c *checker) firmware(tree fs.FS, m kmod.Module) {
-	data, err := fs.ReadFile(tree, m.Path)
+	f, err := tree.Open(m.Path)
 	if err != nil {
 		return // told already
 	}
-	if data, err = plainModule(m.Path, data); err != nil {
-		c.missing("module %s: %v", m.Name, err)
-		return
+	defer f.Close()
+	r, plain := f.(io.ReaderAt)
+	if compressionOf[path.Ext(m.Path)] != "" || !plain {
+		data, err := unpackChecked(f, m.Path)
+		if err != nil {
+			c.missing("module %s: %v", m.Name, err)
+			return
+		}
+		r = bytes.NewReader(data)
 	}
-	info, err := kmod.ReadInfo(bytes.NewReader(data))
+	info, err := kmod.ReadInfo(r)
 	if err != nil {
 		c.missing("module %s: %v", m.Name, err)
 		return
@@ -279,3 +301,10 @@ func (c *checker) firmware(tree fs.FS, m kmod.Module) {
 		}
 	}
 }
+
+// maxChecked bounds a module that Check looks into, in bytes: it is held in memory packed and
+// unpacked.
+const maxChecked = 128 << 20
+
+// unpackChecked is unpackModule with that limit.
+func unpackChecked(f fs.File, name string) ([]byte, error) { return unpackBelow(f, name, maxChecked) }

@@ -8,7 +8,11 @@
 // names.
 package initramfs
 
-import "io/fs"
+import (
+	"io/fs"
+
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+)
 
 // Config says what goes into an image. Only one of Init, PackedInit and InitPath is required.
 type Config struct {
@@ -66,6 +70,9 @@ type Config struct {
 	// Append is the path of an image of another builder: what cfg describes is put behind it,
 	// leaves out what is there already, and takes over as /init. Empty means none.
 	Append string
+	// Limits bound what Append, and the image that is replaced, may take; the zero value means
+	// archive.DefaultLimits.
+	Limits archive.Limits
 	// UKI makes one EFI program of stub, kernel, command line and image.
 	UKI *UKI
 	// Progress is told how many of how many bytes are packed; it may be nil.

@@ -57,7 +57,11 @@ func TestForeignDriver(t *testing.T) {
 			if n, ok := got.Lookup("lib/modules/" + release + "/" + place); !ok || n.Type() == 0 || len(sum.Warnings) > 0 {
 				t.Errorf("%s for %q: %v, warnings %q", place, devices, ok, sum.Warnings)
 			}
-			for _, f := range initramfs.Check(got, initramfs.Machine{Devices: []string{"8086:10c9"}}) {
+			findings, err := initramfs.Check(got, initramfs.Machine{Devices: []string{"8086:10c9"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range findings {
 				if strings.Contains(f.Text, "network card") {
 					t.Errorf("%s for %q: check says %s", place, devices, f.Text)
 				}

@@ -144,8 +144,8 @@ func TestAppend(t *testing.T) {
 	writeFile(t, cfg.Append, pack(t, ".zst", other))
 	image, sum := build(t, cfg)
 	got := tree(t, image)
-	if len(got.Segments) != 2 || len(got.Lost) != 0 || got.Segments[1].Offset%512 != 0 {
-		t.Errorf("segments %+v, lost %q", got.Segments, got.Lost)
+	if len(got.Segments) != 2 || len(got.Odd) != 0 || got.Segments[1].Offset%512 != 0 {
+		t.Errorf("segments %+v, odd %v", got.Segments, got.Odd)
 	}
 	if sum.Appended != 2 || sum.Modules != 11 {
 		t.Errorf("summary %+v", sum)

@@ -88,22 +88,24 @@ func loadModule(fsys fs.FS, name string, m kmod.Module) (loaded, error) {
 	return loaded{m, data, info}, nil
 }
 
-// plainModule unpacks the content of a module file.
-func plainModule(name string, data []byte) ([]byte, error) {
-	if c := compressionOf[path.Ext(name)]; c != "" {
-		return archive.Unpack(c, data, maxModule)
-	}
-	return data, nil
-}
+// unpackModule returns what is in a module file, unpacked, for kmod.Options too.
+func unpackModule(f fs.File, name string) ([]byte, error) { return unpackBelow(f, name, maxModule) }
 
-// unpackModule is plainModule for kmod.Options.
-func unpackModule(f fs.File, name string) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(f, maxModule+1))
-	if err == nil && len(data) > maxModule {
-		err = fmt.Errorf("larger than %d bytes", maxModule)
-	}
+// unpackBelow is unpackModule for files of at most limit bytes, packed and unpacked.
+func unpackBelow(f fs.File, name string, limit int64) ([]byte, error) {
+	st, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	return plainModule(name, data)
+	if st.Size() > limit {
+		return nil, fmt.Errorf("larger than %d bytes", limit)
+	}
+	data := make([]byte, st.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, err
+	}
+	if c := compressionOf[path.Ext(name)]; c != "" {
+		return archive.Unpack(c, data, limit)
+	}
+	return data, nil
 }

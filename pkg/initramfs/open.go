@@ -1,28 +1,26 @@
 package initramfs
 
 import (
+	"cmp"
 	"fmt"
-	"os"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// maxImageFile bounds the images that are read, in bytes.
-const maxImageFile = 2 << 30
-
-// Open reads an image from a file.
-func Open(name string) (*archive.Tree, error) {
-	_, t, err := readTree(name)
+// Open reads from a file what is in an image. The content of its files stays in the image until it
+// is asked for (archive.Index). An image that is above the limits is an *archive.LimitError.
+func Open(name string, l archive.Limits) (*archive.Tree, error) {
+	_, t, err := readTree(name, l)
 	return t, err
 }
 
-// readTree returns the bytes of an image and what is in it.
-func readTree(name string) ([]byte, *archive.Tree, error) {
-	data, err := readImage(name)
+// readTree is Open, and returns the bytes of the image.
+func readTree(name string, l archive.Limits) ([]byte, *archive.Tree, error) {
+	data, err := readImage(name, l)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("read image %s: %w", name, err)
 	}
-	t, err := archive.Read(data, archive.DefaultLimits)
+	t, err := archive.Index(data, l)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read image %s: %w", name, err)
 	}
@@ -30,20 +28,17 @@ func readTree(name string) ([]byte, *archive.Tree, error) {
 }
 
 // readImage returns the bytes of an image.
-func readImage(name string) ([]byte, error) {
-	st, err := os.Stat(name)
+func readImage(name string, l archive.Limits) ([]byte, error) {
+	f, st, err := OpenRegular(name)
 	if err != nil {
-		return nil, fmt.Errorf("read image %s: %w", name, cause(err))
+		return nil, err
 	}
-	switch {
-	case !st.Mode().IsRegular():
-		return nil, fmt.Errorf("read image %s: not a regular file", name)
-	case st.Size() > maxImageFile:
-		return nil, fmt.Errorf("read image %s: larger than %d bytes", name, int64(maxImageFile))
+	f.Close()
+	if st.Size() > l.Memory {
+		return nil, &archive.LimitError{Limit: archive.LimitMemory, Max: l.Memory}
 	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("read image %s: %w", name, cause(err))
-	}
-	return data, nil
+	return ReadRegular(name, l.Memory)
 }
+
+// limits returns what Append, and the image that is there already, may take.
+func (c Config) limits() archive.Limits { return cmp.Or(c.Limits, archive.DefaultLimits) }

@@ -2,6 +2,9 @@ package initramfs
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -14,16 +17,23 @@ import (
 
 // holdsSecret tells whether the image may be read by its owner alone: parameters or a file in it
 // hold a secret, or a file or directory of it may not be read by all users of this host.
-func (img *image) holdsSecret() bool {
+func (img *image) holdsSecret() (bool, error) {
 	cfg := img.cfg
 	text := cfg.Policy + " " + cfg.Default
 	if cfg.UKI != nil {
 		text += " " + cfg.UKI.CommandLine
 	}
 	if cfg.Credentials != "" || wordsHoldSecret(text) || cfg.Append != "" && private(cfg.Append) || img.tree.holdsSecret() {
-		return true
+		return true, nil
 	}
-	return img.below != nil && treeHoldsSecret(img.below.tree)
+	if img.below == nil {
+		return false, nil
+	}
+	found, err := treeHoldsSecret(img.below.tree)
+	if err != nil {
+		return false, fmt.Errorf("read image %s: %w", cfg.Append, err)
+	}
+	return found, nil
 }
 
 // private tells whether a file, or what is in a directory, may not be read by all users of this
@@ -42,27 +52,44 @@ func (t tree) holdsSecret() bool {
 		if !e.foreign || e.mode&cpio.S_IFMT != cpio.S_IFREG || e.size > bootspec.MaxCredentials {
 			continue
 		}
-		if data, err := e.content(bootspec.MaxCredentials); err == nil && fileHoldsSecret(name, data) {
+		if data, err := e.content(bootspec.MaxCredentials); err == nil && fileHoldsSecret(data, isParameters(name)) {
 			return true
 		}
 	}
 	return false
 }
 
-// treeHoldsSecret looks at an image of another builder.
-func treeHoldsSecret(t *archive.Tree) bool {
-	for _, name := range t.Names() {
-		n, ok := t.Lookup(name)
-		if ok && n.Type() == archive.TypeRegular && len(n.Data()) <= bootspec.MaxCredentials && fileHoldsSecret(name, n.Data()) {
-			return true
+// errSecret ends a look for secrets.
+var errSecret = errors.New("a secret")
+
+// treeHoldsSecret looks at an image of another builder, whose files are read one at a time.
+func treeHoldsSecret(t *archive.Tree) (bool, error) {
+	parameters := map[any]bool{} // by file: it may have other names
+	t.All(func(n *archive.Node) bool {
+		if isParameters(n.Name) {
+			parameters[n.File()] = true
 		}
+		return true
+	})
+	err := t.Contents(func(n *archive.Node, r io.Reader) error {
+		if n.Length() > bootspec.MaxCredentials {
+			return nil
+		}
+		data, err := io.ReadAll(r)
+		if err == nil && fileHoldsSecret(data, parameters[n.File()]) {
+			err = errSecret
+		}
+		return err
+	})
+	if errors.Is(err, errSecret) {
+		return true, nil
 	}
-	return false
+	return false, err
 }
 
 // fileHoldsSecret tells whether a file is one of credentials, whatever its name, has a password of
 // open-iscsi's iscsid.conf or node records, or is one of parameters and has a secret among them.
-func fileHoldsSecret(name string, data []byte) bool {
+func fileHoldsSecret(data []byte, parameters bool) bool {
 	if lines, err := bootspec.ParseCredentials(data); err == nil && len(lines) > 0 {
 		bootspec.Plan{Credentials: lines}.Forget()
 		return true
@@ -73,7 +100,7 @@ func fileHoldsSecret(name string, data []byte) bool {
 		if bytes.Contains(key, []byte(".auth.password")) && !bytes.ContainsAny(key, "# \t") && len(bytes.TrimSpace(value)) > 0 {
 			return true
 		}
-		if isParameters(name) && !bytes.HasPrefix(key, []byte("#")) && wordsHoldSecret(string(line)) {
+		if parameters && !bytes.HasPrefix(key, []byte("#")) && wordsHoldSecret(string(line)) {
 			return true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
 // shortSecrets warns of CHAP secrets that RFC 7143 9.2.1 forbids. They are refused for new hosts:
@@ -24,7 +25,7 @@ func (img *image) shortSecrets(output string) (warnings []string, err error) {
 		}
 	}
 	var errs []error
-	known := knownShort(output)
+	known := knownShort(output, img.cfg.limits())
 	for _, s := range shortOf(cmdline.Parse(text), lines) {
 		if slices.ContainsFunc(known, func(k bootspec.ShortSecret) bool { return strings.EqualFold(k.Target, s.Target) && k.Whose == s.Whose }) {
 			warnings = append(warnings, target(s)+s.String())
@@ -52,15 +53,21 @@ func shortOf(params cmdline.Line, lines []bootspec.Credential) []bootspec.ShortS
 }
 
 // knownShort returns those of the image that is there already, none without a readable one.
-func knownShort(output string) []bootspec.ShortSecret {
-	old, err := Open(output)
+func knownShort(output string, l archive.Limits) (known []bootspec.ShortSecret) {
+	old, err := Open(output, l)
 	if err != nil {
 		return nil
 	}
-	params, _ := bootspec.Gather(old, cmdline.Line{})
-	var lines []bootspec.Credential
-	if n, err := old.Follow(strings.TrimPrefix(bootspec.CredentialsPath, "/")); err == nil {
-		lines, _ = bootspec.ParseCredentials(n.Data())
+	err = old.Settle(func() {
+		params, _ := bootspec.Gather(old, cmdline.Line{})
+		var lines []bootspec.Credential
+		if data, err := old.ReadFile(strings.TrimPrefix(bootspec.CredentialsPath, "/")); err == nil {
+			lines, _ = bootspec.ParseCredentials(data)
+		}
+		known = shortOf(params, lines)
+	})
+	if err != nil {
+		return nil
 	}
-	return shortOf(params, lines)
+	return known
 }

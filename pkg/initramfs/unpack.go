@@ -4,19 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
 // Unpack writes what the kernel would make of an image into a directory, which is made if it is not
 // there and has to be empty: so nothing is overwritten, and no link leads out of it. Without root's
-// privilege everything belongs to the caller. Without it, and on systems other than Linux, no
-// device nodes, FIFOs and sockets are made: their names are returned. Two names that the file
-// system there does not distinguish are an error that wraps fs.ErrExist.
+// privilege everything belongs to the caller and no device nodes are made; on systems other than
+// Linux neither they nor FIFOs and sockets are. What is left out is returned, with the reason. What
+// is in files goes from the image to the disk. Two names that the file system there does not
+// distinguish are an error that wraps fs.ErrExist.
 func Unpack(ctx context.Context, t *archive.Tree, dir string) (skipped []string, err error) {
 	if err := emptyDir(dir); err != nil {
 		return nil, err
@@ -26,22 +30,10 @@ func Unpack(ctx context.Context, t *archive.Tree, dir string) (skipped []string,
 		return nil, fmt.Errorf("unpack into %s: %w", dir, cause(err))
 	}
 	defer root.Close()
-	owner := os.Geteuid() == 0
-	u := unpacker{root: root, owner: owner, nodes: owner && runtime.GOOS == "linux", bodies: map[any]string{}}
-	names := t.Names() // sorted, so that a directory comes before what is in it
-	for _, name := range names {
-		n, _ := t.Lookup(name)
-		if err := errors.Join(ctx.Err(), u.node(n)); err != nil {
-			return u.skipped, fmt.Errorf("unpack %s into %s: %w", name, dir, cause(err))
-		}
-	}
-	// Last, because a directory may forbid to write into it and its time changes when something
-	// is.
-	for i := len(names) - 1; i >= 0; i-- {
-		if n, _ := t.Lookup(names[i]); n.IsDir() {
-			if err := u.finish(n); err != nil {
-				return u.skipped, fmt.Errorf("unpack %s into %s: %w", names[i], dir, cause(err))
-			}
+	u := newUnpacker(ctx, root, runtime.GOOS == "linux")
+	for _, step := range []func(*archive.Tree) error{u.names, u.contents, u.attributes} {
+		if err := step(t); err != nil {
+			return u.skipped, fmt.Errorf("unpack %sinto %s: %w", u.at, dir, cause(err))
 		}
 	}
 	return u.skipped, nil
@@ -63,14 +55,110 @@ func emptyDir(dir string) error {
 }
 
 type unpacker struct {
+	ctx     context.Context
 	root    *os.Root
-	owner   bool // may change the owner of files
-	nodes   bool // may make device nodes; on another system their numbers name other devices
-	bodies  map[any]string
+	owner   bool           // may change the owner of files, and make devices
+	linux   bool           // numbers of devices name on another system other devices
+	files   map[any]string // the name of each file that was made
+	left    map[string]bool
 	skipped []string
+	at      string // the name that is written, and a blank
 }
 
-// node writes one name. That it is there already means that the file system takes it for another
+func newUnpacker(ctx context.Context, root *os.Root, linux bool) *unpacker {
+	return &unpacker{ctx: ctx, root: root, owner: os.Geteuid() == 0, linux: linux, files: map[any]string{}, left: map[string]bool{}}
+}
+
+// each calls f for all names.
+func (u *unpacker) each(t *archive.Tree, f func(*archive.Node) error) (err error) {
+	t.All(func(n *archive.Node) bool {
+		u.at = words.Plain(n.Name) + " "
+		err = errors.Join(u.ctx.Err(), f(n))
+		return err == nil
+	})
+	return err
+}
+
+// names makes all names, and leaves files empty.
+func (u *unpacker) names(t *archive.Tree) error { return u.each(t, u.node) }
+
+// contents writes what is in files.
+func (u *unpacker) contents(t *archive.Tree) error {
+	return t.Contents(func(n *archive.Node, r io.Reader) error {
+		u.at = words.Plain(n.Name) + " "
+		f, err := u.root.OpenFile(u.files[n.File()], os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := io.Copy(f, ctxReader{u.ctx, r}); err != nil {
+			return err
+		}
+		return f.Close()
+	})
+}
+
+// ctxReader is a reader until a context ends.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c ctxReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// attributes gives all names their owners, permissions and times: last, because a directory may
+// forbid to write into it, and its time changes when something is; and what is in a directory
+// before the directory.
+func (u *unpacker) attributes(t *archive.Tree) error {
+	var open []*archive.Node // directories that are not finished
+	finish := func(below string) error {
+		for len(open) > 0 {
+			d := open[len(open)-1]
+			if below != "" && strings.HasPrefix(below, d.Name+"/") {
+				return nil
+			}
+			open = open[:len(open)-1]
+			if err := u.finish(d); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := u.each(t, func(n *archive.Node) error {
+		if err := finish(n.Name); err != nil || u.left[n.Name] {
+			return err
+		}
+		if n.IsDir() {
+			open = append(open, n)
+			return nil
+		}
+		return u.finish(n)
+	})
+	if err != nil {
+		return err
+	}
+	if err := finish(""); err != nil {
+		return err
+	}
+	if n, ok := t.Lookup("."); ok && t.RootSet {
+		return u.finish(n)
+	}
+	return nil
+}
+
+// skip leaves a name out.
+func (u *unpacker) skip(n *archive.Node, why string) error {
+	u.left[n.Name] = true
+	u.skipped = append(u.skipped, words.Plain(n.Name)+": "+why)
+	return nil
+}
+
+// node makes one name. That it is there already means that the file system takes it for another
 // one, as darwin's does with names that differ by case alone.
 func (u *unpacker) node(n *archive.Node) error {
 	err := u.make(n)
@@ -81,45 +169,49 @@ func (u *unpacker) node(n *archive.Node) error {
 }
 
 func (u *unpacker) make(n *archive.Node) error {
+	if first, ok := u.files[n.File()]; ok {
+		return u.root.Link(first, n.Name)
+	}
 	switch n.Type() {
 	case archive.TypeDir:
 		return u.root.Mkdir(n.Name, 0o700)
 	case archive.TypeSymlink:
-		if err := u.root.Symlink(string(n.Data()), n.Name); err != nil || !u.owner {
+		if len(n.Data()) == 0 {
+			return u.skip(n, "a symbolic link without a target, which only the kernel can make")
+		}
+		if err := u.root.Symlink(string(n.Data()), n.Name); err != nil {
 			return err
 		}
-		return u.root.Lchown(n.Name, int(n.UID), int(n.GID))
 	case archive.TypeRegular:
-		if first, ok := u.bodies[n.File()]; ok {
-			return u.root.Link(first, n.Name)
+		f, err := u.root.OpenFile(n.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
 		}
-		u.bodies[n.File()] = n.Name
-		if err := u.write(n); err != nil {
+		if err := f.Close(); err != nil {
 			return err
 		}
 	default:
-		if !u.nodes {
-			u.skipped = append(u.skipped, n.Name)
-			return nil
+		if why := u.noNode(n); why != "" {
+			return u.skip(n, why)
 		}
 		if err := u.mknod(n); err != nil {
 			return err
 		}
 	}
-	return u.finish(n)
+	u.files[n.File()] = n.Name
+	return nil
 }
 
-// write writes a regular file that is not there yet.
-func (u *unpacker) write(n *archive.Node) error {
-	f, err := u.root.OpenFile(n.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
+// noNode tells why a device node, a FIFO or a socket cannot be made; empty if it can.
+func (u *unpacker) noNode(n *archive.Node) string {
+	device := n.Type() == archive.TypeBlock || n.Type() == archive.TypeChar
+	switch {
+	case device && !(u.owner && u.linux):
+		return "only root on Linux can make device nodes"
+	case !u.linux:
+		return "FIFOs and sockets are made on Linux alone"
 	}
-	defer f.Close()
-	if _, err := f.Write(n.Data()); err != nil {
-		return err
-	}
-	return f.Close()
+	return ""
 }
 
 // finish gives a name its owner, permissions and time.
@@ -128,6 +220,9 @@ func (u *unpacker) finish(n *archive.Node) error {
 		if err := u.root.Lchown(n.Name, int(n.UID), int(n.GID)); err != nil {
 			return err
 		}
+	}
+	if n.Type() == archive.TypeSymlink { // its permissions mean nothing
+		return u.linkTime(n)
 	}
 	mode := n.FileMode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
 	if err := u.root.Chmod(n.Name, mode); err != nil {

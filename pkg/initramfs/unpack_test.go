@@ -159,7 +159,7 @@ func TestOpenErrors(t *testing.T) {
 		".":    "read image DIR/.: not a regular file",
 		"text": "read image DIR/text: segment 1 at byte 0: no initramfs: neither a cpio archive nor one that is compressed: it begins with 74 65 78 74",
 	} {
-		_, err := initramfs.Open(dir + "/" + name)
+		_, err := initramfs.Open(dir+"/"+name, archive.DefaultLimits)
 		if err == nil || err.Error() != strings.ReplaceAll(want, "DIR", dir) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -1,11 +1,15 @@
 package initramfs
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/u-root/u-root/pkg/cpio"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
@@ -32,26 +36,33 @@ func onDarwin(t *testing.T) *unpacker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	return &unpacker{root: root, owner: os.Geteuid() == 0, bodies: map[any]string{}}
+	return newUnpacker(t.Context(), root, false)
 }
 
 // Where devices have other numbers than Linux's, no nodes are made: the user is told their names.
 func TestUnpackMakesNoNodesElsewhere(t *testing.T) {
-	image := readArchive(t, []File{{Path: "/file", Data: []byte("x")}})
-	u := onDarwin(t)
-	file, ok := image.Lookup("file")
-	if !ok {
-		t.Fatal("no file")
-	}
-	console := *file
-	console.Name, console.Mode, console.RMajor, console.RMinor = "console", archive.TypeChar|0o600, 5, 1
-	if err := errors.Join(u.node(file), u.node(&console)); err != nil {
+	var data bytes.Buffer
+	err := tree{
+		"file":    {mode: cpio.S_IFREG | 0o600, data: content([]byte("x"))},
+		"console": {mode: cpio.S_IFCHR | 0o600, major: 5, minor: 1},
+		"fifo":    {mode: cpio.S_IFIFO | 0o600},
+	}.write(t.Context(), &data, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := u.root.Lstat("console"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("console: %v", err)
+	image, err := archive.Index(data.Bytes(), archive.DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if strings.Join(u.skipped, " ") != "console" {
+	u := onDarwin(t)
+	if err := errors.Join(u.names(image), u.contents(image), u.attributes(image)); err != nil {
+		t.Fatal(err)
+	}
+	if made, err := fs.Glob(u.root.FS(), "*"); err != nil || !slices.Equal(made, []string{"file"}) {
+		t.Errorf("made %q, %v", made, err)
+	}
+	want := []string{"console: only root on Linux can make device nodes", "fifo: FIFOs and sockets are made on Linux alone"}
+	if !slices.Equal(u.skipped, want) {
 		t.Errorf("skipped %q", u.skipped)
 	}
 }
@@ -68,16 +79,13 @@ func TestUnpackOverwritesNothing(t *testing.T) {
 				{Path: "/other", Data: []byte("second")},
 			})
 			u := onDarwin(t)
-			for _, name := range image.Names() {
-				n, _ := image.Lookup(name)
-				if err := u.node(n); err != nil {
-					t.Fatal(err)
-				}
+			if err := errors.Join(u.names(image), u.contents(image)); err != nil {
+				t.Fatal(err)
 			}
 			other, _ := image.Lookup("other")
 			again := *other
 			again.Name = one
-			delete(u.bodies, other.File())
+			delete(u.files, other.File())
 			err := u.node(&again)
 			if !errors.Is(err, fs.ErrExist) || !strings.HasSuffix(err.Error(), "use one that is case-sensitive") {
 				t.Errorf("got %v", err)

@@ -191,10 +191,11 @@ func TestParams(t *testing.T) {
 	if err != nil || sum.Secret || len(sum.Warnings) != 0 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
-	got, err := initramfs.Open(out)
+	written, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
 	}
+	got := tree(t, written)
 	if content(t, got, "etc/iscsiroot/policy") != "rd.shell=0\n" || content(t, got, "etc/iscsiroot/default") != cfg.Default+"\n" {
 		t.Error("the files hold something else")
 	}

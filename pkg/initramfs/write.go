@@ -33,7 +33,7 @@ func prepare(ctx context.Context, cfg Config) (*image, error) {
 	}
 	if cfg.Append != "" {
 		var err error
-		if img.below, err = openBelow(cfg.Append); err != nil {
+		if img.below, err = openBelow(cfg.Append, cfg.limits()); err != nil {
 			return nil, err
 		}
 	}
@@ -55,7 +55,10 @@ func prepare(ctx context.Context, cfg Config) (*image, error) {
 	if img.below != nil {
 		img.below.strip(img.tree)
 	}
-	img.sum.Secret = img.holdsSecret()
+	var err error
+	if img.sum.Secret, err = img.holdsSecret(); err != nil {
+		return nil, err
+	}
 	img.sum.Largest = img.tree.largest(10)
 	return img, nil
 }
@@ -163,7 +166,10 @@ func (img *image) writeSegments(ctx context.Context, w io.Writer) (Summary, erro
 		return Summary{}, err
 	}
 	if img.below != nil {
-		if _, err := out.Write(append(img.below.data, img.below.pad()...)); err != nil {
+		if _, err := out.Write(img.below.data); err != nil {
+			return Summary{}, err
+		}
+		if _, err := io.WriteString(out, img.below.pad()); err != nil {
 			return Summary{}, err
 		}
 	}

@@ -22,6 +22,11 @@ const (
 	builtinModinfoFile = "modules.builtin.modinfo"
 )
 
+// IndexFiles returns the names of the files of an index, relative to the tree.
+func IndexFiles() []string {
+	return []string{depFile, aliasFile, softdepFile, orderFile, builtinFile, builtinModinfoFile}
+}
+
 // Limits. Debian's largest index (amd64, 6.1) has 4023 modules, 1.3 MB of aliases and lines below 2
 // KiB.
 const (

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 )
 
@@ -45,7 +46,7 @@ func (b *bench) model(efi bool) (string, error) {
 		return b.NIC, nil
 	}
 	image := filepath.Join(b.Dir, "tftp", b.host.Initrd)
-	tree, err := initramfs.Open(image)
+	tree, err := initramfs.Open(image, archive.DefaultLimits)
 	if err != nil {
 		return "", err
 	}

@@ -49,7 +49,7 @@ type stream struct {
 
 // decompress opens the segment that data begins with. The formats differ in how they tell where
 // they end: some decoders stop exactly there, of others the length is found first.
-func decompress(c Compression, data []byte, window int64) (*stream, error) {
+func decompress(c Compression, data []byte, left *budget) (*stream, error) {
 	in := bytes.NewReader(data)
 	used := func() int { return len(data) - in.Len() }
 	s := &stream{consumed: used, close: func() {}}
@@ -68,19 +68,19 @@ func decompress(c Compression, data []byte, window int64) (*stream, error) {
 		s.consumed = func() int { return used() - z.ahead }
 		return s, nil
 	case LZMA:
-		return s, s.lzma(in, data, window)
+		return s, s.lzma(in, data, left)
 	case XZ:
-		return sized(data, window, xzLength, func(in io.Reader) (io.Reader, func(), error) {
+		return sized(data, left, xzLength, func(in io.Reader) (io.Reader, func(), error) {
 			z, err := xz.ReaderConfig{SingleStream: true}.NewReader(in)
 			return z, func() {}, err
 		})
 	case LZ4:
-		return sized(data, window, lz4Length, func(in io.Reader) (io.Reader, func(), error) {
+		return sized(data, left, lz4Length, func(in io.Reader) (io.Reader, func(), error) {
 			return newLZ4(in), func() {}, nil
 		})
 	case Zstd:
-		return sized(data, window, zstdLength, func(in io.Reader) (io.Reader, func(), error) {
-			z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(max(uint64(window), zstd.MinWindowSize)))
+		return sized(data, left, zstdLength, func(in io.Reader) (io.Reader, func(), error) {
+			z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdWindow))
 			if err != nil {
 				return nil, nil, err
 			}
@@ -101,48 +101,78 @@ func (e streamError) Is(target error) bool { return target == ErrFormat }
 
 // Unpack returns what data, one stream of a compression, unpacks to: at most limit bytes.
 func Unpack(c Compression, data []byte, limit int64) ([]byte, error) {
-	z, err := decompress(c, data, DefaultLimits.Window)
+	z, err := decompress(c, data, newBudget(DefaultLimits, DefaultLimits.Memory))
 	if err != nil {
 		return nil, err
 	}
 	defer z.close()
-	out, err := io.ReadAll(io.LimitReader(z, limit+1))
+	out, err := readAll(z, limit)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c, err)
-	}
-	if int64(len(out)) > limit {
-		return nil, fmt.Errorf("%s: %w", c, errTooLarge)
 	}
 	return out, nil
 }
 
-// sized opens a segment whose length can be found without unpacking it.
-func sized(data []byte, window int64, length func([]byte, int64) (int, error), open func(io.Reader) (io.Reader, func(), error)) (*stream, error) {
-	n, err := length(data, window)
+// readAll reads all that r has, at most limit bytes. It asks for memory as the bytes come, and not
+// twice.
+func readAll(r io.Reader, limit int64) ([]byte, error) {
+	const chunk = 1 << 20
+	var chunks [][]byte
+	var all int64
+	for {
+		b := make([]byte, min(chunk, max(limit-all, 0)+1))
+		n, err := io.ReadFull(r, b)
+		chunks, all = append(chunks, b[:n]), all+int64(n)
+		switch {
+		case all > limit:
+			return nil, fmt.Errorf("unpacked it has more than %d bytes", limit)
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			return bytes.Join(chunks, nil), nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// maxZstdWindow is the largest window of the kernel's decoder, in bytes (lib/decompress_unzstd.c:
+// ZSTD_WINDOWSIZE_MAX).
+const maxZstdWindow = 128 << 20
+
+// sized opens a segment whose length can be found without unpacking it, and whose window the memory
+// is there for.
+func sized(data []byte, left *budget, length func([]byte) (n int, window int64, err error), open func(io.Reader) (io.Reader, func(), error)) (*stream, error) {
+	n, window, err := length(data)
+	if err != nil {
+		return nil, err
+	}
+	free, err := left.window(window)
 	if err != nil {
 		return nil, err
 	}
 	r, done, err := open(bytes.NewReader(data[:n]))
 	if err != nil {
+		free()
 		return nil, err
 	}
-	return &stream{Reader: r, consumed: func() int { return n }, close: done}, nil
+	return &stream{Reader: r, consumed: func() int { return n }, close: func() { done(); free() }}, nil
 }
 
 // lzma opens a segment in the format that LZMA had before xz: one byte of properties, the
 // dictionary's size in 4 bytes and the unpacked size in 8, all ones if an end mark follows.
-func (s *stream) lzma(in *bytes.Reader, data []byte, window int64) error {
+func (s *stream) lzma(in *bytes.Reader, data []byte, left *budget) error {
 	if len(data) < lzma.HeaderLen {
 		return streamError("lzma: cut off")
 	}
-	if dict := binary.LittleEndian.Uint32(data[1:]); int64(dict) > window {
-		return fmt.Errorf("lzma: a dictionary of %d bytes is above the limit", dict)
+	free, err := left.window(int64(binary.LittleEndian.Uint32(data[1:])))
+	if err != nil {
+		return err
 	}
 	z, err := lzma.NewReader(in)
 	if err != nil {
+		free()
 		return fmt.Errorf("lzma: %w", err)
 	}
-	s.Reader = z
+	s.Reader, s.close = z, free
 	return nil
 }
 

@@ -28,17 +28,6 @@ const (
 // ErrFormat is wrapped by the errors about an image that is damaged or something else.
 var ErrFormat = errors.New("no initramfs")
 
-// Limits bound what an image may make of itself.
-type Limits struct {
-	Unpacked int64 // bytes of all segments, unpacked
-	Entries  int   // files, directories and the like in all segments
-	Window   int64 // bytes that a decompressor may keep to refer back to
-}
-
-// DefaultLimits are far above what distributions build: dracut's generic image has 120 MB and 4000
-// entries.
-var DefaultLimits = Limits{Unpacked: 4 << 30, Entries: 1 << 20, Window: 256 << 20}
-
 // Segment is one part of an image.
 type Segment struct {
 	Offset      int64 // in the image, in bytes
@@ -50,7 +39,7 @@ type Segment struct {
 
 // Entry is one entry of a cpio archive; the fields are those of its header, as in struct stat.
 type Entry struct {
-	Name           string // as a path below the root, without a leading slash; "." is the root itself
+	Name           string // as it stands there: it may be absolute, or lead through ".." and links
 	Mode           uint32 // type and permissions
 	Ino            uint32
 	UID, GID       uint32
@@ -60,8 +49,12 @@ type Entry struct {
 	Major, Minor   uint32 // of the file system it was taken from
 	RMajor, RMinor uint32 // of a device
 	Segment        int    // index of the segment it stands in
+	Summed         bool   // it is of the format with checksums, 070702
+	Sum            uint32 // of the bytes of a regular file
+	Odd            string // why the kernel passes over it, whatever its name; empty if it does not
 
-	archive int // counts the archives of a segment
+	trailers int // archives that have ended before it
+	number   int // of the entry in the image, from 1
 }
 
 // Types in Entry.Mode (include/uapi/linux/stat.h).

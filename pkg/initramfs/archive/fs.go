@@ -20,20 +20,35 @@ func (t *Tree) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	f := &file{info: info{n, path.Base(name)}, Reader: bytes.NewReader(n.Data())}
+	f := &file{t: t, info: info{n, path.Base(name)}}
 	if n.IsDir() {
-		f.list = t.list(n.Name)
+		f.list = n.list()
 	}
 	return f, nil
 }
 
+// ReadFile returns the content of a file.
+func (t *Tree) ReadFile(name string) ([]byte, error) {
+	f, err := t.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	n := f.(*file).info.n
+	if n.Type() != TypeRegular {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrInvalid}
+	}
+	data, err := t.Content(n)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return bytes.Clone(data), nil
+}
+
 // list returns what is in a directory.
-func (t *Tree) list(dir string) []fs.DirEntry {
+func (n *Node) list() []fs.DirEntry {
 	var out []fs.DirEntry
-	for name, n := range t.nodes {
-		if path.Dir(name) == dir {
-			out = append(out, fs.FileInfoToDirEntry(info{n, path.Base(name)}))
-		}
+	for base, c := range n.children {
+		out = append(out, fs.FileInfoToDirEntry(info{c, base}))
 	}
 	slices.SortFunc(out, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
 	return out
@@ -41,14 +56,54 @@ func (t *Tree) list(dir string) []fs.DirEntry {
 
 // file is an open file or directory.
 type file struct {
-	*bytes.Reader
-
+	t    *Tree
+	r    *bytes.Reader // nil before the first read
 	info info
 	list []fs.DirEntry
 }
 
 func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
 func (f *file) Close() error               { return nil }
+
+// reader returns a reader of the content.
+func (f *file) reader() (*bytes.Reader, error) {
+	if f.r != nil {
+		return f.r, nil
+	}
+	data, err := f.t.Content(f.info.n)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: f.info.name, Err: err}
+	}
+	f.r = bytes.NewReader(data)
+	return f.r, nil
+}
+
+// Read reads on.
+func (f *file) Read(p []byte) (int, error) {
+	r, err := f.reader()
+	if err != nil {
+		return 0, err
+	}
+	return r.Read(p)
+}
+
+// ReadAt reads at a place.
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	r, err := f.reader()
+	if err != nil {
+		return 0, err
+	}
+	return r.ReadAt(p, off)
+}
+
+// Seek moves the place of the next read.
+func (f *file) Seek(offset int64, whence int) (int64, error) {
+	r, err := f.reader()
+	if err != nil {
+		return 0, err
+	}
+	return r.Seek(offset, whence)
+}
 
 // ReadDir returns the next n entries of a directory, or all if n is not positive.
 func (f *file) ReadDir(n int) ([]fs.DirEntry, error) {
@@ -70,7 +125,7 @@ type info struct {
 }
 
 func (i info) Name() string       { return i.name }
-func (i info) Size() int64        { return int64(len(i.n.Data())) }
+func (i info) Size() int64        { return i.n.Length() }
 func (i info) ModTime() time.Time { return time.Unix(int64(i.n.MTime), 0).UTC() }
 func (i info) IsDir() bool        { return i.n.IsDir() }
 func (i info) Sys() any           { return i.n }

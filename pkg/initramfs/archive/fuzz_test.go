@@ -13,7 +13,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(load(f, "xz-x86"))
 	f.Add(load(f, "plain.cpio"))
 	f.Add([]byte(early("first") + "\x00\x00\x00\x00" + early("second")))
-	limits := Limits{Unpacked: 1 << 20, Entries: 1000, Window: 16 << 20}
+	limits := Limits{Unpacked: 1 << 20, Entries: 1000, Memory: 32 << 20}
 	f.Fuzz(func(t *testing.T, image []byte) {
 		tree, err := Read(image, limits)
 		var end int64

@@ -10,24 +10,24 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// zstdLength returns the length of the frame that data begins with (RFC 8878 section 3.1.1); the
-// kernel unpacks one.
-func zstdLength(data []byte, window int64) (int, error) {
+// zstdLength returns the length and the window of the frame that data begins with (RFC 8878 section
+// 3.1.1); the kernel unpacks one.
+func zstdLength(data []byte) (n int, window int64, err error) {
 	var h zstd.Header
 	if err := h.Decode(data); err != nil || h.Skippable {
-		return 0, streamError("zstd: no frame header")
+		return 0, 0, streamError("zstd: no frame header")
 	}
 	size := h.WindowSize
 	if h.SingleSegment { // section 3.1.1.1.1.2: the window is the content
 		size = h.FrameContentSize
 	}
-	if size > uint64(window) {
-		return 0, fmt.Errorf("zstd: a window of %d bytes is above the limit", size)
+	if size > maxZstdWindow {
+		return 0, 0, streamError(fmt.Sprintf("zstd: a window of %d bytes, and the kernel takes %d", size, maxZstdWindow))
 	}
 	at := h.HeaderSize
 	for last := false; !last; {
 		if len(data)-at < 3 {
-			return 0, streamError("zstd: cut off")
+			return 0, 0, streamError("zstd: cut off")
 		}
 		// Section 3.1.1.2: Last_Block, Block_Type, Block_Size; a block of type RLE has one
 		// byte.
@@ -39,7 +39,7 @@ func zstdLength(data []byte, window int64) (int, error) {
 			size = 1
 		}
 		if size > len(data)-at {
-			return 0, streamError("zstd: cut off")
+			return 0, 0, streamError("zstd: cut off")
 		}
 		at += size
 	}
@@ -47,9 +47,9 @@ func zstdLength(data []byte, window int64) (int, error) {
 		at += 4
 	}
 	if at > len(data) {
-		return 0, streamError("zstd: cut off")
+		return 0, 0, streamError("zstd: cut off")
 	}
-	return at, nil
+	return at, int64(size), nil
 }
 
 // lz4 has a magic number and then blocks, each behind its length; kernels are built for this, the
@@ -59,11 +59,11 @@ const (
 	lz4Block = 8 << 20 // unpacked (lib/decompress_unlz4.c: LZ4_DEFAULT_UNCOMPRESSED_CHUNK_SIZE)
 )
 
-// lz4Length returns the length of the stream that data begins with. It has no end mark: it ends
-// where no length of a block stands.
-func lz4Length(data []byte, window int64) (int, error) {
-	if len(data) < 4 || binary.LittleEndian.Uint32(data) != lz4Magic || window < lz4Block {
-		return 0, streamError("lz4: not the legacy format, which the kernel requires: pack it with lz4 -l")
+// lz4Length returns the length of the stream that data begins with, and the memory of a block. It
+// has no end mark: it ends where no length of a block stands.
+func lz4Length(data []byte) (n int, window int64, err error) {
+	if len(data) < 4 || binary.LittleEndian.Uint32(data) != lz4Magic {
+		return 0, 0, streamError("lz4: not the legacy format, which the kernel requires: pack it with lz4 -l")
 	}
 	at := 4
 	for len(data)-at >= 4 {
@@ -73,13 +73,13 @@ func lz4Length(data []byte, window int64) (int, error) {
 			at += 4
 			continue
 		case n == 0 || int64(n) > int64(lz4.CompressBlockBound(lz4Block)):
-			return at, nil
+			return at, lz4Block, nil
 		case int64(n) > int64(len(data)-at-4):
-			return 0, streamError("lz4: cut off")
+			return 0, 0, streamError("lz4: cut off")
 		}
 		at += 4 + int(n)
 	}
-	return at, nil
+	return at, lz4Block, nil
 }
 
 // lz4Reader unpacks block by block.

@@ -3,15 +3,13 @@ package archive
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
-	"path"
-	"strings"
 )
 
 const (
 	headerSize = 110  // struct of init/initramfs.c: parse_header reads 13 fields of 8 hexadecimal digits behind 6 bytes
-	maxName    = 4096 // PATH_MAX, with the NUL
-	maxTarget  = 4096 // of a symbolic link
+	maxName    = 4096 // PATH_MAX, with the NUL; of a link's target too
 	trailer    = "TRAILER!!!"
 )
 
@@ -21,12 +19,6 @@ type source interface {
 	io.ByteScanner
 }
 
-// budget is what is left of the Limits.
-type budget struct {
-	bytes   int64
-	entries int
-}
-
 // counted counts what is read, and ends where the budget does.
 type counted struct {
 	src  source
@@ -34,13 +26,12 @@ type counted struct {
 	pos  int64
 }
 
-var errTooLarge = errors.New("unpacked it is larger than the limit")
-
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.src.Read(p)
 	c.pos += int64(n)
 	if c.left.bytes -= int64(n); c.left.bytes < 0 {
-		return n, errTooLarge
+		c.left.fail(LimitUnpacked, c.left.limits.Unpacked)
+		return n, c.left.err
 	}
 	return n, err
 }
@@ -51,8 +42,7 @@ type newc struct {
 	segment int
 	single  bool // stop behind the first archive
 	entries int
-	open    bool // entries came, and no trailer yet
-	ended   int  // archives
+	ended   bool // an archive has
 	header  [headerSize]byte
 }
 
@@ -60,22 +50,22 @@ type newc struct {
 // zero nor begins another one; that byte is not read. Data that visit leaves is passed over.
 func (r *newc) each(visit func(Entry, io.Reader) error) error {
 	for {
-		more, err := r.nextArchive()
+		more, err := r.nextEntry()
 		if err != nil || !more {
 			return err
 		}
 		if err := r.one(visit); err != nil {
 			return err
 		}
-		if r.single && r.ended > 0 {
+		if r.single && r.ended {
 			return nil
 		}
 	}
 }
 
-// nextArchive skips zero bytes and tells whether an entry follows. The kernel wants it at a
-// multiple of 4 bytes.
-func (r *newc) nextArchive() (bool, error) {
+// nextEntry skips zero bytes, which may stand before every entry (init/initramfs.c: do_reset), and
+// tells whether one follows. The kernel wants it at a multiple of 4 bytes.
+func (r *newc) nextEntry() (bool, error) {
 	for {
 		c, err := r.in.src.ReadByte()
 		switch {
@@ -83,7 +73,7 @@ func (r *newc) nextArchive() (bool, error) {
 			return false, nil
 		case err != nil:
 			return false, err
-		case c == 0 && !r.open:
+		case c == 0:
 			r.in.pos++
 			continue
 		}
@@ -100,18 +90,19 @@ func (r *newc) one(visit func(Entry, io.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	if e.Name == trailer {
-		r.open = false
-		r.ended++
+	// A link of that name is one, and so is nothing that is passed over (do_name).
+	if e.Name == trailer && e.Odd == "" && e.Type() != TypeSymlink {
+		r.ended = true
+		r.in.left.trailers++
 		return r.skip(e.Size)
 	}
-	r.open = true
 	if r.in.left.entries--; r.in.left.entries < 0 {
-		return badf("more entries than the limit")
+		r.in.left.fail(LimitEntries, int64(r.in.left.limits.Entries))
+		return r.in.left.err
 	}
 	r.entries++
-	name := e.Name
-	e.Name, e.archive = clean(name), r.ended
+	r.in.left.entry++
+	e.trailers, e.number = r.in.left.trailers, r.in.left.entry
 	data := &io.LimitedReader{R: &r.in, N: e.Size}
 	if err := visit(e, data); err != nil {
 		return err
@@ -120,7 +111,7 @@ func (r *newc) one(visit func(Entry, io.Reader) error) error {
 		return err
 	}
 	if data.N > 0 {
-		return badf("cut off in the content of %q", name)
+		return badf("cut off in the content of %q", e.Name)
 	}
 	return r.skip(0)
 }
@@ -130,8 +121,8 @@ func (r *newc) next() (Entry, error) {
 	if err := r.fill(r.header[:]); err != nil {
 		return Entry{}, err
 	}
-	// 070702 carries checksums, which nobody looks at.
-	if magic := string(r.header[:6]); magic != "070701" && magic != "070702" {
+	magic := string(r.header[:6])
+	if magic != "070701" && magic != "070702" {
 		return Entry{}, badf("no cpio header of the format newc at byte %d of the archive", r.in.pos-headerSize)
 	}
 	var f [13]uint32
@@ -142,21 +133,35 @@ func (r *newc) next() (Entry, error) {
 		}
 		f[i] = v
 	}
-	if f[11] == 0 || f[11] > maxName {
-		return Entry{}, badf("a name of %d bytes", f[11])
+	e := Entry{
+		Ino: f[0], Mode: f[1], UID: f[2], GID: f[3], NLink: f[4], MTime: f[5], Size: int64(f[6]),
+		Major: f[7], Minor: f[8], RMajor: f[9], RMinor: f[10], Segment: r.segment, Summed: magic == "070702", Sum: f[12],
 	}
-	name := make([]byte, f[11])
+	if f[11] == 0 || f[11] > maxName {
+		e.Odd = fmt.Sprintf("its name has %d bytes", f[11])
+		return e, r.skip(int64(f[11]))
+	}
+	return e, r.name(&e, int(f[11]))
+}
+
+// name reads the name of an entry, and tells whether the kernel gets to it (do_header).
+func (r *newc) name(e *Entry, n int) error {
+	name := make([]byte, n)
 	if err := r.fill(name); err != nil {
-		return Entry{}, err
+		return err
 	}
 	i := bytes.IndexByte(name, 0)
-	if i < 0 {
-		return Entry{}, badf("a name without an end")
+	if name[n-1] != 0 {
+		return badf("a name without an end")
 	}
-	return Entry{
-		Name: string(name[:i]), Ino: f[0], Mode: f[1], UID: f[2], GID: f[3], NLink: f[4], MTime: f[5], Size: int64(f[6]),
-		Major: f[7], Minor: f[8], RMajor: f[9], RMinor: f[10], Segment: r.segment,
-	}, r.skip(0)
+	e.Name = string(name[:i])
+	switch t := e.Type(); {
+	case t == TypeSymlink && e.Size > maxName:
+		e.Odd = fmt.Sprintf("its target has %d bytes", e.Size)
+	case t != TypeSymlink && t != TypeRegular && e.Size > 0:
+		e.Odd = "it has content, and is no regular file"
+	}
+	return r.skip(0)
 }
 
 // fill reads all of p.
@@ -194,12 +199,4 @@ func hex8(b []byte) (v uint32, ok bool) {
 		}
 	}
 	return v, true
-}
-
-// clean writes a name as a path below the root: above the root there is only the root.
-func clean(name string) string {
-	if name = strings.TrimPrefix(path.Clean("/"+name), "/"); name == "" {
-		return "."
-	}
-	return name
 }

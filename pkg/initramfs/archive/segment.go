@@ -11,7 +11,15 @@ import (
 // Walk calls visit for every entry of an image, in order, with a reader of its content. An error of
 // visit ends the walk. The segments are those that were read, whole or as far as the error allowed.
 func Walk(image []byte, l Limits, visit func(Entry, io.Reader) error) ([]Segment, error) {
-	w := &walker{image: image, limits: l, left: budget{l.Unpacked, l.Entries}, visit: visit}
+	return walk(image, newBudget(l, l.Memory-int64(len(image))), visit)
+}
+
+// walk is Walk with what is left of the limits.
+func walk(image []byte, left *budget, visit func(Entry, io.Reader) error) ([]Segment, error) {
+	w := &walker{image: image, left: left, visit: visit}
+	if err := left.take(0); err != nil {
+		return nil, err
+	}
 	for w.nextSegment() {
 		n := len(w.segments) + 1
 		if err := w.segment(); err != nil {
@@ -28,8 +36,7 @@ func Walk(image []byte, l Limits, visit func(Entry, io.Reader) error) ([]Segment
 type walker struct {
 	image    []byte
 	at       int
-	limits   Limits
-	left     budget
+	left     *budget
 	visit    func(Entry, io.Reader) error
 	segments []Segment
 }
@@ -52,6 +59,8 @@ func (w *walker) segment() error {
 		return badf("neither a cpio archive nor one that is compressed: it begins with % x", data[:min(6, len(data))])
 	case seg.Compression == None && w.at%4 != 0:
 		return badf("a cpio archive that does not begin at a multiple of 4 bytes")
+	case w.at%4 != 0 && len(w.segments) > 0 && w.segments[len(w.segments)-1].Compression == None:
+		return badf("it does not begin at a multiple of 4 bytes behind a cpio archive") // do_reset: broken padding
 	case seg.Compression == None:
 		in := bytes.NewReader(data)
 		err = w.entries(in, &seg)
@@ -68,7 +77,7 @@ func (w *walker) segment() error {
 
 // entries reads the archives in a stream.
 func (w *walker) entries(in source, seg *Segment) error {
-	r := &newc{in: counted{src: in, left: &w.left}, segment: len(w.segments), single: seg.Compression == None}
+	r := &newc{in: counted{src: in, left: w.left}, segment: len(w.segments), single: seg.Compression == None}
 	err := r.each(w.visit)
 	seg.Unpacked, seg.Entries = r.in.pos, r.entries
 	return err
@@ -76,7 +85,7 @@ func (w *walker) entries(in source, seg *Segment) error {
 
 // unpack reads a compressed segment to its end: as for the kernel, it has to end with an archive.
 func (w *walker) unpack(data []byte, seg *Segment) error {
-	z, err := decompress(seg.Compression, data, w.limits.Window)
+	z, err := decompress(seg.Compression, data, w.left)
 	if err != nil {
 		return err
 	}

@@ -3,33 +3,41 @@ package archive
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"path"
 	"slices"
-	"strings"
 )
 
 // Node is one name in the file system that the kernel makes of an image.
 type Node struct {
-	Entry
+	Name string // as a path below the root, without a leading slash; "." is the root itself
 
-	body *body
+	*inode
+
+	parent   *Node
+	depth    int
+	children map[string]*Node // of a directory
 }
 
-// body is the content of a file, which hard links share.
-type body struct{ data []byte }
+// inode is a file, which has several names if there are hard links to it.
+type inode struct {
+	Entry // the last one that wrote to it
 
-// Data returns the content of a regular file and the target of a symbolic link.
-func (n *Node) Data() []byte {
-	if n.body == nil {
-		return nil
-	}
-	return n.body.data
+	size   int64 // of its content
+	source int   // number of the entry that its content stands with, 0 without
+	loaded bool
+	data   []byte
 }
+
+// Data returns the content of a regular file, as far as it is kept, and the target of a symbolic
+// link.
+func (n *Node) Data() []byte { return n.data }
+
+// Length returns how many bytes a file has, whether they are kept or not, or the target of a
+// symbolic link.
+func (n *Node) Length() int64 { return n.size }
 
 // File is equal for the names of one file, and for nothing else.
-func (n *Node) File() any { return n.body }
+func (n *Node) File() any { return n.inode }
 
 // IsDir tells whether the node is a directory.
 func (n *Node) IsDir() bool { return n.Type() == TypeDir }
@@ -37,106 +45,118 @@ func (n *Node) IsDir() bool { return n.Type() == TypeDir }
 // Tree is what the kernel makes of an image.
 type Tree struct {
 	Segments []Segment
-	// Lost are entries that the kernel leaves out, because the directory they belong in is not
-	// there.
-	Lost []string
+	// Odd are entries of which the kernel makes nothing, or something else than their names
+	// say; the first MaxOdd.
+	Odd []Odd
+	// MoreOdd is how many more there are.
+	MoreOdd int
+	// RootSet tells that an entry gives the root directory its owner, mode and time.
+	RootSet bool
 
-	nodes    map[string]*Node
-	children map[string]int    // of a directory, by its name
-	links    map[linkKey]*body // of the archive that is read
-	last     Entry
+	root   *Node
+	image  []byte
+	left   *budget
+	keep   bool               // content of files
+	wanted map[*inode]bool    // whose content was asked for and is not kept
+	links  map[linkKey]string // first names of files of the archive that is read
+	ended  int                // archives
+	times  []dirTime
 }
 
-// linkKey tells the names of one file from other files (init/initramfs.c: struct hash).
-type linkKey struct{ major, minor, ino, mode uint32 }
+// MaxOdd bounds Tree.Odd.
+const MaxOdd = 1000
 
-// maxLinks bounds the symbolic links on the way to a name, as the kernel does
-// (include/linux/namei.h: MAXSYMLINKS).
-const maxLinks = 40
+// Odd is an entry of which the kernel makes nothing, or something else than its name says.
+type Odd struct {
+	Entry int    // its number in the image, from 1
+	Name  string // as it stands there
+	Lost  bool   // nothing is made of it
+	Why   string
+}
+
+// String says what becomes of the entry.
+func (o Odd) String() string {
+	if o.Lost {
+		return fmt.Sprintf("entry %d, %q: left out, as the kernel does: %s", o.Entry, o.Name, o.Why)
+	}
+	return fmt.Sprintf("entry %d, %q: %s", o.Entry, o.Name, o.Why)
+}
+
+// linkKey tells the names of one file from other files (init/initramfs.c: find_link).
+type linkKey struct{ major, minor, ino, kind uint32 }
+
+// dirTime is when a directory was changed; it is set when all else is done (init/initramfs.c:
+// dir_utime).
+type dirTime struct {
+	name  string
+	mtime uint32
+}
 
 // Read unpacks an image into memory. On an error the tree holds what came before it.
-func Read(image []byte, l Limits) (*Tree, error) {
-	t := &Tree{nodes: map[string]*Node{}, children: map[string]int{}}
+func Read(image []byte, l Limits) (*Tree, error) { return readTree(image, l, true) }
+
+// Index reads what is in an image, and no content of files but the targets of symbolic links. Load
+// and Settle read content later, and Contents passes it on. The image must not change.
+func Index(image []byte, l Limits) (*Tree, error) { return readTree(image, l, false) }
+
+func readTree(image []byte, l Limits, keep bool) (*Tree, error) {
+	root := &inode{Entry: Entry{Mode: TypeDir | 0o755}}
+	t := &Tree{
+		root: &Node{Name: ".", inode: root}, image: image, left: newBudget(l, l.Memory-int64(len(image))), keep: keep,
+		wanted: map[*inode]bool{}, links: map[linkKey]string{},
+	}
+	t.root.parent = t.root
 	var err error
-	t.Segments, err = Walk(image, l, t.put)
+	t.Segments, err = walk(image, t.left, t.put)
+	t.setTimes()
+	t.links, t.times = nil, nil
+	t.left.steps = 1 << 62 // from here on it is the reader who asks
 	return t, err
 }
 
-// put adds an entry as the kernel does: a file is made in a directory that exists, and replaces
-// what was there, unless that is a directory with something in it.
-func (t *Tree) put(e Entry, data io.Reader) error {
-	if e.Segment != t.last.Segment || e.archive != t.last.archive || t.links == nil {
-		t.links = map[linkKey]*body{}
-	}
-	t.last = e
-	n := &Node{Entry: e}
-	if e.Type() == TypeSymlink && e.Size > maxTarget {
-		return badf("a symbolic link of %d bytes", e.Size)
-	}
-	if e.Type() == TypeSymlink || e.Type() == TypeRegular {
-		text, err := io.ReadAll(data)
-		if err != nil {
-			return err
-		}
-		n.body = &body{text}
-	}
-	dir, ok := t.Resolve(path.Dir(e.Name))
-	switch {
-	case e.Name == ".":
-	case !ok:
-		t.Lost = append(t.Lost, e.Name)
-	default:
-		n.Name = path.Join(dir, path.Base(e.Name))
-		t.place(n)
-	}
-	return nil
+// odd notes that something else becomes of an entry than its name says; lost that nothing does.
+func (t *Tree) odd(e Entry, format string, args ...any) {
+	t.note(e, false, fmt.Sprintf(format, args...))
 }
 
-// place puts a node at its name.
-func (t *Tree) place(n *Node) {
-	old := t.nodes[n.Name]
-	switch {
-	case old == nil:
-		t.children[path.Dir(n.Name)]++
-	case old.IsDir() && !n.IsDir() && t.children[n.Name] > 0:
-		t.Lost = append(t.Lost, n.Name)
+func (t *Tree) lost(e Entry, format string, args ...any) {
+	t.note(e, true, fmt.Sprintf(format, args...))
+}
+
+func (t *Tree) note(e Entry, lost bool, why string) {
+	if len(t.Odd) == MaxOdd {
+		t.MoreOdd++
 		return
 	}
-	if n.Type() == TypeRegular && n.NLink > 1 {
-		n.body = t.share(n)
-	}
-	t.nodes[n.Name] = n
+	t.Odd = append(t.Odd, Odd{e.number, e.Name, lost, why})
 }
 
-// share gives the names of one file the same content, which stands with one of them.
-func (t *Tree) share(n *Node) *body {
-	key := linkKey{n.Major, n.Minor, n.Ino, n.Mode}
-	first := t.links[key]
-	switch {
-	case first == nil:
-		t.links[key] = n.body
-		return n.body
-	case len(n.body.data) > 0:
-		first.data = n.body.data
+// All calls visit for all names but the root, sorted, a directory before what is in it, until it
+// returns false.
+func (t *Tree) All(visit func(*Node) bool) { t.root.below(visit) }
+
+func (n *Node) below(visit func(*Node) bool) bool {
+	for _, base := range slices.Sorted(maps.Keys(n.children)) {
+		c := n.children[base]
+		if !visit(c) || !c.below(visit) {
+			return false
+		}
 	}
-	return first
+	return true
 }
 
-// Names returns all names, sorted.
-func (t *Tree) Names() []string { return slices.Sorted(maps.Keys(t.nodes)) }
+// Names returns all names but the root's, sorted.
+func (t *Tree) Names() []string {
+	var out []string
+	t.All(func(n *Node) bool { out = append(out, n.Name); return true })
+	slices.Sort(out)
+	return out
+}
 
 // Lookup returns the node of a name, a symbolic link as such; links on the way to it are followed.
 func (t *Tree) Lookup(name string) (*Node, bool) {
-	name = clean(name)
-	if name == "." {
-		return &Node{Entry: Entry{Name: ".", Mode: TypeDir | 0o755}}, true
-	}
-	dir, ok := t.Resolve(path.Dir(name))
-	if !ok {
-		return nil, false
-	}
-	n, ok := t.nodes[path.Join(dir, path.Base(name))]
-	return n, ok
+	p, err := t.walk("/"+name, false)
+	return p.node, err == nil && p.node != nil
 }
 
 // ErrLoop is in the error of Follow about links that lead in a circle.
@@ -144,49 +164,39 @@ var ErrLoop = errors.New("too many symbolic links")
 
 // Follow is Lookup, and follows the last link too.
 func (t *Tree) Follow(name string) (*Node, error) {
-	for range maxLinks {
-		n, ok := t.Lookup(name)
-		if !ok {
-			return nil, fmt.Errorf("%s: not in the image", name)
-		}
-		if n.Type() != TypeSymlink {
-			return n, nil
-		}
-		name = target(n)
+	p, err := t.walk("/"+name, true)
+	if errors.Is(err, ErrLoop) {
+		return nil, fmt.Errorf("%s: %w", name, ErrLoop)
 	}
-	return nil, fmt.Errorf("%s: %w", name, ErrLoop)
-}
-
-// target returns where a link leads, as a path below the root.
-func target(n *Node) string {
-	to := string(n.Data())
-	if !strings.HasPrefix(to, "/") {
-		to = path.Join("/", path.Dir(n.Name), to)
+	if err != nil || p.node == nil {
+		return nil, fmt.Errorf("%s: not in the image", name)
 	}
-	return clean(to)
+	return p.node, nil
 }
 
 // Resolve returns the directory that a path stands for, with all links followed.
 func (t *Tree) Resolve(dir string) (string, bool) {
-	rest, at := strings.Split(clean(dir), "/"), "."
-	for links := 0; len(rest) > 0; {
-		name := path.Join(at, rest[0])
-		rest = rest[1:]
-		if name == "." {
-			continue
-		}
-		n, ok := t.nodes[name]
-		switch {
-		case !ok:
-			return "", false
-		case n.IsDir():
-			at = name
-		case n.Type() != TypeSymlink || links == maxLinks:
-			return "", false
-		default:
-			links++
-			rest, at = append(strings.Split(target(n), "/"), rest...), "."
-		}
+	n, err := t.Follow(dir)
+	if err != nil || !n.IsDir() {
+		return "", false
 	}
-	return at, true
+	return n.Name, true
+}
+
+// node makes a name in a directory. Each takes memory for its path, so that directories within each
+// other are bounded.
+func (t *Tree) node(p place, i *inode) error {
+	name := p.base
+	if p.dir != t.root {
+		name = p.dir.Name + "/" + p.base
+	}
+	const overhead = 400 // bytes: Node, inode, and a place in a map
+	if err := errors.Join(t.left.take(overhead+int64(len(name))), t.left.step(p.dir.depth)); err != nil {
+		return t.left.err
+	}
+	if p.dir.children == nil {
+		p.dir.children = map[string]*Node{}
+	}
+	p.dir.children[p.base] = &Node{Name: name, inode: i, parent: p.dir, depth: p.dir.depth + 1}
+	return nil
 }

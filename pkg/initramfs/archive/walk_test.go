@@ -135,8 +135,6 @@ func TestErrors(t *testing.T) {
 		{"other cpio", "070707" + strings.Repeat("0", 104), "segment 1 at byte 0: no initramfs: no cpio header of the format newc at byte 0 of the archive"},
 		{"short", "0707", "segment 1 at byte 0: no initramfs: cut off in a cpio header"},
 		{"digit", "070701" + strings.Repeat("0", 16) + "0000000x" + strings.Repeat("0", 80), "segment 1 at byte 0: no initramfs: field 3 of the cpio header at byte 0 of the archive is not a number"},
-		{"no name", head + "00000000" + "00000000", "segment 1 at byte 0: no initramfs: a name of 0 bytes"},
-		{"long name", head + "00010000" + "00000000", "segment 1 at byte 0: no initramfs: a name of 65536 bytes"},
 		{"endless name", head + "00000002" + "00000000" + "ab", "segment 1 at byte 0: no initramfs: a name without an end"},
 		{"cut name", head + "00000008" + "00000000" + "ab", "segment 1 at byte 0: no initramfs: cut off in a cpio header"},
 		{"cut content", record("x", 0o100644, 1, "hello, world")[:120], `segment 1 at byte 0: no initramfs: cut off in the content of "x"`},
@@ -144,7 +142,6 @@ func TestErrors(t *testing.T) {
 		{"lzo", "\x89LZO\x00", "segment 1 at byte 0: packed with lzo: unsupported operation"},
 		{"BCJ", string(load(t, "xz-x86")), "segment 1 at byte 0: xz: a filter beside LZMA2, such as --x86, is not supported"},
 		{"lz4 frame", string(load(t, "lz4-frame")), "segment 1 at byte 0: no initramfs: neither a cpio archive nor one that is compressed: it begins with 04 22 4d 18 64 40"},
-		{"long link", record("l", 0o120777, 1, strings.Repeat("x", 5000)), "segment 1 at byte 0: no initramfs: a symbolic link of 5000 bytes"},
 	} {
 		_, err := Read([]byte(c.image), DefaultLimits)
 		if err == nil || err.Error() != c.want {
@@ -158,15 +155,16 @@ func TestLimits(t *testing.T) {
 		limits Limits
 		want   string
 	}{
-		"bytes":   {Limits{Unpacked: 1000, Entries: 100, Window: 1 << 30}, "larger than the limit"},
-		"entries": {Limits{Unpacked: 1 << 20, Entries: 3, Window: 1 << 30}, "more entries than the limit"},
-		"window":  {Limits{Unpacked: 1 << 20, Entries: 100, Window: 100}, "above the limit"},
+		"bytes":   {Limits{Unpacked: 1000, Entries: 100, Memory: 1 << 30}, LimitUnpacked},
+		"entries": {Limits{Unpacked: 1 << 20, Entries: 3, Memory: 1 << 30}, LimitEntries},
+		"window":  {Limits{Unpacked: 1 << 20, Entries: 100, Memory: 2 << 10}, LimitMemory},
 	} {
 		for _, form := range packed {
-			if name == "window" && (form == Gzip || form == Bzip2 || form == LZ4) {
+			if name == "window" && (form == Gzip || form == Bzip2) {
 				continue // theirs is given by the format
 			}
-			if _, err := Read(load(t, string(form)), c.limits); err == nil || !strings.Contains(err.Error(), c.want) {
+			var limit *LimitError
+			if _, err := Index(load(t, string(form)), c.limits); !errors.As(err, &limit) || limit.Limit != c.want {
 				t.Errorf("%s, %s: %v", name, form, err)
 			}
 		}

@@ -18,8 +18,9 @@ var xzChecks = [xzMaxChecks]int{0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64,
 
 // xzScanner walks along a stream without unpacking it.
 type xzScanner struct {
-	data []byte
-	at   int
+	data   []byte
+	at     int
+	window int64 // the largest of its dictionaries
 }
 
 const errXZCut = streamError("xz: cut off")
@@ -40,34 +41,36 @@ func (s *xzScanner) pad() error {
 	return err
 }
 
-// xzLength returns the length of the stream that data begins with, up to its footer.
-func xzLength(data []byte, window int64) (int, error) {
+// xzLength returns the length of the stream that data begins with, up to its footer, and its
+// window.
+func xzLength(data []byte) (n int, window int64, err error) {
 	s := &xzScanner{data: data}
 	head, err := s.take(xzHeader)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if string(head[:6]) != xzMagic || head[6] != 0 || head[7] >= xzMaxChecks {
-		return 0, streamError("xz: no stream header")
+		return 0, 0, streamError("xz: no stream header")
 	}
 	check := xzChecks[head[7]]
 	for {
 		size, err := s.take(1)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if size[0] == 0 {
 			break // section 4.1: the index begins
 		}
-		if err := s.block(int(size[0]), check, window); err != nil {
-			return 0, err
+		if err := s.block(int(size[0]), check); err != nil {
+			return 0, 0, err
 		}
 	}
-	return s.index()
+	n, err = s.index()
+	return n, s.window, err
 }
 
 // block passes over one block (section 3), whose header has 4*(size+1) bytes.
-func (s *xzScanner) block(size, check int, window int64) error {
+func (s *xzScanner) block(size, check int) error {
 	h, err := s.take(4*(size+1) - 1)
 	if err != nil {
 		return err
@@ -87,9 +90,7 @@ func (s *xzScanner) block(size, check int, window int64) error {
 		return streamError("xz: no filter LZMA2")
 	}
 	// Section 5.3.1: 2 or 3 shifted; 40 is 4 GiB - 1.
-	if dict := (2 | int64(h[2])&1) << (h[2]/2 + 11); dict > window {
-		return fmt.Errorf("xz: a dictionary of %d bytes is above the limit", dict)
-	}
+	s.window = max(s.window, (2|int64(h[2])&1)<<(h[2]/2+11))
 	if err := s.chunks(); err != nil {
 		return err
 	}

@@ -22,3 +22,14 @@ func (u *unpacker) mknod(n *archive.Node) error {
 	}
 	return nil
 }
+
+// linkTime sets the time of a symbolic link itself.
+func (u *unpacker) linkTime(n *archive.Node) error {
+	dir, err := u.root.Open(path.Dir(n.Name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	when := unix.Timespec{Sec: int64(n.MTime)}
+	return unix.UtimesNanoAt(int(dir.Fd()), path.Base(n.Name), []unix.Timespec{when, when}, unix.AT_SYMLINK_NOFOLLOW)
+}

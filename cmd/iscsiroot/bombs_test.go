@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
+)
+
+// newcHead is an entry without its content.
+func newcHead(name string, mode, size int) string {
+	h := fmt.Sprintf("070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s\x00", 7, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, len(name)+1, 0, name)
+	return h + strings.Repeat("\x00", -len(h)&3)
+}
+
+// newcEnd ends an archive.
+var newcEnd = newcHead("TRAILER!!!", 0, 0)
+
+// bomb makes a file of the stage.
+func (s stage) bomb(name string, write func(w io.Writer) error) {
+	s.t.Helper()
+	f, err := os.Create(s.path(name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer f.Close()
+	w := bufio.NewWriter(f)
+	if err := write(w); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// zeros is an archive with one file of n zero bytes, n being a multiple of 4.
+func zeros(w io.Writer, n int64) error {
+	if _, err := io.WriteString(w, newcHead("zeros", 0o100644, int(n))); err != nil {
+		return err
+	}
+	if _, err := io.CopyN(w, zeroReader{}, n); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, newcEnd)
+	return err
+}
+
+type zeroReader struct{}
+
+func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// through packs what write writes.
+func through(z io.WriteCloser, err error, write func(io.Writer) error) error {
+	if err != nil {
+		return err
+	}
+	if err := write(z); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+// zstdZeros is zeros in 4 bytes for each 128 KiB: blocks of type RLE (RFC 8878 section 3.1.1.2).
+func zstdZeros(w io.Writer, blocks int) error {
+	const size = 128 << 10
+	var b bytes.Buffer
+	b.WriteString("\x28\xb5\x2f\xfd\x00\x58") // a window of 2 MiB, no sizes
+	block := func(n, kind int, data string, last int) {
+		h := uint32(n<<3 | kind<<1 | last)
+		b.Write([]byte{byte(h), byte(h >> 8), byte(h >> 16)})
+		b.WriteString(data)
+	}
+	each := min(blocks, 4<<30/size-1) // what one entry holds
+	for left := blocks; left > 0; left -= each {
+		head := newcHead("zeros", 0o100644, min(each, left)*size)
+		block(len(head), 0, head, 0)
+		for range min(each, left) {
+			block(size, 1, "\x00", 0)
+		}
+	}
+	block(len(newcEnd), 0, newcEnd, 1)
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// lz4Zeros is zeros in n blocks of 8 MiB, in the kernel's legacy format.
+func lz4Zeros(w io.Writer, n int) error {
+	const size = 8 << 20
+	out := bytes.NewBufferString("\x02\x21\x4c\x18")
+	block := func(data []byte) error {
+		packed := make([]byte, lz4.CompressBlockBound(size))
+		k, err := lz4.CompressBlock(data, packed, nil)
+		if err != nil {
+			return err
+		}
+		_ = binary.Write(out, binary.LittleEndian, uint32(k)) // a buffer takes all
+		out.Write(packed[:k])
+		return nil
+	}
+	data := make([]byte, size)
+	copy(data, newcHead("zeros", 0o100644, n*size))
+	if err := block(data); err != nil {
+		return err
+	}
+	clear(data)
+	one := out.Len()
+	if err := block(data); err != nil {
+		return err
+	}
+	again := bytes.Clone(out.Bytes()[one:])
+	for range n - 1 {
+		out.Write(again)
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+// entries is an archive of n entries of a kind.
+func entries(w io.Writer, n int, entry func(i int) string) error {
+	for i := range n {
+		if _, err := io.WriteString(w, entry(i)); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, newcEnd)
+	return err
+}
+
+// bombs makes images that take far more than they are.
+func (s stage) bombs() {
+	const mib = 1 << 20
+	packed := func(write func(io.Writer) error) func(io.Writer) error {
+		return func(w io.Writer) error {
+			z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+			return through(z, err, write)
+		}
+	}
+	many := func(n int, entry func(int) string) func(io.Writer) error {
+		return packed(func(w io.Writer) error { return entries(w, n, entry) })
+	}
+	half := func(w io.Writer) error { return zeros(w, 480*mib) }
+	deep := strings.Repeat("a/", 2000)
+	target := strings.Repeat("t", 4000)
+	for name, write := range map[string]func(io.Writer) error{
+		"zstd-2g": func(w io.Writer) error { return zstdZeros(w, 2<<30/(128<<10)) },
+		"zstd-9g": func(w io.Writer) error { return zstdZeros(w, 9<<30/(128<<10)) },
+		"gzip": func(w io.Writer) error {
+			z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+			return through(z, err, half)
+		},
+		"lz4":         func(w io.Writer) error { return lz4Zeros(w, 60) },
+		"xz-window":   xzWindow,
+		"lzma-window": lzmaWindow,
+		"zstd-window": func(w io.Writer) error {
+			_, err := io.WriteString(w, "\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00")
+			return err
+		},
+		"zstd-content": func(w io.Writer) error {
+			_, err := io.WriteString(w, "\x28\xb5\x2f\xfd\xa0\x00\x00\x00\xf0\x01\x00\x00")
+			return err
+		},
+		"names":      many(270000, func(i int) string { return newcHead(fmt.Sprint(i), 0o100644, 0) }),
+		"long-names": many(30000, func(int) string { return newcHead(deep+"a", 0o100644, 0) }),
+		"ways": many(100000, func(i int) string {
+			if i < 2000 {
+				return newcHead(deep[:2*i+1], 0o040755, 0)
+			}
+			return newcHead(fmt.Sprintf("%s%d", deep, i), 0o100644, 0)
+		}),
+		"links": many(80000, func(i int) string {
+			return newcHead(fmt.Sprint(i), 0o120777, len(target)) + target
+		}),
+		"circles": many(50000, func(i int) string {
+			if i == 0 {
+				return newcHead("l", 0o120777, 4000) + strings.Repeat("./", 1999) + "l\x00"
+			}
+			return newcHead("l/x", 0o100644, 0)
+		}),
+		"odd": many(200000, func(int) string { return newcHead("none/"+deep[:250]+"x", 0o100644, 0) }),
+	} {
+		s.bomb(name, write)
+	}
+}
+
+// xzWindow begins a stream of xz with a dictionary of 1 GiB.
+func xzWindow(w io.Writer) error {
+	var b bytes.Buffer
+	z, err := xz.WriterConfig{DictCap: 1 << 16, CheckSum: xz.CRC32}.NewWriter(&b)
+	if err != nil {
+		return err
+	}
+	if err := zeros(z, 4); err != nil {
+		return err
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	data := b.Bytes()
+	i := bytes.Index(data, []byte{0x21, 0x01}) // the filter LZMA2 and the size of its properties
+	data[i+2] = 36                             // 2 << (36/2 + 11) bytes (.xz file format, section 5.3.1)
+	_, err = w.Write(data)
+	return err
+}
+
+// lzmaWindow is an archive with a dictionary of 1 GiB.
+func lzmaWindow(w io.Writer) error {
+	var b bytes.Buffer
+	z, err := lzma.WriterConfig{DictCap: 1 << 16}.NewWriter(&b)
+	if err := through(z, err, func(w io.Writer) error { return zeros(w, 4) }); err != nil {
+		return err
+	}
+	data := b.Bytes()
+	binary.LittleEndian.PutUint32(data[1:], 1<<30)
+	_, err = w.Write(data)
+	return err
+}
+
+// TestBombsAreSmall sees that what the table of TestHostileInput uses is what it is taken for.
+func TestBombsAreSmall(t *testing.T) {
+	s := newStage(t)
+	s.bomb("zstd", func(w io.Writer) error { return zstdZeros(w, 8) })
+	s.bomb("lz4", func(w io.Writer) error { return lz4Zeros(w, 2) })
+	for name, want := range map[string]string{"zstd": "1048576", "lz4": "16777216"} {
+		status, out, errs := s.run("ls", "-l", "~/"+name)
+		if status != 0 || !strings.Contains(out, want) {
+			t.Errorf("%s: %d, %s%s", name, status, out, errs)
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxResident is what a command may take, in bytes, whatever it is fed with.
+const maxResident = 400 << 20
+
+// hostile runs the program that was built at s.path("iscsiroot") and returns what it printed on
+// standard error. It must end by itself and take no more than maxResident.
+func (s stage) hostile(args string) (status int, stderr string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 3*time.Minute) // ends a child that hangs
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.path("iscsiroot"), strings.Fields(strings.ReplaceAll(args, "~", s.dir))...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs // standard output is /dev/null
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		s.t.Errorf("%s: it hangs", args)
+	}
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		s.t.Fatal(err)
+	}
+	if resident := usage.Maxrss << 10; resident > maxResident {
+		s.t.Errorf("%s: it took %d MiB", args, resident>>20)
+	} else {
+		s.t.Logf("%4d MiB %6.2f s: %s", resident>>20, cmd.ProcessState.UserTime().Seconds(), args)
+	}
+	return cmd.ProcessState.ExitCode(), strings.ReplaceAll(errs.String(), s.dir, "~")
+}
+
+// builds builds the program, without what the test binary has in addition.
+func (s stage) builds() {
+	s.t.Helper()
+	if out, err := exec.Command("go", "build", "-o", s.path("iscsiroot"), ".").CombinedOutput(); err != nil {
+		s.t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// TestHostileInput builds the program once and feeds it with what it must not fall for.
+func TestHostileInput(t *testing.T) {
+	dir := t.TempDir()
+	stage{t, dir}.builds()
+	for name, test := range map[string]func(stage){"memory": testMemory, "not files": testNotFiles, "nested hosts": testNestedHosts} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			if err := os.Symlink(dir+"/iscsiroot", s.path("iscsiroot")); err != nil {
+				t.Fatal(err)
+			}
+			test(s)
+		})
+	}
+}
+
+// testMemory feeds each command that reads an image with images that take far more than they are.
+func testMemory(s stage) {
+	t := s.t
+	s.bombs()
+	for _, name := range []string{"sparse", "huge"} {
+		s.write(name, "")
+	}
+	for name, size := range map[string]int64{"sparse": 200 << 20, "huge": 1 << 40} {
+		if err := os.Truncate(s.path(name), size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const (
+		none     = ""
+		unpacked = "raise it with --max-unpacked"
+		entries  = "raise it with --max-entries"
+		memory   = "raise it with --max-memory"
+	)
+	for image, want := range map[string]string{
+		"zstd-2g": none, "zstd-9g": unpacked, "gzip": none, "lz4": none, "xz-window": memory, "lzma-window": memory,
+		"zstd-window": "and the kernel takes", "zstd-content": "and the kernel takes",
+		"names": entries, "long-names": none, "ways": entries, "links": memory, "circles": entries, "odd": none,
+		"sparse": "it is empty", "huge": memory,
+	} {
+		for _, args := range []string{"ls -l ~/" + image, "check ~/" + image, "explain --image ~/" + image} {
+			_, errs := s.hostile(args)
+			if want == none && strings.Contains(errs, "read image") || !strings.Contains(errs, want) {
+				t.Errorf("%s:\n got %.300s\nwant %s", args, errs, want)
+			}
+		}
+	}
+	build := "build --root ~/tree --kernel-version " + release + " --init ~/init -o ~/out.img"
+	for _, c := range []struct {
+		args   string
+		status int
+		want   string
+	}{
+		{"ls --max-unpacked 10000 ~/zstd-9g", 0, ""},
+		{"ls --max-entries 1000000 ~/names", 0, ""},
+		{"ls --max-unpacked 100 ~/zstd-2g", 1, "~/zstd-2g: segment 1 at byte 0: unpacked it has more than 104857600 bytes: raise it with --max-unpacked"},
+		{"cat ~/zstd-2g zeros", 0, ""},
+		{"unpack ~/gzip ~/unpacked", 0, ""},
+		{"unpack --max-unpacked 10 ~/gzip ~/refused", 1, unpacked},
+		{build + " --append ~/zstd-2g", 0, ""},
+		{build + " --append ~/zstd-9g", 1, unpacked},
+		{build + " --append ~/huge", 1, memory},
+		{build + " --file ~/sparse:/sparse", 0, ""},
+		{build + " --file ~/huge:/huge", 1, "larger than the 4 GiB"},
+		{build + " --init ~/huge", 1, "larger than"},
+		{build + " --busybox=~/huge", 1, "larger than"},
+		{build + " --credentials ~/huge", 1, "larger than"},
+		{build + " --modaliases ~/huge", 1, "larger than"},
+		{"build --root ~/tree --init ~/init -o ~/out.img --kernel ~/huge", 1, "larger than"},
+		{"explain --ibft ~/huge", 1, "larger than"},
+		{"pxe ~/huge ~/srv", 1, "larger than"},
+	} {
+		if status, errs := s.hostile(c.args); status != c.status || !strings.Contains(errs, c.want) {
+			t.Errorf("%s: status %d\n got %.300s\nwant %s", c.args, status, errs, c.want)
+		}
+	}
+}
+
+// testNotFiles puts FIFOs, devices and directories where a command is told of a file. None waits
+// for a writer.
+func testNotFiles(s stage) {
+	t := s.t
+	s.write("hosts.yaml", hosts)
+	s.write("srv/tftp/x", "")
+	s.write("overlay/x", "")
+	tree := "tree/lib/modules/" + release + "/"
+	for _, name := range []string{"fifo", "secrets", "overlay/fifo", "srv/tftp/pxelinux.cfg"} {
+		if err := unix.Mkfifo(s.path(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := "build --root ~/tree --kernel-version " + release + " --init ~/init -o ~/out.img"
+	const want = "not a regular file"
+	for _, place := range []string{"~/fifo", "/dev/zero", "~"} {
+		for _, args := range []string{
+			"ls %s", "cat %s x", "check %s", "unpack %s ~/new", "explain --image %s", "explain --ibft %s", "pxe %s ~/new", "try h --hosts %s",
+			"check --modaliases %s ~/init",
+			build + " --append %s", build + " --file %s:/x", build + " --init %s", build + " --busybox=%s", build + " --credentials %s",
+			build + " --modaliases %s", build + " --kernel ~/init --uki %s",
+		} {
+			args = fmt.Sprintf(args, place)
+			if status, errs := s.hostile(args); status != 1 || !strings.Contains(errs, want) {
+				t.Errorf("%s: status %d, %s", args, status, errs)
+			}
+		}
+	}
+	for _, c := range []struct{ args, want string }{
+		{build + " --overlay ~/overlay", "neither a file, a directory nor a symbolic link"},
+		{build + " --overlay ~/fifo", "not a directory"},
+		{"build --root ~/tree --init ~/init -o ~/out.img --kernel ~/fifo", want},
+		{"build --root ~/tree --init ~/init -o ~/out.img --kernel /dev/zero", want},
+		{"pxe ~/hosts.yaml ~/new", want}, // the file of secrets
+	} {
+		if status, errs := s.hostile(c.args); status != 1 || !strings.Contains(errs, c.want) {
+			t.Errorf("%s: status %d, %s", c.args, status, errs)
+		}
+	}
+	for _, name := range []string{"kernel/sd_mod.ko", "modules.alias", "modules.dep"} {
+		if err := os.Remove(s.path(tree + name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mkfifo(s.path(tree+name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if status, errs := s.hostile(build); status != 1 || !strings.Contains(errs, name+": not a regular file") {
+			t.Errorf("%s: status %d, %s", name, status, errs)
+		}
+	}
+}
+
+// testNestedHosts feeds pxe and try with YAML that the parser would take gigabytes for.
+func testNestedHosts(s stage) {
+	t := s.t
+	for name, text := range map[string]string{
+		"entries": strings.Repeat("- ", 60000), "comments": strings.Repeat("[ #]\n", 100000), "brackets": strings.Repeat("[", 1<<20),
+		"many": "hosts:\n" + strings.Repeat("  - name: a\n    portals: [a, b, c]\n", 25000),
+	} {
+		s.write(name, text)
+		for _, args := range []string{"pxe ~/" + name + " ~/new", "try h --hosts ~/" + name} {
+			if status, errs := s.hostile(args); status != 1 || !strings.HasPrefix(errs, "iscsiroot: ~/"+name) {
+				t.Errorf("%s: status %d, %.300s", args, status, errs)
+			}
+		}
+	}
+}

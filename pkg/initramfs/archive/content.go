@@ -1,0 +1,111 @@
+package archive
+
+import (
+	"errors"
+	"io"
+)
+
+// ErrNotLoaded is of the content of a file that Index has left in the image. Settle loads it.
+var ErrNotLoaded = errors.New("the content is still in the image")
+
+// Content returns the content of a regular file, or the target of a symbolic link. What is still in
+// the image is ErrNotLoaded, and noted for Settle.
+func (t *Tree) Content(n *Node) ([]byte, error) {
+	if n.size > 0 && !n.loaded {
+		t.wanted[n.inode] = true
+		return nil, ErrNotLoaded
+	}
+	return n.data, nil
+}
+
+// Unsettled tells whether content was asked for that is not loaded: what was found out since is of
+// no use.
+func (t *Tree) Unsettled() bool { return len(t.wanted) > 0 }
+
+// Settle calls f until it asks for no content that is not loaded; between the calls, the image is
+// read again for what f asked for. All of it has to fit into Limits.Memory.
+func (t *Tree) Settle(f func()) error {
+	for {
+		if f(); !t.Unsettled() {
+			return nil
+		}
+		sources := map[int]*inode{}
+		for i := range t.wanted {
+			sources[i.source] = i
+		}
+		clear(t.wanted)
+		if err := t.load(sources); err != nil {
+			return err
+		}
+	}
+}
+
+// load reads the content of files, by the numbers of the entries that it stands with.
+func (t *Tree) load(sources map[int]*inode) error {
+	return t.again(func(e Entry, data io.Reader) (err error) {
+		if i := sources[e.number]; i != nil {
+			i.data, err = t.left.read(data, e.Size)
+			i.loaded = true
+			delete(sources, e.number)
+		}
+		if err == nil && len(sources) == 0 {
+			return errEnough
+		}
+		return err
+	})
+}
+
+// Contents calls visit for each regular file that is not empty, once whatever names it has, in the
+// order of the image, with a reader of its content.
+func (t *Tree) Contents(visit func(*Node, io.Reader) error) error {
+	sources := map[int]*Node{}
+	t.All(func(n *Node) bool {
+		if n.Type() == TypeRegular && n.size > 0 && sources[n.source] == nil {
+			sources[n.source] = n
+		}
+		return true
+	})
+	return t.again(func(e Entry, data io.Reader) error {
+		if n := sources[e.number]; n != nil {
+			return visit(n, data)
+		}
+		return nil
+	})
+}
+
+// CopyTo writes the content of a regular file.
+func (t *Tree) CopyTo(w io.Writer, n *Node) error {
+	if n.size == 0 {
+		return nil
+	}
+	return t.again(func(e Entry, data io.Reader) error {
+		if e.number != n.source {
+			return nil
+		}
+		if _, err := io.Copy(w, data); err != nil {
+			return err
+		}
+		return errEnough
+	})
+}
+
+// errEnough ends a walk through an image before its end.
+var errEnough = errors.New("enough")
+
+// again walks through the image once more.
+func (t *Tree) again(visit func(Entry, io.Reader) error) error {
+	left := newBudget(t.left.limits, t.left.memory)
+	_, err := walk(t.image, left, visit)
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// read reads size bytes, as far as there are, and takes the memory for them before.
+func (b *budget) read(r io.Reader, size int64) ([]byte, error) {
+	if err := b.take(size); err != nil {
+		return nil, err
+	}
+	return readAll(io.LimitReader(r, size), size)
+}
