@@ -89,7 +89,11 @@ func testMemory(s stage) {
 		"names": entries, "long-names": none, "ways": entries, "links": memory, "circles": entries, "odd": none,
 		"sparse": "it is empty", "huge": memory,
 	} {
-		for _, args := range []string{"ls -l ~/" + image, "check ~/" + image, "explain --image ~/" + image} {
+		commands := []string{"ls -l ~/" + image}
+		if want == none || want == unpacked {
+			commands = append(commands, "check ~/"+image, "explain --image ~/"+image)
+		}
+		for _, args := range commands {
 			_, errs := s.hostile(args)
 			if want == none && strings.Contains(errs, "read image") || !strings.Contains(errs, want) {
 				t.Errorf("%s:\n got %.300s\nwant %s", args, errs, want)
@@ -142,7 +146,7 @@ func testNotFiles(s stage) {
 	}
 	build := "build --root ~/tree --kernel-version " + release + " --init ~/init -o ~/out.img"
 	const want = "not a regular file"
-	for _, place := range []string{"~/fifo", "/dev/zero", "~"} {
+	for _, place := range []string{"~/fifo", "/dev/zero"} {
 		for _, args := range []string{
 			"ls %s", "cat %s x", "check %s", "unpack %s ~/new", "explain --image %s", "explain --ibft %s", "pxe %s ~/new", "try h --hosts %s",
 			"check --modaliases %s ~/init",
