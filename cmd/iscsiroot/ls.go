@@ -29,7 +29,7 @@ segment replaces that of an earlier one.
 
 A PATTERN selects names, as in a shell; one without a slash is compared with the
 last part of a name. Entries of which the kernel makes nothing, or something else than
-their names say, are told on standard error.`,
+their names say, are listed on standard error.`,
 		Example: "  iscsiroot ls -l initrd.img '*.ko'",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -15,7 +15,7 @@ const (
 // What is wrong with a way to a name, as open(2) has it.
 var (
 	errNoDir   = errors.New("its directory is missing")
-	errNotDir  = errors.New("what leads to it is no directory")
+	errNotDir  = errors.New("what leads to it is not a directory")
 	errNoName  = errors.New("it has no name")
 	errTooLong = errors.New("a part of its name has more than 255 bytes")
 )

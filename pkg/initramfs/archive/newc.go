@@ -159,7 +159,7 @@ func (r *newc) name(e *Entry, n int) error {
 	case t == TypeSymlink && e.Size > maxName:
 		e.Odd = fmt.Sprintf("its target has %d bytes", e.Size)
 	case t != TypeSymlink && t != TypeRegular && e.Size > 0:
-		e.Odd = "it has content, and is no regular file"
+		e.Odd = "it has content, and is not a regular file"
 	}
 	return r.skip(0)
 }
