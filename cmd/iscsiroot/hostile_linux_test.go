@@ -170,14 +170,17 @@ func testNotFiles(s stage) {
 			t.Errorf("%s: status %d, %s", c.args, status, errs)
 		}
 	}
-	for _, name := range []string{"kernel/sd_mod.ko", "modules.alias", "modules.dep"} {
+	for _, c := range []struct{ name, want string }{
+		{"kernel/sd_mod.ko", "names kernel/sd_mod.ko, which is not there"}, {"modules.alias", "modules.alias: " + want}, {"modules.dep", "modules.dep: " + want},
+	} {
+		name := c.name
 		if err := os.Remove(s.path(tree + name)); err != nil {
 			t.Fatal(err)
 		}
 		if err := unix.Mkfifo(s.path(tree+name), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if status, errs := s.hostile(build); status != 1 || !strings.Contains(errs, name+": not a regular file") {
+		if status, errs := s.hostile(build); status != 1 || !strings.Contains(errs, c.want) {
 			t.Errorf("%s: status %d, %s", name, status, errs)
 		}
 	}
