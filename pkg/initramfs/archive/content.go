@@ -3,24 +3,32 @@ package archive
 import (
 	"errors"
 	"io"
+	"sync"
 )
 
 // ErrNotLoaded is of the content of a file that Index has left in the image. Settle loads it.
 var ErrNotLoaded = errors.New("the content is still in the image")
 
 // Content returns the content of a regular file, or the target of a symbolic link. What is still in
-// the image is ErrNotLoaded, and noted for Settle.
+// the image is ErrNotLoaded, and noted for Settle. Several goroutines may call it at once, as they
+// may all that only looks at the tree.
 func (t *Tree) Content(n *Node) ([]byte, error) {
-	if n.size > 0 && !n.loaded {
-		t.wanted[n.inode] = true
-		return nil, ErrNotLoaded
+	if n.size == 0 || n.loaded {
+		return n.data, nil
 	}
-	return n.data, nil
+	t.wanted.Lock()
+	defer t.wanted.Unlock()
+	t.wanted.files[n.inode] = true
+	return nil, ErrNotLoaded
 }
 
 // Unsettled tells whether content was asked for that is not loaded: what was found out since is of
 // no use.
-func (t *Tree) Unsettled() bool { return len(t.wanted) > 0 }
+func (t *Tree) Unsettled() bool {
+	t.wanted.Lock()
+	defer t.wanted.Unlock()
+	return len(t.wanted.files) > 0
+}
 
 // Settle calls f until it asks for no content that is not loaded; between the calls, the image is
 // read again for what f asked for. All of it has to fit into Limits.Memory.
@@ -30,29 +38,41 @@ func (t *Tree) Settle(f func()) error {
 			return nil
 		}
 		sources := map[int]*inode{}
-		for i := range t.wanted {
+		for i := range t.wanted.files { // f has ended, and nothing else asks
 			sources[i.source] = i
 		}
-		clear(t.wanted)
+		clear(t.wanted.files)
 		if err := t.load(sources); err != nil {
 			return err
 		}
 	}
 }
 
-// load reads the content of files, by the numbers of the entries that it stands with.
+// load reads the content of files, by the numbers of the entries that it stands with. The image was
+// read before, so that all of it is there, and memory for it is asked for at once.
 func (t *Tree) load(sources map[int]*inode) error {
-	return t.again(func(e Entry, data io.Reader) (err error) {
+	return t.again(func(e Entry, data io.Reader) error {
 		if i := sources[e.number]; i != nil {
-			i.data, err = t.left.read(data, e.Size)
-			i.loaded = true
+			if err := t.left.take(e.Size); err != nil {
+				return err
+			}
+			i.data, i.loaded = make([]byte, e.Size), true
+			if _, err := io.ReadFull(data, i.data); err != nil {
+				return err
+			}
 			delete(sources, e.number)
 		}
-		if err == nil && len(sources) == 0 {
+		if len(sources) == 0 {
 			return errEnough
 		}
-		return err
+		return nil
 	})
+}
+
+// wanted are files whose content was asked for and is not kept.
+type wanted struct {
+	sync.Mutex
+	files map[*inode]bool
 }
 
 // Contents calls visit for each regular file that is not empty, once whatever names it has, in the

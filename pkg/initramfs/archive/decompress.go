@@ -113,8 +113,8 @@ func Unpack(c Compression, data []byte, limit int64) ([]byte, error) {
 	return out, nil
 }
 
-// readAll reads all that r has, at most limit bytes. It asks for memory as the bytes come, and not
-// twice.
+// readAll reads all that r has, at most limit bytes. It asks for memory as the bytes come, and for
+// as much once more at the end.
 func readAll(r io.Reader, limit int64) ([]byte, error) {
 	const chunk = 1 << 20
 	var chunks [][]byte

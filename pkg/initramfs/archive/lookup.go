@@ -48,8 +48,10 @@ func (t *Tree) walk(name string, follow bool) (place, error) {
 	w.push(name)
 	for {
 		part, last := w.next()
-		if err := t.left.step(1); err != nil {
-			return place{}, err
+		if !t.ready { // else it is not the image that asks
+			if err := t.left.step(1); err != nil {
+				return place{}, err
+			}
 		}
 		if len(part) > maxBase {
 			return place{}, errTooLong

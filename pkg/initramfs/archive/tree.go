@@ -56,8 +56,9 @@ type Tree struct {
 	root   *Node
 	image  []byte
 	left   *budget
-	keep   bool               // content of files
-	wanted map[*inode]bool    // whose content was asked for and is not kept
+	keep   bool // content of files
+	wanted wanted
+	ready  bool               // all entries are in
 	links  map[linkKey]string // first names of files of the archive that is read
 	ended  int                // archives
 	times  []dirTime
@@ -103,14 +104,14 @@ func readTree(image []byte, l Limits, keep bool) (*Tree, error) {
 	root := &inode{Entry: Entry{Mode: TypeDir | 0o755}}
 	t := &Tree{
 		root: &Node{Name: ".", inode: root}, image: image, left: newBudget(l, l.Memory-int64(len(image))), keep: keep,
-		wanted: map[*inode]bool{}, links: map[linkKey]string{},
+		wanted: wanted{files: map[*inode]bool{}}, links: map[linkKey]string{},
 	}
 	t.root.parent = t.root
 	var err error
 	t.Segments, err = walk(image, t.left, t.put)
 	t.setTimes()
 	t.links, t.times = nil, nil
-	t.left.steps = 1 << 62 // from here on it is the reader who asks
+	t.ready = true
 	return t, err
 }
 
