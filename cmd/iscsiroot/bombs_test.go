@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,25 +71,39 @@ func through(z io.WriteCloser, err error, write func(io.Writer) error) error {
 	return z.Close()
 }
 
-// zstdZeros is zeros in 4 bytes for each 128 KiB: blocks of type RLE (RFC 8878 section 3.1.1.2).
-func zstdZeros(w io.Writer, blocks int) error {
-	const size = 128 << 10
+// zeroFile is a file of zero bytes, whose size is a multiple of 4.
+type zeroFile struct {
+	name string
+	size int64
+}
+
+// zstdBlock is the largest block of zstd, in bytes (RFC 8878 section 3.1.1.2.4).
+const zstdBlock = 128 << 10
+
+// zstdZeros is an archive of files, and of the directories above each, in 4 bytes for each 128 KiB:
+// blocks of type RLE (RFC 8878 section 3.1.1.2.2).
+func zstdZeros(w io.Writer, files ...zeroFile) error {
 	var b bytes.Buffer
 	b.WriteString("\x28\xb5\x2f\xfd\x00\x58") // a window of 2 MiB, no sizes
-	block := func(n, kind int, data string, last int) {
-		h := uint32(n<<3 | kind<<1 | last)
+	block := func(n int64, kind int, data string, last int) {
+		h := int(n)<<3 | kind<<1 | last
 		b.Write([]byte{byte(h), byte(h >> 8), byte(h >> 16)})
 		b.WriteString(data)
 	}
-	each := min(blocks, 4<<30/size-1) // what one entry holds
-	for left := blocks; left > 0; left -= each {
-		head := newcHead("zeros", 0o100644, min(each, left)*size)
-		block(len(head), 0, head, 0)
-		for range min(each, left) {
-			block(size, 1, "\x00", 0)
+	for _, f := range files {
+		head := ""
+		for i, c := range f.name {
+			if c == '/' {
+				head += newcHead(f.name[:i], 0o040755, 0)
+			}
+		}
+		head += newcHead(f.name, 0o100644, int(f.size))
+		block(int64(len(head)), 0, head, 0)
+		for left := f.size; left > 0; left -= zstdBlock {
+			block(min(left, zstdBlock), 1, "\x00", 0)
 		}
 	}
-	block(len(newcEnd), 0, newcEnd, 1)
+	block(int64(len(newcEnd)), 0, newcEnd, 1)
 	_, err := w.Write(b.Bytes())
 	return err
 }
@@ -148,17 +163,19 @@ func (s stage) bombs() {
 	many := func(n int, entry func(int) string) func(io.Writer) error {
 		return packed(func(w io.Writer) error { return entries(w, n, entry) })
 	}
-	half := func(w io.Writer) error { return zeros(w, 480*mib) }
+	files := func(files ...zeroFile) func(io.Writer) error {
+		return func(w io.Writer) error { return zstdZeros(w, files...) }
+	}
 	deep := strings.Repeat("a/", 2000)
 	target := strings.Repeat("t", 4000)
 	for name, write := range map[string]func(io.Writer) error{
-		"zstd-2g": func(w io.Writer) error { return zstdZeros(w, 2<<30/(128<<10)) },
-		"zstd-9g": func(w io.Writer) error { return zstdZeros(w, 9<<30/(128<<10)) },
+		"zstd":    files(zeroFile{"zeros", 512 * mib}),
+		"zstd-5g": files(zeroFile{"zeros", 2560 * mib}, zeroFile{"zeros", 2560 * mib}),
 		"gzip": func(w io.Writer) error {
 			z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
-			return through(z, err, half)
+			return through(z, err, func(w io.Writer) error { return zeros(w, 480*mib) })
 		},
-		"lz4":         func(w io.Writer) error { return lz4Zeros(w, 60) },
+		"lz4":         func(w io.Writer) error { return lz4Zeros(w, 52) },
 		"xz-window":   xzWindow,
 		"lzma-window": lzmaWindow,
 		"zstd-window": func(w io.Writer) error {
@@ -169,27 +186,49 @@ func (s stage) bombs() {
 			_, err := io.WriteString(w, "\x28\xb5\x2f\xfd\xa0\x00\x00\x00\xf0\x01\x00\x00")
 			return err
 		},
-		"names":      many(270000, func(i int) string { return newcHead(fmt.Sprint(i), 0o100644, 0) }),
-		"long-names": many(30000, func(int) string { return newcHead(deep+"a", 0o100644, 0) }),
-		"ways": many(100000, func(i int) string {
+		"names":      many(263000, func(i int) string { return newcHead(fmt.Sprint(i), 0o100644, 0) }),
+		"long-names": many(10000, func(int) string { return newcHead(deep+"a", 0o100644, 0) }),
+		"ways": many(11000, func(i int) string {
 			if i < 2000 {
 				return newcHead(deep[:2*i+1], 0o040755, 0)
 			}
 			return newcHead(fmt.Sprintf("%s%d", deep, i), 0o100644, 0)
 		}),
-		"links": many(80000, func(i int) string {
+		"links": many(66000, func(i int) string {
 			return newcHead(fmt.Sprint(i), 0o120777, len(target)) + target
 		}),
-		"circles": many(50000, func(i int) string {
+		"circles": many(1000, func(i int) string {
 			if i == 0 {
 				return newcHead("l", 0o120777, 4000) + strings.Repeat("./", 1999) + "l\x00"
 			}
 			return newcHead("l/x", 0o100644, 0)
 		}),
-		"odd": many(200000, func(int) string { return newcHead("none/"+deep[:250]+"x", 0o100644, 0) }),
+		"odd":         many(50000, func(int) string { return newcHead("none/"+deep[:250]+"x", 0o100644, 0) }),
+		"init":        files(zeroFile{"init", 240 * mib}),
+		"policy":      files(zeroFile{"etc/iscsiroot/policy", 240 * mib}),
+		"credentials": files(zeroFile{"etc/iscsiroot/credentials", 240 * mib}),
+		"index":       files(zeroFile{"lib/modules/1/modules.dep", 240 * mib}),
+		"module":      files(zeroFile{"lib/modules/1/a.ko", 120 * mib}, zeroFile{"lib/modules/1/b.ko", 120 * mib}),
+		"packed":      packedModules,
+		"many-files":  files(slices.Repeat([]zeroFile{{"zeros", 64 << 10}}, 8000)...),
 	} {
 		s.bomb(name, write)
 	}
+}
+
+// packedModules is an archive of modules that unpack to more than their index may.
+func packedModules(w io.Writer) error {
+	var module bytes.Buffer
+	if err := zstdZeros(&module, zeroFile{"zeros", 512 << 20}); err != nil {
+		return err
+	}
+	text := module.String() + strings.Repeat("\x00", -module.Len()&3)
+	return entries(w, 5, func(i int) string {
+		if i < 3 {
+			return newcHead([]string{"lib", "lib/modules", "lib/modules/1"}[i], 0o040755, 0)
+		}
+		return newcHead(fmt.Sprintf("lib/modules/1/%d.ko.zst", i), 0o100644, len(text)) + text
+	})
 }
 
 // xzWindow begins a stream of xz with a dictionary of 1 GiB.
@@ -228,7 +267,7 @@ func lzmaWindow(w io.Writer) error {
 // TestBombsAreSmall sees that what the table of TestHostileInput uses is what it is taken for.
 func TestBombsAreSmall(t *testing.T) {
 	s := newStage(t)
-	s.bomb("zstd", func(w io.Writer) error { return zstdZeros(w, 8) })
+	s.bomb("zstd", func(w io.Writer) error { return zstdZeros(w, zeroFile{"zeros", 1 << 20}) })
 	s.bomb("lz4", func(w io.Writer) error { return lz4Zeros(w, 2) })
 	for name, want := range map[string]string{"zstd": "1048576", "lz4": "16777216"} {
 		status, out, errs := s.run("ls", "-l", "~/"+name)

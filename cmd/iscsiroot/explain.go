@@ -124,9 +124,7 @@ func (in explainInput) read(line cmdline.Line) (out imageInput, err error) {
 	err = t.Settle(func() {
 		out = imageInput{}
 		out.line, out.warnings = bootspec.Gather(t, line)
-		if b, err := t.ReadFile(bootspec.CredentialsPath[1:]); err == nil {
-			out.credentials, out.wrong = bootspec.ParseCredentials(b)
-		}
+		out.credentials, out.wrong = initramfs.Credentials(t)
 	})
 	if err != nil {
 		return out, fmt.Errorf("read image %s: %w", in.image, err)

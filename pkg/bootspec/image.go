@@ -97,12 +97,21 @@ type gatherer struct {
 	warnings []string
 }
 
+// read returns what is in a file; nothing if it is not there, or longer than it may be: that is
+// found out before it is read.
 func (g *gatherer) read(name string) (string, bool) {
-	b, err := fs.ReadFile(g.fsys, strings.TrimPrefix(name, "/"))
+	inside := strings.TrimPrefix(name, "/")
+	st, err := fs.Stat(g.fsys, inside)
 	if err != nil {
 		return "", false // most images have none of them
 	}
-	if len(b) > maxFile {
+	var b []byte
+	if st.Size() <= maxFile {
+		if b, err = fs.ReadFile(g.fsys, inside); err != nil {
+			return "", false
+		}
+	}
+	if st.Size() > maxFile || len(b) > maxFile {
 		g.warnings = append(g.warnings, fmt.Sprintf("%s is ignored: it has more than %d bytes", name, maxFile))
 		return "", false
 	}
@@ -115,11 +124,11 @@ func (g *gatherer) add(params []cmdline.Param, origin string) {
 
 // words reads a file of parameters.
 func (g *gatherer) words(name, origin string) {
-	b, err := fs.ReadFile(g.fsys, strings.TrimPrefix(name, "/"))
-	if err != nil {
-		return // most images have none of them
+	text, ok := g.read(name)
+	if !ok {
+		return
 	}
-	line, err := ParseFile(string(b), origin)
+	line, err := ParseFile(text, origin)
 	if err != nil {
 		g.warnings = append(g.warnings, fmt.Sprintf("%s is ignored: %v", name, err))
 		return

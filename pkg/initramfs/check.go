@@ -88,16 +88,6 @@ func (c *checker) programs() {
 	}
 }
 
-// text returns a small file of the image, empty if there is none.
-func (c *checker) text(name string) string {
-	n, err := c.t.Follow(name)
-	if err != nil {
-		return ""
-	}
-	data, _ := c.t.Content(n) // Settle sees to it
-	return string(data)
-}
-
 // parameters reads the command line as init will: with default and policy of the image.
 func (c *checker) parameters() {
 	for _, limit := range cmdline.Limits(c.m.CommandLine, cmdline.KernelKnows) {
@@ -114,7 +104,7 @@ func (c *checker) parameters() {
 		c.doubtful("%s", w)
 	}
 	c.plan.UUID = "uuid-of-the-machine" // names an initiator that nobody names
-	if c.plan.Credentials, err = bootspec.ParseCredentials([]byte(c.text(bootspec.CredentialsPath))); err != nil {
+	if c.plan.Credentials, err = Credentials(c.t); err != nil {
 		c.missing("%v", err)
 	}
 	defer c.plan.Forget()
@@ -189,8 +179,10 @@ func (c *checker) modules() {
 		return
 	}
 	tree := kmod.WithAbove(below, above)
-	for _, name := range kmod.IndexFiles() {
-		_, _ = fs.ReadFile(below, name) // without the index, kmod would ask each file
+	for _, name := range kmod.IndexFiles() { // else kmod would take the index for none, and ask each module
+		if n, err := c.t.Follow(path.Join("lib/modules", release, name)); err == nil {
+			_, _ = c.t.Content(n)
+		}
 	}
 	if c.t.Unsettled() {
 		return

@@ -128,3 +128,20 @@ func wordsHoldSecret(text string) bool {
 	}
 	return false
 }
+
+// Credentials returns the CHAP secrets of an image, none without a file of them; an error is that
+// of bootspec.ParseCredentials. It is for archive.Tree.Settle.
+func Credentials(t *archive.Tree) ([]bootspec.Credential, error) {
+	n, err := t.Follow(bootspec.CredentialsPath)
+	switch {
+	case err != nil || n.Type() != archive.TypeRegular:
+		return nil, nil
+	case n.Length() > bootspec.MaxCredentials:
+		return bootspec.ParseCredentials(make([]byte, bootspec.MaxCredentials+1)) // only the length counts
+	}
+	data, err := t.Content(n)
+	if err != nil {
+		return nil, nil // Settle asks again
+	}
+	return bootspec.ParseCredentials(bytes.Clone(data))
+}

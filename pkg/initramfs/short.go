@@ -60,10 +60,7 @@ func knownShort(output string, l archive.Limits) (known []bootspec.ShortSecret) 
 	}
 	err = old.Settle(func() {
 		params, _ := bootspec.Gather(old, cmdline.Line{})
-		var lines []bootspec.Credential
-		if data, err := old.ReadFile(strings.TrimPrefix(bootspec.CredentialsPath, "/")); err == nil {
-			lines, _ = bootspec.ParseCredentials(data)
-		}
+		lines, _ := Credentials(old)
 		known = shortOf(params, lines)
 	})
 	if err != nil {

@@ -100,10 +100,11 @@ func readText(fsys fs.FS, name string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	var b strings.Builder
-	if size <= maxFile {
-		b.Grow(int(size))
+	if size > maxFile {
+		return "", fmt.Errorf("longer than %d bytes", maxFile)
 	}
+	var b strings.Builder
+	b.Grow(int(size))
 	n, err := io.Copy(&b, io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return "", err

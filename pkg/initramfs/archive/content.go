@@ -71,8 +71,8 @@ func (t *Tree) load(sources map[int]*inode) error {
 
 // wanted are files whose content was asked for and is not kept.
 type wanted struct {
-	sync.Mutex
-	files map[*inode]bool
+	sync.Mutex // guards files; no other lock is taken under it
+	files      map[*inode]bool
 }
 
 // Contents calls visit for each regular file that is not empty, once whatever names it has, in the

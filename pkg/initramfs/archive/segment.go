@@ -8,13 +8,8 @@ import (
 	"io"
 )
 
-// Walk calls visit for every entry of an image, in order, with a reader of its content. An error of
+// walk calls visit for every entry of an image, in order, with a reader of its content. An error of
 // visit ends the walk. The segments are those that were read, whole or as far as the error allowed.
-func Walk(image []byte, l Limits, visit func(Entry, io.Reader) error) ([]Segment, error) {
-	return walk(image, newBudget(l, l.Memory-int64(len(image))), visit)
-}
-
-// walk is Walk with what is left of the limits.
 func walk(image []byte, left *budget, visit func(Entry, io.Reader) error) ([]Segment, error) {
 	w := &walker{image: image, left: left, visit: visit}
 	if err := left.take(0); err != nil {

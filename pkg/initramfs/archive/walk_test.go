@@ -175,7 +175,7 @@ func TestLimits(t *testing.T) {
 func TestVisitStops(t *testing.T) {
 	stop := errors.New("stop")
 	n := 0
-	segs, err := Walk(load(t, "gzip"), DefaultLimits, func(Entry, io.Reader) error {
+	segs, err := walk(load(t, "gzip"), newBudget(DefaultLimits, DefaultLimits.Memory), func(Entry, io.Reader) error {
 		if n++; n == 3 {
 			return stop
 		}
