@@ -47,6 +47,8 @@ func do(what string) error {
 	switch what {
 	case "mounts":
 		return show("mount: ", "/proc/mounts")
+	case "rootfs":
+		return showRootfs()
 	case "args":
 		return showNuls("arg: ", "/proc/1/cmdline")
 	case "env":
