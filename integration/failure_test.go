@@ -112,7 +112,7 @@ func TestBadParametersAndReboot(t *testing.T) {
 		"parameter iscsi_a=10.77.0 (byte 47 of the command line): this is not the address of a portal: write an IP address",
 		"parameter iscsi_t= (byte 63 of the command line): the name is empty: write a name such as",
 		"parameter root=/dev/hda1 (byte 72 of the command line): ",
-		"iscsiroot: reboot in 60 s: rd.emergency=reboot|poweroff|halt decides this, rd.shell opens a shell instead")
+		"iscsiroot: reboot in 60 s: rd.emergency=reboot|poweroff|halt sets the action, rd.shell opens a shell instead")
 	if _, err := m.WaitEvent(r.ctx, "RESET"); err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func TestShellAtBreak(t *testing.T) {
 		shellLine{"mkdir -p /run/d/e && cp /run/x /run/d/e && find /run/d -type f && rm -r /run/d && ls /run/d", []string{"/run/d/e/x\n", "no such file"}},
 		shellLine{"modprobe sd_mod && free && df / && uname -r", []string{"available", "MiB"}},
 		shellLine{"kill -9 1", []string{"process 1 boots this machine"}},
-		shellLine{"retry lunch", []string{"no such step lunch, there is modules, drivers"}},
+		shellLine{"retry lunch", []string{"no such step lunch: the steps are modules, drivers"}},
 		shellLine{"retry root=nonsense", []string{"parameter root=nonsense (byte 0 of the shell)"}},
 		shellLine{"help", []string{"this boot:", "retry [STEP] [NAME=VALUE...]", "files:", "network:"}},
 		shellLine{"help retry", []string{"the shell ends"}},

@@ -13,8 +13,7 @@ import (
 )
 
 // readCredentials reads the image's file of secrets, which may be missing. It must belong to owner
-// (root, in a boot), with no access for others: an image that does not keep it so is refused at
-// once.
+// (root, in a boot), with no access for others: an image without these modes is refused.
 func readCredentials(path string, owner uint32) ([]bootspec.Credential, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -39,7 +38,7 @@ func readCredentials(path string, owner uint32) ([]bootspec.Credential, error) {
 	return bootspec.ParseCredentials(text[:n])
 }
 
-// private returns why a file is no place for secrets.
+// private returns why a file may not hold secrets; nil: it may.
 func private(st *unix.Stat_t, owner uint32) error {
 	const form = "in the image it must belong to root and have mode 0600"
 	switch {

@@ -50,7 +50,7 @@ func TestReadCredentials(t *testing.T) {
 	}
 }
 
-// Whoever else may read the file has read the secrets.
+// A file that other users can read is refused.
 func TestPrivate(t *testing.T) {
 	for _, tt := range []struct {
 		mode, uid uint32

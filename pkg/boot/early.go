@@ -14,13 +14,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
 )
 
-// earlyMount is a file system that everything else needs.
+// earlyMount is a file system that all else needs.
 type earlyMount struct {
 	dir, fstype, data string
 	flags             uintptr
 }
 
-// earlyMounts are made in this order, whatever the initrd around us did.
+// earlyMounts are made in this order, whatever the rest of the initrd did.
 func earlyMounts() []earlyMount {
 	return []earlyMount{
 		{"/proc", "proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
@@ -31,7 +31,7 @@ func earlyMounts() []earlyMount {
 	}
 }
 
-// mountEarly mounts what is not there yet.
+// mountEarly mounts those that are not mounted yet.
 func mountEarly() error {
 	var errs []error
 	for _, e := range earlyMounts() {
@@ -46,17 +46,17 @@ func mountEarly() error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, mountPlace(filepath.Dir(agent.Binary)))...)
+	return errors.Join(append(errs, mountProgramDir(filepath.Dir(agent.Binary)))...)
 }
 
-// mountPlace makes the directory of the program that stays a mount of its own, of the same files. A
-// real system that mounts /run again with noexec, as guides for hardening advise, changes that one
-// mount: what is in here can be run nevertheless, by systemd at the end and by people. Where the
-// mount is taken away the files are still there (OpenRC's localmount; systemd's soft-reboot, which
-// takes /run along without what is mounted in it). systemd itself leaves it alone
-// (src/shared/fstab-util.c: fstab_is_extrinsic; src/shutdown/umount.c: nonunmountable_path). A
-// mount that is there already is only made executable.
-func mountPlace(dir string) error {
+// mountProgramDir bind mounts the directory of the program that stays in /run on itself. A real
+// system that remounts /run with noexec, as guides for hardening advise, changes only the mount of
+// /run: the program can still be run, by systemd at shutdown and by hand. Where the bind mount is
+// removed the files are still there (OpenRC's localmount; systemd's soft-reboot, which moves /run
+// without the mounts in it). systemd itself does not unmount it (src/shared/fstab-util.c:
+// fstab_is_extrinsic; src/shutdown/umount.c: nonunmountable_path). A mount that is there already is
+// only made executable.
+func mountProgramDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -79,8 +79,8 @@ func mountPlace(dir string) error {
 	return nil
 }
 
-// repair gives a mount that another program made the flags and the mode that it must have: in /run
-// programs are run, and other users read files.
+// repair sets the flags and the mode that a mount by another program must have: programs in /run
+// are run, and other users read files there.
 func repair(e earlyMount) error {
 	if e.fstype != "tmpfs" {
 		return nil
@@ -91,10 +91,10 @@ func repair(e earlyMount) error {
 	return os.Chmod(e.dir, 0o755)
 }
 
-// linkModprobe makes us the program that the kernel runs for request_module (CONFIG_MODPROBE_PATH),
-// unless the image already has one that is more than a dangling link. It is no part of our image,
-// because the kernel asks for several modules before it runs this program, and each would start it
-// without success.
+// linkModprobe makes this program the one that the kernel runs for request_module
+// (CONFIG_MODPROBE_PATH), unless the image already has one that is more than a dangling link. The
+// link is not in the image, because the kernel requests several modules before it runs /init, and
+// each request would start the program without success.
 func linkModprobe(root string) error {
 	path := filepath.Join(root, "sbin/modprobe")
 	if _, err := os.Stat(path); err == nil {
@@ -111,8 +111,9 @@ func linkModprobe(root string) error {
 	return os.Symlink(self, path)
 }
 
-// openStdio makes the console our standard files. Without a console it is a terminal that the log
-// found, so that a crash of the Go runtime, which writes to standard error, is seen.
+// openStdio opens the console as standard input, output and error. Without a console it is a
+// terminal that the log found, so that a crash of the Go runtime, which writes to standard error,
+// is visible.
 func openStdio(log *kmsg.Logger) {
 	if f, err := os.OpenFile("/dev/console", os.O_RDWR, 0); err == nil {
 		for fd := range 3 {
@@ -126,16 +127,16 @@ func openStdio(log *kmsg.Logger) {
 	}
 }
 
-// settings are the kernel's settings that we change for as long as we run.
+// settings are the kernel's settings that are changed until the real init starts.
 var settings = []struct{ path, value string }{
-	// A Go runtime that crashes ends PID 1 and so the kernel: reboot then, after time enough to
-	// read why.
+	// A crash of the Go runtime ends PID 1, and the kernel panics: reboot then, after time
+	// enough to read why.
 	{"/proc/sys/kernel/panic", "30"},
 	// Set by package kmsg.
 	{"/proc/sys/kernel/printk_devkmsg", ""},
 }
 
-// noteSettings returns them as they are. It is called before anything changes them.
+// noteSettings returns their current values. It is called before anything changes them.
 func noteSettings() []string {
 	before := make([]string, len(settings))
 	for i, s := range settings {
@@ -149,8 +150,8 @@ func noteSettings() []string {
 // changeSettings changes the kernel's settings, and returns how to put them back to what
 // noteSettings returned. keepPanic leaves panic= of the command line alone.
 func changeSettings(before []string, keepPanic bool) (restore func()) {
-	// Until the real init sets it otherwise the kernel would reboot at once, without writing
-	// anything back.
+	// Otherwise the kernel reboots immediately on ctrl-alt-del, without writing anything back,
+	// until the real init changes that.
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF)
 	for i, s := range settings {
 		switch {

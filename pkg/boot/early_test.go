@@ -13,7 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 )
 
-// The kernel gets a modprobe where there is none, or none that leads anywhere; another one stays.
+// A link to modprobe is made where there is none, or a dangling one; another one stays.
 func TestLinkModprobe(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -40,13 +40,13 @@ func TestLinkModprobe(t *testing.T) {
 	}
 }
 
-// What the agent and the shutdown are run from can be run whatever is done to /run, and is still
-// there if its mount is taken away.
-func TestMountPlace(t *testing.T) {
-	nstest.Run(t, unix.CLONE_NEWNS, func() { placeStays(t) })
+// The program of the agent and the shutdown can be run even if /run is remounted with noexec, and
+// still exists if its own mount is removed.
+func TestMountProgramDir(t *testing.T) {
+	nstest.Run(t, unix.CLONE_NEWNS, func() { testProgramDirStays(t) })
 }
 
-func placeStays(t *testing.T) {
+func testProgramDirStays(t *testing.T) {
 	t.Helper()
 	run := t.TempDir()
 	place := filepath.Join(run, "initramfs")
@@ -68,8 +68,8 @@ func placeStays(t *testing.T) {
 		}
 	}
 	mount(run, unix.MS_NOSUID|unix.MS_NODEV)
-	for range 2 { // the second time it is there
-		if err := mountPlace(place); err != nil {
+	for range 2 { // the second time it exists
+		if err := mountProgramDir(place); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,7 +80,7 @@ func placeStays(t *testing.T) {
 	runs(true)
 	mount(place, unix.MS_REMOUNT|unix.MS_BIND|unix.MS_NOEXEC) // as another initrd may have it
 	runs(false)
-	if err := mountPlace(place); err != nil {
+	if err := mountProgramDir(place); err != nil {
 		t.Fatal(err)
 	}
 	runs(true)

@@ -7,9 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// initArgs returns the real init's arguments: what the kernel gave us as ours, without the words
-// that are parameters of ours. The words behind "--" come last and belong to init whatever they
-// are.
+// initArgs returns the real init's arguments: those that the kernel gave this program, without the
+// parameters of iscsiroot. The words behind "--" come last and always belong to init.
 func initArgs(args []string, line cmdline.Line) []string {
 	rest := min(len(line.InitArgs), len(args))
 	words, after := args[:len(args)-rest], args[len(args)-rest:]
@@ -24,7 +23,7 @@ func initArgs(args []string, line cmdline.Line) []string {
 }
 
 // initEnv returns the real init's environment: the kernel puts every unknown key=value word there,
-// which is no place for what we were told.
+// so the parameters of iscsiroot, some of which are secret, are removed.
 func initEnv(env []string) []string {
 	var out []string
 	known := bootspec.NewVocabulary()

@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// The kernel gives init the words it does not know; what is for us ends here, and what stands
-// behind "--" goes on whatever it looks like.
+// The kernel passes words that it does not recognize to init; parameters of iscsiroot are removed,
+// and words behind "--" are passed on whatever they are.
 func TestInitArgs(t *testing.T) {
 	tests := []struct {
 		name, line string
@@ -17,7 +17,7 @@ func TestInitArgs(t *testing.T) {
 	}{
 		{"none", "quiet", nil, nil},
 		{"a run level", "root=/dev/sda2 single", []string{"single"}, []string{"single"}},
-		{"words of ours", "iscsi_debug single rd.iscsiroot.x 5", []string{"iscsi_debug", "single", "rd.iscsiroot.x", "5"}, []string{"single", "5"}},
+		{"parameters", "iscsi_debug single rd.iscsiroot.x 5", []string{"iscsi_debug", "single", "rd.iscsiroot.x", "5"}, []string{"single", "5"}},
 		{"with values", "a", []string{"iscsi_t=x", "rd.break=login", "emergency"}, []string{"emergency"}},
 		{"behind the dashes", "single iscsi_x -- ro iscsi_t=x", []string{"single", "iscsi_x", "ro", "iscsi_t=x"}, []string{"single", "ro", "iscsi_t=x"}},
 		{"only behind the dashes", "-- -b iscsi_t", []string{"-b", "iscsi_t"}, []string{"-b", "iscsi_t"}},
@@ -33,7 +33,7 @@ func TestInitArgs(t *testing.T) {
 	}
 }
 
-// No value that was meant for us is in the real init's environment.
+// No parameter of iscsiroot is in the real init's environment.
 func TestInitEnv(t *testing.T) {
 	env := []string{
 		"HOME=/", "TERM=linux", "iscsi_i=iqn.2007-01.com.example:a", "BOOT_IMAGE=vmlinuz", "iscsi_t=x=y",

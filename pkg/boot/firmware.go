@@ -19,7 +19,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
-// parse makes the plan, and tells what is missing as well as what is wrong.
+// parse makes the plan. Its error names both what is missing and what is wrong.
 func parse(line cmdline.Line) (bootspec.Plan, error) {
 	sys := os.DirFS("/sys")
 	table, odd := firmware(sys, nil)
@@ -40,14 +40,14 @@ func parse(line cmdline.Line) (bootspec.Plan, error) {
 }
 
 // machineUUID reads the UUID of the machine's SMBIOS as iPXE writes it, "" if it has none. dir is
-// where the kernel shows the SMBIOS.
+// the directory of the SMBIOS in sysfs.
 func machineUUID(dir string) string {
 	text, _ := os.ReadFile(filepath.Join(dir, "product_uuid")) // empty without it
 	return strings.ToLower(strings.TrimSpace(string(text)))
 }
 
-// firmware returns the iBFT that sysfs or memory shows, nil if there is none. One that cannot be
-// read is none. The warnings tell of that, and of each part of the table that is left out.
+// firmware returns the iBFT of sysfs or of memory, nil if there is none or it cannot be read. The
+// warnings name the error, and each part of the table that is left out.
 func firmware(sys fs.FS, memory io.ReaderAt) (*ibft.Table, []string) {
 	table, from, err := ibft.Find(sys, memory)
 	if errors.Is(err, ibft.ErrNone) {
@@ -66,10 +66,9 @@ func firmware(sys fs.FS, memory io.ReaderAt) (*ibft.Table, []string) {
 // driverPatience is for how long the driver of the iBFT may take.
 const driverPatience = 10 * time.Second
 
-// lowFirmware looks for a table that stands in low memory alone, as iPXE's and those of most BIOSes
-// do. Which pages there are memory of the kernel's, and read as zeros, is chance
-// (arch/x86/mm/init.c: devmem_is_allowed), so the kernel's driver comes first, which found the
-// table at the start.
+// lowFirmware looks for a table that is in low memory only, as those of iPXE and of most BIOSes
+// are. Which pages there belong to the kernel, and read as zeros, varies (arch/x86/mm/init.c:
+// devmem_is_allowed), so the kernel's driver is used first, which found the table early.
 func lowFirmware(sys fs.FS, line cmdline.Line) (*ibft.Table, []string) {
 	if runtime.GOARCH != "amd64" {
 		return firmware(sys, nil) // there is no such memory
@@ -78,7 +77,7 @@ func lowFirmware(sys fs.FS, line cmdline.Line) (*ibft.Table, []string) {
 		ctx, cancel := context.WithTimeout(context.Background(), driverPatience)
 		defer cancel()
 		if loader, _, err := modload.Open("/", release, bootspec.ParseModules(line), nil); err == nil {
-			_ = loader.Load(ctx, "iscsi_ibft") // without it there is the memory itself
+			_ = loader.Load(ctx, "iscsi_ibft") // without the driver the memory itself is read
 		}
 	}
 	memory, err := os.Open("/dev/mem")

@@ -12,7 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/ibft/ibfttest"
 )
 
-// A table in sysfs is read, none is nothing, and a broken one is told.
+// A table in sysfs is read, a missing one is nil, and a broken one is a warning.
 func TestFirmware(t *testing.T) {
 	const name = "firmware/acpi/tables/iBFT"
 	good, err := ibfttest.Encode(ibft.Table{Initiator: ibft.Initiator{Flags: ibft.Valid, Name: "iqn.x:a"}})
@@ -41,7 +41,7 @@ func TestFirmware(t *testing.T) {
 	}
 }
 
-// A table that is nowhere but in low memory is found there.
+// A table that is in low memory only is found there.
 func TestFirmwareInMemory(t *testing.T) {
 	good, err := ibfttest.Encode(ibft.Table{Initiator: ibft.Initiator{Flags: ibft.Valid, Name: "iqn.x:a"}})
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
 )
 
-// handOver gives the sessions to the agent, and tells the real system by files in /run what of its
-// network carries root.
+// handOver hands the sessions over to the agent, and writes files in /run by which the real system
+// leaves the NICs of root alone.
 func (m *Machine) handOver(ctx context.Context) error {
 	m.sessions.EndLate(ctx)
 	m.storage.DetachOthers(ctx, m.root)
@@ -29,19 +29,19 @@ func (m *Machine) handOver(ctx context.Context) error {
 	}
 	nics := m.sessions.LeaveNetwork(m.root, m.netup.Name)
 	facts := handover.Facts{Root: root, Program: agent.Binary, ShutdownTimeout: m.Plan.Policy.ShutdownTimeout.V}
-	facts.NamesStay = namesStay(m.drivers.Release())
+	facts.NamesStay = renameRefused(m.drivers.Release())
 	facts.Leases = m.net.Leases()
 	for _, l := range facts.Leases {
 		mac, err := net.ParseMAC(netup.Attribute(l.Interface, "address"))
 		switch {
 		case err != nil:
-		case ours(nics, l.Interface):
+		case carriesRoot(nics, l.Interface):
 			facts.Links = handover.AddLease(facts.Links, mac, l)
 		default:
 			facts.Others = handover.AddLease(facts.Others, mac, l)
 		}
 	}
-	for i := range facts.Links { // what is no hardware has no device in sysfs
+	for i := range facts.Links { // a virtual NIC has no device in sysfs
 		_, err := os.Stat("/sys/class/net/" + facts.Links[i].Name + "/device")
 		facts.Links[i].Made = errors.Is(err, os.ErrNotExist)
 	}
@@ -55,11 +55,11 @@ func (m *Machine) handOver(ctx context.Context) error {
 	return m.sessions.HandOver(ctx, m.uplinks(nics))
 }
 
-// uplinks are the addresses of this machine, for the agent to keep, as iscsi_keep_address= sets.
+// uplinks are the addresses of this machine that the agent keeps, as iscsi_keep_address= sets.
 func (m *Machine) uplinks(nics []string) []uplink.Uplink {
 	var out []uplink.Uplink
 	for _, l := range m.net.Leases() {
-		if !ours(nics, l.Interface) {
+		if !carriesRoot(nics, l.Interface) {
 			continue
 		}
 		index, err := strconv.Atoi(netup.Attribute(l.Interface, "ifindex"))
@@ -72,9 +72,9 @@ func (m *Machine) uplinks(nics []string) []uplink.Uplink {
 	return out
 }
 
-// namesStay reports whether a kernel refuses to rename a link that is up, which it does before 6.2
-// (net/core/dev.c: dev_change_name).
-func namesStay(release string) bool {
+// renameRefused reports whether a kernel refuses to rename a link that is up, which it does before
+// 6.2 (net/core/dev.c: dev_change_name).
+func renameRefused(release string) bool {
 	part := strings.FieldsFunc(release, func(r rune) bool { return r < '0' || r > '9' })
 	if len(part) < 2 {
 		return false
@@ -84,8 +84,8 @@ func namesStay(release string) bool {
 	return err == nil && merr == nil && (major < 6 || major == 6 && minor < 2)
 }
 
-// ours reports whether a NIC is kept for root after the switch: all are where nics, which are those
-// that sessions go by, is empty.
-func ours(nics []string, nic string) bool {
+// carriesRoot reports whether a NIC is kept for root after the switch. nics are those of the
+// sessions; if it is empty, all are kept.
+func carriesRoot(nics []string, nic string) bool {
 	return len(nics) == 0 || slices.Contains(nics, nic)
 }

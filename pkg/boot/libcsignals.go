@@ -11,7 +11,7 @@ import (
 // it (runtime/sigtab_linux_generic.go: signals 32 and 34).
 var libcSignals = [...]unix.Signal{32, 34}
 
-// What is done with a signal (include/uapi/asm-generic/signal-defs.h).
+// The handlers of a signal (include/uapi/asm-generic/signal-defs.h).
 const (
 	sigDefault = 0 // SIG_DFL
 	sigIgnore  = 1 // SIG_IGN
@@ -25,8 +25,8 @@ type sigaction struct {
 	mask     uint64  // sigset_t sa_mask
 }
 
-// ignoreLibcSignals ignores libcSignals, or undoes that for a program that is to take our place.
-// Not ignored they can end process 1, which the kernel protects from them only as long as its first
+// ignoreLibcSignals ignores libcSignals, or undoes that before another program is executed. Not
+// ignored they can end process 1, which the kernel protects from them only as long as its first
 // thread does not block them, as it does for a moment whenever it starts a thread or a process: the
 // signal then goes to another thread, and counts as fatal (kernel/signal.c: sig_ignored,
 // complete_signal).

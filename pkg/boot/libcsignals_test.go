@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The signals of a C library do nothing while they are ignored, and the program that takes our
-// place has them as they were.
+// The signals of a C library are ignored, and the next program that is executed gets their previous
+// handlers.
 func TestLibcSignals(t *testing.T) {
 	if os.Getenv("LIBC_SIGNALS") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestLibcSignals$")
@@ -22,7 +22,7 @@ func TestLibcSignals(t *testing.T) {
 		return
 	}
 	const ours = 1<<31 | 1<<33
-	others := ignored(t) &^ ours // of whoever started us: nohup's, for example
+	others := ignored(t) &^ ours // ignored by the parent, such as nohup
 	if err := ignoreLibcSignals(true); err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,8 @@ import (
 const sysroot = rootfs.Sysroot
 
 // Machine is the wiring of the stages. Each of them is a value with the steps as its methods, and
-// gets what it needs of those before it. What a step returns is written here by that step, and read
-// by steps that need it, so no lock is needed.
+// gets the results that it needs of those before it. What a step returns is written here by that
+// step, and read by steps that need it, so no lock is needed.
 type Machine struct {
 	Log     *kmsg.Logger
 	Line    cmdline.Line

@@ -17,7 +17,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
-// Options change what Main does; tests use them to make things go wrong.
+// Options change what Main does; tests use them to inject faults.
 type Options struct {
 	// Edit, if set, gets the list of steps before it is run.
 	Edit func(*Machine, []sequence.Step) []sequence.Step
@@ -31,16 +31,16 @@ func Main(o Options) {
 	}
 	m := &Machine{started: time.Now(), cpus: runtime.NumCPU(), reaper: newReaper(), progress: &sequence.Progress{}}
 	m.Log = kmsg.Open(kmsg.Paths{}) // standard error, until the kernel's log is there
-	defer m.neverDie()
+	defer m.endOnPanic()
 	mountErr := mountEarly()
 	settings := noteSettings()
 	m.Log = kmsg.Open(kmsg.SystemPaths()) // before anything that can panic
 	openStdio(m.Log)
 	m.wire()
-	m.shell = debug.New(m.forShell())
+	m.shell = debug.New(m.debugMachine())
 	catchSignals(m.reaper, m.ctrlAltDel)
 	mountErr = errors.Join(mountErr, ignoreLibcSignals(true), linkModprobe("/"))
-	calmMonitor("/proc")
+	slowMonitor("/proc")
 	text, readErr := os.ReadFile("/proc/cmdline")
 	m.Line = cmdline.Parse(string(text))
 	var planErr error
@@ -55,7 +55,7 @@ func Main(o Options) {
 			m.Log.Errorf("%v", err)
 		}
 	}
-	m.say(string(text))
+	m.logPlan(string(text))
 	for planErr != nil {
 		m.fail(&sequence.Failure{Step: "cmdline", Err: planErr, Elapsed: time.Since(m.started)})
 		_, planErr = parse(m.params)
@@ -65,9 +65,9 @@ func Main(o Options) {
 	}
 }
 
-// say shows what the plan is and what is odd about it.
-func (m *Machine) say(text string) {
-	for _, w := range append(cmdline.Limits(text, kernelKnows), m.Plan.Warnings...) {
+// logPlan logs the plan and its warnings.
+func (m *Machine) logPlan(text string) {
+	for _, w := range append(cmdline.Limits(text, isKernelParameter), m.Plan.Warnings...) {
 		m.Log.Warnf("%s", w)
 	}
 	for _, line := range m.Plan.Explain() {
@@ -75,15 +75,15 @@ func (m *Machine) say(text string) {
 	}
 }
 
-// kernelKnows reports whether a key is the kernel's own, as far as we know: it never reached the
-// environment if the environment does not have it.
-func kernelKnows(key string) bool {
+// isKernelParameter reports whether a key may be a parameter of the kernel: those it does not
+// recognize are in the environment of init.
+func isKernelParameter(key string) bool {
 	_, inEnv := os.LookupEnv(key)
 	return !inEnv
 }
 
-// forShell is what the debug shell needs of the machine.
-func (m *Machine) forShell() debug.Machine {
+// debugMachine is what the debug shell needs of the machine.
+func (m *Machine) debugMachine() debug.Machine {
 	return debug.Machine{
 		Log:      m.Log,
 		Progress: m.progress,
@@ -117,7 +117,7 @@ func (m *Machine) run(o Options) *sequence.Failure {
 		Timeout: m.Plan.Policy.Timeout.V,
 		Break:   debug.Breakpoints(steps, m.Plan.Policy.Break, m.Log),
 		OnBreak: m.shell.OpenBreak,
-		OnStuck: m.shell.MakeOffer,
+		OnStuck: m.shell.OfferShell,
 
 		Attention: m.shell.Attention(),
 		Progress:  m.progress,
@@ -128,8 +128,8 @@ func (m *Machine) run(o Options) *sequence.Failure {
 	return r.Run(context.Background())
 }
 
-// fail shows a failure of no step and ends the boot as the policy sets, unless a person at the
-// shell tries again.
+// fail shows a failure outside of the steps and ends the boot as the policy sets, unless the boot
+// is retried at the shell.
 func (m *Machine) fail(f *sequence.Failure) {
 	if f == nil {
 		f = &sequence.Failure{Step: "switch-root", Err: fmt.Errorf("the last step did not start the real init")}
@@ -151,7 +151,7 @@ func (m *Machine) show(f *sequence.Failure) {
 	sequence.LogStack(m.Log, f)
 }
 
-// failed goes on after a failure that was shown. It returns if a person at the shell goes on;
+// failed handles a failure that was shown. It returns if the boot is resumed at the shell;
 // otherwise it ends the boot as the policy sets.
 func (m *Machine) failed(f *sequence.Failure) sequence.Resume {
 	if m.Plan.Policy.Shell.Given() {

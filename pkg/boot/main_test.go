@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmsg"
 )
 
-// fileLog returns the boot's own logger with files instead of the kernel's, and what it has
-// written.
+// fileLog returns the boot's logger with files instead of the kernel's, and a function that reads
+// what it has written.
 func fileLog(t *testing.T) (*kmsg.Logger, func() string) {
 	t.Helper()
 	dir := t.TempDir()

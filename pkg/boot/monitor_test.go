@@ -11,24 +11,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The thread that calmMonitor changes is the runtime's monitor, and no other one changes. In a
+// The thread that slowMonitor changes is the runtime's monitor, and no other one changes. In a
 // process of its own, as in PID 1, see playMonitor.
-func TestCalmMonitor(t *testing.T) {
+func TestSlowMonitor(t *testing.T) {
 	playIn(t, "monitor")
-	calmMonitor(t.TempDir()) // without procfs all stays as it is
+	slowMonitor(t.TempDir()) // without procfs all stays as it is
 }
 
-// playMonitor checks what calmMonitor assumes of the runtime (last read in Go 1.26,
+// playMonitor checks what slowMonitor assumes of the runtime (last read in Go 1.26,
 // runtime/proc.go: main, sysmon): that its monitor is the oldest thread beside the first, and that
-// it alone sleeps by nanosleep(2) while a goroutine is busy. Threads that have nothing to do wait
-// in futex(2) or epoll_pwait(2).
+// only it sleeps by nanosleep(2) while a goroutine is busy. Idle threads wait in futex(2) or
+// epoll_pwait(2).
 func playMonitor() error {
 	monitor, own := monitorThread("/proc"), strconv.Itoa(os.Getpid())
 	if monitor == "" || monitor == own {
 		return fmt.Errorf("the monitor is thread %q of process %s", monitor, own)
 	}
 	before := slack(own)
-	calmMonitor("/proc")
+	slowMonitor("/proc")
 	if got := slack(monitor); got != strconv.FormatInt(monitorSlack.Nanoseconds(), 10) {
 		return fmt.Errorf("the monitor's slack is %s ns", got)
 	}
@@ -50,7 +50,7 @@ func playMonitor() error {
 	return fmt.Errorf("thread %s, taken for the monitor, was asleep %d times in %d: has runtime.sysmon changed?", monitor, asleep, most)
 }
 
-// sleepers are our threads that are in nanosleep(2).
+// sleepers are this process's threads that are in nanosleep(2).
 func sleepers() []string {
 	paths, _ := filepath.Glob("/proc/self/task/*/syscall") // the pattern is good
 	var out []string

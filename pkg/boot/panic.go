@@ -7,9 +7,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// neverDie ends the boot in order if PID 1's own goroutine panics. A panic in another goroutine, or
-// a fatal error of the runtime, cannot be caught: then the kernel's panic= reboots.
-func (m *Machine) neverDie() {
+// endOnPanic ends the boot in order if PID 1's own goroutine panics. A panic in another goroutine,
+// or a fatal error of the runtime, cannot be caught: then the kernel's panic= reboots.
+func (m *Machine) endOnPanic() {
 	v := recover()
 	if v == nil {
 		v = "main returned"

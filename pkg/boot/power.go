@@ -19,19 +19,19 @@ const emergencyDelay = 60 * time.Second
 // end reboots, powers off or halts after a while.
 func (m *Machine) end() {
 	action := m.Plan.Policy.Emergency.Or(bootspec.Reboot)
-	m.Log.Errorf("%s in %d s: rd.emergency=reboot|poweroff|halt decides this, rd.shell opens a shell instead", action, int(emergencyDelay.Seconds()))
+	m.Log.Errorf("%s in %d s: rd.emergency=reboot|poweroff|halt sets the action, rd.shell opens a shell instead", action, int(emergencyDelay.Seconds()))
 	time.Sleep(emergencyDelay)
 	m.power(action)
 }
 
-// ctrlAltDel reboots as the key combination asks for. Pressed once more it does so at once.
+// ctrlAltDel reboots as the key combination requests. Pressed once more it does so immediately.
 func (m *Machine) ctrlAltDel() {
 	m.Log.Errorf("ctrl-alt-del: rebooting")
 	m.power(bootspec.Reboot)
 }
 
-// power writes back what can be written, leaves the sessions and ends the machine. It does not
-// return. Nothing that hangs keeps it from that.
+// power writes back what can be written, logs out of the sessions and ends the machine. It does not
+// return. What hangs does not prevent that.
 func (m *Machine) power(action bootspec.Emergency) {
 	if m.ending.CompareAndSwap(false, true) {
 		if err := contain.Call("shutdown", func() error { m.leave(); return nil }); err != nil {
@@ -46,7 +46,7 @@ func (m *Machine) power(action bootspec.Emergency) {
 	}
 }
 
-// leave is what comes before the end of the machine.
+// leave unmounts and logs out before the machine ends.
 func (m *Machine) leave() {
 	m.sessions.Abandon()
 	table, _ := os.ReadFile("/proc/self/mounts")
@@ -60,11 +60,11 @@ func (m *Machine) leave() {
 // itself.
 const flushLimit = time.Second
 
-// rebootLimit is for how long the kernel may take to reboot: it asks every driver to shut its
-// devices down, and one may hang.
+// rebootLimit is for how long the kernel may take to reboot: it calls the shutdown function of
+// every driver, and one may hang.
 const rebootLimit = 30 * time.Second
 
-// powerNow ends the machine, and returns only if that cannot be.
+// powerNow ends the machine, and returns only if it cannot.
 func (m *Machine) powerNow(action bootspec.Emergency) error {
 	command, key := 0, ""
 	switch action {
@@ -75,7 +75,7 @@ func (m *Machine) powerNow(action bootspec.Emergency) error {
 	case bootspec.Halt:
 		command = unix.LINUX_REBOOT_CMD_HALT
 	}
-	// Without asking the drivers, as far as the kernel can (drivers/tty/sysrq.c:
+	// Without calling the drivers, as far as the kernel can (drivers/tty/sysrq.c:
 	// sysrq_handle_reboot; kernel/power/poweroff.c).
 	if key != "" {
 		time.AfterFunc(rebootLimit, contain.Func("late "+string(action), func() { _ = os.WriteFile("/proc/sysrq-trigger", []byte(key), 0) }, nil))

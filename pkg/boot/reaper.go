@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reaper collects the exit status of every child, ours and those that were left to PID 1, and gives
-// those of ours to what waits for them.
+// reaper collects the exit status of every child, of PID 1 and of processes that have ended, and
+// sends that of its own children to the channel that start returned.
 type reaper struct {
 	mu      sync.Mutex // also held from fork until the child is known
 	waiters map[int]chan unix.WaitStatus
@@ -28,8 +28,8 @@ func (r *reaper) start(fork func() (int, error)) (pid int, status <-chan unix.Wa
 	return pid, c, nil
 }
 
-// reap collects all that have ended. It is called after each SIGCHLD, of which several can be one:
-// what ends after its last wait4 has a signal of its own.
+// reap collects all children that have ended. It is called after each SIGCHLD, and one SIGCHLD can
+// stand for several children: one that ends after the last wait4 here sends another.
 func (r *reaper) reap() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 )
 
-// TestMain plays the processes that the reaper's tests start.
+// TestMain fakeLogins the processes that the reaper's tests start.
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		os.Exit(play(role))
@@ -25,8 +25,8 @@ func TestMain(m *testing.M) {
 	nstest.Main(m)
 }
 
-// The reaper takes every child of its process, so it runs in a process of its own, which is given
-// orphans as PID 1 is. What it finds wrong it prints.
+// The reaper takes every child of its process, so it runs in a process of its own, which adopts
+// orphans as PID 1 does. It prints what is wrong.
 const roleVariable = "ISCSIROOT_TEST_ROLE"
 
 // quickExit keeps the race detector from waiting a second at the end of each process.
@@ -41,7 +41,7 @@ func play(role string) int {
 		"storm":   playStorm,
 		"keys":    playKeys,
 		"monitor": playMonitor,
-		"mother":  playMother,
+		"parent":  playParent,
 		"child":   playChild,
 	}
 	name, arg, _ := strings.Cut(role, " ")
@@ -65,7 +65,7 @@ func TestReaper(t *testing.T) {
 	}
 }
 
-// playIn plays a role in a process of its own.
+// playIn fakeLogins a role in a process of its own.
 func playIn(t *testing.T, role string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
@@ -84,7 +84,8 @@ func spawn(role string, files ...*os.File) (int, error) {
 	return syscall.ForkExec("/proc/self/exe", []string{"child"}, attr)
 }
 
-// playStatus sees that each child's status goes to whoever started it, however quickly they end.
+// playStatus checks that each child's status is sent to the channel of its start, however quickly
+// children end.
 func playStatus() error {
 	r := newReaper()
 	catchSignals(r, func() {})
@@ -113,7 +114,7 @@ func playStatus() error {
 	}
 	wrong := errors.New("no such program")
 	if _, _, err := r.start(func() (int, error) { return 0, wrong }); !errors.Is(err, wrong) {
-		return fmt.Errorf("start of what cannot start says %w", err)
+		return fmt.Errorf("start of a program that does not exist: %w", err)
 	}
 	if len(r.waiters) != 0 {
 		return fmt.Errorf("%d waiters are left", len(r.waiters))
@@ -121,8 +122,8 @@ func playStatus() error {
 	return nil
 }
 
-// playOrphan sees that a process whose parent has ended is taken as well, and that its status goes
-// to nobody.
+// playOrphan checks that a process whose parent has ended is reaped as well, and that its status is
+// not sent.
 func playOrphan() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return err
@@ -137,7 +138,7 @@ func playOrphan() error {
 	}
 	unix.CloseOnExec(int(end.Fd()))
 	r := newReaper()
-	mother, status, err := r.start(func() (int, error) { return spawn("mother", life, said) })
+	parent, status, err := r.start(func() (int, error) { return spawn("parent", life, said) })
 	if err != nil {
 		return err
 	}
@@ -149,26 +150,26 @@ func playOrphan() error {
 	if err != nil {
 		return err
 	}
-	if err := reapEnded(r, mother); err != nil {
+	if err := reapEnded(r, parent); err != nil {
 		return err
 	}
 	if s := <-status; s.ExitStatus() != 0 {
-		return fmt.Errorf("mother has status %#x", int(s))
+		return fmt.Errorf("parent has status %#x", int(s))
 	}
 	if err := unix.Kill(orphan, 0); err != nil {
-		return fmt.Errorf("the orphan lives no more: %w", err)
+		return fmt.Errorf("the orphan has ended: %w", err)
 	}
 	_ = end.Close()
 	return reapEnded(r, orphan)
 }
 
-// reapEnded waits for a process to end, reaps, and sees that it is gone.
+// reapEnded waits for a process to end, reaps, and checks that it does not exist any more.
 func reapEnded(r *reaper, pid int) error {
 	if err := waitEnded(pid); err != nil {
 		return err
 	}
 	if err := unix.Kill(pid, 0); err != nil {
-		return fmt.Errorf("process %d is gone before it was reaped: %w", pid, err)
+		return fmt.Errorf("process %d does not exist before it was reaped: %w", pid, err)
 	}
 	r.reap()
 	if err := unix.Kill(pid, 0); !errors.Is(err, unix.ESRCH) {
@@ -195,14 +196,14 @@ func waitEnded(pid int) error {
 	}
 }
 
-// playMother leaves a child behind that lives until its standard input ends.
-func playMother() error {
+// playParent leaves a child behind that runs until its standard input ends.
+func playParent() error {
 	pid, err := spawn("child")
 	fmt.Println(pid)
 	return err
 }
 
-// playChild lives until its standard input ends; killed, not even as long.
+// playChild runs until its standard input ends, or it is killed.
 func playChild() error {
 	_, err := os.Stdin.Read(make([]byte, 1))
 	if err == nil {
@@ -211,8 +212,8 @@ func playChild() error {
 	return nil
 }
 
-// playSignals sends itself every signal that can be caught and is still there to tell. SIGINT is
-// the key combination, SIGCHLD without a child does nothing.
+// playSignals sends itself every signal that can be caught, and none may end it. SIGINT is the key
+// combination, SIGCHLD without a child does nothing.
 func playSignals() error {
 	pressed := make(chan struct{}, 64)
 	catchSignals(newReaper(), func() { pressed <- struct{}{} })
@@ -223,8 +224,8 @@ func playSignals() error {
 	for sig := unix.Signal(1); sig <= 64; sig++ {
 		switch sig {
 		case unix.SIGKILL, unix.SIGSTOP, unix.SIGINT, 32, 33, 34:
-			// Nobody can catch the first two, the third was sent, and Go leaves the
-			// others to C libraries. PID 1 does not get what it does not catch
+			// The first two cannot be caught, the third was sent, and Go leaves the
+			// others to C libraries. PID 1 does not receive what it does not catch
 			// (kernel/signal.c: SIGNAL_UNKILLABLE).
 			continue
 		}
@@ -238,8 +239,8 @@ func playSignals() error {
 	return nil
 }
 
-// playStorm sees that a child's status is delivered whatever signals come while the reaper's lock
-// is held, and that the runtime's own are not asked for.
+// playStorm checks that a child's status is delivered whatever signals arrive while the reaper's
+// lock is held, and that SIGURG, which the runtime uses, is not caught.
 func playStorm() error {
 	if slices.Contains(caughtSignals(), os.Signal(unix.SIGURG)) {
 		return errors.New("SIGURG is asked for")
@@ -274,7 +275,7 @@ func playStorm() error {
 	return nil
 }
 
-// playKeys sees that children are reaped while the key combination is at work.
+// playKeys checks that children are reaped while the key combination is handled.
 func playKeys() error {
 	r := newReaper()
 	pressed, release, left := make(chan struct{}), make(chan struct{}), make(chan struct{})

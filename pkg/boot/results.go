@@ -2,7 +2,7 @@ package boot
 
 import "context"
 
-// bringUpNetwork keeps what the network has become.
+// bringUpNetwork stores the result of the step "network".
 func (m *Machine) bringUpNetwork(ctx context.Context) error {
 	net, err := m.netup.BringUp(ctx)
 	if err == nil {
@@ -21,7 +21,7 @@ func (m *Machine) findRoot(ctx context.Context) error {
 
 func (m *Machine) mountRoot(ctx context.Context) (err error) {
 	if m.adopted {
-		return nil // a person mounted it
+		return nil // mounted by hand
 	}
 	m.root, err = m.storage.Mount(ctx, m.root)
 	return err

@@ -9,12 +9,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// catchSignals catches every signal that can be, so that none ends PID 1. It keeps reaping
-// children, and calls ctrlAltDel for SIGINT, which is how the kernel tells of that key combination
+// catchSignals catches every signal that can be caught, so that none ends PID 1. It reaps children
+// at SIGCHLD, and calls ctrlAltDel for SIGINT, which the kernel sends for that key combination
 // after LINUX_REBOOT_CMD_CAD_OFF. Every other signal does nothing. ctrlAltDel, which may not
 // return, runs in a goroutine of its own for each.
 func catchSignals(r *reaper, ctrlAltDel func()) {
-	// What the channel has no place for is dropped, as all of them are.
+	// A full channel drops signals, which are ignored anyway.
 	signal.Notify(make(chan os.Signal, 1), caughtSignals()...)
 	onSignal("reaper", unix.SIGCHLD, r.reap)
 	onSignal("ctrl-alt-del", unix.SIGINT, func() { contain.Go("ctrl-alt-del", ctrlAltDel, nil) })
@@ -37,9 +37,8 @@ func onSignal(name string, s os.Signal, f func()) {
 const lastSignal = 64
 
 // caughtSignals are all but SIGURG, which the Go runtime sends itself to preempt a goroutine
-// (runtime/signal_unix.go: sigPreempt), hundreds of times in a boot: the runtime's own handler has
-// it, and it would do nothing without that. SIGKILL, SIGSTOP and libcSignals are passed over by
-// package signal.
+// (runtime/signal_unix.go: sigPreempt), hundreds of times in a boot: the runtime's handler takes
+// it, and its default is to be ignored. Package signal ignores SIGKILL, SIGSTOP and libcSignals.
 func caughtSignals() []os.Signal {
 	var out []os.Signal
 	for s := unix.Signal(1); s <= lastSignal; s++ {

@@ -7,11 +7,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 )
 
-// The list is a boot: names are unique, every need is a step above it, each step has its work, and
-// the last one comes after all others.
+// The list is a boot: names are unique, every need is a step above it, each step has a function,
+// and the last one needs all others.
 func TestSteps(t *testing.T) {
 	steps := plannedMachine(t, goodLine).Steps()
-	before := map[string]map[string]bool{} // all that a step comes after
+	before := map[string]map[string]bool{} // all steps that a step needs
 	for _, s := range steps {
 		if before[s.Name] != nil || s.Name == "" || s.Run == nil {
 			t.Errorf("step %q is there twice, has no name or nothing to run", s.Name)
@@ -39,8 +39,8 @@ func TestSteps(t *testing.T) {
 }
 
 // The needs that the fields of Machine, which have no lock, rely on: the step that writes one is
-// done before a step that reads it begins. That the steps do share no more than that is shown by
-// boots of an init with the race detector (integration, TestRaceBoot and TestRaceReset).
+// done before a step that reads it begins. That the steps share nothing else is tested by boots of
+// an init with the race detector (integration, TestRaceBoot and TestRaceReset).
 func TestNeedsOfSharedFields(t *testing.T) {
 	for _, cpus := range []int{1, 2} {
 		m := plannedMachine(t, goodLine)
@@ -48,7 +48,7 @@ func TestNeedsOfSharedFields(t *testing.T) {
 		testNeedsOfSharedFields(t, m.Steps())
 	}
 	if !slices.Contains(besideDrivers(1), "drivers") || slices.Contains(besideDrivers(2), "drivers") {
-		t.Error("one processor does not load the NIC's driver first, or two load it alone")
+		t.Error("on one processor other modules do not wait for the NIC's driver, or on two they do")
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // switchRoot leaves the initramfs. It returns only if it cannot.
 func (m *Machine) switchRoot(ctx context.Context) error {
-	m.Plan.Forget() // no secret is left behind
+	m.Plan.Forget() // so that no secret stays in memory
 	if err := m.drivers.Await(ctx); err != nil {
 		return err
 	}
@@ -31,8 +31,8 @@ func (m *Machine) switchRoot(ctx context.Context) error {
 	}
 	return switchroot.Switch(t, func() {
 		m.Log.Infof("root %s (%s, %s): starting %s after %.2f s", m.root.Path(), m.root.FSType, mode, m.start.Init, time.Since(m.started).Seconds())
-		m.Log.Flush(flushLimit) // exec ends the goroutines that write to terminals
+		m.Log.Flush(flushLimit) // execve ends the goroutines that write to terminals
 		m.restore()
-		_ = ignoreLibcSignals(false) // the real init has its own mind about them
+		_ = ignoreLibcSignals(false) // the real init expects the kernel's defaults
 	})
 }

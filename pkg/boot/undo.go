@@ -18,8 +18,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
-// prepare takes a new plan up and undoes what stands in the way of steps that are done again, the
-// last one first.
+// prepare sets a new plan and undoes the steps that are repeated, the last one first.
 func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string) []string {
 	old := m.Plan
 	m.params, m.Plan = line, plan
@@ -43,7 +42,7 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 	return nil
 }
 
-// resolveAgain makes the Spec anew once the network is known, unless that is made anew too.
+// resolveAgain makes the Spec anew if the network is up and stays.
 func (m *Machine) resolveAgain(old bootspec.Plan, again bool) {
 	if again || !reflect.DeepEqual(old.Net, m.Plan.Net) {
 		m.netup.End()
@@ -60,8 +59,8 @@ func (m *Machine) resolveAgain(old bootspec.Plan, again bool) {
 	m.net.Spec = spec
 }
 
-// unmountLimit is for how long unmounting root may take. A root whose session is down waits for
-// that.
+// unmountLimit is for how long unmounting root may take. Unmounting a root whose session is down
+// waits for the session.
 const unmountLimit = 5 * time.Second
 
 func (m *Machine) unmountRoot() {
@@ -73,7 +72,7 @@ func (m *Machine) unmountRoot() {
 	}
 }
 
-// adoptRoot takes over what a person has mounted as root.
+// adoptRoot uses the root that was mounted by hand.
 func (m *Machine) adoptRoot() bool {
 	table, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {

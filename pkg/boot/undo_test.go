@@ -34,7 +34,7 @@ const goodLine = "iscsi_i=iqn.2007-01.com.example:a iscsi_i_ip=10.0.0.2/24 iscsi
 // The plan of the shell is the machine's from then on.
 func TestPrepare(t *testing.T) {
 	m := plannedMachine(t, goodLine)
-	shell := m.forShell()
+	shell := m.debugMachine()
 	line := m.typed("root=/dev/sdb1")
 	plan, err := shell.Parse(line)
 	if err != nil {
@@ -48,12 +48,12 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// Retries that log in again are known as such: the agent does not give the sessions back.
+// Retries that log in again are recognized, because the agent does not return the sessions.
 func TestRetriesWithLogin(t *testing.T) {
 	m := plannedMachine(t, goodLine)
 	for step, want := range map[string]bool{"session": true, "network": true, "login": true, "root": false} {
 		if got := slices.Contains(m.progress.Following(step), "login"); got != want {
-			t.Errorf("%s: a login is done again: %t", step, got)
+			t.Errorf("%s: a login is repeated: %t", step, got)
 		}
 	}
 }

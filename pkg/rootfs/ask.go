@@ -14,8 +14,8 @@ import (
 // askSlack is what an error that says more has to come after the time is over.
 const askSlack = time.Second
 
-// askTarget does work that asks the target of a session, as steadily does, and has no end in the
-// kernel while that does not answer. It runs in a goroutine of its own: if it takes longer than
+// askTarget does work that asks the target of a session, as RepeatIfLost does, and has no end in
+// the kernel while that does not answer. It runs in a goroutine of its own: if it takes longer than
 // limit, it is left there, and ends when the system call does. What it returns is dropped then, so
 // it must not write to what others read; its context tells it to begin nothing more. A call that is
 // left there holds the start of the real init up (fs/exec.c: de_thread), so none is begun for a
@@ -34,7 +34,7 @@ func askTarget[T any](ctx context.Context, st *Storage, i int, limit time.Durati
 	contain.Go("", func() {
 		defer end()
 		var a answer
-		a.err = st.Sessions.Steadily(limited, s, func(bool) (err error) {
+		a.err = st.Sessions.RepeatIfLost(limited, s, func(bool) (err error) {
 			a.value, err = work(limited)
 			return err
 		})

@@ -176,7 +176,7 @@ func (st *Storage) sessionDisks(ctx context.Context, i int) (luns []blockdev.LUN
 	if err != nil {
 		return nil, err
 	}
-	err = st.Sessions.Steadily(ctx, s, func(lost bool) (err error) {
+	err = st.Sessions.RepeatIfLost(ctx, s, func(lost bool) (err error) {
 		sc := scanner{st: st, s: s, doubtful: lost || len(known) > 0, probed: map[string]bool{}}
 		luns, err = st.scanLUN(ctx, i, sc)
 		return err

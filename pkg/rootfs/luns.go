@@ -254,7 +254,7 @@ func (k *sessionLUNs) attach(ctx context.Context, i int, lun uint64) (luns []blo
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
 	s := k.st.Sessions.List()[i]
-	err = k.st.Sessions.Steadily(ctx, s, func(lost bool) (err error) {
+	err = k.st.Sessions.RepeatIfLost(ctx, s, func(lost bool) (err error) {
 		sc := scanner{st: k.st, s: s, doubtful: lost, probed: map[string]bool{}}
 		luns, err = sc.scan(ctx, lun)
 		return err

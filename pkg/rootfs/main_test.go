@@ -45,7 +45,7 @@ func (f *fakeSessions) Later(int, func(context.Context))          {}
 func (f *fakeSessions) Down() string                              { return "" }
 func (f *fakeSessions) WaitDown(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }
 
-func (f *fakeSessions) Steadily(_ context.Context, _ *session.Session, work func(bool) error) error {
+func (f *fakeSessions) RepeatIfLost(_ context.Context, _ *session.Session, work func(bool) error) error {
 	return work(true)
 }
 

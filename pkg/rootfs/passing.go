@@ -164,7 +164,7 @@ func (st *Storage) probeAgain(ctx context.Context, list []unread) {
 			continue // its session is made anew
 		}
 		limited, cancel := context.WithTimeout(ctx, readyPatience)
-		err := st.Sessions.Steadily(limited, st.Sessions.List()[i], func(bool) error {
+		err := st.Sessions.RepeatIfLost(limited, st.Sessions.List()[i], func(bool) error {
 			defer sequence.Doing(ctx, "probe of "+u.disk)()
 			return blockdev.ProbeAgain("/sys", "/dev", u.disk)
 		})

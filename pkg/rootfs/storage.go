@@ -34,9 +34,9 @@ type Sessions interface {
 	Down() string
 	// WaitDown waits until one has been down for a while.
 	WaitDown(ctx context.Context, i int) error
-	// Steadily does work that asks the target, and does it again for as long as the session was
-	// lost meanwhile. lost says that it was lost before.
-	Steadily(ctx context.Context, s *session.Session, work func(lost bool) error) error
+	// RepeatIfLost does work that asks the target, and does it again for as long as the session
+	// was lost meanwhile. lost says that it was lost before.
+	RepeatIfLost(ctx context.Context, s *session.Session, work func(lost bool) error) error
 }
 
 // Uevents are the kernel's events: *uevent.Listener.

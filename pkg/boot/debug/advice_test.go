@@ -18,6 +18,6 @@ func TestRemedies(t *testing.T) {
 		}
 	}
 	if advice("lunch") != advice("cmdline") {
-		t.Errorf("a step that there is none of has the advice %s", advice("lunch"))
+		t.Errorf("an unknown step has the advice %s", advice("lunch"))
 	}
 }

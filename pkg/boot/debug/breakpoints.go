@@ -8,7 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// dracutSteps maps dracut's break points to ours; each stops before its step.
+// dracutSteps maps dracut's break points to steps; each stops before its step.
 var dracutSteps = [...]struct{ dracut, step string }{
 	{"cmdline", "modules"},
 	{"pre-udev", "modules"},
@@ -20,8 +20,8 @@ var dracutSteps = [...]struct{ dracut, step string }{
 	{"cleanup", "switch-root"},
 }
 
-// Breakpoints returns the steps to stop before, and reports those that there are none of. A name of
-// ours counts before dracut's.
+// Breakpoints returns the steps to stop before, and logs the names that are not a step. The name of
+// a step takes precedence over dracut's.
 func Breakpoints(steps []sequence.Step, wanted []bootspec.Value[string], log sequence.Logger) []string {
 	var out []string
 	for _, b := range wanted {
@@ -30,7 +30,7 @@ func Breakpoints(steps []sequence.Step, wanted []bootspec.Value[string], log seq
 			name = stepOfDracut(name)
 		}
 		if !hasStep(steps, name) {
-			log.Warnf("%s%s: no such step, there is %s", b.From, b.V, strings.Join(stepNames(steps), ", "))
+			log.Warnf("%s%s: no such step: the steps are %s", b.From, b.V, strings.Join(stepNames(steps), ", "))
 			continue
 		}
 		out = append(out, name)

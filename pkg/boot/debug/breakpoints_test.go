@@ -24,7 +24,7 @@ func stepNames() []string {
 	return out
 }
 
-// lines is a log whose lines can be looked at.
+// lines is a log that keeps its lines.
 type lines []string
 
 func (l *lines) add(level, format string, args ...any) {
@@ -36,7 +36,7 @@ func (l *lines) Warnf(format string, args ...any)  { l.add("warning", format, ar
 func (l *lines) Infof(format string, args ...any)  { l.add("info", format, args...) }
 func (l *lines) Debugf(format string, args ...any) { l.add("debug", format, args...) }
 
-// Each step of the boot has commands of its own that may help.
+// Each step of the boot has an entry in remedies.
 func TestEveryStepIsAdvised(t *testing.T) {
 	for _, step := range stepNames() {
 		if !debug.Advised(step) {
@@ -45,7 +45,7 @@ func TestEveryStepIsAdvised(t *testing.T) {
 	}
 }
 
-// dracut's names stand for ours, and a name of ours for itself.
+// dracut's names stand for steps, and a step's name for itself.
 func TestBreakpoints(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"quiet", ""},
@@ -73,20 +73,20 @@ func TestBreakpoints(t *testing.T) {
 	}
 }
 
-// A break point that there is none of is reported with those there are.
+// An unknown break point is logged with the known ones.
 func TestBreakpointUnknown(t *testing.T) {
 	var log lines
 	breaks := []bootspec.Value[string]{{V: "lunch", From: "rd.break="}, {V: "login", From: "rd.break="}}
 	if got := debug.Breakpoints(bootSteps(), breaks, &log); len(got) != 1 || got[0] != "login" {
 		t.Errorf("breaks before %q, want login", got)
 	}
-	want := lines{"warning rd.break=lunch: no such step, there is " + strings.Join(stepNames(), ", ")}
+	want := lines{"warning rd.break=lunch: no such step: the steps are " + strings.Join(stepNames(), ", ")}
 	if !slices.Equal(log, want) {
 		t.Errorf("log is %q, want %q", log, want)
 	}
 	for _, step := range debug.DracutSteps() {
 		if !slices.Contains(stepNames(), step) {
-			t.Errorf("a break point of dracut's stands for %s, and there is no such step", step)
+			t.Errorf("a break point of dracut stands for step %s, which does not exist", step)
 		}
 	}
 }

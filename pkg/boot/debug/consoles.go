@@ -38,11 +38,11 @@ func chooseConsole() (*os.File, error) {
 	return openTTY(chosen.Name())
 }
 
-// activeConsoles names the terminals that console= names and that there are.
+// activeConsoles is the file that lists the terminals of console= that exist.
 const activeConsoles = "/sys/class/tty/console/active"
 
-// openConsoles opens them, for reads that can be given up. /dev/console itself cannot become a
-// controlling terminal.
+// openConsoles opens the terminals, for reads that can be cancelled. /dev/console itself cannot
+// become a controlling terminal.
 func openConsoles(list string) []*os.File {
 	b, err := os.ReadFile(list)
 	if err != nil {
@@ -89,7 +89,7 @@ func firstEnter(ctx context.Context, terminals []*os.File) (*os.File, error) {
 	}
 	defer context.AfterFunc(ctx, contain.Func("end of the wait for Enter", stop, nil))()
 	first := -1
-	for range terminals { // all must have let go of their terminal
+	for range terminals { // all must have stopped reading their terminal
 		if i := <-answers; i >= 0 && first < 0 {
 			first = i
 			stop()
@@ -101,5 +101,5 @@ func firstEnter(ctx context.Context, terminals []*os.File) (*os.File, error) {
 	return terminals[first], nil
 }
 
-// past is a deadline that makes a read give up at once.
+// past is a deadline that ends a read immediately.
 var past = time.Unix(1, 0)

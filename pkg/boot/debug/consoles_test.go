@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Of several terminals the first with a line is taken, and the others are let go of.
+// Of several terminals the first with a line is chosen, and the others are no longer read.
 func TestFirstEnter(t *testing.T) {
 	var readers, writers []*os.File
 	for range 3 {

@@ -12,41 +12,40 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shell/crypt"
 )
 
-// What the shell's verbs ask.
+// The requests of the shell's verbs.
 const (
-	askSteps    = "steps"
-	askExplain  = "explain"
-	askError    = "error" // of a step's last try
-	askRetry    = "retry" // "STEP" or "", parameters
-	askLogin    = "login" // parameters
-	askReboot   = "reboot"
-	askPowerOff = "poweroff"
+	requestSteps    = "steps"
+	requestExplain  = "explain"
+	requestError    = "error" // of a step's last attempt
+	requestRetry    = "retry" // "STEP" or "", parameters
+	requestLogin    = "login" // parameters
+	requestReboot   = "reboot"
+	requestPowerOff = "poweroff"
 )
 
-// Limits of what a shell can leave behind.
+// Limits of what one shell can store in process 1.
 const (
-	maxTyped    = 100 // lines of history
+	maxHistory  = 100 // lines of history
 	maxAttempts = 3   // at the password
 )
 
-// conversation is PID 1's side of one shell. Its own goroutine has it to itself until the shell has
-// ended.
+// conversation is PID 1's side of one shell. Only its goroutine uses it until the shell has ended.
 type conversation struct {
 	m        Machine
 	greeting string
 	step     string // at which the shell was opened
 	locked   bool
 	attempts int
-	typed    control.Typed
+	history  control.Typed
 	resume   sequence.Resume
 	acted    bool
 }
 
 func (s *Shell) newConversation(greeting, step string) *conversation {
-	return &conversation{m: s.m, greeting: greeting, step: step, typed: s.typed, locked: s.m.Plan.Policy.Password.Given()}
+	return &conversation{m: s.m, greeting: greeting, step: step, history: s.history, locked: s.m.Plan.Policy.Password.Given()}
 }
 
-// answer answers a request. Whatever it is, nothing but retry and the like changes anything.
+// answer answers a request. Only requests that end the shell, such as retry, change the boot.
 func (c *conversation) answer(r control.Request) control.Answer {
 	if c.locked && r[0] != control.Password {
 		return control.Answer{Kind: control.Locked, Text: "iscsiroot: the shell of this image has a password\n"}
@@ -73,20 +72,20 @@ func (c *conversation) do(verb string, args []string) (string, error) {
 		c.remember(strings.Join(args, " "))
 		return "", nil
 	case control.History:
-		return c.typed.String(), nil
-	case askSteps:
+		return c.history.String(), nil
+	case requestSteps:
 		return c.m.Progress.String(), nil
-	case askExplain:
+	case requestExplain:
 		return explain(*c.m.Plan), nil
-	case askError:
+	case requestError:
 		return c.lastError(strings.Join(args, " ")), nil
-	case askRetry:
+	case requestRetry:
 		return c.retry(args)
-	case askLogin:
+	case requestLogin:
 		return c.login(args)
-	case askReboot:
+	case requestReboot:
 		return "", c.power(bootspec.Reboot, args)
-	case askPowerOff:
+	case requestPowerOff:
 		return "", c.power(bootspec.PowerOff, args)
 	}
 	return "", fmt.Errorf("unknown request %.20q", verb)
@@ -113,8 +112,8 @@ func (c *conversation) unlock(word string) error {
 }
 
 func (c *conversation) remember(line string) {
-	c.typed = c.typed.Add(line)
-	c.typed = c.typed[max(0, len(c.typed)-maxTyped):]
+	c.history = c.history.Add(line)
+	c.history = c.history[max(0, len(c.history)-maxHistory):]
 }
 
 func (c *conversation) lastError(step string) string {
@@ -134,7 +133,7 @@ func (c *conversation) power(action bootspec.Emergency, args []string) error {
 	return nil
 }
 
-// retry asks for a step to be done again, and with it what the parameters change.
+// retry requests that a step is repeated, and with it those that the parameters change.
 func (c *conversation) retry(args []string) (string, error) {
 	step, params := "", args
 	if len(args) > 0 && args[0] != "" && !strings.Contains(args[0], "=") && slices.Contains(c.m.Progress.All(), args[0]) {
@@ -142,17 +141,17 @@ func (c *conversation) retry(args []string) (string, error) {
 	} else if len(args) > 0 && args[0] == "" {
 		params = args[1:]
 	} else if len(args) > 0 && !strings.Contains(args[0], "=") {
-		return "", fmt.Errorf("no such step %s, there is %s", args[0], strings.Join(c.m.Progress.All(), ", "))
+		return "", fmt.Errorf("no such step %s: the steps are %s", args[0], strings.Join(c.m.Progress.All(), ", "))
 	}
-	return c.again(step, "", params)
+	return c.resumeAt(step, "", params)
 }
 
-// login asks for the login to be done again and for the shell after it.
+// login requests that the login is repeated and the shell opened after it.
 func (c *conversation) login(params []string) (string, error) {
-	return c.again("login", "disk", params)
+	return c.resumeAt("login", "disk", params)
 }
 
-// explain tells the plan and what is doubtful about it, as iscsiroot explain does.
+// explain returns the plan and its warnings, as iscsiroot explain prints them.
 func explain(plan bootspec.Plan) string {
 	lines := plan.Explain()
 	for _, w := range plan.Warnings {

@@ -68,7 +68,7 @@ func TestConversation(t *testing.T) {
 		{"password x", control.OK, "hello\n", ""},
 		{"frobnicate", control.Failed, `unknown request "frobnicate"`, ""},
 		{"retry", control.Leave, "trying again", ""},
-		{"retry lunch", control.Failed, "no such step lunch, there is modules", ""},
+		{"retry lunch", control.Failed, "no such step lunch: the steps are modules", ""},
 		{"retry network", control.Leave, "", "network"},
 		{"retry root=/dev/sdb1", control.Leave, "", "root"},
 		{"retry disk root=/dev/sdb1 init=/bin/sh", control.Leave, "", "disk root check"},
@@ -86,12 +86,12 @@ func TestConversation(t *testing.T) {
 			t.Errorf("%s: answer %+v, steps %q, want %s %q %q", tt.request, a, c.resume.Steps, tt.kind, tt.text, tt.steps)
 		}
 		if tt.request == "login" && c.resume.Break != "disk" {
-			t.Errorf("login: the shell does not come back but at %q", c.resume.Break)
+			t.Errorf("login: the shell opens again at %q", c.resume.Break)
 		}
 	}
 }
 
-// What is retried is planned anew, with what was given at the shell last.
+// A retry uses a new plan, made with the parameters of the shell.
 func TestPrepare(t *testing.T) {
 	c, s := conversationOf(t, goodLine)
 	var again []string
@@ -101,7 +101,7 @@ func TestPrepare(t *testing.T) {
 	}
 	c.answer(control.Request{"retry", "root=/dev/sdb1", "rootflags=a=1 b=2"})
 	if s.m.Plan.Root.Device.Given() {
-		t.Error("the plan changed before the shell was left")
+		t.Error("the plan changed before the shell ended")
 	}
 	if byHand := c.resume.Prepare(); !slices.Equal(byHand, []string{"root"}) || !slices.Equal(again, []string{"root", "check"}) {
 		t.Errorf("prepared for %q, done by hand %q", again, byHand)
@@ -111,7 +111,7 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// What the machine refuses is not repeated, and the shell shows why.
+// What Machine.Refuse refuses is not repeated, and the shell shows the reason.
 func TestRefused(t *testing.T) {
 	c, _ := conversationOf(t, goodLine)
 	c.m.Refuse = func(steps []string) error {
@@ -127,7 +127,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Nothing is answered before the password, and after three the shell ends.
+// No request is answered before the password, and after three wrong ones the shell ends.
 func TestPassword(t *testing.T) {
 	_, s := conversationOf(t, goodLine)
 	// By openssl passwd -6 -salt u8.
@@ -159,11 +159,11 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// Of what was typed the newest lines are kept: as many as there may be, and as fit an answer.
+// Of the history the newest lines are kept: at most maxHistory, and as many as fit an answer.
 func TestRemember(t *testing.T) {
 	for size, first := range map[int]int{1: 100, 2 * control.MaxLine: 200 - (control.MaxAnswer-3+1)/(control.MaxLine+1)} {
 		c, _ := conversationOf(t, goodLine)
-		for i := range 2 * maxTyped {
+		for i := range 2 * maxHistory {
 			c.answer(control.Request{"remember", fmt.Sprintf("line %d\n%s", i, strings.Repeat("x", size))})
 		}
 		answer, err := control.ParseAnswer([]byte(c.answer(control.Request{"history"}).String()))

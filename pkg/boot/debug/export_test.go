@@ -1,6 +1,6 @@
 package debug
 
-// DracutSteps are the steps that stand for dracut's break points.
+// DracutSteps are the steps that correspond to dracut's break points.
 func DracutSteps() (steps []string) {
 	for _, d := range dracutSteps {
 		steps = append(steps, d.step)
@@ -8,7 +8,7 @@ func DracutSteps() (steps []string) {
 	return steps
 }
 
-// Advised reports whether a step has commands of its own that may help.
+// Advised reports whether a step has an entry in remedies.
 func Advised(step string) bool {
 	for _, r := range remedies {
 		if r.step == step {

@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// offer is the shell that a person can have by Enter while a step keeps failing: a retryable error
-// is retried for ever, and would never open one.
+// offer is the offer of a shell by Enter while a step keeps failing: a retryable error is retried
+// without end, so it never opens one by itself.
 type offer struct {
 	attention chan struct{} // the runner's
 
@@ -22,9 +22,9 @@ func (s *Shell) allowed() bool {
 	return s.m.Plan.Policy.Shell.Given() || len(s.m.Plan.Policy.Break) > 0
 }
 
-// MakeOffer shows that Enter opens the shell, once, and waits for it. The goroutine that waits ends
-// by Enter, or by stopOffer, which waits for its end.
-func (s *Shell) MakeOffer(step string) {
+// OfferShell shows once that Enter opens the shell, and waits for Enter. The goroutine that waits
+// ends by Enter, or by stopOffer, which waits for its end.
+func (s *Shell) OfferShell(step string) {
 	o := &s.offer
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -54,8 +54,7 @@ func (s *Shell) MakeOffer(step string) {
 	}, func(err error) { s.m.Log.Errorf("shell: %v", err) })
 }
 
-// stopOffer takes the offer back, so that the consoles are not read any more and a new one can be
-// made.
+// stopOffer withdraws the offer: the consoles are no longer read, and a new offer can be made.
 func (s *Shell) stopOffer() {
 	o := &s.offer
 	o.mu.Lock()

@@ -10,8 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shell/control"
 )
 
-// open runs the shell and waits for its end, however it comes: a shell that is killed or crashes is
-// a shell that was left. acted: the shell was used for more than to go on.
+// open runs the shell and waits for its end: a shell that is killed or crashes counts as one that
+// exits. acted: a request such as retry ended the shell.
 func (s *Shell) open(greeting, step string) (resume sequence.Resume, acted bool) {
 	s.stopOffer()
 	tty, err := chooseConsole()
@@ -20,15 +20,15 @@ func (s *Shell) open(greeting, step string) (resume sequence.Resume, acted bool)
 		return sequence.Resume{}, false
 	}
 	defer func() { _ = tty.Close() }()
-	ours, theirs, err := control.Pair()
+	own, shells, err := control.Pair()
 	if err != nil {
 		s.m.Log.Errorf("shell: %v", err)
 		return sequence.Resume{}, false
 	}
-	defer func() { _ = ours.Close() }()
+	defer func() { _ = own.Close() }()
 	c := s.newConversation(greeting, step)
-	_, status, err := s.m.Start(func() (int, error) { return forkShell(s.m.Plan.Policy.Shell.V, tty, theirs) })
-	_ = theirs.Close()
+	_, status, err := s.m.Start(func() (int, error) { return forkShell(s.m.Plan.Policy.Shell.V, tty, shells) })
+	_ = shells.Close()
 	if err != nil {
 		s.m.Log.Errorf("shell: %v", err)
 		return sequence.Resume{}, false
@@ -36,19 +36,19 @@ func (s *Shell) open(greeting, step string) (resume sequence.Resume, acted bool)
 	served := make(chan struct{})
 	contain.Go("answers to the shell", func() {
 		defer close(served)
-		control.Serve(ours, c.answer)
+		control.Serve(own, c.answer)
 	}, func(err error) { s.m.Log.Errorf("shell: %v", err) })
 	if how := <-status; how.Signaled() {
 		s.m.Log.Warnf("the shell was killed by signal %d", int(how.Signal()))
 	}
-	_ = ours.SetDeadline(past)
+	_ = own.SetDeadline(past)
 	<-served
-	s.typed = c.typed
+	s.history = c.history
 	return c.resume, c.acted
 }
 
-// forkShell starts our own file as the shell. path is the shell of the image that it is to become;
-// empty: it stays itself.
+// forkShell starts this program's file as the shell. path is the shell of the image that it then
+// executes; empty: the built-in one.
 func forkShell(path string, tty, socket *os.File) (int, error) {
 	argv := []string{shell.Name}
 	if path != "" {

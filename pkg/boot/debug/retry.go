@@ -9,9 +9,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// again makes the Resume. Parameters are understood before the shell ends, so that it can show what
-// is wrong with them.
-func (c *conversation) again(step, stop string, params []string) (string, error) {
+// resumeAt makes the Resume. Parameters are parsed before the shell ends, so that it can show their
+// errors.
+func (c *conversation) resumeAt(step, stop string, params []string) (string, error) {
 	resume := sequence.Resume{Break: stop}
 	if step != "" {
 		resume.Steps = []string{step}
@@ -36,7 +36,7 @@ func (c *conversation) again(step, stop string, params []string) (string, error)
 	return "trying again\n", nil
 }
 
-// quoteAll writes words as the kernel's command line has them.
+// quoteAll joins words, quoted as on the kernel's command line.
 func quoteAll(words []string) string {
 	var out []string
 	for _, w := range words {
@@ -48,7 +48,7 @@ func quoteAll(words []string) string {
 	return strings.Join(out, " ")
 }
 
-// changed names the steps that must be done again for a new plan.
+// changed lists the steps that a new plan changes.
 func changed(old, plan bootspec.Plan) []string {
 	var out []string
 	if !reflect.DeepEqual(old.Net, plan.Net) {

@@ -14,18 +14,19 @@ import (
 type Machine struct {
 	Log      sequence.Logger
 	Progress *sequence.Progress
-	// Plan is the plan as it is now, and Params what it is made of. Only Prepare changes them.
+	// Plan is the current plan, and Params the parameters that it is made of. Only Prepare
+	// changes them.
 	Plan   *bootspec.Plan
 	Params *cmdline.Line
 	// Parse makes a plan of parameters.
 	Parse func(params cmdline.Line) (bootspec.Plan, error)
-	// Modules names the steps that must be repeated because of what new parameters say of
-	// modules.
+	// Modules names the steps that must be repeated because of the module parameters in new
+	// parameters.
 	Modules func(params cmdline.Line) []string
 	// Refuse returns why steps cannot be repeated any more; nil: they can.
 	Refuse func(steps []string) error
-	// Prepare takes up a plan and undoes what stands in the way of steps that are repeated. It
-	// is called with nothing running, and returns the steps that need not be repeated.
+	// Prepare sets a new plan and undoes what repeated steps would otherwise find done. It is
+	// called while no step runs, and returns the steps that need not be repeated.
 	Prepare func(params cmdline.Line, plan bootspec.Plan, again []string) []string
 	// Start starts a child of PID 1 by fork, and returns where the child's status will be sent.
 	Start func(fork func() (int, error)) (pid int, status <-chan unix.WaitStatus, err error)
@@ -37,28 +38,28 @@ type Machine struct {
 
 // Shell is the debug shell as PID 1 opens it, one at a time.
 type Shell struct {
-	m     Machine
-	offer offer
-	typed []string // at the last shell
+	m       Machine
+	offer   offer
+	history []string // at the last shell
 }
 
 // New returns the shell of a machine.
 func New(m Machine) *Shell { return &Shell{m: m, offer: offer{attention: make(chan struct{})}} }
 
-// Attention gets a value when a person takes the shell that MakeOffer has offered.
+// Attention receives a value when Enter is pressed after OfferShell.
 func (s *Shell) Attention() <-chan struct{} { return s.offer.attention }
 
 // OpenBreak opens the shell at a break point, or because Enter was pressed while a step keeps
-// failing, and returns how to go on.
+// failing, and returns how the boot goes on.
 func (s *Shell) OpenBreak(step string) sequence.Resume {
 	greeting := "break before step " + step
 	if step == "" {
-		troubled := s.m.Progress.Troubled()
-		if len(troubled) == 0 {
+		retrying := s.m.Progress.Retrying()
+		if len(retrying) == 0 {
 			s.stopOffer()
 			return sequence.Resume{} // the step has succeeded meanwhile
 		}
-		step = troubled[0]
+		step = retrying[0]
 		greeting = fmt.Sprintf("step %s is being retried: %v", step, s.m.Progress.Failure(step))
 	}
 	s.m.Log.Infof("%s: exit continues", greeting)
@@ -67,7 +68,7 @@ func (s *Shell) OpenBreak(step string) sequence.Resume {
 	return resume
 }
 
-// OpenFailure opens the shell for a failure; ok tells that the boot is to go on after all.
+// OpenFailure opens the shell for a failure; ok: the boot goes on nevertheless.
 func (s *Shell) OpenFailure(f *sequence.Failure) (resume sequence.Resume, ok bool) {
 	from := s.m.Plan.Policy.Shell.From
 	s.m.Log.Errorf("opening a shell (%s): retry tries again, exit gives up", from)

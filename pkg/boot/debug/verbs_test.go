@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
 )
 
-// The verbs of process 1 come to it over the shell's socket, and do what they are for.
+// The verbs send their requests to process 1 over the shell's socket, which answers them.
 func TestVerbs(t *testing.T) {
 	c, _ := conversationOf(t, goodLine)
 	var ended []string

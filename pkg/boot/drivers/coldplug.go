@@ -12,12 +12,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
-// coldplug loads drivers for devices, in a goroutine of its own from start until every device that
-// is there has had its turn, and then in that of the step late-drivers.
+// coldplug loads drivers for devices: those of present devices in a goroutine of its own, begun by
+// start, and those of later devices in that of the step late-drivers.
 type coldplug struct {
 	next  func() ([]string, error)                     // modaliases that are new
 	match func(alias string) []kmod.Module             // what to load for one
-	load  func(ctx context.Context, name string) error // with all it needs
+	load  func(ctx context.Context, name string) error // with its dependencies
 	post  []string                                     // loaded after all others
 	log   sequence.Logger
 	loads *loads
@@ -27,12 +27,12 @@ type coldplug struct {
 	settled chan struct{} // closed at its end
 	err     error         // of it
 
-	// tried holds the modaliases and modules that had their turn.
+	// tried holds the modaliases and modules whose load was begun.
 	tried map[string]bool
 }
 
-// newColdplug makes one for the machine's devices. Those of an earlier try go on with what they are
-// loading, and begin nothing new.
+// newColdplug makes one for the machine's devices. That of an earlier attempt finishes its loads,
+// and begins no new ones.
 func (d *Drivers) newColdplug() *coldplug {
 	if d.coldplug != nil {
 		d.coldplug.stop()
@@ -59,13 +59,13 @@ func (d *Drivers) newColdplug() *coldplug {
 	return c
 }
 
-// start begins with the devices that are there. Its goroutine ends when all that they need was
-// tried, or by c.stop; c.settled is closed then.
+// start begins with the present devices. Its goroutine ends when the load of every driver for them
+// was begun, or by c.stop; c.settled is closed then.
 func (c *coldplug) start() {
 	contain.Go("coldplug", func() {
 		defer close(c.settled)
 		c.err = contain.Call("coldplug", func() error {
-			err := c.all(c.ctx)
+			err := c.loadAll(c.ctx)
 			for _, name := range c.post {
 				if err == nil {
 					err = c.await(c.ctx, []*load{c.begin(name, "rd.driver.post=: ")})
@@ -79,25 +79,25 @@ func (c *coldplug) start() {
 	}, nil)
 }
 
-// all loads what the present devices want, again and again while that brings new devices: a bus
-// driver first, then the driver of a NIC on that bus.
-func (c *coldplug) all(ctx context.Context) error {
+// loadAll loads the drivers of the present devices, and repeats that while new devices appear: a
+// bus driver first, then the driver of a NIC on that bus.
+func (c *coldplug) loadAll(ctx context.Context) error {
 	for {
 		aliases, err := c.next()
 		if len(aliases) == 0 || err != nil {
 			return err
 		}
-		if err := c.await(ctx, c.some(aliases)); err != nil {
+		if err := c.await(ctx, c.loadSome(aliases)); err != nil {
 			return err
 		}
 	}
 }
 
-// some begins to load what some modaliases stand for, if that has not had its turn. The drivers of
+// loadSome begins to load the drivers of some modaliases that were not tried yet. The drivers of
 // one device are loaded one after the other, in the order of modules.alias, as libkmod does for
-// udev: more than one can take the device, as cdc_subset does that of cdc_ether, and the first one
-// is meant. Those of different devices are loaded side by side.
-func (c *coldplug) some(aliases []string) []*load {
+// udev: several can bind to the device, as cdc_subset does to that of cdc_ether, and the first is
+// the right one. Those of different devices are loaded concurrently.
+func (c *coldplug) loadSome(aliases []string) []*load {
 	var begun []*load
 	chains := map[string][]*load{}
 	for _, alias := range aliases {
@@ -107,7 +107,7 @@ func (c *coldplug) some(aliases []string) []*load {
 		c.tried[alias] = true
 		device := deviceOf(alias)
 		for _, mod := range c.match(alias) {
-			one := c.loads.of(mod.Name)
+			one := c.loads.find(mod.Name)
 			if !c.tried[mod.Name] {
 				c.tried[mod.Name] = true
 				one = c.begin(mod.Name, "", chains[device]...)
@@ -126,19 +126,19 @@ func (c *coldplug) some(aliases []string) []*load {
 // other modalias as it is.
 func deviceOf(alias string) string {
 	if strings.HasPrefix(alias, "usb:") {
-		alias, _, _ = strings.Cut(alias, "ic") // its numbers are in capitals
+		alias, _, _ = strings.Cut(alias, "ic") // its numbers are in upper case
 	}
 	return alias
 }
 
-// turn is for how long a driver waits for the others of its device. The order stays where the probe
-// of one takes longer, because that holds the device's lock (drivers/base/dd.c: __driver_attach). A
-// load that never ends stops no other one.
-const turn = 30 * time.Second
+// deviceLimit is for how long a driver waits for the others of its device. A probe that takes
+// longer keeps the order too, because it holds the device's lock (drivers/base/dd.c:
+// __driver_attach). A load that never ends stops no other.
+const deviceLimit = 30 * time.Second
 
-// begin begins to load a module once some others have ended, or have had that time. One that does
-// not load stops nothing: another driver may be the one that brings the network up; if none does,
-// that step fails.
+// begin begins to load a module once the loads in after have ended, or deviceLimit is over. A
+// module that cannot be loaded stops nothing: another driver may be the one that brings the network
+// up; if none does, that step fails.
 func (c *coldplug) begin(name, from string, after ...*load) *load {
 	after = slices.Clone(after)
 	f := func() error {
@@ -154,9 +154,10 @@ func (c *coldplug) begin(name, from string, after ...*load) *load {
 	})
 }
 
-// after returns when some loads have ended, or turn is over. It fails only with the context of c.
+// after returns when the loads have ended, or deviceLimit is over. It fails only with the context
+// of c.
 func (c *coldplug) after(others []*load) error {
-	limit := time.NewTimer(turn)
+	limit := time.NewTimer(deviceLimit)
 	defer limit.Stop()
 	for _, other := range others {
 		select {
@@ -170,17 +171,17 @@ func (c *coldplug) after(others []*load) error {
 	return c.ctx.Err()
 }
 
-// slow is for how long the drivers of one bus are waited for before those of what is on another
-// have their turn. It keeps the order in which interfaces come, and is longer than most probes
+// busLimit is for how long the drivers of present devices are waited for before those of new
+// devices are loaded. It keeps the order in which interfaces appear, and is longer than most probes
 // take.
-const slow = 3 * time.Second
+const busLimit = 3 * time.Second
 
-// await returns when all of some loads have ended, or the others are slow. It fails only with ctx.
+// await returns when all loads of begun have ended, or busLimit is over. It fails only with ctx.
 func (c *coldplug) await(ctx context.Context, begun []*load) error {
 	if len(begun) == 0 {
 		return ctx.Err()
 	}
-	limit := time.NewTimer(slow)
+	limit := time.NewTimer(busLimit)
 	defer limit.Stop()
 	for _, one := range begun {
 		select {
@@ -194,8 +195,8 @@ func (c *coldplug) await(ctx context.Context, begun []*load) error {
 	return nil
 }
 
-// wait returns when the goroutine of start has come to its end, with its error, or when the network
-// is up. If ctx ends it ends the goroutine.
+// wait returns when the goroutine of start has ended, with its error, or when the network is up. If
+// ctx ends, it ends the goroutine.
 func (c *coldplug) wait(ctx context.Context, up <-chan struct{}) error {
 	select {
 	case <-c.settled:

@@ -17,7 +17,7 @@ const (
 )
 
 // The drivers of one device are loaded one after the other, in the order of modules.alias, and
-// those of another device side by side with them. A driver that another device has begun is waited
+// those of another device concurrently. A driver whose load was begun for another device is waited
 // for as well.
 func TestColdplugOfOneDevice(t *testing.T) {
 	drivers := map[string][]string{
@@ -36,7 +36,7 @@ func TestColdplugOfOneDevice(t *testing.T) {
 			}
 			return out
 		}
-		if err := c.await(t.Context(), c.some([]string{"pci:a", "pci:b", usbControl, usbData})); err != nil {
+		if err := c.await(t.Context(), c.loadSome([]string{"pci:a", "pci:b", usbControl, usbData})); err != nil {
 			t.Error(err)
 		}
 		tr.Check(t, `
@@ -51,8 +51,8 @@ func TestColdplugOfOneDevice(t *testing.T) {
 	})
 }
 
-// An interface of a USB device that is seen later, or that has only the driver that is to come
-// second, waits for the first.
+// An interface of a USB device that appears later, or that has only the second driver, waits for
+// the first driver.
 func TestColdplugOfLateInterface(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := steptest.NewTrace()
@@ -64,7 +64,7 @@ func TestColdplugOfLateInterface(t *testing.T) {
 			}
 			return []kmod.Module{{Name: "cdc_subset"}}
 		}
-		begun := append(c.some([]string{usbControl, usbData}), c.some([]string{usbData})...)
+		begun := append(c.loadSome([]string{usbControl, usbData}), c.loadSome([]string{usbData})...)
 		if err := c.await(t.Context(), begun); err != nil || len(begun) != 2 {
 			t.Errorf("%d loads, %v", len(begun), err)
 		}
@@ -76,8 +76,8 @@ func TestColdplugOfLateInterface(t *testing.T) {
 	})
 }
 
-// A driver whose load never ends keeps the others of its device waiting for a limited time, and not
-// once the coldplug is to end.
+// The other drivers of a device wait for one whose load never ends for a limited time, and not when
+// the coldplug is stopped.
 func TestColdplugOfStuckDevice(t *testing.T) {
 	for name, tt := range map[string]struct {
 		stop time.Duration
@@ -91,9 +91,9 @@ func TestColdplugOfStuckDevice(t *testing.T) {
 			h := &hardware{probes: map[string]time.Duration{"cdc_ether": 2 * time.Hour}}
 			d, c, log := machineWith(tr, h)
 			c.match = func(string) []kmod.Module { return []kmod.Module{{Name: "cdc_ether"}, {Name: "cdc_subset"}} }
-			begun := c.some([]string{usbControl})
+			begun := c.loadSome([]string{usbControl})
 			time.AfterFunc(tt.stop, c.stop)
-			time.Sleep(turn + time.Second)
+			time.Sleep(deviceLimit + time.Second)
 			if got := d.loads.names(); len(got) != 1 || got[0] != "cdc_ether" {
 				t.Errorf("%s: loading are %q", name, got)
 			}

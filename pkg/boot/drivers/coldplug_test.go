@@ -19,14 +19,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
-// hardware is a machine whose devices come with the drivers of those that they are on. A device is
-// called as its driver.
+// hardware is a machine whose devices appear when the driver of their parent is loaded. A device
+// has the name of its driver.
 type hardware struct {
 	probes   map[string]time.Duration // how long each driver takes
-	children map[string][]string      // what comes with it
+	children map[string][]string      // the devices that appear with it
 
 	mu      sync.Mutex
-	devices []string // that no look has told of yet
+	devices []string // that Next has not returned yet
 }
 
 func (h *hardware) next() ([]string, error) {
@@ -46,7 +46,7 @@ func (h *hardware) add(devices ...string) {
 	h.devices = append(h.devices, devices...)
 }
 
-// machineWith is a machine with such hardware, and what loads its drivers.
+// machineWith is a machine with such hardware, and the coldplug that loads its drivers.
 func machineWith(tr *steptest.Trace, h *hardware) (*Drivers, *coldplug, *steptest.Recorder) {
 	log := &steptest.Recorder{}
 	d := New(Config{Log: log, Up: &sequence.Flag{}})
@@ -70,7 +70,7 @@ func machineWith(tr *steptest.Trace, h *hardware) (*Drivers, *coldplug, *steptes
 	return d, c, log
 }
 
-// Drivers are loaded bus by bus, those of one bus side by side, and what is to be last comes last.
+// Drivers are loaded bus by bus, those of one bus concurrently, and those of rd.driver.post= last.
 func TestColdplug(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := steptest.NewTrace()
@@ -102,8 +102,8 @@ func TestColdplug(t *testing.T) {
 	})
 }
 
-// A slow driver of a second card delays what is behind another bus for a moment only, and the step
-// not at all once the network is up. It is named once.
+// A slow driver of a second card delays the devices of another bus for a moment only, and the step
+// not at all once the network is up. It is logged once.
 func TestColdplugSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := steptest.NewTrace()
@@ -114,7 +114,7 @@ func TestColdplugSlow(t *testing.T) {
 		}
 		d, c, log := machineWith(tr, h)
 		c.start()
-		if err := c.wait(t.Context(), nil); err != nil || time.Since(tr.Began) != slow {
+		if err := c.wait(t.Context(), nil); err != nil || time.Since(tr.Began) != busLimit {
 			t.Errorf("%v after %v", err, time.Since(tr.Began))
 		}
 		if diff := cmp.Diff([]string{"info still loading: slow"}, log.Lines()); diff != "" {
@@ -127,7 +127,7 @@ func TestColdplugSlow(t *testing.T) {
 3s end virtio_net
 3s load virtio_net`)
 
-		// The real init waits for it, and says so.
+		// The start of the real init waits for it, and logs that.
 		time.Sleep(2 * time.Second)
 		before := len(log.Lines())
 		logged := func() string { return strings.Join(log.Lines()[before:], "\n") }
@@ -144,8 +144,8 @@ func TestColdplugSlow(t *testing.T) {
 	})
 }
 
-// What waits for drivers goes on when the network is up, and when it is to end.
-func TestColdplugIsNotWaitedFor(t *testing.T) {
+// Waits for drivers end when the network is up, and with their context.
+func TestWaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hardware{devices: []string{"slow"}, probes: map[string]time.Duration{"slow": time.Hour}}
 		d, c, _ := machineWith(steptest.NewTrace(), h)
@@ -165,14 +165,14 @@ func TestColdplugIsNotWaitedFor(t *testing.T) {
 			t.Errorf("%v after %v", c.err, time.Since(began))
 		}
 		if err := d.Await(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("the real init is started though the step is to end: %v", err)
+			t.Errorf("the real init is started although the step was cancelled: %v", err)
 		}
 		time.Sleep(time.Hour)
 	})
 }
 
-// A module that is loaded again meanwhile is loaded after that, because its parameters can be
-// others and the first load can have been cut short.
+// A module that is loaded again meanwhile is loaded after that, because its parameters can differ
+// and the first load can have been cancelled.
 func TestLoadsOfOneModule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l loads
@@ -221,8 +221,8 @@ func TestLateDriversEnd(t *testing.T) {
 		t.Error(err)
 	}
 	d.Up.Reset()
-	if d.Up.Is() {
-		t.Error("it is up though it was taken back")
+	if d.Up.IsSet() {
+		t.Error("it is set after Reset")
 	}
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
 	defer cancel()

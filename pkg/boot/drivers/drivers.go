@@ -1,8 +1,8 @@
 // Package drivers is the stage of the boot that loads modules: those that parameters name, the
 // drivers of devices, the iSCSI initiator, and file systems.
 //
-// A driver whose probe takes long holds up no step: it goes on beside the next ones (loads), and is
-// waited for before the real init starts.
+// A driver whose probe takes long delays no step: its load goes on during the next ones (loads),
+// and is waited for before the real init starts.
 package drivers
 
 import (
@@ -20,11 +20,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
-// Config is what the stage gets.
+// Config is the input of the stage.
 type Config struct {
 	Log sequence.Logger
-	// Plan is what the machine was asked for. It changes only while no step runs: with a retry
-	// at the shell.
+	// Plan is the plan of the boot. It changes only while no step runs, by a retry at the
+	// shell.
 	Plan *bootspec.Plan
 	// Up is set while the network is up: no driver of a NIC is waited for then.
 	Up *sequence.Flag
@@ -32,7 +32,7 @@ type Config struct {
 	Uevents func() *uevent.Listener
 }
 
-// Drivers is the stage, and what the later ones get of it.
+// Drivers is the stage. The later ones load their modules by it.
 type Drivers struct {
 	Config
 	release  string // of the running kernel
@@ -46,9 +46,8 @@ type Drivers struct {
 // New returns a stage that has loaded nothing.
 func New(c Config) *Drivers { return &Drivers{Config: c} }
 
-// Open is the step "modules": it finds the modules of the running kernel and loads what is to be
-// loaded before all else. An image without any module is right for a kernel that has everything
-// built in.
+// Open is the step "modules": it finds the modules of the running kernel and loads those of
+// rd.driver.pre=. An image without any module suits a kernel that has everything built in.
 func (d *Drivers) Open(ctx context.Context) error {
 	var err error
 	if d.release, err = modload.Release(); err != nil {
@@ -65,10 +64,10 @@ func (d *Drivers) Open(ctx context.Context) error {
 	return nil
 }
 
-// Release is that of the running kernel, "" before the step modules.
+// Release is the running kernel's, "" before the step modules.
 func (d *Drivers) Release() string { return d.release }
 
-// openLoader makes the loader anew, by what the parameters say now.
+// openLoader makes the loader anew, with the current parameters.
 func (d *Drivers) openLoader() (err error) {
 	if d.loader, d.index, err = modload.Open("/", d.release, withoutBonds(d.Plan.Modules), d.Log); err != nil {
 		return err
@@ -86,8 +85,8 @@ func (d *Drivers) addTime(one time.Duration) {
 	}
 }
 
-// loadListed loads modules that the command line names. One that does not load stops nothing, as
-// with dracut: the step that needs it fails.
+// loadListed loads modules that the command line names. One that cannot be loaded is only logged,
+// as by dracut: the step that needs it fails.
 func (d *Drivers) loadListed(ctx context.Context, names []string) {
 	for _, name := range names {
 		if err := d.Load(ctx, name); err != nil {
@@ -97,16 +96,16 @@ func (d *Drivers) loadListed(ctx context.Context, names []string) {
 }
 
 // LoadForDevices is the step "drivers": it loads bus and NIC drivers by modalias, those of the
-// devices that are there and of each that a loaded driver adds, and what is to be loaded after
-// them. It does not wait for a slow one, nor for any other once the network is up.
+// present devices and of each that a loaded driver adds, and then those of rd.driver.post=. It does
+// not wait for a slow one, nor for any once the network is up.
 func (d *Drivers) LoadForDevices(ctx context.Context) error {
 	d.coldplug = d.newColdplug()
 	d.coldplug.start()
 	return d.coldplug.wait(ctx, d.Up.Context().Done())
 }
 
-// LoadLate is the step "late-drivers": it goes on with what the step drivers has left, and with the
-// devices that a person adds, or that a driver finds later, until the network is up.
+// LoadLate is the step "late-drivers": until the network is up it loads the drivers that the step
+// drivers did not wait for, and those of devices that are plugged in or found later.
 func (d *Drivers) LoadLate(ctx context.Context) error {
 	c := d.coldplug
 	if err := c.wait(ctx, nil); err != nil {
@@ -117,33 +116,33 @@ func (d *Drivers) LoadLate(ctx context.Context) error {
 	err := d.Uevents().Wait(up, func(ev uevent.Event) (bool, error) {
 		var err error
 		switch {
-		case d.Up.Is():
+		case d.Up.IsSet():
 			return true, nil
 		case ev.Action == "": // the first call, or events were lost
-			err = c.all(ctx)
+			err = c.loadAll(ctx)
 		case ev.Modalias != "":
-			if begun := c.some([]string{ev.Modalias}); len(begun) > 0 {
-				err = errors.Join(c.await(ctx, begun), c.all(ctx))
+			if begun := c.loadSome([]string{ev.Modalias}); len(begun) > 0 {
+				err = errors.Join(c.await(ctx, begun), c.loadAll(ctx))
 			}
 		}
-		return d.Up.Is(), err
+		return d.Up.IsSet(), err
 	})
-	if d.Up.Is() && ctx.Err() == nil {
+	if d.Up.IsSet() && ctx.Err() == nil {
 		return nil
 	}
 	return err
 }
 
-// noWatchdog reports whether watchdogs are to be left alone. Otherwise their drivers are loaded
-// like those of NICs: the kernel feeds one that firmware left running until a program opens it
-// (drivers/watchdog/watchdog_dev.c: handle_boot_enabled).
+// noWatchdog reports whether the drivers of watchdogs are not loaded. Otherwise their drivers are
+// loaded like those of NICs: the kernel feeds one that firmware left running until a program opens
+// it (drivers/watchdog/watchdog_dev.c: handle_boot_enabled).
 func (d *Drivers) noWatchdog() bool {
 	w := d.Plan.Policy.Watchdog
 	return w.Given() && !w.V
 }
 
-// LoadISCSI is the step "iscsi-modules": it loads the initiator, with the checksum that it asks for
-// later, and the SCSI disk driver.
+// LoadISCSI is the step "iscsi-modules": it loads the initiator, with the checksum module that the
+// kernel requests later, and the SCSI disk driver.
 func (d *Drivers) LoadISCSI(ctx context.Context) error {
 	if err := d.loadNeeded(ctx, "iscsi_tcp", "/sys/class/iscsi_transport/tcp"); err != nil {
 		return err
@@ -151,8 +150,8 @@ func (d *Drivers) LoadISCSI(ctx context.Context) error {
 	return d.loadNeeded(ctx, "sd_mod", "/sys/bus/scsi/drivers/sd")
 }
 
-// LoadFilesystems is the step "fs-modules": it loads what root may need, while the network comes
-// up.
+// LoadFilesystems is the step "fs-modules": it loads the file systems that root may have, while the
+// network comes up.
 func (d *Drivers) LoadFilesystems(ctx context.Context) error {
 	for _, t := range rootfs.TypesAhead(d.Plan.Root.FSType, d.index) {
 		if err := d.loadIfThere(ctx, "fs-"+t); err != nil {
@@ -162,7 +161,7 @@ func (d *Drivers) LoadFilesystems(ctx context.Context) error {
 	return nil
 }
 
-// LoadNetwork loads what the devices need that the plan makes of the NICs.
+// LoadNetwork loads the drivers of the devices that the plan makes of the NICs.
 func (d *Drivers) LoadNetwork(ctx context.Context) error {
 	for _, name := range d.Plan.Net.Modules() {
 		if err := d.Load(ctx, name); err != nil {
@@ -178,8 +177,8 @@ func (d *Drivers) Load(ctx context.Context, name string) error {
 	return d.loader.Load(ctx, name)
 }
 
-// loadNeeded loads a module that no boot can do without. sysfs is what the kernel shows of it: it
-// may be built in where no index has it.
+// loadNeeded loads a module that every boot requires. sysfs is a path that exists if the module is
+// there: it may be built in and in no index.
 func (d *Drivers) loadNeeded(ctx context.Context, name, sysfs string) error {
 	err := d.Load(ctx, name)
 	var missing *modload.MissingError
@@ -191,8 +190,8 @@ func (d *Drivers) loadNeeded(ctx context.Context, name, sysfs string) error {
 	return err
 }
 
-// loadIfThere loads a module, or what an alias stands for. One that the image does not hold is no
-// error yet: it may be built in, and if it is not, the step that needs it has the better words.
+// loadIfThere loads a module by its name or alias. One that the image does not hold is no error
+// here: it may be built in, and if it is not, the step that needs it has a better message.
 func (d *Drivers) loadIfThere(ctx context.Context, name string) error {
 	err := d.Load(ctx, name)
 	var missing *modload.MissingError

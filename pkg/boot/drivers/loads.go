@@ -17,9 +17,9 @@ import (
 // firmware is a minute and more, and nothing ends it. So no step waits for it without a limit.
 //
 // To load with the parameter async_probe, with which finit_module does not wait for the probe
-// (kernel/module/main.c: do_init_module), is no way out: the cards of one driver are then probed
-// side by side as well (drivers/base/dd.c: __driver_attach), so that with net.ifnames=0 eth0 and
-// eth1 can change places from one boot to the next, and nothing would tell when a probe is over.
+// (kernel/module/main.c: do_init_module), does not help: the cards of one driver are then probed
+// concurrently as well (drivers/base/dd.c: __driver_attach), so that with net.ifnames=0 eth0 and
+// eth1 can be exchanged from one boot to the next, and the end of a probe could not be seen.
 //
 // The zero value is ready for use.
 type loads struct {
@@ -28,16 +28,16 @@ type loads struct {
 	ended time.Time // when the last one did
 }
 
-// load is one of them.
+// load is the load of one driver.
 type load struct {
 	name  string
 	began time.Time
 	done  chan struct{} // closed at its end
 }
 
-// begin loads a driver by f, after the end of a load of the same one that is under way: that one
-// can be of an earlier try, and have been cut short between two modules. What f returns goes to
-// failed, in the same goroutine, which ends with f.
+// begin loads a driver by f, after the end of a load of the same driver that is under way: that one
+// may belong to an earlier attempt, and have been cancelled between two modules. The error of f is
+// passed to failed, in the same goroutine, which ends with f.
 func (l *loads) begin(name string, f func() error, failed func(error)) *load {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,21 +72,21 @@ func (l *loads) end(one *load) {
 	close(one.done)
 }
 
-// of returns the load of a driver that is under way, nil if there is none.
-func (l *loads) of(name string) *load {
+// find returns the load of a driver that is under way, nil if there is none.
+func (l *loads) find(name string) *load {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.under[name]
 }
 
-// names lists what is being loaded.
+// names lists the drivers that are being loaded.
 func (l *loads) names() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Sorted(maps.Keys(l.under))
 }
 
-// idle is how long ago the last one ended; 0 while there is any.
+// idle returns how long ago the last load ended; 0 while there is any.
 func (l *loads) idle() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,7 +116,7 @@ func (l *loads) wait(ctx context.Context) {
 	}
 }
 
-// oldest is what is being loaded, and for how long; "" if nothing is.
+// oldest describes the drivers that are being loaded, and for how long; "" if there are none.
 func (l *loads) oldest() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,19 +139,20 @@ func (l *loads) oldest() string {
 // Loading names the drivers that are being loaded.
 func (d *Drivers) Loading() []string { return d.loads.names() }
 
-// Idle is how long ago the last load of a driver ended; 0 while there is any.
+// Idle returns how long ago the last load of a driver ended; 0 while there is any.
 func (d *Drivers) Idle() time.Duration { return d.loads.idle() }
 
-// lastDrivers is for how long the real init waits for drivers: longer than the kernel waits for a
-// firmware file that user space does not deliver (drivers/base/firmware_loader/fallback.c: 60 s).
+// lastDrivers is for how long the start of the real init waits for drivers: longer than the kernel
+// waits for a firmware file that user space does not deliver
+// (drivers/base/firmware_loader/fallback.c: 60 s).
 const lastDrivers = 90 * time.Second
 
-// Await is for the step "switch-root": it waits before execve for what is being loaded. The kernel
-// would wait too: execve ends the other threads of process 1, and a thread comes to its end only
-// when it leaves the kernel (fs/exec.c: de_thread). But it would kill them first, at which a probe
-// that starts a kernel thread or waits killably fails (kernel/kthread.c: __kthread_create_on_node),
-// and the real system would be without the card. ctrl-alt-del works meanwhile. It fails only with
-// ctx.
+// Await is for the step "switch-root": before execve it waits for the drivers that are being
+// loaded. The kernel would wait too: execve ends the other threads of process 1, and a thread ends
+// only when it leaves the kernel (fs/exec.c: de_thread). But it would kill them first, and then a
+// probe that starts a kernel thread or waits killably fails (kernel/kthread.c:
+// __kthread_create_on_node), and the real system would be without the card. ctrl-alt-del works
+// meanwhile. It fails only with ctx.
 func (d *Drivers) Await(ctx context.Context) error {
 	if d.coldplug != nil {
 		d.coldplug.stop() // no other module after those

@@ -15,8 +15,8 @@ import (
 
 const goodLine = "iscsi_i=iqn.2007-01.com.example:a iscsi_i_ip=10.0.0.2/24 iscsi_t=iqn.2007-01.com.example:b iscsi_a=10.0.0.1"
 
-// What the image's files, the command line and the shell say of modules reaches the loader, in the
-// order in which the kernel takes the last one.
+// The module parameters of the image's files, the command line and the shell reach the loader, in
+// the order by which the last one takes effect.
 func TestModuleWords(t *testing.T) {
 	const (
 		defaults = "etc/iscsiroot/default"
@@ -32,10 +32,10 @@ func TestModuleWords(t *testing.T) {
 		{"line", "e1000.debug=1 modprobe.blacklist=a", "", nil, bootspec.Modules{
 			Params: map[string]string{"e1000": "debug=1"}, Blacklist: []string{"a"},
 		}},
-		{"policy wins over the line", "e1000.debug=1 module_blacklist=a", "", map[string]string{policy: "e1000.debug=2 module_blacklist=b"}, bootspec.Modules{
+		{"policy overrides the line", "e1000.debug=1 module_blacklist=a", "", map[string]string{policy: "e1000.debug=2 module_blacklist=b"}, bootspec.Modules{
 			Params: map[string]string{"e1000": "debug=1 debug=2"}, Never: []string{"a", "b"},
 		}},
-		{"the line wins over the default", "e1000.debug=1", "", map[string]string{defaults: "e1000.debug=2 rd.driver.pre=c", dracut: "e1000.debug=3 rd.driver.post=d"}, bootspec.Modules{
+		{"the line overrides the default", "e1000.debug=1", "", map[string]string{defaults: "e1000.debug=2 rd.driver.pre=c", dracut: "e1000.debug=3 rd.driver.post=d"}, bootspec.Modules{
 			Params: map[string]string{"e1000": "debug=2 debug=3 debug=1"}, Pre: []string{"c"}, Post: []string{"d"}, Blacklist: []string{"d"},
 		}},
 		{"the shell is the last", "e1000.debug=1", "e1000.debug=4 rd.driver.blacklist=f", map[string]string{policy: "e1000.debug=2"}, bootspec.Modules{
@@ -68,7 +68,7 @@ func TestModuleWords(t *testing.T) {
 	}
 }
 
-// Which steps are done again for what was typed of modules.
+// Which steps are repeated for module parameters of the shell.
 func TestChangedModules(t *testing.T) {
 	index, err := kmod.Read(fstest.MapFS{"modules.dep": {Data: []byte("kernel/e1000.ko:\n")}})
 	if err != nil {

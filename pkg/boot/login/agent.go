@@ -17,8 +17,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
-// StartAgent is the step "agent": it starts the agent while nothing of the real root is mounted, as
-// its mount namespace is a copy of ours. If it cannot be started now, the hand-over tries again.
+// StartAgent is the step "agent": it starts the agent before the real root is mounted, because its
+// mount namespace is a copy of this one. If it cannot be started now, the hand-over tries again.
 func (ss *Sessions) StartAgent(context.Context) error {
 	if ss.process != nil || ss.handedOver {
 		return nil
@@ -46,9 +46,9 @@ const (
 // loginsEnd is for how long the end of late logins and scans is waited for.
 const loginsEnd = 2 * time.Second
 
-// EndLate ends what is still being tried. A scan that is in a system call does not end as long as
-// its session is down, and the kernel cannot start the real init before it does (fs/exec.c:
-// de_thread): that session is given up.
+// EndLate ends the logins and scans that are under way. A scan that is in a system call does not
+// end as long as its session is down, and the kernel cannot start the real init before it does
+// (fs/exec.c: de_thread): that session is given up.
 func (ss *Sessions) EndLate(ctx context.Context) {
 	for _, i := range ss.logins.pending() {
 		ss.Log.Warnf("target %s is not logged in: starting the real system without it, the agent continues the logins", ss.list[i].Target)
@@ -67,11 +67,11 @@ func (ss *Sessions) EndLate(ctx context.Context) {
 		if err := shutdown.Within(loginsEnd, func(ctx context.Context) error { return ss.close(ctx, s) }); err != nil {
 			ss.Log.Errorf("session %d to %s: %v", s.SID, s.Target, err)
 		}
-		ss.logins.lose(i)
+		ss.logins.giveUp(i)
 	}
 }
 
-// close ends a session, so that what waits for its disks gets errors.
+// close ends a session, so that system calls that wait for its disks fail.
 func (ss *Sessions) close(ctx context.Context, s *session.Session) error {
 	if guard := ss.guard.Load(); guard != nil {
 		if err := guard.Remove(s); err != nil {
@@ -81,8 +81,8 @@ func (ss *Sessions) close(ctx context.Context, s *session.Session) error {
 	return s.End(ctx)
 }
 
-// HandOver hands the sessions over to the agent, whatever state they are in. If no agent takes
-// them, the boot goes on, with an error in the log. It fails only with ctx.
+// HandOver hands the sessions over to the agent, in whatever state they are. If that fails, the
+// boot goes on, with an error in the log. It fails only with ctx.
 func (ss *Sessions) HandOver(ctx context.Context, uplinks []uplink.Uplink) error {
 	if ss.handedOver {
 		return nil
@@ -101,9 +101,9 @@ func (ss *Sessions) HandOver(ctx context.Context, uplinks []uplink.Uplink) error
 	return nil
 }
 
-// handOverTo starts an agent if there is none and hands the sessions over to it. As long as it has
-// not answered they are ours, except that two listeners for the kernel's events are two owners:
-// ours stops listening first.
+// handOverTo starts an agent if there is none and hands the sessions over to it. Until it has
+// answered process 1 recovers them, but it stops listening to the kernel's events first: two
+// listeners would be two owners.
 func (ss *Sessions) handOverTo(ctx context.Context, uplinks []uplink.Uplink) error {
 	if ss.process == nil {
 		if err := ss.launchAgent(); err != nil {
@@ -134,13 +134,14 @@ func (ss *Sessions) handOverTo(ctx context.Context, uplinks []uplink.Uplink) err
 		ss.process, ss.transport = nil, nil
 		return nil
 	}
-	// HandOver has ended the agent: it cannot act beside us or the next one.
+	// HandOver has ended the agent: it cannot act at the same time as process 1 or the next
+	// one.
 	_ = ss.process.Close()
 	ss.process = nil
 	return errors.Join(err, ss.guardAgain(past))
 }
 
-// guardAgain takes the sessions back that the agent did not take.
+// guardAgain recovers the sessions here again after a hand-over that failed.
 func (ss *Sessions) guardAgain(past []recovery.Status) error {
 	if err := ss.listen(true); err != nil || ss.transport == nil {
 		return err
@@ -165,11 +166,11 @@ func (ss *Sessions) listen(on bool) error {
 	return ss.transport.Listen(on)
 }
 
-// state is all that the agent needs. The sessions get the timers of the running system.
+// state is the state for the agent. The sessions get the timers of the running system.
 func (ss *Sessions) state(ctx context.Context, past []recovery.Status, uplinks []uplink.Uplink) ([]byte, error) {
 	whole := agent.State{Uplinks: uplinks}.With(past)
 	for i, s := range ss.list {
-		if !ss.kept(i) {
+		if !ss.handedOn(i) {
 			continue
 		}
 		if err := s.SetTimers(ctx); err != nil {
@@ -180,10 +181,10 @@ func (ss *Sessions) state(ctx context.Context, past []recovery.Status, uplinks [
 	return whole.Append(nil)
 }
 
-// kept reports whether the agent gets a session: one that is logged in, or whose target is still
-// being tried and has an address. The agent then goes on trying, and looks for the disks of one
-// that was not scanned to the end.
-func (ss *Sessions) kept(i int) bool {
+// handedOn reports whether a session is handed over: one that is logged in, or whose login is still
+// tried and whose target has an address. The agent continues the login, and looks for the disks of
+// a session whose scan was not completed.
+func (ss *Sessions) handedOn(i int) bool {
 	s, pending := ss.list[i], slices.Contains(ss.logins.pending(), i)
 	if !pending {
 		return ss.logins.up(i)
@@ -196,7 +197,7 @@ func (ss *Sessions) kept(i int) bool {
 	return len(s.Known()) > 0
 }
 
-// Refuse returns why steps cannot be done again: a login once the agent has the sessions.
+// Refuse returns why steps cannot be repeated: a login once the agent has the sessions.
 func (ss *Sessions) Refuse(steps []string) error {
 	if slices.Contains(steps, "login") && ss.handedOver {
 		return ErrHandedOver
@@ -207,7 +208,7 @@ func (ss *Sessions) Refuse(steps []string) error {
 // ErrHandedOver is for a retry that comes too late.
 var ErrHandedOver = errors.New("the agent already recovers the sessions: reboot to log in with other parameters")
 
-// portalOfSession is where a session is logged in, or will first be tried.
+// portalOfSession is the portal where a session is logged in, or will be tried first.
 func portalOfSession(s *session.Session) netip.AddrPort {
 	known := s.Known()
 	if at := s.At(); at.IsValid() || len(known) == 0 {
@@ -216,7 +217,7 @@ func portalOfSession(s *session.Session) netip.AddrPort {
 	return known[0]
 }
 
-// Facts are the sessions that the real system starts with, for the files in /run.
+// Facts describes the sessions that the real system starts with, for the files in /run.
 func (ss *Sessions) Facts(root rootfs.Volume) []runstate.Session {
 	var out []runstate.Session
 	for i, s := range ss.list {

@@ -9,7 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// unguard leaves all sessions alone.
+// unguard ends the recovery of all sessions.
 func (ss *Sessions) unguard() {
 	guard := ss.guard.Load()
 	if guard == nil {
@@ -22,13 +22,13 @@ func (ss *Sessions) unguard() {
 	}
 }
 
-// Steadily does work that asks the target, and does it again for as long as the session was lost
-// meanwhile: what was found then may be incomplete. lost means that the session was lost before, in
-// this round or an earlier one. Steadily waits for a session that is down; if ctx ends first, the
-// error says which one, and that it is being recovered.
-func (ss *Sessions) Steadily(ctx context.Context, s *session.Session, work func(lost bool) error) error {
+// RepeatIfLost calls work, which sends commands to the target, and repeats it as long as the
+// session was lost meanwhile: its result may be incomplete then. lost: the session was lost before,
+// in this call or an earlier one. RepeatIfLost waits for a session that is down; if ctx ends first,
+// the error names the session, and that it is being recovered.
+func (ss *Sessions) RepeatIfLost(ctx context.Context, s *session.Session, work func(lost bool) error) error {
 	guard := ss.guard.Load()
-	if guard == nil { // the agent has them, and no outage is known of here
+	if guard == nil { // the agent has the sessions, and their outages are not known here
 		return work(true)
 	}
 	for again := false; ; again = true {
@@ -48,7 +48,7 @@ func (ss *Sessions) Steadily(ctx context.Context, s *session.Session, work func(
 		case err != nil:
 			return errors.Join(werr, err)
 		case up && after == before && again && werr != nil:
-			// A target that has just been started may not have all of it yet.
+			// A target that has just been started may not have all LUNs yet.
 			return sequence.AsRetryable(werr)
 		case up && after == before:
 			return werr

@@ -162,7 +162,7 @@ func TestPinBehindRouters(t *testing.T) {
 	})
 }
 
-// A login by another NIC than the kernel's choice makes that the choice. Where it cannot, the
+// A login by another NIC than the kernel's choice makes that NIC the choice. Where this fails, the
 // session stays bound to its NIC.
 func TestPin(t *testing.T) {
 	inOwnNetwork(t, func() {
@@ -194,7 +194,7 @@ func TestPin(t *testing.T) {
 }
 
 // The sessions' NICs are found, and what is behind another router is pinned, before root's NIC gets
-// the default route; the machine is named after that.
+// the default route; the host name is set after that.
 func TestLeaveNetwork(t *testing.T) {
 	inOwnNetwork(t, func() {
 		ss := twoNICs(t)
@@ -207,7 +207,7 @@ func TestLeaveNetwork(t *testing.T) {
 		}
 		for to, want := range map[string]string{"192.0.2.7": "a0", "198.51.100.1": "b0"} {
 			if got := ss.Net.NICTo(netip.MustParseAddr(to)); got != want {
-				t.Errorf("the way to %s is by %s, want %s", to, got, want)
+				t.Errorf("the route to %s is by %s, want %s", to, got, want)
 			}
 		}
 		b, err := os.ReadFile("/etc/resolv.conf")

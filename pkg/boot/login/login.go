@@ -13,9 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// Login is the step "login": it logs in to the targets. It is done when one of them is there and
-// the others have had their chance; those that are not there yet are tried on while root is looked
-// for.
+// Login is the step "login": it logs in to the targets. It is done when one of them is logged in
+// and stragglerGrace is over for the others, whose logins go on while root is looked for.
 func (ss *Sessions) Login(ctx context.Context) error {
 	if ss.handedOver {
 		return ErrHandedOver
@@ -35,10 +34,10 @@ func (ss *Sessions) Login(ctx context.Context) error {
 	return ss.logins.firstRound(ctx)
 }
 
-// openSessions gives the reserved sessions their targets. Those that failed before keep the number
-// of refusals, and the address that their target redirected to.
+// openSessions gives the reserved sessions their targets. Those whose login failed before keep the
+// number of refusals, and the address of a redirect.
 func (ss *Sessions) openSessions() {
-	spec := session.Config{Initiator: ss.Net.Spec.Initiator, Login: ss.Net.Spec.Login, Resolver: dns.Resolver(ss.nameservers()), Ways: ss.ways()}
+	spec := session.Config{Initiator: ss.Net.Spec.Initiator, Login: ss.Net.Spec.Login, Resolver: dns.Resolver(ss.nameservers()), Ways: ss.otherNICs()}
 	same := len(ss.list) == len(ss.Net.Spec.Targets)
 	for i := range ss.list {
 		same = same && ss.list[i].SID == ss.reserved[i].SID && ss.list[i].Is(spec.Initiator, ss.Net.Spec.Targets[i], spec.Login)
@@ -77,12 +76,12 @@ func (ss *Sessions) loginTo(ctx context.Context, i int) error {
 	return nil
 }
 
-// explainLogin names the reason if it is a cable that was pulled meanwhile, and else where names
-// are from that the advice has under their parameters' names.
+// explainLogin adds to an error that no NIC has carrier, if so, or else the sources of the names in
+// its advice.
 func (ss *Sessions) explainLogin(i int, err error) error {
 	var connect *portal.ConnectError
-	if dark := ss.Net.Dark(); errors.As(err, &connect) && len(dark) > 0 {
-		return &network.WaitError{State: network.State{Links: dark}, Err: err}
+	if noCarrier := ss.Net.NoCarrier(); errors.As(err, &connect) && len(noCarrier) > 0 {
+		return &network.WaitError{State: network.State{Links: noCarrier}, Err: err}
 	}
 	text, also := sequence.Hint(err), sources(ss.Net.Spec, i)
 	if also == "" && connect != nil && !errors.Is(connect, unix.ECONNREFUSED) {

@@ -13,25 +13,25 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// loginState is how far the login to one target is.
+// loginState is the state of the login to one target.
 type loginState int
 
 const (
-	loginPending loginState = iota // is being tried
+	loginPending loginState = iota // still tried
 	loginUp
-	loginLost // will not come about
+	loginLost // given up
 )
 
-// stragglerGrace is for how long the first target that is logged in to waits for the others.
+// stragglerGrace is for how long the others are waited for after the first login.
 const stragglerGrace = time.Second
 
-// logins are the logins to all targets, each in a goroutine of its own, so that a dead one stops no
-// other. Those that the step "login" leaves behind go on until root is found without them. A nil
-// *logins is one of targets that are all there.
+// logins are the logins to all targets, each in a goroutine of its own, so that a target that is
+// down delays no other. Those that are not done at the end of the step "login" go on until root is
+// found without them. A nil *logins is one whose targets are all logged in.
 type logins struct {
 	log   sequence.Logger
 	login func(ctx context.Context, i int) error
-	late  func(ctx context.Context, i int) // called for what came up after the step
+	late  func(ctx context.Context, i int) // called for logins that succeed after the step
 
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -44,20 +44,20 @@ type logins struct {
 	changed chan struct{} // closed at the next change
 }
 
-// newLogins makes them for a step. They outlive it, and its context, but for the values of that.
+// newLogins makes the logins of a step. They outlive it, and use only the values of its context.
 func newLogins(step context.Context, log sequence.Logger, n int, login func(context.Context, int) error, late func(context.Context, int)) *logins {
 	l := &logins{log: log, login: login, late: late, stepDone: make(chan struct{}), states: make([]loginState, n), changed: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(step))
 	return l
 }
 
-// outcome is how the first try of one login ended.
+// outcome is the result of the first attempt of one login.
 type outcome struct {
 	index int
 	err   error
 }
 
-// firstRound is the step "login": it tries each target once, and succeeds if one is there.
+// firstRound is the step "login": it tries each target once, and succeeds if one login does.
 func (l *logins) firstRound(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, contain.Func("end of logins", l.cancel, nil))
 	outcomes := make(chan outcome, len(l.states))
@@ -90,14 +90,14 @@ func (l *logins) firstRound(ctx context.Context) error {
 func (l *logins) bug(i int, err error, first chan<- outcome) {
 	l.log.Errorf("login: %v: continuing without this target", err)
 	sequence.LogStack(l.log, err)
-	l.lose(i)
+	l.giveUp(i)
 	select {
 	case first <- outcome{i, err}:
 	default:
 	}
 }
 
-// leave ends the step if any target is there; the others go on by themselves.
+// leave ends the step if any target is logged in; the other logins go on.
 func (l *logins) leave() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -111,7 +111,7 @@ func (l *logins) leave() bool {
 
 // run is one target's goroutine.
 func (l *logins) run(i int, first chan<- outcome) {
-	err := l.admitted(i)
+	err := l.loginRetrying(i)
 	if err == nil {
 		l.set(i, loginUp)
 	}
@@ -129,7 +129,7 @@ func (l *logins) run(i int, first chan<- outcome) {
 		if l.ctx.Err() != nil {
 			return
 		}
-		err = l.admitted(i)
+		err = l.loginRetrying(i)
 	}
 	switch {
 	case err != nil:
@@ -144,9 +144,9 @@ func (l *logins) run(i int, first chan<- outcome) {
 	}
 }
 
-// admitted logs in, again after a refusal that asks for another try, as often and at the pace that
-// the error has.
-func (l *logins) admitted(i int) error {
+// loginRetrying logs in, and retries after a refusal that allows it, as often as the error allows
+// and with its pause.
+func (l *logins) loginRetrying(i int) error {
 	n := sequence.RetryLog{Log: l.log, Step: "login"}
 	for {
 		err := contain.Call("login", func() error { return l.login(l.ctx, i) })
@@ -161,14 +161,14 @@ func (l *logins) admitted(i int) error {
 	}
 }
 
-// lose notes that a target will not be there.
-func (l *logins) lose(i int) {
+// giveUp notes that the login to a target is given up.
+func (l *logins) giveUp(i int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.setLocked(i, loginLost)
 }
 
-// later makes a target that is logged in one that is not there yet, until work has come to its end.
+// later makes the state of a target that is logged in pending until work has ended.
 func (l *logins) later(i int, work func(context.Context)) {
 	l.mu.Lock()
 	l.setLocked(i, loginPending)
@@ -180,7 +180,8 @@ func (l *logins) later(i int, work func(context.Context)) {
 	}, func(err error) { l.bug(i, err, nil) }))
 }
 
-// set notes a state. A target that comes up when the step is over has its disks looked for by late.
+// set notes a state. For a target that comes up after the step late is called, which looks for its
+// disks.
 func (l *logins) set(i int, s loginState) {
 	l.mu.Lock()
 	late := l.over && s == loginUp
@@ -211,10 +212,10 @@ func (l *logins) state(i int) loginState {
 	return l.states[i]
 }
 
-// up reports whether a target is there.
+// up reports whether a target is logged in.
 func (l *logins) up(i int) bool { return l.state(i) == loginUp }
 
-// pending lists the targets that are still being tried.
+// pending lists the targets that are still tried.
 func (l *logins) pending() []int {
 	if l == nil {
 		return nil
@@ -230,8 +231,8 @@ func (l *logins) pending() []int {
 	return out
 }
 
-// waits lists the targets for which it is worth to wait: none once the logins have been ended.
-func (l *logins) waits() []int {
+// waits lists the targets to wait for: the pending ones, none once the logins have been ended.
+func (l *logins) waiting() []int {
 	if l == nil || l.ctx.Err() != nil {
 		return nil
 	}
@@ -248,7 +249,7 @@ func (l *logins) change() <-chan struct{} {
 	return l.changed
 }
 
-// end stops what is still being tried and waits for its end.
+// end stops the logins that are still tried and waits for their end.
 func (l *logins) end(ctx context.Context) error {
 	if l == nil {
 		return nil
@@ -267,7 +268,7 @@ func (l *logins) end(ctx context.Context) error {
 	}
 }
 
-// loginErrors are those of several targets, none of which is there.
+// loginErrors are those of several targets, none of which is logged in.
 type loginErrors []error
 
 // joinLogins makes one error of several, and leaves a single one as it is.
@@ -294,7 +295,7 @@ func (e loginErrors) Error() string {
 // Unwrap returns the errors.
 func (e loginErrors) Unwrap() []error { return e }
 
-// Retryable reports whether any of them does.
+// Retryable reports whether any of them is retryable.
 func (e loginErrors) Retryable() bool { return slices.ContainsFunc(e, sequence.Retryable) }
 
 // Hint is that of the first that has one.

@@ -18,19 +18,19 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// refusal is what a session returns that was refused n times.
+// refusal is the error of a session that was refused n times.
 func refusal(n int) error {
 	return &session.LoginError{Target: "iqn.x", Refusals: n, Tries: []session.Try{{Portal: "a", Err: &iscsi.StatusError{Class: 2, Detail: 1}}}}
 }
 
-// away is a target that is not there now.
+// away is the error of a target that is down.
 func away() error {
 	return &session.LoginError{Target: "iqn.x", Tries: []session.Try{{Portal: "a", Err: &portal.ConnectError{Err: errors.New("away")}}}}
 }
 
-// plays makes logins of targets that answer as the functions say: with the time since the
-// beginning.
-func plays(log sequence.Logger, targets ...func(time.Duration) error) (l *logins, late func() []int) {
+// fakeLogins makes logins of targets that answer as the functions do, which are called with the
+// time since the beginning.
+func fakeLogins(log sequence.Logger, targets ...func(time.Duration) error) (l *logins, late func() []int) {
 	began := time.Now()
 	var mu sync.Mutex
 	var came []int
@@ -52,7 +52,7 @@ func always(err error) func(time.Duration) error {
 	return func(time.Duration) error { return err }
 }
 
-// from is a target that is there after a while.
+// from is a target that comes up after a while.
 func from(d time.Duration) func(time.Duration) error {
 	return func(now time.Duration) error {
 		if now < d {
@@ -62,12 +62,12 @@ func from(d time.Duration) func(time.Duration) error {
 	}
 }
 
-// The first target that is there does not wait for a dead one; that one is tried on, and looks for
-// its disks itself.
+// The step does not wait for a target that is down: its login goes on, and its disks are found
+// after the step.
 func TestLoginsDeadTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &steptest.Recorder{}
-		l, late := plays(log, from(20*time.Second), always(nil), always(refusal(3)))
+		l, late := fakeLogins(log, from(20*time.Second), always(nil), always(refusal(3)))
 		began := time.Now()
 		if err := l.firstRound(t.Context()); err != nil {
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func TestLoginsDeadTarget(t *testing.T) {
 		said := strings.Join(log.Lines(), "\n")
 		for _, want := range []string{"trying again", "continuing without this target", "hint: correct user and secret"} {
 			if !strings.Contains(said, want) {
-				t.Errorf("%q is not said in\n%s", want, said)
+				t.Errorf("%q is not in the log\n%s", want, said)
 			}
 		}
 		if err := l.end(t.Context()); err != nil {
@@ -102,10 +102,10 @@ func TestLoginsDeadTarget(t *testing.T) {
 	})
 }
 
-// One that is silent for long gets no more than a moment of the others' time.
+// A target that does not respond delays the others by stragglerGrace only.
 func TestLoginsSlowTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, late := plays(&steptest.Recorder{}, always(nil), func(time.Duration) error {
+		l, late := fakeLogins(&steptest.Recorder{}, always(nil), func(time.Duration) error {
 			time.Sleep(5 * time.Second)
 			return nil
 		})
@@ -125,7 +125,7 @@ func TestLoginsSlowTarget(t *testing.T) {
 }
 
 // Without any target the step fails with the errors of all of them, and is retryable if one of them
-// does.
+// is.
 func TestLoginsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {
@@ -139,7 +139,7 @@ func TestLoginsNone(t *testing.T) {
 			{[]func(time.Duration) error{always(refusal(3)), always(away())}, true, "correct user", 2},
 			{[]func(time.Duration) error{always(refusal(3)), always(refusal(3))}, false, "correct user", 2},
 		} {
-			l, _ := plays(&steptest.Recorder{}, tt.targets...)
+			l, _ := fakeLogins(&steptest.Recorder{}, tt.targets...)
 			err := l.firstRound(t.Context())
 			if err == nil || sequence.Retryable(err) != tt.retryable || !strings.HasPrefix(sequence.Hint(err), tt.hint) || strings.Count(err.Error(), "login to iqn.x") != tt.lines {
 				t.Errorf("%v retryable %v, hint %q", err, sequence.Retryable(err), sequence.Hint(err))
@@ -152,11 +152,11 @@ func TestLoginsNone(t *testing.T) {
 	})
 }
 
-// Who is refused asks three times, two seconds apart.
+// A login that is refused is sent three times, two seconds apart.
 func TestLoginsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []time.Duration
-		l, _ := plays(&steptest.Recorder{}, func(now time.Duration) error {
+		l, _ := fakeLogins(&steptest.Recorder{}, func(now time.Duration) error {
 			asked = append(asked, now)
 			return refusal(len(asked))
 		})
@@ -169,7 +169,7 @@ func TestLoginsRefused(t *testing.T) {
 	})
 }
 
-// A step that is given up leaves nothing behind.
+// A step that is cancelled leaves nothing behind.
 func TestLoginsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -187,11 +187,11 @@ func TestLoginsCancelled(t *testing.T) {
 	})
 }
 
-// Nobody's logins are those of targets that are all there.
+// A nil value is one whose targets are all logged in.
 func TestNoLogins(t *testing.T) {
 	var l *logins
 	if !l.up(3) || l.pending() != nil || l.change() != nil || l.end(t.Context()) != nil {
-		t.Error("a nil value is not at rest")
+		t.Error("a nil value is not logged in")
 	}
 }
 
@@ -223,7 +223,7 @@ func TestLoginsPanic(t *testing.T) {
 	})
 }
 
-// A bug in what follows a late login costs that target alone.
+// A panic after a late login affects that target only.
 func TestLoginsLatePanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLogins(context.Background(), &steptest.Recorder{}, 2, func(_ context.Context, i int) error {

@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// nameservers returns what lists the servers that there are by then: first those that were known
-// when the boot went on, then those of NICs that came later.
+// nameservers returns a function that lists the current servers: first those that were known at the
+// end of the step "network", then those of NICs that came up later.
 func (ss *Sessions) nameservers() func() []netip.Addr {
 	known, up, peer := ss.Net.Spec.Nameservers, ss.Net.Network, ss.Plan.Net.PeerDNS.Or(true)
 	return func() []netip.Addr {
@@ -29,8 +29,9 @@ func (ss *Sessions) nameservers() func() []netip.Addr {
 	}
 }
 
-// ways returns what tells by which NICs beside the kernel's choice a login to a portal may go.
-func (ss *Sessions) ways() func(netip.Addr) []session.Way {
+// otherNICs returns a function that lists the NICs, besides the kernel's choice, by which a login
+// to a portal may be tried.
+func (ss *Sessions) otherNICs() func(netip.Addr) []session.Way {
 	up := ss.Net.Network
 	return func(portal netip.Addr) []session.Way {
 		var out []session.Way
@@ -41,7 +42,7 @@ func (ss *Sessions) ways() func(netip.Addr) []session.Way {
 	}
 }
 
-// pin makes the NIC that a login went by the kernel's choice, for the logins that come after it.
+// pin makes the NIC that a login used the kernel's choice, for later logins.
 func (ss *Sessions) pin(s *session.Session) {
 	via, at := s.Via(), s.At().Addr()
 	if via.Device == "" || at.Zone() != "" {
@@ -55,32 +56,32 @@ func (ss *Sessions) pin(s *session.Session) {
 	s.Unbind()
 }
 
-// anotherNIC advises to name another NIC than the one that a target was looked for by, where no
-// word names one; "" if there is none.
+// anotherNIC advises to set another NIC than the one by which the target was not reached, unless a
+// parameter sets one; "" if there is none.
 func (ss *Sessions) anotherNIC() string {
 	leases := ss.Net.Leases()
 	if ss.Plan.Net.Interface.Given() || ss.Plan.Net.MAC.Given() || len(leases) != 1 {
 		return ""
 	}
-	return anotherThan(leases[0].Interface, "/sys/class/net")
+	return otherThan(leases[0].Interface, "/sys/class/net")
 }
 
-// anotherThan reads dir, which is /sys/class/net.
-func anotherThan(nic, dir string) string {
+// otherThan is anotherNIC for a NIC. It reads dir, which is /sys/class/net.
+func otherThan(nic, dir string) string {
 	entries, _ := os.ReadDir(dir) // without it there is no advice
 	for _, e := range entries {
 		if _, err := os.Stat(filepath.Join(dir, e.Name(), "device")); err == nil && e.Name() != nic { // software devices have none
-			return fmt.Sprintf("it was looked for by %s: iscsi_if=NIC, or the NIC in ip=, takes another one, such as %s", nic, e.Name())
+			return fmt.Sprintf("the login was tried by %s: set another NIC by iscsi_if= or ip=, such as %s", nic, e.Name())
 		}
 	}
 	return ""
 }
 
 // LeaveNetwork ends the work on the network and leaves it to the real system. It returns the NICs
-// that sessions go by, that of root first; none: all. name, which gives this machine its name, is
-// called again for what came up late.
+// that sessions use, that of root first; none: all. name, which sets the host name, is called again
+// because of leases that were late.
 func (ss *Sessions) LeaveNetwork(root rootfs.Volume, name func([]dhcp.Lease)) []string {
-	ss.Net.Stop() // nothing more joins: what is not up by now is the real system's
+	ss.Net.Stop() // no NIC is added any more: those that are not up are left to the real system
 	leases := ss.Net.Leases()
 	nics := ss.nics(leases, root)
 	if len(leases) > 1 {
@@ -93,8 +94,8 @@ func (ss *Sessions) LeaveNetwork(root rootfs.Volume, name func([]dhcp.Lease)) []
 	return nics
 }
 
-// nics returns the NICs that sessions go by, that of root first; none: not every session's is
-// known, or there is no choice.
+// nics returns the NICs that sessions use, that of root first; none: not every session's is known,
+// or there is only one.
 func (ss *Sessions) nics(leases []dhcp.Lease, root rootfs.Volume) []string {
 	if len(leases) < 2 {
 		return nil
@@ -117,7 +118,7 @@ func (ss *Sessions) nics(leases []dhcp.Lease, root rootfs.Volume) []string {
 	return slices.Concat(first, rest)
 }
 
-// nicOf returns the NIC that a session goes by, or would.
+// nicOf returns the NIC that a session uses, or would use.
 func (ss *Sessions) nicOf(s *session.Session) string {
 	if source := s.Via().Source; source.IsValid() {
 		return ss.Net.NICOf(source)
@@ -125,7 +126,8 @@ func (ss *Sessions) nicOf(s *session.Session) string {
 	return ss.Net.NICTo(portalOfSession(s).Addr())
 }
 
-// pinBehindRouters lets sessions keep their router when another default route becomes the first.
+// pinBehindRouters adds routes by which sessions keep their router when another default route is
+// preferred.
 func (ss *Sessions) pinBehindRouters(leases []dhcp.Lease, nics []string) {
 	for i, s := range ss.list {
 		at := portalOfSession(s).Addr()

@@ -1,5 +1,6 @@
-// Package login is the stage of the boot that has the sessions: it makes them in the kernel, logs
-// in to their targets, recovers them when a connection is lost, and hands them over to the agent.
+// Package login is the stage of the boot that handles the sessions: it makes them in the kernel,
+// logs in to their targets, recovers them when a connection is lost, and hands them over to the
+// agent.
 package login
 
 import (
@@ -22,20 +23,20 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
 
-// Config is what the stage gets.
+// Config is the input of the stage.
 type Config struct {
 	Log sequence.Logger
-	// Plan is what the machine was asked for, Net the network with the Spec. They change only
-	// while no step runs.
+	// Plan is the plan of the boot, Net the network with the Spec. They change only while no
+	// step runs.
 	Plan *bootspec.Plan
 	Net  *netup.Result
-	// Release returns that of the running kernel, for messages.
+	// Release returns the running kernel's, for messages.
 	Release func() string
-	// Late is called for a target that is logged in to after the step "login", and is to look
-	// for its disks: i counts the targets of the Spec.
+	// Late is called for a target whose login succeeds after the step "login", and looks for
+	// its disks: i is its index in the Spec.
 	Late func(ctx context.Context, i int)
-	// Start starts a child of process 1: fork returns its pid. What start returns gets its exit
-	// status.
+	// Start starts a child of process 1: fork returns its pid. Its exit status is sent to the
+	// channel that start returns.
 	Start func(fork func() (int, error)) (pid int, status <-chan unix.WaitStatus, err error)
 }
 
@@ -45,7 +46,7 @@ type Sessions struct {
 	transport *kernel.Transport
 	reserved  []*kernel.Session
 	ids       atomic.Pointer[[]uint32] // of reserved; the end of the machine reads them at any time
-	list      []*session.Session       // of the Spec, made of reserved
+	list      []*session.Session       // those of the Spec: the first of reserved
 	logins    *logins
 	// guard recovers the sessions until the agent has them. The runner reads it beside the
 	// steps.
@@ -69,8 +70,8 @@ func (ss *Sessions) Create(ctx context.Context) error {
 	return ss.reserve(ctx, len(ss.Plan.Targets))
 }
 
-// openTransport opens the socket to the kernel's iSCSI, or another one in place of one that has
-// failed, which takes the sessions over.
+// openTransport opens the socket to the kernel's iSCSI, or replaces one that has failed; the
+// sessions then use the new one.
 func (ss *Sessions) openTransport() error {
 	if ss.transport != nil && ss.transport.Err() == nil {
 		return nil
@@ -91,7 +92,7 @@ func (ss *Sessions) openTransport() error {
 	for i, s := range ss.reserved {
 		ss.reserved[i] = t.Take(s)
 	}
-	ss.list = nil // they are made of the reserved ones
+	ss.list = nil // they are among the reserved ones
 	ss.transport = t
 	ss.guard.Store(recovery.StartGuard(t, ss.Log, nil))
 	return nil
@@ -115,8 +116,8 @@ func (ss *Sessions) reserve(ctx context.Context, n int) error {
 	return nil
 }
 
-// IDs are those of all sessions that this boot has made. It is safe for concurrent use: the end of
-// the machine can come at any time.
+// IDs returns those of all sessions that this boot has made. It is safe for concurrent use: the
+// machine can be switched off at any time.
 func (ss *Sessions) IDs() []uint32 {
 	if p := ss.ids.Load(); p != nil {
 		return *p
@@ -124,8 +125,8 @@ func (ss *Sessions) IDs() []uint32 {
 	return nil
 }
 
-// End makes ready for a login to the same targets, if loggedIn, or to others. The sessions of
-// others are destroyed.
+// End prepares another login to the same targets, if loggedIn, or to others. If others, the
+// sessions are destroyed.
 func (ss *Sessions) End(loggedIn, others bool) {
 	if loggedIn || others {
 		limited, cancel := context.WithTimeout(context.Background(), loginsEnd)
@@ -155,7 +156,7 @@ func (ss *Sessions) End(loggedIn, others bool) {
 // guardEnds is for how long a login that is under way is waited for.
 const guardEnds = 2 * time.Second
 
-// Abandon ends the recovery of the sessions, because the machine ends.
+// Abandon ends the recovery of the sessions before the machine is switched off.
 func (ss *Sessions) Abandon() {
 	if guard := ss.guard.Swap(nil); guard != nil {
 		_ = shutdown.Within(guardEnds, func(context.Context) error { guard.Stop(); return nil })

@@ -6,8 +6,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// sources is where the names of a login are from that advice has under the names of parameters, ""
-// if they are from those.
+// sources names the sources of a login's names that the advice calls by their parameters, "" if all
+// are from parameters.
 func sources(spec bootspec.Spec, i int) string {
 	var out []string
 	say := func(what, from string) {

@@ -7,7 +7,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Advice that names parameters says where else a value is from.
+// Advice that names parameters names the other source of a value.
 func TestSources(t *testing.T) {
 	for _, tt := range []struct{ line, option203, rootPath, want string }{
 		{"iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.1.1.7", "", "", ""},
@@ -30,7 +30,7 @@ func TestSources(t *testing.T) {
 
 // A LUN is given where a source names one for the target: DHCP does for its own, if its root path
 // has one, and not for a target of another source.
-func TestWhoNamesTheLUN(t *testing.T) {
+func TestSourceOfLUN(t *testing.T) {
 	const dhcp, other = "iscsi:10.1.1.7:::1:iqn.x:d", "netroot=iscsi:10.1.1.7::::iqn.x:d"
 	for _, tt := range []struct{ line, rootPath, want string }{
 		{other, "", ""},

@@ -15,12 +15,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// unready is a login that can be tried again.
+// unready is a login error that is retryable.
 type unready struct{ error }
 
 func (unready) Retryable() bool { return true }
 
-// 200 machines at a target that admits 20 at a time, half a second each: all of them get in.
+// 200 machines at a target that admits 20 at a time, half a second each: all logins succeed.
 func TestBootStorm(t *testing.T) {
 	const machines = 200
 	synctest.Test(t, func(t *testing.T) {
@@ -46,12 +46,12 @@ func TestBootStorm(t *testing.T) {
 		if target.Logins() != machines || target.Refusals() == 0 || took < 4500*time.Millisecond || took > time.Minute {
 			t.Errorf("%d logins, %d refusals, %v", target.Logins(), target.Refusals(), took)
 		}
-		t.Logf("%d machines are in after %v, %d were turned away", machines, took, target.Refusals())
+		t.Logf("%d machines are logged in after %v, %d were refused", machines, took, target.Refusals())
 	})
 }
 
-// stormLogin is one try of one machine, which leaves as soon as it is in: the target's places are
-// for logins.
+// stormLogin is one attempt of one machine, which disconnects after the login: the target limits
+// logins only.
 func stormLogin(t *testing.T, target *iscsitest.Target, machine int) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		conn, wait := target.Start()

@@ -8,7 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// What follows is rootfs.Sessions: what finding root needs of the sessions.
+// The methods below implement rootfs.Sessions.
 
 // List returns the sessions in the order of Spec.Targets.
 func (ss *Sessions) List() []*session.Session { return ss.list }
@@ -16,23 +16,22 @@ func (ss *Sessions) List() []*session.Session { return ss.list }
 // Up reports whether a session is logged in and was scanned to the end.
 func (ss *Sessions) Up(i int) bool { return ss.logins.up(i) }
 
-// Pending reports whether the login of a session is being tried.
+// Pending reports whether the login of a session is still tried.
 func (ss *Sessions) Pending(i int) bool { return ss.logins.state(i) == loginPending }
 
 // Lost reports whether the login of a session was given up.
 func (ss *Sessions) Lost(i int) bool { return ss.logins.state(i) == loginLost }
 
-// Waiting lists the sessions that are worth waiting for.
-func (ss *Sessions) Waiting() []int { return ss.logins.waits() }
+// Waiting lists the sessions whose login is still tried and may succeed.
+func (ss *Sessions) Waiting() []int { return ss.logins.waiting() }
 
 // Changed is closed at the next change of the state of any login.
 func (ss *Sessions) Changed() <-chan struct{} { return ss.logins.change() }
 
-// Later makes a session one that is pending until work, which goes on beside the next steps, has
-// come to its end.
+// Later makes a session pending until work has ended, which goes on during the next steps.
 func (ss *Sessions) Later(i int, work func(context.Context)) { ss.logins.later(i, work) }
 
-// Names is for messages about all of them.
+// Names describes all sessions, for messages.
 func (ss *Sessions) Names() string {
 	out := ""
 	for i, s := range ss.list {
@@ -59,7 +58,7 @@ func (ss *Sessions) Down() string {
 // errNoGuard is for a wait for an outage after the hand-over.
 var errNoGuard = errors.New("the agent has the sessions")
 
-// WaitDown waits until a session has been down for a while.
+// WaitDown returns when a session has been down for a while.
 func (ss *Sessions) WaitDown(ctx context.Context, i int) error {
 	if guard := ss.guard.Load(); guard != nil {
 		return guard.WaitDown(ctx, ss.list[i], stragglerGrace)

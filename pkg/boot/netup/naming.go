@@ -13,8 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// Name gives this machine its name, and the resolver of other programs its servers and domains. It
-// boots as well without both.
+// Name sets the host name, and writes the servers and domains of the leases to /etc/resolv.conf for
+// other programs. The boot does not depend on either.
 func (s *Stage) Name(leases []dhcp.Lease) {
 	name := s.Plan.Net.HostName.V
 	for _, l := range leases {
@@ -32,9 +32,9 @@ func (s *Stage) Name(leases []dhcp.Lease) {
 	conf := resolverConf(searchDomains(leases), servers)
 	_, err := os.Stat("/etc/resolv.conf")
 	if !s.resolvConf && (err == nil || conf == "") {
-		return // the image has its own, or there is nothing to write
+		return // the image has its own, or there is none to write
 	}
-	s.resolvConf = true // written again where a NIC is dropped, also if nothing is left
+	s.resolvConf = true // written again when a NIC is dropped, even if nothing is left
 	if err := os.WriteFile("/etc/resolv.conf", []byte(conf), 0o644); err != nil {
 		s.Log.Debugf("%v", err)
 	}

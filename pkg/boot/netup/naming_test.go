@@ -13,8 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// What a NIC told that is dropped is not left to others, and a file of the image's stays.
-func TestNameMachine(t *testing.T) {
+// The servers of a NIC that is dropped are removed, and a file of the image stays.
+func TestName(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNS|unix.CLONE_NEWUTS, func() {
 		if err := unix.Mount("test", "/etc", "tmpfs", 0, ""); err != nil {
 			t.Fatal(err)

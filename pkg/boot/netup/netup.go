@@ -1,4 +1,4 @@
-// Package netup is the stage of the boot that brings the network up: by a lease or an address of
+// Package netup is the stage of the boot that brings the network up, by a lease or an address of
 // the parameters, on the NICs that pkg/network finds.
 package netup
 
@@ -18,19 +18,19 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
 )
 
-// Config is what the stage gets.
+// Config is the input of the stage.
 type Config struct {
 	Log sequence.Logger
-	// Plan is what the machine was asked for. It changes only while no step runs: with a retry
-	// at the shell.
+	// Plan is the plan of the boot. It changes only while no step runs, by a retry at the
+	// shell.
 	Plan *bootspec.Plan
 	// Up is set while the network is up.
 	Up *sequence.Flag
-	// Drivers load what the network needs: *drivers.Drivers.
+	// Drivers loads the network's drivers: *drivers.Drivers.
 	Drivers Drivers
 }
 
-// Drivers are those of the NICs, and of what is made of NICs.
+// Drivers loads the drivers of NICs, and of bonds, bridges and VLANs.
 type Drivers interface {
 	LoadNetwork(ctx context.Context) error
 	// Loading names the drivers that are being loaded.
@@ -39,18 +39,19 @@ type Drivers interface {
 	Idle() time.Duration
 }
 
-// Stage brings the network up. Work on it goes on beside the other steps, and from one try to the
+// Stage brings the network up. Its work goes on during other steps, and from one attempt to the
 // next.
 type Stage struct {
 	Config
-	network    *network.Network // from the first try on
-	resolvConf bool             // the image had no /etc/resolv.conf, and has ours
+	network    *network.Network // from the first attempt on
+	resolvConf bool             // the image had no /etc/resolv.conf: Name writes it
 }
 
-// New returns a stage that has begun nothing.
+// New returns a stage that has not begun.
 func New(c Config) *Stage { return &Stage{Config: c} }
 
-// BringUp is the step "network": it waits until this machine can go on by an address.
+// BringUp is the step "network": it waits until this machine has an address with which the boot can
+// go on.
 func (s *Stage) BringUp(ctx context.Context) (Result, error) {
 	if s.network == nil {
 		if err := s.Drivers.LoadNetwork(ctx); err != nil {
@@ -83,7 +84,7 @@ func (s *Stage) BringUp(ctx context.Context) (Result, error) {
 	return Result{Network: s.network, Facts: facts, Spec: spec}, nil
 }
 
-// shownFor is for how long each change to what is awaited is on the screen; later the step's own
+// shownFor is for how long each change of what the step waits for is logged; later the step's own
 // line, once a minute, is enough.
 const shownFor = 30 * time.Second
 
@@ -118,7 +119,7 @@ func (s *Stage) start() (*network.Network, error) {
 	})
 }
 
-// logLease logs an address that is there.
+// logLease logs a new address.
 func (s *Stage) logLease(l dhcp.Lease) {
 	text := fmt.Sprintf("network: %s is up with %s", l.Interface, l.Address)
 	if l.Server.IsValid() {
@@ -134,25 +135,26 @@ func (s *Stage) logLease(l dhcp.Lease) {
 	s.Log.Debugf("network: %s", l)
 }
 
-// End takes back what was made of the network.
+// End removes the addresses, routes and links that the stage made.
 func (s *Stage) End() {
 	s.network.Undo()
 	s.network = nil
 	s.Up.Reset()
 }
 
-// Patience is for how long an interface that is not there is waited for: from the step's begin, and
-// from the last try beside a load of a driver. Try is for how long one try waits.
+// Grace is for how long an interface that does not exist is waited for: from the beginning of the
+// step, and from the last attempt during which a driver was being loaded. AttemptTimeout is for how
+// long one attempt waits.
 const (
-	Patience = 30 * time.Second
-	Try      = 10 * time.Second
+	Grace          = 30 * time.Second
+	AttemptTimeout = 10 * time.Second
 )
 
-// untilDrivers lets the step go on as long as an interface can still come from a driver: one that
-// was loading during this try, or the pause before it.
+// untilDrivers makes an error retryable as long as a driver can still add an interface: one that
+// was being loaded during this attempt, or the pause before it.
 func (s *Stage) untilDrivers(err error) error {
 	var waited *network.WaitError
-	if errors.As(err, &waited) && len(waited.State.Links) == 0 && s.Drivers.Idle() < Try+sequence.MaxPause*3/2 {
+	if errors.As(err, &waited) && len(waited.State.Links) == 0 && s.Drivers.Idle() < AttemptTimeout+sequence.MaxPause*3/2 {
 		return sequence.AsRetryable(err)
 	}
 	return err

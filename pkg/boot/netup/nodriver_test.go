@@ -26,7 +26,7 @@ func fakePCI(t *testing.T, dir, slot, class, vendor, device string, driver bool)
 	}
 }
 
-// Only network controllers that no driver has are named, whatever their kind.
+// Only network controllers without a driver are listed, of whatever kind.
 func TestUnclaimed(t *testing.T) {
 	dir := t.TempDir()
 	fakePCI(t, dir, "0000:00:02.0", "0x030000", "0x1234", "0x1111", false) // a display
@@ -43,7 +43,7 @@ func TestUnclaimed(t *testing.T) {
 	}
 }
 
-// Hardware is spoken of only where there is no NIC at all.
+// Hardware is listed only where there is no NIC at all.
 func TestExplainNoNIC(t *testing.T) {
 	dead := &network.WaitError{State: network.State{Links: []network.Link{{Name: "eth0"}}}, Err: os.ErrDeadlineExceeded}
 	other := errors.New("add address: permission denied")

@@ -6,7 +6,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// portals lists the addresses of each target's portals, but for those that have a name.
+// portals lists the addresses of each target's portals, without those given by host name.
 func portals(targets []bootspec.Target) [][]netip.Addr {
 	var out [][]netip.Addr
 	for _, t := range targets {

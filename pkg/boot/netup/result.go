@@ -9,15 +9,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 )
 
-// Result is the network that is up: what the later stages get.
+// Result is the network that is up, for the later stages.
 type Result struct {
 	*network.Network
-	Facts bootspec.NetFacts // of it, by which the Plan became Spec
+	Facts bootspec.NetFacts // of the network: Spec is the Plan with them
 	Spec  bootspec.Spec
 }
 
-// Dark lists the NICs of this machine's addresses if none of them has carrier.
-func (r Result) Dark() []network.Link {
+// NoCarrier lists the NICs of this machine's addresses if none of them has carrier.
+func (r Result) NoCarrier() []network.Link {
 	var out []network.Link
 	for _, l := range r.Leases() {
 		if Attribute(l.Interface, "carrier") != "0" {
@@ -28,7 +28,7 @@ func (r Result) Dark() []network.Link {
 	return out
 }
 
-// Attribute is what sysfs shows of a network interface, "" if it does not.
+// Attribute returns an attribute of a network interface in sysfs, "" if there is none.
 func Attribute(nic, name string) string { return readWord("/sys/class/net/"+nic, name) }
 
 func readWord(dir, name string) string {

@@ -8,14 +8,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// When a step that is in a system call is logged, and how often again.
+// When a step that is in a system call is logged first, and the interval after that.
 const (
 	stuckAfter = 10 * time.Second // a call that works takes less, on the slowest disk too
-	stuckAgain = time.Minute      // as often as any error that lasts
+	stuckAgain = time.Minute      // the interval of other errors that last
 )
 
-// activity is something that a step is in and that no context ends: a system call, mostly one that
-// waits for a disk.
+// activity is a part of a step that no context ends: a system call, mostly one that waits for a
+// disk.
 type activity struct {
 	p     *Progress
 	step  int // index
@@ -50,7 +50,7 @@ func (p *Progress) enter(step int, what string, least time.Duration) (end func()
 	a := &activity{p: p, step: step, what: what, began: p.watch.elapsed(), least: least}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	a.timer = time.AfterFunc(least, contain.Func("watch over a step", a.tell, nil))
+	a.timer = time.AfterFunc(least, contain.Func("watch over a step", a.reportLate, nil))
 	p.steps[step].doing = append(p.steps[step].doing, a)
 	return a.end
 }
@@ -64,9 +64,9 @@ func (a *activity) end() {
 	*all = slices.DeleteFunc(*all, func(other *activity) bool { return other == a })
 }
 
-// tell lets the runner know that the activity lasts. The watch may have stood still meanwhile, and
-// the runner may be busy: then later.
-func (a *activity) tell() {
+// reportLate reports to the runner that the activity lasts. If the stopwatch stood still meanwhile,
+// or the runner is busy, it does so later.
+func (a *activity) reportLate() {
 	a.p.mu.Lock()
 	defer a.p.mu.Unlock()
 	if a.ended {
@@ -83,9 +83,8 @@ func (a *activity) tell() {
 	}
 }
 
-// lasts returns for how long an activity that was told of has lasted, and has it told again in a
-// minute. 0: it has ended, or it is a whole try of a step of which something more exact can be
-// told.
+// lasts returns for how long a late activity has lasted, and has it reported again after a minute.
+// 0: it has ended, or it is a whole attempt of a step that has a more specific late activity.
 func (a *activity) lasts() time.Duration {
 	a.p.mu.Lock()
 	defer a.p.mu.Unlock()
@@ -93,17 +92,17 @@ func (a *activity) lasts() time.Duration {
 		return 0
 	}
 	a.timer.Reset(stuckAgain)
-	if a.what == wholeTry && len(a.p.steps[a.step].doing) > 1 {
+	if a.what == wholeAttempt && len(a.p.steps[a.step].doing) > 1 {
 		return 0
 	}
 	return a.p.watch.elapsed() - a.began
 }
 
-// wholeTry is the activity of a step that outlasts its time.
-const wholeTry = "one try"
+// wholeAttempt is the activity of a step that outlasts its time.
+const wholeAttempt = "one attempt"
 
 // stuck returns the activity of a running step that has lasted the longest, if one is late; a whole
-// try only if there is no other; nil: none is late.
+// attempt only if there is no other; nil: none is late.
 func (p *Progress) stuck() *activity {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +112,7 @@ func (p *Progress) stuck() *activity {
 			if p.watch.elapsed()-a.began < a.least {
 				continue
 			}
-			if longest == nil || longest.what == wholeTry || a.what != wholeTry && a.began < longest.began {
+			if longest == nil || longest.what == wholeAttempt || a.what != wholeAttempt && a.began < longest.began {
 				longest = a
 			}
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
-// At a break nothing new starts, what runs comes to its end, the shell opens with nothing running,
-// and afterwards all goes on.
+// At a break no step starts, the running ones end, the shell opens while no step runs, and then the
+// other steps run.
 func TestBreakHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
@@ -91,7 +91,7 @@ func TestBreaks(t *testing.T) {
 	}
 }
 
-// A step that tries again for ever does not keep the shell shut: it is named as running.
+// A step that is retried without end does not keep the shell from opening: it is named as running.
 func TestBreakBesideEndlessStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()

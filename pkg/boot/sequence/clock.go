@@ -8,8 +8,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// stopwatch counts the time of the boot. It stands still while a person is at the shell, and with
-// it every deadline.
+// stopwatch counts the time of the boot. It stands still while the shell is open, and with it every
+// deadline.
 type stopwatch struct {
 	mu        sync.Mutex // guards the rest; taken under Progress.mu, and never with deadline.mu
 	started   time.Time  // of this run; zero while it stands still
@@ -21,7 +21,7 @@ func newStopwatch() *stopwatch {
 	return &stopwatch{started: time.Now(), deadlines: map[*deadline]struct{}{}}
 }
 
-// elapsed is how long the watch has run.
+// elapsed returns for how long the stopwatch has run.
 func (s *stopwatch) elapsed() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -35,7 +35,7 @@ func (s *stopwatch) elapsedLocked() time.Duration {
 	return s.before + time.Since(s.started)
 }
 
-// stop and goOn stop the watch and let it run again.
+// stop stops the stopwatch, and resume lets it run again.
 func (s *stopwatch) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +45,7 @@ func (s *stopwatch) stop() {
 	}
 }
 
-func (s *stopwatch) goOn() {
+func (s *stopwatch) resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.started = time.Now()
@@ -96,8 +96,7 @@ func (d *deadline) end(err error) {
 	}
 }
 
-// Deadline implements context.Context: when a watch that can stand still comes to a time is not
-// known.
+// Deadline implements context.Context: there is none, because the stopwatch can stand still.
 func (d *deadline) Deadline() (time.Time, bool) { return d.Context.Deadline() }
 
 // Done implements context.Context.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The watch stands still at the shell, and so does every deadline.
+// The stopwatch stands still while the shell is open, and so does every deadline.
 func TestStopwatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStopwatch()
@@ -25,7 +25,7 @@ func TestStopwatch(t *testing.T) {
 		if ctx.Err() != nil || w.elapsed() != 4*time.Second {
 			t.Errorf("%v after %v", ctx.Err(), w.elapsed())
 		}
-		w.goOn()
+		w.resume()
 		<-late.Done()
 		if d := time.Since(began); d != time.Hour+7*time.Second {
 			t.Errorf("a deadline made meanwhile was over after %v", d)

@@ -2,17 +2,18 @@ package sequence
 
 import "errors"
 
-// Retryable reports whether a later try can succeed, as an error in the tree of err has it. The
-// method is not named Temporary: syscall.Errno and net.Error have that one, with another meaning.
+// Retryable reports whether a later attempt can succeed, by the method Retryable of an error in the
+// tree of err. It is not named Temporary: syscall.Errno and net.Error have that method, with
+// another meaning.
 func Retryable(err error) bool {
 	var r interface{ Retryable() bool }
 	return errors.As(err, &r) && r.Retryable()
 }
 
-// AsRetryable returns err as an error that a later try may not have.
+// AsRetryable returns err as an error for which Retryable is true.
 func AsRetryable(err error) error { return retryable{err} }
 
-// retryable is such an error.
+// retryable is the error that AsRetryable returns.
 type retryable struct{ error }
 
 // Retryable is true.
@@ -20,7 +21,7 @@ func (retryable) Retryable() bool { return true }
 
 func (r retryable) Unwrap() error { return r.error }
 
-// Hint returns the advice that the error has.
+// Hint returns the advice of an error, "" if it has none.
 func Hint(err error) string {
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {

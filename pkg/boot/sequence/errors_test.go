@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Retryable and hints are found however deep an error is wrapped, and joined ones count as well.
+// Retryable and hints are found however deep an error is wrapped, and in joined errors.
 func TestErrorsOfSteps(t *testing.T) {
 	plain := errors.New("broken")
 	pass := &passing{plain}

@@ -7,14 +7,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// Flag is something that happens once, and that others wait for. The zero value has not happened.
+// Flag is an event that happens once, and that goroutines can wait for. The zero value has not
+// happened.
 type Flag struct {
 	mu     sync.Mutex      // guards the rest; only happen is called under it
 	ctx    context.Context // ends when it happens; nil: Context was not called
 	happen context.CancelFunc
 }
 
-// Context returns what ends when the flag is set.
+// Context returns a context that ends when the flag is set.
 func (f *Flag) Context() context.Context {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -29,7 +30,7 @@ func (f *Flag) locked() context.Context {
 	return f.ctx
 }
 
-// Set reports whether it has happened.
+// Set notes that it has happened.
 func (f *Flag) Set() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -37,12 +38,12 @@ func (f *Flag) Set() {
 	f.happen()
 }
 
-// Is reports whether it has happened.
-func (f *Flag) Is() bool { return f.Context().Err() != nil }
+// IsSet reports whether it has happened.
+func (f *Flag) IsSet() bool { return f.Context().Err() != nil }
 
-// Reset makes ready for it to happen anew.
+// Reset clears the flag.
 func (f *Flag) Reset() {
-	if f.Is() {
+	if f.IsSet() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.ctx, f.happen = nil, nil

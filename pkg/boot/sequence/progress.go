@@ -17,7 +17,7 @@ const (
 	failed
 )
 
-// Progress is how far the steps are. The runner writes it, and the shell reads it meanwhile.
+// Progress is the state of the steps. The runner writes it, and the shell reads it concurrently.
 type Progress struct {
 	mu    sync.Mutex // guards the rest, the steps' activities too; stopwatch.mu is taken under it
 	watch *stopwatch
@@ -25,17 +25,17 @@ type Progress struct {
 	late  chan *activity // those that last; the runner reads it
 }
 
-// stepProgress is one step's line.
+// stepProgress is the state of one step.
 type stepProgress struct {
 	Step
 	state        state
-	began, ended time.Duration // by the watch
+	began, ended time.Duration // by the stopwatch
 	tries        int           // that went wrong
-	err          error         // of the last try
+	err          error         // of the last attempt
 	doing        []*activity   // under way
 }
 
-// Begin makes every step of a list wait, which [Runner.Run] does by itself.
+// Begin makes every step of a list wait. [Runner.Run] calls it.
 func (p *Progress) Begin(steps []Step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,15 +69,14 @@ func (p *Progress) end(i int, err error) {
 	}
 }
 
-// wait makes a step wait for its turn again.
+// wait makes a step wait again.
 func (p *Progress) wait(i int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.steps[i].state = waiting
 }
 
-// reset makes steps wait for their turn again, and all that failed. Those that were done by hand
-// are done.
+// reset makes steps wait again, and all that failed. Those in byHand are done.
 func (p *Progress) reset(again, byHand []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +115,7 @@ func (p *Progress) missing(s Step) []string {
 	return out
 }
 
-// index is -1 for a step that there is none of.
+// index is -1 for a name that is not a step.
 func (p *Progress) index(name string) int {
 	return slices.IndexFunc(p.steps, func(s stepProgress) bool { return s.Name == name })
 }
@@ -162,8 +161,8 @@ func (p *Progress) All() []string {
 // Done reports whether a step is done.
 func (p *Progress) Done(name string) bool { return slices.Contains(p.names(done), name) }
 
-// Troubled lists the running steps that have failed and go on trying.
-func (p *Progress) Troubled() []string {
+// Retrying lists the running steps that have failed and are retried.
+func (p *Progress) Retrying() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []string
@@ -175,7 +174,7 @@ func (p *Progress) Troubled() []string {
 	return out
 }
 
-// Failure is the error of a step's last try; nil if it went well.
+// Failure is the error of a step's last attempt; nil if it succeeded.
 func (p *Progress) Failure(name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -185,7 +184,7 @@ func (p *Progress) Failure(name string) error {
 	return nil
 }
 
-// String is a line for each step: what ran, for how long, and what waits for what.
+// String is a line for each step: its state, its time, and what it waits for.
 func (p *Progress) String() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -25,8 +25,8 @@ func resumes(tr *trace, list ...Resume) func(string) Resume {
 	}
 }
 
-// A step is done again with all that need it, what runs beside it goes on, and a break at what
-// needs it comes again.
+// A step is repeated with all that need it, other running steps go on, and a break at a step that
+// needs it happens again.
 func TestRetryAtBreak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
@@ -65,8 +65,7 @@ func TestRetryAtBreak(t *testing.T) {
 	})
 }
 
-// What a person changes is changed with nothing running, and what he has done by hand is not done
-// again.
+// Prepare is called while no step runs, and the steps that it returns are not run again.
 func TestRetryPrepares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
@@ -101,7 +100,7 @@ func TestRetryPrepares(t *testing.T) {
 }
 
 // A failure that is not retried ends the run.
-func TestFailureStays(t *testing.T) {
+func TestFailureEndsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "a", Run: func(context.Context) error { return errors.New("broken") }}}}
@@ -112,7 +111,7 @@ func TestFailureStays(t *testing.T) {
 	})
 }
 
-// A step that keeps failing says so after a while, and a person can come in.
+// For a step that keeps failing OnStuck is called, and the shell can be opened by Attention.
 func TestAttention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		attention := make(chan struct{})
@@ -129,8 +128,8 @@ func TestAttention(t *testing.T) {
 			}
 		}
 		r.OnBreak = func(step string) Resume {
-			if opened++; step != "" || !slices.Equal(r.Progress.Troubled(), []string{"login"}) || r.Progress.Failure("login") == nil {
-				t.Errorf("opened at %q, troubled %q", step, r.Progress.Troubled())
+			if opened++; step != "" || !slices.Equal(r.Progress.Retrying(), []string{"login"}) || r.Progress.Failure("login") == nil {
+				t.Errorf("opened at %q, retrying %q", step, r.Progress.Retrying())
 			}
 			return Resume{Steps: []string{"login"}}
 		}

@@ -9,15 +9,15 @@ import (
 )
 
 // Backoff is the time between tries: a quarter of a second, doubled up to five seconds, each up to
-// half of it more or less: machines that lost power together are spread over the whole time after a
-// few tries, and do not come back in step.
+// half of it more or less, so that machines that lost power together are spread over the whole time
+// after a few attempts.
 type Backoff struct{ last time.Duration }
 
-// MaxPause is the longest time between two tries, but for the half that chance adds.
+// MaxPause is the longest time between two attempts, without the random half.
 const MaxPause = 5 * time.Second
 
-// firstPause is the shortest one: what fails at once by a race, such as a link that is not quite
-// up, is over by then.
+// firstPause is the shortest one: a race, such as with a link that is not quite up, is over by
+// then.
 const firstPause = 250 * time.Millisecond
 
 // next returns the next pause.
@@ -29,15 +29,15 @@ func (b *Backoff) next() time.Duration {
 // Wait sleeps the next pause, or until ctx ends.
 func (b *Backoff) Wait(ctx context.Context) { _ = clock.Sleep(ctx, b.next()) }
 
-// SecondLine is when a step that keeps failing is logged after the first line.
+// SecondLine is the time from the first line about a failing step to the second.
 const SecondLine = 10 * time.Second
 
-// everyLine is how often it is logged after that.
+// everyLine is the interval of the lines after that.
 const everyLine = time.Minute
 
-// RetryLog logs a failing step: at once, after ten seconds, and then once a minute, and when it is
-// over. Each line but the last is an error, which quiet does not hide: a screen that stays black
-// for the first ten seconds looks like a machine that is dead.
+// RetryLog logs a failing step: immediately, after ten seconds, then once a minute, and when it
+// succeeds. Each line but the last is an error, which quiet does not hide: a screen that stays
+// black for ten seconds looks like a crash.
 type RetryLog struct {
 	Log  Logger
 	Step string // the first word of each line
@@ -47,7 +47,7 @@ type RetryLog struct {
 	lines int
 }
 
-// Failed is called after each try that failed.
+// Failed is called after each attempt that failed.
 func (n *RetryLog) Failed(err error) {
 	now := time.Now()
 	advice := ""
@@ -67,7 +67,7 @@ func (n *RetryLog) Failed(err error) {
 	n.lines++
 }
 
-// Succeeded is called once a try did not fail.
+// Succeeded is called after an attempt that did not fail.
 func (n *RetryLog) Succeeded() {
 	if n.lines > 0 {
 		n.Log.Infof("%s: succeeded after %.1f s", n.Step, time.Since(n.first).Seconds())

@@ -14,14 +14,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
-// passing is an error that a later try can be without.
+// passing is a retryable error.
 type passing struct{ error }
 
 func (*passing) Retryable() bool { return true }
 func (h *passing) Unwrap() error { return h.error }
 
-// ill fails n times, then not.
-func ill(name string, n int, err error) (Step, *int) {
+// failing is a step that fails n times, then succeeds.
+func failing(name string, n int, err error) (Step, *int) {
 	tries := 0
 	return Step{Name: name, Run: func(context.Context) error {
 		if tries++; tries <= n {
@@ -35,7 +35,7 @@ func ill(name string, n int, err error) (Step, *int) {
 func TestRetryable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		step, tries := ill("login", 3000, fmt.Errorf("connect: %w", &passing{errors.New("no route")}))
+		step, tries := failing("login", 3000, fmt.Errorf("connect: %w", &passing{errors.New("no route")}))
 		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{step}}
 		if f := r.Run(t.Context()); f != nil || *tries != 3001 {
 			t.Errorf("failure is %v after %d tries", f, *tries)
@@ -46,8 +46,8 @@ func TestRetryable(t *testing.T) {
 	})
 }
 
-// Another error is tried once, or for as long as the step has patience.
-func TestPatience(t *testing.T) {
+// A step with another error is tried once, or for as long as its Grace.
+func TestGrace(t *testing.T) {
 	tests := []struct{ patience, least, most time.Duration }{
 		{0, 0, 0},
 		{3 * time.Second, 3 * time.Second, 3*time.Second + MaxPause*3/2},
@@ -55,8 +55,8 @@ func TestPatience(t *testing.T) {
 	}
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			step, tries := ill("disk", 1000, errors.New("no such device"))
-			step.Patience = tt.patience
+			step, tries := failing("disk", 1000, errors.New("no such device"))
+			step.Grace = tt.patience
 			r := Runner{Log: &steptest.Recorder{}, Steps: []Step{step}}
 			f := r.Run(t.Context())
 			if f == nil || f.Elapsed < tt.least || f.Elapsed > tt.most {
@@ -68,8 +68,8 @@ func TestPatience(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		step, _ := ill("disk", 3, errors.New("no such device"))
-		step.Patience = 30 * time.Second
+		step, _ := failing("disk", 3, errors.New("no such device"))
+		step.Grace = 30 * time.Second
 		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{step}}
 		if f := r.Run(t.Context()); f != nil {
 			t.Errorf("a device that comes late: %v", f)
@@ -77,12 +77,12 @@ func TestPatience(t *testing.T) {
 	})
 }
 
-// A step's time limit is for each try.
+// A step's Timeout is for each attempt.
 func TestTimeoutOfATry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
 		began := time.Now()
-		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "network", Timeout: 10 * time.Second, Patience: 25 * time.Second, Run: func(ctx context.Context) error {
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "network", Timeout: 10 * time.Second, Grace: 25 * time.Second, Run: func(ctx context.Context) error {
 			tries++
 			now := time.Now()
 			<-ctx.Done()
@@ -98,12 +98,12 @@ func TestTimeoutOfATry(t *testing.T) {
 	})
 }
 
-// rd.timeout counts from the begin of the boot, not of the step, and says what it gave up with the
-// last error.
-func TestGivesUp(t *testing.T) {
+// rd.timeout= counts from the beginning of the boot, not of the step, and its error wraps the last
+// one.
+func TestTimeoutGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
-		step, _ := ill("login", 1000, &passing{errors.New("no route")})
+		step, _ := failing("login", 1000, &passing{errors.New("no route")})
 		step.Needs = []string{"network"}
 		r := Runner{Log: &steptest.Recorder{}, Timeout: 90 * time.Second, Steps: []Step{tr.step("network", 60*time.Second, nil), step}}
 		f := r.Run(t.Context())
@@ -119,7 +119,7 @@ func TestGivesUp(t *testing.T) {
 	})
 }
 
-// rd.timeout does not shorten what is done without a failure.
+// rd.timeout= does not end a step that has not failed.
 func TestTimeoutIsForRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
@@ -130,9 +130,9 @@ func TestTimeoutIsForRetries(t *testing.T) {
 	})
 }
 
-// A failing step is spoken of at once, after ten seconds, and then once a minute, by lines that
+// A failing step is logged immediately, after ten seconds, and then once a minute, by lines that
 // quiet does not hide.
-func TestNag(t *testing.T) {
+func TestRetryLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &steptest.Recorder{}
 		n := RetryLog{Log: log, Step: "login"}
@@ -155,8 +155,8 @@ func TestNag(t *testing.T) {
 	})
 }
 
-// A step that succeeds at its first try is not spoken of but in debug.
-func TestNagIsSilent(t *testing.T) {
+// A step that succeeds at its first attempt is logged at level debug only.
+func TestRetryLogOfSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &steptest.Recorder{}
 		tr := newTrace()
@@ -170,7 +170,7 @@ func TestNagIsSilent(t *testing.T) {
 	})
 }
 
-// Pauses double from a quarter of a second to five, each up to half of it off.
+// Pauses double from a quarter of a second to five, each up to a half longer or shorter.
 func TestBackoff(t *testing.T) {
 	var b Backoff
 	for i, want := range []time.Duration{250, 500, 1000, 2000, 4000, 5000, 5000, 5000} {

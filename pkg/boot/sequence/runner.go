@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// Logger is what the runner reports to.
+// Logger is the log of the runner.
 type Logger interface {
 	Errorf(format string, args ...any)
 	Warnf(format string, args ...any)
@@ -25,19 +25,18 @@ type Runner struct {
 	Log   Logger
 	// Timeout is for how long retryable errors are retried; 0: for ever.
 	Timeout time.Duration
-	// Break names the steps before which OnBreak is called, once each, with nothing else
-	// running but what is long in coming to an end. OnBreak is called with "" when Attention
-	// asks for it in the midst of things.
+	// Break names the steps before which OnBreak is called, once each, when no other step runs,
+	// or breakLimit is over. OnBreak is called with "" when Attention receives a value.
 	Break     []string
 	OnBreak   func(step string) Resume
 	Attention <-chan struct{}
-	// OnStuck, if set, is called by a step that has failed for a while and goes on trying.
+	// OnStuck, if set, is called for a step that has failed for a while and is still retried.
 	OnStuck func(step string)
-	// OnFailing is called at once for a step that failed permanently, while others may run.
-	// Nil: nothing is.
+	// OnFailing, if set, is called immediately for a step that failed permanently, while others
+	// may run.
 	OnFailing func(*Failure)
-	// OnFailure is called for that step when all others have ended, or do not end; ok: the run
-	// goes on by Resume. Nil: Run returns.
+	// OnFailure is called for that step when all others have ended, or breakLimit is over; ok:
+	// the run goes on by Resume. Nil: Run returns.
 	OnFailure func(*Failure) (r Resume, ok bool)
 	// Beside, if set, returns in a few words what a step that is in a system call may wait for;
 	// "": nothing is known.
@@ -48,16 +47,16 @@ type Runner struct {
 	watch   *stopwatch
 	results chan result
 	cancels map[int]context.CancelFunc // of the steps that run
-	stopped map[int]bool               // of them, those whose end counts for nothing
+	stopped map[int]bool               // of them, those whose result is ignored
 	over    bool                       // the time that Timeout gives
 }
 
-// Resume is how the boot goes on after the shell; the zero value is that nothing has changed.
+// Resume is how the boot goes on after the shell; the zero value changes nothing.
 type Resume struct {
-	Steps []string // are done again, and all that need them, also if they are done
+	Steps []string // are repeated, with all that need them, even if they are done
 	Break string   // the shell is to open again before this step; may be ""
-	// Prepare, if set, is called with nothing running. It returns the steps that need not be
-	// done: a person did their work.
+	// Prepare, if set, is called while no step runs. It returns the steps that need not be done
+	// because their work was done by hand.
 	Prepare func() []string
 }
 
@@ -68,9 +67,9 @@ type result struct {
 	elapsed time.Duration
 }
 
-// Run runs the steps and returns the first failure that OnFailure has no way out of, after all that
-// ran has ended, or was given time enough to. It returns nil only if every step is done, which the
-// last step, that never returns, makes impossible in a real boot.
+// Run runs the steps and returns the first failure after which OnFailure does not go on, when all
+// other steps have ended or breakLimit is over. It returns nil if every step is done, which does
+// not happen in a real boot: its last step does not return.
 func (r *Runner) Run(ctx context.Context) *Failure {
 	r.results = make(chan result, len(r.Steps))
 	r.cancels, r.stopped = map[int]context.CancelFunc{}, map[int]bool{}
@@ -86,7 +85,7 @@ func (r *Runner) Run(ctx context.Context) *Failure {
 		}
 		r.watch.stop()
 		resume, ok := r.OnFailure(f)
-		r.watch.goOn()
+		r.watch.resume()
 		if !ok {
 			return f
 		}
@@ -102,7 +101,7 @@ func (r *Runner) round(ctx context.Context) *Failure {
 	limit, stop := r.limit(ctx)
 	defer stop()
 	var failure *Failure
-	var overdue <-chan time.Time // when a break, or the end, no longer waits for what runs
+	var overdue <-chan time.Time // when a break, or the end, no longer waits for running steps
 	for {
 		if failure == nil {
 			overdue = breakTimer(r.startReady(ctx, len(r.cancels) == 0), overdue)
@@ -129,14 +128,14 @@ func (r *Runner) round(ctx context.Context) *Failure {
 			r.pause("")
 		}
 		if f != nil && failure == nil {
-			failure, overdue = f, time.After(breakPatience)
+			failure, overdue = f, time.After(breakLimit)
 			r.cancelAll()
 			r.failing(f)
 		}
 	}
 }
 
-// end is the end of a round with nothing running.
+// end ends a round in which no step runs.
 func (r *Runner) end(failure *Failure) *Failure {
 	if left := r.Progress.names(waiting); failure == nil && len(left) > 0 {
 		failure = &Failure{Step: left[0], Err: errors.New("needs a step that is not in the list")}
@@ -145,14 +144,15 @@ func (r *Runner) end(failure *Failure) *Failure {
 	return failure
 }
 
-// failing shows a failure.
+// failing reports a failure by OnFailing.
 func (r *Runner) failing(f *Failure) {
 	if r.OnFailing != nil {
 		r.OnFailing(f)
 	}
 }
 
-// attention is not listened to once a step has failed: the shell opens anyway.
+// attention returns the channel Attention; nil once a step has failed, because the shell opens then
+// anyway.
 func (r *Runner) attention(failure *Failure) <-chan struct{} {
 	if failure != nil {
 		return nil
@@ -160,8 +160,8 @@ func (r *Runner) attention(failure *Failure) <-chan struct{} {
 	return r.Attention
 }
 
-// ended takes a step's end up and returns its failure. One that was stopped waits for its turn
-// again, unless it was done nevertheless.
+// ended notes the result of a step and returns its failure. A step that was stopped waits again,
+// unless it was done nevertheless.
 func (r *Runner) ended(res result) *Failure {
 	r.cancels[res.index]()
 	delete(r.cancels, res.index)
@@ -179,26 +179,26 @@ func (r *Runner) ended(res result) *Failure {
 	return &Failure{Step: step.Name, Err: res.err, Hint: Hint(res.err), Elapsed: res.elapsed}
 }
 
-// breakPatience is for how long a break waits for the steps that run: one that tries again for ever
-// would keep the shell shut.
-const breakPatience = 5 * time.Second
+// breakLimit is for how long a break waits for the steps that run: one that is retried without end
+// would keep the shell from opening.
+const breakLimit = 5 * time.Second
 
-// breakTimer starts the timer when a break begins to wait, and stops it when none does any more.
+// breakTimer starts the timer when a break begins to wait, and stops it when no break waits.
 func breakTimer(held bool, timer <-chan time.Time) <-chan time.Time {
 	switch {
 	case !held:
 		return nil
 	case timer == nil:
-		return time.After(breakPatience)
+		return time.After(breakLimit)
 	}
 	return timer
 }
 
-// startReady starts what can start. At a break nothing new starts: held: that one waits for what
-// runs, unless open tells not to wait.
+// startReady starts the steps that can start. At a break nothing new starts; held: the break waits
+// for the running steps, unless open is true.
 func (r *Runner) startReady(ctx context.Context, open bool) (held bool) {
 	for {
-		ready := slices.DeleteFunc(r.Progress.ready(), func(i int) bool { return r.cancels[i] != nil }) // stuck since an earlier try
+		ready := slices.DeleteFunc(r.Progress.ready(), func(i int) bool { return r.cancels[i] != nil }) // in a system call since an earlier attempt
 		i := slices.IndexFunc(ready, func(i int) bool { return slices.Contains(r.Break, r.Steps[i].Name) })
 		if i < 0 {
 			for _, i := range ready {
@@ -215,21 +215,21 @@ func (r *Runner) startReady(ctx context.Context, open bool) (held bool) {
 	}
 }
 
-// pause calls OnBreak, with the watch standing still, and does what it says.
+// pause calls OnBreak, with the stopwatch stopped, and applies its result.
 func (r *Runner) pause(step string) {
 	r.watch.stop()
 	resume := r.OnBreak(step)
-	r.watch.goOn()
+	r.watch.resume()
 	r.resume(resume, step)
 }
 
-// resume makes what is to be done again wait for its turn. A break at a step that needs what is
-// done again comes again. As long as a step that runs does not end nothing is changed.
+// resume makes the steps that are repeated wait again. A break at a step that needs one of them
+// happens again. If a running step does not end, nothing is changed.
 func (r *Runner) resume(resume Resume, at string) {
 	again := r.Progress.Following(resume.Steps...)
 	var byHand []string
 	if resume.Prepare != nil {
-		// What runs must not see its plan change.
+		// The plan must not change while a step runs.
 		if stuck := r.stop(func(int) bool { return true }); len(stuck) > 0 {
 			r.Log.Errorf("%s: does not end, so no step can be repeated: reboot", strings.Join(stuck, ", "))
 			r.Progress.reset(nil, nil)
@@ -247,8 +247,8 @@ func (r *Runner) resume(resume Resume, at string) {
 	}
 }
 
-// stop ends running steps and waits a while for their end; they then wait for their turn again,
-// whatever came of them. It returns those that do not end.
+// stop ends running steps and waits a while for their end; they then wait again, whatever their
+// result. It returns those that do not end.
 func (r *Runner) stop(which func(int) bool) (stuck []string) {
 	waiting := map[int]bool{}
 	for i, cancel := range r.cancels {
@@ -257,7 +257,7 @@ func (r *Runner) stop(which func(int) bool) (stuck []string) {
 			cancel()
 		}
 	}
-	patience := time.NewTimer(breakPatience)
+	patience := time.NewTimer(breakLimit)
 	defer patience.Stop()
 	var others []result
 	for len(waiting) > 0 {
@@ -282,8 +282,8 @@ func (r *Runner) stop(which func(int) bool) (stuck []string) {
 	return stuck
 }
 
-// start lets a step run. Its goroutine ends with a result, once the step is done, has failed, or
-// was cancelled and has returned; a step in a system call can keep it.
+// start starts a step. Its goroutine ends with a result, once the step is done, has failed, or was
+// cancelled and has returned; a step in a system call can keep it.
 func (r *Runner) start(ctx context.Context, i int) {
 	ctx, r.cancels[i] = context.WithCancel(ctx)
 	r.Progress.start(i)
@@ -291,7 +291,7 @@ func (r *Runner) start(ctx context.Context, i int) {
 	contain.Go("step "+r.Steps[i].Name, func() { r.attempt(ctx, i) }, func(err error) { r.results <- result{index: i, err: err} })
 }
 
-// attempt tries a step until it is done, or fails permanently.
+// attempt runs a step until it is done, or fails permanently.
 func (r *Runner) attempt(ctx context.Context, index int) {
 	step := r.Steps[index]
 	began := r.watch.elapsed()
@@ -308,7 +308,7 @@ func (r *Runner) attempt(ctx context.Context, index int) {
 			patient = now
 		}
 		took := now - began
-		again := Retryable(err) || now-patient < step.Patience && !isPanic(err)
+		again := Retryable(err) || now-patient < step.Grace && !isPanic(err)
 		if err == nil || !again || ctx.Err() != nil {
 			r.results <- result{index, err, took}
 			return
@@ -326,12 +326,12 @@ func (r *Runner) attempt(ctx context.Context, index int) {
 	}
 }
 
-// runOnce is one try. A panic of the step's own goroutine becomes its error. A try that outlasts
-// its time by as much as a system call may last is reported like one.
+// runOnce is one attempt. A panic of the step's own goroutine becomes its error. An attempt that
+// exceeds its timeout by stuckAfter is reported like a system call.
 func (r *Runner) runOnce(ctx context.Context, step Step) error {
 	if step.Timeout > 0 {
 		if t, ok := ctx.Value(taskKey{}).(task); ok {
-			defer r.Progress.enter(t.step, wholeTry, step.Timeout+stuckAfter)()
+			defer r.Progress.enter(t.step, wholeAttempt, step.Timeout+stuckAfter)()
 		}
 		var cancel func()
 		ctx, cancel = r.watch.withTimeout(ctx, step.Timeout)

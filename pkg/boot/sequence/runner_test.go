@@ -12,7 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
-// trace notes when steps begin and end.
+// trace records when steps begin and end.
 type trace struct{ *steptest.Trace }
 
 func newTrace() *trace { return &trace{steptest.NewTrace()} }
@@ -31,8 +31,8 @@ func (tr *trace) step(name string, d time.Duration, err error, needs ...string) 
 	}}
 }
 
-// A step begins in the moment in which the last one that it needs is done, and those that do not
-// need each other run at the same time.
+// A step begins when the last step that it needs is done, and steps that do not need each other run
+// concurrently.
 func TestRunnerOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
@@ -60,7 +60,8 @@ func TestRunnerOrder(t *testing.T) {
 	})
 }
 
-// The first failure ends what runs, nothing new starts, and it is the one that is reported.
+// The first failure ends the running steps, no step starts after it, and it is the one that is
+// returned.
 func TestRunnerFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()
@@ -77,7 +78,7 @@ func TestRunnerFailure(t *testing.T) {
 			t.Fatalf("failure is %+v", f)
 		}
 		if want := "step root failed after 3.0 s: no such root"; f.Error() != want {
-			t.Errorf("failure says %q, want %q", f, want)
+			t.Errorf("failure is %q, want %q", f, want)
 		}
 		tr.Check(t, `
 0s begin drivers
@@ -93,7 +94,7 @@ func TestRunnerFailure(t *testing.T) {
 func TestRunnerPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
-		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "login", Patience: time.Hour, Run: func(context.Context) error {
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "login", Grace: time.Hour, Run: func(context.Context) error {
 			tries++
 			panic("no such session")
 		}}}}
@@ -111,7 +112,7 @@ func TestRunnerPanic(t *testing.T) {
 	})
 }
 
-// A step with a need that nothing can meet is a failure and no hang.
+// A step with a need that is not in the list fails, and does not hang.
 func TestRunnerUnmetNeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrace()

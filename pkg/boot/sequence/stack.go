@@ -7,7 +7,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// LogStack logs where a panic came from, line by line, for the report of the bug. Other errors log
+// LogStack logs the stack of a panic, line by line, for a bug report. Of other errors it logs
 // nothing.
 func LogStack(log Logger, err error) {
 	var p *contain.PanicError

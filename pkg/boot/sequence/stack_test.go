@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
-// A bug shows its stack in the log, line by line; other errors show nothing.
+// The stack of a panic is logged, line by line; of other errors nothing is.
 func TestLogStack(t *testing.T) {
 	log := &steptest.Recorder{}
 	sequence.LogStack(log, io.EOF)

@@ -10,12 +10,12 @@ import (
 type Step struct {
 	Name  string
 	Needs []string // names of the steps that must be done before
-	// Timeout bounds one try; 0: none.
+	// Timeout bounds one attempt; 0: none.
 	Timeout time.Duration
-	// Patience is for how long an error that is not retryable is retried nevertheless again
-	// nevertheless: a device may still be on its way.
-	Patience time.Duration
-	Run      func(context.Context) error
+	// Grace is for how long an error that is not retryable is retried too: a device may appear
+	// late.
+	Grace time.Duration
+	Run   func(context.Context) error
 }
 
 // Failure is a step that failed permanently.

@@ -9,7 +9,7 @@ import (
 
 // After a power cut all machines begin at the same moment. Once they have tried a few times, no
 // tenth of a second has more than twice its share of their tries.
-func TestRetriesDoNotBeat(t *testing.T) {
+func TestRetriesSpread(t *testing.T) {
 	const machines, width, begin, end = 200, 100 * time.Millisecond, 20 * time.Second, 120 * time.Second
 	histogram := make([]int, end/width)
 	tries := 0
@@ -28,7 +28,7 @@ func TestRetriesDoNotBeat(t *testing.T) {
 		most = max(most, histogram[i])
 	}
 	// About 4 are the share; the extreme of a thousand such numbers is by chance near 13, and
-	// is near 200 if they beat.
+	// is near 200 if they are in step.
 	if float64(most) > 5*share {
 		t.Errorf("%d tries in a tenth of a second, the share is %.1f\n%s", most, share, draw(histogram, 10))
 	}
@@ -46,7 +46,7 @@ func TestRetriesDoNotBeat(t *testing.T) {
 	}
 }
 
-// draw draws a histogram with so many numbers in a line.
+// draw draws a histogram with per numbers in a line.
 func draw(histogram []int, per int) string {
 	var out strings.Builder
 	for i := 0; i+per <= len(histogram); i += per {

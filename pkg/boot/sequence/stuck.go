@@ -16,7 +16,7 @@ func (r *Runner) limit(ctx context.Context) (over <-chan struct{}, stop func()) 
 	return limited.Done(), cancel
 }
 
-// report logs that a step is in a system call that lasts. With the time over it is the step's
+// report logs that a step is in a system call that lasts. When the time is over it is the step's
 // failure.
 func (r *Runner) report(a *activity) *Failure {
 	lasts := a.lasts()
@@ -41,7 +41,7 @@ func (r *Runner) giveUp(a *activity) *Failure {
 	return &Failure{Step: r.Steps[a.step].Name, Err: err, Elapsed: lasts}
 }
 
-// stuckError is what a step is in, and what it may wait for.
+// stuckError describes the system call that a step is in, and what it may wait for.
 func (r *Runner) stuckError(a *activity, lasts time.Duration) error {
 	text := fmt.Sprintf("in %s for %d s", a.what, int(lasts.Seconds()))
 	if r.Beside != nil {
@@ -52,7 +52,7 @@ func (r *Runner) stuckError(a *activity, lasts time.Duration) error {
 	return errors.New(text)
 }
 
-// cancelAll tells all that runs to end. What comes of it counts for nothing.
+// cancelAll cancels all running steps. Their results are ignored.
 func (r *Runner) cancelAll() {
 	for i, cancel := range r.cancels {
 		r.stopped[i] = true

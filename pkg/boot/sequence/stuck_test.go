@@ -13,8 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 )
 
-// hang is a step in a system call that returns when release is closed, whatever the step's context
-// says.
+// hang is a step in a system call that returns when release is closed, even if the step's context
+// has ended.
 func hang(name string, release <-chan struct{}, needs ...string) Step {
 	return Step{Name: name, Needs: needs, Run: func(ctx context.Context) error {
 		defer Doing(ctx, "mount of sda2")()
@@ -23,7 +23,7 @@ func hang(name string, release <-chan struct{}, needs ...string) Step {
 	}}
 }
 
-// A step in a system call is spoken of after ten seconds, then once a minute, with what it may wait
+// A step in a system call is logged after ten seconds, then once a minute, with what it may wait
 // for; the time at the shell does not count.
 func TestStuckIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestStuckIsReported(t *testing.T) {
 	})
 }
 
-// A step that ignores the end of its time is spoken of too.
+// A step that exceeds its Timeout is logged too.
 func TestOverdueIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &steptest.Recorder{}
@@ -58,13 +58,13 @@ func TestOverdueIsReported(t *testing.T) {
 		if f := r.Run(t.Context()); f != nil {
 			t.Fatal(f)
 		}
-		if got, want := log.Lines(), []string{"error step disk: in one try for 30 s"}; !slices.Equal(got, want) {
+		if got, want := log.Lines(), []string{"error step disk: in one attempt for 30 s"}; !slices.Equal(got, want) {
 			t.Errorf("log %q, want %q", got, want)
 		}
 	})
 }
 
-// A failure is shown at once, and the boot ends soon after, whatever hangs.
+// A failure is shown immediately, and the boot ends soon after, even if another step hangs.
 func TestFailureBesideStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, began := make(chan struct{}), time.Now()
@@ -80,14 +80,14 @@ func TestFailureBesideStuck(t *testing.T) {
 		if f == nil || f.Step != "root" || !errors.Is(f, cause) {
 			t.Errorf("failure is %v", f)
 		}
-		if ended := time.Since(began); shown != 3*time.Second || ended != shown+breakPatience {
+		if ended := time.Since(began); shown != 3*time.Second || ended != shown+breakLimit {
 			t.Errorf("shown after %v, ended after %v", shown, ended)
 		}
 	})
 }
 
-// rd.timeout= ends a boot that hangs, be it that the step was in its system call when the time was
-// over, or that it came into one later.
+// rd.timeout= ends a boot that hangs, whether the step was in its system call when the time was
+// over, or began it later.
 func TestTimeoutHoldsForStuck(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
@@ -130,8 +130,8 @@ func TestTimeoutLeavesProgressAlone(t *testing.T) {
 	})
 }
 
-// What hangs is not started a second time, and nothing that it may read is changed under it; when
-// it comes back, its step has its turn again.
+// A step that hangs is not started a second time, and nothing that it may read is changed
+// meanwhile; when it returns, it runs again.
 func TestRetryBesideStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, log, runs, tries := make(chan struct{}), &steptest.Recorder{}, 0, 0
@@ -163,11 +163,11 @@ func TestRetryBesideStuck(t *testing.T) {
 	})
 }
 
-// Patience counts anew after a retryable error.
-func TestPatienceAfterRetryable(t *testing.T) {
+// Grace begins anew after a retryable error.
+func TestGraceAfterRetryable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "disk", Patience: 30 * time.Second, Run: func(context.Context) error {
+		r := Runner{Log: &steptest.Recorder{}, Steps: []Step{{Name: "disk", Grace: 30 * time.Second, Run: func(context.Context) error {
 			switch since := time.Since(began); {
 			case since < time.Minute:
 				return &passing{errors.New("session 1 is down")}

@@ -26,15 +26,14 @@ func (d *slowDriver) Loading() []string {
 
 func (d *slowDriver) Idle() time.Duration { return max(0, time.Since(d.ends)) }
 
-// The step network goes on while a driver is still loading, and as long after that as it would
-// without one.
+// The step network goes on while a driver is still loading, and for Grace after that.
 func TestNetworkWaitsForDrivers(t *testing.T) {
 	for _, probe := range []time.Duration{0, 100 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			driver := &slowDriver{ends: time.Now().Add(probe)}
 			s := New(Config{Drivers: driver})
 			began, log := time.Now(), &steptest.Recorder{}
-			r := sequence.Runner{Log: log, Steps: []sequence.Step{{Name: "network", Timeout: Try, Patience: Patience, Run: func(ctx context.Context) error {
+			r := sequence.Runner{Log: log, Steps: []sequence.Step{{Name: "network", Timeout: AttemptTimeout, Grace: Grace, Run: func(ctx context.Context) error {
 				<-ctx.Done()
 				return s.untilDrivers(explainNoNIC(&network.WaitError{State: network.State{Loading: driver.Loading()}, Err: ctx.Err()}))
 			}}}}
@@ -42,12 +41,12 @@ func TestNetworkWaitsForDrivers(t *testing.T) {
 			if f == nil || !strings.Contains(f.Error(), "no network interface: add the driver") {
 				t.Errorf("failure is %v", f)
 			}
-			least := probe + Patience
-			if took := time.Since(began); took < least || took > least+2*(Try+sequence.MaxPause*3/2) {
+			least := probe + Grace
+			if took := time.Since(began); took < least || took > least+2*(AttemptTimeout+sequence.MaxPause*3/2) {
 				t.Errorf("gave up after %v", took)
 			}
 			if got := log.Lines()[0]; probe > 0 && got != "error network: network: no network interface yet: driver e1000e is still loading: trying again" {
-				t.Errorf("said %s", got)
+				t.Errorf("log is %s", got)
 			}
 		})
 	}

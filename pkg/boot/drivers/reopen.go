@@ -9,12 +9,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Changed names the steps that must be done again because of the words for modules in a new line. A
-// module that is not loaded yet gets its new parameters without that; drivers that did not load
-// have another try.
+// Changed lists the steps that must be repeated because of the module parameters in a new command
+// line. A module that is not loaded yet gets its new parameters without that; drivers that did not
+// load are tried again.
 func (d *Drivers) Changed(line cmdline.Line) []string {
 	if d.index == nil {
-		return nil // the step modules is still to come
+		return nil // the step modules has not run yet
 	}
 	before, after := d.Plan.Modules, bootspec.ParseModules(line)
 	before.Params = maps.Clone(before.Params)
@@ -29,17 +29,17 @@ func (d *Drivers) Changed(line cmdline.Line) []string {
 		return nil
 	case !slices.Equal(before.Pre, after.Pre):
 		return []string{"modules"}
-	case !slices.Equal(before.Post, after.Post) || !d.Up.Is():
+	case !slices.Equal(before.Post, after.Post) || !d.Up.IsSet():
 		return []string{"drivers"}
 	}
 	return nil
 }
 
-// Reopen gives the modules that are not loaded yet their new parameters; nothing else is at work on
-// the loader but loads, which keep theirs.
+// Reopen gives the modules that are not loaded yet their new parameters. Loads that are under way
+// keep theirs; nothing else uses the loader meanwhile.
 func (d *Drivers) Reopen(before bootspec.Modules) {
 	if d.loader == nil || reflect.DeepEqual(before, d.Plan.Modules) {
-		return // the step modules makes it, or it is right
+		return // the step modules makes the loader, or nothing has changed
 	}
 	if err := d.openLoader(); err != nil {
 		d.Log.Warnf("%v", err)
