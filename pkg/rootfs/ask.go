@@ -11,15 +11,16 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// askSlack is what an error that says more has to come after the time is over.
+// askSlack is how long a more exact error may come after the limit.
 const askSlack = time.Second
 
-// askTarget does work that asks the target of a session, as RepeatIfLost does, and has no end in
-// the kernel while that does not answer. It runs in a goroutine of its own: if it takes longer than
-// limit, it is left there, and ends when the system call does. What it returns is dropped then, so
-// it must not write to what others read; its context tells it to begin nothing more. A call that is
-// left there holds the start of the real init up (fs/exec.c: de_thread), so none is begun for a
-// session that is known to be down; Calls lists those that are left.
+// askTarget calls work, which sends commands to the target of a session, by RepeatIfLost. Its
+// system calls do not return while the target does not respond, so it runs in a goroutine of its
+// own: if it takes longer than limit, it is left there, and ends when the system call does. Its
+// result is dropped then, so it must not write to shared variables; its context is cancelled, so
+// that it begins no other call. A call that is left there delays the start of the real init
+// (fs/exec.c: de_thread), so none is begun for a session that is down; Calls lists those that are
+// left.
 func askTarget[T any](ctx context.Context, st *Storage, i int, limit time.Duration, what string, work func(context.Context) (T, error)) (T, error) {
 	defer sequence.Doing(ctx, what)()
 	type answer struct {
@@ -73,8 +74,7 @@ func (c *calls) begin(what string) (end func()) {
 	}
 }
 
-// Calls lists the system calls that a target has not answered, although nothing waits for them any
-// more.
+// Calls lists the system calls that a target has not answered and that are no longer waited for.
 func (st *Storage) Calls() []string {
 	st.calls.mu.Lock()
 	defer st.calls.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// A system call that waits for a target delays a step for a limited time, and no longer than the
-// step itself lasts.
+// A system call that waits for a target delays a step for a limited time, and not beyond the end of
+// the step.
 func TestAskTarget(t *testing.T) {
 	cause := errors.New("no such LUN")
 	for _, tt := range []struct {
@@ -68,7 +68,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// A bug in such work is an error of it.
+// A panic of the work becomes its error.
 func TestAskTargetPanic(t *testing.T) {
 	m, _ := withSessions(1)
 	_, err := askTarget(t.Context(), m, 0, time.Hour, "a call", func(context.Context) (int, error) { panic("torn") })

@@ -13,10 +13,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
-// detachPatience is for how long a LUN is waited for to be detached, and its session to be up.
-const detachPatience = 5 * time.Second
+// detachLimit is for how long the detachment of a LUN is waited for, and its session to be up.
+const detachLimit = 5 * time.Second
 
-// errInUse is a LUN whose disk is mounted, or part of another device.
+// errInUse is the error for a LUN whose disk is mounted, or part of another device.
 var errInUse = errors.New("is in use")
 
 // lunOf is a LUN of a session.
@@ -25,8 +25,7 @@ type lunOf struct {
 	lun     uint64 // the kernel's number
 }
 
-// noteSought notes the LUNs of a session that a search has attached: those that were not there
-// before.
+// noteSought notes the LUNs of a session that a search has attached: those that are not in before.
 func (st *Storage) noteSought(i int, before []blockdev.LUN) {
 	luns, err := st.lunOps().attached(i)
 	if err != nil {
@@ -36,30 +35,30 @@ func (st *Storage) noteSought(i int, before []blockdev.LUN) {
 		if slices.ContainsFunc(before, func(b blockdev.LUN) bool { return b.Number == u.Number }) {
 			continue
 		}
-		if st.sought == nil {
-			st.sought = map[lunOf]bool{}
+		if st.attachedBySearch == nil {
+			st.attachedBySearch = map[lunOf]bool{}
 		}
-		st.sought[lunOf{i, u.Number}] = true
+		st.attachedBySearch[lunOf{i, u.Number}] = true
 	}
 }
 
 // detachLate detaches the LUNs that a search has attached, so that the disks of a target that comes
-// up later have the names that they would have had without.
+// up later get the names that they get without a search.
 func (st *Storage) detachLate(ctx context.Context) {
 	st.detachSought(ctx, -1, func(string) bool { return false })
 }
 
-// DetachOthers detaches what was looked at without success before the real system is there, whose
-// udev would activate what is on it: what a search has attached, and where it has attached root's
-// LUN, those of that target's first scan too. Where the first scan has root, its other disks stay:
-// the real system has them at every boot. What is in use stays, and what the fstab of root names.
-// With rd.root.any every disk is wanted.
+// DetachOthers detaches the LUNs on which root was not found, before the real system starts, whose
+// udev would activate what is on them: those that a search has attached, and if it has attached
+// root's LUN, those of that target's first scan too. If root is on a disk of the first scan, the
+// other disks of that scan stay: the real system has them at every boot. A LUN stays if it is in
+// use, or in the fstab of root. With rd.root.any all stay.
 func (st *Storage) DetachOthers(ctx context.Context, root Volume) {
 	st.detachOthers(ctx, root, Sysroot, kernelPaths)
 }
 
 func (st *Storage) detachOthers(ctx context.Context, root Volume, dir string, p paths) {
-	if len(st.sought) == 0 || st.Spec.Root.AnyDisk.V {
+	if len(st.attachedBySearch) == 0 || st.Spec.Root.AnyDisk.V {
 		return
 	}
 	end := sequence.Doing(ctx, "reading the files of "+root.Name)
@@ -76,21 +75,21 @@ func (st *Storage) detachOthers(ctx context.Context, root Volume, dir string, p 
 	})
 }
 
-// foundBySearch is the session of root's disk if a search has attached its LUN, else -1.
+// foundBySearch returns the session of root's disk if a search has attached its LUN, else -1.
 func (st *Storage) foundBySearch(root Volume) int {
 	for _, d := range st.late {
-		if i := st.sessionOf(d); root.On(d.Name) && st.sought[lunOf{i, d.LUN.Number}] {
+		if i := st.sessionOf(d); root.On(d.Name) && st.attachedBySearch[lunOf{i, d.LUN.Number}] {
 			return i
 		}
 	}
 	return -1
 }
 
-// detachSought detaches the LUNs that a search has attached, and all of the session whole, but for
+// detachSought detaches the LUNs that a search has attached, and all of the session whole, except
 // those whose disk stays.
 func (st *Storage) detachSought(ctx context.Context, whole int, stays func(name string) bool) {
 	for i := range st.Sessions.List() {
-		if !st.leftOpen(i) || len(st.sought) == 0 {
+		if !st.leftOpen(i) || len(st.attachedBySearch) == 0 {
 			continue
 		}
 		luns, err := st.lunOps().attached(i)
@@ -100,16 +99,17 @@ func (st *Storage) detachSought(ctx context.Context, whole int, stays func(name 
 		}
 		luns = slices.DeleteFunc(luns, func(u blockdev.LUN) bool {
 			first := st.ofSession(i, st.disks, u.Number)
-			wanted := st.sought[lunOf{i, u.Number}] && !first || i == whole && first
+			wanted := st.attachedBySearch[lunOf{i, u.Number}] && !first || i == whole && first
 			return !u.IsDisk() || !wanted || stays(u.Disk)
 		})
 		st.detachAll(ctx, i, luns)
 	}
 }
 
-// detachAll detaches LUNs of a session, up to the first that cannot be: the others wait for the
-// same target. One without a disk is not ready, and the kernel waits for it for up to 100 s
-// (drivers/scsi/sd.c: sd_spinup_disk), with the device locked: to detach it takes as long.
+// detachAll detaches LUNs of a session, up to the first that cannot be detached: the others would
+// wait for the same target. One without a disk is not ready, and the kernel waits for it for up to
+// 100 s (drivers/scsi/sd.c: sd_spinup_disk), with the device locked, and detaching it waits for
+// that lock.
 func (st *Storage) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 	target := st.Sessions.List()[i].Target
 	for at, u := range luns {
@@ -118,7 +118,7 @@ func (st *Storage) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 			st.Log.Warnf("lun %v of %s is not detached: it is not ready", lun, target)
 			continue
 		}
-		err := st.takeDown(ctx, u.Disk)
+		err := st.deactivate(ctx, u.Disk)
 		if err == nil {
 			err = st.lunOps().detach(ctx, i, u)
 		}
@@ -132,19 +132,19 @@ func (st *Storage) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 			st.Log.Warnf("lun %v of %s is not detached%s: %v", lun, target, more, err)
 			return
 		default:
-			st.tellDetached(i, u, lun)
-			delete(st.sought, lunOf{i, u.Number})
+			st.logDetached(i, u, lun)
+			delete(st.attachedBySearch, lunOf{i, u.Number})
 			gone := func(d *blockdev.Device) bool { return st.sessionOf(d) == i && d.LUN.Number == u.Number }
 			st.disks, st.late = slices.DeleteFunc(st.disks, gone), slices.DeleteFunc(st.late, gone)
 		}
 	}
 }
 
-// tellDetached logs that a LUN is detached. One of the first scan may be wanted: it has been there
-// at each boot for as long as that scan found root.
-func (st *Storage) tellDetached(i int, u blockdev.LUN, lun iscsi.LUN) {
+// logDetached logs that a LUN is detached. One of the first scan may be needed: it was attached at
+// each boot as long as that scan found root.
+func (st *Storage) logDetached(i int, u blockdev.LUN, lun iscsi.LUN) {
 	target := st.Sessions.List()[i].Target
-	if st.sought[lunOf{i, u.Number}] {
+	if st.attachedBySearch[lunOf{i, u.Number}] {
 		st.Log.Infof("lun %v of %s is detached: it is not needed", lun, target)
 		return
 	}

@@ -51,9 +51,9 @@ func left(t *testing.T, m *Storage, f *fakeLUNs) string {
 	return strings.Join(got, " ")
 }
 
-// What the search for root has looked at without success is detached. What stays is root's, the
-// first scan's if that has root or is another target's, what was attached by hand, what is in use,
-// what fstab names, and the rest of a session from the first LUN on that cannot be detached.
+// The LUNs on which root was not found are detached. Those stay that have root, that the first scan
+// attached if that has root or is of another target, that were attached by hand, that are in use,
+// that fstab names, and of a session those from the first one on that cannot be detached.
 func TestDetach(t *testing.T) {
 	named := func(name string) string { return "/dev/" + name + "1 /srv ext4 defaults 0 0\n" }
 	for _, tt := range []struct {
@@ -71,8 +71,8 @@ func TestDetach(t *testing.T) {
 		{"fstab names one", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, named("sdc"), nil, "0:2 0:3"},
 		{"fstab names the first", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, named("sda"), nil, "0:0 0:3"},
 		{"root of any disk", [][]uint64{{0, 1, 2}}, lunOf{0, 2}, "", func(m *Storage, _ *fakeLUNs) { m.Spec.Root.AnyDisk.V = true }, "0:0 0:1 0:2"},
-		{"all there before", [][]uint64{{1, 2, 3}}, lunOf{0, 3}, "", func(m *Storage, _ *fakeLUNs) { m.sought = nil }, "0:1 0:2 0:3"},
-		{"one that was attached by hand", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Storage, _ *fakeLUNs) { delete(m.sought, lunOf{0, 1}) }, "0:1 0:3"},
+		{"all there before", [][]uint64{{1, 2, 3}}, lunOf{0, 3}, "", func(m *Storage, _ *fakeLUNs) { m.attachedBySearch = nil }, "0:1 0:2 0:3"},
+		{"one that was attached by hand", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Storage, _ *fakeLUNs) { delete(m.attachedBySearch, lunOf{0, 1}) }, "0:1 0:3"},
 		{"one that was scanned first later", [][]uint64{{0, 1, 2, 3}}, lunOf{0, 3}, "", func(m *Storage, _ *fakeLUNs) { m.disks, m.late = append(m.disks, m.late[0]), m.late[1:] }, "0:3"},
 		{"one of another target that was scanned first later", [][]uint64{{0, 1}, {0, 1, 2}}, lunOf{1, 2}, "", func(m *Storage, _ *fakeLUNs) {
 			i := slices.IndexFunc(m.late, func(d *blockdev.Device) bool { return m.sessionOf(d) == 0 && d.LUN.Number == 1 })
@@ -93,7 +93,7 @@ func TestDetach(t *testing.T) {
 		m := lunMachine(t, &f)
 		root := Volume{Device: partitionOf(m.disks[0], 2)}
 		if tt.root.lun != tt.luns[tt.root.session][0] {
-			if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, tt.root.session, tt.root.lun)); err != nil {
+			if err := m.newRootSearch("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, tt.root.session, tt.root.lun)); err != nil {
 				t.Fatal(tt.name, err)
 			}
 			root.Device = partitionOf(m.late[len(m.late)-1], 2)
@@ -113,12 +113,12 @@ func TestDetach(t *testing.T) {
 	}
 }
 
-// Where fstab cannot be read, nothing is detached, and a warning tells why.
+// If fstab cannot be read, nothing is detached, and a warning has the reason.
 func TestDetachWithoutFstab(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1, 2}}}
 	m, log := withSessions(1)
 	scanned(t, m, &f)
-	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 2)); err != nil {
+	if err := m.newRootSearch("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 2)); err != nil {
 		t.Fatal(err)
 	}
 	root := Volume{Device: partitionOf(m.late[1], 2)}
@@ -133,14 +133,15 @@ func TestDetachWithoutFstab(t *testing.T) {
 	}
 }
 
-// What fstab names stays, and what may hold what it names and no disk has.
+// The disks that fstab names stay, and those that may hold a device that it names and that was not
+// found.
 func TestNamedByFstab(t *testing.T) {
 	p := paths{t.TempDir(), t.TempDir()}
 	m, _ := withSessions(1)
 	for i, name := range []string{"sda", "sdb", "sdc", "sdd"} {
 		m.disks = append(m.disks, ourDisk(name, 0, uint64(i)))
 	}
-	for name, head := range map[string]string{"sda": "nothing", "sdb": "LUKS\xba\xbe\x00\x02", "sdc": ""} { // sdd is gone
+	for name, head := range map[string]string{"sda": "nothing", "sdb": "LUKS\xba\xbe\x00\x02", "sdc": ""} { // sdd does not exist any more
 		fakeDisk(t, p.sys, name, 1)
 		body := make([]byte, 8<<20)
 		copy(body, head)
@@ -177,7 +178,7 @@ func TestUsrIsNamed(t *testing.T) {
 	if got := sequence.Hint(err); got != "correct /usr in root's etc/fstab: there is no disk" {
 		t.Error(got)
 	}
-	if p := m.newPatience("/usr"); p.retry.Step != "/usr" {
+	if p := m.newRootSearch("/usr"); p.retry.Step != "/usr" {
 		t.Error(p.retry.Step)
 	}
 }

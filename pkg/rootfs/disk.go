@@ -16,14 +16,14 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// newDisk is the disk of a LUN of one of our sessions.
+// newDisk returns the disk of a LUN of a session.
 func newDisk(u blockdev.LUN) *blockdev.Device { return &blockdev.Device{Name: u.Disk, LUN: &u} }
 
-// allDisks are the disks of our sessions in the order in which they count: those of LUNs that were
-// looked at because the disks of the first scan do not have root count behind them.
+// allDisks returns the disks of the sessions in the order of their count: those of LUNs that were
+// scanned because the disks of the first scan do not have root come last.
 func (st *Storage) allDisks() []*blockdev.Device { return slices.Concat(st.disks, st.late) }
 
-// sessionOf returns the index of a disk's session; -1: it is of none of ours.
+// sessionOf returns the index of a disk's session; -1: it is of no session.
 func (st *Storage) sessionOf(d *blockdev.Device) int {
 	return slices.IndexFunc(st.Sessions.List(), func(s *session.Session) bool { return d.LUN != nil && s.SID == d.LUN.Session })
 }
@@ -53,7 +53,7 @@ func (st *Storage) FindDisks(ctx context.Context) error {
 	}
 	for _, sc := range all {
 		if sc.ended() && sc.err == nil {
-			st.takeDisks(sc)
+			st.addDisks(sc)
 		}
 	}
 	if len(st.disks) == 0 {
@@ -70,7 +70,7 @@ func (st *Storage) FindDisks(ctx context.Context) error {
 }
 
 // firstError waits for the end of all scans, none of which has found a disk so far, and returns the
-// first error, or that of one that may still succeed.
+// first retryable error, or else the first.
 func firstError(all []*sessionScan) error {
 	var first error
 	for _, sc := range all {
@@ -82,15 +82,15 @@ func firstError(all []*sessionScan) error {
 	return first
 }
 
-// takeDisks takes up what a scan has found.
-func (st *Storage) takeDisks(sc *sessionScan) {
+// addDisks adds the disks that a scan has found.
+func (st *Storage) addDisks(sc *sessionScan) {
 	for _, u := range sc.luns {
 		st.Log.Infof("%s", st.describe(sc.index, u))
 		st.disks = append(st.disks, newDisk(u))
 	}
 }
 
-// leaveScan goes on without a session's disks: the scan, if it can still succeed, goes on beside
+// leaveScan goes on without a session's disks: the scan, if it can still succeed, continues during
 // the next steps.
 func (st *Storage) leaveScan(sc *sessionScan) {
 	switch {
@@ -117,8 +117,8 @@ type sessionScan struct {
 	err    error
 }
 
-// beginScan starts one. Its goroutine ends with the scan, which ends with ctx or by cancel unless
-// the kernel keeps it.
+// beginScan starts a scan. Its goroutine ends with the scan, which ends with ctx or by cancel
+// unless it is in a system call.
 func (st *Storage) beginScan(ctx context.Context, i int) *sessionScan {
 	sc := &sessionScan{index: i, done: make(chan struct{})}
 	ctx, sc.cancel = context.WithCancel(ctx)
@@ -184,7 +184,7 @@ func (st *Storage) sessionDisks(ctx context.Context, i int) (luns []blockdev.LUN
 	return luns, err
 }
 
-// scanLUN is one round of that.
+// scanLUN is one round of sessionDisks.
 func (st *Storage) scanLUN(ctx context.Context, i int, sc scanner) (luns []blockdev.LUN, err error) {
 	luns, err = st.firstDisks(ctx, i, func(lun uint64) ([]blockdev.LUN, error) { return sc.scan(ctx, lun) })
 	if err == nil && len(luns) == 0 {
@@ -193,10 +193,10 @@ func (st *Storage) scanLUN(ctx context.Context, i int, sc scanner) (luns []block
 	return luns, err
 }
 
-// forms are the kernel's numbers that a LUN may have. Above 255 a target should use flat space
-// addressing, as tgtd does, and LIO writes the plain number nevertheless (int_to_scsilun in Linux's
-// drivers/scsi/scsi_common.c).
-func forms(l iscsi.LUN) []uint64 {
+// lunEncodings are the kernel's numbers that a LUN may have. Above 255 a target should use flat
+// space addressing, as tgtd does, and LIO writes the plain number nevertheless (int_to_scsilun in
+// Linux's drivers/scsi/scsi_common.c).
+func lunEncodings(l iscsi.LUN) []uint64 {
 	out := []uint64{l.Kernel()}
 	if n, ok := l.Number(); ok && uint64(n) != l.Kernel() {
 		out = append(out, uint64(n))
@@ -204,8 +204,8 @@ func forms(l iscsi.LUN) []uint64 {
 	return out
 }
 
-// LateDisks finds the disks of a target that came up after the others, or came back. The step that
-// looks for root takes them up.
+// LateDisks finds the disks of a target that came up after the others, or came back. The step
+// "root" adds them.
 func (st *Storage) LateDisks(ctx context.Context, i int) {
 	n := sequence.RetryLog{Log: st.Log, Step: "disk"}
 	pause := sequence.Backoff{}
@@ -230,8 +230,8 @@ func (st *Storage) LateDisks(ctx context.Context, i int) {
 	}
 }
 
-// newDisks takes up disks that our sessions were given since they were scanned. They are counted by
-// session. Those of a session of which some are counted already come behind all others.
+// newDisks adds disks that the sessions got since they were scanned. They are counted by session.
+// Those of a session of which some are counted already come after all others.
 func (st *Storage) newDisks() {
 	for i, s := range st.Sessions.List() {
 		luns, err := blockdev.LUNs("/sys", s.SID)
@@ -245,7 +245,7 @@ func (st *Storage) newDisks() {
 		}
 		for _, u := range luns {
 			known := newDisk(u).In(st.allDisks())
-			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || slices.Contains(forms(lun.V), u.Number)) {
+			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || slices.Contains(lunEncodings(lun.V), u.Number)) {
 				*list = append(*list, newDisk(u))
 			}
 		}
@@ -253,7 +253,8 @@ func (st *Storage) newDisks() {
 	st.sortDisks()
 }
 
-// sortDisks puts the disks in the order in which they are counted: by session, and as they came.
+// sortDisks puts the disks in the order in which they are counted: by session, and in the order of
+// the scan.
 func (st *Storage) sortDisks() {
 	for _, list := range [][]*blockdev.Device{st.disks, st.late} {
 		for n := range list {
@@ -264,8 +265,8 @@ func (st *Storage) sortDisks() {
 	}
 }
 
-// counted returns the disks whose place in the count is known: behind a target that is not there
-// the number of disks is unknown. With lost, a target that will never be there does not count.
+// counted returns the disks whose place in the count is known: after a target that is not logged in
+// the number of disks is unknown. With lost, a target that was given up is skipped.
 func (st *Storage) counted(lost bool) []*blockdev.Device {
 	var out []*blockdev.Device
 	for at, d := range st.allDisks() {
@@ -283,11 +284,11 @@ func (st *Storage) counted(lost bool) []*blockdev.Device {
 	return out
 }
 
-// noDisk returns what the target has instead.
+// noDisk returns an error with the LUNs that the target has instead.
 func (st *Storage) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[iscsi.LUN]) error {
 	s := sc.s
 	if lun.Given() {
-		// What there is instead is found only now; the wait is for their sizes.
+		// The other LUNs are scanned only now; the wait is for their sizes.
 		var slow *notReadyError
 		if _, err := sc.scan(ctx, kernel.ScanAll); err != nil && !errors.As(err, &slow) && !errors.Is(err, context.DeadlineExceeded) {
 			return err
@@ -299,7 +300,7 @@ func (st *Storage) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[is
 	}
 	var have []string
 	for _, u := range luns {
-		have = append(have, fmt.Sprintf("lun %v is %s", iscsi.KernelLUN(u.Number), whatIs(u)))
+		have = append(have, fmt.Sprintf("lun %v is %s", iscsi.KernelLUN(u.Number), describeUnit(u)))
 	}
 	seen := "it presents no LUN"
 	if len(have) > 0 {
@@ -311,8 +312,8 @@ func (st *Storage) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[is
 	return sequence.WithHint(fmt.Errorf("target %s has no disk: %s", s.Target, seen), "map a disk for this initiator at the target")
 }
 
-// whatIs describes a logical unit.
-func whatIs(u blockdev.LUN) string {
+// describeUnit describes a logical unit.
+func describeUnit(u blockdev.LUN) string {
 	if u.Absent {
 		return "without a device"
 	}
@@ -329,7 +330,7 @@ func whatIs(u blockdev.LUN) string {
 	return fmt.Sprintf("a disk of %d MiB", disk.Size>>20)
 }
 
-// correctLUN returns what to do about a LUN that is not there, and where it is from.
+// correctLUN returns a hint about a LUN that does not exist, with its source.
 func correctLUN(lun bootspec.Value[iscsi.LUN]) string {
 	const otherwise = "or map the disk for this initiator at the target"
 	if bootspec.IsParameter(lun.From) {

@@ -9,8 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// A disk's place in the count is known when the targets before it are there; disks with names of
-// their own need no count.
+// A disk's place in the count is known when the targets before it are logged in; disks with names
+// of their own need no count.
 func TestCounted(t *testing.T) {
 	sys := t.TempDir()
 	for _, name := range []string{"sda", "sdb", "sdc"} {
@@ -43,20 +43,20 @@ func TestCounted(t *testing.T) {
 	}
 }
 
-func TestWhatIs(t *testing.T) {
-	if got := whatIs(blockdev.LUN{Type: 12}); got != "not a disk (SCSI type 12)" {
+func TestDescribeUnit(t *testing.T) {
+	if got := describeUnit(blockdev.LUN{Type: 12}); got != "not a disk (SCSI type 12)" {
 		t.Errorf("a controller is %q", got)
 	}
-	if got := whatIs(blockdev.LUN{Absent: true}); got != "without a device" {
+	if got := describeUnit(blockdev.LUN{Absent: true}); got != "without a device" {
 		t.Errorf("a LUN that is not mapped is %q", got)
 	}
-	if got := whatIs(blockdev.LUN{Disk: "none"}); got != "a disk" {
+	if got := describeUnit(blockdev.LUN{Disk: "none"}); got != "a disk" {
 		t.Errorf("a disk that goes away is %q", got)
 	}
 }
 
-// A LUN above 255 has two forms: flat space addressing, and the plain number that LIO writes.
-func TestFormsOfALUN(t *testing.T) {
+// A LUN above 255 has two encodings: flat space addressing, and the plain number that LIO writes.
+func TestLUNEncodings(t *testing.T) {
 	for text, want := range map[string][]uint64{
 		"0": {0}, "255": {255}, "300": {0x412c, 300}, "0x12c": {0x412c, 300}, "012c-0000-0000-0000": {0x12c}, "0001-0002-0000-0000": {0x20001},
 	} {
@@ -64,7 +64,7 @@ func TestFormsOfALUN(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := forms(l); !slices.Equal(got, want) {
+		if got := lunEncodings(l); !slices.Equal(got, want) {
 			t.Errorf("%s: %#x, want %#x", text, got, want)
 		}
 	}

@@ -18,9 +18,8 @@ import (
 )
 
 // TypesAhead are the file systems whose drivers are loaded while the network comes up: those that
-// rootfstype= names, or the only one that the image holds. Of several it is ext4, because loading
-// one for nothing can take longer than waiting for the right one: btrfs measures its checksums
-// first.
+// rootfstype= names, or the only one that the image holds. Of several it is ext4, because loading a
+// wrong one can take longer than waiting for the right one: btrfs measures its checksums first.
 func TypesAhead(given bootspec.Value[string], modules *kmod.Index) []string {
 	if given.Given() {
 		return strings.Split(given.V, ",")
@@ -40,7 +39,7 @@ func TypesAhead(given bootspec.Value[string], modules *kmod.Index) []string {
 	return out
 }
 
-// needFilesystem loads the driver of a file system, unless the kernel has it.
+// needFilesystem loads the driver of a file system, unless it is registered.
 func (st *Storage) needFilesystem(ctx context.Context, fstype string) error {
 	if registered(fstype) {
 		return nil
@@ -55,7 +54,7 @@ func (st *Storage) needFilesystem(ctx context.Context, fstype string) error {
 	return nil
 }
 
-// registered reports whether the kernel can mount a type, as far as it says.
+// registered reports whether /proc/filesystems has a type.
 func registered(fstype string) bool {
 	f, err := os.Open("/proc/filesystems")
 	if err != nil {
@@ -71,8 +70,8 @@ func registered(fstype string) bool {
 	return false
 }
 
-// eachType calls mount for the types that a volume may be, in their order, until one is right. That
-// a type is the wrong one, or not there, is believed only if there is another one to try.
+// eachType calls mount for the types that a volume may have, in their order, until one succeeds.
+// The errors for a wrong or missing type lead to the next one, if there is one.
 func (st *Storage) eachType(ctx context.Context, c Volume, mount func(Volume) error) error {
 	var first error
 	var missing *modload.MissingError

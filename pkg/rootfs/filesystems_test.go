@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// What is loaded ahead: what rootfstype= names, the only file system of the image, or ext4.
+// The file systems that are loaded early: those of rootfstype=, the only one of the image, or ext4.
 func TestTypesAhead(t *testing.T) {
 	tests := []struct{ modules, aliases, fstype, want string }{
 		{"ext4 xfs", "fs-ext2:ext4 fs-ext3:ext4 fs-ext4:ext4 fs-xfs:xfs", "", "ext4"},
@@ -46,8 +46,8 @@ func TestTypesAhead(t *testing.T) {
 	}
 }
 
-// proc is registered in every kernel, so no module is asked for: of a list the first type that is
-// right counts, and an error that another type would not mend ends it.
+// proc is registered in every kernel, so no module is loaded: of a list the first type that
+// succeeds is used, and an error that is the same for every type ends it.
 func TestEachType(t *testing.T) {
 	tests := []struct {
 		errs []error

@@ -10,30 +10,30 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// finder is a way to look for a device. An error for which absent is true tells that there is none.
+// finder is a search for a device. An error for which absent is true means that there is none.
 type finder struct {
-	all func() error                   // looks at all disks that there are
-	at  func([]*blockdev.Device) error // at these, which were added
-	// events tells to look again at each event of the kernel's that may bring a device, and not
-	// only when a target comes up.
+	all func() error                   // searches all known disks
+	at  func([]*blockdev.Device) error // searches these, which were added
+	// events: search again at each event of the kernel that may add a device, and not only when
+	// a target comes up.
 	events bool
-	// others: disks of this machine count too.
+	// others: disks of this machine are searched too.
 	others bool
 }
 
-// absence is the end of a search that found no device: it may still come.
+// absence is the result of a search that found no device: it may appear later.
 type absence struct {
-	seen   []string // what there is instead
+	seen   []string // the devices that exist
 	unread []unread
 }
 
-func (a *absence) met() *absence { return a }
+func (a *absence) absence() *absence { return a }
 
-// absenceOf returns what a search has met instead of a device; nil: it did not end so.
+// absenceOf returns the absence in an error of a search; nil: there is none.
 func absenceOf(err error) *absence {
-	var a interface{ met() *absence }
+	var a interface{ absence() *absence }
 	if errors.As(err, &a) {
-		return a.met()
+		return a.absence()
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func absenceOf(err error) *absence {
 // absent reports whether a search ended without a device.
 func absent(err error) bool { return absenceOf(err) != nil }
 
-// together is the end of a search of which a and b are parts, both without a device.
+// together joins the errors of two parts of a search, both without a device.
 func together(a, b error) error {
 	all, more := absenceOf(a), absenceOf(b)
 	for _, s := range more.seen {
@@ -82,14 +82,14 @@ func (st *Storage) holding(ctx context.Context) finder {
 	}
 }
 
-// choose takes the device that was found. Of several copies it is the first that holds an init.
+// choose returns the device that was found. Of several copies it is the first that holds an init.
 func (st *Storage) choose(ctx context.Context, want bootspec.Device, devices []*blockdev.Device) error {
 	if len(devices) == 1 {
 		c, err := st.probe(ctx, devices[0])
 		st.root = c
 		return err
 	}
-	st.Log.Warnf("root %s is the name of %d devices: the first with an init is taken", want, len(devices))
+	st.Log.Warnf("root %s is the name of %d devices: using the first with an init", want, len(devices))
 	return st.lookForInit(ctx, devices)
 }
 
@@ -104,7 +104,7 @@ func (e *noInitError) Error() string {
 	return "no file system with an init on " + e.where + ": " + strings.Join(e.seen, "; ") + describeUnread(e.unread)
 }
 
-// Hint returns what to do.
+// Hint returns a hint.
 func (e *noInitError) Hint() string {
 	return "name it with root=/dev/sdXN, and the program with init=PATH"
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
-// containers are what may hold what fstab names.
+// containers are the types of content that may hold the devices of an fstab.
 var containers = []string{"LVM2_member", "linux_raid_member", "crypto_LUKS"}
 
-// namedBy returns the disks that an fstab names. hidden: it names what no disk has. Then those that
-// may hold it are among them, and those that cannot be read.
+// namedBy returns the disks that an fstab names. hidden: it names a device that was not found. The
+// disks that may hold it are then included, and those that cannot be read.
 func (st *Storage) namedBy(ctx context.Context, p paths, entries []switchroot.Entry) (named []string, hidden bool) {
 	devices, unclear := st.inspectAll(ctx, p)
 	for _, e := range entries {
@@ -36,7 +36,7 @@ func (st *Storage) namedBy(ctx context.Context, p paths, entries []switchroot.En
 }
 
 // inspectAll reads what is on the disks of the sessions. unclear are those that cannot be read. A
-// session that does not answer is asked once.
+// session that does not respond is tried once.
 func (st *Storage) inspectAll(ctx context.Context, p paths) (devices []*blockdev.Device, unclear []string) {
 	silent := map[int]bool{}
 	for _, d := range st.allDisks() {
@@ -46,8 +46,9 @@ func (st *Storage) inspectAll(ctx context.Context, p paths) (devices []*blockdev
 			continue
 		}
 		what := "reading the partitions and superblocks of " + d.Name
-		found, err := askTarget(ctx, st, i, askPatience, what, func(ctx context.Context) ([]*blockdev.Device, error) {
-			// Partitions alone: work that may be left behind activates nothing.
+		found, err := askTarget(ctx, st, i, askLimit, what, func(ctx context.Context) ([]*blockdev.Device, error) {
+			// Only partitions: this may outlive the call, so it must not activate
+			// anything.
 			disk := []*blockdev.Device{d}
 			return stand(ctx, p, []blockdev.Layer{&partitions{p.sys}}, disk).inspect(p, d)
 		})
@@ -76,7 +77,7 @@ func (st *Storage) disksOf(devices []*blockdev.Device, spec string) []string {
 	for at, disk := range st.allDisks() {
 		there := func(d *blockdev.Device) bool { return d.PartitionOf(disk, want.Partition) }
 		if st.is(disk, at, want) && slices.ContainsFunc(devices, there) {
-			return append(out, disk.Name) // the first one counts
+			return append(out, disk.Name) // the first one is used
 		}
 	}
 	return out

@@ -6,7 +6,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 )
 
-// layers are run over our disks in this order, again and again until nothing new appears.
+// layers are run over the sessions' disks in this order, repeatedly until nothing new appears.
 func layers(p paths) []blockdev.Layer {
 	return []blockdev.Layer{&partitions{p.sys}}
 }
@@ -18,7 +18,7 @@ type partitions struct{ sys string }
 
 func (*partitions) Name() string { return "partitions" }
 
-// Find returns each disk: whether it has partitions, the kernel knows.
+// Find returns each disk: the kernel has read whether it has partitions.
 func (*partitions) Find(_ context.Context, devices []*blockdev.Device) ([]blockdev.Assembly, error) {
 	var out []blockdev.Assembly
 	for _, d := range devices {

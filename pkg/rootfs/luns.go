@@ -13,7 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// The order in which the LUNs of a target are looked at:
+// The order in which the LUNs of a target are searched:
 //
 //  1. the step "disk" scans the LUN that a source names, and no other;
 //  2. where no source names one: the LUN of a by-path name of root at this target;
@@ -22,14 +22,14 @@ import (
 //  3. where no source names one and these disks do not have root: the target's
 //     other LUNs, target by target as the sessions are counted, LUN by LUN from the
 //     lowest number on, until one has it. The target lists them (REPORT LUNS).
-//     Their disks count behind those of 1 and 2 of all targets. The same goes for
+//     Their disks come after those of 1 and 2 of all targets. The same applies to
 //     /usr;
 //  4. the step "hand-over" detaches what 3 has attached without success (detach.go).
 //
 // A target that is not there yet, and a disk of this machine that rd.root.any allows, are waited
 // for before 3, because their disks have lower numbers then.
 
-// lunKernel is the kernel's side of that: tests have one of their own.
+// lunKernel is the kernel's part of that: tests have a fake.
 type lunKernel interface {
 	// attached are the LUNs of a session that are attached.
 	attached(session int) ([]blockdev.LUN, error)
@@ -41,7 +41,7 @@ type lunKernel interface {
 	detach(ctx context.Context, session int, u blockdev.LUN) error
 }
 
-// lunOps returns the kernel, or a test's.
+// lunOps returns the kernel's operations, or those of a test.
 func (st *Storage) lunOps() lunKernel {
 	if st.luns != nil {
 		return st.luns
@@ -55,11 +55,11 @@ func (st *Storage) leftOpen(i int) bool {
 }
 
 // firstLUNs are the kernel's numbers that a session is scanned for, of which the first that is a
-// disk counts.
+// disk is used.
 func (st *Storage) firstLUNs(i int) []uint64 {
 	target := st.Spec.Targets[i]
 	if target.LUN.Given() {
-		return forms(target.LUN.V)
+		return lunEncodings(target.LUN.V)
 	}
 	if lun, ok := st.lunOfPath(target.Name.V); ok && lun != 0 {
 		return []uint64{lun, 0}
@@ -77,7 +77,7 @@ func (st *Storage) lunOfPath(target string) (lun uint64, ok bool) {
 const maxProbed = 255
 
 // firstDisks returns the disks of a session's first scan. The kernel asks LUN 0 for the list when
-// it scans all, and a target that refuses even INQUIRY there is given up then
+// it scans all, and the kernel ends the scan of a target that refuses even INQUIRY there
 // (drivers/scsi/scsi_scan.c: __scsi_scan_target): its LUNs are tried one by one.
 func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) ([]blockdev.LUN, error)) ([]blockdev.LUN, error) {
 	for _, lun := range st.firstLUNs(i) {
@@ -95,7 +95,7 @@ func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) 
 		return nil, err
 	}
 	for lun := uint64(1); lun <= maxProbed; lun++ {
-		if err := ctx.Err(); err != nil { // the scan of a LUN that is not there does not look at it
+		if err := ctx.Err(); err != nil { // a scan of a LUN that does not exist does not read its size
 			return nil, err
 		}
 		if found, err := scan(lun); err != nil || len(found) > 0 {
@@ -106,8 +106,8 @@ func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) 
 }
 
 // onOtherLUNs looks for a device on the LUNs that were not scanned, and ends at the first one where
-// it is not absent. reason is what the search met before.
-func (p *patience) onOtherLUNs(ctx context.Context, reason error, f finder) error {
+// it is not absent. reason is the error of the search before.
+func (p *rootSearch) onOtherLUNs(ctx context.Context, reason error, f finder) error {
 	err := reason
 	for i := range p.st.Sessions.List() {
 		if !p.st.leftOpen(i) {
@@ -121,8 +121,8 @@ func (p *patience) onOtherLUNs(ctx context.Context, reason error, f finder) erro
 	return err
 }
 
-// onLUNsOf looks at those of one session. ended: at no others then.
-func (p *patience) onLUNsOf(ctx context.Context, i int, err error, f finder) (ended bool, _ error) {
+// onLUNsOf searches those of one session. ended: the search is over.
+func (p *rootSearch) onLUNsOf(ctx context.Context, i int, err error, f finder) (ended bool, _ error) {
 	st := p.st
 	before, uerr := st.lunOps().attached(i)
 	if uerr != nil {
@@ -132,7 +132,7 @@ func (p *patience) onLUNsOf(ctx context.Context, i int, err error, f finder) (en
 	defer func() { st.noteSought(i, before) }()
 	luns, lerr := st.otherLUNs(ctx, i)
 	if lerr != nil {
-		err = st.withoutLUN(err, fmt.Errorf("the other LUNs of %s are not looked at: %w", st.Sessions.List()[i].Target, lerr))
+		err = st.withoutLUN(err, fmt.Errorf("the other LUNs of %s are not searched: %w", st.Sessions.List()[i].Target, lerr))
 	}
 	p.announce(i, len(luns), err)
 	for _, lun := range luns {
@@ -144,7 +144,7 @@ func (p *patience) onLUNsOf(ctx context.Context, i int, err error, f finder) (en
 			err = st.withoutLUN(err, aerr)
 			continue
 		}
-		fresh := st.takeLate(i, units)
+		fresh := st.addLate(i, units)
 		if len(fresh) == 0 {
 			continue
 		}
@@ -157,8 +157,8 @@ func (p *patience) onLUNsOf(ctx context.Context, i int, err error, f finder) (en
 	return false, err
 }
 
-// announce shows, once for each target, that more LUNs are looked at, and why.
-func (p *patience) announce(i, n int, reason error) {
+// announce logs, once for each target, that more LUNs are searched, and why.
+func (p *rootSearch) announce(i, n int, reason error) {
 	if n == 0 || p.announced[i] {
 		return
 	}
@@ -173,18 +173,19 @@ func (p *patience) announce(i, n int, reason error) {
 	p.st.Log.Infof("%v: looking at %d more %s of %s", reason, n, noun, p.st.Sessions.List()[i].Target)
 }
 
-// withoutLUN notes a LUN that could not be attached, which may pass.
+// withoutLUN adds to err that a LUN could not be attached, if a later attempt may succeed;
+// otherwise it logs the cause.
 func (st *Storage) withoutLUN(err, cause error) error {
-	if !sequence.Retryable(cause) && !passes(cause) {
+	if !sequence.Retryable(cause) && !temporary(cause) {
 		st.Log.Warnf("%v", cause)
 		return err
 	}
 	return together(err, &notFoundError{absence: absence{unread: []unread{{err: cause}}}})
 }
 
-// otherLUNs lists the LUNs of a session whose disks are not counted yet, sorted. A target that does
-// not list them is asked by the kernel's own scan, which attaches all that there are. With an error
-// that may pass there may be more.
+// otherLUNs lists the LUNs of a session whose disks are not counted yet, sorted. Where the target
+// does not list them, the kernel scans all, which attaches them. With a retryable error the list
+// may be incomplete.
 func (st *Storage) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 	disks := st.allDisks()
 	at := slices.IndexFunc(disks, func(d *blockdev.Device) bool { return st.sessionOf(d) == i })
@@ -193,7 +194,7 @@ func (st *Storage) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 	}
 	all, err := st.lunOps().report(ctx, i, disks[at].Name)
 	if err != nil && sequence.Retryable(err) {
-		return nil, err // the session is down, say: to scan it is of no use
+		return nil, err // a scan would fail too, for example if the session is down
 	}
 	if err != nil {
 		st.Log.Debugf("%v", err)
@@ -216,8 +217,8 @@ func (st *Storage) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 	return all, err
 }
 
-// takeLate counts disks behind all others.
-func (st *Storage) takeLate(i int, luns []blockdev.LUN) []*blockdev.Device {
+// addLate adds disks after all others.
+func (st *Storage) addLate(i int, luns []blockdev.LUN) []*blockdev.Device {
 	var fresh []*blockdev.Device
 	for _, u := range luns {
 		d := newDisk(u)
@@ -231,27 +232,26 @@ func (st *Storage) takeLate(i int, luns []blockdev.LUN) []*blockdev.Device {
 	return fresh
 }
 
-// sessionLUNs is the kernel itself.
+// sessionLUNs implements lunKernel by the sessions.
 type sessionLUNs struct{ st *Storage }
 
 func (k *sessionLUNs) attached(i int) ([]blockdev.LUN, error) {
 	return blockdev.LUNs("/sys", k.st.Sessions.List()[i].SID)
 }
 
-// askPatience is for how long a target is waited for to answer a read, and its session to be up:
-// longer than the kernel waits for the list of LUNs (pkg/blockdev: commandMillis).
-const askPatience = 15 * time.Second
+// askLimit is for how long the answer of a target to a read is waited for, and its session to be
+// up: longer than the kernel waits for the list of LUNs (pkg/blockdev: commandMillis).
+const askLimit = 15 * time.Second
 
 func (k *sessionLUNs) report(ctx context.Context, i int, name string) ([]uint64, error) {
-	return askTarget(ctx, k.st, i, askPatience, "list of the LUNs by "+name, func(context.Context) ([]uint64, error) {
+	return askTarget(ctx, k.st, i, askLimit, "list of the LUNs by "+name, func(context.Context) ([]uint64, error) {
 		return blockdev.ReportLUNs("/dev/" + name)
 	})
 }
 
-// attach does not wait for a LUN that is not ready for longer than nothing is said of it: root may
-// be on the next one.
+// attach waits readyLimit for a LUN that is not ready: root may be on the next one.
 func (k *sessionLUNs) attach(ctx context.Context, i int, lun uint64) (luns []blockdev.LUN, err error) {
-	ctx, cancel := context.WithTimeout(ctx, readyPatience)
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
 	s := k.st.Sessions.List()[i]
 	err = k.st.Sessions.RepeatIfLost(ctx, s, func(lost bool) (err error) {
@@ -264,13 +264,13 @@ func (k *sessionLUNs) attach(ctx context.Context, i int, lun uint64) (luns []blo
 
 func (k *sessionLUNs) detach(ctx context.Context, i int, u blockdev.LUN) error {
 	what := fmt.Sprintf("detaching lun %v", iscsi.KernelLUN(u.Number))
-	_, err := askTarget(ctx, k.st, i, detachPatience, what, func(ctx context.Context) (struct{}, error) {
+	_, err := askTarget(ctx, k.st, i, detachLimit, what, func(ctx context.Context) (struct{}, error) {
 		used, err := blockdev.InUse("/dev", u.Disk)
 		switch {
 		case used:
 			err = errInUse
 		case ctx.Err() != nil:
-			err = ctx.Err() // what waits for us has gone on
+			err = ctx.Err() // the caller of askTarget has returned
 		default:
 			if err != nil {
 				k.st.Log.Debugf("%v", err)

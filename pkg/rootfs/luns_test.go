@@ -123,7 +123,7 @@ func scanned(t *testing.T, m *Storage, f *fakeLUNs) {
 	f.events = nil
 }
 
-// finding finds root on one LUN of one session, and notes what was looked at.
+// finding finds root on one LUN of one session, and records the LUNs that were searched.
 func finding(m *Storage, f *fakeLUNs, i int, lun uint64) finder {
 	return finder{at: func(fresh []*blockdev.Device) error {
 		for _, d := range fresh {
@@ -146,7 +146,7 @@ func forty() []uint64 {
 	return out
 }
 
-// The LUNs are looked at target by target, from the lowest number on, as far as it takes.
+// The LUNs are searched target by target, from the lowest number on, until root is found.
 func TestOtherLUNs(t *testing.T) {
 	slow := sequence.AsRetryable(&notReadyError{blockdev.LUN{Number: 1}, "iqn.x:0"})
 	down := map[int]error{0: sequence.AsRetryable(errors.New("down"))}
@@ -171,7 +171,7 @@ func TestOtherLUNs(t *testing.T) {
 		{"one that never will be", fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: errors.New("no")}}, 0, 1, "", "sda", 0},
 	} {
 		m := lunMachine(t, &tt.f)
-		err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{absence: absence{seen: []string{"sda"}}}, finding(m, &tt.f, tt.session, tt.lun))
+		err := m.newRootSearch("root").onOtherLUNs(t.Context(), &notFoundError{absence: absence{seen: []string{"sda"}}}, finding(m, &tt.f, tt.session, tt.lun))
 		if got := strings.Join(tt.f.events, ", "); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
@@ -182,8 +182,8 @@ func TestOtherLUNs(t *testing.T) {
 	}
 }
 
-// The first scan takes LUN 0, all if that is no disk, and the first disk of a target that says
-// nothing there at all.
+// The first scan is of LUN 0, of all if that is not a disk, and up to the first disk if the target
+// does not answer at LUN 0.
 func TestFirstDisks(t *testing.T) {
 	controller := blockdev.LUN{Type: 12}
 	for _, tt := range []struct {
@@ -227,7 +227,7 @@ func TestFirstDisks(t *testing.T) {
 	}
 }
 
-// The scan LUN by LUN ends with the step's time.
+// The scan LUN by LUN ends with the step's timeout.
 func TestFirstDisksInTime(t *testing.T) {
 	m, _ := withSessions(1)
 	m.luns = &fakeLUNs{have: make([][]blockdev.LUN, 1)}
@@ -244,12 +244,12 @@ func TestFirstDisksInTime(t *testing.T) {
 	}
 }
 
-// A LUN that a source names is the only one.
+// If a source names the LUN, no other is searched.
 func TestNoOtherLUNs(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1}}}
 	m := lunMachine(t, &f)
 	m.Spec.Targets[0].LUN = bootspec.Value[iscsi.LUN]{From: "iscsi_lun="}
-	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 1)); !absent(err) || len(f.events) > 0 {
+	if err := m.newRootSearch("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 1)); !absent(err) || len(f.events) > 0 {
 		t.Errorf("%v, %v", err, f.events)
 	}
 	m.detachOthers(t.Context(), Volume{Device: partitionOf(m.disks[0], 1)}, rootWith(t, ""), paths{t.TempDir(), t.TempDir()})
@@ -258,12 +258,12 @@ func TestNoOtherLUNs(t *testing.T) {
 	}
 }
 
-// While a target is waited for, what was looked at without success is gone, and its disk gets the
-// name that it would have had.
+// While a target is waited for, the LUNs on which root was not found are detached, and the target's
+// disk gets the name that it gets without them.
 func TestDisksKeepTheirNames(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 1, 2}}}
 	m := lunMachine(t, &f)
-	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 9)); !absent(err) || len(m.allDisks()) != 3 {
+	if err := m.newRootSearch("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 9)); !absent(err) || len(m.allDisks()) != 3 {
 		t.Fatal(err, m.allDisks())
 	}
 	m.detachLate(t.Context())
@@ -272,11 +272,11 @@ func TestDisksKeepTheirNames(t *testing.T) {
 	}
 }
 
-// Disks of further LUNs are counted behind the first ones of all targets, which must be there.
+// Disks of further LUNs are counted after the first ones of all targets, which must be known.
 func TestCountedLate(t *testing.T) {
 	f := fakeLUNs{luns: [][]uint64{{0, 5}, {0}}}
 	m := lunMachine(t, &f)
-	if err := m.newPatience("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 5)); err != nil {
+	if err := m.newRootSearch("root").onOtherLUNs(t.Context(), &notFoundError{}, finding(m, &f, 0, 5)); err != nil {
 		t.Fatal(err)
 	}
 	m.sortDisks()

@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
-// state is how far a login is; the zero value is that of a session that is up.
+// state is the state of a login; the zero value is that of a session that is up.
 type state int
 
 const (

@@ -33,7 +33,7 @@ func (st *Storage) Mount(ctx context.Context, root Volume) (Volume, error) {
 	if err := st.checkOverlay("/sys", root); err != nil {
 		return root, err
 	}
-	st.sayDirty("root", root)
+	st.warnDirty("root", root)
 	err := st.eachType(ctx, root, func(c Volume) error {
 		cfg := st.mountConfig(c)
 		cfg.ReadWrite = st.Spec.Root.ReadWrite.V
@@ -47,9 +47,9 @@ func (st *Storage) Mount(ctx context.Context, root Volume) (Volume, error) {
 	return root, st.mountUsr(ctx, root)
 }
 
-// sayDirty tells what no fsck was run for. What a mount does about it, it does not do where the
-// disk is read-only.
-func (st *Storage) sayDirty(what string, c Volume) {
+// warnDirty logs that a file system is not clean. A mount replays its journal unless the disk is
+// read-only.
+func (st *Storage) warnDirty(what string, c Volume) {
 	text := c.Dirty
 	if readOnly("/sys", c.Name) {
 		text, _, _ = strings.Cut(text, ": mounting it replays")
@@ -59,7 +59,7 @@ func (st *Storage) sayDirty(what string, c Volume) {
 	}
 }
 
-// explainMount adds what to do about errors of mount that say little.
+// explainMount adds a hint to errors of mount.
 func explainMount(c switchroot.MountConfig, err error) error {
 	switch {
 	case errors.Is(err, unix.ENODEV):

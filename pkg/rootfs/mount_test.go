@@ -13,7 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
-// Errors of mount that say little get a hint that says what to do, and none that cannot help.
+// Errors of mount get a hint that fits the cause, or none.
 func TestExplainMount(t *testing.T) {
 	ro := switchroot.MountConfig{FSType: "ext4"}
 	tests := []struct {
@@ -45,8 +45,7 @@ func TestExplainMount(t *testing.T) {
 	}
 }
 
-// The errors by which the file systems say that their journal has to be replayed on a disk that is
-// read-only.
+// The errors of file systems whose journal has to be replayed on a disk that is read-only.
 func TestNeedsReplay(t *testing.T) {
 	for _, tt := range []struct {
 		fstype string

@@ -9,9 +9,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 )
 
-// checkOverlay stops a boot whose command line asks for a writable layer over root, which there is
-// not, where root could be written to instead. Such an image is made for many machines: its fstab
-// makes root writable, and two that write to one file system destroy it.
+// checkOverlay returns an error if the command line requests a writable layer over root, which is
+// not supported, and root itself can be written to. Such an image is made for many machines: its
+// fstab makes root writable, and two machines that write to one file system destroy it.
 func (st *Storage) checkOverlay(sys string, root Volume) error {
 	ours := slices.ContainsFunc(st.allDisks(), func(d *blockdev.Device) bool { return root.On(d.Name) })
 	if st.Plan.Overlay == "" || !ours || fstypes.Of(root.FSType).ReadOnly || readOnly(sys, root.Name) {

@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Only a LUN that can be written to stops a boot, and only where an overlay is asked for and not
+// Only a LUN that can be written to stops a boot, and only if an overlay is requested and not
 // ignored.
 func TestCheckOverlay(t *testing.T) {
 	sys := t.TempDir()

@@ -23,12 +23,12 @@ func (st *Storage) inits() []string {
 	return switchroot.DefaultInits()
 }
 
-// rootWait is for how long a root that was named is waited for: its disk is there when this begins,
-// so only its partitions can be late.
+// rootWait is for how long the device of root= is waited for: its disk is ready before, so only its
+// partitions can be late.
 const rootWait = 5 * time.Second
 
 // Find decides which device is root and what file system it holds. While it is not found, and a
-// target is not there yet, root may be on that one.
+// login is still tried, root may be on that target.
 func (st *Storage) Find(ctx context.Context) (Volume, error) {
 	err := st.findRoot(ctx)
 	return st.root, err
@@ -41,7 +41,7 @@ func (st *Storage) findRoot(ctx context.Context) error {
 			return err
 		}
 	}
-	p := st.newPatience("root")
+	p := st.newRootSearch("root")
 	for {
 		changed := st.Sessions.Changed()
 		waits := st.Sessions.Waiting()
@@ -57,8 +57,8 @@ func (st *Storage) findRoot(ctx context.Context) error {
 	}
 }
 
-// waitTarget waits until changed is closed: another target is there, or will never be; not longer
-// than rd.timeout= allows.
+// waitTarget waits until changed is closed: another target is logged in, or was given up; not
+// longer than rd.timeout= allows.
 func (st *Storage) waitTarget(ctx context.Context, changed <-chan struct{}, reason error) bool {
 	for _, i := range st.Sessions.Waiting() {
 		st.Log.Warnf("%v: waiting for target %s", reason, st.Sessions.List()[i].Target)
@@ -76,13 +76,13 @@ func (st *Storage) waitTarget(ctx context.Context, changed <-chan struct{}, reas
 	}
 }
 
-// findRootNow looks for root on the targets that are there.
-func (st *Storage) findRootNow(ctx context.Context, p *patience) error {
+// findRootNow looks for root on the targets that are logged in.
+func (st *Storage) findRootNow(ctx context.Context, p *rootSearch) error {
 	root := st.Spec.Root
 	if !root.Device.Given() {
 		limit := time.Duration(0)
 		if len(st.Sessions.Waiting()) > 0 {
-			limit = rootWait // of two inits the one on a first LUN counts
+			limit = rootWait // of two inits the one on a first LUN is used
 		}
 		return st.searchRoot(ctx, p, st.holding(ctx), limit)
 	}
@@ -98,9 +98,9 @@ func (st *Storage) findRootNow(ctx context.Context, p *patience) error {
 	return err
 }
 
-// searchRoot looks at the disks that there are, then at the other LUNs, and waits for a device that
-// is absent for as long as limit. What else may bring it before is waited for first.
-func (st *Storage) searchRoot(ctx context.Context, p *patience, f finder, limit time.Duration) error {
+// searchRoot searches the known disks, then the other LUNs, and waits up to limit for a device that
+// is absent. Logins and scans that are under way are waited for before the other LUNs.
+func (st *Storage) searchRoot(ctx context.Context, p *rootSearch, f finder, limit time.Duration) error {
 	err := p.try(ctx, f.all)
 	first := time.Duration(0)
 	if f.others || len(st.Sessions.Waiting()) > 0 {
@@ -118,8 +118,8 @@ func (st *Storage) searchRoot(ctx context.Context, p *patience, f finder, limit 
 	return err
 }
 
-// waitRoot tries to find a device until it is there, for as long as limit. Only a device that is
-// absent is waited for: one that is no root stays none. reason is the end of the last try.
+// waitRoot tries to find a device, up to limit. Only a device that is absent is waited for: one
+// that cannot be root does not change. reason is the error of the last attempt.
 func (st *Storage) waitRoot(ctx context.Context, f finder, limit time.Duration, reason error) error {
 	began := time.Now()
 	n := sequence.RetryLog{Log: st.Log, Step: "root"}
@@ -139,9 +139,9 @@ func (st *Storage) waitRoot(ctx context.Context, f finder, limit time.Duration, 
 	}
 }
 
-// tryRoot looks for a device at once and after each event that may bring it. After limit, or when a
-// target's login has changed, it returns what was wrong the last time: the disks of a target count
-// from that change on, which is after their events.
+// tryRoot looks for a device immediately and after each event that may add it. After limit, or when
+// a target's login has changed, it returns the last error: the disks of a target are counted from
+// that change on, which is after their events.
 func (st *Storage) tryRoot(ctx context.Context, f finder, limit time.Duration, changed <-chan struct{}) error {
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -171,7 +171,7 @@ func (st *Storage) tryRoot(ctx context.Context, f finder, limit time.Duration, c
 	return err
 }
 
-// lookForInit takes the first device with a file system with an init.
+// lookForInit returns the first device with a file system with an init.
 func (st *Storage) lookForInit(ctx context.Context, devices []*blockdev.Device) error {
 	none := &noInitError{where: st.Sessions.Names()}
 	for _, d := range devices {
@@ -189,15 +189,15 @@ func (st *Storage) lookForInit(ctx context.Context, devices []*blockdev.Device) 
 			text += " (" + h + ")"
 		}
 		none.seen = append(none.seen, text)
-		if passes(err) {
+		if temporary(err) {
 			none.unread = append(none.unread, unreadOn(d, err)...)
 		}
 	}
 	return none
 }
 
-// probe finds a device's file system. One that rootfstype= names is believed; of several it is the
-// one that is there.
+// probe finds a device's file system. One in rootfstype= is not checked; of several it is the one
+// that is found.
 func (st *Storage) probe(ctx context.Context, d *blockdev.Device) (Volume, error) {
 	defer sequence.Doing(ctx, "reading the superblocks of "+d.Name)()
 	given := st.Spec.Root.FSType
@@ -223,7 +223,7 @@ func probeType(d *blockdev.Device) (Volume, error) {
 	if errors.As(err, &several) {
 		err = sequence.WithHint(err, "name it with rootfstype=")
 	}
-	if passes(err) {
+	if temporary(err) {
 		err = &unreadError{unreadOn(d, err), err}
 	}
 	return Volume{Device: d, FSType: fsys.Type, Dirty: fsys.Dirty}, err
@@ -247,7 +247,7 @@ func pick(list string, fsys blockdev.Filesystem, err error) string {
 	return list
 }
 
-// Check makes sure that the real system can start before the initramfs is given up.
+// Check checks that the real system can start, while the initramfs still exists.
 func (st *Storage) Check(ctx context.Context, root Volume) (start Start, err error) {
 	defer sequence.Doing(ctx, "reading the files of "+root.Name)()
 	if start.Init, err = switchroot.FindInit(Sysroot, root.Path(), st.inits()); err != nil {

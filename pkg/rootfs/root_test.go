@@ -72,8 +72,8 @@ func names(devices []*blockdev.Device) string {
 	return strings.Join(out, " ")
 }
 
-// Our disks are counted as the sessions are, whatever the kernel calls them: here a local disk is
-// sda, and the targets' disks are sdb and sdc.
+// The disks are counted in the order of the sessions, whatever the kernel calls them: here a local
+// disk is sda, and the targets' disks are sdb and sdc.
 func TestCandidates(t *testing.T) {
 	sys := t.TempDir()
 	fakeDisk(t, sys, "sda", 1, 2, 3)
@@ -121,9 +121,8 @@ func TestCandidates(t *testing.T) {
 	}
 }
 
-// What the command line names is believed: neither file system nor init is looked for anywhere
-// else.
-func TestRootAsNamed(t *testing.T) {
+// The type of rootfstype= is not checked, and with init= no other init is looked for.
+func TestProbeWithRootfstype(t *testing.T) {
 	m, _ := withSessions(0)
 	m.Spec.Root.FSType = bootspec.Value[string]{V: "ext3", From: "rootfstype="}
 	d := partitionOf(ourDisk("none", 0, 0), 2)

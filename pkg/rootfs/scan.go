@@ -22,15 +22,14 @@ import (
 type scanner struct {
 	st *Storage
 	s  *session.Session
-	// doubtful says that the kernel may know but a part of the disks that it has: the session
-	// was lost, maybe during an earlier scan.
+	// doubtful: the kernel may have found only some of the disks: the session was lost, maybe
+	// during an earlier scan.
 	doubtful bool
 	probed   map[string]bool // disks that were probed since
 }
 
-// scan looks for a LUN and returns the disks that came of it. The SCSI devices exist after the
-// scan; their disks are made by another thread of the kernel, which announces them when their
-// partitions are known.
+// scan scans for a LUN and returns its disks. The SCSI devices exist after the scan; their disks
+// are made by another thread of the kernel, which announces them when their partitions are known.
 func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) {
 	end := sequence.Doing(ctx, fmt.Sprintf("scan of session %d", sc.s.SID))
 	err := sc.s.Scan(lun)
@@ -45,7 +44,7 @@ func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) 
 		return missing == nil, err
 	}
 	began := time.Now()
-	for said := false; ; {
+	for logged := false; ; {
 		err := sc.st.lookFor(ctx, look)
 		switch {
 		case !errors.Is(err, context.DeadlineExceeded):
@@ -54,20 +53,20 @@ func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) 
 			return nil, missing
 		case ctx.Err() != nil:
 			return nil, err
-		case missing != nil && lun == kernel.ScanAll && len(found) > 0 && time.Since(began) >= readyPatience:
+		case missing != nil && lun == kernel.ScanAll && len(found) > 0 && time.Since(began) >= readyLimit:
 			sc.st.Log.Warnf("%v: continuing with the others", missing)
 			return found, nil
 		case missing != nil:
-			if !said && time.Since(began) >= readyPatience {
+			if !logged && time.Since(began) >= readyLimit {
 				sc.st.Log.Warnf("%v: waiting for it", missing)
-				said = true
+				logged = true
 			}
 			rescan(ctx, missing.lun)
 		}
 	}
 }
 
-// look returns the session's disks that are ready, and one that is not.
+// look returns the session's disks that are ready, and an error for one that is not.
 func (sc scanner) look(ctx context.Context, lun uint64) (found []blockdev.LUN, missing *notReadyError, err error) {
 	luns, err := blockdev.LUNs("/sys", sc.s.SID)
 	if err != nil {
@@ -94,8 +93,7 @@ func (sc scanner) look(ctx context.Context, lun uint64) (found []blockdev.LUN, m
 	return found, missing, nil
 }
 
-// probeAgain makes the kernel read anew what it knows of a disk whose session was lost during the
-// scan.
+// probeAgain makes the kernel probe a disk again whose session was lost during the scan.
 func (sc scanner) probeAgain(ctx context.Context, u blockdev.LUN) error {
 	if !sc.doubtful || u.Disk == "" || sc.probed[u.Disk] {
 		return nil
@@ -105,23 +103,23 @@ func (sc scanner) probeAgain(ctx context.Context, u blockdev.LUN) error {
 	return blockdev.ProbeAgain("/sys", "/dev", u.Disk)
 }
 
-// readyPatience is for how long nothing is said of a disk that is not ready.
-const readyPatience = 5 * time.Second
+// readyLimit is for how long a disk that is not ready is waited for without a message.
+const readyLimit = 5 * time.Second
 
-// rescanEvery is how often the kernel is made to ask a disk for its size, which it does not do by
-// itself.
+// rescanEvery is the interval at which the kernel is made to read a disk's size, which it does not
+// do by itself.
 const rescanEvery = time.Second
 
-// lookFor looks at once and after each event, for a while.
+// lookFor calls look immediately and after each event, until it is done or rescanEvery is over.
 func (st *Storage) lookFor(ctx context.Context, look func(uevent.Event) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, rescanEvery)
 	defer cancel()
 	return st.Uevents().Wait(ctx, look)
 }
 
-// rescan makes the kernel ask a disk for its size, and read its partitions, which it has not done
-// while there was none. If it cannot, the disk stays not ready, and the next try follows. Without a
-// disk the kernel is still at it: for 100 s it waits for one to spin up (drivers/scsi/sd.c:
+// rescan makes the kernel read a disk's size and its partitions, which it does not read without a
+// size. If that fails, the disk is still not ready, and is rescanned later. A LUN without a disk is
+// still being probed: the kernel waits up to 100 s for it to spin up (drivers/scsi/sd.c:
 // sd_spinup_disk).
 func rescan(ctx context.Context, u blockdev.LUN) {
 	if u.Disk == "" {
@@ -146,13 +144,13 @@ func (e *notReadyError) Error() string {
 	return text
 }
 
-// Retryable reports whether a target may bring a LUN up later, if there is a driver.
+// Retryable is true if there is a driver: the target may bring the LUN up later.
 func (e *notReadyError) Retryable() bool {
 	_, err := os.Stat("/sys/bus/scsi/drivers/sd")
 	return err == nil
 }
 
-// Hint returns where to look.
+// Hint returns the likely cause.
 func (e *notReadyError) Hint() string {
 	if !e.Retryable() {
 		return "the kernel has no driver for disks: does the image hold sd_mod?"
@@ -176,7 +174,7 @@ func isReady(ctx context.Context, u blockdev.LUN) (bool, error) {
 	case unix.ENOENT:
 		return false, nil
 	}
-	if slices.Contains(passing, error(err)) {
+	if slices.Contains(temporaryErrors, error(err)) {
 		return false, nil
 	}
 	return false, &os.PathError{Op: "open", Path: "/dev/" + u.Disk, Err: err}

@@ -13,11 +13,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// notFoundError says that no disk that we may look at has the device. It may still come.
+// notFoundError reports that no disk that may be searched has the device. It may appear later.
 type notFoundError struct {
 	what string // "/usr"; empty: root
 	want bootspec.Device
-	any  bool // all disks were looked at
+	any  bool // all disks were searched
 	absence
 }
 
@@ -29,7 +29,7 @@ func (e *notFoundError) Error() string {
 	return fmt.Sprintf("%s %s: %s", cmp.Or(e.what, "root"), e.want, text) + describeUnread(e.unread)
 }
 
-// Hint lists what there is instead.
+// Hint lists the devices that exist.
 func (e *notFoundError) Hint() string {
 	where := "root="
 	if e.what != "" {
@@ -41,14 +41,14 @@ func (e *notFoundError) Hint() string {
 	return "correct " + where + ": there is " + strings.Join(e.seen, ", ")
 }
 
-// paths are where the kernel shows its devices.
+// paths are the mount points of sysfs and devtmpfs.
 type paths struct{ sys, dev string }
 
 var kernelPaths = paths{"/sys", "/dev"}
 
-// search lists the devices that want names, the likeliest first; none is a *notFoundError. A disk
-// is counted in the order of the sessions, and the first letter stands for whichever disk of the
-// first target has the partition, if the LUN was left open and there are several.
+// search lists the devices that want names, the likeliest first; none is a *notFoundError. Disks
+// are counted in the order of the sessions, and if no source names the LUN of the first target and
+// it has several, the first letter stands for the disk that has the partition.
 func (st *Storage) search(ctx context.Context, p paths, want bootspec.Device) ([]*blockdev.Device, error) {
 	disks := st.allDisks()
 	if want.By != bootspec.BySession && want.By != bootspec.ByPath && st.Spec.Root.AnyDisk.V {
@@ -65,8 +65,8 @@ func (st *Storage) search(ctx context.Context, p paths, want bootspec.Device) ([
 	return st.searchAt(ctx, p, want, disks)
 }
 
-// searchAt searches disks only; a name by which disks are counted, or that stands for a LUN, needs
-// no look at any.
+// searchAt searches disks only. A name by which disks are counted, or that stands for a LUN, is
+// found without reading any.
 func (st *Storage) searchAt(ctx context.Context, p paths, want bootspec.Device, disks []*blockdev.Device) ([]*blockdev.Device, error) {
 	switch want.By {
 	case bootspec.BySession:
@@ -77,7 +77,8 @@ func (st *Storage) searchAt(ctx context.Context, p paths, want bootspec.Device, 
 	return st.searchInside(ctx, p, disks, want)
 }
 
-// is reports whether a disk, the i-th that counts, has a name that says nothing of what is on it.
+// is reports whether a disk, the i-th in the count, has a name that does not depend on its
+// contents.
 func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 	at := st.sessionOf(d)
 	switch want.By {
@@ -89,7 +90,7 @@ func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 	return false
 }
 
-// searchNames is for names that need nothing but the kernel's list of disks.
+// searchNames searches for names that are found in the kernel's list of disks.
 func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
 	missing := &notFoundError{want: want}
@@ -116,7 +117,7 @@ func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.D
 	return out, nil
 }
 
-// searchInside is for names that stand in superblocks and partition tables.
+// searchInside searches for names that are found in superblocks and partition tables.
 func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	var all []*blockdev.Device
 	missing := &notFoundError{want: want, any: st.Spec.Root.AnyDisk.V}
@@ -143,19 +144,19 @@ func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.
 	return out, nil
 }
 
-// unreadIn reports whether a disk of ours could not be read, for a reason that may pass; err is of
-// its partition table.
+// unreadIn lists the disks of the sessions that could not be read, for a temporary reason; err is
+// of its partition table.
 func (st *Storage) unreadIn(d *blockdev.Device, found []*blockdev.Device, err error) []unread {
 	switch {
 	case !d.In(st.allDisks()):
 		return nil
 	case len(found) > 0 && found[0].Size == 0:
 		return []unread{{d.Name, errNoSize}}
-	case passes(err):
+	case temporary(err):
 		return []unread{{d.Name, err}}
 	}
 	for _, dev := range found {
-		if passes(dev.Content.Err) {
+		if temporary(dev.Content.Err) {
 			return []unread{{d.Name, dev.Content.Err}}
 		}
 	}

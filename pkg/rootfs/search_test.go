@@ -12,9 +12,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// A local disk vda is a copy of sdb, which is ours: same UUID, same label. It is not seen unless
-// rd.root.any is given.
-func TestSearchOursOnly(t *testing.T) {
+// A local disk vda is a copy of sdb, which is of a session: same UUID, same label. It is not found
+// unless rd.root.any is given.
+func TestSearchSessionsOnly(t *testing.T) {
 	p := paths{t.TempDir(), t.TempDir()}
 	ext4, err := os.ReadFile("../blockdev/testdata/ext4.sb")
 	if err != nil {

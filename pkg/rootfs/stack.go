@@ -21,16 +21,16 @@ func (a *active) same(layer blockdev.Layer, name string) bool {
 	return a.layer.Name() == layer.Name() && a.assembly.Name == name
 }
 
-// stack is what stands on disks.
+// stack is the devices that stand on disks.
 type stack struct {
-	devices []*blockdev.Device // each behind what it stands on, disk by disk
+	devices []*blockdev.Device // each after the devices that it stands on, disk by disk
 	tried   []*active          // also those that could not be activated
 	active  []*active          // in the order of their activation
-	failed  map[string]error   // by disk: why not all that stands on it is known
+	failed  map[string]error   // by disk: why not all devices on it are known
 }
 
-// stand runs layers over disks, which are read anew, until nothing new appears. In a goroutine of
-// its own it is safe: it shares nothing.
+// stand runs layers over disks, which are read anew, until nothing new appears. It shares no state,
+// so it may run in another goroutine.
 func stand(ctx context.Context, p paths, layers []blockdev.Layer, disks []*blockdev.Device) *stack {
 	sk := &stack{failed: map[string]error{}}
 	for _, d := range disks {
@@ -73,7 +73,7 @@ func (sk *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
 	return grown
 }
 
-// insert puts devices behind the last of those that they stand on.
+// insert puts devices after the last of those that they stand on.
 func (sk *stack) insert(members, devices []*blockdev.Device) {
 	at := 0
 	for i, d := range sk.devices {
@@ -95,7 +95,7 @@ func (sk *stack) fail(devices []*blockdev.Device, err error) {
 	}
 }
 
-// on returns a disk and what stands on it.
+// on returns a disk and the devices that stand on it.
 func (sk *stack) on(disk *blockdev.Device) ([]*blockdev.Device, error) {
 	if err := sk.failed[disk.Name]; err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (sk *stack) on(disk *blockdev.Device) ([]*blockdev.Device, error) {
 	return out, nil
 }
 
-// inspect reads what is on these.
+// inspect reads the contents of these devices.
 func (sk *stack) inspect(p paths, disk *blockdev.Device) ([]*blockdev.Device, error) {
 	devices, err := sk.on(disk)
 	if err != nil {
@@ -128,8 +128,8 @@ func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Devic
 	return sk
 }
 
-// takeDown takes down what stands on a disk, the last first; errInUse: it is in use.
-func (st *Storage) takeDown(ctx context.Context, disk string) error {
+// deactivate deactivates the devices on a disk, the last first; errInUse: one is in use.
+func (st *Storage) deactivate(ctx context.Context, disk string) error {
 	for i := len(st.active) - 1; i >= 0; i-- {
 		a := st.active[i]
 		if !slices.ContainsFunc(a.assembly.Members, func(d *blockdev.Device) bool { return d.On(disk) }) {

@@ -54,8 +54,8 @@ func (v volumes) Deactivate(_ context.Context, a blockdev.Assembly) error {
 	return v.err
 }
 
-// Layers are run until nothing new appears, each assembly once, and what stands on a disk is taken
-// down from the top.
+// Layers are run until nothing new appears, each assembly once, and the devices on a disk are
+// deactivated from the top.
 func TestLayers(t *testing.T) {
 	p := paths{t.TempDir(), t.TempDir()}
 	fakeDisk(t, p.sys, "sda", 1, 2)
@@ -78,10 +78,10 @@ func TestLayers(t *testing.T) {
 		t.Errorf("upper stands on %s", names(got))
 	}
 	m := Storage{active: slices.Clone(st.active)}
-	if err := m.takeDown(t.Context(), "sdc"); err != nil || len(off) > 0 {
+	if err := m.deactivate(t.Context(), "sdc"); err != nil || len(off) > 0 {
 		t.Errorf("%v: taken down are %q", err, off)
 	}
-	if err := m.takeDown(t.Context(), "sdb"); err != nil || strings.Join(off, " ") != "upper group" {
+	if err := m.deactivate(t.Context(), "sdb"); err != nil || strings.Join(off, " ") != "upper group" {
 		t.Errorf("%v: taken down are %q", err, off)
 	}
 	st = stand(t.Context(), p, []blockdev.Layer{volumes{refuse: unix.EIO}, &partitions{p.sys}}, disks[:1])
@@ -90,7 +90,7 @@ func TestLayers(t *testing.T) {
 	}
 	for _, cause := range []error{unix.EBUSY, unix.EIO} {
 		m = Storage{active: []*active{{volumes{err: cause}, blockdev.Assembly{Name: "group", Members: disks[:1]}}}}
-		if err := m.takeDown(t.Context(), "sda"); errors.Is(err, errInUse) != (cause == unix.EBUSY) || err == nil || len(m.active) != 1 {
+		if err := m.deactivate(t.Context(), "sda"); errors.Is(err, errInUse) != (cause == unix.EBUSY) || err == nil || len(m.active) != 1 {
 			t.Errorf("%v: %v", cause, err)
 		}
 	}

@@ -15,20 +15,19 @@ import (
 // Sysroot is where root is mounted before it becomes "/".
 const Sysroot = "/sysroot"
 
-// Sessions are those of the targets, in the order of Spec.Targets, and what is known of their
-// logins and outages.
+// Sessions are those of the targets, in the order of Spec.Targets, with the state of their logins
+// and outages.
 type Sessions interface {
 	List() []*session.Session
 	Names() string      // for messages about all of them
 	Up(i int) bool      // is logged in, and was scanned to the end
-	Pending(i int) bool // is being tried
-	Lost(i int) bool    // will not come about
-	// Waiting lists those that are tried and worth waiting for.
+	Pending(i int) bool // the login is still tried
+	Lost(i int) bool    // the login was given up
+	// Waiting lists those whose login is still tried and may succeed.
 	Waiting() []int
 	// Changed is closed at the next change of any of these.
 	Changed() <-chan struct{}
-	// Later makes a session one that is pending until work, which goes on beside the next
-	// steps, has come to its end.
+	// Later makes a session pending until work has ended, which goes on during the next steps.
 	Later(i int, work func(context.Context))
 	// Down names those that have lost their connection; "": none has.
 	Down() string
@@ -41,8 +40,8 @@ type Sessions interface {
 
 // Uevents are the kernel's events: *uevent.Listener.
 type Uevents interface {
-	// Wait calls done at once, with no event, and after each event, until it returns true or an
-	// error.
+	// Wait calls done immediately, with no event, and after each event, until it returns true
+	// or an error.
 	Wait(ctx context.Context, done func(uevent.Event) (bool, error)) error
 }
 
@@ -54,35 +53,35 @@ type Config struct {
 	// Load loads a module by its name or alias.
 	Load    func(ctx context.Context, name string) error
 	Started time.Time // of the boot
-	// Spec and Plan are what the machine was asked for. They change only while no step runs:
-	// with a retry at the shell.
+	// Spec and Plan are the plan of the boot. They change only while no step runs, by a retry
+	// at the shell.
 	Spec *bootspec.Spec
 	Plan *bootspec.Plan
 }
 
-// Storage is the disks of our sessions and what stands on them.
+// Storage is the disks of the sessions and the devices on them.
 type Storage struct {
 	Config
-	disks  []*blockdev.Device // of the first scans, in the order of the sessions
-	late   []*blockdev.Device // of LUNs that were looked at later, see allDisks
-	active []*active          // what stands on them
-	sought map[lunOf]bool     // LUNs that a search has attached
-	luns   lunKernel          // of a test; nil: the kernel itself
-	calls  calls
-	root   Volume // by the last search for root
+	disks            []*blockdev.Device // of the first scans, in the order of the sessions
+	late             []*blockdev.Device // of LUNs that were scanned later, see allDisks
+	active           []*active          // the devices on them
+	attachedBySearch map[lunOf]bool     // LUNs that a search for root has attached
+	luns             lunKernel          // of a test; nil: the kernel itself
+	calls            calls
+	root             Volume // by the last search for root
 }
 
 // New returns a Storage without disks.
 func New(c Config) *Storage { return &Storage{Config: c} }
 
 // Forget forgets the disks of sessions that have ended.
-func (st *Storage) Forget() { st.disks, st.late, st.active, st.sought = nil, nil, nil, nil }
+func (st *Storage) Forget() { st.disks, st.late, st.active, st.attachedBySearch = nil, nil, nil, nil }
 
 // Volume is a device with a file system, such as root.
 type Volume struct {
 	*blockdev.Device
 	FSType string // types to try, with commas if there are several, until it is mounted
-	Dirty  string // what the superblock says of an end that was not clean
+	Dirty  string // why the superblock is not clean; empty: it is
 }
 
 // OnSession reports whether any of it is on a disk of a session.
@@ -92,10 +91,10 @@ func (v Volume) OnSession(sid uint32) bool {
 	})
 }
 
-// ByHand is a root that a person has mounted: the device's name and its file system.
+// ByHand is a root that was mounted by hand: the device's name and its file system.
 func ByHand(name, fstype string) Volume {
 	d, err := blockdev.Read("/sys", name)
-	if err != nil { // a name that the kernel does not give
+	if err != nil { // a name that is not in sysfs
 		d = &blockdev.Device{Name: name}
 	}
 	return Volume{Device: d, FSType: fstype}
@@ -103,6 +102,6 @@ func ByHand(name, fstype string) Volume {
 
 // Start is how the real system starts.
 type Start struct {
-	Init        string   // the program, as root has it
-	MountPoints []string // directories that take the initramfs's file systems
+	Init        string   // the path of the program in root
+	MountPoints []string // directories to which the initramfs's file systems are moved
 }

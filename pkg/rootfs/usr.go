@@ -14,9 +14,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
-// mountUsr mounts /usr where the root's fstab says that it is a file system of its own: today's
-// init programs are there themselves. It is read-only as long as root is. What is no block device
-// that we could find is left to the real system, and so is what fstab calls noauto.
+// mountUsr mounts /usr if root's fstab has a file system for it: the init programs of today are in
+// /usr. It is read-only as long as root is. A /usr that is not a block device or is noauto is left
+// to the real system.
 func (st *Storage) mountUsr(ctx context.Context, root Volume) error {
 	defer sequence.Doing(ctx, "reading the files of "+root.Name+", or mounting /usr")()
 	entries, err := switchroot.ReadFstab(Sysroot)
@@ -47,7 +47,7 @@ func (st *Storage) mountUsr(ctx context.Context, root Volume) error {
 	return nil
 }
 
-// ofUsr makes an error of a search one that is about /usr.
+// ofUsr changes an error of a search to one for /usr.
 func ofUsr(err error) error {
 	var missing *notFoundError
 	if errors.As(err, &missing) {
@@ -56,9 +56,9 @@ func ofUsr(err error) error {
 	return err
 }
 
-// findUsr looks for /usr as it is looked for root.
+// findUsr finds /usr as root is found.
 func (st *Storage) findUsr(ctx context.Context, want bootspec.Device) (devices []*blockdev.Device, err error) {
-	p := st.newPatience("/usr")
+	p := st.newRootSearch("/usr")
 	f := finder{
 		all: func() error {
 			devices, err = st.search(ctx, kernelPaths, want)
@@ -91,7 +91,7 @@ func (st *Storage) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bo
 			return err
 		}
 	}
-	st.sayDirty("/usr", c)
+	st.warnDirty("/usr", c)
 	return st.eachType(ctx, c, func(c Volume) error {
 		defer sequence.Doing(ctx, "mount of "+c.Name)()
 		cfg := switchroot.MountConfig{

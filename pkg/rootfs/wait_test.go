@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// A root that is not there is waited for as long as the command line says, then each fallback has
-// its turn, and the last one is what the error names.
+// A root that does not exist is waited for as long as the command line sets, then each fallback is
+// tried, and the error names the last one.
 func TestFindRootWaits(t *testing.T) {
 	events := listen(t)
 	tests := []struct {
@@ -56,8 +56,8 @@ func TestFindRootWaits(t *testing.T) {
 	}
 }
 
-// The events of a disk come before its target counts as one that is there: root is looked for again
-// when it does, and not only at the next event.
+// The events of a disk come before its target is up: root is looked for again when it is, and not
+// only at the next event.
 func TestTryRootLooksAgainWhenATargetComesUp(t *testing.T) {
 	m, _ := withSessions(0)
 	m.Uevents = listen(t)

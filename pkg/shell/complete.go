@@ -8,7 +8,7 @@ import (
 )
 
 // complete extends the word before the cursor: the name of a command where one can begin, a file
-// elsewhere. Where several can follow it adds what they have in common, or else lists them.
+// elsewhere. Of several candidates it adds their common prefix, or else lists them.
 func (s *shell) complete(line string, pos int) (string, int, []string) {
 	before, after := line[:pos], line[pos:]
 	start := strings.LastIndexAny(before, " \t|;&<>(=\"'") + 1
@@ -28,7 +28,7 @@ func (s *shell) complete(line string, pos int) (string, int, []string) {
 	return before + after, len(before), nil
 }
 
-// candidates lists what word can become, sorted.
+// candidates lists the completions of word, sorted.
 func (s *shell) candidates(before, word string) []string {
 	first := strings.TrimRight(before, " \t")
 	if first == "" || strings.ContainsAny(first[len(first)-1:], "|;&(") {
@@ -43,7 +43,7 @@ func (s *shell) candidates(before, word string) []string {
 	return s.files(word)
 }
 
-// lastCommand is the first word of the command that a line ends in.
+// lastCommand returns the first word of the last command of a line.
 func lastCommand(line string) string {
 	line = line[strings.LastIndexAny(line, "|;&(")+1:]
 	if f := strings.Fields(line); len(f) > 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
 )
 
-// errInterrupted reports that a line was given up with Ctrl-C.
+// errInterrupted reports that a line was ended by Ctrl-C.
 var errInterrupted = errors.New("interrupted")
 
 // Keys, as the terminal sends them.
@@ -93,8 +93,8 @@ type history struct {
 	added func(line string)
 }
 
-// Add takes a line up, unless it is empty, begins with a blank, which is how a person says that it
-// is nobody's business, or repeats the last one.
+// Add adds a line, unless it is empty, begins with a blank, as for a secret, or repeats the last
+// one.
 func (h *history) Add(line string) {
 	if strings.TrimSpace(line) == "" || line[0] == ' ' || len(h.lines) > 0 && h.At(0) == line {
 		return

@@ -9,7 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
 )
 
-// ownVerbs are those that need the shell itself.
+// ownVerbs are the verbs that use the shell itself.
 func (s *shell) ownVerbs() []verb.Verb {
 	own := []verb.Verb{
 		{Name: "help", Args: "[VERB]", Help: "list the commands, or say more about one", Group: verb.Boot, Run: s.help},

@@ -28,7 +28,7 @@ const (
 	statusPipe     interp.ExitStatus = 128 + 13 // SIGPIPE
 )
 
-// ownPrefix marks the name of a verb that the interpreter has a builtin of, which it would run
+// ownPrefix marks the name of a verb for which the interpreter has a builtin, which it would run
 // instead.
 const ownPrefix = "iscsiroot:"
 
@@ -67,7 +67,7 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 	return status(hc.Stderr, v.Name, err)
 }
 
-// runVerb makes a panic of a verb its error: the shell is to go on.
+// runVerb turns a panic of a verb into its error, so that the shell goes on.
 func runVerb(ctx context.Context, v verb.Verb, c *verb.Call) error {
 	err := contain.Call("", func() error { return v.Run(ctx, c) })
 	var p *contain.PanicError
@@ -77,7 +77,7 @@ func runVerb(ctx context.Context, v verb.Verb, c *verb.Call) error {
 	return err
 }
 
-// status shows an error and makes it an exit status.
+// status prints an error and returns its exit status.
 func status(out io.Writer, name string, err error) error {
 	var quiet *verb.StatusError
 	var usage *verb.UsageError
@@ -101,8 +101,8 @@ func status(out io.Writer, name string, err error) error {
 // killAfter is how long a program has to end after Ctrl-C.
 const killAfter = 2 * time.Second
 
-// program runs a program of the image. In the foreground it is in the shell's process group, which
-// the terminal sends Ctrl-C to; a job has one of its own.
+// program runs a program of the image. In the foreground it is in the shell's process group, to
+// which the terminal sends Ctrl-C; a job has its own group.
 func (s *shell) program(ctx context.Context, hc interp.HandlerContext, args []string) error {
 	path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
 	if err != nil {
@@ -140,8 +140,8 @@ func (s *shell) program(ctx context.Context, hc interp.HandlerContext, args []st
 	return interp.ExitStatus(exit.ExitCode())
 }
 
-// notFound returns why there is no program of a name, or why the file of that name is none that can
-// be run.
+// notFound prints why there is no program of a name, or why its file cannot be run, and returns the
+// exit status.
 func notFound(hc interp.HandlerContext, name string, err error) error {
 	if !strings.Contains(name, "/") {
 		_, _ = fmt.Fprintf(hc.Stderr, "%s: no such command: try help\n", name)
@@ -163,7 +163,7 @@ func notFound(hc interp.HandlerContext, name string, err error) error {
 	return status
 }
 
-// environ is what a program gets.
+// environ returns the environment of a program.
 func environ(env expand.Environ) []string {
 	var out []string
 	for name, v := range env.Each {

@@ -60,7 +60,7 @@ func (js *jobs) add(text string, cancel context.CancelFunc) *job {
 	return j
 }
 
-// all returns the jobs, and forget takes one off.
+// all returns the jobs, and forget removes one.
 func (js *jobs) all() []*job {
 	js.mu.Lock()
 	defer js.mu.Unlock()
@@ -82,7 +82,7 @@ func (js *jobs) forget(gone *job) {
 	}
 }
 
-// find takes "%2" or "2"; "" is the last job.
+// find returns the job "%2" or "2"; "" is the last job.
 func (js *jobs) find(name string) (*job, error) {
 	list := js.all()
 	if name == "" && len(list) > 0 {
@@ -96,7 +96,7 @@ func (js *jobs) find(name string) (*job, error) {
 	return nil, fmt.Errorf("no job %q", name)
 }
 
-// end ends all jobs: the shell is left.
+// end ends all jobs when the shell ends.
 func (js *jobs) end() {
 	for _, j := range js.all() {
 		j.cancel()
@@ -113,7 +113,7 @@ func (s *shell) startJob(text string, stmt *syntax.Stmt) {
 	from, to := stmt.Pos().Offset(), min(stmt.End().Offset(), uint(len(text)))
 	sub := s.runner.Subshell()
 	if err := interp.StdIO(nil, s.out, s.out)(sub); err != nil {
-		s.say("%v", err)
+		s.printErr("%v", err)
 		return
 	}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), jobKey{}, true))
@@ -124,7 +124,7 @@ func (s *shell) startJob(text string, stmt *syntax.Stmt) {
 	contain.Go("", func() { j.run(ctx, sub, &alone) }, nil)
 }
 
-// run runs the job to its end. A panic in it is its error.
+// run runs the job to its end. A panic in it becomes its error.
 func (j *job) run(ctx context.Context, sub *interp.Runner, stmt *syntax.Stmt) {
 	defer close(j.done)
 	defer j.cancel()
@@ -135,8 +135,8 @@ func (j *job) run(ctx context.Context, sub *interp.Runner, stmt *syntax.Stmt) {
 	j.err = err
 }
 
-// tellJobs prints the jobs that have ended since the last line.
-func (s *shell) tellJobs() {
+// reportJobs prints the jobs that have ended since the last line.
+func (s *shell) reportJobs() {
 	for _, j := range s.jobs.all() {
 		if !j.running() {
 			_, _ = fmt.Fprintln(s.out, j)
@@ -198,7 +198,7 @@ func (s *shell) wait(ctx context.Context, c *verb.Call) error {
 	return nil
 }
 
-// kill ends jobs by %N and leaves all else to the verb of that name.
+// kill ends jobs given as %N and passes other arguments to the verb of that name.
 func (s *shell) kill(next verb.Verb) func(context.Context, *verb.Call) error {
 	return func(ctx context.Context, c *verb.Call) error {
 		var rest []string

@@ -15,9 +15,10 @@ import (
 // Name is argv[0] of the shell: cmd/init runs Main for it.
 const Name = "iscsiroot-shell"
 
-// Main is the shell as a program, on the standard files. args are those after argv[0]: nothing, or
-// the path of a shell in the image to become once the password is right. more makes the verbs that
-// ask PID 1; they take precedence over those of package verb. It returns the exit status.
+// Main is the shell as a program, on the standard files. args are those after argv[0]: none, or the
+// path of a shell in the image that is executed once the password is right. more makes the verbs
+// that send requests to PID 1; they take precedence over those of package verb. It returns the exit
+// status.
 func Main(args []string, more func(*control.Client) []verb.Verb) int {
 	client := control.NewClient(control.FD)
 	t := newTerminal(os.Stdin)
@@ -28,14 +29,14 @@ func Main(args []string, more func(*control.Client) []verb.Verb) int {
 	}
 	_, _ = io.WriteString(os.Stdout, greeting)
 	if len(args) > 0 {
-		// It becomes that program, and the socket is closed by that.
+		// This executes that program, and the socket is closed by that.
 		err := syscall.Exec(args[0], []string{filepath.Base(args[0])}, os.Environ())
 		_, _ = fmt.Fprintf(os.Stdout, "iscsiroot: shell %s: %v: using the built-in one\n", args[0], err)
 	}
 	s, err := newShell(config{
 		in: t.file, out: os.Stdout, terminal: t,
 		verbs:   append(verb.All(), more(client)...),
-		history: past(client), remember: func(line string) { _, _ = client.Ask(control.Remember, control.Typed{}.Add(line)[0]) },
+		history: earlierLines(client), remember: func(line string) { _, _ = client.Ask(control.Remember, control.Typed{}.Add(line)[0]) },
 	})
 	if err != nil {
 		_, _ = fmt.Fprintf(os.Stdout, "iscsiroot: shell: %v\n", err)
@@ -47,7 +48,7 @@ func Main(args []string, more func(*control.Client) []verb.Verb) int {
 // unlock asks for the password if there is one and returns the greeting.
 func unlock(client *control.Client, t *terminal, out io.Writer) (string, error) {
 	if client == nil {
-		return "", nil // not started by PID 1: there is nothing to protect
+		return "", nil // not started by PID 1: no password is needed
 	}
 	answer, err := client.Ask(control.Hello)
 	for err == nil && answer.Kind == control.Locked {
@@ -63,8 +64,8 @@ func unlock(client *control.Client, t *terminal, out io.Writer) (string, error) 
 	return answer.Text, err
 }
 
-// past returns what was typed in an earlier shell of this boot, oldest first.
-func past(client *control.Client) []string {
+// earlierLines returns the lines of earlier shells of this boot, oldest first.
+func earlierLines(client *control.Client) []string {
 	answer, err := client.Ask(control.History)
 	if err != nil || answer.Text == "" {
 		return nil

@@ -20,17 +20,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/shell/verb"
 )
 
-// config is what a shell works with.
+// config is the configuration of a shell.
 type config struct {
 	in       *os.File
 	out      io.Writer
 	terminal *terminal
 	verbs    []verb.Verb
 	history  []string          // lines of earlier shells
-	remember func(line string) // gets each line that is typed
+	remember func(line string) // is called for each line that is typed
 }
 
-// shell is the one that is running.
+// shell is the running shell.
 type shell struct {
 	config
 	past   *history
@@ -75,9 +75,9 @@ func readPlain(r io.Reader) (string, error) {
 // loop reads and runs lines until exit or the end of input. It returns the exit status.
 func (s *shell) loop() int {
 	s.catchSignals()
-	text := "" // of a command that goes on
+	text := "" // of a command with several lines
 	for {
-		s.tellJobs()
+		s.reportJobs()
 		prompt := s.prompt()
 		if text != "" {
 			prompt = promptMore
@@ -89,7 +89,7 @@ func (s *shell) loop() int {
 			continue
 		case err != nil:
 			if _, err := parse(text); err != nil {
-				s.say("%v", err)
+				s.printErr("%v", err)
 			}
 			s.jobs.end()
 			return 0
@@ -100,7 +100,7 @@ func (s *shell) loop() int {
 			continue
 		}
 		if err != nil {
-			s.say("%v", err)
+			s.printErr("%v", err)
 		}
 		if s.run(text, stmts) {
 			s.jobs.end()
@@ -150,14 +150,14 @@ func (s *shell) foreground(stmt *syntax.Stmt) (interrupted bool) {
 	s.setCancel(cancel)
 	defer s.setCancel(nil)
 	err := s.runner.Run(ctx, stmt)
-	_ = s.in.SetReadDeadline(time.Time{}) // the interpreter's own read may have given up
+	_ = s.in.SetReadDeadline(time.Time{}) // the interpreter's own read may have been cancelled
 	var status interp.ExitStatus
 	if ctx.Err() != nil {
 		_, _ = io.WriteString(s.out, "\n")
 		return true
 	}
 	if err != nil && !s.runner.Exited() && !errors.As(err, &status) {
-		s.say("%v", err)
+		s.printErr("%v", err)
 	}
 	return false
 }
@@ -180,7 +180,7 @@ func (s *shell) interrupt() {
 // catchSignals makes Ctrl-C end the command and not the shell. Ctrl-\ and Ctrl-Z are caught as
 // well, not ignored: programs would inherit that. As a child of PID 1 that leads a session the
 // shell and what it runs are an orphaned process group, which the kernel does not stop
-// (POSIX.1-2017 11.1.4); started otherwise, what Ctrl-Z stops goes on at once.
+// (POSIX.1-2017 11.1.4); started otherwise, what Ctrl-Z stops is continued immediately.
 func (s *shell) catchSignals() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP)
@@ -188,7 +188,7 @@ func (s *shell) catchSignals() {
 		for sig := range signals {
 			s.caught(sig)
 		}
-	}, func(err error) { s.say("%v: Ctrl-C ends no command any more", err) })
+	}, func(err error) { s.printErr("%v: Ctrl-C no longer ends commands", err) })
 }
 
 // caught handles a signal.
@@ -197,10 +197,10 @@ func (s *shell) caught(sig os.Signal) {
 	case syscall.SIGINT:
 		s.interrupt()
 	case syscall.SIGTSTP:
-		_ = syscall.Kill(0, syscall.SIGCONT) // what did stop goes on
+		_ = syscall.Kill(0, syscall.SIGCONT) // a process that did stop goes on
 	}
 }
 
-func (s *shell) say(format string, args ...any) {
+func (s *shell) printErr(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.out, "iscsiroot: "+format+"\n", args...)
 }

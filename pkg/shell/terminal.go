@@ -15,17 +15,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// terminal is where lines are typed. Its modes change for as long as a line is read, so that a
-// command finds it as programs expect it.
+// terminal is the terminal at which lines are typed. Its modes are changed only while a line is
+// read, so that a command gets the modes that programs expect.
 type terminal struct {
 	file  *os.File
 	is    bool // it is a terminal, and not a file or a pipe
 	sane  unix.Termios
-	plain *bufio.Reader // for what is no terminal
+	plain *bufio.Reader // for input that is not a terminal
 }
 
 // newTerminal prepares standard input. The terminal is opened anew: a read of that file can be
-// given up, and its flags are not those of the programs that inherit standard input.
+// cancelled, and its flags are not shared with the programs that inherit standard input.
 func newTerminal(stdin *os.File) *terminal {
 	sane, err := unix.IoctlGetTermios(int(stdin.Fd()), unix.TCGETS)
 	if err != nil {
@@ -48,8 +48,8 @@ func (t *terminal) control(f func(fd int) error) error {
 	return errors.Join(raw.Control(func(fd uintptr) { ferr = f(int(fd)) }), ferr)
 }
 
-// raw gives us each key as it is typed, Ctrl-C too. Output is still processed: a background command
-// may write meanwhile.
+// raw makes each key readable as it is typed, Ctrl-C too. Output is still processed: a background
+// command may write meanwhile.
 func (t *terminal) raw() error {
 	m := t.sane
 	m.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
@@ -58,7 +58,7 @@ func (t *terminal) raw() error {
 	return t.set(&m)
 }
 
-// cooked puts the modes back that a command expects.
+// cooked restores the modes that a command expects.
 func (t *terminal) cooked() error { return t.set(&t.sane) }
 
 func (t *terminal) set(m *unix.Termios) error {
@@ -68,7 +68,7 @@ func (t *terminal) set(m *unix.Termios) error {
 	return nil
 }
 
-// size is 80 times 24 where the terminal does not know, as a serial line.
+// size is 80 times 24 where the terminal has no size, as a serial line.
 func (t *terminal) size() (columns, rows int) {
 	columns, rows = 80, 24
 	_ = t.control(func(fd int) error {
@@ -81,8 +81,8 @@ func (t *terminal) size() (columns, rows int) {
 	return columns, rows
 }
 
-// cancelable makes reads of f give up when ctx ends, until done is called, after which f can be
-// read again. Files that cannot do that do not wait.
+// cancelable ends reads of f when ctx ends, until done is called, after which f can be read again.
+// Reads of files without deadlines, such as regular files, do not wait.
 func cancelable(ctx context.Context, f *os.File) (done func()) {
 	gaveUp := make(chan struct{})
 	stop := context.AfterFunc(ctx, contain.Func("the end of a read", func() {

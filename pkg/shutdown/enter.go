@@ -14,9 +14,9 @@ const (
 )
 
 // enter makes the directory in memory that holds the program the root, and the real root what is
-// below /oldroot in it. systemd has done so before it runs us; other inits, as process 1 or by a
-// script, leave it to us. Every process whose root or working directory was the real root's moves
-// along (pivot_root(2)).
+// below /oldroot in it. systemd has done so before it runs this program; other inits, as process 1
+// or by a script, have not. Every process whose root or working directory was the real root's gets
+// the new one (pivot_root(2)).
 func enter() error {
 	if b, err := os.ReadFile("/proc/self/mountinfo"); err == nil && len(below(string(b), oldRoot)) > 0 {
 		return nil
@@ -25,7 +25,7 @@ func enter() error {
 		source, dir string
 		flags       uintptr
 	}{
-		{"", "/", unix.MS_PRIVATE | unix.MS_REC}, // pivot_root wants it so
+		{"", "/", unix.MS_PRIVATE | unix.MS_REC}, // as pivot_root(2) requires
 		{place, place, unix.MS_BIND},
 		{"/dev", place + "/dev", unix.MS_BIND | unix.MS_REC},
 		{"/proc", place + "/proc", unix.MS_BIND | unix.MS_REC},

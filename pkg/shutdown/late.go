@@ -8,19 +8,19 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// LateError says that something took longer than it may.
+// LateError reports that a function exceeded its limit.
 type LateError struct{ After time.Duration }
 
 // Error implements error.
 func (e *LateError) Error() string { return fmt.Sprintf("no end after %d s", int(e.After.Seconds())) }
 
-// Within runs f for so long at the most. What is still at it then hangs in the kernel and is left
-// there: ctx is for what can be told to stop.
+// Within runs f and waits at most limit for it. If f has not returned then, it hangs in the kernel
+// and is left there: its context is cancelled.
 func Within(limit time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	done := make(chan error, 1)
-	// It ends when f returns; done has a place for its result when nothing reads it.
+	// The goroutine ends when f returns; done is buffered, because its result may not be read.
 	contain.Go("", func() { done <- f(ctx) }, func(err error) { done <- err })
 	select {
 	case err := <-done:
@@ -33,10 +33,10 @@ func Within(limit time.Duration, f func(context.Context) error) error {
 	}
 }
 
-// progressEvery is how often it is looked whether the disks work.
+// progressEvery is the interval at which the progress of the disks is read.
 const progressEvery = 500 * time.Millisecond
 
-// working runs f for as long as the disks work: it is late when they have done nothing for stall.
+// working runs f as long as the disks make progress: it is late when they have made none for stall.
 func working(s System, stall time.Duration, f func() error) error {
 	done := make(chan error, 1)
 	contain.Go("", func() { done <- f() }, func(err error) { done <- err })

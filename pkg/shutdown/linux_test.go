@@ -179,7 +179,7 @@ func TestFlush(t *testing.T) {
 
 // The agent's own socket is used to leave its sessions: another of the same process would be
 // another program's for it (pkg/recovery: listeners).
-func TestSessionsByTheAgentsSocket(t *testing.T) {
+func TestSessionsOfTransport(t *testing.T) {
 	l := ourSession(t, map[string]string{})
 	k := kerneltest.New()
 	defer k.Close()
@@ -195,12 +195,12 @@ func TestSessionsByTheAgentsSocket(t *testing.T) {
 }
 
 // An agent that cannot let go in time does not hold the end up.
-func TestLetGo(t *testing.T) {
+func TestStopRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, asked := time.Now(), make(chan bool, 2)
-		l := &leaving{&fake{}, func(ctx context.Context) error { asked <- true; <-ctx.Done(); return ctx.Err() }}
+		l := &inAgent{&fake{}, func(ctx context.Context) error { asked <- true; <-ctx.Done(); return ctx.Err() }}
 		l.EndAgent()
-		if len(asked) != 1 || time.Since(began) != letGoTime {
+		if len(asked) != 1 || time.Since(began) != stopTime {
 			t.Errorf("asked %d times, %v", len(asked), time.Since(began))
 		}
 		synctest.Wait()
@@ -250,10 +250,10 @@ func TestProcesses(t *testing.T) {
 
 // While one of those that were asked is left none else is looked at; when none is, all are, since
 // there may be new ones.
-func TestLeft(t *testing.T) {
+func TestRemaining(t *testing.T) {
 	const user = "S 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 99 1000 12"
 	l := &linux{proc: tree(t, map[string]string{"5000010/stat": "5000010 (a) " + user, "5000011/stat": "5000011 (b) " + user})}
-	l.Ask() // the kernel gives no such number to a process
+	l.Terminate() // the kernel gives no such number to a process
 	end := func(pid string) {
 		if err := os.RemoveAll(filepath.Join(l.proc, pid)); err != nil {
 			t.Fatal(err)
@@ -261,7 +261,7 @@ func TestLeft(t *testing.T) {
 	}
 	left := func(want int) {
 		t.Helper()
-		if got := l.Left(); got != want {
+		if got := l.Remaining(); got != want {
 			t.Errorf("%d are left, want %d", got, want)
 		}
 	}
@@ -300,7 +300,7 @@ func TestFind(t *testing.T) {
 	l := &linux{sys: sys, sessions: filepath.Join(tree(t, map[string]string{
 		"sessions": "# comment\nsession 3 target iqn.a portal 10.0.0.1:3260 initiator iqn.b root\nsession 4 target iqn.c\nsession x\n",
 	}), "sessions")}
-	if got := l.find(); !slices.Equal(got, []found{{3, 7}}) {
+	if got := l.find(); !slices.Equal(got, []sessionHost{{3, 7}}) {
 		t.Errorf("got %v", got)
 	}
 	if got := (&linux{sessions: "/nowhere"}).find(); got != nil {

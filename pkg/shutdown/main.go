@@ -16,24 +16,23 @@ import (
 // Program is the name that systemd runs: the base name of argv[0].
 const Program = "shutdown"
 
-// Main is the program. It returns only where somebody else ends the machine, and for what is asked
-// without success.
+// Main is the program. It returns only if another program ends the machine, or on an error.
 func Main(args []string) int {
 	action := ParseAction(args, os.Getenv("RUNLEVEL"))
 	switch m, err := runstate.MarkOf(args); {
 	case err == nil && slices.Contains(args, runstate.BegunWord):
 		return writeMark(m, runstate.Path(runstate.MarkName))
 	case action == "" && os.Getpid() == 1:
-		action = runstate.Reboot // a machine that ends in an unknown way should come back
+		action = runstate.Reboot // without a known action the machine reboots
 	case action == "":
 		fmt.Fprintln(os.Stderr, "iscsiroot: this program ends a shutdown and is run by the real init: use poweroff or reboot")
 		return 1
 	}
-	signal.Notify(make(chan os.Signal, 1)) // all of them: none ends us
+	signal.Notify(make(chan os.Signal, 1)) // all of them: none may end this program
 	log := kmsg.Open(kmsg.SystemPaths())
 	log.Infof("shutdown: %s", action)
 	if err := enter(); err != nil {
-		log.Errorf("shutdown: %v", err) // what can be done without is done
+		log.Errorf("shutdown: %v", err) // the steps that do not need it are done
 	}
 	err := Run(&flushing{newLinux(), log}, action, log)
 	if err == nil && action == Leave {
@@ -80,7 +79,7 @@ var commands = map[runstate.Action]int{
 // itself.
 const flushLimit = time.Second
 
-// flushing is a system that shows the last lines before it ends.
+// flushing is a System that shows the last lines of the log before it ends.
 type flushing struct {
 	*linux
 	log *kmsg.Logger

@@ -10,7 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// writeMark puts a mark into its file and returns the program's exit status.
+// writeMark writes the mark file and returns the program's exit status.
 func writeMark(m runstate.Mark, path string) int {
 	if err := os.WriteFile(path, []byte(m.Format()), 0o644); err != nil {
 		fmt.Fprintln(os.Stderr, "iscsiroot:", err)
@@ -29,7 +29,7 @@ func readMark(path string) (runstate.Mark, bool) {
 	return m, err == nil
 }
 
-// waitForMark returns when the file is there, which it hears of from the kernel.
+// waitForMark returns when the file exists, of which inotify(7) notifies it.
 func waitForMark(path string) (runstate.Mark, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 	if err != nil {

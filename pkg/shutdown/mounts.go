@@ -45,16 +45,15 @@ func below(text, dir string) []string {
 	return out
 }
 
-// Unmount implements System. What is busy becomes read-only, so that it is written back and clean
-// whatever happens next. That is all that can be done for the root that another process 1 is
-// running from.
+// Unmount implements System. What is busy is remounted read-only, so that it is written back and
+// clean. For the root from which another process 1 runs nothing more is possible.
 func (l *linux) Unmount(dir string) error {
 	err := unix.Unmount(dir, 0)
 	if err == nil {
 		return nil
 	}
 	if !onDisk(dir) && errors.Is(err, unix.EBUSY) {
-		return l.Detach(dir) // the kernel's: others than the real root use it too
+		return l.Detach(dir) // a file system of the kernel: it is in use elsewhere too
 	}
 	ro := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
 	if ro == nil && dir == l.old && os.Getpid() != 1 {

@@ -14,18 +14,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// linux is the machine that we run on. Its paths are seams for tests.
+// linux is the running machine. Tests set its paths.
 type linux struct {
 	proc, sys string            // "/proc", "/sys"
 	old       string            // where the real root is, "/oldroot"
-	sessions  string            // the list of our sessions, in /run
-	ids       []uint32          // our sessions; nil: those of the list
+	sessions  string            // the list of the boot's sessions, in /run
+	ids       []uint32          // the sessions; nil: those of the list
 	transport *kernel.Transport // nil: one is opened
 
-	asked []int // processes that were there at the last look at all; for the sequence's goroutine alone
+	asked []int // processes at the last read of all of /proc; only for the sequence's goroutine
 
 	mu     sync.Mutex        // guards the rest
-	kept   map[string]bool   // mounted read-only for process 1, which is not us
+	kept   map[string]bool   // mounted read-only because process 1, another program, uses it
 	worked map[string]uint32 // see Progress
 }
 
@@ -36,7 +36,7 @@ func newLinux() *linux {
 // maxProcesses is more than the kernel has numbers (include/linux/threads.h: PID_MAX_LIMIT).
 const maxProcesses = 1 << 22
 
-// processes lists those of the agent, or all others but ourselves, process 1 and the kernel's
+// processes lists those of the agent, or all others except this one, process 1 and the kernel's
 // threads.
 func (l *linux) processes(agents bool) []int {
 	dir, err := os.Open(l.proc)
@@ -56,9 +56,9 @@ func (l *linux) processes(agents bool) []int {
 	return pids
 }
 
-// is reports whether a process lives and is one of the agent's, or another. The command line is
-// read of those alone that can be the agent's: of a process that waits for a dead disk it may not
-// come back (fs/proc/base.c: get_mm_cmdline takes the lock of its memory).
+// is reports whether a process runs and is one of the agent's, or another. The command line is read
+// only of those that can be the agent's: for a process that waits for a dead disk the read may not
+// return (fs/proc/base.c: get_mm_cmdline takes the lock of its memory).
 func (l *linux) is(pid int, agents bool) bool {
 	dir := l.proc + "/" + strconv.Itoa(pid)
 	comm, lives := readStat(dir + "/stat")
@@ -73,8 +73,8 @@ func (l *linux) is(pid int, agents bool) bool {
 	return agent == agents
 }
 
-// readStat reads a process's name, and whether it is more than a thread of the kernel's or one that
-// has ended already (proc(5), /proc/pid/stat).
+// readStat reads a process's name, and whether it is neither a thread of the kernel nor a zombie
+// (proc(5), /proc/pid/stat).
 func readStat(path string) (comm string, lives bool) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -97,7 +97,8 @@ func signalAll(pids []int, sig unix.Signal) {
 	reap()
 }
 
-// reap collects those that ended: they are PID 1's children now, which we usually are.
+// reap waits for those that have ended: they are PID 1's children now, and this program usually is
+// PID 1.
 func reap() {
 	for {
 		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); pid <= 0 || err != nil {
@@ -106,8 +107,8 @@ func reap() {
 	}
 }
 
-// Ask implements System.
-func (l *linux) Ask() {
+// Terminate implements System.
+func (l *linux) Terminate() {
 	l.asked = l.processes(false)
 	signalAll(l.asked, unix.SIGTERM)
 }
@@ -115,9 +116,9 @@ func (l *linux) Ask() {
 // Kill implements System.
 func (l *linux) Kill() { signalAll(l.processes(false), unix.SIGKILL) }
 
-// Left implements System. All of /proc is looked at only when none of those is left that were there
-// the last time: it takes long where there are many.
-func (l *linux) Left() int {
+// Remaining implements System. All of /proc is read only when all processes of the last read have
+// ended: it takes long if there are many.
+func (l *linux) Remaining() int {
 	reap()
 	l.asked = slices.DeleteFunc(l.asked, func(pid int) bool { return !l.is(pid, false) })
 	if len(l.asked) == 0 {
@@ -126,8 +127,8 @@ func (l *linux) Left() int {
 	return len(l.asked)
 }
 
-// EndAgent implements System. The supervisor goes with the first round; a worker that it started
-// meanwhile with the second.
+// EndAgent implements System. The supervisor is killed in the first round; a worker that it started
+// meanwhile in the second.
 func (l *linux) EndAgent() {
 	for range 20 {
 		pids := l.processes(true)

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Progress implements System: the commands that the sessions' disks have completed well
-// (drivers/scsi/scsi_lib.c: scsi_complete, iodone_cnt, ioerr_cnt). Those that come back with an
-// error are no progress: a disk without a limit of retries repeats them for ever.
+// Progress implements System: the number of commands that the sessions' disks have completed
+// without an error (drivers/scsi/scsi_lib.c: scsi_complete, iodone_cnt, ioerr_cnt). Those that come
+// back with an error are no progress: a disk without a limit of retries repeats them for ever.
 //
-// The two counters cannot be read at one moment. iodone_cnt is read first, so that what ends
-// between them makes the number too small and never too large; the largest so far counts.
+// The two counters cannot be read at one moment. iodone_cnt is read first, so that a command that
+// ends between them makes the number too small and never too large; the largest so far is returned.
 func (l *linux) Progress() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -35,7 +35,7 @@ func (l *linux) Progress() uint64 {
 	return sum
 }
 
-// counter reads one, "0x1f"; 0: it is not there.
+// counter reads one, such as "0x1f"; 0: it does not exist.
 func counter(path string) uint32 {
 	b, err := os.ReadFile(path)
 	if err != nil {

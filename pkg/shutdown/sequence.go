@@ -11,13 +11,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// Leave is an action of ours: all but the end of the machine, which another program brings about.
+// Leave is the action that does all but end the machine, which another program does.
 const Leave runstate.Action = "leave"
 
-// Deadlines. Together they are the half minute that a dead target costs. Where the disks work there
-// is none: what is written back may be much, and slow.
+// Deadlines. Together they are the half minute by which a dead target delays a shutdown. As long as
+// the disks work there is none: a write-back may be large and slow.
 const (
-	killGrace      = 5 * time.Second        // from the request to end to the order
+	killGrace      = 5 * time.Second        // from SIGTERM to SIGKILL
 	unmountStall   = 12 * time.Second       // nothing done by a disk, while unmounting
 	unmountAgain   = time.Second            // the same, once one file system hangs
 	flushStall     = 5 * time.Second        // the same, while a disk's cache is written back
@@ -28,21 +28,21 @@ const (
 	unmountBetween = 200 * time.Millisecond // between tries of what is still in use
 )
 
-// System is what the sequence works on.
+// System is the system that the sequence brings down.
 type System interface {
-	// Ask and Kill end the processes that are neither ours nor the agent's, by SIGTERM and
-	// SIGKILL. Left counts them.
-	Ask()
+	// Terminate and Kill end all processes but this one and the agent's, by SIGTERM and
+	// SIGKILL. Remaining counts them.
+	Terminate()
 	Kill()
-	Left() int
-	// Mounts lists what is mounted of the real system, in the order in which it must go.
+	Remaining() int
+	// Mounts lists the mounts of the real system, in the order in which they are unmounted.
 	Mounts() ([]string, error)
 	Unmount(dir string) error
 	Detach(dir string) error // lazily
 	Sync()                   // writes back all that can be
 	// Progress is a number that changes as long as the sessions' disks work.
 	Progress() uint64
-	// EndAgent ends the agent's work, which mends the sessions until then.
+	// EndAgent ends the agent, which recovers the sessions until then.
 	EndAgent()
 	// Sessions lists those of the boot that still exist.
 	Sessions() ([]Session, error)
@@ -50,19 +50,19 @@ type System interface {
 	Power(a runstate.Action) error
 }
 
-// Session is a session that is to be left.
+// Session is a session to be logged out.
 type Session interface {
-	// String names it for a person.
+	// String names it in messages.
 	String() string
-	// Flush takes its disks away, which writes their caches back.
+	// Flush deletes its disks, which writes their caches back.
 	Flush() error
-	// Logout ends it as the protocol says, Terminate without asking the target: it is what
-	// unblocks who waits for its disks.
+	// Logout ends it by a logout request, Terminate without the target, which fails the I/O
+	// that waits for it.
 	Logout(ctx context.Context) error
 	Terminate(ctx context.Context) error
 }
 
-// Logger is where it is said.
+// Logger is the log.
 type Logger interface {
 	Errorf(format string, args ...any)
 	Warnf(format string, args ...any)
@@ -79,13 +79,13 @@ func Run(s System, a runstate.Action, log Logger) error {
 	return s.Power(a)
 }
 
-// endProcesses asks them first.
+// endProcesses ends the processes, by SIGTERM first.
 func endProcesses(s System, log Logger) {
-	s.Ask()
-	for asked := time.Now(); s.Left() > 0 && time.Since(asked) < killGrace; { // Left takes its time too
+	s.Terminate()
+	for asked := time.Now(); s.Remaining() > 0 && time.Since(asked) < killGrace; { // Remaining takes time too
 		time.Sleep(killInterval)
 	}
-	if n := s.Left(); n > 0 {
+	if n := s.Remaining(); n > 0 {
 		log.Warnf("shutdown: %d processes do not end: killing them", n)
 		s.Kill()
 		time.Sleep(killInterval)
@@ -95,8 +95,8 @@ func endProcesses(s System, log Logger) {
 // maxRounds is how often unmounting is tried where something is busy.
 const maxRounds = 10
 
-// unmountAll unmounts until nothing is left but what hangs. A file system can be busy because of
-// one above it.
+// unmountAll unmounts all but the file systems that hang. A file system can be busy because of one
+// above it.
 func unmountAll(s System, log Logger) {
 	var hang []string
 	var busy error
@@ -130,8 +130,8 @@ func unmountAll(s System, log Logger) {
 	log.Errorf("shutdown: %v", busy)
 }
 
-// leaveAll writes the disks' caches back and logs out, of all sessions at once: a dead target does
-// not keep the others from it.
+// leaveAll writes the disks' caches back and logs out, of all sessions concurrently: a dead target
+// does not delay the others.
 func leaveAll(s System, log Logger) {
 	sessions, err := s.Sessions()
 	if err != nil {
@@ -158,7 +158,7 @@ func leave(s System, one Session, log Logger) {
 	}
 }
 
-// detachAll takes out of the way what could not be unmounted.
+// detachAll lazily unmounts what could not be unmounted.
 func detachAll(s System, log Logger) {
 	dirs, err := s.Mounts()
 	if err != nil {

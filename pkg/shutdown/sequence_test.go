@@ -47,7 +47,7 @@ func (f *fake) note(s string) {
 	f.did = append(f.did, s)
 }
 
-func (f *fake) Ask() {
+func (f *fake) Terminate() {
 	f.note("ask")
 	if !f.stubborn {
 		f.left = 0
@@ -56,7 +56,7 @@ func (f *fake) Ask() {
 func (f *fake) Kill()                     { f.note("kill"); f.left = 0 }
 func (f *fake) Mounts() ([]string, error) { return slices.Clone(f.mounts), nil }
 
-func (f *fake) Left() int {
+func (f *fake) Remaining() int {
 	if f.many {
 		time.Sleep(700 * time.Millisecond)
 	}
@@ -228,7 +228,7 @@ func run(t *testing.T, f *fake) {
 
 // A disk that is dead while the real system shuts down is given up only if it stays so for as long
 // as it may.
-func TestVigil(t *testing.T) {
+func TestMonitor(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		limit time.Duration
@@ -256,7 +256,7 @@ func TestVigil(t *testing.T) {
 					}
 					return nil
 				}
-				if err := vigil(f, runstate.Mark{Action: runstate.PowerOff, Limit: tt.limit}, down, f); err != nil {
+				if err := monitor(f, runstate.Mark{Action: runstate.PowerOff, Limit: tt.limit}, down, f); err != nil {
 					t.Error(err)
 				}
 			})

@@ -14,12 +14,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// found is a session of ours that still exists.
-type found struct{ sid, host uint32 }
+// sessionHost is a session of the list that still exists.
+type sessionHost struct{ sid, host uint32 }
 
-// find returns the sessions of the list that the kernel still has. Others in the kernel are
-// somebody else's.
-func (l *linux) find() []found {
+// find returns the sessions of the list that the kernel still has. Other sessions in the kernel
+// belong to other programs.
+func (l *linux) find() []sessionHost {
 	ids := l.ids
 	if ids == nil {
 		b, err := os.ReadFile(l.sessions)
@@ -31,10 +31,10 @@ func (l *linux) find() []found {
 			ids = append(ids, s.SID)
 		}
 	}
-	var out []found
+	var out []sessionHost
 	for _, sid := range ids {
 		if host, ok := kernel.Sysfs(l.sys).HostOf(sid); ok {
-			out = append(out, found{sid, host})
+			out = append(out, sessionHost{sid, host})
 		}
 	}
 	return out
@@ -55,13 +55,13 @@ func (l *linux) Sessions() ([]Session, error) {
 	}
 	var out []Session
 	for _, f := range all {
-		out = append(out, &live{Session: t.Adopt(f.sid, f.host), sys: l.sys, host: f.host})
+		out = append(out, &kernelSession{Session: t.Adopt(f.sid, f.host), sys: l.sys, host: f.host})
 	}
 	return out, nil
 }
 
-// live is a session in the kernel.
-type live struct {
+// kernelSession is a session in the kernel.
+type kernelSession struct {
 	*kernel.Session
 	sys  string
 	host uint32
@@ -71,10 +71,10 @@ type live struct {
 // SD_MAX_RETRIES).
 const sdMaxRetries = "5"
 
-// limitRetries gives the disks their retries back, of which the agent has taken the limit
-// (pkg/recovery/disks): a target that is broken must not hold a shutdown up. What was sent before
-// keeps its own. Kernels before 5.10 have no such file.
-func (s *live) limitRetries() {
+// limitRetries restores the limit of the disks' retries, which the agent has removed
+// (pkg/recovery/disks): a target that is broken must not delay a shutdown. Commands that were sent
+// before keep theirs. Kernels before 5.10 have no such file.
+func (s *kernelSession) limitRetries() {
 	paths, _ := filepath.Glob(fmt.Sprintf("%s/class/scsi_disk/%d:*/max_retries", s.sys, s.host))
 	for _, path := range paths {
 		if b, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(b), "-") {
@@ -85,7 +85,7 @@ func (s *live) limitRetries() {
 
 // Flush implements Session. Deleting a disk sends SYNCHRONIZE CACHE to it (drivers/scsi/sd.c:
 // sd_shutdown).
-func (s *live) Flush() error {
+func (s *kernelSession) Flush() error {
 	s.limitRetries()
 	disks, err := filepath.Glob(fmt.Sprintf("%s/class/scsi_device/%d:*/device/delete", s.sys, s.host))
 	errs := []error{err}
@@ -98,7 +98,7 @@ func (s *live) Flush() error {
 }
 
 // Logout implements Session.
-func (s *live) Logout(ctx context.Context) error {
+func (s *kernelSession) Logout(ctx context.Context) error {
 	if state, err := s.State(); err != nil || state != "LOGGED_IN" {
 		return fmt.Errorf("is %s: not logged in, so there is no logout", strings.ToLower(state))
 	}
@@ -109,4 +109,4 @@ func (s *live) Logout(ctx context.Context) error {
 }
 
 // Terminate implements Session.
-func (s *live) Terminate(ctx context.Context) error { return s.End(ctx) }
+func (s *kernelSession) Terminate(ctx context.Context) error { return s.End(ctx) }

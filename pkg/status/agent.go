@@ -9,10 +9,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// iscsidName is that of open-iscsi's daemon, which is its file's too.
+// iscsidName is the name of open-iscsi's daemon, and of its file.
 const iscsidName = "iscsid"
 
-// process is one of /proc; its zero value is none.
+// process is a process in /proc; the zero value is none.
 type process struct {
 	pid     string
 	stopped bool // by a signal, or a debugger
@@ -20,7 +20,7 @@ type process struct {
 
 func (p process) runs() bool { return p.pid != "" && !p.stopped }
 
-// is returns how it is, for a sentence.
+// is returns the state of the process, for a sentence.
 func (p process) is() string {
 	switch {
 	case p.pid == "":
@@ -31,15 +31,15 @@ func (p process) is() string {
 	return "runs"
 }
 
-// agent are the agent's processes, which have no file by which to ask them: the first worker alone
-// while the machine starts, supervisor and worker after that.
+// agent is the agent's processes, which are found in /proc: the first worker alone while the
+// machine starts, supervisor and worker after that.
 type agent struct {
 	first, supervisor, worker, iscsid process
 }
 
-// findAgent looks for them below proc. Of two of a name, one that runs counts. The command line is
-// read of those alone that can be the agent's: of a process that waits for a dead root disk it may
-// not come back (fs/proc/base.c: get_mm_cmdline).
+// findAgent looks for them below proc. Of two with the same name, one that runs is used. The
+// command line is read only of those that can be the agent's: for a process that waits for a dead
+// root disk the read may not return (fs/proc/base.c: get_mm_cmdline).
 func findAgent(proc string) agent {
 	var a agent
 	paths, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/stat"))
@@ -61,7 +61,7 @@ func findAgent(proc string) agent {
 	return a
 }
 
-// byName is where a process belongs; nil: it is another one's.
+// byName returns the field of a process; nil: it is not the agent's.
 func (a *agent) byName(name string) *process {
 	switch name {
 	case runstate.FirstName:
@@ -76,10 +76,10 @@ func (a *agent) byName(name string) *process {
 	return nil
 }
 
-// runs reports whether sessions are recovered: by the worker, whatever its supervisor does.
+// runs reports whether sessions are recovered, which the worker does even without its supervisor.
 func (a agent) runs() bool { return a.first.runs() || a.worker.runs() }
 
-// verdict returns how the agent is, and in short what is wrong with it.
+// verdict returns the state of the agent, and in short what is wrong with it.
 func (a agent) verdict() (line, wrong string) {
 	const lost = "not running: the sessions are not recovered: "
 	wrong = "the agent does not run"
@@ -105,8 +105,8 @@ func (a agent) verdict() (line, wrong string) {
 	return lost + "start iscsid, or boot again", wrong
 }
 
-// keptBy tells which program recovers a session, by what the agent wrote of it.
-func (s *said) keptBy(owner string) string {
+// keptBy returns the program that recovers a session, by the agent's report.
+func (s *agentReport) keptBy(owner string) string {
 	switch {
 	case s.agent.runs():
 		return owner

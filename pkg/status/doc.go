@@ -1,4 +1,3 @@
-// Package status tells, in a system that runs from iSCSI, how its sessions are: what the kernel
-// says in sysfs, and what the agent and the boot have written below /run. It asks nobody and
-// changes nothing.
+// Package status shows, in a system that runs from iSCSI, the state of its sessions: from sysfs,
+// and from the files of the agent and the boot below /run. It only reads.
 package status

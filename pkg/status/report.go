@@ -13,18 +13,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// System is where the running system shows itself.
+// System is the paths and the clock of the running system.
 type System struct {
 	Sys, Run, Proc string
 	// SinceBoot is the time since boot, that of sleep included.
 	SinceBoot time.Duration
 }
 
-// Report is the whole state in words, and what is wrong with it, one line each.
+// Report returns the whole state as text, and what is wrong with it, one line each.
 func Report(s System) (text string, wrong []string) {
 	var out strings.Builder
-	said := readReport(filepath.Join(s.Run, runstate.Below, runstate.StatusName))
-	said.agent = findAgent(s.Proc)
+	report := readReport(filepath.Join(s.Run, runstate.Below, runstate.StatusName))
+	report.agent = findAgent(s.Proc)
 	sys := kernel.Sysfs(s.Sys)
 	sids := sys.Sessions()
 	if len(sids) == 0 {
@@ -40,20 +40,20 @@ func Report(s System) (text string, wrong []string) {
 		if state := known(sys.Session(sid, "state")); state != "LOGGED_IN" {
 			wrong = append(wrong, fmt.Sprintf("session %d is down", sid))
 		}
-		writeSession(&out, sys, sid, mark, said.rows(sid, s.SinceBoot))
+		writeSession(&out, sys, sid, mark, report.fields(sid, s.SinceBoot))
 	}
-	if said.stale {
-		fmt.Fprintf(&out, "the agent's report is %s old, and what follows of the network: it cannot write another one: is %s full?\n", seconds(said.Age(s.SinceBoot)), s.Run)
+	if report.stale {
+		fmt.Fprintf(&out, "the agent's report is %s old, and what follows of the network: it cannot write another one: is %s full?\n", seconds(report.Age(s.SinceBoot)), s.Run)
 		wrong = append(wrong, "the agent's report is old")
 	}
-	for _, line := range said.network(s.SinceBoot) {
+	for _, line := range report.network(s.SinceBoot) {
 		out.WriteString(line + "\n")
 	}
-	line, why := said.agent.verdict()
+	line, why := report.agent.verdict()
 	if out.WriteString("agent: " + line + "\n"); why != "" {
 		wrong = append(wrong, why)
 	}
-	for _, line := range said.replaced(s.SinceBoot) {
+	for _, line := range report.replaced(s.SinceBoot) {
 		out.WriteString("  " + line + "\n")
 	}
 	if files := handedOver(s.Run); len(files) > 0 {
@@ -81,8 +81,8 @@ func rootSessions(path string) []uint32 {
 	return sids
 }
 
-// handedOver lists the files below run that tell network managers and init what to leave alone:
-// they have our name in theirs.
+// handedOver lists the files below run by which network managers and init leave root's network and
+// sessions alone: their names contain iscsiroot.
 func handedOver(run string) []string {
 	var files []string
 	for _, dir := range []string{"systemd", "NetworkManager", "netplan", "network", "initramfs", runstate.Below} {
@@ -97,7 +97,7 @@ func handedOver(run string) []string {
 	return files
 }
 
-// seconds writes a number of seconds as people do.
+// seconds formats a duration.
 func seconds(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())

@@ -38,13 +38,13 @@ const agentSays = "since-boot 90\n" +
 	"agent supervisor replaced 1 reason ended at 15\nagent worker replaced 3 reason stopped at 88\n"
 
 // parsed is what a report tells.
-func parsed(t *testing.T, text string) *said {
+func parsed(t *testing.T, text string) *agentReport {
 	t.Helper()
 	s, err := runstate.ParseStatus(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &said{Status: s}
+	return &agentReport{Status: s}
 }
 
 func TestReport(t *testing.T) {
@@ -116,7 +116,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-func FuzzSaid(f *testing.F) {
+func FuzzAgentReport(f *testing.F) {
 	f.Add(agentSays)
 	f.Add("agent worker replaced 2 reason stuck at 7\nagent x replaced\n")
 	f.Add("link e mac m address 10.0.0.2/24 by static state lost put-back 1 now 10.0.0.9/24,10.0.0.2/24 place br0 temporary 10.0.0.2/24\n")
@@ -126,8 +126,8 @@ func FuzzSaid(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s := said{Status: status}
-		for _, r := range s.rows(1, time.Hour) {
+		s := agentReport{Status: status}
+		for _, r := range s.fields(1, time.Hour) {
 			if r[0] == "because" && strings.ContainsAny(r[1], "\x1b\n") {
 				t.Errorf("%q reaches the terminal", r[1])
 			}

@@ -9,7 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Sessions is a paragraph for each session of the kernel's. sys is where sysfs is mounted.
+// Sessions returns a paragraph for each session in the kernel. sys is where sysfs is mounted.
 func Sessions(sys string) string {
 	sids := kernel.Sysfs(sys).Sessions()
 	if len(sids) == 0 {
@@ -22,14 +22,14 @@ func Sessions(sys string) string {
 	return out.String()
 }
 
-// row is a line of a paragraph.
-type row [2]string
+// field is a line of a paragraph.
+type field [2]string
 
-// writeSession writes a paragraph, with a word more behind its head and more rows at its end.
-func writeSession(out *strings.Builder, sys kernel.Sysfs, sid uint32, mark string, more []row) {
+// writeSession writes a paragraph, with mark after its heading and more fields at its end.
+func writeSession(out *strings.Builder, sys kernel.Sysfs, sid uint32, mark string, more []field) {
 	a := attributes{sys, sid}
 	_, _ = fmt.Fprintf(out, "session %d: %s%s\n", sid, a.state(), mark)
-	rows := []row{
+	fields := []field{
 		{"target", a.session("targetname") + ", portal group " + a.session("tpgt")},
 		{"portal", a.portal()},
 		{"initiator", a.session("initiatorname")},
@@ -37,12 +37,12 @@ func writeSession(out *strings.Builder, sys kernel.Sysfs, sid uint32, mark strin
 		{"negotiated", a.negotiated()},
 		{"timers", fmt.Sprintf("ping after %s s, lost %s s later, I/O waits %s s for it to come back", a.conn("recv_tmo"), a.conn("ping_tmo"), a.session("recovery_tmo"))},
 	}
-	for _, r := range append(rows, more...) {
+	for _, r := range append(fields, more...) {
 		_, _ = fmt.Fprintf(out, "  %-10s %s\n", r[0], r[1])
 	}
 }
 
-// known is an attribute, "unknown" where the kernel does not tell: it has none before the login.
+// known returns an attribute, "unknown" if it is empty, as some are before the login.
 func known(text string, err error) string {
 	if err != nil || text == "" || text == "(null)" || text == "<NULL>" {
 		return "unknown"
@@ -59,16 +59,16 @@ type attributes struct {
 func (a attributes) session(name string) string { return known(a.sys.Session(a.sid, name)) }
 func (a attributes) conn(name string) string    { return known(a.sys.Connection(a.sid, 0, name)) }
 
-// state puts the kernel's words into ours (drivers/scsi/ scsi_transport_iscsi.c:
+// state describes the states of the kernel (drivers/scsi/ scsi_transport_iscsi.c:
 // iscsi_session_state_names, connection_state_names).
 func (a attributes) state() string {
 	state := a.session("state")
-	said := map[string]string{
+	names := map[string]string{
 		"LOGGED_IN": "logged in",
 		"FAILED":    "no connection: lost, or not made yet",
 		"FREE":      "not logged in",
 	}
-	if text, ok := said[state]; ok {
+	if text, ok := names[state]; ok {
 		state = text
 	}
 	return state + " (connection " + a.conn("state") + ")"
@@ -112,12 +112,12 @@ func disksOf(sys string, sid uint32) string {
 	return strings.Join(out, ", ")
 }
 
-// negotiated lists what the login agreed on, by the names of RFC 7143 section 13.
+// negotiated lists the operational parameters of the login, by the names of RFC 7143 section 13.
 func (a attributes) negotiated() string {
 	var out []string
 	for _, p := range []struct {
 		key       string
-		conn      bool // it is the connection's
+		conn      bool // an attribute of the connection
 		attribute string
 	}{
 		{"HeaderDigest", true, "header_digest"},

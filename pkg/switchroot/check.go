@@ -18,7 +18,7 @@ func DefaultInits() []string { return []string{"/sbin/init", "/etc/init", "/bin/
 
 // InitError reports that root has no init that can run.
 type InitError struct {
-	Root string // what was looked at, for the message: "/dev/sda2"
+	Root string // the device, for the message: "/dev/sda2"
 	Path string // in root
 	Err  error
 }
@@ -66,7 +66,7 @@ func runnable(root int, path string, depth int) error {
 		return err
 	case prog.script:
 		err = runnable(root, prog.interpreter, depth+1)
-	default: // a loader is an ELF program, and what it may name itself does not matter
+	default: // a loader is an ELF program, and its own interpreter is not used
 		var loader program
 		if loader, err = inspect(root, prog.interpreter); err == nil && loader.script {
 			err = errNotProgram
@@ -112,11 +112,11 @@ func openIn(root int, path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// MountPointError reports which directories the real system would lack.
+// MountPointError reports missing directories that the real system requires.
 type MountPointError struct {
 	Root    string
 	Missing []string
-	Err     error // why they could not be made
+	Err     error // why they could not be created
 }
 
 // Error implements error.
@@ -127,9 +127,9 @@ func (e *MountPointError) Error() string {
 // Unwrap returns the cause.
 func (e *MountPointError) Unwrap() error { return e.Err }
 
-// MountPoints returns which of the moved file systems find their directory in the root mounted at
-// dir. Directories that are missing are made where the root can be written to. /run may stay
-// behind: systems older than it have none.
+// MountPoints returns which of the moved file systems have a directory in the root mounted at dir.
+// Missing directories are created if the root can be written to. /run may be missing: old systems
+// have none.
 func MountPoints(dir, device string) ([]string, error) {
 	var have []string
 	missing := &MountPointError{Root: device}
@@ -153,7 +153,7 @@ func MountPoints(dir, device string) ([]string, error) {
 	return have, nil
 }
 
-// underlying drops the paths that a message names already.
+// underlying returns the error without the paths that the message names already.
 func underlying(err error) error {
 	var errno unix.Errno
 	if errors.As(err, &errno) {

@@ -1,6 +1,6 @@
 // Package switchroot mounts a root file system, checks that it can be switched to, and switches: it
 // moves the kernel's file systems over, frees the initramfs and executes the real init.
 //
-// All checks come first. What the initramfs still holds is needed to say what is wrong and to open
-// a shell, and after [Switch] has begun there is no way back.
+// All checks come first. The contents of the initramfs are needed to report errors and to open a
+// shell, and [Switch] cannot be undone.
 package switchroot

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// program is what the kernel needs to run a file.
+// program describes what the kernel needs to run a file.
 type program struct {
 	interpreter string // dynamic loader or script's interpreter; may be empty
 	script      bool
@@ -53,8 +53,8 @@ func readProgram(r io.ReaderAt, arch string) (program, error) {
 }
 
 // readScript takes the interpreter from "#! interpreter [arg]". A carriage return is part of the
-// name. Without a line's end in the head, the interpreter must be seen to end (fs/binfmt_script.c:
-// load_script).
+// name. Without a newline in the head, the end of the interpreter's name must be in it
+// (fs/binfmt_script.c: load_script).
 func readScript(head []byte) (program, error) {
 	line, _, whole := bytes.Cut(head[2:], []byte("\n"))
 	line = bytes.TrimLeft(line, " \t")
@@ -71,7 +71,7 @@ func readScript(head []byte) (program, error) {
 	return program{interpreter: string(line), script: true}, nil
 }
 
-// elfLayout says where the fields of a class are (include/uapi/linux/elf.h: struct elf32_hdr,
+// elfLayout is the offsets of the fields of a class (include/uapi/linux/elf.h: struct elf32_hdr,
 // elf64_hdr, elf32_phdr, elf64_phdr).
 type elfLayout struct {
 	headLen, phoff, phentsize, phnum int // e_phoff, e_phentsize, e_phnum
@@ -93,7 +93,7 @@ func readELF(r io.ReaderAt, head []byte, arch string) (program, error) {
 	case head[4] != 2 || len(head) < 64: // ELFCLASS64
 		return program{}, errNotProgram
 	}
-	if head[5] != 1 { // ELFDATA2LSB, as all our machines are
+	if head[5] != 1 { // ELFDATA2LSB, as all supported machines are
 		return program{}, fmt.Errorf("%w: big-endian", errMachine)
 	}
 	le := binary.LittleEndian

@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 )
 
-// Limits of what is read of an fstab, which is a file of a root that is not trusted yet.
+// Limits of what is read of an fstab, which is a file of a root that is not checked yet.
 const (
 	maxFstab   = 256 << 10
 	maxEntries = 1000
@@ -24,8 +24,8 @@ const (
 type Entry struct {
 	Spec    string // "UUID=...", "/dev/sda3"
 	Dir     string // where it is mounted, without a slash at the end
-	FSType  string // "auto" where the line does not say
-	Options string // "defaults" where the line does not say
+	FSType  string // "auto" if the line has none
+	Options string // "defaults" if the line has none
 }
 
 // Has reports whether the entry has an option.
@@ -38,9 +38,8 @@ func (e Entry) Has(option string) bool {
 	return false
 }
 
-// MountOptions returns the options that mount(2) can have, and leaves out those that only mount(8)
-// and the programs around it understand, and rw, because root is not writable either before the
-// real system makes it so.
+// MountOptions returns the options of mount(2), without those of mount(8) and related programs, and
+// without rw, because root too is read-only until the real system remounts it.
 func (e Entry) MountOptions() string {
 	var out []string
 	for o := range strings.SplitSeq(e.Options, ",") {
@@ -55,8 +54,8 @@ func (e Entry) MountOptions() string {
 	return strings.Join(out, ",")
 }
 
-// ParseFstab reads the lines of an fstab. Lines that have no two fields are passed over, as
-// mount(8) does.
+// ParseFstab reads the lines of an fstab. Lines with fewer than two fields are ignored, as by
+// mount(8).
 func ParseFstab(b []byte) []Entry {
 	var out []Entry
 	for line := range bytes.Lines(b) {

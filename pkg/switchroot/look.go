@@ -11,12 +11,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 )
 
-// Look mounts c read-only, so that not even a journal is replayed, calls f and unmounts again:
-// looking writes nothing to the device. Of c's options only those count that say which part of the
-// file system is meant.
+// Look mounts c read-only, so that not even a journal is replayed, calls f and unmounts again: this
+// writes nothing to the device. Of c's options only those are used that select a subvolume.
 //
-// The device itself is set to read-only meanwhile, because some file systems write in spite of all
-// options: ext4 cleans up its list of orphans (fs/ext4/orphan.c: ext4_orphan_cleanup).
+// The device itself is set to read-only meanwhile, because some file systems write even if mounted
+// read-only: ext4 cleans up its list of orphans (fs/ext4/orphan.c: ext4_orphan_cleanup).
 func Look(c MountConfig, f func(dir string) error) error {
 	restore, err := forbidWrites(c.Device)
 	if err != nil {
@@ -49,12 +48,12 @@ func subvolume(options string) string {
 }
 
 // forbidWrites sets a block device to read-only in the kernel, if it is not already. restore undoes
-// that. What is no block device is left alone.
+// that. A path that is not a block device is ignored.
 func forbidWrites(path string) (restore func(), err error) {
 	nothing := func() {}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode()&os.ModeType != os.ModeDevice {
-		return nothing, nil // mount says what is wrong with it
+		return nothing, nil // mount reports the error
 	}
 	was := 0
 	err = withDevice(path, func(fd int) error {
@@ -67,7 +66,7 @@ func forbidWrites(path string) (restore func(), err error) {
 		return nothing, err
 	}
 	return func() {
-		// It would be seen when root is mounted read-write.
+		// A failure shows when root is mounted read-write.
 		_ = withDevice(path, func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.BLKROSET, 0) })
 	}, nil
 }

@@ -47,13 +47,13 @@ func Options(text string, flags uintptr) (uintptr, string) {
 	return flags, strings.Join(data, ",")
 }
 
-// MountConfig says what to mount and how.
+// MountConfig is the arguments of a mount.
 type MountConfig struct {
 	Device    string // "/dev/sda2"
-	Dir       string // made if it is not there
+	Dir       string // created if it does not exist
 	FSType    string
 	Options   string // as for mount -o
-	ReadWrite bool   // before Options, which may say otherwise
+	ReadWrite bool   // Options may override it
 }
 
 // ReadOnly reports whether the mount is read-only, by ReadWrite and Options.

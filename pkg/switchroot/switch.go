@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotInitramfs says that "/" is a real file system, which must not be emptied.
+// ErrNotInitramfs reports that "/" is a real file system, which must not be emptied.
 var ErrNotInitramfs = errors.New("the root in use is not an initramfs")
 
-// Target is where to switch to, as the checks found it.
+// Target is the root to switch to, as the checks found it.
 type Target struct {
 	Dir         string   // where root is mounted
 	Init        string   // path in root
 	Args        []string // init's arguments, without its own name
 	Env         []string
-	MountPoints []string // what MountPoints returned
+	MountPoints []string // the result of MountPoints
 }
 
 // Switch makes the file system at t.Dir the root and executes init. On success it does not return.
@@ -49,7 +49,7 @@ func Switch(t Target, freed func()) error {
 	if err := os.Chdir("/"); err != nil {
 		return fmt.Errorf("switch root: %w", err)
 	}
-	// Memory that is not given back is lost, but the machine runs.
+	// Memory that is not freed is lost, but the machine runs.
 	_ = empty(old)
 	_ = old.Close()
 	freed()
@@ -57,8 +57,8 @@ func Switch(t Target, freed func()) error {
 	return &os.PathError{Op: "exec", Path: t.Init, Err: unix.Exec(t.Init, argv, t.Env)}
 }
 
-// moveMounts moves the kernel's file systems into the new root, and lets go of those that have no
-// place there.
+// moveMounts moves the kernel's file systems into the new root, and detaches those that have no
+// directory there.
 func moveMounts(t Target) error {
 	for _, dir := range []string{"/dev", "/proc", "/sys", "/run"} {
 		if !slices.Contains(t.MountPoints, dir) {
@@ -88,7 +88,7 @@ func emptyBelow(dir *os.File, dev uint64) error {
 	for _, name := range names {
 		var st unix.Stat_t
 		if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil || st.Dev != dev {
-			errs = append(errs, err) // a mount: not ours to empty
+			errs = append(errs, err) // a mount: must not be emptied
 			continue
 		}
 		flags := 0

@@ -9,13 +9,13 @@ import (
 
 // Limits of a message, in bytes and words, for its writer and its reader.
 const (
-	MaxRequest = 8 << 10  // four times what the kernel takes as a command line
-	MaxWords   = 64       // twice the parameters that the kernel takes (init/main.c: MAX_INIT_ARGS)
+	MaxRequest = 8 << 10  // four times the longest command line of the kernel
+	MaxWords   = 64       // twice the number of parameters of the kernel (init/main.c: MAX_INIT_ARGS)
 	MaxAnswer  = 64 << 10 // within a socket's send buffer (socket(7), wmem_default)
-	MaxLine    = 1 << 10  // of a line that was typed; quoted, each byte may take four
+	MaxLine    = 1 << 10  // of a line that was typed; quoted, each byte may need four
 )
 
-// ErrMalformed reports that bytes are no message.
+// ErrMalformed reports that bytes are not a message.
 var ErrMalformed = errors.New("malformed message")
 
 // Request is a verb and its arguments.
@@ -30,7 +30,7 @@ func (r Request) String() string {
 	return strings.Join(words, " ")
 }
 
-// check tells why a request is not one that ParseRequest reads.
+// check returns why ParseRequest would not read a request.
 func (r Request) check() error {
 	if len(r) == 0 || len(r) > MaxWords || len(r.String()) > MaxRequest {
 		return fmt.Errorf("want 1 to %d words of at most %d bytes together, in quotes", MaxWords, MaxRequest)
@@ -66,15 +66,15 @@ func ParseRequest(b []byte) (Request, error) {
 	}
 }
 
-// Kind is how an answer is meant.
+// Kind is the kind of an answer.
 type Kind string
 
 // The kinds of an answer, as they stand on the wire.
 const (
 	OK     Kind = "ok"     // text to show
-	Failed Kind = "error"  // text is what went wrong
-	Leave  Kind = "leave"  // the shell is to end: PID 1 goes on
-	Locked Kind = "locked" // a password first
+	Failed Kind = "error"  // text is the error
+	Leave  Kind = "leave"  // the shell ends: PID 1 goes on
+	Locked Kind = "locked" // a password is required first
 )
 
 // Answer is the answer of PID 1 to a request.
@@ -122,7 +122,7 @@ func (t Typed) String() string {
 // The requests of every shell; the verbs of package boot/debug have more.
 const (
 	Hello    = "hello"    // for the greeting, or Locked
-	Password = "password" // with what was typed; then as Hello
+	Password = "password" // with the password; then as Hello
 	Remember = "remember" // a line that was typed
 	History  = "history"  // for the lines that were, oldest first
 )

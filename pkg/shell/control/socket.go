@@ -14,12 +14,12 @@ import (
 // FD is the shell's end of the socket pair in the shell.
 const FD = 3
 
-// patience is for how long the shell waits for PID 1.
-const patience = 10 * time.Second
+// timeout is for how long the shell waits for PID 1.
+const timeout = 10 * time.Second
 
 // Pair makes the two ends: that of PID 1, which is non-blocking, and the shell's. Neither is
 // inherited by other programs.
-func Pair() (ours, shells *os.File, err error) {
+func Pair() (own, shells *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("socket pair: %w", err)
@@ -45,7 +45,7 @@ func Serve(conn *os.File, answer func(Request) Answer) {
 			a = answer(r)
 		}
 		// A shell that does not read its answers is disconnected.
-		if err := conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		if err := conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 			return
 		}
 		if _, err := io.WriteString(conn, a.String()); err != nil {
@@ -77,14 +77,14 @@ func NewClient(fd int) *Client {
 // Ask sends a request and returns the answer. A nil Client returns an error.
 func (c *Client) Ask(words ...string) (Answer, error) {
 	if c == nil {
-		return Answer{}, errors.New("not connected with process 1")
+		return Answer{}, errors.New("not connected to process 1")
 	}
 	if err := Request(words).check(); err != nil {
 		return Answer{}, fmt.Errorf("ask process 1: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return Answer{}, fmt.Errorf("ask process 1: %w", err)
 	}
 	if _, err := io.WriteString(c.conn, Request(words).String()); err != nil {

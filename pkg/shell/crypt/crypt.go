@@ -2,7 +2,7 @@
 // which mkpasswd and openssl passwd -6 write.
 //
 // It follows "Unix crypt using SHA-256 and SHA-512" by Ulrich Drepper, version 0.6 of 2016; the
-// step numbers are its.
+// step numbers are those of that text.
 package crypt
 
 import (
@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// ErrFormat reports that a text is no hash of this form.
-var ErrFormat = errors.New("no SHA-512 hash as mkpasswd -m sha-512 and openssl passwd -6 write it ($6$...)")
+// ErrFormat reports that a text is not a hash of this form.
+var ErrFormat = errors.New("not a SHA-512 hash as written by mkpasswd -m sha-512 or openssl passwd -6 ($6$...)")
 
 // The limits of the specification, but for maxRounds: it is 999999999 there, which takes a quarter
 // of an hour.
@@ -28,8 +28,9 @@ const (
 
 const roundsPrefix = "rounds="
 
-// Hash is a hash that was read. A person who has it can try passwords at leisure, so it is behind
-// two pointers: package fmt shows an address. It follows one of them for a verb that does not fit.
+// Hash is a hash that was parsed. It must not be logged, because it permits a search for the
+// password offline, so it is behind two pointers: package fmt prints an address. It follows one of
+// them for a verb that does not fit.
 type Hash struct{ *pointer }
 
 type pointer struct{ *parts }

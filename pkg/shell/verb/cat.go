@@ -19,7 +19,7 @@ func catVerb() Verb {
 	}}
 }
 
-// inputs does f for each file, standard input if there is none or for "-".
+// inputs calls f for each file; no file and "-" are standard input.
 func (c *Call) inputs(ctx context.Context, paths []string, f func(name string, r io.Reader) error) error {
 	if len(paths) == 0 {
 		paths = []string{"-"}

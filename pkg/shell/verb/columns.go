@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Columns lays words out for a screen of that many columns.
+// Columns lays words out on a screen of that width.
 func Columns(words []string, columns int) string {
 	width := 0
 	for _, w := range words {

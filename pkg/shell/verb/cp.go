@@ -48,8 +48,8 @@ func mvVerb() Verb {
 	}}
 }
 
-// intoTarget does f for each source with its place in the target: inside of it if it is a
-// directory, which several sources need.
+// intoTarget calls f for each source with its destination: inside the target if that is a
+// directory, which several sources require.
 func (c *Call) intoTarget(ctx context.Context, args []string, f func(from, to string) error) error {
 	if len(args) < 2 {
 		return usage("needs a source and a target")

@@ -26,7 +26,7 @@ func dmesgVerb() Verb {
 		for ctx.Err() == nil {
 			n, err := unix.Read(fd, buf)
 			switch {
-			case errors.Is(err, unix.EPIPE), errors.Is(err, unix.EINTR): // the oldest records are gone
+			case errors.Is(err, unix.EPIPE), errors.Is(err, unix.EINTR): // the oldest records were overwritten
 			case errors.Is(err, unix.EAGAIN) && o.has('w'):
 				_ = sleepVerb().Run(ctx, &Call{Args: []string{"0.2"}})
 			case errors.Is(err, unix.EAGAIN):

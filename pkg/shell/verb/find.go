@@ -71,14 +71,14 @@ func parseFind(args []string) (finder, error) {
 	return f, nil
 }
 
-// walk goes on after what cannot be read.
+// walk goes on after files that cannot be read.
 func (f finder) walk(ctx context.Context, c *Call, path string, depth int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	info, err := os.Lstat(c.Path(path))
 	if errors.Is(err, fs.ErrNotExist) && depth > 0 {
-		return nil // gone meanwhile, as in /proc
+		return nil // removed meanwhile, as in /proc
 	} else if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (g *grep) run(ctx context.Context) error {
 	return each(ctx, g.files, func(top string) error {
 		return filepath.WalkDir(g.Path(top), func(path string, e fs.DirEntry, err error) error {
 			if err != nil || !e.Type().IsRegular() || ctx.Err() != nil {
-				return ctx.Err() // what cannot be read is skipped, as much of /proc
+				return ctx.Err() // files that cannot be read are skipped, as many in /proc
 			}
 			f, err := os.Open(path)
 			if err != nil {

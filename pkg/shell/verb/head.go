@@ -47,7 +47,7 @@ func tailVerb() Verb {
 	}}
 }
 
-// lineCount takes "-n 5", "-n5" and "-5" off the arguments.
+// lineCount removes "-n 5", "-n5" and "-5" from the arguments.
 func (c *Call) lineCount() (int, []string, error) {
 	if len(c.Args) > 0 && len(c.Args[0]) > 1 && c.Args[0][0] == '-' && c.Args[0][1] >= '0' && c.Args[0][1] <= '9' {
 		c.Args = append([]string{"-n", c.Args[0][1:]}, c.Args[1:]...)
@@ -58,7 +58,7 @@ func (c *Call) lineCount() (int, []string, error) {
 	}
 	n, err := strconv.Atoi(o['n'])
 	if err != nil || n < 0 {
-		return 0, nil, usage("-n %s: no number of lines", o['n'])
+		return 0, nil, usage("-n %s: not a number of lines", o['n'])
 	}
 	return n, args, nil
 }

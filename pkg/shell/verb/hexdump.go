@@ -19,7 +19,7 @@ func hexdumpVerb() Verb {
 			if o.has(letter) {
 				n, err := strconv.ParseInt(o[letter], 0, 64)
 				if err != nil || n < 0 {
-					return usage("-%c %s: no number of bytes", letter, o[letter])
+					return usage("-%c %s: not a number of bytes", letter, o[letter])
 				}
 				numbers[letter] = n
 			}
@@ -35,7 +35,7 @@ func hexdumpVerb() Verb {
 	}}
 }
 
-// skip passes over n bytes, by seeking where that works.
+// skip skips n bytes, by seeking where that works.
 func skip(r io.Reader, n int64) error {
 	if cr, ok := r.(*contextReader); ok {
 		if s, ok := cr.r.(io.Seeker); ok {

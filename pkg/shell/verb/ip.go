@@ -40,7 +40,7 @@ type ip struct {
 	family int
 }
 
-// run takes objects and commands shortened, as ip(8) does.
+// run accepts abbreviated objects and commands, as ip(8) does.
 func (i ip) run(object, command string, args []string) error {
 	is := func(word, full string) bool { return word != "" && strings.HasPrefix(full, word) }
 	show := is(command, "show") || is(command, "list") || command == "ls"
@@ -65,13 +65,13 @@ func (i ip) run(object, command string, args []string) error {
 	case is(object, "neighbour") && is(command, "flush"):
 		return i.flushNeighbours(w.device())
 	}
-	return usage("%s %s is not known", object, command)
+	return usage("unknown command: ip %s %s", object, command)
 }
 
 // words are arguments of ip: names and their values.
 type words []string
 
-// value is what follows a name.
+// value returns the word that follows a name.
 func (w words) value(name string) string {
 	for i := 0; i+1 < len(w); i++ {
 		if w[i] == name {
@@ -81,7 +81,7 @@ func (w words) value(name string) string {
 	return ""
 }
 
-// device is what follows dev, or stands alone.
+// device returns the word that follows dev, or a single word.
 func (w words) device() string {
 	if len(w) == 1 {
 		return w[0]

@@ -35,7 +35,7 @@ func (i ip) setLink(args []string) error {
 			}
 			args = args[1:]
 		default:
-			return usage("ip link set %s: %s is not known", l.Attrs().Name, args[0])
+			return usage("ip link set %s: unknown word %s", l.Attrs().Name, args[0])
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.Attrs().Name, err)
@@ -61,7 +61,7 @@ func (i ip) changeAddress(add bool, args words) error {
 		return netlink.AddrDel(l, addr)
 	}
 	if addr.IP.To4() == nil {
-		addr.Flags = unix.IFA_F_NODAD // it is wanted now, not in a second
+		addr.Flags = unix.IFA_F_NODAD // usable immediately, without duplicate address detection
 	}
 	return netlink.AddrAdd(l, addr)
 }
@@ -137,9 +137,9 @@ func ones(n *net.IPNet) int {
 	return bits
 }
 
-// everywhere is the network of a default route: of the family that is asked for, else of the
+// defaultNetwork is the network of a default route: of the family that is given, else of the
 // gateway's.
-func (i ip) everywhere(gateway net.IP) *net.IPNet {
+func (i ip) defaultNetwork(gateway net.IP) *net.IPNet {
 	if i.family == netlink.FAMILY_V6 || gateway != nil && gateway.To4() == nil {
 		return &net.IPNet{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}
 	}
@@ -173,7 +173,7 @@ func (i ip) route(args words) (*netlink.Route, error) {
 		}
 	}
 	if args[0] == "default" {
-		r.Dst = i.everywhere(r.Gw)
+		r.Dst = i.defaultNetwork(r.Gw)
 	} else {
 		dst, err := netlink.ParseIPNet(args[0])
 		if err != nil {

@@ -6,10 +6,10 @@ import (
 	"io"
 )
 
-// maxLine is the longest line that is taken as one, in bytes.
+// maxLine is the length in bytes at which a longer line is split.
 const maxLine = 1 << 20
 
-// eachLine does f for each line, without its end, until f returns false.
+// eachLine calls f for each line, without its newline, until f returns false.
 func eachLine(r io.Reader, f func(line string) (more bool, err error)) error {
 	br := bufio.NewReader(r)
 	for {

@@ -36,7 +36,7 @@ type lister struct {
 	several bool // a heading for each directory
 }
 
-// path lists a directory, or names what is none.
+// path lists a directory, or shows any other file.
 func (l *lister) path(ctx context.Context, path string) error {
 	info, err := os.Stat(l.Path(path))
 	if err != nil || l.options.has('l') && !hasSlash(path) {
@@ -74,7 +74,7 @@ func (l *lister) dir(ctx context.Context, path string) error {
 		}
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // gone meanwhile, as in /proc
+			continue // removed meanwhile, as in /proc
 		}
 		if err == nil {
 			err = l.line(filepath.Join(l.Path(path), e.Name()), e.Name(), info)

@@ -16,7 +16,7 @@ import (
 func lsmodVerb() Verb {
 	return Verb{Name: "lsmod", Help: "list the modules that are loaded", Group: System, Run: func(_ context.Context, c *Call) error {
 		b, err := os.ReadFile("/proc/modules")
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel that knows no modules
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without modules
 			return err
 		}
 		if err := c.Printf("%-24s %10s  %s\n", "module", "bytes", "used by"); err != nil {

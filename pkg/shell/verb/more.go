@@ -11,9 +11,9 @@ import (
 // maxPaged is how much more keeps at most, in bytes.
 const maxPaged = 16 << 20
 
-// Terminal is what a verb needs of the terminal to show pages.
+// Terminal is the terminal on which a verb shows pages.
 type Terminal interface {
-	// Size is how much fits on the screen.
+	// Size returns the size of the screen.
 	Size() (columns, rows int)
 	// Key waits for a key, which is not shown.
 	Key(context.Context) (byte, error)
@@ -57,7 +57,7 @@ type pager struct {
 	top           int // first line on the screen
 }
 
-// add takes a line up, broken where the screen ends.
+// add adds a line, wrapped at the width of the screen.
 func (p *pager) add(line string) {
 	line = strings.ReplaceAll(line, "\t", "        ")
 	for r := []rune(line); ; r = r[p.columns:] {
@@ -69,7 +69,7 @@ func (p *pager) add(line string) {
 	}
 }
 
-// show shows the first page and then what the keys ask for.
+// show shows the first page and then scrolls by the keys.
 func (p *pager) show(ctx context.Context) error {
 	if err := p.page(0, min(p.rows, len(p.lines))); err != nil {
 		return err
@@ -87,15 +87,15 @@ func (p *pager) show(ctx context.Context) error {
 		if err != nil || key == 'q' || key == 0x03 {
 			return err
 		}
-		if err := p.turn(key, last); err != nil {
+		if err := p.scroll(key, last); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// turn moves as a key asks: on by printing what follows, back by printing the page anew.
-func (p *pager) turn(key byte, last int) error {
+// scroll moves by a key: forward by printing the lines that follow, back by printing the page anew.
+func (p *pager) scroll(key byte, last int) error {
 	to := p.top
 	switch key {
 	case ' ', 'f':

@@ -136,7 +136,7 @@ func blkidVerb() Verb {
 			if err != nil {
 				return err
 			}
-			_ = blockdev.Inspect("/sys", "/dev", devices) // without a table the partitions are shown nevertheless
+			_ = blockdev.Inspect("/sys", "/dev", devices) // without a table the partitions are shown too
 			for _, d := range devices {
 				if err := c.Printf("%s\n", d.Describe()); err != nil {
 					return err

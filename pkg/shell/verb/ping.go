@@ -27,13 +27,13 @@ func pingVerb() Verb {
 			p := pinger{Call: c, count: 4, wait: time.Second}
 			if o.has('c') {
 				if p.count, err = strconv.Atoi(o['c']); err != nil {
-					return usage("-c %s: no number", o['c'])
+					return usage("-c %s: not a number", o['c'])
 				}
 			}
 			if o.has('W') {
 				s, err := strconv.ParseFloat(o['W'], 64)
 				if err != nil || s <= 0 || s > 3600 {
-					return usage("-W %s: no number of seconds", o['W'])
+					return usage("-W %s: not a number of seconds", o['W'])
 				}
 				p.wait = time.Duration(s * float64(time.Second))
 			}
@@ -52,7 +52,7 @@ const (
 	echo6        = 128
 	echoReply6   = 129
 	icmpHeader   = 8           // type, code, checksum, identifier, sequence number
-	pingInterval = time.Second // as ping(8) has it
+	pingInterval = time.Second // as of ping(8)
 )
 
 type pinger struct {
@@ -139,7 +139,7 @@ func echoRequest(v6 bool, id, seq uint16) []byte {
 	return b
 }
 
-// isReply reports whether a packet answers our request.
+// isReply reports whether a packet answers the request.
 func isReply(b []byte, id, seq uint16) bool {
 	return len(b) >= icmpHeader && (b[0] == echoReply4 || b[0] == echoReply6) &&
 		binary.BigEndian.Uint16(b[4:]) == id && binary.BigEndian.Uint16(b[6:]) == seq

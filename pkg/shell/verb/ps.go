@@ -70,7 +70,7 @@ func processes(proc string) ([]process, error) {
 	return out, nil
 }
 
-// parseStat reads /proc/PID/stat. A kernel thread has no name but that.
+// parseStat reads /proc/PID/stat. A kernel thread has no other name.
 func parseStat(stat string) (process, bool) {
 	st, ok := procstat.Parse(stat)
 	if !ok {

@@ -57,7 +57,7 @@ func mkdirVerb() Verb {
 }
 
 func touchVerb() Verb {
-	return Verb{Name: "touch", Args: "FILE...", Help: "make files, or give them the time of now", Group: Files, Run: func(ctx context.Context, c *Call) error {
+	return Verb{Name: "touch", Args: "FILE...", Help: "make files, or set their times to now", Group: Files, Run: func(ctx context.Context, c *Call) error {
 		return each(ctx, c.Args, func(path string) error {
 			f, err := os.OpenFile(c.Path(path), os.O_WRONLY|os.O_CREATE, 0o644)
 			if err != nil {

@@ -31,10 +31,10 @@ type Verb struct {
 	Help  string // what it does, in one line
 	More  string // what help VERB adds; may be empty
 	Group Group
-	// Complete, if set, lists the words that an argument can be, beside files.
+	// Complete, if set, lists the words that complete an argument, besides files.
 	Complete func() []string
-	// Run does it. An error is shown behind the verb's name; a *StatusError is not. Nil: the
-	// interpreter has it.
+	// Run runs the verb. An error is shown after the verb's name; a *StatusError is not. Nil:
+	// it is a builtin of the interpreter.
 	Run func(context.Context, *Call) error
 }
 
@@ -50,7 +50,7 @@ type Call struct {
 	Terminal Terminal
 }
 
-// Path is a path of the arguments, from the working directory.
+// Path returns the path of an argument, relative to the working directory.
 func (c *Call) Path(p string) string {
 	if p == "" || filepath.IsAbs(p) {
 		return p
@@ -73,16 +73,16 @@ type StatusError struct{ Status uint8 }
 // Error implements error.
 func (e *StatusError) Error() string { return fmt.Sprintf("status %d", e.Status) }
 
-// UsageError says that a verb does not understand its arguments.
+// UsageError reports arguments that a verb does not accept.
 type UsageError struct{ Cause string }
 
 // Error implements error.
 func (e *UsageError) Error() string { return e.Cause }
 
-// usage makes a *UsageError.
+// usage returns a *UsageError.
 func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
 
-// options are what was given: a letter without a value has "".
+// options are the options that were given: a letter without a value has "".
 type options map[byte]string
 
 func (o options) has(letter byte) bool {
@@ -90,8 +90,8 @@ func (o options) has(letter byte) bool {
 	return ok
 }
 
-// options takes the options off the arguments. known lists the letters, each followed by ":" if it
-// has a value. "--" ends them, and so does the first argument that is none: "-" alone is a file.
+// options removes the options from the arguments. known lists the letters, each followed by ":" if
+// it has a value. "--" ends them, and so does the first other argument: "-" alone is a file.
 func (c *Call) options(known string) (options, []string, error) {
 	out := options{}
 	args := c.Args
@@ -122,7 +122,7 @@ func (c *Call) options(known string) (options, []string, error) {
 	return out, args, nil
 }
 
-// each does f for each argument, and goes on after one that goes wrong.
+// each calls f for each argument, and goes on after an error.
 func each(ctx context.Context, args []string, f func(string) error) error {
 	var errs []error
 	for _, arg := range args {

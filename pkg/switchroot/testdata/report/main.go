@@ -1,4 +1,4 @@
-// Report is the real init of the test of Switch: it tells what it was given and what it finds.
+// Report is the real init of the test of Switch: it prints its arguments, environment and mounts.
 // Descriptor 10 is the initramfs, 11 a file system mounted in it, if they are open.
 package main
 

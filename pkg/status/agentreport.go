@@ -12,65 +12,65 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// said is what the agent has written, and whether it runs.
-type said struct {
+// agentReport is the agent's report, and whether the agent runs.
+type agentReport struct {
 	runstate.Status
-	stale bool // the agent could not write another one since
+	stale bool // the agent could not write a newer one
 	agent agent
 }
 
-// readReport reads the agent's report, or the last one that it could write.
-func readReport(path string) said {
+// readReport reads the agent's report, or the newest that it could write.
+func readReport(path string) agentReport {
 	if _, err := os.Stat(path); err == nil {
-		s, _ := readSaid(path)
+		s, _ := readReportFile(path)
 		return s
 	}
-	s, ok := readSaid(path + runstate.StaleSuffix)
+	s, ok := readReportFile(path + runstate.StaleSuffix)
 	s.stale = ok
 	return s
 }
 
-// readSaid reads a report; not ok: there is nothing in it.
-func readSaid(path string) (s said, ok bool) {
+// readReportFile reads a report; not ok: it is empty.
+func readReportFile(path string) (s agentReport, ok bool) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return said{}, false
+		return agentReport{}, false
 	}
 	if s.Status, err = runstate.ParseStatus(string(b)); err != nil {
-		return said{}, false
+		return agentReport{}, false
 	}
 	return s, s.Lines() != ""
 }
 
-// rows are what the agent tells of a session.
-func (s *said) rows(sid uint32, now time.Duration) []row {
-	var rows []row
+// fields returns the fields of the agent's report about a session.
+func (s *agentReport) fields(sid uint32, now time.Duration) []field {
+	var fields []field
 	v, timers, disks := s.Of(sid)
 	if v.State != "" {
 		if s.stale {
-			rows = append(rows, row{"old", "what follows is as it was " + seconds(s.Age(now)) + " ago"})
+			fields = append(fields, field{"old", "what follows is as it was " + seconds(s.Age(now)) + " ago"})
 		}
-		rows = append(rows, row{"kept by", s.keptBy(v.Owner)}, row{"outages", outages(&v)})
+		fields = append(fields, field{"kept by", s.keptBy(v.Owner)}, field{"outages", outages(&v)})
 		if v.State == runstate.Down {
-			rows = append(rows, row{"down", "for " + seconds(v.Down+s.Age(now))})
+			fields = append(fields, field{"down", "for " + seconds(v.Down+s.Age(now))})
 		}
 	}
 	if left := v.Waits - s.Age(now); left > 0 {
-		rows = append(rows, row{"waits", "for " + seconds(left) + " before the next login"})
+		fields = append(fields, field{"waits", "for " + seconds(left) + " before the next login"})
 	}
 	for _, t := range timers {
-		rows = append(rows, row{"timer", fmt.Sprintf("recovery_tmo put back to %d s %s after %s: blacklist the disk in multipath.conf", t.Seconds, times(t.PutBack), t.By)})
+		fields = append(fields, field{"timer", fmt.Sprintf("recovery_tmo put back to %d s %s after %s: blacklist the disk in multipath.conf", t.Seconds, times(t.PutBack), t.By)})
 	}
 	for _, d := range disks {
-		rows = append(rows, row{"disk", fmt.Sprintf("%s answers every command with an error for %s: see the target's log", d.Name, seconds(d.ErrorsFor+s.Age(now)))})
+		fields = append(fields, field{"disk", fmt.Sprintf("%s answers every command with an error for %s: see the target's log", d.Name, seconds(d.ErrorsFor+s.Age(now)))})
 	}
 	if len(v.Portals) > 0 {
-		rows = append(rows, row{"tried at", strings.Join(v.Portals, ", ")})
+		fields = append(fields, field{"tried at", strings.Join(v.Portals, ", ")})
 	}
 	for _, c := range v.Causes {
-		rows = append(rows, row{"because", words.Mask(c)})
+		fields = append(fields, field{"because", words.Mask(c)})
 	}
-	return rows
+	return fields
 }
 
 func times(n int) string {
@@ -88,10 +88,10 @@ func outages(v *runstate.SessionStatus) string {
 }
 
 // replaced are the lines about processes of the agent's that were replaced.
-func (s *said) replaced(now time.Duration) []string {
+func (s *agentReport) replaced(now time.Duration) []string {
 	var out []string
 	for _, r := range s.Replaced {
-		why := "it did not run any more" // stuck
+		why := "it had stopped responding" // stuck
 		switch r.Reason {
 		case "ended":
 			why = "it had ended"
@@ -108,7 +108,7 @@ func (s *said) replaced(now time.Duration) []string {
 }
 
 // network are the lines about links and leases.
-func (s *said) network(now time.Duration) []string {
+func (s *agentReport) network(now time.Duration) []string {
 	var out []string
 	for i := range s.Links {
 		l := &s.Links[i]
@@ -124,8 +124,7 @@ func (s *said) network(now time.Duration) []string {
 	return out
 }
 
-// linkText tells of a link which addresses it has now, and what the boot gave it where that is
-// something else.
+// linkText describes a link: its present addresses, and those of the boot if they differ.
 func linkText(l *runstate.LinkStatus) string {
 	text := fmt.Sprintf("network %s (%s)", l.Name, l.MAC)
 	if l.Place != "" {

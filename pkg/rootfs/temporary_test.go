@@ -19,8 +19,8 @@ func readError(errno error) error {
 	return fmt.Errorf("probe /dev/sda: %w", &os.PathError{Op: "read", Path: "/dev/sda", Err: errno})
 }
 
-// Errors of a read may pass, those of a mount do not.
-func TestPasses(t *testing.T) {
+// Errors of a read may be temporary, those of a mount are not.
+func TestTemporary(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
 		want bool
@@ -33,15 +33,15 @@ func TestPasses(t *testing.T) {
 		{fmt.Errorf("mount /dev/sda (ext4): %w", unix.ENODEV), false},
 		{nil, false},
 	} {
-		if got := passes(tt.err); got != tt.want {
+		if got := temporary(tt.err); got != tt.want {
 			t.Errorf("%v: %v", tt.err, got)
 		}
 	}
 }
 
-// What may pass is waited for, with one message, for half a minute; what does not pass is not.
-func TestPatienceWithDisks(t *testing.T) {
-	ill := &unreadError{[]unread{{}}, readError(unix.EIO)}
+// Temporary errors are waited for, with one message, for half a minute; others are not.
+func TestRootSearch(t *testing.T) {
+	unreadErr := &unreadError{[]unread{{}}, readError(unix.EIO)}
 	for _, tt := range []struct {
 		name        string
 		err         error
@@ -50,17 +50,17 @@ func TestPatienceWithDisks(t *testing.T) {
 		least, most time.Duration
 		want        error
 	}{
-		{"passes", ill, 3, 0, time.Second, 10 * time.Second, nil},
+		{"passes", unreadErr, 3, 0, time.Second, 10 * time.Second, nil},
 		{"passes in a search", &notFoundError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, time.Second, 10 * time.Second, nil},
 		{"and without a name", &noInitError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, time.Second, 10 * time.Second, nil},
-		{"lasts", ill, 1000, 0, passPatience, passPatience + 2*sequence.MaxPause, ill},
-		{"rd.timeout=", ill, 1000, 5 * time.Second, 5 * time.Second, 5*time.Second + 2*sequence.MaxPause, ill},
+		{"lasts", unreadErr, 1000, 0, temporaryLimit, temporaryLimit + 2*sequence.MaxPause, unreadErr},
+		{"rd.timeout=", unreadErr, 1000, 5 * time.Second, 5 * time.Second, 5*time.Second + 2*sequence.MaxPause, unreadErr},
 		{"does not pass", unix.EINVAL, 1000, 0, 0, 0, unix.EINVAL},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			m, log := withSessions(0)
 			m.Plan.Policy.Timeout.V = tt.timeout
-			p := m.newPatience("root")
+			p := m.newRootSearch("root")
 			tries := 0
 			err := p.try(t.Context(), func() error {
 				if tries++; tries <= tt.fails {
@@ -79,8 +79,7 @@ func TestPatienceWithDisks(t *testing.T) {
 	}
 }
 
-// The other LUNs are looked at anew as long as one is not ready, together with the disks that there
-// are.
+// The other LUNs are searched again as long as one is not ready, together with the known disks.
 func TestEverywhereAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, log := withSessions(1)
@@ -92,7 +91,7 @@ func TestEverywhereAgain(t *testing.T) {
 			delete(f.sick, 1)
 			return &notFoundError{}
 		}
-		if err := m.newPatience("root").everywhere(context.Background(), &notFoundError{}, find); err != nil {
+		if err := m.newRootSearch("root").everywhere(context.Background(), &notFoundError{}, find); err != nil {
 			t.Error(err)
 		}
 		if got := strings.Join(f.events, ", "); got != "0:1 is sdb, look at 0:1" {
