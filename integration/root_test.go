@@ -130,7 +130,7 @@ func TestNoRootOnAnyPartition(t *testing.T) {
 	target := r.serve(disk)
 	m := r.rootBoot("rd.driver.pre=virtio_blk", localDisk(local)...)
 	r.expect(m, "iscsiroot: step root failed after", "no file system with an init on",
-		"/dev/sda2: this is LUKS, which is not supported", "init /sbin/init on /dev/sda1: file does not exist", "/dev/sda3: this is swap space, no file system",
+		"/dev/sda2: this is LUKS, which is not supported", "init /sbin/init on /dev/sda1: file does not exist", "/dev/sda3: this is swap space, not a file system",
 		"init /sbin/init on /dev/sda4: file does not exist", "init /sbin/init on /dev/sda5: file does not exist", "init /sbin/init on /dev/sda6: file does not exist",
 		"/dev/sda7: this is vfat, which cannot hold a root", "/dev/sda: no known file system")
 	if err := m.Stop(); err != nil {

@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writeThrough makes the kernel take the cache of a disk for one that needs no flush, which it does
-// not tell the disk (drivers/scsi/sd.c: cache_type_store). Older kernels want the end of the line.
+// writeThrough makes the kernel treat the cache of a disk as one that needs no flush, without a
+// command to the disk (drivers/scsi/sd.c: cache_type_store). Older kernels require the newline.
 const writeThrough = "temporary write through\n"
 
 // Detach removes a logical unit to which nothing was written from the kernel
 // (drivers/scsi/scsi_sysfs.c: sdev_store_delete). That would flush the cache of its disk first
-// (drivers/scsi/sd.c: sd_shutdown), and so wait for the target: there is nothing to flush. A unit
-// that is gone is no error. sys is the mount point of sysfs.
+// (drivers/scsi/sd.c: sd_shutdown), and so wait for the target, although there is nothing to flush.
+// A unit that does not exist any more is no error. sys is the mount point of sysfs.
 func Detach(sys string, u LUN) error {
 	dir := u.Dir(sys)
 	_ = store(filepath.Join(dir, "scsi_disk", u.Address, "cache_type"), writeThrough) // or it is flushed
@@ -28,7 +28,7 @@ func Detach(sys string, u LUN) error {
 	return err
 }
 
-// store writes to a file of sysfs, which is not made if it is not there.
+// store writes to a file of sysfs, without creating it.
 func store(path, text string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {

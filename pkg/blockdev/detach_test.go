@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A unit is removed, without a flush of its disk's cache. One that is gone, or has no disk, is no
-// error.
+// A unit is removed, without a flush of its disk's cache. One that does not exist, or has no disk,
+// is no error.
 func TestDetach(t *testing.T) {
 	const dir = "class/scsi_device/2:0:0:1/device/"
 	const cache, remove = dir + "scsi_disk/2:0:0:1/cache_type", dir + "delete"

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kind returns what a block device is.
+// Kind is the kind of a block device.
 type Kind int
 
 // The kinds of block devices.
@@ -38,17 +38,17 @@ type Device struct {
 	// array. A disk has none.
 	Parents []*Device
 
-	LUN       *LUN       // of a disk of an iSCSI session; nil: it is none
+	LUN       *LUN       // of a disk of an iSCSI session; nil: it is of no session
 	Partition *Partition // of a partition: its place in its parent's table
 
-	// What follows is known once the device was inspected.
+	// The fields below are set by Inspect.
 
 	// IDs are the names that a disk has below /dev/disk/by-id, by page 0x83 of its vital
 	// product data.
 	IDs     []string
 	Content *Content
 
-	table []Partition // that is on it
+	table []Partition // on the device
 }
 
 // Path is the device's node.
@@ -70,7 +70,7 @@ func (d *Device) Disks() []*Device {
 	return out
 }
 
-// In reports whether a list has the device; the kernel gives a name once.
+// In reports whether a list has the device; names are unique.
 func (d *Device) In(list []*Device) bool { return has(list, d.Name) }
 
 // On reports whether the device is, or stands on, the disk of that name.

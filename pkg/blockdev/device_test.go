@@ -62,7 +62,7 @@ func linked(t *testing.T, devices map[string][]string) string {
 	return sys
 }
 
-// Whatever stands on disks leads to them, and a disk of a session to that.
+// Devices that stand on disks lead to them, and a disk of a session to the session.
 func TestParents(t *testing.T) {
 	const sda, sdb = "platform/host2/session1/target2:0:0/2:0:0:1/block/sda", "platform/host3/session2/target3:0:0/3:0:0:258/block/sdb"
 	sys := linked(t, map[string][]string{
@@ -108,7 +108,7 @@ func TestParents(t *testing.T) {
 	}
 }
 
-// Disks of memory and of other disks are no local disks, and an empty drive holds nothing.
+// Disks made of memory and of other disks are no local disks, and neither is an empty drive.
 func TestDisks(t *testing.T) {
 	files := map[string]string{"block/sr0/size": "0\n", "block/odd/x": ""}
 	for _, name := range []string{"vda", "sdb", "nvme0n1", "loop0", "ram0", "zram0", "dm-0", "md0"} {
@@ -240,7 +240,7 @@ func TestParseIDs(t *testing.T) {
 	}
 }
 
-// Pages as a kernel has them from two targets: without what names ports and targets.
+// Pages of two targets as a kernel has them: names of ports and targets are ignored.
 func TestParseIDsReal(t *testing.T) {
 	for name, want := range map[string]string{
 		"gotgt.vpd83": "scsi-33000000000000001 wwn-0x3000000000000001",

@@ -27,7 +27,7 @@ const (
 	extRecover    = 0x0004 // #define EXT4_FEATURE_INCOMPAT_RECOVER 0x0004
 	extJournalDev = 0x0008 // #define EXT4_FEATURE_INCOMPAT_JOURNAL_DEV 0x0008
 
-	// What the ext3 driver knew; anything beyond is ext4.
+	// The features of the ext3 driver; a file system with others is ext4.
 	//
 	//	#define EXT3_FEATURE_INCOMPAT_SUPP (FILETYPE|RECOVER|META_BG)
 	//	#define EXT3_FEATURE_RO_COMPAT_SUPP (SPARSE_SUPER|LARGE_FILE|BTREE_DIR)
@@ -35,7 +35,7 @@ const (
 	ext3ROCompat = 0x0001 | 0x0002 | 0x0004
 )
 
-// parseExt also checks what a chance hit of a magic of two bytes will not have.
+// parseExt also checks other fields, because a magic of two bytes may match by chance.
 func parseExt(d *image) (Filesystem, bool) {
 	sb := d.at(extOffset, extEnd)
 	if sb == nil {

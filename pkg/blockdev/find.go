@@ -7,8 +7,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// Find returns the devices that want names, several if they are copies of each other. They were
-// inspected. It does not know of sessions: bootspec.BySession and bootspec.ByPath find nothing.
+// Find returns the devices that want names, several if they are copies of each other. The devices
+// must have been inspected. Find does not know their sessions: bootspec.BySession and
+// bootspec.ByPath match no device.
 func Find(devices []*Device, want bootspec.Device) []*Device {
 	var out []*Device
 	for _, d := range devices {

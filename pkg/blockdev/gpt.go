@@ -20,8 +20,8 @@ const (
 	gptEntryLenAt = 84 // __le32 sizeof_partition_entry
 	gptEntryCRCAt = 88 // __le32 partition_entry_array_crc32
 	gptHeaderLen  = 92
-	gptEntryLen   = 128     // the only one that the kernel takes
-	gptMaxEntries = 1 << 12 // our own: 512 KiB of table; tools write 128
+	gptEntryLen   = 128     // the only one that the kernel accepts
+	gptMaxEntries = 1 << 12 // a limit of this program: 512 KiB of table; tools write 128
 
 	gptUUIDAt  = 16 // efi_guid_t unique_partition_guid
 	gptFirstAt = 32 // __le64 starting_lba

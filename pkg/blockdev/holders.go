@@ -7,9 +7,9 @@ import (
 )
 
 // Holders returns the names of the devices that stand on a device or on one of its partitions,
-// directly or on something between, each once. It is the way up, as Device.Parents is the way down
-// (block/holder.c: bd_link_disk_holder makes both links). A device that is just going away has
-// none. sys is the mount point of sysfs.
+// directly or on something between, each once. It is the opposite of Device.Parents
+// (block/holder.c: bd_link_disk_holder makes both links). A device that is being removed has none.
+// sys is the mount point of sysfs.
 func Holders(sys, name string) []string {
 	var out []string
 	level := []string{name}

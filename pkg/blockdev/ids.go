@@ -53,7 +53,7 @@ func parseIDs(b []byte) []string {
 }
 
 // idText writes a vendor's text as udev does: blanks in succession become one underscore, those at
-// the end go, and so does what no file name should have.
+// the end are removed, and so are characters that udev does not allow.
 func idText(b []byte) string {
 	words := strings.FieldsFunc(string(b), func(r rune) bool { return r <= ' ' })
 	return strings.Map(func(r rune) rune {

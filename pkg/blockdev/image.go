@@ -49,7 +49,7 @@ func (d *image) read(off, n int64) []byte {
 	return b
 }
 
-// uuid writes 16 bytes in the usual groups; all zero is none.
+// uuid writes 16 bytes in the usual groups; all zero means none.
 func uuid(b []byte) string {
 	if allZero(b) {
 		return ""

@@ -11,16 +11,16 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// Content is what is on a device.
+// Content is the contents of a device.
 type Content struct {
-	// FS is what the superblock tells, Err why it tells nothing.
+	// FS is the file system of the superblock, Err why none was read.
 	FS  Filesystem
 	Err error
 }
 
-// Inspect reads the partition tables and superblocks of devices, each behind what it stands on. sys
-// is the mount point of sysfs, dev that of devtmpfs. It fails where there are partitions without a
-// table; what cannot be read is told in Content.
+// Inspect reads the partition tables and superblocks of devices, each of which follows the devices
+// it stands on. sys is the mount point of sysfs, dev that of devtmpfs. It fails if there are
+// partitions without a table; other errors are in Content.
 func Inspect(sys, dev string, devices []*Device) error {
 	var failed error
 	for _, d := range devices {
@@ -32,15 +32,15 @@ func Inspect(sys, dev string, devices []*Device) error {
 				failed = errors.Join(failed, fmt.Errorf("%s has partitions but %w", d.Name, err))
 			}
 		}
-		d.takeEntry()
+		d.setEntry()
 		d.Content = &Content{}
 		d.Content.FS, d.Content.Err = ProbeDevice(filepath.Join(dev, d.Name))
 	}
 	return failed
 }
 
-// takeEntry takes what the table tells of a partition.
-func (d *Device) takeEntry() {
+// setEntry sets the entry of the table of a partition.
+func (d *Device) setEntry() {
 	if d.Partition == nil || len(d.Parents) == 0 {
 		return
 	}
@@ -61,17 +61,16 @@ func readTable(path string, sector int64) ([]Partition, error) {
 	return ReadTable(f, cmp.Or(sector, minSector))
 }
 
-// diskIDs reads what a SCSI disk says that it is.
+// diskIDs reads the identifiers of a SCSI disk.
 func diskIDs(sys, disk string) []string {
 	b, err := os.ReadFile(filepath.Join(sys, "class/block", disk, "device/vpd_pg83"))
 	if err != nil {
-		return nil // not SCSI, or a disk that does not say
+		return nil // not SCSI, or a disk without identifiers
 	}
 	return parseIDs(b)
 }
 
-// Describe says in a few words what a device is, for a list of what there is: `sda2 (512 MiB, ext4,
-// LABEL=root, UUID=...)`.
+// Describe describes a device briefly, for a list: `sda2 (512 MiB, ext4, LABEL=root, UUID=...)`.
 func (d *Device) Describe() string {
 	s := fmt.Sprintf("%s (%d MiB", d.Name, d.Size>>20)
 	var several *AmbiguousError

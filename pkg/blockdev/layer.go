@@ -7,14 +7,14 @@ import "context"
 type Layer interface {
 	// Name is for messages: "partitions".
 	Name() string
-	// Find lists what stands on devices, or could be made to. It may read what is on them, and
-	// changes nothing.
+	// Find lists the assemblies on devices, active or not. It may read the devices, and changes
+	// nothing.
 	Find(ctx context.Context, devices []*Device) ([]Assembly, error)
-	// Activate returns the devices of an assembly, after it has made the kernel show them if it
-	// did not yet.
+	// Activate returns the devices of an assembly, and makes the kernel create them if it has
+	// not yet.
 	Activate(ctx context.Context, a Assembly) ([]*Device, error)
-	// Deactivate takes an assembly down, without a read or a write of its members: a target may
-	// not answer. unix.EBUSY: it is in use.
+	// Deactivate deactivates an assembly, without a read or a write of its members, because a
+	// target may not respond. unix.EBUSY: it is in use.
 	Deactivate(ctx context.Context, a Assembly) error
 }
 
@@ -22,5 +22,5 @@ type Layer interface {
 type Assembly struct {
 	Name    string // no other in its layer has it
 	Members []*Device
-	Plan    any // what the layer needs for Activate
+	Plan    any // the layer's data for Activate
 }

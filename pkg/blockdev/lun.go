@@ -24,7 +24,7 @@ type LUN struct {
 	// Address is host, channel, target and LUN, as the kernel writes them: "2:0:0:1".
 	Address string
 	// Absent: the target could have a device there, and has none now (SPC-4 6.6.2, peripheral
-	// qualifier 001b), as arrays say of LUN 0 where nothing is mapped to it. The kernel
+	// qualifier 001b), as arrays report for LUN 0 if nothing is mapped to it. The kernel
 	// attaches such a unit, and no driver binds to it (drivers/scsi/scsi_sysfs.c:
 	// scsi_bus_match).
 	Absent bool
@@ -77,7 +77,7 @@ func readLUN(dir string) (LUN, bool) {
 	}
 	typ, ok := readNumber(filepath.Join(dir, "type"))
 	if !ok {
-		return LUN{}, false // it is just going away
+		return LUN{}, false // it is being removed
 	}
 	u := LUN{Number: n, Type: typ, Address: name}
 	if b, err := os.ReadFile(filepath.Join(dir, "inquiry")); err == nil && len(b) > 0 {

@@ -18,7 +18,7 @@ const (
 
 	typeProtective = 0xee // EFI_PMBR_OSTYPE_EFI_GPT
 	firstLogical   = 5    // number of the first logical partition
-	maxEmptyRecord = 100  // extended records without a partition in succession (block/partitions/msdos.c: parse_extended)
+	maxEmptyRecord = 100  // consecutive extended records without a partition (block/partitions/msdos.c: parse_extended)
 )
 
 // record is an MBR or an extended boot record.
@@ -54,7 +54,7 @@ func readSector(r io.ReaderAt, off int64) (*record, error) {
 }
 
 // readMBR reads the primary partitions and then the logical ones. A file system's boot sector has
-// the same magic, but nothing that fits as flags.
+// the same magic, but no valid flags.
 func readMBR(r io.ReaderAt, mbr *record, sector int64) ([]Partition, error) {
 	var parts []Partition
 	for i := range mbrSlots {

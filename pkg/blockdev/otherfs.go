@@ -10,7 +10,7 @@ import (
 const (
 	isoOffset      = 16 * isoSector
 	isoSector      = 2048
-	isoDescriptors = 16 // that are looked at
+	isoDescriptors = 16 // that are read
 )
 
 // Types of volume descriptors, and Joliet's place of its escape sequences.
@@ -20,8 +20,8 @@ const (
 	isoEscapesAt  = 88
 )
 
-// parseISO reads the primary volume descriptor (ECMA-119 section 8.4). The UUID is made of the time
-// of change, or of creation, as blkid does.
+// parseISO reads the primary volume descriptor (ECMA-119 section 8.4). The UUID is made from the
+// time of change, or of creation, as by blkid.
 func parseISO(d *image) (Filesystem, bool) {
 	const (
 		labelAt   = 40  // volume identifier, 32 bytes
@@ -38,7 +38,7 @@ func parseISO(d *image) (Filesystem, bool) {
 			fsys.UUID = isoTime(string(vd[at : at+16]))
 		}
 	}
-	// A Joliet label has more characters to choose from, but at most 16.
+	// A Joliet label may have any character, but at most 16.
 	cut := len(fsys.Label) > 16
 	if j := jolietLabel(d); j != "" && !(cut && strings.HasPrefix(strings.ToUpper(fsys.Label), strings.ToUpper(j))) {
 		fsys.Label = j
@@ -76,14 +76,13 @@ func jolietLabel(d *image) string {
 // Layout of the FAT boot sector (fs/fat, include/uapi/linux/msdos_fs.h: struct fat_boot_sector).
 const (
 	fatMagicAt = 510
-	fatRootMax = 64 << 10 // bytes of the root directory that are looked at
+	fatRootMax = 64 << 10 // bytes of the root directory that are read
 )
 
-// fatLayout returns where FAT12 and 16, or FAT32 have what follows their common part.
+// fatLayout is the offsets of the fields after the common part, of FAT12 and FAT16, or of FAT32.
 type fatLayout struct{ serialAt, labelAt, typeAt int }
 
-// parseFAT tells a FAT from another boot sector by its type string, which every mkfs writes, and by
-// sizes that fit.
+// parseFAT recognizes a FAT by its type string, which every mkfs writes, and by valid sizes.
 func parseFAT(d *image) (Filesystem, bool) {
 	b := d.at(0, 512)
 	if b == nil {
@@ -112,8 +111,8 @@ func parseFAT(d *image) (Filesystem, bool) {
 	return fsys, true
 }
 
-// fatRootLabel reads the label from the root directory, of which FAT32 keeps only the first cluster
-// in a place that is known at once.
+// fatRootLabel reads the label from the root directory; of FAT32 only from its first cluster,
+// without following the FAT.
 func fatRootLabel(d *image, b []byte) string {
 	const (
 		entrySize = 32

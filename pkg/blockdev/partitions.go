@@ -8,17 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rescan makes the kernel read anew what it knows of a SCSI disk: size, write protection, cache and
-// limits (drivers/scsi/sd.c: sd_revalidate_disk), and its names (drivers/scsi/scsi.c:
+// Rescan makes the kernel read the properties of a SCSI disk again: size, write protection, cache
+// and limits (drivers/scsi/sd.c: sd_revalidate_disk), and its names (drivers/scsi/scsi.c:
 // scsi_attach_vpd). A probe that is under way is waited for: both take the device's lock
 // (drivers/scsi/scsi_scan.c: scsi_rescan_device). sys is the mount point of sysfs, name is "sda".
 func Rescan(sys, name string) error {
 	return os.WriteFile(filepath.Join(sys, "class/block", name, "device/rescan"), []byte("1"), 0)
 }
 
-// ProbeAgain makes the kernel read a disk and its partition table anew: a probe that was cut short
-// leaves a disk of size 0, or without partitions, or one whose cache counts as write through and is
-// sent no flushes. A disk that is not there yet, or is in use and so known, is no error.
+// ProbeAgain makes the kernel read a disk and its partition table again: a probe that failed midway
+// leaves a disk of size 0, or without partitions, or one whose cache is taken for write through and
+// gets no flushes. A disk that does not exist yet, or is in use and so was probed, is no error.
 func ProbeAgain(sys, dev, name string) error {
 	if err := Rescan(sys, name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -11,12 +11,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 )
 
-// ErrNoFilesystem reports that no superblock that we know was found.
+// ErrNoFilesystem reports that no known superblock was found.
 var ErrNoFilesystem = errors.New("no known file system")
 
-// Filesystem is what a superblock tells, in the words of blkid(8).
+// Filesystem describes a superblock, in the terms of blkid(8).
 type Filesystem struct {
-	// Type is the name to mount it by, or what stands in a file system's place: "crypto_LUKS",
+	// Type is the name to mount it by, or another type of blkid(8): "crypto_LUKS",
 	// "LVM2_member", "linux_raid_member", "swap", "jbd".
 	Type string
 	// UUID in the form that blkid prints, which is not the same for all types; empty if it has
@@ -24,14 +24,14 @@ type Filesystem struct {
 	UUID string
 	// Label is empty if it has none.
 	Label string
-	// Dirty is what the superblock says of an end that was not clean; empty if it says nothing.
+	// Dirty describes why the superblock is not clean; empty if it is.
 	Dirty string
 }
 
-// UnsupportedError says that a device holds something that is known and cannot be root.
+// UnsupportedError reports that a device holds a known type that cannot be root.
 type UnsupportedError struct {
 	Type string // as in Filesystem
-	What string // in words
+	What string // a description
 }
 
 // Error implements error.
@@ -43,7 +43,7 @@ func (f Filesystem) Root() error {
 		"crypto_LUKS":       "LUKS, which is not supported",
 		"LVM2_member":       "an LVM physical volume, which is not supported",
 		"linux_raid_member": "a member of an md array, which is not supported",
-		"swap":              "swap space, no file system",
+		"swap":              "swap space, not a file system",
 		"jbd":               "the journal of an ext file system on another device, which is not supported",
 	}[f.Type]
 	switch {
@@ -55,8 +55,8 @@ func (f Filesystem) Root() error {
 	return &UnsupportedError{f.Type, what}
 }
 
-// AmbiguousError says that a device has superblocks of several file systems: all but one are
-// remains of what was there before.
+// AmbiguousError reports that a device has superblocks of several file systems: all but one are
+// remains of earlier ones.
 type AmbiguousError struct{ Found []Filesystem }
 
 // Error implements error.
@@ -86,8 +86,8 @@ func ProbeDevice(path string) (Filesystem, error) {
 	return fsys, nil
 }
 
-// Probe reads the superblocks of a device of size bytes. It returns ErrNoFilesystem where there is
-// none that we know, an *AmbiguousError where there are several.
+// Probe reads the superblocks of a device of size bytes. It returns ErrNoFilesystem if there is no
+// known one, an *AmbiguousError where there are several.
 func Probe(r io.ReaderAt, size int64) (Filesystem, error) {
 	d := openImage(r, size)
 	var found []Filesystem
@@ -116,17 +116,17 @@ func Probe(r io.ReaderAt, size int64) (Filesystem, error) {
 	return found[0], nil
 }
 
-// prober knows one place of one kind of superblock.
+// prober describes one location of one kind of superblock.
 type prober struct {
 	offset int64
-	magic  string // empty where parse knows the place
-	// container holds other file systems, whose superblocks may be seen through it: nothing
-	// else counts then.
+	magic  string // empty: parse checks the location
+	// container holds other file systems, whose superblocks may appear in it: others are
+	// ignored then.
 	container bool
 	parse     func(*image) (Filesystem, bool)
 }
 
-// probers is the order in which to look.
+// probers are in the order of the search.
 var probers = []prober{
 	{0, "", true, parseMD},
 	{0, "LUKS\xba\xbe", true, parseLUKS},

@@ -75,13 +75,13 @@ func TestProbeReal(t *testing.T) {
 	}
 }
 
-// What cannot be root is named; what can is let through.
+// A type that cannot be root is an error that names it.
 func TestRoot(t *testing.T) {
 	for typ, want := range map[string]string{
 		"crypto_LUKS":       "this is LUKS, which is not supported",
 		"LVM2_member":       "this is an LVM physical volume, which is not supported",
 		"linux_raid_member": "this is a member of an md array, which is not supported",
-		"swap":              "this is swap space, no file system",
+		"swap":              "this is swap space, not a file system",
 		"vfat":              "this is vfat, which cannot hold a root",
 	} {
 		err := Filesystem{Type: typ}.Root()
@@ -121,7 +121,7 @@ func TestProbeNothing(t *testing.T) {
 	}
 }
 
-// A chance hit of a magic, or what is left of a superblock, is none.
+// A magic that matches by chance, or a part of a superblock, is not a file system.
 func TestProbeDamaged(t *testing.T) {
 	tests := []struct {
 		image string
@@ -169,7 +169,7 @@ func TestProbeF2FSBackup(t *testing.T) {
 	}
 }
 
-// A container hides what shines through it; two file systems leave a doubt.
+// Superblocks inside a container are ignored; two file systems are ambiguous.
 func TestProbeSeveral(t *testing.T) {
 	ext := readSparse(t, "ext4")
 	_, sb := ext.first(1024)
@@ -187,7 +187,7 @@ func TestProbeSeveral(t *testing.T) {
 	}
 }
 
-// A name in Joliet has 16 characters at most: the longer one counts.
+// A name in Joliet has 16 characters at most: the longer one is used.
 func TestProbeJolietCut(t *testing.T) {
 	img := readSparse(t, "iso-joliet")
 	img.put(isoOffset+40, []byte("JOLIET LABEL IS CUT HERE        "))
@@ -204,7 +204,7 @@ func TestProbeDirtyBtrfs(t *testing.T) {
 	}
 }
 
-// broken is a device that gives errors behind a place.
+// broken is a device that returns errors from an offset on.
 type broken struct {
 	io.ReaderAt
 	from int64
@@ -219,7 +219,7 @@ func (b broken) ReadAt(p []byte, off int64) (int, error) {
 	return b.ReaderAt.ReadAt(p, off)
 }
 
-// An error of the device is no missing file system.
+// An error of the device is not a missing file system.
 func TestProbeError(t *testing.T) {
 	img := readSparse(t, "ext4")
 	for _, from := range []int64{0, headSize} {
@@ -229,8 +229,7 @@ func TestProbeError(t *testing.T) {
 	}
 }
 
-// chunk is an image that is zero but for one stretch, and complains of reads that go beyond its
-// size.
+// chunk is an image that is zero but for one stretch, and fails the test at reads beyond its size.
 type chunk struct {
 	t    testing.TB
 	size int64

@@ -17,14 +17,14 @@ const (
 	opReportLUNs = 0xa0
 	lunsHeader   = 8 // bytes before the list
 	lunLen       = 8
-	// maxLUNs is how many are asked for, as many as the kernel does by itself
-	// (drivers/scsi/scsi_scan.c: max_scsi_report_luns).
+	// maxLUNs is how many are requested, as many as by the kernel (drivers/scsi/scsi_scan.c:
+	// max_scsi_report_luns).
 	maxLUNs = 511
 	// wellKnown is the first byte of a LUN that names no disk (SAM-5 4.7.7.5.1).
 	wellKnown = 0xc1
 )
 
-// ReportLUNs asks a disk's target which logical units it has for us, and returns their numbers as
+// ReportLUNs requests the list of logical units from a disk's target, and returns their numbers as
 // the kernel has them, sorted. path is the node of any disk of the target.
 func ReportLUNs(path string) ([]uint64, error) {
 	f, err := os.Open(path)
@@ -43,7 +43,7 @@ func ReportLUNs(path string) ([]uint64, error) {
 	return parseLUNs(buf[:n]), nil
 }
 
-// parseLUNs reads the answer to REPORT LUNS. A list that is cut short ends there.
+// parseLUNs reads the answer to REPORT LUNS. A truncated list is parsed up to its end.
 func parseLUNs(b []byte) []uint64 {
 	if len(b) < lunsHeader {
 		return nil
@@ -97,7 +97,7 @@ const (
 	commandMillis = 10_000
 )
 
-// readSCSI sends a command that reads, and returns how many bytes came.
+// readSCSI sends a command that reads, and returns the number of bytes.
 func readSCSI(f *os.File, cdb, buf []byte) (int, error) {
 	h := sgHeader{
 		interfaceID: sgInterface, direction: sgFromDevice, cmdLen: uint8(len(cdb)), cmd: unsafe.Pointer(&cdb[0]),

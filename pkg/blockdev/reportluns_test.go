@@ -50,7 +50,7 @@ func FuzzParseLUNs(f *testing.F) {
 	})
 }
 
-// What is no SCSI disk lists no LUNs.
+// A file that is not a SCSI disk lists no LUNs.
 func TestReportLUNsOfAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

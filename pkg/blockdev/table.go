@@ -6,11 +6,11 @@ import (
 	"io"
 )
 
-// Limits of what is believed of a partition table. The kernel makes at most 256 partitions
+// Limits of a valid partition table. The kernel makes at most 256 partitions
 // (block/partitions/check.c, DISK_MAX_PARTS).
 const (
 	maxPartitions = 256
-	minSector     = 512  // bytes; the kernel takes no SCSI disk with others
+	minSector     = 512  // bytes; the kernel accepts no SCSI disk with others
 	maxSector     = 4096 // bytes (drivers/scsi/sd.c: sd_read_capacity)
 )
 
@@ -27,8 +27,8 @@ type Partition struct {
 }
 
 // ReadTable reads a disk's GPT or MBR. sector is the disk's logical block size in bytes. Like the
-// kernel it believes a GPT only behind a protective MBR and with sums that are right, and does not
-// use the copy at the end.
+// kernel it accepts a GPT only behind a protective MBR and with correct checksums, and does not use
+// the copy at the end.
 func ReadTable(r io.ReaderAt, sector int64) ([]Partition, error) {
 	if sector < minSector || sector > maxSector || sector&(sector-1) != 0 {
 		return nil, fmt.Errorf("partition table: sectors of %d bytes: %w", sector, errors.ErrUnsupported)
@@ -48,7 +48,7 @@ func ReadTable(r io.ReaderAt, sector int64) ([]Partition, error) {
 	return readMBR(r, mbr, sector)
 }
 
-// readAt is ReadAt with an end of the disk told as ErrNoTable.
+// readAt is ReadAt that returns ErrNoTable at the end of the disk.
 func readAt(r io.ReaderAt, b []byte, off int64) error {
 	n, err := r.ReadAt(b, off)
 	switch {

@@ -86,7 +86,7 @@ func seal(h []byte) []byte {
 	return h
 }
 
-// Entries that make no sense are passed over, as the kernel does.
+// Invalid entries are ignored, as by the kernel.
 func TestReadTableOddEntries(t *testing.T) {
 	entries := make([]byte, 3*gptEntryLen)
 	for i, e := range []struct{ first, last uint64 }{{9, 8}, {1, 1 << 60}, {100, 100}} {
@@ -114,8 +114,7 @@ func mbrWith(entries ...[3]uint32) []byte {
 	return b
 }
 
-// A chain of extended records that leads back ends; one without partitions ends; one that leads
-// nowhere ends.
+// A chain of extended records ends that leads back, has no partitions, or leads beyond the disk.
 func TestReadTableChains(t *testing.T) {
 	tests := map[string]struct {
 		records map[int64][]byte // by sector
@@ -156,7 +155,7 @@ func TestReadTableChains(t *testing.T) {
 	}
 }
 
-// An error of the device is no missing table.
+// An error of the device is not a missing table.
 func TestReadTableError(t *testing.T) {
 	for name, offs := range map[string][]int64{"gpt": {0, sector, 2 * sector}, "mbr": {0, 4096 * sector}} {
 		for _, from := range offs {

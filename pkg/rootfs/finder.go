@@ -27,13 +27,13 @@ type absence struct {
 	unread []unread
 }
 
-func (a *absence) absence() *absence { return a }
+func (a *absence) asAbsence() *absence { return a }
 
 // absenceOf returns the absence in an error of a search; nil: there is none.
 func absenceOf(err error) *absence {
-	var a interface{ absence() *absence }
+	var a interface{ asAbsence() *absence }
 	if errors.As(err, &a) {
-		return a.absence()
+		return a.asAbsence()
 	}
 	return nil
 }

@@ -72,8 +72,8 @@ func script(t *testing.T, lines string, verbs ...verb.Verb) string {
 	return out.String()
 }
 
-// Each script writes what is wanted, all of it and nothing else: "..." stands for any text. D is a
-// directory of the script's own.
+// Each script writes exactly the expected text: "..." stands for any text. D is a directory of the
+// script's own.
 func TestScripts(t *testing.T) {
 	crash := verb.Verb{Name: "crash", Group: verb.Boot, Run: func(context.Context, *verb.Call) error { panic("a bug") }}
 	leave := verb.Verb{Name: "leave", Group: verb.Boot, Run: func(context.Context, *verb.Call) error { return verb.ErrLeave }}
@@ -122,7 +122,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// matches reports whether a text is what is wanted, where "..." is any text.
+// matches reports whether a text matches, where "..." is any text.
 func matches(text, want string) bool {
 	parts := strings.Split(want, "...")
 	for i, part := range parts {
@@ -131,7 +131,7 @@ func matches(text, want string) bool {
 	return regexp.MustCompile(`^(?s:` + strings.Join(parts, ".*") + `)$`).MatchString(text)
 }
 
-// A panic in the interpreter itself ends a job, and is what the shell tells of it.
+// A panic in the interpreter itself ends a job, and is reported as its error.
 func TestPanicInAJob(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var js jobs
@@ -246,7 +246,7 @@ func TestEditing(t *testing.T) {
 	s.types("echo o\x1b[D\x1b[D\x1b[C\x7fO\r", "O")
 	s.end()
 	if len(s.typed) == 0 || s.typed[0] != "echo from-before-$((1+1))" {
-		// The same line as the last one is not taken up twice.
+		// A line that repeats the last one is not added.
 		if s.typed[0] != "echo edited-$((40+2))" {
 			t.Errorf("typed %q", s.typed)
 		}
@@ -256,7 +256,7 @@ func TestEditing(t *testing.T) {
 	}
 }
 
-// What would take for ever ends when it is interrupted, and the shell goes on.
+// A command without end is interrupted by Ctrl-C, and the shell goes on.
 func TestInterrupt(t *testing.T) {
 	for _, endless := range []string{"sleep 1000", "while true; do :; done", "cat", "cat /dev/zero > /dev/null", "more", "read x", "sh -c 'sleep 1000'", "sleep 1000 | cat"} {
 		t.Run(endless, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// A panic in one operation of the shutdown is its error.
+// A panic in one operation of the shutdown becomes its error.
 func TestPanicOfAnOperation(t *testing.T) {
 	var p *contain.PanicError
 	if err := Within(time.Hour, func(context.Context) error { panic("a bug") }); !errors.As(err, &p) {
@@ -36,7 +36,7 @@ func (b buggySystem) Sessions() ([]Session, error) {
 	return append([]Session{buggySession{b.sessions[0]}}, own...), err
 }
 
-// One session's panic takes neither the other sessions nor the machine's end with it.
+// A panic in one session prevents neither the logout of others nor the end of the machine.
 func TestPanicOfASession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{began: time.Now(), hang: make(chan struct{}), sessions: []*fakeSession{{name: "s1"}}}

@@ -117,8 +117,8 @@ func ourSession(t *testing.T, files map[string]string) *linux {
 	return &linux{sys: sys, sessions: filepath.Join(sys, "sessions")}
 }
 
-// Only what went well is progress: a disk that repeats its commands for ever does not hold the
-// shutdown up.
+// Only commands without an error are progress: a disk that repeats its commands without end does
+// not delay the shutdown.
 func TestProgress(t *testing.T) {
 	l := ourSession(t, map[string]string{
 		"class/scsi_device/7:0:0:1/device/iodone_cnt": "0x2\n",
@@ -177,8 +177,8 @@ func TestFlush(t *testing.T) {
 	}
 }
 
-// The agent's own socket is used to leave its sessions: another of the same process would be
-// another program's for it (pkg/recovery: listeners).
+// The agent's transport is used to log out: the agent would take another socket of the same process
+// for that of another program (pkg/recovery: listeners).
 func TestSessionsOfTransport(t *testing.T) {
 	l := ourSession(t, map[string]string{})
 	k := kerneltest.New()
@@ -194,7 +194,7 @@ func TestSessionsOfTransport(t *testing.T) {
 	}
 }
 
-// An agent that cannot let go in time does not hold the end up.
+// A recovery that does not stop in time does not delay the end.
 func TestStopRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, asked := time.Now(), make(chan bool, 2)
@@ -248,8 +248,8 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// While one of those that were asked is left none else is looked at; when none is, all are, since
-// there may be new ones.
+// While one of the processes that were sent SIGTERM is left, no other is read; when none is, all
+// are, since there may be new ones.
 func TestRemaining(t *testing.T) {
 	const user = "S 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 99 1000 12"
 	l := &linux{proc: tree(t, map[string]string{"5000010/stat": "5000010 (a) " + user, "5000011/stat": "5000011 (b) " + user})}
@@ -278,7 +278,7 @@ func TestRemaining(t *testing.T) {
 	left(0)
 }
 
-// This process is seen in the kernel's own /proc, by its name.
+// This process is found in the real /proc, by its name.
 func TestReadStat(t *testing.T) {
 	comm, lives := readStat("/proc/self/stat")
 	b, err := os.ReadFile("/proc/self/comm")

@@ -15,15 +15,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// fake is a system that writes down what is done to it.
+// fake is a System that records its calls.
 type fake struct {
 	mu       sync.Mutex
 	did      []string
 	log      []string
 	began    time.Time
 	left     int  // processes
-	stubborn bool // they only go when killed
-	many     bool // they are counted in 700 ms
+	stubborn bool // they only end when killed
+	many     bool // counting them takes 700 ms
 	mounts   []string
 	busy     int           // so many rounds
 	slow     time.Duration // an unmount takes so long, while the disk works
@@ -226,8 +226,8 @@ func run(t *testing.T, f *fake) {
 	})
 }
 
-// A disk that is dead while the real system shuts down is given up only if it stays so for as long
-// as it may.
+// The sessions are terminated if a disk does not respond during the shutdown for longer than the
+// limit.
 func TestMonitor(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -273,8 +273,8 @@ func TestMonitor(t *testing.T) {
 	}
 }
 
-// A boot that failed writes back, unmounts and leaves its sessions; a disk that does not answer
-// costs its time and no more.
+// A boot that failed writes back, unmounts and logs out; a disk that does not respond delays that
+// by its limits only.
 func TestEndBoot(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -299,7 +299,7 @@ func TestEndBoot(t *testing.T) {
 				endBoot(f, dirs, f)
 				f.note(fmt.Sprintf("ended after %d s", int(time.Since(f.began).Seconds())))
 				synctest.Wait()
-				if len(f.sessions) > 1 { // they are left at the same time
+				if len(f.sessions) > 1 { // the logouts are concurrent
 					slices.Sort(f.did[1:5])
 				}
 				if got := strings.Join(f.did, ", "); got != tt.did {

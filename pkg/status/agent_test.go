@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The agent runs only if its processes can.
+// The agent runs only if its worker can.
 func TestAgent(t *testing.T) {
 	const lost = "not running: the sessions are not recovered: "
 	for name, c := range map[string]struct {
@@ -72,7 +72,7 @@ func TestAgent(t *testing.T) {
 			for i, p := range c.processes {
 				name, state, _ := strings.Cut(p, " ")
 				if state == "Z" {
-					name = "" // its memory is gone
+					name = "" // it has exited
 				} else {
 					name += "\x00"
 				}
@@ -94,7 +94,7 @@ func TestAgent(t *testing.T) {
 	}
 }
 
-// An old report is not taken for the present; beside a new one it does not count.
+// An old report is shown as old, and ignored if there is a newer one.
 func TestStaleReport(t *testing.T) {
 	s := system(t, map[string]string{
 		"sys/class/iscsi_session/session1/state": "LOGGED_IN\n",

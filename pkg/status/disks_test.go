@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { nstest.Main(m) }
 
-// Each unit of a session is logged, with the disk that it is or why it is none.
+// Each unit of a session is shown, with its disk or why it has none.
 func TestDisksOf(t *testing.T) {
 	const target = "sys/class/iscsi_session/session3/device/target2:0:0/2:0:0:"
 	s := system(t, map[string]string{
@@ -46,7 +46,7 @@ type refusing struct{}
 
 func (refusing) Write([]byte) (int, error) { return 0, unix.ENOSPC }
 
-// Print shows this machine, and its error tells what is wrong with it.
+// Print shows this machine, and its error names what is wrong with it.
 func TestPrint(t *testing.T) {
 	nstest.Run(t, syscall.CLONE_NEWNS, func() {
 		for _, dir := range []string{"/sys", "/run"} {

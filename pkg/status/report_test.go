@@ -37,7 +37,7 @@ const agentSays = "since-boot 90\n" +
 	"lease ens3 from 10.0.0.1 since 5 renew 160 ends 3705\n" +
 	"agent supervisor replaced 1 reason ended at 15\nagent worker replaced 3 reason stopped at 88\n"
 
-// parsed is what a report tells.
+// parsed parses a report.
 func parsed(t *testing.T, text string) *agentReport {
 	t.Helper()
 	s, err := runstate.ParseStatus(text)
@@ -99,7 +99,7 @@ func TestReportOfNothing(t *testing.T) {
 	}
 }
 
-// TestLinks: what a link has now comes first.
+// The present addresses of a link come first.
 func TestLinks(t *testing.T) {
 	const boot = "link ens3 mac 52:54:00:77:00:01 address 10.0.0.2/24 by static state "
 	for line, want := range map[string]string{

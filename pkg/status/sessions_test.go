@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A session in words, from attributes as Linux 6.1 shows them.
+// A session as text, from attributes of Linux 6.1.
 func TestSessions(t *testing.T) {
 	sys := t.TempDir()
 	if got := Sessions(sys); got != "there is no iSCSI session\n" {

@@ -114,7 +114,7 @@ func with(files map[string]string, path, text string) map[string]string {
 	return files
 }
 
-// A fifo must not hold the boot, and a root that is not there is an error.
+// A FIFO must not block the boot, and a root that does not exist is an error.
 func TestFindInitOddities(t *testing.T) {
 	dir := tree(t, map[string]string{"sbin/": ""})
 	if err := unix.Mkfifo(filepath.Join(dir, "sbin/init"), 0o755); err != nil {

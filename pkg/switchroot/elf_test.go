@@ -54,7 +54,7 @@ func TestReadELF(t *testing.T) {
 	}
 }
 
-// A program that was cut off while it was copied is no program.
+// A truncated program is an error.
 func TestTruncated(t *testing.T) {
 	for name, head := range heads(t) {
 		arch, _, _ := strings.Cut(name, "-")
@@ -69,7 +69,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// What the kernel's loader does not take (fs/binfmt_elf.c).
+// Programs that the kernel's loader refuses (fs/binfmt_elf.c).
 func TestBadELF(t *testing.T) {
 	le := binary.LittleEndian
 	dynamic := heads(t)["amd64-dynamic"]

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What the Debian installer writes, and what people add.
+// Lines of the Debian installer, and others that are common.
 const fstab = `# /etc/fstab: static file system information.
 #
 # <file system> <mount point>   <type>  <options>       <dump>  <pass>

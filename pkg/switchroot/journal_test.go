@@ -2,7 +2,7 @@ package switchroot
 
 import "testing"
 
-// Options that are there are kept, and none is doubled; what mounts read-write needs the replay.
+// Options are kept, and none is doubled; a read-write mount needs the replay.
 func TestWithoutReplay(t *testing.T) {
 	for _, tt := range []struct {
 		fstype, options string

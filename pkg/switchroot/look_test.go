@@ -48,7 +48,7 @@ func crashed(t *testing.T) string {
 	return file
 }
 
-// What is promised of block devices is looked at in a machine, which has one of its own.
+// The properties of Look on block devices are tested in a machine with one.
 func TestBlockDevice(t *testing.T) {
 	m := vmtest.Machine{FileSystems: []string{"ext4"}}
 	if !vmtest.Inside() {
@@ -63,8 +63,7 @@ func TestBlockDevice(t *testing.T) {
 	})
 }
 
-// Looking at a file system after a crash changes not one byte, and leaves the device as writable as
-// it was.
+// Look at a file system after a crash changes no byte, and restores whether the device is writable.
 func lookWritesNothing(t *testing.T, dev string) {
 	t.Helper()
 	before := contents(t, dev)
@@ -84,7 +83,7 @@ func lookWritesNothing(t *testing.T, dev string) {
 	if isReadOnly(t, dev) {
 		t.Error("the device stays read-only")
 	}
-	// The same mount without that care does write: the test can fail.
+	// The same mount without Look does write: the test can fail.
 	inNamespace(t, func() {
 		dir := t.TempDir()
 		if err := unix.Mount(dev, dir, "ext4", unix.MS_RDONLY, "noload"); err != nil {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inNamespace runs f with mounts that nobody else sees and that end with it.
+// inNamespace runs f in a mount namespace of its own.
 func inNamespace(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -104,7 +104,7 @@ func TestMountErrors(t *testing.T) {
 	})
 }
 
-// Looking cannot write, whatever the configuration says, and leaves no mount.
+// Look does not write, whatever the configuration, and leaves no mount.
 func TestLook(t *testing.T) {
 	dir := t.TempDir()
 	c := MountConfig{Device: "none", Dir: dir, FSType: "tmpfs", ReadWrite: true, Options: "rw"}
@@ -129,7 +129,7 @@ func TestLook(t *testing.T) {
 	})
 }
 
-// A mount that cannot be undone is told.
+// A mount that cannot be undone is an error.
 func TestLookBusy(t *testing.T) {
 	dir := t.TempDir()
 	inNamespace(t, func() {
@@ -145,7 +145,7 @@ func TestLookBusy(t *testing.T) {
 	})
 }
 
-// A root that cannot be written to and lacks directories is told; one that only lacks /run will do.
+// A root that cannot be written to and lacks directories is an error, unless it lacks only /run.
 func TestMountPointsReadOnly(t *testing.T) {
 	inNamespace(t, func() {
 		dir := tree(t, map[string]string{"dev/": "", "proc/": "", "sys/": ""})

@@ -194,8 +194,8 @@ func shows(t *testing.T, out string, lines ...string) {
 	}
 }
 
-// The new init is PID 1, has what it was given and all that was mounted, and the initramfs is empty
-// but for what is mounted in it.
+// The new init is PID 1, has its arguments, its environment and all mounts, and the initramfs is
+// empty except for the mount in it.
 func TestSwitch(t *testing.T) {
 	out := switchIn(t, "switch")
 	shows(t, out,
@@ -210,7 +210,7 @@ func TestSwitch(t *testing.T) {
 	}
 }
 
-// A root from before /run existed does without.
+// A root without /run is switched to without it.
 func TestSwitchWithoutRun(t *testing.T) {
 	out := switchIn(t, "no run")
 	shows(t, out,
@@ -219,7 +219,7 @@ func TestSwitchWithoutRun(t *testing.T) {
 	)
 }
 
-// What is no initramfs is not emptied.
+// A root that is not an initramfs is not emptied.
 func TestSwitchNoInitramfs(t *testing.T) {
 	out := switchIn(t, "no initramfs")
 	if !strings.HasPrefix(out, "child: switch root: the root in use is not an initramfs; in /: [d 1/") {
@@ -236,7 +236,7 @@ func TestSwitchNoPlace(t *testing.T) {
 	}
 }
 
-// An init that cannot be executed after all is told.
+// An init that cannot be executed is an error.
 func TestSwitchNoInit(t *testing.T) {
 	out := switchIn(t, "no init")
 	if !strings.HasPrefix(out, "freed\nchild: exec /sbin/none: no such file or directory; in /: [d dev/ d etc/") {

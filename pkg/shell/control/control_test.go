@@ -67,8 +67,8 @@ func TestParseAnswer(t *testing.T) {
 	}
 }
 
-// The law from the value: a request that may be asked is read as it is, and another is not sent.
-// The law from the text: a request that was read is written to be read the same.
+// A valid request is parsed unchanged, and an invalid one is not sent. A request that was parsed is
+// written so that it is parsed the same.
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte(`"retry" "root" "root=/dev/sda2"`), 0)
 	f.Add([]byte(`"remember" "echo \"a\\\n\xff\u00e4"`), MaxWords)
@@ -91,8 +91,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// The law from the value: an answer is read as it is, up to where it is cut. The law from the text:
-// an answer that was read is written as it was.
+// An answer is parsed unchanged, up to the limit. An answer that was parsed is written unchanged.
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("ok\nstep modules done\n"), 0)
 	f.Add([]byte("error\nno such step"), MaxAnswer)
@@ -111,7 +110,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// A line that was typed can be told to process 1, whatever it is.
+// Every line that was typed can be sent to process 1.
 func TestTypedLine(t *testing.T) {
 	for _, line := range []string{"", "\n", strings.Repeat("\x00", 2*MaxRequest), strings.Repeat("\xff", MaxLine)} {
 		if r := (Request{Remember, Typed{}.Add(line)[0]}); r.check() != nil {
@@ -175,7 +174,7 @@ func TestAsk(t *testing.T) {
 }
 
 // Garbage is answered with an error and changes nothing; a text that is too long is cut; the end of
-// the other side ends the conversation.
+// the other side ends Serve.
 func TestServeGarbage(t *testing.T) {
 	var served atomic.Int32
 	client, raw, done := pair(t, func(Request) Answer {

@@ -17,7 +17,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
-// TestMain runs the tests away from the host, with the umask of most.
+// TestMain runs the tests in namespaces of their own, with the usual umask.
 func TestMain(m *testing.M) {
 	unix.Umask(0o022)
 	nstest.Main(m)
@@ -55,7 +55,7 @@ func has(t *testing.T, after string, got []string, err error, want ...string) {
 	}
 }
 
-// addresses are those of a link but for what the kernel gives it by itself.
+// addresses are those of a link, without those that the kernel sets by itself.
 func addresses(t *testing.T, name string) ([]string, error) {
 	t.Helper()
 	list, err := netlink.AddrList(linkOf(t, name), netlink.FAMILY_ALL)
@@ -89,7 +89,7 @@ func routes() ([]string, error) {
 	return out, err
 }
 
-// The kernel has the addresses, routes and links that ip was told to make.
+// The kernel has the addresses, routes and links of the commands of ip.
 func TestIPChanges(t *testing.T) {
 	inNamespaces(t, func(string) {
 		la := netlink.NewLinkAttrs()
@@ -184,7 +184,7 @@ func TestIPDefaultRoute(t *testing.T) {
 	})
 }
 
-// ip neigh shows what the kernel knows, and flush leaves what a person has put there.
+// ip neigh shows the kernel's neighbours, and flush leaves permanent entries.
 func TestIPNeighbours(t *testing.T) {
 	inNamespaces(t, func(string) {
 		la := netlink.NewLinkAttrs()
@@ -234,7 +234,7 @@ func mounted(t *testing.T, dir string) []string {
 	return out
 }
 
-// The kernel has what mount was told to mount, with its options, until umount.
+// The kernel has the mounts of the commands of mount, with their options, until umount.
 func TestMounts(t *testing.T) {
 	inNamespaces(t, func(dir string) {
 		at := filepath.Join(dir, "new", "t")
@@ -283,7 +283,7 @@ func TestMounts(t *testing.T) {
 	})
 }
 
-// Without -t a device is mounted as what its superblock says.
+// Without -t a device is mounted with the type of its superblock.
 func TestMountProbes(t *testing.T) {
 	inNamespaces(t, func(dir string) {
 		superblock, err := os.ReadFile("../../blockdev/testdata/ext4.sb")
@@ -309,8 +309,8 @@ func TestMountProbes(t *testing.T) {
 	})
 }
 
-// modprobe and insmod get as far as the kernel, with what a module needs first: the kernel refuses
-// modules that are none, or any.
+// modprobe and insmod pass modules to the kernel, dependencies first: the kernel refuses files that
+// are not modules, or all modules.
 func TestModprobe(t *testing.T) {
 	inNamespaces(t, func(dir string) {
 		release, err := modload.Release()

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// want looks at a file without following a link: its type and permissions as ls -l shows them, and
-// its content or what it points to.
+// want checks a file without following a link: its type and permissions as ls -l shows them, and
+// its content or target.
 func want(t *testing.T, name, mode, text string) {
 	t.Helper()
 	st, err := os.Lstat(name)
@@ -35,7 +35,7 @@ func want(t *testing.T, name, mode, text string) {
 	}
 }
 
-// gone sees that there is nothing of that name.
+// gone checks that a file does not exist.
 func gone(t *testing.T, name string) {
 	t.Helper()
 	if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
@@ -43,7 +43,7 @@ func gone(t *testing.T, name string) {
 	}
 }
 
-// A copy has the content and the permissions; what was there before is replaced whole. A link is
+// A copy has the content and the permissions; an existing file is replaced as a whole. A link is
 // followed, unless directories are copied.
 func TestCopy(t *testing.T) {
 	dir := tree(t)
@@ -94,7 +94,7 @@ func TestMoveElsewhere(t *testing.T) {
 	})
 }
 
-// What several sources end up in, and what is in the way.
+// Several sources, directories as targets, and errors.
 func TestMove(t *testing.T) {
 	dir := tree(t)
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -107,7 +107,7 @@ func TestMove(t *testing.T) {
 	want(t, at("b/in/link"), "Lrwxrwxrwx", "a1")
 }
 
-// rm removes a link and not what it leads to, and -f excuses only what is not there.
+// rm removes a link and not its target, and -f ignores only missing files.
 func TestRemove(t *testing.T) {
 	dir := tree(t)
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -131,7 +131,7 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// touch makes an empty file, and changes nothing but the time of one that is there.
+// touch makes an empty file, and changes only the times of one that exists.
 func TestTouch(t *testing.T) {
 	dir := tree(t)
 	old := time.Unix(1000, 0)
@@ -148,7 +148,7 @@ func TestTouch(t *testing.T) {
 	fails(t, dir, "touch none/x", fs.ErrNotExist)
 }
 
-// mkdir makes one level, -p all, and neither minds the other's directories.
+// mkdir makes one level, -p all, even if some exist.
 func TestMakeDirectories(t *testing.T) {
 	dir := tree(t)
 	does(t, dir, "mkdir n")
@@ -160,7 +160,8 @@ func TestMakeDirectories(t *testing.T) {
 	fails(t, dir, "mkdir -p a1/x", unix.ENOTDIR)
 }
 
-// ln -s writes its target as it was given, -f replaces a name, and without it none is lost.
+// ln -s writes its target unchanged, -f replaces a name, and without it an existing name is an
+// error.
 func TestLink(t *testing.T) {
 	dir := tree(t)
 	at := func(name string) string { return filepath.Join(dir, name) }

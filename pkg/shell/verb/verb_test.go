@@ -89,7 +89,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// checkErr wants an error with a text, or none.
+// checkErr checks for an error with a text, or none.
 func checkErr(t *testing.T, what string, err error, want string) {
 	t.Helper()
 	if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -219,7 +219,7 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// Every verb has what help shows, and a name of its own.
+// Every verb has the texts of help, and a unique name.
 func TestAll(t *testing.T) {
 	seen := map[string]bool{}
 	for _, v := range All() {
