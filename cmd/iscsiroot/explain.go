@@ -171,7 +171,7 @@ func (e *explanation) judge(plan bootspec.Plan, rootPath string) {
 	plan, warnings, err := plan.Preview(facts)
 	e.Warnings = append(e.Warnings, warnings...)
 	e.fail(err)
-	for _, s := range plan.Say() {
+	for _, s := range plan.Settings() {
 		e.Plan = append(e.Plan, saidJSON(s))
 	}
 	if !plan.Root.Device.Given() {

@@ -15,7 +15,7 @@ type explanation struct {
 	Warnings []string   `json:"warnings"`
 }
 
-// saidJSON is bootspec.Said.
+// saidJSON is bootspec.Setting.
 type saidJSON struct {
 	What  string `json:"what"`
 	Value string `json:"value"`

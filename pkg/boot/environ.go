@@ -15,7 +15,7 @@ func initArgs(args []string, line cmdline.Line) []string {
 	var out []string
 	known := bootspec.NewVocabulary()
 	for _, w := range words {
-		if key, _, _ := strings.Cut(w, "="); !known.Ours(key) {
+		if key, _, _ := strings.Cut(w, "="); !known.ForInitramfs(key) {
 			out = append(out, w)
 		}
 	}
@@ -28,7 +28,7 @@ func initEnv(env []string) []string {
 	var out []string
 	known := bootspec.NewVocabulary()
 	for _, e := range env {
-		if key, _, _ := strings.Cut(e, "="); !known.Ours(key) {
+		if key, _, _ := strings.Cut(e, "="); !known.ForInitramfs(key) {
 			out = append(out, e)
 		}
 	}

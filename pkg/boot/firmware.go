@@ -24,7 +24,7 @@ func parse(line cmdline.Line) (bootspec.Plan, error) {
 	sys := os.DirFS("/sys")
 	table, odd := firmware(sys, nil)
 	plan, err := bootspec.ParseWith(line, table)
-	if plan.WantsIBFT() {
+	if plan.UsesIBFT() {
 		if table, odd = lowFirmware(sys, line); table != nil {
 			plan, err = bootspec.ParseWith(line, table)
 		}

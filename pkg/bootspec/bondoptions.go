@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// BondOption is an option under the name of its file in sysfs (drivers/net/bonding/bond_sysfs.c),
-// with a value that it takes.
+// BondOption is an option of a bond: the name of its file in sysfs
+// (drivers/net/bonding/bond_sysfs.c) and the value to write.
 type BondOption struct{ Name, Value string }
 
 // bondModes are the modes by their numbers (include/uapi/linux/if_bonding.h).
 var bondModes = []string{"balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"}
 
-// bondOptions are what a bond can be told, as sysfs has it, but for what is of one member alone.
+// bondOptions are the names of a bond's options in sysfs, without the options of single members.
 var bondOptions = []string{
 	"mode", "miimon", "updelay", "downdelay", "use_carrier", "arp_interval", "arp_ip_target", "arp_validate", "arp_all_targets", "arp_missed_max",
 	"primary", "primary_reselect", "active_slave", "fail_over_mac", "xmit_hash_policy", "resend_igmp", "num_grat_arp",
@@ -22,20 +22,20 @@ var bondOptions = []string{
 	"ad_actor_sys_prio", "ad_actor_system", "ad_user_port_key", "tlb_dynamic_lb", "peer_notif_delay",
 }
 
-// defaultMiimon is how often a bond looks for a link of its members, in ms. Without it, and without
-// ARP's way, the kernel takes every member for good.
+// defaultMiimon is the interval in ms at which a bond checks the carrier of its members. Without it
+// and without ARP monitoring the kernel uses every member, with carrier or without.
 const defaultMiimon = "100"
 
-// BondOptions reads the options of a bond in the order in which the kernel takes them: mode first,
-// and the way to find a dead link before its delays. Several targets of arp_ip_target become one
-// option each. A bond that nobody tells how to find a dead link looks for the members' carrier
-// every 100 ms.
+// BondOptions returns the options of a bond in the order in which the kernel accepts them: first
+// the mode, then the link monitoring, then the others, such as its delays. Several targets of
+// arp_ip_target become one option each. Without an option for link monitoring the carrier is
+// checked every 100 ms.
 func (g Group) BondOptions() []BondOption {
 	options, _ := parseBondOptions(g.Options) // it was read before
 	return options
 }
 
-// parseBondOptions reads NAME=VALUE,NAME=VALUE. cause says what is wrong.
+// parseBondOptions reads NAME=VALUE,NAME=VALUE. cause describes what is wrong.
 func parseBondOptions(text string) (options []BondOption, cause string) {
 	mode, watch := "balance-rr", []BondOption(nil)
 	for word := range strings.SplitSeq(text, ",") {
@@ -48,7 +48,7 @@ func parseBondOptions(text string) (options []BondOption, cause string) {
 			return nil, fmt.Sprintf("%s is not a bond option", show(name))
 		case name == "mode":
 			if mode, ok = bondMode(value); !ok {
-				return nil, fmt.Sprintf("%s is not a bond mode: write one of %s", show(value), strings.Join(bondModes, ", "))
+				return nil, fmt.Sprintf("%s is not a bond mode: use one of %s", show(value), strings.Join(bondModes, ", "))
 			}
 		case name == "arp_ip_target":
 			for target := range strings.SplitSeq(value, ";") {

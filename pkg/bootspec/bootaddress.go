@@ -7,34 +7,34 @@ import (
 	"strings"
 )
 
-// network makes of all that was said of the network the one address that it boots by. iscsi_i_ip=
-// is that if it is given; else it is in one of ip=.
+// network chooses the address of the boot from all network parameters: that of iscsi_i_ip= if it is
+// given, else that of one ip=.
 func (ps *parser) network() {
 	n := &ps.plan.Net
-	n.IP, n.VLANs, n.Groups = above(n.IP), above(n.VLANs), above(n.Groups)
-	ps.anaconda()
+	n.IP, n.VLANs, n.Groups = highestLevel(n.IP), highestLevel(n.VLANs), highestLevel(n.Groups)
+	ps.applyAnaconda()
 	if n.Address.Given() && len(n.IP) > 0 && level(n.Address.From) < level(n.IP[0].From) {
-		n.Address, n.Gateway = Value[netip.Prefix]{}, overLow(n.Gateway)
+		n.Address, n.Gateway = Value[netip.Prefix]{}, withoutDefault(n.Gateway)
 	}
 	ps.implyDHCP()
-	ps.settle()
+	ps.completeLines()
 	for _, v := range n.IP {
 		if v.V.Guessed {
 			ps.warnf("%s has no mask: %s is used", v.From, v.V.Address)
 		}
 	}
 	if n.Address.Given() {
-		ps.beside()
+		ps.joinAddress()
 	} else if i := ps.bootLine(); i >= 0 {
-		ps.take(n.IP[i])
-		ps.takeOthers(i)
+		ps.applyLine(n.IP[i])
+		ps.applyOtherLines(i)
 	}
 	ps.chooseNIC()
 }
 
-// settle completes lines by what other parameters say. A gateway makes a boot server no peer, and
-// NIC:static names the NIC of iscsi_i_ip=.
-func (ps *parser) settle() {
+// completeLines completes lines from other parameters. With a gateway, a guessed peer is a boot
+// server and is dropped. NIC:static names the NIC of iscsi_i_ip=.
+func (ps *parser) completeLines() {
 	n := &ps.plan.Net
 	for i := range n.IP {
 		v := &n.IP[i]
@@ -45,7 +45,7 @@ func (ps *parser) settle() {
 			continue
 		}
 		if n.Address.Given() {
-			ps.take(*v)
+			ps.applyLine(*v)
 		} else {
 			ps.warnf("%s has no address for its NIC and is ignored: write it in front of the NIC, or iscsi_i_ip=ADDRESS/MASK", label(*v))
 		}
@@ -53,10 +53,9 @@ func (ps *parser) settle() {
 	}
 }
 
-// takeOthers takes from the lines that are not the boot's what holds for the whole machine: name
-// servers, which stand behind those of the boot, and a host name if there is none, or the
-// firmware's alone.
-func (ps *parser) takeOthers(boot int) {
+// applyOtherLines applies settings of the whole machine from the lines that are not the boot's:
+// name servers, after those of the boot, and a host name if there is none, or only the firmware's.
+func (ps *parser) applyOtherLines(boot int) {
 	n := &ps.plan.Net
 	for i := range n.IP {
 		v := &n.IP[i]
@@ -74,7 +73,8 @@ func (ps *parser) takeOthers(boot int) {
 	}
 }
 
-// implyDHCP is dracut's: a target in netroot=, or DHCP in its place, and not a word of an address.
+// implyDHCP adds ip=dhcp where netroot= or DHCP names the target and no parameter gives an address,
+// as dracut does.
 func (ps *parser) implyDHCP() {
 	n := &ps.plan.Net
 	from := ps.plan.ByDHCP.From
@@ -86,9 +86,9 @@ func (ps *parser) implyDHCP() {
 	}
 }
 
-// beside takes from lines of ip= what goes with the address of iscsi_i_ip=, and passes over what
-// contradicts it.
-func (ps *parser) beside() {
+// joinAddress applies the lines of ip= that have the address of iscsi_i_ip=, and ignores those that
+// contradict it.
+func (ps *parser) joinAddress() {
 	n := &ps.plan.Net
 	var kept []Value[IP]
 	for _, v := range n.IP {
@@ -98,7 +98,7 @@ func (ps *parser) beside() {
 				ps.warnf("%s has another mask than %s, which is used: %s", v.From, n.Address.From, n.Address.V)
 				v.V.Address = n.Address.V
 			}
-			ps.take(v)
+			ps.applyLine(v)
 			kept = append(kept, v)
 		case !slices.Equal(v.V.Methods, []Method{Off}):
 			ps.warnf("%s is ignored: %s gives this machine's address %s", label(v), n.Address.From, n.Address.V)
@@ -107,8 +107,8 @@ func (ps *parser) beside() {
 	n.IP = kept
 }
 
-// anaconda completes an address that stands alone in ip=.
-func (ps *parser) anaconda() {
+// applyAnaconda completes a bare address in ip= by anaconda's netmask= and mtu=.
+func (ps *parser) applyAnaconda() {
 	n := &ps.plan.Net
 	for i := range n.IP {
 		v := &n.IP[i].V
@@ -129,16 +129,16 @@ func (ps *parser) anaconda() {
 	}
 }
 
-// bootLine returns which line of ip= the boot goes by, -1 without any: the one of iscsi_if= or of
-// the NIC in netroot=, that of bootdev=, that of BOOTIF=, that of the iBFT if the target is the
-// iBFT's, the first that names a NIC, the first.
+// bootLine returns the index of the line of ip= that the boot uses, -1 if there is none. In order
+// of precedence it is the line of the NIC in iscsi_if= or netroot=, of bootdev=, of BOOTIF=, of the
+// iBFT if the target is the iBFT's, the first line that names a NIC, the first line.
 func (ps *parser) bootLine() int {
 	lines := ps.plan.Net.IP
 	find := func(want func(IP) bool) int {
-		return slices.IndexFunc(lines, func(v Value[IP]) bool { return leads(v) && want(v.V) })
+		return slices.IndexFunc(lines, func(v Value[IP]) bool { return configures(v) && want(v.V) })
 	}
 	for _, dev := range []Value[string]{ps.plan.Net.Interface, ps.plan.Net.BootDevice, ps.bootNIC()} {
-		if i := find(func(ip IP) bool { return ps.is(ip, dev.V) }); dev.Given() && i >= 0 {
+		if i := find(func(ip IP) bool { return ps.isForNIC(ip, dev.V) }); dev.Given() && i >= 0 {
 			return i
 		}
 	}
@@ -153,7 +153,7 @@ func (ps *parser) bootLine() int {
 	return find(func(IP) bool { return true })
 }
 
-// bootNIC is BOOTIF= where it counts.
+// bootNIC returns the value of BOOTIF=, unless rd.bootif=0 is given.
 func (ps *parser) bootNIC() Value[string] {
 	if ps.noBootif {
 		return Value[string]{}
@@ -161,13 +161,13 @@ func (ps *parser) bootNIC() Value[string] {
 	return ps.boot
 }
 
-// is tells whether a line is for the NIC of a name or MAC.
-func (ps *parser) is(ip IP, dev string) bool {
+// isForNIC reports whether a line is for the NIC of a name or MAC.
+func (ps *parser) isForNIC(ip IP, dev string) bool {
 	return dev == ip.Device || dev == ip.MAC || ip.Device != "" && dev == ps.plan.Net.macOf(ip.Device)
 }
 
-// take takes from a static line what nobody else gave.
-func (ps *parser) take(v Value[IP]) {
+// applyLine fills from a static line what no other parameter gave.
+func (ps *parser) applyLine(v Value[IP]) {
 	n, ip := &ps.plan.Net, v.V
 	if ip.Address.IsValid() && !n.Address.Given() {
 		n.Address = Value[netip.Prefix]{ip.Address, v.From}
@@ -197,7 +197,7 @@ func (ps *parser) take(v Value[IP]) {
 	}
 }
 
-// chooseNIC says by what the NIC is known: its name, or its MAC.
+// chooseNIC sets the name of the NIC or its MAC.
 func (ps *parser) chooseNIC() {
 	n := &ps.plan.Net
 	if dev := n.BootDevice; dev.Given() && !n.Interface.Given() && !n.MAC.Given() {
@@ -213,14 +213,14 @@ func (ps *parser) chooseNIC() {
 	if n.Interface.Given() || n.MAC.Given() {
 		return
 	}
-	if dev, ok := n.top(); ok {
+	if dev, ok := n.topDevice(); ok {
 		n.Interface = dev
 	} else {
 		n.MAC = ps.bootNIC()
 	}
 }
 
-// label shows what a line of ip= says where its source shows the key alone.
+// label names a line of ip= with its value where its source has the key alone.
 func label(v Value[IP]) string {
 	if rest, ok := strings.CutPrefix(v.From, "ip="); ok {
 		return "ip=" + show(v.V.String()) + rest
@@ -236,8 +236,8 @@ func (n Net) peerDNS(facts NetFacts) []netip.Addr {
 	return nil
 }
 
-// withoutEffect lists what was said of the network and changes nothing.
-func (n Net) withoutEffect() []string {
+// ignoredTimeouts returns warnings of time limits that have no effect.
+func (n Net) ignoredTimeouts() []string {
 	var out []string
 	several := slices.ContainsFunc(n.IP, func(v Value[IP]) bool { return len(v.V.Methods) > 1 })
 	for _, v := range n.Timeouts {

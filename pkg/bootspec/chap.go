@@ -10,19 +10,19 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// CHAP is how this machine and one target prove themselves to each other. Not given at all: neither
-// does.
+// CHAP is the authentication between this machine and one target. The zero value means no
+// authentication.
 type CHAP struct {
 	User, TargetUser     Value[string]
 	Secret, TargetSecret Value[iscsi.Secret]
 }
 
-// Given tells whether anybody gave any part of it.
+// Given reports whether any part of it is given.
 func (c CHAP) Given() bool {
 	return c.User.Given() || c.Secret.Given() || c.TargetUser.Given() || c.TargetSecret.Given()
 }
 
-// Config returns what a login needs, nil without CHAP.
+// Config returns the configuration of a login, nil without CHAP.
 func (c CHAP) Config(algorithms []iscsi.Algorithm) *iscsi.CHAP {
 	if !c.Given() {
 		return nil
@@ -34,8 +34,8 @@ func (c CHAP) Config(algorithms []iscsi.Algorithm) *iscsi.CHAP {
 	}
 }
 
-// check returns what is missing or cannot be; suffix is behind the names of the target's
-// parameters.
+// check returns an error if a part is missing or not valid; suffix follows the names of the
+// target's parameters.
 func (c CHAP) check(target, suffix string) error {
 	switch {
 	case !c.Given():
@@ -61,7 +61,7 @@ type Login struct {
 	Timers                   Timers
 }
 
-// CHAPAlgorithms returns what CHAP may use, the strongest first; nil means all.
+// CHAPAlgorithms returns the algorithms that CHAP may use, the strongest first; nil means all.
 func (l Login) CHAPAlgorithms() []iscsi.Algorithm {
 	list, _ := parseAlgorithms(l.Algorithms.V) // it was read before
 	return list
@@ -104,8 +104,8 @@ func (ps *parser) chapName(dst *Value[string], p cmdline.Param) error {
 	return nil
 }
 
-// showUser returns what is shown of a user: not what is behind a colon, unless it is an iSCSI name,
-// because a secret may have been put there.
+// showUser returns the part of a user's name that may be shown: nothing after a colon, unless it is
+// an iSCSI name, because a secret may have been put there.
 func showUser(s string) string {
 	if i := strings.IndexByte(s, ':'); i >= 0 && !hasNameType(s) {
 		s = s[:i+1] + redacted
@@ -122,7 +122,7 @@ func (ps *parser) targetSecret(p cmdline.Param) error {
 	return ps.chapSecret(&ps.target().CHAP.TargetSecret, p)
 }
 
-// chapSecret is careful to let no message repeat the secret.
+// chapSecret reads a secret. No message repeats it.
 func (ps *parser) chapSecret(dst *Value[iscsi.Secret], p cmdline.Param) error {
 	s, err := iscsi.ParseSecret(p.Value)
 	p.Value = redacted
@@ -133,14 +133,15 @@ func (ps *parser) chapSecret(dst *Value[iscsi.Secret], p cmdline.Param) error {
 		ps.twice(dst.From, p)
 	}
 	*dst = Value[iscsi.Secret]{s, source(p)}
-	ps.leak(p)
+	ps.warnReadable(p)
 	return nil
 }
 
-// leak warns, once, of a secret that everybody can read. p is not shown.
-func (ps *parser) leak(p cmdline.Param) {
-	if !ps.leaked && p.Origin == "" {
-		ps.leaked = true
+// warnReadable warns, once, of a secret on the kernel command line, which all users can read. The
+// value of p is not shown.
+func (ps *parser) warnReadable(p cmdline.Param) {
+	if !ps.readableWarned && p.Origin == "" {
+		ps.readableWarned = true
 		ps.warnf("all users of this machine can read the secret in %s in /proc/cmdline: put it into %s in the image, mode 0600", source(p), CredentialsPath)
 	}
 }
@@ -161,7 +162,8 @@ func (ps *parser) dataDigest(p cmdline.Param) error {
 	return ps.digest(&ps.plan.Login.DataDigest, p)
 }
 
-// digests are our words and, in lower case, those of open-iscsi's iscsid.conf.
+// digests are the words of iscsi_header_digest= and, in lower case, those of open-iscsi's
+// iscsid.conf.
 var digests = map[string]iscsi.DigestPolicy{
 	"none": iscsi.NoDigest, "accept": iscsi.AcceptDigest, "prefer": iscsi.PreferDigest, "require": iscsi.RequireDigest,
 	"none,crc32c": iscsi.AcceptDigest, "crc32c,none": iscsi.PreferDigest, "crc32c": iscsi.RequireDigest,
@@ -188,8 +190,8 @@ func (p Plan) Forget() {
 	}
 }
 
-// authenticate gives each target that has no CHAP from the command line what the file has for its
-// name.
+// authenticate sets the CHAP of each target that has none from the command line to that of the
+// credentials file.
 func (p Plan) authenticate(targets []Target) ([]string, error) {
 	var warnings []string
 	var errs []error

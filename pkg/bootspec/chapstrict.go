@@ -7,24 +7,25 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// strictCHAP takes iscsi_chap_strict.
+// strictCHAP reads iscsi_chap_strict.
 func (ps *parser) strictCHAP(p cmdline.Param) error {
 	set(ps, &ps.plan.Login.StrictCHAP, !off(p.Value), p)
 	return nil
 }
 
-// check is iscsi.CHAP's, and refuses secrets below iscsi.MinSecretLen if they are to be refused.
+// check is iscsi.CHAP.Check; with iscsi_chap_strict it also refuses secrets below
+// iscsi.MinSecretLen.
 func (l Login) check(c *iscsi.CHAP) error {
 	if err := c.Check(); err != nil || !l.StrictCHAP.V {
 		return err
 	}
-	for _, short := range c.Warnings() { // of secrets below it
+	for _, short := range c.Warnings() {
 		return fmt.Errorf("%s: %s refuses it", short, l.StrictCHAP.From)
 	}
 	return nil
 }
 
-// ShortSecret is a CHAP secret that is shorter than RFC 7143 9.2.1 demands.
+// ShortSecret is a CHAP secret that is shorter than RFC 7143 9.2.1 requires.
 type ShortSecret struct {
 	Target string // its iSCSI name; empty: a source beside the command line names it
 	Whose  string // "this machine's" or "the target's"
@@ -32,12 +33,12 @@ type ShortSecret struct {
 	From   string // the parameter, or the file and its line
 }
 
-// String tells it in words, without the target.
+// String describes the secret, without the target.
 func (s ShortSecret) String() string {
 	return fmt.Sprintf("%s CHAP secret in %s has %d bytes, RFC 7143 9.2.1 demands %d", s.Whose, s.From, s.Bytes, iscsi.MinSecretLen)
 }
 
-// ShortSecrets returns those of targets and of the lines of a file.
+// ShortSecrets returns the short secrets of targets and of the lines of a file.
 func ShortSecrets(targets []Target, lines []Credential) (out []ShortSecret) {
 	for _, c := range lines {
 		targets = append(targets[:len(targets):len(targets)], Target{Name: Value[string]{V: c.Target}, CHAP: c.chap()})

@@ -10,14 +10,14 @@ import (
 
 const clientIDForm = "mac, its bytes in hex with colons, such as 01:52:54:00:12:34:56, or TYPE,TEXT"
 
-// macClientID is the word for 01:MAC of the NIC that asks, so that machines of a fleet have one
-// command line. systemd and NetworkManager have the same word (systemd.network(5),
+// macClientID is the word for 01 and the MAC of the requesting NIC, so that all machines of a fleet
+// can have one command line. systemd and NetworkManager use the same word (systemd.network(5),
 // ClientIdentifier=; nm-settings(5), ipv4.dhcp-client-id).
 const macClientID = "mac"
 
 // ParseClientID reads DHCP's client identifier (RFC 2132 section 9.14): a type from 0 to 255 and a
 // text, as in the kernel's ip=dhcp,TYPE,TEXT, or all bytes in hex with colons or hyphens. cause
-// says what is wrong, and is empty if nothing is.
+// describes what is wrong, and is empty if nothing is.
 func ParseClientID(s string) (id []byte, cause string) {
 	if typ, text, ok := strings.Cut(s, ","); ok {
 		n, err := strconv.ParseUint(typ, 10, 8)
@@ -40,7 +40,7 @@ func ParseClientID(s string) (id []byte, cause string) {
 	return id, ""
 }
 
-// DHCPClientID returns the bytes of the identifier for a NIC of Ethernet; nil: none is asked for.
+// DHCPClientID returns the bytes of the identifier for an Ethernet NIC; nil: none is configured.
 func (ip IP) DHCPClientID(mac []byte) []byte {
 	switch ip.ClientID {
 	case "":

@@ -9,26 +9,25 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// CredentialsPath is where the image holds CHAP secrets, in a file of root's that nobody else may
-// read.
+// CredentialsPath is the file of the image that holds CHAP secrets. Only root may read it.
 const CredentialsPath = "/etc/iscsiroot/credentials"
 
 // MaxCredentials is how long that file may be in bytes.
 const MaxCredentials = 64 << 10
 
-// Credential is one line of the file: what proves this machine to one target, and the target to
-// this machine if TargetSecret is not empty.
+// Credential is one line of the file: the CHAP user and secret of this machine for one target, and
+// those of the target if TargetSecret is not empty.
 type Credential struct {
 	Line         int
 	Target       string // iSCSI name
 	User         string
 	Secret       iscsi.Secret
-	TargetUser   string // may be empty: any name will do
+	TargetUser   string // may be empty: any name is accepted
 	TargetSecret iscsi.Secret
 }
 
-// CredentialsError is a line that cannot be understood. It repeats nothing of the line, which may
-// be a secret in a wrong place.
+// CredentialsError is a line that cannot be parsed. It repeats nothing of the line, which may be a
+// secret in a wrong place.
 type CredentialsError struct {
 	Line  int
 	Cause string
@@ -50,15 +49,15 @@ const credentialForm = "TARGET-NAME USER SECRET [TARGET-USER TARGET-SECRET]"
 // with blanks or tabs between the fields. A field with a blank, or one that is empty, stands in
 // double quotes, in which \" and \\ are a quote and a backslash. An empty TARGET-USER accepts any.
 // Secrets are text, or bytes in hex behind 0x or in base64 behind 0b. Empty lines and those that
-// begin with # do not count. No two lines are for one target, and no line is for all of them: a
-// secret goes to the target it was made for.
+// begin with # are ignored. There is one line for each target, and no line applies to all targets:
+// a secret is used with one target only.
 //
 // It keeps no part of text, which the caller can wipe.
 func ParseCredentials(text []byte) ([]Credential, error) {
 	return parseCredentials(text, isTargetName)
 }
 
-// parseCredentials reads the file; isOwner tells what may be in the place of the target's name.
+// parseCredentials reads the file; isOwner reports whether a word is allowed as the target's name.
 func parseCredentials(text []byte, isOwner func(string) bool) ([]Credential, error) {
 	if len(text) > MaxCredentials {
 		return nil, &CredentialsError{1, fmt.Sprintf("the file has more than %d bytes", MaxCredentials), "one line for each target"}
@@ -127,14 +126,14 @@ func parseCredential(fields [][]byte, cause string, isOwner func(string) bool) (
 
 const secretForm = "1 to 255 bytes as text, 0x and hex, or 0b and base64"
 
-// isTargetName is stricter than the command line: a wildcard, or a user in the place of the name,
-// must not pass for a target.
+// isTargetName is stricter than the command line: a wildcard or a user in the place of the name is
+// not accepted.
 func isTargetName(s string) bool {
 	typed := strings.HasPrefix(s, "iqn.") || strings.HasPrefix(s, "eui.") || strings.HasPrefix(s, "naa.")
 	return typed && len(s) <= maxName && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })
 }
 
-// splitFields splits a line. The cause says what is wrong with it.
+// splitFields splits a line into fields. cause describes what is wrong with it.
 func splitFields(line []byte) (fields [][]byte, cause string) {
 	for {
 		line = bytes.TrimLeft(line, " \t")
@@ -158,7 +157,7 @@ func splitFields(line []byte) (fields [][]byte, cause string) {
 	}
 }
 
-// cutPlain takes a field without quotes from the front.
+// cutPlain cuts a field without quotes from the front.
 func cutPlain(line []byte) (field, rest []byte, ok bool) {
 	end := bytes.IndexAny(line, " \t")
 	if end < 0 {
@@ -168,7 +167,7 @@ func cutPlain(line []byte) (field, rest []byte, ok bool) {
 	return field, line[end:], !bytes.ContainsRune(field, '"')
 }
 
-// cutQuoted takes a field from behind its first quote.
+// cutQuoted cuts a field that begins after its opening quote.
 func cutQuoted(line []byte) (field, rest []byte, ok bool) {
 	field = make([]byte, 0, len(line)) // never grows, so that no copy is left
 	for i := 0; i < len(line); i++ {
@@ -186,14 +185,14 @@ func cutQuoted(line []byte) (field, rest []byte, ok bool) {
 	return field, nil, false
 }
 
-// wipe overwrites what was a line.
+// wipe overwrites the fields of a line.
 func wipe(fields [][]byte) {
 	for _, f := range fields {
 		clear(f[:cap(f)])
 	}
 }
 
-// chap returns the line in the form of the command line's values.
+// chap returns the line as values of the form that the command line has.
 func (c Credential) chap() CHAP {
 	from := fmt.Sprintf("%s line %d", CredentialsPath, c.Line)
 	out := CHAP{User: Value[string]{c.User, from}, Secret: Value[iscsi.Secret]{c.Secret, from}}

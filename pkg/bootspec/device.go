@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// By says what a root device is named by.
+// By is the way in which a root device is named.
 type By int
 
 // The ways to name a root device.
 const (
-	BySession   By = iota // /dev/sdXN: the X-th disk of our sessions, in Spec order, and a partition
-	ByNode                // /dev/NAME: the kernel's name of a disk that is not ours
+	BySession   By = iota // /dev/sdXN: the X-th disk of the iSCSI sessions, in Spec order, and a partition
+	ByNode                // /dev/NAME: the kernel's name of a disk that is not an iSCSI disk
 	ByNumber              // MAJ:MIN, or both in hex as the kernel packs them
 	ByUUID                // UUID= of the file system
 	ByLabel               // LABEL= of the file system
@@ -28,13 +28,13 @@ const (
 type Device struct {
 	By By
 	// Text is the UUID in lower case, the label, the name of the link below by-id, the target's
-	// name or the node's, as By says.
+	// name or the node's, depending on By.
 	Text string
-	// Disk counts the disks of our sessions, from 0.
+	// Disk counts the disks of the iSCSI sessions, from 0.
 	Disk int
 	// Partition is 0 for the whole disk.
 	Partition int
-	// Offset is PARTNROFF: the partition meant is that many numbers further.
+	// Offset is PARTNROFF, which is added to the partition's number.
 	Offset int
 	// Major and Minor are the device's number.
 	Major, Minor uint32
@@ -44,7 +44,7 @@ type Device struct {
 }
 
 // deviceForms are for messages.
-const deviceForms = "/dev/sdXN, where X counts the disks of our sessions, UUID=, LABEL=, PARTUUID=, PARTLABEL=, MAJ:MIN or a name below /dev/disk/"
+const deviceForms = "/dev/sdXN, where X counts the iSCSI disks, UUID=, LABEL=, PARTUUID=, PARTLABEL=, MAJ:MIN or a name below /dev/disk/"
 
 // maxPartition is the largest partition number (block/partitions/check.h: DISK_MAX_PARTS).
 const maxPartition = 255
@@ -61,7 +61,7 @@ var tags = []struct {
 }
 
 // ParseDevice reads the name of a root device, or the first field of a line of fstab. ok is false
-// if it has none of the forms that are known.
+// if it has none of the known forms.
 func ParseDevice(s string) (d Device, ok bool) {
 	s = strings.TrimPrefix(s, "block:") // dracut's
 	for _, t := range tags {
@@ -84,7 +84,7 @@ func ParseDevice(s string) (d Device, ok bool) {
 	return parseNumber(s)
 }
 
-// unquote drops the quotes that some write behind the tag.
+// unquote drops quotes around the value of a tag.
 func unquote(s string) string {
 	if n := len(s); n >= 2 && s[0] == s[n-1] && (s[0] == '"' || s[0] == '\'') {
 		return s[1 : n-1]
@@ -92,7 +92,7 @@ func unquote(s string) string {
 	return s
 }
 
-// unescape reads \xNN, udev's way to write what a word cannot hold.
+// unescape reads \xNN, as udev escapes bytes that a word cannot contain.
 func unescape(s string) string {
 	var b strings.Builder
 	for s != "" {
@@ -113,7 +113,7 @@ func unescape(s string) string {
 	return b.String() + s
 }
 
-// escape is unescape's other direction.
+// escape is the inverse of unescape.
 func escape(s string) string {
 	var b strings.Builder
 	for s != "" {
@@ -130,7 +130,7 @@ func escape(s string) string {
 	return b.String()
 }
 
-// isID tells whether s has only what UUIDs of any file system are made of.
+// isID reports whether s consists of characters of UUIDs, of any file system.
 func isID(s string) bool {
 	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(c rune) bool {
 		return c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z')
@@ -142,7 +142,7 @@ func parseUUID(s string) (Device, bool) {
 	return Device{By: ByUUID, Text: s}, isID(s)
 }
 
-// maxLabel is more than any file system has (btrfs: 256 bytes, f2fs: 512 units of UTF-16).
+// maxLabel is longer than any file system's label (btrfs: 256 bytes, f2fs: 512 units of UTF-16).
 const maxLabel = 2048
 
 func parseLabel(by By) func(string) (Device, bool) {
@@ -165,8 +165,8 @@ func parsePartUUID(s string) (Device, bool) {
 	return d, isID(s)
 }
 
-// parsePath reads udev's name of an iSCSI disk: ip-ADDRESS:PORT-iscsi-NAME-lun-N and maybe -partN.
-// The address of IPv6 has no brackets there.
+// parsePath reads udev's name of an iSCSI disk: ip-ADDRESS:PORT-iscsi-NAME-lun-N, optionally with
+// -partN. An IPv6 address has no brackets there.
 func parsePath(s string) (Device, bool) {
 	s, part, ok := cutPartition(s)
 	s, isIP := strings.CutPrefix(s, "ip-")
@@ -199,7 +199,7 @@ func parseLUN(s string) (uint16, error) {
 	return uint16(n), err
 }
 
-// parseID reads the links that are made of page 0x83 of a SCSI disk.
+// parseID reads the names of the links that udev derives from VPD page 0x83 of a SCSI disk.
 func parseID(s string) (Device, bool) {
 	s, part, ok := cutPartition(s)
 	known := strings.HasPrefix(s, "scsi-") || strings.HasPrefix(s, "wwn-0x")
@@ -207,7 +207,7 @@ func parseID(s string) (Device, bool) {
 	return Device{By: ByID, Text: s, Partition: part}, ok && known && !odd && len(s) <= maxLabel
 }
 
-// cutPartition takes -partN from the end of a link's name.
+// cutPartition cuts -partN from the end of a link's name.
 func cutPartition(s string) (string, int, bool) {
 	i := strings.LastIndex(s, "-part")
 	if i < 0 {
@@ -222,7 +222,7 @@ func parsePartition(s string) (int, bool) {
 	return int(n), err == nil && n > 0 && s[0] != '0'
 }
 
-// parseNode reads a name below /dev: of a disk of ours, or another that a disk can have.
+// parseNode reads a name below /dev: that of an iSCSI disk, or another name that a disk can have.
 func parseNode(s string) (Device, bool) {
 	if rest, ok := strings.CutPrefix(s, "sd"); ok {
 		return parseSession(rest)
@@ -270,7 +270,7 @@ func parseNumber(s string) (Device, bool) {
 	return d, err == nil && d.Major > 0
 }
 
-// letters is parseSession's other direction.
+// letters is the inverse of parseSession.
 func letters(disk int) string {
 	s := ""
 	for n := disk + 1; n > 0; n = (n - 1) / 26 {
@@ -279,8 +279,8 @@ func letters(disk int) string {
 	return s
 }
 
-// String writes the device so that ParseDevice reads it back. A disk of a session is named as the
-// kernel would if ours were the only disks: /dev/sda2.
+// String writes the device so that ParseDevice reads it back. An iSCSI disk is named as the kernel
+// would name it without other disks: /dev/sda2.
 func (d Device) String() string {
 	part := ""
 	if d.Partition > 0 {
@@ -314,7 +314,7 @@ func (d Device) String() string {
 	return "/dev/sd" + letters(d.Disk) + part
 }
 
-// formatLUN is parseLUN's other direction.
+// formatLUN is the inverse of parseLUN.
 func formatLUN(lun uint16) string {
 	if lun < 256 {
 		return strconv.Itoa(int(lun))

@@ -8,12 +8,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// discoveryLine is what stands in the place of the target's name in a line for discovery sessions,
-// which are with no target (RFC 7143 4.3).
+// discoveryLine replaces the target's name in a line for discovery sessions, which have no target
+// (RFC 7143 4.3).
 const discoveryLine = "discovery"
 
-// ParsePortal reads HOST, HOST:PORT, [ADDRESS] and [ADDRESS]:PORT as iscsi_a= takes them: an IPv6
-// address stands in brackets, or bare where no port follows. Without a port it is
+// ParsePortal reads HOST, HOST:PORT, [ADDRESS] and [ADDRESS]:PORT, the forms of iscsi_a=: an IPv6
+// address is in brackets, which may be left out if no port follows. The default port is
 // [iscsi.DefaultPort].
 func ParsePortal(s string) (Portal, error) {
 	p, ok := parsePortal(s)
@@ -28,9 +28,9 @@ func ParsePortal(s string) (Portal, error) {
 }
 
 // DiscoveryCHAP returns the authentication of a discovery session from a file as [ParseCredentials]
-// reads it, in which a line may also have the word discovery in the place of the target's name.
-// That line is used; without one, and if the session asks for one target alone, the line of that.
-// The word is for files of the host: those of an image may not have it.
+// reads it, in which a line may have the word discovery in place of the target's name. That line is
+// used; without one, and if the session asks for one target only, the line of that target. The word
+// is valid in files of the host, not in those of an image.
 func DiscoveryCHAP(text []byte, target string) (*iscsi.CHAP, error) {
 	all, err := parseCredentials(text, func(s string) bool { return s == discoveryLine || isTargetName(s) })
 	if err != nil {

@@ -7,139 +7,139 @@ import (
 	"time"
 )
 
-// Said is one value of a plan, for people.
-type Said struct {
+// Setting is one value of a plan as it is shown.
+type Setting struct {
 	What  string // "target", "gateway"
 	Value string // no secret
-	From  string // who gave it, "default" if nobody did
+	From  string // its source, or "default"
 }
 
-// String tells it in a line.
-func (s Said) String() string { return fmt.Sprintf("%s %s (%s)", s.What, s.Value, s.From) }
+// String returns the setting in one line.
+func (s Setting) String() string { return fmt.Sprintf("%s %s (%s)", s.What, s.Value, s.From) }
 
-// sayer collects what is given.
-type sayer []Said
+// settingList collects the values that are given.
+type settingList []Setting
 
-func (s *sayer) add(what string, v any, from string) {
+func (s *settingList) add(what string, v any, from string) {
 	if from != "" {
-		*s = append(*s, Said{what, Redact(fmt.Sprint(v)), from})
+		*s = append(*s, Setting{what, Redact(fmt.Sprint(v)), from})
 	}
 }
 
 // name adds an iSCSI name, or a user that may be one.
-func (s *sayer) name(what, name, from string) {
+func (s *settingList) name(what, name, from string) {
 	if from != "" {
-		*s = append(*s, Said{what, name, from})
+		*s = append(*s, Setting{what, name, from})
 	}
 }
 
-func say[T any](s *sayer, what string, v Value[T]) { s.add(what, v.V, v.From) }
+func addValue[T any](s *settingList, what string, v Value[T]) { s.add(what, v.V, v.From) }
 
-func sayAll[T any](s *sayer, what string, list []Value[T]) {
+func addAll[T any](s *settingList, what string, list []Value[T]) {
 	for _, v := range list {
-		say(s, what, v)
+		addValue(s, what, v)
 	}
 }
 
-// Explain returns the plan in words, a line for each value, with its source.
+// Explain returns a line for each value of the plan, with its source.
 func (p Plan) Explain() []string {
 	var out []string
-	for _, s := range p.Say() {
+	for _, s := range p.Settings() {
 		out = append(out, s.String())
 	}
 	return out
 }
 
-// Say returns the values of the plan that were given, and the defaults that matter.
-func (p Plan) Say() []Said {
-	s := &sayer{}
-	p.Net.say(s)
+// Settings returns the values of the plan that are given, and the defaults that matter.
+func (p Plan) Settings() []Setting {
+	s := &settingList{}
+	p.Net.addTo(s)
 	s.name("initiator", redactName(p.Initiator.V), p.Initiator.From)
-	sayAll(s, "name server", p.Net.Nameservers)
-	say(s, "firmware's targets", p.Firmware)
-	say(s, "target named by DHCP", p.ByDHCP)
+	addAll(s, "name server", p.Net.Nameservers)
+	addValue(s, "firmware's targets", p.Firmware)
+	addValue(s, "target named by DHCP", p.ByDHCP)
 	for _, t := range p.Targets {
-		t.say(s)
+		t.addTo(s)
 	}
-	say(s, "CHAP hashes", p.Login.Algorithms)
-	say(s, "short CHAP secrets are refused", p.Login.StrictCHAP)
-	say(s, "header digest", p.Login.HeaderDigest)
-	say(s, "data digest", p.Login.DataDigest)
-	p.Login.Timers.say(s)
-	p.Root.say(s)
+	addValue(s, "CHAP hashes", p.Login.Algorithms)
+	addValue(s, "short CHAP secrets are refused", p.Login.StrictCHAP)
+	addValue(s, "header digest", p.Login.HeaderDigest)
+	addValue(s, "data digest", p.Login.DataDigest)
+	p.Login.Timers.addTo(s)
+	p.Root.addTo(s)
 	s.add("init", p.Init.V, p.Init.From)
-	p.Policy.say(s)
-	say(s, "ignored parameters", p.Ignore)
+	p.Policy.addTo(s)
+	addValue(s, "ignored parameters", p.Ignore)
 	return *s
 }
 
-func (t Timers) say(s *sayer) {
+func (t Timers) addTo(s *settingList) {
 	s.add("I/O waits for the target", duration(t.Recovery.V), t.Recovery.From)
 	if t.NoPings() {
 		s.add("pings", "off", t.noPings().From)
 		return
 	}
-	say(s, "ping interval", t.PingInterval)
-	say(s, "ping time-out", t.PingTimeout)
+	addValue(s, "ping interval", t.PingInterval)
+	addValue(s, "ping time-out", t.PingTimeout)
 }
 
-func (n Net) say(s *sayer) {
-	say(s, "interface", n.Interface)
-	say(s, "interface with MAC", n.MAC)
-	say(s, "address", n.Address)
-	say(s, "gateway", n.Gateway)
+func (n Net) addTo(s *settingList) {
+	addValue(s, "interface", n.Interface)
+	addValue(s, "interface with MAC", n.MAC)
+	addValue(s, "address", n.Address)
+	addValue(s, "gateway", n.Gateway)
 	for _, v := range n.Lines() {
 		if !v.V.Address.IsValid() || v.V.Address != n.Address.V || v.V.MTU != 0 || v.V.SetMAC != "" || v.V.Peer.IsValid() {
-			say(s, "network", v)
+			addValue(s, "network", v)
 		}
 	}
-	say(s, "host name", n.HostName)
+	addValue(s, "host name", n.HostName)
 	s.add("client identifier", n.ClientID.V, n.ClientID.From)
-	say(s, "boot interface", n.BootDevice)
-	sayAll(s, "interface's name", n.Names)
+	addValue(s, "boot interface", n.BootDevice)
+	addAll(s, "interface's name", n.Names)
 	if n.KeepNames.V {
 		s.add("interfaces' names", "the kernel's", n.KeepNames.From)
 	}
-	say(s, "MTU", n.BootMTU)
-	sayAll(s, "route", n.Routes)
-	sayAll(s, "VLAN", n.VLANs)
+	addValue(s, "MTU", n.BootMTU)
+	addAll(s, "route", n.Routes)
+	addAll(s, "VLAN", n.VLANs)
 	for _, v := range n.Groups {
 		s.add(v.V.Kind, v.V, v.From)
 	}
-	say(s, "name servers of the network", n.PeerDNS)
-	sayAll(s, "time limit of the network", n.Timeouts)
+	addValue(s, "name servers of the network", n.PeerDNS)
+	addAll(s, "time limit of the network", n.Timeouts)
 }
 
-func (t Target) say(s *sayer) {
+func (t Target) addTo(s *settingList) {
 	s.name("target", redactName(t.Name.V), t.Name.From)
-	sayAll(s, "portal", t.Portals)
-	say(s, "portal group", t.Group)
-	say(s, "lun", t.LUN)
+	addAll(s, "portal", t.Portals)
+	addValue(s, "portal group", t.Group)
+	addValue(s, "lun", t.LUN)
 	s.name("user", showUser(t.CHAP.User.V), t.CHAP.User.From)
-	say(s, "secret", t.CHAP.Secret)
+	addValue(s, "secret", t.CHAP.Secret)
 	s.name("target's user", showUser(t.CHAP.TargetUser.V), t.CHAP.TargetUser.From)
-	say(s, "target's secret", t.CHAP.TargetSecret)
+	addValue(s, "target's secret", t.CHAP.TargetSecret)
 }
 
-func (r Root) say(s *sayer) {
-	say(s, "root", r.Device)
-	sayAll(s, "root fallback", r.Fallbacks)
-	say(s, "root on any disk", r.AnyDisk)
+func (r Root) addTo(s *settingList) {
+	addValue(s, "root", r.Device)
+	addAll(s, "root fallback", r.Fallbacks)
+	addValue(s, "root on any disk", r.AnyDisk)
 	s.add("wait for root", duration(r.Wait.V), r.Wait.From)
-	say(s, "delay before root", r.Delay)
-	say(s, "root file system", r.FSType)
+	addValue(s, "delay before root", r.Delay)
+	addValue(s, "root file system", r.FSType)
 	s.add("root mount options", r.Flags.V, r.Flags.From)
 	s.add("root read-write", r.ReadWrite.V, orDefault(r.ReadWrite.From))
 }
 
-func (p Policy) say(s *sayer) {
-	say(s, "time limit", p.Timeout)
-	say(s, "address is kept", p.KeepAddress)
+func (p Policy) addTo(s *settingList) {
+	addValue(s, "time limit", p.Timeout)
+	addValue(s, "address is kept", p.KeepAddress)
 	s.add("shell on failure", cmp.Or(p.Shell.V, "built-in"), p.Shell.From)
-	say(s, "password of the shell", p.Password)
-	say(s, "a shutdown waits for root", p.ShutdownTimeout)
+	addValue(s, "password of the shell", p.Password)
+	addValue(s, "a shutdown waits for root", p.ShutdownTimeout)
 	s.add("in an emergency", p.Emergency.Or(Reboot), orDefault(p.Emergency.From))
-	sayAll(s, "break before", p.Break)
+	addAll(s, "break before", p.Break)
 }
 
 func duration(d time.Duration) string {
@@ -156,7 +156,7 @@ func orDefault(from string) string {
 	return from
 }
 
-// String tells the name and whose it is.
+// String returns the name and the MAC of its NIC.
 func (n NICName) String() string { return n.Name + " for " + n.MAC }
 
 // String writes the route as ip(8) does.
@@ -171,10 +171,10 @@ func (r NetRoute) String() string {
 	return out
 }
 
-// String tells the VLAN in words.
+// String describes the VLAN.
 func (v VLAN) String() string { return fmt.Sprintf("%s, number %d on %s", v.Name, v.ID, v.Parent) }
 
-// String tells the device and what it is made of.
+// String describes the device and its members.
 func (g Group) String() string {
 	out := g.Name + " of " + strings.Join(g.Members, ",")
 	if g.Options != "" {
@@ -186,5 +186,5 @@ func (g Group) String() string {
 	return out
 }
 
-// String tells the limit.
+// String returns the name and the limit.
 func (t Timeout) String() string { return t.Name + " " + t.Limit.String() }

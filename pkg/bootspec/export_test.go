@@ -7,22 +7,22 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Fate is what became of a word.
-type Fate = fate
+// Outcome is what became of a word.
+type Outcome = outcome
 
 // The fates of words.
 const (
-	NotOurs  = notOurs
-	Taken    = taken
-	Refused  = refused
-	Answered = answered
+	OtherProgram = otherProgram
+	Accepted     = accepted
+	Refused      = refused
+	Warned       = warned
 )
 
 // Word tells what became of a word that stands alone, and whether anything is otherwise because of
 // it.
-func Word(p cmdline.Param) (became Fate, effect bool) {
+func Word(p cmdline.Param) (became Outcome, effect bool) {
 	ps := parser{known: NewVocabulary()}
-	ps.words(cmdline.Line{Params: []cmdline.Param{p}}, func(_ cmdline.Param, f Fate) { became = f })
+	ps.words(cmdline.Line{Params: []cmdline.Param{p}}, func(_ cmdline.Param, f Outcome) { became = f })
 	ps.known, ps.current, ps.touched, ps.bareSecret = nil, 0, false, false
 	return became, !reflect.DeepEqual(ps, parser{})
 }
@@ -37,13 +37,18 @@ func Kinds() map[string]string {
 }
 
 // Ours, Secret and Secrets look words up in a vocabulary of their own.
-func Ours(key string) bool { return NewVocabulary().Ours(key) }
+func ForInitramfs(key string) bool { return NewVocabulary().ForInitramfs(key) }
 
 // Secret is Vocabulary.Secret.
 func Secret(p cmdline.Param) bool { return NewVocabulary().Secret(p) }
 
-// Secrets tells whether all values of a parameter are secrets.
+// Secrets reports whether all values of a parameter are secrets.
 func Secrets(key string) bool { return NewVocabulary().secretKey(key) }
 
 // SecretNames returns the names by which Redact finds secrets.
 func SecretNames() []string { return secretNames() }
+
+// Creates and HasUpper are the methods of Net with these names.
+func (n Net) Creates(name string) bool { return n.creates(name) }
+
+func (n Net) HasUpper(name string) bool { return n.hasUpper(name) }

@@ -12,16 +12,16 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// NetFacts is what only the network tells; package network fills it.
+// NetFacts are the facts that only the network provides; package network fills them.
 type NetFacts struct {
 	Interface string
 	// MAC is the interface's, as 52:54:00:12:34:56; empty if it has none.
 	MAC     string
 	Address netip.Prefix
 	Gateway netip.Addr // zero if there is no default route
-	// Networks are those that need no gateway, beside that of Address.
+	// Networks are reached without a gateway, in addition to that of Address.
 	Networks []netip.Prefix
-	// Nameservers are those that the network named; the command line's come before them.
+	// Nameservers are the network's; those of the command line come before them.
 	Nameservers []netip.Addr
 	// RootPath is DHCP's option 17, any bytes; empty if there was none.
 	RootPath string
@@ -29,12 +29,12 @@ type NetFacts struct {
 	Initiator string
 	// HostName is DHCP's option 12; empty if there was none.
 	HostName string
-	// Server is who gave them; not valid if that is unknown.
+	// Server is the DHCP server that gave them; not valid if it is unknown.
 	Server netip.Addr
 }
 
-// LeaseFacts returns what leases say of the boot. The first is that of the boot; what it does not
-// say counts from the others.
+// LeaseFacts returns the facts in leases. The first is that of the boot; the others fill in what it
+// lacks.
 func LeaseFacts(leases ...dhcp.Lease) NetFacts {
 	var f NetFacts
 	for i, l := range leases {
@@ -69,21 +69,22 @@ func LeaseFacts(leases ...dhcp.Lease) NetFacts {
 	return f
 }
 
-// WantsRootPath tells whether a DHCP server is to name the target, or where it is.
-func (p Plan) WantsRootPath() bool {
+// UsesRootPath reports whether a DHCP server's root path is used for the target's name or address.
+func (p Plan) UsesRootPath() bool {
 	return p.waitsForDHCP() && !slices.ContainsFunc(p.Targets, func(t Target) bool {
-		return t.Name.Given() && !low(t.Name.From) && len(t.Portals) > 0
+		return t.Name.Given() && !isDefault(t.Name.From) && len(t.Portals) > 0
 	})
 }
 
-// NeedsRootPath tells whether there is no target to boot from unless a DHCP server names it. The
-// image's default is one, but where a word above it leaves the target to DHCP.
+// NeedsRootPath reports whether there is no target to boot from unless a DHCP server names it. A
+// target in the image's default is one, unless a parameter of higher precedence leaves the target
+// to DHCP.
 func (p Plan) NeedsRootPath() bool {
-	if !p.WantsRootPath() {
+	if !p.UsesRootPath() {
 		return false
 	}
 	incomplete := func(t Target) bool { return !t.Name.Given() || len(t.Portals) == 0 }
-	return len(p.Targets) == 0 || slices.ContainsFunc(p.Targets, incomplete) || p.ByDHCP.Given() && !low(p.ByDHCP.From)
+	return len(p.Targets) == 0 || slices.ContainsFunc(p.Targets, incomplete) || p.ByDHCP.Given() && !isDefault(p.ByDHCP.From)
 }
 
 // source names a DHCP option as the origin of a value.
@@ -95,10 +96,10 @@ func (f NetFacts) source(option int) string {
 	return from
 }
 
-// addFacts gives the plan what DHCP says of target and initiator. A target it names only if nobody
-// above the image's default does.
+// addFacts adds DHCP's target and initiator to the plan. DHCP's target is used only if no source
+// above the image's default names one.
 func (p *Plan) addFacts(f NetFacts) (warnings []string, err error) {
-	if f.Initiator != "" && (!p.Initiator.Given() || low(p.Initiator.From)) {
+	if f.Initiator != "" && (!p.Initiator.Given() || isDefault(p.Initiator.From)) {
 		if isTargetName(f.Initiator) {
 			p.Initiator = Value[string]{f.Initiator, f.source(203)}
 		} else {
@@ -113,11 +114,11 @@ func (p *Plan) addFacts(f NetFacts) (warnings []string, err error) {
 	return append(warnings, more...), err
 }
 
-// addRootPath takes DHCP's root path for the target. The same text may be in dracut's form, whose
-// LUN is hex here too: it is what iPXE read.
+// addRootPath uses DHCP's root path for the target. A text in dracut's form is read in the same
+// way, its LUN in hex too, as iPXE reads it.
 func (p *Plan) addRootPath(f NetFacts) (warnings []string, err error) {
 	from := f.source(17)
-	i := slices.IndexFunc(p.Targets, func(t Target) bool { return t.Name.Given() && !low(t.Name.From) })
+	i := slices.IndexFunc(p.Targets, func(t Target) bool { return t.Name.Given() && !isDefault(t.Name.From) })
 	r, err := ParseRootPath(f.RootPath)
 	switch {
 	case err != nil && (i >= 0 || len(p.Targets) > 0 && p.Targets[0].Name.Given()):
@@ -129,16 +130,16 @@ func (p *Plan) addRootPath(f NetFacts) (warnings []string, err error) {
 		if len(t.Portals) == 0 && r.Host != "" {
 			t.Portals = []Value[Portal]{{Portal{r.Host, r.Port}, from}}
 		}
-		return lunOfDHCP(*t, r.LUN, from), nil
+		return ignoredLUN(*t, r.LUN, from), nil
 	case i >= 0:
 		return []string{fmt.Sprintf("%s names target %s and is ignored: %s is used", from, showName(r.Name), p.Targets[i].Name.From)}, nil
 	}
-	return nil, p.takeRootPath(r, from)
+	return nil, p.useRootPath(r, from)
 }
 
-// lunOfDHCP says that DHCP's LUN does not count for a target that another source names: named
-// without one, its LUN is the one that has root, 0 first.
-func lunOfDHCP(t Target, lun iscsi.LUN, from string) []string {
+// ignoredLUN warns that DHCP's LUN is not used for a target that another source names: such a
+// target without a LUN is searched for root, LUN 0 first.
+func ignoredLUN(t Target, lun iscsi.LUN, from string) []string {
 	if lun == t.LUN.V {
 		return nil
 	}
@@ -146,12 +147,12 @@ func lunOfDHCP(t Target, lun iscsi.LUN, from string) []string {
 		lun, from, t.Name.From, t.suffix(), lun)}
 }
 
-// takeRootPath makes the target of a root path the plan's. It never weakens authentication: who set
-// a secret up for another target, or for none by name, does not want to log in without one to
-// whatever a DHCP server names, nor to answer its challenges.
-func (p *Plan) takeRootPath(r RootPath, from string) error {
+// useRootPath makes the target of a root path the plan's. It never weakens authentication: if
+// secrets are configured, but none for this target by name, there is no login without a secret to
+// the target that a DHCP server names, and its challenges are not answered.
+func (p *Plan) useRootPath(r RootPath, from string) error {
 	var common Target
-	if len(p.Targets) > 0 && !low(p.Targets[0].Name.From) {
+	if len(p.Targets) > 0 && !isDefault(p.Targets[0].Name.From) {
 		common = p.Targets[0] // without a name, or there would be no need for the root path
 	}
 	t := Target{Name: Value[string]{r.Name, from}, Group: common.Group, LUN: common.LUN, Portals: common.Portals}
@@ -169,7 +170,7 @@ func (p *Plan) takeRootPath(r RootPath, from string) error {
 	return nil
 }
 
-// secretFrom names who set a secret up, "" if nobody did.
+// secretFrom names the source of a secret, "" if there is none.
 func (p *Plan) secretFrom() string {
 	for _, t := range p.Targets {
 		if t.CHAP.Given() {
@@ -182,11 +183,12 @@ func (p *Plan) secretFrom() string {
 	return ""
 }
 
-// AuthenticationError says that DHCP names a target that no secret is for, where there are secrets.
+// AuthenticationError reports that DHCP names a target without a secret although there are secrets
+// for others.
 type AuthenticationError struct {
 	Target string
-	From   string // who names the target
-	Secret string // who gives a secret
+	From   string // the source of the target's name
+	Secret string // the source of a secret
 }
 
 // Error implements error.
@@ -195,10 +197,10 @@ func (e *AuthenticationError) Error() string {
 		e.From, showName(e.Target), e.Secret, showName(e.Target), CredentialsPath)
 }
 
-// waitsForDHCP tells whether a DHCP server can still name the target.
+// waitsForDHCP reports whether a DHCP server can name the target.
 func (p Plan) waitsForDHCP() bool { return p.Net.Leased() }
 
-// leftToDHCP says what only a server can still tell, and by which option.
+// leftToDHCP lists what only a DHCP server can provide, and by which option.
 func (p Plan) leftToDHCP() []string {
 	if !p.waitsForDHCP() {
 		return nil
@@ -217,8 +219,8 @@ func (p Plan) leftToDHCP() []string {
 	return out
 }
 
-// checkTargets says what is missing of the targets. What DHCP may still say is not, unless it is
-// settled that nothing more comes.
+// checkTargets returns what is missing of the targets. What DHCP can provide is not missing, unless
+// final is set.
 func (p Plan) checkTargets(final bool) []error {
 	targets := p.Targets
 	named := slices.ContainsFunc(targets, func(t Target) bool { return t.Name.Given() })
@@ -243,7 +245,7 @@ func (p Plan) checkTargets(final bool) []error {
 	return errs
 }
 
-// missingName says why the name is missing where a server should have told it.
+// missingName describes the missing name where a DHCP server should have sent it.
 func (p Plan) missingName() string {
 	if p.ByDHCP.Given() {
 		return "the target name, which " + p.ByDHCP.From + " leaves to DHCP,"

@@ -181,8 +181,8 @@ func TestNeedsRootPath(t *testing.T) {
 		{"a static address", "ip=10.1.1.5:::24::eth0:none", low, false, false},
 	} {
 		p := planOf(t, tt.line, tt.def, nil)
-		if p.WantsRootPath() != tt.want || p.NeedsRootPath() != tt.need {
-			t.Errorf("%s: wanted %v, needed %v", tt.name, p.WantsRootPath(), p.NeedsRootPath())
+		if p.UsesRootPath() != tt.want || p.NeedsRootPath() != tt.need {
+			t.Errorf("%s: wanted %v, needed %v", tt.name, p.UsesRootPath(), p.NeedsRootPath())
 		}
 	}
 }

@@ -51,7 +51,7 @@ func TestTimersOfOpenISCSI(t *testing.T) {
 		{"iscsi_nop_interval=5 iscsi_param=node.conn[0].timeo.noop_out_timeout=0", 0, true, "iscsi_nop_interval= is ignored: iscsi_param=node.conn[0].timeo.noop_out_timeout= is 0, which switches pings off"},
 		{"iscsi_nop_interval=0 iscsi_nop_timeout=5", 0, true, "iscsi_nop_timeout= is ignored: iscsi_nop_interval= is 0"},
 		{"iscsi_nop_interval=5 iscsi_nop_timeout=5", 0, false, ""},
-		{"iscsi_param=node.session.timeo.replacement_timeout=-1", bootspec.Forever, false, "iscsi_param=node.session.timeo.replacement_timeout= has no end"},
+		{"iscsi_param=node.session.timeo.replacement_timeout=-1", bootspec.Forever, false, "iscsi_param=node.session.timeo.replacement_timeout= sets no limit"},
 		{"iscsi_recovery_tmo=-1 iscsi_shutdown_timeout=60", bootspec.Forever, false, ""},
 		{"iscsi_recovery_tmo=0 iscsi_recovery_tmo=60", time.Minute, false, "iscsi_recovery_tmo is given twice"},
 		{"rd.iscsi.param=node.session.timeo.replacement_timeout=0", 0, false, "rd.iscsi.param=node.session.timeo.replacement_timeout= is 0: I/O on root fails"},

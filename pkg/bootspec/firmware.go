@@ -10,16 +10,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// firmware takes in that the iBFT's target is wanted, or is not.
+// firmware reads whether the iBFT's targets are used.
 func (ps *parser) firmware(p cmdline.Param) error {
 	set(ps, &ps.plan.Firmware, !off(p.Value), p)
 	return nil
 }
 
-// fromFirmware takes from the iBFT what nothing above it gives. Without being asked for its targets
-// count if no other source names one. The initiator's name counts whichever source names the
-// target, as in dracut (modules.d/95iscsi/iscsiroot.sh: handle_netroot): rd.iscsi.firmware=0 is
-// about the targets, and lets the image's default go before the table.
+// fromFirmware adds from the iBFT what no source above it gives. Without rd.iscsi.firmware its
+// targets are used if no other source names one. The initiator's name is used whichever source
+// names the target, as in dracut (modules.d/95iscsi/iscsiroot.sh: handle_netroot):
+// rd.iscsi.firmware=0 concerns the targets, and gives the image's default precedence over the
+// table's initiator name.
 func (ps *parser) fromFirmware(t *ibft.Table) {
 	ps.plan.HasIBFT = t != nil
 	if t == nil {
@@ -28,7 +29,7 @@ func (ps *parser) fromFirmware(t *ibft.Table) {
 	p := &ps.plan
 	asked := p.Firmware.Given() && p.Firmware.V
 	refused := p.Firmware.Given() && !p.Firmware.V
-	if !p.Initiator.Given() || low(p.Initiator.From) && !refused {
+	if !p.Initiator.Given() || isDefault(p.Initiator.From) && !refused {
 		ps.firmwareInitiator(t.Initiator.Name)
 	}
 	targets := firmwareTargets(t)
@@ -42,7 +43,7 @@ func (ps *parser) fromFirmware(t *ibft.Table) {
 	}
 }
 
-// firmwareInitiator takes the table's name of this machine.
+// firmwareInitiator uses the table's initiator name.
 func (ps *parser) firmwareInitiator(name string) {
 	const from = "iBFT initiator"
 	switch {
@@ -54,13 +55,13 @@ func (ps *parser) firmwareInitiator(name string) {
 	}
 }
 
-// named tells whether a source above the image's default names a target.
+// named reports whether a source above the image's default names a target.
 func (p *Plan) named() bool {
-	return slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() && !low(t.Name.From) })
+	return slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() && !isDefault(t.Name.From) })
 }
 
-// firmwareTargets returns the targets to log in to by their places in the table: those that the
-// firmware booted by come first. A target that only stands in for the first is left out.
+// firmwareTargets returns the indexes of the targets to log in to: those that the firmware booted
+// by come first. A target that is only a failover for the first is left out.
 func firmwareTargets(t *ibft.Table) []int {
 	var order []int
 	for i := range t.Targets {
@@ -82,12 +83,12 @@ func btoi(b bool) int {
 	return 0
 }
 
-// firmwareTargets adds the table's targets. What the command line says of a target without naming
-// one counts before the table: LUN, CHAP, and the address of a target that is the only one.
+// firmwareTargets adds the table's targets. Parameters of a target without a name take precedence
+// over the table: LUN, CHAP, and, if there is only one target, its address.
 func (ps *parser) firmwareTargets(t *ibft.Table, order []int) {
 	p := &ps.plan
 	var common Target
-	p.Targets = slices.DeleteFunc(p.Targets, func(t Target) bool { return low(t.Name.From) })
+	p.Targets = slices.DeleteFunc(p.Targets, func(t Target) bool { return isDefault(t.Name.From) })
 	if len(p.Targets) > 0 && !p.Targets[0].Name.Given() {
 		common, p.Targets = p.Targets[0], p.Targets[1:]
 	}
@@ -97,8 +98,8 @@ func (ps *parser) firmwareTargets(t *ibft.Table, order []int) {
 		out := Target{
 			Name:    Value[string]{g.Name, from},
 			Portals: []Value[Portal]{{Portal{g.Portal.Addr().String(), g.Portal.Port()}, from}},
-			LUN:     orElse(overLow(common.LUN), Value[iscsi.LUN]{g.LUN, from}),
-			Group:   overLow(common.Group),
+			LUN:     orElse(withoutDefault(common.LUN), Value[iscsi.LUN]{g.LUN, from}),
+			Group:   withoutDefault(common.Group),
 			CHAP:    firmwareCHAP(g, from),
 		}
 		if out.Portals[0].V.Port == 0 {
@@ -107,11 +108,11 @@ func (ps *parser) firmwareTargets(t *ibft.Table, order []int) {
 		if common.CHAP.Given() {
 			out.CHAP = common.CHAP
 		}
-		if len(order) == 1 && len(common.Portals) > 0 && !low(common.Portals[0].From) {
+		if len(order) == 1 && len(common.Portals) > 0 && !isDefault(common.Portals[0].From) {
 			out.Portals = common.Portals
 		}
 		if g.Flags&(ibft.RADIUS|ibft.ReverseRAD) != 0 {
-			ps.warnf("%s asks for CHAP by RADIUS, which only concerns the target: the given secrets are used", from)
+			ps.warnf("%s requests CHAP by RADIUS, which is not supported: the secrets that are given are used", from)
 		}
 		if at := indexName(p.Targets, g.Name); at >= 0 {
 			ps.joinTarget(&p.Targets[at], out)
@@ -135,15 +136,15 @@ func firmwareCHAP(g ibft.Target, from string) CHAP {
 	return c
 }
 
-// Why the firmware has nothing to give.
+// Reasons why the firmware provides no target.
 const (
 	noIBFT           = "this machine's firmware provides no iBFT"
 	noFirmwareTarget = "this machine's iBFT has no target that can be used"
 )
 
-// lacksFirmware says why there is no target of the firmware's where one is asked for, "" if there
-// is one, or none is.
-func (p *Plan) lacksFirmware() string {
+// firmwareMissing returns the reason why a requested target of the firmware is missing, "" if it is
+// there or none is requested.
+func (p *Plan) firmwareMissing() string {
 	switch {
 	case !p.Firmware.Given() || !p.Firmware.V:
 	case !p.HasIBFT:
@@ -154,10 +155,10 @@ func (p *Plan) lacksFirmware() string {
 	return ""
 }
 
-// withoutFirmware warns of wishes for the firmware's table that other sources have to do for.
-func (p *Plan) withoutFirmware() []string {
+// warnFirmware warns of requests for the firmware's table that other sources replace.
+func (p *Plan) warnFirmware() []string {
 	var out []string
-	if cause := p.lacksFirmware(); cause != "" && p.checkFirmware(false) == nil {
+	if cause := p.firmwareMissing(); cause != "" && p.checkFirmware(false) == nil {
 		out = append(out, fmt.Sprintf("%s asks for the firmware's target, and %s: other sources are used", p.Firmware.From, cause))
 	}
 	for _, v := range p.Net.IP {
@@ -168,13 +169,13 @@ func (p *Plan) withoutFirmware() []string {
 	return out
 }
 
-// checkFirmware says that the iBFT was asked for and is not there, or has no target that can be
-// used, and no other source has what it was to give.
+// checkFirmware returns errors if the iBFT is requested and missing, or has no usable target, and
+// no other source replaces it.
 func (p *Plan) checkFirmware(final bool) []error {
 	var errs []error
 	const otherwise = "let the firmware boot by iSCSI, or write iscsi_t= and iscsi_a="
 	named := slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() })
-	if cause := p.lacksFirmware(); cause != "" && !named && (final || !p.waitsForDHCP()) {
+	if cause := p.firmwareMissing(); cause != "" && !named && (final || !p.waitsForDHCP()) {
 		errs = append(errs, fmt.Errorf("%s asks for the firmware's target: %s: %s", p.Firmware.From, cause, otherwise))
 	}
 	for _, v := range p.Net.IP {
@@ -185,8 +186,8 @@ func (p *Plan) checkFirmware(final bool) []error {
 	return errs
 }
 
-// hasAddress tells whether there is a way to an address.
-func (n *Net) hasAddress() bool { return n.Address.Given() || slices.ContainsFunc(n.IP, leads) }
+// hasAddress reports whether the plan has an address, or a method to get one.
+func (n *Net) hasAddress() bool { return n.Address.Given() || slices.ContainsFunc(n.IP, configures) }
 
-// leads tells whether a line is a way to an address.
-func leads(v Value[IP]) bool { return v.V.Methods[0] != Off && v.V.Methods[0] != Firmware }
+// configures reports whether a line gives an address, or a method to get one.
+func configures(v Value[IP]) bool { return v.V.Methods[0] != Off && v.V.Methods[0] != Firmware }

@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 )
 
-// firmwareNet takes in that the iBFT's addresses are wanted.
+// firmwareNet adds a line for the iBFT's addresses.
 func (ps *parser) firmwareNet(p cmdline.Param) error {
 	if off(p.Value) || len(ps.plan.Net.IP) >= maxIPLines {
 		return nil
@@ -21,51 +21,51 @@ func (ps *parser) firmwareNet(p cmdline.Param) error {
 	return nil
 }
 
-// firmwareLines tells whether a line leaves a NIC to the firmware.
+// firmwareLines reports whether a line requests the firmware's address.
 func (ps *parser) firmwareLines() bool {
 	return slices.ContainsFunc(ps.plan.Net.IP, isFirmware)
 }
 
 func isFirmware(v Value[IP]) bool { return v.V.Methods[0] == Firmware }
 
-// firmwareNICs puts the table's NICs in the place of the lines that ask for them: those that a
-// target is reached by or that the firmware booted by, and, where lines name more NICs, others.
-// Which NIC it is the table's MAC says, as in dracut (modules.d/*network-legacy/net-lib.sh:
-// ibft_to_cmdline); a line's name picks among several if its MAC is known, and names the NIC. Lines
-// of other methods are left as they are.
+// firmwareNICs replaces the lines that request the table's NICs: by those that a target is reached
+// by or that the firmware booted by, and, if lines name more NICs, by others. The table's MAC
+// identifies the NIC, as in dracut (modules.d/*network-legacy/net-lib.sh: ibft_to_cmdline); a
+// line's name selects one of several if its MAC is known, and names the NIC. Lines of other methods
+// are not changed.
 func (ps *parser) firmwareNICs(t *ibft.Table, targets []int) {
 	n := &ps.plan.Net
 	asked := ps.firmwareLines()
 	switch {
-	case n.Address.Given() && !low(n.Address.From):
-		return // network says that the lines are passed over
-	case !asked && len(n.IP) > 0 && !low(n.IP[0].From):
+	case n.Address.Given() && !isDefault(n.Address.From):
+		return // network warns that the lines are ignored
+	case !asked && len(n.IP) > 0 && !isDefault(n.IP[0].From):
 		return
 	}
 	f := ps.newFirmwareNet(t, targets)
 	lines := f.replace(n.IP, asked)
 	switch {
-	case slices.ContainsFunc(lines, leads):
+	case slices.ContainsFunc(lines, configures):
 		n.IP = lines
 	case n.hasAddress(): // the image's default
 		return
 	default:
-		n.IP = append(lines, f.leased(targets))
+		n.IP = append(lines, f.dhcpLine(targets))
 	}
-	if low(n.Address.From) {
-		n.Address, n.Gateway = Value[netip.Prefix]{}, overLow(n.Gateway)
+	if isDefault(n.Address.From) {
+		n.Address, n.Gateway = Value[netip.Prefix]{}, withoutDefault(n.Gateway)
 	}
 }
 
-// replace returns the lines with those of the table in their places. Without being asked for, the
-// table's are in the place of the image's default.
+// replace returns the lines with the requests replaced by the table's lines. Without a request the
+// table's lines replace the image's default.
 func (f *firmwareNet) replace(asking []Value[IP], asked bool) []Value[IP] {
 	if !asked {
 		return f.rest(nil, &Value[IP]{})
 	}
 	f.pick(asking)
 	var lines []Value[IP]
-	var last Value[IP] // whose rank the NICs have that no line is for
+	var last Value[IP] // the line whose precedence the NICs without a line get
 	for i := range asking {
 		v := &asking[i]
 		if v.V.Methods[0] != Firmware {
@@ -81,13 +81,13 @@ func (f *firmwareNet) replace(asking []Value[IP], asked bool) []Value[IP] {
 	return f.rest(lines, &last)
 }
 
-// firmwareNet gives the NICs of a table to the lines that ask for them.
+// firmwareNet assigns the NICs of a table to the lines that request them.
 type firmwareNet struct {
 	ps     *parser
 	t      *ibft.Table
 	macs   []string    // of the NICs, "" where the table has none
-	order  []int       // NICs to bring up, by their places
-	picked map[int]int // by the line's place: the NIC that it names
+	order  []int       // indexes of the NICs to bring up
+	picked map[int]int // by the line's index: the NIC that it names
 }
 
 func (ps *parser) newFirmwareNet(t *ibft.Table, targets []int) *firmwareNet {
@@ -104,8 +104,7 @@ func (ps *parser) newFirmwareNet(t *ibft.Table, targets []int) *firmwareNet {
 
 func (ip *IP) named() bool { return ip.Device != "" || ip.MAC != "" }
 
-// pick finds the NICs of the lines that name one: by MAC, if it is known, and then in the table's
-// order.
+// pick assigns NICs to the lines that name one: by MAC if it is known, then in the table's order.
 func (f *firmwareNet) pick(lines []Value[IP]) {
 	f.picked = map[int]int{}
 	left := slices.Clone(f.order)
@@ -139,7 +138,7 @@ func (f *firmwareNet) mac(ip *IP) string {
 	return cmp.Or(ip.MAC, f.ps.plan.Net.macOf(ip.Device))
 }
 
-// elsewhere tells whether a line of another method names the NIC.
+// elsewhere reports whether a line of another method names the NIC.
 func (f *firmwareNet) elsewhere(lines []Value[IP], nic int) bool {
 	for i := range lines {
 		if ip := &lines[i].V; ip.Methods[0] != Firmware && f.macs[nic] != "" && f.mac(ip) == f.macs[nic] {
@@ -149,7 +148,7 @@ func (f *firmwareNet) elsewhere(lines []Value[IP], nic int) bool {
 	return false
 }
 
-// named adds the line of one that names its NIC.
+// named adds the line for a request that names its NIC.
 func (f *firmwareNet) named(lines []Value[IP], i int, v *Value[IP]) []Value[IP] {
 	nic, ok := f.picked[i]
 	if !ok {
@@ -164,7 +163,7 @@ func (f *firmwareNet) named(lines []Value[IP], i int, v *Value[IP]) []Value[IP] 
 	return f.line(lines, nic, &by)
 }
 
-// rest adds the lines of the NICs that no line names.
+// rest adds the lines of the NICs that no request names.
 func (f *firmwareNet) rest(lines []Value[IP], by *Value[IP]) []Value[IP] {
 	for _, nic := range f.order {
 		lines = f.line(lines, nic, by)
@@ -173,8 +172,8 @@ func (f *firmwareNet) rest(lines []Value[IP], by *Value[IP]) []Value[IP] {
 	return lines
 }
 
-// line adds the line of a NIC; by is the one that asks for it, and what it says itself counts.
-// There is none if the table has no address for it.
+// line adds the line of a NIC; by is the request, whose own values take precedence. No line is
+// added if the table has no address for the NIC.
 func (f *firmwareNet) line(lines []Value[IP], i int, by *Value[IP]) []Value[IP] {
 	nic := &f.t.NICs[i]
 	v := Value[IP]{by.V, fmt.Sprintf("iBFT NIC %d", i)}
@@ -214,8 +213,8 @@ func (f *firmwareNet) line(lines []Value[IP], i int, by *Value[IP]) []Value[IP] 
 	return append(lines, v)
 }
 
-// identify says which NIC of the machine it is: by its MAC, or where the table has none by the
-// line's name, or by its place on PCI. With a VLAN it is that.
+// identify sets which NIC of the machine the line is for: by its MAC, or where the table has none
+// by the line's name, or by its PCI address. With a VLAN the line is for the VLAN.
 func (f *firmwareNet) identify(ip *IP, i int, from string) {
 	nic := &f.t.NICs[i]
 	switch {
@@ -233,19 +232,19 @@ func (f *firmwareNet) identify(ip *IP, i int, from string) {
 	ip.Device, ip.MAC = name, ""
 }
 
-// leased is what is done where the table has no address for any NIC: DHCP, on the NIC by which the
-// first target is reached if its MAC is known.
-func (f *firmwareNet) leased(targets []int) Value[IP] {
+// dhcpLine returns the line for a table that has no address for any NIC: DHCP on the NIC of the
+// first target if its MAC is known, else on any.
+func (f *firmwareNet) dhcpLine(targets []int) Value[IP] {
 	v := Value[IP]{IP{Methods: []Method{DHCP}}, "iBFT without an address"}
 	for _, i := range f.ps.firmwareOrder(f.t, targets) {
 		v.V.MAC = cmp.Or(v.V.MAC, f.macs[i])
 	}
-	f.ps.warnf("the iBFT has no NIC with an address: DHCP is tried: write ip=ADDRESS::GATEWAY:MASK::NIC:none if there is no server")
+	f.ps.warnf("the iBFT has no NIC with an address, and DHCP is tried: write ip=ADDRESS::GATEWAY:MASK::NIC:none if there is no DHCP server")
 	return v
 }
 
-// firmwareOrder returns the NICs to bring up by their places, those of targets first. With
-// rd.iscsi.mp all count, and where none is marked as booted by or named by a target.
+// firmwareOrder returns the indexes of the NICs to bring up, those of targets first. All are
+// brought up with rd.iscsi.mp, or if none is marked as booted by or named by a target.
 func (ps *parser) firmwareOrder(t *ibft.Table, targets []int) []int {
 	var order []int
 	add := func(i int) {
@@ -273,5 +272,5 @@ func (ps *parser) firmwareOrder(t *ibft.Table, targets []int) []int {
 	return order
 }
 
-// ofFirmware tells whether a line is of the iBFT.
+// ofFirmware reports whether a line is from the iBFT.
 func ofFirmware(v Value[IP]) bool { return strings.HasPrefix(v.From, "iBFT ") }

@@ -89,8 +89,8 @@ func TestFirmwareLines(t *testing.T) {
 		{"ip=ibft", func(t *ibft.Table) { t.NICs[0].PrefixLen = 0 }, "10.77.0.2/8:::::52-54-00-77-00-01:static", "iBFT NIC 0 has no mask: 10.77.0.2/8 is used"},
 		{"ip=ibft", func(t *ibft.Table) { t.NICs[0].Flags, t.Targets[0].NIC = ibft.Valid, 7 }, nic0, ""},
 		{"ip=ens2:ibft ip=ens3:dhcp", func(t *ibft.Table) { t.NICs[0].Address = netip.Addr{} }, "ens3:dhcp", "iBFT NIC 0 has no address and is ignored"},
-		{"ip=ibft", func(t *ibft.Table) { t.NICs[0].Address = netip.Addr{} }, "52-54-00-77-00-01:dhcp", "the iBFT has no NIC with an address: DHCP is tried"},
-		{"", func(t *ibft.Table) { t.NICs = nil }, "dhcp", "the iBFT has no NIC with an address: DHCP is tried"},
+		{"ip=ibft", func(t *ibft.Table) { t.NICs[0].Address = netip.Addr{} }, "52-54-00-77-00-01:dhcp", "the iBFT has no NIC with an address, and DHCP is tried"},
+		{"", func(t *ibft.Table) { t.NICs = nil }, "dhcp", "the iBFT has no NIC with an address, and DHCP is tried"},
 		{"ip=ens3:dhcp", func(t *ibft.Table) { t.NICs = nil }, "ens3:dhcp", ""},
 		// What counts more.
 		{"iscsi_i_ip=10.77.0.5/24 ip=ens2:ibft", nil, "10.77.0.5/24::::::static", "is ignored: iscsi_i_ip= gives this machine's address"},

@@ -8,45 +8,45 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// fate is what became of a word of the command line.
-type fate int
+// outcome is the result of reading a word of the command line.
+type outcome int
 
 const (
-	notOurs  fate = iota // it is for another program, or for none
-	taken                // a parameter: its setter has read it
-	refused              // a parameter whose value is an error
-	answered             // of another initramfs, or mistyped: a warning names it
+	otherProgram outcome = iota // for another program, or for none
+	accepted                    // a parameter that its setter has read
+	refused                     // a parameter whose value is an error
+	warned                      // of another initramfs, or mistyped, and named in a warning
 )
 
-// asked is a word for something that is not supported, or against it.
-type asked struct {
+// unsupportedWord is a word that requests an unsupported feature, or switches it off.
+type unsupportedWord struct {
 	cmdline.Param
 	word kindWord
 	on   bool
 }
 
-// foreign answers a word that is no parameter: one that asks for what is not supported, one that
-// has another name here, one that is mistyped.
-func (ps *parser) foreign(p cmdline.Param) fate {
+// foreign warns of a word that is not a parameter: one that requests an unsupported feature, one
+// that has another name here, one that is mistyped.
+func (ps *parser) foreign(p cmdline.Param) outcome {
 	if word, on := ps.known.kindOf(p); word.kind != nil {
-		ps.asked = append(ps.asked, asked{p, word, on})
+		ps.unsupported = append(ps.unsupported, unsupportedWord{p, word, on})
 		if on {
-			return answered
+			return warned
 		}
-		return taken
+		return accepted
 	}
 	if text := ps.known.instead(p.Key); text != "" {
 		ps.warnf("%s has no effect here: %s", clip(ps.source(p)), text)
-		return answered
+		return warned
 	}
-	if near := ps.known.meant(p.Key); looksOurs(p.Key) || len(near) > 0 {
+	if near := ps.known.suggestions(p.Key); hasReservedPrefix(p.Key) || len(near) > 0 {
 		ps.warnf("%s", unknown(ps.known.ShowKey(p.Key), near))
-		return answered
+		return warned
 	}
-	return notOurs
+	return otherProgram
 }
 
-// ignored takes rd.iscsiroot.ignore=: kinds whose words are known to do nothing.
+// ignored reads rd.iscsiroot.ignore=: kinds of unsupported features without a warning.
 func (ps *parser) ignored(p cmdline.Param) error {
 	names := strings.Split(kindNames(), ", ")
 	for _, one := range strings.Split(Redact(p.Value), ",") {
@@ -59,7 +59,7 @@ func (ps *parser) ignored(p cmdline.Param) error {
 	return nil
 }
 
-// kindNames lists them all.
+// kindNames lists the names of all kinds.
 func kindNames() string {
 	var names []string
 	for _, k := range kinds() {
@@ -68,7 +68,7 @@ func kindNames() string {
 	return strings.Join(names, ", ")
 }
 
-// noFirmware takes genkernel's iscsi_noibft.
+// noFirmware reads genkernel's iscsi_noibft.
 func (ps *parser) noFirmware(p cmdline.Param) error {
 	if !off(p.Value) {
 		set(ps, &ps.plan.Firmware, false, p)
@@ -76,18 +76,18 @@ func (ps *parser) noFirmware(p cmdline.Param) error {
 	return nil
 }
 
-// Ignores tells whether the words of a kind are known to do nothing.
+// Ignores reports whether the words of a kind are ignored without a warning.
 func (p Plan) Ignores(kind string) bool {
 	return slices.Contains(strings.Split(p.Ignore.V, ","), kind)
 }
 
-// warnUnsupported warns of what was asked for and is not supported, once for each kind.
+// warnUnsupported warns of requests for unsupported features, once for each kind.
 func (ps *parser) warnUnsupported() {
-	if len(ps.asked) == 0 {
+	if len(ps.unsupported) == 0 {
 		return
 	}
 	for _, k := range kinds() {
-		words := ps.askedFor(k.name)
+		words := ps.wordsFor(k.name)
 		if len(words) == 0 || ps.plan.Ignores(k.name) {
 			continue
 		}
@@ -102,22 +102,23 @@ func (ps *parser) warnUnsupported() {
 	}
 }
 
-// askedFor returns the words that ask for a kind and are not silenced.
-func (ps *parser) askedFor(kind string) (words []string) {
-	for i, p := range ps.asked {
-		if p.on && p.word.kind.name == kind && !ps.silenced(i) {
+// wordsFor returns the words that request a kind and are not overridden.
+func (ps *parser) wordsFor(kind string) (words []string) {
+	for i, p := range ps.unsupported {
+		if p.on && p.word.kind.name == kind && !ps.overridden(i) {
 			words = append(words, ps.source(p.Param))
 		}
 	}
 	return words
 }
 
-// silenced tells whether a word that asks for something does not count: the last value of a word
-// does, and a word that is off takes along those that are its name, a dot and more, as rd.lvm=0
-// does rd.lvm.vg=; without a dot of its own all of its kind, as luks=no does rd.luks.uuid=.
-func (ps *parser) silenced(i int) bool {
-	p := ps.asked[i]
-	for j, other := range ps.asked {
+// overridden reports whether a later or a more general word overrides a request: the last value of
+// a word is used, and a word that is off overrides those that begin with its name and a dot, as
+// rd.lvm=0 does rd.lvm.vg=; if it has no dot itself it overrides all of its kind, as luks=no does
+// rd.luks.uuid=.
+func (ps *parser) overridden(i int) bool {
+	p := ps.unsupported[i]
+	for j, other := range ps.unsupported {
 		if j > i && other.Key == p.Key || !other.on && (strings.HasPrefix(p.Key, other.Key+".") || other.word.whole() && other.word.kind == p.word.kind && other.Key != p.Key) {
 			return true
 		}
@@ -125,7 +126,7 @@ func (ps *parser) silenced(i int) bool {
 	return false
 }
 
-// list joins the first few words.
+// list joins at most three words and the number of the others.
 func list(words []string) string {
 	const most = 3
 	text := clip(strings.Join(words[:min(len(words), most)], ", "))

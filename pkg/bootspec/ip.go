@@ -11,8 +11,7 @@ import (
 
 const ipForm = "ip=CLIENT::GATEWAY:MASK:HOST:NIC:none, ip=NIC:dhcp or ip=dhcp, with IPv6 in brackets"
 
-// Limits on what a line may hold, our own: a machine has few NICs, and the kernel gives 2048 bytes
-// for all of them.
+// Limits of ip=: a machine has few NICs, and the kernel's command line has at most 2048 bytes.
 const (
 	maxIPLines  = 16
 	maxIPTokens = 20
@@ -24,12 +23,12 @@ const (
 	maxMTU = 65535
 )
 
-// ParseIP reads the value of ip= in any of its shapes: METHOD, ADDRESS, NIC, NIC:METHOD and
-// CLIENT:PEER:GATEWAY:MASK:HOST:NIC:METHOD with what may follow each. cause says what is wrong, and
-// is empty if nothing is.
+// ParseIP reads the value of ip= in any of its forms: METHOD, ADDRESS, NIC, NIC:METHOD and
+// CLIENT:PEER:GATEWAY:MASK:HOST:NIC:METHOD with the fields that may follow each. cause describes
+// what is wrong, and is empty if nothing is.
 func ParseIP(s string) (ip IP, cause string) {
-	if strings.Contains(s, "@") { // the parts that a cause repeats would be some of a secret
-		return IP{}, "an @ has no place in it"
+	if strings.Contains(s, "@") { // a cause would repeat parts of a secret
+		return IP{}, "it contains an @"
 	}
 	tokens := splitTokens(s)
 	if len(tokens) > maxIPTokens {
@@ -61,7 +60,7 @@ func ParseIP(s string) (ip IP, cause string) {
 	return r.ip, ""
 }
 
-// splitTokens splits at colons. A token in brackets may hold colons.
+// splitTokens splits at colons, except within brackets.
 func splitTokens(s string) []string {
 	var out []string
 	for {
@@ -78,7 +77,7 @@ func splitTokens(s string) []string {
 	}
 }
 
-// bare takes brackets off.
+// bare removes brackets.
 func bare(s string) string {
 	if len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']' {
 		return s[1 : len(s)-1]
@@ -86,14 +85,14 @@ func bare(s string) string {
 	return s
 }
 
-// isAddress tells whether a token is an address, with or without a length.
+// isAddress reports whether a token is an address, with or without a length.
 func isAddress(s string) bool {
 	a, _, _ := strings.Cut(bare(s), "/")
 	_, err := netip.ParseAddr(strings.Trim(a, "[]"))
 	return err == nil
 }
 
-// ipReader reads tokens and keeps the first thing that is wrong.
+// ipReader reads tokens and keeps the first error.
 type ipReader struct {
 	ip    IP
 	cause string
@@ -106,13 +105,13 @@ func (r *ipReader) failf(format string, args ...any) {
 }
 
 // long reads CLIENT:PEER:GATEWAY:MASK:HOST:NIC:METHOD and what follows. Without a method an address
-// is static, as PXELINUX's IPAPPEND has it.
+// is static, as in PXELINUX's IPAPPEND.
 func (r *ipReader) long(tokens []string) {
 	t := slices.Clone(tokens)
 	for len(t) < 7 {
 		t = append(t, "")
 	}
-	if t[0] != "" && t[0] != "0.0.0.0" { // as klibc's ipconfig has an absent one
+	if t[0] != "" && t[0] != "0.0.0.0" { // klibc's ipconfig: no address
 		r.client(t[0])
 	}
 	r.gateway(t[2])
@@ -136,7 +135,8 @@ func (r *ipReader) long(tokens []string) {
 	r.trailing(t[7:])
 }
 
-// client reads ADDRESS or ADDRESS/LENGTH. Without a length it is a host's until the mask is read.
+// client reads ADDRESS or ADDRESS/LENGTH. Without a length it has the length of a host address
+// until the mask is read.
 func (r *ipReader) client(s string) {
 	a, length, hasLength := strings.Cut(bare(s), "/")
 	addr, err := netip.ParseAddr(strings.Trim(a, "[]"))
@@ -161,8 +161,8 @@ func isHost(a netip.Addr) bool {
 	return a.Zone() == "" && !a.Is4In6() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback()
 }
 
-// mask reads a length or a dotted quad. Where there is none it is that of the address's class, as
-// in the kernel (net/ipv4/ipconfig.c), or 64 for IPv6.
+// mask reads a length or a dotted quad. The default is the mask of the address's class, as in the
+// kernel (net/ipv4/ipconfig.c), or 64 for IPv6.
 func (r *ipReader) mask(s string) {
 	if !r.ip.Address.IsValid() {
 		return
@@ -194,9 +194,9 @@ func classBits(a netip.Addr) int {
 	return 24
 }
 
-// peer takes the second token for the other end of a point-to-point link, as dracut does, only if
-// it has a length or there can be nothing else: the kernel and PXELINUX have the boot server there,
-// which the kernel makes no peer (net/ipv4/ipconfig.c: ic_setup_if).
+// peer reads the second token as the other end of a point-to-point link, as dracut does, only if it
+// has a length or can be nothing else: the kernel and PXELINUX put the boot server there, which the
+// kernel does not use as a peer (net/ipv4/ipconfig.c: ic_setup_if).
 func (r *ipReader) peer(s string) {
 	a, length, hasLength := strings.Cut(bare(s), "/")
 	addr, err := netip.ParseAddr(strings.Trim(a, "[]"))
@@ -217,8 +217,9 @@ func (r *ipReader) peer(s string) {
 	}
 }
 
-// pointToPoint tells whether this machine and another are alone on a link: no gateway is given, and
-// with a mask for two (RFC 3021, RFC 6164) the other is in that network, so that none is needed.
+// pointToPoint reports whether only this machine and another can be on the link: no gateway is
+// given, and the network has one address or two (RFC 3021, RFC 6164), of which the other machine's
+// is one.
 func (r *ipReader) pointToPoint(other netip.Addr) bool {
 	own := r.ip.Address
 	if !own.IsValid() || r.ip.Guessed || r.ip.Gateway.IsValid() || !isHost(other) || other.BitLen() != own.Addr().BitLen() || other == own.Addr() {
@@ -242,19 +243,19 @@ func (r *ipReader) gateway(s string) {
 	}
 }
 
-// ipLine takes one ip= in.
+// ipLine reads one ip=.
 func (ps *parser) ipLine(p cmdline.Param) error {
-	if p.Value == "" { // dracut, NetworkManager and systemd pass over it too
+	if p.Value == "" { // dracut, NetworkManager and systemd ignore it too
 		ps.warnf("%s has no value and is ignored", source(p))
 		return nil
 	}
 	ip, cause := ParseIP(p.Value)
 	switch n := len(ps.plan.Net.IP); {
-	case ps.crowded: // told once is enough
+	case ps.tooManyLines: // it has been reported
 	case cause != "":
 		return bad(p, cause, ipForm)
 	case n >= maxIPLines:
-		ps.crowded = true
+		ps.tooManyLines = true
 		return tooMany(p, fmt.Sprintf("more than %d lines of %s=", maxIPLines, p.Key), "one for each NIC")
 	default:
 		ps.plan.Net.IP = append(ps.plan.Net.IP, Value[IP]{ip, nth(source(p), n)})
@@ -262,7 +263,7 @@ func (ps *parser) ipLine(p cmdline.Param) error {
 	return nil
 }
 
-// nth tells the lines of a repeated parameter apart, counted from 0.
+// nth numbers the sources of a repeated parameter; n counts from 0.
 func nth(from string, n int) string {
 	switch n {
 	case 0:

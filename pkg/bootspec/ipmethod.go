@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// methods are the words of all dialects. What the kernel calls any or both is DHCP with us: nothing
-// else is spoken any more. The kernel takes dhcp4 for dhcp (net/ipv4/ipconfig.c: ic_proto_name),
-// and klibc's ipconfig has all and down, which brings nothing up.
+// methods are the words of all dialects. The kernel's any and both are DHCP here, because BOOTP and
+// RARP are not supported. The kernel reads dhcp4 as dhcp (net/ipv4/ipconfig.c: ic_proto_name).
+// klibc's ipconfig has all, and down, which brings nothing up.
 var methods = map[string]Method{
 	"dhcp": DHCP, "dhcp4": DHCP, "on": DHCP, "any": DHCP, "all": DHCP, "auto": DHCP, "both": DHCP, "bootp": DHCP, "single-dhcp": DHCP,
 	"dhcp6": DHCP6, "auto6": Auto6, "either6": Either6, "link6": LinkLocal, "link-local": LinkLocal,
 	"ibft": Firmware, "fw": Firmware, "none": Off, "off": Off, "down": Off, "static": Static,
 }
 
-// rarp is a method of the kernel and of klibc that we do not have.
+// rarp is a method of the kernel and of klibc that is not supported.
 const rarp = "rarp"
 
-// isMethods tells whether a token is a method or a list that begins with one.
+// isMethods reports whether a token is a method or a list that begins with one.
 func isMethods(s string) bool {
 	first, _, _ := strings.Cut(strings.ToLower(s), ",")
 	return methods[first] != "" || first == rarp
@@ -44,8 +44,8 @@ func (r *ipReader) methods(s string) {
 	}
 }
 
-// method reads one. Static without an address is klibc's other word for none; with a NIC it says
-// for which one the address of iscsi_i_ip= is.
+// method reads one. Static without an address is klibc's synonym of none; with a NIC it selects the
+// NIC for the address of iscsi_i_ip=.
 func (r *ipReader) method(s string) Method {
 	word := strings.ToLower(s)
 	m, ok := methods[word]
@@ -62,9 +62,9 @@ func (r *ipReader) method(s string) Method {
 	return m
 }
 
-// bareNIC reads a NIC's name that stands alone, which is DHCP on that NIC. The kernel's and udev's
-// names hold a number; a word without one is a method that is mistyped, as is one that is a letter
-// away from a method.
+// bareNIC reads a NIC's name without a method, which means DHCP on that NIC. The kernel's and
+// udev's names contain a number; a word without one is a mistyped method, and so is a word that
+// differs from a method in one letter.
 func (r *ipReader) bareNIC(s string) {
 	if !isBootNIC(s) && !looksLikeNIC(s) {
 		r.failf("%s is not a method: for a NIC of that name write %s:dhcp", show(s), show(s))
@@ -74,7 +74,7 @@ func (r *ipReader) bareNIC(s string) {
 	r.ip.Methods = []Method{DHCP}
 }
 
-// looksLikeNIC tells a NIC's name from a mistyped method or address.
+// looksLikeNIC distinguishes a NIC's name from a mistyped method or address.
 func looksLikeNIC(s string) bool {
 	if _, ok := readMAC(bare(s)); ok {
 		return true

@@ -35,7 +35,7 @@ func (ip IP) String() string {
 	return strings.Join(t, ":") + ip.tail()
 }
 
-// tail is what stands behind the method.
+// tail returns what follows the method.
 func (ip IP) tail() string {
 	out := ""
 	if len(ip.DNS) > 0 || ip.NTP != "" {

@@ -38,7 +38,7 @@ func (r *ipReader) trailing(t []string) {
 
 func (r *ipReader) servers(t []string) {
 	if len(t) > 3 {
-		r.failf("%d parts behind the method, want two name servers and a time server at most", len(t))
+		r.failf("%d parts after the method, want at most two name servers and a time server", len(t))
 		return
 	}
 	if len(t) == 3 {

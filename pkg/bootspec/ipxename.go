@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// ipxePrefix begins the names that iPXE gives initiators that no source names (src/net/tcp/iscsi.c:
-// DEFAULT_IQN_PREFIX); behind it is the host's name or, without one, the machine's UUID.
+// ipxePrefix is the beginning of iPXE's default initiator names (src/net/tcp/iscsi.c:
+// DEFAULT_IQN_PREFIX); the host name follows or, without one, the machine's UUID.
 const ipxePrefix = "iqn.2010-04.org.ipxe:"
 
-// nameInitiator names an initiator that no source names as iPXE does, so that a target's access
-// list is right for the firmware and for us. Where the machine has no UUID of its own, the MAC of
-// the boot's NIC stands for it, which is said: no target knows that name unless it has been told.
+// nameInitiator gives an initiator that no source names the name that iPXE gives it, so that one
+// entry in a target's access list is good for both. If the machine has no UUID of its own the MAC
+// of the boot's NIC is used, with a warning: the target's access list must contain this name.
 func (p *Plan) nameInitiator(f NetFacts) (warnings []string) {
 	if p.Initiator.Given() {
 		return nil
@@ -38,14 +38,13 @@ func (p *Plan) nameInitiator(f NetFacts) (warnings []string) {
 	if p.UUID != "" {
 		why = "many machines have the UUID " + clip(p.UUID)
 	}
-	return []string{fmt.Sprintf("no source names the initiator, and %s: it is %s, by %s: write iscsi_i=NAME for another", why, p.Initiator.V, byMAC)}
+	return []string{fmt.Sprintf("no source names the initiator, and %s: its name is %s, from %s: write iscsi_i=NAME for another", why, p.Initiator.V, byMAC)}
 }
 
-// WantsIBFT tells whether the firmware's table would be of use, and there is none in the places
-// that were looked at: it is asked for, or no other source names the target or this machine. With
-// rd.iscsi.firmware=0 it is looked for no further, as in dracut, which does not load the kernel's
-// driver then.
-func (p Plan) WantsIBFT() bool {
+// UsesIBFT reports whether the firmware's table would be used, and has not been found yet: it is
+// requested, or no other source names the target or this machine. With rd.iscsi.firmware=0 the
+// search ends, as in dracut, which does not load the kernel's driver then.
+func (p Plan) UsesIBFT() bool {
 	switch {
 	case p.HasIBFT:
 		return false
@@ -54,5 +53,5 @@ func (p Plan) WantsIBFT() bool {
 	case slices.ContainsFunc(p.Net.IP, isFirmware):
 		return true
 	}
-	return !p.Initiator.Given() || low(p.Initiator.From) || !p.named() && !p.ByDHCP.Given()
+	return !p.Initiator.Given() || isDefault(p.Initiator.From) || !p.named() && !p.ByDHCP.Given()
 }

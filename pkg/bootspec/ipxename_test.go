@@ -24,10 +24,10 @@ func TestInitiatorAsIPXEHasIt(t *testing.T) {
 		{"", "", "remote1", "", mac, "iqn.2010-04.org.ipxe:remote1", ""},
 		{"", "", "", "", "", "", ""},
 		{"", "", "", "", "00:00:00:00:00:00", "", ""},
-		{"", "", "", "", mac, "iqn.2010-04.org.ipxe:52-54-00-77-00-01", "this machine has no UUID: it is iqn.2010-04.org.ipxe:52-54-00-77-00-01, by the MAC"},
+		{"", "", "", "", mac, "iqn.2010-04.org.ipxe:52-54-00-77-00-01", "this machine has no UUID: its name is iqn.2010-04.org.ipxe:52-54-00-77-00-01, from the MAC"},
 		{
 			"", "03000200-0400-0500-0006-000700080009", "", "", mac, "iqn.2010-04.org.ipxe:52-54-00-77-00-01",
-			"many machines have the UUID 03000200-0400-0500-0006-000700080009: it is iqn.2010-04.org.ipxe:52-54-00-77-00-01, by the MAC",
+			"many machines have the UUID 03000200-0400-0500-0006-000700080009: its name is iqn.2010-04.org.ipxe:52-54-00-77-00-01, from the MAC",
 		},
 		{"", "03000200-0400-0500-0006-000700080009", "", "iqn.x:o", mac, "iqn.x:o", ""},
 		{"", "03000200-0400-0500-0006-000700080009", "remote1", "", mac, "iqn.2010-04.org.ipxe:remote1", ""},
@@ -103,7 +103,7 @@ func TestWantsIBFT(t *testing.T) {
 		"iscsi_i=iqn.x:i root=UUID=0123-4567 iscsi_a=10.1.1.180": true,
 	} {
 		p, err := parse(line)
-		if got := p.WantsIBFT(); err != nil || got != want {
+		if got := p.UsesIBFT(); err != nil || got != want {
 			t.Errorf("%q: %v, %v", line, got, err)
 		}
 	}

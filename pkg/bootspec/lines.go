@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Lines returns what to bring up, that of the boot first: each line has its NIC (or none: any), its
-// ways to an address, and what was given beside it. Package network goes by it, and Say shows it.
-// Lines that say to do nothing are left out, and those for which the firmware has no table.
+// Lines returns the lines to bring up, that of the boot first: each has its NIC (or none: any), its
+// methods and its other values. Package network brings them up, and Settings lists them. Lines that
+// bring nothing up are left out, and those that request a firmware table that is missing.
 func (n Net) Lines() []Value[IP] {
-	out := slices.DeleteFunc(slices.Clone(n.IP), func(v Value[IP]) bool { return !leads(v) })
+	out := slices.DeleteFunc(slices.Clone(n.IP), func(v Value[IP]) bool { return !configures(v) })
 	boot := n.bootLine(out)
 	if boot < 0 && n.Address.Given() {
 		return slices.Insert(out, 0, n.complete(Value[IP]{IP{Methods: []Method{Static}}, n.Address.From}))
@@ -18,7 +18,7 @@ func (n Net) Lines() []Value[IP] {
 		v := n.complete(out[boot])
 		out = slices.Insert(slices.Delete(out, boot, boot+1), 0, v)
 	}
-	for i := range out { // a NIC's MAC is its own, and suits each line
+	for i := range out { // the MAC of its NIC, for each line
 		if ip := &out[i].V; n.ClientID.V == macClientID && ip.ClientID == "" && slices.Contains(ip.Methods, DHCP) {
 			ip.ClientID = macClientID
 		}
@@ -26,8 +26,8 @@ func (n Net) Lines() []Value[IP] {
 	return out
 }
 
-// bootLine returns which of lines the boot goes by, as network has chosen it: the one with its
-// address, or on its NIC, or the first. It is -1 if that is none of them.
+// bootLine returns the index of the line that the boot uses, as network has chosen it: the one with
+// its address, or on its NIC, or the first. It is -1 if there is none.
 func (n Net) bootLine(lines []Value[IP]) int {
 	if n.Address.Given() {
 		return slices.IndexFunc(lines, func(v Value[IP]) bool { return v.V.Address == n.Address.V })
@@ -55,7 +55,7 @@ func (n Net) macOf(name string) string {
 	return ""
 }
 
-// complete adds to the line of the boot what other parameters say.
+// complete adds the values of other parameters to the line of the boot.
 func (n Net) complete(v Value[IP]) Value[IP] {
 	ip := &v.V
 	switch {
@@ -81,8 +81,8 @@ func (n Net) complete(v Value[IP]) Value[IP] {
 	return v
 }
 
-// Facts returns what is known of the network before it is up: its static addresses, unless it has
-// others too.
+// Facts returns what is known of the network before it is up: its static addresses, if it has no
+// others.
 func (n Net) Facts() NetFacts {
 	f := NetFacts{Address: n.Address.V, Gateway: n.Gateway.V, MAC: n.MAC.V}
 	for i, v := range n.Lines() {
@@ -109,17 +109,17 @@ func (n Net) Limit(name string) (t Value[Timeout]) {
 	return t
 }
 
-// Leased tells whether an address of a line is had from a server or a router.
+// Leased reports whether an address of a line comes from a DHCP server or a router.
 func (ip IP) Leased() bool {
 	return slices.ContainsFunc(ip.Methods, func(m Method) bool { return m == DHCP || m == DHCP6 || m == Auto6 || m == Either6 })
 }
 
-// Leased tells whether any address is.
+// Leased reports whether any address comes from a DHCP server or a router.
 func (n Net) Leased() bool {
 	return slices.ContainsFunc(n.IP, func(v Value[IP]) bool { return v.V.Leased() })
 }
 
-// contains tells whether any of the networks has the address.
+// contains reports whether any of the networks has the address.
 func contains(networks []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
 }

@@ -85,8 +85,8 @@ func TestLeaseFacts(t *testing.T) {
 // What only a server can tell is said by explain, and is no error.
 func TestLeftToDHCP(t *testing.T) {
 	plan, err := parse("root=dhcp")
-	if err != nil || plan.Check() != nil || !plan.WantsRootPath() {
-		t.Errorf("%v, %v, %v", err, plan.Check(), plan.WantsRootPath())
+	if err != nil || plan.Check() != nil || !plan.UsesRootPath() {
+		t.Errorf("%v, %v, %v", err, plan.Check(), plan.UsesRootPath())
 	}
 	_, said, err := plan.Preview(plan.Net.Facts())
 	text := strings.Join(said, "\n")
@@ -95,7 +95,7 @@ func TestLeftToDHCP(t *testing.T) {
 		t.Errorf("%v\n%s", err, text)
 	}
 	named, err := parse("ip=dhcp iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.1.1.180")
-	if err != nil || named.WantsRootPath() {
-		t.Errorf("%v: the root path is wanted where the target is given: %v", err, named.WantsRootPath())
+	if err != nil || named.UsesRootPath() {
+		t.Errorf("%v: the root path is wanted where the target is given: %v", err, named.UsesRootPath())
 	}
 }

@@ -2,15 +2,15 @@ package bootspec
 
 import "strings"
 
-// merge joins the targets of numbers with those of netroot=: one session for each name. What was
-// said without a name holds for those of netroot= that do not say it themselves.
+// merge joins the numbered targets with those of netroot=: one session for each name. Values of a
+// target without a name apply to those of netroot= that lack them.
 func (ps *parser) merge(numbered []Target) []Target {
 	roots := ps.chosenRoots(numbered)
 	if len(roots) == 0 {
 		return numbered
 	}
 	if named := nameOf(numbered); named != "" && level(named) < level(roots[0].Name.From) {
-		numbered = nil // that of the image's default, or below its policy
+		numbered = nil // a source of higher precedence overrules them
 	}
 	var common Target
 	if len(numbered) > 0 && !numbered[0].Name.Given() {
@@ -31,8 +31,8 @@ func (ps *parser) merge(numbered []Target) []Target {
 	return numbered
 }
 
-// chosenRoots leaves out what a higher source overrules: root=iscsi: wins over netroot=, and
-// iscsi_t= over the default of the image.
+// chosenRoots leaves out what a source of higher precedence overrules: root=iscsi: takes precedence
+// over netroot=, and iscsi_t= over the image's default.
 func (ps *parser) chosenRoots(numbered []Target) []draft {
 	rank := func(d draft) int {
 		n := 2 * level(d.Name.From)
@@ -59,7 +59,7 @@ func (ps *parser) chosenRoots(numbered []Target) []draft {
 	return out
 }
 
-// nameOf returns where the first target's name is from.
+// nameOf returns the source of the first target's name.
 func nameOf(targets []Target) string {
 	for _, t := range targets {
 		if t.Name.Given() {
@@ -85,8 +85,8 @@ func orElse[T any](v, other Value[T]) Value[T] {
 	return other
 }
 
-// joinTarget adds what another parameter says of the same target: one more portal of the one
-// session.
+// joinTarget adds the values of another parameter for the same target, such as one more portal of
+// its session.
 func (ps *parser) joinTarget(dst *Target, t Target) {
 	for _, p := range t.Portals {
 		known := false

@@ -7,35 +7,35 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Modules are what the parameters have for kernel modules. Names are written with '_', as the
-// kernel compares them, in the order given, each once.
+// Modules are the parameters for kernel modules. Names are written with '_', as the kernel compares
+// them, in the order given, each once.
 type Modules struct {
 	// Params are the parameters of a module by its name, MODULE.PARAM=VALUE, as the kernel
-	// takes them: with blanks between, of which the last value counts. Words of others, such as
-	// systemd.unit=, are there too; there is no module of that name. nil: none.
+	// parses them: separated by blanks; the last value is used. Words of other programs, such
+	// as systemd.unit=, are included: there is no module of such a name. nil: none.
 	Params map[string]string
 	// Blacklist holds modules that no alias may load: modprobe.blacklist=,
 	// rd.driver.blacklist=, initramfs-tools' blacklist=, and those of Post.
 	Blacklist []string
-	// Never holds what the kernel itself refuses to load, module_blacklist=
+	// Never holds the modules that the kernel itself refuses to load, module_blacklist=
 	// (kernel/module/main.c: blacklisted).
 	Never []string
-	// Pre is loaded before all else, rd.driver.pre=.
+	// Pre is loaded before all other modules, rd.driver.pre=.
 	Pre []string
 	// Post is loaded once the devices that are there have their drivers, rd.driver.post=.
 	Post []string
 }
 
 // ParseModules returns the Modules of the plan that Parse makes of the same line, for callers that
-// need no plan. It has no errors: those of other parameters are of no concern.
+// need no plan. Errors of other parameters are ignored.
 func ParseModules(line cmdline.Line) Modules {
 	ps := &parser{known: NewVocabulary()}
-	ps.words(line, func(cmdline.Param, fate) {})
+	ps.words(line, func(cmdline.Param, outcome) {})
 	return ps.plan.Modules
 }
 
-// WithDefault returns m with parameters of a module in front of those that are given: of two values
-// the module takes the last.
+// WithDefault returns m with parameters of a module before those that are given: of two values the
+// module uses the last.
 func (m Modules) WithDefault(module, params string) Modules {
 	all := map[string]string{module: strings.TrimSpace(params + " " + m.Params[module])}
 	for name, given := range m.Params {
@@ -47,23 +47,23 @@ func (m Modules) WithDefault(module, params string) Modules {
 	return m
 }
 
-// modules takes a list of modules.
+// modules adds a list of modules.
 func (ps *parser) modules(p cmdline.Param) error {
 	ps.plan.Modules.add(p)
 	return nil
 }
 
-// foreignModules takes what a word that is not in the table says about modules, unless it is
-// another program's, or one of ours mistyped: that may be a secret, which does not get into the
+// foreignModules adds the module parameter in a word that is not in the table. Words of other
+// programs and mistyped parameters are left out: they may be secrets, which must not get into the
 // plan.
 func (ps *parser) foreignModules(p cmdline.Param) {
-	if !looksOurs(p.Key) && !ps.known.secretKey(p.Key) && ps.known.instead(p.Key) == "" {
+	if !hasReservedPrefix(p.Key) && !ps.known.secretKey(p.Key) && ps.known.instead(p.Key) == "" {
 		ps.plan.Modules.add(p)
 	}
 }
 
-// add takes a word. Lists are separated by commas, and a parameter that is there twice adds up. '-'
-// and '_' are equal in keys too, as they are for the kernel.
+// add adds a word. Lists are separated by commas, and those of a repeated parameter are joined. '-'
+// and '_' are equal in keys too, as in the kernel.
 func (m *Modules) add(p cmdline.Param) {
 	switch underscored(p.Key) {
 	case "modprobe.blacklist", "rd.driver.blacklist", "blacklist":
@@ -80,13 +80,13 @@ func (m *Modules) add(p cmdline.Param) {
 	}
 }
 
-// addParam takes a module's parameter, if the word is one. The words of dracut, rd.*, are none.
+// addParam adds a module's parameter, if the word is one. The words of dracut, rd.*, are not.
 func (m *Modules) addParam(p cmdline.Param) {
 	module, param, ok := strings.Cut(p.Key, ".")
 	if !ok || module == "" || param == "" || module == "rd" {
 		return
 	}
-	// The module's own parser splits at blanks and knows the same quotes (kernel/params.c:
+	// The module's parser splits at blanks and reads the same quotes (kernel/params.c:
 	// parse_args).
 	word := cmdline.Param{Key: param, Value: p.Value, HasValue: p.HasValue}.String()
 	module = underscored(module)
@@ -96,7 +96,7 @@ func (m *Modules) addParam(p cmdline.Param) {
 	m.Params[module] = strings.TrimSpace(m.Params[module] + " " + word)
 }
 
-// addNames adds the modules of a list that are not there yet.
+// addNames adds the modules that the list does not contain.
 func addNames(list *[]string, names string) {
 	for name := range strings.SplitSeq(underscored(names), ",") {
 		if name != "" && !slices.Contains(*list, name) {

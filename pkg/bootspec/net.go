@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Net is the network to bring up: the first five values are of the NIC that the boot goes by, and
-// Lines has all of them.
+// Net is the network to bring up: the first five values are of the NIC of the boot, and Lines has
+// those of all NICs.
 type Net struct {
 	Interface Value[string]       // kernel's name of the NIC
 	MAC       Value[string]       // of the NIC, as 52:54:00:12:34:56; neither given: the first with carrier
@@ -20,13 +20,13 @@ type Net struct {
 	IP         []Value[IP]       // the lines of ip=, in their order
 	Names      []Value[NICName]  // ifname=
 	KeepNames  Value[bool]       // net.ifnames=0; not given: NICs get the names that udev would give them
-	BootMTU    Value[int]        // of the device that the boot goes by, in bytes, beside those of IP
-	Routes     []Value[NetRoute] // rd.route=, beside the default route
+	BootMTU    Value[int]        // of the boot's device, in bytes, in addition to those in IP
+	Routes     []Value[NetRoute] // rd.route=, in addition to the default route
 	VLANs      []Value[VLAN]
 	Groups     []Value[Group]   // bond= and bridge=
 	BootDevice Value[string]    // bootdev=: name, or MAC
 	Need       Value[bool]      // rd.neednet: bring it up even if no target needs it
-	PeerDNS    Value[bool]      // not given: true, the network's name servers count
+	PeerDNS    Value[bool]      // not given: true, the network's name servers are used
 	Timeouts   []Value[Timeout] // rd.net.timeout.*
 }
 
@@ -39,38 +39,38 @@ const (
 	DHCP      Method = "dhcp"       // DHCPv4; dhcp, on, any, auto, both, bootp, single-dhcp
 	DHCP6     Method = "dhcp6"      // DHCPv6
 	Auto6     Method = "auto6"      // router advertisements
-	Either6   Method = "either6"    // router advertisements, DHCPv6 if they say so
+	Either6   Method = "either6"    // router advertisements, and DHCPv6 if their managed flag is set
 	LinkLocal Method = "link-local" // link6
-	Firmware  Method = "ibft"       // as the iBFT says; ibft, fw
+	Firmware  Method = "ibft"       // as in the iBFT; ibft, fw
 	Off       Method = "off"        // nothing is done
 )
 
-// IP is what one ip= says.
+// IP is one ip=.
 type IP struct {
 	// Methods are tried in their order until one succeeds; at least one.
 	Methods []Method
-	// Device or MAC names the NIC; neither: any. With both the MAC counts, and Device is what
-	// the line calls the NIC.
+	// Device or MAC names the NIC; neither: any. With both the MAC selects the NIC, and Device
+	// is the line's name for it.
 	Device, MAC string
 	Address     netip.Prefix // Static
 	Peer        netip.Prefix // the other end of a point-to-point link
 	Gateway     netip.Addr
 	HostName    string
 	MTU         int    // 0: the driver's
-	SetMAC      string // to give the NIC
+	SetMAC      string // the MAC to set
 	DNS         []netip.Addr
 	NTP         string
-	// ClientID is DHCP's option 61: TYPE,TEXT as the kernel has it, its bytes in hex with
-	// colons, or mac; see ParseClientID and DHCPClientID.
+	// ClientID is DHCP's option 61: the kernel's TYPE,TEXT, its bytes in hex with colons, or
+	// mac; see ParseClientID and DHCPClientID.
 	ClientID string
 
-	// Guessed: nobody gave the mask, and it is that of the address's class.
+	// Guessed: no mask is given, and that of the address's class is used.
 	Guessed bool
 	// PeerGuessed: Peer has no length and may be a boot server. With a gateway there is none.
 	PeerGuessed bool
 }
 
-// NICName is a name that a NIC shall have.
+// NICName is the name for the NIC of a MAC.
 type NICName struct{ Name, MAC string }
 
 // NetRoute is a static route.
@@ -86,7 +86,7 @@ type VLAN struct {
 	ID           uint16 // 1 to 4094
 }
 
-// Group is a device that is made of others.
+// Group is a device with members: a bond or a bridge.
 type Group struct {
 	Kind    string // "bond", "bridge"
 	Name    string
@@ -95,8 +95,8 @@ type Group struct {
 	MTU     int      // 0: the driver's
 }
 
-// Timeout is one of dracut's limits to waiting for the network.
+// Timeout is one of dracut's time limits for the network.
 type Timeout struct {
-	Name  string // behind rd.net.timeout.
+	Name  string // without rd.net.timeout.
 	Limit time.Duration
 }

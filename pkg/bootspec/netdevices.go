@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Modules returns the kernel's modules that the plan's devices need beside the NICs' drivers:
+// Modules returns the kernel modules that the plan's devices need in addition to the NICs' drivers:
 // 8021q, bonding, bridge.
 func (n Net) Modules() []string {
 	var out []string
@@ -23,17 +23,17 @@ func (n Net) Modules() []string {
 	return out
 }
 
-// Made tells whether the plan makes a device of that name.
-func (n Net) Made(name string) bool {
+// creates reports whether the plan creates a device of that name.
+func (n Net) creates(name string) bool {
 	return slices.ContainsFunc(n.VLANs, func(v Value[VLAN]) bool { return v.V.Name == name }) ||
 		slices.ContainsFunc(n.Groups, func(v Value[Group]) bool { return v.V.Name == name })
 }
 
-// Below tells whether a device of the plan is on the device of that name or MAC, or is made of it.
-func (n Net) Below(name string) bool { return len(n.on(name)) > 0 }
+// hasUpper reports whether the device of that name or MAC has an upper device in the plan.
+func (n Net) hasUpper(name string) bool { return len(n.uppers(name)) > 0 }
 
-// on returns the names of the plan's devices that are directly on another.
-func (n Net) on(name string) []string {
+// uppers returns the names of the plan's devices that are directly above a device.
+func (n Net) uppers(name string) []string {
 	var out []string
 	for _, v := range n.VLANs {
 		if v.V.Parent == name {
@@ -48,9 +48,9 @@ func (n Net) on(name string) []string {
 	return out
 }
 
-// MTU returns what a device must carry, in bytes: what is said of it or of a device that is on it;
-// 0: the driver's. names are its name and its MAC. hardware tells that it is a NIC, which lines of
-// ip= can mean that name none.
+// MTU returns the MTU that a device needs, in bytes: the largest of its own and of its upper
+// devices'; 0: the driver's. names are its name and its MAC. hardware means that it is a NIC, to
+// which lines of ip= without a name apply.
 func (n Net) MTU(hardware bool, names ...string) int {
 	most := 0
 	for _, name := range names {
@@ -73,14 +73,14 @@ func (n Net) mtu(name string, hardware bool, depth int) int {
 		}
 	}
 	if depth < maxDepth {
-		for _, above := range n.on(name) {
+		for _, above := range n.uppers(name) {
 			most = max(most, n.mtu(above, false, depth+1))
 		}
 	}
 	return most
 }
 
-// NewMAC returns the MAC that a device is to have, "" for its own. The arguments are those of MTU.
+// NewMAC returns the MAC to set on a device, "" for its own. The arguments are those of MTU.
 func (n Net) NewMAC(hardware bool, names ...string) string {
 	for _, ip := range n.lines(hardware, names...) {
 		if ip.SetMAC != "" {
@@ -105,7 +105,7 @@ func (n Net) lines(hardware bool, names ...string) []IP {
 	return out
 }
 
-// boots tells whether the boot is by the device of that name or MAC.
+// boots reports whether the boot uses the device of that name or MAC.
 func (n Net) boots(name string, hardware bool) bool {
 	switch {
 	case n.Interface.Given():
@@ -116,12 +116,12 @@ func (n Net) boots(name string, hardware bool) bool {
 	return hardware
 }
 
-// maxDepth bounds how devices can be on each other; more is a circle.
+// maxDepth is the limit of stacked devices; more is a loop.
 const maxDepth = 8
 
-// top returns the device that is on others and that no other is on, if there is one alone: it is
-// what the boot goes by if no parameter names a NIC.
-func (n Net) top() (Value[string], bool) {
+// topDevice returns the device with lower devices and without an upper one, if there is exactly
+// one: it is the boot's device if no parameter names a NIC.
+func (n Net) topDevice() (Value[string], bool) {
 	var tops []Value[string]
 	for _, v := range n.VLANs {
 		tops = append(tops, Value[string]{v.V.Name, v.From})
@@ -129,14 +129,14 @@ func (n Net) top() (Value[string], bool) {
 	for _, v := range n.Groups {
 		tops = append(tops, Value[string]{v.V.Name, v.From})
 	}
-	tops = slices.DeleteFunc(tops, func(v Value[string]) bool { return n.Below(v.V) })
+	tops = slices.DeleteFunc(tops, func(v Value[string]) bool { return n.hasUpper(v.V) })
 	if len(tops) != 1 {
 		return Value[string]{}, false
 	}
 	return tops[0], true
 }
 
-// Named returns every name of a NIC that the plan has: a NIC can have several and gets one of
+// Named returns every name of a NIC in the plan: a NIC with several possible names gets one of
 // these.
 func (n Net) Named() []string {
 	out := []string{n.Interface.V, n.BootDevice.V}
@@ -152,12 +152,12 @@ func (n Net) Named() []string {
 	for _, v := range n.Routes {
 		out = append(out, v.V.Device)
 	}
-	out = slices.DeleteFunc(out, func(s string) bool { return s == "" || n.Made(s) })
+	out = slices.DeleteFunc(out, func(s string) bool { return s == "" || n.creates(s) })
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// checkDevices says what cannot be of the devices that the plan makes.
+// checkDevices returns an error for each device that cannot be created.
 func (n Net) checkDevices() []error {
 	var errs []error
 	refuse := func(from, cause string) { errs = append(errs, &DeviceError{from, cause}) }
@@ -167,7 +167,7 @@ func (n Net) checkDevices() []error {
 			refuse(from, "there is another device "+name)
 		}
 		if made[name] = true; n.circle(name, 0) {
-			refuse(from, "the device "+name+" would be on itself")
+			refuse(from, "the device "+name+" would be its own upper device")
 		}
 	}
 	for _, v := range n.VLANs {
@@ -185,30 +185,30 @@ func (n Net) checkDevices() []error {
 	return errs
 }
 
-// circle tells whether devices are on each other in a circle.
+// circle reports whether the upper devices of a device form a loop.
 func (n Net) circle(name string, depth int) bool {
-	return depth > maxDepth || slices.ContainsFunc(n.on(name), func(above string) bool { return n.circle(above, depth+1) })
+	return depth > maxDepth || slices.ContainsFunc(n.uppers(name), func(above string) bool { return n.circle(above, depth+1) })
 }
 
-// DeviceError says that a VLAN, bond or bridge cannot be made.
+// DeviceError reports that a VLAN, bond or bridge cannot be created.
 type DeviceError struct{ From, Cause string }
 
 // Error implements error.
 func (e *DeviceError) Error() string {
-	return e.From + ": " + e.Cause + ": give each device one name and one place"
+	return e.From + ": " + e.Cause + ": give each device one name, and each NIC one bond or bridge"
 }
 
-// routed tells whether rd.route= or a peer is a way to an address.
+// routed reports whether an address is reached by rd.route= or is a peer's.
 func (n Net) routed(a netip.Addr) bool {
 	return slices.ContainsFunc(n.Routes, func(v Value[NetRoute]) bool { return v.V.To.Contains(a) }) ||
 		slices.ContainsFunc(n.IP, func(v Value[IP]) bool { return v.V.Peer.IsValid() && v.V.Peer.Contains(a) })
 }
 
-// Parts returns the names or MACs of the NICs that a device of the plan is made of; nil for one
-// that is not made.
-func (n Net) Parts(name string) []string { return n.parts(name, 0) }
+// LowerNICs returns the names or MACs of the NICs below a device of the plan; nil for a device that
+// the plan does not create.
+func (n Net) LowerNICs(name string) []string { return n.lowerNICs(name, 0) }
 
-func (n Net) parts(name string, depth int) []string {
+func (n Net) lowerNICs(name string, depth int) []string {
 	var direct, out []string
 	for _, v := range n.VLANs {
 		if v.V.Name == name {
@@ -222,16 +222,16 @@ func (n Net) parts(name string, depth int) []string {
 	}
 	for _, d := range direct {
 		switch {
-		case !n.Made(d):
+		case !n.creates(d):
 			out = append(out, d)
 		case depth < maxDepth:
-			out = append(out, n.parts(d, depth+1)...)
+			out = append(out, n.lowerNICs(d, depth+1)...)
 		}
 	}
 	return out
 }
 
-// Scopes returns the names of NICs in the addresses of portals: fe80::1%eth0.
+// Scopes returns the zones, which are names of NICs, in the addresses of portals: fe80::1%eth0.
 func (p Plan) Scopes() []string {
 	var out []string
 	for _, t := range p.Targets {

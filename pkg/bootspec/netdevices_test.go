@@ -30,10 +30,10 @@ func TestNetDevices(t *testing.T) {
 	if got := n.Named(); !slices.Equal(got, []string{"eth0", "eth1", "eth9"}) {
 		t.Errorf("named %q", got)
 	}
-	if got := n.Parts("bond0.5"); !slices.Equal(got, []string{"eth0", "eth1"}) || n.Parts("eth0") != nil {
+	if got := n.LowerNICs("bond0.5"); !slices.Equal(got, []string{"eth0", "eth1"}) || n.LowerNICs("eth0") != nil {
 		t.Errorf("parts %q", got)
 	}
-	if !n.Made("br9") || n.Made("eth0") || !n.Below("bond0") || n.Below("bond0.5") {
+	if !n.Creates("br9") || n.Creates("eth0") || !n.HasUpper("bond0") || n.HasUpper("bond0.5") {
 		t.Error("what is made, and what is below what")
 	}
 }
@@ -103,8 +103,8 @@ func TestImpossibleDevices(t *testing.T) {
 		"bond=bond0:eth0:mode=7":                     "7 is not a bond mode",
 		"bond=bond0:eth0:mod=1":                      "mod is not a bond option",
 		"bond=bond0:eth0:mode":                       "the option mode has no value",
-		"vlan=eth0.5:eth0.5":                         "the device eth0.5 would be on itself",
-		"bond=bond0:br0:mode=1 bridge=br0:bond0":     "would be on itself",
+		"vlan=eth0.5:eth0.5":                         "the device eth0.5 would be its own upper device",
+		"bond=bond0:br0:mode=1 bridge=br0:bond0":     "would be its own upper device",
 		"bond=bond0:eth0:mode=1 bridge=br0:eth0":     "the NIC eth0 is part of another bond or bridge",
 		"vlan=vlan5:eth0 vlan=vlan5:eth1":            "there is another device vlan5",
 		strings.Repeat("vlan=vlan5:eth0 ", 40)[:600]: "there is another device vlan5",

@@ -9,10 +9,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// maxList bounds what may be repeated.
+// maxList limits how often a parameter may be repeated.
 const maxList = 32
 
-// appendTo adds to a list what a parameter says.
+// appendTo adds the value of a parameter to a list.
 func appendTo[T any](list *[]Value[T], v T, p cmdline.Param) error {
 	if len(*list) >= maxList {
 		return tooMany(p, "it is given more than 32 times", "it less often")
@@ -30,7 +30,7 @@ func (ps *parser) bootdev(p cmdline.Param) error {
 	return nil
 }
 
-// ksdevice is anaconda's: a name, a MAC, or words that leave the choice to us.
+// ksdevice is anaconda's: a name, a MAC, or a word that leaves the choice of the NIC open.
 func (ps *parser) ksdevice(p cmdline.Param) error {
 	switch strings.ToLower(p.Value) {
 	case "bootif", "link", "ibft", "":
@@ -39,7 +39,7 @@ func (ps *parser) ksdevice(p cmdline.Param) error {
 	return ps.bootdev(p)
 }
 
-// keepNames is udev's: 0 leaves the NICs the kernel's names.
+// keepNames reads udev's net.ifnames=: with 0 NICs keep the kernel's names.
 func (ps *parser) keepNames(p cmdline.Param) error {
 	set(ps, &ps.plan.Net.KeepNames, off(p.Value), p)
 	return nil
@@ -99,7 +99,7 @@ func (ps *parser) vlan(p cmdline.Param) error {
 	}
 	id, err := strconv.ParseUint(digits, 10, 12)
 	if err != nil || id == 0 || id > 4094 {
-		return bad(p, "the name does not end in a VLAN's number from 1 to 4094", form)
+		return bad(p, "the name does not end in a VLAN number from 1 to 4094", form)
 	}
 	return appendTo(&ps.plan.Net.VLANs, VLAN{name, parent, uint16(id)}, p)
 }
@@ -157,13 +157,13 @@ func (ps *parser) groupOf(g Group, p cmdline.Param, form string) error {
 		g.Members[i], good = nic, good && ok
 	}
 	if !good {
-		return bad(p, "this is no "+g.Kind, form)
+		return bad(p, "this is not a "+g.Kind, form)
 	}
 	return appendTo(&ps.plan.Net.Groups, g, p)
 }
 
 func (ps *parser) team(p cmdline.Param) error {
-	return bad(p, "teams need a daemon, which is not supported", "bond=NAME:NIC,NIC:mode=active-backup")
+	return bad(p, "team devices are not supported, because they need a daemon", "bond=NAME:NIC,NIC:mode=active-backup")
 }
 
 func (ps *parser) needNet(p cmdline.Param) error {
@@ -176,7 +176,7 @@ func (ps *parser) peerDNS(p cmdline.Param) error {
 	return nil
 }
 
-// netTimeout takes a limit that is none for no limit, as dracut does.
+// netTimeout reads a time limit. A value that is not a number is ignored, as in dracut.
 func (ps *parser) netTimeout(p cmdline.Param) error {
 	n, err := strconv.ParseUint(p.Value, 10, 31)
 	if err != nil {
@@ -196,7 +196,7 @@ func (ps *parser) hostname(p cmdline.Param) error {
 	return nil
 }
 
-// netmask and mtu are anaconda's, for the address in ip=.
+// netmask reads anaconda's netmask=. It and mtu= apply to the address in ip=.
 func (ps *parser) netmask(p cmdline.Param) error {
 	if _, ok := maskBits(p.Value, netip.AddrFrom4([4]byte{})); !ok {
 		return bad(p, "this is not a netmask", "a mask such as 255.255.255.0")

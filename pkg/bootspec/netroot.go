@@ -9,31 +9,31 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// netRootForm is dracut's, of which Debian's is a part.
+// netRootForm is dracut's form, which includes Debian's.
 const netRootForm = "iscsi:[USER:SECRET[:TARGET-USER:TARGET-SECRET]@]HOST:[PROTOCOL]:[PORT]:[[IFACE]:[NIC]:][LUN]:TARGET"
 
-// NetRoot is a target as dracut's netroot=iscsi: names it.
+// NetRoot is a target in the form of dracut's netroot=iscsi:.
 type NetRoot struct {
 	Portal Portal
 	Device string // NIC to reach it by; empty: any
-	Iface  string // open-iscsi's, of which we have one
+	Iface  string // open-iscsi's interface, which is ignored
 	LUN    iscsi.LUN
-	// HasLUN tells LUN 0 from none.
+	// HasLUN distinguishes LUN 0 from no LUN.
 	HasLUN bool
 	Name   string
-	// User and Secret prove this machine, the others the target; all may be empty.
+	// User and Secret authenticate this machine, the others the target; all may be empty.
 	User, TargetUser     string
 	Secret, TargetSecret iscsi.Secret
 }
 
-// ParseNetRoot reads what stands behind "iscsi:". cause says what is wrong, without a part of the
-// text that may be a secret; it is empty if nothing is.
+// ParseNetRoot reads the text after "iscsi:". cause describes what is wrong, without any part of
+// the text that may be a secret; it is empty if nothing is.
 func ParseNetRoot(s string) (r NetRoot, cause string) {
 	switch i := strings.IndexFunc(s, notInName); {
 	case len(s) > maxNetRoot:
 		return r, fmt.Sprintf("it has more than %d bytes", maxNetRoot)
 	case i >= 0:
-		return r, "a blank, a control character or what is not UTF-8"
+		return r, "it contains a blank, a control character or invalid UTF-8"
 	}
 	// As in dracut the first @ ends the credentials, if four colons follow.
 	if before, after, ok := strings.Cut(s, "@"); ok && strings.Count(after, ":") >= 4 {
@@ -44,7 +44,7 @@ func ParseNetRoot(s string) (r NetRoot, cause string) {
 	}
 	host, rest, ok := cutHost(s)
 	if !ok {
-		return NetRoot{}, "there is no colon behind the host"
+		return NetRoot{}, "there is no colon after the host"
 	}
 	fields, name := cutTarget(rest)
 	for _, cause := range []string{r.host(host), r.fields(fields), r.name(name)} {
@@ -55,16 +55,16 @@ func ParseNetRoot(s string) (r NetRoot, cause string) {
 	return r, ""
 }
 
-// maxNetRoot bounds all of it in bytes: a name, a host, four credentials.
+// maxNetRoot is the limit of the whole text in bytes: a name, a host, four credentials.
 const maxNetRoot = 2048
 
 func (r *NetRoot) credentials(s string) string {
 	if s == "" {
-		return "" // how dracut writes a name that holds an @
+		return "" // dracut's form of a name that contains an @
 	}
 	t := strings.Split(s, ":")
 	if len(t) != 2 && len(t) != 4 {
-		return fmt.Sprintf("%d parts before the @, want USER:SECRET or USER:SECRET:TARGET-USER:TARGET-SECRET, none of which can hold a colon or an @", len(t))
+		return fmt.Sprintf("%d parts before the @, want USER:SECRET or USER:SECRET:TARGET-USER:TARGET-SECRET, none of which can contain a colon or an @", len(t))
 	}
 	var err1, err2 error
 	r.User = t[0]
@@ -79,7 +79,7 @@ func (r *NetRoot) credentials(s string) string {
 	return ""
 }
 
-// cutHost takes the host from the front; IPv6 keeps its brackets.
+// cutHost cuts the host from the front; IPv6 keeps its brackets.
 func cutHost(s string) (host, rest string, ok bool) {
 	if strings.HasPrefix(s, "[") {
 		if i := strings.Index(s, "]:"); i >= 0 {
@@ -89,8 +89,8 @@ func cutHost(s string) (host, rest string, ok bool) {
 	return strings.Cut(s, ":")
 }
 
-// cutTarget divides the options from the name: at the last part that begins as a name does, or
-// behind the LUN if none does.
+// cutTarget separates the fields from the name: at the last part that begins as a name does, or
+// after the LUN if none does.
 func cutTarget(s string) (fields []string, name string) {
 	at := -1
 	for _, typ := range []string{":iqn.", ":eui.", ":naa."} {
@@ -154,8 +154,7 @@ func (r *NetRoot) fields(t []string) string {
 	return r.lun(t[len(t)-1])
 }
 
-// lun reads a LUN as dracut and Debian do, in decimal, unless it has a form that only RFC 4173's
-// hex can have.
+// lun reads a LUN as dracut and Debian do, in decimal, unless it can only be RFC 4173's hex.
 func (r *NetRoot) lun(s string) string {
 	if s == "" {
 		return ""
@@ -167,7 +166,7 @@ func (r *NetRoot) lun(s string) string {
 		r.LUN, err = iscsi.ParseLUN(s)
 	}
 	if r.HasLUN = err == nil; err != nil {
-		return "the LUN is not a decimal number and not made of groups of hex digits"
+		return "the LUN is neither a decimal number nor groups of hex digits"
 	}
 	return ""
 }
@@ -185,8 +184,7 @@ func (r *NetRoot) name(s string) string {
 	return ""
 }
 
-// netroot takes dracut's netroot= in. The bare word and what is known of the firmware mean the
-// iBFT.
+// netroot reads dracut's netroot=. The values iscsi and ibft select the iBFT's target.
 func (ps *parser) netroot(p cmdline.Param) error {
 	switch v := p.Value; {
 	case v == "iscsi", v == "iscsi:", v == "iscsi:ibft", v == "ibft":
@@ -200,12 +198,12 @@ func (ps *parser) netroot(p cmdline.Param) error {
 	return otherProtocol(p, "only iSCSI over TCP is supported", netRootForm)
 }
 
-// iscsiroot is netroot='s old name, without the iscsi:.
+// iscsiroot reads the old name of netroot=, whose values have no iscsi:.
 func (ps *parser) iscsiroot(p cmdline.Param) error {
 	return ps.addNetRoot(p, strings.TrimPrefix(p.Value, "iscsi:"))
 }
 
-// rootISCSI is root=iscsi:, the target as the root. It wins over netroot=.
+// rootISCSI reads root=iscsi:, which takes precedence over netroot=.
 func (ps *parser) rootISCSI(p cmdline.Param) error {
 	if p.Value == "iscsi" || p.Value == "iscsi:" {
 		return ps.firmware(p)
@@ -240,7 +238,7 @@ func (ps *parser) addNetRoot(p cmdline.Param, text string) error {
 	}
 	d.netCHAP(r, from)
 	if !r.Secret.Empty() {
-		ps.leak(p)
+		ps.warnReadable(p)
 	}
 	if r.Iface != "" && r.Iface != "default" {
 		ps.warnf("%s: the interface %s of open-iscsi is ignored", from, show(r.Iface))

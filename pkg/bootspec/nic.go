@@ -10,12 +10,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// bootNIC stands for the NIC of BOOTIF= where a parameter takes a NIC's name. initramfs-tools has
-// it in ip= (scripts/functions: configure_networking), and with it MAAS; here it is good for every
-// parameter.
+// bootNIC refers to the NIC of BOOTIF= where a parameter has a NIC's name. initramfs-tools accepts
+// it in ip= (scripts/functions: configure_networking), and MAAS uses it; here every parameter
+// accepts it.
 const bootNIC = "BOOTIF"
 
-// bootif reads the MAC that PXELINUX and iPXE add. What is none is no reason not to boot.
+// bootif reads the MAC that PXELINUX and iPXE add. A value that is not a MAC is ignored with a
+// warning.
 func (ps *parser) bootif(p cmdline.Param) error {
 	mac, ok := readMAC(p.Value)
 	if !ok && (len(p.Value) == 12 || len(p.Value) == 14) { // iPXE's ${net0/mac:hexraw}
@@ -34,8 +35,8 @@ func (ps *parser) useBootif(p cmdline.Param) error {
 	return nil
 }
 
-// nameBootNIC puts the MAC of BOOTIF= where parameters name BOOTIF as a NIC. rd.bootif=0 keeps
-// BOOTIF= from choosing a NIC, not from being named.
+// nameBootNIC replaces BOOTIF as a NIC's name in parameters by the MAC of BOOTIF=. rd.bootif=0 does
+// not change that: with it BOOTIF= does not choose the NIC of the boot.
 func (ps *parser) nameBootNIC() {
 	n := &ps.plan.Net
 	if !ps.boot.Given() {
@@ -53,15 +54,15 @@ func (ps *parser) nameBootNIC() {
 	}
 }
 
-// checkBootNIC tells which parameters still name BOOTIF.
+// checkBootNIC returns an error for each parameter that names BOOTIF without a MAC.
 func (n *Net) checkBootNIC() error {
 	var errs []error
-	told := ""
+	reported := ""
 	active := *n
 	active.IP = slices.DeleteFunc(slices.Clone(n.IP), func(v Value[IP]) bool { return v.V.Methods[0] == Off })
 	active.eachNIC(func(nic *string, from string) {
-		if n.isBootNIC(*nic) && from != told {
-			told = from
+		if n.isBootNIC(*nic) && from != reported {
+			reported = from
 			errs = append(errs, &BootNICError{from})
 		}
 	})
@@ -71,7 +72,7 @@ func (n *Net) checkBootNIC() error {
 // eachNIC calls f for every NIC that a parameter names.
 func (n *Net) eachNIC(f func(nic *string, from string)) {
 	f(&n.BootDevice.V, n.BootDevice.From)
-	f(&n.Interface.V, n.Interface.From) // it may be one of those around
+	f(&n.Interface.V, n.Interface.From) // before the lines of ip=, which may repeat it
 	for i := range n.IP {
 		f(&n.IP[i].V.Device, n.IP[i].From)
 	}
@@ -88,15 +89,16 @@ func (n *Net) eachNIC(f func(nic *string, from string)) {
 	}
 }
 
-// isBootNIC tells BOOTIF from a device that has this name.
+// isBootNIC reports whether a name is BOOTIF, and not that of a device.
 func (n *Net) isBootNIC(nic string) bool {
-	return isBootNIC(nic) && !n.Made(nic) && n.macOf(nic) == ""
+	return isBootNIC(nic) && !n.creates(nic) && n.macOf(nic) == ""
 }
 
-// isBootNIC tells the word, in any case as anaconda's ksdevice=bootif has it.
+// isBootNIC reports whether a name is BOOTIF, in letters of any case, as in anaconda's
+// ksdevice=bootif.
 func isBootNIC(nic string) bool { return strings.EqualFold(nic, bootNIC) }
 
-// BootNICError says that a parameter names BOOTIF as a NIC, whose MAC is not given.
+// BootNICError reports that a parameter names BOOTIF as a NIC, whose MAC is not given.
 type BootNICError struct{ From string }
 
 // Error implements error.
@@ -105,8 +107,8 @@ func (e *BootNICError) Error() string {
 		e.From, bootNIC, bootNIC, bootNIC)
 }
 
-// device reads a NIC's name or MAC. enx and a MAC is udev's name of a NIC that the kernel does not
-// have yet, and all is klibc's for any.
+// device reads a NIC's name or MAC. enx and a MAC is a udev name, which the NIC does not have yet,
+// and all is klibc's word for any.
 func (r *ipReader) device(s string) {
 	if s == "all" {
 		return
@@ -126,7 +128,7 @@ func (r *ipReader) device(s string) {
 }
 
 // readNIC reads a NIC's name or its MAC, which is returned with colons. NetworkManager's initrd
-// generator takes either wherever a NIC stands.
+// generator accepts both for every NIC.
 func readNIC(s string) (string, bool) {
 	if mac, ok := readMAC(s); ok {
 		return mac, true
@@ -142,9 +144,9 @@ func pairs(s string) []string {
 	return out
 }
 
-// readMAC reads six groups of hex with colons or hyphens, in any mixture: boot loaders put
-// PXELINUX's 01- before what they write with colons. Of seven groups the first is the type of
-// hardware (RFC 826).
+// readMAC reads six groups of hex with colons or hyphens, in any mixture: some boot loaders put
+// PXELINUX's 01- before a MAC with colons. Of seven groups the first is the hardware type (RFC
+// 826).
 func readMAC(s string) (string, bool) {
 	s = strings.ReplaceAll(s, "-", ":")
 	if hwtype, mac, ok := strings.Cut(s, ":"); ok && strings.Count(mac, ":") == 5 && isByte(hwtype) {
@@ -167,15 +169,15 @@ func parseMAC(s string) (string, bool) {
 	return strings.ToLower(s), true
 }
 
-// isByte tells whether a group is two hex digits.
+// isByte reports whether a group is two hex digits.
 func isByte(s string) bool {
 	_, err := strconv.ParseUint(s, 16, 8)
 	return err == nil && len(s) == 2
 }
 
-// isInterface tells whether the kernel takes a NIC's name (net/core/dev.c: dev_valid_name). An @ is
-// left out: ip(8) puts it between a device and the one below it, and users between a secret and a
-// host.
+// isInterface reports whether the kernel accepts a NIC's name (net/core/dev.c: dev_valid_name). An
+// @ is not accepted: ip(8) puts it between a device and its lower device, and users put it between
+// a secret and a host.
 func isInterface(s string) bool {
 	return s != "" && len(s) <= maxInterface && s != "." && s != ".." &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '/' || r == ':' || r == '@' || r >= 0x7f })

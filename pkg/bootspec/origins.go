@@ -6,17 +6,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// PolicyFile is the image's policy: a line of parameters that win over those of the kernel command
-// line, which anybody at the console can write.
+// PolicyFile is the image's policy: a line of parameters that take precedence over those of the
+// kernel command line, which can be changed at the console.
 const PolicyFile = "/etc/iscsiroot/policy"
 
-// Origins of parameters beside the kernel command line.
+// Origins of parameters other than the kernel command line.
 const (
 	FromPolicy = "the image's policy"
 	FromShell  = "the shell"
 )
 
-// Hash is a password's hash, which is not shown.
+// Hash is a password's hash, which is never printed.
 type Hash string
 
 // String implements fmt.Stringer.
@@ -25,7 +25,7 @@ func (Hash) String() string { return "[redacted]" }
 // GoString implements fmt.GoStringer.
 func (Hash) GoString() string { return "[redacted]" }
 
-// Add adds parameters of another origin to a command line. Those that come last win.
+// Add adds parameters of another origin to a command line. The last ones take precedence.
 func Add(line, more cmdline.Line, origin string) cmdline.Line {
 	line.Params = slices.Clip(line.Params)
 	for _, p := range more.Params {
@@ -35,7 +35,8 @@ func Add(line, more cmdline.Line, origin string) cmdline.Line {
 	return line
 }
 
-// password is believed from the policy alone: on the command line everybody could choose one.
+// password reads rd.shell.password= from the policy only: the command line can be changed at the
+// console.
 func (ps *parser) password(p cmdline.Param) error {
 	if p.Origin != FromPolicy {
 		ps.warnf("rd.shell.password= is valid only in the image's policy, %s: it is ignored", PolicyFile)

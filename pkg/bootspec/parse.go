@@ -15,7 +15,7 @@ import (
 // DefaultPort is iSCSI's TCP port (RFC 7143 section 4.2.7.2).
 const DefaultPort = 3260
 
-// ParamError says which parameter cannot be understood and what to write.
+// ParamError reports a parameter that cannot be parsed, and what to write.
 type ParamError struct {
 	Param cmdline.Param
 	Cause string // what is wrong
@@ -30,7 +30,7 @@ func (e *ParamError) Error() string {
 	return fmt.Sprintf("parameter %s (byte %d of %s): %s: write %s", clip(e.Param.String()), e.Param.Pos, cmp.Or(e.Param.Origin, "the command line"), e.Cause, e.Write)
 }
 
-// MissingError says which parameter nobody gave.
+// MissingError reports a parameter that is required and not given.
 type MissingError struct {
 	Key  string
 	What string
@@ -41,38 +41,38 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("%s is not given: write %s on the kernel command line", e.What, e.Key)
 }
 
-// Parse makes the plan from a command line, without the firmware's table.
+// Parse returns the plan of a command line, without the firmware's table.
 func Parse(line cmdline.Line) (Plan, error) { return ParseWith(line, nil) }
 
-// ParseWith makes the plan from a command line, to which Gather adds what the image says, and the
-// firmware's table, nil if there is none. The error joins every ParamError found, so that all can
-// be mended at once; the Plan is usable even then, as far as it was understood, so that the caller
-// knows the policy to fail by.
+// ParseWith returns the plan of a command line, to which Gather adds the image's parameters, and of
+// the firmware's table, nil if there is none. The error joins every ParamError, so that all can be
+// corrected together; with an error the Plan holds what could be parsed, such as the policy for
+// failures.
 func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 	ps := &parser{known: NewVocabulary()}
-	ps.words(line, func(cmdline.Param, fate) {})
+	ps.words(line, func(cmdline.Param, outcome) {})
 	ps.ignoreRepeated()
 	ps.plan.Targets = ps.merge(ps.targets())
 	ps.nameBootNIC()
 	ps.fromFirmware(table)
 	ps.network()
 	ps.checkTimers()
-	ps.plan.Warnings = append(ps.plan.Warnings, ps.plan.withoutFirmware()...)
+	ps.plan.Warnings = append(ps.plan.Warnings, ps.plan.warnFirmware()...)
 	ps.ignoreProtocols()
-	ps.forgetDHCP()
+	ps.dropByDHCP()
 	ps.warnUnsupported()
 	ps.warnRAMDisk()
 	return ps.plan, errors.Join(append(ps.faults.errors(), ps.plan.Net.checkBootNIC(), ps.checkNodes())...)
 }
 
-// words reads a line word by word and tells what became of each.
-func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) {
+// words reads a line word by word and reports the outcome of each.
+func (ps *parser) words(line cmdline.Line, report func(cmdline.Param, outcome)) {
 	for _, p := range line.Params {
 		row, target, known := ps.known.find(p.Key)
 		became := refused
 		switch {
 		case !known && ps.bareSecret:
-			became = answered // by the word before it: it may be its secret
+			became = warned // with the word before it, whose secret it may be
 		case !known:
 			became = ps.foreign(p)
 			ps.foreignModules(p)
@@ -88,18 +88,18 @@ func (ps *parser) words(line cmdline.Line, tell func(cmdline.Param, fate)) {
 				ps.faults.add(row.Key, valueOf(row, target, p), err)
 				break
 			}
-			became = taken
+			became = accepted
 			if ps.touched {
 				ps.drafts[target].given = true
 			}
-			ps.mend(valueOf(row, target, p))
+			ps.ignoreReplaced(valueOf(row, target, p))
 		}
 		ps.bareSecret = ps.awaitsSecret(row, known, p)
-		tell(p, became)
+		report(p, became)
 	}
 }
 
-// parser holds what several parameters say together.
+// parser holds the state that several parameters share.
 type parser struct {
 	known *Vocabulary
 
@@ -108,21 +108,21 @@ type parser struct {
 	current int  // index of the target that the parameter is for, if it is
 	touched bool // it is
 
-	faults faults          // what cannot be understood
-	nodes  []cmdline.Param // that name a disk that is not ours
-	asked  []asked         // words for what is not supported, or against it
-	ram    []cmdline.Param // root=/dev/ram0
-	leaked bool            // the warning about secrets has been given
+	faults         faults            // values that cannot be parsed
+	nodes          []cmdline.Param   // that name a disk that is not an iSCSI disk
+	unsupported    []unsupportedWord // words that request unsupported features, or switch them off
+	ram            []cmdline.Param   // root=/dev/ram0
+	readableWarned bool              // the warning of secrets on the command line has been given
 
 	bareSecret bool // the last word was a secret's parameter without a value
 
-	netroots  []draft       // netroot=, root=iscsi:
-	boot      Value[string] // BOOTIF=
-	noBootif  bool          // rd.bootif=0
-	crowded   bool          // there were too many lines of ip=
-	mask      Value[string] // netmask=
-	mtuGiven  Value[int]    // mtu=
-	multipath bool          // rd.iscsi.mp
+	netroots     []draft       // netroot=, root=iscsi:
+	boot         Value[string] // BOOTIF=
+	noBootif     bool          // rd.bootif=0
+	tooManyLines bool          // there were too many lines of ip=
+	mask         Value[string] // netmask=
+	mtuGiven     Value[int]    // mtu=
+	multipath    bool          // rd.iscsi.mp
 }
 
 // target returns the target that the parameter is for.
@@ -131,13 +131,13 @@ func (ps *parser) target() *draft {
 	return &ps.drafts[ps.current]
 }
 
-// Check returns what is missing for a boot, a MissingError for each, and what cannot be done. What
-// DHCP may still tell is not missing yet.
+// Check returns a MissingError for everything that a boot lacks, and errors of what cannot be done.
+// What DHCP can provide is not missing.
 func (p Plan) Check() error {
 	return errors.Join(slices.Concat(p.Net.checkDevices(), p.check(false))...)
 }
 
-// check returns what is missing; final: no DHCP server will tell it any more.
+// check returns what is missing; final: no more comes from DHCP.
 func (p Plan) check(final bool) []error {
 	errs := p.checkFirmware(final)
 	if !p.Net.hasAddress() {
@@ -149,8 +149,8 @@ func (p Plan) check(final bool) []error {
 	return append(errs, p.checkTargets(final)...)
 }
 
-// Resolve makes the Spec from the plan and what the network told. The warnings say what the facts
-// make doubtful.
+// Resolve returns the Spec of the plan and the facts of the network, with warnings of what the
+// facts make doubtful.
 func (p Plan) Resolve(facts NetFacts) (Spec, []string, error) {
 	if err := p.Check(); err != nil {
 		return Spec{}, nil, err
@@ -158,8 +158,8 @@ func (p Plan) Resolve(facts NetFacts) (Spec, []string, error) {
 	return p.resolve(facts)
 }
 
-// Preview is Resolve for people: the plan with what the facts add to it, whether or not a machine
-// can boot by it; the error says all that keeps it from that.
+// Preview is Resolve for printing: it returns the plan with the facts added to it, whether or not a
+// machine can boot with it; the error joins the reasons why it cannot.
 func (p Plan) Preview(facts NetFacts) (Plan, []string, error) {
 	missing := p.Check()
 	p.Targets = slices.Clone(p.Targets)
@@ -171,13 +171,13 @@ func (p Plan) Preview(facts NetFacts) (Plan, []string, error) {
 		return p, append(said, open...), nil
 	}
 	spec, warnings, err := p.resolve(NetFacts{Interface: facts.Interface, MAC: facts.MAC, Address: facts.Address, Gateway: facts.Gateway, Networks: facts.Networks})
-	for _, short := range ShortSecrets(spec.Targets, nil) { // at boot the login warns of them
+	for _, short := range ShortSecrets(spec.Targets, nil) { // during the boot the login warns of them
 		warnings = append(warnings, short.String())
 	}
 	return p, append(said, warnings...), err
 }
 
-// resolve is Resolve for a plan whatever the network can do.
+// resolve is Resolve without the checks before the network is up.
 func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 	p.Targets = slices.Clone(p.Targets)
 	said, err := p.addFacts(facts)
@@ -192,7 +192,7 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 	if err != nil {
 		return Spec{}, nil, err
 	}
-	warnings = slices.Concat(said, p.Net.withoutEffect(), warnings)
+	warnings = slices.Concat(said, p.Net.ignoredTimeouts(), warnings)
 	for i := range targets {
 		targets[i].Portals = slices.Clone(targets[i].Portals)
 		for j := range targets[i].Portals {
@@ -223,8 +223,8 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 	return spec, warnings, nil
 }
 
-// resolvePortal says if an address cannot be reached, and gives one that is good on one link only
-// the link that we have.
+// resolvePortal warns of an address that cannot be reached, and adds the boot's NIC as the zone of
+// a link-local one.
 func (n Net) resolvePortal(portal *Portal, facts NetFacts) []string {
 	addr, ok := portal.Addr()
 	switch {
@@ -251,7 +251,7 @@ func set[T comparable](ps *parser, dst *Value[T], v T, p cmdline.Param) {
 	*dst = Value[T]{v, source(p)}
 }
 
-// twice warns of a second value; p must be no secret.
+// twice warns of a second value; p must not be a secret.
 func (ps *parser) twice(from string, p cmdline.Param) {
 	ps.warnf("%s is given twice with different values, the last one is used: %s", strings.TrimSuffix(from, "="), showWord(p))
 }

@@ -175,7 +175,7 @@ func TestParseOddName(t *testing.T) {
 func TestOurs(t *testing.T) {
 	for _, row := range bootspec.Table() {
 		for _, key := range row.Names() {
-			if !bootspec.Ours(key) {
+			if !bootspec.ForInitramfs(key) {
 				t.Errorf("%s is not ours", key)
 			}
 		}
@@ -184,8 +184,8 @@ func TestOurs(t *testing.T) {
 		"iscsi_secret": true, "rd.iscsiroot.x": true, "iscsi_t.2": true, "iscsi_t.0": true, "rd.iscsi.password.9": true, "iscsi_tcp.debug": false, "rd.iscsi.x.2": true,
 		"": false, "quiet": false, "single": false, "HOME": false, "iscsi": true, "rd.luks": true, "isci_w": true, "ISCSI_W": true, "overlayroot": true, "dolvm": true, "gk.log.disabled": true, "boot_delay": false,
 	} {
-		if bootspec.Ours(key) != want {
-			t.Errorf("Ours(%q) is %v", key, !want)
+		if bootspec.ForInitramfs(key) != want {
+			t.Errorf("ForInitramfs(%q) is %v", key, !want)
 		}
 	}
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Redact returns a text of the user's as messages may repeat it. Every word of a command line and
-// every value of a plan goes through it before it is printed. Hidden are: what is behind the name
-// of a secret's parameter, a user and a secret before an @, what is behind NAME= of a password, and
-// what may be a user and a secret in dracut's form of a target.
+// Redact returns a text with its secrets replaced, so that messages may repeat it. Every word of a
+// command line and every value of a plan is redacted before it is printed. Replaced are: what
+// follows the name of a secret's parameter, a user and a secret before an @, what follows NAME= of
+// a password, and what may be a user and a secret in dracut's form of a target.
 //
-// A secret that stands alone, with none of these beside it, looks as any other word does.
+// A secret without any of these signs cannot be found.
 func Redact(s string) string { return iscsi.Redact(redactNetRoot(redactNamed(s))) }
 
-// redactName is Redact for iSCSI names, which may hold an @ (RFC 7143 section 4.2.7).
+// redactName is Redact for iSCSI names, which may contain an @ (RFC 7143 section 4.2.7).
 func redactName(s string) string {
 	if !hasNameType(s) {
 		return Redact(s)
@@ -27,10 +27,10 @@ func redactName(s string) string {
 	return s
 }
 
-// redacted stands for a secret.
+// redacted replaces a secret.
 const redacted = "[redacted]"
 
-// redactNamed hides what is behind the name of a secret's parameter.
+// redactNamed replaces what follows the name of a secret's parameter.
 func redactNamed(s string) string {
 	if end := secretBegins(s, false); end >= 0 {
 		s = s[:end] + redacted
@@ -38,16 +38,18 @@ func redactNamed(s string) string {
 	return s
 }
 
-// givesSecret tells whether a value has a secret's parameter in it: a word in the wrong place.
-func givesSecret(s string) bool { return secretBegins(s, true) >= 0 }
+// containsSecret reports whether a value contains a secret's parameter, which belongs into its own
+// word.
+func containsSecret(s string) bool { return secretBegins(s, true) >= 0 }
 
-// secretBegins returns where in a text a secret begins: behind the name of a secret's parameter, in
-// letters of any case. It is -1 if there is none. Sure is only a name with a separator behind it;
-// else a long name ends anywhere, and a short one at what is no letter, or anywhere behind a blank.
+// secretBegins returns the index at which a secret begins: after the name of a secret's parameter,
+// in letters of any case. It is -1 if there is none. If sure is set, a separator must follow the
+// name; else anything may follow a long name, and a short one must be followed by a byte that is
+// not part of a name, or be preceded by a blank.
 func secretBegins(s string, sure bool) int {
 	const short = "iscsi_w"
 	lower := lowerCase(s)
-	if !strings.Contains(lower, "iscsi") { // is in all of these names
+	if !strings.Contains(lower, "iscsi") { // all of the names contain it
 		return -1
 	}
 	names := secretNames()
@@ -58,7 +60,7 @@ func secretBegins(s string, sure bool) int {
 				continue
 			}
 			if end+2 < len(s) && s[end] == '.' && s[end+1] >= '1' && s[end+1] <= '0'+maxTargets && !isNameByte(s[end+2]) {
-				end += 2 // that of a further target
+				end += 2 // the number of a target
 			}
 			if end+1 >= len(s) || sure && !isSeparator(s[end]) || isNameByte(s[end]) && len(name) == len(short) && !afterBlank(s, i) {
 				continue
@@ -72,19 +74,20 @@ func secretBegins(s string, sure bool) int {
 	return -1
 }
 
-// isSeparator tells what is written between a name and its value, rightly or with quotes missing.
+// isSeparator reports whether a byte can separate a name from its value, also if quotes are
+// missing.
 func isSeparator(c byte) bool { return strings.IndexByte("=: \t\"'", c) >= 0 }
 
-// beginsWord tells whether no name goes on at s[i].
+// beginsWord reports whether s[i] begins a word.
 func beginsWord(s string, i int) bool { return i == 0 || !isNameByte(s[i-1]) || afterBlank(s, i) }
 
-// afterBlank tells whether a blank or a quote is in front of s[i], which may be written as udev and
-// Device.String do in a label: \x20.
+// afterBlank reports whether a blank or a quote precedes s[i], which may be escaped as in udev's
+// labels: \x20.
 func afterBlank(s string, i int) bool {
 	return i > 0 && strings.IndexByte(" \t\"'", s[i-1]) >= 0 || i >= 4 && s[i-4:i-2] == `\x`
 }
 
-// lowerCase is strings.ToLower for ASCII: the places of all bytes stay what they are.
+// lowerCase is strings.ToLower for ASCII: the indexes of all bytes stay the same.
 func lowerCase(s string) string {
 	b := []byte(s)
 	for i, c := range b {
@@ -95,7 +98,8 @@ func lowerCase(s string) string {
 	return string(b)
 }
 
-// isNameByte tells whether a byte goes on with the name of a parameter; a dot begins another part.
+// isNameByte reports whether a byte continues a part of a parameter's name; a dot begins another
+// part.
 func isNameByte(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }
@@ -106,12 +110,12 @@ func secretNames() []string {
 	return strings.Fields("iscsi_w rd.iscsiroot.secret rd.iscsi.password iscsi_password rd.iscsiroot.target_secret rd.iscsi.in.password iscsi_in_password iscsi_password_in")
 }
 
-// redactNetRoot hides what may be a user and a secret behind the first "iscsi:" of a text.
+// redactNetRoot replaces what may be a user and a secret after the first "iscsi:" of a text.
 func redactNetRoot(s string) string {
 	const scheme = "iscsi:"
 	for i := range len(s) {
 		if end := i + len(scheme); end < len(s) && strings.EqualFold(s[i:end], scheme) && beginsWord(s, i) && (i == 0 || s[i-1] != '.') {
-			if holdsNoUser(s[end:]) {
+			if hasNoUser(s[end:]) {
 				return s
 			}
 			return s[:end] + showNetRoot(s[end:])
@@ -120,9 +124,9 @@ func redactNetRoot(s string) string {
 	return s
 }
 
-// showNetRoot returns what is shown of a target in dracut's form, without "iscsi:", that cannot be
-// read. Where the @ is missing, user and secret stand where host and protocol do: from the first
-// field that is none, only addresses are shown, and the target's name.
+// showNetRoot returns what may be shown of a target in dracut's form, without "iscsi:", that cannot
+// be parsed. If the @ is missing, user and secret are in the fields of host and protocol: from the
+// first field that does not fit, only addresses and the target's name are shown.
 func showNetRoot(s string) string {
 	host, rest, ok := cutHost(iscsi.Redact(s))
 	if !ok {
@@ -140,19 +144,20 @@ func showNetRoot(s string) string {
 	return host + ":" + strings.Join(t, ":")
 }
 
-// holdsNoUser tells that a text is one of netroot= without a user and a secret: what it has of @ is
-// in the target's name, or ends an empty user. What cannot be read may hold a secret.
-func holdsNoUser(s string) bool {
+// hasNoUser reports whether a text is a value of netroot= without a user and a secret: an @ in it
+// is in the target's name, or follows an empty user. A text that cannot be parsed may contain a
+// secret.
+func hasNoUser(s string) bool {
 	r, cause := ParseNetRoot(s)
 	return cause == "" && !strings.Contains(strings.TrimPrefix(strings.TrimSuffix(s, r.Name), "@"), "@")
 }
 
-// misplaced returns an error if the value of a parameter gives a secret that belongs into a word of
-// its own. It would be shown as what the parameter is: a name, a label, a path.
+// misplaced returns an error if the value of a parameter contains a secret, which belongs into its
+// own word: it would be printed as a name, a label or a path.
 func misplaced(row Parameter, p cmdline.Param) error {
-	own := []string{"netroot", "iscsiroot", "rd.iscsi.param", "rd.shell.password"} // see to it themselves
-	if isSecret(row) || slices.Contains(own, row.Key) || !givesSecret(p.Value) {
+	own := []string{"netroot", "iscsiroot", "rd.iscsi.param", "rd.shell.password"} // these redact their values
+	if isSecret(row) || slices.Contains(own, row.Key) || !containsSecret(p.Value) {
 		return nil
 	}
-	return bad(p, "a secret has no place in this value", "it as a word of its own, iscsi_w=SECRET")
+	return bad(p, "the value contains a secret", "the secret as a separate parameter, iscsi_w=SECRET")
 }

@@ -12,7 +12,7 @@ import (
 
 func (ps *parser) root(p cmdline.Param) error {
 	switch v := p.Value; {
-	case v == "/dev/root": // dracut's and the kernel's word for what root is found to be
+	case v == "/dev/root": // the name of the mounted root in dracut and in the kernel
 		ps.dropNodes()
 		return nil
 	case strings.TrimRight(v, "0123456789") == "/dev/ram":
@@ -25,21 +25,21 @@ func (ps *parser) root(p cmdline.Param) error {
 		return nil
 	case v == "iscsi", strings.HasPrefix(v, "iscsi:"):
 		return ps.rootISCSI(p)
-	case ps.yields(p):
+	case ps.overruled(p):
 		return nil
 	}
 	before := slices.Clone(ps.nodes)
 	d, err := ps.device(p)
-	if err == nil { // an earlier root= counts no longer
+	if err == nil { // it replaces an earlier root=
 		added := ps.nodes[len(before):]
 		ps.nodes = before
 		ps.dropNodes()
 		ps.nodes = append(ps.nodes, added...)
 	}
 	if err == nil && d.By == ByNode && strings.HasPrefix(p.Origin, "/etc/") {
-		// dracut bakes the disk of the machine that it runs on into the image.
+		// dracut writes the disk of the build machine into the image.
 		ps.nodes = ps.nodes[:len(ps.nodes)-1]
-		ps.warnf("%s is ignored: %s is not a disk of our sessions", source(p), show(p.Value))
+		ps.warnf("%s is ignored: %s is not an iSCSI disk", source(p), show(p.Value))
 		return nil
 	}
 	if err == nil {
@@ -48,32 +48,32 @@ func (ps *parser) root(p cmdline.Param) error {
 	return err
 }
 
-// dropNodes forgets the kernel's names of disks in earlier root=, under any of its names.
+// dropNodes drops the kernel's names of disks in an earlier root=, under any of its names.
 func (ps *parser) dropNodes() {
 	ps.nodes = slices.DeleteFunc(ps.nodes, func(p cmdline.Param) bool { return p.Key != "rootfallback" })
 }
 
-// yields tells whether a word names root in vain, and warns of it: genkernel's real_root= counts
-// more than root=, wherever it stands, and a board's boot loader has rootdev= for a script of its
-// own, which counts only where it names a device and no root= does.
-func (ps *parser) yields(p cmdline.Param) bool {
+// overruled reports whether a word for root is ignored, and warns of it: genkernel's real_root=
+// takes precedence over root= in any order, and some boards' boot loaders pass rootdev= to their
+// own scripts: it is used only if it names a device and no root= is given.
+func (ps *parser) overruled(p cmdline.Param) bool {
 	given := ps.plan.Root.Device.From
 	switch {
-	case p.Key == "root" && strings.HasPrefix(given, "real_root="), p.Key == "rootdev" && given != "" && !strings.HasPrefix(given, "rootdev=") && !low(given):
-		ps.warnf("%s is ignored beside %s", source(p), given)
+	case p.Key == "root" && strings.HasPrefix(given, "real_root="), p.Key == "rootdev" && given != "" && !strings.HasPrefix(given, "rootdev=") && !isDefault(given):
+		ps.warnf("%s is ignored: %s takes precedence", source(p), given)
 		return true
 	case p.Key == "rootdev":
 		if d, ok := ParseDevice(p.Value); !ok || d.By == ByNode {
-			ps.warnf("%s is ignored: %s is not a disk of our sessions", source(p), show(p.Value))
+			ps.warnf("%s is ignored: %s is not an iSCSI disk", source(p), show(p.Value))
 			return true
 		}
 	}
 	return false
 }
 
-// forgetDHCP drops the wish for a target of DHCP's where another source names one: beside
-// netroot=iscsi: root=dhcp means no more than no root= does.
-func (ps *parser) forgetDHCP() {
+// dropByDHCP drops the request for DHCP's target if another source names one: with netroot=iscsi:
+// root=dhcp means the same as no root=.
+func (ps *parser) dropByDHCP() {
 	if ps.plan.named() {
 		ps.plan.ByDHCP = Value[bool]{}
 	}
@@ -91,7 +91,7 @@ func (ps *parser) device(p cmdline.Param) (Device, error) {
 	d, ok := ParseDevice(p.Value)
 	if !ok {
 		what, other := rootKind(p.Value)
-		if strings.HasPrefix(p.Value, "cifs:") { // its options may hold some
+		if strings.HasPrefix(p.Value, "cifs:") { // its options may contain secrets
 			p.Value = "cifs:" + redacted
 		}
 		if other {
@@ -108,22 +108,23 @@ func (ps *parser) device(p cmdline.Param) (Device, error) {
 	return d, nil
 }
 
-// warnRAMDisk warns of root=/dev/ram0 unless a device is named beside it, as genkernel's users do
-// with real_root=. It names the initramfs as the boot loaders of long ago had it.
+// warnRAMDisk warns of root=/dev/ram0 unless another parameter names a device, such as genkernel's
+// real_root=. Old boot loaders use it for the initramfs.
 func (ps *parser) warnRAMDisk() {
 	if len(ps.ram) > 0 && !ps.plan.Root.Device.Given() {
-		ps.warnf("%s is ignored: it is not a disk of our sessions", showWord(ps.ram[0]))
+		ps.warnf("%s is ignored: it is not an iSCSI disk", showWord(ps.ram[0]))
 	}
 }
 
-// checkNodes refuses the kernel's names of disks that are not ours, unless they may be looked at.
+// checkNodes refuses the kernel's names of disks that are not iSCSI disks, unless local disks are
+// searched.
 func (ps *parser) checkNodes() error {
 	if ps.plan.Root.AnyDisk.V {
 		return nil
 	}
 	var errs []error
 	for _, p := range ps.nodes {
-		errs = append(errs, bad(p, "this is not a disk of our sessions", deviceForms+"; or add rd.root.any if a disk of this machine is meant"))
+		errs = append(errs, bad(p, "this is not an iSCSI disk", deviceForms+"; or add rd.root.any for a local disk of this machine"))
 	}
 	root := &ps.plan.Root
 	if root.Device.V.By == ByNode {
@@ -138,7 +139,7 @@ func (ps *parser) anyDisk(p cmdline.Param) error {
 	return nil
 }
 
-// As with the kernel a bare rootwait is without end.
+// As in the kernel a bare rootwait has no limit.
 func (ps *parser) wait(p cmdline.Param) error {
 	if p.Value == "" {
 		set(ps, &ps.plan.Root.Wait, Forever, p)
@@ -154,7 +155,7 @@ func (ps *parser) delay(p cmdline.Param) error {
 // secondsForm is what to write for a time.
 const secondsForm = "a number of seconds"
 
-// seconds takes a time; form is what to write in its place if it is none.
+// seconds reads a time; form is the form that an error asks for.
 func (ps *parser) seconds(dst *Value[time.Duration], p cmdline.Param, form string) error {
 	n, err := strconv.ParseUint(p.Value, 10, 31)
 	if err != nil {
@@ -164,7 +165,7 @@ func (ps *parser) seconds(dst *Value[time.Duration], p cmdline.Param, form strin
 	return nil
 }
 
-// fstype takes the kernel's comma list. Whether the image has the driver is seen when it runs.
+// fstype reads the kernel's comma list. Whether the image has the driver shows at the boot.
 func (ps *parser) fstype(p cmdline.Param) error {
 	if p.Value == "auto" {
 		ps.plan.Root.FSType = Value[string]{}
@@ -181,7 +182,7 @@ func (ps *parser) fstype(p cmdline.Param) error {
 	return nil
 }
 
-// maxFSType is longer than any type the kernel knows.
+// maxFSType is longer than the name of any type in the kernel.
 const maxFSType = 32
 
 func (ps *parser) flags(p cmdline.Param) error {
@@ -189,7 +190,7 @@ func (ps *parser) flags(p cmdline.Param) error {
 	return nil
 }
 
-// As in the kernel the last of ro and rw counts, and neither is odd.
+// As in the kernel the last of ro and rw is used, without a warning.
 func (ps *parser) ro(p cmdline.Param) error {
 	return ps.mode(p, false)
 }
@@ -198,8 +199,7 @@ func (ps *parser) rw(p cmdline.Param) error {
 	return ps.mode(p, true)
 }
 
-// mode leaves alone what the kernel leaves alone (init/do_mounts.c: readonly, readwrite): a word
-// with a value.
+// mode ignores a word with a value, as the kernel does (init/do_mounts.c: readonly, readwrite).
 func (ps *parser) mode(p cmdline.Param, readWrite bool) error {
 	if p.HasValue {
 		ps.warnf("%s is ignored: %s takes no value", showWord(p), p.Key)
@@ -211,7 +211,7 @@ func (ps *parser) mode(p cmdline.Param, readWrite bool) error {
 
 func (ps *parser) init(p cmdline.Param) error {
 	if p.Value == "/linuxrc" {
-		return nil // genkernel's own in the initramfs, which it passes over too
+		return nil // the init of genkernel's initramfs, which genkernel ignores too
 	}
 	if !strings.HasPrefix(p.Value, "/") {
 		return bad(p, "this is not a path", "a path in the root that begins with /, such as /sbin/init")
@@ -225,13 +225,13 @@ func (ps *parser) breakpoint(p cmdline.Param) error {
 	if step == "" {
 		step = BeforeSwitchRoot
 	}
-	for one := range strings.SplitSeq(Redact(step), ",") { // a step that there is none of is shown
+	for one := range strings.SplitSeq(Redact(step), ",") { // an unknown step is shown
 		ps.plan.Policy.Break = append(ps.plan.Policy.Break, Value[string]{one, source(p)})
 	}
 	return nil
 }
 
-// rd.shell takes dracut's booleans, or the path of a shell in the image.
+// shell reads rd.shell=: a boolean of dracut, or the path of a shell in the image.
 func (ps *parser) shell(p cmdline.Param) error {
 	switch {
 	case off(p.Value):
@@ -259,5 +259,6 @@ func (ps *parser) panics(p cmdline.Param) error {
 	return nil
 }
 
-// off tells dracut's words for no; every other value, and none, is yes.
+// off reports whether a value is one of dracut's words for no; every other value, and none, means
+// yes.
 func off(v string) bool { return v == "0" || v == "no" || v == "off" }

@@ -9,37 +9,37 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// maxRootPath bounds a root path in bytes: a name of 223, a host of 253, and the rest. One DHCP
-// option holds 255, several together hold more (RFC 3396).
+// maxRootPath is the limit of a root path in bytes: a name of 223, a host of 253, and the other
+// fields. One DHCP option holds 255, several together hold more (RFC 3396).
 const maxRootPath = 512
 
 // maxHost is the longest host name in bytes (RFC 1035 section 2.3.4).
 const maxHost = 253
 
-// RootPath is where root is, as DHCP's option 17 and iPXE's sanboot say it (RFC 4173 section 5).
+// RootPath is the location of root in DHCP's option 17 and iPXE's sanboot (RFC 4173 section 5).
 type RootPath struct {
-	// Host is a name, or an IP address without brackets, maybe with a scope. Empty: the target
-	// is to be found by its name, which nobody can do, so somebody else has to name the portal.
+	// Host is a name, or an IP address without brackets, optionally with a zone. Empty: another
+	// source has to name the portal, because a target cannot be found by its name alone.
 	Host string
 	// Addr is Host as an address; not valid if it is a name.
 	Addr netip.Addr
 	// Port is the TCP port, DefaultPort where none is given.
 	Port uint16
 	LUN  iscsi.LUN
-	// HasLUN tells LUN 0 from none, which the target's disks decide on then.
+	// HasLUN distinguishes LUN 0 from no LUN; without one the target's LUNs are searched for
+	// root.
 	HasLUN bool
 	Name   string // the target's iSCSI name, at most 223 bytes
 }
 
-// RootPathError says what is wrong with a root path, and where.
+// RootPathError reports what is wrong with a root path, and where.
 type RootPathError struct {
 	Offset int // byte of the root path, from 0
 	Cause  string
 	Write  string // what to write instead
 }
 
-// Error implements error. It repeats nothing of the root path, which may hold a password that has
-// no place in it.
+// Error implements error. It repeats nothing of the root path, which may contain a password.
 func (e *RootPathError) Error() string {
 	return fmt.Sprintf("root path, byte %d: %s: write %s", e.Offset, e.Cause, e.Write)
 }
@@ -47,9 +47,8 @@ func (e *RootPathError) Error() string {
 const rootPathForm = "iscsi:HOST:PROTOCOL:PORT:LUN:TARGET, such as iscsi:10.1.1.180::::iqn.2007-01.com.example:server.remote1"
 
 // ParseRootPath reads iscsi:<host>:<protocol>:<port>:<lun>:<target>. The protocol is 6, tcp or
-// empty, the port decimal, the LUN in RFC 4173's groups of hex digits, and the target all the rest.
-// IPv6 stands in brackets. As in iPXE port 0 means none. What cannot be read gives a
-// *RootPathError.
+// empty, the port decimal, the LUN in RFC 4173's groups of hex digits, and the target is the rest.
+// IPv6 is in brackets. As in iPXE port 0 means the default. Errors are *RootPathError.
 func ParseRootPath(s string) (RootPath, error) {
 	p := &rootPath{s: s}
 	switch i := strings.IndexFunc(s, notInName); {
@@ -99,7 +98,7 @@ func (p *rootPath) field(what string) (text string, at int, err error) {
 	at = p.at
 	text, _, ok := strings.Cut(p.s[at:], ":")
 	if !ok {
-		return "", at, p.failf(len(p.s), "it ends before the colon behind the %s", what)
+		return "", at, p.failf(len(p.s), "it ends before the colon after the %s", what)
 	}
 	p.at += len(text) + 1
 	return text, at, nil
@@ -126,7 +125,7 @@ func (p *rootPath) host(r *RootPath) error {
 		return err
 	}
 	if i := strings.IndexByte(text, '@'); i >= 0 {
-		return p.failf(at+i, "a user and password have no place in a root path")
+		return p.failf(at+i, "a root path cannot contain a user and a password")
 	}
 	if addr, err := netip.ParseAddr(text); err == nil {
 		r.Host, r.Addr = text, addr
@@ -139,7 +138,7 @@ func (p *rootPath) host(r *RootPath) error {
 	return nil
 }
 
-// usable refuses addresses that no portal has.
+// usable refuses addresses that no portal can have.
 func (p *rootPath) usable(at int, addr netip.Addr) error {
 	if addr.IsUnspecified() || addr.IsMulticast() || addr.Is4In6() {
 		return p.failf(at, "not a portal address")
@@ -147,8 +146,8 @@ func (p *rootPath) usable(at int, addr netip.Addr) error {
 	return nil
 }
 
-// badHost returns where a host name goes wrong (RFC 1123 section 2.1); an underscore is let
-// through, as resolvers do. Digits and dots alone are a mistyped address.
+// badHost returns the index of the first wrong byte of a host name (RFC 1123 section 2.1); an
+// underscore is accepted, as resolvers do. Digits and dots alone are a mistyped address.
 func badHost(s string) (at int, ok bool) {
 	label, letters := 0, s == ""
 	for i := range len(s) {
@@ -179,8 +178,8 @@ func (p *rootPath) protocol(*RootPath) error {
 	return nil
 }
 
-// isTCP tells whether a root path's protocol is TCP: by its number (RFC 4173 section 5), as
-// adapters' manuals have it by its name, or nothing.
+// isTCP reports whether a root path's protocol is TCP: its number (RFC 4173 section 5), its name as
+// in manuals of adapters, or nothing.
 func isTCP(protocol string) bool {
 	return protocol == "" || protocol == "6" || strings.EqualFold(protocol, "tcp")
 }
@@ -210,7 +209,7 @@ func (p *rootPath) lun(r *RootPath) error {
 		return err
 	}
 	if r.LUN, err = iscsi.ParseHexLUN(text); err != nil {
-		return p.failf(at, "the LUN is not made of up to four groups of up to four hex digits with - between them")
+		return p.failf(at, "the LUN is not one to four groups of up to four hex digits, separated by -")
 	}
 	r.HasLUN = text != ""
 	return nil

@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Secret tells whether the parameter has a value that must not be shown: that of a secret, or one
-// with a user and a secret in it, wherever they stand.
+// Secret reports whether the value of a parameter must not be shown: that of a secret, or one that
+// contains a user and a secret.
 func (v *Vocabulary) Secret(p cmdline.Param) bool {
 	if v.secretKey(p.Key) {
 		return true
@@ -17,24 +17,24 @@ func (v *Vocabulary) Secret(p cmdline.Param) bool {
 	text := strings.TrimPrefix(p.Value, "iscsi:")
 	switch {
 	case !ok, (row.Key == "iscsi_i" || row.Key == "iscsi_t") && hasNameType(p.Value):
-		return givesSecret(p.Value)
+		return containsSecret(p.Value)
 	case row.Key == "iscsiroot":
-		return !holdsNoUser(text) && showNetRoot(text) != text
+		return !hasNoUser(text) && showNetRoot(text) != text
 	case row.Key == "netroot", row.Key == "root":
-		return !holdsNoUser(text) && Redact(p.Value) != p.Value
+		return !hasNoUser(text) && Redact(p.Value) != p.Value
 	}
 	return Redact(p.Value) != p.Value
 }
 
-// secretKey tells whether the values of a parameter must not be shown: those of secrets, of what
-// may be one under a mistyped name, and of other programs'.
+// secretKey reports whether no value of a parameter may be shown: secrets, values of mistyped names
+// of secrets, and other programs' secrets.
 func (v *Vocabulary) secretKey(key string) bool {
 	name, _, _ := strings.Cut(key, ":")
 	if row, _, ok := v.find(name); ok {
 		return isSecret(row)
 	}
 	lower := strings.ToLower(key)
-	return v.secretEnd(key) < len(key) || looksOurs(key) && (strings.Contains(lower, "pass") || strings.Contains(lower, "secret")) || key == "cifspass" ||
+	return v.secretEnd(key) < len(key) || hasReservedPrefix(key) && (strings.Contains(lower, "pass") || strings.Contains(lower, "secret")) || key == "cifspass" ||
 		slices.ContainsFunc(v.misspelled(key), func(name string) bool {
 			row, _, _ := v.find(name)
 			return isSecret(row)
@@ -43,9 +43,9 @@ func (v *Vocabulary) secretKey(key string) bool {
 
 func isSecret(row Parameter) bool { return row.Key == "iscsi_w" || row.Key == "iscsi_W" }
 
-// ShowKey returns a key as messages may repeat it: up to what is in no parameter's name, and up to
-// the end of a secret's name with more behind it, because a secret may follow where the = is
-// missing.
+// ShowKey returns the part of a key that messages may repeat: up to the first character that no
+// parameter's name has, and up to the end of a secret's name, because a secret may follow if the =
+// is missing.
 func (v *Vocabulary) ShowKey(key string) string {
 	end := len(key)
 	if i := strings.IndexFunc(key, func(c rune) bool {
@@ -67,10 +67,10 @@ func (v *Vocabulary) ShowKey(key string) string {
 	return clip(key)
 }
 
-// secretEnd returns where a secret's name ends that has something behind it that may be the secret.
-// A long name may be mistyped.
+// secretEnd returns the end of a secret's name if something follows that may be the secret. A long
+// name may be mistyped.
 func (v *Vocabulary) secretEnd(key string) int {
-	const long = 12 // bytes: what is near a shorter name is near others too
+	const long = 12 // bytes: shorter names are too similar to others
 	end := len(key)
 	lower := strings.ToLower(key)
 	near := func(s, name string) bool {
@@ -93,14 +93,14 @@ func (v *Vocabulary) secretEnd(key string) int {
 	return end
 }
 
-// source is the function of that name for a word that is no parameter.
+// source is the function of that name for a word that is not a parameter.
 func (ps *parser) source(p cmdline.Param) string {
 	p.Key = ps.known.ShowKey(p.Key)
 	return source(p)
 }
 
-// awaitsSecret tells whether the word behind p may be the secret of p: after a secret's parameter
-// without a value, under a name that may be mistyped, and after a = or : that stands alone then.
+// awaitsSecret reports whether the word after p may be the secret of p: after a secret's parameter
+// without a value, also under a mistyped name, and after a separate = or : that follows it.
 func (ps *parser) awaitsSecret(row Parameter, known bool, p cmdline.Param) bool {
 	switch {
 	case p.Value != "":
@@ -108,5 +108,5 @@ func (ps *parser) awaitsSecret(row Parameter, known bool, p cmdline.Param) bool 
 	case known:
 		return isSecret(row)
 	}
-	return ps.bareSecret && strings.Trim(p.Key, "=:") == "" || looksOurs(p.Key) && ps.known.secretKey(strings.TrimRight(p.Key, ":"))
+	return ps.bareSecret && strings.Trim(p.Key, "=:") == "" || hasReservedPrefix(p.Key) && ps.known.secretKey(strings.TrimRight(p.Key, ":"))
 }

@@ -110,7 +110,7 @@ func TestMisplacedSecretsOfDHCP(t *testing.T) {
 func TestMisplacedSecretsText(t *testing.T) {
 	for text, want := range map[string]string{
 		"iscsi_a=user:sesame@10.1.1.1":                          "parameter iscsi_a=[redacted]@10.1.1.1 (byte 0 of the command line): this is not the address of a portal",
-		"iscsi_t=user:sesame@name":                              "parameter iscsi_t=[redacted]@name (byte 0 of the command line): a user and a secret have no place in a name",
+		"iscsi_t=user:sesame@name":                              "parameter iscsi_t=[redacted]@name (byte 0 of the command line): an iSCSI name cannot contain a user and a secret",
 		"iscsi_w:sesame":                                        "parameter iscsi_w:[redacted] is not understood and is ignored: did you mean iscsi_w=?",
 		"rd.iscsi.password:sesame":                              "parameter rd.iscsi.password:[redacted] is not understood and is ignored: did you mean rd.iscsi.password=?",
 		"rd.iscsi.passwordsesame":                               "parameter rd.iscsi.password[redacted] is not understood and is ignored",

@@ -13,14 +13,14 @@ func (ps *parser) firmwareAll(p cmdline.Param) error {
 	return nil
 }
 
-// setting takes open-iscsi's name of what we have under another; the rest has no effect, and that
-// is said. The setting's name is part of what messages and sources show.
+// setting reads open-iscsi's names of settings that are supported under other names; others are
+// ignored with a warning. The setting's name is part of messages and sources.
 func (ps *parser) setting(p cmdline.Param) error {
 	const form = "NAME=VALUE, such as node.conn[0].iscsi.HeaderDigest=CRC32C"
 	name, value, ok := strings.Cut(p.Value, "=")
 	if strings.Contains(name, "auth.password") || strings.Contains(name, "auth.username") {
 		p.Value = settingName(name) + "=" + redacted
-		return bad(p, "CHAP is not set here", "iscsi_u= and iscsi_w=")
+		return bad(p, "CHAP cannot be set by this parameter", "iscsi_u= and iscsi_w=")
 	}
 	if !ok || name == "" {
 		if p.Value = settingName(p.Value); p.Value != name {
@@ -45,8 +45,7 @@ func (ps *parser) setting(p cmdline.Param) error {
 	return nil
 }
 
-// settingName cuts a text where it cannot be the name of a setting any more: behind that may be a
-// secret.
+// settingName cuts a text at the first character that no setting's name has: a secret may follow.
 func settingName(s string) string {
 	s = Redact(s)
 	for _, secret := range []string{"auth.password", "auth.username"} {
@@ -75,12 +74,12 @@ func (ps *parser) retries(p cmdline.Param) error {
 	return nil
 }
 
-// accept takes what is so with us anyway.
+// accept ignores a parameter that requests the only behaviour there is.
 func (ps *parser) accept(cmdline.Param) error { return nil }
 
 func (ps *parser) transport(p cmdline.Param) error {
 	if slices.Contains([]string{"tcp", "iscsi_tcp", ""}, strings.ToLower(p.Value)) {
 		return nil
 	}
-	return bad(p, "only the kernel's TCP is supported, no offload", "tcp, or nothing")
+	return bad(p, "only iSCSI over the kernel's TCP is supported, no offload", "tcp, or nothing")
 }

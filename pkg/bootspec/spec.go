@@ -8,19 +8,18 @@ import (
 	"time"
 )
 
-// Value is a value with the place it came from; the zero Value is "not given".
+// Value is a value with its source; the zero Value is "not given".
 type Value[T any] struct {
 	V T
-	// From names the source as a user would: `iscsi_t=`, "default". Empty means that nobody
-	// gave the value.
+	// From names the source as a user writes it: `iscsi_t=`, "default". Empty: not given.
 	From string
 }
 
-// Given tells whether anybody gave the value.
+// Given reports whether the value was given.
 func (v Value[T]) Given() bool { return v.From != "" }
 
-// IsParameter tells whether a value's source is a word of the command line, or of a file of the
-// image, and not what firmware, DHCP or the machine has.
+// IsParameter reports whether a value's source is a word of the command line, or of a file of the
+// image, and not firmware, DHCP or the machine.
 func IsParameter(from string) bool {
 	word, _, _ := strings.Cut(from, " in ")
 	word, _, _ = strings.Cut(word, ", ")
@@ -35,7 +34,7 @@ func (v Value[T]) Or(other T) T {
 	return other
 }
 
-// Plan is what can be known before the network is up.
+// Plan is what is known before the network is up.
 type Plan struct {
 	Net       Net
 	Initiator Value[string] // iSCSI name, at most 223 bytes
@@ -44,8 +43,8 @@ type Plan struct {
 	Root      Root
 	Init      Value[string] // path in the root of the program to run there
 	Policy    Policy
-	Firmware  Value[bool] // the iBFT's targets are wanted; not given: if nobody else names one
-	HasIBFT   bool        // the firmware left a table
+	Firmware  Value[bool] // use the iBFT's targets; not given: if no other source names one
+	HasIBFT   bool        // the firmware provides a table
 	// NoFirmwareTarget: the table has no target that can be used.
 	NoFirmwareTarget bool
 	ByDHCP           Value[bool] // root=dhcp: DHCP names the target
@@ -55,25 +54,25 @@ type Plan struct {
 	// MACNames: the caller's facts will have the MAC of the boot's NIC, which names an
 	// initiator where there is no UUID.
 	MACNames bool
-	// Credentials are what the image's file holds; the caller reads it.
+	// Credentials are those of the image's file, which the caller reads.
 	Credentials []Credential
-	// Modules are what the parameters have for kernel modules.
+	// Modules are the parameters for kernel modules.
 	Modules Modules
-	// Ignore lists kinds of words, with commas, that are known to do nothing here.
+	// Ignore lists kinds of unsupported features, with commas, that are ignored without a
+	// warning.
 	Ignore Value[string]
-	// Overlay names the words that ask for a writable layer over root, which is not supported;
-	// empty if there are none, or they are to be ignored.
+	// Overlay names the words that request a writable layer over root, which is not supported;
+	// empty if there are none, or they are ignored.
 	Overlay string
-	// Warnings are for the screen: contradictions, words that look like ours and are not
-	// understood.
+	// Warnings are for the screen: contradictions, unknown parameters.
 	Warnings []string
 }
 
-// Spec is all that the steps after the network need.
+// Spec is what the steps after the network need.
 type Spec struct {
 	Initiator string
-	// InitiatorFrom names the source of that where it is no parameter: "iBFT initiator", "DHCP
-	// option 203 from 10.1.1.1".
+	// InitiatorFrom names the source of Initiator if it is not a parameter: "iBFT initiator",
+	// "DHCP option 203 from 10.1.1.1".
 	InitiatorFrom string
 	Targets       []Target // in the order in which sda, sdb, ... are counted
 	Login         Login
@@ -86,53 +85,53 @@ type Spec struct {
 
 // Root is the file system to switch to.
 type Root struct {
-	Device    Value[Device]        // not given: sda2, then whatever holds an init
-	Fallbacks []Value[Device]      // in their order, if Device was waited for in vain
+	Device    Value[Device]        // not given: sda2, then the first file system with an init
+	Fallbacks []Value[Device]      // in their order, if Device was not found in time
 	FSType    Value[string]        // types to try, with commas; not given: by superblock
 	Flags     Value[string]        // mount options, comma-separated
 	ReadWrite Value[bool]          // not given: read-only
-	AnyDisk   Value[bool]          // look at disks that are not of our sessions too
+	AnyDisk   Value[bool]          // search local disks too
 	Wait      Value[time.Duration] // for the device to appear, or Forever; not given: a few seconds
 	Delay     Value[time.Duration] // before root is looked for
 }
 
-// Forever is a time that does not end.
+// Forever means no limit.
 const Forever time.Duration = math.MaxInt64
 
-// Policy is what to do when something goes wrong, and where to stop.
+// Policy is what to do on failures, and where to stop.
 type Policy struct {
-	Timeout   Value[time.Duration] // how long to retry errors that can pass; 0 or not given: for ever
+	Timeout   Value[time.Duration] // how long to retry temporary errors; 0 or not given: without limit
 	Emergency Value[Emergency]     // what to do at the end; not given: Reboot
 	Break     []Value[string]      // steps before which the shell opens
 	Shell     Value[string]        // path of the shell, "" for the built-in one; given: a failure opens it
-	// Password is the hash of what the shell asks for first; only the image's policy can give
-	// it.
+	// Password is the hash of the password that the shell requires; only the image's policy can
+	// give it.
 	Password Value[Hash]
 	Debug    Value[bool]
 	Watchdog Value[bool]   // not given: true, watchdogs get their drivers
-	Panic    Value[string] // the kernel's panic=, as it stands
-	// KeepAddress: the running system's NIC gets the boot's address back when it has none; not
-	// given: if it is a static one.
+	Panic    Value[string] // the kernel's panic=, unparsed
+	// KeepAddress: the boot's address is restored if the running system removes it; not given:
+	// if it is a static one.
 	KeepAddress Value[bool]
-	// ShutdownTimeout is for how long the real system may wait for its root disk while it shuts
-	// down; 0 or not given: for ever.
+	// ShutdownTimeout limits how long the real system waits for its root disk while it shuts
+	// down; 0 or not given: no limit.
 	ShutdownTimeout Value[time.Duration]
 }
 
-// Emergency is the end of a boot that failed for good.
+// Emergency is what to do after a permanent failure.
 type Emergency string
 
-// The ways a failed boot can end (dracut's rd.emergency=).
+// The values of dracut's rd.emergency=.
 const (
 	Reboot   Emergency = "reboot"
 	PowerOff Emergency = "poweroff"
 	Halt     Emergency = "halt"
 )
 
-// BeforeSwitchRoot is the break point that a bare rd.break means.
+// BeforeSwitchRoot is the break point of a bare rd.break.
 const BeforeSwitchRoot = "switch-root"
 
-// SameTargets tells whether two plans log in to the same targets in the same way.
+// SameTargets reports whether two plans log in to the same targets in the same way.
 func (p Plan) SameTargets(other Plan) bool {
 	return p.Initiator == other.Initiator && reflect.DeepEqual(p.Targets, other.Targets) && reflect.DeepEqual(p.Login, other.Login)
 }

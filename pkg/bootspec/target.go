@@ -8,26 +8,26 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// maxTargets is how many targets a command line can name: one digit's worth.
+// maxTargets is how many targets a command line can name: their numbers have one digit.
 const maxTargets = 9
 
 // maxPortals is how many addresses one target can have.
 const maxPortals = 16
 
-// Target is one iSCSI target and the portals to log in at.
+// Target is one iSCSI target and the portals to log in to.
 type Target struct {
-	// Number is the one behind the names of its parameters, from 1; 0 for a target that the
-	// command line does not name.
+	// Number is that in the names of its parameters, from 1; 0 for a target that the command
+	// line does not name.
 	Number int
 	Name   Value[string]
-	// Portals are the ways to the one session with this target, the preferred one first.
+	// Portals are those of the target's one session, the preferred one first.
 	Portals []Value[Portal]
 	Group   Value[uint16]    // target portal group tag (TPGT) to expect
-	LUN     Value[iscsi.LUN] // not given: the one that has root, 0 first
+	LUN     Value[iscsi.LUN] // not given: all are searched for root, 0 first
 	CHAP    CHAP
 }
 
-// Portal is a place where a target listens.
+// Portal is an address and a TCP port of a target.
 type Portal struct {
 	Host string // IP address without brackets, or host name
 	Port uint16
@@ -48,7 +48,7 @@ func (p Portal) String() string {
 	return host + ":" + strconv.Itoa(int(p.Port))
 }
 
-// suffix is what stands behind the names of the target's parameters.
+// suffix returns the end of the names of the target's parameters.
 func (t Target) suffix() string {
 	if t.Number <= 1 {
 		return ""
@@ -56,8 +56,8 @@ func (t Target) suffix() string {
 	return "." + strconv.Itoa(t.Number)
 }
 
-// parsePortal reads HOST, HOST:PORT, [ADDRESS] and [ADDRESS]:PORT, the brackets around IPv6 alone,
-// which may stand bare where no port follows. The port is 0 where there is none.
+// parsePortal reads HOST, HOST:PORT, [ADDRESS] and [ADDRESS]:PORT, with brackets for IPv6 only,
+// which may be left out if no port follows. The port is 0 if there is none.
 func parsePortal(s string) (Portal, bool) {
 	if addr, err := netip.ParseAddr(s); err == nil {
 		return Portal{addr.String(), 0}, isPortal(addr)
@@ -87,15 +87,15 @@ func parsePort(s string) (uint16, bool) {
 	return uint16(n), err == nil && s[0] == ':' && n != 0
 }
 
-// isPortal tells whether a target can be at an address.
+// isPortal reports whether a portal can have an address.
 func isPortal(a netip.Addr) bool {
 	return !a.Is4In6() && !a.IsUnspecified() && !a.IsMulticast() && len(a.Zone()) <= maxInterface && !strings.ContainsFunc(a.Zone(), func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"%/[]@`, r)
 	})
 }
 
-// isHostName tells whether a DNS name can be looked up (RFC 1123 section 2.1; the underscore is
-// against it and is used). A name that ends in a number is an address that was mistyped.
+// isHostName reports whether a text is a host name (RFC 1123 section 2.1, and underscores, which
+// are in use). A name that ends in a number is a mistyped address.
 func isHostName(s string) bool {
 	s = strings.TrimSuffix(s, ".")
 	if s == "" || len(s) > 253 {
@@ -113,7 +113,7 @@ func isHostName(s string) bool {
 	return err != nil
 }
 
-// draft is a target as far as it has been read.
+// draft is a target while its parameters are read.
 type draft struct {
 	Target
 	key   string // of the parameter, for netroot= and the like
@@ -122,8 +122,7 @@ type draft struct {
 	port  Value[uint16]   // iscsi_p
 }
 
-// portals puts addresses and port together. A target without addresses of its own is where the
-// first one is.
+// portals combines addresses and port. A target without addresses has those of the first one.
 func (ps *parser) portals(d, first *draft) []Value[Portal] {
 	addrs, port := d.addrs, d.port
 	if len(addrs) == 0 {
@@ -149,7 +148,7 @@ func (ps *parser) portals(d, first *draft) []Value[Portal] {
 	return out
 }
 
-// targets returns the targets that were named, in the order of their numbers.
+// targets returns the targets of the numbered parameters, in the order of their numbers.
 func (ps *parser) targets() []Target {
 	var out []Target
 	for i := range ps.drafts {

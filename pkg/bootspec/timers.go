@@ -9,19 +9,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Timers are for how long the kernel waits in a session. What is not given is package session's to
-// say.
+// Timers are the kernel's time limits in a session. Package session has their defaults.
 type Timers struct {
-	Recovery     Value[time.Duration] // I/O, for a connection that broke to come back; 0: not at all, or Forever
-	PingInterval Value[time.Duration] // without traffic, until it pings; 0: it does not
-	PingTimeout  Value[time.Duration] // for the answer to a ping; 0: it does not ping
+	Recovery     Value[time.Duration] // how long I/O is queued while the session is down; 0: it fails immediately; or Forever
+	PingInterval Value[time.Duration] // idle time before a NOP-Out; 0: none is sent
+	PingTimeout  Value[time.Duration] // for the answer to a NOP-Out; 0: none is sent
 }
 
-// NoPings tells that the kernel shall not ping: one of the times is 0. The kernel itself would take
-// 5 s for it (drivers/scsi/libiscsi.c: iscsi_conn_start).
+// NoPings reports whether the kernel must not send NOP-Outs: one of the times is 0. The kernel
+// itself would use 5 s instead (drivers/scsi/libiscsi.c: iscsi_conn_start).
 func (t Timers) NoPings() bool { return t.noPings().Given() }
 
-// noPings returns the time that says so.
+// noPings returns the time that is 0.
 func (t Timers) noPings() Value[time.Duration] {
 	for _, v := range []Value[time.Duration]{t.PingInterval, t.PingTimeout} {
 		if v.Given() && v.V == 0 {
@@ -35,14 +34,14 @@ func (t Timers) noPings() Value[time.Duration] {
 // an int (include/linux/jiffies.h: HZ).
 const maxSeconds = 2147483
 
-// recoveryTimeout takes 0 and what is negative as open-iscsi does (iscsid.conf:
-// node.session.timeo.replacement_timeout): I/O fails at once, and it waits until the session is
-// back.
+// recoveryTimeout reads 0 and negative values as open-iscsi does (iscsid.conf:
+// node.session.timeo.replacement_timeout): with 0 I/O fails immediately, with a negative value it
+// waits without limit.
 func (ps *parser) recoveryTimeout(p cmdline.Param) error {
 	text, negative := strings.CutPrefix(p.Value, "-")
 	d, ok := seconds(text)
 	if !ok {
-		return bad(p, "this is not a time", fmt.Sprintf("a number of seconds, 1 to %d, 0 to fail I/O at once, or -1 to wait for ever", maxSeconds))
+		return bad(p, "this is not a time", fmt.Sprintf("a number of seconds, 1 to %d, 0 to fail I/O immediately, or -1 to wait without limit", maxSeconds))
 	}
 	if negative && d > 0 {
 		d = Forever
@@ -51,8 +50,8 @@ func (ps *parser) recoveryTimeout(p cmdline.Param) error {
 	return nil
 }
 
-// pingInterval and pingTimeout take 0 for no pings, as open-iscsi's README has it for root (section
-// 8.2).
+// pingInterval and pingTimeout read 0 as no pings, which open-iscsi's README recommends for root
+// (section 8.2).
 func (ps *parser) pingInterval(p cmdline.Param) error {
 	return ps.ping(&ps.plan.Login.Timers.PingInterval, p)
 }
@@ -75,17 +74,16 @@ func seconds(s string) (time.Duration, bool) {
 	return time.Duration(n) * time.Second, err == nil && n <= maxSeconds
 }
 
-// checkTimers says what the times of a root disk cost, and which of two that contradict each other
-// counts.
+// checkTimers warns of times that are dangerous for a root disk, and of contradictions.
 func (ps *parser) checkTimers() {
 	t := &ps.plan.Login.Timers
 	switch from := t.Recovery.From; {
 	case from != "" && t.Recovery.V == 0:
-		ps.warnf("%s is 0: I/O on root fails as soon as its connection is lost: 86400 waits for a day", from)
+		ps.warnf("%s is 0: I/O on root fails as soon as the connection is lost: write 86400 to wait for a day", from)
 	case t.Recovery.V == Forever && ps.plan.Policy.ShutdownTimeout.V == 0:
 		// The kernel cuts the wait short for positive times only (drivers/scsi/libiscsi.c:
 		// iscsi_session_failure, iscsi_queuecommand).
-		ps.warnf("%s has no end: a target that is away keeps the machine from shutting down: iscsi_shutdown_timeout=SECONDS limits that", from)
+		ps.warnf("%s sets no limit: without its target the machine cannot shut down: write iscsi_shutdown_timeout=SECONDS to limit the shutdown", from)
 	}
 	for _, v := range []Value[time.Duration]{t.PingInterval, t.PingTimeout} {
 		if zero := t.noPings(); zero.Given() && v.V != 0 {

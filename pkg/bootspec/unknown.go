@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// looksOurs tells whether a key is in one of our name spaces. iscsi_tcp.x= is a parameter of a
-// module.
-func looksOurs(key string) bool {
+// hasReservedPrefix reports whether a key is in a name space of iSCSI parameters. iscsi_tcp.x= is a
+// parameter of a module.
+func hasReservedPrefix(key string) bool {
 	key = strings.ToLower(key)
 	return strings.HasPrefix(key, "iscsi_") && (!strings.Contains(key, ".") || number(key) != "") ||
 		strings.HasPrefix(key, "rd.iscsiroot.") || strings.HasPrefix(key, "rd.iscsi.") || strings.HasPrefix(key, "rd.net.timeout.")
 }
 
-// number returns what is behind the only dot if that is a number, as behind the parameters of a
-// further target, and the dot: no module has a parameter of that name.
+// number returns the end of a key that is a dot and a number, as in the parameters of a second
+// target: no module has a parameter of such a name.
 func number(key string) string {
 	base, n, _ := strings.Cut(key, ".")
 	if _, err := strconv.ParseUint(n, 10, 64); err != nil {
@@ -25,7 +25,7 @@ func number(key string) string {
 	return key[len(base):]
 }
 
-// unknown says that a parameter is not understood and which ones are nearest.
+// unknown returns the warning of an unknown parameter, with the nearest names.
 func unknown(key string, near []string) string {
 	msg := "parameter " + key + " is not understood and is ignored"
 	if len(near) > 0 {
@@ -35,8 +35,8 @@ func unknown(key string, near []string) string {
 }
 
 const (
-	// A name of ours that is shorter has too many neighbours. Those that begin with iscsi_ are
-	// compared without the case of letters all the same.
+	// Shorter names are similar to too many words. Those that begin with iscsi_ are still
+	// compared without regard to case.
 	minMisspelled = 6
 	// maxMisspelled is how many letters may be wrong, missing, too many, or exchanged with the
 	// next one.
@@ -60,10 +60,10 @@ func letterSet(s string) (set uint64) {
 	return set
 }
 
-// misspelled returns the names that were meant by a key that is none: those that differ from it in
-// case alone, or in the fewest letters.
+// misspelled returns the names of which a key may be a misspelling: those that differ from it in
+// case only, or in the fewest letters.
 func (v *Vocabulary) misspelled(key string) (near []string) {
-	if slices.Contains(neighbours(), key) {
+	if slices.Contains(notMisspelled(), key) {
 		return nil
 	}
 	suffix := number(key)
@@ -94,9 +94,9 @@ func (v *Vocabulary) misspelled(key string) (near []string) {
 	return near
 }
 
-// meant returns the names that were meant by a key that is none: those of which it is a
-// misspelling, or the one that has a colon behind it in place of the =.
-func (v *Vocabulary) meant(key string) []string {
+// suggestions returns the names to suggest for an unknown key: those of which it is a misspelling,
+// or the name before a colon that is written in place of =.
+func (v *Vocabulary) suggestions(key string) []string {
 	name, _, ok := strings.Cut(key, ":")
 	if _, _, known := v.find(name); ok && known {
 		return []string{name + "="}
@@ -104,20 +104,19 @@ func (v *Vocabulary) meant(key string) []string {
 	return v.misspelled(name)
 }
 
-// neighbours are words of other programs that are near a name of ours.
-func neighbours() []string { return []string{"boot_delay"} }
+// notMisspelled returns words of other programs that are similar to a parameter's name.
+func notMisspelled() []string { return []string{"boot_delay"} }
 
-// sameSpace tells whether a key may be a mistyped name. MODULE.PARAMETER is none, such as
-// drm.debug: either the part before the dot is right, or the part behind it begins as only ours do.
+// sameSpace reports whether a key may be a mistyped name. MODULE.PARAMETER, such as drm.debug, is
+// not: either the part before the dot is right, or the part after it begins with iscsi.
 func sameSpace(key, name string) bool {
 	space, _, dotted := strings.Cut(name, ".")
 	has, rest, ok := strings.Cut(key, ".")
 	return dotted == ok && (!ok || has == space || strings.HasPrefix(rest, "iscsi"))
 }
 
-// distance is how many letters of a are wrong, missing, too many or exchanged with the next one,
-// compared with b: the Damerau-Levenshtein distance in bytes, in which no letter is touched twice.
-// It is limit where it would be more.
+// distance returns the Damerau-Levenshtein distance of a and b in bytes (optimal string alignment),
+// at most limit.
 func distance(a, b string, limit int) int {
 	const most = 48 // longer than any name, and most of what is compared
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {

@@ -7,19 +7,19 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// kindTable lists what other initramfs do between the kernel and the real init, and this one does
-// not: its name in rd.iscsiroot.ignore=, what it is, what happens instead, and the words that ask
-// for it: names of parameters, with a * at the end for all that begin so, or NAME=VALUE where only
-// that value does; NAME=* is every name of a script. A word with a ! switches the kind off. They
-// are of dracut (dracut.cmdline(7)) and its old names, systemd (kernel-command-line(7)), Debian's
-// overlayroot, live-boot, cryptsetup and fsprotect, OpenZFS's scripts, genkernel(8), mkinitcpio(8),
-// Alpine's mkinitfs-bootparam(7), Flatcar's bootengine, Fedora CoreOS, KIWI and the kernel. What
-// gets supported is taken out here.
+// kindTable lists features of other initramfs that are not supported: the name in
+// rd.iscsiroot.ignore=, the feature, what happens instead, and the words that request it: names of
+// parameters, with a * at the end for a prefix, or NAME=VALUE for one value only; NAME=* is every
+// name of a script. A word with a ! switches the kind off. The words are of dracut
+// (dracut.cmdline(7)) and its old names, systemd (kernel-command-line(7)), Debian's overlayroot,
+// live-boot, cryptsetup and fsprotect, OpenZFS's scripts, genkernel(8), mkinitcpio(8), Alpine's
+// mkinitfs-bootparam(7), Flatcar's bootengine, Fedora CoreOS, KIWI and the kernel. A feature that
+// becomes supported is removed here.
 const kindTable = `
 overlay | a writable layer over root | root is mounted as it is, and the image's fstab may make it writable | overlayroot overlay rd.overlay rd.overlayfs rd.live.overlay rd.live.overlay.overlayfs rootovl boot=overlay overlayfs overlayfs.* aufs aufs.* unionfs overlaytmpfs overlaytmpfsflags fsprotect union systemd.volatile=overlay systemd.volatile=yes systemd.volatile=true systemd.volatile=on systemd.volatile=1
 overlay-settings | settings of a writable layer over root | there is no such layer | rd.overlay.* rd.live.overlay.* overlayroot_cfgdisk reset_overlay readonly_overlay
 stateless | a system without state of its own | root is mounted as it is | stateless
-live | a live system in an image file | root is a file system on a disk of our sessions | rd.live.* live_* live.updates rd.writable.fsimg boot=live boot=casper live-media live-media-* layerfs-path bootfrom toram copytoram todisk persistence persistent persistence-* findiso fromiso iso-scan/filename fetch httpfs archisobasedir archisodevice archisolabel archiso_* cow_* cdroot cdroot_* loop looptype isoboot verify liveimg coreos.live.* rd.systemd.pull alpine_dev alpine_repo apkovl modloop ovl_dev inst.* ks
+live | a live system in an image file | root is a file system on an iSCSI disk | rd.live.* live_* live.updates rd.writable.fsimg boot=live boot=casper live-media live-media-* layerfs-path bootfrom toram copytoram todisk persistence persistent persistence-* findiso fromiso iso-scan/filename fetch httpfs archisobasedir archisodevice archisolabel archiso_* cow_* cdroot cdroot_* loop looptype isoboot verify liveimg coreos.live.* rd.systemd.pull alpine_dev alpine_repo apkovl modloop ovl_dev inst.* ks
 install | an installation | root is a file system that is there already | coreos.inst.* rd.kiwi.* kiwi_*
 lvm | LVM | | !rd_NO_LVM !nolvm rd.lvm rd.lvm.* rd_LVM_* dolvm lvmraid lvmwait
 md | an md array | | !rd_NO_MD rd.md rd.md.* rd_MD_UUID domdadm md raid part partitionable
@@ -54,12 +54,12 @@ syslog | a log on a server | the kernel's log has all | syslog.server syslog.fil
 link | settings of a NIC's link | the driver's count | rd.ethtool ib.pkey
 boot-script | a boot script of initramfs-tools | root is mounted from a LUN | boot=*`
 
-// instead of a kind that the table has nothing for.
-const plainRoot = "root is looked for on the disks of our sessions themselves, and what else is there is left to the real system"
+// plainRoot is what happens instead for kinds whose column is empty.
+const plainRoot = "root is searched for directly on the iSCSI disks, and the rest is left to the real system"
 
-// rootTable lists the values of root= that name what cannot be root here, by their beginnings.
-// Those that are reached by another protocol, marked so, are ignored beside a target, as dracut
-// does with what it has no handler for.
+// rootTable lists prefixes of values of root= that are not supported. Those of another protocol,
+// which are marked, are ignored if a target is given, as dracut ignores protocols that it has no
+// handler for.
 const rootTable = `
 /dev/nfs nfs: nfs4: | an NFS root | protocol
 cifs: | a CIFS root | protocol
@@ -77,33 +77,33 @@ ZFS= zfs: zfs | ZFS
 /dev/mapper/luks- | LUKS
 /dev/mapper/ /dev/dm- | a device of the device mapper, such as LVM, LUKS or multipath,`
 
-// insteadTable lists words of other initramfs that have other names here, or none because nothing
-// is needed: initramfs-tools(7), mkinitcpio(8), genkernel(8), SUSE's mkinitrd, live-boot(7)
+// insteadTable lists words of other initramfs that have other names here, or need none:
+// initramfs-tools(7), mkinitcpio(8), genkernel(8), SUSE's mkinitrd, live-boot(7)
 // (iscsi=SERVER[,PORT];TARGET), old names of dracut's.
 const insteadTable = `
 break rdbreak | write rd.break=STEP
 noload rdblacklist | write modprobe.blacklist=NAME
 doload firstmods earlymodules rdloaddriver | write rd.driver.pre=NAME
 disablehooks | there are no hooks; write rd.break=STEP to stop before a step
-scandelay | disks are waited for; write rootdelay=SECONDS for a fixed time
+scandelay | the boot waits for disks; write rootdelay=SECONDS for a fixed time
 rootfs | write rootfstype=TYPE
-subdir | write root= of a file system that holds the real system at its top
+subdir | write root= of a file system whose top directory is that of the real system
 iscsi_debug rdinfo rddebug rdinitdebug rdnetdebug | write rd.debug
 linuxrc | write rd.debug in place of linuxrc=debug
 rdshell | write rd.shell
 rd.systemd.unit rd.systemd.break rd.systemd.debug_shell rd.rescue | write rd.break=STEP for a shell
 rd.modules_load rd.modules_force_load modules | write rd.driver.pre=NAME
 booster.* debug_init | write rd.debug
-init_opts init_args | write what the real init shall get behind -- at the end of the command line
+init_opts init_args | write the arguments of the real init after -- at the end of the command line
 rd.net.dns | write nameserver=ADDRESS
-rd.net.dns-resolve-mode rd.net.dns-backend rd.net.dns-global-mode | name servers are asked by DNS over UDP and TCP, in their order
+rd.net.dns-resolve-mode rd.net.dns-backend rd.net.dns-global-mode | name servers are queried over UDP and TCP, in their order
 rd.net.dhcp.client-id | write iscsi_dhcp_id=ID
-rd.net.dhcp.retry | a server is asked until it answers, or rd.timeout= ends it
+rd.net.dhcp.retry | DHCP requests are sent until a server answers or rd.timeout= expires
 rd.net.dhcp.vendor-class rd.net.dhcp.dscp | it is not sent
 ip6 | write ip=dhcp6, ip=auto6, or ip= with an address in brackets
-coreos.no_persist_ip coreos.force_persist_ip | the boot's addresses are written for the real system
+coreos.no_persist_ip coreos.force_persist_ip | the boot's addresses are handed over to the real system
 rd.retry | write rd.timeout=SECONDS
-rd.cmdline | write rd.break=modules, and at the shell retry NAME=VALUE
+rd.cmdline | write rd.break=modules, and at the shell: retry NAME=VALUE
 iscsi | write iscsi_a=ADDRESS:PORT and iscsi_t=NAME
 gk.* | a genkernel setting`
 
@@ -115,7 +115,7 @@ type kind struct {
 	words   []string
 }
 
-// kinds returns them in the order in which they are warned of.
+// kinds returns the kinds in the order of their warnings.
 func kinds() (out []kind) {
 	for _, row := range rows(kindTable) {
 		out = append(out, kind{row[0], row[1], cmp.Or(row[2], plainRoot), strings.Fields(row[3])})
@@ -123,7 +123,7 @@ func kinds() (out []kind) {
 	return out
 }
 
-// rows takes a table apart.
+// rows splits a table into rows and cells.
 func rows(table string) (out [][]string) {
 	for _, line := range strings.Split(table[1:], "\n") {
 		cells := strings.Split(line, "|")
@@ -135,8 +135,8 @@ func rows(table string) (out [][]string) {
 	return out
 }
 
-// switchedOff tells the values by which a word asks for nothing: those of all the programs whose
-// words they are.
+// switchedOff reports whether the value of a word switches its feature off, in any of the programs
+// that the words are of.
 func switchedOff(p cmdline.Param) bool {
 	switch p.Value {
 	case "0", "no", "off", "false", "none", "disabled", "noautodetect", "":
@@ -145,8 +145,8 @@ func switchedOff(p cmdline.Param) bool {
 	return false
 }
 
-// rootKind returns what a value of root= names that cannot be root here, "" if that is not known,
-// and whether it is reached by another protocol.
+// rootKind returns what a value of root= is that is not supported, "" if it is unknown, and whether
+// it is of another protocol.
 func rootKind(value string) (what string, protocol bool) {
 	for _, row := range rows(rootTable) {
 		for _, begin := range strings.Fields(row[0]) {
@@ -155,8 +155,8 @@ func rootKind(value string) (what string, protocol bool) {
 			}
 		}
 	}
-	// What is left below a directory of /dev is a volume group's, but for the disks of old RAID
-	// adapters.
+	// Other names in a directory below /dev are of logical volumes, except the disks of old
+	// RAID adapters.
 	if !strings.HasPrefix(value, "/dev/cciss/") && !strings.HasPrefix(value, "/dev/ida/") && strings.HasPrefix(value, "/dev/") && !strings.HasPrefix(value, "/dev/disk/") && strings.Count(value, "/") == 3 {
 		return "LVM", false
 	}

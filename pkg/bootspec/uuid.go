@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// commonUUIDs are those that makers of boards and firmwares left in the SMBIOS of many machines,
-// beside those that sharedUUID knows by their form. Most are of FreeBSD's list
+// commonUUIDs are UUIDs that vendors of boards and firmware left in the SMBIOS of many machines, in
+// addition to those that sharedUUID finds by their form. Most are of FreeBSD's list
 // (libexec/rc/rc.d/hostid: valid_hostid).
 var commonUUIDs = [...]string{
 	"00010203-0405-0607-0809-0a0b0c0d0e0f",
@@ -25,10 +25,10 @@ var commonUUIDs = [...]string{
 	"deadbeef-dead-beef-dead-beefdeadbeef",
 }
 
-// sharedUUID tells whether a UUID says nothing of which machine it is: it has one byte alone, as
-// all zeros and all ones (SMBIOS 3.7 section 7.2.1: not present, not set), ends in ones, or is one
-// of commonUUIDs. Before SMBIOS 2.6 the order of the first three fields' bytes was left open, so
-// both are looked at.
+// sharedUUID reports whether a UUID does not identify a machine: all of its bytes are equal, such
+// as all zeros or all ones (SMBIOS 3.7 section 7.2.1: not present, not set), it ends in ones, or it
+// is one of commonUUIDs. Before SMBIOS 2.6 the byte order of the first three fields was not
+// specified, so both are compared.
 func sharedUUID(uuid string) bool {
 	uuid = strings.ToLower(uuid)
 	digits := strings.ReplaceAll(uuid, "-", "")

@@ -23,13 +23,13 @@ func bad(p cmdline.Param, cause, write string) error {
 	return &ParamError{Param: p, Cause: cause, Write: write}
 }
 
-// tooMany refuses a value that can be read.
+// tooMany returns the error of a valid value that exceeds a limit.
 func tooMany(p cmdline.Param, cause, write string) error {
 	p.Value = Redact(p.Value)
 	return &ParamError{Param: p, Cause: cause, Write: write, limit: true}
 }
 
-// otherProtocol refuses a root that is reached by another protocol.
+// otherProtocol returns the error of a root of another protocol.
 func otherProtocol(p cmdline.Param, cause, write string) error {
 	p.Value = Redact(p.Value)
 	return &ParamError{Param: p, Cause: cause, Write: write, other: true}
@@ -46,11 +46,12 @@ func (ps *parser) targetName(p cmdline.Param) error {
 	return ps.name(&ps.target().Name, p)
 }
 
-// name checks an iSCSI name for what no peer accepts; an unusual type is only a warning, because
-// targets take what they were configured with. notInName reports whether a character has no place
-// in an iSCSI name or a root path: a blank, a control character, or what is not UTF-8.
+// notInName reports whether a character is not allowed in an iSCSI name or a root path: a blank, a
+// control character, or invalid UTF-8.
 func notInName(r rune) bool { return words.IsBlankOrControl(r) || r == utf8.RuneError }
 
+// name reads an iSCSI name and refuses what no peer accepts. Another type than iqn., eui. and naa.
+// is only a warning, because a target may be configured with it.
 func (ps *parser) name(dst *Value[string], p cmdline.Param) error {
 	const form = "a name such as iqn.2007-01.com.example:server.remote1"
 	switch name := p.Value; {
@@ -61,7 +62,7 @@ func (ps *parser) name(dst *Value[string], p cmdline.Param) error {
 	case strings.ContainsFunc(name, notInName):
 		return bad(p, "the name has a blank or a control character", form)
 	case !hasNameType(name) && strings.Contains(name, "@"):
-		return bad(p, "a user and a secret have no place in a name", form)
+		return bad(p, "an iSCSI name cannot contain a user and a secret", form)
 	case !hasNameType(name):
 		ps.warnf("%s=%s is not an iSCSI name: it should begin with iqn., eui. or naa.", p.Key, show(name))
 	}
@@ -69,8 +70,8 @@ func (ps *parser) name(dst *Value[string], p cmdline.Param) error {
 	return nil
 }
 
-// hasNameType tells whether a text begins as an iSCSI name does (RFC 7143 section 4.2.7). What does
-// not may be a user and a secret before a name.
+// hasNameType reports whether a text begins as an iSCSI name does (RFC 7143 section 4.2.7). Other
+// texts may be a user and a secret before a name.
 func hasNameType(s string) bool {
 	return strings.HasPrefix(s, "iqn.") || strings.HasPrefix(s, "eui.") || strings.HasPrefix(s, "naa.")
 }
@@ -117,7 +118,7 @@ func maskBits(mask string, addr netip.Addr) (int, bool) {
 // iface reads a NIC's name, its MAC, or the address of its PCI device.
 func (ps *parser) iface(p cmdline.Param) error {
 	if mac, ok := readMAC(p.Value); ok {
-		set(ps, &ps.plan.Net.Interface, mac, p) // chooseNIC tells it from a name
+		set(ps, &ps.plan.Net.Interface, mac, p) // chooseNIC distinguishes it from a name
 		return nil
 	}
 	if p.Value == "" || len(p.Value) > maxInterface || strings.ContainsAny(p.Value, "/ \t@") {
@@ -136,8 +137,8 @@ func (ps *parser) gateway(p cmdline.Param) error {
 	return nil
 }
 
-// portal reads the addresses of a target, which may be names. Debian's list has blanks between
-// them.
+// portal reads the addresses of a target, which may be host names. Debian's list is separated by
+// blanks.
 func (ps *parser) portal(p cmdline.Param) error {
 	const form = "an IP address such as 10.1.1.180 or a host name, several with commas, with iscsi_p=PORT if the port is not 3260"
 	var addrs []Value[Portal]
@@ -193,7 +194,7 @@ func (ps *parser) lun(p cmdline.Param) error {
 	return nil
 }
 
-// limitForm is what to write for a time that is a limit.
+// limitForm is the form of a time limit.
 const limitForm = "a number of seconds, 0 for no limit"
 
 func (ps *parser) timeout(p cmdline.Param) error {
@@ -213,19 +214,19 @@ func (ps *parser) emergency(p cmdline.Param) error {
 	return bad(p, "unknown action", "reboot, poweroff or halt")
 }
 
-// show returns what a message repeats of a value in which no secret belongs.
+// show returns a value as a message may repeat it: redacted and short.
 func show(s string) string { return clip(Redact(s)) }
 
-// showName returns what a message repeats of an iSCSI name.
+// showName returns an iSCSI name as a message may repeat it.
 func showName(s string) string { return clip(redactName(s)) }
 
-// showWord returns what a message repeats of a whole word.
+// showWord returns a whole word as a message may repeat it.
 func showWord(p cmdline.Param) string {
 	p.Value = Redact(p.Value)
 	return clip(p.String())
 }
 
-// clip cuts what a message repeats of a value.
+// clip shortens a text for a message.
 func clip(s string) string {
 	if len(s) > 100 {
 		return s[:100] + "..."

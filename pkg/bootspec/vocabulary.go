@@ -7,11 +7,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Vocabulary is what the names of parameters mean. It is made of the tables once for all the words
-// that are looked up in it.
+// Vocabulary is an index of the names in the tables, for many lookups.
 type Vocabulary struct {
 	rows  map[string]Parameter // by each of their names
-	names []spelling           // that may be mistyped
+	names []spelling           // to compare mistyped names with
 	kinds []kindWord           // in the order of their table
 	other []otherWord
 
@@ -21,8 +20,8 @@ type Vocabulary struct {
 // kindWord is a word of kindTable.
 type kindWord struct {
 	name  string
-	begin bool   // name is the beginning
-	value string // the only one that asks for the kind; any does where it is empty
+	begin bool   // name is a prefix
+	value string // the only value that requests the kind; empty: any value
 	off   bool   // the word switches the kind off
 	kind  *kind
 }
@@ -34,7 +33,7 @@ type otherWord struct {
 	text  string
 }
 
-// NewVocabulary makes it.
+// NewVocabulary returns the index of all tables.
 func NewVocabulary() *Vocabulary {
 	v := &Vocabulary{rows: map[string]Parameter{}, secrets: secretNames()}
 	for _, p := range Table() {
@@ -64,8 +63,8 @@ func NewVocabulary() *Vocabulary {
 	return v
 }
 
-// find returns the row of a key, and for which target it is, from 0: behind the names of targets'
-// parameters may stand .2 to .9.
+// find returns the row of a key and the index of its target, from 0: .2 to .9 may follow the names
+// of targets' parameters.
 func (v *Vocabulary) find(key string) (row Parameter, target int, ok bool) {
 	row, ok = v.rows[key]
 	if ok {
@@ -82,17 +81,17 @@ func (v *Vocabulary) find(key string) (row Parameter, target int, ok bool) {
 	return row, int(key[n+1] - '1'), true
 }
 
-// Ours tells whether key is a parameter that Parse understands, one that looks like ours or like
-// that of a secret, or a word of another initramfs. One that may be mistyped may be the real init's
-// too. The real init gets neither argv words nor environment variables of such names.
-func (v *Vocabulary) Ours(key string) bool {
+// ForInitramfs reports whether key is a parameter that Parse reads, has a reserved prefix, may name
+// a secret, or is a word of another initramfs. Other mistyped names may be the real init's. The
+// real init gets neither arguments nor environment variables of such names.
+func (v *Vocabulary) ForInitramfs(key string) bool {
 	_, _, ok := v.find(key)
 	word, _ := v.kindOf(cmdline.Param{Key: key})
-	return ok || word.kind != nil || v.instead(key) != "" || looksOurs(key) || v.secretKey(key)
+	return ok || word.kind != nil || v.instead(key) != "" || hasReservedPrefix(key) || v.secretKey(key)
 }
 
-// kindOf returns the word that says for which kind a word asks, one without a kind if that is
-// nothing here. It is not on if the word can ask for that and does not, with the value that it has.
+// kindOf returns the entry of the kind that a word belongs to, an empty one if there is none. on
+// reports whether the word requests the kind with the value it has.
 func (v *Vocabulary) kindOf(p cmdline.Param) (word kindWord, on bool) {
 	for _, w := range v.kinds {
 		if !matches(w.name, w.begin, p.Key) {
@@ -110,14 +109,14 @@ func (v *Vocabulary) kindOf(p cmdline.Param) (word kindWord, on bool) {
 	return word, false
 }
 
-// whole tells whether a word that is off is about all of its kind: as luks=no is, and
-// rd.luks.uuid=0 and boot=local are not.
+// whole reports whether a word switches all of its kind off: luks=no does, rd.luks.uuid=0 and
+// boot=local do not.
 func (w kindWord) whole() bool {
 	name := strings.TrimPrefix(w.name, "rd.")
 	return w.value == "" && (!strings.Contains(name, ".") || strings.TrimPrefix(name, "systemd.") == "verity")
 }
 
-// asks tells whether a word of that name asks for the kind with the value it has.
+// asks reports whether a word of that name requests the kind with the value it has.
 func (w kindWord) asks(p cmdline.Param) bool {
 	switch w.value {
 	case "":
@@ -128,7 +127,7 @@ func (w kindWord) asks(p cmdline.Param) bool {
 	return p.HasValue && p.Value == w.value
 }
 
-// instead returns what to write for a word of another initramfs, "" if it is none of these.
+// instead returns what to write instead of a word of another initramfs, "" if there is no entry.
 func (v *Vocabulary) instead(key string) string {
 	for _, w := range v.other {
 		if matches(w.name, w.begin, key) {
@@ -138,7 +137,7 @@ func (v *Vocabulary) instead(key string) string {
 	return ""
 }
 
-// matches tells whether a key is a word of a table, or begins as one.
+// matches reports whether a key is a word of a table, or begins with it if begin is set.
 func matches(name string, begin bool, key string) bool {
 	return key == name || begin && strings.HasPrefix(key, name)
 }

@@ -176,15 +176,15 @@ func checkWord(t *testing.T, p cmdline.Param, others map[string]bool) {
 		t.Errorf("%s: the secret is shown: %s", p.Key, said)
 	}
 	switch became, effect := bootspec.Word(p); became {
-	case bootspec.NotOurs:
+	case bootspec.OtherProgram:
 		if !others[p.Key] {
 			t.Errorf("%s is ignored in silence", p)
 		}
-	case bootspec.Taken:
+	case bootspec.Accepted:
 		if !effect && !withoutEffect(p) {
 			t.Errorf("%s is taken and makes no difference", p)
 		}
-		if !bootspec.Ours(p.Key) {
+		if !bootspec.ForInitramfs(p.Key) {
 			t.Errorf("%s is taken and not ours", p)
 		}
 	default:
@@ -194,7 +194,7 @@ func checkWord(t *testing.T, p cmdline.Param, others map[string]bool) {
 	}
 }
 
-// withoutEffect tells whether a parameter does nothing, as iscsiroot-parameters(7) has it, is read
+// withoutEffect reports whether a parameter does nothing, as iscsiroot-parameters(7) has it, is read
 // by package modload, or says with its value what is so without it.
 func withoutEffect(p cmdline.Param) bool {
 	no := []string{"", "0", "no", "off"}

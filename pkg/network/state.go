@@ -136,7 +136,7 @@ func (n *Network) state() State {
 			continue
 		}
 		s := State{
-			Interface: ln.Device, MAC: ln.MAC, Parts: n.cfg.Net.Parts(ln.Device), Other: n.unusedNames(),
+			Interface: ln.Device, MAC: ln.MAC, Parts: n.cfg.Net.LowerNICs(ln.Device), Other: n.unusedNames(),
 			Waiting: ln.waiting, ForServer: ln.Leased(), Permanent: ln.permanent,
 		}
 		if text := n.silentNeighbours(ln); text != "" && s.Waiting == "" {

@@ -98,7 +98,7 @@ func (s *Stage) start() (*network.Network, error) {
 		Net:          s.Plan.Net,
 		LinkFiles:    files,
 		Named:        s.Plan.Scopes(),
-		WantRootPath: s.Plan.WantsRootPath(),
+		WantRootPath: s.Plan.UsesRootPath(),
 		NeedRootPath: s.Plan.NeedsRootPath(),
 		Targets:      portals(s.Plan.Targets),
 		Complete:     s.Plan.Initiator.Given(),

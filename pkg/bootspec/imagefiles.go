@@ -11,11 +11,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// Files of an image that hold parameters, beside PolicyFile.
+// Files of an image that hold parameters, in addition to PolicyFile.
 const (
-	// DefaultFile is a line of parameters that count if nobody else gives them.
+	// DefaultFile is a line of parameters that are used if no other source gives them.
 	DefaultFile = "/etc/iscsiroot/default"
-	// cmdlineFile and cmdlineDir are dracut's: words before the kernel's.
+	// cmdlineFile and cmdlineDir are dracut's: parameters before those of the kernel command
+	// line.
 	cmdlineFile = "/etc/cmdline"
 	cmdlineDir  = "/etc/cmdline.d"
 	// debianFile and initiatorFile are open-iscsi's in Debian.
@@ -26,21 +27,22 @@ const (
 // FromDefault is the origin of parameters in DefaultFile.
 const FromDefault = "the image's default"
 
-// maxFile bounds a file of parameters in bytes.
+// maxFile is the limit of a file of parameters in bytes.
 const maxFile = 64 << 10
 
-// low tells whether a value is from where firmware and DHCP win.
-func low(from string) bool {
+// isDefault reports whether a value is from a file over which firmware and DHCP take precedence.
+func isDefault(from string) bool {
 	return strings.Contains(from, " in "+FromDefault) || strings.Contains(from, " in "+initiatorFile)
 }
 
-// inFile tells whether a value is from a file that the command line wins over.
-func inFile(from string) bool { return low(from) || strings.Contains(from, " in /etc/") }
+// inFile reports whether a value is from a file over which the command line takes precedence.
+func inFile(from string) bool { return isDefault(from) || strings.Contains(from, " in /etc/") }
 
-// level ranks where a value is from: the image's default below, its policy above.
+// level returns the precedence of a value's source: 0 for the image's default, 2 for its policy, 1
+// for others.
 func level(from string) int {
 	switch {
-	case low(from):
+	case isDefault(from):
 		return 0
 	case strings.Contains(from, " in "+FromPolicy):
 		return 2
@@ -48,8 +50,8 @@ func level(from string) int {
 	return 1
 }
 
-// above keeps of a list what is from the highest level that says anything.
-func above[T any](list []Value[T]) []Value[T] {
+// highestLevel keeps the values of a list that are of the highest level in it.
+func highestLevel[T any](list []Value[T]) []Value[T] {
 	best := 0
 	for _, v := range list {
 		best = max(best, level(v.From))
@@ -57,18 +59,18 @@ func above[T any](list []Value[T]) []Value[T] {
 	return slices.DeleteFunc(list, func(v Value[T]) bool { return level(v.From) < best })
 }
 
-// overLow drops a value of the image's default.
-func overLow[T any](v Value[T]) Value[T] {
-	if low(v.From) {
+// withoutDefault drops a value of the image's default.
+func withoutDefault[T any](v Value[T]) Value[T] {
+	if isDefault(v.From) {
 		return Value[T]{}
 	}
 	return v
 }
 
-// Gather adds to a kernel command line what the files of an image say: the image is the root of
-// fsys. They stand in the order in which later ones win: defaults, dracut's and Debian's files, the
-// command line, the policy. A file that is not there says nothing; warnings tell of what cannot be
-// read.
+// Gather adds the parameters in the files of an image to a kernel command line; the image is the
+// root of fsys. They are in ascending order of precedence: defaults, dracut's and Debian's files,
+// the command line, the policy. A missing file is skipped; the warnings name files and lines that
+// cannot be read.
 func Gather(fsys fs.FS, line cmdline.Line) (all cmdline.Line, warnings []string) {
 	g := &gatherer{fsys: fsys}
 	if text, ok := g.read(initiatorFile); ok {
@@ -136,9 +138,9 @@ func (g *gatherer) words(name, origin string) {
 	g.line.Params = append(g.line.Params, line.Params...)
 }
 
-// ParseFile reads the text of a file of parameters, such as PolicyFile, for who writes it and who
-// reads it: what is too long would be ignored at the boot. Lines that begin with # do not count.
-// origin is where its parameters are from.
+// ParseFile reads the text of a file of parameters, such as PolicyFile, both for the build and for
+// the boot: a text that is too long would be ignored at the boot. Lines that begin with # are
+// comments. origin is the origin of its parameters.
 func ParseFile(text, origin string) (cmdline.Line, error) {
 	if len(text) > maxFile {
 		return cmdline.Line{}, fmt.Errorf("it has more than %d bytes", maxFile)
@@ -151,7 +153,7 @@ func ParseFile(text, origin string) (cmdline.Line, error) {
 		}
 		if bytes.HasPrefix(bytes.TrimLeft(b[at:end], " \t"), []byte("#")) {
 			for i := at; i < end; i++ {
-				b[i] = ' ' // places in the file stay what they are
+				b[i] = ' ' // so that offsets in the file stay the same
 			}
 		}
 		at = end + 1
@@ -177,8 +179,8 @@ func debianKeys() []string {
 	}
 }
 
-// debianConfig reads KEY=value and KEY="value". The file is a shell script; what is more than that
-// is told, without the text, which may hold a secret.
+// debianConfig reads KEY=value and KEY="value". The file is a shell script; other lines are named
+// in a warning without their text, which may hold a secret.
 func debianConfig(text string) (params []cmdline.Param, warnings []string) {
 	pos, number := 0, 0
 	for line := range strings.Lines(text) {
@@ -191,12 +193,12 @@ func debianConfig(text string) (params []cmdline.Param, warnings []string) {
 		}
 		key, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
 		if !ok || !slices.Contains(debianKeys(), key) {
-			warnings = append(warnings, fmt.Sprintf("%s line %d is not understood: write one of %s as KEY=\"value\"", debianFile, number, strings.Join(debianKeys()[:4], ", ")))
+			warnings = append(warnings, fmt.Sprintf("%s line %d cannot be parsed: write one of %s as KEY=\"value\"", debianFile, number, strings.Join(debianKeys()[:4], ", ")))
 			continue
 		}
 		value, ok = shellWord(value)
 		if !ok {
-			warnings = append(warnings, fmt.Sprintf("%s line %d: the value of %s is more than plain text in quotes and is ignored", debianFile, number, key))
+			warnings = append(warnings, fmt.Sprintf("%s line %d: the value of %s is not plain text in quotes and is ignored", debianFile, number, key))
 			continue
 		}
 		if key == "ISCSI_TARGET_IP" {
@@ -209,7 +211,7 @@ func debianConfig(text string) (params []cmdline.Param, warnings []string) {
 	return params, warnings
 }
 
-// shellWord reads a word of the shell that needs no shell.
+// shellWord reads a word of a shell script that has no expansions.
 func shellWord(s string) (string, bool) {
 	if n := len(s); n > 0 && (s[0] == '"' || s[0] == '\'') {
 		quote := s[:1]

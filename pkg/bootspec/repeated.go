@@ -6,10 +6,9 @@ import (
 )
 
 // ignoreRepeated drops the errors of parameters that may be repeated where another one of the same
-// can be read: less than all of a list boots more machines than none of it, and each warning shows
-// what is missing.
+// kind can be read: a machine may boot with part of a list, and each warning shows what is missing.
 func (ps *parser) ignoreRepeated() {
-	ps.drop(func(f fault, bad *ParamError) string {
+	ps.ignoreFaults(func(f fault, bad *ParamError) string {
 		if bad.limit || f.value != "" || !ps.readable(f.key, bad.Param.Value) {
 			return ""
 		}
@@ -17,16 +16,16 @@ func (ps *parser) ignoreRepeated() {
 	})
 }
 
-// readable tells whether a parameter that may be repeated has been given in a way that stands in
-// for a value that cannot be read.
+// readable reports whether another occurrence of a repeated parameter replaces the value that
+// cannot be read.
 func (ps *parser) readable(key, value string) bool {
 	n := &ps.plan.Net
 	name, _, _ := strings.Cut(value, ":")
-	used := slices.Contains(n.Named(), name) // without the device what uses it would wait for ever
+	used := slices.Contains(n.Named(), name) // without this device, what uses it would wait without limit
 	switch key {
 	case "ip":
 		nic := nicOf(value)
-		return slices.ContainsFunc(n.IP, func(v Value[IP]) bool { return leads(v) && (!v.V.named() || nic != "" && ps.is(v.V, nic)) })
+		return slices.ContainsFunc(n.IP, func(v Value[IP]) bool { return configures(v) && (!v.V.named() || nic != "" && ps.isForNIC(v.V, nic)) })
 	case "nameserver":
 		return len(n.Nameservers) > 0
 	case "rd.route":
@@ -39,14 +38,14 @@ func (ps *parser) readable(key, value string) bool {
 		return slices.ContainsFunc(n.Groups, func(v Value[Group]) bool { return v.V.Kind == key }) && !used
 	case "rootfallback":
 		return len(ps.plan.Root.Fallbacks) > 0
-	case "netroot", "iscsiroot", "root": // as in dracut each is a target of its own
+	case "netroot", "iscsiroot", "root": // as in dracut each names one target
 		return len(ps.netroots) > 0
 	}
 	return false
 }
 
-// nicOf returns the NIC that a value of ip= names, however the rest of it reads, "" if it names
-// none.
+// nicOf returns the NIC that a value of ip= names, even if the rest of the value cannot be read. It
+// is "" if it names none.
 func nicOf(value string) string {
 	t := splitTokens(value)
 	at := 0
@@ -63,14 +62,14 @@ func nicOf(value string) string {
 	return nic
 }
 
-// ignoreProtocols drops the errors about roots that are reached by another protocol where a source
-// names a target: dracut passes over what it has no handler for.
+// ignoreProtocols drops the errors about roots of other protocols if a source names an iSCSI
+// target: dracut ignores protocols that it has no handler for.
 func (ps *parser) ignoreProtocols() {
 	from := nameOf(ps.plan.Targets)
 	if from == "" {
 		from = ps.plan.ByDHCP.From
 	}
-	ps.drop(func(_ fault, bad *ParamError) string {
+	ps.ignoreFaults(func(_ fault, bad *ParamError) string {
 		if from == "" || !bad.other {
 			return ""
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// faults are the errors of a line, with the value that each is about: another word that gives the
-// value makes the error harmless.
+// faults are the errors of a command line, each with the value that it concerns: the error is
+// dropped if another word gives that value.
 type faults []fault
 
 type fault struct {
@@ -19,15 +19,15 @@ type fault struct {
 	err   error
 }
 
-// valueOf names the value that a parameter gives and a later one replaces, "" where each counts
-// beside the others.
+// valueOf names the value that a parameter gives and that a later parameter replaces. It is "" for
+// parameters that may be repeated.
 func valueOf(row Parameter, target int, p cmdline.Param) string {
 	switch row.Key {
 	case "ip", "nameserver", "ifname", "rd.route", "vlan", "bond", "bridge", "team", "netroot", "iscsiroot", "rootfallback", "rd.break":
 		return ""
 	case "root":
 		if strings.HasPrefix(p.Value, "iscsi:") {
-			return "" // a target, beside which another root= names the device
+			return "" // it names a target, and another root= can name the device
 		}
 	case "rd.iscsi.param":
 		name, _, _ := strings.Cut(p.Value, "=")
@@ -38,9 +38,9 @@ func valueOf(row Parameter, target int, p cmdline.Param) string {
 
 func (f *faults) add(key, value string, err error) { *f = append(*f, fault{key, value, err}) }
 
-// drop takes out the faults for which why has a reason, and warns of them. Those of no parameter
-// stay.
-func (ps *parser) drop(why func(fault, *ParamError) string) {
+// ignoreFaults removes the faults for which why returns a reason, and warns of them. Faults that
+// are not a ParamError stay.
+func (ps *parser) ignoreFaults(why func(fault, *ParamError) string) {
 	ps.faults = slices.DeleteFunc(ps.faults, func(f fault) bool {
 		var bad *ParamError
 		if !errors.As(f.err, &bad) {
@@ -54,12 +54,12 @@ func (ps *parser) drop(why func(fault, *ParamError) string) {
 	})
 }
 
-// mend drops the errors about a value that has been given.
-func (ps *parser) mend(value string) {
+// ignoreReplaced removes the errors about a value that a later parameter has given.
+func (ps *parser) ignoreReplaced(value string) {
 	if len(ps.faults) == 0 {
 		return
 	}
-	ps.drop(func(f fault, _ *ParamError) string {
+	ps.ignoreFaults(func(f fault, _ *ParamError) string {
 		if value == "" || f.value != value {
 			return ""
 		}
