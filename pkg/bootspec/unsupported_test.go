@@ -99,8 +99,8 @@ func TestNotSupportedText(t *testing.T) {
 	}
 	checkWarnings(t, "two kinds", plan.Warnings, []string{
 		"overlayroot= asks for a writable layer over root, which is not supported: root is mounted as it is, and the image's fstab may make it writable; rd.iscsiroot.ignore=overlay suppresses this warning",
-		"rd.lvm.lv= in /etc/cmdline.d/20-lvm.conf, rd.lvm.vg=, rd.lvm.snapshot= and 1 more ask for LVM, which is not supported: root is looked for on the disks of our sessions themselves, " +
-			"and what else is there is left to the real system; rd.iscsiroot.ignore=lvm suppresses this warning",
+		"rd.lvm.lv= in /etc/cmdline.d/20-lvm.conf, rd.lvm.vg=, rd.lvm.snapshot= and 1 more ask for LVM, which is not supported: root is searched for directly on the iSCSI disks, " +
+			"and the rest is left to the real system; rd.iscsiroot.ignore=lvm suppresses this warning",
 	})
 	for ignore, left := range map[string]int{"overlay": 1, "lvm": 1, "overlay,lvm": 0, "md": 2} {
 		line.Params = append(line.Params[:5:5], cmdline.Param{Key: "rd.iscsiroot.ignore", Value: ignore, HasValue: true})
