@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// ending matches a comment that tells what ends a goroutine, or who waits for it.
+// ending matches a comment that names what ends a goroutine, or what waits for it.
 var ending = regexp.MustCompile(`(?i)\b(ends?|ended|until|returns?|waits?|waited|as long as|while|closes?|closed)\b`)
 
 // What cannot be read off the code stands beside it: what a mutex guards, what ends a goroutine,
@@ -100,7 +100,7 @@ func (c *commentFinder) times(d *ast.GenDecl) {
 	}
 }
 
-// isTime tells whether an expression is a number of time's units.
+// isTime reports whether an expression is a number of time's units.
 func (c *commentFinder) isTime(e ast.Expr) bool {
 	if b, ok := e.(*ast.BinaryExpr); ok {
 		return c.isTime(b.X) || c.isTime(b.Y)
@@ -121,7 +121,7 @@ func (c *commentFinder) goroutines(f *ast.FuncDecl) {
 	})
 }
 
-// starts tells whether a node starts a goroutine that no WaitGroup waits for.
+// starts reports whether a node starts a goroutine that no WaitGroup waits for.
 func (c *commentFinder) starts(n ast.Node) bool {
 	if _, ok := n.(*ast.GoStmt); ok {
 		return true
@@ -134,7 +134,7 @@ func (c *commentFinder) starts(n ast.Node) bool {
 	return ok && sel.Sel.Name == "Go" && c.imports[fmt.Sprint(sel.X)] == containPath
 }
 
-// toldBeside tells whether a comment at a node, or right above it, tells of an end.
+// toldBeside reports whether a comment at a node, or right above it, tells of an end.
 func (c *commentFinder) toldBeside(n ast.Node) bool {
 	line := c.set.Position(n.Pos()).Line
 	return slices.ContainsFunc(c.comments, func(g *ast.CommentGroup) bool {

@@ -77,7 +77,8 @@ func fuzzers(files map[string]*ast.File) []*ast.FuncDecl {
 	return out
 }
 
-// addsSeeds tells whether a fuzz function calls its argument's Add with a value that is not empty.
+// addsSeeds reports whether a fuzz function calls its argument's Add with a value that is not
+// empty.
 func addsSeeds(f *ast.FuncDecl) bool {
 	params := f.Type.Params.List
 	if len(params) != 1 || len(params[0].Names) != 1 {
@@ -98,7 +99,7 @@ func addsSeeds(f *ast.FuncDecl) bool {
 	return found
 }
 
-// isEmpty tells whether an expression is a value of nothing: "", nil, []byte{}, []byte("").
+// isEmpty reports whether an expression is a value of nothing: "", nil, []byte{}, []byte("").
 func isEmpty(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.BasicLit:

@@ -145,7 +145,7 @@ func (b *bareFinder) look(n ast.Node) string {
 
 func isAfterFunc(pkg, f string) bool { return (pkg == "time" || pkg == "context") && f == "AfterFunc" }
 
-// isContained tells whether an expression is a call of contain.Func.
+// isContained reports whether an expression is a call of contain.Func.
 func (b *bareFinder) isContained(e ast.Expr) bool {
 	call, ok := e.(*ast.CallExpr)
 	if !ok {

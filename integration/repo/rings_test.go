@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// rings says which packages are in ring 0, pure values, and in ring 1, one kernel facility each.
+// rings lists which packages are in ring 0, pure values, and in ring 1, one kernel facility each.
 // Those of ring 2, composition, stand in order_test.go; ring 3 is what a person runs, outside of
 // pkg. No package imports outward, and in ring 1 none imports a sibling.
 var rings = map[string]int{
@@ -67,7 +67,7 @@ func ringOf(pkg string) (ring int, ok bool) {
 	return ring, ok
 }
 
-// within tells whether a package is another one or stands below it.
+// within reports whether a package is another one or stands below it.
 func within(pkg, other string) bool { return pkg == other || strings.HasPrefix(pkg, other+"/") }
 
 // imports lists what each of our packages imports, tests left out; ours without the module's name.

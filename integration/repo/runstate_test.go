@@ -39,7 +39,7 @@ func TestRunStateNames(t *testing.T) {
 	}
 }
 
-// ofRunState tells whether a text is a path there, or a name of the agent's.
+// ofRunState reports whether a text is a path there, or a name of the agent's.
 func ofRunState(text string) bool {
 	return strings.Contains(text, "/run/iscsiroot") || strings.Contains(text, "@iscsiroot") || strings.HasPrefix(text, "iscsiroot/")
 }

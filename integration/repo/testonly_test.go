@@ -29,7 +29,7 @@ var testOnly = []string{
 	"pkg/lab/targets",
 }
 
-// mayTest tells whether a package's code may import those.
+// mayTest reports whether a package's code may import those.
 func mayTest(pkg string) bool {
 	return slices.Contains(testOnly, pkg) || pkg == "pkg/trial" || within(pkg, "integration") || within(pkg, "scripts")
 }

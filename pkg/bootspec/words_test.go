@@ -194,8 +194,8 @@ func checkWord(t *testing.T, p cmdline.Param, others map[string]bool) {
 	}
 }
 
-// withoutEffect reports whether a parameter does nothing, as iscsiroot-parameters(7) has it, is read
-// by package modload, or says with its value what is so without it.
+// withoutEffect reports whether a parameter does nothing according to iscsiroot-parameters(7), is
+// read by package modload, or says with its value what is so without it.
 func withoutEffect(p cmdline.Param) bool {
 	no := []string{"", "0", "no", "off"}
 	isOff := slices.Contains(no[1:], p.Value)

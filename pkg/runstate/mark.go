@@ -24,7 +24,7 @@ const (
 // Actions lists them.
 func Actions() []Action { return []Action{PowerOff, Reboot, Halt, Kexec} }
 
-// BegunWord among the arguments of the shutdown program tells that a shutdown has begun; the others
+// BegunWord among the arguments of the shutdown program means that a shutdown has begun; the others
 // are those of its Mark.
 const BegunWord = "begun"
 

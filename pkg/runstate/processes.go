@@ -15,10 +15,10 @@ const (
 	WorkerName     = SupervisorName + "-agent"
 )
 
-// IsAgent tells whether a process with this command line is one of them, also one of another
+// IsAgent reports whether a process with this command line is one of them, also one of another
 // version's.
 func IsAgent(cmdline string) bool { return strings.HasPrefix(cmdline, SupervisorName) }
 
-// MayBeAgent tells whether a process that runs a file of this name can be one of them: they run PID
-// 1's, its copy in /run, and /proc/self/exe.
+// MayBeAgent reports whether a process that runs a file of this name can be one of them: they run
+// PID 1's, its copy in /run, and /proc/self/exe.
 func MayBeAgent(comm string) bool { return comm == "init" || comm == "shutdown" || comm == "exe" }

@@ -9,7 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// Status is what the agent tells people: how its sessions, their disks, the links and its own
+// Status is the state that the agent reports: how its sessions, their disks, the links and its own
 // processes are. Times are in the precision that their text has. There is no secret in it.
 type Status struct {
 	SinceBoot time.Duration // when it was written
@@ -37,7 +37,7 @@ const (
 type SessionStatus struct {
 	SID     uint32
 	Target  string
-	State   string // Up, Down or Ended; empty: it is not told
+	State   string // Up, Down or Ended; empty: unknown
 	Owner   string // OwnerAgent or OwnerISCSID
 	Outages int    // that ended
 	Longest time.Duration
@@ -97,7 +97,7 @@ type Replaced struct {
 	At     time.Duration
 }
 
-// Limits of what is written of one session: no more is told to people.
+// Limits of what is written of one session: the rest is left out.
 const (
 	maxPortals = 64
 	maxCauses  = 8

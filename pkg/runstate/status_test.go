@@ -48,7 +48,7 @@ func whole() Status {
 	}
 }
 
-// present tells a link without an address from one of which it is not known.
+// present distinguishes a link without an address from one whose address is unknown.
 func present() cmp.Option { return cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}) }
 
 func TestStatus(t *testing.T) {

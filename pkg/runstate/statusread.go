@@ -43,7 +43,7 @@ func ParseStatus(text string) (Status, error) {
 	return s, nil
 }
 
-// session takes in a line about one: its third word tells what of it.
+// session reads a line of a session: its third word is the kind of the line.
 func (s *Status) session(f []string, line string) error {
 	n, err := strconv.ParseUint(f[1], 10, 32)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// inside is the variable that tells a process that it is in namespaces made here: byRoot or
-	// byUser.
+	// inside is the variable that is set in a process that runs in namespaces made here: byRoot
+	// or byUser.
 	inside = "ISCSIROOT_TEST_INSIDE"
 	byRoot = "root"
 	byUser = "user"

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// partOf is the variable that tells a process which test it runs, and in which part: "NAME PART".
+// partOf is the variable with the test that a process runs, and in which part: "NAME PART".
 const partOf = "ISCSIROOT_TEST_PART"
 
 // inNamespaces is the part of a test's process in Run.

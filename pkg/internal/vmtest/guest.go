@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// inside is the variable that tells a process that it is in a machine.
+	// inside is the variable that is set in a process that runs in a machine.
 	inside = "ISCSIROOT_TEST_MACHINE"
 	// modules is the variable with the names of modules to load. The kernel makes it of a word
 	// of its command line (init/main.c: unknown_bootoption).
@@ -27,7 +27,7 @@ const (
 var drivers = []string{"virtio_pci", "virtio_blk"}
 
 // Main is the first process of a machine if this process is one: it runs the tests in another
-// process and turns the machine off. Otherwise it returns at once.
+// process and turns the machine off. Otherwise it returns immediately.
 func Main() {
 	if os.Getpid() != 1 || os.Args[0] != "/init" {
 		return

@@ -118,8 +118,8 @@ func unpackPayload(packed []byte) ([]byte, error) {
 // compressed with.
 func unpackXZ(packed []byte) ([]byte, error) {
 	cmd := exec.Command("xz", "--decompress", "--stdout")
-	var said bytes.Buffer
-	cmd.Stdin, cmd.Stderr = bytes.NewReader(packed), &said
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(packed), &stderr
 	pipe, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -134,7 +134,7 @@ func unpackXZ(packed []byte) ([]byte, error) {
 		return nil, err
 	}
 	if err := cmd.Wait(); err != nil {
-		return nil, fmt.Errorf("xz: %w: %s", err, bytes.TrimSpace(said.Bytes()))
+		return nil, fmt.Errorf("xz: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return out, nil
 }

@@ -24,8 +24,8 @@ type connection struct {
 	follow bool          // parse PDUs until the connection ends
 	lag    time.Duration // see Proxy.Lag
 
-	in   sync.Mutex         // guards what is written to the target while PDUs are told apart
-	out  sync.Mutex         // guards what is written to the initiator while PDUs are told apart
+	in   sync.Mutex         // guards what is written to the target while PDUs are parsed
+	out  sync.Mutex         // guards what is written to the initiator while PDUs are parsed
 	last [iscsi.BHSLen]byte // of the target's last response
 	seen bool               // there was one
 }

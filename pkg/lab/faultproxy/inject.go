@@ -46,7 +46,7 @@ func (p *Proxy) Inject(m iscsi.AsyncMessage) error {
 }
 
 // BlackHole makes all connections that are open into black holes, and returns how many there were.
-// PDUs must be told apart, see [Proxy.Follow].
+// PDUs must be parsed, see [Proxy.Follow].
 func (p *Proxy) BlackHole() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

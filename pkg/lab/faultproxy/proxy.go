@@ -2,9 +2,9 @@
 // fault at the n-th of either direction: delay it, drop it, truncate it, forward it byte by byte,
 // or end the connection in its place.
 //
-// PDUs are told apart for as long as a connection logs in, and further while a fault is yet to come
-// in their direction; after that bytes pass as they are. A fault behind the login needs a
-// connection without digests.
+// PDUs are parsed for as long as a connection logs in, and further while a fault is yet to come in
+// their direction; after that bytes pass as they are. A fault behind the login needs a connection
+// without digests.
 package faultproxy
 
 import (
@@ -166,7 +166,7 @@ func (p *Proxy) Live() int {
 	return p.live
 }
 
-// Next sends the time of the next PDU after a login from an initiator. PDUs must be told apart, see
+// Next sends the time of the next PDU after a login from an initiator. PDUs must be parsed, see
 // [Proxy.Follow].
 func (p *Proxy) Next() <-chan time.Time {
 	p.mu.Lock()

@@ -177,7 +177,7 @@ func exchange(t *testing.T, conn *net.TCPConn, first []byte, more ...[]byte) ([]
 	return append(got, rest...), err
 }
 
-// ignoreReset: a FIN turns into a reset when data came meanwhile that nobody has read.
+// ignoreReset: a FIN turns into a reset when data came meanwhile that has not been read.
 func ignoreReset(err error) error {
 	if errors.Is(err, syscall.ECONNRESET) {
 		return nil

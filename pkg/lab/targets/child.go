@@ -13,7 +13,7 @@ const gotgtChild = "iscsiroot-lab-gotgt"
 var errNoMain = errors.New("this executable does not call targets.Main first")
 
 // Main runs the child with a gotgt target if this process is one, and exits then. Otherwise it
-// returns at once. A program that starts targets calls it before anything else.
+// returns immediately. A program that starts targets calls it before anything else.
 func Main() {
 	if len(os.Args) == 0 || os.Args[0] != gotgtChild {
 		return
