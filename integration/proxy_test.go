@@ -136,7 +136,7 @@ func (r *rig) discover(p *faultproxy.Proxy) ([]iscsi.DiscoveredTarget, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := discovery.Ask(r.ctx, at, discovery.Config{
+	answer, err := discovery.Discover(r.ctx, at, discovery.Config{
 		Initiator: initiator, CHAP: credentials(mutual, iscsi.MD5), Timeout: tryTimeout,
 		Dial: func(ctx context.Context, _, addr string) (net.Conn, error) { return r.dial(ctx, addr) },
 	})

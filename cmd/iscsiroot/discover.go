@@ -143,7 +143,7 @@ func ask(ctx context.Context, portals []bootspec.Portal, cfg discovery.Config) (
 	out := discovered{Initiator: cfg.Initiator, Portals: []portalJSON{}}
 	var errs []error
 	for _, p := range portals {
-		answer, err := discovery.Ask(ctx, p, cfg)
+		answer, err := discovery.Discover(ctx, p, cfg)
 		out.Portals = append(out.Portals, newPortal(answer, err))
 		if hint := hintOf(err); hint != "" {
 			err = fmt.Errorf("%w: %s", err, hint)

@@ -41,7 +41,7 @@ type addressJSON struct {
 }
 
 // newPortal takes an answer over, or the error instead.
-func newPortal(a discovery.Answer, err error) portalJSON {
+func newPortal(a discovery.Result, err error) portalJSON {
 	p := portalJSON{Asked: a.Path[0].String(), Targets: []targetJSON{}, Warnings: append([]string{}, a.Warnings...)}
 	if err != nil {
 		p.Error, p.Hint = err.Error(), hintOf(err)

@@ -13,17 +13,16 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 )
 
-// Error is a portal that did not answer, or not with targets.
+// Error is a discovery that failed.
 type Error struct {
-	Path    []bootspec.Portal // as in Answer
+	Path    []bootspec.Portal // as in Result
 	Timeout time.Duration     // of the configuration
 	// Err is a *portal.ResolveError, *portal.ConnectError or *portal.RedirectError, one of the
 	// errors of [iscsi.Login], a context's error, or that of the connection.
 	Err error
 }
 
-// Error implements error. A refusal follows the portal without a colon, as at boot, so that it
-// reads as a sentence.
+// Error implements error. A refusal follows the portal without a colon, as at boot.
 func (e *Error) Error() string {
 	var hops []string
 	for _, p := range e.Path {
@@ -40,7 +39,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %v", at, e.Err)
 }
 
-// connected tells whether there was a TCP connection.
+// connected reports whether there was a TCP connection.
 func (e *Error) connected() bool {
 	var connect *portal.ConnectError
 	var resolve *portal.ResolveError
@@ -50,7 +49,7 @@ func (e *Error) connected() bool {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Hint tells what to do about it, where the error alone does not; it names the options of
+// Hint returns what to do, where the error alone does not show it; it names the options of
 // "iscsiroot discover" where the hints at boot (pkg/session) name parameters.
 func (e *Error) Hint() string {
 	var status *iscsi.StatusError

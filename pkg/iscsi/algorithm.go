@@ -14,7 +14,7 @@ import (
 // 7143 12.1.3).
 type Algorithm uint8
 
-// The algorithms that this package speaks.
+// The algorithms that this package supports.
 const (
 	MD5      Algorithm = 5
 	SHA1     Algorithm = 6
@@ -22,7 +22,7 @@ const (
 	SHA3_256 Algorithm = 8
 )
 
-// algorithms is what CHAP may use, strongest first.
+// algorithms are those of CHAP, strongest first.
 var algorithms = [...]struct {
 	number Algorithm
 	name   string

@@ -2,31 +2,31 @@ package iscsi
 
 import "fmt"
 
-// AuthReason is why an authentication did not come about.
+// AuthReason is why an authentication failed.
 type AuthReason uint8
 
 // The reasons; a status that the target sends is a StatusError instead, such as 0201 for a wrong
-// user or secret of ours.
+// user or secret of this initiator.
 const (
 	// AuthNone: the target does not do CHAP, it chose None or rejected it.
 	AuthNone AuthReason = iota + 1
-	// AuthSkipped: the target went on without asking for our proof.
+	// AuthSkipped: the target continued without a challenge.
 	AuthSkipped
 	// AuthAlgorithm: the target allows none of our algorithms, or chose one that we do not
 	// allow.
 	AuthAlgorithm
-	// AuthMalformed: a CHAP key is missing, out of its range or no value at all.
+	// AuthMalformed: a CHAP key is missing, out of its range or not a valid value.
 	AuthMalformed
-	// AuthOrder: a CHAP key before its turn, or a second time.
+	// AuthOrder: a CHAP key out of order, or a second time.
 	AuthOrder
 	// AuthReflected: the target sent our own challenge or response back.
 	AuthReflected
-	// AuthTargetUser: the target proved itself under another name.
+	// AuthTargetUser: the target authenticated with another name.
 	AuthTargetUser
-	// AuthTargetResponse: the target's proof is wrong, so its secret is another, or it is not
-	// our target.
+	// AuthTargetResponse: the target's response is wrong: it has another secret, or it is
+	// another target.
 	AuthTargetResponse
-	// AuthTargetSilent: the target did not prove itself, though it has to.
+	// AuthTargetSilent: the target did not authenticate itself, which is required.
 	AuthTargetSilent
 	// AuthChallenge: the target's challenge is too short to be answered.
 	AuthChallenge
@@ -53,11 +53,11 @@ func (r AuthReason) String() string {
 	return fmt.Sprintf("reason %d", uint8(r))
 }
 
-// AuthError is an authentication that we broke off: the target is not to be trusted, or does not do
-// what is configured. It never passes by itself.
+// AuthError is an authentication that the initiator ended: the target is not trusted, or does not
+// do what is configured. It is never temporary.
 type AuthError struct {
 	Reason AuthReason
-	// What tells more, for people; text of the target in it is quoted, and it never holds a
+	// What has details, for people; text of the target in it is quoted, and it never contains a
 	// secret, a challenge or a response. May be empty.
 	What string
 }
@@ -73,11 +73,11 @@ func authErrorf(r AuthReason, format string, args ...any) error {
 	return &AuthError{Reason: r, What: fmt.Sprintf(format, args...)}
 }
 
-// AlgorithmsError is a login that ended when the target saw our list of CHAP algorithms: rejected,
-// refused in general (0200, 0201, 020b, 0300) or closed without an answer. Some old targets
-// understand no list, and some mean SHA1 where they answer 7, which is SHA-256: they refuse the
-// proof in general, or close. If the caller's policy allows MD5, which was in the list, it may
-// connect once more with Algorithms: []Algorithm{MD5}.
+// AlgorithmsError is a login that ended after the list of CHAP algorithms was sent: rejected,
+// refused in general (0200, 0201, 020b, 0300) or closed without a response. Some old targets do not
+// support lists, and some use 7, which is SHA-256, for SHA1: they refuse the response in general,
+// or close. If the caller's policy allows MD5, which was in the list, it may connect again with
+// Algorithms: []Algorithm{MD5}.
 type AlgorithmsError struct{ Err error }
 
 func (e *AlgorithmsError) Error() string { return e.Err.Error() }

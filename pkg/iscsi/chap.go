@@ -11,29 +11,27 @@ import (
 // not encrypted: 96 bits.
 const MinSecretLen = 12
 
-// CHAP is how the initiator proves itself to a target and, if Mutual, the target to the initiator
-// (RFC 7143 12.1.3, RFC 1994). With a CHAP in the configuration nothing else is offered and nothing
-// else accepted.
+// CHAP authenticates the initiator to a target and, if Mutual, the target to the initiator (RFC
+// 7143 12.1.3, RFC 1994). With a CHAP in the configuration nothing else is offered or accepted.
 type CHAP struct {
-	// User and Secret prove the initiator: 1 to 255 bytes each.
+	// User and Secret authenticate the initiator: 1 to 255 bytes each.
 	User   string
 	Secret Secret
-	// TargetUser and TargetSecret prove the target. Both empty is one-way authentication; an
-	// empty TargetUser with a secret accepts any name.
+	// TargetUser and TargetSecret authenticate the target. Both empty is one-way
+	// authentication; an empty TargetUser with a secret accepts any name.
 	TargetUser   string
 	TargetSecret Secret
 	// Algorithms are those to offer, strongest first; nil means all four. The target chooses,
-	// so this is also the policy for the weakest allowed.
+	// so the weakest one must be acceptable.
 	Algorithms []Algorithm
-	// Random is where the challenges to a target come from; nil means crypto/rand. For tests.
+	// Random is the source of the challenges to a target; nil means crypto/rand. For tests.
 	Random io.Reader
 }
 
-// Mutual reports whether the target has to prove itself too.
+// Mutual reports whether the target has to authenticate itself too.
 func (c *CHAP) Mutual() bool { return c.TargetUser != "" || !c.TargetSecret.Empty() }
 
-// Check verifies what must hold before anything is sent; Login and Discover call it. Its errors
-// never hold a secret.
+// Check verifies the configuration; Login and Discover call it. Its errors never contain a secret.
 func (c *CHAP) Check() error {
 	var errs []error
 	if c.Secret.Empty() {
@@ -51,7 +49,7 @@ func (c *CHAP) Check() error {
 	}
 	for i, a := range c.Algorithms {
 		if !a.known() {
-			errs = append(errs, fmt.Errorf("%v: not known", a))
+			errs = append(errs, fmt.Errorf("%v: unknown", a))
 		}
 		if slices.Contains(c.Algorithms[:i], a) {
 			errs = append(errs, fmt.Errorf("%v: twice", a))
@@ -63,8 +61,8 @@ func (c *CHAP) Check() error {
 	return nil
 }
 
-// Warnings tells what is allowed but weak, for the log: secrets shorter than MinSecretLen, and how
-// many bytes they have.
+// Warnings returns warnings for the log: secrets shorter than MinSecretLen, and how many bytes they
+// have.
 func (c *CHAP) Warnings() []string {
 	var w []string
 	for _, s := range []struct {
@@ -86,8 +84,8 @@ func (c *CHAP) offer() []Algorithm {
 	return c.Algorithms
 }
 
-// hasMore reports whether MD5 alone is allowed, and less than what is offered.
-func (c *CHAP) hasMore() bool {
+// hasStrongerThanMD5 reports whether MD5 is allowed, and not the only algorithm.
+func (c *CHAP) hasStrongerThanMD5() bool {
 	offer := c.offer()
 	return len(offer) > 1 && slices.Contains(offer, MD5)
 }

@@ -22,7 +22,7 @@ func TestC9Secrets(t *testing.T) {
 		{"NUL in user", func(c *iscsi.CHAP) { c.TargetUser = "a\x00b" }, "target's user with a byte 0x00"},
 		{"half mutual", func(c *iscsi.CHAP) { c.TargetSecret = iscsi.Secret{} }, "a user of the target without a secret"},
 		{"nothing allowed", func(c *iscsi.CHAP) { c.Algorithms = []iscsi.Algorithm{} }, "no algorithm allowed"},
-		{"unknown algorithm", func(c *iscsi.CHAP) { c.Algorithms = []iscsi.Algorithm{4} }, "algorithm 4: not known"},
+		{"unknown algorithm", func(c *iscsi.CHAP) { c.Algorithms = []iscsi.Algorithm{4} }, "algorithm 4: unknown"},
 		{"algorithm twice", func(c *iscsi.CHAP) { c.Algorithms = []iscsi.Algorithm{5, 5} }, "MD5: twice"},
 	}
 	for _, tt := range tests {

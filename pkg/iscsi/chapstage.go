@@ -26,38 +26,38 @@ const (
 	maxChallengeLen = 1024
 	// minChallengeLen is the shortest challenge that is answered. RFC 1994 2.3 demands that a
 	// challenge is unique and cannot be predicted; neither RFC has a minimum. A target that
-	// repeats a few short ones collects the responses by which it can pass for this machine,
-	// and needs one table to look up the secrets of all machines.
+	// repeats a few short ones can collect responses with which to impersonate this machine,
+	// and can look up the secrets of all machines in one table.
 	minChallengeLen = 8
 	// goodChallengeLen is the digest of MD5, CHAP's shortest: below it there is a warning.
 	goodChallengeLen = 16
 )
 
-// chapStage is the security stage with CHAP: AuthMethod, CHAP_A, the proofs. It is ready to leave
-// the stage with the proofs, not before.
+// chapStage is the security stage with CHAP: AuthMethod, CHAP_A, the responses. It leaves the stage
+// with the responses, not before.
 type chapStage struct {
 	keys *negotiation
 	chap *CHAP
-	// step counts the requests that were said.
+	// step is the last request that was sent.
 	step chapStep
 	// seen are the CHAP keys that the target sent.
 	seen map[string]bool
-	// algorithm, id and theirs are the target's question to us.
-	algorithm Algorithm
-	id        byte
-	theirs    []byte
-	// ourID and ours are our question to the target.
-	ourID byte
-	ours  []byte
+	// algorithm, id and targetChallenge are the target's challenge.
+	algorithm       Algorithm
+	id              byte
+	targetChallenge []byte
+	// ourID and ourChallenge are the challenge to the target.
+	ourID        byte
+	ourChallenge []byte
 }
 
 type chapStep uint8
 
 const (
-	chapMethod chapStep = iota + 1 // AuthMethod is said
-	chapList                       // CHAP_A is said
-	chapProof                      // CHAP_N and CHAP_R are said
-	chapDone                       // proofs have been verified
+	chapMethod chapStep = iota + 1 // AuthMethod was sent
+	chapList                       // CHAP_A was sent
+	chapProof                      // CHAP_N and CHAP_R were sent
+	chapDone                       // responses were verified
 )
 
 func newCHAPStage(keys *negotiation, c *CHAP) *chapStage {
@@ -66,9 +66,9 @@ func newCHAPStage(keys *negotiation, c *CHAP) *chapStage {
 
 func (s *chapStage) path() (current, next Stage) { return StageSecurity, StageOperational }
 
-// say returns the next request (RFC 7143 12.1.3): after the method the list, after the target's
-// challenge the response, and our own challenge with it.
-func (s *chapStage) say() ([]Pair, bool, error) {
+// request returns the next request (RFC 7143 12.1.3): after the method the list, after the target's
+// challenge the response, and the challenge to the target with it.
+func (s *chapStage) request() ([]Pair, bool, error) {
 	pairs := s.keys.pending(StageSecurity)
 	switch s.step {
 	case 0:
@@ -85,9 +85,9 @@ func (s *chapStage) say() ([]Pair, bool, error) {
 	return pairs, true, nil
 }
 
-// proof is our answer, with our challenge if the target has to prove itself.
+// proof returns the response, with a challenge if the target has to authenticate itself.
 func (s *chapStage) proof() ([]Pair, error) {
-	r := s.algorithm.response(s.id, s.chap.Secret, s.theirs)
+	r := s.algorithm.response(s.id, s.chap.Secret, s.targetChallenge)
 	defer clear(r)
 	pairs := []Pair{{keyCHAPN, s.chap.User}, {keyCHAPR, EncodeBinary(r)}}
 	if !s.chap.Mutual() {
@@ -101,16 +101,16 @@ func (s *chapStage) proof() ([]Pair, error) {
 	if _, err := io.ReadFull(random, b); err != nil {
 		return nil, fmt.Errorf("CHAP challenge: %w", err)
 	}
-	s.ourID, s.ours = b[0], b[1:]
-	if slices.Equal(s.ours, s.theirs) {
+	s.ourID, s.ourChallenge = b[0], b[1:]
+	if slices.Equal(s.ourChallenge, s.targetChallenge) {
 		return nil, authErrorf(AuthReflected, "both challenges are equal")
 	}
-	return append(pairs, Pair{keyCHAPI, number(uint32(s.ourID))}, Pair{keyCHAPC, EncodeBinary(s.ours)}), nil
+	return append(pairs, Pair{keyCHAPI, number(uint32(s.ourID))}, Pair{keyCHAPC, EncodeBinary(s.ourChallenge)}), nil
 }
 
-// hear separates the keys of CHAP from the others and judges both.
-func (s *chapStage) hear(pairs []Pair) error {
-	mine := map[string]string{}
+// handle separates the keys of CHAP from the others and processes both.
+func (s *chapStage) handle(pairs []Pair) error {
+	chapKeys := map[string]string{}
 	var others []Pair
 	for _, p := range pairs {
 		k := findKey(p.Key)
@@ -120,29 +120,29 @@ func (s *chapStage) hear(pairs []Pair) error {
 		case s.seen[p.Key]:
 			return authErrorf(AuthOrder, "%s a second time", p.Key)
 		default:
-			s.seen[p.Key], mine[p.Key] = true, p.Value
+			s.seen[p.Key], chapKeys[p.Key] = true, p.Value
 		}
 	}
 	if s.step == chapMethod {
-		if err := s.hearMethod(others); err != nil {
+		if err := s.handleMethod(others); err != nil {
 			return err
 		}
 	}
-	if err := s.keys.take(others, StageSecurity); err != nil {
+	if err := s.keys.accept(others, StageSecurity); err != nil {
 		return err
 	}
 	switch s.step {
 	case chapList:
-		return s.hearChallenge(mine)
+		return s.handleChallenge(chapKeys)
 	case chapProof:
 		s.step = chapDone
-		return s.hearProof(mine)
+		return s.handleProof(chapKeys)
 	}
-	return only(mine)
+	return onlyKeys(chapKeys)
 }
 
-// hearMethod judges the answer to AuthMethod=CHAP.
-func (s *chapStage) hearMethod(pairs []Pair) error {
+// handleMethod checks the answer to AuthMethod=CHAP.
+func (s *chapStage) handleMethod(pairs []Pair) error {
 	for _, p := range pairs {
 		switch {
 		case p.Key != keyAuthMethod || p.Value == methodCHAP:
@@ -156,56 +156,56 @@ func (s *chapStage) hearMethod(pairs []Pair) error {
 	return authErrorf(AuthSkipped, "no answer to %s=%s", keyAuthMethod, methodCHAP)
 }
 
-// hearChallenge takes CHAP_A, CHAP_I and CHAP_C.
-func (s *chapStage) hearChallenge(mine map[string]string) error {
-	if v, ok := mine[keyCHAPA]; ok && reserved(v) {
+// handleChallenge processes CHAP_A, CHAP_I and CHAP_C.
+func (s *chapStage) handleChallenge(chapKeys map[string]string) error {
+	if v, ok := chapKeys[keyCHAPA]; ok && reserved(v) {
 		return authErrorf(AuthAlgorithm, "it answered %s=%s to %s", keyCHAPA, v, s.offered())
 	}
-	if len(mine) == 0 {
+	if len(chapKeys) == 0 {
 		return authErrorf(AuthSkipped, "no challenge in answer to %s=%s", keyCHAPA, listOf(s.chap.offer()))
 	}
-	if err := only(mine, keyCHAPA, keyCHAPI, keyCHAPC); err != nil {
+	if err := onlyKeys(chapKeys, keyCHAPA, keyCHAPI, keyCHAPC); err != nil {
 		return err
 	}
-	n, err := octet(mine, keyCHAPA)
+	n, err := octet(chapKeys, keyCHAPA)
 	if err != nil {
 		return err
 	}
 	if s.algorithm = Algorithm(n); !slices.Contains(s.chap.offer(), s.algorithm) {
 		return authErrorf(AuthAlgorithm, "it chose %v, we offered %s", s.algorithm, s.offered())
 	}
-	if s.id, err = octet(mine, keyCHAPI); err != nil {
+	if s.id, err = octet(chapKeys, keyCHAPI); err != nil {
 		return err
 	}
-	if s.theirs, err = binaryValue(mine, keyCHAPC); err != nil {
+	if s.targetChallenge, err = binaryValue(chapKeys, keyCHAPC); err != nil {
 		return err
 	}
-	switch n := len(s.theirs); {
+	switch n := len(s.targetChallenge); {
 	case n < minChallengeLen:
 		return authErrorf(AuthChallenge, "%d bytes, at least %d are required", n, minChallengeLen)
 	case n < goodChallengeLen:
-		s.keys.warnf("target's CHAP challenge has %d bytes only", len(s.theirs))
+		s.keys.warnf("target's CHAP challenge has %d bytes only", len(s.targetChallenge))
 	}
 	return nil
 }
 
-// hearProof verifies the target's proof if there has to be one.
-func (s *chapStage) hearProof(mine map[string]string) error {
+// handleProof verifies the target's response, if one is required.
+func (s *chapStage) handleProof(chapKeys map[string]string) error {
 	s.keys.res.Algorithm = s.algorithm
 	if !s.chap.Mutual() {
-		return only(mine)
+		return onlyKeys(chapKeys)
 	}
-	if err := only(mine, keyCHAPN, keyCHAPR); err != nil {
+	if err := onlyKeys(chapKeys, keyCHAPN, keyCHAPR); err != nil {
 		return err
 	}
-	if len(mine) == 0 {
+	if len(chapKeys) == 0 {
 		return authErrorf(AuthTargetSilent, "it sent neither %s nor %s", keyCHAPN, keyCHAPR)
 	}
-	name, ok := mine[keyCHAPN]
+	name, ok := chapKeys[keyCHAPN]
 	if !ok {
 		return authErrorf(AuthMalformed, "no %s", keyCHAPN)
 	}
-	r, err := binaryValue(mine, keyCHAPR)
+	r, err := binaryValue(chapKeys, keyCHAPR)
 	if err != nil {
 		return err
 	}
@@ -222,11 +222,11 @@ func (s *chapStage) hearProof(mine map[string]string) error {
 	return nil
 }
 
-// verify compares the target's response in constant time, with what our own secret would give
-// first: that one comes from somebody who let us compute it (RFC 7143 9.2.1).
+// verify compares the target's response in constant time, first with the response of the
+// initiator's own secret, which a reflection attack would return (RFC 7143 9.2.1).
 func (s *chapStage) verify(r []byte) error {
-	own := s.algorithm.response(s.ourID, s.chap.Secret, s.ours)
-	want := s.algorithm.response(s.ourID, s.chap.TargetSecret, s.ours)
+	own := s.algorithm.response(s.ourID, s.chap.Secret, s.ourChallenge)
+	want := s.algorithm.response(s.ourID, s.chap.TargetSecret, s.ourChallenge)
 	defer clear(own)
 	defer clear(want)
 	if subtle.ConstantTimeCompare(r, own) == 1 {
@@ -238,7 +238,7 @@ func (s *chapStage) verify(r []byte) error {
 	return nil
 }
 
-// offered names the algorithms of our list.
+// offered returns the names of the algorithms that are offered.
 func (s *chapStage) offered() string {
 	var names []string
 	for _, a := range s.chap.offer() {
@@ -256,10 +256,10 @@ func listOf(algorithms []Algorithm) string {
 	return strings.Join(list, ",")
 }
 
-// only refuses the CHAP keys that have no place in a response.
-func only(mine map[string]string, allowed ...string) error {
+// onlyKeys rejects the CHAP keys that are not allowed in a response.
+func onlyKeys(chapKeys map[string]string, allowed ...string) error {
 	for _, k := range []string{keyCHAPA, keyCHAPI, keyCHAPC, keyCHAPN, keyCHAPR} {
-		if _, ok := mine[k]; ok && !slices.Contains(allowed, k) {
+		if _, ok := chapKeys[k]; ok && !slices.Contains(allowed, k) {
 			return authErrorf(AuthOrder, "%s before its turn or unasked", k)
 		}
 	}
@@ -267,8 +267,8 @@ func only(mine map[string]string, allowed ...string) error {
 }
 
 // octet reads a number of one byte.
-func octet(mine map[string]string, key string) (byte, error) {
-	v, ok := mine[key]
+func octet(chapKeys map[string]string, key string) (byte, error) {
+	v, ok := chapKeys[key]
 	if !ok {
 		return 0, authErrorf(AuthMalformed, "no %s", key)
 	}
@@ -282,9 +282,9 @@ func octet(mine map[string]string, key string) (byte, error) {
 	return byte(n), nil
 }
 
-// binaryValue reads a challenge or a response. Its errors do not hold it.
-func binaryValue(mine map[string]string, key string) ([]byte, error) {
-	v, ok := mine[key]
+// binaryValue reads a challenge or a response. Its errors do not contain it.
+func binaryValue(chapKeys map[string]string, key string) ([]byte, error) {
+	v, ok := chapKeys[key]
 	if !ok {
 		return nil, authErrorf(AuthMalformed, "no %s", key)
 	}
@@ -295,10 +295,10 @@ func binaryValue(mine map[string]string, key string) ([]byte, error) {
 	return b, nil
 }
 
-// misnumbered reports whether the end after our proof may come of a target that means SHA1 by 7, as
-// tgtd does from the days before IANA gave that number to SHA-256: it calls a proof of the wrong
-// length an initiator error, or closes.
-func (s *chapStage) misnumbered(err error) bool {
+// maybeSHA1 reports whether the end of the login after the response may come from a target that
+// uses number 7 for SHA1, as tgtd has done since before IANA assigned it to SHA-256: a response of
+// another length is an initiator error there, or closes the connection.
+func (s *chapStage) maybeSHA1(err error) bool {
 	var status *StatusError
 	if errors.As(err, &status) {
 		return s.algorithm == SHA256 && status.Code() == StatusInitiatorError

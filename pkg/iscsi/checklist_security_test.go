@@ -236,7 +236,7 @@ func TestTelling(t *testing.T) {
 		if tt.want == nil { // the retry
 			tt.want = tt.retry
 		}
-		if got := iscsi.Telling(tt.first, tt.retry); got != tt.want {
+		if got := iscsi.MoreSpecific(tt.first, tt.retry); got != tt.want {
 			t.Errorf("%v, then %v: %v", tt.first, tt.retry, got)
 		}
 	}

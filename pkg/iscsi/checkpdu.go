@@ -1,6 +1,6 @@
 package iscsi
 
-// checkPDU verifies that p is of the kind op, has no additional header and is what its header says.
+// checkPDU verifies that p has the opcode op, no additional header, and the lengths in its header.
 func checkPDU(p *PDU, op Opcode, section string) error {
 	switch ahs, data := lengths(&p.BHS); {
 	case p.Opcode() != op:

@@ -20,18 +20,17 @@ type LoginConfig struct {
 	// CmdSN goes into every request and is the number of the first command in full feature
 	// phase (11.12.8). A kernel pipe replaces it.
 	CmdSN uint32
-	// TPGT is the portal group that we were told to expect, nil if none. A different answer is
-	// a warning (13.9).
+	// TPGT is the portal group to expect; nil: any. A different answer is a warning (13.9).
 	TPGT *uint16
 	// SecurityStage, without CHAP, begins with the security stage, offering AuthMethod=None,
-	// instead of the operational stage, which takes one exchange less. Some targets reinstate a
+	// instead of the operational stage, which needs one exchange less. Some targets reinstate a
 	// session (RFC 7143 6.3.5) only at the end of a security stage: tgtd 1.0.85 does, and keeps
 	// both sessions after a login without one (usr/iscsi/iscsid.c: login_security_done).
 	SecurityStage bool
 	// CHAP, if not nil, is the authentication: it alone is offered, in a security stage, and a
-	// target that does without it is an *AuthError.
+	// target that does not use it is an *AuthError.
 	CHAP *CHAP
-	// Offer is what to ask for; the zero Offer means DefaultOffer.
+	// Offer is what to offer; the zero Offer means DefaultOffer.
 	Offer Offer
 
 	// discovery makes it a discovery session, without a TargetName.
@@ -50,7 +49,7 @@ type Result struct {
 	// TSIH is the target's session handle; 0 only from a target that breaks the RFC, with a
 	// warning (11.13.3).
 	TSIH uint16
-	// TPGT is the target portal group tag; HasTPGT tells whether the target named one (13.9).
+	// TPGT is the target portal group tag; HasTPGT is set if the target named one (13.9).
 	TPGT    uint16
 	HasTPGT bool
 	// TargetAlias is the target's own text, at most 255 bytes, unchecked: quote it before
@@ -58,15 +57,14 @@ type Result struct {
 	TargetAlias string
 	// Algorithm is what CHAP used; 0 if the login had no authentication.
 	Algorithm Algorithm
-	// Mutual tells that the target proved itself too.
+	// Mutual is set if the target authenticated itself too.
 	Mutual bool
-	// Warnings are oddities of the target that do not stand in the way, each one line without
-	// line breaks.
+	// Warnings are harmless deviations of the target, one line each.
 	Warnings []string
 }
 
-// checkName verifies only what must hold on the wire: names that targets use against the RFC's
-// advice (capitals, say) are the target's business.
+// checkName verifies only what the wire format requires: names that do not follow the RFC's advice,
+// such as those with capitals, are accepted.
 func checkName(key, name string) error {
 	switch {
 	case name == "":
@@ -102,8 +100,7 @@ func (c *LoginConfig) sessionType() string {
 	return "Normal"
 }
 
-// authMethod returns what we offer as AuthMethod: one method, so that there is nothing to fall back
-// to.
+// authMethod returns the value of AuthMethod: one method, without a fallback.
 func (c *LoginConfig) authMethod() string {
 	if c.CHAP != nil {
 		return methodCHAP

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// DigestPolicy is what to ask for as header or data digest (RFC 7143 13.1).
+// DigestPolicy is what to offer as header or data digest (RFC 7143 13.1).
 type DigestPolicy uint8
 
 // The policies. The TCP checksum and the network's own catch most of what a digest does, and a
@@ -16,14 +16,14 @@ const (
 	NoDigest DigestPolicy = iota
 	// PreferDigest offers CRC32C, then None.
 	PreferDigest
-	// RequireDigest offers CRC32C only and goes on with nothing else.
+	// RequireDigest offers CRC32C only; the login fails without it.
 	RequireDigest
-	// AcceptDigest offers None, then CRC32C, for a target that insists on it: of a list the
-	// target chooses the first that it can do (6.2.1).
+	// AcceptDigest offers None, then CRC32C, for a target that requires it: of a list the
+	// target chooses the first that it supports (6.2.1).
 	AcceptDigest
 )
 
-// List tells whether more than one is offered.
+// List reports whether more than one is offered.
 func (d DigestPolicy) List() bool { return d == PreferDigest || d == AcceptDigest }
 
 // digestCRC32C is the one digest of RFC 7143 13.1.
@@ -52,14 +52,14 @@ func (d DigestPolicy) String() string {
 	return fmt.Sprintf("digest policy %d", uint8(d))
 }
 
-// DigestError is a login that ended over digests, or may have: the target's answer is none to the
-// offer, or its last one, in the operational stage, turned the request down as such (0200, 020b,
-// Reject, the end of the connection). Where a list was offered, the caller may connect once more
+// DigestError is a login that failed, or may have failed, because of digests: the target's answer
+// does not match the offer, or in the operational stage it rejected the request in general (0200,
+// 020b, Reject, the end of the connection). Where a list was offered, the caller may connect again
 // and offer None alone.
 type DigestError struct {
 	// Header and Data are what was offered.
 	Header, Data DigestPolicy
-	// Key is the one that the target's answer is about; "" if that is not known.
+	// Key is the one that the target's answer is about; "" if unknown.
 	Key string
 	Err error
 }
@@ -80,8 +80,8 @@ func (o Offer) digestError(k *key, err error) error {
 	return &DigestError{Header: o.HeaderDigest, Data: o.DataDigest, Key: k.name, Err: err}
 }
 
-// overDigests wraps the end of the operational stage if it may be about digests.
-func (o Offer) overDigests(err error) error {
+// wrapDigestError wraps an error of the operational stage that digests may have caused.
+func (o Offer) wrapDigestError(err error) error {
 	var known *DigestError
 	var status *StatusError
 	var broke *ProtocolError

@@ -2,8 +2,8 @@ package iscsi
 
 import "context"
 
-// Limits of one SendTargets answer, our own: a portal with a thousand targets of a few portals each
-// stays well below.
+// Limits of one SendTargets answer, not of the RFC: a portal with a thousand targets of a few
+// portals each stays well below.
 const (
 	maxDiscoveryText  = 1 << 20
 	maxDiscoveryPDUs  = 1024
@@ -27,18 +27,18 @@ type DiscoveryConfig struct {
 	CHAP          *CHAP
 }
 
-// DiscoveredTarget is a target that a portal told of.
+// DiscoveredTarget is a target in the answer of a portal.
 type DiscoveredTarget struct {
 	Name string
 	// Addresses of its portals, at least one, in the order of the answer.
 	Addresses []TargetAddress
-	// Warnings name addresses that made no sense and were left out.
+	// Warnings name invalid addresses, which were left out.
 	Warnings []string
 }
 
 // Discover logs in to a discovery session, asks for targets with SendTargets (RFC 7143 appendix C)
-// and logs out. No target at all is no error. Its errors are those of Login, and none names the
-// portal. The connection has to be closed afterwards in any case.
+// and logs out. An answer without targets is not an error. Its errors are those of Login, and none
+// names the portal. The connection has to be closed afterwards in any case.
 func Discover(ctx context.Context, p Pipe, cfg DiscoveryConfig) ([]DiscoveredTarget, error) {
 	offer := DefaultOffer()
 	offer.MaxRecvDataSegmentLength = LoginDataLen // what pipes take
@@ -68,7 +68,7 @@ func Discover(ctx context.Context, p Pipe, cfg DiscoveryConfig) ([]DiscoveredTar
 	if err != nil {
 		return nil, err
 	}
-	// The answer is complete: a target that is bad at logging out still gave it.
+	// The answer is complete, also if the logout fails.
 	_, _ = f.logout(ctx, LogoutRequest{Reason: LogoutSession})
 	return targets, nil
 }

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// ProtocolError is a target that did what RFC 7143 does not allow. The connection is of no further
-// use; trying again seldom helps.
+// ProtocolError is a violation of RFC 7143 by the target. The connection cannot be used further; a
+// retry seldom helps.
 type ProtocolError struct {
 	// What the target did, for people; text from the target in it is quoted.
 	What string
@@ -24,12 +24,11 @@ func protocolErrorf(section, format string, args ...any) error {
 }
 
 // StageError is a login that began in the security stage without CHAP, and whose first request the
-// target turned down with a complaint about the request as such (0200, 020b): it may want no
-// security stage. The caller may connect once more and call [Login] without SecurityStage in its
-// [LoginConfig].
+// target rejected in general (0200, 020b): it may not support a security stage. The caller may
+// connect again and call [Login] without SecurityStage in its [LoginConfig].
 //
-// A connection that ends without an answer is none: a reset on the way looks the same, and the
-// other form of the login may leave an old session at the target.
+// A connection that ends without a response is not a StageError: it may be a reset, and a login
+// without the security stage may leave an old session at the target.
 type StageError struct{ Err error }
 
 func (e *StageError) Error() string { return e.Err.Error() }
@@ -37,10 +36,10 @@ func (e *StageError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause, a *StatusError.
 func (e *StageError) Unwrap() error { return e.Err }
 
-// maxQuoted bounds, in bytes before quoting, how much of a target's text goes into one error.
+// maxQuoted bounds, in bytes before quoting, how much of a target's text is in one error.
 const maxQuoted = 200
 
-// quote makes text from outside safe for a log line: quoted, and cut.
+// quote makes text of the target safe for a log line: quoted, and truncated.
 func quote(s string) string {
 	if len(s) > maxQuoted {
 		return strconv.Quote(s[:maxQuoted]) + "..."
@@ -48,18 +47,18 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// Telling returns which error of two tries of one login says more, the first if both say as much: a
-// status or an *AuthError more than a complaint about the request in general (0200, 020b), that
-// more than a *ProtocolError, and any of them more than a connection that ended without a word.
-func Telling(first, retry error) error {
-	if telling(retry) > telling(first) {
+// MoreSpecific returns the more specific error of two logins, the first if both are equally
+// specific: a status or an *AuthError, then a rejection in general (0200, 020b), then a
+// *ProtocolError, then the end of the connection without a response.
+func MoreSpecific(first, retry error) error {
+	if specificity(retry) > specificity(first) {
 		return retry
 	}
 	return first
 }
 
-// telling ranks errors by what a person learns from them.
-func telling(err error) int {
+// specificity ranks errors for MoreSpecific.
+func specificity(err error) int {
 	var status *StatusError
 	var auth *AuthError
 	var broke *ProtocolError

@@ -46,7 +46,7 @@ var rejectReasons = [...]struct {
 	{0x0c, "waiting for logout"},
 }
 
-// AsyncEvent is what an Asynchronous Message tells (RFC 7143 11.9.1).
+// AsyncEvent is the event of an Asynchronous Message (RFC 7143 11.9.1).
 type AsyncEvent uint8
 
 // The events of RFC 7143 11.9.1.

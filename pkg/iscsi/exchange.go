@@ -86,7 +86,7 @@ func (d *driver) roundTrip(ctx context.Context, req *LoginRequest) (*LoginRespon
 	return resp, nil
 }
 
-// parse decodes the PDU that came and names the ones that must not come.
+// parse decodes a received PDU; the error names one that is not allowed.
 func (d *driver) parse(p *PDU) (*LoginResponse, error) {
 	switch p.Opcode() {
 	case OpReject:
@@ -118,7 +118,7 @@ func (d *driver) check(req *LoginRequest, resp *LoginResponse) error {
 	return nil
 }
 
-// note keeps what a good response says about sequence numbers and session.
+// note stores the sequence numbers and the session of a valid response.
 func (d *driver) note(resp *LoginResponse) {
 	if d.accepted > 0 && resp.StatSN != d.res.ExpStatSN && !d.strayed {
 		d.strayed = true
@@ -138,7 +138,7 @@ func (d *driver) warnf(format string, args ...any) {
 	d.res.Warnings = append(d.res.Warnings, fmt.Sprintf(format, args...))
 }
 
-// statusError makes the error of a response whose status is not success. The RFC allows several
+// statusError returns the error of a response whose status is not success. The RFC allows several
 // addresses in a redirect (11.13.5).
 func statusError(resp *LoginResponse) error {
 	e := &StatusError{Class: resp.StatusClass, Detail: resp.StatusDetail}

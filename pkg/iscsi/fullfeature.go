@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// maxStray bounds the PDUs that may come before the one that is waited for.
+// maxStray bounds the PDUs that may precede the expected one.
 const maxStray = 64
 
 // fullFeature exchanges text and logs out after a login on the same pipe.
@@ -29,7 +29,7 @@ func (f *fullFeature) text(ctx context.Context, text []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p, err = f.ask(ctx, p, OpTextResponse); err != nil {
+		if p, err = f.exchange(ctx, p, OpTextResponse); err != nil {
 			return nil, err
 		}
 		resp, err := ParseTextResponse(p)
@@ -67,8 +67,9 @@ func (f *fullFeature) checkText(req *TextRequest, resp *TextResponse) error {
 	return nil
 }
 
-// ask sends p and waits for a PDU of the kind want; pings of the target are answered meanwhile.
-func (f *fullFeature) ask(ctx context.Context, p *PDU, want Opcode) (*PDU, error) {
+// exchange sends p and waits for a PDU with the opcode want; pings of the target are answered
+// meanwhile.
+func (f *fullFeature) exchange(ctx context.Context, p *PDU, want Opcode) (*PDU, error) {
 	if err := f.pipe.Send(ctx, p); err != nil {
 		return nil, fmt.Errorf("send %v: %w", p.Opcode(), err)
 	}
@@ -81,7 +82,7 @@ func (f *fullFeature) ask(ctx context.Context, p *PDU, want Opcode) (*PDU, error
 		case want:
 			return p, nil
 		case OpNOPIn:
-			if err := f.pong(ctx, p); err != nil {
+			if err := f.answerPing(ctx, p); err != nil {
 				return nil, err
 			}
 		case OpReject:
@@ -95,8 +96,8 @@ func (f *fullFeature) ask(ctx context.Context, p *PDU, want Opcode) (*PDU, error
 	return nil, protocolErrorf("11.19", "more than %d NOP-Ins instead of a %v", maxStray-1, want)
 }
 
-// pong answers a NOP-In that wants an answer (RFC 7143 11.18, 11.19).
-func (f *fullFeature) pong(ctx context.Context, p *PDU) error {
+// answerPing answers a NOP-In that requests an answer (RFC 7143 11.18, 11.19).
+func (f *fullFeature) answerPing(ctx context.Context, p *PDU) error {
 	ping, err := ParseNOPIn(p)
 	if err != nil || ping.TTT == reservedTag {
 		return err
@@ -115,7 +116,7 @@ func (f *fullFeature) pong(ctx context.Context, p *PDU) error {
 func (f *fullFeature) logout(ctx context.Context, req LogoutRequest) (LogoutResponse, error) {
 	f.task++
 	req.Immediate, req.ITT, req.CmdSN, req.ExpStatSN = true, f.task, f.cmdSN, f.expStatSN
-	p, err := f.ask(ctx, req.PDU(), OpLogoutResponse)
+	p, err := f.exchange(ctx, req.PDU(), OpLogoutResponse)
 	if err != nil {
 		return LogoutResponse{}, err
 	}

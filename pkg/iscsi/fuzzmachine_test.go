@@ -147,8 +147,8 @@ func (p *peer) compute(w string) string {
 	return "CHAP_R=" + p.keys["CHAP_R"]
 }
 
-// say writes a step of a program: flags and words.
-func say(flags byte, pairs ...string) []byte {
+// step encodes a step of a program: flags and words.
+func step(flags byte, pairs ...string) []byte {
 	b := []byte{flags&31 | byte(len(pairs))<<5}
 	for _, p := range pairs {
 		for i, w := range words {
@@ -172,15 +172,15 @@ func FuzzMachine(f *testing.F) {
 		}
 		return b
 	}
-	f.Add(byte(0), say(1))
-	f.Add(byte(1), join(say(1, "AuthMethod=None"), say(1)))
-	f.Add(byte(2), join(say(0, "AuthMethod=CHAP"), say(0, "CHAP_A=5", "CHAP_I=1", "CHAP_C=0bAAEC"), say(1), say(1)))
-	question := say(0, "CHAP_A=7", "CHAP_I=1", "CHAP_C=0x000102030405060708090a0b0c0d0e0f")
-	f.Add(byte(4), join(say(0, "AuthMethod=CHAP"), question, say(1, "CHAP_N="+targetUser, "<proof 7>"), say(1)))
-	f.Add(byte(4), join(say(0, "AuthMethod=CHAP"), question, say(1, "CHAP_N="+targetUser, "<our proof 7>"), say(1)))
-	f.Add(byte(4), join(say(0, "AuthMethod=CHAP"), question, say(1, "<echo C>", "<echo R>")))
-	f.Add(byte(8), join(say(16, "HeaderDigest=CRC32C"), say(0, "DataDigest=CRC32C"), say(1)))
-	f.Add(byte(0), join(say(18), say(24), say(30)))
+	f.Add(byte(0), step(1))
+	f.Add(byte(1), join(step(1, "AuthMethod=None"), step(1)))
+	f.Add(byte(2), join(step(0, "AuthMethod=CHAP"), step(0, "CHAP_A=5", "CHAP_I=1", "CHAP_C=0bAAEC"), step(1), step(1)))
+	question := step(0, "CHAP_A=7", "CHAP_I=1", "CHAP_C=0x000102030405060708090a0b0c0d0e0f")
+	f.Add(byte(4), join(step(0, "AuthMethod=CHAP"), question, step(1, "CHAP_N="+targetUser, "<proof 7>"), step(1)))
+	f.Add(byte(4), join(step(0, "AuthMethod=CHAP"), question, step(1, "CHAP_N="+targetUser, "<our proof 7>"), step(1)))
+	f.Add(byte(4), join(step(0, "AuthMethod=CHAP"), question, step(1, "<echo C>", "<echo R>")))
+	f.Add(byte(8), join(step(16, "HeaderDigest=CRC32C"), step(0, "DataDigest=CRC32C"), step(1)))
+	f.Add(byte(0), join(step(18), step(24), step(30)))
 	f.Fuzz(func(t *testing.T, mode byte, program []byte) {
 		cfg := config()
 		cfg.Offer = iscsi.DefaultOffer()

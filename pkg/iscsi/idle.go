@@ -7,24 +7,24 @@ import (
 )
 
 // Idle is a session in full feature phase on which no command is sent: it answers the target's
-// pings, sends pings, and logs out. Its methods are called one after the other. One that the
-// context ended leaves the session as it was if the pipe is a [TCPPipe].
+// pings, sends pings, and logs out. Its methods must not be called concurrently. After one that the
+// context ended the session can be used further if the pipe is a [TCPPipe].
 type Idle struct{ f fullFeature }
 
-// NewIdle goes on with a login on the same pipe; cmdSN is that of the login's configuration.
+// NewIdle continues after a login on the same pipe; cmdSN is that of the login's configuration.
 func NewIdle(p Pipe, cmdSN uint32, r Result) *Idle {
 	return &Idle{fullFeature{pipe: p, cmdSN: cmdSN, expStatSN: r.ExpStatSN}}
 }
 
-// Wait answers pings until the target ends the session, or asks for its end, or does what a session
-// without commands does not explain. The error says which, or is ctx's.
+// Wait answers pings until the target ends the session, requests a logout, or sends a PDU that is
+// not expected in a session without commands. The error is the cause, or ctx's.
 func (i *Idle) Wait(ctx context.Context) error {
 	for {
 		p, err := i.f.pipe.Receive(ctx)
 		if err != nil {
 			return fmt.Errorf("receive: %w", err)
 		}
-		if err := i.hear(ctx, p); err != nil {
+		if err := i.handle(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -50,7 +50,7 @@ func (i *Idle) Ping(ctx context.Context) error {
 			f.expStatSN = in.StatSN + 1
 			return nil
 		}
-		if err := i.hear(ctx, p); err != nil {
+		if err := i.handle(ctx, p); err != nil {
 			return fmt.Errorf("ping: %w", err)
 		}
 	}
@@ -63,12 +63,12 @@ func (i *Idle) Logout(ctx context.Context) error {
 	return err
 }
 
-// hear takes a PDU in that was not asked for. A SCSI event is about logical units, which do not
-// matter here.
-func (i *Idle) hear(ctx context.Context, p *PDU) error {
+// handle processes a PDU that was not requested. SCSI events, which concern logical units, are
+// ignored.
+func (i *Idle) handle(ctx context.Context, p *PDU) error {
 	switch p.Opcode() {
 	case OpNOPIn:
-		return i.f.pong(ctx, p)
+		return i.f.answerPing(ctx, p)
 	case OpAsyncMessage:
 		m := ParseAsyncMessage(p)
 		if m.Event != AsyncSCSI {

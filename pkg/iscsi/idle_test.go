@@ -111,8 +111,8 @@ func TestIdleWait(t *testing.T) {
 	}
 }
 
-// pong answers a ping of ours.
-func pong(statSN uint32) iscsitest.Step {
+// answerPing answers a ping of ours.
+func answerPing(statSN uint32) iscsitest.Step {
 	return func(conn net.Conn, p *iscsi.PDU) error {
 		n, err := iscsi.ParseNOPOut(p)
 		if err != nil {
@@ -138,7 +138,7 @@ func TestIdlePing(t *testing.T) {
 	}
 	theirs := nopIn(t, iscsi.NOPIn{ITT: noTag, TTT: 9, StatSN: 2})
 	answer := nopIn(t, iscsi.NOPIn{ITT: 2, TTT: noTag, StatSN: 3})
-	i, end := idle(t, says(), pong(1), replies(async(iscsi.AsyncSCSI, 2), theirs), replies(answer), logout)
+	i, end := idle(t, says(), answerPing(1), replies(async(iscsi.AsyncSCSI, 2), theirs), replies(answer), logout)
 	ctx := soon(t)
 	if err := errors.Join(i.Ping(ctx), i.Ping(ctx), i.Logout(ctx)); err != nil {
 		t.Fatal(err)
@@ -181,32 +181,32 @@ func TestIdlePingFails(t *testing.T) {
 
 // A wait that the context ends leaves the session as it was, unless half a PDU had come.
 func TestIdleWaitEnds(t *testing.T) {
-	for _, torn := range []bool{false, true} {
+	for _, partial := range []bool{false, true} {
 		near, far := net.Pipe()
 		half := make(chan bool)
 		go func() {
 			defer far.Close()
-			if torn {
+			if partial {
 				_, _ = far.Write(make([]byte, 20)) // returns when it was read
 			}
 			close(half)
-			_, _ = iscsitest.Script{pong(1)}.Serve(far)
+			_, _ = iscsitest.Script{answerPing(1)}.Serve(far)
 		}()
 		pipe := iscsi.NewTCPPipe(near)
 		i := iscsi.NewIdle(pipe, 1, iscsi.Result{ExpStatSN: 1})
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			<-half
-			if !torn {
+			if !partial {
 				time.Sleep(10 * time.Millisecond) // in Receive by then, most likely
 			}
 			cancel()
 		}()
 		if err := i.Wait(ctx); !errors.Is(err, context.Canceled) {
-			t.Errorf("torn %v: wait: %v", torn, err)
+			t.Errorf("partial %v: wait: %v", partial, err)
 		}
-		if err := i.Ping(soon(t)); (err != nil) != torn {
-			t.Errorf("torn %v: ping: %v", torn, err)
+		if err := i.Ping(soon(t)); (err != nil) != partial {
+			t.Errorf("partial %v: ping: %v", partial, err)
 		}
 		_ = near.Close()
 	}

@@ -16,8 +16,8 @@ const (
 	or                      // Yes if one says Yes
 	minimum
 	maximum
-	obsolete // may be offered by an old target, answered Reject (13.25)
-	proof    // a step of an authentication, which a stage of its own judges
+	obsolete // may be offered by an old target; answered with Reject (13.25)
+	proof    // a step of an authentication, processed by its stage
 )
 
 // sender is who may send a key first.
@@ -40,26 +40,26 @@ const (
 
 func (s stages) has(x Stage) bool { return s&(1<<x) != 0 }
 
-// key is one row of the table: everything the engine knows about a text key.
+// key is one row of the table: the properties of a text key.
 type key struct {
 	name    string
 	section string // of RFC 7143
 	sender  sender
 	stages  stages
 	fn      function
-	// discovery tells that the key has a meaning in discovery sessions too.
+	// discovery is set if the key is used in discovery sessions too.
 	discovery bool
-	// def is the RFC's default, and what we want if the target offers the key and we do not.
+	// def is the RFC's default, and the preferred value if only the target offers the key.
 	def string
 	// lo and hi bound a number; hi 0 means that a declared value is text.
 	lo, hi uint32
-	// offer returns what we say first; nil if we never do.
+	// offer returns the value that is offered; nil: the key is never offered.
 	offer func(*LoginConfig) string
-	// set stores a result; nil if nobody asks for it.
+	// set stores a result; nil: it is not needed.
 	set func(*Result, value)
 }
 
-// value is a parsed value; which field counts follows from the key.
+// value is a parsed value; which field is set depends on the key.
 type value struct {
 	text string
 	num  uint32
@@ -91,7 +91,7 @@ func (k *key) parse(s string) (value, error) {
 	return v, nil
 }
 
-// legal reports whether answer is a possible outcome of our offer.
+// legal reports whether answer is a possible result of an offer.
 func (k *key) legal(offer, answer value) bool {
 	switch k.fn {
 	case list:
@@ -108,8 +108,8 @@ func (k *key) legal(offer, answer value) bool {
 	return true
 }
 
-// combine returns the outcome of the target's offer and our wish, as text. For a list without
-// anything in common it is Reject.
+// combine returns the result of the target's offer and the preferred value, as text. For a list
+// without a common item it is Reject.
 func (k *key) combine(offer, want value) string {
 	switch k.fn {
 	case list:
@@ -131,8 +131,8 @@ func (k *key) combine(offer, want value) string {
 	return valueReject
 }
 
-// settled reports whether an offer decides the outcome alone, so that the other side need not
-// answer (RFC 7143 6.2.2).
+// settled reports whether an offer alone decides the result, so that no answer is required (RFC
+// 7143 6.2.2).
 func (k *key) settled(offer value) bool {
 	return k.fn == and && !offer.yes || k.fn == or && offer.yes
 }

@@ -11,8 +11,8 @@ const (
 	maxSeconds = 3600
 )
 
-// keys are the text keys of a login (RFC 7143 12.1, 13), in the order in which we send ours. All of
-// them are sent, even those whose default would do: some targets fail without.
+// keys are the text keys of a login (RFC 7143 12.1, 13), in the order in which they are sent. All
+// of them are sent, also those that equal the default: some targets fail without.
 var keys = [...]key{
 	{
 		name: "InitiatorName", section: "13.5", discovery: true, sender: initiator, stages: anyStage, fn: declare,
@@ -120,7 +120,7 @@ var keys = [...]key{
 		set:   func(r *Result, v value) { r.Params.ErrorRecoveryLevel = v.num },
 	},
 
-	// Never offered by us, answered if a target does.
+	// Never offered, but answered.
 	{name: "TaskReporting", section: "13.23", sender: both, stages: operational, fn: list, def: "RFC3720"},
 	{name: "iSCSIProtocolLevel", section: "13.24", discovery: true, sender: both, stages: operational, fn: minimum, def: "1", hi: 31},
 	{name: "IFMarker", section: "13.25", sender: both, stages: operational, fn: and, def: valueNo},

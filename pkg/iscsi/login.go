@@ -8,42 +8,42 @@ import (
 )
 
 // maxRounds bounds the exchanges of one stage: no target needs that many, and two sides may wait
-// for each other for ever.
+// for each other without end.
 const maxRounds = 16
 
-// stage is one stage of the login phase as the driver sees it. What is negotiated by the table of
-// keys alone is a keyStage; an authentication with steps of its own is another implementation.
+// stage is one stage of the login phase. A negotiation by the table of keys alone is a keyStage; an
+// authentication with steps is another implementation.
 type stage interface {
 	// path returns the stage and the one that follows it.
 	path() (current, next Stage)
-	// say returns the pairs of the next request, and whether we are ready to leave the stage
-	// with it.
-	say() (pairs []Pair, ready bool, err error)
-	// hear judges the pairs of the response.
-	hear(pairs []Pair) error
+	// request returns the pairs of the next request, and whether to leave the stage with it (T
+	// bit).
+	request() (pairs []Pair, ready bool, err error)
+	// handle processes the pairs of the response.
+	handle(pairs []Pair) error
 }
 
-// keyStage offers all its keys at once and is ready from the start.
+// keyStage offers all its keys in the first request, and leaves the stage with it.
 type keyStage struct {
 	current, next Stage
 	keys          *negotiation
 }
 
 func (s *keyStage) path() (current, next Stage) { return s.current, s.next }
-func (s *keyStage) say() ([]Pair, bool, error) {
+func (s *keyStage) request() ([]Pair, bool, error) {
 	return s.keys.pending(s.current), true, nil
 }
-func (s *keyStage) hear(pairs []Pair) error { return s.keys.take(pairs, s.current) }
+func (s *keyStage) handle(pairs []Pair) error { return s.keys.accept(pairs, s.current) }
 
-// Login logs in to a target as the leading connection of a normal session and returns what holds in
-// full feature phase (RFC 7143 6.3). It ends with ctx; without a deadline there, a silent target
-// holds it for ever. After an error the connection must be closed.
+// Login logs in to a target as the leading connection of a normal session and returns the
+// parameters of the full feature phase (RFC 7143 6.3). It ends with ctx; without a deadline, a
+// silent target blocks it without end. After an error the connection must be closed.
 //
-// Errors: a *StatusError if the target said no; a *ProtocolError if it broke the RFC; an *AuthError
-// if it could not be authenticated or did not want us to be; a *StageError, an *AlgorithmsError or
-// a *DigestError around the cause if another try without the security stage, with MD5 alone, or
-// without a list of digests, may help; else the pipe's error, wrapped. None names the target, which
-// the caller knows and the portal with it.
+// Errors: a *StatusError if the target refused; a *ProtocolError if it violated the RFC; an
+// *AuthError if it could not be authenticated or did not request authentication; a *StageError, an
+// *AlgorithmsError or a *DigestError around the cause if another login without the security stage,
+// with MD5 alone, or without a list of digests, may succeed; else the pipe's error, wrapped. None
+// contains the names of target and portal: the caller adds them.
 func Login(ctx context.Context, p Pipe, cfg LoginConfig) (Result, error) {
 	cfg.discovery = false
 	return login(ctx, p, cfg)
@@ -72,13 +72,13 @@ func login(ctx context.Context, p Pipe, cfg LoginConfig) (Result, error) {
 	return *res, nil
 }
 
-// login walks the stages.
+// login runs the stages.
 func (d *driver) login(ctx context.Context, keys *negotiation) error {
 	if err := d.security(ctx, keys); err != nil {
 		return err
 	}
 	if err := d.run(ctx, &keyStage{StageOperational, StageFullFeature, keys}); err != nil {
-		return d.cfg.Offer.overDigests(err)
+		return d.cfg.Offer.wrapDigestError(err)
 	}
 	if err := keys.finish(); err != nil {
 		return err
@@ -87,21 +87,21 @@ func (d *driver) login(ctx context.Context, keys *negotiation) error {
 	return nil
 }
 
-// security walks the security stage if there has to be one.
+// security runs the security stage if one is required.
 func (d *driver) security(ctx context.Context, keys *negotiation) error {
 	if d.cfg.CHAP == nil {
 		if !d.cfg.SecurityStage {
 			return nil
 		}
 		err := d.run(ctx, &keyStage{StageSecurity, StageOperational, keys})
-		if d.accepted == 0 && dislikesStage(err) {
+		if d.accepted == 0 && rejectsStage(err) {
 			return &StageError{Err: err}
 		}
 		return err
 	}
 	s := newCHAPStage(keys, d.cfg.CHAP)
 	err := d.run(ctx, s)
-	if err != nil && d.cfg.CHAP.hasMore() && (s.step == chapList && dislikesList(err) || s.step == chapProof && s.misnumbered(err)) {
+	if err != nil && d.cfg.CHAP.hasStrongerThanMD5() && (s.step == chapList && rejectsList(err) || s.step == chapProof && s.maybeSHA1(err)) {
 		return &AlgorithmsError{Err: err}
 	}
 	return err
@@ -111,7 +111,7 @@ func (d *driver) security(ctx context.Context, keys *negotiation) error {
 func (d *driver) run(ctx context.Context, s stage) error {
 	current, next := s.path()
 	for range maxRounds {
-		pairs, ready, err := s.say()
+		pairs, ready, err := s.request()
 		if err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (d *driver) run(ctx context.Context, s stage) error {
 		if pairs, err = ParseText(text); err != nil {
 			return err
 		}
-		if err = s.hear(pairs); err != nil {
+		if err = s.handle(pairs); err != nil {
 			return err
 		}
 		if left {
@@ -132,7 +132,7 @@ func (d *driver) run(ctx context.Context, s stage) error {
 	return protocolErrorf("6.3", "%v not done after %d exchanges", current, maxRounds)
 }
 
-// conclude reports what the last response said about the session.
+// conclude warns about the session's values in the last response.
 func (d *driver) conclude() {
 	r, cfg := d.res, d.cfg
 	if r.TSIH == 0 {
@@ -143,16 +143,16 @@ func (d *driver) conclude() {
 	}
 }
 
-// dislikesStage reports whether the end of a first request in the security stage may mean that the
-// target wants none.
-func dislikesStage(err error) bool {
+// rejectsStage reports whether the error of the first request in the security stage may mean that
+// the target does not support that stage.
+func rejectsStage(err error) bool {
 	var s *StatusError
 	return errors.As(err, &s) && s.unspecific()
 }
 
-// dislikesList reports whether the answer to our list of algorithms may mean that the target
-// understands no list.
-func dislikesList(err error) bool {
+// rejectsList reports whether the answer to the list of algorithms may mean that the target does
+// not support lists.
+func rejectsList(err error) bool {
 	var s *StatusError
 	if errors.As(err, &s) {
 		switch s.Code() {

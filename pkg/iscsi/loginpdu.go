@@ -6,7 +6,7 @@ import (
 )
 
 // Stage is a stage of the login phase, CSG and NSG in the headers (RFC 7143 11.12.3). The value 2
-// does not exist.
+// is not used.
 type Stage uint8
 
 // The stages of a login (RFC 7143 11.12.3).
@@ -41,7 +41,7 @@ const (
 // LoginRequest is the header and text of one Login Request (RFC 7143 11.12). It is always an
 // immediate PDU.
 type LoginRequest struct {
-	// Transit is the T bit: the initiator is done with CSG. NSG counts only with it, and it
+	// Transit is the T bit: the initiator leaves CSG. NSG is valid only with it, and it
 	// excludes Continue.
 	Transit bool
 	// Continue is the C bit: the text goes on in the next request.
@@ -75,8 +75,8 @@ func (r *LoginRequest) PDU() (*PDU, error) {
 	return p, p.SetLengths()
 }
 
-// ParseLoginRequest decodes a Login Request: what a target, or a test that plays one, reads. The
-// request shares Data with the PDU.
+// ParseLoginRequest decodes a Login Request: as a target does. The request shares Data with the
+// PDU.
 func ParseLoginRequest(p *PDU) (*LoginRequest, error) {
 	if err := checkLoginPDU(p, OpLoginRequest, "11.12"); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ type LoginResponse struct {
 	Data []byte
 }
 
-// PDU encodes the response: for a test that plays the target. The PDU shares Data with it.
+// PDU encodes the response, as a target does. The PDU shares Data with it.
 func (r *LoginResponse) PDU() (*PDU, error) {
 	p := &PDU{Data: r.Data}
 	b := &p.BHS

@@ -97,7 +97,7 @@ func ParseLogoutResponse(p *PDU) (*LogoutResponse, error) {
 	}, nil
 }
 
-// LogoutError is a logout that the target did not do: the response of RFC 7143 11.15.1.
+// LogoutError is a logout that the target refused: the response of RFC 7143 11.15.1.
 type LogoutError uint8
 
 func (e LogoutError) Error() string {

@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// negotiation runs the table of keys over one login (RFC 7143 6.2). It lives as long as the login,
-// because a key may be negotiated only once in it.
+// negotiation runs the table of keys over one login (RFC 7143 6.2). There is one per login, because
+// a key may be negotiated only once in it.
 type negotiation struct {
 	cfg *LoginConfig
 	res *Result
-	// offered holds our values by key, once sent.
+	// offered has the values that were sent, by key.
 	offered map[string]value
-	// seen holds the keys that the target sent, with their values.
+	// seen has the values that the target sent, by key.
 	seen map[string]string
-	// replies are the answers that we owe to the target's own offers.
+	// replies are the pending answers to the target's offers.
 	replies []Pair
 }
 
@@ -27,7 +27,7 @@ func newNegotiation(cfg *LoginConfig, res *Result) (*negotiation, error) {
 		if k.def != "" && k.set != nil {
 			n.setDefault(k)
 		}
-		if !n.says(k) {
+		if !n.sends(k) {
 			continue
 		}
 		if _, err := k.parse(k.offer(cfg)); err != nil {
@@ -53,14 +53,14 @@ func (n *negotiation) setDefault(k *key) {
 	}
 }
 
-// pending returns what we have to say in a stage now: the answers that we owe, and each of our own
+// pending returns the pairs to send in a stage: the pending answers, and each of the initiator's
 // keys once.
 func (n *negotiation) pending(s Stage) []Pair {
 	pairs := n.replies
 	n.replies = nil
 	for i := range keys {
 		k := &keys[i]
-		if _, sent := n.offered[k.name]; sent || !n.says(k) || !k.stages.has(s) {
+		if _, sent := n.offered[k.name]; sent || !n.sends(k) || !k.stages.has(s) {
 			continue
 		}
 		text := k.offer(n.cfg)
@@ -70,8 +70,8 @@ func (n *negotiation) pending(s Stage) []Pair {
 	return pairs
 }
 
-// take judges the pairs that the target sent in a stage.
-func (n *negotiation) take(pairs []Pair, s Stage) error {
+// accept processes the pairs that the target sent in a stage.
+func (n *negotiation) accept(pairs []Pair, s Stage) error {
 	for _, p := range pairs {
 		if value, seen := n.seen[p.Key]; seen {
 			if mayRepeat(p, value) {
@@ -80,7 +80,7 @@ func (n *negotiation) take(pairs []Pair, s Stage) error {
 			return protocolErrorf("6.2", "key %s a second time in one login", p.Key)
 		}
 		n.seen[p.Key] = p.Value
-		if err := n.takeOne(p, s); err != nil {
+		if err := n.acceptPair(p, s); err != nil {
 			return err
 		}
 	}
@@ -88,19 +88,19 @@ func (n *negotiation) take(pairs []Pair, s Stage) error {
 }
 
 // mayRepeat reports whether the target may send a key again: TargetAddress with any value (RFC 7143
-// 13.8), and what it declares if it says the same. Some targets name their portal group in both
+// 13.8), and a declaration with the same value. Some targets name their portal group in both
 // stages.
 func mayRepeat(p Pair, before string) bool {
 	k := findKey(p.Key)
 	return k != nil && k.fn == declare && (p.Value == before || k.name == "TargetAddress")
 }
 
-// says reports whether a key is ours to send in this session.
-func (n *negotiation) says(k *key) bool {
+// sends reports whether the initiator sends a key in this session.
+func (n *negotiation) sends(k *key) bool {
 	return k.offer != nil && (k.discovery || !n.cfg.discovery)
 }
 
-func (n *negotiation) takeOne(p Pair, s Stage) error {
+func (n *negotiation) acceptPair(p Pair, s Stage) error {
 	k := findKey(p.Key)
 	switch {
 	case k == nil && reserved(p.Value):
@@ -136,11 +136,11 @@ func (n *negotiation) takeOne(p Pair, s Stage) error {
 	case offered:
 		return n.answer(k, offer, v)
 	}
-	n.counter(k, v)
+	n.respond(k, v)
 	return nil
 }
 
-// answer takes the target's answer to our offer.
+// answer processes the target's answer to an offer.
 func (n *negotiation) answer(k *key, offer, v value) error {
 	if !k.legal(offer, v) {
 		return n.cfg.Offer.digestError(k, protocolErrorf(k.section, "%s=%s is not a legal answer to %s", k.name, quote(v.text), quote(k.offer(n.cfg))))
@@ -149,8 +149,8 @@ func (n *negotiation) answer(k *key, offer, v value) error {
 	return nil
 }
 
-// counter answers the target's own offer of a key that we did not offer.
-func (n *negotiation) counter(k *key, offer value) {
+// respond answers the target's offer of a key that was not offered.
+func (n *negotiation) respond(k *key, offer value) {
 	want, _ := k.parse(k.def) // a test verifies the table
 	result := k.combine(offer, want)
 	if v, err := k.parse(result); err == nil && result != valueReject {
@@ -161,10 +161,10 @@ func (n *negotiation) counter(k *key, offer value) {
 	}
 }
 
-// declined takes Reject, Irrelevant or NotUnderstood as an answer: the default holds (RFC 7143
-// 6.2), if we can live with it.
+// declined processes Reject, Irrelevant or NotUnderstood as an answer: the default holds (RFC 7143
+// 6.2), if it is acceptable.
 func (n *negotiation) declined(k *key, answer string) error {
-	if !n.defaultWillDo(k) {
+	if !n.acceptsDefault(k) {
 		return n.cfg.Offer.digestError(k, protocolErrorf(k.section, "%s=%s, but we need %s", k.name, answer, quote(k.offer(n.cfg))))
 	}
 	if answer != valueIrrelevant {
@@ -173,21 +173,21 @@ func (n *negotiation) declined(k *key, answer string) error {
 	return nil
 }
 
-// defaultWillDo reports whether we may go on with the default of a key that we offered: always, but
-// for a list that leaves the default out.
-func (n *negotiation) defaultWillDo(k *key) bool {
+// acceptsDefault reports whether the default of a key that was offered is acceptable: always,
+// except for a list without the default.
+func (n *negotiation) acceptsDefault(k *key) bool {
 	return k.fn != list || inList(k.offer(n.cfg), k.def)
 }
 
-// finish settles what the target left open, when full feature phase begins.
+// finish sets the keys that the target did not answer, when full feature phase begins.
 func (n *negotiation) finish() error {
 	for i := range keys {
 		k := &keys[i]
 		offer, offered := n.offered[k.name]
-		if !offered || n.saw(k) || k.fn == declare || k.settled(offer) {
+		if !offered || n.wasSent(k) || k.fn == declare || k.settled(offer) {
 			continue
 		}
-		if !n.defaultWillDo(k) {
+		if !n.acceptsDefault(k) {
 			return n.cfg.Offer.digestError(k, protocolErrorf("6.2", "no answer to %s=%s", k.name, quote(k.offer(n.cfg))))
 		}
 		if k.stages.has(StageOperational) {
@@ -199,14 +199,14 @@ func (n *negotiation) finish() error {
 	}
 	p := &n.res.Params
 	if p.FirstBurstLength > p.MaxBurstLength {
-		// 13.14 forbids it; sending less than allowed is always right.
+		// 13.14 forbids it; sending less than allowed is always correct.
 		n.warnf("FirstBurstLength %d cut to MaxBurstLength %d", p.FirstBurstLength, p.MaxBurstLength)
 		p.FirstBurstLength = p.MaxBurstLength
 	}
 	return nil
 }
 
-func (n *negotiation) saw(k *key) bool {
+func (n *negotiation) wasSent(k *key) bool {
 	_, ok := n.seen[k.name]
 	return ok
 }

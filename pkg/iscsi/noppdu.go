@@ -6,12 +6,12 @@ import "encoding/binary"
 type NOPOut struct {
 	Immediate bool
 	LUN       [8]byte
-	// ITT is 0xffffffff if no answer is wanted; TTT repeats the tag of the target's ping, or is
-	// 0xffffffff.
+	// ITT is 0xffffffff if no answer is requested; TTT repeats the tag of the target's ping, or
+	// is 0xffffffff.
 	ITT, TTT  uint32
 	CmdSN     uint32
 	ExpStatSN uint32
-	// Data is to be sent back.
+	// Data is returned in the answer.
 	Data []byte
 }
 
@@ -49,7 +49,7 @@ func ParseNOPOut(p *PDU) (*NOPOut, error) {
 type NOPIn struct {
 	LUN [8]byte
 	// ITT repeats the tag of the initiator's ping, or is 0xffffffff; TTT is 0xffffffff if no
-	// answer is wanted.
+	// answer is requested.
 	ITT, TTT uint32
 	StatSN   uint32
 	ExpCmdSN uint32

@@ -30,7 +30,7 @@ func parseNumber(s string) (uint64, error) {
 
 // DecodeBinary reads a binary value of at most limit bytes: hex digits after 0x, or base64 after
 // 0b, letters of the prefix and of hex in either case (RFC 7143 6.1). An odd number of hex digits
-// has a leading zero left out. Its errors never hold the value, which may be a secret.
+// has a leading zero left out. Its errors never contain the value, which may be a secret.
 func DecodeBinary(s string, limit int) ([]byte, error) {
 	var (
 		b   []byte
@@ -67,7 +67,7 @@ func DecodeBinary(s string, limit int) ([]byte, error) {
 	return b, nil
 }
 
-// EncodeBinary writes b as a binary value in hex, the form every target reads.
+// EncodeBinary writes b as a binary value in hex, the form that every target supports.
 func EncodeBinary(b []byte) string { return "0x" + hex.EncodeToString(b) }
 
 func cutPrefixFold(s, prefix string) (string, bool) {

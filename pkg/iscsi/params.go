@@ -1,17 +1,17 @@
 package iscsi
 
-// Offer is what the initiator asks for in the operational stage, key by key (RFC 7143 13). The zero
-// Offer means DefaultOffer.
+// Offer is what the initiator offers in the operational stage (RFC 7143 13). The zero Offer means
+// DefaultOffer.
 type Offer struct {
-	// HeaderDigest and DataDigest ask for checksums (13.1).
+	// HeaderDigest and DataDigest offer checksums (13.1).
 	HeaderDigest, DataDigest DigestPolicy
 	// MaxConnections is 1..65535; this package logs in one connection (13.2).
 	MaxConnections uint32
-	// InitialR2T No asks to send the first burst without being asked (13.10).
+	// InitialR2T=No offers to send the first burst unsolicited (13.10).
 	InitialR2T bool
-	// ImmediateData Yes asks to send data inside the command PDU (13.11).
+	// ImmediateData=Yes offers to send data inside the command PDU (13.11).
 	ImmediateData bool
-	// MaxRecvDataSegmentLength is how many bytes we accept in one PDU in full feature phase,
+	// MaxRecvDataSegmentLength is how many bytes are accepted in one PDU in full feature phase,
 	// 512..16777215 (13.12).
 	MaxRecvDataSegmentLength uint32
 	// MaxBurstLength and FirstBurstLength are in bytes, 512..16777215, the first burst no
@@ -27,16 +27,16 @@ type Offer struct {
 	ErrorRecoveryLevel uint32
 }
 
-// DefaultOffer asks for what moves data fastest with the Linux initiator: large bursts, the first
-// of them unasked. Time2Retain is 0 because nothing can be kept for a connection at recovery level
-// 0.
+// DefaultOffer offers the values with the highest throughput of the Linux initiator: large bursts,
+// the first of them unsolicited. Time2Retain is 0 because no state is retained for a connection at
+// recovery level 0.
 func DefaultOffer() Offer {
 	return Offer{
 		MaxConnections: 1,
 		InitialR2T:     false,
 		ImmediateData:  true,
-		// Some targets cut Data-In at 64 KiB whatever we declare, so it must not be less
-		// than that.
+		// Some targets send Data-In of 64 KiB regardless of the declared value, so it must
+		// not be less.
 		MaxRecvDataSegmentLength: 262144,
 		MaxBurstLength:           16776192,
 		FirstBurstLength:         262144,
@@ -49,16 +49,16 @@ func DefaultOffer() Offer {
 	}
 }
 
-// Params is what holds in full feature phase: the outcome of the negotiation, the RFC's defaults
-// where the target did not answer (RFC 7143 13).
+// Params are the parameters of the full feature phase: the result of the negotiation, and the RFC's
+// defaults where the target did not answer (RFC 7143 13).
 type Params struct {
 	// HeaderDigest and DataDigest are true for CRC32C, false for None.
 	HeaderDigest, DataDigest bool
 	MaxConnections           uint32
 	InitialR2T               bool
 	ImmediateData            bool
-	// MaxRecvDataSegmentLength is ours, MaxXmitDataSegmentLength is the one that the target
-	// declared; both in bytes.
+	// MaxRecvDataSegmentLength is the initiator's, MaxXmitDataSegmentLength is the one that the
+	// target declared; both in bytes.
 	MaxRecvDataSegmentLength, MaxXmitDataSegmentLength uint32
 	// MaxBurstLength and FirstBurstLength are in bytes; FirstBurstLength is never the larger
 	// one.

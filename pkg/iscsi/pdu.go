@@ -19,8 +19,8 @@ const (
 	LoginDataLen = 8192
 )
 
-// PDU is one whole protocol data unit without digests (RFC 7143 11.2). A Pipe that hands out a PDU
-// guarantees that the two length fields of BHS agree with AHS and Data.
+// PDU is one whole protocol data unit without digests (RFC 7143 11.2). In a PDU from a Pipe the two
+// length fields of BHS agree with AHS and Data.
 type PDU struct {
 	// BHS is the basic header segment.
 	BHS [BHSLen]byte

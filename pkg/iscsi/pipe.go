@@ -2,14 +2,14 @@ package iscsi
 
 import "context"
 
-// Pipe sends and receives the whole PDUs of one connection, one after the other and never at the
-// same time. There are two: [TCPPipe], and the one that goes through the kernel's NETLINK_ISCSI
-// (pkg/iscsi/kernel), which writes CmdSN and the Initiator Task Tag itself and gives a response
-// back with the tag that the request had.
+// Pipe sends and receives whole PDUs of one connection; its methods must not be called
+// concurrently. There are two: [TCPPipe], and the one that goes through the kernel's NETLINK_ISCSI
+// (pkg/iscsi/kernel), which writes CmdSN and the Initiator Task Tag itself and returns a response
+// with the tag that the request had.
 //
-// A pipe that returned an error is of no further use.
+// After an error a pipe cannot be used further.
 type Pipe interface {
-	// Send hands p to the target. It may write into p.BHS; it keeps nothing.
+	// Send sends p to the target. It may write into p.BHS; it does not retain p.
 	Send(ctx context.Context, p *PDU) error
 	// Receive waits for the next PDU. Its error wraps io.EOF if the target closed the
 	// connection between two PDUs, and ctx.Err() if that was the reason. The caller owns the

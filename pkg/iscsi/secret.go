@@ -8,14 +8,14 @@ import (
 )
 
 // maxSecretLen bounds a secret in bytes. RFC 7143 9.2.1 asks for at least 16 bytes to be possible;
-// this is as much as one text value holds.
+// this is the limit of a text value.
 const maxSecretLen = 255
 
-// redacted is what every way of printing a Secret yields.
+// redacted is printed in place of a Secret.
 const redacted = "[redacted]"
 
-// Secret is bytes that must not be seen: whatever prints or marshals it gets "[redacted]". Copies
-// of a Secret share their bytes, so that Wipe reaches all of them. The zero Secret is empty.
+// Secret is bytes that must not be shown: printing or marshalling it gives "[redacted]". Copies of
+// a Secret share their bytes, so that Wipe reaches all of them. The zero Secret is empty.
 type Secret struct {
 	// Two pointers, because they also keep the bytes from fmt where a Secret sits in an
 	// unexported field, whose methods fmt cannot call: it follows one of them for a verb that
@@ -35,8 +35,8 @@ func NewSecret(b []byte) Secret {
 }
 
 // ParseSecret reads a secret as people write it: plain text, or bytes in hex after 0x or in base64
-// after 0b. Text that begins so by chance has to be written in hex. An error never holds any part
-// of s. The memory of s cannot be wiped.
+// after 0b. Text that begins so by chance has to be written in hex. An error never contains any
+// part of s. The memory of s cannot be wiped.
 func ParseSecret(s string) (Secret, error) {
 	_, isHex := cutPrefixFold(s, "0x")
 	_, isBase64 := cutPrefixFold(s, "0b")
@@ -63,7 +63,7 @@ func (s Secret) Bytes() []byte {
 	return *s.data.b
 }
 
-// Empty reports whether there is nothing to keep: the zero Secret, or one that was wiped.
+// Empty reports whether there are no bytes: the zero Secret, or one that was wiped.
 func (s Secret) Empty() bool { return len(s.Bytes()) == 0 }
 
 // Wipe overwrites the bytes of this secret and so of all its copies, which are empty then.

@@ -13,8 +13,7 @@ const (
 // writes it: 0x0202 is class 2, detail 2.
 type Status uint16
 
-// The statuses of RFC 7143 11.13.5 but for success. What each means for a person who boots a
-// machine is in the table below.
+// The statuses of RFC 7143 11.13.5 but for success. The table below has their texts.
 const (
 	StatusMovedTemporarily   Status = 0x0101
 	StatusMovedPermanently   Status = 0x0102
@@ -35,13 +34,13 @@ const (
 	StatusOutOfResources     Status = 0x0302
 )
 
-// StatusError is a login that the target turned down with a status. The connection is over (RFC
-// 7143 11.13.5).
+// StatusError is a login that the target refused with a status. The connection has ended (RFC 7143
+// 11.13.5).
 type StatusError struct {
 	// Class is 1 for a redirect, 2 for the initiator's fault, 3 for the target's; Detail is its
 	// reason within the class.
 	Class, Detail uint8
-	// Addresses say where the target is now, for class 1 only; then there is one at least.
+	// Addresses are the new portals, for class 1 only; then there is at least one.
 	Addresses []TargetAddress
 }
 
@@ -71,10 +70,9 @@ func (e *StatusError) Error() string {
 	return msg
 }
 
-// Redirect returns where the target is now, if that is what the status says; Addresses may hold
-// more. permanent tells a move for good (0102), after which reconnects begin there, from one for
-// now (0101), after which they begin at the original portal. Whether to go there at all is the
-// caller's decision.
+// Redirect returns the new portal, if the status is a redirect; Addresses may have more. After a
+// permanent redirect (0102) reconnects begin at the new portal, after a temporary one (0101) at the
+// original portal. The caller decides whether to follow it.
 func (e *StatusError) Redirect() (addr TargetAddress, permanent, ok bool) {
 	if e.Class != classRedirect || len(e.Addresses) == 0 {
 		return TargetAddress{}, false, false
@@ -83,9 +81,9 @@ func (e *StatusError) Redirect() (addr TargetAddress, permanent, ok bool) {
 }
 
 // Retryable reports whether the same login may succeed later without a change to this machine: a
-// target that is still starting or importing its disks, or that has to forget an old session first.
-// Access and authentication failures are not, nor does a login that the target cannot understand.
-// Statuses without a meaning in the RFC are if they are the target's fault.
+// target that is still starting or importing its disks, or that has to drop an old session first.
+// Access and authentication failures are not, nor is a login that the target does not support.
+// Statuses that the RFC does not define are, if their class is target error.
 func (e *StatusError) Retryable() bool {
 	if s := findStatus(e.Code()); s != nil {
 		return s.passes == temporary
@@ -94,30 +92,30 @@ func (e *StatusError) Retryable() bool {
 }
 
 // NeedsAdministrator reports whether the target refuses this initiator: its name, or its user and
-// secret. That changes when somebody changes the target's configuration, or ours.
+// secret. The administrator has to change the configuration of the target or of this machine.
 func (e *StatusError) NeedsAdministrator() bool {
 	s := findStatus(e.Code())
 	return s != nil && s.passes == administrator
 }
 
-// unspecific reports whether the status names no cause: targets send it for whatever they cannot
-// handle, such as a stage or a list of values that they do not know.
+// unspecific reports whether the status names no cause: targets send it for requests that they do
+// not support, such as a stage or a list of values.
 func (e *StatusError) unspecific() bool {
 	return e.Code() == StatusInitiatorError || e.Code() == StatusInvalidDuringLogin
 }
 
-// passing is how a refusal comes to an end.
-type passing uint8
+// remedy is how a refusal ends.
+type remedy uint8
 
 const (
-	lasting       passing = iota // the same login is refused again
-	temporary                    // by itself
-	administrator                // as lasting, until an administrator grants access
+	permanent     remedy = iota // the same login is refused again
+	temporary                   // by itself
+	administrator               // when an administrator grants access
 )
 
 type status struct {
 	code   Status
-	passes passing
+	passes remedy
 	text   string
 }
 
@@ -130,23 +128,23 @@ func findStatus(code Status) *status {
 	return nil
 }
 
-// statuses is the table of RFC 7143 11.13.5. What a person can do about a status is in pkg/session,
-// under the same names.
+// statuses is the table of RFC 7143 11.13.5. The hints for statuses are in pkg/session, under the
+// same names.
 var statuses = [...]status{
-	{StatusMovedTemporarily, lasting, "target moved temporarily"},
-	{StatusMovedPermanently, lasting, "target moved permanently"},
-	{StatusInitiatorError, lasting, "initiator error: the target rejects the login request"},
+	{StatusMovedTemporarily, permanent, "target moved temporarily"},
+	{StatusMovedPermanently, permanent, "target moved permanently"},
+	{StatusInitiatorError, permanent, "initiator error: the target rejects the login request"},
 	{StatusAuthFailure, administrator, "authentication failed: wrong user or secret, or the target requires authentication"},
 	{StatusNotAuthorized, administrator, "this initiator name is not in the target's access list"},
 	{StatusNotFound, temporary, "this portal has no target of that name"},
 	{StatusTargetRemoved, temporary, "the target has been removed"},
-	{StatusUnsupportedVersion, lasting, "the target does not support this version of iSCSI"},
+	{StatusUnsupportedVersion, permanent, "the target does not support this version of iSCSI"},
 	{StatusTooManyConnections, temporary, "too many connections of this initiator name and ISID"},
 	{StatusMissingParameter, temporary, "missing parameter: the request has no initiator name, target name or session type"},
-	{StatusNotInSession, lasting, "the connection cannot be added to this session"},
-	{StatusSessionType, lasting, "this portal does not serve sessions of this type"},
+	{StatusNotInSession, permanent, "the connection cannot be added to this session"},
+	{StatusSessionType, permanent, "this portal does not serve sessions of this type"},
 	{StatusNoSession, temporary, "the target does not know the session"},
-	{StatusInvalidDuringLogin, lasting, "the request does not fit the state of the login"},
+	{StatusInvalidDuringLogin, permanent, "the request does not fit the state of the login"},
 	{StatusTargetError, temporary, "target error"},
 	{StatusServiceUnavailable, temporary, "the target's service is not available now"},
 	{StatusOutOfResources, temporary, "the target is out of resources"},

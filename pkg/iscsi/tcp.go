@@ -10,8 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// Conn is what a TCPPipe needs of a connection; every net.Conn has it. A deadline in the past has
-// to end a call that is under way.
+// Conn is the part of net.Conn that a TCPPipe uses. A deadline in the past has to end a pending
+// call.
 type Conn interface {
 	io.Reader
 	io.Writer
@@ -19,21 +19,21 @@ type Conn interface {
 }
 
 // TCPPipe frames PDUs on a byte stream (RFC 7143 11.2), without digests until [TCPPipe.SetDigests].
-// After a Receive that its context ended it may be used further: a PDU that had come in part makes
-// every later call fail.
+// After a Receive that its context ended it may be used further, unless a PDU was received in part:
+// then every later call fails.
 type TCPPipe struct {
 	conn    Conn
 	maxData int
-	// headerDigest and dataDigest tell which digests the PDUs have.
+	// headerDigest and dataDigest are the digests of the PDUs.
 	headerDigest, dataDigest bool
 	// expired is set when a context ended and left its deadline on conn.
 	expired bool
-	// torn is set when a PDU was read or written in part.
-	torn bool
+	// partial is set when a PDU was read or written in part.
+	partial bool
 }
 
-// errTorn says that where the next PDU begins is not known any more.
-var errTorn = errors.New("an earlier PDU was cut short")
+// errPartialPDU: the beginning of the next PDU is unknown.
+var errPartialPDU = errors.New("an earlier PDU was incomplete")
 
 // NewTCPPipe returns a pipe over conn that accepts data segments of up to LoginDataLen bytes. It
 // does not close conn.
@@ -47,10 +47,10 @@ func (t *TCPPipe) Send(ctx context.Context, p *PDU) error {
 	if err != nil {
 		return err
 	}
-	b = t.sealed(b)
+	b = t.withDigests(b)
 	return t.do(ctx, func() error {
 		n, err := t.conn.Write(b)
-		t.torn = t.torn || n > 0 && err != nil
+		t.partial = t.partial || n > 0 && err != nil
 		return err
 	})
 }
@@ -71,17 +71,17 @@ func (t *TCPPipe) read(p *PDU) error {
 		if n == 0 && err != io.EOF {
 			return &brokenError{err}
 		}
-		t.torn = t.torn || n > 0
+		t.partial = t.partial || n > 0
 		return err
 	}
 	ahs, data := lengths(&p.BHS)
-	t.torn = true // until all of it is there
+	t.partial = true // until all of it is there
 	if data > t.maxData {
 		return protocolErrorf("13.12", "%v with a data segment of %d bytes, limit %d", p.Opcode(), data, t.maxData)
 	}
 	head, err := t.rest(p, ahs+digestSize(t.headerDigest))
 	if err == nil {
-		head, err = verified(t.headerDigest, "header", p, p.BHS[:], head)
+		head, err = verifyDigest(t.headerDigest, "header", p, p.BHS[:], head)
 	}
 	if err != nil {
 		return err
@@ -89,34 +89,34 @@ func (t *TCPPipe) read(p *PDU) error {
 	if data > 0 {
 		body, err := t.rest(p, data+pad(data)+digestSize(t.dataDigest))
 		if err == nil {
-			body, err = verified(t.dataDigest, "data", p, nil, body)
+			body, err = verifyDigest(t.dataDigest, "data", p, nil, body)
 		}
 		if err != nil {
 			return err
 		}
 		p.Data = body[:data:data]
 	}
-	t.torn = false
+	t.partial = false
 	if ahs > 0 {
 		p.AHS = head[:ahs:ahs]
 	}
 	return nil
 }
 
-// rest reads the next n bytes of a PDU whose header has come.
+// rest reads the next n bytes of a PDU after its header.
 func (t *TCPPipe) rest(p *PDU, n int) ([]byte, error) {
 	b := make([]byte, n)
 	if _, err := io.ReadFull(t.conn, b); err != nil {
 		if err == io.EOF {
-			err = io.ErrUnexpectedEOF // the header came, so this is no clean close
+			err = io.ErrUnexpectedEOF // after a header this is not a clean close
 		}
 		return nil, fmt.Errorf("%v: %w", p.Opcode(), err)
 	}
 	return b, nil
 }
 
-// brokenError is a connection that ended between two PDUs in another way than by a clean close,
-// with a TCP reset most likely: an io.EOF to those who ask.
+// brokenError is a connection that ended between two PDUs without a clean close, most likely by a
+// TCP reset; it matches io.EOF.
 type brokenError struct{ err error }
 
 func (e *brokenError) Error() string        { return e.err.Error() }
@@ -129,8 +129,8 @@ func (t *TCPPipe) do(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if t.torn {
-		return errTorn
+	if t.partial {
+		return errPartialPDU
 	}
 	if t.expired {
 		if err := t.conn.SetDeadline(time.Time{}); err != nil {
@@ -141,8 +141,8 @@ func (t *TCPPipe) do(ctx context.Context, f func() error) error {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, contain.Func("the end of a call", func() {
 		defer close(done)
-		// A moment long past ends the pending call at once; no clock is read. If it fails,
-		// the connection is gone and the call returns anyway.
+		// A deadline in the past ends the pending call immediately; no clock is read. If
+		// that fails, the connection has ended and the call returns anyway.
 		_ = t.conn.SetDeadline(time.Unix(1, 0))
 	}, func(error) {
 		if c, ok := t.conn.(io.Closer); ok {

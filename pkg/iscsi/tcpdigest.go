@@ -8,13 +8,13 @@ import (
 // digestLen is the length of a digest in bytes.
 const digestLen = 4
 
-// SetDigests has every later PDU carry CRC32C digests, as the Params of a login tell: they begin
-// with the full feature phase (RFC 7143 13.1).
+// SetDigests enables CRC32C digests in later PDUs, as negotiated: they begin with the full feature
+// phase (RFC 7143 13.1).
 func (t *TCPPipe) SetDigests(header, data bool) { t.headerDigest, t.dataDigest = header, data }
 
-// sealed puts the digests into a PDU in its wire form (RFC 7143 11.2.3, 11.2.4): the header's
-// behind the AHS, the data's, if there are data, behind their padding.
-func (t *TCPPipe) sealed(b []byte) []byte {
+// withDigests inserts the digests into a PDU in its wire form (RFC 7143 11.2.3, 11.2.4): the
+// header's behind the AHS, the data's, if there are data, behind their padding.
+func (t *TCPPipe) withDigests(b []byte) []byte {
 	ahs, data := lengths((*[BHSLen]byte)(b))
 	head, body := b[:BHSLen+ahs], b[BHSLen+ahs:]
 	out := make([]byte, 0, len(b)+2*digestLen)
@@ -39,7 +39,7 @@ func appendDigest(to []byte, parts ...[]byte) []byte {
 	return binary.LittleEndian.AppendUint32(to, sum)
 }
 
-// digestSize is how many bytes of digest follow.
+// digestSize returns how many bytes of digest follow.
 func digestSize(on bool) int {
 	if on {
 		return digestLen
@@ -47,9 +47,9 @@ func digestSize(on bool) int {
 	return 0
 }
 
-// verified checks what was read of a header or of a data segment against the digest at its end, and
-// returns it without that. before is what was read earlier of the same part.
-func verified(on bool, what string, p *PDU, before, b []byte) ([]byte, error) {
+// verifyDigest checks the digest at the end of a header or a data segment, and returns the bytes
+// without it. before was read earlier of the same part.
+func verifyDigest(on bool, what string, p *PDU, before, b []byte) ([]byte, error) {
 	if !on {
 		return b, nil
 	}

@@ -2,8 +2,8 @@ package iscsi
 
 import "strings"
 
-// Limits of text (RFC 7143 6.1). The RFC asks for at least 8192 bytes of text per sequence; what
-// lies above maxKeyLen and maxValueLen is our own cap.
+// Limits of text (RFC 7143 6.1). The RFC requires at least 8192 bytes of text per sequence; the
+// limits other than maxKeyLen and maxValueLen are not from the RFC.
 const (
 	maxKeyLen   = 63
 	maxValueLen = 255
@@ -12,7 +12,7 @@ const (
 	maxPairs    = 512
 )
 
-// Values with a meaning of their own in an answer (RFC 7143 6.2).
+// Values with a special meaning in an answer (RFC 7143 6.2).
 const (
 	valueYes           = "Yes"
 	valueNo            = "No"
@@ -69,7 +69,7 @@ func AppendText(b []byte, pairs []Pair) []byte {
 
 // validKey reports whether s is a key name: a capital letter, then letters, digits and a few signs
 // (RFC 7143 6.1). The # occurs in public extension keys such as X#NodeArchitecture (13.26); one key
-// of the RFC has a small first letter against its own rule (13.24).
+// of the RFC has a lower-case first letter against its own rule (13.24).
 func validKey(s string) bool {
 	if s == "iSCSIProtocolLevel" {
 		return true
@@ -87,7 +87,7 @@ func validKey(s string) bool {
 	return true
 }
 
-// quoteKey quotes the key of a pair without its value, which may be a proof.
+// quoteKey quotes the key of a pair without its value, which may be a CHAP response.
 func quoteKey(item string) string {
 	key, _, isPair := strings.Cut(item, "=")
 	if isPair {

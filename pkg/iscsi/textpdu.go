@@ -10,7 +10,7 @@ const finalBit = 0x80
 
 // TextRequest is one Text Request (RFC 7143 11.10).
 type TextRequest struct {
-	// Immediate requests have the number of the next command and do not use it up.
+	// Immediate requests have the number of the next command and do not consume it.
 	Immediate bool
 	// Final is the F bit: nothing follows from the initiator.
 	Final bool

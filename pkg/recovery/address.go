@@ -41,7 +41,7 @@ func (a *Agent) updateVia(w *sessionState) {
 		return
 	}
 	was := w.Via()
-	w.FindVia(a.ways())
+	w.UpdateVia(a.ways())
 	if w.viaUnknown = foreign; w.Via() != was {
 		a.changed()
 	}

@@ -29,14 +29,14 @@ type Session interface {
 	// Via is how the last login's connection leaves the machine; its Source is not valid where
 	// that is not known.
 	Via() session.Way
-	// FindVia reads from the kernel which source address the connection has, which another
+	// UpdateVia reads from the kernel which source address the connection has, which another
 	// program may have made; ways are the candidates. Via returns it from then on.
-	FindVia(ways []session.Way)
-	// Silence is for how long the target had not answered when the connection was lost for that
-	// cause. It is called before Broken.
-	Silence(cause error) time.Duration
-	// Broken is called with the cause at the begin of an outage.
-	Broken(cause error)
+	UpdateVia(ways []session.Way)
+	// SilentFor is for how long the target had not answered when the connection was lost for
+	// that cause. It is called before ConnectionLost.
+	SilentFor(cause error) time.Duration
+	// ConnectionLost is called with the cause at the begin of an outage.
+	ConnectionLost(cause error)
 	// Progress reads how many commands wait for the target, and a number that changes with each
 	// one that ends.
 	Progress() (waiting int, done uint64, err error)

@@ -60,7 +60,7 @@ func (f *fake) Via() session.Way {
 	return f.via
 }
 
-func (f *fake) FindVia([]session.Way) {
+func (f *fake) UpdateVia([]session.Way) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.found.IsValid() {
@@ -68,7 +68,7 @@ func (f *fake) FindVia([]session.Way) {
 	}
 }
 
-func (f *fake) Silence(cause error) time.Duration {
+func (f *fake) SilentFor(cause error) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !errors.Is(cause, kernel.PingTimedOut) {
@@ -125,7 +125,7 @@ func (f *fake) Stops() uint32 {
 	return f.stops
 }
 
-func (f *fake) Broken(cause error) {
+func (f *fake) ConnectionLost(cause error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.causes = append(f.causes, cause)

@@ -19,7 +19,7 @@ func (l *KernelSession) String() string { return l.Target }
 // Portals implements Session.
 func (l *KernelSession) Portals() []string {
 	var out []string
-	for _, p := range l.Known() {
+	for _, p := range l.KnownPortals() {
 		out = append(out, p.String())
 	}
 	return out

@@ -12,7 +12,7 @@ import (
 )
 
 // loginWatch watches a login of the agent in the kernel. It checks before each step that no other
-// program logs the session in, and follows the connection's state where such a program runs:
+// program logs in to the session, and follows the connection's state where such a program runs:
 // stopping a connection sends no event (drivers/scsi/scsi_transport_iscsi.c: iscsi_stop_conn).
 //
 // mu is the innermost lock: nothing is called with it held.

@@ -46,14 +46,14 @@ type machine struct {
 	violations []string
 }
 
-func (m *machine) ID() uint32        { return 1 }
-func (m *machine) String() string    { return "iqn.test:t" }
-func (m *machine) Portals() []string { return nil }
-func (m *machine) Broken(error)      {}
+func (m *machine) ID() uint32           { return 1 }
+func (m *machine) String() string       { return "iqn.test:t" }
+func (m *machine) Portals() []string    { return nil }
+func (m *machine) ConnectionLost(error) {}
 
-func (m *machine) FindVia([]session.Way) {}
+func (m *machine) UpdateVia([]session.Way) {}
 
-func (m *machine) Silence(error) time.Duration { return 0 }
+func (m *machine) SilentFor(error) time.Duration { return 0 }
 
 func (m *machine) Logout(context.Context) (time.Duration, error) { return 0, nil }
 

@@ -116,8 +116,8 @@ func (a *Agent) beginOutage(w *sessionState, cause error) {
 		return
 	}
 	now := a.now()
-	silence := w.Silence(cause)
-	w.Broken(cause)
+	silence := w.SilentFor(cause)
+	w.ConnectionLost(cause)
 	w.setOutage(newOutage(now, cause))
 	w.down.began = max(now-silence, w.upSince)
 	if w.takenFrom != nil && errors.Is(cause, errFoundDown) && !w.takenFrom.notReading(a.cfg.Unread) {

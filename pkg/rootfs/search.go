@@ -85,7 +85,7 @@ func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 	case bootspec.BySession:
 		return want.Disk == i || want.Disk == 0 && at == 0
 	case bootspec.ByPath:
-		return at >= 0 && st.Sessions.List()[at].Target == want.Text && slices.Contains(st.Sessions.List()[at].Known(), want.Portal) && d.LUN.Number == uint64(want.LUN)
+		return at >= 0 && st.Sessions.List()[at].Target == want.Text && slices.Contains(st.Sessions.List()[at].KnownPortals(), want.Portal) && d.LUN.Number == uint64(want.LUN)
 	}
 	return false
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// try is one connection: it is bound to the session, logged in and started, or stopped again.
-func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi.LoginConfig) (notes Notes, err error) {
+// loginOnce binds a connection to the session, logs in and starts it. After an error the connection
+// is stopped.
+func (s *Session) loginOnce(ctx context.Context, conn *net.TCPConn, e loginPath, cfg iscsi.LoginConfig) (notes Notes, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.times.login)
 	defer cancel()
 	kernelPipe := s.kernel.Pipe()
-	defer kernelPipe.Close() // after the stop: a response that is late is no other program's login
+	defer kernelPipe.Close() // after the stop: until then a late response is received here, not by another program's login
 	defer func() {
 		if err == nil {
 			return
@@ -25,30 +26,30 @@ func (s *Session) try(ctx context.Context, conn *net.TCPConn, e entry, cfg iscsi
 			err = fmt.Errorf("%w; then %w", err, serr)
 		}
 	}()
-	pipe := &watchedPipe{Pipe: kernelPipe, patience: s.patience(e)}
+	pipe := &timedPipe{Pipe: kernelPipe, timeout: s.responseTimeout(e)}
 	e.way.Source = local(conn)
 	if err := s.bind(ctx, conn); err != nil {
 		return Notes{}, err
 	}
-	if err := s.kernel.Set(ctx, s.before(e)); err != nil {
+	if err := s.kernel.Set(ctx, s.settingsBeforeLogin(e)); err != nil {
 		return Notes{}, err
 	}
 	s.complete(&cfg, s.ISID)
 	cfg.TPGT = e.group
 	result, err := iscsi.Login(ctx, pipe, cfg)
-	s.heard(e, pipe.slowest, err)
+	s.recordResponse(e, pipe.slowest, err)
 	if err != nil {
 		return Notes{}, pipe.explain(err)
 	}
-	s.loggedIn(e, result)
-	if err := s.kernel.Set(ctx, s.after(result)); err != nil {
+	s.recordLogin(e, result)
+	if err := s.kernel.Set(ctx, s.settingsAfterLogin(result)); err != nil {
 		return Notes{}, err
 	}
 	return s.notes(result), s.kernel.Start(ctx)
 }
 
-// loggedIn notes what the login decided.
-func (s *Session) loggedIn(e entry, r iscsi.Result) {
+// recordLogin stores what was negotiated.
+func (s *Session) recordLogin(e loginPath, r iscsi.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Portal, s.Way, s.Params, s.TSIH = e.addr, e.way, r.Params, r.TSIH
@@ -57,7 +58,7 @@ func (s *Session) loggedIn(e entry, r iscsi.Result) {
 	}
 }
 
-// stop gives the connection up.
+// stop has the kernel stop the connection.
 func (s *Session) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.times.stop)
 	defer cancel()
@@ -67,7 +68,7 @@ func (s *Session) stop(ctx context.Context) error {
 	return s.kernel.Stop(ctx)
 }
 
-// notes sorts what the login found odd.
+// notes separates the warnings of a login from the oddities of the target.
 func (s *Session) notes(r iscsi.Result) Notes {
 	n := Notes{Oddities: r.Warnings}
 	if s.chap == nil {
@@ -75,13 +76,13 @@ func (s *Session) notes(r iscsi.Result) Notes {
 	}
 	n.Warnings = s.chap.Warnings()
 	n.Oddities = slices.DeleteFunc(n.Oddities, func(w string) bool { return slices.Contains(n.Warnings, w) })
-	if s.unspeakable() {
-		n.Warnings = append(n.Warnings, "a CHAP secret holds a byte 0, which the kernel cannot keep: iscsid will not be able to log in with it")
+	if s.secretHasNUL() {
+		n.Warnings = append(n.Warnings, "a CHAP secret contains a zero byte, which the kernel cannot store: iscsid will not be able to log in with it")
 	}
 	return n
 }
 
-// bind gives the connection to the kernel and closes our end of it.
+// bind passes the connection to the kernel and closes this process's descriptor.
 func (s *Session) bind(ctx context.Context, conn *net.TCPConn) error {
 	raw, err := conn.SyscallConn()
 	if err == nil {
@@ -97,17 +98,17 @@ func (s *Session) bind(ctx context.Context, conn *net.TCPConn) error {
 	return err
 }
 
-// watchedPipe waits for each response only so long, and knows how far a login came.
-type watchedPipe struct {
+// timedPipe limits the wait for each response, and records the stage of the login.
+type timedPipe struct {
 	iscsi.Pipe
-	patience time.Duration
-	slowest  time.Duration // response that came
-	stage    iscsi.Stage   // of the last request
-	sent     bool
+	timeout time.Duration
+	slowest time.Duration // the longest wait for a response that arrived
+	stage   iscsi.Stage   // of the last request
+	sent    bool
 }
 
 // Send implements iscsi.Pipe.
-func (w *watchedPipe) Send(ctx context.Context, p *iscsi.PDU) error {
+func (w *timedPipe) Send(ctx context.Context, p *iscsi.PDU) error {
 	if r, err := iscsi.ParseLoginRequest(p); err == nil {
 		w.stage, w.sent = r.CSG, true
 	}
@@ -115,22 +116,22 @@ func (w *watchedPipe) Send(ctx context.Context, p *iscsi.PDU) error {
 }
 
 // Receive implements iscsi.Pipe.
-func (w *watchedPipe) Receive(ctx context.Context) (*iscsi.PDU, error) {
-	patient, cancel := context.WithTimeout(ctx, w.patience)
+func (w *timedPipe) Receive(ctx context.Context) (*iscsi.PDU, error) {
+	limited, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
 	began := time.Now()
-	p, err := w.Pipe.Receive(patient)
+	p, err := w.Pipe.Receive(limited)
 	if err == nil {
 		w.slowest = max(w.slowest, time.Since(began))
 	}
-	if err != nil && patient.Err() != nil && ctx.Err() == nil {
-		return nil, &SilenceError{w.patience}
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return nil, &SilenceError{w.timeout}
 	}
 	return p, err
 }
 
-// explain adds the stage to an error that does not tell it.
-func (w *watchedPipe) explain(err error) error {
+// explain adds the stage to an error.
+func (w *timedPipe) explain(err error) error {
 	if !w.sent {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// A login goes on when the kernel has freed the task of the request before, and one that the kernel
-// refuses altogether is worth another try.
+// A login continues when the kernel has freed the task of the previous request; if the kernel never
+// does, the error is retryable.
 func TestBusyKernel(t *testing.T) {
 	tg := startTarget(t, welcome, welcome)
 	s, k := sessionAt(t, nil, tg.portal)

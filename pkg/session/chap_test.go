@@ -45,7 +45,7 @@ func guarded(t *testing.T, auth iscsitest.Auth) netip.AddrPort {
 	return server.Addr()
 }
 
-// The kernel is told what iscsid needs for a login of its own.
+// The kernel gets the credentials that iscsid needs for a login.
 func TestCHAP(t *testing.T) {
 	for _, target := range []string{"", theirSecret} {
 		s, k := sessionAt(t, prove(ourSecret, target, ""), guarded(t, iscsitest.Auth{}))
@@ -60,12 +60,12 @@ func TestCHAP(t *testing.T) {
 			}
 		}
 		if got[22] != "machine" || got[24] != ourSecret || got[25] != target || (got[23] == "storage") != (target != "") {
-			t.Errorf("the kernel knows %v", got)
+			t.Errorf("the kernel has %v", got)
 		}
 	}
 }
 
-// What the kernel cannot keep whole it is not told, and weak secrets are named.
+// Secrets with a zero byte are not sent to the kernel, and weak secrets have a warning.
 func TestSecretWarnings(t *testing.T) {
 	server, err := iscsitest.Listen((&iscsitest.Target{Auth: &iscsitest.Auth{User: "machine", Secret: "a\x00b"}}).Serve)
 	if err != nil {
@@ -74,17 +74,17 @@ func TestSecretWarnings(t *testing.T) {
 	defer func() { _ = server.Close() }()
 	s, k := sessionAt(t, prove("a\x00b", "", ""), server.Addr())
 	notes, err := s.Login(t.Context())
-	if err != nil || len(notes.Warnings) != 2 || !strings.Contains(notes.Warnings[0], "can be guessed") || !strings.Contains(notes.Warnings[1], "byte 0") {
+	if err != nil || len(notes.Warnings) != 2 || !strings.Contains(notes.Warnings[0], "can be guessed") || !strings.Contains(notes.Warnings[1], "zero byte") {
 		t.Errorf("%q, %v", notes, err)
 	}
 	for _, r := range k.Requests() {
 		if r.Type == kerneltest.SetParam && r.Param >= 22 && r.Param <= 25 {
-			t.Errorf("the kernel was told %d", r.Param)
+			t.Errorf("the kernel got parameter %d", r.Param)
 		}
 	}
 }
 
-// A challenge that is too short gets no response, and the hint tells what to do.
+// A challenge that is too short gets no response, and there is a hint.
 func TestShortChallenge(t *testing.T) {
 	for length, refused := range map[int]bool{7: true, 8: false} {
 		s, _ := sessionAt(t, prove(ourSecret, "", ""), guarded(t, iscsitest.Auth{ChallengeLen: length}))
@@ -99,7 +99,7 @@ func TestShortChallenge(t *testing.T) {
 	}
 }
 
-// Who is refused asks three times, two seconds apart, whoever refuses whom.
+// After a refusal by either side the login is tried three times, two seconds apart.
 func TestRefusals(t *testing.T) {
 	for name, tt := range map[string]struct {
 		edit       func(*Config)
@@ -128,7 +128,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A target that does no CHAP gets no session from one that has to prove itself.
+// A target that does not support CHAP gets no session if CHAP is configured.
 func TestNoDowngrade(t *testing.T) {
 	tg := startTarget(t, script(iscsitest.Text("AuthMethod=None")))
 	s, _ := sessionAt(t, prove(ourSecret, "", ""), tg.portal)
@@ -143,7 +143,7 @@ func TestNoDowngrade(t *testing.T) {
 	}
 }
 
-// A target that understands no list gets MD5 alone, if that is allowed.
+// A target that does not support lists of algorithms is offered MD5 alone, if that is allowed.
 func TestOldTarget(t *testing.T) {
 	for _, tt := range []struct {
 		algorithms string

@@ -6,7 +6,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// Is tells whether the session is one of such a configuration.
-func (s *Session) Is(initiator string, target bootspec.Target, login bootspec.Login) bool {
+// HasConfig reports whether the session was made with this configuration.
+func (s *Session) HasConfig(initiator string, target bootspec.Target, login bootspec.Login) bool {
 	return s.config.Initiator == initiator && s.config.Login == login && reflect.DeepEqual(s.config.Target, target)
 }

@@ -27,26 +27,26 @@ func (s *Session) dial(ctx context.Context, p path) (*net.TCPConn, error) {
 	return conn.(*net.TCPConn), nil
 }
 
-// failed is a connection that did not come about by this path.
+// failed returns the error of a connect by this path.
 func (p path) failed(err error) error {
 	return &portal.ConnectError{Portal: p.addr, Source: p.way.Source, Device: p.way.Device, Err: err}
 }
 
-// arrival is how one runner of a race ended.
-type arrival struct {
+// dialResult is the result of one connect of a race.
+type dialResult struct {
 	index int
 	conn  *net.TCPConn
 	err   error
 }
 
-// race connects by the paths in their order, each a moment after the one before or when all before
-// have failed, and returns the first connection. The errors are those of the paths that failed by
-// then, by index.
+// race connects by the paths in their order, each after a delay (stagger), or when all connects
+// that were started have failed, and returns the first connection (as RFC 8305). The errors are
+// those of the paths that failed until then, by index.
 func (s *Session) race(ctx context.Context, paths []path) (conn *net.TCPConn, winner int, failed map[int]error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stagger := s.stagger(ctx, len(paths))
-	arrivals := make(chan arrival, len(paths))
+	results := make(chan dialResult, len(paths))
 	failed = map[int]error{}
 	next := time.NewTimer(0)
 	defer next.Stop()
@@ -64,14 +64,14 @@ func (s *Session) race(ctx context.Context, paths []path) (conn *net.TCPConn, wi
 			next.Reset(stagger)
 			contain.Go("a connect", func() {
 				conn, err := s.dial(ctx, paths[index])
-				arrivals <- arrival{index, conn, err}
+				results <- dialResult{index, conn, err}
 			}, func(err error) {
-				arrivals <- arrival{index: index, err: paths[index].failed(err)}
+				results <- dialResult{index: index, err: paths[index].failed(err)}
 			})
-		case a := <-arrivals:
+		case a := <-results:
 			if a.err == nil {
 				running := started - len(failed) - 1
-				contain.Go("closing late connections", func() { closeLate(arrivals, running) }, nil)
+				contain.Go("closing late connections", func() { closeLate(results, running) }, nil)
 				return a.conn, a.index, failed
 			}
 			failed[a.index] = a.err
@@ -80,8 +80,8 @@ func (s *Session) race(ctx context.Context, paths []path) (conn *net.TCPConn, wi
 	return nil, 0, failed
 }
 
-// stagger is the time from one path to the next. In the first half of the time that ctx leaves all
-// are begun: none may be out of reach for ever.
+// stagger returns the delay between the starts of two connects. All are started in the first half
+// of the time that ctx leaves, so that every path is tried.
 func (s *Session) stagger(ctx context.Context, paths int) time.Duration {
 	end, ok := ctx.Deadline()
 	if !ok || paths == 0 {
@@ -90,18 +90,18 @@ func (s *Session) stagger(ctx context.Context, paths int) time.Duration {
 	return min(s.times.stagger, max(0, time.Until(end)/time.Duration(2*paths)))
 }
 
-// closeLate closes what connects after a race is over.
-func closeLate(arrivals <-chan arrival, running int) {
+// closeLate closes the connections that are established after a race has ended.
+func closeLate(results <-chan dialResult, running int) {
 	for range running {
-		if a := <-arrivals; a.conn != nil {
+		if a := <-results; a.conn != nil {
 			_ = a.conn.Close()
 		}
 	}
 }
 
-// addresses returns where to try, and why some portals' names lead nowhere. Up to MaxPortals are
-// kept, so that a reconnect needs no name server.
-func (s *Session) addresses(ctx context.Context) ([]netip.AddrPort, []Try) {
+// addresses returns the addresses to try, and the errors of names that were not resolved. Up to
+// MaxPortals are stored, so that a reconnect needs no name server.
+func (s *Session) addresses(ctx context.Context) ([]netip.AddrPort, []PortalError) {
 	found := make([][]netip.AddrPort, len(s.portals))
 	errs := make([]error, len(s.portals))
 	var lookups sync.WaitGroup
@@ -111,33 +111,33 @@ func (s *Session) addresses(ctx context.Context) ([]netip.AddrPort, []Try) {
 		}))
 	}
 	lookups.Wait()
-	var lost []Try
+	var lost []PortalError
 	for i := range found {
 		if errs[i] != nil {
-			lost = append(lost, Try{Portal: s.portals[i].String(), Err: errs[i]})
+			lost = append(lost, PortalError{Portal: s.portals[i].String(), Err: errs[i]})
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := s.known(slices.Concat(found...), len(lost) > 0)
+	all := s.candidates(slices.Concat(found...), len(lost) > 0)
 	s.Portals = all
-	if len(all) > MaxPortals { // each name keeps its share
-		s.Portals = bounded(s.known(inTurns(found), len(lost) > 0), s.Portal, MaxPortals)
+	if len(all) > MaxPortals { // an equal share for each name
+		s.Portals = bounded(s.candidates(interleave(found), len(lost) > 0), s.Portal, MaxPortals)
 	}
 	return slices.Clone(all), lost
 }
 
-// known returns where to try: where the target has moved to, what names led to now, and with before
-// what was known. The caller holds mu.
-func (s *Session) known(found []netip.AddrPort, before bool) []netip.AddrPort {
-	all := slices.Concat(s.moved, found)
+// candidates returns the addresses to try: those of a permanent redirect, those that were found
+// now, and, if before is set, those of earlier logins. The caller holds mu.
+func (s *Session) candidates(found []netip.AddrPort, before bool) []netip.AddrPort {
+	all := slices.Concat(s.redirectedTo, found)
 	if before {
 		all = append(all, s.Portals...)
 	}
 	return unique(all)
 }
 
-// unique drops what is there already.
+// unique removes duplicates.
 func unique(addrs []netip.AddrPort) []netip.AddrPort {
 	var out []netip.AddrPort
 	for _, a := range addrs {

@@ -17,7 +17,7 @@ func digestOf(d iscsi.DigestPolicy) bootspec.Value[iscsi.DigestPolicy] {
 	return bootspec.Value[iscsi.DigestPolicy]{V: d, From: "iscsi_header_digest="}
 }
 
-// digest is a configuration that asks for digests.
+// digest sets the digests of a configuration.
 func digest(header, data iscsi.DigestPolicy) func(*Config) {
 	return func(c *Config) { c.Login.HeaderDigest, c.Login.DataDigest = digestOf(header), digestOf(data) }
 }
@@ -33,8 +33,8 @@ func toldDigests(k *kerneltest.Kernel) string {
 	return got[max(0, len(got)-2):]
 }
 
-// Digests are asked for as the configuration says and told to the kernel. Without a word a target
-// that insists on them has them, and one that prefers None, or that understands no list, has none.
+// Digests are negotiated as configured, and the kernel gets the result. By default a target that
+// requires them has them, and one that prefers None, or that does not support lists, has none.
 func TestDigests(t *testing.T) {
 	const header, data = "HeaderDigest", "DataDigest"
 	insists := func(keys ...string) *iscsitest.Target { return &iscsitest.Target{Insists: keys} }
@@ -87,7 +87,7 @@ func TestDigests(t *testing.T) {
 	}
 }
 
-// The advice after a list that was rejected leaves a digest alone that is required.
+// The warning after a rejected list does not name a digest that is required.
 func TestDigestListAdvice(t *testing.T) {
 	for want, edit := range map[string]func(*Config){
 		"(set iscsi_header_digest=none and iscsi_data_digest=none to avoid": nil,
@@ -108,7 +108,7 @@ func TestDigestListAdvice(t *testing.T) {
 }
 
 // Another process logs in again with the digests that the first login had, and by one connection
-// also at a target that understands no list.
+// also at a target that does not support lists.
 func TestDigestsAgain(t *testing.T) {
 	for want, target := range map[string]*iscsitest.Target{
 		"11": {Insists: []string{"HeaderDigest", "DataDigest"}},

@@ -14,20 +14,21 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Another machine that logs in with our initiator name and ISID ends our session, as we end its one
-// (RFC 7143 6.3.5). A network or a target that breaks connections does not look at the ISID. So a
-// trial has three idle sessions, which differ in nothing else.
+// A machine that logs in with the initiator name and the ISID of a session ends that session
+// (reinstatement, RFC 7143 6.3.5). A network or a target that breaks connections does so for any
+// ISID. So a trial has three idle sessions, which differ in the ISID alone.
 
-// trials is how many trials in a row must show the same: a single connection may break by chance.
+// trials is how many consecutive trials must have the same result: a single connection may break by
+// chance.
 const trials = 2
 
-// Duplicate finds out whether another machine uses the session's initiator name and ISID. It may be
-// called only while the kernel's session is down, and while nothing else logs it in. It logs in by
-// connections of its own, with the session's ISID and, before and after that, with two others, and
-// waits for so long whether the target ends the one of the session's ISID and none of the others.
-// Each step is bounded, and nothing is left at the target.
+// Duplicate reports whether another machine uses the session's initiator name and ISID. It may be
+// called only while the kernel's session is down, and while nothing else logs in to it. It logs in
+// three times over connections of its own, the second time with the session's ISID, and waits at
+// most wait for the target to end the session with that ISID and neither of the others. Each step
+// has a deadline, and no session is left at the target.
 //
-// An error tells why there was no result; then it is false.
+// After an error there is no result.
 func (s *Session) Duplicate(ctx context.Context, ways []Way, wait time.Duration) (bool, error) {
 	for range trials {
 		ended, err := s.trial(ctx, ways, wait)
@@ -49,17 +50,17 @@ type probe struct {
 	over bool // the target has ended it
 }
 
-// subject is the place of the session's own ISID among the probes.
+// subject is the index of the session's own ISID among the probes.
 const subject = 1
 
-// trial tells whether the target ended the subject alone.
+// trial reports whether the target ended the subject alone.
 func (s *Session) trial(ctx context.Context, ways []Way, wait time.Duration) (bool, error) {
 	conn, p, err := s.anyPortal(ctx, ways)
 	if err != nil {
 		return false, err
 	}
 	var probes []*probe
-	defer func() { s.dismiss(ctx, probes) }()
+	defer func() { s.logoutAll(ctx, probes) }()
 	for _, isid := range [][6]byte{randomISID(), s.ISID, randomISID()} {
 		one, err := s.probe(ctx, conn, p, isid)
 		if err != nil {
@@ -81,9 +82,9 @@ func (s *Session) trial(ctx context.Context, ways []Way, wait time.Duration) (bo
 	return true, nil
 }
 
-// anyPortal connects to the portal of the last login, or else to another one.
+// anyPortal connects to the portal of the last login or, if that fails, to another one.
 func (s *Session) anyPortal(ctx context.Context, ways []Way) (*net.TCPConn, path, error) {
-	known := s.Known()
+	known := s.KnownPortals()
 	if at := s.At(); at.IsValid() {
 		known = unique(append([]netip.AddrPort{at}, known...))
 	}
@@ -99,20 +100,20 @@ func (s *Session) anyPortal(ctx context.Context, ways []Way) (*net.TCPConn, path
 }
 
 // probe logs in with an ISID, by conn or, without one, by a connection of the same path. It offers
-// the digests that the session's own login does, because a target may insist on them. A redirect is
+// the digests that the session's own login does, because a target may require them. A redirect is
 // not followed: the probes must be at one portal.
 func (s *Session) probe(ctx context.Context, conn *net.TCPConn, p path, isid [6]byte) (*probe, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.times.probe)
 	defer cancel()
 	var one *probe
-	_, err := s.inForms(func(cfg iscsi.LoginConfig) (err error) {
+	_, err := s.loginWithFallbacks(func(cfg iscsi.LoginConfig) (err error) {
 		if conn == nil {
 			if conn, err = s.dial(ctx, p); err != nil {
 				return err
 			}
 		}
 		s.complete(&cfg, isid)
-		cfg.Offer.MaxRecvDataSegmentLength = iscsi.LoginDataLen // what a TCPPipe takes
+		cfg.Offer.MaxRecvDataSegmentLength = iscsi.LoginDataLen // the limit of a TCPPipe
 		pipe := iscsi.NewTCPPipe(conn)
 		result, err := iscsi.Login(ctx, pipe, cfg)
 		if err != nil {
@@ -127,22 +128,22 @@ func (s *Session) probe(ctx context.Context, conn *net.TCPConn, p path, isid [6]
 	return one, err
 }
 
-// randomISID is one that no kernel's session and no open-iscsi has: of the random type (RFC 7143
-// 11.12.5, T is 10b).
+// randomISID returns an ISID of the random type (RFC 7143 11.12.5, T is 10b), which neither the
+// kernel nor open-iscsi uses.
 func randomISID() [6]byte {
 	isid := [6]byte{0x80}
-	_, _ = rand.Read(isid[1:]) // it never fails
+	_, _ = rand.Read(isid[1:]) // never fails
 	return isid
 }
 
-// end is how the wait of a probe ended.
+// end is the result of waiting for a probe's end.
 type end struct {
 	index int
 	err   error
 }
 
-// subjectEnds waits until a probe ends, and tells whether it was the subject, and no other by then.
-// The goroutines end before it returns.
+// subjectEnds waits until a probe ends, and reports whether the subject, and no other, ended. The
+// goroutines end before it returns.
 func (s *Session) subjectEnds(ctx context.Context, probes []*probe, wait time.Duration) (bool, error) {
 	watch, stop := context.WithTimeout(ctx, wait)
 	defer stop()
@@ -152,7 +153,7 @@ func (s *Session) subjectEnds(ctx context.Context, probes []*probe, wait time.Du
 	}
 	first := <-ends
 	stop()
-	for _, e := range append([]end{first}, collect(ends, len(probes)-1)...) {
+	for _, e := range append([]end{first}, receiveAll(ends, len(probes)-1)...) {
 		probes[e.index].over = !errors.Is(e.err, context.Canceled) && !errors.Is(e.err, context.DeadlineExceeded)
 		if i := e.index; probes[i].over && i != subject {
 			return false, fmt.Errorf("session with ISID %x ended as well: %w", probes[i].isid, e.err)
@@ -161,7 +162,7 @@ func (s *Session) subjectEnds(ctx context.Context, probes []*probe, wait time.Du
 	return probes[subject].over, ctx.Err()
 }
 
-func collect(ends <-chan end, n int) []end {
+func receiveAll(ends <-chan end, n int) []end {
 	out := make([]end, n)
 	for i := range out {
 		out[i] = <-ends
@@ -169,16 +170,16 @@ func collect(ends <-chan end, n int) []end {
 	return out
 }
 
-// ping tells by an error that a session does not answer.
+// ping returns an error if a session does not answer.
 func (s *Session) ping(ctx context.Context, one *probe) error {
 	ctx, cancel := context.WithTimeout(ctx, s.times.probe)
 	defer cancel()
 	return one.idle.Ping(ctx)
 }
 
-// dismiss logs out of what is there, all at once. When ctx has ended the target sees the
-// connections' end instead: the next login is not to wait for it.
-func (s *Session) dismiss(ctx context.Context, probes []*probe) {
+// logoutAll logs out of all sessions concurrently. When ctx has ended, the connections are closed
+// without a logout, so that the next login does not wait.
+func (s *Session) logoutAll(ctx context.Context, probes []*probe) {
 	ctx, cancel := context.WithTimeout(ctx, s.times.leave)
 	defer cancel()
 	var logouts sync.WaitGroup

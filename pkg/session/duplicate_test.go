@@ -17,13 +17,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 )
 
-// long is a wait that no test lasts for: what returns then was decided.
+// long is a wait that is longer than any test.
 const long = time.Hour
 
-// ours is the ISID of sessionAt's sessions.
-var ours = [6]byte{0, 2, 0x3d, 1, 2, 3}
+// ownISID is the ISID of sessionAt's sessions.
+var ownISID = [6]byte{0, 2, 0x3d, 1, 2, 3}
 
-// opened is a session at a target, and those before it.
+// opened is a session at a target.
 type opened struct {
 	isid [6]byte
 	conn *muted
@@ -49,7 +49,7 @@ func watched(t *testing.T, target *iscsitest.Target, each func(all []opened)) ne
 	return server.Addr()
 }
 
-// muted may be made not to hear what comes.
+// muted is a connection that can drop what it receives.
 type muted struct {
 	net.Conn
 	mute atomic.Bool
@@ -64,8 +64,8 @@ func (m *muted) Read(b []byte) (int, error) {
 	}
 }
 
-// left waits until the target has no more than n sessions.
-func left(t *testing.T, target *iscsitest.Target, n int) {
+// waitSessions waits until the target has no more than n sessions.
+func waitSessions(t *testing.T, target *iscsitest.Target, n int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); target.Sessions() > n; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -74,9 +74,9 @@ func left(t *testing.T, target *iscsitest.Target, n int) {
 	}
 }
 
-// twin is another machine of the same name and ISID, which logs in whenever it is thrown out, for
-// as long as the test lasts.
-func twin(t *testing.T, portal netip.AddrPort, chap *iscsi.CHAP, digests iscsi.DigestPolicy) {
+// otherMachine has the same initiator name and ISID; it logs in again whenever its session ends,
+// until the end of the test.
+func otherMachine(t *testing.T, portal netip.AddrPort, chap *iscsi.CHAP, digests iscsi.DigestPolicy) {
 	t.Helper()
 	offer := iscsi.DefaultOffer()
 	offer.HeaderDigest, offer.DataDigest = digests, digests
@@ -90,7 +90,7 @@ func twin(t *testing.T, portal netip.AddrPort, chap *iscsi.CHAP, digests iscsi.D
 				return
 			}
 			pipe := iscsi.NewTCPPipe(conn)
-			_, err = iscsi.Login(ctx, pipe, iscsi.LoginConfig{InitiatorName: initiator, TargetName: targetName, ISID: ours, CmdSN: 1, SecurityStage: true, CHAP: chap, Offer: offer})
+			_, err = iscsi.Login(ctx, pipe, iscsi.LoginConfig{InitiatorName: initiator, TargetName: targetName, ISID: ownISID, CmdSN: 1, SecurityStage: true, CHAP: chap, Offer: offer})
 			if first {
 				close(in)
 			}
@@ -104,8 +104,7 @@ func twin(t *testing.T, portal netip.AddrPort, chap *iscsi.CHAP, digests iscsi.D
 	<-in
 }
 
-// Another machine with our name and ISID is found out, with CHAP and without, by the ways that
-// there are.
+// Another machine with the same name and ISID is detected, with and without CHAP, by all ways.
 func TestDuplicate(t *testing.T) {
 	chap := &iscsi.CHAP{User: "machine", Secret: iscsi.NewSecret([]byte(ourSecret)), Algorithms: []iscsi.Algorithm{iscsi.MD5}}
 	for name, tt := range map[string]struct {
@@ -127,28 +126,28 @@ func TestDuplicate(t *testing.T) {
 			portal := watched(t, target, func(all []opened) {
 				last := all[len(all)-1]
 				host, _, _ := net.SplitHostPort(last.conn.RemoteAddr().String())
-				if last.isid[0]>>6 != 2 && last.isid != ours || last.isid != ours && host != "127.0.0.2" {
+				if last.isid[0]>>6 != 2 && last.isid != ownISID || last.isid != ownISID && host != "127.0.0.2" {
 					t.Errorf("a session with ISID %x from %s", last.isid, host)
 				}
 			})
 			s, k := sessionAt(t, tt.edit, closed(t), portal)
-			twin(t, portal, tt.chap, tt.twin)
+			otherMachine(t, portal, tt.chap, tt.twin)
 			found, err := s.Duplicate(t.Context(), []Way{from("192.0.2.77"), from("127.0.0.2")}, long)
 			if !found || err != nil {
 				t.Errorf("%v, %v", found, err)
 			}
-			left(t, target, 1) // the twin's
+			waitSessions(t, target, 1) // the other machine's
 			if n := len(k.Requests()); n != 2 {
-				t.Errorf("the kernel was asked %d times, want only for its session", n)
+				t.Errorf("%d requests to the kernel, want only that for its session", n)
 			}
 		})
 	}
 }
 
-// Nothing else is taken for another machine, and nothing is left at the target.
+// Other causes are not mistaken for another machine, and no session is left at the target.
 func TestNoDuplicate(t *testing.T) {
-	subject := func(o opened) bool { return o.isid == ours }
-	other := func(o opened) bool { return o.isid != ours }
+	subject := func(o opened) bool { return o.isid == ownISID }
+	other := func(o opened) bool { return o.isid != ownISID }
 	for name, tt := range map[string]struct {
 		each func(all []opened)
 		wait time.Duration
@@ -160,14 +159,14 @@ func TestNoDuplicate(t *testing.T) {
 		"one other": {third(func(all []opened) {
 			closeSome(all[slices.IndexFunc(all, other):][:1], other)
 		}), long, "session with ISID 80"},
-		"ours, and dead others": {third(func(all []opened) {
+		"ownISID, and dead others": {third(func(all []opened) {
 			for _, o := range all {
 				o.conn.mute.Store(other(o))
 			}
 			closeSome(all, subject)
 		}), long, "deadline exceeded"},
 		"an other, at once": {func(all []opened) { closeSome(all, other) }, long, "session with ISID 80"},
-		"ours, once":        {third(func(all []opened) { closeSome(all, subject) }), 50 * time.Millisecond, ""},
+		"ownISID, once":     {third(func(all []opened) { closeSome(all, subject) }), 50 * time.Millisecond, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they wait
@@ -178,13 +177,13 @@ func TestNoDuplicate(t *testing.T) {
 			if found || (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%v, %v, want %q", found, err, tt.want)
 			}
-			left(t, target, 0)
+			waitSessions(t, target, 0)
 		})
 	}
 }
 
-// third is called with the sessions of the first trial when all three are there. The order of two
-// of them may be another than that of their logins.
+// third calls f with the sessions of the first trial when all three exist. Their order may differ
+// from that of their logins.
 func third(f func(all []opened)) func([]opened) {
 	return func(all []opened) {
 		if len(all) == 3 {
@@ -202,7 +201,7 @@ func closeSome(all []opened, kinds ...func(opened) bool) {
 	}
 }
 
-// Where there is no login there is no result, and the context ends it.
+// Without a login there is no result; the context ends the wait.
 func TestDuplicateFails(t *testing.T) {
 	target := &iscsitest.Target{Initiators: []string{"iqn.2007-01.com.example:other"}}
 	s, _ := sessionAt(t, nil, watched(t, target, func([]opened) {}))
@@ -231,5 +230,5 @@ func TestDuplicateFails(t *testing.T) {
 	if found, err := s.Duplicate(ctx, nil, long); found || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, %v", found, err)
 	}
-	left(t, target, 0)
+	waitSessions(t, target, 0)
 }

@@ -13,46 +13,47 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// LoginError is a login that did not come about at any portal.
+// LoginError is a login that failed at all portals.
 type LoginError struct {
 	Initiator, Target string
 	Attempt           int // which login of the session this was, from 1
-	// Refusals is how many logins in a row, this one included, ended because the target did not
-	// want this initiator, or we did not want the target.
+	// Refusals is how many consecutive logins, this one included, ended because the target
+	// refused this initiator, or failed to authenticate.
 	Refusals int
-	Tries    []Try // by portal; one at least
+	Portals  []PortalError // by portal; one at least
 }
 
-// Try is what happened at one portal.
-type Try struct {
+// PortalError is the error at one portal.
+type PortalError struct {
 	Portal string // and where it redirected to
 	Err    error
 }
 
-// How often a login that was refused is tried again.
+// The retries of a login that was refused.
 const (
-	maxRefusals  = 3               // a status that passes by itself mostly has passed by then
+	maxRefusals  = 3               // enough for most temporary refusals
 	refusalPause = 2 * time.Second // as long as RFC 7143's DefaultTime2Wait is by default
 )
 
-// maxTold is how many portals an error tells of.
-const maxTold = 4
+// maxPortalsShown is how many portals an error message names.
+const maxPortalsShown = 4
 
 // Error implements error; the target's refusal follows without a colon, so that it reads as a
 // sentence.
 func (e *LoginError) Error() string {
 	texts := e.texts()
-	told := strings.Join(texts[:min(maxTold, len(texts))], ";")
-	if more := len(texts) - maxTold; more > 0 {
+	told := strings.Join(texts[:min(maxPortalsShown, len(texts))], ";")
+	if more := len(texts) - maxPortalsShown; more > 0 {
 		told += fmt.Sprintf("; and at %d more", more)
 	}
 	return fmt.Sprintf("login to %s%s (initiator %s, attempt %d)", e.Target, told, e.Initiator, e.Attempt)
 }
 
-// texts are the tries in words. Several NICs may lead to the same refusal, which is told once.
+// texts returns the message of each portal. Several NICs may have the same refusal, which is
+// included once.
 func (e *LoginError) texts() []string {
 	var out []string
-	for _, t := range e.Tries {
+	for _, t := range e.Portals {
 		sep := ": "
 		var status *iscsi.StatusError
 		if errors.As(t.Err, &status) {
@@ -68,17 +69,17 @@ func (e *LoginError) texts() []string {
 // Unwrap returns the causes.
 func (e *LoginError) Unwrap() []error {
 	var out []error
-	for _, t := range e.Tries {
+	for _, t := range e.Portals {
 		out = append(out, t.Err)
 	}
 	return out
 }
 
-// Retryable tells whether a later try can succeed: the network and a target that does not answer,
-// or says that it is not ready, can. A refusal can not, but the target may just be reading its
-// access list, so it is asked three times.
+// Retryable reports whether a later login can succeed: after errors of the network, and of a target
+// that does not answer or is not ready, it can. After a refusal it can not, but the target may be
+// loading its access list, so that it is retried up to three times.
 func (e *LoginError) Retryable() bool {
-	for _, t := range e.Tries {
+	for _, t := range e.Portals {
 		if retryable(t.Err) {
 			return true
 		}
@@ -86,7 +87,7 @@ func (e *LoginError) Retryable() bool {
 	return e.refused() && e.Refusals < maxRefusals
 }
 
-// Pause returns how long to wait before the next try, 0 if the caller knows better.
+// Pause returns how long to wait before the next login; 0: the caller decides.
 func (e *LoginError) Pause() time.Duration {
 	if e.refused() {
 		return refusalPause
@@ -94,10 +95,9 @@ func (e *LoginError) Pause() time.Duration {
 	return 0
 }
 
-// refused tells that a portal's answer was about who we are, or that we did not believe it who it
-// is.
+// refused reports whether a portal refused this initiator, or failed to authenticate.
 func (e *LoginError) refused() bool {
-	for _, t := range e.Tries {
+	for _, t := range e.Portals {
 		if NeedsAdministrator(t.Err) {
 			return true
 		}
@@ -105,9 +105,9 @@ func (e *LoginError) refused() bool {
 	return false
 }
 
-// final tells whether another path to the same portal cannot change a refusal: it is about the
-// secret, and each failed login counts at a target that locks an initiator out. 0202 is not final:
-// an access list may be one of source addresses, which differ by NIC (ctl.conf(5),
+// final reports whether another path to the same portal cannot change a refusal: one of the
+// authentication, where each failed login counts at a target that locks initiators out. 0202 is not
+// final: an access list may have source addresses, which differ by NIC (ctl.conf(5),
 // initiator-portal).
 func final(err error) bool {
 	var status *iscsi.StatusError
@@ -119,8 +119,8 @@ func final(err error) bool {
 }
 
 // NeedsAdministrator reports whether a login failed because the target refuses this initiator, or
-// because the target did not prove itself to us. Waiting does not help then: a person has to change
-// the configuration of one of the two.
+// because the target did not authenticate itself. Waiting does not help then: the administrator has
+// to change the configuration of one of the two.
 func NeedsAdministrator(err error) bool {
 	var status *iscsi.StatusError
 	var auth *iscsi.AuthError
@@ -130,21 +130,21 @@ func NeedsAdministrator(err error) bool {
 	return errors.As(err, &auth)
 }
 
-// retryable judges one portal.
+// retryable reports whether an error at one portal is temporary.
 func retryable(err error) bool {
 	var h interface{ Retryable() bool }
 	switch {
-	case errors.As(err, &h): // of whichever package knows best
+	case errors.As(err, &h): // an error that defines it itself
 		return h.Retryable()
 	case errors.Is(err, kernel.ErrEventsLost):
 		return true
-	case errors.Is(err, syscall.ENOTCONN): // the kernel's answer to a request when it has seen the end already
+	case errors.Is(err, syscall.ENOTCONN): // the kernel's error for a request after the connection has ended
 		return true
 	}
 	return errors.Is(err, context.DeadlineExceeded)
 }
 
-// SilenceError is a target that takes connections and does not answer a Login Request.
+// SilenceError is a target that accepts connections and does not answer a Login Request.
 type SilenceError struct{ After time.Duration }
 
 // Error implements error.
@@ -152,10 +152,10 @@ func (e *SilenceError) Error() string {
 	return fmt.Sprintf("target does not answer for %v", e.After)
 }
 
-// Retryable tells that it may answer later.
+// Retryable returns true: it may answer later.
 func (e *SilenceError) Retryable() bool { return true }
 
-// stageError tells in which stage of the login something happened.
+// stageError adds the stage of the login to an error.
 type stageError struct {
 	stage iscsi.Stage
 	err   error

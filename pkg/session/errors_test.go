@@ -48,7 +48,7 @@ func TestConnectErrors(t *testing.T) {
 		{context.Canceled, "connect: context canceled", ""},
 	} {
 		err := tried(&portal.ConnectError{Err: tt.err})
-		if got := err.Tries[0].Err.Error(); got != tt.text {
+		if got := err.Portals[0].Err.Error(); got != tt.text {
 			t.Errorf("%v: got %q, want %q", tt.err, got, tt.text)
 		}
 		if got := err.Hint(); !strings.Contains(got, tt.hint) || (got == "") != (tt.hint == "") {
@@ -62,10 +62,10 @@ func TestConnectErrors(t *testing.T) {
 
 // tried is a login that failed at one portal, for the last time if it is a refusal.
 func tried(err error) *LoginError {
-	return &LoginError{Attempt: 3, Refusals: 3, Tries: []Try{{Err: err}}}
+	return &LoginError{Attempt: 3, Refusals: 3, Portals: []PortalError{{Err: err}}}
 }
 
-// A retryable error is retried for ever, so no other may be one.
+// A retryable error is retried without a limit, so no other error may be retryable.
 func TestRetryable(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
@@ -95,7 +95,7 @@ func TestRetryable(t *testing.T) {
 	}
 }
 
-// A refusal of this initiator does not pass by itself, wherever it stands in a chain of errors.
+// A refusal of this initiator is not temporary, also when it is wrapped.
 func TestNeedsAdministrator(t *testing.T) {
 	for code, want := range map[iscsi.Status]bool{0x0201: true, 0x0202: true, 0x0203: false, 0x0301: false, 0x0206: false, 0x0300: false} {
 		err := fmt.Errorf("login: %w", &iscsi.StatusError{Class: uint8(code >> 8), Detail: uint8(code)})
@@ -104,11 +104,11 @@ func TestNeedsAdministrator(t *testing.T) {
 		}
 	}
 	if !NeedsAdministrator(fmt.Errorf("login: %w", &iscsi.AuthError{})) {
-		t.Error("a target that failed to prove itself is asked as if it were not ready")
+		t.Error("an *iscsi.AuthError needs no administrator")
 	}
 }
 
-// Each refusal that a person can mend at the command line names the parameter.
+// The hint of a refusal that a parameter can correct names the parameter.
 func TestStatusHints(t *testing.T) {
 	for code, want := range map[uint16]string{
 		0x0201: "CHAP", 0x0202: "iscsi_i=", 0x0203: "iscsi_t=", 0x0204: "iscsi_a=", 0x0206: "iscsi_i=", 0x0301: "iscsi_t=", 0x0101: "",
@@ -120,7 +120,7 @@ func TestStatusHints(t *testing.T) {
 	}
 }
 
-// What a look-up that failed is called.
+// The texts of look-ups that failed.
 func TestResolveErrors(t *testing.T) {
 	for _, tt := range []struct {
 		err  error

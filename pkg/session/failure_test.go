@@ -21,7 +21,7 @@ import (
 type failure struct {
 	name      string
 	scripts   []iscsitest.Script
-	refuse    uint32 // the request that the kernel turns down
+	refuse    uint32 // the request that the kernel refuses
 	param     uint32 // for SetParam
 	errno     unix.Errno
 	retryable bool
@@ -83,8 +83,8 @@ var failures = []failure{
 	},
 }
 
-// After every failure the connection is stopped, the session stays, and the next try succeeds with
-// the same ISID.
+// After every failure the connection is stopped, the session is kept, and the next login succeeds
+// with the same ISID.
 func TestFailures(t *testing.T) {
 	for _, f := range failures {
 		t.Run(f.name, func(t *testing.T) {
@@ -159,9 +159,9 @@ func checkISIDs(t *testing.T, tg *target, connections int) {
 	}
 }
 
-// A target that refuses the security stage gets a login without one, on a connection of its own.
-// Nothing less than its word will do: what ends without one may have met a reset, and a login
-// without a security stage may leave the old session behind.
+// If a target refuses the security stage, the login is retried without one on a new connection. The
+// end of a connection is not a refusal: it may be a reset, and a login without a security stage may
+// leave the old session behind.
 func TestNoSecurityStage(t *testing.T) {
 	for name, tt := range map[string]struct {
 		first iscsitest.Script
@@ -195,7 +195,7 @@ func TestNoSecurityStage(t *testing.T) {
 	}
 }
 
-// The refusal of both forms is told by what says more.
+// If both logins are refused, the error is the more specific one.
 func TestBothFormsRefused(t *testing.T) {
 	tg := startTarget(t, script(iscsitest.Status(0x0200)), script(iscsitest.Status(0x0202)))
 	s, _ := newSession(t, tg.portal)
@@ -203,7 +203,7 @@ func TestBothFormsRefused(t *testing.T) {
 	checkLoginError(t, err, failure{retryable: true, text: " refused (0202)", hint: "iscsi_i="}, tg.portal)
 }
 
-// A silent target and a caller who has no time are time-outs, which are retryable.
+// A silent target and an expired context are time-outs, which are retryable.
 func TestSilence(t *testing.T) {
 	tg := startTarget(t, script(iscsitest.Silence()))
 	s, k := newSession(t, tg.portal)
@@ -219,7 +219,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// Nobody listens: nothing was bound and nothing is stopped.
+// After a refused connection nothing is bound and nothing is stopped.
 func TestRefused(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -237,7 +237,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A stop that fails is told behind the reason for it.
+// The error of a failed stop follows its cause.
 func TestStopFails(t *testing.T) {
 	tg := startTarget(t, script(iscsitest.Status(0x0202)))
 	s, k := newSession(t, tg.portal)
@@ -253,7 +253,7 @@ func TestStopFails(t *testing.T) {
 	}
 }
 
-// Without a session in the kernel there is none.
+// The kernel refuses to create a session.
 func TestCreateRefused(t *testing.T) {
 	k := kerneltest.New()
 	k.Refuse = func(kerneltest.Request) unix.Errno { return unix.ENOMEM }

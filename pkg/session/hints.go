@@ -11,11 +11,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 )
 
-// Hint says what to do about it, where the error alone does not. What a target says counts more
-// than that another one cannot be reached.
+// Hint returns what to do, where the error alone does not show it. A target's response takes
+// precedence over a portal that cannot be reached.
 func (e *LoginError) Hint() string {
 	unreachable := ""
-	for _, t := range e.Tries {
+	for _, t := range e.Portals {
 		h := hint(t.Err)
 		var connect *portal.ConnectError
 		var resolve *portal.ResolveError
@@ -61,7 +61,7 @@ func hint(err error) string {
 	return ""
 }
 
-// statusHint names the parameter to look at.
+// statusHint names the parameter to check.
 func statusHint(code iscsi.Status) string {
 	switch code {
 	case iscsi.StatusAuthFailure:
@@ -106,7 +106,7 @@ func digestHint(e *iscsi.DigestError) string {
 	return "if the target insists on CRC32C and understands no list of digests, write " + words("require", iscsi.DigestPolicy.List)
 }
 
-// authHint is for what we did not accept.
+// authHint is for a target that did not authenticate.
 func authHint(r iscsi.AuthReason) string {
 	switch r {
 	case iscsi.AuthNone, iscsi.AuthSkipped:

@@ -9,29 +9,29 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Notes are what a login that came about has to tell.
+// Notes are what a successful login reports.
 type Notes struct {
-	Warnings []string // somebody should do something about these
-	Oddities []string // of the target, which do not stand in the way
+	Warnings []string // for the administrator
+	Oddities []string // of the target, harmless
 }
 
 // Login connects, logs in and starts the session. The portals race by TCP connect alone: the winner
-// is bound to the kernel's one session, and if the login fails there, the others have their turn.
-// After an error, which is a *LoginError, the connection is closed and Login can be called again.
+// is bound to the kernel's one session, and if the login fails there, the others are tried. After
+// an error, which is a *LoginError, the connection is closed and Login can be called again.
 func (s *Session) Login(ctx context.Context) (Notes, error) {
 	s.attempts++
 	failed := &LoginError{Initiator: s.Initiator, Target: s.Target, Attempt: s.attempts}
-	if err := s.Stop(ctx); err != nil { // a login that is up starts over
-		failed.Tries = []Try{{Portal: s.Portal.String(), Err: err}}
+	if err := s.Stop(ctx); err != nil { // a session that is logged in logs in again
+		failed.Portals = []PortalError{{Portal: s.Portal.String(), Err: err}}
 		return Notes{}, failed
 	}
 	addrs, lost := s.addresses(ctx)
-	failed.Tries = append(failed.Tries, lost...)
+	failed.Portals = append(failed.Portals, lost...)
 	for paths := s.pathsTo(addrs); len(paths) > 0; {
 		conn, winner, lost := s.race(ctx, paths)
 		for i, p := range paths {
 			if lost[i] != nil {
-				failed.Tries = append(failed.Tries, Try{Portal: p.addr.String(), Err: lost[i]})
+				failed.Portals = append(failed.Portals, PortalError{Portal: p.addr.String(), Err: lost[i]})
 			}
 		}
 		if conn == nil {
@@ -49,7 +49,7 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 			s.refusals = 0
 			return notes, nil
 		}
-		failed.Tries = append(failed.Tries, *try)
+		failed.Portals = append(failed.Portals, *try)
 		if ctx.Err() != nil {
 			break
 		}
@@ -67,36 +67,35 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 	return Notes{}, failed
 }
 
-// remove returns the paths that lead to another portal than p does.
+// remove returns the paths to other portals than that of p.
 func remove(paths []path, p path) []path {
 	return slices.DeleteFunc(slices.Clone(paths), p.samePortal)
 }
 
-// entry is one way in: where to connect, and where a later reconnect begins.
-type entry struct {
+// loginPath is where to connect, and where a later reconnect begins.
+type loginPath struct {
 	path
 	start  netip.AddrPort
 	group  *uint16 // TPGT to expect
 	others bool    // another portal, not only another path to this one, remains if it fails here
 }
 
-// enter logs in over conn, and once more to the same address where another form of the login may
-// help.
-func (s *Session) enter(ctx context.Context, conn *net.TCPConn, e entry) (Notes, error) {
+// loginAt logs in over conn, and again at the same address where a fallback may help.
+func (s *Session) loginAt(ctx context.Context, conn *net.TCPConn, e loginPath) (Notes, error) {
 	var notes Notes
-	form, err := s.inForms(func(cfg iscsi.LoginConfig) (err error) {
+	form, err := s.loginWithFallbacks(func(cfg iscsi.LoginConfig) (err error) {
 		if conn == nil {
 			if conn, err = s.dial(ctx, e.path); err != nil {
 				return err
 			}
 		}
-		notes, err = s.try(ctx, conn, e, cfg)
+		notes, err = s.loginOnce(ctx, conn, e, cfg)
 		conn = nil
 		return err
 	})
 	if err != nil {
 		return Notes{}, err
 	}
-	notes.Warnings = append(notes.Warnings, s.formed(form)...)
+	notes.Warnings = append(notes.Warnings, s.recordFallback(form)...)
 	return notes, nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// steps writes requests down in a readable form.
+// steps formats requests.
 func steps(requests []kerneltest.Request) []string {
 	var out []string
 	for _, r := range requests {
@@ -41,7 +41,7 @@ func steps(requests []kerneltest.Request) []string {
 	return out
 }
 
-// A login tells the kernel all that iscsid reads back, each thing when the kernel takes it
+// A login sets all parameters that iscsid reads, each when the kernel accepts it
 // (include/scsi/iscsi_if.h: enum iscsi_param).
 func TestLogin(t *testing.T) {
 	tg := startTarget(t, welcome)
@@ -87,8 +87,7 @@ func checkWire(t *testing.T, tg *target, r Record) {
 	}
 }
 
-// sockets counts this process's descriptors of connections to the target of a bind. The kernel's
-// own is found by its being bound.
+// sockets counts this process's descriptors of connections to the target of a bind.
 func sockets(t *testing.T, bind kerneltest.Request) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -107,7 +106,7 @@ func sockets(t *testing.T, bind kerneltest.Request) int {
 	return n
 }
 
-// A group that was given is expected, and counts where the target names none.
+// A configured portal group is expected, and used where the target reports none.
 func TestGroup(t *testing.T) {
 	tg := startTarget(t, script(noAuth, iscsitest.Text(), iscsitest.Silence()), welcome)
 	k := kerneltest.New()
@@ -120,7 +119,7 @@ func TestGroup(t *testing.T) {
 		t.Errorf("TPGT %d, %v", s.TPGT, err)
 	}
 	if !strings.Contains(strings.Join(steps(k.Requests()), "\n"), "set 16 9") {
-		t.Error("the kernel was not told")
+		t.Error("the kernel did not get it")
 	}
 	k.Close()
 	notes, err := s.Login(t.Context())

@@ -22,7 +22,7 @@ func (buggyNames) LookupNetIP(context.Context, string, string) ([]netip.Addr, er
 }
 
 // A panic in the look-up of one portal's name is that portal's error: the login goes on at the
-// others, and is tried again if there are none.
+// others, and is retryable if there are none.
 func TestPanicInALookup(t *testing.T) {
 	tg := startTarget(t, welcome)
 	name := bootspec.Value[bootspec.Portal]{V: bootspec.Portal{Host: "storage", Port: 860}}
@@ -49,7 +49,7 @@ func TestPanicInALookup(t *testing.T) {
 	}
 }
 
-// buggyContext panics in what dials, which asks for the deadline after the race has done so once.
+// buggyContext panics in a dial, which is the second caller of Deadline after the race.
 type buggyContext struct {
 	context.Context
 	asked *atomic.Int32

@@ -16,10 +16,9 @@ const (
 	targetResetTimeout = 30
 )
 
-// before is what the kernel must know of a session whatever is negotiated: all that iscsid reads
-// back when it takes a session over. A session whose target name or TPGT it cannot read is one that
-// it does not touch.
-func (s *Session) before(e entry) []kernel.Setting {
+// settingsBeforeLogin returns the parameters that do not depend on the negotiation: all that iscsid
+// reads at a take-over. It ignores a session whose target name or TPGT it cannot read.
+func (s *Session) settingsBeforeLogin(e loginPath) []kernel.Setting {
 	return slices.Concat([]kernel.Setting{
 		{Param: kernel.TargetName, Value: s.Target},
 		{Param: kernel.PersistentAddress, Value: e.start.Addr().String()},
@@ -33,10 +32,10 @@ func (s *Session) before(e entry) []kernel.Setting {
 	}, s.pingSettings(), s.credentials())
 }
 
-// credentials are for iscsid, which without them would log in in vain for ever. The kernel shows
-// them to root alone.
+// credentials returns the user and secrets for iscsid, whose logins would fail without them. Only
+// root can read them.
 func (s *Session) credentials() []kernel.Setting {
-	if s.chap == nil || s.unspeakable() {
+	if s.chap == nil || s.secretHasNUL() {
 		return nil
 	}
 	out := []kernel.Setting{
@@ -52,13 +51,14 @@ func (s *Session) credentials() []kernel.Setting {
 	return out
 }
 
-// unspeakable tells of a secret that the kernel, which ends values at the first byte 0, would cut.
-func (s *Session) unspeakable() bool {
+// secretHasNUL reports whether the kernel, where a value ends at the first zero byte, would
+// truncate a secret.
+func (s *Session) secretHasNUL() bool {
 	return bytes.IndexByte(s.chap.Secret.Bytes(), 0) >= 0 || bytes.IndexByte(s.chap.TargetSecret.Bytes(), 0) >= 0
 }
 
-// after is what the login decided.
-func (s *Session) after(r iscsi.Result) []kernel.Setting {
+// settingsAfterLogin returns the negotiated parameters.
+func (s *Session) settingsAfterLogin(r iscsi.Result) []kernel.Setting {
 	p := r.Params
 	return []kernel.Setting{
 		{Param: kernel.TPGT, Value: number(uint32(s.TPGT))},

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Step is what a login asks of the kernel that takes a connection away from another program which
-// logs the same session in.
+// Step is a request to the kernel that would take the connection from another program that logs in
+// to the same session.
 type Step string
 
 // The steps.
@@ -16,20 +16,20 @@ const (
 	StepBind Step = "bind"
 )
 
-// ErrNotPermitted says that a step was not made.
-var ErrNotPermitted = errors.New("another program logs the session in")
+// ErrNotPermitted is the error of a step that was not permitted.
+var ErrNotPermitted = errors.New("another program logs in to the session")
 
-// permitKey is the key of a context's permit.
+// permitKey is the key of a context's permit function.
 type permitKey struct{}
 
-// WithPermit makes a context in which Relogin asks permit right before each step. After an error,
-// which wraps ErrNotPermitted, nothing more is done to the kernel's connection, not even to clean
-// up. Any goroutine may call permit.
+// WithPermit returns a context in which Relogin calls permit immediately before each step. After an
+// error, which wraps ErrNotPermitted, nothing more is done to the kernel's connection, not even to
+// clean up. Any goroutine may call permit.
 func WithPermit(ctx context.Context, permit func(Step) error) context.Context {
 	return context.WithValue(ctx, permitKey{}, permit)
 }
 
-// Permitted asks the permit of a context; without one every step is permitted.
+// Permitted calls the permit function of a context; without one every step is permitted.
 func Permitted(ctx context.Context, step Step) error {
 	permit, ok := ctx.Value(permitKey{}).(func(Step) error)
 	if !ok {
@@ -42,7 +42,7 @@ func Permitted(ctx context.Context, step Step) error {
 }
 
 // Bound reads from the kernel whether the session has a connection that is logged in or about to
-// be. Kernels before 5.12 do not tell of the latter.
+// be. Kernels before 5.12 do not report the latter.
 func (s *Session) Bound() (bool, error) {
 	state, err := s.kernel.ConnState()
 	return state == "bound" || state == "up", err

@@ -10,12 +10,12 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// A step that is not permitted is not made, nor is anything after it.
+// A step that is not permitted is not executed, nor is any after it.
 func TestPermit(t *testing.T) {
 	busy := iscsitest.Status(0x0302)
 	for _, tt := range []struct {
 		name  string
-		deny  int // which question is answered no, from 1
+		deny  int // which call is denied, from 1
 		asked []Step
 		made  []string
 	}{

@@ -17,7 +17,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// sessionAt makes a session with a target of some portals, in a kernel whose first session is
+// sessionAt makes a session of a target with these portals, in a kernel whose first session is
 // 0x010203.
 func sessionAt(t *testing.T, edit func(*Config), portals ...netip.AddrPort) (*Session, *kerneltest.Kernel) {
 	t.Helper()
@@ -40,7 +40,7 @@ func sessionAt(t *testing.T, edit func(*Config), portals ...netip.AddrPort) (*Se
 	return startSession(t, tr, c), k
 }
 
-// closed is a port where nobody listens.
+// closed returns a port on which no socket listens.
 func closed(t *testing.T) netip.AddrPort {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -51,7 +51,7 @@ func closed(t *testing.T) netip.AddrPort {
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 
-// hole is an address that answers nothing: its queue of connections is full.
+// hole returns an address that does not answer: its accept queue is full.
 func hole(t *testing.T) netip.AddrPort {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -75,11 +75,11 @@ func hole(t *testing.T) netip.AddrPort {
 		}
 		t.Cleanup(func() { _ = conn.Close() })
 	}
-	t.Fatal("the hole has no bottom")
+	t.Fatal("the accept queue is never full")
 	return addr
 }
 
-// A portal that is dead, whichever way, costs at most a moment.
+// A portal that refuses or drops connections delays the login only slightly.
 func TestDeadPortal(t *testing.T) {
 	for name, dead := range map[string]netip.AddrPort{"refuses": closed(t), "is silent": hole(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestDeadPortal(t *testing.T) {
 	}
 }
 
-// Where a login fails, the next portal has its turn with the same session.
+// After a failed login the next portal is tried with the same session.
 func TestNextPortal(t *testing.T) {
 	sick := startTarget(t, script(iscsitest.Status(0x0301)))
 	well := startTarget(t, welcome)
@@ -120,8 +120,8 @@ func TestNextPortal(t *testing.T) {
 	checkISIDs(t, well, 1)
 }
 
-// An error tells of every portal, and of the attempt; what a target said counts more than that
-// another one is away.
+// An error names every portal and the attempt; the hint is that of a target's response rather than
+// of an unreachable portal.
 func TestAllPortalsFail(t *testing.T) {
 	dead := closed(t)
 	sick := startTarget(t, script(iscsitest.Status(0x0203)), script(iscsitest.Status(0x0203)))
@@ -143,7 +143,7 @@ func TestAllPortalsFail(t *testing.T) {
 	}
 }
 
-// names is a Resolver with a fixed book.
+// names is a Resolver with fixed addresses.
 type names map[string][]string
 
 func (n names) LookupNetIP(_ context.Context, network, host string) ([]netip.Addr, error) {
@@ -160,7 +160,7 @@ func (n names) LookupNetIP(_ context.Context, network, host string) ([]netip.Add
 	return out, nil
 }
 
-// Every address of a name is a way; what a name led to is known when its server is away.
+// All addresses of a name are tried; they are kept for when the name server is unreachable.
 func TestNames(t *testing.T) {
 	tg := startTarget(t, welcome, welcome)
 	book := names{"storage": {"127.9.9.9", "::ffff:127.0.0.1"}}
@@ -193,7 +193,7 @@ func TestNoName(t *testing.T) {
 	}
 }
 
-// The ISID on the wire is the same at every boot, be the first portal dead or alive.
+// The ISID on the wire is the same at every boot, also if the first portal is unreachable.
 func TestISIDOverBoots(t *testing.T) {
 	for boot := range 10 {
 		tg := startTarget(t, script(iscsitest.Status(0x0302)), welcome)
@@ -213,7 +213,8 @@ func TestISIDOverBoots(t *testing.T) {
 	}
 }
 
-// A target that takes connections and says nothing is told apart from one that is not there.
+// The error of a target that accepts connections and does not respond differs from that of one that
+// is unreachable.
 func TestSilentTarget(t *testing.T) {
 	tg := startTarget(t, script(iscsitest.Silence()))
 	s, _ := sessionAt(t, nil, tg.portal)

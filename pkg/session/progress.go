@@ -9,8 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// Progress reads how many commands of the session's disks the target has not answered, and a number
-// that changes with each one that ends.
+// Progress reads how many commands of the session's disks are outstanding, and how many have
+// completed.
 func (s *Session) Progress() (waiting int, done uint64, err error) { return progress("/sys", s.SID) }
 
 // progress reads sysfs at sys (Documentation/block/stat.rst; Documentation/ABI/stable/sysfs-block,
@@ -40,7 +40,7 @@ func progress(sys string, sid uint32) (waiting int, done uint64, err error) {
 	return waiting, done, nil
 }
 
-// scan reads the first values of a file.
+// scan reads the first values in a file.
 func scan(path string, into ...any) error {
 	b, err := os.ReadFile(path)
 	if err != nil {

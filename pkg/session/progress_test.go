@@ -27,12 +27,12 @@ func TestProgress(t *testing.T) {
 		t.Errorf("%d commands wait, %d are done, %v", waiting, done, err)
 	}
 	if _, _, err := progress(sys, 8); err == nil {
-		t.Error("a session that is not there makes progress")
+		t.Error("no error without such a session")
 	}
 	if err := os.WriteFile(filepath.Join(sys, "class/block/sdb/stat"), []byte("100"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := progress(sys, 7); err == nil {
-		t.Error("half a line was read")
+		t.Error("no error after half a line")
 	}
 }

@@ -19,17 +19,17 @@ func held(t *testing.T) *Session {
 	})
 }
 
-// A value that another program has set is the session's from then on, also for the process that
-// goes on with it; without an end it is negative for the kernel.
-func TestSetRecovery(t *testing.T) {
+// A value that another program has set is kept, also in the state for another process; without a
+// limit it is negative for the kernel.
+func TestAdoptRecovery(t *testing.T) {
 	s := held(t)
 	for _, tt := range []struct {
 		seconds uint32
 		kernel  int
 	}{{300, 300}, {0, 0}, {Never, -1}} {
-		s.SetRecovery(tt.seconds)
-		if got, due := s.Recovery(); got != tt.seconds || due || s.hold() != tt.kernel {
-			t.Errorf("%d: it is %d, due %v, for the kernel %d", tt.seconds, got, due, s.hold())
+		s.AdoptRecovery(tt.seconds)
+		if got, due := s.Recovery(); got != tt.seconds || due || s.recoveryTimeout() != tt.kernel {
+			t.Errorf("%d: it is %d, due %v, for the kernel %d", tt.seconds, got, due, s.recoveryTimeout())
 		}
 		states, err := ParseStates(written(t, s.State()))
 		if err != nil || len(states) != 1 || states[0].Timers.Recovery != tt.seconds || states[0].Due {
@@ -38,21 +38,21 @@ func TestSetRecovery(t *testing.T) {
 	}
 }
 
-// What could not be set stays due, for the next login and for the next process.
-func TestHoldAgain(t *testing.T) {
+// A value that could not be set stays due, for the next login and for another process.
+func TestReapplyRecovery(t *testing.T) {
 	s := held(t)
-	if err := s.Hold(); err != nil {
-		t.Fatalf("what the kernel has already is set again: %v", err)
+	if err := s.ApplyRecovery(); err != nil {
+		t.Fatalf("a value that the kernel has already is set relogin: %v", err)
 	}
 	for range 2 {
-		if err := s.HoldAgain(); !errors.Is(err, fs.ErrNotExist) {
+		if err := s.ReapplyRecovery(); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("set in a session that is not there: %v", err)
 		}
 		if got, due := s.Recovery(); got != 86400 || !due || !s.State().Due {
 			t.Errorf("it is %d, due %v", got, due)
 		}
 	}
-	if err := s.Hold(); !errors.Is(err, fs.ErrNotExist) {
+	if err := s.ApplyRecovery(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the next login does not set it: %v", err)
 	}
 }

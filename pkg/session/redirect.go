@@ -14,32 +14,32 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 )
 
-// maxHops is how many redirects in a row are followed.
+// maxHops is how many consecutive redirects are followed.
 const maxHops = 4
 
-// follow logs in at an address and at where it redirects to, by the same way if that suits, always
-// to the same target. A target that has moved for good is looked for there first from now on; after
-// one that has moved temporarily the next login begins where this one did. others tells that
-// another portal is left.
-func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path, others bool) (Notes, *Try) {
-	e := entry{path: p, start: p.addr, group: s.group, others: others}
+// follow logs in at an address and follows redirects, by the same way if its address family fits,
+// always to the same target. After a permanent redirect the new portals are tried first from now
+// on; after a temporary one the next login begins where this one did. others is whether another
+// portal remains to be tried.
+func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path, others bool) (Notes, *PortalError) {
+	e := loginPath{path: p, start: p.addr, group: s.group, others: others}
 	hops := []string{p.addr.String()}
-	forGood := true
+	permanent := true
 	var moved []netip.AddrPort
 	for {
-		notes, err := s.enter(ctx, conn, e)
+		notes, err := s.loginAt(ctx, conn, e)
 		if err == nil {
-			s.move(moved)
+			s.recordRedirect(moved)
 			return notes, nil
 		}
-		fail := func(err error) (Notes, *Try) {
-			return Notes{}, &Try{Portal: strings.Join(hops, ", redirected to "), Err: err}
+		fail := func(err error) (Notes, *PortalError) {
+			return Notes{}, &PortalError{Portal: strings.Join(hops, ", redirected to "), Err: err}
 		}
 		var status *iscsi.StatusError
 		if !errors.As(err, &status) {
 			return fail(err)
 		}
-		to, permanent, ok := status.Redirect()
+		to, isPermanent, ok := status.Redirect()
 		switch {
 		case !ok:
 			return fail(err)
@@ -59,23 +59,23 @@ func (s *Session) follow(ctx context.Context, conn *net.TCPConn, p path, others 
 		if conn, winner, lost = s.race(ctx, next); conn == nil {
 			return fail(lost[0])
 		}
-		e = entry{path: next[winner], start: e.start, group: s.group, others: others}
+		e = loginPath{path: next[winner], start: e.start, group: s.group, others: others}
 		if to.HasTPGT {
 			e.group = &to.TPGT
 		}
-		if forGood = forGood && permanent; forGood {
+		if permanent = permanent && isPermanent; permanent {
 			e.start, moved = e.addr, addrs
 		}
 	}
 }
 
-// move makes a target's new place the first to try. Its old ones stay: who is sent away for good
-// may come back. Of more than MaxPortals the oldest are forgotten.
-func (s *Session) move(to []netip.AddrPort) {
+// recordRedirect puts the portals of a permanent redirect first. The old ones are kept, since the
+// target may move back. Of more than MaxPortals the oldest are dropped.
+func (s *Session) recordRedirect(to []netip.AddrPort) {
 	if len(to) > 0 {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.moved = bounded(to, s.Portal, MaxPortals)
+		s.redirectedTo = bounded(to, s.Portal, MaxPortals)
 		s.Portals = bounded(unique(slices.Concat(to, s.Portals)), s.Portal, MaxPortals)
 	}
 }
@@ -85,7 +85,7 @@ func hostPort(a iscsi.TargetAddress) string {
 	return bootspec.Portal{Host: a.Host, Port: a.Port}.String()
 }
 
-// resolveAll returns the addresses that a redirect leads to. It fails if there are none.
+// resolveAll returns the addresses of a redirect. It fails if there are none.
 func (s *Session) resolveAll(ctx context.Context, list []iscsi.TargetAddress) ([]netip.AddrPort, error) {
 	var out []netip.AddrPort
 	var first error

@@ -19,7 +19,7 @@ func moved(code iscsi.Status, to ...netip.AddrPort) iscsitest.Script {
 	return script(iscsitest.Status(code, pairs...))
 }
 
-// persistent is the address that iscsid would go back to, as told last.
+// persistent is the address that iscsid would reconnect to, as last set.
 func persistent(k *kerneltest.Kernel) string {
 	out := ""
 	for _, r := range k.Requests() {
@@ -33,7 +33,8 @@ func persistent(k *kerneltest.Kernel) string {
 	return out
 }
 
-// After a temporary move the next login begins where this one did, after one for good where it led.
+// After a temporary redirect the next login begins at the old portal, after a permanent one at the
+// new portal.
 func TestRedirect(t *testing.T) {
 	for _, tt := range []struct {
 		code     iscsi.Status
@@ -78,7 +79,7 @@ func TestRedirectDetails(t *testing.T) {
 }
 
 func TestRedirectEnds(t *testing.T) {
-	circle := startCircle(t)
+	circle := startLoop(t)
 	gone := startTarget(t, moved(0x0102, closed(t)))
 	chain := closed(t)
 	for range 5 {
@@ -101,15 +102,15 @@ func TestRedirectEnds(t *testing.T) {
 		if all := k.Requests(); all[len(all)-1].Type != kerneltest.StopConn {
 			t.Errorf("%s: not stopped: %q", tt.name, steps(all))
 		}
-		if len(s.moved) != 0 {
-			t.Errorf("%s: moved to %v", tt.name, s.moved)
+		if len(s.redirectedTo) != 0 {
+			t.Errorf("%s: moved to %v", tt.name, s.redirectedTo)
 		}
 		k.Close()
 	}
 }
 
-// startCircle is a target that sends everybody to itself.
-func startCircle(t *testing.T) netip.AddrPort {
+// startLoop starts a target that redirects to itself.
+func startLoop(t *testing.T) netip.AddrPort {
 	t.Helper()
 	target := &iscsitest.Target{}
 	server, err := iscsitest.Listen(target.Serve)

@@ -14,22 +14,22 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Reopen returns a session that another process, or an earlier one, has made and logged in. Nothing
-// is asked of the kernel.
+// Reopen returns a session that another process has made and logged in. Nothing is sent to the
+// kernel.
 func Reopen(t *kernel.Transport, st State) *Session {
 	s := &Session{
-		Record:   st.Record,
-		kernel:   t.Adopt(st.SID, st.HostNo),
-		resolver: net.DefaultResolver,
-		group:    st.Group,
-		chap:     st.CHAP,
-		offer:    iscsi.DefaultOffer(),
-		times:    defaultTimes,
-		timers:   st.Timers,
-		pings:    st.Timers.pings(),
-		told:     st.Timers.pings(),
-		due:      st.Due,
-		fresh:    st.Fresh,
+		Record:       st.Record,
+		kernel:       t.Adopt(st.SID, st.HostNo),
+		resolver:     net.DefaultResolver,
+		group:        st.Group,
+		chap:         st.CHAP,
+		offer:        iscsi.DefaultOffer(),
+		times:        defaultTimes,
+		timers:       st.Timers,
+		pings:        st.Timers.pings(),
+		kernelPings:  st.Timers.pings(),
+		due:          st.Due,
+		unscannedLUN: st.UnscannedLUN,
 	}
 	s.offer.HeaderDigest, s.offer.DataDigest = st.HeaderDigest, st.DataDigest
 	return s
@@ -41,15 +41,15 @@ type Connection struct {
 	path path
 }
 
-// Close closes the connection; nobody logs in by it.
+// Close closes the connection without a login.
 func (c *Connection) Close() error { return c.conn.Close() }
 
-// Connect connects to the first of the known portals that answers, by one of the ways; none: as the
-// kernel chooses, which is also the zero Way and then begins. Names are not looked up: their server
-// may be behind the very network that is away. The error is that of the first path. Calls may
-// overlap.
+// Connect connects to the first of the known portals that answers, by one of the ways; without ways
+// the kernel chooses, which the zero Way, tried first, also means. Names are not looked up: the
+// name server may be behind the network that is down. The error is that of the first path. Calls
+// may overlap.
 func (s *Session) Connect(ctx context.Context, ways ...Way) (*Connection, error) {
-	known := s.Known()
+	known := s.KnownPortals()
 	if len(known) == 0 {
 		return nil, errNoPortal
 	}
@@ -64,55 +64,56 @@ func (s *Session) Connect(ctx context.Context, ways ...Way) (*Connection, error)
 	return &Connection{conn, paths[winner]}, nil
 }
 
-// errNoPortal says that no name of a portal was ever found.
+// errNoPortal: no portal's name was resolved.
 var errNoPortal = errors.New("no address of the target is known")
 
-// errNoWay says that all ways are of the other family than the portals.
+// errNoWay: all ways are of the other address family than the portals.
 var errNoWay = errors.New("no source address of the address family of a portal")
 
-// Known returns the portals in the order in which they are tried.
-func (s *Session) Known() []netip.AddrPort {
+// KnownPortals returns the portals in the order in which they are tried.
+func (s *Session) KnownPortals() []netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.Portals)
 }
 
-// Relogin gives the session's connection up, whatever its state, and logs in by another one, which
-// it takes over. The kernel needs the first even where it has cleaned up by itself.
+// Relogin stops the session's connection in any state, and logs in over c, which it closes. The
+// kernel requires the stop even after it has detected the end of the connection.
 func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 	s.mu.Lock()
 	s.attempts++
-	s.again = s.fresh == nil
+	s.relogin = s.unscannedLUN == nil
 	s.mu.Unlock()
 	failed := &LoginError{Initiator: s.Initiator, Target: s.Target, Attempt: s.attempts}
-	if s.again || s.kernel.Bound() || s.At().IsValid() {
+	if s.relogin || s.kernel.Bound() || s.At().IsValid() {
 		if err := s.stop(ctx); err != nil {
 			_ = c.Close()
-			failed.Tries = []Try{{Portal: c.path.addr.String(), Err: err}}
+			failed.Portals = []PortalError{{Portal: c.path.addr.String(), Err: err}}
 			return failed
 		}
 	}
 	_, try := s.follow(ctx, c.conn, c.path, s.othersRemain(c.path))
 	if try != nil {
-		s.last(c.path)
-		failed.Tries = []Try{*try}
+		s.moveToEnd(c.path)
+		failed.Portals = []PortalError{*try}
 		return failed
 	}
 	s.round = nil
-	_ = s.Hold() // what fails stays due, for the next login
+	_ = s.ApplyRecovery() // after an error the next login does it
 	if s.unscanned() {
-		s.begin()
+		s.startScan()
 	}
 	return nil
 }
 
-// othersRemain notes that p's portal is tried, and tells whether there is one that was not tried
-// since the last login that succeeded. In a round each portal is tried once: one whose turn comes
-// again before another one's is the only one that takes connections, which ends the round as well.
+// othersRemain records that p's portal is tried, and reports whether there is one that was not
+// tried since the last successful login. In a round each portal is tried once: one that comes a
+// second time before another one is the only one that accepts connections, which ends the round as
+// well.
 func (s *Session) othersRemain(p path) bool {
 	if !slices.ContainsFunc(s.round, p.samePortal) {
 		s.round = append(s.round, p)
-		for _, addr := range s.Known() {
+		for _, addr := range s.KnownPortals() {
 			if !slices.ContainsFunc(s.round, path{addr: addr}.samePortal) {
 				return true
 			}
@@ -122,9 +123,9 @@ func (s *Session) othersRemain(p path) bool {
 	return false
 }
 
-// last makes a portal the last one to try: one that takes connections and lets nobody log in must
-// not keep us from the others.
-func (s *Session) last(p path) {
+// moveToEnd makes a portal the last one to try: one that accepts connections and fails all logins
+// must not prevent a login at the others.
+func (s *Session) moveToEnd(p path) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.Index(s.Portals, p.addr)
@@ -137,17 +138,17 @@ func (s *Session) last(p path) {
 	}
 }
 
-// begin has the kernel look for the session's disks, in a goroutine of its own, because that waits
-// for the target, which may be away again. After a session that was lost meanwhile the next login
-// does it once more. The goroutine ends with the kernel's scan.
-func (s *Session) begin() {
+// startScan has the kernel scan the session for disks, in a goroutine, because a scan waits for the
+// target, which may be unreachable again. If the session is lost during the scan the next login
+// repeats it. The goroutine ends with the kernel's scan.
+func (s *Session) startScan() {
 	s.mu.Lock()
-	lun, login := *s.fresh, s.attempts
+	lun, login := *s.unscannedLUN, s.attempts
 	s.mu.Unlock()
 	contain.Go("scan of "+s.kernel.String(), func() {
-		known, err := blockdev.LUNs("/sys", s.SID) // by a scan that was cut short
+		known, err := blockdev.LUNs("/sys", s.SID) // by a scan that was interrupted
 		if err == nil {
-			err = s.scanFresh(lun)
+			err = s.scanFor(lun)
 		}
 		for _, u := range known {
 			if err == nil && u.Disk != "" {
@@ -158,14 +159,14 @@ func (s *Session) begin() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err == nil && uerr == nil && up && s.attempts == login {
-			s.fresh = nil
+			s.unscannedLUN = nil
 		}
 	}, nil)
 }
 
-// scanFresh scans for a LUN. All are scanned only where LUN 0 is no disk, as at the boot: udev
-// would activate what is on the others.
-func (s *Session) scanFresh(lun uint64) error {
+// scanFor scans for a LUN. All are scanned only where LUN 0 is not a disk, as at boot: udev would
+// activate the volumes of the others.
+func (s *Session) scanFor(lun uint64) error {
 	if lun != kernel.ScanAll {
 		return s.Scan(lun)
 	}
@@ -179,30 +180,29 @@ func (s *Session) scanFresh(lun uint64) error {
 	return s.Scan(lun)
 }
 
-// Unscanned says that the kernel has not looked for the session's disks to the end, and for which
-// LUN it is to look; that follows the next login.
-func (s *Session) Unscanned(lun uint64) {
+// MarkUnscanned records that the scan of the session is not complete, and for which LUN to scan
+// after the next login.
+func (s *Session) MarkUnscanned(lun uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fresh = &lun
+	s.unscannedLUN = &lun
 }
 
-// ScanIfDue has the kernel look for the disks of a session that is up and was not scanned to the
-// end.
+// ScanIfDue starts the scan of a session that is up and was not scanned completely.
 func (s *Session) ScanIfDue() {
 	if up, err := s.Up(); err == nil && up && s.unscanned() {
-		s.begin()
+		s.startScan()
 	}
 }
 
 func (s *Session) unscanned() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.fresh != nil
+	return s.unscannedLUN != nil
 }
 
-// Logout ends the connection as the target has asked, and returns its Time2Wait. The kernel holds
-// commands back until the next login.
+// Logout ends the connection when the target has requested it, and returns its Time2Wait. The
+// kernel queues commands until the next login.
 func (s *Session) Logout(ctx context.Context) (time.Duration, error) {
 	pipe := s.kernel.Pipe()
 	defer pipe.Close()
@@ -210,8 +210,8 @@ func (s *Session) Logout(ctx context.Context) (time.Duration, error) {
 	return time.Duration(resp.Time2Wait) * time.Second, err
 }
 
-// Up reads from the kernel whether commands flow. os.ErrNotExist: there is no such session any
-// more.
+// Up reads from the kernel whether the session is logged in and its connection is up.
+// os.ErrNotExist: there is no such session any more.
 func (s *Session) Up() (bool, error) {
 	state, err := s.kernel.State()
 	if err != nil {

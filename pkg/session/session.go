@@ -12,18 +12,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Record is a session's state as a value: what a later reconnect needs to know, but for the
-// secrets.
+// Record is a session's state as a value: what a later reconnect needs, except the secrets.
 type Record struct {
 	SID       uint32 // the kernel's session id
 	HostNo    uint32 // the kernel's SCSI host
 	ISID      [6]byte
 	Initiator string
 	Target    string
-	// Portals are all addresses of the target that are known, in the order in which a login
-	// tries them: no name has to be looked up for it.
+	// Portals are all known addresses of the target, in the order in which a login tries them,
+	// so that no name has to be looked up.
 	Portals []netip.AddrPort
-	Portal  netip.AddrPort // where the last login went
+	Portal  netip.AddrPort // of the last login
 	Way     Way            // how its connection leaves this machine, see Via
 	Params  iscsi.Params   // as negotiated by the last login
 	TSIH    uint16
@@ -35,72 +34,72 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Config is what a session is to be.
+// Config configures a session.
 type Config struct {
 	Initiator string
 	Target    bootspec.Target
 	Login     bootspec.Login
 	Resolver  Resolver // for portals that are names; nil: net.DefaultResolver
-	// Ways tells by what other ways than the kernel's choice a portal may be reached; nil: by
-	// none. It is called at each login, by its goroutine.
+	// Ways returns by which ways, other than the kernel's choice, a portal may be reached; nil:
+	// none. It is called at each login, in its goroutine.
 	Ways func(netip.Addr) []Way
 }
 
 // Session is one target's session.
 type Session struct {
 	Record
-	kernel   *kernel.Session
-	config   Config
-	resolver Resolver
-	portals  []bootspec.Portal
-	group    *uint16     // TPGT to expect
-	chap     *iscsi.CHAP // nil: none
-	offer    iscsi.Offer
-	times    times
-	timers   Timers  // as they were asked for; mu guards Recovery
-	fresh    *uint64 // see State.Fresh
+	kernel       *kernel.Session
+	config       Config
+	resolver     Resolver
+	portals      []bootspec.Portal
+	group        *uint16     // TPGT to expect
+	chap         *iscsi.CHAP // nil: none
+	offer        iscsi.Offer
+	times        times
+	timers       Timers  // as configured; mu guards Recovery
+	unscannedLUN *uint64 // see State.UnscannedLUN
 
-	mu       sync.Mutex             // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, fresh and attempts: a login or a scan may overlap their readers
-	moved    []netip.AddrPort       // where a target that moved for good is now
-	pings    pings                  // as the next login tells the kernel
-	told     pings                  // as the kernel has them
-	due      bool                   // see State.Due
-	attempts int                    // logins so far
-	again    bool                   // they are re-logins
-	silent   map[netip.AddrPort]int // by portal, how often the patience with it was doubled
-	refusals int                    // the last logins that the target, or we, turned down
-	round    []path                 // re-logins that failed, see othersRemain; of the login's goroutine
+	mu           sync.Mutex             // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, fresh and attempts: a login or a scan may overlap their readers
+	redirectedTo []netip.AddrPort       // portals of a permanent redirect
+	pings        pings                  // for the next login
+	kernelPings  pings                  // those in the kernel
+	due          bool                   // see State.Due
+	attempts     int                    // logins so far
+	relogin      bool                   // they are re-logins
+	unanswered   map[netip.AddrPort]int // by portal, how often its response time-out was doubled
+	refusals     int                    // consecutive logins that were refused
+	round        []path                 // re-logins that failed, see othersRemain; of the login's goroutine
 }
 
-// times are how long things may take.
+// times are the time-outs.
 type times struct {
 	dial     time.Duration // TCP connection
-	stagger  time.Duration // until the next address is tried beside the first
+	stagger  time.Duration // until the next address is tried in parallel
 	response time.Duration // one Login Response, at the most
-	// first and firstAgain are that at the first login and re-login, doubled at each that gets
-	// no answer
-	first, firstAgain time.Duration
+	// first and firstRelogin are that at the first login and re-login, doubled at each that
+	// gets no response
+	first, firstRelogin time.Duration
 	// firstOfMany is the most of it where another portal is left
 	firstOfMany time.Duration
 	login       time.Duration // all PDUs of a login
-	stop        time.Duration // giving a connection up
+	stop        time.Duration // stopping a connection
 	lookup      time.Duration // the addresses of a name
 	probe       time.Duration // one login, or ping, of Duplicate
 	leave       time.Duration // its logouts
 }
 
 var defaultTimes = times{
-	dial:        5 * time.Second,
-	stagger:     250 * time.Millisecond,
-	response:    15 * time.Second,
-	first:       5 * time.Second,
-	firstAgain:  2 * time.Second,
-	firstOfMany: 3 * time.Second,
-	login:       45 * time.Second,
-	stop:        10 * time.Second,
-	lookup:      10 * time.Second,
-	probe:       5 * time.Second,
-	leave:       time.Second,
+	dial:         5 * time.Second,
+	stagger:      250 * time.Millisecond,
+	response:     15 * time.Second,
+	first:        5 * time.Second,
+	firstRelogin: 2 * time.Second,
+	firstOfMany:  3 * time.Second,
+	login:        45 * time.Second,
+	stop:         10 * time.Second,
+	lookup:       10 * time.Second,
+	probe:        5 * time.Second,
+	leave:        time.Second,
 }
 
 // Reserve makes a session in the kernel without connecting. The order of the reservations decides
@@ -109,7 +108,7 @@ func Reserve(ctx context.Context, t *kernel.Transport) (*kernel.Session, error) 
 	return t.CreateSession(ctx, kernel.Limits{}, 1)
 }
 
-// New says whose session k is.
+// New returns the session of a configuration in the kernel's session k.
 func New(k *kernel.Session, c Config) *Session {
 	s := &Session{
 		kernel:   k,
@@ -129,7 +128,7 @@ func New(k *kernel.Session, c Config) *Session {
 		},
 	}
 	s.pings, s.due = s.timers.untilMounted(), true
-	s.told = s.pings
+	s.kernelPings = s.pings
 	if s.resolver == nil {
 		s.resolver = net.DefaultResolver
 	}
@@ -142,25 +141,25 @@ func New(k *kernel.Session, c Config) *Session {
 	if c.Target.Group.Given() {
 		s.group, s.TPGT = &c.Target.Group.V, c.Target.Group.V
 	}
-	// The kernel can do CRC32C: without it iscsi_tcp makes no connection at all
+	// The kernel supports CRC32C: without it iscsi_tcp makes no connection
 	// (drivers/scsi/iscsi_tcp.c: iscsi_sw_tcp_conn_create).
 	s.offer.HeaderDigest = c.Login.HeaderDigest.Or(iscsi.AcceptDigest)
 	s.offer.DataDigest = c.Login.DataDigest.Or(iscsi.AcceptDigest)
 	return s
 }
 
-// Scan looks for one LUN by the kernel's number of it, or for all (kernel.ScanAll).
+// Scan scans for one LUN by the kernel's number of it, or for all (kernel.ScanAll).
 func (s *Session) Scan(lun uint64) error { return s.kernel.Scan(lun) }
 
-// Flush returns when every event of the kernel's so far has been passed on.
+// Flush returns when all events that the kernel has sent so far were delivered.
 func (s *Session) Flush(ctx context.Context) error { return s.kernel.Flush(ctx) }
 
-// At is where the last login went; not valid: there was none.
+// At returns the portal of the last login; not valid: there was none.
 func (s *Session) At() netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.Portal
 }
 
-// Stops is how many of the session's connections were given up: kernel.Event.
+// Stops returns how many of the session's connections were stopped; see kernel.Event.
 func (s *Session) Stops() uint32 { return s.kernel.Stops() }

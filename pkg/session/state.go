@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// State is what another process needs to log a session in again: the Record and what was asked for,
-// the secrets included. It never leaves memory.
+// State is what another process needs to log in to a session again: the Record and the
+// configuration, secrets included. It is never written to a disk.
 type State struct {
 	Record
 	Group        *uint16 // TPGT to expect; nil: any
@@ -21,11 +21,11 @@ type State struct {
 	HeaderDigest iscsi.DigestPolicy
 	DataDigest   iscsi.DigestPolicy
 	Timers       Timers
-	// Due says that the kernel does not have all of Timers yet.
+	// Due is set until the kernel has all of Timers.
 	Due bool
-	// Fresh, if not nil, says that the session was never scanned to the end; it is the kernel's
-	// number of the LUN to look for, or kernel.ScanAll.
-	Fresh *uint64
+	// UnscannedLUN, if not nil, is the LUN, in the kernel's numbering, that is still to be
+	// scanned for, or kernel.ScanAll.
+	UnscannedLUN *uint64
 }
 
 // State returns the session's state. It shares the secrets with the session.
@@ -35,12 +35,12 @@ func (s *Session) State() State {
 	return State{
 		Record: s.Record, Group: s.group, CHAP: s.chap,
 		HeaderDigest: s.offer.HeaderDigest, DataDigest: s.offer.DataDigest,
-		Timers: s.timers, Due: s.due, Fresh: s.fresh,
+		Timers: s.timers, Due: s.due, UnscannedLUN: s.unscannedLUN,
 	}
 }
 
-// AppendState writes a state down: a line for each value, "end" last. It keeps MaxPortals portals.
-// A state that ParseStates would refuse is an error, with b as it was.
+// AppendState appends the text of a state: a line for each value, "end" last. It keeps MaxPortals
+// portals. A state that ParseStates would refuse is an error, with b as it was.
 func AppendState(b []byte, st State) ([]byte, error) {
 	st = st.Bounded(MaxPortals)
 	if err := st.check(); err != nil {
@@ -68,8 +68,8 @@ func AppendState(b []byte, st State) ([]byte, error) {
 	if st.Due {
 		b = append(b, "due\n"...)
 	}
-	if st.Fresh != nil {
-		b = fmt.Appendf(b, "fresh %d\n", *st.Fresh)
+	if st.UnscannedLUN != nil {
+		b = fmt.Appendf(b, "fresh %d\n", *st.UnscannedLUN)
 	}
 	if c := st.CHAP; c != nil {
 		b = appendHex(fmt.Appendf(b, "user %q\n", c.User), "secret", c.Secret)
@@ -86,8 +86,7 @@ func appendHex(b []byte, key string, s iscsi.Secret) []byte {
 	return append(hex.AppendEncode(b, s.Bytes()), '\n')
 }
 
-// errState says that a state was not written by AppendState. What is in it is not shown: it may be
-// a secret.
+// errState: a state was not written by AppendState. Its content is not shown: it may be a secret.
 var errState = errors.New("state of a session is damaged")
 
 // ParseStates reads the states that AppendState has written one after another.
@@ -181,8 +180,8 @@ func (r *stateReader) line(key, value string) (err error) {
 			err = errState
 		}
 	case "fresh":
-		st.Fresh = new(uint64)
-		*st.Fresh, err = strconv.ParseUint(value, 10, 64)
+		st.UnscannedLUN = new(uint64)
+		*st.UnscannedLUN, err = strconv.ParseUint(value, 10, 64)
 	case "recovery-tmo":
 		st.Timers.Recovery, err = parse[uint32](value, 31)
 	case "ping-interval":

@@ -26,12 +26,12 @@ func testState(sid uint32) State {
 			User: "me", Secret: iscsi.NewSecret([]byte("a secret of 16 B")), TargetUser: "you",
 			TargetSecret: iscsi.NewSecret([]byte{0, 1, '\n'}), Algorithms: []iscsi.Algorithm{iscsi.SHA256, iscsi.MD5},
 		},
-		Fresh:  new(uint64),
-		Timers: Timers{Recovery: 600, PingInterval: 0, PingTimeout: 7}, Due: true,
+		UnscannedLUN: new(uint64),
+		Timers:       Timers{Recovery: 600, PingInterval: 0, PingTimeout: 7}, Due: true,
 	}
 }
 
-// values compares what cmp cannot look into.
+// values compares types with unexported fields.
 func values() []cmp.Option {
 	return []cmp.Option{
 		cmp.Comparer(func(a, b iscsi.Secret) bool { return bytes.Equal(a.Bytes(), b.Bytes()) }),
@@ -55,7 +55,7 @@ func written(t *testing.T, states ...State) []byte {
 
 func TestStates(t *testing.T) {
 	plain := testState(1)
-	plain.CHAP, plain.Group, plain.Portal, plain.Fresh, plain.Way = nil, nil, netip.AddrPort{}, nil, Way{}
+	plain.CHAP, plain.Group, plain.Portal, plain.UnscannedLUN, plain.Way = nil, nil, netip.AddrPort{}, nil, Way{}
 	want := []State{plain, testState(0x123456)}
 	want[1].ISID = [6]byte{0, 2, 0x3d, 0x12, 0x34, 0x56}
 	got, err := ParseStates(written(t, want...))
@@ -67,7 +67,7 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// Each damage is an error, and none of them tells what the damaged line held.
+// Each damaged state is an error, which does not contain the damaged line.
 func TestDamagedStates(t *testing.T) {
 	whole := string(written(t, testState(1)))
 	for name, text := range map[string]string{
@@ -92,7 +92,8 @@ func TestDamagedStates(t *testing.T) {
 	}
 }
 
-// Another process logs the session in again: it stops first, and the ISID on the wire is the same.
+// Another process logs in to the session relogin: it stops the connection first, and the ISID on
+// the wire is the same.
 func TestReopen(t *testing.T) {
 	tg := startTarget(t, welcome, welcome)
 	k := kerneltest.New()

@@ -36,8 +36,8 @@ func bounded(portals []netip.AddrPort, last netip.AddrPort, n int) []netip.AddrP
 	return append([]netip.AddrPort{last}, portals[:n-1]...)
 }
 
-// inTurns returns the first of each list, then the second of each, and so on.
-func inTurns(lists [][]netip.AddrPort) []netip.AddrPort {
+// interleave returns the first element of each list, then the second of each, and so on.
+func interleave(lists [][]netip.AddrPort) []netip.AddrPort {
 	var out []netip.AddrPort
 	for i, more := 0, true; more; i++ {
 		more = false
@@ -50,8 +50,8 @@ func inTurns(lists [][]netip.AddrPort) []netip.AddrPort {
 	return out
 }
 
-// check tells why a state is not one that is written and read. It shows no value: there are secrets
-// among them.
+// check returns an error if a state must not be written or read. It contains no value, which may be
+// a secret.
 func (st *State) check() error {
 	t, c := st.Timers, st.CHAP
 	switch {

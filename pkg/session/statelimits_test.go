@@ -41,8 +41,8 @@ func (n addressesOf) LookupNetIP(_ context.Context, _, host string) ([]netip.Add
 	return out, nil
 }
 
-// Sixteen names with sixteen addresses: all are tried, and each name has its share of what the
-// state keeps, as does the portal of the last login.
+// Sixteen names with sixteen addresses: all are tried; the state contains an equal share of each
+// name, and the portal of the last login.
 func TestManyPortals(t *testing.T) {
 	k := kerneltest.New()
 	tr := k.Transport()
@@ -80,21 +80,21 @@ func TestManyPortals(t *testing.T) {
 	}
 }
 
-// Redirects add up: the newest places are kept, also those where the last login went.
+// After many redirects the newest portals are kept, and that of the last login.
 func TestManyRedirects(t *testing.T) {
 	s := &Session{}
 	all := portalList(300)
 	for i := 0; i < len(all); i += 3 {
 		s.Portal = all[i]
-		s.move(all[i : i+3])
+		s.recordRedirect(all[i : i+3])
 	}
 	if len(s.Portals) != MaxPortals || !slices.Equal(s.Portals[:3], all[297:]) {
 		t.Errorf("%d portals, %v", len(s.Portals), s.Portals[:3])
 	}
 	s.Portal = all[200]
-	s.move(all[:201])
-	if len(s.Portals) != MaxPortals || len(s.moved) != MaxPortals || s.Portals[0] != all[200] || s.moved[0] != all[200] {
-		t.Errorf("%d portals, of %d the target has moved to", len(s.Portals), len(s.moved))
+	s.recordRedirect(all[:201])
+	if len(s.Portals) != MaxPortals || len(s.redirectedTo) != MaxPortals || s.Portals[0] != all[200] || s.redirectedTo[0] != all[200] {
+		t.Errorf("%d portals, of %d the target has moved to", len(s.Portals), len(s.redirectedTo))
 	}
 }
 
@@ -118,7 +118,7 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// What the reader refuses is not written.
+// A state that the reader refuses is not written.
 func TestStateThatIsNotWritten(t *testing.T) {
 	for want, spoil := range map[string]func(*State){
 		"name of a target": func(st *State) { st.Target = "" },
@@ -139,8 +139,8 @@ func TestStateThatIsNotWritten(t *testing.T) {
 	}
 }
 
-// The law from the value: a state that is written is read back, with MaxPortals portals. The law
-// from the text: a state that was read is written to be read the same.
+// A state that is written is read back, with at most MaxPortals portals; a state that was read is
+// written so that it is read the same.
 func FuzzParseStates(f *testing.F) {
 	b, err := AppendState(nil, testState(1))
 	if err != nil {
@@ -166,12 +166,12 @@ func FuzzParseStates(f *testing.F) {
 		}
 		second, err := ParseStates(written(t, states...))
 		if diff := cmp.Diff(states, second, values()...); diff != "" || err != nil {
-			t.Errorf("error %v, -read +again:\n%s", err, diff)
+			t.Errorf("error %v, -read +relogin:\n%s", err, diff)
 		}
 	})
 }
 
-// stateOf makes a state of a fuzzer's bytes; behind their end are zeros. Each limit can be passed.
+// stateOf makes a state of a fuzzer's bytes, followed by zeros. It can exceed each limit.
 func stateOf(b []byte) State {
 	take := func(n int) []byte {
 		out := make([]byte, n)
@@ -193,7 +193,7 @@ func stateOf(b []byte) State {
 	st.Timers = Timers{Recovery: number(), PingInterval: number(), PingTimeout: number()}
 	switch kind := take(1)[0]; {
 	case kind&1 != 0:
-		st.Due, st.Group, st.Fresh = true, new(uint16(number())), new(uint64(number())<<32)
+		st.Due, st.Group, st.UnscannedLUN = true, new(uint16(number())), new(uint64(number())<<32)
 		fallthrough
 	case kind&2 != 0:
 		st.CHAP = &iscsi.CHAP{User: text(), Secret: iscsi.NewSecret([]byte(text())), TargetUser: text(), TargetSecret: iscsi.NewSecret([]byte(text()))}

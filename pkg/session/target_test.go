@@ -25,7 +25,7 @@ type target struct {
 
 	mu       sync.Mutex
 	requests [][]*iscsi.PDU // by connection
-	peers    []string       // their far ends
+	peers    []string       // their remote addresses
 	tasks    sync.WaitGroup
 }
 
@@ -42,7 +42,7 @@ func startTarget(t *testing.T, scripts ...iscsitest.Script) *target {
 			if err != nil {
 				return // by the cleanup, and the test counts connections
 			}
-			// What the initiator does wrong shows in what it sent.
+			// Errors of the initiator are visible in what it sent.
 			requests, _ := s.Serve(conn)
 			tg.mu.Lock()
 			tg.requests = append(tg.requests, requests)
@@ -79,7 +79,7 @@ func (tg *target) logins(t *testing.T) [][]*iscsi.LoginRequest {
 // noAuth is the security stage of a target without CHAP.
 var noAuth = iscsitest.Text("AuthMethod=None")
 
-// welcome is a login, and a session that does nothing.
+// welcome is a login, and a session without commands.
 var welcome = iscsitest.Script{noAuth, agree, iscsitest.Silence()}
 
 // agree is the operational stage.
@@ -107,9 +107,8 @@ func newSession(t *testing.T, portal netip.AddrPort) (*Session, *kerneltest.Kern
 	return startSession(t, tr, Config{Initiator: initiator, Target: specOf(portal)}), k
 }
 
-// startSession makes a session that has little patience with a target, and that goes on with the
-// next portal only when the one before has failed: the order of the portals must not depend on how
-// fast the machine is.
+// startSession makes a session with short time-outs, which tries the next portal only when the
+// previous one has failed: the order of the portals must not depend on the speed of the machine.
 func startSession(t *testing.T, tr *kernel.Transport, c Config) *Session {
 	t.Helper()
 	k, err := Reserve(t.Context(), tr)
@@ -122,7 +121,7 @@ func startSession(t *testing.T, tr *kernel.Transport, c Config) *Session {
 	return s
 }
 
-// specOf is the target at some portals.
+// specOf returns a target with these portals.
 func specOf(portals ...netip.AddrPort) bootspec.Target {
 	target := bootspec.Target{Name: bootspec.Value[string]{V: targetName, From: "iscsi_t="}}
 	for _, p := range portals {

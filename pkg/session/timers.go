@@ -11,23 +11,22 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Timers are what the kernel waits for in a session, in seconds.
+// Timers are the kernel's time-outs of a session, in seconds.
 type Timers struct {
-	// Recovery is for how long I/O is held back while the session is down; it can be Never.
+	// Recovery is for how long I/O is queued while the session is down; it can be Never.
 	Recovery uint32
-	// PingInterval is how long there is no traffic before the kernel pings (NOP-Out),
-	// PingTimeout how much later it gives the connection up. Where one is 0 both are, and it
-	// does not ping.
+	// PingInterval is after how long without traffic the kernel pings (NOP-Out), PingTimeout
+	// how much later it ends the connection. If one is 0 both are, and it does not ping.
 	PingInterval, PingTimeout uint32
 }
 
-// pings are the part of Timers that changes while a session is logged in. The kernel gives a
-// connection up that was silent for the sum of both (drivers/scsi/libiscsi.c:
+// pings are the part of Timers that changes while a session is logged in. The kernel ends a
+// connection that was silent for the sum of both (drivers/scsi/libiscsi.c:
 // iscsi_check_transport_timeouts).
 type pings struct{ interval, timeout uint32 }
 
-// pings returns that part: nothing where either is 0, since the kernel takes 5 s for one that is 0
-// beside one that is not (drivers/scsi/libiscsi.c: iscsi_conn_start).
+// pings returns that part: zeros if either is 0, since the kernel replaces one that is 0 with 5 s
+// if the other is not (drivers/scsi/libiscsi.c: iscsi_conn_start).
 func (t Timers) pings() pings {
 	if t.PingInterval == 0 || t.PingTimeout == 0 {
 		return pings{}
@@ -35,24 +34,25 @@ func (t Timers) pings() pings {
 	return pings{t.PingInterval, t.PingTimeout}
 }
 
-// Until root is mounted silence is noticed within 4 s: the machine waits for nothing else.
+// Until root is mounted, a silent target is detected within 4 s, because the machine does nothing
+// else.
 const (
 	bootPingInterval = 1
 	bootPingTimeout  = 3
 )
 
-// untilMounted returns the pings of the boot, which are no slower than those that were asked for.
-// Pings that were switched off stay off.
+// untilMounted returns the pings of the boot, which are not slower than the configured ones. Pings
+// that are switched off stay off.
 func (t Timers) untilMounted() pings {
 	p := t.pings()
 	return pings{min(bootPingInterval, p.interval), min(bootPingTimeout, p.timeout)}
 }
 
-// defaultTimers are those of a root disk with one path: it waits a day, where the kernel's default
-// of two minutes ends in an I/O error and a dead root.
+// defaultTimers are those of a root disk with one path: I/O is queued for a day, where the kernel's
+// default of two minutes would make root fail with I/O errors.
 func defaultTimers() Timers { return Timers{Recovery: 86400, PingInterval: 15, PingTimeout: 30} }
 
-// timersOf returns what was asked for, and the defaults for the rest.
+// timersOf returns the configured timers, and the defaults of the others.
 func timersOf(t bootspec.Timers) Timers {
 	d := defaultTimers()
 	seconds := func(v bootspec.Value[time.Duration], other uint32) uint32 {
@@ -68,17 +68,17 @@ func timersOf(t bootspec.Timers) Timers {
 	return out
 }
 
-// Hold sets for how long the kernel holds I/O back, after the first login and until that has
-// succeeded once: what is set later is the administrator's. The kernel refuses it (EBUSY) while the
-// session is down; the next login sets it then. The session must be logged in.
-func (s *Session) Hold() error {
+// ApplyRecovery sets the recovery time-out in the kernel, until that has succeeded once: a later
+// value is the administrator's. The kernel refuses it (EBUSY) while the session is down; the next
+// login sets it then. The session must be logged in.
+func (s *Session) ApplyRecovery() error {
 	s.mu.Lock()
 	due := s.due
 	s.mu.Unlock()
 	if !due {
 		return nil
 	}
-	err := s.kernel.SetRecoveryTimeout(s.hold())
+	err := s.kernel.SetRecoveryTimeout(s.recoveryTimeout())
 	if errors.Is(err, unix.EBUSY) {
 		return nil
 	} else if err != nil {
@@ -90,10 +90,10 @@ func (s *Session) Hold() error {
 	return nil
 }
 
-// Broken notes why the connection was lost. A target that is busy may answer a ping late: after
-// each silent end the session's time-out for pings is doubled, up to the one that was asked for.
+// ConnectionLost records why the connection was lost. A busy target may answer a ping late: after
+// each ping that timed out the session's time-out for pings is doubled, up to the configured one.
 // The next login sets it.
-func (s *Session) Broken(cause error) {
+func (s *Session) ConnectionLost(cause error) {
 	var why kernel.ConnError
 	if !errors.As(cause, &why) || why != kernel.PingTimedOut {
 		return
@@ -103,8 +103,8 @@ func (s *Session) Broken(cause error) {
 	s.pings.timeout = min(2*s.pings.timeout, s.timers.PingTimeout)
 }
 
-// SetTimers gives a session the timers that were asked for, in place of those of the boot. For a
-// session that is down the next login does it.
+// SetTimers sets the configured timers in place of those of the boot. For a session that is down
+// the next login does it.
 func (s *Session) SetTimers(ctx context.Context) error {
 	s.mu.Lock()
 	s.pings = s.timers.pings()
@@ -115,21 +115,20 @@ func (s *Session) SetTimers(ctx context.Context) error {
 	return s.kernel.Set(ctx, s.pingSettings())
 }
 
-// Silence is for how long the target had been silent when the connection was lost, as far as the
-// cause tells: the kernel gives a connection up for a ping when the last PDU came that long ago
-// (drivers/scsi/libiscsi.c: iscsi_has_ping_timed_out). 0: it was not silent. It is asked for before
-// the next login.
-func (s *Session) Silence(cause error) time.Duration { return s.silence("/sys", cause) }
+// SilentFor returns for how long the target had been silent when a ping timed out
+// (drivers/scsi/libiscsi.c: iscsi_has_ping_timed_out); 0 for other causes. It is called before the
+// next login.
+func (s *Session) SilentFor(cause error) time.Duration { return s.silentFor("/sys", cause) }
 
-// silence reads in sysfs at sys what the kernel has been told: the last login may have been another
+// silentFor reads the kernel's timers in sysfs at sys: the last login may have been another
 // program's.
-func (s *Session) silence(sys kernel.Sysfs, cause error) time.Duration {
+func (s *Session) silentFor(sys kernel.Sysfs, cause error) time.Duration {
 	var why kernel.ConnError
 	if !errors.As(cause, &why) || why != kernel.PingTimedOut {
 		return 0
 	}
 	s.mu.Lock()
-	told := s.told
+	told := s.kernelPings
 	s.mu.Unlock()
 	interval, err := s.pingTimer(sys, "recv_tmo")
 	timeout, terr := s.pingTimer(sys, "ping_tmo")
@@ -148,11 +147,12 @@ func (s *Session) pingTimer(sys kernel.Sysfs, attribute string) (uint32, error) 
 	return parse[uint32](text, 32)
 }
 
-// pingSettings are the kernel's parameters of the pings, which it is then told.
+// pingSettings returns the kernel's parameters of the pings, and records them as those in the
+// kernel.
 func (s *Session) pingSettings() []kernel.Setting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.told = s.pings
+	s.kernelPings = s.pings
 	return []kernel.Setting{
 		{Param: kernel.PingTimeout, Value: number(s.pings.timeout)},
 		{Param: kernel.RecvTimeout, Value: number(s.pings.interval)},

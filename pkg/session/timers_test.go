@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// The boot pings more often than the running system, and never where pings were switched off. Each
-// silent end doubles the time-out, up to the configured one.
+// Until root is mounted pings are more frequent than afterwards, unless they are switched off. Each
+// ping that timed out doubles the time-out, up to the configured one.
 func TestPingsUntilMounted(t *testing.T) {
 	for _, tt := range []struct {
 		asked Timers
@@ -29,12 +29,12 @@ func TestPingsUntilMounted(t *testing.T) {
 		if s.pings != tt.boot {
 			t.Errorf("%+v: boot has %+v, want %+v", tt.asked, s.pings, tt.boot)
 		}
-		s.Broken(kernel.TargetClosed)
+		s.ConnectionLost(kernel.TargetClosed)
 		if s.pings.timeout != tt.boot.timeout {
 			t.Errorf("%+v: an end that was not silent made the time-out %d", tt.asked, s.pings.timeout)
 		}
 		for _, want := range tt.after {
-			s.Broken(fmt.Errorf("session 1: %w", kernel.PingTimedOut))
+			s.ConnectionLost(fmt.Errorf("session 1: %w", kernel.PingTimedOut))
 			if s.pings.timeout != want {
 				t.Errorf("%+v: time-out %d after a silent end, want %d", tt.asked, s.pings.timeout, want)
 			}
@@ -42,8 +42,8 @@ func TestPingsUntilMounted(t *testing.T) {
 	}
 }
 
-// An outage is as long as its cause says: the kernel's pings were in vain for both times that it
-// has, which are not those of the next login.
+// The silence of the target is the sum of the kernel's timers, which differ from those of the next
+// login.
 func TestSilenceOfTheTarget(t *testing.T) {
 	tg := startTarget(t, welcome, welcome, welcome, welcome)
 	s, k := newSession(t, tg.portal)
@@ -52,13 +52,13 @@ func TestSilenceOfTheTarget(t *testing.T) {
 		if _, err := s.Login(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.Silence(silent); got != want*time.Second {
+		if got := s.SilentFor(silent); got != want*time.Second {
 			t.Errorf("silent for %v, want %d s", got, want)
 		}
-		if s.Broken(silent); s.Silence(silent) != want*time.Second {
-			t.Errorf("silent for %v after Broken, want %d s", s.Silence(silent), want)
+		if s.ConnectionLost(silent); s.SilentFor(silent) != want*time.Second {
+			t.Errorf("silent for %v after ConnectionLost, want %d s", s.SilentFor(silent), want)
 		}
-		if s.Silence(kernel.TargetClosed) != 0 || s.Silence(nil) != 0 {
+		if s.SilentFor(kernel.TargetClosed) != 0 || s.SilentFor(nil) != 0 {
 			t.Error("silent without a ping")
 		}
 		k.Close()
@@ -66,15 +66,15 @@ func TestSilenceOfTheTarget(t *testing.T) {
 	if _, err := s.Login(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SetTimers(t.Context()); err != nil || s.Silence(silent) != 45*time.Second {
-		t.Errorf("silent for %v with the timers of the running system, %v", s.Silence(silent), err)
+	if err := s.SetTimers(t.Context()); err != nil || s.SilentFor(silent) != 45*time.Second {
+		t.Errorf("silent for %v with the timers of the running system, %v", s.SilentFor(silent), err)
 	}
-	if again := Reopen(nil, s.State()); again.Silence(silent) != 45*time.Second {
-		t.Errorf("silent for %v in another process", again.Silence(silent))
+	if again := Reopen(nil, s.State()); again.SilentFor(silent) != 45*time.Second {
+		t.Errorf("silent for %v in another process", again.SilentFor(silent))
 	}
 }
 
-// What iscsid has set, when it logged the session in, counts.
+// If iscsid logged in to the session, its timers are used.
 func TestSilenceByOtherTimers(t *testing.T) {
 	s := Reopen((*kernel.Transport)(nil), State{Record: Record{SID: 7}, Timers: defaultTimers()})
 	sys := t.TempDir()
@@ -89,17 +89,17 @@ func TestSilenceByOtherTimers(t *testing.T) {
 		if err := os.WriteFile(dir+"/"+tt.file, []byte(tt.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.silence(kernel.Sysfs(sys), kernel.PingTimedOut); got != tt.want*time.Second {
+		if got := s.silentFor(kernel.Sysfs(sys), kernel.PingTimedOut); got != tt.want*time.Second {
 			t.Errorf("%s %q: silent for %v", tt.file, tt.text, got)
 		}
 	}
-	if got := s.silence(kernel.Sysfs(sys), kernel.TargetClosed); got != 0 {
+	if got := s.silentFor(kernel.Sysfs(sys), kernel.TargetClosed); got != 0 {
 		t.Errorf("silent for %v without a ping", got)
 	}
 }
 
-// The timers of the running system are set when root is mounted: at once where the session is up,
-// else by the next login.
+// The timers of the running system are set when root is mounted: immediately where the session is
+// up, else by the next login.
 func TestSetTimers(t *testing.T) {
 	tg := startTarget(t, welcome, welcome)
 	s, k := newSession(t, tg.portal)
@@ -121,7 +121,7 @@ func TestSetTimers(t *testing.T) {
 	}
 }
 
-// Times of 0 and without an end are those of the kernel.
+// Time-outs of 0 and without a limit have the kernel's values.
 func TestTimersOf(t *testing.T) {
 	given := func(d time.Duration) bootspec.Value[time.Duration] {
 		return bootspec.Value[time.Duration]{V: d, From: "x="}
@@ -143,7 +143,7 @@ func TestTimersOf(t *testing.T) {
 	}
 }
 
-// Without pings the kernel is told so at each login: 0 for both times.
+// Without pings each login sets both times to 0.
 func TestLoginWithoutPings(t *testing.T) {
 	tg := startTarget(t, welcome)
 	s, k := newSession(t, tg.portal)
@@ -155,7 +155,7 @@ func TestLoginWithoutPings(t *testing.T) {
 	if got := steps(k.Requests()); !slices.Contains(got, "set 30 0") || !slices.Contains(got, "set 31 0") {
 		t.Errorf("the login sent %q", got)
 	}
-	if err := s.SetTimers(t.Context()); err != nil || s.hold() != -1 {
-		t.Errorf("holds I/O for %d s, %v", s.hold(), err)
+	if err := s.SetTimers(t.Context()); err != nil || s.recoveryTimeout() != -1 {
+		t.Errorf("holds I/O for %d s, %v", s.recoveryTimeout(), err)
 	}
 }

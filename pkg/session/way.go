@@ -14,27 +14,28 @@ import (
 // Way is how a connection leaves this machine. The zero value leaves both to the kernel.
 type Way struct {
 	// Device is the interface that the socket is bound to (socket(7), SO_BINDTODEVICE), as a
-	// VRF needs it; "": none. It is the zone of link-local portals then: what the boot reached
-	// them by may have another name now, or may be a port of a bridge.
+	// VRF needs it; "": none. It is then the zone of link-local portals: the interface of the
+	// boot may have another name now, or may be a port of a bridge.
 	Device string
 	// Source is the local address; not valid: the kernel chooses.
 	Source netip.Addr
 }
 
-// Via is how the connection of the last login leaves this machine: Device as it was bound to, and
-// the address that it really has. It is the zero value if there was no login.
+// Via returns how the connection of the last login leaves this machine: the device that it is bound
+// to, and its local address. It is the zero value if there was no login.
 func (s *Session) Via() Way {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.Way
 }
 
-// FindVia takes in from the kernel which address the connection has that is up: another program may
-// have made it. It may go by one of the ways. What the kernel does not tell stays as it was.
-func (s *Session) FindVia(ways []Way) { s.findVia("/sys", ways) }
+// UpdateVia reads from the kernel the local address of the current connection, which another
+// program may have made, perhaps by one of the ways. Via does not change if the kernel does not
+// report it.
+func (s *Session) UpdateVia(ways []Way) { s.updateVia("/sys", ways) }
 
-// findVia reads sysfs at sys.
-func (s *Session) findVia(sys kernel.Sysfs, ways []Way) {
+// updateVia reads sysfs at sys.
+func (s *Session) updateVia(sys kernel.Sysfs, ways []Way) {
 	text, err := sys.Host(s.HostNo, "ipaddress")
 	if err != nil {
 		return
@@ -51,12 +52,12 @@ func (s *Session) findVia(sys kernel.Sysfs, ways []Way) {
 	}
 }
 
-// suits tells whether a connection can go this way to an address: both have the same family.
+// suits reports whether the way and an address have the same address family.
 func (w Way) suits(addr netip.Addr) bool {
 	return !w.Source.IsValid() || w.Source.Unmap().Is4() == addr.Unmap().Is4()
 }
 
-// zoned gives a link-local portal the zone that it has by this way.
+// zoned adds the zone of this way to a link-local portal.
 func (w Way) zoned(p netip.AddrPort) netip.AddrPort {
 	if w.Device == "" || !p.Addr().Is6() || !p.Addr().IsLinkLocalUnicast() {
 		return p
@@ -64,9 +65,9 @@ func (w Way) zoned(p netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(p.Addr().WithZone(w.Device), p.Port())
 }
 
-// dialer prepares a socket that leaves this way.
+// dialer returns a dialer whose sockets are bound to this way.
 func (w Way) dialer() net.Dialer {
-	d := net.Dialer{KeepAlive: -1} // NOPs do that work
+	d := net.Dialer{KeepAlive: -1} // NOPs replace it
 	if w.Source.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(w.Source, 0))
 	}
@@ -82,7 +83,7 @@ func (w Way) dialer() net.Dialer {
 	return d
 }
 
-// local is the address that a connection really has.
+// local returns the local address of a connection.
 func local(conn net.Conn) netip.Addr {
 	a, ok := conn.LocalAddr().(*net.TCPAddr)
 	if !ok {
@@ -97,8 +98,8 @@ type path struct {
 	addr netip.AddrPort
 }
 
-// samePortal tells whether two paths lead to one portal. A way by a device gives a link-local
-// portal another zone.
+// samePortal reports whether two paths lead to the same portal. A way by a device gives a
+// link-local portal another zone.
 func (p path) samePortal(q path) bool {
 	if p.way.Device == "" && q.way.Device == "" {
 		return p.addr == q.addr
@@ -110,8 +111,8 @@ func unzoned(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
 }
 
-// pathsTo returns the paths of a login: the kernel's choice to all portals, and then what other
-// ways there are to each.
+// pathsTo returns the paths of a login: the kernel's choice to all portals, and then the other ways
+// to each.
 func (s *Session) pathsTo(addrs []netip.AddrPort) []path {
 	out := plain(addrs)
 	if s.config.Ways == nil {
@@ -127,17 +128,18 @@ func (s *Session) pathsTo(addrs []netip.AddrPort) []path {
 	return out
 }
 
-// Unbind forgets by which interface the last login went: the kernel's own choice is that by now.
+// Unbind removes the interface of the last login, because the kernel's own choice is that interface
+// now.
 func (s *Session) Unbind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Way.Device = ""
 }
 
-// maxPaths bounds what other ways add to the kernel's own choice.
+// maxPaths bounds the paths by other ways than the kernel's own choice.
 const maxPaths = 32
 
-// plain leaves the way to the kernel.
+// plain returns paths by the kernel's choice.
 func plain(addrs []netip.AddrPort) []path {
 	out := make([]path, len(addrs))
 	for i, a := range addrs {
@@ -168,7 +170,7 @@ func paths(ways []Way, addrs []netip.AddrPort) []path {
 	return out
 }
 
-// pathsOrPlain is the kernel's choice where no way suits.
+// pathsOrPlain returns the kernel's choice where no way has a portal's address family.
 func pathsOrPlain(ways []Way, addrs []netip.AddrPort) []path {
 	if out := paths(ways, addrs); len(out) > 0 {
 		return out

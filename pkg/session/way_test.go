@@ -54,8 +54,8 @@ func TestPaths(t *testing.T) {
 
 func from(addr string) Way { return Way{Source: netip.MustParseAddr(addr)} }
 
-// A session logs in by the way that works, the kernel's own first, and knows it afterwards, also in
-// another process.
+// A session logs in by the first way that works, beginning with the kernel's choice, and reports it
+// afterwards, also in another process.
 func TestConnectWays(t *testing.T) {
 	for name, tt := range map[string]struct {
 		ways []Way
@@ -96,8 +96,8 @@ func TestConnectWays(t *testing.T) {
 	}
 }
 
-// The address of a connection that another program made is the kernel's to tell.
-func TestFindVia(t *testing.T) {
+// The address of a connection that another program made is read from the kernel.
+func TestUpdateVia(t *testing.T) {
 	ways := []Way{{}, {Device: "vrf0"}, {"vrf0", netip.MustParseAddr("10.0.0.5")}, from("fd00::5")}
 	for text, want := range map[string]Way{
 		"10.0.0.5\n": ways[2],
@@ -110,18 +110,18 @@ func TestFindVia(t *testing.T) {
 	} {
 		s := &Session{Record: Record{HostNo: 7, Way: Way{"eth1", netip.MustParseAddr("fe80::1%eth0")}}}
 		sys := t.TempDir()
-		s.findVia(kernel.Sysfs(sys), ways) // there is no such file
+		s.updateVia(kernel.Sysfs(sys), ways) // there is no such file
 		dir := sys + "/class/iscsi_host/host7"
 		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/ipaddress", []byte(text), 0o644)); err != nil {
 			t.Fatal(err)
 		}
-		if s.findVia(kernel.Sysfs(sys), ways); s.Via() != want {
+		if s.updateVia(kernel.Sysfs(sys), ways); s.Via() != want {
 			t.Errorf("%q: by %v, want %v", text, s.Via(), want)
 		}
 	}
 }
 
-// The error is the first path's, and names the way where that is not the kernel's.
+// The error is that of the first path, and names the way unless it is the kernel's choice.
 func TestConnectWaysFail(t *testing.T) {
 	dead, silent := closed(t), hole(t)
 	s, _ := sessionAt(t, nil, silent)
@@ -152,7 +152,7 @@ func TestConnectWaysFail(t *testing.T) {
 	}
 }
 
-// Many paths that are silent do not keep a connect, which has its time, from the last one.
+// With many paths that do not answer, the last one is tried before the deadline.
 func TestLastOfManyWays(t *testing.T) {
 	tg := startTarget(t, welcome)
 	silent := make([]netip.AddrPort, 8)
@@ -172,7 +172,7 @@ func TestLastOfManyWays(t *testing.T) {
 	_ = c.Close()
 }
 
-// The other connections of a login go the same way: where it is redirected to, and in another form.
+// The other connections of a login, after a redirect and of a fallback, use the same way.
 func TestWayOfALogin(t *testing.T) {
 	to := startTarget(t, script(iscsitest.Status(0x0200)), script(agree, iscsitest.Silence()))
 	first := startTarget(t, moved(0x0101, to.portal))

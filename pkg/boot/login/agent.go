@@ -163,7 +163,7 @@ func (ss *Sessions) listen(on bool) error {
 	if ss.transport == nil { // a boot without a session
 		return nil
 	}
-	return ss.transport.Listen(on)
+	return ss.transport.Subscribe(on)
 }
 
 // state is the state for the agent. The sessions get the timers of the running system.
@@ -193,8 +193,8 @@ func (ss *Sessions) handedOn(i int) bool {
 	if given := ss.Net.Spec.Targets[i].LUN; given.Given() {
 		lun = given.V.Kernel()
 	}
-	s.Unscanned(lun)
-	return len(s.Known()) > 0
+	s.MarkUnscanned(lun)
+	return len(s.KnownPortals()) > 0
 }
 
 // Refuse returns why steps cannot be repeated: a login once the agent has the sessions.
@@ -210,7 +210,7 @@ var ErrHandedOver = errors.New("the agent already recovers the sessions: reboot 
 
 // portalOfSession is the portal where a session is logged in, or will be tried first.
 func portalOfSession(s *session.Session) netip.AddrPort {
-	known := s.Known()
+	known := s.KnownPortals()
 	if at := s.At(); at.IsValid() || len(known) == 0 {
 		return at
 	}

@@ -40,7 +40,7 @@ func (ss *Sessions) openSessions() {
 	spec := session.Config{Initiator: ss.Net.Spec.Initiator, Login: ss.Net.Spec.Login, Resolver: dns.Resolver(ss.nameservers()), Ways: ss.otherNICs()}
 	same := len(ss.list) == len(ss.Net.Spec.Targets)
 	for i := range ss.list {
-		same = same && ss.list[i].SID == ss.reserved[i].SID && ss.list[i].Is(spec.Initiator, ss.Net.Spec.Targets[i], spec.Login)
+		same = same && ss.list[i].SID == ss.reserved[i].SID && ss.list[i].HasConfig(spec.Initiator, ss.Net.Spec.Targets[i], spec.Login)
 	}
 	if same {
 		return
@@ -70,7 +70,7 @@ func (ss *Sessions) loginTo(ctx context.Context, i int) error {
 		ss.Log.Debugf("target %s: %s", s.Target, o)
 	}
 	ss.Log.Infof("login to %s at %s: session %d", s.Target, s.At(), s.SID)
-	if err := s.Hold(); err != nil {
+	if err := s.ApplyRecovery(); err != nil {
 		ss.Log.Warnf("session %d: recovery time-out: %v: an outage of the target may end in I/O errors", s.SID, err)
 	}
 	return nil

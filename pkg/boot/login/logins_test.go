@@ -20,12 +20,12 @@ import (
 
 // refusal is the error of a session that was refused n times.
 func refusal(n int) error {
-	return &session.LoginError{Target: "iqn.x", Refusals: n, Tries: []session.Try{{Portal: "a", Err: &iscsi.StatusError{Class: 2, Detail: 1}}}}
+	return &session.LoginError{Target: "iqn.x", Refusals: n, Portals: []session.PortalError{{Portal: "a", Err: &iscsi.StatusError{Class: 2, Detail: 1}}}}
 }
 
 // away is the error of a target that is down.
 func away() error {
-	return &session.LoginError{Target: "iqn.x", Tries: []session.Try{{Portal: "a", Err: &portal.ConnectError{Err: errors.New("away")}}}}
+	return &session.LoginError{Target: "iqn.x", Portals: []session.PortalError{{Portal: "a", Err: &portal.ConnectError{Err: errors.New("away")}}}}
 }
 
 // fakeLogins makes logins of targets that answer as the functions do, which are called with the

@@ -90,7 +90,7 @@ func (ss *Sessions) openTransport() error {
 		guard.Stop()
 	}
 	for i, s := range ss.reserved {
-		ss.reserved[i] = t.Take(s)
+		ss.reserved[i] = t.Migrate(s)
 	}
 	ss.list = nil // they are among the reserved ones
 	ss.transport = t
@@ -100,7 +100,7 @@ func (ss *Sessions) openTransport() error {
 
 // reserve makes sessions until there are n.
 func (ss *Sessions) reserve(ctx context.Context, n int) error {
-	ss.reserved = slices.DeleteFunc(ss.reserved, (*kernel.Session).Gone)
+	ss.reserved = slices.DeleteFunc(ss.reserved, (*kernel.Session).Destroyed)
 	for len(ss.reserved) < n {
 		s, err := session.Reserve(ctx, ss.transport)
 		if err != nil {

@@ -16,13 +16,13 @@ import (
 // tag back.
 type Pipe struct {
 	s   *Session
-	in  chan delivery
+	in  chan received
 	itt [4]byte // tag of the last request, as its sender wrote it
 	// answered is set once a PDU was received.
 	answered bool
 }
 
-type delivery struct {
+type received struct {
 	pdu   []byte // header and data
 	err   error
 	stops uint32 // of an error, see Event.Stops
@@ -33,7 +33,7 @@ var _ iscsi.Pipe = (*Pipe)(nil)
 // Pipe returns the connection's pipe, empty: what an earlier connection of the session left behind
 // is not seen. Close it after the login.
 func (s *Session) Pipe() *Pipe {
-	p := &Pipe{s: s, in: make(chan delivery, 16)}
+	p := &Pipe{s: s, in: make(chan received, 16)}
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
 	s.t.pipes[connID{s.SID, s.CID}] = p
@@ -52,12 +52,12 @@ func (p *Pipe) Close() {
 	delete(p.s.t.pipes, id)
 	for len(p.in) > 0 {
 		if d := <-p.in; d.err != nil {
-			p.s.t.tellLocked(Event{SID: id.sid, CID: id.cid, Stops: d.stops, Err: d.err})
+			p.s.t.publishLocked(Event{SID: id.sid, CID: id.cid, Stops: d.stops, Err: d.err})
 		}
 	}
 }
 
-func (p *Pipe) deliver(d delivery) {
+func (p *Pipe) deliver(d received) {
 	select {
 	case p.in <- d:
 	default: // a login has one PDU under way; 16 are a target run wild

@@ -16,7 +16,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// A request that gets no answer ends, and its late answer is not taken for that of the next
+// A request that gets no answer ends, and its late answer is not migrated for that of the next
 // request, of another kind or of the same.
 func TestLateReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -18,15 +18,15 @@ type Session struct {
 	HostNo uint32 // SCSI host number
 	CID    uint32 // connection id
 
-	bound atomic.Bool // since Bind, until Stop
-	gone  bool        // destroyed
+	bound     atomic.Bool // since Bind, until Stop
+	destroyed bool        // destroyed
 }
 
 // Bound tells whether the session has a connection that was not stopped, be it a broken one.
 func (s *Session) Bound() bool { return s.bound.Load() }
 
-// Gone tells whether the session was destroyed.
-func (s *Session) Gone() bool { return s.gone }
+// Destroyed tells whether the session was destroyed.
+func (s *Session) Destroyed() bool { return s.destroyed }
 
 // String names the session for messages.
 func (s *Session) String() string { return "session " + strconv.FormatUint(uint64(s.SID), 10) }
@@ -117,7 +117,7 @@ func (s *Session) destroySession(ctx context.Context) error {
 	ev := &uevent{typ: destroySession}
 	ev.putU(s.SID)
 	err := s.t.command(ctx, ev, s.String())
-	s.gone = err == nil
+	s.destroyed = err == nil
 	return err
 }
 

@@ -57,10 +57,10 @@ func newSocket(protocol int) (*netlinkSocket, error) {
 	return &netlinkSocket{file: os.NewFile(uintptr(fd), "netlink"), buf: make([]byte, receiveLen)}, nil
 }
 
-// Listen joins the group of the kernel's events, as [Open] does, or leaves it. Requests are
+// Subscribe joins the group of the kernel's events, as [Open] does, or leaves it. Requests are
 // answered either way. The PDUs of a login come through the group, so that none can run outside of
 // it.
-func (t *Transport) Listen(on bool) error {
+func (t *Transport) Subscribe(on bool) error {
 	s, ok := t.sock.(*netlinkSocket)
 	if !ok {
 		return nil

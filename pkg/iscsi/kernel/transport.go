@@ -78,7 +78,7 @@ func New(sock Socket, handle uint64) *Transport {
 		stops:   map[connID]uint32{},
 		done:    make(chan struct{}),
 	}
-	contain.Go(readerName, t.read, t.end)
+	contain.Go(readerName, t.read, t.stop)
 	return t
 }
 
@@ -124,12 +124,12 @@ func (t *Transport) read() {
 		case errors.Is(err, unix.ENOBUFS):
 			t.lost(ErrEventsLost)
 		case !errors.As(err, &p) || panics+1 == maxPanics:
-			t.end(err)
+			t.stop(err)
 			return
 		default:
 			panics++
-			t.reply(reply{err: lostBy(err)}) // to the request under way: the next one passes over it
-			t.lost(lostBy(err))
+			t.reply(reply{err: eventsLost(err)}) // to the request under way: the next one passes over it
+			t.lost(eventsLost(err))
 		}
 	}
 }
@@ -140,13 +140,13 @@ func (t *Transport) readOne() error {
 	if err != nil {
 		return err
 	}
-	t.sort(b)
+	t.dispatch(b)
 	return nil
 }
 
-// sort reads a datagram: answers have the type of their request as netlink type, events have 0
-// there.
-func (t *Transport) sort(b []byte) {
+// dispatch passes on a datagram: answers have the type of their request as netlink type, events
+// have 0 there.
+func (t *Transport) dispatch(b []byte) {
 	for len(b) > 0 {
 		ev := &uevent{}
 		nlType, rest, err := ev.unmarshal(b)
@@ -162,19 +162,19 @@ func (t *Transport) sort(b []byte) {
 	}
 }
 
-// end is the end of the reader. All that waits, and all that comes, fails with why; an end that is
-// not by Close is retryable as lost events are: by another login.
-func (t *Transport) end(err error) {
+// stop is called at the end of the reader. All that waits, and all that comes, fails with why; an
+// end that is not by Close is retryable as lost events are: by another login.
+func (t *Transport) stop(err error) {
 	if closed := errors.Is(err, os.ErrClosed); !closed {
-		err = lostBy(err)
-		defer t.tell(Event{Err: err})
+		err = eventsLost(err)
+		defer t.publish(Event{Err: err})
 	}
 	t.readErr = err
 	close(t.done)
 }
 
-// lostBy is ErrEventsLost with a cause other than a full buffer.
-func lostBy(err error) error { return fmt.Errorf("%w: %w", ErrEventsLost, err) }
+// eventsLost returns ErrEventsLost with a cause other than a full buffer.
+func eventsLost(err error) error { return fmt.Errorf("%w: %w", ErrEventsLost, err) }
 
 // reply passes an answer on. If there is no room, the oldest is one that nobody waits for any more.
 func (t *Transport) reply(r reply) {
@@ -201,15 +201,15 @@ func (t *Transport) event(ev *uevent) {
 	if p == nil {
 		if e, ok := toEvent(ev, id); ok {
 			e.Stops = t.stops[id]
-			t.tellLocked(e)
+			t.publishLocked(e)
 		}
 		return
 	}
 	switch ev.typ {
 	case recvPDU:
-		p.deliver(delivery{pdu: ev.payload})
+		p.deliver(received{pdu: ev.payload})
 	case connError:
-		p.deliver(delivery{err: ConnError(native.Uint32(ev.r[8:])), stops: t.stops[id]})
+		p.deliver(received{err: ConnError(native.Uint32(ev.r[8:])), stops: t.stops[id]})
 	}
 }
 
@@ -228,11 +228,11 @@ func (e *lostError) Retryable() bool { return true }
 
 // lost fails every pipe: the PDU it waits for may be among what was lost.
 func (t *Transport) lost(err error) {
-	t.tell(Event{Err: err})
+	t.publish(Event{Err: err})
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range t.pipes {
-		p.deliver(delivery{err: err})
+		p.deliver(received{err: err})
 	}
 }
 

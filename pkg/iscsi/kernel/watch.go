@@ -37,16 +37,16 @@ func (t *Transport) Watch() <-chan Event {
 	return t.watch
 }
 
-// tell passes an event to who watches. The last place in the queue is for saying that there was no
-// more room.
-func (t *Transport) tell(e Event) {
+// publish passes an event to who watches. The last place in the queue is for saying that there was
+// no more room.
+func (t *Transport) publish(e Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.tellLocked(e)
+	t.publishLocked(e)
 }
 
-// tellLocked is tell; mu is held.
-func (t *Transport) tellLocked(e Event) {
+// publishLocked is publish; mu is held.
+func (t *Transport) publishLocked(e Event) {
 	switch {
 	case t.watch == nil || len(t.watch) == cap(t.watch):
 	case len(t.watch) == cap(t.watch)-1:
@@ -99,9 +99,9 @@ func (t *Transport) Adopt(sid, hostNo uint32) *Session {
 	return &Session{t: t, SID: sid, HostNo: hostNo}
 }
 
-// Take returns a session of another transport, which was closed, as one of this one.
-func (t *Transport) Take(s *Session) *Session {
-	n := &Session{t: t, SID: s.SID, HostNo: s.HostNo, CID: s.CID, gone: s.gone}
+// Migrate returns a session of another transport, which was closed, as one of this one.
+func (t *Transport) Migrate(s *Session) *Session {
+	n := &Session{t: t, SID: s.SID, HostNo: s.HostNo, CID: s.CID, destroyed: s.destroyed}
 	n.bound.Store(s.Bound())
 	return n
 }

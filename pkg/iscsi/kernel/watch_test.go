@@ -147,11 +147,11 @@ func TestTake(t *testing.T) {
 	if err := s.Bind(t.Context(), 5); err != nil {
 		t.Fatal(err)
 	}
-	taken := second.Take(s)
-	if !taken.Bound() || taken.SID != s.SID || taken.HostNo != s.HostNo {
-		t.Errorf("taken: %+v", taken)
+	migrated := second.Migrate(s)
+	if !migrated.Bound() || migrated.SID != s.SID || migrated.HostNo != s.HostNo {
+		t.Errorf("migrated: %+v", migrated)
 	}
-	if err := taken.Stop(t.Context()); err != nil || taken.Bound() || len(sock.Requests()) == 0 {
+	if err := migrated.Stop(t.Context()); err != nil || migrated.Bound() || len(sock.Requests()) == 0 {
 		t.Errorf("stop by the second transport: %v", err)
 	}
 }

@@ -85,7 +85,7 @@ func checkDiscovery(ctx context.Context, t *testing.T, ns *lab.Namespace, target
 		Dial: func(context.Context, string, string) (net.Conn, error) { return dialPortal(t, ns, target.Portal), nil },
 	}
 	c.CHAP.Algorithms = []iscsi.Algorithm{a}
-	answer, err := discovery.Ask(ctx, at, c)
+	answer, err := discovery.Discover(ctx, at, c)
 	if err != nil || len(answer.Targets) != n {
 		t.Errorf("%s: discovered %+v, %v; want %d targets", target.Name, answer, err, n)
 	}
@@ -96,7 +96,7 @@ func checkDiscovery(ctx context.Context, t *testing.T, ns *lab.Namespace, target
 	}
 	c.CHAP.Secret = iscsi.NewSecret([]byte("none of the secrets"))
 	var status *iscsi.StatusError
-	if _, err := discovery.Ask(ctx, at, c); !errors.As(err, &status) {
+	if _, err := discovery.Discover(ctx, at, c); !errors.As(err, &status) {
 		t.Errorf("%s: discovery with a wrong secret: %v", target.Name, err)
 	}
 }

@@ -63,8 +63,8 @@ func (w *worker) kept(t *testing.T) State {
 // A recovery_tmo that an administrator has set is the next worker's too.
 func TestDisksChanged(t *testing.T) {
 	w := workerOf(t)
-	w.sessions[1].SetRecovery(300)
-	_ = w.sessions[0].HoldAgain() // it cannot be set now
+	w.sessions[1].AdoptRecovery(300)
+	_ = w.sessions[0].ReapplyRecovery() // it cannot be set now
 	w.disksChanged()
 	got := w.kept(t).Sessions
 	if got[0].Timers.Recovery != 86400 || !got[0].Due || got[1].Timers.Recovery != 300 || got[1].Due {

@@ -23,10 +23,11 @@ type Session interface {
 	// Recovery returns for how many seconds I/O is to be held back while the session is down,
 	// and whether that is not written to the kernel yet.
 	Recovery() (seconds uint32, due bool)
-	// SetRecovery records a value that the kernel has already.
-	SetRecovery(seconds uint32)
-	// HoldAgain writes the value of Recovery to the kernel, if necessary at the next login.
-	HoldAgain() error
+	// AdoptRecovery records a value that the kernel has already.
+	AdoptRecovery(seconds uint32)
+	// ReapplyRecovery writes the value of Recovery to the kernel, if necessary at the next
+	// login.
+	ReapplyRecovery() error
 }
 
 // Logger writes to the kernel's log.
@@ -46,7 +47,7 @@ type Config struct {
 	NextReport  func(last time.Duration) time.Duration
 	SurveyEvery time.Duration // between checks without an event
 	// Changed is called, without a lock, when the result of Memory or Report has changed, and
-	// after a SetRecovery or HoldAgain.
+	// after a AdoptRecovery or ReapplyRecovery.
 	Changed func()
 	Log     Logger
 }

@@ -143,14 +143,14 @@ func (r *rig) Recovery() (uint32, bool) {
 	return r.ours, r.due
 }
 
-func (r *rig) SetRecovery(n uint32) {
+func (r *rig) AdoptRecovery(n uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ours, r.due = n, false
 }
 
-// HoldAgain is refused by the kernel while the session is down.
-func (r *rig) HoldAgain() error {
+// ReapplyRecovery is refused by the kernel while the session is down.
+func (r *rig) ReapplyRecovery() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.due = !r.up; r.due {

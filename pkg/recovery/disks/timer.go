@@ -73,7 +73,7 @@ func (k *Keeper) checkTimer(s Session, by string) {
 	switch {
 	case !multipath:
 		t.byMultipath, k.sessionsChanged = false, true
-		s.SetRecovery(v)
+		s.AdoptRecovery(v)
 		if by == "" {
 			by = "another program"
 		}
@@ -89,7 +89,7 @@ func (k *Keeper) checkTimer(s Session, by string) {
 // session is down (EBUSY); the next login sets it then.
 func (k *Keeper) restoreTimer(s Session, t *timer, v uint32, by string) {
 	ours, _ := s.Recovery()
-	if err := s.HoldAgain(); err != nil {
+	if err := s.ReapplyRecovery(); err != nil {
 		k.warn(t.path, err)
 		return
 	}

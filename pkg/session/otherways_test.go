@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// A portal that refuses, or turns the login down, by the kernel's choice is asked by the other
-// ways, and they are no longer needed when their route is there.
+// A portal that refuses the connection or the login by the kernel's choice is tried by the other
+// ways; Unbind removes the interface once there is a route.
 func TestLoginByAnotherWay(t *testing.T) {
 	tg := startTarget(t, script(iscsitest.Status(0x0203)), welcome)
 	s, k := sessionAt(t, func(c *Config) { c.Ways = byLo }, tg.portal)
@@ -49,23 +49,23 @@ func TestPathsTo(t *testing.T) {
 	}
 }
 
-// A portal that is asked by two ways is no two portals: none is left beside it.
+// A portal that is tried by two ways is one portal: no other one remains.
 func TestSilentByAllWays(t *testing.T) {
 	tg := silentTargets(t, 2)[0]
 	s, _ := sessionAt(t, func(c *Config) { c.Ways = byLo }, tg.portal)
 	s.times.first, s.times.response, s.times.firstOfMany = 30*time.Millisecond, time.Second, 20*time.Millisecond
 	_, err := s.Login(t.Context())
 	var failed *LoginError
-	if !errors.As(err, &failed) || len(failed.Tries) != 2 || !strings.Contains(failed.Tries[0].Err.Error(), "target does not answer for 30ms") {
+	if !errors.As(err, &failed) || len(failed.Portals) != 2 || !strings.Contains(failed.Portals[0].Err.Error(), "target does not answer for 30ms") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func byLo(netip.Addr) []Way { return []Way{{Device: "lo"}} }
 
-// A refusal over the secret is the same by every NIC, and a target may count it: it is not asked
-// again by another one, but the next portal is asked. One over the name is, because an access list
-// may be one of source addresses; it is told once.
+// After a failed authentication, which does not depend on the NIC and which a target may count, the
+// next portal is tried, not another NIC. After a refusal of the name another NIC is, because an
+// access list may have source addresses; the error contains it once.
 func TestRefusedByAllWays(t *testing.T) {
 	lying := script(iscsitest.Text("AuthMethod=CHAP"), iscsitest.Text("CHAP_A=5", "CHAP_I=1", "CHAP_C=0x0102030405060708090a0b0c0d0e0f10"), iscsitest.Text("CHAP_N=storage", "CHAP_R=0x000102030405060708090a0b0c0d0e0f"))
 	for name, tt := range map[string]struct {
@@ -84,12 +84,12 @@ func TestRefusedByAllWays(t *testing.T) {
 			s, k := sessionAt(t, func(c *Config) { tt.edit(c); c.Ways = byLo }, first.portal, second.portal)
 			_, err := s.Login(t.Context())
 			var failed *LoginError
-			if !errors.As(err, &failed) || len(failed.Tries) != 2*tt.times {
+			if !errors.As(err, &failed) || len(failed.Portals) != 2*tt.times {
 				t.Fatalf("got %v", err)
 			}
 			for _, tg := range []*target{first, second} {
 				if n := strings.Count(err.Error(), " at "+tg.portal.String()); n != 1 {
-					t.Errorf("told %d times of %s: %v", n, tg.portal, err)
+					t.Errorf("%d times %s in the error: %v", n, tg.portal, err)
 				}
 			}
 			binds := slices.DeleteFunc(k.Requests(), func(r kerneltest.Request) bool { return r.Type != kerneltest.BindConn })

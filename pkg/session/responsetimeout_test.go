@@ -14,12 +14,12 @@ import (
 
 // The first response of a portal is waited for 5 s, 3 s where another portal is left, and twice as
 // long after each login that got none, up to 15 s.
-func TestPatience(t *testing.T) {
-	only := entry{path: path{addr: netip.MustParseAddrPort("10.0.0.1:3260")}}
-	first := entry{path: path{addr: netip.MustParseAddrPort("10.0.0.2:3260")}, others: true}
+func TestResponseTimeout(t *testing.T) {
+	only := loginPath{path: path{addr: netip.MustParseAddrPort("10.0.0.1:3260")}}
+	first := loginPath{path: path{addr: netip.MustParseAddrPort("10.0.0.2:3260")}, others: true}
 	for _, tt := range []struct {
 		name    string
-		at      entry
+		at      loginPath
 		again   bool
 		silence []float64 // the wait, and that after each login without an answer
 	}{
@@ -28,48 +28,48 @@ func TestPatience(t *testing.T) {
 		{"the only portal, again", only, true, []float64{2, 4, 8, 15}},
 		{"one of several, again", first, true, []float64{2, 4, 8, 15}},
 	} {
-		s := &Session{times: defaultTimes, again: tt.again}
+		s := &Session{times: defaultTimes, relogin: tt.again}
 		for _, want := range tt.silence {
-			if got := s.patience(tt.at).Seconds(); got != want {
+			if got := s.responseTimeout(tt.at).Seconds(); got != want {
 				t.Errorf("%s: waits for %v s, want %v", tt.name, got, want)
 			}
-			s.heard(tt.at, 0, &SilenceError{})
+			s.recordResponse(tt.at, 0, &SilenceError{})
 		}
-		other := entry{path: path{addr: netip.MustParseAddrPort("10.0.0.3:3260")}, others: tt.at.others}
-		if got := s.patience(other).Seconds(); got != tt.silence[0] {
+		other := loginPath{path: path{addr: netip.MustParseAddrPort("10.0.0.3:3260")}, others: tt.at.others}
+		if got := s.responseTimeout(other).Seconds(); got != tt.silence[0] {
 			t.Errorf("%s: another one is waited for %v s, want %v", tt.name, got, tt.silence[0])
 		}
-		if s.heard(tt.at, 0, kernel.TargetClosed); s.patience(tt.at).Seconds() != tt.silence[0] {
-			t.Errorf("%s: after an answer it waits for %v, want %v s", tt.name, s.patience(tt.at), tt.silence[0])
+		if s.recordResponse(tt.at, 0, kernel.TargetClosed); s.responseTimeout(tt.at).Seconds() != tt.silence[0] {
+			t.Errorf("%s: after an answer it waits for %v, want %v s", tt.name, s.responseTimeout(tt.at), tt.silence[0])
 		}
 	}
 	for slowest, want := range map[time.Duration][2]float64{time.Second: {5, 3}, 5 * time.Second: {5, 6}, 8 * time.Second: {10, 12}, 14 * time.Second: {15, 15}, 20 * time.Second: {15, 15}} {
 		s := &Session{times: defaultTimes}
-		for i, at := range []entry{only, first} {
-			if s.heard(at, slowest, nil); s.patience(at).Seconds() != want[i] {
-				t.Errorf("after a response that took %v it waits for %v, want %v s", slowest, s.patience(at), want[i])
+		for i, at := range []loginPath{only, first} {
+			if s.recordResponse(at, slowest, nil); s.responseTimeout(at).Seconds() != want[i] {
+				t.Errorf("after a response that took %v it waits for %v, want %v s", slowest, s.responseTimeout(at), want[i])
 			}
 		}
 	}
 }
 
-// The patience with a portal is not doubled without an end, also where that never reaches what a
-// response took.
-func TestPatienceEnds(t *testing.T) {
-	at := entry{path: path{addr: netip.MustParseAddrPort("10.0.0.1:3260")}, others: true}
+// The number of doublings is bounded, also where the time-out never reaches the time of a response.
+func TestDoublingsAreBounded(t *testing.T) {
+	at := loginPath{path: path{addr: netip.MustParseAddrPort("10.0.0.1:3260")}, others: true}
 	for _, times := range []times{
-		{response: time.Second, first: time.Second},                                                // of many: 0
-		{response: time.Second, first: time.Microsecond, firstOfMany: time.Microsecond},            // too short
-		{response: time.Hour, first: time.Nanosecond, firstOfMany: time.Hour, firstAgain: 1 << 62}, // far too short
+		{response: time.Second, first: time.Second},                                                  // of many: 0
+		{response: time.Second, first: time.Microsecond, firstOfMany: time.Microsecond},              // too short
+		{response: time.Hour, first: time.Nanosecond, firstOfMany: time.Hour, firstRelogin: 1 << 62}, // far too short
 	} {
 		s := &Session{times: times}
-		if s.heard(at, 2*time.Second, nil); s.silent[at.addr] != maxDoubled {
-			t.Errorf("%+v: doubled %d times, want %d", times, s.silent[at.addr], maxDoubled)
+		if s.recordResponse(at, 2*time.Second, nil); s.unanswered[at.addr] != maxDoublings {
+			t.Errorf("%+v: doubled %d times, want %d", times, s.unanswered[at.addr], maxDoublings)
 		}
 	}
 }
 
-// silentTargets starts targets that take connections and stay silent, each for some connections.
+// silentTargets starts targets that accept connections and do not respond, each for some
+// connections.
 func silentTargets(t *testing.T, connections ...int) []*target {
 	t.Helper()
 	var out []*target
@@ -83,8 +83,8 @@ func silentTargets(t *testing.T, connections ...int) []*target {
 	return out
 }
 
-// A portal that takes the connection and stays silent loses its turn while another one is left; the
-// last one keeps its time.
+// A portal that accepts the connection and does not respond has a shorter time-out while another
+// one remains; the last one has the full one.
 func TestSilentPortal(t *testing.T) {
 	silent := silentTargets(t, 1)[0]
 	well := startTarget(t, welcome)
@@ -105,10 +105,10 @@ func TestAllPortalsSilent(t *testing.T) {
 	for _, want := range [][]string{{"20ms", "20ms", "30ms"}, {"40ms", "40ms", "60ms"}} {
 		_, err := s.Login(t.Context())
 		var failed *LoginError
-		if !errors.As(err, &failed) || len(failed.Tries) != len(want) {
+		if !errors.As(err, &failed) || len(failed.Portals) != len(want) {
 			t.Fatalf("got %v", err)
 		}
-		for i, try := range failed.Tries {
+		for i, try := range failed.Portals {
 			if !strings.Contains(try.Err.Error(), "target does not answer for "+want[i]) {
 				t.Errorf("portal %d: %v, want %s", i, try.Err, want[i])
 			}
@@ -116,12 +116,12 @@ func TestAllPortalsSilent(t *testing.T) {
 	}
 }
 
-// A redial goes on with another portal that is known.
+// A re-login continues with another known portal.
 func TestSilentPortalAgain(t *testing.T) {
 	silent := silentTargets(t, 1)[0]
 	well := startTarget(t, welcome)
 	s, k := sessionAt(t, nil, silent.portal, well.portal)
-	s.times.firstAgain, s.times.response, s.times.firstOfMany = time.Hour, time.Hour, time.Millisecond
+	s.times.firstRelogin, s.times.response, s.times.firstOfMany = time.Hour, time.Hour, time.Millisecond
 	for _, want := range []string{"target does not answer for 1ms", ""} {
 		conn, err := s.Connect(t.Context())
 		if err != nil {
@@ -138,8 +138,8 @@ func TestSilentPortalAgain(t *testing.T) {
 	k.Close()
 }
 
-// The last portal of a round keeps its time: all others were tried, or the same one comes again
-// because no other one takes connections.
+// The last portal of a round has the full time-out: all others were tried, or the same one comes
+// again because no other one accepts connections.
 func TestRounds(t *testing.T) {
 	p := func(n byte) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 3260)
@@ -170,8 +170,7 @@ func TestRounds(t *testing.T) {
 	}
 }
 
-// A link-local portal has another zone by the way that it was tried by, and is the same one all the
-// same.
+// A link-local portal whose zone differs by way is one portal.
 func TestRoundOfLinkLocal(t *testing.T) {
 	a, b := netip.MustParseAddrPort("[fe80::1%ens2]:3260"), netip.MustParseAddrPort("[fe80::2%ens2]:3260")
 	s := &Session{Record: Record{Portals: []netip.AddrPort{a, b}}}
@@ -180,18 +179,18 @@ func TestRoundOfLinkLocal(t *testing.T) {
 		return path{w, w.zoned(addr)}
 	}
 	if !s.othersRemain(by(a)) || s.othersRemain(by(b)) {
-		t.Error("a portal was taken for two")
+		t.Error("one portal was counted as two")
 	}
-	if s.last(by(a)); !slices.Equal(s.Portals, []netip.AddrPort{b, a}) {
+	if s.moveToEnd(by(a)); !slices.Equal(s.Portals, []netip.AddrPort{b, a}) {
 		t.Errorf("portals %v", s.Portals)
 	}
 }
 
-// A fresh session's re-login, whose first wait is the longer one, keeps it for the last portal.
-func TestSilentFreshSessionAgain(t *testing.T) {
+// The re-login of a session that was not scanned has the longer time-out at the last portal.
+func TestSilentPortalOfUnscannedSession(t *testing.T) {
 	all := silentTargets(t, 1, 1)
 	s, _ := sessionAt(t, nil, all[0].portal, all[1].portal)
-	s.Unscanned(0)
+	s.MarkUnscanned(0)
 	s.times.first, s.times.response, s.times.firstOfMany = 30*time.Millisecond, time.Second, 20*time.Millisecond
 	for i, want := range []string{"20ms", "30ms"} {
 		conn, err := s.Connect(t.Context())

@@ -8,23 +8,23 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// maxForms bounds the connections of one login: the first form, and one for each part of it that a
-// target may turn down.
-const maxForms = 4
+// maxVariants bounds the connections of one login: the first, and one for each part of its
+// configuration that a target may reject.
+const maxVariants = 4
 
-// inForms logs in by attempt, which makes one connection. Where the target turns the login down in
-// a way that another form of it may cure, it is tried once more in that. The last form is returned.
+// loginWithFallbacks calls attempt, which makes one connection. Where the target rejects something
+// that can be left out, it is called again without that. The last configuration is returned.
 //
 // The login begins with the security stage also without CHAP, as that of FreeBSD
 // (usr.sbin/iscsid/login.c: login) and of libiscsi does. It costs an exchange. Without it tgtd
 // 1.0.85 does not reinstate (RFC 7143 6.3.5; usr/iscsi/iscsid.c: login_security_done): each login
 // would leave a session behind.
-func (s *Session) inForms(attempt func(iscsi.LoginConfig) error) (iscsi.LoginConfig, error) {
+func (s *Session) loginWithFallbacks(attempt func(iscsi.LoginConfig) error) (iscsi.LoginConfig, error) {
 	cfg := iscsi.LoginConfig{CHAP: s.chap, SecurityStage: true, Offer: s.offer}
 	last := attempt(cfg)
 	err := last
-	for range maxForms - 1 {
-		next, ok := otherForm(cfg, last)
+	for range maxVariants - 1 {
+		next, ok := fallback(cfg, last)
 		if !ok {
 			break
 		}
@@ -32,13 +32,13 @@ func (s *Session) inForms(attempt func(iscsi.LoginConfig) error) (iscsi.LoginCon
 		if last = attempt(cfg); last == nil {
 			return cfg, nil
 		}
-		err = telling(err, last)
+		err = moreSpecific(err, last)
 	}
 	return cfg, err
 }
 
-// otherForm returns the form that may succeed after an error of one.
-func otherForm(cfg iscsi.LoginConfig, err error) (iscsi.LoginConfig, bool) {
+// fallback returns a configuration that may succeed after an error with cfg.
+func fallback(cfg iscsi.LoginConfig, err error) (iscsi.LoginConfig, bool) {
 	var stage *iscsi.StageError
 	var list *iscsi.AlgorithmsError
 	var digest *iscsi.DigestError
@@ -58,7 +58,7 @@ func otherForm(cfg iscsi.LoginConfig, err error) (iscsi.LoginConfig, bool) {
 	return cfg, false
 }
 
-// withoutLists offers None where it offered a list of digests.
+// withoutLists replaces each list of digests with None.
 func withoutLists(o iscsi.Offer) iscsi.Offer {
 	for _, d := range []*iscsi.DigestPolicy{&o.HeaderDigest, &o.DataDigest} {
 		if d.List() {
@@ -68,9 +68,10 @@ func withoutLists(o iscsi.Offer) iscsi.Offer {
 	return o
 }
 
-// formed takes in which form a login succeeded, and tells what that cost. A target that understands
-// no list of digests is offered none again, so that a reconnect needs one connection.
-func (s *Session) formed(cfg iscsi.LoginConfig) []string {
+// recordFallback stores with which configuration a login succeeded, and returns warnings of extra
+// logins. A target that does not support lists of digests is offered none again, so that a
+// reconnect needs one connection.
+func (s *Session) recordFallback(cfg iscsi.LoginConfig) []string {
 	var told []string
 	if cfg.CHAP != s.chap {
 		told = append(told, "target rejected the CHAP algorithm list; fell back to MD5 (set iscsi_chap=md5 to avoid the extra login)")
@@ -91,16 +92,16 @@ func (s *Session) formed(cfg iscsi.LoginConfig) []string {
 	return told
 }
 
-// complete fills in what is the same in all forms.
+// complete sets the fields that do not depend on the fallback.
 func (s *Session) complete(cfg *iscsi.LoginConfig, isid [6]byte) {
 	cfg.InitiatorName, cfg.TargetName = s.Initiator, s.Target
 	cfg.ISID, cfg.CmdSN = isid, 1
 }
 
-// telling chooses between the errors of a login and of its other form. What the target said first
-// is the better message, unless it said less, or it moved; and a wrong secret comes to light only
-// with a hash that both sides know.
-func telling(first, second error) error {
+// moreSpecific chooses between the errors of a login and of its fallback. The first is preferred,
+// unless the second is more specific or a redirect; and a wrong secret is only detected with a hash
+// that both sides support.
+func moreSpecific(first, second error) error {
 	var status *iscsi.StatusError
 	if errors.As(second, &status) {
 		if _, _, moved := status.Redirect(); moved {
@@ -112,5 +113,5 @@ func telling(first, second error) error {
 	if errors.As(first, &list) && (status != nil || errors.As(second, &auth)) {
 		return second
 	}
-	return iscsi.Telling(first, second)
+	return iscsi.MoreSpecific(first, second)
 }

@@ -25,8 +25,8 @@ const (
 	target    = "iqn.2007-01.com.example:storage.remote1"
 )
 
-// served starts a target on loopback and returns its portal.
-func served(t *testing.T, serve func(net.Conn) error) bootspec.Portal {
+// listen serves a target on the loopback interface and returns its portal.
+func listen(t *testing.T, serve func(net.Conn) error) bootspec.Portal {
 	t.Helper()
 	s, err := iscsitest.Listen(serve)
 	if err != nil {
@@ -40,14 +40,14 @@ func portalOf(a netip.AddrPort) bootspec.Portal {
 	return bootspec.Portal{Host: a.Addr().String(), Port: a.Port()}
 }
 
-// script serves one connection after the other, each by the next of the scripts.
+// script serves each connection by the next of the scripts.
 func script(t *testing.T, scripts ...iscsitest.Script) bootspec.Portal {
 	t.Helper()
 	next := make(chan iscsitest.Script, len(scripts))
 	for _, s := range scripts {
 		next <- s
 	}
-	return served(t, func(conn net.Conn) error {
+	return listen(t, func(conn net.Conn) error {
 		select {
 		case s := <-next:
 			_, err := s.Serve(conn)
@@ -76,8 +76,8 @@ func chap(user, secret, targetUser, targetSecret string) *iscsi.CHAP {
 	}
 }
 
-// A target tells its portals, also by CHAP in both directions.
-func TestAsk(t *testing.T) {
+// A target returns its portals, also with CHAP in both directions.
+func TestDiscover(t *testing.T) {
 	for name, c := range map[string]struct {
 		auth *iscsitest.Auth
 		chap *iscsi.CHAP
@@ -91,11 +91,11 @@ func TestAsk(t *testing.T) {
 		"MD5 alone": {&iscsitest.Auth{User: "u", Secret: "sesame-open-12", NoLists: 0x0200}, chap("u", "sesame-open-12", "", "")},
 	} {
 		tg := &iscsitest.Target{Name: target, Portals: []string{"192.0.2.7:3260,1", "[2001:db8::7]:3261,2"}, Auth: c.auth}
-		at := served(t, tg.Serve)
+		at := listen(t, tg.Serve)
 		cfg := config()
 		cfg.CHAP = c.chap
-		got, err := Ask(t.Context(), at, cfg)
-		want := Answer{
+		got, err := Discover(t.Context(), at, cfg)
+		want := Result{
 			Path:    []bootspec.Portal{at},
 			Targets: []iscsi.DiscoveredTarget{{Name: target, Addresses: []iscsi.TargetAddress{address(t, "192.0.2.7,1"), address(t, "[2001:db8::7]:3261,2")}}},
 		}
@@ -105,14 +105,15 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// A target without a portal is at the one that answered, and one target alone can be asked for.
-func TestAskForOne(t *testing.T) {
+// A target without an address is at the portal that sent it; a discovery can be limited to one
+// target.
+func TestDiscoverForOne(t *testing.T) {
 	tg := &iscsitest.Target{Name: target}
-	at := served(t, tg.Serve)
+	at := listen(t, tg.Serve)
 	for name, want := range map[string]int{"": 1, target: 1, target + "x": 0} {
 		cfg := config()
 		cfg.Target = name
-		got, err := Ask(t.Context(), at, cfg)
+		got, err := Discover(t.Context(), at, cfg)
 		if err != nil || len(got.Targets) != want {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
@@ -122,9 +123,9 @@ func TestAskForOne(t *testing.T) {
 	}
 }
 
-// A target that wants a security stage is asked with one; what it answered first is told if that
-// does not help.
-func TestAskInSecurityStage(t *testing.T) {
+// After a refusal that a missing security stage may have caused, the login is retried with one; if
+// that fails too, the error is the more specific one.
+func TestDiscoverInSecurityStage(t *testing.T) {
 	login := func(stage iscsi.Stage, s iscsitest.Step) iscsitest.Step {
 		return func(conn net.Conn, p *iscsi.PDU) error {
 			if req, err := iscsi.ParseLoginRequest(p); err != nil || req.CSG != stage {
@@ -136,17 +137,17 @@ func TestAskInSecurityStage(t *testing.T) {
 	for name, refusal := range map[string]iscsitest.Step{"0200": iscsitest.Status(0x0200), "020b": iscsitest.Status(0x020b), "closes": iscsitest.Close()} {
 		first := iscsitest.Script{login(iscsi.StageOperational, refusal)}
 		at := script(t, first, iscsitest.Script{login(iscsi.StageSecurity, iscsitest.Text()), login(iscsi.StageOperational, iscsitest.Text()), answers("")})
-		if _, err := Ask(t.Context(), at, config()); err != nil {
+		if _, err := Discover(t.Context(), at, config()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	at := script(t, iscsitest.Script{iscsitest.Status(0x0200)}, iscsitest.Script{iscsitest.Close()})
-	if _, err := Ask(t.Context(), at, config()); err == nil || !strings.Contains(err.Error(), "0200") {
-		t.Errorf("%v: want the refusal, which says more than the end of the connection", err)
+	if _, err := Discover(t.Context(), at, config()); err == nil || !strings.Contains(err.Error(), "0200") {
+		t.Errorf("%v: want the refusal, not the end of the connection", err)
 	}
 }
 
-// answers is a step that answers SendTargets and leaves.
+// answers is a step that responds to SendTargets.
 func answers(text string) iscsitest.Step {
 	return func(conn net.Conn, p *iscsi.PDU) error {
 		req, err := iscsi.ParseTextRequest(p)
@@ -161,17 +162,17 @@ func answers(text string) iscsitest.Step {
 	}
 }
 
-// Names with characters for a terminal go no further, nor do addresses that are none.
-func TestAskHostile(t *testing.T) {
+// Names with control characters are left out, as are invalid addresses.
+func TestDiscoverHostile(t *testing.T) {
 	text := string(iscsitest.Join("TargetName=iqn.\u009b2J", "TargetName=iqn.\xff", "TargetName="+target, "TargetAddress=\x1b[2J", "TargetAddress=192.0.2.7"))
 	at := script(t, iscsitest.Script{iscsitest.Text(), answers(text)})
-	got, err := Ask(t.Context(), at, config())
-	want := Answer{
+	got, err := Discover(t.Context(), at, config())
+	want := Result{
 		Path:    []bootspec.Portal{at},
 		Targets: []iscsi.DiscoveredTarget{{Name: target, Addresses: []iscsi.TargetAddress{address(t, "192.0.2.7")}}},
 		Warnings: []string{
-			`target "iqn.\u009b2J" is left out: its name has characters that are not allowed in one`,
-			`target "iqn.\xff" is left out: its name has characters that are not allowed in one`,
+			`target "iqn.\u009b2J" is left out: its name has characters that are not allowed`,
+			`target "iqn.\xff" is left out: its name has characters that are not allowed`,
 			`target ` + target + `: target address "\x1b[2J": bad host name`,
 		},
 	}
@@ -180,43 +181,43 @@ func TestAskHostile(t *testing.T) {
 	}
 }
 
-// Redirects are followed, up to a limit and in no circle.
-func TestAskRedirected(t *testing.T) {
+// Redirects are followed, up to a limit and not in a loop.
+func TestDiscoverRedirected(t *testing.T) {
 	to := func(p bootspec.Portal) iscsitest.Script {
 		return iscsitest.Script{iscsitest.Status(0x0101, "TargetAddress="+p.String())}
 	}
 	tg := &iscsitest.Target{Name: target}
-	last := served(t, tg.Serve)
+	last := listen(t, tg.Serve)
 	first := script(t, to(last))
-	got, err := Ask(t.Context(), first, config())
+	got, err := Discover(t.Context(), first, config())
 	if err != nil || !cmp.Equal(got.Path, []bootspec.Portal{first, last}) || len(got.Targets) != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for range maxRedirects {
 		last = script(t, to(last), to(last))
 	}
-	if got, err = Ask(t.Context(), last, config()); err != nil || len(got.Path) != maxRedirects+1 {
+	if got, err = Discover(t.Context(), last, config()); err != nil || len(got.Path) != maxRedirects+1 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	last = script(t, to(last))
 	var redirect *portal.RedirectError
-	if _, err = Ask(t.Context(), last, config()); !errors.As(err, &redirect) || !strings.Contains(err.Error(), "more than 4 redirects in a row") {
+	if _, err = Discover(t.Context(), last, config()); !errors.As(err, &redirect) || !strings.Contains(err.Error(), "more than 4 redirects in a row") {
 		t.Error(err)
 	}
 	itself := make(chan bootspec.Portal, 1)
-	self := served(t, func(conn net.Conn) error {
+	self := listen(t, func(conn net.Conn) error {
 		at := <-itself
 		itself <- at
 		_, err := to(at).Serve(conn)
 		return err
 	})
 	itself <- self
-	if _, err = Ask(t.Context(), self, config()); !errors.As(err, &redirect) || !strings.Contains(err.Error(), "a redirect loop") {
+	if _, err = Discover(t.Context(), self, config()); !errors.As(err, &redirect) || !strings.Contains(err.Error(), "a redirect loop") {
 		t.Error(err)
 	}
 }
 
-// Errors read as those of a boot, and tell what to do with the options.
+// Errors have the texts of those at boot; hints name the options.
 func TestErrors(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -225,13 +226,13 @@ func TestErrors(t *testing.T) {
 	closed := portalOf(l.Addr().(*net.TCPAddr).AddrPort())
 	_ = l.Close()
 	auth := &iscsitest.Auth{User: "u", Secret: "sesame-open-12", TargetUser: "t", TargetSecret: "sesame-shut-12"}
-	guarded := served(t, (&iscsitest.Target{Name: target, Auth: auth}).Serve)
+	guarded := listen(t, (&iscsitest.Target{Name: target, Auth: auth}).Serve)
 	for _, c := range []struct {
 		at         bootspec.Portal
 		chap       *iscsi.CHAP
 		text, hint string
 	}{
-		{served(t, (&iscsitest.Target{Initiators: []string{"iqn.x"}}).Serve), nil, "login to %s refused (0202): this initiator name is not in the target's access list", "--initiator"},
+		{listen(t, (&iscsitest.Target{Initiators: []string{"iqn.x"}}).Serve), nil, "login to %s refused (0202): this initiator name is not in the target's access list", "--initiator"},
 		{guarded, nil, "login to %s refused (0201): authentication failed", "--credentials"},
 		{guarded, chap("u", "sesame-open-13", "", ""), "login to %s refused (0201): authentication failed", "--credentials"},
 		{guarded, chap("u", "sesame-open-12", "t", "sesame-shut-13"), "%s: authentication: target's CHAP response is wrong", "the target's secret in --credentials"},
@@ -244,7 +245,7 @@ func TestErrors(t *testing.T) {
 	} {
 		cfg := config()
 		cfg.CHAP = c.chap
-		got, err := Ask(t.Context(), c.at, cfg)
+		got, err := Discover(t.Context(), c.at, cfg)
 		var e *Error
 		if !errors.As(err, &e) || !strings.HasPrefix(err.Error(), fmt.Sprintf(c.text, c.at)) || strings.Contains(err.Error(), "sesame") || len(got.Targets) != 0 {
 			t.Errorf("got %v, want %s", err, fmt.Sprintf(c.text, c.at))
@@ -256,20 +257,20 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A name that is not there is told as one.
+// A host name that does not exist.
 func TestNoSuchHost(t *testing.T) {
 	cfg := config()
 	cfg.Dial = func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}
 	}
-	_, err := Ask(t.Context(), bootspec.Portal{Host: "no.example", Port: 3260}, cfg)
+	_, err := Discover(t.Context(), bootspec.Portal{Host: "no.example", Port: 3260}, cfg)
 	if fmt.Sprint(err) != "no.example:3260: no such host name" {
 		t.Error(err)
 	}
 }
 
-// A target that sends something for ever, and never all, has its time and no more.
-func TestAskWithoutEnd(t *testing.T) {
+// A target that sends bytes without completing its response is ended by the time-out.
+func TestDiscoverWithoutEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		endless := iscsitest.Script{iscsitest.Text(), func(conn net.Conn, _ *iscsi.PDU) error {
@@ -290,7 +291,7 @@ func TestAskWithoutEnd(t *testing.T) {
 			}()
 			return near, nil
 		}
-		_, err := Ask(t.Context(), bootspec.Portal{Host: "192.0.2.1", Port: 3260}, cfg)
+		_, err := Discover(t.Context(), bootspec.Portal{Host: "192.0.2.1", Port: 3260}, cfg)
 		if fmt.Sprint(err) != "192.0.2.1:3260: no complete answer within 1m0s" || !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-func TestTelling(t *testing.T) {
+func TestMoreSpecific(t *testing.T) {
 	refused := &iscsi.StatusError{Class: 2, Detail: 1}
 	moved := &iscsi.StatusError{Class: 1, Detail: 1, Addresses: []iscsi.TargetAddress{{Host: "192.0.2.1", Port: 3260}}}
 	stage := &iscsi.StageError{Err: &iscsi.StatusError{Class: 2}}
@@ -23,7 +23,7 @@ func TestTelling(t *testing.T) {
 		"MD5, and the target moves":   {list, moved, moved},
 		"MD5, and nobody answers now": {list, lost, list},
 	} {
-		if got := telling(test.first, test.second); got != test.want {
+		if got := moreSpecific(test.first, test.second); got != test.want {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
