@@ -22,7 +22,7 @@ func SinceBoot() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// Sleep sleeps for as long as d. If ctx ends first it returns the error of that.
+// Sleep sleeps for d. If ctx ends first it returns ctx's error.
 func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

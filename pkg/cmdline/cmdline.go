@@ -1,7 +1,6 @@
 // Package cmdline reads the text of /proc/cmdline the way the kernel does.
 //
-// It knows no parameter's meaning: unknown keys are kept, in order, and what a key means is package
-// bootspec's business.
+// It does not interpret parameters: all keys are kept, in order; package bootspec interprets them.
 package cmdline
 
 import "strings"
@@ -12,11 +11,11 @@ type Param struct {
 	Key string
 	// Value is the text after the first '='; empty if HasValue is false.
 	Value string
-	// HasValue tells "key=" from "key".
+	// HasValue distinguishes "key=" from "key".
 	HasValue bool
 	// Pos is the word's offset in the text in bytes, for messages that show the place.
 	Pos int
-	// Origin says where the word stands; empty: on the kernel command line.
+	// Origin is the source of the word; empty: the kernel command line.
 	Origin string
 }
 
@@ -34,7 +33,7 @@ func (p Param) String() string {
 	return word
 }
 
-// Line is a command line taken apart.
+// Line is a parsed command line.
 type Line struct {
 	// Params are the words for the kernel and for us, in order.
 	Params []Param

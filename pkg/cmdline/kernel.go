@@ -18,5 +18,5 @@ var kernelKeys = map[string]bool{
 }
 
 // KernelKnows reports whether the kernel takes a parameter without a dot in its name itself. It is
-// for Limits on a machine that has not booted yet: what it does not know counts.
+// for Limits on a machine that has not booted yet: parameters that it does not list count.
 func KernelKnows(key string) bool { return kernelKeys[key] }

@@ -18,8 +18,9 @@ const (
 	MaxEnv = 32 - 2
 )
 
-// Limits says in words which of the kernel's limits text reaches or breaks. A line that was cut off
-// by the boot loader or the kernel is seen here by its length: what is missing cannot be known.
+// Limits returns warnings about the kernel's limits that text reaches or exceeds. A line that was
+// cut off by the boot loader or the kernel is seen here by its length: what is missing cannot be
+// known.
 //
 // env counts the words that the kernel would put into init's environment; it is more than the
 // kernel does where a word belongs to the kernel itself, so the caller passes the keys it knows to

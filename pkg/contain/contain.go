@@ -1,7 +1,7 @@
 // Package contain keeps a panic in one goroutine from ending the process. A goroutine's panic ends
 // the whole program, and the end of PID 1 ends the kernel: so every goroutine of what PID 1 links
-// is started through this package, and says what a panic in it becomes (integration/repo guards
-// that).
+// is started through this package, with a handler of its panics (a test in integration/repo
+// verifies that).
 //
 // A fatal error of the runtime, such as a concurrent map write, cannot be contained.
 package contain
@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// PanicError is a panic that was contained: a bug of ours or of a library's.
+// PanicError is a panic that was contained: a bug of this program or of a library.
 type PanicError struct {
 	Where string // the goroutine's name; empty where the caller names it anyway
 	Value any    // of the panic
@@ -49,6 +49,6 @@ func Func(where string, f func(), failed func(error)) func() {
 	}
 }
 
-// Go runs f in a goroutine of its own, as Func says. It ends when f returns: the caller says beside
+// Go runs f, wrapped as by Func, in a new goroutine. It ends when f returns: the caller says beside
 // the call what makes f return.
 func Go(where string, f func(), failed func(error)) { go Func(where, f, failed)() }

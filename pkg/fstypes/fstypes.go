@@ -6,11 +6,11 @@ package fstypes
 // Type is a file system, by the name that mount(2) takes.
 type Type struct {
 	Name string
-	// Root reports whether root may be on it. It is looked for on such types alone, and an
-	// image can be built with their drivers.
+	// Root reports whether root may be on it. Root is searched on such types only, and an image
+	// can be built with their drivers.
 	Root bool
-	// ReadOnly tells that the kernel has no code to write to it, so that root on it needs an
-	// overlay to be writable.
+	// ReadOnly is set if the kernel cannot write to it, so that root on it needs an overlay to
+	// be writable.
 	ReadOnly bool
 	// NoReplay is the mount option that keeps the kernel from replaying the journal, which it
 	// does otherwise, also in a mount that is read-only; empty if the file system has no
@@ -40,7 +40,7 @@ var types = [...]Type{
 	{Name: "vfat"}, // has neither owners nor modes
 }
 
-// Of returns the row of a type; for a name that is not in the list a row of nothing but the name.
+// Of returns the row of a type; for a name that is not in the list, a row with the name only.
 func Of(name string) Type {
 	for _, t := range types {
 		if t.Name == name {

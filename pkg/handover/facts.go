@@ -37,7 +37,7 @@ type Facts struct {
 	Leases   []dhcp.Lease // in the order in which they count
 	Sessions []runstate.Session
 	Root     Root
-	// NamesStay tells that the kernel renames no link that is up.
+	// NamesStay is set if the kernel refuses to rename a link that is up.
 	NamesStay bool
 	// Program is what stays in /run and is run when the real system begins to shut down;
 	// ShutdownTimeout for how long that may wait for a dead root disk, 0: for ever.

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// ifupdown keeps ifupdown's hands off the links. Its two services lose their stop command: it would
-// take the links down, and run-parts, its next program, is on the root behind them. A DHCP client
-// that they started goes on beside it. Started again, ifup finds its state file and does nothing to
-// a link that is up. ifdown by hand still works; the agent then restores the address.
+// ifupdown prevents ifupdown from taking the links down. Its two services have no stop command any
+// more: it would take the links down, and run-parts, its next program, is on the root behind them.
+// A DHCP client that they started goes on beside it. Started again, ifup finds its state file and
+// does nothing to a link that is up. ifdown by hand still works; the agent then restores the
+// address.
 //
 // An interface whose definition has the address that the boot gave, with a session or without, is
 // up already: ifup would fail to add it once more. So it stands in ifup's state file, which is what

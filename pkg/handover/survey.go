@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Limits of what is read from the root: it is not ours, and may be anything.
+// Limits of what is read from root, which is not trusted.
 const (
 	maxFiles = 256       // of each directory
 	maxFile  = 256 << 10 // bytes of one file

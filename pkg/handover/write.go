@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// Write writes the files below dir, which is /run, with the directories they need. One that cannot
-// be written does not keep the others from it.
+// Write writes the files below dir, which is /run, with the directories they need. After an error
+// the others are still written.
 func Write(dir string, files []File) error {
 	var errs []error
 	for _, f := range files {

@@ -1,5 +1,5 @@
-// Package ibft reads the iSCSI Boot Firmware Table: what a boot firmware, iPXE or a NIC's own,
-// tells the operating system about the session it booted from.
+// Package ibft reads the iSCSI Boot Firmware Table, in which a boot firmware, iPXE or a NIC's own,
+// describes the session it booted from.
 //
 // [Parse] reads the table's bytes and [Table.Encode] writes them; [FromSysfs] reads what the
 // kernel's iscsi_ibft driver made of them. [Find] looks in the places where a running Linux shows a

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 )
 
-// ErrNone says that no place holds a table.
+// ErrNone reports that there is no table.
 var ErrNone = errors.New("this machine's firmware provides no iBFT")
 
 // The part of memory where firmwares put the table, but for the screen's
@@ -21,7 +21,7 @@ const (
 	screenEnd   = 0xc0000
 )
 
-// Scan looks for a table in memory, in steps of 16 bytes. It returns the bytes of the first whose
+// Scan searches memory for a table, in steps of 16 bytes. It returns the bytes of the first whose
 // length and checksum fit, or nil.
 func Scan(memory []byte) []byte {
 	for at := 0; at+tableHeaderLen <= len(memory); at += 16 {

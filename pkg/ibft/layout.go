@@ -32,7 +32,7 @@ const (
 	targetLen    = structHeaderLen + 16 + 12 + 5*4 // address; port, LUN, CHAP type, NIC; five strings
 )
 
-// Limits on what a firmware may say. The longest table seen has 800 bytes.
+// Limits on what a firmware may write. The longest table seen has 800 bytes.
 const (
 	maxTable = 64 << 10 // offsets have 16 bits
 	maxList  = 32       // NICs, and targets

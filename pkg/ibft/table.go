@@ -8,7 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Table is what an iBFT says. It holds only structures that are marked valid.
+// Table is the content of an iBFT. It has only structures that are marked valid.
 type Table struct {
 	// OEM and Model name the firmware ("FENSYS", "iPXE"); at most 6 and 8 printable bytes.
 	OEM, Model string
@@ -111,14 +111,15 @@ type Target struct {
 	Name   string // iSCSI name, at most 223 bytes
 	NIC    uint8  // Index of the NIC it is reached by
 	CHAP   CHAPType
-	// User and Secret prove this machine, the reverse ones the target; empty as CHAP says.
+	// User and Secret authenticate this machine, the reverse ones the target; empty depending
+	// on CHAP.
 	User          string
 	Secret        iscsi.Secret
 	ReverseUser   string
 	ReverseSecret iscsi.Secret
 }
 
-// CHAPType says who has to prove itself.
+// CHAPType is which sides have to authenticate themselves.
 type CHAPType uint8
 
 // The types of authentication.
@@ -137,7 +138,7 @@ func (c CHAPType) String() string {
 	return fmt.Sprintf("CHAP type %d", uint8(c))
 }
 
-// Error says what is wrong with a table, and where.
+// Error is a defect of a table, with its place.
 type Error struct {
 	Offset int    // byte of the table; -1: a file of sysfs
 	Object string // "control", "target 1", "ethernet0/mac"

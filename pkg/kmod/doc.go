@@ -31,7 +31,7 @@ type Module struct {
 	kind Kind // what the file and its aliases say, where the path does not
 }
 
-// NotFoundError says that the tree holds no module of this name or alias, loadable or built in.
+// NotFoundError reports that the tree has no module of this name or alias, loadable or built in.
 // errors.Is finds fs.ErrNotExist in it.
 type NotFoundError struct{ Name string }
 
@@ -189,7 +189,7 @@ func (x *Index) AliasKinds(wanted func(Module) bool) []string {
 	return slices.Sorted(maps.Keys(kinds))
 }
 
-// Suits reports whether a module is of use to a processor, by its modalias as in
+// Suits reports whether a module is for a processor, by its modalias as in
 // /sys/devices/system/cpu/modalias: a module with aliases for processors
 // (MODULE_DEVICE_TABLE(x86cpu, ...) or module_cpu_feature_match) must have one that matches, and
 // every other one suits.

@@ -108,7 +108,8 @@ func (x *Index) Whole(name string) error {
 	return first
 }
 
-// goneError says that m is gone, which the module of a name needs or is.
+// goneError returns the error for m, whose file is missing, and which the module of a name needs or
+// is.
 func (x *Index) goneError(name string, m Module) error {
 	err := &GoneError{Module: m.Name, Path: m.Path}
 	if m.Name != name {

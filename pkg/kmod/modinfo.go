@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// Info is what a module file says about itself in its section .modinfo (include/linux/module.h:
-// MODULE_INFO).
+// Info is the content of a module file's section .modinfo (include/linux/module.h: MODULE_INFO).
 type Info struct {
-	// Name is normalised; empty in a file from before Linux 4.13, which does not say it.
+	// Name is normalised; empty in a file from before Linux 4.13, which does not contain it.
 	Name string
 	// Depends are the normalised names of modules whose symbols this one uses.
 	Depends []string
@@ -22,7 +21,7 @@ type Info struct {
 	Firmware []string
 	// Softdeps are the texts of MODULE_SOFTDEP, such as "pre: crypto-crc32c".
 	Softdeps []string
-	// Vermagic says for which kernel the file was built; its first word is the release.
+	// Vermagic is the kernel for which the file was built; its first word is the release.
 	Vermagic string
 	// Ethernet tells that the file imports what makes an Ethernet device or registers a PHY
 	// driver.
@@ -35,8 +34,8 @@ func (i Info) Release() string {
 	return release
 }
 
-// ErrFormat says that a file is no kernel module: not a little-endian relocatable ELF file with a
-// section .modinfo.
+// ErrFormat reports that a file is not a kernel module: not a little-endian relocatable ELF file
+// with a section .modinfo.
 var ErrFormat = errors.New("not a kernel module")
 
 // Limits of what is read of one file, in bytes: seventy times what is there and more. Debian's

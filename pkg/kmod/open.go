@@ -23,11 +23,11 @@ type Options struct {
 	// Unpack returns the whole plain content of a compressed file. Without it a file that would
 	// have to be unpacked to be asked is left out.
 	Unpack func(f fs.File, path string) ([]byte, error)
-	// Note, if set, gets what is wrong with the tree, one short line each.
+	// Note, if set, is called with each defect of the tree, one short line each.
 	Note func(error)
 }
 
-// ReleaseError says that all modules that are there belong to another kernel than the running one.
+// ReleaseError reports that all modules in the image are for another kernel than the running one.
 type ReleaseError struct {
 	Running string   // release of the running kernel
 	Held    []string // releases whose modules are there
@@ -38,7 +38,7 @@ func (e *ReleaseError) Error() string {
 	return fmt.Sprintf("modules: no modules for the running kernel %s, only for %s", e.Running, strings.Join(e.Held, ", "))
 }
 
-// Hint says how to make the two agree.
+// Hint returns how to correct it.
 func (e *ReleaseError) Hint() string {
 	return "build the image again with iscsiroot build --kernel-version " + e.Running + ", or boot the kernel " + e.Held[0]
 }

@@ -10,11 +10,11 @@ import (
 type Step struct {
 	// Module has no Path if the index names it as a dependency and does not have it.
 	Module
-	// Soft says that only a soft dependency asks for the module: if it does not load, the
-	// others still can. crc32c_intel is one: it refuses a processor without SSE 4.2, and
+	// Soft is set if the module is only a soft dependency: if it does not load, the others
+	// still can. crc32c_intel is one: it refuses a processor without SSE 4.2, and
 	// crc32c_generic does the work.
 	Soft bool
-	// Doubtful says that the index contradicts itself about the module: its dependencies lead
+	// Doubtful is set if the index contradicts itself about the module: its dependencies lead
 	// in a circle, or it is not there. The others may load without it, and it after them.
 	Doubtful bool
 }
@@ -48,8 +48,8 @@ func (x *Index) Plan(names ...string) ([]Module, error) {
 	return mods, nil
 }
 
-// Steps is Plan for who has to get by with the index as it is: it tells needed modules from soft
-// dependencies, and marks what is doubtful instead of refusing it. The only error is a
+// Steps is Plan for an index that may be damaged: it separates required modules from soft
+// dependencies, and marks a doubtful module instead of returning an error. The only error is a
 // *NotFoundError for one of the names.
 func (x *Index) Steps(names ...string) ([]Step, error) {
 	p, err := x.plan(names)

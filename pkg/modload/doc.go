@@ -1,7 +1,7 @@
-// Package modload loads kernel modules: pkg/kmod says which and in which order, finit_module(2)
-// does it, and u-root's pkg/kmodule unpacks the files that the running kernel cannot unpack itself.
-// It also finds the modaliases of the machine's devices and answers the kernel's own requests for
-// modules, as /sbin/modprobe.
+// Package modload loads kernel modules with finit_module(2), in the order that pkg/kmod computes,
+// and u-root's pkg/kmodule unpacks the files that the running kernel cannot unpack itself. It also
+// finds the modaliases of the machine's devices and answers the kernel's own requests for modules,
+// as /sbin/modprobe.
 //
 // Other systems than Linux have only Tree, because images are built there too.
 package modload

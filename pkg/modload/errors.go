@@ -26,7 +26,7 @@ type MissingError struct {
 // fewModules is up to how many modules a message lists.
 const fewModules = 8
 
-// Error says what is missing, for which kernel, and what is there instead.
+// Error names what is missing, for which kernel, and what the image has instead.
 func (e *MissingError) Error() string {
 	kernel := "the running kernel"
 	if e.Release != "" {
@@ -45,7 +45,7 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("module %s: not built into %s, and the image holds %s for it in %s", e.Name, kernel, held, e.Dir)
 }
 
-// alwaysIncluded are modules that every image of ours holds.
+// alwaysIncluded are modules that every image of iscsiroot contains.
 var alwaysIncluded = []string{"iscsi_tcp", "libiscsi_tcp", "libiscsi", "scsi_transport_iscsi", "scsi_mod", "scsi_common", "sd_mod"}
 
 // virtualDevices are modules that iscsiroot build --net includes.
@@ -122,7 +122,7 @@ var refusals = map[unix.Errno]struct{ cause, hint string }{
 	unix.EPERM:        {"the kernel forbids it", "look for module_blacklist= and lockdown= on the kernel command line"},
 }
 
-// ForbiddenError says that module_blacklist= forbids a module.
+// ForbiddenError reports that module_blacklist= forbids a module.
 type ForbiddenError struct{ Module string }
 
 // Error names the module.

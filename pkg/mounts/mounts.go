@@ -1,4 +1,4 @@
-// Package mounts reads the kernel's tables of mounts, and what else is written as they are: fstab.
+// Package mounts reads the kernel's tables of mounts, and files of the same format, such as fstab.
 package mounts
 
 import (
@@ -42,8 +42,8 @@ func On(text, dir string) Mount {
 	return on
 }
 
-// Points returns where something is mounted, in the order of /proc/self/mountinfo
-// (fs/proc_namespace.c: show_mountinfo): id, parent, major:minor, root, mount point.
+// Points returns the mount points, in the order of /proc/self/mountinfo (fs/proc_namespace.c:
+// show_mountinfo): id, parent, major:minor, root, mount point.
 func Points(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for line := range strings.Lines(text) {

@@ -10,10 +10,10 @@ import (
 // (include/linux/kobject.h: UEVENT_BUFFER_SIZE), and the header is a path.
 const maxEvent = 8192
 
-// ErrFormat says that bytes are no uevent.
+// ErrFormat reports that a message is not a uevent.
 var ErrFormat = errors.New("not a kernel uevent")
 
-// Event is what the kernel says of a device.
+// Event is a uevent of a device.
 type Event struct {
 	Action    string // "add", "remove", "change", "bind", ...
 	DevPath   string // below /sys, begins with '/'

@@ -1,4 +1,4 @@
-// Package uevent listens to the kernel's device events, so that waiting for a device needs neither
+// Package uevent receives the kernel's device events, so that waiting for a device needs neither
 // polling nor udev.
 package uevent
 
@@ -32,8 +32,7 @@ type Listener struct {
 	err  error // why the reader stopped
 }
 
-// subscriber is somebody who waits. lost is set while events is full, so whoever empties it sees
-// that.
+// subscriber is a pending Wait. lost is set while events is full, so that its reader detects it.
 type subscriber struct {
 	events chan Event
 	lost   atomic.Bool
@@ -75,8 +74,8 @@ const readerName = "the reader of uevents"
 // Close stops the listener; waiters return an error that is os.ErrClosed.
 func (l *Listener) Close() error { return l.file.Close() }
 
-// Wait calls done at once and again after each event until it says true or fails. The first call's
-// event is the zero Event, and so is one after events were lost: done must look at the state
+// Wait calls done immediately and again after each event until it returns true or fails. The first
+// call's event is the zero Event, and so is one after events were lost: done must read the state
 // itself, the event is only a hint. Wait returns ctx's error when ctx ends first.
 func (l *Listener) Wait(ctx context.Context, done func(Event) (bool, error)) error {
 	sub := &subscriber{events: make(chan Event, 64)}

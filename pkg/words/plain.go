@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Plain returns s if it can stand in a line as it is, else quoted.
+// Plain returns s, quoted if Read requires that.
 func Plain(s string) string {
 	if s != "" && s[0] != '"' && Printable(s) {
 		return s
@@ -15,13 +15,13 @@ func Plain(s string) string {
 	return strconv.Quote(s)
 }
 
-// Printable reports whether s is UTF-8 without anything that a terminal would obey or not show.
+// Printable reports whether s is UTF-8 of printable characters, without control characters.
 func Printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) })
 }
 
-// Mask puts a question mark in the place of each control character (C0 and C1 of ECMA-48, and DEL)
-// but the tab: a terminal obeys them, and the text may come from a target or a disk.
+// Mask replaces each control character with a question mark (C0 and C1 of ECMA-48, and DEL) but the
+// tab: a terminal interprets them, and the text may come from a target or a disk.
 func Mask(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Read reads the values of a line, which blanks are between: whole numbers, true and false, and
-// text as it is or as %q writes it. Each goes where into points to.
+// Read reads the values of a line, separated by blanks, into the variables that into points to:
+// integers, booleans, and text, plain or quoted by %q.
 func Read(line string, into ...any) error {
 	for i, to := range into {
 		word, rest, err := cut(strings.TrimLeft(line, " "))
@@ -28,7 +28,7 @@ func Read(line string, into ...any) error {
 	return nil
 }
 
-// cut takes the first value off a line.
+// cut splits a line after its first value.
 func cut(line string) (word, rest string, err error) {
 	if !strings.HasPrefix(line, `"`) {
 		word, rest, _ = strings.Cut(line, " ")
@@ -45,7 +45,7 @@ func cut(line string) (word, rest string, err error) {
 	return word, line[len(quoted):], err
 }
 
-// set puts a value where to points to.
+// set stores a value in the variable that to points to.
 func set(to any, word string) (err error) {
 	switch to := to.(type) {
 	case *string:

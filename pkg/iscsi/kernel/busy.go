@@ -12,12 +12,12 @@ import (
 
 // A connection in the kernel has one task for all its Login and Text Requests. While that is not
 // free the kernel refuses the next one with EPERM and logs "Login/Text in progress. Cannot start
-// new task." (drivers/scsi/libiscsi.c: __iscsi_conn_send_pdu). A response reaches us before it is
+// new task." (drivers/scsi/libiscsi.c: __iscsi_conn_send_pdu). A response is received before it is
 // free: the receive path sends the event first and completes the task then (__iscsi_complete_pdu,
 // recv_pdu:), and the worker that has sent the request holds a reference until it runs again
 // (iscsi_xmit_task). So the refusal of a request behind a response passes, mostly within a
-// millisecond. open-iscsi does not look at that return code (usr/netlink.c: ksend_pdu_end): it
-// waits for a response until its login times out, and connects anew.
+// millisecond. open-iscsi ignores that return code (usr/netlink.c: ksend_pdu_end): it waits for a
+// response until its login times out, and connects anew.
 
 // How long the kernel's task is waited for.
 const (
@@ -30,8 +30,8 @@ const (
 // free.
 type BusyError struct {
 	Err error
-	// First tells that it was the first request of a login, so that the task belongs to another
-	// program's, or the session is being ended.
+	// First is set for the first request of a login: then the task belongs to the login of
+	// another program, or the session is being ended.
 	First bool
 }
 
@@ -43,8 +43,8 @@ func (e *BusyError) Error() string {
 	return e.Err.Error() + ": the kernel has not finished the last login request"
 }
 
-// Retryable tells that another login can succeed: to stop the connection frees the task
-// (drivers/scsi/libiscsi.c: fail_mgmt_tasks).
+// Retryable returns true: stopping the connection frees the task (drivers/scsi/libiscsi.c:
+// fail_mgmt_tasks).
 func (e *BusyError) Retryable() bool { return true }
 
 // Unwrap returns the kernel's refusal.

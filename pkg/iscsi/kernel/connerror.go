@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// ConnError is why the kernel gave a connection up.
+// ConnError is why the kernel ended a connection.
 type ConnError uint32
 
 // connErrors are the kernel's reasons in words (include/scsi/iscsi_if.h: enum iscsi_err,
@@ -43,7 +43,7 @@ func (e ConnError) Error() string {
 	return fmt.Sprintf("kernel error %d", uint32(e))
 }
 
-// Retryable tells that a new connection can succeed where this one broke.
+// Retryable returns true: a new connection can succeed.
 func (e ConnError) Retryable() bool { return true }
 
 // Is makes a closed connection an io.EOF, as a pipe's user expects it.
@@ -51,7 +51,7 @@ func (e ConnError) Is(target error) bool { return e == TargetClosed && target ==
 
 // Reasons that a caller decides by.
 const (
-	// TargetClosed is the error after which a target that refuses without a word is likely.
+	// TargetClosed is also the error of a target that refuses without a response.
 	TargetClosed ConnError = 1020
 	// PingTimedOut is a target that was silent for longer than it may.
 	PingTimedOut ConnError = 1022

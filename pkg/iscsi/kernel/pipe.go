@@ -40,8 +40,8 @@ func (s *Session) Pipe() *Pipe {
 	return p
 }
 
-// Close ends the pipe; the connection stays. That it broke, after the last PDU that was received,
-// is told by [Transport.Watch]: the pipe's user has not seen it.
+// Close ends the pipe; the connection stays. If it has failed after the last PDU that was received,
+// [Transport.Watch] reports that.
 func (p *Pipe) Close() {
 	p.s.t.mu.Lock()
 	defer p.s.t.mu.Unlock()
@@ -60,7 +60,7 @@ func (p *Pipe) Close() {
 func (p *Pipe) deliver(d received) {
 	select {
 	case p.in <- d:
-	default: // a login has one PDU under way; 16 are a target run wild
+	default: // a login has one outstanding PDU; 16 are a faulty target
 	}
 }
 

@@ -22,10 +22,10 @@ type Session struct {
 	destroyed bool        // destroyed
 }
 
-// Bound tells whether the session has a connection that was not stopped, be it a broken one.
+// Bound reports whether the session has a connection that was not stopped, even a failed one.
 func (s *Session) Bound() bool { return s.bound.Load() }
 
-// Destroyed tells whether the session was destroyed.
+// Destroyed reports whether the session was destroyed.
 func (s *Session) Destroyed() bool { return s.destroyed }
 
 // String names the session for messages.
@@ -38,7 +38,7 @@ func (s *Session) ISID() [6]byte {
 }
 
 // Bind gives the connected TCP socket to the kernel, which takes a reference of its own: the caller
-// must close fd afterwards, or the connection outlives the kernel's wish to close it. fd must be
+// must close fd afterwards, or the connection stays open after the kernel has closed it. fd must be
 // open in this process.
 func (s *Session) Bind(ctx context.Context, fd uintptr) error {
 	// struct msg_bind_conn { uint32_t sid; uint32_t cid; uint64_t transport_eph; uint32_t
@@ -54,7 +54,7 @@ func (s *Session) Bind(ctx context.Context, fd uintptr) error {
 	return err
 }
 
-// Set sets parameters in their order. One that this kernel does not know is passed over.
+// Set sets parameters in their order. One that this kernel does not support is skipped.
 func (s *Session) Set(ctx context.Context, settings []Setting) error {
 	for _, v := range settings {
 		// struct msg_set_param { uint32_t sid; uint32_t cid; uint32_t param; uint32_t len;
@@ -77,8 +77,9 @@ func (s *Session) Start(ctx context.Context) error {
 	return s.t.command(ctx, ev, s.String())
 }
 
-// Stop closes the connection and keeps the session, so that Bind can be tried again. It is needed
-// even where the kernel has cleaned up by itself: until then Bind says ENOTCONN.
+// Stop closes the connection and keeps the session, so that Bind can be tried again. It is required
+// even after the kernel has detected the end of the connection: until then Bind fails with
+// ENOTCONN.
 func (s *Session) Stop(ctx context.Context) error { return s.stop(ctx, stopRecover) }
 
 // How to stop a connection.

@@ -28,7 +28,7 @@ type Socket interface {
 	Close() error
 }
 
-// netlinkSocket is the kernel's end.
+// netlinkSocket is a socket to the kernel.
 type netlinkSocket struct {
 	file *os.File
 	buf  []byte
@@ -110,7 +110,7 @@ func (s *netlinkSocket) Send(b []byte) error {
 	return serr
 }
 
-// Receive implements Socket. What another process sent is passed over.
+// Receive implements Socket. Messages of other processes are ignored.
 func (s *netlinkSocket) Receive() ([]byte, error) {
 	raw, err := s.file.SyscallConn()
 	if err != nil {
@@ -145,9 +145,9 @@ func (s *netlinkSocket) Close() error { return s.file.Close() }
 // the request was too short for the kernel to answer.
 const replyTimeout = 10 * time.Second
 
-// request sends ev and waits for its answer. One request runs at a time, because an answer tells
-// only its type. ctx counts until the kernel is asked: the work is done then, and an answer that
-// nobody reads is a session that nobody knows.
+// request sends ev and waits for its answer. One request runs at a time, because an answer contains
+// only its type. ctx is checked before the request is sent, not after: then the work is done, and
+// without its answer a session would be leaked.
 func (t *Transport) request(ctx context.Context, ev *uevent, object string) (*uevent, error) {
 	t.requestMu.Lock()
 	defer t.requestMu.Unlock()

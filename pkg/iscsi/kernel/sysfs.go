@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Sysfs is where sysfs is mounted, "/sys": the one reader of what the kernel shows there of iSCSI
+// Sysfs is where sysfs is mounted, "/sys": the one reader of the kernel's attributes of iSCSI
 // (drivers/scsi/scsi_transport_iscsi.c: the classes iscsi_session, iscsi_connection and
 // iscsi_host).
 type Sysfs string

@@ -82,15 +82,15 @@ func New(sock Socket, handle uint64) *Transport {
 	return t
 }
 
-// Close closes the socket. Sessions that were started live on in the kernel.
+// Close closes the socket. Sessions that were started stay in the kernel.
 func (t *Transport) Close() error {
 	err := t.sock.Close()
 	<-t.done
 	return err
 }
 
-// Done is closed when the transport is of no more use, after Close or because its reader has ended
-// by itself. Then it must be closed and opened anew, and its sessions adopted by the new one.
+// Done is closed when the transport cannot be used any more, after Close or because its reader has
+// ended by itself. Then it must be closed and opened anew, and its sessions adopted by the new one.
 func (t *Transport) Done() <-chan struct{} { return t.done }
 
 // Err is why the reader has ended, and nil before Done. Every request and every pipe returns it
@@ -176,7 +176,8 @@ func (t *Transport) stop(err error) {
 // eventsLost returns ErrEventsLost with a cause other than a full buffer.
 func eventsLost(err error) error { return fmt.Errorf("%w: %w", ErrEventsLost, err) }
 
-// reply passes an answer on. If there is no room, the oldest is one that nobody waits for any more.
+// reply passes an answer on. If there is no room, the oldest is dropped: no request waits for it
+// any more.
 func (t *Transport) reply(r reply) {
 	for {
 		select {
@@ -191,8 +192,8 @@ func (t *Transport) reply(r reply) {
 	}
 }
 
-// event passes a PDU or an error to its connection's pipe, or without one to who watches. The
-// kernel shows events of other people's sessions too.
+// event passes a PDU or an error to its connection's pipe, or, if there is none, to the watcher.
+// The kernel also sends events of other programs' sessions.
 func (t *Transport) event(ev *uevent) {
 	id := connID{sid: native.Uint32(ev.r[0:]), cid: native.Uint32(ev.r[4:])}
 	t.mu.Lock()
@@ -213,8 +214,8 @@ func (t *Transport) event(ev *uevent) {
 	}
 }
 
-// ErrEventsLost says that a PDU may be missing: the socket's buffer ran over, or the reader failed
-// over what was in it.
+// ErrEventsLost reports that a PDU may be missing: the socket's buffer overflowed, or the reader
+// failed on a message.
 var ErrEventsLost error = &lostError{"events of the kernel were lost"}
 
 type lostError struct{ text string }
@@ -222,8 +223,7 @@ type lostError struct{ text string }
 // Error implements error.
 func (e *lostError) Error() string { return e.text }
 
-// Retryable tells that another login can succeed, by another transport if Err says that this one
-// has ended.
+// Retryable returns true: another login can succeed, by another transport if this one has ended.
 func (e *lostError) Retryable() bool { return true }
 
 // lost fails every pipe: the PDU it waits for may be among what was lost.

@@ -7,26 +7,26 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Event is something that happened to a connection while nobody logs in by it.
+// Event is an event of a connection on which no login is running.
 type Event struct {
 	SID, CID uint32
-	// Stops is Session.Stops when the event came: an event of a connection that was given up
-	// since has a smaller one. The kernel tells of an end also while it gives the connection up
-	// (drivers/scsi/iscsi_tcp.c: iscsi_sw_tcp_conn_stop shuts the socket down, whose state is
-	// then found changed).
+	// Stops is Session.Stops when the event came: an event of a connection that was stopped
+	// since has a smaller one. The kernel also reports the end of a connection while stopping
+	// it (drivers/scsi/iscsi_tcp.c: iscsi_sw_tcp_conn_stop shuts the socket down, whose state
+	// is then found changed).
 	Stops uint32
 	// Err is a ConnError, or ErrEventsLost: then the ids are zero and the state of every
 	// session must be read again.
 	Err error
 	// PDU came from the target and is for an agent to answer: an Async Message, a Reject, or
-	// the Login Response of a login that is somebody else's.
+	// the Login Response of another program's login.
 	PDU *iscsi.PDU
 }
 
 // watchRoom is for how many events wait to be read; with more ErrEventsLost takes their place.
 const watchRoom = 64
 
-// Watch returns the events of all sessions, also of other people's. There is one channel per
+// Watch returns the events of all sessions, also those of other programs. There is one channel per
 // transport; it is never closed.
 func (t *Transport) Watch() <-chan Event {
 	t.mu.Lock()
@@ -37,8 +37,7 @@ func (t *Transport) Watch() <-chan Event {
 	return t.watch
 }
 
-// publish passes an event to who watches. The last place in the queue is for saying that there was
-// no more room.
+// publish sends an event to the watcher. The last place in the queue is for ErrEventsLost.
 func (t *Transport) publish(e Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -94,7 +93,7 @@ func toEvent(ev *uevent, id connID) (Event, bool) {
 }
 
 // Adopt returns a session that is in the kernel already, made by another process or an earlier one.
-// Nothing is asked of the kernel.
+// Nothing is sent to the kernel.
 func (t *Transport) Adopt(sid, hostNo uint32) *Session {
 	return &Session{t: t, SID: sid, HostNo: hostNo}
 }
@@ -113,14 +112,14 @@ func (s *Session) Stops() uint32 {
 	return s.t.stops[connID{s.SID, s.CID}]
 }
 
-// State is the session's state in the kernel's word: LOGGED_IN, FAILED or FREE
+// State returns the kernel's state of the session: LOGGED_IN, FAILED or FREE
 // (drivers/scsi/scsi_transport_iscsi.c: iscsi_session_state_names). FREE, after the recovery
 // time-out, still comes back by a login. os.ErrNotExist: there is no such session any more.
 func (s *Session) State() (string, error) {
 	return s.t.sysfs.Session(s.SID, "state")
 }
 
-// ConnState is the connection's state in the kernel's word: up, down, failed or bound
+// ConnState returns the kernel's state of the connection: up, down, failed or bound
 // (drivers/scsi/scsi_transport_iscsi.c: connection_state_names).
 func (s *Session) ConnState() (string, error) {
 	return s.t.sysfs.Connection(s.SID, s.CID, "state")
@@ -135,8 +134,8 @@ func (t *Transport) PortID() uint32 {
 	return 0
 }
 
-// End closes the connection for good and removes the session and its disks, whatever their state:
-// what waits for them gets errors. Nothing is said to the target.
+// End closes the connection and removes the session and its disks in any state: pending I/O fails.
+// Nothing is sent to the target.
 func (s *Session) End(ctx context.Context) error {
 	return errors.Join(s.stop(ctx, stopTerm), s.Destroy(ctx))
 }

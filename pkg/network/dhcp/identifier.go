@@ -21,7 +21,7 @@ func HardwareID(mac []byte) []byte { return slices.Concat([]byte{1}, mac) }
 // IsHardwareID reports whether a client identifier is one of HardwareID's.
 func IsHardwareID(id []byte) bool { return len(id) == 7 && id[0] == 1 }
 
-// Colons writes an identifier as iscsi_dhcp_id= and NetworkManager take it.
+// Colons returns an identifier in the form of iscsi_dhcp_id= and NetworkManager.
 func Colons(id []byte) string {
 	var out []string
 	for _, c := range id {
@@ -33,7 +33,7 @@ func Colons(id []byte) string {
 // DUID returns a DUID-LL: type 3, hardware type 1 for Ethernet, the MAC.
 func DUID(mac []byte) []byte { return slices.Concat([]byte{0, 3, 0, 1}, mac) }
 
-// IAID returns the last four bytes of the MAC, which tell the machine's interfaces apart.
+// IAID returns the last four bytes of the MAC, which differ between the machine's interfaces.
 func IAID(mac []byte) uint32 {
 	var id uint32
 	for _, c := range mac[max(0, len(mac)-4):] {

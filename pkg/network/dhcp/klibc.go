@@ -68,8 +68,8 @@ func (l Lease) Net6Conf() string {
 // conf writes lines that a shell reads.
 type conf struct{ strings.Builder }
 
-// put writes one line. Shells run these files as root, so a value with what cannot be printed is
-// left out whole. A quote is closed around ' and !.
+// put writes one line. Shells run these files as root, so a value with a byte that is not printable
+// is left out. A quote is closed around ' and !.
 func (c *conf) put(key, value string) {
 	value, err := Text([]byte(value), MaxRootPath)
 	if err != nil {

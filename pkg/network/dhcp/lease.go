@@ -29,8 +29,8 @@ const (
 )
 
 // Lease is what a server granted, or what was configured without one. The zero value of a field
-// means that no source gave it. It holds no secret but what a server may put in the root path,
-// which no text of it shows.
+// means that no source gave it. It contains no secret except in the root path, which is redacted in
+// texts.
 type Lease struct {
 	Interface string
 	Method    Method
@@ -61,7 +61,7 @@ type Lease struct {
 	BootServer netip.Addr // siaddr
 	BootFile   string
 
-	// Ignored tells, in words, what the server sent and cannot be used.
+	// Ignored lists, in words, what the server sent and is not usable.
 	Ignored []string
 }
 
@@ -98,7 +98,7 @@ func (l Lease) V6() bool {
 	return l.Method == DHCP6 || l.Method == DHCP6Info || l.Address.Addr().Is6()
 }
 
-// String tells the lease in a line of words.
+// String describes the lease in one line.
 func (l Lease) String() string {
 	var b strings.Builder
 	what := "no address"
@@ -124,12 +124,12 @@ func (l Lease) String() string {
 	return b.String()
 }
 
-// ShownRootPath is the root path as it may be shown: with what stands before an @ taken out, since
-// dracut's form has user and password there.
+// ShownRootPath returns the root path for messages: without the part before an @, where dracut's
+// form has user and password.
 func (l Lease) ShownRootPath() string { return iscsi.Redact(l.RootPath) }
 
-// SetTimes checks and completes the times of a lease. What the server left out or said in the wrong
-// order becomes a half and seven eighths of the lifetime (RFC 2131 section 4.4.5).
+// SetTimes checks and completes the times of a lease. Times that are missing or out of order become
+// a half and seven eighths of the lifetime (RFC 2131 section 4.4.5).
 func (l *Lease) SetTimes(lifetime, renew, rebind time.Duration) {
 	l.Lifetime, l.Renew, l.Rebind = lifetime, renew, rebind
 	if lifetime == Infinite {
@@ -162,8 +162,9 @@ const (
 func ValidMTU(n int) bool { return n >= minMTU && n <= maxMTU }
 
 // Backoff returns how long to wait for an answer to the n-th request, counted from 0: 1, 2, 4, 8
-// and then always 16 seconds, give or take a fifth by random, a number from 0 to 1, so that
-// machines that got their power back together do not ask together (RFC 2131 section 4.1).
+// and then always 16 seconds, plus or minus a fifth by random, a number from 0 to 1, so that
+// machines that start at the same time do not send requests at the same time (RFC 2131 section
+// 4.1).
 func Backoff(n int, random float64) time.Duration {
 	base := time.Second << min(n, 4)
 	return base*4/5 + time.Duration(random*float64(base)*2/5)

@@ -9,7 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// Limits on what a server may say.
+// Limits on what a server may send.
 const (
 	maxDomain   = 253 // RFC 1035 section 2.3.4
 	maxLabel    = 63
@@ -18,7 +18,7 @@ const (
 )
 
 // Name checks a host or domain name as a server sent it: letters, digits, hyphens, underscores and
-// dots, so that no shell or file format trips over it. NULs and one dot at its end are taken off.
+// dots, so that it is safe in shells and files. NULs and one dot at its end are removed.
 func Name(b []byte) (string, error) {
 	s := strings.TrimSuffix(strings.TrimRight(string(b), "\x00"), ".")
 	if s == "" || len(s) > maxDomain {
@@ -56,8 +56,8 @@ func Names(b []byte) ([]string, error) {
 	return out, nil
 }
 
-// oneName reads the name at a place and returns where the next one begins. A pointer leads to the
-// left only, so there is no way round in circles.
+// oneName reads the name at a place and returns where the next one begins. A pointer must point
+// backwards, so there are no loops.
 func oneName(b []byte, at int) (name string, next int, err error) {
 	var labels []string
 	size := 0
@@ -89,7 +89,8 @@ func oneName(b []byte, at int) (name string, next int, err error) {
 	}
 }
 
-// Text checks a text that no name is, such as a path or an iSCSI name, and takes NULs off its end.
+// Text checks a text other than a host name, such as a path or an iSCSI name, and removes NULs at
+// its end.
 func Text(b []byte, limit int) (string, error) {
 	s := strings.TrimRight(string(b), "\x00")
 	switch {

@@ -11,7 +11,7 @@ type NoLeaseError struct {
 	Interface string
 	Sent      int           // messages
 	Elapsed   time.Duration // since the first
-	// Heard is what came and was not usable, the last of it; may be empty.
+	// Heard describes the last message that was not usable; may be empty.
 	Heard string
 	Err   error // why it ended
 }

@@ -30,15 +30,15 @@ type Config struct {
 	Interface string
 	MAC       []byte // of Ethernet, 6 bytes
 	// ClientID is option 61; nil: dhcp.ClientID, and where no server answers to it
-	// dhcp.HardwareID in turn with it. The lease has the one that it was given for.
+	// dhcp.HardwareID alternating with it. The lease has the one that was used.
 	ClientID []byte
 	HostName string // for the server's records; may be empty
 	// VendorClass is option 60; may be empty.
 	VendorClass string
 	// WantRootPath prefers an offer with a root path: see RootPathWindow.
 	WantRootPath bool
-	// Report is called with what is waited for and what was not usable; may be nil. It must not
-	// block.
+	// Report is called with progress and with messages that were ignored; may be nil. It must
+	// not block.
 	Report func(string)
 	// SinceBoot is the clock of Lease.Obtained; required for what returns a lease.
 	SinceBoot func() time.Duration
@@ -48,7 +48,8 @@ type Config struct {
 type Conn interface {
 	// Send sends a message to the servers.
 	Send(message []byte) error
-	// Receive returns the next message; os.ErrDeadlineExceeded when it is time. Close ends it.
+	// Receive returns the next message; os.ErrDeadlineExceeded after the deadline. Close ends
+	// it.
 	Receive(deadline time.Time) ([]byte, error)
 	Close() error
 }
@@ -58,8 +59,8 @@ type Conn interface {
 var ErrRefused = errors.New("the DHCP server refused the address")
 
 var (
-	errNotOurs = errors.New("an answer to another client")
-	errAgain   = errors.New("begin again")
+	errOtherClient = errors.New("an answer to another client")
+	errRestart     = errors.New("begin again")
 )
 
 // client is one exchange and its state.
@@ -99,7 +100,7 @@ func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 		if err == nil {
 			return l, nil
 		}
-		if !errors.Is(err, errAgain) {
+		if !errors.Is(err, errRestart) {
 			return dhcp.Lease{}, c.fail(ctx, err)
 		}
 		c.newTransactions()
@@ -173,7 +174,7 @@ func (c *client) receive(ctx context.Context, deadline time.Time, take func(repl
 		}
 		r, err := c.parse(b)
 		switch {
-		case errors.Is(err, errNotOurs):
+		case errors.Is(err, errOtherClient):
 		case err != nil:
 			c.unusable("answer", netip.Addr{}, err)
 		case take(r):
@@ -224,7 +225,7 @@ func (c *client) discover(ctx context.Context) (dhcp.Lease, error) {
 	}
 }
 
-// request requests what the server offered. It returns errAgain if the server refuses or does not
+// request requests what the server offered. It returns errRestart if the server refuses or does not
 // answer.
 func (c *client) request(ctx context.Context, offer dhcp.Lease) (dhcp.Lease, error) {
 	for n := range requestTries {
@@ -236,13 +237,13 @@ func (c *client) request(ctx context.Context, offer dhcp.Lease) (dhcp.Lease, err
 		case err == nil:
 			return l, nil
 		case errors.Is(err, ErrRefused):
-			return l, errAgain
+			return l, errRestart
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return l, err
 		}
 	}
 	c.unusable("offer", offer.Server, errors.New("the server does not answer the request"))
-	return dhcp.Lease{}, errAgain
+	return dhcp.Lease{}, errRestart
 }
 
 // ask sends a request for the n-th time and waits for its answer from a server, or from any if the

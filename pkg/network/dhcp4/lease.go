@@ -99,7 +99,7 @@ func (d *decoder) times() error {
 
 // network reads the interface's configuration other than its address.
 func (d *decoder) network() {
-	if b, given := d.opts[optRoutes]; given { // then option 3 does not count (RFC 3442)
+	if b, given := d.opts[optRoutes]; given { // then option 3 is ignored (RFC 3442)
 		var err error
 		if d.l.Routes, err = routes(b); err != nil {
 			d.ignore("classless routes", err)

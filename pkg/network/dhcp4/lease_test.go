@@ -70,7 +70,7 @@ boot-file=pxelinux.0
 	}
 	stranger := *x
 	stranger.cfg.MAC = []byte{1, 2, 3, 4, 5, 6}
-	if _, err := stranger.parse(b); !errors.Is(err, errNotOurs) {
+	if _, err := stranger.parse(b); !errors.Is(err, errOtherClient) {
 		t.Errorf("another's message: %v", err)
 	}
 }

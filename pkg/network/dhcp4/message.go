@@ -59,11 +59,11 @@ const (
 	fileEnd = fileAt + 128
 )
 
-// exchange is what all messages of one exchange share.
+// exchange has the values that all messages of one exchange share.
 type exchange struct {
 	cfg Config
 	ids []identity // one at least
-	// first is the one to begin with, now that of the next message.
+	// first is the index of the identity of the next message.
 	first, now int
 }
 
@@ -103,7 +103,7 @@ func (x *exchange) parse(b []byte) (reply, error) {
 	}
 	id := slices.IndexFunc(x.ids, func(id identity) bool { return id.xid == m.TransactionID })
 	if m.OpCode != dhcpv4.OpcodeBootReply || id < 0 || !bytes.Equal(m.ClientHWAddr, x.cfg.MAC) {
-		return reply{}, errNotOurs
+		return reply{}, errOtherClient
 	}
 	if err := overload(m, b); err != nil {
 		return reply{}, err

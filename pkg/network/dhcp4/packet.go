@@ -133,7 +133,7 @@ func (c *packetConn) Receive(deadline time.Time) ([]byte, error) {
 			n, oobn, flags, from, rerr = unix.Recvmsg(int(fd), c.buf, c.oob, 0)
 			return !errors.Is(rerr, unix.EAGAIN)
 		})
-		// ENETDOWN is told once when the link goes down; it may come back.
+		// ENETDOWN is returned once when the link goes down; it may come up again.
 		if err == nil && rerr != nil && !errors.Is(rerr, unix.EINTR) && !errors.Is(rerr, unix.ENETDOWN) {
 			err = rerr
 		}

@@ -15,9 +15,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// Renew asks the server of a lease to extend it, until ctx ends; it is time for that from
-// l.Obtained + l.Renew on. The interface has the address. The error is ErrRefused if the address
-// may not be used any more, else a *dhcp.NoLeaseError.
+// Renew requests the server of a lease to extend it, until ctx ends; it is due from l.Obtained +
+// l.Renew on. The interface has the address. The error is ErrRefused if the address must not be
+// used any more, else a *dhcp.NoLeaseError.
 func Renew(ctx context.Context, cfg Config, l dhcp.Lease) (dhcp.Lease, error) {
 	conn, err := openUDP(cfg.Interface, l.Server)
 	if err != nil {
@@ -26,8 +26,8 @@ func Renew(ctx context.Context, cfg Config, l dhcp.Lease) (dhcp.Lease, error) {
 	return extend(ctx, conn, cfg, l, l.Server)
 }
 
-// Rebind asks any server to extend a lease, as Renew does; it is time for that from l.Obtained +
-// l.Rebind on.
+// Rebind requests any server to extend a lease, as Renew does; it is due from l.Obtained + l.Rebind
+// on.
 func Rebind(ctx context.Context, cfg Config, l dhcp.Lease) (dhcp.Lease, error) {
 	conn, err := openUDP(cfg.Interface, netip.AddrFrom4([4]byte{255, 255, 255, 255}))
 	if err != nil {
@@ -53,7 +53,7 @@ func openUDP(name string, to netip.Addr) (Conn, error) {
 		})
 		return errors.Join(cerr, err)
 	}}
-	// Not bound to our address: a refusal comes to everybody.
+	// Not bound to the interface's address: a DHCPNAK is broadcast.
 	c, err := lc.ListenPacket(context.Background(), "udp4", netip.AddrPortFrom(netip.IPv4Unspecified(), clientPort).String())
 	if err != nil {
 		return nil, fmt.Errorf("DHCP on %s: %w", name, err)
@@ -71,8 +71,8 @@ func (c udpConn) Send(message []byte) error {
 	return err
 }
 
-// Receive implements Conn. A port that is closed at the server is told by an error on the socket;
-// it may be open later.
+// Receive implements Conn. A closed port of the server causes an error on the socket; it may be
+// open later.
 func (c udpConn) Receive(deadline time.Time) ([]byte, error) {
 	if err := c.SetReadDeadline(deadline); err != nil {
 		return nil, err

@@ -17,11 +17,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// RootPathWindow is for how long an answer without a root path waits for one with it, where the
-// root path is wanted.
+// RootPathWindow is for how long an answer without a root path waits for one with it, if a root
+// path is preferred.
 const RootPathWindow = time.Second
 
-// requestTries is how often a request is sent before the offer is given up.
+// requestTries is how often a request is sent before the offer is dropped.
 const requestTries = 4
 
 // Config configures an exchange.
@@ -32,7 +32,8 @@ type Config struct {
 	IAID      uint32 // 0: dhcp.IAID(MAC)
 	// WantRootPath prefers an answer with a root path: see RootPathWindow.
 	WantRootPath bool
-	// Report is told, in words, what is waited for; may be nil. It must not block.
+	// Report is called with progress and with messages that were ignored; may be nil. It must
+	// not block.
 	Report func(string)
 	// SinceBoot is the clock of Lease.Obtained; required for what returns a lease.
 	SinceBoot func() time.Duration
@@ -42,13 +43,13 @@ type Config struct {
 type Conn interface {
 	// Send sends a message to all servers.
 	Send(message []byte) error
-	// Receive returns the next message and its sender; os.ErrDeadlineExceeded when it is time.
-	// Close ends it.
+	// Receive returns the next message and its sender; os.ErrDeadlineExceeded after the
+	// deadline. Close ends it.
 	Receive(deadline time.Time) ([]byte, netip.Addr, error)
 	Close() error
 }
 
-var errNotOurs = errors.New("an answer to another client")
+var errOtherClient = errors.New("an answer to another client")
 
 // client is one exchange and its state.
 type client struct {
@@ -74,8 +75,8 @@ func newClient(conn Conn, cfg Config) (*client, error) {
 }
 
 // Acquire gets an address: it solicits servers, takes the first usable offer instead of waiting for
-// all of them, and requests it (RFC 8415 section 18.2). It goes on until ctx ends, when it returns
-// a *dhcp.NoLeaseError. It closes conn.
+// all of them, and requests it (RFC 8415 section 18.2). It continues until ctx ends, when it
+// returns a *dhcp.NoLeaseError. It closes conn.
 func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	return run(ctx, conn, cfg, func(c *client) (dhcp.Lease, error) {
 		for {
@@ -91,15 +92,15 @@ func Acquire(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	})
 }
 
-// Inform gets what goes with an address that a router's advertisement gave (RFC 8415 section
-// 18.2.6), as Acquire does.
+// Inform gets the other configuration for an address from a router advertisement (RFC 8415 section
+// 18.2.6).
 func Inform(ctx context.Context, conn Conn, cfg Config) (dhcp.Lease, error) {
 	return run(ctx, conn, cfg, func(c *client) (dhcp.Lease, error) {
 		return c.exchange(ctx, msgInform, nil, dhcp.Lease{}, 0)
 	})
 }
 
-// run makes the client, and the error that the user sees.
+// run calls f with a new client, and returns the error for the user.
 func run(ctx context.Context, conn Conn, cfg Config, f func(*client) (dhcp.Lease, error)) (dhcp.Lease, error) {
 	defer conn.Close()
 	c, err := newClient(conn, cfg)
@@ -122,7 +123,7 @@ func (c *client) newTransaction() {
 	c.xid = [3]byte{byte(n >> 16), byte(n >> 8), byte(n)}
 }
 
-// ia is our identity association, with an address if it is valid.
+// ia returns the identity association of this client, with an address if it is valid.
 func (c *client) ia(addr netip.Addr) []byte {
 	b := binary.BigEndian.AppendUint32(nil, c.cfg.IAID)
 	b = append(b, make([]byte, 8)...) // T1 and T2: the server's choice
@@ -232,7 +233,7 @@ func (c *client) answer(ctx context.Context, deadline time.Time, typ byte, serve
 			return dhcp.Lease{}, err
 		}
 		r, err := c.parse(b)
-		if errors.Is(err, errNotOurs) || err == nil && (r.typ != want || serverID != nil && !slices.Equal(r.serverID, serverID)) {
+		if errors.Is(err, errOtherClient) || err == nil && (r.typ != want || serverID != nil && !slices.Equal(r.serverID, serverID)) {
 			continue
 		}
 		var l dhcp.Lease

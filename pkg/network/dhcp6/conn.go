@@ -27,7 +27,7 @@ type udpConn struct {
 	to netip.AddrPort
 }
 
-// Open opens an interface, for Acquire and the others. Sending takes a link-local address: see
+// Open opens an interface, for Acquire and the others. Sending requires a link-local address: see
 // WaitAddress.
 func Open(name string) (Conn, error) {
 	i, err := net.InterfaceByName(name)

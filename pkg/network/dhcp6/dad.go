@@ -28,7 +28,7 @@ func (e *DuplicateError) Error() string {
 
 // WaitAddress waits until an interface has an address that want accepts and that duplicate address
 // detection is done with (RFC 4862 section 5.4): before that nothing can be sent from it. It
-// returns a *DuplicateError if the address is another's, and ctx's error.
+// returns a *DuplicateError if another machine has the address, or ctx's error.
 func WaitAddress(ctx context.Context, name string, want func(netip.Addr) bool) (netip.Addr, error) {
 	a, err := waitAddress(ctx, name, want)
 	var duplicate *DuplicateError
@@ -89,10 +89,10 @@ func address(i *net.Interface, want func(netip.Addr) bool) (netip.Addr, error) {
 	return netip.Addr{}, nil
 }
 
-// LinkLocal is a want of WaitAddress.
+// LinkLocal is an argument of WaitAddress: any link-local address.
 func LinkLocal(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
 
-// Within makes a want of WaitAddress: an address of that network.
+// Within returns an argument of WaitAddress: an address in that network.
 func Within(p netip.Prefix) func(netip.Addr) bool {
 	return func(a netip.Addr) bool { return p.Contains(a) }
 }

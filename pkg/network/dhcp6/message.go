@@ -40,7 +40,7 @@ const (
 	subNTPServer = 1 // RFC 5908 section 4.1
 )
 
-// statusSuccess is the only status code that is no error (RFC 8415 section 21.13).
+// statusSuccess is the only status code that is not an error (RFC 8415 section 21.13).
 const statusSuccess = 0
 
 func requested() []uint16 { return []uint16{optDNS, optSearch, optSNTP, optNTP, optBootURL} }
@@ -72,17 +72,17 @@ func options(b []byte) (map[uint16][][]byte, error) {
 	return out, nil
 }
 
-// reply is a server's message to us.
+// reply is a server's message to this client.
 type reply struct {
 	typ      byte
 	opts     map[uint16][][]byte
 	serverID []byte
 }
 
-// parse reads a message. errNotOurs is another's.
+// parse reads a message; errOtherClient: it is for another client.
 func (c *client) parse(b []byte) (reply, error) {
 	if len(b) < 4 || b[0] != msgAdvertise && b[0] != msgReply || [3]byte(b[1:4]) != c.xid {
-		return reply{}, errNotOurs
+		return reply{}, errOtherClient
 	}
 	r := reply{typ: b[0]}
 	var err error
@@ -90,7 +90,7 @@ func (c *client) parse(b []byte) (reply, error) {
 		return reply{}, fmt.Errorf("a broken message: %w", err)
 	}
 	if id := r.opts[optClientID]; len(id) != 1 || string(id[0]) != string(c.cfg.DUID) {
-		return reply{}, errNotOurs
+		return reply{}, errOtherClient
 	}
 	id := r.opts[optServerID]
 	if len(id) != 1 || len(id[0]) == 0 || len(id[0]) > maxDUID {
@@ -100,7 +100,7 @@ func (c *client) parse(b []byte) (reply, error) {
 	return r, nil
 }
 
-// lease makes the value of an answer. stateful wants an address.
+// lease returns the lease of an answer. stateful requires an address.
 func (r reply) lease(c *client, server netip.Addr, stateful bool) (dhcp.Lease, error) {
 	l := dhcp.Lease{
 		Interface: c.cfg.Interface, Method: dhcp.DHCP6Info, Server: server,
@@ -152,7 +152,7 @@ func status(opts map[uint16][][]byte) error {
 	return nil
 }
 
-// address reads the first usable address of our identity association.
+// address reads the first usable address of the identity association.
 func (r reply) address(l *dhcp.Lease) error {
 	refused := errors.New("no address")
 	for _, ia := range r.opts[optIANA] {
@@ -186,10 +186,10 @@ func (r reply) address(l *dhcp.Lease) error {
 	return refused
 }
 
-// minLifetime is the shortest lease worth having.
+// minLifetime is the shortest lease that is accepted.
 const minLifetime = 10 * time.Second
 
-// others reads what goes with an address.
+// others reads the configuration other than the address.
 func (r reply) others(l *dhcp.Lease) {
 	ignore := func(what string, err error) { l.Ignored = append(l.Ignored, fmt.Sprintf("%s: %v", what, err)) }
 	var err error

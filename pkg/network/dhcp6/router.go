@@ -11,12 +11,12 @@ import (
 )
 
 // Router is what a router advertises (RFC 4861 section 4.2). The kernel follows most of it by
-// itself; it leaves DNS and the servers to us.
+// itself; it does not process DNS servers and the flags for DHCPv6.
 type Router struct {
 	Addr     netip.Addr    // link-local
 	Lifetime time.Duration // as default router; 0: it is none
-	Managed  bool          // M: addresses are to be had by DHCPv6
-	Other    bool          // O: other things are
+	Managed  bool          // M: addresses by DHCPv6
+	Other    bool          // O: other configuration by DHCPv6
 	MTU      int           // 0: not said
 	Prefixes []Prefix
 	DNS      []netip.Addr // RFC 8106
@@ -27,7 +27,7 @@ type Router struct {
 type Prefix struct {
 	Prefix     netip.Prefix
 	OnLink     bool // L
-	Autonomous bool // A: hosts make their address of it
+	Autonomous bool // A: for stateless address autoconfiguration
 	Valid      time.Duration
 }
 
@@ -43,7 +43,7 @@ const (
 	advertisementLen  = 16
 )
 
-// parseRouter reads an advertisement's ICMPv6 message. What an option says wrongly does not count.
+// parseRouter reads an advertisement's ICMPv6 message. Invalid options are ignored.
 func parseRouter(b []byte, from netip.Addr) (Router, error) {
 	if len(b) < advertisementLen || b[0] != typeAdvertisement || b[1] != 0 {
 		return Router{}, errors.New("no router advertisement")
@@ -66,7 +66,7 @@ func parseRouter(b []byte, from netip.Addr) (Router, error) {
 	return r, nil
 }
 
-// option takes in one option's bytes behind type and length; there are at least six.
+// option processes one option, without type and length; it has at least six bytes.
 func (r *Router) option(code byte, b []byte) {
 	switch {
 	case code == optMTU && len(b) == 6:

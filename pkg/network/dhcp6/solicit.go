@@ -19,9 +19,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// Solicit asks the routers of a link (RFC 4861 section 6.3.7) and returns the first that answers,
-// or advertises by itself. The interface has a link-local address: see WaitAddress. It asks again
-// until ctx ends.
+// Solicit sends router solicitations (RFC 4861 section 6.3.7) until ctx ends, and returns the first
+// advertisement. The interface has a link-local address: see WaitAddress.
 func Solicit(ctx context.Context, name string) (Router, error) {
 	r, err := solicit(ctx, name)
 	if err != nil {
@@ -46,7 +45,7 @@ func solicit(ctx context.Context, name string) (Router, error) {
 	defer context.AfterFunc(ctx, contain.Func("the end of a solicitation", func() { c.Close() }, nil))()
 	to := &net.IPAddr{IP: net.IPv6linklocalallrouters, Zone: strconv.Itoa(i.Index)}
 	for n := 0; ; n++ {
-		// With our MAC in it the router need not ask for it (RFC 4861 4.1).
+		// With the MAC in it the router needs no neighbour solicitation (RFC 4861 4.1).
 		message := []byte{typeSolicitation, 0, 0, 0, 0, 0, 0, 0}
 		if len(i.HardwareAddr) == 6 {
 			message = append(append(message, 1, 1), i.HardwareAddr...)
@@ -64,8 +63,8 @@ func solicit(ctx context.Context, name string) (Router, error) {
 	}
 }
 
-// receiveRouter returns the next advertisement that makes sense. One that came by a router has a
-// smaller hop limit, and is a forgery (RFC 4861 6.1.2).
+// receiveRouter returns the next valid advertisement. One that was forwarded has a smaller hop
+// limit, and is forged (RFC 4861 6.1.2).
 func receiveRouter(c *net.IPConn) (Router, error) {
 	buf, oob := make([]byte, 9216), make([]byte, 128)
 	for {
@@ -86,7 +85,7 @@ func receiveRouter(c *net.IPConn) (Router, error) {
 	}
 }
 
-// openICMP opens a socket that sees router advertisements alone.
+// openICMP opens a socket that receives router advertisements only.
 func openICMP(i *net.Interface) (*net.IPConn, error) {
 	// struct icmp6_filter { __u32 data[8]; }; a bit that is set blocks its type.
 	filter := &unix.ICMPv6Filter{}
@@ -117,7 +116,7 @@ func openICMP(i *net.Interface) (*net.IPConn, error) {
 	return ip, nil
 }
 
-// hopLimit returns that of a packet; 0 if the kernel did not tell.
+// hopLimit returns that of a packet; 0 if the kernel did not report it.
 func hopLimit(oob []byte) int {
 	messages, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {

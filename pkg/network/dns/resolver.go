@@ -1,4 +1,4 @@
-// Package dns looks host names up at the name servers that the network has by then.
+// Package dns resolves host names at the name servers of the network as it is at each look-up.
 package dns
 
 import (
@@ -12,11 +12,11 @@ import (
 // dnsPort is where name servers listen (RFC 1035 section 4.2).
 const dnsPort = 53
 
-// nameServerPatience is how long one server has for its answer.
-const nameServerPatience = 2 * time.Second
+// nameServerTimeout is the time-out of one server.
+const nameServerTimeout = 2 * time.Second
 
-// Resolver looks names up in the image's /etc/hosts and at the servers that servers returns;
-// without any at those of the image's /etc/resolv.conf.
+// Resolver returns a resolver that uses the image's /etc/hosts and the name servers that servers
+// returns; without any, those of the image's /etc/resolv.conf.
 func Resolver(servers func() []netip.Addr) *net.Resolver {
 	robin := &roundRobin{servers: servers}
 	return &net.Resolver{PreferGo: true, Dial: robin.dial}
@@ -30,7 +30,7 @@ type roundRobin struct {
 }
 
 func (t *roundRobin) dial(ctx context.Context, proto, configured string) (net.Conn, error) {
-	n := int(t.asked.Add(1)-1) / 2 // A and AAAA are asked side by side
+	n := int(t.asked.Add(1)-1) / 2 // A and AAAA are queried in parallel
 	var d net.Dialer
 	servers := t.servers()
 	if len(servers) == 0 {
@@ -49,7 +49,7 @@ type shortDeadlineConn struct{ *net.UDPConn }
 
 // SetDeadline implements net.Conn.
 func (h *shortDeadlineConn) SetDeadline(t time.Time) error {
-	if near := time.Now().Add(nameServerPatience); t.After(near) {
+	if near := time.Now().Add(nameServerTimeout); t.After(near) {
 		t = near
 	}
 	return h.UDPConn.SetDeadline(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/glob"
 )
 
-// The keys of [Match] that are judged. Hardware is of no kind.
+// The keys of [Match] that are supported.
 const (
 	MAC          = "MACAddress"
 	PermanentMAC = "PermanentMACAddress"
@@ -38,9 +38,9 @@ const (
 	addresses = " MACAddress PermanentMACAddress "
 	patterns  = " OriginalName Driver Path Type Kind "
 	policies  = " keep kernel database onboard slot path mac "
-	// conditions ask for more than a NIC's facts, and cannot be judged.
+	// conditions depend on more than the properties of a NIC, and are not supported.
 	conditions = " Property Host Virtualization KernelCommandLine KernelVersion Version Credential Architecture Firmware "
-	// silent are keys of [Link] that change nothing that the boot has.
+	// silent are keys of [Link] that have no effect on the boot.
 	silent = " Description Alias AlternativeName AlternativeNamesPolicy "
 )
 
@@ -58,13 +58,13 @@ type File struct {
 	// Name and Policies are of [Link]; Name counts where no policy gives one.
 	Name     string
 	Policies []string
-	// Undone is what nothing comes of: "[SECTION] KEY=", or "[SECTION]" as a whole.
+	// Undone are settings that are ignored: "[SECTION] KEY=", or "[SECTION]" as a whole.
 	Undone []string
-	// Wrong are values that are none, as KEY=VALUE, and lines that are no assignment.
+	// Wrong are invalid values, as KEY=VALUE, and lines that are not assignments.
 	Wrong []string
 }
 
-// NIC has the facts of a NIC by the keys of [Match]; what it lacks is empty.
+// NIC has the properties of a NIC by the keys of [Match]; a missing one is empty.
 type NIC map[string]string
 
 // Of returns the first file that is for a NIC, nil if none is. Files with conditions are passed
@@ -123,7 +123,7 @@ func matches(key string, list []string, value string) bool {
 	return found || !wanted
 }
 
-// set takes in a key of a section.
+// set processes a key of a section.
 func (f *File) set(section, key, value string) {
 	switch what := section + "." + key; {
 	case section == "Match" && listed(addresses+patterns+conditions, key):
@@ -199,7 +199,7 @@ func readMAC(s string) string {
 	return ""
 }
 
-// setPolicies takes a list in place of the one before.
+// setPolicies replaces the list of policies.
 func (f *File) setPolicies(value string) {
 	f.Policies = nil
 	list, _ := words(value)
@@ -212,7 +212,7 @@ func (f *File) setPolicies(value string) {
 	}
 }
 
-// maxNotes is how long such a list gets.
+// maxNotes bounds the length of such a list.
 const maxNotes = 16
 
 // note adds a text to a list, once.

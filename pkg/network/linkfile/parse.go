@@ -2,15 +2,15 @@ package linkfile
 
 import "strings"
 
-// Parse reads the text of a file; what is wrong in it is passed over, as udev does.
+// Parse reads the text of a file; invalid lines are ignored, as by udev.
 func Parse(path, text string) *File {
 	f := &File{Path: path, Match: map[string][]string{}}
 	f.add(text)
 	return f
 }
 
-// add takes in a text: the file's, or that of a drop-in (systemd.syntax(7)). A comment in the
-// middle of a line that goes on does not end it.
+// add parses a text: the file's, or that of a drop-in (systemd.syntax(7)). A comment within a
+// continued line does not end the line.
 func (f *File) add(text string) {
 	section, before := "", ""
 	for _, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
@@ -19,7 +19,7 @@ func (f *File) add(text string) {
 			continue
 		}
 		line = before + line
-		if before = ""; goesOn(line) {
+		if before = ""; continues(line) {
 			before = line[:len(line)-1] + " "
 			continue
 		}
@@ -30,12 +30,12 @@ func (f *File) add(text string) {
 
 const blanks = " \t\r\n"
 
-// goesOn reports whether a line ends in a backslash that no other one is before.
-func goesOn(line string) bool {
+// continues reports whether a line ends in a backslash that no other one is before.
+func continues(line string) bool {
 	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
 }
 
-// line takes in a line without blanks at its ends, and returns the section that the next one is in.
+// line parses a line without blanks at its ends, and returns the section of the next one.
 func (f *File) line(section, line string) string {
 	if name, ok := strings.CutPrefix(line, "["); ok {
 		name, closed := strings.CutSuffix(name, "]")

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Limits of what is read: an image is from anywhere.
+// Limits of what is read: the image is not trusted.
 const (
 	MaxFile  = 64 << 10 // bytes
 	maxFiles = 256      // of each directory
@@ -18,20 +18,20 @@ const (
 // Dir is where an administrator's files are, without the leading slash.
 const Dir = "etc/systemd/network"
 
-// dirs are where udev looks (systemd.link(5)): of two files with one name the one in the first
-// directory counts.
+// dirs are the directories of udev (systemd.link(5)): of two files with one name the one in the
+// first directory is used.
 var dirs = []string{Dir, "run/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"}
 
-// defaults are the files that distributions have: systemd's own and Debian's for USB. They count
-// where an image has none of their names.
+// defaults are the files that distributions have: systemd's own and Debian's for USB. They are used
+// where the image has no file of that name.
 var defaults = map[string]string{
 	"73-usb-net-by-mac.link": "[Match]\nPath=*-usb-*\n[Link]\nNamePolicy=mac\n",
 	"99-default.link":        "[Match]\nOriginalName=*\n[Link]\nNamePolicy=keep kernel database onboard slot path\n",
 }
 
-// Read returns the files of a root in the order in which they are asked, with their drop-ins, and
-// what of them cannot be read. A file that is empty, or a device such as /dev/null, hides those of
-// its name in the directories behind.
+// Read returns the files of a root in the order in which they are compared, with their drop-ins,
+// and the errors of those that cannot be read. A file that is empty, or a device such as /dev/null,
+// hides those of its name in later directories.
 func Read(root fs.FS) ([]*File, []error) {
 	r := reader{root: root}
 	found := r.list("", ".link")

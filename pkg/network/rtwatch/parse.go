@@ -18,7 +18,7 @@ func ends(m syscall.NetlinkMessage) bool {
 	return m.Header.Type == unix.NLMSG_DONE || m.Header.Type == unix.NLMSG_ERROR
 }
 
-// update reads a message. ok is false for one that is of no concern.
+// update reads a message. ok is false for one that is ignored.
 func update(m syscall.NetlinkMessage) (u Update, ok bool) {
 	err := contain.Call("", func() (err error) {
 		u, ok, err = parse(m)
@@ -56,8 +56,8 @@ func parseError(b []byte) error {
 }
 
 // parseLink reads struct ifinfomsg and its attributes. A message of family AF_BRIDGE is about a
-// port's place in its bridge: RTM_DELLINK then says that the link has left the bridge, not that it
-// is no more (net/bridge/br_netlink.c: br_info_notify).
+// port's place in its bridge: RTM_DELLINK then means that the link has left the bridge, not that it
+// was removed (net/bridge/br_netlink.c: br_info_notify).
 func parseLink(m syscall.NetlinkMessage) (*netlink.LinkUpdate, error) {
 	if len(m.Data) < unix.SizeofIfInfomsg {
 		return nil, errMessage
@@ -75,7 +75,7 @@ func parseLink(m syscall.NetlinkMessage) (*netlink.LinkUpdate, error) {
 }
 
 // parseAddress reads struct ifaddrmsg and its attributes. Of a point-to-point link IFA_ADDRESS is
-// the other end's, IFA_LOCAL ours (include/uapi/linux/ if_addr.h).
+// the peer's, IFA_LOCAL the interface's own (include/uapi/linux/if_addr.h).
 func parseAddress(m syscall.NetlinkMessage) (*netlink.AddrUpdate, error) {
 	if len(m.Data) < unix.SizeofIfAddrmsg {
 		return nil, errMessage

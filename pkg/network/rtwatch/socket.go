@@ -17,12 +17,11 @@ type socket struct {
 	buf []byte
 }
 
-// bufferSize is for one datagram. A dump is cut to fit (net/netlink/ af_netlink.c: netlink_dump); a
-// notification about one object has a few KiB.
+// bufferSize is for one datagram. A dump is split to fit (net/netlink/af_netlink.c: netlink_dump);
+// a notification about one object has a few KiB.
 const bufferSize = 32 << 10
 
-// errLost says that messages were dropped, errEmpty that none is queued, and errMessage that one is
-// not whole.
+// errLost: messages were dropped; errEmpty: none is queued; errMessage: one is incomplete.
 var (
 	errLost    = errors.New("messages lost")
 	errEmpty   = errors.New("no message")

@@ -10,7 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// Config says what is watched. Links and addresses always are.
+// Config is what is watched, in addition to links and addresses.
 type Config struct {
 	// Links: the state of all links comes first.
 	Links bool
@@ -95,9 +95,10 @@ func (w *Watch) run() {
 	}
 }
 
-// receive hands messages on until the socket fails. From an overflow on the kernel drops all
-// messages, and says so once, until the queue is empty (net/ netlink/af_netlink.c: netlink_overrun,
-// netlink_rcv_wake); an answer under way is in it too. What all links are like is asked after that.
+// receive sends updates until the socket fails. After an overflow the kernel drops all messages,
+// including a pending answer, and reports that once, until the queue is empty
+// (net/netlink/af_netlink.c: netlink_overrun, netlink_rcv_wake). After that the state of all links
+// is requested.
 func (w *Watch) receive() error {
 	for {
 		messages, err := w.socket.receive(w.listing || !w.lost)
@@ -134,7 +135,7 @@ func (w *Watch) list() error {
 	return nil
 }
 
-// send hands an update on, unless Close ends the wait for the reader.
+// send sends an update to the reader, unless Close ends the wait.
 func (w *Watch) send(u Update) {
 	select {
 	case w.updates <- u:

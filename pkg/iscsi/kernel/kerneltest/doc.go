@@ -1,8 +1,8 @@
 // Package kerneltest plays the kernel's end of NETLINK_ISCSI in a test.
 //
 // A [Socket] is that end at the level of messages: a function answers each request, and the test
-// sends events when it likes. [Kernel] is a kernel on top of it that has sessions and moves PDUs
-// over the TCP connections it is given.
+// sends events at any time. [Kernel] is a kernel on top of it that has sessions and moves PDUs over
+// the TCP connections it is given.
 //
 // The layouts are written down a second time here, as plain offsets, so that a mistake in package
 // kernel does not confirm itself.
