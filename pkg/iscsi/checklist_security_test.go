@@ -217,7 +217,7 @@ func TestChecklistElsewhere(t *testing.T) {
 	})
 }
 
-func TestTelling(t *testing.T) {
+func TestMoreSpecific(t *testing.T) {
 	closed, refused := errors.New("closed"), &iscsi.StatusError{Class: 2, Detail: 2}
 	broke, auth := &iscsi.ProtocolError{}, &iscsi.AuthError{}
 	tests := []struct{ first, retry, want error }{
