@@ -27,6 +27,7 @@ var order = []string{
 	"pkg/boot/login",
 	"pkg/boot",
 
+	"pkg/outfile",
 	"pkg/initramfs",
 	"pkg/netboot",
 	"pkg/discovery",
