@@ -5,7 +5,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
+
+	"github.com/iscsiroot/iscsiroot/pkg/outfile"
 )
 
 // Build writes the image that cfg describes to a file, mode 0644, or 0600 if it holds a secret or
@@ -24,41 +25,61 @@ func Build(ctx context.Context, cfg Config, output string) (Summary, error) {
 	if st, err := os.Stat(output); err == nil && !st.Mode().IsRegular() {
 		return Summary{}, fmt.Errorf("write %s: not a regular file", output)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(output), "."+filepath.Base(output)+".*")
+	f, err := outfile.Create(ctx, output)
 	if err != nil {
 		return Summary{}, fmt.Errorf("write %s: %w", output, cause(err))
 	}
-	sum, err := img.writeFile(ctx, tmp)
-	if err == nil {
-		err = os.Rename(tmp.Name(), output)
-	}
+	sum, err := img.writeFile(ctx, f)
 	if err != nil {
-		os.Remove(tmp.Name())
+		f.Discard()
 		return Summary{}, fmt.Errorf("write %s: %w", output, err)
-	}
-	return sum, nil
-}
-
-// writeFile writes the image to f, sees that it is on disk, and closes f.
-func (img *image) writeFile(ctx context.Context, f *os.File) (Summary, error) {
-	defer f.Close()
-	w := bufio.NewWriterSize(f, 1<<20)
-	sum, err := img.write(ctx, w)
-	if err != nil {
-		return Summary{}, err
-	}
-	if err := w.Flush(); err != nil {
-		return Summary{}, err
 	}
 	mode := os.FileMode(0o644)
 	if sum.Secret {
 		mode = 0o600
 	}
-	if err := f.Chmod(mode); err != nil {
+	if err := f.Commit(mode); err != nil {
+		return Summary{}, fmt.Errorf("write %s: %w", output, err)
+	}
+	return sum, nil
+}
+
+// writeFile writes the image to f.
+func (img *image) writeFile(ctx context.Context, f *outfile.File) (Summary, error) {
+	w := bufio.NewWriterSize(&pieces{ctx: ctx, f: f}, pieceBytes)
+	sum, err := img.write(ctx, w)
+	if err != nil {
 		return Summary{}, err
 	}
-	if err := f.Sync(); err != nil {
-		return Summary{}, err
+	return sum, w.Flush()
+}
+
+// pieceBytes is how much is written before the context is looked at. After pieceSync bytes they are
+// sent to the disk: fsync(2) of a whole image on a slow disk would take longer than a signal may
+// wait, and it cannot be interrupted.
+const (
+	pieceBytes = 1 << 20
+	pieceSync  = 8 << 20
+)
+
+// pieces writes to a file as long as its context lasts.
+type pieces struct {
+	ctx   context.Context
+	f     *outfile.File
+	dirty int // bytes since the last fsync
+}
+
+func (p *pieces) Write(data []byte) (n int, err error) {
+	for len(data) > 0 && err == nil {
+		if err := p.ctx.Err(); err != nil {
+			return n, err
+		}
+		var wrote int
+		wrote, err = p.f.Write(data[:min(len(data), pieceBytes)])
+		n, data, p.dirty = n+wrote, data[wrote:], p.dirty+wrote
+		if p.dirty >= pieceSync && err == nil {
+			p.dirty, err = 0, p.f.Sync()
+		}
 	}
-	return sum, f.Close()
+	return n, err
 }

@@ -7,11 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/outfile"
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
@@ -20,11 +22,23 @@ import (
 // privilege everything belongs to the caller and no device nodes are made; on systems other than
 // Linux neither they nor FIFOs and sockets are. What is left out is returned, with the reason. What
 // is in files goes from the image to the disk. Two names that the file system there does not
-// distinguish are an error that wraps fs.ErrExist.
+// distinguish are an error that wraps fs.ErrExist. After an error the directory is as it was.
 func Unpack(ctx context.Context, t *archive.Tree, dir string) (skipped []string, err error) {
-	if err := emptyDir(dir); err != nil {
+	takeBack, err := emptyDir(dir)
+	if err != nil {
 		return nil, err
 	}
+	release, err := outfile.Register(ctx, takeBack)
+	if err != nil {
+		takeBack()
+		return nil, err
+	}
+	defer release()
+	defer func() {
+		if err != nil {
+			takeBack()
+		}
+	}()
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("unpack into %s: %w", dir, cause(err))
@@ -39,19 +53,37 @@ func Unpack(ctx context.Context, t *archive.Tree, dir string) (skipped []string,
 	return u.skipped, nil
 }
 
-// emptyDir makes a directory, or sees that it is empty.
-func emptyDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("unpack into %s: %w", dir, cause(err))
+// emptyDir makes a directory, or sees that it is empty. takeBack makes it so again.
+func emptyDir(dir string) (takeBack func(), err error) {
+	remove, err := outfile.MkdirAll(dir)
+	if err != nil {
+		return nil, fmt.Errorf("unpack into %s: %w", dir, cause(err))
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("unpack into %s: %w", dir, cause(err))
+		return nil, fmt.Errorf("unpack into %s: %w", dir, cause(err))
 	}
 	if len(entries) > 0 {
-		return fmt.Errorf("unpack into %s: the directory is not empty: name a new one", dir)
+		return nil, fmt.Errorf("unpack into %s: the directory is not empty: name a new one", dir)
 	}
-	return nil
+	return func() {
+		clearDir(dir)
+		remove()
+	}, nil
+}
+
+// clearDir removes what is in a directory, as far as it can.
+func clearDir(dir string) {
+	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && name != dir {
+			_ = os.Chmod(name, 0o700) // the image's mode may forbid to look into it
+		}
+		return nil
+	})
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+	}
 }
 
 type unpacker struct {

@@ -222,7 +222,7 @@ func (img *image) progress() func(int64) {
 // write writes the tree as a newc archive: sorted, with inode numbers of its own, one time for all
 // and no owner.
 func (t tree) write(ctx context.Context, w io.Writer, modTime uint32) error {
-	records := cpio.Newc.Writer(w)
+	records := cpio.Newc.Writer(whileLasts{ctx, w})
 	for i, name := range t.names() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -246,6 +246,19 @@ func (e entry) content(limit int64) ([]byte, error) {
 		return nil, nil
 	}
 	return e.data()
+}
+
+// whileLasts writes as long as its context lasts: a compressor may take minutes for one file.
+type whileLasts struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (l whileLasts) Write(p []byte) (int, error) {
+	if err := l.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return l.w.Write(p)
 }
 
 // record makes the archive's form of an entry.
