@@ -76,11 +76,7 @@ func pxe(t testing.TB, hosts, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := netboot.Compare(dir, files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := netboot.Apply(dir, changes); err != nil {
+	if _, err := netboot.Update(t.Context(), dir, files, netboot.Owner{}, func() {}); err != nil {
 		t.Fatal(err)
 	}
 }

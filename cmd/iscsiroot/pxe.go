@@ -63,25 +63,21 @@ func newPXE() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			changes, err := netboot.Compare(args[1], files)
-			if err != nil {
-				return err
-			}
 			odd, err := room.ShortSecrets(args[1])
 			if err != nil {
 				return err
 			}
-			if !dry {
-				if err := netboot.Apply(args[1], changes); err != nil {
-					return err
-				}
-				msg, err := netboot.GiveSecrets(args[1], tftpUser, files)
-				if err != nil {
-					return err
-				}
-				if msg != "" {
+			var changes []netboot.Change
+			if dry {
+				changes, err = netboot.Compare(args[1], files)
+			} else {
+				var msg string
+				if changes, msg, err = update(cmd, args[1], files, tftpUser); msg != "" {
 					odd = append(odd, msg)
 				}
+			}
+			if err != nil {
+				return err
 			}
 			for _, line := range append(odd, room.Lacks(args[1])...) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s\n", line)
@@ -93,6 +89,18 @@ func newPXE() *cobra.Command {
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "write nothing; show what would change, without secrets")
 	cmd.Flags().StringVar(&tftpUser, "tftp-user", "", "the TFTP server runs as user `NAME`: files with secrets below tftp/ become this user's (default "+netboot.DefaultTFTPUser+", for those that are root's)")
 	return cmd
+}
+
+// update writes the files. msg is about the user of the TFTP server.
+func update(cmd *cobra.Command, dir string, files []netboot.File, tftpUser string) (changes []netboot.Change, msg string, err error) {
+	owner, msg, err := netboot.TFTPOwner(dir, tftpUser, files)
+	if err != nil {
+		return nil, "", err
+	}
+	changes, err = netboot.Update(cmd.Context(), dir, files, owner, func() {
+		fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: waiting for another pxe on %s\n", dir)
+	})
+	return changes, msg, err
 }
 
 // report tells what was changed, or would be.

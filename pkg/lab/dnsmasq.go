@@ -25,7 +25,7 @@ func (ns *Namespace) StartDnsmasq(ctx context.Context, args ...string) (*Dnsmasq
 	if err != nil {
 		return nil, fmt.Errorf("start dnsmasq: %w", err)
 	}
-	dir, err := os.MkdirTemp(ns.dir, "dnsmasq-")
+	dir, err := os.MkdirTemp(ns.Dir(), "dnsmasq-")
 	if err != nil {
 		return nil, fmt.Errorf("start dnsmasq: %w", err)
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/outfile"
 )
 
 // ErrClosed is returned by what is asked of a closed Namespace.
@@ -21,7 +23,7 @@ var ErrClosed = errors.New("namespace is closed")
 // called from any goroutine.
 type Namespace struct {
 	fd   int
-	dir  string
+	dir  *outfile.TempDir
 	jobs chan func()
 
 	mu        sync.Mutex // guards the rest
@@ -32,7 +34,7 @@ type Namespace struct {
 
 // NewNamespace makes a network namespace with lo up. It needs CAP_SYS_ADMIN, in practice root.
 func NewNamespace() (*Namespace, error) {
-	dir, err := os.MkdirTemp("", "iscsiroot-lab-")
+	dir, err := outfile.MkdirTemp("iscsiroot-namespace-")
 	if err != nil {
 		return nil, fmt.Errorf("create network namespace: %w", err)
 	}
@@ -42,7 +44,7 @@ func NewNamespace() (*Namespace, error) {
 		_ = onOwnThread(func() error { return ns.serve(started) })
 	}()
 	if err := <-started; err != nil {
-		_ = os.RemoveAll(dir)
+		_ = dir.Close()
 		return nil, fmt.Errorf("create network namespace: %w", err)
 	}
 	return ns, nil
@@ -131,7 +133,7 @@ func (ns *Namespace) StartCmd(cmd *exec.Cmd) (*Process, error) {
 
 // StartLogged starts cmd with its output in a file of the namespace's directory.
 func (ns *Namespace) StartLogged(cmd *exec.Cmd) (*Process, error) {
-	log, err := os.CreateTemp(ns.dir, "log-")
+	log, err := os.CreateTemp(ns.Dir(), "log-")
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(cmd.Path), err)
 	}
@@ -148,8 +150,10 @@ func (ns *Namespace) StartLogged(cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// Dir is a directory of the namespace's own for sockets and logs. Close removes it.
-func (ns *Namespace) Dir() string { return ns.dir }
+// Dir is a directory of the namespace's own for sockets and logs. Close removes it; what a process
+// that was killed has left there is removed by the next NewNamespace of any process of the same
+// user.
+func (ns *Namespace) Dir() string { return ns.dir.Name() }
 
 // Close kills what was started in the namespace, waits for it, and lets the namespace go. Closing
 // twice is harmless.
@@ -168,7 +172,7 @@ func (ns *Namespace) Close() error {
 		errs = append(errs, c.Close())
 	}
 	close(ns.jobs)
-	errs = append(errs, unix.Close(ns.fd), os.RemoveAll(ns.dir))
+	errs = append(errs, unix.Close(ns.fd), ns.dir.Close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close network namespace: %w", err)
 	}

@@ -38,7 +38,7 @@ func (ns *Namespace) copyFile(source, pattern string) (string, error) {
 		return "", err
 	}
 	defer in.Close()
-	out, err := os.CreateTemp(ns.dir, pattern)
+	out, err := os.CreateTemp(ns.Dir(), pattern)
 	if err != nil {
 		return "", err
 	}

@@ -43,7 +43,7 @@ func (ns *Namespace) AddWire(name string, vlan uint16, mtu int, addrs ...netip.P
 }
 
 func (w *Wire) open(ns *Namespace, name string, mtu int, addrs []netip.Prefix) error {
-	ours, theirs := filepath.Join(ns.dir, name+".lab"), filepath.Join(ns.dir, name+".qemu")
+	ours, theirs := filepath.Join(ns.Dir(), name+".lab"), filepath.Join(ns.Dir(), name+".qemu")
 	err := ns.Do(func() error {
 		link := &netlink.Tuntap{
 			LinkAttrs: netlink.LinkAttrs{Name: name}, Mode: netlink.TUNTAP_MODE_TAP, Queues: 1,

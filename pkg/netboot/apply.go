@@ -9,7 +9,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 )
@@ -73,97 +72,21 @@ func stale(dir string, files []File) ([]Change, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read what is there: %s: %w", path.Join(dir, manifest), err)
 	}
+	wanted := map[string]bool{}
+	for _, f := range files {
+		wanted[f.Path] = true
+	}
 	var out []Change
 	for line := range strings.Lines(string(old)) {
 		name := strings.TrimSuffix(line, "\n")
-		if strings.HasPrefix(name, "#") || !fs.ValidPath(name) || slices.ContainsFunc(files, func(f File) bool { return f.Path == name }) {
+		if strings.HasPrefix(name, "#") || !fs.ValidPath(name) || wanted[name] {
 			continue
 		}
-		if _, err := os.Lstat(path.Join(dir, name)); err == nil {
+		if st, err := os.Lstat(path.Join(dir, name)); err == nil && !st.IsDir() {
 			out = append(out, Change{Kind: "removed", File: File{Path: name}})
 		}
 	}
 	return out, nil
-}
-
-// temporary is the suffix of files that are not complete yet.
-const temporary = ".iscsiroot-new"
-
-// Apply makes the changes. All files are written beside the old ones first and take their places
-// when the last one is complete, so that an error leaves everything as it was.
-func Apply(dir string, changes []Change) (err error) {
-	if len(changes) == 0 {
-		return nil
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("write to %s: %w", dir, err)
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return fmt.Errorf("write to %s: %w", dir, err)
-	}
-	defer root.Close()
-	var temps []string
-	defer func() {
-		if err != nil {
-			for _, name := range temps {
-				_ = root.Remove(name) // what is left does no harm
-			}
-			err = fmt.Errorf("write to %s: %w", dir, err)
-		}
-	}()
-	for _, c := range changes {
-		if c.Kind == "removed" {
-			continue
-		}
-		temps = append(temps, c.File.Path+temporary)
-		if err := write(root, c.File); err != nil {
-			return err
-		}
-	}
-	for _, c := range changes {
-		if c.Kind == "removed" {
-			err = root.Remove(c.File.Path)
-		} else {
-			err = root.Rename(c.File.Path+temporary, c.File.Path)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// write writes a file under its temporary name. Whom the old one belongs to, because a server has
-// to read it, keeps it.
-func write(root *os.Root, f File) error {
-	if err := root.MkdirAll(path.Dir(f.Path), 0o755); err != nil {
-		return err
-	}
-	name := f.Path + temporary
-	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	out, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	if _, err := out.Write(f.Data); err != nil {
-		return err
-	}
-	if st, err := root.Stat(f.Path); err == nil {
-		if own, ok := st.Sys().(*syscall.Stat_t); ok {
-			_ = out.Chown(int(own.Uid), int(own.Gid)) // only root can
-		}
-	}
-	if err := out.Chmod(f.mode()); err != nil {
-		return err
-	}
-	if err := out.Sync(); err != nil {
-		return err
-	}
-	return out.Close()
 }
 
 // Diff returns what a change does to a file, line by line. Of a secret it tells nothing.

@@ -16,11 +16,8 @@ func run(t *testing.T, dir, text string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := Compare(dir, list)
+	changes, err := Update(t.Context(), dir, list, Owner{}, func() {})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := Apply(dir, changes); err != nil {
 		t.Fatal(err)
 	}
 	var out []string
@@ -76,6 +73,16 @@ func TestSecondRun(t *testing.T) {
 	}
 }
 
+func openDisk(t *testing.T, dir string) disk {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return rootDisk{root}
+}
+
 // An error leaves everything as it was.
 func TestNothingHalfWritten(t *testing.T) {
 	dir := t.TempDir()
@@ -91,8 +98,8 @@ func TestNothingHalfWritten(t *testing.T) {
 	before := snapshot(t, dir)
 	// The last file cannot be written: its directory is a file.
 	changes = append(changes, Change{Kind: "new", File: File{Path: "dnsmasq.conf/x"}})
-	if err := Apply(dir, changes); err == nil || !strings.HasPrefix(err.Error(), "write to "+dir+": ") {
-		t.Errorf("got %v", err)
+	if err := apply(t.Context(), openDisk(t, dir), changes, Owner{}); err == nil {
+		t.Error("no error")
 	}
 	if diff := cmp.Diff(before, snapshot(t, dir)); diff != "" {
 		t.Errorf("-before +after:\n%s", diff)
@@ -200,7 +207,7 @@ func TestOnlyOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := snapshot(t, other)
-	err = Apply(dir, []Change{{Kind: "changed", File: File{Path: "tftp/grub/grub.cfg", Data: []byte("x")}}})
+	err = apply(t.Context(), openDisk(t, dir), []Change{{Kind: "changed", File: File{Path: "tftp/grub/grub.cfg", Data: []byte("x")}}}, Owner{})
 	if diff := cmp.Diff(before, snapshot(t, other)); err == nil || diff != "" {
 		t.Errorf("error %v, -before +after:\n%s", err, diff)
 	}

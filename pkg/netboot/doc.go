@@ -2,8 +2,8 @@
 // description of these machines: files for PXELINUX, iPXE and GRUB, an initramfs with its secret
 // for each machine, and pieces of the configurations of dnsmasq, tgt and LIO.
 //
-// It works in three steps: Read checks the description, Room.Files makes all files in memory, Apply
-// compares them with what is there and writes the difference.
+// It works in three steps: Read checks the description, Room.Files makes all files in memory,
+// Update compares them with what is there and writes the difference.
 package netboot
 
 import (

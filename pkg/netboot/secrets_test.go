@@ -96,6 +96,17 @@ func TestShortSecretsOfHosts(t *testing.T) {
 	}
 }
 
+// give writes files for a TFTP server of a user.
+func give(t *testing.T, dir, name string, files []File) (msg string, err error) {
+	t.Helper()
+	owner, msg, err := TFTPOwner(dir, name, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Update(t.Context(), dir, files, owner, func() {})
+	return msg, err
+}
+
 // The directory of secrets is its owner's alone, and a user that is not there is named.
 func TestGiveSecrets(t *testing.T) {
 	dir := t.TempDir()
@@ -104,7 +115,10 @@ func TestGiveSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	msg, err := GiveSecrets(dir, "no-such-user-here", files)
+	if err := os.Chmod(filepath.Join(dir, "tftp/secrets"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	msg, err := give(t, dir, "no-such-user-here", files)
 	want := "belongs to root, because there is no user no-such-user-here: name the TFTP server's user in --tftp-user"
 	if os.Geteuid() != 0 {
 		want = "because only root can give it to no-such-user-here"
@@ -118,7 +132,7 @@ func TestGiveSecrets(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return
 	}
-	if msg, err := GiveSecrets(dir, "nobody", files); msg != "" || err != nil {
+	if msg, err := give(t, dir, "nobody", files); msg != "" || err != nil {
 		t.Fatal(msg, err)
 	}
 	for _, name := range []string{"tftp/secrets", "tftp/secrets/remote2.img", "tftp/ipxe/aa-bb-cc-dd-ee-02-sanhook.ipxe", "tgt.conf", "tftp/ipxe/aa-bb-cc-dd-ee-02.ipxe"} {
@@ -135,7 +149,7 @@ func TestGiveSecrets(t *testing.T) {
 	if err := os.Chown(filepath.Join(dir, "tftp/secrets"), 12345, 12345); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := GiveSecrets(dir, "", files); err != nil {
+	if _, err := give(t, dir, "", files); err != nil {
 		t.Fatal(err)
 	}
 	st, err := os.Stat(filepath.Join(dir, "tftp/secrets"))
@@ -144,5 +158,42 @@ func TestGiveSecrets(t *testing.T) {
 	}
 	if own, ok := st.Sys().(*syscall.Stat_t); !ok || own.Uid != 12345 {
 		t.Errorf("the directory belongs to %d", own.Uid)
+	}
+}
+
+// New secrets are the TFTP server's before they take their places, in a directory of mode 0700.
+func TestNewSecretsAreGiven(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("run by another user than root: nothing can be given away, and modes alone are seen")
+	}
+	dir := t.TempDir()
+	files, err := room(t, seed).Files(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := Compare(dir, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, _, err := TFTPOwner(dir, "nobody", files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := apply(t.Context(), openDisk(t, dir), changes, owner); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]os.FileMode{
+		"tftp/secrets":                             os.ModeDir | 0o700,
+		"tftp/secrets/remote2.img":                 0o600,
+		"tftp/ipxe/aa-bb-cc-dd-ee-02-sanhook.ipxe": 0o600,
+	} {
+		st, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || st.Mode() != mode {
+			t.Fatal(st, err)
+		}
+		own, ok := st.Sys().(*syscall.Stat_t)
+		if given := ok && int(own.Uid) != os.Geteuid(); given != (owner.known && !st.IsDir()) {
+			t.Errorf("%s belongs to %d", name, own.Uid)
+		}
 	}
 }

@@ -95,7 +95,7 @@ func newBench(t *testing.T, what ...string) *bench {
 // image and the boot loader that are there. The real directory stays as it is.
 func TestTree(t *testing.T) {
 	b := newBench(t)
-	dir, err := b.writeTree()
+	dir, err := b.writeTree(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,14 +126,14 @@ func TestTreeLacks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := b.writeTree()
+	_, err := b.writeTree(t.Context())
 	for _, want := range []string{"remote/initrd.img is not there: build it with iscsiroot build", "ldlinux.c32 is not there: copy /usr/lib"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 	b = newBench(t, "LOADER", "ipxe") // is in the cards of QEMU
-	if _, err := b.writeTree(); err != nil {
+	if _, err := b.writeTree(t.Context()); err != nil {
 		t.Errorf("without iPXE's files: %v", err)
 	}
 }
@@ -174,7 +174,7 @@ func TestServe(t *testing.T) {
 		b := newBench(t, "HTTP\n", "http: http://10.1.1.1:8080"+path+"\n")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		tree, err := b.writeTree()
+		tree, err := b.writeTree(t.Context())
 		if err == nil {
 			err = b.network()
 		}
@@ -225,7 +225,7 @@ func dial(ctx context.Context, ns *lab.Namespace, network, address string) (conn
 // The target has a copy of the disk, or with --write the disk itself.
 func TestDisk(t *testing.T) {
 	b := newBench(t)
-	name, err := b.disk()
+	name, err := b.disk(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,12 +236,12 @@ func TestDisk(t *testing.T) {
 		t.Errorf("a write to the copy came to the disk: %q, %v", text, err)
 	}
 	b.Write = true
-	if name, err := b.disk(); name != b.Disk || err != nil {
+	if name, err := b.disk(t.Context()); name != b.Disk || err != nil {
 		t.Errorf("with --write: %s, %v", name, err)
 	}
 	b = newBench(t)
 	b.host.Disk += ".none"
-	if _, err := b.disk(); !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "copy its disk: ") {
+	if _, err := b.disk(t.Context()); !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "copy its disk: ") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -3,6 +3,7 @@
 package trial
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,20 +15,23 @@ import (
 )
 
 // disk returns what the target is to serve.
-func (b *bench) disk() (string, error) {
+func (b *bench) disk(ctx context.Context) (string, error) {
 	if b.Write {
 		return filepath.Abs(b.host.Disk)
 	}
 	name := filepath.Join(b.ns.Dir(), "disk.img")
-	if err := copySparse(name, b.host.Disk); err != nil {
+	if err := copySparse(ctx, name, b.host.Disk); err != nil {
 		return "", fmt.Errorf("copy its disk: %w", err)
 	}
 	return name, nil
 }
 
+// copyBytes is how much is copied before the context is looked at.
+const copyBytes = 4 << 20
+
 // copySparse copies a file or block device, without its holes, and without its data where the file
 // system can share them.
-func copySparse(name, source string) error {
+func copySparse(ctx context.Context, name, source string) error {
 	in, err := os.OpenFile(source, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would wait for a writer
 	if err != nil {
 		return err
@@ -57,6 +61,10 @@ func copySparse(name, source string) error {
 		if err != nil {
 			return err
 		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		end = min(end, start+copyBytes)
 		if _, err := io.Copy(io.NewOffsetWriter(out, start), io.NewSectionReader(in, start, end-start)); err != nil {
 			return fmt.Errorf("%w: --write uses the disk itself", err)
 		}

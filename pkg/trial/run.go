@@ -9,10 +9,12 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/netboot"
+	"github.com/iscsiroot/iscsiroot/pkg/outfile"
 )
 
 // bench is what a trial runs on.
@@ -41,7 +43,22 @@ func Run(ctx context.Context, c Config) (result Result, err error) {
 	if err := needs(); err != nil {
 		return result, err
 	}
-	ns, err := lab.NewNamespace()
+	var ns *lab.Namespace
+	var made sync.Mutex // guards ns
+	release, err := outfile.Register(ctx, func() {
+		made.Lock()
+		defer made.Unlock()
+		if ns != nil {
+			_ = ns.Close() // the process ends now
+		}
+	})
+	if err != nil {
+		return result, err
+	}
+	defer release()
+	made.Lock()
+	ns, err = lab.NewNamespace()
+	made.Unlock()
 	if err != nil {
 		return result, err
 	}
@@ -63,7 +80,7 @@ func needs() error {
 
 // run sets everything up, the machine last.
 func (b *bench) run(ctx context.Context) error {
-	tree, err := b.writeTree()
+	tree, err := b.writeTree(ctx)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (b *bench) serve(ctx context.Context, dir string) error {
 
 // target starts a target with the machine's disk: gotgt, or tgtd if it asks for CHAP.
 func (b *bench) target(ctx context.Context) error {
-	disk, err := b.disk()
+	disk, err := b.disk(ctx)
 	if err != nil {
 		return err
 	}

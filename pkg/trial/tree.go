@@ -3,6 +3,7 @@
 package trial
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -17,7 +18,7 @@ import (
 
 // writeTree writes what pxe would write for the machine into a directory of its own, and links the
 // rest from the real one.
-func (b *bench) writeTree() (dir string, err error) {
+func (b *bench) writeTree(ctx context.Context) (dir string, err error) {
 	room := b.room()
 	dir = filepath.Join(b.ns.Dir(), "netboot")
 	files, err := room.Files(dir)
@@ -27,11 +28,7 @@ func (b *bench) writeTree() (dir string, err error) {
 	for i := range files {
 		files[i].Secret = false // the directory is private, and dnsmasq requires files that are readable for all
 	}
-	changes, err := netboot.Compare(dir, files)
-	if err != nil {
-		return "", err
-	}
-	if err := netboot.Apply(dir, changes); err != nil {
+	if _, err := netboot.Update(ctx, dir, files, netboot.Owner{}, func() {}); err != nil {
 		return "", err
 	}
 	return dir, b.link(room.Needs(), filepath.Join(dir, "tftp"))

@@ -180,17 +180,17 @@ func TestCopySparse(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := filepath.Join(dir, "target")
-	if err := copySparse(target, source); err != nil {
+	if err := copySparse(t.Context(), target, source); err != nil {
 		t.Fatal(err)
 	}
 	want, _ := os.ReadFile(source)
 	if got, err := os.ReadFile(target); err != nil || len(got) != size || !bytes.Equal(got, want) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if err := copySparse(target, source); err == nil {
+	if err := copySparse(t.Context(), target, source); err == nil {
 		t.Error("over a file that is there: no error")
 	}
-	if err := copySparse(filepath.Join(dir, "x"), filepath.Join(dir, "none")); err == nil {
+	if err := copySparse(t.Context(), filepath.Join(dir, "x"), filepath.Join(dir, "none")); err == nil {
 		t.Error("of nothing: no error")
 	}
 }
