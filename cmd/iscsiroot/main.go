@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -18,9 +16,9 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(25) // what an image takes is counted against a limit, and the garbage beside it is not
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(interruptible(endingSignals(), func(ctx context.Context) int {
+		return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	}))
 }
 
 // run is the program, and returns its exit status.
@@ -34,6 +32,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, errNoCommand):
 		fmt.Fprint(stderr, firstSteps)
 		return 2
+	case errors.Is(err, context.Canceled): // by a signal, of which the exit status tells
+		return 1
 	case err != nil:
 		fmt.Fprintf(stderr, "iscsiroot: %v\n", withOption(err))
 		return 1

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,11 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/iscsiroot/iscsiroot/pkg/manual"
+	"github.com/iscsiroot/iscsiroot/pkg/outfile"
 )
 
 const manLong = `man shows a page of the manual, through $PAGER or less if standard output is a terminal.
@@ -39,7 +42,7 @@ func newMan() *cobra.Command {
 			case err != nil:
 				return err
 			case dir != "":
-				return writePages(dir, pages)
+				return writePages(cmd.Context(), dir, pages)
 			case len(args) == 0:
 				_, err = io.WriteString(cmd.OutOrStdout(), listPages(pages))
 				return err
@@ -100,14 +103,43 @@ func listPages(pages []manual.Page) string {
 	return b.String()
 }
 
-// writePages writes the pages as man(1) looks for them.
-func writePages(dir string, pages []manual.Page) error {
-	for _, p := range pages {
-		path := filepath.Join(dir, "man"+p.Section, p.Name+"."+p.Section)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+// writePages writes the pages as man(1) looks for them. They take their places when all are
+// complete.
+func writePages(ctx context.Context, dir string, pages []manual.Page) (err error) {
+	var takeBack []func()
+	back := func() {
+		for _, f := range slices.Backward(takeBack) {
+			f()
+		}
+	}
+	defer func() {
+		if err != nil {
+			back()
+		}
+	}()
+	for _, section := range []string{"7", "8"} {
+		remove, err := outfile.MkdirAll(filepath.Join(dir, "man"+section))
+		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, []byte(p.Roff(version)), 0o644); err != nil {
+		takeBack = append(takeBack, remove)
+	}
+	var files []*outfile.File
+	for _, p := range pages {
+		f, err := outfile.Create(ctx, filepath.Join(dir, "man"+p.Section, p.Name+"."+p.Section))
+		if err != nil {
+			return err
+		}
+		takeBack, files = append(takeBack, f.Discard), append(files, f)
+		if _, err := io.WriteString(f, p.Roff(version)); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := f.Commit(0o644); err != nil {
 			return err
 		}
 	}
@@ -126,11 +158,32 @@ func showText(cmd *cobra.Command, text string) error {
 		_, err := io.WriteString(out, text)
 		return err
 	}
+	return page(cmd, f, words, text)
+}
+
+// page runs a pager. A signal ends it by SIGTERM, which less(1) catches to set the terminal back,
+// and others may not.
+func page(cmd *cobra.Command, f *os.File, words []string, text string) error {
+	restore := func() {}
+	if state, err := term.GetState(int(f.Fd())); err == nil {
+		restore = func() { _ = term.Restore(int(f.Fd()), state) }
+	}
+	release, err := outfile.Register(cmd.Context(), restore)
+	if err != nil {
+		return err
+	}
+	defer release()
 	pager := exec.CommandContext(cmd.Context(), words[0], words[1:]...)
-	pager.Stdin, pager.Stdout, pager.Stderr = strings.NewReader(text), out, cmd.ErrOrStderr()
-	err := pager.Run()
+	pager.Stdin, pager.Stdout, pager.Stderr = strings.NewReader(text), f, cmd.ErrOrStderr()
+	pager.Cancel = func() error { return pager.Process.Signal(syscall.SIGTERM) }
+	pager.WaitDelay = tidyTime / 2
+	err = pager.Run()
+	if cmd.Context().Err() != nil {
+		restore()
+		return cmd.Context().Err()
+	}
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
-		_, err = io.WriteString(out, text)
+		_, err = io.WriteString(f, text)
 	}
 	return err
 }

@@ -34,7 +34,9 @@ func TestMain(m *testing.M) {
 		os.Exit(status)
 	}
 	if os.Getenv(asProgram) != "" {
-		os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(interruptible(endingSignals(), func(ctx context.Context) int {
+			return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+		}))
 	}
 	os.Exit(m.Run())
 }
