@@ -27,7 +27,9 @@ serves), shared. Fields of defaults are for all hosts; {name}, {mac} and {ip} in
 are the host's. Beside hosts and defaults: server, http, loader.
 
 Everything is checked before anything is written. A second run changes only what is
-different, and removes files of machines that are no longer in it.`
+different, and removes files of machines that are no longer in it. Runs on one DIR take
+turns. After an error, a signal or a kill the old files are there as a whole, or the
+new ones; what a killed run has left is put in order by the next.`
 
 const pxeExample = `  # hosts.yaml
   server: 10.1.1.1

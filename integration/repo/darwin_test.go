@@ -26,6 +26,7 @@ var portable = []string{
 	"pkg/manual",
 	"pkg/modload", // for Tree alone
 	"pkg/netboot",
+	"pkg/outfile",
 	"pkg/network/dhcp",
 	"pkg/network/linkfile",
 	"pkg/words",
@@ -70,6 +71,7 @@ var linuxOnly = []string{
 	"cmd/iscsiroot/notroot_linux_test.go", // namespaces
 	"cmd/iscsiroot/onlinux_linux.go",      // the table of the commands
 	"cmd/iscsiroot/onlinux_linux_test.go",
+	"cmd/iscsiroot/signals_linux_test.go",   // waits until a process is in write(2), by /proc
 	"cmd/iscsiroot/status_linux.go",         // netlink and sysfs
 	"cmd/iscsiroot/try_linux.go",            // QEMU in a network namespace
 	"pkg/initramfs/unpack_linux.go",         // the numbers of devices, and times of links
