@@ -60,6 +60,7 @@
 //	pkg/boot/login         the stage that has the sessions until the agent has them
 //	pkg/boot               the list of steps, and the wiring of all of the above
 //	pkg/outfile            the host's side: files and directories, whole or not at all
+//	pkg/initramfs/unpack   the host's side: the files of an image in a directory
 //	pkg/initramfs          the host's side: the image
 //	pkg/netboot            the host's side: PXELINUX, iPXE, GRUB, dnsmasq, targets
 //	pkg/discovery          the host's side: which targets a portal has

@@ -7,6 +7,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/unpack"
 )
 
 // newUnpack returns the unpack command.
@@ -26,7 +27,7 @@ standard error.`,
 			if err != nil {
 				return err
 			}
-			skipped, err := initramfs.Unpack(cmd.Context(), t, args[1])
+			skipped, err := unpack.Into(cmd.Context(), t, args[1])
 			if err != nil {
 				return err
 			}

@@ -20,6 +20,7 @@ var portable = []string{
 	"pkg/initramfs",
 	"pkg/initramfs/archive",
 	"pkg/initramfs/efi",
+	"pkg/initramfs/unpack",
 	"pkg/iscsi",
 	"pkg/iscsi/portal",
 	"pkg/kmod",
@@ -71,11 +72,11 @@ var linuxOnly = []string{
 	"cmd/iscsiroot/notroot_linux_test.go", // namespaces
 	"cmd/iscsiroot/onlinux_linux.go",      // the table of the commands
 	"cmd/iscsiroot/onlinux_linux_test.go",
-	"cmd/iscsiroot/signals_linux_test.go",   // waits until a process is in write(2), by /proc
-	"cmd/iscsiroot/status_linux.go",         // netlink and sysfs
-	"cmd/iscsiroot/try_linux.go",            // QEMU in a network namespace
-	"pkg/initramfs/unpack_linux.go",         // the numbers of devices, and times of links
-	"pkg/initramfs/unpackodd_linux_test.go", // FIFOs and sockets
+	"cmd/iscsiroot/signals_linux_test.go",    // waits until a process is in write(2), by /proc
+	"cmd/iscsiroot/status_linux.go",          // netlink and sysfs
+	"cmd/iscsiroot/try_linux.go",             // QEMU in a network namespace
+	"pkg/initramfs/unpack/node_linux.go",     // the numbers of devices, and times of links
+	"pkg/initramfs/unpack/odd_linux_test.go", // FIFOs and sockets
 }
 
 // A file of the host tool says by its name that it needs Linux, and why stands in the list above.

@@ -28,6 +28,7 @@ var order = []string{
 	"pkg/boot",
 
 	"pkg/outfile",
+	"pkg/initramfs/unpack",
 	"pkg/initramfs",
 	"pkg/netboot",
 	"pkg/discovery",

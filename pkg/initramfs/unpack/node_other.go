@@ -1,6 +1,6 @@
 //go:build !linux
 
-package initramfs
+package unpack
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package initramfs
+package unpack
 
 import (
 	"bytes"
@@ -14,14 +14,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// readArchive makes an image of files and reads it.
-func readArchive(t *testing.T, files []File) *archive.Tree {
+// readArchive makes an image and reads it.
+func readArchive(t *testing.T, records ...cpio.Record) *archive.Tree {
 	t.Helper()
-	data, err := Archive(files)
-	if err != nil {
+	var data bytes.Buffer
+	w := cpio.Newc.Writer(&data)
+	if err := errors.Join(cpio.WriteRecords(w, records), cpio.WriteTrailer(w)); err != nil {
 		t.Fatal(err)
 	}
-	image, err := archive.Read(data, archive.DefaultLimits)
+	image, err := archive.Index(data.Bytes(), archive.DefaultLimits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,20 +41,12 @@ func onDarwin(t *testing.T) *unpacker {
 }
 
 // Where devices have other numbers than Linux's, no nodes are made: the user is told their names.
-func TestUnpackMakesNoNodesElsewhere(t *testing.T) {
-	var data bytes.Buffer
-	err := tree{
-		"file":    {mode: cpio.S_IFREG | 0o600, data: content([]byte("x"))},
-		"console": {mode: cpio.S_IFCHR | 0o600, major: 5, minor: 1},
-		"fifo":    {mode: cpio.S_IFIFO | 0o600},
-	}.write(t.Context(), &data, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := archive.Index(data.Bytes(), archive.DefaultLimits)
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestMakesNoNodesElsewhere(t *testing.T) {
+	image := readArchive(t,
+		cpio.StaticFile("file", "x", 0o600),
+		cpio.CharDev("console", 0o600, 5, 1),
+		cpio.Record{Info: cpio.Info{Name: "fifo", Mode: cpio.S_IFIFO | 0o600}},
+	)
 	u := onDarwin(t)
 	if err := errors.Join(u.names(image), u.contents(image), u.attributes(image)); err != nil {
 		t.Fatal(err)
@@ -69,15 +62,16 @@ func TestUnpackMakesNoNodesElsewhere(t *testing.T) {
 
 // Two names that are one on a file system that does not distinguish case are an error, and the
 // first stays as it is. A second node of the same name stands for the other name here.
-func TestUnpackOverwritesNothing(t *testing.T) {
+func TestOverwritesNothing(t *testing.T) {
 	for _, one := range []string{"file", "directory", "link"} {
 		t.Run(one, func(t *testing.T) {
-			image := readArchive(t, []File{
-				{Path: "/file", Data: []byte("first")},
-				{Path: "/directory/x", Data: []byte("x")},
-				{Path: "/link", Mode: fs.ModeSymlink, Data: []byte("file")},
-				{Path: "/other", Data: []byte("second")},
-			})
+			image := readArchive(t,
+				cpio.StaticFile("file", "first", 0o644),
+				cpio.Directory("directory", 0o755),
+				cpio.StaticFile("directory/x", "x", 0o644),
+				cpio.Symlink("link", "file"),
+				cpio.StaticFile("other", "second", 0o644),
+			)
 			u := onDarwin(t)
 			if err := errors.Join(u.names(image), u.contents(image)); err != nil {
 				t.Fatal(err)

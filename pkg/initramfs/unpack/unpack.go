@@ -1,4 +1,5 @@
-package initramfs
+// Package unpack writes the files of an initramfs into a directory.
+package unpack
 
 import (
 	"context"
@@ -17,13 +18,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// Unpack writes what the kernel would make of an image into a directory, which is made if it is not
+// Into writes what the kernel would make of an image into a directory, which is made if it is not
 // there and has to be empty: so nothing is overwritten, and no link leads out of it. Without root's
 // privilege everything belongs to the caller and no device nodes are made; on systems other than
 // Linux neither they nor FIFOs and sockets are. What is left out is returned, with the reason. What
 // is in files goes from the image to the disk. Two names that the file system there does not
 // distinguish are an error that wraps fs.ErrExist. After an error the directory is as it was.
-func Unpack(ctx context.Context, t *archive.Tree, dir string) (skipped []string, err error) {
+func Into(ctx context.Context, t *archive.Tree, dir string) (skipped []string, err error) {
 	takeBack, err := emptyDir(dir)
 	if err != nil {
 		return nil, err
@@ -262,4 +263,13 @@ func (u *unpacker) finish(n *archive.Node) error {
 	}
 	when := time.Unix(int64(n.MTime), 0)
 	return u.root.Chtimes(n.Name, when, when)
+}
+
+// cause drops the path of an *fs.PathError, for a message that has named it.
+func cause(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
 }

@@ -1,4 +1,4 @@
-package initramfs
+package unpack
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package initramfs_test
+package unpack_test
 
 import (
 	"os"
@@ -9,13 +9,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/u-root/u-root/pkg/cpio"
 
-	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/unpack"
 )
 
-// What Unpack makes on disk is what the tree of the same image has: files written twice, links of
+// What Into makes on disk is what the tree of the same image has: files written twice, links of
 // every kind, FIFOs and sockets, and times of links.
-func TestUnpackOddEntries(t *testing.T) {
+func TestOddEntries(t *testing.T) {
 	one, two, three := file("one", ""), file("two", "text"), file("three", "longer text")
 	for _, r := range []*cpio.Record{&one, &two, &three} {
 		r.Ino, r.NLink = 9, 2
@@ -33,7 +33,7 @@ func TestUnpackOddEntries(t *testing.T) {
 			t.Fatal(err)
 		}
 		into := filepath.Join(t.TempDir(), "out")
-		skipped, err := initramfs.Unpack(t.Context(), tree, into)
+		skipped, err := unpack.Into(t.Context(), tree, into)
 		if err != nil || !slices.Equal(skipped, []string{"empty: a symbolic link without a target, which only the kernel can make"}) {
 			t.Fatalf("%s: %q, %v", name, skipped, err)
 		}
@@ -53,13 +53,13 @@ func TestUnpackOddEntries(t *testing.T) {
 }
 
 // The root's own entry sets the mode of the directory; without one it stays.
-func TestUnpackRoot(t *testing.T) {
+func TestRoot(t *testing.T) {
 	for _, c := range []struct {
 		records []cpio.Record
 		want    os.FileMode
 	}{{[]cpio.Record{file("a", "")}, 0o755}, {[]cpio.Record{cpio.Directory(".", 0o711), file("a", "")}, 0o711}} {
 		into := filepath.Join(t.TempDir(), "out")
-		if _, err := initramfs.Unpack(t.Context(), tree(t, newc(t, c.records...)), into); err != nil {
+		if _, err := unpack.Into(t.Context(), tree(t, newc(t, c.records...)), into); err != nil {
 			t.Fatal(err)
 		}
 		if st, err := os.Stat(into); err != nil || st.Mode().Perm() != c.want {

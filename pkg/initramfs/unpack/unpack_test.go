@@ -1,4 +1,4 @@
-package initramfs_test
+package unpack_test
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/unpack"
 )
 
 // newc writes an archive as u-root does.
@@ -72,7 +72,7 @@ func snapshot(t *testing.T, dir string) map[string]string {
 }
 
 // An image that tries every way out of the directory stays in it.
-func TestUnpackStaysInside(t *testing.T) {
+func TestStaysInside(t *testing.T) {
 	outside := t.TempDir()
 	image := bytes.Join([][]byte{
 		newc(t, dir("etc"), file("etc/a", "a"), cpio.Symlink("up", "../../.."), cpio.Symlink("abs", outside), cpio.Symlink("in", "/etc")),
@@ -81,7 +81,7 @@ func TestUnpackStaysInside(t *testing.T) {
 	}, nil)
 	top := t.TempDir()
 	into := filepath.Join(top, "x/y")
-	if _, err := initramfs.Unpack(t.Context(), tree(t, image), into); err != nil {
+	if _, err := unpack.Into(t.Context(), tree(t, image), into); err != nil {
 		t.Fatal(err)
 	}
 	// up/evil: the root directory is its own parent.
@@ -99,7 +99,7 @@ func TestUnpackStaysInside(t *testing.T) {
 	}
 }
 
-func TestUnpackKeepsAttributes(t *testing.T) {
+func TestKeepsAttributes(t *testing.T) {
 	one, two := file("a", "text"), file("b", "text")
 	one.Ino, two.Ino, one.NLink, two.NLink = 5, 5, 2, 2
 	closed := dir("closed")
@@ -107,7 +107,7 @@ func TestUnpackKeepsAttributes(t *testing.T) {
 	su := file("su", "x")
 	su.Mode |= cpio.S_ISUID | 0o111
 	into := filepath.Join(t.TempDir(), "out")
-	skipped, err := initramfs.Unpack(t.Context(), tree(t, newc(t, one, two, closed, file("closed/in", ""), su, cpio.CharDev("null", 0o666, 1, 3))), into)
+	skipped, err := unpack.Into(t.Context(), tree(t, newc(t, one, two, closed, file("closed/in", ""), su, cpio.CharDev("null", 0o666, 1, 3))), into)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,34 +134,21 @@ func TestUnpackKeepsAttributes(t *testing.T) {
 	}
 }
 
-func TestUnpackRefuses(t *testing.T) {
+func TestRefuses(t *testing.T) {
 	image := tree(t, newc(t, dir("a"), file("a/b", "b")))
 	full := t.TempDir()
-	writeFile(t, filepath.Join(full, "x"), nil)
-	if _, err := initramfs.Unpack(t.Context(), image, full); err == nil || !strings.HasSuffix(err.Error(), full+": the directory is not empty: name a new one") {
+	if err := os.WriteFile(filepath.Join(full, "x"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unpack.Into(t.Context(), image, full); err == nil || !strings.HasSuffix(err.Error(), full+": the directory is not empty: name a new one") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := initramfs.Unpack(t.Context(), image, filepath.Join(full, "x")); err == nil {
+	if _, err := unpack.Into(t.Context(), image, filepath.Join(full, "x")); err == nil {
 		t.Error("a file was taken for a directory")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := initramfs.Unpack(ctx, image, filepath.Join(full, "y")); !errors.Is(err, context.Canceled) {
+	if _, err := unpack.Into(ctx, image, filepath.Join(full, "y")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestOpenErrors(t *testing.T) {
-	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "text"), []byte("text"))
-	for name, want := range map[string]string{
-		"none": "read image DIR/none: no such file or directory",
-		".":    "read image DIR/.: not a regular file",
-		"text": "read image DIR/text: segment 1 at byte 0: no initramfs: neither a cpio archive nor one that is compressed: it begins with 74 65 78 74",
-	} {
-		_, err := initramfs.Open(dir+"/"+name, archive.DefaultLimits)
-		if err == nil || err.Error() != strings.ReplaceAll(want, "DIR", dir) {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
