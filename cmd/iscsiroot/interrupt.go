@@ -32,8 +32,8 @@ func endingSignals() <-chan os.Signal {
 
 // interruptible runs a command and returns its exit status; after a signal that is 128 and the
 // signal's number, as shells have it, unless the command was complete already. The second signal
-// ends it at once: what is left then is removed by the next run. The command may still be at work
-// when interruptible returns.
+// ends it immediately: what is left then is removed by the next run. The command may still be at
+// work when interruptible returns.
 func interruptible(signals <-chan os.Signal, command func(context.Context) int) int {
 	var undo outfile.Undo
 	ctx, cancel := context.WithCancel(outfile.WithUndo(context.Background(), &undo))

@@ -129,7 +129,7 @@ func recoverWithKills(t *testing.T, dir string, n int) {
 }
 
 // begun returns a directory with changes that are to be made: files that are new, some in new
-// directories, changed and removed. The user has files of his own there.
+// directories, changed and removed. Files of the user are there too.
 func begun(t *testing.T) (dir string, old, now map[string]string, changes []Change) {
 	t.Helper()
 	dir = t.TempDir()

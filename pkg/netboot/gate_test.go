@@ -3,6 +3,9 @@ package netboot
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,7 +49,7 @@ func TestHangingUpdate(t *testing.T) {
 	}
 }
 
-// Updates of one directory at once leave the files of one of them as a whole.
+// Updates of one directory at the same time leave the files of one of them as a whole.
 func TestUpdatesTakeTurns(t *testing.T) {
 	dir := t.TempDir()
 	sets := [][]File{
@@ -80,5 +83,20 @@ func TestUpdatesTakeTurns(t *testing.T) {
 		if cmp.Diff(want[0], got) != "" && cmp.Diff(want[1], got) != "" {
 			t.Fatalf("neither of both: %v", got)
 		}
+	}
+}
+
+// What is no journal is an error, and nothing waits for a FIFO.
+func TestOddJournal(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, switching), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Update(t.Context(), dir, []File{{Path: "a"}}, Owner{}, func() {})
+	if err == nil || !strings.Contains(err.Error(), switching+": not a regular file") {
+		t.Errorf("got %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 1 {
+		t.Errorf("left %q, %v", left, err)
 	}
 }

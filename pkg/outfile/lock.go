@@ -72,7 +72,7 @@ func LockDir(ctx context.Context, dir, name string, waiting func()) (unlock func
 			}, nil
 		}
 		f.Close()
-		waiting = func() {} // told already, or there was no wait
+		waiting = func() {} // called already, or there was no wait
 	}
 }
 
