@@ -35,7 +35,7 @@ func TestNames(t *testing.T) {
 		{"shell, end of input", shell.Name, "echo hello", "hello", 0},
 		{"shell, help", shell.Name, "help\n", "steps ", 0},
 		{"shell, unknown", shell.Name, "frobnicate\n", "frobnicate: no such command: try help", 0},
-		{"shell without PID 1", shell.Name, "steps\n", "steps: not connected with process 1", 0},
+		{"shell without PID 1", shell.Name, "steps\n", "steps: not connected to process 1", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
