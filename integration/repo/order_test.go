@@ -34,6 +34,7 @@ var order = []string{
 	"pkg/discovery",
 
 	"pkg/internal/efitest",
+	"pkg/internal/newctest",
 	"pkg/internal/nstest",
 	"pkg/internal/steptest",
 	"pkg/internal/unitcheck",

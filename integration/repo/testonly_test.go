@@ -14,6 +14,7 @@ var testOnly = []string{
 	"pkg/ibft/ibfttest",
 	"pkg/internal/lioguest",
 	"pkg/internal/liospec",
+	"pkg/internal/newctest",
 	"pkg/internal/nstest",
 	"pkg/internal/steptest",
 	"pkg/internal/unitcheck",

@@ -9,6 +9,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/newctest"
 )
 
 // check looks into an image of whose files no content is kept, as it does into one that is read
@@ -18,7 +19,7 @@ func TestCheckByIndex(t *testing.T) {
 	cfg.Policy = "rd.shell=0"
 	image, _ := build(t, cfg)
 	m := initramfs.Machine{CommandLine: "iscsi_a=10.1.1.180", Devices: []string{"10ec:8169"}}
-	want, err := initramfs.Check(tree(t, image), m)
+	want, err := initramfs.Check(newctest.Tree(t, image), m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/newctest"
 )
 
 // realNIC is a real network driver: what it imports tells that.
@@ -53,7 +54,7 @@ func TestForeignDriver(t *testing.T) {
 			cfg := withDriver(t, place)
 			cfg.NICs, cfg.Devices = nil, devices
 			image, sum := build(t, cfg)
-			got := tree(t, image)
+			got := newctest.Tree(t, image)
 			if n, ok := got.Lookup("lib/modules/" + release + "/" + place); !ok || n.Type() == 0 || len(sum.Warnings) > 0 {
 				t.Errorf("%s for %q: %v, warnings %q", place, devices, ok, sum.Warnings)
 			}
@@ -90,7 +91,7 @@ func TestDriverIsGone(t *testing.T) {
 	if diff := cmp.Diff([]string{"left out: " + gone}, sum.Warnings); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	got := tree(t, image)
+	got := newctest.Tree(t, image)
 	if dep := content(t, got, "lib/modules/"+release+"/modules.dep"); strings.Contains(dep, "igb") || !strings.Contains(dep, "r8169") {
 		t.Errorf("modules.dep:\n%s", dep)
 	}
@@ -185,7 +186,7 @@ func TestUnnamedFiles(t *testing.T) {
 		name := filepath.Join(dirOf(&cfg), place)
 		writeFile(t, name, pack(t, name, data))
 		image, sum := build(t, cfg)
-		got := tree(t, image)
+		got := newctest.Tree(t, image)
 		if dep := content(t, got, "lib/modules/"+release+"/modules.dep"); !strings.Contains(dep, "\n"+want+":\n") || len(sum.Warnings) > 0 {
 			t.Errorf("%s: warnings %q, modules.dep:\n%s", place, sum.Warnings, dep)
 		}
@@ -210,7 +211,7 @@ func TestLinksInTree(t *testing.T) {
 			t.Fatal(err)
 		}
 		image, _ := build(t, cfg)
-		if content(t, tree(t, image), place) != string(realNIC(t)) {
+		if content(t, newctest.Tree(t, image), place) != string(realNIC(t)) {
 			t.Errorf("%s: another file", to)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/newctest"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod/kmodtest"
 )
 
@@ -96,7 +97,7 @@ func TestModTimeAndProgress(t *testing.T) {
 	var told []int64
 	cfg.Progress = func(done, total int64) { told = append(told, done, total) }
 	image, _ := build(t, cfg)
-	n, ok := tree(t, image).Lookup("init")
+	n, ok := newctest.Tree(t, image).Lookup("init")
 	if !ok || n.MTime != 1700000000 {
 		t.Errorf("init: %+v", n)
 	}
@@ -117,7 +118,7 @@ func TestMicrocode(t *testing.T) {
 	}
 	cfg.Microcode, cfg.Compression = []string{filepath.Join(lib, "none"), lib}, initramfs.Zstd
 	image, _ := build(t, cfg)
-	got := tree(t, image)
+	got := newctest.Tree(t, image)
 	if len(got.Segments) != 2 || got.Segments[0].Compression != archive.None || got.Segments[1].Compression != archive.Zstd {
 		t.Errorf("segments %+v", got.Segments)
 	}
@@ -135,7 +136,7 @@ func TestMicrocode(t *testing.T) {
 func TestAppend(t *testing.T) {
 	cfg := config(t)
 	base := "usr/lib/modules/" + release + "/kernel/"
-	other := newc(t, dir("dev"), dir("etc"), dir("usr"), dir("usr/bin"), dir("usr/lib"), dir("usr/lib/modules"), dir("usr/lib/modules/"+release),
+	other := newctest.Archive(t, dir("dev"), dir("etc"), dir("usr"), dir("usr/bin"), dir("usr/lib"), dir("usr/lib/modules"), dir("usr/lib/modules/"+release),
 		dir("usr/lib/modules/"+release+"/kernel"), dir(base+"drivers"), dir(base+"drivers/scsi"), dir(base+"fs"), dir(base+"drivers/block"),
 		symlink("bin", "usr/bin"), symlink("lib", "usr/lib"), symlink("init", "usr/lib/systemd/systemd"), file("usr/bin/sh", "shell"),
 		file(base+"drivers/scsi/scsi_mod.ko.xz", "packed"), file(base+"drivers/scsi/sd_mod.ko", "plain"), file(base+"drivers/block/virtio_blk.ko", "more"))
@@ -143,7 +144,7 @@ func TestAppend(t *testing.T) {
 	cfg.Compression = initramfs.Gzip
 	writeFile(t, cfg.Append, pack(t, ".zst", other))
 	image, sum := build(t, cfg)
-	got := tree(t, image)
+	got := newctest.Tree(t, image)
 	if len(got.Segments) != 2 || len(got.Odd) != 0 || got.Segments[1].Offset%512 != 0 {
 		t.Errorf("segments %+v, odd %v", got.Segments, got.Odd)
 	}

@@ -26,7 +26,7 @@ func uki(t *testing.T) initramfs.Config {
 	return cfg
 }
 
-// What was put in is found again by somebody else's reader, each section where no other one is.
+// What was put in is found again by another reader, each section where no other one is.
 func TestUKI(t *testing.T) {
 	cfg := uki(t)
 	data, _ := build(t, cfg)

@@ -8,7 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// Bonds and the like come into an image for any card, and where somebody asks for them.
+// Bonds and the like come into an image for any card, and where they are requested.
 func TestSelectVirtual(t *testing.T) {
 	idx, err := kmod.Read(fstest.MapFS{"modules.dep": {Data: []byte("net/8021q/8021q.ko:\ndrivers/net/bonding/bonding.ko:\n")}})
 	if err != nil {

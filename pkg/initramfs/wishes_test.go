@@ -13,6 +13,7 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/newctest"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
@@ -95,7 +96,7 @@ func TestFirmware(t *testing.T) {
 		writeFile(t, name, []byte(text))
 	}
 	image, sum := build(t, cfg)
-	got := tree(t, image)
+	got := newctest.Tree(t, image)
 	for name, want := range map[string]string{"one.fw": "one", "two.fw": "two", "a.pattern": "a", "b.pattern": "b"} {
 		if text := content(t, got, "lib/firmware/rtl_nic/"+name); text != want {
 			t.Errorf("%s holds %q", name, text)
@@ -124,7 +125,7 @@ func TestOverlay(t *testing.T) {
 	}
 	cfg.Overlays = []string{over}
 	image, _ := build(t, cfg)
-	got := tree(t, image)
+	got := newctest.Tree(t, image)
 	if n, err := got.Follow("etc/link"); err != nil || string(n.Data()) != "#!" || n.Mode != 0o100750 || n.UID != 0 {
 		t.Errorf("etc/link: %v, %v", n, err)
 	}
@@ -155,7 +156,7 @@ func TestBusybox(t *testing.T) {
 		t.Fatal(err)
 	}
 	image, _ := build(t, cfg)
-	got := tree(t, image)
+	got := newctest.Tree(t, image)
 	for applet := range strings.FieldsSeq(string(list)) {
 		if slices.Contains([]string{"busybox", "init", "linuxrc", "modprobe", "insmod", "rmmod", "depmod"}, applet) {
 			continue
@@ -195,7 +196,7 @@ func TestParams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := tree(t, written)
+	got := newctest.Tree(t, written)
 	if content(t, got, "etc/iscsiroot/policy") != "rd.shell=0\n" || content(t, got, "etc/iscsiroot/default") != cfg.Default+"\n" {
 		t.Error("the files hold something else")
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/unpack"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/newctest"
 )
 
 // What Into makes on disk is what the tree of the same image has: files written twice, links of
@@ -22,11 +23,11 @@ func TestOddEntries(t *testing.T) {
 	}
 	old := cpio.Symlink("link", "two")
 	old.MTime = 1e9
-	first := newc(t, one, two, cpio.Record{Info: cpio.Info{Name: "fifo", Mode: cpio.S_IFIFO | 0o640}},
+	first := newctest.Archive(t, one, two, cpio.Record{Info: cpio.Info{Name: "fifo", Mode: cpio.S_IFIFO | 0o640}},
 		cpio.Record{Info: cpio.Info{Name: "socket", Mode: cpio.S_IFSOCK | 0o600}}, cpio.Symlink("empty", ""), old,
 		file("no/parent", ""), dir("gone"), file("away", "x"), three)
 	// Another archive, because the writer leaves out a name that it has written.
-	image := append(first, newc(t, file("gone", "a file now"), cpio.Record{Info: cpio.Info{Name: "away"}})...)
+	image := append(first, newctest.Archive(t, file("gone", "a file now"), cpio.Record{Info: cpio.Info{Name: "away"}})...)
 	for name, read := range map[string]func([]byte, archive.Limits) (*archive.Tree, error){"read": archive.Read, "index": archive.Index} {
 		tree, err := read(image, archive.DefaultLimits)
 		if err != nil {
@@ -59,7 +60,7 @@ func TestRoot(t *testing.T) {
 		want    os.FileMode
 	}{{[]cpio.Record{file("a", "")}, 0o755}, {[]cpio.Record{cpio.Directory(".", 0o711), file("a", "")}, 0o711}} {
 		into := filepath.Join(t.TempDir(), "out")
-		if _, err := unpack.Into(t.Context(), tree(t, newc(t, c.records...)), into); err != nil {
+		if _, err := unpack.Into(t.Context(), newctest.Tree(t, newctest.Archive(t, c.records...)), into); err != nil {
 			t.Fatal(err)
 		}
 		if st, err := os.Stat(into); err != nil || st.Mode().Perm() != c.want {

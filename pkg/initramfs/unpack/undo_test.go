@@ -12,6 +12,7 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/unpack"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/newctest"
 )
 
 // countdown is a context that ends when it is looked at for the last time.
@@ -32,7 +33,7 @@ func (c *countdown) Err() error {
 func TestTakesBack(t *testing.T) {
 	closed := dir("closed")
 	closed.Mode = cpio.S_IFDIR
-	image := tree(t, newc(t, dir("a"), file("a/b", "b"), closed, file("closed/c", "c"), cpio.Symlink("d", "a")))
+	image := newctest.Tree(t, newctest.Archive(t, dir("a"), file("a/b", "b"), closed, file("closed/c", "c"), cpio.Symlink("d", "a")))
 	for n, done := int64(0), false; !done; n++ {
 		made, there := filepath.Join(t.TempDir(), "new/dir"), t.TempDir()
 		for _, into := range []string{made, there} {

@@ -13,36 +13,13 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/unpack"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/newctest"
 )
-
-// newc writes an archive as u-root does.
-func newc(t *testing.T, records ...cpio.Record) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := cpio.Newc.Writer(&b)
-	if err := cpio.WriteRecords(w, records); err != nil {
-		t.Fatal(err)
-	}
-	if err := cpio.WriteTrailer(w); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
 
 func dir(name string) cpio.Record { return cpio.Directory(name, 0o755) }
 
 func file(name, text string) cpio.Record { return cpio.StaticFile(name, text, 0o644) }
-
-func tree(t *testing.T, image []byte) *archive.Tree {
-	t.Helper()
-	tree, err := archive.Read(image, archive.DefaultLimits)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tree
-}
 
 // snapshot returns all names below a directory with what they hold.
 func snapshot(t *testing.T, dir string) map[string]string {
@@ -75,13 +52,13 @@ func snapshot(t *testing.T, dir string) map[string]string {
 func TestStaysInside(t *testing.T) {
 	outside := t.TempDir()
 	image := bytes.Join([][]byte{
-		newc(t, dir("etc"), file("etc/a", "a"), cpio.Symlink("up", "../../.."), cpio.Symlink("abs", outside), cpio.Symlink("in", "/etc")),
-		newc(t, file("up/evil", "evil"), file("abs/evil", "evil"), file("../../evil", "evil"), file("/evil2", "evil"), file("in/b", "b"), cpio.Symlink("etc/a", outside+"/x")),
-		newc(t, file("etc/a", "replaced")),
+		newctest.Archive(t, dir("etc"), file("etc/a", "a"), cpio.Symlink("up", "../../.."), cpio.Symlink("abs", outside), cpio.Symlink("in", "/etc")),
+		newctest.Archive(t, file("up/evil", "evil"), file("abs/evil", "evil"), file("../../evil", "evil"), file("/evil2", "evil"), file("in/b", "b"), cpio.Symlink("etc/a", outside+"/x")),
+		newctest.Archive(t, file("etc/a", "replaced")),
 	}, nil)
 	top := t.TempDir()
 	into := filepath.Join(top, "x/y")
-	if _, err := unpack.Into(t.Context(), tree(t, image), into); err != nil {
+	if _, err := unpack.Into(t.Context(), newctest.Tree(t, image), into); err != nil {
 		t.Fatal(err)
 	}
 	// up/evil: the root directory is its own parent.
@@ -107,7 +84,7 @@ func TestKeepsAttributes(t *testing.T) {
 	su := file("su", "x")
 	su.Mode |= cpio.S_ISUID | 0o111
 	into := filepath.Join(t.TempDir(), "out")
-	skipped, err := unpack.Into(t.Context(), tree(t, newc(t, one, two, closed, file("closed/in", ""), su, cpio.CharDev("null", 0o666, 1, 3))), into)
+	skipped, err := unpack.Into(t.Context(), newctest.Tree(t, newctest.Archive(t, one, two, closed, file("closed/in", ""), su, cpio.CharDev("null", 0o666, 1, 3))), into)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +112,7 @@ func TestKeepsAttributes(t *testing.T) {
 }
 
 func TestRefuses(t *testing.T) {
-	image := tree(t, newc(t, dir("a"), file("a/b", "b")))
+	image := newctest.Tree(t, newctest.Archive(t, dir("a"), file("a/b", "b")))
 	full := t.TempDir()
 	if err := os.WriteFile(filepath.Join(full, "x"), nil, 0o644); err != nil {
 		t.Fatal(err)
