@@ -125,7 +125,7 @@ func TestSourceDateEpoch(t *testing.T) {
 	}
 }
 
-// TestUKIStory parses what --uki made of a real kernel with somebody else's reader.
+// TestUKIStory parses what --uki made of a real kernel with another reader.
 func TestUKIStory(t *testing.T) {
 	s := newStage(t)
 	s.outDir("")

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxResident is what a command may take, in bytes, whatever it is fed with.
+// maxResident is the resident memory that a command may have with any input, in bytes.
 const maxResident = 400 << 20
 
 // hostile runs the program that was built at s.path("iscsiroot") and returns what it printed on

@@ -49,7 +49,7 @@ func interruptible(signals <-chan os.Signal, command func(context.Context) int) 
 	}
 	left := undo.Close()
 	cancel()
-	if left == 0 { // nothing to wait for, whatever it reads, computes or writes to a pipe
+	if left == 0 { // nothing to undo, so a read, a computation or a write to a pipe is not waited for
 		return status
 	}
 	select {

@@ -10,7 +10,7 @@ import (
 type linuxCommand struct{ use, short, why string }
 
 // linuxCommands returns the commands that need Linux: made by what makes has for a name, or else
-// one that tells why it does not run on this system, whatever its arguments are.
+// one that fails with the reason why it does not run on this system, with any arguments.
 func linuxCommands(makes map[string]func() *cobra.Command) []*cobra.Command {
 	var out []*cobra.Command
 	for _, c := range []linuxCommand{

@@ -27,7 +27,8 @@ func newProgress(w io.Writer) *progress {
 // barWidth is in columns.
 const barWidth = 40
 
-// show returns what draws the bar, nil if nobody would see it. It draws when a percent was done.
+// show returns what draws the bar, nil if the output is no terminal. It draws when a percent was
+// done.
 func (p *progress) show() func(done, total int64) {
 	if p.w == nil {
 		return nil

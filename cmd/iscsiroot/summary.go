@@ -52,7 +52,7 @@ func mib(n int64) float64 { return float64(n) / (1 << 20) }
 // shownFirmware is how many missing files of one module are named.
 const shownFirmware = 4
 
-// printWarnings prints what somebody has to know about an image that was made.
+// printWarnings prints the warnings about an image that was made.
 func printWarnings(w io.Writer, output string, sum initramfs.Summary) {
 	for _, warning := range sum.Warnings {
 		fmt.Fprintf(w, "iscsiroot: %s\n", warning)

@@ -126,9 +126,9 @@ func reach(all map[string]*ast.FuncDecl, name string) map[string]bool {
 		return nil
 	}
 	used := map[string]bool{}
-	todo := []*ast.FuncDecl{f}
-	for len(todo) > 0 {
-		f, todo = todo[0], todo[1:]
+	queue := []*ast.FuncDecl{f}
+	for len(queue) > 0 {
+		f, queue = queue[0], queue[1:]
 		ast.Inspect(f, func(n ast.Node) bool {
 			id, ok := n.(*ast.Ident)
 			if !ok || used[id.Name] {
@@ -137,7 +137,7 @@ func reach(all map[string]*ast.FuncDecl, name string) map[string]bool {
 			used[id.Name] = true
 			for other, g := range all {
 				if base(other) == id.Name && g != f {
-					todo = append(todo, g)
+					queue = append(queue, g)
 				}
 			}
 			return true

@@ -24,7 +24,7 @@ func readCredentials(t testing.TB) []byte {
 
 func hidden(s string) iscsi.Secret { return iscsi.NewSecret([]byte(s)) }
 
-// A file as somebody writes it; nothing of it is left in what was read.
+// A file as written by hand; nothing of it is left in what was read.
 func TestCredentials(t *testing.T) {
 	text := readCredentials(t)
 	got, err := bootspec.ParseCredentials(text)

@@ -78,8 +78,8 @@ func TestNewMAC(t *testing.T) {
 	}
 }
 
-// Options of a bond come in an order that the kernel takes, and a bond that nobody tells how to
-// find a dead link is told.
+// Options of a bond come in an order that the kernel takes, and a bond without a way to find a dead
+// link gets one.
 func TestBondOptions(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"mode=active-backup", "mode=active-backup miimon=100"},

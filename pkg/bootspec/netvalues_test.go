@@ -25,7 +25,7 @@ func route(to, via, device string) func(*bootspec.Plan, string) {
 
 func vlan(name, parent string, id uint16) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) {
-		p.Net.Interface = from(name, source) // nobody names another
+		p.Net.Interface = from(name, source) // no other source has one
 		p.Net.VLANs = []bootspec.Value[bootspec.VLAN]{from(bootspec.VLAN{Name: name, Parent: parent, ID: id}, source)}
 	}
 }

@@ -116,8 +116,8 @@ func TestPortal(t *testing.T) {
 	}
 }
 
-// What looks like ours and is not is reported with the nearest name; what does not look like ours
-// is nobody's business here.
+// A name like those of our parameters is reported with the nearest one; any other name is not
+// reported.
 func TestParseUnknown(t *testing.T) {
 	const dead = " is not understood and is ignored"
 	tests := []struct{ text, want string }{

@@ -34,7 +34,7 @@ func others(t testing.TB) map[string]bool {
 }
 
 // No word of another program is taken for a mistyped one of ours, and neither is a parameter of a
-// module whatever its name.
+// module of any name.
 func TestWordsOfOthers(t *testing.T) {
 	words := others(t)
 	for _, module := range []string{"drm", "sd", "sd_mod", "rbd", "brd", "md", "md_mod", "net", "iscsi_tcp", "libiscsi", "iscsi", "r8169", "ib_isert"} {

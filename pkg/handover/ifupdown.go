@@ -34,7 +34,7 @@ func ifupdown(f Facts) []File {
 	return files
 }
 
-// has reports whether the link has the address, whatever its mask.
+// has reports whether the link has the address, with any mask.
 func (l Link) has(a netip.Addr) bool {
 	return slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr() == a })
 }

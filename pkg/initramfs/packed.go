@@ -12,9 +12,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// Init is most of a small image, and packing it most of the time that the image takes. So whoever
-// gives init away packs it once: as an archive of its own, which the kernel unpacks behind the
-// others.
+// Init is most of a small image, and packing it most of the time that the image takes. So init is
+// packed once, when the program is built: as an archive of its own, which the kernel unpacks behind
+// the others.
 
 // initName is init's name in an image.
 const initName = "init"

@@ -87,7 +87,7 @@ func treeHoldsSecret(t *archive.Tree) (bool, error) {
 	return false, err
 }
 
-// fileHoldsSecret tells whether a file is one of credentials, whatever its name, has a password of
+// fileHoldsSecret tells whether a file is one of credentials under any name, has a password of
 // open-iscsi's iscsid.conf or node records, or is one of parameters and has a secret among them.
 func fileHoldsSecret(data []byte, parameters bool) bool {
 	if lines, err := bootspec.ParseCredentials(data); err == nil && len(lines) > 0 {

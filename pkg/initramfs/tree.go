@@ -39,9 +39,9 @@ func content(b []byte) func() ([]byte, error) {
 }
 
 // newTree returns what every image has apart from init, modules and the user's files. Without the
-// two nodes the Go runtime ends init before main: it wants open standard streams. There is no
-// /sbin/modprobe: the kernel would run it several times for modules that nobody has before it runs
-// init, which makes the link when there is something to answer.
+// two nodes the Go runtime ends init before main: it needs open standard streams. There is no
+// /sbin/modprobe: the kernel would run it several times for modules that are not there before it
+// runs init, which makes the link when there is something to answer.
 func newTree() tree {
 	t := tree{}
 	for _, dir := range []string{"bin", "dev", "etc", "lib", "proc", "run", "sbin", "sys", "sysroot"} {

@@ -207,7 +207,7 @@ func (img *image) writeArchives(ctx context.Context, w io.Writer) (int64, error)
 	return in.n, err
 }
 
-// progress returns what tells how far an image is; nil if nobody asks.
+// progress returns what reports how far an image is; nil if the configuration has no receiver.
 func (img *image) progress() func(int64) {
 	if img.cfg.Progress == nil {
 		return nil

@@ -29,7 +29,7 @@ var (
 
 func done() iscsitest.Step { return iscsitest.Text() }
 
-// unknown returns n pairs whose keys nobody knows, padded to size bytes each.
+// unknown returns n pairs whose keys are unknown, padded to size bytes each.
 func unknown(n, size int) []string {
 	var pairs []string
 	for i := range n {

@@ -34,7 +34,7 @@ type Options struct {
 }
 
 // Loader loads the modules of one tree. It is safe for concurrent use: each file is loaded once,
-// whoever else asks for it meanwhile waits, and what failed can be tried again.
+// another load of it waits meanwhile, and what failed can be retried.
 type Loader struct {
 	idx    *kmod.Index
 	dir    string

@@ -43,7 +43,7 @@ func TestSecondRun(t *testing.T) {
 	if diff := cmp.Diff(want, run(t, dir, other)); diff != "" {
 		t.Errorf("another address (-want +got):\n%s", diff)
 	}
-	// A secret that somebody opened to all is closed again.
+	// A secret that other users can read gets its mode back.
 	secret := filepath.Join(dir, "tftp/secrets/remote2.img")
 	if err := os.Chmod(secret, 0o644); err != nil {
 		t.Fatal(err)

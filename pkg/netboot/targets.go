@@ -153,7 +153,7 @@ func (r *Room) lio() (string, error) {
 	return string(text) + "\n", nil
 }
 
-// add gives a machine its disk and nobody else.
+// add maps a disk to its machine alone.
 func (t *lioTPG) add(h Host, storage []lioStorage) []lioStorage {
 	plugin := "fileio"
 	if strings.HasPrefix(h.Disk, "/dev/") {

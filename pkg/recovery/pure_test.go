@@ -65,7 +65,7 @@ func FuzzListeners(f *testing.F) {
 	f.Add("x 8 1 1", uint32(0))
 	f.Fuzz(func(t *testing.T, text string, own uint32) {
 		if slices.Contains(listeners(text, own), own) {
-			t.Error("our own socket is somebody else's")
+			t.Error("our own socket counts as another program's")
 		}
 	})
 }

@@ -139,7 +139,7 @@ func TestNotStalled(t *testing.T) {
 			r.set(func(f *fake) { f.waiting, f.done = 8, f.done+1 })
 			time.Sleep(90 * time.Millisecond)
 		}
-		time.Sleep(40 * time.Second) // nothing moves, and nobody suspects that it is the network
+		time.Sleep(40 * time.Second) // no data, and no sign of a network outage
 		if r.loginCount() != 0 || r.dialCount() != 0 {
 			t.Errorf("%d dials, %d logins", r.dialCount(), r.loginCount())
 		}
@@ -186,7 +186,7 @@ func TestAsyncIsForced(t *testing.T) {
 	})
 }
 
-// The drop of a connection that the session does not have is nobody's.
+// The drop of a connection that the session does not have is ignored.
 func TestAsyncOfAnotherConnection(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.events <- kernel.Event{SID: 1, PDU: iscsi.AsyncMessage{Event: iscsi.AsyncDropConnection, Parameter1: 4}.PDU()}

@@ -28,7 +28,7 @@ Probing EDD (edd=off to disable)... o[    0.000000] Linux version 6.1.0-56-amd64
 [   12.709353] Not activating Mandatory Access Control as /sbin/tomoyo-init does not exist.
 `
 
-// Each mark is found behind the one before, and the last one only in what somebody else than the
+// Each mark is found behind the one before, and the last one only in what another program than the
 // kernel writes.
 func TestMarks(t *testing.T) {
 	b := bench{Config: Config{Room: &netboot.Room{Loader: "pxelinux"}}}

@@ -51,7 +51,7 @@ type Entry struct {
 	Segment        int    // index of the segment it stands in
 	Summed         bool   // it is of the format with checksums, 070702
 	Sum            uint32 // of the bytes of a regular file
-	Odd            string // why the kernel passes over it, whatever its name; empty if it does not
+	Odd            string // why the kernel skips it; empty if it does not
 
 	trailers int // archives that have ended before it
 	number   int // of the entry in the image, from 1

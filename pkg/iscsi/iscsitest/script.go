@@ -3,10 +3,9 @@
 // A [Target] authenticates, negotiates, redirects, lists itself and holds the initiator to the RFC,
 // over an in-memory connection or, with [Listen], over TCP; it has no disks. A [Script] is for the
 // answers that no real target will ever send, and for replaying those that one did: a list of
-// steps, each of which gets one PDU of the initiator and writes whatever it likes; after the last
-// step the target closes the connection. [Login] prepares a correct Login Response and lets the
-// test spoil it. [Scenarios] are the scripts of the worst peer, each with the outcome that a login
-// must have.
+// steps, each of which gets one PDU of the initiator and writes any bytes; after the last step the
+// target closes the connection. [Login] prepares a correct Login Response and lets the test spoil
+// it. [Scenarios] are the scripts of the worst peer, each with the outcome that a login must have.
 package iscsitest
 
 import (

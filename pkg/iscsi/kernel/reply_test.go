@@ -53,7 +53,7 @@ func TestLateReply(t *testing.T) {
 	})
 }
 
-// Answers that nobody waits for do not stop the reader.
+// Answers without a receiver do not stop the reader.
 func TestUnwantedReplies(t *testing.T) {
 	tr, sock := open(t, willing)
 	s := create(t, tr)
@@ -66,8 +66,8 @@ func TestUnwantedReplies(t *testing.T) {
 	}
 }
 
-// A context that has ended asks the kernel for nothing: a session that it makes would be one that
-// nobody knows.
+// A context that has ended sends no request to the kernel: no reference to the session that it made
+// would be left.
 func TestEndedContext(t *testing.T) {
 	tr, sock := open(t, willing)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -185,8 +185,8 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// A session without a connection is of no use and is given back, even if nobody waits for it any
-// more.
+// A session without a connection is useless and is destroyed, even if the caller no longer waits
+// for it.
 func TestCreateWithoutConnection(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	tr, sock := open(t, func(r kerneltest.Request, b []byte) [][]byte {

@@ -53,7 +53,7 @@ func receive(t *testing.T, s *netlinkSocket) ([]byte, error) {
 	return s.Receive()
 }
 
-// The kernel is heard, and nobody who only looks like it.
+// Messages of the kernel are received, and those of another sender are not.
 func TestSocketHearsKernel(t *testing.T) {
 	s, name := routeSocket(t)
 	other, otherName := routeSocket(t)

@@ -37,7 +37,7 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// What belongs to a login is the login's, and nobody else sees it.
+// Messages of a login reach that login alone.
 func TestWatchLeavesLoginsAlone(t *testing.T) {
 	tr, sock := open(t, willing)
 	events := tr.Watch()

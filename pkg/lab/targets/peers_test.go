@@ -138,7 +138,7 @@ func TestTgtdFeatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, portal := range c.portals() {
-		checkStrict(ctx, t, ns, portal, c.Name, false) // tgtd takes None, whatever it is told
+		checkStrict(ctx, t, ns, portal, c.Name, false) // tgtd accepts None with any setting
 	}
 	checkRefused(ctx, t, ns, c.Portal, 0x0203, iscsi.LoginConfig{TargetName: c.Name, InitiatorName: labInitiator + "2"})
 	if err := strict.Stop(); err != nil {

@@ -29,7 +29,7 @@ import (
 //     did (dhclient's script, systemd-networkd, NetworkManager and dhcpcd all
 //     do). A client that renews never lets less than an eighth of the lease be
 //     left (RFC 2131 section 4.4.5, T2): more is left, it renews; less, it does
-//     not, whatever its sockets are.
+//     not, with any sockets.
 //  3. The address has no lifetime (udhcpc's script, older ones of dhclient). Then a
 //     client is one that has a UDP socket bound to the address and port 68, as
 //     systemd-networkd, NetworkManager and dhcpcd have, or one process with both

@@ -30,7 +30,7 @@ func (l link) on(parent, vlan int) link { l.parent, l.vlan = parent, vlan; retur
 func (l link) in(master int) link       { l.master = master; return l }
 func (l link) down() link               { l.up = false; return l }
 
-// What is made on our NIC is not our NIC, whatever its MAC and its number.
+// What is made on our NIC is not our NIC, with any MAC and index.
 func TestFind(t *testing.T) {
 	nic := Identity{Known: true, Permanent: ourMAC}
 	bond := Identity{Known: true, Kind: "bond"}

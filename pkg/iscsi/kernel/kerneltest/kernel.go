@@ -180,7 +180,7 @@ func (s *session) stop() {
 	}
 }
 
-// kernelTag is the initiator task tag that the kernel gives a login, whatever its sender wrote.
+// kernelTag is the initiator task tag that the kernel gives a login in place of the one in the PDU.
 var kernelTag = [4]byte{0xde, 0xad, 0, 1}
 
 func send(conn net.Conn, pdu []byte) error {
