@@ -65,7 +65,7 @@ func (r *rig) newBootServer(hosts string, img image, loaders ...string) *bootSer
 	return s
 }
 
-// pxe does the work of the command iscsiroot pxe.
+// pxe does the work of the command iscsiroot pxe for a TFTP server that runs as nobody.
 func pxe(t testing.TB, hosts, dir string) {
 	t.Helper()
 	room, err := netboot.Read(hosts)
@@ -76,7 +76,11 @@ func pxe(t testing.TB, hosts, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := netboot.Update(t.Context(), dir, files, netboot.Owner{}, func() {}); err != nil {
+	owner, msg, err := netboot.TFTPOwner(dir, "nobody", files)
+	if err != nil || msg != "" {
+		t.Fatal(msg, err)
+	}
+	if _, err := netboot.Update(t.Context(), dir, files, owner, func() {}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,9 +43,6 @@ func pxelinux(t *testing.T, r *rig) {
 	s := r.newBootServer(hostsHead+hostsBody+"    chap: secrets\n", e1000, "pxelinux.0", "ldlinux.c32")
 	// As root dnsmasq serves only files that are readable for all; the secret is readable for
 	// its user alone.
-	if err := os.Chown(filepath.Join(s.tree(), "secrets/remote1.img"), 65534, 65534); err != nil {
-		t.Fatal(err)
-	}
 	s.serve("--user=nobody")
 	m := s.powerOn(pc("e1000"))
 	r.expect(m, "PXELINUX 6", "iscsiroot: network: ens2 is up with 10.77.0.2/24", "guest: mount: /dev/sda2 / ext3 ro,")
