@@ -266,9 +266,11 @@ func TestInstall(t *testing.T) {
 	}
 }
 
+// write makes a file appear complete: another process may remove it at the moment it appears.
 func write(t *testing.T, path string, b []byte, mode os.FileMode) {
 	t.Helper()
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, b, mode), os.Chmod(path, mode)); err != nil {
+	part := path + ".part"
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(part, b, mode), os.Chmod(part, mode), os.Rename(part, path)); err != nil {
 		t.Fatal(err)
 	}
 }
