@@ -102,13 +102,14 @@ func TestResolveCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	const net = "iscsi_i=iqn.2007-01.com.example:i iscsi_i_ip=10.1.1.165/24 iscsi_a=10.1.1.180 "
-	for _, tt := range []struct{ text, user, warning string }{
-		{"iscsi_t=iqn.2007-01.com.example:storage.remote2", "machine 2", ""},
-		{"iscsi_t=iqn.2007-01.com.example:Storage.Remote1", "machine1", ""},
-		{"iscsi_t=iqn.2007-01.com.example:storage.remote", "", ""},
-		{"iscsi_t=iqn.2007-01.com.example:storage.remote11", "", ""},
+	for _, tt := range []struct{ text, user, targetUser, targetSecret, warning string }{
+		{"iscsi_t=eui.02004567A425678D", "m", "storage", "another secret", ""},
+		{"iscsi_t=iqn.2007-01.com.example:storage.remote2", "machine 2", "", "\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb", ""},
+		{"iscsi_t=iqn.2007-01.com.example:Storage.Remote1", "machine1", "", "", ""},
+		{"iscsi_t=iqn.2007-01.com.example:storage.remote", "", "", "", ""},
+		{"iscsi_t=iqn.2007-01.com.example:storage.remote11", "", "", "", ""},
 		{
-			"iscsi_t=iqn.2007-01.com.example:storage.remote1 iscsi_u=me iscsi_w=another-secret", "me",
+			"iscsi_t=iqn.2007-01.com.example:storage.remote1 iscsi_u=me iscsi_w=another-secret", "me", "", "",
 			"target iqn.2007-01.com.example:storage.remote1 has CHAP in /etc/iscsiroot/credentials and in iscsi_u=: the command line is used",
 		},
 	} {
@@ -121,7 +122,9 @@ func TestResolveCredentials(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := spec.Targets[0].CHAP; got.User.V != tt.user || got.Given() != (tt.user != "") || strings.Join(warnings, "\n") != tt.warning {
+		got := spec.Targets[0].CHAP
+		if got.User.V != tt.user || got.TargetUser.V != tt.targetUser || string(got.TargetSecret.V.Bytes()) != tt.targetSecret || got.Given() != (tt.user != "") ||
+			strings.Join(warnings, "\n") != tt.warning {
 			t.Errorf("%s: %+v, warnings %q", tt.text, got, warnings)
 		}
 		if plan.Targets[0].CHAP.Given() != strings.Contains(tt.text, "iscsi_u") {

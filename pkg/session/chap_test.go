@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
@@ -81,6 +82,53 @@ func TestSecretWarnings(t *testing.T) {
 		if r.Type == kerneltest.SetParam && r.Param >= 22 && r.Param <= 25 {
 			t.Errorf("the kernel got parameter %d", r.Param)
 		}
+	}
+}
+
+// fromFile gives a session's configuration the CHAP of a line of the credentials file.
+func fromFile(t *testing.T, line string) func(*Config) {
+	t.Helper()
+	plan, err := bootspec.Parse(cmdline.Parse("iscsi_t="+targetName+" iscsi_a=10.1.1.180 iscsi_i="+initiator+" iscsi_i_ip=10.1.1.165/24"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan.Credentials, err = bootspec.ParseCredentials([]byte(targetName + " " + line)); err != nil {
+		t.Fatal(err)
+	}
+	spec, _, err := plan.Resolve(bootspec.NetFacts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(c *Config) { c.Target.CHAP = spec.Targets[0].CHAP }
+}
+
+// A target has to give the user and know the secret that the credentials file has for it. Any user
+// is accepted where that is empty, and a target needs neither where the line has neither.
+func TestTargetOfCredentialsFile(t *testing.T) {
+	for name, tt := range map[string]struct{ line, text, hint string }{
+		"user":         {"machine " + ourSecret + " storage " + theirSecret, "", ""},
+		"any user":     {"machine " + ourSecret + ` "" ` + theirSecret, "", ""},
+		"one way":      {"machine " + ourSecret, "", ""},
+		"other user":   {"machine " + ourSecret + " Storage " + theirSecret, `: authentication: target has another CHAP name: "storage", expected "Storage"`, bootspec.CredentialsPath},
+		"other secret": {"machine " + ourSecret + " storage another-violin-glacier", ": authentication: target's CHAP response is wrong", bootspec.CredentialsPath},
+		"any user, other secret": {
+			"machine " + ourSecret + ` "" another-violin-glacier`, ": authentication: target's CHAP response is wrong", bootspec.CredentialsPath,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := sessionAt(t, fromFile(t, tt.line), guarded(t, iscsitest.Auth{}))
+			_, err := s.Login(t.Context())
+			if tt.text == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			var failed *LoginError
+			if !errors.As(err, &failed) || !strings.Contains(err.Error(), tt.text) || !strings.Contains(failed.Hint(), tt.hint) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 
