@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,10 +75,42 @@ func TestState(t *testing.T) {
 	if diff := cmp.Diff(want, got, same()); diff != "" {
 		t.Error(diff)
 	}
-	past := got.past(time.Hour + 5*time.Second)
-	if past[0].Down != 15*time.Second || past[1].Down != 0 || got.Past[0].Down != 10*time.Second {
-		t.Errorf("past %+v", past)
+}
+
+// The time between two workers counts to an outage and to its pause, which ends at 0. A session that
+// is up or was ended has neither, and a clock that went back changes nothing.
+func TestPastAfterRestart(t *testing.T) {
+	const s = time.Second
+	state := State{At: time.Hour, Past: []recovery.Status{
+		{SID: 1, Down: 10 * s, NotBefore: 30 * s}, {SID: 2, Down: 10 * s, NotBefore: 3 * s},
+		{SID: 3, Up: true, NotBefore: 30 * s}, {SID: 4, Ended: true, Down: 10 * s, NotBefore: 30 * s},
+	}}
+	for after, want := range map[time.Duration][]time.Duration{ // Down and NotBefore of each
+		5 * s:  {15 * s, 25 * s, 15 * s, 0, 0, 30 * s, 10 * s, 30 * s},
+		0:      {10 * s, 30 * s, 10 * s, 3 * s, 0, 30 * s, 10 * s, 30 * s},
+		-5 * s: {10 * s, 30 * s, 10 * s, 3 * s, 0, 30 * s, 10 * s, 30 * s},
+	} {
+		var got []time.Duration
+		for _, p := range state.past(state.At + after) {
+			got = append(got, p.Down, p.NotBefore)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("after %v: %v, want %v", after, got, want)
+		}
 	}
+	if p := state.Past[0]; p.Down != 10*s || p.NotBefore != 30*s {
+		t.Errorf("the state itself was changed: %+v", p)
+	}
+}
+
+// line returns the first line of a text with a prefix.
+func line(text, prefix string) string {
+	for l := range strings.Lines(text) {
+		if strings.HasPrefix(l, prefix) {
+			return l
+		}
+	}
+	panic(prefix)
 }
 
 // No damage is believed, and none shows what was in it.
@@ -93,7 +126,8 @@ func TestDamagedState(t *testing.T) {
 		"a disk":      strings.Replace(whole, "retries \"2:0:0:1\" ", "retries ", 1),
 		"a timer":     strings.Replace(whole, "timer 1 3", "timer 1 x", 1),
 		"cut":         whole[:len(whole)-4],
-		"too many":    strings.Repeat("uplink 1 \"\" true \"\"\n", maxUplinks+1) + "sessions\n",
+		"65 uplinks":  strings.Repeat(line(whole, "uplink "), maxUplinks+1) + "sessions\n",
+		"65 past":     strings.Repeat(line(whole, "past "), session.MaxStates+1) + "sessions\n",
 	} {
 		if _, err := parseState([]byte(text)); err == nil {
 			t.Errorf("%s: believed", name)
@@ -103,5 +137,9 @@ func TestDamagedState(t *testing.T) {
 	}
 	if _, err := parseState(nil); !errors.Is(err, errState) {
 		t.Errorf("nothing at all: %v", err)
+	}
+	full := strings.Repeat(line(whole, "uplink "), maxUplinks) + strings.Repeat(line(whole, "past "), session.MaxStates) + "sessions\n"
+	if s, err := parseState([]byte(full)); err != nil || len(s.Uplinks) != maxUplinks || len(s.Past) != session.MaxStates {
+		t.Errorf("as many as are allowed: %d uplinks, %d past, %v", len(s.Uplinks), len(s.Past), err)
 	}
 }

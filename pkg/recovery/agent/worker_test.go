@@ -61,11 +61,15 @@ func TestStateMemoryDamaged(t *testing.T) {
 	if got, err := m.load(); string(got) != "second" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if _, err := m.WriteAt([]byte{0xff, 0xff, 0xff, 0xff}, offset(1)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.load(); err == nil {
-		t.Error("a length of 4 GiB was believed")
+	for n, want := range map[uint32]string{
+		0xffffffff: "read state: 4294967295 bytes: limit 65536", maxState + 1: "read state: 65537 bytes: limit 65536", maxState: "<nil>", 1: "<nil>",
+	} {
+		if _, err := m.WriteAt(binary.BigEndian.AppendUint32(nil, n), offset(1)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.load(); fmt.Sprint(err) != want || err == nil && len(got) != int(n) {
+			t.Errorf("a length of %d: %d bytes, %v", n, len(got), err)
+		}
 	}
 }
 
@@ -127,6 +131,33 @@ func number(b []byte) (n int, whole bool) {
 	}
 	n = int(binary.BigEndian.Uint64(b))
 	return n, bytes.Equal(b, numbered(n))
+}
+
+// The longest state leaves the other place and the page behind them as they are.
+func TestLongestState(t *testing.T) {
+	m := newMemory(t)
+	page, err := m.shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range slots + 1 {
+		state := bytes.Repeat([]byte{byte('a' + i)}, maxState)
+		if err := m.keep(state); err != nil {
+			t.Fatal(err)
+		}
+		for slot := range min(i+1, slots) { // the state before this one is whole
+			b := make([]byte, 4+maxState)
+			if _, err := m.ReadAt(b, offset(slot)); err != nil || binary.BigEndian.Uint32(b) != maxState || !bytes.Equal(b[4:], bytes.Repeat(b[4:5], maxState)) {
+				t.Errorf("state %d: place %d holds %x..., %v", i, slot, b[:8], err)
+			}
+		}
+		if got, err := m.load(); err != nil || !bytes.Equal(got, state) {
+			t.Errorf("state %d: %d bytes, %v", i, len(got), err)
+		}
+	}
+	if page.beats[supervisorHalf].Load() != 0 || page.report() != "" {
+		t.Error("the page was overwritten")
+	}
 }
 
 func TestReceiveState(t *testing.T) {
