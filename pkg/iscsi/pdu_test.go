@@ -29,7 +29,7 @@ func views() map[string]view {
 	in := &iscsi.NOPIn{LUN: lun, ITT: 1, TTT: 2, StatSN: 3, ExpCmdSN: 4, MaxCmdSN: 5, Data: data}
 	bye := &iscsi.LogoutRequest{Immediate: true, Reason: iscsi.LogoutRecovery, ITT: 1, CID: 2, CmdSN: 3, ExpStatSN: 4}
 	gone := &iscsi.LogoutResponse{Response: 3, ITT: 1, StatSN: 2, ExpCmdSN: 3, MaxCmdSN: 4, Time2Wait: 5, Time2Retain: 6}
-	login := &iscsi.LoginRequest{Transit: true, CSG: 1, NSG: 3, ISID: [6]byte{1, 2, 3, 4, 5, 6}, TSIH: 1, ITT: 2, CID: 3, CmdSN: 4, ExpStatSN: 5, Data: data}
+	login := &iscsi.LoginRequest{Transit: true, CSG: 1, NSG: 3, VersionMax: 9, VersionMin: 8, ISID: [6]byte{1, 2, 3, 4, 5, 6}, TSIH: 1, ITT: 2, CID: 3, CmdSN: 4, ExpStatSN: 5, Data: data}
 	all := map[string]view{
 		"Text Request": encode(text.PDU()), "Text Response": encode(answer.PDU()), "NOP-Out": encode(out.PDU()), "NOP-In": encode(in.PDU()),
 		"Logout Request": encode(bye.PDU(), nil), "Logout Response": encode(gone.PDU(), nil), "Login Request": encode(login.PDU()),

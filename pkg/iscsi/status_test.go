@@ -87,6 +87,7 @@ func TestParseTargetAddress(t *testing.T) {
 		"[2001:db8::1]":            "[2001:db8::1]:3260",
 		"[2001:db8::1],0":          "[2001:db8::1]:3260,0",
 		"[2001:db8::1]:65535,0x10": "[2001:db8::1]:65535,16",
+		strings.Repeat("a", 253):   strings.Repeat("a", 253) + ":3260",
 	}
 	for s, want := range good {
 		if a, err := iscsi.ParseTargetAddress(s); err != nil || a.String() != want {

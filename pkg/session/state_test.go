@@ -82,6 +82,7 @@ func TestDamagedStates(t *testing.T) {
 		"too many portal": strings.Replace(whole, "tpgt 7\n", strings.Repeat("portal \"1.2.3.4:5\"\n", MaxPortals), 1),
 		"no address":      strings.Replace(whole, "source \"fe80", "source \"fe8g", 1),
 		"device too long": strings.Replace(whole, "device \"vrf", "device \"a-vrf-of-a-name", 1),
+		"unknown key":     strings.Replace(whole, "end\n", "colour 61\nend\n", 1),
 		"algorithms":      strings.Replace(whole, "end\n", strings.Repeat("algorithm 5\n", 8)+"end\n", 1),
 	} {
 		if _, err := ParseStates([]byte(text)); err == nil {

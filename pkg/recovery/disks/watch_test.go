@@ -220,3 +220,19 @@ func (r *rig) becomes(name, want string) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// A file that is missing is not watched, and one that cannot be looked for is an error.
+func TestWatchOfNoFile(t *testing.T) {
+	for name, tt := range tellers(t) {
+		r := newRig(t)
+		if _, err := tt.open(map[uint32]string{1: r.path(timeOut) + "/below"}, "/proc"); !errors.Is(err, unix.ENOTDIR) {
+			t.Errorf("%s: %v", name, err)
+		}
+		w, err := tt.open(map[uint32]string{1: r.path("missing")}, "/proc")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		w.close()
+	}
+}
