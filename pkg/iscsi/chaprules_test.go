@@ -2,6 +2,7 @@ package iscsi_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -153,7 +154,15 @@ func TestAlgorithmsError(t *testing.T) {
 	if errors.As(o.err, &ae) {
 		t.Error("a wrong secret is no reason to try MD5")
 	}
-	if got := iscsi.AuthReason(99).String(); got != "reason 99" {
-		t.Error(got)
+	numbers := 0
+	for r := range 256 {
+		if iscsi.AuthReason(r).String() == fmt.Sprintf("reason %d", r) {
+			numbers++
+		} else if numbers > 1 { // 0 is no reason, and all from the first unknown one on are numbers
+			t.Errorf("reason %d of %v", r, iscsi.AuthReason(r))
+		}
+	}
+	if numbers < 200 || iscsi.AuthChallenge.String() != "target's CHAP challenge is too short" {
+		t.Errorf("%d reasons without words", numbers)
 	}
 }

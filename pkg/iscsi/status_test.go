@@ -112,6 +112,16 @@ func TestParseTargetAddress(t *testing.T) {
 	}
 }
 
+// A text of the target is in an error up to 200 bytes, and what is cut is marked.
+func TestQuotedText(t *testing.T) {
+	for n, want := range map[int]string{200: strings.Repeat("x", 200) + `"`, 201: strings.Repeat("x", 200) + `"...`} {
+		_, err := iscsi.ParseLUN(strings.Repeat("x", n))
+		if err == nil || !strings.Contains(err.Error(), `"`+want) || strings.Contains(err.Error(), `"...`) != (n > 200) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+}
+
 func isRedirect(e *iscsi.StatusError) bool {
 	_, _, ok := e.Redirect()
 	return ok

@@ -1,11 +1,14 @@
 package recovery
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
 // A pause goes on in the agent that goes on with the outage, and its end is said.
@@ -40,6 +43,39 @@ func TestPauseEndsUnderIscsid(t *testing.T) {
 		}
 		if r.sawLog("is over") {
 			t.Error("a pause of long ago is over")
+		}
+	})
+}
+
+// neverTested is a session whose test for a duplicate initiator name does not end by itself.
+type neverTested struct{ *fake }
+
+func (s neverTested) Duplicate(ctx context.Context, _ []session.Way, _ time.Duration) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+// A test for a duplicate initiator name holds the login up for 20 s beyond its two waits, no longer.
+func TestDuplicateTestLimit(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		s := neverTested{&fake{sid: 2, up: true}}
+		if err := r.agent.Add(s); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.agent.call(func() {
+			w := r.agent.find(s)
+			s.set(func(f *fake) { f.up = false })
+			r.agent.beginOutage(w, kernel.TargetClosed)
+			w.down.testWait = 3 * time.Second
+		}); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for s.fake.loginsSoFar() == 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if d := time.Since(began); d < 26*time.Second || d > 26100*time.Millisecond {
+			t.Errorf("logged in after %v", d)
 		}
 	})
 }
