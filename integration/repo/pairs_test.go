@@ -20,7 +20,7 @@ type pair struct {
 var pairs = []pair{
 	{"pkg/bootspec", "ParseFile", "Gather", "maxFile", "FuzzParseFile"}, // the policy in an image: the builder reads it as init does
 	{"pkg/recovery/agent", "State.Append", "parseState", "maxUplinks MaxStates", "FuzzState"},
-	{"pkg/recovery/agent", "State.Append", "stateMemory.load", "maxState", ""}, // by TestSixteenNamesOfSixteenAddresses
+	{"pkg/recovery/agent", "State.Append", "stateMemory.load", "maxState", ""}, // by TestStateOf256Portals
 	{"pkg/recovery/disks", "Memory.Append", "Memory.Line", "maxMemory", "FuzzMemory"},
 	{"pkg/runstate", "FormatSessions", "ParseSessions", "maxSessions maxText", "FuzzSessions"},
 	{"pkg/runstate", "FormatLease", "ParseLease", "maxLease", "FuzzLease"},

@@ -30,9 +30,9 @@ func (r *rig) at(addr netip.Addr) {
 	r.set(func(f *fake) { f.via, f.dialVia = session.Way{Source: addr}, session.Way{Source: addr} })
 }
 
-// The connection's address is gone and another one is there, then or later: a login from there
-// follows at once.
-func TestSourceGone(t *testing.T) {
+// The source address of the connection is removed and another one exists, at that time or later: a
+// login from that address follows immediately.
+func TestLoginFromAnotherAddressWhenSourceIsRemoved(t *testing.T) {
 	for name, later := range map[string]time.Duration{"at once": 0, "after 20 s": 20 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
@@ -66,8 +66,8 @@ func TestSourceGone(t *testing.T) {
 	}
 }
 
-// A lost message about an address is made up for by the survey.
-func TestSourceGoneIsFound(t *testing.T) {
+// The survey detects a removed address whose message was lost.
+func TestRemovedSourceIsFoundBySurvey(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.at(oldAddr)
 		time.Sleep(time.Second)
@@ -82,9 +82,9 @@ func TestSourceGoneIsFound(t *testing.T) {
 	})
 }
 
-// An address that comes back before another one works: nothing was done to the connection, and it
-// is watched for a while.
-func TestSourceComesBack(t *testing.T) {
+// An address that is added again before a login from another one succeeds: the connection was not
+// changed, and is checked for a stall for a while.
+func TestSourceReturnsBeforeLogin(t *testing.T) {
 	for name, moves := range map[string]int{"moves": 0, "does not move": 1} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
@@ -106,9 +106,9 @@ func TestSourceComesBack(t *testing.T) {
 	}
 }
 
-// The kernel gives the connection up while its address is gone: it does not go on by itself,
-// although the address is back.
-func TestSourceGoneThenBroken(t *testing.T) {
+// The kernel ends the connection while its address is removed: the session needs a login, although
+// the address exists again.
+func TestConnectionEndsWhileSourceIsRemoved(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.at(oldAddr)
 		r.set(func(f *fake) { f.dialErr = errors.New("network is unreachable") })
@@ -124,8 +124,8 @@ func TestSourceGoneThenBroken(t *testing.T) {
 	})
 }
 
-// What is iscsid's to log in, or has no known source, is left alone.
-func TestSourceOfOthers(t *testing.T) {
+// A session that iscsid is to log in, or whose source address is not known, is not changed.
+func TestSourceOfForeignSessionIsIgnored(t *testing.T) {
 	for name, set := range map[string]func(r *rig){
 		"iscsid's": func(r *rig) { r.listeners = []uint32{99} },
 		"unknown":  func(r *rig) { r.via.Source = netip.Addr{}; r.gone = []netip.Addr{{}} },
@@ -149,9 +149,9 @@ func TestSourceOfOthers(t *testing.T) {
 	}
 }
 
-// A connection from an address that was restored for the time being is moved to another as soon as
-// that works, said as what it is.
-func TestLeavesTemporary(t *testing.T) {
+// A connection from a temporary address is moved to another address as soon as a connection from
+// that one succeeds, and the log has it as a move.
+func TestMoveFromTemporaryAddress(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.at(oldAddr)
 		r.mu.Lock()
@@ -184,9 +184,9 @@ func TestLeavesTemporary(t *testing.T) {
 	})
 }
 
-// A login from the other address that fails is an outage, which the temporary address ends, and is
-// not risked again soon, until there are other addresses.
-func TestCannotLeaveTemporary(t *testing.T) {
+// A login from the other address that fails is an outage, which a login from the temporary address
+// ends. It is tried again only after a pause, or when the addresses change.
+func TestMoveFromTemporaryAddressFails(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.at(oldAddr)
 		r.mu.Lock()
@@ -220,8 +220,8 @@ func TestCannotLeaveTemporary(t *testing.T) {
 	})
 }
 
-// A source address that cannot be seen at all costs a few logins, not one after the other for ever.
-func TestSourceIsNeverSeen(t *testing.T) {
+// A source address that the kernel never shows causes a few logins, not an endless series.
+func TestSourceNeverVisible(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.at(oldAddr)
 		r.move(func() { r.gone = []netip.Addr{oldAddr} })
@@ -232,9 +232,9 @@ func TestSourceIsNeverSeen(t *testing.T) {
 	})
 }
 
-// A connection that iscsid made goes by another address than ours did: when iscsid is gone it is
-// left as it is, until that address is gone.
-func TestSourceOfIscsidsLogin(t *testing.T) {
+// A connection that iscsid made has another source address than the agent's had: after the end of
+// iscsid it is not changed until that address is removed.
+func TestSourceOfIscsidLogin(t *testing.T) {
 	for name, login := range map[string]func(r *rig){
 		"an outage": func(r *rig) {
 			r.breakConnection()

@@ -122,7 +122,7 @@ func (r *rig) isUp() bool {
 	return up
 }
 
-func TestRecoversAtOnce(t *testing.T) {
+func TestLoginImmediatelyAfterConnectionLoss(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(20 * time.Second)
 		r.breakConnection()
@@ -139,8 +139,8 @@ func TestRecoversAtOnce(t *testing.T) {
 	})
 }
 
-// A black hole: dials overlap, so that the first one after its end counts.
-func TestDialsOverlap(t *testing.T) {
+// Dials that get no answer overlap, so that the first one that is answered is used.
+func TestDialsOverlapWithoutAnswer(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.hole = true })
 		r.breakConnection()
@@ -159,7 +159,7 @@ func TestDialsOverlap(t *testing.T) {
 	})
 }
 
-func TestDialsAtOnceWhenTheNetworkComes(t *testing.T) {
+func TestDialImmediatelyWhenNetworkIsUp(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.dialErr = errors.New("network is unreachable") })
 		r.breakConnection()
@@ -184,8 +184,8 @@ func TestDialsAtOnceWhenTheNetworkComes(t *testing.T) {
 	})
 }
 
-// A refusal that a person must mend is tried, but not twice a second.
-func TestSlow(t *testing.T) {
+// A refusal that needs an administrator is retried after longer pauses.
+func TestPausesAfterRefusal(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.loginErr = errAuth })
 		r.breakConnection()
@@ -201,8 +201,8 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// A failed login is tried again soon, on a new connection.
-func TestLoginFailsOnce(t *testing.T) {
+// A failed login is retried soon, on a new connection.
+func TestFailedLoginIsRetried(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.loginErr = errors.New("target went away") })
 		r.breakConnection()
@@ -215,8 +215,8 @@ func TestLoginFailsOnce(t *testing.T) {
 	})
 }
 
-// An event that was lost is found by asking the kernel.
-func TestSurvey(t *testing.T) {
+// A survey of the kernel's state finds a connection whose event was lost.
+func TestSurveyFindsLostEvent(t *testing.T) {
 	for name, poke := range map[string]func(r *rig){
 		"by time":      func(*rig) { time.Sleep(31 * time.Second) },
 		"after a loss": func(r *rig) { r.events <- kernel.Event{Err: kernel.ErrEventsLost} },
@@ -235,7 +235,7 @@ func TestSurvey(t *testing.T) {
 	}
 }
 
-func TestDownFromTheStart(t *testing.T) {
+func TestSessionDownAtStart(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.up = false })
 		time.Sleep(31 * time.Second)
@@ -283,8 +283,8 @@ func TestAsyncMessages(t *testing.T) {
 	})
 }
 
-// The agent's loop beats for as long as it goes round; one that waits does not.
-func TestLoopBeats(t *testing.T) {
+// The agent's loop calls Beat regularly; a loop that does not return from a call does not.
+func TestBeatStopsWithLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var count atomic.Int32
 		stuck, events := make(chan struct{}), make(chan struct{})

@@ -36,8 +36,8 @@ func (r *guardRig) lose() {
 	r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
 }
 
-// A session is recovered from the moment on that it is added, also if it was lost just before.
-func TestGuardRecovers(t *testing.T) {
+// A session is recovered as soon as it is added, also if its connection was lost before.
+func TestGuardRecoversAddedSession(t *testing.T) {
 	guardInTime(t, func(t *testing.T, r *guardRig) {
 		n, up, err := r.guard.outages(1)
 		if n != 0 || !up || err != nil {
@@ -63,8 +63,8 @@ func TestGuardRecovers(t *testing.T) {
 	})
 }
 
-// What waits for a session that is down learns why, and that it is recovered.
-func TestGuardDown(t *testing.T) {
+// A wait for a session that is down returns the cause, and that the session is being recovered.
+func TestGuardDownError(t *testing.T) {
 	guardInTime(t, func(t *testing.T, r *guardRig) {
 		r.set(func(f *fake) { f.dialErr = errors.New("connection refused") })
 		r.lose()
@@ -86,7 +86,7 @@ func TestGuardDown(t *testing.T) {
 	})
 }
 
-// A session that is removed is left alone: a login under way is ended first.
+// A session that is removed is not changed any more: a login under way is cancelled first.
 func TestGuardRemove(t *testing.T) {
 	guardInTime(t, func(t *testing.T, r *guardRig) {
 		r.set(func(f *fake) { f.hole = true })
@@ -113,9 +113,9 @@ func TestGuardRemove(t *testing.T) {
 	})
 }
 
-// A Guard that is stopped in the middle of an outage tells what it knows, and the next one goes on
-// there.
-func TestGuardHandsOver(t *testing.T) {
+// A Guard that is stopped during an outage returns its state, from which the next one continues the
+// outage.
+func TestGuardContinuesOutage(t *testing.T) {
 	var past []Status
 	guardInTime(t, func(t *testing.T, r *guardRig) {
 		r.set(func(f *fake) { f.dialErr = errors.New("connection refused") })
@@ -139,8 +139,8 @@ func TestGuardHandsOver(t *testing.T) {
 	}, past...)
 }
 
-// A bug in the Agent costs nothing but the attempt that was under way.
-func TestGuardOutlivesBug(t *testing.T) {
+// A panic in the Agent ends only the attempt that was under way.
+func TestGuardContinuesAfterPanic(t *testing.T) {
 	guardInTime(t, func(t *testing.T, r *guardRig) {
 		r.set(func(f *fake) { f.bug = true })
 		r.lose()
@@ -166,9 +166,9 @@ func TestGuardOutlivesBug(t *testing.T) {
 	})
 }
 
-// An end that the kernel tells of while the old connection is given up is not one of the new
-// connection; one behind the new connection's START is.
-func TestEndsDuringALogin(t *testing.T) {
+// An event of the old connection's end that arrives while it is stopped does not count for the new
+// connection; one after the new connection's START does.
+func TestConnectionEndDuringLogin(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		stops  uint32 // when the event came: before and after the login's stop

@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// A login of ours makes its steps as long as no other program takes part.
-func TestTurn(t *testing.T) {
+// The steps of the agent's login are permitted unless another program takes part.
+func TestPermitOfLoginSteps(t *testing.T) {
 	type world struct {
 		ids    []uint32
 		bound  bool

@@ -7,9 +7,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// A login whose request was lost in a network that was away is given up for a new one when the
-// network is back; one that is answered meanwhile is not.
-func TestLoginWhileTheNetworkIsAway(t *testing.T) {
+// A login whose request was lost during a network outage is cancelled in favour of a new one when
+// the network is up again; one that was answered meanwhile is not.
+func TestLoginDuringNetworkOutage(t *testing.T) {
 	for name, c := range map[string]struct {
 		login  time.Duration
 		tell   Change
@@ -36,9 +36,9 @@ func TestLoginWhileTheNetworkIsAway(t *testing.T) {
 	}
 }
 
-// On a network whose machines come and go, a target that takes six seconds for a login gets it
-// done.
-func TestRivalsAreRareInTheEnd(t *testing.T) {
+// On a network whose neighbours change all the time, a target that needs six seconds for a login
+// completes one.
+func TestParallelDialsAreDelayed(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.loginTime = 6 * time.Second })
 		r.breakConnection()
@@ -52,7 +52,7 @@ func TestRivalsAreRareInTheEnd(t *testing.T) {
 	})
 }
 
-// A carrier that goes for less than a second, again and again, stalls TCP for longer each time.
+// A carrier that is lost for less than a second, again and again, stalls TCP for longer each time.
 func TestCarrierFlaps(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 1, 100 })
@@ -68,9 +68,9 @@ func TestCarrierFlaps(t *testing.T) {
 	})
 }
 
-// The kernel is asked after each change: a break whose event was lost is noticed at once, also if
-// the state shows it a little later.
-func TestAskedAfterEachChange(t *testing.T) {
+// The kernel's state is read after each change: a lost connection whose event is missing is
+// detected immediately, also if the state follows a little later.
+func TestStateIsReadAfterEachChange(t *testing.T) {
 	for name, after := range map[string]time.Duration{"at once": 0, "in a moment": 90 * time.Millisecond, "later": 900 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
@@ -90,9 +90,9 @@ func TestAskedAfterEachChange(t *testing.T) {
 	}
 }
 
-// After the event the kernel shows the session as up until it has cleaned up: that is not its
-// recovery.
-func TestStateFollowsTheEventLate(t *testing.T) {
+// After the event the kernel shows the session as up until it has cleaned up: that does not end the
+// outage.
+func TestStateFollowsEventLate(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.dialErr = kernel.TargetClosed })
 		r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
@@ -109,8 +109,9 @@ func TestStateFollowsTheEventLate(t *testing.T) {
 	})
 }
 
-// An outage is as long as the target was silent: what the ping waited for counts.
-func TestLengthSinceTheLastAnswer(t *testing.T) {
+// The length of an outage includes the time that the target had not answered before a ping timed
+// out.
+func TestOutageBeginsAtLastAnswer(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(time.Minute + time.Second)
 		r.set(func(f *fake) { f.up, f.silence, f.hole = false, 45*time.Second, true })
@@ -137,8 +138,8 @@ func TestLengthSinceTheLastAnswer(t *testing.T) {
 	})
 }
 
-// A stall began when commands ended last.
-func TestStallSinceTheLastProgress(t *testing.T) {
+// A stall begins when the last command ended.
+func TestStallBeginsAtLastProgress(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 1, 5 })
 		r.network <- Change{CarrierLost: true}

@@ -10,7 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-func TestIscsidIsLeftAlone(t *testing.T) {
+func TestNoLoginWhileIscsidRuns(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		listen := func(ids ...uint32) { r.mu.Lock(); r.listeners = ids; r.mu.Unlock() }
 		listen(99)
@@ -42,8 +42,8 @@ func TestIscsidIsLeftAlone(t *testing.T) {
 	})
 }
 
-// An error while looking for iscsid says nothing about it: the sessions stay whose they were.
-func TestListenersCannotBeRead(t *testing.T) {
+// If the listeners cannot be read, the owner stays as it was.
+func TestOwnerStaysIfListenersAreUnreadable(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.mu.Lock()
 		r.listeners, r.dialErr = []uint32{99}, errors.New("connection refused")
@@ -79,9 +79,9 @@ func TestListenersCannotBeRead(t *testing.T) {
 	})
 }
 
-// A login response that is not ours tells that another program is the owner, before it is seen to
-// listen.
-func TestLoginOfAnotherProgram(t *testing.T) {
+// A login response that the agent did not request makes another program the owner, before that is
+// seen to listen.
+func TestLoginResponseOfAnotherProgram(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		pdu := &iscsi.PDU{}
 		pdu.BHS[0] = byte(iscsi.OpLoginResponse)
@@ -98,8 +98,8 @@ func TestLoginOfAnotherProgram(t *testing.T) {
 	})
 }
 
-// What iscsid has logged in is up at once.
-func TestIscsidIsQuick(t *testing.T) {
+// A session that iscsid logged in is up immediately.
+func TestIscsidLoginIsSeenImmediately(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.listen(99)
 		time.Sleep(15 * time.Second)
@@ -114,7 +114,7 @@ func TestIscsidIsQuick(t *testing.T) {
 	})
 }
 
-func TestEndedSession(t *testing.T) {
+func TestEndedSessionIsNotRecovered(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.ended, f.up = true, false })
 		time.Sleep(time.Minute)

@@ -28,9 +28,9 @@ func (r *rig) nextLogin(limit time.Duration) time.Duration {
 	return time.Since(began)
 }
 
-// iscsid runs and does something, 20 s after the session broke, or nothing: the agent logs in when
-// it has done nothing for 30 s.
-func TestTakesWhatIscsidLeavesDown(t *testing.T) {
+// iscsid runs and does something 20 s after the connection was lost, or nothing: the agent logs in
+// after 30 s without activity.
+func TestTakeOverAfterInactivity(t *testing.T) {
 	refused := errors.New("connection refused")
 	for name, c := range map[string]struct {
 		do          func(r *rig)
@@ -105,8 +105,9 @@ func taken(t *testing.T, test func(t *testing.T, r *rig)) {
 	})
 }
 
-// A session that was taken stays the agent's: after the next break it is logged in at once.
-func TestTakenIsOurs(t *testing.T) {
+// The agent goes on to recover a session that was taken: after the next loss of its connection it
+// logs in immediately.
+func TestTakenSessionIsRecoveredByAgent(t *testing.T) {
 	taken(t, func(t *testing.T, r *rig) {
 		r.breakConnection()
 		if d := r.nextLogin(time.Minute); d > 100*time.Millisecond {
@@ -121,8 +122,8 @@ func TestTakenIsOurs(t *testing.T) {
 	})
 }
 
-// The agent stands back when iscsid acts, and the 30 s begin anew.
-func TestTakenIsGivenBack(t *testing.T) {
+// The agent returns the session when iscsid acts, and the 30 s begin again.
+func TestTakenSessionIsReturned(t *testing.T) {
 	for name, c := range map[string]struct {
 		act         func(r *rig)
 		least, most float64 // seconds until our next login after a break
@@ -162,8 +163,8 @@ func TestTakenIsGivenBack(t *testing.T) {
 	}
 }
 
-// iscsid goes on in the middle of our login: it is not disturbed, and the session is its own again.
-func TestIscsidGoesOnDuringOurLogin(t *testing.T) {
+// iscsid continues during the agent's login: it is not disturbed, and owns the session again.
+func TestIscsidContinuesDuringAgentLogin(t *testing.T) {
 	for name, act := range map[string]func(r *rig){
 		"stops ours, binds another": func(r *rig) {
 			time.Sleep(100 * time.Millisecond)
@@ -195,9 +196,9 @@ func TestIscsidGoesOnDuringOurLogin(t *testing.T) {
 	}
 }
 
-// iscsid binds a connection for a second now and then, while each connection of ours takes three:
-// that is seen nevertheless.
-func TestDeedsBetweenProbes(t *testing.T) {
+// iscsid binds a connection for a second now and then, while each connect of the agent takes three
+// seconds: that is detected nevertheless.
+func TestActivityBetweenProbes(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.listen(99)
 		r.set(func(f *fake) { f.dialTime = 3 * time.Second })
@@ -216,8 +217,8 @@ func TestDeedsBetweenProbes(t *testing.T) {
 	})
 }
 
-// A probe into a black hole does not delay that the session is given up.
-func TestRemoveEndsAProbe(t *testing.T) {
+// A probe that gets no answer does not delay the removal of the session.
+func TestRemoveCancelsProbe(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.listen(99)
 		r.set(func(f *fake) { f.hole = true })
@@ -231,9 +232,9 @@ func TestRemoveEndsAProbe(t *testing.T) {
 	})
 }
 
-// A session that was taken from an iscsid that sleeps on was not given up by it, if it is found
-// down.
-func TestTakenFromOneThatSleeps(t *testing.T) {
+// A session that was taken from an iscsid that is still stopped, and is found down, was not stopped
+// by that.
+func TestTakenFromStoppedIscsid(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.listen(99)
 		time.Sleep(15 * time.Second)

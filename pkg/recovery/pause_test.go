@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
-// A pause goes on in the agent that goes on with the outage, and its end is said.
-func TestPauseOutlivesAnAgent(t *testing.T) {
+// A pause continues in the agent that continues the outage, and its end is logged.
+func TestPauseContinuesInNextAgent(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.up = false })
 		time.Sleep(39 * time.Second)
@@ -26,9 +26,9 @@ func TestPauseOutlivesAnAgent(t *testing.T) {
 	}, Status{SID: 1, Down: 20 * time.Second, Cause: "target closed the connection", NotBefore: 40 * time.Second})
 }
 
-// A pause that is over while the session is another program's to log in is not told of later, when
-// the next login has nothing to do with it; and that program's end is a reason to dial.
-func TestPauseEndsUnderIscsid(t *testing.T) {
+// The end of a pause is not logged if iscsid is to log the session in at that time, nor later, when
+// the next login has nothing to do with it. The end of iscsid makes a dial due.
+func TestPauseEndsWhileIscsidRuns(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(20 * time.Second)
 		r.set(func(f *fake) { f.dialErr = errors.New("connection refused") })
@@ -55,7 +55,8 @@ func (s neverTested) Duplicate(ctx context.Context, _ []session.Way, _ time.Dura
 	return false, ctx.Err()
 }
 
-// A test for a duplicate initiator name holds the login up for 20 s beyond its two waits, no longer.
+// A test for a duplicate initiator name holds the login up for 20 s beyond its two waits, no
+// longer.
 func TestDuplicateTestLimit(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		s := neverTested{&fake{sid: 2, up: true}}

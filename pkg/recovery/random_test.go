@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// A hundred faults at random in a minute, which overlap: resets, some of them in the middle or at
-// the very end of a login, a flapping link, other addresses. There is no pause, and commands flow a
-// second after the last one.
-func TestRandomStorm(t *testing.T) {
+// A hundred overlapping random faults in a minute: resets, some of them during or at the end of a
+// login, a flapping link, other addresses. There is no pause, and commands complete a second after
+// the last fault.
+func TestRandomFaults(t *testing.T) {
 	for seed := range uint64(20) {
 		machineInTime(t, seed, false, func(m *machine) {
 			for range 100 {
@@ -42,9 +42,9 @@ func TestRandomStorm(t *testing.T) {
 	}
 }
 
-// The same with an iscsid that is stopped and goes on at random, also in the middle of a login of
-// the agent's: there are never two owners, and what it leaves down is logged in by the agent.
-func TestRandomOwners(t *testing.T) {
+// The same with an iscsid that is stopped and continued at random, also during a login of the
+// agent: there are never two owners, and the agent logs in a session that iscsid leaves down.
+func TestRandomFaultsWithIscsid(t *testing.T) {
 	takes := 0
 	for seed := range uint64(10) {
 		machineInTime(t, seed, true, func(m *machine) {

@@ -15,9 +15,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// After the network was away, a connection that the kernel takes for whole and by which nothing
-// comes through is given up for a new one.
-func TestStalled(t *testing.T) {
+// After a network outage a connection that the kernel shows as up, and that transfers nothing, is
+// replaced by a new one.
+func TestStallAfterNetworkOutage(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 3, 100 })
 		r.network <- Change{Up: true, Downtime: 500 * time.Millisecond} // too short for TCP to mind
@@ -33,8 +33,8 @@ func TestStalled(t *testing.T) {
 	})
 }
 
-// What has waited ever since the carrier went is not watched any longer.
-func TestStalledSinceTheCarrierWent(t *testing.T) {
+// A connection without progress since the carrier was lost is replaced without a further check.
+func TestStallSinceCarrierLoss(t *testing.T) {
 	for name, c := range map[string]struct {
 		during, after func(*fake)
 		logins        int // 20 ms after the carrier is back
@@ -66,9 +66,9 @@ func TestStalledSinceTheCarrierWent(t *testing.T) {
 	}
 }
 
-// A connection that the kernel gives up while a new one is being made does not go on by itself,
-// although nothing waits any longer.
-func TestStalledThenBroken(t *testing.T) {
+// A connection that the kernel ends while a new one is dialled needs a login, although no command
+// waits any more.
+func TestStalledConnectionEnds(t *testing.T) {
 	for name, tell := range map[string]bool{"told": true, "not told": false} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
@@ -89,9 +89,9 @@ func TestStalledThenBroken(t *testing.T) {
 	}
 }
 
-// A session that was mended since the carrier went is not suspected for what was before, nor is one
-// whose carrier was back at once.
-func TestLostIsForgotten(t *testing.T) {
+// A loss of the carrier before the last login is no evidence of a stall, nor is one that lasted for
+// a moment only.
+func TestCarrierLossIsCleared(t *testing.T) {
 	for name, between := range map[string]func(r *rig){
 		"mended": func(r *rig) { r.breakConnection(); time.Sleep(time.Second) },
 		"blink":  func(r *rig) { r.network <- Change{Up: true, Downtime: 100 * time.Millisecond}; time.Sleep(time.Hour) },
@@ -116,8 +116,8 @@ func TestLostIsForgotten(t *testing.T) {
 	}
 }
 
-// A carrier that went for a blink does no harm.
-func TestCarrierBlinks(t *testing.T) {
+// A short loss of the carrier has no consequence.
+func TestShortCarrierLoss(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 1, 100 })
 		r.network <- Change{CarrierLost: true}
@@ -130,8 +130,9 @@ func TestCarrierBlinks(t *testing.T) {
 	})
 }
 
-// What moves, or has nothing to do, is left alone, also by the next survey.
-func TestNotStalled(t *testing.T) {
+// A connection that makes progress, or has no command to do, is not changed, also by the next
+// survey.
+func TestProgressIsNoStall(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.network <- Change{Up: true, Downtime: 20 * time.Second}
 		time.Sleep(5 * time.Second) // idle
@@ -146,8 +147,8 @@ func TestNotStalled(t *testing.T) {
 	})
 }
 
-// A connection that moves on while the new one is being made stays.
-func TestStalledOnlyForAMoment(t *testing.T) {
+// A connection that makes progress while a new one is dialled is kept.
+func TestStallEndsDuringDial(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done, f.dialErr = 1, 5, errors.New("no route") })
 		r.network <- Change{Up: true, Downtime: 3 * time.Second}
@@ -160,9 +161,9 @@ func TestStalledOnlyForAMoment(t *testing.T) {
 	})
 }
 
-// What the target asks for is done although the kernel says that all is well; what is iscsid's is
-// left to it.
-func TestAsyncIsForced(t *testing.T) {
+// A request of the target is carried out although the kernel shows the session as up; requests for
+// sessions of iscsid are left to iscsid.
+func TestAsyncMessageNeedsLogin(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.events <- async(iscsi.AsyncDropConnection, 50)
 		time.Sleep(49 * time.Second) // two surveys
@@ -187,7 +188,7 @@ func TestAsyncIsForced(t *testing.T) {
 }
 
 // The drop of a connection that the session does not have is ignored.
-func TestAsyncOfAnotherConnection(t *testing.T) {
+func TestAsyncMessageOfUnknownConnection(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.events <- kernel.Event{SID: 1, PDU: iscsi.AsyncMessage{Event: iscsi.AsyncDropConnection, Parameter1: 4}.PDU()}
 		time.Sleep(time.Minute)
@@ -197,9 +198,9 @@ func TestAsyncOfAnotherConnection(t *testing.T) {
 	})
 }
 
-// A black hole has as many connections under way as may be; when the network comes up one more is
-// made at once.
-func TestHurryBeyondTheLimit(t *testing.T) {
+// Without answers the number of dials reaches its limit; when the network is up, one more begins
+// immediately.
+func TestOneMoreDialWhenNetworkIsUp(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.hole = true })
 		r.breakConnection()
@@ -213,8 +214,8 @@ func TestHurryBeyondTheLimit(t *testing.T) {
 	})
 }
 
-// A worker goes on where the one before it was killed.
-func TestPast(t *testing.T) {
+// An agent continues the outage of the one before it.
+func TestResumeOutage(t *testing.T) {
 	past := Status{SID: 1, Outages: 7, Longest: time.Hour, Down: 2 * time.Minute, Cause: "target closed the connection"}
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(time.Second)
@@ -236,8 +237,8 @@ func TestPast(t *testing.T) {
 
 func (r *rig) all() []Status { r.mu.Lock(); defer r.mu.Unlock(); return r.status }
 
-// Several sessions: each has its own outage.
-func TestSeveralSessions(t *testing.T) {
+// Each of several sessions has its own outage.
+func TestSessionsHaveTheirOwnOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{fake: &fake{sid: 1, up: true}, events: make(chan kernel.Event)}
 		second := &fake{sid: 2, up: true, dialErr: errors.New("no route")}
@@ -319,8 +320,8 @@ func TestDayOfFaults(t *testing.T) {
 	})
 }
 
-// A refusal that a person must mend is told at once.
-func TestRefusalIsTold(t *testing.T) {
+// A refusal that needs an administrator is logged immediately.
+func TestRefusalIsLoggedImmediately(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.loginErr = errAuth })
 		r.breakConnection()
@@ -337,7 +338,7 @@ func TestRefusalIsTold(t *testing.T) {
 	})
 }
 
-func TestAsyncErrorsAreInWords(t *testing.T) {
+func TestAsyncErrorText(t *testing.T) {
 	if s := fmt.Sprint(asyncError(iscsi.AsyncLogoutRequest)); !strings.HasPrefix(s, "target sent: ") {
 		t.Error(s)
 	}

@@ -27,9 +27,9 @@ func TestOutagesOfIscsidDoNotOverlap(t *testing.T) {
 	})
 }
 
-// The address keeper and the boot count from when the agent knew of an outage, not from the
-// target's last answer: that is for how long a login was tried.
-func TestOutageIsTriedFor(t *testing.T) {
+// The address keeper and the boot count from when the agent detected an outage, not from the
+// target's last answer: since then a login was tried.
+func TestTriedTimeOfOutage(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.silence, f.hole = 45*time.Second, true })
 		time.Sleep(50 * time.Second)

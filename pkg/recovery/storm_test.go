@@ -18,7 +18,7 @@ type life struct {
 	cause         error
 }
 
-func TestStorm(t *testing.T) {
+func TestStormVerdicts(t *testing.T) {
 	drop, request := asyncError(iscsi.AsyncDropConnection), asyncError(iscsi.AsyncLogoutRequest)
 	every := func(n int, pause float64, l life) []life {
 		var out []life
@@ -72,9 +72,9 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// The six tries of one command are a minute apart at the least, whenever in succession of
-// short-lived connections it is issued.
-func TestSpacing(t *testing.T) {
+// The six tries of a command take at least a minute, after whichever of successive short-lived
+// connections it was issued.
+func TestShortLivedPauses(t *testing.T) {
 	for issued := range 20 { // the row's length when the first try is lost
 		var wait time.Duration
 		for row := issued; row < issued+5; row++ {
@@ -89,9 +89,9 @@ func TestSpacing(t *testing.T) {
 	}
 }
 
-// A hundred breaks in a minute are recovered at once, each of them, where disks try again for ever;
-// another machine is looked for once.
-func TestHundredBreaks(t *testing.T) {
+// A hundred lost connections in a minute are each recovered immediately, where disks retry without
+// a limit; one test for a duplicate initiator name is made.
+func TestHundredConnectionLosses(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		for range 100 {
 			r.breakConnection()
@@ -110,9 +110,9 @@ func TestHundredBreaks(t *testing.T) {
 	})
 }
 
-// Another machine of the same name is logged once, when a test has shown it, and left in peace for
-// a minute, whatever the network does.
-func TestTwinIsLeftInPeace(t *testing.T) {
+// A duplicate initiator name that a test has found is logged once, and no login follows for a
+// minute, whatever the network does.
+func TestPauseForDuplicateInitiatorName(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.twin = true })
 		time.Sleep(time.Minute)
@@ -141,8 +141,8 @@ func TestTwinIsLeftInPeace(t *testing.T) {
 	})
 }
 
-// A target that sends the session away five times in succession needs no test.
-func TestSentAway(t *testing.T) {
+// A target that ends the session by a message five times in succession needs no test.
+func TestDuplicateByAsyncMessages(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(time.Minute)
 		for range 6 {
@@ -159,8 +159,8 @@ func TestSentAway(t *testing.T) {
 	})
 }
 
-// Without evidence of another machine the login begins right after the test.
-func TestNoTwin(t *testing.T) {
+// Without evidence of a duplicate initiator name the login begins immediately after the test.
+func TestNoDuplicateInitiatorName(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(time.Minute)
 		for range 6 {
@@ -177,8 +177,8 @@ func TestNoTwin(t *testing.T) {
 	})
 }
 
-// Where a disk gives each command a few tries only, logins are spaced out.
-func TestFewRetries(t *testing.T) {
+// Where a disk retries each command a few times only, there are pauses before the logins.
+func TestPausesWithFewRetries(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.mu.Lock()
 		r.few = true
@@ -210,9 +210,9 @@ func TestFewRetries(t *testing.T) {
 // tests returns the waits of the tests for another machine.
 func (r *rig) tests() []time.Duration { r.mu.Lock(); defer r.mu.Unlock(); return r.duplicates }
 
-// A test whose network goes away and comes back shows nothing, and the login does not wait for its
-// end; nor does it when the session is taken from an iscsid.
-func TestTestEndsWithTheNetwork(t *testing.T) {
+// A test during which the network was down and is up again proves nothing, and the login does not
+// wait for its end; nor does it when the session is taken from an iscsid.
+func TestDuplicateTestIsCancelled(t *testing.T) {
 	for name, c := range map[string]Change{"a link": {Up: true, Downtime: 500 * time.Millisecond}, "an address": {AddressesChanged: true}} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
@@ -235,7 +235,7 @@ func TestTestEndsWithTheNetwork(t *testing.T) {
 }
 
 // A session that is taken is logged in without a test: its owner may act again.
-func TestTakenWithoutATest(t *testing.T) {
+func TestNoTestBeforeTakeOver(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		time.Sleep(50 * time.Second)
 		for range 5 {
@@ -251,8 +251,8 @@ func TestTakenWithoutATest(t *testing.T) {
 	})
 }
 
-// One that was taken is not tested later either.
-func TestNoTestOfATakenSession(t *testing.T) {
+// A session that was taken is not tested later either.
+func TestNoTestOfTakenSession(t *testing.T) {
 	taken(t, func(t *testing.T, r *rig) {
 		time.Sleep(time.Minute)
 		for range 12 {

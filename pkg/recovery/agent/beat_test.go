@@ -18,8 +18,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
 )
 
-// A process is stuck when its beats stand still for many looks, not when one look comes late: the
-// machine may have been stopped.
+// A process is stuck when its number of beats does not change for several checks, not when one
+// check is late: the machine may have been stopped.
 func TestPulse(t *testing.T) {
 	const every = 5 * time.Second
 	for name, c := range map[string]struct {
@@ -79,9 +79,9 @@ func TestPageReport(t *testing.T) {
 	}
 }
 
-// A report that cannot be written is marked as old: said once, tidied up when there is room again,
-// and nothing else is left behind.
-func TestReportFileWithoutRoom(t *testing.T) {
+// A report that cannot be written is renamed as stale, with one message; that file is removed when
+// there is room again, and no other file remains.
+func TestReportFileOnFullFileSystem(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNS, func() {
 		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 			t.Fatal(err)
@@ -164,9 +164,9 @@ func TestBeatWritesAgain(t *testing.T) {
 	}
 }
 
-// A supervisor that ends at its start, or does not come to its first beat, is no supervisor, and is
-// not left behind.
-func TestSupervisorDoesNotBegin(t *testing.T) {
+// A supervisor that ends at its start, or whose first beat does not come in time, is an error, and
+// no process remains.
+func TestSupervisorWithoutFirstBeat(t *testing.T) {
 	w := &worker{timing: timing{startLimit: 300 * time.Millisecond}, memory: newMemory(t)}
 	var err error
 	if w.shared, err = w.memory.shared(); err != nil {

@@ -60,8 +60,8 @@ func (w *worker) kept(t *testing.T) State {
 	return s
 }
 
-// A recovery_tmo that an administrator has set is the next worker's too.
-func TestDisksChanged(t *testing.T) {
+// The next worker keeps a recovery_tmo that an administrator has set.
+func TestNextWorkerKeepsRecoveryTimeout(t *testing.T) {
 	w := workerOf(t)
 	w.sessions[1].AdoptRecovery(300)
 	_ = w.sessions[0].ReapplyRecovery() // it cannot be set now
@@ -72,9 +72,9 @@ func TestDisksChanged(t *testing.T) {
 	}
 }
 
-// Sessions that a shutdown gives up are not recovered any more. Those that are left keep their own
+// Sessions that a shutdown releases are not recovered any more. Those that are left keep their own
 // state.
-func TestWorkerLetsGo(t *testing.T) {
+func TestReleasedSessionsAreNotRecovered(t *testing.T) {
 	w := workerOf(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -106,7 +106,7 @@ func TestWorkerLetsGo(t *testing.T) {
 
 // While a request by rtnetlink waits, as it does while a driver resets its NIC, a report is
 // written, and state is kept: the worker holds no lock meanwhile.
-func TestNothingWaitsForRTNL(t *testing.T) {
+func TestWorkerHoldsNoLockDuringRTNL(t *testing.T) {
 	uplinks := testState().Uplinks
 	asked, answer := make(chan struct{}), make(chan struct{})
 	w := &worker{uplinks: uplink.New(silent{}, uplinks, func() {}), log: silent{}, memory: newMemory(t), dir: t.TempDir()}

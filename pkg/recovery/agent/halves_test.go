@@ -229,8 +229,8 @@ func (p *pair) told(line, report string) {
 	}
 }
 
-// A worker that was killed, is stopped or stuck is replaced by the supervisor.
-func TestHalvesWorker(t *testing.T) {
+// The supervisor replaces a worker that was killed, is stopped or stuck.
+func TestWorkerIsReplaced(t *testing.T) {
 	for name, c := range map[string]struct {
 		harm         func(p *pair, worker int)
 		line, report string
@@ -258,9 +258,9 @@ func TestHalvesWorker(t *testing.T) {
 	}
 }
 
-// A supervisor that was killed, is stopped or stuck is replaced by the worker, which then ends; one
-// that is stuck by then is ended.
-func TestHalvesSupervisor(t *testing.T) {
+// A worker replaces a supervisor that was killed or is stopped, and then ends; if it is stuck by
+// then, it is killed.
+func TestSupervisorIsReplaced(t *testing.T) {
 	for name, c := range map[string]struct {
 		before       string // a file
 		harm         func(p *pair, supervisor int)
@@ -294,7 +294,7 @@ func TestHalvesSupervisor(t *testing.T) {
 }
 
 // A supervisor whose loop is stuck is replaced too.
-func TestStuckSupervisor(t *testing.T) {
+func TestStuckSupervisorIsReplaced(t *testing.T) {
 	inPair(t, func(p *pair) {
 		supervisor, worker := p.runs(0, 0)
 		write(t, lazyFile, nil, 0o600)
@@ -307,8 +307,8 @@ func TestStuckSupervisor(t *testing.T) {
 	})
 }
 
-// What is stopped for a moment only, as killall5 does it to all, is left alone.
-func TestHalvesStoppedForAMoment(t *testing.T) {
+// A process that is stopped for a moment only, as killall5 does it to all, is not replaced.
+func TestShortStopIsIgnored(t *testing.T) {
 	inPair(t, func(p *pair) {
 		supervisor, worker := p.runs(0, 0)
 		for range 3 {
@@ -325,9 +325,9 @@ func TestHalvesStoppedForAMoment(t *testing.T) {
 	})
 }
 
-// Both stopped: the first that goes on replaces the other one. With the supervisor stopped and the
-// worker killed nothing starts a worker before SIGCONT reaches the supervisor.
-func TestHalvesBoth(t *testing.T) {
+// Both are stopped: the first that is continued replaces the other one. With the supervisor stopped
+// and the worker killed, no worker starts before SIGCONT reaches the supervisor.
+func TestBothProcessesStopped(t *testing.T) {
 	inPair(t, func(p *pair) {
 		supervisor, worker := p.runs(0, 0)
 		p.signal(supervisor, unix.SIGSTOP)
@@ -347,9 +347,8 @@ func TestHalvesBoth(t *testing.T) {
 	})
 }
 
-// TestHalvesMany does harm of all kinds to either half at any moment: there is never a second
-// worker.
-func TestHalvesMany(t *testing.T) {
+// Faults of all kinds in either process at any moment: there is never a second worker.
+func TestNeverTwoWorkers(t *testing.T) {
 	inPair(t, func(p *pair) {
 		for i := range 8 {
 			supervisor, worker := p.runs(0, 0)

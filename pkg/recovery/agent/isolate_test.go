@@ -25,7 +25,7 @@ func mountOn(t *testing.T, dir, fstype string) {
 }
 
 // TestIsolate starts an agent's process while root is mounted, and unmounts root: its file system
-// must end then and there, although the agent's mount namespace was a copy.
+// must end immediately, although the agent's mount namespace was a copy.
 func TestIsolate(t *testing.T) {
 	if nstest.Part(t) == "agent" {
 		isolated(t)

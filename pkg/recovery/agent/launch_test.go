@@ -113,8 +113,8 @@ func ignore(err error) error {
 	return err
 }
 
-// Signals, of which PID 1 has many, do not end the wait for the answer.
-func TestHandOverGoesOnAfterSignals(t *testing.T) {
+// Signals, of which PID 1 receives many, do not end the wait for the answer.
+func TestHandOverContinuesAfterSignals(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGUSR2)
 	defer signal.Stop(signals)
@@ -144,7 +144,7 @@ func TestHandOverGoesOnAfterSignals(t *testing.T) {
 	}
 }
 
-// An agent whose answer cannot be delivered is told, so that it ends: PID 1 has given it up.
+// An agent whose answer cannot be delivered gets an error, so that it ends: PID 1 waits no more.
 func TestAnswerNotDelivered(t *testing.T) {
 	p, sock := launched(t)
 	if err := p.Close(); err != nil {
@@ -155,7 +155,7 @@ func TestAnswerNotDelivered(t *testing.T) {
 	}
 }
 
-// Kill returns when the process runs no more, and does not mind one that has ended, reaped or not.
+// Kill returns when the process has ended; one that had ended before, reaped or not, is no error.
 func TestKill(t *testing.T) {
 	p, _ := launched(t)
 	if err := p.Kill(); err != nil {
@@ -249,8 +249,8 @@ func TestRestartPause(t *testing.T) {
 	}
 }
 
-// The first worker ends once the supervisor runs, and tries until it does.
-func TestSettle(t *testing.T) {
+// The first worker ends when the supervisor runs, and retries until then.
+func TestFirstWorkerEndsAfterSupervision(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, tries, began := &lines{}, 0, time.Now()
 		var ended time.Duration

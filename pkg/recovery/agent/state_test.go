@@ -77,8 +77,8 @@ func TestState(t *testing.T) {
 	}
 }
 
-// The time between two workers counts to an outage and to its pause, which ends at 0. A session that
-// is up or was ended has neither, and a clock that went back changes nothing.
+// The time between two workers counts to an outage and to its pause, which ends at 0. A session
+// that is up or was ended has neither, and a clock that went back changes nothing.
 func TestPastAfterRestart(t *testing.T) {
 	const s = time.Second
 	state := State{At: time.Hour, Past: []recovery.Status{
@@ -113,7 +113,7 @@ func line(text, prefix string) string {
 	panic(prefix)
 }
 
-// No damage is believed, and none shows what was in it.
+// Each damaged state is an error, which contains nothing of the state.
 func TestDamagedState(t *testing.T) {
 	whole := string(text(t, testState()))
 	for name, text := range map[string]string{

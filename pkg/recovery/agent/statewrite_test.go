@@ -30,9 +30,9 @@ func manyPortals(sid uint32, n int) session.State {
 	return st
 }
 
-// Sixteen names with sixteen addresses each: the state is written, handed over, kept and read
-// again, with the portal of the last login and those that are tried first.
-func TestSixteenNamesOfSixteenAddresses(t *testing.T) {
+// Sixteen names with sixteen addresses each: the state is written, stored and read again, with the
+// portal of the last login and those that are tried first.
+func TestStateOf256Portals(t *testing.T) {
 	for _, sessions := range []int{1, 9, session.MaxStates} {
 		want := State{}
 		for i := range sessions {
@@ -63,7 +63,7 @@ func TestSixteenNamesOfSixteenAddresses(t *testing.T) {
 	}
 }
 
-// What is beyond a limit is cut, and what cannot be cut is refused, with nothing written.
+// What is beyond a limit is cut off; what cannot be cut is an error, and nothing is written.
 func TestStateBeyondLimits(t *testing.T) {
 	s := State{
 		Uplinks: slices.Repeat([]uplink.Uplink{{Index: 3}}, maxUplinks+1), Past: slices.Repeat([]recovery.Status{{SID: 4}}, session.MaxStates+1),

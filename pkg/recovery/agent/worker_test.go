@@ -47,8 +47,8 @@ func TestStateMemory(t *testing.T) {
 	}
 }
 
-// A place that does not count may hold anything, and a length that cannot be is no state.
-func TestStateMemoryDamaged(t *testing.T) {
+// The unused place may hold anything, and an impossible length is an error.
+func TestDamagedStateMemory(t *testing.T) {
 	m := newMemory(t)
 	for _, s := range []string{"first", "second"} {
 		if err := m.keep([]byte(s)); err != nil {
@@ -73,10 +73,9 @@ func TestStateMemoryDamaged(t *testing.T) {
 	}
 }
 
-// TestStateMemorySurvivesAKill kills a process at random moments while it writes one state after
-// the other, and takes what is then there: a state of its as it was written, and not an older one
-// than the last that was whole.
-func TestStateMemorySurvivesAKill(t *testing.T) {
+// A process that writes one state after the other is killed at a random moment: the memory then
+// holds a complete state, not older than the last that was completed.
+func TestStateMemoryAfterKill(t *testing.T) {
 	if nstest.Part(t) == "writer" {
 		for m, i := (stateMemory{os.NewFile(3, "state")}), 0; ; i++ {
 			if err := m.keep(numbered(i)); err != nil {
@@ -245,7 +244,7 @@ func TestProgramRanges(t *testing.T) {
 	}
 }
 
-// TestInstall: the program is there as a whole, whatever was there before, and nothing else is.
+// The program is complete, whatever file was there before, and there is no other file.
 func TestInstall(t *testing.T) {
 	program, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -306,8 +305,8 @@ func write(t *testing.T, path string, b []byte, mode os.FileMode) {
 	}
 }
 
-// TestInstallTogether: PID 1 and the agent may do it at the same time.
-func TestInstallTogether(t *testing.T) {
+// PID 1 and the agent may install at the same time.
+func TestConcurrentInstall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "program")
 	write(t, path, []byte("half a program"), 0o755)
 	var tasks sync.WaitGroup
@@ -324,8 +323,7 @@ func TestInstallTogether(t *testing.T) {
 	}
 }
 
-// TestInstallKilled kills a process while it installs: either there is nothing, or the whole
-// program.
+// A process is killed while it installs: there is either no program or a complete one.
 func TestInstallKilled(t *testing.T) {
 	if nstest.Part(t) == "installer" {
 		fmt.Println("begin")

@@ -37,9 +37,9 @@ func TestOnlyErrors(t *testing.T) {
 	}
 }
 
-// A disk that answers nothing but errors is reported after half a minute and again at longer
-// intervals, and its end is; a session that is down, a command that was repeated a few times, and
-// an idle disk are nothing to report.
+// A disk all of whose commands end with errors is reported after half a minute and again at longer
+// intervals, and so is its recovery; a session that is down, a command that was retried a few
+// times, and an idle disk are not reported.
 func TestHealth(t *testing.T) {
 	var done, failed uint32
 	var ended int
@@ -108,7 +108,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// The text says which disk, what it means, and what to do.
+// The message names the disk, its meaning, and what to do.
 func TestHealthText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -126,8 +126,8 @@ func TestHealthText(t *testing.T) {
 	})
 }
 
-// A disk that goes away, and counters that cannot be read, are passed over.
-func TestHealthOfNothing(t *testing.T) {
+// A disk that is removed, and counters that cannot be read, are ignored.
+func TestHealthWithoutCounters(t *testing.T) {
 	r := newRig(t)
 	k := r.keeper(Memory{})
 	r.write(map[string]string{unit + "/ioerr_cnt": "many\n"})

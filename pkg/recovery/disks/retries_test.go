@@ -6,8 +6,8 @@ import (
 
 const mirrored = unit + "/block/sda/holders/md0"
 
-// A disk's commands are repeated without a limit unless it is a leg of something; a value that an
-// administrator writes stays.
+// A disk's commands are retried without a limit unless it is a leg of a mirror or map; a value that
+// an administrator writes is kept.
 func TestRetries(t *testing.T) {
 	r := newRig(t)
 	r.write(map[string]string{"class/block/md0/md/level": "raid1\n"})
@@ -58,8 +58,8 @@ func (r *rig) replace() {
 	r.write(map[string]string{retry: "5\n"})
 }
 
-// A kernel without the file, and one that refuses, have few retries, and so have the disks of
-// mirrors, where that is no trouble.
+// A kernel without the file, and one that refuses the write, have few retries, and so have the
+// disks of mirrors, where that does no harm.
 func TestFewRetries(t *testing.T) {
 	r := newRig(t)
 	r.remove(retry)
@@ -85,8 +85,8 @@ func TestFewRetries(t *testing.T) {
 	}
 }
 
-// The next worker knows which value was found, and what was another program's.
-func TestRetriesOutliveAWorker(t *testing.T) {
+// The next worker has the original value, and whether another program has changed it.
+func TestRetriesInNextWorker(t *testing.T) {
 	r := newRig(t)
 	r.write(map[string]string{retry: "4\n", "class/block/md0/md/level": "raid1\n"})
 	k := r.keeper(Memory{})

@@ -11,9 +11,9 @@ const timeOut = session1 + "/recovery_tmo"
 
 const mapped = unit + "/block/sda/holders/dm-0"
 
-// What multipathd writes is restored unless it has a map on the disk; what others write is the
-// administrator's.
-func TestCompare(t *testing.T) {
+// A value that multipathd writes is replaced unless multipathd has a map on the disk; a value that
+// others write is the administrator's choice.
+func TestRestoreTimeout(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		by      string // the program, if known
@@ -80,9 +80,9 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// It is restored as often as it is set, and said once, also by the next worker; a map that goes
-// away has its value put back too.
-func TestCompareAgain(t *testing.T) {
+// It is replaced each time, and logged once, also by the next worker; the same happens when a map
+// is removed.
+func TestRestoreTimeoutAgain(t *testing.T) {
 	r := newRig(t)
 	r.write(map[string]string{"proc/77/comm": "multipathd\n", "class/block/dm-0/dm/uuid": "mpath-1\n"})
 	k := r.keeper(Memory{})

@@ -93,7 +93,8 @@ type teller struct {
 	by   string
 }
 
-// The kernel tells of writes, and fanotify whose they are; our own are none of them.
+// The kernel reports writes, and fanotify which process made them; the agent's own are not
+// reported.
 func TestWatch(t *testing.T) {
 	for name, tt := range tellers(t) {
 		t.Run(name, func(t *testing.T) {
@@ -113,8 +114,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// The same of a file of sysfs, where a write changes no file: that of a device in a network of our
-// own.
+// The same for a file of sysfs, where a write changes no file: one of a device in the test's own
+// network.
 func TestWatchSysfs(t *testing.T) {
 	sys := t.TempDir()
 	la := netlink.NewLinkAttrs()
@@ -145,7 +146,7 @@ func TestWatchSysfs(t *testing.T) {
 	}
 }
 
-// A queue that was full means that any may have been written.
+// An overflow of the queue means that any file may have been written.
 func TestWatchOverflow(t *testing.T) {
 	w := &watch{sids: map[uint64]uint32{3: 1, 4: 2}}
 	native := func(words ...uint32) (b []byte) {
@@ -182,8 +183,8 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// A Keeper at work: the disk gets its retries, multipathd's value is restored, an administrator's
-// stays, and a disk that came is seen.
+// A Keeper at work: the disk gets its retries, multipathd's value is replaced, an administrator's
+// is kept, and a new disk is found.
 func TestRun(t *testing.T) {
 	r := newRig(t)
 	if err := os.Symlink("/proc", r.path("proc")); err != nil {

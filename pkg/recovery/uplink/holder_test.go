@@ -44,7 +44,7 @@ func procOf(udp, packet string, processes map[string][]int) fstest.MapFS {
 	return proc
 }
 
-// TestDHCPClient knows root's client, of 10.0.0.2 on interface 2, from others'.
+// The client of 10.0.0.2 on interface 2 is distinguished from other processes.
 func TestDHCPClient(t *testing.T) {
 	const ours, wild, other = "0200000A:0044", "00000000:0044", "4D00000A:0044"
 	addr := netip.MustParseAddr("10.0.0.2")
@@ -95,7 +95,7 @@ func FuzzSockets(f *testing.F) {
 	})
 }
 
-// TestDHCPClientSockets has the kernel show sockets as clients open them, of other processes.
+// The same from what the kernel shows of sockets of other processes, opened as clients open them.
 func TestDHCPClientSockets(t *testing.T) {
 	if kind, ok := strings.CutPrefix(nstest.Part(t), "client "); ok {
 		openLike(t, kind)
@@ -192,7 +192,7 @@ func openLike(t *testing.T, kind string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// TestHolder: what the kernel shows of the address says whether the lease is renewed.
+// Whether a lease is renewed depends on what the kernel shows of its address.
 func TestHolder(t *testing.T) {
 	u := testUplink()
 	u.Lease.SetTimes(80*time.Second, 0, 0)
@@ -232,7 +232,7 @@ func TestHolder(t *testing.T) {
 	}
 }
 
-// A lease that was renewed takes the end from its address, and brings back none that is not there.
+// A renewed lease extends the lifetime of its address, and does not add a missing address.
 func TestRenewed(t *testing.T) {
 	w := whole()
 	k := newKeeper(faked{w}, nil, []Uplink{testUplink()}, nil)

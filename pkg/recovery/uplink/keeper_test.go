@@ -64,9 +64,9 @@ func linkUpdate(flags uint32) rtwatch.Update {
 	}}
 }
 
-// A machine whose kernel refuses a subscription for a while, or for ever, keeps its addresses
-// nevertheless, and is watched as soon as that is possible.
-func TestSubscribesWithoutEnd(t *testing.T) {
+// On a machine whose kernel refuses a subscription for a while, or always, the addresses are kept
+// nevertheless, and a later subscription is used.
+func TestSubscriptionIsRetried(t *testing.T) {
 	w := whole()
 	w.addrs = nil
 	var h *heard
@@ -100,9 +100,9 @@ func TestSubscribesWithoutEnd(t *testing.T) {
 	}
 }
 
-// A subscription that fails is followed by another; messages that were lost, and those that cannot
-// be read, have the uplinks looked after.
-func TestHearsAgain(t *testing.T) {
+// A subscription that fails is followed by another one; after messages that were lost or cannot be
+// read, the uplinks are checked.
+func TestSubscriptionAfterError(t *testing.T) {
 	for name, u := range map[string]rtwatch.Update{
 		"lost":      {Lost: true},
 		"not read":  {Err: errors.New("watch network: message 16: invalid argument")},
@@ -143,10 +143,9 @@ func TestHearsAgain(t *testing.T) {
 	}
 }
 
-// While a request by rtnetlink waits, as it does while a driver resets its NIC, the agent is told
-// what comes up, a report is written, and what is to be kept is noted: all that nothing may hold a
-// lock for.
-func TestNothingWaitsForRTNL(t *testing.T) {
+// While a request by rtnetlink waits, as it does while a driver resets its NIC, the agent gets the
+// changes, a report is written, and the state is stored: no lock is held meanwhile.
+func TestKeeperHoldsNoLockDuringRTNL(t *testing.T) {
 	w := whole()
 	w.addrs = nil
 	var h *heard
@@ -177,10 +176,10 @@ func TestNothingWaitsForRTNL(t *testing.T) {
 	})
 }
 
-// TestFlood has the kernel drop messages for real, in a network namespace, while nothing reads the
-// agent's changes: the address that was taken away meanwhile is restored, and the carrier that came
-// meanwhile is heard of.
-func TestFlood(t *testing.T) {
+// The kernel drops messages, in a network namespace, while the agent's changes are not read: an
+// address that was removed meanwhile is restored, and a carrier that returned meanwhile is
+// reported.
+func TestOverflowOfMessages(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		la := netlink.NewLinkAttrs()
 		la.Name = "a0"
@@ -282,9 +281,9 @@ func newSlow(t *testing.T, w subscription, hold <-chan struct{}, lost chan<- str
 
 func (s *slow) Updates() <-chan rtwatch.Update { return s.updates }
 
-// An address that comes or goes, and a link that becomes a port, are told; what the kernel says
-// once more is not.
-func TestMoved(t *testing.T) {
+// An address that is added or removed, and a link that becomes a port, are sent as a change; a
+// repeated message of the kernel is not.
+func TestAddressChangeIsSentOnce(t *testing.T) {
 	w := whole()
 	k := newKeeper(faked{w}, nil, []Uplink{testUplink()}, nil)
 	port := func(kind uint16, master int) rtwatch.Update {
@@ -333,9 +332,9 @@ func TestMoved(t *testing.T) {
 	}
 }
 
-// What is told while nothing reads is told as one: a carrier that went counts until something comes
-// up.
-func TestTell(t *testing.T) {
+// Changes that were not read are merged into one: a lost carrier is kept until something is up
+// after it.
+func TestUnreadChangesAreMerged(t *testing.T) {
 	moved, up, lost := recovery.Change{AddressesChanged: true}, recovery.Change{Up: true, Downtime: time.Second}, recovery.Change{CarrierLost: true}
 	for _, tt := range []struct {
 		told []recovery.Change

@@ -48,7 +48,7 @@ func FuzzInet6(f *testing.F) {
 	})
 }
 
-// TestLocal asks the kernel.
+// TestLocal reads the kernel's addresses.
 func TestLocal(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		a, b := vethPair(t, "a0", "b0")

@@ -19,7 +19,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// toLink reads what the kernel's messages say of each kind.
+// toLink reads the kernel's messages of each kind of link.
 func TestToLink(t *testing.T) {
 	attrs := func(index int) netlink.LinkAttrs {
 		a := netlink.NewLinkAttrs()
@@ -164,9 +164,9 @@ func (w *wired) told() bool {
 	}
 }
 
-// What the kernel makes on a link, with its MAC, is not that link; and what is lost comes back to
-// it.
-func TestKeepsBesideAMacvlan(t *testing.T) {
+// A link that was made on another one, with its MAC, is not that one, and what the lower one has
+// lost is restored there.
+func TestAddressStaysBesideMacvlan(t *testing.T) {
 	inWires(t, func(w *wired) {
 		attrs := named("mac0")
 		attrs.ParentIndex, attrs.HardwareAddr = w.lan.Attrs().Index, w.lan.Attrs().HardwareAddr
@@ -188,8 +188,8 @@ func (w *wired) flush(l netlink.Link) {
 	}
 }
 
-// By hand: ip link set lan0 master br0; ip link set lan0 nomaster.
-func TestMovesToABridge(t *testing.T) {
+// As typed: ip link set lan0 master br0; ip link set lan0 nomaster.
+func TestMoveToBridge(t *testing.T) {
 	inWires(t, func(w *wired) {
 		bridge := w.add(&netlink.Bridge{LinkAttrs: named("br0")})
 		w.told()
@@ -212,7 +212,7 @@ func TestMovesToABridge(t *testing.T) {
 }
 
 // As networkd does it: the bridge has the address first.
-func TestBridgeHasTheAddress(t *testing.T) {
+func TestBridgeHasAddressFirst(t *testing.T) {
 	inWires(t, func(w *wired) {
 		bridge := w.add(&netlink.Bridge{LinkAttrs: named("br0")})
 		w.do(netlink.LinkSetUp(bridge))
@@ -224,9 +224,9 @@ func TestBridgeHasTheAddress(t *testing.T) {
 	})
 }
 
-// The first address of a network is removed, and the second one stays, as on a kernel that promotes
-// it by itself.
-func TestOtherAddressesStay(t *testing.T) {
+// The first address of a network is removed and the second one stays, as on a kernel that promotes
+// secondary addresses itself.
+func TestSecondaryAddressStays(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		lan, peer := vethPair(t, "lan0", "peer0")
 		first, second := netip.MustParsePrefix("10.0.0.2/24"), netip.MustParsePrefix("10.0.0.4/24")
@@ -246,10 +246,10 @@ func TestOtherAddressesStay(t *testing.T) {
 	})
 }
 
-// Another link's route of the same destination and metric stays when ours is moved, a route without
-// a gateway is moved while there is no carrier, and one that cannot be moved does not keep the
-// others.
-func TestMovesItsOwnRoutes(t *testing.T) {
+// Another link's route of the same destination and metric stays when the uplink's is moved, a route
+// without a gateway is moved while there is no carrier, and a route that cannot be moved does not
+// prevent the others.
+func TestMoveRoutes(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		lan, peer := vethPair(t, "lan0", "peer0")
 		place, _ := vethPair(t, "place0", "peer1")
@@ -293,7 +293,7 @@ func TestMovesItsOwnRoutes(t *testing.T) {
 	})
 }
 
-// A bridge that is deleted takes the address with it.
+// The address of a bridge that is deleted is restored on its port.
 func TestBridgeIsDeleted(t *testing.T) {
 	inWires(t, func(w *wired) {
 		bridge := w.add(&netlink.Bridge{LinkAttrs: named("br0")})

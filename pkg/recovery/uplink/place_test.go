@@ -30,8 +30,8 @@ func (l link) on(parent, vlan int) link { l.parent, l.vlan = parent, vlan; retur
 func (l link) in(master int) link       { l.master = master; return l }
 func (l link) down() link               { l.up = false; return l }
 
-// What is made on our NIC is not our NIC, with any MAC and index.
-func TestFind(t *testing.T) {
+// A link that is made on the NIC is not the NIC, whatever its MAC and index.
+func TestFindIgnoresUpperLinks(t *testing.T) {
 	nic := Identity{Known: true, Permanent: ourMAC}
 	bond := Identity{Known: true, Kind: "bond"}
 	vlan := Identity{Known: true, Kind: "vlan", VLAN: 5, Parent: ourMAC}
@@ -104,8 +104,8 @@ func ports(of ...link) *wires {
 	return w
 }
 
-// Each change makes eth0 a port, or has made; the agent acts at once.
-func TestFollowsToItsPlace(t *testing.T) {
+// Each change makes eth0 a port, or finds it to be one; the agent acts immediately.
+func TestAddressFollowsPort(t *testing.T) {
 	const routes = "routes 2 to 5"
 	br0 := soft(5, "br0", "bridge", ourMAC)
 	v6 := func(w *wires, u *Uplink) {
@@ -180,8 +180,8 @@ func TestFollowsToItsPlace(t *testing.T) {
 	}
 }
 
-// An address that followed to a bridge comes back with the link, and is restored where it belongs.
-func TestLeavesTheBridge(t *testing.T) {
+// An address that was moved to a bridge returns with the link, and is restored at the right place.
+func TestAddressLeavesBridge(t *testing.T) {
 	w, log := ports(soft(5, "br0", "bridge", ourMAC)), &lines{}
 	w.others = append(w.others, card(7, "eth1", otherMAC))
 	k := newKept(testUplink())
@@ -206,9 +206,9 @@ func TestLeavesTheBridge(t *testing.T) {
 	}
 }
 
-// A program that brings the address back to the port again and again is obeyed for longer each
+// If a program moves the address back to the port again and again, the agent waits for longer each
 // time.
-func TestMovesGiveWay(t *testing.T) {
+func TestMovesAreDelayed(t *testing.T) {
 	w, log := ports(soft(5, "br0", "bridge", ourMAC)), &lines{}
 	k := newKept(testUplink())
 	for i := range 600 {
@@ -221,7 +221,7 @@ func TestMovesGiveWay(t *testing.T) {
 }
 
 // The ports of a bond may be down; a bridge, its port, and the bond may not.
-func TestDownInItsPlace(t *testing.T) {
+func TestLinksThatMayBeDown(t *testing.T) {
 	eth0 := card(2, "eth0", ourMAC)
 	bond, bridge := soft(4, "bond0", "bond", ourMAC), soft(5, "br0", "bridge", ourMAC)
 	for _, tt := range []struct {
@@ -243,8 +243,8 @@ func TestDownInItsPlace(t *testing.T) {
 	}
 }
 
-// In a VRF a route is of its table.
-func TestRoutesOfAVRF(t *testing.T) {
+// The routes of a VRF are in its table.
+func TestRoutesOfVRF(t *testing.T) {
 	red := soft(5, "red", "vrf", otherMAC)
 	red.table = 10
 	w, log := ports(red), &lines{}
@@ -257,8 +257,8 @@ func TestRoutesOfAVRF(t *testing.T) {
 	}
 }
 
-// A neighbour is asked for where the address is, once for all addresses there.
-func TestAsksAtThePlace(t *testing.T) {
+// A neighbour is solicited by the link that has the address, once for all addresses there.
+func TestNeighboursAreSolicitedAtPlace(t *testing.T) {
 	w := ports(soft(5, "br0", "bridge", ourMAC))
 	w.addrs = []ifaceAddr{an("10.0.0.2/24", 5), an("fd00::2/64", 5)}
 	second := testUplink()
@@ -283,9 +283,9 @@ func TestAsksAtThePlace(t *testing.T) {
 	}
 }
 
-// The driver of a bridge's port is loaded anew: the bridge keeps the address, which follows the new
+// The driver of a bridge's port is reloaded: the bridge keeps the address, which follows the new
 // link out of the bridge and back into it.
-func TestPortIsLoadedAnew(t *testing.T) {
+func TestDriverOfPortIsReloaded(t *testing.T) {
 	w, log := ports(soft(5, "br0", "bridge", ourMAC)), &lines{}
 	w.addrs, w.routes = []ifaceAddr{an("10.0.0.2/24", 5)}, map[string]int{"0.0.0.0/0": 5}
 	k := newKept(testUplink())
@@ -313,9 +313,9 @@ func TestPortIsLoadedAnew(t *testing.T) {
 	step("address 10.0.0.2/24 on 5, routes 13 to 5, no address 10.0.0.2/24 on 13")
 }
 
-// A VLAN of the boot's goes down with what it is on, and cannot be set up before that is
-// (net/8021q/vlan_dev.c: vlan_dev_open).
-func TestDownBelowAVLAN(t *testing.T) {
+// A VLAN that the boot made goes down with the link below it, and cannot be set up before that is
+// up (net/8021q/vlan_dev.c: vlan_dev_open).
+func TestLinkBelowVLANIsDown(t *testing.T) {
 	w, log := whole(), &lines{}
 	w.kind, w.permanent, w.parent, w.vlan, w.up = "vlan", "", 5, 7, false
 	w.others = []link{soft(5, "bond0", "bond", ourMAC).down()}
@@ -328,8 +328,8 @@ func TestDownBelowAVLAN(t *testing.T) {
 	}
 }
 
-// The report shows what the bridge has while its port's driver is loaded anew.
-func TestShowsThePlaceOfAPortThatIsGone(t *testing.T) {
+// The report shows the bridge's address while the driver of its port is reloaded.
+func TestReportWhileDriverIsReloaded(t *testing.T) {
 	w := ports(soft(5, "br0", "bridge", ourMAC))
 	w.addrs = []ifaceAddr{an("10.0.0.2/24", 5)}
 	k := newKeeper(faked{w}, &lines{}, []Uplink{testUplink()}, func() {})
@@ -344,9 +344,9 @@ func TestShowsThePlaceOfAPortThatIsGone(t *testing.T) {
 	}
 }
 
-// An agent that begins after the port has left its bridge finds the address there, and takes none
-// from a bridge that the system is making.
-func TestBeginsAfterThePortHasLeft(t *testing.T) {
+// An agent that starts after the port has left its bridge finds the address there, and moves none
+// from a bridge that the system is about to make.
+func TestStartAfterPortLeftBridge(t *testing.T) {
 	br0 := soft(5, "br0", "bridge", ourMAC)
 	for name, tt := range map[string]struct {
 		others []link

@@ -80,16 +80,16 @@ func renewingTold(t *testing.T, run time.Duration, plan func(time.Duration) mome
 	return s, log, got, end
 }
 
-func TestRenews(t *testing.T) {
+func TestRenew(t *testing.T) {
 	s, log, got := renewing(t, time.Hour-time.Second, func(time.Duration) moment { return moment{} })
 	if len(s.asked) != 59 || got != 59 || len(log) != 0 || s.asked[58] != "renew 3540" {
 		t.Errorf("asked %v, log %q", s.asked, log)
 	}
 }
 
-// A server that is away is asked until its lease ends, then any, and the address is kept all the
-// time.
-func TestRenewsLate(t *testing.T) {
+// A server that does not answer is asked until the lease ends, then any server, and the address is
+// kept meanwhile.
+func TestRenewAfterServerOutage(t *testing.T) {
 	s, log, _ := renewing(t, 10*time.Minute, func(now time.Duration) moment {
 		return moment{silent: now < 5*time.Minute+30*time.Second}
 	})
@@ -102,24 +102,24 @@ func TestRenewsLate(t *testing.T) {
 	}
 }
 
-func TestRefusedLeaseIsToldOnce(t *testing.T) {
+func TestRefusedLeaseIsLoggedOnce(t *testing.T) {
 	s, log, _ := renewing(t, 10*time.Minute, func(time.Duration) moment { return moment{err: fmt.Errorf("extend: %w", dhcp4.ErrRefused)} })
 	if len(log) != 1 || len(s.asked) < 5 || len(s.asked) > 12 {
 		t.Errorf("log %q, asked %v", log, s.asked)
 	}
 }
 
-// The system's own client is left alone for as long as it is there.
-func TestRenewStandsBy(t *testing.T) {
+// The system's own client renews the lease for as long as it runs.
+func TestNoRenewalBesideClient(t *testing.T) {
 	s, log, got := renewing(t, 10*time.Minute, func(now time.Duration) moment { return moment{others: now < 5*time.Minute} })
 	if len(log) != 2 || got < 4 || len(s.asked) == 0 || !strings.HasPrefix(s.asked[0], "rebind 3") {
 		t.Errorf("log %q, asked %v", log, s.asked)
 	}
 }
 
-// A client of the system that renews, with its address's lifetime as evidence, and is killed: the
-// lease is renewed before it ends, and not as one that has ended.
-func TestRenewsAfterAClientIsKilled(t *testing.T) {
+// A client of the system renews, as the address's lifetime shows, and is killed: the lease is
+// renewed before it expires, and not as an expired one.
+func TestRenewAfterClientIsKilled(t *testing.T) {
 	for name, killed := range map[string]time.Duration{"soon": 10 * time.Second, "after hours": 5*time.Hour + 17*time.Second} {
 		t.Run(name, func(t *testing.T) {
 			renewed := killed.Truncate(time.Minute) // at T1, the last time before the end
@@ -143,9 +143,9 @@ func TestRenewsAfterAClientIsKilled(t *testing.T) {
 	}
 }
 
-// What another program renews has not run out: as long as it says so, or else for an eighth of the
-// lease from when it was last seen.
-func TestLeaseOfAnotherProgramLasts(t *testing.T) {
+// A lease that another program renews has not expired: as long as the address's lifetime shows it,
+// or else for an eighth of the lease since it was last seen.
+func TestLeaseRenewedByAnotherProgram(t *testing.T) {
 	for name, tt := range map[string]struct {
 		now   moment
 		least time.Duration // after ten minutes
@@ -162,7 +162,7 @@ func TestLeaseOfAnotherProgramLasts(t *testing.T) {
 	}
 }
 
-func TestLeaseForEver(t *testing.T) {
+func TestInfiniteLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := func(context.Context, dhcp4.Config, dhcp.Lease) (dhcp.Lease, error) {
 			t.Error("a lease without an end was to be renewed")

@@ -56,7 +56,7 @@ func (s solicited) next() netip.Addr {
 
 // A neighbour that has not answered yet is solicited again at once, by an address of its family.
 // One that is known stays as it is, and other links' neighbours are not solicited.
-func TestReprobesWhatHasNotAnswered(t *testing.T) {
+func TestReprobeIncompleteNeighbours(t *testing.T) {
 	nstest.Run(t, unix.CLONE_NEWNET, func() {
 		lan, peer := vethPair(t, "lan0", "peer0")
 		other, otherPeer := vethPair(t, "lan1", "peer1")
@@ -70,7 +70,8 @@ func TestReprobesWhatHasNotAnswered(t *testing.T) {
 			}
 		}
 		for _, name := range []string{"lan0", "lan1", "peer0", "peer1"} {
-			// Without duplicate address detection, and with no second solicitation by itself.
+			// Without duplicate address detection, and with no second solicitation by
+			// itself.
 			do(os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/accept_dad", []byte("0"), 0),
 				os.WriteFile("/proc/sys/net/ipv4/neigh/"+name+"/retrans_time_ms", []byte("600000"), 0),
 				os.WriteFile("/proc/sys/net/ipv6/neigh/"+name+"/retrans_time_ms", []byte("600000"), 0))

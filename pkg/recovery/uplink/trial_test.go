@@ -27,8 +27,8 @@ func chosen() *wires {
 	return w
 }
 
-// The boot's address comes back beside the administrator's only after a session was down for ten
-// seconds, and goes when no session needs it any more.
+// The boot's address is restored beside the administrator's only after a session was down for ten
+// seconds, and is removed when no session needs it any more.
 func TestTrial(t *testing.T) {
 	w, log := chosen(), &lines{}
 	k := newKept(testUplink())
@@ -127,9 +127,9 @@ func TestNoTrial(t *testing.T) {
 	}
 }
 
-// A temporary address that is all that is left stays; one that a program takes away again and again
-// is left away for longer each time.
-func TestTrialEnds(t *testing.T) {
+// A temporary address that is the only one left stays; one that a program removes again and again
+// is restored after longer pauses.
+func TestTemporaryAddressStays(t *testing.T) {
 	w, log := chosen(), &lines{}
 	k := newKept(testUplink())
 	down := sessionUse{since: 0, source: ours}
@@ -151,9 +151,9 @@ func TestTrialEnds(t *testing.T) {
 	}
 }
 
-// A manager takes the boot's address away, and its own comes later than the agent puts the boot's
-// back: that is taken away as soon as the session goes by the manager's.
-func TestSlowManager(t *testing.T) {
+// A network manager removes the boot's address, and adds its own after the agent has restored the
+// boot's: that is removed as soon as the session uses the manager's.
+func TestSlowNetworkManager(t *testing.T) {
 	for _, after := range []time.Duration{10 * time.Second, 2 * slowManagerTime} {
 		w, log := chosen(), &lines{}
 		k := newKept(testUplink())
@@ -178,9 +178,9 @@ func TestSlowManager(t *testing.T) {
 	}
 }
 
-// The agent tells the keeper when a session goes down, and the keeper's clock runs without another
-// word; the agent reads of the temporary address, and the next worker as well.
-func TestTrialByTheAgentsWord(t *testing.T) {
+// The agent reports a session that is down to the keeper, whose clock runs without a further
+// report; the agent, and the next worker, get the temporary address.
+func TestTrialAfterAgentReport(t *testing.T) {
 	w := chosen()
 	setup := func() func() (subscription, error) {
 		h := newHeard()
@@ -231,9 +231,9 @@ func TestTrialByTheAgentsWord(t *testing.T) {
 	})
 }
 
-// An outage counts from when the agent knew of it, which is for how long a login was tried, not
-// from the target's last answer.
-func TestOutageIsTriedFor(t *testing.T) {
+// An outage counts from when the agent detected it: since then a login was tried, not since the
+// target's last answer.
+func TestTrialCountsTriedTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper(faked{chosen()}, &lines{}, []Uplink{testUplink()}, func() {})
 		time.Sleep(time.Hour)
@@ -244,8 +244,8 @@ func TestOutageIsTriedFor(t *testing.T) {
 	})
 }
 
-// A lease that is renewed meanwhile has not run out.
-func TestRenewedLeaseIsKept(t *testing.T) {
+// A lease that is renewed meanwhile has not expired.
+func TestRenewedLeaseHasNotExpired(t *testing.T) {
 	u := testUplink()
 	u.Lease.Method = dhcp.DHCP4
 	u.Lease.SetTimes(time.Minute, 0, 0)
@@ -310,8 +310,8 @@ func TestWays(t *testing.T) {
 	}
 }
 
-// Addresses of bridges for containers and of links without a carrier are no administrator's choice,
-// and the sessions do not move there.
+// Addresses of bridges for containers and of links without a carrier are not the administrator's
+// choice, and sessions do not move there.
 func TestInnerAddresses(t *testing.T) {
 	docker, eth1 := soft(7, "docker0", "bridge", otherMAC), card(8, "eth1", otherMAC)
 	guest, tap := soft(9, "veth0", "veth", otherMAC).in(7), soft(10, "tap0", "tuntap", otherMAC).in(7)
@@ -350,9 +350,9 @@ func TestInnerAddresses(t *testing.T) {
 	}
 }
 
-// While sessions are to leave a temporary address, they do not go to one of a bridge for
-// containers, whose connections NAT may send by the temporary one.
-func TestNoMoveToAnInnerAddress(t *testing.T) {
+// Sessions that are to leave a temporary address do not move to one of a bridge for containers,
+// whose connections NAT may send by the temporary one.
+func TestNoMoveToInnerAddress(t *testing.T) {
 	w := whole()
 	w.others = []link{soft(7, "docker0", "bridge", otherMAC), soft(9, "veth0", "veth", otherMAC).in(7)}
 	w.addrs = append(w.addrs, an("172.17.0.1/16", 7))
@@ -370,9 +370,9 @@ func TestNoMoveToAnInnerAddress(t *testing.T) {
 	}
 }
 
-// An address that was restored where no other was chosen is not to be left: the boot's other
-// address is another path's.
-func TestPutBackIsNotToBeLeft(t *testing.T) {
+// An address that was restored where no other was chosen is not temporary: the boot's other address
+// belongs to another path.
+func TestRestoredAddressIsNotTemporary(t *testing.T) {
 	w := whole()
 	w.addrs, w.others = []ifaceAddr{an("10.0.1.2/24", 7)}, []link{card(7, "eth1", otherMAC)}
 	second := testUplink()

@@ -49,8 +49,8 @@ func looked(w *wires, log recovery.Logger, now time.Duration, sessions ...sessio
 	return &snapshot{nic: faked{w}, log: log, now: now, sessions: sessions, boots: []netip.Addr{netip.MustParseAddr("10.0.0.2")}}
 }
 
-// Each change is what the system does to a whole uplink, and what the agent does and says a second
-// later.
+// Each change is what the system does to a complete uplink, with what the agent does and logs a
+// second later.
 func TestKeep(t *testing.T) {
 	leased := func(w *wires, u *Uplink) {
 		u.Lease.Method, u.Lease.Obtained, w.addrs = dhcp.DHCP4, -time.Minute, nil
@@ -132,8 +132,8 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// A program that takes the address away again and again gets its way for longer.
-func TestKeepGivesWay(t *testing.T) {
+// If a program removes the address again and again, the agent restores it after longer pauses.
+func TestRestoreIsDelayed(t *testing.T) {
 	for name, take := range map[string]func(*wires){
 		"the address": func(w *wires) { w.addrs = nil }, "the link down": func(w *wires) { w.up = false },
 	} {
@@ -151,8 +151,8 @@ func TestKeepGivesWay(t *testing.T) {
 	}
 }
 
-// What went with a link that was taken down is restored when it is up, without a second pause; an
-// address that was chosen meanwhile is not joined by the boot's.
+// What was lost with a link that was set down is restored when it is up, without a second pause;
+// the boot's address is not added beside one that was chosen meanwhile.
 func TestDownAndUp(t *testing.T) {
 	for name, tt := range map[string]struct {
 		meanwhile func(*wires)
@@ -251,8 +251,8 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// A carrier that goes is told once, and does not hide one that came back and was not heard of.
-func TestCarrierIsLost(t *testing.T) {
+// A lost carrier is sent once, and does not hide one that returned and was not read.
+func TestCarrierLoss(t *testing.T) {
 	w := whole()
 	k := newKeeper(faked{w}, nil, []Uplink{testUplink()}, nil)
 	carrier := func(flags uint32) {
