@@ -42,7 +42,7 @@ func TestLoginFromAnotherAddressWhenSourceIsRemoved(t *testing.T) {
 					r.dialErr, r.dialVia.Source, r.ways = nil, newAddr, []session.Way{{}, {Source: newAddr}}
 				}
 				r.move(func() {
-					r.gone, r.dialErr = []netip.Addr{oldAddr}, errors.New("network is unreachable")
+					r.removed, r.dialErr = []netip.Addr{oldAddr}, errors.New("network is unreachable")
 					if later == 0 {
 						comes()
 					}
@@ -59,7 +59,7 @@ func TestLoginFromAnotherAddressWhenSourceIsRemoved(t *testing.T) {
 					t.Errorf("up %v after %d logins, ways %v, status %+v", r.isUp(), r.loginCount(), r.waysTried, r.state())
 				}
 				if !r.sawLog("connection lost: its address 10.77.0.2 is gone: logging in again", ", from 10.77.0.3") {
-					t.Error("the log does not say so")
+					t.Error("the message is missing")
 				}
 			})
 		})
@@ -73,7 +73,7 @@ func TestRemovedSourceIsFoundBySurvey(t *testing.T) {
 		time.Sleep(time.Second)
 		r.set(func(f *fake) { f.dialVia.Source = newAddr })
 		r.mu.Lock()
-		r.gone = []netip.Addr{oldAddr}
+		r.removed = []netip.Addr{oldAddr}
 		r.mu.Unlock()
 		time.Sleep(31 * time.Second)
 		if r.loginCount() != 1 || r.state().Source != newAddr {
@@ -90,9 +90,9 @@ func TestSourceReturnsBeforeLogin(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				r.at(oldAddr)
 				r.set(func(f *fake) { f.dialErr = errors.New("network is unreachable") })
-				r.move(func() { r.gone = []netip.Addr{oldAddr} })
+				r.move(func() { r.removed = []netip.Addr{oldAddr} })
 				time.Sleep(3 * time.Second)
-				r.move(func() { r.gone, r.dialErr, r.waiting = nil, nil, moves })
+				r.move(func() { r.removed, r.dialErr, r.waiting = nil, nil, moves })
 				time.Sleep(20 * time.Millisecond)
 				if r.loginCount() != 0 || !r.state().Up || !r.sawLog("its address 10.77.0.2 is gone", "recovered without a login after 3.0 s") {
 					t.Errorf("%d logins, status %+v", r.loginCount(), r.state())
@@ -112,11 +112,11 @@ func TestConnectionEndsWhileSourceIsRemoved(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.at(oldAddr)
 		r.set(func(f *fake) { f.dialErr = errors.New("network is unreachable") })
-		r.move(func() { r.gone = []netip.Addr{oldAddr} })
+		r.move(func() { r.removed = []netip.Addr{oldAddr} })
 		time.Sleep(3 * time.Second)
 		r.set(func(f *fake) { f.up = false })
 		r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.PingTimedOut}
-		r.move(func() { r.gone, r.dialErr = nil, nil })
+		r.move(func() { r.removed, r.dialErr = nil, nil })
 		time.Sleep(50 * time.Millisecond)
 		if r.loginCount() != 1 || !r.isUp() {
 			t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
@@ -128,14 +128,14 @@ func TestConnectionEndsWhileSourceIsRemoved(t *testing.T) {
 func TestSourceOfForeignSessionIsIgnored(t *testing.T) {
 	for name, set := range map[string]func(r *rig){
 		"iscsid's": func(r *rig) { r.listeners = []uint32{99} },
-		"unknown":  func(r *rig) { r.via.Source = netip.Addr{}; r.gone = []netip.Addr{{}} },
+		"unknown":  func(r *rig) { r.via.Source = netip.Addr{}; r.removed = []netip.Addr{{}} },
 		"ended":    func(r *rig) { r.ended, r.up = true, false },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				r.at(oldAddr)
 				r.mu.Lock()
-				r.gone = []netip.Addr{oldAddr}
+				r.removed = []netip.Addr{oldAddr}
 				set(r)
 				r.mu.Unlock()
 				time.Sleep(31 * time.Second)
@@ -175,7 +175,7 @@ func TestMoveFromTemporaryAddress(t *testing.T) {
 			t.Errorf("%d logins, status %+v", r.loginCount(), s)
 		}
 		if !r.sawLog("warning: session 1 to iqn.test:t: moved from 10.77.0.2 to 10.77.0.3") || r.sawLog("connection lost") {
-			t.Error("the log does not say so")
+			t.Error("the message is missing")
 		}
 		time.Sleep(time.Hour)
 		if r.dialCount() != 5 {
@@ -224,7 +224,7 @@ func TestMoveFromTemporaryAddressFails(t *testing.T) {
 func TestSourceNeverVisible(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.at(oldAddr)
-		r.move(func() { r.gone = []netip.Addr{oldAddr} })
+		r.move(func() { r.removed = []netip.Addr{oldAddr} })
 		time.Sleep(time.Hour)
 		if n := r.loginCount(); n > maxUnseenSources+1 || !r.state().Up {
 			t.Errorf("%d logins, status %+v", n, r.state())
@@ -250,7 +250,7 @@ func TestSourceOfIscsidLogin(t *testing.T) {
 				time.Sleep(time.Second)
 				r.listen(99)
 				time.Sleep(40 * time.Second)
-				r.move(func() { r.gone, r.found = []netip.Addr{oldAddr}, newAddr })
+				r.move(func() { r.removed, r.found = []netip.Addr{oldAddr}, newAddr })
 				login(r)
 				time.Sleep(time.Minute)
 				if s := r.state(); s.Source != newAddr {
@@ -262,7 +262,7 @@ func TestSourceOfIscsidLogin(t *testing.T) {
 					t.Error("logged in though the connection was whole")
 				}
 				r.set(func(f *fake) { f.found, f.dialVia.Source = netip.Addr{}, sixAddr })
-				r.move(func() { r.gone = []netip.Addr{oldAddr, newAddr} })
+				r.move(func() { r.removed = []netip.Addr{oldAddr, newAddr} })
 				time.Sleep(50 * time.Millisecond)
 				if r.loginCount() != 1 || !r.sawLog("its address 10.77.0.3 is gone", "logged in again after 0.0 s, from fd00::3") {
 					t.Errorf("%d logins", r.loginCount())

@@ -25,7 +25,7 @@ type rig struct {
 	listeners []uint32
 	blind     error         // why they cannot be seen
 	ways      []session.Way // that there are
-	gone      []netip.Addr  // that the machine does not have any more
+	removed   []netip.Addr  // that the machine does not have any more
 	temporary []netip.Addr
 	few       bool // retries
 	unread    int  // bytes, by each listener
@@ -51,7 +51,7 @@ func (r *rig) logged() string {
 	return strings.Join(r.log, "\n")
 }
 
-// sawLog reports whether a line holds what is asked, in the order of the log.
+// sawLog reports whether the log has these parts of lines, in this order.
 func (r *rig) sawLog(parts ...string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,7 +77,7 @@ func inTime(t *testing.T, test func(t *testing.T, r *rig), past ...Status) {
 			Local: func(w session.Way) bool {
 				r.mu.Lock()
 				defer r.mu.Unlock()
-				return !slices.Contains(r.gone, w.Source)
+				return !slices.Contains(r.removed, w.Source)
 			},
 			Temporary:  func() []netip.Addr { r.mu.Lock(); defer r.mu.Unlock(); return r.temporary },
 			FewRetries: func(uint32) bool { r.mu.Lock(); defer r.mu.Unlock(); return r.few },
@@ -131,7 +131,7 @@ func TestLoginImmediatelyAfterConnectionLoss(t *testing.T) {
 			t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
 		}
 		if !r.sawLog("warning: session 1 to iqn.test:t: connection lost: target closed the connection", "logged in again after 0.0 s") {
-			t.Error("the log does not say so")
+			t.Error("the message is missing")
 		}
 		if s := r.state(); !s.Up || s.Outages != 1 {
 			t.Errorf("status %+v", s)
@@ -154,7 +154,7 @@ func TestDialsOverlapWithoutAnswer(t *testing.T) {
 			t.Error("still down 0.7 s after the hole")
 		}
 		if !r.sawLog("connection lost", "down for 10 s: context deadline exceeded", "logged in again after 30.") {
-			t.Error("the log does not say so")
+			t.Error("the message is missing")
 		}
 	})
 }
@@ -271,14 +271,14 @@ func TestAsyncMessages(t *testing.T) {
 		r.network <- Change{Up: true, Downtime: time.Minute} // is no reason
 		time.Sleep(6900 * time.Millisecond)
 		if r.loginCount() != 1 {
-			t.Error("did not wait for as long as the target asked")
+			t.Error("a login before the end of the requested pause")
 		}
 		time.Sleep(300 * time.Millisecond)
 		if r.loginCount() != 2 {
 			t.Errorf("drop session: %d logins", r.loginCount())
 		}
 		if !r.sawLog("pause requested by the target: waiting for 3 s", "the pause of 3 s is over", "pause requested by the target: waiting for 7 s", "the pause of 7 s is over") {
-			t.Error("the log does not tell of the pauses")
+			t.Error("messages about the pauses are missing")
 		}
 	})
 }
@@ -310,12 +310,12 @@ func TestBeatStopsWithLoop(t *testing.T) {
 		was := count.Load()
 		time.Sleep(time.Hour)
 		if n := count.Load(); n != was || was > 8 {
-			t.Errorf("%d beats, then %d of a loop that is stuck", was, n)
+			t.Errorf("%d beats, then %d of a stuck loop", was, n)
 		}
 		close(stuck)
 		time.Sleep(time.Minute)
 		if n := count.Load(); n < was+11 {
-			t.Errorf("%d beats when it goes on, %d before", n, was)
+			t.Errorf("%d beats after the loop continued, %d before", n, was)
 		}
 	})
 }

@@ -45,7 +45,7 @@ type fake struct {
 	loginTime  time.Duration // 10 ms if 0
 	dialTime   time.Duration
 	duplicates []time.Duration
-	twin       bool // another machine has our name
+	duplicate  bool // another machine uses the initiator name
 }
 
 func (f *fake) Bound() (bool, error) {
@@ -80,13 +80,13 @@ func (f *fake) SilentFor(cause error) time.Duration {
 func (f *fake) Duplicate(ctx context.Context, _ []session.Way, wait time.Duration) (bool, error) {
 	f.mu.Lock()
 	f.duplicates = append(f.duplicates, wait)
-	twin := f.twin
+	duplicate := f.duplicate
 	f.mu.Unlock()
 	select {
 	case <-time.After(wait):
 	case <-ctx.Done():
 	}
-	return twin, ctx.Err()
+	return duplicate, ctx.Err()
 }
 
 func (f *fake) Portals() []string { return []string{"10.0.0.1:3260"} }
@@ -208,7 +208,7 @@ func (f *fake) answer(ctx context.Context) error {
 	return f.loginErr
 }
 
-// set changes the world.
+// set changes the session, its target or its network.
 func (f *fake) set(change func(f *fake)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

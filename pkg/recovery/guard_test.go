@@ -30,7 +30,7 @@ func guardInTime(t *testing.T, test func(t *testing.T, r *guardRig), past ...Sta
 	})
 }
 
-// lose breaks the connection as the kernel tells it.
+// lose ends the connection, with the kernel's event.
 func (r *guardRig) lose() {
 	r.set(func(f *fake) { f.up = false })
 	r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
@@ -131,10 +131,10 @@ func TestGuardContinuesOutage(t *testing.T) {
 	})
 	guardInTime(t, func(t *testing.T, r *guardRig) {
 		if n, up, err := r.guard.outages(1); n != 1 || !up || err != nil {
-			t.Errorf("%d outages, up %v, %v: the outage did not go on and end", n, up, err)
+			t.Errorf("%d outages, up %v, %v: the outage did not continue and end", n, up, err)
 		}
 		if !r.sawLog("logged in again after 7.0 s") {
-			t.Error("the outage did not go on")
+			t.Error("the outage did not continue")
 		}
 	}, past...)
 }
@@ -153,7 +153,7 @@ func TestGuardContinuesAfterPanic(t *testing.T) {
 			t.Error(err)
 		}
 		r.set(func(f *fake) { f.stateBug = true })
-		r.events <- kernel.Event{Err: kernel.ErrEventsLost} // the Agent's own goroutine asks for the state
+		r.events <- kernel.Event{Err: kernel.ErrEventsLost} // has the Agent's own goroutine read the state
 		time.Sleep(time.Second)
 		if !r.sawLog("internal error: panic in session recovery: a bug: restarting session recovery") {
 			t.Error("the Agent's own bug is not in the log")

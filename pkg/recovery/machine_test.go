@@ -238,7 +238,7 @@ func (m *machine) readdress() {
 	m.network <- Change{AddressesChanged: true}
 }
 
-// iscsid reads what the kernel tells and, if that is a connection's end, logs in, until ctx ends.
+// iscsid reads the kernel's events and, after the end of a connection, logs in, until ctx ends.
 func (m *machine) iscsid(ctx context.Context) {
 	for clock.Sleep(ctx, 3*time.Millisecond) == nil {
 		m.mu.Lock()

@@ -12,7 +12,7 @@ import (
 func TestLoginDuringNetworkOutage(t *testing.T) {
 	for name, c := range map[string]struct {
 		login  time.Duration
-		tell   Change
+		change Change
 		logins int
 	}{
 		"lost":          {time.Hour, Change{Up: true, Downtime: 3 * time.Second}, 2},
@@ -26,9 +26,9 @@ func TestLoginDuringNetworkOutage(t *testing.T) {
 				r.breakConnection()
 				time.Sleep(2 * time.Second)
 				r.set(func(f *fake) { f.loginTime = 0 })
-				r.network <- c.tell
+				r.network <- c.change
 				time.Sleep(400 * time.Millisecond)
-				if r.loginCount() != c.logins || r.isUp() != (c.tell != Change{Up: true}) {
+				if r.loginCount() != c.logins || r.isUp() != (c.change != Change{Up: true}) {
 					t.Errorf("up %v after %d logins", r.isUp(), r.loginCount())
 				}
 			})
@@ -96,7 +96,7 @@ func TestStateFollowsEventLate(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.dialErr = kernel.TargetClosed })
 		r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
-		r.events <- kernel.Event{Err: kernel.ErrEventsLost} // asks
+		r.events <- kernel.Event{Err: kernel.ErrEventsLost} // has the state read
 		time.Sleep(50 * time.Millisecond)
 		if r.state().Up {
 			t.Error("an outage was ended by the state of before")

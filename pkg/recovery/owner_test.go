@@ -21,7 +21,7 @@ func TestNoLoginWhileIscsidRuns(t *testing.T) {
 			t.Fatalf("%d logins although iscsid runs", r.loginCount())
 		}
 		if !r.sawLog("iscsid is to log in again", "iscsid runs and is to log in again: see its log") {
-			t.Error("the log does not say so")
+			t.Error("the message is missing")
 		}
 		r.set(func(f *fake) { f.up, f.dialErr = true, nil }) // its work
 		time.Sleep(time.Second)
@@ -57,16 +57,16 @@ func TestOwnerStaysIfListenersAreUnreadable(t *testing.T) {
 		if r.loginCount() != 0 || !r.state().Passive {
 			t.Errorf("%d logins against iscsid", r.loginCount())
 		}
-		told := strings.Count(r.logged(), "too many open files")
+		times := strings.Count(r.logged(), "too many open files")
 		r.mu.Lock()
 		r.blind, r.listeners, r.dialErr = nil, nil, nil
 		r.mu.Unlock()
-		if told != 1 {
-			t.Errorf("an error that stays was logged %d times", told)
+		if times != 1 {
+			t.Errorf("an error that stays was logged %d times", times)
 		}
 		time.Sleep(10 * time.Second)
 		if !r.isUp() {
-			t.Error("did not take over from an iscsid that is gone")
+			t.Error("no login after the end of iscsid")
 		}
 		r.mu.Lock()
 		r.blind = errors.New("again")
@@ -122,7 +122,7 @@ func TestEndedSessionIsNotRecovered(t *testing.T) {
 		r.events <- kernel.Event{SID: 5, Err: kernel.TargetClosed}
 		time.Sleep(time.Minute)
 		if r.dialCount() != 0 || !r.sawLog("was ended") || !r.state().Ended {
-			t.Errorf("%d dials for a session that is gone", r.dialCount())
+			t.Errorf("%d dials for a session that was removed", r.dialCount())
 		}
 	})
 }

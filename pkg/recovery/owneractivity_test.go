@@ -79,10 +79,10 @@ func TestTakeOverAfterInactivity(t *testing.T) {
 					t.Errorf("status %+v", s)
 				}
 				if taken != r.sawLog("iscsid is to log in again", "iscsid runs but has not logged session 1 in for 30 s: logging in", "logged in again after") {
-					t.Errorf("taken %v, and the log says otherwise", taken)
+					t.Errorf("taken %v, which does not match the log", taken)
 				}
 				if name == "logs in" && (!r.sawLog("up again after 20.0 s: iscsid logged in") || r.sawLog("ed in again") || r.sawLog("logging in again")) {
-					t.Error("the log does not say who logged in")
+					t.Error("the message about the login is missing")
 				}
 			})
 		})
@@ -105,7 +105,7 @@ func taken(t *testing.T, test func(t *testing.T, r *rig)) {
 	})
 }
 
-// The agent goes on to recover a session that was taken: after the next loss of its connection it
+// The agent continues to recover a session that was taken: after the next loss of its connection it
 // logs in immediately.
 func TestTakenSessionIsRecoveredByAgent(t *testing.T) {
 	taken(t, func(t *testing.T, r *rig) {
@@ -117,7 +117,7 @@ func TestTakenSessionIsRecoveredByAgent(t *testing.T) {
 		r.events <- async(iscsi.AsyncLogoutRequest, 0)
 		time.Sleep(time.Second)
 		if r.logoutCount() != 1 {
-			t.Error("the target's request was not obeyed")
+			t.Error("the target's request was not carried out")
 		}
 	})
 }
@@ -131,7 +131,7 @@ func TestTakenSessionIsReturned(t *testing.T) {
 		"logs in": {func(r *rig) { r.events <- loginResponse() }, 30, 34},
 		"stops the connection": {func(r *rig) {
 			r.set(func(f *fake) { f.up = false })
-			r.events <- kernel.Event{Err: kernel.ErrEventsLost} // asks
+			r.events <- kernel.Event{Err: kernel.ErrEventsLost} // has the state read
 		}, 30, 34},
 		"starts":          {func(r *rig) { r.listen(99, 100); time.Sleep(time.Minute) }, 30, 34},
 		"starts anew":     {func(r *rig) { r.listen(100); time.Sleep(time.Minute) }, 30, 34},
@@ -244,10 +244,10 @@ func TestTakenFromStoppedIscsid(t *testing.T) {
 		r.breakConnection()
 		r.nextLogin(time.Minute)
 		time.Sleep(5 * time.Second)
-		for _, sleeps := range []bool{true, false} {
+		for _, stopped := range []bool{true, false} {
 			r.set(func(f *fake) { f.up = false })
 			r.events <- kernel.Event{Err: kernel.ErrEventsLost}
-			if d := r.nextLogin(time.Minute); (d < 100*time.Millisecond) != sleeps {
+			if d := r.nextLogin(time.Minute); (d < 100*time.Millisecond) != stopped {
 				t.Errorf("logged in after %v", d)
 			}
 			time.Sleep(20 * time.Second)

@@ -96,7 +96,7 @@ func TestOwnership(t *testing.T) {
 			{4 * time.Second, []uint32{8}, false, true, true},
 			{9 * time.Second, []uint32{8}, false, true, true},
 		},
-		"iscsiadm asks twice": {
+		"iscsiadm listens twice": {
 			{0, []uint32{7}, false, false, true},
 			{time.Second, nil, false, false, false},
 			{2 * time.Second, []uint32{8}, false, false, true},

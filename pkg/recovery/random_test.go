@@ -60,7 +60,7 @@ func TestRandomFaultsWithIscsid(t *testing.T) {
 			m.breaks()
 			time.Sleep(5 * time.Second)
 			if s := m.rig.state(); !m.flowing() || !s.Up || !s.Passive {
-				t.Errorf("seed %d: iscsid is awake: %+v", seed, s)
+				t.Errorf("seed %d: iscsid runs: %+v", seed, s)
 			}
 			m.stop()
 			m.breaks()
@@ -75,7 +75,7 @@ func TestRandomFaultsWithIscsid(t *testing.T) {
 			m.cont() // in the middle of the agent's login
 			time.Sleep(5 * time.Second)
 			if s := m.rig.state(); !m.flowing() || !s.Up || !s.Passive {
-				t.Errorf("seed %d: iscsid goes on: %+v", seed, s)
+				t.Errorf("seed %d: iscsid continues: %+v", seed, s)
 			}
 			if m.sawLog("has not logged session 1 in") {
 				takes++

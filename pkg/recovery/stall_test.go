@@ -20,7 +20,7 @@ import (
 func TestStallAfterNetworkOutage(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.set(func(f *fake) { f.waiting, f.done = 3, 100 })
-		r.network <- Change{Up: true, Downtime: 500 * time.Millisecond} // too short for TCP to mind
+		r.network <- Change{Up: true, Downtime: 500 * time.Millisecond} // too short to stall TCP
 		time.Sleep(time.Second)
 		if r.loginCount() != 0 {
 			t.Fatal("logged in again for a blink of the link")
@@ -41,9 +41,9 @@ func TestStallSinceCarrierLoss(t *testing.T) {
 	}{
 		"waits":             {func(f *fake) { f.waiting = 2 }, nil, 1},
 		"waited before":     {func(f *fake) {}, nil, 1},
-		"goes another way":  {func(f *fake) { f.done++ }, nil, 0},
+		"has made progress": {func(f *fake) { f.done++ }, nil, 0},
 		"has nothing to do": {func(f *fake) { f.waiting = 0 }, nil, 0},
-		"goes on at once":   {func(f *fake) { f.dialErr = errors.New("no route") }, func(f *fake) { f.done, f.dialErr = f.done+1, nil }, 0},
+		"makes progress":    {func(f *fake) { f.dialErr = errors.New("no route") }, func(f *fake) { f.done, f.dialErr = f.done+1, nil }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
@@ -69,7 +69,7 @@ func TestStallSinceCarrierLoss(t *testing.T) {
 // A connection that the kernel ends while a new one is dialled needs a login, although no command
 // waits any more.
 func TestStalledConnectionEnds(t *testing.T) {
-	for name, tell := range map[string]bool{"told": true, "not told": false} {
+	for name, event := range map[string]bool{"with an event": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				r.set(func(f *fake) { f.waiting, f.done, f.dialErr = 1, 5, errors.New("no route") })
@@ -77,7 +77,7 @@ func TestStalledConnectionEnds(t *testing.T) {
 				time.Sleep(3 * time.Second)
 				r.network <- Change{Up: true, Downtime: 3 * time.Second}
 				time.Sleep(300 * time.Millisecond)
-				if r.set(func(f *fake) { f.up, f.waiting, f.dialErr = false, 0, nil }); tell {
+				if r.set(func(f *fake) { f.up, f.waiting, f.dialErr = false, 0, nil }); event {
 					r.events <- kernel.Event{SID: 1, Stops: r.Stops(), Err: kernel.TargetClosed}
 				}
 				time.Sleep(time.Second)
@@ -93,8 +93,8 @@ func TestStalledConnectionEnds(t *testing.T) {
 // a moment only.
 func TestCarrierLossIsCleared(t *testing.T) {
 	for name, between := range map[string]func(r *rig){
-		"mended": func(r *rig) { r.breakConnection(); time.Sleep(time.Second) },
-		"blink":  func(r *rig) { r.network <- Change{Up: true, Downtime: 100 * time.Millisecond}; time.Sleep(time.Hour) },
+		"logged in": func(r *rig) { r.breakConnection(); time.Sleep(time.Second) },
+		"short":     func(r *rig) { r.network <- Change{Up: true, Downtime: 100 * time.Millisecond}; time.Sleep(time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
@@ -182,7 +182,7 @@ func TestAsyncMessageNeedsLogin(t *testing.T) {
 		r.events <- async(iscsi.AsyncLogoutRequest, 0)
 		time.Sleep(time.Minute)
 		if r.logoutCount() != 0 || r.loginCount() != 1 {
-			t.Errorf("obeyed for iscsid: %d logouts, %d logins", r.logoutCount(), r.loginCount())
+			t.Errorf("carried out for iscsid: %d logouts, %d logins", r.logoutCount(), r.loginCount())
 		}
 	})
 }
@@ -223,7 +223,7 @@ func TestResumeOutage(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 		if !r.sawLog("logged in again after 120.") || r.sawLog("connection lost") {
-			t.Error("the log begins anew")
+			t.Error("the log does not continue the outage")
 		}
 	}, past)
 	past.Up, past.Down = true, 0
@@ -327,7 +327,7 @@ func TestRefusalIsLoggedImmediately(t *testing.T) {
 		r.breakConnection()
 		time.Sleep(time.Second)
 		if !r.sawLog("connection lost", "down for 0 s: refused (0201)") {
-			t.Error("not told")
+			t.Error("not logged")
 		}
 		time.Sleep(8 * time.Second)
 		r.mu.Lock()

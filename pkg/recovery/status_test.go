@@ -22,7 +22,7 @@ func TestOutagesOfIscsidDoNotOverlap(t *testing.T) {
 			time.Sleep(10 * time.Second)
 		}
 		if !r.sawLog("up again after 46.0 s: iscsid logged in", "up again after 11.0 s: iscsid logged in") {
-			t.Error("the log tells other lengths")
+			t.Error("the messages have other lengths")
 		}
 	})
 }

@@ -36,7 +36,7 @@ func TestStormVerdicts(t *testing.T) {
 	tests := []struct {
 		name      string
 		lives     []life
-		duplicate []int // lives whose ends say so
+		duplicate []int // connections whose ends are evidence of it
 		test      map[int]time.Duration
 	}{
 		{"four", every(4, 1, life{lasted: 0.5, cause: kernel.TargetClosed}), nil, nil},
@@ -50,9 +50,9 @@ func TestStormVerdicts(t *testing.T) {
 		{"a target that is restarted", with(every(9, 1, life{lasted: 0.5, cause: kernel.TargetClosed}), 4, life{lasted: 0.5, again: true, cause: kernel.TargetClosed}), nil, nil},
 		{"in an hour", every(20, 600, life{lasted: 1, cause: kernel.TargetClosed}), nil, nil},
 		{"sent away", every(5, 3, life{lasted: 0.5, cause: drop}), []int{4}, nil},
-		{"asked to leave a busy target", every(5, 3, life{lasted: 5, again: true, cause: request}), []int{4}, nil},
+		{"logout requested by a busy target", every(5, 3, life{lasted: 5, again: true, cause: request}), []int{4}, nil},
 		{"sent away four times", with(every(8, 3, life{lasted: 0.5, cause: drop}), 4, life{lasted: 0.5, cause: kernel.TargetClosed}), nil, map[int]time.Duration{4: 750 * time.Millisecond}},
-		{"wants to negotiate", every(5, 3, life{lasted: 0.5, cause: asyncError(iscsi.AsyncNegotiate)}), nil, nil},
+		{"negotiation requested", every(5, 3, life{lasted: 0.5, cause: asyncError(iscsi.AsyncNegotiate)}), nil, nil},
 	}
 	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 	for _, tt := range tests {
@@ -114,7 +114,7 @@ func TestHundredConnectionLosses(t *testing.T) {
 // minute, whatever the network does.
 func TestPauseForDuplicateInitiatorName(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
-		r.set(func(f *fake) { f.twin = true })
+		r.set(func(f *fake) { f.duplicate = true })
 		time.Sleep(time.Minute)
 		for range 6 { // the first outage is none of a login that was thrown out
 			r.breakConnection()
@@ -130,7 +130,7 @@ func TestPauseForDuplicateInitiatorName(t *testing.T) {
 		r.network <- Change{Up: true, Downtime: time.Minute, AddressesChanged: true}
 		time.Sleep(50 * time.Second)
 		if r.isUp() {
-			t.Error("not left in peace")
+			t.Error("a login during the pause")
 		}
 		time.Sleep(10 * time.Second)
 		if !r.isUp() || !r.sawLog("connection lost", "error: session 1 to iqn.test:t: the target ended 5 sessions in a row soon after login: another machine uses the same initiator name: "+
@@ -196,13 +196,13 @@ func TestPausesWithFewRetries(t *testing.T) {
 		log := r.logged()
 		if strings.Count(log, "six tries only: waiting for 4 s") != 1 || strings.Count(log, "is over") != 1 ||
 			!r.sawLog("lost soon after its login, and its disks allow each command six tries only: waiting for 4 s", "the pause of 4 s is over") {
-			t.Error("the pause is not said once")
+			t.Error("the pause is not logged once")
 		}
 		time.Sleep(time.Minute)
 		r.breakConnection()
 		time.Sleep(50 * time.Millisecond)
 		if !r.isUp() {
-			t.Error("one that had lasted was not mended at once")
+			t.Error("a longer connection was not recovered immediately")
 		}
 	})
 }

@@ -30,7 +30,7 @@ func TestPulse(t *testing.T) {
 		"the first":      {[]time.Duration{time.Hour}, []uint64{7}, 0},
 		"beats":          {[]time.Duration{0, every, every}, []uint64{1, 2, 3}, 0},
 		"none":           {[]time.Duration{0, every, every, every}, []uint64{0, 0, 0, 0}, 3 * every},
-		"goes on":        {[]time.Duration{0, every, every, every}, []uint64{1, 1, 2, 2}, every},
+		"continues":      {[]time.Duration{0, every, every, every}, []uint64{1, 1, 2, 2}, every},
 		"the clock":      {[]time.Duration{0, time.Hour, 0}, []uint64{1, 1, 1}, 2 * every},
 		"late, and late": {[]time.Duration{0, time.Hour, time.Hour}, []uint64{1, 1, 1}, 4 * every},
 	} {

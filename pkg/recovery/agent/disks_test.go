@@ -83,7 +83,7 @@ func TestReleasedSessionsAreNotRecovered(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := w.kept(t); len(got.Past) != 1 || got.Past[0].SID != w.sessions[1].SID || len(got.Sessions) != 2 {
-		t.Errorf("after one is gone: %+v", got.Past)
+		t.Errorf("after one was released: %+v", got.Past)
 	}
 	w.changed([]recovery.Status{{SID: w.sessions[1].SID, Up: true}})
 	if got := w.kept(t); got.Sessions[0].SID != w.sessions[0].SID || got.Sessions[1].SID != w.sessions[1].SID {
@@ -97,7 +97,7 @@ func TestReleasedSessionsAreNotRecovered(t *testing.T) {
 		}
 	}
 	if got := w.kept(t); len(got.Past) != 0 {
-		t.Errorf("after all are gone: %+v", got.Past)
+		t.Errorf("after all were released: %+v", got.Past)
 	}
 	<-disksEnded
 	cancel()
@@ -108,13 +108,13 @@ func TestReleasedSessionsAreNotRecovered(t *testing.T) {
 // written, and state is kept: the worker holds no lock meanwhile.
 func TestWorkerHoldsNoLockDuringRTNL(t *testing.T) {
 	uplinks := testState().Uplinks
-	asked, answer := make(chan struct{}), make(chan struct{})
+	called, answer := make(chan struct{}), make(chan struct{})
 	w := &worker{uplinks: uplink.New(silent{}, uplinks, func() {}), log: silent{}, memory: newMemory(t), dir: t.TempDir()}
-	w.onRenewed = func(int, dhcp.Lease) { close(asked); <-answer }
+	w.onRenewed = func(int, dhcp.Lease) { close(called); <-answer }
 	w.state.Uplinks = uplinks
 	renewed := make(chan struct{})
 	go func() { defer close(renewed); w.renewed(0, uplinks[0].Lease) }()
-	<-asked
+	<-called
 	w.changed(nil)
 	w.networkChanged()
 	if got := w.report(); !strings.Contains(got, "address 10.0.0.2/24") {

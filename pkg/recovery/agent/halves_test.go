@@ -30,7 +30,7 @@ func quickTiming() timing {
 	}
 }
 
-// Files by which a test tells the next of its processes what to do; that removes them. oneFile is
+// Files by which a test makes the next of its processes do something; that removes them. oneFile is
 // locked by the worker, and twoFile made by one that cannot.
 const (
 	loopSticks = "/run/loop-sticks"       // a worker
@@ -220,8 +220,8 @@ func (p *pair) signal(pid int, s unix.Signal) {
 	}
 }
 
-// told waits for a line of the log, and looks for the same in the report.
-func (p *pair) told(line, report string) {
+// logged waits for a line of the log, and checks that the report has the same.
+func (p *pair) logged(line, report string) {
 	p.Helper()
 	p.wait(line, func() bool { return p.has(line) })
 	if got := p.page.report(); !strings.HasPrefix(got, report+" at ") || strings.Count(got, "\n") != 1 {
@@ -232,7 +232,7 @@ func (p *pair) told(line, report string) {
 // The supervisor replaces a worker that was killed, is stopped or stuck.
 func TestWorkerIsReplaced(t *testing.T) {
 	for name, c := range map[string]struct {
-		harm         func(p *pair, worker int)
+		fault        func(p *pair, worker int)
 		line, report string
 	}{
 		"killed": {func(p *pair, w int) { p.signal(w, unix.SIGKILL) }, "agent: its worker ended: started another one", "agent worker replaced 1 reason ended"},
@@ -248,11 +248,11 @@ func TestWorkerIsReplaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inPair(t, func(p *pair) {
 				supervisor, worker := p.runs(0, 0)
-				c.harm(p, worker)
+				c.fault(p, worker)
 				if s, _ := p.runs(0, worker); s != supervisor {
 					t.Errorf("the supervisor was replaced too")
 				}
-				p.told(c.line, c.report)
+				p.logged(c.line, c.report)
 			})
 		})
 	}
@@ -263,7 +263,7 @@ func TestWorkerIsReplaced(t *testing.T) {
 func TestSupervisorIsReplaced(t *testing.T) {
 	for name, c := range map[string]struct {
 		before       string // a file
-		harm         func(p *pair, supervisor int)
+		fault        func(p *pair, supervisor int)
 		line, report string
 	}{
 		"killed": {
@@ -285,9 +285,9 @@ func TestSupervisorIsReplaced(t *testing.T) {
 					write(t, c.before, nil, 0o600)
 				}
 				supervisor, worker := p.runs(0, 0)
-				c.harm(p, supervisor)
+				c.fault(p, supervisor)
 				p.runs(supervisor, worker)
-				p.told(c.line, c.report)
+				p.logged(c.line, c.report)
 			})
 		})
 	}
@@ -334,7 +334,7 @@ func TestBothProcessesStopped(t *testing.T) {
 		p.signal(worker, unix.SIGSTOP)
 		p.signal(worker, unix.SIGCONT)
 		p.runs(supervisor, worker)
-		p.told("agent: its supervisor was stopped: started another one", "agent supervisor replaced 1 reason stopped")
+		p.logged("agent: its supervisor was stopped: started another one", "agent supervisor replaced 1 reason stopped")
 
 		supervisor, worker = p.runs(0, 0)
 		p.signal(supervisor, unix.SIGSTOP)

@@ -31,7 +31,7 @@ func TestIsolate(t *testing.T) {
 		isolated(t)
 		return
 	}
-	if nstest.User() { // who may not mount a devtmpfs: in the machine he may
+	if nstest.User() { // may not mount a devtmpfs: in the machine that is allowed
 		vmtest.Run(t, vmtest.Machine{}, nil)
 		return
 	}
@@ -77,7 +77,7 @@ func TestIsolate(t *testing.T) {
 	})
 }
 
-// isolated is the agent's part: it tells when it is, and waits.
+// isolated is the agent's part: it prints a line when it is isolated, and waits.
 func isolated(t *testing.T) {
 	t.Helper()
 	if err := isolate(); err != nil {
@@ -89,15 +89,15 @@ func isolated(t *testing.T) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	points, err := mountPoints()
 	if got := strings.Join(points, " "); err != nil || got != "/proc /sys /dev /run" {
-		t.Errorf("mounted in the agent's world: %q, %v", got, err)
+		t.Errorf("mounted in the agent's namespace: %q, %v", got, err)
 	}
 	if entries, err := filepath.Glob("/*"); err != nil || len(entries) != 4 {
 		t.Errorf("the agent's root holds %v, %v", entries, err)
 	}
 }
 
-// watchEnd returns how many of the file systems mounted on directories have ended. The kernel tells
-// of that with their last mount, whatever namespace that is in (inotify(7), IN_UNMOUNT).
+// watchEnd returns how many of the file systems mounted on directories have ended. The kernel
+// reports that with their last mount, whatever namespace that is in (inotify(7), IN_UNMOUNT).
 func watchEnd(t *testing.T, dirs ...string) func() int {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)

@@ -130,7 +130,7 @@ func TestDamagedState(t *testing.T) {
 		"65 past":     strings.Repeat(line(whole, "past "), session.MaxStates+1) + "sessions\n",
 	} {
 		if _, err := parseState([]byte(text)); err == nil {
-			t.Errorf("%s: believed", name)
+			t.Errorf("%s: no error", name)
 		} else if strings.Contains(err.Error(), "6f70656e") || strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%s: the error shows a secret", name)
 		}

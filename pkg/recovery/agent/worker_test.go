@@ -176,7 +176,7 @@ func TestReceiveState(t *testing.T) {
 	}
 	_ = unix.Close(pair[0])
 	if err := newMemory(t).receive(pair[1]); err == nil {
-		t.Error("PID 1 went away and nobody noticed")
+		t.Error("no error after the end of PID 1")
 	}
 	_ = unix.Close(pair[1])
 }

@@ -88,16 +88,16 @@ func TestHealth(t *testing.T) {
 						done, failed, ended = done+uint32(s.errors+s.well), failed+uint32(s.errors), ended+s.ends
 					}
 				}
-				var said []string
+				var parts []string
 				for _, line := range r.log {
 					if from := strings.LastIndex(line, "works again"); from >= 0 {
-						said = append(said, line[from:])
+						parts = append(parts, line[from:])
 					} else if _, rest, ok := strings.Cut(line, "with an error "); ok {
 						length, _, _ := strings.Cut(rest, ": ")
-						said = append(said, length)
+						parts = append(parts, length)
 					}
 				}
-				if got := strings.Join(said, ", "); got != tt.log || len(said) != len(r.log) {
+				if got := strings.Join(parts, ", "); got != tt.log || len(parts) != len(r.log) {
 					t.Errorf("logged %q", r.log)
 				}
 				if got := k.Report(); !strings.Contains(got, tt.report) || tt.report == "" && got != "" {

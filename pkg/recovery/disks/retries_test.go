@@ -46,7 +46,7 @@ func TestRetries(t *testing.T) {
 	r.remove(unit)
 	look("", false)
 	if m := k.Memory(); len(m.disks) != 0 {
-		t.Errorf("of a disk that is gone is kept %+v", m)
+		t.Errorf("of a disk that was removed is kept %+v", m)
 	}
 }
 

@@ -103,7 +103,7 @@ func (r *rig) keeper(past Memory) *Keeper {
 	})
 }
 
-// logged tells how many lines of the log have a text.
+// logged counts the lines of the log that have a text.
 func (r *rig) logged(text string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -25,7 +25,7 @@ func TestRestoreTimeout(t *testing.T) {
 		kernel  string // what it has then
 		ours    uint32
 		isDue   bool
-		says    string
+		log     string
 		reports string
 	}{
 		{"ours", "", true, false, false, false, "86400", "86400", 86400, false, "", ""},
@@ -67,14 +67,14 @@ func TestRestoreTimeout(t *testing.T) {
 			if got, due := r.Recovery(); got != tt.ours || due != tt.isDue {
 				t.Errorf("ours is %d, due %v", got, due)
 			}
-			if log := strings.Join(r.log, "\n"); !strings.Contains(log, tt.says) || len(r.log) > 1 || tt.says == "" && log != "" {
+			if log := strings.Join(r.log, "\n"); !strings.Contains(log, tt.log) || len(r.log) > 1 || tt.log == "" && log != "" {
 				t.Errorf("logged %q", r.log)
 			}
 			if got := k.Report(); !strings.Contains(got, tt.reports) || tt.reports == "" && got != "" {
 				t.Errorf("reports %q", got)
 			}
-			if changed := tt.says != ""; changed != (r.changes == 1) {
-				t.Errorf("told of %d changes", r.changes)
+			if changed := tt.log != ""; changed != (r.changes == 1) {
+				t.Errorf("%d changes were reported", r.changes)
 			}
 		})
 	}

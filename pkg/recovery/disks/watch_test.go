@@ -68,12 +68,12 @@ func (r *rig) watchIn(open func(map[uint32]string, string) (*watch, error)) *wat
 	return w
 }
 
-// tellers are the kinds of watches, and what each reports of a write by multipathd: fanotify knows
+// watches are the kinds of watches, and what each reports of a write by multipathd: fanotify knows
 // whose it is. It is the root's of the host (fanotify_init(2), CAP_SYS_ADMIN): another user is
 // refused, and then openWatch takes inotify.
-func tellers(t *testing.T) map[string]teller {
+func watches(t *testing.T) map[string]watchKind {
 	t.Helper()
-	all := map[string]teller{
+	all := map[string]watchKind{
 		"fanotify": {openFanotify, "multipathd"},
 		"either":   {openWatch, "multipathd"},
 		"inotify":  {openInotify, ""},
@@ -83,12 +83,12 @@ func tellers(t *testing.T) map[string]teller {
 			t.Errorf("fanotify for a user: %v", err)
 		}
 		delete(all, "fanotify")
-		all["either"] = teller{openWatch, ""}
+		all["either"] = watchKind{openWatch, ""}
 	}
 	return all
 }
 
-type teller struct {
+type watchKind struct {
 	open func(map[uint32]string, string) (*watch, error)
 	by   string
 }
@@ -96,7 +96,7 @@ type teller struct {
 // The kernel reports writes, and fanotify which process made them; the agent's own are not
 // reported.
 func TestWatch(t *testing.T) {
-	for name, tt := range tellers(t) {
+	for name, tt := range watches(t) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			w := r.watchIn(tt.open)
@@ -130,7 +130,7 @@ func TestWatchSysfs(t *testing.T) {
 		}
 	})
 	path := filepath.Join(sys, "class/net/watch0/ifalias")
-	for name, tt := range tellers(t) {
+	for name, tt := range watches(t) {
 		t.Run(name, func(t *testing.T) {
 			w, err := tt.open(map[uint32]string{1: path}, "/proc")
 			if err != nil {
@@ -224,7 +224,7 @@ func (r *rig) becomes(name, want string) {
 
 // A file that is missing is not watched, and one that cannot be looked for is an error.
 func TestWatchOfNoFile(t *testing.T) {
-	for name, tt := range tellers(t) {
+	for name, tt := range watches(t) {
 		r := newRig(t)
 		if _, err := tt.open(map[uint32]string{1: r.path(timeOut) + "/below"}, "/proc"); !errors.Is(err, unix.ENOTDIR) {
 			t.Errorf("%s: %v", name, err)

@@ -21,18 +21,18 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 )
 
-// heard is a subscription that a test feeds.
-type heard struct {
+// fed is a subscription that a test feeds.
+type fed struct {
 	updates chan rtwatch.Update
 	err     error
 	closed  bool
 }
 
-func newHeard() *heard { return &heard{updates: make(chan rtwatch.Update)} }
+func newFed() *fed { return &fed{updates: make(chan rtwatch.Update)} }
 
-func (h *heard) Updates() <-chan rtwatch.Update { return h.updates }
-func (h *heard) Err() error                     { return h.err }
-func (h *heard) Close()                         { h.closed = true }
+func (h *fed) Updates() <-chan rtwatch.Update { return h.updates }
+func (h *fed) Err() error                     { return h.err }
+func (h *fed) Close()                         { h.closed = true }
 
 // keeping runs a keeper in a bubble of its own time. setup makes, in the bubble, what its
 // subscriptions come from.
@@ -69,10 +69,10 @@ func linkUpdate(flags uint32) rtwatch.Update {
 func TestSubscriptionIsRetried(t *testing.T) {
 	w := whole()
 	w.addrs = nil
-	var h *heard
+	var h *fed
 	var tries atomic.Int32
 	refuse := func() func() (subscription, error) {
-		h = newHeard()
+		h = newFed()
 		return func() (subscription, error) {
 			if tries.Add(1) <= 100 {
 				return nil, unix.ENOBUFS
@@ -89,7 +89,7 @@ func TestSubscriptionIsRetried(t *testing.T) {
 		time.Sleep(100 * time.Second)
 		h.updates <- neighbourUp()
 		if c := <-k.changes; !c.Up || tries.Load() != 101 {
-			t.Errorf("heard %+v after %d tries", c, tries.Load())
+			t.Errorf("got %+v after %d tries", c, tries.Load())
 		}
 		if n := strings.Count(log.logged(), unix.ENOBUFS.Error()); n != 1 {
 			t.Errorf("an error that stays was logged %d times: %s", n, log.logged())
@@ -112,9 +112,9 @@ func TestSubscriptionAfterError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := whole()
-			var all []*heard
+			var all []*fed
 			next := func() func() (subscription, error) {
-				return func() (subscription, error) { all = append(all, newHeard()); return all[len(all)-1], nil }
+				return func() (subscription, error) { all = append(all, newFed()); return all[len(all)-1], nil }
 			}
 			keeping(t, w, next, func(t *testing.T, k *Keeper, _ *journal) {
 				synctest.Wait()
@@ -133,7 +133,7 @@ func TestSubscriptionAfterError(t *testing.T) {
 				all[len(all)-1].updates <- neighbourUp()
 				synctest.Wait()
 				if c := <-k.changes; !c.Up || c.AddressesChanged != (name == "address" || name == "link") {
-					t.Errorf("heard %+v", c)
+					t.Errorf("got %+v", c)
 				}
 			})
 			if !all[0].closed {
@@ -148,9 +148,9 @@ func TestSubscriptionAfterError(t *testing.T) {
 func TestKeeperHoldsNoLockDuringRTNL(t *testing.T) {
 	w := whole()
 	w.addrs = nil
-	var h *heard
+	var h *fed
 	setup := func() func() (subscription, error) {
-		h, w.block = newHeard(), make(chan struct{})
+		h, w.block = newFed(), make(chan struct{})
 		return func() (subscription, error) { return h, nil }
 	}
 	keeping(t, w, setup, func(t *testing.T, k *Keeper, _ *journal) {
@@ -160,11 +160,11 @@ func TestKeeperHoldsNoLockDuringRTNL(t *testing.T) {
 		synctest.Wait()
 		h.updates <- linkUpdate(unix.IFF_UP)
 		if c := <-k.changes; !c.CarrierLost {
-			t.Errorf("heard %+v", c)
+			t.Errorf("got %+v", c)
 		}
 		h.updates <- linkUpdate(unix.IFF_UP | unix.IFF_LOWER_UP)
 		if c := <-k.changes; !c.Up {
-			t.Errorf("heard %+v", c)
+			t.Errorf("got %+v", c)
 		}
 		if r := k.Report([]Uplink{testUplink()}); !strings.Contains(r, "address 10.0.0.2/24") {
 			t.Errorf("report %q", r)
@@ -250,7 +250,7 @@ func linkOf(t *testing.T, name string) netlink.Link {
 	return l
 }
 
-// slow is a subscription that is read only once the test says so.
+// slow is a subscription that is read when the test lets it.
 type slow struct {
 	subscription
 	updates chan rtwatch.Update
@@ -311,7 +311,7 @@ func TestAddressChangeIsSentOnce(t *testing.T) {
 		{address(false), true, true},
 		{address(true), true, true},
 		{rtwatch.Update{Lost: true}, false, true},
-		{address(true), true, true}, // it may have gone and come meanwhile
+		{address(true), true, true}, // it may have been removed and added meanwhile
 	} {
 		k.update(tt.u)
 		var c recovery.Change
@@ -324,7 +324,7 @@ func TestAddressChangeIsSentOnce(t *testing.T) {
 			<-k.wake
 		}
 		if c.AddressesChanged != tt.moved || look != tt.look {
-			t.Errorf("%d: told %+v, looks %v", i, c, look)
+			t.Errorf("%d: sent %+v, check due %v", i, c, look)
 		}
 	}
 	if len(k.masters) != 0 { // forgotten with the lost messages
@@ -337,7 +337,7 @@ func TestAddressChangeIsSentOnce(t *testing.T) {
 func TestUnreadChangesAreMerged(t *testing.T) {
 	moved, up, lost := recovery.Change{AddressesChanged: true}, recovery.Change{Up: true, Downtime: time.Second}, recovery.Change{CarrierLost: true}
 	for _, tt := range []struct {
-		told []recovery.Change
+		sent []recovery.Change
 		want recovery.Change
 	}{
 		{[]recovery.Change{moved, up}, recovery.Change{AddressesChanged: true, Up: true, Downtime: time.Second}},
@@ -347,11 +347,11 @@ func TestUnreadChangesAreMerged(t *testing.T) {
 		{[]recovery.Change{lost, {}}, lost},
 	} {
 		k := newKeeper(nil, nil, nil, nil)
-		for _, c := range tt.told {
+		for _, c := range tt.sent {
 			k.send(c)
 		}
 		if got := <-k.changes; got != tt.want {
-			t.Errorf("%+v: %+v, want %+v", tt.told, got, tt.want)
+			t.Errorf("%+v: %+v, want %+v", tt.sent, got, tt.want)
 		}
 	}
 }

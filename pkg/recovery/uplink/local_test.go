@@ -96,7 +96,7 @@ func TestLocal(t *testing.T) {
 		check("taken away", "", "10.0.0.2", false)
 		check("taken away", "", "fd00::2", false)
 		if err := n.removeAddress(index, netip.MustParsePrefix("10.0.0.2/24")); err != nil {
-			t.Errorf("an address that is gone: %v", err)
+			t.Errorf("an address that was removed: %v", err)
 		}
 	})
 }

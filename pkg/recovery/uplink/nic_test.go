@@ -154,8 +154,8 @@ func (w *wired) whole(l netlink.Link) bool {
 	return true
 }
 
-// told counts the changes that say that a source address may be another now.
-func (w *wired) told() bool {
+// sent reports whether a change was sent by which a source address may be another now.
+func (w *wired) sent() bool {
 	select {
 	case c := <-w.keeper.changes:
 		return c.AddressesChanged
@@ -192,20 +192,20 @@ func (w *wired) flush(l netlink.Link) {
 func TestMoveToBridge(t *testing.T) {
 	inWires(t, func(w *wired) {
 		bridge := w.add(&netlink.Bridge{LinkAttrs: named("br0")})
-		w.told()
+		w.sent()
 		w.do(netlink.LinkSetMaster(w.lan, bridge))
 		w.until("all on br0", func() bool { return w.whole(bridge) && linkOf(t, "br0").Attrs().RawFlags&unix.IFF_UP != 0 })
-		w.until("the agent is told", w.told)
+		w.until("the change is sent", w.sent)
 		w.flush(bridge)
 		w.until("put back on br0", func() bool { return w.whole(bridge) })
 		w.do(netlink.LinkSetNoMaster(w.lan))
 		w.until("all on lan0 again", func() bool { return w.whole(w.lan) })
-		// An address has moved before the agent says so.
+		// An address has moved before the agent logs it.
 		w.until("the last message", func() bool { return strings.Contains(w.log.logged(), "lan0 is not a port of br0 any more: fd00::2/64") })
-		said := w.log.logged()
+		log := w.log.logged()
 		for _, line := range []string{"lan0 is a port of br0 now: 10.0.0.2/24 moved to br0", "br0 lost fd00::2/64: put back", "lan0 is not a port of br0 any more: fd00::2/64 moved to lan0"} {
-			if strings.Count(said, line) != 1 {
-				t.Errorf("not said once: %s: log %s", line, said)
+			if strings.Count(log, line) != 1 {
+				t.Errorf("not logged once: %s: log %s", line, log)
 			}
 		}
 	})

@@ -89,7 +89,7 @@ func TestIdentify(t *testing.T) {
 		if u.identify(faked{w}, &l); u.Identity != want {
 			t.Errorf("%d is %+v, want %+v", index, u.Identity, want)
 		}
-		w.others[0].permanent = "" // later it is not asked again
+		w.others[0].permanent = "" // later it is not read again
 		if u.identify(faked{w}, &l); u.Identity != want {
 			t.Errorf("%d is %+v later", index, u.Identity)
 		}
@@ -167,7 +167,7 @@ func TestAddressFollowsPort(t *testing.T) {
 				tt.change(tt.w, &u)
 			}
 			k := newKept(u)
-			for i := range 3 { // it is said once
+			for i := range 3 { // it is logged once
 				k.check(looked(tt.w, log, time.Hour+time.Duration(i)*20*time.Second))
 			}
 			if got := tt.w.took(); got != tt.did {
@@ -268,7 +268,7 @@ func TestNeighboursAreSolicitedAtPlace(t *testing.T) {
 	for _, index := range []int{2, 5, 9} {
 		k.reprobeNeighbours(index)
 	}
-	if got := w.took(); got != "ask 5, ask 5" {
+	if got := w.took(); got != "solicit 5, solicit 5" {
 		t.Errorf("did %q", got)
 	}
 	if h := k.leaseHolder(0, testUplink().Lease); h.cfg.Interface != "br0" || !h.present || h.left != dhcp.Infinite {

@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp4"
 )
 
-// server gives leases of two minutes, as a test tells it.
+// server gives leases of two minutes, as a test sets it.
 type server struct {
 	began time.Time
 	asked []string // "renew 60": when, in seconds
@@ -23,8 +23,8 @@ type server struct {
 
 // moment is how things are at some time.
 type moment struct {
-	err    error         // what the server says
-	silent bool          // it says nothing
+	err    error         // the server's answer
+	silent bool          // it does not answer
 	others bool          // the system has a client
 	left   time.Duration // of the address; 0: it has no end
 	away   bool          // the interface has other addresses instead

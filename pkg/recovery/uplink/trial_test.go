@@ -183,7 +183,7 @@ func TestSlowNetworkManager(t *testing.T) {
 func TestTrialAfterAgentReport(t *testing.T) {
 	w := chosen()
 	setup := func() func() (subscription, error) {
-		h := newHeard()
+		h := newFed()
 		return func() (subscription, error) { return h, nil }
 	}
 	keeping(t, w, setup, func(t *testing.T, k *Keeper, _ *journal) {

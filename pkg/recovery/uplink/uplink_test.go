@@ -203,7 +203,7 @@ func TestKeepDriverReloaded(t *testing.T) {
 
 func TestFollow(t *testing.T) {
 	k := newKeeper(nil, nil, nil, nil)
-	heard := func() (recovery.Change, bool) {
+	read := func() (recovery.Change, bool) {
 		select {
 		case u := <-k.changes:
 			return u, true
@@ -214,18 +214,18 @@ func TestFollow(t *testing.T) {
 	k.began = time.Now().Add(-time.Hour)
 	follow := func(what any, there bool) { k.send(k.track(what, there)) }
 	follow(2, true)
-	if u, ok := heard(); !ok || u.Downtime != 0 {
+	if u, ok := read(); !ok || u.Downtime != 0 {
 		t.Errorf("a first carrier: %v %v", u, ok)
 	}
 	follow(2, false)
 	follow(2, false)
-	if _, ok := heard(); ok {
-		t.Error("told of what went away")
+	if _, ok := read(); ok {
+		t.Error("a lost carrier was sent as a change")
 	}
 	k.away[2] -= time.Minute
 	follow(2, true)
 	follow("10.0.0.9", true) // of two that wait the longer one counts
-	if u, ok := heard(); !ok || u.Downtime < time.Minute {
+	if u, ok := read(); !ok || u.Downtime < time.Minute {
 		t.Errorf("back after a minute: %v %v", u, ok)
 	}
 	for i := range 2 * maxAway {
@@ -268,7 +268,7 @@ func TestCarrierLoss(t *testing.T) {
 	}
 	carrier(unix.IFF_UP)
 	if len(k.changes) > 0 {
-		t.Errorf("told again: %+v", <-k.changes)
+		t.Errorf("sent again: %+v", <-k.changes)
 	}
 	carrier(unix.IFF_UP | unix.IFF_LOWER_UP)
 	if u := <-k.changes; u.CarrierLost || !u.Up || u.Downtime <= 0 {
@@ -278,13 +278,13 @@ func TestCarrierLoss(t *testing.T) {
 	carrier(unix.IFF_UP | unix.IFF_LOWER_UP)
 	carrier(unix.IFF_UP)
 	if u := <-k.changes; !u.CarrierLost || !u.Up || u.Downtime <= 0 {
-		t.Errorf("back for a moment while nobody looked: %+v", u)
+		t.Errorf("back for a moment without a read: %+v", u)
 	}
 	for range 2 {
 		k.reprobeNeighbours(<-k.reprobe)
 	}
 	k.reprobeNeighbours(99) // no uplink
-	if !slices.Equal(w.did, []string{"ask 2", "ask 2"}) {
-		t.Errorf("did %v: who is not asked at once answers a second later", w.did)
+	if !slices.Equal(w.did, []string{"solicit 2", "solicit 2"}) {
+		t.Errorf("did %v: without a solicitation a neighbour answers a second later", w.did)
 	}
 }

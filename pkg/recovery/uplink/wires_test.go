@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// wires is a kernel with interfaces, which notes what is done to them. Of the embedded one, index
-// 2, the tests change what they want; others hold the rest.
+// wires is a kernel with interfaces, which records what is done to them. Of the embedded one, index
+// 2, the tests change any field; others hold the rest.
 type wires struct {
 	mu sync.Mutex
 	link
@@ -86,7 +86,7 @@ func (w *wires) took() string {
 
 func (w *wires) reprobeNeighbours(index int) error {
 	defer w.locked()()
-	return w.note("ask %d", index)
+	return w.note("solicit %d", index)
 }
 
 func (w *wires) dhcpClient(int, netip.Addr) bool { defer w.locked()(); return w.client }
