@@ -3,6 +3,8 @@ package recovery
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
@@ -98,4 +100,31 @@ func TestPermitOfLoginSteps(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A connection may be bound at the first step of a login, if it may be the agent's old one: of a
+// session that is the agent's, that the target asked to leave, that was bound when it was taken, or
+// whose connection ended a moment ago.
+func TestOldConnectionMayBeBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := New(Config{Listeners: func() ([]uint32, error) { return nil, nil }})
+		time.Sleep(time.Hour)
+		for name, tt := range map[string]struct {
+			change func(w *sessionState)
+			want   bool
+		}{
+			"taken":                        {func(*sessionState) {}, false},
+			"not taken":                    {func(w *sessionState) { w.takenFrom = nil }, true},
+			"needs a login":                {func(w *sessionState) { w.down.needsLogin = true }, true},
+			"was bound":                    {func(w *sessionState) { w.down.wasBound = true }, true},
+			"ended now":                    {func(w *sessionState) { w.down.endEventAt = a.now() }, true},
+			"ended less than a second ago": {func(w *sessionState) { w.down.endEventAt = a.now() - settleTime + 1 }, true},
+			"ended a second ago":           {func(w *sessionState) { w.down.endEventAt = a.now() - settleTime }, false},
+		} {
+			w := &sessionState{Session: &fake{sid: 1}, takenFrom: owners{}, down: newOutage(a.now(), errFoundDown)}
+			if tt.change(w); a.newLoginWatch(w).mayBeBound != tt.want {
+				t.Errorf("%s: may be bound %v", name, !tt.want)
+			}
+		}
+	})
 }

@@ -151,3 +151,24 @@ func TestStallBeginsAtLastProgress(t *testing.T) {
 		}
 	})
 }
+
+// One connection is dialled beside a login for each change of the network, not more.
+func TestOneParallelDial(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.set(func(f *fake) { f.loginTime = time.Minute })
+		r.breakConnection()
+		time.Sleep(2 * time.Second)
+		r.set(func(f *fake) { f.hole = true })
+		for changes := range 3 {
+			before := r.dialCount()
+			r.network <- Change{Up: true, Downtime: time.Second}
+			for range 100 {
+				time.Sleep(20 * time.Millisecond)
+				r.network <- Change{} // has the agent look what is due
+			}
+			if n := r.dialCount() - before; n != 1 || r.loginCount() != 1 {
+				t.Errorf("change %d: %d dials beside login %d", changes, n, r.loginCount())
+			}
+		}
+	})
+}

@@ -2,7 +2,6 @@ package recovery
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -68,36 +67,39 @@ func TestLogoutLimit(t *testing.T) {
 
 func (f *fake) loginsSoFar() int { f.mu.Lock(); defer f.mu.Unlock(); return f.logins }
 
-// A connection that was dialled beside a login which then fails is closed, and not logged in over,
-// if another program is to log the session in by then.
-func TestParallelDialWhileAnotherProgramStarts(t *testing.T) {
+// The connection that was dialled beside a login which has failed is used for the next login; if
+// another program is to log the session in by then, it is closed.
+func TestNextConnection(t *testing.T) {
 	for name, foreign := range map[string]bool{"alone": false, "another program": true} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, r *rig) {
 				time.Sleep(20 * time.Second)
-				r.set(func(f *fake) { f.loginTime = 10 * time.Second })
+				r.set(func(f *fake) { f.hole = true })
 				r.breakConnection()
 				time.Sleep(time.Second)
-				r.network <- Change{Up: true, Downtime: 3 * time.Second}
-				time.Sleep(parallelDialAfter - 10*time.Millisecond)
-				synctest.Wait()
-				r.set(func(f *fake) { f.loginErr, f.loginTime = errors.New("no answer"), 10*time.Millisecond })
-				if err := r.agent.call(func() {
+				err := r.agent.call(func() {
 					w := r.agent.sessions[0]
-					w.down.nextConn = fakeConn{r.fake, w.Via()}
+					r.agent.useNextConn(w) // there is none
+					if w.down.running != noAttempt {
+						t.Error("a login without a connection")
+					}
 					r.set(func(f *fake) { f.open++ })
+					w.down.nextConn = fakeConn{r.fake, w.Via()}
 					if foreign {
 						r.listen(99)
 						r.agent.checkOwner()
 					}
-					w.down.stop() // ends the login
-				}); err != nil {
+					r.agent.useNextConn(w)
+					if logsIn := w.down.running == loggingIn; logsIn == foreign || w.down.nextConn != nil {
+						t.Errorf("logs in %v", logsIn)
+					}
+				})
+				if err != nil {
 					t.Fatal(err)
 				}
-				before := r.loginCount()
 				time.Sleep(time.Second)
-				if n := r.loginCount() - before; (n == 0) != foreign {
-					t.Errorf("%d logins over it", n)
+				if n := r.loginCount(); (n == 0) != foreign {
+					t.Errorf("%d logins", n)
 				}
 			})
 		})

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -89,6 +90,23 @@ func TestDamagedStates(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		} else if strings.Contains(err.Error(), "zz") || strings.Contains(err.Error(), "61") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The error of a damaged state has the number of its line.
+func TestDamagedStateLine(t *testing.T) {
+	one := string(written(t, testState(1)))
+	lines := strings.Count(one, "\n")
+	for text, want := range map[string]string{
+		strings.Replace(one, "end\n", "colour\nend\n", 1): fmt.Sprintf("line %d: ", lines),
+		"colour\n" + one:                     "line 1: ",
+		one + "end\n":                        fmt.Sprintf("line %d: ", lines+1),
+		strings.Repeat(one, MaxStates) + one: fmt.Sprintf("line %d: ", MaxStates*lines+1),
+		one + strings.Replace(one, "\nend\n", "\n", 1) + "end": "no error",
+	} {
+		if _, err := ParseStates([]byte(text)); err == nil && want != "no error" || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
 		}
 	}
 }

@@ -69,3 +69,33 @@ func TestTimedPipe(t *testing.T) {
 		})
 	}
 }
+
+// The delay between the starts of two connects is shorter where all of them would not start within
+// the first half of the time that is left.
+func TestStagger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Session{times: times{stagger: 250 * time.Millisecond}}
+		for _, tt := range []struct {
+			left  time.Duration
+			paths int
+			want  time.Duration
+		}{
+			{0, 4, 250 * time.Millisecond}, // no deadline
+			{time.Minute, 4, 250 * time.Millisecond},
+			{2 * time.Second, 4, 250 * time.Millisecond},
+			{time.Second, 4, 125 * time.Millisecond},
+			{time.Second, 10, 50 * time.Millisecond},
+			{time.Second, 0, 250 * time.Millisecond},
+			{-time.Second, 4, 0},
+		} {
+			ctx, cancel := t.Context(), func() {}
+			if tt.left != 0 {
+				ctx, cancel = context.WithTimeout(ctx, tt.left)
+			}
+			if got := s.stagger(ctx, tt.paths); got != tt.want {
+				t.Errorf("%v for %d paths: %v, want %v", tt.left, tt.paths, got, tt.want)
+			}
+			cancel()
+		}
+	})
+}
