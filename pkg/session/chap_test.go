@@ -88,7 +88,7 @@ func TestSecretWarnings(t *testing.T) {
 // fromFile gives a session's configuration the CHAP of a line of the credentials file.
 func fromFile(t *testing.T, line string) func(*Config) {
 	t.Helper()
-	plan, err := bootspec.Parse(cmdline.Parse("iscsi_t="+targetName+" iscsi_a=10.1.1.180 iscsi_i="+initiator+" iscsi_i_ip=10.1.1.165/24"))
+	plan, err := bootspec.Parse(cmdline.Parse("iscsi_t=" + targetName + " iscsi_a=10.1.1.180 iscsi_i=" + initiator + " iscsi_i_ip=10.1.1.165/24"))
 	if err != nil {
 		t.Fatal(err)
 	}

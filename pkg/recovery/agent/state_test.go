@@ -82,8 +82,10 @@ func TestState(t *testing.T) {
 func TestPastAfterRestart(t *testing.T) {
 	const s = time.Second
 	state := State{At: time.Hour, Past: []recovery.Status{
-		{SID: 1, Down: 10 * s, NotBefore: 30 * s}, {SID: 2, Down: 10 * s, NotBefore: 3 * s},
-		{SID: 3, Up: true, NotBefore: 30 * s}, {SID: 4, Ended: true, Down: 10 * s, NotBefore: 30 * s},
+		{SID: 1, Down: 10 * s, NotBefore: 30 * s},
+		{SID: 2, Down: 10 * s, NotBefore: 3 * s},
+		{SID: 3, Up: true, NotBefore: 30 * s},
+		{SID: 4, Ended: true, Down: 10 * s, NotBefore: 30 * s},
 	}}
 	for after, want := range map[time.Duration][]time.Duration{ // Down and NotBefore of each
 		5 * s:  {15 * s, 25 * s, 15 * s, 0, 0, 30 * s, 10 * s, 30 * s},
