@@ -18,15 +18,9 @@ const Program = "shutdown"
 
 // Main is the program. It returns only if another program ends the machine, or on an error.
 func Main(args []string) int {
-	action := ParseAction(args, os.Getenv("RUNLEVEL"))
-	switch m, err := runstate.MarkOf(args); {
-	case err == nil && slices.Contains(args, runstate.BegunWord):
-		return writeMark(m, runstate.Path(runstate.MarkName))
-	case action == "" && os.Getpid() == 1:
-		action = runstate.Reboot // without a known action the machine reboots
-	case action == "":
-		fmt.Fprintln(os.Stderr, "iscsiroot: this program ends a shutdown and is run by the real init: use poweroff or reboot")
-		return 1
+	action, status := begin(args, os.Getenv("RUNLEVEL"), os.Getpid(), runstate.Path(runstate.MarkName))
+	if action == "" {
+		return status
 	}
 	signal.Notify(make(chan os.Signal, 1)) // all of them: none may end this program
 	log := kmsg.Open(kmsg.SystemPaths())
@@ -47,6 +41,23 @@ func Main(args []string) int {
 	for {
 		time.Sleep(time.Hour)
 	}
+}
+
+// begin returns the action; empty: the program ends with status, because it was run to write the
+// mark, or by hand. The latter must not end a machine that works: shutdown without an argument is
+// what shutdown(8) takes as "in a minute".
+func begin(args []string, runlevel string, pid int, mark string) (action runstate.Action, status int) {
+	if m, err := runstate.MarkOf(args); err == nil && slices.Contains(args, runstate.BegunWord) {
+		return "", writeMark(m, mark)
+	}
+	switch action = ParseAction(args, runlevel); {
+	case action == "" && pid == 1:
+		return runstate.Reboot, 0 // without a known action the machine reboots
+	case action == "":
+		fmt.Fprintln(os.Stderr, "iscsiroot: this program ends a shutdown and is run by the real init: use poweroff or reboot")
+		return "", 1
+	}
+	return action, 0
 }
 
 // ParseAction returns the action among a program's arguments; without one that of sysvinit's

@@ -12,6 +12,25 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 )
 
+// mounter is what the kernel does with mounts, and what it has to be asked for that. Tests have a
+// fake: without a block device nothing can be on a disk.
+type mounter struct {
+	unmount  func(dir string, flags int) error
+	readOnly func(dir string) error // remounts
+	onDisk   func(dir string) bool
+	pid      int // this process's
+}
+
+// system is the running kernel.
+func system() mounter {
+	return mounter{
+		unmount:  unix.Unmount,
+		readOnly: func(dir string) error { return unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "") },
+		onDisk:   onDisk,
+		pid:      os.Getpid(),
+	}
+}
+
 // Mounts implements System.
 func (l *linux) Mounts() ([]string, error) {
 	b, err := os.ReadFile(filepath.Join(l.proc, "self/mountinfo"))
@@ -48,15 +67,14 @@ func below(text, dir string) []string {
 // Unmount implements System. What is busy is remounted read-only, so that it is written back and
 // clean. For the root from which another process 1 runs nothing more is possible.
 func (l *linux) Unmount(dir string) error {
-	err := unix.Unmount(dir, 0)
+	err := l.unmount(dir, 0)
 	if err == nil {
 		return nil
 	}
-	if !onDisk(dir) && errors.Is(err, unix.EBUSY) {
+	if !l.onDisk(dir) && errors.Is(err, unix.EBUSY) {
 		return l.Detach(dir) // a file system of the kernel: it is in use elsewhere too
 	}
-	ro := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
-	if ro == nil && dir == l.old && os.Getpid() != 1 {
+	if l.readOnly(dir) == nil && dir == l.old && l.pid != 1 {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if l.kept == nil {
@@ -70,7 +88,7 @@ func (l *linux) Unmount(dir string) error {
 
 // Detach implements System.
 func (l *linux) Detach(dir string) error {
-	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+	if err := l.unmount(dir, unix.MNT_DETACH); err != nil {
 		return &os.PathError{Op: "detach", Path: dir, Err: err}
 	}
 	return nil

@@ -21,6 +21,7 @@ type linux struct {
 	sessions  string            // the list of the boot's sessions, in /run
 	ids       []uint32          // the sessions; nil: those of the list
 	transport *kernel.Transport // nil: one is opened
+	mounter                     // mount(2) and umount(2)
 
 	asked []int // processes at the last read of all of /proc; only for the sequence's goroutine
 
@@ -30,7 +31,7 @@ type linux struct {
 }
 
 func newLinux() *linux {
-	return &linux{proc: "/proc", sys: "/sys", old: oldRoot, sessions: runstate.Path(runstate.SessionsName)}
+	return &linux{proc: "/proc", sys: "/sys", old: oldRoot, sessions: runstate.Path(runstate.SessionsName), mounter: system()}
 }
 
 // maxProcesses is more than the kernel has numbers (include/linux/threads.h: PID_MAX_LIMIT).
