@@ -14,9 +14,9 @@ import (
 )
 
 // chooseConsole returns the terminal for the shell: the only console, or the first on which Enter
-// is pressed.
-func chooseConsole() (*os.File, error) {
-	all := openConsoles(activeConsoles)
+// is pressed. list is the file with their names: activeConsoles.
+func chooseConsole(list string) (*os.File, error) {
+	all := openConsoles(list)
 	if len(all) == 0 {
 		return openTTY("/dev/console")
 	}

@@ -14,7 +14,7 @@ import (
 // exits. acted: a request such as retry ended the shell.
 func (s *Shell) open(greeting, step string) (resume sequence.Resume, acted bool) {
 	s.stopOffer()
-	tty, err := chooseConsole()
+	tty, err := chooseConsole(activeConsoles)
 	if err != nil {
 		s.m.Log.Errorf("shell: %v: there is no console to open it on", err)
 		return sequence.Resume{}, false
