@@ -6,10 +6,14 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
+
+// TestMain runs the tests away from the host.
+func TestMain(m *testing.M) { nstest.Main(m) }
 
 // state is the state of a login; the zero value is that of a session that is up.
 type state int
