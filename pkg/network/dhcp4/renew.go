@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 	"time"
 
@@ -82,9 +81,6 @@ func (c udpConn) Receive(deadline time.Time) ([]byte, error) {
 		n, _, err := c.ReadFromUDPAddrPort(buf)
 		if errors.Is(err, unix.ECONNREFUSED) {
 			continue
-		}
-		if err != nil && errors.Is(err, net.ErrClosed) {
-			err = os.ErrClosed
 		}
 		return buf[:n], err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -70,8 +69,5 @@ func (c udpConn) Receive(deadline time.Time) ([]byte, netip.Addr, error) {
 	}
 	buf := make([]byte, 9216)
 	n, from, err := c.ReadFromUDPAddrPort(buf)
-	if errors.Is(err, net.ErrClosed) {
-		err = os.ErrClosed
-	}
 	return buf[:n], from.Addr().WithZone(""), err
 }
