@@ -85,6 +85,7 @@ func withScans(t *testing.T, n int) (*Storage, *scannable, *steptest.Recorder) {
 	k := kerneltest.New()
 	t.Cleanup(k.Close)
 	transport := k.Transport()
+	t.Cleanup(func() { _ = transport.Close() })
 	all := &scannable{lose: map[int]error{}, finds: map[int]func(){}}
 	for i := range n {
 		sid := uint32(7 + i)

@@ -79,7 +79,7 @@ func (st *Storage) findUsr(ctx context.Context, want bootspec.Device) (devices [
 func (st *Storage) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bootspec.Device) error {
 	dir := filepath.Join(Sysroot, "usr")
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("%s: not a directory", e.Dir)
+		return errors.New("not a directory") // the caller adds which
 	}
 	devices, err := st.findUsr(ctx, want)
 	if err != nil {
