@@ -51,14 +51,14 @@ func TestUntilDrivers(t *testing.T) {
 		driver := &slowDriver{ends: time.Now()}
 		s := New(Config{Drivers: driver})
 		none := &network.WaitError{Err: os.ErrDeadlineExceeded}
-		time.Sleep(last - 1)
+		time.Sleep(last - time.Nanosecond)
 		if !sequence.Retryable(s.untilDrivers(none)) {
 			t.Errorf("not retried when the last driver was loaded %v ago", driver.Idle())
 		}
 		if sequence.Retryable(s.untilDrivers(os.ErrPermission)) {
 			t.Error("another error is retried")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if sequence.Retryable(s.untilDrivers(none)) {
 			t.Errorf("retried when the last driver was loaded %v ago", driver.Idle())
 		}

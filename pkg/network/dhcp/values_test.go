@@ -15,8 +15,13 @@ func TestV6(t *testing.T) {
 		address string
 		want    bool
 	}{
-		{dhcp.DHCP6, "2001:db8::5/128", true}, {dhcp.DHCP6, "", true}, {dhcp.DHCP6Info, "", true}, {dhcp.DHCP4, "10.1.1.5/24", false},
-		{dhcp.DHCP4, "", false}, {"", "2001:db8::5/64", true}, {"", "", false},
+		{dhcp.DHCP6, "2001:db8::5/128", true},
+		{dhcp.DHCP6, "", true},
+		{dhcp.DHCP6Info, "", true},
+		{dhcp.DHCP4, "10.1.1.5/24", false},
+		{dhcp.DHCP4, "", false},
+		{"", "2001:db8::5/64", true},
+		{"", "", false},
 	} {
 		l := dhcp.Lease{Method: tt.method}
 		if tt.address != "" {
