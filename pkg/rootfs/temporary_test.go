@@ -41,6 +41,7 @@ func TestTemporary(t *testing.T) {
 
 // Temporary errors are waited for, with one message, for half a minute; others are not.
 func TestRootSearch(t *testing.T) {
+	const leastOfThree = (250 + 500 + 1000) * time.Millisecond / 2 // pauses, see sequence.Backoff
 	unreadErr := &unreadError{[]unread{{}}, readError(unix.EIO)}
 	for _, tt := range []struct {
 		name        string
@@ -50,9 +51,9 @@ func TestRootSearch(t *testing.T) {
 		least, most time.Duration
 		want        error
 	}{
-		{"passes", unreadErr, 3, 0, time.Second, 10 * time.Second, nil},
-		{"passes in a search", &notFoundError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, time.Second, 10 * time.Second, nil},
-		{"and without a name", &noInitError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, time.Second, 10 * time.Second, nil},
+		{"passes", unreadErr, 3, 0, leastOfThree, 10 * time.Second, nil},
+		{"passes in a search", &notFoundError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, leastOfThree, 10 * time.Second, nil},
+		{"and without a name", &noInitError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, leastOfThree, 10 * time.Second, nil},
 		{"lasts", unreadErr, 1000, 0, temporaryLimit, temporaryLimit + 2*sequence.MaxPause, unreadErr},
 		{"rd.timeout=", unreadErr, 1000, 5 * time.Second, 5 * time.Second, 5*time.Second + 2*sequence.MaxPause, unreadErr},
 		{"does not pass", unix.EINVAL, 1000, 0, 0, 0, unix.EINVAL},
