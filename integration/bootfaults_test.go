@@ -191,7 +191,7 @@ func TestBootTargetLost(t *testing.T) {
 	r.proxy("10.77.0.1:3271", r.target.Addr(), fault)
 	m := r.bootReboot(r.img, machineLine+targetLine+proxyPortal+"quiet rd.timeout=25")
 	r.expect(m, "iscsiroot: step ", ": in ", " for 10 s; session 1 down for ",
-		"gave up after 25 s (rd.timeout=): in ", "session 1 down for ", "iscsiroot: reboot in 60 s")
+		"gave up after 25 s (rd.timeout=): in ", "session 1 down for ", "iscsiroot: rebooting in 60 s")
 	r.ctrlAltDel(m)
 	r.checkShown(m, "shutdown: session 1: ")
 }

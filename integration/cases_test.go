@@ -37,7 +37,7 @@ func TestFailureCases(t *testing.T) {
 				r.expect(m, pieces(c.Hint)...)
 			}
 			if !c.Retried {
-				r.expect(m, "iscsiroot: reboot in 60 s")
+				r.expect(m, "iscsiroot: rebooting in 60 s")
 			}
 		})
 	}

@@ -43,9 +43,9 @@ func TestTwoConsoles(t *testing.T) {
 		Append: "console=ttyS0 console=tty0 quiet iscsi_i=" + initiator,
 		NICs:   []lab.NIC{{Tap: r.tap}}, Args: []string{"-vga", "std"},
 	})
-	r.expect(m, "the target name is not given: write iscsi_t=NAME on the kernel command line", "iscsiroot: reboot in 60 s")
+	r.expect(m, "the target name is not given: write iscsi_t=NAME on the kernel command line", "iscsiroot: rebooting in 60 s")
 	screen := r.screen(m)
-	for _, want := range []string{"the target name is not given", "iscsiroot: reboot in 60 s"} {
+	for _, want := range []string{"the target name is not given", "iscsiroot: rebooting in 60 s"} {
 		if !strings.Contains(screen, want) {
 			t.Errorf("the screen does not show %q but\n%s", want, screen)
 		}

@@ -19,7 +19,7 @@ func TestWrongTargetNameAtGotgt(t *testing.T) {
 	r.expect(m, "target closed the connection (kernel error 1020) (initiator "+initiator+", attempt 1): trying again",
 		"iscsiroot: step login failed after", "gave up after 20 s (rd.timeout=): login to iqn.2007-01.com.example:storage.remote2 at 10.77.0.1:3260: receive response 2 (operational stage): target closed the connection (kernel error 1020)",
 		"iscsiroot: hint: some targets close the connection without a response if the target name or this initiator is unknown: check iscsi_t=",
-		"iscsiroot: reboot in 60 s")
+		"iscsiroot: rebooting in 60 s")
 }
 
 // A target that responds with status 0203.
@@ -52,7 +52,7 @@ func TestRootWithoutInit(t *testing.T) {
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 root=/dev/sda2 rd.emergency=halt "+seedLine)
 	r.expect(m, "iscsiroot: step check failed after", "init /sbin/init on /dev/sda2: file does not exist",
-		"iscsiroot: hint: check that this is the root file system; correct root=, or name the program with init=PATH", "iscsiroot: halt in 60 s")
+		"iscsiroot: hint: check that this is the root file system; correct root=, or name the program with init=PATH", "iscsiroot: halting in 60 s")
 }
 
 // The same without root=: each device that was probed is named.
@@ -112,7 +112,7 @@ func TestBadParametersAndReboot(t *testing.T) {
 		"parameter iscsi_a=10.77.0 (byte 47 of the command line): this is not the address of a portal: write an IP address",
 		"parameter iscsi_t= (byte 63 of the command line): the name is empty: write a name such as",
 		"parameter root=/dev/hda1 (byte 72 of the command line): ",
-		"iscsiroot: reboot in 60 s: rd.emergency=reboot|poweroff|halt sets the action, rd.shell opens a shell instead")
+		"iscsiroot: rebooting in 60 s (rd.emergency= changes the action, rd.shell opens a shell instead)")
 	if _, err := m.WaitEvent(r.ctx, "RESET"); err != nil {
 		t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ func (r *rig) bootToRoot(img image, line string, shown ...string) *lab.Machine {
 // texts.
 func (r *rig) bootToFailure(line string, shown ...string) {
 	r.t.Helper()
-	r.bootUntil(line, []string{"iscsiroot: reboot in 60 s"}, shown)
+	r.bootUntil(line, []string{"iscsiroot: rebooting in 60 s"}, shown)
 }
 
 // bootToNoDisk boots until the step disk has retried for ten seconds, and checks that the console

@@ -108,7 +108,7 @@ func plainLines(output string) []string {
 const (
 	diskUUID  = "6b656e63-0000-4000-8000-000000000001"
 	realInit  = "guest: end"
-	lastWords = "iscsiroot: reboot in 60 s"
+	lastWords = "iscsiroot: rebooting in 60 s"
 )
 
 func transcripts() map[string]transcript {

@@ -19,9 +19,21 @@ const emergencyDelay = 60 * time.Second
 // end reboots, powers off or halts after a while.
 func (m *Machine) end() {
 	action := m.Plan.Policy.Emergency.Or(bootspec.Reboot)
-	m.Log.Errorf("%s in %d s: rd.emergency=reboot|poweroff|halt sets the action, rd.shell opens a shell instead", action, int(emergencyDelay.Seconds()))
+	m.Log.Errorf("%s in %d s (rd.emergency= changes the action, rd.shell opens a shell instead)", progressive(action), int(emergencyDelay.Seconds()))
 	time.Sleep(emergencyDelay)
 	m.power(action)
+}
+
+// progressive returns what the machine is doing when it carries out the action.
+func progressive(action bootspec.Emergency) string {
+	switch action {
+	case bootspec.PowerOff:
+		return "powering off"
+	case bootspec.Halt:
+		return "halting"
+	default:
+		return "rebooting"
+	}
 }
 
 // ctrlAltDel reboots as the key combination requests. Pressed once more it does so immediately.

@@ -79,7 +79,7 @@ func TestBad(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"step a failed\n[ 1] hint: b\n":        "step a failed\n  [ 1] hint: b",
-		"step a failed\n[ 1] reboot in 60 s\n": "step a failed",
+		"step a failed\n[ 1] rebooting in 60 s\n": "step a failed",
 		"Kernel panic\n":                       "Kernel panic",
 	} {
 		if got := cause(text); got != want {
