@@ -37,19 +37,19 @@ var behind = map[string]string{
 // errNoNIC is when no device has a driver that gets Ethernet frames in and out.
 var errNoNIC = errors.New("none of them is a network card that the kernel's modules drive: name the driver, or include all")
 
-// selectDevices returns the names of the modules that the devices want, of buses, network cards and
-// watchdogs. A driver whose file is gone goes to warn if there is another network card.
+// selectDevices returns the names of the modules of the devices: of buses, network cards and
+// watchdogs. A driver whose file is missing is passed to warn if there is another network card.
 func selectDevices(idx *kmod.Index, devices []string, warn func(error)) ([]string, error) {
 	var out []string
-	var gone []error
+	var missing []error
 	found := false
 	for _, d := range withBehind(devices) {
 		for _, m := range idx.Match(d) {
-			if m.Kind() == kmod.KindOther && !idx.Doubt(m) || slices.Contains(out, m.Name) {
+			if m.Kind() == kmod.KindOther && !idx.MissingMayBeEthernet(m) || slices.Contains(out, m.Name) {
 				continue
 			}
-			if err := idx.Whole(m.Name); err != nil {
-				gone = append(gone, err)
+			if err := idx.CheckFiles(m.Name); err != nil {
+				missing = append(missing, err)
 				continue
 			}
 			found = found || m.Kind() == kmod.KindEthernet
@@ -59,15 +59,15 @@ func selectDevices(idx *kmod.Index, devices []string, warn func(error)) ([]strin
 			}
 			out = append(out, names...)
 		}
-		found = found || idx.Settled(d) && strings.Contains(d, "bc02")
+		found = found || idx.BuiltinOrBlacklisted(d) && strings.Contains(d, "bc02")
 	}
-	if !found && len(gone) > 0 {
-		return nil, fmt.Errorf("network driver: %w", errors.Join(gone...))
+	if !found && len(missing) > 0 {
+		return nil, fmt.Errorf("network driver: %w", errors.Join(missing...))
 	}
 	if !found {
 		return nil, fmt.Errorf("%d devices: %w", len(devices), errNoNIC)
 	}
-	for _, err := range gone {
+	for _, err := range missing {
 		warn(fmt.Errorf("left out: %w", err))
 	}
 	return out, nil

@@ -75,7 +75,7 @@ func TestForeignDriver(t *testing.T) {
 // the driver is asked for.
 func TestDriverIsGone(t *testing.T) {
 	const place = "weak-updates/kernel/drivers/net/ethernet/intel/igb.ko"
-	const gone = "module igb: modules.dep names " + place + ", which is not there: put it there, or run depmod"
+	const gone = "module igb: modules.dep lists " + place + ", which does not exist: restore the file, or run depmod"
 	broken := func() initramfs.Config {
 		cfg := withDriver(t, place)
 		cfg.NICs = nil
@@ -123,7 +123,7 @@ func TestDriverIsGone(t *testing.T) {
 	cfg = config(t)
 	os.Remove(dirOf(&cfg) + "/kernel/fs/xfs/xfs.ko")
 	appendTo(t, dirOf(&cfg)+"/modules.alias", "alias fs-xfs xfs\n")
-	const noXFS = "module xfs: modules.dep names kernel/fs/xfs/xfs.ko, which is not there: put it there, or run depmod"
+	const noXFS = "module xfs: modules.dep lists kernel/fs/xfs/xfs.ko, which does not exist: restore the file, or run depmod"
 	cfg.FileSystems = nil
 	if _, sum := build(t, cfg); !slices.Equal(sum.Warnings, []string{"left out: " + noXFS}) {
 		t.Errorf("warnings %q", sum.Warnings)

@@ -33,7 +33,7 @@ var busesOf = map[string][]string{
 // selectModules returns the modules that cfg asks for, with their dependencies, in the order of a
 // load plan. What the tree lacks and cfg does not name goes to warn.
 func selectModules(idx *kmod.Index, cfg Config, warn func(error)) ([]kmod.Module, error) {
-	names := append(slices.Clone(needed), present(idx, useful, warn)...)
+	names := append(slices.Clone(needed), withFiles(idx, useful, warn)...)
 	nics, err := selectNICs(idx, cfg, warn)
 	if err != nil {
 		return nil, err
@@ -48,23 +48,24 @@ func selectModules(idx *kmod.Index, cfg Config, warn func(error)) ([]kmod.Module
 	}
 	names = slices.Concat(names, nics, virtual, fileSystems, cfg.Drivers)
 	for _, name := range names {
-		var gone *kmod.GoneError
-		if err := idx.Whole(name); errors.As(err, &gone) {
+		var missing *kmod.MissingFileError
+		if err := idx.CheckFiles(name); errors.As(err, &missing) {
 			return nil, err
 		}
 	}
 	return idx.Plan(names...)
 }
 
-// present returns those names that the tree knows. What it knows and does not have goes to warn.
-func present(idx *kmod.Index, names []string, warn func(error)) []string {
+// withFiles returns the names of modules that are complete. Those with a missing file are passed to
+// warn.
+func withFiles(idx *kmod.Index, names []string, warn func(error)) []string {
 	var out []string
 	for _, name := range names {
-		var gone *kmod.GoneError
-		switch err := idx.Whole(name); {
+		var missing *kmod.MissingFileError
+		switch err := idx.CheckFiles(name); {
 		case err == nil:
 			out = append(out, name)
-		case errors.As(err, &gone):
+		case errors.As(err, &missing):
 			warn(fmt.Errorf("left out: %w", err))
 		}
 	}
@@ -83,11 +84,11 @@ func selectNICs(idx *kmod.Index, cfg Config, warn func(error)) ([]string, error)
 	}
 	var all []string
 	for _, m := range idx.Modules() {
-		if m.Kind() != kmod.KindOther || idx.Doubt(m) {
+		if m.Kind() != kmod.KindOther || idx.MissingMayBeEthernet(m) {
 			all = append(all, m.Name)
 		}
 	}
-	return present(idx, all, warn), nil
+	return withFiles(idx, all, warn), nil
 }
 
 // selectDrivers returns drivers, by name, with the buses that their devices sit on and the PHYs
@@ -99,7 +100,7 @@ func selectDrivers(idx *kmod.Index, wanted []string, warn func(error)) ([]string
 		if !ok {
 			return nil, fmt.Errorf("network driver: %w", &kmod.NotFoundError{Name: name})
 		}
-		if err := idx.Whole(m.Name); err != nil {
+		if err := idx.CheckFiles(m.Name); err != nil {
 			return nil, fmt.Errorf("network driver: %w", err)
 		}
 		plan, err := idx.Plan(m.Name)
@@ -107,8 +108,8 @@ func selectDrivers(idx *kmod.Index, wanted []string, warn func(error)) ([]string
 			return nil, fmt.Errorf("network driver %s: %w", name, err)
 		}
 		out = append(out, m.Name)
-		out = append(out, present(idx, buses(idx, m), warn)...)
-		out = append(out, present(idx, phys(idx, plan), warn)...)
+		out = append(out, withFiles(idx, buses(idx, m), warn)...)
+		out = append(out, withFiles(idx, phys(idx, plan), warn)...)
 	}
 	return out, nil
 }
@@ -154,7 +155,7 @@ func foreignPHY(idx *kmod.Index, m kmod.Module) bool {
 func selectFileSystems(idx *kmod.Index, wanted []string, warn func(error)) ([]string, error) {
 	if len(wanted) == 0 {
 		for _, name := range fstypes.Roots() {
-			if name != "ext4" && len(present(idx, []string{"fs-" + name}, warn)) > 0 {
+			if name != "ext4" && len(withFiles(idx, []string{"fs-" + name}, warn)) > 0 {
 				wanted = append(wanted, name)
 			}
 		}
@@ -176,7 +177,7 @@ func selectFileSystems(idx *kmod.Index, wanted []string, warn func(error)) ([]st
 			return nil, fmt.Errorf("file system: %w", &kmod.NotFoundError{Name: name})
 		}
 		out = append(out, alias)
-		out = append(out, present(idx, fstypes.Of(name).Modules, warn)...)
+		out = append(out, withFiles(idx, fstypes.Of(name).Modules, warn)...)
 	}
 	return out, nil
 }

@@ -36,7 +36,7 @@ func selectVirtual(idx *kmod.Index, cfg Config, warn func(error)) ([]string, err
 	out = append(out, plan.Net.Modules()...)
 	if len(cfg.NICs)+len(cfg.Devices) == 0 {
 		for _, name := range SupportedNetwork() {
-			out = append(out, present(idx, []string{virtualDevices[name]}, warn)...)
+			out = append(out, withFiles(idx, []string{virtualDevices[name]}, warn)...)
 		}
 	}
 	slices.Sort(out)

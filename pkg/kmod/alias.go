@@ -7,13 +7,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/glob"
 )
 
-// aliasTable finds the patterns that match a string without trying them all: a pattern is filed
-// under its literal prefix, all that stands before its first wildcard, and a string can only match
-// patterns filed under one of its own prefixes. Debian has 9000 patterns for pci alone, but fewer
+// aliasTable finds the patterns that match a string without trying them all: a pattern is stored
+// under its literal prefix, the text before its first wildcard, and a string can only match
+// patterns stored under one of its own prefixes. Debian has 9000 patterns for pci alone, but fewer
 // than 100 different lengths of prefix.
 type aliasTable struct {
 	entries []alias
-	heads   map[string]int32 // literal prefix -> last entry filed under it
+	heads   map[string]int32 // literal prefix -> last entry stored under it
 	lengths []int            // of the literal prefixes, ascending
 }
 
@@ -21,7 +21,7 @@ type alias struct {
 	raw     string // as written
 	pattern string // normalised
 	module  string // normalised
-	next    int32  // the entry filed before it under the same prefix, or -1
+	next    int32  // the entry stored before it under the same prefix, or -1
 }
 
 // grow makes room for n patterns.
@@ -30,7 +30,7 @@ func (t *aliasTable) grow(n int) {
 	t.heads = make(map[string]int32, n/2)
 }
 
-// add files a pattern.
+// add stores a pattern.
 func (t *aliasTable) add(raw, module string) {
 	if t.heads == nil {
 		t.heads = map[string]int32{}
@@ -45,7 +45,7 @@ func (t *aliasTable) add(raw, module string) {
 	t.entries = append(t.entries, alias{raw, pattern, module, next})
 }
 
-// finish computes what match needs once all patterns are filed.
+// finish computes what match needs after the last add.
 func (t *aliasTable) finish() {
 	seen := map[int]bool{}
 	for key := range t.heads {
@@ -81,7 +81,7 @@ func (t *aliasTable) match(s string) []string {
 	return names
 }
 
-// literalPrefix returns what stands before the first wildcard of a pattern.
+// literalPrefix returns the text before the first wildcard of a pattern.
 func literalPrefix(pattern string) string {
 	if i := strings.IndexAny(pattern, `*?[\`); i >= 0 {
 		return pattern[:i]
@@ -89,7 +89,7 @@ func literalPrefix(pattern string) string {
 	return pattern
 }
 
-// normalisePattern writes '_' for '-' outside of brackets, where '-' makes a range.
+// normalisePattern replaces '-' by '_' outside of brackets, where '-' makes a range.
 func normalisePattern(pattern string) string {
 	if strings.IndexByte(pattern, '-') < 0 {
 		return pattern

@@ -28,14 +28,14 @@ type Config struct {
 type Alias struct{ Pattern, Module string }
 
 // Softdep holds the soft dependencies of a module: names or aliases, loaded before and after it, if
-// they are there.
+// they exist.
 type Softdep struct {
 	Module    string
 	Pre, Post []string
 }
 
-// configDirs are where modprobe looks for *.conf, best first: of files with the same name only the
-// first counts.
+// configDirs are where modprobe looks for *.conf: of files with the same name only the first is
+// read (modprobe.d(5)).
 var configDirs = []string{
 	"etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d", "usr/lib/modprobe.d", "lib/modprobe.d",
 }
@@ -63,7 +63,7 @@ func ReadConfig(fsys fs.FS, note func(error)) Config {
 	return c
 }
 
-// configFiles returns the paths of the files that count, by their base name.
+// configFiles returns the paths of the files to read, by their base name.
 func configFiles(fsys fs.FS) map[string]string {
 	files := map[string]string{}
 	for _, dir := range configDirs {
@@ -80,7 +80,7 @@ func configFiles(fsys fs.FS) map[string]string {
 	return files
 }
 
-// parse takes the lines of one file.
+// parse parses one file.
 func (c *Config) parse(name, text string, note func(error)) {
 	noted := map[string]bool{}
 	once := func(word string, n int, what string) {
@@ -94,7 +94,7 @@ func (c *Config) parse(name, text string, note func(error)) {
 		switch {
 		case words[0] == "install" || words[0] == "remove":
 			once(words[0], n, "is not supported: its command is not run")
-		case len(words) < 2 || !c.take(words):
+		case len(words) < 2 || !c.parseLine(words):
 			once(words[0], n, "is not understood")
 		}
 		return nil
@@ -104,8 +104,8 @@ func (c *Config) parse(name, text string, note func(error)) {
 	}
 }
 
-// take adds a line of two words or more; false if its keyword is unknown.
-func (c *Config) take(words []string) bool {
+// parseLine adds a line of two words or more; false if its keyword is unknown.
+func (c *Config) parseLine(words []string) bool {
 	module := normalise(words[1])
 	switch words[0] {
 	case "alias":
@@ -120,7 +120,7 @@ func (c *Config) take(words []string) bool {
 	case "softdep":
 		pre, post := parseSoftdepWords(words[2:])
 		c.Softdeps = append(c.Softdeps, Softdep{module, pre, post})
-	case "weakdep": // only a hint to those who build an initramfs
+	case "weakdep": // a hint for initramfs builders only
 	default:
 		return false
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 func TestReadConfig(t *testing.T) {
-	var said notes
+	var got notes
 	c := ReadConfig(tree(map[string]string{
 		"etc/modprobe.d/a.conf": "# comment\noptions e1000-x debug=4 \\\n  copybreak=0\nblacklist  ahci\nblacklist crc32c-intel\n" +
 			"alias net-pf-10 off\nalias pci:v0000* my-nic\ninstall foo /bin/true\ninstall bar /bin/true\nremove foo /bin/false\n" +
@@ -17,7 +17,7 @@ func TestReadConfig(t *testing.T) {
 		"lib/modprobe.d/a.conf":     "blacklist hidden\n",
 		"usr/lib/modprobe.d/z.conf": "softdep my-nic pre: phy-a phy_b post: helper\noptions e1000_x debug=9\n",
 		"run/modprobe.d/long.conf":  strings.Repeat("x", maxLine+1),
-	}), said.add)
+	}), got.add)
 	want := Config{
 		Params:    map[string]string{"e1000_x": "debug=4 copybreak=0 debug=9"},
 		Blacklist: map[string]bool{"ahci": true, "crc32c_intel": true},
@@ -35,12 +35,12 @@ func TestReadConfig(t *testing.T) {
 		"etc/modprobe.d/a.conf: line 12: alias is not understood",
 		"read run/modprobe.d/long.conf: line 1: longer than 65536 bytes",
 	}
-	if diff := cmp.Diff(wantNotes, said); diff != "" {
+	if diff := cmp.Diff(wantNotes, got); diff != "" {
 		t.Errorf("notes: -want +got:\n%s", diff)
 	}
-	ReadConfig(tree(map[string]string{"etc/modprobe.d/a.conf": "install x y\n"}), nil) // nobody listens
-	said = nil
-	ReadConfig(failing{tree(map[string]string{"etc/modprobe.d/a.conf": ""})}, said.add)
+	ReadConfig(tree(map[string]string{"etc/modprobe.d/a.conf": "install x y\n"}), nil) // without a function for notes
+	got = nil
+	ReadConfig(failing{tree(map[string]string{"etc/modprobe.d/a.conf": ""})}, got.add)
 }
 
 func TestWithConfig(t *testing.T) {
@@ -59,8 +59,8 @@ func TestWithConfig(t *testing.T) {
 	})
 	for name, want := range map[string]string{
 		"x:1": "b.ko\ns.ko\n",             // a is on the blacklist
-		"a":   "b.ko\ns.ko\nd.ko\na.ko\n", // by name, and as a dependency, what is on it is loaded
-		"z:1": "b.ko\ns.ko\n",             // the file's alias comes first
+		"a":   "b.ko\ns.ko\nd.ko\na.ko\n", // by name, and as a dependency, a module on the blacklist is loaded
+		"z:1": "b.ko\ns.ko\n",             // the configuration's alias takes precedence
 		"y:1": "", "z:2": "",              // only what is on the blacklist
 	} {
 		mods, err := x.Plan(name)
@@ -84,7 +84,7 @@ func TestWithConfig(t *testing.T) {
 	}
 }
 
-// FuzzReadConfig: any file is read, and what it says can be put upon an index.
+// FuzzReadConfig: any file is read, and the configuration can be applied to an index.
 func FuzzReadConfig(f *testing.F) {
 	f.Add("options a b=1\nblacklist c\nalias x:* c\nsoftdep c pre: d post: e\ninstall a b\n")
 	f.Add("alias [ a\nsoftdep a post: a\n\\\noptions a \\\n")
@@ -104,7 +104,7 @@ func FuzzReadConfig(f *testing.F) {
 	})
 }
 
-// Only the aliases of wanted modules tell what devices to look for, and those of the configuration.
+// The kinds are those of the aliases of wanted modules, and of the configuration.
 func TestAliasKinds(t *testing.T) {
 	x, err := Read(tree(map[string]string{
 		depFile: "nic.ko:\nbus.ko:\ndisk.ko:\n",
@@ -126,7 +126,7 @@ func TestAliasKinds(t *testing.T) {
 
 // Patterns and modalias as Debian's crc32c_intel and a kernel on an AMD processor have them, the
 // list of features cut.
-func TestSuits(t *testing.T) {
+func TestMatchesCPU(t *testing.T) {
 	x, err := Read(tree(map[string]string{
 		depFile:   "crc32c-intel.ko:\nkvm.ko:\nnic.ko:\n",
 		aliasFile: "alias crypto-crc32c crc32c_intel\nalias cpu:type:x86,ven*fam*mod*:feature:*0094* crc32c_intel\nalias pci:v1* nic\n",
@@ -144,7 +144,7 @@ func TestSuits(t *testing.T) {
 		{"nic", without, true},
 		{"unknown", without, true},
 	} {
-		if got := x.Suits(c.name, c.cpu); got != c.want {
+		if got := x.MatchesCPU(c.name, c.cpu); got != c.want {
 			t.Errorf("%s on %s: %v", c.name, c.cpu, got)
 		}
 	}

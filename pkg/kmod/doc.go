@@ -1,13 +1,13 @@
-// Package kmod reads the index of a kernel module tree, as depmod(8) writes it, and answers which
+// Package kmod reads the index of a kernel module tree, as depmod(8) writes it, and finds which
 // modules a device or a name needs and in which order they are loaded. It only reads from an fs.FS:
 // it loads nothing, so init and the image builder share it. Loading is pkg/modload's.
 //
 // Five files make the index: modules.dep, modules.alias, modules.softdep, modules.builtin and
-// modules.builtin.modinfo (all but the first may be missing); the .bin twins are not read. Read
-// reads only these, and wants them sound. Open looks at the module files as well. It takes what
-// there is, for a boot: what modules.dep does not name is asked for its section .modinfo, and so is
-// what its path says nothing of. With Options.Strict the index has to be sound, for a builder.
-// ReadConfig reads modprobe.d(5).
+// modules.builtin.modinfo (all but the first may be missing); the binary *.bin files are not read.
+// Read reads only these, and returns an error if one is damaged. Open reads the module files as
+// well. It uses what exists, for a boot: it reads the section .modinfo of files that modules.dep
+// does not list, and of those whose path does not determine their kind. With Options.Strict a
+// damaged index is an error, for a builder. ReadConfig reads modprobe.d(5).
 package kmod
 
 import (
@@ -22,20 +22,20 @@ import (
 
 // Module is one loadable module of a tree.
 type Module struct {
-	// Name as the kernel knows it: '_' for every '-'.
+	// Name is the kernel's: '_' for every '-'.
 	Name string
 	// Path is relative to the tree, such as kernel/drivers/net/virtio_net.ko, and keeps the
 	// suffix of a compressed file.
 	Path string
 
-	kind Kind // what the file and its aliases say, where the path does not
+	kind Kind // by the file and its aliases, where the path does not determine it
 }
 
 // NotFoundError reports that the tree has no module of this name or alias, loadable or built in.
 // errors.Is finds fs.ErrNotExist in it.
 type NotFoundError struct{ Name string }
 
-// Error names what was looked for.
+// Error names the module.
 func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("module %s: not in the module tree", e.Name)
 }
@@ -43,12 +43,12 @@ func (e *NotFoundError) Error() string {
 // Unwrap returns fs.ErrNotExist.
 func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 
-// Index answers questions about one module tree. It does not change after Read and is safe for
-// concurrent use.
+// Index is the index of one module tree. It does not change after Read and is safe for concurrent
+// use.
 type Index struct {
 	release        string // of the tree; empty if it is not known
 	mods           []record
-	gaps           bool // some are gone
+	anyMissing     bool // one of mods is missing
 	byName         map[string]int32
 	softdeps       map[string]softdep
 	aliases        aliasTable
@@ -59,15 +59,15 @@ type Index struct {
 	configAliases  aliasTable
 }
 
-// record is a module with what its index lines say, kept as text until a plan needs it.
+// record is a module with its lines of the index, kept as text until a plan needs them.
 type record struct {
 	Module
-	deps string // the right-hand side of modules.dep: blank separated paths
-	line int    // in modules.dep, counted from 1; 0 for what the file itself has said
-	gone bool   // modules.dep names a file that is not there
+	deps    string // the right-hand side of modules.dep: blank separated paths
+	line    int    // in modules.dep, counted from 1; 0 if the record comes from the file's .modinfo
+	missing bool   // modules.dep lists a file that does not exist
 }
 
-// softdep is what a Softdep says of a module.
+// softdep holds the soft dependencies of one module.
 type softdep struct{ pre, post []string }
 
 // Modules returns every loadable module that is not built in as well, in the order of modules.dep.
@@ -102,38 +102,36 @@ func (x *Index) Match(alias string) []Module {
 	return mods
 }
 
-// match is Match, and reports whether there is a module with the alias that need not or may not be
-// loaded: it is built in or on the blacklist.
-func (x *Index) match(alias string) (mods []Module, settled bool) {
+// match is Match. excluded reports whether a module with the alias is built in or on the blacklist.
+func (x *Index) match(alias string) (mods []Module, excluded bool) {
 	alias = normalise(alias)
 	names := x.configAliases.match(alias)
 	if len(names) == 0 {
 		names = x.aliases.match(alias)
-		settled = len(x.builtinAliases.match(alias)) > 0
+		excluded = len(x.builtinAliases.match(alias)) > 0
 	}
 	seen := make(map[string]bool)
 	for _, name := range names {
 		m, builtin, ok := x.Lookup(name)
 		switch {
 		case builtin, ok && x.blacklist[name]:
-			settled = true
+			excluded = true
 		case ok && !seen[name]:
 			seen[name] = true
 			mods = append(mods, m)
 		}
 	}
-	return mods, settled
+	return mods, excluded
 }
 
-// Settled reports whether a name or an alias stands, among others, for a module that the kernel has
-// built in or that Config's blacklist keeps the alias from loading: then it does no harm if the
-// others do not load.
-func (x *Index) Settled(name string) bool {
+// BuiltinOrBlacklisted reports whether one of the modules of a name or an alias is built into the
+// kernel, or is on Config's blacklist: then it is no error if the others do not load.
+func (x *Index) BuiltinOrBlacklisted(name string) bool {
 	if _, builtin, found := x.Lookup(name); found {
 		return builtin
 	}
-	_, settled := x.match(name)
-	return settled
+	_, excluded := x.match(name)
+	return excluded
 }
 
 // Resolve finds what a name or an alias stands for: a module of that name first, then every module
@@ -145,8 +143,8 @@ func (x *Index) Resolve(name string) (mods []Module, ok bool) {
 	} else if found {
 		return []Module{m}, true
 	}
-	mods, settled := x.match(name)
-	return mods, settled || len(mods) > 0
+	mods, excluded := x.match(name)
+	return mods, excluded || len(mods) > 0
 }
 
 // Aliases returns the alias patterns of a module, in the order of modules.alias.
@@ -162,8 +160,8 @@ func (x *Index) Aliases(m Module) []string {
 
 // AliasKinds returns what the alias patterns of the modules that are wanted begin with, up to the
 // first ':' or wildcard, sorted, each once: "pci" for "pci:v00008086d*", "acpi" for
-// "acpi*:VMBUS:*". Aliases without a ':', which no device has, are left out; Config's count
-// whatever module they are for.
+// "acpi*:VMBUS:*". Aliases without a ':', which no device has, are left out; Config's are included
+// for every module.
 func (x *Index) AliasKinds(wanted func(Module) bool) []string {
 	kinds := map[string]bool{}
 	note := func(pattern string) {
@@ -174,13 +172,13 @@ func (x *Index) AliasKinds(wanted func(Module) bool) []string {
 	for _, a := range x.configAliases.entries {
 		note(a.raw)
 	}
-	asked := map[string]bool{}
+	cached := map[string]bool{}
 	for _, a := range x.aliases.entries {
-		ok, known := asked[a.module]
+		ok, known := cached[a.module]
 		if !known {
 			i, found := x.byName[a.module]
 			ok = found && wanted(x.mods[i].Module)
-			asked[a.module] = ok
+			cached[a.module] = ok
 		}
 		if ok {
 			note(a.raw)
@@ -189,25 +187,26 @@ func (x *Index) AliasKinds(wanted func(Module) bool) []string {
 	return slices.Sorted(maps.Keys(kinds))
 }
 
-// Suits reports whether a module is for a processor, by its modalias as in
+// MatchesCPU reports whether a module is for a processor, by the processor's modalias as in
 // /sys/devices/system/cpu/modalias: a module with aliases for processors
-// (MODULE_DEVICE_TABLE(x86cpu, ...) or module_cpu_feature_match) must have one that matches, and
-// every other one suits.
-func (x *Index) Suits(name, modalias string) bool {
+// (MODULE_DEVICE_TABLE(x86cpu, ...) or module_cpu_feature_match) must have one that matches; a
+// module without any is for all processors.
+func (x *Index) MatchesCPU(name, modalias string) bool {
 	name, modalias = normalise(name), normalise(modalias)
-	suits := true
+	matches := true
 	for _, a := range x.aliases.entries {
 		if a.module == name && strings.HasPrefix(a.pattern, "cpu:") {
 			if glob.Match(a.pattern, modalias) {
 				return true
 			}
-			suits = false
+			matches = false
 		}
 	}
-	return suits
+	return matches
 }
 
-// normalise writes a module name, or an alias that is no pattern, as the kernel compares it.
+// normalise returns a module name, or an alias that is not a pattern, with '_' for every '-', as
+// the kernel compares it.
 func normalise(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
 // nameOf returns the module name in a path: the last element up to its first dot, as libkmod takes

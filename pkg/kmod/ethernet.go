@@ -16,7 +16,7 @@ var ethernetSymbols = []string{
 }
 
 // openCoded are imported by a driver that does alloc_etherdev's work itself (net/ethernet/eth.c).
-// So do tunnels; they are for no device.
+// So do tunnels; they have no aliases of devices.
 var openCoded = []string{"alloc_netdev_mqs", "ether_setup", "register_netdev"}
 
 // wirelessSymbols are imported by drivers of radio cards, which make Ethernet devices too
@@ -30,7 +30,7 @@ var wirelessModules = []string{"cfg80211", "mac80211"}
 // drivers/net/virtio_net.c, drivers/net/hyperv/netvsc_drv.c, drivers/net/xen-netfront.c.
 var nicAliases = []string{"virtio:d00000001v", "vmbus:635161f83edfc546913ff2d2f965ed0e", "xen:vif"}
 
-// deviceAliases are what the aliases of devices begin with that a card can be.
+// deviceAliases are what the aliases of devices begin with on the buses of network cards.
 var deviceAliases = []string{"pci:", "usb:", "virtio:", "vmbus:", "xen:", "of:", "acpi"}
 
 // isEthernet reports whether a file is a driver of Ethernet; strtab is its table of strings.
@@ -42,8 +42,8 @@ func isEthernet(info Info, strtab []byte) bool {
 	case slices.ContainsFunc(ethernetSymbols, imports):
 		return true
 	}
-	lacks := func(s string) bool { return !imports(s) }
-	return hasDevice(info.Aliases) && !slices.ContainsFunc(openCoded, lacks)
+	missing := func(s string) bool { return !imports(s) }
+	return hasDevice(info.Aliases) && !slices.ContainsFunc(openCoded, missing)
 }
 
 func isWireless(info Info) bool {
@@ -55,8 +55,8 @@ func hasDevice(aliases []string) bool {
 }
 
 // isNIC reports whether an alias is for network cards as a class: of PCI's classes that of Ethernet
-// controllers (include/linux/pci_ids.h, PCI_CLASS_NETWORK_ETHERNET), on other buses those that have
-// nothing else.
+// controllers (include/linux/pci_ids.h, PCI_CLASS_NETWORK_ETHERNET), on other buses the prefixes in
+// nicAliases.
 func isNIC(alias string) bool {
 	return hasPrefix(alias, nicAliases) || strings.HasPrefix(alias, "pci:") && strings.Contains(alias, "bc02sc00")
 }

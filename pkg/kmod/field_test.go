@@ -52,7 +52,7 @@ func plan(x *Index, name string) (string, error) {
 	return strings.Join(out, " "), err
 }
 
-// A driver from anywhere is for Ethernet by its symbols, or by the class in its aliases.
+// A driver at any place is for Ethernet by its symbols, or by the class in its aliases.
 func TestKindOfForeignDriver(t *testing.T) {
 	for _, path := range []string{
 		"updates/dkms/nic.ko", "updates/nic.ko", "extra/nic.ko", "weak-updates/vendor/nic.ko", "nic.ko", "extra/vendor/drivers/nic.ko",
@@ -74,7 +74,7 @@ func TestKindOfForeignDriver(t *testing.T) {
 			}
 		}
 	}
-	// The kernel's own folders say what is in them.
+	// The kernel's own folders determine the kind.
 	for path, want := range map[string]Kind{
 		"kernel/drivers/net/ethernet/x/x.ko": KindEthernet, "kernel/drivers/net/wireless/x/x.ko": KindOther,
 		"kernel/drivers/scsi/x.ko": KindOther, "kernel/drivers/net/tun.ko": KindOther, "updates/drivers/net/ethernet/intel/igb/igb.ko": KindEthernet,
@@ -119,7 +119,7 @@ func TestIsEthernet(t *testing.T) {
 	}
 }
 
-// A file that cannot be looked into has its aliases.
+// A file that cannot be read has its aliases in the index.
 func TestKindByAlias(t *testing.T) {
 	x, err := Open(tree(map[string]string{
 		depFile:                "updates/nic.ko.zst:\nupdates/disk.ko.zst:\n",
@@ -138,7 +138,7 @@ func TestKindByAlias(t *testing.T) {
 	}
 }
 
-// Indexes as tools leave them, of a tree with the same real files: what comes out is the same.
+// Indexes as several tools write them, of a tree with the same real files: the plan is the same.
 func TestOpenFieldIndexes(t *testing.T) {
 	relative := "kernel/drivers/net/virtio_net.ko: kernel/drivers/net/net_failover.ko kernel/net/core/failover.ko\n" +
 		"kernel/drivers/net/net_failover.ko: kernel/net/core/failover.ko\nkernel/net/core/failover.ko:\n"
@@ -182,8 +182,9 @@ func TestOpenFieldIndexes(t *testing.T) {
 	}
 }
 
-// Files that depmod has not seen are found, in the tree and directly above it, but for those of
-// another kernel, and of two with one name depmod's choice; what the index names stays as it says.
+// Files that depmod has not read are found, in the tree and directly above it, but for those of
+// another kernel, and of two with one name the one that depmod prefers. What the index lists is not
+// changed by them.
 func TestOpenUnnamedFiles(t *testing.T) {
 	index := map[string]string{
 		depFile: "updates/dkms/crc16.ko:\nkernel/fs/mbcache.ko:\n", orderFile: "kernel/fs/jbd2.ko\nkernel/fs/ext4.ko\n", builtinFile: "kernel/lib/libcrc32c.ko\n",
@@ -208,16 +209,17 @@ func TestOpenUnnamedFiles(t *testing.T) {
 	if mods, err := x.Plan("fs-ext4"); err != nil || !slices.ContainsFunc(mods, func(m Module) bool { return m.Path == "updates/dkms/crc16.ko" }) {
 		t.Errorf("%v, %v", mods, err)
 	}
-	var said notes
+	var noted notes
 	x, err = Open(fieldTree(t, map[string]string{"updates/ext4.ko": "ext4.ko", "weak-updates/jbd2.ko": "jbd2.ko"}, map[string]string{depFile: "a.ko:\n", "a.ko": ""}),
-		Options{Strict: true, Release: "6.1.0-57-amd64", Note: said.add})
-	if err != nil || len(x.Modules()) != 2 || !slices.Contains(said, "1 files are left out: they were built for kernel "+fieldRelease) {
-		t.Errorf("%v, %v, %q", x.Modules(), err, said)
+		Options{Strict: true, Release: "6.1.0-57-amd64", Note: noted.add})
+	if err != nil || len(x.Modules()) != 2 || !slices.Contains(noted, "1 files are left out: they were built for kernel "+fieldRelease) {
+		t.Errorf("%v, %v, %q", x.Modules(), err, noted)
 	}
 }
 
-// A module whose file is gone is told apart; what does without it is planned without it.
-func TestGone(t *testing.T) {
+// A module whose file does not exist is an error of its own; what does not need it is planned
+// without it.
+func TestMissingFile(t *testing.T) {
 	x, err := Open(fieldTree(t, map[string]string{"kernel/b.ko": "crc16.ko", "kernel/c.ko": "jbd2.ko", "kernel/d.ko": "ext4.ko", "kernel/needs.ko": "failover.ko"}, map[string]string{
 		depFile: "updates/gone.ko: kernel/b.ko\nkernel/b.ko:\nkernel/c.ko:\nkernel/d.ko: kernel/b.ko\nkernel/needs.ko: updates/gone.ko\n" +
 			"weak-updates/kernel/drivers/net/ethernet/intel/oldnic.ko:\nkernel/fs/other.ko:\n",
@@ -227,30 +229,29 @@ func TestGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"x:1": "kernel/c.ko", "d": "kernel/b.ko kernel/d.ko"} {
-		if got, err := plan(x, name); err != nil || got != want || x.Whole(name) != nil {
-			t.Errorf("%s: %q, %v, %v", name, got, err, x.Whole(name))
+		if got, err := plan(x, name); err != nil || got != want || x.CheckFiles(name) != nil {
+			t.Errorf("%s: %q, %v, %v", name, got, err, x.CheckFiles(name))
 		}
 	}
-	const gone = "module gone: modules.dep names updates/gone.ko, which is not there: put it there, or run depmod"
+	const gone = "module gone: modules.dep lists updates/gone.ko, which does not exist: restore the file, or run depmod"
 	for name, want := range map[string]string{"gone": gone, "y:1": gone, "needs": "module needs needs " + gone} {
-		var e *GoneError
-		if err := x.Whole(name); !errors.As(err, &e) || err.Error() != want || !errors.Is(err, fs.ErrNotExist) {
+		var e *MissingFileError
+		if err := x.CheckFiles(name); !errors.As(err, &e) || err.Error() != want || !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	var missing *NotFoundError
-	if err := x.Whole("none"); !errors.As(err, &missing) {
+	if err := x.CheckFiles("none"); !errors.As(err, &missing) {
 		t.Errorf("none: %v", err)
 	}
 	for name, want := range map[string]bool{"gone": true, "oldnic": true, "other": false, "b": false} {
-		if m, _, ok := x.Lookup(name); !ok || x.Doubt(m) != want {
-			t.Errorf("%s: %v, %v", name, x.Doubt(m), ok)
+		if m, _, ok := x.Lookup(name); !ok || x.MissingMayBeEthernet(m) != want {
+			t.Errorf("%s: %v, %v", name, x.MissingMayBeEthernet(m), ok)
 		}
 	}
 }
 
-// Links are followed, to a file or a folder; one that leads nowhere is not there, and one in a
-// circle ends.
+// Links are followed, to a file or a folder; a dangling one is skipped, and a cycle ends.
 func TestModuleFilesFollowsLinks(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"V/kernel", "V/weak-updates", "V/source", "W/extra"} {

@@ -12,9 +12,9 @@ import (
 const maxFolders = 1 << 14
 
 // moduleFiles returns the paths of all module files below a folder, or, flat, of those directly in
-// it, sorted. As depmod does it follows symbolic links, those to folders once, and passes over
-// "build" and "source", where kernel headers are (tools/depmod.c of kmod,
-// depmod_modules_search_dir). It passes over links that lead nowhere, and what cannot be listed.
+// it, sorted. As depmod does it follows symbolic links, those to folders once, and skips "build"
+// and "source", where kernel headers are (tools/depmod.c of kmod, depmod_modules_search_dir). It
+// skips dangling links, and folders that cannot be listed.
 func moduleFiles(fsys fs.FS, dir string, flat bool) []string {
 	l := lister{fsys: fsys, flat: flat}
 	l.folder(dir, false)
@@ -30,7 +30,7 @@ type lister struct {
 	out     []string
 }
 
-// folder lists one folder. linked tells that a symbolic link has led there.
+// folder lists one folder. linked is true below a symbolic link.
 func (l *lister) folder(dir string, linked bool) {
 	entries, err := fs.ReadDir(l.fsys, dir)
 	if l.folders++; err != nil || l.folders > maxFolders {
@@ -78,8 +78,8 @@ func (o Options) list(fsys fs.FS) []string {
 const lastOrder = 3
 
 // searchOrder is the place of a path in the order in which depmod prefers modules of one name, as
-// Fedora sets it (depmod.d(5): "search updates extra built-in weak-updates"); others leave the
-// words of it out that they do not use.
+// Fedora sets it (depmod.d(5): "search updates extra built-in weak-updates"); other distributions
+// use some of these words, in the same order.
 func searchOrder(name string) int {
 	folder, _, _ := strings.Cut(name, "/")
 	switch folder {

@@ -23,8 +23,8 @@ func seedFiles(t testing.TB) [5][]byte {
 
 func TestSeedsExist(t *testing.T) { seedFiles(t) }
 
-// FuzzRead: whatever is read can be planned, matched and written, and what is written is read as
-// the same.
+// FuzzRead: every index that is read can be planned, matched and written, and is read back the
+// same.
 func FuzzRead(f *testing.F) {
 	s := seedFiles(f)
 	f.Add(s[0], s[1], s[2], s[3], s[4], "fs-ext4")

@@ -19,17 +19,17 @@ func (k Kind) String() string {
 	return [...]string{"other", "bus", "ethernet", "watchdog"}[k]
 }
 
-// watchdogNames are the drivers of watchdogs that PCs and servers have on board and announce.
+// watchdogNames are the drivers of on-board watchdogs of PCs and servers that have a modalias.
 var watchdogNames = map[string]bool{
 	"i6300esb": true, "iTCO_wdt": true, "sp5100_tco": true, "hpwdt": true, "wdat_wdt": true,
 }
 
-// busNames are bus drivers that their folder does not tell apart from other drivers.
+// busNames are bus drivers in folders that hold other drivers as well.
 var busNames = map[string]bool{
 	"virtio_pci": true, "virtio_mmio": true,
 	"hv_vmbus": true, "pci_hyperv": true,
 	"xen_platform_pci": true, "xen_pcifront": true, "xenbus_probe_frontend": true,
-	"lpc_ich": true, // has iTCO_wdt's watchdog on it
+	"lpc_ich": true, // the parent device of iTCO_wdt's watchdog
 }
 
 // usbHosts are the host controllers of PCs and servers; drivers/usb/host also holds PCMCIA and USB
@@ -59,7 +59,7 @@ var mobileUSB = map[string]bool{
 const otherFolders = " appletalk arcnet bonding caif can dsa fddi hamradio hippi ieee802154 ipa ipvlan mctp netdevsim ovpn " +
 	"plip ppp pse-pd slip team thunderbolt vxlan wan wireguard wireless wwan xen-netback "
 
-// otherNames are the kernel's modules directly in drivers/net that are none of Ethernet cards.
+// otherNames are the kernel's modules directly in drivers/net that do not drive Ethernet cards.
 const otherNames = " amt bareudp dummy eql geneve gtp ifb macsec macvlan macvtap mhi_net netconsole netkit nlmon ntb_netdev " +
 	"pfcp rionet sb1000 tap thunderbolt_net tun veth vrf vsockmon "
 
@@ -69,9 +69,9 @@ const kernelFolders = " arch block certs crypto drivers fs init io_uring ipc ker
 // isOneOf reports whether a list with blanks around each word has one.
 func isOneOf(list, word string) bool { return strings.Contains(list, " "+word+" ") }
 
-// Kind tells what a module is for: by its name, by a path below the folders of the kernel's own
-// build, and of any other place, such as DKMS's updates/dkms, by what Open has found in the file
-// and in its aliases.
+// Kind returns what a module is for. It is determined by the name, or by a path below the folders
+// of the kernel's own build; at any other place, such as DKMS's updates/dkms, by what Open has
+// found in the file and in its aliases.
 func (m Module) Kind() Kind {
 	kind, sure := m.kindByPath()
 	if !sure && m.kind == KindEthernet && !mobileUSB[m.Name] {
@@ -80,9 +80,9 @@ func (m Module) Kind() Kind {
 	return kind
 }
 
-// kindByPath tells what name and path say, and whether that is enough. Below kernel/ it is, except
-// for what lies beside the kernel's own folders and files: some makefiles put an r8125.ko there as
-// well.
+// kindByPath returns the kind by name and path; sure is true if they determine it. Below kernel/
+// they do, except beside the kernel's own folders and files: some makefiles install an r8125.ko
+// there as well.
 func (m Module) kindByPath() (kind Kind, sure bool) {
 	switch {
 	case busNames[m.Name], isUSBHost(m.Name) && (strings.Contains(m.Path, "drivers/usb/host/") || !strings.Contains(m.Path, "drivers/")):

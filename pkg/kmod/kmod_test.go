@@ -40,7 +40,7 @@ func paths(mods []Module) string {
 }
 
 // TestPlanOfDebian holds what modprobe --show-depends prints for the whole tree, each module once;
-// crc32c before iscsi_tcp is our own.
+// crc32c before iscsi_tcp is from requested.
 func TestPlanOfDebian(t *testing.T) {
 	x := debian(t)
 	for name, want := range map[string]string{
@@ -80,14 +80,14 @@ func TestSoftIsMarked(t *testing.T) {
 			t.Errorf("%s: soft %v, want %v", s.Name, s.Soft, want)
 		}
 	}
-	// What one root only likes to have and another needs is needed.
+	// A soft dependency of one root that another root needs is needed.
 	steps, err = debian(t).Steps("ext4", "crc32c_generic")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range steps {
 		if s.Name == "crc32c_generic" && s.Soft {
-			t.Error("crc32c_generic was asked for and is marked as soft")
+			t.Error("crc32c_generic was requested and is marked as soft")
 		}
 	}
 }
@@ -164,8 +164,8 @@ func TestBuiltinWinsOverFile(t *testing.T) {
 		t.Errorf("alias of a built-in module: %v %v", mods, ok)
 	}
 	for name, want := range map[string]bool{"a": false, "b": true, "x:1": true, "y:1": true, "z:1": false} {
-		if x.Settled(name) != want {
-			t.Errorf("settled %s: %v", name, !want)
+		if x.BuiltinOrBlacklisted(name) != want {
+			t.Errorf("excluded %s: %v", name, !want)
 		}
 	}
 	if _, ok := x.Resolve("z:1"); ok {

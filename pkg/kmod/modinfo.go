@@ -16,15 +16,15 @@ type Info struct {
 	Depends []string
 	// Aliases are patterns, as in modules.alias.
 	Aliases []string
-	// Firmware are the files that the module asks for, below lib/firmware; patterns of
-	// path.Match in a few.
+	// Firmware are the files that the module requests, relative to lib/firmware; a few are
+	// patterns of path.Match.
 	Firmware []string
 	// Softdeps are the texts of MODULE_SOFTDEP, such as "pre: crypto-crc32c".
 	Softdeps []string
 	// Vermagic is the kernel for which the file was built; its first word is the release.
 	Vermagic string
-	// Ethernet tells that the file imports what makes an Ethernet device or registers a PHY
-	// driver.
+	// Ethernet is true if the file imports a symbol that makes an Ethernet device or registers
+	// a PHY driver.
 	Ethernet bool
 }
 
@@ -38,7 +38,7 @@ func (i Info) Release() string {
 // with a section .modinfo.
 var ErrFormat = errors.New("not a kernel module")
 
-// Limits of what is read of one file, in bytes: seventy times what is there and more. Debian's
+// Limits of what is read of one file, in bytes: seventy times the largest known and more. Debian's
 // largest, amdgpu, has 41 KiB of .modinfo and 464 KiB of .strtab.
 const (
 	maxModinfo = 4 << 20
@@ -68,7 +68,7 @@ func ReadInfo(r io.ReaderAt) (Info, error) {
 	return info, nil
 }
 
-// parseModinfo takes KEY=VALUE strings, each ended by one or more NULs.
+// parseModinfo parses KEY=VALUE strings, each ended by one or more NULs.
 func parseModinfo(text string) Info {
 	var info Info
 	for rec := range strings.SplitSeq(text, "\x00") {
@@ -96,7 +96,7 @@ func parseModinfo(text string) Info {
 	return info
 }
 
-// elfFile is as much of an ELF file as finding a section by name takes.
+// elfFile holds the parts of an ELF file that are needed to find a section by name.
 type elfFile struct {
 	r        io.ReaderAt
 	layout   elfLayout
@@ -104,7 +104,7 @@ type elfFile struct {
 	names    []byte // the section that holds the sections' names
 }
 
-// elfLayout says where in the headers the fields stand (include/uapi/linux/elf.h).
+// elfLayout holds the offsets of the fields in the headers (include/uapi/linux/elf.h).
 type elfLayout struct {
 	wide                   bool // addresses and offsets have 8 bytes, not 4
 	shoff, shnum, shstrndx int  // in struct elf64_hdr, elf32_hdr; e_shentsize stands before e_shnum

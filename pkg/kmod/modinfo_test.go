@@ -68,7 +68,7 @@ func TestReadInfoOfDebian(t *testing.T) {
 	}
 }
 
-// moduleFile writes a module file with nothing but what ReadInfo reads.
+// moduleFile returns a module file with only what ReadInfo reads.
 func moduleFile(info Info, layout elfLayout) []byte {
 	var text strings.Builder
 	add := func(key, value string) { text.WriteString(key + "=" + value + "\x00") }
@@ -184,7 +184,7 @@ type brokenReader struct{}
 
 func (brokenReader) ReadAt([]byte, int64) (int, error) { return 0, os.ErrClosed }
 
-// FuzzReadInfo: what is read can be written and is read as the same again.
+// FuzzReadInfo: what is read can be written and is read back the same.
 func FuzzReadInfo(f *testing.F) {
 	for _, name := range realModules(f) {
 		data, err := os.ReadFile(name)

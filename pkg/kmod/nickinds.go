@@ -2,9 +2,10 @@ package kmod
 
 import "io/fs"
 
-// askKinds asks the files of modules whose path says nothing for their kind, and their aliases.
-func (x *Index) askKinds(fsys fs.FS, o Options) {
-	unsure := map[string]*record{}
+// setKinds sets the kind of modules whose path does not determine it, by their files and their
+// aliases.
+func (x *Index) setKinds(fsys fs.FS, o Options) {
+	undetermined := map[string]*record{}
 	var paths []string
 	var mods []*record
 	for i := range x.mods {
@@ -12,26 +13,26 @@ func (x *Index) askKinds(fsys fs.FS, o Options) {
 		if _, sure := r.kindByPath(); sure || r.kind != KindOther {
 			continue
 		}
-		unsure[r.Name] = r
-		if !r.gone && r.line > 0 { // the others have been asked
+		undetermined[r.Name] = r
+		if !r.missing && r.line > 0 { // the others have been read by addFiles
 			paths, mods = append(paths, r.Path), append(mods, r)
 		}
 	}
-	if len(unsure) == 0 {
+	if len(undetermined) == 0 {
 		return
 	}
 	infos, errs := readInfos(fsys, paths, o.Unpack)
 	for i, r := range mods {
 		switch {
-		case errs[i] != nil: // its aliases may tell
+		case errs[i] != nil: // its aliases may still determine it
 		case infos[i].Ethernet:
 			r.kind = KindEthernet
 		case isWireless(infos[i]):
-			delete(unsure, r.Name)
+			delete(undetermined, r.Name)
 		}
 	}
 	for _, a := range x.aliases.entries {
-		if r := unsure[a.module]; r != nil && isNIC(a.pattern) {
+		if r := undetermined[a.module]; r != nil && isNIC(a.pattern) {
 			r.kind = KindEthernet
 		}
 	}

@@ -14,14 +14,14 @@ type Options struct {
 	Flat bool
 	// Strict makes damage of the index an error, as for Read.
 	Strict bool
-	// Above makes the module files directly above the tree count as well, as "../NAME"; the
-	// tree is one of WithAbove.
+	// Above includes the module files directly above the tree, as "../NAME"; the tree is one of
+	// WithAbove.
 	Above bool
-	// Release is the running kernel's, if set: files that say they were built for another one
-	// are left out.
+	// Release is the running kernel's, if set: files that were built for another one are left
+	// out.
 	Release string
-	// Unpack returns the whole plain content of a compressed file. Without it a file that would
-	// have to be unpacked to be asked is left out.
+	// Unpack returns the whole plain content of a compressed file. Without it a file that has
+	// to be unpacked to be read is left out.
 	Unpack func(f fs.File, path string) ([]byte, error)
 	// Note, if set, is called with each defect of the tree, one short line each.
 	Note func(error)
@@ -45,11 +45,11 @@ func (e *ReleaseError) Hint() string {
 
 // Open reads the index of a module tree in whatever state it is; fsys is rooted at
 // lib/modules/RELEASE or is a flat directory of module files. A module file that modules.dep does
-// not name is asked for its .modinfo, all of them if there is no modules.dep, and one that is named
-// and lies outside of the kernel's own folders for its kind. A file that modules.dep names and that
-// is there in another form, or elsewhere, is taken from there. What cannot be read is passed over
-// with a note. The only error is a *ReleaseError, but for Strict; a tree without any module is
-// none, as a kernel may have all it needs built in.
+// not name is read for its .modinfo (all of them if there is no modules.dep), and one that is named
+// and lies outside of the kernel's own folders is read for its kind. A file that modules.dep names
+// and that exists with another compression, or elsewhere, is used from there. What cannot be read
+// is skipped with a note. Without Strict, the only error is a *ReleaseError; a tree without any
+// module is no error, as a kernel may have all it needs built in.
 func Open(fsys fs.FS, o Options) (*Index, error) {
 	if o.Note == nil {
 		o.Note = func(error) {}
@@ -64,17 +64,17 @@ func Open(fsys fs.FS, o Options) (*Index, error) {
 		}
 	}
 	paths := o.list(fsys)
-	x.fillGaps(paths)
+	x.findFiles(paths)
 	if err := x.addFiles(fsys, x.unnamed(fsys, paths), o); err != nil {
 		return nil, err
 	}
-	x.askKinds(fsys, o)
+	x.setKinds(fsys, o)
 	return x, nil
 }
 
 // unnamed returns those module files that the index does not name, the first of each name, in the
-// order of modules.order: the aliases of what is added have that order, as depmod gives them
-// (tools/depmod.c of kmod, depmod_modules_sort).
+// order of modules.order, which is the order of depmod's aliases (tools/depmod.c of kmod,
+// depmod_modules_sort).
 func (x *Index) unnamed(fsys fs.FS, paths []string) []string {
 	var out, first []string
 	files := map[string]string{} // by name

@@ -18,12 +18,12 @@ import (
 
 func inOrder(list []string) []string { return slices.Sorted(slices.Values(list)) }
 
-// notes collects what Open says.
+// notes collects Open's notes.
 type notes []string
 
 func (n *notes) add(err error) { *n = append(*n, err.Error()) }
 
-// xzCat unpacks with the program that a distribution has for it.
+// xzCat unpacks with xz(1).
 func xzCat(f fs.File, _ string) ([]byte, error) {
 	cmd := exec.Command("xz", "-dc")
 	cmd.Stdin = f
@@ -35,8 +35,8 @@ func TestOpenFlat(t *testing.T) {
 	if _, err := exec.LookPath("xz"); err != nil {
 		t.Fatal(err)
 	}
-	var said notes
-	x, err := Open(os.DirFS("testdata/modules"), Options{Flat: true, Release: "6.1.0-56-amd64", Unpack: xzCat, Note: said.add})
+	var got notes
+	x, err := Open(os.DirFS("testdata/modules"), Options{Flat: true, Release: "6.1.0-56-amd64", Unpack: xzCat, Note: got.add})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,16 +65,15 @@ func TestOpenFlat(t *testing.T) {
 			t.Errorf("%s is %v", name, m.Kind())
 		}
 	}
-	if len(said) > 0 {
-		t.Errorf("notes: %q", said)
+	if len(got) > 0 {
+		t.Errorf("notes: %q", got)
 	}
 	if diff := cmp.Diff(x.Files(), reread(t, x).Files()); diff != "" {
 		t.Errorf("as an index (-want +got):\n%s", diff)
 	}
 }
 
-// files makes a tree of module files, from their names and what they say; data files keep their
-// text.
+// files makes a tree of module files, from their names and .modinfo; data files keep their text.
 func files(infos map[string]Info, text map[string]string) fstest.MapFS {
 	out := tree(text)
 	for name, info := range infos {
@@ -83,7 +82,7 @@ func files(infos map[string]Info, text map[string]string) fstest.MapFS {
 	return out
 }
 
-func TestOpenLooseTree(t *testing.T) {
+func TestOpenWithoutIndex(t *testing.T) {
 	x, err := Open(files(map[string]Info{
 		"kernel/a-b.ko":            {Name: "a_b", Depends: []string{"c", "d"}},
 		"kernel/drivers/c.ko":      {Name: "c"},
@@ -120,8 +119,8 @@ func TestOpenDamaged(t *testing.T) {
 		{"cut off", "kernel/b.ko:\nkernel/a.ko: kern", "", "read modules.dep: cut off: the last line has no end"},
 		{"empty", "", "b.ko\na.ko\n", ""},
 	} {
-		var said notes
-		x, err := Open(files(infos, map[string]string{depFile: c.dep}), Options{Note: said.add})
+		var got notes
+		x, err := Open(files(infos, map[string]string{depFile: c.dep}), Options{Note: got.add})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,8 +130,8 @@ func TestOpenDamaged(t *testing.T) {
 		if mods, err := x.Plan("a"); c.plan != "" && (err != nil || paths(mods) != c.plan) {
 			t.Errorf("%s: %q, %v", c.name, paths(mods), err)
 		}
-		if c.note != "" && (len(said) == 0 || said[0] != c.note) {
-			t.Errorf("%s: notes %q", c.name, said)
+		if c.note != "" && (len(got) == 0 || got[0] != c.note) {
+			t.Errorf("%s: notes %q", c.name, got)
 		}
 	}
 }
@@ -147,14 +146,14 @@ func TestOpenOtherRelease(t *testing.T) {
 	if want := "build the image again with iscsiroot build --kernel-version 6.1.0, or boot the kernel 5.10.0"; other.Hint() != want {
 		t.Errorf("hint %q", other.Hint())
 	}
-	var said notes
+	var got notes
 	x, err := Open(files(map[string]Info{"old.ko": old, "new.ko": {Name: "new", Vermagic: "6.1.0 SMP"}}, map[string]string{"bad.ko": "x"}),
-		Options{Release: "6.1.0", Note: said.add})
+		Options{Release: "6.1.0", Note: got.add})
 	if err != nil || len(x.Modules()) != 1 {
 		t.Fatalf("%v, %v", x, err)
 	}
 	want := notes{"bad.ko is left out: not a kernel module: it ends before offset 52", "1 files are left out: they were built for kernel 5.10.0"}
-	if diff := cmp.Diff(want, said); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -178,7 +177,7 @@ func (p plainFS) Open(name string) (fs.File, error) {
 }
 
 func TestOpenFileWithoutReaderAt(t *testing.T) {
-	var said notes
+	var got notes
 	fsys := files(map[string]Info{"a.ko": {Name: "a"}, "b.ko.gz": {Name: "b"}, "c.ko.gz": {Name: "c"}}, nil)
 	unpack := func(f fs.File, path string) ([]byte, error) {
 		if path == "c.ko.gz" {
@@ -186,30 +185,29 @@ func TestOpenFileWithoutReaderAt(t *testing.T) {
 		}
 		return io.ReadAll(f)
 	}
-	x, err := Open(plainFS{fsys}, Options{Unpack: unpack, Note: said.add})
+	x, err := Open(plainFS{fsys}, Options{Unpack: unpack, Note: got.add})
 	if err != nil || len(x.Modules()) != 2 {
 		t.Errorf("%+v, %v", x.Modules(), err)
 	}
-	if diff := cmp.Diff(notes{"c.ko.gz is left out: unpack: unexpected EOF"}, said); diff != "" {
+	if diff := cmp.Diff(notes{"c.ko.gz is left out: unpack: unexpected EOF"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// A bug in a decompressor costs the module over which it shows.
+// After a panic in a decompressor only the module that it unpacked is left out.
 func TestOpenFilePanics(t *testing.T) {
-	var said notes
+	var got notes
 	fsys := files(map[string]Info{"a.ko": {Name: "a"}, "b.ko.gz": {Name: "b"}, "c.ko": {Name: "c"}}, nil)
-	x, err := Open(fsys, Options{Unpack: func(fs.File, string) ([]byte, error) { panic("a bug") }, Note: said.add})
+	x, err := Open(fsys, Options{Unpack: func(fs.File, string) ([]byte, error) { panic("a bug") }, Note: got.add})
 	if err != nil || len(x.Modules()) != 2 {
 		t.Errorf("%+v, %v", x.Modules(), err)
 	}
-	if diff := cmp.Diff(notes{"b.ko.gz is left out: internal error: panic: a bug"}, said); diff != "" {
+	if diff := cmp.Diff(notes{"b.ko.gz is left out: internal error: panic: a bug"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// FuzzOpen: whatever stands beside a sound module file, that one is found, and every name has a
-// plan.
+// FuzzOpen: a valid module file is found beside any other file, and every name has a plan.
 func FuzzOpen(f *testing.F) {
 	s := seedFiles(f)
 	f.Add(s[0], s[1])
@@ -225,7 +223,7 @@ func FuzzOpen(f *testing.F) {
 		}
 		_, _, ok := x.Lookup("good")
 		if sound := bytes.HasSuffix(dep, []byte("\n")) && len(x.Modules()) > 0; !ok && !sound {
-			t.Error("the sound module is not known")
+			t.Error("the valid module is not found")
 		}
 		for _, m := range x.Modules() {
 			steps, err := x.Steps(m.Name)

@@ -8,35 +8,35 @@ import (
 
 // Step is one module of a load plan.
 type Step struct {
-	// Module has no Path if the index names it as a dependency and does not have it.
+	// Module has no Path if it is a dependency that the index does not contain.
 	Module
 	// Soft is set if the module is only a soft dependency: if it does not load, the others
-	// still can. crc32c_intel is one: it refuses a processor without SSE 4.2, and
-	// crc32c_generic does the work.
+	// still can. crc32c_intel is one: it does not load on a processor without SSE 4.2, and
+	// crc32c_generic replaces it.
 	Soft bool
-	// Doubtful is set if the index contradicts itself about the module: its dependencies lead
-	// in a circle, or it is not there. The others may load without it, and it after them.
+	// Doubtful is set if the index contradicts itself about the module: its dependencies form a
+	// cycle, or it is not in the tree. The others may load without it, and it after them.
 	Doubtful bool
 }
 
-// askedFor holds what a module asks the kernel's request_module for while it starts, or when it is
-// first used, and says nowhere in the index. Loaded before, as if it were a soft dependency, it
-// saves a run of /sbin/modprobe each.
-var askedFor = map[string][]string{
+// requested holds the modules that a module requests by the kernel's request_module while it
+// starts, or when it is first used, and that are not in the index. Loaded before, as soft
+// dependencies, each saves a run of /sbin/modprobe.
+var requested = map[string][]string{
 	"iscsi_tcp":      {"crypto-crc32c"},         // drivers/scsi/iscsi_tcp.c, iscsi_sw_tcp_conn_create
 	"crc64_rocksoft": {"crypto-crc64-rocksoft"}, // lib/crc64-rocksoft.c, crc64_rocksoft_mod_init; sd_mod depends on it
 }
 
 // Plan returns what has to be loaded for the names or aliases, in order: for each module its soft
 // dependencies "pre" and its dependencies first, then the module; soft dependencies "post" come
-// last of all. Each module stands once; what is built in is left out, and soft dependencies that
-// the tree lacks are passed over. Those whose files are gone are passed over as well, and of
-// several modules with one alias, unless all are gone. An unknown name is a *NotFoundError; a
-// circle of dependencies is an error that names the line of modules.dep.
+// last of all. Each module is listed once; what is built in is left out, and so are soft
+// dependencies that are not in the tree or have no file. Of several modules with one alias, those
+// without a file are left out, unless all are. An unknown name is a *NotFoundError; a cycle of
+// dependencies is an error that names the line of modules.dep.
 func (x *Index) Plan(names ...string) ([]Module, error) {
 	p, err := x.plan(names)
 	if err == nil {
-		err = p.flaw
+		err = p.err
 	}
 	if err != nil {
 		return nil, err
@@ -56,12 +56,12 @@ func (x *Index) Steps(names ...string) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.circle {
+	if p.cycle {
 		for i := range p.steps {
 			p.steps[i].Doubtful = !p.isRoot(p.steps[i].Module)
 		}
 	}
-	return append(p.lost, p.steps...), nil
+	return append(p.absent, p.steps...), nil
 }
 
 // plan makes the plan for some names.
@@ -72,7 +72,7 @@ func (x *Index) plan(names []string) (*planner, error) {
 		if !ok {
 			return nil, &NotFoundError{Name: name}
 		}
-		for _, m := range x.wholeOnes(mods) {
+		for _, m := range x.withoutMissing(mods) {
 			p.roots = append(p.roots, x.byName[m.Name])
 		}
 	}
@@ -90,8 +90,8 @@ func (x *Index) plan(names []string) (*planner, error) {
 	return p, nil
 }
 
-// planner makes one plan. needed marks the modules that the roots cannot do without, placed those
-// that stand in steps.
+// planner makes one plan. needed marks the modules that the roots require, placed those that are in
+// steps.
 type planner struct {
 	x      *Index
 	roots  []int32
@@ -100,15 +100,15 @@ type planner struct {
 	steps  []Step
 	posts  []string
 
-	lost   []Step // needed, and not in the tree
-	circle bool
-	flaw   error // the first contradiction in the index
+	absent []Step // needed, and not in the tree
+	cycle  bool
+	err    error // the first contradiction in the index
 }
 
 // The states of planner.needed.
 const (
 	unseen uint8 = iota
-	open         // its dependencies are being looked at: to meet it again is a circle
+	open         // its dependencies are being visited: to reach it again is a cycle
 	closed
 )
 
@@ -119,8 +119,8 @@ func (p *planner) need(i int32) {
 	case closed:
 		return
 	case open:
-		p.circle = true
-		p.doubt(fmt.Errorf("%s: module %s depends on itself", r.place(), r.Name))
+		p.cycle = true
+		p.inconsistent(fmt.Errorf("%s: module %s depends on itself", r.source(), r.Name))
 		return
 	}
 	p.needed[i] = open
@@ -131,35 +131,35 @@ func (p *planner) need(i int32) {
 		case ok:
 			p.need(j)
 		default:
-			p.doubt(fmt.Errorf("%s: dependency of %s: %w", r.place(), r.Name, &NotFoundError{Name: dep}))
-			lost := Step{Module: Module{Name: nameOf(dep)}, Doubtful: true}
-			if !slices.Contains(p.lost, lost) {
-				p.lost = append(p.lost, lost)
+			p.inconsistent(fmt.Errorf("%s: dependency of %s: %w", r.source(), r.Name, &NotFoundError{Name: dep}))
+			absent := Step{Module: Module{Name: nameOf(dep)}, Doubtful: true}
+			if !slices.Contains(p.absent, absent) {
+				p.absent = append(p.absent, absent)
 			}
 		}
 	}
 	p.needed[i] = closed
 }
 
-// doubt notes a contradiction in the index.
-func (p *planner) doubt(err error) {
-	if p.flaw == nil {
-		p.flaw = err
+// inconsistent records the first contradiction in the index.
+func (p *planner) inconsistent(err error) {
+	if p.err == nil {
+		p.err = err
 	}
 }
 
 func (p *planner) isRoot(m Module) bool { return slices.Contains(p.roots, p.x.byName[m.Name]) }
 
-// place says where the dependencies of a module were read.
-func (r record) place() string {
+// source returns where the dependencies of a module were read.
+func (r record) source() string {
 	if r.line == 0 {
 		return r.Path
 	}
 	return fmt.Sprintf("%s: line %d", depFile, r.line)
 }
 
-// place puts a module into the plan behind what must be there before it. A circle can only come
-// from soft dependencies here, or lie within them, and is cut where it closes, as libkmod does.
+// place appends a module to the plan after the modules that must be loaded before it. Only soft
+// dependencies can make a cycle here; it is broken where it closes, as libkmod does.
 func (p *planner) place(i int32) {
 	if p.placed[i] {
 		return
@@ -167,7 +167,7 @@ func (p *planner) place(i int32) {
 	p.placed[i] = true
 	r := p.x.mods[i]
 	soft := p.x.softdeps[r.Name]
-	p.placeAll(askedFor[r.Name])
+	p.placeAll(requested[r.Name])
 	p.placeAll(soft.pre)
 	// depmod writes the nearest dependency first, so the last one is the first to load.
 	for _, dep := range slices.Backward(strings.Fields(r.deps)) {
@@ -179,13 +179,13 @@ func (p *planner) place(i int32) {
 	p.posts = append(p.posts, soft.post...)
 }
 
-// placeAll places what soft dependencies stand for, if the tree has it.
+// placeAll places the modules of soft dependencies that are in the tree.
 func (p *planner) placeAll(names []string) {
 	for _, name := range names {
 		mods, _ := p.x.Resolve(name)
 		for _, m := range mods {
 			i := p.x.byName[m.Name]
-			if p.needed[i] == closed || p.x.gap(i) < 0 {
+			if p.needed[i] == closed || p.x.missingDep(i) < 0 {
 				p.place(i)
 			}
 		}

@@ -33,7 +33,7 @@ const (
 	maxFile    = 32 << 20 // bytes
 	maxLine    = 64 << 10 // bytes
 	maxModules = 1 << 16
-	maxDamage  = 5 // errors of one file that are told
+	maxDamage  = 5 // errors of one file that are reported
 )
 
 // Read reads the index of a module tree; fsys is rooted at lib/modules/RELEASE. A missing
@@ -47,7 +47,7 @@ func Read(fsys fs.FS) (*Index, error) {
 	return x, nil
 }
 
-// read returns what can be read of an index, and what is wrong with it.
+// read returns what can be read of an index, and its errors.
 func read(fsys fs.FS, release string) (x *Index, damage []error) {
 	x = &Index{release: release, byName: map[string]int32{}, softdeps: map[string]softdep{}, builtin: map[string]bool{}}
 	for _, f := range []struct {
@@ -79,8 +79,8 @@ func read(fsys fs.FS, release string) (x *Index, damage []error) {
 // errNotRegular is of a FIFO, a device or a directory in place of a file.
 var errNotRegular = errors.New("not a regular file")
 
-// openRegular opens a regular file. It looks before it opens, because to open a FIFO waits for a
-// writer (fifo(7)).
+// openRegular opens a regular file. It calls Stat first, because to open a FIFO waits for a writer
+// (fifo(7)).
 func openRegular(fsys fs.FS, name string) (f fs.File, size int64, err error) {
 	st, err := fs.Stat(fsys, name)
 	if err != nil {
@@ -116,7 +116,7 @@ func readText(fsys fs.FS, name string) (string, error) {
 }
 
 // eachLine calls f for every line that is not blank or a comment, trimmed, with its number from 1.
-// It goes on after an error and returns those of the first few lines.
+// It continues after an error and returns the first maxDamage errors.
 func eachLine(text string, f func(line string, n int) error) (damage []error) {
 	for n := 1; text != ""; n++ {
 		var line string
@@ -135,8 +135,8 @@ func eachLine(text string, f func(line string, n int) error) (damage []error) {
 	return damage
 }
 
-// parseDep takes "PATH: PATH...", one module a line. A line that is nothing of the kind means a
-// damaged file, and so does a last line without an end.
+// parseDep parses "PATH: PATH...", one module a line. Any other line means a damaged file, and so
+// does a last line without a newline.
 func (x *Index) parseDep(text string) []error {
 	damage := eachLine(text, func(line string, n int) error {
 		path, deps, ok := strings.Cut(line, ":")
@@ -151,7 +151,7 @@ func (x *Index) parseDep(text string) []error {
 			return fmt.Errorf("more than %d modules", maxModules)
 		}
 		if _, twice := x.byName[name]; twice {
-			return nil // the kernel holds one module of a name; depmod has put the preferred one first
+			return nil // the kernel loads one module of a name; depmod lists the preferred one first
 		}
 		x.byName[name] = int32(len(x.mods))
 		x.mods = append(x.mods, record{Module: Module{Name: name, Path: path}, deps: strings.TrimSpace(deps), line: n})
@@ -163,9 +163,9 @@ func (x *Index) parseDep(text string) []error {
 	return damage
 }
 
-// below returns a path of modules.dep relative to the tree. An absolute one is taken if it lies in
-// a tree of this release, whatever is above lib/modules: as old depmods write them, whose -b it may
-// be.
+// below returns a path of modules.dep relative to the tree. An absolute one is accepted if it lies
+// in a tree of this release, with any directory above lib/modules: old depmods write such paths,
+// with the directory of -b.
 func (x *Index) below(name string) string {
 	name = strings.TrimSpace(name)
 	if name == "" {
@@ -182,7 +182,7 @@ func (x *Index) below(name string) string {
 	return name
 }
 
-// parseAlias takes "alias PATTERN MODULE" and passes over all other lines, as modprobe does.
+// parseAlias parses "alias PATTERN MODULE" and ignores all other lines, as modprobe does.
 func (x *Index) parseAlias(text string) []error {
 	x.aliases.grow(strings.Count(text, "\n") + 1)
 	damage := eachLine(text, func(line string, _ int) error {
@@ -197,10 +197,10 @@ func (x *Index) parseAlias(text string) []error {
 	return damage
 }
 
-// parseSoftdep takes "softdep MODULE pre: NAME... post: NAME..."; names before the first of the two
-// words count for nothing, as in libkmod. libkmod heeds only the first line of a module; here all
+// parseSoftdep parses "softdep MODULE pre: NAME... post: NAME..."; names before the first of the
+// two words are ignored, as in libkmod. libkmod uses only the first line of a module; here all
 // lines of a module add up, because depmod writes one line for each MODULE_SOFTDEP (btrfs has four)
-// and a soft dependency too many does no harm.
+// and one soft dependency too many does no harm.
 func (x *Index) parseSoftdep(text string) []error {
 	return eachLine(text, func(line string, _ int) error {
 		words := strings.Fields(line)
@@ -219,7 +219,7 @@ func (x *Index) addSoftdep(name string, words []string) {
 	x.softdeps[name] = softdep{slices.Concat(s.pre, pre), slices.Concat(s.post, post)}
 }
 
-// parseSoftdepWords takes "pre: NAME... post: NAME...".
+// parseSoftdepWords parses "pre: NAME... post: NAME...".
 func parseSoftdepWords(words []string) (pre, post []string) {
 	var list *[]string
 	for _, w := range words {
@@ -235,7 +235,7 @@ func parseSoftdepWords(words []string) (pre, post []string) {
 	return pre, post
 }
 
-// parseBuiltin takes one path a line.
+// parseBuiltin parses one path a line.
 func (x *Index) parseBuiltin(text string) []error {
 	return eachLine(text, func(line string, _ int) error {
 		if name := nameOf(line); name != "" {
@@ -246,8 +246,8 @@ func (x *Index) parseBuiltin(text string) []error {
 	})
 }
 
-// parseBuiltinModinfo takes MODULE.KEY=VALUE records, each ended by a NUL, and keeps the aliases:
-// without them a file system that is built in would look missing to who asks for fs-ext4.
+// parseBuiltinModinfo parses MODULE.KEY=VALUE records, each ended by a NUL, and keeps the aliases:
+// without them fs-ext4 would not be found in a kernel that has ext4 built in.
 func (x *Index) parseBuiltinModinfo(text string) []error {
 	for text != "" {
 		var rec string

@@ -47,7 +47,7 @@ func itoa(i int) string {
 	return itoa(i/10) + itoa(i%10)
 }
 
-// failing is a file system whose one file breaks while it is read.
+// failing is a file system whose one file fails while it is read.
 type failing struct{ fs.FS }
 
 func (f failing) Open(name string) (fs.File, error) {
@@ -66,12 +66,12 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-// TestReadTolerates holds lines that modprobe passes over too.
+// Lines that modprobe ignores too.
 func TestReadTolerates(t *testing.T) {
 	x, err := Read(tree(map[string]string{
 		depFile:            "a.ko:\nextra/a.ko: a.ko\nb.ko.zst: a.ko\n",
 		aliasFile:          "options a x=1\nalias\nalias  x\nalias two a\nalias odd pattern b\n",
-		softdepFile:        "softdep\nsoftdep b\nsoftdep b early pre: nobody post: pre: a\nblah b pre: c\n",
+		softdepFile:        "softdep\nsoftdep b\nsoftdep b early pre: none post: pre: a\nblah b pre: c\n",
 		builtinFile:        "\n.ko\n",
 		builtinModinfoFile: "garbage\x00.alias=x\x00c.alias=\x00c.parm=d.alias=e\x00c.alias=last",
 	}))
@@ -85,6 +85,6 @@ func TestReadTolerates(t *testing.T) {
 		}
 	}
 	if _, ok := x.Resolve("d"); ok {
-		t.Error("a parameter's text was taken for an alias")
+		t.Error("a parameter was parsed as an alias")
 	}
 }

@@ -11,8 +11,8 @@ type File struct {
 }
 
 // Subset returns the index of a tree that holds only these modules, at the paths that rename gives
-// them (nil keeps them). The modules should be complete, as Plan returns them: what is not among
-// them is no dependency any more. What the kernel has built in stays.
+// them (nil keeps them). The modules should be complete, as Plan returns them: a dependency that is
+// not among them is dropped. What the kernel has built in stays.
 func (x *Index) Subset(mods []Module, rename func(path string) string) *Index {
 	if rename == nil {
 		rename = func(path string) string { return path }
@@ -45,7 +45,7 @@ func (x *Index) Subset(mods []Module, rename func(path string) string) *Index {
 	return out
 }
 
-// keptDeps returns the dependencies of a module that are kept, in their order.
+// keptDeps returns the dependencies of a module that are in keep, in their order.
 func (x *Index) keptDeps(r record, keep map[string]bool, rename func(string) string) string {
 	var deps []string
 	for dep := range strings.FieldsSeq(r.deps) {
@@ -57,7 +57,7 @@ func (x *Index) keptDeps(r record, keep map[string]bool, rename func(string) str
 }
 
 // Files returns the index as the files that Read reads, in a fixed order. Of
-// modules.builtin.modinfo only the aliases are there.
+// modules.builtin.modinfo only the aliases are returned.
 func (x *Index) Files() []File {
 	var dep, alias, soft, builtin, modinfo strings.Builder
 	for _, r := range x.mods {

@@ -25,7 +25,7 @@ kernel/drivers/net/net_failover.o: kernel/net/core/failover.o
 kernel/drivers/net/virtio_net.o: kernel/drivers/net/net_failover.o kernel/net/core/failover.o kernel/drivers/virtio/virtio.o kernel/drivers/virtio/virtio_ring.o`
 	for line := range strings.SplitSeq(wantDep, "\n") {
 		if !strings.Contains(got[depFile], line+"\n") {
-			t.Errorf("modules.dep lacks %q:\n%s", line, got[depFile])
+			t.Errorf("modules.dep missing %q:\n%s", line, got[depFile])
 		}
 	}
 	if n := strings.Count(got[depFile], "\n"); n != len(mods) {

@@ -83,7 +83,7 @@ func (l *Loader) Load(ctx context.Context, name string) error {
 			errs = append(errs, err)
 		}
 	}
-	if len(errs) == len(mods) && !l.idx.Settled(name) {
+	if len(errs) == len(mods) && !l.idx.BuiltinOrBlacklisted(name) {
 		return errors.Join(errs...)
 	}
 	for _, err := range errs {
@@ -190,7 +190,7 @@ func (l *Loader) loadFile(ctx context.Context, m kmod.Module) error {
 // (arch/x86/crypto/crc32c-intel_glue.c, crc32c_intel_mod_init).
 func (l *Loader) suits(name string) bool {
 	modalias := readAttr(filepath.Join(l.kernel.sys, "devices/system/cpu/modalias"))
-	return modalias == "" || l.idx.Suits(name, modalias)
+	return modalias == "" || l.idx.MatchesCPU(name, modalias)
 }
 
 // insert passes one file to the kernel, unless the module is loaded already.

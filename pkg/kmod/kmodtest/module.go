@@ -15,9 +15,8 @@ const (
 	sections    = 3  // none, .modinfo, names of sections
 )
 
-// Module returns the file of a module for x86-64 that says modinfo, strings such as
-// "firmware=e100/d102e_ucode.bin", about itself and nothing else. What is behind the section
-// headers, as a signature is, may be appended.
+// Module returns the file of a module for x86-64 with only a section .modinfo that holds these
+// strings, such as "firmware=e100/d102e_ucode.bin". A signature may be appended.
 func Module(modinfo ...string) []byte {
 	info := strings.Join(modinfo, "\x00") + "\x00"
 	names := "\x00.modinfo\x00.shstrtab\x00"
@@ -28,7 +27,7 @@ func Module(modinfo ...string) []byte {
 	b.WriteString("\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9))
 	put := func(words ...any) {
 		for _, w := range words {
-			_ = binary.Write(&b, binary.LittleEndian, w) // a bytes.Buffer takes everything
+			_ = binary.Write(&b, binary.LittleEndian, w) // a bytes.Buffer does not fail
 		}
 	}
 	// e_type ET_REL, e_machine, e_version, e_entry, e_phoff, e_shoff, e_flags, e_ehsize, ...,

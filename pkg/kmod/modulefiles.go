@@ -20,11 +20,11 @@ import (
 // maxPlain bounds an uncompressed module file that has to be held in memory, in bytes.
 const maxPlain = 256 << 20
 
-// errPacked says that there is no way to look into a file.
+// errPacked reports that a file cannot be read because Options.Unpack is not set.
 var errPacked = errors.New("compressed")
 
-// addFiles adds to the index what module files say about themselves. If all that say it were built
-// for another release, nothing is added and the error is a *ReleaseError.
+// addFiles adds module files to the index by their .modinfo. If all that name a release were built
+// for another one, nothing is added and the error is a *ReleaseError.
 func (x *Index) addFiles(fsys fs.FS, paths []string, o Options) error {
 	infos, errs := readInfos(fsys, paths, o.Unpack)
 	first := len(x.mods)
@@ -43,7 +43,7 @@ func (x *Index) addFiles(fsys fs.FS, paths []string, o Options) error {
 		}
 	}
 	x.aliases.finish()
-	x.linkLoose(first)
+	x.resolveDepends(first)
 	held := slices.Sorted(maps.Keys(others))
 	if len(x.mods) == 0 && len(held) > 0 {
 		return &ReleaseError{Running: o.Release, Held: held}
@@ -54,7 +54,7 @@ func (x *Index) addFiles(fsys fs.FS, paths []string, o Options) error {
 	return nil
 }
 
-// addInfo adds one module. Its dependencies stay names until linkLoose knows all paths.
+// addInfo adds one module. Its dependencies stay names until resolveDepends has all paths.
 func (x *Index) addInfo(path string, info Info) {
 	fileName := nameOf(path)
 	m := Module{Name: info.Name, Path: path}
@@ -71,7 +71,7 @@ func (x *Index) addInfo(path string, info Info) {
 	x.mods = append(x.mods, record{Module: m, deps: strings.Join(info.Depends, " ")})
 	x.byName[m.Name] = i
 	if _, taken := x.byName[fileName]; !taken && fileName != "" {
-		x.byName[fileName] = i // a file that was renamed is known by both names
+		x.byName[fileName] = i // a renamed file is found by both names
 	}
 	x.addAliases(m.Name, info.Aliases)
 	for _, text := range info.Softdeps {
@@ -79,7 +79,7 @@ func (x *Index) addInfo(path string, info Info) {
 	}
 }
 
-// addAliases adds those that a file says it has.
+// addAliases adds the aliases of a file.
 func (x *Index) addAliases(name string, patterns []string) {
 	for _, pattern := range patterns {
 		if pattern = strings.TrimSpace(pattern); pattern != "" && !strings.Contains(pattern, "\n") {
@@ -88,8 +88,8 @@ func (x *Index) addAliases(name string, patterns []string) {
 	}
 }
 
-// linkLoose turns the names of dependencies into paths, from a module on.
-func (x *Index) linkLoose(first int) {
+// resolveDepends turns the names of dependencies into paths, from a module on.
+func (x *Index) resolveDepends(first int) {
 	for i := first; i < len(x.mods); i++ {
 		names := strings.Fields(x.mods[i].deps)
 		for k, name := range names {
@@ -101,7 +101,8 @@ func (x *Index) linkLoose(first int) {
 	}
 }
 
-// readInfos asks all files, with all processors: to unpack an .xz takes a second for 10 MB.
+// readInfos reads the .modinfo of all files, in one goroutine for each processor: to unpack an .xz
+// takes a second for 10 MB.
 func readInfos(fsys fs.FS, paths []string, unpack func(fs.File, string) ([]byte, error)) ([]Info, []error) {
 	infos, errs := make([]Info, len(paths)), make([]error, len(paths))
 	var next atomic.Int64
@@ -120,7 +121,7 @@ func readInfos(fsys fs.FS, paths []string, unpack func(fs.File, string) ([]byte,
 	return infos, errs
 }
 
-// fileInfo asks one file.
+// fileInfo reads the .modinfo of one file.
 func fileInfo(fsys fs.FS, path string, unpack func(fs.File, string) ([]byte, error)) (Info, error) {
 	f, _, err := openRegular(fsys, path)
 	if err != nil {
