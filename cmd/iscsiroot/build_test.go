@@ -193,7 +193,7 @@ func TestBuildErrors(t *testing.T) {
 		{"missing directory", "modules of kernel " + release + ": neither ~/none/lib/modules/" + release + " nor ~/none/usr/lib/modules/" + release + " is there: file does not exist", []string{"--root", "~/none"}, nil},
 		{"missing module", "modules in " + mods + ": network driver: module e9: not in the module tree", []string{"--nic", "e9"}, nil},
 		{"missing driver", "modules in " + mods + ": module e9: not in the module tree", []string{"--add-drivers", "e9"}, nil},
-		{"module file is missing", "modules in " + mods + ": module ext4: modules.dep lists kernel/ext4.ko, which does not exist: restore the file, or run depmod", nil, func(s stage) { os.Remove(s.path("tree/lib/modules/" + release + "/kernel/ext4.ko")) }},
+		{"module file is missing", "modules in " + mods + ": module ext4: modules.dep lists kernel/ext4.ko, but the tree has no such file: restore it, or run depmod", nil, func(s stage) { os.Remove(s.path("tree/lib/modules/" + release + "/kernel/ext4.ko")) }},
 		{"no depmod", "modules in " + mods + ": there is no modules.dep: run depmod -b ~/tree " + release + ": file does not exist", nil, func(s stage) { os.Remove(s.path("tree/lib/modules/" + release + "/modules.dep")) }},
 		{"unreadable file", "write ~/out/initrd.img: read /proc/self/mem: input/output error", []string{"--file", "/proc/self/mem:/x"}, nil},
 		{"file for init", "add /init: init cannot be replaced by a file; choose another init program instead", []string{"--file", "~/init:/init"}, nil},

@@ -182,7 +182,7 @@ func testNotFiles(s stage) {
 		}
 	}
 	for _, c := range []struct{ name, want string }{
-		{"kernel/sd_mod.ko", "names kernel/sd_mod.ko, which is not there"}, {"modules.alias", "modules.alias: " + want}, {"modules.dep", "modules.dep: " + want},
+		{"kernel/sd_mod.ko", "lists kernel/sd_mod.ko, but the tree has no such file"}, {"modules.alias", "modules.alias: " + want}, {"modules.dep", "modules.dep: " + want},
 	} {
 		name := c.name
 		if err := os.Remove(s.path(tree + name)); err != nil {

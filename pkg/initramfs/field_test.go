@@ -75,7 +75,7 @@ func TestForeignDriver(t *testing.T) {
 // the driver is asked for.
 func TestDriverIsGone(t *testing.T) {
 	const place = "weak-updates/kernel/drivers/net/ethernet/intel/igb.ko"
-	const gone = "module igb: modules.dep lists " + place + ", which does not exist: restore the file, or run depmod"
+	const gone = "module igb: modules.dep lists " + place + ", but the tree has no such file: restore it, or run depmod"
 	broken := func() initramfs.Config {
 		cfg := withDriver(t, place)
 		cfg.NICs = nil
@@ -123,7 +123,7 @@ func TestDriverIsGone(t *testing.T) {
 	cfg = config(t)
 	os.Remove(dirOf(&cfg) + "/kernel/fs/xfs/xfs.ko")
 	appendTo(t, dirOf(&cfg)+"/modules.alias", "alias fs-xfs xfs\n")
-	const noXFS = "module xfs: modules.dep lists kernel/fs/xfs/xfs.ko, which does not exist: restore the file, or run depmod"
+	const noXFS = "module xfs: modules.dep lists kernel/fs/xfs/xfs.ko, but the tree has no such file: restore it, or run depmod"
 	cfg.FileSystems = nil
 	if _, sum := build(t, cfg); !slices.Equal(sum.Warnings, []string{"left out: " + noXFS}) {
 		t.Errorf("warnings %q", sum.Warnings)
@@ -219,7 +219,7 @@ func TestLinksInTree(t *testing.T) {
 	if err := os.Symlink(t.TempDir()+"/igb.ko", link); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := initramfs.Write(t.Context(), io.Discard, cfg); err == nil || !strings.Contains(err.Error(), "weak-updates/igb.ko, which is not there") {
+	if _, err := initramfs.Write(t.Context(), io.Discard, cfg); err == nil || !strings.Contains(err.Error(), "weak-updates/igb.ko, but the tree has no such file") {
 		t.Errorf("out of the tree: %v", err)
 	}
 	for _, to := range []string{"usr/lib", "/usr/lib"} {

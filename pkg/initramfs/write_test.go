@@ -192,7 +192,7 @@ func TestRefuses(t *testing.T) {
 		{"unknown NIC", func(c *initramfs.Config) { c.NICs = []string{"e9"} }, "modules in DIR: network driver: module e9: not in the module tree"},
 		{"unknown file system", func(c *initramfs.Config) { c.FileSystems = []string{"ntfs"} }, "modules in DIR: file system ntfs: not supported; use one of ext2, ext3, ext4, xfs, btrfs, f2fs, erofs, squashfs, iso9660"},
 		{"unknown driver", func(c *initramfs.Config) { c.Drivers = []string{"d9"} }, "modules in DIR: module d9: not in the module tree"},
-		{"module file gone", func(c *initramfs.Config) { os.Remove(dirOf(c) + "/kernel/drivers/scsi/sd_mod.ko") }, "modules in DIR: module sd_mod: modules.dep lists kernel/drivers/scsi/sd_mod.ko, which does not exist: restore the file, or run depmod"},
+		{"module file gone", func(c *initramfs.Config) { os.Remove(dirOf(c) + "/kernel/drivers/scsi/sd_mod.ko") }, "modules in DIR: module sd_mod: modules.dep lists kernel/drivers/scsi/sd_mod.ko, but the tree has no such file: restore it, or run depmod"},
 		{"damaged module", func(c *initramfs.Config) {
 			os.WriteFile(dirOf(c)+"/kernel/drivers/scsi/libiscsi.ko.zst", []byte("no zstd"), 0o644)
 		}, "read module DIR/kernel/drivers/scsi/libiscsi.ko.zst: zstd: no frame header"},
@@ -203,7 +203,7 @@ func TestRefuses(t *testing.T) {
 			os.WriteFile(dirOf(c)+"/modules.dep", []byte("kernel/sd_mod.ko:\niscsi_tcp.ko.lz4:\nkernel/fs/ext4/ext4.ko:\n"), 0o644)
 			os.WriteFile(dirOf(c)+"/kernel/sd_mod.ko", nil, 0o644)
 			os.WriteFile(dirOf(c)+"/iscsi_tcp.ko.lz4", nil, 0o644)
-		}, "modules in DIR: module iscsi_tcp: modules.dep lists iscsi_tcp.ko.lz4, which does not exist: restore the file, or run depmod"},
+		}, "modules in DIR: module iscsi_tcp: modules.dep lists iscsi_tcp.ko.lz4, but the tree has no such file: restore it, or run depmod"},
 		{"no ext4", func(c *initramfs.Config) {
 			os.RemoveAll(dirOf(c) + "/kernel/fs")
 			os.WriteFile(dirOf(c)+"/modules.dep", []byte("sd_mod.ko:\niscsi_tcp.ko:\n"), 0o644)

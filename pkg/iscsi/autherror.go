@@ -12,14 +12,14 @@ const (
 	AuthNone AuthReason = iota + 1
 	// AuthSkipped: the target continued without a challenge.
 	AuthSkipped
-	// AuthAlgorithm: the target allows none of our algorithms, or chose one that we do not
-	// allow.
+	// AuthAlgorithm: the target allows none of the offered algorithms, or chose one that is not
+	// allowed.
 	AuthAlgorithm
 	// AuthMalformed: a CHAP key is missing, out of its range or not a valid value.
 	AuthMalformed
 	// AuthOrder: a CHAP key out of order, or a second time.
 	AuthOrder
-	// AuthReflected: the target sent our own challenge or response back.
+	// AuthReflected: the target sent the initiator's own challenge or response back.
 	AuthReflected
 	// AuthTargetUser: the target authenticated with another name.
 	AuthTargetUser
@@ -38,10 +38,10 @@ var authReasons = [...]string{
 	AuthAlgorithm:      "no CHAP algorithm in common",
 	AuthMalformed:      "malformed CHAP value",
 	AuthOrder:          "CHAP key out of order",
-	AuthReflected:      "target reflects our own CHAP values",
+	AuthReflected:      "target reflects the initiator's CHAP values",
 	AuthTargetUser:     "target has another CHAP name",
 	AuthTargetResponse: "target's CHAP response is wrong",
-	AuthTargetSilent:   "target did not answer our CHAP challenge",
+	AuthTargetSilent:   "target did not answer the initiator's CHAP challenge",
 	AuthChallenge:      "target's CHAP challenge is too short",
 }
 

@@ -44,7 +44,7 @@ func benchmarkLogins(b *testing.B, n int, chap bool) {
 	b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "logins/s")
 	b.ReportMetric(float64(failures), "failures")
 	b.ReportMetric(float64(slowest.Microseconds())/1000, "slowest-ms")
-	_ = srv.Close() // it counts the connections that we cut
+	_ = srv.Close() // it counts the connections that the test closes
 	if got := tg.Logins() + failures; got < n*b.N {
 		b.Errorf("%d logins and failures, want %d", got, n*b.N)
 	}

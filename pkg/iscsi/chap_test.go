@@ -22,7 +22,7 @@ const (
 	targetUser, targetSecret = "disk", "another secret of the disk"
 )
 
-// challenge is what the scripts ask.
+// challenge is CHAP_C of the scripts.
 var challenge = []byte("sixteen bytes it is")
 
 func oneWay() *iscsi.CHAP {
@@ -48,18 +48,18 @@ var (
 	agree  = iscsitest.Text(answers("TargetPortalGroupTag")...)
 )
 
-// denies wants an AuthError of that reason with these words.
+// denies expects an AuthError of that reason with these words.
 func (o outcome) denies(t *testing.T, reason iscsi.AuthReason, words string) {
 	t.Helper()
 	var ae *iscsi.AuthError
 	if !errors.As(o.err, &ae) || ae.Reason != reason || !strings.Contains(ae.Error(), words) {
 		t.Fatalf("got %v, want %q and %q", o.err, reason, words)
 	}
-	discreet(t, o.err.Error())
+	noSecrets(t, o.err.Error())
 }
 
-// discreet wants nothing of a secret, a challenge or a response in a text.
-func discreet(t *testing.T, s string) {
+// noSecrets expects that a text contains no secret, challenge or response.
+func noSecrets(t *testing.T, s string) {
 	t.Helper()
 	for _, hidden := range []string{secret, targetSecret, string(challenge)} {
 		if strings.Contains(s, hidden) {
@@ -157,7 +157,7 @@ func TestC4Response(t *testing.T) {
 }
 
 // TestResponse: hashes of 01 "abc" 02 03 that other programs made (md5sum, sha1sum, sha256sum,
-// openssl), so that the script and the initiator are not wrong together.
+// openssl), so that the script and the initiator do not share a mistake.
 func TestResponse(t *testing.T) {
 	for a, want := range map[iscsi.Algorithm]string{
 		iscsi.MD5: "933b6a2a0e07817b413af749f222829c", iscsi.SHA1: "39ff6a01831d0a5f0162ed2966c18df77954e1ca", iscsi.SHA256: "1d474fdc450d9e4c6c613d58d0d73221d9d1789893f8d3ae86d23946c9ad2f94", iscsi.SHA3_256: "bb15481030b11c902823d6e8c3b3e6859c1f39ec4f8b124c87f1625d90613171",
@@ -229,7 +229,7 @@ func TestC6OwnChallenge(t *testing.T) {
 
 func TestC7ReflectedResponse(t *testing.T) {
 	o := login(t, withCHAP(mutual()), method, ask, iscsitest.Prove(iscsi.SHA256, targetUser, secret))
-	o.denies(t, iscsi.AuthReflected, "CHAP_R is the response of our own secret")
+	o.denies(t, iscsi.AuthReflected, "CHAP_R is the response of the initiator's own secret")
 }
 
 func TestC8TargetUser(t *testing.T) {

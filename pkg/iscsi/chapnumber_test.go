@@ -8,9 +8,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// A target that means SHA1 by 7 refuses the proof. These are the texts of tgtd 1.0.85. With MD5
-// alone it is worth another try, if that was in the list; a plain wrong secret, or another
-// algorithm, is not.
+// A target that uses 7 for SHA1 refuses the response. These are the texts of tgtd 1.0.85. A login
+// with MD5 alone may succeed then, if MD5 was in the list; after a wrong secret, or with another
+// algorithm, it cannot.
 func TestMisnumberedAlgorithm(t *testing.T) {
 	for _, test := range []struct {
 		name       string

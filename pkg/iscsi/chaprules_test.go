@@ -34,7 +34,7 @@ func TestC9Secrets(t *testing.T) {
 			if o.err == nil || !strings.Contains(o.err.Error(), tt.want) || len(o.requests) != 0 {
 				t.Errorf("got %v, want %q", o.err, tt.want)
 			}
-			discreet(t, o.err.Error())
+			noSecrets(t, o.err.Error())
 		})
 	}
 	c := mutual()
@@ -58,8 +58,8 @@ func TestC10OnlyWhatIsConfigured(t *testing.T) {
 	login(t, withCHAP(mutual()), method, ask, iscsitest.Text("CHAP_R=0x00")).denies(t, iscsi.AuthMalformed, "no CHAP_N")
 }
 
-// TestC11NothingShown: whatever a target makes of our values, the error does not show them; denies
-// verifies the others.
+// TestC11NothingShown: no error contains the values that a target sends back; denies verifies the
+// others.
 func TestC11NothingShown(t *testing.T) {
 	r := "CHAP_R=0x00112233445566778899aabbccddeeff"
 	for name, steps := range map[string][]iscsitest.Step{
@@ -89,7 +89,7 @@ func TestC12Order(t *testing.T) {
 	}{
 		{"challenge with the method", []iscsitest.Step{stay("AuthMethod=CHAP", "CHAP_A=5", id, c)}, "CHAP_A before its turn"},
 		{"challenge before the method", []iscsitest.Step{stay("AuthMethod=CHAP", id, c)}, "CHAP_I before its turn"},
-		{"proof before ours", []iscsitest.Step{method, stay("CHAP_A=5", id, c, n, r)}, "CHAP_N before its turn"},
+		{"proof before the initiator's", []iscsitest.Step{method, stay("CHAP_A=5", id, c, n, r)}, "CHAP_N before its turn"},
 		{"id a second time", []iscsitest.Step{method, stay("CHAP_A=5", id, c), stay(id)}, "CHAP_I a second time"},
 		{"method a second time", []iscsitest.Step{method, stay("CHAP_A=5", id, c), stay("CHAP_A=5")}, "CHAP_A a second time"},
 		{"key twice at once", []iscsitest.Step{method, stay("CHAP_A=5", id, id, c)}, "CHAP_I a second time"},
@@ -115,7 +115,7 @@ func TestC12Order(t *testing.T) {
 	})
 }
 
-// TestAlgorithmsError: when MD5 alone is worth a try.
+// TestAlgorithmsError: the errors after which a login with MD5 alone may succeed.
 func TestAlgorithmsError(t *testing.T) {
 	only := func(a ...iscsi.Algorithm) *iscsi.CHAP {
 		c := oneWay()

@@ -230,7 +230,7 @@ func (s *chapStage) verify(r []byte) error {
 	defer clear(own)
 	defer clear(want)
 	if subtle.ConstantTimeCompare(r, own) == 1 {
-		return authErrorf(AuthReflected, "%s is the response of our own secret", keyCHAPR)
+		return authErrorf(AuthReflected, "%s is the response of the initiator's own secret", keyCHAPR)
 	}
 	if subtle.ConstantTimeCompare(r, want) != 1 {
 		return &AuthError{Reason: AuthTargetResponse}

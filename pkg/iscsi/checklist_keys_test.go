@@ -67,7 +67,7 @@ func TestChecklistOnce(t *testing.T) {
 	})
 }
 
-// TestChecklistAnswers: answers that no function of the RFC can yield.
+// TestChecklistAnswers: answers that no result function of the RFC can return.
 func TestChecklistAnswers(t *testing.T) {
 	tests := []struct{ name, pair, section, words string }{
 		{"8 digest outside our list", "HeaderDigest=CRC32C", "13.1", "not a legal answer"},
@@ -171,8 +171,8 @@ func TestChecklistUnanswered(t *testing.T) {
 		cfg.Offer = iscsi.DefaultOffer()
 		cfg.Offer.DataDigest = iscsi.RequireDigest
 		cfg.Offer.HeaderDigest = iscsi.RequireDigest
-		// The second exchange would fail if a digest were sent or expected, or if our text
-		// kept to the 512 bytes that the target declared.
+		// The second exchange would fail if a digest were sent or expected, or if the
+		// initiator's text were limited to the 512 bytes that the target declared.
 		ask := unknown(40, 30)
 		o := login(t, cfg, stay(append(answers("HeaderDigest=CRC32C", "DataDigest=CRC32C", "MaxRecvDataSegmentLength=512"), ask...)...), done())
 		if p := o.ok(t).Params; !p.HeaderDigest || !p.DataDigest || p.MaxXmitDataSegmentLength != 512 {

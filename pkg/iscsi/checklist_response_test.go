@@ -57,7 +57,7 @@ func TestChecklistResponse(t *testing.T) {
 		b[0], b[4] = byte(iscsi.OpLoginResponse), 1
 		login(t, config(), iscsitest.Raw(b)).breaks(t, "11.13", "additional header of 4 bytes")
 	})
-	t.Run("25 T without ours", func(t *testing.T) {
+	t.Run("25 T without the initiator's", func(t *testing.T) {
 		early := iscsitest.Login(func(_ *request, r *response) { r.Transit, r.NSG = true, iscsi.StageFullFeature })
 		login(t, config(), part("A"), early).breaks(t, "11.13.6", "not in the request")
 	})
@@ -71,7 +71,7 @@ func TestChecklistResponse(t *testing.T) {
 
 func TestChecklistSession(t *testing.T) {
 	t.Run("26 status ends it", func(t *testing.T) {
-		// StatSN and stages of such a response mean nothing.
+		// StatSN and the stages of such a response have no meaning.
 		o := login(t, config(), iscsitest.Login(func(_ *request, r *response) {
 			*r = response{StatusClass: 3, StatusDetail: 2, StatSN: 99, CSG: 2, NSG: 2, Transit: true, Continue: true, ITT: r.ITT}
 		}))
@@ -84,7 +84,7 @@ func TestChecklistSession(t *testing.T) {
 		login(t, config(), spoil(func(r *response) { r.TSIH = 0 })).warns(t, "TSIH 0")
 	})
 	t.Run("27 ISID of another", func(t *testing.T) {
-		login(t, config(), spoil(func(r *response) { r.ISID[5] = 9 })).warns(t, "ISID 00023d000009, ours is 00023d000001")
+		login(t, config(), spoil(func(r *response) { r.ISID[5] = 9 })).warns(t, "ISID 00023d000009, the request has 00023d000001")
 	})
 }
 

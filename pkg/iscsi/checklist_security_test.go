@@ -106,7 +106,7 @@ func TestChecklistReinstatement(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := iscsi.Login(soon(t), iscsi.NewTCPPipe(conn), cfg); err != nil {
+		if _, err := iscsi.Login(limited(t), iscsi.NewTCPPipe(conn), cfg); err != nil {
 			t.Fatal(err)
 		}
 		return conn
@@ -162,7 +162,7 @@ func TestChecklistElsewhere(t *testing.T) {
 	t.Run("39 redirect", func(t *testing.T) {
 		tg := &iscsitest.Target{Redirect: "[2001:db8::1],2"}
 		conn, wait := tg.Start()
-		_, err := iscsi.Login(soon(t), iscsi.NewTCPPipe(conn), config())
+		_, err := iscsi.Login(limited(t), iscsi.NewTCPPipe(conn), config())
 		var se *iscsi.StatusError
 		if !errors.As(err, &se) {
 			t.Fatal(err)
@@ -176,7 +176,7 @@ func TestChecklistElsewhere(t *testing.T) {
 		}
 		tg.Permanent = true
 		conn, wait = tg.Start()
-		_, err = iscsi.Login(soon(t), iscsi.NewTCPPipe(conn), config())
+		_, err = iscsi.Login(limited(t), iscsi.NewTCPPipe(conn), config())
 		if errors.As(err, &se); !strings.Contains(err.Error(), "permanently to [2001:db8::1]:3260,2") {
 			t.Error(err)
 		}
@@ -198,7 +198,7 @@ func TestChecklistElsewhere(t *testing.T) {
 		}
 	})
 	t.Run("40 discovery without addresses", func(t *testing.T) {
-		// Its turns on the wire are in TestDiscoverTurns.
+		// The order of its PDUs is in TestDiscoverOrder.
 		got, err := discover(t, &iscsitest.Target{Name: "iqn.a"}, discovery())
 		if err != nil || len(got) != 1 || !slices.Equal(got[0].Addresses, []iscsi.TargetAddress{portal}) {
 			t.Errorf("%+v, %v", got, err)
@@ -206,7 +206,7 @@ func TestChecklistElsewhere(t *testing.T) {
 	})
 	t.Run("40 irrelevant keys in a discovery session", func(t *testing.T) {
 		conn, wait := iscsitest.Script{stay("InitialR2T=No", "MaxConnections=1"), done(), iscsitest.Close()}.Start()
-		_, err := iscsi.Discover(soon(t), iscsi.NewTCPPipe(conn), discovery())
+		_, err := iscsi.Discover(limited(t), iscsi.NewTCPPipe(conn), discovery())
 		pdus, werr := wait()
 		if err == nil || werr != nil || len(pdus) != 3 {
 			t.Fatalf("%v, %v, %d PDUs", err, werr, len(pdus))

@@ -182,7 +182,7 @@ func TestChecklistHeader(t *testing.T) {
 	})
 }
 
-// checkConstant verifies what no request of a login may change.
+// checkConstant verifies the fields that are the same in all requests of a login.
 func checkConstant(t *testing.T, i int, first, r *request, cfg iscsi.LoginConfig) {
 	t.Run(fmt.Sprintf("16 17 18 19 request %d", i+1), func(t *testing.T) {
 		switch {
@@ -221,7 +221,7 @@ func TestChecklistExchange(t *testing.T) {
 	t.Run("14 target talks into our parts", func(t *testing.T) {
 		text := string(iscsitest.Join(unknown(400, 24)...))
 		o := login(t, config(), part(text[:8192]), last(text[8192:]), iscsitest.Text("X-more=1"))
-		o.breaks(t, "6.2", "before ours was complete")
+		o.breaks(t, "6.2", "before the request was complete")
 	})
 }
 

@@ -36,7 +36,7 @@ func TestPDULimits(t *testing.T) {
 	}
 }
 
-// TestLoginPDULengths: a pipe that hands out a PDU with wrong lengths is caught.
+// TestLoginPDULengths: a PDU with wrong lengths from a pipe is an error.
 func TestLoginPDULengths(t *testing.T) {
 	resp := &iscsi.LoginResponse{Data: []byte("A=b\x00")}
 	for _, edit := range []func(p *iscsi.PDU){
@@ -123,7 +123,7 @@ func TestTCPPipeErrors(t *testing.T) {
 	}
 }
 
-// TestTCPPipeContext: a context that ends frees a blocked call, and only that call.
+// TestTCPPipeContext: a context that ends unblocks a call, and only that call.
 func TestTCPPipeContext(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
@@ -144,10 +144,10 @@ func TestTCPPipeContext(t *testing.T) {
 	}
 }
 
-// undying is a connection whose calls cannot be ended by a deadline.
-type undying struct{ net.Conn }
+// noDeadline is a connection whose SetDeadline panics.
+type noDeadline struct{ net.Conn }
 
-func (undying) SetDeadline(time.Time) error { panic("a bug") }
+func (noDeadline) SetDeadline(time.Time) error { panic("a bug") }
 
 // TestTCPPipePanic: a panic in what ends a call closes the connection, which ends the call as well.
 func TestTCPPipePanic(t *testing.T) {
@@ -155,7 +155,7 @@ func TestTCPPipePanic(t *testing.T) {
 	defer far.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	if _, err := iscsi.NewTCPPipe(undying{near}).Receive(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := iscsi.NewTCPPipe(noDeadline{near}).Receive(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("receive: %v", err)
 	}
 }

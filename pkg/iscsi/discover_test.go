@@ -23,11 +23,11 @@ func discovery() iscsi.DiscoveryConfig {
 	return iscsi.DiscoveryConfig{InitiatorName: config().InitiatorName, ISID: [6]byte{0, 2, 0x3d, 0, 0, 9}, Portal: portal}
 }
 
-// discover runs a discovery against a target that behaves.
+// discover runs a discovery against a correct target.
 func discover(t *testing.T, tg *iscsitest.Target, cfg iscsi.DiscoveryConfig) ([]iscsi.DiscoveredTarget, error) {
 	t.Helper()
 	conn, wait := tg.Start()
-	got, err := iscsi.Discover(soon(t), iscsi.NewTCPPipe(conn), cfg)
+	got, err := iscsi.Discover(limited(t), iscsi.NewTCPPipe(conn), cfg)
 	if werr := wait(); werr != nil {
 		t.Errorf("target: %v", werr)
 	}
@@ -98,16 +98,16 @@ func textStep(text string, edit func(r *iscsi.TextResponse)) iscsitest.Step {
 	}
 }
 
-// more is a piece of an answer.
+// more is a part of a response.
 func more(text string, tag uint32) iscsitest.Step {
 	return textStep(text, func(r *iscsi.TextResponse) { r.Final, r.Continue, r.TTT = false, true, tag })
 }
 
-// discoverScript runs a discovery of which the login is plain.
+// discoverScript runs a discovery without CHAP against a script.
 func discoverScript(t *testing.T, steps ...iscsitest.Step) ([]iscsi.DiscoveredTarget, []*iscsi.PDU, error) {
 	t.Helper()
 	conn, wait := iscsitest.Script(append([]iscsitest.Step{iscsitest.Text()}, steps...)).Start()
-	got, err := iscsi.Discover(soon(t), iscsi.NewTCPPipe(conn), discovery())
+	got, err := iscsi.Discover(limited(t), iscsi.NewTCPPipe(conn), discovery())
 	pdus, werr := wait()
 	if werr != nil {
 		t.Fatalf("target: %v (%v)", werr, err)
@@ -132,8 +132,8 @@ func TestDiscoveredTargets(t *testing.T) {
 	}
 }
 
-// TestDiscoverTurns: what goes over the wire when the answer comes in parts and pings come between.
-func TestDiscoverTurns(t *testing.T) {
+// TestDiscoverOrder: the PDUs when the response comes in parts with NOP-Ins between them.
+func TestDiscoverOrder(t *testing.T) {
 	ping := func(s iscsitest.Step, wantsAnswer bool) iscsitest.Step {
 		return func(conn net.Conn, p *iscsi.PDU) error {
 			in := &iscsi.NOPIn{ITT: noTag, TTT: noTag, LUN: [8]byte{1}}
@@ -249,7 +249,7 @@ func TestDiscoverPings(t *testing.T) {
 		}
 	}
 	conn, wait := iscsitest.Script{iscsitest.Text(), flood}.Start()
-	_, err := iscsi.Discover(soon(t), iscsi.NewTCPPipe(conn), discovery())
+	_, err := iscsi.Discover(limited(t), iscsi.NewTCPPipe(conn), discovery())
 	if err == nil || !strings.Contains(err.Error(), "more than 63 NOP-Ins") {
 		t.Error(err)
 	}
@@ -262,11 +262,11 @@ func TestLogout(t *testing.T) {
 	tg := &iscsitest.Target{}
 	conn, wait := tg.Start()
 	pipe := iscsi.NewTCPPipe(conn)
-	res, err := iscsi.Login(soon(t), pipe, config())
+	res, err := iscsi.Login(limited(t), pipe, config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := iscsi.Logout(soon(t), pipe, iscsi.LogoutRequest{CmdSN: 1, ExpStatSN: res.ExpStatSN}); err != nil {
+	if _, err := iscsi.Logout(limited(t), pipe, iscsi.LogoutRequest{CmdSN: 1, ExpStatSN: res.ExpStatSN}); err != nil {
 		t.Error(err)
 	}
 	if err := wait(); err != nil || tg.Logins() != 1 || tg.Sessions() != 0 {
@@ -284,17 +284,17 @@ func TestLogout(t *testing.T) {
 		"logout: receive Logout Response: EOF":                                  {iscsitest.Close()},
 		"Logout Response with an additional header of 4 bytes (RFC 7143 11.15)": {iscsitest.Raw(append([]byte{0x26, 0x80, 0, 0, 1}, make([]byte, 47)...))},
 	} {
-		_, err := iscsi.Logout(soon(t), pipeTo(t, script), iscsi.LogoutRequest{})
+		_, err := iscsi.Logout(limited(t), pipeTo(t, script), iscsi.LogoutRequest{})
 		if err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("got %v, want %q", err, words)
 		}
 	}
 	var refused iscsi.LogoutError
-	if _, err := iscsi.Logout(soon(t), pipeTo(t, answer(iscsi.LogoutResponse{ITT: 1, Response: 3})), iscsi.LogoutRequest{}); !errors.As(err, &refused) || refused != 3 {
+	if _, err := iscsi.Logout(limited(t), pipeTo(t, answer(iscsi.LogoutResponse{ITT: 1, Response: 3})), iscsi.LogoutRequest{}); !errors.As(err, &refused) || refused != 3 {
 		t.Error(err)
 	}
 	conn.Close()
-	if _, err := iscsi.Logout(soon(t), pipe, iscsi.LogoutRequest{}); !errors.Is(err, io.ErrClosedPipe) {
+	if _, err := iscsi.Logout(limited(t), pipe, iscsi.LogoutRequest{}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
 	}
 }

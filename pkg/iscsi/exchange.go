@@ -35,7 +35,7 @@ func (d *driver) exchange(ctx context.Context, current, next Stage, text []byte,
 			return nil, false, err
 		}
 		if resp.Continue || len(resp.Data) != 0 {
-			return nil, false, protocolErrorf("6.2", "text before ours was complete")
+			return nil, false, protocolErrorf("6.2", "text before the request was complete")
 		}
 		text = text[LoginDataLen:]
 	}
@@ -125,7 +125,7 @@ func (d *driver) note(resp *LoginResponse) {
 		d.warnf("target's StatSN is %d, expected %d", resp.StatSN, d.res.ExpStatSN)
 	}
 	if d.accepted == 0 && resp.ISID != d.cfg.ISID && resp.ISID != [6]byte{} {
-		d.warnf("target answered with ISID %x, ours is %x", resp.ISID, d.cfg.ISID)
+		d.warnf("target answered with ISID %x, the request has %x", resp.ISID, d.cfg.ISID)
 	}
 	d.accepted++
 	r := d.res

@@ -33,8 +33,8 @@ func seeds(f *testing.F, add func(p *iscsi.PDU, b []byte)) {
 	}
 }
 
-// FuzzPDU: what parses gives the same bytes again, padding apart, and the typed views never read
-// past the PDU.
+// FuzzPDU: what is parsed marshals to the same bytes, except for padding, and the typed views never
+// read past the PDU.
 func FuzzPDU(f *testing.F) {
 	seeds(f, func(_ *iscsi.PDU, b []byte) { f.Add(b) })
 	f.Add(append([]byte{0x23, 0, 0, 0, 1, 0, 0, 3}, make([]byte, 48)...))
@@ -63,7 +63,7 @@ func FuzzPDU(f *testing.F) {
 	})
 }
 
-// roundTripViews: so does every other kind of PDU.
+// roundTripViews does the same with every other kind of PDU.
 func roundTripViews(t *testing.T, p *iscsi.PDU) {
 	stable := func(kind string, parse func(p *iscsi.PDU) (any, error), encode func(v any) (*iscsi.PDU, error)) {
 		v, err := parse(p)
@@ -88,7 +88,7 @@ func roundTripViews(t *testing.T, p *iscsi.PDU) {
 	stable("async", func(p *iscsi.PDU) (any, error) { return iscsi.ParseAsyncMessage(p), nil }, func(v any) (*iscsi.PDU, error) { return v.(iscsi.AsyncMessage).PDU(), nil })
 }
 
-// roundTripLogin: a login PDU survives its typed view but for reserved bits.
+// roundTripLogin: a login PDU is the same after its typed view, except for reserved bits.
 func roundTripLogin(t *testing.T, p *iscsi.PDU) {
 	if r, err := iscsi.ParseLoginRequest(p); err == nil {
 		q, err := r.PDU()
@@ -124,7 +124,7 @@ func equalResponse(a, b *iscsi.LoginResponse) bool {
 	return errX == nil && errY == nil && x.BHS == y.BHS && bytes.Equal(x.Data, y.Data)
 }
 
-// FuzzText: what parses gives the same bytes again.
+// FuzzText: what is parsed is written as the same bytes.
 func FuzzText(f *testing.F) {
 	seeds(f, func(p *iscsi.PDU, _ []byte) { f.Add(p.Data) })
 	f.Add([]byte("CHAP_C=0x00==\x00X#Y=a=b\x00"))
@@ -143,8 +143,8 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// FuzzLogin: whatever a target says, a login ends, with a sound result or with an error that is fit
-// to print.
+// FuzzLogin: with any bytes from a target a login ends, with a valid result or with a printable
+// error.
 func FuzzLogin(f *testing.F) {
 	for _, file := range recordings(f) {
 		raw, err := os.ReadFile(file)
@@ -177,7 +177,7 @@ func FuzzLogin(f *testing.F) {
 	})
 }
 
-// checkResult verifies what every successful login promises.
+// checkResult verifies the result of a successful login.
 func checkResult(t *testing.T, res iscsi.Result) {
 	p := res.Params
 	inRange := func(name string, v, lo, hi uint32) {
@@ -204,7 +204,7 @@ func checkResult(t *testing.T, res iscsi.Result) {
 	}
 }
 
-// FuzzTargetAddress: what parses prints as an address that means the same.
+// FuzzTargetAddress: what is parsed prints as an equal address.
 func FuzzTargetAddress(f *testing.F) {
 	for _, s := range []string{"192.0.2.7:3261", "[2001:db8::1]:3260,1", "[::ffff:1.2.3.4]", "store.example.com", "a,0x7f", "[fe80::1%eth0]", "a:0", ":3260", "a:1:2"} {
 		f.Add(s)
@@ -223,7 +223,7 @@ func FuzzTargetAddress(f *testing.F) {
 	})
 }
 
-// FuzzBinary: a binary value keeps to its limit and round-trips as hex.
+// FuzzBinary: a binary value is within its limit and is the same after hex.
 func FuzzBinary(f *testing.F) {
 	for _, s := range []string{"0x0123456789abcdef", "0XA", "0bAAEC", "0BAA==", "0x", "0b", "abc", "0bA", "0b====", "0xzz", "0bAA\nEC"} {
 		f.Add(s, 1024)

@@ -13,11 +13,11 @@ import (
 )
 
 // maxTurns bounds the requests of a login: 16 exchanges in each of two stages, each of 32 parts of
-// the target and up to 5 of ours.
+// the target and up to 5 of the initiator.
 const maxTurns = 2 * 16 * (32 + 5)
 
-// words are what the target of FuzzMachine can say; what is in angle brackets is computed from the
-// request.
+// words are the pairs that the target of FuzzMachine can send; those in angle brackets are computed
+// from the request.
 var words = func() []string {
 	w := []string{
 		"AuthMethod=CHAP", "AuthMethod=None", "AuthMethod=Reject", "TargetPortalGroupTag=1", "TargetPortalGroupTag=2",
@@ -33,14 +33,14 @@ var words = func() []string {
 	return w
 }()
 
-// peer is a target that says what a string of bytes tells it to: for each response a byte of flags,
-// a number of words, the words.
+// peer is a target that sends what a string of bytes encodes: for each response a byte of flags, a
+// number of words, the words.
 type peer struct {
 	program []byte
 	req     *iscsi.LoginRequest
 	keys    map[string]string
 	turns   int
-	proved  map[string]bool // the words in angle brackets that it said
+	proved  map[string]bool // the words in angle brackets that it sent
 }
 
 func (p *peer) next() byte {
@@ -52,7 +52,7 @@ func (p *peer) next() byte {
 	return b
 }
 
-// Send takes a request, which has to be a sound one.
+// Send receives a request, and fails the test if it is not valid.
 func (p *peer) Send(_ context.Context, pdu *iscsi.PDU) error {
 	req, err := iscsi.ParseLoginRequest(pdu)
 	p.turns++
@@ -103,7 +103,7 @@ func (p *peer) Receive(context.Context) (*iscsi.PDU, error) {
 	return r.PDU()
 }
 
-// text says n words, or 16 times as many for the biggest n.
+// text returns n words, or 16 times as many for the largest n.
 func (p *peer) text(n int) []byte {
 	if n == 7 {
 		n = 112
@@ -121,7 +121,7 @@ func (p *peer) text(n int) []byte {
 	return b[:min(len(b), iscsi.LoginDataLen)]
 }
 
-// compute makes a value of a request with a challenge, or something that looks like one.
+// compute makes a value from a request with a challenge, or one in the form of such a value.
 func (p *peer) compute(w string) string {
 	challenge, err := iscsi.DecodeBinary(p.keys["CHAP_C"], 1024)
 	if err != nil {
@@ -161,9 +161,9 @@ func step(flags byte, pairs ...string) []byte {
 	return b
 }
 
-// FuzzMachine drives the login machine with arbitrary responses: it never sends nonsense, ends
-// within its cap, and succeeds only with what was asked for. A target that has to prove itself got
-// in only with the right proof.
+// FuzzMachine drives the login machine with arbitrary responses: its requests are valid, it ends
+// within maxTurns, and it succeeds only with what the configuration requires. With mutual
+// authentication it succeeds only with the right response of the target.
 func FuzzMachine(f *testing.F) {
 	join := func(steps ...[]byte) []byte {
 		var b []byte
@@ -207,7 +207,7 @@ func FuzzMachine(f *testing.F) {
 			}
 			printable(t, err.Error())
 			if cfg.CHAP != nil {
-				discreet(t, err.Error())
+				noSecrets(t, err.Error())
 			}
 			return
 		}
@@ -215,7 +215,7 @@ func FuzzMachine(f *testing.F) {
 	})
 }
 
-// checkMachine verifies what a successful login promises.
+// checkMachine verifies the result of a successful login.
 func checkMachine(t *testing.T, cfg *iscsi.LoginConfig, res *iscsi.Result, p *peer) {
 	c := cfg.CHAP
 	if (res.Algorithm != 0) != (c != nil) || res.Mutual != (c != nil && c.Mutual()) {

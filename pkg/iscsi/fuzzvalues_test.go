@@ -14,8 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// FuzzCHAP: whatever a target says in the security stage, it gets past mutual authentication with
-// the right proof only, and nothing of a secret shows.
+// FuzzCHAP: with any text from a target in the security stage, mutual authentication succeeds only
+// with the right response, and no secret is shown.
 func FuzzCHAP(f *testing.F) {
 	f.Add("CHAP_A=7\x00CHAP_I=1\x00CHAP_C=0x000102030405060708090a0b0c0d0e0f\x00", "CHAP_N=disk\x00CHAP_R=0x00\x00", false)
 	f.Add("CHAP_A=5\x00CHAP_I=0xff\x00CHAP_C=0bAAECAwQFBgcICQoLDA0ODw==\x00", "", true)
@@ -52,13 +52,13 @@ func FuzzCHAP(f *testing.F) {
 	})
 }
 
-// fixed makes a login repeatable, which a fuzzer needs.
+// fixed makes a login deterministic, which a fuzzer needs.
 func fixed(c *iscsi.CHAP) *iscsi.CHAP {
 	c.Random = strings.NewReader("the same challenge in every run of it")
 	return c
 }
 
-// proveAny answers with the right proof for the algorithm of a question.
+// proveAny answers with the right response for the algorithm of a challenge.
 func proveAny(conn net.Conn, p *iscsi.PDU, question string) error {
 	keys := iscsitest.Keys(&iscsi.PDU{Data: []byte(question)})
 	var a iscsi.Algorithm
@@ -70,7 +70,7 @@ func proveAny(conn net.Conn, p *iscsi.PDU, question string) error {
 	return iscsitest.Prove(a, targetUser, targetSecret)(conn, p)
 }
 
-// FuzzLUN: what parses prints as something that means the same, to people and to Linux.
+// FuzzLUN: what is parsed prints as an equal LUN, in SAM-5's form and in Linux's.
 func FuzzLUN(f *testing.F) {
 	for _, s := range []string{"0", "255", "256", "0x3fff", "16640", "65535", "0x4100000000000000", "4752-3A4F-6b7e-2F99", "4186-9", "1-2-3-4-5", "-", "0x"} {
 		f.Add(s)
@@ -92,7 +92,7 @@ func FuzzLUN(f *testing.F) {
 	})
 }
 
-// FuzzSecret: errors show nothing, and a secret holds what was written.
+// FuzzSecret: errors do not contain the secret, and a secret holds what was written.
 func FuzzSecret(f *testing.F) {
 	for _, s := range []string{"plain", "0x00ff", "0bAAEC", "0x", "0b=", "", strings.Repeat("a", 256), "[redacted]"} {
 		f.Add(s)
@@ -119,7 +119,7 @@ func FuzzSecret(f *testing.F) {
 	})
 }
 
-// FuzzDiscover: an answer to SendTargets gives targets with addresses, or an error fit to print.
+// FuzzDiscover: any response to SendTargets gives targets with addresses, or a printable error.
 func FuzzDiscover(f *testing.F) {
 	f.Add([]byte("TargetName=iqn.a\x00TargetAddress=192.0.2.7:3260,1\x00TargetName=iqn.b\x00"))
 	f.Add([]byte("TargetAddress=192.0.2.7\x00"))

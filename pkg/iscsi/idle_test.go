@@ -13,8 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// says is a step that agrees to the end of the login, and then sends PDUs.
-func says(pdus ...*iscsi.PDU) iscsitest.Step {
+// agreeAndSend is a step that agrees to the end of the login, and then sends PDUs.
+func agreeAndSend(pdus ...*iscsi.PDU) iscsitest.Step {
 	return func(conn net.Conn, req *iscsi.PDU) error {
 		return send(conn, iscsitest.Text(answers()...)(conn, req), pdus)
 	}
@@ -49,13 +49,14 @@ func async(e iscsi.AsyncEvent, statSN byte) *iscsi.PDU {
 	return p
 }
 
-// idle logs in against a script. end returns what the script heard after the login's only request.
+// idle logs in against a script. end returns what the script received after the login's only
+// request.
 func idle(t *testing.T, s ...iscsitest.Step) (i *iscsi.Idle, end func() []*iscsi.PDU) {
 	t.Helper()
 	conn, wait := iscsitest.Script(s).Start()
 	pipe := iscsi.NewTCPPipe(conn)
 	cfg := config()
-	r, err := iscsi.Login(soon(t), pipe, cfg)
+	r, err := iscsi.Login(limited(t), pipe, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func idle(t *testing.T, s ...iscsitest.Step) (i *iscsi.Idle, end func() []*iscsi
 	}
 }
 
-// A ping of the target's is answered; how the session ends is told.
+// A NOP-In of the target is answered; the end of the session is an error with its cause.
 func TestIdleWait(t *testing.T) {
 	ping := nopIn(t, iscsi.NOPIn{LUN: [8]byte{0, 3}, ITT: noTag, TTT: 7, StatSN: 1})
 	quiet := nopIn(t, iscsi.NOPIn{ITT: noTag, TTT: noTag, StatSN: 1})
@@ -79,29 +80,29 @@ func TestIdleWait(t *testing.T) {
 		answers int
 		want    string
 	}{
-		"closed":        {[]iscsitest.Step{says()}, 0, "receive: EOF"},
-		"pinged":        {[]iscsitest.Step{says(ping), replies()}, 1, "receive: EOF"},
-		"pinged twice":  {[]iscsitest.Step{says(quiet, ping), replies(ping), replies()}, 2, "receive: EOF"},
-		"SCSI event":    {[]iscsitest.Step{says(async(iscsi.AsyncSCSI, 1), ping), replies()}, 1, "receive: EOF"},
-		"dropped":       {[]iscsitest.Step{says(async(iscsi.AsyncDropSession, 1))}, 0, "target sent: target drops the session"},
-		"logout wanted": {[]iscsitest.Step{says(async(iscsi.AsyncLogoutRequest, 1))}, 0, "target sent: target requests logout"},
-		"rejected":      {[]iscsitest.Step{says(iscsi.RejectReason(4).PDU([48]byte{}))}, 0, "Reject: protocol error"},
-		"no command":    {[]iscsitest.Step{says(scsi)}, 0, "SCSI Response in a session without commands"},
+		"closed":        {[]iscsitest.Step{agreeAndSend()}, 0, "receive: EOF"},
+		"pinged":        {[]iscsitest.Step{agreeAndSend(ping), replies()}, 1, "receive: EOF"},
+		"pinged twice":  {[]iscsitest.Step{agreeAndSend(quiet, ping), replies(ping), replies()}, 2, "receive: EOF"},
+		"SCSI event":    {[]iscsitest.Step{agreeAndSend(async(iscsi.AsyncSCSI, 1), ping), replies()}, 1, "receive: EOF"},
+		"dropped":       {[]iscsitest.Step{agreeAndSend(async(iscsi.AsyncDropSession, 1))}, 0, "target sent: target drops the session"},
+		"logout wanted": {[]iscsitest.Step{agreeAndSend(async(iscsi.AsyncLogoutRequest, 1))}, 0, "target sent: target requests logout"},
+		"rejected":      {[]iscsitest.Step{agreeAndSend(iscsi.RejectReason(4).PDU([48]byte{}))}, 0, "Reject: protocol error"},
+		"no command":    {[]iscsitest.Step{agreeAndSend(scsi)}, 0, "SCSI Response in a session without commands"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i, end := idle(t, tt.script...)
-			if err := i.Wait(soon(t)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if err := i.Wait(limited(t)); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
-			heard := end()
-			if len(heard) != tt.answers {
-				t.Fatalf("%d answers, want %d", len(heard), tt.answers)
+			received := end()
+			if len(received) != tt.answers {
+				t.Fatalf("%d answers, want %d", len(received), tt.answers)
 			}
 			expStatSN := uint32(1)
 			if name == "SCSI event" {
 				expStatSN = 2
 			}
-			for _, p := range heard {
+			for _, p := range received {
 				n, err := iscsi.ParseNOPOut(p)
 				if err != nil || !n.Immediate || n.TTT != 7 || n.ITT != noTag || n.LUN != [8]byte{0, 3} || n.CmdSN != 1 || n.ExpStatSN != expStatSN {
 					t.Errorf("answer %+v, %v", n, err)
@@ -111,7 +112,7 @@ func TestIdleWait(t *testing.T) {
 	}
 }
 
-// answerPing answers a ping of ours.
+// answerPing answers a NOP-Out of the initiator.
 func answerPing(statSN uint32) iscsitest.Step {
 	return func(conn net.Conn, p *iscsi.PDU) error {
 		n, err := iscsi.ParseNOPOut(p)
@@ -126,8 +127,8 @@ func answerPing(statSN uint32) iscsitest.Step {
 	}
 }
 
-// Pings have numbers of their own (RFC 7143 11.18), and what comes between one and its answer is
-// not taken for that. The logout has the numbers that follow.
+// NOP-Outs have numbers of their own (RFC 7143 11.18), and a PDU between one and its NOP-In is not
+// used as its response. The logout has the numbers that follow.
 func TestIdlePing(t *testing.T) {
 	logout := func(conn net.Conn, p *iscsi.PDU) error {
 		r, err := iscsi.ParseLogoutRequest(p)
@@ -136,35 +137,35 @@ func TestIdlePing(t *testing.T) {
 		}
 		return iscsitest.Write(conn, (&iscsi.LogoutResponse{ITT: r.ITT, StatSN: 4}).PDU())
 	}
-	theirs := nopIn(t, iscsi.NOPIn{ITT: noTag, TTT: 9, StatSN: 2})
+	fromTarget := nopIn(t, iscsi.NOPIn{ITT: noTag, TTT: 9, StatSN: 2})
 	answer := nopIn(t, iscsi.NOPIn{ITT: 2, TTT: noTag, StatSN: 3})
-	i, end := idle(t, says(), answerPing(1), replies(async(iscsi.AsyncSCSI, 2), theirs), replies(answer), logout)
-	ctx := soon(t)
+	i, end := idle(t, agreeAndSend(), answerPing(1), replies(async(iscsi.AsyncSCSI, 2), fromTarget), replies(answer), logout)
+	ctx := limited(t)
 	if err := errors.Join(i.Ping(ctx), i.Ping(ctx), i.Logout(ctx)); err != nil {
 		t.Fatal(err)
 	}
-	heard := end()
-	if len(heard) != 4 {
-		t.Fatalf("%d PDUs", len(heard))
+	received := end()
+	if len(received) != 4 {
+		t.Fatalf("%d PDUs", len(received))
 	}
 	for n, want := range []iscsi.NOPOut{
 		{Immediate: true, ITT: 1, TTT: noTag, CmdSN: 1, ExpStatSN: 1},
 		{Immediate: true, ITT: 2, TTT: noTag, CmdSN: 1, ExpStatSN: 2},
 		{Immediate: true, ITT: noTag, TTT: 9, CmdSN: 1, ExpStatSN: 3},
 	} {
-		if got, err := iscsi.ParseNOPOut(heard[n]); err != nil || got.ITT != want.ITT || got.TTT != want.TTT || got.CmdSN != want.CmdSN || got.ExpStatSN != want.ExpStatSN || !got.Immediate {
+		if got, err := iscsi.ParseNOPOut(received[n]); err != nil || got.ITT != want.ITT || got.TTT != want.TTT || got.CmdSN != want.CmdSN || got.ExpStatSN != want.ExpStatSN || !got.Immediate {
 			t.Errorf("PDU %d is %+v, %v, want %+v", n+1, got, err, want)
 		}
 	}
-	if r, err := iscsi.ParseLogoutRequest(heard[3]); err != nil || r.Reason != iscsi.LogoutSession || r.ExpStatSN != 4 || r.ITT != 3 || r.CmdSN != 1 {
+	if r, err := iscsi.ParseLogoutRequest(received[3]); err != nil || r.Reason != iscsi.LogoutSession || r.ExpStatSN != 4 || r.ITT != 3 || r.CmdSN != 1 {
 		t.Errorf("logout %+v, %v", r, err)
 	}
 }
 
-// A session that does not answer has no ping.
+// Ping returns an error if the target does not answer.
 func TestIdlePingFails(t *testing.T) {
-	i, end := idle(t, says(), replies())
-	if err := i.Ping(soon(t)); !errors.Is(err, io.EOF) {
+	i, end := idle(t, agreeAndSend(), replies())
+	if err := i.Ping(limited(t)); !errors.Is(err, io.EOF) {
 		t.Errorf("got %v", err)
 	}
 	end()
@@ -172,14 +173,14 @@ func TestIdlePingFails(t *testing.T) {
 	for n := range stray {
 		stray[n] = nopIn(t, iscsi.NOPIn{ITT: noTag, TTT: noTag})
 	}
-	i, _ = idle(t, says(), replies(stray...))
+	i, _ = idle(t, agreeAndSend(), replies(stray...))
 	var broke *iscsi.ProtocolError
-	if err := i.Ping(soon(t)); !errors.As(err, &broke) {
+	if err := i.Ping(limited(t)); !errors.As(err, &broke) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// A wait that the context ends leaves the session as it was, unless half a PDU had come.
+// A wait that the context ends leaves the session usable, unless a part of a PDU was read.
 func TestIdleWaitEnds(t *testing.T) {
 	for _, partial := range []bool{false, true} {
 		near, far := net.Pipe()
@@ -205,15 +206,15 @@ func TestIdleWaitEnds(t *testing.T) {
 		if err := i.Wait(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("partial %v: wait: %v", partial, err)
 		}
-		if err := i.Ping(soon(t)); (err != nil) != partial {
+		if err := i.Ping(limited(t)); (err != nil) != partial {
 			t.Errorf("partial %v: ping: %v", partial, err)
 		}
 		_ = near.Close()
 	}
 }
 
-// FuzzIdle: whatever a target says after the login, each method returns, and without an error only
-// where there was an answer.
+// FuzzIdle: with any bytes after the login each method returns, and without an error only after a
+// valid response.
 func FuzzIdle(f *testing.F) {
 	add := func(pdus ...*iscsi.PDU) {
 		var all []byte
@@ -226,8 +227,8 @@ func FuzzIdle(f *testing.F) {
 		}
 		f.Add(all)
 	}
-	theirs, ours := nopIn(f, iscsi.NOPIn{ITT: noTag, TTT: 9}), nopIn(f, iscsi.NOPIn{ITT: 1, TTT: noTag, StatSN: 5})
-	add(theirs, ours, (&iscsi.LogoutResponse{ITT: 2}).PDU())
+	fromTarget, fromInitiator := nopIn(f, iscsi.NOPIn{ITT: noTag, TTT: 9}), nopIn(f, iscsi.NOPIn{ITT: 1, TTT: noTag, StatSN: 5})
+	add(fromTarget, fromInitiator, (&iscsi.LogoutResponse{ITT: 2}).PDU())
 	add(async(iscsi.AsyncSCSI, 1), async(iscsi.AsyncDropConnection, 2))
 	add(iscsi.RejectReason(4).PDU([48]byte{}))
 	f.Fuzz(func(t *testing.T, b []byte) {

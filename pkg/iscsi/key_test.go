@@ -2,7 +2,7 @@ package iscsi
 
 import "testing"
 
-// TestKeyTable: what the engine takes for granted of the table.
+// TestKeyTable: the conditions that the login engine expects of the table.
 func TestKeyTable(t *testing.T) {
 	seen := map[string]bool{}
 	cfg := &LoginConfig{InitiatorName: "iqn.a", TargetName: "iqn.b", Offer: DefaultOffer()}
@@ -73,7 +73,7 @@ func TestFunctions(t *testing.T) {
 		if got == valueReject {
 			continue
 		}
-		// What one side may answer is legal to the other.
+		// An answer that one side may give is legal for the other.
 		if v, err := k.parse(got); err != nil || !k.legal(offer, v) {
 			t.Errorf("function %d: %s is not a legal answer to %s: %v", tt.fn, got, tt.offer, err)
 		}

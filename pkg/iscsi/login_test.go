@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// config is the login of most tests, and the one that made the transcripts.
+// config is the login of most tests, and of the transcripts.
 func config() iscsi.LoginConfig {
 	return iscsi.LoginConfig{
 		InitiatorName: "iqn.2024-01.com.example:client",
@@ -44,19 +44,19 @@ func answers(override ...string) []string {
 	return pairs
 }
 
-// outcome is a login against a script, and what the target saw of it.
+// outcome is a login against a script, and the requests that the target received.
 type outcome struct {
 	res      iscsi.Result
 	err      error
 	requests []*iscsi.LoginRequest
 }
 
-// login runs a login against a script, which has to be played to its end.
+// login runs a login against a script, which has to run to its end.
 func login(t *testing.T, cfg iscsi.LoginConfig, script ...iscsitest.Step) outcome {
 	t.Helper()
 	conn, wait := iscsitest.Script(script).Start()
 	var o outcome
-	o.res, o.err = iscsi.Login(soon(t), iscsi.NewTCPPipe(conn), cfg)
+	o.res, o.err = iscsi.Login(limited(t), iscsi.NewTCPPipe(conn), cfg)
 	pdus, err := wait()
 	if err != nil {
 		t.Fatalf("target: %v (login: %v)", err, o.err)
@@ -74,15 +74,15 @@ func login(t *testing.T, cfg iscsi.LoginConfig, script ...iscsitest.Step) outcom
 	return o
 }
 
-// soon is a context that ends when something hangs.
-func soon(t *testing.T) context.Context {
+// limited is a context that ends a test that hangs.
+func limited(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// text returns what the initiator said in its request number n, from 0.
+// text returns the text of the initiator's request number n, from 0.
 func (o outcome) text(t *testing.T, n int) []string {
 	t.Helper()
 	if n >= len(o.requests) {
@@ -99,7 +99,7 @@ func (o outcome) ok(t *testing.T) iscsi.Result {
 	return o.res
 }
 
-// breaks wants a ProtocolError that names the section and holds the words.
+// breaks expects a ProtocolError that names the section and contains the words.
 func (o outcome) breaks(t *testing.T, section, words string) {
 	t.Helper()
 	var pe *iscsi.ProtocolError
@@ -111,7 +111,7 @@ func (o outcome) breaks(t *testing.T, section, words string) {
 	}
 }
 
-// warns wants exactly these warnings, each matched by a part of it.
+// warns expects exactly these warnings, each matched by a part of it.
 func (o outcome) warns(t *testing.T, parts ...string) {
 	t.Helper()
 	got := o.ok(t).Warnings
@@ -179,8 +179,8 @@ func TestLoginConfig(t *testing.T) {
 	}
 }
 
-// TestStageError: which ends of the first request speak against a security stage. A connection that
-// ended may have met a reset on the way.
+// TestStageError: the errors of the first request that mean that the target refuses a security
+// stage. A connection that ended may have been reset on the way.
 func TestStageError(t *testing.T) {
 	more := iscsitest.Login(func(_ *iscsi.LoginRequest, r *iscsi.LoginResponse) { r.Transit, r.NSG = false, 0 })
 	tests := []struct {

@@ -10,11 +10,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// view is what the typed view of a PDU gives.
+// view is a typed view of a PDU and its error.
 type view struct {
 	p   *iscsi.PDU
 	err error
-	// again decodes p.
+	// decode decodes p.
 	again func(p *iscsi.PDU) (any, error)
 	want  any
 }
@@ -49,8 +49,8 @@ func views() map[string]view {
 	return all
 }
 
-// TestViews: each kind of PDU keeps every field, over the wire and back, and is taken for nothing
-// else.
+// TestViews: each kind of PDU keeps every field when it is encoded and decoded, and is not decoded
+// as another kind.
 func TestViews(t *testing.T) {
 	all := views()
 	for name, v := range all {
@@ -91,7 +91,7 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// TestEvents: Reject and Asynchronous Message, both ways.
+// TestEvents: Reject and Asynchronous Message, encoded and decoded.
 func TestEvents(t *testing.T) {
 	rejected := [48]byte{0x43}
 	p := iscsi.RejectReason(4).PDU(rejected)

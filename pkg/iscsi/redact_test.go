@@ -7,7 +7,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Nothing before an @ and behind the name of a password is left, and the rest is.
+// The text before an @ and after the name of a password is removed, and the rest is kept.
 func TestRedact(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                  "",

@@ -25,7 +25,7 @@ func TestTCPPipeDigests(t *testing.T) {
 		bhs          []byte
 		data         int
 		header, body bool
-		want         []byte // behind the header and in place of the data's digest
+		want         []byte // after the header and in place of the data's digest
 	}{
 		"header":       {read, 0, true, false, []byte{0x56, 0x3a, 0x96, 0xd9}},
 		"none of data": {read, 0, false, true, nil},
@@ -49,7 +49,7 @@ func TestTCPPipeDigests(t *testing.T) {
 	}
 }
 
-// What a pipe sends another one reads, and a bit that is wrong is found, whichever it is.
+// What one pipe sends another one reads, and each wrong bit is detected.
 func TestTCPPipeChecksDigests(t *testing.T) {
 	want := &iscsi.PDU{AHS: []byte{1, 2, 3, 4}, Data: []byte("hello")}
 	want.BHS[0] = byte(iscsi.OpTextResponse)
@@ -77,7 +77,7 @@ func TestTCPPipeChecksDigests(t *testing.T) {
 		t.Errorf("-want +got:\n%s", d)
 	}
 	for i := range wire.Len() {
-		if i >= 4 && i < 8 { // the lengths: the digest is looked for elsewhere
+		if i >= 4 && i < 8 { // the lengths: the digest is read at another offset
 			continue
 		}
 		b := bytes.Clone(wire.Bytes())

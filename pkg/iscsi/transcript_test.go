@@ -14,8 +14,8 @@ import (
 )
 
 // The transcripts are logins of this package at real targets, gotgt 0.2.2 and tgtd 1.0.85, recorded
-// on the connection: a change of what we send shows here, and what those targets answer stays
-// known.
+// on the connection: they detect a change of the initiator's PDUs, and keep the answers of those
+// targets.
 
 func transcript(t testing.TB, name string) iscsitest.Transcript {
 	t.Helper()
@@ -30,7 +30,7 @@ func transcript(t testing.TB, name string) iscsitest.Transcript {
 	return tr
 }
 
-// replay logs in against a recorded target and compares what we send with what we sent then.
+// replay logs in against a recorded target and compares the requests with the recorded ones.
 func replay(t *testing.T, name string) (iscsi.Result, error) {
 	t.Helper()
 	tr := transcript(t, name)
@@ -94,7 +94,7 @@ func TestTranscriptsRefused(t *testing.T) {
 	}
 	for name, want := range tests {
 		t.Run(name, func(t *testing.T) {
-			// What we send is compared with the accepted logins already.
+			// The requests are compared in the tests of accepted logins.
 			o := iscsitest.Script(transcript(t, name).Script())
 			cfg := config()
 			cfg.SecurityStage = strings.HasSuffix(name, "-security")
@@ -148,8 +148,8 @@ func TestTranscriptBytes(t *testing.T) {
 	}
 }
 
-// recordings returns the files with transcripts; there must be some, or the fuzzers would start
-// from nothing.
+// recordings returns the files with transcripts; there must be some, or the fuzzers would have no
+// seeds.
 func recordings(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.pdu")

@@ -11,15 +11,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// These recordings of tgtd 1.0.85 have CHAP with the accounts of this test and with a challenge of
-// ours that is fixed, so that all we send can be compared.
+// These recordings of tgtd 1.0.85 have CHAP with the accounts of this test and with a fixed
+// challenge of the initiator, so that all requests can be compared.
 
-// again runs f against a recording and compares what it sends with what was sent then.
+// again runs f against a recording and compares its requests with the recorded ones.
 func again(t *testing.T, name string, f func(ctx context.Context, p iscsi.Pipe)) {
 	t.Helper()
 	tr := transcript(t, name)
 	conn, wait := tr.Script().Start()
-	f(soon(t), iscsi.NewTCPPipe(conn))
+	f(limited(t), iscsi.NewTCPPipe(conn))
 	sent, err := wait()
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func again(t *testing.T, name string, f func(ctx context.Context, p iscsi.Pipe))
 	}
 }
 
-// md5 is CHAP in both directions with the one hash that tgtd has right.
+// md5 is CHAP in both directions with the one hash that tgtd numbers correctly.
 func md5() *iscsi.CHAP {
 	c := fixed(mutual())
 	c.Algorithms = []iscsi.Algorithm{iscsi.MD5}
@@ -52,7 +52,7 @@ func TestTranscriptCHAP(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// tgtd takes 7 for SHA1, and says 0200 to the longer response.
+	// tgtd uses 7 for SHA1, and answers the longer response with 0200.
 	again(t, "tgtd-chap-numbers", func(ctx context.Context, p iscsi.Pipe) {
 		_, err := iscsi.Login(ctx, p, withCHAP(fixed(oneWay())))
 		var md5Alone *iscsi.AlgorithmsError

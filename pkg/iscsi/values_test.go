@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// TestSecretIsNeverSeen prints a secret in every way that fmt and encoders know.
+// TestSecretIsNeverSeen prints a secret with every verb of fmt and every encoder.
 func TestSecretIsNeverSeen(t *testing.T) {
 	s := iscsi.NewSecret([]byte("hunter22"))
 	type holder struct {
@@ -108,7 +108,7 @@ func TestAlgorithm(t *testing.T) {
 	}
 }
 
-// TestLUN: the forms that people write, SAM-5's bytes and Linux's number.
+// TestLUN: the written forms, SAM-5's bytes and Linux's number.
 func TestLUN(t *testing.T) {
 	tests := []struct {
 		in     string

@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 )
 
-// TestWorstPeer plays every scenario over an in-memory pipe and over TCP: each ends as it says, in
-// time, with an error that can be printed.
+// TestWorstPeer runs every scenario over an in-memory pipe and over TCP: each has its outcome, in
+// time, with a printable error.
 func TestWorstPeer(t *testing.T) {
 	for _, s := range iscsitest.Scenarios() {
 		t.Run("pipe/"+s.Name, func(t *testing.T) {
@@ -44,11 +44,11 @@ func TestWorstPeer(t *testing.T) {
 
 // play logs in once.
 func play(t *testing.T, s *iscsitest.Scenario, conn net.Conn) {
-	patience := s.Patience
-	if patience == 0 {
-		patience = 10 * time.Second
+	timeout := s.Timeout
+	if timeout == 0 {
+		timeout = 10 * time.Second
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	res, err := iscsi.Login(ctx, iscsi.NewTCPPipe(conn), s.Config())
 	if got := iscsitest.Outcome(err); got != s.Want {
@@ -73,7 +73,7 @@ func printable(t *testing.T, msg string) {
 	}
 }
 
-// TestWorstPeerRows: every row of the design's table of login faults that a target can play, and
+// TestWorstPeerRows: every row of the design's table of login faults that a target can have, and
 // every group of the conformance suites, has a scenario.
 func TestWorstPeerRows(t *testing.T) {
 	rows := []string{
@@ -106,7 +106,7 @@ func TestWorstPeerRows(t *testing.T) {
 	}
 }
 
-// TestReset: a TCP reset in answer to the list of algorithms is as much of a hint as a close.
+// TestReset: a TCP reset in answer to the list of algorithms means the same as a close.
 func TestReset(t *testing.T) {
 	reset := func(cfg iscsi.LoginConfig, script iscsitest.Script) error {
 		srv, err := iscsitest.Listen(func(conn net.Conn) error {
@@ -122,7 +122,7 @@ func TestReset(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		_, err = iscsi.Login(soon(t), iscsi.NewTCPPipe(conn), cfg)
+		_, err = iscsi.Login(limited(t), iscsi.NewTCPPipe(conn), cfg)
 		return err
 	}
 	var list *iscsi.AlgorithmsError

@@ -233,7 +233,7 @@ func TestMissingFile(t *testing.T) {
 			t.Errorf("%s: %q, %v, %v", name, got, err, x.CheckFiles(name))
 		}
 	}
-	const gone = "module gone: modules.dep lists updates/gone.ko, which does not exist: restore the file, or run depmod"
+	const gone = "module gone: modules.dep lists updates/gone.ko, but the tree has no such file: restore it, or run depmod"
 	for name, want := range map[string]string{"gone": gone, "y:1": gone, "needs": "module needs needs " + gone} {
 		var e *MissingFileError
 		if err := x.CheckFiles(name); !errors.As(err, &e) || err.Error() != want || !errors.Is(err, fs.ErrNotExist) {

@@ -17,7 +17,7 @@ type MissingFileError struct {
 
 // Error names the module and the file.
 func (e *MissingFileError) Error() string {
-	text := fmt.Sprintf("module %s: modules.dep lists %s, which does not exist: restore the file, or run depmod", e.Module, e.Path)
+	text := fmt.Sprintf("module %s: modules.dep lists %s, but the tree has no such file: restore it, or run depmod", e.Module, e.Path)
 	if e.For != "" {
 		text = fmt.Sprintf("module %s needs %s", e.For, text)
 	}

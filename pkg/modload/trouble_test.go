@@ -37,7 +37,7 @@ func strictKernel(k *fakeKernel, uses map[string]string) func(int, string, int) 
 	}
 }
 
-// circularTree is a tree whose modules.dep leads in a circle and names a file that is not there.
+// circularTree is a tree whose modules.dep has a cycle and lists a file that does not exist.
 func circularTree(t *testing.T, opts Options) (*Loader, *fakeKernel) {
 	t.Helper()
 	dir := t.TempDir()

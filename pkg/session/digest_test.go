@@ -37,33 +37,33 @@ func toldDigests(k *kerneltest.Kernel) string {
 // requires them has them, and one that prefers None, or that does not support lists, has none.
 func TestDigests(t *testing.T) {
 	const header, data = "HeaderDigest", "DataDigest"
-	insists := func(keys ...string) *iscsitest.Target { return &iscsitest.Target{Insists: keys} }
+	requires := func(keys ...string) *iscsitest.Target { return &iscsitest.Target{RequireCRC32C: keys} }
 	for name, tt := range map[string]struct {
 		edit   func(*Config)
 		target *iscsitest.Target
 		want   string // empty: the login fails
 		hint   string
 	}{
-		"no word":                     {nil, &iscsitest.Target{Digest: "CRC32C"}, "00", ""},
-		"no word, no CRC32C":          {nil, &iscsitest.Target{}, "00", ""},
-		"insists for headers":         {nil, insists(header), "10", ""},
-		"insists for data":            {nil, insists(data), "01", ""},
-		"insists for both":            {nil, insists(header, data), "11", ""},
-		"insists for both, with CHAP": {prove(ourSecret, "", ""), &iscsitest.Target{Insists: []string{header, data}, Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret}}, "11", ""},
-		"refuses lists":               {nil, &iscsitest.Target{NoDigestLists: 0x0200}, "00", ""},
-		"closes on lists":             {nil, &iscsitest.Target{NoDigestLists: iscsitest.Closes}, "00", ""},
-		"refuses all lists":           {prove(ourSecret, "", ""), &iscsitest.Target{NoDigestLists: 0x0200, Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret, NoLists: 0x0200}}, "00", ""},
-		"refuses lists, preferred":    {digest(iscsi.PreferDigest, iscsi.NoDigest), &iscsitest.Target{NoDigestLists: 0x0200}, "00", ""},
-		"refuses lists and insists": {
-			nil, &iscsitest.Target{NoDigestLists: 0x0200, Insists: []string{header}}, "",
-			"understands no list of digests, write iscsi_header_digest=require iscsi_data_digest=require",
+		"no word":                      {nil, &iscsitest.Target{Digest: "CRC32C"}, "00", ""},
+		"no word, no CRC32C":           {nil, &iscsitest.Target{}, "00", ""},
+		"requires for headers":         {nil, requires(header), "10", ""},
+		"requires for data":            {nil, requires(data), "01", ""},
+		"requires for both":            {nil, requires(header, data), "11", ""},
+		"requires for both, with CHAP": {prove(ourSecret, "", ""), &iscsitest.Target{RequireCRC32C: []string{header, data}, Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret}}, "11", ""},
+		"refuses lists":                {nil, &iscsitest.Target{NoDigestLists: 0x0200}, "00", ""},
+		"closes on lists":              {nil, &iscsitest.Target{NoDigestLists: iscsitest.Closes}, "00", ""},
+		"refuses all lists":            {prove(ourSecret, "", ""), &iscsitest.Target{NoDigestLists: 0x0200, Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret, NoLists: 0x0200}}, "00", ""},
+		"refuses lists, preferred":     {digest(iscsi.PreferDigest, iscsi.NoDigest), &iscsitest.Target{NoDigestLists: 0x0200}, "00", ""},
+		"requires one digest, without lists": {
+			nil, &iscsitest.Target{NoDigestLists: 0x0200, RequireCRC32C: []string{header}}, "",
+			"supports no list of digests, write iscsi_header_digest=require iscsi_data_digest=require",
 		},
 		"preferred, none":      {digest(iscsi.PreferDigest, iscsi.NoDigest), &iscsitest.Target{Digest: "CRC32C"}, "10", ""},
 		"preferred, required":  {digest(iscsi.PreferDigest, iscsi.RequireDigest), &iscsitest.Target{Digest: "CRC32C"}, "11", ""},
 		"preferred, no CRC32C": {digest(iscsi.PreferDigest, iscsi.PreferDigest), &iscsitest.Target{}, "00", ""},
 		"required, no CRC32C":  {digest(iscsi.RequireDigest, iscsi.NoDigest), &iscsitest.Target{}, "", "CRC32C alone was offered: set it up at the target, or write iscsi_header_digest=accept"},
-		"none, insists":        {digest(iscsi.NoDigest, iscsi.NoDigest), insists(data), "", "if the target insists on CRC32C, write iscsi_header_digest=accept iscsi_data_digest=accept"},
-		"none for data only":   {digest(iscsi.AcceptDigest, iscsi.NoDigest), insists(data), "", "if the target insists on CRC32C, write iscsi_data_digest=accept"},
+		"none, required":       {digest(iscsi.NoDigest, iscsi.NoDigest), requires(data), "", "if the target requires CRC32C, write iscsi_header_digest=accept iscsi_data_digest=accept"},
+		"none for data only":   {digest(iscsi.AcceptDigest, iscsi.NoDigest), requires(data), "", "if the target requires CRC32C, write iscsi_data_digest=accept"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, err := iscsitest.Listen(tt.target.Serve)
@@ -111,7 +111,7 @@ func TestDigestListAdvice(t *testing.T) {
 // also at a target that does not support lists.
 func TestDigestsAgain(t *testing.T) {
 	for want, target := range map[string]*iscsitest.Target{
-		"11": {Insists: []string{"HeaderDigest", "DataDigest"}},
+		"11": {RequireCRC32C: []string{"HeaderDigest", "DataDigest"}},
 		"00": {NoDigestLists: 0x0200},
 	} {
 		var connections atomic.Int32

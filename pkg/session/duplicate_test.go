@@ -115,8 +115,8 @@ func TestDuplicate(t *testing.T) {
 	}{
 		"plain":     {target: &iscsitest.Target{}},
 		"digests":   {edit: digest(iscsi.RequireDigest, iscsi.RequireDigest), target: &iscsitest.Target{Digest: "CRC32C"}},
-		"insists":   {target: &iscsitest.Target{Insists: []string{"HeaderDigest", "DataDigest"}}, twin: iscsi.RequireDigest},
-		"on one":    {target: &iscsitest.Target{Insists: []string{"HeaderDigest"}}, twin: iscsi.AcceptDigest},
+		"requires":  {target: &iscsitest.Target{RequireCRC32C: []string{"HeaderDigest", "DataDigest"}}, twin: iscsi.RequireDigest},
+		"on one":    {target: &iscsitest.Target{RequireCRC32C: []string{"HeaderDigest"}}, twin: iscsi.AcceptDigest},
 		"no lists":  {target: &iscsitest.Target{NoDigestLists: 0x0200}},
 		"CHAP":      {&iscsitest.Target{Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret}}, prove(ourSecret, "", ""), chap, iscsi.NoDigest},
 		"CHAP, MD5": {&iscsitest.Target{Auth: &iscsitest.Auth{User: "machine", Secret: ourSecret, NoLists: 0x0200}}, prove(ourSecret, "", ""), chap, iscsi.NoDigest},

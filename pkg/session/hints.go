@@ -97,13 +97,13 @@ func digestHint(e *iscsi.DigestError) string {
 		return "CRC32C alone was offered: set it up at the target, or write " + w
 	}
 	if w := words("accept", is(iscsi.NoDigest)); w != "" {
-		return "None alone was offered: if the target insists on CRC32C, write " + w
+		return "None alone was offered: if the target requires CRC32C, write " + w
 	}
 	var status *iscsi.StatusError
 	if !errors.As(e, &status) {
 		return hint(e.Err)
 	}
-	return "if the target insists on CRC32C and understands no list of digests, write " + words("require", iscsi.DigestPolicy.List)
+	return "if the target requires CRC32C and supports no list of digests, write " + words("require", iscsi.DigestPolicy.List)
 }
 
 // authHint is for a target that did not authenticate.

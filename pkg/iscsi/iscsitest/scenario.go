@@ -14,8 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Scenario is one thing that a bad target may do, or a good one in a rare way, and how a login at
-// it has to end.
+// Scenario is one fault of a target, or a rare form of correct behaviour, and the outcome that a
+// login at it must have.
 type Scenario struct {
 	// Name is unique. Row is the fault or the conformance group that it plays.
 	Name, Row string
@@ -28,9 +28,9 @@ type Scenario struct {
 	Want string
 	// Warning is part of the one warning of a login that succeeds; empty if there is none.
 	Warning string
-	// Patience is how long the initiator waits; 0 means long enough for all but a target that
-	// is silent.
-	Patience time.Duration
+	// Timeout is how long the initiator waits; 0 is the default, which only a silent target
+	// exceeds.
+	Timeout time.Duration
 }
 
 // Names and secrets of the scenarios.
@@ -131,7 +131,7 @@ func header(edit func(r *iscsi.LoginResponse)) Step {
 	})
 }
 
-// bare is a step that answers with a header of nothing but these bytes.
+// bare is a step that answers with a header of these bytes alone.
 func bare(edit func(b *[iscsi.BHSLen]byte)) Step {
 	return func(conn net.Conn, _ *iscsi.PDU) error {
 		var b [iscsi.BHSLen]byte

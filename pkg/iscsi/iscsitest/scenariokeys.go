@@ -2,7 +2,7 @@ package iscsitest
 
 import "github.com/iscsiroot/iscsiroot/pkg/iscsi"
 
-// keysOnce: a key has its turn once (RFC 7143 6.2).
+// keysOnce: a key is negotiated once (RFC 7143 6.2).
 func keysOnce() []Scenario {
 	const row = "UNH: negotiate once"
 	return []Scenario{
@@ -95,7 +95,7 @@ func lists() []Scenario {
 	}
 }
 
-// statuses: every code of RFC 7143 11.13.5 and some that are none.
+// statuses: every code of RFC 7143 11.13.5 and some undefined ones.
 func statuses() []Scenario {
 	const redirect = "2b: Redirect 0101/0102"
 	to := "TargetAddress=192.0.2.9:3261,2"

@@ -9,10 +9,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// patience is how long a login waits for a target that says nothing.
-const patience = 40 * time.Millisecond
+// timeout is how long a login waits for a silent target.
+const timeout = 40 * time.Millisecond
 
-// The steps of a login with mutual CHAP, to be cut short anywhere.
+// The steps of a login with mutual CHAP, which a scenario ends at any of them.
 func wholeLogin() Script {
 	return Script{
 		Stay("AuthMethod=CHAP", "TargetPortalGroupTag=1"),
@@ -22,24 +22,24 @@ func wholeLogin() Script {
 	}
 }
 
-// closing: the connection ends, or nothing comes, at each PDU.
+// closing: the connection ends, or the target is silent, at each PDU.
 func closing() []Scenario {
 	var all []Scenario
 	ends := []struct {
 		name, row, want string
 		step            Step
-		patience        time.Duration
+		timeout         time.Duration
 	}{
 		{"closes", "2b: RST/FIN before/after each login PDU n", "closed", Close(), 0},
 		{"resets", "2b: RST/FIN before/after each login PDU n", "closed", Reset(), 0},
 		{"half a header", "2b: RST/FIN before/after each login PDU n", "closed", Raw(make([]byte, 20)), 0},
-		{"silent", "2b: Response dropped", "silent", Silence(), patience},
+		{"silent", "2b: Response dropped", "silent", Silence(), timeout},
 	}
 	for n := range wholeLogin() {
 		for _, e := range ends {
 			all = append(all, Scenario{
 				Name: e.name + " at request " + string(rune('1'+n)), Row: e.row, Mutual: true,
-				Script: append(wholeLogin()[:n:n], e.step), Want: e.want, Patience: e.patience,
+				Script: append(wholeLogin()[:n:n], e.step), Want: e.want, Timeout: e.timeout,
 			})
 		}
 	}
@@ -51,14 +51,14 @@ func closing() []Scenario {
 	return append(all,
 		Scenario{Name: "half the data", Row: "2b: RST/FIN before/after each login PDU n", Script: Script{halfData}, Want: "closed"},
 		Scenario{Name: "byte by byte", Row: "2b: Slow login (1 B/s)", Script: Script{Slow(0, Agree())}, Want: "ok"},
-		Scenario{Name: "too slow", Row: "2b: Slow login (1 B/s)", Script: Script{Slow(5*time.Millisecond, Agree())}, Want: "silent", Patience: patience},
+		Scenario{Name: "too slow", Row: "2b: Slow login (1 B/s)", Script: Script{Slow(5*time.Millisecond, Agree())}, Want: "silent", Timeout: timeout},
 		Scenario{Name: "endless", Row: "2b: Endless T=0 ping-pong", Script: slices.Repeat(Script{Stay()}, 16), Want: "protocol 6.3"},
 		Scenario{Name: "endless in the security stage", Row: "2b: Endless T=0 ping-pong", Security: true, Script: slices.Repeat(Script{Stay()}, 16), Want: "protocol 6.3"},
 		Scenario{Name: "endless after the proof", Row: "2b: Endless T=0 ping-pong", OneWay: true, Script: append(wholeLogin()[:2:2], slices.Repeat(Script{Stay()}, 14)...), Want: "protocol 6.3"},
 	)
 }
 
-// headers: what a response's header may say.
+// headers: fields of a response's header.
 func headers() []Scenario {
 	bad := func(name, row, want string, step Step) Scenario {
 		return Scenario{Name: name, Row: row, Script: Script{step}, Want: "protocol " + want}
@@ -85,7 +85,7 @@ func headers() []Scenario {
 		bad("NSG is CSG", "2b: CSG mismatch / NSG <= CSG / NSG=2 / T without our T", "11.13.6", header(func(r *iscsi.LoginResponse) { r.NSG = 1 })),
 		bad("NSG 2", "2b: CSG mismatch / NSG <= CSG / NSG=2 / T without our T", "11.13.6", header(func(r *iscsi.LoginResponse) { r.NSG = 2 })),
 		bad("NSG back", "UNH: T bit", "11.13.6", header(func(r *iscsi.LoginResponse) { r.NSG = 0 })),
-		{Name: "T without ours", Row: "2b: CSG mismatch / NSG <= CSG / NSG=2 / T without our T", Script: Script{Part("A"), early}, Want: "protocol 11.13.6"},
+		{Name: "T without the initiator's", Row: "2b: CSG mismatch / NSG <= CSG / NSG=2 / T without our T", Script: Script{Part("A"), early}, Want: "protocol 11.13.6"},
 		{Name: "T before CHAP", Row: "UNH: T bit", OneWay: true, Script: Script{Login(func(_ *iscsi.LoginRequest, r *iscsi.LoginResponse) { r.Transit, r.NSG = true, 1 })}, Want: "protocol 11.13.6"},
 		{Name: "stage skipped", Row: "UNH: T bit", Security: true, Script: Script{header(func(r *iscsi.LoginResponse) { r.NSG = 3 })}, Want: "protocol 11.13.6"},
 		bad("T and C", "2b: T=1 and C=1", "11.13.7", header(func(r *iscsi.LoginResponse) { r.Continue = true })),
@@ -112,7 +112,7 @@ func (p padded) Write(b []byte) (int, error) {
 	return p.Conn.Write(out)
 }
 
-// texts: how a text is cut and what it is made of.
+// texts: how a text is split and which bytes it has.
 func texts() []Scenario {
 	text := func(name, row, s, want string) Scenario {
 		return Scenario{Name: name, Row: row, Script: Script{Last(s)}, Want: want}
@@ -140,7 +140,7 @@ func texts() []Scenario {
 		{Name: "unknown key", Row: syntax, Script: Script{Stay(Agreement("X-com.example.key=1")...), Text()}, Want: "ok"},
 		{Name: "unknown key at the end", Row: syntax, Script: Script{Agree("X-com.example.key=1")}, Want: "ok", Warning: "X-com.example.key"},
 		{Name: "answer to nothing", Row: "UNH: invalid keys", Script: Script{Agree("X-a=NotUnderstood")}, Want: "protocol 6.2"},
-		{Name: "key of ours", Row: "UNH: invalid keys", Script: Script{Agree("InitiatorName=iqn.a")}, Want: "protocol 13.5"},
+		{Name: "key of the initiator", Row: "UNH: invalid keys", Script: Script{Agree("InitiatorName=iqn.a")}, Want: "protocol 13.5"},
 		{Name: "declined", Row: syntax, Script: Script{Agree("MaxBurstLength=Reject")}, Want: "ok", Warning: "MaxBurstLength=Reject"},
 		{Name: "irrelevant", Row: syntax, Script: Script{Agree("FirstBurstLength=Irrelevant")}, Want: "ok"},
 		{Name: "not understood", Row: syntax, Script: Script{Agree("ImmediateData=NotUnderstood")}, Want: "ok", Warning: "ImmediateData=NotUnderstood"},

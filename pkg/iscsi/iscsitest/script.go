@@ -1,8 +1,8 @@
-// Package iscsitest plays iSCSI targets: one that behaves, and many that do not.
+// Package iscsitest holds iSCSI targets for tests: a correct one, and many that are not.
 //
-// A [Target] authenticates, negotiates, redirects, lists itself and holds the initiator to the RFC,
-// over an in-memory connection or, with [Listen], over TCP; it has no disks. A [Script] is for the
-// answers that no real target will ever send, and for replaying those that one did: a list of
+// A [Target] authenticates, negotiates, redirects, lists itself and checks that the initiator
+// conforms to the RFC, over an in-memory connection or, with [Listen], over TCP; it has no disks. A
+// [Script] is for answers that no real target sends, and for replaying recorded ones: a list of
 // steps, each of which gets one PDU of the initiator and writes any bytes; after the last step the
 // target closes the connection. [Login] prepares a correct Login Response and lets the test spoil
 // it. [Scenarios] are the scripts of the worst peer, each with the outcome that a login must have.
@@ -19,19 +19,19 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Step answers one PDU of the initiator by writing to conn; no answer is an answer too. An error
-// ends the script.
+// Step answers one PDU of the initiator by writing to conn, or does not answer. An error ends the
+// script.
 type Step func(conn net.Conn, req *iscsi.PDU) error
 
-// Script is what the target does, one step for each PDU that it receives.
+// Script is the behaviour of a target: one step for each PDU that it receives.
 type Script []Step
 
 // ErrClose makes the target close the connection; a step returns it.
 var ErrClose = errors.New("the script closes the connection")
 
-// Serve plays the script on conn and closes it. It returns the PDUs that the initiator sent, and
-// what went wrong: nil if all steps ran or the script closed the connection itself, an error that
-// wraps io.EOF if the initiator closed it before.
+// Serve runs the script on conn and closes it. It returns the PDUs that the initiator sent, and an
+// error: nil if all steps ran or the script closed the connection itself, an error that wraps
+// io.EOF if the initiator closed it before.
 func (s Script) Serve(conn net.Conn) (requests []*iscsi.PDU, err error) {
 	defer conn.Close()
 	pipe := iscsi.NewTCPPipe(conn)
@@ -51,7 +51,7 @@ func (s Script) Serve(conn net.Conn) (requests []*iscsi.PDU, err error) {
 	return requests, nil
 }
 
-// Start plays the script at the far end of an in-memory connection and returns the near end. wait
+// Start runs the script at the far end of an in-memory connection and returns the near end. wait
 // closes the near end, waits for the target to end, and returns what Serve did.
 func (s Script) Start() (conn net.Conn, wait func() ([]*iscsi.PDU, error)) {
 	near, far := net.Pipe()
@@ -133,7 +133,7 @@ func Close() Step {
 	return func(net.Conn, *iscsi.PDU) error { return ErrClose }
 }
 
-// Silence is a step that answers nothing until the initiator gives up.
+// Silence is a step that does not answer until the initiator closes the connection.
 func Silence() Step {
 	return func(conn net.Conn, _ *iscsi.PDU) error {
 		if n, err := io.Copy(io.Discard, conn); err != nil || n != 0 {

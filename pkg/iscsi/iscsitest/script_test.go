@@ -9,7 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// TestServe: how the end of a script is told.
+// TestServe: the error at the end of a script.
 func TestServe(t *testing.T) {
 	login, err := (&iscsi.LoginRequest{}).PDU()
 	if err != nil {
@@ -54,7 +54,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// closed returns a connection whose other end is gone.
+// closed returns a connection whose other end is closed.
 func closed() net.Conn {
 	near, far := net.Pipe()
 	far.Close()

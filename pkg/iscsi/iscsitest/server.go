@@ -7,8 +7,7 @@ import (
 	"sync"
 )
 
-// Server accepts TCP connections on loopback for something that serves each of them, such as
-// Target.Serve.
+// Server accepts TCP connections on loopback and calls a function for each, such as Target.Serve.
 type Server struct {
 	listener net.Listener
 	tasks    sync.WaitGroup
@@ -32,8 +31,8 @@ func Listen(serve func(net.Conn) error) (*Server, error) {
 // Addr is where the server listens.
 func (s *Server) Addr() netip.AddrPort { return s.listener.Addr().(*net.TCPAddr).AddrPort() }
 
-// Close stops listening, closes all connections and waits for their end. It returns what serve
-// returned for each, joined; those it cut itself excepted.
+// Close stops listening, closes all connections and waits for their end. It returns the errors of
+// serve, joined, except those of connections that it closed itself.
 func (s *Server) Close() error {
 	_ = s.listener.Close()
 	s.mu.Lock()
@@ -69,7 +68,7 @@ func (s *Server) accept(serve func(net.Conn) error) {
 	}
 }
 
-// add remembers a connection unless the server is closed.
+// add stores a connection unless the server is closed.
 func (s *Server) add(conn net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

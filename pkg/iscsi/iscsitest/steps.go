@@ -9,10 +9,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Stay is a step that says these pairs and does not leave the stage.
+// Stay is a step that sends these pairs and does not leave the stage.
 func Stay(pairs ...string) Step { return Last(string(Join(pairs...))) }
 
-// Part is a step with a piece of text that goes on in the next response.
+// Part is a step with a part of a text that continues in the next response.
 func Part(text string) Step {
 	return Login(func(_ *iscsi.LoginRequest, r *iscsi.LoginResponse) {
 		r.Transit, r.NSG, r.Continue, r.Data = false, 0, true, []byte(text)
@@ -38,7 +38,7 @@ func Reset() Step {
 	}
 }
 
-// Slow is a step that sends what another one does byte by byte, each after a pause.
+// Slow is a step that sends the PDUs of another step byte by byte, each after a pause.
 func Slow(pause time.Duration, s Step) Step {
 	return func(conn net.Conn, p *iscsi.PDU) error { return s(slow{conn, pause}, p) }
 }

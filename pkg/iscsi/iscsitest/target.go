@@ -13,10 +13,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Target is a target that behaves: it authenticates, negotiates, redirects, answers SendTargets,
-// NOP-Out and Logout, and holds the initiator to the RFC. It has no disks: a SCSI command is
-// rejected. The zero Target serves every name to everybody. Its fields must not change while it
-// serves; one Target serves any number of connections at once.
+// Target is a correct target: it authenticates, negotiates, redirects, answers SendTargets, NOP-Out
+// and Logout, and checks that the initiator conforms to the RFC. It has no disks: a SCSI command is
+// rejected. The zero Target has every name and accepts every initiator. Its fields must not change
+// while it serves; one Target serves any number of connections at once.
 type Target struct {
 	// Name is the target; a login to another is refused with 0203. Empty serves any name.
 	Name string
@@ -26,7 +26,7 @@ type Target struct {
 	TPGT uint16
 	// Initiators may log in; others are refused with 0202. None: all may.
 	Initiators []string
-	// Auth, if not nil, has to be passed in normal and discovery sessions.
+	// Auth, if not nil, is required in normal and discovery sessions.
 	Auth *Auth
 	// Security refuses a login that begins in the operational stage with this status; 0 does
 	// not.
@@ -38,9 +38,9 @@ type Target struct {
 	// Digest is accepted as header and data digest if the initiator offers it, besides None.
 	// Those of CRC32C are computed and checked.
 	Digest string
-	// Insists are those of the keys HeaderDigest and DataDigest for which it takes CRC32C
-	// alone: a login that does not offer that is refused with 0200.
-	Insists []string
+	// RequireCRC32C are those of the keys HeaderDigest and DataDigest for which only CRC32C is
+	// accepted: a login that does not offer it is refused with 0200.
+	RequireCRC32C []string
 	// NoDigestLists refuses a login that offers several digests for one key with this status; 0
 	// does not, Closes closes the connection.
 	NoDigestLists iscsi.Status
@@ -65,7 +65,7 @@ type Target struct {
 // Logins returns how many logins reached full feature phase.
 func (t *Target) Logins() int { return int(t.logins.Load()) }
 
-// Refusals returns how many connections were turned away because of Admit.
+// Refusals returns how many connections were refused because of Admit.
 func (t *Target) Refusals() int { return int(t.refusals.Load()) }
 
 // Serve serves one connection and closes it. It returns nil if the session ended well or the login
@@ -105,7 +105,7 @@ func (t *Target) Start() (conn net.Conn, wait func() error) {
 	}
 }
 
-// admit takes a place among those that log in, if there is one.
+// admit adds a login to those in progress, if fewer than Admit are.
 func (t *Target) admit() bool {
 	if t.Admit == 0 {
 		return true
@@ -118,14 +118,14 @@ func (t *Target) admit() bool {
 	return true
 }
 
-// leave gives the place back after Hold.
+// leave removes the login from those in progress after Hold.
 func (t *Target) leave() {
 	if t.Admit > 0 {
 		time.AfterFunc(t.Hold, func() { t.logging.Add(-1) })
 	}
 }
 
-// session is what tells sessions apart (RFC 7143 4.4.3.1).
+// session identifies a session (RFC 7143 4.4.3.1).
 type session struct {
 	initiator, target string
 	isid              [6]byte
@@ -138,7 +138,7 @@ func (t *Target) Sessions() int {
 	return len(t.sessions)
 }
 
-// open notes a normal session and closes the one that it reinstates (RFC 7143 6.3.5).
+// open records a normal session and closes the one that it reinstates (RFC 7143 6.3.5).
 func (t *Target) open(c *connection) session {
 	id := session{c.names["InitiatorName"], c.names["TargetName"], c.first.ISID}
 	if c.discovery {
@@ -180,7 +180,7 @@ type connection struct {
 	digests   map[string]bool   // what was agreed to
 	statSN    uint32
 	discovery bool
-	auth      *exam
+	auth      *authentication
 	cmdSN     uint32
 }
 
@@ -188,7 +188,7 @@ func (c *connection) receive() (*iscsi.PDU, error) { return c.pipe.Receive(conte
 
 func (c *connection) write(p *iscsi.PDU) error { return c.pipe.Send(context.Background(), p) }
 
-// fullFeature answers what may come without a disk.
+// fullFeature answers the PDUs of full feature phase that need no disk.
 func (c *connection) fullFeature() error {
 	for {
 		p, err := c.receive()

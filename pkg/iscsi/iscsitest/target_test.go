@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// enter logs in to a target and returns what both sides say.
+// enter logs in to a target and returns the errors of both sides.
 func enter(t *testing.T, tg *Target, edit func(*iscsi.LoginConfig)) (res iscsi.Result, err, targetErr error) {
 	t.Helper()
 	conn, wait := tg.Start()
@@ -29,7 +29,7 @@ func withCHAP(s Scenario) func(*iscsi.LoginConfig) {
 
 var bothWays = &Auth{User: User, Secret: Secret, TargetUser: TargetUser, TargetSecret: TargetSecret}
 
-// TestTarget: who gets in, and how the others are turned away.
+// TestTarget: the logins that are accepted, and the statuses of the others.
 func TestTarget(t *testing.T) {
 	mutual, oneWay := withCHAP(Scenario{Mutual: true}), withCHAP(Scenario{OneWay: true})
 	md5 := func(c *iscsi.LoginConfig) { oneWay(c); c.CHAP.Algorithms = []iscsi.Algorithm{iscsi.MD5} }
@@ -61,8 +61,8 @@ func TestTarget(t *testing.T) {
 		{"moved for good", &Target{Redirect: "192.0.2.1:3260", Permanent: true}, nil, "status 0102"},
 		{"digest", &Target{Digest: "CRC32C"}, digest, "ok"},
 		{"no digest", &Target{}, digest, "protocol 13.1"},
-		{"insists on a digest", &Target{Insists: []string{"HeaderDigest"}}, nil, "status 0200"},
-		{"gets the digest", &Target{Insists: []string{"HeaderDigest"}}, digest, "ok"},
+		{"insists on a digest", &Target{RequireCRC32C: []string{"HeaderDigest"}}, nil, "status 0200"},
+		{"gets the digest", &Target{RequireCRC32C: []string{"HeaderDigest"}}, digest, "ok"},
 		{"no lists of digests", &Target{NoDigestLists: 0x020b}, digests(iscsi.AcceptDigest), "status 020b"},
 		{"closes on lists of digests", &Target{NoDigestLists: Closes}, digests(iscsi.AcceptDigest), "closed"},
 		{"wants CHAP", &Target{Auth: bothWays}, nil, "status 0201"},
@@ -95,7 +95,7 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// TestTargetIsStrict: what an initiator must not do.
+// TestTargetIsStrict: errors of an initiator.
 func TestTargetIsStrict(t *testing.T) {
 	names := string(Join("InitiatorName="+InitiatorName, "TargetName="+TargetName))
 	first := func(edit func(r *iscsi.LoginRequest)) *iscsi.LoginRequest {
@@ -150,7 +150,7 @@ func TestTargetIsStrict(t *testing.T) {
 	}
 }
 
-// TestTargetFullFeature: what there is without a disk.
+// TestTargetFullFeature: full feature phase without a disk.
 func TestTargetFullFeature(t *testing.T) {
 	tg := &Target{}
 	conn, wait := tg.Start()
@@ -192,7 +192,7 @@ func TestTargetFullFeature(t *testing.T) {
 	}
 }
 
-// TestAdmit: only so many at once, the others get a status or nothing.
+// TestAdmit: a limited number of logins at a time; the others get a status, or are closed.
 func TestAdmit(t *testing.T) {
 	for full, want := range map[iscsi.Status]string{0x0302: "status 0302", 0: "closed"} {
 		tg := &Target{Admit: 1, Hold: 20 * time.Millisecond, Full: full}
@@ -217,7 +217,7 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// TestServer: what serve says is kept, and what is cut is not.
+// TestServer: errors of serve are returned, and those of closed connections are not.
 func TestServer(t *testing.T) {
 	s, err := Listen(func(conn net.Conn) error {
 		defer conn.Close()

@@ -15,17 +15,17 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Auth is whom a Target lets in, by CHAP.
+// Auth is what a Target requires by CHAP.
 type Auth struct {
 	// User and Secret of the initiator.
 	User, Secret string
-	// TargetUser and TargetSecret of the target, for an initiator that asks.
+	// TargetUser and TargetSecret of the target, for mutual CHAP.
 	TargetUser, TargetSecret string
 	// Algorithms are those allowed; nil means all. The first of the initiator's list that is
 	// allowed is chosen.
 	Algorithms []iscsi.Algorithm
-	// ChallengeLen is how many bytes the challenge has, for those that an initiator refuses; 0
-	// means 24.
+	// ChallengeLen is the length of the challenge in bytes, for lengths that an initiator
+	// refuses; 0 means 24.
 	ChallengeLen int
 	// NoLists refuses every list that is longer than one algorithm with this status; 0 does
 	// not, Closes closes the connection.
@@ -54,24 +54,24 @@ func Response(a iscsi.Algorithm, id byte, secret string, challenge []byte) []byt
 	return s[:]
 }
 
-// refusal is why an exam ends.
+// refusal is the status with which authentication fails.
 type refusal struct{ status iscsi.Status }
 
-// errClosed ends an exam without a word.
+// errClosed closes the connection without a status.
 var errClosed = &refusal{Closes}
 
-// exam is the security stage of one login.
-type exam struct {
+// authentication is the security stage of one login.
+type authentication struct {
 	auth      *Auth
-	method    bool // AuthMethod is settled
+	method    bool // AuthMethod is negotiated
 	algorithm iscsi.Algorithm
 	id        byte
 	challenge []byte
 	passed    bool
 }
 
-// answer judges the initiator's pairs; done tells that it may leave the stage.
-func (e *exam) answer(pairs []iscsi.Pair) (say []string, done bool, err *refusal) {
+// answer handles the initiator's pairs; done is true if it may leave the stage.
+func (e *authentication) answer(pairs []iscsi.Pair) (say []string, done bool, err *refusal) {
 	v := map[string]string{}
 	for _, p := range pairs {
 		v[p.Key] = p.Value
@@ -88,7 +88,7 @@ func (e *exam) answer(pairs []iscsi.Pair) (say []string, done bool, err *refusal
 	return e.verify(v)
 }
 
-func (e *exam) chooseMethod(offer string) ([]string, bool, *refusal) {
+func (e *authentication) chooseMethod(offer string) ([]string, bool, *refusal) {
 	want := "None"
 	if e.auth != nil {
 		want = "CHAP"
@@ -100,7 +100,7 @@ func (e *exam) chooseMethod(offer string) ([]string, bool, *refusal) {
 	return []string{"AuthMethod=" + want}, e.passed, nil
 }
 
-func (e *exam) chooseAlgorithm(list string) ([]string, bool, *refusal) {
+func (e *authentication) chooseAlgorithm(list string) ([]string, bool, *refusal) {
 	offer := strings.Split(list, ",")
 	switch status := e.auth.NoLists; {
 	case len(offer) > 1 && status == Closes:
@@ -126,8 +126,8 @@ func (e *exam) chooseAlgorithm(list string) ([]string, bool, *refusal) {
 	return nil, false, &refusal{iscsi.StatusAuthFailure}
 }
 
-// verify judges the initiator's proof, and answers its challenge.
-func (e *exam) verify(v map[string]string) ([]string, bool, *refusal) {
+// verify verifies the initiator's response, and answers its challenge.
+func (e *authentication) verify(v map[string]string) ([]string, bool, *refusal) {
 	got, err := iscsi.DecodeBinary(v["CHAP_R"], 64)
 	if err != nil || v["CHAP_N"] != e.auth.User || !bytes.Equal(got, Response(e.algorithm, e.id, e.auth.Secret, e.challenge)) {
 		return nil, false, &refusal{iscsi.StatusAuthFailure}

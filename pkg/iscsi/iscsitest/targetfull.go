@@ -9,7 +9,7 @@ import (
 // noTag is a task or transfer tag that names nothing.
 const noTag = 0xffffffff
 
-// ping answers a NOP-Out that wants an answer (RFC 7143 11.18).
+// ping answers a NOP-Out that requests a response (RFC 7143 11.18).
 func (c *connection) ping(p *iscsi.PDU) error {
 	n, err := iscsi.ParseNOPOut(p)
 	if err != nil || n.ITT == noTag {
@@ -59,7 +59,7 @@ func (c *connection) text(p *iscsi.PDU) error {
 	return c.sendText(req, &iscsi.TextResponse{Final: true, TTT: noTag, Data: text})
 }
 
-// targets lists what SendTargets asks for.
+// targets returns the targets that a SendTargets requests.
 func (c *connection) targets(what string) []byte {
 	t := c.target
 	if t.Name == "" || what != "All" && what != t.Name {

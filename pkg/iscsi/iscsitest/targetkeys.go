@@ -9,7 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// What a Target wants; numbers are those of tgtd's and LIO's kind.
+// The values of a Target; the numbers are similar to those of tgtd and LIO.
 var (
 	minimums = map[string]int{
 		"MaxConnections": 1, "MaxBurstLength": 1 << 20, "FirstBurstLength": 1 << 18, "DefaultTime2Retain": 20,
@@ -17,7 +17,7 @@ var (
 	}
 	maximums = map[string]int{"DefaultTime2Wait": 2}
 	ands     = []string{"ImmediateData", "IFMarker", "OFMarker"}
-	ors      = []string{"InitialR2T", "DataPDUInOrder", "DataSequenceInOrder"} // we say No
+	ors      = []string{"InitialR2T", "DataPDUInOrder", "DataSequenceInOrder"} // the target answers No
 	digests  = []string{"HeaderDigest", "DataDigest"}
 	declared = []string{"InitiatorName", "TargetName", "SessionType", "InitiatorAlias", "MaxRecvDataSegmentLength"}
 	// irrelevant keys have no meaning in a discovery session (RFC 7143 13).
@@ -55,7 +55,7 @@ func (t *Target) value(p iscsi.Pair) (string, error) {
 	}
 	if slices.Contains(digests, p.Key) {
 		for item := range strings.SplitSeq(p.Value, ",") {
-			if t.takes(p.Key, item) {
+			if t.accepts(p.Key, item) {
 				return item, nil
 			}
 		}
@@ -79,16 +79,16 @@ func (t *Target) value(p iscsi.Pair) (string, error) {
 	return "NotUnderstood", nil
 }
 
-// takes tells whether one digest of an offer is acceptable.
-func (t *Target) takes(key, digest string) bool {
-	if slices.Contains(t.Insists, key) {
+// accepts reports whether one digest of an offer is accepted.
+func (t *Target) accepts(key, digest string) bool {
+	if slices.Contains(t.RequireCRC32C, key) {
 		return digest == "CRC32C"
 	}
 	return digest == "None" || digest == t.Digest
 }
 
-// dislikes returns the status with which an offer of digests is refused; 0: it is not.
-func (t *Target) dislikes(pairs []iscsi.Pair) iscsi.Status {
+// digestStatus returns the status with which an offer of digests is refused; 0: it is not.
+func (t *Target) digestStatus(pairs []iscsi.Pair) iscsi.Status {
 	for _, p := range pairs {
 		if !slices.Contains(digests, p.Key) {
 			continue
@@ -97,7 +97,7 @@ func (t *Target) dislikes(pairs []iscsi.Pair) iscsi.Status {
 		if t.NoDigestLists != 0 && len(list) > 1 {
 			return t.NoDigestLists
 		}
-		if slices.Contains(t.Insists, p.Key) && !slices.Contains(list, "CRC32C") {
+		if slices.Contains(t.RequireCRC32C, p.Key) && !slices.Contains(list, "CRC32C") {
 			return iscsi.StatusInitiatorError
 		}
 	}

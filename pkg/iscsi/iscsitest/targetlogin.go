@@ -25,7 +25,7 @@ func (c *connection) login() error {
 		if err := c.opening(req, pairs); err != nil {
 			return err
 		}
-		answer, transit, err := c.judge(req, pairs)
+		answer, transit, err := c.answerText(req, pairs)
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (c *connection) receiveLogin() (*iscsi.LoginRequest, error) {
 	return req, c.checkHeader(req)
 }
 
-// checkHeader holds a request against RFC 7143 11.12.
+// checkHeader checks a request against RFC 7143 11.12.
 func (c *connection) checkHeader(req *iscsi.LoginRequest) error {
 	c.requests++
 	if c.first == nil {
@@ -102,8 +102,8 @@ func (c *connection) checkHeader(req *iscsi.LoginRequest) error {
 	return nil
 }
 
-// opening takes what the initiator declares, in its first request only, and decides who may log in
-// to what.
+// opening handles the keys that the initiator declares in its first request only, and decides
+// whether it may log in.
 func (c *connection) opening(req *iscsi.LoginRequest, pairs []iscsi.Pair) error {
 	begins := len(c.names) == 0
 	for _, p := range pairs {
@@ -126,7 +126,7 @@ func (c *connection) opening(req *iscsi.LoginRequest, pairs []iscsi.Pair) error 
 	return c.authorize(req)
 }
 
-// authorize refuses those who may not log in.
+// authorize refuses initiators that may not log in.
 func (c *connection) authorize(req *iscsi.LoginRequest) error {
 	t, name := c.target, c.names["InitiatorName"]
 	switch {
@@ -148,8 +148,8 @@ func (c *connection) authorize(req *iscsi.LoginRequest) error {
 	return nil
 }
 
-// judge finds the answer to a complete text.
-func (c *connection) judge(req *iscsi.LoginRequest, pairs []iscsi.Pair) (answer []string, transit bool, err error) {
+// answerText returns the answer to a complete text.
+func (c *connection) answerText(req *iscsi.LoginRequest, pairs []iscsi.Pair) (answer []string, transit bool, err error) {
 	if c.requests == 1 || req.CSG == iscsi.StageSecurity && c.auth == nil {
 		if !c.discovery {
 			answer = append(answer, fmt.Sprintf("TargetPortalGroupTag=%d", c.target.TPGT))
@@ -157,7 +157,7 @@ func (c *connection) judge(req *iscsi.LoginRequest, pairs []iscsi.Pair) (answer 
 	}
 	if req.CSG == iscsi.StageSecurity {
 		if c.auth == nil {
-			c.auth = &exam{auth: c.target.Auth}
+			c.auth = &authentication{auth: c.target.Auth}
 		}
 		say, done, err := c.auth.answer(pairs)
 		switch {
@@ -168,7 +168,7 @@ func (c *connection) judge(req *iscsi.LoginRequest, pairs []iscsi.Pair) (answer 
 		}
 		return append(answer, say...), req.Transit && done, nil
 	}
-	switch status := c.target.dislikes(pairs); status {
+	switch status := c.target.digestStatus(pairs); status {
 	case 0:
 	case Closes:
 		return nil, false, errRefused

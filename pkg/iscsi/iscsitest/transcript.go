@@ -16,8 +16,8 @@ import (
 // wire.
 type Transcript []*iscsi.PDU
 
-// ParseTranscript reads PDUs that follow each other without a gap. The opcode tells who sent each
-// of them.
+// ParseTranscript reads PDUs that follow each other without a gap. The opcode determines which side
+// sent each of them.
 func ParseTranscript(b []byte) (Transcript, error) {
 	var t Transcript
 	pipe := iscsi.NewTCPPipe(reader{bytes.NewReader(b)})
@@ -47,12 +47,12 @@ func (t Transcript) Script() Script {
 	return s
 }
 
-// reader is a connection that only ever says what it was made with.
+// reader is a connection from which fixed bytes are read.
 type reader struct{ io.Reader }
 
 func (reader) Write(b []byte) (int, error) { return len(b), nil }
 func (reader) SetDeadline(time.Time) error { return nil }
 
-// Replay returns a connection whose far end says b, whatever is written to it, and then closes: for
-// fuzzing.
+// Replay returns a connection whose far end sends b and then closes, for any bytes that are written
+// to it: for fuzzing.
 func Replay(b []byte) iscsi.Conn { return reader{bytes.NewReader(b)} }

@@ -19,15 +19,14 @@ import (
 // millisecond. open-iscsi ignores that return code (usr/netlink.c: ksend_pdu_end): it waits for a
 // response until its login times out, and connects anew.
 
-// How long the kernel's task is waited for.
+// How long to wait for the kernel's task.
 const (
-	busyPause    = time.Millisecond      // at first; doubled after each refusal
-	maxBusyPause = 50 * time.Millisecond // the most that a login takes longer than it has to
+	busyPause    = time.Millisecond      // the first pause; doubled after each refusal
+	maxBusyPause = 50 * time.Millisecond // the longest pause
 	maxBusy      = time.Second           // in all
 )
 
-// BusyError is a Login Request that the kernel does not take because its task for these is not
-// free.
+// BusyError reports a Login Request that the kernel refuses because its task for these is not free.
 type BusyError struct {
 	Err error
 	// First is set for the first request of a login: then the task belongs to the login of

@@ -44,7 +44,7 @@ func TestBusyTask(t *testing.T) {
 							return [][]byte{kerneltest.ReturnCode(b, tt.errno)}
 						}
 					}
-					return willing(r, b)
+					return acceptAll(r, b)
 				})
 				p := create(t, tr).Pipe()
 				if !tt.first {
@@ -82,7 +82,7 @@ func TestBusyTaskCanceled(t *testing.T) {
 			if r.Type == kerneltest.SendPDU {
 				return [][]byte{kerneltest.ReturnCode(b, unix.EPERM)}
 			}
-			return willing(r, b)
+			return acceptAll(r, b)
 		})
 		p := create(t, tr).Pipe()
 		sock.Emit(kerneltest.Event(kerneltest.RecvPDU, make([]byte, iscsi.BHSLen), 7, 0))

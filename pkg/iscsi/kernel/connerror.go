@@ -8,7 +8,7 @@ import (
 // ConnError is why the kernel ended a connection.
 type ConnError uint32
 
-// connErrors are the kernel's reasons in words (include/scsi/iscsi_if.h: enum iscsi_err,
+// connErrors are texts for the kernel's reasons (include/scsi/iscsi_if.h: enum iscsi_err,
 // ISCSI_ERR_BASE is 1000).
 var connErrors = map[ConnError]string{
 	1001: "data out of order",                          // ISCSI_ERR_DATASN
@@ -46,13 +46,13 @@ func (e ConnError) Error() string {
 // Retryable returns true: a new connection can succeed.
 func (e ConnError) Retryable() bool { return true }
 
-// Is makes a closed connection an io.EOF, as a pipe's user expects it.
+// Is makes a closed connection an io.EOF, as for a TCP pipe.
 func (e ConnError) Is(target error) bool { return e == TargetClosed && target == io.EOF }
 
-// Reasons that a caller decides by.
+// Reasons that callers compare.
 const (
 	// TargetClosed is also the error of a target that refuses without a response.
 	TargetClosed ConnError = 1020
-	// PingTimedOut is a target that was silent for longer than it may.
+	// PingTimedOut: the target did not answer a NOP-Out in time.
 	PingTimedOut ConnError = 1022
 )

@@ -27,7 +27,7 @@ func response(data string) []byte {
 
 // A PDU comes without netlink's padding and with the sender's task tag.
 func TestReceive(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	p := create(t, tr).Pipe()
 	if err := p.Send(t.Context(), &iscsi.PDU{BHS: [iscsi.BHSLen]byte{0: 0x43, 16: 1, 17: 2, 18: 3, 19: 4}}); err != nil {
 		t.Fatal(err)
@@ -48,10 +48,9 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// What the kernel says about other sessions and connections, what this package does not know, and
-// noise are passed over.
+// Events of other sessions and connections, of unknown types, and malformed ones are ignored.
 func TestOthersEvents(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	p := create(t, tr).Pipe()
 	wrong := response("X=y\x00")
 	sock.Emit(
@@ -70,7 +69,7 @@ func TestOthersEvents(t *testing.T) {
 
 // Two messages may share a datagram.
 func TestTwoInOne(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	p := create(t, tr).Pipe()
 	sock.Emit(bytes.Join([][]byte{
 		kerneltest.Event(kerneltest.RecvPDU, response("A=bc\x00"), 7, 0),
@@ -85,7 +84,7 @@ func TestTwoInOne(t *testing.T) {
 }
 
 func TestConnErrors(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	p := create(t, tr).Pipe()
 	for _, tt := range []struct {
 		code uint32
@@ -111,7 +110,7 @@ func TestConnErrors(t *testing.T) {
 
 // Lost events fail every pipe, and none that is closed.
 func TestLost(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	s := create(t, tr)
 	old := s.Pipe()
 	p := s.Pipe()
@@ -130,13 +129,13 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// A pipe does not see what came before it or after its end.
+// A pipe does not receive what came before it was made or after its end.
 func TestPipeEnds(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	s := create(t, tr)
 	broke := kerneltest.Event(kerneltest.ConnError, nil, 7, 0, 1020)
 	sock.Emit(broke)
-	if err := s.Stop(t.Context()); err != nil { // its answer comes behind the event
+	if err := s.Stop(t.Context()); err != nil { // its answer comes after the event
 		t.Fatal(err)
 	}
 	p := s.Pipe()
@@ -152,9 +151,9 @@ func TestPipeEnds(t *testing.T) {
 	}
 }
 
-// A target run wild does not stop the reader.
+// A target that sends without pause does not stop the reader.
 func TestFlood(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	s := create(t, tr)
 	p := s.Pipe()
 	for range 200 {
@@ -170,7 +169,7 @@ func TestFlood(t *testing.T) {
 
 // What does not fit into a login PDU is not sent.
 func TestSendTooLong(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	p := create(t, tr).Pipe()
 	for _, pdu := range []*iscsi.PDU{
 		{AHS: make([]byte, 4)},
@@ -188,9 +187,9 @@ func TestSendTooLong(t *testing.T) {
 	}
 }
 
-// A header that says more than there is ends in an error.
+// A header with a length beyond the data is an error.
 func TestShortPDU(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	p := create(t, tr).Pipe()
 	long := response("A=b\x00")
 	long[6] = 1

@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// open returns a transport whose kernel answers by a function, and fails the test if a request is
-// not what the kernel's header says.
+// open returns a transport whose kernel answers by a function, and fails the test if a request does
+// not have the layout of the kernel's header.
 func open(t *testing.T, answer func(r kerneltest.Request, b []byte) [][]byte) (*kernel.Transport, *kerneltest.Socket) {
 	t.Helper()
 	s := kerneltest.NewSocket(func(b []byte) [][]byte {
@@ -27,8 +27,8 @@ func open(t *testing.T, answer func(r kerneltest.Request, b []byte) [][]byte) (*
 	return tr, s
 }
 
-// willing does all that it is asked; its sessions are numbered 7, 7, 7...
-func willing(r kerneltest.Request, b []byte) [][]byte {
+// acceptAll accepts every request; every session has the number 7.
+func acceptAll(r kerneltest.Request, b []byte) [][]byte {
 	if r.Type == kerneltest.CreateSession {
 		return [][]byte{kerneltest.Reply(b, 7, 2)}
 	}

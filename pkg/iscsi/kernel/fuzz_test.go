@@ -45,14 +45,14 @@ func TestRecorded(t *testing.T) {
 		if err != nil || len(rest) != 0 {
 			t.Errorf("%x: %d bytes left, %v", b, len(rest), err)
 		}
-		// The kernel's refusals and events have a netlink type of their own.
+		// The kernel's refusals and events have their own netlink types.
 		if nlType == uint16(ev.typ) && !bytes.Equal(ev.marshal(), b) {
 			t.Errorf("%x came back as %x", b, ev.marshal())
 		}
 	}
 }
 
-// TestShort: nothing is read past the end, whatever the length says.
+// TestShort: nothing is read past the end, with any length in the header.
 func TestShort(t *testing.T) {
 	whole := datagrams(t)[0]
 	for n := range whole {
@@ -69,7 +69,8 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// FuzzUevent: a datagram of any bytes ends, and each message of it survives marshal and unmarshal.
+// FuzzUevent: any datagram is read to its end, and each message of it is the same after marshal and
+// unmarshal.
 func FuzzUevent(f *testing.F) {
 	for _, b := range datagrams(f) {
 		f.Add(b)
@@ -97,7 +98,7 @@ func FuzzUevent(f *testing.F) {
 	})
 }
 
-// FuzzPipe: a PDU of any bytes is one that agrees with its own header, or an error.
+// FuzzPipe: a PDU of any bytes agrees with its own header, or is an error.
 func FuzzPipe(f *testing.F) {
 	for _, b := range datagrams(f) {
 		f.Add(b[nlHeaderLen+ueventLen:])

@@ -40,7 +40,7 @@ func panicky(t *testing.T) (*kernel.Transport, *kernel.Session, *buggy) {
 		if r.Type == kerneltest.StopConn {
 			return [][]byte{[]byte("panic")}
 		}
-		return willing(r, b)
+		return acceptAll(r, b)
 	})}
 	tr := kernel.New(sock, kerneltest.Handle)
 	t.Cleanup(func() {
@@ -60,7 +60,8 @@ func contained(t *testing.T, what string, err error) {
 	}
 }
 
-// A panic over one datagram fails what waits, which is tried again, and the reader goes on.
+// After a panic on one datagram the pending calls fail, which is retryable, and the reader
+// continues.
 func TestPanicOverADatagram(t *testing.T) {
 	tr, s, sock := panicky(t)
 	events, p := tr.Watch(), s.Pipe()
@@ -79,8 +80,8 @@ func TestPanicOverADatagram(t *testing.T) {
 	}
 }
 
-// A socket that panics for ever ends the reader: all that waits and all that comes fails, and the
-// owner sees that another transport is needed.
+// A socket that always panics ends the reader: all pending and later calls fail, and Done reports
+// that another transport is needed.
 func TestPanicEndsTheReader(t *testing.T) {
 	tr, s, sock := panicky(t)
 	p := s.Pipe()
@@ -96,8 +97,8 @@ func TestPanicEndsTheReader(t *testing.T) {
 	contained(t, "receive by a new pipe", err)
 }
 
-// A socket that fails for another reason ends the reader too; Close loses nothing, so that there is
-// nothing to tell.
+// A socket that fails for another reason ends the reader too; Close loses no events, so it sends no
+// ErrEventsLost.
 func TestEndOfTheReader(t *testing.T) {
 	tr, _, sock := panicky(t)
 	events := tr.Watch()

@@ -9,7 +9,7 @@ import (
 // Param is a session or connection parameter (include/scsi/iscsi_if.h: enum iscsi_param).
 type Param uint32
 
-// The parameters that a software session takes.
+// The parameters of a software session.
 const (
 	MaxRecvDataSegmentLength Param = 0  // ISCSI_PARAM_MAX_RECV_DLENGTH
 	MaxXmitDataSegmentLength Param = 1  // ISCSI_PARAM_MAX_XMIT_DLENGTH

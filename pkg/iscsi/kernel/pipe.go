@@ -30,8 +30,8 @@ type received struct {
 
 var _ iscsi.Pipe = (*Pipe)(nil)
 
-// Pipe returns the connection's pipe, empty: what an earlier connection of the session left behind
-// is not seen. Close it after the login.
+// Pipe returns the connection's pipe, empty: it does not receive PDUs of an earlier connection of
+// the session. Close it after the login.
 func (s *Session) Pipe() *Pipe {
 	p := &Pipe{s: s, in: make(chan received, 16)}
 	s.t.mu.Lock()
@@ -60,12 +60,12 @@ func (p *Pipe) Close() {
 func (p *Pipe) deliver(d received) {
 	select {
 	case p.in <- d:
-	default: // a login has one outstanding PDU; 16 are a faulty target
+	default: // a login has one outstanding PDU; only a faulty target sends 16
 	}
 }
 
-// Send implements iscsi.Pipe. A Login Request that the kernel still refuses after a while because
-// it has not finished the last one is a BusyError.
+// Send implements iscsi.Pipe. A Login Request that the kernel still refuses after maxBusy, because
+// it has not finished the last one, is a BusyError.
 func (p *Pipe) Send(ctx context.Context, pdu *iscsi.PDU) error {
 	if len(pdu.AHS) > 0 || len(pdu.Data) > iscsi.LoginDataLen {
 		return fmt.Errorf("send pdu: %w", unix.EMSGSIZE)
@@ -108,7 +108,7 @@ func (p *Pipe) unmarshal(b []byte) (*iscsi.PDU, error) {
 	return pdu, err
 }
 
-// unmarshalPDU takes a PDU out of an event, whose end netlink may have padded.
+// unmarshalPDU reads the PDU of an event, which netlink may have padded.
 func unmarshalPDU(b []byte) (*iscsi.PDU, error) {
 	if len(b) < iscsi.BHSLen {
 		return nil, errShortPDU

@@ -25,7 +25,7 @@ type exchange struct {
 	answers [][]byte
 }
 
-// recording reads testdata/kernel-6.1.txt; the file says what it is.
+// recording reads testdata/kernel-6.1.txt; the file begins with a description.
 func recording(t testing.TB) []exchange {
 	t.Helper()
 	f, err := os.Open("testdata/kernel-6.1.txt")
@@ -57,7 +57,7 @@ func recording(t testing.TB) []exchange {
 	return out
 }
 
-// recorded is a kernel that answers as the real one did, and insists on being asked the same.
+// recorded is a kernel that answers as the real one did, and requires the same requests.
 func recorded(t *testing.T) (tr *kernel.Transport, left func() []exchange) {
 	rest := recording(t)
 	tr, _ = open(t, func(_ kerneltest.Request, b []byte) [][]byte {

@@ -16,8 +16,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// A request that gets no answer ends, and its late answer is not migrated for that of the next
-// request, of another kind or of the same.
+// A request that gets no answer ends, and its late answer is not used for the next request, of
+// another kind or of the same.
 func TestLateReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var late []byte
@@ -30,7 +30,7 @@ func TestLateReply(t *testing.T) {
 			case late != nil && r.Type == kerneltest.StopConn: // ahead of its own answer
 				return [][]byte{late, kerneltest.Reply(b)}
 			}
-			return willing(r, b)
+			return acceptAll(r, b)
 		})
 		s := create(t, tr)
 		start := time.Now()
@@ -55,7 +55,7 @@ func TestLateReply(t *testing.T) {
 
 // Answers without a receiver do not stop the reader.
 func TestUnwantedReplies(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	s := create(t, tr)
 	stale := kerneltest.Refusal(sock.Requests()[1], unix.EINVAL)
 	for range 100 {
@@ -69,7 +69,7 @@ func TestUnwantedReplies(t *testing.T) {
 // A context that has ended sends no request to the kernel: no reference to the session that it made
 // would be left.
 func TestEndedContext(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := tr.CreateSession(ctx, kernel.Limits{}, 1); !errors.Is(err, context.Canceled) {
@@ -82,13 +82,13 @@ func TestEndedContext(t *testing.T) {
 
 // A context that ends while the kernel works loses no answer.
 func TestContextEndsMeanwhile(t *testing.T) {
-	for range 50 { // the wrong way, it would be a matter of chance
+	for range 50 { // with a wrong implementation the result would be random
 		ctx, cancel := context.WithCancel(t.Context())
 		tr, _ := open(t, func(r kerneltest.Request, b []byte) [][]byte {
 			if r.Type == kerneltest.CreateConn {
 				cancel()
 			}
-			return willing(r, b)
+			return acceptAll(r, b)
 		})
 		if _, err := tr.CreateSession(ctx, kernel.Limits{}, 1); err != nil {
 			t.Fatal(err)
@@ -96,13 +96,13 @@ func TestContextEndsMeanwhile(t *testing.T) {
 	}
 }
 
-// Close ends everything that waits, and what comes later.
+// Close ends all pending and later calls.
 func TestClose(t *testing.T) {
 	tr, _ := open(t, func(r kerneltest.Request, b []byte) [][]byte {
 		if r.Type == kerneltest.StartConn {
 			return nil
 		}
-		return willing(r, b)
+		return acceptAll(r, b)
 	})
 	s := create(t, tr)
 	var wg sync.WaitGroup
@@ -126,9 +126,9 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// A socket that breaks says why, to requests and to pipes.
+// Requests and pipes return the error of a socket that breaks.
 func TestBrokenSocket(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	s := create(t, tr)
 	p := s.Pipe()
 	sock.Break(io.ErrUnexpectedEOF)
@@ -150,7 +150,7 @@ func TestConcurrentRequests(t *testing.T) {
 		if r.Type == kerneltest.BindConn {
 			return [][]byte{kerneltest.ReturnCode(b, unix.Errno(r.FD))}
 		}
-		return willing(r, b)
+		return acceptAll(r, b)
 	})
 	s := create(t, tr)
 	var wg sync.WaitGroup

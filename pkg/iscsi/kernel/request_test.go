@@ -16,7 +16,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
-// call is one method with what it asks of the kernel for session 7.
+// call is one method with its request for session 7.
 var calls = []struct {
 	name string
 	call func(ctx context.Context, s *kernel.Session) error
@@ -58,9 +58,9 @@ var calls = []struct {
 	},
 }
 
-// Every request has its bytes where the kernel looks for them.
+// Every request has its fields at the kernel's offsets.
 func TestRequests(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	s, err := tr.CreateSession(t.Context(), kernel.Limits{Commands: 64, QueueDepth: 16}, 0x01020304)
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func parse(t *testing.T, sock *kerneltest.Socket) []kerneltest.Request {
 
 // One request byte by byte, without any code in between.
 func TestRequestBytes(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	if err := create(t, tr).Bind(t.Context(), 5); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestRequestBytes(t *testing.T) {
 	}
 }
 
-// The kernel says no in two ways, and both are a RequestError.
+// The kernel refuses in two ways, and both are a RequestError.
 func TestRefusals(t *testing.T) {
 	for _, c := range calls {
 		t.Run(c.name, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestRefusals(t *testing.T) {
 				if r.Type == c.want.Type {
 					return [][]byte{refusal(b, unix.EBUSY)}
 				}
-				return willing(r, b)
+				return acceptAll(r, b)
 			})
 			s := create(t, tr)
 			checkRefusal(t, c.call(t.Context(), s), c.name)
@@ -155,7 +155,7 @@ func checkRefusal(t *testing.T, err error, request string) {
 	}
 }
 
-// A parameter that the kernel does not know is passed over; any other refusal ends the list.
+// A parameter that the kernel does not support is skipped; any other refusal ends the list.
 func TestSet(t *testing.T) {
 	tr, sock := open(t, func(r kerneltest.Request, b []byte) [][]byte {
 		switch {
@@ -164,7 +164,7 @@ func TestSet(t *testing.T) {
 		case r.Type == kerneltest.SetParam && r.Param == uint32(kernel.TPGT):
 			return [][]byte{kerneltest.Refusal(b, unix.EINVAL)}
 		}
-		return willing(r, b)
+		return acceptAll(r, b)
 	})
 	s := create(t, tr)
 	err := s.Set(t.Context(), []kernel.Setting{
@@ -194,7 +194,7 @@ func TestCreateWithoutConnection(t *testing.T) {
 			cancel()
 			return [][]byte{kerneltest.Refusal(b, unix.ENOMEM)}
 		}
-		return willing(r, b)
+		return acceptAll(r, b)
 	})
 	if _, err := tr.CreateSession(ctx, kernel.Limits{}, 1); !errors.Is(err, unix.ENOMEM) {
 		t.Errorf("got %v", err)
@@ -204,14 +204,14 @@ func TestCreateWithoutConnection(t *testing.T) {
 	}
 }
 
-// The return code of destroying counts too, and what has a connection stays.
+// The return code of DESTROY_SESSION is returned too, and a session with a connection stays.
 func TestDestroyRefused(t *testing.T) {
 	for _, refused := range []uint32{kerneltest.DestroyConn, kerneltest.DestroySession} {
 		tr, sock := open(t, func(r kerneltest.Request, b []byte) [][]byte {
 			if r.Type == refused {
 				return [][]byte{kerneltest.ReturnCode(b, unix.EBUSY)}
 			}
-			return willing(r, b)
+			return acceptAll(r, b)
 		})
 		if err := create(t, tr).Destroy(t.Context()); !errors.Is(err, unix.EBUSY) {
 			t.Errorf("%d: got %v", refused, err)

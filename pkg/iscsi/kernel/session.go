@@ -32,7 +32,7 @@ func (s *Session) Destroyed() bool { return s.destroyed }
 func (s *Session) String() string { return "session " + strconv.FormatUint(uint64(s.SID), 10) }
 
 // ISID is the session's identifier on the wire: 00:02:3d, which is open-iscsi's OUI form, and the
-// low 24 bits of the session id. iscsid logs in again with exactly this one and can read no other.
+// low 24 bits of the session id. iscsid logs in again with this ISID and cannot read another one.
 func (s *Session) ISID() [6]byte {
 	return [6]byte{0x00, 0x02, 0x3d, byte(s.SID >> 16), byte(s.SID >> 8), byte(s.SID)}
 }
@@ -126,7 +126,7 @@ func (s *Session) destroySession(ctx context.Context) error {
 // negative: without an end. Written here it sticks: iscsid's own default does not overwrite it. The
 // session must be started.
 func (s *Session) SetRecoveryTimeout(seconds int) error {
-	value := "off" // the kernel takes no minus sign there
+	value := "off" // the kernel accepts no minus sign there
 	if seconds >= 0 {
 		value = strconv.Itoa(seconds)
 	}

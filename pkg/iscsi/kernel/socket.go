@@ -20,7 +20,7 @@ const receiveLen = 16 << 10
 // Socket sends and receives whole datagrams. The one of [Open] is the kernel's; package kerneltest
 // has another.
 type Socket interface {
-	// Send hands over a request. The answer is on its way when it returns.
+	// Send sends a request. When it returns, the kernel has sent the answer.
 	Send(b []byte) error
 	// Receive waits for a datagram, which is valid until the next call. It returns os.ErrClosed
 	// after Close, and unix.ENOBUFS when events were lost.

@@ -12,11 +12,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 )
 
-// TestMain runs the tests away from the host.
+// TestMain runs the tests in a network namespace of their own.
 func TestMain(m *testing.M) { nstest.Main(m) }
 
-// routeSocket is our socket with a protocol that every kernel has, so that what it does with a real
-// netlink socket can be seen without iSCSI modules.
+// routeSocket is a Socket with a protocol that every kernel has, to test it with a real netlink
+// socket without iSCSI modules.
 func routeSocket(t *testing.T) (*netlinkSocket, *unix.SockaddrNetlink) {
 	t.Helper()
 	s, err := newSocket(unix.NETLINK_ROUTE)
@@ -36,7 +36,7 @@ func routeSocket(t *testing.T) (*netlinkSocket, *unix.SockaddrNetlink) {
 	return s, name.(*unix.SockaddrNetlink)
 }
 
-// noop is a message that the kernel does nothing for and acknowledges.
+// noop is a message that the kernel only acknowledges.
 func noop() []byte {
 	b := make([]byte, nlHeaderLen)
 	native.PutUint32(b[0:], nlHeaderLen)
@@ -54,7 +54,7 @@ func receive(t *testing.T, s *netlinkSocket) ([]byte, error) {
 }
 
 // Messages of the kernel are received, and those of another sender are not.
-func TestSocketHearsKernel(t *testing.T) {
+func TestSocketReceivesFromKernel(t *testing.T) {
 	s, name := routeSocket(t)
 	other, otherName := routeSocket(t)
 	raw, err := other.file.SyscallConn()
@@ -74,13 +74,13 @@ func TestSocketHearsKernel(t *testing.T) {
 		if err != nil || len(b) < nlHeaderLen || bytes.HasSuffix(b, []byte("forged")) {
 			t.Fatalf("got %x, %v", b, err)
 		}
-		if native.Uint16(b[4:]) == unix.NLMSG_ERROR { // what else there is are links that change
+		if native.Uint16(b[4:]) == unix.NLMSG_ERROR { // other messages are of links that change
 			return
 		}
 	}
 }
 
-// A buffer that runs over is told once, and the socket lives.
+// A buffer that overflows is reported once, and the socket stays usable.
 func TestSocketOverflow(t *testing.T) {
 	s, _ := routeSocket(t)
 	raw, err := s.file.SyscallConn()

@@ -80,7 +80,7 @@ func TestSetRecoveryTimeout(t *testing.T) {
 	}
 }
 
-// The ISID is what iscsid makes of a session id.
+// The ISID is the one that iscsid derives from a session id.
 func TestISID(t *testing.T) {
 	for sid, want := range map[uint32][6]byte{
 		1:          {0, 2, 0x3d, 0, 0, 1},
@@ -92,7 +92,7 @@ func TestISID(t *testing.T) {
 	}
 }
 
-// Every request and parameter has a name for messages, and what has none is named by its number.
+// Every request and parameter has a name for messages; an unknown one has its number.
 func TestNames(t *testing.T) {
 	for typ := createSession; typ <= sendPDU; typ++ {
 		if s := typ.String(); strings.HasPrefix(s, "event ") {
@@ -124,7 +124,7 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// The sessions of a kernel as it shows them; other entries are none.
+// The sessions are those in the kernel's class directory; other entries are ignored.
 func TestSysfs(t *testing.T) {
 	s, _ := sysfs(t, "0\n")
 	dir := string(s.t.sysfs)

@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// handlePath tells the number that names the TCP transport in requests; it is there once iscsi_tcp
+// handlePath contains the number that names the TCP transport in requests; it exists when iscsi_tcp
 // is loaded.
 const handlePath = "/sys/class/iscsi_transport/tcp/handle"
 
@@ -37,7 +37,7 @@ type Transport struct {
 	readErr error         // why; valid after done
 }
 
-// reply is an answer of the kernel, or err: why it may be missing.
+// reply is an answer of the kernel, or the error because of which it may be missing.
 type reply struct {
 	nlType uint16
 	ev     *uevent
@@ -47,7 +47,7 @@ type reply struct {
 // connID names a connection in the kernel.
 type connID struct{ sid, cid uint32 }
 
-// Open opens the socket. Its error says what to load where a module is missing.
+// Open opens the socket. Its error names the module to load if one is missing.
 func Open() (*Transport, error) {
 	b, err := os.ReadFile(handlePath)
 	if errors.Is(err, os.ErrNotExist) {
@@ -104,16 +104,15 @@ func (t *Transport) Err() error {
 	}
 }
 
-// readerName is the reader's goroutine in messages.
+// readerName is the name of the reader's goroutine in messages.
 const readerName = "the reader of iscsi events"
 
 // maxPanics is how many panics in a row, with no datagram read between them, end the reader: the
 // socket itself fails then.
 const maxPanics = 8
 
-// read passes on what the kernel sends until the socket is closed or fails. A panic costs what was
-// in the datagram and no more: it may be a bug that only one target's answer brings out, and the
-// other sessions need the reader.
+// read passes on what the kernel sends until the socket is closed or fails. After a panic only the
+// datagram is lost: the bug may need one target's answer, and the other sessions need the reader.
 func (t *Transport) read() {
 	for panics := 0; ; {
 		err := contain.Call(readerName, t.readOne)
@@ -128,7 +127,7 @@ func (t *Transport) read() {
 			return
 		default:
 			panics++
-			t.reply(reply{err: eventsLost(err)}) // to the request under way: the next one passes over it
+			t.reply(reply{err: eventsLost(err)}) // to the request in progress: the next one ignores it
 			t.lost(eventsLost(err))
 		}
 	}
@@ -162,8 +161,8 @@ func (t *Transport) dispatch(b []byte) {
 	}
 }
 
-// stop is called at the end of the reader. All that waits, and all that comes, fails with why; an
-// end that is not by Close is retryable as lost events are: by another login.
+// stop is called at the end of the reader. All pending and later calls fail with why; an end that
+// is not by Close is retryable like lost events: by another login.
 func (t *Transport) stop(err error) {
 	if closed := errors.Is(err, os.ErrClosed); !closed {
 		err = eventsLost(err)
@@ -197,7 +196,7 @@ func (t *Transport) reply(r reply) {
 func (t *Transport) event(ev *uevent) {
 	id := connID{sid: native.Uint32(ev.r[0:]), cid: native.Uint32(ev.r[4:])}
 	t.mu.Lock()
-	defer t.mu.Unlock() // a pipe that closes meanwhile must see it
+	defer t.mu.Unlock() // a pipe that closes meanwhile must receive it
 	p := t.pipes[id]
 	if p == nil {
 		if e, ok := toEvent(ev, id); ok {

@@ -56,7 +56,7 @@ func (t *Transport) publishLocked(e Event) {
 }
 
 // Flush returns when every event that the kernel sent before the call has been passed on: the
-// answer to a request comes behind them. The request sets a parameter that no kernel knows, which
+// answer to a request comes behind them. The request sets a parameter that no kernel has, which
 // changes nothing.
 func (s *Session) Flush(ctx context.Context) error {
 	ev := &uevent{typ: setParam, payload: []byte{0}}
@@ -69,8 +69,8 @@ func (s *Session) Flush(ctx context.Context) error {
 	return err
 }
 
-// unknownParam is no enum iscsi_param: the kernel answers ENOSYS, or ENOTCONN without a connection
-// (drivers/scsi/libiscsi.c: iscsi_set_param; drivers/scsi/scsi_transport_iscsi.c:
+// unknownParam is not in enum iscsi_param: the kernel answers ENOSYS, or ENOTCONN without a
+// connection (drivers/scsi/libiscsi.c: iscsi_set_param; drivers/scsi/scsi_transport_iscsi.c:
 // iscsi_if_set_param).
 const unknownParam = 0xffff
 
@@ -92,20 +92,20 @@ func toEvent(ev *uevent, id connID) (Event, bool) {
 	return e, true
 }
 
-// Adopt returns a session that is in the kernel already, made by another process or an earlier one.
-// Nothing is sent to the kernel.
+// Adopt returns a session that is in the kernel already, made by another process. Nothing is sent
+// to the kernel.
 func (t *Transport) Adopt(sid, hostNo uint32) *Session {
 	return &Session{t: t, SID: sid, HostNo: hostNo}
 }
 
-// Migrate returns a session of another transport, which was closed, as one of this one.
+// Migrate returns a session of another transport, which was closed, as a session of this transport.
 func (t *Transport) Migrate(s *Session) *Session {
 	n := &Session{t: t, SID: s.SID, HostNo: s.HostNo, CID: s.CID, destroyed: s.destroyed}
 	n.bound.Store(s.Bound())
 	return n
 }
 
-// Stops is how many connections of the session were given up by this transport.
+// Stops is how many connections of the session this transport has stopped.
 func (s *Session) Stops() uint32 {
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
@@ -114,7 +114,7 @@ func (s *Session) Stops() uint32 {
 
 // State returns the kernel's state of the session: LOGGED_IN, FAILED or FREE
 // (drivers/scsi/scsi_transport_iscsi.c: iscsi_session_state_names). FREE, after the recovery
-// time-out, still comes back by a login. os.ErrNotExist: there is no such session any more.
+// time-out, still comes back by a login. os.ErrNotExist: the session no longer exists.
 func (s *Session) State() (string, error) {
 	return s.t.sysfs.Session(s.SID, "state")
 }
@@ -125,8 +125,8 @@ func (s *Session) ConnState() (string, error) {
 	return s.t.sysfs.Connection(s.SID, s.CID, "state")
 }
 
-// PortID is the number by which the kernel knows the socket, as the column Pid of /proc/net/netlink
-// shows it; 0 for a socket that is not the kernel's.
+// PortID is the netlink port id of the socket, as the column Pid of /proc/net/netlink shows it; 0
+// for a socket that is not the kernel's.
 func (t *Transport) PortID() uint32 {
 	if s, ok := t.sock.(*netlinkSocket); ok {
 		return s.portID()

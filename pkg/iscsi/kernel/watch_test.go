@@ -19,7 +19,7 @@ func async() []byte {
 }
 
 func TestWatch(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	events := tr.Watch()
 	sock.Emit(kerneltest.Event(kerneltest.ConnError, nil, 7, 0, 1020))
 	if e := <-events; e.SID != 7 || e.CID != 0 || !errors.Is(e.Err, kernel.TargetClosed) || e.PDU != nil {
@@ -37,9 +37,9 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// Messages of a login reach that login alone.
+// PDUs of a login go to that login's pipe only.
 func TestWatchLeavesLoginsAlone(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	events := tr.Watch()
 	p := create(t, tr).Pipe()
 	sock.Emit(kerneltest.Event(kerneltest.ConnError, nil, 7, 0, 1011))
@@ -53,9 +53,9 @@ func TestWatchLeavesLoginsAlone(t *testing.T) {
 	}
 }
 
-// A watcher that does not read is told in the end that it missed something.
+// A watcher that does not read gets ErrEventsLost as its last event.
 func TestWatchOverflow(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	events := tr.Watch()
 	for range 100 {
 		sock.Emit(kerneltest.Event(kerneltest.ConnError, nil, 7, 0, 1020))
@@ -71,7 +71,7 @@ func TestWatchOverflow(t *testing.T) {
 }
 
 func TestAdopt(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	s := tr.Adopt(5, 3)
 	if err := s.Stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestAdopt(t *testing.T) {
 
 // The end of a session is the end of all its parts, in the kernel's order.
 func TestEnd(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	if err := tr.Adopt(5, 3).End(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -100,9 +100,9 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// That a connection broke behind the last PDU of its login is not lost with the login's pipe.
+// An error of the connection after the last PDU of a login is not lost with the login's pipe.
 func TestPipeLeavesErrorsBehind(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	events := tr.Watch()
 	s := create(t, tr)
 	p := s.Pipe()
@@ -116,9 +116,9 @@ func TestPipeLeavesErrorsBehind(t *testing.T) {
 	}
 }
 
-// Flush returns behind every event before it, and asks for nothing that changes the session.
+// Flush returns after every event before it, and its request does not change the session.
 func TestFlush(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	events := tr.Watch()
 	s := create(t, tr)
 	for range 20 {
@@ -139,10 +139,10 @@ func TestFlush(t *testing.T) {
 	}
 }
 
-// A session goes from one transport to another with its connection.
-func TestTake(t *testing.T) {
-	first, _ := open(t, willing)
-	second, sock := open(t, willing)
+// A session is moved from one transport to another with its connection.
+func TestMigrate(t *testing.T) {
+	first, _ := open(t, acceptAll)
+	second, sock := open(t, acceptAll)
 	s := create(t, first)
 	if err := s.Bind(t.Context(), 5); err != nil {
 		t.Fatal(err)
@@ -156,10 +156,10 @@ func TestTake(t *testing.T) {
 	}
 }
 
-// An event tells of which of a session's connections it is, also one that a login's pipe has left
-// behind.
+// An event names the connection of its session, also one that remains after a login's pipe is
+// closed.
 func TestEventsOfOldConnections(t *testing.T) {
-	tr, sock := open(t, willing)
+	tr, sock := open(t, acceptAll)
 	events := tr.Watch()
 	s := create(t, tr)
 	lose := func() {

@@ -8,17 +8,17 @@ import (
 	"syscall"
 )
 
-// ConnectError is a TCP connection that did not come about.
+// ConnectError reports that a TCP connection could not be established.
 type ConnectError struct {
 	Portal netip.AddrPort // may be the zero value where a name has several addresses
-	// Source is the local address that was asked for; not valid: the kernel chose.
+	// Source is the requested local address; not valid: the kernel chose.
 	Source netip.Addr
 	// Device is the interface that the socket was bound to; "": none.
 	Device string
 	Err    error
 }
 
-// Error implements error. The portal is the caller's to name.
+// Error implements error. The caller adds the portal.
 func (e *ConnectError) Error() string {
 	text := e.cause()
 	if e.Source.IsValid() {
@@ -30,7 +30,7 @@ func (e *ConnectError) Error() string {
 	return text
 }
 
-// cause is what went wrong, in words.
+// cause returns the text of the cause.
 func (e *ConnectError) cause() string {
 	switch {
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
@@ -43,26 +43,26 @@ func (e *ConnectError) cause() string {
 		return "connection timed out"
 	}
 	var errno syscall.Errno
-	if errors.As(e.Err, &errno) { // what is around it names the portal too
+	if errors.As(e.Err, &errno) { // the caller's text names the portal
 		return "connect: " + errno.Error()
 	}
 	return "connect: " + e.Err.Error()
 }
 
-// TimedOut tells that nothing came back at all. The net package's own time-out is no
+// TimedOut reports whether no packet came back. The net package's own time-out is not an
 // os.ErrDeadlineExceeded.
 func (e *ConnectError) TimedOut() bool {
 	var timeout net.Error
 	return errors.As(e.Err, &timeout) && timeout.Timeout()
 }
 
-// Retryable tells that the network may be mended.
+// Retryable returns true: the network may recover.
 func (e *ConnectError) Retryable() bool { return true }
 
 // Unwrap returns the cause.
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// ResolveError is a name without an address.
+// ResolveError reports a name without an address.
 type ResolveError struct {
 	Host string
 	Err  error
@@ -82,13 +82,13 @@ func (e *ResolveError) Error() string {
 	return "look up host name: " + e.Err.Error()
 }
 
-// Retryable tells that a name may be there later, as its server may.
+// Retryable returns true: the name, or its server, may become available.
 func (e *ResolveError) Retryable() bool { return true }
 
 // Unwrap returns the cause.
 func (e *ResolveError) Unwrap() error { return e.Err }
 
-// RedirectError is a redirect that is not followed.
+// RedirectError reports a redirect that is not followed.
 type RedirectError struct {
 	To    string
 	Cause string
@@ -97,6 +97,5 @@ type RedirectError struct {
 // Error implements error.
 func (e *RedirectError) Error() string { return "redirected to " + e.To + ", " + e.Cause }
 
-// Retryable tells that it may be sorted out: portals that are failing over send a machine to and
-// fro.
+// Retryable returns true: portals redirect to each other while they fail over.
 func (e *RedirectError) Retryable() bool { return true }

@@ -1,4 +1,4 @@
-// Package kerneltest plays the kernel's end of NETLINK_ISCSI in a test.
+// Package kerneltest is the kernel's end of NETLINK_ISCSI for tests.
 //
 // A [Socket] is that end at the level of messages: a function answers each request, and the test
 // sends events at any time. [Kernel] is a kernel on top of it that has sessions and moves PDUs over

@@ -15,11 +15,11 @@ import (
 )
 
 // Kernel has sessions, and takes over the TCP connections that are bound to them as the real one
-// does: with a reference of its own, until StopConn. It knows one connection per session, and each
+// does: with a reference of its own, until StopConn. It has one connection per session, and each
 // request must be well-formed.
 type Kernel struct {
-	// Refuse, if set, may turn a request down. It is asked before anything is done. Set it
-	// before the first request.
+	// Refuse, if set, may refuse a request. It is called before the request is carried out. Set
+	// it before the first request.
 	Refuse func(r Request) unix.Errno
 	// FirstSID is the id of the first session less one.
 	FirstSID uint32
@@ -48,14 +48,14 @@ func New() *Kernel {
 // Transport opens a transport to the kernel.
 func (k *Kernel) Transport() *kernel.Transport { return kernel.New(k.socket, Handle) }
 
-// Requests returns what the kernel was asked so far.
+// Requests returns the requests so far.
 func (k *Kernel) Requests() []Request {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return append([]Request(nil), k.requests...)
 }
 
-// Errs returns what was wrong with the requests.
+// Errs returns the errors in the requests.
 func (k *Kernel) Errs() []error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -74,7 +74,7 @@ func (k *Kernel) Close() {
 func (k *Kernel) answer(b []byte) [][]byte {
 	r, err := Parse(b)
 	if r.Type == BindConn {
-		// What is not open has no name, which is an error later.
+		// A descriptor that is not open has no name, which is an error later.
 		r.Socket, _ = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", r.FD))
 	}
 	k.mu.Lock()
@@ -104,8 +104,8 @@ func (k *Kernel) answer(b []byte) [][]byte {
 	return k.session(s, r, b)
 }
 
-// session answers a request to a session. Which errors come as a refusal and which as a return code
-// is as in drivers/scsi/scsi_transport_iscsi.c.
+// session answers a request to a session. Which errors are a refusal and which a return code is as
+// in drivers/scsi/scsi_transport_iscsi.c.
 func (k *Kernel) session(s *session, r Request, b []byte) [][]byte {
 	switch r.Type {
 	case CreateConn:
@@ -154,7 +154,7 @@ func (k *Kernel) bind(s *session, r Request) error {
 	return nil
 }
 
-// deliver turns what the target sends into events.
+// deliver sends the target's PDUs as events.
 func (k *Kernel) deliver(conn net.Conn, sid, cid uint32) {
 	const tcpConnClose = 1020 // ISCSI_ERR_TCP_CONN_CLOSE
 	pipe := iscsi.NewTCPPipe(conn)
@@ -171,7 +171,7 @@ func (k *Kernel) deliver(conn net.Conn, sid, cid uint32) {
 	}
 }
 
-// stop closes the connection, and is quiet if there is none.
+// stop closes the connection, if there is one.
 func (s *session) stop() {
 	if s.conn != nil {
 		_ = s.conn.Close()

@@ -30,7 +30,7 @@ const (
 // headerLen is struct nlmsghdr and struct iscsi_uevent.
 const headerLen = 16 + 56
 
-// Request is a decoded request. What its type does not have is zero.
+// Request is a decoded request. Fields that its type does not have are zero.
 type Request struct {
 	Type     uint32
 	SID, CID uint32
@@ -46,8 +46,7 @@ type Request struct {
 	PDU      []byte // SendPDU: header and data
 }
 
-// Parse decodes a request and checks all that the kernel checks, and that what has no meaning is
-// zero.
+// Parse decodes a request and checks all that the kernel checks, and that unused fields are zero.
 func Parse(b []byte) (Request, error) {
 	if len(b) < headerLen {
 		return Request{}, fmt.Errorf("request of %d bytes: the kernel would not even answer", len(b))
@@ -129,7 +128,7 @@ func Reply(request []byte, r ...uint32) []byte {
 	return b
 }
 
-// ReturnCode is the answer of a call that puts its error where others have their answer.
+// ReturnCode is the answer of a call that returns its error in the union.
 func ReturnCode(request []byte, errno unix.Errno) []byte { return Reply(request, -uint32(errno)) }
 
 // Refusal is the answer ISCSI_KEVENT_IF_ERROR.
@@ -140,8 +139,8 @@ func Refusal(request []byte, errno unix.Errno) []byte {
 	return b
 }
 
-// Event is what the kernel sends to everybody: its netlink type is 0. The message is padded to 4
-// bytes and its length says so, as the kernel does it.
+// Event is a multicast of the kernel: its netlink type is 0. The message is padded to 4 bytes and
+// its length includes the padding, as the kernel's does.
 func Event(typ uint32, payload []byte, r ...uint32) []byte {
 	n := (headerLen + len(payload) + 3) &^ 3
 	b := make([]byte, n)

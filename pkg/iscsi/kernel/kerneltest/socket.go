@@ -30,8 +30,8 @@ type datagram struct {
 
 var _ kernel.Socket = (*Socket)(nil)
 
-// NewSocket returns a socket that sends the datagrams that answer returns for a request. A nil
-// answer is a kernel that says nothing.
+// NewSocket returns a socket that sends the datagrams that answer returns for a request. With a nil
+// answer the kernel does not answer.
 func NewSocket(answer func(request []byte) [][]byte) *Socket {
 	return &Socket{answer: answer, in: make(chan datagram, 1024), closed: make(chan struct{})}
 }
@@ -68,17 +68,17 @@ func (s *Socket) Close() error {
 	return nil
 }
 
-// Emit sends datagrams without having been asked.
+// Emit sends datagrams without a request.
 func (s *Socket) Emit(datagrams ...[]byte) {
 	for _, b := range datagrams {
 		s.in <- datagram{b: b}
 	}
 }
 
-// Lose is a buffer that ran over.
+// Lose makes the next Receive report a buffer that overflowed.
 func (s *Socket) Lose() { s.in <- datagram{err: unix.ENOBUFS} }
 
-// Break makes every later Receive but those of what is under way fail.
+// Break makes every later Receive fail, except for datagrams that were sent before.
 func (s *Socket) Break(err error) { s.in <- datagram{err: err} }
 
 // Refuse makes every later Send fail.
