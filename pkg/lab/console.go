@@ -38,13 +38,13 @@ type Console struct {
 	mu      sync.Mutex // guards the rest, and what is written to escapes
 	text    []byte
 	stamps  []stamp
-	seen    int           // Expect goes on here
+	seen    int           // Expect continues here
 	changed chan struct{} // closed and replaced by every write
 	end     error
 	watch   stopwatch
 }
 
-// stamp says when the line that begins at offset began.
+// stamp is the time at which the line that begins at offset began.
 type stamp struct {
 	offset int
 	at     time.Duration
@@ -146,8 +146,8 @@ func (c *Console) Send(text string) error {
 	return nil
 }
 
-// Expect waits for text after what the last successful Expect or ExpectMatch has seen, and returns
-// what was printed from there through text. Its error is a *[ConsoleError].
+// Expect waits for text after the text that the last successful Expect or ExpectMatch returned, and
+// returns what was printed from there through text. Its error is a *[ConsoleError].
 func (c *Console) Expect(ctx context.Context, text string) (string, error) {
 	found, _, err := c.expect(ctx, text, func(b []byte) []int {
 		if i := bytes.Index(b, []byte(text)); i >= 0 {

@@ -1,5 +1,5 @@
-// Package lab starts QEMU machines and what they talk to in a network namespace of their own, for
-// the demo, the benchmark, try and the integration tests. It runs on a Linux host as root; what it
+// Package lab starts QEMU machines and their peers in a network namespace of their own, for the
+// demo, the benchmark, try and the integration tests. It runs on a Linux host as root; what it
 // needs beyond Go is fetched by scripts/deps.sh and found by package deps. Package images makes the
 // disks and the initramfs, package targets the iSCSI targets, package faultproxy stands between a
 // machine and its target. Nothing of this is an API for other modules.

@@ -46,7 +46,7 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-// get asks for a file over a connection made inside the namespace.
+// get requests a file over a connection made inside the namespace.
 func get(t *testing.T, ns *Namespace, addr netip.AddrPort, name string) (status int, body string) {
 	t.Helper()
 	dial := func(ctx context.Context, network, address string) (conn net.Conn, err error) {

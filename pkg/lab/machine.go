@@ -34,10 +34,10 @@ type MachineConfig struct {
 	Terminal bool
 	// SaveTo is a new file for the machine's memory, so that [Machine.Save] can save it there.
 	SaveTo string
-	// Resume is the SaveTo of a machine that was saved. This one goes on where that one was, on
-	// taps of its own, and any number may, at the same time. All else must be the same as there
-	// but the taps: QEMU refuses another NIC or another size of the memory. The guest does not
-	// notice, its clocks apart: they stood still meanwhile.
+	// Resume is the SaveTo of a machine that was saved. This machine continues where that one
+	// stopped, on taps of its own; several may do so at the same time. All else must be the
+	// same except the taps: QEMU refuses another NIC or another size of memory. For the guest
+	// only the clocks differ: they stood still in between.
 	Resume string
 }
 
@@ -57,7 +57,7 @@ type Machine struct {
 	process *Process
 	qmp     *qmp
 	saveTo  string
-	ended   time.Duration // after which the process was gone; guarded by the Console's lock
+	ended   time.Duration // after which the process had ended; guarded by the Console's lock
 }
 
 // Exit is how a machine ended.
@@ -85,28 +85,28 @@ func (ns *Namespace) startMachine(ctx context.Context, c MachineConfig) (*Machin
 	if err != nil {
 		return nil, fmt.Errorf("%w; run scripts/deps.sh", err)
 	}
-	ours, theirs, err := socketPair()
+	labEnd, qemuEnd, err := socketPair()
 	if err != nil {
 		return nil, err
 	}
-	defer theirs.Close()
+	defer qemuEnd.Close()
 	if c.UEFI {
 		if c, err = ns.addUEFI(c); err != nil {
-			return nil, errors.Join(err, ours.Close())
+			return nil, errors.Join(err, labEnd.Close())
 		}
 	}
 	cmd := exec.Command(path, qemuArgs(c, os.Getenv("ISCSIROOT_KVM") == "1")...)
-	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.ExtraFiles = []*os.File{qemuEnd}
 	m := &Machine{saveTo: c.SaveTo}
 	if err := m.connect(cmd, c.Terminal); err != nil {
-		return nil, errors.Join(err, ours.Close())
+		return nil, errors.Join(err, labEnd.Close())
 	}
 	if c.Kernel == "" {
 		m.escapes = &escapes{}
 	}
 	m.process, err = ns.StartLogged(cmd)
 	if err != nil {
-		return nil, errors.Join(err, ours.Close())
+		return nil, errors.Join(err, labEnd.Close())
 	}
 	m.mu.Lock()
 	m.watch.cpu = cpuClock(m.process.Pid())
@@ -114,12 +114,12 @@ func (ns *Namespace) startMachine(ctx context.Context, c MachineConfig) (*Machin
 		m.watch.enter(PhaseInit, 0)
 	}
 	m.mu.Unlock()
-	go func() { // until QEMU ends, which Namespace.Close sees to
+	go func() { // until QEMU ends, at the latest by Namespace.Close
 		<-m.process.Done()
 		m.stopClock()
 		m.finish(errConsoleClosed)
 	}()
-	m.qmp = newQMP(ours)
+	m.qmp = newQMP(labEnd)
 	err = m.qmp.hello(ctx)
 	if err == nil && c.Resume != "" {
 		err = m.resume(ctx, c.Resume)
@@ -149,7 +149,7 @@ func (m *Machine) connect(cmd *exec.Cmd, terminal bool) error {
 
 // socketPair gives QEMU its end as an open descriptor: no path that could be too long, no wait for
 // a listener.
-func socketPair() (ours, theirs *os.File, err error) {
+func socketPair() (labEnd, qemuEnd *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("socketpair: %w", err)
@@ -166,7 +166,7 @@ func (m *Machine) QMP(ctx context.Context, command string, args any) (json.RawMe
 	return m.qmp.execute(ctx, command, args)
 }
 
-// SetLink plugs or pulls the cable of the i-th NIC; the guest sees its carrier change.
+// SetLink connects or disconnects the cable of the i-th NIC: the guest's carrier changes.
 func (m *Machine) SetLink(ctx context.Context, i int, up bool) error {
 	_, err := m.QMP(ctx, "set_link", map[string]any{"name": nicID(i), "up": up})
 	return err
@@ -178,7 +178,7 @@ func (m *Machine) Reset(ctx context.Context) error {
 	return err
 }
 
-// PressPower presses the power button, which a guest may answer or not.
+// PressPower presses the power button, which a guest may ignore.
 func (m *Machine) PressPower(ctx context.Context) error {
 	_, err := m.QMP(ctx, "system_powerdown", nil)
 	return err

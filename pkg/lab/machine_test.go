@@ -128,7 +128,7 @@ func checkQMP(ctx context.Context, t *testing.T, m *Machine) {
 	}
 }
 
-// checkTimes looks for lines in order, and says how long the boot took.
+// checkTimes looks for lines in order, and logs the duration of the boot.
 func checkTimes(t *testing.T, c *Console) {
 	t.Helper()
 	var last time.Duration

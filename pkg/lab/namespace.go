@@ -16,7 +16,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/outfile"
 )
 
-// ErrClosed is returned by what is asked of a closed Namespace.
+// ErrClosed is returned by the methods of a closed Namespace.
 var ErrClosed = errors.New("namespace is closed")
 
 // Namespace is a network namespace with nothing in it but what its methods add. Its methods may be
@@ -50,9 +50,9 @@ func NewNamespace() (*Namespace, error) {
 	return ns, nil
 }
 
-// serve owns the thread that every child is started from. The thread lives as long as the
-// namespace: a parent-death signal is sent when the thread that forked ends, not when the process
-// does (prctl(2), PR_SET_PDEATHSIG).
+// serve owns the thread that starts every child. The thread exists as long as the namespace: a
+// parent-death signal is sent when the thread that forked ends, not when the process does
+// (prctl(2), PR_SET_PDEATHSIG).
 func (ns *Namespace) serve(started chan<- error) error {
 	fd, err := enterNewNamespace()
 	ns.fd = fd
@@ -150,12 +150,12 @@ func (ns *Namespace) StartLogged(cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// Dir is a directory of the namespace's own for sockets and logs. Close removes it; what a process
-// that was killed has left there is removed by the next NewNamespace of any process of the same
+// Dir is a directory of the namespace's own for sockets and logs. Close removes it; what remains
+// after a process that was killed is removed by the next NewNamespace of any process of the same
 // user.
 func (ns *Namespace) Dir() string { return ns.dir.Name() }
 
-// Close kills what was started in the namespace, waits for it, and lets the namespace go. Closing
+// Close kills what was started in the namespace, waits for it, and removes the namespace. Closing
 // twice is harmless.
 func (ns *Namespace) Close() error {
 	ns.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Phase is a part of a machine's life.
+// Phase is a part of a machine's run.
 type Phase int
 
 // The phases of a boot, in their order. A machine that boots again has them again.
@@ -17,7 +17,7 @@ const (
 	PhaseFirmware Phase = iota
 	// PhaseKernel ends with the start of /init.
 	PhaseKernel
-	// PhaseInit ends when our init starts the real one.
+	// PhaseInit ends when iscsiroot's init starts the real one.
 	PhaseInit
 	// PhaseSystem is the real system, or what a test has in its place.
 	PhaseSystem
@@ -72,7 +72,7 @@ type stopwatch struct {
 	from  int // marks are looked for from here on in the console's text
 }
 
-// see looks for marks in what is new of a console's text.
+// see looks for marks in new text of the console.
 func (w *stopwatch) see(text []byte, at time.Duration) {
 	for w.from < len(text) {
 		rest := text[w.from:]

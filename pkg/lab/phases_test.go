@@ -34,7 +34,7 @@ func TestStopwatch(t *testing.T) {
 		"quiet kernel":       {[]string{ourInit, startsInit, "login:\n"}, "fiss"},
 		"quiet init":         {[]string{startsInit, rebootLine}, "fst"},
 		"quiet kernel twice": {[]string{ourInit, startsInit, ourInit, rebootLine}, "fisst"},
-		"no init of ours":    {[]string{linuxLine, "[    1.0] Run /sbin/init as init process\n", rebootLine}, "fkkt"},
+		"another init":       {[]string{linuxLine, "[    1.0] Run /sbin/init as init process\n", rebootLine}, "fkkt"},
 		"a panic's reboot":   {[]string{linuxLine, "[    1.0] Kernel panic\n", "[    2.0] reboot: machine restart\n", linuxLine}, "fkktk"},
 		"firmware's reboot":  {[]string{"[    1.0] reboot: no\n"}, "ff"},
 		"all in one":         {[]string{linuxLine + runInit + startsInit + rebootLine}, "ft"},
@@ -70,7 +70,7 @@ func TestStopwatch(t *testing.T) {
 	}
 }
 
-// A process whose clock can be read no more, or has none, does not turn the time back.
+// A process whose clock can no longer be read, or that has none, does not set the time back.
 func TestStopwatchWithoutClock(t *testing.T) {
 	for name, cpu := range map[string]func() time.Duration{"none": nil, "unreadable": func() time.Duration { return 0 }} {
 		w := stopwatch{cpu: cpu, since: Took{Wall: time.Second, CPU: time.Second}}
@@ -81,7 +81,7 @@ func TestStopwatchWithoutClock(t *testing.T) {
 	}
 }
 
-// The clock of a process is that of getrusage(2); one that is no more has none.
+// The clock of a process is that of getrusage(2); one that has ended has none.
 func TestCPUClock(t *testing.T) {
 	m := startProcess(t, "sh", "-c", "while :; do :; done")
 	for clock := cpuClock(m.Pid()); clock() <= 0; { // it has not run yet

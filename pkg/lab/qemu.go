@@ -74,9 +74,9 @@ func orDefault(n, otherwise int) int {
 }
 
 // words are added for the kernel. On a busy host the emulated timer can be so late that the kernel
-// takes it for broken and panics ("IO-APIC + timer doesn't work"): no_timer_check. An emulated
-// processor spends a fifth of the kernel's start on what it has no use for: the tests of the
-// ciphers, and the detours of indirect calls, which QEMU cannot predict.
+// panics ("IO-APIC + timer doesn't work"): no_timer_check. An emulated processor spends a fifth of
+// the kernel's start on work without effect: the tests of the ciphers, and the detours of indirect
+// calls, which QEMU cannot predict.
 const words = " no_timer_check mitigations=off cryptomgr.notests"
 
 // commandLine adds the words. After a lone -- words are init's, and the place of each word before

@@ -23,12 +23,12 @@ type Event struct {
 	Guest bool
 }
 
-// qmp speaks QEMU's machine protocol: one command at a time, events at any time.
+// qmp is a client of QEMU's machine protocol: one command at a time, events at any time.
 type qmp struct {
 	conn io.ReadWriteCloser
 	turn chan struct{} // holds one token: the right to send a command
 	back chan qmpMessage
-	done chan struct{} // closed when QEMU's end is gone
+	done chan struct{} // closed when QEMU's end is closed
 
 	mu      sync.Mutex // guards the rest
 	events  []Event
@@ -43,7 +43,7 @@ func newQMP(conn io.ReadWriteCloser) *qmp {
 		seen: map[string]int{}, changed: make(chan struct{}),
 	}
 	q.turn <- struct{}{}
-	go q.read() // until conn is closed, by QEMU's end or ours
+	go q.read() // until conn is closed, by either end
 	return q
 }
 
@@ -148,7 +148,7 @@ func (q *qmp) answer(ctx context.Context) (qmpMessage, error) {
 	case <-q.done:
 	}
 	select {
-	case m := <-q.back: // QEMU answers "quit" and is gone
+	case m := <-q.back: // QEMU answers "quit" and exits
 		return m, nil
 	default:
 		return qmpMessage{}, q.closed()

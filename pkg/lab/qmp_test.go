@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// qmpSession is what QEMU 7.2 said to qmp_capabilities, a set_link of a device that is not there,
+// qmpSession is QEMU 7.2's output for qmp_capabilities, a set_link of a device that does not exist,
 // system_reset, query-status, an unknown command and quit.
 const qmpSession = "testdata/qmp/qemu-7.2.jsonl"
 
@@ -67,9 +67,9 @@ func TestDecodeQMPRefuses(t *testing.T) {
 // the next answer.
 func TestQMPSession(t *testing.T) {
 	lines := qmpLines(t)
-	ours, theirs := net.Pipe()
-	go playQMP(theirs, lines)
-	q, ctx := newQMP(ours), testContext(t)
+	labEnd, qemuEnd := net.Pipe()
+	go playQMP(qemuEnd, lines)
+	q, ctx := newQMP(labEnd), testContext(t)
 	if err := q.hello(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -110,14 +110,14 @@ func playQMP(conn net.Conn, lines [][]byte) {
 }
 
 func TestQMPGivesUp(t *testing.T) {
-	ours, theirs := net.Pipe()
+	labEnd, qemuEnd := net.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
-	q := newQMP(ours)
+	q := newQMP(labEnd)
 	cancel()
 	if err := q.hello(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("no greeting: %v", err)
 	}
-	go func() { _, _ = io.WriteString(theirs, strings.Repeat("x", 2*qmpLineLimit)) }()
+	go func() { _, _ = io.WriteString(qemuEnd, strings.Repeat("x", 2*qmpLineLimit)) }()
 	<-q.done
 	if err := q.hello(t.Context()); !errors.Is(err, bufio.ErrTooLong) {
 		t.Errorf("a line without end: %v", err)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// qmpLineLimit bounds one message of QEMU's, in bytes. The longest the lab asks for are a few
+// qmpLineLimit bounds one message of QEMU's, in bytes. The longest that the lab requests have a few
 // hundred.
 const qmpLineLimit = 64 << 10
 
@@ -32,7 +32,7 @@ type qmpMessage struct {
 type QMPError struct {
 	// Class is "GenericError", "CommandNotFound" and the like.
 	Class string `json:"class"`
-	// Desc is for people.
+	// Desc is text without a fixed form.
 	Desc string `json:"desc"`
 }
 

@@ -40,9 +40,8 @@ func memoryArgs(c MachineConfig) []string {
 	return args
 }
 
-// Save writes the machine to where [MachineConfig].SaveTo says and ends it. What it has sent to the
-// network before is not taken back, and what was sent to it is lost: a machine is best saved before
-// it uses the network.
+// Save writes the machine to [MachineConfig].SaveTo and ends it. Packets that it has sent before
+// stay sent, and packets to it are lost: a machine is best saved before it uses the network.
 func (m *Machine) Save(ctx context.Context) error {
 	if err := m.save(ctx); err != nil {
 		return fmt.Errorf("save machine: %w", err)
@@ -57,8 +56,8 @@ func (m *Machine) save(ctx context.Context) error {
 	if err := m.withoutMemory(ctx); err != nil {
 		return err
 	}
-	// The machine runs until the very end, and then stands still. The state says that it ran,
-	// so it goes on by itself.
+	// The machine runs until the very end, and then stands still. In the state it is running,
+	// so it continues by itself.
 	to := map[string]string{"uri": "exec:exec cat >" + shellQuote(stateFile(m.saveTo))}
 	if _, err := m.QMP(ctx, "migrate", to); err != nil {
 		return err
@@ -70,7 +69,7 @@ func (m *Machine) save(ctx context.Context) error {
 	return m.Stop()
 }
 
-// resume lets a machine that QEMU has made, and that waits, go on where the saved one was.
+// resume makes a new machine, which waits, continue where the saved one stopped.
 func (m *Machine) resume(ctx context.Context, memory string) error {
 	if err := m.withoutMemory(ctx); err != nil {
 		return err
@@ -85,7 +84,7 @@ func (m *Machine) resume(ctx context.Context, memory string) error {
 	return nil
 }
 
-// migrated waits until the state has been written, or read and the machine goes on.
+// migrated waits until the state has been written, or read and the machine continues.
 func (m *Machine) migrated(ctx context.Context) error {
 	for {
 		e, err := m.WaitEvent(ctx, "MIGRATION")

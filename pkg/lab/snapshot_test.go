@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A machine is saved at its prompt and goes on twice, at the same time, each time on its own and on
-// its own tap. One with another NIC does not, and one that was not to be saved cannot be.
+// A machine is saved at its prompt and continues twice, at the same time, on a tap of its own each.
+// One with another NIC does not, and one without SaveTo cannot be saved.
 func TestSnapshot(t *testing.T) {
 	t.Parallel()
 	ns, first := testNamespace(t)
@@ -56,7 +56,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// talker starts machines and talks to them, or ends the test.
+// talker starts machines and uses their consoles, or ends the test.
 type talker struct {
 	t   *testing.T
 	ctx context.Context

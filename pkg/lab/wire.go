@@ -15,8 +15,7 @@ import (
 )
 
 // Wire is a wire between a machine and a tap with addresses, on which this process carries each
-// frame: the host's kernel need know nothing of VLANs, and no frame is larger than what really
-// travels.
+// frame: the host's kernel needs no VLAN support, and no frame is larger than on a real wire.
 type Wire struct {
 	tap     *os.File
 	machine *net.UnixConn
@@ -43,7 +42,7 @@ func (ns *Namespace) AddWire(name string, vlan uint16, mtu int, addrs ...netip.P
 }
 
 func (w *Wire) open(ns *Namespace, name string, mtu int, addrs []netip.Prefix) error {
-	ours, theirs := filepath.Join(ns.Dir(), name+".lab"), filepath.Join(ns.Dir(), name+".qemu")
+	labPath, qemuPath := filepath.Join(ns.Dir(), name+".lab"), filepath.Join(ns.Dir(), name+".qemu")
 	err := ns.Do(func() error {
 		link := &netlink.Tuntap{
 			LinkAttrs: netlink.LinkAttrs{Name: name}, Mode: netlink.TUNTAP_MODE_TAP, Queues: 1,
@@ -69,11 +68,11 @@ func (w *Wire) open(ns *Namespace, name string, mtu int, addrs []netip.Prefix) e
 	if err != nil {
 		return err
 	}
-	w.peer = &net.UnixAddr{Name: theirs, Net: "unixgram"}
-	if w.machine, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: ours, Net: "unixgram"}); err != nil {
+	w.peer = &net.UnixAddr{Name: qemuPath, Net: "unixgram"}
+	if w.machine, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: labPath, Net: "unixgram"}); err != nil {
 		return err
 	}
-	w.args = []string{"-netdev", fmt.Sprintf("dgram,id=%s,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s", name, theirs, ours)}
+	w.args = []string{"-netdev", fmt.Sprintf("dgram,id=%s,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s", name, qemuPath, labPath)}
 	return nil
 }
 
@@ -151,7 +150,7 @@ func tag(frame []byte, vlan uint16) []byte {
 	return append(out, frame[macsLen:]...)
 }
 
-// untag takes the tag off a frame of a VLAN; ok tells whether it is one.
+// untag removes the tag of a frame of a VLAN; ok reports whether it is one.
 func untag(frame []byte, vlan uint16) (out []byte, ok bool) {
 	tagged := len(frame) >= macsLen+tagLen && binary.BigEndian.Uint16(frame[macsLen:]) == tpid
 	switch {

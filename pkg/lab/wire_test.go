@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A frame keeps all but its tag on the way to and fro, and only those of the VLAN go through.
+// A frame is the same except for its tag in both directions, and only those of the VLAN are
+// forwarded.
 func TestTag(t *testing.T) {
 	frame := append([]byte("\x52\x54\x00\x77\x00\x01\x52\x54\x00\x77\x00\x02\x08\x00"), "payload"...)
 	tagged := tag(frame, 5)

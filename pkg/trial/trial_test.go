@@ -78,9 +78,9 @@ func TestBad(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"step a failed\n[ 1] hint: b\n":        "step a failed\n  [ 1] hint: b",
+		"step a failed\n[ 1] hint: b\n":           "step a failed\n  [ 1] hint: b",
 		"step a failed\n[ 1] rebooting in 60 s\n": "step a failed",
-		"Kernel panic\n":                       "Kernel panic",
+		"Kernel panic\n":                          "Kernel panic",
 	} {
 		if got := cause(text); got != want {
 			t.Errorf("%q: got %q", text, got)

@@ -30,7 +30,7 @@ func mountAll() error {
 			return fmt.Errorf("mount %s: %w", m.dir, err)
 		}
 	}
-	return os.MkdirAll("/var/target/alua", 0o700) // where LIO keeps what the SCSI standard wants kept
+	return os.MkdirAll("/var/target/alua", 0o700) // where LIO keeps the state that SCSI requires to be persistent
 }
 
 // loadModules loads the drivers of the machine's devices and then the named modules, and mounts
@@ -46,7 +46,7 @@ func loadModules(ctx context.Context, names []string) error {
 	}
 	for _, name := range names {
 		var missing *modload.MissingError
-		if err := loader.Load(ctx, name); err != nil && !errors.As(err, &missing) { // what is missing is built in, or missed later
+		if err := loader.Load(ctx, name); err != nil && !errors.As(err, &missing) { // a missing module is built in, or its device will be missing
 			return err
 		}
 	}

@@ -7,7 +7,7 @@ import "net/netip"
 // Path is the file in the initramfs.
 const Path = "/etc/lio.json"
 
-// CountSessions is a word on the console, and a target's name behind it.
+// CountSessions is a command on the console, with a target's name after it.
 const CountSessions = "sessions"
 
 // Spec is the whole machine.
@@ -20,7 +20,7 @@ type Spec struct {
 	Disks int
 	// Targets are what it serves.
 	Targets []Target
-	// Discovery is what a discovery session takes.
+	// Discovery is what a discovery session requires.
 	Discovery CHAP
 }
 
@@ -32,7 +32,7 @@ type Target struct {
 	LUNs map[int]int
 	// Initiators is the access list.
 	Initiators []string
-	// Login is what a login takes.
+	// Login is what a login requires.
 	Login CHAP
 	// Keys are pairs of an attribute's path below the portal group, and its value.
 	Keys []string

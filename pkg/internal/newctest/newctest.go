@@ -1,5 +1,4 @@
-// Package newctest is for tests of images: archives in the newc format, by a writer that is not
-// ours.
+// Package newctest is for tests of images: archives in the newc format, by u-root's writer.
 package newctest
 
 import (

@@ -16,8 +16,8 @@ const partOf = "ISCSIROOT_TEST_PART"
 const inNamespaces = "in namespaces"
 
 // Run runs f, which is a test or a subtest, in a process of its own with new namespaces, clone(2)'s
-// flags. Its mounts are private. Such tests run beside others, as after t.Parallel: they mostly
-// wait. TestMain has to call [Main].
+// flags. Its mounts are private. Such tests run in parallel with others, as after t.Parallel: they
+// mostly wait. TestMain has to call [Main].
 func Run(t *testing.T, flags uintptr, f func()) {
 	t.Helper()
 	if Part(t) != "" {

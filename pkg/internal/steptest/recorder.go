@@ -1,5 +1,5 @@
-// Package steptest is for tests of what steps do and log: a logger whose lines can be looked at,
-// and a trace of what happens when.
+// Package steptest is for tests of what steps do and log: a logger that keeps its lines, and a
+// trace of events with their times.
 package steptest
 
 import (
@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Recorder is a sequence.Logger whose lines can be looked at. It is safe for concurrent use, and
-// its zero value is ready.
+// Recorder is a sequence.Logger that keeps its lines. It is safe for concurrent use, and its zero
+// value is ready.
 type Recorder struct {
 	mu   sync.Mutex // guards text
 	text []string

@@ -20,7 +20,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
-// limit is how long a machine may take, on whatever host.
+// limit is how long a machine may take, on any host.
 const limit = 5 * time.Minute
 
 // Machine is what a test runs in.

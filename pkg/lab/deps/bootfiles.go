@@ -7,8 +7,7 @@ import (
 	"path/filepath"
 )
 
-// bootFiles says where the packages that scripts/deps.sh unpacks have the files that a machine
-// boots by.
+// bootFiles holds the paths of a machine's boot files in the packages that scripts/deps.sh unpacks.
 var bootFiles = map[string]string{
 	"pxelinux.0":         "usr/lib/PXELINUX/pxelinux.0",
 	"ldlinux.c32":        "usr/lib/syslinux/modules/bios/ldlinux.c32",

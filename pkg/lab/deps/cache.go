@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// ErrNotCached is wrapped by the error for something that scripts/deps.sh brings and that is not
-// there.
+// ErrNotCached is wrapped by the error for a missing item that scripts/deps.sh fetches.
 var ErrNotCached = errors.New("not in the cache; run scripts/deps.sh")
 
 // CacheDir is where scripts/deps.sh keeps what it brings.
@@ -45,9 +44,9 @@ func Find(what, pattern string) (string, error) {
 	return "", fmt.Errorf("find %s: %s: more than one: %s", what, pattern, strings.Join(found, " "))
 }
 
-// MakeOnce makes a file of the cache under another name first, so that it is there whole or not at
-// all, also when several processes make it. Files of its directory that match the pattern are older
-// forms of it, and are removed.
+// MakeOnce makes a file of the cache under another name first, so that it exists completely or not
+// at all, also when several processes make it. Files of its directory that match the pattern are
+// older forms of it, and are removed.
 func MakeOnce(path, older string, write func(path string) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {

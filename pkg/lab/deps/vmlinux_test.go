@@ -75,8 +75,8 @@ func TestPayload(t *testing.T) {
 	}
 }
 
-// FuzzPayload: what is written around a payload is read back, and nothing that is not in the image,
-// whatever the offsets in it.
+// FuzzPayload: the payload of an image is read back, and no byte outside of the image for any
+// offsets in it.
 func FuzzPayload(f *testing.F) {
 	f.Add(byte(27), uint16(1000), []byte("packed"), uint32(1000), uint32(10))
 	f.Add(byte(0), uint16(0), []byte("x"), uint32(0), uint32(5))

@@ -55,7 +55,7 @@ func (c *connection) pass(ctx context.Context, d Direction) error {
 			continue
 		}
 		if d == ToTarget {
-			c.proxy.heard(!live)
+			c.proxy.received(!live)
 			live = true
 		}
 		if !c.follow && !c.pending(d, n) {
@@ -172,7 +172,7 @@ func (c *connection) forward(ctx context.Context, d Direction, n int, pdu []byte
 }
 
 // toTarget writes a PDU to the target, late if it is one that lags. A ping is overtaken by what
-// comes after it: it is immediate and takes no number of the commands'.
+// comes after it: it is immediate and does not advance CmdSN.
 func (c *connection) toTarget(ctx context.Context, to *net.TCPConn, pdu []byte) error {
 	write := func() error {
 		c.in.Lock()

@@ -14,7 +14,7 @@ func (p *Proxy) Follow() {
 	p.follow = true
 }
 
-// errNoConnection: there is nothing to inject into.
+// errNoConnection: there is no connection to inject into.
 var errNoConnection = errors.New("no connection has passed its login")
 
 // Inject sends an async message to the initiator of the newest connection, without the target. Its

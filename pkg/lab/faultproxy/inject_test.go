@@ -76,8 +76,8 @@ func TestInjectAndReset(t *testing.T) {
 	}
 }
 
-// After a black hole nothing passes on what was open, not even an end, and what is opened later is
-// whole.
+// After BlackHole nothing is forwarded on connections that were open, not even a FIN; later ones
+// are not affected.
 func TestBlackHoleOfAll(t *testing.T) {
 	ended := make(chan error, 2)
 	p := Start(listen(t), serve(t, func(conn net.Conn) {

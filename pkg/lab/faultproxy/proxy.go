@@ -76,15 +76,15 @@ func (p *Proxy) Set(faults ...Fault) {
 	p.faults, p.conns = faults, 0
 }
 
-// Lag makes the target late by d in what shows that it is alive: each Login Request and each ping
-// (NOP-Out) of connections to come is held back for so long. Commands are not.
+// Lag delays each Login Request and each ping (NOP-Out) of future connections by d. Commands are
+// not delayed.
 func (p *Proxy) Lag(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lag = d
 }
 
-// Logins are the logins seen so far.
+// Logins are the logins so far.
 func (p *Proxy) Logins() []Login {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -175,8 +175,8 @@ func (p *Proxy) Next() <-chan time.Time {
 	return p.next
 }
 
-// heard notes a PDU behind a login; first is the first one of its connection.
-func (p *Proxy) heard(first bool) {
+// received records a PDU after a login; first is set for the first one of its connection.
+func (p *Proxy) received(first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if first {

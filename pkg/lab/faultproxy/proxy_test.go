@@ -22,7 +22,7 @@ func echo(t *testing.T) Dialer {
 	return serve(t, func(conn net.Conn) { _, _ = io.Copy(struct{ io.Writer }{conn}, conn) })
 }
 
-// serve lets f do its part on each connection, and returns how to reach it.
+// serve calls f for each connection, and returns the address.
 func serve(t *testing.T, f func(net.Conn)) Dialer {
 	t.Helper()
 	l := listen(t)
@@ -87,8 +87,8 @@ func pdu(t *testing.T, op iscsi.Opcode, n int) []byte {
 	return b
 }
 
-// TestTransparent: logins, other PDUs, bytes that are none, and an end in the middle of a PDU
-// arrive as they were sent.
+// TestTransparent: logins, other PDUs, other bytes, and an end in the middle of a PDU arrive as
+// they were sent.
 func TestTransparent(t *testing.T) {
 	random := make([]byte, 3<<20)
 	_, _ = rand.NewChaCha8([32]byte{7}).Read(random)
@@ -117,8 +117,8 @@ func TestTransparent(t *testing.T) {
 	}
 }
 
-// TestFaults sends three PDUs and looks at what comes back when the second is struck, by each
-// action in each direction.
+// TestFaults sends three PDUs and checks what comes back after each action on the second, in each
+// direction.
 func TestFaults(t *testing.T) {
 	first, second, third := pdu(t, iscsi.OpLoginRequest, 1), pdu(t, iscsi.OpLoginRequest, 22), pdu(t, iscsi.OpNOPOut, 333)
 	all := bytes.Join([][]byte{first, second, third}, nil)
@@ -177,7 +177,7 @@ func exchange(t *testing.T, conn *net.TCPConn, first []byte, more ...[]byte) ([]
 	return append(got, rest...), err
 }
 
-// ignoreReset: a FIN turns into a reset when data came meanwhile that has not been read.
+// ignoreReset: a FIN becomes a reset if data that arrived has not been read.
 func ignoreReset(err error) error {
 	if errors.Is(err, syscall.ECONNRESET) {
 		return nil
@@ -209,11 +209,11 @@ func TestConnections(t *testing.T) {
 	}
 }
 
-// TestNobodyListens: the initiator sees a reset.
-func TestNobodyListens(t *testing.T) {
+// TestNoListener: the initiator receives a reset.
+func TestNoListener(t *testing.T) {
 	p := Start(listen(t), func(context.Context) (net.Conn, error) { return nil, syscall.ECONNREFUSED })
 	t.Cleanup(func() { _ = p.Close() })
-	conn, err := net.Dial("tcp", p.Addr().String()) // which may see it already
+	conn, err := net.Dial("tcp", p.Addr().String()) // which may already receive it
 	if err == nil {
 		_, err = io.ReadAll(conn)
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Sense has each SCSI Response from now on end in CHECK CONDITION with a sense key (SPC-4 4.5.6,
-// table 43), 0x0b for ABORTED COMMAND, on all connections whose PDUs are parsed, see
-// [Proxy.Follow]; 0: unchanged. Reads whose status is in their data are not changed.
+// Sense makes each later SCSI Response end in CHECK CONDITION with a sense key (SPC-4 4.5.6, table
+// 43), 0x0b for ABORTED COMMAND, on all connections whose PDUs are parsed, see [Proxy.Follow]; 0:
+// unchanged. Reads whose status is in their data are not changed.
 func (p *Proxy) Sense(key byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

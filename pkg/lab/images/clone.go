@@ -10,8 +10,8 @@ import (
 )
 
 // Clone copies the image to path, which the other image then shares its blocks with until one of
-// them is written to, if the file system can do that (ioctl_ficlonerange(2)); else it copies what
-// is no hole.
+// them is written to, if the file system supports that (ioctl_ficlonerange(2)); otherwise it copies
+// all but the holes.
 func (d *Disk) Clone(path string) (*Disk, error) {
 	if err := clone(d.Path, path); err != nil {
 		return nil, fmt.Errorf("clone disk %s: %w", d.Path, err)

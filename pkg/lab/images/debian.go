@@ -33,8 +33,7 @@ func (d *Disk) ReplaceFile(partition int, name, content string) error {
 	return nil
 }
 
-// AddFile makes a file that is not there, in a directory that is, as [Disk.ReplaceFile] does
-// otherwise.
+// AddFile makes a new file in an existing directory; [Disk.ReplaceFile] is for an existing file.
 func (d *Disk) AddFile(partition int, name, content string) error {
 	if err := d.writeFile(partition, name, content, false); err != nil {
 		return fmt.Errorf("add %s to %s: %w", name, d.Path, err)

@@ -143,8 +143,8 @@ func (d *Disk) readFile(partition int, name string) ([]byte, error) {
 	return os.ReadFile(dump.Name())
 }
 
-// Check runs e2fsck on a partition's file system and changes nothing. An error says that there is
-// something to repair, an unplayed journal too.
+// Check runs e2fsck on a partition's file system and changes nothing. An error means that there is
+// something to repair, or an unplayed journal.
 func (d *Disk) Check(partition int) error {
 	at, err := d.at(partition)
 	if err == nil {

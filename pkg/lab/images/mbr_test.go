@@ -58,7 +58,7 @@ func TestMBRRefuses(t *testing.T) {
 	}
 }
 
-// TestMBRIsRead lets a foreign reader have the table: blkid of util-linux, which every Debian has.
+// TestMBRIsRead reads the table with another program: blkid of util-linux, which every Debian has.
 func TestMBRIsRead(t *testing.T) {
 	d, err := WriteDisk(filepath.Join(t.TempDir(), "disk"), Filesystem{MiB: 2}, Filesystem{MiB: 3})
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 type File struct {
 	// Mode is fs.ModeDir, fs.ModeSymlink, fs.ModeDevice (with fs.ModeCharDevice or without) or
 	// none of them for a regular file, with the permission bits. A symbolic link's permissions
-	// do not matter.
+	// are ignored.
 	Mode fs.FileMode
 	// Content of a regular file without Source.
 	Content []byte

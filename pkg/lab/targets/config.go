@@ -20,9 +20,9 @@ type Config struct {
 	LUNs map[int]string
 	// Initiators are the names that may log in; empty: all. LIO requires at least one.
 	Initiators []string
-	// CHAP is what a login takes; the zero CHAP: none.
+	// CHAP is what a login requires; the zero CHAP: none.
 	CHAP CHAP
-	// DiscoveryCHAP is what a discovery session takes; the zero CHAP: none.
+	// DiscoveryCHAP is what a discovery session requires; the zero CHAP: none.
 	DiscoveryCHAP CHAP
 	// HeaderDigest and DataDigest are lists as in RFC 7143 13.1, best first: "CRC32C" requires
 	// it, but tgtd accepts None too. Empty: "None".
@@ -36,9 +36,9 @@ type Config struct {
 // CHAP holds the names and secrets of both directions (RFC 7143 12.1.3). Secrets are plain strings
 // here: these are made up.
 type CHAP struct {
-	// User and Secret are how the initiator proves itself; both empty: it need not.
+	// User and Secret authenticate the initiator; both empty: not required.
 	User, Secret string
-	// MutualUser and MutualSecret are how the target proves itself; both empty: it cannot.
+	// MutualUser and MutualSecret authenticate the target; both empty: it cannot.
 	MutualUser, MutualSecret string
 }
 

@@ -31,7 +31,7 @@ type LIOConfig struct {
 	// Targets are what it serves. The distinct images of their LUNs become its disks, at most
 	// 26, which several targets may share.
 	Targets []Config
-	// DiscoveryCHAP is what a discovery session takes. LIO has one for all targets; those of
+	// DiscoveryCHAP is what a discovery session requires. LIO has one for all targets; those of
 	// the targets stay empty.
 	DiscoveryCHAP CHAP
 }
@@ -43,7 +43,7 @@ type LIO struct {
 }
 
 // lioModules are what the guest loads. It answers no request of the kernel's for modules, so that
-// the hashes of CHAP and the digests' checksum have to be there before LIO asks for them.
+// the hashes of CHAP and the digests' checksum have to be loaded before LIO requests them.
 var lioModules = []string{
 	"virtio_pci", "virtio_net", "virtio_blk", "configfs", "crc32c", "crc32c_generic", "sha256_generic", "sha3_generic",
 	"target_core_mod", "target_core_iblock", "iscsi_target_mod",

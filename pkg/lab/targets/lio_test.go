@@ -24,8 +24,7 @@ func lioGuest(t *testing.T) string {
 	return out
 }
 
-// TestLIO boots the target and looks at how strict it is: names, digests, what it declares, every
-// portal.
+// TestLIO boots the target and checks it: names, digests, declared keys, every portal.
 func TestLIO(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)

@@ -51,8 +51,7 @@ func credentialsOf(c CHAP) *iscsi.CHAP {
 	}
 }
 
-// checkCHAP logs in with each of the algorithms that the target knows, and with wrong secrets on
-// either side.
+// checkCHAP logs in with each of the target's algorithms, and with wrong secrets on either side.
 func checkCHAP(ctx context.Context, t *testing.T, ns *lab.Namespace, target Config, algorithms ...iscsi.Algorithm) {
 	t.Helper()
 	for _, a := range algorithms {
@@ -75,8 +74,8 @@ func checkCHAP(ctx context.Context, t *testing.T, ns *lab.Namespace, target Conf
 	}
 }
 
-// checkDiscovery asks for targets, of which there are n; the one that is given has to be there with
-// its portals: LIO names all, tgtd the one that is asked.
+// checkDiscovery discovers n targets; the given one has to be among them with its portals: LIO
+// returns all, tgtd the one of the connection.
 func checkDiscovery(ctx context.Context, t *testing.T, ns *lab.Namespace, target Config, n, portals int, a iscsi.Algorithm) {
 	t.Helper()
 	at := bootspec.Portal{Host: target.Portal.Addr().String(), Port: target.Portal.Port()}
@@ -101,8 +100,8 @@ func checkDiscovery(ctx context.Context, t *testing.T, ns *lab.Namespace, target
 	}
 }
 
-// checkStrict logs in with a header digest, and without, which a target that insists on it refuses.
-func checkStrict(ctx context.Context, t *testing.T, ns *lab.Namespace, portal netip.AddrPort, name string, insists bool) {
+// checkStrict logs in with a header digest, and without, which a target that requires it refuses.
+func checkStrict(ctx context.Context, t *testing.T, ns *lab.Namespace, portal netip.AddrPort, name string, required bool) {
 	t.Helper()
 	c := iscsi.LoginConfig{TargetName: name, Offer: iscsi.DefaultOffer()}
 	c.Offer.HeaderDigest = iscsi.PreferDigest
@@ -111,7 +110,7 @@ func checkStrict(ctx context.Context, t *testing.T, ns *lab.Namespace, portal ne
 		t.Errorf("%v: %+v %v, want a header digest and segments of 4096 bytes", portal, res.Params, err)
 	}
 	c.Offer.HeaderDigest = iscsi.NoDigest
-	if _, err := login(ctx, t, ns, portal, c); (err != nil) != insists {
+	if _, err := login(ctx, t, ns, portal, c); (err != nil) != required {
 		t.Errorf("%v: login without a digest: %v", portal, err)
 	}
 }
@@ -124,7 +123,7 @@ func checkRefused(ctx context.Context, t *testing.T, ns *lab.Namespace, portal n
 	}
 }
 
-// TestTgtdFeatures looks at what the configuration makes of tgtd.
+// TestTgtdFeatures checks the effect of the configuration on tgtd.
 func TestTgtdFeatures(t *testing.T) {
 	ns, _ := testNamespace(t)
 	ctx := testContext(t)
@@ -151,13 +150,13 @@ func TestTgtdFeatures(t *testing.T) {
 	checkRefused(ctx, t, ns, c.Portal, 0x0201, iscsi.LoginConfig{TargetName: c.Name})
 	checkCHAP(ctx, t, ns, c, iscsi.MD5)
 	checkDiscovery(ctx, t, ns, c, 1, 1, iscsi.MD5)
-	var again *iscsi.AlgorithmsError // tgtd means SHA1 by 7, which is SHA-256
+	var again *iscsi.AlgorithmsError // tgtd uses 7 for SHA1; it is SHA-256's number
 	if _, err := login(ctx, t, ns, c.Portal, iscsi.LoginConfig{TargetName: c.Name, CHAP: credentialsOf(labCHAP)}); !errors.As(err, &again) {
 		t.Errorf("all algorithms: %v", err)
 	}
 }
 
-// TestTgtdRedirects looks at both kinds of redirect.
+// TestTgtdRedirects checks both kinds of redirect.
 func TestTgtdRedirects(t *testing.T) {
 	ns, _ := testNamespace(t)
 	ctx := testContext(t)
@@ -175,7 +174,7 @@ func TestTgtdRedirects(t *testing.T) {
 		if !errors.As(err, &status) {
 			t.Fatal(err)
 		}
-		if addr, forGood, ok := status.Redirect(); !ok || forGood != permanent || addr.Host != "fd77::1" || addr.Port != 3261 {
+		if addr, isPermanent, ok := status.Redirect(); !ok || isPermanent != permanent || addr.Host != "fd77::1" || addr.Port != 3261 {
 			t.Errorf("permanent %v: %v %+v", permanent, err, status)
 		}
 		if err := target.Stop(); err != nil {

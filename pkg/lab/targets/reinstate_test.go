@@ -13,7 +13,8 @@ import (
 )
 
 // twice logs in twice with one name and ISID, and returns whether the target ends the first
-// session, as RFC 7143 6.3.5 has it. If it does not, both answer pings. Both are gone in the end.
+// session, as RFC 7143 6.3.5 requires. If it does not, both answer pings. Both are closed in the
+// end.
 func twice(ctx context.Context, t *testing.T, ns *lab.Namespace, target Config, security bool) (ended bool) {
 	t.Helper()
 	cfg := iscsi.LoginConfig{InitiatorName: labInitiator, TargetName: target.Name, ISID: [6]byte{0, 2, 0x3d, 0, 0, 7}, CmdSN: 1, SecurityStage: security}
@@ -43,8 +44,8 @@ func twice(ctx context.Context, t *testing.T, ns *lab.Namespace, target Config, 
 	return ended
 }
 
-// noneLeft waits until a target has forgotten its sessions, which it does a moment after it has
-// answered the logout.
+// noneLeft waits until a target has no sessions, which is a moment after it has answered the
+// logout.
 func noneLeft(ctx context.Context, t *testing.T, kind string, sessions func() (int, error)) {
 	t.Helper()
 	n, err := sessions()

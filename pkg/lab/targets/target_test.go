@@ -71,7 +71,7 @@ func TestTargets(t *testing.T) {
 					t.Errorf("%s at %v", target.Name(), target.Addr())
 				}
 				if c.Portal.Port() == 3260 {
-					stopAndSee(t, ns, target)
+					checkStop(t, ns, target)
 				} else {
 					t.Cleanup(func() { _ = target.Stop() })
 				}
@@ -80,7 +80,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// dial connects from inside the namespace and hangs up.
+// dial connects from inside the namespace and closes the connection.
 func dial(ns *lab.Namespace, addr netip.AddrPort) error {
 	return ns.Do(func() error {
 		conn, err := net.DialTimeout("tcp", addr.String(), time.Second)
@@ -91,7 +91,7 @@ func dial(ns *lab.Namespace, addr netip.AddrPort) error {
 	})
 }
 
-func stopAndSee(t *testing.T, ns *lab.Namespace, target Target) {
+func checkStop(t *testing.T, ns *lab.Namespace, target Target) {
 	t.Helper()
 	if err := dial(ns, target.Addr()); err != nil {
 		t.Error(err)
@@ -104,8 +104,8 @@ func stopAndSee(t *testing.T, ns *lab.Namespace, target Target) {
 	}
 }
 
-// TestNothingListensOutside: gotgt listens on every address it can see, which must not be this
-// machine's.
+// TestNothingListensOutside: gotgt listens on every address of its namespace, which must not be
+// this machine's.
 func TestNothingListensOutside(t *testing.T) {
 	before := listeners(t)
 	ns, _ := testNamespace(t)
