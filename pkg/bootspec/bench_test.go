@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// fortyWords is a long command line of the field: words of ours, of the kernel, of systemd and of
-// other initramfs, and two that are mistyped.
+// fortyWords is a long command line: words of iscsiroot, the kernel, systemd and other initramfs,
+// and two that are mistyped.
 const fortyWords = `BOOT_IMAGE=/boot/vmlinuz-6.1 initrd=remote/initrd.img root=UUID=6b656e63-0000-4000-8000-000000000002 ro quiet splash console=tty0 console=ttyS0,115200n8
 	ip=10.1.1.165::10.1.1.1:255.255.255.192:m:ens3:none ip=ens4:dhcp nameserver=10.1.1.53 nameserver=10.1.1.54 netroot=iscsi:10.1.1.180::::iqn.2007-01.com.example:storage.remote1
 	rd.iscsi.initiator=iqn.2007-01.com.example:server.remote1 iscsi_recovery_tmo=86400 rd.timeout=0 panic=30 net.ifnames=1 biosdevname=0 BOOTIF=01-52-54-00-aa-bb-01

@@ -10,8 +10,8 @@ import (
 
 const bootMAC = "52:54:00:77:00:01"
 
-// BOOTIF stands for the NIC of BOOTIF= wherever a parameter takes a NIC, in any form in which boot
-// loaders write its MAC.
+// BOOTIF names the NIC of BOOTIF= in every parameter for a NIC, with its MAC in any form that boot
+// loaders write.
 func TestBootifAsNIC(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"ip=::::maas-enlist:BOOTIF", "::::maas-enlist:52-54-00-77-00-01:dhcp"},
@@ -42,7 +42,7 @@ func TestBootifAsNIC(t *testing.T) {
 	}
 }
 
-// The devices that are made of it know it by its MAC.
+// Devices on top of it refer to it by its MAC.
 func TestBootifInDevices(t *testing.T) {
 	p, err := parse("BOOTIF=01-52:54:00:77:00:01 vlan=vlan5:BOOTIF bond=bond0:BOOTIF,eth1:mode=1 bridge=br0:BOOTIF rd.route=10.2.0.0/16::BOOTIF")
 	n := p.Net
@@ -54,7 +54,7 @@ func TestBootifInDevices(t *testing.T) {
 	}
 }
 
-// Without a MAC the name is an error, unless the parameter does not count.
+// Without a MAC the name is an error, unless the parameter is ignored.
 func TestBootifUnknown(t *testing.T) {
 	for _, tt := range []struct{ text, from string }{
 		{"ip=::::node1:BOOTIF:dhcp", "ip="},
@@ -98,9 +98,9 @@ func TestPeerOrBootServer(t *testing.T) {
 	}
 }
 
-// NIC:static says for which NIC the address of iscsi_i_ip= is, and nothing without it.
+// NIC:static selects the NIC of the address in iscsi_i_ip=, and has no effect without it.
 func TestStaticNIC(t *testing.T) {
-	for _, tt := range []struct{ text, want, says string }{
+	for _, tt := range []struct{ text, want, wantWarning string }{
 		{"iscsi_i_ip=10.1.1.5/24 ip=eth1:static", "10.1.1.5/24:::::eth1:static", ""},
 		{"ip=:::::52-54-00-77-00-01:static iscsi_i_ip=10.1.1.5/24", "10.1.1.5/24:::::52-54-00-77-00-01:static", ""},
 		{"iscsi_i_ip=10.1.1.5/24 ip=::10.1.1.1::host1:eth1:static", "10.1.1.5/24::10.1.1.1::host1:eth1:static", ""},
@@ -109,7 +109,7 @@ func TestStaticNIC(t *testing.T) {
 		{"ip=eth1:static", "", "has no address for its NIC and is ignored"},
 	} {
 		p, err := parse(tt.text)
-		if got := lines(p); err != nil || got != tt.want || !strings.Contains(strings.Join(p.Warnings, "\n"), tt.says) || tt.says == "" && len(p.Warnings) > 0 {
+		if got := lines(p); err != nil || got != tt.want || !strings.Contains(strings.Join(p.Warnings, "\n"), tt.wantWarning) || tt.wantWarning == "" && len(p.Warnings) > 0 {
 			t.Errorf("%s: %s, want %s (%v), %q", tt.text, got, tt.want, err, p.Warnings)
 		}
 	}

@@ -45,11 +45,11 @@ func ShortSecrets(targets []Target, lines []Credential) (out []ShortSecret) {
 	}
 	for _, t := range targets {
 		for _, s := range []struct {
-			whose  string
+			owner  string
 			secret Value[iscsi.Secret]
 		}{{"this machine's", t.CHAP.Secret}, {"the target's", t.CHAP.TargetSecret}} {
 			if n := len(s.secret.V.Bytes()); n > 0 && n < iscsi.MinSecretLen {
-				out = append(out, ShortSecret{t.Name.V, s.whose, n, s.secret.From})
+				out = append(out, ShortSecret{t.Name.V, s.owner, n, s.secret.From})
 			}
 		}
 	}

@@ -43,8 +43,8 @@ func TestStrictCHAP(t *testing.T) {
 				t.Errorf("%s: %v, want %s", tt.text, err, tt.refused)
 			}
 		}
-		says := slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, tt.warned) })
-		if tt.warned == "" && len(warnings) > 0 || tt.warned != "" && !says {
+		warned := slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, tt.warned) })
+		if tt.warned == "" && len(warnings) > 0 || tt.warned != "" && !warned {
 			t.Errorf("%s: warnings %q, want %q", tt.text, warnings, tt.warned)
 		}
 	}

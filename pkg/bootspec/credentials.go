@@ -26,7 +26,7 @@ type Credential struct {
 	TargetSecret iscsi.Secret
 }
 
-// CredentialsError is a line that cannot be parsed. It repeats nothing of the line, which may be a
+// CredentialsError is a line that cannot be parsed. It does not contain the line, which may be a
 // secret in a wrong place.
 type CredentialsError struct {
 	Line  int

@@ -24,7 +24,7 @@ func readCredentials(t testing.TB) []byte {
 
 func hidden(s string) iscsi.Secret { return iscsi.NewSecret([]byte(s)) }
 
-// A file as written by hand; nothing of it is left in what was read.
+// A file as written by hand; the result shares no memory with it.
 func TestCredentials(t *testing.T) {
 	text := readCredentials(t)
 	got, err := bootspec.ParseCredentials(text)
@@ -50,7 +50,7 @@ func TestCredentials(t *testing.T) {
 
 const goodLine = "iqn.2007-01.com.example:a user correct-horse-battery"
 
-// Each mistake names the line and what to write, and repeats nothing of it.
+// Each error names the line and what to write, and does not contain the line.
 func TestCredentialsBad(t *testing.T) {
 	long := strings.Repeat("x", 256)
 	for _, tt := range []struct{ line, cause, write string }{
@@ -141,7 +141,7 @@ func TestResolveCredentials(t *testing.T) {
 	}
 }
 
-// After Forget no secret is left, in whichever copy.
+// After Forget no secret is left in any copy.
 func TestForget(t *testing.T) {
 	plan, err := parse(base + "iscsi_i_ip=10.1.1.165/24 iscsi_a=a iscsi_u=u iscsi_w=correct-horse-battery iscsi_U=t iscsi_W=another-secret iscsi_t.2=iqn.2007-01.com.example:a")
 	if err != nil {
@@ -162,7 +162,7 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// quoteField writes a field as the file's grammar wants it.
+// quoteField writes a field in the file's grammar.
 func quoteField(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }

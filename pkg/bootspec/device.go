@@ -189,7 +189,7 @@ func parsePath(s string) (Device, bool) {
 }
 
 // parseLUN reads a LUN as udev's path_id writes it: in decimal, and from 256 on as 16 digits of hex
-// of which the first four count.
+// of which the first four are used.
 func parseLUN(s string) (uint16, error) {
 	base := 10
 	if h, ok := strings.CutPrefix(s, "0x"); ok {
@@ -233,7 +233,7 @@ func parseNode(s string) (Device, bool) {
 	return Device{By: ByNode, Text: s}, disk && plain && len(s) <= 31 // DISK_NAME_LEN 32
 }
 
-// parseSession reads the letters and the number of sdXN. Letters count as in the kernel's
+// parseSession reads the letters and the number of sdXN. Letters are numbered as in the kernel's
 // sd_format_disk_name (drivers/scsi/sd.c): a to z, aa, ab and on.
 func parseSession(s string) (Device, bool) {
 	i := 0

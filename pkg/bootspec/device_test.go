@@ -119,7 +119,8 @@ func TestDeviceForms(t *testing.T) {
 	}
 }
 
-// A disk that is not ours is named by its node only with rd.root.any, wherever that stands.
+// A disk that is not of an iSCSI session is named by its node only with rd.root.any, at any place
+// in the line.
 func TestDeviceNodes(t *testing.T) {
 	for text, want := range map[string]bool{
 		"root=/dev/vda2":                        false,

@@ -13,8 +13,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Lines of other initramfs and the same in our words: what is understood does not differ, but for
-// the names of the sources.
+// Lines of other initramfs and the same with iscsiroot's parameters: the plans are equal, except
+// for the names of the sources.
 func TestDialects(t *testing.T) {
 	for _, tt := range []struct {
 		name, line, same string

@@ -29,7 +29,7 @@ func ParsePortal(s string) (Portal, error) {
 
 // DiscoveryCHAP returns the authentication of a discovery session from a file as [ParseCredentials]
 // reads it, in which a line may have the word discovery in place of the target's name. That line is
-// used; without one, and if the session asks for one target only, the line of that target. The word
+// used; without one, and if the session requests one target only, the line of that target. The word
 // is valid in files of the host, not in those of an image.
 func DiscoveryCHAP(text []byte, target string) (*iscsi.CHAP, error) {
 	all, err := parseCredentials(text, func(s string) bool { return s == discoveryLine || isTargetName(s) })

@@ -32,7 +32,8 @@ func TestParsePortal(t *testing.T) {
 	}
 }
 
-// The line for discovery comes first; that of a target is for a session that asks for it alone.
+// The line for discovery takes precedence; that of a target is for a session that requests this
+// target alone.
 func TestDiscoveryCHAP(t *testing.T) {
 	const lines = "iqn.x u2 sesame-open-12 t2 sesame-shut-12\niqn.y u3 sesame-open-13\n"
 	for _, c := range []struct{ text, target, user, err string }{

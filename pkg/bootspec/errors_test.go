@@ -11,7 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// bads are values that are refused and what the error says besides the key, the value and the
+// bads are values that are refused and the parts of the error besides the key, the value and the
 // place: the cause and what to write.
 var bads = []struct{ key, value, cause, write string }{
 	{"iscsi_i", "", "the name is empty", "iqn.2007-01.com.example:server.remote1"},
@@ -221,7 +221,7 @@ func TestParseBad(t *testing.T) {
 	}
 }
 
-// A parameter that needs a value says so, with the form of its value.
+// The error of a parameter without its value has the form of the value.
 func TestParseNeedsValue(t *testing.T) {
 	for _, row := range bootspec.Table() {
 		_, err := parse("ro " + row.Key)
@@ -259,17 +259,17 @@ func TestErrorIsShort(t *testing.T) {
 		"ro=" + strings.Repeat("x", 2000),
 	} {
 		plan, err := parse(text)
-		says := plan.Warnings
+		messages := plan.Warnings
 		if err != nil {
-			says = append(says, err.Error())
+			messages = append(messages, err.Error())
 		}
-		if len(says) != 1 || len(says[0]) > 300 {
-			t.Errorf("%.20s...: says %q, want one line of at most 300 bytes", text, says)
+		if len(messages) != 1 || len(messages[0]) > 300 {
+			t.Errorf("%.20s...: messages %q, want one line of at most 300 bytes", text, messages)
 		}
 	}
 }
 
-// A hundred lines of ip= are one message, and those that count are all there.
+// A hundred lines of ip= are one message, and those that are used are all in the plan.
 func TestHundredLines(t *testing.T) {
 	text := "iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.1.1.180"
 	for i := range 100 {

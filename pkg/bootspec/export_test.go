@@ -18,8 +18,7 @@ const (
 	Warned       = warned
 )
 
-// Word tells what became of a word that stands alone, and whether anything is otherwise because of
-// it.
+// Word returns the outcome of a single word, and whether it changes the plan.
 func Word(p cmdline.Param) (became Outcome, effect bool) {
 	ps := parser{known: NewVocabulary()}
 	ps.words(cmdline.Line{Params: []cmdline.Param{p}}, func(_ cmdline.Param, f Outcome) { became = f })

@@ -43,8 +43,8 @@ func firmware() *ibft.Table {
 	}
 }
 
-// Policy, command line, firmware, DHCP, the image's default: who is there first names the target,
-// and the source says who it was.
+// Policy, command line, firmware, DHCP, the image's default: the first of them that names a target
+// is used, and is the value's source.
 func TestPrecedence(t *testing.T) {
 	const line = "iscsi_i=iqn.x:line iscsi_t=iqn.x:line iscsi_a=10.1.1.6"
 	lease := bootspec.LeaseFacts(dhcp.Lease{RootPath: "iscsi:10.1.1.10::::iqn.x:dhcp", Initiator: "iqn.x:option", Server: netip.MustParseAddr("10.1.1.1")})

@@ -46,8 +46,8 @@ func TestGivenAgain(t *testing.T) {
 	}
 }
 
-// Of what may be repeated, a value that cannot be read is ignored beside one that can, and the line
-// says so; alone it is refused.
+// An invalid value of a repeated parameter is ignored with a warning if another one is valid; alone
+// it is refused.
 func TestUnreadableOfSeveral(t *testing.T) {
 	for _, tt := range []struct{ odd, beside, needed string }{
 		{"ip=frob", "ip=dhcp", "ip=eth0:dhcp"},
@@ -78,8 +78,8 @@ func TestUnreadableOfSeveral(t *testing.T) {
 		}
 		for _, line := range []string{tt.odd + " " + tt.beside, tt.beside + " " + tt.odd} {
 			plan, err := parse(line)
-			if said := strings.Join(plan.Warnings, "\n"); tt.beside != "ro" && (err != nil || !strings.Contains(said, tt.odd+" is ignored: ") || !strings.Contains(said, "= is used")) {
-				t.Errorf("%s: %v, warnings %q", line, err, said)
+			if messages := strings.Join(plan.Warnings, "\n"); tt.beside != "ro" && (err != nil || !strings.Contains(messages, tt.odd+" is ignored: ") || !strings.Contains(messages, "= is used")) {
+				t.Errorf("%s: %v, warnings %q", line, err, messages)
 			}
 		}
 	}
@@ -96,9 +96,9 @@ func TestOtherProtocol(t *testing.T) {
 		for _, source := range []string{"iscsi_t=iqn.x:t iscsi_a=10.1.1.7", "netroot=iscsi:10.1.1.7::::iqn.x:t", "netroot=dhcp"} {
 			for _, line := range []string{odd + " " + source, source + " " + odd} {
 				plan, err := parse(line)
-				said := strings.Join(plan.Warnings, "\n")
-				if err != nil || strings.Count(said, " is ignored: ") != 1 || plan.Root.Device.Given() {
-					t.Errorf("%s: %v, warnings %q", line, err, said)
+				messages := strings.Join(plan.Warnings, "\n")
+				if err != nil || strings.Count(messages, " is ignored: ") != 1 || plan.Root.Device.Given() {
+					t.Errorf("%s: %v, warnings %q", line, err, messages)
 				}
 			}
 		}
@@ -152,7 +152,7 @@ func TestRootBesideNetroot(t *testing.T) {
 	}
 }
 
-// DHCP's LUN counts for a target that DHCP names, and no other.
+// DHCP's LUN applies only to a target that DHCP names.
 func TestLUNOfDHCP(t *testing.T) {
 	const passed = "lun 1 is from DHCP option 17 and is ignored, because iscsi_t"
 	facts := bootspec.NetFacts{RootPath: "iscsi:10.1.1.7:::1:iqn.x:t"}
@@ -181,8 +181,8 @@ func TestLUNOfDHCP(t *testing.T) {
 	}
 }
 
-// What the command line says of a target without naming one counts before the iBFT, and the image's
-// default does not.
+// A value of a target without a name takes precedence over the iBFT if it is on the command line,
+// and not if it is in the image's default.
 func TestFirmwareBelowTheLine(t *testing.T) {
 	const line = "iscsi_lun=5 iscsi_a=10.77.0.9"
 	for _, tt := range []struct{ line, def, want string }{

@@ -29,9 +29,9 @@ func TestMAASLine(t *testing.T) {
 func TestNetworkOfTwoByIPAPPEND(t *testing.T) {
 	p, err := parse("ip=10.99.0.3:203.0.113.3:10.99.0.2:255.255.255.254 BOOTIF=01-52-54-00-77-00-01 rd.iscsi.initiator=iqn.2007-01.com.example:server.remote1 " +
 		"netroot=iscsi:192.0.2.1::::iqn.2007-01.com.example:storage.remote1 root=UUID=6b656e63-0000-4000-8000-000000000002 ro")
-	_, said, more := p.Preview(p.Net.Facts())
-	if err != nil || more != nil || len(said)+len(p.Warnings) > 0 || lines(p) != "10.99.0.3/31::10.99.0.2:::52-54-00-77-00-01:static" {
-		t.Errorf("%s, %v, %v, %q", lines(p), err, more, said)
+	_, warnings, more := p.Preview(p.Net.Facts())
+	if err != nil || more != nil || len(warnings)+len(p.Warnings) > 0 || lines(p) != "10.99.0.3/31::10.99.0.2:::52-54-00-77-00-01:static" {
+		t.Errorf("%s, %v, %v, %q", lines(p), err, more, warnings)
 	}
 }
 
@@ -42,7 +42,7 @@ func TestTimersOfOpenISCSI(t *testing.T) {
 		words    string
 		recovery time.Duration
 		noPings  bool
-		says     string
+		want     string
 	}{
 		{"rd.iscsi.param=node.conn[0].timeo.noop_out_interval=0 rd.iscsi.param=node.conn[0].timeo.noop_out_timeout=0 rd.iscsi.param=node.session.timeo.replacement_timeout=86400", 86400 * time.Second, true, ""},
 		{"iscsi_nop_interval=0 iscsi_nop_timeout=0 iscsi_recovery_tmo=86400", 86400 * time.Second, true, ""},
@@ -57,8 +57,8 @@ func TestTimersOfOpenISCSI(t *testing.T) {
 		{"rd.iscsi.param=node.session.timeo.replacement_timeout=0", 0, false, "rd.iscsi.param=node.session.timeo.replacement_timeout= is 0: I/O on root fails"},
 	} {
 		p, err := parse(line + tt.words)
-		said := strings.Join(p.Warnings, "\n")
-		if err != nil || p.Login.Timers.Recovery.V != tt.recovery || p.Login.Timers.NoPings() != tt.noPings || !strings.Contains(said, tt.says) || tt.says == "" && said != "" || len(p.Warnings) > 1 {
+		warnings := strings.Join(p.Warnings, "\n")
+		if err != nil || p.Login.Timers.Recovery.V != tt.recovery || p.Login.Timers.NoPings() != tt.noPings || !strings.Contains(warnings, tt.want) || tt.want == "" && warnings != "" || len(p.Warnings) > 1 {
 			t.Errorf("%s: %v, timers %+v, %q", tt.words, err, p.Login.Timers, p.Warnings)
 		}
 		if text := strings.Join(p.Explain(), "\n"); strings.Contains(text, "pings off") != tt.noPings || strings.Contains(text, "I/O waits for the target for ever") != (tt.recovery == bootspec.Forever) {
@@ -67,7 +67,7 @@ func TestTimersOfOpenISCSI(t *testing.T) {
 	}
 }
 
-// The protocol by its name, wherever a root path stands.
+// The protocol by its name, in every place of a root path.
 func TestProtocolByName(t *testing.T) {
 	const target = "iqn.2007-01.com.example:storage.remote1"
 	for _, tt := range []struct{ line, path string }{

@@ -16,9 +16,9 @@ func (ps *parser) firmware(p cmdline.Param) error {
 	return nil
 }
 
-// fromFirmware adds from the iBFT what no source above it gives. Without rd.iscsi.firmware its
-// targets are used if no other source names one. The initiator's name is used whichever source
-// names the target, as in dracut (modules.d/95iscsi/iscsiroot.sh: handle_netroot):
+// fromFirmware adds from the iBFT the values that no source of higher precedence gives. Without
+// rd.iscsi.firmware its targets are used if no other source names one. The initiator's name is used
+// whichever source names the target, as in dracut (modules.d/95iscsi/iscsiroot.sh: handle_netroot):
 // rd.iscsi.firmware=0 concerns the targets, and gives the image's default precedence over the
 // table's initiator name.
 func (ps *parser) fromFirmware(t *ibft.Table) {
@@ -27,13 +27,13 @@ func (ps *parser) fromFirmware(t *ibft.Table) {
 		return
 	}
 	p := &ps.plan
-	asked := p.Firmware.Given() && p.Firmware.V
+	requested := p.Firmware.Given() && p.Firmware.V
 	refused := p.Firmware.Given() && !p.Firmware.V
 	if !p.Initiator.Given() || isDefault(p.Initiator.From) && !refused {
 		ps.firmwareInitiator(t.Initiator.Name)
 	}
 	targets := firmwareTargets(t)
-	wanted := (asked || !p.named()) && !refused && len(targets) > 0
+	wanted := (requested || !p.named()) && !refused && len(targets) > 0
 	if wanted {
 		ps.firmwareTargets(t, targets)
 	}
@@ -142,8 +142,8 @@ const (
 	noFirmwareTarget = "this machine's iBFT has no target that can be used"
 )
 
-// firmwareMissing returns the reason why a requested target of the firmware is missing, "" if it is
-// there or none is requested.
+// firmwareMissing returns the reason why a requested target of the firmware is missing, "" if it
+// exists or none is requested.
 func (p *Plan) firmwareMissing() string {
 	switch {
 	case !p.Firmware.Given() || !p.Firmware.V:

@@ -10,9 +10,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 )
 
-// FuzzFirmware reads a command line beside any table that can be read: every line that is brought
-// up is a way to an address, no two VLANs have one name, a plan that passes Check resolves, and no
-// secret of the table is said.
+// FuzzFirmware reads a command line together with any valid table: every line that is brought up
+// has a method or an address, no two VLANs have one name, a plan that passes Check resolves, and no
+// secret of the table is shown.
 func FuzzFirmware(f *testing.F) {
 	for _, name := range []string{"ipxe.bin", "ipxe-chap.bin", "twopaths.bin"} {
 		b, err := os.ReadFile("../ibft/testdata/" + name)
@@ -54,7 +54,7 @@ func FuzzFirmware(f *testing.F) {
 		}
 		_, _, err = plan.Resolve(bootspec.NetFacts{Address: plan.Net.Address.V, MAC: "52:54:00:12:34:56"})
 		if err != nil && plan.Check() == nil && !plan.Net.Leased() {
-			t.Errorf("check is content, resolve says %v", err)
+			t.Errorf("Check returns nil, Resolve %v", err)
 		}
 	})
 }

@@ -35,15 +35,15 @@ func isFirmware(v Value[IP]) bool { return v.V.Methods[0] == Firmware }
 // are not changed.
 func (ps *parser) firmwareNICs(t *ibft.Table, targets []int) {
 	n := &ps.plan.Net
-	asked := ps.firmwareLines()
+	requested := ps.firmwareLines()
 	switch {
 	case n.Address.Given() && !isDefault(n.Address.From):
 		return // network warns that the lines are ignored
-	case !asked && len(n.IP) > 0 && !isDefault(n.IP[0].From):
+	case !requested && len(n.IP) > 0 && !isDefault(n.IP[0].From):
 		return
 	}
 	f := ps.newFirmwareNet(t, targets)
-	lines := f.replace(n.IP, asked)
+	lines := f.replace(n.IP, requested)
 	switch {
 	case slices.ContainsFunc(lines, configures):
 		n.IP = lines
@@ -59,15 +59,15 @@ func (ps *parser) firmwareNICs(t *ibft.Table, targets []int) {
 
 // replace returns the lines with the requests replaced by the table's lines. Without a request the
 // table's lines replace the image's default.
-func (f *firmwareNet) replace(asking []Value[IP], asked bool) []Value[IP] {
-	if !asked {
+func (f *firmwareNet) replace(requests []Value[IP], requested bool) []Value[IP] {
+	if !requested {
 		return f.rest(nil, &Value[IP]{})
 	}
-	f.pick(asking)
+	f.pick(requests)
 	var lines []Value[IP]
 	var last Value[IP] // the line whose precedence the NICs without a line get
-	for i := range asking {
-		v := &asking[i]
+	for i := range requests {
+		v := &requests[i]
 		if v.V.Methods[0] != Firmware {
 			lines = append(lines, *v)
 			continue

@@ -38,7 +38,7 @@ func lines(p bootspec.Plan) string {
 	return strings.Join(out, " ")
 }
 
-// The firmware's addresses beside lines of ip=: each NIC keeps its own.
+// The firmware's addresses together with lines of ip=: each NIC keeps its own.
 func TestFirmwareLines(t *testing.T) {
 	const (
 		nic0 = "10.77.0.2/24:::::52-54-00-77-00-01:static"
@@ -71,7 +71,7 @@ func TestFirmwareLines(t *testing.T) {
 		{"ip=::::::ibft:9000", nil, nic0 + ":9000", ""},
 		{"ip=::10.77.0.254::mine:ens2:ibft:10.77.0.53", nil, "10.77.0.2/24::10.77.0.254::mine:52-54-00-77-00-01:static:10.77.0.53:=ens2", ""},
 		{"netroot=iscsi:10.77.0.1::::iqn.x:t ip=ens2:ibft ip=ens3:dhcp", nil, ens2 + " ens3:dhcp", ""},
-		// The table's MAC says which NIC it is.
+		// The table's MAC determines the NIC.
 		{"ip=52-54-00-77-00-09:ibft", nil, nic0, "ip=52-54-00-77-00-09:ibft is for the NIC with MAC 52:54:00:77:00:09, and iBFT NIC 0 has MAC 52:54:00:77:00:01, which is used"},
 		{"ip=boot0:ibft ifname=boot0:52:54:00:77:00:09", nil, nic0, "ip=boot0:ibft is for the NIC with MAC"},
 		{"ip=ens2:ibft ip=ens3:ibft", nil, ens2, "ip=ens3:ibft, 2nd is ignored: the iBFT has no other NIC"},
@@ -92,7 +92,7 @@ func TestFirmwareLines(t *testing.T) {
 		{"ip=ibft", func(t *ibft.Table) { t.NICs[0].Address = netip.Addr{} }, "52-54-00-77-00-01:dhcp", "the iBFT has no NIC with an address, and DHCP is tried"},
 		{"", func(t *ibft.Table) { t.NICs = nil }, "dhcp", "the iBFT has no NIC with an address, and DHCP is tried"},
 		{"ip=ens3:dhcp", func(t *ibft.Table) { t.NICs = nil }, "ens3:dhcp", ""},
-		// What counts more.
+		// The precedence of the sources.
 		{"iscsi_i_ip=10.77.0.5/24 ip=ens2:ibft", nil, "10.77.0.5/24::::::static", "is ignored: iscsi_i_ip= gives this machine's address"},
 		{"ip=ens3:dhcp", nil, "ens3:dhcp", ""},
 	} {
@@ -113,8 +113,8 @@ func TestFirmwareLines(t *testing.T) {
 	}
 }
 
-// Name servers and host name of a line that is not the boot's are kept, and explain has the lines
-// that are brought up, by whom they were asked for.
+// Name servers and host name of a line that is not the boot's are kept, and explain shows the lines
+// that are brought up, with their sources.
 func TestFirmwareBesideALine(t *testing.T) {
 	plan, err := bootspec.ParseWith(cmdline.Parse("rd.iscsi.firmware=1 ip=ens2:ibft ip=10.10.10.10:::255.255.255.0:myhostname:ens3:none:10.10.10.53 root=/dev/sda2 ro"), remote1())
 	if err != nil {

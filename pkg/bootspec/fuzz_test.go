@@ -14,9 +14,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// FuzzParse reads whole command lines. Whatever they hold, no value is out of its range, every
-// value names a parameter that is in the line, messages are short, a plan that passes Check
-// resolves, and a root device reads back as it prints.
+// FuzzParse reads whole command lines. For any line no value is out of its range, the source of
+// every value is a parameter in the line, messages are short, a plan that passes Check resolves,
+// and a root device reads back as it prints.
 func FuzzParse(f *testing.F) {
 	f.Add(seed(f))
 	for _, tt := range append(goods, netGoods...) {
@@ -53,7 +53,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		if _, _, err := plan.Resolve(bootspec.NetFacts{Address: plan.Net.Address.V}); (err == nil) != (plan.Check() == nil) && (err == nil || !plan.Net.Leased()) {
-			t.Errorf("check says %v, resolve %v", plan.Check(), err)
+			t.Errorf("Check returns %v, Resolve %v", plan.Check(), err)
 		}
 		checkSecrets(t, plan, err)
 	})
@@ -114,7 +114,7 @@ func checkTarget(t *testing.T, target bootspec.Target) {
 	}
 }
 
-// checkSources sees that the values of the plan come from words of the line.
+// checkSources checks that the sources of the plan's values are words of the line.
 func checkSources(t *testing.T, p bootspec.Plan, line cmdline.Line) {
 	t.Helper()
 	sources := []string{
@@ -204,8 +204,8 @@ func FuzzNetRoot(f *testing.F) {
 	})
 }
 
-// FuzzGather reads the files of an image and a command line together: no file makes a plan panic,
-// and no secret of them is said.
+// FuzzGather reads the files of an image and a command line together: no file causes a panic, and
+// no secret of them is shown.
 func FuzzGather(f *testing.F) {
 	f.Add("ISCSI_INITIATOR=iqn.x:a\nISCSI_TARGET_IP=\"10.1.1.1 10.1.1.2\"\nISCSI_PASSWORD='sesame-open-12'", "InitiatorName=iqn.x:b", "# c\nip=dhcp", "iscsi_t=iqn.x:c", "quiet")
 	f.Add("export ISCSI_AUTO=true # yes\nISCSI_PASSWORD=$(cat x)", "", "netroot=iscsi:u:sesame-open-12@h::::iqn.x", "", "root=LABEL=x")
@@ -247,19 +247,19 @@ func FuzzDevice(f *testing.F) {
 	})
 }
 
-// checkSecrets: what is said about a plan repeats none of its secrets. Short ones may be part of
-// any word.
+// checkSecrets: messages about a plan contain none of its secrets. Short ones may be part of any
+// word.
 func checkSecrets(t *testing.T, plan bootspec.Plan, err error) {
 	t.Helper()
-	said := strings.Join(append(plan.Warnings, plan.Explain()...), "\n")
+	messages := strings.Join(append(plan.Warnings, plan.Explain()...), "\n")
 	if err != nil {
-		said += err.Error()
+		messages += err.Error()
 	}
 	for _, target := range plan.Targets {
 		for _, s := range []iscsi.Secret{target.CHAP.Secret.V, target.CHAP.TargetSecret.V} {
 			// The line itself may hold the same text in another place.
-			if b := string(s.Bytes()); len(b) >= 12 && strings.Contains(said, "="+b) {
-				t.Errorf("secret %q is said: %s", b, said)
+			if b := string(s.Bytes()); len(b) >= 12 && strings.Contains(messages, "="+b) {
+				t.Errorf("secret %q is shown: %s", b, messages)
 			}
 		}
 	}

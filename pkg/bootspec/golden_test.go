@@ -16,8 +16,8 @@ import (
 var update = flag.Bool("update", false, "write testdata/forms")
 
 // The forms of all dialects and the plans that they make: a line of parameters behind "> ", then
-// what Explain says but for the defaults, then errors behind "! " and warnings behind "? ". Behind
-// "> [iBFT] " the firmware has left the table that pkg/ibft has from iPXE.
+// Explain's lines except the defaults, then errors behind "! " and warnings behind "? ". Behind ">
+// [iBFT] " the firmware's table is the one in pkg/ibft from iPXE.
 func TestForms(t *testing.T) {
 	const path = "testdata/forms"
 	b, err := os.ReadFile(path)
@@ -51,7 +51,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// form tells the plan of one line.
+// form returns the text of one line's plan.
 func form(text string) string {
 	var b strings.Builder
 	var table *ibft.Table
@@ -60,9 +60,9 @@ func form(text string) string {
 	}
 	plan, err := bootspec.ParseWith(cmdline.Parse(text), table)
 	plan.UUID = "uuid-of-the-machine"
-	for _, said := range plan.Explain() {
-		if !strings.HasSuffix(said, "(default)") {
-			b.WriteString(said + "\n")
+	for _, line := range plan.Explain() {
+		if !strings.HasSuffix(line, "(default)") {
+			b.WriteString(line + "\n")
 		}
 	}
 	_, warnings, more := plan.Preview(plan.Net.Facts())

@@ -99,8 +99,8 @@ type gatherer struct {
 	warnings []string
 }
 
-// read returns what is in a file; nothing if it is not there, or longer than it may be: that is
-// found out before it is read.
+// read returns the content of a file; nothing if it does not exist or is too long, which is checked
+// before it is read.
 func (g *gatherer) read(name string) (string, bool) {
 	inside := strings.TrimPrefix(name, "/")
 	st, err := fs.Stat(g.fsys, inside)

@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
-// ipForms are the forms of ip= in the manuals, each with what it is read as, or with what its
-// refusal says behind an exclamation mark.
+// ipForms are the forms of ip= in the manuals, each with its parsed form, or with the text of its
+// error after an exclamation mark.
 var ipForms = []struct{ manual, text, want string }{
 	// Linux, Documentation/admin-guide/nfs/nfsroot.rst, net/ipv4/ipconfig.c
 	{"nfsroot", "off", "off"},

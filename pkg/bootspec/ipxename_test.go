@@ -48,7 +48,7 @@ func TestInitiatorAsIPXEHasIt(t *testing.T) {
 	}
 }
 
-// A UUID that many machines have names none of them.
+// A UUID that many machines share names no machine.
 func TestSharedUUIDs(t *testing.T) {
 	for uuid, shared := range map[string]bool{
 		"00000000-0000-0000-0000-000000000000": true,

@@ -55,7 +55,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// The word mac is the MAC of each NIC that asks.
+// The word mac is the MAC of each NIC that requests an address.
 func TestDHCPClientID(t *testing.T) {
 	mac := []byte{0x52, 0x54, 0, 0x77, 0, 1}
 	for id, want := range map[string]string{"": "", "mac": "\x01" + string(mac), "01:02:ff": "\x01\x02\xff", "0,machine1": "\x00machine1"} {
@@ -65,7 +65,7 @@ func TestDHCPClientID(t *testing.T) {
 	}
 }
 
-// Facts of several leases: the first is the boot's, and what it does not say counts from the
+// Facts of several leases: the first is the boot's, and values that it lacks are those of the
 // others.
 func TestLeaseFacts(t *testing.T) {
 	a, p := netip.MustParseAddr, netip.MustParsePrefix
@@ -82,14 +82,14 @@ func TestLeaseFacts(t *testing.T) {
 	}
 }
 
-// What only a server can tell is said by explain, and is no error.
+// A value that only a server provides is listed by explain, and is not an error.
 func TestLeftToDHCP(t *testing.T) {
 	plan, err := parse("root=dhcp")
 	if err != nil || plan.Check() != nil || !plan.UsesRootPath() {
 		t.Errorf("%v, %v, %v", err, plan.Check(), plan.UsesRootPath())
 	}
-	_, said, err := plan.Preview(plan.Net.Facts())
-	text := strings.Join(said, "\n")
+	_, warnings, err := plan.Preview(plan.Net.Facts())
+	text := strings.Join(warnings, "\n")
 	if err != nil || !strings.Contains(text, "the target name, which root= leaves to DHCP, comes from DHCP option 17") ||
 		!strings.Contains(text, "the initiator name comes from DHCP option 203: write iscsi_i=NAME") {
 		t.Errorf("%v\n%s", err, text)

@@ -3,7 +3,7 @@ package bootspec
 import "strings"
 
 // merge joins the numbered targets with those of netroot=: one session for each name. Values of a
-// target without a name apply to those of netroot= that lack them.
+// target without a name apply to those of netroot= without such a value.
 func (ps *parser) merge(numbered []Target) []Target {
 	roots := ps.chosenRoots(numbered)
 	if len(roots) == 0 {

@@ -53,10 +53,10 @@ func (ps *parser) modules(p cmdline.Param) error {
 	return nil
 }
 
-// foreignModules adds the module parameter in a word that is not in the table. Words of other
+// moduleParameter adds the module parameter in a word that is not in the table. Words of other
 // programs and mistyped parameters are left out: they may be secrets, which must not get into the
 // plan.
-func (ps *parser) foreignModules(p cmdline.Param) {
+func (ps *parser) moduleParameter(p cmdline.Param) {
 	if !hasReservedPrefix(p.Key) && !ps.known.secretKey(p.Key) && ps.known.instead(p.Key) == "" {
 		ps.plan.Modules.add(p)
 	}

@@ -33,8 +33,8 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// What is given for a module stands behind its default, and counts; the plan's own value stays as
-// it is.
+// Parameters of a module come after its default, and take precedence; the plan's own value is not
+// changed.
 func TestModulesWithDefault(t *testing.T) {
 	for text, want := range map[string]map[string]string{
 		"quiet":                       {"bonding": "max_bonds=0"},
@@ -48,8 +48,7 @@ func TestModulesWithDefault(t *testing.T) {
 	}
 }
 
-// A secret whose parameter is mistyped, or which stands behind its name with a blank between, is
-// not in the plan.
+// A secret whose parameter is mistyped, or that follows its name after a blank, is not in the plan.
 func TestModulesHoldNoSecret(t *testing.T) {
 	for _, text := range []string{"iscsi_w.12=sesame", "iscsi_w.2=sesame", "rd.iscsi.pasword=sesame", "iscsi_w my.sesame=1"} {
 		plan, _ := bootspec.Parse(cmdline.Parse(text))

@@ -11,8 +11,8 @@ import (
 
 const someTarget = "iscsi_i=iqn.x:m iscsi_t=iqn.x:s iscsi_a=10.1.1.180 "
 
-// What is on what decides which modules are needed, what MTU a NIC must carry, and which device the
-// boot is by.
+// The stack of devices determines which modules are needed, the MTU of a NIC, and the boot's
+// device.
 func TestNetDevices(t *testing.T) {
 	p, err := parse(someTarget + "ip=10.1.1.165::10.1.1.1:26::bond0.5:none:9000 vlan=bond0.5:bond0 bond=bond0:eth0,eth1:mode=1 bridge=br9:eth9")
 	if err != nil {
@@ -38,7 +38,7 @@ func TestNetDevices(t *testing.T) {
 	}
 }
 
-// A line for no NIC in particular is for whatever the boot is by.
+// A line without a NIC is for the boot's device.
 func TestMTUOfAnyNIC(t *testing.T) {
 	for _, tt := range []struct {
 		line     string
@@ -78,8 +78,8 @@ func TestNewMAC(t *testing.T) {
 	}
 }
 
-// Options of a bond come in an order that the kernel takes, and a bond without a way to find a dead
-// link gets one.
+// Options of a bond come in an order that the kernel accepts, and a bond without link monitoring
+// gets miimon.
 func TestBondOptions(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"mode=active-backup", "mode=active-backup miimon=100"},
@@ -97,7 +97,7 @@ func TestBondOptions(t *testing.T) {
 	}
 }
 
-// What cannot be made is an error that says why.
+// A device that cannot be created is an error with its cause.
 func TestImpossibleDevices(t *testing.T) {
 	for line, want := range map[string]string{
 		"bond=bond0:eth0:mode=7":                     "7 is not a bond mode",

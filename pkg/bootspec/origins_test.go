@@ -9,7 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 )
 
-// The policy wins, says so, and alone gives the password, which is not shown.
+// The policy takes precedence, with a warning, and only the policy gives the password, which is not
+// shown.
 func TestPolicy(t *testing.T) {
 	line := cmdline.Parse("rd.timeout=5 rd.shell rd.shell.password=$6$mine$x rd.emergency=halt")
 	policy := cmdline.Parse("rd.shell.password=$6$salt$secret rd.emergency=reboot")
@@ -49,7 +50,7 @@ func TestPolicyMistake(t *testing.T) {
 	}
 }
 
-// No word on the command line stands up to the policy's target and address.
+// No word on the command line overrides the policy's target and address.
 func TestPolicyTarget(t *testing.T) {
 	const policy = "netroot=iscsi:10.1.1.1::::iqn.x:p ip=10.1.1.5:::24::eth0:none"
 	for _, line := range []string{

@@ -22,7 +22,7 @@ type ParamError struct {
 	Write string // what to write instead
 
 	limit bool // there are too many of them: the value itself can be read
-	other bool // the value asks for another protocol than iSCSI over TCP
+	other bool // the value requests another protocol than iSCSI over TCP
 }
 
 // Error implements error.
@@ -74,8 +74,8 @@ func (ps *parser) words(line cmdline.Line, report func(cmdline.Param, outcome)) 
 		case !known && ps.bareSecret:
 			became = warned // with the word before it, whose secret it may be
 		case !known:
-			became = ps.foreign(p)
-			ps.foreignModules(p)
+			became = ps.otherWord(p)
+			ps.moduleParameter(p)
 		case row.Value != "" && row.Value[0] != '[' && !p.HasValue:
 			ps.faults.add(row.Key, valueOf(row, target, p), &ParamError{Param: p, Cause: "it has no value", Write: p.Key + "=" + row.Value})
 		default:
@@ -131,8 +131,8 @@ func (ps *parser) target() *draft {
 	return &ps.drafts[ps.current]
 }
 
-// Check returns a MissingError for everything that a boot lacks, and errors of what cannot be done.
-// What DHCP can provide is not missing.
+// Check returns a MissingError for every missing value of a boot, and errors of what cannot be
+// done. What DHCP can provide is not missing.
 func (p Plan) Check() error {
 	return errors.Join(slices.Concat(p.Net.checkDevices(), p.check(false))...)
 }
@@ -163,36 +163,36 @@ func (p Plan) Resolve(facts NetFacts) (Spec, []string, error) {
 func (p Plan) Preview(facts NetFacts) (Plan, []string, error) {
 	missing := p.Check()
 	p.Targets = slices.Clone(p.Targets)
-	said, err := p.addFacts(facts)
+	factWarnings, err := p.addFacts(facts)
 	if err = errors.Join(missing, err); err != nil {
-		return p, said, err
+		return p, factWarnings, err
 	}
 	if open := p.leftToDHCP(); len(open) > 0 {
-		return p, append(said, open...), nil
+		return p, append(factWarnings, open...), nil
 	}
 	spec, warnings, err := p.resolve(NetFacts{Interface: facts.Interface, MAC: facts.MAC, Address: facts.Address, Gateway: facts.Gateway, Networks: facts.Networks})
 	for _, short := range ShortSecrets(spec.Targets, nil) { // during the boot the login warns of them
 		warnings = append(warnings, short.String())
 	}
-	return p, append(said, warnings...), err
+	return p, append(factWarnings, warnings...), err
 }
 
 // resolve is Resolve without the checks before the network is up.
 func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 	p.Targets = slices.Clone(p.Targets)
-	said, err := p.addFacts(facts)
+	factWarnings, err := p.addFacts(facts)
 	if err == nil {
 		err = errors.Join(p.check(true)...)
 	}
 	if err != nil {
-		return Spec{}, said, err
+		return Spec{}, factWarnings, err
 	}
 	targets := slices.Clone(p.Targets)
 	warnings, err := p.authenticate(targets)
 	if err != nil {
 		return Spec{}, nil, err
 	}
-	warnings = slices.Concat(said, p.Net.ignoredTimeouts(), warnings)
+	warnings = slices.Concat(factWarnings, p.Net.ignoredTimeouts(), warnings)
 	for i := range targets {
 		targets[i].Portals = slices.Clone(targets[i].Portals)
 		for j := range targets[i].Portals {
@@ -231,7 +231,7 @@ func (n Net) resolvePortal(portal *Portal, facts NetFacts) []string {
 	case !ok || addr.IsLoopback() || !facts.Address.IsValid():
 		return nil
 	case addr.IsLinkLocalUnicast():
-		// It is on the link whatever the mask says.
+		// It is on the link with any mask.
 		if addr.Is6() && addr.Zone() == "" && facts.Interface != "" {
 			portal.Host = addr.WithZone(facts.Interface).String()
 		}

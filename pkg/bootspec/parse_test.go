@@ -52,8 +52,8 @@ func TestParseSeed(t *testing.T) {
 	}
 }
 
-// Where a parameter is given twice the last one counts, under whatever name, and the first one's
-// name is in the warning.
+// Of a parameter that is given twice the last one is used, under any of its names, and the first
+// one's name is in the warning.
 func TestParseTwice(t *testing.T) {
 	const differ = " is given twice with different values, the last one is used: "
 	tests := []struct {
@@ -91,7 +91,7 @@ func TestParseTwice(t *testing.T) {
 	}
 }
 
-// Address and port may stand in two words, in any order; iscsi_p counts.
+// Address and port may be in two words, in any order; iscsi_p takes precedence.
 func TestPortal(t *testing.T) {
 	tests := []struct {
 		text, want, from, warning string
@@ -116,8 +116,7 @@ func TestPortal(t *testing.T) {
 	}
 }
 
-// A name like those of our parameters is reported with the nearest one; any other name is not
-// reported.
+// A name similar to a parameter's is reported with the nearest one; any other name is not reported.
 func TestParseUnknown(t *testing.T) {
 	const dead = " is not understood and is ignored"
 	tests := []struct{ text, want string }{
@@ -176,7 +175,7 @@ func TestOurs(t *testing.T) {
 	for _, row := range bootspec.Table() {
 		for _, key := range row.Names() {
 			if !bootspec.ForInitramfs(key) {
-				t.Errorf("%s is not ours", key)
+				t.Errorf("%s is not a parameter", key)
 			}
 		}
 	}

@@ -50,7 +50,7 @@ func TestSecretInValue(t *testing.T) {
 	}
 }
 
-// Words that give a secret, whatever is misspelled around it.
+// Words that contain a secret, with any misspelling around it.
 func TestSecretWords(t *testing.T) {
 	for text, want := range map[string]bool{
 		"ISCSI_W=" + marker:                           true,
@@ -77,7 +77,7 @@ func TestSecretWords(t *testing.T) {
 	}
 }
 
-// The names that Redact knows are those of the table's rows for secrets.
+// The names in Redact are those of the table's rows for secrets.
 func TestSecretNames(t *testing.T) {
 	known := map[string]bool{}
 	for _, row := range bootspec.Table() {

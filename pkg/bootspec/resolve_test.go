@@ -13,7 +13,7 @@ import (
 
 const base = "iscsi_i=iqn.2007-01.com.example:a iscsi_t=iqn.2007-01.com.example:b "
 
-// Resolve passes on what the plan knows.
+// Resolve copies the plan's values to the Spec.
 func TestResolve(t *testing.T) {
 	plan, err := parse(base + "iscsi_i_ip=10.1.1.165/26 iscsi_a=10.1.1.180 iscsi_lun=3 root=/dev/sda1 rw init=/bin/sh rd.timeout=5")
 	if err != nil {
@@ -119,7 +119,7 @@ break before mount (rd.break=)`},
 	}
 }
 
-// The table is what iscsiroot-parameters(7) shows: no row is empty, no name stands twice.
+// The table is what iscsiroot-parameters(7) shows: no row is empty, no name is in it twice.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range bootspec.Table() {

@@ -155,7 +155,7 @@ func (ps *parser) delay(p cmdline.Param) error {
 // secondsForm is what to write for a time.
 const secondsForm = "a number of seconds"
 
-// seconds reads a time; form is the form that an error asks for.
+// seconds reads a time; form is the form that an error names.
 func (ps *parser) seconds(dst *Value[time.Duration], p cmdline.Param, form string) error {
 	n, err := strconv.ParseUint(p.Value, 10, 31)
 	if err != nil {

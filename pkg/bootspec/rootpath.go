@@ -39,7 +39,7 @@ type RootPathError struct {
 	Write  string // what to write instead
 }
 
-// Error implements error. It repeats nothing of the root path, which may contain a password.
+// Error implements error. It does not contain the root path, which may hold a password.
 func (e *RootPathError) Error() string {
 	return fmt.Sprintf("root path, byte %d: %s: write %s", e.Offset, e.Cause, e.Write)
 }

@@ -38,7 +38,7 @@ func misplaced(good string) []string {
 }
 
 // For each parameter, in each place of its value, behind a colon or a blank in place of the =, and
-// under a name that is mistyped: a secret is not in what is said.
+// under a name that is mistyped: a secret is not in any message.
 func TestMisplacedSecrets(t *testing.T) {
 	values := map[string][]string{}
 	for _, tt := range append(goods, netGoods...) {
@@ -50,19 +50,19 @@ func TestMisplacedSecrets(t *testing.T) {
 			for _, value := range misplaced(good) {
 				lines++
 				name := row.Names()[lines%len(row.Names())]
-				saysNothing(t, name+"="+value)
-				saysNothing(t, name+"="+good+" "+name+"="+value)
+				checkNoSecret(t, name+"="+value)
+				checkNoSecret(t, name+"="+good+" "+name+"="+value)
 			}
 		}
 		for _, name := range row.Names() {
 			for _, text := range []string{":" + marker, ":user:" + marker + "@storage", "@" + marker, "-" + marker, "/" + marker, " " + marker, " " + marker + "=x", ":=" + marker} {
 				if isSecret := row.Key == "iscsi_w" || row.Key == "iscsi_W"; isSecret || strings.ContainsAny(text, ":@") {
-					saysNothing(t, name+text)
+					checkNoSecret(t, name+text)
 				}
 			}
 			if len(name) >= 6 {
-				saysNothing(t, name[:2]+name[1:]+"=user:"+marker+"@storage")
-				saysNothing(t, name[:2]+name[1:]+":"+marker)
+				checkNoSecret(t, name[:2]+name[1:]+"=user:"+marker+"@storage")
+				checkNoSecret(t, name[:2]+name[1:]+":"+marker)
 			}
 		}
 	}
@@ -71,19 +71,19 @@ func TestMisplacedSecrets(t *testing.T) {
 	}
 }
 
-// saysNothing sees that the marker is in nothing that is said of a line.
-func saysNothing(t *testing.T, text string) {
+// checkNoSecret checks that no message about a line contains the marker.
+func checkNoSecret(t *testing.T, text string) {
 	t.Helper()
 	plan, err := parse(text)
 	_, odd, more := plan.Preview(plan.Net.Facts())
-	said := strings.Join(append(append(plan.Warnings, plan.Explain()...), odd...), "\n")
+	messages := strings.Join(append(append(plan.Warnings, plan.Explain()...), odd...), "\n")
 	for _, e := range []error{err, more} {
 		if e != nil {
-			said += "\n" + e.Error()
+			messages += "\n" + e.Error()
 		}
 	}
-	if strings.Contains(said, marker) {
-		t.Errorf("%s: %s", text, said)
+	if strings.Contains(messages, marker) {
+		t.Errorf("%s: %s", text, messages)
 	}
 }
 
@@ -94,19 +94,19 @@ func TestMisplacedSecretsOfDHCP(t *testing.T) {
 			for _, line := range []string{"", "iscsi_t=iqn.x:t"} {
 				plan, err := parse("iscsi_i=iqn.x:m ip=dhcp " + line)
 				p, odd, more := plan.Preview(bootspec.NetFacts{RootPath: path})
-				said := strings.Join(append(p.Explain(), odd...), "\n")
+				messages := strings.Join(append(p.Explain(), odd...), "\n")
 				if more != nil {
-					said += more.Error()
+					messages += more.Error()
 				}
-				if err != nil || strings.Contains(said, marker) {
-					t.Errorf("%s, %v: %s", path, err, said)
+				if err != nil || strings.Contains(messages, marker) {
+					t.Errorf("%s, %v: %s", path, err, messages)
 				}
 			}
 		}
 	}
 }
 
-// What is said in place of a secret names the parameter, and what was meant.
+// The text in place of a secret names the parameter, and the nearest one.
 func TestMisplacedSecretsText(t *testing.T) {
 	for text, want := range map[string]string{
 		"iscsi_a=user:sesame@10.1.1.1":                          "parameter iscsi_a=[redacted]@10.1.1.1 (byte 0 of the command line): this is not the address of a portal",
@@ -130,18 +130,18 @@ func TestMisplacedSecretsText(t *testing.T) {
 		"real_root=cifs://10.1.1.1/share,username=u,p=sesame":   "parameter real_root=cifs:[redacted] (byte 0",
 	} {
 		plan, err := parse(text)
-		said := strings.Join(append(plan.Warnings, plan.Explain()...), "\n")
+		messages := strings.Join(append(plan.Warnings, plan.Explain()...), "\n")
 		if err != nil {
-			said += "\n" + err.Error()
+			messages += "\n" + err.Error()
 		}
-		if !strings.Contains("\n"+said, "\n"+want) || strings.Contains(said, marker) {
-			t.Errorf("%s: %q is not in %s", text, want, said)
+		if !strings.Contains("\n"+messages, "\n"+want) || strings.Contains(messages, marker) {
+			t.Errorf("%s: %q is not in %s", text, want, messages)
 		}
 	}
 }
 
-// A user and a secret are found wherever they stand, and an @ in a target's name, or behind an
-// empty user, is none.
+// A user and a secret are found at every place, and an @ in a target's name, or after an empty
+// user, begins none.
 func TestSecretsOfNetRoot(t *testing.T) {
 	for text, want := range map[string]bool{
 		"netroot=iscsi:10.0.0.1::::iqn.x:t":                            false,

@@ -10,8 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
-// Further targets have numbers, in whatever order the words come; what says where they are is the
-// first one's where they have none.
+// Further targets have numbers, with the words in any order; without a portal of their own they
+// have the first one's.
 func TestTargets(t *testing.T) {
 	plan, err := parse("iscsi_t.3=iqn.x:c iscsi_a.3=10.1.3.1 rd.iscsiroot.lun.3=7 iscsi_a=10.1.1.1,10.1.1.2 iscsi_t.1=iqn.x:a iscsi_t.2=iqn.x:b iscsi_p.2=3261 iscsi_u.2=u rd.iscsi.password.2=correct-horse-battery")
 	if err != nil || len(plan.Warnings) != 1 {
@@ -43,7 +43,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// Numbers that no target can have are not understood, and said.
+// Numbers that no target can have are reported.
 func TestTargetNumbers(t *testing.T) {
 	for _, text := range []string{"iscsi_t.0=x", "iscsi_t.10=x", "iscsi_i.2=x", "iscsi_chap.2=md5", "rd.iscsiroot.initiator.2=x"} {
 		plan, err := parse(text)
@@ -53,7 +53,7 @@ func TestTargetNumbers(t *testing.T) {
 	}
 }
 
-// Half of a proof is none.
+// A user without a secret, or the reverse, is an error.
 func TestCheckCHAP(t *testing.T) {
 	const rest = base + "iscsi_i_ip=10.1.1.165/24 iscsi_a=10.1.1.180 "
 	for _, tt := range []struct{ text, want string }{
@@ -78,7 +78,7 @@ func TestCheckCHAP(t *testing.T) {
 	}
 }
 
-// No message of any kind holds a secret; one warning says what to do instead.
+// No message contains a secret; one warning names the alternative.
 func TestSecretsStayHidden(t *testing.T) {
 	const secret = "correct-horse-battery"
 	plan, err := parse("iscsi_w=" + secret + " iscsi_w=other-horse-battery rd.iscsi.in.password=" + secret + " iscsi_w.2=0x" + secret +
@@ -89,7 +89,7 @@ func TestSecretsStayHidden(t *testing.T) {
 	}
 	all := err.Error() + bad.Param.String() + strings.Join(append(plan.Warnings, plan.Explain()...), "\n")
 	if strings.Contains(all, "horse") || !strings.Contains(all, "iscsi_w=[redacted]") {
-		t.Errorf("said:\n%s", all)
+		t.Errorf("messages:\n%s", all)
 	}
 	if n := strings.Count(all, "/proc/cmdline"); n != 1 {
 		t.Errorf("%d warnings:\n%s", n, all)
@@ -101,7 +101,7 @@ func TestSecretsStayHidden(t *testing.T) {
 	}
 }
 
-// The strongest hash comes first whatever the order of the words.
+// The strongest hash comes first for any order of the words.
 func TestAlgorithms(t *testing.T) {
 	plan, err := parse("iscsi_chap=md5,SHA3-256,sha-256")
 	if err != nil {

@@ -15,7 +15,7 @@ func TestNotSupported(t *testing.T) {
 	const nothing = " is not supported: "
 	for _, tt := range []struct {
 		line    string
-		kinds   string // "asks for" them, one by one
+		kinds   string // requests for them, one by one
 		overlay string // the words for one
 	}{
 		{"overlayroot=tmpfs", "a writable layer over root", "overlayroot="},
@@ -89,7 +89,7 @@ func TestNotSupported(t *testing.T) {
 	}
 }
 
-// The line is whole, names every word's place, and tells how to be rid of it.
+// The line is not cut, and has the place of every word and how to suppress it.
 func TestNotSupportedText(t *testing.T) {
 	line := bootspec.Add(cmdline.Line{}, cmdline.Parse("rd.lvm.lv=vg0/root"), "/etc/cmdline.d/20-lvm.conf")
 	line.Params = append(line.Params, cmdline.Parse("rd.lvm.vg=vg0 overlayroot=tmpfs rd.lvm.snapshot=a rd_LVM_LV=b").Params...)

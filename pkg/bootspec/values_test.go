@@ -27,8 +27,8 @@ func from[T any](v T, source string) bootspec.Value[T] {
 	return bootspec.Value[T]{V: v, From: source}
 }
 
-// good is a value that is understood, and what it changes in an empty plan. The key in from is the
-// one that was written, so that it stands for every alias.
+// good is a valid value, and what it changes in an empty plan. The key in from is the one that was
+// written, so that one entry is for every alias.
 type good struct {
 	key, value string
 	want       func(p *bootspec.Plan, from string)
@@ -89,8 +89,8 @@ func secret(dst func(*bootspec.CHAP) *bootspec.Value[iscsi.Secret], v string) fu
 	}
 }
 
-func ours(c *bootspec.CHAP) *bootspec.Value[iscsi.Secret]   { return &c.Secret }
-func theirs(c *bootspec.CHAP) *bootspec.Value[iscsi.Secret] { return &c.TargetSecret }
+func ownSecret(c *bootspec.CHAP) *bootspec.Value[iscsi.Secret]    { return &c.Secret }
+func targetSecret(c *bootspec.CHAP) *bootspec.Value[iscsi.Secret] { return &c.TargetSecret }
 
 func digest(dst func(*bootspec.Login) *bootspec.Value[iscsi.DigestPolicy], v iscsi.DigestPolicy) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { *dst(&p.Login) = from(v, source) }
@@ -221,13 +221,13 @@ var goods = []good{
 	{"iscsi_a", "Storage_1.Example.com.:860", portal("Storage_1.Example.com.", 860)},
 	{"iscsi_a", "10.1.1.180,10.1.2.180:3261,[::1],b", portals(bootspec.Portal{Host: "10.1.1.180", Port: 3260},
 		bootspec.Portal{Host: "10.1.2.180", Port: 3261}, bootspec.Portal{Host: "::1", Port: 3260}, bootspec.Portal{Host: "b", Port: 3260})},
-	{"iscsi_p", "1", aTarget}, // a port without an address is none
+	{"iscsi_p", "1", aTarget}, // a port without an address
 	{"iscsi_p", "65535", aTarget},
 	{"iscsi_u", "machine 1", name(user, "machine 1")},
 	{"iscsi_U", strings.Repeat("u", 255), name(targetUser, strings.Repeat("u", 255))},
-	{"iscsi_w", "a secret=of mine", secret(ours, "a secret=of mine")},
-	{"iscsi_w", "0x00ff", secret(ours, "\x00\xff")},
-	{"iscsi_W", "0bAP8=", secret(theirs, "\x00\xff")},
+	{"iscsi_w", "a secret=of mine", secret(ownSecret, "a secret=of mine")},
+	{"iscsi_w", "0x00ff", secret(ownSecret, "\x00\xff")},
+	{"iscsi_W", "0bAP8=", secret(targetSecret, "\x00\xff")},
 	{"iscsi_chap_strict", "-", strict},
 	{"iscsi_chap", "SHA256,sha3-256", name(algorithms, "SHA256,sha3-256")},
 	{"iscsi_header_digest", "prefer", digest(header, iscsi.PreferDigest)},
@@ -323,7 +323,7 @@ func TestParseGood(t *testing.T) {
 	goods := append(goods, netGoods...)
 	for _, row := range bootspec.Table() {
 		if row.Key == "team" {
-			continue // nothing of it is good
+			continue // no part of it is valid
 		}
 		tested := 0
 		for _, tt := range goods {

@@ -91,7 +91,7 @@ func (v *Vocabulary) ForInitramfs(key string) bool {
 }
 
 // kindOf returns the entry of the kind that a word belongs to, an empty one if there is none. on
-// reports whether the word requests the kind with the value it has.
+// reports whether the word with its value requests the kind.
 func (v *Vocabulary) kindOf(p cmdline.Param) (word kindWord, on bool) {
 	for _, w := range v.kinds {
 		if !matches(w.name, w.begin, p.Key) {
@@ -100,7 +100,7 @@ func (v *Vocabulary) kindOf(p cmdline.Param) (word kindWord, on bool) {
 		switch {
 		case w.off:
 			return w, false
-		case w.asks(p):
+		case w.requests(p):
 			return w, true
 		case word.kind == nil:
 			word = w
@@ -116,8 +116,8 @@ func (w kindWord) whole() bool {
 	return w.value == "" && (!strings.Contains(name, ".") || strings.TrimPrefix(name, "systemd.") == "verity")
 }
 
-// asks reports whether a word of that name requests the kind with the value it has.
-func (w kindWord) asks(p cmdline.Param) bool {
+// requests reports whether a word of that name with its value requests the kind.
+func (w kindWord) requests(p cmdline.Param) bool {
 	switch w.value {
 	case "":
 		return !switchedOff(p)

@@ -33,8 +33,8 @@ func others(t testing.TB) map[string]bool {
 	return words
 }
 
-// No word of another program is taken for a mistyped one of ours, and neither is a parameter of a
-// module of any name.
+// No word of another program is reported as a mistyped parameter, and neither is a parameter of a
+// module.
 func TestWordsOfOthers(t *testing.T) {
 	words := others(t)
 	for _, module := range []string{"drm", "sd", "sd_mod", "rbd", "brd", "md", "md_mod", "net", "iscsi_tcp", "libiscsi", "iscsi", "r8169", "ib_isert"} {
@@ -69,8 +69,8 @@ func everyName() map[string]bool {
 }
 
 // Of every name of six letters and more, at each place in turn a letter that is missing, doubled,
-// wrong or exchanged with the next one is said with the word, unless it makes a name, or another
-// program's word.
+// wrong or exchanged with the next one is reported with the word, unless it makes a name, or
+// another program's word.
 func TestMistypedNames(t *testing.T) {
 	names, others := everyName(), others(t)
 	for _, row := range bootspec.Table() {
@@ -90,8 +90,8 @@ func TestMistypedNames(t *testing.T) {
 				continue
 			}
 			plan, _ := bootspec.Parse(cmdline.Line{Params: []cmdline.Param{{Key: wrong, Value: "sesame", HasValue: true}}})
-			if said := strings.Join(plan.Warnings, "\n"); !strings.Contains(said, wrong) || strings.Contains(said, "sesame") {
-				t.Errorf("%s for %s: warning is %q", wrong, name, said)
+			if messages := strings.Join(plan.Warnings, "\n"); !strings.Contains(messages, wrong) || strings.Contains(messages, "sesame") {
+				t.Errorf("%s for %s: warning is %q", wrong, name, messages)
 			}
 		}
 	}
@@ -137,8 +137,8 @@ func allWords(others map[string]bool) []string {
 	return slices.Compact(words)
 }
 
-// Each word is taken, refused, answered or another program's. One that is taken makes a difference,
-// unless the manual tells that it makes none; one that is refused or answered is named.
+// Each word is accepted, refused, reported or another program's. One that is accepted changes the
+// plan, unless it has no effect according to the manual; one that is refused or reported is named.
 func TestEveryWord(t *testing.T) {
 	others := others(t)
 	for _, word := range allWords(others) {
@@ -168,12 +168,12 @@ func FuzzWords(f *testing.F) {
 func checkWord(t *testing.T, p cmdline.Param, others map[string]bool) {
 	t.Helper()
 	plan, err := bootspec.Parse(cmdline.Line{Params: []cmdline.Param{p}})
-	said := strings.Join(plan.Warnings, "\n")
+	messages := strings.Join(plan.Warnings, "\n")
 	if err != nil {
-		said += err.Error()
+		messages += err.Error()
 	}
-	if bootspec.Secret(p) && len(p.Value) >= 12 && strings.Contains(said, p.Value) {
-		t.Errorf("%s: the secret is shown: %s", p.Key, said)
+	if bootspec.Secret(p) && len(p.Value) >= 12 && strings.Contains(messages, p.Value) {
+		t.Errorf("%s: the secret is shown: %s", p.Key, messages)
 	}
 	switch became, effect := bootspec.Word(p); became {
 	case bootspec.OtherProgram:
@@ -185,17 +185,17 @@ func checkWord(t *testing.T, p cmdline.Param, others map[string]bool) {
 			t.Errorf("%s is taken and makes no difference", p)
 		}
 		if !bootspec.ForInitramfs(p.Key) {
-			t.Errorf("%s is taken and not ours", p)
+			t.Errorf("%s is accepted and is not a parameter", p)
 		}
 	default:
-		if !strings.Contains(said, p.Key) {
-			t.Errorf("%s is not named in %q", p, said)
+		if !strings.Contains(messages, p.Key) {
+			t.Errorf("%s is not named in %q", p, messages)
 		}
 	}
 }
 
 // withoutEffect reports whether a parameter does nothing according to iscsiroot-parameters(7), is
-// read by package modload, or says with its value what is so without it.
+// read by package modload, or has the value that is the default.
 func withoutEffect(p cmdline.Param) bool {
 	no := []string{"", "0", "no", "off"}
 	isOff := slices.Contains(no[1:], p.Value)

@@ -25,9 +25,9 @@ type unsupportedWord struct {
 	on   bool
 }
 
-// foreign warns of a word that is not a parameter: one that requests an unsupported feature, one
+// otherWord warns of a word that is not a parameter: one that requests an unsupported feature, one
 // that has another name here, one that is mistyped.
-func (ps *parser) foreign(p cmdline.Param) outcome {
+func (ps *parser) otherWord(p cmdline.Param) outcome {
 	if word, on := ps.known.kindOf(p); word.kind != nil {
 		ps.unsupported = append(ps.unsupported, unsupportedWord{p, word, on})
 		if on {
