@@ -34,8 +34,8 @@ type Device struct {
 	SectorSize int64 // of a logical block, in bytes; 0: not known
 	ReadOnly   bool
 	Kind       Kind
-	// Parents are the devices that it stands on: a partition's disk, the slaves of a map or an
-	// array. A disk has none.
+	// Parents are the devices below it: a partition's disk, the slaves of a map or an array. A
+	// disk has none.
 	Parents []*Device
 
 	LUN       *LUN       // of a disk of an iSCSI session; nil: it is of no session
@@ -54,7 +54,8 @@ type Device struct {
 // Path is the device's node.
 func (d *Device) Path() string { return "/dev/" + d.Name }
 
-// Disks returns the disks that a device stands on, itself if it is one: what its Parents lead to.
+// Disks returns the disks below a device, or the device itself if it is a disk: they are found by
+// Parents.
 func (d *Device) Disks() []*Device {
 	if len(d.Parents) == 0 {
 		return []*Device{d}
@@ -73,7 +74,7 @@ func (d *Device) Disks() []*Device {
 // In reports whether a list has the device; names are unique.
 func (d *Device) In(list []*Device) bool { return has(list, d.Name) }
 
-// On reports whether the device is, or stands on, the disk of that name.
+// On reports whether the device is the disk of that name, or is above it.
 func (d *Device) On(disk string) bool { return has(d.Disks(), disk) }
 
 func has(list []*Device, name string) bool {
@@ -100,7 +101,7 @@ func (d *Device) PartitionOf(whole *Device, number int) bool {
 // maxDepth is how deep a stack of devices is followed.
 const maxDepth = 8
 
-// Read reads a device and what it stands on. sys is the mount point of sysfs.
+// Read reads a device and the devices below it. sys is the mount point of sysfs.
 func Read(sys, name string) (*Device, error) { return read(sys, name, maxDepth) }
 
 func read(sys, name string, depth int) (*Device, error) {
@@ -152,8 +153,8 @@ func (d *Device) partition(parent *Device, n int, dir string) {
 	d.Partition = &Partition{Number: n, Start: int64(start) * 512, Size: d.Size}
 }
 
-// readAttributes reads a device's directory. The size is in sectors of 512 bytes there, whatever
-// the disk's own are.
+// readAttributes reads a device's directory. The size is in sectors of 512 bytes there, for any
+// sector size of the disk.
 func readAttributes(dir string) *Device {
 	d := &Device{Name: filepath.Base(dir)}
 	size, _ := readNumber(filepath.Join(dir, "size"))

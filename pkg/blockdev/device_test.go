@@ -62,7 +62,7 @@ func linked(t *testing.T, devices map[string][]string) string {
 	return sys
 }
 
-// Devices that stand on disks lead to them, and a disk of a session to the session.
+// The disks below a device are found, and the session of a session's disk.
 func TestParents(t *testing.T) {
 	const sda, sdb = "platform/host2/session1/target2:0:0/2:0:0:1/block/sda", "platform/host3/session2/target3:0:0/3:0:0:258/block/sdb"
 	sys := linked(t, map[string][]string{
@@ -179,7 +179,7 @@ func TestInspect(t *testing.T) {
 	if !errors.Is(got[0].Content.Err, ErrNoFilesystem) || !errors.Is(got[1].Content.Err, ErrNoFilesystem) || !errors.Is(got[3].Content.Err, os.ErrNotExist) || got[3].Partition.UUID != "" {
 		t.Errorf("got %+v", got)
 	}
-	// The kernel numbers it so, but it begins elsewhere than the table says.
+	// The kernel gives it this number, but it begins at another sector than in the table.
 	moved, err := inspected(t, "gpt", map[string]string{"4": "8193"})
 	if err != nil || moved[1].Partition.UUID != "" {
 		t.Errorf("got %+v, %v", moved, err)

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Partitions returns the partitions of a disk, in the order of their numbers, as the kernel sees
-// them. sys is the mount point of sysfs.
+// Partitions returns the partitions of a disk, in the order of their numbers in the kernel. sys is
+// the mount point of sysfs.
 func Partitions(sys string, disk *Device) ([]*Device, error) {
 	dir := filepath.Join(sys, "class/block", disk.Name)
 	names, err := partitionNames(dir)

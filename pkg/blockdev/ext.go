@@ -3,7 +3,7 @@ package blockdev
 import "encoding/binary"
 
 // Layout of the ext superblock (fs/ext4/ext4.h: struct ext4_super_block), which begins at byte 1024
-// whatever the block size.
+// for any block size.
 const (
 	extOffset     = 1024
 	extInodesAt   = 0x00 // __le32 s_inodes_count

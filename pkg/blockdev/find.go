@@ -8,7 +8,7 @@ import (
 )
 
 // Find returns the devices that want names, several if they are copies of each other. The devices
-// must have been inspected. Find does not know their sessions: bootspec.BySession and
+// must have been inspected. It has no access to their sessions: bootspec.BySession and
 // bootspec.ByPath match no device.
 func Find(devices []*Device, want bootspec.Device) []*Device {
 	var out []*Device

@@ -6,10 +6,9 @@ import (
 	"slices"
 )
 
-// Holders returns the names of the devices that stand on a device or on one of its partitions,
-// directly or on something between, each once. It is the opposite of Device.Parents
-// (block/holder.c: bd_link_disk_holder makes both links). A device that is being removed has none.
-// sys is the mount point of sysfs.
+// Holders returns the names of the devices above a device or one of its partitions, directly or
+// indirectly, each once. It is the opposite of Device.Parents (block/holder.c: bd_link_disk_holder
+// makes both links). A device that is being removed has none. sys is the mount point of sysfs.
 func Holders(sys, name string) []string {
 	var out []string
 	level := []string{name}

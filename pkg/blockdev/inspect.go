@@ -19,8 +19,8 @@ type Content struct {
 }
 
 // Inspect reads the partition tables and superblocks of devices, each of which follows the devices
-// it stands on. sys is the mount point of sysfs, dev that of devtmpfs. It fails if there are
-// partitions without a table; other errors are in Content.
+// below it. sys is the mount point of sysfs, dev that of devtmpfs. It fails if there are partitions
+// without a table; other errors are in Content.
 func Inspect(sys, dev string, devices []*Device) error {
 	var failed error
 	for _, d := range devices {

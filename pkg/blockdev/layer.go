@@ -2,8 +2,8 @@ package blockdev
 
 import "context"
 
-// Layer is one way in which block devices stand on others: partitions on a disk, a map on paths, an
-// array on members, volumes on physical volumes.
+// Layer is one kind of block devices above others: partitions on a disk, a map on paths, an array
+// on members, volumes on physical volumes.
 type Layer interface {
 	// Name is for messages: "partitions".
 	Name() string

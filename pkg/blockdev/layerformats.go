@@ -55,8 +55,8 @@ func parseLVM(d *image) (Filesystem, bool) {
 const mdMagic = 0xa92b4efc
 
 // parseMD searches the places of the versions of the md superblock: 1.1 at the start, 1.2 after 4
-// KiB, 1.0 and 0.90 at the end, where the start of the device looks like a file system that could
-// be mounted.
+// KiB, 1.0 and 0.90 at the end, where the start of the device may hold a file system that could be
+// mounted.
 func parseMD(d *image) (Filesystem, bool) {
 	// drivers/md/md.c: super_1_load for version 1.0: 8 KiB before the end, rounded down to 4
 	// KiB.

@@ -88,7 +88,7 @@ func readMBR(r io.ReaderAt, mbr *record, sector int64) ([]Partition, error) {
 }
 
 // readExtended follows the chain of extended boot records. Partitions count from the record they
-// stand in, links from the first one. A chain that comes back to itself ends there.
+// stand in, links from the first one. A chain that returns to an earlier record ends there.
 func readExtended(r io.ReaderAt, first, sector int64, number int) ([]Partition, error) {
 	var parts []Partition
 	seen := map[int64]bool{}

@@ -17,8 +17,9 @@ func Rescan(sys, name string) error {
 }
 
 // ProbeAgain makes the kernel read a disk and its partition table again: a probe that failed midway
-// leaves a disk of size 0, or without partitions, or one whose cache is taken for write through and
-// gets no flushes. A disk that does not exist yet, or is in use and so was probed, is no error.
+// leaves a disk of size 0, or without partitions, or one whose cache the kernel regards as write
+// through and does not flush. A disk that does not exist yet, or is in use and so was probed, is no
+// error.
 func ProbeAgain(sys, dev, name string) error {
 	if err := Rescan(sys, name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

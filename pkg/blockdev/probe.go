@@ -141,7 +141,7 @@ var probers = []prober{
 	{0, "hsqs", false, parseSquashfs},
 	{isoOffset + 1, "CD001", false, parseISO},
 	{fatMagicAt, "\x55\xaa", false, parseFAT},
-	// The magic ends the first page, of whatever size the pages are on the machine that made it
+	// The magic ends the first page, for any page size of the machine that made it
 	// (include/linux/swap.h: union swap_header).
 	{4<<10 - swapMagicLen, swapMagic, false, parseSwap},
 	{8<<10 - swapMagicLen, swapMagic, false, parseSwap},

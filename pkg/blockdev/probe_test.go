@@ -65,7 +65,7 @@ func TestProbeReal(t *testing.T) {
 	for _, name := range sparseNames(t) {
 		want, ok := tests[name]
 		if !ok {
-			t.Errorf("%s: nothing is said of it", name)
+			t.Errorf("%s: blkid's output has no line for it", name)
 		}
 		img := readSparse(t, name)
 		got, err := Probe(img, img.size)
@@ -104,10 +104,10 @@ func TestProbeNothing(t *testing.T) {
 		io.ReaderAt
 		size int64
 	}{
-		"empty":          {bytes.NewReader(nil), 0},
-		"zeros":          {bytes.NewReader(make([]byte, 4096)), 4096},
-		"short":          {short, short.size},
-		"less than said": {bytes.NewReader(make([]byte, 4096)), 1 << 20},
+		"empty":                 {bytes.NewReader(nil), 0},
+		"zeros":                 {bytes.NewReader(make([]byte, 4096)), 4096},
+		"short":                 {short, short.size},
+		"shorter than its size": {bytes.NewReader(make([]byte, 4096)), 1 << 20},
 	} {
 		if fsys, err := Probe(r, r.size); !errors.Is(err, ErrNoFilesystem) {
 			t.Errorf("%s: %+v, %v", name, fsys, err)

@@ -19,7 +19,7 @@ var ErrNoTable = errors.New("no partition table")
 
 // Partition is an entry of a partition table.
 type Partition struct {
-	Number int    // as the kernel counts
+	Number int    // the kernel's number
 	Start  int64  // bytes from the start of the disk
 	Size   int64  // bytes
 	UUID   string // PARTUUID, in lower case

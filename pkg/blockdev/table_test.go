@@ -166,7 +166,7 @@ func TestReadTableError(t *testing.T) {
 	}
 }
 
-// cycle repeats its sectors without end, so that every link leads somewhere.
+// cycle repeats its sectors without end, so that every link has a target.
 type cycle []byte
 
 func (c cycle) ReadAt(p []byte, off int64) (int, error) {

@@ -66,8 +66,8 @@ func TestDropDefaults(t *testing.T) {
 	})
 }
 
-// A NIC that is being configured when the work ends is left as it was found, whichever it is of its
-// line, and also if its configuration failed.
+// A NIC that is being configured when the work ends is restored, for any NIC of its line, and also
+// if its configuration failed.
 func TestStopRemovesUnfinished(t *testing.T) {
 	for _, name := range []string{"first", "second", "failed"} {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestStopRemovesUnfinished(t *testing.T) {
 				case "second":
 					n.leases[0] = &dhcp.Lease{Interface: "a0"}
 					ln.primary, ln.up = &link{name: "a0"}, true
-				case "failed": // the next hop is unreachable, so that the address is there and the route is not
+				case "failed": // the next hop is unreachable, so that the address exists and the route does not
 					lease.Routes = []dhcp.Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("fd09::1")}}
 				}
 				n.claim(n.ctx, ln, l, lease)

@@ -29,7 +29,7 @@ func inNamespace(t *testing.T, f func()) {
 	nstest.Run(t, syscall.CLONE_NEWNET, f)
 }
 
-// makeHardware makes an interface look like hardware in sys.
+// makeHardware adds the files of hardware for an interface to sys.
 func makeHardware(t *testing.T, sys, name string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(sys, name, "device"), 0o700); err != nil {
@@ -37,7 +37,7 @@ func makeHardware(t *testing.T, sys, name string) {
 	}
 }
 
-// veth makes a pair, one end of which looks like hardware in sys.
+// veth makes a pair, one end of which has the files of hardware in sys.
 func veth(t *testing.T, sys, name string) netlink.Link {
 	t.Helper()
 	la := netlink.NewLinkAttrs()
@@ -157,19 +157,19 @@ func run(t *testing.T, cfg Config, limit time.Duration) (*Network, []dhcp.Lease,
 	return n, leases, err
 }
 
-// missing starts a network that lacks something, waits until it reports text, and returns Wait's
+// missing starts a network that cannot get ready, waits until it reports text, and returns Wait's
 // error.
 func missing(t *testing.T, cfg Config, text string) (*Network, error) {
 	t.Helper()
 	reported := make(chan struct{})
 	once := sync.OnceFunc(func() { close(reported) })
-	saw := func(s State) {
+	report := func(s State) {
 		t.Logf("report: %s", s)
 		if strings.Contains(s.String(), text) {
 			once()
 		}
 	}
-	cfg.Report, cfg.Warn, cfg.SinceBoot = saw, func(text string) { t.Logf("warn: %s", text) }, sinceBoot
+	cfg.Report, cfg.Warn, cfg.SinceBoot = report, func(text string) { t.Logf("warn: %s", text) }, sinceBoot
 	n, err := Start(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func missing(t *testing.T, cfg Config, text string) (*Network, error) {
 	n.mu.Lock()
 	first := n.waiting // which is not reported
 	n.mu.Unlock()
-	saw(first)
+	report(first)
 	select {
 	case <-reported:
 	case <-time.After(patience):

@@ -17,8 +17,8 @@ import (
 
 // How long to wait for what an address can be used without.
 const (
-	routerPatience = 3 * time.Second // for a router beside a DHCPv6 server
-	informPatience = 3 * time.Second // for DNS servers beside an address
+	routerPatience = 3 * time.Second // for a router in addition to a DHCPv6 server
+	informPatience = 3 * time.Second // for DNS servers in addition to an address
 )
 
 // ipv6 gets an IPv6 address. The kernel generates its own from router advertisements; such an

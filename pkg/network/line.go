@@ -64,7 +64,7 @@ func (ln *line) dropLink(l *link) {
 }
 
 // matches reports whether a link is the one that a line names, by MAC, name or PCI address (which
-// no name looks like: it has colons), or, if the line names none, a piece of Ethernet hardware that
+// no name can equal: it has colons), or, if the line names none, a piece of Ethernet hardware that
 // no other line names.
 func (n *Network) matches(ln *line, u netlink.Link) bool {
 	attrs := u.Attrs()

@@ -28,8 +28,8 @@ type link struct {
 }
 
 // carrierSettle is how long a new carrier must be up. Drivers register a device with its carrier on
-// and take it off right afterwards, before they have queried the hardware
-// (drivers/net/virtio_net.c: virtnet_probe), and the events of that moment look like a carrier.
+// and clear it right afterwards, before they have queried the hardware (drivers/net/virtio_net.c:
+// virtnet_probe), and the events of that moment show a carrier.
 const carrierSettle = 30 * time.Millisecond
 
 // update applies a message about the link.

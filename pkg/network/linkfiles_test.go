@@ -12,11 +12,11 @@ import (
 // no file gives, and higher precedence than udev's defaults.
 func TestNamesOfLinkFiles(t *testing.T) {
 	const (
-		lan0   = "[Match]\nMACAddress=52:54:00:77:00:01\n[Link]\nName=lan0\n"
-		other  = "[Match]\nMACAddress=52:54:00:77:00:02\n[Link]\nName=eth0\n"
-		asked  = "etc/systemd/network/10-a.link: "
-		i440   = "devices/pci0000:00/0000:00:03.0"
-		device = "class/net/eth0/device>" + i440 + "/virtio0"
+		lan0     = "[Match]\nMACAddress=52:54:00:77:00:01\n[Link]\nName=lan0\n"
+		other    = "[Match]\nMACAddress=52:54:00:77:00:02\n[Link]\nName=eth0\n"
+		linkFile = "etc/systemd/network/10-a.link: "
+		i440     = "devices/pci0000:00/0000:00:03.0"
+		device   = "class/net/eth0/device>" + i440 + "/virtio0"
 	)
 	all := func(link string) string { return "[Match]\nOriginalName=*\n[Link]\n" + link + "\n" }
 	for _, tt := range []struct {
@@ -52,13 +52,13 @@ func TestNamesOfLinkFiles(t *testing.T) {
 			"other keys", "",
 			map[string]string{"10-a.link": lan0 + "MTUBytes=9000\nName=x/y\n"},
 			"1", "lan0",
-			asked + "not supported and ignored: Name=x/y; " + asked + "[Link] MTUBytes= is ignored in the initramfs: only the name is used, the rest is left to udev of the real system",
+			linkFile + "not supported and ignored: Name=x/y; " + linkFile + "[Link] MTUBytes= is ignored in the initramfs: only the name is used, the rest is left to udev of the real system",
 		},
 		{
 			"what cannot be judged", "",
 			map[string]string{"10-a.link": "[Match]\nHost=a\nOriginalName=eth*\n[Link]\nName=a0\n", "20-b.link": all("Name=b0")},
 			"1", "b0",
-			asked + "[Match] Host= cannot be evaluated in the initramfs: the file is ignored",
+			linkFile + "[Match] Host= cannot be evaluated in the initramfs: the file is ignored",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestIDPath(t *testing.T) {
 	const usb = "devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1.4"
 	for _, tt := range []struct {
 		dev   string
-		buses string // of the devices, from the last one up; - for a directory that is none
+		buses string // of the devices, from the last one up; - for a directory without one
 		want  string
 	}{
 		{"devices/pci0000:00/0000:00:03.0", "pci -", "pci-0000:00:03.0"},

@@ -33,7 +33,7 @@ type namer struct {
 	sys          string   // /sys/class/net
 	files        []*linkfile.File
 	warn         func(text string)
-	warned       map[string]bool // what warn has been told of the files
+	warned       map[string]bool // the warnings about the files so far
 }
 
 // namedNIC is a NIC whose name is to be chosen.
@@ -216,7 +216,7 @@ func (p pciNIC) path() string {
 	return fmt.Sprintf("en%sp%ds%d%s%s", domainPrefix(domain), bus, slot, p.function(), p.port)
 }
 
-// slot returns a name like ens3f1: the number of a card's slot, as the kernel has it from the
+// slot returns a name like ens3f1: the number of a card's slot, which the kernel gets from the
 // firmware. Cards behind a bridge in a slot share its number, so that only functions of one card
 // get such a name.
 func (p pciNIC) slot() string {

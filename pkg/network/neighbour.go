@@ -186,7 +186,7 @@ func awaitNeighbour(ctx context.Context, index int, addrs []netip.Addr) (netip.A
 		if addr, ok := reachable(index, addrs); ok {
 			return addr, nil
 		}
-		for asked := true; asked; {
+		for waiting := true; waiting; {
 			select {
 			case u, open := <-w.Updates():
 				if !open {
@@ -198,7 +198,7 @@ func awaitNeighbour(ctx context.Context, index int, addrs []netip.Addr) (netip.A
 					}
 				}
 			case <-again.C:
-				asked = false
+				waiting = false
 			case <-ctx.Done():
 				return netip.Addr{}, ctx.Err()
 			}

@@ -98,8 +98,8 @@ func TestOneNICIsNotSolicited(t *testing.T) {
 		}
 		seen := make(chan int)
 		n.post(func() { seen <- len(n.lines[0].soliciting) })
-		if asked := <-seen; asked != 0 {
-			t.Errorf("solicited on %d links", asked)
+		if solicited := <-seen; solicited != 0 {
+			t.Errorf("solicited on %d links", solicited)
 		}
 		list, err := netlink.NeighList(linkOf(t, "a0").Attrs().Index, netlink.FAMILY_V4)
 		if err != nil || len(list) > 0 {

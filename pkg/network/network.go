@@ -31,8 +31,8 @@ type Config struct {
 	// NeedRootPath: without that answer there is no target, so it is waited for longer, also on
 	// links that have carrier.
 	NeedRootPath bool
-	// Targets are the addresses of each target's portals, as far as they are known. They decide
-	// which NIC to wait for, and which of several NICs gets a static address.
+	// Targets are the addresses of each target's portals, as far as they are known. They
+	// determine which NIC to wait for, and which of several NICs gets a static address.
 	Targets [][]netip.Addr
 	// Complete: nothing but an address is required from a server.
 	Complete bool

@@ -13,7 +13,7 @@ import (
 func TestStopIsBounded(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
-		limit, took time.Duration // of Config, and of the task; 0: for ever
+		limit, took time.Duration // of Config, and of the task; 0: no limit
 		want        time.Duration
 		warned      []string
 	}{

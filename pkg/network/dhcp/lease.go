@@ -15,7 +15,7 @@ import (
 // Infinite is a lifetime that does not end: 0xffffffff seconds on the wire.
 const Infinite time.Duration = math.MaxInt64
 
-// Method says how an interface came to its configuration.
+// Method is the source of an interface's configuration.
 type Method string
 
 // The methods.
@@ -25,7 +25,7 @@ const (
 	DHCP6     Method = "dhcp6"      // stateful: an address from the server
 	DHCP6Info Method = "dhcp6-info" // stateless: the address is made of a router advertisement
 	Auto6     Method = "auto6"      // the same, without a server
-	LinkLocal Method = "link-local" // no address beside that of the link
+	LinkLocal Method = "link-local" // no address except that of the link
 )
 
 // Lease is what a server granted, or what was configured without one. The zero value of a field
@@ -34,10 +34,10 @@ const (
 type Lease struct {
 	Interface string
 	Method    Method
-	Address   netip.Prefix // what the server itself grants by DHCP6Info is none
+	Address   netip.Prefix // DHCP6Info is not a grant of the server
 	Server    netip.Addr   // that granted it
 	ServerID  []byte       // its DUID, DHCPv6
-	ClientID  []byte       // option 61, or our DUID
+	ClientID  []byte       // option 61, or the client's DUID
 	IAID      uint32       // DHCPv6, 4 bytes of the interface's MAC
 
 	// Obtained is when the request for it was sent, as time since boot (CLOCK_BOOTTIME), which
@@ -65,7 +65,7 @@ type Lease struct {
 	Ignored []string
 }
 
-// Route is a route beside that of the address's own network.
+// Route is a route other than that of the address's own network.
 type Route struct {
 	To  netip.Prefix
 	Via netip.Addr // not valid: on the link
@@ -152,7 +152,7 @@ func Seconds(n uint32) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// MTU limits (RFC 2132 section 5.1; IEEE 802.3's frames cannot say more).
+// MTU limits (RFC 2132 section 5.1; IEEE 802.3's frames cannot have more).
 const (
 	minMTU = 68
 	maxMTU = 65535

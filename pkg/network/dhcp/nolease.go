@@ -11,16 +11,16 @@ type NoLeaseError struct {
 	Interface string
 	Sent      int           // messages
 	Elapsed   time.Duration // since the first
-	// Heard describes the last message that was not usable; may be empty.
-	Heard string
-	Err   error // why it ended
+	// LastIgnored describes the last message that was not usable; may be empty.
+	LastIgnored string
+	Err         error // why it ended
 }
 
 // Error implements error.
 func (e *NoLeaseError) Error() string {
 	requests := fmt.Sprintf("(%d requests in %s)", e.Sent, e.Elapsed.Round(time.Second))
-	if e.Heard != "" {
-		return fmt.Sprintf("no lease by %s on %s %s: %s", e.Protocol, e.Interface, requests, e.Heard)
+	if e.LastIgnored != "" {
+		return fmt.Sprintf("no lease by %s on %s %s: %s", e.Protocol, e.Interface, requests, e.LastIgnored)
 	}
 	return fmt.Sprintf("no %s server answers on %s %s", e.Protocol, e.Interface, requests)
 }

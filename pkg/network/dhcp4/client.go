@@ -66,10 +66,10 @@ var (
 // client is one exchange and its state.
 type client struct {
 	exchange
-	conn  Conn
-	begun time.Time
-	sent  int
-	heard string
+	conn        Conn
+	begun       time.Time
+	sent        int
+	lastIgnored string
 }
 
 func newClient(conn Conn, cfg Config) (*client, error) {
@@ -128,7 +128,7 @@ func (c *client) fail(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err() // what closed the socket
 	}
-	return &dhcp.NoLeaseError{Protocol: "DHCP", Interface: c.cfg.Interface, Sent: c.sent, Elapsed: time.Since(c.begun), Heard: c.heard, Err: err}
+	return &dhcp.NoLeaseError{Protocol: "DHCP", Interface: c.cfg.Interface, Sent: c.sent, Elapsed: time.Since(c.begun), LastIgnored: c.lastIgnored, Err: err}
 }
 
 // report calls Config.Report.
@@ -143,8 +143,8 @@ func (c *client) unusable(what string, from netip.Addr, err error) {
 	if from.IsValid() {
 		what += " from " + from.String()
 	}
-	if s := fmt.Sprintf("%s ignored: %v", what, err); s != c.heard {
-		c.heard = s
+	if s := fmt.Sprintf("%s ignored: %v", what, err); s != c.lastIgnored {
+		c.lastIgnored = s
 		c.report("%s", s)
 	}
 }

@@ -191,8 +191,8 @@ func TestAcquire(t *testing.T) {
 	}
 }
 
-// Without an answer the client asks after about 1, 2, 4, 8, 16, 16 seconds, and says in the message
-// for how long it has.
+// Without an answer the client sends again after about 1, 2, 4, 8, 16, 16 seconds, with the elapsed
+// time in the message.
 func TestSilence(t *testing.T) {
 	run(t, dhcp4.Config{}, time.Minute, func(*dhcpv4.DHCPv4) []timed { return nil }, func(_ dhcp.Lease, err error, s *script, reports []string) {
 		var e *dhcp.NoLeaseError
@@ -210,10 +210,10 @@ func TestSilence(t *testing.T) {
 
 // A server that was silent at first costs what the wait costs.
 func TestSilentAtFirst(t *testing.T) {
-	asked := 0
+	requests := 0
 	good := lan(map[byte]func(*dhcpv4.DHCPv4){1: none}, nil)
 	run(t, dhcp4.Config{}, time.Minute, func(m *dhcpv4.DHCPv4) []timed {
-		if asked++; asked < 3 {
+		if requests++; requests < 3 {
 			return nil
 		}
 		return good(m)
@@ -263,7 +263,7 @@ func TestOfferOnly(t *testing.T) {
 	})
 }
 
-// What does not concern us, or is broken, is passed over and told.
+// Messages for other clients, or malformed ones, are ignored and reported.
 func TestHostile(t *testing.T) {
 	bad := map[string]func(*dhcpv4.DHCPv4) []byte{
 		"a broken message": func(m *dhcpv4.DHCPv4) []byte { return m.ToBytes()[:100] },

@@ -14,7 +14,7 @@ import (
 )
 
 // knowing makes a server that answers to one client identifier alone.
-func knowing(id []byte, answer func(*dhcpv4.DHCPv4) []timed) func(*dhcpv4.DHCPv4) []timed {
+func serverFor(id []byte, answer func(*dhcpv4.DHCPv4) []timed) func(*dhcpv4.DHCPv4) []timed {
 	return func(m *dhcpv4.DHCPv4) []timed {
 		if string(m.Options[61]) != string(id) {
 			return nil
@@ -23,8 +23,9 @@ func knowing(id []byte, answer func(*dhcpv4.DHCPv4) []timed) func(*dhcpv4.DHCPv4
 	}
 }
 
-// A server that knows the machine by its hardware address is asked with that from the third request
-// on, in turn with RFC 4361's identifier: a server that comes up late may know either.
+// A server may have a reservation for the hardware address: from the third request on it is sent
+// alternately with RFC 4361's identifier, because a server that comes up late may have a
+// reservation for either.
 func TestOtherIdentifier(t *testing.T) {
 	rfc4361, hardware, own := dhcp.ClientID(mac()), dhcp.HardwareID(mac()), []byte{0, 'a'}
 	good := lan(map[byte]func(*dhcpv4.DHCPv4){1: none}, nil)
@@ -50,20 +51,20 @@ func TestOtherIdentifier(t *testing.T) {
 		want   []byte // nil: no lease
 		sent   int
 	}{
-		{"the hardware address alone", dhcp4.Config{}, knowing(hardware, good), hardware, 4},
-		{"RFC 4361's alone", dhcp4.Config{}, knowing(rfc4361, good), rfc4361, 2},
-		{"the hardware address, late", dhcp4.Config{}, knowing(hardware, late(4, good)), hardware, 6},
-		{"RFC 4361's, late", dhcp4.Config{}, knowing(rfc4361, late(4, good)), rfc4361, 5},
-		{"a refusal keeps it", dhcp4.Config{}, knowing(hardware, refusing), hardware, 6},
-		{"one that is asked for", dhcp4.Config{ClientID: own}, knowing(own, good), own, 2},
-		{"one that is asked for, in vain", dhcp4.Config{ClientID: own}, knowing(hardware, good), nil, 0},
+		{"the hardware address alone", dhcp4.Config{}, serverFor(hardware, good), hardware, 4},
+		{"RFC 4361's alone", dhcp4.Config{}, serverFor(rfc4361, good), rfc4361, 2},
+		{"the hardware address, late", dhcp4.Config{}, serverFor(hardware, late(4, good)), hardware, 6},
+		{"RFC 4361's, late", dhcp4.Config{}, serverFor(rfc4361, late(4, good)), rfc4361, 5},
+		{"a refusal keeps it", dhcp4.Config{}, serverFor(hardware, refusing), hardware, 6},
+		{"one that is requested", dhcp4.Config{ClientID: own}, serverFor(own, good), own, 2},
+		{"one that is requested, without an answer", dhcp4.Config{ClientID: own}, serverFor(hardware, good), nil, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			run(t, tt.cfg, 30*time.Second, tt.answer, func(l dhcp.Lease, err error, s *script, reports []string) {
 				if (err == nil) != (tt.want != nil) || string(l.ClientID) != string(tt.want) || tt.sent > 0 && len(s.sent) != tt.sent {
 					t.Errorf("client identifier %x, %v, sent %q, want %x after %d", l.ClientID, err, s.sent, tt.want, tt.sent)
 				}
-				if told := strings.Contains(strings.Join(reports, "\n"), "request 3, client identifier 01:52:54:00:12:34:56"); told != (tt.cfg.ClientID == nil && len(s.sent) > 2) {
+				if reported := strings.Contains(strings.Join(reports, "\n"), "request 3, client identifier 01:52:54:00:12:34:56"); reported != (tt.cfg.ClientID == nil && len(s.sent) > 2) {
 					t.Errorf("reports %q", reports)
 				}
 			})
@@ -71,14 +72,14 @@ func TestOtherIdentifier(t *testing.T) {
 	}
 }
 
-// An offer to the first identifier that comes when the other one has been asked with is requested
-// with the first: servers need not tell in an answer which one it is for.
+// An offer for the first identifier that comes after a request with the other one is requested with
+// the first: a server's answer need not contain the identifier.
 func TestLateOfferToTheFirstIdentifier(t *testing.T) {
 	good := lan(map[byte]func(*dhcpv4.DHCPv4){1: none}, nil)
-	asked := 0
-	run(t, dhcp4.Config{}, time.Minute, knowing(dhcp.ClientID(mac()), func(m *dhcpv4.DHCPv4) []timed {
+	requests := 0
+	run(t, dhcp4.Config{}, time.Minute, serverFor(dhcp.ClientID(mac()), func(m *dhcpv4.DHCPv4) []timed {
 		answers := good(m)
-		if asked++; asked == 1 {
+		if requests++; requests == 1 {
 			answers[0].after = 4 * time.Second
 		} else if m.MessageType() == dhcpv4.MessageTypeDiscover {
 			return nil
@@ -91,8 +92,7 @@ func TestLateOfferToTheFirstIdentifier(t *testing.T) {
 	})
 }
 
-// A real server that knows the machine by its hardware address gives, and extends, what is reserved
-// for it.
+// A real server with a reservation for the machine's hardware address grants it, and extends it.
 func TestReservation(t *testing.T) {
 	w := newWire(t)
 	d, err := w.server.StartDnsmasq(t.Context(), "--interface=srv0", "--dhcp-range=10.9.0.0,static,255.255.255.0,2m",

@@ -75,7 +75,7 @@ boot-file=pxelinux.0
 	}
 }
 
-// with makes a recorded offer say something else.
+// with changes a recorded offer.
 func with(t testing.TB, options map[uint8][]byte) (dhcp.Lease, error) {
 	t.Helper()
 	b, x := recorded(t, "dnsmasq-offer.bin")
@@ -97,7 +97,7 @@ func with(t testing.TB, options map[uint8][]byte) (dhcp.Lease, error) {
 	return r.lease(x)
 }
 
-// What a server says wrongly is left out, and told.
+// Invalid options of a server are left out, and reported.
 func TestIgnored(t *testing.T) {
 	tests := []struct {
 		code  uint8
@@ -129,8 +129,8 @@ func TestIgnored(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	// Without a mask the class counts; a router is a default route where no classless routes
-	// are, or none that can be read.
+	// Without a mask that of the class is used; a router is a default route if there are no
+	// classless routes, or no valid ones.
 	l, err := with(t, map[uint8][]byte{optMask: nil, optRoutes: nil})
 	if err != nil || l.Address.Bits() != 8 || l.Gateway().String() != "10.9.0.1" || len(l.Routes) != 1 {
 		t.Errorf("%s %v", l, err)
@@ -155,7 +155,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// Options may go on in file and sname (RFC 2132 section 9.3).
+// Options may continue in file and sname (RFC 2132 section 9.3).
 func TestOverload(t *testing.T) {
 	b, x := recorded(t, "dnsmasq-offer.bin")
 	m, err := dhcpv4.FromBytes(b)

@@ -120,8 +120,8 @@ func (x *exchange) parse(b []byte) (reply, error) {
 	return r, nil
 }
 
-// overload reads the options in file and then in sname, if option 52 says that there are any (RFC
-// 2132 section 9.3).
+// overload reads the options in file and then in sname, if option 52 announces any (RFC 2132
+// section 9.3).
 func overload(m *dhcpv4.DHCPv4, b []byte) error {
 	o := m.Options[optOverload]
 	if len(o) != 1 {

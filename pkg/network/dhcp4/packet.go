@@ -32,7 +32,7 @@ func Open(name string) (Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DHCP on %s: %w", name, err)
 	}
-	// Without a protocol nothing is received before the filter is there.
+	// Without a protocol nothing is received before the filter is attached.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("DHCP on %s: socket: %w", name, err)
@@ -41,7 +41,7 @@ func Open(name string) (Conn, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("DHCP on %s: %w", name, err)
 	}
-	// A message has at most 64 KiB, and is cut if it is larger than what we said.
+	// A message has at most 64 KiB, and is truncated if it is larger than the option's maximum.
 	return &packetConn{os.NewFile(uintptr(fd), "dhcp "+name), i.Index, make([]byte, 9216), make([]byte, 128)}, nil
 }
 
@@ -66,8 +66,8 @@ func EtherType(n uint16) uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n))
 }
 
-// clientFilter lets through what goes to UDP port 68 in one piece. Offsets are from the IP header,
-// where a SOCK_DGRAM packet begins.
+// clientFilter accepts unfragmented packets to UDP port 68. Offsets are from the IP header, where a
+// SOCK_DGRAM packet begins.
 func clientFilter() []unix.SockFilter {
 	const (
 		ldb  = unix.BPF_LD | unix.BPF_B | unix.BPF_ABS
@@ -185,6 +185,6 @@ func auxiliary(oob []byte) (a auxdata) {
 // tagged reports whether the frame belongs to a VLAN, and so to another interface.
 func (a auxdata) tagged() bool { return a.status&unix.TP_STATUS_VLAN_VALID != 0 && a.tci&0xfff != 0 }
 
-// checksummed reports whether the UDP checksum is there: a sender in the same machine, or in a
+// checksummed reports whether the UDP checksum is computed: a sender in the same machine, or in a
 // virtual one's host, leaves it to hardware that never is.
 func (a auxdata) checksummed() bool { return a.status&unix.TP_STATUS_CSUMNOTREADY == 0 }

@@ -102,7 +102,7 @@ func (w *wire) acquire(t *testing.T, cfg dhcp4.Config, limit time.Duration) (l d
 	return l, err
 }
 
-// recorder keeps what a real server sent where $DHCP_RECORD says.
+// recorder writes a real server's messages to the directory $DHCP_RECORD.
 type recorder struct{ dhcp4.Conn }
 
 func (r recorder) Receive(deadline time.Time) ([]byte, error) {
@@ -151,7 +151,7 @@ func TestDnsmasq(t *testing.T) {
 	w.extend(t, l, d)
 }
 
-// extend renews and rebinds; then the server refuses a client that it does not know.
+// extend renews and rebinds; then the server refuses an unknown client.
 func (w *wire) extend(t *testing.T, l dhcp.Lease, d *lab.Dnsmasq) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -179,8 +179,8 @@ func (w *wire) extend(t *testing.T, l dhcp.Lease, d *lab.Dnsmasq) {
 	})
 }
 
-// The socket: no answer comes, the interface is not there, or goes down and comes back while the
-// client waits.
+// The socket: no answer comes, the interface does not exist, or goes down and up while the client
+// waits.
 func TestNoServer(t *testing.T) {
 	w := newWire(t)
 	_, err := w.acquire(t, w.config(), 300*time.Millisecond)

@@ -33,7 +33,7 @@ func wrap(message []byte) []byte {
 	return b
 }
 
-// unwrap takes a message to our port out of a packet.
+// unwrap returns the message to the client's port in a packet.
 func unwrap(b []byte, checksummed bool) ([]byte, bool) {
 	if len(b) < ipLen || b[0]>>4 != 4 {
 		return nil, false

@@ -53,12 +53,12 @@ var errOtherClient = errors.New("an answer to another client")
 
 // client is one exchange and its state.
 type client struct {
-	cfg   Config
-	conn  Conn
-	xid   [3]byte
-	begun time.Time
-	sent  int
-	heard string
+	cfg         Config
+	conn        Conn
+	xid         [3]byte
+	begun       time.Time
+	sent        int
+	lastIgnored string
 }
 
 func newClient(conn Conn, cfg Config) (*client, error) {
@@ -115,7 +115,7 @@ func run(ctx context.Context, conn Conn, cfg Config, f func(*client) (dhcp.Lease
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	}
-	return dhcp.Lease{}, &dhcp.NoLeaseError{Protocol: "DHCPv6", Interface: cfg.Interface, Sent: c.sent, Elapsed: time.Since(c.begun), Heard: c.heard, Err: err}
+	return dhcp.Lease{}, &dhcp.NoLeaseError{Protocol: "DHCPv6", Interface: cfg.Interface, Sent: c.sent, Elapsed: time.Since(c.begun), LastIgnored: c.lastIgnored, Err: err}
 }
 
 func (c *client) newTransaction() {
@@ -163,8 +163,8 @@ func (c *client) send(typ byte, ia, serverID []byte, begun time.Time) error {
 
 // unusable records and reports what was not usable, once for each cause.
 func (c *client) unusable(what string, err error) {
-	if s := fmt.Sprintf("%s ignored: %v", what, err); s != c.heard {
-		c.heard = s
+	if s := fmt.Sprintf("%s ignored: %v", what, err); s != c.lastIgnored {
+		c.lastIgnored = s
 		c.report(s)
 	}
 }

@@ -224,7 +224,7 @@ func (r reply) others(l *dhcp.Lease) {
 		switch {
 		case err != nil:
 			ignore("boot file URL", err)
-		case strings.HasPrefix(strings.ToLower(url), "iscsi:"): // as iPXE takes it
+		case strings.HasPrefix(strings.ToLower(url), "iscsi:"): // as iPXE accepts it
 			l.RootPath = url
 		default:
 			l.BootFile = url

@@ -295,7 +295,7 @@ func TestParseRouter(t *testing.T) {
 			t.Errorf("%x: no error", bad)
 		}
 	}
-	// What an option says wrongly does not count.
+	// An invalid option is ignored.
 	head := append(bytes.Clone(b[:16]), 5, 1, 0, 0, 0, 0, 0, 1)
 	head = append(head, append([]byte{3, 4, 129}, make([]byte, 29)...)...)
 	head = append(head, append([]byte{3, 4, 64, 0xc0}, append(make([]byte, 12), netip.MustParseAddr("fe80::").AsSlice()...)...)...)

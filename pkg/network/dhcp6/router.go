@@ -14,10 +14,10 @@ import (
 // itself; it does not process DNS servers and the flags for DHCPv6.
 type Router struct {
 	Addr     netip.Addr    // link-local
-	Lifetime time.Duration // as default router; 0: it is none
+	Lifetime time.Duration // as default router; 0: not a default router
 	Managed  bool          // M: addresses by DHCPv6
 	Other    bool          // O: other configuration by DHCPv6
-	MTU      int           // 0: not said
+	MTU      int           // 0: not specified
 	Prefixes []Prefix
 	DNS      []netip.Addr // RFC 8106
 	Search   []string     // RFC 8106

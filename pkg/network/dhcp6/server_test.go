@@ -98,7 +98,7 @@ func addAddr(link netlink.Link, prefix string) error {
 	return netlink.AddrAdd(link, addr)
 }
 
-// recorder keeps what a real server sent where $DHCP_RECORD says.
+// recorder writes a real server's messages to the directory $DHCP_RECORD.
 type recorder struct {
 	dhcp6.Conn
 }
@@ -155,8 +155,8 @@ func TestStateful(t *testing.T) {
 	})
 }
 
-// Stateless: the address is the router's prefix and ours, which the kernel makes; the server tells
-// the rest.
+// Stateless: the address is the router's prefix with an interface identifier, which the kernel
+// makes; the server sends the rest.
 func TestStateless(t *testing.T) {
 	t.Parallel()
 	w := newWire(t)
@@ -185,7 +185,8 @@ func TestStateless(t *testing.T) {
 	})
 }
 
-// An address that another machine has is told as such; silence ends with the context.
+// An address that another machine has is a DuplicateError; without an answer the context ends the
+// wait.
 func TestDuplicateAndSilence(t *testing.T) {
 	t.Parallel()
 	w := newWire(t)

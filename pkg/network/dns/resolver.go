@@ -26,11 +26,11 @@ func Resolver(servers func() []netip.Addr) *net.Resolver {
 // of its own several times.
 type roundRobin struct {
 	servers func() []netip.Addr
-	asked   atomic.Uint32
+	queries atomic.Uint32
 }
 
 func (t *roundRobin) dial(ctx context.Context, proto, configured string) (net.Conn, error) {
-	n := int(t.asked.Add(1)-1) / 2 // A and AAAA are queried in parallel
+	n := int(t.queries.Add(1)-1) / 2 // A and AAAA are queried in parallel
 	var d net.Dialer
 	servers := t.servers()
 	if len(servers) == 0 {

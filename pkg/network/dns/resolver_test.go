@@ -12,14 +12,14 @@ func TestRoundRobin(t *testing.T) {
 	t.Parallel() // it waits
 	servers := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}
 	robin := &roundRobin{servers: func() []netip.Addr { return servers }}
-	var asked []string
+	var queried []string
 	for range 5 {
 		conn, err := robin.dial(t.Context(), "udp", "192.0.2.1:53")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = conn.Close() }()
-		asked = append(asked, conn.RemoteAddr().String())
+		queried = append(queried, conn.RemoteAddr().String())
 		if _, ok := conn.(net.PacketConn); !ok {
 			t.Error("package net would take it for a stream")
 		}
@@ -28,8 +28,8 @@ func TestRoundRobin(t *testing.T) {
 		}
 	}
 	for i, want := range []string{"127.0.0.1:53", "127.0.0.1:53", "127.0.0.2:53", "127.0.0.2:53", "127.0.0.1:53"} {
-		if asked[i] != want {
-			t.Errorf("question %d went to %s, want %s", i, asked[i], want)
+		if queried[i] != want {
+			t.Errorf("question %d went to %s, want %s", i, queried[i], want)
 		}
 	}
 	conn, err := robin.dial(t.Context(), "udp", "")

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// text writes a file that says what f does.
+// text writes f as a file.
 func text(f *File) string {
 	var b strings.Builder
 	b.WriteString("[Match]\n")
@@ -37,7 +37,7 @@ func text(f *File) string {
 	return b.String()
 }
 
-// quoted writes a word whose bytes all count.
+// quoted writes a word with quotes and escapes.
 func quoted(word string) string {
 	var out string
 	for _, r := range word {

@@ -1,5 +1,5 @@
-// Package linkfile reads the files by which udev names NICs, systemd.link(5): what [Match] asks of
-// a NIC, and the name and the policy in [Link]. It only reads from an fs.FS: what is asked for is
+// Package linkfile reads the files by which udev names NICs, systemd.link(5): the conditions of
+// [Match], and the name and the policy in [Link]. It only reads from an fs.FS: the conditions are
 // compared with a NIC whose facts are passed in, and pkg/network gives the name.
 package linkfile
 
@@ -55,7 +55,7 @@ type File struct {
 	// Match has the list of each key that is not empty: addresses, with colons and in lower
 	// case, or patterns of fnmatch(3), each with a '!' if its list is inverted.
 	Match map[string][]string
-	// Name and Policies are of [Link]; Name counts where no policy gives one.
+	// Name and Policies are of [Link]; Name is used where no policy gives one.
 	Name     string
 	Policies []string
 	// Undone are settings that are ignored: "[SECTION] KEY=", or "[SECTION]" as a whole.
@@ -67,8 +67,8 @@ type File struct {
 // NIC has the properties of a NIC by the keys of [Match]; a missing one is empty.
 type NIC map[string]string
 
-// Of returns the first file that is for a NIC, nil if none is. Files with conditions are passed
-// over; maybe are those that would be for the NIC and come before it.
+// Of returns the first file that is for a NIC, nil if none is. Files with conditions that cannot be
+// evaluated are skipped; maybe are those that would be for the NIC and come before it.
 func Of(files []*File, nic NIC) (file *File, maybe []*File) {
 	for _, f := range files {
 		switch {

@@ -46,7 +46,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// The files of a distribution and those that stand for them are the same.
+// The files of a distribution and those that represent them are the same.
 func TestDefaults(t *testing.T) {
 	for name, text := range defaults {
 		b, err := os.ReadFile("testdata/root/usr/lib/systemd/network/" + name)
@@ -166,7 +166,7 @@ func TestOf(t *testing.T) {
 		{"MACAddress=52-54-00-77-00-01", true},
 		{"MACAddress=52:54:00:77:00:02 5254.0077.0001", true},
 		{"MACAddress=52:54:00:77:00:02", false},
-		{"MACAddress=!52:54:00:77:00:02", false}, // addresses know no '!'
+		{"MACAddress=!52:54:00:77:00:02", false}, // addresses have no '!'
 		{"PermanentMACAddress=52:54:00:77:00:01", true},
 		{"OriginalName=eth1 eth[0-9]", true},
 		{"OriginalName=!eth*", false},
@@ -190,7 +190,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// A file whose conditions are unknown is for no NIC, and is told where it would be.
+// A file whose conditions are unknown applies to no NIC, and is reported where it would.
 func TestOfUnjudged(t *testing.T) {
 	files := []*File{
 		Parse("a", "[Match]\nHost=x\nDriver=e1000"), Parse("b", "[Match]\nHost=x"), Parse("c", "[Match]\nDriver=virtio_net"), Parse("d", "[Match]\nHost=x"),

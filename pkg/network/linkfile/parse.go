@@ -57,7 +57,7 @@ func (f *File) line(section, line string) string {
 }
 
 // words splits a value at blanks; quotes hold a word together. ok is false if one is not closed,
-// and the word that it is in does not count.
+// and its word is dropped.
 func words(s string) (out []string, ok bool) {
 	var word strings.Builder
 	quote := rune(0)

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Limits of what is read: the image is not trusted.
+// Limits of what is read: the image is untrusted.
 const (
 	MaxFile  = 64 << 10 // bytes
 	maxFiles = 256      // of each directory
@@ -64,7 +64,7 @@ type reader struct {
 	errs []error
 }
 
-// list returns the paths of the files that count in sub of the directories, by their names.
+// list returns the paths of the files to use in sub of the directories, by their names.
 func (r *reader) list(sub, suffix string) map[string]string {
 	out := map[string]string{}
 	for _, dir := range dirs {

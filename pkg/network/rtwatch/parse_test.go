@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// say writes an update down.
-func say(u Update) string {
+// describe returns an update as text.
+func describe(u Update) string {
 	switch {
 	case u.Link != nil:
 		a := u.Link.Attrs()
@@ -51,8 +51,8 @@ func TestParse(t *testing.T) {
 				t.Fatal(err)
 			}
 			u, ok := update(must(t, b))
-			if ok != (want != "") || ok && say(u) != want {
-				t.Errorf("got %q, want %q", say(u), want)
+			if ok != (want != "") || ok && describe(u) != want {
+				t.Errorf("got %q, want %q", describe(u), want)
 			}
 		})
 	}
@@ -95,7 +95,7 @@ func TestParseDamaged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u, ok := update(must(t, tt.b))
 			if !ok || u.Err == nil || tt.want != nil && !errors.Is(u.Err, tt.want) {
-				t.Errorf("got %q, want %v", say(u), tt.want)
+				t.Errorf("got %q, want %v", describe(u), tt.want)
 			}
 		})
 	}
@@ -103,7 +103,7 @@ func TestParseDamaged(t *testing.T) {
 		t.Errorf("a length of no sense: %v", err)
 	}
 	if u, ok := update(must(t, message(unix.NLMSG_DONE, 0, 0, 0, 0))); ok {
-		t.Errorf("end of an answer: %q", say(u))
+		t.Errorf("end of an answer: %q", describe(u))
 	}
 }
 

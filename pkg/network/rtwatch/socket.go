@@ -53,7 +53,7 @@ func open(cfg Config) (*socket, error) {
 // group is the bit of a group of bind(2).
 func group(n uint) uint32 { return 1 << (n - 1) }
 
-// list asks for the state of all links.
+// list requests the state of all links.
 func (s *socket) list() error {
 	const size = unix.SizeofNlMsghdr + unix.SizeofIfInfomsg
 	b := binary.NativeEndian.AppendUint32(make([]byte, 0, size), size)
@@ -74,7 +74,7 @@ func (s *socket) list() error {
 
 // receive returns the messages of the kernel's next datagram, which are the caller's. It returns
 // errLost after an overflow, errMessage for a datagram that is not whole, and errEmpty if there is
-// none and it is not to wait; it can go on after each.
+// none and it is not to wait; it can be called again after each.
 func (s *socket) receive(wait bool) ([]syscall.NetlinkMessage, error) {
 	raw, err := s.SyscallConn()
 	if err != nil {

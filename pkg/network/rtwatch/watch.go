@@ -125,7 +125,7 @@ func (w *Watch) receive() error {
 	}
 }
 
-// list asks for the state of all links. The kernel answers one such request of a socket at a time
+// list requests the state of all links. The kernel answers one such request of a socket at a time
 // (net/netlink/af_netlink.c: __netlink_dump_start, EBUSY).
 func (w *Watch) list() error {
 	if err := w.socket.list(); err != nil {

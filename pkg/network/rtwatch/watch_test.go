@@ -136,7 +136,7 @@ func TestCloseLeaksNothing(t *testing.T) {
 			return len(entries)
 		}
 		link := veth(t, "a0")
-		watchOf(t, Config{Links: true}).Close() // whatever the first one opens for good
+		watchOf(t, Config{Links: true}).Close() // the descriptors that the first one opens permanently
 		filesBefore, before := files(), runtime.NumGoroutine()
 		for range 20 {
 			w := watchOf(t, Config{Links: true, Neighbours: true})
