@@ -8,7 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// below is an image of another builder that ours is put behind.
+// below is an image of another builder, after which this one is appended.
 type below struct {
 	data []byte
 	tree *archive.Tree
@@ -49,7 +49,7 @@ func (b *below) modules(base string, idx *kmod.Index) map[string]string {
 	return out
 }
 
-// has tells whether the other image, if there is one, holds a file.
+// has reports whether the other image, if there is one, holds a file.
 func (b *below) has(name string) bool {
 	if b == nil {
 		return false

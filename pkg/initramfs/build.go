@@ -10,8 +10,8 @@ import (
 )
 
 // Build writes the image that cfg describes to a file, mode 0644, or 0600 if it holds a secret or
-// anything that not all users of this host may read. The file appears when it is complete: on an
-// error there is none, and one that was there before stays as it was.
+// anything that not all users of this host may read. The file appears when it is complete: after an
+// error there is none, and an earlier one is unchanged.
 func Build(ctx context.Context, cfg Config, output string) (Summary, error) {
 	img, err := prepare(ctx, cfg)
 	if err != nil {

@@ -27,7 +27,7 @@ func FindBusybox(root string) (string, error) {
 	return "", fmt.Errorf("find busybox: none of %s is below %s: install busybox-static, or name the file", strings.Join(busyboxPlaces, ", "), root)
 }
 
-// notLinked are the applets that would stand in the way of our own.
+// notLinked are the applets with the names of iscsiroot's own commands.
 var notLinked = []string{"busybox", "init", "linuxrc", "modprobe", "insmod", "rmmod", "depmod"}
 
 // addBusybox puts busybox into the image.

@@ -18,7 +18,7 @@ import (
 
 // Finding is something that a boot with an image would run into.
 type Finding struct {
-	// Fatal says that the boot would fail; else it is doubtful.
+	// Fatal means that the boot would fail; else it may fail.
 	Fatal bool
 	Text  string
 }
@@ -69,7 +69,7 @@ func (c *checker) programs() {
 		c.missing("/init is not there or cannot be run: the kernel would panic")
 	}
 	if n, err := c.t.Follow("init"); err == nil && n.Type() == archive.TypeRegular {
-		data, _ := c.t.Content(n) // Settle sees to it
+		data, _ := c.t.Content(n) // Settle loads it
 		name := interpreter(data)
 		if _, err := c.t.Follow(name); name != "" && err != nil {
 			c.missing("/init needs shared libraries, and %s is not in the image", name)
@@ -103,7 +103,7 @@ func (c *checker) parameters() {
 	for _, w := range c.plan.Warnings {
 		c.doubtful("%s", w)
 	}
-	c.plan.UUID = "uuid-of-the-machine" // names an initiator that nobody names
+	c.plan.UUID = "uuid-of-the-machine" // names an initiator if no source does
 	if c.plan.Credentials, err = Credentials(c.t); err != nil {
 		c.missing("%v", err)
 	}
@@ -116,7 +116,7 @@ func (c *checker) parameters() {
 	c.keys()
 }
 
-// each tells the parts of a joined error one by one.
+// each reports the parts of a joined error one by one.
 func (c *checker) each(err error) {
 	if err == nil {
 		return
@@ -179,7 +179,7 @@ func (c *checker) modules() {
 		return
 	}
 	tree := kmod.WithAbove(below, above)
-	for _, name := range kmod.IndexFiles() { // else kmod would take the index for none, and ask each module
+	for _, name := range kmod.IndexFiles() { // else kmod would find no index, and read each module
 		if n, err := c.t.Follow(path.Join("lib/modules", release, name)); err == nil {
 			_, _ = c.t.Content(n)
 		}
@@ -197,17 +197,17 @@ func (c *checker) modules() {
 		return
 	}
 	for _, name := range needed {
-		c.wants(idx, tree, name, "for iSCSI disks")
+		c.checkModule(idx, tree, name, "for iSCSI disks")
 	}
 	for _, name := range c.plan.Net.Modules() {
-		c.wants(idx, tree, name, "for vlan=, bond= or bridge=")
+		c.checkModule(idx, tree, name, "for vlan=, bond= or bridge=")
 	}
 	c.fileSystems(idx, tree)
 	c.cards(idx, tree)
 }
 
-// wants tells whether a module and what it depends on are in the image.
-func (c *checker) wants(idx *kmod.Index, tree fs.FS, name, why string) {
+// checkModule checks that a module and its dependencies are in the image.
+func (c *checker) checkModule(idx *kmod.Index, tree fs.FS, name, why string) {
 	plan, err := idx.Plan(name)
 	if err != nil {
 		c.missing("%s: %v", why, err)
@@ -228,7 +228,7 @@ func (c *checker) fileSystems(idx *kmod.Index, tree fs.FS) {
 			if _, ok := idx.Resolve(alias); !ok {
 				alias = name
 			}
-			c.wants(idx, tree, alias, "for rootfstype="+name)
+			c.checkModule(idx, tree, alias, "for rootfstype="+name)
 		}
 		return
 	}
@@ -260,16 +260,16 @@ func (c *checker) cards(idx *kmod.Index, tree fs.FS) {
 		return
 	}
 	for _, m := range plan {
-		c.wants(idx, tree, m.Name, "network card")
+		c.checkModule(idx, tree, m.Name, "network card")
 		c.firmware(tree, m)
 	}
 }
 
-// firmware tells what a module asks for and the image does not hold.
+// firmware reports the firmware that a module requests and the image does not hold.
 func (c *checker) firmware(tree fs.FS, m kmod.Module) {
 	f, err := tree.Open(m.Path)
 	if err != nil {
-		return // told already
+		return // reported already
 	}
 	defer f.Close()
 	r, plain := f.(io.ReaderAt)

@@ -33,8 +33,8 @@ func ParseCompression(name string) (Compression, error) {
 	return "", fmt.Errorf("compression %q: use zstd, zstd-19, gzip, xz or none", name)
 }
 
-// zstdWindow is in bytes, and xz's dictionary. RFC 8878, section 3.1.1.1.2, asks every decoder to
-// support 8 MiB; the kernel would take more, but has to find the memory for it while it unpacks.
+// zstdWindow is in bytes, and xz's dictionary. RFC 8878, section 3.1.1.1.2, recommends that every
+// decoder supports 8 MiB; the kernel accepts more, but has to allocate the memory while it unpacks.
 const zstdWindow = 8 << 20
 
 // compressor returns a writer that compresses into w. One goroutine, a fixed level and no time
@@ -51,7 +51,7 @@ func compressor(ctx context.Context, w io.Writer, c Compression) (io.WriteCloser
 	case Gzip:
 		return gzip.NewWriterLevel(w, gzip.BestCompression)
 	case XZ:
-		// The kernel knows no CRC64, xz's default (lib/xz/xz_dec_stream.c).
+		// The kernel does not support CRC64, xz's default (lib/xz/xz_dec_stream.c).
 		return xz.WriterConfig{DictCap: zstdWindow, CheckSum: xz.CRC32}.NewWriter(w)
 	case None:
 		return nopCloser{w}, nil
@@ -95,7 +95,7 @@ func (e *external) Close() error {
 	return nil
 }
 
-// counter counts what is written through it, and tells.
+// counter counts what is written through it, and calls the progress function.
 type counter struct {
 	w    io.Writer
 	n    int64

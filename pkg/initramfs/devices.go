@@ -26,8 +26,8 @@ func modalias(device string) string {
 	return "pci:v0000" + id[:4] + "d0000" + id[5:] + "sv00000000sd00000000bc02sc00i00"
 }
 
-// behind are the devices that appear on a bus which a PCI device is: it has announced itself before
-// its bus is there. A network card of virtio has device id 1000 or 1041
+// behind are the devices that appear on the bus of a PCI device: the PCI device is announced before
+// its bus exists. A network card of virtio has device id 1000 or 1041
 // (include/uapi/linux/virtio_ids.h, VIRTIO 1.2 section 4.1.2).
 var behind = map[string]string{
 	"pci:v00001AF4d00001000": "virtio:d00000001v00001AF4",
@@ -88,8 +88,8 @@ func withBehind(devices []string) []string {
 	return out
 }
 
-// HostDevices returns what this machine's devices announce, as Config.Devices takes it; sys is
-// where sysfs is mounted.
+// HostDevices returns the modaliases of this machine's devices, for Config.Devices; sys is where
+// sysfs is mounted.
 func HostDevices(sys string) ([]string, error) {
 	names, err := filepath.Glob(filepath.Join(sys, "bus/*/devices/*/modalias"))
 	if err != nil {
@@ -97,7 +97,7 @@ func HostDevices(sys string) ([]string, error) {
 	}
 	var out []string
 	for _, name := range names {
-		// A device may be gone by now.
+		// A device may have been removed.
 		if data, err := os.ReadFile(name); err == nil {
 			out = append(out, strings.TrimSpace(string(data)))
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// Config says what goes into an image. Only one of Init, PackedInit and InitPath is required.
+// Config describes an image. Only one of Init, PackedInit and InitPath is required.
 type Config struct {
 	// Root is the directory that holds lib/modules or usr/lib/modules; empty means "/".
 	Root string
@@ -55,27 +55,27 @@ type Config struct {
 	// Busybox is the path of a statically linked busybox on this host: it becomes /bin/busybox,
 	// with a link for each of its applets. Empty means none.
 	Busybox string
-	// Policy and Default are text of a kernel command line that counts before, and after, the
-	// real one.
+	// Policy and Default are text of a kernel command line that takes precedence over the real
+	// one, and is overridden by it.
 	Policy, Default string
 	// Credentials is a file of secrets on this host, which others may not read. Empty means
 	// none.
 	Credentials string
 	// Microcode is a list of directories with firmware in amd-ucode and intel-ucode: what is
-	// found is put in front of the image, where the kernel takes it from before anything else.
-	// Empty means none.
+	// found is put in front of the image, where the kernel reads it before anything else. Empty
+	// means none.
 	Microcode []string
 	// ModTime is the time of everything in the image, in seconds since 1970.
 	ModTime uint32
-	// Append is the path of an image of another builder: what cfg describes is put behind it,
-	// leaves out what is there already, and takes over as /init. Empty means none.
+	// Append is the path of an image of another builder: what cfg describes is appended,
+	// without the modules that are in it already, and replaces its /init. Empty means none.
 	Append string
 	// Limits bound what Append, and the image that is replaced, may take; the zero value means
 	// archive.DefaultLimits.
 	Limits archive.Limits
 	// UKI makes one EFI program of stub, kernel, command line and image.
 	UKI *UKI
-	// Progress is told how many of how many bytes are packed; it may be nil.
+	// Progress is called with the number of bytes that are packed, and of all; it may be nil.
 	Progress func(done, total int64)
 	// Compression of the archive; empty means Zstd.
 	Compression Compression
@@ -94,7 +94,7 @@ type File struct {
 	Data []byte
 }
 
-// Summary tells what an image holds.
+// Summary describes the content of an image.
 type Summary struct {
 	Kernel   string // release
 	Modules  int
@@ -107,9 +107,9 @@ type Summary struct {
 	Largest []Sized
 	// MissingFirmware is what was not found, by module.
 	MissingFirmware []MissingFirmware
-	// Appended is how many modules the image before ours has already.
+	// Appended is how many modules the image in Append has already.
 	Appended int
-	// Secret tells that the image holds a secret; its file is readable by its owner alone.
+	// Secret is true if the image holds a secret; its file is readable by its owner alone.
 	Secret bool
 	// Warnings are what is odd about the parameters.
 	Warnings []string

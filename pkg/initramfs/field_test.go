@@ -15,7 +15,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/newctest"
 )
 
-// realNIC is a real network driver: what it imports tells that.
+// realNIC is a real network driver: it is detected by its imports.
 func realNIC(t *testing.T) []byte {
 	t.Helper()
 	data, err := os.ReadFile("../kmod/testdata/modules/virtio_net.ko")
@@ -46,7 +46,7 @@ func withDriver(t *testing.T, path string) initramfs.Config {
 	return cfg
 }
 
-// A driver by DKMS, or from anywhere else, is in the image for any card and in that for its card,
+// A driver by DKMS, or at any other place, is in the image for any card and in that for its card,
 // and check finds it.
 func TestForeignDriver(t *testing.T) {
 	for _, place := range []string{"updates/dkms/igb.ko", "updates/igb.ko", "extra/igb/igb.ko", "weak-updates/igb.ko", "kernel/extra/igb.ko", "kernel/drivers/net/igb.ko"} {
@@ -71,11 +71,11 @@ func TestForeignDriver(t *testing.T) {
 	}
 }
 
-// A line of modules.dep whose file is gone costs the image that driver, and nothing else, unless
-// the driver is asked for.
+// If the file of a line of modules.dep is missing, the image lacks only that driver; if the driver
+// is requested, it is an error.
 func TestDriverIsGone(t *testing.T) {
 	const place = "weak-updates/kernel/drivers/net/ethernet/intel/igb.ko"
-	const gone = "module igb: modules.dep lists " + place + ", but the tree has no such file: restore it, or run depmod"
+	const noFile = "module igb: modules.dep lists " + place + ", but the tree has no such file: restore it, or run depmod"
 	broken := func() initramfs.Config {
 		cfg := withDriver(t, place)
 		cfg.NICs = nil
@@ -88,7 +88,7 @@ func TestDriverIsGone(t *testing.T) {
 	}
 	cfg := broken()
 	image, sum := build(t, cfg)
-	if diff := cmp.Diff([]string{"left out: " + gone}, sum.Warnings); diff != "" {
+	if diff := cmp.Diff([]string{"left out: " + noFile}, sum.Warnings); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	got := newctest.Tree(t, image)
@@ -101,16 +101,16 @@ func TestDriverIsGone(t *testing.T) {
 	} {
 		cfg := broken()
 		change(&cfg)
-		t.Run(name, func(t *testing.T) { refused(t, cfg, "modules in "+dirOf(&cfg)+": network driver: "+gone) })
+		t.Run(name, func(t *testing.T) { refused(t, cfg, "modules in "+dirOf(&cfg)+": network driver: "+noFile) })
 	}
 	cfg = broken()
 	cfg.Drivers = []string{"igb"}
-	refused(t, cfg, "modules in "+dirOf(&cfg)+": "+gone)
+	refused(t, cfg, "modules in "+dirOf(&cfg)+": "+noFile)
 
-	// One of two cards, and one that nothing asks for.
+	// One of two cards, and one that is not requested.
 	cfg = broken()
 	cfg.Devices = []string{"8086:10c9", "10ec:8169"}
-	if _, sum := build(t, cfg); !slices.Equal(sum.Warnings, []string{"left out: " + gone}) {
+	if _, sum := build(t, cfg); !slices.Equal(sum.Warnings, []string{"left out: " + noFile}) {
 		t.Errorf("warnings %q", sum.Warnings)
 	}
 	cfg = broken()
@@ -119,7 +119,7 @@ func TestDriverIsGone(t *testing.T) {
 		t.Errorf("warnings %q", sum.Warnings)
 	}
 
-	// A file system that the image can do without, and one that it is asked for.
+	// A file system that is optional, and one that is requested.
 	cfg = config(t)
 	os.Remove(dirOf(&cfg) + "/kernel/fs/xfs/xfs.ko")
 	appendTo(t, dirOf(&cfg)+"/modules.alias", "alias fs-xfs xfs\n")
@@ -132,7 +132,7 @@ func TestDriverIsGone(t *testing.T) {
 	refused(t, cfg, "modules in "+dirOf(&cfg)+": "+noXFS)
 }
 
-// Where the kernel's own driver is still there, it takes the place of one that is gone.
+// The kernel's own driver replaces one whose file is missing.
 func TestOwnDriverInPlaceOfGone(t *testing.T) {
 	cfg := withDriver(t, "updates/dkms/igb.ko")
 	own := "kernel/drivers/net/ethernet/intel/igb/igb.ko"
@@ -172,7 +172,7 @@ func TestFieldIndexes(t *testing.T) {
 	}
 }
 
-// Module files that depmod has not seen, in the tree and beside it.
+// Module files that depmod has not read, in the tree and in lib/modules.
 func TestUnnamedFiles(t *testing.T) {
 	for place, want := range map[string]string{
 		"updates/my_nic.ko": "updates/my_nic.ko", "my_nic.ko.gz": "my_nic.ko", "kernel/drivers/net/my_nic.ko": "kernel/drivers/net/my_nic.ko",

@@ -14,8 +14,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// MissingFirmware are files that a module of the image asks for and that are not in the image. Many
-// modules list what only some of their cards need.
+// MissingFirmware are files that a module of the image requests and that are not in the image. Many
+// modules list files that only some of their cards need.
 type MissingFirmware struct {
 	Module string
 	Files  []string
@@ -39,19 +39,19 @@ func firmwareDirs(cfg Config, root, release string) []string {
 	return dirs
 }
 
-// addFirmware puts the firmware that modules ask for into the image, as plain files, and returns
-// how many there are and what is missing.
+// addFirmware adds the firmware that modules request to the image, as plain files, and returns how
+// many there are and what is missing.
 func (t tree) addFirmware(mods []loaded, dirs []string) (n int, missing []MissingFirmware, err error) {
 	done := map[string]bool{}
 	for _, m := range mods {
-		var gone []string
+		var absent []string
 		for _, name := range m.info.Firmware {
 			if !fs.ValidPath(name) {
 				continue
 			}
 			found := findFirmware(dirs, name)
 			if len(found) == 0 {
-				gone = append(gone, name)
+				absent = append(absent, name)
 			}
 			for _, f := range found {
 				if done[f.name] {
@@ -64,8 +64,8 @@ func (t tree) addFirmware(mods []loaded, dirs []string) (n int, missing []Missin
 				}
 			}
 		}
-		if len(gone) > 0 {
-			missing = append(missing, MissingFirmware{m.Name, gone})
+		if len(absent) > 0 {
+			missing = append(missing, MissingFirmware{m.Name, absent})
 		}
 	}
 	return n, missing, nil

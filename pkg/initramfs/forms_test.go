@@ -65,7 +65,7 @@ func TestCompressions(t *testing.T) {
 		if err != nil || !bytes.Equal(got, plain) {
 			t.Errorf("%s: %d bytes unpacked, want %d; %v", c, len(got), len(plain), err)
 		}
-		// The kernel knows CRC32 and no CRC64 (the low bits of the second byte of the
+		// The kernel supports CRC32 but not CRC64 (the low bits of the second byte of the
 		// stream flags).
 		if c == initramfs.XZ && image[7] != 1 {
 			t.Errorf("xz with check %d", image[7])
@@ -73,7 +73,7 @@ func TestCompressions(t *testing.T) {
 	}
 }
 
-// A program that packs and fails, or is not there, is an error with what it said.
+// A compressor that fails, or does not exist, is an error with its output.
 func TestExternalFails(t *testing.T) {
 	dir := t.TempDir()
 	cfg := config(t)
@@ -94,15 +94,15 @@ func TestExternalFails(t *testing.T) {
 func TestModTimeAndProgress(t *testing.T) {
 	cfg := config(t)
 	cfg.ModTime = 1700000000
-	var told []int64
-	cfg.Progress = func(done, total int64) { told = append(told, done, total) }
+	var progress []int64
+	cfg.Progress = func(done, total int64) { progress = append(progress, done, total) }
 	image, _ := build(t, cfg)
 	n, ok := newctest.Tree(t, image).Lookup("init")
 	if !ok || n.MTime != 1700000000 {
 		t.Errorf("init: %+v", n)
 	}
-	if len(told) < 4 || told[len(told)-1] != told[len(told)-2] || told[0] > told[1] {
-		t.Errorf("progress %v", told)
+	if len(progress) < 4 || progress[len(progress)-1] != progress[len(progress)-2] || progress[0] > progress[1] {
+		t.Errorf("progress %v", progress)
 	}
 }
 
@@ -131,8 +131,8 @@ func TestMicrocode(t *testing.T) {
 	}
 }
 
-// Our image behind another one: it becomes init, hides nothing, brings only what is missing, and
-// its index knows the rest.
+// An image after another one: it has the init, hides no file, adds only what is missing, and its
+// index has the modules of both.
 func TestAppend(t *testing.T) {
 	cfg := config(t)
 	base := "usr/lib/modules/" + release + "/kernel/"

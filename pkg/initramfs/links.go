@@ -15,8 +15,8 @@ import (
 
 // addLinks puts the files by which the administrator of root names NICs into the image,
 // systemd.link(5), with their drop-ins, and returns how many there are: ip= and the real system
-// then have one name for a NIC. What the user has put there counts more. Distributions' own files
-// are not needed: init has what they say.
+// then have one name for a NIC. The user's files for the image take precedence. Distributions' own
+// files are not needed: init has what they say.
 func (t tree) addLinks(root string) (n int, err error) {
 	dir := filepath.Join(root, linkfile.Dir)
 	var names []string

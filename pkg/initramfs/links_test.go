@@ -12,8 +12,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/linkfile"
 )
 
-// The files by which the administrator names NICs come along, those that mask others too; what the
-// user has put in place of one counts, and an image of another builder is left as it is.
+// The files by which the administrator names NICs are added, those that mask others too; the user's
+// file in place of one takes precedence, and an image of another builder is not changed.
 func TestLinks(t *testing.T) {
 	cfg := config(t)
 	dir := filepath.Join(cfg.Root, "etc/systemd/network")

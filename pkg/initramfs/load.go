@@ -21,7 +21,7 @@ import (
 // (scripts/Makefile.modinst).
 var compressed = []string{".gz", ".xz", ".zst"}
 
-// compressionOf says how a file with one of these suffixes is compressed.
+// compressionOf returns the compression for a suffix.
 var compressionOf = map[string]archive.Compression{".gz": archive.Gzip, ".xz": archive.XZ, ".zst": archive.Zstd}
 
 // maxModule bounds an unpacked module, in bytes. Debian's largest, amdgpu, has 27 MB.

@@ -48,7 +48,7 @@ func interpreter(data []byte) string {
 // maxInterpreter bounds the path of an interpreter, in bytes (PATH_MAX).
 const maxInterpreter = 4096
 
-// checkMachine sees that init runs where the modules are loaded.
+// checkMachine checks that init and the modules are for the same machine.
 func (img *image) checkMachine(init []byte) error {
 	m := machine(init)
 	if m == img.machine || m == elf.EM_NONE || img.machine == elf.EM_NONE {

@@ -16,8 +16,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
-// addModules puts the modules that cfg asks for, an index of them and their firmware into the
-// image.
+// addModules adds the modules that cfg requests, an index of them and their firmware to the image.
 func (img *image) addModules(ctx context.Context, cfg Config) error {
 	release, root := cfg.KernelVersion, cfg.Root
 	if release == "" {
@@ -60,7 +59,7 @@ func (img *image) addModules(ctx context.Context, cfg Config) error {
 	return err
 }
 
-// missing returns the modules that the image below ours does not hold, and the paths of those that
+// missing returns the modules that the image of Append does not hold, and the paths of those that
 // it does.
 func (img *image) missing(base string, idx *kmod.Index, wanted []kmod.Module) (mods []kmod.Module, there map[string]string) {
 	if img.below == nil {
@@ -104,7 +103,7 @@ func (img *image) readIndex(fsys fs.FS, dir, release string) (*kmod.Index, error
 	return idx, nil
 }
 
-// warn tells in the summary what the image lacks, each thing once.
+// warn adds to the summary what the image lacks, each thing once.
 func (img *image) warn(err error) {
 	if text := err.Error(); !slices.Contains(img.sum.Warnings, text) {
 		img.sum.Warnings = append(img.sum.Warnings, text)

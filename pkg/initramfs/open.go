@@ -8,7 +8,7 @@ import (
 )
 
 // Open reads from a file what is in an image. The content of its files stays in the image until it
-// is asked for (archive.Index). An image that is above the limits is an *archive.LimitError.
+// is requested (archive.Index). An image that is above the limits is an *archive.LimitError.
 func Open(name string, l archive.Limits) (*archive.Tree, error) {
 	_, t, err := readTree(name, l)
 	return t, err
@@ -40,5 +40,5 @@ func readImage(name string, l archive.Limits) ([]byte, error) {
 	return ReadRegular(name, l.Memory)
 }
 
-// limits returns what Append, and the image that is there already, may take.
+// limits returns the limits for Append and for an existing image.
 func (c Config) limits() archive.Limits { return cmp.Or(c.Limits, archive.DefaultLimits) }

@@ -60,7 +60,7 @@ func UnpackInit(packed []byte) ([]byte, error) {
 	return n.Data(), nil
 }
 
-// packed tells whether the packed init can be part of the image as it is.
+// packed reports whether the packed init can be part of the image as it is.
 func (img *image) packed() bool {
 	c := img.cfg
 	return len(c.Init) == 0 && len(c.PackedInit) > 0 && c.ModTime == 0 && (c.Compression == "" || c.Compression == Zstd)

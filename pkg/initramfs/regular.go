@@ -43,7 +43,7 @@ func ReadRegular(name string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// readRegular is ReadRegular, and returns what else there is to know of the file that was read.
+// readRegular is ReadRegular, and returns the file's attributes.
 func readRegular(name string, limit int64) ([]byte, fs.FileInfo, error) {
 	f, st, err := OpenRegular(name)
 	if err != nil {

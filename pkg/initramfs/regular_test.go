@@ -10,7 +10,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 )
 
-// What is not a regular file is refused at once: none of these waits for a writer or has no end.
+// What is not a regular file is refused immediately: no call waits for a writer or reads without
+// end.
 func TestReadRegular(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

@@ -12,7 +12,7 @@ import (
 func TestKernelRelease(t *testing.T) {
 	kernel, err := deps.FindKernel("amd64")
 	if err != nil {
-		t.Fatal(err) // it says what to run
+		t.Fatal(err) // it names the command to run
 	}
 	dir := t.TempDir()
 	banner := "\x00Linux version %s (%s)\x00Linux version 6.1.0-9-arm64 (debian) #1\n"

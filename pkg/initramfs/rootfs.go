@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// rootFS is a file system as the machine sees it whose root directory it is: what a symbolic link
-// leads to, absolute or through "..", stays in it. RHEL's weak-updates are absolute links into the
+// rootFS is a file system as on the machine whose root directory it is: the target of a symbolic
+// link, absolute or through "..", stays in it. RHEL's weak-updates are absolute links into the
 // trees of other releases.
 //
 // Links are followed here and not by openat2(2) with RESOLVE_IN_ROOT, which systems other than
@@ -50,8 +50,8 @@ func (root rootFS) open(name string) (*os.File, error) {
 // maxLinks is how many links a name may lead through (include/linux/namei.h: MAXSYMLINKS).
 const maxLinks = 40
 
-// follow returns the path on this host that a name of the machine leads to. Whether a file is there
-// shows when it is opened.
+// follow returns the path on this host that a name of the machine leads to. Whether the file exists
+// is known when it is opened.
 func (root rootFS) follow(name string) (string, error) {
 	at := "." // below root, free of links
 	for links := 0; name != ""; {

@@ -15,7 +15,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// holdsSecret tells whether the image may be read by its owner alone: parameters or a file in it
+// holdsSecret reports whether the image may be read by its owner alone: parameters or a file in it
 // hold a secret, or a file or directory of it may not be read by all users of this host.
 func (img *image) holdsSecret() (bool, error) {
 	cfg := img.cfg
@@ -36,20 +36,20 @@ func (img *image) holdsSecret() (bool, error) {
 	return found, nil
 }
 
-// private tells whether a file, or what is in a directory, may not be read by all users of this
+// private reports whether a file, or what is in a directory, may not be read by all users of this
 // host.
 func private(name string) bool {
 	st, err := os.Stat(name)
 	return err == nil && (st.Mode().Perm()&0o004 == 0 || st.IsDir() && st.Mode().Perm()&0o001 == 0)
 }
 
-// holdsSecret looks at the user's files. One that cannot be read is an error when it is written.
+// holdsSecret reads the user's files. One that cannot be read is an error when it is written.
 func (t tree) holdsSecret() bool {
 	for name, e := range t {
 		if e.private {
 			return true
 		}
-		if !e.foreign || e.mode&cpio.S_IFMT != cpio.S_IFREG || e.size > bootspec.MaxCredentials {
+		if !e.userFile || e.mode&cpio.S_IFMT != cpio.S_IFREG || e.size > bootspec.MaxCredentials {
 			continue
 		}
 		if data, err := e.content(bootspec.MaxCredentials); err == nil && fileHoldsSecret(data, isParameters(name)) {
@@ -62,7 +62,7 @@ func (t tree) holdsSecret() bool {
 // errSecret ends a look for secrets.
 var errSecret = errors.New("a secret")
 
-// treeHoldsSecret looks at an image of another builder, whose files are read one at a time.
+// treeHoldsSecret reads an image of another builder, whose files are read one at a time.
 func treeHoldsSecret(t *archive.Tree) (bool, error) {
 	parameters := map[any]bool{} // by file: it may have other names
 	t.All(func(n *archive.Node) bool {
@@ -87,7 +87,7 @@ func treeHoldsSecret(t *archive.Tree) (bool, error) {
 	return false, err
 }
 
-// fileHoldsSecret tells whether a file is one of credentials under any name, has a password of
+// fileHoldsSecret reports whether a file is one of credentials under any name, has a password of
 // open-iscsi's iscsid.conf or node records, or is one of parameters and has a secret among them.
 func fileHoldsSecret(data []byte, parameters bool) bool {
 	if lines, err := bootspec.ParseCredentials(data); err == nil && len(lines) > 0 {
@@ -107,7 +107,7 @@ func fileHoldsSecret(data []byte, parameters bool) bool {
 	return false
 }
 
-// isParameters tells whether a file is one of those of bootspec.Gather, or would be where the
+// isParameters reports whether a file is one of those of bootspec.Gather, or would be where the
 // directory above it is mounted or linked.
 func isParameters(name string) bool {
 	for _, one := range []string{bootspec.PolicyFile, bootspec.DefaultFile, "/etc/cmdline", "/etc/iscsi.initramfs", "/etc/initiatorname.iscsi"} {
@@ -118,7 +118,7 @@ func isParameters(name string) bool {
 	return strings.Contains("/"+name, "/cmdline.d/")
 }
 
-// wordsHoldSecret tells whether any word of a command line is a secret, or the hash of one.
+// wordsHoldSecret reports whether any word of a command line is a secret, or the hash of one.
 func wordsHoldSecret(text string) bool {
 	known := bootspec.NewVocabulary()
 	for _, p := range cmdline.Parse(text).Params {
@@ -137,11 +137,11 @@ func Credentials(t *archive.Tree) ([]bootspec.Credential, error) {
 	case err != nil || n.Type() != archive.TypeRegular:
 		return nil, nil
 	case n.Length() > bootspec.MaxCredentials:
-		return bootspec.ParseCredentials(make([]byte, bootspec.MaxCredentials+1)) // only the length counts
+		return bootspec.ParseCredentials(make([]byte, bootspec.MaxCredentials+1)) // only the length is needed
 	}
 	data, err := t.Content(n)
 	if err != nil {
-		return nil, nil // Settle asks again
+		return nil, nil // Settle calls again
 	}
 	return bootspec.ParseCredentials(bytes.Clone(data))
 }

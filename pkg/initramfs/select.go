@@ -13,9 +13,9 @@ import (
 // needed are modules without which no LUN becomes a disk.
 var needed = []string{"iscsi_tcp", "sd_mod"}
 
-// useful are modules and aliases that are taken if the tree has them: crc32c, which iscsi_tcp
-// wants, under the names it has had, and iscsi_ibft, which shows what the firmware's own iSCSI boot
-// has left.
+// useful are modules and aliases that are included if the tree has them: crc32c, which iscsi_tcp
+// requests, under the names it has had, and iscsi_ibft, which shows the iSCSI boot table of the
+// firmware.
 var useful = []string{"crc32c_generic", "crypto-crc32c", "libcrc32c", "iscsi_ibft"}
 
 // busesOf are the drivers that make a bus appear, by the prefix of the aliases of what sits on it.
@@ -30,8 +30,8 @@ var busesOf = map[string][]string{
 	},
 }
 
-// selectModules returns the modules that cfg asks for, with their dependencies, in the order of a
-// load plan. What the tree lacks and cfg does not name goes to warn.
+// selectModules returns the modules that cfg requests, with their dependencies, in the order of a
+// load plan. Modules that the tree lacks and cfg does not name are passed to warn.
 func selectModules(idx *kmod.Index, cfg Config, warn func(error)) ([]kmod.Module, error) {
 	names := append(slices.Clone(needed), withFiles(idx, useful, warn)...)
 	nics, err := selectNICs(idx, cfg, warn)
@@ -127,23 +127,23 @@ func buses(idx *kmod.Index, m kmod.Module) []string {
 	return out
 }
 
-// phys returns all PHY drivers if a driver uses libphy: which chip a card has can only be seen on
-// the card, and the kernel asks for it by an mdio alias.
+// phys returns all PHY drivers if a driver uses libphy: the chip of a card is known only when the
+// card is present, and the kernel requests its driver by an mdio alias.
 func phys(idx *kmod.Index, plan []kmod.Module) []string {
 	if !slices.ContainsFunc(plan, func(m kmod.Module) bool { return m.Name == "libphy" }) {
 		return nil
 	}
 	var out []string
 	for _, m := range idx.Modules() {
-		if strings.Contains(m.Path, "drivers/net/phy/") || foreignPHY(idx, m) {
+		if strings.Contains(m.Path, "drivers/net/phy/") || otherPHY(idx, m) {
 			out = append(out, m.Name)
 		}
 	}
 	return out
 }
 
-// foreignPHY tells whether a module from outside of the kernel's own build drives PHYs.
-func foreignPHY(idx *kmod.Index, m kmod.Module) bool {
+// otherPHY reports whether a module from outside of the kernel's own build drives PHYs.
+func otherPHY(idx *kmod.Index, m kmod.Module) bool {
 	if strings.HasPrefix(m.Path, "kernel/") || m.Kind() != kmod.KindEthernet {
 		return false
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// Each file system brings what it asks for without saying so, if the tree has it; all that the tree
-// has is the default.
+// Each file system brings the modules that it requests but does not list, if the tree has them; the
+// default is every file system of the tree.
 func TestSelectFileSystems(t *testing.T) {
 	idx, err := kmod.Read(fstest.MapFS{
 		"modules.dep": {Data: []byte("fs/ext4.ko:\nfs/isofs.ko:\nfs/nls/nls_utf8.ko:\nfs/btrfs.ko:\ncrypto/xxhash_generic.ko:\nfs/xfs.ko:\n")},

@@ -12,7 +12,7 @@ import (
 )
 
 // shortSecrets warns of CHAP secrets that RFC 7143 9.2.1 forbids. They are refused for new hosts:
-// where the image that is there already has none as short for the same target.
+// if an existing image has no short secret for the same target.
 func (img *image) shortSecrets(output string) (warnings []string, err error) {
 	text := img.cfg.Default + " " + img.cfg.Policy
 	if img.cfg.UKI != nil {
@@ -21,7 +21,7 @@ func (img *image) shortSecrets(output string) (warnings []string, err error) {
 	var lines []bootspec.Credential
 	if e, ok := img.tree[strings.TrimPrefix(bootspec.CredentialsPath, "/")]; ok && e.data != nil {
 		if data, err := e.data(); err == nil {
-			lines, _ = bootspec.ParseCredentials(data) // a mistake was told, or is the boot's to tell
+			lines, _ = bootspec.ParseCredentials(data) // an error was reported, or the boot reports it
 		}
 	}
 	var errs []error
@@ -46,13 +46,13 @@ func target(s bootspec.ShortSecret) string {
 
 // shortOf returns the short secrets of parameters and of a file.
 func shortOf(params cmdline.Line, lines []bootspec.Credential) []bootspec.ShortSecret {
-	plan, _ := bootspec.Parse(params) // its mistakes are told elsewhere
+	plan, _ := bootspec.Parse(params) // its errors are reported elsewhere
 	plan.Credentials = lines
 	defer plan.Forget()
 	return bootspec.ShortSecrets(plan.Targets, lines)
 }
 
-// knownShort returns those of the image that is there already, none without a readable one.
+// knownShort returns those of an existing image, none without a readable one.
 func knownShort(output string, l archive.Limits) (known []bootspec.ShortSecret) {
 	old, err := Open(output, l)
 	if err != nil {

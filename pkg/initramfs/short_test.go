@@ -9,8 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 )
 
-// A secret below 12 bytes is refused in a new image, and warned of where the one that is there
-// already has it for the same target.
+// A secret below 12 bytes is refused in a new image, and a warning if the existing one has it for
+// the same target.
 func TestShortSecrets(t *testing.T) {
 	cfg := config(t)
 	out := filepath.Join(t.TempDir(), "initrd.img")

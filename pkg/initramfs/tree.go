@@ -24,8 +24,8 @@ type entry struct {
 	source string
 	size   int64 // bytes of data, as far as known; for the summary and the progress
 
-	foreign bool // one of the user's files, which may hold a secret
-	private bool // not all users of this host may read it
+	userFile bool // one of the user's files, which may hold a secret
+	private  bool // not all users of this host may read it
 }
 
 func (e entry) isDir() bool { return e.mode&cpio.S_IFMT == cpio.S_IFDIR }
@@ -40,8 +40,8 @@ func content(b []byte) func() ([]byte, error) {
 
 // newTree returns what every image has apart from init, modules and the user's files. Without the
 // two nodes the Go runtime ends init before main: it needs open standard streams. There is no
-// /sbin/modprobe: the kernel would run it several times for modules that are not there before it
-// runs init, which makes the link when there is something to answer.
+// /sbin/modprobe: the kernel would run it several times for missing modules before it runs init,
+// which makes the link when there is something to answer.
 func newTree() tree {
 	t := tree{}
 	for _, dir := range []string{"bin", "dev", "etc", "lib", "proc", "run", "sbin", "sys", "sysroot"} {
@@ -81,7 +81,7 @@ func (t tree) addFile(f File) error {
 	if err != nil {
 		return err
 	}
-	e := entry{mode: mode, data: content(f.Data), size: int64(len(f.Data)), foreign: true, private: f.Source != "" && private(f.Source)}
+	e := entry{mode: mode, data: content(f.Data), size: int64(len(f.Data)), userFile: true, private: f.Source != "" && private(f.Source)}
 	if f.Source != "" {
 		e.data, e.source, e.size = nil, f.Source, fileSize(f.Source)
 	}

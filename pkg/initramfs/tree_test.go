@@ -39,8 +39,8 @@ var moduleTree = []struct{ path, deps string }{
 	{"kernel/drivers/block/virtio_blk.ko", ""},
 }
 
-// asksFor is what else the modules say about themselves.
-var asksFor = map[string][]string{
+// extraInfo is the other .modinfo of the modules.
+var extraInfo = map[string][]string{
 	"kernel/drivers/net/ethernet/realtek/r8169.ko": {"firmware=rtl_nic/one.fw", "firmware=rtl_nic/two.fw", "firmware=rtl_nic/*.pattern"},
 	"kernel/drivers/net/usb/ax88179_178a.ko":       {"firmware=none.bin", "firmware=../../etc/shadow"},
 }
@@ -79,10 +79,10 @@ func newTree(t *testing.T) string {
 func moduleBytes(path string) []byte {
 	name, _, _ := strings.Cut(path, ".ko")
 	about := []string{"license=GPL", "name=" + name[strings.LastIndexByte(name, '/')+1:]}
-	return append(kmodtest.Module(append(about, asksFor[path]...)...), "signature~Module signature appended~\n"...)
+	return append(kmodtest.Module(append(about, extraInfo[path]...)...), "signature~Module signature appended~\n"...)
 }
 
-// pack compresses data as the suffix of name says.
+// pack compresses data by the suffix of name.
 func pack(t *testing.T, name string, data []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer

@@ -7,7 +7,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/efi"
 )
 
-// UKI says what, beside an initramfs, goes into a unified kernel image: an EFI program that
+// UKI describes the parts of a unified kernel image besides the initramfs: an EFI program that
 // firmware starts from a disk or from the network (UAPI.5).
 type UKI struct {
 	// Stub is the program that starts the kernel, such as systemd-boot's linuxx64.efi.stub.

@@ -17,8 +17,8 @@ var virtualDevices = map[string]string{"vlan": "8021q", "bond": "bonding", "brid
 // SupportedNetwork returns the names that Config.Network takes.
 func SupportedNetwork() []string { return []string{"vlan", "bond", "bridge"} }
 
-// selectVirtual returns the modules for VLANs, bonds and bridges: those that are asked for, those
-// that the image's own parameters need, and in an image for any card all that the tree has.
+// selectVirtual returns the modules for VLANs, bonds and bridges: those that are requested, those
+// that the image's own parameters need, and in an image for any card all of the tree.
 func selectVirtual(idx *kmod.Index, cfg Config, warn func(error)) ([]string, error) {
 	var out []string
 	for _, name := range cfg.Network {
@@ -32,7 +32,7 @@ func selectVirtual(idx *kmod.Index, cfg Config, warn func(error)) ([]string, err
 	if cfg.UKI != nil {
 		text += " " + cfg.UKI.CommandLine
 	}
-	plan, _ := bootspec.Parse(cmdline.Parse(text)) // what is wrong with it is told elsewhere
+	plan, _ := bootspec.Parse(cmdline.Parse(text)) // its errors are reported elsewhere
 	out = append(out, plan.Net.Modules()...)
 	if len(cfg.NICs)+len(cfg.Devices) == 0 {
 		for _, name := range SupportedNetwork() {

@@ -8,7 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// Bonds and the like come into an image for any card, and where they are requested.
+// Modules for bonds and the like are in an image for any card, and where they are requested.
 func TestSelectVirtual(t *testing.T) {
 	idx, err := kmod.Read(fstest.MapFS{"modules.dep": {Data: []byte("net/8021q/8021q.ko:\ndrivers/net/bonding/bonding.ko:\n")}})
 	if err != nil {
@@ -22,7 +22,7 @@ func TestSelectVirtual(t *testing.T) {
 	}{
 		{"any card", Config{}, []string{"8021q", "bonding"}},
 		{"one card", Config{NICs: one}, nil},
-		{"asked", Config{NICs: one, Network: []string{"bridge", "vlan"}}, []string{"8021q", "bridge"}},
+		{"requested", Config{NICs: one, Network: []string{"bridge", "vlan"}}, []string{"8021q", "bridge"}},
 		{"default", Config{NICs: one, Default: "vlan=vlan5:eth0 ip=10.0.0.1"}, []string{"8021q"}},
 		{"policy", Config{Devices: []string{"8086:100e"}, Policy: "bond=bond0:eth0"}, []string{"bonding"}},
 		{"command line", Config{NICs: one, UKI: &UKI{CommandLine: "bridge=br0:eth0"}}, []string{"bridge"}},

@@ -80,8 +80,8 @@ func TestHostDevices(t *testing.T) {
 	}
 }
 
-// Firmware is found where the kernel looks, first where the user says, and unpacked; what is
-// missing is listed.
+// Firmware is found in the kernel's directories, first in the user's, and unpacked; what is missing
+// is listed.
 func TestFirmware(t *testing.T) {
 	cfg := config(t)
 	more := t.TempDir()
@@ -141,7 +141,7 @@ func TestOverlay(t *testing.T) {
 	refused(t, cfg, "add overlay "+over+"/none: no such file or directory")
 }
 
-// The busybox of Debian says which applets it has.
+// The busybox of Debian lists its applets.
 func TestBusybox(t *testing.T) {
 	cache, err := deps.CacheDir()
 	if err != nil {
@@ -167,7 +167,7 @@ func TestBusybox(t *testing.T) {
 	}
 	for _, applet := range []string{"init", "modprobe", "depmod"} {
 		if _, ok := got.Lookup("bin/" + applet); ok {
-			t.Errorf("%s stands in the way of ours", applet)
+			t.Errorf("%s hides a command of iscsiroot", applet)
 		}
 	}
 	if n, _ := got.Lookup("bin/busybox"); n.Mode != 0o100755 {

@@ -85,7 +85,7 @@ func (img *image) addInit() error {
 	return img.tree.add(initName, init)
 }
 
-// checkInit sees that the kernel can run the init program.
+// checkInit checks that the kernel can run the init program.
 func (img *image) checkInit() error {
 	data, err := img.tree[initName].data()
 	if err != nil {
@@ -136,12 +136,12 @@ func (t tree) largest(n int) []Sized {
 func fileSize(name string) int64 {
 	st, err := os.Stat(name)
 	if err != nil {
-		return 0 // reading it will say why
+		return 0 // reading it returns the cause
 	}
 	return st.Size()
 }
 
-// write writes the image: microcode, the image below, and ours.
+// write writes the image: microcode, the image of Append, and this one.
 func (img *image) write(ctx context.Context, w io.Writer) (Summary, error) {
 	if img.cfg.UKI == nil {
 		return img.writeSegments(ctx, w)

@@ -134,8 +134,8 @@ func (st *Storage) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 		default:
 			st.logDetached(i, u, lun)
 			delete(st.attachedBySearch, lunOf{i, u.Number})
-			gone := func(d *blockdev.Device) bool { return st.sessionOf(d) == i && d.LUN.Number == u.Number }
-			st.disks, st.late = slices.DeleteFunc(st.disks, gone), slices.DeleteFunc(st.late, gone)
+			removed := func(d *blockdev.Device) bool { return st.sessionOf(d) == i && d.LUN.Number == u.Number }
+			st.disks, st.late = slices.DeleteFunc(st.disks, removed), slices.DeleteFunc(st.late, removed)
 		}
 	}
 }

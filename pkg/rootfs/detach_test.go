@@ -22,8 +22,8 @@ func rootWith(t *testing.T, fstab string) string {
 	return dir
 }
 
-// seen makes a sysfs and a devtmpfs with the disks of a machine, each with a partition.
-func seen(t *testing.T, m *Storage) paths {
+// sysfsOf makes a sysfs and a devtmpfs with the disks of a machine, each with a partition.
+func sysfsOf(t *testing.T, m *Storage) paths {
 	t.Helper()
 	p := paths{t.TempDir(), t.TempDir()}
 	for _, d := range m.allDisks() {
@@ -103,7 +103,7 @@ func TestDetach(t *testing.T) {
 			tt.edit(m, &f)
 		}
 		f.events = nil
-		m.detachOthers(t.Context(), root, rootWith(t, tt.fstab), seen(t, m))
+		m.detachOthers(t.Context(), root, rootWith(t, tt.fstab), sysfsOf(t, m))
 		if got := left(t, m, &f); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
@@ -124,7 +124,7 @@ func TestDetachWithoutFstab(t *testing.T) {
 	root := Volume{Device: partitionOf(m.late[1], 2)}
 	dir := t.TempDir()
 	writeFiles(t, map[string]string{filepath.Join(dir, "etc/fstab/x"): ""})
-	m.detachOthers(t.Context(), root, dir, seen(t, m))
+	m.detachOthers(t.Context(), root, dir, sysfsOf(t, m))
 	if got := left(t, m, &f); got != "0:0 0:1 0:2" {
 		t.Errorf("left are %s", got)
 	}

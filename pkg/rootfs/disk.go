@@ -38,8 +38,8 @@ func (st *Storage) ofSession(i int, disks []*blockdev.Device, luns ...uint64) bo
 
 // FindDisks scans each session that is logged in for its LUN and waits for the disks, in the order
 // of the sessions, which gives the disks the same names at every boot. A target without a disk
-// stops no other, and neither does one whose session is lost meanwhile: the scan goes on beside the
-// next steps then, and until it is over the target counts as one that is not there yet.
+// stops no other, and neither does one whose session is lost meanwhile: the scan continues during
+// the next steps then, and until it is over the target counts as one that is not there yet.
 func (st *Storage) FindDisks(ctx context.Context) error {
 	st.disks, st.late, st.active = nil, nil, nil
 	scans, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -90,8 +90,8 @@ func (st *Storage) addDisks(sc *sessionScan) {
 	}
 }
 
-// leaveScan goes on without a session's disks: the scan, if it can still succeed, continues during
-// the next steps.
+// leaveScan continues without a session's disks: the scan, if it can still succeed, continues
+// during the next steps.
 func (st *Storage) leaveScan(sc *sessionScan) {
 	switch {
 	case sc.ended() && sc.err == nil:

@@ -93,7 +93,7 @@ func (st *Storage) choose(ctx context.Context, want bootspec.Device, devices []*
 	return st.lookForInit(ctx, devices)
 }
 
-// noInitError says that no device holds an init.
+// noInitError reports that no device holds an init.
 type noInitError struct {
 	where string
 	absence

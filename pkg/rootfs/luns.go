@@ -76,8 +76,8 @@ func (st *Storage) lunOfPath(target string) (lun uint64, ok bool) {
 // maxProbed is how far LUNs are tried one by one: those of a plain number (SAM-5 4.7.7.2).
 const maxProbed = 255
 
-// firstDisks returns the disks of a session's first scan. The kernel asks LUN 0 for the list when
-// it scans all, and the kernel ends the scan of a target that refuses even INQUIRY there
+// firstDisks returns the disks of a session's first scan. The kernel requests the list from LUN 0
+// when it scans all, and the kernel ends the scan of a target that refuses even INQUIRY there
 // (drivers/scsi/scsi_scan.c: __scsi_scan_target): its LUNs are tried one by one.
 func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) ([]blockdev.LUN, error)) ([]blockdev.LUN, error) {
 	for _, lun := range st.firstLUNs(i) {

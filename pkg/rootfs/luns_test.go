@@ -295,7 +295,7 @@ func TestCountedLate(t *testing.T) {
 	}
 }
 
-// A by-path name of root at the target says which LUN is scanned first.
+// A by-path name of root at the target determines which LUN is scanned first.
 func TestFirstLUNs(t *testing.T) {
 	const path = "root=/dev/disk/by-path/ip-10.1.1.7:3260-iscsi-iqn.x:t-lun-"
 	for line, want := range map[string][]uint64{

@@ -13,8 +13,8 @@ import (
 // not supported, and root itself can be written to. Such an image is made for many machines: its
 // fstab makes root writable, and two machines that write to one file system destroy it.
 func (st *Storage) checkOverlay(sys string, root Volume) error {
-	ours := slices.ContainsFunc(st.allDisks(), func(d *blockdev.Device) bool { return root.On(d.Name) })
-	if st.Plan.Overlay == "" || !ours || fstypes.Of(root.FSType).ReadOnly || readOnly(sys, root.Name) {
+	own := slices.ContainsFunc(st.allDisks(), func(d *blockdev.Device) bool { return root.On(d.Name) })
+	if st.Plan.Overlay == "" || !own || fstypes.Of(root.FSType).ReadOnly || readOnly(sys, root.Name) {
 		return nil
 	}
 	return sequence.WithHint(fmt.Errorf("mount %s: %s asks for a writable layer over root, which is not supported, and its LUN can be written to", root.Path(), st.Plan.Overlay),

@@ -27,7 +27,7 @@ func (st *Storage) inits() []string {
 // partitions can be late.
 const rootWait = 5 * time.Second
 
-// Find decides which device is root and what file system it holds. While it is not found, and a
+// Find determines which device is root and what file system it holds. While it is not found, and a
 // login is still tried, root may be on that target.
 func (st *Storage) Find(ctx context.Context) (Volume, error) {
 	err := st.findRoot(ctx)

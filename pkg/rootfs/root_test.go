@@ -72,7 +72,7 @@ func names(devices []*blockdev.Device) string {
 	return strings.Join(out, " ")
 }
 
-// The disks are counted in the order of the sessions, whatever the kernel calls them: here a local
+// The disks are counted in the order of the sessions, with any names of the kernel: here a local
 // disk is sda, and the targets' disks are sdb and sdc.
 func TestCandidates(t *testing.T) {
 	sys := t.TempDir()
@@ -90,7 +90,7 @@ func TestCandidates(t *testing.T) {
 		{"first letter, whichever disk has it", "root=/dev/sda1", "sdd sdb sdc", "sdb1 sdc1", "", ""},
 		{"no such partition", "root=/dev/sda7", "sdc", "", "root /dev/sda7" + noDevice, "correct root=: there is sdc (8 MiB), sdc1 (1 MiB)"},
 		{"no such disk", "root=/dev/sdb1", "sdc", "", "root /dev/sdb1" + noDevice, "correct root=: there is sdc (8 MiB), sdc1 (1 MiB)"},
-		{"disk is gone", "", "sdx", "", "list partitions of sdx: ", ""},
+		{"disk is removed", "", "sdx", "", "list partitions of sdx: ", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

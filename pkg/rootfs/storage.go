@@ -27,14 +27,15 @@ type Sessions interface {
 	Waiting() []int
 	// Changed is closed at the next change of any of these.
 	Changed() <-chan struct{}
-	// Later makes a session pending until work has ended, which goes on during the next steps.
+	// Later makes a session pending until work has ended, which continues during the next
+	// steps.
 	Later(i int, work func(context.Context))
 	// Down names those that have lost their connection; "": none has.
 	Down() string
 	// WaitDown waits until one has been down for a while.
 	WaitDown(ctx context.Context, i int) error
-	// RepeatIfLost does work that asks the target, and does it again for as long as the session
-	// was lost meanwhile. lost says that it was lost before.
+	// RepeatIfLost does work that sends commands to the target, and repeats it while the
+	// session was lost in between. lost reports that it was lost before.
 	RepeatIfLost(ctx context.Context, s *session.Session, work func(lost bool) error) error
 }
 

@@ -188,7 +188,7 @@ func TestSessionsOfTransport(t *testing.T) {
 	if err != nil || len(all) != 1 {
 		t.Fatalf("sessions %v, %v", all, err)
 	}
-	_ = all[0].Terminate(t.Context()) // this kernel has no such session, and is asked
+	_ = all[0].Terminate(t.Context()) // this kernel has no such session, and its sysfs is read
 	if len(k.Requests()) == 0 {
 		t.Error("another socket was used")
 	}
@@ -197,11 +197,11 @@ func TestSessionsOfTransport(t *testing.T) {
 // A recovery that does not stop in time does not delay the end.
 func TestStopRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		began, asked := time.Now(), make(chan bool, 2)
-		l := &inAgent{&fake{}, func(ctx context.Context) error { asked <- true; <-ctx.Done(); return ctx.Err() }}
+		began, calls := time.Now(), make(chan bool, 2)
+		l := &inAgent{&fake{}, func(ctx context.Context) error { calls <- true; <-ctx.Done(); return ctx.Err() }}
 		l.EndAgent()
-		if len(asked) != 1 || time.Since(began) != stopTime {
-			t.Errorf("asked %d times, %v", len(asked), time.Since(began))
+		if len(calls) != 1 || time.Since(began) != stopTime {
+			t.Errorf("asked %d times, %v", len(calls), time.Since(began))
 		}
 		synctest.Wait()
 	})

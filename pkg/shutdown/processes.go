@@ -23,7 +23,7 @@ type linux struct {
 	transport *kernel.Transport // nil: one is opened
 	mounter                     // mount(2) and umount(2)
 
-	asked []int // processes at the last read of all of /proc; only for the sequence's goroutine
+	terminated []int // processes at the last read of all of /proc; only for the sequence's goroutine
 
 	mu     sync.Mutex        // guards the rest
 	kept   map[string]bool   // mounted read-only because process 1, another program, uses it
@@ -58,8 +58,8 @@ func (l *linux) processes(agents bool) []int {
 }
 
 // is reports whether a process runs and is one of the agent's, or another. The command line is read
-// only of those that can be the agent's: for a process that waits for a dead disk the read may not
-// return (fs/proc/base.c: get_mm_cmdline takes the lock of its memory).
+// only of those that can be the agent's: for a process that waits for a disk without a target the
+// read may not return (fs/proc/base.c: get_mm_cmdline takes the lock of its memory).
 func (l *linux) is(pid int, agents bool) bool {
 	dir := l.proc + "/" + strconv.Itoa(pid)
 	comm, lives := readStat(dir + "/stat")
@@ -110,8 +110,8 @@ func reap() {
 
 // Terminate implements System.
 func (l *linux) Terminate() {
-	l.asked = l.processes(false)
-	signalAll(l.asked, unix.SIGTERM)
+	l.terminated = l.processes(false)
+	signalAll(l.terminated, unix.SIGTERM)
 }
 
 // Kill implements System.
@@ -121,11 +121,11 @@ func (l *linux) Kill() { signalAll(l.processes(false), unix.SIGKILL) }
 // ended: it takes long if there are many.
 func (l *linux) Remaining() int {
 	reap()
-	l.asked = slices.DeleteFunc(l.asked, func(pid int) bool { return !l.is(pid, false) })
-	if len(l.asked) == 0 {
-		l.asked = l.processes(false)
+	l.terminated = slices.DeleteFunc(l.terminated, func(pid int) bool { return !l.is(pid, false) })
+	if len(l.terminated) == 0 {
+		l.terminated = l.processes(false)
 	}
-	return len(l.asked)
+	return len(l.terminated)
 }
 
 // EndAgent implements System. The supervisor is killed in the first round; a worker that it started

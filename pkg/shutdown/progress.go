@@ -10,7 +10,7 @@ import (
 
 // Progress implements System: the number of commands that the sessions' disks have completed
 // without an error (drivers/scsi/scsi_lib.c: scsi_complete, iodone_cnt, ioerr_cnt). Those that come
-// back with an error are no progress: a disk without a limit of retries repeats them for ever.
+// back with an error are no progress: a disk without a limit of retries repeats them without end.
 //
 // The two counters cannot be read at one moment. iodone_cnt is read first, so that a command that
 // ends between them makes the number too small and never too large; the largest so far is returned.

@@ -14,8 +14,8 @@ import (
 // Leave is the action that does all but end the machine, which another program does.
 const Leave runstate.Action = "leave"
 
-// Deadlines. Together they are the half minute by which a dead target delays a shutdown. As long as
-// the disks work there is none: a write-back may be large and slow.
+// Deadlines. Together they are the half minute by which an unreachable target delays a shutdown. As
+// long as the disks work there is none: a write-back may be large and slow.
 const (
 	killGrace      = 5 * time.Second        // from SIGTERM to SIGKILL
 	unmountStall   = 12 * time.Second       // nothing done by a disk, while unmounting
@@ -24,7 +24,7 @@ const (
 	logoutTime     = 5 * time.Second        // for one Logout and its response
 	terminateTime  = 5 * time.Second        // for the kernel to end a session without the target
 	detachTime     = 2 * time.Second        // for the kernel to remove one disk, which needs no I/O
-	killInterval   = 100 * time.Millisecond // between counts of the processes that are left
+	killInterval   = 100 * time.Millisecond // between counts of the remaining processes
 	unmountBetween = 200 * time.Millisecond // between tries of what is still in use
 )
 
@@ -82,7 +82,7 @@ func Run(s System, a runstate.Action, log Logger) error {
 // endProcesses ends the processes, by SIGTERM first.
 func endProcesses(s System, log Logger) {
 	s.Terminate()
-	for asked := time.Now(); s.Remaining() > 0 && time.Since(asked) < killGrace; { // Remaining takes time too
+	for since := time.Now(); s.Remaining() > 0 && time.Since(since) < killGrace; { // Remaining takes time too
 		time.Sleep(killInterval)
 	}
 	if n := s.Remaining(); n > 0 {
@@ -130,8 +130,8 @@ func unmountAll(s System, log Logger) {
 	log.Errorf("shutdown: %v", busy)
 }
 
-// leaveAll writes the disks' caches back and logs out, of all sessions concurrently: a dead target
-// does not delay the others.
+// leaveAll writes the disks' caches back and logs out, of all sessions concurrently: an unreachable
+// target does not delay the others.
 func leaveAll(s System, log Logger) {
 	sessions, err := s.Sessions()
 	if err != nil {

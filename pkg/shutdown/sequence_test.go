@@ -159,7 +159,7 @@ func TestRun(t *testing.T) {
 			"ask, kill, agent, flush s1, logout s1, poweroff after 5 s", "shutdown: 3 processes do not end: killing them",
 		},
 		{
-			"stubborn processes, and so many that counting takes its time",
+			"processes that ignore SIGTERM, and so many that counting is slow",
 			&fake{left: 3, stubborn: true, many: true, sessions: one()},
 			"ask, kill, agent, flush s1, logout s1, poweroff after 6 s", "shutdown: 3 processes do not end: killing them",
 		},

@@ -43,7 +43,7 @@ const watchEvery = time.Second
 
 // monitor watches a shutdown that has begun.
 func monitor(s System, m runstate.Mark, down func() []string, log Logger) error {
-	var since time.Time // when a session was first seen down
+	var since time.Time // when a session was first found down
 	for {
 		names := down()
 		switch {

@@ -38,8 +38,8 @@ type agent struct {
 }
 
 // findAgent looks for them below proc. Of two with the same name, one that runs is used. The
-// command line is read only of those that can be the agent's: for a process that waits for a dead
-// root disk the read may not return (fs/proc/base.c: get_mm_cmdline).
+// command line is read only of those that can be the agent's: for a process that waits for a root
+// disk without a target the read may not return (fs/proc/base.c: get_mm_cmdline).
 func findAgent(proc string) agent {
 	var a agent
 	paths, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/stat"))

@@ -8,7 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/clock"
 )
 
-// Print writes the state of this machine. Its error says what is wrong with it.
+// Print writes the state of this machine. Its error describes the faults.
 func Print(w io.Writer) error {
 	text, wrong := Report(System{Sys: "/sys", Run: "/run", Proc: "/proc", SinceBoot: clock.SinceBoot()})
 	if _, err := io.WriteString(w, text); err != nil {

@@ -87,8 +87,8 @@ func handedOver(run string) []string {
 	var files []string
 	for _, dir := range []string{"systemd", "NetworkManager", "netplan", "network", "initramfs", runstate.Below} {
 		_ = filepath.WalkDir(filepath.Join(run, dir), func(path string, d fs.DirEntry, err error) error {
-			ours := strings.Contains(filepath.Base(path), "iscsiroot") || dir == "initramfs" || dir == runstate.Below
-			if err == nil && d.Type().IsRegular() && ours && !strings.HasPrefix(path, filepath.Join(run, runstate.Below, runstate.StatusName)) {
+			own := strings.Contains(filepath.Base(path), "iscsiroot") || dir == "initramfs" || dir == runstate.Below
+			if err == nil && d.Type().IsRegular() && own && !strings.HasPrefix(path, filepath.Join(run, runstate.Below, runstate.StatusName)) {
 				files = append(files, path)
 			}
 			return nil

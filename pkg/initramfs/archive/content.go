@@ -9,9 +9,9 @@ import (
 // ErrNotLoaded is of the content of a file that Index has left in the image. Settle loads it.
 var ErrNotLoaded = errors.New("the content is still in the image")
 
-// Content returns the content of a regular file, or the target of a symbolic link. What is still in
-// the image is ErrNotLoaded, and noted for Settle. Several goroutines may call it at once, as they
-// may all that only looks at the tree.
+// Content returns the content of a regular file, or the target of a symbolic link. For content that
+// is not loaded it returns ErrNotLoaded and records the request for Settle. Several goroutines may
+// call it at the same time, as all methods that do not change the tree.
 func (t *Tree) Content(n *Node) ([]byte, error) {
 	if n.size == 0 || n.loaded {
 		return n.data, nil
@@ -22,23 +22,23 @@ func (t *Tree) Content(n *Node) ([]byte, error) {
 	return nil, ErrNotLoaded
 }
 
-// Unsettled tells whether content was asked for that is not loaded: what was found out since is of
-// no use.
+// Unsettled reports whether content was requested that is not loaded: results since then are not
+// valid.
 func (t *Tree) Unsettled() bool {
 	t.wanted.Lock()
 	defer t.wanted.Unlock()
 	return len(t.wanted.files) > 0
 }
 
-// Settle calls f until it asks for no content that is not loaded; between the calls, the image is
-// read again for what f asked for. All of it has to fit into Limits.Memory.
+// Settle calls f until it requests no content that is not loaded; between the calls, the image is
+// read again for the requested content. All of it has to fit into Limits.Memory.
 func (t *Tree) Settle(f func()) error {
 	for {
 		if f(); !t.Unsettled() {
 			return nil
 		}
 		sources := map[int]*inode{}
-		for i := range t.wanted.files { // f has ended, and nothing else asks
+		for i := range t.wanted.files { // f has ended, and there are no other callers
 			sources[i.source] = i
 		}
 		clear(t.wanted.files)
@@ -48,8 +48,8 @@ func (t *Tree) Settle(f func()) error {
 	}
 }
 
-// load reads the content of files, by the numbers of the entries that it stands with. The image was
-// read before, so that all of it is there, and memory for it is asked for at once.
+// load reads the content of files, by the numbers of their entries. The image was read before, so
+// that all entries exist, and the memory is allocated at once.
 func (t *Tree) load(sources map[int]*inode) error {
 	return t.again(func(e Entry, data io.Reader) error {
 		if i := sources[e.number]; i != nil {
@@ -69,13 +69,13 @@ func (t *Tree) load(sources map[int]*inode) error {
 	})
 }
 
-// wanted are files whose content was asked for and is not kept.
+// wanted are files whose content was requested and is not loaded.
 type wanted struct {
 	sync.Mutex // guards files; no other lock is taken under it
 	files      map[*inode]bool
 }
 
-// Contents calls visit for each regular file that is not empty, once whatever names it has, in the
+// Contents calls visit for each regular file that is not empty, once for all of its names, in the
 // order of the image, with a reader of its content.
 func (t *Tree) Contents(visit func(*Node, io.Reader) error) error {
 	sources := map[int]*Node{}

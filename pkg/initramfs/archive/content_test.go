@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Modules without an index are asked by all processors at once.
+// Modules without an index are read in parallel.
 func TestContentForGoroutines(t *testing.T) {
 	const files = 2000
 	var b strings.Builder
@@ -24,7 +24,7 @@ func TestContentForGoroutines(t *testing.T) {
 		for first := range 8 {
 			all.Go(func() {
 				for i := first; i < files; i += 8 {
-					data, _ := tree.ReadFile(fmt.Sprint(i)) // Settle sees to it
+					data, _ := tree.ReadFile(fmt.Sprint(i)) // Settle loads it
 					got[i] = string(data)
 				}
 			})

@@ -30,7 +30,8 @@ var magics = []struct {
 	{"\x28\xb5", Zstd},
 }
 
-// detect tells how a segment is packed, by its first bytes; empty if the kernel would not know it.
+// detect returns the compression of a segment by its first bytes; empty if the kernel would not
+// detect it.
 func detect(data []byte) Compression {
 	for _, m := range magics {
 		if bytes.HasPrefix(data, []byte(m.magic)) {
@@ -47,8 +48,8 @@ type stream struct {
 	close    func()
 }
 
-// decompress opens the segment that data begins with. The formats differ in how they tell where
-// they end: some decoders stop exactly there, of others the length is found first.
+// decompress opens the segment that data begins with. The formats differ in how their end is found:
+// some decoders stop exactly there, for others the length is computed first.
 func decompress(c Compression, data []byte, left *budget) (*stream, error) {
 	in := bytes.NewReader(data)
 	used := func() int { return len(data) - in.Len() }
@@ -90,7 +91,7 @@ func decompress(c Compression, data []byte, left *budget) (*stream, error) {
 	return nil, fmt.Errorf("packed with %s: %w", c, errors.ErrUnsupported)
 }
 
-// streamError says what is wrong with compressed data, of an image or of another file.
+// streamError describes an error in compressed data, of an image or of another file.
 type streamError string
 
 // Error names the compression first.
@@ -113,8 +114,8 @@ func Unpack(c Compression, data []byte, limit int64) ([]byte, error) {
 	return out, nil
 }
 
-// readAll reads all that r has, at most limit bytes. It asks for memory as the bytes come, and for
-// as much once more at the end.
+// readAll reads all of r, at most limit bytes. It allocates memory as the bytes come, and a copy at
+// the end.
 func readAll(r io.Reader, limit int64) ([]byte, error) {
 	const chunk = 1 << 20
 	var chunks [][]byte
@@ -138,8 +139,8 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 // ZSTD_WINDOWSIZE_MAX).
 const maxZstdWindow = 128 << 20
 
-// sized opens a segment whose length can be found without unpacking it, and whose window the memory
-// is there for.
+// sized opens a segment whose length can be found without unpacking it, and whose window fits into
+// the memory limit.
 func sized(data []byte, left *budget, length func([]byte) (n int, window int64, err error), open func(io.Reader) (io.Reader, func(), error)) (*stream, error) {
 	n, window, err := length(data)
 	if err != nil {
@@ -184,7 +185,7 @@ type bzip2Reader struct {
 	ahead int
 }
 
-// bzip2Next is what the library says of data behind a stream that is not bzip2's.
+// bzip2Next is the library's error for data after a stream that is not bzip2's.
 const bzip2Next = bzip2.StructuralError("bad magic value in continuation file")
 
 func (z *bzip2Reader) Read(p []byte) (int, error) {

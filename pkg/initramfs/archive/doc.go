@@ -13,7 +13,7 @@ import (
 // Compression is how a segment is packed, by the name of the tool that unpacks it.
 type Compression string
 
-// What the kernel knows (lib/decompress.c: compressed_formats).
+// The kernel's formats (lib/decompress.c: compressed_formats).
 const (
 	None  Compression = "none"
 	Gzip  Compression = "gzip"
@@ -69,7 +69,7 @@ const (
 	TypeFIFO    = 0o010000
 )
 
-// Type returns the bits of Mode that tell a file from a directory.
+// Type returns the bits of Mode with the type of file.
 func (e Entry) Type() uint32 { return e.Mode & TypeMask }
 
 func badf(format string, args ...any) error {

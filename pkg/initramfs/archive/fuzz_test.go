@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// FuzzRead: whatever the bytes are, an image is read or refused within its limits, its segments lie
-// in order inside of it, and what was read once is read again from the segments alone.
+// FuzzRead: any bytes are read as an image or refused, within the limits; the segments lie in order
+// inside of it, and the same is read from the segments alone.
 func FuzzRead(f *testing.F) {
 	for _, c := range packed {
 		f.Add(load(f, string(c)))

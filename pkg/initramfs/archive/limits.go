@@ -26,7 +26,7 @@ type LimitError struct {
 	Max   int64  // bytes or entries
 }
 
-// Error says which limit it is.
+// Error names the limit.
 func (e *LimitError) Error() string {
 	switch e.Limit {
 	case LimitUnpacked:

@@ -24,7 +24,7 @@ var (
 type place struct {
 	dir   *Node  // the directory that it is in
 	base  string // its name there; empty for the root, ".", and "..", which nothing can be made at
-	node  *Node  // what is there; nil if nothing is
+	node  *Node  // the node; nil if there is none
 	slash bool   // a slash stands behind the name: it has to be a directory
 }
 
@@ -33,7 +33,7 @@ type place struct {
 type wayfarer struct {
 	t      *Tree
 	at     *Node
-	rest   []string // parts of names that are still to be gone, the next one last
+	rest   []string // parts of the path that are left to look up, the next one last
 	links  int
 	follow bool // the last part too
 	slash  bool
@@ -48,7 +48,7 @@ func (t *Tree) walk(name string, follow bool) (place, error) {
 	w.push(name)
 	for {
 		part, last := w.next()
-		if !t.ready { // else it is not the image that asks
+		if !t.ready { // else the caller is not the image
 			if err := t.left.step(1); err != nil {
 				return place{}, err
 			}
@@ -85,7 +85,7 @@ func (w *wayfarer) end(part string, n *Node) (place, error) {
 	return place{dir: w.at, base: part, node: n, slash: w.slash}, nil
 }
 
-// push puts a name, or the target of a link, before what is still to be gone.
+// push puts a name, or the target of a link, before the parts that are left.
 func (w *wayfarer) push(name string) {
 	if strings.HasPrefix(name, "/") {
 		w.at = w.t.root
@@ -95,7 +95,7 @@ func (w *wayfarer) push(name string) {
 	}
 }
 
-// next returns the next part, and tells whether it is the last one.
+// next returns the next part, and reports whether it is the last one.
 func (w *wayfarer) next() (part string, last bool) {
 	top := len(w.rest) - 1
 	part, tail, slash := strings.Cut(w.rest[top], "/")
@@ -110,7 +110,7 @@ func (w *wayfarer) next() (part string, last bool) {
 	return part, top == 0
 }
 
-// link goes on with the target of a link.
+// link continues with the target of a link.
 func (w *wayfarer) link(n *Node, last bool) error {
 	if w.links++; w.links > maxLinks {
 		return ErrLoop

@@ -19,7 +19,7 @@ type source interface {
 	io.ByteScanner
 }
 
-// counted counts what is read, and ends where the budget does.
+// counted counts the bytes that are read, and returns an error at the end of the budget.
 type counted struct {
 	src  source
 	left *budget
@@ -47,7 +47,7 @@ type newc struct {
 }
 
 // each calls visit for all entries, of the first archive or of all up to a byte that is neither
-// zero nor begins another one; that byte is not read. Data that visit leaves is passed over.
+// zero nor begins another one; that byte is not read. Data that visit does not read is skipped.
 func (r *newc) each(visit func(Entry, io.Reader) error) error {
 	for {
 		more, err := r.nextEntry()
@@ -64,7 +64,7 @@ func (r *newc) each(visit func(Entry, io.Reader) error) error {
 }
 
 // nextEntry skips zero bytes, which may stand before every entry (init/initramfs.c: do_reset), and
-// tells whether one follows. The kernel wants it at a multiple of 4 bytes.
+// reports whether one follows. The kernel requires it at a multiple of 4 bytes.
 func (r *newc) nextEntry() (bool, error) {
 	for {
 		c, err := r.in.src.ReadByte()
@@ -144,7 +144,7 @@ func (r *newc) next() (Entry, error) {
 	return e, r.name(&e, int(f[11]))
 }
 
-// name reads the name of an entry, and tells whether the kernel gets to it (do_header).
+// name reads the name of an entry, and reports whether the kernel reads it (do_header).
 func (r *newc) name(e *Entry, n int) error {
 	name := make([]byte, n)
 	if err := r.fill(name); err != nil {
@@ -173,8 +173,8 @@ func (r *newc) fill(p []byte) error {
 	return err
 }
 
-// skip passes over n bytes and what it takes to a multiple of 4. The last archive of an image may
-// end without padding.
+// skip skips n bytes and the padding to a multiple of 4. The last archive of an image may end
+// without padding.
 func (r *newc) skip(n int64) error {
 	n += -(r.in.pos + n) & 3
 	_, err := io.CopyN(io.Discard, &r.in, n)

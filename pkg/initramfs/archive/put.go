@@ -117,7 +117,7 @@ func (t *Tree) link(e Entry) (done, lost bool, err error) {
 	return true, false, t.node(p, old.node.inode)
 }
 
-// directory makes a directory, or gives one that is there another owner and mode.
+// directory makes a directory, or sets owner and mode of an existing one.
 func (t *Tree) directory(e Entry) error {
 	p, taken, err := t.free(e)
 	if err != nil {
@@ -168,7 +168,7 @@ func (t *Tree) device(e Entry) error {
 			return err
 		}
 	}
-	t.attributes(e) // of one that is there already the numbers stay
+	t.attributes(e) // an existing one keeps its numbers
 	if p, err := t.walk(e.Name, false); err == nil && p.node != nil {
 		p.node.MTime = e.MTime
 	}

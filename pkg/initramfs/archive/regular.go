@@ -7,7 +7,7 @@ import (
 
 var errTaken = errors.New("a directory is there, and not empty")
 
-// orTaken is err, or says that the place is taken.
+// orTaken returns err, or an error that the name is in use.
 func orTaken(err error) error {
 	if err == nil {
 		return errTaken
@@ -15,7 +15,7 @@ func orTaken(err error) error {
 	return err
 }
 
-// regular writes a regular file: a new one, or into one that is there, with all its names (do_name,
+// regular writes a regular file: a new one, or an existing one with all its names (do_name,
 // do_copy).
 func (t *Tree) regular(e Entry, data io.Reader) error {
 	linked, lost, err := t.link(e)
@@ -27,7 +27,7 @@ func (t *Tree) regular(e Entry, data io.Reader) error {
 		return err
 	}
 	if i == nil {
-		return nil // it was told
+		return nil // it was reported
 	}
 	source, size := i.source, i.size
 	i.Entry = e

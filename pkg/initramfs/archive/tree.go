@@ -39,18 +39,18 @@ func (n *Node) Length() int64 { return n.size }
 // File is equal for the names of one file, and for nothing else.
 func (n *Node) File() any { return n.inode }
 
-// IsDir tells whether the node is a directory.
+// IsDir reports whether the node is a directory.
 func (n *Node) IsDir() bool { return n.Type() == TypeDir }
 
 // Tree is what the kernel makes of an image.
 type Tree struct {
 	Segments []Segment
-	// Odd are entries of which the kernel makes nothing, or something else than their names
-	// say; the first MaxOdd.
+	// Odd are entries that the kernel ignores, or for which it makes something else than their
+	// name and type; the first MaxOdd.
 	Odd []Odd
 	// MoreOdd is how many more there are.
 	MoreOdd int
-	// RootSet tells that an entry gives the root directory its owner, mode and time.
+	// RootSet is true if an entry sets owner, mode and time of the root directory.
 	RootSet bool
 
 	root   *Node
@@ -67,7 +67,8 @@ type Tree struct {
 // MaxOdd bounds Tree.Odd.
 const MaxOdd = 1000
 
-// Odd is an entry of which the kernel makes nothing, or something else than its name says.
+// Odd is an entry that the kernel ignores, or for which it makes something else than its name and
+// type.
 type Odd struct {
 	Entry int    // its number in the image, from 1
 	Name  string // as it stands there
@@ -75,7 +76,7 @@ type Odd struct {
 	Why   string
 }
 
-// String says what becomes of the entry.
+// String describes the result of the entry.
 func (o Odd) String() string {
 	if o.Lost {
 		return fmt.Sprintf("entry %d, %q: left out, as the kernel does: %s", o.Entry, o.Name, o.Why)
@@ -83,7 +84,7 @@ func (o Odd) String() string {
 	return fmt.Sprintf("entry %d, %q: %s", o.Entry, o.Name, o.Why)
 }
 
-// linkKey tells the names of one file from other files (init/initramfs.c: find_link).
+// linkKey identifies a file that has several names (init/initramfs.c: find_link).
 type linkKey struct{ major, minor, ino, kind uint32 }
 
 // dirTime is when a directory was changed; it is set when all else is done (init/initramfs.c:
@@ -115,7 +116,8 @@ func readTree(image []byte, l Limits, keep bool) (*Tree, error) {
 	return t, err
 }
 
-// odd notes that something else becomes of an entry than its name says; lost that nothing does.
+// odd records an entry with a result other than its name and type; lost records an entry without a
+// result.
 func (t *Tree) odd(e Entry, format string, args ...any) {
 	t.note(e, false, fmt.Sprintf(format, args...))
 }

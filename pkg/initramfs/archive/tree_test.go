@@ -69,7 +69,7 @@ func TestLinks(t *testing.T) {
 // Names of one file share what stands with the last of them, as cpio writes it, or with the first.
 func TestHardLinks(t *testing.T) {
 	tree := read(t, record("a", 0o100644, 2, "")+record("b", 0o100644, 2, "text")+record("c", 0o100644, 2, "")+record(end, 0, 0, "")+
-		record("d", 0o100644, 2, "other")+record(end, 0, 0, "")) // the next archive counts anew
+		record("d", 0o100644, 2, "other")+record(end, 0, 0, "")) // the next archive counts from the beginning
 	for name, want := range map[string]string{"a": "text", "b": "text", "c": "text"} {
 		if n, _ := tree.Lookup(name); n == nil || string(n.Data()) != want {
 			t.Errorf("%s: %v", name, n)

@@ -161,7 +161,7 @@ func TestLimits(t *testing.T) {
 	} {
 		for _, form := range packed {
 			if name == "window" && (form == Gzip || form == Bzip2) {
-				continue // theirs is given by the format
+				continue // the mode of these is given by the format
 			}
 			var limit *LimitError
 			if _, err := Index(load(t, string(form)), c.limits); !errors.As(err, &limit) || limit.Limit != c.want {

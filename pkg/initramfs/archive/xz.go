@@ -69,7 +69,7 @@ func xzLength(data []byte) (n int, window int64, err error) {
 	return n, s.window, err
 }
 
-// block passes over one block (section 3), whose header has 4*(size+1) bytes.
+// block skips one block (section 3), whose header has 4*(size+1) bytes.
 func (s *xzScanner) block(size, check int) error {
 	h, err := s.take(4*(size+1) - 1)
 	if err != nil {
@@ -101,8 +101,8 @@ func (s *xzScanner) block(size, check int) error {
 	return err
 }
 
-// chunks passes over LZMA2 data: 0 ends it, 1 and 2 mean plain bytes, and all from 0x80 on packed
-// ones, which from 0xc0 on have a byte of properties before them.
+// chunks skips LZMA2 data: 0 ends it, 1 and 2 mean plain bytes, and all from 0x80 on packed ones,
+// which from 0xc0 on have a byte of properties before them.
 func (s *xzScanner) chunks() error {
 	for {
 		b, err := s.take(1)
@@ -129,7 +129,7 @@ func (s *xzScanner) chunks() error {
 	}
 }
 
-// index passes over the index (section 4), whose first byte is read, and the footer.
+// index skips the index (section 4), whose first byte is read, and the footer.
 func (s *xzScanner) index() (int, error) {
 	rest := s.data[s.at:]
 	count, rest, err := vli(rest)

@@ -29,7 +29,7 @@ type Section struct {
 	Flags  uint32
 }
 
-// SizeOfImage returns the memory that an EFI program needs; 0 if it is none.
+// SizeOfImage returns the memory that an EFI program needs; 0 if it is not one.
 func SizeOfImage(program []byte) uint32 {
 	f, err := pe.NewFile(bytes.NewReader(program))
 	if err != nil {

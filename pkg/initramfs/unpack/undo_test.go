@@ -29,7 +29,8 @@ func (c *countdown) Err() error {
 	return nil
 }
 
-// Whenever unpack is ended, a directory that it has made is gone, and one that was there is empty.
+// When unpack is ended at any time, a directory that it has made is removed, and an existing one is
+// empty.
 func TestTakesBack(t *testing.T) {
 	closed := dir("closed")
 	closed.Mode = cpio.S_IFDIR

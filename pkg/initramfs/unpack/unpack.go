@@ -18,12 +18,13 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/words"
 )
 
-// Into writes what the kernel would make of an image into a directory, which is made if it is not
-// there and has to be empty: so nothing is overwritten, and no link leads out of it. Without root's
-// privilege everything belongs to the caller and no device nodes are made; on systems other than
-// Linux neither they nor FIFOs and sockets are. What is left out is returned, with the reason. What
-// is in files goes from the image to the disk. Two names that the file system there does not
-// distinguish are an error that wraps fs.ErrExist. After an error the directory is as it was.
+// Into writes the files that the kernel would make of an image into a directory, which is made if
+// it does not exist and has to be empty: so nothing is overwritten, and no link leads out of it.
+// Without root's privilege everything belongs to the caller and no device nodes are made; on
+// systems other than Linux neither they nor FIFOs and sockets are. What is left out is returned,
+// with the reason. What is in files goes from the image to the disk. Two names that the file system
+// there does not distinguish are an error that wraps fs.ErrExist. After an error the directory is
+// as it was.
 func Into(ctx context.Context, t *archive.Tree, dir string) (skipped []string, err error) {
 	takeBack, err := emptyDir(dir)
 	if err != nil {
@@ -54,7 +55,7 @@ func Into(ctx context.Context, t *archive.Tree, dir string) (skipped []string, e
 	return u.skipped, nil
 }
 
-// emptyDir makes a directory, or sees that it is empty. takeBack makes it so again.
+// emptyDir makes a directory, or checks that it is empty. takeBack undoes that.
 func emptyDir(dir string) (takeBack func(), err error) {
 	remove, err := outfile.MkdirAll(dir)
 	if err != nil {
@@ -191,8 +192,8 @@ func (u *unpacker) skip(n *archive.Node, why string) error {
 	return nil
 }
 
-// node makes one name. That it is there already means that the file system takes it for another
-// one, as darwin's does with names that differ by case alone.
+// node makes one name. If it exists already, the file system does not distinguish it from another
+// one, as darwin's with names that differ by case alone.
 func (u *unpacker) node(n *archive.Node) error {
 	err := u.make(n)
 	if errors.Is(err, fs.ErrExist) {
@@ -235,7 +236,7 @@ func (u *unpacker) make(n *archive.Node) error {
 	return nil
 }
 
-// noNode tells why a device node, a FIFO or a socket cannot be made; empty if it can.
+// noNode returns why a device node, a FIFO or a socket cannot be made; empty if it can.
 func (u *unpacker) noNode(n *archive.Node) string {
 	device := n.Type() == archive.TypeBlock || n.Type() == archive.TypeChar
 	switch {

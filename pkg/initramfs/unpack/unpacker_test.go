@@ -40,7 +40,7 @@ func onDarwin(t *testing.T) *unpacker {
 	return newUnpacker(t.Context(), root, false)
 }
 
-// Where devices have other numbers than Linux's, no nodes are made: the user is told their names.
+// Where devices have other numbers than Linux's, no nodes are made: their names are reported.
 func TestMakesNoNodesElsewhere(t *testing.T) {
 	image := readArchive(t,
 		cpio.StaticFile("file", "x", 0o600),
