@@ -21,7 +21,7 @@ const costBoots = 5
 // TestAgentCost measures the processor time that the agent adds to a boot, from the kernel's start
 // until the real init, a Go program, reads the time. Boots with and without the agent alternate.
 // The machine's clock counts instructions, one a nanosecond, so that neither the emulation nor the
-// host counts.
+// host has an effect.
 func TestAgentCost(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})

@@ -10,7 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Ctrl-Alt-Del reboots during the wait for a target that is not there.
+// Ctrl-Alt-Del reboots during the wait for a target that does not exist.
 func TestCtrlAltDel(t *testing.T) {
 	r := newRig(t)
 	m := r.bootReboot(virtio, "console=ttyS0 "+seedLine)

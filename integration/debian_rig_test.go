@@ -84,9 +84,10 @@ func (d *debian) typeLine(text string) {
 	}
 }
 
-// run runs a command and returns its output, without kernel lines in between; dmesg -t prints none
-// of that form. The shell computes the marks around the output, so that the echo of the command
-// does not match them, and the marks end before the line's end, where a kernel line may begin.
+// run runs a command and returns its output, without kernel lines in between; dmesg -t prints no
+// line of that form. The shell computes the marks around the output, so that the echo of the
+// command does not match them, and the marks end before the line's end, where a kernel line may
+// begin.
 func (d *debian) run(command string) string {
 	d.t.Helper()
 	d.commands++

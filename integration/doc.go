@@ -1,5 +1,5 @@
 // Package integration boots diskless machines: Debian's kernels in QEMU, iscsiroot's image, real
-// iSCSI targets. Each test is for a documented feature and checks what a user sees, the console
+// iSCSI targets. Each test is for a documented feature and checks what a user observes, the console
 // above all. It needs root and the files that scripts/deps.sh fetches; without them it fails with a
 // message that names the missing one. How a run is kept short:
 //

@@ -62,7 +62,7 @@ func (f *faultRig) resets() {
 	f.waitRecovered()
 }
 
-// messages injects async messages that none of the targets in the lab sends.
+// messages injects async messages that no target in the lab sends.
 func (f *faultRig) messages() {
 	for _, m := range []iscsi.AsyncMessage{
 		{Event: iscsi.AsyncLogoutRequest, Parameter3: 3},

@@ -76,7 +76,7 @@ func TestCredentialsFile(t *testing.T) {
 		"guest: session: username="+mutual.User, "guest: session: username_in="+mutual.MutualUser, "guest: chap: secrets of 19 and 20 bytes")
 	if out := m.Output(); strings.Count(out, "files and the log were read") != 2 || strings.Contains(out, "guest: hunt: found") ||
 		strings.Contains(out, mutual.Secret) || strings.Contains(out, mutual.MutualSecret) {
-		t.Error("a secret was seen")
+		t.Error("a secret was found")
 	}
 }
 
@@ -106,7 +106,7 @@ func TestUnreachableTarget(t *testing.T) {
 	r := newRig(t)
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.tgtd()
-	asked := r.nameServer("storage.example.com", "10.77.0.1")
+	queried := r.nameServer("storage.example.com", "10.77.0.1")
 	const dead = "iqn.2007-01.com.example:dead"
 	m := r.boot(virtio, "", console+"iscsi_i="+initiator+" iscsi_i_ip=10.77.0.2/24 iscsi_t="+dead+" iscsi_a=10.77.0.1 iscsi_p=3261 iscsi_t.2="+targetName+
 		" iscsi_a.2=storage.example.com:3260 iscsi_p.2=3260 nameserver=10.77.0.1 root=/dev/disk/by-path/ip-10.77.0.1:3260-iscsi-"+targetName+"-lun-1-part2")
@@ -114,7 +114,7 @@ func TestUnreachableTarget(t *testing.T) {
 	r.checkShown(m, "login to "+targetName+" at 10.77.0.1:3260: session 2", "login to "+dead+" at 10.77.0.1:3261: connection refused",
 		"target "+dead+" is not logged in: starting the real system without it", "guest: mount: /dev/sda2 / ext4 ro,")
 	select {
-	case <-asked:
+	case <-queried:
 	default:
 		t.Error("the name server received no query")
 	}
@@ -138,7 +138,7 @@ func (r *rig) nameServer(name, addr string) <-chan struct{} {
 		question = append(append(question, byte(len(label))), label...)
 	}
 	question = append(question, 0, 0, 1, 0, 1) // type A, class IN
-	asked := make(chan struct{}, 100)
+	queried := make(chan struct{}, 100)
 	go func() {
 		buf := make([]byte, 512)
 		for {
@@ -159,11 +159,11 @@ func (r *rig) nameServer(name, addr string) <-chan struct{} {
 				ip := netip.MustParseAddr(addr).As4()
 				answer = append(append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4), ip[:]...)
 			}
-			asked <- struct{}{}
+			queried <- struct{}{}
 			_, _ = conn.WriteTo(answer, from)
 		}
 	}()
-	return asked
+	return queried
 }
 
 // The boot waits for a LUN that is not ready; a write-protected LUN is reported before and after

@@ -9,7 +9,7 @@ import (
 )
 
 // The network's DHCP server offers other addresses than the boot's (reference/life-after.md): a
-// network manager that regards the boot's address as foreign removes it.
+// network manager that does not have the boot's address in its lease removes it.
 const leases = "10.77.0.50,10.77.0.59,255.255.255.0,1h"
 
 // managed boots a Debian with a network manager, started by a parameter of systemd. No file of its

@@ -37,7 +37,8 @@ func (w *cpioWriter) symlink(name, to string)     { w.put(name, 0o120777, 0, 1, 
 func (w *cpioWriter) end()                        { w.put("TRAILER!!!", 0, 0, 1, "") }
 func (w *cpioWriter) named(n int, name, d string) { w.put(name, 0o100640, n, 2, d) }
 
-// odd writes entries of which the kernel makes something else than their names say, or nothing.
+// odd writes entries that the kernel ignores, or for which it makes something else than their name
+// and type.
 func (w *cpioWriter) odd() {
 	w.dir("a")
 	w.dir("a/b")

@@ -11,9 +11,9 @@ import (
 )
 
 // Many faults in a short time: resets at random, and between them, overlapping, a target that is
-// killed and a cable that is pulled. After each the session recovers, none is taken for a duplicate
-// initiator name, and none causes an I/O error, even if twelve come during one command, which SCSI
-// retries five times.
+// killed and a cable that is pulled. After each the session recovers, none is reported as a
+// duplicate initiator name, and none causes an I/O error, even if twelve come during one command,
+// which SCSI retries five times.
 func TestManyOutages(t *testing.T) { manyOutages(t, 15*time.Second, 25) }
 
 // manyOutages breaks root's connection a number of times within a duration, at random.
@@ -83,7 +83,7 @@ func (f *faultRig) oneCommand(breaks int) {
 	f.waitRecovered()
 }
 
-// checkNoPause checks that no fault was taken for a duplicate initiator name, and that the agent
+// checkNoPause checks that no fault was reported as a duplicate initiator name, and that the agent
 // has not paused.
 func (f *faultRig) checkNoPause() {
 	f.t.Helper()

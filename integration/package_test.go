@@ -38,7 +38,7 @@ func reproducible(t *testing.T, environ ...string) {
 	}
 }
 
-// checkTarball checks that everything is there and that the programs run.
+// checkTarball checks that it is complete and that the programs run.
 func checkTarball(t *testing.T, path string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -115,7 +115,7 @@ type busyMeter struct{ idleTicks, allTicks uint64 }
 // normalNice is nice value 0 as getpriority(2)'s system call returns it: 20 less the value.
 const normalNice = 20
 
-// idle is the idle share since the last call; 0 if it is not known, as in a container that sees the
+// idle is the idle share since the last call; 0 if it is not known, as in a container with the
 // processors of its host.
 func (b *busyMeter) idle() float64 {
 	text, err := os.ReadFile("/proc/stat")

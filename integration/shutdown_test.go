@@ -14,14 +14,14 @@ import (
 // target the same path unmounts root and logs the session out.
 func TestShutdownWithoutTarget(t *testing.T) {
 	t.Parallel()
-	for _, dead := range []bool{true, false} {
-		t.Run(map[bool]string{true: "dead", false: "alive"}[dead], func(t *testing.T) {
+	for _, lost := range []bool{true, false} {
+		t.Run(map[bool]string{true: "lost", false: "reachable"}[lost], func(t *testing.T) {
 			r := newRig(t)
 			r.makeDisk(images.Filesystem{Type: "ext4", MiB: 96, Tree: root("down")})
 			target := r.tgtd()
 			m := r.boot(virtio, "", "console=ttyS0 rw "+seedLine)
 			r.expect(m, "guest: ready to go down")
-			if dead {
+			if lost {
 				if err := target.Stop(); err != nil {
 					t.Fatal(err)
 				}
@@ -36,7 +36,7 @@ func TestShutdownWithoutTarget(t *testing.T) {
 				t.Fatalf("machine ended with %+v, %v", exit, err)
 			}
 			t.Logf("down after %.1f s", time.Since(began).Seconds())
-			if dead {
+			if lost {
 				r.checkShown(m, "/oldroot: its disk does not answer", "session 1: no end after 5 s: dropping the session")
 				return
 			}

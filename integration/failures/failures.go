@@ -7,7 +7,7 @@ package failures
 type Case struct {
 	Name    string // for tests
 	Screen  string // what happened, to what
-	Hint    string // what to do, where Screen does not say it
+	Hint    string // what to do, where Screen does not contain it
 	Retried bool   // it is retried without end; otherwise the boot ends
 }
 

@@ -18,7 +18,7 @@ func alone() error {
 	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 		return err
 	}
-	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE); err != nil { // our own program is on that disk
+	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE); err != nil { // this program is on that disk
 		return err
 	}
 	settled := func() int64 {
@@ -46,6 +46,6 @@ func alone() error {
 		if state := strings.TrimSpace(string(b)); state != "up" {
 			say("alone: the connection is %s", state)
 		}
-		time.Sleep(time.Second) // for ever: the kernel itself does not switch off without that disk
+		time.Sleep(time.Second) // without end: the kernel itself does not switch off without that disk
 	}
 }

@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// say prints a line on the console by way of the kernel's log: what a program writes to the console
-// itself, the kernel's own lines may cut in two, and the host would wait for a text that never
-// comes.
+// say prints a line on the console by way of the kernel's log: the kernel's lines may interrupt
+// what a program writes to the console itself, and the host would wait for a text that never comes.
 func say(format string, args ...any) {
 	text := "guest: " + strings.TrimRight(fmt.Sprintf(format, args...), "\n")
 	if err := record(text); err != nil { // no /dev, or a line too long for a record
@@ -18,7 +17,7 @@ func say(format string, args ...any) {
 	}
 }
 
-// record writes a record that is shown whatever the console's level is. Without the line's end the
+// record writes a record that is shown at any log level of the console. Without the line's end the
 // kernel would wait for the rest of it.
 func record(text string) error {
 	kmsg, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)

@@ -29,13 +29,13 @@ func TestComments(t *testing.T) {
 	}
 	for _, kind := range []string{"mutex", "goroutine", "time"} {
 		if looked[kind] < 20 {
-			t.Errorf("looked at %d of kind %s only: does this test find any?", looked[kind], kind)
+			t.Errorf("checked %d of kind %s only: does this test find any?", looked[kind], kind)
 		}
 	}
 }
 
-// uncommented returns what of a file lacks its comment, each as "file:line: what". It counts in
-// looked what it has looked at, by kind.
+// uncommented returns the declarations of a file without their comment, each as "file:line: what".
+// It counts in looked what it has checked, by kind.
 func uncommented(t *testing.T, name string, text []byte, looked map[string]int) []string {
 	t.Helper()
 	c := commentFinder{set: token.NewFileSet(), looked: looked}
@@ -69,7 +69,7 @@ type commentFinder struct {
 	found    []string
 }
 
-// want counts something of a kind, and reports it if it is not as it is to be.
+// want counts a declaration of a kind, and reports it if its comment is missing.
 func (c *commentFinder) want(ok bool, kind string, at ast.Node, what string) {
 	c.looked[kind]++
 	if !ok {
@@ -77,7 +77,7 @@ func (c *commentFinder) want(ok bool, kind string, at ast.Node, what string) {
 	}
 }
 
-// mutexes looks at the fields of a struct.
+// mutexes checks the fields of a struct.
 func (c *commentFinder) mutexes(s *ast.StructType) {
 	for _, f := range s.Fields.List {
 		sel, ok := f.Type.(*ast.SelectorExpr)
@@ -88,7 +88,7 @@ func (c *commentFinder) mutexes(s *ast.StructType) {
 	}
 }
 
-// times looks at a declaration of constants or variables outside of functions.
+// times checks a declaration of constants or variables outside of functions.
 func (c *commentFinder) times(d *ast.GenDecl) {
 	for _, spec := range d.Specs {
 		v, ok := spec.(*ast.ValueSpec)
@@ -109,13 +109,13 @@ func (c *commentFinder) isTime(e ast.Expr) bool {
 	return ok && c.imports[fmt.Sprint(sel.X)] == "time" && slices.Contains([]string{"Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour"}, sel.Sel.Name)
 }
 
-// goroutines looks at what a function starts. Its own comment may tell the end, or one beside the
-// start.
+// goroutines checks the go statements of a function. The comment of the function or of the
+// statement may name the end.
 func (c *commentFinder) goroutines(f *ast.FuncDecl) {
-	told := f.Doc != nil && ending.MatchString(f.Doc.Text())
+	named := f.Doc != nil && ending.MatchString(f.Doc.Text())
 	ast.Inspect(f, func(n ast.Node) bool {
 		if c.starts(n) {
-			c.want(told || c.toldBeside(n), "goroutine", n, "a goroutine without an end: say in the comment of the function, or beside the start, what ends it")
+			c.want(named || c.hasEnding(n), "goroutine", n, "a goroutine without an end: name in the comment of the function, or at the start, what ends it")
 		}
 		return true
 	})
@@ -134,8 +134,8 @@ func (c *commentFinder) starts(n ast.Node) bool {
 	return ok && sel.Sel.Name == "Go" && c.imports[fmt.Sprint(sel.X)] == containPath
 }
 
-// toldBeside reports whether a comment at a node, or right above it, tells of an end.
-func (c *commentFinder) toldBeside(n ast.Node) bool {
+// hasEnding reports whether a comment at a node, or right above it, names an end.
+func (c *commentFinder) hasEnding(n ast.Node) bool {
 	line := c.set.Position(n.Pos()).Line
 	return slices.ContainsFunc(c.comments, func(g *ast.CommentGroup) bool {
 		end := c.set.Position(g.End()).Line
@@ -143,7 +143,7 @@ func (c *commentFinder) toldBeside(n ast.Node) bool {
 	})
 }
 
-// The finder finds what it is there for, and nothing else.
+// The finder reports the wrong lines of an example, and no others.
 func TestUncommented(t *testing.T) {
 	got := uncommented(t, "x.go", []byte(`package x
 import (

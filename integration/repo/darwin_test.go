@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// portable are our packages that the host tool links on a system other than Linux. One that asks a
-// Linux kernel for something is not among them.
+// portable are iscsiroot's packages that the host tool links on a system other than Linux. One that
+// needs a Linux kernel is not among them.
 var portable = []string{
 	"cmd/iscsiroot",
 	"pkg/bootspec",
@@ -33,8 +33,8 @@ var portable = []string{
 	"pkg/words",
 }
 
-// elsewhere are the systems beside Linux that the host tool is built for. Our code for the two
-// processors is the same: vet looks at one.
+// elsewhere are the systems beside Linux that the host tool is built for. The code for the two
+// processors is the same: vet checks one.
 var elsewhere = []string{"GOARCH=arm64", "GOARCH=amd64"}
 
 // The host tool builds on a Mac, with its tests.
@@ -45,7 +45,7 @@ func TestDarwin(t *testing.T) {
 	text := goCommand(t, []string{"GOOS=darwin", elsewhere[0]}, "list", "-deps", "./cmd/iscsiroot")
 	var linked []string
 	for line := range strings.Lines(text) {
-		if name, ours := strings.CutPrefix(strings.TrimSpace(line), module+"/"); ours {
+		if name, inModule := strings.CutPrefix(strings.TrimSpace(line), module+"/"); inModule {
 			linked = append(linked, name)
 		}
 	}
@@ -79,7 +79,7 @@ var linuxOnly = []string{
 	"pkg/initramfs/unpack/odd_linux_test.go", // FIFOs and sockets
 }
 
-// A file of the host tool says by its name that it needs Linux, and why stands in the list above.
+// A file of the host tool that needs Linux has that in its name, and the reason in the list above.
 func TestHostToolIsPortable(t *testing.T) {
 	files := goFiles(t)
 	seen := 0
@@ -97,6 +97,6 @@ func TestHostToolIsPortable(t *testing.T) {
 		}
 	}
 	if seen < 50 {
-		t.Errorf("%d files looked at: where is the host tool?", seen)
+		t.Errorf("%d files checked: where is the host tool?", seen)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Nothing is there that neither a program nor a test reaches.
+// There is no function that neither a program nor a test reaches.
 func TestDeadCode(t *testing.T) {
 	for _, line := range deadCode(t, "-test", "./...") {
 		t.Errorf("%s: no program and no test calls it: remove it", line)
@@ -37,7 +37,7 @@ func TestDeadCodeInPrograms(t *testing.T) {
 	}
 }
 
-// deadCode lists the functions that are not reached, FILE:LINE:COLUMN and a name. It looks at the
+// deadCode lists the functions that are not reached, FILE:LINE:COLUMN and a name. It checks the
 // programs that are released: what is for another operating system, or behind a build tag, is left
 // out.
 func deadCode(t *testing.T, args ...string) []string {

@@ -40,9 +40,9 @@ var parsers = map[string]string{
 	"pkg/uevent":            "the kernel's",
 }
 
-// Every parser has a fuzzer, and every fuzzer begins with something: it calls Add in its body with
-// more than empty values, or has a corpus. Whether that is something real no test can see; the
-// fuzzers' own comments and testdata say so.
+// Every parser has a fuzzer, and every fuzzer has seeds: it calls Add in its body with more than
+// empty values, or has a corpus. No test can check whether they are real input; the fuzzers' own
+// comments and testdata name their sources.
 func TestFuzzersHaveSeeds(t *testing.T) {
 	dirs := source(t)
 	for _, dir := range sorted(parsers) {

@@ -20,8 +20,8 @@ const (
 )
 
 // subscribes matches what starts a goroutine in package netlink (v1.3.1): a panic in it, over a
-// message that it does not understand, would end PID 1, and some of them block for ever in a
-// channel that is read no more. Sets of addresses, devlink and FOU are read through
+// message that it does not understand, would end PID 1, and some of them block without end in a
+// channel that is no longer read. Sets of addresses, devlink and FOU are read through
 // nl.ParseAttributes, which is such a goroutine too.
 var subscribes = regexp.MustCompile(`Subscribe(At|WithOptions)?$|Monitor$|^ParseAttributes$|^Ipset|Dev[Ll]ink|^Fou`)
 
@@ -55,16 +55,16 @@ func TestGoroutines(t *testing.T) {
 	}
 }
 
-// linkedFiles returns the Go files of ours that make up cmd/init on linux, by package and path from
-// the root.
+// linkedFiles returns the module's Go files that make up cmd/init on linux, by package and path
+// from the root.
 func linkedFiles(t *testing.T) map[string]map[string][]byte {
 	t.Helper()
 	all := goFiles(t)
 	out := map[string]map[string][]byte{}
 	for line := range strings.Lines(goCommand(t, nil, "list", "-deps", "-f", `{{.ImportPath}} {{join .GoFiles " "}}`, "./cmd/init")) {
 		f := strings.Fields(line)
-		pkg, ours := strings.CutPrefix(f[0], module+"/")
-		if !ours {
+		pkg, inModule := strings.CutPrefix(f[0], module+"/")
+		if !inModule {
 			continue
 		}
 		out[pkg] = map[string][]byte{}
@@ -76,8 +76,8 @@ func linkedFiles(t *testing.T) map[string]map[string][]byte {
 	return out
 }
 
-// bareGoroutines returns what in a file starts a goroutine that pkg/contain does not know of, each
-// as "file:line: what".
+// bareGoroutines returns the places in a file that start a goroutine without pkg/contain, each as
+// "file:line: what".
 func bareGoroutines(t *testing.T, name string, text []byte) []string {
 	t.Helper()
 	set := token.NewFileSet()
@@ -111,11 +111,11 @@ func importNames(file *ast.File) map[string]string {
 
 type bareFinder struct {
 	imports map[string]string
-	called  map[ast.Node]bool // functions of calls, which look has seen
+	called  map[ast.Node]bool // functions of calls that look has visited
 	found   []string
 }
 
-// look says what is wrong with one node; nothing, mostly.
+// look describes the error in one node; mostly there is none.
 func (b *bareFinder) look(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.GoStmt:
@@ -167,7 +167,7 @@ func (b *bareFinder) selected(e ast.Expr) (pkg, f string) {
 	return pkg, sel.Sel.Name
 }
 
-// The finder finds what it is there for, and nothing else.
+// The finder reports the wrong lines of an example, and no others.
 func TestBareGoroutines(t *testing.T) {
 	got := bareGoroutines(t, "x.go", []byte(`package x
 import (

@@ -8,15 +8,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 )
 
-// maxImage is what the image for a virtual machine may have, in bytes, by compression: 3.6 MiB
-// where every byte counts, and a little more by what is at hand without another program.
+// maxImage is what the image for a virtual machine may have, in bytes, by compression: 3.6 MiB with
+// the best compression, and a little more without another program.
 var maxImage = map[initramfs.Compression]int64{initramfs.Zstd19: 36 << 20 / 10, initramfs.Zstd: 40 << 20 / 10}
 
 func TestImageSize(t *testing.T) {
 	goFiles(t)
 	kernel, err := deps.FindKernel("amd64")
 	if err != nil {
-		t.Fatal(err) // it says what to run
+		t.Fatal(err) // it names the command to run
 	}
 	dir := t.TempDir()
 	init := filepath.Join(dir, "init")

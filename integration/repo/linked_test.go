@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// linked is every package that cmd/init links, ours and others', with the reason. Of the standard
-// library it is what fmt and os do not bring anyway. The image is as large as this list is long.
+// linked is every package that cmd/init links, with the reason. Of the standard library it is what
+// fmt and os do not import. Each package makes the image larger.
 var linked = map[string]string{
 	// ours
 	"cmd/init":             "wiring of PID 1",
@@ -109,7 +109,7 @@ var linked = map[string]string{
 	"crypto/cipher":   "part of crypto/rand",
 	"crypto/fips140":  "part of crypto/rand",
 	"crypto/md5":      "CHAP, the one hash that every target knows",
-	"crypto/rand":     "challenges of mutual CHAP, nothing else of ours: it can wait for entropy; part of zstd's encoder",
+	"crypto/rand":     "challenges of mutual CHAP only: it can wait for entropy; part of zstd's encoder",
 	"crypto/sha1":     "CHAP",
 	"crypto/sha256":   "CHAP, and xz's checksum",
 	"crypto/sha3":     "CHAP",
@@ -122,7 +122,7 @@ var linked = map[string]string{
 	"hash/crc32":      "checksums of file systems and xz",
 	"hash/crc64":      "xz's checksum",
 	"io/ioutil":       "part of netlink",
-	"log":             "part of netlink and zstd; ours is kmsg",
+	"log":             "part of netlink and zstd; init logs by pkg/kmsg",
 	"log/internal":    "part of log",
 	"maps":            "part of zstd and kmod",
 	"math/big":        "part of crypto/rand",
@@ -145,8 +145,8 @@ var linked = map[string]string{
 	"weak":            "part of unique",
 }
 
-// banned may never be linked, whatever the reason (design decision 16): each undoes every other
-// saving in size.
+// banned may never be linked, for any reason (design decision 16): each undoes every other saving
+// in size.
 var banned = map[string]string{
 	"encoding/json": "it brings reflection on every type, about 0.5 MiB; write the few values by hand",
 	"log/slog":      "it links encoding/json; log with pkg/kmsg",

@@ -54,7 +54,7 @@ func makers(t *testing.T) map[string]maker {
 	}
 }
 
-// maker makes a part of a page. A key that it does not know makes "".
+// maker makes a part of a page. An unknown key makes "".
 type maker struct {
 	keys  []string // of the rows that the manual must have, each once
 	row   func(key string) string
@@ -111,7 +111,7 @@ func TestManualTables(t *testing.T) {
 
 var testName = regexp.MustCompile("`(Test[A-Z][A-Za-z0-9]*)")
 
-// Each test that the manual names is there.
+// Each test that the manual names exists.
 func TestTestNamesInManual(t *testing.T) {
 	sources := ""
 	for name, text := range goFiles(t) {

@@ -76,8 +76,7 @@ func verbMaker(help map[string]string) maker {
 	return m
 }
 
-// shellHelp asks the shell of a real init for its commands, and returns definitions of them by
-// their groups.
+// shellHelp runs help in the shell of a real init, and returns definitions of them by their groups.
 func shellHelp(t *testing.T) map[string]string {
 	t.Helper()
 	init := filepath.Join(t.TempDir(), "init")

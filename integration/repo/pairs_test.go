@@ -15,8 +15,8 @@ type pair struct {
 	fuzzer         string // begins with a value, writes it and reads it
 }
 
-// pairs are all of them. What the reader refuses is not written: who writes cuts in a way that is
-// documented there, or fails.
+// pairs are all of them. The writer does not write what the reader refuses: it truncates in a way
+// that is documented there, or fails.
 var pairs = []pair{
 	{"pkg/bootspec", "ParseFile", "Gather", "maxFile", "FuzzParseFile"}, // the policy in an image: the builder reads it as init does
 	{"pkg/recovery/agent", "State.Append", "parseState", "maxUplinks MaxStates", "FuzzState"},
@@ -42,7 +42,7 @@ var notPairs = map[string]string{
 	"pkg/iscsi Secret.Format":          "people",
 	"pkg/iscsi Secret.MarshalText":     "people",
 	"pkg/runstate FormatSinceBoot":     "the first line of the file",
-	"pkg/shell/control Request.String": "Request.check is asked before",
+	"pkg/shell/control Request.String": "Request.check is called before",
 }
 
 var writes = regexp.MustCompile(`^(Append|Format|Encode|Marshal)`)

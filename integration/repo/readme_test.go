@@ -31,7 +31,7 @@ func TestREADMELength(t *testing.T) {
 	}
 }
 
-// The README leads to every written page of the manual, and to no other file that is not there.
+// The README leads to every written page of the manual, and to no other file that does not exist.
 func TestREADMELinks(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {

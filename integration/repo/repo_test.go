@@ -24,8 +24,8 @@ const (
 	root   = "../.."
 )
 
-// goCommand runs the go command in the repository's root, for what we release unless env says
-// otherwise, and returns what it prints.
+// goCommand runs the go command in the repository's root, for the release's system and processor
+// unless env changes that, and returns its output.
 func goCommand(t *testing.T, env []string, args ...string) string {
 	t.Helper()
 	goFiles(t)
@@ -42,8 +42,8 @@ func goCommand(t *testing.T, env []string, args ...string) string {
 	return string(out)
 }
 
-// goFiles reads every Go file of the repository, by its path from the root. What git does not know,
-// such as bin, is passed over by name.
+// goFiles reads every Go file of the repository, by its path from the root. What git ignores, such
+// as bin, is skipped by name.
 func goFiles(t *testing.T) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
@@ -88,7 +88,7 @@ func sorted[V any](m map[string]V) []string {
 	return keys
 }
 
-// What we release for the other machine builds, and its code is vetted as well.
+// The release for the other machine builds, and its code is vetted as well.
 func TestARM64(t *testing.T) {
 	goCommand(t, []string{"GOARCH=arm64"}, "build", "./cmd/init", "./cmd/iscsiroot")
 	goCommand(t, []string{"GOARCH=arm64"}, "vet", "./cmd/...", "./pkg/...")

@@ -53,7 +53,7 @@ var rings = map[string]int{
 	"pkg/uevent":                  1,
 }
 
-// ringOf returns a package's ring; none if it is not ours or in no ring.
+// ringOf returns a package's ring; none if it is of another module or in no ring.
 func ringOf(pkg string) (ring int, ok bool) {
 	for _, top := range []string{"cmd", "integration", "scripts"} {
 		if within(pkg, top) {
@@ -70,7 +70,8 @@ func ringOf(pkg string) (ring int, ok bool) {
 // within reports whether a package is another one or stands below it.
 func within(pkg, other string) bool { return pkg == other || strings.HasPrefix(pkg, other+"/") }
 
-// imports lists what each of our packages imports, tests left out; ours without the module's name.
+// imports lists the imports of each package of the module without tests; those of the module
+// without its name.
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
 	out := map[string][]string{}
@@ -92,11 +93,11 @@ func TestRings(t *testing.T) {
 			continue
 		}
 		for _, imported := range all[pkg] {
-			other, ours := ringOf(imported)
+			other, inModule := ringOf(imported)
 			family := within(pkg, imported) || within(imported, pkg)
-			sibling := ours && ring == 1 && other == 1 && !family
+			sibling := inModule && ring == 1 && other == 1 && !family
 			switch {
-			case !ours:
+			case !inModule:
 			case other > ring:
 				t.Errorf("%s (ring %d) imports %s (ring %d): an arrow points inward only: pass in what it needs", pkg, ring, imported, other)
 			case sibling:
@@ -116,8 +117,8 @@ func TestRings(t *testing.T) {
 	}
 }
 
-// never lists which package may not import which, directly or not, in whatever ring. Those below a
-// package are meant as well.
+// never lists which package may not import which, directly or not, in any ring. Those below a
+// package are included.
 var never = []struct{ pkg, imported, why string }{
 	{"pkg/recovery/agent", "pkg/boot", "the agent that outlives the boot carries none of it"},
 	{"pkg/shutdown", "pkg/boot", "what ends the machine carries nothing of its boot"},
@@ -166,7 +167,7 @@ func importPath(all map[string][]string, pkg, wanted string, seen map[string]boo
 // touching is what makes a package depend on more than its arguments.
 var touching = []string{"os", "os/exec", "os/signal", "syscall", "net", "golang.org/x/sys/unix", "math/rand", "math/rand/v2", "crypto/rand"}
 
-// Pure values need no kernel: they build for any, and nothing in them asks one.
+// Pure values need no kernel: they build for any, and make no system call.
 func TestRing0IsPure(t *testing.T) {
 	all := imports(t)
 	var pure []string
@@ -190,11 +191,11 @@ func TestRing0IsPure(t *testing.T) {
 	}
 }
 
-// Nor do they ask for the time.
+// Nor do they read a clock.
 func TestRing0HasNoClock(t *testing.T) {
 	for file, text := range goFiles(t) {
-		ring, ours := ringOf(path.Dir(file))
-		if !ours || ring != 0 || strings.HasSuffix(file, "_test.go") {
+		ring, inModule := ringOf(path.Dir(file))
+		if !inModule || ring != 0 || strings.HasSuffix(file, "_test.go") {
 			continue
 		}
 		for _, call := range []string{"time.Now(", "time.Since(", "time.Until(", "time.After(", "time.AfterFunc(", "time.NewTimer(", "time.NewTicker(", "time.Sleep("} {
@@ -224,10 +225,10 @@ func TestISCSIStandsAlone(t *testing.T) {
 // percent today; most of what is left is for what cannot come about.
 const minISCSI = 97.0
 
-// What reads a target's bytes is tested by itself, without a kernel and without the tests of what
-// is built on it. It is the one package with such a number, because it is the one whose every
-// branch a target chooses. The go command must be asked: the count exists only in a test binary
-// that it builds, and it keeps the result for as long as the package is the same.
+// The package that reads a target's bytes is tested by itself, without a kernel and without the
+// tests of its users. It is the one package with such a number, because a target chooses every
+// branch of it. The go command must be run: the count exists only in a test binary that it builds,
+// and it keeps the result for as long as the package is the same.
 func TestISCSICoverage(t *testing.T) {
 	text := goCommand(t, nil, "test", "-cover", "./pkg/iscsi")
 	_, after, _ := strings.Cut(text, "coverage: ")

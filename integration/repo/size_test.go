@@ -31,7 +31,7 @@ func codeLines(text []byte) int {
 	set := token.NewFileSet()
 	file := set.AddFile("", set.Base(), len(text))
 	var s scanner.Scanner
-	s.Init(file, text, nil, 0) // comments are passed over
+	s.Init(file, text, nil, 0) // comments are skipped
 	lines := map[int]bool{}
 	for {
 		pos, what, literal := s.Scan()

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// maxLines is how long a file may be before it is two: it is a house rule, and where it stops a
-// file is about more than one thing. It asks for no small files: what belongs together stays
-// together below it.
+// maxLines is how long a file may be before it is two: it is a house rule, and a longer file is
+// about more than one thing. It does not require small files: what belongs together stays together
+// below it.
 const maxLines = 400
 
 func TestFileLength(t *testing.T) {
@@ -45,7 +45,7 @@ func source(t *testing.T) map[string]map[string]*ast.File {
 	return out
 }
 
-// Every package says once what it is. A directory of tests alone says it in one of them.
+// Every package has one package comment. A directory of tests alone has it in one of them.
 func TestPackageComments(t *testing.T) {
 	dirs := source(t)
 	for _, dir := range sorted(dirs) {

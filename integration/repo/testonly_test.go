@@ -55,8 +55,8 @@ func TestTestOnlyImports(t *testing.T) {
 	}
 }
 
-// What could be below pkg/internal is there: each of the others is imported from outside of pkg, if
-// only by a test.
+// Every package that could be below pkg/internal is: each of the others is imported from outside of
+// pkg, if only by a test.
 func TestInternalPackages(t *testing.T) {
 	outside := map[string]bool{}
 	text := goCommand(t, nil, "list", "-f", `{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}}`, "./...")
