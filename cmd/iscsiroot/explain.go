@@ -17,7 +17,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 )
 
-// explainInput is what a machine would be told.
+// explainInput is the input of a boot.
 type explainInput struct {
 	cmdline  string // text, or - for standard input; empty: none
 	ibft     string // file with the table
@@ -35,9 +35,9 @@ func newExplain() *cobra.Command {
 		Use:   "explain",
 		Short: "show what a machine would do with a command line",
 		Long: `explain shows what init would do with a kernel command line and with what the
-firmware, a DHCP server and the image add: what is on which NIC, which target
-is logged in to, what root is, and the source of each value. It changes nothing and
-runs on any machine. Secrets are not shown.
+firmware, a DHCP server and the image add: the network of each NIC, the targets, root,
+the lists of modules, and the source of each value. It changes nothing and runs on any
+machine. Secrets are not shown.
 
 Where several sources have a value, the first of these is used: the image's policy, the
 command line, dracut's and Debian's files in the image, the firmware's iBFT, DHCP, the
@@ -67,7 +67,7 @@ Exit status 1 if a machine could not boot with it.`,
 	return cmd
 }
 
-// maxCmdline is more than any kernel takes, in bytes.
+// maxCmdline is more than any kernel accepts, in bytes.
 const maxCmdline = 64 << 10
 
 // text returns the command line.
@@ -89,8 +89,8 @@ func (in explainInput) text(stdin io.Reader) (string, error) {
 // (drivers/firmware/iscsi_ibft_find.c).
 const maxTable = 1 << 20
 
-// table returns the firmware's table, nil without one, and what init would say of it: one that
-// cannot be read is none.
+// table returns the firmware's table, nil without one, and init's warnings about it: one that
+// cannot be read is ignored.
 func (in explainInput) table() (*ibft.Table, []string, error) {
 	if in.ibft == "" {
 		return nil, nil, nil
@@ -142,7 +142,7 @@ func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &explanation{Plan: []saidJSON{}, Errors: []string{}, Warnings: []string{}}
+	e := &explanation{Plan: []settingJSON{}, Errors: []string{}, Warnings: []string{}}
 	line := cmdline.Parse(text)
 	var credentials []bootspec.Credential
 	if in.image != "" {
@@ -160,25 +160,25 @@ func (in explainInput) explain(stdin io.Reader) (*explanation, error) {
 	defer plan.Forget()
 	e.Warnings = append(e.Warnings, plan.Warnings...)
 	e.fail(err)
-	e.judge(plan, in.rootPath)
+	e.resolve(plan, in.rootPath)
 	return e, nil
 }
 
-// judge resolves the plan with what can be known without the network, and tells what comes out.
-func (e *explanation) judge(plan bootspec.Plan, rootPath string) {
+// resolve resolves the plan with the values that need no network, and adds the result.
+func (e *explanation) resolve(plan bootspec.Plan, rootPath string) {
 	facts := plan.Net.Facts()
 	facts.RootPath, facts.MAC = rootPath, cmp.Or(facts.MAC, "mac-of-the-nic")
 	plan, warnings, err := plan.Preview(facts)
 	e.Warnings = append(e.Warnings, warnings...)
 	e.fail(err)
 	for _, s := range plan.Settings() {
-		e.Plan = append(e.Plan, saidJSON(s))
+		e.Plan = append(e.Plan, settingJSON(s))
 	}
 	if !plan.Root.Device.Given() {
-		e.Plan = append(e.Plan, saidJSON{"root", "/dev/sda2, or else the first partition or whole LUN with a file system and an init", "default"})
+		e.Plan = append(e.Plan, settingJSON{"root", "/dev/sda2, or else the first partition or whole LUN with a file system and an init", "default"})
 	}
 	if !plan.Net.Interface.Given() && !plan.Net.MAC.Given() {
-		e.Plan = append(e.Plan, saidJSON{"interface", "the first with a link", "default"})
+		e.Plan = append(e.Plan, settingJSON{"interface", "the first with a link", "default"})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,6 +71,15 @@ func TestExplain(t *testing.T) {
 			"iscsi_a=[redacted]@10.1.1.1", "netroot=iscsi:[redacted]@h", "iscsi_w:[redacted]", "rd.iscsi.password (byte",
 		}},
 		{"secrets in odd places as JSON", []string{"--json", "--cmdline", "iscsi_t=u:sesame-open-12@h rootflags=u:sesame-open-12@h"}, 1, []string{`"value": "[redacted]@h"`, "iscsi_t=[redacted]@h"}},
+		{
+			"modules",
+			[]string{"--cmdline", seedLine + " rd.driver.pre=dummy modprobe.blacklist=a-b,c module_blacklist=n rd.driver.post=z e1000.debug=16"},
+			0,
+			[]string{
+				"modules loaded first            dummy  (rd.driver.pre=)\n", "modules not loaded for devices  a_b,c  (modprobe.blacklist=)\n",
+				"modules never loaded            n  (module_blacklist=)\n", "modules loaded last             z  (rd.driver.post=)\n",
+			},
+		},
 		{"secret", []string{"--cmdline", seedLine + " iscsi_u=u iscsi_w=sesame-open-12"}, 0, []string{"[redacted]"}},
 	} {
 		status, out, errs := s.run(append([]string{"explain"}, c.args...)...)
@@ -84,21 +94,19 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// What JSON has is what the words have.
+// JSON has the same values as the text.
 func TestExplainJSON(t *testing.T) {
 	s := newStage(t)
 	s.write("table", firmwareTable(t))
-	status, out, errs := s.run("explain", "--json", "--ibft", "~/table")
+	status, out, errs := s.run("explain", "--json", "--ibft", "~/table", "--cmdline", "blacklist=nouveau")
 	var e explanation
 	if err := json.Unmarshal([]byte(out), &e); err != nil || status != 0 || !e.Boots || strings.Contains(out, "sesame") {
 		t.Fatalf("status %d, %v: %s%s", status, err, out, errs)
 	}
-	found := false
-	for _, p := range e.Plan {
-		found = found || p == saidJSON{"target", "iqn.2001-04.com.example:s", "iBFT target 0"}
-	}
-	if !found {
-		t.Errorf("no target in %s", out)
+	for _, want := range []settingJSON{{"target", "iqn.2001-04.com.example:s", "iBFT target 0"}, {"modules not loaded for devices", "nouveau", "blacklist="}} {
+		if !slices.Contains(e.Plan, want) {
+			t.Errorf("no %s in %s", want.What, out)
+		}
 	}
 }
 

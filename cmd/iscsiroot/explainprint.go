@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// explanation is what explain found.
+// explanation is the output of explain.
 type explanation struct {
-	Boots    bool       `json:"boots"` // nothing is wrong or missing
-	Plan     []saidJSON `json:"plan"`
-	Errors   []string   `json:"errors"`
-	Warnings []string   `json:"warnings"`
+	Boots    bool          `json:"boots"` // nothing is wrong or missing
+	Plan     []settingJSON `json:"plan"`
+	Errors   []string      `json:"errors"`
+	Warnings []string      `json:"warnings"`
 }
 
-// saidJSON is bootspec.Setting.
-type saidJSON struct {
+// settingJSON is bootspec.Setting.
+type settingJSON struct {
 	What  string `json:"what"`
 	Value string `json:"value"`
 	From  string `json:"source"`
 }
 
-// print writes the explanation; the error says that a boot would fail.
+// print writes the explanation, and returns an error if a boot would fail.
 func (e *explanation) print(w io.Writer, asJSON bool) error {
 	e.Boots = len(e.Errors) == 0
 	text := e.text()
@@ -42,7 +42,7 @@ func (e *explanation) print(w io.Writer, asJSON bool) error {
 	return nil
 }
 
-// text is for people: the plan in columns, then errors and warnings.
+// text returns the plan in columns, then errors and warnings.
 func (e *explanation) text() string {
 	var b strings.Builder
 	width := 0

@@ -92,7 +92,7 @@ func TestDialects(t *testing.T) {
 // anySource compares values alone.
 var anySource = cmp.Options{
 	valueOnly[string](), valueOnly[bool](), valueOnly[uint16](), valueOnly[bootspec.Portal](), valueOnly[bootspec.IP](), valueOnly[bootspec.Device](),
-	valueOnly[iscsi.Secret](), valueOnly[netip.Prefix](), valueOnly[bootspec.Emergency](),
+	valueOnly[iscsi.Secret](), valueOnly[netip.Prefix](), valueOnly[bootspec.Emergency](), valueOnly[bootspec.ModuleList](),
 }
 
 func valueOnly[T any]() cmp.Option {

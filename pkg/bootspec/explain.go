@@ -69,6 +69,9 @@ func (p Plan) Settings() []Setting {
 	p.Root.addTo(s)
 	s.add("init", p.Init.V, p.Init.From)
 	p.Policy.addTo(s)
+	for _, l := range p.ModuleLists {
+		addValue(s, l.V.What, l)
+	}
 	addValue(s, "ignored parameters", p.Ignore)
 	return *s
 }
@@ -144,7 +147,7 @@ func (p Policy) addTo(s *settingList) {
 
 func duration(d time.Duration) string {
 	if d == Forever {
-		return "for ever"
+		return "without limit"
 	}
 	return d.String()
 }

@@ -61,7 +61,7 @@ func TestTimersOfOpenISCSI(t *testing.T) {
 		if err != nil || p.Login.Timers.Recovery.V != tt.recovery || p.Login.Timers.NoPings() != tt.noPings || !strings.Contains(warnings, tt.want) || tt.want == "" && warnings != "" || len(p.Warnings) > 1 {
 			t.Errorf("%s: %v, timers %+v, %q", tt.words, err, p.Login.Timers, p.Warnings)
 		}
-		if text := strings.Join(p.Explain(), "\n"); strings.Contains(text, "pings off") != tt.noPings || strings.Contains(text, "I/O waits for the target for ever") != (tt.recovery == bootspec.Forever) {
+		if text := strings.Join(p.Explain(), "\n"); strings.Contains(text, "pings off") != tt.noPings || strings.Contains(text, "I/O waits for the target without limit") != (tt.recovery == bootspec.Forever) {
 			t.Errorf("%s: explained as %s", tt.words, text)
 		}
 	}

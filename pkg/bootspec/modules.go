@@ -47,10 +47,36 @@ func (m Modules) WithDefault(module, params string) Modules {
 	return m
 }
 
+// ModuleList is one list of modules on the command line.
+type ModuleList struct {
+	What  string   // what is done with the modules: "modules loaded first"
+	Names []string // as in Modules
+}
+
+// String returns the names.
+func (l ModuleList) String() string { return strings.Join(l.Names, ",") }
+
 // modules adds a list of modules.
 func (ps *parser) modules(p cmdline.Param) error {
 	ps.plan.Modules.add(p)
+	list := ModuleList{What: moduleListName(underscored(p.Key))}
+	if addNames(&list.Names, p.Value); len(list.Names) > 0 {
+		ps.plan.ModuleLists = append(ps.plan.ModuleLists, Value[ModuleList]{list, source(p)})
+	}
 	return nil
+}
+
+// moduleListName returns what is done with the modules of a list.
+func moduleListName(key string) string {
+	switch key {
+	case "module_blacklist":
+		return "modules never loaded"
+	case "rd.driver.pre":
+		return "modules loaded first"
+	case "rd.driver.post":
+		return "modules loaded last"
+	}
+	return "modules not loaded for devices"
 }
 
 // moduleParameter adds the module parameter in a word that is not in the table. Words of other
