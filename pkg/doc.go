@@ -123,7 +123,7 @@
 //
 //	go test ./integration/repo -run Manual -update
 //
-// Another parameter has its place in iscsiroot-parameters.7.md of pkg/manual/pages as well. Another
+// Another parameter is listed in iscsiroot-parameters.7.md of pkg/manual/pages as well. Another
 // name for one: a word in its row in pkg/bootspec/table.go. A new value: the row; its setter in the
 // file of its topic, such as pkg/bootspec/netparams.go, pkg/bootspec/root.go,
 // pkg/bootspec/timers.go or pkg/bootspec/values.go; a field in pkg/bootspec/spec.go,

@@ -264,7 +264,7 @@ func lzmaWindow(w io.Writer) error {
 	return err
 }
 
-// TestBombsAreSmall sees that what the table of TestHostileInput uses is what it is taken for.
+// TestBombsAreSmall checks the sizes of the input in the table of TestHostileInput.
 func TestBombsAreSmall(t *testing.T) {
 	s := newStage(t)
 	s.bomb("zstd", func(w io.Writer) error { return zstdZeros(w, zeroFile{"zeros", 1 << 20}) })

@@ -80,7 +80,7 @@ func TestBuildOptionErrors(t *testing.T) {
 	}
 }
 
-// A tree that is damaged is told, and makes no image.
+// A damaged tree is an error, and makes no image.
 func TestBuildDamagedTree(t *testing.T) {
 	mods := "tree/lib/modules/" + release
 	for name, c := range map[string]struct {

@@ -142,8 +142,8 @@ func testMemory(s stage) {
 	}
 }
 
-// testNotFiles puts FIFOs, devices and directories where a command is told of a file. None waits
-// for a writer.
+// testNotFiles passes FIFOs, devices and directories to commands in place of a file. None waits for
+// a writer.
 func testNotFiles(s stage) {
 	t := s.t
 	s.write("hosts.yaml", hosts)

@@ -50,7 +50,7 @@ their names say, are listed on standard error.`,
 	return cmd
 }
 
-// printOdd tells of entries that are not, or not only, in the list.
+// printOdd prints the entries that are not, or not only, in the list.
 func printOdd(w io.Writer, t *archive.Tree) {
 	for _, o := range t.Odd {
 		fmt.Fprintf(w, "iscsiroot: %s\n", o)

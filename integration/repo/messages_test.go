@@ -30,6 +30,11 @@ var unwanted = []struct{ what, instead string }{
 	{`without a word`, "without a response"},
 	{`no way to`, "not supported"},
 	{`with us`, "here"},
+	{`(?i:our|ours|us)`, "of the boot's sessions, the initiator's, this machine's"},
+	{`for ever`, "without a limit, without end"},
+	{`hears?|heard`, "receives"},
+	{`in peace|has no place|run wild`, "plain words"},
+	{`insists? on`, "requires"},
 	{`in vain`, "without success, timed out"},
 	{`(make|made|makes) (it|them) there`, "create it"},
 }

@@ -128,7 +128,7 @@ func playOrphan() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return err
 	}
-	life, end, err := os.Pipe() // the orphan lives until this is closed
+	life, end, err := os.Pipe() // the orphan runs until this is closed
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ type Facts struct {
 	// NamesStay is set if the kernel refuses to rename a link that is up.
 	NamesStay bool
 	// Program is what stays in /run and is run when the real system begins to shut down;
-	// ShutdownTimeout for how long that may wait for a dead root disk, 0: for ever.
+	// ShutdownTimeout for how long that may wait for a root disk without a target, 0: no limit.
 	Program         string
 	ShutdownTimeout time.Duration
 }

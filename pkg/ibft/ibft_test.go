@@ -115,7 +115,7 @@ func TestTwoPaths(t *testing.T) {
 	}
 }
 
-// put changes bytes and mends the checksum.
+// put changes bytes and corrects the checksum.
 func put(b []byte, at int, bytes ...byte) []byte {
 	b = append([]byte(nil), b...)
 	copy(b[at:], bytes)

@@ -33,7 +33,7 @@ func Parse(b []byte) (Table, error) {
 	return t, r.odd.orNil()
 }
 
-// reader knows the table's bytes, cut to its length, and keeps what is odd of them.
+// reader holds the table's bytes, cut to its length, and collects what is odd.
 type reader struct {
 	b   []byte
 	odd Oddities
@@ -106,8 +106,8 @@ func (r *reader) inside(at int, object string) error {
 	return nil
 }
 
-// header checks a structure's header and returns its bytes, at least those that are wanted: a
-// length that goes beyond the table is passed over where they are in it.
+// header checks a structure's header and returns its bytes, at least those that are needed: a
+// length that goes beyond the table is ignored if they are in it.
 func (r *reader) header(at int, object string, typ byte, want int) ([]byte, error) {
 	if err := r.inside(at, object); err != nil {
 		return nil, err

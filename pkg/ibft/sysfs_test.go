@@ -32,7 +32,7 @@ func tree(listing []byte) fstest.MapFS {
 				out[name] = &fstest.MapFile{Data: []byte(text)}
 			}
 		case "LINK":
-			if !strings.HasSuffix(name, "/device") { // MapFS follows a link to itself for ever
+			if !strings.HasSuffix(name, "/device") { // MapFS follows a link to itself without end
 				continue
 			}
 			out[name] = &fstest.MapFile{Mode: fs.ModeSymlink | 0o777, Data: []byte(content)}
@@ -135,7 +135,7 @@ func TestSysfsPCI(t *testing.T) {
 	}
 }
 
-// Without separators only LUNs of one level can be told.
+// Without separators only LUNs of one level can be parsed.
 func TestSysfsLUN(t *testing.T) {
 	tests := []struct {
 		text string

@@ -94,8 +94,8 @@ func (l LUN) Bytes() [8]byte {
 	return b
 }
 
-// Kernel returns the number by which Linux knows the LUN: the first level in the lowest 16 bits and
-// so on (drivers/scsi/scsi_common.c, scsilun_to_int).
+// Kernel returns the number of the LUN in Linux: the first level in the lowest 16 bits and so on
+// (drivers/scsi/scsi_common.c, scsilun_to_int).
 func (l LUN) Kernel() uint64 {
 	var n uint64
 	for i := range 4 {

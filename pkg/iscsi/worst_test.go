@@ -79,7 +79,7 @@ func TestWorstPeerRows(t *testing.T) {
 	rows := []string{
 		"2b: RST/FIN before/after each login PDU n", "2b: Slow login (1 B/s)", "2b: Response dropped",
 		"2b: Wrong opcode / Reject / Async during login", "2b: Bad ITT", "2b: StatSN not +1",
-		"2b: CSG mismatch / NSG <= CSG / NSG=2 / T without our T", "2b: T=1 and C=1", "2b: C=1 partial text",
+		"2b: CSG mismatch / NSG <= CSG / NSG=2 / T without the initiator's T", "2b: T=1 and C=1", "2b: C=1 partial text",
 		"2b: Data > 8192 or wrong padding, AHS != 0", "2b: Key not NUL-terminated", "2b: Version != 0",
 		"2b: Endless T=0 ping-pong", "2b: Redirect 0101/0102", "2b: 0201/0202 auth/ACL", "2b: 0203 not found, 0204 removed, 0207",
 		"2b: 0205/0208/0209/020b", "2b: 0206 too many conns", "2b: 020a session does not exist", "2b: 0300/0301/0302",

@@ -56,7 +56,7 @@ func busFolders(sys string, kinds []string) []string {
 	return append(first, rest...)
 }
 
-// Next returns the distinct modaliases, sorted, of devices that no earlier call has told of: those
+// Next returns the distinct modaliases, sorted, of devices that no earlier call has returned: those
 // of the first bus that has any, because what they bring may make the others wait for nothing.
 // Without any it returns none. A device that goes away meanwhile is passed over.
 func (d *Devices) Next() ([]string, error) {

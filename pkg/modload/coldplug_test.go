@@ -35,8 +35,8 @@ func fakeSys(t *testing.T) string {
 	return sys
 }
 
-// Buses that no wanted module sits on are not looked at, network cards' come first, and each device
-// is told of once.
+// Buses without a wanted module are not read, network cards' come first, and each device is
+// returned once.
 func TestDevicesNext(t *testing.T) {
 	sys := fakeSys(t)
 	dir := t.TempDir()

@@ -23,8 +23,8 @@ type Options struct {
 	// Params are the parameters of modules by normalised name, in the form that finit_module(2)
 	// takes: "a=1 b=2".
 	Params map[string]string
-	// Never holds the normalised names of modules that are passed over, as the kernel would
-	// refuse them.
+	// Never holds the normalised names of modules that are skipped, as the kernel would refuse
+	// them.
 	Never []string
 	// Release is the kernel's, for messages.
 	Release string
@@ -185,9 +185,9 @@ func (l *Loader) loadFile(ctx context.Context, m kmod.Module) error {
 	return a.err
 }
 
-// suits reports whether a module is of use to this machine's processors. Without this check the
-// module itself would find that out, after all the work of loading it
-// (arch/x86/crypto/crc32c-intel_glue.c, crc32c_intel_mod_init).
+// suits reports whether a module is for this machine's processors. Without this check the module
+// itself would detect that, after all the work of loading it (arch/x86/crypto/crc32c-intel_glue.c,
+// crc32c_intel_mod_init).
 func (l *Loader) suits(name string) bool {
 	modalias := readAttr(filepath.Join(l.kernel.sys, "devices/system/cpu/modalias"))
 	return modalias == "" || l.idx.MatchesCPU(name, modalias)

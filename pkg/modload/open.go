@@ -24,10 +24,10 @@ func (silent) Warnf(string, ...any)  {}
 func (silent) Debugf(string, ...any) {}
 
 // Open finds the modules of a kernel release in the file system at root, normally "/", and returns
-// what loads them, as modprobe.d(5) and the parameters want it. The tree is lib/modules/RELEASE or
-// usr/lib/modules/RELEASE, with an index or without, and the module files directly above it; else
-// all of those in lib/modules or usr/lib/modules. log gets what is wrong with the tree as warnings,
-// and all else as Options.Debugf does; it may be nil.
+// what loads them, according to modprobe.d(5) and the parameters. The tree is lib/modules/RELEASE
+// or usr/lib/modules/RELEASE, with an index or without, and the module files directly above it;
+// else all of those in lib/modules or usr/lib/modules. log gets what is wrong with the tree as
+// warnings, and all else as Options.Debugf does; it may be nil.
 //
 // Modules that are all of other releases are a *kmod.ReleaseError. No modules at all are no error:
 // the index is empty.

@@ -20,7 +20,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// testLog keeps what it is told.
+// testLog keeps its lines.
 type testLog struct{ warnings, debug []string }
 
 func (l *testLog) Warnf(f string, a ...any)  { l.warnings = append(l.warnings, fmt.Sprintf(f, a...)) }

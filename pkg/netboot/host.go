@@ -55,7 +55,7 @@ func (r *hostReader) values(key string) (values []string, line int) {
 			return nil, f.line
 		}
 		if !slices.Contains([]string{"append", "chap", "target", "initiator"}, key) && hasSecret(v) { // these have checks of their own
-			r.failf(f.line, key, "%s: a secret has no place here: use chap", v)
+			r.failf(f.line, key, "%s: a secret is not allowed here: use chap", v)
 			return nil, f.line
 		}
 		values = append(values, v)

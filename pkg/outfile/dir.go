@@ -32,7 +32,7 @@ func MkdirAll(dir string) (remove func(), err error) {
 // TempDir is a directory in [os.TempDir] for one run.
 type TempDir struct{ f *os.File }
 
-// MkdirTemp makes a directory, mode 0700, whose name begins with prefix. Those that dead runs of
+// MkdirTemp makes a directory, mode 0700, whose name begins with prefix. Those that ended runs of
 // this user have left are removed, with all that is in them.
 func MkdirTemp(prefix string) (*TempDir, error) {
 	top := os.TempDir()
@@ -49,7 +49,7 @@ func MkdirTemp(prefix string) (*TempDir, error) {
 		}
 		f, err := os.Open(name)
 		if os.IsNotExist(err) {
-			continue // another run took it for a dead one's before it was locked
+			continue // another run removed it as an ended run's before it was locked
 		}
 		if err != nil {
 			os.Remove(name)

@@ -24,7 +24,7 @@ type File struct {
 	release func()
 }
 
-// Create makes a file that [File.Commit] puts in the place of target. Files that dead runs have
+// Create makes a file that [File.Commit] puts in the place of target. Files that ended runs have
 // left for this target are removed.
 func Create(ctx context.Context, target string) (*File, error) {
 	dir, prefix := filepath.Dir(target), tempPrefix(target)
@@ -45,7 +45,7 @@ func Create(ctx context.Context, target string) (*File, error) {
 		if err := flock(f, false); !errors.Is(err, syscall.EWOULDBLOCK) && isAt(f) {
 			return out, nil
 		}
-		out.Discard() // another run took it for a dead one's before it was locked
+		out.Discard() // another run removed it as an ended run's before it was locked
 	}
 }
 

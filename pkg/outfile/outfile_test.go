@@ -26,7 +26,7 @@ func names(t *testing.T, dir string) []string {
 	return out
 }
 
-// Create removes what dead runs have left for the same target: not what is locked, and no file of
+// Create removes what ended runs have left for the same target: not what is locked, and no file of
 // another name.
 func TestDeadFiles(t *testing.T) {
 	dir := t.TempDir()
@@ -57,7 +57,7 @@ func TestDeadFiles(t *testing.T) {
 	}
 }
 
-// MkdirTemp removes the directories of dead runs, and none that is in use.
+// MkdirTemp removes the directories of ended runs, and none that is in use.
 func TestDeadDirectories(t *testing.T) {
 	top := t.TempDir()
 	t.Setenv("TMPDIR", top)

@@ -103,7 +103,7 @@ func duration(d time.Duration) string {
 	return d.String()
 }
 
-// ParseLease reads what FormatLease wrote. Keys that are not known are passed over.
+// ParseLease reads what FormatLease wrote. Unknown keys are ignored.
 func ParseLease(text string) (dhcp.Lease, error) {
 	var l dhcp.Lease
 	if len(text) > maxLease {

@@ -32,7 +32,7 @@ const BegunWord = "begun"
 // system is on its way down.
 type Mark struct {
 	Action Action
-	Limit  time.Duration // for how long a dead root disk may hold it up, in whole seconds; 0: for ever
+	Limit  time.Duration // for how long a root disk without a target may delay it, in whole seconds; 0: no limit
 }
 
 // Format writes a mark as its file has it. A limit is rounded up to seconds: 0 has a meaning of its
@@ -56,7 +56,7 @@ func ParseMark(text string) (Mark, error) {
 	return MarkOf(strings.Fields(text))
 }
 
-// MarkOf reads a mark from its words, an action and a number of seconds. Others are passed over. A
+// MarkOf reads a mark from its words, an action and a number of seconds. Others are ignored. A
 // version is version=N: a number alone is the limit.
 func MarkOf(words []string) (Mark, error) {
 	var m Mark

@@ -197,7 +197,7 @@ func TestLeaseFile(t *testing.T) {
 	}
 }
 
-// TestMarkLimit: half a second is not 0, which is for ever.
+// TestMarkLimit: half a second is not 0, which is no limit.
 func TestMarkLimit(t *testing.T) {
 	for limit, want := range map[time.Duration]string{
 		time.Second / 2: "halt 1\n", -time.Second: "halt 0\n", math.MaxInt64: "halt 2147483647\n", 60 * time.Second: "halt 60\n",

@@ -80,7 +80,7 @@ type LinkStatus struct {
 	Now       []netip.Prefix // its addresses; nil: not known
 	Place     string         // the link that has the address in its place; empty: it has it itself
 	Temporary netip.Prefix   // an address that is kept beside the system's own; not valid: none
-	Lease     *LeaseStatus   // nil: the address is not leased, or for ever
+	Lease     *LeaseStatus   // nil: the address is not leased, or without end
 }
 
 // LeaseStatus is how a lease of IPv4 is; the times are since boot.

@@ -19,7 +19,7 @@ func inNamespace(t *testing.T, f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // for ever: the thread ends with the goroutine
+		runtime.LockOSThread() // without an unlock: the thread ends with the goroutine
 		if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
 			t.Errorf("unshare: %v: run as root", err)
 			return

@@ -138,7 +138,7 @@ func TestTreeLacks(t *testing.T) {
 	}
 }
 
-// The host's end of the wire has the address of each server that the machine speaks to.
+// The host's end of the wire has the address of each server of the machine.
 func TestNetwork(t *testing.T) {
 	b := newBench(t, "HTTP\n", "http: http://10.1.1.2/boot\n")
 	if err := b.network(); err != nil {

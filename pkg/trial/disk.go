@@ -73,7 +73,7 @@ func copySparse(ctx context.Context, name, source string) error {
 	return out.Close()
 }
 
-// extent finds the next data from at on. What knows no holes, such as a block device, is data.
+// extent finds the next data from at on. A file without holes, such as a block device, is data.
 func extent(f *os.File, at, size int64) (start, end int64, err error) {
 	start, err = f.Seek(at, unix.SEEK_DATA)
 	switch {

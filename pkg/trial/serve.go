@@ -15,7 +15,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 )
 
-// network gives the host's end of the wire every address that the machine will speak to.
+// network gives the host's end of the wire the address of every server of the machine.
 func (b *bench) network() (err error) {
 	if b.portal, err = b.firstPortal(); err != nil {
 		return err

@@ -114,7 +114,7 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// What the machine is told differs from pxe's by what a person needs to see.
+// The machine's command line differs from pxe's only by parameters for the console.
 func TestRoom(t *testing.T) {
 	for _, c := range []struct{ words, want, notes string }{
 		{"", "console=ttyS0 loglevel=7 rd.debug", "console=ttyS0 is added"},

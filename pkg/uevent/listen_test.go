@@ -10,12 +10,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 )
 
-// TestMain runs the tests in a network namespace: the kernel tells of the devices of one there
-// alone (lib/kobject_uevent.c: kobject_uevent_net_broadcast).
+// TestMain runs the tests in a network namespace: the kernel reports the devices of a namespace
+// there alone (lib/kobject_uevent.c: kobject_uevent_net_broadcast).
 func TestMain(m *testing.M) { nstest.Main(m) }
 
-// device makes a device, and returns what the kernel tells of that. It is gone at the end of the
-// test.
+// device makes a device, and returns the kernel's event. It is removed at the end of the test.
 func device(t *testing.T, name string) (Event, error) {
 	t.Helper()
 	la := netlink.NewLinkAttrs()
@@ -57,8 +56,8 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// A listener for iSCSI devices does not hear of others. One that hears of all shows when the event
-// has been.
+// A listener for iSCSI devices receives no events of others. A listener for all devices shows when
+// the event was sent.
 func TestListenISCSI(t *testing.T) {
 	all, err := Listen()
 	if err != nil {

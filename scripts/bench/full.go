@@ -24,8 +24,7 @@ var full = []candidate{
 // of cards that all others use.
 const common = " root=/dev/sda2 ro net.ifnames=0 console=ttyS0 quiet panic=-1 no_timer_check"
 
-// lines are the command lines of those that do not know the HOWTO's words, or are to be told
-// others.
+// lines are the command lines of those that do not support the HOWTO's words, or need others.
 var lines = map[string]string{
 	dhcp: strings.Replace(commandLine, "iscsi_i_ip=10.77.0.2/255.255.255.0", "ip=dhcp", 1),
 	"initramfs-tools": "iscsi_initiator=" + initiatorName + " iscsi_target_name=" + targetName + " iscsi_target_ip=10.77.0.1" +

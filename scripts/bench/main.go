@@ -1,7 +1,7 @@
-// Command bench measures how long our init takes to a root on an iSCSI LUN, next to other initramfs
-// that boot the same kernel from the same target to the same root image: in one run, in turns,
-// several boots each. What is compared are ratios within a round, because an emulated machine on a
-// busy host is no clock.
+// Command bench measures how long iscsiroot's init takes to a root on an iSCSI LUN, next to other
+// initramfs that boot the same kernel from the same target to the same root image: in one run, in
+// turns, several boots each. What is compared are ratios within a round, because an emulated
+// machine on a busy host is no clock.
 //
 // It needs root for a network namespace, what "scripts/deps.sh bench" brings, gcc, and init from
 // the build. It prints a table and writes bench.json and bench.svg beside the program that it

@@ -31,8 +31,8 @@ const throughputTurns = 4
 // iscsistart is the program of the comparison.
 const iscsistart = "iscsistart"
 
-// Throughput is how fast data moves through the disk of our session and of one that iscsistart made
-// with its defaults, in one machine, to the same target, in turns.
+// Throughput is how fast data moves through the disk of init's session and of one that iscsistart
+// made with its defaults, in one machine, to the same target, in turns.
 type Throughput struct {
 	// Values are what each session has negotiated, by attribute.
 	Values map[string]map[string]string `json:"values"`

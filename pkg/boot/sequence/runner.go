@@ -23,7 +23,7 @@ type Logger interface {
 type Runner struct {
 	Steps []Step
 	Log   Logger
-	// Timeout is for how long retryable errors are retried; 0: for ever.
+	// Timeout is for how long retryable errors are retried; 0: no limit.
 	Timeout time.Duration
 	// Break names the steps before which OnBreak is called, once each, when no other step runs,
 	// or breakLimit is over. OnBreak is called with "" when Attention receives a value.

@@ -90,7 +90,7 @@ func (r *newc) one(visit func(Entry, io.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	// A link of that name is one, and so is nothing that is passed over (do_name).
+	// A link of that name is one, and an entry that is skipped is not (do_name).
 	if e.Name == trailer && e.Odd == "" && e.Type() != TypeSymlink {
 		r.ended = true
 		r.in.left.trailers++

@@ -95,8 +95,8 @@ func chapProofs() []Scenario {
 		{Name: "stays after the proofs", Row: "UNH: CHAP values valid", OneWay: true, Script: append(wholeLogin()[:2:2], Stay(), Text(), Agree()), Want: "ok"},
 		proof("wrong secret", "invalid", true, auth(iscsi.AuthTargetResponse), Prove(alg, TargetUser, "guess")),
 		proof("another name", "invalid", true, auth(iscsi.AuthTargetUser), Prove(alg, "other", TargetSecret)),
-		proof("our own secret", "reflected", true, auth(iscsi.AuthReflected), Prove(alg, TargetUser, Secret)),
-		proof("our own keys", "reflected", true, order, echo),
+		proof("the initiator's secret", "reflected", true, auth(iscsi.AuthReflected), Prove(alg, TargetUser, Secret)),
+		proof("the initiator's keys", "reflected", true, order, echo),
 		proof("no proof", "out of order", true, auth(iscsi.AuthTargetSilent), Text()),
 		proof("proof put off", "out of order", true, auth(iscsi.AuthTargetSilent), Stay()),
 		proof("no name", "out of order", true, bad, Text(r)),
@@ -108,6 +108,6 @@ func chapProofs() []Scenario {
 		proof("response of 1025 bytes", "too big", true, bad, Text(n, "CHAP_R=0x"+strings.Repeat("00", 1025))),
 		proof("empty response", "too small", true, bad, Text(n, "CHAP_R=0x")),
 		proof("response in no form", "invalid", true, bad, Text(n, "CHAP_R=00")),
-		proof("0201 to our proof", "invalid", true, "status 0201", Status(0x0201)),
+		proof("0201 to the response", "invalid", true, "status 0201", Status(0x0201)),
 	}
 }

@@ -111,7 +111,7 @@ func (l Lease) String() string {
 	}
 	switch {
 	case l.Lifetime == Infinite:
-		b.WriteString(" for ever")
+		b.WriteString(" without limit")
 	case l.Lifetime > 0:
 		fmt.Fprintf(&b, " for %s", l.Lifetime)
 	}

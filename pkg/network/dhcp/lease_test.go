@@ -101,7 +101,7 @@ func TestString(t *testing.T) {
 	}
 	for want, l := range map[string]dhcp.Lease{
 		"no address on no interface":               {},
-		"no address on eth0 for ever":              {Interface: "eth0", Lifetime: dhcp.Infinite},
+		"no address on eth0 without limit":         {Interface: "eth0", Lifetime: dhcp.Infinite},
 		`no address on eth0, root path "a\x00\nb"`: {Interface: "eth0", RootPath: "a\x00\nb"},
 	} {
 		if got := l.String(); got != want {
