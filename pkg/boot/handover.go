@@ -21,7 +21,7 @@ import (
 func (m *Machine) handOver(ctx context.Context) error {
 	m.sessions.EndLate(ctx)
 	m.storage.DetachOthers(ctx, m.root)
-	end := sequence.Doing(ctx, "reading the files of "+m.root.Name)
+	end := sequence.Blocking(ctx, "reading the files of "+m.root.Name)
 	root, err := handover.Survey(os.DirFS(sysroot))
 	end()
 	if err != nil {

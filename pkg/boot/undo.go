@@ -83,7 +83,7 @@ func (m *Machine) adoptRoot() bool {
 	if !ok {
 		return false
 	}
-	m.root = rootfs.ByHand(name, on.Type)
+	m.root = rootfs.MountedByHand(name, on.Type)
 	m.Log.Infof("root is %s (%s), mounted by hand", on.Source, on.Type)
 	return true
 }

@@ -17,7 +17,7 @@ func systemd(f Facts) []File {
 	const unit = "iscsiroot-shutdown"
 	service := "# From iscsiroot.\n[Unit]\nDescription=Tell the iSCSI agent that the machine goes down: %i\nDefaultDependencies=no\n" +
 		"[Service]\nType=oneshot\nSlice=system.slice\nCPUWeight=10000\nNice=-20\nStandardInput=null\nStandardOutput=null\nStandardError=null\n" +
-		fmt.Sprintf("ExecStart=-%s %s %s", f.Program, runstate.BegunWord, runstate.Mark{Action: "%i", Limit: f.ShutdownTimeout}.Format())
+		fmt.Sprintf("ExecStart=-%s %s %s", f.Program, runstate.BegunArgument, runstate.Mark{Action: "%i", Limit: f.ShutdownTimeout}.Format())
 	files := []File{{Path: "systemd/system/" + unit + "@.service", Mode: 0o644, Content: service}}
 	all := ""
 	for _, action := range runstate.Actions() { // which are the names of systemd's targets too

@@ -22,7 +22,7 @@ const askSlack = time.Second
 // (fs/exec.c: de_thread), so none is begun for a session that is down; Calls lists those that are
 // left.
 func askTarget[T any](ctx context.Context, st *Storage, i int, limit time.Duration, what string, work func(context.Context) (T, error)) (T, error) {
-	defer sequence.Doing(ctx, what)()
+	defer sequence.Blocking(ctx, what)()
 	type answer struct {
 		value T
 		err   error

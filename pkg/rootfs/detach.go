@@ -61,7 +61,7 @@ func (st *Storage) detachOthers(ctx context.Context, root Volume, dir string, p 
 	if len(st.attachedBySearch) == 0 || st.Spec.Root.AnyDisk.V {
 		return
 	}
-	end := sequence.Doing(ctx, "reading the files of "+root.Name)
+	end := sequence.Blocking(ctx, "reading the files of "+root.Name)
 	entries, err := switchroot.ReadFstab(dir)
 	end()
 	if err != nil {

@@ -18,7 +18,7 @@ func (st *Storage) mountConfig(c Volume) switchroot.MountConfig {
 // look reports whether a file system holds an init that can run.
 func (st *Storage) look(ctx context.Context, c Volume) error {
 	return st.eachType(ctx, c, func(c Volume) error {
-		defer sequence.Doing(ctx, "a look at the files of "+c.Name)()
+		defer sequence.Blocking(ctx, "a look at the files of "+c.Name)()
 		cfg := st.mountConfig(c)
 		return explainMount(cfg, switchroot.Look(cfg, func(dir string) error {
 			_, err := switchroot.FindInit(dir, c.Path(), st.inits())
@@ -38,7 +38,7 @@ func (st *Storage) Mount(ctx context.Context, root Volume) (Volume, error) {
 		cfg := st.mountConfig(c)
 		cfg.ReadWrite = st.Spec.Root.ReadWrite.V
 		root.FSType = c.FSType
-		defer sequence.Doing(ctx, "mount of "+c.Name)()
+		defer sequence.Blocking(ctx, "mount of "+c.Name)()
 		return explainMount(cfg, st.mountVolume("root", c, cfg))
 	})
 	if err != nil {

@@ -199,7 +199,7 @@ func (st *Storage) lookForInit(ctx context.Context, devices []*blockdev.Device) 
 // probe finds a device's file system. One in rootfstype= is not checked; of several it is the one
 // that is found.
 func (st *Storage) probe(ctx context.Context, d *blockdev.Device) (Volume, error) {
-	defer sequence.Doing(ctx, "reading the superblocks of "+d.Name)()
+	defer sequence.Blocking(ctx, "reading the superblocks of "+d.Name)()
 	given := st.Spec.Root.FSType
 	if given.Given() && !strings.Contains(given.V, ",") {
 		return Volume{Device: d, FSType: given.V}, nil
@@ -249,7 +249,7 @@ func pick(list string, fsys blockdev.Filesystem, err error) string {
 
 // Check checks that the real system can start, while the initramfs still exists.
 func (st *Storage) Check(ctx context.Context, root Volume) (start Start, err error) {
-	defer sequence.Doing(ctx, "reading the files of "+root.Name)()
+	defer sequence.Blocking(ctx, "reading the files of "+root.Name)()
 	if start.Init, err = switchroot.FindInit(Sysroot, root.Path(), st.inits()); err != nil {
 		if st.Plan.Init.Given() {
 			return start, sequence.WithHint(err, "correct init=")

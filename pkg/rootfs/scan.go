@@ -31,7 +31,7 @@ type scanner struct {
 // scan scans for a LUN and returns its disks. The SCSI devices exist after the scan; their disks
 // are made by another thread of the kernel, which announces them when their partitions are known.
 func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) {
-	end := sequence.Doing(ctx, fmt.Sprintf("scan of session %d", sc.s.SID))
+	end := sequence.Blocking(ctx, fmt.Sprintf("scan of session %d", sc.s.SID))
 	err := sc.s.Scan(lun)
 	end()
 	if err != nil {
@@ -99,7 +99,7 @@ func (sc scanner) probeAgain(ctx context.Context, u blockdev.LUN) error {
 		return nil
 	}
 	sc.probed[u.Disk] = true
-	defer sequence.Doing(ctx, "probe of "+u.Disk)()
+	defer sequence.Blocking(ctx, "probe of "+u.Disk)()
 	return blockdev.ProbeAgain("/sys", "/dev", u.Disk)
 }
 
@@ -125,7 +125,7 @@ func rescan(ctx context.Context, u blockdev.LUN) {
 	if u.Disk == "" {
 		return
 	}
-	defer sequence.Doing(ctx, "rescan of "+u.Disk)()
+	defer sequence.Blocking(ctx, "rescan of "+u.Disk)()
 	_ = blockdev.ProbeAgain("/sys", "/dev", u.Disk)
 }
 
@@ -165,7 +165,7 @@ func isReady(ctx context.Context, u blockdev.LUN) (bool, error) {
 	if u.Disk == "" {
 		return false, nil
 	}
-	defer sequence.Doing(ctx, "open of "+u.Disk)()
+	defer sequence.Blocking(ctx, "open of "+u.Disk)()
 	fd, err := unix.Open("/dev/"+u.Disk, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	switch err {
 	case nil:

@@ -123,7 +123,7 @@ func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.
 	missing := &notFoundError{want: want, any: st.Spec.Root.AnyDisk.V}
 	standing := st.stackOf(ctx, p, disks)
 	for _, d := range disks {
-		end := sequence.Doing(ctx, "reading the partitions and superblocks of "+d.Name)
+		end := sequence.Blocking(ctx, "reading the partitions and superblocks of "+d.Name)
 		found, err := standing.inspect(p, d)
 		end()
 		if errors.Is(err, blockdev.ErrNoTable) {

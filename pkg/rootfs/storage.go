@@ -92,8 +92,8 @@ func (v Volume) OnSession(sid uint32) bool {
 	})
 }
 
-// ByHand is a root that was mounted by hand: the device's name and its file system.
-func ByHand(name, fstype string) Volume {
+// MountedByHand returns a root that was mounted by hand: the device's name and its file system.
+func MountedByHand(name, fstype string) Volume {
 	d, err := blockdev.Read("/sys", name)
 	if err != nil { // a name that is not in sysfs
 		d = &blockdev.Device{Name: name}

@@ -165,7 +165,7 @@ func (st *Storage) probeAgain(ctx context.Context, list []unread) {
 		}
 		limited, cancel := context.WithTimeout(ctx, readyLimit)
 		err := st.Sessions.RepeatIfLost(limited, st.Sessions.List()[i], func(bool) error {
-			defer sequence.Doing(ctx, "probe of "+u.disk)()
+			defer sequence.Blocking(ctx, "probe of "+u.disk)()
 			return blockdev.ProbeAgain("/sys", "/dev", u.disk)
 		})
 		cancel()

@@ -18,7 +18,7 @@ import (
 // /usr. It is read-only as long as root is. A /usr that is not a block device or is noauto is left
 // to the real system.
 func (st *Storage) mountUsr(ctx context.Context, root Volume) error {
-	defer sequence.Doing(ctx, "reading the files of "+root.Name+", or mounting /usr")()
+	defer sequence.Blocking(ctx, "reading the files of "+root.Name+", or mounting /usr")()
 	entries, err := switchroot.ReadFstab(Sysroot)
 	if err != nil {
 		st.Log.Warnf("/usr is not mounted: %v", err)
@@ -93,7 +93,7 @@ func (st *Storage) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bo
 	}
 	st.warnDirty("/usr", c)
 	return st.eachType(ctx, c, func(c Volume) error {
-		defer sequence.Doing(ctx, "mount of "+c.Name)()
+		defer sequence.Blocking(ctx, "mount of "+c.Name)()
 		cfg := switchroot.MountConfig{
 			Device: c.Path(), Dir: dir, FSType: c.FSType,
 			Options: e.MountOptions(), ReadWrite: st.Spec.Root.ReadWrite.V,

@@ -24,9 +24,9 @@ const (
 // Actions lists them.
 func Actions() []Action { return []Action{PowerOff, Reboot, Halt, Kexec} }
 
-// BegunWord among the arguments of the shutdown program means that a shutdown has begun; the others
-// are those of its Mark.
-const BegunWord = "begun"
+// BegunArgument among the arguments of the shutdown program means that a shutdown has begun; the
+// others are those of its Mark.
+const BegunArgument = "begun"
 
 // Mark is what is known of a shutdown that has begun. Its file is there for as long as the real
 // system is on its way down.

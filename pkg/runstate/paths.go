@@ -18,8 +18,7 @@ const (
 // Path is where a file is.
 func Path(name string) string { return Dir + "/" + name }
 
-// StaleSuffix ends the name of a file that could not be replaced, and is not to be taken for the
-// present.
+// StaleSuffix ends the name of a file that could not be replaced, and is out of date.
 const StaleSuffix = ".stale"
 
 // AgentRoot is where the agent's own root is mounted before it moves in.

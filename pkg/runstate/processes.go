@@ -7,7 +7,7 @@ import "strings"
 //
 // PID 1 starts a first worker from /init, which costs a boot the least. When the boot is over it
 // copies the program to where it can stay, starts the supervisor from there and ends; the
-// supervisor keeps a worker running. Each of the two sees whether the other one has ended, is
+// supervisor keeps a worker running. Each of the two checks whether the other one has ended, is
 // stopped or stuck, and replaces it: of workers there is never more than one.
 const (
 	FirstName      = SupervisorName + "-boot"

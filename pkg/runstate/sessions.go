@@ -20,7 +20,7 @@ type Session struct {
 // maxSessions is how many of them are written and read.
 const maxSessions = 1024
 
-// FormatSessions writes which sessions there are, and which are root's, for our own programs,
+// FormatSessions writes which sessions there are, and which are root's, for iscsiroot's programs,
 // people and scripts. Of more than maxSessions, root's are kept, and then the first.
 func FormatSessions(all []Session) string {
 	if len(all) > maxSessions {

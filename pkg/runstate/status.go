@@ -64,9 +64,9 @@ type DiskStatus struct {
 
 // The states of a link.
 const (
-	There = "there"
-	Lost  = "lost" // without carrier
-	Gone  = "gone" // the device is
+	Present = "there"
+	Lost    = "lost" // without carrier
+	Removed = "gone" // the device is
 )
 
 // LinkStatus is an address that the boot gave to a link, and what there is now.

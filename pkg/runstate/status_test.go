@@ -34,15 +34,15 @@ func whole() Status {
 		Disks:  []DiskStatus{{SID: 1, Name: "sda", ErrorsFor: 40 * time.Second}},
 		Links: []LinkStatus{
 			{
-				Name: "ens2", MAC: "52:54:00:77:00:01", Address: p("10.77.0.50/24"), Method: dhcp.DHCP4, State: There, PutBack: 2, Now: []netip.Prefix{p("10.77.0.50/24")},
+				Name: "ens2", MAC: "52:54:00:77:00:01", Address: p("10.77.0.50/24"), Method: dhcp.DHCP4, State: Present, PutBack: 2, Now: []netip.Prefix{p("10.77.0.50/24")},
 				Lease: &LeaseStatus{Server: netip.MustParseAddr("10.77.0.1"), Obtained: 5 * time.Second, Renew: 160 * time.Second, Ends: 3705 * time.Second},
 			},
 			{
 				Name: "ens3", MAC: "52:54:00:77:00:02", Address: p("10.0.0.2/24"), Method: dhcp.Static, State: Lost,
 				Now: []netip.Prefix{p("10.0.0.9/24"), p("10.0.0.2/24")}, Place: "br0", Temporary: p("10.0.0.2/24"),
 			},
-			{Name: "ens4", MAC: "52:54:00:77:00:03", Address: p("fd00::2/64"), Method: dhcp.Static, State: Gone, Now: []netip.Prefix{}},
-			{Name: "ens5", MAC: "52:54:00:77:00:04", Address: p("10.1.0.2/24"), Method: dhcp.Static, State: There},
+			{Name: "ens4", MAC: "52:54:00:77:00:03", Address: p("fd00::2/64"), Method: dhcp.Static, State: Removed, Now: []netip.Prefix{}},
+			{Name: "ens5", MAC: "52:54:00:77:00:04", Address: p("10.1.0.2/24"), Method: dhcp.Static, State: Present},
 		},
 		Replaced: []Replaced{{Half: "supervisor", Times: 1, Reason: "ended", At: 15 * time.Second}, {Half: "worker", Times: 3, Reason: "stopped", At: 88 * time.Second}},
 	}
@@ -79,7 +79,7 @@ func TestParseStatus(t *testing.T) {
 		"session 1 target a colour blue state up outages 99999999999\n":                                                                   {Sessions: []SessionStatus{{SID: 1, Target: "a", State: Up, Outages: 1<<31 - 1}}},
 		"session 1 timer x put-back y\nsession 1 disk sda errors-for NaN\n":                                                               {Timers: []TimerStatus{{SID: 1}}, Disks: []DiskStatus{{SID: 1, Name: "sda"}}},
 		"link e mac m address invalid Prefix by dhcp state there now x\nlease e from invalid IP since 1e99 renew 1 ends 2\n": {Links: []LinkStatus{
-			{Name: "e", MAC: "m", Method: dhcp.DHCP4, State: There, Now: []netip.Prefix{}, Lease: &LeaseStatus{Renew: time.Second, Ends: 2 * time.Second}},
+			{Name: "e", MAC: "m", Method: dhcp.DHCP4, State: Present, Now: []netip.Prefix{}, Lease: &LeaseStatus{Renew: time.Second, Ends: 2 * time.Second}},
 		}},
 		"agent x replaced\nagent worker replaced x\n": {Replaced: []Replaced{{Half: "worker"}}},
 	} {

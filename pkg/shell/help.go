@@ -12,7 +12,7 @@ import (
 // ownVerbs are the verbs that use the shell itself.
 func (s *shell) ownVerbs() []verb.Verb {
 	own := []verb.Verb{
-		{Name: "help", Args: "[VERB]", Help: "list the commands, or say more about one", Group: verb.Boot, Run: s.help},
+		{Name: "help", Args: "[VERB]", Help: "list the commands, or describe one", Group: verb.Boot, Run: s.help},
 		{Name: "exit", Help: "leave the shell: the boot continues", Group: verb.Boot, More: "after a step that failed it ends the boot (rd.emergency=): retry tries again instead. Ctrl-D on an empty line does the same"},
 		{Name: "jobs", Help: "list what runs in the background (COMMAND &)", Group: verb.System, Run: s.showJobs},
 		{Name: "fg", Args: "[%N]", Help: "wait for a job; Ctrl-C ends it", Group: verb.System, Run: s.fg},

@@ -26,8 +26,8 @@ func TestBegin(t *testing.T) {
 		{"by an init's script, with the action", "", []string{"shutdown", "leave"}, 4711, Leave, 0, false},
 		{"process 1 without an action", "", []string{"shutdown", "exit"}, 1, runstate.Reboot, 0, false},
 		{"process 1", "", []string{"shutdown", "halt"}, 1, runstate.Halt, 0, false},
-		{"the mark", "", []string{"shutdown", runstate.BegunWord, "poweroff", "60"}, 4711, "", 0, true},
-		{"the mark in runlevel 6", "6", []string{"shutdown", runstate.BegunWord, "reboot", "60"}, 4711, "", 0, true},
+		{"the mark", "", []string{"shutdown", runstate.BegunArgument, "poweroff", "60"}, 4711, "", 0, true},
+		{"the mark in runlevel 6", "6", []string{"shutdown", runstate.BegunArgument, "reboot", "60"}, 4711, "", 0, true},
 		{"what a mark holds, without its word", "", []string{"shutdown", "poweroff", "60"}, 4711, runstate.PowerOff, 0, false},
 	} {
 		mark := filepath.Join(t.TempDir(), "mark")
@@ -39,7 +39,7 @@ func TestBegin(t *testing.T) {
 			t.Errorf("%s: the mark: %v", tt.name, err)
 		}
 	}
-	if _, status := begin([]string{runstate.BegunWord, "poweroff", "60"}, "", 4711, filepath.Join(t.TempDir(), "none/mark")); status == 0 {
+	if _, status := begin([]string{runstate.BegunArgument, "poweroff", "60"}, "", 4711, filepath.Join(t.TempDir(), "none/mark")); status == 0 {
 		t.Error("a mark that cannot be written is a success")
 	}
 }

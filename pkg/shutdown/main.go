@@ -47,7 +47,7 @@ func Main(args []string) int {
 // mark, or by hand. The latter must not end a machine that works: shutdown without an argument is
 // what shutdown(8) takes as "in a minute".
 func begin(args []string, runlevel string, pid int, mark string) (action runstate.Action, status int) {
-	if m, err := runstate.MarkOf(args); err == nil && slices.Contains(args, runstate.BegunWord) {
+	if m, err := runstate.MarkOf(args); err == nil && slices.Contains(args, runstate.BegunArgument) {
 		return "", writeMark(m, mark)
 	}
 	switch action = ParseAction(args, runlevel); {

@@ -147,7 +147,7 @@ func linkText(l *runstate.LinkStatus) string {
 		}
 		text += ": " + strings.Join(all, ", ") + "; from the boot: " + gave
 	}
-	if l.State != runstate.There {
+	if l.State != runstate.Present {
 		text += ", " + l.State
 	}
 	if l.PutBack != 0 {

@@ -173,7 +173,7 @@ func (d *Drivers) LoadNetwork(ctx context.Context) error {
 
 // Load loads a module for the step of ctx.
 func (d *Drivers) Load(ctx context.Context, name string) error {
-	defer sequence.Doing(ctx, "loading module "+name)()
+	defer sequence.Blocking(ctx, "loading module "+name)()
 	return d.loader.Load(ctx, name)
 }
 

@@ -26,9 +26,9 @@ type activity struct {
 	ended bool          // guarded by Progress.mu
 }
 
-// Doing notes that the step of ctx is in a system call that ctx does not end. The runner reports
-// one that lasts. The function that it returns notes the end.
-func Doing(ctx context.Context, what string) (end func()) {
+// Blocking records that the step of ctx is in a system call that ctx does not end. The runner
+// reports one that lasts. The function that it returns records the end.
+func Blocking(ctx context.Context, what string) (end func()) {
 	t, ok := ctx.Value(taskKey{}).(task)
 	if !ok {
 		return func() {}

@@ -17,7 +17,7 @@ import (
 // has ended.
 func hang(name string, release <-chan struct{}, needs ...string) Step {
 	return Step{Name: name, Needs: needs, Run: func(ctx context.Context) error {
-		defer Doing(ctx, "mount of sda2")()
+		defer Blocking(ctx, "mount of sda2")()
 		<-release
 		return ctx.Err()
 	}}

@@ -11,12 +11,12 @@ func (k *Keeper) Report(uplinks []Uplink) string {
 	var out runstate.Status
 	for i, u := range uplinks {
 		v := runstate.LinkStatus{
-			Name: all[i].name, MAC: u.MAC, Address: u.Lease.Address, Method: u.Lease.Method, State: runstate.There, PutBack: all[i].putBack,
+			Name: all[i].name, MAC: u.MAC, Address: u.Lease.Address, Method: u.Lease.Method, State: runstate.Present, PutBack: all[i].putBack,
 			Now: all[i].now, Place: all[i].place,
 		}
 		switch {
 		case all[i].gone:
-			v.State = runstate.Gone
+			v.State = runstate.Removed
 		case all[i].lost:
 			v.State = runstate.Lost
 		}
