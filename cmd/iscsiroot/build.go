@@ -142,7 +142,7 @@ func (f *buildFlags) kernel(cfg *initramfs.Config) error {
 	return err
 }
 
-// extras finds what is asked for without a path.
+// extras finds the files of options that are given without a path.
 func (f *buildFlags) extras(cfg *initramfs.Config) error {
 	if f.microcode != "" {
 		cfg.Microcode = []string{f.microcode}
@@ -159,7 +159,7 @@ func (f *buildFlags) extras(cfg *initramfs.Config) error {
 	return err
 }
 
-// uki sees that the options for a unified kernel image come together.
+// uki checks that the options for a unified kernel image are given together.
 func (f *buildFlags) uki(cfg *initramfs.Config) error {
 	switch {
 	case f.ukiStub == "" && (f.cmdline != "" || f.osRelease != ""):

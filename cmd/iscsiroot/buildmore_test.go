@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestBuildOptions goes through what can be asked for, one option after the other.
+// TestBuildOptions tests the options one after the other.
 func TestBuildOptions(t *testing.T) {
 	mods := "tree/lib/modules/" + release
 	for _, c := range []struct {

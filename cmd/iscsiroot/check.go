@@ -65,7 +65,7 @@ Exit status 1 if the boot would fail; what is only doubtful is a warning.`,
 	return cmd
 }
 
-// printFindings prints what was found; the error says that a boot would fail.
+// printFindings prints the findings, and returns an error if a boot would fail.
 func printFindings(w io.Writer, image string, findings []initramfs.Finding) error {
 	var b strings.Builder
 	fatal := 0

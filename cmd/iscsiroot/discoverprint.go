@@ -17,7 +17,7 @@ type discovered struct {
 	Portals   []portalJSON `json:"portals"`
 }
 
-// portalJSON is a portal that was asked.
+// portalJSON is a portal that was queried.
 type portalJSON struct {
 	Asked    string       `json:"asked"`
 	Answered string       `json:"answered"` // differs after a redirect; empty with an error
@@ -62,7 +62,7 @@ func newPortal(a discovery.Result, err error) portalJSON {
 	return p
 }
 
-// hintOf returns what to do about an error; empty if the error has nothing to tell.
+// hintOf returns what to do about an error; empty if there is nothing to do.
 func hintOf(err error) string {
 	var advised interface{ Hint() string }
 	if errors.As(err, &advised) {

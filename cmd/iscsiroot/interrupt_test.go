@@ -12,7 +12,7 @@ import (
 )
 
 // A command that hangs has what it registered taken back, and ends within a second; the second
-// signal ends it at once.
+// signal ends it immediately.
 func TestHangingCommand(t *testing.T) {
 	for _, c := range []struct {
 		name            string

@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, errNoCommand):
 		fmt.Fprint(stderr, firstSteps)
 		return 2
-	case errors.Is(err, context.Canceled): // by a signal, of which the exit status tells
+	case errors.Is(err, context.Canceled): // by a signal, which the exit status contains
 		return 1
 	case err != nil:
 		fmt.Fprintf(stderr, "iscsiroot: %v\n", withOption(err))

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// On another system the commands that need Linux are listed, and say why they do not run, with
-// whatever arguments.
+// On another system the commands that need Linux are listed, and print why they do not run, with
+// any arguments.
 func TestCommandsElsewhere(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"try remote1 --hosts hosts.yaml --write", "try: needs Linux: it boots machines in QEMU in a network namespace"},

@@ -105,7 +105,7 @@ func update(cmd *cobra.Command, dir string, files []netboot.File, tftpUser strin
 	return changes, msg, err
 }
 
-// report tells what was changed, or would be.
+// report prints what was changed, or would be.
 func report(dir string, files int, changes []netboot.Change, dry bool) string {
 	var b strings.Builder
 	secrets := false

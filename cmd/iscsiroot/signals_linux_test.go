@@ -53,7 +53,7 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// writes tells whether a process waits in write(2) to its standard output (proc_pid_syscall(5)).
+// writes reports whether a process waits in write(2) to its standard output (proc_pid_syscall(5)).
 func writes(cmd *exec.Cmd) bool {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", cmd.Process.Pid))
 	for _, name := range files {
@@ -65,8 +65,8 @@ func writes(cmd *exec.Cmd) bool {
 	return false
 }
 
-// A signal ends every command that is at work, with a shell's status for it, and the directory is
-// as before.
+// A signal ends every running command, with a shell's status for it, and the directory is as
+// before.
 func TestSignals(t *testing.T) {
 	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
 		t.Setenv("TMPDIR", "/dev/shm") // where other work on the disk does not keep unlink(2) waiting
@@ -123,7 +123,7 @@ func TestSignals(t *testing.T) {
 				if err := cmd.Process.Signal(signal); err != nil {
 					t.Fatal(err)
 				}
-				_ = cmd.Wait() // the status tells
+				_ = cmd.Wait() // the status contains the signal
 				if status := cmd.ProcessState.ExitCode(); status != 128+int(signal) {
 					t.Errorf("status %d, %s", status, errs.String())
 				}

@@ -21,7 +21,7 @@ func printSummary(w io.Writer, f buildFlags, sum initramfs.Summary) error {
 	return err
 }
 
-// also tells what there is beside modules.
+// also returns what there is besides modules.
 func also(sum initramfs.Summary) string {
 	text := ""
 	if sum.Appended > 0 {
@@ -36,7 +36,7 @@ func also(sum initramfs.Summary) string {
 	return text
 }
 
-// compressionWord says how the bytes are packed.
+// compressionWord returns the compression in words.
 func compressionWord(f buildFlags) string {
 	switch {
 	case f.ukiStub != "":

@@ -66,7 +66,7 @@ func newTry() *cobra.Command {
 
 var errTimeout = errors.New("out of time: raise --timeout")
 
-// run tries and tells.
+// run boots the machine and prints the result.
 func (o tryOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	room, err := netboot.Read(o.hosts)
 	if err != nil {
@@ -86,7 +86,7 @@ func (o tryOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return err
 }
 
-// printTrial tells how long each stage took, and each step of init's below that.
+// printTrial prints how long each stage took, and each step of init's below that.
 func printTrial(w io.Writer, host string, r trial.Result, passed bool) {
 	var all time.Duration
 	for _, s := range r.Stages {

@@ -97,7 +97,7 @@ func TestSystemd(t *testing.T) {
 	}
 }
 
-// A kernel that renames no link that is up is not asked to.
+// No rename is requested of a kernel that renames no link that is up.
 func TestNamesThatStay(t *testing.T) {
 	const path = "systemd/network/98-iscsiroot-eth0.link"
 	f := Facts{Links: []Link{testLink()}}

@@ -28,7 +28,7 @@ func netplan(r Root) []File {
 func netplanFile(id string) string { return "10-netplan-" + id + ".network" }
 
 // netplanFiles returns the ids of the root's Ethernet definitions, those that are members of a
-// bridge or a bond, in whatever file, apart from the others.
+// bridge or a bond, in any file, separate from the others.
 func netplanFiles(root fs.FS) (ids, members []string, err error) {
 	var all []string
 	var errs []error

@@ -35,7 +35,7 @@ func networkFiles(root fs.FS) (networks, ports []string, err error) {
 }
 
 // makesPort reads a .network file as networkd does: of several with one name the one in the first
-// directory counts, and after it its drop-ins by their names, whichever directories they are in
+// directory is used, and after it its drop-ins by their names, in any of the directories
 // (systemd.network(5)).
 func makesPort(root fs.FS, name string) (bool, error) {
 	var errs []error

@@ -7,9 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
-// networkManager asks for what NetworkManager does by itself, in case the system's configuration
-// says otherwise: it adopts a configured link as it is (NetworkManager.conf(5),
-// keep-configuration).
+// networkManager requests NetworkManager's default, in case the system's configuration differs: it
+// adopts a configured link as it is (NetworkManager.conf(5), keep-configuration).
 //
 // Before 1.32.6 there is no such key. Started while udev is still at work on a card, 1.30 does not
 // adopt it: it makes a "Wired connection 1", takes the address away and asks DHCP for another one.

@@ -86,8 +86,8 @@ func TestNetplanMembers(t *testing.T) {
 	}
 }
 
-// A port keeps nothing, whatever the name of its file; the bridge's file, and other links', have
-// their drop-ins.
+// A port has no drop-in, for any name of its file; the bridge's file, and other links', have their
+// drop-ins.
 func TestPortsHaveNoDropIn(t *testing.T) {
 	root := fstest.MapFS{
 		"etc/systemd/network/10-br0.network":  {Data: []byte("[Match]\nName=br0\n[Network]\nAddress=10.77.0.2/24\n")},

@@ -22,8 +22,8 @@ var (
 	ifupFile    = "etc/network/interfaces"
 )
 
-// Survey reads of the network configuration in the real system what Files needs. A directory that
-// is not there is none; other errors are returned with what could be read.
+// Survey reads of the network configuration in the real system what Files needs. A missing
+// directory is treated as empty; other errors are returned with what could be read.
 func Survey(root fs.FS) (Root, error) {
 	var r Root
 	var errs []error
@@ -45,7 +45,7 @@ func Survey(root fs.FS) (Root, error) {
 	return r, errors.Join(errs...)
 }
 
-// list returns the names in dir that end as asked.
+// list returns the names in dir with the suffix.
 func list(root fs.FS, dir, suffix string) ([]string, error) {
 	entries, err := fs.ReadDir(root, dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -11,8 +11,8 @@ import (
 // defaultPort is iSCSI's TCP port (RFC 7143 section 4.2.7.2).
 const defaultPort = 3260
 
-// checkTarget verifies what a login needs, and drops what the CHAP type says not to use. What the
-// target can do without is odd alone; with err it is left out.
+// checkTarget verifies what a login needs, and drops what is not used with the CHAP type. An error
+// in an optional value is odd only; with err the target is left out.
 func checkTarget(at int, object string, g *Target) (odd []error, err error) {
 	switch {
 	case g.Name == "":
@@ -40,10 +40,10 @@ func checkTarget(at int, object string, g *Target) (odd []error, err error) {
 	return odd, nil
 }
 
-// checkCHAP makes of the CHAP type one that the secrets are there for. Like open-iscsi
-// (utils/fwparam_ibft/fwparam_ibft_sysfs.c) it goes by the secrets where the type is unknown, and
-// without where this machine's own is missing: the target decides then. What cannot be is a login
-// to a target that was to prove itself and is not asked to.
+// checkCHAP changes the CHAP type to one for which there are secrets. Like open-iscsi
+// (utils/fwparam_ibft/fwparam_ibft_sysfs.c) it is determined by the secrets where the type is
+// unknown, and without where this machine's own is missing: the target then accepts or refuses.
+// What cannot be is a login to a target that was to prove itself and is not asked to.
 func checkCHAP(g *Target) (odd string, err error) {
 	ours, theirs := g.User != "" && !g.Secret.Empty(), !g.ReverseSecret.Empty()
 	switch {

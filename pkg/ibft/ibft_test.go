@@ -28,7 +28,7 @@ func equal() cmp.Option {
 
 func secret(s string) iscsi.Secret { return iscsi.NewSecret([]byte(s)) }
 
-// rich has two targets, a VLAN, IPv6 and all that a table can say.
+// rich has two targets, a VLAN, IPv6 and every field of a table.
 func rich() ibft.Table {
 	a := netip.MustParseAddr
 	return ibft.Table{

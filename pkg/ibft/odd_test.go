@@ -11,8 +11,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/ibft"
 )
 
-// What is odd of a table is named, and the rest counts: each row changes rich's bytes, and says
-// what is left out of the table.
+// What is odd in a table is named, and the rest is used: each row changes rich's bytes, and has the
+// parts that are left out of the table.
 func TestOddities(t *testing.T) {
 	good := encode(t, rich())
 	noInitiator := func(t *ibft.Table) { t.Initiator = ibft.Initiator{} }
@@ -55,7 +55,7 @@ func TestOddities(t *testing.T) {
 	}
 }
 
-// checkOdd sees that what is odd is one thing, and is named.
+// checkOdd checks that one thing is odd, and is named.
 func checkOdd(t *testing.T, name string, err error, want string) {
 	t.Helper()
 	var odd ibft.Oddities
@@ -66,7 +66,7 @@ func checkOdd(t *testing.T, name string, err error, want string) {
 	}
 }
 
-// A table that is damaged as a whole is none, and not odd.
+// A table that is damaged as a whole is an error, and not odd.
 func TestNoTable(t *testing.T) {
 	good := encode(t, rich())
 	good[20] ^= 1

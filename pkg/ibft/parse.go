@@ -130,8 +130,8 @@ func (r *reader) header(at int, object string, typ byte, want int) ([]byte, erro
 	return r.b[at : at+n], nil
 }
 
-// structure reads one structure into the table. One that is not marked valid is none, whatever else
-// it holds.
+// structure reads one structure into the table. One that is not marked valid is ignored, with any
+// content.
 func (r *reader) structure(t *Table, at int) error {
 	if err := r.inside(at, "structure"); err != nil {
 		return err

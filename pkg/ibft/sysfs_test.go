@@ -41,7 +41,8 @@ func tree(listing []byte) fstest.MapFS {
 	return out
 }
 
-// The kernel's form of a table says the same as its bytes, but for what the kernel leaves out.
+// The kernel's form of a table has the same values as its bytes, except those that the kernel
+// leaves out.
 func TestFromSysfs(t *testing.T) {
 	for _, name := range []string{"ipxe", "ipxe-chap", "twopaths"} {
 		want, err := ibft.Parse(read(t, name+".bin"))

@@ -49,7 +49,7 @@ type NIC struct {
 	Flags   Flags
 	Index   uint8      // a target's NIC refers to it
 	Address netip.Addr // IPv4-mapped addresses are IPv4; zero: none
-	// PrefixLen is that of the network, 0 where the firmware does not say.
+	// PrefixLen is that of the network, 0 where the firmware does not give it.
 	PrefixLen                int
 	Origin                   Origin
 	Gateway, DNS, DNS2, DHCP netip.Addr // zero: none
@@ -71,8 +71,8 @@ func (n NIC) Prefix() (p netip.Prefix, ok bool) {
 	return netip.PrefixFrom(n.Address, n.PrefixLen), n.PrefixLen > 0
 }
 
-// ByDHCP reports whether the firmware got the address from a DHCP server: it names the server or
-// the origin says so.
+// ByDHCP reports whether the firmware got the address from a DHCP server: it names the server, or
+// the origin is DHCP.
 func (n NIC) ByDHCP() bool { return n.DHCP.IsValid() || n.Origin == OriginDHCP }
 
 // HardwareAddr returns the MAC in the kernel's form, 52:54:00:12:34:56.
@@ -81,7 +81,7 @@ func (n NIC) HardwareAddr() string {
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
 }
 
-// Origin says where an address came from (Windows' NL_PREFIX_ORIGIN, which the specification refers
+// Origin is the source of an address (Windows' NL_PREFIX_ORIGIN, which the specification refers
 // to).
 type Origin uint8
 
@@ -102,7 +102,7 @@ func (p PCIAddress) String() string {
 	return fmt.Sprintf("%02x:%02x.%x", uint16(p)>>8, uint16(p)>>3&0x1f, uint16(p)&7)
 }
 
-// Target is a target the firmware knows.
+// Target is a target in the table.
 type Target struct {
 	Flags  Flags
 	Index  uint8

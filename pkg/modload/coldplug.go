@@ -14,9 +14,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// Devices lists the devices of a machine as their drivers are asked for. It looks only at buses
-// that a wanted module of its index can sit on, and at each device once: a machine has some 300
-// devices, and each costs three system calls.
+// Devices lists the devices of a machine whose drivers are to be loaded. It reads only buses that a
+// wanted module of its index can be for, and each device once: a machine has some 300 devices, and
+// each costs three system calls.
 type Devices struct {
 	sys   string
 	buses []string // folders of SYS/bus in the order they are looked at; nil: all there are
@@ -57,8 +57,8 @@ func busFolders(sys string, kinds []string) []string {
 }
 
 // Next returns the distinct modaliases, sorted, of devices that no earlier call has returned: those
-// of the first bus that has any, because what they bring may make the others wait for nothing.
-// Without any it returns none. A device that goes away meanwhile is passed over.
+// of the first bus that has any, because their drivers may make further devices appear. Without any
+// it returns none. A device that is removed in between is skipped.
 func (d *Devices) Next() ([]string, error) {
 	buses := d.buses
 	if buses == nil {
@@ -117,7 +117,7 @@ func readAttr(name string) string {
 	return strings.TrimSpace(string(buf[:n]))
 }
 
-// Wanted reports whether a module may be loaded because a device's modalias asks for it: bus
-// drivers and Ethernet, by kmod's Kind. It is false for everything else, block drivers above all,
-// so that a machine's local disks stay out of sight.
+// Wanted reports whether a module may be loaded because of a device's modalias: bus drivers and
+// Ethernet, by kmod's Kind. It is false for everything else, block drivers above all, so that a
+// machine's local disks stay out of sight.
 func Wanted(m kmod.Module) bool { return m.Kind() != kmod.KindOther }

@@ -64,7 +64,7 @@ func TestDevicesNext(t *testing.T) {
 	next()
 }
 
-// With a device tree a device on any bus may ask by what that says.
+// With a device tree a device on any bus may have a modalias of it.
 func TestDevicesOfTree(t *testing.T) {
 	sys := fakeSys(t)
 	if got := busFolders(sys, []string{"mdio", "of", "pci"}); !slices.Equal(got, []string{"pci", "mdio_bus", "of"}) {

@@ -16,7 +16,7 @@ import (
 // MissingError reports that neither the image nor the kernel has a module. errors.As finds the
 // *kmod.NotFoundError in it.
 type MissingError struct {
-	Name    string   // module or alias, as it was asked for
+	Name    string   // module or alias, as requested
 	Release string   // of the running kernel; may be empty
 	Dir     string   // the module tree
 	Held    []string // names of all modules in it
@@ -83,8 +83,8 @@ type LoadError struct {
 	refused bool // Err is from finit_module(2)
 }
 
-// Error names the module, its file and the cause, and what is behind an errno whose own words say
-// something else.
+// Error names the module, its file and the cause, and the meaning of an errno whose text is
+// misleading.
 func (e *LoadError) Error() string {
 	msg := fmt.Sprintf("load module %s: %s: %v", e.Module, e.Path, e.Err)
 	if words, ok := refusals[e.errno()]; ok {

@@ -45,8 +45,8 @@ func open(t *testing.T, root string) (*Loader, *fakeKernel) {
 	return l, k
 }
 
-// At boot a driver by DKMS is wanted, one whose file is gone costs nothing else, and what depmod
-// has not seen is found, as is a file that is compressed no more.
+// At boot a driver by DKMS is found; one whose file is missing affects no other; a file that depmod
+// has not read is found, and so is one that is no longer compressed.
 func TestBootTreesOfTheField(t *testing.T) {
 	root := bootTree(t, map[string]string{
 		"updates/dkms/nic.ko": "virtio_net.ko", "kernel/lib/crc16.ko": "crc16.ko", "../failover.ko": "failover.ko", "extra/mbcache.ko": "mbcache.ko",

@@ -73,7 +73,7 @@ func (k kernel) loadAsIs(f *os.File, params string) error {
 	}
 	err := k.finit(int(f.Fd()), params, unix.MODULE_INIT_COMPRESSED_FILE)
 	// EOPNOTSUPP and EINVAL: the file is packed in a way that the kernel's decompressor does
-	// not know (kernel/module/decompress.c); ENOSYS: there is no finit_module.
+	// not support (kernel/module/decompress.c); ENOSYS: there is no finit_module.
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 		return k.unpack(f, params)
 	}

@@ -61,7 +61,7 @@ func New(idx *kmod.Index, dir string, opts Options) *Loader {
 }
 
 // Load loads what a name or an alias stands for, with all dependencies. A name that neither the
-// tree nor the kernel has is a *MissingError, and so is one whose file is not there; a module that
+// tree nor the kernel has is a *MissingError, and so is one whose file is missing; a module that
 // the kernel refuses is a *LoadError. Of several modules with the same alias one must load, or be
 // built in; soft dependencies need not. What Options.Never forbids is passed over. Between two
 // modules it heeds ctx, and while another goroutine loads the same one.

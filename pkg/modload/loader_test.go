@@ -21,8 +21,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
-// fakeKernel takes every module but those it has an error for, and writes down what it was asked,
-// as an admin would type it.
+// fakeKernel takes every module but those it has an error for, and records the requests, as
+// commands of modprobe.
 type fakeKernel struct {
 	mu     sync.Mutex
 	log    []string

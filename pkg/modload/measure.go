@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Measure passes the processor time of each Load to took, whichever goroutine calls it, and before
-// that, as less than nothing, what the lines for Options.Debugf took of it. It must be called
-// before the first Load.
+// Measure passes the processor time of each Load to took, in any goroutine, and before that, as
+// less than nothing, what the lines for Options.Debugf took of it. It must be called before the
+// first Load.
 func (l *Loader) Measure(took func(time.Duration)) {
 	l.took = took
 	say := l.opts.Debugf
@@ -33,7 +33,7 @@ func measure(took func(time.Duration)) (end func()) {
 	}
 }
 
-// threadTime is the processor time of this thread, 0 if the kernel does not say it.
+// threadTime is the processor time of this thread, 0 if the kernel does not return it.
 func threadTime() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {

@@ -41,7 +41,7 @@ func Modprobe(args []string) error {
 	return req.loadWith(l)
 }
 
-// request is what a command line of modprobe asks for.
+// request is a parsed command line of modprobe.
 type request struct {
 	name   string
 	params string

@@ -57,7 +57,7 @@ func TestModprobeParams(t *testing.T) {
 	}
 }
 
-// TestModprobeHere asks for a module that no kernel has; the answer must be one of the two that a
+// TestModprobeHere requests a module that no kernel has; the answer must be one of the two that a
 // caller decides by.
 func TestModprobeHere(t *testing.T) {
 	err := Modprobe([]string{"-q", "--", "iscsiroot-no-such-module"})

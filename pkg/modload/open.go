@@ -102,7 +102,7 @@ func folders(dir string) []string {
 	return out
 }
 
-// String tells what is loaded from where, for a log.
+// String describes the modules and their directory, for a log.
 func (l *Loader) String() string {
 	return fmt.Sprintf("%d modules in %s", len(l.idx.Modules()), l.dir)
 }

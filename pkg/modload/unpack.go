@@ -64,8 +64,8 @@ func unpackFile(f fs.File, _ string) ([]byte, error) {
 var compressions = map[string]string{"gzip": ".gz", "xz": ".xz", "zstd": ".zst"}
 
 // unpacks reports whether the kernel unpacks a module file itself (Linux 5.17,
-// CONFIG_MODULE_DECOMPRESS); it knows one compression. Asking it for another one leaves a complaint
-// on the console.
+// CONFIG_MODULE_DECOMPRESS); it supports one compression. For another one it logs an error on the
+// console.
 func (k kernel) unpacks(name string) bool {
 	word := readAttr(filepath.Join(k.sys, "module/compression"))
 	return word != "" && compressions[word] == filepath.Ext(name)

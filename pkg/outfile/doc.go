@@ -1,4 +1,4 @@
-// Package outfile writes what the host tool leaves: whole, or not at all.
+// Package outfile writes the files of the host tool completely, or not at all.
 //
 // A run may be ended by an error, by a signal, or by SIGKILL and power loss. For the first two,
 // [Undo] holds what is to be taken back. For the last, each temporary file and directory is locked

@@ -56,8 +56,8 @@ func tempPrefix(target string) string {
 	return "." + base[:min(len(base), 200)] + "."
 }
 
-// Commit gives the file its permissions, sees that it is on disk, and puts it in the place of the
-// target. After an error the file is gone and the target as it was.
+// Commit gives the file its permissions, syncs it to disk, and renames it to the target. After an
+// error the file is removed and the target unchanged.
 func (f *File) Commit(mode fs.FileMode) error {
 	err := f.Chmod(mode)
 	if err == nil {
@@ -104,7 +104,7 @@ func removeIfDead(name string, flags int, remove func(string) error) {
 	}
 }
 
-// isOwn tells whether a file belongs to the user of this process.
+// isOwn reports whether a file belongs to the user of this process.
 func isOwn(f *os.File) bool {
 	st, err := f.Stat()
 	if err != nil {

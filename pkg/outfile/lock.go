@@ -24,7 +24,7 @@ func flock(f *os.File, wait bool) error {
 	}
 }
 
-// isAt tells whether an open file is still the one of its name: another run may have removed it
+// isAt reports whether an open file is still the one of its name: another run may have removed it
 // before it was locked.
 func isAt(f *os.File) bool {
 	open, err := f.Stat()

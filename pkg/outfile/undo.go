@@ -23,9 +23,9 @@ func WithUndo(ctx context.Context, u *Undo) context.Context {
 }
 
 // Register adds a step to the Undo of ctx. A caller registers before it makes anything, and calls
-// release when there is nothing to take back any more. The step may run while the caller is at
-// work, and the process ends after it. Without an Undo in ctx there is nothing to do. The error is
-// that of ctx, or [context.Canceled] after [Undo.Close].
+// release when there is nothing to take back any more. The step may run while the caller is still
+// running, and the process ends after it. Without an Undo in ctx there is nothing to do. The error
+// is that of ctx, or [context.Canceled] after [Undo.Close].
 func Register(ctx context.Context, step func()) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -173,7 +173,7 @@ func setLease(l *dhcp.Lease, key, value string) (err error) {
 	return err
 }
 
-// setLeaseText takes a line in whose value is a text.
+// setLeaseText sets a value that is a text.
 func setLeaseText(l *dhcp.Lease, key, value string) {
 	switch key {
 	case "interface":

@@ -45,7 +45,7 @@ func (m Mark) Format() string {
 	return fmt.Sprintf("%s %d\n", m.Action, min(limit, math.MaxInt32))
 }
 
-// errNoAction is the error of a text that does not tell how the machine is to end.
+// errNoAction is the error of a text without an action.
 var errNoAction = errors.New("it names no action")
 
 // ParseMark reads what Format wrote.

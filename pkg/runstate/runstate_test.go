@@ -50,7 +50,7 @@ func TestSessions(t *testing.T) {
 	}, got, err, text, FormatSessions(got))
 }
 
-// A session counts by its id, whatever else there is in its line.
+// A session is read by its id, with any other words in its line.
 func TestParseSessions(t *testing.T) {
 	for text, want := range map[string][]Session{
 		"": nil,

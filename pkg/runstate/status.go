@@ -33,7 +33,7 @@ const (
 	OwnerISCSID = "iscsid"
 )
 
-// SessionStatus is a session as the agent sees it.
+// SessionStatus is the agent's state of a session.
 type SessionStatus struct {
 	SID     uint32
 	Target  string

@@ -33,7 +33,7 @@ func upTo[T any](n int, list []T) []T { return list[:min(n, len(list))] }
 // version is the newest that is known.
 const version = 1
 
-// errVersion is the error of a file whose version is not known.
+// errVersion is the error of a file whose version is unknown.
 var errVersion = errors.New("version is not known")
 
 // checkVersion reads one.
@@ -94,7 +94,7 @@ func (p pairs) seconds(key string) time.Duration { return seconds(p.text(key)) }
 // maxSeconds is less than the longest time.Duration.
 const maxSeconds = 9e9
 
-// seconds reads a number of them, to the millisecond; 0: it is none.
+// seconds reads a number of them, to the millisecond; 0: it is not one.
 func seconds(text string) time.Duration {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(n >= 0 && n <= maxSeconds) {

@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	nstest.Main(m)
 }
 
-// hosts describes the machine of the tests, whose disk and web server are yet to be said, and
-// another one.
+// hosts describes the machine of the tests, whose disk and web server are added later, and another
+// one.
 const hosts = `server: 10.1.1.1
 loader: LOADER
 HTTP
@@ -118,7 +118,7 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// All that is not there yet is named at once, with where to get it.
+// All missing files are named together, with their sources.
 func TestTreeLacks(t *testing.T) {
 	b := newBench(t)
 	for _, name := range []string{"remote/initrd.img", "ldlinux.c32"} {
@@ -168,7 +168,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// The tree is where its URL says.
+// The tree is at its URL.
 func TestServe(t *testing.T) {
 	for _, path := range []string{"/boot/x", ""} {
 		b := newBench(t, "HTTP\n", "http: http://10.1.1.1:8080"+path+"\n")

@@ -18,7 +18,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/netboot"
 )
 
-// Config says what to try.
+// Config describes the trial.
 type Config struct {
 	// Room has the machine.
 	Room *netboot.Room
@@ -58,9 +58,9 @@ type Step struct {
 type Result struct {
 	// Stages are those that were passed, in their order.
 	Stages []Stage
-	// Steps are those that init says it has done.
+	// Steps are those that init has logged as done.
 	Steps []Step
-	// Notes say what was different from the real machine.
+	// Notes are the differences from the real machine.
 	Notes []string
 	// Console is all that the machine showed.
 	Console string

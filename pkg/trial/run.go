@@ -113,7 +113,7 @@ func (b *bench) run(ctx context.Context) error {
 // patience is the time-out for a power-off by the power button.
 const patience = time.Minute
 
-// powerOff lets a machine whose disk is to be kept end in order, if it can.
+// powerOff shuts down a machine whose disk is to be kept, if it can.
 func powerOff(ctx context.Context, m *lab.Machine) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -87,7 +87,7 @@ func (b *bench) serve(ctx context.Context, dir string) error {
 	return err
 }
 
-// target starts a target with the machine's disk: gotgt, or tgtd if it asks for CHAP.
+// target starts a target with the machine's disk: gotgt, or tgtd for CHAP.
 func (b *bench) target(ctx context.Context) error {
 	disk, err := b.disk(ctx)
 	if err != nil {

@@ -75,7 +75,7 @@ func await(ctx context.Context, m *lab.Machine, k mark) error {
 	}
 	exit, waitErr := m.Wait(ctx)
 	if waitErr == nil && k.stage == "root's init" && exit.Reason == "guest-shutdown" {
-		return nil // it had nothing to say
+		return nil // it logged nothing
 	}
 	return fmt.Errorf("the machine ended (%s); %w", exit.Reason, err)
 }

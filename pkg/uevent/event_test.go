@@ -8,7 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
-// sda2 is what a kernel 6.1 says of a partition on a LUN.
+// sda2 is the event of a kernel 6.1 for a partition on a LUN.
 const sda2 = "add@/devices/platform/host2/session1/target2:0:0/2:0:0:1/block/sda/sda2\x00ACTION=add\x00" +
 	"DEVPATH=/devices/platform/host2/session1/target2:0:0/2:0:0:1/block/sda/sda2\x00SUBSYSTEM=block\x00" +
 	"MAJOR=8\x00MINOR=2\x00DEVNAME=sda2\x00DEVTYPE=partition\x00DISKSEQ=9\x00PARTN=2\x00SEQNUM=1325\x00"
@@ -41,7 +41,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// What a kernel said when it was asked to announce a device again.
+// A kernel's event after a request to announce a device again.
 func TestParseCaptured(t *testing.T) {
 	b, err := os.ReadFile("testdata/null.uevent")
 	if err != nil {

@@ -42,7 +42,7 @@ func TestISCSIFilter(t *testing.T) {
 	})
 }
 
-// passes tells which texts a filter lets through.
+// passes returns the texts that a filter accepts.
 func passes(t *testing.T, f []unix.SockFilter, texts map[string]bool) {
 	t.Helper()
 	for text, want := range texts {

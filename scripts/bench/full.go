@@ -35,11 +35,11 @@ var lines = map[string]string{
 
 const initiatorName = "iqn.2007-01.com.example:server.remote1"
 
-// errKernel says that the makers can only use the kernel whose modules are in their root.
+// errKernel reports that the makers can only use the kernel whose modules are in their root.
 var errKernel = errors.New("with BENCH_FULL=1 the kernel is amd64")
 
-// everyDriver, in place of a driver, is for an image with what its maker puts in for a machine that
-// it does not know.
+// everyDriver, in place of a driver, is for an image with what its maker puts in for an unknown
+// machine.
 const everyDriver = "every"
 
 // makeInitrd has an initramfs made by a maker of Debian's, for a card as ours is.
@@ -54,7 +54,7 @@ func (s *stage) makeInitrd(ctx context.Context, maker string, n nic, path string
 	return nil
 }
 
-// makerCommand is what runs a maker of Debian's in a chroot. What that mounts is gone when it ends.
+// makerCommand is what runs a maker of Debian's in a chroot. Its mounts end with it.
 func (s *stage) makerCommand(ctx context.Context, maker, driver, path string) (*exec.Cmd, error) {
 	root, err := images.DebianRoot("initrds")
 	if err != nil {

@@ -35,8 +35,8 @@ type Result struct {
 	Init   Spread   `json:"init_s"`
 	Total  Spread   `json:"total_s"`
 	CPU    Spread   `json:"host_cpu_s"`
-	// Modules is the processor time that modules took in a few more boots, with rd.debug, 0 of
-	// who does not say it; Steps are those of the last of them, and Log is all that init said
+	// Modules is the processor time that modules took in a few more boots, with rd.debug, 0
+	// without such a line; Steps are those of the last of them, and Log is all output of init
 	// in it.
 	Modules []float64 `json:"modules_cpu_s,omitempty"`
 	Steps   []Step    `json:"steps,omitempty"`
@@ -126,8 +126,8 @@ func (s *stage) round(ctx context.Context, j job, round int) error {
 // stepRounds is how often the steps are shown: enough for a median.
 const stepRounds = 3
 
-// showSteps boots those that can say their steps some more times, in turn, so that saying so has
-// disturbed no measurement.
+// showSteps boots those that can log their steps some more times, in turn, so that the log does not
+// disturb a measurement.
 func (s *stage) showSteps(ctx context.Context, j job) error {
 	for range stepRounds {
 		for i := range j.out.Results {

@@ -55,7 +55,7 @@ func (s Spread) String() string {
 	return fmt.Sprintf("%.3f (%.3f-%.3f)", s.Median, s.Min, s.Max)
 }
 
-// writeSteps lists the steps of those that say them, side by side.
+// writeSteps lists the steps of those that log them, side by side.
 func (c Config) writeSteps(b *strings.Builder) {
 	for _, res := range c.Results {
 		if len(res.Steps) == 0 {

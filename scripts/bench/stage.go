@@ -16,9 +16,9 @@ import (
 
 const (
 	targetName = "iqn.2007-01.com.example:storage.remote1"
-	// commandLine is the HOWTO's. quiet, so that no one waits for the serial port; a panic ends
-	// the machine. no_timer_check, because on a busy host an emulated timer is late, and the
-	// kernel takes it for broken and panics.
+	// commandLine is the HOWTO's. quiet, so that the serial port delays no candidate; a panic
+	// ends the machine. no_timer_check, because on a busy host an emulated timer is late, and
+	// the kernel panics.
 	commandLine = "iscsi_i=iqn.2007-01.com.example:server.remote1 iscsi_i_ip=10.77.0.2/255.255.255.0 iscsi_t=" + targetName +
 		" iscsi_a=10.77.0.1 console=ttyS0 quiet panic=-1 no_timer_check"
 )

@@ -49,8 +49,8 @@ func readSteps(b Boot) ([]Step, error) {
 	return append(out, Step{"to the real init", last, b.Init()}), nil
 }
 
-// moduleLine is what ours and the C program say of the processor time that their modules took, up
-// to now.
+// moduleLine is the line of iscsiroot and of the C program with the processor time of their modules
+// so far.
 var moduleLine = regexp.MustCompile(`^(?:iscsiroot: modules took|bench: modules) ([0-9.]+) s`)
 
 // moduleTime is the processor time that modules took in a boot, in seconds, 0 if it was not logged.

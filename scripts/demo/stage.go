@@ -22,7 +22,7 @@ const (
 	hostAddress   = "10.77.0.1"
 	commandLine   = "iscsi_i=" + initiatorName + " iscsi_i_ip=" + guestAddress +
 		" iscsi_t=" + targetName + " iscsi_a=" + hostAddress + " rw console=ttyS0"
-	// rootPartition is the HOWTO's: root is sda2, and no root= says so.
+	// rootPartition is the HOWTO's: root is sda2, and there is no root=.
 	rootPartition = 2
 )
 

@@ -81,8 +81,8 @@ func (ss *Sessions) close(ctx context.Context, s *session.Session) error {
 	return s.End(ctx)
 }
 
-// HandOver hands the sessions over to the agent, in whatever state they are. If that fails, the
-// boot goes on, with an error in the log. It fails only with ctx.
+// HandOver hands the sessions over to the agent, in any state. If that fails, the boot continues,
+// with an error in the log. It fails only with ctx.
 func (ss *Sessions) HandOver(ctx context.Context, uplinks []uplink.Uplink) error {
 	if ss.handedOver {
 		return nil

@@ -22,7 +22,7 @@ type Step struct {
 type Failure struct {
 	Step    string
 	Err     error
-	Hint    string // what to do, where Err does not say it
+	Hint    string // what to do, where Err does not contain it
 	Elapsed time.Duration
 }
 

@@ -78,7 +78,7 @@ func b2u(b bool) byte {
 	return 0
 }
 
-// align rounds up to 8 bytes, as the specification wants structures.
+// align rounds up to 8 bytes, as the specification requires of structures.
 func align(n int) int { return (n + 7) &^ 7 }
 
 // writer builds the table; control is where the next offset goes, strings what is still to be

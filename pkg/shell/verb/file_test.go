@@ -35,8 +35,8 @@ func want(t *testing.T, name, mode, text string) {
 	}
 }
 
-// gone checks that a file does not exist.
-func gone(t *testing.T, name string) {
+// missing checks that a file does not exist.
+func missing(t *testing.T, name string) {
 	t.Helper()
 	if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s is still there (error %v)", name, err)
@@ -85,7 +85,7 @@ func TestMoveElsewhere(t *testing.T) {
 		does(t, dir, "mv d fs")
 		want(t, at("fs/d/in/file"), "-rw-r-----", "text")
 		want(t, at("fs/d/in/link"), "Lrwxrwxrwx", "file")
-		gone(t, at("d"))
+		missing(t, at("d"))
 		fails(t, dir, "mv big fs", unix.ENOSPC)
 		want(t, at("big"), "-rw-------", big)
 		does(t, dir, "mv fs/d/in/file fs/renamed")
@@ -100,7 +100,7 @@ func TestMove(t *testing.T) {
 	at := func(name string) string { return filepath.Join(dir, name) }
 	does(t, dir, "mv a1 a2") // replaces it
 	want(t, at("a2"), "-rw-r-----", "one\ntwo\nthree")
-	gone(t, at("a1"))
+	missing(t, at("a1"))
 	fails(t, dir, "mv none a2 b", fs.ErrNotExist)
 	want(t, at("b/a2"), "-rw-r-----", "one\ntwo\nthree") // the others are moved nevertheless
 	does(t, dir, "mv link b/in")
@@ -115,17 +115,17 @@ func TestRemove(t *testing.T) {
 		t.Fatal(err)
 	}
 	does(t, dir, "rm todir")
-	gone(t, at("todir"))
+	missing(t, at("todir"))
 	want(t, at("b/in/deep"), "-rw-r--r--", "deep\n")
 	does(t, dir, "rm link")
 	want(t, at("a1"), "-rw-r-----", "one\ntwo\nthree")
 	fails(t, dir, "rm none a1", fs.ErrNotExist)
-	gone(t, at("a1")) // nevertheless
+	missing(t, at("a1")) // nevertheless
 	if _, err := run(t, dir, "", "rm", "-f", "b"); err == nil {
 		t.Error("rm -f removes a directory")
 	}
 	does(t, dir, "rm -rf b none")
-	gone(t, at("b"))
+	missing(t, at("b"))
 	if _, err := run(t, "/", "", "rm", "-r", "usr/.."); err == nil || err.Error() != "/ cannot be removed" {
 		t.Errorf("rm of / by another name: %v", err)
 	}
