@@ -190,7 +190,7 @@ func TestBuildErrors(t *testing.T) {
 		args       []string
 		prepare    func(s stage)
 	}{
-		{"missing directory", "modules of kernel " + release + ": neither ~/none/lib/modules/" + release + " nor ~/none/usr/lib/modules/" + release + " is there: file does not exist", []string{"--root", "~/none"}, nil},
+		{"missing directory", "modules of kernel " + release + ": neither ~/none/lib/modules/" + release + " nor ~/none/usr/lib/modules/" + release + " is there: file does not exist: there are no modules of any kernel: install a kernel's package, or unpack one and give its directory with --root and its release with --kernel-version", []string{"--root", "~/none"}, nil},
 		{"missing module", "modules in " + mods + ": network driver: module e9: not in the module tree", []string{"--nic", "e9"}, nil},
 		{"missing driver", "modules in " + mods + ": module e9: not in the module tree", []string{"--add-drivers", "e9"}, nil},
 		{"module file is missing", "modules in " + mods + ": module ext4: modules.dep lists kernel/ext4.ko, but the tree has no such file: restore it, or run depmod", nil, func(s stage) { os.Remove(s.path("tree/lib/modules/" + release + "/kernel/ext4.ko")) }},

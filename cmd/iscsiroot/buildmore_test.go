@@ -65,7 +65,7 @@ func TestBuildOptionErrors(t *testing.T) {
 		{"uki", "--uki ~/stub", "", "--uki needs the kernel's image: add --kernel FILE"},
 		{"cmdline", "--cmdline quiet", "", "--cmdline and --os-release are for --uki: add it, or use --default for parameters inside of the image"},
 		{"no such card", "--nic ffff:0001", "", "modules in ~/tree/lib/modules/" + release + ": 1 devices: none of them is a network card that the kernel's modules drive: name the driver, or include all"},
-		{"release", "--kernel-version 9.9", "", "modules of kernel 9.9: neither ~/tree/lib/modules/9.9 nor ~/tree/usr/lib/modules/9.9 is there: file does not exist"},
+		{"release", "--kernel-version 9.9", "", "modules of kernel 9.9: neither ~/tree/lib/modules/9.9 nor ~/tree/usr/lib/modules/9.9 is there: file does not exist: there is " + release + ": select one with --kernel-version, or another file system with --root"},
 	} {
 		s := newStage(t)
 		s.outDir("")

@@ -30,7 +30,7 @@ func (img *image) addModules(ctx context.Context, cfg Config) error {
 	}
 	dir, err := modload.Tree(root, release)
 	if err != nil {
-		return err
+		return adviseRelease(err, root)
 	}
 	fsys, err := moduleFS(root, dir)
 	if err != nil {

@@ -188,7 +188,7 @@ func TestRefuses(t *testing.T) {
 	}{
 		{"no init", func(c *initramfs.Config) { c.Init = nil }, "no init program given"},
 		{"init gone", func(c *initramfs.Config) { c.Init, c.InitPath = nil, "/nonexistent/init" }, "init program: add file /nonexistent/init: no such file or directory"},
-		{"no release", func(c *initramfs.Config) { c.KernelVersion = "9.9" }, "modules of kernel 9.9: neither ROOT/lib/modules/9.9 nor ROOT/usr/lib/modules/9.9 is there: file does not exist"},
+		{"no release", func(c *initramfs.Config) { c.KernelVersion = "9.9" }, "modules of kernel 9.9: neither ROOT/lib/modules/9.9 nor ROOT/usr/lib/modules/9.9 is there: file does not exist: there is " + release + ": select one with --kernel-version, or another file system with --root"},
 		{"unknown NIC", func(c *initramfs.Config) { c.NICs = []string{"e9"} }, "modules in DIR: network driver: module e9: not in the module tree"},
 		{"unknown file system", func(c *initramfs.Config) { c.FileSystems = []string{"ntfs"} }, "modules in DIR: file system ntfs: not supported; use one of ext2, ext3, ext4, xfs, btrfs, f2fs, erofs, squashfs, iso9660"},
 		{"unknown driver", func(c *initramfs.Config) { c.Drivers = []string{"d9"} }, "modules in DIR: module d9: not in the module tree"},
