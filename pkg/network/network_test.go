@@ -96,6 +96,33 @@ func TestMissingText(t *testing.T) {
 	}
 }
 
+// Without any interface the driver is missing, whatever the line names; with one, the line may be
+// wrong.
+func TestNoInterface(t *testing.T) {
+	const driver = ": add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)"
+	const mac = "52:54:00:aa:bb:02"
+	other := []string{"eth0", "eth1"}
+	for _, tt := range []struct {
+		state State
+		text  string
+	}{
+		{State{}, "no network interface" + driver},
+		{State{MAC: mac}, "no network interface, and so none with MAC " + mac + driver},
+		{State{Interface: "eth7"}, "no network interface, and so not eth7" + driver},
+		{State{Interface: "bond0", Parts: []string{"eth7"}}, "no network interface, and so not bond0" + driver},
+		{State{MAC: mac, Other: other}, "no interface with MAC " + mac + ", there is eth0, eth1: correct BOOTIF= or ip=, or add its driver to the image"},
+		{State{Interface: "eth7", Other: other}, "no interface eth7, there is eth0, eth1: correct iscsi_if=, or add its driver to the image"},
+		{
+			State{Interface: "bond0", Parts: []string{"eth7"}, Other: other},
+			"no interface bond0, because it is to be made of eth7 and there is eth0, eth1: correct vlan=, bond= or bridge=, or add the driver to the image",
+		},
+	} {
+		if got := tt.state.String(); got != tt.text {
+			t.Errorf("got %s\nwant %s", got, tt.text)
+		}
+	}
+}
+
 // While a driver is being loaded, the missing interface may still appear.
 func TestStillLoading(t *testing.T) {
 	for _, tt := range []struct {
@@ -124,8 +151,8 @@ func TestStillLoading(t *testing.T) {
 func TestLateNIC(t *testing.T) {
 	inNamespace(t, func() {
 		sys := t.TempDir()
-		n, err := missing(t, Config{Net: static("late0"), SysClassNet: sys}, "no interface late0")
-		if err == nil || !strings.Contains(err.Error(), "no interface late0, there is none") {
+		n, err := missing(t, Config{Net: static("late0"), SysClassNet: sys}, "and so not late0")
+		if err == nil || !strings.Contains(err.Error(), "no network interface, and so not late0") {
 			t.Fatal(err)
 		}
 		for range 2 {

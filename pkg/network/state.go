@@ -52,15 +52,27 @@ func (s State) String() string {
 		return s.Links[0].Name + ": waiting for its address"
 	case len(s.Loading) > 0 || len(s.Busy) > 0:
 		return s.notYet()
+	case len(s.Other) == 0:
+		return s.noNIC()
 	case s.MAC != "":
-		return fmt.Sprintf("no interface with MAC %s, there is %s: correct BOOTIF= or ip=, or add its driver to the image", s.MAC, orNone(s.Other))
+		return fmt.Sprintf("no interface with MAC %s, there is %s: correct BOOTIF= or ip=, or add its driver to the image", s.MAC, strings.Join(s.Other, ", "))
 	case len(s.Parts) > 0:
 		return fmt.Sprintf("no interface %s, because it is to be made of %s and there is %s: correct vlan=, bond= or bridge=, or add the driver to the image",
-			s.Interface, strings.Join(s.Parts, ", "), orNone(s.Other))
-	case s.Interface != "":
-		return fmt.Sprintf("no interface %s, there is %s: correct iscsi_if=, or add its driver to the image", s.Interface, orNone(s.Other))
+			s.Interface, strings.Join(s.Parts, ", "), strings.Join(s.Other, ", "))
 	}
-	return "no network interface: add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)"
+	return fmt.Sprintf("no interface %s, there is %s: correct iscsi_if=, or add its driver to the image", s.Interface, strings.Join(s.Other, ", "))
+}
+
+// noNIC describes a machine without any interface: then the parameters are not what is wrong.
+func (s State) noNIC() string {
+	text := "no network interface"
+	switch {
+	case s.MAC != "":
+		text += ", and so none with MAC " + s.MAC
+	case s.Interface != "":
+		text += ", and so not " + s.Interface
+	}
+	return text + ": add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)"
 }
 
 // notYet describes which interface is waited for, and for which driver.
@@ -79,13 +91,6 @@ func (s State) notYet() string {
 		return fmt.Sprintf("no %s yet: drivers %s are still loading", what, strings.Join(s.Loading, ", "))
 	}
 	return fmt.Sprintf("no %s yet: the driver of %s is not ready", what, strings.Join(s.Busy, ", "))
-}
-
-func orNone(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
 }
 
 // WaitError describes what was still missing when the time limit had passed.

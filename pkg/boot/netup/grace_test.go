@@ -35,7 +35,7 @@ func TestNetworkWaitsForDrivers(t *testing.T) {
 			began, log := time.Now(), &steptest.Recorder{}
 			r := sequence.Runner{Log: log, Steps: []sequence.Step{{Name: "network", Timeout: AttemptTimeout, Grace: Grace, Run: func(ctx context.Context) error {
 				<-ctx.Done()
-				return s.untilDrivers(explainNoNIC(&network.WaitError{State: network.State{Loading: driver.Loading()}, Err: ctx.Err()}))
+				return s.untilDrivers(explainNoNIC(&network.WaitError{State: network.State{Loading: driver.Loading()}, Err: ctx.Err()}, t.TempDir()))
 			}}}}
 			f := r.Run(t.Context())
 			if f == nil || !strings.Contains(f.Error(), "no network interface: add the driver") {
@@ -45,7 +45,7 @@ func TestNetworkWaitsForDrivers(t *testing.T) {
 			if took := time.Since(began); took < least || took > least+2*(AttemptTimeout+sequence.MaxPause*3/2) {
 				t.Errorf("gave up after %v", took)
 			}
-			if got := log.Lines()[0]; probe > 0 && got != "error network: network: no network interface yet: driver e1000e is still loading: trying again" {
+			if got := log.Lines()[0]; probe > 0 && got != "error network: no network interface yet: driver e1000e is still loading: trying again" {
 				t.Errorf("log is %s", got)
 			}
 		})

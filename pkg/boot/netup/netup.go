@@ -68,7 +68,7 @@ func (s *Stage) BringUp(ctx context.Context) (Result, error) {
 		if waited := new(network.WaitError); !errors.As(err, &waited) {
 			s.End()
 		}
-		return Result{}, s.untilDrivers(explainNoNIC(err))
+		return Result{}, s.untilDrivers(explainNoNIC(err, "/sys/bus"))
 	}
 	facts := bootspec.LeaseFacts(leases...)
 	facts.MAC = Attribute(facts.Interface, "address")

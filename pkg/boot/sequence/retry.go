@@ -3,6 +3,7 @@ package sequence
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/clock"
@@ -51,15 +52,16 @@ type RetryLog struct {
 func (n *RetryLog) Failed(err error) {
 	now := time.Now()
 	advice := ""
+	text := strings.TrimPrefix(err.Error(), n.Step+": ") // "network: network:"
 	if h := Hint(err); h != "" {
 		advice = ": " + h
 	}
 	switch {
 	case n.lines == 0:
 		n.first = now
-		n.Log.Errorf("%s: %v: trying again%s", n.Step, err, advice)
+		n.Log.Errorf("%s: %s: trying again%s", n.Step, text, advice)
 	case n.lines == 1 && now.Sub(n.first) >= SecondLine, n.lines > 1 && now.Sub(n.last) >= everyLine:
-		n.Log.Errorf("%s: still trying after %d s: %v%s", n.Step, int(now.Sub(n.first).Seconds()), err, advice)
+		n.Log.Errorf("%s: still trying after %d s: %s%s", n.Step, int(now.Sub(n.first).Seconds()), text, advice)
 	default:
 		return
 	}

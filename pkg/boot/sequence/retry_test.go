@@ -137,7 +137,11 @@ func TestRetryLog(t *testing.T) {
 		log := &steptest.Recorder{}
 		n := RetryLog{Log: log, Step: "login"}
 		for i := range 200 {
-			n.Failed(WithHint(fmt.Errorf("no route (%d)", i), "check the gateway"))
+			text := "no route"
+			if i%20 == 10 || i == 0 {
+				text = "login: no route" // the step is named once
+			}
+			n.Failed(WithHint(fmt.Errorf("%s (%d)", text, i), "check the gateway"))
 			time.Sleep(time.Second)
 		}
 		n.Succeeded()
