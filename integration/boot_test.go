@@ -122,7 +122,7 @@ func TestSignalsAndChildren(t *testing.T) {
 	r.expect(m,
 		"iscsiroot: break before step login: exit continues",
 		"guest: sent 63 signals to process 1 and go by SIGKILL",
-		"iscsiroot: the shell was killed by signal 9",
+		"iscsiroot: the shell was killed by signal 9 (killed)",
 		"iscsiroot: continuing with step login",
 		"guest: mount: /dev/sda2 / ext4 ro,")
 	r.waitOff(m)

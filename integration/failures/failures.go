@@ -33,7 +33,7 @@ func Cases() []Case {
 		{"no-route", "login to … at …: no route to this address", "check iscsi_a=, iscsi_gw=, the mask in iscsi_i_ip=, and that the target's host is up", true},
 		{"target-closes", "login to … at …: … target closed the connection", "some targets close the connection without a response if the target name or this initiator is unknown: check iscsi_t=, iscsi_i= and the target's access list", true},
 		{"wrong-target", "login to … at … refused (0203): this portal has no target of that name", "correct iscsi_t= or iscsi_a=; some targets answer the same when the name in iscsi_i= is not in their access list", true},
-		{"no-response", "login to … at …: receive response … target does not answer for …", "the host accepts connections: check that a target listens on this port, and whether it is overloaded", true},
+		{"no-response", "login to … at …: receive response … target does not answer for …", "the portal accepted the connection: check that it is an iSCSI target's (iscsi_a=, iscsi_p=), and that the target is not stopped or overloaded", true},
 		{"wrong-secret", "login to … at … refused (0201): authentication failed: wrong user or secret, or the target requires authentication", "correct user and secret for this target in iscsi_u= and iscsi_w= or in the image's /etc/iscsiroot/credentials; without any, the target requires CHAP", false},
 		{"not-in-list", "login to … at … refused (0202): this initiator name is not in the target's access list", "add the name in iscsi_i= to the target's access list", false},
 		{"no-chap", "login to … at …: authentication: target does not use CHAP", "the target does not request authentication: set up CHAP there, or give this machine no user and secret", false},

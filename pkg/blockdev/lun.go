@@ -33,6 +33,21 @@ type LUN struct {
 // IsDisk reports whether the unit is a disk, with a block device or before it.
 func (u LUN) IsDisk() bool { return u.Type == typeDisk && !u.Absent }
 
+// deviceTypes are the peripheral device types in words (SPC-4 table 138).
+var deviceTypes = map[int]string{
+	typeDisk: "disk", 1: "tape", 3: "processor", 4: "write-once disk", 5: "CD or DVD", 7: "optical disk",
+	8: "media changer", 12: "array controller", 13: "enclosure", 14: "simplified disk", 17: "object storage", 31: "no device",
+}
+
+// TypeText returns the peripheral device type, as "SCSI type 5, CD or DVD".
+func (u LUN) TypeText() string {
+	text := fmt.Sprintf("SCSI type %d", u.Type)
+	if name := deviceTypes[u.Type]; name != "" {
+		text += ", " + name
+	}
+	return text
+}
+
 // Dir is the unit's directory in sysfs, whose mount point is sys.
 func (u LUN) Dir(sys string) string {
 	return filepath.Join(sys, "class/scsi_device", u.Address, "device")

@@ -2,6 +2,7 @@ package blockdev
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -111,7 +112,7 @@ func readSCSI(f *os.File, cdb, buf []byte) (int, error) {
 	case errno != 0:
 		return 0, errno
 	case h.status != 0 || h.hostStatus != 0:
-		return 0, fmt.Errorf("SCSI status 0x%02x, host status 0x%02x", h.status, h.hostStatus)
+		return 0, errors.New(statusText(h.status, h.hostStatus))
 	}
 	return min(len(buf), max(0, len(buf)-int(h.resid))), nil
 }

@@ -318,7 +318,7 @@ func describeUnit(u blockdev.LUN) string {
 		return "without a device"
 	}
 	if !u.IsDisk() {
-		return fmt.Sprintf("not a disk (SCSI type %d)", u.Type)
+		return "not a disk (" + u.TypeText() + ")"
 	}
 	disk, err := blockdev.Read("/sys", u.Disk)
 	switch {

@@ -44,7 +44,7 @@ func TestCounted(t *testing.T) {
 }
 
 func TestDescribeUnit(t *testing.T) {
-	if got := describeUnit(blockdev.LUN{Type: 12}); got != "not a disk (SCSI type 12)" {
+	if got := describeUnit(blockdev.LUN{Type: 12}); got != "not a disk (SCSI type 12, array controller)" {
 		t.Errorf("a controller is %q", got)
 	}
 	if got := describeUnit(blockdev.LUN{Absent: true}); got != "without a device" {

@@ -33,6 +33,23 @@ func timedOutDial(t *testing.T) error {
 	return err
 }
 
+// Each reason for which the kernel ends a connection (include/scsi/iscsi_if.h: enum iscsi_err) is in
+// words, and has a hint.
+func TestKernelErrors(t *testing.T) {
+	for code := kernel.ConnError(1001); code <= 1022; code++ {
+		err := tried(code)
+		if text := code.Error(); strings.Contains(text, "not in Linux") || !strings.HasSuffix(text, fmt.Sprintf(" (kernel error %d)", code)) {
+			t.Errorf("%d: %s", code, text)
+		}
+		if hint := err.Hint(); !strings.Contains(hint, "check") && !strings.Contains(hint, "dmesg") {
+			t.Errorf("%v: hint %q", code, hint)
+		}
+	}
+	if hint := tried(kernel.ConnError(1099)).Hint(); hint != "" {
+		t.Errorf("a newer kernel's: hint %q", hint)
+	}
+}
+
 func TestConnectErrors(t *testing.T) {
 	const gateway = "check iscsi_a=, iscsi_gw="
 	for _, tt := range []struct {

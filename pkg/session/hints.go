@@ -50,15 +50,35 @@ func hint(err error) string {
 	case errors.As(err, &resolve):
 		return "correct the name in iscsi_a= or write the address itself; names are looked up in the image's /etc/hosts and at nameserver=ADDRESS"
 	case errors.As(err, &silence):
-		return "the host accepts connections: check that a target listens on this port, and whether it is overloaded"
-	case errors.As(err, &broke) && broke == kernel.TargetClosed:
-		return "some targets close the connection without a response if the target name or this initiator is unknown: check iscsi_t=, iscsi_i= and the target's access list"
+		return "the portal accepted the connection: check that it is an iSCSI target's (iscsi_a=, iscsi_p=), and that the target is not stopped or overloaded"
+	case errors.As(err, &broke):
+		return connectionHint(broke)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "the host is up, but nothing listens on this port: check that the target is running, and iscsi_p="
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.As(err, &connect) && connect.TimedOut():
 		return "check iscsi_a=, iscsi_gw=, the mask in iscsi_i_ip=, and that the target's host is up"
 	}
 	return ""
+}
+
+// connectionHint is for a connection that the kernel has ended.
+func connectionHint(why kernel.ConnError) string {
+	switch why {
+	case kernel.TargetClosed:
+		return "some targets close the connection without a response if the target name or this initiator is unknown: check iscsi_t=, iscsi_i= and the target's access list"
+	case kernel.Failed, kernel.SendFailed:
+		return "the target, its host or a firewall reset the connection, or the link was lost: check that the target is running, its log, and cable and switch port"
+	case kernel.PingTimedOut:
+		return "check that the target is running and not overloaded, and cable and switch port"
+	case kernel.HeaderDigestWrong, kernel.DataDigestWrong:
+		return "data was changed on its way: check cable, switch and the offloads of the NIC"
+	case kernel.SessionFailed, kernel.HostRemoved, kernel.SessionReset:
+		return "the kernel's messages above have the cause (dmesg)"
+	}
+	if why > kernel.SessionReset {
+		return "" // a newer kernel's
+	}
+	return "the target violates RFC 7143, or another program answers on this port: check iscsi_a= and iscsi_p=, and update the target"
 }
 
 // statusHint names the parameter to check.

@@ -220,5 +220,5 @@ func TestSilentTarget(t *testing.T) {
 	s, _ := sessionAt(t, nil, tg.portal)
 	s.times.response = 50 * time.Millisecond
 	_, err := s.Login(t.Context())
-	checkLoginError(t, err, failure{retryable: true, text: ": receive response 1 (security stage): target does not answer for 50ms (initiator ", hint: "the host accepts connections"}, tg.portal)
+	checkLoginError(t, err, failure{retryable: true, text: ": receive response 1 (security stage): target does not answer for 50ms (initiator ", hint: "the portal accepted the connection: check that it is an iSCSI target's"}, tg.portal)
 }

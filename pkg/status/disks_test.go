@@ -31,7 +31,7 @@ func TestDisksOf(t *testing.T) {
 		"sys/class/block/sda/size":  "2048\n",
 		"sys/class/block/sdb/start": "",
 	})
-	const want = "lun 0 is not a disk (SCSI type 12), lun 1 is sdb (20 MiB), lun 2 has no block device yet, " +
+	const want = "lun 0 is not a disk (SCSI type 12, array controller), lun 1 is sdb (20 MiB), lun 2 has no block device yet, " +
 		"lun 3 has no device at the target, lun 10 is gone"
 	if got := disksOf(s.Sys, 3); got != want {
 		t.Errorf("got %q, want %q", got, want)

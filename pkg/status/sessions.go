@@ -97,7 +97,7 @@ func disksOf(sys string, sid uint32) string {
 			out = append(out, fmt.Sprintf("lun %d has no device at the target", u.Number))
 			continue
 		case !u.IsDisk():
-			out = append(out, fmt.Sprintf("lun %d is not a disk (SCSI type %d)", u.Number, u.Type))
+			out = append(out, fmt.Sprintf("lun %d is not a disk (%s)", u.Number, u.TypeText()))
 			continue
 		case u.Disk == "":
 			out = append(out, fmt.Sprintf("lun %d has no block device yet", u.Number))

@@ -26,6 +26,11 @@ var machines = map[string][]uint16{
 	"arm64": {183, 40}, // EM_AARCH64, EM_ARM
 }
 
+// machineNames are ELF machines as uname -m has them.
+var machineNames = map[uint16]string{
+	3: "i386", 8: "mips", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64", 258: "loongarch64",
+}
+
 const (
 	maxShebang = 256     // #define BINPRM_BUF_SIZE 256 (include/uapi/linux/binfmts.h)
 	maxPhdrs   = 1 << 16 // bytes (fs/binfmt_elf.c: load_elf_phdrs)
@@ -98,7 +103,7 @@ func readELF(r io.ReaderAt, head []byte, arch string) (program, error) {
 	}
 	le := binary.LittleEndian
 	if machine := le.Uint16(head[18:]); !slices.Contains(machines[arch], machine) {
-		return program{}, fmt.Errorf("%w: ELF machine %d, this one is %s", errMachine, machine, arch)
+		return program{}, fmt.Errorf("%w: ELF machine %d%s, this one is %s", errMachine, machine, machineName(machine), arch)
 	}
 	typ, n, size := le.Uint16(head[16:]), int(le.Uint16(head[l.phnum:])), int(le.Uint16(head[l.phentsize:]))
 	if typ != etExec && typ != etDyn || size != l.phdrLen || n == 0 || n*size > maxPhdrs {
@@ -131,4 +136,12 @@ func readInterp(r io.ReaderAt, off, size uint64) (program, error) {
 		return program{}, errNotProgram
 	}
 	return program{interpreter: string(name)}, nil
+}
+
+// machineName returns the name of an ELF machine as " (aarch64)", "" if it is not in the list.
+func machineName(machine uint16) string {
+	if name := machineNames[machine]; name != "" {
+		return " (" + name + ")"
+	}
+	return ""
 }

@@ -42,9 +42,9 @@ func TestReadELF(t *testing.T) {
 		{head: "arm64-static", arch: "arm64"},
 		{head: "amd64-dynamic", arch: "amd64", interpreter: "/lib64/ld-linux-x86-64.so.2"},
 		{head: "arm64-dynamic", arch: "arm64", interpreter: "/lib/ld-linux-aarch64.so.1"},
-		{head: "arm64-static", arch: "amd64", err: errMachine, text: "built for another kind of machine: ELF machine 183, this one is amd64"},
-		{head: "amd64-dynamic", arch: "arm64", err: errMachine, text: "built for another kind of machine: ELF machine 62, this one is arm64"},
-		{head: "386-static", arch: "arm64", err: errMachine, text: "built for another kind of machine: ELF machine 3, this one is arm64"},
+		{head: "arm64-static", arch: "amd64", err: errMachine, text: "built for another kind of machine: ELF machine 183 (aarch64), this one is amd64"},
+		{head: "amd64-dynamic", arch: "arm64", err: errMachine, text: "built for another kind of machine: ELF machine 62 (x86_64), this one is arm64"},
+		{head: "386-static", arch: "arm64", err: errMachine, text: "built for another kind of machine: ELF machine 3 (i386), this one is arm64"},
 		{head: "s390x-static", arch: "amd64", err: errMachine, text: "built for another kind of machine: big-endian"},
 	} {
 		p, err := readProgram(bytes.NewReader(all[tt.head]), tt.arch)

@@ -39,7 +39,7 @@ func (s *Shell) open(greeting, step string) (resume sequence.Resume, acted bool)
 		control.Serve(own, c.answer)
 	}, func(err error) { s.m.Log.Errorf("shell: %v", err) })
 	if how := <-status; how.Signaled() {
-		s.m.Log.Warnf("the shell was killed by signal %d", int(how.Signal()))
+		s.m.Log.Warnf("the shell was killed by signal %d (%v)", int(how.Signal()), how.Signal())
 	}
 	_ = own.SetDeadline(past)
 	<-served

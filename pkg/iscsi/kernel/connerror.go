@@ -29,7 +29,7 @@ var connErrors = map[ConnError]string{
 	1016: "parameter not found",                        // ISCSI_ERR_PARAM_NOT_FOUND
 	1017: "no such command",                            // ISCSI_ERR_NO_SCSI_CMD
 	1018: "host removed",                               // ISCSI_ERR_INVALID_HOST
-	1019: "sending failed",                             // ISCSI_ERR_XMIT_FAILED
+	1019: "connection broke while sending",             // ISCSI_ERR_XMIT_FAILED
 	1020: "target closed the connection",               // ISCSI_ERR_TCP_CONN_CLOSE
 	1021: "SCSI error handling reset the session",      // ISCSI_ERR_SCSI_EH_SESSION_RST
 	1022: "target did not answer a ping (NOP) in time", // ISCSI_ERR_NOP_TIMEDOUT
@@ -40,7 +40,7 @@ func (e ConnError) Error() string {
 	if s, ok := connErrors[e]; ok {
 		return fmt.Sprintf("%s (kernel error %d)", s, uint32(e))
 	}
-	return fmt.Sprintf("kernel error %d", uint32(e))
+	return fmt.Sprintf("connection failed (kernel error %d, not in Linux 6.12)", uint32(e))
 }
 
 // Retryable returns true: a new connection can succeed.
@@ -53,6 +53,12 @@ func (e ConnError) Is(target error) bool { return e == TargetClosed && target ==
 const (
 	// TargetClosed is also the error of a target that refuses without a response.
 	TargetClosed ConnError = 1020
+	// The connection broke, in either direction.
+	Failed, SendFailed ConnError = 1011, 1019
+	// Digests that are not what the receiver computes.
+	HeaderDigestWrong, DataDigestWrong ConnError = 1014, 1015
+	// The host, the session or its disks were removed or reset in this kernel.
+	SessionFailed, HostRemoved, SessionReset ConnError = 1013, 1018, 1021
 	// PingTimedOut: the target did not answer a NOP-Out in time.
 	PingTimedOut ConnError = 1022
 )

@@ -94,7 +94,8 @@ func TestConnErrors(t *testing.T) {
 		{1020, "target closed the connection (kernel error 1020)", true},
 		{1022, "target did not answer a ping (NOP) in time (kernel error 1022)", false},
 		{1011, "connection failed (kernel error 1011)", false},
-		{1099, "kernel error 1099", false},
+		{1019, "connection broke while sending (kernel error 1019)", false},
+		{1099, "connection failed (kernel error 1099, not in Linux 6.12)", false},
 	} {
 		sock.Emit(kerneltest.Event(kerneltest.ConnError, nil, 7, 0, tt.code))
 		_, err := p.Receive(t.Context())
