@@ -118,11 +118,12 @@ func writePages(ctx context.Context, dir string, pages []manual.Page) (err error
 		}
 	}()
 	for _, section := range []string{"7", "8"} {
-		remove, err := outfile.MkdirAll(filepath.Join(dir, "man"+section))
+		made, err := outfile.MkdirAll(ctx, filepath.Join(dir, "man"+section))
 		if err != nil {
 			return err
 		}
-		takeBack = append(takeBack, remove)
+		defer made.Keep()
+		takeBack = append(takeBack, made.Remove)
 	}
 	var files []*outfile.File
 	for _, p := range pages {

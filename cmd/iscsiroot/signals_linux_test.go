@@ -65,12 +65,19 @@ func writes(cmd *exec.Cmd) bool {
 	return false
 }
 
+// onTmpfs puts the test's files where other work on the disk does not keep unlink(2) and fsync(2)
+// waiting.
+func onTmpfs(t *testing.T) {
+	t.Helper()
+	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
+		t.Setenv("TMPDIR", "/dev/shm")
+	}
+}
+
 // A signal ends every running command, with a shell's status for it, and the directory is as
 // before.
 func TestSignals(t *testing.T) {
-	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
-		t.Setenv("TMPDIR", "/dev/shm") // where other work on the disk does not keep unlink(2) waiting
-	}
+	onTmpfs(t)
 	s := newStage(t)
 	s.outDir("")
 	s.write("big", rand.Text()+strings.Repeat("x", 24<<20))

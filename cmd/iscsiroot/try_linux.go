@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/iscsiroot/iscsiroot/pkg/netboot"
+	"github.com/iscsiroot/iscsiroot/pkg/outfile"
 	"github.com/iscsiroot/iscsiroot/pkg/trial"
 )
 
@@ -64,8 +65,6 @@ func newTry() *cobra.Command {
 	return cmd
 }
 
-var errTimeout = errors.New("out of time: raise --timeout")
-
 // run boots the machine and prints the result.
 func (o tryOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	room, err := netboot.Read(o.hosts)
@@ -73,17 +72,34 @@ func (o tryOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	o.Room = room
-	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, errTimeout)
+	limited, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("out of time after %v: raise --timeout if the machine is slow", o.timeout))
 	defer cancel()
-	result, err := trial.Run(ctx, o.Config)
+	result, err := trial.Run(limited, o.Config)
 	for _, note := range result.Notes {
 		fmt.Fprintf(stderr, "iscsiroot: %s\n", note)
 	}
-	if o.log != "" && result.Console != "" {
-		err = errors.Join(err, os.WriteFile(o.log, []byte(result.Console), 0o600))
+	if o.log != "" && result.Console != "" && ctx.Err() == nil {
+		err = errors.Join(err, writeLog(ctx, o.log, result.Console))
 	}
 	printTrial(stdout, o.Host, result, err == nil)
 	return err
+}
+
+// writeLog writes what the console has shown. It goes to a device as it is, such as /dev/stderr,
+// and into a file as a whole.
+func writeLog(ctx context.Context, name, console string) error {
+	if st, err := os.Stat(name); err == nil && !st.Mode().IsRegular() {
+		return os.WriteFile(name, []byte(console), 0o600)
+	}
+	f, err := outfile.Create(ctx, name)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(console); err != nil {
+		f.Discard()
+		return err
+	}
+	return f.Commit(0o600)
 }
 
 // printTrial prints how long each stage took, and each step of init's below that.

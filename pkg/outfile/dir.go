@@ -1,32 +1,53 @@
 package outfile
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 )
 
-// MkdirAll makes a directory, mode 0755, with those above it. remove removes what it has made, as
-// far as that is empty.
-func MkdirAll(dir string) (remove func(), err error) {
-	var made []string
+// Dirs are the directories that [MkdirAll] has made.
+type Dirs struct {
+	names   []string // the deepest first
+	release func()
+}
+
+// MkdirAll makes a directory, mode 0755, with those above it. What it makes is registered before it
+// is there: [Dirs.Remove] or [Dirs.Keep] is to be called; after one of them Keep does nothing.
+func MkdirAll(ctx context.Context, dir string) (*Dirs, error) {
+	d := &Dirs{}
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		if _, err := os.Lstat(at); err == nil || at == filepath.Dir(at) {
 			break
 		}
-		made = append(made, at)
+		d.names = append(d.names, at)
 	}
-	remove = func() {
-		for _, name := range made {
-			_ = syscall.Rmdir(name) // one that is not empty stays
-		}
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		remove()
+	var err error
+	if d.release, err = Register(ctx, d.rmdir); err != nil {
 		return nil, err
 	}
-	return remove, nil
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		d.Remove()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Remove removes the directories, as far as they are empty.
+func (d *Dirs) Remove() {
+	d.rmdir()
+	d.release()
+}
+
+// Keep lets them stay when a signal ends the run.
+func (d *Dirs) Keep() { d.release() }
+
+func (d *Dirs) rmdir() {
+	for _, name := range d.names {
+		_ = syscall.Rmdir(name) // one that is not empty stays
+	}
 }
 
 // TempDir is a directory in [os.TempDir] for one run.

@@ -46,7 +46,7 @@ func LockDir(ctx context.Context, dir, name string, waiting func()) (unlock func
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		removeDirs, err := MkdirAll(dir)
+		made, err := MkdirAll(ctx, dir)
 		if errors.Is(err, fs.ErrNotExist) && tries < maxTries {
 			continue // another run has removed a directory above it in between
 		}
@@ -55,23 +55,26 @@ func LockDir(ctx context.Context, dir, name string, waiting func()) (unlock func
 		}
 		f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 		if errors.Is(err, fs.ErrNotExist) && tries < maxTries {
+			made.Keep()
 			continue // another run has removed the directory in between
 		}
 		if err != nil {
-			removeDirs()
+			made.Remove()
 			return nil, err
 		}
 		if err := awaitLock(ctx, f, waiting); err != nil {
+			made.Remove()
 			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 		}
 		if isAt(f) {
 			return func() {
 				os.Remove(f.Name()) // before it is unlocked, so that it is this run's
 				f.Close()
-				removeDirs()
+				made.Remove()
 			}, nil
 		}
 		f.Close()
+		made.Keep()
 		waiting = func() {} // called already, or there was no wait
 	}
 }

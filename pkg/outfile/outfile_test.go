@@ -83,11 +83,37 @@ func TestDeadDirectories(t *testing.T) {
 	}
 }
 
+// A signal removes the directories that a run has made, until the run keeps them, and nothing is
+// made after it.
+func TestMkdirAll(t *testing.T) {
+	top := t.TempDir()
+	var u Undo
+	ctx := WithUndo(t.Context(), &u)
+	for _, name := range []string{"gone/a", "kept/a"} {
+		made, err := MkdirAll(ctx, filepath.Join(top, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "kept/a" {
+			made.Keep()
+		}
+	}
+	u.Close()
+	u.Run()
+	if _, err := MkdirAll(ctx, filepath.Join(top, "late/a")); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the signal: %v", err)
+	}
+	entries, err := os.ReadDir(top)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "kept" {
+		t.Errorf("left %v, %v", entries, err)
+	}
+}
+
 // Runs on one directory take turns, and the last one leaves neither lock nor directory.
 func TestLockDir(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, "a/b")
-	remove, err := MkdirAll(dir)
+	made, err := MkdirAll(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +139,7 @@ func TestLockDir(t *testing.T) {
 	if got := names(t, dir); len(got) != 0 {
 		t.Errorf("%q is left", got)
 	}
-	remove()
+	made.Remove()
 	unlock, err := LockDir(t.Context(), dir, "lock", func() {})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ package trial
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -84,6 +85,32 @@ func TestBad(t *testing.T) {
 	} {
 		if got := cause(text); got != want {
 			t.Errorf("%q: got %q", text, got)
+		}
+	}
+}
+
+// When the time is over, the step that is still tried is shown before that, with its hint. One that
+// has succeeded is not.
+func TestRanOut(t *testing.T) {
+	const (
+		network = "[    2.1] iscsiroot: network: no link on ens2: check cable: trying again\r\n"
+		up      = "[    3.0] iscsiroot: network: succeeded after 0.9 s\r\n"
+		first   = "[    3.1] iscsiroot: login: login to iqn.x at 10.0.0.1:3260: connection refused (initiator iqn.y, attempt 1): trying again: check iscsi_p=\r\n"
+		still   = "[   13.1] iscsiroot: login: still trying after 10 s: login to iqn.x at 10.0.0.1:3260: no host answers: check iscsi_a=\r\n"
+		done    = "[   14.0] iscsiroot: login: succeeded after 10.9 s\r\n"
+		other   = "[   15.0] iscsiroot: step disk done in 0.1 s\r\n"
+	)
+	why := errors.New("out of time")
+	for _, c := range []struct{ console, want string }{
+		{other, "out of time; the console's last lines:\ntail"},
+		{network + up, "out of time; the console's last lines:\ntail"},
+		{network + up + first, "login: login to iqn.x at 10.0.0.1:3260: connection refused (initiator iqn.y, attempt 1): trying again: check iscsi_p=\n  out of time; "},
+		{network + up + first + still + other, "login: still trying after 10 s: login to iqn.x at 10.0.0.1:3260: no host answers: check iscsi_a=\n  out of time; "},
+		{first + network + still + done, "network: no link on ens2: check cable: trying again\n  out of time; "},
+	} {
+		err := ranOut(why, c.console, "tail")
+		if !strings.HasPrefix(err.Error(), c.want) || !errors.Is(err, why) {
+			t.Errorf("%q:\n got %v\nwant %s", c.console, err, c.want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func await(ctx context.Context, m *lab.Machine, k mark) error {
 	default:
 		var seen *lab.ConsoleError
 		if errors.As(err, &seen) {
-			err = fmt.Errorf("%w; the console's last lines:\n%s", context.Cause(ctx), seen.Tail)
+			err = ranOut(context.Cause(ctx), m.Output(), seen.Tail)
 		}
 		return err
 	}
@@ -78,6 +79,36 @@ func await(ctx context.Context, m *lab.Machine, k mark) error {
 		return nil // it logged nothing
 	}
 	return fmt.Errorf("the machine ended (%s); %w", exit.Reason, err)
+}
+
+// again matches the line of a step that failed and is tried again (sequence.RetryLog), and that of
+// one that succeeded after it; the step is the first group.
+var again = regexp.MustCompile(`(?m)iscsiroot: ([\w-]+): (?:.*: trying again.*|still trying after \d+ s: .*|succeeded after [\d.]+ s)\r?$`)
+
+// lastFailure returns the last message about a step that failed and has not succeeded since, with
+// its hint; "" if there is none.
+func lastFailure(console string) string {
+	last, order := map[string]string{}, []string(nil)
+	for _, f := range again.FindAllStringSubmatch(console, -1) {
+		line, step := strings.TrimSuffix(f[0], "\r"), f[1]
+		last[step] = line
+		order = append(order, step)
+	}
+	for _, step := range slices.Backward(order) {
+		if line := last[step]; !strings.HasPrefix(line, "iscsiroot: "+step+": succeeded after ") {
+			return strings.TrimPrefix(line, "iscsiroot: ")
+		}
+	}
+	return ""
+}
+
+// ranOut is the error of a machine for which the time is over, or which a signal ended: what the
+// boot was stopped by comes first.
+func ranOut(why error, console, tail string) error {
+	if failure := lastFailure(console); failure != "" {
+		return fmt.Errorf("%s\n  %w; the console's last lines:\n%s", failure, why, tail)
+	}
+	return fmt.Errorf("%w; the console's last lines:\n%s", why, tail)
 }
 
 // cause is a failure's message on the console: its first line, and the hint.

@@ -21,26 +21,22 @@ import (
 // Cards without a driver are the hint only where there is no NIC, and no driver that may still make
 // one.
 func TestHintOfCards(t *testing.T) {
-	nstest.Run(t, unix.CLONE_NEWNS, func() {
-		if err := unix.Mount("none", "/sys", "tmpfs", 0, ""); err != nil {
-			t.Fatal(err)
+	buses := t.TempDir()
+	fakeDevice(t, buses, "pci/devices/0000:00:03.0", false, "class", "0x020000", "vendor", "0x8086", "device", "0x100e")
+	for _, tt := range []struct {
+		name  string
+		state network.State
+		hint  bool
+	}{
+		{"nothing", network.State{}, true},
+		{"a NIC", network.State{Links: []network.Link{{Name: "eth0"}}}, false},
+		{"a driver is being loaded", network.State{Loading: []string{"e1000"}}, false},
+	} {
+		err := explainNoNIC(&network.WaitError{State: tt.state, Err: os.ErrDeadlineExceeded}, buses)
+		if got := sequence.Hint(err) == "the image has no driver for 0000:00:03.0 (pci 8086:100e)"; got != tt.hint || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %v (%s)", tt.name, err, sequence.Hint(err))
 		}
-		fakePCI(t, "/sys/bus/pci/devices", "0000:00:03.0", "0x020000", "0x8086", "0x100e", false)
-		for _, tt := range []struct {
-			name  string
-			state network.State
-			hint  bool
-		}{
-			{"nothing", network.State{}, true},
-			{"a NIC", network.State{Links: []network.Link{{Name: "eth0"}}}, false},
-			{"a driver is being loaded", network.State{Loading: []string{"e1000"}}, false},
-		} {
-			err := explainNoNIC(&network.WaitError{State: tt.state, Err: os.ErrDeadlineExceeded})
-			if got := sequence.Hint(err) == "the image has no driver for 0000:00:03.0 (pci 8086:100e)"; got != tt.hint || !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("%s: %v (%s)", tt.name, err, sequence.Hint(err))
-			}
-		}
-	})
+	}
 }
 
 // A machine without an interface is worth another try as long as a driver was loaded during this

@@ -13,24 +13,30 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/unpack"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/newctest"
+	"github.com/iscsiroot/iscsiroot/pkg/outfile"
 )
 
-// countdown is a context that ends when it is looked at for the last time.
+// countdown is a context that ends when it is looked at for the last time, and calls ended then.
 type countdown struct {
 	context.Context
 
-	left atomic.Int64
+	left  atomic.Int64
+	ended func()
 }
 
 func (c *countdown) Err() error {
-	if c.left.Add(-1) < 0 {
+	left := c.left.Add(-1)
+	if left == -1 {
+		c.ended()
+	}
+	if left < 0 {
 		return context.Canceled
 	}
 	return nil
 }
 
-// When unpack is ended at any time, a directory that it has made is removed, and an existing one is
-// empty.
+// When unpack is ended at any time, and the process with it or not, a directory that it has made is
+// removed, and an existing one is empty.
 func TestTakesBack(t *testing.T) {
 	closed := dir("closed")
 	closed.Mode = cpio.S_IFDIR
@@ -38,25 +44,29 @@ func TestTakesBack(t *testing.T) {
 	for n, done := int64(0), false; !done; n++ {
 		made, there := filepath.Join(t.TempDir(), "new/dir"), t.TempDir()
 		for _, into := range []string{made, there} {
-			ctx := &countdown{Context: t.Context()}
+			check := func(how string) {
+				left, err := os.ReadDir(into)
+				if into == made && !errors.Is(err, fs.ErrNotExist) || into == there && err != nil || len(left) > 0 {
+					t.Errorf("ended %s after %d: left %v, %v", how, n, left, err)
+				}
+				if _, err := os.Stat(filepath.Dir(made)); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("ended %s after %d: %s is left, %v", how, n, filepath.Dir(made), err)
+				}
+			}
+			var undo outfile.Undo
+			ctx := &countdown{Context: t.Context(), ended: func() {
+				undo.Run()
+				check("with the process")
+			}}
 			ctx.left.Store(n)
-			_, err := unpack.Into(ctx, image, into)
+			_, err := unpack.Into(outfile.WithUndo(ctx, &undo), image, into)
 			if done = err == nil; done {
 				if n < 10 {
 					t.Errorf("not ended when the context was looked at %d times", n)
 				}
 				break
 			}
-			if !errors.Is(err, context.Canceled) {
-				t.Fatal(err)
-			}
-			left, err := os.ReadDir(into)
-			if into == made && !errors.Is(err, fs.ErrNotExist) || into == there && err != nil || len(left) > 0 {
-				t.Errorf("ended after %d: left %v, %v", n, left, err)
-			}
-		}
-		if _, err := os.Stat(filepath.Dir(made)); !done && !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("ended after %d: %s is left, %v", n, filepath.Dir(made), err)
+			check("by itself")
 		}
 	}
 }

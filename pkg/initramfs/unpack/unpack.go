@@ -26,19 +26,27 @@ import (
 // there does not distinguish are an error that wraps fs.ErrExist. After an error the directory is
 // as it was.
 func Into(ctx context.Context, t *archive.Tree, dir string) (skipped []string, err error) {
-	takeBack, err := emptyDir(dir)
+	made, err := outfile.MkdirAll(ctx, dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("unpack into %s: %w", dir, cause(err))
 	}
-	release, err := outfile.Register(ctx, takeBack)
+	defer made.Keep()
+	defer func() {
+		if err != nil {
+			made.Remove()
+		}
+	}()
+	if err := isEmpty(dir); err != nil {
+		return nil, fmt.Errorf("unpack into %s: %w", dir, cause(err))
+	}
+	release, err := outfile.Register(ctx, func() { clearDir(dir) }) // runs before the directory is removed
 	if err != nil {
-		takeBack()
 		return nil, err
 	}
 	defer release()
 	defer func() {
 		if err != nil {
-			takeBack()
+			clearDir(dir)
 		}
 	}()
 	root, err := os.OpenRoot(dir)
@@ -55,23 +63,13 @@ func Into(ctx context.Context, t *archive.Tree, dir string) (skipped []string, e
 	return u.skipped, nil
 }
 
-// emptyDir makes a directory, or checks that it is empty. takeBack undoes that.
-func emptyDir(dir string) (takeBack func(), err error) {
-	remove, err := outfile.MkdirAll(dir)
-	if err != nil {
-		return nil, fmt.Errorf("unpack into %s: %w", dir, cause(err))
-	}
+// isEmpty returns an error if a directory has entries.
+func isEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("unpack into %s: %w", dir, cause(err))
+	if err == nil && len(entries) > 0 {
+		err = errors.New("the directory is not empty: name a new one")
 	}
-	if len(entries) > 0 {
-		return nil, fmt.Errorf("unpack into %s: the directory is not empty: name a new one", dir)
-	}
-	return func() {
-		clearDir(dir)
-		remove()
-	}, nil
+	return err
 }
 
 // clearDir removes what is in a directory, as far as it can.
