@@ -28,6 +28,7 @@
 //	pkg/shell/crypt        hashes of passwords
 //	pkg/manual             the manual pages, as plain text and for man(1)
 //	pkg/contain            panics and work that is given up, as errors
+//	pkg/regular            files of which nothing is known
 //	pkg/glob, pkg/procstat, pkg/words   small helpers for text
 //
 // Ring 1 holds one kernel facility in each package. They do not import each other: the log, events

@@ -30,6 +30,7 @@ var portable = []string{
 	"pkg/outfile",
 	"pkg/network/dhcp",
 	"pkg/network/linkfile",
+	"pkg/regular",
 	"pkg/words",
 }
 

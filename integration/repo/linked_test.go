@@ -55,6 +55,7 @@ var linked = map[string]string{
 	"pkg/status":           "tells people how the sessions are",
 	"pkg/switchroot":       "leaves the initramfs",
 	"pkg/procstat":         "reads which processes run, are stopped or have ended",
+	"pkg/regular":          "a FIFO in place of a file does not stop the boot",
 	"pkg/words":            "reads the agent's state back without fmt's scanning, which is 50 KB",
 	"pkg/uevent":           "waits for devices without polling",
 

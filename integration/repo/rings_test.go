@@ -20,6 +20,7 @@ var rings = map[string]int{
 	"pkg/fstypes":           0,
 	"pkg/glob":              0,
 	"pkg/procstat":          0,
+	"pkg/regular":           0,
 	"pkg/words":             0,
 	"pkg/ibft":              0,
 	"pkg/ibft/ibfttest":     0,

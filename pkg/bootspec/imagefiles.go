@@ -2,6 +2,7 @@ package bootspec
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+
+	"github.com/iscsiroot/iscsiroot/pkg/regular"
 )
 
 // Files of an image that hold parameters, in addition to PolicyFile.
@@ -99,25 +102,18 @@ type gatherer struct {
 	warnings []string
 }
 
-// read returns the content of a file; nothing if it does not exist or is too long, which is checked
-// before it is read.
+// read returns the content of a file; nothing if it does not exist, cannot be read, or is longer than
+// maxFile.
 func (g *gatherer) read(name string) (string, bool) {
-	inside := strings.TrimPrefix(name, "/")
-	st, err := fs.Stat(g.fsys, inside)
-	if err != nil {
-		return "", false // most images have none of them
-	}
-	var b []byte
-	if st.Size() <= maxFile {
-		if b, err = fs.ReadFile(g.fsys, inside); err != nil {
-			return "", false
-		}
-	}
-	if st.Size() > maxFile || len(b) > maxFile {
+	b, err := regular.Read(g.fsys, strings.TrimPrefix(name, "/"), maxFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // most images have none of them
+	case errors.Is(err, regular.ErrTooLarge):
 		g.warnings = append(g.warnings, fmt.Sprintf("%s is ignored: it has more than %d bytes", name, maxFile))
-		return "", false
+	case err != nil:
+		g.warnings = append(g.warnings, fmt.Sprintf("%s is ignored: %v", name, err))
 	}
-	return string(b), true
+	return string(b), err == nil
 }
 
 func (g *gatherer) add(params []cmdline.Param, origin string) {

@@ -2,11 +2,16 @@ package bootspec_test
 
 import (
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 )
 
@@ -97,5 +102,19 @@ func TestLeftToDHCP(t *testing.T) {
 	named, err := parse("ip=dhcp iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.1.1.180")
 	if err != nil || named.UsesRootPath() {
 		t.Errorf("%v: the root path is wanted where the target is given: %v", err, named.UsesRootPath())
+	}
+}
+
+// A FIFO, a device or a directory in place of a file of parameters is named, and does not stop the
+// boot.
+func TestGatherNotRegular(t *testing.T) {
+	files := fstest.MapFS{
+		"etc/iscsiroot/policy":  {Mode: fs.ModeNamedPipe | 0o644},
+		"etc/iscsiroot/default": {Mode: fs.ModeDevice | 0o644},
+	}
+	line, warnings := bootspec.Gather(files, cmdline.Parse("rw"))
+	want := []string{"/etc/iscsiroot/default is ignored: not a regular file", "/etc/iscsiroot/policy is ignored: not a regular file"}
+	if diff := cmp.Diff(want, warnings); diff != "" || len(line.Params) != 1 {
+		t.Errorf("%v, -want +got:\n%s", line.Params, diff)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/regular"
 )
 
 // Limits of what is read from root, which is not trusted.
@@ -64,18 +66,13 @@ func list(root fs.FS, dir, suffix string) ([]string, error) {
 
 // read returns the text of a file; that of one that is not there, or is a directory, is empty.
 func read(root fs.FS, name string) (string, error) {
-	info, err := fs.Stat(root, name)
+	b, err := regular.Read(root, name, maxFile)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, regular.ErrNotRegular):
 		return "", nil
-	case err != nil:
-		return "", err
-	case !info.Mode().IsRegular():
-		return "", nil
-	case info.Size() > maxFile:
-		return "", fmt.Errorf("read %s: larger than %d KiB", name, maxFile>>10)
+	case errors.Is(err, regular.ErrTooLarge):
+		err = fmt.Errorf("read %s: larger than %d KiB", name, maxFile>>10)
 	}
-	b, err := fs.ReadFile(root, name)
 	return string(b), err
 }
 

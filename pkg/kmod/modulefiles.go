@@ -15,6 +15,8 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/words"
+
+	"github.com/iscsiroot/iscsiroot/pkg/regular"
 )
 
 // maxPlain bounds an uncompressed module file that has to be held in memory, in bytes.
@@ -123,7 +125,7 @@ func readInfos(fsys fs.FS, paths []string, unpack func(fs.File, string) ([]byte,
 
 // fileInfo reads the .modinfo of one file.
 func fileInfo(fsys fs.FS, path string, unpack func(fs.File, string) ([]byte, error)) (Info, error) {
-	f, _, err := openRegular(fsys, path)
+	f, _, err := regular.Open(fsys, path)
 	if err != nil {
 		return Info{}, err
 	}

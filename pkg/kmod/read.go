@@ -3,13 +3,14 @@ package kmod
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/words"
+
+	"github.com/iscsiroot/iscsiroot/pkg/regular"
 )
 
 // The files of an index, relative to the tree.
@@ -76,43 +77,13 @@ func read(fsys fs.FS, release string) (x *Index, damage []error) {
 	return x, damage
 }
 
-// errNotRegular is of a FIFO, a device or a directory in place of a file.
-var errNotRegular = errors.New("not a regular file")
-
-// openRegular opens a regular file. It calls Stat first, because to open a FIFO waits for a writer
-// (fifo(7)).
-func openRegular(fsys fs.FS, name string) (f fs.File, size int64, err error) {
-	st, err := fs.Stat(fsys, name)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, 0, errNotRegular
-	}
-	f, err = fsys.Open(name)
-	return f, st.Size(), err
-}
-
 // readText returns a whole file, which may hold at most maxFile bytes.
 func readText(fsys fs.FS, name string) (string, error) {
-	f, size, err := openRegular(fsys, name)
-	if err != nil {
-		return "", err
+	b, err := regular.Read(fsys, name, maxFile)
+	if errors.Is(err, regular.ErrTooLarge) {
+		err = fmt.Errorf("longer than %d bytes", maxFile)
 	}
-	defer f.Close()
-	if size > maxFile {
-		return "", fmt.Errorf("longer than %d bytes", maxFile)
-	}
-	var b strings.Builder
-	b.Grow(int(size))
-	n, err := io.Copy(&b, io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return "", err
-	}
-	if n > maxFile {
-		return "", fmt.Errorf("longer than %d bytes", maxFile)
-	}
-	return b.String(), nil
+	return string(b), err
 }
 
 // eachLine calls f for every line that is not blank or a comment, trimmed, with its number from 1.

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/regular"
 )
 
 // Limits of what is read: the image is untrusted.
@@ -91,17 +93,12 @@ func (r *reader) list(sub, suffix string) map[string]string {
 
 // read returns a file's text, nothing if it is a device.
 func (r *reader) read(name string) string {
-	info, err := fs.Stat(r.root, name)
+	b, err := regular.Read(r.root, name, MaxFile)
 	switch {
-	case err == nil && !info.Mode().IsRegular():
-		return ""
-	case err == nil && info.Size() > MaxFile:
+	case err == nil || errors.Is(err, regular.ErrNotRegular):
+		return string(b)
+	case errors.Is(err, regular.ErrTooLarge):
 		err = fmt.Errorf("%s: larger than %d KiB: ignored", name, MaxFile>>10)
-	case err == nil:
-		var b []byte
-		if b, err = fs.ReadFile(r.root, name); err == nil {
-			return string(b)
-		}
 	}
 	r.errs = append(r.errs, err)
 	return ""
