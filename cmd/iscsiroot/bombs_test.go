@@ -108,6 +108,38 @@ func zstdZeros(w io.Writer, files ...zeroFile) error {
 	return err
 }
 
+// zstdAfter is a text with size zero bytes after it, a multiple of 128 KiB, packed as by zstdZeros.
+func zstdAfter(text string, size int64) string {
+	var b strings.Builder
+	b.WriteString("\x28\xb5\x2f\xfd\x00\x58")
+	block := func(n int64, kind int, data string, last int) {
+		h := int(n)<<3 | kind<<1 | last
+		b.WriteString(string([]byte{byte(h), byte(h >> 8), byte(h >> 16)}) + data)
+	}
+	block(int64(len(text)), 0, text, 0)
+	for range size / zstdBlock {
+		block(zstdBlock, 1, "\x00", 0)
+	}
+	block(0, 0, "", 1)
+	return b.String()
+}
+
+// bombTree is a tree of modules and firmware of 250 MB, and a smaller one: they are what they are
+// taken for, with zero bytes after it. It returns the options that build from it.
+func (s stage) bombTree(moduleBytes, firmwareBytes int64) string {
+	root := fmt.Sprintf("bombs-%d-%d", moduleBytes, firmwareBytes)
+	dir := root + "/lib/modules/" + release + "/"
+	s.write(dir+"modules.dep", "sd_mod.ko.zst:\niscsi_tcp.ko.zst:\next4.ko.zst:\nvirtio_net.ko.zst:\n")
+	s.write(dir+"sd_mod.ko.zst", zstdAfter(module("sd_mod"), moduleBytes))
+	s.write(dir+"iscsi_tcp.ko.zst", zstdAfter(module("iscsi_tcp"), moduleBytes))
+	s.write(dir+"ext4.ko.zst", zstdAfter(module("ext4"), 0))
+	s.write(dir+"virtio_net.ko.zst", zstdAfter(module("virtio_net", "firmware=a.bin", "firmware=b.bin"), 0))
+	for _, name := range []string{"a.bin.zst", "b.bin.zst"} {
+		s.write(root+"/lib/firmware/"+name, zstdAfter("firmware", firmwareBytes))
+	}
+	return "build --root ~/" + root + " --kernel-version " + release + " --init ~/init --nic virtio_net --fs ext4 -o ~/out.img"
+}
+
 // lz4Zeros is zeros in n blocks of 8 MiB, in the kernel's legacy format.
 func lz4Zeros(w io.Writer, n int) error {
 	const size = 8 << 20
@@ -169,11 +201,11 @@ func (s stage) bombs() {
 	deep := strings.Repeat("a/", 2000)
 	target := strings.Repeat("t", 4000)
 	for name, write := range map[string]func(io.Writer) error{
-		"zstd":    files(zeroFile{"zeros", 512 * mib}),
+		"zstd":    files(zeroFile{"zeros", 420 * mib}),
 		"zstd-5g": files(zeroFile{"zeros", 2560 * mib}, zeroFile{"zeros", 2560 * mib}),
 		"gzip": func(w io.Writer) error {
 			z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
-			return through(z, err, func(w io.Writer) error { return zeros(w, 480*mib) })
+			return through(z, err, func(w io.Writer) error { return zeros(w, 420*mib) })
 		},
 		"lz4":         func(w io.Writer) error { return lz4Zeros(w, 52) },
 		"xz-window":   xzWindow,

@@ -21,7 +21,8 @@ that is gone is a warning, unless the image cannot do without it.
 Always included are the modules of iSCSI and SCSI disks. Without --nic, --modaliases
 and --host every Ethernet driver and every bus driver is included; with one of them
 only the drivers of what is named, with the buses they sit on. Firmware that the
-modules ask for is included if it is found; what is missing is listed.
+modules ask for is included if it is found; what is missing is listed. All modules together
+may unpack to --max-memory.
 
 The image is the same bit for bit from the same input; SOURCE_DATE_EPOCH in the
 environment is the time of its files. If anything is missing, there is no output,

@@ -90,10 +90,9 @@ func testMemory(s stage) {
 		"sparse": "it is empty", "huge": memory,
 	} {
 		args := "ls -l ~/" + image // what opening an image refuses, one command shows: all of them open it the same way
-		_, errs := s.hostile(args)
-		if want == none && strings.Contains(errs, "read image") || !strings.Contains(errs, want) {
-			t.Errorf("%s:\n got %.300s\nwant %s", args, errs, want)
-		}
+		s.beside(args, func(_ int, errs string) bool {
+			return (want != none || !strings.Contains(errs, "read image")) && strings.Contains(errs, want)
+		})
 	}
 	build := "build --root ~/tree --kernel-version " + release + " --init ~/init -o ~/out.img"
 	for _, c := range []struct {
@@ -135,11 +134,26 @@ func testMemory(s stage) {
 		{"build --root ~/tree --init ~/init -o ~/out.img --kernel ~/huge", 1, "larger than"},
 		{"explain --ibft ~/huge", 1, "larger than"},
 		{"pxe ~/huge ~/srv", 1, "larger than"},
+		{s.bombTree(250<<20, 0), 1, memory},
+		{s.bombTree(300<<20, 0), 1, memory},
+		{s.bombTree(100<<20, 0), 0, ""},
+		{s.bombTree(0, 100<<20), 0, ""},
+		{s.bombTree(0, 250<<20), 1, "unpacked it has more than"},
+		{s.bombTree(60<<20, 100<<20), 1, memory},
+		{s.bombTree(30<<20, 90<<20), 0, ""},
 	} {
-		if status, errs := s.hostile(c.args); status != c.status || !strings.Contains(errs, c.want) {
-			t.Errorf("%s: status %d\n got %.300s\nwant %s", c.args, status, errs, c.want)
-		}
+		s.beside(c.args, func(status int, errs string) bool { return status == c.status && strings.Contains(errs, c.want) })
 	}
+}
+
+// beside runs a command as hostile does, in parallel with others, and checks its result.
+func (s stage) beside(args string, is func(status int, errs string) bool) {
+	s.t.Run(args, func(t *testing.T) {
+		t.Parallel()
+		if status, errs := (stage{t, s.dir}).hostile(args); !is(status, errs) {
+			t.Errorf("%s: status %d, %.300s", args, status, errs)
+		}
+	})
 }
 
 // testNotFiles passes FIFOs, devices and directories to commands in place of a file. None waits for

@@ -298,5 +298,7 @@ func (c *checker) firmware(tree fs.FS, m kmod.Module) {
 // unpacked.
 const maxChecked = 128 << 20
 
-// unpackChecked is unpackModule with that limit.
-func unpackChecked(f fs.File, name string) ([]byte, error) { return unpackBelow(f, name, maxChecked) }
+// unpackChecked returns what is in a module file, unpacked, with that limit.
+func unpackChecked(f fs.File, name string) ([]byte, error) {
+	return unpackBelow(f, compressionOf[path.Ext(name)], archive.NewMemory(archive.DefaultLimits.Memory), maxChecked)
+}

@@ -40,8 +40,8 @@ func firmwareDirs(cfg Config, root, release string) []string {
 }
 
 // addFirmware adds the firmware that modules request to the image, as plain files, and returns how
-// many there are and what is missing.
-func (t tree) addFirmware(mods []loaded, dirs []string) (n int, missing []MissingFirmware, err error) {
+// many there are and what is missing. What one of them takes comes from memory.
+func (t tree) addFirmware(mods []loaded, dirs []string, memory *archive.Memory) (n int, missing []MissingFirmware, err error) {
 	done := map[string]bool{}
 	for _, m := range mods {
 		var absent []string
@@ -59,7 +59,7 @@ func (t tree) addFirmware(mods []loaded, dirs []string) (n int, missing []Missin
 				}
 				done[f.name] = true
 				n++
-				if err := t.add(path.Join("lib/firmware", f.name), entry{mode: cpio.S_IFREG | 0o644, data: f.content}); err != nil {
+				if err := t.add(path.Join("lib/firmware", f.name), entry{mode: cpio.S_IFREG | 0o644, data: func() ([]byte, error) { return f.content(memory) }}); err != nil {
 					return 0, nil, err
 				}
 			}
@@ -101,17 +101,26 @@ func findFirmware(dirs []string, name string) []firmware {
 const maxFirmware = 128 << 20
 
 // content is the data function of a firmware file: plain, because not every kernel is built to
-// unpack it.
-func (f firmware) content() ([]byte, error) {
-	data, err := ReadRegular(f.source, maxFirmware)
+// unpack it. It is written before the next one is read, so nothing stays taken from memory; but the
+// one before may not be collected yet, which takes as much again.
+func (f firmware) content(memory *archive.Memory) ([]byte, error) {
+	data, err := f.read(memory)
+	if err == nil {
+		err = memory.Take(int64(len(data)))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read firmware %s: %w", f.source, err)
 	}
-	if f.packed == "" {
-		return data, nil
-	}
-	if data, err = archive.Unpack(f.packed, data, maxFirmware); err != nil {
-		return nil, fmt.Errorf("read firmware %s: %w", f.source, err)
-	}
+	memory.Give(2 * int64(len(data)))
 	return data, nil
+}
+
+// read leaves what it returns taken from memory.
+func (f firmware) read(memory *archive.Memory) ([]byte, error) {
+	file, _, err := OpenRegular(f.source)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return unpackBelow(file, f.packed, memory, maxFirmware)
 }

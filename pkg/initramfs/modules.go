@@ -12,6 +12,7 @@ import (
 
 	"github.com/u-root/u-root/pkg/cpio"
 
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
@@ -46,7 +47,8 @@ func (img *image) addModules(ctx context.Context, cfg Config) error {
 	}
 	base := path.Join("lib/modules", release)
 	mods, there := img.missing(base, idx, wanted)
-	files, err := loadModules(ctx, fsys, dir, mods)
+	memory := archive.NewMemory(cfg.limits().Memory)
+	files, err := loadModules(ctx, fsys, dir, mods, memory)
 	if err != nil {
 		return err
 	}
@@ -55,7 +57,7 @@ func (img *image) addModules(ctx context.Context, cfg Config) error {
 	}
 	img.machine = machineOf(files)
 	img.sum.Kernel, img.sum.Modules, img.sum.Appended = release, len(mods), len(wanted)-len(mods)
-	img.sum.Firmware, img.sum.MissingFirmware, err = img.tree.addFirmware(files, firmwareDirs(cfg, root, release))
+	img.sum.Firmware, img.sum.MissingFirmware, err = img.tree.addFirmware(files, firmwareDirs(cfg, root, release), memory)
 	return err
 }
 
@@ -90,7 +92,7 @@ func moduleFS(root, dir string) (fs.FS, error) {
 // readIndex reads the index of the tree at dir, which is fsys.
 func (img *image) readIndex(fsys fs.FS, dir, release string) (*kmod.Index, error) {
 	idx, err := kmod.Open(fsys, kmod.Options{
-		Strict: true, Above: true, Release: release, Unpack: unpackModule,
+		Strict: true, Above: true, Release: release, Unpack: unpacker(img.cfg.limits()),
 		Note: func(err error) { img.warn(fmt.Errorf("modules in %s: %w", dir, err)) },
 	})
 	if errors.Is(err, fs.ErrNotExist) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
@@ -102,16 +103,63 @@ func (e streamError) Is(target error) bool { return target == ErrFormat }
 
 // Unpack returns what data, one stream of a compression, unpacks to: at most limit bytes.
 func Unpack(c Compression, data []byte, limit int64) ([]byte, error) {
-	z, err := decompress(c, data, newBudget(DefaultLimits, DefaultLimits.Memory))
+	return UnpackIn(NewMemory(math.MaxInt64), c, data, limit)
+}
+
+// UnpackIn is [Unpack] with what it takes from m: its result stays taken, the rest is given back.
+// What is longer than inOnePass is unpacked twice, first to find its size: so it is never in memory
+// twice.
+func UnpackIn(m *Memory, c Compression, data []byte, limit int64) (out []byte, err error) {
+	var size int64
+	err = unpacking(m, c, data, func(r io.Reader) error {
+		out, err = readAll(io.LimitReader(r, inOnePass+1), min(limit, inOnePass)+1)
+		if err != nil || int64(len(out)) <= min(limit, inOnePass) {
+			return err
+		}
+		rest, err := io.Copy(io.Discard, io.LimitReader(r, limit+1))
+		if size = int64(len(out)) + rest; err == nil && size > limit {
+			err = fmt.Errorf("unpacked it has more than %d bytes", limit)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer z.close()
-	out, err := readAll(z, limit)
-	if err != nil {
+	if size == 0 {
+		return out, m.Take(int64(len(out)))
+	}
+	if err := m.Take(size); err != nil {
 		return nil, fmt.Errorf("%s: %w", c, err)
 	}
-	return out, nil
+	err = unpacking(m, c, data, func(r io.Reader) error {
+		out = make([]byte, size)
+		_, err := io.ReadFull(r, out)
+		return err
+	})
+	return out, err
+}
+
+// inOnePass is how much is unpacked into memory before its size is known, in bytes. Of Debian's
+// modules, amdgpu and i915 alone are near to it.
+const inOnePass = 16 << 20
+
+// unpacking calls read with what data unpacks to.
+func unpacking(m *Memory, c Compression, data []byte, read func(io.Reader) error) error {
+	left := newBudget(DefaultLimits, DefaultLimits.Memory)
+	z, err := decompress(c, data, left)
+	if err != nil {
+		return err
+	}
+	defer z.close()
+	window := DefaultLimits.Memory - left.memory
+	defer m.Give(window)
+	if err := m.Take(window); err != nil {
+		return fmt.Errorf("%s: %w", c, err)
+	}
+	if err := read(z); err != nil {
+		return fmt.Errorf("%s: %w", c, err)
+	}
+	return nil
 }
 
 // readAll reads all of r, at most limit bytes. It allocates memory as the bytes come, and a copy at
