@@ -80,7 +80,7 @@ func pxe(t testing.TB, hosts, dir string) {
 	if err != nil || msg != "" {
 		t.Fatal(msg, err)
 	}
-	if _, err := netboot.Update(t.Context(), dir, files, owner, func() {}); err != nil {
+	if _, err := netboot.Update(t.Context(), dir, files, netboot.Options{Owner: owner, Waiting: func() {}}); err != nil {
 		t.Fatal(err)
 	}
 }

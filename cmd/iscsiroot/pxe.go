@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,8 +29,9 @@ serves), shared. Fields of defaults are for all hosts; {name}, {mac} and {ip} in
 are the host's. Beside hosts and defaults: server, http, loader.
 
 Everything is checked before anything is written. A second run changes only what is
-different, and removes files of machines that are no longer in it. Runs on one DIR take
-turns. After an error, a signal or a kill the old files are there as a whole, or the
+different, and removes files of machines that are no longer in it. It refuses to change or
+remove a file that was changed by hand, or that pxe has not written; with --overwrite it
+does. Runs on one DIR take turns. After an error, a signal or a kill the old files are there as a whole, or the
 new ones; what a killed run has left is put in order by the next.`
 
 const pxeExample = `  # hosts.yaml
@@ -49,7 +52,7 @@ const pxeExample = `  # hosts.yaml
 // newPXE returns the pxe command.
 func newPXE() *cobra.Command {
 	var dry bool
-	var tftpUser string
+	var o writeOptions
 	cmd := &cobra.Command{
 		Use:     "pxe HOSTS DIR",
 		Short:   "write the files of a server that boots machines",
@@ -74,14 +77,14 @@ func newPXE() *cobra.Command {
 				changes, err = netboot.Compare(args[1], files)
 			} else {
 				var msg string
-				if changes, msg, err = update(cmd, args[1], files, tftpUser); msg != "" {
+				if changes, msg, err = update(cmd, args[1], files, o); msg != "" {
 					odd = append(odd, msg)
 				}
 			}
 			if err != nil {
 				return err
 			}
-			for _, line := range append(odd, room.Lacks(args[1])...) {
+			for _, line := range slices.Concat(odd, room.LeftOut(), room.Lacks(args[1])) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: %s\n", line)
 			}
 			_, err = cmd.OutOrStdout().Write([]byte(report(args[1], len(files), changes, dry)))
@@ -89,19 +92,30 @@ func newPXE() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "write nothing; show what would change, without secrets")
-	cmd.Flags().StringVar(&tftpUser, "tftp-user", "", "the TFTP server runs as user `NAME`: files with secrets below tftp/ become this user's (default "+netboot.DefaultTFTPUser+", for those that are root's)")
+	cmd.Flags().BoolVar(&o.overwrite, "overwrite", false, "write and remove files also that were changed by hand since pxe has written them")
+	cmd.Flags().StringVar(&o.tftpUser, "tftp-user", "", "the TFTP server runs as user `NAME`: files with secrets below tftp/ become this user's (default "+netboot.DefaultTFTPUser+", for those that are root's)")
 	return cmd
 }
 
+// writeOptions are the options of pxe for what it writes.
+type writeOptions struct {
+	tftpUser  string
+	overwrite bool
+}
+
 // update writes the files. msg is about the user of the TFTP server.
-func update(cmd *cobra.Command, dir string, files []netboot.File, tftpUser string) (changes []netboot.Change, msg string, err error) {
-	owner, msg, err := netboot.TFTPOwner(dir, tftpUser, files)
+func update(cmd *cobra.Command, dir string, files []netboot.File, o writeOptions) (changes []netboot.Change, msg string, err error) {
+	owner, msg, err := netboot.TFTPOwner(dir, o.tftpUser, files)
 	if err != nil {
 		return nil, "", err
 	}
-	changes, err = netboot.Update(cmd.Context(), dir, files, owner, func() {
+	changes, err = netboot.Update(cmd.Context(), dir, files, netboot.Options{Owner: owner, Overwrite: o.overwrite, Waiting: func() {
 		fmt.Fprintf(cmd.ErrOrStderr(), "iscsiroot: waiting for another pxe on %s\n", dir)
-	})
+	}})
+	var foreign *netboot.ForeignError
+	if errors.As(err, &foreign) {
+		err = fmt.Errorf("%w: put the change into the hosts file, or move the file away, or give --overwrite", err)
+	}
 	return changes, msg, err
 }
 

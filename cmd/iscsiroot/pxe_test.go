@@ -32,7 +32,7 @@ func TestPXEStory(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, out, _ := s.run("pxe", "--dry-run", "~/hosts.yaml", "~/srv")
-	if status != 0 || !strings.HasSuffix(out, "~/srv: 15 files, 16 would change\n") || strings.Contains(out, "sesame") || !strings.Contains(out, "\n+DEFAULT remote1\n") {
+	if status != 0 || !strings.HasSuffix(out, "~/srv: 15 files, 15 would change\n") || strings.Contains(out, "sesame") || !strings.Contains(out, "\n+DEFAULT remote1\n") {
 		t.Errorf("status %d, %s", status, out)
 	}
 	if _, err := os.Stat(s.path("srv")); err == nil {
@@ -47,12 +47,56 @@ func TestPXEStory(t *testing.T) {
 	}
 	s.write("hosts.yaml", strings.Replace(hosts, "10.1.1.166", "10.1.1.167", 1))
 	status, out, _ = s.run("pxe", "--dry-run", "~/hosts.yaml", "~/srv")
-	if status != 0 || strings.Contains(out, "sesame") || !strings.Contains(out, "\n-dhcp-host=aa:bb:cc:dd:ee:02,set:remote2,10.1.1.166,remote2\n+dhcp-host=aa:bb:cc:dd:ee:02,set:remote2,10.1.1.167,remote2\n") {
+	if status != 0 || strings.Contains(out, "sesame") || !strings.Contains(out, "\n-dhcp-host=aa:bb:cc:dd:ee:02,set:host-aa-bb-cc-dd-ee-02,10.1.1.166,remote2\n+dhcp-host=aa:bb:cc:dd:ee:02,set:host-aa-bb-cc-dd-ee-02,10.1.1.167,remote2\n") {
 		t.Errorf("status %d, %s", status, out)
 	}
 	s.run("pxe", "~/hosts.yaml", "~/srv")
 	if status, out, _ = s.run("pxe", "~/hosts.yaml", "~/srv"); status != 0 || out != "~/srv: 15 files, 0 changed\n" {
 		t.Errorf("status %d, %s", status, out)
+	}
+}
+
+// A file that was changed by hand is named, and stays until --overwrite is given; the number of
+// files is that of the files that are listed.
+func TestPXEKeepsChanges(t *testing.T) {
+	s := newStage(t)
+	s.write("hosts.yaml", strings.Replace(hosts, "    chap: secrets\n", "", 1))
+	status, out, errs := s.run("pxe", "~/hosts.yaml", "~/srv")
+	if listed := strings.Count(out, "new "); status != 0 || listed != 14 || !strings.HasSuffix(out, "~/srv: 14 files, 14 changed\n") {
+		t.Errorf("status %d, %d files in %s%s", status, listed, out, errs)
+	}
+	s.write("srv/tgt.conf", "by hand\n")
+	status, out, errs = s.run("pxe", "~/hosts.yaml", "~/srv")
+	want := "iscsiroot: write to ~/srv: changed by hand, or not written by pxe, and would be lost: tgt.conf: put the change into the hosts file, or move the file away, or give --overwrite\n"
+	if status != 1 || out != "" || errs != want {
+		t.Errorf("status %d, %s%s", status, out, errs)
+	}
+	if text, err := os.ReadFile(s.path("srv/tgt.conf")); err != nil || string(text) != "by hand\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, out, _ = s.run("pxe", "--dry-run", "~/hosts.yaml", "~/srv"); !strings.HasPrefix(out, "changed tgt.conf (changed by hand, or not written by pxe)\n-by hand\n") {
+		t.Error(out)
+	}
+	if status, out, _ = s.run("pxe", "--overwrite", "~/hosts.yaml", "~/srv"); status != 0 || out != "changed tgt.conf\n~/srv: 14 files, 1 changed\n" {
+		t.Errorf("status %d, %s", status, out)
+	}
+}
+
+// What tgt and iPXE cannot be given is reported.
+func TestPXELeavesOut(t *testing.T) {
+	s := newStage(t)
+	s.write("hosts.yaml", hosts+"    disk: /srv/2.img\n")
+	s.write("secrets", "iqn.2007-01.com.example:storage.remote2 user \"open; sesame\"\n")
+	if err := os.Chmod(s.path("secrets"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, _, errs := s.run("pxe", "~/hosts.yaml", "~/srv")
+	for _, want := range []string{
+		"iscsiroot: tgt.conf has no target iqn.2007-01.com.example:storage.remote2: ", "iscsiroot: tftp/ipxe/aa-bb-cc-dd-ee-02-sanhook.ipxe does not log in: ",
+	} {
+		if status != 0 || !strings.Contains(errs, want) || strings.Contains(errs, "sesame") {
+			t.Errorf("status %d, %s", status, errs)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -19,43 +20,57 @@ type Change struct {
 	File File   // as it is to be; of one that is removed the path only
 	Old  []byte // content that is there; nil if it is new
 
+	// Foreign tells that the file is not as the last run has written it.
+	Foreign bool
+
 	hidden bool // the old content is a secret
 }
-
-// manifest lists what was written, so that files of machines that are no more can be removed.
-const manifest = ".iscsiroot-pxe"
 
 // maxOld bounds a file of an earlier run, in bytes: dnsmasq.conf of 10,000 hosts has 3 MB.
 const maxOld = 64 << 20
 
-// Compare returns what is different in a directory, which need not be there.
+// Compare returns what is different in a directory, which need not be there. The list of what was
+// written, which pxe keeps for itself, is not among it.
 func Compare(dir string, files []File) ([]Change, error) {
-	files = append(slices.Clone(files), list(files))
+	changes, err := compare(dir, files)
+	return shown(changes), err
+}
+
+// shown leaves the manifest out.
+func shown(changes []Change) []Change {
+	return slices.DeleteFunc(slices.Clone(changes), func(c Change) bool { return c.File.Path == manifest })
+}
+
+// compare returns what is different, with the manifest.
+func compare(dir string, files []File) ([]Change, error) {
+	before, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	m, err := manifestOf(files)
+	if err != nil {
+		return nil, err
+	}
+	files = append(slices.Clone(files), m)
 	var out []Change
 	for _, f := range files {
-		old, err := initramfs.ReadRegular(path.Join(dir, f.Path), maxOld)
+		name := path.Join(dir, f.Path)
+		old, err := initramfs.ReadRegular(name, maxOld)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			out = append(out, Change{Kind: "new", File: f})
 		case err != nil:
-			return nil, fmt.Errorf("read what is there: %s: %w", path.Join(dir, f.Path), err)
-		case !bytes.Equal(old, f.Data) || f.Secret && tooOpen(path.Join(dir, f.Path)):
-			st, err := os.Stat(path.Join(dir, f.Path))
-			out = append(out, Change{"changed", f, old, err != nil || st.Mode().Perm()&0o004 == 0 || holdsSecret(f.Path, old)})
+			return nil, fmt.Errorf("read what is there: %s: %w", name, err)
+		case !bytes.Equal(old, f.Data) || f.Secret && tooOpen(name):
+			st, err := os.Stat(name)
+			out = append(out, Change{
+				Kind: "changed", File: f, Old: old,
+				Foreign: f.Path != manifest && !bytes.Equal(old, f.Data) && !before.isOurs(f.Path, old),
+				hidden:  err != nil || st.Mode().Perm()&0o004 == 0 || holdsSecret(f.Path, old),
+			})
 		}
 	}
-	gone, err := stale(dir, files)
-	return append(out, gone...), err
-}
-
-// list returns the manifest of files.
-func list(files []File) File {
-	var b strings.Builder
-	b.WriteString(written)
-	for _, f := range files {
-		b.WriteString(f.Path + "\n")
-	}
-	return File{Path: manifest, Data: []byte(b.String())}
+	return append(out, stale(dir, files, before)...), nil
 }
 
 func tooOpen(name string) bool {
@@ -64,53 +79,54 @@ func tooOpen(name string) bool {
 }
 
 // stale returns files of an earlier run that are not wanted any more.
-func stale(dir string, files []File) ([]Change, error) {
-	old, err := initramfs.ReadRegular(path.Join(dir, manifest), maxOld)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read what is there: %s: %w", path.Join(dir, manifest), err)
-	}
+func stale(dir string, files []File, before record) []Change {
 	wanted := map[string]bool{}
 	for _, f := range files {
 		wanted[f.Path] = true
 	}
 	var out []Change
-	for line := range strings.Lines(string(old)) {
-		name := strings.TrimSuffix(line, "\n")
-		if strings.HasPrefix(name, "#") || !fs.ValidPath(name) || wanted[name] {
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		st, err := os.Lstat(path.Join(dir, name))
+		if wanted[name] || err != nil || st.IsDir() {
 			continue
 		}
-		if st, err := os.Lstat(path.Join(dir, name)); err == nil && !st.IsDir() {
-			out = append(out, Change{Kind: "removed", File: File{Path: name}})
+		c := Change{Kind: "removed", File: File{Path: name}}
+		if before[name] != "" {
+			old, err := initramfs.ReadRegular(path.Join(dir, name), maxOld)
+			c.Foreign = err != nil || !before.isOurs(name, old)
 		}
+		out = append(out, c)
 	}
-	return out, nil
+	return out
 }
 
 // Diff returns what a change does to a file, line by line. Of a secret it tells nothing.
 func (c Change) Diff() string {
+	secret := c.Kind != "removed" && (c.File.Secret || c.hidden)
+	head := c.Kind + " " + c.File.Path
+	if secret {
+		head += " (holds a secret, which is not shown)"
+	}
+	if c.Foreign {
+		head += " (changed by hand, or not written by pxe)"
+	}
+	if secret || c.Kind == "removed" {
+		return head + "\n"
+	}
+	old, now := lines(c.Old), lines(c.File.Data)
+	for len(old) > 0 && len(now) > 0 && old[0] == now[0] {
+		old, now = old[1:], now[1:]
+	}
+	for len(old) > 0 && len(now) > 0 && old[len(old)-1] == now[len(now)-1] {
+		old, now = old[:len(old)-1], now[:len(now)-1]
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", c.Kind, c.File.Path)
-	switch {
-	case c.Kind == "removed":
-	case c.File.Secret, c.hidden:
-		b.WriteString(" (holds a secret, which is not shown)")
-	default:
-		old, now := lines(c.Old), lines(c.File.Data)
-		for len(old) > 0 && len(now) > 0 && old[0] == now[0] {
-			old, now = old[1:], now[1:]
-		}
-		for len(old) > 0 && len(now) > 0 && old[len(old)-1] == now[len(now)-1] {
-			old, now = old[:len(old)-1], now[:len(now)-1]
-		}
-		for _, l := range old {
-			b.WriteString("\n-" + l)
-		}
-		for _, l := range now {
-			b.WriteString("\n+" + l)
-		}
+	b.WriteString(head)
+	for _, l := range old {
+		b.WriteString("\n-" + l)
+	}
+	for _, l := range now {
+		b.WriteString("\n+" + l)
 	}
 	return b.String() + "\n"
 }

@@ -31,12 +31,12 @@ dhcp-match=set:arm,option:client-arch,11
 dhcp-boot=tag:!efi,tag:!arm,%s
 dhcp-boot=tag:efi,tag:!arm,%s
 dhcp-boot=tag:arm,%s
-`, written, filepath.Join(abs, tree), l.bios, l.efi, l.arm)
+`, written, dnsmasqWord(filepath.Join(abs, tree)), l.bios, l.efi, l.arm)
 	if script := l.script; script != "" {
 		if r.HTTP != "" {
 			script = r.HTTP + "/" + script // the machine's own script is looked for where this one came from
 		}
-		fmt.Fprintf(&b, "# iPXE itself gets its script; the files above are iPXE.\ndhcp-boot=tag:ipxe,%s\n", script)
+		fmt.Fprintf(&b, "# iPXE itself gets its script; the files above are iPXE.\ndhcp-boot=tag:ipxe,%s\n", dnsmasqWord(script))
 	}
 	for _, n := range r.networks() {
 		fmt.Fprintf(&b, "dhcp-range=%s\n", n)
@@ -46,15 +46,44 @@ dhcp-boot=tag:arm,%s
 		if h.Address.Addr().Is6() {
 			address = "[" + address + "]"
 		}
-		fmt.Fprintf(&b, "dhcp-host=%s,set:%s,%s,%s\n", h.MAC, h.Name, address, h.Name)
+		// dnsmasq refuses names with upper case letters that IDNA forbids, such as Ab--c.
+		fmt.Fprintf(&b, "dhcp-host=%s,set:%s,%s,%s\n", h.MAC, h.tag(), address, strings.ToLower(h.Name))
 		if h.Gateway.Is4() {
-			fmt.Fprintf(&b, "dhcp-option=tag:%s,option:router,%s\n", h.Name, h.Gateway)
+			fmt.Fprintf(&b, "dhcp-option=tag:%s,option:router,%s\n", h.tag(), h.Gateway)
+		}
+		if why := h.rootPathLacks(); why != "" {
+			fmt.Fprintf(&b, "# no root path: %s\n", why)
+			continue
 		}
 		// Not for iPXE: see above. What is on the command line counts before it in any
 		// case.
-		fmt.Fprintf(&b, "dhcp-option=tag:%s,tag:!ipxe,option:root-path,\"%s\"\n", h.Name, h.rootPath())
+		fmt.Fprintf(&b, "dhcp-option=tag:%s,tag:!ipxe,option:root-path,\"%s\"\n", h.tag(), h.rootPath())
 	}
 	return b.String()
+}
+
+// maxOption bounds the value of a DHCP option in bytes (RFC 2132 2).
+const maxOption = 255
+
+// rootPathLacks tells why DHCP sends no root path to the machine; empty if it does.
+func (h Host) rootPathLacks() string {
+	if n := len(h.rootPath()); n > maxOption {
+		return fmt.Sprintf("it would have %d bytes, and an option of DHCP has %d at most", n, maxOption)
+	}
+	return ""
+}
+
+// tag returns the tag by which dnsmasq knows the machine. It is longer than the name of a NIC,
+// since dnsmasq sets that as a tag for each machine that asks there, and none of dnsmasq's own.
+func (h Host) tag() string { return "host-" + h.dashes() }
+
+// dnsmasqWord returns a text as one word of a line, in quotes if it has to be: inside of them a
+// comma separates nothing and a # begins no comment (option.c: read_file).
+func dnsmasqWord(s string) string {
+	if !strings.ContainsAny(s, " ,#\"\\\t") {
+		return s
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
 // networks returns the networks of the machines as dhcp-range wants them, each once.

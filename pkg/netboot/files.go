@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
+	"unicode"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
@@ -29,12 +31,15 @@ const tree = "tftp"
 
 // Files makes all files; dir is the output directory as dnsmasq will name it.
 func (r *Room) Files(dir string) ([]File, error) {
+	if strings.ContainsFunc(dir, unicode.IsControl) {
+		return nil, fmt.Errorf("write to %q: a control character has no place in dnsmasq.conf: use another directory", dir)
+	}
 	var out []File
 	add := func(name, text string, secret bool) { out = append(out, File{name, []byte(text), secret}) }
 	for _, h := range r.Hosts {
 		add(tree+"/pxelinux.cfg/01-"+h.dashes(), pxelinux([]Host{h}, h.Name), false)
 		add(tree+"/ipxe/"+h.dashes()+".ipxe", r.ipxe(h), false)
-		add(tree+"/ipxe/"+h.dashes()+"-sanhook.ipxe", r.sanhook(h), h.CHAP != nil)
+		add(h.sanhookFile(), r.sanhook(h), h.CHAP != nil)
 		add(tree+"/grub/grub.cfg-01-"+h.dashes(), grub(h), false)
 		if h.CHAP == nil {
 			continue

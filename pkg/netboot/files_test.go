@@ -87,7 +87,7 @@ func TestSecretImage(t *testing.T) {
 		t.Fatalf("%+v, %v", n, err)
 	}
 	c, err := bootspec.ParseCredentials(n.Data())
-	if err != nil || len(c) != 1 || c[0].User != "user" || string(c[0].Secret.Bytes()) != "sesame open" {
+	if err != nil || len(c) != 1 || c[0].User != "user" || string(c[0].Secret.Bytes()) != "sesame-open" {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

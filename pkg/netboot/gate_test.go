@@ -58,7 +58,7 @@ func TestUpdatesTakeTurns(t *testing.T) {
 	}
 	var want []map[string]string
 	for _, files := range sets {
-		if _, err := Update(t.Context(), dir, files, Owner{}, func() {}); err != nil {
+		if _, err := Update(t.Context(), dir, files, Options{Waiting: func() {}}); err != nil {
 			t.Fatal(err)
 		}
 		got := picture(t, dir)
@@ -69,7 +69,7 @@ func TestUpdatesTakeTurns(t *testing.T) {
 		done := make(chan error)
 		for _, files := range sets {
 			go func() { // until it is written
-				_, err := Update(t.Context(), dir, files, Owner{}, func() {})
+				_, err := Update(t.Context(), dir, files, Options{Waiting: func() {}})
 				done <- err
 			}()
 		}
@@ -92,7 +92,7 @@ func TestOddJournal(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(dir, switching), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Update(t.Context(), dir, []File{{Path: "a"}}, Owner{}, func() {})
+	_, err := Update(t.Context(), dir, []File{{Path: "a"}}, Options{Waiting: func() {}})
 	if err == nil || !strings.Contains(err.Error(), switching+": not a regular file") {
 		t.Errorf("got %v", err)
 	}

@@ -1,12 +1,16 @@
 package netboot
 
 import (
+	"bytes"
+	"errors"
+	"io/fs"
 	"net"
 	"net/netip"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
@@ -52,6 +56,10 @@ func (r *hostReader) values(key string) (values []string, line int) {
 		}
 		if key != "chap" && !plain(v) {
 			r.failf(f.line, key, "%s has a line break, a quote or another character that is special to boot loaders: remove it", strconv.Quote(v))
+			return nil, f.line
+		}
+		if key != "append" && key != "chap" && strings.Contains(v, " ") {
+			r.failf(f.line, key, "%s has a blank: write one word", strconv.Quote(v))
 			return nil, f.line
 		}
 		if !slices.Contains([]string{"append", "chap", "target", "initiator"}, key) && hasSecret(v) { // these have checks of their own
@@ -101,16 +109,14 @@ func (r *hostReader) host() Host {
 	h.MAC = r.mac()
 	h.Address = r.address()
 	r.expand = strings.NewReplacer("{name}", h.Name, "{mac}", h.dashes(), "{ip}", h.Address.Addr().String())
-	h.Gateway = r.gateway()
+	h.Gateway = r.gateway(h.Address)
 	h.Interface, _ = r.value("interface", false)
-	h.Initiator, _ = r.value("initiator", true)
-	h.Target, _ = r.value("target", true)
+	h.Initiator, h.Target = r.iscsiName("initiator"), r.iscsiName("target")
 	portals, line := r.portals()
 	h.LUN = r.lun()
 	h.Root, _ = r.value("root", false)
 	h.Kernel, h.Initrd = r.file("kernel"), r.file("initrd")
-	more, _ := r.values("append")
-	h.Append = strings.Join(more, " ")
+	h.Append = r.more()
 	h.Disk = r.disk()
 	if v, at := r.value("shared", false); v != "" && v != "true" && v != "false" {
 		r.failf(at, "shared", "use true or false")
@@ -123,11 +129,12 @@ func (r *hostReader) host() Host {
 // hostName reads the name, which also names files.
 func (r *hostReader) hostName() string {
 	name, line := r.value("name", true)
-	ok := len(name) <= 63 && !strings.HasPrefix(name, "-") && !strings.HasSuffix(name, "-") && !strings.ContainsFunc(name, func(c rune) bool {
-		return c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
-	})
-	if !ok {
+	if !isHostName(name) {
 		r.failf(line, "name", "%s is not a host name: write up to 63 letters, digits and hyphens", strconv.Quote(name))
+		return ""
+	}
+	if what := dnsmasqTakes(name); what != "" {
+		r.failf(line, "name", "%s is %s to dnsmasq: write another name, such as host-%s", name, message(what), name)
 		return ""
 	}
 	return name
@@ -139,7 +146,7 @@ func (r *hostReader) mac() string {
 		return ""
 	}
 	mac, err := net.ParseMAC(text)
-	if err != nil || len(mac) != 6 || mac[0]&1 != 0 {
+	if err != nil || len(mac) != 6 || mac[0]&1 != 0 || bytes.Equal(mac, make([]byte, 6)) {
 		r.failf(line, "mac", "%s is not an address of a network card: write it as aa:bb:cc:dd:ee:ff", text)
 		return ""
 	}
@@ -152,22 +159,33 @@ func (r *hostReader) address() netip.Prefix {
 	if text == "" {
 		return netip.Prefix{}
 	}
+	own, _, _ := strings.Cut(text, "/")
+	if addr, err := netip.ParseAddr(own); err == nil && notServer(addr) != "" {
+		r.failf(line, "address", "%s is %s: write the machine's own", text, notServer(addr))
+		return netip.Prefix{}
+	}
 	plan, err := bootspec.Parse(cmdline.Parse("iscsi_i_ip=" + text))
 	if err != nil || !plan.Net.Address.Given() {
 		r.failf(line, "address", "%s is not an address with a mask: write 10.1.1.165/26 or 10.1.1.165/255.255.255.192", text)
+		return netip.Prefix{}
+	}
+	if why := notInSubnet(plan.Net.Address.V, plan.Net.Address.V.Addr()); why != "" {
+		r.failf(line, "address", "%s is %s: write the machine's own", text, why)
 	}
 	return plan.Net.Address.V
 }
 
-func (r *hostReader) gateway() netip.Addr {
+func (r *hostReader) gateway(own netip.Prefix) netip.Addr {
 	text, line := r.value("gateway", false)
 	if text == "" {
 		return netip.Addr{}
 	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
-		r.failf(line, "gateway", "%s is not an IP address", text)
+		r.failf(line, "gateway", "%s is not an IP address: write the router's", text)
+		return netip.Addr{}
 	}
+	r.checkGateway(addr, own, line)
 	return addr
 }
 
@@ -199,8 +217,8 @@ func (r *hostReader) file(key string) string {
 		return ""
 	}
 	clean := strings.TrimPrefix(path.Clean("/"+name), "/")
-	if clean != strings.TrimPrefix(name, "/") || strings.ContainsAny(name, " ,") {
-		r.failf(line, key, "%s is not a path in the tree: write it without .., blanks and commas", name)
+	if clean != strings.TrimPrefix(name, "/") || strings.ContainsAny(name, ",#?%") || strings.Contains(name, "::") {
+		r.failf(line, key, "%s is not a path in the tree: write it without .., //, a comma, ::, #, ? and %%", name)
 	}
 	return clean
 }
@@ -208,8 +226,8 @@ func (r *hostReader) file(key string) string {
 // disk reads what the target serves.
 func (r *hostReader) disk() string {
 	name, line := r.value("disk", false)
-	if name != "" && (!path.IsAbs(name) || strings.Contains(name, " ")) {
-		r.failf(line, "disk", "%s is not a path of a file or device on the target that begins with a slash and has no blank", name)
+	if name != "" && (!path.IsAbs(name) || path.Clean(name) != name || name == "/" || strings.Contains(name, "#")) {
+		r.failf(line, "disk", "%s is not a path of a file or device on the target: begin with a slash, and write it without .., //, # and a slash at the end", name)
 	}
 	return name
 }
@@ -224,7 +242,11 @@ func (r *hostReader) chap(h *Host) {
 	if err == nil {
 		h.CHAP, h.secret, err = credential(data, h.Target)
 	}
-	if err != nil {
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.As(err, &errno): // what names no file may be a secret
+		r.failf(line, "chap", "it names no file that can be read: write the name of one with a line TARGET USER SECRET")
+	case err != nil:
 		r.failf(line, "chap", "%s: %v", file, err)
 	}
 }
@@ -242,6 +264,8 @@ func (r *hostReader) check(h *Host, portals string, line int) {
 	for _, p := range plan.Targets[0].Portals {
 		h.Portals = append(h.Portals, p.V)
 	}
+	r.checkPortals(h.Portals, h.Address, line)
+	r.checkImages(h)
 	text := h.commandLine()
 	plan, err = bootspec.Parse(cmdline.Parse(text))
 	if err == nil {
@@ -263,5 +287,17 @@ func (r *hostReader) check(h *Host, portals string, line int) {
 	added := " BOOT_IMAGE=" + h.Kernel + " BOOTIF=01-" + h.dashes() + " initrd=" + strings.Join(h.initrds(), ",")
 	for _, limit := range cmdline.Limits(text+added, cmdline.KernelKnows) {
 		r.failf(0, "append", "%s", message(limit))
+	}
+}
+
+// checkImages sees that the files that a machine loads have names of their own: under EFI, iPXE
+// hands them to the kernel by the last part of their paths.
+func (r *hostReader) checkImages(h *Host) {
+	files := append([]string{h.Kernel}, h.initrds()...)
+	for i, name := range files {
+		if name != "" && slices.ContainsFunc(files[:i], func(other string) bool { return path.Base(other) == path.Base(name) }) {
+			r.failf(0, "initrd", "%s has the name of another file that this host loads: write another name", h.Initrd)
+			return
+		}
 	}
 }

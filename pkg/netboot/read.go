@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
@@ -48,7 +49,8 @@ func parse(name string, data []byte, secrets secretFunc) (*Room, error) {
 		h := &hostReader{reader: r, section: s, defaults: doc.defaults, secrets: secrets}
 		room.Hosts = append(room.Hosts, h.host())
 	}
-	r.unique(doc.hosts, room.Hosts)
+	r.unique(doc.hosts, room.Hosts, room.Server)
+	r.agree(doc.hosts, room.Hosts)
 	return room, errors.Join(r.errs...)
 }
 
@@ -65,14 +67,15 @@ func (r *reader) top(s section, room *Room) {
 		switch key {
 		case "server":
 			addr, err := netip.ParseAddr(one)
-			if err != nil || addr.Zone() != "" {
+			if err != nil {
 				r.failf(f.line, "", key, "no IP address: write that of this server as the machines see it")
+			} else if why := notServer(addr); why != "" {
+				r.failf(f.line, "", key, "%s is %s: write the address of this server as the machines see it", addr.String(), why)
 			}
 			room.Server = addr
 		case "http":
-			u, err := url.Parse(one)
-			if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || !plain(one) {
-				r.failf(f.line, "", key, "no URL: write where the tree is served, such as http://10.1.1.1/boot")
+			if why := notTree(one); why != "" {
+				r.failf(f.line, "", key, "%s: write where the tree is served, such as http://10.1.1.1/boot", message(why))
 			}
 			room.HTTP = strings.TrimSuffix(one, "/")
 		case "loader":
@@ -87,6 +90,27 @@ func (r *reader) top(s section, room *Room) {
 	if _, ok := s.fields["server"]; !ok {
 		r.failf(0, "", "server", "it is not given: write the address of this server as the machines see it")
 	}
+}
+
+// notTree tells why a text is not a URL below which iPXE finds the tree; empty if it is.
+func notTree(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || !plain(text) || strings.Contains(text, " ") {
+		return "no URL"
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	addr, noAddr := netip.ParseAddr(u.Hostname())
+	switch {
+	case strings.ContainsAny(text, "#?"):
+		return "a URL with # or ?, behind which iPXE adds no path"
+	case u.User != nil:
+		return "a URL with a user, and all machines may read it"
+	case u.Port() != "" && (err != nil || port == 0):
+		return "a URL with a port that is not 1 to 65535"
+	case noAddr == nil && notServer(addr) != "":
+		return "a URL with " + notServer(addr)
+	}
+	return ""
 }
 
 // unknownKey says what a key might have been meant to be.
@@ -112,11 +136,11 @@ func (r *reader) known(s section, host, what string) {
 }
 
 // unique sees that no two machines take the same place.
-func (r *reader) unique(sections []section, hosts []Host) {
+func (r *reader) unique(sections []section, hosts []Host, server netip.Addr) {
 	seen := map[string]string{}
 	for i, h := range hosts {
 		keys := []struct{ field, value, why string }{
-			{"name", h.Name, "has it too"},
+			{"name", strings.ToLower(h.Name), "has it too"},
 			{"mac", h.MAC, "has it too: a machine finds its files by it"},
 			{"address", h.Address.Addr().String(), "has it too"},
 			{"initiator", strings.ToLower(h.Initiator), "has it too: the login of one would end the other's session"},
@@ -126,6 +150,9 @@ func (r *reader) unique(sections []section, hosts []Host) {
 				"target", strings.ToLower(h.Target) + " " + h.LUN.String(),
 				"has it too, with the same LUN: two machines that write to one disk destroy it: add \"shared: true\" if none does",
 			})
+		}
+		if server.IsValid() && h.Address.Addr() == server {
+			r.failf(sections[i].fields["address"].line, h.Name, "address", "%s is the server's: write the machine's own", server.String())
 		}
 		for _, k := range keys {
 			if k.value == "" || !h.Address.IsValid() || h.MAC == "" || h.Target == "" {

@@ -35,7 +35,7 @@ hosts:
     disk: /srv/{name}-{mac}.img
 `
 
-const secretLine = "iqn.2007-01.com.example:storage.remote2 user \"sesame open\" back door-door-door"
+const secretLine = "iqn.2007-01.com.example:storage.remote2 user \"sesame-open\" back door-door-door"
 
 // secrets is a file of secrets.
 func secrets(name string) ([]byte, error) {
@@ -92,9 +92,9 @@ func TestMistakes(t *testing.T) {
 		{"portals", `portals: [10.1.1.180:3261, "[2001:db8::1]"]`, "portals: a:b", "hosts.yaml:17: host remote2: portals: a:b: write IP addresses or host names"},
 		{"LUN", "lun: 2", "lun: two", "hosts.yaml:18: host remote2: lun: two is not a LUN: write a number from 0"},
 		{"two values", "lun: 2", "lun: [1, 2]", "hosts.yaml:18: host remote2: lun: a list: write one value"},
-		{"no such secret", "chap: secrets", "chap: none", "hosts.yaml:19: host remote2: chap: none: file does not exist"},
+		{"no such secret", "chap: secrets", "chap: none", "hosts.yaml:19: host remote2: chap: it names no file that can be read: write the name of one with a line TARGET USER SECRET"},
 		{"no secret for it", "lun: 2\n", "lun: 2\n    target: iqn.2007-01.com.example:other\n", "hosts.yaml:20: host remote2: chap: secrets: no line for target iqn.2007-01.com.example:other"},
-		{"kernel above the tree", "kernel: remote/vmlinuz-2.6.17-5mdv", "kernel: ../vmlinuz", "hosts.yaml:7: host remote1: kernel: ../vmlinuz is not a path in the tree: write it without .., blanks and commas"},
+		{"kernel above the tree", "kernel: remote/vmlinuz-2.6.17-5mdv", "kernel: ../vmlinuz", "hosts.yaml:7: host remote1: kernel: ../vmlinuz is not a path in the tree: write it without .., //, a comma, ::, #, ? and %"},
 		{"secret in the open", "[quiet, ", "[iscsi_w=sesame-open-12, ", "hosts.yaml:13: host remote2: append: iscsi_w is a secret, and this file is public: use chap"},
 		{"parameter", "[quiet, ", "[iscsi_p=x, ", "hosts.yaml:13: host remote2: parameter iscsi_p=x"},
 		{"nothing given", "  portals: 10.1.1.180\n", "", "hosts.yaml:9: host remote1: portals: it is not given"},

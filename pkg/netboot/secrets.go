@@ -52,14 +52,22 @@ func holdsSecret(name string, data []byte) bool {
 	return slices.ContainsFunc(cmdline.Parse(string(data)).Params, func(p cmdline.Param) bool { return known.Secret(p) })
 }
 
-// lioSecret tells why LIO cannot be given a secret, nil if it can: JSON is text, and LIO's
+// lioLacks tells why LIO cannot be given a machine's CHAP, nil if it can: JSON is text, and LIO's
 // attributes end at the first control character.
-func lioSecret(h Host, what string, s iscsi.Secret) error {
-	switch text := string(s.Bytes()); {
-	case !utf8.ValidString(text):
-		return fmt.Errorf("host %s: %s secret is not UTF-8, so that lio.json, which is JSON, cannot hold it: use one that is text", h.Name, what)
-	case strings.ContainsFunc(text, unicode.IsControl):
-		return fmt.Errorf("host %s: %s secret has a control character, so that LIO cannot be given it in lio.json: use one without", h.Name, what)
+func (h Host) lioLacks() error {
+	var errs []error
+	for _, v := range []struct{ what, text string }{
+		{"the machine's user", h.CHAP.User},
+		{"the machine's secret", string(h.CHAP.Secret.Bytes())},
+		{"the target's user", h.CHAP.TargetUser},
+		{"the target's secret", string(h.CHAP.TargetSecret.Bytes())},
+	} {
+		switch {
+		case !utf8.ValidString(v.text):
+			errs = append(errs, fmt.Errorf("host %s: %s is not UTF-8, so that lio.json, which is JSON, cannot hold it: use one that is text", h.Name, v.what))
+		case strings.ContainsFunc(v.text, unicode.IsControl):
+			errs = append(errs, fmt.Errorf("host %s: %s has a control character, so that LIO cannot be given it in lio.json: use one without", h.Name, v.what))
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -103,7 +103,7 @@ func give(t *testing.T, dir, name string, files []File) (msg string, err error) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Update(t.Context(), dir, files, owner, func() {})
+	_, err = Update(t.Context(), dir, files, Options{Owner: owner, Waiting: func() {}})
 	return msg, err
 }
 

@@ -3,12 +3,9 @@ package netboot
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
 // byTarget returns the machines that have a disk, by their targets, in the order of the file.
@@ -30,45 +27,6 @@ func (r *Room) byTarget() (names []string, hosts map[string][]Host) {
 func (h Host) number() int {
 	n, _ := h.LUN.Number()
 	return int(n)
-}
-
-// tgt returns a configuration for tgt-admin.
-func (r *Room) tgt() string {
-	var b strings.Builder
-	b.WriteString(written + "# tgt has a controller as LUN 0, so that a disk of LUN 0 here becomes LUN 1.\n")
-	names, hosts := r.byTarget()
-	for _, name := range names {
-		fmt.Fprintf(&b, "\n<target %s>\n", name)
-		disks := map[int]bool{}
-		for _, h := range hosts[name] {
-			if n := max(1, h.number()); !disks[n] {
-				disks[n] = true
-				id := identity(h)
-				fmt.Fprintf(&b, "    <backing-store %s>\n        lun %d\n        scsi_id %s\n        scsi_sn %s\n    </backing-store>\n", h.Disk, n, id[:16], id[16:32])
-			}
-			fmt.Fprintf(&b, "    initiator-name %s\n    initiator-address %s\n", h.Initiator, h.Address.Addr())
-			if h.CHAP == nil {
-				continue
-			}
-			b.WriteString(tgtUser("incominguser", h.CHAP.User, h.CHAP.Secret))
-			if !h.CHAP.TargetSecret.Empty() {
-				b.WriteString(tgtUser("outgoinguser", h.CHAP.TargetUser, h.CHAP.TargetSecret))
-			}
-		}
-		b.WriteString("</target>\n")
-	}
-	return b.String()
-}
-
-// tgtUser returns a line for CHAP. The format has neither quotes nor escapes.
-func tgtUser(key, user string, secret iscsi.Secret) string {
-	password := string(secret.Bytes())
-	for _, word := range []string{user, password} {
-		if word == "" || !plain(word) || strings.ContainsAny(word, " #") {
-			return fmt.Sprintf("    # %s: tgt cannot be given this user or secret: it is empty, or has a blank or another special character\n", key)
-		}
-	}
-	return fmt.Sprintf("    %s %s %s\n", key, user, password)
 }
 
 // identity returns 64 hex digits that stay with a disk, so that two targets never give one name to
@@ -135,7 +93,7 @@ func (r *Room) lio() (string, error) {
 		if h.CHAP == nil || h.Disk == "" {
 			continue
 		}
-		if err := errors.Join(lioSecret(h, "the machine's", h.CHAP.Secret), lioSecret(h, "the target's", h.CHAP.TargetSecret)); err != nil {
+		if err := h.lioLacks(); err != nil {
 			return "", err
 		}
 	}
@@ -169,7 +127,9 @@ func (t *lioTPG) add(h Host, storage []lioStorage) []lioStorage {
 	if h.CHAP != nil {
 		t.Attributes["authentication"] = 1
 		acl.User, acl.Password = h.CHAP.User, string(h.CHAP.Secret.Bytes())
-		acl.MutualUser, acl.MutualPassword = h.CHAP.TargetUser, string(h.CHAP.TargetSecret.Bytes())
+		if !h.CHAP.TargetSecret.Empty() {
+			acl.MutualUser, acl.MutualPassword = h.targetUser(), string(h.CHAP.TargetSecret.Bytes())
+		}
 	}
 	t.ACLs = append(t.ACLs, acl)
 	for _, p := range h.Portals {

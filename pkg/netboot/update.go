@@ -14,20 +14,28 @@ import (
 // lockName is the file by which runs on one directory take turns.
 const lockName = ".iscsiroot-pxe-lock"
 
+// Options of [Update].
+type Options struct {
+	Owner     Owner  // of files with secrets below tftp/
+	Overwrite bool   // also files that are not as the last run has written them
+	Waiting   func() // called once if there is another run on the directory
+}
+
 // Update writes files into a directory, which need not be there, and returns what was different.
-// Runs on one directory take turns; waiting is called once if there is another one. All files are
-// written beside the old ones first and take their places when the last one is complete. An error
-// and the end of ctx leave everything as it was. After a run that was killed, the next Update first
-// brings back the files that were there before it. Files with secrets below tftp/ become owner's,
-// and tftp/secrets too, with mode 0700.
-func Update(ctx context.Context, dir string, files []File, owner Owner, waiting func()) (changes []Change, err error) {
+// Runs on one directory take turns. All files are written beside the old ones first and take their
+// places when the last one is complete. An error and the end of ctx leave everything as it was.
+// Files that are not as the last run has written them are an error, a *ForeignError, unless they
+// are to be overwritten. After a run that was killed, the next Update first brings back the files
+// that were there before it. Files with secrets below tftp/ become o.Owner's, and tftp/secrets too,
+// with mode 0700.
+func Update(ctx context.Context, dir string, files []File, o Options) (changes []Change, err error) {
 	var g gate
 	release, err := outfile.Register(ctx, g.takeBack)
 	if err != nil {
 		return nil, fmt.Errorf("write to %s: %w", dir, err)
 	}
 	defer release()
-	unlock, err := outfile.LockDir(ctx, dir, lockName, waiting)
+	unlock, err := outfile.LockDir(ctx, dir, lockName, o.Waiting)
 	if err != nil {
 		return nil, fmt.Errorf("write to %s: %w", dir, err)
 	}
@@ -41,16 +49,19 @@ func Update(ctx context.Context, dir string, files []File, owner Owner, waiting 
 	if err := takeBack(d); err != nil {
 		return nil, fmt.Errorf("bring back what was in %s before a run that was cut off: %w", dir, err)
 	}
-	if changes, err = Compare(dir, files); err != nil {
+	if changes, err = compare(dir, files); err != nil {
 		return nil, err
 	}
-	if err := apply(ctx, d, changes, owner); err != nil {
+	if err := foreign(dir, changes); err != nil && !o.Overwrite {
+		return nil, err
+	}
+	if err := apply(ctx, d, changes, o.Owner); err != nil {
 		return nil, fmt.Errorf("write to %s: %w", dir, err)
 	}
-	if err := giveSecrets(d, files, owner); err != nil {
+	if err := giveSecrets(d, files, o.Owner); err != nil {
 		return nil, fmt.Errorf("write to %s: %w", dir, err)
 	}
-	return changes, nil
+	return shown(changes), nil
 }
 
 // apply makes the changes. New files with secrets are owner's.

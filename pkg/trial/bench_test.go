@@ -44,7 +44,7 @@ hosts:
   - name: remote1
     mac: aa:bb:cc:dd:ee:fe
     address: 10.1.1.165/24
-    gateway: 192.0.2.1
+    gateway: 10.1.1.2
     chap: secrets
   - name: remote2
     mac: aa:bb:cc:dd:ee:02
@@ -140,7 +140,7 @@ func TestTreeLacks(t *testing.T) {
 
 // The host's end of the wire has the address of each server of the machine.
 func TestNetwork(t *testing.T) {
-	b := newBench(t, "HTTP\n", "http: http://10.1.1.2/boot\n")
+	b := newBench(t, "HTTP\n", "http: http://192.0.2.1/boot\n")
 	if err := b.network(); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestNetwork(t *testing.T) {
 	if want := []string{"10.1.1.1/24", "10.1.1.180/24", "10.1.1.2/24", "192.0.2.1/32"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %q, %v", got, err)
 	}
-	b = newBench(t, "10.1.1.180", "10.1.1.165")
+	b = newBench(t, "HTTP\n", "http: http://10.1.1.165/boot\n")
 	if err := b.network(); err == nil || err.Error() != "10.1.1.165 is the machine's own address and a server's" {
 		t.Errorf("got %v", err)
 	}

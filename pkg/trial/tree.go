@@ -28,7 +28,7 @@ func (b *bench) writeTree(ctx context.Context) (dir string, err error) {
 	for i := range files {
 		files[i].Secret = false // the directory is private, and dnsmasq requires files that are readable for all
 	}
-	if _, err := netboot.Update(ctx, dir, files, netboot.Owner{}, func() {}); err != nil {
+	if _, err := netboot.Update(ctx, dir, files, netboot.Options{Waiting: func() {}}); err != nil {
 		return "", err
 	}
 	return dir, b.link(room.Needs(), filepath.Join(dir, "tftp"))
