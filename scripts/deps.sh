@@ -14,7 +14,7 @@ set -euo pipefail
 
 readonly host_packages=(qemu-system-x86 seabios ipxe-qemu kmod e2fsprogs xz-utils zstd
   xfsprogs btrfs-progs f2fs-tools erofs-utils squashfs-tools dosfstools genisoimage cryptsetup-bin fdisk mount dnsmasq-base
-  debootstrap debian-archive-keyring)
+  debootstrap debian-archive-keyring grub-common)
 readonly tgt_packages=(tgt libaio1 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsystemd0)
 # Firmware and boot loaders. syslinux writes itself onto a disk of the lab by mtools.
 readonly netboot_packages=(pxelinux syslinux syslinux-common mtools ovmf systemd-boot-efi grub-efi-amd64-signed)

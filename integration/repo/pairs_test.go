@@ -19,6 +19,7 @@ type pair struct {
 // that is documented there, or fails.
 var pairs = []pair{
 	{"pkg/bootspec", "ParseFile", "Gather", "maxFile", "FuzzParseFile"}, // the policy in an image: the builder reads it as init does
+	{"pkg/netboot", "manifestOf", "parseManifest", "maxManifest", "FuzzManifest"},
 	{"pkg/recovery/agent", "State.Append", "parseState", "maxUplinks MaxStates", "FuzzState"},
 	{"pkg/recovery/agent", "State.Append", "stateMemory.load", "maxState", ""}, // by TestStateOf256Portals
 	{"pkg/recovery/disks", "Memory.Append", "Memory.Line", "maxMemory", "FuzzMemory"},
