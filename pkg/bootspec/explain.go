@@ -69,9 +69,7 @@ func (p Plan) Settings() []Setting {
 	p.Root.addTo(s)
 	s.add("init", p.Init.V, p.Init.From)
 	p.Policy.addTo(s)
-	for _, l := range p.ModuleLists {
-		addValue(s, l.V.What, l)
-	}
+	*s = append(*s, p.ModuleLists...)
 	addValue(s, "ignored parameters", p.Ignore)
 	return *s
 }

@@ -47,21 +47,13 @@ func (m Modules) WithDefault(module, params string) Modules {
 	return m
 }
 
-// ModuleList is one list of modules on the command line.
-type ModuleList struct {
-	What  string   // what is done with the modules: "modules loaded first"
-	Names []string // as in Modules
-}
-
-// String returns the names.
-func (l ModuleList) String() string { return strings.Join(l.Names, ",") }
-
 // modules adds a list of modules.
 func (ps *parser) modules(p cmdline.Param) error {
 	ps.plan.Modules.add(p)
-	list := ModuleList{What: moduleListName(underscored(p.Key))}
-	if addNames(&list.Names, p.Value); len(list.Names) > 0 {
-		ps.plan.ModuleLists = append(ps.plan.ModuleLists, Value[ModuleList]{list, source(p)})
+	var names []string
+	if addNames(&names, p.Value); len(names) > 0 {
+		shown := Setting{moduleListName(underscored(p.Key)), Redact(strings.Join(names, ",")), source(p)}
+		ps.plan.ModuleLists = append(ps.plan.ModuleLists, shown)
 	}
 	return nil
 }

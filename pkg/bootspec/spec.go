@@ -58,8 +58,8 @@ type Plan struct {
 	Credentials []Credential
 	// Modules are the parameters for kernel modules.
 	Modules Modules
-	// ModuleLists are the lists in Modules with their sources, in the order given.
-	ModuleLists []Value[ModuleList]
+	// ModuleLists are the lists in Modules as they are shown, in the order given.
+	ModuleLists []Setting
 	// Ignore lists kinds of unsupported features, with commas, that are ignored without a
 	// warning.
 	Ignore Value[string]

@@ -297,11 +297,11 @@ var goods = []good{
 	{"rd.shell.password", "$6$salt$sum", func(p *bootspec.Plan, _ string) { // see TestPolicy
 		p.Warnings = []string{"rd.shell.password= is valid only in the image's policy, /etc/iscsiroot/policy: it is ignored"}
 	}},
-	{"modprobe.blacklist", "a,b", modules(bootspec.Modules{Blacklist: []string{"a", "b"}}, bootspec.ModuleList{What: "modules not loaded for devices", Names: []string{"a", "b"}})},
-	{"module_blacklist", "a", modules(bootspec.Modules{Never: []string{"a"}}, bootspec.ModuleList{What: "modules never loaded", Names: []string{"a"}})},
-	{"rd.driver.pre", "a", modules(bootspec.Modules{Pre: []string{"a"}}, bootspec.ModuleList{What: "modules loaded first", Names: []string{"a"}})},
-	{"rd.driver.post", "a", modules(bootspec.Modules{Post: []string{"a"}, Blacklist: []string{"a"}}, bootspec.ModuleList{What: "modules loaded last", Names: []string{"a"}})},
-	{"rd.driver.blacklist", "a", modules(bootspec.Modules{Blacklist: []string{"a"}}, bootspec.ModuleList{What: "modules not loaded for devices", Names: []string{"a"}})},
+	{"modprobe.blacklist", "a,b", modules(bootspec.Modules{Blacklist: []string{"a", "b"}}, "modules not loaded for devices", "a,b")},
+	{"module_blacklist", "a", modules(bootspec.Modules{Never: []string{"a"}}, "modules never loaded", "a")},
+	{"rd.driver.pre", "a", modules(bootspec.Modules{Pre: []string{"a"}}, "modules loaded first", "a")},
+	{"rd.driver.post", "a", modules(bootspec.Modules{Post: []string{"a"}, Blacklist: []string{"a"}}, "modules loaded last", "a")},
+	{"rd.driver.blacklist", "a", modules(bootspec.Modules{Blacklist: []string{"a"}}, "modules not loaded for devices", "a")},
 	{"rd.watchdog", "-", watchdog(true)},
 	{"rd.watchdog", "0", watchdog(false)},
 	{"rd.debug", "-", debug(true)},
@@ -314,9 +314,9 @@ var goods = []good{
 	{"panic", "-1", name(kernelPanic, "-1")},
 }
 
-func modules(want bootspec.Modules, list bootspec.ModuleList) func(*bootspec.Plan, string) {
+func modules(want bootspec.Modules, what, names string) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) {
-		p.Modules, p.ModuleLists = want, []bootspec.Value[bootspec.ModuleList]{from(list, source)}
+		p.Modules, p.ModuleLists = want, []bootspec.Setting{{What: what, Value: names, From: source}}
 	}
 }
 
