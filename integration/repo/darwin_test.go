@@ -69,9 +69,10 @@ func TestDarwin(t *testing.T) {
 // linuxOnly are the Go files in the host tool's packages that are for Linux alone: what they do
 // needs a Linux kernel. All others are for every system.
 var linuxOnly = []string{
-	"cmd/iscsiroot/hostile_linux_test.go", // FIFOs, and the unit of a process's peak memory
-	"cmd/iscsiroot/notroot_linux_test.go", // namespaces
-	"cmd/iscsiroot/onlinux_linux.go",      // the table of the commands
+	"cmd/iscsiroot/hostile_linux_test.go",     // FIFOs, and the unit of a process's peak memory
+	"cmd/iscsiroot/interrupted_linux_test.go", // Linux errors of a full device
+	"cmd/iscsiroot/notroot_linux_test.go",     // namespaces
+	"cmd/iscsiroot/onlinux_linux.go",          // the table of the commands
 	"cmd/iscsiroot/onlinux_linux_test.go",
 	"cmd/iscsiroot/signals_linux_test.go",    // waits until a process is in write(2), by /proc
 	"cmd/iscsiroot/status_linux.go",          // netlink and sysfs

@@ -102,8 +102,8 @@ type gatherer struct {
 	warnings []string
 }
 
-// read returns the content of a file; nothing if it does not exist, cannot be read, or is longer than
-// maxFile.
+// read returns the content of a file; nothing if it does not exist, cannot be read, or is longer
+// than maxFile.
 func (g *gatherer) read(name string) (string, bool) {
 	b, err := regular.Read(g.fsys, strings.TrimPrefix(name, "/"), maxFile)
 	switch {

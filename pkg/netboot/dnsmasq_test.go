@@ -106,7 +106,7 @@ func FuzzDnsmasq(f *testing.F) {
 		}
 		files, err := r.Files(filepath.Join("/", dir))
 		if err != nil {
-			return // a directory that the format has no place for
+			return // a directory that the format cannot hold
 		}
 		i := slices.IndexFunc(files, func(f File) bool { return f.Path == "dnsmasq.conf" })
 		got, err := readDnsmasq(string(files[i].Data))

@@ -80,8 +80,8 @@ func (h Host) secretImage() string {
 	return "secrets/" + h.Name + ".img"
 }
 
-// targetUser is the user by which the target answers. Where any is accepted, the target needs one
-// all the same, of its own: its name.
+// targetUser is the user by which the target answers. Where any is accepted, the target still needs
+// one of its own: its name.
 func (h Host) targetUser() string {
 	if h.CHAP.TargetUser == "" {
 		return h.Target

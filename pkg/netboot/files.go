@@ -32,7 +32,7 @@ const tree = "tftp"
 // Files makes all files; dir is the output directory as dnsmasq will name it.
 func (r *Room) Files(dir string) ([]File, error) {
 	if strings.ContainsFunc(dir, unicode.IsControl) {
-		return nil, fmt.Errorf("write to %q: a control character has no place in dnsmasq.conf: use another directory", dir)
+		return nil, fmt.Errorf("write to %q: dnsmasq.conf cannot hold a control character: use another directory", dir)
 	}
 	var out []File
 	add := func(name, text string, secret bool) { out = append(out, File{name, []byte(text), secret}) }

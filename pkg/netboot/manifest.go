@@ -14,8 +14,8 @@ import (
 )
 
 // manifest lists what was written, as sha256sum(1) does, so that files of machines that are no more
-// can be removed, and files that somebody has changed since are told from those that are as they
-// were. A hash of a file with a secret is a secret too: the mode is 0600.
+// can be removed, and files that were changed since are told from those that are as they were. A
+// hash of a file with a secret is a secret too: the mode is 0600.
 const manifest = ".iscsiroot-pxe"
 
 // maxManifest bounds the manifest in bytes: five files for each machine, and six for all, with
@@ -95,7 +95,7 @@ func (e *ForeignError) Error() string {
 	return fmt.Sprintf("write to %s: changed by hand, or not written by pxe, and would be lost: %s", e.Dir, strings.Join(e.Paths, ", "))
 }
 
-// foreign returns an error if changes would lose what somebody else has written.
+// foreign returns an error if changes would lose what another program or a person has written.
 func foreign(dir string, changes []Change) error {
 	e := &ForeignError{Dir: dir}
 	for _, c := range changes {

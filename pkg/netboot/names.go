@@ -34,8 +34,8 @@ func dnsmasqTakes(name string) string {
 	return ""
 }
 
-// iscsiName reads the name of an initiator or target. What RFC 7143 4.2.7.2 has no place for in
-// names is refused, as some of the formats give it a meaning; underscores are in use.
+// iscsiName reads the name of an initiator or target. What RFC 7143 4.2.7.2 does not allow in names
+// is refused, as some of the formats give it a meaning; underscores are in use.
 func (r *hostReader) iscsiName(key string) string {
 	name, line := r.value(key, true)
 	odd := func(c rune) bool { return !isLetterOrDigit(c) && !strings.ContainsRune(".-:_", c) }

@@ -33,8 +33,8 @@ func timedOutDial(t *testing.T) error {
 	return err
 }
 
-// Each reason for which the kernel ends a connection (include/scsi/iscsi_if.h: enum iscsi_err) is in
-// words, and has a hint.
+// Each reason for which the kernel ends a connection (include/scsi/iscsi_if.h: enum iscsi_err) is
+// in words, and has a hint.
 func TestKernelErrors(t *testing.T) {
 	for code := kernel.ConnError(1001); code <= 1022; code++ {
 		err := tried(code)
