@@ -111,6 +111,22 @@ func TestIsReady(t *testing.T) {
 	})
 }
 
+// A disk whose session was lost during the scan is probed again, once, and that it cannot be is an
+// error: its partitions may be unknown.
+func TestDoubtfulDisk(t *testing.T) {
+	onMachine(t, func() {
+		st, _, _ := withScans(t, 1)
+		attach(t, 7, 0, 0, "sda", 16384) // a file: ioctl(2) refuses BLKRRPART
+		sc := scanner{st: st, s: st.Sessions.List()[0], doubtful: true, probed: map[string]bool{}}
+		if luns, err := sc.scan(t.Context(), 0); !errors.Is(err, unix.ENOTTY) || len(luns) > 0 {
+			t.Errorf("%v, %v", luns, err)
+		}
+		if luns, err := sc.scan(t.Context(), 0); err != nil || len(luns) != 1 {
+			t.Errorf("a second time: %v, %v", luns, err)
+		}
+	})
+}
+
 // outage are sessions of which the first loses its connection while it is scanned.
 type outage struct {
 	*scannable
