@@ -70,7 +70,7 @@ func TestDarwin(t *testing.T) {
 // needs a Linux kernel. All others are for every system.
 var linuxOnly = []string{
 	"cmd/iscsiroot/hostile_linux_test.go",     // FIFOs, and the unit of a process's peak memory
-	"cmd/iscsiroot/interrupted_linux_test.go", // Linux errors of a full device
+	"cmd/iscsiroot/interrupted_linux_test.go", // try, and a process that is killed
 	"cmd/iscsiroot/notroot_linux_test.go",     // namespaces
 	"cmd/iscsiroot/onlinux_linux.go",          // the table of the commands
 	"cmd/iscsiroot/onlinux_linux_test.go",
