@@ -62,6 +62,8 @@ func (d *Device) is(want bootspec.Device) bool {
 		return strings.EqualFold(entry.UUID, want.Text)
 	case bootspec.ByPartLabel:
 		return entry.Label == want.Text
+	case bootspec.ByVolume:
+		return d.Map != "" && d.Map == want.Text
 	case bootspec.ByID:
 		return entry.Number == want.Partition && slices.Contains(d.ids(), want.Text)
 	}

@@ -22,13 +22,14 @@ const (
 	ByPartLabel           // PARTLABEL= in a GPT
 	ByPath                // /dev/disk/by-path/ip-PORTAL-iscsi-NAME-lun-N
 	ByID                  // /dev/disk/by-id/scsi-... or wwn-0x...
+	ByVolume              // /dev/VG/LV, /dev/mapper/VG-LV: a logical volume
 )
 
 // Device names the device that root is on.
 type Device struct {
 	By By
 	// Text is the UUID in lower case, the label, the name of the link below by-id, the target's
-	// name or the node's, depending on By.
+	// name, the node's or that in the device mapper, depending on By.
 	Text string
 	// Disk counts the disks of the iSCSI sessions, from 0.
 	Disk int
@@ -44,7 +45,7 @@ type Device struct {
 }
 
 // deviceForms are for messages.
-const deviceForms = "/dev/sdXN, where X counts the iSCSI disks, UUID=, LABEL=, PARTUUID=, PARTLABEL=, MAJ:MIN or a name below /dev/disk/"
+const deviceForms = "/dev/sdXN, where X counts the iSCSI disks, UUID=, LABEL=, PARTUUID=, PARTLABEL=, MAJ:MIN, a name below /dev/disk/, or /dev/VG/LV"
 
 // maxPartition is the largest partition number (block/partitions/check.h: DISK_MAX_PARTS).
 const maxPartition = 255
@@ -224,6 +225,9 @@ func parsePartition(s string) (int, bool) {
 
 // parseNode reads a name below /dev: that of an iSCSI disk, or another name that a disk can have.
 func parseNode(s string) (Device, bool) {
+	if strings.Contains(s, "/") {
+		return parseVolume(s)
+	}
 	if rest, ok := strings.CutPrefix(s, "sd"); ok {
 		return parseSession(rest)
 	}
@@ -310,6 +314,8 @@ func (d Device) String() string {
 		return fmt.Sprintf("/dev/disk/by-path/ip-%s:%d-iscsi-%s-lun-%s%s", d.Portal.Addr(), d.Portal.Port(), escape(d.Text), formatLUN(d.LUN), link)
 	case ByID:
 		return "/dev/disk/by-id/" + d.Text + link
+	case ByVolume:
+		return "/dev/mapper/" + d.Text
 	}
 	return "/dev/sd" + letters(d.Disk) + part
 }

@@ -36,7 +36,7 @@ func TestDevice(t *testing.T) {
 			t.Errorf("%s is %+v, which prints as %s, want %+v", tt.name, got, got, want)
 		}
 	}
-	for _, name := range []string{"", "sda", "/dev/sd", "/dev/sd1", "/dev/sda0", "/dev/sda02", "/dev/sda256", "/dev/sda1x", "/dev/sdA", "/dev/sdaaaa", "/dev/sda/1", "/dev/sda-1", "/dev/sda+1"} {
+	for _, name := range []string{"", "sda", "/dev/sd", "/dev/sd1", "/dev/sda0", "/dev/sda02", "/dev/sda256", "/dev/sda1x", "/dev/sdA", "/dev/sdaaaa", "/dev/sda-1", "/dev/sda+1"} {
 		if plan, err := parse("root=" + name); err == nil {
 			t.Errorf("%s is taken for %v", name, plan.Root.Device.V)
 		}
@@ -89,6 +89,12 @@ func TestDeviceForms(t *testing.T) {
 		{"0802", "8:2", bootspec.Device{By: bootspec.ByNumber, Major: 8, Minor: 2}},
 		{"0x803", "8:3", bootspec.Device{By: bootspec.ByNumber, Major: 8, Minor: 3}},
 		{"fff103ff", "259:1048575", bootspec.Device{By: bootspec.ByNumber, Major: 259, Minor: 1048575}},
+		{"/dev/mapper/vg-root", "", bootspec.Device{By: bootspec.ByVolume, Text: "vg-root"}},
+		{"/dev/mapper/my--vg-my--lv", "", bootspec.Device{By: bootspec.ByVolume, Text: "my--vg-my--lv"}},
+		{"/dev/mapper/vg---lv", "", bootspec.Device{By: bootspec.ByVolume, Text: "vg---lv"}},
+		{"/dev/my-vg/my-lv", "/dev/mapper/my--vg-my--lv", bootspec.Device{By: bootspec.ByVolume, Text: "my--vg-my--lv"}},
+		{"/dev/a/b-", "/dev/mapper/a-b--", bootspec.Device{By: bootspec.ByVolume, Text: "a-b--"}},
+		{"/dev/sda/2", "/dev/mapper/sda-2", bootspec.Device{By: bootspec.ByVolume, Text: "sda-2"}},
 		{"/dev/vda2", "", bootspec.Device{By: bootspec.ByNode, Text: "vda2"}},
 		{"/dev/nvme0n1p2", "", bootspec.Device{By: bootspec.ByNode, Text: "nvme0n1p2"}},
 	}
@@ -111,7 +117,9 @@ func TestDeviceForms(t *testing.T) {
 		"/dev/disk/by-path/pci-0000:00:1f.2-ata-1", "/dev/disk/by-path/ip-10.1.1.180-iscsi-" + iqn + "-lun-1", "/dev/disk/by-path/ip-10.1.1.180:3260-iscsi--lun-1",
 		"/dev/disk/by-path/ip-10.1.1.180:x-iscsi-" + iqn + "-lun-1", "/dev/disk/by-path/ip-10.1.1.180:3260-iscsi-" + iqn + "-lun-x",
 		"/dev/disk/by-path/ip-10.1.1.180:3260-iscsi-" + iqn + "-lun-1-part0", "/dev/disk/by-id/ata-x", "/dev/disk/by-id/scsi-x y",
-		"/dev/disk/by-diskseq/1", "/dev/mapper/vg-root", "/dev/dm-0", "/dev/md0", "/dev/root", "/dev/nfs", "/dev/vda/2", "iscsi:", "dhcp",
+		"/dev/disk/by-diskseq/1", "/dev/dm-0", "/dev/md0", "/dev/root", "/dev/nfs",
+		"/dev/a/b/c", "/dev/-a/b", "/dev/a/-b", "/dev/a/..", "/dev/./a", "/dev/a/", "/dev//a", "/dev/a/b:c", "/dev/md/root", "/dev/zvol/root", "/dev/" + strings.Repeat("a", 63) + "/" + strings.Repeat("b", 64),
+		"/dev/mapper/vg", "/dev/mapper/vg-lv-real", "/dev/mapper/-lv", "/dev/mapper/vg-", "/dev/mapper/mpatha-part2", "/dev/mapper/luks-1", "/dev/mapper/a-b/c", "iscsi:", "dhcp",
 	} {
 		if d, ok := bootspec.ParseDevice(text); ok {
 			t.Errorf("%s is taken for %+v", text, d)

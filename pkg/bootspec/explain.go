@@ -126,6 +126,10 @@ func (r Root) addTo(s *settingList) {
 	addValue(s, "root", r.Device)
 	addAll(s, "root fallback", r.Fallbacks)
 	addValue(s, "root on any disk", r.AnyDisk)
+	if r.LVM.Off.V {
+		s.add("logical volumes", "not searched", r.LVM.Off.From)
+	}
+	addAll(s, "logical volumes", r.LVM.Names)
 	s.add("wait for root", duration(r.Wait.V), r.Wait.From)
 	addValue(s, "delay before root", r.Delay)
 	addValue(s, "root file system", r.FSType)

@@ -87,12 +87,13 @@ type Spec struct {
 
 // Root is the file system to switch to.
 type Root struct {
-	Device    Value[Device]        // not given: sda2, then the first file system with an init
-	Fallbacks []Value[Device]      // in their order, if Device was not found in time
-	FSType    Value[string]        // types to try, with commas; not given: by superblock
-	Flags     Value[string]        // mount options, comma-separated
-	ReadWrite Value[bool]          // not given: read-only
-	AnyDisk   Value[bool]          // search local disks too
+	Device    Value[Device]   // not given: sda2, then the first file system with an init
+	Fallbacks []Value[Device] // in their order, if Device was not found in time
+	FSType    Value[string]   // types to try, with commas; not given: by superblock
+	Flags     Value[string]   // mount options, comma-separated
+	ReadWrite Value[bool]     // not given: read-only
+	AnyDisk   Value[bool]     // search local disks too
+	LVM       LVM
 	Wait      Value[time.Duration] // for the device to appear, or Forever; not given: a few seconds
 	Delay     Value[time.Duration] // before root is looked for
 }

@@ -117,9 +117,14 @@ func loginParameters() []Parameter {
 // rootParameters select root and how it is mounted.
 func rootParameters() []Parameter {
 	return []Parameter{
-		{"root", aliases("real_root", "rootdev"), "DEVICE", "root device on a disk of the iSCSI sessions: /dev/sdXN, where X counts these disks only, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN or /dev/disk/by-*/...; or the target as in netroot=, or dhcp; default: /dev/sda2, then the first partition or whole LUN that holds a file system with an init", (*parser).root},
+		{"root", aliases("real_root", "rootdev"), "DEVICE", "root device on a disk of the iSCSI sessions: /dev/sdXN, where X counts these disks only, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/..., or the logical volume /dev/VG/LV or /dev/mapper/VG-LV; or the target as in netroot=, or dhcp; default: /dev/sda2, then the first partition, whole LUN or logical volume that holds a file system with an init", (*parser).root},
 		{"rootfallback", nil, "DEVICE", "root device to use if root= was not found in time; may be repeated", (*parser).fallback},
 		{"rd.root.any", nil, "[0]", "search local disks for root as well", (*parser).anyDisk},
+		{"rd.lvm.lv", aliases("rd_LVM_LV"), "VG/LV", "look for root in this logical volume, and in no other that is not named; may be repeated; a volume that root= names is found without it", (*parser).lvmName},
+		{"rd.lvm.vg", aliases("rd_LVM_VG"), "VG", "look for root in the logical volumes of this volume group, and in no other that is not named; may be repeated", (*parser).lvmName},
+		{"rd.lvm", nil, "[0]", "0: look for root in no logical volume, unless root= names one", (*parser).lvm},
+		{"rd_NO_LVM", aliases("nolvm"), "", "old names of rd.lvm=0", (*parser).noLVM},
+		{"dolvm", aliases("lvmraid", "lvmwait"), "[NAME]", "accepted for compatibility, ignored: logical volumes are searched", (*parser).accept},
 		{"rootwait", nil, "[SECONDS]", "how long to wait for the root device (default 5 s); without a number: without limit", (*parser).wait},
 		{"rootdelay", nil, "SECONDS", "how long to wait before the search for root", (*parser).delay},
 		{"rootfstype", nil, "TYPE[,TYPE]", "file system types to try, in this order: ext4, xfs, btrfs, f2fs, erofs, squashfs, ...; default: detected by superblock", (*parser).fstype},

@@ -21,11 +21,11 @@ overlay-settings | settings of a writable layer over root | there is no such lay
 stateless | a system without state of its own | root is mounted as it is | stateless
 live | a live system in an image file | root is a file system on an iSCSI disk | rd.live.* live_* live.updates rd.writable.fsimg boot=live boot=casper live-media live-media-* layerfs-path bootfrom toram copytoram todisk persistence persistent persistence-* findiso fromiso iso-scan/filename fetch httpfs archisobasedir archisodevice archisolabel archiso_* cow_* cdroot cdroot_* loop looptype isoboot verify liveimg coreos.live.* rd.systemd.pull alpine_dev alpine_repo apkovl modloop ovl_dev inst.* ks
 install | an installation | root is a file system that is there already | coreos.inst.* rd.kiwi.* kiwi_*
-lvm | LVM | | !rd_NO_LVM !nolvm rd.lvm rd.lvm.* rd_LVM_* dolvm lvmraid lvmwait
+lvm | settings of LVM | the defaults apply | rd.lvm.* rd_LVM_*
 md | an md array | | !rd_NO_MD rd.md rd.md.* rd_MD_UUID domdadm md raid part partitionable
 dmraid | a RAID of the firmware | | !rd_NO_DM !nodmraid rd.dm rd.dm.* rd_DM_UUID dodmraid
 luks | LUKS | | !rd_NO_LUKS !noluks rd.luks rd.luks.* luks luks.* rd_LUKS_* cryptdevice cryptkey crypto cryptopts cryptroot cryptdm cryptheader cryptoffset cryptdiscards crypt_* root_key* root_header* root_trim swap_key* swap_header* keyctl_*
-auto | LVM, md and LUKS by themselves | | rd.auto
+auto | md and LUKS by themselves | | rd.auto
 multipath | multipath | | !nompath rd.multipath multipath mpath domultipath
 bcache | bcache | | dobcache rd.bcache
 stratis | Stratis | | stratis.rootfs.*
@@ -75,7 +75,7 @@ ZFS= zfs: zfs | ZFS
 /dev/md | an md array
 /dev/mapper/mpath | multipath
 /dev/mapper/luks- | LUKS
-/dev/mapper/ /dev/dm- | a device of the device mapper, such as LVM, LUKS or multipath,`
+/dev/mapper/ /dev/dm- | a device of the device mapper that is no logical volume`
 
 // insteadTable lists words of other initramfs that have other names here, or need none:
 // initramfs-tools(7), mkinitcpio(8), genkernel(8), SUSE's mkinitrd, live-boot(7)
@@ -154,11 +154,6 @@ func rootKind(value string) (what string, protocol bool) {
 				return row[1], len(row) > 2
 			}
 		}
-	}
-	// Other names in a directory below /dev are of logical volumes, except the disks of old
-	// RAID adapters.
-	if !strings.HasPrefix(value, "/dev/cciss/") && !strings.HasPrefix(value, "/dev/ida/") && strings.HasPrefix(value, "/dev/") && !strings.HasPrefix(value, "/dev/disk/") && strings.Count(value, "/") == 3 {
-		return "LVM", false
 	}
 	return "", false
 }

@@ -309,9 +309,24 @@ var goods = []good{
 	{"rd.debug", "0", debug(false)},
 	{"rd.debug", "no", debug(false)},
 	{"rd.debug", "off", debug(false)},
+	{"rd.lvm.lv", "vg-0/root", volumes("vg-0/root")},
+	{"rd.lvm.lv", "/dev/vg0/root", volumes("vg0/root")},
+	{"rd.lvm.vg", "vg0", volumes("vg0")},
+	{"rd.lvm", "0", noVolumes(true)},
+	{"rd.lvm", "1", noVolumes(false)},
+	{"rd_NO_LVM", "-", noVolumes(true)},
+	{"dolvm", "-", nothing},
 	{"rd.iscsiroot.ignore", "overlay,lvm", func(p *bootspec.Plan, source string) { p.Ignore = from("overlay,lvm", source) }},
 	{"panic", "30", name(kernelPanic, "30")},
 	{"panic", "-1", name(kernelPanic, "-1")},
+}
+
+func volumes(name string) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Root.LVM.Names = append(p.Root.LVM.Names, from(name, source)) }
+}
+
+func noVolumes(v bool) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Root.LVM.Off = from(v, source) }
 }
 
 func modules(want bootspec.Modules, what, names string) func(*bootspec.Plan, string) {

@@ -1,0 +1,74 @@
+package bootspec_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+// The volumes in which root is looked for.
+func TestVolumesToSearch(t *testing.T) {
+	for line, want := range map[string][]string{ // the volumes of a/root, a/swap, b/root that are allowed
+		"":                                  {"a/root", "a/swap", "b/root"},
+		"dolvm lvmwait=/dev/mapper/a-root":  {"a/root", "a/swap", "b/root"},
+		"rd.lvm.vg=a":                       {"a/root", "a/swap"},
+		"rd.lvm.lv=a/root rd.lvm.lv=b/root": {"a/root", "b/root"},
+		"rd_LVM_VG=b rd_LVM_LV=/dev/a/swap": {"a/swap", "b/root"},
+		"rd.lvm=0 rd.lvm.vg=a":              nil,
+		"rd.lvm=0 rd.lvm=1":                 {"a/root", "a/swap", "b/root"},
+		"nolvm":                             nil,
+		"rd_NO_LVM":                         nil,
+		"rd.lvm.vg=other":                   nil,
+		"rd.lvm.lv=a rd.lvm.vg=b/root":      {"a/root", "a/swap", "b/root"},
+		"rd.lvm.lv=a/b/c rd.lvm.lv=":        {"a/root", "a/swap", "b/root"},
+	} {
+		plan, err := parse("quiet " + line)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		var got []string
+		for _, name := range []string{"a/root", "a/swap", "b/root"} {
+			group, volume, _ := strings.Cut(name, "/")
+			if plan.Root.LVM.Allows(group, volume) {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+}
+
+// A name that cannot be read is named, with its form, and does not stop the boot.
+func TestVolumeNameWarnings(t *testing.T) {
+	for line, want := range map[string]string{
+		"rd.lvm.lv=a":     "rd.lvm.lv= is ignored: write rd.lvm.lv=GROUP/VOLUME",
+		"rd_LVM_LV=a/..":  "rd_LVM_LV= is ignored: write rd_LVM_LV=GROUP/VOLUME",
+		"rd.lvm.vg=a/b":   "rd.lvm.vg= is ignored: write rd.lvm.vg=GROUP",
+		"rd.lvm.vg=-a":    "rd.lvm.vg= is ignored: write rd.lvm.vg=GROUP",
+		"rd.lvm.vg=a%20b": "rd.lvm.vg= is ignored: write rd.lvm.vg=GROUP",
+	} {
+		plan, err := parse("quiet " + line)
+		if err != nil || len(plan.Warnings) != 1 || plan.Warnings[0] != want {
+			t.Errorf("%s: %v, warnings %q, want %q", line, err, plan.Warnings, want)
+		}
+	}
+}
+
+func FuzzVolumeName(f *testing.F) {
+	f.Add("vg", "lv")
+	f.Add("a-b", "c--d-")
+	f.Add("-a", "b")
+	f.Fuzz(func(t *testing.T, group, volume string) {
+		name := bootspec.JoinVolume(group, volume)
+		g, v, ok := bootspec.SplitVolume(name)
+		if ok && (g != group || v != volume) {
+			t.Errorf("%q and %q are %q, which is read as %q and %q", group, volume, name, g, v)
+		}
+		d, named := bootspec.ParseDevice("/dev/" + group + "/" + volume)
+		if named && d.By == bootspec.ByVolume && d.Text != name && group != "mapper" {
+			t.Errorf("/dev/%s/%s is taken for %q", group, volume, d.Text)
+		}
+	})
+}
