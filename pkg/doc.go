@@ -23,6 +23,7 @@
 //	pkg/runstate           all that is written below /run/iscsiroot: values, text, paths
 //	pkg/mounts             the kernel's tables of mounts
 //	pkg/fstypes            the file systems: root or not, how to look, which modules
+//	pkg/dm/table           tables of device-mapper, as values and as the kernel's text
 //	pkg/initramfs/archive  cpio in the kernel's newc format
 //	pkg/initramfs/efi      sections of an EFI program
 //	pkg/shell/crypt        hashes of passwords

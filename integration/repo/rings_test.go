@@ -17,6 +17,7 @@ var rings = map[string]int{
 	"pkg/bootspec":          0,
 	"pkg/cmdline":           0,
 	"pkg/contain":           0,
+	"pkg/dm/table":          0,
 	"pkg/fstypes":           0,
 	"pkg/glob":              0,
 	"pkg/procstat":          0,
