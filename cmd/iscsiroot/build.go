@@ -129,7 +129,11 @@ func (f *buildFlags) nics(cfg *initramfs.Config) error {
 		return nil
 	}
 	devices, err := initramfs.HostDevices("/sys")
-	cfg.Devices = append(cfg.Devices, devices...)
+	if err != nil {
+		return err
+	}
+	storage, err := initramfs.HostStorage("/sys", "/proc")
+	cfg.Devices, cfg.Storage = append(cfg.Devices, devices...), append(cfg.Storage, storage...)
 	return err
 }
 

@@ -34,6 +34,7 @@ type Device struct {
 	SectorSize int64 // of a logical block, in bytes; 0: not known
 	ReadOnly   bool
 	Kind       Kind
+	Map        string // the name in device-mapper of a device of KindDM
 	// Parents are the devices below it: a partition's disk, the slaves of a map or an array. A
 	// disk has none.
 	Parents []*Device
@@ -51,8 +52,14 @@ type Device struct {
 	table []Partition // on the device
 }
 
-// Path is the device's node.
-func (d *Device) Path() string { return "/dev/" + d.Name }
+// Path is the device's node, or the link to it that udev makes for a device of device-mapper: mount
+// shows that name.
+func (d *Device) Path() string {
+	if d.Map != "" {
+		return "/dev/mapper/" + d.Map
+	}
+	return "/dev/" + d.Name
+}
 
 // Disks returns the disks below a device, or the device itself if it is a disk: they are found by
 // Parents.
@@ -135,6 +142,9 @@ func (d *Device) readSlaves(sys, dir string, depth int) {
 			d.Kind = k.kind
 		}
 	}
+	if d.Kind == KindDM {
+		d.Map = readText(filepath.Join(dir, "dm/name"))
+	}
 	slaves, err := os.ReadDir(filepath.Join(dir, "slaves"))
 	if d.Kind == KindDisk || err != nil {
 		return
@@ -193,4 +203,13 @@ func readAttribute(path string) string {
 		return ""
 	}
 	return strings.TrimSpace(string(b[:n]))
+}
+
+// readText reads an attribute of any length, "" if it cannot.
+func readText(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(string(b), "\n")
 }

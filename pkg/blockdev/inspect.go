@@ -72,7 +72,7 @@ func diskIDs(sys, disk string) []string {
 
 // Describe describes a device briefly, for a list: `sda2 (512 MiB, ext4, LABEL=root, UUID=...)`.
 func (d *Device) Describe() string {
-	s := fmt.Sprintf("%s (%d MiB", d.Name, d.Size>>20)
+	s := fmt.Sprintf("%s (%d MiB", cmp.Or(d.Map, d.Name), d.Size>>20)
 	var several *AmbiguousError
 	var c Content
 	var entry Partition

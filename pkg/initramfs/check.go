@@ -202,6 +202,9 @@ func (c *checker) modules() {
 	for _, name := range c.plan.Net.Modules() {
 		c.checkModule(idx, tree, name, "for vlan=, bond= or bridge=")
 	}
+	if needsLVM(c.plan) {
+		c.wants(idx, tree, "dm_mod", "for a root on LVM")
+	}
 	c.fileSystems(idx, tree)
 	c.cards(idx, tree)
 }

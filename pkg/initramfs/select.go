@@ -46,7 +46,11 @@ func selectModules(idx *kmod.Index, cfg Config, warn func(error)) ([]kmod.Module
 	if err != nil {
 		return nil, err
 	}
-	names = slices.Concat(names, nics, virtual, fileSystems, cfg.Drivers)
+	storage, err := selectStorage(idx, cfg, warn)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.Concat(names, nics, virtual, storage, fileSystems, cfg.Drivers)
 	for _, name := range names {
 		var missing *kmod.MissingFileError
 		if err := idx.CheckFiles(name); errors.As(err, &missing) {

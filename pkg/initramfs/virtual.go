@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
-	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
@@ -28,11 +26,7 @@ func selectVirtual(idx *kmod.Index, cfg Config, warn func(error)) ([]string, err
 		}
 		out = append(out, module)
 	}
-	text := cfg.Default + " " + cfg.Policy
-	if cfg.UKI != nil {
-		text += " " + cfg.UKI.CommandLine
-	}
-	plan, _ := bootspec.Parse(cmdline.Parse(text)) // its errors are reported elsewhere
+	plan := ownPlan(cfg)
 	out = append(out, plan.Net.Modules()...)
 	if len(cfg.NICs)+len(cfg.Devices) == 0 {
 		for _, name := range SupportedNetwork() {

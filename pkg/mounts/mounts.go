@@ -54,6 +54,17 @@ func Points(text string) iter.Seq[string] {
 	}
 }
 
+// Number returns the device number of the file system on dir, "8:2", of the topmost if there are
+// several, from the text of /proc/self/mountinfo; "" if none is mounted there.
+func Number(text, dir string) (number string) {
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) >= 5 && Unescape(f[4]) == dir {
+			number = f[2]
+		}
+	}
+	return number
+}
+
 // Unescape undoes \ooo, which stands for what separates fields (fs/seq_file.c: mangle_path;
 // fstab(5)).
 func Unescape(s string) string {

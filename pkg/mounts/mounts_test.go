@@ -125,6 +125,12 @@ func TestMachine(t *testing.T) {
 	if diff := cmp.Diff(dirs, slices.Collect(mounts.Points(info))); diff != "" || len(dirs) < 20 {
 		t.Errorf("%d mounts, -mounts +mountinfo:\n%s", len(dirs), diff)
 	}
+	if got := mounts.Number(info, "/"); got != "8:2" {
+		t.Errorf("root is %s", got)
+	}
+	if got := mounts.Number(info, "/nowhere"); got != "" {
+		t.Errorf("what is not mounted is %s", got)
+	}
 	want := mounts.Mount{Source: "/dev/sda2", Dir: "/", Type: "ext4", Options: "rw,relatime,errors=remount-ro"}
 	if got := mounts.On(table, "/"); got != want {
 		t.Errorf("root is %+v", got)
