@@ -44,6 +44,7 @@
 //	pkg/iscsi/kernel       the kernel's iSCSI initiator, by netlink and sysfs
 //	pkg/iscsi/portal       why a portal cannot be reached, in words
 //	pkg/blockdev           block devices, what they stand on, and what is on them
+//	pkg/dm                 device-mapper, by ioctl
 //	pkg/switchroot         is this a root file system, and the switch to it
 //	pkg/handover           files in /run by which network managers leave root's network up
 //

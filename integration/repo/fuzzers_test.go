@@ -14,6 +14,7 @@ var parsers = map[string]string{
 	"pkg/blockdev":          "a disk's",
 	"pkg/bootspec":          "the command line's",
 	"pkg/cmdline":           "the command line's",
+	"pkg/dm":                "the kernel's",
 	"pkg/dm/table":          "the kernel's",
 	"pkg/glob":              "an image's",
 	"pkg/handover":          "a root file system's",

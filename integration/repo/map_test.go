@@ -10,7 +10,7 @@ import (
 )
 
 // later are packages that pkg/doc.go names as examples of what can be added.
-var later = []string{"pkg/lvm", "pkg/dm"}
+var later = []string{"pkg/lvm"}
 
 var mapName = regexp.MustCompile(`\b(?:pkg|cmd|integration|scripts)/[a-z0-9_/]+(?:\.go)?`)
 

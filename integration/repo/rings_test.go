@@ -39,6 +39,7 @@ var rings = map[string]int{
 
 	"pkg/blockdev":                1,
 	"pkg/clock":                   1,
+	"pkg/dm":                      1,
 	"pkg/handover":                1,
 	"pkg/iscsi/iscsitest":         1,
 	"pkg/iscsi/kernel":            1,

@@ -107,10 +107,13 @@ func (r *Raid) validate() error {
 		return fmt.Errorf("chunk of %d and region of %d sectors: not powers of two", r.ChunkSectors, r.RegionSectors)
 	case r.Sync && r.NoSync:
 		return fmt.Errorf("both sync and nosync")
-	case r.Copies < 0 || r.Copies > len(r.Legs):
+	case r.Copies != 0 && r.Copies < 2 || r.Copies > len(r.Legs):
 		return fmt.Errorf("%d copies on %d legs", r.Copies, len(r.Legs))
 	case !slices.Contains([]string{"", "near", "far", "offset"}, r.Format):
 		return fmt.Errorf("format %q", r.Format)
+	}
+	if err := r.validOptions(); err != nil {
+		return err
 	}
 	for _, i := range slices.Concat(r.Rebuild, r.WriteMostly) {
 		if i < 0 || i >= len(r.Legs) {
@@ -126,6 +129,30 @@ func (r *Raid) validate() error {
 	}
 	if !present {
 		return fmt.Errorf("all %d legs are missing", len(r.Legs))
+	}
+	return nil
+}
+
+// validOptions looks whether the level knows what is asked for (drivers/md/dm-raid.c:
+// RAID0_VALID_FLAGS and the others).
+func (r *Raid) validOptions() error {
+	raid1, raid10 := r.Level == "raid1", strings.HasPrefix(r.Level, "raid10")
+	for _, o := range []struct {
+		word string
+		ok   bool
+	}{
+		{"nosync", !r.NoSync || !strings.HasPrefix(r.Level, "raid6")},
+		{"write_mostly", len(r.WriteMostly) == 0 || raid1},
+		{"max_write_behind", r.MaxWriteBehind == 0 || raid1},
+		{"raid10_copies", r.Copies == 0 || raid10},
+		{"raid10_format", r.Format == "" || raid10},
+	} {
+		if !o.ok {
+			return fmt.Errorf("%s has no %s", r.Level, o.word)
+		}
+	}
+	if words := r.options(); r.Level == "raid0" && len(words) > 0 {
+		return fmt.Errorf("%s has no %s", r.Level, words[0])
 	}
 	return nil
 }

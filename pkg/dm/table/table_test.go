@@ -77,6 +77,13 @@ func TestParseErrors(t *testing.T) {
 		{"raid", "raid1 3 0 rebuild 2 2 - 254:0 - 254:1", "leg 2 of 2"},
 		{"raid", "raid1 3 0 sync nosync 1 - 254:0", "both"},
 		{"raid", "raid5_ls 1 96 1 - 254:0", "powers of two"},
+		{"raid", "raid0 3 64 region_size 1024 1 - 254:0", "raid0 has no region_size"},
+		{"raid", "raid6_zr 2 64 nosync 1 - 254:0", "raid6_zr has no nosync"},
+		{"raid", "raid10 3 64 write_mostly 0 1 - 254:0", "raid10 has no write_mostly"},
+		{"raid", "raid5_ls 3 64 max_write_behind 256 1 - 254:0", "has no max_write_behind"},
+		{"raid", "raid10 3 64 raid10_copies 1 2 - 254:0 - 254:1", "1 copies on 2 legs"},
+		{"raid", "raid1 3 0 raid10_copies 2 2 - 254:0 - 254:1", "raid1 has no raid10_copies"},
+		{"raid", "raid4 3 64 raid10_format near 1 - 254:0", "raid4 has no raid10_format"},
 		{"raid", "raid5_ls 3 64 delta_disks 1 1 - 254:0", `"delta_disks"`},
 	} {
 		if v, err := Parse(c.kind, c.params); err == nil || !strings.Contains(err.Error(), c.why) {

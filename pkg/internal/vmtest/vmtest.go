@@ -29,6 +29,8 @@ type Machine struct {
 	Disk string
 	// FileSystems are those whose drivers are loaded.
 	FileSystems []string
+	// Modules are others that are loaded.
+	Modules []string
 }
 
 // Disk is the machine's disk.
@@ -72,7 +74,7 @@ func (m Machine) run(t *testing.T) (console string, err error) {
 	}
 	defer func() { err = errors.Join(err, ns.Close()) }()
 	c := lab.MachineConfig{Kernel: image, Initrd: initrd, Append: fmt.Sprintf("console=ttyS0 quiet panic=-1 %s=%s -- -test.v -test.run=^%s$",
-		modules, strings.Join(slices.Concat(drivers, m.FileSystems), ","), t.Name())}
+		modules, strings.Join(slices.Concat(drivers, m.FileSystems, m.Modules), ","), t.Name())}
 	if m.Disk != "" {
 		c.Args = []string{"-drive", "if=none,format=raw,id=disk,file=" + m.Disk, "-device", "virtio-blk-pci,drive=disk"}
 	}
@@ -94,7 +96,7 @@ func (m Machine) initrd(ctx context.Context, dir string, k deps.Kernel) (string,
 	}
 	_, err := initramfs.Build(ctx, initramfs.Config{
 		Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: program, NICs: []string{"virtio_net"}, FileSystems: m.FileSystems,
-		Drivers: drivers, Compression: initramfs.None,
+		Drivers: slices.Concat(drivers, m.Modules), Compression: initramfs.None,
 	}, initrd)
 	return initrd, err
 }
