@@ -37,6 +37,7 @@ type image struct {
 	kernel string // name for deps.FindKernel; empty: amd64
 	nics   string // comma-separated
 	net    string // comma-separated kinds of devices made of NICs
+	stack  string // comma-separated kinds of storage that root stands on
 	driver string // a further module
 	init   string // path of init; empty: the real one
 	path   string // an existing image; the other fields are ignored then
@@ -78,6 +79,9 @@ func (i image) build(t testing.TB) string {
 		}
 		if i.net != "" {
 			cfg.Network = strings.Split(i.net, ",")
+		}
+		if i.stack != "" {
+			cfg.Storage = strings.Split(i.stack, ",")
 		}
 		if i.driver != "" {
 			cfg.Drivers = []string{i.driver}

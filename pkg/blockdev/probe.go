@@ -41,7 +41,7 @@ func (e *UnsupportedError) Error() string { return "this is " + e.What }
 func (f Filesystem) Root() error {
 	what := map[string]string{
 		"crypto_LUKS":       "LUKS, which is not supported",
-		"LVM2_member":       "an LVM physical volume, which is not supported",
+		"LVM2_member":       "an LVM physical volume, on which root is in a logical volume",
 		"linux_raid_member": "a member of an md array, which is not supported",
 		"swap":              "swap space, not a file system",
 		"jbd":               "the journal of an ext file system on another device, which is not supported",

@@ -52,8 +52,10 @@ func (st *Storage) detachLate(ctx context.Context) {
 // udev would activate what is on them: those that a search has attached, and if it has attached
 // root's LUN, those of that target's first scan too. If root is on a disk of the first scan, the
 // other disks of that scan stay: the real system has them at every boot. A LUN stays if it is in
-// use, or in the fstab of root. With rd.root.any all stay.
+// use, or in the fstab of root. With rd.root.any all stay. Volumes that were activated to look for
+// root are deactivated.
 func (st *Storage) DetachOthers(ctx context.Context, root Volume) {
+	st.deactivateOthers(ctx)
 	st.detachOthers(ctx, root, Sysroot, kernelPaths)
 }
 

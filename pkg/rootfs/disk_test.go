@@ -37,7 +37,7 @@ func TestCounted(t *testing.T) {
 				t.Errorf("%s: disk %d is %q, want %q", tt.name, disk, names(got), want)
 			}
 		}
-		if got, err := m.everything(t.Context(), paths{sys, "/dev"}); err != nil || names(got) != tt.anything {
+		if got, err := m.everything(t, sys); err != nil || names(got) != tt.anything {
 			t.Errorf("%s: candidates are %q, %v, want %q", tt.name, names(got), err, tt.anything)
 		}
 	}

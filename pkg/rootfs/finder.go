@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 )
 
 // finder is a search for a device. An error for which absent is true means that there is none.
@@ -25,6 +27,7 @@ type finder struct {
 type absence struct {
 	seen   []string // the devices that exist
 	unread []unread
+	causes []error // why devices that may be meant cannot be used
 }
 
 func (a *absence) asAbsence() *absence { return a }
@@ -41,6 +44,57 @@ func absenceOf(err error) *absence {
 // absent reports whether a search ended without a device.
 func absent(err error) bool { return absenceOf(err) != nil }
 
+// addCauses adds errors, each text once.
+func (a *absence) addCauses(errs []error) {
+	for _, err := range errs {
+		if !slices.ContainsFunc(a.causes, func(c error) bool { return c.Error() == err.Error() }) {
+			a.causes = append(a.causes, err)
+		}
+	}
+}
+
+// add adds what a search of volumes has seen.
+func (a *absence) add(sk *stack) {
+	a.addCauses(sk.errs)
+	if sk.volumes == nil {
+		return
+	}
+	a.addCauses(sk.volumes.errs)
+	a.seen = append(a.seen, sk.volumes.seen...)
+	a.unread = append(a.unread, sk.volumes.unread...)
+}
+
+// describe describes what is in the way, to be appended to another error.
+func (a *absence) describe() string {
+	text := ""
+	for _, err := range a.causes {
+		text += "; " + err.Error()
+	}
+	return text + describeUnread(a.unread)
+}
+
+// hint returns the hint of what is in the way, and whether anything is.
+func (a *absence) hint() (string, bool) {
+	for _, err := range a.causes {
+		if errorAs[*lvm.MissingError](err) {
+			return "check that each target of the volume group is named, and exports its LUNs to this initiator", true
+		}
+		if h := sequence.Hint(err); h != "" {
+			return h, true
+		}
+	}
+	return "", len(a.causes) > 0
+}
+
+// degradable reports whether a volume is missing only because it lacks members that it could do
+// without.
+func (a *absence) degradable() bool {
+	return slices.ContainsFunc(a.causes, func(err error) bool {
+		var missing *lvm.MissingError
+		return errors.As(err, &missing) && missing.Degradable
+	})
+}
+
 // together joins the errors of two parts of a search, both without a device.
 func together(a, b error) error {
 	all, more := absenceOf(a), absenceOf(b)
@@ -50,6 +104,7 @@ func together(a, b error) error {
 		}
 	}
 	all.unread = append(all.unread, more.unread...)
+	all.addCauses(more.causes)
 	return a
 }
 
@@ -70,16 +125,35 @@ func (st *Storage) named(ctx context.Context, want bootspec.Device) finder {
 
 // holding finds the first device with an init.
 func (st *Storage) holding(ctx context.Context) finder {
-	look := func(devices []*blockdev.Device, err error) error {
-		if err != nil {
-			return err
-		}
-		return st.lookForInit(ctx, devices)
-	}
 	return finder{
-		all: func() error { return look(st.everything(ctx, kernelPaths)) },
-		at:  func(fresh []*blockdev.Device) error { return look(st.devicesOf(ctx, kernelPaths, fresh)) },
+		all: func() error { return st.lookOn(ctx, kernelPaths, st.counted(true)) },
+		at:  func(fresh []*blockdev.Device) error { return st.lookOn(ctx, kernelPaths, fresh) },
 	}
+}
+
+// lookOn looks for an init on the partitions of disks, and only if there is none in the volumes.
+func (st *Storage) lookOn(ctx context.Context, p paths, disks []*blockdev.Device) error {
+	var none error
+	for _, want := range []volumeFilter{{}, st.volumesForRoot(), st.volumesForRoot().withHidden()} {
+		if none != nil && want.none() {
+			break
+		}
+		sk := st.stackOf(ctx, p, disks, want)
+		devices, err := sk.likely(disks)
+		if err == nil {
+			err = st.lookForInit(ctx, devices)
+		}
+		if a := absenceOf(err); a != nil {
+			a.add(sk)
+		}
+		if none != nil && absent(err) {
+			err = together(none, err)
+		}
+		if none = err; !absent(err) || sk.volumes != nil && !sk.volumes.hidden {
+			break
+		}
+	}
+	return none
 }
 
 // choose returns the device that was found. Of several copies it is the first that holds an init.
@@ -101,10 +175,13 @@ type noInitError struct {
 
 // Error implements error.
 func (e *noInitError) Error() string {
-	return "no file system with an init on " + e.where + ": " + strings.Join(e.seen, "; ") + describeUnread(e.unread)
+	return "no file system with an init on " + e.where + ": " + strings.Join(e.seen, "; ") + e.describe()
 }
 
 // Hint returns a hint.
 func (e *noInitError) Hint() string {
+	if h, ok := e.hint(); ok {
+		return h
+	}
 	return "name it with root=/dev/sdXN, and the program with init=PATH"
 }

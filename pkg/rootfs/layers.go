@@ -6,11 +6,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 )
 
-// layers are run over the sessions' disks in this order, repeatedly until nothing new appears.
-func layers(p paths) []blockdev.Layer {
-	return []blockdev.Layer{&partitions{p.sys}}
-}
-
 // partitions is the layer that the kernel activates by itself: it reads a disk's table before it
 // lets the first open succeed (block/bdev.c: blkdev_get_whole), and removes the partitions with the
 // disk.

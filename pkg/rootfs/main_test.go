@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
@@ -78,4 +79,12 @@ func listen(t *testing.T) func() Uevents {
 	}
 	t.Cleanup(func() { _ = events.Close() }) // when parallel rows have ended
 	return func() Uevents { return events }
+}
+
+// everything lists where a search without a name looks for an init first.
+func (st *Storage) everything(t *testing.T, sys string) ([]*blockdev.Device, error) {
+	t.Helper()
+	p := paths{sys, "/dev"}
+	disks := st.counted(true)
+	return st.stackOf(t.Context(), p, disks, volumeFilter{}).likely(disks)
 }

@@ -42,10 +42,16 @@ func (st *Storage) findRoot(ctx context.Context) error {
 		}
 	}
 	p := st.newRootSearch("root")
+	began := time.Now()
 	for {
 		changed := st.Sessions.Changed()
 		waits := st.Sessions.Waiting()
 		err := st.findRootNow(ctx, p)
+		if a := absenceOf(err); a != nil && a.degradable() && !st.degraded && (len(waits) == 0 || time.Since(began) >= degradedWait) {
+			st.Log.Warnf("%v: activating it without them", err)
+			st.degraded = true
+			continue
+		}
 		if err == nil || len(waits) == 0 {
 			return err
 		}
@@ -57,9 +63,17 @@ func (st *Storage) findRoot(ctx context.Context) error {
 	}
 }
 
+// degradedWait is for how long the members of a raid volume that can do without them are waited
+// for, where their target may still come: mdadm's last resort has the same time.
+const degradedWait = 30 * time.Second
+
 // waitTarget waits until changed is closed: another target is logged in, or was given up; not
-// longer than rd.timeout= allows.
+// longer than rd.timeout= allows, nor, for members that a volume can do without, than degradedWait.
 func (st *Storage) waitTarget(ctx context.Context, changed <-chan struct{}, reason error) bool {
+	late := make(<-chan time.Time)
+	if a := absenceOf(reason); a != nil && a.degradable() && !st.degraded {
+		late = time.After(degradedWait)
+	}
 	for _, i := range st.Sessions.Waiting() {
 		st.Log.Warnf("%v: waiting for target %s", reason, st.Sessions.List()[i].Target)
 	}
@@ -70,6 +84,8 @@ func (st *Storage) waitTarget(ctx context.Context, changed <-chan struct{}, reas
 	}
 	select {
 	case <-changed:
+		return true
+	case <-late:
 		return true
 	case <-ctx.Done():
 		return false
@@ -154,7 +170,8 @@ func (st *Storage) tryRoot(ctx context.Context, f finder, limit time.Duration, c
 	}, nil)
 	var last error
 	err := st.Uevents().Wait(wait, func(ev uevent.Event) (bool, error) {
-		if ev.Action != "" && (ev.Subsystem != "block" || !f.events) {
+		// The events of volumes are those of the search itself.
+		if ev.Action != "" && (ev.Subsystem != "block" || !f.events || strings.HasPrefix(ev.DevName, "dm-")) {
 			return false, nil
 		}
 		st.newDisks()

@@ -106,7 +106,7 @@ func TestCandidates(t *testing.T) {
 			if d := m.Spec.Root.Device; d.Given() {
 				got, err = m.search(t.Context(), paths{sys, "/dev"}, d.V)
 			} else {
-				got, err = m.everything(t.Context(), paths{sys, "/dev"})
+				got, err = m.everything(t, sys)
 			}
 			if names(got) != tt.want {
 				t.Errorf("candidates are %q, want %q", names(got), tt.want)

@@ -26,7 +26,7 @@ func (e *notFoundError) Error() string {
 	if e.any {
 		text = "no disk has such a device"
 	}
-	return fmt.Sprintf("%s %s: %s", cmp.Or(e.what, "root"), e.want, text) + describeUnread(e.unread)
+	return fmt.Sprintf("%s %s: %s", cmp.Or(e.what, "root"), e.want, text) + e.describe()
 }
 
 // Hint lists the devices that exist.
@@ -34,6 +34,9 @@ func (e *notFoundError) Hint() string {
 	where := "root="
 	if e.what != "" {
 		where = e.what + " in root's etc/fstab"
+	}
+	if h, ok := e.hint(); ok {
+		return h
 	}
 	if len(e.seen) == 0 {
 		return "correct " + where + ": there is no disk"
@@ -94,7 +97,7 @@ func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
 	missing := &notFoundError{want: want}
-	standing := st.stackOf(ctx, p, disks)
+	standing := st.stackOf(ctx, p, disks, volumeFilter{})
 	for i, d := range disks {
 		devices, err := standing.on(d)
 		if err != nil {
@@ -117,11 +120,24 @@ func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.D
 	return out, nil
 }
 
-// searchInside searches for names that are found in superblocks and partition tables.
+// searchInside searches for names that are found in superblocks, partition tables and the metadata
+// of volumes. Volumes whose contents only the kernel can read are activated if there is no other
+// such device.
 func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
+	f := st.volumesFor(want)
+	out, hidden, err := st.searchWith(ctx, p, disks, want, f)
+	if hidden && absent(err) {
+		out, _, err = st.searchWith(ctx, p, disks, want, f.withHidden())
+	}
+	return out, err
+}
+
+// searchWith is searchInside with these volumes. hidden: there are others that only the kernel can
+// read.
+func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device, f volumeFilter) (out []*blockdev.Device, hidden bool, err error) {
 	var all []*blockdev.Device
 	missing := &notFoundError{want: want, any: st.Spec.Root.AnyDisk.V}
-	standing := st.stackOf(ctx, p, disks)
+	standing := st.stackOf(ctx, p, disks, f)
 	for _, d := range disks {
 		end := sequence.Blocking(ctx, "reading the partitions and superblocks of "+d.Name)
 		found, err := standing.inspect(p, d)
@@ -131,17 +147,19 @@ func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.
 		} else if err != nil {
 			st.Log.Warnf("%v", err) // root may be on another disk
 		}
-		all = append(all, found...)
 		missing.unread = append(missing.unread, st.unreadIn(d, found, err)...)
 		for _, dev := range found {
-			missing.seen = append(missing.seen, dev.Describe())
+			if !dev.In(all) { // a volume may stand on several disks
+				all = append(all, dev)
+				missing.seen = append(missing.seen, dev.Describe())
+			}
 		}
 	}
-	out := blockdev.Find(all, want)
-	if len(out) == 0 {
-		return nil, missing
+	if out = blockdev.Find(all, want); len(out) > 0 {
+		return out, false, nil
 	}
-	return out, nil
+	missing.add(standing)
+	return nil, standing.volumes != nil && standing.volumes.hidden, missing
 }
 
 // unreadIn lists the disks of the sessions that could not be read, for a temporary reason; err is
@@ -163,21 +181,19 @@ func (st *Storage) unreadIn(d *blockdev.Device, found []*blockdev.Device, err er
 	return nil
 }
 
-// everything lists all devices of the sessions' disks, for a root without a root=.
-func (st *Storage) everything(ctx context.Context, p paths) ([]*blockdev.Device, error) {
-	return st.devicesOf(ctx, p, st.counted(true))
-}
-
-// devicesOf lists the devices of disks, the likeliest of each first.
-func (st *Storage) devicesOf(ctx context.Context, p paths, disks []*blockdev.Device) ([]*blockdev.Device, error) {
+// likely returns the devices on disks, the likeliest of each first.
+func (sk *stack) likely(disks []*blockdev.Device) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
-	standing := st.stackOf(ctx, p, disks)
 	for _, d := range disks {
-		devices, err := standing.on(d)
+		devices, err := sk.on(d)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, likely(devices)...)
+		for _, one := range likely(devices) {
+			if sk.volumes == nil && one.Map == "" || sk.volumes != nil && one.Map != "" && !one.In(out) {
+				out = append(out, one)
+			}
+		}
 	}
 	return out, nil
 }

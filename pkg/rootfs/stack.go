@@ -27,6 +27,8 @@ type stack struct {
 	tried   []*active          // also those that could not be activated
 	active  []*active          // in the order of their activation
 	failed  map[string]error   // by disk: why not all devices on it are known
+	volumes *volumes           // the layer of logical volumes; nil: it was not run
+	errs    []error            // why other assemblies could not be activated
 }
 
 // stand runs layers over disks, which are read anew, until nothing new appears. It shares no state,
@@ -54,7 +56,7 @@ func stand(ctx context.Context, p paths, layers []blockdev.Layer, disks []*block
 func (sk *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
 	found, err := l.Find(ctx, sk.devices)
 	if err != nil {
-		sk.fail(sk.devices, fmt.Errorf("%s: %w", l.Name(), err))
+		sk.fail(l, sk.devices, fmt.Errorf("%s: %w", l.Name(), err))
 	}
 	for _, a := range found {
 		if slices.ContainsFunc(sk.tried, func(other *active) bool { return other.same(l, a.Name) }) {
@@ -63,7 +65,7 @@ func (sk *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
 		sk.tried = append(sk.tried, &active{l, a})
 		devices, err := l.Activate(ctx, a)
 		if err != nil {
-			sk.fail(a.Members, err)
+			sk.fail(l, a.Members, err)
 			continue
 		}
 		sk.active = append(sk.active, &active{l, a})
@@ -84,8 +86,13 @@ func (sk *stack) insert(members, devices []*blockdev.Device) {
 	sk.devices = slices.Insert(sk.devices, at, devices...)
 }
 
-// fail notes an error for the disks below devices.
-func (sk *stack) fail(devices []*blockdev.Device, err error) {
+// fail notes an error of a layer. Without its partitions a disk is not known; what else could not
+// be activated hides none of the devices below.
+func (sk *stack) fail(l blockdev.Layer, devices []*blockdev.Device, err error) {
+	if _, ok := l.(*partitions); !ok {
+		sk.errs = append(sk.errs, err)
+		return
+	}
 	for _, d := range devices {
 		for _, disk := range d.Disks() {
 			if sk.failed[disk.Name] == nil {
@@ -118,9 +125,23 @@ func (sk *stack) inspect(p paths, disk *blockdev.Device) ([]*blockdev.Device, er
 	return devices, blockdev.Inspect(p.sys, p.dev, devices)
 }
 
-// stackOf runs all layers over disks, and notes what was activated.
-func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device) *stack {
-	sk := stand(ctx, p, layers(p), disks)
+// stackOf runs the layers over disks, and notes what was activated. A volume may stand on other
+// disks too, so where a search wants some, all disks are looked at.
+func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device, want volumeFilter) *stack {
+	all := []blockdev.Layer{&partitions{p.sys}}
+	var lv *volumes
+	if !want.none() {
+		lv = &volumes{paths: p, want: want, kernel: st.volumeKernel()}
+		all = append(all, lv)
+		disks = slices.Clone(disks)
+		for _, d := range st.allDisks() {
+			if !d.In(disks) {
+				disks = append(disks, d)
+			}
+		}
+	}
+	sk := stand(ctx, p, all, disks)
+	sk.volumes = lv
 	for _, a := range sk.active {
 		st.active = slices.DeleteFunc(st.active, func(old *active) bool { return old.same(a.layer, a.assembly.Name) })
 		st.active = append(st.active, a)
@@ -145,4 +166,23 @@ func (st *Storage) deactivate(ctx context.Context, disk string) error {
 		st.active = slices.Delete(st.active, i, i+1)
 	}
 	return nil
+}
+
+// deactivateOthers deactivates what is not in use: volumes that were activated because only the
+// kernel can read them.
+func (st *Storage) deactivateOthers(ctx context.Context) {
+	for i := len(st.active) - 1; i >= 0; i-- {
+		a := st.active[i]
+		if _, ok := a.layer.(*volumes); !ok {
+			continue
+		}
+		err := a.layer.Deactivate(ctx, a.assembly)
+		switch {
+		case errors.Is(err, unix.EBUSY):
+		case err != nil:
+			st.Log.Warnf("%s of %s: %v", a.layer.Name(), a.assembly.Name, err)
+		default:
+			st.active = slices.Delete(st.active, i, i+1)
+		}
+	}
 }

@@ -68,6 +68,8 @@ type Storage struct {
 	active           []*active          // the devices on them
 	attachedBySearch map[lunOf]bool     // LUNs that a search for root has attached
 	luns             lunKernel          // of a test; nil: the kernel itself
+	volumes          volumeKernel       // of a test; nil: the kernel itself
+	degraded         bool               // volumes are activated without the members that they can do without
 	calls            calls
 	root             Volume // by the last search for root
 }
@@ -76,7 +78,9 @@ type Storage struct {
 func New(c Config) *Storage { return &Storage{Config: c} }
 
 // Forget forgets the disks of sessions that have ended.
-func (st *Storage) Forget() { st.disks, st.late, st.active, st.attachedBySearch = nil, nil, nil, nil }
+func (st *Storage) Forget() {
+	st.disks, st.late, st.active, st.attachedBySearch, st.degraded = nil, nil, nil, nil, false
+}
 
 // Volume is a device with a file system, such as root.
 type Volume struct {

@@ -40,6 +40,10 @@ type System interface {
 	Unmount(dir string) error
 	Detach(dir string) error // lazily
 	Sync()                   // writes back all that can be
+	// Maps lists the devices of device-mapper on the sessions' disks on which no other device
+	// stands, by their names. RemoveMap removes one.
+	Maps() ([]string, error)
+	RemoveMap(name string) error
 	// Progress is a number that changes as long as the sessions' disks work.
 	Progress() uint64
 	// EndAgent ends the agent, which recovers the sessions until then.
@@ -73,6 +77,7 @@ type Logger interface {
 func Run(s System, a runstate.Action, log Logger) error {
 	endProcesses(s, log)
 	unmountAll(s, log)
+	removeMaps(s, log)
 	s.EndAgent()
 	leaveAll(s, log)
 	detachAll(s, log)

@@ -30,6 +30,7 @@ type fake struct {
 	working  atomic.Bool
 	dead     bool // the first session's target: unmounting hangs
 	sessions []*fakeSession
+	maps     []string      // of device-mapper, the top first; one that begins with "busy" is in use
 	hang     chan struct{} // until its session is ended
 }
 
@@ -78,6 +79,30 @@ func (f *fake) Unmount(dir string) error {
 	}
 	f.note("unmount " + dir)
 	f.mounts = slices.DeleteFunc(f.mounts, func(m string) bool { return m == dir })
+	return nil
+}
+
+// Maps lists the first one that is left, and those that are in use.
+func (f *fake) Maps() (out []string, err error) {
+	for _, name := range f.maps {
+		busy := strings.HasPrefix(name, "busy")
+		if out = append(out, name); !busy {
+			break
+		}
+	}
+	return out, nil
+}
+
+func (f *fake) RemoveMap(name string) error {
+	switch {
+	case strings.HasPrefix(name, "busy"):
+		return errors.New("remove map " + name + ": device or resource busy")
+	case strings.HasPrefix(name, "dead"):
+		<-f.hang
+		return errors.New("input/output error")
+	}
+	f.note("remove " + name)
+	f.maps = slices.DeleteFunc(f.maps, func(m string) bool { return m == name })
 	return nil
 }
 
@@ -186,6 +211,17 @@ func TestRun(t *testing.T) {
 			},
 			"ask, kill, unmount /data, agent, terminate s1, detach /oldroot/usr, detach /oldroot, poweroff after 23 s",
 			"/oldroot/usr: its disk does not answer: what was not written yet is lost",
+		},
+		{
+			"volumes on the disks, one in use",
+			&fake{mounts: []string{"/oldroot"}, maps: []string{"busy-swap", "vg-root", "vg-root_rimage_0"}, sessions: one()},
+			"ask, unmount /oldroot, remove vg-root, remove vg-root_rimage_0, agent, flush s1, logout s1, poweroff after 0 s",
+			"shutdown: remove map busy-swap: device or resource busy",
+		},
+		{
+			"a volume on a dead disk",
+			&fake{maps: []string{"dead-vg"}, sessions: []*fakeSession{{name: "s1", dead: true}}},
+			"ask, agent, terminate s1, poweroff after 10 s", "shutdown: dead-vg: its disk does not answer: it is not removed",
 		},
 		{
 			"a target that dies at the flush, and one that lives",

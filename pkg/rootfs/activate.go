@@ -1,0 +1,211 @@
+package rootfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/dm"
+	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
+	"github.com/iscsiroot/iscsiroot/pkg/lvm"
+)
+
+// volumeKernel is the kernel's part of the volumes: modules, and device-mapper.
+type volumeKernel interface {
+	Load(ctx context.Context, module string) error
+	// Open opens device-mapper, whose module is loaded.
+	Open(ctx context.Context) (mapper, error)
+}
+
+// mapper is device-mapper: *dm.Control.
+type mapper interface {
+	Activate(name, uuid string, t table.Table, u dm.Udev, o dm.Option) (dm.Info, error)
+	Info(name string) (dm.Info, error)
+	Table(name string) (table.Table, error)
+	Status(name string) ([]dm.Status, error)
+	Remove(name string, o dm.Option) error
+	Close() error
+}
+
+// Activate implements blockdev.Layer: it makes the devices of a volume, the lowest first, and a link
+// to the last as udev does. What it has made is removed after an error.
+func (l *volumes) Activate(ctx context.Context, a blockdev.Assembly) (devices []*blockdev.Device, err error) {
+	p := a.Plan.(*volumePlan)
+	c, err := l.kernel.Open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("logical volume %s: %w", p.name, sequence.WithHint(err, "build the image with --storage lvm"))
+	}
+	defer func() { _ = c.Close() }()
+	m := making{layer: l, c: c, numbers: map[string]table.Number{}}
+	defer func() {
+		if err != nil {
+			m.undo()
+		}
+	}()
+	for _, v := range p.volumes {
+		if err := m.make(ctx, v); err != nil {
+			return nil, fmt.Errorf("logical volume %s: %w", p.name, err)
+		}
+	}
+	d, err := l.deviceOf(m.numbers[p.volumes[len(p.volumes)-1].Name])
+	if err != nil {
+		return nil, fmt.Errorf("logical volume %s: %w", p.name, err)
+	}
+	d.Parents = m.below
+	return []*blockdev.Device{d}, l.link(d)
+}
+
+// making is the activation of one volume.
+type making struct {
+	layer   *volumes
+	c       mapper
+	numbers map[string]table.Number // of the devices, by name
+	made    []string                // that did not exist before
+	below   []*blockdev.Device      // the physical volumes in use
+}
+
+// make makes one device.
+func (m *making) make(ctx context.Context, v lvm.Volume) error {
+	for _, name := range v.Modules {
+		if err := m.layer.kernel.Load(ctx, name); err != nil {
+			return sequence.WithHint(err, "build the image with "+storageOption(v.Modules))
+		}
+	}
+	readOnly := v.ReadOnly
+	t, err := v.Table(func(ref lvm.Ref) (table.Number, bool) {
+		if ref.PV == "" {
+			n, ok := m.numbers[ref.Volume]
+			return n, ok
+		}
+		d := m.layer.places[ref.PV]
+		if d == nil {
+			return table.Number{}, false
+		}
+		readOnly = readOnly || d.ReadOnly // the kernel opens them as it opens the device
+		if !d.In(m.below) {
+			m.below = append(m.below, d)
+		}
+		return table.Number(d.Number), true
+	})
+	if err != nil {
+		return err
+	}
+	n, err := m.activate(ctx, v, t, readOnly)
+	if err != nil {
+		return err
+	}
+	m.numbers[v.Name] = n
+	return m.checkPool(v)
+}
+
+// storageOption is the option of iscsiroot build that has the modules.
+func storageOption(modules []string) string {
+	if slices.Contains(modules, "dm_thin_pool") {
+		return "--storage lvm-thin"
+	}
+	return "--storage lvm-raid"
+}
+
+// activate makes a device, or takes the one that an earlier search has made. One of the name with
+// another table is left from a session that has ended.
+func (m *making) activate(ctx context.Context, v lvm.Volume, t table.Table, readOnly bool) (table.Number, error) {
+	defer sequence.Doing(ctx, "activation of "+v.Name)()
+	if now, err := m.c.Info(v.Name); err == nil {
+		old, terr := m.c.Table(v.Name)
+		if terr == nil && now.UUID == v.UUID && !now.Suspended && old.String() == t.String() {
+			return now.Number, nil
+		}
+		if err := m.c.Remove(v.Name, 0); err != nil {
+			return table.Number{}, err
+		}
+	}
+	var udev dm.Udev
+	if v.Hidden {
+		udev = dm.Hidden
+	}
+	var option dm.Option
+	if readOnly {
+		option = dm.ReadOnly
+	}
+	info, err := m.c.Activate(v.Name, v.UUID, t, udev, option)
+	if err != nil {
+		return table.Number{}, err
+	}
+	m.made = append(m.made, v.Name)
+	return info.Number, nil
+}
+
+// checkPool compares a thin pool with its metadata, before anything is made of it.
+func (m *making) checkPool(v lvm.Volume) error {
+	if v.Pool == nil {
+		return nil
+	}
+	lines, err := m.c.Status(v.Name)
+	if err != nil {
+		return err
+	}
+	for _, s := range lines {
+		if err := v.Pool.Check(s.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undo removes what was made, the last first.
+func (m *making) undo() {
+	for _, name := range slices.Backward(m.made) {
+		_ = m.c.Remove(name, 0) // one that stays is taken, or replaced, by the next search
+	}
+}
+
+// deviceOf returns the device of a number.
+func (l *volumes) deviceOf(n table.Number) (*blockdev.Device, error) {
+	link, err := os.Readlink(filepath.Join(l.sys, "dev/block", n.String()))
+	if err != nil {
+		return nil, err
+	}
+	return blockdev.Read(l.sys, filepath.Base(link))
+}
+
+// link makes the link that udev makes too, so that the real system finds the name in the table of
+// mounts that it would have used itself.
+func (l *volumes) link(d *blockdev.Device) error {
+	dir := filepath.Join(l.dev, "mapper")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, d.Map)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.Symlink("../"+d.Name, path)
+}
+
+// Deactivate implements blockdev.Layer. Devices on which another volume stands too stay.
+func (l *volumes) Deactivate(ctx context.Context, a blockdev.Assembly) error {
+	p := a.Plan.(*volumePlan)
+	c, err := l.kernel.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	for i, v := range slices.Backward(p.volumes) {
+		top := i == len(p.volumes)-1
+		switch err := c.Remove(v.Name, 0); {
+		case errors.Is(err, unix.ENXIO), errors.Is(err, unix.EBUSY) && !top:
+		case err != nil:
+			return err
+		case top:
+			_ = os.Remove(filepath.Join(l.dev, "mapper", v.Name))
+		}
+	}
+	return nil
+}
