@@ -46,6 +46,18 @@ func partitionNames(dir string) ([]string, error) {
 	return out, err
 }
 
+// Maps returns the devices of device-mapper, in the order of their names.
+func Maps(sys string) []*Device {
+	paths, _ := filepath.Glob(filepath.Join(sys, "class/block/dm-*")) // the pattern is good
+	var out []*Device
+	for _, path := range paths {
+		if d, err := Read(sys, filepath.Base(path)); err == nil && d.Map != "" {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 // Disks returns the names of all disks that have a medium, sorted, except those that are made of
 // memory or of other disks.
 func Disks(sys string) ([]string, error) {

@@ -2,8 +2,6 @@ package shutdown
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -14,19 +12,10 @@ import (
 
 // Maps implements System.
 func (l *linux) Maps() ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(l.sys, "class/block/dm-*"))
-	if err != nil {
-		return nil, err
-	}
 	sessions := l.find()
 	var out []string
-	for _, path := range paths {
-		holders, err := os.ReadDir(filepath.Join(path, "holders"))
-		if err != nil || len(holders) > 0 {
-			continue
-		}
-		d, err := blockdev.Read(l.sys, filepath.Base(path))
-		if err != nil || d.Map == "" {
+	for _, d := range blockdev.Maps(l.sys) {
+		if len(blockdev.Holders(l.sys, d.Name)) > 0 {
 			continue
 		}
 		if slices.ContainsFunc(d.Disks(), func(disk *blockdev.Device) bool {

@@ -30,8 +30,11 @@ func TestDisksOf(t *testing.T) {
 		target + "10/block/gone/x":  "",
 		"sys/class/block/sda/size":  "2048\n",
 		"sys/class/block/sdb/start": "",
+		// A volume on the disk, of which another part is below a second volume.
+		"sys/class/block/sdb/holders/dm-0/x": "", "sys/class/block/sdb/holders/dm-1/x": "", "sys/class/block/dm-0/dm/name": "vg-root\n",
+		"sys/class/block/dm-1/dm/name": "vg-r1_rimage_0\n", "sys/class/block/dm-1/holders/dm-2/x": "", "sys/class/block/dm-2/dm/name": "vg-r1\n",
 	})
-	const want = "lun 0 is not a disk (SCSI type 12, array controller), lun 1 is sdb (20 MiB), lun 2 has no block device yet, " +
+	const want = "lun 0 is not a disk (SCSI type 12, array controller), lun 1 is sdb (20 MiB, vg-root, vg-r1), lun 2 has no block device yet, " +
 		"lun 3 has no device at the target, lun 10 is gone"
 	if got := disksOf(s.Sys, 3); got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -105,11 +105,24 @@ func disksOf(sys string, sid uint32) string {
 		}
 		size := ""
 		if disk, err := blockdev.Read(sys, u.Disk); err == nil {
-			size = fmt.Sprintf(" (%d MiB)", disk.Size>>20)
+			size = fmt.Sprintf(" (%d MiB%s)", disk.Size>>20, volumesOn(sys, u.Disk))
 		}
 		out = append(out, fmt.Sprintf("lun %d is %s%s", u.Number, u.Disk, size))
 	}
 	return strings.Join(out, ", ")
+}
+
+// volumesOn names the devices of device-mapper that stand on a disk, and on which no other one
+// stands.
+func volumesOn(sys, disk string) string {
+	text := ""
+	for _, name := range blockdev.Holders(sys, disk) {
+		d, err := blockdev.Read(sys, name)
+		if err == nil && d.Map != "" && len(blockdev.Holders(sys, name)) == 0 {
+			text += ", " + d.Map
+		}
+	}
+	return text
 }
 
 // negotiated lists the operational parameters of the login, by the names of RFC 7143 section 13.

@@ -123,16 +123,19 @@ func umountVerb() Verb {
 }
 
 func blkidVerb() Verb {
-	return Verb{Name: "blkid", Args: "[DISK...]", Help: "what the disks and partitions hold", Group: System, Run: func(ctx context.Context, c *Call) error {
+	return Verb{Name: "blkid", Args: "[DISK...]", Help: "what the disks, partitions and volumes hold", Group: System, Run: func(ctx context.Context, c *Call) error {
 		disks := c.Args
 		if len(disks) == 0 {
 			var err error
 			if disks, err = blockdev.Disks("/sys"); err != nil {
 				return err
 			}
+			for _, d := range blockdev.Maps("/sys") {
+				disks = append(disks, d.Name)
+			}
 		}
 		return each(ctx, disks, func(disk string) error {
-			devices, err := onDisk(strings.TrimPrefix(disk, "/dev/"))
+			devices, err := onDisk("/sys", strings.TrimPrefix(disk, "/dev/"))
 			if err != nil {
 				return err
 			}
@@ -148,11 +151,11 @@ func blkidVerb() Verb {
 }
 
 // onDisk lists a disk and its partitions.
-func onDisk(name string) ([]*blockdev.Device, error) {
-	disk, err := blockdev.Read("/sys", name)
+func onDisk(sys, name string) ([]*blockdev.Device, error) {
+	disk, err := blockdev.Read(sys, name)
 	if err != nil {
 		disk = &blockdev.Device{Name: name} // the list of its partitions fails too
 	}
-	parts, err := blockdev.Partitions("/sys", disk)
+	parts, err := blockdev.Partitions(sys, disk)
 	return append([]*blockdev.Device{disk}, parts...), err
 }
