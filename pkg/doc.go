@@ -46,6 +46,7 @@
 //	pkg/blockdev           block devices, what they stand on, and what is on them
 //	pkg/dm                 device-mapper, by ioctl
 //	pkg/switchroot         is this a root file system, and the switch to it
+//	pkg/udevdb             records and rules for udev, of dm devices made before it ran
 //	pkg/handover           files in /run by which network managers leave root's network up
 //
 // Ring 2 composes them. Of this ring, a package imports only what stands above it:

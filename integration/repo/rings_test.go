@@ -53,6 +53,7 @@ var rings = map[string]int{
 	"pkg/network/dns":             1,
 	"pkg/network/rtwatch":         1,
 	"pkg/switchroot":              1,
+	"pkg/udevdb":                  1,
 	"pkg/uevent":                  1,
 }
 

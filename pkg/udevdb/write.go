@@ -1,0 +1,45 @@
+package udevdb
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Write writes the records below run, which is /run, and the rules if there are any. Each file
+// appears whole or not at all. After an error the others are still written.
+func Write(run string, records []Record, rules string) error {
+	var errs []error
+	for _, r := range records {
+		text, err := r.Text()
+		if err == nil {
+			err = replace(filepath.Join(run, r.Path()), text)
+		}
+		errs = append(errs, err)
+	}
+	if rules != "" {
+		errs = append(errs, replace(filepath.Join(run, rulesPath), rules))
+	}
+	return errors.Join(errs...)
+}
+
+// replace writes beside the file first. udev reads no file in data whose name begins with a dot,
+// and none in rules.d that does not end as its rules do (src/basic/conf-files.c).
+func replace(path, text string) error {
+	const dirMode, fileMode = 0o755, 0o644
+	dir, name := filepath.Split(path)
+	beside := filepath.Join(dir, ".#"+name+".new")
+	err := os.MkdirAll(dir, dirMode)
+	if err == nil {
+		err = os.WriteFile(beside, []byte(text), fileMode)
+	}
+	if err == nil {
+		err = os.Rename(beside, path)
+	}
+	if err != nil {
+		_ = os.Remove(beside)
+		return fmt.Errorf("write for udev: %w", err)
+	}
+	return nil
+}
