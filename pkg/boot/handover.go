@@ -27,6 +27,9 @@ func (m *Machine) handOver(ctx context.Context) error {
 	if err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
+	if err := announceVolumes(m.storage.Made(), sysroot, "/run"); err != nil {
+		m.Log.Warnf("hand-over: %v", err)
+	}
 	nics := m.sessions.LeaveNetwork(m.root, m.netup.Name)
 	facts := handover.Facts{Root: root, Program: agent.Binary, ShutdownTimeout: m.Plan.Policy.ShutdownTimeout.V}
 	facts.NamesStay = renameRefused(m.drivers.Release())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -28,6 +29,9 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 		m.unmountRoot()
 	}
 	others := !old.SameTargets(plan)
+	if others || redone("login") {
+		m.releaseVolumes()
+	}
 	m.sessions.End(redone("login"), others)
 	if others {
 		m.storage.Forget()
@@ -72,6 +76,14 @@ func (m *Machine) unmountRoot() {
 	}
 }
 
+// releaseVolumes removes the devices on disks that go away with their sessions.
+func (m *Machine) releaseVolumes() {
+	err := shutdown.Within(unmountLimit, func(ctx context.Context) error { m.storage.DeactivateUnused(ctx); return nil })
+	if err != nil {
+		m.Log.Warnf("logical volumes stay: %v", err)
+	}
+}
+
 // adoptRoot uses the root that was mounted by hand.
 func (m *Machine) adoptRoot() bool {
 	table, err := os.ReadFile("/proc/self/mounts")
@@ -79,7 +91,11 @@ func (m *Machine) adoptRoot() bool {
 		return false
 	}
 	on := mounts.On(string(table), sysroot)
-	name, ok := strings.CutPrefix(on.Source, "/dev/")
+	node, err := filepath.EvalSymlinks(on.Source) // a volume's name is a link
+	if err != nil {
+		node = on.Source
+	}
+	name, ok := strings.CutPrefix(node, "/dev/")
 	if !ok {
 		return false
 	}

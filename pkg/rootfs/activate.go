@@ -58,8 +58,8 @@ func (l *volumes) Activate(ctx context.Context, a blockdev.Assembly) (devices []
 	if err != nil {
 		return nil, fmt.Errorf("logical volume %s: %w", p.name, err)
 	}
-	d.Parents = m.below
-	return []*blockdev.Device{d}, l.link(d)
+	d.Parents, p.numbers = m.below, m.numbers
+	return []*blockdev.Device{d}, errors.Join(l.link(d, "mapper/"+d.Map), l.link(d, p.name))
 }
 
 // making is the activation of one volume.
@@ -175,14 +175,13 @@ func (l *volumes) deviceOf(n table.Number) (*blockdev.Device, error) {
 	return blockdev.Read(l.sys, filepath.Base(link))
 }
 
-// link makes the link that udev makes too, so that the real system finds the name in the table of
-// mounts that it would have used itself.
-func (l *volumes) link(d *blockdev.Device) error {
-	dir := filepath.Join(l.dev, "mapper")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+// link makes a link that udev makes too, so that the real system finds the name in the table of
+// mounts that it would have used itself, and also has it without udev.
+func (l *volumes) link(d *blockdev.Device, name string) error {
+	path := filepath.Join(l.dev, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	path := filepath.Join(dir, d.Map)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -205,6 +204,7 @@ func (l *volumes) Deactivate(ctx context.Context, a blockdev.Assembly) error {
 			return err
 		case top:
 			_ = os.Remove(filepath.Join(l.dev, "mapper", v.Name))
+			_ = os.Remove(filepath.Join(l.dev, p.name))
 		}
 	}
 	return nil

@@ -55,7 +55,7 @@ func (st *Storage) detachLate(ctx context.Context) {
 // use, or in the fstab of root. With rd.root.any all stay. Volumes that were activated to look for
 // root are deactivated.
 func (st *Storage) DetachOthers(ctx context.Context, root Volume) {
-	st.deactivateOthers(ctx)
+	st.DeactivateUnused(ctx)
 	st.detachOthers(ctx, root, Sysroot, kernelPaths)
 }
 

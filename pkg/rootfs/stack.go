@@ -168,9 +168,9 @@ func (st *Storage) deactivate(ctx context.Context, disk string) error {
 	return nil
 }
 
-// deactivateOthers deactivates what is not in use: volumes that were activated because only the
-// kernel can read them.
-func (st *Storage) deactivateOthers(ctx context.Context) {
+// DeactivateUnused deactivates the volumes that are not in use: those that were activated because
+// only the kernel can read them, or all, before their sessions end.
+func (st *Storage) DeactivateUnused(ctx context.Context) {
 	for i := len(st.active) - 1; i >= 0; i-- {
 		a := st.active[i]
 		if _, ok := a.layer.(*volumes); !ok {

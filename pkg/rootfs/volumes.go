@@ -104,6 +104,7 @@ func sameName(groups []lvm.Group, i int) error {
 type volumePlan struct {
 	name    string // "vg/root"
 	volumes []lvm.Volume
+	numbers map[string]table.Number // of the devices, by name, once they are made
 }
 
 // wanted returns the volumes of a group that the search wants.
@@ -129,7 +130,7 @@ func (l *volumes) wanted(g *lvm.Group) []blockdev.Assembly {
 			continue
 		}
 		if l.matches(name, plan) {
-			out = append(out, blockdev.Assembly{Name: name, Members: members, Plan: &volumePlan{name, plan}})
+			out = append(out, blockdev.Assembly{Name: name, Members: members, Plan: &volumePlan{name: name, volumes: plan}})
 		}
 	}
 	return out

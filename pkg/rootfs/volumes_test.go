@@ -171,12 +171,12 @@ func TestThinVolume(t *testing.T) {
 	}
 	st.Spec.Root.Device.V.Text = "none"
 	k.busy = "vg-root"
-	st.deactivateOthers(t.Context())
+	st.DeactivateUnused(t.Context())
 	if k.names() != "vg-pool-tpool vg-pool_tdata vg-pool_tmeta vg-root" {
 		t.Errorf("in use, and left is %q", k.names())
 	}
 	k.busy = ""
-	st.deactivateOthers(t.Context())
+	st.DeactivateUnused(t.Context())
 	if k.names() != "" {
 		t.Errorf("not in use, and left is %q", k.names())
 	}
@@ -186,7 +186,7 @@ func TestThinVolume(t *testing.T) {
 	if a := absenceOf(err); a == nil || k.names() == "" {
 		t.Errorf("%v, activated %q", err, k.names())
 	}
-	st.deactivateOthers(t.Context())
+	st.DeactivateUnused(t.Context())
 	if k.names() != "" {
 		t.Errorf("left is %q", k.names())
 	}

@@ -1,0 +1,49 @@
+package boot
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
+)
+
+// Each device has a record, and a root without rules for device-mapper gets some.
+func TestAnnounceVolumes(t *testing.T) {
+	made := []rootfs.Made{
+		{Number: blockdev.Number{Major: 253, Minor: 0}, Name: "vg-root_rimage_0", Hidden: true},
+		{Number: blockdev.Number{Major: 253, Minor: 1}, Name: "vg-root", Volume: "vg/root"},
+	}
+	const rules = "udev/rules.d/60-iscsiroot-dm.rules"
+	for _, has := range []string{"", "usr/lib/udev/rules.d/55-dm.rules"} {
+		root, run := t.TempDir(), t.TempDir()
+		if has != "" {
+			if err := errors.Join(os.MkdirAll(filepath.Join(root, filepath.Dir(has)), 0o755), os.WriteFile(filepath.Join(root, has), nil, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := announceVolumes(made, root, run); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]bool{"udev/data/b253:0": true, "udev/data/b253:1": false} {
+			b, err := os.ReadFile(filepath.Join(run, name))
+			if err != nil || strings.Contains(string(b), "DISABLE_DISK") != want {
+				t.Errorf("%s: %q, %v", name, b, err)
+			}
+		}
+		b, err := os.ReadFile(filepath.Join(run, rules))
+		if (err == nil) != (has == "") || err == nil && !strings.Contains(string(b), `ENV{DM_NAME}=="vg-root", SYMLINK+="vg/root"`) {
+			t.Errorf("with %q: %q, %v", has, b, err)
+		}
+	}
+	run := t.TempDir()
+	if err := announceVolumes(nil, t.TempDir(), run); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(run); err != nil || len(entries) > 0 {
+		t.Errorf("without volumes: %v, %v", entries, err)
+	}
+}
